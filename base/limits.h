@@ -1,0 +1,32 @@
+/* Every limit of the house, with its unit and its reason. Names end in the unit and _MAX (or _MIN). */
+#ifndef K3X_BASE_LIMITS_H
+#define K3X_BASE_LIMITS_H
+
+/* ---- requests ---- */
+/* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
+#define API_BODY_BYTES_MAX (3u * 1024 * 1024)
+/* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
+#define HTTP_HEADER_BYTES_MAX (64u * 1024)
+#define HTTP_HEADERS_MAX 128
+/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch). */
+#define HTTP2_STREAMS_MAX 1000
+/* Connections an API loop keeps; beyond it new ones are closed at once. */
+#define API_CONNECTIONS_MAX 20000
+/* A request's header or body that stalls this long ends its connection (slow loris). */
+#define HTTP_READ_STALL_MS_MAX 30000
+/* An idle keep-alive connection is closed after this. */
+#define HTTP_IDLE_MS_MAX 180000
+/* Bytes queued on one connection that the peer does not take; producers pause well before. */
+#define CONN_WRITE_QUEUE_BYTES_MAX (4u * 1024 * 1024)
+
+/* ---- store ---- */
+/* etcd's defaults: --max-request-bytes and --max-txn-ops. */
+#define STORE_REQUEST_BYTES_MAX (1536u * 1024)
+#define STORE_TXN_OPS_MAX 128
+#define STORE_KEY_BYTES_MAX (64u * 1024)
+/* Requests waiting for the writer; beyond it ERR_BUSY. */
+#define STORE_REQUESTS_MAX 8192
+/* Events kept in memory for watchers; those further behind read the disk. */
+#define STORE_WATCH_RING_BYTES_MAX (8u * 1024 * 1024)
+
+#endif

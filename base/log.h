@@ -1,0 +1,35 @@
+/* Levelled, structured log: one line per event, logfmt (key=value), to stderr or a file.
+ *
+ *     log_info("store", "opened", "path=%s revision=%" PRId64, path, revision);
+ *
+ * gives `2026-01-02T03:04:05.678Z INFO store: opened path=/var/lib/... revision=42`. The component says which room of
+ * the house speaks, the event is a constant phrase that can be searched for, the rest are key=value pairs. Values that
+ * come from outside are written with LOG_STR-like care: control characters are replaced by '?'. Every line is one
+ * write(2), so lines of several threads do not mix. The last lines, debug ones included, are kept in a ring that a
+ * failed CHECK prints. Any thread. */
+#ifndef K3X_BASE_LOG_H
+#define K3X_BASE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* Lines below `level` only go to the ring. Default LOG_INFO. */
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* Sends lines to this descriptor (default 2). The caller keeps it open. */
+void log_set_fd(int fd);
+
+/* Writes the ring to the log's descriptor, oldest line first. Safe to call from a failed CHECK. */
+void log_dump_ring(void);
+
+__attribute__((format(printf, 4, 5))) void log_event(
+	enum log_level level, const char *component, const char *event, const char *fmt, ...);
+
+#define log_debug(component, event, ...) log_event(LOG_DEBUG, component, event, __VA_ARGS__)
+#define log_info(component, event, ...) log_event(LOG_INFO, component, event, __VA_ARGS__)
+#define log_warn(component, event, ...) log_event(LOG_WARN, component, event, __VA_ARGS__)
+#define log_error(component, event, ...) log_event(LOG_ERROR, component, event, __VA_ARGS__)
+
+#endif

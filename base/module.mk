@@ -1,0 +1,1 @@
+SRCS += $(wildcard base/*.c base/*/*.c)

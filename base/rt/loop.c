@@ -1,0 +1,117 @@
+/* See loop.h. */
+#include "base/rt/loop.h"
+
+#include <signal.h>
+#include <stddef.h>
+
+static void run_tasks(struct mailbox *mb, struct mail *first)
+{
+	(void)mb;
+	while (first) {
+		struct loop_task *t = CONTAINER_OF(first, struct loop_task, mail);
+		first = first->next;
+		t->run(t);
+	}
+}
+
+void loop_init(struct loop *l, const char *name)
+{
+	*l = (struct loop){.name = name};
+	int rc = uv_loop_init(&l->uv);
+	CHECK(rc == 0);
+	l->uv.data = l;
+	mailbox_init(&l->tasks, l, 0, run_tasks);
+}
+
+void loop_run(struct loop *l)
+{
+	l->owner = pthread_self();
+	atomic_store(&l->owned, true);
+	uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+static void *thread_main(void *arg)
+{
+	struct loop *l = arg;
+	pthread_setname_np(pthread_self(), l->name);
+	loop_run(l);
+	return NULL;
+}
+
+void loop_start_thread(struct loop *l)
+{
+	sigset_t all, old;
+	pthread_t thread;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	int rc = pthread_create(&thread, NULL, thread_main, l);
+	CHECK(rc == 0);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	l->owner = thread;
+	atomic_store(&l->owned, true);
+}
+
+void loop_join(struct loop *l)
+{
+	int rc = pthread_join(l->owner, NULL);
+	CHECK(rc == 0);
+}
+
+void loop_post(struct loop *l, struct loop_task *t)
+{
+	mailbox_post(&l->tasks, &t->mail);
+}
+
+struct blocking_call {
+	struct loop_task task;
+	void (*fn)(void *arg);
+	void *arg;
+	uv_sem_t done;
+};
+
+static void blocking_call_run(struct loop_task *t)
+{
+	struct blocking_call *c = CONTAINER_OF(t, struct blocking_call, task);
+	c->fn(c->arg);
+	uv_sem_post(&c->done);
+}
+
+void loop_call(struct loop *l, void (*fn)(void *arg), void *arg)
+{
+	struct blocking_call c = {.task.run = blocking_call_run, .fn = fn, .arg = arg};
+	CHECK(!loop_is_current(l));
+	CHECK(uv_sem_init(&c.done, 0) == 0);
+	loop_post(l, &c.task);
+	uv_sem_wait(&c.done);
+	uv_sem_destroy(&c.done);
+}
+
+void loop_stop(struct loop *l)
+{
+	LOOP_CHECK_OWNER(l);
+	if (l->stopping)
+		return;
+	l->stopping = true;
+	mailbox_close(&l->tasks, NULL);
+}
+
+void loop_release(struct loop *l)
+{
+	int rc = uv_loop_close(&l->uv);
+	CHECK(rc == 0);
+}
+
+uv_loop_t *loop_uv(struct loop *l)
+{
+	return &l->uv;
+}
+
+bool loop_is_current(struct loop *l)
+{
+	return atomic_load(&l->owned) && pthread_equal(l->owner, pthread_self());
+}
+
+uint64_t loop_now_ms(struct loop *l)
+{
+	return uv_now(&l->uv);
+}

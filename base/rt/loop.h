@@ -1,0 +1,60 @@
+/* A libuv loop, the thread that owns it, and a way to run a function there.
+ *
+ * One loop per subsystem, one owner per piece of state: objects that belong to a loop assert LOOP_CHECK_OWNER() on
+ * entry, so that a call from the wrong thread dies at once instead of racing. Nothing may block a loop. */
+#ifndef K3X_BASE_RT_LOOP_H
+#define K3X_BASE_RT_LOOP_H
+
+#include "base/check.h"
+#include "base/rt/mailbox.h"
+
+#include <pthread.h>
+
+/* Work for a loop, embedded in whatever it is about. */
+struct loop_task {
+	struct mail mail;
+	void (*run)(struct loop_task *t);
+};
+
+struct loop {
+	uv_loop_t uv;
+	struct mailbox tasks;
+	pthread_t owner;
+	atomic_bool owned;
+	const char *name;
+	bool stopping;
+};
+
+/* `name` (at most 15 bytes, static) becomes the thread's name. */
+void loop_init(struct loop *l, const char *name);
+
+/* Runs on the calling thread until loop_stop() was called and every handle has closed. */
+void loop_run(struct loop *l);
+
+/* Starts a thread that runs the loop; joins it. The thread keeps signals blocked. */
+void loop_start_thread(struct loop *l);
+void loop_join(struct loop *l);
+
+/* Any thread: t->run(t) is called on the loop's thread. t must stay valid until then. */
+void loop_post(struct loop *l, struct loop_task *t);
+
+/* Any thread: runs fn(arg) on the loop's thread and waits for it. Not from the loop itself. For starting and stopping
+ * only. */
+void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
+
+/* Loop's thread: no further tasks are taken; loop_run() returns when the other handles are closed. Their owners close
+ * them, before or after this. */
+void loop_stop(struct loop *l);
+
+/* After loop_run() has returned. */
+void loop_release(struct loop *l);
+
+uv_loop_t *loop_uv(struct loop *l);
+bool loop_is_current(struct loop *l);
+
+#define LOOP_CHECK_OWNER(l) CHECK(loop_is_current(l))
+
+/* Monotonic milliseconds, cached per turn of the loop. */
+uint64_t loop_now_ms(struct loop *l);
+
+#endif

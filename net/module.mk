@@ -1,0 +1,1 @@
+SRCS += $(wildcard net/*.c net/*/*.c)

@@ -1,0 +1,1 @@
+SRCS += $(wildcard node/*.c node/*/*.c)

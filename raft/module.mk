@@ -1,0 +1,1 @@
+SRCS += $(wildcard raft/*.c raft/*/*.c)

@@ -1,0 +1,276 @@
+/* The datastore's interface: what every engine (sqlite now; raft, etcd and sql later) offers to the rest of the house.
+ *
+ * The model is etcd's (etcd learning/data_model, KV API guarantees): a flat keyspace of byte strings, one global 64-bit
+ * revision that every writing transaction raises by one, every version kept until compaction, transactions with
+ * compares, leases, watches from any kept revision. The first revision of an empty store is 1.
+ *
+ * Requests are embedded by the caller, submitted from any thread, and completed exactly once, never before submit
+ * returns: `done` runs on the loop the request names (or on an engine thread when it names none, where it must only hand
+ * on). Bytes that a request points to must stay valid until then. Results live in the request's own arena until
+ * store_request_release(). A write that was answered without an error survives a power cut; one that was answered with
+ * ERR_UNAVAILABLE or ERR_TIMEOUT may or may not have happened; any other error means it did not.
+ *
+ * Watches are pulled: the engine says on the watcher's loop that something is ready, and the watcher reads as much as it
+ * can take. Events are shared, not copied; a watcher that falls behind the ring in memory is caught up from disk. */
+#ifndef K3X_STORE_ENGINE_H
+#define K3X_STORE_ENGINE_H
+
+#include "base/err.h"
+#include "base/mem/arena.h"
+#include "base/mem/rcbuf.h"
+#include "base/mem/str.h"
+#include "base/rt/loop.h"
+
+struct store_kv {
+	struct slice key;
+	struct slice value;
+	int64_t create_revision;
+	int64_t mod_revision;
+	int64_t version; /* 1 at creation, +1 per put; 0 in the event of a deletion */
+	int64_t lease; /* 0: none */
+};
+
+/* range_end as in etcd: empty = the one key, "\0" = all keys >= key, else the half-open range [key, range_end). */
+struct store_key_range {
+	struct slice key;
+	struct slice end;
+};
+
+/* [prefix, prefix+1) in the arena. The empty prefix gives all keys. */
+struct store_key_range store_prefix_range(struct arena *a, struct slice prefix);
+
+enum store_sort { STORE_SORT_NONE, STORE_SORT_ASCEND, STORE_SORT_DESCEND };
+enum store_target {
+	STORE_TARGET_KEY, /* sorting only */
+	STORE_TARGET_VERSION,
+	STORE_TARGET_CREATE,
+	STORE_TARGET_MOD,
+	STORE_TARGET_VALUE,
+	STORE_TARGET_LEASE, /* compares only */
+};
+
+struct store_range {
+	struct store_key_range keys;
+	int64_t limit; /* 0: none */
+	int64_t revision; /* 0: newest */
+	enum store_sort sort;
+	enum store_target sort_target;
+	bool serializable; /* may be answered from local state that is behind */
+	bool keys_only;
+	bool count_only;
+	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision; /* 0: no bound */
+};
+
+struct store_put {
+	struct slice key;
+	struct slice value;
+	int64_t lease;
+	bool prev_kv; /* answer with the pair that was there */
+	bool ignore_value; /* keep the value; the key must exist */
+	bool ignore_lease;
+};
+
+struct store_delete {
+	struct store_key_range keys;
+	bool prev_kv;
+};
+
+enum store_compare_result { STORE_EQUAL, STORE_GREATER, STORE_LESS, STORE_NOT_EQUAL };
+
+struct store_compare {
+	struct store_key_range keys; /* with an end: must hold for every key in the range */
+	enum store_target target;
+	enum store_compare_result result;
+	int64_t number; /* VERSION, CREATE, MOD, LEASE */
+	struct slice value; /* VALUE */
+};
+
+struct store_op;
+
+struct store_txn {
+	const struct store_compare *compares;
+	size_t n_compares;
+	const struct store_op *success;
+	size_t n_success;
+	const struct store_op *failure;
+	size_t n_failure;
+};
+
+enum store_op_type { STORE_OP_RANGE, STORE_OP_PUT, STORE_OP_DELETE, STORE_OP_TXN };
+
+struct store_op {
+	enum store_op_type type;
+	union {
+		struct store_range range;
+		struct store_put put;
+		struct store_delete del;
+		struct store_txn txn;
+	};
+};
+
+struct store_result {
+	enum store_op_type type;
+	struct store_kv *kvs; /* RANGE: the pairs; PUT, DELETE: previous pairs when asked for */
+	size_t n_kvs;
+	bool more; /* RANGE: the limit cut it */
+	int64_t count; /* RANGE: pairs in the range without the limit; DELETE: pairs deleted */
+	bool succeeded; /* TXN: the compares held */
+	struct store_result *results; /* TXN: one per op of the branch taken */
+	size_t n_results;
+};
+
+enum store_request_type {
+	STORE_REQUEST_OP, /* op -> result, revision */
+	STORE_REQUEST_BARRIER, /* revision: everything acknowledged before the submit is <= revision and readable */
+	STORE_REQUEST_COMPACT, /* revision_arg: versions superseded at or before it may go; physical: wait for the disk */
+	STORE_REQUEST_LEASE_GRANT, /* lease.id (0: chosen), lease.ttl_s */
+	STORE_REQUEST_LEASE_REVOKE, /* lease.id; its keys are deleted in one revision */
+	STORE_REQUEST_LEASE_KEEPALIVE, /* lease.id -> lease.ttl_s; not written to disk on every call */
+	STORE_REQUEST_LEASE_TTL, /* lease.id -> ttl_s, granted_ttl_s, keys when lease.want_keys */
+	STORE_REQUEST_LEASE_LIST, /* -> lease.ids */
+};
+
+struct store_lease_args {
+	int64_t id;
+	int64_t ttl_s;
+	int64_t granted_ttl_s;
+	bool want_keys;
+	struct slice *keys;
+	size_t n_keys;
+	int64_t *ids;
+	size_t n_ids;
+};
+
+struct store_request {
+	/* set by the caller */
+	enum store_request_type type;
+	struct store_op op;
+	int64_t revision_arg;
+	bool physical;
+	struct store_lease_args lease;
+	struct loop *loop; /* where done() runs; NULL: an engine thread */
+	void (*done)(struct store_request *req);
+	/* set by the engine */
+	struct err err; /* err.code 0: success */
+	int64_t revision; /* of the store when the request was carried out; for a write, its own */
+	int64_t compacted_revision; /* with ERR_COMPACTED */
+	struct store_result result;
+	struct arena arena;
+	/* the engine's own while the request is out */
+	struct loop_task task;
+	struct store_request *next;
+};
+
+struct store_event {
+	bool is_delete; /* kv then holds the key, mod_revision of the deletion and nothing else */
+	struct store_kv kv;
+	struct store_kv prev; /* only for watches with prev_kv, key.ptr NULL when there was none */
+};
+
+struct store_watch_options {
+	struct store_key_range keys;
+	int64_t start_revision; /* first revision wanted; 0: from now on */
+	bool prev_kv;
+	bool no_put, no_delete; /* filters */
+};
+
+struct store_watch_batch {
+	const struct store_event *events; /* ordered; all events of a revision are in one batch */
+	size_t n_events;
+	int64_t revision; /* every event of this watch up to here has been read once these are */
+	int64_t compacted_revision; /* with ERR_COMPACTED: where to start again */
+};
+
+struct store_watch;
+
+struct store_stats {
+	int64_t revision;
+	int64_t compacted_revision;
+	int64_t size_bytes; /* file and write-ahead log */
+	int64_t size_in_use_bytes;
+	int64_t keys; /* live ones */
+	int64_t watches;
+};
+
+struct engine;
+
+struct engine_vtable {
+	const char *name; /* "sqlite" */
+	void (*submit)(struct engine *e, struct store_request *req);
+	int64_t (*revision)(struct engine *e);
+	struct store_watch *(*watch_open)(struct engine *e, const struct store_watch_options *options, struct loop *loop,
+		void (*ready)(void *arg), void *arg);
+	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
+	void (*watch_close)(struct store_watch *w, void (*closed)(void *arg), void *arg);
+	void (*stats)(struct engine *e, struct store_stats *out);
+	void (*close)(struct engine *e);
+};
+
+/* Engines embed this as their first member. */
+struct engine {
+	const struct engine_vtable *vtable;
+};
+
+/* Submits a request. Any thread. Too many outstanding requests answer ERR_BUSY through done(). */
+static inline void store_submit(struct engine *e, struct store_request *req)
+{
+	e->vtable->submit(e, req);
+}
+
+/* Frees the result. The request may then be used again. */
+static inline void store_request_release(struct store_request *req)
+{
+	arena_release(&req->arena);
+}
+
+/* The newest committed revision this process knows. Any thread, no I/O. */
+static inline int64_t store_revision(struct engine *e)
+{
+	return e->vtable->revision(e);
+}
+
+/* Opens a watch; options are copied. `ready` runs on `loop` whenever store_watch_read() may have something new, also an
+ * error; it is not called again before a read has been done. Call on the loop's thread. */
+static inline struct store_watch *store_watch_open(struct engine *e, const struct store_watch_options *options,
+	struct loop *loop, void (*ready)(void *arg), void *arg)
+{
+	return e->vtable->watch_open(e, options, loop, ready, arg);
+}
+
+/* Reads the next batch: n_events may be 0 with a newer revision (progress), or with the same one (nothing new: wait for
+ * ready). The events stay valid until the next read or the close. ERR_COMPACTED when the start lies before the compacted
+ * revision; the watch is then over and only to be closed. Loop's thread. */
+static inline int store_watch_read(struct engine *e, struct store_watch *w, struct store_watch_batch *out, struct err *err)
+{
+	return e->vtable->watch_read(w, out, err);
+}
+
+/* Ends a watch; no `ready` after this returns. `closed` (may be NULL) runs on the loop later. Loop's thread. */
+static inline void store_watch_close(struct engine *e, struct store_watch *w, void (*closed)(void *arg), void *arg)
+{
+	e->vtable->watch_close(w, closed, arg);
+}
+
+static inline void store_stats(struct engine *e, struct store_stats *out)
+{
+	e->vtable->stats(e, out);
+}
+
+/* Stops taking requests, carries out those it has, makes everything durable, frees the engine. All watches must be
+ * closed. Not from a loop that requests complete on. */
+static inline void store_close(struct engine *e)
+{
+	e->vtable->close(e);
+}
+
+struct sqlite_engine_options {
+	const char *path; /* database file; its folder must exist */
+	unsigned reader_threads; /* 0: 2 */
+	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
+};
+
+/* Opens or creates the single-server engine. ERR_LOCKED when another process has it, ERR_CORRUPT when the file is not a
+ * sound k3x database: it is then left as it is and the message says what to do. */
+int sqlite_engine_open(const struct sqlite_engine_options *options, struct engine **ret, struct err *err);
+
+#endif

@@ -1,0 +1,1 @@
+SRCS += $(wildcard store/*.c store/*/*.c)
