@@ -18,6 +18,8 @@
 #define HTTP_IDLE_MS_MAX 180000
 /* Bytes queued on one connection that the peer does not take; producers pause well before. */
 #define CONN_WRITE_QUEUE_BYTES_MAX (4u * 1024 * 1024)
+/* Room of one exchange: producers write until it is full. Two or three TLS record runs of the socket buffer. */
+#define HTTP_WRITE_ROOM_BYTES (128u * 1024)
 
 /* ---- store ---- */
 /* etcd's defaults: --max-request-bytes and --max-txn-ops. */

@@ -1,0 +1,39 @@
+/* TLS for connections: one context per identity, OpenSSL kept inside.
+ *
+ * A context holds certificate, key and CA and makes sessions for any number of connections on any number of loops. It
+ * is shared by reference count and safe to use from any thread; tls_context_reload() swaps the certificate for new
+ * connections while old ones go on with what they have. The sessions themselves belong to their connection's loop. */
+#ifndef K3X_BASE_WIRE_TLS_H
+#define K3X_BASE_WIRE_TLS_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tls_context;
+
+struct tls_options {
+	bool is_server;
+	const char *certificate_file; /* PEM, chain behind the leaf; NULL on a client that has none */
+	const char *key_file; /* PEM; NULL with certificate_file */
+	const char *ca_file; /* PEM; server: verifies client certificates, NULL asks for none; client: the server's CA */
+	/* The same as PEM text instead of files; used where the file is NULL. */
+	const char *certificate_pem;
+	const char *key_pem;
+	const char *ca_pem;
+	bool skip_verify; /* client: take any server certificate (fetching the CA by its hash when joining) */
+	bool http1_only; /* ALPN: http/1.1 only instead of h2 and http/1.1 */
+	bool h2_only; /* ALPN: h2 only (gRPC) */
+	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
+};
+
+/* Loads and checks that key and certificate belong together. *options and its strings are copied. */
+int tls_context_new(const struct tls_options *options, struct tls_context **ret, struct err *err);
+struct tls_context *tls_context_ref(struct tls_context *t);
+void tls_context_unref(struct tls_context *t); /* NULL is allowed */
+
+/* Reads the files again. On error the old identity stays. Any thread. */
+int tls_context_reload(struct tls_context *t, struct err *err);
+
+#endif
