@@ -1,0 +1,330 @@
+/* The tree: lookups, building, changing, comparing. See json.h. */
+#include "base/json/json.h"
+
+#include "base/check.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- reading ---- */
+
+struct json *json_get_slice(const struct json *obj, struct slice key)
+{
+	if (!json_is(obj, JSON_OBJECT))
+		return NULL;
+	JSON_FOREACH(it, obj)
+	if (slice_eq(it->key, key))
+		return it;
+	return NULL;
+}
+
+struct json *json_get(const struct json *obj, const char *key)
+{
+	return json_get_slice(obj, slice_of(key));
+}
+
+struct json *json_path(const struct json *v, ...)
+{
+	va_list ap;
+	va_start(ap, v);
+	for (const char *name; v && (name = va_arg(ap, const char *));)
+		v = json_get(v, name);
+	va_end(ap);
+	return (struct json *)v;
+}
+
+struct json *json_at(const struct json *array, size_t index)
+{
+	if (!json_is(array, JSON_ARRAY))
+		return NULL;
+	JSON_FOREACH(it, array)
+	if (index-- == 0)
+		return it;
+	return NULL;
+}
+
+struct slice json_str(const struct json *v)
+{
+	return json_is(v, JSON_STRING) ? v->text : SLICE_NULL;
+}
+
+struct slice json_get_str(const struct json *obj, const char *key)
+{
+	return json_str(json_get(obj, key));
+}
+
+const char *json_cstr(struct arena *a, const struct json *v)
+{
+	struct slice s = json_str(v);
+	return s.len ? arena_memdup(a, s.ptr, s.len) : "";
+}
+
+int64_t json_int(const struct json *v, int64_t fallback)
+{
+	int64_t out;
+	if (!json_is(v, JSON_NUMBER))
+		return fallback;
+	if (slice_to_i64(v->text, &out))
+		return out;
+	char text[64];
+	if (v->text.len >= sizeof text)
+		return fallback;
+	memcpy(text, v->text.ptr, v->text.len);
+	text[v->text.len] = 0;
+	double d = strtod(text, NULL);
+	return d == floor(d) && fabs(d) < 9.2e18 ? (int64_t)d : fallback;
+}
+
+int64_t json_get_int(const struct json *obj, const char *key, int64_t fallback)
+{
+	return json_int(json_get(obj, key), fallback);
+}
+
+bool json_bool(const struct json *v, bool fallback)
+{
+	return json_is(v, JSON_BOOL) ? v->boolean : fallback;
+}
+
+bool json_get_bool(const struct json *obj, const char *key, bool fallback)
+{
+	return json_bool(json_get(obj, key), fallback);
+}
+
+static bool number_equal(struct slice a, struct slice b)
+{
+	int64_t x, y;
+	if (slice_eq(a, b))
+		return true;
+	if (slice_to_i64(a, &x) && slice_to_i64(b, &y))
+		return x == y;
+	char ta[64], tb[64];
+	if (a.len >= sizeof ta || b.len >= sizeof tb)
+		return false;
+	snprintf(ta, sizeof ta, "%.*s", SLICE_FMT(a));
+	snprintf(tb, sizeof tb, "%.*s", SLICE_FMT(b));
+	return strtod(ta, NULL) == strtod(tb, NULL);
+}
+
+static bool object_equal(const struct json *a, const struct json *b)
+{
+	const struct json *guess = b->first; /* members are nearly always in the same order */
+	JSON_FOREACH(it, a)
+	{
+		const struct json *other = guess && slice_eq(guess->key, it->key) ? guess : json_get_slice(b, it->key);
+		if (!other || !json_equal(it, other))
+			return false;
+		guess = other->next;
+	}
+	return true;
+}
+
+bool json_equal(const struct json *a, const struct json *b)
+{
+	if (!a || !b)
+		return a == b;
+	if (a->type != b->type || a->count != b->count)
+		return false;
+	switch (a->type) {
+	case JSON_NULL:
+		return true;
+	case JSON_BOOL:
+		return a->boolean == b->boolean;
+	case JSON_NUMBER:
+		return number_equal(a->text, b->text);
+	case JSON_STRING:
+		return slice_eq(a->text, b->text);
+	case JSON_OBJECT:
+		return object_equal(a, b);
+	case JSON_ARRAY:
+		for (const struct json *x = a->first, *y = b->first; x; x = x->next, y = y->next)
+			if (!json_equal(x, y))
+				return false;
+		return true;
+	}
+	return false;
+}
+
+const char *json_type_name(enum json_type t)
+{
+	static const char *const names[] = {"null", "bool", "number", "string", "array", "object"};
+	return names[t];
+}
+
+/* ---- making ---- */
+
+struct json *json_new(struct arena *a, enum json_type type)
+{
+	struct json *v = ARENA_NEW(a, struct json);
+	v->type = type;
+	return v;
+}
+
+struct json *json_new_str(struct arena *a, struct slice s)
+{
+	struct json *v = json_new(a, JSON_STRING);
+	v->text = (struct slice){arena_memdup(a, s.ptr, s.len), s.len};
+	return v;
+}
+
+struct json *json_new_cstr(struct arena *a, const char *s)
+{
+	return json_new_str(a, slice_of(s));
+}
+
+struct json *json_new_number(struct arena *a, struct slice text)
+{
+	struct json *v = json_new_str(a, text);
+	v->type = JSON_NUMBER;
+	return v;
+}
+
+struct json *json_new_int(struct arena *a, int64_t value)
+{
+	char text[24];
+	int n = snprintf(text, sizeof text, "%lld", (long long)value);
+	return json_new_number(a, (struct slice){text, (size_t)n});
+}
+
+struct json *json_new_bool(struct arena *a, bool value)
+{
+	struct json *v = json_new(a, JSON_BOOL);
+	v->boolean = value;
+	return v;
+}
+
+struct json *json_copy(struct arena *a, const struct json *v)
+{
+	struct json *c = ARENA_NEW(a, struct json);
+	c->type = v->type;
+	c->boolean = v->boolean;
+	if (v->text.ptr)
+		c->text = (struct slice){arena_memdup(a, v->text.ptr, v->text.len), v->text.len};
+	JSON_FOREACH(it, v)
+	{
+		struct json *child = json_copy(a, it);
+		if (v->type == JSON_OBJECT)
+			child->key = (struct slice){arena_memdup(a, it->key.ptr, it->key.len), it->key.len};
+		json_append(c, child);
+	}
+	return c;
+}
+
+/* ---- changing ---- */
+
+void json_append(struct json *parent, struct json *value)
+{
+	DCHECK(value->next == NULL);
+	if (parent->last)
+		parent->last->next = value;
+	else
+		parent->first = value;
+	parent->last = value;
+	parent->count++;
+}
+
+static struct json **slot_of(struct json *parent, const struct json *child, struct json **before)
+{
+	struct json **slot = &parent->first;
+	*before = NULL;
+	while (*slot && *slot != child) {
+		*before = *slot;
+		slot = &(*slot)->next;
+	}
+	return slot;
+}
+
+void json_remove(struct json *parent, struct json *child)
+{
+	struct json *before;
+	struct json **slot = slot_of(parent, child, &before);
+	CHECK(*slot == child);
+	*slot = child->next;
+	if (parent->last == child)
+		parent->last = before;
+	parent->count--;
+	child->next = NULL;
+}
+
+void json_insert(struct json *array, size_t index, struct json *value)
+{
+	CHECK(index <= array->count);
+	struct json **slot = &array->first;
+	while (index-- > 0)
+		slot = &(*slot)->next;
+	value->next = *slot;
+	*slot = value;
+	if (!value->next)
+		array->last = value;
+	array->count++;
+}
+
+static void replace(struct json *parent, struct json *old, struct json *value)
+{
+	struct json *before;
+	struct json **slot = slot_of(parent, old, &before);
+	value->next = old->next;
+	*slot = value;
+	if (parent->last == old)
+		parent->last = value;
+	old->next = NULL;
+}
+
+struct json *json_set_slice(struct arena *a, struct json *obj, struct slice key, struct json *value)
+{
+	CHECK(json_is(obj, JSON_OBJECT));
+	struct json *old = json_get_slice(obj, key);
+	if (old == value)
+		return value;
+	value->key = old ? old->key : (struct slice){arena_memdup(a, key.ptr, key.len), key.len};
+	if (old)
+		replace(obj, old, value);
+	else
+		json_append(obj, value);
+	return value;
+}
+
+struct json *json_set(struct arena *a, struct json *obj, const char *key, struct json *value)
+{
+	return json_set_slice(a, obj, slice_of(key), value);
+}
+
+void json_set_str(struct arena *a, struct json *obj, const char *key, struct slice s)
+{
+	json_set(a, obj, key, json_new_str(a, s));
+}
+
+void json_set_cstr(struct arena *a, struct json *obj, const char *key, const char *s)
+{
+	json_set(a, obj, key, json_new_cstr(a, s));
+}
+
+void json_set_int(struct arena *a, struct json *obj, const char *key, int64_t v)
+{
+	json_set(a, obj, key, json_new_int(a, v));
+}
+
+void json_set_bool(struct arena *a, struct json *obj, const char *key, bool v)
+{
+	json_set(a, obj, key, json_new_bool(a, v));
+}
+
+struct json *json_need(struct arena *a, struct json *obj, const char *key, enum json_type type)
+{
+	struct json *v = json_get(obj, key);
+	return json_is(v, type) ? v : json_set(a, obj, key, json_new(a, type));
+}
+
+bool json_del_slice(struct json *obj, struct slice key)
+{
+	struct json *v = json_get_slice(obj, key);
+	if (v)
+		json_remove(obj, v);
+	return v != NULL;
+}
+
+bool json_del(struct json *obj, const char *key)
+{
+	return json_del_slice(obj, slice_of(key));
+}
