@@ -202,7 +202,7 @@ static int alias(struct loader *l, const yaml_event_t *e)
 
 static int value_event(struct loader *l, const yaml_event_t *e)
 {
-	struct json *v;
+	struct json *v = NULL;
 	l->line = e->start_mark.line;
 	switch (e->type) {
 	case YAML_SCALAR_EVENT:
