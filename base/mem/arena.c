@@ -92,6 +92,25 @@ void arena_release(struct arena *a)
 	*a = ARENA_INIT;
 }
 
+void arena_reset(struct arena *a)
+{
+	struct arena_chunk *keep = NULL;
+	for (struct arena_cleanup *c = a->cleanups; c; c = c->next)
+		c->fn(c->arg);
+	for (struct arena_chunk *next, *c = a->chunk; c; c = next) {
+		next = c->next;
+		if (!keep && c->size == CHUNK_FIRST)
+			keep = c;
+		else
+			free(c);
+	}
+	if (keep) {
+		keep->next = NULL;
+		keep->used = 0;
+	}
+	*a = (struct arena){.chunk = keep};
+}
+
 static struct arena_chunk *chunk_new(size_t size)
 {
 	struct arena_chunk *c = xmalloc(sizeof *c + size);

@@ -6,6 +6,7 @@
 #define K3X_BASE_RT_LOOP_H
 
 #include "base/check.h"
+#include "base/mem/list.h"
 #include "base/rt/mailbox.h"
 
 #include <pthread.h>
@@ -16,8 +17,19 @@ struct loop_task {
 	void (*run)(struct loop_task *t);
 };
 
+/* Work for the end of the loop's turn: what many callbacks of one turn ask for is done once. */
+struct loop_defer {
+	struct list_link link;
+	void (*run)(struct loop_defer *d);
+};
+
 struct loop {
 	uv_loop_t uv;
+	struct list_link deferred;
+	uv_prepare_t before_poll;
+	uv_check_t after_poll;
+	uv_idle_t no_sleep; /* active while something is deferred */
+	char *io_buffer; /* LOOP_IO_BUFFER_BYTES for reads, made on first use */
 	struct mailbox tasks;
 	pthread_t owner;
 	atomic_bool owned;
@@ -41,6 +53,16 @@ void loop_post(struct loop *l, struct loop_task *t);
 /* Any thread: runs fn(arg) on the loop's thread and waits for it. Not from the loop itself. For starting and stopping
  * only. */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
+
+/* Loop's thread (or before it runs): d->run(d) is called once, before the loop next sleeps, never from inside this call.
+ * Nothing happens when d is queued already. d was prepared with loop_defer_init(). */
+void loop_defer_init(struct loop_defer *d, void (*run)(struct loop_defer *d));
+void loop_defer(struct loop *l, struct loop_defer *d);
+void loop_defer_cancel(struct loop_defer *d);
+
+/* Loop's thread: one buffer that read callbacks may share, since they use it up before they return. */
+enum { LOOP_IO_BUFFER_BYTES = 64 * 1024 };
+char *loop_io_buffer(struct loop *l);
 
 /* Loop's thread: no further tasks are taken; loop_run() returns when the other handles are closed. Their owners close
  * them, before or after this. */
