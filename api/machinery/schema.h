@@ -82,6 +82,8 @@ enum schema_type_flag {
 	SCHEMA_TYPE_ATOMIC = 2, /* +structType=atomic (x-kubernetes-map-type: atomic) */
 	SCHEMA_TYPE_PRESERVE_UNKNOWN = 4, /* CRDs: unknown members are kept */
 	SCHEMA_TYPE_HAS_TYPE_META = 8, /* has apiVersion and kind: a whole object */
+	/* JSON: an object is the field "schema" itself, anything else is the other field (JSONSchemaPropsOrBool, ...) */
+	SCHEMA_TYPE_UNION = 16,
 };
 
 struct schema_type {
