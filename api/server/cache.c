@@ -1,0 +1,412 @@
+/* See cache_int.h.
+ *
+ * Start: the store is read in pages at one revision, then a watch is opened at the revision after it. Objects are found
+ * their resource by the longest storage prefix, through a map of prefixes; keys under no known prefix (a CRD that is gone,
+ * foreign keys) are left alone.
+ *
+ * A turn of the feed reads what the store has ready, applies it, and only then wakes the watchers, each once: with a
+ * thousand watchers on one resource a burst of writes costs one wake per watcher and turn, not one per event. */
+#include "api/server/cache_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum {
+	LOAD_PAGE_KEYS = 500,
+	RING_FIRST = 64,
+	RING_EVENTS_MAX = 8192,
+	RING_BYTES_MAX = 4 * 1024 * 1024, /* of bytes that only the ring may still hold, per resource */
+};
+
+static const char registry[] = "/registry/";
+
+struct cache {
+	struct loop *loop;
+	struct engine *store;
+	struct map by_prefix; /* storage prefix -> struct cache_resource */
+	int64_t revision;
+	struct list_link waits;
+	struct store_watch *watch;
+	struct store_request page;
+	struct arena page_arena; /* keys of the page being asked for */
+	int64_t load_revision;
+	size_t loaded_count;
+	void (*loaded)(void *arg, const struct err *err);
+	void *loaded_arg;
+	void (*closed)(void *arg);
+	void *closed_arg;
+	bool loading, closing;
+};
+
+/* ---- resources ---- */
+
+static struct cache_resource *resource_new(struct cache *c, const struct resource *r)
+{
+	struct cache_resource *cr = xcalloc(1, sizeof *cr);
+	cr->resource = r;
+	omap_init(&cr->objects);
+	list_init(&cr->watchers);
+	cr->first_seq = cr->next_seq = 1;
+	cr->horizon = c->revision;
+	map_put(&c->by_prefix, slice_of(r->storage_prefix), cr);
+	return cr;
+}
+
+struct cache_resource *cache_resource(struct cache *c, const struct resource *r)
+{
+	CHECK(r->storage_prefix != NULL);
+	r = r->storage;
+	struct cache_resource *cr = map_get(&c->by_prefix, slice_of(r->storage_prefix));
+	return cr ? cr : resource_new(c, r);
+}
+
+static bool add_row(void *arg, const struct resource *r)
+{
+	if (r->storage_prefix)
+		cache_resource(arg, r);
+	return true;
+}
+
+/* Splits "/registry/pods/default/web" into its resource and "default/web". */
+static struct cache_resource *find_resource(struct cache *c, struct slice key, struct slice *rest)
+{
+	size_t len = key.len;
+	for (;;) {
+		while (len && key.ptr[len - 1] != '/')
+			len--;
+		if (len <= sizeof registry - 1)
+			return NULL;
+		struct cache_resource *cr = map_get(&c->by_prefix, (struct slice){key.ptr, len});
+		if (cr) {
+			*rest = (struct slice){key.ptr + len, key.len - len};
+			return cr;
+		}
+		len--;
+	}
+}
+
+struct object *cache_get(struct cache_resource *cr, struct slice key)
+{
+	return omap_get(&cr->objects, key);
+}
+
+/* ---- the ring ---- */
+
+static struct cache_event *ring_at(struct cache_resource *cr, uint64_t seq)
+{
+	return &cr->ring[seq & (cr->ring_cap - 1)];
+}
+
+static size_t event_bytes(const struct cache_event *e)
+{
+	return (e->before ? e->before->json->len : 0) + (e->is_delete ? e->object->json->len : 0) + sizeof *e;
+}
+
+static void ring_drop_oldest(struct cache_resource *cr)
+{
+	struct cache_event *e = ring_at(cr, cr->first_seq++);
+	cr->ring_bytes -= event_bytes(e);
+	cr->horizon = e->revision;
+	object_unref(e->object);
+	object_unref(e->before);
+}
+
+static void ring_grow(struct cache_resource *cr)
+{
+	size_t cap = cr->ring_cap ? cr->ring_cap * 2 : RING_FIRST;
+	struct cache_event *ring = xmalloc(cap * sizeof *ring);
+	for (uint64_t s = cr->first_seq; s < cr->next_seq; s++)
+		ring[s & (cap - 1)] = *ring_at(cr, s);
+	free(cr->ring);
+	cr->ring = ring;
+	cr->ring_cap = cap;
+}
+
+/* Takes over the references in e. */
+static void ring_add(struct cache_resource *cr, struct cache_event e)
+{
+	cr->ring_bytes += event_bytes(&e);
+	while (cr->next_seq > cr->first_seq &&
+		(cr->ring_bytes > RING_BYTES_MAX || cr->next_seq - cr->first_seq >= RING_EVENTS_MAX))
+		ring_drop_oldest(cr);
+	if (cr->next_seq - cr->first_seq == cr->ring_cap)
+		ring_grow(cr);
+	*ring_at(cr, cr->next_seq++) = e;
+}
+
+bool cache_watch_from(struct cache_resource *cr, struct cache_watcher *w, int64_t revision)
+{
+	if (revision < cr->horizon)
+		return false;
+	uint64_t low = cr->first_seq, high = cr->next_seq;
+	while (low < high) { /* first event above the revision */
+		uint64_t mid = low + (high - low) / 2;
+		if (ring_at(cr, mid)->revision > revision)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	w->next = low;
+	w->told = false;
+	list_push_back(&cr->watchers, &w->link);
+	return true;
+}
+
+const struct cache_event *cache_watch_next(struct cache_resource *cr, struct cache_watcher *w, bool *lost)
+{
+	*lost = w->next < cr->first_seq;
+	if (*lost)
+		return NULL;
+	if (w->next == cr->next_seq) {
+		w->told = false;
+		return NULL;
+	}
+	return ring_at(cr, w->next++);
+}
+
+void cache_watch_stop(struct cache_watcher *w)
+{
+	if (w->link.next)
+		list_del(&w->link);
+}
+
+static void wake_watchers(struct cache *c)
+{
+	MAP_FOREACH(slot, &c->by_prefix)
+	{
+		struct cache_resource *cr = slot->value;
+		LIST_FOREACH(it, &cr->watchers)
+		{
+			struct cache_watcher *w = CONTAINER_OF(it, struct cache_watcher, link);
+			if (w->told || w->next == cr->next_seq)
+				continue;
+			w->told = true;
+			w->wake(w); /* may unlink itself, not others */
+		}
+	}
+}
+
+/* ---- waiting for a revision ---- */
+
+static void wake_waits(struct cache *c)
+{
+	LIST_FOREACH(it, &c->waits)
+	{
+		struct cache_wait *w = CONTAINER_OF(it, struct cache_wait, link);
+		if (w->revision > c->revision)
+			continue;
+		list_del(&w->link);
+		w->reached(w);
+	}
+}
+
+void cache_wait(struct cache *c, struct cache_wait *w)
+{
+	list_init(&w->link);
+	if (w->revision <= c->revision)
+		w->reached(w);
+	else
+		list_push_back(&c->waits, &w->link);
+}
+
+void cache_wait_cancel(struct cache_wait *w)
+{
+	if (w->link.next && list_linked(&w->link))
+		list_del(&w->link);
+}
+
+int64_t cache_revision(const struct cache *c)
+{
+	return c->revision;
+}
+
+/* ---- the feed ---- */
+
+static void apply_put(struct cache_resource *cr, struct slice key, const struct store_kv *kv)
+{
+	struct object *o = object_new(cr->resource, key, kv->value, kv->mod_revision);
+	if (!o) {
+		log_warn("cache", "stored value is not an object, ignored", "key=%.*s revision=%lld", SLICE_FMT(kv->key),
+			(long long)kv->mod_revision);
+		return;
+	}
+	struct object *before = omap_put(&cr->objects, o->key, o);
+	ring_add(cr, (struct cache_event){kv->mod_revision, object_ref(o), before, false});
+}
+
+/* The text without the resourceVersion member that object_new() had put first into metadata. */
+static struct object *as_deleted(struct cache_resource *cr, struct object *o, int64_t revision)
+{
+	struct arena a = ARENA_INIT;
+	struct strbuf text = STRBUF_INIT;
+	struct json *tree = json_parse(&a, object_text(o), NULL, NULL);
+	CHECK(tree != NULL);
+	json_del(json_get(tree, "metadata"), "resourceVersion");
+	json_write(&text, tree);
+	struct object *gone = object_new(cr->resource, o->key, strbuf_slice(&text), revision);
+	strbuf_release(&text);
+	arena_release(&a);
+	return gone;
+}
+
+static void apply_delete(struct cache_resource *cr, struct slice key, int64_t revision)
+{
+	struct object *before = omap_del(&cr->objects, key);
+	if (before)
+		ring_add(cr, (struct cache_event){revision, as_deleted(cr, before, revision), before, true});
+}
+
+static void apply_event(struct cache *c, const struct store_event *e)
+{
+	struct slice key;
+	struct cache_resource *cr = find_resource(c, e->kv.key, &key);
+	if (!cr)
+		return;
+	if (e->is_delete)
+		apply_delete(cr, key, e->kv.mod_revision);
+	else
+		apply_put(cr, key, &e->kv);
+}
+
+static void feed(void *arg)
+{
+	struct cache *c = arg;
+	for (;;) {
+		struct store_watch_batch batch;
+		struct err err = ERR_INIT;
+		if (store_watch_read(c->store, c->watch, &batch, &err) != 0) {
+			/* Only a compaction beyond what we have read could do this, and it would mean lost events. */
+			log_error("cache", "watch on the store broke", "error=\"%s\"", err.msg);
+			CHECK(!"cache follows the store");
+		}
+		for (size_t i = 0; i < batch.n_events; i++)
+			apply_event(c, &batch.events[i]);
+		bool moved = batch.revision > c->revision;
+		if (moved)
+			c->revision = batch.revision;
+		if (!batch.n_events && !moved)
+			break;
+	}
+	wake_waits(c);
+	wake_watchers(c);
+}
+
+/* ---- loading ---- */
+
+static void load_page(struct cache *c, struct slice from);
+
+static void load_done(struct cache *c, const struct err *err)
+{
+	c->loading = false;
+	arena_release(&c->page_arena);
+	if (!err->code) {
+		struct arena a = ARENA_INIT;
+		struct store_watch_options options = {.keys = store_prefix_range(&a, slice_of(registry)), .start_revision = c->load_revision + 1};
+		c->revision = c->load_revision;
+		MAP_FOREACH(slot, &c->by_prefix)
+		((struct cache_resource *)slot->value)->horizon = c->revision;
+		c->watch = store_watch_open(c->store, &options, c->loop, feed, c);
+		arena_release(&a);
+		log_info("cache", "loaded", "objects=%zu revision=%lld", c->loaded_count, (long long)c->revision);
+	}
+	c->loaded(c->loaded_arg, err);
+}
+
+static void load_page_done(struct store_request *req)
+{
+	struct cache *c = CONTAINER_OF(req, struct cache, page);
+	struct err err = req->err;
+	if (err.code) {
+		store_request_release(req);
+		load_done(c, &err);
+		return;
+	}
+	if (!c->load_revision)
+		c->load_revision = req->revision;
+	for (size_t i = 0; i < req->result.n_kvs; i++) {
+		struct store_kv *kv = &req->result.kvs[i];
+		struct slice key;
+		struct cache_resource *cr = find_resource(c, kv->key, &key);
+		struct object *o = cr ? object_new(cr->resource, key, kv->value, kv->mod_revision) : NULL;
+		if (o) {
+			object_unref(omap_put(&cr->objects, o->key, o));
+			c->loaded_count++;
+		}
+	}
+	struct slice next = SLICE_NULL;
+	if (req->result.more) {
+		struct slice last = req->result.kvs[req->result.n_kvs - 1].key; /* the zero byte after it makes it the next key */
+		char *copy = arena_memdup(&c->page_arena, last.ptr, last.len);
+		next = (struct slice){copy, last.len + 1};
+	}
+	store_request_release(req);
+	if (next.ptr)
+		load_page(c, next);
+	else
+		load_done(c, &err);
+}
+
+static void load_page(struct cache *c, struct slice from)
+{
+	struct store_key_range all = store_prefix_range(&c->page_arena, slice_of(registry));
+	c->page = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->loop, .done = load_page_done};
+	c->page.op.type = STORE_OP_RANGE;
+	c->page.op.range = (struct store_range){.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision};
+	store_submit(c->store, &c->page);
+}
+
+struct cache *cache_new(struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg)
+{
+	struct cache *c = xcalloc(1, sizeof *c);
+	c->loop = loop;
+	c->store = store;
+	c->loaded = loaded;
+	c->loaded_arg = arg;
+	list_init(&c->waits);
+	resources_each(add_row, c);
+	c->loading = true;
+	load_page(c, SLICE_NULL);
+	return c;
+}
+
+/* ---- the end ---- */
+
+static void free_resource(struct cache_resource *cr)
+{
+	CHECK(list_empty(&cr->watchers));
+	while (cr->first_seq < cr->next_seq)
+		ring_drop_oldest(cr);
+	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n))
+		object_unref(n->value);
+	omap_release(&cr->objects);
+	free(cr->ring);
+	free(cr);
+}
+
+static void watch_closed(void *arg)
+{
+	struct cache *c = arg;
+	void (*closed)(void *) = c->closed;
+	void *closed_arg = c->closed_arg;
+	MAP_FOREACH(slot, &c->by_prefix)
+	free_resource(slot->value);
+	map_release(&c->by_prefix);
+	free(c);
+	if (closed)
+		closed(closed_arg);
+}
+
+void cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(list_empty(&c->waits) && !c->loading);
+	c->closed = closed;
+	c->closed_arg = arg;
+	if (c->watch)
+		store_watch_close(c->store, c->watch, watch_closed, c);
+	else
+		watch_closed(c);
+}
