@@ -30,5 +30,21 @@
 #define STORE_REQUESTS_MAX 8192
 /* Events kept in memory for watchers; those further behind read the disk. */
 #define STORE_WATCH_RING_BYTES_MAX (8u * 1024 * 1024)
+/* What one range may bring into memory; beyond it the answer is "use a limit". */
+#define STORE_RANGE_BYTES_MAX (512u * 1024 * 1024)
+/* One SQLite transaction of the writer: so many requests or bytes, then it commits and answers. */
+#define STORE_BATCH_REQUESTS_MAX 1024
+#define STORE_BATCH_BYTES_MAX (4u * 1024 * 1024)
+/* One read of a watch stops after the revision that passes either. */
+#define STORE_WATCH_READ_EVENTS_MAX 1000
+#define STORE_WATCH_READ_BYTES_MAX (1024u * 1024)
+/* Write-ahead log: past SOFT it is checkpointed beside the writer, past HARD the writer waits for the checkpoint. */
+#define STORE_WAL_SOFT_BYTES_MAX (4u * 1024 * 1024)
+#define STORE_WAL_HARD_BYTES_MAX (16u * 1024 * 1024)
+/* Rows a compaction looks at per step of the writer, beside other work and alone. */
+#define STORE_TRIM_BUSY_ROWS_MAX 100
+#define STORE_TRIM_IDLE_ROWS_MAX 500
+/* etcd's: lease TTLs beyond it are refused. */
+#define STORE_LEASE_TTL_S_MAX 9000000000ll
 
 #endif

@@ -141,6 +141,21 @@ struct store_lease_args {
 	size_t n_ids;
 };
 
+/* Which of etcd's errors an err.code stands for, where the code alone does not say (its clients match on the text). */
+enum store_cause {
+	STORE_CAUSE_NONE,
+	STORE_CAUSE_EMPTY_KEY,
+	STORE_CAUSE_KEY_NOT_FOUND, /* ignore_value or ignore_lease on a key that is not there */
+	STORE_CAUSE_VALUE_PROVIDED, /* ignore_value with a value */
+	STORE_CAUSE_LEASE_PROVIDED, /* ignore_lease with a lease */
+	STORE_CAUSE_TOO_MANY_OPS,
+	STORE_CAUSE_DUPLICATE_KEY,
+	STORE_CAUSE_LEASE_NOT_FOUND,
+	STORE_CAUSE_LEASE_EXISTS,
+	STORE_CAUSE_LEASE_TTL,
+};
+
+/* Zeroed before its first use. The caller may keep its own arguments in the arena too. */
 struct store_request {
 	/* set by the caller */
 	enum store_request_type type;
@@ -152,6 +167,7 @@ struct store_request {
 	void (*done)(struct store_request *req);
 	/* set by the engine */
 	struct err err; /* err.code 0: success */
+	enum store_cause cause;
 	int64_t revision; /* of the store when the request was carried out; for a write, its own */
 	int64_t compacted_revision; /* with ERR_COMPACTED */
 	struct store_result result;
@@ -229,8 +245,10 @@ static inline int64_t store_revision(struct engine *e)
 	return e->vtable->revision(e);
 }
 
-/* Opens a watch; options are copied. `ready` runs on `loop` whenever store_watch_read() may have something new, also an
- * error; it is not called again before a read has been done. Call on the loop's thread. */
+/* Opens a watch; options are copied, the bytes of the keys too. `ready` runs on `loop` whenever store_watch_read() may have something new, also an
+ * error; it is not called again before a read has been done, and not for progress alone. A read is allowed at any time: whatever
+ * was answered (or seen in store_revision()) before it is in it, unless the watch is still catching up from disk; so
+ * BARRIER and then reading until `revision` has reached its answer gives a consistent view. Loop's thread. */
 static inline struct store_watch *store_watch_open(struct engine *e, const struct store_watch_options *options,
 	struct loop *loop, void (*ready)(void *arg), void *arg)
 {

@@ -1,0 +1,95 @@
+/* Checkpoints, small and often.
+ *
+ * After a commit that leaves the log longer than SOFT the writer rings. A passive checkpoint then copies pages beside the
+ * writer. The log starts again at its beginning only when all of it has been copied and nobody reads it, and under
+ * steady writing a passive checkpoint never quite gets there; so when the log is longer than HARD the last few pages are
+ * copied with the writer held at the gate between two transactions: that is short, because a passive run has just done
+ * the rest. The next write then begins the log anew, in the same file, so that its blocks are overwritten and not
+ * allocated (an fdatasync of an overwrite is cheaper).
+ *
+ * A reader with an open transaction keeps the log from starting anew; read transactions are short, and the next ring
+ * tries again. A failing sync or write stops the process (db_fail): the connection counts as a writer. */
+#include "store/checkpointer_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+static void checkpoint(struct checkpointer *c, int *ret_log, int *ret_done)
+{
+	int rc = sqlite3_wal_checkpoint_v2(c->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, ret_log, ret_done);
+	struct err err = ERR_INIT;
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+		return;
+	db_fail(&c->db, rc, &err, "checkpoint"); /* returns only for a full disk and the like: try again at the next ring */
+	log_warn("store", "checkpoint failed", "error=\"%s\"", err.msg);
+}
+
+static void checkpoint_all(struct checkpointer *c, int64_t wal_bytes)
+{
+	int log = 0, done = 0;
+	checkpoint(c, &log, &done);
+	if (wal_bytes < (int64_t)STORE_WAL_HARD_BYTES_MAX)
+		return;
+	for (int i = 0; i < 3 && log - done > 256; i++)
+		checkpoint(c, &log, &done);
+	pthread_mutex_lock(c->gate);
+	checkpoint(c, &log, &done);
+	pthread_mutex_unlock(c->gate);
+}
+
+static void *checkpointer_main(void *arg)
+{
+	struct checkpointer *c = arg;
+	pthread_setname_np(pthread_self(), "store-ckpt");
+	pthread_mutex_lock(&c->lock);
+	while (!c->stopping) {
+		if (!c->due) {
+			pthread_cond_wait(&c->wake, &c->lock);
+			continue;
+		}
+		int64_t wal_bytes = c->wal_bytes;
+		c->due = false;
+		pthread_mutex_unlock(&c->lock);
+		checkpoint_all(c, wal_bytes);
+		pthread_mutex_lock(&c->lock);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+int checkpointer_start(struct checkpointer *c, const char *path, pthread_mutex_t *gate, struct err *err)
+{
+	*c = (struct checkpointer){.gate = gate};
+	int rc = db_open(&c->db, path, DB_CHECKPOINTER, err);
+	if (rc != 0)
+		return rc;
+	c->db.is_writer = true;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->wake, NULL);
+	CHECK(pthread_create(&c->thread, NULL, checkpointer_main, c) == 0);
+	return 0;
+}
+
+void checkpointer_stop(struct checkpointer *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->stopping = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(c->thread, NULL);
+	pthread_cond_destroy(&c->wake);
+	pthread_mutex_destroy(&c->lock);
+	db_close(&c->db);
+}
+
+void checkpointer_note(struct checkpointer *c, int64_t wal_bytes)
+{
+	pthread_mutex_lock(&c->lock);
+	c->wal_bytes = wal_bytes;
+	if (wal_bytes >= (int64_t)STORE_WAL_SOFT_BYTES_MAX && !c->due) {
+		c->due = true;
+		pthread_cond_signal(&c->wake);
+	}
+	pthread_mutex_unlock(&c->lock);
+}

@@ -1,0 +1,145 @@
+/* The reader threads of the sqlite engine: ranges, read-only transactions, what is known about leases, and watches that
+ * are caught up from the log. Each has a connection of its own and sees commits only; a read transaction lives as long as
+ * one small share of the queue, so that it does not hold back the write-ahead log. A read begins its transaction after it
+ * was taken from the queue, so it sees every write that was answered before it was submitted. */
+#include "store/sqlite_engine_int.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { SHARE_MAX = 16 };
+
+/* Some requests, so that the other readers get theirs; NULL when the queue is empty and stopping. */
+static struct store_request *take_share(struct request_queue *q, unsigned readers)
+{
+	pthread_mutex_lock(&q->lock);
+	while (!q->head && !q->stopping) {
+		q->waiting++;
+		pthread_cond_wait(&q->wake, &q->lock);
+		q->waiting--;
+	}
+	unsigned share = (q->n + readers - 1) / readers;
+	struct store_request *first = q->head, *last = NULL;
+	for (unsigned n = 0; q->head && n < share && n < SHARE_MAX; n++) {
+		last = q->head;
+		q->head = last->next;
+		q->n--;
+	}
+	if (last)
+		last->next = NULL;
+	if (!q->head)
+		q->tail = &q->head;
+	pthread_mutex_unlock(&q->lock);
+	return first;
+}
+
+static void read_op(struct reader *r, const struct meta *meta, struct store_request *req)
+{
+	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->arena};
+	if (txn_run(&t, &req->op, &req->result, &req->err) != 0)
+		req->cause = t.cause;
+	req->compacted_revision = req->err.code == ERR_COMPACTED ? meta->compacted : 0;
+}
+
+static void lease_missing(struct store_request *req)
+{
+	req->cause = STORE_CAUSE_LEASE_NOT_FOUND;
+	err_set(&req->err, ERR_NOT_FOUND, "lease %" PRIx64 " not found", req->lease.id);
+}
+
+static void lease_keys(struct reader *r, struct store_request *req)
+{
+	sqlite3_stmt *s = db_stmt(&r->db, DB_CUR_OF_LEASE);
+	size_t cap = 0;
+	struct slice *keys = NULL;
+	int rc;
+	sqlite3_bind_int64(s, 1, req->lease.id);
+	while ((rc = db_step(&r->db, s, &req->err, "read the keys of a lease")) == 1) {
+		if (req->lease.n_keys == cap)
+			keys = xrealloc(keys, (cap = cap ? cap * 2 : 16) * sizeof *keys);
+		struct slice key = db_column_slice(s, 0);
+		key.ptr = arena_memdup(&req->arena, key.ptr, key.len);
+		keys[req->lease.n_keys++] = key;
+	}
+	db_done(s);
+	req->lease.keys = NULL;
+	if (req->lease.n_keys)
+		req->lease.keys = (struct slice *)arena_memdup(
+			&req->arena, keys, req->lease.n_keys * sizeof *keys);
+	free(keys);
+}
+
+static void read_lease(struct reader *r, struct store_request *req)
+{
+	struct lessor *l = &r->engine->lessor;
+	struct store_lease_args *a = &req->lease;
+	if (req->type == STORE_REQUEST_LEASE_KEEPALIVE) {
+		if (!lessor_keep_alive(l, a->id, &a->ttl_s))
+			lease_missing(req);
+		a->granted_ttl_s = a->ttl_s;
+	} else if (req->type == STORE_REQUEST_LEASE_TTL) {
+		a->n_keys = 0;
+		if (!lessor_ttl(l, a->id, &a->ttl_s, &a->granted_ttl_s))
+			lease_missing(req);
+		else if (a->want_keys)
+			lease_keys(r, req);
+	} else {
+		int64_t *ids = lessor_list(l, &a->n_ids);
+		a->ids = (int64_t *)arena_memdup(&req->arena, ids, a->n_ids * sizeof *ids);
+		free(ids);
+	}
+}
+
+static void read_one(struct reader *r, const struct meta *meta, struct store_request *req)
+{
+	if ((int)req->type == STORE_REQUEST_WATCH_CATCH_UP_) {
+		watch_catch_up(req, &r->db, meta, NULL);
+		return;
+	}
+	req->revision = meta->revision;
+	if (req->err.code == 0 && req->type == STORE_REQUEST_OP)
+		read_op(r, meta, req);
+	else if (req->err.code == 0 && req->type != STORE_REQUEST_BARRIER)
+		read_lease(r, req);
+	engine_complete(req);
+}
+
+static void fail_one(struct store_request *req, const struct err *err)
+{
+	if ((int)req->type == STORE_REQUEST_WATCH_CATCH_UP_) {
+		watch_catch_up(req, NULL, NULL, err);
+		return;
+	}
+	if (req->err.code == 0)
+		req->err = *err;
+	engine_complete(req);
+}
+
+static void read_share(struct reader *r, struct store_request *req)
+{
+	struct err err = ERR_INIT;
+	struct meta meta;
+	int rc = db_begin_read(&r->db, &err);
+	if (rc == 0)
+		rc = meta_load(&r->db, &meta, &err);
+	for (struct store_request *next; req; req = next) {
+		next = req->next;
+		if (rc == 0)
+			read_one(r, &meta, req);
+		else
+			fail_one(req, &err);
+	}
+	db_end_read(&r->db);
+}
+
+void *sqlite_engine_reader_main(void *arg)
+{
+	struct reader *r = arg;
+	struct store_request *share;
+	pthread_setname_np(pthread_self(), "store-reader");
+	while ((share = take_share(&r->engine->reads, r->engine->n_readers)))
+		read_share(r, share);
+	return NULL;
+}
