@@ -235,8 +235,10 @@ static void pump(struct watch *w)
 				w->revision = seen;
 			return;
 		}
-		if (!emit(w, e))
-			return; /* on_writable goes on */
+		if (!emit(w, e)) {
+			w->watcher.told = true; /* no wake until the connection takes more: on_writable goes on */
+			return;
+		}
 	}
 	if (w->call->exchange)
 		http_want_writable(w->call->exchange);

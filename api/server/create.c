@@ -1,0 +1,116 @@
+/* POST: a new object. body -> strategy -> admission -> defaults -> validation -> compare-and-swap -> 201. */
+#include "api/server/write_int.h"
+
+#include "api/machinery/decode.h"
+#include "api/machinery/defaults.h"
+#include "api/machinery/validate.h"
+
+struct creation {
+	struct write write;
+	struct slice name;
+	bool generated; /* the name is ours: a collision is tried again */
+};
+
+static void submit(struct creation *k);
+
+static void done(struct write *w, const struct err *err, int64_t revision)
+{
+	struct creation *k = (struct creation *)w;
+	struct call *c = w->call;
+	const struct resource *r = c->route.resource;
+	struct err e = *err;
+	if (!err->code) {
+		struct rcbuf *text = object_finish(strbuf_slice(&w->text), revision);
+		write_release(w);
+		call_respond_object(c, 201, text, r->storage);
+		return;
+	}
+	write_release(w);
+	if (err->code == ERR_CONFLICT && k->generated && ++w->attempts < WRITE_ATTEMPTS_MAX) {
+		api_create(c);
+		return;
+	}
+	if (err->code == ERR_CONFLICT)
+		status_exists(&e, r, k->name);
+	call_respond_err(c, &e);
+}
+
+static void submit(struct creation *k)
+{
+	struct call *c = k->write.call;
+	k->write.done = done;
+	write_submit(&k->write, c->route.resource->storage, c->route.ns, k->name);
+}
+
+static int check_namespace(struct call *c, struct json *object, struct err *err)
+{
+	const struct resource *r = c->route.resource;
+	struct slice ns = json_str(json_path(object, "metadata", "namespace", NULL));
+	if (r->namespaced && !c->route.ns.len)
+		return err_set(err, ERR_METHOD, "the server does not allow this method on the requested resource: %s live in a namespace", r->plural);
+	if (r->namespaced && ns.len && !slice_eq(ns, c->route.ns))
+		return err_set(err, ERR_INVAL, "the namespace of the provided object does not match the namespace sent on the request");
+	if (!r->namespaced && ns.len)
+		return err_set(err, ERR_INVAL, "namespace is not allowed on this type");
+	return 0;
+}
+
+static bool validate(struct call *c, struct json *object)
+{
+	struct field_errors *errors = ARENA_NEW(&c->arena, struct field_errors);
+	field_errors_init(errors, &c->arena);
+	validate_object(errors, c->route.resource, object, NULL, "");
+	if (!errors->count)
+		return true;
+	call_respond_invalid(c, c->route.resource, json_str(json_path(object, "metadata", "name", NULL)), errors);
+	return false;
+}
+
+/* Everything between the body and the store. NULL: answered already, or err is set. */
+static struct json *build(struct call *c, struct err *err)
+{
+	const struct resource *r = c->route.resource;
+	struct json *object = body_read(c, r->type, r->kind, r->api_version, err);
+	if (!object || check_namespace(c, object, err) != 0 || admission_check(c, r, c->route.ns, err) != 0)
+		return NULL;
+	strategy_prepare_create(c, r, object);
+	defaults_apply(&c->arena, r, object);
+	if (admission_mutate(c, r, object, NULL, err) != 0)
+		return NULL;
+	if (r->type)
+		decode_normalise(&c->arena, object, r->type);
+	return validate(c, object) ? object : NULL;
+}
+
+static void create_now(struct call *c)
+{
+	struct err err = ERR_INIT;
+	bool dry_run;
+	const struct resource *r = c->route.resource;
+	struct json *object = body_dry_run(c, &dry_run, &err) == 0 ? build(c, &err) : NULL;
+	if (object && r->storage != r && resource_convert(&c->arena, object, r, r->storage, &err) != 0)
+		object = NULL;
+	if (!object) {
+		if (err.code)
+			call_respond_err(c, &err);
+		return;
+	}
+	struct json *meta = json_get(object, "metadata");
+	struct creation *k = ARENA_NEW(&c->arena, struct creation);
+	k->write.call = c;
+	k->name = json_get_str(meta, "name");
+	k->generated = json_get_str(meta, "generateName").len > 0;
+	strategy_write(&k->write.text, object);
+	if (dry_run) {
+		struct rcbuf *text = rcbuf_copy(k->write.text.data, k->write.text.len);
+		write_release(&k->write);
+		call_respond_object(c, 201, text, r->storage);
+		return;
+	}
+	submit(k);
+}
+
+void api_create(struct call *c)
+{
+	api_when_fresh(c, false, create_now);
+}
