@@ -94,14 +94,6 @@ static int64_t grace_of(struct deletion *d, const struct json *object)
 	return json_get_int(d->options, "gracePeriodSeconds", own);
 }
 
-static bool list_has(const struct json *list, const char *text)
-{
-	JSON_FOREACH(it, list)
-	if (slice_is(json_str(it), text))
-		return true;
-	return false;
-}
-
 static void list_drop(struct json *list, const char *text)
 {
 	JSON_FOREACH(it, list)
@@ -266,8 +258,6 @@ static void collection_finish(struct collection *k)
 		return;
 	for (size_t i = 0; i < k->count; i++)
 		object_unref(k->items[i]);
-	if (c->gone)
-		return;
 	if (k->first_error.code) {
 		call_respond_err(c, &k->first_error);
 		return;

@@ -82,6 +82,13 @@ static void pod_create(struct arena *a, struct json *object)
 	json_set_cstr(a, status, "qosClass", pod_qos(json_get(object, "spec")));
 }
 
+static void namespace_label(struct arena *a, struct json *object)
+{
+	struct json *meta = json_need(a, object, "metadata", JSON_OBJECT);
+	struct json *labels = json_need(a, meta, "labels", JSON_OBJECT);
+	json_set_str(a, labels, "kubernetes.io/metadata.name", json_get_str(meta, "name"));
+}
+
 static void namespace_create(struct arena *a, struct json *object)
 {
 	struct json *spec = json_need(a, object, "spec", JSON_OBJECT);
@@ -89,13 +96,7 @@ static void namespace_create(struct arena *a, struct json *object)
 	json_append(finalizers, json_new_cstr(a, "kubernetes"));
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Active");
-}
-
-static void namespace_label(struct arena *a, struct json *object)
-{
-	struct json *meta = json_need(a, object, "metadata", JSON_OBJECT);
-	struct json *labels = json_need(a, meta, "labels", JSON_OBJECT);
-	json_set_str(a, labels, "kubernetes.io/metadata.name", json_get_str(meta, "name"));
+	namespace_label(a, object);
 }
 
 static bool is_core(const struct resource *r, const char *plural)
@@ -145,7 +146,7 @@ void strategy_prepare_create(struct call *c, const struct resource *r, struct js
 	if (is_core(r, "pods"))
 		pod_create(a, object);
 	else if (is_core(r, "namespaces"))
-		namespace_create(a, object), namespace_label(a, object);
+		namespace_create(a, object);
 	else if (is_core(r, "secrets"))
 		secret_string_data(a, object);
 }
@@ -171,25 +172,29 @@ static void keep_metadata(struct arena *a, struct json *meta, const struct json 
 	json_del(meta, "managedFields");
 }
 
-/* Members of an object a subresource may change, next to metadata; NULL: those of the whole. */
+static bool is_head(struct slice key)
+{
+	return slice_is(key, "metadata") || slice_is(key, "kind") || slice_is(key, "apiVersion");
+}
+
+/* A subresource changes one member, next to metadata: all others are the old ones. */
 static void keep_all_but(struct arena *a, struct json *object, const struct json *old, const char *changed)
 {
-	JSON_FOREACH(it, old)
-	if (!slice_is(it->key, changed) && !slice_is(it->key, "metadata") && !slice_is(it->key, "kind") && !slice_is(it->key, "apiVersion"))
-		json_set_slice(a, object, it->key, json_copy(a, it));
-	JSON_FOREACH(it, object)
-	if (!slice_is(it->key, changed) && !slice_is(it->key, "metadata") && !slice_is(it->key, "kind") &&
-		!slice_is(it->key, "apiVersion") && !json_get_slice(old, it->key)) {
-		json_remove(object, it);
-		break; /* the walk is over once the list changed; there is never more than one such member */
+	for (struct json *next, *it = object->first; it; it = next) {
+		next = it->next;
+		if (!is_head(it->key) && !slice_is(it->key, changed))
+			json_remove(object, it);
 	}
+	JSON_FOREACH(it, old)
+	if (!is_head(it->key) && !slice_is(it->key, changed))
+		json_set_slice(a, object, it->key, json_copy(a, it));
 }
 
 static bool same_but_status_and_metadata(const struct json *x, const struct json *y)
 {
 	JSON_FOREACH(it, x)
 	{
-		if (slice_is(it->key, "metadata") || slice_is(it->key, "status") || slice_is(it->key, "apiVersion") || slice_is(it->key, "kind"))
+		if (is_head(it->key) || slice_is(it->key, "status"))
 			continue;
 		struct json *other = json_get_slice(y, it->key);
 		if (!other || !json_equal(it, other))

@@ -10,10 +10,7 @@
 static void finish(struct write *w)
 {
 	struct call *c = w->call;
-	if (!c->gone)
-		w->done(w, &w->outcome, w->outcome_revision);
-	else
-		write_release(w);
+	w->done(w, &w->outcome, w->outcome_revision);
 	call_unref(c);
 }
 

@@ -18,7 +18,8 @@ struct write {
 	struct store_compare compare;
 	struct store_op op;
 	/* Called with the outcome: err.code 0 and the revision; ERR_CONFLICT when the compare failed (the cache has caught up
-	 * by then, so that a retry sees the newer state); other errors of the store. Not called when the client is gone. */
+	 * by then, so that a retry sees the newer state); other errors of the store. Called also when the client is gone: answers then
+	 * go nowhere. */
 	void (*done)(struct write *w, const struct err *err, int64_t revision);
 	struct err outcome;
 	int64_t outcome_revision;
