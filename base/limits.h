@@ -10,6 +10,12 @@
 #define HTTP_HEADERS_MAX 128
 /* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch). */
 #define HTTP2_STREAMS_MAX 1000
+/* Flow control: what a client may send ahead on one stream and on one connection before we have taken it. */
+#define HTTP2_STREAM_WINDOW_BYTES (256 * 1024)
+#define HTTP2_CONNECTION_WINDOW_BYTES (1024 * 1024)
+/* Streams a client may reset at once, and per second after that, before its connection is ended (rapid reset). */
+#define HTTP2_RESETS_BURST_MAX 1000
+#define HTTP2_RESETS_PER_S_MAX 33
 /* Connections an API loop keeps; beyond it new ones are closed at once. */
 #define API_CONNECTIONS_MAX 20000
 /* A request's header or body that stalls this long ends its connection (slow loris). */
