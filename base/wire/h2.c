@@ -20,7 +20,7 @@
 
 #include <stdlib.h>
 
-enum { LINGER_MS = 2000, NV_STACK = 48 };
+enum { LINGER_MS = 2000, NV_STACK = 48, DISCARD_MAX = 16 * 1024 * 1024 };
 
 struct h2 {
 	struct http_connection *connection;
@@ -230,6 +230,8 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 	(void)source;
 	if (!x)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (!conn_write_has_room(conn))
+		return NGHTTP2_ERR_WOULDBLOCK; /* mem_send would else go on until the window is used up */
 	conn_write(conn, framehd, 9);
 	while (length) {
 		CHECK(exchange_front(x, &piece));
@@ -276,7 +278,8 @@ static void h2_wake(struct http_exchange *x)
 	http_connection_wake(x->connection);
 }
 
-/* An answer that is complete before its request is: the rest of the body is not wanted (RFC 9113 section 8.1). */
+/* An answer that is complete before its request is: the rest of the body is not wanted (RFC 9113 section 8.1). A short
+ * rest is read and thrown away instead, because curl takes the reset for a failure and hides the answer. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
 	(void)user;
@@ -284,7 +287,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 		(frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-	if (x && !x->body_ended)
+	if (!x || x->body_ended)
+		return 0;
+	if (x->request.content_length < 0 || x->request.content_length > DISCARD_MAX)
 		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, x->stream_id, NGHTTP2_NO_ERROR);
 	return 0;
 }

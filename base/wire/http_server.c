@@ -244,7 +244,8 @@ int http_server_listen_tcp(struct http_server *s, const char *address, int port,
 	struct conn_listener *l = NULL;
 	if (s->listeners_count == COUNT_OF(s->listeners))
 		return err_set(err, ERR_INVAL, "an HTTP server has at most %zu listeners", COUNT_OF(s->listeners));
-	return add_listener(s, conn_listen_tcp(s->loop, address, port, &o, &l, err), l);
+	int rc = conn_listen_tcp(s->loop, address, port, &o, &l, err);
+	return add_listener(s, rc, l);
 }
 
 int http_server_listen_unix(struct http_server *s, const char *path, unsigned mode, struct err *err)
@@ -253,7 +254,8 @@ int http_server_listen_unix(struct http_server *s, const char *path, unsigned mo
 	struct conn_listener *l = NULL;
 	if (s->listeners_count == COUNT_OF(s->listeners))
 		return err_set(err, ERR_INVAL, "an HTTP server has at most %zu listeners", COUNT_OF(s->listeners));
-	return add_listener(s, conn_listen_unix(s->loop, path, mode, &o, &l, err), l);
+	int rc = conn_listen_unix(s->loop, path, mode, &o, &l, err);
+	return add_listener(s, rc, l);
 }
 
 int http_server_port(const struct http_server *s)
