@@ -42,29 +42,28 @@ void client_request_release(struct client_request *req);
 /* Gives up: done() still runs, with ERR_CANCELED, unless the answer was on its way. */
 void client_cancel(struct client *c, struct client_request *req);
 
-/* A watch or another answer without an end: GET, newline-delimited JSON frames. */
-struct client_stream {
+/* A watch: GET with watch=1, events one by one. */
+struct client_watch {
 	/* set by the caller */
-	const char *path; /* with watch=1 and so on */
-	/* One frame, without its newline. For a watch {"type":...,"object":...}. The bytes are valid during the call; the
-	 * in-process transport passes `object` as well when it has the object's finished bytes: take a reference to keep
-	 * them. */
-	void (*on_frame)(struct client_stream *s, struct slice frame);
+	const char *path; /* "/api/v1/pods?watch=1&resourceVersion=5&allowWatchBookmarks=true"; valid until on_end */
+	/* `type` is "ADDED", "MODIFIED", "DELETED", "BOOKMARK" or "ERROR"; `object` its JSON text, valid during the call.
+	 * `shared`, when not NULL, holds just that text: take a reference to keep it without a copy. */
+	void (*on_event)(struct client_watch *w, const char *type, struct slice object, struct rcbuf *shared);
 	/* The end, exactly once: err->code 0 when the server ended it, else why (also when the first answer was an error). */
-	void (*on_end)(struct client_stream *s, const struct err *err);
+	void (*on_end)(struct client_watch *w, const struct err *err);
 	/* the transport's own */
 	void *transport_data;
 	struct loop_task task;
 };
 
-void client_stream_open(struct client *c, struct client_stream *s);
-void client_stream_close(struct client *c, struct client_stream *s); /* on_end still runs, with ERR_CANCELED */
+void client_watch_open(struct client *c, struct client_watch *w);
+void client_watch_close(struct client *c, struct client_watch *w); /* on_end still runs, with ERR_CANCELED */
 
 struct client_vtable {
 	void (*send)(struct client *c, struct client_request *req);
 	void (*cancel)(struct client *c, struct client_request *req);
-	void (*stream_open)(struct client *c, struct client_stream *s);
-	void (*stream_close)(struct client *c, struct client_stream *s);
+	void (*watch_open)(struct client *c, struct client_watch *w);
+	void (*watch_close)(struct client *c, struct client_watch *w);
 	void (*close)(struct client *c, void (*closed)(void *arg), void *arg);
 };
 

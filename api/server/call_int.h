@@ -44,6 +44,8 @@ struct call_transport {
 	void (*begin)(struct call *c, int status, const char *content_type);
 	bool (*write)(struct call *c, struct http_buf piece); /* false: wait for on_writable */
 	void (*end)(struct call *c);
+	/* A watch event whose object needs no encoding; takes over the reference. NULL: the transport wants bytes. */
+	bool (*event)(struct call *c, const char *type, struct rcbuf *object);
 };
 
 struct param {

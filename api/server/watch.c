@@ -88,6 +88,8 @@ static void shape_object(struct watch *w, struct strbuf *out, struct slice text)
 static bool frame_text(struct watch *w, const char *type, struct slice text)
 {
 	struct strbuf out = STRBUF_INIT;
+	if (w->call->transport->event)
+		return w->call->transport->event(w->call, type, rcbuf_copy(text.ptr, text.len));
 	if (w->call->format != FORMAT_PROTOBUF || transcode_watch_frame(&out, type, text, NULL) != 0) {
 		strbuf_addf(&out, "{\"type\":\"%s\",\"object\":", type);
 		strbuf_add_slice(&out, text);
@@ -105,6 +107,8 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	c->server->counters.events_sent++;
 	if (!text)
 		return true; /* has no form in this version: left out, as it is left out of lists */
+	if (c->transport->event)
+		return c->transport->event(c, type, text);
 	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF)
 		return frame_json_by_reference(w, type, text);
 	struct strbuf shaped = STRBUF_INIT;
