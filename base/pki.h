@@ -1,0 +1,109 @@
+/* Keys and certificates: the cluster's own CAs, what they issue, signatures for tokens, and small crypto helpers.
+ *
+ * Everything is EC P-256 (signing is ten times cheaper than RSA). PEM text goes in and out; files are written whole or
+ * not at all. No state, any thread; signing and issuing cost some 0.1 ms of CPU. */
+#ifndef K3X_BASE_PKI_H
+#define K3X_BASE_PKI_H
+
+#include "base/err.h"
+#include "base/mem/str.h"
+
+/* A certificate and its private key as PEM text, malloc'ed. */
+struct pki_pair {
+	char *certificate_pem;
+	char *key_pem;
+};
+
+#define PKI_PAIR_INIT ((struct pki_pair){0})
+void pki_pair_release(struct pki_pair *p);
+
+enum { PKI_CA_DAYS = 3650, PKI_LEAF_DAYS = 365, PKI_RENEW_DAYS = 90 };
+
+/* A self-signed CA of PKI_CA_DAYS. */
+int pki_ca_new(const char *common_name, struct pki_pair *ret, struct err *err);
+
+struct pki_request {
+	const char *common_name;
+	const char *const *organizations; /* groups of a client; may be NULL */
+	size_t organizations_count;
+	const char *const *names; /* DNS names and IP addresses of a server; may be NULL */
+	size_t names_count;
+	bool is_server;
+	bool is_client;
+	unsigned days; /* 0: PKI_LEAF_DAYS */
+};
+
+/* Makes a key and a certificate signed by ca. The start is an hour back for clocks that differ, the end not behind the
+ * CA's own. */
+int pki_issue(const struct pki_pair *ca, const struct pki_request *request, struct pki_pair *ret, struct err *err);
+
+/* The key file gets mode 0600, the certificate 0644; the key is written first. Loading takes what saving wrote. */
+int pki_pair_save(const struct pki_pair *p, const char *certificate_file, const char *key_file, struct err *err);
+int pki_pair_load(const char *certificate_file, const char *key_file, struct pki_pair *ret, struct err *err);
+
+/* Reads the first certificate of a PEM text. */
+struct pki_info {
+	char common_name[256];
+	int64_t not_before_s; /* Unix time */
+	int64_t not_after_s;
+	bool is_ca;
+};
+int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err);
+
+/* Less than a quarter of its life (90 of 365 days) is left, or it is over. */
+bool pki_needs_renewal(const struct pki_info *info, int64_t now_s);
+
+/* The certificate was issued by one of the CAs and is valid now. */
+int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err);
+
+/* sha256 of the DER form of the first certificate, as hex: the hash in a join token is this of the CA. */
+int pki_fingerprint(const char *certificate_pem, char ret_hex[65], struct err *err);
+
+/* ---- signatures (service-account tokens) ---- */
+
+struct pki_key;
+
+/* PEM text of a new EC P-256 key, malloc'ed. */
+int pki_key_generate(char **ret_pem, struct err *err);
+/* A private or public key, EC P-256 or RSA (at least 2048 bits). */
+int pki_key_load(const char *pem, struct pki_key **ret, struct err *err);
+void pki_key_free(struct pki_key *k); /* NULL is allowed */
+bool pki_key_is_private(const struct pki_key *k);
+const char *pki_key_algorithm(const struct pki_key *k); /* "ES256" or "RS256" */
+int pki_key_public_pem(const struct pki_key *k, char **ret_pem, struct err *err); /* malloc'ed */
+/* Kubernetes' key id: base64url(sha256(DER of the public key)). */
+int pki_key_id(const struct pki_key *k, struct strbuf *out, struct err *err);
+/* JSON Web Key of the public part, for the OIDC discovery documents: appends one object. */
+int pki_key_jwk(const struct pki_key *k, struct strbuf *out, struct err *err);
+
+/* JOSE signatures over bytes: ES256 is r and s in 64 bytes, RS256 is PKCS #1 1.5 with SHA-256. Appends. */
+int pki_sign(const struct pki_key *k, struct slice data, struct strbuf *out, struct err *err);
+/* 0, or ERR_UNAUTHENTICATED when the signature does not fit. */
+int pki_verify_signature(const struct pki_key *k, struct slice data, struct slice signature, struct err *err);
+
+/* ---- JSON Web Tokens (RFC 7519), compact form ---- */
+
+/* Appends header.claims.signature with the header {"alg":...,"kid":...}; claims is JSON text. */
+int jwt_sign(const struct pki_key *k, struct slice claims_json, struct strbuf *out, struct err *err);
+/* Takes a token apart without looking at its signature: decoded header and claims are appended. */
+int jwt_parse(struct slice token, struct strbuf *header_json, struct strbuf *claims_json, struct err *err);
+/* Checks the signature with any of the keys; the caller has looked at `alg` no more than we do: the key decides. Times
+ * and audience are the caller's to check. */
+int jwt_verify(struct slice token, struct pki_key *const *keys, size_t count, struct err *err);
+
+/* ---- helpers ---- */
+
+void pki_sha256(const void *data, size_t len, unsigned char ret[32]);
+void pki_sha256_hex(const void *data, size_t len, char ret_hex[65]);
+/* Cryptographically random; the process stops when the system has none. */
+void pki_random(void *ret, size_t len);
+void pki_random_hex(struct strbuf *out, size_t bytes); /* appends 2 * bytes digits */
+/* In a time that depends on the lengths only. */
+bool pki_equal(struct slice a, struct slice b);
+
+/* Replaces a file atomically: temporary file, fsync, rename, fsync of the folder. */
+int pki_file_write(const char *path, struct slice data, unsigned mode, struct err *err);
+/* Whole file, malloc'ed and terminated; at most 1 MiB. */
+int pki_file_read(const char *path, char **ret, size_t *ret_len, struct err *err);
+
+#endif
