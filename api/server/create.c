@@ -26,7 +26,7 @@ static void done(struct write *w, const struct err *err, int64_t revision)
 		return;
 	}
 	write_release(w);
-	if (err->code == ERR_CONFLICT && k->generated && ++w->attempts < WRITE_ATTEMPTS_MAX) {
+	if (err->code == ERR_CONFLICT && !c->gone && k->generated && ++w->attempts < WRITE_ATTEMPTS_MAX) {
 		api_create(c);
 		return;
 	}

@@ -228,7 +228,7 @@ static void start_on_server(struct loop_task *t)
 	c->query = target.len ? (struct slice){arena_memdup(&c->arena, target.ptr, target.len), target.len} : SLICE_NULL;
 	c->accept = slice_of(op->accept ? op->accept : "application/json");
 	c->content_type = slice_of(op->content_type ? op->content_type : "application/json");
-	c->body = op->body;
+	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len), op->body.len}; /* a cancelled request may free it */
 	c->user = op->client->user;
 	api_dispatch(c);
 }

@@ -54,6 +54,7 @@ void api_delete_collection(struct call *c);
 /* Subresources that are not plain writes (subresource.c, connect.c), reviews (review.c). */
 bool api_subresource(struct call *c); /* false: treat it as a plain read or write */
 void api_review(struct call *c);
+void api_token(struct call *c); /* serviceaccounts/NAME/token (token.c) */
 void api_connect(struct call *c); /* log, exec, attach, portforward, proxy */
 
 /* Everything that is not a resource: discovery, OpenAPI, health, version, metrics (nonresource.c). */

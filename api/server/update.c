@@ -171,7 +171,7 @@ static void done(struct write *w, const struct err *err, int64_t revision)
 		return;
 	}
 	write_release(w);
-	if (err->code == ERR_CONFLICT && !u->named_version && ++w->attempts < WRITE_ATTEMPTS_MAX) {
+	if (err->code == ERR_CONFLICT && !c->gone && !u->named_version && ++w->attempts < WRITE_ATTEMPTS_MAX) {
 		update_now(c);
 		return;
 	}

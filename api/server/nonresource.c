@@ -1,0 +1,229 @@
+/* Paths that are not resources: discovery, OpenAPI, health, version, metrics. */
+#include "api/server/server_int.h"
+
+#include "api/machinery/discovery.h"
+#include "api/machinery/openapi_v2.h"
+#include "api/machinery/openapi_v3.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static void respond_json(struct call *c, struct strbuf *text)
+{
+	call_respond_strbuf(c, 200, "application/json", text);
+}
+
+static void not_found(struct call *c)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, ERR_NOT_FOUND, "the server could not find the requested resource");
+	call_respond_err(c, &err);
+}
+
+/* ---- discovery ---- */
+
+static bool accepts(const struct call *c, const char *part)
+{
+	size_t n = strlen(part);
+	return c->accept.len >= n && memmem(c->accept.ptr, c->accept.len, part, n) != NULL;
+}
+
+static void aggregated(struct call *c, bool is_core)
+{
+	struct strbuf text = STRBUF_INIT;
+	bool v2 = accepts(c, "v=v2;") || accepts(c, "v=v2,") || accepts(c, "v=v2\0") || !accepts(c, "v=v2beta1");
+	discovery_aggregated(&text, is_core, !v2);
+	call_respond_strbuf(c, 200,
+		v2 ? DISCOVERY_AGGREGATED_TYPE : "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", &text);
+}
+
+static void discovery(struct call *c, struct slice path)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	int rc = 0;
+	struct slice rest = {path.ptr + 1, path.len - 1}, head = slice_cut(&rest, '/');
+	bool is_core = slice_is(head, "api");
+	if (rest.ptr && !rest.len)
+		rest = SLICE_NULL;
+	if (!rest.ptr && accepts(c, "as=APIGroupDiscoveryList")) {
+		aggregated(c, is_core);
+		return;
+	}
+	struct slice group = is_core ? SLICE("") : slice_cut(&rest, '/');
+	if (is_core && !rest.ptr) {
+		char address[128];
+		snprintf(address, sizeof address, "%s:%d", c->server->options.advertise_address, api_server_port(c->server));
+		discovery_core_versions(&text, address);
+	} else if (!is_core && !group.len) {
+		discovery_groups(&text);
+	} else if (!is_core && !rest.len) {
+		rc = discovery_group(&text, group, &err);
+	} else {
+		rc = discovery_resources(&text, group, rest, &err);
+	}
+	if (rc == 0) {
+		respond_json(c, &text);
+		return;
+	}
+	strbuf_release(&text);
+	not_found(c);
+}
+
+/* ---- OpenAPI ---- */
+
+static void openapi_v3(struct call *c, struct slice path)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	if (!path.len) {
+		openapi_v3_index(&text);
+	} else if (openapi_v3_document(&text, path, &err) != 0) {
+		strbuf_release(&text);
+		not_found(c);
+		return;
+	}
+	respond_json(c, &text);
+}
+
+static void openapi_v2(struct call *c)
+{
+	struct strbuf text = STRBUF_INIT;
+	if (accepts(c, "proto-openapi.spec.v2@v1.0+protobuf")) {
+		openapi_v2_protobuf(&text);
+		call_respond_strbuf(c, 200, OPENAPI_V2_PROTOBUF_TYPE, &text);
+		return;
+	}
+	openapi_v2_json(&text);
+	respond_json(c, &text);
+}
+
+/* ---- version, health, metrics ---- */
+
+static void version(struct call *c)
+{
+	struct utsname u;
+	struct strbuf text = STRBUF_INIT;
+	const char *arch = "amd64";
+	if (uname(&u) == 0)
+		arch = strcmp(u.machine, "x86_64") == 0 ? "amd64" : strcmp(u.machine, "aarch64") == 0 ? "arm64" : "arm";
+	strbuf_addf(&text,
+		"{\"major\":\"1\",\"minor\":\"32\",\"gitVersion\":\"%s\",\"gitCommit\":\"\",\"gitTreeState\":\"clean\",\"buildDate\":\"\","
+		"\"goVersion\":\"none\",\"compiler\":\"gcc %d\",\"platform\":\"linux/%s\"}",
+		K3X_KUBE_VERSION, __GNUC__, arch);
+	respond_json(c, &text);
+}
+
+static void health(struct call *c, struct slice path)
+{
+	struct api_server *s = c->server;
+	bool ok = s->is_ready && !s->closing;
+	bool live = !slice_starts(path, "/readyz");
+	if (!ok && !live) {
+		call_respond_text(c, 503, "text/plain; charset=utf-8", SLICE("[-]cache not ready\nreadyz check failed\n"));
+		return;
+	}
+	if (call_param(c, "verbose").ptr) {
+		struct strbuf text = STRBUF_INIT;
+		struct slice name = {path.ptr + 1, path.len - 1};
+		strbuf_addf(&text, "[+]ping ok\n[+]store ok\n[+]cache ok\n%.*s check passed\n", SLICE_FMT(name));
+		call_respond_strbuf(c, 200, "text/plain; charset=utf-8", &text);
+		return;
+	}
+	call_respond_text(c, 200, "text/plain; charset=utf-8", SLICE("ok"));
+}
+
+static long resident_bytes(void)
+{
+	long pages = 0, total;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%ld %ld", &total, &pages) != 2)
+		pages = 0;
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static bool write_object_count(void *arg, const struct resource *r)
+{
+	void **a = arg;
+	struct strbuf *out = a[0];
+	struct call *c = a[1];
+	if (r->storage_prefix && r->storage == r) {
+		struct cache_resource *cr = cache_resource(c->server->cache, r);
+		strbuf_addf(out, "apiserver_storage_objects{resource=\"%s%s%s\"} %zu\n", r->plural, *r->group ? "." : "", r->group, cr->objects.count);
+	}
+	return true;
+}
+
+static void metrics(struct call *c)
+{
+	struct api_server *s = c->server;
+	struct strbuf out = STRBUF_INIT;
+	struct store_stats stats = {0};
+	store_stats(s->store, &stats);
+	strbuf_addf(&out, "# TYPE apiserver_request_total counter\napiserver_request_total %" PRIu64 "\n", s->counters.requests);
+	strbuf_addf(&out, "# TYPE apiserver_request_errors_total counter\napiserver_request_errors_total %" PRIu64 "\n", s->counters.errors);
+	strbuf_addf(&out, "# TYPE apiserver_longrunning_requests gauge\napiserver_longrunning_requests{verb=\"WATCH\"} %" PRIu64 "\n", s->counters.watches_open);
+	strbuf_addf(&out, "# TYPE apiserver_watch_events_total counter\napiserver_watch_events_total %" PRIu64 "\n", s->counters.events_sent);
+	strbuf_addf(&out, "# TYPE apiserver_open_connections gauge\napiserver_open_connections %zu\n", http_server_connections(s->http));
+	strbuf_addf(&out, "# TYPE store_revision gauge\nstore_revision %" PRId64 "\n", stats.revision);
+	strbuf_addf(&out, "# TYPE store_compacted_revision gauge\nstore_compacted_revision %" PRId64 "\n", stats.compacted_revision);
+	strbuf_addf(&out, "# TYPE store_size_bytes gauge\nstore_size_bytes %" PRId64 "\n", stats.size_bytes);
+	strbuf_addf(&out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n", resident_bytes());
+	strbuf_addf(&out, "# TYPE apiserver_storage_objects gauge\n");
+	void *arg[] = {&out, c};
+	resources_each(write_object_count, arg);
+	call_respond_strbuf(c, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}
+
+/* ---- */
+
+static struct slice without_slash(struct slice path)
+{
+	while (path.len > 1 && path.ptr[path.len - 1] == '/')
+		path.len--;
+	return path;
+}
+
+static bool under(struct slice path, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return slice_starts(path, prefix) && (path.len == n || path.ptr[n] == '/');
+}
+
+static void root(struct call *c)
+{
+	call_respond_text(c, 200, "application/json",
+		SLICE("{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}"));
+}
+
+void api_nonresource(struct call *c)
+{
+	struct slice path = without_slash(c->path);
+	struct err err = ERR_INIT;
+	if (!slice_is(c->method, "GET") && !slice_is(c->method, "HEAD")) {
+		err_set(&err, ERR_METHOD, "the server does not allow this method on the requested resource");
+		call_respond_err(c, &err);
+	} else if (slice_is(path, "/")) {
+		root(c);
+	} else if (under(path, "/api") || under(path, "/apis")) {
+		discovery(c, path);
+	} else if (under(path, "/openapi/v3")) {
+		size_t n = sizeof "/openapi/v3" - 1;
+		openapi_v3(c, path.len > n ? (struct slice){path.ptr + n + 1, path.len - n - 1} : SLICE_NULL);
+	} else if (slice_is(path, "/openapi/v2")) {
+		openapi_v2(c);
+	} else if (slice_is(path, "/version")) {
+		version(c);
+	} else if (under(path, "/healthz") || under(path, "/livez") || under(path, "/readyz")) {
+		health(c, path);
+	} else if (slice_is(path, "/metrics")) {
+		metrics(c);
+	} else {
+		not_found(c);
+	}
+}
