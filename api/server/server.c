@@ -1,0 +1,296 @@
+/* The API server's life, and the HTTP transport of calls. See server.h.
+ *
+ *     new -> loading (cache) -> bootstrapping (first objects) -> ready -> closing -> closed
+ *
+ * The listener is open from the start, so that a client that comes early waits instead of being refused: until the cache
+ * is loaded calls are answered 503 with the health paths excepted. */
+#include "api/server/server.h"
+
+#include "api/server/authn_int.h"
+#include "api/server/bootstrap_int.h"
+#include "api/server/write_int.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/wire/tls.h"
+
+#include <stdlib.h>
+
+/* ---- the HTTP transport ---- */
+
+static void set_headers(struct call *c, struct http_exchange *x, int status, const char *content_type)
+{
+	http_set_content_type(x, content_type);
+	http_set_header(x, "cache-control", SLICE("no-cache, private"));
+	for (size_t i = 0; i < c->n_warnings; i++) {
+		struct strbuf v = STRBUF_INIT;
+		strbuf_adds(&v, "299 - ");
+		json_write_str(&v, slice_of(c->warnings[i]));
+		http_set_header(x, "warning", strbuf_slice(&v));
+		strbuf_release(&v);
+	}
+	if (status == 401)
+		http_set_header(x, "www-authenticate", SLICE("Bearer"));
+	if (status == 429)
+		http_set_header(x, "retry-after", SLICE("1"));
+}
+
+static void unref_call(void *arg)
+{
+	call_unref(arg);
+}
+
+static void http_transport_respond(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
+{
+	struct http_exchange *x = c->exchange;
+	set_headers(c, x, status, content_type);
+	c->exchange = NULL;
+	arena_on_release(http_arena(x), unref_call, c); /* bufs lie in the call's arena until all is sent */
+	http_respond_bufs(x, status, bufs, count);
+}
+
+static void http_transport_begin(struct call *c, int status, const char *content_type)
+{
+	set_headers(c, c->exchange, status, content_type);
+	http_respond_begin(c->exchange, status, -1);
+}
+
+static bool http_transport_write(struct call *c, struct http_buf piece)
+{
+	return http_write_buf(c->exchange, piece);
+}
+
+static void http_transport_end(struct call *c)
+{
+	struct http_exchange *x = c->exchange;
+	c->exchange = NULL;
+	http_respond_end(x);
+	call_unref(c);
+}
+
+static const struct call_transport http_transport = {http_transport_respond, http_transport_begin, http_transport_write, http_transport_end, NULL};
+
+static void on_abort(struct http_exchange *x, void *arg)
+{
+	struct call *c = arg;
+	c->exchange = NULL;
+	call_set_gone(c);
+}
+
+static void on_writable(struct http_exchange *x, void *arg)
+{
+	struct call *c = arg;
+	if (c->on_writable)
+		c->on_writable(c);
+}
+
+/* Copies from the exchange what must outlive it. */
+static struct slice keep(struct call *c, struct slice s)
+{
+	return s.len ? (struct slice){arena_memdup(&c->arena, s.ptr, s.len), s.len} : SLICE_NULL;
+}
+
+static bool is_public(struct slice path)
+{
+	return slice_starts(path, "/healthz") || slice_starts(path, "/livez") || slice_starts(path, "/readyz") || slice_is(path, "/version");
+}
+
+static int admit(struct call *c, struct http_exchange *x, struct err *err)
+{
+	struct api_server *s = c->server;
+	if (is_public(c->path)) {
+		c->user.is_master = true; /* nothing but health and version lies there */
+		return 0;
+	}
+	if (!s->is_ready)
+		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
+	return authn_request(c, x, err);
+}
+
+static void on_body(struct http_exchange *x, struct slice body, void *arg)
+{
+	struct call *c = arg;
+	c->body = body;
+	api_dispatch(c);
+}
+
+static void on_request(struct http_exchange *x, void *arg)
+{
+	const struct http_request *r = http_request(x);
+	struct call *c = call_new(arg, &http_transport, NULL);
+	struct err err = ERR_INIT;
+	c->exchange = x;
+	c->method = keep(c, r->method);
+	c->path = keep(c, r->path);
+	c->query = keep(c, r->query);
+	c->accept = keep(c, http_header(x, "accept"));
+	c->content_type = keep(c, http_header(x, "content-type"));
+	http_on_abort(x, on_abort, c);
+	http_on_writable(x, on_writable, c);
+	if (admit(c, x, &err) != 0) {
+		call_respond_err(c, &err);
+		return;
+	}
+	if (r->content_length == 0 || slice_is(r->method, "GET") || slice_is(r->method, "HEAD"))
+		api_dispatch(c);
+	else
+		http_body_collect(x, API_BODY_BYTES_MAX, on_body, c);
+}
+
+/* ---- start ---- */
+
+static void tick(uv_timer_t *t)
+{
+	watches_tick(t->data);
+}
+
+static void report_ready(struct api_server *s, const struct err *err)
+{
+	if (s->ready)
+		s->ready(s->ready_arg, err);
+}
+
+static void bootstrapped(void *arg, const struct err *err)
+{
+	struct api_server *s = arg;
+	if (!err->code)
+		s->is_ready = true;
+	report_ready(s, err);
+}
+
+static void cache_loaded(void *arg, const struct err *err)
+{
+	struct api_server *s = arg;
+	if (err->code)
+		report_ready(s, err);
+	else
+		bootstrap_run(s, bootstrapped, s);
+}
+
+static const char *dup(struct api_server *s, const char *text)
+{
+	return text ? arena_strdup(&s->arena, text) : NULL;
+}
+
+static void copy_options(struct api_server *s, const struct api_server_options *o)
+{
+	s->options = *o;
+	s->options.bind_address = dup(s, o->bind_address);
+	s->options.cert_file = dup(s, o->cert_file);
+	s->options.key_file = dup(s, o->key_file);
+	s->options.client_ca_file = dup(s, o->client_ca_file);
+	s->options.service_account_key_file = dup(s, o->service_account_key_file);
+	s->options.service_account_issuer = dup(s, o->service_account_issuer);
+	s->options.server_ca_file = dup(s, o->server_ca_file);
+	s->options.service_cidr = dup(s, o->service_cidr);
+	s->options.advertise_address = dup(s, o->advertise_address);
+	s->options.kubelet_ca_file = dup(s, o->kubelet_ca_file);
+	s->options.kubelet_cert_file = dup(s, o->kubelet_cert_file);
+	s->options.kubelet_key_file = dup(s, o->kubelet_key_file);
+}
+
+static int open_tls(struct api_server *s, struct err *err)
+{
+	struct tls_options serve = {.is_server = true, .certificate_file = s->options.cert_file, .key_file = s->options.key_file, .ca_file = s->options.client_ca_file};
+	if (tls_context_new(&serve, &s->tls, err) != 0)
+		return err->code;
+	if (!s->options.kubelet_cert_file)
+		return 0;
+	struct tls_options to_kubelet = {.certificate_file = s->options.kubelet_cert_file, .key_file = s->options.kubelet_key_file,
+		.ca_file = s->options.kubelet_ca_file, .http1_only = true};
+	return tls_context_new(&to_kubelet, &s->kubelet_tls, err);
+}
+
+static int open_http(struct api_server *s, struct err *err)
+{
+	struct http_server_options o = {.loop = s->loop, .handler = on_request, .arg = s, .tls = s->tls};
+	if (http_server_new(&o, &s->http, err) != 0)
+		return err->code;
+	return http_server_listen_tcp(s->http, s->options.bind_address, s->options.port, err);
+}
+
+static void free_parts(struct api_server *s)
+{
+	tls_context_unref(s->tls);
+	tls_context_unref(s->kubelet_tls);
+	authenticator_free(s->authenticator);
+	service_allocator_free(s->services);
+	arena_release(&s->arena);
+	free(s);
+}
+
+int api_server_new(const struct api_server_options *options, void (*ready)(void *arg, const struct err *err), void *arg,
+	struct api_server **ret, struct err *err)
+{
+	struct api_server *s = xcalloc(1, sizeof *s);
+	s->loop = options->loop;
+	s->store = options->store;
+	s->ready = ready;
+	s->ready_arg = arg;
+	list_init(&s->watches);
+	copy_options(s, options);
+	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
+	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 || open_tls(s, err) != 0 || open_http(s, err) != 0) {
+		if (s->http)
+			http_server_close(s->http, 0, NULL, NULL);
+		free_parts(s);
+		return err->code;
+	}
+	CHECK(uv_timer_init(loop_uv(s->loop), &s->bookmark_timer) == 0);
+	s->bookmark_timer.data = s;
+	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
+	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
+	*ret = s;
+	return 0;
+}
+
+int api_server_port(const struct api_server *s)
+{
+	return http_server_port(s->http);
+}
+
+int api_server_reload_tls(struct api_server *s, struct err *err)
+{
+	return tls_context_reload(s->tls, err);
+}
+
+/* ---- the end ---- */
+
+static void step_closed(struct api_server *s)
+{
+	if (--s->closing_steps)
+		return;
+	void (*closed)(void *) = s->closed;
+	void *arg = s->closed_arg;
+	free_parts(s);
+	if (closed)
+		closed(arg);
+}
+
+static void cache_closed(void *arg)
+{
+	step_closed(arg);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	step_closed(h->data);
+}
+
+static void http_closed(void *arg)
+{
+	struct api_server *s = arg;
+	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
+	cache_close(s->cache, cache_closed, s);
+	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
+}
+
+void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(s->loop);
+	s->closing = true;
+	s->closed = closed;
+	s->closed_arg = arg;
+	s->closing_steps = 2;
+	http_server_close(s->http, timeout_ms, http_closed, s);
+}
