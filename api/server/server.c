@@ -167,7 +167,7 @@ static void cache_loaded(void *arg, const struct err *err)
 		bootstrap_run(s, bootstrapped, s);
 }
 
-static const char *dup(struct api_server *s, const char *text)
+static const char *keep_text(struct api_server *s, const char *text)
 {
 	return text ? arena_strdup(&s->arena, text) : NULL;
 }
@@ -175,18 +175,18 @@ static const char *dup(struct api_server *s, const char *text)
 static void copy_options(struct api_server *s, const struct api_server_options *o)
 {
 	s->options = *o;
-	s->options.bind_address = dup(s, o->bind_address);
-	s->options.cert_file = dup(s, o->cert_file);
-	s->options.key_file = dup(s, o->key_file);
-	s->options.client_ca_file = dup(s, o->client_ca_file);
-	s->options.service_account_key_file = dup(s, o->service_account_key_file);
-	s->options.service_account_issuer = dup(s, o->service_account_issuer);
-	s->options.server_ca_file = dup(s, o->server_ca_file);
-	s->options.service_cidr = dup(s, o->service_cidr);
-	s->options.advertise_address = dup(s, o->advertise_address);
-	s->options.kubelet_ca_file = dup(s, o->kubelet_ca_file);
-	s->options.kubelet_cert_file = dup(s, o->kubelet_cert_file);
-	s->options.kubelet_key_file = dup(s, o->kubelet_key_file);
+	s->options.bind_address = keep_text(s, o->bind_address);
+	s->options.cert_file = keep_text(s, o->cert_file);
+	s->options.key_file = keep_text(s, o->key_file);
+	s->options.client_ca_file = keep_text(s, o->client_ca_file);
+	s->options.service_account_key_file = keep_text(s, o->service_account_key_file);
+	s->options.service_account_issuer = keep_text(s, o->service_account_issuer);
+	s->options.server_ca_file = keep_text(s, o->server_ca_file);
+	s->options.service_cidr = keep_text(s, o->service_cidr);
+	s->options.advertise_address = keep_text(s, o->advertise_address);
+	s->options.kubelet_ca_file = keep_text(s, o->kubelet_ca_file);
+	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
+	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
 }
 
 static int open_tls(struct api_server *s, struct err *err)

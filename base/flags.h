@@ -1,0 +1,57 @@
+/* Settings from the command line, the environment and a config file, by one table.
+ *
+ * A program describes its settings as an array of struct flag; flags_load() fills the values. Sources, strongest first:
+ * command line (--name value, --name=value, -n value; booleans take no value or =true/=false), environment (`env`),
+ * config file (YAML, keys are the names without dashes; also NAME.d/ *.yaml in order, where "key+" appends), default.
+ * A list given on the command line replaces the whole list of the file, as in k3s. */
+#ifndef K3X_BASE_FLAGS_H
+#define K3X_BASE_FLAGS_H
+
+#include "base/err.h"
+#include "base/mem/arena.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum flag_type { FLAG_BOOL, FLAG_INT, FLAG_STRING, FLAG_LIST /* repeatable, or comma-separated */ };
+
+struct flag_list {
+	const char **items;
+	size_t count;
+};
+
+struct flag {
+	const char *name; /* "data-dir" */
+	char letter; /* 'd', or 0 */
+	enum flag_type type;
+	void *value; /* bool *, int64_t *, const char **, struct flag_list * : holds the default before loading */
+	const char *env; /* "K3X_DATA_DIR", or NULL */
+	const char *help; /* NULL: accepted but not listed */
+	const char *unsupported; /* not NULL: using it is an error that says this */
+};
+
+struct flags {
+	const char *program; /* "k3x server" */
+	const char *summary; /* one line */
+	const struct flag *table;
+	size_t count;
+	const char *config_flag; /* name of the flag that names the config file; NULL: no config file */
+	bool takes_arguments;
+	/* set by flags_load() */
+	const char **arguments;
+	size_t argument_count;
+	bool want_help;
+};
+
+/* Parses argv[1..]. Values live in the arena. ERR_INVAL names the flag, the source and what would be right. With
+ * want_help set the caller prints flags_help() and ends. A config file that is the default may be missing; one that was
+ * named may not. */
+int flags_load(struct flags *f, struct arena *a, int argc, char **argv, struct err *err);
+
+/* Writes the help text to stdout. */
+void flags_help(const struct flags *f);
+
+bool flag_list_has(const struct flag_list *l, const char *item);
+
+#endif
