@@ -60,8 +60,11 @@ struct store_watch {
 	size_t event_bytes;
 	struct event_block *held[READ_BLOCKS_MAX];
 	size_t n_held;
-	/* from disk */
+	/* from disk: what came back, and, while the job is out, what the reader thread writes */
 	struct event_block *fetched;
+	struct event_block *job_block;
+	struct err job_err;
+	int64_t job_compacted;
 	struct store_request job;
 	struct loop_task task;
 	bool is_job_out;
@@ -481,24 +484,36 @@ int watch_read(struct store_watch *w, struct store_watch_batch *out, struct err 
 	return 0;
 }
 
+/* `closed` comes last: whoever waits for it may close the engine. */
 static void watch_free(struct store_watch *w)
 {
 	struct hub_loop *l = w->at;
 	struct watch_hub *h = w->hub;
+	void (*closed)(void *arg) = w->closed;
+	void *closed_arg = w->closed_arg;
 	event_block_unref(w->fetched);
+	event_block_unref(w->job_block);
 	arena_release(&w->arena);
 	free(w->events);
-	if (w->closed)
-		w->closed(w->closed_arg);
-	atomic_fetch_sub(&h->watches, 1);
 	free(w);
+	atomic_fetch_sub(&h->watches, 1);
 	l->watches--;
 	hub_loop_free_if_unused(l);
+	if (closed)
+		closed(closed_arg);
 }
 
 static void closed_run(struct loop_task *t)
 {
-	watch_free(CONTAINER_OF(t, struct store_watch, task));
+	struct store_watch *w = CONTAINER_OF(t, struct store_watch, task);
+	struct hub_loop *l = w->at;
+	pthread_mutex_lock(&l->hub->lock);
+	bool must_wait = l->watches == 1 && l->posted; /* the last one takes the loop's task with it: let that run first */
+	pthread_mutex_unlock(&l->hub->lock);
+	if (must_wait)
+		loop_post(l->loop, &w->task);
+	else
+		watch_free(w);
 }
 
 void watch_close(struct store_watch *w, void (*closed)(void *arg), void *arg)
@@ -525,9 +540,14 @@ static void fetched_run(struct loop_task *t)
 	struct store_watch *w = CONTAINER_OF(t, struct store_watch, task);
 	w->is_job_out = false;
 	if (w->is_closing) {
-		watch_free(w);
+		w->task.run = closed_run;
+		closed_run(t);
 		return;
 	}
+	w->err = w->job_err;
+	w->compacted = w->job_compacted;
+	w->fetched = w->job_block;
+	w->job_block = NULL;
 	if (!w->err.code && w->fetched->n == 0) { /* nothing for this watch in there */
 		w->next = w->fetched->last_revision + 1;
 		event_block_unref(w->fetched);
@@ -586,18 +606,18 @@ void watch_catch_up(struct store_request *job, struct db *db, const struct meta 
 {
 	struct store_watch *w = CONTAINER_OF(job, struct store_watch, job);
 	if (!db) {
-		w->err = *failed;
+		w->job_err = *failed;
 	} else if (w->next < meta->compacted) {
-		w->compacted = meta->compacted;
-		err_set(&w->err, ERR_COMPACTED, "watch from revision %lld: it has been compacted, the oldest is %lld",
+		w->job_compacted = meta->compacted;
+		err_set(&w->job_err, ERR_COMPACTED, "watch from revision %lld: it has been compacted, the oldest is %lld",
 			(long long)w->next, (long long)meta->compacted);
 	} else {
 		struct event_block *b = event_block_new(w->options.prev_kv);
-		if (read_log(w, db, meta, b, &w->err) == 0) {
+		if (read_log(w, db, meta, b, &w->job_err) == 0) {
 			int64_t last = b->last_revision;
 			event_block_seal(b);
 			b->last_revision = last;
-			w->fetched = b;
+			w->job_block = b;
 		} else {
 			event_block_unref(b);
 		}

@@ -193,7 +193,7 @@ static void suite_lease_revoke_deletes_its_keys_at_once(void **state)
 	assert_int_equal(suite_run(e, &c), ERR_EXISTS);
 	suite_end(&c);
 	for (int i = 0; i < 3; i++) {
-		char key[8];
+		char key[16];
 		snprintf(key, sizeof key, "k%d", i);
 		c.req.op = suite_op_put(key, "v");
 		c.req.op.put.lease = id;
@@ -296,7 +296,7 @@ static unsigned model_random(struct model *m, unsigned below)
 
 static const char *model_key(int i)
 {
-	static char keys[MODEL_KEYS + 1][8];
+	static char keys[MODEL_KEYS + 1][16];
 	snprintf(keys[i], sizeof keys[i], "k%02d", i);
 	return keys[i];
 }
