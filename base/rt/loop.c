@@ -118,19 +118,16 @@ static void *thread_main(void *arg)
 void loop_start_thread(struct loop *l)
 {
 	sigset_t all, old;
-	pthread_t thread;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int rc = pthread_create(&thread, NULL, thread_main, l);
+	int rc = pthread_create(&l->thread, NULL, thread_main, l);
 	CHECK(rc == 0);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	l->owner = thread;
-	atomic_store(&l->owned, true);
 }
 
 void loop_join(struct loop *l)
 {
-	int rc = pthread_join(l->owner, NULL);
+	int rc = pthread_join(l->thread, NULL);
 	CHECK(rc == 0);
 }
 

@@ -31,7 +31,8 @@ struct loop {
 	uv_idle_t no_sleep; /* active while something is deferred */
 	char *io_buffer; /* LOOP_IO_BUFFER_BYTES for reads, made on first use */
 	struct mailbox tasks;
-	pthread_t owner;
+	pthread_t owner; /* written by the thread that runs it, before `owned` */
+	pthread_t thread; /* of loop_start_thread(), for the join */
 	atomic_bool owned;
 	const char *name;
 	bool stopping;
