@@ -1,0 +1,426 @@
+/* Client against server over loopback, in every combination of protocol and TLS. */
+#include "base/wire/http_client.h"
+#include "tests/unit/base/wire/wire_test.h"
+
+#include "base/wire/conn.h"
+
+static struct http_server *server;
+static int aborts, server_closed, client_closed;
+static struct http_exchange *held;
+
+/* ---- the server's side ---- */
+
+struct stream_state {
+	int left;
+};
+
+static void on_abort(struct http_exchange *x, void *arg)
+{
+	(void)arg;
+	aborts++;
+	if (held == x)
+		held = NULL;
+}
+
+static void echo_body(struct http_exchange *x, struct slice body, void *arg)
+{
+	(void)arg;
+	http_set_content_type(x, "text/plain");
+	http_respond_copy(x, 200, body);
+}
+
+static void stream_more(struct http_exchange *x, void *arg)
+{
+	struct stream_state *s = http_user(x);
+	char block[10000];
+	(void)arg;
+	memset(block, 'x', sizeof block);
+	while (s->left > 0) {
+		s->left--;
+		if (!http_write(x, (struct slice){block, sizeof block}))
+			return;
+	}
+	http_respond_end(x);
+}
+
+static void stream(struct http_exchange *x)
+{
+	struct stream_state *s = ARENA_NEW(http_arena(x), struct stream_state);
+	s->left = 1000;
+	http_set_user(x, s);
+	http_on_writable(x, stream_more, NULL);
+	http_respond_begin(x, 200, -1);
+	http_want_writable(x);
+}
+
+static void many_bufs(struct http_exchange *x)
+{
+	enum { N = 10000, SIZE = 900 };
+	struct http_buf *bufs = ARENA_ARRAY(http_arena(x), struct http_buf, N);
+	struct rcbuf *b = rcbuf_new(SIZE);
+	memset(b->data, 'y', SIZE);
+	for (int i = 0; i < N; i++)
+		bufs[i] = (struct http_buf){{b->data, i % 100 ? SIZE : 0}, rcbuf_ref(b)};
+	rcbuf_unref(b);
+	http_respond_bufs(x, 200, bufs, N);
+}
+
+static void who(struct http_exchange *x)
+{
+	const struct http_request *r = http_request(x);
+	struct strbuf b = STRBUF_INIT;
+	strbuf_addf(&b, "%d %.*s", r->peer->verified, SLICE_FMT(r->peer->common_name));
+	for (size_t i = 0; i < r->peer->organizations_count; i++)
+		strbuf_addf(&b, " %.*s", SLICE_FMT(r->peer->organizations[i]));
+	http_respond_strbuf(x, 200, &b);
+}
+
+static void handler(struct http_exchange *x, void *arg)
+{
+	const struct http_request *r = http_request(x);
+	(void)arg;
+	http_on_abort(x, on_abort, NULL);
+	if (slice_is(r->path, "/echo"))
+		http_body_collect(x, 1 << 20, echo_body, NULL);
+	else if (slice_is(r->path, "/stream"))
+		stream(x);
+	else if (slice_is(r->path, "/bufs"))
+		many_bufs(x);
+	else if (slice_is(r->path, "/who"))
+		who(x);
+	else if (slice_is(r->path, "/hold"))
+		held = x;
+	else if (slice_is(r->path, "/none"))
+		http_respond(x, 204);
+	else if (slice_is(r->path, "/short")) {
+		http_respond_begin(x, 200, 100);
+		http_write(x, SLICE("not a hundred"));
+		http_respond_end(x);
+	} else if (slice_is(r->path, "/reset"))
+		http_abort(x);
+	else
+		http_respond_arena(x, 404, SLICE("no such thing\n"));
+}
+
+/* ---- the client's side ---- */
+
+struct result {
+	bool done;
+	int status;
+	int code;
+	size_t bytes;
+	size_t datas;
+	struct strbuf body;
+	char msg[400];
+};
+
+static void on_done(struct http_call *call, const struct http_answer *a, const struct err *e, void *arg)
+{
+	struct result *r = arg;
+	(void)call;
+	r->done = true;
+	r->status = a->status;
+	r->code = e ? e->code : 0;
+	if (a->body.len)
+		strbuf_add_slice(&r->body, a->body);
+	if (e)
+		memcpy(r->msg, e->msg, sizeof r->msg);
+}
+
+static void on_data(struct http_call *call, struct slice data, void *arg)
+{
+	struct result *r = arg;
+	r->bytes += data.len;
+	if (++r->datas % 7 == 0) {
+		http_call_pause(call);
+		http_call_resume(call);
+	}
+}
+
+static struct http_client *client_new(struct tls_context *tls, enum http_client_protocol protocol)
+{
+	struct http_client_options o = {.loop = &loop,
+		.host = "127.0.0.1",
+		.port = http_server_port(server),
+		.tls = tls,
+		.protocol = protocol};
+	return http_client_new(&o);
+}
+
+static void count_close(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void client_close(struct http_client *c)
+{
+	client_closed = 0;
+	http_client_close(c, count_close, &client_closed);
+	WAIT_FOR(client_closed);
+}
+
+static void get(struct http_client *c, const char *target, struct result *r)
+{
+	struct http_call_options o = {.method = "GET", .target = target, .on_done = on_done, .arg = r};
+	*r = (struct result){0};
+	http_client_call(c, &o);
+	WAIT_FOR(r->done);
+}
+
+static void exercise(struct http_client *c)
+{
+	struct result r;
+	get(c, "/nothing", &r);
+	assert_int_equal(r.status, 404);
+	assert_string_equal(r.body.data, "no such thing\n");
+	strbuf_release(&r.body);
+	get(c, "/none", &r);
+	assert_int_equal(r.status, 204);
+	assert_int_equal(r.body.len, 0);
+	get(c, "/bufs", &r);
+	assert_int_equal(r.body.len, 9900 * 900);
+	strbuf_release(&r.body);
+
+	char *big = malloc(2 << 20);
+	memset(big, 'b', 2 << 20);
+	struct http_call_options o = {.method = "POST",
+		.target = "/echo",
+		.body = {big, 1 << 20},
+		.on_done = on_done,
+		.arg = &r};
+	r = (struct result){0};
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(r.body.len, 1 << 20);
+	strbuf_release(&r.body);
+	o.body.len = 2 << 20;
+	r = (struct result){0};
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_true(r.status == 413 || r.code != 0);
+	strbuf_release(&r.body);
+	free(big);
+
+	o = (struct http_call_options){
+		.method = "GET", .target = "/stream", .on_data = on_data, .on_done = on_done, .arg = &r};
+	r = (struct result){0};
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_int_equal(r.code, 0);
+	assert_int_equal(r.bytes, 10000 * 1000);
+
+	get(c, "/short", &r);
+	assert_int_not_equal(r.code, 0);
+	strbuf_release(&r.body);
+	get(c, "/reset", &r);
+	assert_int_not_equal(r.code, 0);
+	strbuf_release(&r.body);
+}
+
+static void parallel(struct http_client *c)
+{
+	enum { N = 50 };
+	struct result rs[N] = {0};
+	for (int i = 0; i < N; i++) {
+		struct http_call_options o = {.method = "GET", .target = "/who", .on_done = on_done, .arg = &rs[i]};
+		http_client_call(c, &o);
+	}
+	for (int i = 0; i < N; i++) {
+		WAIT_FOR(rs[i].done);
+		assert_int_equal(rs[i].status, 200);
+		strbuf_release(&rs[i].body);
+	}
+}
+
+static void run(struct tls_context *tls, enum http_client_protocol protocol)
+{
+	struct http_client *c = client_new(tls, protocol);
+	exercise(c);
+	parallel(c);
+	client_close(c);
+}
+
+static void serve(struct tls_context *tls)
+{
+	struct http_server_options o = {.loop = &loop, .handler = handler, .tls = tls};
+	loop_begin();
+	aborts = server_closed = 0;
+	assert_int_equal(http_server_new(&o, &server, &err), 0);
+	assert_int_equal(http_server_listen_tcp(server, "127.0.0.1", 0, &err), 0);
+}
+
+static void stop_serving(void)
+{
+	http_server_close(server, 2000, count_close, &server_closed);
+	WAIT_FOR(server_closed);
+	loop_finish();
+}
+
+/* ---- tests ---- */
+
+static void calls_work_over_plain_connections(void **state)
+{
+	(void)state;
+	serve(NULL);
+	run(NULL, HTTP_CLIENT_H1);
+	run(NULL, HTTP_CLIENT_H2);
+	stop_serving();
+}
+
+static void calls_work_over_tls(void **state)
+{
+	struct tls_context *h1_only;
+	struct tls_options o = {.ca_pem = ca.certificate_pem, .http1_only = true};
+	(void)state;
+	assert_int_equal(tls_context_new(&o, &h1_only, &err), 0);
+	serve(server_tls);
+	run(h1_only, HTTP_CLIENT_AUTO);
+	run(client_tls, HTTP_CLIENT_AUTO);
+	stop_serving();
+	tls_context_unref(h1_only);
+}
+
+static void certificates_say_who_calls(void **state)
+{
+	struct result r;
+	(void)state;
+	serve(server_tls);
+	struct http_client *c = client_new(client_tls, HTTP_CLIENT_AUTO);
+	get(c, "/who", &r);
+	assert_string_equal(r.body.data, "1 admin system:masters devs");
+	strbuf_release(&r.body);
+	client_close(c);
+	c = client_new(anonymous_tls, HTTP_CLIENT_AUTO);
+	get(c, "/who", &r);
+	assert_string_equal(r.body.data, "0 ");
+	strbuf_release(&r.body);
+	client_close(c);
+	c = client_new(stranger_tls, HTTP_CLIENT_AUTO);
+	get(c, "/who", &r);
+	assert_int_equal(r.status, 0);
+	assert_int_not_equal(r.code, 0);
+	client_close(c);
+	stop_serving();
+}
+
+static void a_server_with_the_wrong_name_is_refused(void **state)
+{
+	struct result r;
+	(void)state;
+	serve(server_tls);
+	struct http_client_options o = {.loop = &loop,
+		.host = "127.0.0.1",
+		.port = http_server_port(server),
+		.tls = client_tls,
+		.server_name = "elsewhere.example"};
+	struct http_client *c = http_client_new(&o);
+	get(c, "/who", &r);
+	assert_int_equal(r.code, ERR_UNAUTHENTICATED);
+	client_close(c);
+	stop_serving();
+}
+
+static void a_client_that_leaves_aborts_its_exchange(void **state)
+{
+	(void)state;
+	serve(server_tls);
+	for (int h1 = 0; h1 < 2; h1++) {
+		struct result r = {0};
+		struct http_client *c = client_new(client_tls, HTTP_CLIENT_AUTO);
+		struct http_call_options o = {.method = "GET", .target = "/hold", .on_done = on_done, .arg = &r};
+		struct http_call *call = http_client_call(c, &o);
+		aborts = 0;
+		WAIT_FOR(held);
+		http_call_cancel(call);
+		WAIT_FOR(aborts == 1);
+		assert_false(r.done);
+		client_close(c);
+	}
+	stop_serving();
+}
+
+static void calls_time_out(void **state)
+{
+	struct result r = {0};
+	(void)state;
+	serve(NULL);
+	struct http_client *c = client_new(NULL, HTTP_CLIENT_H1);
+	struct http_call_options o = {
+		.method = "GET", .target = "/hold", .on_done = on_done, .arg = &r, .timeout_ms = 100};
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_int_equal(r.code, ERR_TIMEOUT);
+	WAIT_FOR(!held);
+	client_close(c);
+	stop_serving();
+}
+
+static void a_closing_server_lets_open_exchanges_finish(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct result r = {0};
+		serve(server_tls);
+		struct http_client *c = client_new(client_tls, HTTP_CLIENT_AUTO);
+		struct http_call_options o = {.method = "GET", .target = "/hold", .on_done = on_done, .arg = &r};
+		http_client_call(c, &o);
+		WAIT_FOR(held);
+		http_server_close(server, i ? 0 : 5000, count_close, &server_closed);
+		if (i == 0) {
+			struct http_exchange *x = held;
+			held = NULL;
+			http_respond(x, 201);
+		}
+		WAIT_FOR(r.done && server_closed);
+		assert_int_equal(r.status, i ? 0 : 201);
+		client_close(c);
+		loop_finish();
+	}
+}
+
+static void a_dead_server_is_an_error(void **state)
+{
+	struct result r;
+	(void)state;
+	serve(NULL);
+	struct http_client *c = client_new(NULL, HTTP_CLIENT_H1);
+	get(c, "/none", &r);
+	int port = http_server_port(server);
+	http_server_close(server, 0, count_close, &server_closed);
+	WAIT_FOR(server_closed);
+	get(c, "/none", &r);
+	assert_int_equal(r.code, ERR_UNAVAILABLE);
+	assert_true(port > 0);
+	client_close(c);
+	loop_finish();
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	make_identities();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	drop_identities();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_work_over_plain_connections),
+		cmocka_unit_test(calls_work_over_tls),
+		cmocka_unit_test(certificates_say_who_calls),
+		cmocka_unit_test(a_server_with_the_wrong_name_is_refused),
+		cmocka_unit_test(a_client_that_leaves_aborts_its_exchange),
+		cmocka_unit_test(calls_time_out),
+		cmocka_unit_test(a_closing_server_lets_open_exchanges_finish),
+		cmocka_unit_test(a_dead_server_is_an_error),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
