@@ -1,6 +1,6 @@
 /* Checkpoints, small and often.
  *
- * After a commit that leaves the log longer than SOFT the writer rings. A passive checkpoint then copies pages beside the
+ * For every SOFT bytes that the log has grown the writer rings. A passive checkpoint then copies pages beside the
  * writer. The log starts again at its beginning only when all of it has been copied and nobody reads it, and under
  * steady writing a passive checkpoint never quite gets there; so when the log is longer than HARD the last few pages are
  * copied with the writer held at the gate between two transactions: that is short, because a passive run has just done
@@ -87,7 +87,10 @@ void checkpointer_note(struct checkpointer *c, int64_t wal_bytes)
 {
 	pthread_mutex_lock(&c->lock);
 	c->wal_bytes = wal_bytes;
-	if (wal_bytes >= (int64_t)STORE_WAL_SOFT_BYTES_MAX && !c->due) {
+	if (wal_bytes < c->begun_bytes) /* the log began anew */
+		c->begun_bytes = 0;
+	if (wal_bytes - c->begun_bytes >= (int64_t)STORE_WAL_SOFT_BYTES_MAX) {
+		c->begun_bytes = wal_bytes;
 		c->due = true;
 		pthread_cond_signal(&c->wake);
 	}

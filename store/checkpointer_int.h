@@ -13,6 +13,7 @@ struct checkpointer {
 	pthread_cond_t wake;
 	pthread_mutex_t *gate; /* held by the writer during each transaction */
 	int64_t wal_bytes; /* as the writer last saw it */
+	int64_t begun_bytes; /* as it was when the last checkpoint began */
 	bool due;
 	bool stopping;
 };
