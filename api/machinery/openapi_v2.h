@@ -7,7 +7,9 @@
 
 #include "base/mem/str.h"
 
-#define OPENAPI_V2_PROTOBUF_TYPE "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+/* The Content-Type of the answer, and what clients ask for: '@' is not allowed in a media type, Go refuses to read it. */
+#define OPENAPI_V2_PROTOBUF_TYPE "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+#define OPENAPI_V2_PROTOBUF_ACCEPT "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 
 void openapi_v2_json(struct strbuf *out);
 void openapi_v2_protobuf(struct strbuf *out);
