@@ -17,7 +17,7 @@ static const char *bound_plural(struct slice kind)
 }
 
 /* Adds {"pod":{"name":...,"uid":...}} for the object the token shall die with. */
-static int bind(struct call *c, const struct json *ref, struct json *claim, struct err *err)
+static int bind_to(struct call *c, const struct json *ref, struct json *claim, struct err *err)
 {
 	struct slice kind = json_get_str(ref, "kind"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
 	const char *plural = bound_plural(kind);
@@ -60,7 +60,7 @@ static struct json *claims_of(struct call *c, const struct json *spec, const str
 	json_set_str(a, sa, "uid", object_span(account, account->uid));
 	json_set(a, k, "serviceaccount", sa);
 	struct json *ref = json_get(spec, "boundObjectRef");
-	if (json_is(ref, JSON_OBJECT) && bind(c, ref, k, err) != 0)
+	if (json_is(ref, JSON_OBJECT) && bind_to(c, ref, k, err) != 0)
 		return NULL;
 	json_set(a, claims, "kubernetes.io", k);
 	json_set_int(a, claims, "nbf", now);

@@ -1,0 +1,8 @@
+/* The programs inside the one binary. Each takes its own argument vector, argv[0] being its name, and returns the exit
+ * code. */
+#ifndef K3X_TOOLS_PROGRAMS_H
+#define K3X_TOOLS_PROGRAMS_H
+
+int server_main(int argc, char **argv);
+
+#endif

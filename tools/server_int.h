@@ -1,0 +1,46 @@
+/* What the files of `k3x server` share: its settings and the places of its files. */
+#ifndef K3X_TOOLS_SERVER_INT_H
+#define K3X_TOOLS_SERVER_INT_H
+
+#include "base/err.h"
+#include "base/flags.h"
+#include "base/mem/arena.h"
+
+struct server_settings {
+	struct arena arena;
+	const char *config;
+	const char *data_dir;
+	const char *log_file;
+	bool debug;
+	const char *bind_address;
+	int64_t https_port;
+	const char *advertise_address;
+	struct flag_list tls_san;
+	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain;
+	const char *node_port_range;
+	int node_port_min, node_port_max;
+	const char *write_kubeconfig, *write_kubeconfig_mode;
+	const char *token;
+	struct flag_list disable;
+	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
+	const char *node_name, *node_ip;
+	struct flag_list node_label, node_taint;
+	const char *container_runtime_endpoint;
+	const char *pause_image;
+	const char *resolv_conf;
+	int64_t kubelet_port;
+};
+
+/* Fills the settings; prints help and returns 1 when that was asked for. */
+int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err);
+
+/* DATA/server/tls and friends, in the arena. */
+const char *server_file(struct server_settings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Makes the folders, CAs, certificates, keys and tokens that are missing, renews what is due (server_pki.c).
+ * *renewed (may be NULL) says whether a serving certificate changed. */
+int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err);
+/* Writes the admin kubeconfig. */
+int server_write_kubeconfig(struct server_settings *s, int port, struct err *err);
+
+#endif
