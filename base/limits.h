@@ -49,7 +49,7 @@
 #define STORE_WAL_HARD_BYTES_MAX (16u * 1024 * 1024)
 /* Rows a compaction looks at per step of the writer, beside other work and alone. */
 #define STORE_TRIM_BUSY_ROWS_MAX 100
-#define STORE_TRIM_IDLE_ROWS_MAX 500
+#define STORE_TRIM_IDLE_ROWS_MAX 200
 /* etcd's: lease TTLs beyond it are refused. */
 #define STORE_LEASE_TTL_S_MAX 9000000000ll
 

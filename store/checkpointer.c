@@ -2,9 +2,9 @@
  *
  * For every SOFT bytes that the log has grown the writer rings. A passive checkpoint then copies pages beside the
  * writer. The log starts again at its beginning only when all of it has been copied and nobody reads it, and under
- * steady writing a passive checkpoint never quite gets there; so when the log is longer than HARD the last few pages are
- * copied with the writer held at the gate between two transactions: that is short, because a passive run has just done
- * the rest. The next write then begins the log anew, in the same file, so that its blocks are overwritten and not
+ * steady writing a passive checkpoint never quite gets there; so when the log is longer than HARD the last few pages
+ * are copied with the writer held at the gate between two transactions: that is short, because a passive run has just
+ * done the rest. The next write then begins the log anew, in the same file, so that its blocks are overwritten and not
  * allocated (an fdatasync of an overwrite is cheaper).
  *
  * A reader with an open transaction keeps the log from starting anew; read transactions are short, and the next ring
@@ -15,13 +15,48 @@
 #include "base/limits.h"
 #include "base/log.h"
 
+void write_gate_init(struct write_gate *g)
+{
+	*g = (struct write_gate){0};
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->wake, NULL);
+}
+
+void write_gate_release(struct write_gate *g)
+{
+	pthread_cond_destroy(&g->wake);
+	pthread_mutex_destroy(&g->lock);
+}
+
+void write_gate_enter(struct write_gate *g, bool urgent)
+{
+	pthread_mutex_lock(&g->lock);
+	if (urgent)
+		g->wanted = true;
+	while (g->busy || (g->wanted && !urgent))
+		pthread_cond_wait(&g->wake, &g->lock);
+	g->busy = true;
+	if (urgent)
+		g->wanted = false;
+	pthread_mutex_unlock(&g->lock);
+}
+
+void write_gate_leave(struct write_gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->busy = false;
+	pthread_cond_broadcast(&g->wake); /* there are two at most */
+	pthread_mutex_unlock(&g->lock);
+}
+
 static void checkpoint(struct checkpointer *c, int *ret_log, int *ret_done)
 {
 	int rc = sqlite3_wal_checkpoint_v2(c->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, ret_log, ret_done);
 	struct err err = ERR_INIT;
 	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
 		return;
-	db_fail(&c->db, rc, &err, "checkpoint"); /* returns only for a full disk and the like: try again at the next ring */
+	db_fail(&c->db, rc, &err,
+	        "checkpoint"); /* returns only for a full disk and the like: try again at the next ring */
 	log_warn("store", "checkpoint failed", "error=\"%s\"", err.msg);
 }
 
@@ -33,9 +68,9 @@ static void checkpoint_all(struct checkpointer *c, int64_t wal_bytes)
 		return;
 	for (int i = 0; i < 3 && log - done > 256; i++)
 		checkpoint(c, &log, &done);
-	pthread_mutex_lock(c->gate);
+	write_gate_enter(c->gate, true);
 	checkpoint(c, &log, &done);
-	pthread_mutex_unlock(c->gate);
+	write_gate_leave(c->gate);
 }
 
 static void *checkpointer_main(void *arg)
@@ -58,7 +93,7 @@ static void *checkpointer_main(void *arg)
 	return NULL;
 }
 
-int checkpointer_start(struct checkpointer *c, const char *path, pthread_mutex_t *gate, struct err *err)
+int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, struct err *err)
 {
 	*c = (struct checkpointer){.gate = gate};
 	int rc = db_open(&c->db, path, DB_CHECKPOINTER, err);

@@ -6,19 +6,32 @@
 
 #include <pthread.h>
 
+/* Lets one in at a time; who enters urgently is let in before those who come again and again. */
+struct write_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool busy;
+	bool wanted; /* somebody urgent waits */
+};
+
+void write_gate_init(struct write_gate *g);
+void write_gate_release(struct write_gate *g);
+void write_gate_enter(struct write_gate *g, bool urgent);
+void write_gate_leave(struct write_gate *g);
+
 struct checkpointer {
 	struct db db;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	pthread_mutex_t *gate; /* held by the writer during each transaction */
-	int64_t wal_bytes; /* as the writer last saw it */
-	int64_t begun_bytes; /* as it was when the last checkpoint began */
+	struct write_gate *gate; /* the writer is in it during each transaction */
+	int64_t wal_bytes;       /* as the writer last saw it */
+	int64_t begun_bytes;     /* as it was when the last checkpoint began */
 	bool due;
 	bool stopping;
 };
 
-int checkpointer_start(struct checkpointer *c, const char *path, pthread_mutex_t *gate, struct err *err);
+int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, struct err *err);
 
 /* Does a last checkpoint and ends the thread. */
 void checkpointer_stop(struct checkpointer *c);

@@ -2,17 +2,17 @@
  *
  * The database (WAL mode) has four tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
  * `cur` has one small row per key that points to its newest version in `rev`; a deleted key keeps its row there until
- * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision walks
- * `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta` one row
- * of counters that changes in the same transaction as the data.
+ * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision
+ * walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta`
+ * one row of counters that changes in the same transaction as the data.
  *
  * Opening never repairs and never overwrites: a file that is not ours, is from a newer version, or does not read is
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
  * row), because a full one of a large file takes minutes; `k3x-store check` does that.
  *
- * What can go wrong later: the disk is full (ERR_NO_SPACE, the transaction is rolled back, nothing is lost); a write or a
- * sync fails (the process stops, because the kernel may have dropped pages and a second sync would lie); a page does not
- * read or is malformed (a reader answers with the error, the writer stops). */
+ * What can go wrong later: the disk is full (ERR_NO_SPACE, the transaction is rolled back, nothing is lost); a write or
+ * a sync fails (the process stops, because the kernel may have dropped pages and a second sync would lie); a page does
+ * not read or is malformed (a reader answers with the error, the writer stops). */
 #include "store/db_int.h"
 
 #include "base/check.h"
@@ -30,25 +30,26 @@
 
 static const char *const stmt_sql[DB_STMT_COUNT] = {
 #define STMT(name, sql) [DB_##name] = sql,
-	DB_STMTS
+        DB_STMTS
 #undef STMT
 };
 
 static const char schema_sql[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE rev (id INTEGER PRIMARY KEY, key BLOB NOT NULL, prev INTEGER NOT NULL, created INTEGER NOT NULL,"
-	" version INTEGER NOT NULL, lease INTEGER NOT NULL, value BLOB);"
-	"CREATE TABLE cur (key BLOB PRIMARY KEY, id INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,"
-	" lease INTEGER NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX cur_lease ON cur (lease) WHERE lease <> 0;"
-	"CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
-	"CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
-	" trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
-	" applied_term INTEGER NOT NULL);"
-	"INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0);"
-	"PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
-	"PRAGMA user_version = 1;"
-	"COMMIT";
+        "BEGIN IMMEDIATE;"
+        "CREATE TABLE rev (id INTEGER PRIMARY KEY, key BLOB NOT NULL, prev INTEGER NOT NULL, created INTEGER NOT NULL,"
+        " version INTEGER NOT NULL, lease INTEGER NOT NULL, value BLOB);"
+        "CREATE TABLE cur (key BLOB PRIMARY KEY, id INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT "
+        "NULL,"
+        " lease INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE INDEX cur_lease ON cur (lease) WHERE lease <> 0;"
+        "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
+        "CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
+        " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
+        " applied_term INTEGER NOT NULL);"
+        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0);"
+        "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
+        "PRAGMA user_version = 1;"
+        "COMMIT";
 
 _Static_assert(DB_APPLICATION_ID == 1798535283, "the schema names the application id in decimal");
 
@@ -97,10 +98,10 @@ sqlite3_stmt *db_stmt(struct db *db, enum db_stmt which)
 {
 	if (!db->stmts[which]) {
 		int rc = sqlite3_prepare_v3(
-			db->handle, stmt_sql[which], -1, SQLITE_PREPARE_PERSISTENT, &db->stmts[which], NULL);
+		        db->handle, stmt_sql[which], -1, SQLITE_PREPARE_PERSISTENT, &db->stmts[which], NULL);
 		if (rc != SQLITE_OK) {
 			log_error("store", "statement failed", "sql=\"%s\" error=\"%s\"", stmt_sql[which],
-				sqlite3_errmsg(db->handle));
+			        sqlite3_errmsg(db->handle));
 			CHECK(!"a prepared statement does not compile");
 		}
 	}
@@ -222,17 +223,17 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 		goto fail;
 	if (version > DB_USER_VERSION)
 		return err_set(err, ERR_CORRUPT,
-			"%s has format %d and this program knows up to %d: start the newer program again, or %s", path,
-			(int)version, DB_USER_VERSION, mend);
+		        "%s has format %d and this program knows up to %d: start the newer program again, or %s", path,
+		        (int)version, DB_USER_VERSION, mend);
 	int64_t tables = query_int(db,
-		"SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta')", 0, &e);
+	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta')", 0, &e);
 	int64_t revision = e.code ? 0 : query_int(db, "SELECT revision FROM meta WHERE one = 1", 0, &e);
 	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM rev ORDER BY id DESC LIMIT 1", 0, &e);
 	if (!e.code)
 		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
 	if (!e.code && (tables != 5 || revision < 1 || ROW_REVISION(newest) > revision))
 		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
-			(long long)revision, (long long)ROW_REVISION(newest));
+		        (long long)revision, (long long)ROW_REVISION(newest));
 fail:
 	if (e.code)
 		return err_set(err, ERR_CORRUPT, "%s does not read as a database of k3x (%s): %s", path, e.msg, mend);
@@ -264,10 +265,10 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 }
 
 static const char *const role_sql[] = {
-	[DB_WRITER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 0;"
-		      "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 33554432",
-	[DB_READER] = "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
-	[DB_CHECKPOINTER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64; PRAGMA wal_autocheckpoint = 0",
+        [DB_WRITER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 0;"
+                      "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 33554432",
+        [DB_READER] = "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
+        [DB_CHECKPOINTER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64; PRAGMA wal_autocheckpoint = 0",
 };
 
 int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
@@ -285,7 +286,7 @@ int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0), NULL);
 	if (rc != SQLITE_OK) {
 		err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
-			db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+		        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
 		goto fail;
 	}
 	sqlite3_busy_timeout(db->handle, 5000);

@@ -23,22 +23,21 @@ enum { SUB_BITS = 20 };
 	STMT(BEGIN_READ, "BEGIN") \
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \
 	STMT(COMMIT, "COMMIT") \
-	STMT(META_GET, \
-		"SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term FROM meta WHERE one = 1") \
-	STMT(META_SET, \
-		"UPDATE meta SET revision = ?1, compacted = ?2, trimmed = ?3, keys = ?4, hash = ?5, applied_index = ?6," \
-		" applied_term = ?7 WHERE one = 1") \
+	STMT(META_GET, "SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term FROM meta WHERE " \
+	               "one = 1") \
+	STMT(META_SET, "UPDATE meta SET revision = ?1, compacted = ?2, trimmed = ?3, keys = ?4, hash = ?5, " \
+	               "applied_index = ?6," \
+	               " applied_term = ?7 WHERE one = 1") \
 	STMT(CUR_GET, "SELECT id, created, version, lease FROM cur WHERE key = ?1") \
 	STMT(CUR_SET, "REPLACE INTO cur (key, id, created, version, lease) VALUES (?1, ?2, ?3, ?4, ?5)") \
 	STMT(CUR_DROP, "DELETE FROM cur WHERE key = ?1 AND id = ?2") \
-	STMT(CUR_SCAN, \
-		"SELECT key, id, created, version, lease FROM cur WHERE key >= ?1 AND key < ?2 ORDER BY key") \
+	STMT(CUR_SCAN, "SELECT key, id, created, version, lease FROM cur WHERE key >= ?1 AND key < ?2 ORDER BY key") \
 	STMT(CUR_SCAN_ALL, "SELECT key, id, created, version, lease FROM cur WHERE key >= ?1 ORDER BY key") \
 	STMT(CUR_COUNT, "SELECT count(*) FROM cur WHERE key >= ?1 AND key < ?2 AND version > 0") \
 	STMT(CUR_COUNT_ALL, "SELECT count(*) FROM cur WHERE key >= ?1 AND version > 0") \
 	STMT(CUR_OF_LEASE, "SELECT key FROM cur WHERE lease = ?1 AND lease <> 0 ORDER BY key") \
 	STMT(REV_ADD, \
-		"INSERT INTO rev (id, key, prev, created, version, lease, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
+	        "INSERT INTO rev (id, key, prev, created, version, lease, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
 	STMT(REV_META, "SELECT prev, created, version, lease FROM rev WHERE id = ?1") \
 	STMT(REV_FULL, "SELECT created, version, lease, value FROM rev WHERE id = ?1") \
 	STMT(REV_VALUE, "SELECT value FROM rev WHERE id = ?1") \
@@ -54,13 +53,13 @@ enum db_stmt {
 #define STMT(name, sql) DB_##name,
 	DB_STMTS
 #undef STMT
-	DB_STMT_COUNT,
+	        DB_STMT_COUNT,
 };
 
 struct db {
 	sqlite3 *handle;
 	sqlite3_stmt *stmts[DB_STMT_COUNT]; /* prepared at first use */
-	bool is_writer; /* a failed disk stops the process: what was synced is no longer known */
+	bool is_writer;                     /* a failed disk stops the process: what was synced is no longer known */
 };
 
 enum db_role { DB_WRITER, DB_READER, DB_CHECKPOINTER };

@@ -58,6 +58,7 @@ struct store_range {
 	bool serializable; /* may be answered from local state that is behind */
 	bool keys_only;
 	bool count_only;
+	bool no_count; /* count need not be exact: when the limit cuts, the rest is not counted (it costs 0.1 us a key) */
 	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision; /* 0: no bound */
 };
 
@@ -113,7 +114,7 @@ struct store_result {
 	struct store_kv *kvs; /* RANGE: the pairs; PUT, DELETE: previous pairs when asked for */
 	size_t n_kvs;
 	bool more; /* RANGE: the limit cut it */
-	int64_t count; /* RANGE: pairs in the range without the limit; DELETE: pairs deleted */
+	int64_t count; /* RANGE: pairs in the range without the limit (a lower bound with no_count); DELETE: pairs deleted */
 	bool succeeded; /* TXN: the compares held */
 	struct store_result *results; /* TXN: one per op of the branch taken */
 	size_t n_results;

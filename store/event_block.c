@@ -1,6 +1,7 @@
 /* Blocks of events. Most hold one event of a few hundred bytes and thousands of them are kept, so a block is two exact
  * allocations beside its head: the array of events and all their bytes. While it is built the bytes may move, so the
- * slices hold offsets (in `ptr`, one more than the offset so that NULL stays NULL); sealing turns them into pointers. */
+ * slices hold offsets (in `ptr`, one more than the offset so that NULL stays NULL); sealing turns them into pointers.
+ */
 #include "store/event_block_int.h"
 
 #include "base/check.h"

@@ -12,7 +12,7 @@ struct event_block {
 	bool has_prev; /* previous pairs were collected */
 	bool sealed;
 	int64_t first_revision; /* of the events within */
-	int64_t last_revision; /* everything up to here has been said once these events are */
+	int64_t last_revision;  /* everything up to here has been said once these events are */
 	struct store_event *events;
 	size_t n;
 	size_t cap;

@@ -1,9 +1,9 @@
 /* When leases run out.
  *
  * A thread sleeps until the earliest deadline in a heap. A keep-alive only moves the lease's deadline, not its place in
- * the heap: when the old place comes up and the lease has time left, it is put back with the new one, so keep-alives cost
- * a look-up and nothing else. A lease that has run out is handed to `expire` once and waits to be removed by the command
- * that revokes it; if that command fails it comes up again a second later.
+ * the heap: when the old place comes up and the lease has time left, it is put back with the new one, so keep-alives
+ * cost a look-up and nothing else. A lease that has run out is handed to `expire` once and waits to be removed by the
+ * command that revokes it; if that command fails it comes up again a second later.
  *
  * Deadlines are on the monotonic clock and are not stored: after a restart every lease begins with its full TTL, so it
  * lives at least as long as it was promised. */
@@ -19,7 +19,7 @@ struct lease {
 	int64_t id;
 	int64_t ttl_s;
 	int64_t deadline_ms; /* when it runs out */
-	int64_t heap_ms; /* where it stands in the heap: never after deadline_ms */
+	int64_t heap_ms;     /* where it stands in the heap: never after deadline_ms */
 	bool is_expiring;
 	bool is_removed; /* freed when it comes up in the heap */
 };
@@ -201,8 +201,10 @@ void lessor_retry(struct lessor *l, int64_t id)
 	pthread_mutex_lock(&l->lock);
 	struct lease *e = find(l, id);
 	if (e) {
-		struct lease *again = xcalloc(1, sizeof *again); /* the old one is freed when it comes up or at a sweep */
-		*again = (struct lease){.id = id, .ttl_s = e->ttl_s, .deadline_ms = now_ms() + 1000, .is_expiring = true};
+		struct lease *again =
+		        xcalloc(1, sizeof *again); /* the old one is freed when it comes up or at a sweep */
+		*again = (struct lease){
+		        .id = id, .ttl_s = e->ttl_s, .deadline_ms = now_ms() + 1000, .is_expiring = true};
 		e->is_removed = true;
 		map_put(&l->leases, id_key(&again->id), again);
 		heap_push(l, again, again->deadline_ms);

@@ -13,7 +13,7 @@ struct lessor {
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool stopping;
-	struct map leases; /* id (its 8 bytes) -> struct lease */
+	struct map leases;   /* id (its 8 bytes) -> struct lease */
 	struct lease **heap; /* earliest first; a kept-alive lease moves only when it comes up */
 	size_t n_heap, cap_heap;
 	void (*expire)(void *arg, int64_t id);

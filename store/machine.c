@@ -106,7 +106,7 @@ static int64_t next_id(struct machine *m)
 
 /* Adds a version of a key to the log, makes it the newest, and records the event. version 0: a deletion. */
 static int write_row(struct machine *m, const struct store_kv *kv, int64_t id, int64_t prev_id,
-	const struct store_kv *prev, struct err *err)
+        const struct store_kv *prev, struct err *err)
 {
 	sqlite3_stmt *s = db_stmt(&m->db, DB_REV_ADD);
 	sqlite3_bind_int64(s, 1, id);
@@ -139,7 +139,8 @@ static int write_row(struct machine *m, const struct store_kv *kv, int64_t id, i
 	return 0;
 }
 
-int machine_put(struct machine *m, const struct store_put *p, struct store_result *res, struct arena *a, struct err *err)
+int machine_put(
+        struct machine *m, const struct store_put *p, struct store_result *res, struct arena *a, struct err *err)
 {
 	struct row old = {0};
 	struct store_kv prev;
@@ -257,10 +258,10 @@ static int compact(struct machine *m, struct store_request *req)
 {
 	if (req->revision_arg > m->meta.revision)
 		err_set(&req->err, ERR_FUTURE_REVISION, "compact at %" PRId64 ": the store is at %" PRId64,
-			req->revision_arg, m->meta.revision);
+		        req->revision_arg, m->meta.revision);
 	else if (req->revision_arg <= m->meta.compacted)
 		err_set(&req->err, ERR_COMPACTED, "compact at %" PRId64 ": it is compacted at %" PRId64 " already",
-			req->revision_arg, m->meta.compacted);
+		        req->revision_arg, m->meta.compacted);
 	else
 		m->meta.compacted = req->revision_arg;
 	return 0;

@@ -17,8 +17,8 @@ struct machine {
 	struct meta meta; /* with what the open transaction has done */
 	struct meta committed;
 	struct event_block *block; /* events of the open transaction */
-	bool collect_prev; /* the engine's: events shall carry previous pairs */
-	bool writing; /* the command at hand has raised the revision */
+	bool collect_prev;         /* the engine's: events shall carry previous pairs */
+	bool writing;              /* the command at hand has raised the revision */
 	int64_t sub;
 };
 
@@ -64,7 +64,8 @@ struct txn_context {
 int txn_run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err);
 
 /* Rows; for txn.c. */
-int machine_put(struct machine *m, const struct store_put *p, struct store_result *res, struct arena *a, struct err *err);
+int machine_put(
+        struct machine *m, const struct store_put *p, struct store_result *res, struct arena *a, struct err *err);
 int machine_delete_key(struct machine *m, struct slice key, struct err *err);
 int machine_lease_exists(struct db *db, int64_t id, struct err *err); /* 1, 0, negative */
 

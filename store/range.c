@@ -25,13 +25,13 @@ int meta_load(struct db *db, struct meta *ret, struct err *err)
 		return err_set(err, ERR_CORRUPT, "the row of counters is missing");
 	}
 	*ret = (struct meta){
-		.revision = sqlite3_column_int64(s, 0),
-		.compacted = sqlite3_column_int64(s, 1),
-		.trimmed = sqlite3_column_int64(s, 2),
-		.keys = sqlite3_column_int64(s, 3),
-		.hash = (uint64_t)sqlite3_column_int64(s, 4),
-		.applied_index = sqlite3_column_int64(s, 5),
-		.applied_term = sqlite3_column_int64(s, 6),
+	        .revision = sqlite3_column_int64(s, 0),
+	        .compacted = sqlite3_column_int64(s, 1),
+	        .trimmed = sqlite3_column_int64(s, 2),
+	        .keys = sqlite3_column_int64(s, 3),
+	        .hash = (uint64_t)sqlite3_column_int64(s, 4),
+	        .applied_index = sqlite3_column_int64(s, 5),
+	        .applied_term = sqlite3_column_int64(s, 6),
 	};
 	db_done(s);
 	return 0;
@@ -57,7 +57,7 @@ int row_newest(struct db *db, struct slice key, struct row *ret, struct err *err
 	int rc = db_step(db, s, err, "look up a key");
 	if (rc == 1)
 		*ret = (struct row){key, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-			sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3)};
+		        sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3)};
 	if (rc >= 0)
 		db_done(s);
 	return rc;
@@ -73,7 +73,7 @@ int row_value(struct db *db, int64_t id, struct arena *a, struct slice *ret, str
 	if (rc == 0) {
 		db_done(s);
 		return err_set(err, ERR_CORRUPT, "the value of revision %lld is missing: restore a snapshot",
-			(long long)ROW_REVISION(id));
+		        (long long)ROW_REVISION(id));
 	}
 	struct slice v = db_column_slice(s, 0);
 	*ret = (struct slice){arena_memdup(a, v.ptr, v.len), v.len};
@@ -95,11 +95,11 @@ int row_pair(struct db *db, int64_t id, struct slice key, struct arena *a, struc
 	if (rc == 1) {
 		struct slice v = db_column_slice(s, 3);
 		*ret = (struct store_kv){.key = key,
-			.value = {arena_memdup(a, v.ptr, v.len), v.len},
-			.create_revision = sqlite3_column_int64(s, 0),
-			.mod_revision = ROW_REVISION(id),
-			.version = sqlite3_column_int64(s, 1),
-			.lease = sqlite3_column_int64(s, 2)};
+		        .value = {arena_memdup(a, v.ptr, v.len), v.len},
+		        .create_revision = sqlite3_column_int64(s, 0),
+		        .mod_revision = ROW_REVISION(id),
+		        .version = sqlite3_column_int64(s, 1),
+		        .lease = sqlite3_column_int64(s, 2)};
 	}
 	db_done(s);
 	return rc;
@@ -161,8 +161,8 @@ static int next_newest(struct range_cursor *c, struct row *ret, struct err *err)
 	int rc = db_step(c->db, c->stmt, err, "read a range");
 	if (rc == 1)
 		*ret = (struct row){db_column_slice(c->stmt, 0), sqlite3_column_int64(c->stmt, 1),
-			sqlite3_column_int64(c->stmt, 2), sqlite3_column_int64(c->stmt, 3),
-			sqlite3_column_int64(c->stmt, 4)};
+		        sqlite3_column_int64(c->stmt, 2), sqlite3_column_int64(c->stmt, 3),
+		        sqlite3_column_int64(c->stmt, 4)};
 	else
 		c->done = true;
 	return rc;
@@ -200,10 +200,10 @@ int range_check_revision(const struct meta *m, int64_t revision, struct err *err
 		return err_set(err, ERR_INVAL, "revision %lld is negative", (long long)revision);
 	if (revision > m->revision)
 		return err_set(err, ERR_FUTURE_REVISION, "revision %lld is in the future: the store is at %lld",
-			(long long)revision, (long long)m->revision);
+		        (long long)revision, (long long)m->revision);
 	if (revision != 0 && revision < m->compacted)
 		return err_set(err, ERR_COMPACTED, "revision %lld has been compacted: the oldest is %lld",
-			(long long)revision, (long long)m->compacted);
+		        (long long)revision, (long long)m->compacted);
 	return 0;
 }
 
@@ -229,9 +229,9 @@ static bool passes(const struct store_range *r, const struct row *row)
 {
 	int64_t mod = ROW_REVISION(row->id);
 	return (!r->min_mod_revision || mod >= r->min_mod_revision) &&
-		(!r->max_mod_revision || mod <= r->max_mod_revision) &&
-		(!r->min_create_revision || row->created >= r->min_create_revision) &&
-		(!r->max_create_revision || row->created <= r->max_create_revision);
+	       (!r->max_mod_revision || mod <= r->max_mod_revision) &&
+	       (!r->min_create_revision || row->created >= r->min_create_revision) &&
+	       (!r->max_create_revision || row->created <= r->max_create_revision);
 }
 
 static int64_t sort_number(const struct row *row, enum store_target target)
@@ -242,7 +242,8 @@ static int64_t sort_number(const struct row *row, enum store_target target)
 	case STORE_TARGET_CREATE:
 		return row->created;
 	default:
-		return row->id; /* of MOD; within one revision etcd's order is not defined, ours is that of the writes */
+		return row
+		        ->id; /* of MOD; within one revision etcd's order is not defined, ours is that of the writes */
 	}
 }
 
@@ -263,10 +264,11 @@ static int sort_compare(const void *pa, const void *pb)
 	else if (a->target == STORE_TARGET_VALUE)
 		c = slice_cmp(a->value, b->value);
 	else if (a->target == STORE_TARGET_MOD)
-		c = (ROW_REVISION(a->row.id) > ROW_REVISION(b->row.id)) - (ROW_REVISION(a->row.id) < ROW_REVISION(b->row.id));
+		c = (ROW_REVISION(a->row.id) > ROW_REVISION(b->row.id)) -
+		    (ROW_REVISION(a->row.id) < ROW_REVISION(b->row.id));
 	else
 		c = (sort_number(&a->row, a->target) > sort_number(&b->row, a->target)) -
-			(sort_number(&a->row, a->target) < sort_number(&b->row, a->target));
+		    (sort_number(&a->row, a->target) < sort_number(&b->row, a->target));
 	if (a->descend)
 		c = -c;
 	return c ? c : (a->at > b->at) - (a->at < b->at);
@@ -290,7 +292,8 @@ static int sort_taken(struct db *db, const struct store_range *r, struct taken *
 }
 
 /* Counts the keys of [from, end of the range): the newest ones, by SQLite. */
-static int count_newest(struct db *db, const struct store_key_range *keys, struct slice from, int64_t *ret, struct err *err)
+static int count_newest(
+        struct db *db, const struct store_key_range *keys, struct slice from, int64_t *ret, struct err *err)
 {
 	sqlite3_stmt *s = db_stmt(db, is_open_end(keys) ? DB_CUR_COUNT_ALL : DB_CUR_COUNT);
 	db_bind_slice(s, 1, from);
@@ -307,12 +310,12 @@ static int count_newest(struct db *db, const struct store_key_range *keys, struc
 static bool is_plain(const struct store_range *r)
 {
 	return !r->min_mod_revision && !r->max_mod_revision && !r->min_create_revision && !r->max_create_revision &&
-		r->sort_target == STORE_TARGET_KEY && r->sort != STORE_SORT_DESCEND;
+	       r->sort_target == STORE_TARGET_KEY && r->sort != STORE_SORT_DESCEND;
 }
 
 /* Walks the range, takes what is wanted into *t and counts the rest. */
-static int collect(struct db *db, const struct store_range *r, struct taken *t, struct arena *a, int64_t *count,
-	struct err *err)
+static int collect(
+        struct db *db, const struct store_range *r, struct taken *t, struct arena *a, int64_t *count, struct err *err)
 {
 	struct range_cursor c;
 	struct row row;
@@ -321,6 +324,10 @@ static int collect(struct db *db, const struct store_range *r, struct taken *t, 
 	range_open(&c, db, &r->keys, r->revision ? r->revision : INT64_MAX);
 	while ((rc = range_next(&c, &row, err)) == 1) {
 		bool full = plain && r->limit && (int64_t)t->n >= r->limit;
+		if (full && r->no_count) {
+			++*count;
+			break;
+		}
 		if (full && !r->revision && r->keys.end.len) {
 			/* the rest of the newest rows is counted by SQLite, from the key we stand on */
 			struct slice from = {arena_memdup(a, row.key.ptr, row.key.len), row.key.len};
@@ -334,7 +341,8 @@ static int collect(struct db *db, const struct store_range *r, struct taken *t, 
 		if (!full && !r->count_only && passes(r, &row))
 			taken_add(t, a, &row);
 		if (t->bytes > STORE_RANGE_BYTES_MAX) {
-			rc = err_set(err, ERR_TOO_BIG, "the range has too many keys for one answer: read it with a limit");
+			rc = err_set(
+			        err, ERR_TOO_BIG, "the range has too many keys for one answer: read it with a limit");
 			break;
 		}
 	}
@@ -343,7 +351,7 @@ static int collect(struct db *db, const struct store_range *r, struct taken *t, 
 }
 
 static int answer(struct db *db, const struct store_range *r, struct taken *t, struct store_result *res,
-	struct arena *a, struct err *err)
+        struct arena *a, struct err *err)
 {
 	res->more = r->limit > 0 && (int64_t)t->n > r->limit;
 	if (res->more)
@@ -352,10 +360,10 @@ static int answer(struct db *db, const struct store_range *r, struct taken *t, s
 	for (size_t i = 0; i < t->n; i++) {
 		struct row *row = &t->rows[i];
 		res->kvs[i] = (struct store_kv){.key = row->key,
-			.create_revision = row->created,
-			.mod_revision = ROW_REVISION(row->id),
-			.version = row->version,
-			.lease = row->lease};
+		        .create_revision = row->created,
+		        .mod_revision = ROW_REVISION(row->id),
+		        .version = row->version,
+		        .lease = row->lease};
 		if (r->keys_only)
 			continue;
 		int rc = row_value(db, row->id, a, &res->kvs[i].value, err);

@@ -11,7 +11,7 @@ struct meta {
 	int64_t compacted;
 	int64_t trimmed; /* row id from which on compaction still has to look; ROW_ID(compacted): all done */
 	int64_t keys;
-	uint64_t hash; /* rolling, over all events so far */
+	uint64_t hash;                       /* rolling, over all events so far */
 	int64_t applied_index, applied_term; /* of a replicated log; 0 without one */
 };
 

@@ -72,7 +72,7 @@ static int choose_lease_id(struct sqlite_engine *e, struct store_request *req)
 	if (a->id < 0 || a->ttl_s <= 0 || a->ttl_s > STORE_LEASE_TTL_S_MAX) {
 		req->cause = STORE_CAUSE_LEASE_TTL;
 		return err_set(&req->err, ERR_INVAL, "a lease of %" PRId64 " seconds: 1 to %lld are allowed", a->ttl_s,
-			STORE_LEASE_TTL_S_MAX);
+		        STORE_LEASE_TTL_S_MAX);
 	}
 	while (a->id == 0 || (a->id < 0)) {
 		CHECK(getrandom(&a->id, sizeof a->id, 0) == sizeof a->id);
@@ -163,7 +163,7 @@ static int64_t revision(struct engine *base)
 }
 
 static struct store_watch *engine_watch_open(struct engine *base, const struct store_watch_options *options,
-	struct loop *loop, void (*ready)(void *arg), void *arg)
+        struct loop *loop, void (*ready)(void *arg), void *arg)
 {
 	return watch_open(&CONTAINER_OF(base, struct sqlite_engine, base)->hub, options, loop, ready, arg);
 }
@@ -190,26 +190,26 @@ static void stats(struct engine *base, struct store_stats *out)
 	struct sqlite_engine *e = CONTAINER_OF(base, struct sqlite_engine, base);
 	int64_t size = file_bytes(e->path, "");
 	*out = (struct store_stats){
-		.revision = atomic_load(&e->revision),
-		.compacted_revision = atomic_load(&e->compacted),
-		.size_bytes = size + file_bytes(e->path, "-wal"),
-		.size_in_use_bytes = size,
-		.keys = atomic_load(&e->keys),
-		.watches = atomic_load(&e->hub.watches),
+	        .revision = atomic_load(&e->revision),
+	        .compacted_revision = atomic_load(&e->compacted),
+	        .size_bytes = size + file_bytes(e->path, "-wal"),
+	        .size_in_use_bytes = size - atomic_load(&e->free_bytes),
+	        .keys = atomic_load(&e->keys),
+	        .watches = atomic_load(&e->hub.watches),
 	};
 }
 
 static void engine_close(struct engine *base);
 
 static const struct engine_vtable vtable = {
-	.name = "sqlite",
-	.submit = submit,
-	.revision = revision,
-	.watch_open = engine_watch_open,
-	.watch_read = watch_read,
-	.watch_close = watch_close,
-	.stats = stats,
-	.close = engine_close,
+        .name = "sqlite",
+        .submit = submit,
+        .revision = revision,
+        .watch_open = engine_watch_open,
+        .watch_read = watch_read,
+        .watch_close = watch_close,
+        .stats = stats,
+        .close = engine_close,
 };
 
 /* ---- opening and closing ---- */
@@ -226,12 +226,14 @@ int sqlite_engine_lock(const char *path, int *ret_fd, struct err *err)
 		ssize_t n = pread(fd, pid, sizeof pid - 1, 0);
 		pid[n > 0 ? n : 0] = 0;
 		pid[strcspn(pid, "\n")] = 0;
-		rc = err_set(err, ERR_LOCKED, "%s is in use by process %s: stop it first", path, pid[0] ? pid : "(unknown)");
+		rc = err_set(
+		        err, ERR_LOCKED, "%s is in use by process %s: stop it first", path, pid[0] ? pid : "(unknown)");
 		close(fd);
 	} else {
 		int n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
 		if (ftruncate(fd, 0) != 0 || pwrite(fd, pid, (size_t)n, 0) != n)
-			log_warn("store", "lock file not written", "path=%s", name); /* the lock counts, not what is in it */
+			log_warn("store", "lock file not written", "path=%s",
+			        name); /* the lock counts, not what is in it */
 		*ret_fd = fd;
 	}
 	free(name);
@@ -274,7 +276,7 @@ static void release(struct sqlite_engine *e)
 {
 	request_queue_release(&e->writes);
 	request_queue_release(&e->reads);
-	pthread_mutex_destroy(&e->gate);
+	write_gate_release(&e->gate);
 	close(e->lock_fd);
 	free(e->path);
 	free(e);
@@ -289,6 +291,7 @@ static int start(struct sqlite_engine *e, const struct sqlite_engine_options *o,
 	atomic_store(&e->revision, m->revision);
 	atomic_store(&e->compacted, m->compacted);
 	atomic_store(&e->keys, m->keys);
+	atomic_store(&e->free_bytes, db_pragma_int(&e->machine.db, "freelist_count") * DB_PAGE_BYTES);
 	sqlite3_wal_hook(e->machine.db.handle, wal_hook, e);
 	rc = checkpointer_start(&e->checkpointer, e->path, &e->gate, err);
 	if (rc != 0)
@@ -326,7 +329,7 @@ int sqlite_engine_open(const struct sqlite_engine_options *options, struct engin
 	e->lock_fd = fd;
 	request_queue_init(&e->writes);
 	request_queue_init(&e->reads);
-	pthread_mutex_init(&e->gate, NULL);
+	write_gate_init(&e->gate);
 	sigfillset(&all); /* our threads take no signals */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = start(e, options, err);
@@ -337,7 +340,7 @@ int sqlite_engine_open(const struct sqlite_engine_options *options, struct engin
 	}
 	const struct meta *m = &e->machine.committed;
 	log_info("store", "opened", "path=%s revision=%" PRId64 " compacted=%" PRId64 " keys=%" PRId64, e->path,
-		m->revision, m->compacted, m->keys);
+	        m->revision, m->compacted, m->keys);
 	*ret = &e->base;
 	return 0;
 }

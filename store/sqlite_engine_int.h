@@ -34,19 +34,20 @@ struct reader {
 };
 
 struct sqlite_engine {
-	struct engine base; /* first */
+	struct engine base;     /* first */
 	struct machine machine; /* the writer's */
 	struct request_queue writes;
 	struct request_queue reads;
 	pthread_t writer;
-	pthread_mutex_t gate; /* the writer holds it during a transaction */
+	struct write_gate gate; /* the writer is in it during a transaction */
 	struct checkpointer checkpointer;
 	struct lessor lessor;
 	struct watch_hub hub;
 	struct reader readers[READERS_MAX];
 	unsigned n_readers;
-	_Atomic int64_t revision, compacted, keys, pages_in_use;
+	_Atomic int64_t revision, compacted, keys, free_bytes;
 	_Atomic int64_t wal_bytes;
+	bool is_failing;                /* the last write did not go through: said once in the log; the writer's */
 	struct store_request *physical; /* compactions that wait until it is done; the writer's */
 	char *path;
 	int lock_fd;

@@ -1,7 +1,7 @@
 /* The reader threads of the sqlite engine: ranges, read-only transactions, what is known about leases, and watches that
- * are caught up from the log. Each has a connection of its own and sees commits only; a read transaction lives as long as
- * one small share of the queue, so that it does not hold back the write-ahead log. A read begins its transaction after it
- * was taken from the queue, so it sees every write that was answered before it was submitted. */
+ * are caught up from the log. Each has a connection of its own and sees commits only; a read transaction lives as long
+ * as one small share of the queue, so that it does not hold back the write-ahead log. A read begins its transaction
+ * after it was taken from the queue, so it sees every write that was answered before it was submitted. */
 #include "store/sqlite_engine_int.h"
 
 #include "base/check.h"
@@ -66,8 +66,7 @@ static void lease_keys(struct reader *r, struct store_request *req)
 	db_done(s);
 	req->lease.keys = NULL;
 	if (req->lease.n_keys)
-		req->lease.keys = (struct slice *)arena_memdup(
-			&req->arena, keys, req->lease.n_keys * sizeof *keys);
+		req->lease.keys = (struct slice *)arena_memdup(&req->arena, keys, req->lease.n_keys * sizeof *keys);
 	free(keys);
 }
 

@@ -1,13 +1,13 @@
 /* The writer thread of the sqlite engine: group commit.
  *
  * It takes what has queued, applies all of it in one SQLite transaction, commits once with a full sync, tells the watch
- * hub, and answers. While it syncs, the next batch queues up: with one client every put costs one sync, with many a sync
- * is shared, and nobody waits on purpose. The hub is told before the answers go out, so whoever has an answer can read
- * its event.
+ * hub, and answers. While it syncs, the next batch queues up: with one client every put costs one sync, with many a
+ * sync is shared, and nobody waits on purpose. The hub is told before the answers go out, so whoever has an answer can
+ * read its event.
  *
- * A request that is refused has changed nothing (txn.c). When the disk refuses (full) the transaction is rolled back and
- * its requests are tried one by one, so that a deletion gets through where a large put does not. A write or sync that
- * fails stops the process (db.c).
+ * A request that is refused has changed nothing (txn.c). When the disk refuses (full) the transaction is rolled back
+ * and its requests are tried one by one, so that a deletion gets through where a large put does not. A write or sync
+ * that fails stops the process (db.c).
  *
  * What compaction frees is removed in small steps: with other work, a few rows in the same transaction; without, in
  * transactions of its own that need no sync, until a request comes. */
@@ -116,11 +116,11 @@ static int write_once(struct sqlite_engine *e, struct store_request *batch, stru
 {
 	struct event_block *block = NULL;
 	e->machine.collect_prev = atomic_load(&e->hub.prev_watches) > 0;
-	pthread_mutex_lock(&e->gate);
+	write_gate_enter(&e->gate, false);
 	int rc = apply_all(e, batch, err);
 	if (rc == 0)
 		rc = machine_commit(&e->machine, &block, err);
-	pthread_mutex_unlock(&e->gate);
+	write_gate_leave(&e->gate);
 	if (rc != 0)
 		return rc;
 	publish(e, block);
@@ -132,10 +132,14 @@ static int write_once(struct sqlite_engine *e, struct store_request *batch, stru
 static void write_batch(struct sqlite_engine *e, struct store_request *batch)
 {
 	struct err err = ERR_INIT;
-	if (write_once(e, batch, &err) == 0)
+	if (write_once(e, batch, &err) == 0) {
+		e->is_failing = false;
 		return;
+	}
 	reset_answers(batch);
-	log_warn("store", "write failed", "error=\"%s\"", err.msg);
+	if (!e->is_failing)
+		log_warn("store", "writes are turned away", "error=\"%s\"", err.msg);
+	e->is_failing = true;
 	while (batch) {
 		struct store_request *r = batch;
 		batch = r->next;
@@ -148,14 +152,15 @@ static void write_batch(struct sqlite_engine *e, struct store_request *batch)
 	}
 }
 
-static void physical_done(struct sqlite_engine *e)
+/* Answers the compactions that wait for the disk: with `err` when it is not NULL. */
+static void physical_answer(struct sqlite_engine *e, const struct err *err)
 {
-	if (!e->physical || machine_trim_pending(&e->machine))
-		return;
 	struct store_request *r = e->physical;
 	e->physical = NULL;
 	while (r) {
 		struct store_request *next = r->next;
+		if (err)
+			r->err = *err;
 		engine_complete(r);
 		r = next;
 	}
@@ -166,7 +171,7 @@ static bool trim_idle(struct sqlite_engine *e)
 {
 	struct err err = ERR_INIT;
 	struct event_block *block = NULL;
-	pthread_mutex_lock(&e->gate);
+	write_gate_enter(&e->gate, false);
 	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	int rc = machine_begin(&e->machine, &err);
 	if (rc == 0)
@@ -176,22 +181,15 @@ static bool trim_idle(struct sqlite_engine *e)
 	else
 		machine_rollback(&e->machine);
 	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
-	pthread_mutex_unlock(&e->gate);
-	if (rc == 0)
+	write_gate_leave(&e->gate);
+	if (rc == 0) {
 		checkpointer_note(&e->checkpointer, atomic_load(&e->wal_bytes));
-	else
-		log_warn("store", "compaction step failed", "error=\"%s\"", err.msg);
-	return rc == 0;
-}
-
-static void physical_give_up(struct sqlite_engine *e)
-{
-	for (struct store_request *next, *r = e->physical; r; r = next) {
-		next = r->next;
-		err_set(&r->err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
-		engine_complete(r);
+	} else {
+		log_warn("store", "compaction waits", "error=\"%s\"", err.msg);
+		physical_answer(e, &err);
 	}
-	e->physical = NULL;
+	atomic_store(&e->free_bytes, db_pragma_int(&e->machine.db, "freelist_count") * DB_PAGE_BYTES);
+	return rc == 0;
 }
 
 static bool is_stopping(struct request_queue *q)
@@ -205,6 +203,7 @@ static bool is_stopping(struct request_queue *q)
 void *sqlite_engine_writer_main(void *arg)
 {
 	struct sqlite_engine *e = arg;
+	struct err err = ERR_INIT;
 	bool can_trim = true;
 	pthread_setname_np(pthread_self(), "store-writer");
 	for (;;) {
@@ -218,8 +217,10 @@ void *sqlite_engine_writer_main(void *arg)
 		} else if (trim) {
 			can_trim = trim_idle(e); /* after a failure only together with the next request */
 		}
-		physical_done(e);
+		if (e->physical && !machine_trim_pending(&e->machine))
+			physical_answer(e, NULL);
 	}
-	physical_give_up(e);
+	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
+	physical_answer(e, &err);
 	return NULL;
 }

@@ -1,10 +1,10 @@
 /* Transactions: checked, decided, carried out.
  *
  * Three passes, as etcd does it (server/etcdserver/txn): what needs no state is checked where the request comes in
- * (txn_check). Then, on the state before the transaction, all compares are evaluated, nested ones too, and with them the
- * branches are known; the operations on these branches are checked against the state (key there for ignore_value, lease
- * there, revision readable). Only then is anything written, so a request that is refused has written nothing and its
- * neighbours in the same SQLite transaction need no savepoint. In the third pass reads see the writes before them.
+ * (txn_check). Then, on the state before the transaction, all compares are evaluated, nested ones too, and with them
+ * the branches are known; the operations on these branches are checked against the state (key there for ignore_value,
+ * lease there, revision readable). Only then is anything written, so a request that is refused has written nothing and
+ * its neighbours in the same SQLite transaction need no savepoint. In the third pass reads see the writes before them.
  *
  * Two puts of one key, or a put of a key that a deletion covers, are refused unless they stand in different branches of
  * the same transaction: so a key changes at most once per revision. */
@@ -54,16 +54,16 @@ static bool exclusive(const struct place *a, const struct place *b)
 	return false;
 }
 
-static int add_write(struct checker *c, struct store_key_range keys, bool is_put, const struct place *place,
-	struct err *err)
+static int add_write(
+        struct checker *c, struct store_key_range keys, bool is_put, const struct place *place, struct err *err)
 {
 	for (size_t i = 0; i < c->n; i++) {
 		const struct write *w = &c->writes[i];
-		bool overlap = is_put ? store_range_has(&w->keys, keys.key)
-				      : w->is_put && store_range_has(&keys, w->keys.key);
+		bool overlap =
+		        is_put ? store_range_has(&w->keys, keys.key) : w->is_put && store_range_has(&keys, w->keys.key);
 		if (overlap && !exclusive(w->place, place))
 			return refuse(c, STORE_CAUSE_DUPLICATE_KEY, err, ERR_INVAL,
-				"a key is written twice in one transaction");
+			        "a key is written twice in one transaction");
 	}
 	if (c->n == c->cap) {
 		c->cap = c->cap ? c->cap * 2 : 8;
@@ -97,11 +97,11 @@ static int check_put(struct checker *c, const struct store_put *p, const struct 
 	return add_write(c, keys, true, place, err);
 }
 
-static int check_op(struct checker *c, const struct store_op *op, const struct place *place, size_t budget,
-	struct err *err);
+static int check_op(
+        struct checker *c, const struct store_op *op, const struct place *place, size_t budget, struct err *err);
 
 static int check_branch(struct checker *c, const struct store_op *ops, size_t n, const struct place *place,
-	size_t budget, struct err *err)
+        size_t budget, struct err *err)
 {
 	int rc = 0;
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -115,8 +115,8 @@ static size_t max3(size_t a, size_t b, size_t c)
 	return a > c ? a : c;
 }
 
-static int check_txn(struct checker *c, const struct store_txn *t, const struct place *outer, size_t budget,
-	struct err *err)
+static int check_txn(
+        struct checker *c, const struct store_txn *t, const struct place *outer, size_t budget, struct err *err)
 {
 	size_t ops = max3(t->n_compares, t->n_success, t->n_failure);
 	if (ops > budget)
@@ -140,8 +140,8 @@ static int check_txn(struct checker *c, const struct store_txn *t, const struct 
 	return rc;
 }
 
-static int check_op(struct checker *c, const struct store_op *op, const struct place *place, size_t budget,
-	struct err *err)
+static int check_op(
+        struct checker *c, const struct store_op *op, const struct place *place, size_t budget, struct err *err)
 {
 	switch (op->type) {
 	case STORE_OP_RANGE:
@@ -164,7 +164,8 @@ int txn_check(const struct store_op *op, enum store_cause *cause, struct err *er
 	struct place top = {0};
 	int rc = check_op(&c, op, &top, STORE_TXN_OPS_MAX, err);
 	if (rc == 0 && c.bytes > STORE_REQUEST_BYTES_MAX)
-		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %u are allowed", c.bytes, STORE_REQUEST_BYTES_MAX);
+		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %u are allowed", c.bytes,
+		        STORE_REQUEST_BYTES_MAX);
 	free(c.writes);
 	*cause = c.cause;
 	return rc;
@@ -182,7 +183,7 @@ bool txn_is_read_only(const struct store_op *op)
 {
 	if (op->type == STORE_OP_TXN)
 		return branch_is_read_only(op->txn.success, op->txn.n_success) &&
-			branch_is_read_only(op->txn.failure, op->txn.n_failure);
+		       branch_is_read_only(op->txn.failure, op->txn.n_failure);
 	return op->type == STORE_OP_RANGE;
 }
 
@@ -264,7 +265,8 @@ static int decide_put(struct txn_context *t, const struct store_put *p, struct e
 			return rc;
 		if (rc == 0 || row.version == 0) {
 			reject(t, STORE_CAUSE_KEY_NOT_FOUND);
-			return err_set(err, ERR_NOT_FOUND, "key %.*s not found", p->key.len > 200 ? 200 : SLICE_FMT(p->key));
+			return err_set(
+			        err, ERR_NOT_FOUND, "key %.*s not found", p->key.len > 200 ? 200 : SLICE_FMT(p->key));
 		}
 	}
 	if (p->lease) {
@@ -342,7 +344,8 @@ static int run_delete(struct txn_context *t, const struct store_delete *d, struc
 {
 	struct store_range all = {.keys = d->keys, .keys_only = !d->prev_kv};
 	int rc = range_eval(t->db, &all, res, t->arena, err);
-	if (rc == ERR_TOO_BIG) /* its rows were not brought in, nothing of this operation is written, but others may be */
+	if (rc ==
+	        ERR_TOO_BIG) /* its rows were not brought in, nothing of this operation is written, but others may be */
 		return rc;
 	for (size_t i = 0; i < res->n_kvs && rc == 0; i++)
 		rc = machine_delete_key(t->m, res->kvs[i].key, err);
@@ -367,7 +370,7 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 		size_t n = held ? x->n_success : x->n_failure;
 		struct store_result *results = ARENA_ARRAY(t->arena, struct store_result, n);
 		*res = (struct store_result){
-			.type = STORE_OP_TXN, .succeeded = held, .results = results, .n_results = n};
+		        .type = STORE_OP_TXN, .succeeded = held, .results = results, .n_results = n};
 		int rc = 0;
 		for (size_t i = 0; i < n && rc == 0; i++)
 			rc = run(t, &ops[i], &results[i], err);

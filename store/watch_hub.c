@@ -35,7 +35,7 @@ struct hub_loop {
 	struct watch_hub *hub;
 	struct loop *loop;
 	struct loop_task task;
-	bool posted; /* under the hub's lock */
+	bool posted;  /* under the hub's lock */
 	int64_t seen; /* revision up to which idle watches have been looked at; under the hub's lock */
 	struct list_link idle;
 	struct list_link notify;
@@ -52,7 +52,7 @@ struct store_watch {
 	int64_t next;
 	void (*ready)(void *arg);
 	void *arg;
-	struct err err; /* it is over */
+	struct err err;    /* it is over */
 	int64_t compacted; /* with ERR_COMPACTED */
 	/* what the last read gave out */
 	struct store_event *events;
@@ -74,10 +74,14 @@ struct store_watch {
 };
 
 void watch_hub_init(struct watch_hub *h, const struct meta *meta, size_t bytes_max,
-	void (*catch_up)(void *arg, struct store_request *job), void *arg)
+        void (*catch_up)(void *arg, struct store_request *job), void *arg)
 {
-	*h = (struct watch_hub){.bytes_max = bytes_max, .floor = meta->revision, .revision = meta->revision,
-		.compacted = meta->compacted, .catch_up = catch_up, .arg = arg};
+	*h = (struct watch_hub){.bytes_max = bytes_max,
+	        .floor = meta->revision,
+	        .revision = meta->revision,
+	        .compacted = meta->compacted,
+	        .catch_up = catch_up,
+	        .arg = arg};
 	pthread_mutex_init(&h->lock, NULL);
 	list_init(&h->loops);
 }
@@ -161,7 +165,7 @@ void watch_hub_publish(struct watch_hub *h, struct event_block *block, const str
 	h->revision = meta->revision;
 	if (block) {
 		ring_add(h, block);
-		LIST_FOREACH(it, &h->loops) {
+		LIST_FOREACH (it, &h->loops) {
 			post_locked(CONTAINER_OF(it, struct hub_loop, in_hub));
 		}
 	}
@@ -202,7 +206,7 @@ static bool block_has_match(const struct event_block *b, const struct store_watc
 /* Holds the idle watches against blocks; those without a match have then seen everything up to `seen`. */
 static void match_idle(struct hub_loop *l, struct event_block **blocks, size_t n, int64_t seen)
 {
-	LIST_FOREACH(it, &l->idle) {
+	LIST_FOREACH (it, &l->idle) {
 		struct store_watch *w = CONTAINER_OF(it, struct store_watch, link);
 		size_t i = 0;
 		while (i < n && !block_has_match(blocks[i], w))
@@ -232,7 +236,7 @@ static void look_at_new(struct hub_loop *l)
 			l->posted = false;
 		pthread_mutex_unlock(&h->lock);
 		if (overrun) /* the loop was held up for long: let every watch look for itself */
-			LIST_FOREACH(it, &l->idle) {
+			LIST_FOREACH (it, &l->idle) {
 				set_state(CONTAINER_OF(it, struct store_watch, link), WATCH_NOTIFY);
 			}
 		else
@@ -274,7 +278,7 @@ static struct hub_loop *hub_loop_get(struct watch_hub *h, struct loop *loop)
 {
 	struct hub_loop *l = NULL;
 	pthread_mutex_lock(&h->lock);
-	LIST_FOREACH(it, &h->loops) {
+	LIST_FOREACH (it, &h->loops) {
 		struct hub_loop *have = CONTAINER_OF(it, struct hub_loop, in_hub);
 		if (have->loop == loop)
 			l = have;
@@ -321,7 +325,7 @@ static void settle(struct store_watch *w)
 }
 
 struct store_watch *watch_open(struct watch_hub *h, const struct store_watch_options *options, struct loop *loop,
-	void (*ready)(void *arg), void *arg)
+        void (*ready)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(loop);
 	struct store_watch *w = xcalloc(1, sizeof *w);
@@ -342,7 +346,7 @@ struct store_watch *watch_open(struct watch_hub *h, const struct store_watch_opt
 	pthread_mutex_unlock(&h->lock);
 	if (w->next < w->compacted) {
 		err_set(&w->err, ERR_COMPACTED, "watch from revision %lld: it has been compacted, the oldest is %lld",
-			(long long)w->next, (long long)w->compacted);
+		        (long long)w->next, (long long)w->compacted);
 		notify_soon(w);
 	} else {
 		settle(w);
@@ -379,7 +383,7 @@ static void take_matching(struct store_watch *w, const struct event_block *b)
 static bool read_is_full(const struct store_watch *w)
 {
 	return w->n_held == READ_BLOCKS_MAX || w->n_events >= STORE_WATCH_READ_EVENTS_MAX ||
-		w->event_bytes >= STORE_WATCH_READ_BYTES_MAX;
+	       w->event_bytes >= STORE_WATCH_READ_BYTES_MAX;
 }
 
 /* Takes references to the next blocks of the ring. False when the watch must go to the disk first. *ret_revision: where
@@ -508,7 +512,8 @@ static void closed_run(struct loop_task *t)
 	struct store_watch *w = CONTAINER_OF(t, struct store_watch, task);
 	struct hub_loop *l = w->at;
 	pthread_mutex_lock(&l->hub->lock);
-	bool must_wait = l->watches == 1 && l->posted; /* the last one takes the loop's task with it: let that run first */
+	bool must_wait =
+	        l->watches == 1 && l->posted; /* the last one takes the loop's task with it: let that run first */
 	pthread_mutex_unlock(&l->hub->lock);
 	if (must_wait)
 		loop_post(l->loop, &w->task);
@@ -579,7 +584,8 @@ static int add_logged(struct store_watch *w, struct db *db, sqlite3_stmt *s, str
 }
 
 /* Reads whole revisions from w->next on until a limit or the end of the log. */
-static int read_log(struct store_watch *w, struct db *db, const struct meta *meta, struct event_block *b, struct err *err)
+static int read_log(
+        struct store_watch *w, struct db *db, const struct meta *meta, struct event_block *b, struct err *err)
 {
 	sqlite3_stmt *s = db_stmt(db, DB_REV_LOG);
 	sqlite3_bind_int64(s, 1, ROW_ID(w->next));
@@ -588,7 +594,7 @@ static int read_log(struct store_watch *w, struct db *db, const struct meta *met
 	while ((rc = db_step(db, s, err, "read the log for a watch")) == 1) {
 		int64_t revision = ROW_REVISION(sqlite3_column_int64(s, 0));
 		bool full = rows >= CATCH_UP_ROWS_MAX || b->n >= STORE_WATCH_READ_EVENTS_MAX ||
-			b->bytes.len >= STORE_WATCH_READ_BYTES_MAX;
+		            b->bytes.len >= STORE_WATCH_READ_BYTES_MAX;
 		if (full && revision != at)
 			break;
 		at = revision;
@@ -609,8 +615,9 @@ void watch_catch_up(struct store_request *job, struct db *db, const struct meta 
 		w->job_err = *failed;
 	} else if (w->next < meta->compacted) {
 		w->job_compacted = meta->compacted;
-		err_set(&w->job_err, ERR_COMPACTED, "watch from revision %lld: it has been compacted, the oldest is %lld",
-			(long long)w->next, (long long)meta->compacted);
+		err_set(&w->job_err, ERR_COMPACTED,
+		        "watch from revision %lld: it has been compacted, the oldest is %lld", (long long)w->next,
+		        (long long)meta->compacted);
 	} else {
 		struct event_block *b = event_block_new(w->options.prev_kv);
 		if (read_log(w, db, meta, b, &w->job_err) == 0) {

@@ -16,7 +16,7 @@ struct watch_hub {
 	struct event_block **ring; /* cap slots, oldest at `first` */
 	size_t first, n, cap;
 	size_t bytes, bytes_max;
-	int64_t floor; /* all events after this revision are in the ring */
+	int64_t floor;    /* all events after this revision are in the ring */
 	int64_t revision; /* newest published */
 	int64_t compacted;
 	struct list_link loops; /* of struct hub_loop */
@@ -28,14 +28,14 @@ struct watch_hub {
 
 /* `catch_up` gets jobs for a reader thread, which calls watch_catch_up() with them. */
 void watch_hub_init(struct watch_hub *h, const struct meta *meta, size_t bytes_max,
-	void (*catch_up)(void *arg, struct store_request *job), void *arg);
+        void (*catch_up)(void *arg, struct store_request *job), void *arg);
 void watch_hub_release(struct watch_hub *h); /* all watches are closed */
 
 /* After a commit: takes the reference to the block (NULL: no events). Writer thread. */
 void watch_hub_publish(struct watch_hub *h, struct event_block *block, const struct meta *meta);
 
 struct store_watch *watch_open(struct watch_hub *h, const struct store_watch_options *options, struct loop *loop,
-	void (*ready)(void *arg), void *arg);
+        void (*ready)(void *arg), void *arg);
 int watch_read(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 void watch_close(struct store_watch *w, void (*closed)(void *arg), void *arg);
 

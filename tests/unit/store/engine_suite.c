@@ -77,11 +77,16 @@ static void suite_txn_compares_and_reads_its_writes(void **state)
 	struct engine *e = *state;
 	int64_t at = suite_put(e, "a", "1");
 	struct store_compare cmp = {.keys.key = SLICE("a"), .target = STORE_TARGET_MOD, .number = at};
-	struct store_op then[] = {suite_op_put("a", "2"), suite_op_get("a"), suite_op_delete("b"), suite_op_put("c", "3"),
-		suite_op_list("a", "")};
+	struct store_op then[] = {suite_op_put("a", "2"), suite_op_get("a"), suite_op_delete("b"),
+	        suite_op_put("c", "3"), suite_op_list("a", "")};
 	struct store_op otherwise[] = {suite_op_get("a")};
 	struct store_op op = {.type = STORE_OP_TXN,
-		.txn = {.compares = &cmp, .n_compares = 1, .success = then, .n_success = 5, .failure = otherwise, .n_failure = 1}};
+	        .txn = {.compares = &cmp,
+	                .n_compares = 1,
+	                .success = then,
+	                .n_success = 5,
+	                .failure = otherwise,
+	                .n_failure = 1}};
 	struct suite_call c = {.req.op = op};
 	assert_int_equal(suite_run(e, &c), 0);
 	assert_true(c.req.result.succeeded);
@@ -117,8 +122,8 @@ static void suite_txn_refuses_double_writes(void **state)
 	/* in different branches of one transaction it is no conflict, but with what stands beside it it is */
 	struct store_op one[] = {suite_op_put("a", "1")}, two[] = {suite_op_put("a", "2")};
 	struct store_op nested[] = {
-		{.type = STORE_OP_TXN, .txn = {.success = one, .n_success = 1, .failure = two, .n_failure = 1}},
-		suite_op_put("a", "3")};
+	        {.type = STORE_OP_TXN, .txn = {.success = one, .n_success = 1, .failure = two, .n_failure = 1}},
+	        suite_op_put("a", "3")};
 	c.req.op = (struct store_op){.type = STORE_OP_TXN, .txn = {.success = nested, .n_success = 1}};
 	assert_int_equal(suite_run(e, &c), 0);
 	suite_end(&c);
@@ -160,7 +165,7 @@ static void suite_compaction_keeps_what_lives(void **state)
 	suite_put(e, "a", "1"); /* 2 */
 	suite_put(e, "a", "2"); /* 3 */
 	suite_put(e, "b", "1"); /* 4 */
-	suite_delete(e, "b"); /* 5 */
+	suite_delete(e, "b");   /* 5 */
 	suite_put(e, "c", "1"); /* 6 */
 	suite_put(e, "a", "3"); /* 7 */
 	assert_int_equal(suite_compact(e, 9), ERR_FUTURE_REVISION);
@@ -365,7 +370,7 @@ static int version_compare(const struct version *a, const struct version *b, con
 		c = strcmp(a->value, b->value);
 	else
 		c = (version_number(a, r->sort_target) > version_number(b, r->sort_target)) -
-			(version_number(a, r->sort_target) < version_number(b, r->sort_target));
+		    (version_number(a, r->sort_target) < version_number(b, r->sort_target));
 	return r->sort == STORE_SORT_DESCEND ? -c : c;
 }
 
@@ -392,7 +397,8 @@ static struct store_range model_random_range(struct model *m, int *from, int *to
 	return r;
 }
 
-static void model_check_range(struct model *m, const struct store_range *r, int from, int to, const struct store_result *res)
+static void model_check_range(
+        struct model *m, const struct store_range *r, int from, int to, const struct store_result *res)
 {
 	struct version *got[MODEL_KEYS];
 	int n = 0, count = 0;
@@ -400,9 +406,9 @@ static void model_check_range(struct model *m, const struct store_range *r, int 
 		struct version *v = model_at(m, k, r->revision ? r->revision : INT64_MAX);
 		count += v != NULL;
 		if (v && (!r->min_mod_revision || v->revision >= r->min_mod_revision) &&
-			(!r->max_mod_revision || v->revision <= r->max_mod_revision) &&
-			(!r->min_create_revision || v->create >= r->min_create_revision) &&
-			(!r->max_create_revision || v->create <= r->max_create_revision))
+		        (!r->max_mod_revision || v->revision <= r->max_mod_revision) &&
+		        (!r->min_create_revision || v->create >= r->min_create_revision) &&
+		        (!r->max_create_revision || v->create <= r->max_create_revision))
 			got[n++] = v;
 	}
 	assert_int_equal(res->count, count);
@@ -457,9 +463,10 @@ static bool model_compare(struct model *m, const struct store_compare *c, int fr
 			a = slice_cmp(slice_of(v->value), c->value);
 			b = 0;
 		}
-		bool holds = c->result == STORE_EQUAL ? a == b : c->result == STORE_GREATER ? a > b
-			: c->result == STORE_LESS					     ? a < b
-											     : a != b;
+		bool holds = c->result == STORE_EQUAL     ? a == b
+		             : c->result == STORE_GREATER ? a > b
+		             : c->result == STORE_LESS    ? a < b
+		                                          : a != b;
 		if (!holds)
 			return false;
 	}
@@ -503,7 +510,7 @@ static void model_branch(struct model *m, struct branch *b)
 			break;
 		default:
 			*op = (struct store_op){.type = STORE_OP_RANGE,
-				.range = {.keys = {slice_of(model_key(0)), slice_of(model_key(MODEL_KEYS))}}};
+			        .range = {.keys = {slice_of(model_key(0)), slice_of(model_key(MODEL_KEYS))}}};
 			b->from[i] = 0;
 			b->to[i] = MODEL_KEYS;
 		}
@@ -543,7 +550,8 @@ static void branch_apply(struct model *m, const struct branch *b, const struct s
 			if (old && want)
 				model_same(old, &res[i].kvs[prevs++], false);
 			if (op->type == STORE_OP_PUT) {
-				model_write(m, revision, k, op->put.ignore_value ? old->value : b->values[i], op->put.lease);
+				model_write(m, revision, k, op->put.ignore_value ? old->value : b->values[i],
+				        op->put.lease);
 			} else if (old) {
 				deleted++;
 				model_write(m, revision, k, NULL, 0);
@@ -580,8 +588,8 @@ static void step_txn(struct engine *e, struct model *m)
 	model_branch(m, &then);
 	model_branch(m, &otherwise);
 	struct branch *taken = holds ? &then : &otherwise;
-	struct store_op inner = {.type = STORE_OP_TXN,
-		.txn = {cmp, n_compares, then.ops, then.n, otherwise.ops, otherwise.n}};
+	struct store_op inner = {
+	        .type = STORE_OP_TXN, .txn = {cmp, n_compares, then.ops, then.n, otherwise.ops, otherwise.n}};
 	bool nest = model_random(m, 3) == 0;
 	struct suite_call c = {.req.op = inner};
 	if (nest)
@@ -603,7 +611,7 @@ static void step_lease(struct engine *e, struct model *m)
 	int64_t id = 1 + (int64_t)model_random(m, MODEL_LEASES);
 	bool grant = model_random(m, 3) > 0;
 	struct suite_call c = {.req.type = grant ? STORE_REQUEST_LEASE_GRANT : STORE_REQUEST_LEASE_REVOKE,
-		.req.lease = {.id = id, .ttl_s = 10000}};
+	        .req.lease = {.id = id, .ttl_s = 10000}};
 	int want = grant ? (m->leases[id] ? ERR_EXISTS : 0) : (m->leases[id] ? 0 : ERR_NOT_FOUND);
 	assert_int_equal(suite_run(e, &c), want);
 	suite_end(&c);
@@ -623,8 +631,8 @@ static void step_compact(struct engine *e, struct model *m)
 {
 	int64_t revision = (int64_t)model_random(m, (unsigned)m->revision + 2);
 	int want = revision > m->revision ? ERR_FUTURE_REVISION : revision <= m->compacted ? ERR_COMPACTED : 0;
-	struct suite_call c = {.req.type = STORE_REQUEST_COMPACT, .req.revision_arg = revision,
-		.req.physical = model_random(m, 2)};
+	struct suite_call c = {
+	        .req.type = STORE_REQUEST_COMPACT, .req.revision_arg = revision, .req.physical = model_random(m, 2)};
 	assert_int_equal(suite_run(e, &c), want);
 	suite_end(&c);
 	if (want == 0)
@@ -656,14 +664,16 @@ static void log_check_event(struct log_check *l, const struct store_event *ev)
 	}
 	struct version *v = &m->log[l->at++], *prev = model_at(m, v->key, v->revision - 1);
 	bool same = ev->kv.mod_revision == v->revision && slice_is(ev->kv.key, model_key(v->key)) &&
-		ev->is_delete == (v->version == 0) && ev->kv.version == v->version &&
-		ev->kv.create_revision == v->create && ev->kv.lease == v->lease && slice_is(ev->kv.value, v->value);
+	            ev->is_delete == (v->version == 0) && ev->kv.version == v->version &&
+	            ev->kv.create_revision == v->create && ev->kv.lease == v->lease && slice_is(ev->kv.value, v->value);
 	bool prev_known = v->revision > m->compacted;
 	bool prev_same = !prev_known || (prev ? ev->prev.key.ptr && slice_is(ev->prev.value, prev->value) &&
-		ev->prev.mod_revision == prev->revision : ev->prev.key.ptr == NULL);
+	                                                        ev->prev.mod_revision == prev->revision
+	                                      : ev->prev.key.ptr == NULL);
 	if (!same || !prev_same)
 		snprintf(l->wrong, sizeof l->wrong, "event %d: key %.*s revision %d, wanted %s %d (prev %d)", l->at,
-			SLICE_FMT(ev->kv.key), (int)ev->kv.mod_revision, model_key(v->key), (int)v->revision, prev_same);
+		        SLICE_FMT(ev->kv.key), (int)ev->kv.mod_revision, model_key(v->key), (int)v->revision,
+		        prev_same);
 }
 
 static void log_ready(void *arg)
@@ -782,8 +792,8 @@ static void suite_random_operations_match_the_model(void **state)
 #define SUITE_TEST(fn) cmocka_unit_test_setup_teardown(fn, suite_setup, suite_teardown)
 #define SUITE_TESTS \
 	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), \
-		SUITE_TEST(suite_txn_compares_and_reads_its_writes), SUITE_TEST(suite_txn_refuses_double_writes), \
-		SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
-		SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
-		SUITE_TEST(suite_lease_runs_out_unless_kept_alive), SUITE_TEST(suite_barrier_sees_what_was_answered), \
-		SUITE_TEST(suite_random_operations_match_the_model)
+	        SUITE_TEST(suite_txn_compares_and_reads_its_writes), SUITE_TEST(suite_txn_refuses_double_writes), \
+	        SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
+	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
+	        SUITE_TEST(suite_lease_runs_out_unless_kept_alive), SUITE_TEST(suite_barrier_sees_what_was_answered), \
+	        SUITE_TEST(suite_random_operations_match_the_model)

@@ -21,7 +21,7 @@ static struct engine *suite_open(void)
 static bool small_disk(void)
 {
 	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-		mount("tmpfs", suite_folder, "tmpfs", 0, "size=16m") == 0;
+	       mount("tmpfs", suite_folder, "tmpfs", 0, "size=16m") == 0;
 }
 
 static void make_file(const char *path, size_t bytes)

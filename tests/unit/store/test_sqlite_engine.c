@@ -228,14 +228,14 @@ static void test_the_log_file_stays_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SUITE_TESTS,
-		cmocka_unit_test(test_put_get_delete_survive_a_restart),
-		cmocka_unit_test(test_a_foreign_file_is_left_alone),
-		cmocka_unit_test(test_a_broken_file_is_refused_and_kept),
-		cmocka_unit_test(test_a_second_engine_is_locked_out),
-		cmocka_unit_test(test_leases_survive_a_restart),
-		cmocka_unit_test(test_compaction_goes_on_after_a_restart),
-		cmocka_unit_test(test_the_log_file_stays_bounded),
+	        SUITE_TESTS,
+	        cmocka_unit_test(test_put_get_delete_survive_a_restart),
+	        cmocka_unit_test(test_a_foreign_file_is_left_alone),
+	        cmocka_unit_test(test_a_broken_file_is_refused_and_kept),
+	        cmocka_unit_test(test_a_second_engine_is_locked_out),
+	        cmocka_unit_test(test_leases_survive_a_restart),
+	        cmocka_unit_test(test_compaction_goes_on_after_a_restart),
+	        cmocka_unit_test(test_the_log_file_stays_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

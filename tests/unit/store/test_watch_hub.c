@@ -1,4 +1,5 @@
-/* Watches through the engine: from old revisions, behind the ring, past compaction, many at once, closed at odd times. */
+/* Watches through the engine: from old revisions, behind the ring, past compaction, many at once, closed at odd times.
+ */
 #include "store/engine.h"
 
 static struct engine *suite_open(void);
@@ -274,7 +275,8 @@ static void test_a_revision_is_never_torn(void **state)
 		ops[i] = suite_op_put(keys[i], "v");
 	}
 	for (int round = 0; round < 30; round++) {
-		assert_true(suite_do(e, (struct store_op){.type = STORE_OP_TXN, .txn = {.success = ops, .n_success = 100}}) > 0);
+		assert_true(suite_do(e, (struct store_op){
+		                                .type = STORE_OP_TXN, .txn = {.success = ops, .n_success = 100}}) > 0);
 		struct store_op all = {.type = STORE_OP_DELETE, .del.keys = {SLICE("k"), SLICE("l")}};
 		assert_true(suite_do(e, all) > 0);
 	}
@@ -379,20 +381,21 @@ static void test_watchers_while_compaction_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_from_now_on_and_only_the_range),
-		TEST(test_a_read_reports_progress_without_events),
-		TEST(test_an_answered_write_can_be_read),
-		TEST(test_from_an_old_revision_over_a_restart),
-		TEST(test_from_a_future_revision),
-		TEST(test_filters_and_prev),
-		TEST(test_a_start_below_compaction_is_refused),
-		TEST(test_a_revision_is_never_torn),
-		TEST(test_many_watchers),
-		TEST(test_closed_while_it_reads_from_disk),
-		TEST(test_closed_from_a_callback_together_with_another),
-		TEST(test_watchers_while_compaction_runs),
-		cmocka_unit_test_setup_teardown(test_one_behind_the_ring_is_caught_up_from_disk, setup_small_ring, teardown),
-		cmocka_unit_test_setup_teardown(test_a_revision_is_never_torn, setup_small_ring, teardown),
+	        TEST(test_from_now_on_and_only_the_range),
+	        TEST(test_a_read_reports_progress_without_events),
+	        TEST(test_an_answered_write_can_be_read),
+	        TEST(test_from_an_old_revision_over_a_restart),
+	        TEST(test_from_a_future_revision),
+	        TEST(test_filters_and_prev),
+	        TEST(test_a_start_below_compaction_is_refused),
+	        TEST(test_a_revision_is_never_torn),
+	        TEST(test_many_watchers),
+	        TEST(test_closed_while_it_reads_from_disk),
+	        TEST(test_closed_from_a_callback_together_with_another),
+	        TEST(test_watchers_while_compaction_runs),
+	        cmocka_unit_test_setup_teardown(
+	                test_one_behind_the_ring_is_caught_up_from_disk, setup_small_ring, teardown),
+	        cmocka_unit_test_setup_teardown(test_a_revision_is_never_torn, setup_small_ring, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
