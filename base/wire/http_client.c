@@ -119,7 +119,7 @@ void call_head(struct http_call *call)
 {
 	call->head_done = true;
 	update_answer(call);
-	if (call->o.on_data)
+	if (call->o.on_data && !call->o.timeout_whole)
 		call->deadline_ms = 0;
 	if (call->o.on_head && !call->finished)
 		call->o.on_head(call, &call->answer, call->o.arg);
@@ -176,6 +176,11 @@ void http_call_cancel(struct http_call *call)
 		k->protocol->drop(k, call);
 	leave(call);
 	later(call);
+}
+
+const char *http_call_target(const struct http_call *call)
+{
+	return call->o.target;
 }
 
 void http_call_pause(struct http_call *call)

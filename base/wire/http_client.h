@@ -60,6 +60,7 @@ struct http_call_options {
 	bool stream_body; /* the body comes with http_call_write(); `body` is its beginning */
 	const char *upgrade; /* HTTP/1.1: ask for this protocol; on_upgraded tells of success, on_done of anything else */
 	unsigned timeout_ms; /* for the whole call, with on_data until its head; 0: none */
+	bool timeout_whole; /* with on_data too */
 	size_t body_bytes_max; /* whole answers; larger ends with ERR_TOO_BIG; 0: 16 MiB */
 	void (*on_head)(struct http_call *call, const struct http_answer *answer, void *arg); /* may be NULL */
 	void (*on_data)(struct http_call *call, struct slice data, void *arg); /* NULL: collect */
@@ -74,6 +75,7 @@ struct http_call_options {
 /* Everything is copied except `arg`. Never NULL. */
 struct http_call *http_client_call(struct http_client *c, const struct http_call_options *options);
 void http_call_cancel(struct http_call *call);
+const char *http_call_target(const struct http_call *call); /* lives as long as the call */
 
 /* Stops and continues on_data; the server is slowed down by flow control. */
 void http_call_pause(struct http_call *call);
