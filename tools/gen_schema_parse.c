@@ -161,12 +161,16 @@ static bool is_builtin(const char *name)
 /* "[]metav1.Foo" -> "[]k8s.io/apimachinery/pkg/apis/meta/v1.Foo". */
 static char *qualify(struct parser *p, const char *expr)
 {
+	if (strlen(expr) > NAME_MAX_)
+		gen_fail("%s:%d: type expression too long", p->path, p->line);
 	if (*expr == '*')
 		return gen_printf("*%s", qualify(p, expr + 1));
 	if (strncmp(expr, "[]", 2) == 0)
 		return gen_printf("[]%s", qualify(p, expr + 2));
 	if (strncmp(expr, "map[", 4) == 0) {
 		const char *end = strchr(expr, ']');
+		if (!end)
+			gen_fail("%s:%d: %s is no type", p->path, p->line, expr);
 		return gen_printf("map[%s]%s", qualify(p, strndup(expr + 4, (size_t)(end - expr - 4))), qualify(p, end + 1));
 	}
 	if (is_builtin(expr))

@@ -123,11 +123,11 @@ static char *lower(const char *text)
 	return out;
 }
 
-static struct resource_sub make_sub(const struct resource *r, const char *name)
+static struct resource_sub make_sub(const struct resource *r, struct slice name)
 {
 	for (size_t i = 0; i < COUNT_OF(sub_specs); i++) {
 		const struct sub_spec *s = &sub_specs[i];
-		if (strcmp(s->name, name) != 0 || (strcmp(s->owner, "*") != 0 && strcmp(s->owner, r->kind) != 0))
+		if (!slice_is(name, s->name) || (strcmp(s->owner, "*") != 0 && strcmp(s->owner, r->kind) != 0))
 			continue;
 		bool is_own = *s->group == '-';
 		struct resource_sub out = {
@@ -149,15 +149,16 @@ static struct resource_sub make_sub(const struct resource *r, const char *name)
 
 static void make_subs(struct resource *r, const char *names)
 {
-	const char *const *words = split_words(names);
-	size_t n = 0;
-	while (words[n])
-		n++;
-	struct resource_sub *subs = xcalloc(n + 1, sizeof(*subs));
-	for (size_t i = 0; i < n; i++)
-		subs[i] = make_sub(r, words[i]);
-	r->subs = subs;
-	r->sub_count = (uint8_t)n;
+	enum { SUBS_MAX = 16 };
+	struct resource_sub *subs = xcalloc(SUBS_MAX, sizeof(*subs));
+	struct slice rest = slice_of(names);
+	while (rest.len) {
+		CHECK(r->sub_count < SUBS_MAX);
+		subs[r->sub_count++] = make_sub(r, slice_cut(&rest, ' '));
+	}
+	r->subs = r->sub_count ? xrealloc(subs, r->sub_count * sizeof(*subs)) : NULL;
+	if (!r->sub_count)
+		free(subs);
 }
 
 static void make_selectors(struct resource *r)

@@ -197,8 +197,8 @@ static const struct schema_type *sample_type(const char *name)
 
 static bool compare_sample(const char *name, const struct schema_type *type)
 {
-	struct slice pb = read_all(xprintf(SAMPLES "/%s", name));
-	struct slice text = read_all(xprintf(SAMPLES "/%.*sjson", (int)strlen(name) - 2, name));
+	struct slice pb = read_all(arena_printf(&arena, SAMPLES "/%s", name));
+	struct slice text = read_all(arena_printf(&arena, SAMPLES "/%.*sjson", (int)strlen(name) - 2, name));
 	struct json *from_json = json_parse(&arena, text, NULL, &err);
 	assert_non_null(from_json);
 	if (decode_object(&arena, from_json, type, 0, NULL, &err) != 0) {
