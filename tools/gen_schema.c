@@ -2,8 +2,8 @@
  *
  *     gen_schema OUT.c ROOT [ROOT...]
  *
- * Each ROOT is a folder that has k8s.io/... below it. Packages are the fixed list below, each looked for in every root; only
- * types.go and its hand-written neighbours are read, since types.go carries JSON names, markers, docs and, in the
+ * Each ROOT is a folder that has k8s.io/... below it. Packages are the fixed list below, each looked for in every root;
+ * only types.go and its hand-written neighbours are read, since types.go carries JSON names, markers, docs and, in the
  * `protobuf` tags, the numbers and wire types of generated.proto. A type or marker that is not understood stops the
  * build: better than a field that is silently missing. */
 #include "tools/gen_schema.h"
@@ -15,29 +15,29 @@
 #include <string.h>
 
 static const char *const packages[] = {
-	"k8s.io/api/admission/v1",
-	"k8s.io/api/admissionregistration/v1",
-	"k8s.io/api/apps/v1",
-	"k8s.io/api/authentication/v1",
-	"k8s.io/api/authorization/v1",
-	"k8s.io/api/autoscaling/v1",
-	"k8s.io/api/autoscaling/v2",
-	"k8s.io/api/batch/v1",
-	"k8s.io/api/certificates/v1",
-	"k8s.io/api/coordination/v1",
-	"k8s.io/api/core/v1",
-	"k8s.io/api/discovery/v1",
-	"k8s.io/api/events/v1",
-	"k8s.io/api/flowcontrol/v1",
-	"k8s.io/api/networking/v1",
-	"k8s.io/api/node/v1",
-	"k8s.io/api/policy/v1",
-	"k8s.io/api/rbac/v1",
-	"k8s.io/api/scheduling/v1",
-	"k8s.io/api/storage/v1",
-	"k8s.io/apimachinery/pkg/apis/meta/v1",
-	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
-	"k8s.io/kube-aggregator/pkg/apis/apiregistration/v1",
+        "k8s.io/api/admission/v1",
+        "k8s.io/api/admissionregistration/v1",
+        "k8s.io/api/apps/v1",
+        "k8s.io/api/authentication/v1",
+        "k8s.io/api/authorization/v1",
+        "k8s.io/api/autoscaling/v1",
+        "k8s.io/api/autoscaling/v2",
+        "k8s.io/api/batch/v1",
+        "k8s.io/api/certificates/v1",
+        "k8s.io/api/coordination/v1",
+        "k8s.io/api/core/v1",
+        "k8s.io/api/discovery/v1",
+        "k8s.io/api/events/v1",
+        "k8s.io/api/flowcontrol/v1",
+        "k8s.io/api/networking/v1",
+        "k8s.io/api/node/v1",
+        "k8s.io/api/policy/v1",
+        "k8s.io/api/rbac/v1",
+        "k8s.io/api/scheduling/v1",
+        "k8s.io/api/storage/v1",
+        "k8s.io/apimachinery/pkg/apis/meta/v1",
+        "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
+        "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1",
 };
 
 void gen_fail(const char *fmt, ...)
@@ -99,8 +99,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		gen_fail("usage: gen_schema OUT.c ROOT [ROOT...]");
 	struct go_model m = {
-		.types = calloc(TYPES_MAX, sizeof(struct go_type)),
-		.consts = calloc(ENUMS_MAX, sizeof(struct go_const)),
+	        .types = calloc(TYPES_MAX, sizeof(struct go_type)),
+	        .consts = calloc(ENUMS_MAX, sizeof(struct go_const)),
 	};
 	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++) {
 		bool found = false;

@@ -35,9 +35,9 @@ struct go_type {
 	size_t field_count;
 	bool is_enum;
 	bool is_atomic;
-	bool is_union; /* +k3x:union: JSON is a schema or what the other field holds */
+	bool is_union;   /* +k3x:union: JSON is a schema or what the other field holds */
 	bool is_message; /* a slice that protobuf wraps into a message */
-	int index; /* in the emitted table, -1: not emitted */
+	int index;       /* in the emitted table, -1: not emitted */
 };
 
 struct go_const {

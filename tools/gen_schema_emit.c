@@ -19,26 +19,26 @@ struct special {
 };
 
 static const struct special specials[] = {
-	{"string", "STRING"},
-	{"bool", "BOOL"},
-	{"int32", "INT32"},
-	{"int64", "INT64"},
-	{"int", "INT64"},
-	{"float64", "DOUBLE"},
-	{"interface{}", "ANY"},
-	{"any", "ANY"},
-	{META "Time", "TIME"},
-	{META "MicroTime", "MICRO_TIME"},
-	{META "Duration", "DURATION"},
-	{META "FieldsV1", "FIELDS_V1"},
-	{"k8s.io/apimachinery/pkg/api/resource.Quantity", "QUANTITY"},
-	{"k8s.io/apimachinery/pkg/util/intstr.IntOrString", "INT_OR_STRING"},
-	{"k8s.io/apimachinery/pkg/runtime.RawExtension", "RAW"},
-	{"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON", "ANY"},
-	{"k8s.io/apimachinery/pkg/types.UID", "STRING"},
-	{"k8s.io/apimachinery/pkg/types.NodeName", "STRING"},
-	{"k8s.io/apimachinery/pkg/types.NamespacedName", "STRING"},
-	{"k8s.io/apimachinery/pkg/types.PatchType", "STRING"},
+        {"string", "STRING"},
+        {"bool", "BOOL"},
+        {"int32", "INT32"},
+        {"int64", "INT64"},
+        {"int", "INT64"},
+        {"float64", "DOUBLE"},
+        {"interface{}", "ANY"},
+        {"any", "ANY"},
+        {META "Time", "TIME"},
+        {META "MicroTime", "MICRO_TIME"},
+        {META "Duration", "DURATION"},
+        {META "FieldsV1", "FIELDS_V1"},
+        {"k8s.io/apimachinery/pkg/api/resource.Quantity", "QUANTITY"},
+        {"k8s.io/apimachinery/pkg/util/intstr.IntOrString", "INT_OR_STRING"},
+        {"k8s.io/apimachinery/pkg/runtime.RawExtension", "RAW"},
+        {"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1.JSON", "ANY"},
+        {"k8s.io/apimachinery/pkg/types.UID", "STRING"},
+        {"k8s.io/apimachinery/pkg/types.NodeName", "STRING"},
+        {"k8s.io/apimachinery/pkg/types.NamespacedName", "STRING"},
+        {"k8s.io/apimachinery/pkg/types.PatchType", "STRING"},
 };
 
 /* What a field is, once its type expression is followed. */
@@ -142,14 +142,16 @@ static bool is_api_struct(const struct go_type *t)
 	return t->is_message;
 }
 
-/* A named copy of a struct (core/v1 List) gets its fields; a wrapped slice (ExtraValue) becomes a message with items. */
+/* A named copy of a struct (core/v1 List) gets its fields; a wrapped slice (ExtraValue) becomes a message with items.
+ */
 static void settle_aliases(struct go_model *m)
 {
 	for (size_t i = 0; i < m->type_count; i++) {
 		struct go_type *t = &m->types[i];
 		if (t->alias && t->is_message && strncmp(t->alias, "[]", 2) == 0) {
 			t->fields = calloc(1, sizeof(struct go_field));
-			t->fields[0] = (struct go_field){.name = "Items", .expr = t->alias, .json = "items", .doc = "", .number = 1};
+			t->fields[0] = (struct go_field){
+			        .name = "Items", .expr = t->alias, .json = "items", .doc = "", .number = 1};
 			t->field_count = 1;
 			continue;
 		}
@@ -257,7 +259,7 @@ static const char *default_json(struct go_model *m, const struct go_type *t, con
 	size_t n = strcspn(text + 4, ")");
 	for (size_t i = 0; i < m->const_count; i++)
 		if (strcmp(m->consts[i].package, t->package) == 0 && strncmp(m->consts[i].name, text + 4, n) == 0 &&
-			!m->consts[i].name[n])
+		        !m->consts[i].name[n])
 			return gen_printf("\"%s\"", m->consts[i].value);
 	gen_fail("%s.%s: default %s is not a constant", t->package, t->name, text);
 }
@@ -352,7 +354,7 @@ static void put_field(struct emitter *e, const struct flat_field *ff)
 	fprintf(e->out, ", .doc = %u, .number = %d, .flags = ", doc_add(&e->docs, f->doc), ff->is_own ? f->number : 0);
 	put_flags(e, ff, &s, enums != NULL);
 	fprintf(e->out, ", .kind = SCHEMA_%s, .container = SCHEMA_%s, .list_type = SCHEMA_LIST_TYPE_%s},\n", s.kind,
-		s.container, list_type_name(ff));
+	        s.container, list_type_name(ff));
 }
 
 static const struct flat_field *sort_base;
@@ -433,7 +435,8 @@ static void put_docs(struct emitter *e)
 	int n = LZ4_compress_HC(e->docs.text, (char *)packed, (int)e->docs.len, bound, LZ4HC_CLEVEL_MAX);
 	if (n <= 0)
 		gen_fail("compressing the docs failed");
-	fprintf(e->out, "const unsigned schema_docs_size_ = %zu;\nconst unsigned schema_docs_packed_size_ = %d;\n", e->docs.len, n);
+	fprintf(e->out, "const unsigned schema_docs_size_ = %zu;\nconst unsigned schema_docs_packed_size_ = %d;\n",
+	        e->docs.len, n);
 	fputs("const unsigned char schema_docs_packed_[] = {", e->out);
 	for (int i = 0; i < n; i++)
 		fprintf(e->out, "%s%u,", i % 32 ? "" : "\n", packed[i]);
@@ -449,7 +452,7 @@ void gen_emit(struct go_model *m, const char *out_path)
 	if (!e.out)
 		gen_fail("open %s", out_path);
 	fputs("/* Written by gen_schema. */\n#include \"api/machinery/schema_int.h\"\n\n", e.out);
-	size_t (*sizes)[2] = calloc(e.count, sizeof(*sizes));
+	size_t(*sizes)[2] = calloc(e.count, sizeof(*sizes));
 	for (size_t i = 0; i < e.count; i++) {
 		struct flat_field flat[FIELDS_MAX];
 		size_t n = sizes[i][0] = flatten(m, e.order[i], flat, 0, true);
@@ -460,7 +463,8 @@ void gen_emit(struct go_model *m, const char *out_path)
 		put_sorted(&e, flat, n, e.order[i]);
 		sizes[i][1] = put_wire(&e, flat, n, e.order[i]);
 	}
-	fprintf(e.out, "const size_t schema_type_count_ = %zu;\nconst struct schema_type schema_types_[] = {\n", e.count);
+	fprintf(e.out, "const size_t schema_type_count_ = %zu;\nconst struct schema_type schema_types_[] = {\n",
+	        e.count);
 	for (size_t i = 0; i < e.count; i++)
 		put_type_row(&e, e.order[i], sizes[i][0], sizes[i][1]);
 	fputs("};\n", e.out);

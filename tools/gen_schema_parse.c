@@ -1,8 +1,8 @@
 /* Reads Go type declarations, line by line: structs, named types, constants, and the comments before them.
  *
- * The API packages are machine-checked to be plain: one field a line, // comments, no nested anonymous structs. So a line
- * reader suffices; what it can't place inside a struct is an error. A comment belongs to a declaration when no blank line
- * is between them. */
+ * The API packages are machine-checked to be plain: one field a line, // comments, no nested anonymous structs. So a
+ * line reader suffices; what it can't place inside a struct is an error. A comment belongs to a declaration when no
+ * blank line is between them. */
 #include "tools/gen_schema.h"
 
 #include <ctype.h>
@@ -34,7 +34,8 @@ struct go_type *go_type_find(struct go_model *m, const char *qualified)
 	for (size_t i = 0; i < m->type_count; i++) {
 		struct go_type *t = &m->types[i];
 		size_t n = strlen(t->package);
-		if (strncmp(qualified, t->package, n) == 0 && qualified[n] == '.' && strcmp(qualified + n + 1, t->name) == 0)
+		if (strncmp(qualified, t->package, n) == 0 && qualified[n] == '.' &&
+		        strcmp(qualified + n + 1, t->name) == 0)
 			return t;
 	}
 	return NULL;
@@ -97,7 +98,8 @@ static char *marker(const char *comment, const char *name, int nth)
 	for (const char *l = comment; l && *l; l = strchr(l, '\n') ? strchr(l, '\n') + 1 : NULL) {
 		while (*l == ' ')
 			l++;
-		if (*l != '+' || strncmp(l + 1, name, n) != 0 || (l[n + 1] != '=' && l[n + 1] != '\n' && l[n + 1] != ' '))
+		if (*l != '+' || strncmp(l + 1, name, n) != 0 ||
+		        (l[n + 1] != '=' && l[n + 1] != '\n' && l[n + 1] != ' '))
 			continue;
 		if (nth-- > 0)
 			continue;
@@ -151,7 +153,7 @@ static void add_import(struct parser *p, char *s)
 static bool is_builtin(const char *name)
 {
 	static const char *const names[] = {"string", "bool", "int", "int32", "int64", "float64", "byte", "uint32",
-		"uint64", "uint8", "int16", "float32", "rune", "interface{}", "any", "error"};
+	        "uint64", "uint8", "int16", "float32", "rune", "interface{}", "any", "error"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
@@ -171,7 +173,8 @@ static char *qualify(struct parser *p, const char *expr)
 		const char *end = strchr(expr, ']');
 		if (!end)
 			gen_fail("%s:%d: %s is no type", p->path, p->line, expr);
-		return gen_printf("map[%s]%s", qualify(p, strndup(expr + 4, (size_t)(end - expr - 4))), qualify(p, end + 1));
+		return gen_printf(
+		        "map[%s]%s", qualify(p, strndup(expr + 4, (size_t)(end - expr - 4))), qualify(p, end + 1));
 	}
 	if (is_builtin(expr))
 		return strdup(expr);
@@ -323,7 +326,7 @@ static void parse_const(struct parser *p, char *s)
 		*type++ = 0;
 	const char *value = strndup(open + 1, (size_t)(close - open - 1));
 	p->m->consts[p->m->const_count++] =
-		(struct go_const){p->package, type ? strdup(trim(type)) : "", strdup(name), value};
+	        (struct go_const){p->package, type ? strdup(trim(type)) : "", strdup(name), value};
 }
 
 static void parse_group(struct parser *p, void (*parse)(struct parser *, char *))

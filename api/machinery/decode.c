@@ -87,8 +87,10 @@ int decode_validation_parse(struct slice text, enum decode_validation *out, stru
 	else if (slice_is(text, "Strict"))
 		*out = DECODE_STRICT;
 	else
-		return err_set(err, ERR_INVAL, "fieldValidation: Unsupported value: \"%.*s\": supported values: \"Ignore\", "
-					       "\"Strict\", \"Warn\"", SLICE_FMT(text));
+		return err_set(err, ERR_INVAL,
+		        "fieldValidation: Unsupported value: \"%.*s\": supported values: \"Ignore\", "
+		        "\"Strict\", \"Warn\"",
+		        SLICE_FMT(text));
 	return 0;
 }
 
@@ -119,12 +121,12 @@ static void note_unknown(struct decoder *d, const struct frame *at, struct slice
 
 static void go_type_put(const struct schema_field *f, bool is_element, char *out, size_t size)
 {
-	static const char *const names[] = {"string", "bool", "int32", "int64", "float64", "[]uint8", "resource.Quantity",
-		"intstr.IntOrString", "v1.Time", "v1.MicroTime", "v1.Duration", "runtime.RawExtension", "v1.FieldsV1",
-		"interface {}", ""};
-	const char *prefix = is_element || f->container == SCHEMA_SINGLE ? "" :
-			     f->container == SCHEMA_LIST	       ? "[]" :
-								 "map[string]";
+	static const char *const names[] = {"string", "bool", "int32", "int64", "float64", "[]uint8",
+	        "resource.Quantity", "intstr.IntOrString", "v1.Time", "v1.MicroTime", "v1.Duration",
+	        "runtime.RawExtension", "v1.FieldsV1", "interface {}", ""};
+	const char *prefix = is_element || f->container == SCHEMA_SINGLE ? ""
+	                     : f->container == SCHEMA_LIST               ? "[]"
+	                                                                 : "map[string]";
 	if (f->kind != SCHEMA_REF) {
 		snprintf(out, size, "%s%s", prefix, names[f->kind]);
 		return;
@@ -137,7 +139,7 @@ static void go_type_put(const struct schema_field *f, bool is_element, char *out
 }
 
 static int wrong_type(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, bool is_element, const struct json *v)
+        const struct schema_field *f, bool is_element, const struct json *v)
 {
 	if (d->lenient)
 		return 0;
@@ -145,12 +147,12 @@ static int wrong_type(struct decoder *d, const struct frame *at, const struct sc
 	go_type_put(f, is_element, want, sizeof(want));
 	const char *got = v->type == JSON_BOOL ? "bool" : json_type_name(v->type);
 	bool is_number = v->type == JSON_NUMBER && f->kind >= SCHEMA_INT32 && f->kind <= SCHEMA_DOUBLE &&
-			 (is_element || f->container == SCHEMA_SINGLE);
+	                 (is_element || f->container == SCHEMA_SINGLE);
 	struct strbuf b = STRBUF_INIT;
 	path_put(at, false, &b);
-	int rc = err_set(d->err, ERR_INVAL, "json: cannot unmarshal %s%s%.*s into Go struct field %s.%s of type %s", got,
-		is_number ? " " : "", is_number ? (int)v->text.len : 0, is_number ? v->text.ptr : "", owner->go_name,
-		strbuf_cstr(&b), want);
+	int rc = err_set(d->err, ERR_INVAL, "json: cannot unmarshal %s%s%.*s into Go struct field %s.%s of type %s",
+	        got, is_number ? " " : "", is_number ? (int)v->text.len : 0, is_number ? v->text.ptr : "",
+	        owner->go_name, strbuf_cstr(&b), want);
 	strbuf_release(&b);
 	return rc;
 }
@@ -209,7 +211,7 @@ static int decode_bytes(struct decoder *d, const struct frame *at, struct json *
 
 /* One value that is no list, map or struct. `owner` and `f` are for messages. */
 static int decode_scalar(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, bool is_element, struct json *v)
+        const struct schema_field *f, bool is_element, struct json *v)
 {
 	bool ok = true;
 	switch ((enum schema_kind)f->kind) {
@@ -294,23 +296,23 @@ static void zero_element(struct json *v, const struct schema_field *f)
 }
 
 static int decode_strings(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, struct json *v)
+        const struct schema_field *f, struct json *v)
 {
 	unsigned i = 0;
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		struct frame here = {.parent = at, .index = i++, .is_element = true};
 		if (it->type == JSON_NULL)
 			zero_element(it, &(struct schema_field){.kind = SCHEMA_STRING});
 		else if (it->type != JSON_STRING)
-			return wrong_type(d, &here, owner, &(struct schema_field){.kind = SCHEMA_STRING, .name = f->name}, true, it);
+			return wrong_type(d, &here, owner,
+			        &(struct schema_field){.kind = SCHEMA_STRING, .name = f->name}, true, it);
 	}
 	return 0;
 }
 
 /* "schema or something else": see SCHEMA_TYPE_UNION. */
 static int decode_union(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, bool is_element, struct json *v)
+        const struct schema_field *f, bool is_element, struct json *v)
 {
 	const struct schema_field *schema = schema_field_find(f->ref, SLICE("schema"));
 	if (v->type == JSON_OBJECT)
@@ -323,11 +325,10 @@ static int decode_union(struct decoder *d, const struct frame *at, const struct 
 	if (other->kind == SCHEMA_STRING)
 		return decode_strings(d, at, owner, f, v);
 	unsigned i = 0;
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		struct frame here = {.parent = at, .index = i++, .is_element = true};
-		int rc = it->type == JSON_OBJECT ? decode_struct(d, &here, it, other->ref) :
-						   wrong_type(d, &here, owner, other, true, it);
+		int rc = it->type == JSON_OBJECT ? decode_struct(d, &here, it, other->ref)
+		                                 : wrong_type(d, &here, owner, other, true, it);
 		if (rc != 0)
 			return rc;
 	}
@@ -335,7 +336,7 @@ static int decode_union(struct decoder *d, const struct frame *at, const struct 
 }
 
 static int decode_one(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, bool is_element, struct json *v)
+        const struct schema_field *f, bool is_element, struct json *v)
 {
 	if (f->kind != SCHEMA_REF)
 		return decode_scalar(d, at, owner, f, is_element, v);
@@ -352,7 +353,7 @@ static int decode_one(struct decoder *d, const struct frame *at, const struct sc
 }
 
 static int decode_value(struct decoder *d, const struct frame *at, const struct schema_type *owner,
-	const struct schema_field *f, struct json *v)
+        const struct schema_field *f, struct json *v)
 {
 	if (f->container == SCHEMA_SINGLE)
 		return decode_one(d, at, owner, f, false, v);
@@ -360,9 +361,9 @@ static int decode_value(struct decoder *d, const struct frame *at, const struct 
 	if (v->type != want)
 		return wrong_type(d, at, owner, f, false, v);
 	unsigned i = 0;
-	JSON_FOREACH(it, v)
-	{
-		struct frame here = {.parent = at, .name = it->key, .index = i++, .is_element = f->container == SCHEMA_LIST};
+	JSON_FOREACH (it, v) {
+		struct frame here = {
+		        .parent = at, .name = it->key, .index = i++, .is_element = f->container == SCHEMA_LIST};
 		if (it->type == JSON_NULL && !d->keep_shape)
 			zero_element(it, f);
 		if (it->type == JSON_NULL)
@@ -427,7 +428,7 @@ static void link_member(struct json *obj, struct json *v)
 
 /* Decodes one member's value; *keep says whether it stays. */
 static int decode_member(struct decoder *d, const struct frame *at, const struct schema_type *type,
-	const struct schema_field *f, struct json *v, bool *keep)
+        const struct schema_field *f, struct json *v, bool *keep)
 {
 	struct frame here = {.parent = at, .name = slice_of(f->name)};
 	*keep = v->type != JSON_NULL || d->keep_shape || f->flags & SCHEMA_NULLABLE;
@@ -465,9 +466,9 @@ static int decode_struct(struct decoder *d, const struct frame *at, struct json 
 	if (d->keep_shape || type->flags & SCHEMA_TYPE_PRESERVE_UNKNOWN)
 		return decode_kept(d, at, obj, type);
 	struct json *few[SLOTS_MAX] = {NULL};
-	struct json **slots = type->field_count <= SLOTS_MAX ? few : ARENA_ARRAY(d->arena, struct json *, type->field_count);
-	JSON_FOREACH(v, obj)
-	{
+	struct json **slots =
+	        type->field_count <= SLOTS_MAX ? few : ARENA_ARRAY(d->arena, struct json *, type->field_count);
+	JSON_FOREACH (v, obj) {
 		const struct schema_field *f = schema_field_find(type, v->key);
 		if (f)
 			slots[f - type->fields] = v;
@@ -496,13 +497,14 @@ static int decode_struct(struct decoder *d, const struct frame *at, struct json 
 }
 
 int decode_object(struct arena *a, struct json *tree, const struct schema_type *type, unsigned flags,
-	struct decode_problems *problems, struct err *err)
+        struct decode_problems *problems, struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct decoder d = {.arena = a, .problems = problems, .err = err ? err : &own, .keep_shape = flags & DECODE_KEEP_SHAPE};
+	struct decoder d = {
+	        .arena = a, .problems = problems, .err = err ? err : &own, .keep_shape = flags & DECODE_KEEP_SHAPE};
 	if (!json_is(tree, JSON_OBJECT))
 		return err_set(err, ERR_INVAL, "json: cannot unmarshal %s into Go value of type %s",
-			tree ? json_type_name(tree->type) : "nothing", type->go_name);
+		        tree ? json_type_name(tree->type) : "nothing", type->go_name);
 	return decode_struct(&d, NULL, tree, type);
 }
 

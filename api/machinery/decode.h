@@ -36,8 +36,8 @@ void decode_on_duplicate(void *problems, const char *path); /* for struct json_p
 int decode_problems_judge(const struct decode_problems *p, enum decode_validation validation, struct err *err);
 
 enum decode_flag {
-	/* Server-side apply and patches: check and drop unknown fields, but neither drop zero values nor add the members Go
-	 * always writes, and keep nulls. */
+	/* Server-side apply and patches: check and drop unknown fields, but neither drop zero values nor add the
+	 * members Go always writes, and keep nulls. */
 	DECODE_KEEP_SHAPE = 1,
 };
 
@@ -47,7 +47,7 @@ enum decode_flag {
  * `problems` may be NULL. ERR_INVAL with upstream's words, for example:
  *     json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32 */
 int decode_object(struct arena *a, struct json *tree, const struct schema_type *type, unsigned flags,
-	struct decode_problems *problems, struct err *err);
+        struct decode_problems *problems, struct err *err);
 
 /* The second half alone, for objects we composed or patched ourselves: never fails, leaves wrong types as they are. */
 void decode_normalise(struct arena *a, struct json *tree, const struct schema_type *type);

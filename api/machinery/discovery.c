@@ -1,7 +1,7 @@
 /* Discovery documents.
  *
- * Rows come from the registry grouped and in order, so each document is one walk over a span of rows. Shapes follow what
- * kube-apiserver 1.32 answers; client-go's rest mapper reads verbs, kinds, names and scope out of them. */
+ * Rows come from the registry grouped and in order, so each document is one walk over a span of rows. Shapes follow
+ * what kube-apiserver 1.32 answers; client-go's rest mapper reads verbs, kinds, names and scope out of them. */
 #include "api/machinery/discovery.h"
 #include "api/machinery/resources_int.h"
 
@@ -37,7 +37,7 @@ size_t resource_rows_span(const struct resource_rows *r, size_t from, bool same_
 {
 	size_t i = from + 1;
 	while (i < r->count && strcmp(r->rows[i]->group, r->rows[from]->group) == 0 &&
-		(!same_version || strcmp(r->rows[i]->version, r->rows[from]->version) == 0))
+	        (!same_version || strcmp(r->rows[i]->version, r->rows[from]->version) == 0))
 		i++;
 	return i;
 }
@@ -65,8 +65,8 @@ static void put_member(struct strbuf *out, const char *name, const char *value)
 
 static void put_verbs(struct strbuf *out, unsigned verbs)
 {
-	static const enum resource_verb order[] = {RESOURCE_CREATE, RESOURCE_DELETE, RESOURCE_DELETECOLLECTION, RESOURCE_GET,
-		RESOURCE_LIST, RESOURCE_PATCH, RESOURCE_UPDATE, RESOURCE_WATCH};
+	static const enum resource_verb order[] = {RESOURCE_CREATE, RESOURCE_DELETE, RESOURCE_DELETECOLLECTION,
+	        RESOURCE_GET, RESOURCE_LIST, RESOURCE_PATCH, RESOURCE_UPDATE, RESOURCE_WATCH};
 	strbuf_adds(out, "\"verbs\":[");
 	const char *comma = "";
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
@@ -95,7 +95,7 @@ static void put_words(struct strbuf *out, const char *name, const char *const *w
 void discovery_core_versions(struct strbuf *out, const char *server_address)
 {
 	strbuf_adds(out, "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[{"
-			 "\"clientCIDR\":\"0.0.0.0/0\",");
+	                 "\"clientCIDR\":\"0.0.0.0/0\",");
 	put_member(out, "serverAddress", server_address);
 	strbuf_adds(out, "}]}\n");
 }
@@ -175,7 +175,7 @@ static void put_resource(struct strbuf *out, const struct resource *r)
 static void put_sub(struct strbuf *out, const struct resource *r, const struct resource_sub *s)
 {
 	strbuf_addf(out, ",{\"name\":\"%s/%s\",\"singularName\":\"\",\"namespaced\":%s,", r->plural, s->name,
-		r->namespaced ? "true" : "false");
+	        r->namespaced ? "true" : "false");
 	if (strcmp(s->group, r->group) != 0 || strcmp(s->version, r->version) != 0)
 		strbuf_addf(out, "\"group\":\"%s\",\"version\":\"%s\",", s->group, s->version);
 	put_member(out, "kind", s->kind);
@@ -272,9 +272,10 @@ void discovery_aggregated(struct strbuf *out, bool is_core, bool is_v2beta1)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
-	strbuf_addf(out, "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\",\"metadata\":{},"
-			 "\"items\":[",
-		is_v2beta1 ? "v2beta1" : "v2");
+	strbuf_addf(out,
+	        "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\",\"metadata\":{},"
+	        "\"items\":[",
+	        is_v2beta1 ? "v2beta1" : "v2");
 	const char *comma = "";
 	for (size_t i = 0; i < rows.count;) {
 		size_t end = resource_rows_span(&rows, i, false);

@@ -18,12 +18,12 @@ enum form {
 	FLAG,
 	NUMBER,
 	REAL,
-	ANY, /* message Any {yaml = 2} */
+	ANY,  /* message Any {yaml = 2} */
 	ANYS, /* an array of Any */
 	TYPE, /* TypeItem {value = 1} */
 	SCHEMA,
 	SCHEMAS,
-	ITEMS, /* ItemsItem {schema = 1} */
+	ITEMS,      /* ItemsItem {schema = 1} */
 	ADDITIONAL, /* AdditionalPropertiesItem {schema = 1 | boolean = 2} */
 	PROPERTIES, /* Properties {additional_properties = 1: NamedSchema} */
 	OPERATION,
@@ -37,29 +37,29 @@ struct member {
 	enum form form;
 };
 
-static const struct member schema_members[] = {
-	{"$ref", 1, TEXT}, {"format", 2, TEXT}, {"title", 3, TEXT}, {"description", 4, TEXT}, {"default", 5, ANY},
-	{"multipleOf", 6, REAL}, {"maximum", 7, REAL}, {"exclusiveMaximum", 8, FLAG}, {"minimum", 9, REAL},
-	{"exclusiveMinimum", 10, FLAG}, {"maxLength", 11, NUMBER}, {"minLength", 12, NUMBER}, {"pattern", 13, TEXT},
-	{"maxItems", 14, NUMBER}, {"minItems", 15, NUMBER}, {"uniqueItems", 16, FLAG}, {"maxProperties", 17, NUMBER},
-	{"minProperties", 18, NUMBER}, {"required", 19, TEXTS}, {"enum", 20, ANYS}, {"additionalProperties", 21, ADDITIONAL},
-	{"type", 22, TYPE}, {"items", 23, ITEMS}, {"allOf", 24, SCHEMAS}, {"properties", 25, PROPERTIES}, {"x-", 31, ANY}};
+static const struct member schema_members[] = {{"$ref", 1, TEXT}, {"format", 2, TEXT}, {"title", 3, TEXT},
+        {"description", 4, TEXT}, {"default", 5, ANY}, {"multipleOf", 6, REAL}, {"maximum", 7, REAL},
+        {"exclusiveMaximum", 8, FLAG}, {"minimum", 9, REAL}, {"exclusiveMinimum", 10, FLAG}, {"maxLength", 11, NUMBER},
+        {"minLength", 12, NUMBER}, {"pattern", 13, TEXT}, {"maxItems", 14, NUMBER}, {"minItems", 15, NUMBER},
+        {"uniqueItems", 16, FLAG}, {"maxProperties", 17, NUMBER}, {"minProperties", 18, NUMBER},
+        {"required", 19, TEXTS}, {"enum", 20, ANYS}, {"additionalProperties", 21, ADDITIONAL}, {"type", 22, TYPE},
+        {"items", 23, ITEMS}, {"allOf", 24, SCHEMAS}, {"properties", 25, PROPERTIES}, {"x-", 31, ANY}};
 
 static const struct member item_members[] = {{"get", 2, OPERATION}, {"put", 3, OPERATION}, {"post", 4, OPERATION},
-	{"delete", 5, OPERATION}, {"patch", 8, OPERATION}, {"parameters", 9, PARAMETERS}, {"x-", 10, ANY}};
+        {"delete", 5, OPERATION}, {"patch", 8, OPERATION}, {"parameters", 9, PARAMETERS}, {"x-", 10, ANY}};
 
-static const struct member operation_members[] = {{"tags", 1, TEXTS}, {"description", 3, TEXT}, {"operationId", 5, TEXT},
-	{"produces", 6, TEXTS}, {"consumes", 7, TEXTS}, {"parameters", 8, PARAMETERS}, {"responses", 9, RESPONSES},
-	{"x-", 13, ANY}};
+static const struct member operation_members[] = {{"tags", 1, TEXTS}, {"description", 3, TEXT},
+        {"operationId", 5, TEXT}, {"produces", 6, TEXTS}, {"consumes", 7, TEXTS}, {"parameters", 8, PARAMETERS},
+        {"responses", 9, RESPONSES}, {"x-", 13, ANY}};
 
 static const struct member body_members[] = {
-	{"description", 1, TEXT}, {"name", 2, TEXT}, {"in", 3, TEXT}, {"required", 4, FLAG}, {"schema", 5, SCHEMA}};
+        {"description", 1, TEXT}, {"name", 2, TEXT}, {"in", 3, TEXT}, {"required", 4, FLAG}, {"schema", 5, SCHEMA}};
 
 static const struct member query_members[] = {{"required", 1, FLAG}, {"in", 2, TEXT}, {"description", 3, TEXT},
-	{"name", 4, TEXT}, {"type", 6, TEXT}, {"uniqueItems", 20, FLAG}};
+        {"name", 4, TEXT}, {"type", 6, TEXT}, {"uniqueItems", 20, FLAG}};
 
 static const struct member path_members[] = {{"required", 1, FLAG}, {"in", 2, TEXT}, {"description", 3, TEXT},
-	{"name", 4, TEXT}, {"type", 5, TEXT}, {"uniqueItems", 19, FLAG}};
+        {"name", 4, TEXT}, {"type", 5, TEXT}, {"uniqueItems", 19, FLAG}};
 
 static void put_value(struct strbuf *out, uint32_t number, enum form form, const struct json *v);
 
@@ -83,19 +83,19 @@ static void put_extension(struct strbuf *out, uint32_t number, const struct json
 
 static void put_members(struct strbuf *out, const struct member *members, size_t n, const struct json *obj)
 {
-	JSON_FOREACH(it, obj)
-	for (size_t i = 0; i < n; i++) {
-		if (slice_is(it->key, members[i].name)) {
-			put_value(out, members[i].number, members[i].form, it);
-			break;
+	JSON_FOREACH (it, obj)
+		for (size_t i = 0; i < n; i++) {
+			if (slice_is(it->key, members[i].name)) {
+				put_value(out, members[i].number, members[i].form, it);
+				break;
+			}
+			if (strcmp(members[i].name, "x-") == 0 && slice_starts(it->key, "x-"))
+				put_extension(out, members[i].number, it);
 		}
-		if (strcmp(members[i].name, "x-") == 0 && slice_starts(it->key, "x-"))
-			put_extension(out, members[i].number, it);
-	}
 }
 
 static void put_message(
-	struct strbuf *out, uint32_t number, const struct member *members, size_t n, const struct json *obj)
+        struct strbuf *out, uint32_t number, const struct member *members, size_t n, const struct json *obj)
 {
 	size_t mark = wire_begin(out, number);
 	put_members(out, members, n, obj);
@@ -187,8 +187,7 @@ static void put_wrapped(struct strbuf *out, uint32_t number, enum form form, con
 	else if (form == ITEMS)
 		put_schema(out, 1, v);
 	else
-		JSON_FOREACH(it, v)
-		{
+		JSON_FOREACH (it, v) {
 			if (form == PROPERTIES)
 				openapi_gnostic_definition(out, 1, it->key, it);
 			else
@@ -199,8 +198,7 @@ static void put_wrapped(struct strbuf *out, uint32_t number, enum form form, con
 
 static void put_elements(struct strbuf *out, uint32_t number, enum form form, const struct json *v)
 {
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (form == TEXTS)
 			wire_put_bytes(out, number, json_str(it));
 		else if (form == ANYS)

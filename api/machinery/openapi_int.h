@@ -46,7 +46,8 @@ const char *openapi_ref_prefix(const struct openapi *o);
 /* The definition's name of a row's type: built-in, or "com.example.v1.Foo" for CRDs. `suffix` "" or "List". */
 void openapi_row_name(struct strbuf *out, const struct resource *r, const char *suffix);
 
-/* A definition and a path item in gnostic's protobuf form (openapi_v2 NamedSchema, NamedPathItem), as field `number`. */
+/* A definition and a path item in gnostic's protobuf form (openapi_v2 NamedSchema, NamedPathItem), as field `number`.
+ */
 void openapi_gnostic_definition(struct strbuf *out, uint32_t number, struct slice name, const struct json *schema);
 void openapi_gnostic_path(struct strbuf *out, uint32_t number, struct slice name, const struct json *item);
 

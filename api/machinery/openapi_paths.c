@@ -23,20 +23,23 @@ struct parameter {
 };
 
 static const struct parameter write_parameters[] = {
-	{"dryRun", "string"}, {"fieldManager", "string"}, {"fieldValidation", "string"}, {"force", "boolean"}};
+        {"dryRun", "string"}, {"fieldManager", "string"}, {"fieldValidation", "string"}, {"force", "boolean"}};
 static const struct parameter delete_parameters[] = {{"dryRun", "string"}, {"gracePeriodSeconds", "integer"},
-	{"orphanDependents", "boolean"}, {"propagationPolicy", "string"}};
+        {"orphanDependents", "boolean"}, {"propagationPolicy", "string"}};
 static const struct parameter list_parameters[] = {{"allowWatchBookmarks", "boolean"}, {"continue", "string"},
-	{"fieldSelector", "string"}, {"labelSelector", "string"}, {"limit", "integer"}, {"resourceVersion", "string"},
-	{"resourceVersionMatch", "string"}, {"sendInitialEvents", "boolean"}, {"timeoutSeconds", "integer"},
-	{"watch", "boolean"}};
+        {"fieldSelector", "string"}, {"labelSelector", "string"}, {"limit", "integer"}, {"resourceVersion", "string"},
+        {"resourceVersionMatch", "string"}, {"sendInitialEvents", "boolean"}, {"timeoutSeconds", "integer"},
+        {"watch", "boolean"}};
 
 static void put_parameter(struct openapi *o, struct strbuf *b, const char *where, const char *name, const char *type)
 {
 	strbuf_addf(b, "%s{\"name\":\"%s\",\"in\":\"%s\"", o->need_comma ? "," : "", name, where);
 	if (strcmp(where, "path") == 0)
 		strbuf_adds(b, ",\"required\":true");
-	strbuf_addf(b, o->is_v3 ? ",\"schema\":{\"type\":\"%s\",\"uniqueItems\":true}}" : ",\"type\":\"%s\",\"uniqueItems\":true}", type);
+	strbuf_addf(b,
+	        o->is_v3 ? ",\"schema\":{\"type\":\"%s\",\"uniqueItems\":true}}"
+	                 : ",\"type\":\"%s\",\"uniqueItems\":true}",
+	        type);
 	o->need_comma = true;
 }
 
@@ -75,7 +78,7 @@ static void put_body(struct openapi *o, struct strbuf *b, const char *action, co
 {
 	static const char *const any[] = {"*/*", NULL};
 	static const char *const patches[] = {"application/json-patch+json", "application/merge-patch+json",
-		"application/strategic-merge-patch+json", "application/apply-patch+yaml", NULL};
+	        "application/strategic-merge-patch+json", "application/apply-patch+yaml", NULL};
 	bool is_patch = strcmp(action, "patch") == 0;
 	bool is_delete = strncmp(action, "delete", 6) == 0;
 	const char *what = is_patch ? META "Patch" : is_delete ? META "DeleteOptions" : type;
@@ -85,7 +88,8 @@ static void put_body(struct openapi *o, struct strbuf *b, const char *action, co
 		strbuf_addc(b, '}');
 		return;
 	}
-	strbuf_addf(b, "%s{\"name\":\"body\",\"in\":\"body\",%s\"schema\":", o->need_comma ? "," : "", is_delete ? "" : "\"required\":true,");
+	strbuf_addf(b, "%s{\"name\":\"body\",\"in\":\"body\",%s\"schema\":", o->need_comma ? "," : "",
+	        is_delete ? "" : "\"required\":true,");
 	put_ref(o, b, what);
 	strbuf_addc(b, '}');
 	o->need_comma = true;
@@ -93,7 +97,8 @@ static void put_body(struct openapi *o, struct strbuf *b, const char *action, co
 
 static void put_responses(struct openapi *o, struct strbuf *b, const char *type)
 {
-	static const char *const answers[] = {"application/json", "application/vnd.kubernetes.protobuf", "application/yaml", NULL};
+	static const char *const answers[] = {
+	        "application/json", "application/vnd.kubernetes.protobuf", "application/yaml", NULL};
 	strbuf_adds(b, ",\"responses\":{\"200\":{\"description\":\"OK\",");
 	if (o->is_v3) {
 		put_content(o, b, answers, type);
@@ -114,8 +119,9 @@ static void put_operation_id(struct strbuf *b, const struct target *t, const cha
 			verb = verbs[i][1];
 	struct slice group = *t->r->group ? slice_of(t->r->group) : SLICE("core");
 	group = slice_cut(&group, '.');
-	strbuf_addf(b, "\"operationId\":\"%s%c%.*s%c%s%s", verb, toupper((unsigned char)*group.ptr), (int)group.len - 1, group.ptr + 1,
-		toupper((unsigned char)*t->r->version), t->r->version + 1, strcmp(action, "deletecollection") == 0 ? "Collection" : "");
+	strbuf_addf(b, "\"operationId\":\"%s%c%.*s%c%s%s", verb, toupper((unsigned char)*group.ptr), (int)group.len - 1,
+	        group.ptr + 1, toupper((unsigned char)*t->r->version), t->r->version + 1,
+	        strcmp(action, "deletecollection") == 0 ? "Collection" : "");
 	bool is_all = strcmp(t->scope, "ForAllNamespaces") == 0;
 	strbuf_addf(b, "%s%s", is_all ? "" : t->scope, t->r->kind);
 	if (t->sub)
@@ -143,7 +149,8 @@ static void put_operation_parameters(struct openapi *o, struct strbuf *b, const 
 }
 
 /* One operation; `method` is the HTTP method in lower case. */
-static void put_operation(struct openapi *o, struct strbuf *b, const struct target *t, const char *method, const char *action)
+static void put_operation(
+        struct openapi *o, struct strbuf *b, const struct target *t, const char *method, const char *action)
 {
 	struct strbuf type = STRBUF_INIT;
 	bool is_delete = strncmp(action, "delete", 6) == 0;
@@ -167,8 +174,11 @@ static void put_operation(struct openapi *o, struct strbuf *b, const struct targ
 	else
 		put_responses(o, b, is_delete ? META "Status" : strbuf_cstr(&type));
 	const struct resource_sub *s = t->sub;
-	strbuf_addf(b, ",\"x-kubernetes-action\":\"%s\",\"x-kubernetes-group-version-kind\":{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}}",
-		is_connect ? "connect" : action, s ? s->group : t->r->group, s ? s->kind : t->r->kind, s ? s->version : t->r->version);
+	strbuf_addf(b,
+	        ",\"x-kubernetes-action\":\"%s\",\"x-kubernetes-group-version-kind\":{\"group\":\"%s\",\"kind\":\"%s\","
+	        "\"version\":\"%s\"}}",
+	        is_connect ? "connect" : action, s ? s->group : t->r->group, s ? s->kind : t->r->kind,
+	        s ? s->version : t->r->version);
 	strbuf_release(&type);
 }
 
@@ -179,27 +189,28 @@ struct path_out {
 };
 
 /* A path item: parameters of the path, then operations by verb. `suffix` is what follows the plural. */
-static void each_item(struct path_out *p, const struct target *t, const char *suffix, unsigned verbs, bool is_collection)
+static void each_item(
+        struct path_out *p, const struct target *t, const char *suffix, unsigned verbs, bool is_collection)
 {
 	static const struct {
 		unsigned verb;
 		const char *method, *action;
 		bool is_collection;
 	} operations[] = {
-		{RESOURCE_LIST, "get", "list", true},
-		{RESOURCE_CREATE, "post", "post", true},
-		{RESOURCE_DELETECOLLECTION, "delete", "deletecollection", true},
-		{RESOURCE_GET, "get", "get", false},
-		{RESOURCE_UPDATE, "put", "put", false},
-		{RESOURCE_PATCH, "patch", "patch", false},
-		{RESOURCE_DELETE, "delete", "delete", false},
+	        {RESOURCE_LIST, "get", "list", true},
+	        {RESOURCE_CREATE, "post", "post", true},
+	        {RESOURCE_DELETECOLLECTION, "delete", "deletecollection", true},
+	        {RESOURCE_GET, "get", "get", false},
+	        {RESOURCE_UPDATE, "put", "put", false},
+	        {RESOURCE_PATCH, "patch", "patch", false},
+	        {RESOURCE_DELETE, "delete", "delete", false},
 	};
 	struct openapi *o = p->o;
 	struct strbuf path = STRBUF_INIT;
 	struct strbuf b = STRBUF_INIT;
 	bool is_namespaced = strcmp(t->scope, "Namespaced") == 0;
 	strbuf_addf(&path, "%s/%s%s/%s%s", *t->r->group ? "/apis" : "/api", t->r->api_version,
-		is_namespaced ? "/namespaces/{namespace}" : "", t->r->plural, suffix);
+	        is_namespaced ? "/namespaces/{namespace}" : "", t->r->plural, suffix);
 	strbuf_adds(&b, "{\"parameters\":[");
 	o->need_comma = false;
 	if (*suffix)
@@ -209,7 +220,8 @@ static void each_item(struct path_out *p, const struct target *t, const char *su
 	put_parameter(o, &b, "query", "pretty", "string");
 	strbuf_addc(&b, ']');
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
-		if (verbs & operations[i].verb && (operations[i].is_collection == is_collection || (t->sub && operations[i].verb == RESOURCE_CREATE)))
+		if (verbs & operations[i].verb && (operations[i].is_collection == is_collection ||
+		                                          (t->sub && operations[i].verb == RESOURCE_CREATE)))
 			put_operation(o, &b, t, operations[i].method, operations[i].action);
 	strbuf_addc(&b, '}');
 	p->fn(p->arg, strbuf_slice(&path), strbuf_slice(&b));

@@ -19,22 +19,29 @@ struct scalar {
 #define META "io.k8s.apimachinery.pkg.apis.meta.v1."
 
 static const struct scalar scalars[OPENAPI_SCALARS] = {
-	[OPENAPI_QUANTITY] = {"io.k8s.apimachinery.pkg.api.resource.Quantity",
-		"{\"description\":\"A number with a suffix: 500m, 1Gi, 1e3.\",\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}",
-		"{\"description\":\"A number with a suffix: 500m, 1Gi, 1e3.\",\"type\":\"string\"}"},
-	[OPENAPI_INT_OR_STRING] = {"io.k8s.apimachinery.pkg.util.intstr.IntOrString",
-		"{\"description\":\"An integer or a string.\",\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
-		"{\"description\":\"An integer or a string.\",\"type\":\"string\",\"format\":\"int-or-string\"}"},
-	[OPENAPI_TIME] = {META "Time", "{\"description\":\"A time, RFC 3339.\",\"type\":\"string\",\"format\":\"date-time\"}", NULL},
-	[OPENAPI_MICRO_TIME] = {META "MicroTime",
-		"{\"description\":\"A time with microseconds, RFC 3339.\",\"type\":\"string\",\"format\":\"date-time\"}", NULL},
-	[OPENAPI_DURATION] = {META "Duration", "{\"description\":\"A duration: 1m30s.\",\"type\":\"string\"}", NULL},
-	[OPENAPI_RAW] = {"io.k8s.apimachinery.pkg.runtime.RawExtension",
-		"{\"description\":\"An object of any kind.\",\"type\":\"object\"}", NULL},
-	[OPENAPI_FIELDS_V1] = {META "FieldsV1", "{\"description\":\"A set of fields, as a tree of their names.\",\"type\":\"object\"}", NULL},
-	[OPENAPI_JSON] = {"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
-		"{\"description\":\"Any JSON value.\"}", NULL},
-	[OPENAPI_PATCH] = {META "Patch", "{\"description\":\"A patch, in the form that its content type names.\",\"type\":\"object\"}", NULL},
+        [OPENAPI_QUANTITY] = {"io.k8s.apimachinery.pkg.api.resource.Quantity",
+                "{\"description\":\"A number with a suffix: 500m, 1Gi, "
+                "1e3.\",\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}",
+                "{\"description\":\"A number with a suffix: 500m, 1Gi, 1e3.\",\"type\":\"string\"}"},
+        [OPENAPI_INT_OR_STRING] = {"io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+                "{\"description\":\"An integer or a "
+                "string.\",\"format\":\"int-or-string\",\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"string\"}]}",
+                "{\"description\":\"An integer or a string.\",\"type\":\"string\",\"format\":\"int-or-string\"}"},
+        [OPENAPI_TIME] = {META "Time",
+                "{\"description\":\"A time, RFC 3339.\",\"type\":\"string\",\"format\":\"date-time\"}", NULL},
+        [OPENAPI_MICRO_TIME] = {META "MicroTime",
+                "{\"description\":\"A time with microseconds, RFC "
+                "3339.\",\"type\":\"string\",\"format\":\"date-time\"}",
+                NULL},
+        [OPENAPI_DURATION] = {META "Duration", "{\"description\":\"A duration: 1m30s.\",\"type\":\"string\"}", NULL},
+        [OPENAPI_RAW] = {"io.k8s.apimachinery.pkg.runtime.RawExtension",
+                "{\"description\":\"An object of any kind.\",\"type\":\"object\"}", NULL},
+        [OPENAPI_FIELDS_V1] = {META "FieldsV1",
+                "{\"description\":\"A set of fields, as a tree of their names.\",\"type\":\"object\"}", NULL},
+        [OPENAPI_JSON] = {"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON",
+                "{\"description\":\"Any JSON value.\"}", NULL},
+        [OPENAPI_PATCH] = {META "Patch",
+                "{\"description\":\"A patch, in the form that its content type names.\",\"type\":\"object\"}", NULL},
 };
 
 /* ---- marking ---- */
@@ -177,12 +184,12 @@ static void put_plain(struct openapi *o, struct strbuf *b, const struct schema_f
 	static const struct {
 		const char *type, *format, *zero;
 	} plain[] = {
-		[SCHEMA_STRING] = {"string", NULL, "\"\""},
-		[SCHEMA_BOOL] = {"boolean", NULL, "false"},
-		[SCHEMA_INT32] = {"integer", "int32", "0"},
-		[SCHEMA_INT64] = {"integer", "int64", "0"},
-		[SCHEMA_DOUBLE] = {"number", "double", "0"},
-		[SCHEMA_BYTES] = {"string", "byte", NULL},
+	        [SCHEMA_STRING] = {"string", NULL, "\"\""},
+	        [SCHEMA_BOOL] = {"boolean", NULL, "false"},
+	        [SCHEMA_INT32] = {"integer", "int32", "0"},
+	        [SCHEMA_INT64] = {"integer", "int64", "0"},
+	        [SCHEMA_DOUBLE] = {"number", "double", "0"},
+	        [SCHEMA_BYTES] = {"string", "byte", NULL},
 	};
 	CHECK(f->kind < COUNT_OF(plain));
 	put_type(o, b, plain[f->kind].type, plain[f->kind].format);
@@ -244,8 +251,11 @@ static void put_extensions(struct openapi *o, struct strbuf *b, const struct sch
 		put_key(o, b, "x-kubernetes-patch-strategy");
 		bool merge = f->flags & (SCHEMA_PATCH_MERGE | SCHEMA_PATCH_REPLACE);
 		bool retain = f->flags & SCHEMA_PATCH_RETAIN_KEYS;
-		strbuf_addf(b, "\"%s%s%s\"", f->flags & SCHEMA_PATCH_MERGE ? "merge" : merge ? "replace" : "",
-			merge && retain ? "," : "", retain ? "retainKeys" : "");
+		strbuf_addf(b, "\"%s%s%s\"",
+		        f->flags & SCHEMA_PATCH_MERGE ? "merge"
+		        : merge                       ? "replace"
+		                                      : "",
+		        merge && retain ? "," : "", retain ? "retainKeys" : "");
 	}
 }
 
@@ -278,8 +288,8 @@ static void put_field(struct openapi *o, struct strbuf *b, const struct schema_f
 
 static void put_gvk(struct strbuf *b, const char *group, const char *version, const char *kind)
 {
-	strbuf_addf(b, ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]", group, kind,
-		version);
+	strbuf_addf(b, ",\"x-kubernetes-group-version-kind\":[{\"group\":\"%s\",\"kind\":\"%s\",\"version\":\"%s\"}]",
+	        group, kind, version);
 }
 
 static void put_type_gvk(struct openapi *o, struct strbuf *b, const struct schema_type *t)
@@ -298,7 +308,8 @@ static void put_type_gvk(struct openapi *o, struct strbuf *b, const struct schem
 				return;
 			}
 	}
-	if (strncmp(t->name, META, strlen(META)) == 0 && (t->flags & SCHEMA_TYPE_HAS_TYPE_META || strcmp(t->go_name, "WatchEvent") == 0))
+	if (strncmp(t->name, META, strlen(META)) == 0 &&
+	        (t->flags & SCHEMA_TYPE_HAS_TYPE_META || strcmp(t->go_name, "WatchEvent") == 0))
 		put_gvk(b, "", "v1", t->go_name);
 }
 
@@ -357,18 +368,20 @@ static void strip_for_v2(struct json *schema)
 	bool is_nullable = json_get_bool(schema, "nullable", false);
 	for (size_t i = 0; i < COUNT_OF(unknown); i++)
 		json_del(schema, unknown[i]);
-	if (json_get_bool(schema, "x-kubernetes-preserve-unknown-fields", false) || is_nullable || !json_is(type, JSON_STRING)) {
+	if (json_get_bool(schema, "x-kubernetes-preserve-unknown-fields", false) || is_nullable ||
+	        !json_is(type, JSON_STRING)) {
 		json_del(schema, "type");
 		json_del(schema, "items");
 		json_del(schema, "properties");
 	}
-	JSON_FOREACH(it, json_get(schema, "properties"))
-	strip_for_v2(it);
+	JSON_FOREACH (it, json_get(schema, "properties"))
+		strip_for_v2(it);
 	strip_for_v2(json_get(schema, "items"));
 	strip_for_v2(json_get(schema, "additionalProperties"));
 }
 
-static void set_meta_property(struct arena *a, struct openapi *o, struct json *properties, const char *name, const char *type)
+static void set_meta_property(
+        struct arena *a, struct openapi *o, struct json *properties, const char *name, const char *type)
 {
 	struct json *p = json_set(a, properties, name, json_new(a, JSON_OBJECT));
 	if (!type) {
@@ -428,7 +441,7 @@ static void put_custom_list(struct openapi *o, struct strbuf *b, const struct re
 	struct json *items = json_need(&a, properties, "items", JSON_OBJECT);
 	json_set_cstr(&a, items, "type", "array");
 	json_set_cstr(&a, json_need(&a, items, "items", JSON_OBJECT), "$ref",
-		arena_printf(&a, "%s%s", openapi_ref_prefix(o), strbuf_cstr(&name)));
+	        arena_printf(&a, "%s%s", openapi_ref_prefix(o), strbuf_cstr(&name)));
 	set_meta_property(&a, o, properties, "kind", NULL);
 	set_meta_property(&a, o, properties, "metadata", "ListMeta");
 	set_gvk(&a, schema, r, r->list_kind);
@@ -469,7 +482,8 @@ void openapi_each_definition(struct openapi *o, size_t from, size_t to, openapi_
 	strbuf_release(&b);
 	for (size_t i = 0; i < OPENAPI_SCALARS; i++)
 		if (o->wanted_scalar[i])
-			fn(arg, slice_of(scalars[i].name), slice_of(!o->is_v3 && scalars[i].v2 ? scalars[i].v2 : scalars[i].v3));
+			fn(arg, slice_of(scalars[i].name),
+			        slice_of(!o->is_v3 && scalars[i].v2 ? scalars[i].v2 : scalars[i].v3));
 	for (size_t i = from; i < to; i++)
 		if (o->rows.rows[i]->is_custom)
 			each_custom(o, o->rows.rows[i], fn, arg);

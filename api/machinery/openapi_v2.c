@@ -36,7 +36,8 @@ void openapi_v2_json(struct strbuf *out)
 {
 	struct openapi o;
 	open_all(&o, out);
-	strbuf_adds(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"" K3X_KUBE_VERSION "\"},\"paths\":{");
+	strbuf_adds(out, "{\"swagger\":\"2.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"" K3X_KUBE_VERSION
+	                 "\"},\"paths\":{");
 	openapi_each_path(&o, 0, o.rows.count, put_member, &(struct member_out){out, "", true});
 	strbuf_adds(out, "},\"definitions\":{");
 	openapi_each_definition(&o, 0, o.rows.count, put_member, &(struct member_out){out, "", false});

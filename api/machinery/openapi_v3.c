@@ -114,7 +114,9 @@ int openapi_v3_document(struct strbuf *out, struct slice path, struct err *err)
 	if (found) {
 		for (size_t i = from; i < to; i++)
 			openapi_want_row(&o, o.rows.rows[i]);
-		strbuf_adds(out, "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"" K3X_KUBE_VERSION "\"},\"paths\":{");
+		strbuf_adds(out,
+		        "{\"openapi\":\"3.0.0\",\"info\":{\"title\":\"Kubernetes\",\"version\":\"" K3X_KUBE_VERSION
+		        "\"},\"paths\":{");
 		openapi_each_path(&o, from, to, put_member, &(struct member_out){out, ""});
 		strbuf_adds(out, "},\"components\":{\"schemas\":{");
 		openapi_each_definition(&o, from, to, put_member, &(struct member_out){out, ""});

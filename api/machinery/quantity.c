@@ -22,16 +22,17 @@ struct suffix {
 	int exponent;
 };
 
-static const struct suffix decimal_suffixes[] = {{"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9},
-	{"T", 12}, {"P", 15}, {"E", 18}};
+static const struct suffix decimal_suffixes[] = {
+        {"n", -9}, {"u", -6}, {"m", -3}, {"", 0}, {"k", 3}, {"M", 6}, {"G", 9}, {"T", 12}, {"P", 15}, {"E", 18}};
 static const struct suffix binary_suffixes[] = {{"Ki", 10}, {"Mi", 20}, {"Gi", 30}, {"Ti", 40}, {"Pi", 50}, {"Ei", 60}};
 
 /* ---- parsing ---- */
 
 static int bad_format(struct err *err)
 {
-	return err_set(err, ERR_INVAL, "quantities must match the regular expression "
-				       "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+	return err_set(err, ERR_INVAL,
+	        "quantities must match the regular expression "
+	        "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
 }
 
 static bool parse_suffix(struct slice s, int *exponent, enum quantity_format *format)
@@ -169,7 +170,7 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
 	if (q->nanos == 0)
 		return (size_t)sprintf(out, "0");
 	if (q->format == QUANTITY_BINARY_SI && q->nanos % NANO == 0 &&
-		(q->nanos >= (__int128)1024 * NANO || q->nanos <= (__int128)-1024 * NANO))
+	        (q->nanos >= (__int128)1024 * NANO || q->nanos <= (__int128)-1024 * NANO))
 		return format_binary(q->nanos / NANO, out);
 	__int128 v = q->nanos;
 	int exponent = -9;

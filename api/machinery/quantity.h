@@ -2,8 +2,8 @@
  *
  * A quantity is a decimal number with a suffix: binary (Ki Mi Gi Ti Pi Ei), decimal (n u m k M G T P E) or an exponent
  * (e3, E-3). Numbers are held as an integer of nano units in 128 bits, which covers what upstream's int64 and the usual
- * infinite-precision values reach: finer than a nano is rounded up, away from zero, as upstream does, and what is beyond
- * 2^63-1 is capped there. No allocation, any thread. */
+ * infinite-precision values reach: finer than a nano is rounded up, away from zero, as upstream does, and what is
+ * beyond 2^63-1 is capped there. No allocation, any thread. */
 #ifndef K3X_API_MACHINERY_QUANTITY_H
 #define K3X_API_MACHINERY_QUANTITY_H
 
@@ -29,7 +29,8 @@ int64_t quantity_value(const struct quantity *q);
 int64_t quantity_milli_value(const struct quantity *q);
 struct quantity quantity_from_value(int64_t value, enum quantity_format format);
 struct quantity quantity_from_milli(int64_t milli, enum quantity_format format);
-void quantity_add(struct quantity *q, const struct quantity *other); /* keeps q's format, takes other's when q is zero */
+void quantity_add(
+        struct quantity *q, const struct quantity *other); /* keeps q's format, takes other's when q is zero */
 void quantity_sub(struct quantity *q, const struct quantity *other);
 int quantity_cmp(const struct quantity *a, const struct quantity *b);
 

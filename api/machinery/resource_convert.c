@@ -13,13 +13,13 @@ struct rename {
 };
 
 static const struct rename event_renames[] = {
-	{"involvedObject", "regarding"},
-	{"message", "note"},
-	{"reportingComponent", "reportingController"},
-	{"source", "deprecatedSource"},
-	{"firstTimestamp", "deprecatedFirstTimestamp"},
-	{"lastTimestamp", "deprecatedLastTimestamp"},
-	{"count", "deprecatedCount"},
+        {"involvedObject", "regarding"},
+        {"message", "note"},
+        {"reportingComponent", "reportingController"},
+        {"source", "deprecatedSource"},
+        {"firstTimestamp", "deprecatedFirstTimestamp"},
+        {"lastTimestamp", "deprecatedLastTimestamp"},
+        {"count", "deprecatedCount"},
 };
 
 static void rename_member(struct arena *a, struct json *object, const char *from, const char *to)
@@ -76,8 +76,9 @@ static int autoscaler_to_v1(struct arena *a, struct json *object, struct err *er
 	int64_t percent = metrics && metrics->count == 1 ? cpu_percent(metrics->first, "target") : -1;
 	if ((json_is(metrics, JSON_ARRAY) && metrics->count && percent < 0) || json_get(spec, "behavior"))
 		return err_set(err, ERR_UNIMPLEMENTED,
-			"horizontalpodautoscaler \"%.*s\" uses metrics or behavior that autoscaling/v1 cannot express: use autoscaling/v2",
-			SLICE_FMT(json_get_str(json_get(object, "metadata"), "name")));
+		        "horizontalpodautoscaler \"%.*s\" uses metrics or behavior that autoscaling/v1 cannot express: "
+		        "use autoscaling/v2",
+		        SLICE_FMT(json_get_str(json_get(object, "metadata"), "name")));
 	if (metrics) {
 		json_del(spec, "metrics");
 		if (percent >= 0)
@@ -92,14 +93,14 @@ static int autoscaler_to_v1(struct arena *a, struct json *object, struct err *er
 	return 0;
 }
 
-int resource_convert(struct arena *a, struct json *object, const struct resource *from, const struct resource *to,
-	struct err *err)
+int resource_convert(
+        struct arena *a, struct json *object, const struct resource *from, const struct resource *to, struct err *err)
 {
 	if (from == to)
 		return 0;
 	if (from->storage != to->storage || from->is_custom || to->is_custom)
-		return err_set(err, ERR_UNIMPLEMENTED, "%s of %s cannot be converted to %s", from->plural, from->api_version,
-			to->api_version);
+		return err_set(err, ERR_UNIMPLEMENTED, "%s of %s cannot be converted to %s", from->plural,
+		        from->api_version, to->api_version);
 	if (strcmp(from->kind, "Event") == 0) {
 		convert_event(a, object, *to->group == 0);
 	} else if (strcmp(to->version, "v2") == 0) {

@@ -35,19 +35,20 @@ struct selector_spec {
 static const struct row_spec row_specs[] = {
 #define ROW(group, version, kind, plural, shorts, categories, scope, verbs, flags, subs, storage) \
 	{group, version, #kind, plural, shorts, categories, SCOPE_##scope, verbs, flags, subs, storage},
-	RESOURCE_ROWS
+        RESOURCE_ROWS
 #undef ROW
 };
 
 static const struct sub_spec sub_specs[] = {
-#define SUB(owner, name, group, version, kind, verbs, is_connect) {owner, name, group, version, kind, verbs, is_connect},
-	RESOURCE_SUB_ROWS
+#define SUB(owner, name, group, version, kind, verbs, is_connect) \
+	{owner, name, group, version, kind, verbs, is_connect},
+        RESOURCE_SUB_ROWS
 #undef SUB
 };
 
 static const struct selector_spec selector_specs[] = {
 #define SEL(api_version, kind, name, path, second, empty) {api_version, kind, {name, path, second, empty}},
-	RESOURCE_SELECTOR_ROWS
+        RESOURCE_SELECTOR_ROWS
 #undef SEL
 };
 
@@ -69,11 +70,11 @@ static void type_prefix(struct slice group, struct slice version, char *out, siz
 	static const struct {
 		const char *group, *prefix;
 	} special[] = {
-		{"", "io.k8s.api.core"},
-		{"rbac.authorization.k8s.io", "io.k8s.api.rbac"},
-		{"apiextensions.k8s.io", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"},
-		{"apiregistration.k8s.io", "io.k8s.kube-aggregator.pkg.apis.apiregistration"},
-		{"meta.k8s.io", "io.k8s.apimachinery.pkg.apis.meta"},
+	        {"", "io.k8s.api.core"},
+	        {"rbac.authorization.k8s.io", "io.k8s.api.rbac"},
+	        {"apiextensions.k8s.io", "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions"},
+	        {"apiregistration.k8s.io", "io.k8s.kube-aggregator.pkg.apis.apiregistration"},
+	        {"meta.k8s.io", "io.k8s.apimachinery.pkg.apis.meta"},
 	};
 	for (size_t i = 0; i < COUNT_OF(special); i++)
 		if (slice_is(group, special[i].group)) {
@@ -131,12 +132,12 @@ static struct resource_sub make_sub(const struct resource *r, struct slice name)
 			continue;
 		bool is_own = *s->group == '-';
 		struct resource_sub out = {
-			.name = s->name,
-			.group = is_own ? r->group : s->group,
-			.version = is_own ? r->version : s->version,
-			.kind = is_own ? r->kind : s->kind,
-			.verbs = parse_verbs(s->verbs),
-			.is_connect = s->is_connect,
+		        .name = s->name,
+		        .group = is_own ? r->group : s->group,
+		        .version = is_own ? r->version : s->version,
+		        .kind = is_own ? r->kind : s->kind,
+		        .verbs = parse_verbs(s->verbs),
+		        .is_connect = s->is_connect,
 		};
 		if (!s->is_connect)
 			out.type = type_of(slice_of(out.group), slice_of(out.version), out.kind);
@@ -166,7 +167,7 @@ static void make_selectors(struct resource *r)
 	struct resource_selector *out = xcalloc(COUNT_OF(selector_specs), sizeof(*out));
 	for (size_t i = 0; i < COUNT_OF(selector_specs); i++)
 		if (strcmp(selector_specs[i].api_version, r->api_version) == 0 &&
-			strcmp(selector_specs[i].kind, r->kind) == 0)
+		        strcmp(selector_specs[i].kind, r->kind) == 0)
 			out[r->selector_count++] = selector_specs[i].selector;
 	r->selectors = out;
 	if (!r->selector_count) {
@@ -178,21 +179,21 @@ static void make_selectors(struct resource *r)
 static void make_row(struct resource *r, const struct row_spec *s)
 {
 	*r = (struct resource){
-		.group = s->group,
-		.version = s->version,
-		.plural = s->plural,
-		.singular = lower(s->kind),
-		.kind = s->kind,
-		.list_kind = xprintf("%sList", s->kind),
-		.api_version = *s->group ? xprintf("%s/%s", s->group, s->version) : s->version,
-		.short_names = split_words(s->shorts),
-		.categories = split_words(s->categories),
-		.type = type_of(slice_of(s->group), slice_of(s->version), s->kind),
-		.storage_prefix = s->storage ? xprintf("/registry/%s/", s->storage) : NULL,
-		.storage = r,
-		.verbs = parse_verbs(s->verbs),
-		.namespaced = s->scope == SCOPE_N,
-		.has_generation = strchr(s->flags, 'G') != NULL,
+	        .group = s->group,
+	        .version = s->version,
+	        .plural = s->plural,
+	        .singular = lower(s->kind),
+	        .kind = s->kind,
+	        .list_kind = xprintf("%sList", s->kind),
+	        .api_version = *s->group ? xprintf("%s/%s", s->group, s->version) : s->version,
+	        .short_names = split_words(s->shorts),
+	        .categories = split_words(s->categories),
+	        .type = type_of(slice_of(s->group), slice_of(s->version), s->kind),
+	        .storage_prefix = s->storage ? xprintf("/registry/%s/", s->storage) : NULL,
+	        .storage = r,
+	        .verbs = parse_verbs(s->verbs),
+	        .namespaced = s->scope == SCOPE_N,
+	        .has_generation = strchr(s->flags, 'G') != NULL,
 	};
 	CHECK(r->type);
 	r->list_type = type_of(slice_of(s->group), slice_of(s->version), r->list_kind);
@@ -208,7 +209,7 @@ static void make_rows(void)
 	for (size_t i = 0; i < ROWS; i++)
 		for (size_t k = 0; k < i; k++)
 			if (rows[i].storage_prefix && rows[k].storage_prefix &&
-				strcmp(rows[i].storage_prefix, rows[k].storage_prefix) == 0)
+			        strcmp(rows[i].storage_prefix, rows[k].storage_prefix) == 0)
 				rows[i].storage = &rows[k];
 }
 
@@ -222,7 +223,8 @@ static const struct resource *builtin(size_t i)
 
 static bool row_is(const struct resource *r, struct slice group, struct slice version, struct slice plural)
 {
-	return slice_is(plural, r->plural) && slice_is(group, r->group) && (!version.ptr || slice_is(version, r->version));
+	return slice_is(plural, r->plural) && slice_is(group, r->group) &&
+	       (!version.ptr || slice_is(version, r->version));
 }
 
 static bool row_is_kind(const struct resource *r, struct slice api_version, struct slice kind)
@@ -288,8 +290,8 @@ const struct resource_selector *resource_selector_find(const struct resource *r,
 static bool is_meta_kind(struct slice kind)
 {
 	static const char *const kinds[] = {"Status", "DeleteOptions", "CreateOptions", "UpdateOptions", "PatchOptions",
-		"GetOptions", "ListOptions", "WatchEvent", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList",
-		"Table", "TableOptions", "PartialObjectMetadata", "PartialObjectMetadataList"};
+	        "GetOptions", "ListOptions", "WatchEvent", "APIVersions", "APIGroup", "APIGroupList", "APIResourceList",
+	        "Table", "TableOptions", "PartialObjectMetadata", "PartialObjectMetadataList"};
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		if (slice_is(kind, kinds[i]))
 			return true;
@@ -336,7 +338,8 @@ uint64_t resources_generation(void)
 	return atomic_load(&generation);
 }
 
-/* Kubernetes version order: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > anything else, by name. Negative: a comes first. */
+/* Kubernetes version order: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > anything else, by name. Negative: a comes first.
+ */
 static int version_order(const char *a, const char *b)
 {
 	unsigned major[2] = {0}, minor[2] = {0}, rank[2] = {0};
@@ -344,7 +347,10 @@ static int version_order(const char *a, const char *b)
 	for (int i = 0; i < 2; i++) {
 		char stage[16] = "";
 		int n = sscanf(text[i], "v%u%15[a-z]%u", &major[i], stage, &minor[i]);
-		rank[i] = n == 1 ? 3 : n == 3 && strcmp(stage, "beta") == 0 ? 2 : n == 3 && strcmp(stage, "alpha") == 0 ? 1 : 0;
+		rank[i] = n == 1                                  ? 3
+		          : n == 3 && strcmp(stage, "beta") == 0  ? 2
+		          : n == 3 && strcmp(stage, "alpha") == 0 ? 1
+		                                                  : 0;
 	}
 	if (rank[0] != rank[1])
 		return rank[0] > rank[1] ? -1 : 1;

@@ -6,8 +6,8 @@
  *
  * Objects lie in the store as JSON under kube-apiserver's keys:
  *     storage_prefix [NAMESPACE "/"] NAME        e.g. /registry/pods/default/web, /registry/minions/pi-1
- * Two rows may share one prefix: core/v1 and events.k8s.io/v1 events, autoscaling/v1 and v2. `storage` then names the row
- * in whose form the object is stored; resource_convert() renames fields between them.
+ * Two rows may share one prefix: core/v1 and events.k8s.io/v1 events, autoscaling/v1 and v2. `storage` then names the
+ * row in whose form the object is stored; resource_convert() renames fields between them.
  *
  * Thread: any (lookups take a read lock only when rows were added). */
 #ifndef K3X_API_MACHINERY_RESOURCES_H
@@ -32,21 +32,21 @@ enum resource_verb {
 
 /* A field selector beyond metadata.name and metadata.namespace, which every resource has. */
 struct resource_selector {
-	const char *name; /* what the client writes: "status.phase" */
-	const char *path; /* dotted JSON path it reads */
+	const char *name;     /* what the client writes: "status.phase" */
+	const char *path;     /* dotted JSON path it reads */
 	const char *fallback; /* second path, read when the first is absent; NULL when none */
-	const char *empty; /* value when absent: "", "false", "0" */
+	const char *empty;    /* value when absent: "", "false", "0" */
 };
 
 /* "pods/status". */
 struct resource_sub {
-	const char *name; /* "status" */
+	const char *name;  /* "status" */
 	const char *group; /* of the kind it speaks: "autoscaling", "policy", ... */
 	const char *version;
-	const char *kind; /* "Scale", "Eviction", "Pod" */
+	const char *kind;               /* "Scale", "Eviction", "Pod" */
 	const struct schema_type *type; /* NULL when bodies are not objects (log, exec, proxy, ...) */
-	unsigned verbs; /* enum resource_verb bits */
-	bool is_connect; /* exec, attach, portforward, proxy: streams, not objects */
+	unsigned verbs;                 /* enum resource_verb bits */
+	bool is_connect;                /* exec, attach, portforward, proxy: streams, not objects */
 };
 
 struct resource {
@@ -56,23 +56,23 @@ struct resource {
 	const char *singular;
 	const char *kind;
 	const char *list_kind;
-	const char *api_version; /* "v1", "apps/v1" */
+	const char *api_version;        /* "v1", "apps/v1" */
 	const char *const *short_names; /* ends with NULL; never NULL itself */
-	const char *const *categories; /* ends with NULL; never NULL itself */
+	const char *const *categories;  /* ends with NULL; never NULL itself */
 	const struct resource_sub *subs;
 	const struct resource_selector *selectors;
-	const struct schema_type *type; /* NULL: a CRD without a schema, any object */
+	const struct schema_type *type;      /* NULL: a CRD without a schema, any object */
 	const struct schema_type *list_type; /* NULL for CRDs */
-	const char *storage_prefix; /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
-	const struct resource *storage; /* the row in whose form objects are stored: itself, mostly */
-	const char *openapi_json; /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
-	void *custom; /* CRDs: the owner's data; NULL for built-in rows */
+	const char *storage_prefix;          /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
+	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
+	const char *openapi_json;            /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
+	void *custom;                        /* CRDs: the owner's data; NULL for built-in rows */
 	unsigned verbs;
 	uint8_t sub_count;
 	uint8_t selector_count;
 	bool namespaced;
 	bool has_generation; /* metadata.generation counts spec changes */
-	bool is_custom; /* a CRD's row: no protobuf, no strategic merge */
+	bool is_custom;      /* a CRD's row: no protobuf, no strategic merge */
 };
 
 /* NULL when not served. Group "" is core. */
@@ -106,8 +106,8 @@ void resource_storage_key(struct strbuf *out, const struct resource *r, struct s
 
 /* Turns an object from the form of `from` into the form of `to` (rows that share a storage), in place, apiVersion and
  * kind included. ERR_UNIMPLEMENTED with a clear message where the two forms cannot be mapped. Same row: 0. */
-int resource_convert(struct arena *a, struct json *object, const struct resource *from, const struct resource *to,
-	struct err *err);
+int resource_convert(
+        struct arena *a, struct json *object, const struct resource *from, const struct resource *to, struct err *err);
 
 /* "get", "list", ...: of one bit. */
 const char *resource_verb_name(enum resource_verb verb);

@@ -90,12 +90,14 @@ int scalar_time_parse(struct slice text, int64_t *seconds, int32_t *nanos, struc
 	struct slice s = text;
 	unsigned y, mo, d, h, mi, se;
 	int64_t zone;
-	bool ok = digits(&s, 4, &y) && literal(&s, '-') && digits(&s, 2, &mo) && literal(&s, '-') && digits(&s, 2, &d) &&
-		  literal(&s, 'T') && digits(&s, 2, &h) && literal(&s, ':') && digits(&s, 2, &mi) && literal(&s, ':') &&
-		  digits(&s, 2, &se) && fraction(&s, nanos) && offset(&s, &zone) && s.len == 0;
+	bool ok = digits(&s, 4, &y) && literal(&s, '-') && digits(&s, 2, &mo) && literal(&s, '-') &&
+	          digits(&s, 2, &d) && literal(&s, 'T') && digits(&s, 2, &h) && literal(&s, ':') &&
+	          digits(&s, 2, &mi) && literal(&s, ':') && digits(&s, 2, &se) && fraction(&s, nanos) &&
+	          offset(&s, &zone) && s.len == 0;
 	if (!ok)
-		return err_set(err, ERR_INVAL, "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"%.*s\"",
-			SLICE_FMT(text), SLICE_FMT(s));
+		return err_set(err, ERR_INVAL,
+		        "parsing time \"%.*s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"%.*s\"",
+		        SLICE_FMT(text), SLICE_FMT(s));
 	if (mo < 1 || mo > 12 || d < 1 || d > month_days(y, mo) || h > 23 || mi > 59 || se > 59)
 		return err_set(err, ERR_INVAL, "parsing time \"%.*s\": value out of range", SLICE_FMT(text));
 	*seconds = days_of(y, mo, d) * 86400 + h * 3600 + mi * 60 + se - zone;
@@ -117,7 +119,7 @@ bool scalar_time_format(int64_t seconds, int32_t nanos, bool is_micro, char out[
 	date_of(days, &y, &mo, &d);
 	unsigned r = (unsigned)rest;
 	int n = snprintf(out, SCALAR_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u", (unsigned)y % 10000, mo, d, r / 3600,
-		r / 60 % 60, r % 60);
+	        r / 60 % 60, r % 60);
 	snprintf(out + n, (size_t)(SCALAR_TIME_MAX - n), is_micro ? ".%06uZ" : "Z", (unsigned)nanos / 1000 % 1000000);
 	return true;
 }

@@ -1,7 +1,7 @@
 /* Lookups in the schema tables, and the docs.
  *
- * The tables are sorted by the generator, so every lookup is a binary search over constant memory. The docs are unpacked
- * by the first who opens them and freed by the last who closes them: only OpenAPI documents need them. */
+ * The tables are sorted by the generator, so every lookup is a binary search over constant memory. The docs are
+ * unpacked by the first who opens them and freed by the last who closes them: only OpenAPI documents need them. */
 #include "api/machinery/schema.h"
 #include "api/machinery/schema_int.h"
 
@@ -99,8 +99,8 @@ const struct schema_field *schema_field_path(const struct schema_type *type, con
 static struct schema_docs *docs_unpack(void)
 {
 	struct schema_docs *d = xmalloc(sizeof(*d) + schema_docs_size_);
-	int n = LZ4_decompress_safe((const char *)schema_docs_packed_, d->text, (int)schema_docs_packed_size_,
-		(int)schema_docs_size_);
+	int n = LZ4_decompress_safe(
+	        (const char *)schema_docs_packed_, d->text, (int)schema_docs_packed_size_, (int)schema_docs_size_);
 	CHECK(n == (int)schema_docs_size_);
 	d->refs = 0;
 	return d;

@@ -21,16 +21,16 @@ enum schema_kind {
 	SCHEMA_INT32,
 	SCHEMA_INT64,
 	SCHEMA_DOUBLE,
-	SCHEMA_BYTES, /* base64 text in JSON */
+	SCHEMA_BYTES,    /* base64 text in JSON */
 	SCHEMA_QUANTITY, /* "100m" or a number in JSON */
 	SCHEMA_INT_OR_STRING,
-	SCHEMA_TIME, /* RFC 3339, whole seconds */
+	SCHEMA_TIME,       /* RFC 3339, whole seconds */
 	SCHEMA_MICRO_TIME, /* RFC 3339 with six digits of fraction */
-	SCHEMA_DURATION, /* Go text: "1m30s" */
-	SCHEMA_RAW, /* runtime.RawExtension: any JSON object, kept as it is */
-	SCHEMA_FIELDS_V1, /* managedFields: any JSON object, kept as it is */
-	SCHEMA_ANY, /* any JSON value */
-	SCHEMA_REF, /* a struct: see schema_field.ref */
+	SCHEMA_DURATION,   /* Go text: "1m30s" */
+	SCHEMA_RAW,        /* runtime.RawExtension: any JSON object, kept as it is */
+	SCHEMA_FIELDS_V1,  /* managedFields: any JSON object, kept as it is */
+	SCHEMA_ANY,        /* any JSON value */
+	SCHEMA_REF,        /* a struct: see schema_field.ref */
 };
 
 enum schema_container { SCHEMA_SINGLE, SCHEMA_LIST, SCHEMA_MAP /* keys are strings */ };
@@ -39,55 +39,56 @@ enum schema_container { SCHEMA_SINGLE, SCHEMA_LIST, SCHEMA_MAP /* keys are strin
 enum schema_list_type { SCHEMA_LIST_TYPE_NONE, SCHEMA_LIST_TYPE_ATOMIC, SCHEMA_LIST_TYPE_SET, SCHEMA_LIST_TYPE_MAP };
 
 enum schema_field_flag {
-	SCHEMA_OMITEMPTY = 1, /* Go drops the zero value */
-	SCHEMA_POINTER = 2, /* Go tells absent from zero; a pointer to a struct may be absent */
-	SCHEMA_REQUIRED = 4, /* listed under `required` in OpenAPI */
-	SCHEMA_ATOMIC = 8, /* +mapType=atomic or +structType=atomic: server-side apply replaces the whole */
+	SCHEMA_OMITEMPTY = 1,        /* Go drops the zero value */
+	SCHEMA_POINTER = 2,          /* Go tells absent from zero; a pointer to a struct may be absent */
+	SCHEMA_REQUIRED = 4,         /* listed under `required` in OpenAPI */
+	SCHEMA_ATOMIC = 8,           /* +mapType=atomic or +structType=atomic: server-side apply replaces the whole */
 	SCHEMA_ELEMENT_POINTER = 16, /* the elements are pointers in Go */
-	SCHEMA_PATCH_MERGE = 32, /* patchStrategy has "merge" */
-	SCHEMA_PATCH_REPLACE = 64, /* patchStrategy has "replace" */
+	SCHEMA_PATCH_MERGE = 32,     /* patchStrategy has "merge" */
+	SCHEMA_PATCH_REPLACE = 64,   /* patchStrategy has "replace" */
 	SCHEMA_PATCH_RETAIN_KEYS = 128, /* patchStrategy has "retainKeys" */
-	SCHEMA_NULLABLE = 256, /* CRDs: null is a value of its own */
-	SCHEMA_EMBEDDED_OBJECT = 512, /* CRDs: x-kubernetes-embedded-resource */
-	SCHEMA_PROTO_FIXED = 1024, /* protobuf: fixed32/fixed64 (doubles always are) */
-	SCHEMA_ENUM = 2048, /* a Go string type marked +enum: its values are in `enums` */
+	SCHEMA_NULLABLE = 256,          /* CRDs: null is a value of its own */
+	SCHEMA_EMBEDDED_OBJECT = 512,   /* CRDs: x-kubernetes-embedded-resource */
+	SCHEMA_PROTO_FIXED = 1024,      /* protobuf: fixed32/fixed64 (doubles always are) */
+	SCHEMA_ENUM = 2048,             /* a Go string type marked +enum: its values are in `enums` */
 };
 
 struct schema_type;
 
 struct schema_field {
-	const char *name; /* JSON name */
+	const char *name;              /* JSON name */
 	const struct schema_type *ref; /* of SCHEMA_REF, else NULL */
-	const char *merge_key; /* patchMergeKey, NULL when none */
-	const char *list_keys; /* +listMapKey names with commas between ("containerPort,protocol"), NULL when none */
+	const char *merge_key;         /* patchMergeKey, NULL when none */
+	const char *list_keys;    /* +listMapKey names with commas between ("containerPort,protocol"), NULL when none */
 	const char *default_json; /* +default as JSON text, NULL when none */
-	const char *enums; /* values of a +enum type with commas between, sorted; NULL when none */
-	uint32_t doc; /* for schema_docs_text() */
-	uint16_t number; /* protobuf; 0 when the field has no protobuf form */
-	uint16_t flags; /* enum schema_field_flag */
-	uint8_t kind; /* enum schema_kind, of the elements for lists and maps */
-	uint8_t container; /* enum schema_container */
-	uint8_t list_type; /* enum schema_list_type */
+	const char *enums;        /* values of a +enum type with commas between, sorted; NULL when none */
+	uint32_t doc;             /* for schema_docs_text() */
+	uint16_t number;          /* protobuf; 0 when the field has no protobuf form */
+	uint16_t flags;           /* enum schema_field_flag */
+	uint8_t kind;             /* enum schema_kind, of the elements for lists and maps */
+	uint8_t container;        /* enum schema_container */
+	uint8_t list_type;        /* enum schema_list_type */
 };
 
 /* The protobuf view: one entry per message field, sorted by number. */
 struct schema_wire {
-	const struct schema_field *field; /* NULL for an inlined struct */
+	const struct schema_field *field;  /* NULL for an inlined struct */
 	const struct schema_type *inlined; /* its message; its JSON members lie in the same object */
 	uint16_t number;
 };
 
 enum schema_type_flag {
 	SCHEMA_TYPE_LIST_WRAPPER = 1, /* JSON: an array of strings; protobuf: a message {repeated string items = 1} */
-	SCHEMA_TYPE_ATOMIC = 2, /* +structType=atomic (x-kubernetes-map-type: atomic) */
+	SCHEMA_TYPE_ATOMIC = 2,       /* +structType=atomic (x-kubernetes-map-type: atomic) */
 	SCHEMA_TYPE_PRESERVE_UNKNOWN = 4, /* CRDs: unknown members are kept */
-	SCHEMA_TYPE_HAS_TYPE_META = 8, /* has apiVersion and kind: a whole object */
-	/* JSON: an object is the field "schema" itself, anything else is the other field (JSONSchemaPropsOrBool, ...) */
+	SCHEMA_TYPE_HAS_TYPE_META = 8,    /* has apiVersion and kind: a whole object */
+	/* JSON: an object is the field "schema" itself, anything else is the other field (JSONSchemaPropsOrBool, ...)
+	 */
 	SCHEMA_TYPE_UNION = 16,
 };
 
 struct schema_type {
-	const char *name; /* OpenAPI name: "io.k8s.api.core.v1.Pod" */
+	const char *name;    /* OpenAPI name: "io.k8s.api.core.v1.Pod" */
 	const char *go_name; /* "Pod" */
 	const struct schema_field *fields;
 	const uint16_t *sorted; /* indexes into fields, by name in byte order */

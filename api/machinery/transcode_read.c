@@ -30,7 +30,7 @@ struct reader {
 
 static int read_message(struct reader *r, struct slice bytes, const struct schema_type *type, struct json *obj);
 static struct json *read_enveloped(
-	struct reader *r, struct slice body, const struct schema_type *type, const struct schema_type **type_out);
+        struct reader *r, struct slice body, const struct schema_type *type, const struct schema_type **type_out);
 
 bool transcode_is_protobuf(struct slice body)
 {
@@ -191,7 +191,8 @@ static struct json *read_bytes(struct reader *r, const struct schema_field *f, s
 	return read_message(r, bytes, f->ref, obj) == 0 ? obj : NULL;
 }
 
-static struct json *read_value(struct reader *r, const struct schema_field *f, const struct wire_field *w, struct json *into)
+static struct json *read_value(
+        struct reader *r, const struct schema_field *f, const struct wire_field *w, struct json *into)
 {
 	if (is_varint_kind(f->kind) && w->type != WIRE_BYTES)
 		return read_number(r, f, w->value);
@@ -280,7 +281,8 @@ static int read_field(struct reader *r, const struct schema_field *f, const stru
 {
 	if (f->container == SCHEMA_MAP) {
 		if (w->type != WIRE_BYTES)
-			return err_set(r->err, ERR_INVAL, "protobuf: field \"%s\" has wire type %d", f->name, (int)w->type);
+			return err_set(
+			        r->err, ERR_INVAL, "protobuf: field \"%s\" has wire type %d", f->name, (int)w->type);
 		return read_entry(r, f, w->bytes, json_need(r->arena, obj, f->name, JSON_OBJECT));
 	}
 	if (f->container == SCHEMA_LIST && is_varint_kind(f->kind) && w->type == WIRE_BYTES)
@@ -326,7 +328,8 @@ static int read_message(struct reader *r, struct slice bytes, const struct schem
 
 /* ---- whole messages ---- */
 
-struct json *transcode_message_decode(struct arena *a, struct slice bytes, const struct schema_type *type, struct err *err)
+struct json *transcode_message_decode(
+        struct arena *a, struct slice bytes, const struct schema_type *type, struct err *err)
 {
 	struct err own = ERR_INIT;
 	struct reader r = {.arena = a, .err = err ? err : &own};
@@ -348,7 +351,8 @@ struct envelope {
 static int read_envelope(struct slice body, struct envelope *out, struct err *err)
 {
 	if (!transcode_is_protobuf(body))
-		return err_set(err, ERR_INVAL, "the body is not Kubernetes protobuf: it does not begin with \"k8s\\0\"");
+		return err_set(
+		        err, ERR_INVAL, "the body is not Kubernetes protobuf: it does not begin with \"k8s\\0\"");
 	struct slice rest = {body.ptr + 4, body.len - 4};
 	struct wire_field w;
 	struct slice meta = SLICE_NULL;
@@ -375,20 +379,21 @@ static struct json *named(struct reader *r, const char *key, struct slice text)
 }
 
 static struct json *read_enveloped(
-	struct reader *r, struct slice body, const struct schema_type *type, const struct schema_type **type_out)
+        struct reader *r, struct slice body, const struct schema_type *type, const struct schema_type **type_out)
 {
 	struct envelope e;
 	if (read_envelope(body, &e, r->err) != 0)
 		return NULL;
 	if (e.encoding.len) {
-		err_set(r->err, ERR_INVAL, "protobuf: content encoding \"%.*s\" is not supported", SLICE_FMT(e.encoding));
+		err_set(r->err, ERR_INVAL, "protobuf: content encoding \"%.*s\" is not supported",
+		        SLICE_FMT(e.encoding));
 		return NULL;
 	}
 	if (!type)
 		type = resource_kind_type(e.api_version, e.kind);
 	if (!type) {
 		err_set(r->err, ERR_INVAL, "no kind \"%.*s\" is registered for version \"%.*s\"", SLICE_FMT(e.kind),
-			SLICE_FMT(e.api_version));
+		        SLICE_FMT(e.api_version));
 		return NULL;
 	}
 	struct json *obj = json_new(r->arena, JSON_OBJECT);
@@ -405,7 +410,7 @@ static struct json *read_enveloped(
 }
 
 struct json *transcode_from_protobuf(struct arena *a, struct slice body, const struct schema_type *type,
-	const struct schema_type **type_out, struct err *err)
+        const struct schema_type **type_out, struct err *err)
 {
 	struct err own = ERR_INIT;
 	struct reader r = {.arena = a, .err = err ? err : &own};

@@ -2,8 +2,8 @@
  *
  * An object is parsed into a small arena and written by its type's wire table, in order of field numbers; an inlined
  * struct is written as a message of its own out of the same object. Lists are walked with the scanner and their items
- * written one by one, so that a list of thousands never becomes one tree. Absent and null members are left out: Go takes
- * them for zero. */
+ * written one by one, so that a list of thousands never becomes one tree. Absent and null members are left out: Go
+ * takes them for zero. */
 #include "api/machinery/transcode.h"
 #include "api/machinery/resources.h"
 #include "api/machinery/scalar_int.h"
@@ -36,7 +36,7 @@ static void take_back(struct strbuf *out, size_t len)
 static int unfit(struct writer *w, const char *name, const struct json *v)
 {
 	return err_set(w->err, ERR_INVAL, "field \"%s\" is a JSON %s, which does not fit its protobuf type", name,
-		json_type_name(v->type));
+	        json_type_name(v->type));
 }
 
 /* ---- scalars that are messages ---- */
@@ -102,8 +102,7 @@ static int write_strings(struct writer *w, const char *name, uint32_t number, co
 	if (v->type != JSON_ARRAY)
 		return unfit(w, name, v);
 	size_t mark = wire_begin(w->out, number);
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (it->type != JSON_STRING)
 			return unfit(w, name, it);
 		wire_put_bytes(w->out, 1, it->text);
@@ -204,8 +203,7 @@ static int write_value(struct writer *w, const struct schema_field *f, uint32_t 
 
 static int write_map(struct writer *w, const struct schema_field *f, uint32_t number, const struct json *v)
 {
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		size_t mark = wire_begin(w->out, number);
 		wire_put_bytes(w->out, 1, it->key);
 		int rc = it->type == JSON_NULL ? 0 : write_value(w, f, 2, it);
@@ -234,8 +232,7 @@ static int write_field(struct writer *w, const struct schema_field *f, uint32_t 
 		return unfit(w, f->name, v);
 	if (f->container == SCHEMA_MAP)
 		return write_map(w, f, number, v);
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		int rc = it->type == JSON_NULL ? write_null_element(w, f, number) : write_value(w, f, number, it);
 		if (rc != 0)
 			return rc;
@@ -264,7 +261,8 @@ static int write_message(struct writer *w, const struct json *obj, const struct 
 	return rc;
 }
 
-int transcode_message_encode(struct strbuf *out, const struct json *object, const struct schema_type *type, struct err *err)
+int transcode_message_encode(
+        struct strbuf *out, const struct json *object, const struct schema_type *type, struct err *err)
 {
 	struct err own = ERR_INIT;
 	struct arena a = ARENA_INIT;
@@ -301,7 +299,7 @@ static int find_type(struct slice api_version, struct slice kind, const struct s
 	const struct schema_type *t = resource_kind_type(api_version, kind);
 	if (!t || (t->wire_count == 0 && t->field_count > 2))
 		return err_set(err, ERR_NOT_ACCEPTABLE, "%.*s of %.*s has no protobuf form: ask for application/json",
-			SLICE_FMT(kind), SLICE_FMT(api_version));
+		        SLICE_FMT(kind), SLICE_FMT(api_version));
 	*out = t;
 	return 0;
 }
@@ -334,7 +332,8 @@ static const struct schema_field *items_of(const struct schema_type *type)
 }
 
 /* One item's or member's text: parsed, written as one field, forgotten. */
-static int write_span(struct strbuf *out, struct slice span, const struct schema_field *f, bool is_item, struct err *err)
+static int write_span(
+        struct strbuf *out, struct slice span, const struct schema_field *f, bool is_item, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	struct writer w = {.out = out, .arena = &a, .err = err};
@@ -347,7 +346,7 @@ static int write_span(struct strbuf *out, struct slice span, const struct schema
 }
 
 static int write_list(struct strbuf *out, struct slice text, const struct schema_type *type,
-	const struct schema_field *items, struct err *err)
+        const struct schema_field *items, struct err *err)
 {
 	struct json_scan s;
 	json_scan_init(&s, text);

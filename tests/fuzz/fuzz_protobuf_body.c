@@ -1,5 +1,6 @@
-/* Protobuf bodies: whatever the bytes are, decoding answers with an object or an error. What was decoded must encode, and
- * decode again to the same object: what a client sends is what others read. The same bytes are tried as JSON too. */
+/* Protobuf bodies: whatever the bytes are, decoding answers with an object or an error. What was decoded must encode,
+ * and decode again to the same object: what a client sends is what others read. The same bytes are tried as JSON too.
+ */
 #include "api/machinery/decode.h"
 #include "api/machinery/resources.h"
 #include "api/machinery/transcode.h"
@@ -35,7 +36,8 @@ static void try_json(struct arena *a, struct slice body)
 {
 	struct err err = ERR_INIT;
 	struct json *v = json_parse(a, body, NULL, &err);
-	const struct schema_type *type = v ? resource_kind_type(json_get_str(v, "apiVersion"), json_get_str(v, "kind")) : NULL;
+	const struct schema_type *type =
+	        v ? resource_kind_type(json_get_str(v, "apiVersion"), json_get_str(v, "kind")) : NULL;
 	struct decode_problems problems;
 	decode_problems_init(&problems, a);
 	if (!type || decode_object(a, v, type, 0, &problems, &err) != 0)

@@ -42,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = memfd_create("types.go", 0);
 	if (fd < 0 || size > 64 * 1024)
 		return 0;
-	struct go_model m = {calloc(TYPES_MAX, sizeof(struct go_type)), 0, calloc(ENUMS_MAX, sizeof(struct go_const)), 0};
+	struct go_model m = {
+	        calloc(TYPES_MAX, sizeof(struct go_type)), 0, calloc(ENUMS_MAX, sizeof(struct go_const)), 0};
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (write(fd, data, size) == (ssize_t)size && setjmp(refused) == 0)
 		go_parse_file(&m, "k8s.io/api/core/v1", path);

@@ -17,9 +17,9 @@ static struct json *parsed(struct strbuf *b)
 
 static struct json *by_member(const struct json *array, const char *key, const char *value)
 {
-	JSON_FOREACH(it, array)
-	if (slice_is(json_get_str(it, key), value))
-		return it;
+	JSON_FOREACH (it, array)
+		if (slice_is(json_get_str(it, key), value))
+			return it;
 	fail_msg("nothing has %s %s", key, value);
 	return NULL;
 }
@@ -59,9 +59,9 @@ static void the_aggregated_form_has_all_resources(void **state)
 	struct json *doc = parsed(&b);
 	assert_true(slice_is(json_get_str(doc, "apiVersion"), "apidiscovery.k8s.io/v2"));
 	struct json *apps = NULL;
-	JSON_FOREACH(it, json_get(doc, "items"))
-	if (slice_is(json_get_str(json_get(it, "metadata"), "name"), "apps"))
-		apps = json_at(json_get(it, "versions"), 0);
+	JSON_FOREACH (it, json_get(doc, "items"))
+		if (slice_is(json_get_str(json_get(it, "metadata"), "name"), "apps"))
+			apps = json_at(json_get(it, "versions"), 0);
 	assert_non_null(apps);
 	struct json *d = by_member(json_get(apps, "resources"), "resource", "deployments");
 	assert_true(slice_is(json_get_str(d, "scope"), "Namespaced"));
@@ -76,9 +76,9 @@ static void the_aggregated_form_has_all_resources(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(resources_are_listed_with_their_subresources),
-		cmocka_unit_test(groups_name_their_preferred_version),
-		cmocka_unit_test(the_aggregated_form_has_all_resources),
+	        cmocka_unit_test(resources_are_listed_with_their_subresources),
+	        cmocka_unit_test(groups_name_their_preferred_version),
+	        cmocka_unit_test(the_aggregated_form_has_all_resources),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_release(&arena);

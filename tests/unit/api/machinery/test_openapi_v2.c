@@ -9,10 +9,10 @@ static struct err err;
 
 static void references_are_defined(const struct json *v, const struct json *definitions)
 {
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (slice_is(it->key, "$ref") && it->type == JSON_STRING) {
-			struct slice name = {it->text.ptr + strlen("#/definitions/"), it->text.len - strlen("#/definitions/")};
+			struct slice name = {
+			        it->text.ptr + strlen("#/definitions/"), it->text.len - strlen("#/definitions/")};
 			if (!json_get_slice(definitions, name))
 				fail_msg("%.*s is not defined", SLICE_FMT(name));
 		}
@@ -36,7 +36,8 @@ static void the_json_document_is_whole(void **state)
 	struct json *doc = v2_json();
 	struct json *definitions = json_get(doc, "definitions");
 	references_are_defined(doc, definitions);
-	struct json *port = json_path(definitions, "io.k8s.api.core.v1.ContainerPort", "properties", "containerPort", NULL);
+	struct json *port =
+	        json_path(definitions, "io.k8s.api.core.v1.ContainerPort", "properties", "containerPort", NULL);
 	assert_null(json_get(port, "default"));
 	assert_true(slice_is(json_get_str(port, "format"), "int32"));
 	struct json *q = json_get(definitions, "io.k8s.apimachinery.pkg.api.resource.Quantity");
@@ -77,11 +78,20 @@ static void the_protobuf_document_holds_the_same(void **state)
 static void custom_schemas_lose_what_v2_does_not_know(void **state)
 {
 	static const char *const none[] = {NULL};
-	static struct resource r = {.group = "example.com", .version = "v1", .plural = "bars", .singular = "bar",
-		.kind = "Bar", .list_kind = "BarList", .api_version = "example.com/v1", .short_names = none,
-		.categories = none, .verbs = RESOURCE_VERBS_ALL, .is_custom = true,
-		.openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"oneOf\":[{}],\"properties\":{"
-				"\"a\":{\"type\":\"string\",\"default\":\"x\",\"nullable\":true}}}}}"};
+	static struct resource r = {.group = "example.com",
+	        .version = "v1",
+	        .plural = "bars",
+	        .singular = "bar",
+	        .kind = "Bar",
+	        .list_kind = "BarList",
+	        .api_version = "example.com/v1",
+	        .short_names = none,
+	        .categories = none,
+	        .verbs = RESOURCE_VERBS_ALL,
+	        .is_custom = true,
+	        .openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"oneOf\":[{}],"
+	                        "\"properties\":{"
+	                        "\"a\":{\"type\":\"string\",\"default\":\"x\",\"nullable\":true}}}}}"};
 	assert_int_equal(resources_add(&r, &err), 0);
 	struct json *doc = v2_json();
 	struct json *spec = json_path(doc, "definitions", "com.example.v1.Bar", "properties", "spec", NULL);
@@ -96,9 +106,9 @@ static void custom_schemas_lose_what_v2_does_not_know(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_json_document_is_whole),
-		cmocka_unit_test(the_protobuf_document_holds_the_same),
-		cmocka_unit_test(custom_schemas_lose_what_v2_does_not_know),
+	        cmocka_unit_test(the_json_document_is_whole),
+	        cmocka_unit_test(the_protobuf_document_holds_the_same),
+	        cmocka_unit_test(custom_schemas_lose_what_v2_does_not_know),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,8 +22,7 @@ static struct json *document(const char *path)
 static void check_refs(const struct json *v, const struct json *schemas)
 {
 	static const char prefix[] = "#/components/schemas/";
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (slice_is(it->key, "$ref") && it->type == JSON_STRING) {
 			assert_true(slice_starts(it->text, prefix));
 			struct slice name = {it->text.ptr + strlen(prefix), it->text.len - strlen(prefix)};
@@ -41,8 +40,7 @@ static void every_document_in_the_index_is_whole(void **state)
 	struct json *index = json_parse(&arena, strbuf_slice(&b), NULL, &err);
 	strbuf_release(&b);
 	size_t n = 0;
-	JSON_FOREACH(it, json_get(index, "paths"))
-	{
+	JSON_FOREACH (it, json_get(index, "paths")) {
 		const char *path = arena_memdup(&arena, it->key.ptr, it->key.len);
 		char hash[65];
 		assert_int_equal(openapi_v3_hash(slice_of(path), hash, &err), 0);
@@ -60,10 +58,10 @@ static void patch_of_each_kind_takes_field_validation(void **state)
 {
 	struct json *doc = document("apis/apps/v1");
 	struct json *patch =
-		json_path(doc, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}", "patch", NULL);
+	        json_path(doc, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}", "patch", NULL);
 	bool found = false;
-	JSON_FOREACH(it, json_get(patch, "parameters"))
-	found |= slice_is(json_get_str(it, "name"), "fieldValidation");
+	JSON_FOREACH (it, json_get(patch, "parameters"))
+		found |= slice_is(json_get_str(it, "name"), "fieldValidation");
 	assert_true(found);
 	assert_true(slice_is(json_get_str(json_get(patch, "x-kubernetes-group-version-kind"), "kind"), "Deployment"));
 	arena_release(&arena);
@@ -91,10 +89,19 @@ static void fields_say_how_they_merge_and_what_they_default_to(void **state)
 static void custom_resources_appear_with_their_schema(void **state)
 {
 	static const char *const none[] = {NULL};
-	static struct resource r = {.group = "stable.example.com", .version = "v1", .plural = "foos", .singular = "foo",
-		.kind = "Foo", .list_kind = "FooList", .api_version = "stable.example.com/v1", .short_names = none,
-		.categories = none, .verbs = RESOURCE_VERBS_ALL, .namespaced = true, .is_custom = true,
-		.openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\"}}}"};
+	static struct resource r = {.group = "stable.example.com",
+	        .version = "v1",
+	        .plural = "foos",
+	        .singular = "foo",
+	        .kind = "Foo",
+	        .list_kind = "FooList",
+	        .api_version = "stable.example.com/v1",
+	        .short_names = none,
+	        .categories = none,
+	        .verbs = RESOURCE_VERBS_ALL,
+	        .namespaced = true,
+	        .is_custom = true,
+	        .openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\"}}}"};
 	char before[65];
 	char after[65];
 	assert_int_equal(resources_add(&r, &err), 0);
@@ -114,7 +121,8 @@ static void custom_resources_appear_with_their_schema(void **state)
 
 static void what_is_not_served_is_not_found(void **state)
 {
-	static const char *const paths[] = {"", "api", "api/v2", "apis", "apis/apps", "apis/apps/v9", "apis//v1", "x/v1"};
+	static const char *const paths[] = {
+	        "", "api", "api/v2", "apis", "apis/apps", "apis/apps/v9", "apis//v1", "x/v1"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct strbuf b = STRBUF_INIT;
 		assert_int_equal(openapi_v3_document(&b, slice_of(paths[i]), &err), ERR_NOT_FOUND);
@@ -125,11 +133,11 @@ static void what_is_not_served_is_not_found(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_document_in_the_index_is_whole),
-		cmocka_unit_test(patch_of_each_kind_takes_field_validation),
-		cmocka_unit_test(fields_say_how_they_merge_and_what_they_default_to),
-		cmocka_unit_test(custom_resources_appear_with_their_schema),
-		cmocka_unit_test(what_is_not_served_is_not_found),
+	        cmocka_unit_test(every_document_in_the_index_is_whole),
+	        cmocka_unit_test(patch_of_each_kind_takes_field_validation),
+	        cmocka_unit_test(fields_say_how_they_merge_and_what_they_default_to),
+	        cmocka_unit_test(custom_resources_appear_with_their_schema),
+	        cmocka_unit_test(what_is_not_served_is_not_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,7 +74,8 @@ static void sums_keep_their_format(void **state)
 
 static void what_is_no_quantity_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "x", "1x", "1.2.3", "--1", "1 Gi", "Gi", "1ee3", "1e", "1mm", ".", "1KI", "0x10"};
+	static const char *const bad[] = {
+	        "", "x", "1x", "1.2.3", "--1", "1 Gi", "Gi", "1ee3", "1e", "1mm", ".", "1KI", "0x10"};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct quantity q;
 		struct err err = ERR_INIT;
@@ -86,10 +87,10 @@ static void what_is_no_quantity_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(texts_become_canonical_as_upstream_writes_them),
-		cmocka_unit_test(values_are_rounded_up),
-		cmocka_unit_test(sums_keep_their_format),
-		cmocka_unit_test(what_is_no_quantity_is_refused),
+	        cmocka_unit_test(texts_become_canonical_as_upstream_writes_them),
+	        cmocka_unit_test(values_are_rounded_up),
+	        cmocka_unit_test(sums_keep_their_format),
+	        cmocka_unit_test(what_is_no_quantity_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static void storage_keys_are_those_of_kube_apiserver(void **state)
 	key_is("networking.k8s.io", "v1", "ingresses", "/registry/ingress/ns/x");
 	key_is("events.k8s.io", "v1", "events", "/registry/events/ns/x");
 	key_is("apiextensions.k8s.io", "v1", "customresourcedefinitions",
-		"/registry/apiextensions.k8s.io/customresourcedefinitions/x");
+	        "/registry/apiextensions.k8s.io/customresourcedefinitions/x");
 }
 
 static void rows_are_found_by_kind_and_by_preference(void **state)
@@ -40,7 +40,7 @@ static void rows_are_found_by_kind_and_by_preference(void **state)
 	assert_string_equal(r->list_type->name, "io.k8s.api.apps.v1.DeploymentList");
 	assert_true(r->namespaced && r->has_generation);
 	assert_string_equal(
-		resource_find_preferred(SLICE("autoscaling"), SLICE("horizontalpodautoscalers"))->version, "v2");
+	        resource_find_preferred(SLICE("autoscaling"), SLICE("horizontalpodautoscalers"))->version, "v2");
 	assert_null(find("", "v2", "pods"));
 	assert_null(find("apps", "v1", "pods"));
 }
@@ -70,8 +70,8 @@ static void subresources_know_their_kinds(void **state)
 	assert_string_equal(s->group, "policy");
 	assert_string_equal(s->type->go_name, "Eviction");
 	assert_true(resource_sub_find(pods, SLICE("exec"))->is_connect);
-	assert_string_equal(
-		resource_sub_find(find("apps", "v1", "deployments"), SLICE("scale"))->type->name, "io.k8s.api.autoscaling.v1.Scale");
+	assert_string_equal(resource_sub_find(find("apps", "v1", "deployments"), SLICE("scale"))->type->name,
+	        "io.k8s.api.autoscaling.v1.Scale");
 	assert_null(resource_sub_find(pods, SLICE("scale")));
 }
 
@@ -88,8 +88,14 @@ static void kinds_of_bodies_are_found(void **state)
 static void rows_can_be_added_and_retired(void **state)
 {
 	static const char *const none[] = {NULL};
-	static struct resource v1 = {.group = "example.com", .version = "v1", .plural = "foos", .kind = "Foo",
-		.api_version = "example.com/v1", .short_names = none, .categories = none, .is_custom = true};
+	static struct resource v1 = {.group = "example.com",
+	        .version = "v1",
+	        .plural = "foos",
+	        .kind = "Foo",
+	        .api_version = "example.com/v1",
+	        .short_names = none,
+	        .categories = none,
+	        .is_custom = true};
 	static struct resource beta;
 	beta = v1;
 	beta.version = "v1beta1";
@@ -112,8 +118,9 @@ static void events_are_renamed_between_their_groups(void **state)
 	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
 	struct json *e = json_parse(&a,
-		SLICE("{\"apiVersion\":\"events.k8s.io/v1\",\"kind\":\"Event\",\"regarding\":{\"name\":\"p\"},\"note\":\"hi\"}"),
-		NULL, &err);
+	        SLICE("{\"apiVersion\":\"events.k8s.io/"
+	              "v1\",\"kind\":\"Event\",\"regarding\":{\"name\":\"p\"},\"note\":\"hi\"}"),
+	        NULL, &err);
 	const struct resource *from = find("events.k8s.io", "v1", "events");
 	assert_ptr_equal(from->storage, find("", "v1", "events"));
 	assert_int_equal(resource_convert(&a, e, from, from->storage, &err), 0);
@@ -144,14 +151,14 @@ static void autoscalers_convert_where_v1_can_say_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(storage_keys_are_those_of_kube_apiserver),
-		cmocka_unit_test(rows_are_found_by_kind_and_by_preference),
-		cmocka_unit_test(every_row_has_its_types_and_selector_paths),
-		cmocka_unit_test(subresources_know_their_kinds),
-		cmocka_unit_test(kinds_of_bodies_are_found),
-		cmocka_unit_test(rows_can_be_added_and_retired),
-		cmocka_unit_test(events_are_renamed_between_their_groups),
-		cmocka_unit_test(autoscalers_convert_where_v1_can_say_it),
+	        cmocka_unit_test(storage_keys_are_those_of_kube_apiserver),
+	        cmocka_unit_test(rows_are_found_by_kind_and_by_preference),
+	        cmocka_unit_test(every_row_has_its_types_and_selector_paths),
+	        cmocka_unit_test(subresources_know_their_kinds),
+	        cmocka_unit_test(kinds_of_bodies_are_found),
+	        cmocka_unit_test(rows_can_be_added_and_retired),
+	        cmocka_unit_test(events_are_renamed_between_their_groups),
+	        cmocka_unit_test(autoscalers_convert_where_v1_can_say_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

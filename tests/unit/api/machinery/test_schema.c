@@ -26,8 +26,7 @@ static void every_type_and_field_is_found_by_its_name(void **state)
 
 static void merge_keys_and_list_types_are_read(void **state)
 {
-	const struct schema_field *ports =
-		schema_field_path(type("io.k8s.api.core.v1.Pod"), "spec.containers.ports");
+	const struct schema_field *ports = schema_field_path(type("io.k8s.api.core.v1.Pod"), "spec.containers.ports");
 	assert_string_equal(ports->merge_key, "containerPort");
 	assert_string_equal(ports->list_keys, "containerPort,protocol");
 	assert_int_equal(ports->list_type, SCHEMA_LIST_TYPE_MAP);
@@ -58,8 +57,10 @@ static void kinds_of_fields_are_followed_through_named_types(void **state)
 	assert_int_equal(schema_field_path(pod, "metadata.creationTimestamp")->kind, SCHEMA_TIME);
 	assert_int_equal(schema_field_path(pod, "metadata.managedFields.fieldsV1")->kind, SCHEMA_FIELDS_V1);
 	assert_int_equal(schema_field_path(type("io.k8s.api.core.v1.Secret"), "data")->kind, SCHEMA_BYTES);
-	assert_int_equal(schema_field_path(type("io.k8s.api.apps.v1.DaemonSet"), "spec.updateStrategy.rollingUpdate.maxSurge")->kind,
-		SCHEMA_INT_OR_STRING);
+	assert_int_equal(
+	        schema_field_path(type("io.k8s.api.apps.v1.DaemonSet"), "spec.updateStrategy.rollingUpdate.maxSurge")
+	                ->kind,
+	        SCHEMA_INT_OR_STRING);
 	assert_null(schema_field_path(pod, "spec.nope.more"));
 }
 
@@ -68,7 +69,8 @@ static void docs_are_unpacked_while_held(void **state)
 	struct schema_docs *d = schema_docs_open();
 	struct schema_docs *again = schema_docs_open();
 	assert_ptr_equal(d, again);
-	assert_non_null(strstr(schema_docs_text(d, type("io.k8s.api.core.v1.Pod")->doc), "Pod is a collection of containers"));
+	assert_non_null(
+	        strstr(schema_docs_text(d, type("io.k8s.api.core.v1.Pod")->doc), "Pod is a collection of containers"));
 	assert_string_equal(schema_docs_text(d, 0), "");
 	schema_docs_close(again);
 	schema_docs_close(d);
@@ -77,11 +79,11 @@ static void docs_are_unpacked_while_held(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_type_and_field_is_found_by_its_name),
-		cmocka_unit_test(merge_keys_and_list_types_are_read),
-		cmocka_unit_test(inlined_structs_are_flat_in_json_and_nested_on_the_wire),
-		cmocka_unit_test(kinds_of_fields_are_followed_through_named_types),
-		cmocka_unit_test(docs_are_unpacked_while_held),
+	        cmocka_unit_test(every_type_and_field_is_found_by_its_name),
+	        cmocka_unit_test(merge_keys_and_list_types_are_read),
+	        cmocka_unit_test(inlined_structs_are_flat_in_json_and_nested_on_the_wire),
+	        cmocka_unit_test(kinds_of_fields_are_followed_through_named_types),
+	        cmocka_unit_test(docs_are_unpacked_while_held),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

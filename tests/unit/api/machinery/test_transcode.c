@@ -1,5 +1,5 @@
-/* Protobuf and JSON: random instances of every type survive the way there and back, and upstream's own samples (when the
- * unpacked definitions have them) read the same in both forms. */
+/* Protobuf and JSON: random instances of every type survive the way there and back, and upstream's own samples (when
+ * the unpacked definitions have them) read the same in both forms. */
 #include "api/machinery/transcode.h"
 #include "api/machinery/decode.h"
 #include "api/machinery/resources.h"
@@ -99,8 +99,9 @@ static struct json *make_value(const struct schema_field *f, int depth)
 static bool has_wire(const struct schema_type *type, const struct schema_field *f)
 {
 	for (size_t i = 0; i < type->wire_count; i++)
-		if (type->wire[i].inlined ? has_wire(type->wire[i].inlined, schema_field_find(type->wire[i].inlined, slice_of(f->name)))
-					  : f && type->wire[i].field == f)
+		if (type->wire[i].inlined ? has_wire(type->wire[i].inlined,
+		                                    schema_field_find(type->wire[i].inlined, slice_of(f->name)))
+		                          : f && type->wire[i].field == f)
 			return true;
 	return false;
 }
@@ -239,7 +240,8 @@ static void upstream_samples_read_the_same_in_both_forms(void **state)
 	size_t bad = 0;
 	for (struct dirent *e; (e = readdir(dir));) {
 		size_t n = strlen(e->d_name);
-		const struct schema_type *type = n > 3 && strcmp(e->d_name + n - 3, ".pb") == 0 ? sample_type(e->d_name) : NULL;
+		const struct schema_type *type =
+		        n > 3 && strcmp(e->d_name + n - 3, ".pb") == 0 ? sample_type(e->d_name) : NULL;
 		if (type) {
 			*(compare_sample(e->d_name, type) ? &same : &bad) += 1;
 			arena_release(&arena);
@@ -258,9 +260,12 @@ static void lists_are_written_item_by_item(void **state)
 {
 	struct strbuf out = STRBUF_INIT;
 	assert_int_equal(transcode_to_protobuf(&out,
-		SLICE("{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":\"7\"},\"items\":["
-		      "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[{\"name\":\"c\"}]}},{\"metadata\":{\"name\":\"b\"}}]}"),
-		&err), 0);
+	                         SLICE("{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+	                               "\"7\"},\"items\":["
+	                               "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"containers\":[{\"name\":\"c\"}]}},{"
+	                               "\"metadata\":{\"name\":\"b\"}}]}"),
+	                         &err),
+	        0);
 	struct json *list = transcode_from_protobuf(&arena, strbuf_slice(&out), NULL, NULL, &err);
 	assert_non_null(list);
 	assert_int_equal(json_get(list, "items")->count, 2);
@@ -273,7 +278,8 @@ static void watch_frames_carry_their_length(void **state)
 {
 	struct strbuf out = STRBUF_INIT;
 	assert_int_equal(transcode_watch_frame(&out, "ADDED",
-		SLICE("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}"), &err), 0);
+	                         SLICE("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}"), &err),
+	        0);
 	const unsigned char *b = (const unsigned char *)out.data;
 	assert_int_equal(((size_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3]) + 4, out.len);
 	const struct schema_type *type = schema_type_find(SLICE("io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"));
@@ -287,11 +293,15 @@ static void what_has_no_protobuf_form_is_refused(void **state)
 {
 	struct strbuf out = STRBUF_INIT;
 	strbuf_adds(&out, "x");
-	assert_int_equal(transcode_to_protobuf(&out, SLICE("{\"kind\":\"Foo\",\"apiVersion\":\"example.com/v1\"}"), &err),
-		ERR_NOT_ACCEPTABLE);
-	assert_int_equal(transcode_to_protobuf(&out, SLICE("{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"}"), &err),
-		ERR_NOT_ACCEPTABLE);
-	assert_int_equal(transcode_to_protobuf(&out, SLICE("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"spec\":1}"), &err), ERR_INVAL);
+	assert_int_equal(
+	        transcode_to_protobuf(&out, SLICE("{\"kind\":\"Foo\",\"apiVersion\":\"example.com/v1\"}"), &err),
+	        ERR_NOT_ACCEPTABLE);
+	assert_int_equal(
+	        transcode_to_protobuf(&out, SLICE("{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\"}"), &err),
+	        ERR_NOT_ACCEPTABLE);
+	assert_int_equal(
+	        transcode_to_protobuf(&out, SLICE("{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"spec\":1}"), &err),
+	        ERR_INVAL);
 	assert_string_equal(strbuf_cstr(&out), "x");
 	strbuf_release(&out);
 }
@@ -330,7 +340,12 @@ static void broken_bodies_are_refused(void **state)
 static void repeated_map_keys_keep_the_last_value(void **state)
 {
 	const struct schema_type *type = schema_type_find(SLICE("io.k8s.api.core.v1.ConfigMap"));
-	struct json *v = transcode_message_decode(&arena, SLICE("\x12\x06\x0a\x01k\x12\x01" "a" "\x12\x06\x0a\x01k\x12\x01" "b"), type, &err);
+	struct json *v = transcode_message_decode(&arena,
+	        SLICE("\x12\x06\x0a\x01k\x12\x01"
+	              "a"
+	              "\x12\x06\x0a\x01k\x12\x01"
+	              "b"),
+	        type, &err);
 	assert_non_null(v);
 	assert_int_equal(json_get(v, "data")->count, 1);
 	assert_true(slice_is(json_str(json_path(v, "data", "k", NULL)), "b"));
@@ -339,13 +354,13 @@ static void repeated_map_keys_keep_the_last_value(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(random_instances_of_every_type_survive_the_round_trip),
-		cmocka_unit_test(upstream_samples_read_the_same_in_both_forms),
-		cmocka_unit_test(lists_are_written_item_by_item),
-		cmocka_unit_test(watch_frames_carry_their_length),
-		cmocka_unit_test(what_has_no_protobuf_form_is_refused),
-		cmocka_unit_test(broken_bodies_are_refused),
-		cmocka_unit_test(repeated_map_keys_keep_the_last_value),
+	        cmocka_unit_test(random_instances_of_every_type_survive_the_round_trip),
+	        cmocka_unit_test(upstream_samples_read_the_same_in_both_forms),
+	        cmocka_unit_test(lists_are_written_item_by_item),
+	        cmocka_unit_test(watch_frames_carry_their_length),
+	        cmocka_unit_test(what_has_no_protobuf_form_is_refused),
+	        cmocka_unit_test(broken_bodies_are_refused),
+	        cmocka_unit_test(repeated_map_keys_keep_the_last_value),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	arena_release(&arena);
