@@ -8,7 +8,8 @@
  * later, in steps: the log is walked from where the last compaction ended, every row's predecessor is removed (it is
  * superseded at or before the compacted revision), and deletions older than the compacted revision are removed with
  * their key. Each row is looked at once in its life; where the walk stands is in `meta`, so a restart goes on. Rows of
- * the compacted revision itself are kept, deletions too, so that a watch may begin exactly there. */
+ * the compacted revision itself are kept, deletions too, so that a watch may begin exactly there. The pages that become
+ * free are used again; when they are a good part of the file, idle time is used to shorten it. */
 #include "store/machine_int.h"
 
 #include "base/check.h"
@@ -16,6 +17,8 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+
+enum { SHRINK_PAGES_MIN = 1024 };
 
 int machine_open(struct machine *m, const char *path, struct err *err)
 {
@@ -333,6 +336,21 @@ int machine_trim(struct machine *m, int max, struct err *err)
 		m->meta.trimmed = n < max ? ROW_ID(m->meta.compacted) : rows[n - 1].id + 1;
 	arena_release(&a);
 	return rc;
+}
+
+/* Begins when a quarter of the file is free and ends at an eighth, so that a store of steady size leaves it alone. */
+int machine_shrink(struct machine *m, struct err *err)
+{
+	int64_t pages = db_pragma_int(&m->db, "page_count");
+	int64_t free_pages = db_pragma_int(&m->db, "freelist_count");
+	if (!m->is_shrinking)
+		m->is_shrinking = free_pages > SHRINK_PAGES_MIN && free_pages * 4 > pages;
+	else if (free_pages * 8 <= pages)
+		m->is_shrinking = false;
+	if (!m->is_shrinking)
+		return 0;
+	int rc = sqlite3_exec(m->db.handle, "PRAGMA incremental_vacuum(64)", NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 1 : db_fail(&m->db, rc, err, "shrink the file");
 }
 
 /* ---- commands ---- */

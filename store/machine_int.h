@@ -18,6 +18,7 @@ struct machine {
 	struct meta committed;
 	struct event_block *block; /* events of the open transaction */
 	bool collect_prev;         /* the engine's: events shall carry previous pairs */
+	bool is_shrinking;
 	bool writing;              /* the command at hand has raised the revision */
 	int64_t sub;
 };
@@ -36,6 +37,10 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 /* Removes some of what compaction has freed: looks at up to `rows` rows. In a transaction. */
 int machine_trim(struct machine *m, int rows, struct err *err);
 bool machine_trim_pending(const struct machine *m);
+
+/* Gives free pages at the end of the file back, some at a time, once they are a good part of it. Outside a transaction.
+ * 1: there is more to do; 0: not; negative: error. */
+int machine_shrink(struct machine *m, struct err *err);
 
 /* Commits. *ret_block: the events (one reference), NULL when there were none. On failure the transaction is gone. */
 int machine_commit(struct machine *m, struct event_block **ret_block, struct err *err);

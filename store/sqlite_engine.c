@@ -302,6 +302,7 @@ static int start(struct sqlite_engine *e, const struct sqlite_engine_options *o,
 		goto fail_readers;
 	size_t ring = o->watch_ring_bytes ? o->watch_ring_bytes : STORE_WATCH_RING_BYTES_MAX;
 	watch_hub_init(&e->hub, m, ring, catch_up, e);
+	e->may_shrink = true;
 	lessor_init(&e->lessor, expire, e);
 	rc = load_leases(e, err);
 	CHECK(rc == 0); /* the writer's connection stops the process by itself */
@@ -338,9 +339,8 @@ int sqlite_engine_open(const struct sqlite_engine_options *options, struct engin
 		release(e);
 		return rc;
 	}
-	const struct meta *m = &e->machine.committed;
 	log_info("store", "opened", "path=%s revision=%" PRId64 " compacted=%" PRId64 " keys=%" PRId64, e->path,
-	        m->revision, m->compacted, m->keys);
+	        atomic_load(&e->revision), atomic_load(&e->compacted), atomic_load(&e->keys));
 	*ret = &e->base;
 	return 0;
 }

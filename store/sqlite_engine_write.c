@@ -166,30 +166,43 @@ static void physical_answer(struct sqlite_engine *e, const struct err *err)
 	}
 }
 
-/* A step of compaction with nothing else to do. Its commit needs no sync: lost steps are done again. */
-static bool trim_idle(struct sqlite_engine *e)
+static int trim_alone(struct machine *m, struct err *err)
+{
+	struct event_block *block = NULL;
+	int rc = machine_begin(m, err);
+	if (rc == 0)
+		rc = machine_trim(m, STORE_TRIM_IDLE_ROWS_MAX, err);
+	if (rc == 0)
+		return machine_commit(m, &block, err);
+	machine_rollback(m);
+	return rc;
+}
+
+/* A step of compaction, or of shrinking the file after it, with nothing else to do. Its commit needs no sync: lost
+ * steps are done again. False when it failed: the next request may bring better luck. */
+static bool tidy(struct sqlite_engine *e)
 {
 	struct err err = ERR_INIT;
-	struct event_block *block = NULL;
 	write_gate_enter(&e->gate, false);
 	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	int rc = machine_begin(&e->machine, &err);
-	if (rc == 0)
-		rc = machine_trim(&e->machine, STORE_TRIM_IDLE_ROWS_MAX, &err);
-	if (rc == 0)
-		rc = machine_commit(&e->machine, &block, &err);
-	else
-		machine_rollback(&e->machine);
+	int rc;
+	if (machine_trim_pending(&e->machine)) {
+		rc = trim_alone(&e->machine, &err);
+		e->may_shrink = true;
+	} else {
+		rc = machine_shrink(&e->machine, &err);
+		e->may_shrink = rc > 0;
+	}
 	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
 	write_gate_leave(&e->gate);
-	if (rc == 0) {
+	if (rc >= 0) {
 		checkpointer_note(&e->checkpointer, atomic_load(&e->wal_bytes));
 	} else {
 		log_warn("store", "compaction waits", "error=\"%s\"", err.msg);
 		physical_answer(e, &err);
 	}
 	atomic_store(&e->free_bytes, db_pragma_int(&e->machine.db, "freelist_count") * DB_PAGE_BYTES);
-	return rc == 0;
+	return rc >= 0;
 }
 
 static bool is_stopping(struct request_queue *q)
@@ -204,18 +217,18 @@ void *sqlite_engine_writer_main(void *arg)
 {
 	struct sqlite_engine *e = arg;
 	struct err err = ERR_INIT;
-	bool can_trim = true;
+	bool can_tidy = true; /* false after a failure, until a request has come */
 	pthread_setname_np(pthread_self(), "store-writer");
 	for (;;) {
-		bool trim = can_trim && machine_trim_pending(&e->machine);
-		struct store_request *batch = take_batch(&e->writes, !trim);
+		bool tidy_next = can_tidy && (machine_trim_pending(&e->machine) || e->may_shrink);
+		struct store_request *batch = take_batch(&e->writes, !tidy_next);
 		if (batch) {
 			write_batch(e, batch);
-			can_trim = true;
+			can_tidy = true;
 		} else if (is_stopping(&e->writes)) {
 			break;
-		} else if (trim) {
-			can_trim = trim_idle(e); /* after a failure only together with the next request */
+		} else if (tidy_next) {
+			can_tidy = tidy(e);
 		}
 		if (e->physical && !machine_trim_pending(&e->machine))
 			physical_answer(e, NULL);

@@ -225,6 +225,38 @@ static void test_the_log_file_stays_bounded(void **state)
 	suite_folder_remove();
 }
 
+static void test_the_file_shrinks_after_compaction(void **state)
+{
+	struct engine *e;
+	struct stat before, after;
+	char *big = calloc(1, 100001);
+	suite_folder_make();
+	e = suite_open();
+	memset(big, 'x', 100000);
+	for (int i = 0; i < 200; i++)
+		suite_put(e, i % 2 ? "a" : "b", big);
+	store_close(e);
+	assert_int_equal(stat(suite_path(), &before), 0);
+	e = suite_open();
+	assert_int_equal(suite_compact(e, store_revision(e)), 0);
+	struct store_stats stats = {0};
+	for (int i = 0; i < 500; i++) { /* the free pages are given back in idle time */
+		store_stats(e, &stats);
+		if (stats.size_bytes - stats.size_in_use_bytes < 2 * 1024 * 1024 && i > 20)
+			break;
+		usleep(10000);
+	}
+	store_close(e);
+	assert_int_equal(stat(suite_path(), &after), 0);
+	assert_true(before.st_size > 19 * 1024 * 1024);
+	assert_true(after.st_size < before.st_size / 4);
+	e = suite_open();
+	assert_int_equal(strlen(suite_get(e, "a")), 4095); /* what the helper keeps of it */
+	store_close(e);
+	free(big);
+	suite_folder_remove();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,6 +268,7 @@ int main(void)
 	        cmocka_unit_test(test_leases_survive_a_restart),
 	        cmocka_unit_test(test_compaction_goes_on_after_a_restart),
 	        cmocka_unit_test(test_the_log_file_stays_bounded),
+	        cmocka_unit_test(test_the_file_shrinks_after_compaction),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
