@@ -51,6 +51,7 @@ void conn_start(struct conn *c, const struct conn_callbacks *callbacks, void *ar
 struct conn_connect_options {
 	struct tls_context *tls; /* NULL: plain */
 	const char *server_name; /* checked against the certificate; a DNS name or an address; NULL: `host` */
+	int http_major; /* offer only this one by ALPN: 1 or 2; 0: what the context offers */
 	unsigned timeout_ms; /* for connecting and the handshake together; 0: 10 s */
 };
 

@@ -299,6 +299,8 @@ static struct conn_connecting *begin(struct conn *c, const struct conn_connect_o
 		fail_early(c, &err);
 		return NULL;
 	}
+	if (c->tls && o->http_major)
+		tls_session_offer(c->tls, o->http_major);
 	return k;
 }
 

@@ -432,6 +432,7 @@ static void connect_one(struct http_client *c)
 	struct client_conn *k = xcalloc(1, sizeof *k);
 	struct conn_connect_options o = {
 		.tls = c->o.tls, .server_name = c->o.server_name, .timeout_ms = c->o.connect_ms};
+	o.http_major = c->o.protocol == HTTP_CLIENT_H1 ? 1 : c->o.protocol == HTTP_CLIENT_H2 ? 2 : 0;
 	k->client = c;
 	list_init(&k->calls);
 	loop_defer_init(&k->turn, conn_turn);

@@ -423,6 +423,12 @@ int tls_session_new(struct tls_context *t, bool is_server, const char *server_na
 	return 0;
 }
 
+void tls_session_offer(struct tls_session *s, int http_major)
+{
+	static const unsigned char h1[] = "\x08http/1.1", h2[] = "\x02h2";
+	SSL_set_alpn_protos(s->ssl, http_major == 1 ? h1 : h2, http_major == 1 ? 9 : 3);
+}
+
 void tls_session_free(struct tls_session *s)
 {
 	if (!s)
