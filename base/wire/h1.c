@@ -213,9 +213,9 @@ static int on_headers_complete(llhttp_t *p)
 	x->request.http_major = 1;
 	x->request.method = slice_of(llhttp_method_name((llhttp_method_t)p->method));
 	if (p->http_major != 1 || p->http_minor > 1)
-		return refuse(h, 505, "HTTP version is not supported");
-	if (take_host(h) != 0 || take_target(h) != 0 || take_framing(h) != 0)
-		return HPE_USER;
+		refuse(h, 505, "HTTP version is not supported");
+	if (h->fail_status || take_host(h) != 0 || take_target(h) != 0 || take_framing(h) != 0)
+		return -1;
 	x->is_upgrade = p->upgrade && x->request.content_length == 0;
 	h->close_after = !llhttp_should_keep_alive(p);
 	h->in_trailers = true;
@@ -305,9 +305,9 @@ static void message_done(struct h1 *h)
 		response_over(h);
 }
 
-static void parse_failed(struct h1 *h, llhttp_errno_t rc)
+static void parse_failed(struct h1 *h)
 {
-	if (rc == HPE_USER && h->fail_status)
+	if (h->fail_status)
 		fail(h, h->fail_status, h->fail_text);
 	else
 		fail(h, 400, llhttp_get_error_reason(&h->parser));
@@ -324,7 +324,7 @@ static size_t parse(struct h1 *h, const char *data, size_t len)
 		if (rc == HPE_OK)
 			return len;
 		if (rc != HPE_PAUSED && rc != HPE_PAUSED_UPGRADE) {
-			parse_failed(h, rc);
+			parse_failed(h);
 			return len;
 		}
 		used = (size_t)(llhttp_get_error_pos(&h->parser) - data);

@@ -63,7 +63,7 @@ static int on_headers_complete(llhttp_t *p)
 {
 	struct h1c *h = p->data;
 	if (!h->call)
-		return HPE_USER;
+		return -1;
 	store_header(h);
 	h->call->answer.status = p->status_code;
 	if (p->status_code < 200 && p->status_code != 101) {
@@ -73,7 +73,7 @@ static int on_headers_complete(llhttp_t *p)
 	h->event = EVENT_HEAD;
 	call_head(h->call);
 	if (!h->call)
-		return HPE_USER;
+		return -1;
 	if (p->status_code == 101)
 		return 2;
 	return strcmp(h->call->o.method, "HEAD") == 0 ? 1 : 0;
@@ -94,7 +94,7 @@ static int on_message_complete(llhttp_t *p)
 {
 	struct h1c *h = p->data;
 	if (!h->call)
-		return HPE_USER;
+		return -1;
 	store_header(h);
 	if (p->status_code < 200 && p->status_code != 101)
 		return 0;
