@@ -31,9 +31,10 @@ struct frame {
 struct decoder {
 	struct arena *arena;
 	struct decode_problems *problems;
-	struct err *err; /* NULL while normalising: wrong types are left alone */
+	struct err *err;
 	bool keep_shape;
-	bool lenient;
+	bool lenient;        /* wrong types are left alone */
+	bool is_normalising; /* nothing may fail */
 };
 
 static int decode_struct(struct decoder *d, const struct frame *at, struct json *obj, const struct schema_type *type);
@@ -335,11 +336,25 @@ static int decode_union(struct decoder *d, const struct frame *at, const struct 
 	return 0;
 }
 
+/* metadata of a custom resource: a built-in type inside one that is not, with the rules of built-in types. */
+static int decode_metadata(struct decoder *d, const struct frame *at, const struct schema_type *owner,
+        const struct schema_field *f, struct json *v)
+{
+	struct decoder strict = *d;
+	strict.lenient = d->is_normalising;
+	strict.keep_shape = false;
+	if (v->type != JSON_OBJECT)
+		return wrong_type(&strict, at, owner, f, false, v);
+	return decode_struct(&strict, at, v, f->ref);
+}
+
 static int decode_one(struct decoder *d, const struct frame *at, const struct schema_type *owner,
         const struct schema_field *f, bool is_element, struct json *v)
 {
 	if (f->kind != SCHEMA_REF)
 		return decode_scalar(d, at, owner, f, is_element, v);
+	if (f->flags & SCHEMA_EMBEDDED_OBJECT && !(f->ref->flags & SCHEMA_TYPE_HAS_TYPE_META))
+		return decode_metadata(d, at, owner, f, v);
 	if (f->ref->flags & SCHEMA_TYPE_UNION)
 		return decode_union(d, at, owner, f, is_element, v);
 	if (f->ref->flags & SCHEMA_TYPE_LIST_WRAPPER) {
@@ -500,8 +515,11 @@ int decode_object(struct arena *a, struct json *tree, const struct schema_type *
         struct decode_problems *problems, struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct decoder d = {
-	        .arena = a, .problems = problems, .err = err ? err : &own, .keep_shape = flags & DECODE_KEEP_SHAPE};
+	struct decoder d = {.arena = a,
+	        .problems = problems,
+	        .err = err ? err : &own,
+	        .keep_shape = flags & DECODE_KEEP_SHAPE,
+	        .lenient = flags & DECODE_LENIENT};
 	if (!json_is(tree, JSON_OBJECT))
 		return err_set(err, ERR_INVAL, "json: cannot unmarshal %s into Go value of type %s",
 		        tree ? json_type_name(tree->type) : "nothing", type->go_name);
@@ -511,7 +529,7 @@ int decode_object(struct arena *a, struct json *tree, const struct schema_type *
 void decode_normalise(struct arena *a, struct json *tree, const struct schema_type *type)
 {
 	struct err err = ERR_INIT;
-	struct decoder d = {.arena = a, .err = &err, .lenient = true};
+	struct decoder d = {.arena = a, .err = &err, .lenient = true, .is_normalising = true};
 	if (json_is(tree, JSON_OBJECT))
 		decode_struct(&d, NULL, tree, type);
 }

@@ -39,13 +39,16 @@ enum decode_flag {
 	/* Server-side apply and patches: check and drop unknown fields, but neither drop zero values nor add the
 	 * members Go always writes, and keep nulls. */
 	DECODE_KEEP_SHAPE = 1,
+	/* Custom resources: values of wrong types are left alone, as their schema is validated elsewhere. Metadata is
+	 * still checked and brought to Go's form. */
+	DECODE_LENIENT = 2,
 };
 
 /* Checks `tree` against the type and brings it to the form Go would write back: unknown fields out, scalars checked and
  * canonical (quantities, times), nulls and zero values of omitempty fields dropped, members in Go's order, and what has
  * no omitempty present ("status": {}, "containers": null). In place, new nodes from the arena; tree must be an object.
- * `problems` may be NULL. ERR_INVAL with upstream's words, for example:
- *     json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32 */
+ * `problems` may be NULL. On an error the tree is no longer whole and must be dropped. ERR_INVAL with upstream's words,
+ * for example: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32 */
 int decode_object(struct arena *a, struct json *tree, const struct schema_type *type, unsigned flags,
         struct decode_problems *problems, struct err *err);
 
