@@ -47,8 +47,8 @@ enum decode_flag {
 /* Checks `tree` against the type and brings it to the form Go would write back: unknown fields out, scalars checked and
  * canonical (quantities, times), nulls and zero values of omitempty fields dropped, members in Go's order, and what has
  * no omitempty present ("status": {}, "containers": null). In place, new nodes from the arena; tree must be an object.
- * `problems` may be NULL. On an error the tree is no longer whole and must be dropped. ERR_INVAL with upstream's words,
- * for example: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32 */
+ * `problems` may be NULL. On an error the tree is no longer whole and must be dropped; ERR_INVAL with upstream's words:
+ *     json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32 */
 int decode_object(struct arena *a, struct json *tree, const struct schema_type *type, unsigned flags,
         struct decode_problems *problems, struct err *err);
 

@@ -103,6 +103,37 @@ static void custom_schemas_lose_what_v2_does_not_know(void **state)
 	arena_release(&arena);
 }
 
+static void odd_schemas_of_custom_resources_do_no_harm(void **state)
+{
+	static const char *const none[] = {NULL};
+	static const char *const odd[] = {
+	        "{\"type\":5,\"required\":\"x\",\"items\":7,\"properties\":{\"a\":1},\"enum\":{\"a\":1}}", "[]",
+	        "nonsense",
+	        "{\"description\":1,\"additionalProperties\":3,\"allOf\":[1],\"maximum\":\"x\",\"x-a\":null}",
+	        "{\"properties\":[1,2],\"$ref\":null,\"required\":[1]}"};
+	static struct resource r = {.group = "odd.example.com",
+	        .version = "v1",
+	        .plural = "odds",
+	        .singular = "odd",
+	        .kind = "Odd",
+	        .list_kind = "OddList",
+	        .api_version = "odd.example.com/v1",
+	        .short_names = none,
+	        .categories = none,
+	        .verbs = RESOURCE_VERBS_ALL,
+	        .is_custom = true};
+	assert_int_equal(resources_add(&r, &err), 0);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		struct strbuf b = STRBUF_INIT;
+		r.openapi_json = odd[i];
+		openapi_v2_protobuf(&b);
+		strbuf_release(&b);
+		v2_json();
+		arena_release(&arena);
+	}
+	resources_retire(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
