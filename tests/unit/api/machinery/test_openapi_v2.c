@@ -139,6 +139,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_json_document_is_whole),
 	        cmocka_unit_test(the_protobuf_document_holds_the_same),
+	        cmocka_unit_test(odd_schemas_of_custom_resources_do_no_harm),
 	        cmocka_unit_test(custom_schemas_lose_what_v2_does_not_know),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
