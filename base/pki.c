@@ -1,7 +1,7 @@
 /* Certificates and their files. Signatures and tokens are in pki_sign.c. See pki.h.
  *
- * What can go wrong: broken PEM (refused, with the reason OpenSSL gives), files (refused with name and errno). A file is
- * written beside its place and renamed over it, so a crash leaves the old or the new one, never half of one. */
+ * What can go wrong: broken PEM (refused, with the reason OpenSSL gives), files (refused with name and errno). A file
+ * is written beside its place and renamed over it, so a crash leaves the old or the new one, never half of one. */
 #include "base/pki.h"
 
 #include "base/check.h"
@@ -138,19 +138,19 @@ static bool add_alternative_names(X509 *x, const struct pki_request *r)
 static bool add_leaf_extensions(X509 *x, X509 *issuer, const struct pki_request *r)
 {
 	const char *use = r->is_server && r->is_client ? "serverAuth,clientAuth"
-			  : r->is_server	       ? "serverAuth"
-						       : "clientAuth";
+	                  : r->is_server               ? "serverAuth"
+	                                               : "clientAuth";
 	return add_extension(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-		add_extension(x, issuer, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
-		add_extension(x, issuer, NID_ext_key_usage, use) &&
-		add_extension(x, issuer, NID_authority_key_identifier, "keyid:always") && add_alternative_names(x, r);
+	       add_extension(x, issuer, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
+	       add_extension(x, issuer, NID_ext_key_usage, use) &&
+	       add_extension(x, issuer, NID_authority_key_identifier, "keyid:always") && add_alternative_names(x, r);
 }
 
 static bool add_ca_extensions(X509 *x)
 {
 	return add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE") &&
-		add_extension(x, x, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign") &&
-		add_extension(x, x, NID_subject_key_identifier, "hash");
+	       add_extension(x, x, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign") &&
+	       add_extension(x, x, NID_subject_key_identifier, "hash");
 }
 
 static void set_times(X509 *x, X509 *issuer, unsigned days)
@@ -217,12 +217,11 @@ int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err)
 	if (!x)
 		return ERR_INVAL;
 	*ret = (struct pki_info){
-		.not_before_s = to_unix(X509_get0_notBefore(x)),
-		.not_after_s = to_unix(X509_get0_notAfter(x)),
-		.is_ca = X509_check_ca(x) == 1,
+	        .not_before_s = to_unix(X509_get0_notBefore(x)),
+	        .not_after_s = to_unix(X509_get0_notAfter(x)),
+	        .is_ca = X509_check_ca(x) == 1,
 	};
-	X509_NAME_get_text_by_NID(
-		X509_get_subject_name(x), NID_commonName, ret->common_name, sizeof ret->common_name);
+	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, ret->common_name, sizeof ret->common_name);
 	X509_free(x);
 	return 0;
 }
@@ -250,7 +249,7 @@ int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err)
 	int rc = 0;
 	if (X509_verify_cert(ctx) != 1)
 		rc = err_set(err, ERR_UNAUTHENTICATED, "certificate: %s",
-			X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
+		        X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx)));
 	X509_STORE_CTX_free(ctx);
 	X509_STORE_free(store);
 	X509_free(x);

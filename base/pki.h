@@ -69,7 +69,7 @@ int pki_key_generate(char **ret_pem, struct err *err);
 int pki_key_load(const char *pem, struct pki_key **ret, struct err *err);
 void pki_key_free(struct pki_key *k); /* NULL is allowed */
 bool pki_key_is_private(const struct pki_key *k);
-const char *pki_key_algorithm(const struct pki_key *k); /* "ES256" or "RS256" */
+const char *pki_key_algorithm(const struct pki_key *k);                           /* "ES256" or "RS256" */
 int pki_key_public_pem(const struct pki_key *k, char **ret_pem, struct err *err); /* malloc'ed */
 /* Kubernetes' key id: base64url(sha256(DER of the public key)). */
 int pki_key_id(const struct pki_key *k, struct strbuf *out, struct err *err);

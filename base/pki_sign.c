@@ -81,7 +81,7 @@ int pki_key_load(const char *pem, struct pki_key **ret, struct err *err)
 	if (is_ec)
 		EVP_PKEY_get_group_name(key, group, sizeof group, NULL);
 	bool ok = is_ec ? strcmp(group, "prime256v1") == 0
-			: EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
+	                : EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
 	if (!ok) {
 		EVP_PKEY_free(key);
 		return err_set(err, ERR_INVAL, "key is neither EC P-256 nor RSA of at least %d bits", RSA_BITS_MIN);
@@ -153,8 +153,8 @@ int pki_key_jwk(const struct pki_key *k, struct strbuf *out, struct err *err)
 	int rc = pki_key_id(k, &id, err);
 	if (rc != 0)
 		return rc;
-	strbuf_addf(out, "{\"use\":\"sig\",\"kty\":\"%s\",\"kid\":\"%s\",\"alg\":\"%s\"", k->is_ec ? "EC" : "RSA", id.data,
-		pki_key_algorithm(k));
+	strbuf_addf(out, "{\"use\":\"sig\",\"kty\":\"%s\",\"kid\":\"%s\",\"alg\":\"%s\"", k->is_ec ? "EC" : "RSA",
+	        id.data, pki_key_algorithm(k));
 	if (k->is_ec) {
 		strbuf_adds(out, ",\"crv\":\"P-256\"");
 		add_number(k, out, "x", OSSL_PKEY_PARAM_EC_PUB_X, COORDINATE);
@@ -172,7 +172,7 @@ static bool der_to_raw(const unsigned char *der, size_t len, unsigned char raw[2
 {
 	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)len);
 	bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, COORDINATE) == COORDINATE &&
-		BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + COORDINATE, COORDINATE) == COORDINATE;
+	          BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + COORDINATE, COORDINATE) == COORDINATE;
 	ECDSA_SIG_free(sig);
 	return ok;
 }
@@ -194,7 +194,7 @@ int pki_sign(const struct pki_key *k, struct slice data, struct strbuf *out, str
 		return err_set(err, ERR_INVAL, "a public key cannot sign");
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, k->key) == 1 &&
-		EVP_DigestSign(ctx, sig, &len, (const unsigned char *)data.ptr, data.len) == 1;
+	          EVP_DigestSign(ctx, sig, &len, (const unsigned char *)data.ptr, data.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	if (!ok || (k->is_ec && !der_to_raw(sig, len, raw)))
 		return pki_openssl_err(err, ERR_INTERNAL, "sign");
@@ -219,7 +219,7 @@ int pki_verify_signature(const struct pki_key *k, struct slice data, struct slic
 	}
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool ok = EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->key) == 1 &&
-		EVP_DigestVerify(ctx, sig, len, (const unsigned char *)data.ptr, data.len) == 1;
+	          EVP_DigestVerify(ctx, sig, len, (const unsigned char *)data.ptr, data.len) == 1;
 	EVP_MD_CTX_free(ctx);
 	OPENSSL_free(der);
 	ERR_clear_error();

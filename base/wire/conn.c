@@ -98,8 +98,8 @@ void conn_start_timer(struct conn *c, unsigned ms)
 static void update_reading(struct conn *c)
 {
 	bool on = c->started && !c->ended &&
-		(c->state == CONN_HANDSHAKE ||
-			(c->state == CONN_OPEN && !c->paused && c->unread.len == 0 && c->cipher_in.len == 0));
+	          (c->state == CONN_HANDSHAKE ||
+	                  (c->state == CONN_OPEN && !c->paused && c->unread.len == 0 && c->cipher_in.len == 0));
 	if (c->state == CONN_LINGER)
 		on = true;
 	if (c->state == CONN_CLOSED || c->state == CONN_CONNECTING || on == c->reading)
@@ -361,7 +361,7 @@ static bool all_sent(const struct conn *c)
 static void shut_down_when_sent(struct conn *c)
 {
 	if (!c->wants_shutdown || c->shut_down || c->state == CONN_CONNECTING || c->state == CONN_CLOSED ||
-		!all_sent(c))
+	        !all_sent(c))
 		return;
 	c->shut_down = true;
 	if (c->tls && c->state >= CONN_OPEN) {

@@ -23,7 +23,7 @@ struct tls_context;
 /* What TLS proved about the peer. Lives as long as the connection. */
 struct conn_peer {
 	const char *address; /* "10.0.0.7:41234", "[::1]:80"; "@" for unix sockets and pairs */
-	bool verified; /* the peer's certificate was verified against the CA */
+	bool verified;       /* the peer's certificate was verified against the CA */
 	struct slice common_name;
 	const struct slice *organizations;
 	size_t organizations_count;
@@ -37,7 +37,8 @@ struct conn_callbacks {
 	void (*on_open)(struct conn *c, const struct err *err, void *arg);
 	/* len > 0; the bytes are valid during the call. */
 	void (*on_read)(struct conn *c, const char *data, size_t len, void *arg);
-	/* No more reads: the peer ended its side in order (err NULL; writing may still work) or the connection broke. Once. */
+	/* No more reads: the peer ended its side in order (err NULL; writing may still work) or the connection broke.
+	 * Once. */
 	void (*on_end)(struct conn *c, const struct err *err, void *arg);
 	void (*on_drained)(struct conn *c, void *arg);
 	/* The last callback; the memory is freed on return. */
@@ -51,20 +52,20 @@ void conn_start(struct conn *c, const struct conn_callbacks *callbacks, void *ar
 struct conn_connect_options {
 	struct tls_context *tls; /* NULL: plain */
 	const char *server_name; /* checked against the certificate; a DNS name or an address; NULL: `host` */
-	int http_major; /* offer only this one by ALPN: 1 or 2; 0: what the context offers */
-	unsigned timeout_ms; /* for connecting and the handshake together; 0: 10 s */
+	int http_major;          /* offer only this one by ALPN: 1 or 2; 0: what the context offers */
+	unsigned timeout_ms;     /* for connecting and the handshake together; 0: 10 s */
 };
 
 /* Starts connecting; on_open tells. Never NULL. host may be an address or a name (resolved without blocking). */
 struct conn *conn_connect_tcp(struct loop *loop, const char *host, int port, const struct conn_connect_options *options,
-	const struct conn_callbacks *callbacks, void *arg);
+        const struct conn_callbacks *callbacks, void *arg);
 struct conn *conn_connect_unix(struct loop *loop, const char *path, const struct conn_connect_options *options,
-	const struct conn_callbacks *callbacks, void *arg);
+        const struct conn_callbacks *callbacks, void *arg);
 
 /* Two ends of a pipe in memory, both on this loop. With a server context and a client context TLS runs over it; NULL:
  * plain. Callbacks are set with conn_start(). */
 void conn_pair(struct loop *loop, struct tls_context *server_tls, struct tls_context *client_tls,
-	struct conn **ret_server, struct conn **ret_client);
+        struct conn **ret_server, struct conn **ret_client);
 
 /* A listener: calls on_accept with each new connection (conn_start() it at once; on_open comes after the handshake).
  * Handshakes that take longer than handshake_ms are ended. */
@@ -77,9 +78,9 @@ struct conn_listen_options {
 	void *arg;
 };
 int conn_listen_tcp(struct loop *loop, const char *address, int port, const struct conn_listen_options *options,
-	struct conn_listener **ret, struct err *err);
+        struct conn_listener **ret, struct err *err);
 int conn_listen_unix(struct loop *loop, const char *path, unsigned mode, const struct conn_listen_options *options,
-	struct conn_listener **ret, struct err *err);
+        struct conn_listener **ret, struct err *err);
 int conn_listener_port(const struct conn_listener *l);
 /* Frees it; on_closed(arg) may be NULL. */
 void conn_listener_close(struct conn_listener *l, void (*on_closed)(void *arg), void *arg);
@@ -87,7 +88,7 @@ void conn_listener_close(struct conn_listener *l, void (*on_closed)(void *arg), 
 /* Writes. False: the queue is above its low mark, wait for on_drained. Above CONN_WRITE_QUEUE_BYTES_MAX + what one
  * call adds the connection is broken off (on_end with ERR_BUSY): producers must listen. Nothing happens on a connection
  * that is ended or closing. */
-bool conn_write(struct conn *c, const void *data, size_t len); /* copied */
+bool conn_write(struct conn *c, const void *data, size_t len);             /* copied */
 bool conn_write_ref(struct conn *c, struct rcbuf *ref, struct slice part); /* part of ref, reference taken over */
 /* Bytes that the caller keeps alive until free_fn(arg) is called (at sending, or at the close). */
 bool conn_write_borrowed(struct conn *c, struct slice data, void (*free_fn)(void *arg), void *arg);

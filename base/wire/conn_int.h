@@ -11,7 +11,7 @@
 /* CONNECTING -> HANDSHAKE -> OPEN -> LINGER -> CLOSED; any state may go to CLOSED, plain connections skip HANDSHAKE. */
 enum conn_state {
 	CONN_CONNECTING, /* no transport yet */
-	CONN_HANDSHAKE, /* the transport works, TLS does not yet */
+	CONN_HANDSHAKE,  /* the transport works, TLS does not yet */
 	CONN_OPEN,
 	CONN_LINGER, /* conn_close() with time to send what is queued; nothing is delivered any more */
 	CONN_CLOSED, /* handles are closing; memory goes with the last of them */
@@ -32,7 +32,7 @@ struct conn {
 	bool started; /* has callbacks */
 	bool reading;
 	bool paused;
-	bool ended; /* on_end was called or is not to be called any more */
+	bool ended;   /* on_end was called or is not to be called any more */
 	bool sending; /* the transport holds the front of `raw` */
 	bool wants_drained;
 	bool wants_shutdown;

@@ -98,15 +98,15 @@ static void pair_close(struct conn *c)
 }
 
 static const struct conn_ops pair_ops = {
-	.try_write = pair_try_write,
-	.send_waiting = pair_send_waiting,
-	.read = pair_read,
-	.shutdown = pair_shutdown,
-	.close = pair_close,
+        .try_write = pair_try_write,
+        .send_waiting = pair_send_waiting,
+        .read = pair_read,
+        .shutdown = pair_shutdown,
+        .close = pair_close,
 };
 
 void conn_pair(struct loop *loop, struct tls_context *server_tls, struct tls_context *client_tls,
-	struct conn **ret_server, struct conn **ret_client)
+        struct conn **ret_server, struct conn **ret_client)
 {
 	struct conn *s = conn_alloc(loop, &pair_ops), *c = conn_alloc(loop, &pair_ops);
 	struct err err = ERR_INIT;

@@ -130,11 +130,11 @@ static void stream_close(struct conn *c)
 }
 
 static const struct conn_ops stream_ops = {
-	.try_write = stream_try_write,
-	.send_waiting = stream_send_waiting,
-	.read = stream_read,
-	.shutdown = stream_shutdown,
-	.close = stream_close,
+        .try_write = stream_try_write,
+        .send_waiting = stream_send_waiting,
+        .read = stream_read,
+        .shutdown = stream_shutdown,
+        .close = stream_close,
 };
 
 static void note_address(struct conn *c)
@@ -148,8 +148,8 @@ static void note_address(struct conn *c)
 		struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&ss;
 		uv_ip6_name(sin6, ip, sizeof ip);
 		bool mapped = IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr);
-		snprintf(c->address, sizeof c->address, mapped ? "%s:%d" : "[%s]:%d", mapped ? strrchr(ip, ':') + 1 : ip,
-			ntohs(sin6->sin6_port));
+		snprintf(c->address, sizeof c->address, mapped ? "%s:%d" : "[%s]:%d",
+		        mapped ? strrchr(ip, ':') + 1 : ip, ntohs(sin6->sin6_port));
 		return;
 	}
 	uv_ip4_name((struct sockaddr_in *)&ss, ip, sizeof ip);
@@ -284,7 +284,7 @@ static void fail_early(struct conn *c, const struct err *err)
 }
 
 static struct conn_connecting *begin(struct conn *c, const struct conn_connect_options *o, const char *host,
-	const struct conn_callbacks *callbacks, void *arg)
+        const struct conn_callbacks *callbacks, void *arg)
 {
 	struct conn_connecting *k = xcalloc(1, sizeof *k);
 	struct err err = ERR_INIT;
@@ -305,7 +305,7 @@ static struct conn_connecting *begin(struct conn *c, const struct conn_connect_o
 }
 
 struct conn *conn_connect_tcp(struct loop *loop, const char *host, int port, const struct conn_connect_options *options,
-	const struct conn_callbacks *callbacks, void *arg)
+        const struct conn_callbacks *callbacks, void *arg)
 {
 	struct conn *c = new_stream(loop, true);
 	struct conn_connecting *k = begin(c, options, host, callbacks, arg);
@@ -334,7 +334,7 @@ struct conn *conn_connect_tcp(struct loop *loop, const char *host, int port, con
 }
 
 struct conn *conn_connect_unix(struct loop *loop, const char *path, const struct conn_connect_options *options,
-	const struct conn_callbacks *callbacks, void *arg)
+        const struct conn_callbacks *callbacks, void *arg)
 {
 	struct conn *c = new_stream(loop, false);
 	struct conn_connecting *k = begin(c, options, path, callbacks, arg);
@@ -443,17 +443,17 @@ static int bound_port(struct conn_listener *l)
 	if (uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&ss, &len) != 0)
 		return 0;
 	return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-					       : ((struct sockaddr_in *)&ss)->sin_port);
+	                                      : ((struct sockaddr_in *)&ss)->sin_port);
 }
 
 int conn_listen_tcp(struct loop *loop, const char *address, int port, const struct conn_listen_options *options,
-	struct conn_listener **ret, struct err *err)
+        struct conn_listener **ret, struct err *err)
 {
 	struct sockaddr_storage ss;
 	char where[96];
 	snprintf(where, sizeof where, "%.64s port %d", address, port);
 	if (uv_ip4_addr(address, port, (struct sockaddr_in *)&ss) != 0 &&
-		uv_ip6_addr(address, port, (struct sockaddr_in6 *)&ss) != 0)
+	        uv_ip6_addr(address, port, (struct sockaddr_in6 *)&ss) != 0)
 		return err_set(err, ERR_INVAL, "listen on %s: not an IP address", where);
 	struct conn_listener *l = listener_new(loop, options);
 	uv_tcp_init(loop_uv(loop), &l->tcp);
@@ -469,7 +469,7 @@ int conn_listen_tcp(struct loop *loop, const char *address, int port, const stru
 }
 
 int conn_listen_unix(struct loop *loop, const char *path, unsigned mode, const struct conn_listen_options *options,
-	struct conn_listener **ret, struct err *err)
+        struct conn_listener **ret, struct err *err)
 {
 	struct stat st;
 	if (strlen(path) >= sizeof(*ret)->path)

@@ -1,9 +1,9 @@
 /* gRPC framing and clients (the protocol: grpc/doc/PROTOCOL-HTTP2.md). Servers are in grpc_server.c.
  *
  * A client's call is an HTTP/2 call whose body is a sequence of messages behind five bytes each; its outcome is in the
- * trailers, or in the headers when there is no message. What can go wrong: the server is no gRPC server (its HTTP status
- * is mapped), messages that are compressed or too large (the call is cancelled), a reset stream (mapped), an answer that
- * ends inside a message or without a status (INTERNAL). */
+ * trailers, or in the headers when there is no message. What can go wrong: the server is no gRPC server (its HTTP
+ * status is mapped), messages that are compressed or too large (the call is cancelled), a reset stream (mapped), an
+ * answer that ends inside a message or without a status (INTERNAL). */
 #include "base/wire/grpc.h"
 
 #include "base/check.h"
@@ -16,8 +16,8 @@ enum { MESSAGE_MAX_DEFAULT = 16 * 1024 * 1024, H2_REFUSED = 7, H2_CANCEL = 8, H2
 int grpc_err_code(int grpc_status)
 {
 	static const int codes[] = {0, ERR_CANCELED, ERR_INTERNAL, ERR_INVAL, ERR_TIMEOUT, ERR_NOT_FOUND, ERR_EXISTS,
-		ERR_FORBIDDEN, ERR_BUSY, ERR_CONFLICT, ERR_CONFLICT, ERR_INVAL, ERR_UNIMPLEMENTED, ERR_INTERNAL,
-		ERR_UNAVAILABLE, ERR_CORRUPT, ERR_UNAUTHENTICATED};
+	        ERR_FORBIDDEN, ERR_BUSY, ERR_CONFLICT, ERR_CONFLICT, ERR_INVAL, ERR_UNIMPLEMENTED, ERR_INTERNAL,
+	        ERR_UNAVAILABLE, ERR_CORRUPT, ERR_UNAUTHENTICATED};
 	return grpc_status >= 0 && grpc_status < (int)COUNT_OF(codes) ? codes[grpc_status] : ERR_INTERNAL;
 }
 
@@ -56,13 +56,12 @@ static int take_head(struct grpc_frames *f, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "gRPC message has unknown flags 0x%02x", h[0]);
 	if (f->message_len > f->message_bytes_max)
 		return err_set(err, ERR_TOO_BIG, "gRPC message of %zu bytes is larger than %zu", f->message_len,
-			f->message_bytes_max);
+		        f->message_bytes_max);
 	strbuf_reset(&f->message);
 	return 0;
 }
 
-int grpc_frames_feed(
-	struct grpc_frames *f, const char *data, size_t len, size_t *used, bool *whole, struct err *err)
+int grpc_frames_feed(struct grpc_frames *f, const char *data, size_t len, size_t *used, bool *whole, struct err *err)
 {
 	*used = 0;
 	*whole = false;
@@ -311,25 +310,24 @@ struct grpc_call *grpc_client_call(struct http_client *client, const struct grpc
 	char head[5], timeout[16];
 	struct http_header *h = ARENA_ARRAY(&a, struct http_header, options->metadata_count + 3);
 	call->o = *options;
-	grpc_frames_init(
-		&call->frames, options->message_bytes_max ? options->message_bytes_max : MESSAGE_MAX_DEFAULT);
+	grpc_frames_init(&call->frames, options->message_bytes_max ? options->message_bytes_max : MESSAGE_MAX_DEFAULT);
 	if (options->request.ptr || !options->stream) {
 		grpc_frame_head(head, options->request.len);
 		strbuf_add(&body, head, sizeof head);
 		strbuf_add_slice(&body, options->request);
 	}
 	struct http_call_options o = {.method = "POST",
-		.target = options->method,
-		.headers = h,
-		.headers_count = make_headers(options, h, timeout, sizeof timeout),
-		.body = strbuf_slice(&body),
-		.stream_body = options->stream,
-		.timeout_ms = options->timeout_ms,
-		.timeout_whole = true,
-		.on_data = on_data,
-		.on_done = on_done,
-		.on_writable = on_writable,
-		.arg = call};
+	        .target = options->method,
+	        .headers = h,
+	        .headers_count = make_headers(options, h, timeout, sizeof timeout),
+	        .body = strbuf_slice(&body),
+	        .stream_body = options->stream,
+	        .timeout_ms = options->timeout_ms,
+	        .timeout_whole = true,
+	        .on_data = on_data,
+	        .on_done = on_done,
+	        .on_writable = on_writable,
+	        .arg = call};
 	call->http = http_client_call(client, &o);
 	call->o.method = http_call_target(call->http);
 	strbuf_release(&body);

@@ -46,8 +46,7 @@ void grpc_frames_init(struct grpc_frames *f, size_t message_bytes_max);
 void grpc_frames_release(struct grpc_frames *f);
 /* Takes bytes up to the end of the next whole message: *whole says there is one, in f->message until the next call.
  * ERR_TOO_BIG, ERR_UNIMPLEMENTED (compressed), ERR_PROTOCOL. */
-int grpc_frames_feed(
-	struct grpc_frames *f, const char *data, size_t len, size_t *used, bool *whole, struct err *err);
+int grpc_frames_feed(struct grpc_frames *f, const char *data, size_t len, size_t *used, bool *whole, struct err *err);
 bool grpc_frames_clean(const struct grpc_frames *f); /* not inside a message */
 void grpc_frame_head(char ret[5], size_t message_len);
 
@@ -64,13 +63,13 @@ struct grpc_call_options {
 	const char *method; /* "/runtime.v1.RuntimeService/Version" */
 	const struct http_header *metadata;
 	size_t metadata_count;
-	unsigned timeout_ms; /* 0: none */
+	unsigned timeout_ms;      /* 0: none */
 	size_t message_bytes_max; /* 0: 16 MiB */
-	struct slice request; /* the first message, copied */
-	bool stream; /* more messages follow with grpc_call_send(); request.ptr NULL: none yet */
+	struct slice request;     /* the first message, copied */
+	bool stream;              /* more messages follow with grpc_call_send(); request.ptr NULL: none yet */
 	void (*on_message)(struct grpc_call *call, struct slice message, void *arg); /* valid during the call */
-	/* Once, the last callback; the call is freed on return. err NULL: status is GRPC_OK; else err says what the server
-	 * or the connection said and status is its grpc status. Not after grpc_call_cancel(). */
+	/* Once, the last callback; the call is freed on return. err NULL: status is GRPC_OK; else err says what the
+	 * server or the connection said and status is its grpc status. Not after grpc_call_cancel(). */
 	void (*on_done)(struct grpc_call *call, int status, const struct err *err, void *arg);
 	void (*on_writable)(struct grpc_call *call, void *arg);
 	void *arg;
@@ -89,7 +88,7 @@ struct grpc_stream;
 
 struct grpc_stream_callbacks {
 	void (*on_message)(struct grpc_stream *s, struct slice message, void *arg);
-	void (*on_end)(struct grpc_stream *s, void *arg); /* the client sends no more; NULL is allowed */
+	void (*on_end)(struct grpc_stream *s, void *arg);   /* the client sends no more; NULL is allowed */
 	void (*on_abort)(struct grpc_stream *s, void *arg); /* gone; s must not be touched after; may be NULL */
 	void (*on_writable)(struct grpc_stream *s, void *arg);
 };
@@ -98,10 +97,10 @@ struct grpc_stream_callbacks {
 bool grpc_is_request(const struct http_exchange *x);
 /* Takes the exchange over. s lives until grpc_finish() or on_abort; its memory is the exchange's arena. A message above
  * the limit or a broken one finishes the stream with its status and counts as abort. */
-struct grpc_stream *grpc_accept(struct http_exchange *x, size_t message_bytes_max,
-	const struct grpc_stream_callbacks *callbacks, void *arg);
-struct http_exchange *grpc_exchange(struct grpc_stream *s); /* for peer, headers, arena */
-uint64_t grpc_timeout_ms(struct grpc_stream *s); /* what the client allows; 0: no limit */
+struct grpc_stream *grpc_accept(
+        struct http_exchange *x, size_t message_bytes_max, const struct grpc_stream_callbacks *callbacks, void *arg);
+struct http_exchange *grpc_exchange(struct grpc_stream *s);  /* for peer, headers, arena */
+uint64_t grpc_timeout_ms(struct grpc_stream *s);             /* what the client allows; 0: no limit */
 bool grpc_send(struct grpc_stream *s, struct slice message); /* false: wait for on_writable */
 void grpc_want_writable(struct grpc_stream *s);
 void grpc_read_pause(struct grpc_stream *s);

@@ -20,7 +20,7 @@ bool grpc_is_request(const struct http_exchange *x)
 {
 	const struct http_request *r = http_request(x);
 	return r->http_major == 2 && slice_is(r->method, "POST") &&
-		slice_starts(http_header(x, "content-type"), "application/grpc");
+	       slice_starts(http_header(x, "content-type"), "application/grpc");
 }
 
 static void begin(struct grpc_stream *s)
@@ -124,8 +124,8 @@ static void release(void *arg)
 	grpc_frames_release(&s->frames);
 }
 
-struct grpc_stream *grpc_accept(struct http_exchange *x, size_t message_bytes_max,
-	const struct grpc_stream_callbacks *callbacks, void *arg)
+struct grpc_stream *grpc_accept(
+        struct http_exchange *x, size_t message_bytes_max, const struct grpc_stream_callbacks *callbacks, void *arg)
 {
 	struct grpc_stream *s = ARENA_NEW(http_arena(x), struct grpc_stream);
 	s->x = x;

@@ -1,7 +1,7 @@
 /* HTTP/1.1 for servers (RFC 9112), the grammar by llhttp in its strict mode.
  *
- * One request at a time per connection: the parser pauses when the head is complete (the handler is called) and when the
- * message is complete (until its response is sent). What a pipelining client sent behind it is put back into the
+ * One request at a time per connection: the parser pauses when the head is complete (the handler is called) and when
+ * the message is complete (until its response is sent). What a pipelining client sent behind it is put back into the
  * connection and reading pauses; without such bytes reading goes on, so that a client that leaves is noticed.
  *
  *   IDLE --first byte--> HEAD --dispatch--> BODY --> DONE --response sent--> IDLE, or close
@@ -200,8 +200,7 @@ static int take_framing(struct h1 *h)
 			return refuse(h, 400, "Content-Length is out of range");
 		x->request.content_length = (int64_t)h->parser.content_length;
 	}
-	x->expects_continue =
-		x->request.content_length != 0 && slice_caseis(http_header(x, "expect"), "100-continue");
+	x->expects_continue = x->request.content_length != 0 && slice_caseis(http_header(x, "expect"), "100-continue");
 	return 0;
 }
 
@@ -241,13 +240,13 @@ static int on_message_complete(llhttp_t *p)
 }
 
 static const llhttp_settings_t settings = {
-	.on_message_begin = on_message_begin,
-	.on_url = on_url,
-	.on_header_field = on_header_field,
-	.on_header_value = on_header_value,
-	.on_headers_complete = on_headers_complete,
-	.on_body = on_body,
-	.on_message_complete = on_message_complete,
+        .on_message_begin = on_message_begin,
+        .on_url = on_url,
+        .on_header_field = on_header_field,
+        .on_header_value = on_header_value,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_message_complete,
 };
 
 static struct h1 *state_of(struct http_connection *c)
@@ -271,7 +270,7 @@ static void fail(struct h1 *h, int status, const char *text)
 	h->blocked = true;
 	strbuf_reset(b);
 	strbuf_addf(b, "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\n", status,
-		http_status_text(status), http_server_date(c->server));
+	        http_status_text(status), http_server_date(c->server));
 	strbuf_addf(b, "Content-Length: %zu\r\nConnection: close\r\n\r\n%s", strlen(text), text);
 	if (!h->x || !h->x->head_sent)
 		conn_write(c->conn, b->data, b->len);
@@ -341,7 +340,7 @@ static size_t parse(struct h1 *h, const char *data, size_t len)
 			h->blocked = true;
 		/* A message without a body is complete with its head, but llhttp says so only when it runs again. */
 		if (h->event == EVENT_HEAD && used == len && !h->blocked && !c->closing && !c->upgraded &&
-			h->x->request.content_length == 0) {
+		        h->x->request.content_length == 0) {
 			h->event = EVENT_NONE;
 			rc = llhttp_execute(&h->parser, data + used, 0);
 			if (rc == HPE_PAUSED && h->event == EVENT_DONE) {
@@ -570,14 +569,14 @@ static void h1_closed(struct http_connection *c)
 }
 
 const struct http_protocol h1_protocol = {
-	.wake = h1_wake,
-	.body_wanted = h1_body_wanted,
-	.received = h1_received,
-	.flush = h1_flush,
-	.ended = h1_ended,
-	.drain = h1_drain,
-	.expired = h1_expired,
-	.closed = h1_closed,
+        .wake = h1_wake,
+        .body_wanted = h1_body_wanted,
+        .received = h1_received,
+        .flush = h1_flush,
+        .ended = h1_ended,
+        .drain = h1_drain,
+        .expired = h1_expired,
+        .closed = h1_closed,
 };
 
 /* ---- upgrades ---- */

@@ -1,8 +1,8 @@
 /* HTTP/1.1 for clients: one call at a time on a connection, answers parsed by llhttp.
  *
  * A connection is used again when the answer ended by itself and nothing says close. A call that is given up half-way
- * takes its connection with it. While a call is paused the parser stops, its bytes stay in the connection, and TCP slows
- * the server down. */
+ * takes its connection with it. While a call is paused the parser stops, its bytes stay in the connection, and TCP
+ * slows the server down. */
 #include "base/wire/http_client_int.h"
 
 #include "base/check.h"
@@ -103,11 +103,11 @@ static int on_message_complete(llhttp_t *p)
 }
 
 static const llhttp_settings_t settings = {
-	.on_header_field = on_header_field,
-	.on_header_value = on_header_value,
-	.on_headers_complete = on_headers_complete,
-	.on_body = on_body,
-	.on_message_complete = on_message_complete,
+        .on_header_field = on_header_field,
+        .on_header_value = on_header_value,
+        .on_headers_complete = on_headers_complete,
+        .on_body = on_body,
+        .on_message_complete = on_message_complete,
 };
 
 static struct h1c *state_of(struct client_conn *k)
@@ -130,7 +130,8 @@ static void write_head(struct h1c *h)
 	const struct http_client_options *o = &h->k->client->o;
 	struct strbuf b = STRBUF_INIT;
 	bool v6 = strchr(o->host, ':') && o->host[0] != '[';
-	strbuf_addf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s", call->o.method, call->o.target, v6 ? "[" : "", o->host, v6 ? "]" : "");
+	strbuf_addf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s", call->o.method, call->o.target, v6 ? "[" : "", o->host,
+	        v6 ? "]" : "");
 	if (o->port)
 		strbuf_addf(&b, ":%d", o->port);
 	strbuf_adds(&b, "\r\n");
@@ -141,7 +142,8 @@ static void write_head(struct h1c *h)
 		strbuf_adds(&b, "\r\n");
 	}
 	h->chunked_out = !call->out_ended;
-	bool no_body = call_out_left(call) == 0 && (strcmp(call->o.method, "GET") == 0 || strcmp(call->o.method, "HEAD") == 0);
+	bool no_body =
+	        call_out_left(call) == 0 && (strcmp(call->o.method, "GET") == 0 || strcmp(call->o.method, "HEAD") == 0);
 	if (call->o.upgrade)
 		strbuf_addf(&b, "Connection: Upgrade\r\nUpgrade: %s\r\n", call->o.upgrade);
 	if (h->chunked_out)
@@ -317,13 +319,13 @@ static void h1_closed(struct client_conn *k)
 }
 
 const struct client_protocol h1_client = {
-	.start = h1_start,
-	.received = h1_received,
-	.ended = h1_ended,
-	.flush = h1_flush,
-	.wake = h1_wake,
-	.drop = h1_drop,
-	.has_room = h1_has_room,
-	.tick = h1_tick,
-	.closed = h1_closed,
+        .start = h1_start,
+        .received = h1_received,
+        .ended = h1_ended,
+        .flush = h1_flush,
+        .wake = h1_wake,
+        .drop = h1_drop,
+        .has_room = h1_has_room,
+        .tick = h1_tick,
+        .closed = h1_closed,
 };

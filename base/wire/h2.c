@@ -60,14 +60,14 @@ static void pseudo_header(struct http_exchange *x, struct slice name, struct sli
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-	const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+        const uint8_t *value, size_t value_len, uint8_t flags, void *user)
 {
 	struct h2 *h = user;
 	const struct http_server_options *o = &h->connection->server->o;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	(void)flags;
 	if (!x || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-		return 0; /* trailers are not used */
+		return 0;                          /* trailers are not used */
 	x->body_limit += name_len + value_len + 4; /* counts the head until the body has its limit */
 	if (x->body_limit > o->header_bytes_max || x->headers.count >= o->headers_max)
 		return 0;
@@ -127,8 +127,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
-	void *user)
+static int on_data_chunk(
+        nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *user)
 {
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, stream_id);
 	(void)flags, (void)user;
@@ -192,7 +192,7 @@ static void submit_trailers(struct h2 *h, struct http_exchange *x)
 }
 
 static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
-	nghttp2_data_source *source, void *user)
+        nghttp2_data_source *source, void *user)
 {
 	struct h2 *h = user;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, stream_id);
@@ -208,7 +208,8 @@ static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *b
 	bool last = x->ended && n == x->queue_bytes && x->bufs_next == x->bufs_count;
 	bool short_body = x->content_length >= 0 && !x->no_body && x->written + (int64_t)n != x->content_length;
 	if (last && short_body)
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* less than promised: reset, so that the client notices */
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* less than promised: reset, so that the client notices
+		                                               */
 	if (last)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 	if (last && x->trailers.count) {
@@ -221,7 +222,7 @@ static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *b
 }
 
 static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd, size_t length,
-	nghttp2_data_source *source, void *user)
+        nghttp2_data_source *source, void *user)
 {
 	struct h2 *h = user;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -284,7 +285,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 {
 	(void)user;
 	if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ||
-		(frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+	        (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	if (!x || x->body_ended)
@@ -319,9 +320,9 @@ static struct h2 *session_new(struct http_connection *c)
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(option);
 	nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->server->o.streams_max},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW_BYTES},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)c->server->o.header_bytes_max},
+	        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->server->o.streams_max},
+	        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW_BYTES},
+	        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)c->server->o.header_bytes_max},
 	};
 	nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings));
 	nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, HTTP2_CONNECTION_WINDOW_BYTES);
@@ -383,7 +384,7 @@ static void h2_expired(struct http_connection *c)
 	uint32_t code = NGHTTP2_NO_ERROR;
 	http_connection_deadline(c, 0);
 	nghttp2_submit_goaway(
-		h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session), code, NULL, 0);
+	        h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session), code, NULL, 0);
 	http_connection_wake(c);
 	if (!h->goaway_due && c->exchanges_count == 0)
 		http_connection_close(c, LINGER_MS);
@@ -401,12 +402,12 @@ static void h2_closed(struct http_connection *c)
 }
 
 const struct http_protocol h2_protocol = {
-	.wake = h2_wake,
-	.body_wanted = h2_body_wanted,
-	.received = h2_received,
-	.flush = h2_flush,
-	.ended = h2_ended,
-	.drain = h2_drain,
-	.expired = h2_expired,
-	.closed = h2_closed,
+        .wake = h2_wake,
+        .body_wanted = h2_body_wanted,
+        .received = h2_received,
+        .flush = h2_flush,
+        .ended = h2_ended,
+        .drain = h2_drain,
+        .expired = h2_expired,
+        .closed = h2_closed,
 };

@@ -11,7 +11,13 @@
 
 #include <stdlib.h>
 
-enum { STREAM_WINDOW = 4 * 1024 * 1024, CONN_WINDOW = 32 * 1024 * 1024, PING_MS = 20000, PING_LOST_MS = 10000, NV_MAX = 64 };
+enum {
+	STREAM_WINDOW = 4 * 1024 * 1024,
+	CONN_WINDOW = 32 * 1024 * 1024,
+	PING_MS = 20000,
+	PING_LOST_MS = 10000,
+	NV_MAX = 64
+};
 
 struct h2c {
 	struct client_conn *k;
@@ -26,7 +32,7 @@ static struct http_call *call_of(nghttp2_session *session, int32_t id)
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-	const uint8_t *value, size_t value_len, uint8_t flags, void *user)
+        const uint8_t *value, size_t value_len, uint8_t flags, void *user)
 {
 	struct http_call *call = call_of(session, frame->hd.stream_id);
 	uint64_t status;
@@ -41,8 +47,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 		return 0;
 	}
 	struct header_vec *v = call->head_done ? &call->trailers : &call->headers;
-	return header_vec_add(v, &call->arena, name, name_len, value, value_len) ? 0
-										   : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	return header_vec_add(v, &call->arena, name, name_len, value, value_len)
+	               ? 0
+	               : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -58,8 +65,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	return 0;
 }
 
-static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
-	void *user)
+static int on_data_chunk(
+        nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *user)
 {
 	struct http_call *call = call_of(session, stream_id);
 	(void)flags, (void)user;
@@ -92,13 +99,13 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 		return 0;
 	}
 	err_set(&err, code == NGHTTP2_REFUSED_STREAM ? ERR_UNAVAILABLE : ERR_CLOSED, "%s %s: stream was reset: %s",
-		call->o.method, call->o.target, nghttp2_http2_strerror(code));
+	        call->o.method, call->o.target, nghttp2_http2_strerror(code));
 	call_done(call, &err);
 	return 0;
 }
 
 static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
-	nghttp2_data_source *source, void *user)
+        nghttp2_data_source *source, void *user)
 {
 	struct http_call *call = call_of(session, stream_id);
 	(void)source, (void)user;
@@ -136,9 +143,9 @@ static struct h2c *state_of(struct client_conn *k)
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(option);
 	nghttp2_settings_entry settings[] = {
-		{NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
-		{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
-		{NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEADER_BYTES_MAX},
+	        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+	        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+	        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEADER_BYTES_MAX},
 	};
 	nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings));
 	nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW);
@@ -196,7 +203,8 @@ static void h2_flush(struct client_conn *k)
 	bool over = !nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session);
 	if (n >= 0 && !h->failed && !over)
 		return;
-	err_set(&err, h->failed ? ERR_PROTOCOL : ERR_CLOSED, h->failed ? "server broke the HTTP/2 protocol" : "server is going away");
+	err_set(&err, h->failed ? ERR_PROTOCOL : ERR_CLOSED,
+	        h->failed ? "server broke the HTTP/2 protocol" : "server is going away");
 	client_conn_fail(k, &err);
 }
 
@@ -272,13 +280,13 @@ static void h2_closed(struct client_conn *k)
 }
 
 const struct client_protocol h2_client = {
-	.start = h2_start,
-	.received = h2_received,
-	.ended = h2_ended,
-	.flush = h2_flush,
-	.wake = h2_wake,
-	.drop = h2_drop,
-	.has_room = h2_has_room,
-	.tick = h2_tick,
-	.closed = h2_closed,
+        .start = h2_start,
+        .received = h2_received,
+        .ended = h2_ended,
+        .flush = h2_flush,
+        .wake = h2_wake,
+        .drop = h2_drop,
+        .has_room = h2_has_room,
+        .tick = h2_tick,
+        .closed = h2_closed,
 };

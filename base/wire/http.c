@@ -1,11 +1,11 @@
 /* Exchanges: what lies between a handler and the protocols. See http_int.h for the two lives of one.
  *
- * A response goes through the queue of pieces. http_respond_bufs() does not fill it at once: the array is pulled from as
- * the queue empties, so 10,000 objects cost no more queue than ten. Callbacks (abort, writable, held body) run in the
- * exchange's deferred turn, so that none comes from inside a call.
+ * A response goes through the queue of pieces. http_respond_bufs() does not fill it at once: the array is pulled from
+ * as the queue empties, so 10,000 objects cost no more queue than ten. Callbacks (abort, writable, held body) run in
+ * the exchange's deferred turn, so that none comes from inside a call.
  *
- * What can go wrong: a handler that never answers keeps its exchange until the client leaves; one that writes on although
- * there is no room is cut off at CONN_WRITE_QUEUE_BYTES_MAX. */
+ * What can go wrong: a handler that never answers keeps its exchange until the client leaves; one that writes on
+ * although there is no room is cut off at CONN_WRITE_QUEUE_BYTES_MAX. */
 #include "base/wire/http_int.h"
 
 #include "base/check.h"
@@ -107,14 +107,14 @@ static void recycle(struct http_exchange *x)
 	header_list_reset(&x->out_headers);
 	header_list_reset(&x->trailers);
 	keep = (struct http_exchange){
-		.arena = x->arena,
-		.head = x->head,
-		.body = x->body,
-		.headers = x->headers,
-		.out_headers = x->out_headers,
-		.trailers = x->trailers,
-		.queue = x->queue,
-		.queue_cap = x->queue_cap,
+	        .arena = x->arena,
+	        .head = x->head,
+	        .body = x->body,
+	        .headers = x->headers,
+	        .out_headers = x->out_headers,
+	        .trailers = x->trailers,
+	        .queue = x->queue,
+	        .queue_cap = x->queue_cap,
 	};
 	*x = keep;
 	list_init(&x->link);
@@ -262,12 +262,12 @@ static void fill_peer(struct http_exchange *x)
 {
 	const struct conn_peer *p = conn_peer(x->connection->conn);
 	x->peer = (struct http_peer){
-		.address = p->address,
-		.verified = p->verified,
-		.common_name = p->common_name,
-		.organizations = p->organizations,
-		.organizations_count = p->organizations_count,
-		.certificate_sha256 = p->certificate_sha256,
+	        .address = p->address,
+	        .verified = p->verified,
+	        .common_name = p->common_name,
+	        .organizations = p->organizations,
+	        .organizations_count = p->organizations_count,
+	        .certificate_sha256 = p->certificate_sha256,
 	};
 	x->request.peer = &x->peer;
 	x->request.is_tls = conn_is_tls(x->connection->conn);
@@ -371,7 +371,7 @@ static void body_decided(struct http_exchange *x)
 }
 
 void http_body_collect(struct http_exchange *x, size_t limit_bytes,
-	void (*fn)(struct http_exchange *x, struct slice body, void *arg), void *arg)
+        void (*fn)(struct http_exchange *x, struct slice body, void *arg), void *arg)
 {
 	CHECK(x->body_mode == BODY_UNDECIDED && !x->user_done);
 	x->body_mode = BODY_COLLECT;
@@ -388,7 +388,7 @@ void http_body_collect(struct http_exchange *x, size_t limit_bytes,
 }
 
 void http_body_stream(struct http_exchange *x,
-	void (*fn)(struct http_exchange *x, struct slice data, bool is_end, void *arg), void *arg)
+        void (*fn)(struct http_exchange *x, struct slice data, bool is_end, void *arg), void *arg)
 {
 	CHECK(x->body_mode == BODY_UNDECIDED && !x->user_done);
 	x->body_mode = BODY_STREAM;

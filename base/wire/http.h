@@ -16,8 +16,8 @@
  *
  * Back-pressure. What is written waits in a queue per exchange of about HTTP_WRITE_ROOM_BYTES, from which the
  * connection takes as the peer reads. http_write*() returns false when no more should be written; on_writable is called
- * when there is room again. A producer that pulls (a list of 10,000 objects) writes in on_writable until false, returns,
- * and is called again: memory stays bounded however slow the peer is.
+ * when there is room again. A producer that pulls (a list of 10,000 objects) writes in on_writable until false,
+ * returns, and is called again: memory stays bounded however slow the peer is.
  *
  * What can go wrong: broken requests are answered here (400, 408, 413, 431) and never reach the handler, except that a
  * body may break off later, which is an abort. */
@@ -45,7 +45,7 @@ struct http_header {
 /* Who is at the other end, as far as TLS proved it. */
 struct http_peer {
 	const char *address; /* "10.0.0.7:41234", "[::1]:80"; "@" for a unix socket */
-	bool verified; /* a client certificate came and our CA vouches for it; else the rest is empty */
+	bool verified;       /* a client certificate came and our CA vouches for it; else the rest is empty */
 	struct slice common_name;
 	const struct slice *organizations;
 	size_t organizations_count;
@@ -54,10 +54,10 @@ struct http_peer {
 
 /* All bytes live in the exchange's arena or connection, as long as the arena. */
 struct http_request {
-	struct slice method; /* "GET" */
-	struct slice target; /* as sent: path and query */
-	struct slice path; /* not percent-decoded; begins with '/' (or is "*" for OPTIONS) */
-	struct slice query; /* behind '?', not decoded; empty when there is none */
+	struct slice method;    /* "GET" */
+	struct slice target;    /* as sent: path and query */
+	struct slice path;      /* not percent-decoded; begins with '/' (or is "*" for OPTIONS) */
+	struct slice query;     /* behind '?', not decoded; empty when there is none */
 	struct slice authority; /* Host or :authority */
 	const struct http_header *headers;
 	size_t headers_count;
@@ -90,12 +90,12 @@ void http_on_abort(struct http_exchange *x, void (*fn)(struct http_exchange *x, 
  * inside this call. The body is one slice in memory of the exchange (empty when there is none), with a zero byte after
  * it, and lives as long as the arena. A larger body is answered with 413 here and counts as abort. */
 void http_body_collect(struct http_exchange *x, size_t limit_bytes,
-	void (*fn)(struct http_exchange *x, struct slice body, void *arg), void *arg);
+        void (*fn)(struct http_exchange *x, struct slice body, void *arg), void *arg);
 
 /* Streams it: fn is called with each piece (valid during the call) and at last with is_end (data may be empty then).
  * No limit. http_body_pause() stops the pieces, and with the flow control window full the sender too. */
 void http_body_stream(struct http_exchange *x,
-	void (*fn)(struct http_exchange *x, struct slice data, bool is_end, void *arg), void *arg);
+        void (*fn)(struct http_exchange *x, struct slice data, bool is_end, void *arg), void *arg);
 void http_body_pause(struct http_exchange *x);
 void http_body_resume(struct http_exchange *x);
 
@@ -115,10 +115,11 @@ void http_set_content_type(struct http_exchange *x, const char *content_type); /
 
 /* Whole responses; the exchange is given away. Bodies of HEAD, 204 and 304 are dropped here, their Content-Length kept
  * where it is allowed. */
-void http_respond(struct http_exchange *x, int status); /* no body */
-void http_respond_copy(struct http_exchange *x, int status, struct slice body); /* copied */
+void http_respond(struct http_exchange *x, int status);                          /* no body */
+void http_respond_copy(struct http_exchange *x, int status, struct slice body);  /* copied */
 void http_respond_arena(struct http_exchange *x, int status, struct slice body); /* lives in the arena or for ever */
-void http_respond_strbuf(struct http_exchange *x, int status, struct strbuf *body); /* memory taken over, *body emptied */
+void http_respond_strbuf(
+        struct http_exchange *x, int status, struct strbuf *body);                /* memory taken over, *body emptied */
 void http_respond_rcbuf(struct http_exchange *x, int status, struct rcbuf *body); /* reference taken over */
 /* Body in pieces, sent without copying, pulled as the peer takes them. The array must live as long as the arena
  * (allocate it there); the references in it are taken over. */
@@ -129,10 +130,10 @@ void http_respond_begin(struct http_exchange *x, int status, int64_t content_len
 
 /* Adds to the body; false: enough for now, wait for on_writable. The bytes are taken in either case; a producer that
  * goes on regardless beyond CONN_WRITE_QUEUE_BYTES_MAX has its exchange aborted (on_abort is called). */
-bool http_write(struct http_exchange *x, struct slice data); /* copied */
-bool http_write_ref(struct http_exchange *x, struct rcbuf *data); /* reference taken over */
+bool http_write(struct http_exchange *x, struct slice data);         /* copied */
+bool http_write_ref(struct http_exchange *x, struct rcbuf *data);    /* reference taken over */
 bool http_write_buf(struct http_exchange *x, struct http_buf piece); /* part of an rcbuf, or arena bytes */
-size_t http_write_pending(const struct http_exchange *x); /* bytes not yet taken by the connection */
+size_t http_write_pending(const struct http_exchange *x);            /* bytes not yet taken by the connection */
 
 /* fn is called when there is room again after a write returned false, and once after each http_want_writable(). */
 void http_on_writable(struct http_exchange *x, void (*fn)(struct http_exchange *x, void *arg), void *arg);
@@ -162,7 +163,7 @@ struct http_server_options {
 	void (*handler)(struct http_exchange *x, void *arg);
 	void *arg;
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
-	bool reuse_port; /* several servers share a TCP port */
+	bool reuse_port;         /* several servers share a TCP port */
 	/* 0: the default of base/limits.h */
 	size_t header_bytes_max;
 	size_t headers_max;

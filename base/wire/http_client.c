@@ -1,8 +1,8 @@
 /* The client's pool and calls. See http_client.h.
  *
- * A new call waits in client->waiting; the client's deferred turn gives waiting calls to connections with room and opens
- * new ones when there is none: one while the protocol is not known, for HTTP/1.1 as many as calls wait, up to the limit.
- * A finished call is freed in its own deferred turn, because the protocols may still hold it on their stack.
+ * A new call waits in client->waiting; the client's deferred turn gives waiting calls to connections with room and
+ * opens new ones when there is none: one while the protocol is not known, for HTTP/1.1 as many as calls wait, up to the
+ * limit. A finished call is freed in its own deferred turn, because the protocols may still hold it on their stack.
  *
  * What can go wrong: a connection that cannot be made ends all waiting calls with its error when no other is open; one
  * that breaks ends its calls. Deadlines are looked at four times a second. */
@@ -21,8 +21,8 @@ static void finish_close(struct http_client *c);
 
 /* ---- calls ---- */
 
-bool header_vec_add(struct header_vec *v, struct arena *a, const void *name, size_t name_len, const void *value,
-	size_t value_len)
+bool header_vec_add(
+        struct header_vec *v, struct arena *a, const void *name, size_t name_len, const void *value, size_t value_len)
 {
 	v->bytes += name_len + value_len;
 	if (v->count >= HTTP_HEADERS_MAX || v->bytes > HTTP_HEADER_BYTES_MAX)
@@ -39,8 +39,7 @@ bool header_vec_add(struct header_vec *v, struct arena *a, const void *name, siz
 	for (size_t i = 0; i < name_len; i++)
 		if (n[i] >= 'A' && n[i] <= 'Z')
 			n[i] |= 0x20;
-	v->items[v->count++] =
-		(struct http_header){{n, name_len}, {arena_memdup(a, value, value_len), value_len}};
+	v->items[v->count++] = (struct http_header){{n, name_len}, {arena_memdup(a, value, value_len), value_len}};
 	return true;
 }
 
@@ -247,9 +246,9 @@ static void copy_options(struct http_call *call, const struct http_call_options 
 	struct http_header *h = ARENA_ARRAY(a, struct http_header, o->headers_count + 1);
 	for (size_t i = 0; i < o->headers_count; i++) {
 		h[i].name = (struct slice){
-			arena_memdup(a, o->headers[i].name.ptr, o->headers[i].name.len), o->headers[i].name.len};
+		        arena_memdup(a, o->headers[i].name.ptr, o->headers[i].name.len), o->headers[i].name.len};
 		h[i].value = (struct slice){
-			arena_memdup(a, o->headers[i].value.ptr, o->headers[i].value.len), o->headers[i].value.len};
+		        arena_memdup(a, o->headers[i].value.ptr, o->headers[i].value.len), o->headers[i].value.len};
 	}
 	call->o.headers = h;
 	if (!o->body_bytes_max)
@@ -305,8 +304,8 @@ static void client_conn_close(struct client_conn *k)
 static bool may_retry(const struct client_conn *k, const struct http_call *call)
 {
 	bool safe = strcmp(call->o.method, "GET") == 0 || strcmp(call->o.method, "HEAD") == 0;
-	return safe && call->o.body.len == 0 && k->used && !call->got_bytes && !call->retried && !call->o.stream_body && !call->o.upgrade &&
-		!k->client->closing;
+	return safe && call->o.body.len == 0 && k->used && !call->got_bytes && !call->retried && !call->o.stream_body &&
+	       !call->o.upgrade && !k->client->closing;
 }
 
 void client_conn_fail(struct client_conn *k, const struct err *err)
@@ -341,7 +340,7 @@ void client_conn_released(struct client_conn *k)
 static size_t open_conns(const struct http_client *c)
 {
 	size_t n = 0;
-	LIST_FOREACH(it, &c->conns)
+	LIST_FOREACH (it, &c->conns)
 		n += !CONTAINER_OF(it, struct client_conn, link)->going;
 	return n;
 }
@@ -431,7 +430,7 @@ static void connect_one(struct http_client *c)
 {
 	struct client_conn *k = xcalloc(1, sizeof *k);
 	struct conn_connect_options o = {
-		.tls = c->o.tls, .server_name = c->o.server_name, .timeout_ms = c->o.connect_ms};
+	        .tls = c->o.tls, .server_name = c->o.server_name, .timeout_ms = c->o.connect_ms};
 	o.http_major = c->o.protocol == HTTP_CLIENT_H1 ? 1 : c->o.protocol == HTTP_CLIENT_H2 ? 2 : 0;
 	k->client = c;
 	list_init(&k->calls);
@@ -439,15 +438,14 @@ static void connect_one(struct http_client *c)
 	list_push_back(&c->conns, &k->link);
 	c->conns_count++;
 	k->conn = c->o.unix_path ? conn_connect_unix(c->loop, c->o.unix_path, &o, &callbacks, k)
-				 : conn_connect_tcp(c->loop, c->o.host, c->o.port, &o, &callbacks, k);
+	                         : conn_connect_tcp(c->loop, c->o.host, c->o.port, &o, &callbacks, k);
 }
 
 /* ---- the client ---- */
 
 static struct client_conn *with_room(struct http_client *c)
 {
-	LIST_FOREACH(it, &c->conns)
-	{
+	LIST_FOREACH (it, &c->conns) {
 		struct client_conn *k = CONTAINER_OF(it, struct client_conn, link);
 		if (k->protocol && !k->going && k->protocol->has_room(k))
 			return k;
@@ -459,13 +457,12 @@ static void want_connections(struct http_client *c)
 {
 	size_t connecting = 0, waiting = 0, open = open_conns(c);
 	bool knows_h1 = c->o.protocol == HTTP_CLIENT_H1;
-	LIST_FOREACH(it, &c->conns)
-	{
+	LIST_FOREACH (it, &c->conns) {
 		struct client_conn *k = CONTAINER_OF(it, struct client_conn, link);
 		connecting += !k->going && !k->protocol;
 		knows_h1 |= k->protocol == &h1_client;
 	}
-	LIST_FOREACH(it, &c->waiting)
+	LIST_FOREACH (it, &c->waiting)
 		waiting++;
 	size_t want = waiting > connecting ? waiting - connecting : 0;
 	if (!knows_h1 && connecting)
@@ -505,8 +502,7 @@ static void expire(struct http_call *call)
 
 static void expire_list(struct list_link *calls, uint64_t now)
 {
-	LIST_FOREACH(it, calls)
-	{
+	LIST_FOREACH (it, calls) {
 		struct http_call *call = CONTAINER_OF(it, struct http_call, link);
 		if (call->deadline_ms && now >= call->deadline_ms) {
 			expire(call);
@@ -520,8 +516,7 @@ static void on_tick(uv_timer_t *t)
 	struct http_client *c = t->data;
 	uint64_t now = loop_now_ms(c->loop);
 	expire_list(&c->waiting, now);
-	LIST_FOREACH(it, &c->conns)
-	{
+	LIST_FOREACH (it, &c->conns) {
 		struct client_conn *k = CONTAINER_OF(it, struct client_conn, link);
 		if (k->closing || !k->protocol)
 			continue;
@@ -596,7 +591,7 @@ static void close_all(struct loop_defer *d)
 	free(cc);
 	err_set(&err, ERR_CANCELED, "client is closing");
 	fail_waiting(c, &err);
-	LIST_FOREACH(it, &c->conns)
+	LIST_FOREACH (it, &c->conns)
 		client_conn_fail(CONTAINER_OF(it, struct client_conn, link), &err);
 	c->calls_live--;
 	loop_defer(c->loop, &c->turn);

@@ -25,13 +25,13 @@ struct http_client_options {
 	struct loop *loop;
 	const char *host; /* name or address, or */
 	int port;
-	const char *unix_path; /* a socket; then host is only what Host says ("localhost" when NULL) */
+	const char *unix_path;   /* a socket; then host is only what Host says ("localhost" when NULL) */
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
 	const char *server_name; /* in the certificate; NULL: host */
 	enum http_client_protocol protocol;
 	unsigned connections_max; /* HTTP/1.1; 0: 8 */
-	unsigned connect_ms; /* 0: 10 s */
-	unsigned idle_ms; /* 0: 90 s */
+	unsigned connect_ms;      /* 0: 10 s */
+	unsigned idle_ms;         /* 0: 90 s */
 };
 
 /* *options is copied. */
@@ -45,25 +45,26 @@ struct http_answer {
 	size_t headers_count;
 	const struct http_header *trailers; /* complete at on_done */
 	size_t trailers_count;
-	struct slice body; /* whole body when on_data is NULL */
-	bool complete; /* the answer ended in order */
+	struct slice body;   /* whole body when on_data is NULL */
+	bool complete;       /* the answer ended in order */
 	unsigned reset_code; /* HTTP/2 error code of a reset stream */
 };
 struct slice http_answer_header(const struct http_answer *a, const char *name);
 
 struct http_call_options {
 	const char *method;
-	const char *target; /* path and query */
+	const char *target;                /* path and query */
 	const struct http_header *headers; /* lower case names; Host, lengths and Connection are made here */
 	size_t headers_count;
 	struct slice body; /* copied */
-	bool stream_body; /* the body comes with http_call_write(); `body` is its beginning */
-	const char *upgrade; /* HTTP/1.1: ask for this protocol; on_upgraded tells of success, on_done of anything else */
-	unsigned timeout_ms; /* for the whole call, with on_data until its head; 0: none */
-	bool timeout_whole; /* with on_data too */
+	bool stream_body;  /* the body comes with http_call_write(); `body` is its beginning */
+	const char
+	        *upgrade; /* HTTP/1.1: ask for this protocol; on_upgraded tells of success, on_done of anything else */
+	unsigned timeout_ms;   /* for the whole call, with on_data until its head; 0: none */
+	bool timeout_whole;    /* with on_data too */
 	size_t body_bytes_max; /* whole answers; larger ends with ERR_TOO_BIG; 0: 16 MiB */
 	void (*on_head)(struct http_call *call, const struct http_answer *answer, void *arg); /* may be NULL */
-	void (*on_data)(struct http_call *call, struct slice data, void *arg); /* NULL: collect */
+	void (*on_data)(struct http_call *call, struct slice data, void *arg);                /* NULL: collect */
 	/* err is NULL when the answer is complete; answer->status is 0 when none came. Memory goes on return. */
 	void (*on_done)(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg);
 	void (*on_writable)(struct http_call *call, void *arg); /* room again after http_call_write() returned false */

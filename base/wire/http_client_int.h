@@ -19,11 +19,11 @@ struct header_vec {
 struct http_call {
 	struct http_client *client;
 	struct client_conn *on; /* NULL while it waits */
-	struct list_link link; /* client->waiting or on->calls */
+	struct list_link link;  /* client->waiting or on->calls */
 	struct loop_defer turn; /* frees it when finished; delivers what was held */
 	struct arena arena;
 	struct http_call_options o; /* strings in the arena */
-	struct strbuf out; /* request body not yet sent */
+	struct strbuf out;          /* request body not yet sent */
 	size_t out_at;
 	bool out_ended;
 	bool out_deferred; /* HTTP/2: the data source waits */
@@ -47,9 +47,9 @@ struct client_protocol {
 	void (*received)(struct client_conn *k, const char *data, size_t len);
 	void (*ended)(struct client_conn *k); /* the peer closed in order */
 	void (*flush)(struct client_conn *k);
-	void (*wake)(struct http_call *call); /* body bytes were added, or resumed */
+	void (*wake)(struct http_call *call);                        /* body bytes were added, or resumed */
 	void (*drop)(struct client_conn *k, struct http_call *call); /* the call was given up */
-	bool (*has_room)(struct client_conn *k); /* for one more call */
+	bool (*has_room)(struct client_conn *k);                     /* for one more call */
 	void (*tick)(struct client_conn *k, uint64_t now);
 	void (*closed)(struct client_conn *k);
 };
@@ -64,8 +64,8 @@ struct client_conn {
 	size_t calls_count;
 	struct loop_defer turn;
 	const struct client_protocol *protocol; /* NULL until open */
-	bool used; /* has answered a call */
-	bool going; /* takes no new calls */
+	bool used;                              /* has answered a call */
+	bool going;                             /* takes no new calls */
 	bool closing;
 	bool detached; /* upgraded */
 	uint64_t idle_since_ms;
@@ -89,7 +89,7 @@ struct http_client {
 };
 
 bool header_vec_add(struct header_vec *v, struct arena *a, const void *name, size_t name_len, const void *value,
-	size_t value_len); /* false: more than the limits allow */
+        size_t value_len); /* false: more than the limits allow */
 /* The answer's head is complete. */
 void call_head(struct http_call *call);
 /* Body bytes; false: paused now (they were taken). */

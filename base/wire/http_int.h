@@ -28,7 +28,7 @@ struct header_list {
 struct http_exchange {
 	struct http_server *server;
 	struct http_connection *connection; /* NULL once the wire is done with it */
-	struct list_link link; /* in the connection's exchanges */
+	struct list_link link;              /* in the connection's exchanges */
 	struct loop_defer turn;
 	struct arena arena;
 	struct http_peer peer;
@@ -51,14 +51,14 @@ struct http_exchange {
 	void *body_arg;
 
 	/* response */
-	int status; /* 0: not begun */
+	int status;             /* 0: not begun */
 	int64_t content_length; /* -1: unknown */
-	bool no_body; /* HEAD, 204, 304: what is written is dropped */
+	bool no_body;           /* HEAD, 204, 304: what is written is dropped */
 	bool head_sent;
 	bool ended; /* http_respond_end() or whole: nothing more will be queued */
 	bool wants_writable;
 	bool aborted; /* the wire broke; on_abort is due or was called */
-	bool reset; /* http_abort() */
+	bool reset;   /* http_abort() */
 	struct header_list out_headers;
 	struct header_list trailers;
 	struct http_buf *queue; /* ring */
@@ -82,20 +82,21 @@ struct http_exchange {
 
 	int32_t stream_id; /* HTTP/2 */
 	size_t unconsumed; /* HTTP/2: body bytes whose window was not given back */
-	bool deferred; /* HTTP/2: the data source waits for more */
+	bool deferred;     /* HTTP/2: the data source waits for more */
 	bool submitted;
 };
 
 /* What a protocol does for an exchange. All only note what is to do and act at the end of the turn. */
 struct http_protocol {
 	void (*wake)(struct http_exchange *x); /* the response has begun, more is queued, it ended, or was reset */
-	void (*body_wanted)(struct http_exchange *x); /* from the loop: what was held back is delivered, go on reading */
+	void (*body_wanted)(
+	        struct http_exchange *x); /* from the loop: what was held back is delivered, go on reading */
 	void (*received)(struct http_connection *c, const char *data, size_t len);
-	void (*flush)(struct http_connection *c); /* end of the turn, and when the connection has drained */
-	void (*ended)(struct http_connection *c); /* the peer sends no more (in order) */
-	void (*drain)(struct http_connection *c); /* finish what is under way, then close */
+	void (*flush)(struct http_connection *c);   /* end of the turn, and when the connection has drained */
+	void (*ended)(struct http_connection *c);   /* the peer sends no more (in order) */
+	void (*drain)(struct http_connection *c);   /* finish what is under way, then close */
 	void (*expired)(struct http_connection *c); /* the deadline has passed */
-	void (*closed)(struct http_connection *c); /* the connection is gone: free the state */
+	void (*closed)(struct http_connection *c);  /* the connection is gone: free the state */
 };
 
 extern const struct http_protocol h1_protocol, h2_protocol;
@@ -110,8 +111,8 @@ struct http_connection {
 	struct list_link exchanges;
 	size_t exchanges_count;
 	uint64_t deadline_ms; /* loop time; 0: none */
-	bool ended; /* the peer is gone, or we have given it up */
-	bool closing; /* conn_close() was called */
+	bool ended;           /* the peer is gone, or we have given it up */
+	bool closing;         /* conn_close() was called */
 	bool draining;
 	void *state; /* the protocol's */
 	char preface[24];
@@ -167,6 +168,8 @@ void exchange_drop_queue(struct http_exchange *x);
 void exchange_free(struct http_exchange *x); /* for the spare list at the end */
 
 /* ---- http_server.c ---- */
+/* A connection that was accepted elsewhere: pairs in tests. */
+void http_server_take(struct http_server *s, struct conn *conn);
 void http_connection_wake(struct http_connection *c); /* protocol->flush at the end of the turn */
 void http_connection_close(struct http_connection *c, unsigned linger_ms);
 void http_connection_deadline(struct http_connection *c, unsigned ms);

@@ -34,7 +34,7 @@ void http_connection_deadline(struct http_connection *c, unsigned ms)
 
 static void break_exchanges(struct http_connection *c)
 {
-	LIST_FOREACH(it, &c->exchanges)
+	LIST_FOREACH (it, &c->exchanges)
 		exchange_broken(CONTAINER_OF(it, struct http_exchange, link));
 }
 
@@ -155,10 +155,8 @@ static void on_closed(struct conn *conn, void *arg)
 
 static const struct conn_callbacks callbacks = {on_open, on_read, on_end, on_drained, on_closed};
 
-static void on_accept(struct conn_listener *l, struct conn *conn, void *arg)
+void http_server_take(struct http_server *s, struct conn *conn)
 {
-	struct http_server *s = arg;
-	(void)l;
 	if (s->closing || s->connections_count >= s->o.connections_max) {
 		conn_close(conn, 0);
 		return;
@@ -174,6 +172,12 @@ static void on_accept(struct conn_listener *l, struct conn *conn, void *arg)
 	conn_start(conn, &callbacks, c);
 }
 
+static void on_accept(struct conn_listener *l, struct conn *conn, void *arg)
+{
+	(void)l;
+	http_server_take(arg, conn);
+}
+
 /* ---- servers ---- */
 
 static void tick(uv_timer_t *t)
@@ -181,8 +185,7 @@ static void tick(uv_timer_t *t)
 	struct http_server *s = t->data;
 	uint64_t now = loop_now_ms(s->loop);
 	bool over = s->closing && now >= s->close_deadline_ms;
-	LIST_FOREACH(it, &s->connections)
-	{
+	LIST_FOREACH (it, &s->connections) {
 		struct http_connection *c = CONTAINER_OF(it, struct http_connection, link);
 		if (c->closing || c->upgraded)
 			continue;
@@ -235,7 +238,7 @@ static int add_listener(struct http_server *s, int rc, struct conn_listener *l)
 static struct conn_listen_options listen_options(struct http_server *s)
 {
 	return (struct conn_listen_options){
-		.tls = s->o.tls, .reuse_port = s->o.reuse_port, .on_accept = on_accept, .arg = s};
+	        .tls = s->o.tls, .reuse_port = s->o.reuse_port, .on_accept = on_accept, .arg = s};
 }
 
 int http_server_listen_tcp(struct http_server *s, const char *address, int port, struct err *err)
@@ -331,8 +334,7 @@ void http_server_close(struct http_server *s, unsigned timeout_ms, void (*on_ser
 	s->close_deadline_ms = loop_now_ms(s->loop) + timeout_ms;
 	for (unsigned i = 0; i < s->listeners_count; i++)
 		conn_listener_close(s->listeners[i], on_listener_closed, s);
-	LIST_FOREACH(it, &s->connections)
-	{
+	LIST_FOREACH (it, &s->connections) {
 		struct http_connection *c = CONTAINER_OF(it, struct http_connection, link);
 		c->draining = true;
 		if (timeout_ms == 0 || !c->protocol)

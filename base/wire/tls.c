@@ -5,8 +5,8 @@
  * sessions are released (SSL_MODE_RELEASE_BUFFERS).
  *
  * Servers issue session tickets (stateless, so no cache grows) and clients keep the newest ticket per server name, so
- * that a thousand reconnects cost few signatures. A reload builds a new SSL_CTX and swaps it under a lock; sessions hold
- * a reference on the old one. Tickets do not survive a reload, which is also what makes a changed CA effective.
+ * that a thousand reconnects cost few signatures. A reload builds a new SSL_CTX and swaps it under a lock; sessions
+ * hold a reference on the old one. Tickets do not survive a reload, which is also what makes a changed CA effective.
  *
  * What can go wrong: unreadable or mismatching files (refused with the file's name, the old identity stays); a peer
  * certificate that does not verify (the handshake fails and the message says why). */
@@ -200,7 +200,7 @@ static void alpn_list(const struct tls_options *o, const unsigned char **list, u
 }
 
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-	unsigned in_len, void *arg)
+        unsigned in_len, void *arg)
 {
 	struct tls_context *t = arg;
 	const unsigned char *list;
@@ -273,9 +273,10 @@ static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 	SSL_CTX *ctx = SSL_CTX_new(o->is_server ? TLS_server_method() : TLS_client_method());
 	CHECK(ctx != NULL);
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+	        ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
-		SSL_OP_CIPHER_SERVER_PREFERENCE);
+	                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	if (has_cert)
 		rc = load_chain(ctx, o, err) != 0 ? err->code : load_key(ctx, o, err);
 	if (rc == 0 && has_ca)
@@ -393,7 +394,7 @@ static void use_ticket(struct tls_session *s)
 }
 
 int tls_session_new(struct tls_context *t, bool is_server, const char *server_name,
-	void (*emit)(void *arg, const char *data, size_t len), void *arg, struct tls_session **ret, struct err *err)
+        void (*emit)(void *arg, const char *data, size_t len), void *arg, struct tls_session **ret, struct err *err)
 {
 	if (is_server != t->o.is_server)
 		return err_set(err, ERR_INVAL, "TLS context is for the other side");
@@ -458,7 +459,8 @@ static int fail(struct tls_session *s, const char *what, struct err *err)
 	char why[160];
 	reason(why, sizeof why);
 	if (verify != X509_V_OK && !s->context->o.skip_verify)
-		err_set(err, ERR_UNAUTHENTICATED, "%s: peer's certificate: %s", what, X509_verify_cert_error_string(verify));
+		err_set(err, ERR_UNAUTHENTICATED, "%s: peer's certificate: %s", what,
+		        X509_verify_cert_error_string(verify));
 	else
 		err_set(err, ERR_PROTOCOL, "%s: %s", what, why);
 	return TLS_FAILED;

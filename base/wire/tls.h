@@ -16,15 +16,16 @@ struct tls_context;
 struct tls_options {
 	bool is_server;
 	const char *certificate_file; /* PEM, chain behind the leaf; NULL on a client that has none */
-	const char *key_file; /* PEM; NULL with certificate_file */
-	const char *ca_file; /* PEM; server: verifies client certificates, NULL asks for none; client: the server's CA */
+	const char *key_file;         /* PEM; NULL with certificate_file */
+	const char
+	        *ca_file; /* PEM; server: verifies client certificates, NULL asks for none; client: the server's CA */
 	/* The same as PEM text instead of files; used where the file is NULL. */
 	const char *certificate_pem;
 	const char *key_pem;
 	const char *ca_pem;
 	bool skip_verify; /* client: take any server certificate (fetching the CA by its hash when joining) */
-	bool http1_only; /* ALPN: http/1.1 only instead of h2 and http/1.1 */
-	bool h2_only; /* ALPN: h2 only (gRPC) */
+	bool http1_only;  /* ALPN: http/1.1 only instead of h2 and http/1.1 */
+	bool h2_only;     /* ALPN: h2 only (gRPC) */
 	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
 };
 

@@ -12,7 +12,7 @@ enum { TLS_DONE = 1, TLS_AGAIN = 0, TLS_CLOSED = -1, TLS_FAILED = -2 };
 /* emit is called with encrypted bytes to be sent. server_name: client only, may be NULL (then no name is checked, which
  * only skip_verify contexts may do). */
 int tls_session_new(struct tls_context *t, bool is_server, const char *server_name,
-	void (*emit)(void *arg, const char *data, size_t len), void *arg, struct tls_session **ret, struct err *err);
+        void (*emit)(void *arg, const char *data, size_t len), void *arg, struct tls_session **ret, struct err *err);
 void tls_session_offer(struct tls_session *s, int http_major); /* client: only http/1.1 (1) or h2 (2) by ALPN */
 void tls_session_free(struct tls_session *s);
 

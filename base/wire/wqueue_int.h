@@ -21,7 +21,7 @@ struct wqueue_item {
 
 struct wqueue {
 	struct wqueue_item *items; /* ring */
-	size_t cap; /* a power of two, or 0 */
+	size_t cap;                /* a power of two, or 0 */
 	size_t head;
 	size_t count;
 	size_t bytes;

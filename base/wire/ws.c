@@ -3,8 +3,8 @@
  *   OPENING (client) --> OPEN --ws_close or close frame--> CLOSING --> conn closed --> on_closed
  *
  * A close frame is answered with one; whoever has sent and seen one ends the connection, the server at once, the client
- * after the server or some seconds. What can go wrong: broken frames (closed with the codec's code), a handshake that is
- * refused (on_open with the status), a connection that breaks (on_closed with 1006). */
+ * after the server or some seconds. What can go wrong: broken frames (closed with the codec's code), a handshake that
+ * is refused (on_open with the status), a connection that breaks (on_closed with 1006). */
 #include "base/wire/ws.h"
 
 #include "base/base64.h"
@@ -25,7 +25,7 @@ struct ws {
 	void *arg;
 	bool close_wanted; /* during the client's handshake */
 	bool close_sent;
-	bool closing; /* conn_close() was called */
+	bool closing;  /* conn_close() was called */
 	unsigned code; /* what on_closed tells */
 	char reason[124];
 	size_t reason_len;
@@ -240,20 +240,21 @@ static bool client_offers(const struct http_request *r, const char *protocol)
 	return false;
 }
 
-static int choose(const struct http_request *r, const char *const *protocols, size_t count, const char **ret,
-	struct err *err)
+static int choose(
+        const struct http_request *r, const char *const *protocols, size_t count, const char **ret, struct err *err)
 {
 	*ret = NULL;
 	for (size_t i = 0; i < count && !*ret; i++)
 		if (client_offers(r, protocols[i]))
 			*ret = protocols[i];
 	if (count && !*ret)
-		return err_set(err, ERR_INVAL, "none of the offered WebSocket subprotocols is supported; %s is", protocols[0]);
+		return err_set(
+		        err, ERR_INVAL, "none of the offered WebSocket subprotocols is supported; %s is", protocols[0]);
 	return 0;
 }
 
 int ws_accept(struct http_exchange *x, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
-	const struct ws_callbacks *callbacks, void *arg, struct ws **ret, struct slice *ret_protocol, struct err *err)
+        const struct ws_callbacks *callbacks, void *arg, struct ws **ret, struct slice *ret_protocol, struct err *err)
 {
 	struct slice key = http_header(x, "sec-websocket-key");
 	const char *protocol;
@@ -326,8 +327,8 @@ static void on_upgraded(struct http_call *call, const struct http_answer *a, str
 }
 
 struct ws *ws_connect(struct http_client *client, const char *target, const struct http_header *headers,
-	size_t headers_count, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
-	const struct ws_callbacks *callbacks, void *arg)
+        size_t headers_count, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
+        const struct ws_callbacks *callbacks, void *arg)
 {
 	struct ws *w = ws_new(false, message_bytes_max, callbacks, arg);
 	struct arena a = ARENA_INIT;
@@ -346,14 +347,14 @@ struct ws *ws_connect(struct http_client *client, const char *target, const stru
 	if (protocols_count)
 		h[headers_count++] = (struct http_header){SLICE("sec-websocket-protocol"), strbuf_slice(&list)};
 	struct http_call_options o = {.method = "GET",
-		.target = target,
-		.headers = h,
-		.headers_count = headers_count,
-		.upgrade = "websocket",
-		.on_done = on_refused,
-		.on_upgraded = on_upgraded,
-		.timeout_ms = 30000,
-		.arg = w};
+	        .target = target,
+	        .headers = h,
+	        .headers_count = headers_count,
+	        .upgrade = "websocket",
+	        .on_done = on_refused,
+	        .on_upgraded = on_upgraded,
+	        .timeout_ms = 30000,
+	        .arg = w};
 	w->call = http_client_call(client, &o);
 	strbuf_release(&list);
 	arena_release(&a);

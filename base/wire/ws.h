@@ -1,7 +1,7 @@
 /* WebSocket (RFC 6455): a codec without I/O, and sessions on a connection for servers and clients.
  *
- * The codec (ws_codec) takes bytes and reports messages; it is what the fuzzer feeds. A session (struct ws) puts it on a
- * conn that was upgraded: messages come by callback, pings are answered, the close handshake is done, writes report
+ * The codec (ws_codec) takes bytes and reports messages; it is what the fuzzer feeds. A session (struct ws) puts it on
+ * a conn that was upgraded: messages come by callback, pings are answered, the close handshake is done, writes report
  * back-pressure. Everything belongs to the connection's loop; callbacks come from the loop. */
 #ifndef K3X_BASE_WIRE_WS_H
 #define K3X_BASE_WIRE_WS_H
@@ -12,8 +12,15 @@
 #include "base/wire/http_client.h"
 
 enum ws_kind { WS_TEXT = 1, WS_BINARY = 2, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
-enum { WS_CLOSE_NORMAL = 1000, WS_CLOSE_GOING_AWAY = 1001, WS_CLOSE_PROTOCOL = 1002, WS_CLOSE_BAD_DATA = 1007,
-	WS_CLOSE_POLICY = 1008, WS_CLOSE_TOO_BIG = 1009, WS_CLOSE_ERROR = 1011 };
+enum {
+	WS_CLOSE_NORMAL = 1000,
+	WS_CLOSE_GOING_AWAY = 1001,
+	WS_CLOSE_PROTOCOL = 1002,
+	WS_CLOSE_BAD_DATA = 1007,
+	WS_CLOSE_POLICY = 1008,
+	WS_CLOSE_TOO_BIG = 1009,
+	WS_CLOSE_ERROR = 1011
+};
 
 /* ---- codec ---- */
 
@@ -41,7 +48,7 @@ void ws_codec_release(struct ws_codec *c);
 /* Takes bytes up to the end of the next whole message or control frame: *used of them, *kind 0 when there is none yet.
  * *message lives until the next call. ERR_PROTOCOL, ERR_TOO_BIG: the connection is to be closed with *close_code. */
 int ws_codec_feed(struct ws_codec *c, const char *data, size_t len, size_t *used, enum ws_kind *kind,
-	struct slice *message, unsigned *close_code, struct err *err);
+        struct slice *message, unsigned *close_code, struct err *err);
 
 /* Appends one frame. mask: 4 bytes for a client, NULL for a server. */
 void ws_frame_write(struct strbuf *out, enum ws_kind kind, bool fin, struct slice data, const unsigned char *mask);
@@ -70,12 +77,12 @@ struct ws_callbacks {
  * handshake or no protocol fits (NULL, 0: none is needed). *ret_protocol (may be NULL) lives in the session.
  * message_bytes_max 0: 16 MiB. */
 int ws_accept(struct http_exchange *x, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
-	const struct ws_callbacks *callbacks, void *arg, struct ws **ret, struct slice *ret_protocol, struct err *err);
+        const struct ws_callbacks *callbacks, void *arg, struct ws **ret, struct slice *ret_protocol, struct err *err);
 
 /* Client: asks for an upgrade of `target`. Headers as in http_call_options. */
 struct ws *ws_connect(struct http_client *client, const char *target, const struct http_header *headers,
-	size_t headers_count, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
-	const struct ws_callbacks *callbacks, void *arg);
+        size_t headers_count, const char *const *protocols, size_t protocols_count, size_t message_bytes_max,
+        const struct ws_callbacks *callbacks, void *arg);
 
 /* False: wait for on_drained. Taken in either case, dropped when the session is closing. */
 bool ws_send(struct ws *w, bool is_text, struct slice data);

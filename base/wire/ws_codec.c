@@ -3,9 +3,9 @@
  * A frame's head is gathered byte by byte until its length is known, so frames may be cut anywhere. Payloads are
  * unmasked into the message under way; control frames, which may come between fragments, have a buffer of their own.
  *
- * What can go wrong, all answered with an error and a close code: reserved bits or opcodes, wrong masking, fragmented or
- * long control frames, fragments out of order, lengths in a longer form than needed, text that is not UTF-8, close codes
- * that must not be sent, messages above the limit. */
+ * What can go wrong, all answered with an error and a close code: reserved bits or opcodes, wrong masking, fragmented
+ * or long control frames, fragments out of order, lengths in a longer form than needed, text that is not UTF-8, close
+ * codes that must not be sent, messages above the limit. */
 #include "base/wire/ws.h"
 
 #include "base/base64.h"
@@ -36,7 +36,7 @@ bool ws_utf8_valid(struct slice s)
 		if (n == 0 || end - p < n)
 			return false;
 		if ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) || (c == 0xf0 && p[0] < 0x90) ||
-			(c == 0xf4 && p[0] > 0x8f))
+		        (c == 0xf4 && p[0] > 0x8f))
 			return false;
 		for (int i = 0; i < n; i++)
 			if ((*p++ & 0xc0) != 0x80)
@@ -126,7 +126,7 @@ static void take_payload(struct ws_codec *c, const char *data, size_t n)
 static bool close_code_allowed(unsigned code)
 {
 	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
-		(code >= 3000 && code <= 4999);
+	       (code >= 3000 && code <= 4999);
 }
 
 static int check_close(struct ws_codec *c, unsigned *close_code, struct err *err)
@@ -144,7 +144,7 @@ static int check_close(struct ws_codec *c, unsigned *close_code, struct err *err
 
 /* A frame is whole: *kind when a message is, too. */
 static int end_frame(
-	struct ws_codec *c, enum ws_kind *kind, struct slice *message, unsigned *close_code, struct err *err)
+        struct ws_codec *c, enum ws_kind *kind, struct slice *message, unsigned *close_code, struct err *err)
 {
 	c->in_payload = false;
 	c->head_len = c->head_need = 0;
@@ -177,7 +177,7 @@ static int feed_head(struct ws_codec *c, char byte, unsigned *close_code, struct
 }
 
 int ws_codec_feed(struct ws_codec *c, const char *data, size_t len, size_t *used, enum ws_kind *kind,
-	struct slice *message, unsigned *close_code, struct err *err)
+        struct slice *message, unsigned *close_code, struct err *err)
 {
 	int rc = 0;
 	*used = 0;

@@ -19,12 +19,12 @@ static void a_ca_issues_certificates_that_verify(void **state)
 	const char *orgs[] = {"system:masters", "devs"};
 	const char *names[] = {"localhost", "127.0.0.1", "::1"};
 	struct pki_request r = {.common_name = "admin",
-		.organizations = orgs,
-		.organizations_count = 2,
-		.names = names,
-		.names_count = 3,
-		.is_server = true,
-		.is_client = true};
+	        .organizations = orgs,
+	        .organizations_count = 2,
+	        .names = names,
+	        .names_count = 3,
+	        .is_server = true,
+	        .is_client = true};
 	struct pki_info info;
 	(void)state;
 	assert_int_equal(pki_ca_new("k3x-ca", &ca, &err), 0);
@@ -116,10 +116,10 @@ static void helpers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_ca_issues_certificates_that_verify),
-		cmocka_unit_test(files_are_private_and_load_again),
-		cmocka_unit_test(tokens_verify_with_their_key_only),
-		cmocka_unit_test(helpers),
+	        cmocka_unit_test(a_ca_issues_certificates_that_verify),
+	        cmocka_unit_test(files_are_private_and_load_again),
+	        cmocka_unit_test(tokens_verify_with_their_key_only),
+	        cmocka_unit_test(helpers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,11 +144,11 @@ static void handler(struct http_exchange *x, void *arg)
 	*left = 500;
 	cb.on_writable = send_more;
 	cb.on_message = slice_is(path, "/t/Unary")  ? on_unary
-			: slice_is(path, "/t/Fail") ? on_fail
-			: slice_is(path, "/t/List") ? on_list
-			: slice_is(path, "/t/Bidi") ? on_bidi
-			: slice_is(path, "/t/Hang") ? on_hang
-						    : NULL;
+	                : slice_is(path, "/t/Fail") ? on_fail
+	                : slice_is(path, "/t/List") ? on_list
+	                : slice_is(path, "/t/Bidi") ? on_bidi
+	                : slice_is(path, "/t/Hang") ? on_hang
+	                                            : NULL;
 	if (slice_is(path, "/t/Bidi")) {
 		cb.on_end = on_bidi_end;
 		cb.on_writable = NULL;
@@ -197,11 +197,11 @@ static void count(void *arg)
 static void call(struct http_client *c, const char *method, struct slice request, struct result *r)
 {
 	struct grpc_call_options o = {.method = method,
-		.request = request,
-		.timeout_ms = 3000,
-		.on_message = on_message,
-		.on_done = on_done,
-		.arg = r};
+	        .request = request,
+	        .timeout_ms = 3000,
+	        .on_message = on_message,
+	        .on_done = on_done,
+	        .arg = r};
 	*r = (struct result){0};
 	r->call = grpc_client_call(c, &o);
 	WAIT_FOR(r->done);
@@ -230,7 +230,7 @@ static void exercise(struct http_client *c)
 	assert_int_equal(r.status, GRPC_RESOURCE_EXHAUSTED);
 
 	struct grpc_call_options o = {
-		.method = "/t/Bidi", .stream = true, .on_message = on_message, .on_done = on_done, .arg = &r};
+	        .method = "/t/Bidi", .stream = true, .on_message = on_message, .on_done = on_done, .arg = &r};
 	r = (struct result){0};
 	r.call = grpc_client_call(c, &o);
 	for (int i = 1; i <= 20; i++) {
@@ -256,11 +256,11 @@ static void exercise(struct http_client *c)
 static struct http_client *client_for(const char *unix_path, int port, struct tls_context *tls)
 {
 	struct http_client_options o = {.loop = &loop,
-		.host = unix_path ? NULL : "127.0.0.1",
-		.port = port,
-		.unix_path = unix_path,
-		.tls = tls,
-		.protocol = HTTP_CLIENT_H2};
+	        .host = unix_path ? NULL : "127.0.0.1",
+	        .port = port,
+	        .unix_path = unix_path,
+	        .tls = tls,
+	        .protocol = HTTP_CLIENT_H2};
 	return http_client_new(&o);
 }
 
@@ -335,17 +335,25 @@ static void etcd_answers(void **state)
 	}
 	assert_non_null(mkdtemp(dir));
 	char *argv[] = {"/usr/bin/etcd", "--data-dir", dir, "--listen-client-urls", "http://127.0.0.1:23790",
-		"--advertise-client-urls", "http://127.0.0.1:23790", "--listen-peer-urls", "http://127.0.0.1:23800",
-		"--initial-advertise-peer-urls", "http://127.0.0.1:23800", "--initial-cluster",
-		"default=http://127.0.0.1:23800", NULL};
+	        "--advertise-client-urls", "http://127.0.0.1:23790", "--listen-peer-urls", "http://127.0.0.1:23800",
+	        "--initial-advertise-peer-urls", "http://127.0.0.1:23800", "--initial-cluster",
+	        "default=http://127.0.0.1:23800", NULL};
 	pid_t pid = start(argv);
 	loop_begin();
 	struct http_client *c = client_for(NULL, 23790, NULL);
 	/* PutRequest{key: "a", value: "bc"}, RangeRequest{key: "a"} */
-	call_when_up(c, "/etcdserverpb.KV/Put", SLICE("\x0a\x01" "a" "\x12\x02" "bc"), &r);
+	call_when_up(c, "/etcdserverpb.KV/Put",
+	        SLICE("\x0a\x01"
+	              "a"
+	              "\x12\x02"
+	              "bc"),
+	        &r);
 	assert_int_equal(r.status, GRPC_OK);
 	strbuf_release(&r.last);
-	call(c, "/etcdserverpb.KV/Range", SLICE("\x0a\x01" "a"), &r);
+	call(c, "/etcdserverpb.KV/Range",
+	        SLICE("\x0a\x01"
+	              "a"),
+	        &r);
 	assert_int_equal(r.status, GRPC_OK);
 	assert_non_null(memmem(r.last.data, r.last.len, "bc", 2));
 	strbuf_release(&r.last);
@@ -373,7 +381,8 @@ static void containerd_answers(void **state)
 	FILE *f = fopen(config, "w");
 	fputs("version = 2\n", f);
 	fclose(f);
-	char *argv[] = {"/usr/bin/containerd", "--config", config, "--root", root, "--state", run, "--address", sock, NULL};
+	char *argv[] = {
+	        "/usr/bin/containerd", "--config", config, "--root", root, "--state", run, "--address", sock, NULL};
 	pid_t pid = start(argv);
 	loop_begin();
 	struct http_client *c = client_for(sock, 0, NULL);
@@ -395,12 +404,12 @@ static void containerd_answers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_may_be_cut_anywhere),
-		cmocka_unit_test(bad_frames_are_refused),
-		cmocka_unit_test(timeouts_and_messages_are_parsed),
-		cmocka_unit_test(calls_work_against_our_server),
-		cmocka_unit_test(etcd_answers),
-		cmocka_unit_test(containerd_answers),
+	        cmocka_unit_test(frames_may_be_cut_anywhere),
+	        cmocka_unit_test(bad_frames_are_refused),
+	        cmocka_unit_test(timeouts_and_messages_are_parsed),
+	        cmocka_unit_test(calls_work_against_our_server),
+	        cmocka_unit_test(etcd_answers),
+	        cmocka_unit_test(containerd_answers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

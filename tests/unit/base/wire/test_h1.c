@@ -125,25 +125,27 @@ static void ambiguous_requests_are_refused(void **state)
 	static const struct {
 		const char *text, *status;
 	} cases[] = {
-		{"GET / HTTP/1.1\r\n\r\n", "400"},
-		{"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 "},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "HTTP/1.1 "},
-		{"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
-		{"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", "400"},
-		{"GET / HTTP/1.1\nHost: a\n\n", "400"},
-		{"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"},
-		{"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n", "400"},
-		{"GET / HTTP/2.1\r\nHost: a\r\n\r\n", "HTTP/1.1 "},
-		{"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "405"},
-		{"GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
-		{"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"},
+	        {"GET / HTTP/1.1\r\n\r\n", "400"},
+	        {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+	                "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+	                "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 "},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "HTTP/1.1 "},
+	        {"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n", "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "400"},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", "400"},
+	        {"GET / HTTP/1.1\nHost: a\n\n", "400"},
+	        {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "400"},
+	        {"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n", "400"},
+	        {"GET / HTTP/2.1\r\nHost: a\r\n\r\n", "HTTP/1.1 "},
+	        {"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "405"},
+	        {"GET a HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
+	        {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "400"},
 	};
 	(void)state;
 	serve(0, NULL);
@@ -221,7 +223,7 @@ static void chunked_bodies_continue_and_http_1_0_work(void **state)
 {
 	struct peer p;
 	static const char chunked[] = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nExpect: "
-				      "100-continue\r\n\r\n";
+	                              "100-continue\r\n\r\n";
 	static const char body[] = "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: x\r\n\r\n";
 	static const char old[] = "GET /old HTTP/1.0\r\n\r\n";
 	(void)state;
@@ -297,7 +299,8 @@ static void two_thousand_idle_tls_connections_stay_small(void **state)
 	size_t before = resident_kib();
 	uint64_t t0 = uv_hrtime();
 	for (int i = 0; i < N; i++) {
-		peers[i].conn = conn_connect_tcp(&loop, "127.0.0.1", http_server_port(server), &o, &callbacks, &peers[i]);
+		peers[i].conn =
+		        conn_connect_tcp(&loop, "127.0.0.1", http_server_port(server), &o, &callbacks, &peers[i]);
 		if (i % 50 == 49)
 			WAIT_FOR(peers[i].opened);
 	}
@@ -305,8 +308,8 @@ static void two_thousand_idle_tls_connections_stay_small(void **state)
 		WAIT_FOR(peers[i].opened);
 	double ms = (double)(uv_hrtime() - t0) / 1e6;
 	WAIT_FOR(http_server_connections(server) == N);
-	print_message("%d TLS handshakes, both sides: %.0f ms, %zu KiB per pair\n", N, ms,
-		(resident_kib() - before) / N);
+	print_message(
+	        "%d TLS handshakes, both sides: %.0f ms, %zu KiB per pair\n", N, ms, (resident_kib() - before) / N);
 	for (int i = 0; i < N; i++)
 		conn_close(peers[i].conn, 0);
 	for (int i = 0; i < N; i++) {
@@ -334,14 +337,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ambiguous_requests_are_refused),
-		cmocka_unit_test(large_heads_and_bodies_are_refused),
-		cmocka_unit_test(stalled_requests_time_out),
-		cmocka_unit_test(pipelined_requests_are_answered_in_order),
-		cmocka_unit_test(chunked_bodies_continue_and_http_1_0_work),
-		cmocka_unit_test(an_early_answer_does_not_read_a_long_body),
-		cmocka_unit_test(connections_may_close_at_every_byte),
-		cmocka_unit_test(two_thousand_idle_tls_connections_stay_small),
+	        cmocka_unit_test(ambiguous_requests_are_refused),
+	        cmocka_unit_test(large_heads_and_bodies_are_refused),
+	        cmocka_unit_test(stalled_requests_time_out),
+	        cmocka_unit_test(pipelined_requests_are_answered_in_order),
+	        cmocka_unit_test(chunked_bodies_continue_and_http_1_0_work),
+	        cmocka_unit_test(an_early_answer_does_not_read_a_long_body),
+	        cmocka_unit_test(connections_may_close_at_every_byte),
+	        cmocka_unit_test(two_thousand_idle_tls_connections_stay_small),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

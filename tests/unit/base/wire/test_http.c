@@ -139,11 +139,8 @@ static void on_data(struct http_call *call, struct slice data, void *arg)
 
 static struct http_client *client_new(struct tls_context *tls, enum http_client_protocol protocol)
 {
-	struct http_client_options o = {.loop = &loop,
-		.host = "127.0.0.1",
-		.port = http_server_port(server),
-		.tls = tls,
-		.protocol = protocol};
+	struct http_client_options o = {
+	        .loop = &loop, .host = "127.0.0.1", .port = http_server_port(server), .tls = tls, .protocol = protocol};
 	return http_client_new(&o);
 }
 
@@ -183,11 +180,8 @@ static void exercise(struct http_client *c)
 
 	char *big = malloc(2 << 20);
 	memset(big, 'b', 2 << 20);
-	struct http_call_options o = {.method = "POST",
-		.target = "/echo",
-		.body = {big, 1 << 20},
-		.on_done = on_done,
-		.arg = &r};
+	struct http_call_options o = {
+	        .method = "POST", .target = "/echo", .body = {big, 1 << 20}, .on_done = on_done, .arg = &r};
 	r = (struct result){0};
 	http_client_call(c, &o);
 	WAIT_FOR(r.done);
@@ -203,7 +197,7 @@ static void exercise(struct http_client *c)
 	free(big);
 
 	o = (struct http_call_options){
-		.method = "GET", .target = "/stream", .on_data = on_data, .on_done = on_done, .arg = &r};
+	        .method = "GET", .target = "/stream", .on_data = on_data, .on_done = on_done, .arg = &r};
 	r = (struct result){0};
 	http_client_call(c, &o);
 	WAIT_FOR(r.done);
@@ -310,10 +304,10 @@ static void a_server_with_the_wrong_name_is_refused(void **state)
 	(void)state;
 	serve(server_tls);
 	struct http_client_options o = {.loop = &loop,
-		.host = "127.0.0.1",
-		.port = http_server_port(server),
-		.tls = client_tls,
-		.server_name = "elsewhere.example"};
+	        .host = "127.0.0.1",
+	        .port = http_server_port(server),
+	        .tls = client_tls,
+	        .server_name = "elsewhere.example"};
 	struct http_client *c = http_client_new(&o);
 	get(c, "/who", &r);
 	assert_int_equal(r.code, ERR_UNAUTHENTICATED);
@@ -347,7 +341,7 @@ static void calls_time_out(void **state)
 	serve(NULL);
 	struct http_client *c = client_new(NULL, HTTP_CLIENT_H1);
 	struct http_call_options o = {
-		.method = "GET", .target = "/hold", .on_done = on_done, .arg = &r, .timeout_ms = 100};
+	        .method = "GET", .target = "/hold", .on_done = on_done, .arg = &r, .timeout_ms = 100};
 	http_client_call(c, &o);
 	WAIT_FOR(r.done);
 	assert_int_equal(r.code, ERR_TIMEOUT);
@@ -413,14 +407,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(calls_work_over_plain_connections),
-		cmocka_unit_test(calls_work_over_tls),
-		cmocka_unit_test(certificates_say_who_calls),
-		cmocka_unit_test(a_server_with_the_wrong_name_is_refused),
-		cmocka_unit_test(a_client_that_leaves_aborts_its_exchange),
-		cmocka_unit_test(calls_time_out),
-		cmocka_unit_test(a_closing_server_lets_open_exchanges_finish),
-		cmocka_unit_test(a_dead_server_is_an_error),
+	        cmocka_unit_test(calls_work_over_plain_connections),
+	        cmocka_unit_test(calls_work_over_tls),
+	        cmocka_unit_test(certificates_say_who_calls),
+	        cmocka_unit_test(a_server_with_the_wrong_name_is_refused),
+	        cmocka_unit_test(a_client_that_leaves_aborts_its_exchange),
+	        cmocka_unit_test(calls_time_out),
+	        cmocka_unit_test(a_closing_server_lets_open_exchanges_finish),
+	        cmocka_unit_test(a_dead_server_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

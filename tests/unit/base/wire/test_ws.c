@@ -26,7 +26,10 @@ static void messages_survive_any_cut(void **state)
 	ws_frame_write(&in, WS_BINARY, true, (struct slice){big.data, 300}, mask);
 	ws_frame_write(&in, WS_BINARY, true, strbuf_slice(&big), mask);
 	ws_frame_write(&in, WS_TEXT, true, SLICE(""), mask);
-	ws_frame_write(&in, WS_CLOSE, true, SLICE("\x03\xe8" "bye"), mask);
+	ws_frame_write(&in, WS_CLOSE, true,
+	        SLICE("\x03\xe8"
+	              "bye"),
+	        mask);
 	const enum ws_kind want[] = {WS_PING, WS_TEXT, WS_BINARY, WS_BINARY, WS_TEXT, WS_CLOSE};
 	const size_t lens[] = {1, 5, 300, 70000, 0, 5};
 	for (size_t step = 1; step < 200; step = step * 2 + 1) {
@@ -75,15 +78,15 @@ static void refused(const char *bytes, size_t len, int rc, unsigned want_code)
 static void broken_frames_are_refused_with_a_code(void **state)
 {
 	(void)state;
-	refused("\x81\x01x", 3, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* not masked */
-	refused("\xc1\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* reserved bit */
-	refused("\x83\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* opcode */
-	refused("\x80\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* continuation */
-	refused("\x09\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* fragmented ping */
+	refused("\x81\x01x", 3, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);              /* not masked */
+	refused("\xc1\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);      /* reserved bit */
+	refused("\x83\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);      /* opcode */
+	refused("\x80\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);      /* continuation */
+	refused("\x09\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);      /* fragmented ping */
 	refused("\x82\xfe\0\x05\0\0\0\0", 8, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* long form */
 	refused("\x82\xfe\0\x7f\0\0\0\0", 8, ERR_TOO_BIG, WS_CLOSE_TOO_BIG);
-	refused("\x81\x81\0\0\0\0\xff", 7, ERR_PROTOCOL, WS_CLOSE_BAD_DATA); /* UTF-8 */
-	refused("\x88\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* short close */
+	refused("\x81\x81\0\0\0\0\xff", 7, ERR_PROTOCOL, WS_CLOSE_BAD_DATA);     /* UTF-8 */
+	refused("\x88\x81\0\0\0\0x", 7, ERR_PROTOCOL, WS_CLOSE_PROTOCOL);        /* short close */
 	refused("\x88\x82\0\0\0\0\x03\xed", 8, ERR_PROTOCOL, WS_CLOSE_PROTOCOL); /* code 1005 */
 }
 
@@ -148,10 +151,10 @@ static struct http_client *begin(void)
 	assert_int_equal(http_server_new(&o, &server, &err), 0);
 	assert_int_equal(http_server_listen_tcp(server, "127.0.0.1", 0, &err), 0);
 	struct http_client_options co = {.loop = &loop,
-		.host = "127.0.0.1",
-		.port = http_server_port(server),
-		.tls = client_tls,
-		.protocol = HTTP_CLIENT_H1};
+	        .host = "127.0.0.1",
+	        .port = http_server_port(server),
+	        .tls = client_tls,
+	        .protocol = HTTP_CLIENT_H1};
 	return http_client_new(&co);
 }
 
@@ -241,12 +244,12 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
-		cmocka_unit_test(messages_survive_any_cut),
-		cmocka_unit_test(broken_frames_are_refused_with_a_code),
-		cmocka_unit_test(sessions_carry_messages_and_close_from_either_side),
-		cmocka_unit_test(a_subprotocol_we_do_not_speak_is_refused),
-		cmocka_unit_test(broken_text_closes_the_session_with_its_code),
+	        cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
+	        cmocka_unit_test(messages_survive_any_cut),
+	        cmocka_unit_test(broken_frames_are_refused_with_a_code),
+	        cmocka_unit_test(sessions_carry_messages_and_close_from_either_side),
+	        cmocka_unit_test(a_subprotocol_we_do_not_speak_is_refused),
+	        cmocka_unit_test(broken_text_closes_the_session_with_its_code),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

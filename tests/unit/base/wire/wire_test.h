@@ -46,7 +46,8 @@ static inline void make_identities(void)
 {
 	const char *names[] = {"localhost", "127.0.0.1"}, *orgs[] = {"system:masters", "devs"};
 	struct pki_request s = {.common_name = "server", .names = names, .names_count = 2, .is_server = true};
-	struct pki_request c = {.common_name = "admin", .organizations = orgs, .organizations_count = 2, .is_client = true};
+	struct pki_request c = {
+	        .common_name = "admin", .organizations = orgs, .organizations_count = 2, .is_client = true};
 	struct pki_pair other_ca, stranger;
 	assert_int_equal(pki_ca_new("ca", &ca, &err), 0);
 	assert_int_equal(pki_ca_new("other", &other_ca, &err), 0);
@@ -54,15 +55,15 @@ static inline void make_identities(void)
 	assert_int_equal(pki_issue(&ca, &c, &client_pair, &err), 0);
 	assert_int_equal(pki_issue(&other_ca, &c, &stranger, &err), 0);
 	struct tls_options so = {.is_server = true,
-		.certificate_pem = server_pair.certificate_pem,
-		.key_pem = server_pair.key_pem,
-		.ca_pem = ca.certificate_pem};
+	        .certificate_pem = server_pair.certificate_pem,
+	        .key_pem = server_pair.key_pem,
+	        .ca_pem = ca.certificate_pem};
 	struct tls_options co = {.certificate_pem = client_pair.certificate_pem,
-		.key_pem = client_pair.key_pem,
-		.ca_pem = ca.certificate_pem};
+	        .key_pem = client_pair.key_pem,
+	        .ca_pem = ca.certificate_pem};
 	struct tls_options ao = {.ca_pem = ca.certificate_pem};
 	struct tls_options xo = {
-		.certificate_pem = stranger.certificate_pem, .key_pem = stranger.key_pem, .ca_pem = ca.certificate_pem};
+	        .certificate_pem = stranger.certificate_pem, .key_pem = stranger.key_pem, .ca_pem = ca.certificate_pem};
 	assert_int_equal(tls_context_new(&so, &server_tls, &err), 0);
 	assert_int_equal(tls_context_new(&co, &client_tls, &err), 0);
 	assert_int_equal(tls_context_new(&ao, &anonymous_tls, &err), 0);
