@@ -26,6 +26,7 @@ struct inproc_client {
 	void (*closed)(void *arg);
 	void *closed_arg;
 	bool closing;
+	bool close_posted; /* close_task is on its way: only it may end the client */
 	struct loop_task close_task;
 };
 
@@ -64,7 +65,7 @@ struct inproc_event {
 
 static void maybe_closed(struct inproc_client *ic)
 {
-	if (!ic->closing || !list_empty(&ic->operations))
+	if (!ic->closing || ic->close_posted || !list_empty(&ic->operations))
 		return;
 	void (*closed)(void *) = ic->closed;
 	void *arg = ic->closed_arg;
@@ -307,6 +308,7 @@ static void inproc_watch_close(struct client *c, struct client_watch *w)
 static void close_task_run(struct loop_task *t)
 {
 	struct inproc_client *ic = CONTAINER_OF(t, struct inproc_client, close_task);
+	ic->close_posted = false;
 	maybe_closed(ic);
 }
 
@@ -320,6 +322,7 @@ static void inproc_close(struct client *c, void (*closed)(void *arg), void *arg)
 	op_cancel(CONTAINER_OF(it, struct inproc_op, link));
 	if (list_empty(&ic->operations)) {
 		ic->close_task.run = close_task_run;
+		ic->close_posted = true;
 		loop_post(c->loop, &ic->close_task);
 	}
 }
