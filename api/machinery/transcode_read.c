@@ -64,8 +64,8 @@ static struct json *read_time(struct reader *r, const struct small *s, bool is_m
 {
 	char text[SCALAR_TIME_MAX];
 	int64_t seconds = (int64_t)s->number[1];
-	/* an empty message is Go's zero time, which is null in JSON */
-	if ((!s->seen[1] && !s->seen[2]) || seconds == SCALAR_TIME_ZERO)
+	/* empty or all zero is Go's zero time, which is null in JSON */
+	if ((seconds == 0 && s->number[2] == 0) || seconds == SCALAR_TIME_ZERO)
 		return json_new(r->arena, JSON_NULL);
 	if (!scalar_time_format(seconds, (int32_t)s->number[2], is_micro, text)) {
 		err_set(r->err, ERR_INVAL, "protobuf: time %lld is out of range", (long long)seconds);
