@@ -20,6 +20,8 @@
 #define API_CONNECTIONS_MAX 20000
 /* A request's header or body that stalls this long ends its connection (slow loris). */
 #define HTTP_READ_STALL_MS_MAX 30000
+/* A peer that takes none of what is queued for it in this time is given up. */
+#define HTTP_WRITE_STALL_MS_MAX 120000
 /* An idle keep-alive connection is closed after this. */
 #define HTTP_IDLE_MS_MAX 180000
 /* Bytes queued on one connection that the peer does not take; producers pause well before. */

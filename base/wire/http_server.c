@@ -180,6 +180,18 @@ static void on_accept(struct conn_listener *l, struct conn *conn, void *arg)
 
 /* ---- servers ---- */
 
+/* A queue that is not empty and does not move: the peer has stopped reading. */
+static bool write_stalled(struct http_connection *c, uint64_t now)
+{
+	size_t pending = conn_write_pending(c->conn);
+	if (pending == 0 || pending != c->stalled_bytes) {
+		c->stalled_bytes = pending;
+		c->stalled_since_ms = now;
+		return false;
+	}
+	return now - c->stalled_since_ms > HTTP_WRITE_STALL_MS_MAX;
+}
+
 static void tick(uv_timer_t *t)
 {
 	struct http_server *s = t->data;
@@ -189,7 +201,7 @@ static void tick(uv_timer_t *t)
 		struct http_connection *c = CONTAINER_OF(it, struct http_connection, link);
 		if (c->closing || c->upgraded)
 			continue;
-		if (over)
+		if (over || write_stalled(c, now))
 			http_connection_close(c, 0);
 		else if (c->deadline_ms && now >= c->deadline_ms && c->protocol)
 			c->protocol->expired(c);
