@@ -160,7 +160,7 @@ static const struct schema_type *make_type(
 	        .sorted = sorted,
 	        .field_count = (uint16_t)at,
 	        .flags = (uint16_t)((keeps_all ? SCHEMA_TYPE_PRESERVE_UNKNOWN : 0) |
-	                            (is_object ? SCHEMA_TYPE_HAS_TYPE_META : 0)),
+	                            (is_object ? SCHEMA_TYPE_HAS_TYPE_META : 0) | SCHEMA_TYPE_CUSTOM),
 	};
 	m->depth--;
 	return t;

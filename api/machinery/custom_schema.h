@@ -1,7 +1,7 @@
 /* Schema types for custom resources, made at run time from the openAPIV3Schema of a CRD version.
  *
  * The result is an ordinary struct schema_type without a protobuf view: it prunes and reports unknown fields through
- * decode_object() with DECODE_LENIENT | DECODE_KEEP_SHAPE, and tells server-side apply list types and keys. Whether
+ * decode_object(), and tells server-side apply list types and keys. Whether
  * values have the types and bounds of the schema is validation, and not done here. */
 #ifndef K3X_API_MACHINERY_CUSTOM_SCHEMA_H
 #define K3X_API_MACHINERY_CUSTOM_SCHEMA_H

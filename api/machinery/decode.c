@@ -520,6 +520,8 @@ int decode_object(struct arena *a, struct json *tree, const struct schema_type *
 	        .err = err ? err : &own,
 	        .keep_shape = flags & DECODE_KEEP_SHAPE,
 	        .lenient = flags & DECODE_LENIENT};
+	if (type->flags & SCHEMA_TYPE_CUSTOM)
+		d.lenient = d.keep_shape = true;
 	if (!json_is(tree, JSON_OBJECT))
 		return err_set(err, ERR_INVAL, "json: cannot unmarshal %s into Go value of type %s",
 		        tree ? json_type_name(tree->type) : "nothing", type->go_name);
@@ -530,6 +532,8 @@ void decode_normalise(struct arena *a, struct json *tree, const struct schema_ty
 {
 	struct err err = ERR_INIT;
 	struct decoder d = {.arena = a, .err = &err, .lenient = true, .is_normalising = true};
+	if (type->flags & SCHEMA_TYPE_CUSTOM)
+		d.keep_shape = true;
 	if (json_is(tree, JSON_OBJECT))
 		decode_struct(&d, NULL, tree, type);
 }

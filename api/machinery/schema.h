@@ -85,6 +85,7 @@ enum schema_type_flag {
 	/* JSON: an object is the field "schema" itself, anything else is the other field (JSONSchemaPropsOrBool, ...)
 	 */
 	SCHEMA_TYPE_UNION = 16,
+	SCHEMA_TYPE_CUSTOM = 32, /* made from a CRD: decoding is lenient and keeps the shape, see decode.h */
 };
 
 struct schema_type {

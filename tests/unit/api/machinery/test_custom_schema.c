@@ -21,7 +21,7 @@ static void becomes(const struct schema_type *t, const char *text, const char *w
 	struct decode_problems problems;
 	decode_problems_init(&problems, &arena);
 	struct json *v = json_parse(&arena, slice_of(text), NULL, &err);
-	if (decode_object(&arena, v, t, DECODE_LENIENT | DECODE_KEEP_SHAPE, &problems, &err) != 0)
+	if (decode_object(&arena, v, t, 0, &problems, &err) != 0)
 		fail_msg("%s", err.msg);
 	CLEANUP(cleanup_strbuf) struct strbuf b = STRBUF_INIT;
 	json_write(&b, v);
@@ -48,7 +48,7 @@ static void metadata_follows_the_rules_of_built_in_types(void **state)
 	becomes(t, "{\"metadata\":{\"name\":\"x\",\"creationTimestamp\":null,\"labels\":{},\"what\":1}}",
 	        "{\"metadata\":{\"name\":\"x\"}}", 1);
 	struct json *v = json_parse(&arena, SLICE("{\"metadata\":{\"labels\":{\"a\":1}}}"), NULL, &err);
-	assert_int_equal(decode_object(&arena, v, t, DECODE_LENIENT | DECODE_KEEP_SHAPE, NULL, &err), ERR_INVAL);
+	assert_int_equal(decode_object(&arena, v, t, 0, NULL, &err), ERR_INVAL);
 	assert_string_equal(err.msg,
 	        "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels.a of type string");
 	arena_release(&arena);
