@@ -300,6 +300,10 @@ bool api_subresource(struct call *c)
 			api_when_fresh(c, false, eviction_now);
 		return true;
 	}
+	if (slice_is(sub, "log")) {
+		api_connect(c);
+		return true;
+	}
 	if (slice_is(sub, "token")) {
 		api_token(c);
 		return true;
