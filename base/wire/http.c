@@ -206,8 +206,19 @@ void exchange_sent(struct http_exchange *x)
 	later(x);
 }
 
+/* What is left of the body is read and thrown away, so that the connection can go on. */
+static void discard_body(struct http_exchange *x)
+{
+	if (x->body_ended)
+		return;
+	x->body_mode = BODY_DISCARD;
+	x->body_paused = false;
+	x->wants_held = true;
+}
+
 static void user_done(struct http_exchange *x)
 {
+	discard_body(x);
 	x->user_done = true;
 	x->ended = true;
 	later(x);
@@ -467,9 +478,9 @@ bool http_write_buf(struct http_exchange *x, struct http_buf piece)
 		return true;
 	}
 	queue_push(x, piece);
-	wake(x);
 	if (x->queue_bytes > CONN_WRITE_QUEUE_BYTES_MAX + piece.data.len)
 		x->reset = true; /* the protocol breaks it off at the end of the turn */
+	wake(x);
 	if (x->queue_bytes < HTTP_WRITE_ROOM_BYTES)
 		return true;
 	x->wants_writable = true;
@@ -589,7 +600,7 @@ void exchange_refuse(struct http_exchange *x, int status, const char *message)
 	}
 	x->aborted = true; /* the handler hears of it, but the answer is ours */
 	x->out_headers.count = 0;
-	x->body_mode = BODY_DISCARD;
+	discard_body(x);
 	http_set_content_type(x, "text/plain; charset=utf-8");
 	http_respond_begin(x, status, (int64_t)strlen(message));
 	if (!x->no_body)

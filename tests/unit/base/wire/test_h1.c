@@ -8,6 +8,7 @@ static struct http_server *server;
 static int server_closed, handled;
 static struct slice last_body;
 static char last_path[200];
+static struct http_exchange *held;
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)
 {
@@ -24,6 +25,8 @@ static void handler(struct http_exchange *x, void *arg)
 	snprintf(last_path, sizeof last_path, "%.*s", SLICE_FMT(r->path));
 	if (slice_is(r->path, "/early"))
 		http_respond_arena(x, 403, SLICE("no\n"));
+	else if (slice_is(r->path, "/later"))
+		held = x; /* the body stays undecided */
 	else
 		http_body_collect(x, 1000, on_body, NULL);
 }
@@ -251,6 +254,30 @@ static void an_early_answer_does_not_read_a_long_body(void **state)
 	stop();
 }
 
+static void a_late_answer_that_ignores_the_body_keeps_the_connection(void **state)
+{
+	struct peer p;
+	static const char text[] = "POST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /next "
+	                           "HTTP/1.1\r\nHost: a\r\n\r\n";
+	(void)state;
+	serve(0, NULL);
+	open_peer(&p);
+	for (int whole = 0; whole < 2; whole++) {
+		size_t first = whole ? sizeof text - 1 : 60;
+		strbuf_reset(&p.in);
+		held = NULL;
+		conn_write(p.conn, text, first);
+		WAIT_FOR(held);
+		http_respond(held, 202);
+		uv_run(loop_uv(&loop), UV_RUN_NOWAIT);
+		conn_write(p.conn, text + first, sizeof text - 1 - first);
+		WAIT_FOR(answers(&p) == 2);
+		assert_string_equal(last_path, "/next");
+	}
+	close_peer(&p);
+	stop();
+}
+
 static void connections_may_close_at_every_byte(void **state)
 {
 	static const char text[] = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
@@ -343,6 +370,7 @@ int main(void)
 	        cmocka_unit_test(pipelined_requests_are_answered_in_order),
 	        cmocka_unit_test(chunked_bodies_continue_and_http_1_0_work),
 	        cmocka_unit_test(an_early_answer_does_not_read_a_long_body),
+	        cmocka_unit_test(a_late_answer_that_ignores_the_body_keeps_the_connection),
 	        cmocka_unit_test(connections_may_close_at_every_byte),
 	        cmocka_unit_test(two_thousand_idle_tls_connections_stay_small),
 	};
