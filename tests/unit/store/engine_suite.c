@@ -72,6 +72,62 @@ static void suite_put_flags(void **state)
 	assert_int_equal(suite_put(e, "", "x"), ERR_INVAL);
 }
 
+static void suite_ignore_lease_keeps_the_lease(void **state)
+{
+	struct engine *e = *state;
+	struct suite_call c = {.req.type = STORE_REQUEST_LEASE_GRANT, .req.lease = {.id = 7, .ttl_s = 100}};
+	assert_int_equal(suite_run(e, &c), 0);
+	suite_end(&c);
+	c.req.op = suite_op_put("a", "1");
+	c.req.op.put.lease = 7;
+	assert_int_equal(suite_run(e, &c), 0);
+	suite_end(&c);
+	c.req.op = suite_op_put("a", "2");
+	c.req.op.put.ignore_lease = true;
+	assert_int_equal(suite_run(e, &c), 0);
+	suite_end(&c);
+	c.req.op = suite_op_get("a");
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.result.kvs[0].lease, 7);
+	assert_true(slice_is(c.req.result.kvs[0].value, "2"));
+	suite_end(&c);
+	c.req.op = suite_op_put("b", "2");
+	c.req.op.put.ignore_lease = true;
+	assert_int_equal(suite_run(e, &c), ERR_NOT_FOUND);
+	suite_end(&c);
+}
+
+static void suite_paging_without_a_count(void **state)
+{
+	struct engine *e = *state;
+	char key[16];
+	for (int i = 0; i < 10; i++) {
+		snprintf(key, sizeof key, "k%d", i);
+		suite_put(e, key, "v");
+	}
+	struct suite_call c = {.req.op = suite_op_list("k3", "")};
+	c.req.op.range.limit = 4;
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.result.n_kvs, 4);
+	assert_int_equal(c.req.result.count, 7);
+	assert_true(c.req.result.more);
+	suite_end(&c);
+	c.req.op = suite_op_list("k3", "");
+	c.req.op.range.limit = 4;
+	c.req.op.range.no_count = true;
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.result.n_kvs, 4);
+	assert_true(c.req.result.more);
+	suite_end(&c);
+	c.req.op = suite_op_list("k6", "");
+	c.req.op.range.limit = 4;
+	c.req.op.range.no_count = true;
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.result.n_kvs, 4);
+	assert_false(c.req.result.more);
+	suite_end(&c);
+}
+
 static void suite_txn_compares_and_reads_its_writes(void **state)
 {
 	struct engine *e = *state;
@@ -374,6 +430,14 @@ static int version_compare(const struct version *a, const struct version *b, con
 	return r->sort == STORE_SORT_DESCEND ? -c : c;
 }
 
+/* A bound for a filter: often exactly a revision that is there. */
+static int64_t model_bound(struct model *m)
+{
+	if (m->n == 0 || model_random(m, 4) == 0)
+		return model_random(m, (unsigned)m->revision + 1);
+	return m->log[m->n - 1 - (int)model_random(m, m->n < 30 ? (unsigned)m->n : 30)].revision;
+}
+
 static struct store_range model_random_range(struct model *m, int *from, int *to)
 {
 	struct store_range r = {.keys = model_range(m, from, to)};
@@ -387,13 +451,13 @@ static struct store_range model_random_range(struct model *m, int *from, int *to
 	r.keys_only = model_random(m, 4) == 0;
 	r.count_only = model_random(m, 6) == 0;
 	if (model_random(m, 5) == 0)
-		r.min_mod_revision = model_random(m, (unsigned)m->revision + 1);
+		r.min_mod_revision = model_bound(m);
 	if (model_random(m, 5) == 0)
-		r.max_mod_revision = model_random(m, (unsigned)m->revision + 1);
+		r.max_mod_revision = model_bound(m);
 	if (model_random(m, 5) == 0)
-		r.min_create_revision = model_random(m, (unsigned)m->revision + 1);
+		r.min_create_revision = model_bound(m);
 	if (model_random(m, 5) == 0)
-		r.max_create_revision = model_random(m, (unsigned)m->revision + 1);
+		r.max_create_revision = model_bound(m);
 	return r;
 }
 
@@ -791,7 +855,8 @@ static void suite_random_operations_match_the_model(void **state)
 
 #define SUITE_TEST(fn) cmocka_unit_test_setup_teardown(fn, suite_setup, suite_teardown)
 #define SUITE_TESTS \
-	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), \
+	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), SUITE_TEST(suite_ignore_lease_keeps_the_lease), \
+		SUITE_TEST(suite_paging_without_a_count), \
 	        SUITE_TEST(suite_txn_compares_and_reads_its_writes), SUITE_TEST(suite_txn_refuses_double_writes), \
 	        SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
 	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
