@@ -373,6 +373,46 @@ static void a_closing_server_lets_open_exchanges_finish(void **state)
 	}
 }
 
+/* New connections get the new certificate, open ones go on; a broken file changes nothing. */
+static void certificates_can_be_renewed_while_serving(void **state)
+{
+	char dir[] = "/tmp/k3x-tls-XXXXXX";
+	const char *names[] = {"127.0.0.1"};
+	struct pki_request request = {.common_name = "renewed", .names = names, .names_count = 1, .is_server = true};
+	struct pki_pair fresh;
+	struct tls_context *tls;
+	struct result r;
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	CLEANUP(cleanup_free) char *crt = xprintf("%s/crt", dir), *key = xprintf("%s/key", dir);
+	assert_int_equal(pki_pair_save(&server_pair, crt, key, &err), 0);
+	struct tls_options o = {
+	        .is_server = true, .certificate_file = crt, .key_file = key, .ca_pem = ca.certificate_pem};
+	assert_int_equal(tls_context_new(&o, &tls, &err), 0);
+	serve(tls);
+	struct http_client *old = client_new(client_tls, HTTP_CLIENT_AUTO);
+	get(old, "/none", &r);
+	assert_int_equal(r.status, 204);
+	assert_int_equal(pki_file_write(crt, SLICE("broken"), 0644, &err), 0);
+	assert_int_not_equal(tls_context_reload(tls, &err), 0);
+	assert_int_equal(pki_issue(&ca, &request, &fresh, &err), 0);
+	assert_int_equal(pki_pair_save(&fresh, crt, key, &err), 0);
+	assert_int_equal(tls_context_reload(tls, &err), 0);
+	struct http_client *c = client_new(client_tls, HTTP_CLIENT_AUTO);
+	get(c, "/none", &r);
+	assert_int_equal(r.status, 204);
+	get(old, "/none", &r);
+	assert_int_equal(r.status, 204);
+	client_close(old);
+	client_close(c);
+	stop_serving();
+	tls_context_unref(tls);
+	pki_pair_release(&fresh);
+	unlink(crt);
+	unlink(key);
+	rmdir(dir);
+}
+
 static void a_dead_server_is_an_error(void **state)
 {
 	struct result r;
@@ -414,6 +454,7 @@ int main(void)
 	        cmocka_unit_test(a_client_that_leaves_aborts_its_exchange),
 	        cmocka_unit_test(calls_time_out),
 	        cmocka_unit_test(a_closing_server_lets_open_exchanges_finish),
+	        cmocka_unit_test(certificates_can_be_renewed_while_serving),
 	        cmocka_unit_test(a_dead_server_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
