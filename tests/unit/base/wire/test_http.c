@@ -413,6 +413,65 @@ static void certificates_can_be_renewed_while_serving(void **state)
 	rmdir(dir);
 }
 
+struct side {
+	struct loop loop;
+	struct http_server *server;
+	int port, closed;
+};
+
+static void who_only(struct http_exchange *x, void *arg)
+{
+	(void)arg;
+	who(x);
+}
+
+static void side_start(void *arg)
+{
+	struct side *s = arg;
+	struct http_server_options o = {.loop = &s->loop, .handler = who_only, .tls = server_tls, .reuse_port = true};
+	struct err e = ERR_INIT;
+	assert_int_equal(http_server_new(&o, &s->server, &e), 0);
+	assert_int_equal(http_server_listen_tcp(s->server, "127.0.0.1", s->port, &e), 0);
+	s->port = http_server_port(s->server);
+}
+
+static void side_stop(void *arg)
+{
+	struct side *s = arg;
+	http_server_close(s->server, 1000, count_close, &s->closed);
+	loop_stop(&s->loop);
+}
+
+static void two_loops_share_a_port_and_a_tls_context(void **state)
+{
+	static struct side sides[2];
+	struct result r;
+	(void)state;
+	loop_begin();
+	for (int i = 0; i < 2; i++) {
+		loop_init(&sides[i].loop, "side");
+		loop_start_thread(&sides[i].loop);
+		sides[i].port = i ? sides[0].port : 0;
+		loop_call(&sides[i].loop, side_start, &sides[i]);
+	}
+	for (int i = 0; i < 20; i++) {
+		struct http_client_options o = {
+		        .loop = &loop, .host = "127.0.0.1", .port = sides[0].port, .tls = client_tls};
+		struct http_client *c = http_client_new(&o);
+		get(c, "/who", &r);
+		assert_int_equal(r.status, 200);
+		strbuf_release(&r.body);
+		client_close(c);
+	}
+	for (int i = 0; i < 2; i++) {
+		loop_call(&sides[i].loop, side_stop, &sides[i]);
+		loop_join(&sides[i].loop);
+		loop_release(&sides[i].loop);
+		assert_int_equal(sides[i].closed, 1);
+	}
+	loop_finish();
+}
+
 static void a_dead_server_is_an_error(void **state)
 {
 	struct result r;
@@ -455,6 +514,7 @@ int main(void)
 	        cmocka_unit_test(calls_time_out),
 	        cmocka_unit_test(a_closing_server_lets_open_exchanges_finish),
 	        cmocka_unit_test(certificates_can_be_renewed_while_serving),
+	        cmocka_unit_test(two_loops_share_a_port_and_a_tls_context),
 	        cmocka_unit_test(a_dead_server_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
