@@ -1,9 +1,10 @@
 /* `k3x server`: puts the house together and runs it until it is told to stop.
  *
  * Start, each step waiting for the one before:
- *     settings -> keys and certificates -> store -> API server -> kubeconfig
+ *     settings -> keys and certificates -> store -> API server -> kubeconfig -> parts (see parts.h)
  * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers; the
  * API server has a loop and a thread of its own. */
+#include "tools/parts.h"
 #include "tools/programs.h"
 #include "tools/server_int.h"
 
@@ -75,6 +76,7 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
+	parts_stop();
 	loop_call(&s->api_loop, close_api, s);
 }
 
@@ -89,19 +91,26 @@ static void on_sigpipe(uv_signal_t *h, int number)
 
 /* ---- starting ---- */
 
+static void fail(struct server *s, const struct err *err)
+{
+	log_error("server", "cannot start", "error=\"%s\"", err->msg);
+	s->exit_code = err_exit_code(err->code);
+	stop(s);
+}
+
 static void api_ready_on_main(struct loop_task *t)
 {
 	struct server *s = CONTAINER_OF(t, struct server, ready_task);
 	struct err err = ERR_INIT;
 	if (s->api_err.code) {
-		log_error("server", "the API server cannot start", "error=\"%s\"", s->api_err.msg);
-		s->exit_code = err_exit_code(s->api_err.code);
-		stop(s);
+		fail(s, &s->api_err);
 		return;
 	}
 	if (server_write_kubeconfig(&s->settings, api_server_port(s->api), &err) != 0)
 		log_warn("server", "cannot write the admin kubeconfig", "error=\"%s\"", err.msg);
 	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api), s->settings.write_kubeconfig);
+	if (parts_start(&s->settings, s->api, api_server_port(s->api), &err) != 0)
+		fail(s, &err);
 }
 
 static void api_ready(void *arg, const struct err *err)
