@@ -26,7 +26,7 @@ CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
 LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -llz4 -lssl -lcrypto -luv_a -Wl,-Bdynamic -lpthread -ldl -lm -lrt
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
-.PHONY: all deps check up down clean clean-data lint format asan tsan install test-unit
+.PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus
 .DEFAULT_GOAL := all
 .SECONDARY:
 .DELETE_ON_ERROR:
@@ -66,10 +66,60 @@ $(B)/obj/gen/%.o: build/gen/%.c | $(GEN_H)
 
 include tests/module.mk
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
+
+# ---- for people ----
 
 deps:
 	@tools/deps.sh
 
+up: deps
+	@$(MAKE) --no-print-directory all
+	@tools/up.sh
+
+down:
+	@tools/down.sh
+
+clean-data: down
+	rm -rf /var/lib/k3x /etc/k3x
+
+# Installs what is missing, builds, and runs everything that CI runs.
+check: deps
+	@tests/check.sh
+
+install: all
+	install -D -m 755 -s $(B)/k3x $(DESTDIR)$(PREFIX)/bin/k3x
+	for name in k3x-store k3x-bench; do ln -sf k3x $(DESTDIR)$(PREFIX)/bin/$$name; done
+
 clean:
-	rm -rf build/release build/asan build/tsan build/gen build/k3x build/fuzz
+	rm -rf build/release build/asan build/tsan build/gen build/k3x build/fuzz compile_commands.json
+
+# ---- for contributors ----
+
+OUR_FILES = $(shell git ls-files '*.c' '*.h')
+OUR_SRCS = $(filter-out tests/% ,$(filter %.c,$(OUR_FILES)))
+
+asan:
+	@$(MAKE) --no-print-directory VARIANT=asan test-unit
+
+tsan:
+	@$(MAKE) --no-print-directory VARIANT=tsan test-unit
+
+format:
+	clang-format -i $(OUR_FILES)
+
+# The layer check and the tidy check are ours and quick; clang-tidy and cppcheck come from Debian and take minutes.
+lint: lint-quick compile_commands.json
+	@command -v clang-tidy >/dev/null && command -v cppcheck >/dev/null || { echo 'lint: apt-get install clang-tidy cppcheck' >&2; exit 1; }
+	@echo $(OUR_SRCS) | tr ' ' '\n' | xargs -P 2 -n 8 clang-tidy --quiet -p . 2>/dev/null
+	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt \
+		--error-exitcode=1 -j 2 -I. -Ibuild/gen --std=c11 -D_GNU_SOURCE $(OUR_SRCS)
+
+lint-quick:
+	@tools/check-layers $(filter-out tests/%,$(OUR_FILES))
+	@tools/check-tidy $(OUR_FILES)
+
+compile_commands.json: Makefile $(GEN_H)
+	@{ echo '['; sep=; for f in $(OUR_SRCS); do \
+		printf '%s{"directory":"%s","file":"%s","command":"cc -std=gnu11 %s -I. -Ibuild/gen -c %s"}' "$$sep" "$(CURDIR)" "$$f" \
+			"-D_GNU_SOURCE -DK3X_VERSION=\\\"0\\\" -DK3X_KUBE_VERSION=\\\"0\\\"" "$$f"; sep=$$',\n'; done; echo ']'; } >$@

@@ -1,11 +1,34 @@
-# A unit test is one cmocka program per source file, found by its name; it links the whole library.
+# Tests. A unit test is one cmocka program per source file, found by its name; it links the whole library. A fuzz target is
+# built twice: by `fuzz-corpus` with a plain main() that runs it over its corpus (part of `make check`, needs no clang), and
+# by `fuzz` with libFuzzer, SECONDS each.
 UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
+FUZZ_SECONDS ?= 30
 
-$(B)/tests/%: tests/%.c $(LIB)
+$(B)/tests/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
 
 test-unit: $(UNIT_BINS)
 	@tests/run_unit.sh $(UNIT_BINS)
+
+$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/corpus_main.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< tests/fuzz/corpus_main.c $(LIB) $(LIBS)
+
+fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
+	@tests/run_fuzz.sh $(B)/tests/fuzz $(FUZZ_NAMES)
+
+build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
+	@mkdir -p $(@D)
+	@echo "  FUZZ $*"
+	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c,$(LIB_SRCS)) \
+		tools/gen_schema_parse.c $(filter build/gen/schema%.c,$(GEN_C)) $(filter-out -lraft,$(LIBS))
+
+fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
+	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \
+		tests/fuzz/corpus/$$n 2>&1 | tail -n 1 || exit 1; done

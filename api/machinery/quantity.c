@@ -162,13 +162,13 @@ static size_t format_binary(__int128 whole, char *out)
 		exponent += 10;
 	}
 	size_t n = put_i128(out, whole);
-	return n + (size_t)sprintf(out + n, "%s", exponent ? binary_suffixes[exponent / 10 - 1].text : "");
+	return n + (size_t)snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", exponent ? binary_suffixes[exponent / 10 - 1].text : "");
 }
 
 size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
 {
 	if (q->nanos == 0)
-		return (size_t)sprintf(out, "0");
+		return (size_t)snprintf(out, QUANTITY_TEXT_MAX, "0");
 	if (q->format == QUANTITY_BINARY_SI && q->nanos % NANO == 0 &&
 	        (q->nanos >= (__int128)1024 * NANO || q->nanos <= (__int128)-1024 * NANO))
 		return format_binary(q->nanos / NANO, out);
@@ -180,8 +180,8 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
 	}
 	size_t n = put_i128(out, v);
 	if (q->format == QUANTITY_DECIMAL_EXPONENT)
-		return n + (size_t)(exponent ? sprintf(out + n, "e%d", exponent) : sprintf(out + n, "%s", ""));
-	return n + (size_t)sprintf(out + n, "%s", decimal_suffixes[exponent / 3 + 3].text);
+		return n + (size_t)(exponent ? snprintf(out + n, QUANTITY_TEXT_MAX - n, "e%d", exponent) : snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", ""));
+	return n + (size_t)snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", decimal_suffixes[exponent / 3 + 3].text);
 }
 
 /* ---- values ---- */
