@@ -65,6 +65,7 @@ $(B)/obj/gen/%.o: build/gen/%.c | $(GEN_H)
 	@$(CC) $(filter-out $(WARN) -std=gnu11,$(CFLAGS)) -std=c11 $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 include tests/module.mk
+include tools/bench.mk
 
 -include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
 

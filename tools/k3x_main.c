@@ -13,6 +13,7 @@ struct program {
 
 static const struct program programs[] = {
 	{"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
+	{"bench", bench_main, "measure a server"},
 };
 
 static const struct program *find(const char *name)

@@ -4,5 +4,6 @@
 #define K3X_TOOLS_PROGRAMS_H
 
 int server_main(int argc, char **argv);
+int bench_main(int argc, char **argv);
 
 #endif
