@@ -59,6 +59,7 @@ struct call {
 	unsigned refs;
 	bool gone; /* the client went away: nobody waits for an answer */
 	bool answered;
+	bool stored; /* a write of this call succeeded */
 	const struct call_transport *transport;
 	void *transport_data;
 	/* request */

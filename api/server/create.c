@@ -55,6 +55,14 @@ static int check_namespace(struct call *c, struct json *object, struct err *err)
 	return 0;
 }
 
+/* Said before anything is allocated for the object; the compare-and-swap has the last word. */
+static int check_absent(struct call *c, struct slice name, struct err *err)
+{
+	const struct resource *r = c->route.resource;
+	struct slice key = r->namespaced ? slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name))) : name;
+	return cache_get(cache_resource(c->server->cache, r), key) ? status_exists(err, r, name) : 0;
+}
+
 static bool validate(struct call *c, struct json *object)
 {
 	struct field_errors *errors = ARENA_NEW(&c->arena, struct field_errors);
@@ -67,11 +75,15 @@ static bool validate(struct call *c, struct json *object)
 }
 
 /* Everything between the body and the store. NULL: answered already, or err is set. */
-static struct json *build(struct call *c, struct err *err)
+static struct json *build(struct call *c, bool *generated, struct err *err)
 {
 	const struct resource *r = c->route.resource;
 	struct json *object = body_read(c, r->type, r->kind, r->api_version, err);
 	if (!object || check_namespace(c, object, err) != 0 || admission_check(c, r, c->route.ns, err) != 0)
+		return NULL;
+	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
+	*generated = !name.len;
+	if (name.len && check_absent(c, name, err) != 0)
 		return NULL;
 	strategy_prepare_create(c, r, object);
 	defaults_apply(&c->arena, r, object);
@@ -85,9 +97,9 @@ static struct json *build(struct call *c, struct err *err)
 static void create_now(struct call *c)
 {
 	struct err err = ERR_INIT;
-	bool dry_run;
+	bool dry_run, generated = false;
 	const struct resource *r = c->route.resource;
-	struct json *object = body_dry_run(c, &dry_run, &err) == 0 ? build(c, &err) : NULL;
+	struct json *object = body_dry_run(c, &dry_run, &err) == 0 ? build(c, &generated, &err) : NULL;
 	if (object && r->storage != r && resource_convert(&c->arena, object, r, r->storage, &err) != 0)
 		object = NULL;
 	if (!object) {
@@ -99,7 +111,7 @@ static void create_now(struct call *c)
 	struct creation *k = ARENA_NEW(&c->arena, struct creation);
 	k->write.call = c;
 	k->name = json_get_str(meta, "name");
-	k->generated = json_get_str(meta, "generateName").len > 0;
+	k->generated = generated;
 	strategy_write(&k->write.text, object);
 	if (dry_run) {
 		struct rcbuf *text = rcbuf_copy(k->write.text.data, k->write.text.len);

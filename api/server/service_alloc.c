@@ -1,8 +1,9 @@
 /* Cluster addresses and node ports of services.
  *
  * What is in use is read from the watch cache: the allocator follows the services like any watcher and keeps one bit per
- * address and port. What it gives out is marked at once, before the service is stored; if the write then fails the mark
- * stays until the range runs out and the bits are counted anew. Only IPv4 so far. See write_int.h. */
+ * address and port. What it gives out is marked at once, before the service is stored; the mark is taken back when the
+ * call ends without having stored anything (refused later on, lost to another write, a dry run). Only IPv4 so far. See
+ * write_int.h. */
 #include "api/server/write_int.h"
 
 #include "base/check.h"
@@ -142,6 +143,26 @@ static void catch_up(struct service_allocator *a, struct call *c)
 
 /* ---- giving out ---- */
 
+struct grant {
+	struct call *call;
+	uint8_t *mark;
+};
+
+static void take_back(void *arg)
+{
+	struct grant *g = arg;
+	if (!g->call->stored)
+		*g->mark = 0;
+}
+
+static void give(struct call *c, uint8_t *mark)
+{
+	struct grant *g = ARENA_NEW(&c->arena, struct grant);
+	*g = (struct grant){c, mark};
+	*mark = 1;
+	arena_on_release(&c->arena, take_back, g);
+}
+
 static uint32_t random_below(uint32_t n)
 {
 	uint32_t r = 0;
@@ -176,13 +197,13 @@ static int take_address(struct service_allocator *a, struct call *c, struct json
 			return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate IP: the provided IP is not in the valid range", SLICE_FMT(wanted));
 		if (a->addresses[i])
 			return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate IP: provided IP is already allocated", SLICE_FMT(wanted));
-		a->addresses[i] = 1;
+		give(c, &a->addresses[i]);
 	} else {
 		uint32_t low = a->count > STATIC_BAND * 4 ? STATIC_BAND : 2;
 		i = pick(a->addresses, low, a->count - 1);
 		if (i < 0)
 			return err_set(err, ERR_NO_SPACE, "failed to allocate a service IP: range is full");
-		a->addresses[i] = 1;
+		give(c, &a->addresses[i]);
 		json_set_cstr(&c->arena, spec, "clusterIP", ip_text(&c->arena, a->base + (uint32_t)i));
 	}
 	struct json *list = json_set(&c->arena, spec, "clusterIPs", json_new(&c->arena, JSON_ARRAY));
@@ -226,7 +247,7 @@ static int take_port(struct service_allocator *a, struct call *c, struct json *p
 			return err_set(err, ERR_NO_SPACE, "failed to allocate a nodePort: range is full");
 		wanted = a->port_min + i;
 	}
-	a->ports[wanted - a->port_min] = 1;
+	give(c, &a->ports[wanted - a->port_min]);
 	json_set_int(&c->arena, port, "nodePort", wanted);
 	return 0;
 }

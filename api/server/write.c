@@ -27,6 +27,7 @@ static void request_done(struct store_request *req)
 	bool lost = !req->err.code && !req->result.succeeded;
 	store_request_release(req);
 	if (!lost) {
+		w->call->stored = w->call->stored || !req->err.code;
 		finish(w);
 		return;
 	}
