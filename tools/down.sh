@@ -1,0 +1,89 @@
+#!/bin/bash
+# make down: stops the server and everything it started: containers, containerd, mounts, links, cgroups, nftables tables. The
+# data in /var/lib/k3x stays (make clean-data removes it). Processes are found by the sockets and files that are k3x's own.
+# K3X_DATA_DIR and K3X_STATE_DIR point it at another server's folders.
+set -u
+data=${K3X_DATA_DIR:-/var/lib/k3x}
+state=${K3X_STATE_DIR:-/run/k3x}
+socket=$state/containerd/containerd.sock
+
+[ "$(id -u)" = 0 ] || { echo "make down: must be run as root" >&2; exit 1; }
+
+wait_gone() { # pid, seconds
+	for _ in $(seq $(($2 * 20))); do
+		[ -e "/proc/$1" ] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+stop_pid() { # pid, seconds of patience
+	[ -n "${1:-}" ] && [ -e "/proc/$1" ] || return 0
+	kill "$1" 2>/dev/null
+	wait_gone "$1" "$2" || { kill -9 "$1" 2>/dev/null; wait_gone "$1" 5; }
+}
+
+# Pids whose command line holds a text, one a line.
+pids_with() {
+	for p in /proc/[0-9]*; do
+		tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -qF -- "$1" && [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$PPID" ] && echo "${p#/proc/}"
+	done
+}
+
+children_of() {
+	for c in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do
+		echo "$c"
+		children_of "$c"
+	done
+}
+
+server=$(cat "$state/server.pid" 2>/dev/null || true)
+if [ -n "$server" ] && grep -qa server "/proc/$server/cmdline" 2>/dev/null; then
+	stop_pid "$server" 15
+fi
+rm -f "$state/server.pid"
+
+# Shims outlive containerd on purpose; each is the parent of its containers.
+containerd=$(cat "$state/containerd/containerd.pid" 2>/dev/null || true)
+for shim in $(pids_with "-address $socket"); do
+	family=$(children_of "$shim")
+	for p in $family; do kill -9 "$p" 2>/dev/null; done
+	for p in $family; do wait_gone "$p" 5; done
+	stop_pid "$shim" 2
+done
+if [ -n "$containerd" ] && grep -qa containerd "/proc/$containerd/cmdline" 2>/dev/null; then
+	stop_pid "$containerd" 10
+fi
+
+# Mounts, deepest first.
+awk -v a="$state/" -v b="$data/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
+	umount "$m" 2>/dev/null || umount -l "$m" 2>/dev/null
+done
+
+# Pod network: namespaces that the pods' sandboxes had, links, rules.
+for ns in $(ip netns list 2>/dev/null | awk '$1 ~ /^cni-/ { print $1 }'); do
+	ip netns delete "$ns" 2>/dev/null
+done
+for link in $(ip -o link show master cni0 2>/dev/null | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }'); do
+	ip link delete "$link" 2>/dev/null
+done
+ip link delete cni0 2>/dev/null
+nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
+	nft delete table "$family" "$table"
+done
+for set in nat filter; do # what the portmap and bridge plugins leave behind
+	command -v iptables-save >/dev/null && iptables-save -t $set 2>/dev/null | grep -E '^-A .*CNI' | sed 's/^-A/-D/' | while read -r rule; do
+		eval "iptables -t $set $rule" 2>/dev/null
+	done
+	command -v iptables-save >/dev/null && iptables-save -t $set 2>/dev/null | sed -n 's/^:\(CNI[^ ]*\) .*/\1/p' | while read -r chain; do
+		iptables -t $set -F "$chain" 2>/dev/null
+		iptables -t $set -X "$chain" 2>/dev/null
+	done
+done
+
+# Empty pod cgroups, deepest first, on v1 and v2.
+find /sys/fs/cgroup -depth -type d -path '*/kubepods*' 2>/dev/null | while read -r d; do rmdir "$d" 2>/dev/null; done
+
+rm -rf "$state" /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-* 2>/dev/null
+[ "$data" = /var/lib/k3x ] && rm -f /etc/k3x/k3x.yaml
+echo "k3x is down; data stays in $data"
