@@ -1,0 +1,107 @@
+# Shared by integration tests: source it. Counts checks, starts and stops servers of the test's own, waits for conditions.
+#
+# A test has a folder of its own ($T), a network namespace of its own when it asks for one (in_namespace), and cleans up on
+# exit whatever happens. It ends by calling finish, which prints "N passed, N failed, N skipped".
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+K3X=${K3X:-$root/build/k3x}
+T=$(mktemp -d /tmp/k3x-test-XXXXXX)
+passed=0 failed=0 skipped=0
+netns=
+server_pid=
+
+ok() { passed=$((passed + 1)); printf 'ok   %s\n' "$1"; }
+bad() { failed=$((failed + 1)); printf 'FAIL %s%s\n' "$1" "${2:+: $2}"; }
+skip() { skipped=$((skipped + 1)); printf 'SKIP %s: %s\n' "$1" "$2"; }
+
+# check NAME COMMAND...: passes when the command does.
+check() {
+	local name=$1 out
+	shift
+	if out=$("$@" 2>&1); then ok "$name"; else bad "$name" "$(tail -n 5 <<<"$out")"; fi
+}
+
+# check_is NAME EXPECTED ACTUAL
+check_is() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "expected '$2', got '$3'"; fi; }
+# check_has NAME PART TEXT
+check_has() { case $3 in *"$2"*) ok "$1" ;; *) bad "$1" "no '$2' in: $(tail -n 5 <<<"$3")" ;; esac; }
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.1
+	done
+}
+
+# A network of our own: an address and a default route, so that nothing of the machine's own network is touched.
+in_namespace() {
+	netns=k3x-test-$$
+	ip netns add $netns
+	ip -n $netns link set lo up
+	ip -n $netns link add name uplink type bridge
+	ip -n $netns addr add 192.168.177.1/24 dev uplink
+	ip -n $netns link set uplink up
+	ip -n $netns route add default via 192.168.177.254 dev uplink onlink
+}
+
+# Runs a command where the cluster's network is.
+inside() { if [ -n "$netns" ]; then nsenter --net=/run/netns/$netns "$@"; else "$@"; fi; }
+kubectl() { inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" --request-timeout=20s "$@"; }
+
+# start_server PORT ARGS...
+start_server() {
+	local port=$1
+	shift
+	rm -f "$T/kubeconfig"
+	inside setsid "$K3X" server --data-dir "$T/data" --https-listen-port "$port" --write-kubeconfig "$T/kubeconfig" --log "$T/k3x.log" "$@" </dev/null >>"$T/k3x.log" 2>&1 &
+	server_pid=$!
+	if ! wait_for 20 test -s "$T/kubeconfig"; then
+		bad "server starts" "$(tail -n 5 "$T/k3x.log")"
+		return 1
+	fi
+}
+
+stop_server() { # signal
+	[ -n "$server_pid" ] || return 0
+	kill "-${1:-TERM}" "$server_pid" 2>/dev/null
+	wait "$server_pid" 2>/dev/null
+	server_pid=
+}
+
+# Everything that a server of this test may have left.
+cleanup() {
+	stop_server TERM
+	inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/down.sh" >/dev/null 2>&1
+	[ -n "$netns" ] && ip netns delete $netns 2>/dev/null
+	[ -n "${KEEP:-}" ] || rm -rf "$T"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+finish() {
+	printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+	[ $failed -eq 0 ]
+}
+
+# busybox_image NAME:TAG FILE [COMMAND...]: a docker-save archive with busybox in it; the command is its default one.
+busybox_image() {
+	local name=$1 file=$2 dir links a
+	shift 2
+	dir=$(mktemp -d "$T/image-XXXXXX")
+	mkdir -p "$dir/root/bin" "$dir/root/tmp" "$dir/root/etc" "$dir/root/www"
+	cp "$(type -P busybox)" "$dir/root/bin/busybox"
+	for a in $("$dir/root/bin/busybox" --list); do ln -sf busybox "$dir/root/bin/$a"; done
+	echo 'root:x:0:0:root:/:/bin/sh' >"$dir/root/etc/passwd"
+	tar -C "$dir/root" --owner=0 --group=0 -cf "$dir/layer.tar" .
+	local sum command
+	sum=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
+	command=$(printf '%s\n' "$@" | sed 's/\\/\\\\/g; s/"/\\"/g; s/.*/"&"/' | paste -sd,)
+	cat >"$dir/config.json" <<-JSON
+	{"architecture":"$(dpkg --print-architecture)","os":"linux","config":{"Cmd":[${command}],"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:$sum"]}}
+	JSON
+	echo '[{"Config":"config.json","RepoTags":["docker.io/library/'"$name"'"],"Layers":["layer.tar"]}]' >"$dir/manifest.json"
+	tar -C "$dir" -cf "$file" manifest.json config.json layer.tar
+	rm -rf "$dir"
+}

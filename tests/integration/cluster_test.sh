@@ -1,0 +1,120 @@
+#!/bin/bash
+# A one-server cluster as a user sees it: kubectl applies a Deployment and a Service, pods run in containers, curl reaches
+# every replica through the service from a pod and from the node, and the things people do every day work: scale, update,
+# undo, logs, exec, wait, describe, delete namespace. Then the server is killed while pods run, and nothing is lost.
+. "$(dirname "$0")/_lib.sh"
+[ "$(id -u)" = 0 ] || { skip "cluster" "needs root"; finish; exit; }
+
+in_namespace
+mkdir -p "$T/data/agent/images"
+busybox_image web:1 "$T/data/agent/images/web1.tar" sh -c 'echo one-$(hostname) >/www/index.html; echo started; exec httpd -f -p 8080 -h /www'
+busybox_image web:2 "$T/data/agent/images/web2.tar" sh -c 'echo two-$(hostname) >/www/index.html; echo started; exec httpd -f -p 8080 -h /www'
+
+start_server 17643 --node-name node1 --kubelet-port 17650 || { finish; exit 1; }
+check "node becomes Ready" wait_for 60 bash -c "$(declare -f inside kubectl); netns=$netns T=$T; kubectl wait --for=condition=Ready node/node1 --timeout=1s"
+
+cat >"$T/web.yaml" <<'YAML'
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: web
+        image: web:1
+        ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: client
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: sh
+    image: web:1
+    command: [sh, -c, "echo hello; trap exit TERM; while :; do sleep 1; done"]
+YAML
+check "apply" kubectl apply -f "$T/web.yaml"
+check "deployment rolls out" kubectl rollout status deploy/web --timeout=60s
+check "wait for the client pod" kubectl wait --for=condition=Ready pod/client --timeout=60s
+ip=$(kubectl get svc web -o jsonpath='{.spec.clusterIP}')
+
+# replies HOW WANT: asks the service until that many different answers were seen.
+replies() {
+	local how=$1 want=$2 i seen=
+	for i in $(seq 60); do
+		seen+=$($how)$'\n'
+		[ "$(grep -c . <<<"$(sort -u <<<"$seen" | grep -E '^(one|two)-')")" -ge "$want" ] && return 0
+	done
+	sort -u <<<"$seen"
+	return 1
+}
+from_pod() { kubectl exec client -- wget -q -T 2 -O - "http://$ip/"; }
+from_node() { inside curl -s -m 2 "http://$ip/"; }
+check "every replica answers a pod through the ClusterIP" replies from_pod 3
+check "every replica answers the node through the ClusterIP" replies from_node 3
+check "the kubernetes service answers" bash -c "[ \"\$(nsenter --net=/run/netns/$netns curl -sk -m 2 https://10.43.0.1/livez)\" = ok ]"
+
+check_has "logs" hello "$(kubectl logs client)"
+check_has "logs -f ends with its time" hello "$(timeout 3 nsenter --net=/run/netns/$netns "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" logs -f client)"
+check_is "exec passes output" hi "$(kubectl exec client -- echo hi)"
+check_is "exec passes input and its end" 6 "$(printf 'abcdef' | kubectl exec -i client -- wc -c | tr -d ' ')"
+kubectl exec client -- sh -c 'exit 7' >/dev/null 2>&1
+check_is "exec passes the exit code" 7 $?
+check_has "describe shows events" "Started" "$(kubectl describe pod client)"
+check_has "get -o wide shows the node" node1 "$(kubectl get pods -o wide)"
+
+check "scale" kubectl scale deploy/web --replicas=5
+check "scaled out" kubectl rollout status deploy/web --timeout=60s
+check_is "five pods" 5 "$(kubectl get pods -l app=web --no-headers | wc -l)"
+check "set image" kubectl set image deploy/web web=web:2
+check "new version rolls out" kubectl rollout status deploy/web --timeout=90s
+check_has "new version answers" two- "$(from_node)"
+check "rollout undo" kubectl rollout undo deploy/web
+check "old version rolls out" kubectl rollout status deploy/web --timeout=90s
+check_has "old version answers" one- "$(from_node)"
+
+# killed: pods live on, the restarted server adopts them, what was acknowledged is there
+kubectl create configmap kept --from-literal=a=b >/dev/null
+before=$(kubectl get pods -o jsonpath='{range .items[*]}{.metadata.uid}{.status.containerStatuses[0].containerID}{.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort)
+stop_server KILL
+check_has "pods answer while the server is dead" one- "$(from_node)"
+start_server 17643 --node-name node1 --kubelet-port 17650
+check "node is Ready again" wait_for 30 bash -c "$(declare -f inside kubectl); netns=$netns T=$T; kubectl wait --for=condition=Ready node/node1 --timeout=1s"
+check_is "what was acknowledged is there" b "$(kubectl get configmap kept -o jsonpath='{.data.a}')"
+sleep 3 # long enough for a kubelet that adopts badly to show it
+check_is "the same containers run, none restarted" "$before" "$(kubectl get pods -o jsonpath='{range .items[*]}{.metadata.uid}{.status.containerStatuses[0].containerID}{.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort)"
+check_is "exec works on adopted pods" hi "$(kubectl exec client -- echo hi)"
+
+check "create a namespace with a pod" bash -c "$(declare -f inside kubectl); netns=$netns T=$T; kubectl create ns gone && kubectl -n gone create deployment d --image=web:1 --replicas=2"
+check "its deployment rolls out" kubectl -n gone rollout status deploy/d --timeout=60s
+check "delete ns" kubectl delete ns gone --timeout=90s
+check_is "nothing of it is left" "" "$(kubectl get all -n gone --no-headers 2>/dev/null)"
+
+kubectl delete deploy/web svc/web pod/client --timeout=60s >/dev/null 2>&1
+check_is "deleted pods are gone" "" "$(wait_for 30 bash -c "$(declare -f inside kubectl); netns=$netns T=$T; [ -z \"\$(kubectl get pods --no-headers 2>/dev/null)\" ]" || kubectl get pods --no-headers)"
+
+# everything goes
+stop_server TERM
+inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/down.sh" >/dev/null
+check_is "no mount is left" "" "$(grep -F "$T" /proc/self/mountinfo)"
+check_is "no process is left" "" "$(grep -laF "$T" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/" | xargs -r -n1 dirname | xargs -r -n1 basename | grep -vx "$BASHPID")"
+check_is "no rule is left" "" "$(inside nft list tables | grep k3x)"
+check_is "no link is left" "" "$(inside ip -o link | grep -E 'cni0|veth')"
+finish
