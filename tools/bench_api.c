@@ -6,9 +6,15 @@
 #include "tools/bench_int.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const alone[] = {"--disable-scheduler", "--disable-controller-manager", NULL};
+
+static bool wants(const struct bench_settings *s, const char *part)
+{
+	return !s->only || strcmp(s->only, part) == 0;
+}
 
 struct creations {
 	struct bench_samples cm1_rate, cm1_p50, cm1_p99, cm64_rate, cm64_p50, cm64_p99, cm64_cpu, pod_rate, pod_p50, pod_p99, pod_cpu;
@@ -104,9 +110,11 @@ static int measure_filled(struct bench_settings *s, struct bench_report *r, stru
 		double full = bench_server_rss_mb(server, "VmRSS");
 		bench_report_add(r, (struct bench_row){"rss_empty_mb", "resident, empty store, just started", "MiB", empty, 0, 40, BENCH_LOWER});
 		bench_report_add(r, (struct bench_row){"rss_10000_pods_mb", "resident, 10,000 pods and 12,000 ConfigMaps", "MiB", full, 1338, 150, BENCH_LOWER});
-		bench_lists(r, &t, server, s->quick);
+		if (wants(s, "lists"))
+			bench_lists(r, &t, server, s->quick);
 		bench_report_add(r, (struct bench_row){"rss_after_lists_mb", "resident after the lists", "MiB", bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
-		bench_fan_out(r, &t, 1000, s->quick ? 5 : 30);
+		if (wants(s, "watch"))
+			bench_fan_out(r, &t, 1000, s->quick ? 5 : (int)(s->rounds ? s->rounds : 30));
 		bench_report_add(r, (struct bench_row){"rss_after_fan_out_mb", "resident after the fan-out", "MiB", bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
 	}
 	bench_target_close(&t);
@@ -129,10 +137,14 @@ static int measure_other(struct bench_settings *s, struct bench_report *r, struc
 	if (bench_target_open(&t, s->kubeconfig, err) != 0)
 		return err->code;
 	if (bench_objects_prepare(&t, err) == 0) {
-		create_all(&t, NULL, &c, s->quick, names);
-		report_creations(r, &c);
-		bench_lists(r, &t, NULL, s->quick);
-		bench_fan_out(r, &t, 1000, s->quick ? 5 : 30);
+		if (wants(s, "creations")) {
+			create_all(&t, NULL, &c, s->quick, names);
+			report_creations(r, &c);
+		}
+		if (wants(s, "lists"))
+			bench_lists(r, &t, NULL, s->quick);
+		if (wants(s, "watch"))
+			bench_fan_out(r, &t, 1000, s->quick ? 5 : (int)(s->rounds ? s->rounds : 30));
 	}
 	bench_target_close(&t);
 	return err->code;
@@ -142,10 +154,13 @@ static int measure_own(struct bench_settings *s, struct bench_report *r, struct 
 {
 	struct creations c = {0};
 	int64_t rounds = s->rounds ? s->rounds : s->quick ? 1 : 3;
-	for (int i = 0; i < rounds; i++)
+	for (int i = 0; i < rounds && wants(s, "creations"); i++)
 		if (with_server(s, &c, i, err) != 0)
 			return err->code;
-	report_creations(r, &c);
+	if (wants(s, "creations"))
+		report_creations(r, &c);
+	if (s->only && !wants(s, "lists") && !wants(s, "watch"))
+		return 0;
 	struct bench_server server;
 	bench_server_init(&server, s, (int)rounds);
 	measure_filled(s, r, &server, err);

@@ -20,6 +20,7 @@ struct bench_settings {
 	const char *kubeconfig; /* measure this server; NULL: start one */
 	const char *dir;        /* data of servers we start goes below it */
 	const char *out;        /* folder for NAME.json */
+	const char *only;       /* api: "creations", "lists" or "watch"; NULL: all */
 	int64_t port;           /* first of the ports we use */
 	int64_t rounds;         /* 0: the benchmark's own number */
 	bool quick;

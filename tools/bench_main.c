@@ -30,6 +30,7 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 		{"kubeconfig", 0, FLAG_STRING, &s->kubeconfig, NULL, "api: measure the server this names instead of starting one", NULL},
 		{"dir", 0, FLAG_STRING, &s->dir, NULL, "where servers keep their data (/tmp)", NULL},
 		{"out", 0, FLAG_STRING, &s->out, NULL, "folder for NAME.json (build/bench)", NULL},
+		{"only", 0, FLAG_STRING, &s->only, NULL, "api: creations, lists or watch alone", NULL},
 		{"port", 0, FLAG_INT, &s->port, NULL, "first port of the servers (17100)", NULL},
 		{"rounds", 0, FLAG_INT, &s->rounds, NULL, "how often (the benchmark's own number)", NULL},
 		{"quick", 0, FLAG_BOOL, &s->quick, NULL, "fewer and shorter rounds", NULL},
