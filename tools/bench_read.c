@@ -10,6 +10,8 @@
 
 enum { OPENING_MAX = 64 };
 
+#define FAN_NAMESPACE "bench-fan"
+
 /* ---- lists ---- */
 
 struct listing {
@@ -181,7 +183,7 @@ static void open_next(struct fan *f)
 	w->http = http_client_new(&(struct http_client_options){.loop = &f->target->loop, .host = f->target->host, .port = f->target->port,
 		.tls = f->target->tls, .protocol = HTTP_CLIENT_H1, .connections_max = 1});
 	http_client_call(w->http, &(struct http_call_options){.method = "GET",
-		.target = "/api/v1/namespaces/default/configmaps?watch=true&labelSelector=fan%3Dout", .on_head = fan_head, .on_data = fan_data,
+		.target = "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps?watch=true", .on_head = fan_head, .on_data = fan_data,
 		.on_done = fan_done, .arg = w});
 }
 
@@ -212,8 +214,8 @@ static void close_all(void *arg)
 static void make_write(struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body)
 {
 	struct fan *f = l->arg;
-	strbuf_adds(target, "/api/v1/namespaces/default/configmaps");
-	strbuf_addf(body, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"generateName\":\"fan-\",\"labels\":{\"fan\":\"out\"}},\"data\":{\"key\":\"%0200d\"}}", 7);
+	strbuf_adds(target, "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps");
+	strbuf_addf(body, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"generateName\":\"fan-\"},\"data\":{\"key\":\"%0200d\"}}", 7);
 	f->heard = 0;
 	f->wrote_ms = bench_now_ms();
 }
@@ -222,6 +224,8 @@ void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watc
 {
 	struct fan f = {.target = t, .n = watchers, .watchers = xcalloc(watchers, sizeof *f.watchers)};
 	struct bench_samples first = {0}, last = {0};
+	bench_request(t, "DELETE", "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps", SLICE(""), NULL);
+	bench_request(t, "POST", "/api/v1/namespaces", SLICE("{\"metadata\":{\"name\":\"" FAN_NAMESPACE "\"}}"), NULL);
 	uv_sem_init(&f.step, 0);
 	double began = bench_now_ms();
 	loop_call(&t->loop, open_some, &f);

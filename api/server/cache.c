@@ -5,7 +5,9 @@
  * foreign keys) are left alone.
  *
  * A turn of the feed reads what the store has ready, applies it, and only then wakes the watchers, each once: with a
- * thousand watchers on one resource a burst of writes costs one wake per watcher and turn, not one per event. */
+ * thousand watchers on one resource a burst of writes costs one wake per watcher and turn, not one per event. They are
+ * woken some at a time, with the loop's deferred work in between, so that what one has written is encrypted and sent
+ * while it is still in the processor's caches, and the first is not kept waiting for the last. */
 #include "api/server/cache_int.h"
 
 #include "base/check.h"
@@ -18,6 +20,7 @@ enum {
 	LOAD_PAGE_KEYS = 500,
 	RING_FIRST = 64,
 	RING_EVENTS_MAX = 8192,
+	WAKE_AT_ONCE = 64,
 	RING_BYTES_MAX = 4 * 1024 * 1024, /* of bytes that only the ring may still hold, per resource */
 };
 
@@ -29,6 +32,8 @@ struct cache {
 	struct map by_prefix; /* storage prefix -> struct cache_resource */
 	int64_t revision;
 	struct list_link waits;
+	struct list_link waking; /* resources with watchers to wake */
+	struct loop_defer wake_more;
 	struct store_watch *watch;
 	struct store_request page;
 	struct arena page_arena; /* keys of the page being asked for */
@@ -49,6 +54,7 @@ static struct cache_resource *resource_new(struct cache *c, const struct resourc
 	cr->resource = r;
 	omap_init(&cr->objects);
 	list_init(&cr->watchers);
+	list_init(&cr->in_waking);
 	cr->first_seq = cr->next_seq = 1;
 	cr->horizon = c->revision;
 	map_put(&c->by_prefix, slice_of(r->storage_prefix), cr);
@@ -151,6 +157,8 @@ bool cache_watch_from(struct cache_resource *cr, struct cache_watcher *w, int64_
 	}
 	w->next = low;
 	w->told = false;
+	w->resource = cr;
+	cr->watchers_count++;
 	list_push_back(&cr->watchers, &w->link);
 	return true;
 }
@@ -169,24 +177,51 @@ const struct cache_event *cache_watch_next(struct cache_resource *cr, struct cac
 
 void cache_watch_stop(struct cache_watcher *w)
 {
-	if (w->link.next)
-		list_del(&w->link);
+	if (!w->link.next)
+		return;
+	list_del(&w->link);
+	w->link.next = NULL;
+	w->resource->watchers_count--;
 }
 
-static void wake_watchers(struct cache *c)
+/* Looks at the first watcher and puts it last. */
+static bool wake_first(struct cache_resource *cr)
 {
-	MAP_FOREACH(slot, &c->by_prefix)
-	{
-		struct cache_resource *cr = slot->value;
-		LIST_FOREACH(it, &cr->watchers)
-		{
-			struct cache_watcher *w = CONTAINER_OF(it, struct cache_watcher, link);
-			if (w->told || w->next == cr->next_seq)
-				continue;
-			w->told = true;
-			w->wake(w); /* may unlink itself, not others */
-		}
+	struct list_link *it = list_pop_front(&cr->watchers);
+	cr->unwoken--;
+	if (!it) {
+		cr->unwoken = 0;
+		return false;
 	}
+	list_push_back(&cr->watchers, it);
+	struct cache_watcher *w = CONTAINER_OF(it, struct cache_watcher, link);
+	if (w->told || w->next == cr->next_seq)
+		return false;
+	w->told = true;
+	w->wake(w); /* may unlink itself, not others */
+	return true;
+}
+
+static void wake_some(struct loop_defer *d)
+{
+	struct cache *c = CONTAINER_OF(d, struct cache, wake_more);
+	int woken = 0;
+	while (!list_empty(&c->waking) && woken < WAKE_AT_ONCE) {
+		struct cache_resource *cr = CONTAINER_OF(c->waking.next, struct cache_resource, in_waking);
+		while (cr->unwoken && woken < WAKE_AT_ONCE)
+			woken += wake_first(cr);
+		if (!cr->unwoken)
+			list_del(&cr->in_waking);
+	}
+	if (!list_empty(&c->waking))
+		loop_defer(c->loop, &c->wake_more);
+}
+
+static void note_event(struct cache *c, struct cache_resource *cr)
+{
+	cr->unwoken = cr->watchers_count;
+	if (cr->unwoken && !list_linked(&cr->in_waking))
+		list_push_back(&c->waking, &cr->in_waking);
 }
 
 /* ---- waiting for a revision ---- */
@@ -269,6 +304,7 @@ static void apply_event(struct cache *c, const struct store_event *e)
 		apply_delete(cr, key, e->kv.mod_revision);
 	else
 		apply_put(cr, key, &e->kv);
+	note_event(c, cr);
 }
 
 static void feed(void *arg)
@@ -291,7 +327,7 @@ static void feed(void *arg)
 			break;
 	}
 	wake_waits(c);
-	wake_watchers(c);
+	wake_some(&c->wake_more);
 }
 
 /* ---- loading ---- */
@@ -354,7 +390,7 @@ static void load_page(struct cache *c, struct slice from)
 	struct store_key_range all = store_prefix_range(&c->page_arena, slice_of(registry));
 	c->page = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->loop, .done = load_page_done};
 	c->page.op.type = STORE_OP_RANGE;
-	c->page.op.range = (struct store_range){.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision};
+	c->page.op.range = (struct store_range){.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision, .no_count = true};
 	store_submit(c->store, &c->page);
 }
 
@@ -366,6 +402,8 @@ struct cache *cache_new(struct loop *loop, struct engine *store, void (*loaded)(
 	c->loaded = loaded;
 	c->loaded_arg = arg;
 	list_init(&c->waits);
+	list_init(&c->waking);
+	loop_defer_init(&c->wake_more, wake_some);
 	resources_each(add_row, c);
 	c->loading = true;
 	load_page(c, SLICE_NULL);
@@ -405,6 +443,7 @@ void cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
 	CHECK(list_empty(&c->waits) && !c->loading);
 	c->closed = closed;
 	c->closed_arg = arg;
+	loop_defer_cancel(&c->wake_more);
 	if (c->watch)
 		store_watch_close(c->store, c->watch, watch_closed, c);
 	else

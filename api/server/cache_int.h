@@ -26,6 +26,7 @@ struct cache_event {
 /* A consumer of one resource's events. */
 struct cache_watcher {
 	struct list_link link;
+	struct cache_resource *resource;
 	uint64_t next; /* sequence number of the first event not yet seen */
 	bool told; /* wake() was called and cache_watcher_next() has not run dry since */
 	void (*wake)(struct cache_watcher *w);
@@ -41,6 +42,9 @@ struct cache_resource {
 	size_t ring_bytes;
 	int64_t horizon; /* events above this revision are all in the ring */
 	struct list_link watchers;
+	size_t watchers_count;
+	size_t unwoken; /* at least so many at the front of `watchers` are to be looked at */
+	struct list_link in_waking;
 };
 
 /* Waits until the cache has reached a revision; embedded by the caller. */

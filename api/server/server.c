@@ -215,6 +215,8 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
 	service_allocator_free(s->services);
+	rcbuf_unref(s->frame.object);
+	rcbuf_unref(s->frame.text);
 	arena_release(&s->arena);
 	free(s);
 }

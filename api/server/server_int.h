@@ -25,6 +25,11 @@ struct api_server {
 	bool closing;
 	uv_timer_t bookmark_timer;
 	struct list_link watches; /* of struct watch, for bookmarks and time limits */
+	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
+		struct rcbuf *object;
+		const char *type;
+		struct rcbuf *text;
+	} frame;
 	struct {
 		uint64_t requests;
 		uint64_t errors;

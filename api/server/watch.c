@@ -13,7 +13,8 @@
  *            410 Status is the last thing it reads
  *
  * Output is pulled: pump() writes while the connection takes it and stops otherwise; the ring is the queue, so a thousand
- * watchers cost one copy of the events. A JSON frame is a short head, the object's shared bytes, and a tail. */
+ * watchers cost one copy of the events. A JSON frame is made once for all watchers that are sent the same event; of large
+ * objects, and of the initial ones, it is a short head, the object's shared bytes, and a tail. */
 #include "api/server/server_int.h"
 
 #include "api/machinery/transcode.h"
@@ -27,6 +28,7 @@
 enum {
 	TIME_LIMIT_MIN_S = 1800, /* upstream's --min-request-timeout: a watch lives this long to twice it */
 	BOOKMARK_S = 60,
+	SHARED_FRAME_BYTES_MAX = 64 * 1024,
 	PUMP_EVENTS_MAX = 256, /* per turn, so that one watcher does not hold up the loop */
 };
 
@@ -63,6 +65,28 @@ static bool frame_json_by_reference(struct watch *w, const char *type, struct rc
 	write_slice(w, (struct slice){head, (size_t)n});
 	call_stream_write(w->call, (struct http_buf){{text->data, text->len}, text});
 	return call_stream_write(w->call, (struct http_buf){SLICE("}\n"), NULL});
+}
+
+/* `type` is one of our literals: compared by address. */
+static bool frame_json_shared(struct watch *w, const char *type, struct rcbuf *text)
+{
+	struct api_server *s = w->call->server;
+	if (s->frame.object != text || s->frame.type != type) {
+		struct strbuf b = STRBUF_INIT;
+		strbuf_reserve(&b, text->len + 64);
+		strbuf_addf(&b, "{\"type\":\"%s\",\"object\":", type);
+		strbuf_add(&b, text->data, text->len);
+		strbuf_adds(&b, "}\n");
+		rcbuf_unref(s->frame.object);
+		rcbuf_unref(s->frame.text);
+		s->frame.object = rcbuf_ref(text);
+		s->frame.type = type;
+		s->frame.text = rcbuf_copy(b.data, b.len);
+		strbuf_release(&b);
+	}
+	rcbuf_unref(text);
+	struct rcbuf *frame = rcbuf_ref(s->frame.text);
+	return call_stream_write(w->call, (struct http_buf){{frame->data, frame->len}, frame});
 }
 
 static void shape_object(struct watch *w, struct strbuf *out, struct slice text)
@@ -110,7 +134,7 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	if (c->transport->event)
 		return c->transport->event(c, type, text);
 	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF)
-		return frame_json_by_reference(w, type, text);
+		return w->initial || text->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, text) : frame_json_shared(w, type, text);
 	struct strbuf shaped = STRBUF_INIT;
 	shape_object(w, &shaped, (struct slice){text->data, text->len});
 	rcbuf_unref(text);
@@ -190,15 +214,14 @@ static void end_too_slow(struct watch *w)
 static bool emit(struct watch *w, const struct cache_event *e)
 {
 	const struct resource *r = w->cr->resource;
+	static const char added[] = "ADDED", modified[] = "MODIFIED", deleted[] = "DELETED";
 	bool was = e->before && object_matches(e->before, &w->filter, r);
 	bool is = !e->is_delete && object_matches(e->object, &w->filter, r);
 	bool more = true;
 	if (is)
-		more = frame_object(w, was ? "MODIFIED" : "ADDED", e->object);
-	else if (was && e->is_delete)
-		more = frame_object(w, "DELETED", e->object);
+		more = frame_object(w, was ? modified : added, e->object);
 	else if (was)
-		more = frame_object(w, "DELETED", e->object);
+		more = frame_object(w, deleted, e->object);
 	w->revision = e->revision;
 	return more;
 }

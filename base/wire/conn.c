@@ -242,7 +242,7 @@ static void deliver_waiting(struct conn *c)
 		c->cb.on_read(c, b.data, b.len, c->arg);
 		strbuf_release(&b);
 	}
-	if (c->tls && c->unread.len == 0 && may_deliver(c)) {
+	if (c->tls && c->unread.len == 0 && (c->cipher_in.len || tls_session_has_plain(c->tls)) && may_deliver(c)) {
 		struct strbuf b = c->cipher_in;
 		c->cipher_in = STRBUF_INIT;
 		receive_tls(c, strbuf_cstr(&b), b.len);

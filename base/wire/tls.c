@@ -453,6 +453,11 @@ struct slice tls_session_input_left(const struct tls_session *s)
 	return (struct slice){s->in, s->in_len};
 }
 
+bool tls_session_has_plain(const struct tls_session *s)
+{
+	return SSL_pending(s->ssl) > 0;
+}
+
 static int fail(struct tls_session *s, const char *what, struct err *err)
 {
 	long verify = SSL_get_verify_result(s->ssl);

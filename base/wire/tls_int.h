@@ -19,6 +19,8 @@ void tls_session_free(struct tls_session *s);
 /* Lends encrypted bytes for the calls that follow; tls_session_input_left() is what they have not taken. */
 void tls_session_input(struct tls_session *s, const char *data, size_t len);
 struct slice tls_session_input_left(const struct tls_session *s);
+/* Decrypted bytes wait inside for the next tls_session_read(). */
+bool tls_session_has_plain(const struct tls_session *s);
 
 int tls_session_handshake(struct tls_session *s, struct err *err); /* DONE, AGAIN, FAILED */
 int tls_session_read(struct tls_session *s, char *buf, size_t cap, size_t *ret_len, struct err *err);
