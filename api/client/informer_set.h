@@ -33,6 +33,8 @@ void informer_set_ignore(struct informer_handler *h);
 /* Calls fn(arg) once, when every informer that exists by then has its initial objects; at the loop's next turn at the
  * earliest. Several may wait. */
 void informer_set_when_synced(struct informer_set *s, void (*fn)(void *arg), void *arg);
+/* Takes back a call that has not come yet. */
+void informer_set_stop_waiting(struct informer_set *s, void (*fn)(void *arg), void *arg);
 /* Ends one informer (a custom resource that is no longer served); its handlers are told of deletions first. */
 void informer_set_drop(struct informer_set *s, const char *path);
 
@@ -41,10 +43,6 @@ struct informer *shared_informer_base(struct shared_informer *i); /* for informe
 /* `key` appends the group's text, or nothing. The same name gives the same index. */
 struct informer_index *informer_index_get(
 	struct shared_informer *i, const char *name, void (*key)(struct slice object, struct strbuf *out));
-struct informer_entry {
-	struct informer_object *object;
-	struct list_link *links; /* one for each index of the informer */
-};
 /* The objects of a group; NULL when it is empty. The group must not change while it is walked. */
 struct informer_group;
 const struct informer_group *informer_index_group(const struct informer_index *x, struct slice key);

@@ -66,6 +66,11 @@ struct work_call {
  * that its arg can be set. */
 struct work_call *work_send(struct work *w, const char *method, const char *path, const struct json *body,
 	void (*done)(struct work_call *call));
+/* The same with a body that is written already; it must live in the work's arena. */
+struct work_call *work_send_text(struct work *w, const char *method, const char *path, struct slice body,
+	void (*done)(struct work_call *call));
+/* The text of a tree in the work's arena, for work_send_text(). */
+struct slice work_text(struct work *w, const struct json *body);
 /* PATCH with "application/merge-patch+json" or another type. */
 struct work_call *work_patch(struct work *w, const char *path, const char *content_type, const struct json *body,
 	void (*done)(struct work_call *call));

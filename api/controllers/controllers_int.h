@@ -1,0 +1,72 @@
+/* What the controllers share: the context they live in, and the table of them. A controller is one file with one start
+ * function that makes its state, its queue and its handlers; the context closes queues, handlers and recorders, and then
+ * calls the release function for the state. */
+#ifndef K3X_API_CONTROLLERS_CONTROLLERS_INT_H
+#define K3X_API_CONTROLLERS_CONTROLLERS_INT_H
+
+#include "api/client/closing.h"
+#include "api/client/expectations.h"
+#include "api/client/informer_set.h"
+#include "api/client/meta.h"
+#include "api/client/recorder.h"
+#include "api/client/work_queue.h"
+#include "api/controllers/controllers.h"
+#include "base/check.h"
+#include "base/json/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PODS "/api/v1/pods"
+#define NODES "/api/v1/nodes"
+#define NAMESPACES "/api/v1/namespaces"
+#define SERVICES "/api/v1/services"
+#define REPLICASETS "/apis/apps/v1/replicasets"
+#define DEPLOYMENTS "/apis/apps/v1/deployments"
+
+static const char merge_patch[] = "application/merge-patch+json";
+static const char strategic_patch[] = "application/strategic-merge-patch+json";
+
+struct controllers {
+	struct client *client;
+	struct informer_set *informers;
+	struct arena arena; /* options and small things that live as long as this */
+	const char *root_ca; /* PEM text, NULL: none */
+	const char *cluster_cidr;
+	unsigned node_grace_s;
+	struct list_link queues, listeners, recorders;
+	void **states; /* one for each row of the table */
+	struct closing closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* All three end with the context. The queue starts when the informers are synced. */
+struct work_queue *controllers_queue(
+	struct controllers *c, const char *name, unsigned workers, void (*run)(struct work *w), void *arg);
+struct recorder *controllers_recorder(struct controllers *c, const char *component);
+struct shared_informer *controllers_listen(struct controllers *c, const char *path, const struct informer_handler *handler);
+
+static inline uint64_t controllers_now_ms(const struct controllers *c)
+{
+	return loop_now_ms(c->client->loop);
+}
+
+/* The table's functions: `start` returns the state, `release` (may be free) frees it once nothing calls it any more. */
+void *namespace_controller_start(struct controllers *c);
+void namespace_controller_release(void *state);
+void *service_account_controller_start(struct controllers *c);
+void service_account_controller_release(void *state);
+void *replica_set_controller_start(struct controllers *c);
+void replica_set_controller_release(void *state);
+void *deployment_controller_start(struct controllers *c);
+void deployment_controller_release(void *state);
+
+/* ---- small things that several need ---- */
+
+/* {"metadata":{"resourceVersion":"..."}}: a patch that fails when the object has changed since. */
+struct json *patch_new(struct arena *a, struct slice resource_version);
+/* Int or percent of `total`: "25%" of 10 is 3 rounded up, 2 down. `v` absent: fallback. */
+int64_t int_or_percent(const struct json *v, int64_t total, bool round_up, int64_t fallback);
+
+#endif

@@ -1,0 +1,251 @@
+/* Emptying namespaces that are being deleted.
+ *
+ *     deletionTimestamp set --> DELETE all pods --> none left? DELETE everything else --> list what remains
+ *         --> nothing: PUT finalize without "kubernetes"
+ *         --> something: conditions say what, and come again
+ *
+ * Pods go first (upstream's OrderedNamespaceDeletion), so that nothing they need vanishes under them. Every namespaced
+ * resource of the registry is asked, custom ones included. Upstream: pkg/controller/namespace/deletion. */
+#include "api/controllers/controllers_int.h"
+
+#include "api/machinery/resources.h"
+
+enum { RETRY_MS = 1000, RETRY_PODS_MS = 500, KINDS_MAX = 512 };
+
+struct namespaces {
+	struct controllers *c;
+	struct shared_informer *namespaces;
+	struct work_queue *queue;
+};
+
+/* One resource of one namespace. */
+struct content {
+	struct sync *y;
+	const struct resource *resource;
+	const char *path;
+	size_t left; /* objects that remain */
+	struct json *finalizers; /* of what remains: name -> count */
+};
+
+struct sync {
+	struct namespaces *s;
+	struct work *work;
+	struct meta meta;
+	struct json *ns;
+	struct content contents[KINDS_MAX];
+	size_t count, waiting;
+	bool pods_only;
+	const char *failure; /* of a deletion */
+};
+
+static void list_all(struct sync *y);
+static void finish(struct sync *y);
+
+static void namespace_changed(void *arg, struct informer_object *o)
+{
+	struct namespaces *s = arg;
+	if (json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
+		work_queue_add(s->queue, o->key);
+}
+
+static void namespace_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	namespace_changed(arg, o);
+}
+
+/* ---- what there is to delete ---- */
+
+static bool add_content(void *arg, const struct resource *r)
+{
+	struct sync *y = arg;
+	unsigned needed = RESOURCE_LIST | RESOURCE_DELETE;
+	if (!r->namespaced || (r->verbs & needed) != needed || r->storage != r || y->count == KINDS_MAX)
+		return true;
+	if (y->pods_only && (*r->group || strcmp(r->plural, "pods") != 0))
+		return true;
+	struct content *k = &y->contents[y->count++];
+	*k = (struct content){.y = y, .resource = r};
+	k->path = kube_path(&y->work->arena, r->api_version, r->plural, y->meta.name, SLICE_NULL, NULL);
+	return true;
+}
+
+/* ---- deleting ---- */
+
+static void deleted(struct work_call *call)
+{
+	struct content *k = call->arg;
+	struct err *err = &call->request.err;
+	if (err->code && err->code != ERR_NOT_FOUND && err->code != ERR_METHOD)
+		k->y->failure = arena_strdup(&call->work->arena, err->msg);
+	if (--k->y->waiting == 0)
+		list_all(k->y);
+}
+
+static void delete_all(struct sync *y)
+{
+	y->count = 0;
+	resources_each(add_content, y);
+	y->waiting = y->count;
+	for (size_t i = 0; i < y->count; i++)
+		work_send(y->work, "DELETE", y->contents[i].path, NULL, deleted)->arg = &y->contents[i];
+}
+
+/* ---- looking at what remains ---- */
+
+static void count_remaining(struct content *k, struct slice text)
+{
+	struct arena *a = &k->y->work->arena;
+	struct json *list = json_parse(a, text, NULL, NULL);
+	k->finalizers = json_new(a, JSON_OBJECT);
+	JSON_FOREACH(item, json_get(list, "items"))
+	{
+		k->left++;
+		JSON_FOREACH(f, json_path(item, "metadata", "finalizers", NULL))
+		{
+			struct json *n = json_get_slice(k->finalizers, json_str(f));
+			json_set_slice(a, k->finalizers, json_str(f), json_new_int(a, json_int(n, 0) + 1));
+		}
+	}
+}
+
+static void listed(struct work_call *call)
+{
+	struct content *k = call->arg;
+	struct err *err = &call->request.err;
+	if (!err->code)
+		count_remaining(k, work_call_text(call));
+	else if (err->code != ERR_NOT_FOUND)
+		k->y->failure = arena_strdup(&call->work->arena, err->msg);
+	if (--k->y->waiting == 0)
+		finish(k->y);
+}
+
+static void list_all(struct sync *y)
+{
+	y->waiting = y->count;
+	for (size_t i = 0; i < y->count; i++)
+		work_send(y->work, "GET", y->contents[i].path, NULL, listed)->arg = &y->contents[i];
+}
+
+/* ---- conditions ---- */
+
+static const char *remaining_text(struct sync *y, size_t *total)
+{
+	struct strbuf out = STRBUF_INIT;
+	*total = 0;
+	for (size_t i = 0; i < y->count; i++) {
+		struct content *k = &y->contents[i];
+		if (!k->left)
+			continue;
+		strbuf_addf(&out, "%s%s.%s has %zu resource instances", out.len ? ", " : "Some resources are remaining: ",
+			k->resource->plural, k->resource->group, k->left);
+		*total += k->left;
+	}
+	const char *text = arena_strdup(&y->work->arena, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
+}
+
+static const char *finalizers_text(struct sync *y)
+{
+	struct arena *a = &y->work->arena;
+	struct json *sum = json_new(a, JSON_OBJECT);
+	struct strbuf out = STRBUF_INIT;
+	for (size_t i = 0; i < y->count; i++)
+		JSON_FOREACH(f, y->contents[i].finalizers)
+		json_set_slice(a, sum, f->key, json_new_int(a, json_int(json_get_slice(sum, f->key), 0) + json_int(f, 0)));
+	JSON_FOREACH(f, sum)
+	strbuf_addf(&out, "%s%.*s in %lld resource instances", out.len ? ", " : "Some content in the namespace has finalizers remaining: ",
+		SLICE_FMT(f->key), (long long)json_int(f, 0));
+	const char *text = arena_strdup(a, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
+}
+
+static void set_conditions(struct sync *y, const char *remaining)
+{
+	struct arena *a = &y->work->arena;
+	struct json *patch = patch_new(a, SLICE_NULL), *status = json_need(a, patch, "status", JSON_OBJECT);
+	struct json *old = json_path(y->ns, "status", "conditions", NULL);
+	struct json *list = old ? json_copy(a, old) : json_new(a, JSON_ARRAY);
+	const char *finalizers = finalizers_text(y);
+	bool changed = condition_set(a, list, "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered",
+		"All resources successfully discovered", NULL);
+	changed |= condition_set(a, list, "NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
+		"All legacy kube types successfully parsed", NULL);
+	changed |= condition_set(a, list, "NamespaceDeletionContentFailure", y->failure ? "True" : "False",
+		y->failure ? "ContentDeletionFailed" : "ContentDeleted",
+		y->failure ? y->failure : "All content successfully deleted, may be waiting on finalization", NULL);
+	changed |= condition_set(a, list, "NamespaceContentRemaining", *remaining ? "True" : "False",
+		*remaining ? "SomeResourcesRemain" : "ContentRemoved", *remaining ? remaining : "All content successfully removed", NULL);
+	changed |= condition_set(a, list, "NamespaceFinalizersRemaining", *finalizers ? "True" : "False",
+		*finalizers ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
+		*finalizers ? finalizers : "All content-preserving finalizers finished", NULL);
+	if (!changed)
+		return;
+	json_set(a, status, "conditions", list);
+	work_patch(y->work, kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "status"), merge_patch, patch, work_done_ignore_missing);
+}
+
+/* ---- the end ---- */
+
+static void finalize(struct sync *y)
+{
+	struct arena *a = &y->work->arena;
+	struct json *list = json_path(y->ns, "spec", "finalizers", NULL);
+	JSON_FOREACH(it, list)
+	if (slice_is(json_str(it), "kubernetes")) {
+		json_remove(list, it);
+		work_send(y->work, "PUT", kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "finalize"), y->ns, work_done_ignore_missing);
+		return;
+	}
+}
+
+static void finish(struct sync *y)
+{
+	size_t total;
+	const char *remaining = remaining_text(y, &total);
+	if (y->pods_only && !total && !y->failure) {
+		y->pods_only = false;
+		delete_all(y);
+		return;
+	}
+	if (!total && !y->failure) {
+		finalize(y);
+		return;
+	}
+	set_conditions(y, remaining);
+	work_again(y->work, y->pods_only ? RETRY_PODS_MS : RETRY_MS);
+}
+
+static void run(struct work *w)
+{
+	struct namespaces *s = w->arg;
+	struct informer_object *o = informer_get(shared_informer_base(s->namespaces), w->key);
+	if (!o)
+		return;
+	struct sync *y = ARENA_NEW(&w->arena, struct sync);
+	rcbuf_unref_with(&w->arena, rcbuf_ref(o->json));
+	meta_read(informer_text(o), &y->meta);
+	y->s = s;
+	y->work = w;
+	y->ns = informer_parse(&w->arena, o);
+	y->pods_only = true;
+	if (y->ns && y->meta.deletion_timestamp.len)
+		delete_all(y);
+}
+
+void *namespace_controller_start(struct controllers *c)
+{
+	struct namespaces *s = xcalloc(1, sizeof *s);
+	s->c = c;
+	s->queue = controllers_queue(c, "namespace", 10, run, s);
+	s->namespaces = controllers_listen(
+		c, NAMESPACES, &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
+	return s;
+}
+
+void namespace_controller_release(void *state)
+{
+	free(state);
+}
