@@ -1,0 +1,150 @@
+/* Telling the API server. Every call lives on the heap with the pod's key; its answer finds the pod by key again, since it
+ * may be gone by then. */
+#include "api/scheduler/scheduler_int.h"
+
+struct call {
+	struct client_request request;
+	struct list_link link;
+	struct scheduler *s;
+	struct slice key;
+	struct recorder_subject subject;
+	const char *node; /* binding: which */
+	struct arena arena;
+};
+
+static void call_free(struct call *c)
+{
+	struct scheduler *s = c->s;
+	client_request_release(&c->request);
+	list_del(&c->link);
+	s->in_flight--;
+	arena_release(&c->arena);
+	free(c);
+	if (s->closing)
+		closing_part_done(&s->close);
+	else
+		scheduler_wake(s);
+}
+
+static struct slice copy(struct arena *a, struct slice s)
+{
+	return (struct slice){arena_memdup(a, s.ptr ? s.ptr : "", s.len), s.len};
+}
+
+static struct call *call_new(struct scheduler *s, struct candidate *p, void (*done)(struct client_request *req))
+{
+	struct call *c = xcalloc(1, sizeof *c);
+	struct arena *a = &c->arena;
+	c->s = s;
+	c->key = copy(a, p->key);
+	c->subject = (struct recorder_subject){"v1", "Pod", copy(a, p->meta.ns), copy(a, p->meta.name), copy(a, p->meta.uid),
+		copy(a, p->meta.resource_version)};
+	c->request.done = done;
+	return c;
+}
+
+static void send_call(struct call *c, const char *method, const char *path, const char *content_type, const struct json *body)
+{
+	struct strbuf text = STRBUF_INIT;
+	json_write(&text, body);
+	c->request.method = method;
+	c->request.path = path;
+	c->request.content_type = content_type;
+	c->request.body = copy(&c->arena, strbuf_slice(&text));
+	strbuf_release(&text);
+	list_push_back(&c->s->calls, &c->link);
+	c->s->in_flight++;
+	if (c->s->closing)
+		closing_hold(&c->s->close);
+	client_send(c->s->client, &c->request);
+}
+
+/* ---- bindings ---- */
+
+static void binding_failed(struct call *c)
+{
+	struct scheduler *s = c->s;
+	struct pod_info *info = cache_pod(&s->cache, c->key);
+	struct queued_pod *q = queue_find(&s->queue, c->key);
+	int code = c->request.err.code;
+	if (info && info->assumed)
+		cache_pod_remove(&s->cache, c->key);
+	if (code == ERR_NOT_FOUND) {
+		queue_remove(&s->queue, c->key);
+		return;
+	}
+	recorder_event(s->recorder, &c->subject, "Warning", "FailedScheduling", "binding rejected: %s", c->request.err.msg);
+	if (q && q->state == QUEUED_BUSY)
+		queue_put_back(&s->queue, q, false, scheduler_now_ms(s));
+}
+
+static void bound(struct client_request *req)
+{
+	struct call *c = CONTAINER_OF(req, struct call, request);
+	struct scheduler *s = c->s;
+	if (s->closing) {
+		call_free(c);
+		return;
+	}
+	if (req->err.code) {
+		binding_failed(c);
+	} else {
+		queue_remove(&s->queue, c->key);
+		recorder_event(s->recorder, &c->subject, "Normal", "Scheduled", "Successfully assigned %.*s to %s", SLICE_FMT(c->key), c->node);
+	}
+	call_free(c);
+}
+
+void bind_send(struct scheduler *s, struct candidate *p, const struct node_info *n)
+{
+	struct call *c = call_new(s, p, bound);
+	struct arena *a = &c->arena;
+	struct json *body = json_new(a, JSON_OBJECT), *meta = json_need(a, body, "metadata", JSON_OBJECT);
+	struct json *target = json_need(a, body, "target", JSON_OBJECT);
+	json_set_str(a, meta, "name", p->meta.name);
+	json_set_str(a, meta, "namespace", p->meta.ns);
+	json_set_str(a, meta, "uid", p->meta.uid);
+	json_set_cstr(a, target, "kind", "Node");
+	json_set_str(a, target, "name", n->name);
+	c->node = arena_memdup(a, n->name.ptr, n->name.len);
+	cache_pod_set(&s->cache, p->key, n->name, p->json, true);
+	send_call(c, "POST", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "binding"), NULL, body);
+}
+
+/* ---- conditions ---- */
+
+static void told(struct client_request *req)
+{
+	call_free(CONTAINER_OF(req, struct call, request)); /* a lost condition is written again at the next try */
+}
+
+void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const char *reason, const char *message)
+{
+	struct json *list = json_path(p->pod, "status", "conditions", NULL);
+	struct call *c = call_new(s, p, told);
+	struct arena *a = &c->arena;
+	struct json *conditions = list ? json_copy(a, list) : json_new(a, JSON_ARRAY);
+	recorder_event(s->recorder, &c->subject, "Warning", "FailedScheduling", "%s", message);
+	if (!condition_set(a, conditions, "PodScheduled", "False", reason, message, NULL)) {
+		arena_release(a);
+		free(c);
+		return;
+	}
+	struct json *patch = json_new(a, JSON_OBJECT), *meta = json_need(a, patch, "metadata", JSON_OBJECT);
+	struct json *status = json_need(a, patch, "status", JSON_OBJECT), *one = json_new(a, JSON_ARRAY);
+	json_set_str(a, meta, "uid", p->meta.uid);
+	struct json *condition = condition_find(conditions, "PodScheduled");
+	json_remove(conditions, condition);
+	json_append(one, condition);
+	json_set(a, status, "conditions", one); /* merged by type */
+	send_call(c, "PATCH", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "status"), "application/strategic-merge-patch+json", patch);
+}
+
+void bind_cancel_all(struct scheduler *s)
+{
+	LIST_FOREACH(it, &s->calls)
+	{
+		closing_hold(&s->close);
+		client_cancel(s->client, &CONTAINER_OF(it, struct call, link)->request);
+	}
+}

@@ -1,0 +1,272 @@
+/* The cache: nodes, and what the pods on them take, changed by differences and never recounted.
+ *
+ * A pod counts from the moment it is assumed, that is before its binding is answered, so that the next pod sees it. The
+ * informer's word replaces the assumption. Pods may be known before their node is: such a node has no JSON and is in no
+ * list until it appears. */
+#include "api/scheduler/scheduler_int.h"
+
+#include "api/machinery/quantity.h"
+
+void cache_init(struct cache *k)
+{
+	*k = (struct cache){0};
+}
+
+const char *cache_intern(struct cache *k, struct slice name)
+{
+	const char *have = map_get(&k->names, name);
+	if (have)
+		return have;
+	char *copy = arena_memdup(&k->arena, name.ptr, name.len);
+	map_put(&k->names, (struct slice){copy, name.len}, copy);
+	return copy;
+}
+
+/* ---- families: pods of one controller, counted by node ---- */
+
+static struct slice family_key(const uint64_t *hash)
+{
+	return (struct slice){(const char *)hash, sizeof *hash};
+}
+
+static void family_count(struct cache *k, const struct pod_info *p, int sign)
+{
+	struct node_info *n = p->node;
+	if (!p->family || !n || !n->json)
+		return;
+	struct family *f = map_get(&k->families, family_key(&p->family));
+	if (!f) {
+		f = xcalloc(1, sizeof *f);
+		f->hash = p->family;
+		map_put(&k->families, family_key(&f->hash), f);
+	}
+	if (n->slot >= f->cap) {
+		size_t cap = k->cap > n->slot + 1 ? k->cap : n->slot + 1;
+		f->on_slot = xrealloc(f->on_slot, cap * sizeof *f->on_slot);
+		memset(f->on_slot + f->cap, 0, (cap - f->cap) * sizeof *f->on_slot);
+		f->cap = cap;
+	}
+	f->on_slot[n->slot] += (uint32_t)sign;
+	f->total += (size_t)sign;
+	if (f->total)
+		return;
+	map_del(&k->families, family_key(&f->hash));
+	free(f->on_slot);
+	free(f);
+}
+
+uint32_t cache_family_on(const struct cache *k, uint64_t family, const struct node_info *n)
+{
+	struct family *f = family ? map_get(&k->families, family_key(&family)) : NULL;
+	return f && n->slot < f->cap ? f->on_slot[n->slot] : 0;
+}
+
+/* ---- nodes ---- */
+
+static struct node_info *node_need(struct cache *k, struct slice name)
+{
+	struct node_info *n = map_get(&k->nodes, name);
+	if (n)
+		return n;
+	n = xcalloc(1, sizeof *n + name.len + 1);
+	memcpy(n + 1, name.ptr, name.len);
+	n->name = (struct slice){(char *)(n + 1), name.len};
+	list_init(&n->pods);
+	map_put(&k->nodes, n->name, n);
+	return n;
+}
+
+static void node_maybe_free(struct cache *k, struct node_info *n)
+{
+	if (n->json || n->n_pods)
+		return;
+	map_del(&k->nodes, n->name);
+	arena_release(&n->arena);
+	free(n);
+}
+
+static void read_taints(struct node_info *n, const struct json *list)
+{
+	n->taints = ARENA_ARRAY(&n->arena, struct taint, list ? list->count + 1 : 1);
+	n->n_taints = 0;
+	JSON_FOREACH(t, list)
+	{
+		struct slice effect = json_get_str(t, "effect");
+		n->taints[n->n_taints++] = (struct taint){json_get_str(t, "key"), json_get_str(t, "value"),
+			slice_is(effect, "NoSchedule") ? 'S' : slice_is(effect, "NoExecute") ? 'E' : 'P'};
+	}
+}
+
+static void read_allocatable(struct cache *k, struct node_info *n, const struct json *list)
+{
+	struct amounts x = {0};
+	size_t count = 0;
+	x.extended = ARENA_ARRAY(&n->arena, struct extended, (list ? list->count : 0) + 1);
+	JSON_FOREACH(it, list)
+	{
+		if (slice_is(it->key, "cpu"))
+			x.cpu_milli = quantity_json_milli(it);
+		else if (slice_is(it->key, "memory"))
+			x.memory = quantity_json_value(it);
+		else if (slice_is(it->key, "ephemeral-storage"))
+			x.storage = quantity_json_value(it);
+		else if (slice_is(it->key, "pods"))
+			x.pods = quantity_json_value(it);
+		else
+			x.extended[count++] = (struct extended){cache_intern(k, it->key), quantity_json_value(it)};
+	}
+	n->allocatable = x;
+}
+
+/* What was used of extended resources lies in the arena too: it moves to the new one. */
+static void node_reset(struct node_info *n)
+{
+	struct arena old = n->arena;
+	struct amounts used = n->used;
+	n->arena = ARENA_INIT;
+	n->used.extended = NULL;
+	for (struct extended *e = used.extended; e && e->name; e++) {
+		struct amounts one = {.extended = (struct extended[]){*e, {0}}};
+		amounts_add(&n->arena, &n->used, &one, 1);
+	}
+	arena_release(&old);
+	rcbuf_unref(n->json);
+	n->json = NULL;
+}
+
+static void list_add(struct cache *k, struct node_info *n)
+{
+	if (k->count == k->cap) {
+		k->cap = k->cap ? k->cap * 2 : 16;
+		k->list = xrealloc(k->list, k->cap * sizeof *k->list);
+	}
+	n->slot = k->count;
+	k->list[k->count++] = n;
+}
+
+static void count_families_of(struct cache *k, struct node_info *n, int sign)
+{
+	LIST_FOREACH(it, &n->pods)
+	family_count(k, CONTAINER_OF(it, struct pod_info, in_node), sign);
+}
+
+void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
+{
+	struct node_info *n = node_need(k, name);
+	bool is_new = !n->json;
+	node_reset(n);
+	n->json = rcbuf_ref(json);
+	struct slice text = {json->data, json->len};
+	struct json *tree = json_parse(&n->arena, text, NULL, NULL);
+	n->labels = json_find(text, "metadata", "labels", NULL);
+	n->unschedulable = json_bool(json_path(tree, "spec", "unschedulable", NULL), false);
+	read_taints(n, json_path(tree, "spec", "taints", NULL));
+	struct json *allocatable = json_path(tree, "status", "allocatable", NULL);
+	read_allocatable(k, n, allocatable ? allocatable : json_path(tree, "status", "capacity", NULL));
+	if (!is_new)
+		return;
+	list_add(k, n);
+	count_families_of(k, n, 1);
+}
+
+/* The last node takes the empty slot, so its pods' families count there from now on. */
+void cache_node_remove(struct cache *k, struct slice name)
+{
+	struct node_info *n = map_get(&k->nodes, name);
+	if (!n || !n->json)
+		return;
+	struct node_info *last = k->list[k->count - 1];
+	count_families_of(k, n, -1);
+	if (last != n) {
+		count_families_of(k, last, -1);
+		last->slot = n->slot;
+		k->list[n->slot] = last;
+		count_families_of(k, last, 1);
+	}
+	k->count--;
+	node_reset(n);
+	n->taints = NULL;
+	n->n_taints = 0;
+	n->labels = SLICE_NULL;
+	n->allocatable = (struct amounts){0};
+	node_maybe_free(k, n);
+}
+
+/* ---- pods ---- */
+
+static void charge(struct cache *k, struct pod_info *p, int sign)
+{
+	struct node_info *n = p->node;
+	amounts_add(&n->arena, &n->used, &p->requests, sign);
+	n->nonzero_cpu_milli += sign * p->nonzero_cpu_milli;
+	n->nonzero_memory += sign * p->nonzero_memory;
+	n->n_pods += (size_t)sign;
+	if (p->has_anti_affinity) {
+		n->n_anti_affinity += (size_t)sign;
+		k->n_anti_affinity += (size_t)sign;
+	}
+	family_count(k, p, sign);
+}
+
+struct pod_info *cache_pod(struct cache *k, struct slice key)
+{
+	return map_get(&k->pods, key);
+}
+
+void cache_pod_remove(struct cache *k, struct slice key)
+{
+	struct pod_info *p = map_del(&k->pods, key);
+	if (!p)
+		return;
+	struct node_info *n = p->node;
+	charge(k, p, -1);
+	list_del(&p->in_node);
+	rcbuf_unref(p->json);
+	arena_release(&p->arena);
+	free(p);
+	node_maybe_free(k, n);
+}
+
+void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed)
+{
+	struct pod_info *old = cache_pod(k, key);
+	if (old && !assumed && slice_eq(old->node->name, node)) {
+		/* Requests of a placed pod do not change but by resizing, which is not served; labels may. */
+		rcbuf_unref(old->json);
+		old->json = rcbuf_ref(json);
+		old->assumed = false;
+		return;
+	}
+	cache_pod_remove(k, key);
+	struct pod_info *p = xcalloc(1, sizeof *p + key.len + 1);
+	struct arena scratch = ARENA_INIT;
+	memcpy(p + 1, key.ptr, key.len);
+	p->key = (struct slice){(char *)(p + 1), key.len};
+	p->json = rcbuf_ref(json);
+	p->assumed = assumed;
+	p->node = node_need(k, node);
+	struct json *tree = json_parse(&scratch, (struct slice){json->data, json->len}, NULL, NULL);
+	pod_read_demands(k, tree, p, &p->arena);
+	arena_release(&scratch);
+	list_push_back(&p->node->pods, &p->in_node);
+	map_put(&k->pods, p->key, p);
+	charge(k, p, 1);
+}
+
+void cache_release(struct cache *k)
+{
+	while (k->pods.count)
+		MAP_FOREACH(slot, &k->pods)
+		{
+			cache_pod_remove(k, slot->key);
+			break;
+		}
+	while (k->count)
+		cache_node_remove(k, k->list[k->count - 1]->name);
+	free(k->list);
+	map_release(&k->nodes);
+	map_release(&k->pods);
+	map_release(&k->names);
+	map_release(&k->families);
+	arena_release(&k->arena);
+}

@@ -1,0 +1,214 @@
+/* See scheduler_int.h. The states of a waiting pod:
+ *
+ *     (new) --> active --pop--> busy --bound--> (gone)
+ *       |         ^               |--failed--> backoff --time--> active
+ *       |         |               \--no node--> unschedulable --event or 5 minutes--> backoff or active
+ *       \--> gated --gates removed--> active
+ *
+ * The backoff is 1 s, 2 s, ... 10 s after the last try; an event that comes after it has passed makes a pod active at once.
+ * A try is one turn of the loop, so no event comes in the middle of it; only a binding lasts, and when it fails the pod backs
+ * off whatever happened meanwhile. */
+#include "api/scheduler/scheduler_int.h"
+
+enum { BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 10000, UNSCHEDULABLE_MAX_MS = 5 * 60 * 1000 };
+
+/* ---- heaps ---- */
+
+static bool more_urgent(const struct queued_pod *a, const struct queued_pod *b)
+{
+	return a->priority != b->priority ? a->priority > b->priority : a->added_ms < b->added_ms;
+}
+
+static bool earlier_due(const struct queued_pod *a, const struct queued_pod *b)
+{
+	return a->due_ms < b->due_ms;
+}
+
+static void place(struct heap *h, size_t at, struct queued_pod *p)
+{
+	h->items[at] = p;
+	p->heap_at = at;
+}
+
+static void sift_up(struct heap *h, size_t at)
+{
+	struct queued_pod *p = h->items[at];
+	for (; at > 1 && h->before(p, h->items[at / 2]); at /= 2)
+		place(h, at, h->items[at / 2]);
+	place(h, at, p);
+}
+
+static void sift_down(struct heap *h, size_t at)
+{
+	struct queued_pod *p = h->items[at];
+	for (size_t child; (child = at * 2) <= h->len; at = child) {
+		if (child < h->len && h->before(h->items[child + 1], h->items[child]))
+			child++;
+		if (!h->before(h->items[child], p))
+			break;
+		place(h, at, h->items[child]);
+	}
+	place(h, at, p);
+}
+
+static void heap_add(struct heap *h, struct queued_pod *p)
+{
+	if (h->len + 1 >= h->cap) {
+		h->cap = h->cap ? h->cap * 2 : 64;
+		h->items = xrealloc(h->items, h->cap * sizeof *h->items);
+	}
+	place(h, ++h->len, p);
+	sift_up(h, h->len);
+}
+
+static void heap_remove(struct heap *h, struct queued_pod *p)
+{
+	size_t at = p->heap_at;
+	struct queued_pod *last = h->items[h->len--];
+	p->heap_at = 0;
+	if (last == p)
+		return;
+	place(h, at, last);
+	sift_up(h, at);
+	sift_down(h, last->heap_at);
+}
+
+/* ---- moving between states ---- */
+
+static void leave(struct queue *q, struct queued_pod *p)
+{
+	if (p->state == QUEUED_ACTIVE)
+		heap_remove(&q->active, p);
+	else if (p->state == QUEUED_BACKOFF)
+		heap_remove(&q->backoff, p);
+	else if (p->state != QUEUED_BUSY)
+		list_del(&p->link);
+	q->n_unschedulable -= p->state == QUEUED_UNSCHEDULABLE;
+	p->state = QUEUED_BUSY;
+}
+
+static void enter(struct queue *q, struct queued_pod *p, enum queued_state state)
+{
+	p->state = state;
+	if (state == QUEUED_ACTIVE)
+		heap_add(&q->active, p);
+	else if (state == QUEUED_BACKOFF)
+		heap_add(&q->backoff, p);
+	else
+		list_push_back(state == QUEUED_GATED ? &q->gated : &q->unschedulable, &p->link);
+	q->n_unschedulable += state == QUEUED_UNSCHEDULABLE;
+}
+
+static uint64_t backoff_ms(const struct queued_pod *p)
+{
+	uint64_t ms = BACKOFF_MIN_MS;
+	for (unsigned i = 1; i < p->attempts && ms < BACKOFF_MAX_MS; i++)
+		ms *= 2;
+	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+}
+
+void queue_init(struct queue *q)
+{
+	*q = (struct queue){.active.before = more_urgent, .backoff.before = earlier_due};
+	list_init(&q->unschedulable);
+	list_init(&q->gated);
+}
+
+void queue_release(struct queue *q)
+{
+	MAP_FOREACH(slot, &q->pods)
+	free(slot->value);
+	map_release(&q->pods);
+	free(q->active.items);
+	free(q->backoff.items);
+}
+
+struct queued_pod *queue_find(struct queue *q, struct slice key)
+{
+	return map_get(&q->pods, key);
+}
+
+void queue_add(struct queue *q, struct slice key, int32_t priority, bool gated, uint64_t now_ms)
+{
+	struct queued_pod *p = queue_find(q, key);
+	enum queued_state state = gated ? QUEUED_GATED : QUEUED_ACTIVE;
+	if (p && p->state == QUEUED_BUSY)
+		return;
+	if (p) {
+		leave(q, p);
+		p->priority = priority;
+		enter(q, p, state);
+		return;
+	}
+	p = xcalloc(1, sizeof *p + key.len + 1);
+	memcpy(p + 1, key.ptr, key.len);
+	p->key = (struct slice){(char *)(p + 1), key.len};
+	p->priority = priority;
+	p->added_ms = now_ms;
+	list_init(&p->link);
+	map_put(&q->pods, p->key, p);
+	enter(q, p, state);
+}
+
+void queue_remove(struct queue *q, struct slice key)
+{
+	struct queued_pod *p = map_del(&q->pods, key);
+	if (!p)
+		return;
+	leave(q, p);
+	free(p);
+}
+
+struct queued_pod *queue_pop(struct queue *q)
+{
+	if (!q->active.len)
+		return NULL;
+	struct queued_pod *p = q->active.items[1];
+	leave(q, p);
+	p->attempts++;
+	return p;
+}
+
+void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms)
+{
+	p->due_ms = now_ms + (unschedulable ? UNSCHEDULABLE_MAX_MS : backoff_ms(p));
+	enter(q, p, unschedulable ? QUEUED_UNSCHEDULABLE : QUEUED_BACKOFF);
+}
+
+static void move(struct queue *q, struct queued_pod *p, uint64_t now_ms)
+{
+	uint64_t tried_ms = p->due_ms - UNSCHEDULABLE_MAX_MS, free_ms = tried_ms + backoff_ms(p);
+	leave(q, p);
+	p->due_ms = free_ms;
+	enter(q, p, free_ms <= now_ms ? QUEUED_ACTIVE : QUEUED_BACKOFF);
+}
+
+void queue_move_all(struct queue *q, uint64_t now_ms)
+{
+	LIST_FOREACH(it, &q->unschedulable)
+	move(q, CONTAINER_OF(it, struct queued_pod, link), now_ms);
+}
+
+/* The unschedulable list is in the order of the tries, so its first is due first. */
+uint64_t queue_tick(struct queue *q, uint64_t now_ms)
+{
+	while (q->backoff.len && q->backoff.items[1]->due_ms <= now_ms) {
+		struct queued_pod *p = q->backoff.items[1];
+		leave(q, p);
+		enter(q, p, QUEUED_ACTIVE);
+	}
+	LIST_FOREACH(it, &q->unschedulable)
+	{
+		struct queued_pod *p = CONTAINER_OF(it, struct queued_pod, link);
+		if (p->due_ms > now_ms)
+			break;
+		leave(q, p);
+		enter(q, p, QUEUED_ACTIVE);
+	}
+	uint64_t next = q->backoff.len ? q->backoff.items[1]->due_ms : 0;
+	if (!list_empty(&q->unschedulable)) {
+		uint64_t due = CONTAINER_OF(q->unschedulable.next, struct queued_pod, link)->due_ms;
+		next = next && next < due ? next : due;
+	}
+	return next;
+}

@@ -1,0 +1,336 @@
+/* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue; a deferred function takes pods off the
+ * queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent (many are under
+ * way at once) or in a message why not.
+ *
+ * What can go wrong: the informer is behind (bindings of pods that are gone fail with 404 and are dropped); two events tell
+ * of one pod in any order with the answer of its binding (the cache takes the informer's word whenever it comes). */
+#include "api/scheduler/scheduler_int.h"
+
+#include "base/log.h"
+
+static const char scheduler_name[] = "default-scheduler";
+
+uint64_t scheduler_now_ms(const struct scheduler *s)
+{
+	return loop_now_ms(s->client->loop);
+}
+
+void scheduler_wake(struct scheduler *s)
+{
+	if (s->started && !s->closing)
+		loop_defer(s->client->loop, &s->work);
+}
+
+/* Nodes or resources changed: what could not be placed may be now. */
+static void retry_all(struct scheduler *s)
+{
+	queue_move_all(&s->queue, scheduler_now_ms(s));
+	scheduler_wake(s);
+}
+
+/* ---- events ---- */
+
+static void pod_changed(void *arg, struct informer_object *o)
+{
+	struct scheduler *s = arg;
+	struct slice text = informer_text(o), spec = json_find(text, "spec", NULL), node = json_find(spec, "nodeName", NULL);
+	struct slice phase = json_find(text, "status", "phase", NULL);
+	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
+	if (ended || node.len) {
+		queue_remove(&s->queue, o->key);
+		if (ended && cache_pod(&s->cache, o->key)) {
+			cache_pod_remove(&s->cache, o->key);
+			retry_all(s);
+		} else if (!ended) {
+			cache_pod_set(&s->cache, o->key, node, o->json, false);
+		}
+		return;
+	}
+	if (!slice_is(json_find(spec, "schedulerName", NULL), scheduler_name) ||
+		json_find(text, "metadata", "deletionTimestamp", NULL).len) {
+		queue_remove(&s->queue, o->key);
+		return;
+	}
+	int64_t priority = 0;
+	struct slice gates = json_find(spec, "schedulingGates", NULL);
+	slice_to_i64(json_find(spec, "priority", NULL), &priority);
+	queue_add(&s->queue, o->key, (int32_t)priority, gates.len > 2, scheduler_now_ms(s));
+	scheduler_wake(s);
+}
+
+/* Our own condition changes the status only: that is no reason to try again. */
+static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	struct scheduler *s = arg;
+	struct slice text = informer_text(o), old = {before->data, before->len};
+	struct queued_pod *q = queue_find(&s->queue, o->key);
+	bool same_spec = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
+		slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
+		!json_find(text, "metadata", "deletionTimestamp", NULL).len;
+	struct slice phase = json_find(text, "status", "phase", NULL);
+	if (q && same_spec && (slice_is(phase, "Pending") || !phase.len))
+		return;
+	pod_changed(arg, o);
+}
+
+static void pod_deleted(void *arg, struct informer_object *o)
+{
+	struct scheduler *s = arg;
+	queue_remove(&s->queue, o->key);
+	if (!cache_pod(&s->cache, o->key))
+		return;
+	cache_pod_remove(&s->cache, o->key);
+	retry_all(s);
+}
+
+static void node_added(void *arg, struct informer_object *o)
+{
+	struct scheduler *s = arg;
+	cache_node_set(&s->cache, o->key, o->json);
+	retry_all(s);
+}
+
+/* Heartbeats change the status' times only. */
+static void node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	struct scheduler *s = arg;
+	struct slice text = informer_text(o), old = {before->data, before->len};
+	bool same = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
+		slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
+		slice_eq(json_find(text, "status", "allocatable", NULL), json_find(old, "status", "allocatable", NULL)) &&
+		slice_eq(json_find(text, "status", "capacity", NULL), json_find(old, "status", "capacity", NULL));
+	cache_node_set(&s->cache, o->key, o->json);
+	if (!same)
+		retry_all(s);
+}
+
+static void node_deleted(void *arg, struct informer_object *o)
+{
+	struct scheduler *s = arg;
+	cache_node_remove(&s->cache, o->key);
+}
+
+static void volume_changed(void *arg, struct informer_object *o)
+{
+	struct scheduler *s = arg;
+	if (s->queue.n_unschedulable)
+		retry_all(s);
+}
+
+static void volume_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	volume_changed(arg, o);
+}
+
+/* ---- deciding ---- */
+
+struct tally {
+	struct {
+		const char *reason;
+		size_t nodes;
+	} rows[64];
+	size_t count;
+	size_t hopeless; /* nodes that preemption could not help with */
+};
+
+static void tally_add(struct tally *t, const struct verdict *v)
+{
+	t->hopeless += !v->resolvable;
+	for (size_t i = 0; i < v->count; i++) {
+		size_t k = 0;
+		while (k < t->count && strcmp(t->rows[k].reason, v->reasons[i]) != 0)
+			k++;
+		if (k == COUNT_OF(t->rows))
+			continue;
+		t->rows[k].reason = v->reasons[i];
+		t->rows[k].nodes++;
+		t->count = k == t->count ? k + 1 : t->count;
+	}
+}
+
+static int by_text(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ..." */
+static const char *explain(struct scheduler *s, struct candidate *p, const struct tally *t)
+{
+	const char *parts[64];
+	struct arena *a = &p->arena;
+	struct strbuf out = STRBUF_INIT;
+	size_t n = s->cache.count;
+	if (!n)
+		return "no nodes available to schedule pods";
+	for (size_t i = 0; i < t->count; i++)
+		parts[i] = arena_printf(a, "%zu %s", t->rows[i].nodes, t->rows[i].reason);
+	qsort(parts, t->count, sizeof *parts, by_text);
+	strbuf_addf(&out, "0/%zu nodes are available: ", n);
+	for (size_t i = 0; i < t->count; i++)
+		strbuf_addf(&out, "%s%s", i ? ", " : "", parts[i]);
+	strbuf_addf(&out, ". preemption: 0/%zu nodes are available: ", n);
+	if (t->hopeless < n)
+		strbuf_addf(&out, "%zu No preemption victims found for incoming pod%s", n - t->hopeless, t->hopeless ? ", " : ".");
+	if (t->hopeless)
+		strbuf_addf(&out, "%zu Preemption is not helpful for scheduling.", t->hopeless);
+	const char *text = arena_strdup(a, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
+}
+
+/* How many nodes are worth looking at: all of a hundred, a falling share of more (upstream's adaptive percentage). */
+static size_t enough_nodes(size_t n)
+{
+	size_t percent = n / 125 < 45 ? 50 - n / 125 : 5, want = n * percent / 100;
+	return n <= 100 ? n : want > 100 ? want : 100;
+}
+
+static struct node_info *choose(struct scheduler *s, struct candidate *p, struct tally *t)
+{
+	size_t n = s->cache.count, found = 0, enough = enough_nodes(n), i = 0;
+	struct node_info **fit = ARENA_ARRAY(&p->arena, struct node_info *, n + 1);
+	placement_prepare(s, p);
+	for (; i < n && found < enough; i++) {
+		struct node_info *node = s->cache.list[(s->next_node + i) % n];
+		struct verdict v;
+		if (filters_pass(s, p, node, &v))
+			fit[found++] = node;
+		else
+			tally_add(t, &v);
+	}
+	s->next_node = n ? (s->next_node + i) % n : 0;
+	return found == 1 ? fit[0] : found ? scores_pick(s, p, fit, found) : NULL;
+}
+
+static void schedule(struct scheduler *s, struct queued_pod *q)
+{
+	struct informer_object *o = informer_get(shared_informer_base(s->pods), q->key);
+	struct candidate p;
+	struct tally t = {0};
+	if (!o) {
+		queue_remove(&s->queue, q->key);
+		return;
+	}
+	if (!candidate_read(&s->cache, &p, q->key, o->json)) {
+		queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
+		candidate_release(&p);
+		return;
+	}
+	const char *volumes = filters_prepare(s, &p);
+	struct node_info *node = volumes ? NULL : choose(s, &p, &t);
+	if (node) {
+		bind_send(s, &p, node);
+	} else {
+		const char *message = volumes ? arena_printf(&p.arena,
+							"0/%zu nodes are available: %s. preemption: 0/%zu nodes are available: %zu Preemption is not helpful for scheduling.",
+							s->cache.count, volumes, s->cache.count, s->cache.count)
+					      : explain(s, &p, &t);
+		queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
+		bind_tell_unschedulable(s, &p, "Unschedulable", message);
+	}
+	candidate_release(&p);
+}
+
+static void work(struct loop_defer *d);
+
+static void on_timer(uv_timer_t *t)
+{
+	scheduler_wake(t->data);
+}
+
+static void work(struct loop_defer *d)
+{
+	struct scheduler *s = CONTAINER_OF(d, struct scheduler, work);
+	uint64_t now = scheduler_now_ms(s), next = queue_tick(&s->queue, now);
+	for (int i = 0; i < PODS_PER_TURN && s->in_flight < BINDINGS_MAX; i++) {
+		struct queued_pod *q = queue_pop(&s->queue);
+		if (!q)
+			break;
+		schedule(s, q);
+	}
+	if (s->queue.active.len && s->in_flight < BINDINGS_MAX)
+		scheduler_wake(s);
+	next = queue_tick(&s->queue, now);
+	if (next)
+		uv_timer_start(&s->timer, on_timer, next > now ? next - now : 1, 0);
+	else
+		uv_timer_stop(&s->timer);
+}
+
+/* ---- life ---- */
+
+static void start(void *arg)
+{
+	struct scheduler *s = arg;
+	s->started = true;
+	log_info("scheduler", "started", "nodes=%zu waiting=%zu", s->cache.count, s->queue.pods.count);
+	scheduler_wake(s);
+}
+
+static void all_closed(struct closing *c)
+{
+	struct scheduler *s = CONTAINER_OF(c, struct scheduler, close);
+	void (*closed)(void *) = s->closed;
+	void *arg = s->closed_arg;
+	cache_release(&s->cache);
+	queue_release(&s->queue);
+	free(s);
+	if (closed)
+		closed(arg);
+}
+
+struct scheduler *scheduler_new(const struct scheduler_options *options)
+{
+	struct scheduler *s = xcalloc(1, sizeof *s);
+	s->client = options->client;
+	s->informers = options->informers;
+	s->random = (uint32_t)random() | 1;
+	s->close.all_closed = all_closed;
+	s->recorder = recorder_new(s->client, scheduler_name);
+	list_init(&s->calls);
+	cache_init(&s->cache);
+	queue_init(&s->queue);
+	loop_defer_init(&s->work, work);
+	CHECK(uv_timer_init(loop_uv(s->client->loop), &s->timer) == 0);
+	s->timer.data = s;
+	s->pods = informer_set_get(s->informers, "/api/v1/pods");
+	s->nodes = informer_set_get(s->informers, "/api/v1/nodes");
+	s->namespaces = informer_set_get(s->informers, "/api/v1/namespaces");
+	s->claims = informer_set_get(s->informers, "/api/v1/persistentvolumeclaims");
+	s->volumes = informer_set_get(s->informers, "/api/v1/persistentvolumes");
+	s->on_nodes = (struct informer_handler){.added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
+	s->on_pods = (struct informer_handler){.added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
+	s->on_claims = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
+	s->on_volumes = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
+	informer_set_listen(s->nodes, &s->on_nodes);
+	informer_set_listen(s->pods, &s->on_pods);
+	informer_set_listen(s->claims, &s->on_claims);
+	informer_set_listen(s->volumes, &s->on_volumes);
+	informer_set_when_synced(s->informers, start, s);
+	return s;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct scheduler *s = h->data;
+	closing_part_done(&s->close);
+}
+
+void scheduler_close(struct scheduler *s, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(s->client->loop);
+	s->closing = true;
+	s->closed = closed;
+	s->closed_arg = arg;
+	closing_hold(&s->close);
+	informer_set_stop_waiting(s->informers, start, s);
+	informer_set_ignore(&s->on_pods);
+	informer_set_ignore(&s->on_nodes);
+	informer_set_ignore(&s->on_claims);
+	informer_set_ignore(&s->on_volumes);
+	loop_defer_cancel(&s->work);
+	bind_cancel_all(s);
+	closing_hold(&s->close);
+	recorder_close(s->recorder, closing_part_done, &s->close);
+	uv_close((uv_handle_t *)&s->timer, timer_closed);
+}
