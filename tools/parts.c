@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 static const struct part *const rows[] = {
+	&part_controllers,
 	&part_proxy,
 };
 

@@ -31,6 +31,7 @@ int parts_start(struct server_settings *settings, struct api_server *api, int ap
 void parts_stop(void);
 
 /* Rows. */
+extern const struct part part_controllers;
 extern const struct part part_proxy;
 
 #endif
