@@ -35,8 +35,11 @@ struct cache {
 	struct list_link waking; /* resources with watchers to wake */
 	struct loop_defer wake_more;
 	struct store_watch *watch;
-	struct store_request page;
-	struct arena page_arena; /* keys of the page being asked for */
+	struct cache_page {
+		struct store_request request;
+		struct cache *cache;
+	} pages[2];                    /* while one is taken in the store reads the next */
+	struct arena page_arena;       /* keys of the pages asked for */
 	int64_t load_revision;
 	size_t loaded_count;
 	void (*loaded)(void *arg, const struct err *err);
@@ -332,7 +335,7 @@ static void feed(void *arg)
 
 /* ---- loading ---- */
 
-static void load_page(struct cache *c, struct slice from);
+static void load_page(struct cache_page *page, struct slice from);
 
 static void load_done(struct cache *c, const struct err *err)
 {
@@ -351,19 +354,10 @@ static void load_done(struct cache *c, const struct err *err)
 	c->loaded(c->loaded_arg, err);
 }
 
-static void load_page_done(struct store_request *req)
+static void take_page(struct cache *c, const struct store_result *result)
 {
-	struct cache *c = CONTAINER_OF(req, struct cache, page);
-	struct err err = req->err;
-	if (err.code) {
-		store_request_release(req);
-		load_done(c, &err);
-		return;
-	}
-	if (!c->load_revision)
-		c->load_revision = req->revision;
-	for (size_t i = 0; i < req->result.n_kvs; i++) {
-		struct store_kv *kv = &req->result.kvs[i];
+	for (size_t i = 0; i < result->n_kvs; i++) {
+		struct store_kv *kv = &result->kvs[i];
 		struct slice key;
 		struct cache_resource *cr = find_resource(c, kv->key, &key);
 		struct object *o = cr ? object_new(cr->resource, key, kv->value, kv->mod_revision) : NULL;
@@ -372,26 +366,37 @@ static void load_page_done(struct store_request *req)
 			c->loaded_count++;
 		}
 	}
-	struct slice next = SLICE_NULL;
-	if (req->result.more) {
+}
+
+static void load_page_done(struct store_request *req)
+{
+	struct cache_page *page = CONTAINER_OF(req, struct cache_page, request);
+	struct cache *c = page->cache;
+	struct err err = req->err;
+	bool more = !err.code && req->result.more;
+	if (!c->load_revision)
+		c->load_revision = req->revision;
+	if (more) {
 		struct slice last = req->result.kvs[req->result.n_kvs - 1].key; /* the zero byte after it makes it the next key */
 		char *copy = arena_memdup(&c->page_arena, last.ptr, last.len);
-		next = (struct slice){copy, last.len + 1};
+		load_page(page == &c->pages[0] ? &c->pages[1] : &c->pages[0], (struct slice){copy, last.len + 1});
 	}
+	if (!err.code)
+		take_page(c, &req->result);
 	store_request_release(req);
-	if (next.ptr)
-		load_page(c, next);
-	else
+	if (!more)
 		load_done(c, &err);
 }
 
-static void load_page(struct cache *c, struct slice from)
+static void load_page(struct cache_page *page, struct slice from)
 {
+	struct cache *c = page->cache;
 	struct store_key_range all = store_prefix_range(&c->page_arena, slice_of(registry));
-	c->page = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->loop, .done = load_page_done};
-	c->page.op.type = STORE_OP_RANGE;
-	c->page.op.range = (struct store_range){.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision, .no_count = true};
-	store_submit(c->store, &c->page);
+	page->request = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->loop, .done = load_page_done};
+	page->request.op.type = STORE_OP_RANGE;
+	page->request.op.range = (struct store_range){
+		.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision, .no_count = true};
+	store_submit(c->store, &page->request);
 }
 
 struct cache *cache_new(struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg)
@@ -406,7 +411,8 @@ struct cache *cache_new(struct loop *loop, struct engine *store, void (*loaded)(
 	loop_defer_init(&c->wake_more, wake_some);
 	resources_each(add_row, c);
 	c->loading = true;
-	load_page(c, SLICE_NULL);
+	c->pages[0].cache = c->pages[1].cache = c;
+	load_page(&c->pages[0], SLICE_NULL);
 	return c;
 }
 
