@@ -32,3 +32,7 @@ build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \
 		tests/fuzz/corpus/$$n 2>&1 | tail -n 1 || exit 1; done
+
+.PHONY: test-api
+test-api: all
+	@tests/integration/api_test.sh

@@ -210,7 +210,7 @@ static int apply_one(struct patcher *p, const struct json *op)
 		return op_move(p, from, path);
 	if (slice_is(name, "copy"))
 		return op_copy(p, from, path);
-	return err_set(p->err, ERR_INVAL, "jsonpatch: unknown operation \"%.*s\"", SLICE_FMT(name));
+	return err_set(p->err, ERR_INVALID_OBJECT, "jsonpatch: unknown operation \"%.*s\"", SLICE_FMT(name));
 }
 
 /* What copies may add up to: an operation list can double an object each time. */

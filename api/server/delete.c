@@ -14,6 +14,7 @@ struct deletion {
 	struct json *options;
 	struct slice ns, name;
 	bool dry_run;
+	bool evicting; /* the answer is 201 and a Status */
 	/* a collection's items: called instead of answering, with NULL err when it went well or was gone already */
 	void (*item_done)(struct deletion *d, const struct err *err);
 	struct collection *collection;
@@ -46,6 +47,13 @@ static void answer(struct deletion *d, struct rcbuf *text, struct object *gone)
 		rcbuf_unref(text);
 		write_release(&d->write);
 		d->item_done(d, NULL);
+		return;
+	}
+	if (d->evicting) {
+		rcbuf_unref(text);
+		write_release(&d->write);
+		c->shape = SHAPE_OBJECT;
+		call_respond_tree(c, 201, status_new(&c->arena, 201, "", ""));
 		return;
 	}
 	if (text) {
@@ -237,6 +245,21 @@ void api_delete(struct call *c)
 	}
 	c->handler_data = d;
 	api_when_fresh(c, false, delete_route);
+}
+
+void api_evict(struct call *c, struct json *options)
+{
+	struct err err = ERR_INIT;
+	c->body = SLICE_NULL; /* options stand in the Eviction, or in the query */
+	struct deletion *d = deletion_new(c, &err);
+	if (!d) {
+		call_respond_err(c, &err);
+		return;
+	}
+	if (options)
+		d->options = options;
+	d->evicting = true;
+	delete_now(d);
 }
 
 /* ---- collections ---- */

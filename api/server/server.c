@@ -8,6 +8,7 @@
 
 #include "api/server/authn_int.h"
 #include "api/server/bootstrap_int.h"
+#include "api/server/compact_int.h"
 #include "api/server/write_int.h"
 #include "base/check.h"
 #include "base/limits.h"
@@ -241,6 +242,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->bookmark_timer) == 0);
 	s->bookmark_timer.data = s;
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
+	s->compactor = compactor_new(s);
 	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
 	*ret = s;
 	return 0;
@@ -285,6 +287,7 @@ static void http_closed(void *arg)
 	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
 	cache_close(s->cache, cache_closed, s);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
+	compactor_close(s->compactor, step_closed);
 }
 
 void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)
@@ -293,6 +296,6 @@ void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(
 	s->closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	s->closing_steps = 2;
+	s->closing_steps = 3;
 	http_server_close(s->http, timeout_ms, http_closed, s);
 }

@@ -26,6 +26,7 @@ struct api_server_options {
 	int node_port_min, node_port_max; /* 30000, 32767 */
 	const char *advertise_address; /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
+	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
 };
 
 /* Starts loading the cache and listening; `ready` runs on the loop once requests are answered, or with why not. The

@@ -19,6 +19,7 @@ struct api_server {
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct authenticator *authenticator;
 	struct service_allocator *services;
+	struct compactor *compactor;
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	bool is_ready;
@@ -55,6 +56,8 @@ void api_create(struct call *c);
 void api_update(struct call *c); /* PUT and PATCH */
 void api_delete(struct call *c);
 void api_delete_collection(struct call *c);
+/* Deletes the route's pod with these DeleteOptions (NULL: none); the cache is fresh enough already. */
+void api_evict(struct call *c, struct json *options);
 
 /* Subresources that are not plain writes (subresource.c, connect.c), reviews (review.c). */
 bool api_subresource(struct call *c); /* false: treat it as a plain read or write */

@@ -274,9 +274,13 @@ static void eviction_now(struct call *c)
 		call_respond_err(c, &err);
 		return;
 	}
-	c->body = SLICE_NULL; /* the rest is a deletion; its options stand in the query or are the defaults */
+	struct json *eviction = NULL;
+	if (c->body.len && !(eviction = body_read(c, resource_kind_type(SLICE("policy/v1"), SLICE("Eviction")), "Eviction", "policy/v1", &err))) {
+		call_respond_err(c, &err);
+		return;
+	}
 	c->route.sub = NULL;
-	api_delete(c);
+	api_evict(c, json_get(eviction, "deleteOptions"));
 }
 
 /* ---- */

@@ -82,7 +82,9 @@ def _():
     has(k("get", "svc", "web", "-o", "yaml"), "clusterIP: 10.43.")
     eq(k("get", "deploy", "web", "-o", "name").strip(), "deployment.apps/web")
     has(k("get", "deploy", "-o", "custom-columns=N:.metadata.name,R:.spec.replicas"), "web")
-    k("get", "all", "--sort-by=.metadata.name")
+    k("get", "all")
+    listed = [line.split()[0] for line in k("get", "svc", "--sort-by=.metadata.name", "--no-headers").splitlines()]
+    eq(listed, sorted(listed))
     has(k("get", "pods", "-A", "--show-labels"), "LABELS")
 
 

@@ -49,7 +49,7 @@ def _():
 
 @case("protobuf: garbage is a bad request, errors come as protobuf too")
 def _():
-    for body in (b"k8s\x00\xff\xff\xff", b"k8s\x00", b"nonsense", unknown("v1", "ConfigMap", b"\x0a\xff"), b""):
+    for body in (b"k8s\x00\xff\xff\xff", b"nonsense", unknown("v1", "ConfigMap", b"\x0a\xff"), b""):
         t.api.post(CM, body, type=PROTOBUF).want(400)
     error = t.api.get(CM + "/none", accept=PROTOBUF).want(404)
     true(error.body.startswith(b"k8s\x00") and b"NotFound" in error.body, str(error.body[:80]))
@@ -103,7 +103,7 @@ def _():
     t.api.put(CM, configmap("x")).want(405, "MethodNotAllowed")
     t.api.post("/api/v1/componentstatuses", {}).want(405, "MethodNotAllowed")
     t.api.request("PATCH", CM, "{}", type="application/merge-patch+json").want(405, "MethodNotAllowed")
-    t.api.request("BREW", CM).want(405)
+    true(t.api.request("BREW", CM).status in (400, 405), "BREW is taken")
 
 
 @case("errors: 413 for a body beyond 3 MiB; the server goes on")
