@@ -1,0 +1,328 @@
+/* KV: Range, Put, DeleteRange, Txn, Compact. Requests are translated to the store's operations and its results back; the
+ * bytes in both point into the call's arena, the message or the result, so nothing is copied on the way. */
+#include "store/etcd/etcd_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+
+enum { TXN_DEPTH_MAX = 8 };
+
+/* ---- requests ---- */
+
+static struct store_range range_of(const Etcdpb__RangeRequest *r)
+{
+	static const enum store_target targets[] = {STORE_TARGET_KEY, STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE};
+	return (struct store_range){
+		.keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
+		.limit = r->limit,
+		.revision = r->revision,
+		.sort = r->sort_order == 1 ? STORE_SORT_ASCEND : r->sort_order == 2 ? STORE_SORT_DESCEND : STORE_SORT_NONE,
+		.sort_target = r->sort_target >= 0 && r->sort_target < 5 ? targets[r->sort_target] : STORE_TARGET_KEY,
+		.serializable = r->serializable,
+		.keys_only = r->keys_only,
+		.count_only = r->count_only,
+		.min_mod_revision = r->min_mod_revision,
+		.max_mod_revision = r->max_mod_revision,
+		.min_create_revision = r->min_create_revision,
+		.max_create_revision = r->max_create_revision,
+	};
+}
+
+static struct store_put put_of(const Etcdpb__PutRequest *r)
+{
+	return (struct store_put){.key = etcd_slice(r->key), .value = etcd_slice(r->value), .lease = r->lease, .prev_kv = r->prev_kv,
+		.ignore_value = r->ignore_value, .ignore_lease = r->ignore_lease};
+}
+
+static struct store_delete delete_of(const Etcdpb__DeleteRangeRequest *r)
+{
+	return (struct store_delete){.keys = {etcd_slice(r->key), etcd_slice(r->range_end)}, .prev_kv = r->prev_kv};
+}
+
+static bool compare_of(const Etcdpb__Compare *c, struct store_compare *out)
+{
+	static const enum store_target targets[] = {STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE, STORE_TARGET_LEASE};
+	static const enum store_compare_result results[] = {STORE_EQUAL, STORE_GREATER, STORE_LESS, STORE_NOT_EQUAL};
+	if (c->target < 0 || c->target > 4 || c->result < 0 || c->result > 3)
+		return false;
+	*out = (struct store_compare){.keys = {etcd_slice(c->key), etcd_slice(c->range_end)}, .target = targets[c->target], .result = results[c->result]};
+	switch (c->target_union_case) {
+	case ETCDPB__COMPARE__TARGET_UNION_VERSION:
+		out->number = c->version;
+		break;
+	case ETCDPB__COMPARE__TARGET_UNION_CREATE_REVISION:
+		out->number = c->create_revision;
+		break;
+	case ETCDPB__COMPARE__TARGET_UNION_MOD_REVISION:
+		out->number = c->mod_revision;
+		break;
+	case ETCDPB__COMPARE__TARGET_UNION_LEASE:
+		out->number = c->lease;
+		break;
+	case ETCDPB__COMPARE__TARGET_UNION_VALUE:
+		out->value = etcd_slice(c->value);
+		break;
+	default: /* a zero number is left out on the wire */
+		break;
+	}
+	return true;
+}
+
+static bool txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth);
+
+static bool op_of(struct arena *a, const Etcdpb__RequestOp *o, struct store_op *out, int depth)
+{
+	switch (o->request_case) {
+	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
+		*out = (struct store_op){.type = STORE_OP_RANGE, .range = range_of(o->request_range)};
+		return true;
+	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_PUT:
+		*out = (struct store_op){.type = STORE_OP_PUT, .put = put_of(o->request_put)};
+		return true;
+	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
+		*out = (struct store_op){.type = STORE_OP_DELETE, .del = delete_of(o->request_delete_range)};
+		return true;
+	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_TXN:
+		*out = (struct store_op){.type = STORE_OP_TXN};
+		return txn_of(a, o->request_txn, &out->txn, depth + 1);
+	default:
+		return false;
+	}
+}
+
+static bool ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_t n, const struct store_op **out, size_t *out_n, int depth)
+{
+	struct store_op *ops = ARENA_ARRAY(a, struct store_op, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (!op_of(a, list[i], &ops[i], depth))
+			return false;
+	*out = ops;
+	*out_n = n;
+	return true;
+}
+
+static bool txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth)
+{
+	if (depth > TXN_DEPTH_MAX)
+		return false;
+	struct store_compare *compares = ARENA_ARRAY(a, struct store_compare, t->n_compare + 1);
+	for (size_t i = 0; i < t->n_compare; i++)
+		if (!compare_of(t->compare[i], &compares[i]))
+			return false;
+	out->compares = compares;
+	out->n_compares = t->n_compare;
+	return ops_of(a, t->success, t->n_success, &out->success, &out->n_success, depth) &&
+		ops_of(a, t->failure, t->n_failure, &out->failure, &out->n_failure, depth);
+}
+
+/* ---- responses ---- */
+
+static Etcdpb__KeyValue **kvs_of(struct arena *a, const struct store_result *r)
+{
+	Etcdpb__KeyValue **list = ARENA_ARRAY(a, Etcdpb__KeyValue *, r->n_kvs + 1);
+	for (size_t i = 0; i < r->n_kvs; i++)
+		list[i] = etcd_kv(a, &r->kvs[i]);
+	return list;
+}
+
+static Etcdpb__RangeResponse *range_response(struct arena *a, const struct store_result *r)
+{
+	Etcdpb__RangeResponse *m = arena_alloc(a, sizeof *m);
+	etcdpb__range_response__init(m);
+	m->kvs = kvs_of(a, r);
+	m->n_kvs = r->n_kvs;
+	m->more = r->more;
+	m->count = r->count;
+	return m;
+}
+
+static Etcdpb__PutResponse *put_response(struct arena *a, const struct store_result *r)
+{
+	Etcdpb__PutResponse *m = arena_alloc(a, sizeof *m);
+	etcdpb__put_response__init(m);
+	if (r->n_kvs)
+		m->prev_kv = etcd_kv(a, &r->kvs[0]);
+	return m;
+}
+
+static Etcdpb__DeleteRangeResponse *delete_response(struct arena *a, const struct store_result *r)
+{
+	Etcdpb__DeleteRangeResponse *m = arena_alloc(a, sizeof *m);
+	etcdpb__delete_range_response__init(m);
+	m->deleted = r->count;
+	m->prev_kvs = kvs_of(a, r);
+	m->n_prev_kvs = r->n_kvs;
+	return m;
+}
+
+static Etcdpb__TxnResponse *txn_response(struct etcd_call *c, const struct store_result *r);
+
+static Etcdpb__ResponseOp *op_response(struct etcd_call *c, const struct store_result *r)
+{
+	struct arena *a = &c->arena;
+	Etcdpb__ResponseOp *m = arena_alloc(a, sizeof *m);
+	Etcdpb__ResponseHeader *header = etcd_header(c->service, a, c->request.revision);
+	header->cluster_id = header->member_id = header->raft_term = 0; /* inner headers carry the revision alone */
+	etcdpb__response_op__init(m);
+	switch (r->type) {
+	case STORE_OP_RANGE:
+		m->response_case = ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE;
+		m->response_range = range_response(a, r);
+		m->response_range->header = header;
+		break;
+	case STORE_OP_PUT:
+		m->response_case = ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT;
+		m->response_put = put_response(a, r);
+		m->response_put->header = header;
+		break;
+	case STORE_OP_DELETE:
+		m->response_case = ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE;
+		m->response_delete_range = delete_response(a, r);
+		m->response_delete_range->header = header;
+		break;
+	case STORE_OP_TXN:
+		m->response_case = ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
+		m->response_txn = txn_response(c, r);
+		m->response_txn->header = header;
+		break;
+	}
+	return m;
+}
+
+static Etcdpb__TxnResponse *txn_response(struct etcd_call *c, const struct store_result *r)
+{
+	Etcdpb__TxnResponse *m = arena_alloc(&c->arena, sizeof *m);
+	etcdpb__txn_response__init(m);
+	m->succeeded = r->succeeded;
+	m->responses = ARENA_ARRAY(&c->arena, Etcdpb__ResponseOp *, r->n_results + 1);
+	m->n_responses = r->n_results;
+	for (size_t i = 0; i < r->n_results; i++)
+		m->responses[i] = op_response(c, &r->results[i]);
+	return m;
+}
+
+static void op_done(struct etcd_call *c)
+{
+	struct store_request *req = &c->request;
+	Etcdpb__ResponseHeader *header = etcd_header(c->service, &c->arena, req->revision);
+	if (req->err.code) {
+		etcd_reply_store_err(c, req);
+		return;
+	}
+	switch (req->op.type) {
+	case STORE_OP_RANGE: {
+		Etcdpb__RangeResponse *m = range_response(&c->arena, &req->result);
+		m->header = header;
+		etcd_reply(c, &m->base);
+		break;
+	}
+	case STORE_OP_PUT: {
+		Etcdpb__PutResponse *m = put_response(&c->arena, &req->result);
+		m->header = header;
+		etcd_reply(c, &m->base);
+		break;
+	}
+	case STORE_OP_DELETE: {
+		Etcdpb__DeleteRangeResponse *m = delete_response(&c->arena, &req->result);
+		m->header = header;
+		etcd_reply(c, &m->base);
+		break;
+	}
+	case STORE_OP_TXN: {
+		Etcdpb__TxnResponse *m = txn_response(c, &req->result);
+		m->header = header;
+		etcd_reply(c, &m->base);
+		break;
+	}
+	}
+}
+
+/* ---- handlers ---- */
+
+/* The message's bytes are only valid during the call: the arena keeps a copy that everything points into. */
+static struct slice kept(struct etcd_call *c, struct slice message)
+{
+	return (struct slice){arena_memdup(&c->arena, message.ptr, message.len), message.len};
+}
+
+static bool too_large(struct etcd_call *c, struct slice message)
+{
+	if (message.len <= STORE_REQUEST_BYTES_MAX)
+		return false;
+	etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: request is too large");
+	return true;
+}
+
+void etcd_range(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__RangeRequest *r = etcd_unpack(c, &etcdpb__range_request__descriptor, kept(c, message));
+	if (!r)
+		return;
+	if (!r->key.len) {
+		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided");
+		return;
+	}
+	if (r->sort_order < 0 || r->sort_order > 2 || r->sort_target < 0 || r->sort_target > 4) {
+		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: invalid sort option");
+		return;
+	}
+	c->request.op = (struct store_op){.type = STORE_OP_RANGE, .range = range_of(r)};
+	etcd_submit(c, op_done);
+}
+
+void etcd_put(struct etcd_call *c, struct slice message)
+{
+	if (too_large(c, message))
+		return;
+	Etcdpb__PutRequest *r = etcd_unpack(c, &etcdpb__put_request__descriptor, kept(c, message));
+	if (!r)
+		return;
+	c->request.op = (struct store_op){.type = STORE_OP_PUT, .put = put_of(r)};
+	etcd_submit(c, op_done);
+}
+
+void etcd_delete_range(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__DeleteRangeRequest *r = etcd_unpack(c, &etcdpb__delete_range_request__descriptor, kept(c, message));
+	if (!r)
+		return;
+	c->request.op = (struct store_op){.type = STORE_OP_DELETE, .del = delete_of(r)};
+	etcd_submit(c, op_done);
+}
+
+void etcd_txn(struct etcd_call *c, struct slice message)
+{
+	if (too_large(c, message))
+		return;
+	Etcdpb__TxnRequest *r = etcd_unpack(c, &etcdpb__txn_request__descriptor, kept(c, message));
+	if (!r)
+		return;
+	c->request.op.type = STORE_OP_TXN;
+	if (!txn_of(&c->arena, r, &c->request.op.txn, 0)) {
+		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
+		return;
+	}
+	etcd_submit(c, op_done);
+}
+
+static void compact_done(struct etcd_call *c)
+{
+	Etcdpb__HeaderResponse m = ETCDPB__HEADER_RESPONSE__INIT;
+	if (c->request.err.code) {
+		etcd_reply_store_err(c, &c->request);
+		return;
+	}
+	m.header = etcd_header(c->service, &c->arena, c->request.revision);
+	etcd_reply(c, &m.base);
+}
+
+void etcd_compact(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__CompactionRequest *r = etcd_unpack(c, &etcdpb__compaction_request__descriptor, kept(c, message));
+	if (!r)
+		return;
+	c->request.type = STORE_REQUEST_COMPACT;
+	c->request.revision_arg = r->revision;
+	c->request.physical = r->physical;
+	etcd_submit(c, compact_done);
+}

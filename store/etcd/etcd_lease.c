@@ -1,0 +1,191 @@
+/* Lease: grant, revoke, time to live, list, and the keep-alive stream. */
+#include "store/etcd/etcd_int.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+static bool failed(struct etcd_call *c)
+{
+	if (!c->request.err.code)
+		return false;
+	etcd_reply_store_err(c, &c->request);
+	return true;
+}
+
+static void grant_done(struct etcd_call *c)
+{
+	Etcdpb__LeaseGrantResponse m = ETCDPB__LEASE_GRANT_RESPONSE__INIT;
+	if (failed(c))
+		return;
+	m.header = etcd_header(c->service, &c->arena, c->request.revision);
+	m.id = c->request.lease.id;
+	m.ttl = c->request.lease.ttl_s;
+	etcd_reply(c, &m.base);
+}
+
+void etcd_lease_grant(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__LeaseGrantRequest *r = etcd_unpack(c, &etcdpb__lease_grant_request__descriptor, message);
+	if (!r)
+		return;
+	c->request.type = STORE_REQUEST_LEASE_GRANT;
+	c->request.lease.id = r->id;
+	c->request.lease.ttl_s = r->ttl;
+	etcd_submit(c, grant_done);
+}
+
+static void revoke_done(struct etcd_call *c)
+{
+	Etcdpb__HeaderResponse m = ETCDPB__HEADER_RESPONSE__INIT;
+	if (failed(c))
+		return;
+	m.header = etcd_header(c->service, &c->arena, c->request.revision);
+	etcd_reply(c, &m.base);
+}
+
+void etcd_lease_revoke(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__LeaseRevokeRequest *r = etcd_unpack(c, &etcdpb__lease_revoke_request__descriptor, message);
+	if (!r)
+		return;
+	c->request.type = STORE_REQUEST_LEASE_REVOKE;
+	c->request.lease.id = r->id;
+	etcd_submit(c, revoke_done);
+}
+
+static void ttl_done(struct etcd_call *c)
+{
+	Etcdpb__LeaseTimeToLiveResponse m = ETCDPB__LEASE_TIME_TO_LIVE_RESPONSE__INIT;
+	struct store_lease_args *l = &c->request.lease;
+	bool gone = c->request.cause == STORE_CAUSE_LEASE_NOT_FOUND; /* an answer, not an error: TTL -1 */
+	if (!gone && failed(c))
+		return;
+	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
+	m.id = l->id;
+	m.ttl = gone ? -1 : l->ttl_s;
+	m.grantedttl = gone ? 0 : l->granted_ttl_s;
+	m.keys = ARENA_ARRAY(&c->arena, ProtobufCBinaryData, l->n_keys + 1);
+	m.n_keys = gone ? 0 : l->n_keys;
+	for (size_t i = 0; i < m.n_keys; i++)
+		m.keys[i] = etcd_bytes(l->keys[i]);
+	etcd_reply(c, &m.base);
+}
+
+void etcd_lease_ttl(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__LeaseTimeToLiveRequest *r = etcd_unpack(c, &etcdpb__lease_time_to_live_request__descriptor, message);
+	if (!r)
+		return;
+	c->request.type = STORE_REQUEST_LEASE_TTL;
+	c->request.lease.id = r->id;
+	c->request.lease.want_keys = r->keys;
+	etcd_submit(c, ttl_done);
+}
+
+static void list_done(struct etcd_call *c)
+{
+	Etcdpb__LeaseLeasesResponse m = ETCDPB__LEASE_LEASES_RESPONSE__INIT;
+	if (failed(c))
+		return;
+	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
+	m.n_leases = c->request.lease.n_ids;
+	m.leases = ARENA_ARRAY(&c->arena, Etcdpb__LeaseStatus *, m.n_leases + 1);
+	for (size_t i = 0; i < m.n_leases; i++) {
+		m.leases[i] = arena_alloc(&c->arena, sizeof **m.leases);
+		etcdpb__lease_status__init(m.leases[i]);
+		m.leases[i]->id = c->request.lease.ids[i];
+	}
+	etcd_reply(c, &m.base);
+}
+
+void etcd_lease_list(struct etcd_call *c, struct slice message)
+{
+	c->request.type = STORE_REQUEST_LEASE_LIST;
+	etcd_submit(c, list_done);
+}
+
+/* ---- keep-alive: each message renews one lease and gets one answer, in order ---- */
+
+struct keepalive_stream {
+	struct etcd_service *service;
+	struct grpc_stream *stream; /* NULL: gone */
+	unsigned outstanding;
+	bool ended;
+};
+
+struct keepalive {
+	struct keepalive_stream *of;
+	struct store_request request;
+};
+
+enum { KEEPALIVES_OUTSTANDING_MAX = 64 };
+
+static void keepalive_release(struct keepalive_stream *k)
+{
+	if (k->outstanding || (k->stream && !k->ended))
+		return;
+	if (k->stream)
+		grpc_finish(k->stream, GRPC_OK, NULL);
+	k->service->calls--;
+	free(k);
+}
+
+static void keepalive_done(struct store_request *req)
+{
+	struct keepalive *r = CONTAINER_OF(req, struct keepalive, request);
+	struct keepalive_stream *k = r->of;
+	k->outstanding--;
+	if (k->stream) {
+		Etcdpb__LeaseKeepAliveResponse m = ETCDPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+		uint8_t bytes[128];
+		m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
+		m.id = req->lease.id;
+		m.ttl = req->err.code ? 0 : req->lease.ttl_s; /* 0: the lease is gone */
+		grpc_send(k->stream, (struct slice){(const char *)bytes, etcdpb__lease_keep_alive_response__pack(&m, bytes)});
+		grpc_read_resume(k->stream);
+	}
+	store_request_release(req);
+	free(r);
+	keepalive_release(k);
+}
+
+static void keepalive_message(struct grpc_stream *s, struct slice message, void *arg)
+{
+	struct keepalive_stream *k = arg;
+	struct arena a = ARENA_INIT;
+	ProtobufCAllocator allocator = etcd_allocator(&a);
+	Etcdpb__LeaseKeepAliveRequest *m = etcdpb__lease_keep_alive_request__unpack(&allocator, message.len, (const uint8_t *)message.ptr);
+	if (m) {
+		struct keepalive *r = xcalloc(1, sizeof *r);
+		r->of = k;
+		r->request = (struct store_request){.type = STORE_REQUEST_LEASE_KEEPALIVE, .lease.id = m->id, .loop = k->service->loop, .done = keepalive_done};
+		if (++k->outstanding >= KEEPALIVES_OUTSTANDING_MAX)
+			grpc_read_pause(s);
+		store_submit(k->service->store, &r->request);
+	}
+	arena_release(&a);
+}
+
+static void keepalive_end(struct grpc_stream *s, void *arg)
+{
+	struct keepalive_stream *k = arg;
+	k->ended = true;
+	keepalive_release(k);
+}
+
+static void keepalive_abort(struct grpc_stream *s, void *arg)
+{
+	struct keepalive_stream *k = arg;
+	k->stream = NULL;
+	keepalive_release(k);
+}
+
+void etcd_lease_keepalive_open(struct etcd_service *s, struct http_exchange *x)
+{
+	static const struct grpc_stream_callbacks callbacks = {.on_message = keepalive_message, .on_end = keepalive_end, .on_abort = keepalive_abort};
+	struct keepalive_stream *k = xcalloc(1, sizeof *k);
+	k->service = s;
+	s->calls++;
+	k->stream = grpc_accept(x, 1024, &callbacks, k);
+}

@@ -1,0 +1,36 @@
+/* The etcd v3 API over any store engine: what etcdctl, a stock kube-apiserver and every other etcd client speak.
+ *
+ * gRPC over HTTP/2, with TLS or plain, and etcd's HTTP paths (/health, /version, /metrics) on the same port. One loop serves
+ * all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, and of Maintenance and Cluster
+ * what one server can answer. Members, authentication, locks and elections, snapshots answer Unimplemented until the raft
+ * engine brings them. */
+#ifndef K3X_STORE_ETCD_ETCD_SERVICE_H
+#define K3X_STORE_ETCD_ETCD_SERVICE_H
+
+#include "base/rt/loop.h"
+#include "store/engine.h"
+
+struct etcd_service;
+struct tls_context;
+
+struct etcd_service_options {
+	struct loop *loop;
+	struct engine *store; /* borrowed, outlives the service */
+	const char *address; /* "127.0.0.1" */
+	int port; /* 2379; 0: the kernel picks */
+	struct tls_context *tls; /* NULL: plain; a reference is taken */
+	const char *name; /* member name */
+	const char *client_url; /* advertised */
+	const char *peer_url;
+	uint64_t cluster_id, member_id;
+	uint64_t progress_ms; /* between progress notifications of quiet watches; 0: ten minutes */
+};
+
+/* Starts listening. Strings are copied. Loop's thread. */
+int etcd_service_new(const struct etcd_service_options *options, struct etcd_service **ret, struct err *err);
+int etcd_service_port(const struct etcd_service *s);
+
+/* Ends all streams, then frees. closed(arg) may be NULL. Loop's thread. */
+void etcd_service_close(struct etcd_service *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg);
+
+#endif
