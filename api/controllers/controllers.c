@@ -10,11 +10,13 @@ static const struct {
 	const char *name;
 	void *(*start)(struct controllers *c);
 	void (*release)(void *state);
+	void (*stop)(void *state); /* NULL: nothing of its own to take off */
 } table[] = {
-	{"namespace", namespace_controller_start, namespace_controller_release},
-	{"serviceaccount", service_account_controller_start, service_account_controller_release},
-	{"replicaset", replica_set_controller_start, replica_set_controller_release},
-	{"deployment", deployment_controller_start, deployment_controller_release},
+	{"namespace", namespace_controller_start, namespace_controller_release, NULL},
+	{"serviceaccount", service_account_controller_start, service_account_controller_release, NULL},
+	{"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
+	{"deployment", deployment_controller_start, deployment_controller_release, NULL},
+	{"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
 };
 
 struct queue_row {
@@ -153,6 +155,9 @@ void controllers_close(struct controllers *c, void (*closed)(void *arg), void *a
 	c->closed_arg = arg;
 	closing_hold(&c->closing);
 	informer_set_stop_waiting(c->informers, start_queues, c);
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (table[i].stop)
+			table[i].stop(c->states[i]);
 	LIST_FOREACH(it, &c->listeners)
 	informer_set_ignore(&CONTAINER_OF(it, struct listener_row, link)->handler);
 	LIST_FOREACH(it, &c->queues)

@@ -61,6 +61,19 @@ void *replica_set_controller_start(struct controllers *c);
 void replica_set_controller_release(void *state);
 void *deployment_controller_start(struct controllers *c);
 void deployment_controller_release(void *state);
+void *garbage_collector_start(struct controllers *c);
+void garbage_collector_stop(void *state); /* takes off the handlers it made itself */
+void garbage_collector_release(void *state);
+void *endpoint_slice_controller_start(struct controllers *c);
+void endpoint_slice_controller_release(void *state);
+void *node_lifecycle_controller_start(struct controllers *c);
+void node_lifecycle_controller_release(void *state);
+void *taint_eviction_controller_start(struct controllers *c);
+void taint_eviction_controller_release(void *state);
+void *node_ipam_controller_start(struct controllers *c);
+void node_ipam_controller_release(void *state);
+void *token_controller_start(struct controllers *c);
+void token_controller_release(void *state);
 
 /* ---- small things that several need ---- */
 
