@@ -16,6 +16,7 @@ static const struct {
 	{"serviceaccount", service_account_controller_start, service_account_controller_release, NULL},
 	{"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
 	{"deployment", deployment_controller_start, deployment_controller_release, NULL},
+	{"endpointslice", endpoint_slice_controller_start, endpoint_slice_controller_release, NULL},
 	{"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
 };
 
