@@ -61,6 +61,16 @@ static bool use_systemd_cgroup(void)
 	return access("/run/systemd/system", F_OK) == 0 && access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
+/* Lowering an oom_score_adj needs CAP_SYS_RESOURCE, which nested machines may lack; runc then fails instead of going on. */
+static bool may_lower_oom_score(void)
+{
+	enum { CAP_SYS_RESOURCE_BIT = 24 };
+	char *text = file_read("/proc/self/status", 8192, false, NULL), *at = text ? strstr(text, "CapEff:") : NULL;
+	bool yes = !at || (strtoull(at + strlen("CapEff:"), NULL, 16) >> CAP_SYS_RESOURCE_BIT & 1);
+	free(text);
+	return yes;
+}
+
 static int write_config(struct containerd *c, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -68,6 +78,7 @@ static int write_config(struct containerd *c, struct err *err)
 	strbuf_addf(&b, "[grpc]\n  address = \"%s\"\n[ttrpc]\n  address = \"%s.ttrpc\"\n", c->socket, c->socket);
 	strbuf_adds(&b, "[plugins.\"io.containerd.grpc.v1.cri\"]\n  stream_server_address = \"127.0.0.1\"\n  stream_server_port = \"0\"\n"
 			"  enable_selinux = false\n  disable_apparmor = false\n  enable_unprivileged_ports = true\n  enable_unprivileged_icmp = true\n");
+	strbuf_addf(&b, "  restrict_oom_score_adj = %s\n", may_lower_oom_score() ? "false" : "true");
 	strbuf_addf(&b, "  sandbox_image = \"%s\"\n", c->o.pause_image);
 	strbuf_adds(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = \"overlayfs\"\n    disable_snapshot_annotations = true\n");
 	strbuf_adds(&b, "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n      runtime_type = \"io.containerd.runc.v2\"\n");

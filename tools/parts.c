@@ -7,6 +7,7 @@
 
 static const struct part *const rows[] = {
 	&part_controllers,
+	&part_node,
 	&part_proxy,
 };
 

@@ -32,6 +32,7 @@ void parts_stop(void);
 
 /* Rows. */
 extern const struct part part_controllers;
+extern const struct part part_node;
 extern const struct part part_proxy;
 
 #endif
