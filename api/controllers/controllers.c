@@ -17,6 +17,10 @@ static const struct {
 	{"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
 	{"deployment", deployment_controller_start, deployment_controller_release, NULL},
 	{"endpointslice", endpoint_slice_controller_start, endpoint_slice_controller_release, NULL},
+	{"nodeipam", node_ipam_controller_start, node_ipam_controller_release, NULL},
+	{"nodelifecycle", node_lifecycle_controller_start, node_lifecycle_controller_release, NULL},
+	{"tainteviction", taint_eviction_controller_start, taint_eviction_controller_release, NULL},
+	{"token", token_controller_start, token_controller_release, NULL},
 	{"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
 };
 
