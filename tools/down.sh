@@ -43,10 +43,13 @@ if [ -n "$server" ] && grep -qa server "/proc/$server/cmdline" 2>/dev/null; then
 fi
 rm -f "$state/server.pid"
 
-# Shims outlive containerd on purpose; each is the parent of its containers.
+# Shims outlive containerd on purpose; each is the parent of its containers. Network namespaces are found through the
+# containers that live in them, so that those of anybody else's containers are left alone.
+namespaces=
 containerd=$(cat "$state/containerd/containerd.pid" 2>/dev/null || true)
 for shim in $(pids_with "-address $socket"); do
 	family=$(children_of "$shim")
+	for p in $family; do namespaces+=" $(ip netns identify "$p" 2>/dev/null)"; done
 	for p in $family; do kill -9 "$p" 2>/dev/null; done
 	for p in $family; do wait_gone "$p" 5; done
 	stop_pid "$shim" 2
@@ -60,14 +63,15 @@ awk -v a="$state/" -v b="$data/" 'index($5, a) == 1 || index($5, b) == 1 { print
 	umount "$m" 2>/dev/null || umount -l "$m" 2>/dev/null
 done
 
-# Pod network: namespaces that the pods' sandboxes had, links, rules.
-for ns in $(ip netns list 2>/dev/null | awk '$1 ~ /^cni-/ { print $1 }'); do
+# Pod network: the sandboxes' namespaces (their ends of the veth pairs go with them), the bridge, the rules.
+for ns in $(tr ' ' '\n' <<<"$namespaces" | sort -u | grep '^cni-'); do
 	ip netns delete "$ns" 2>/dev/null
 done
-for link in $(ip -o link show master cni0 2>/dev/null | awk -F': ' '{ sub(/@.*/, "", $2); print $2 }'); do
-	ip link delete "$link" 2>/dev/null
+for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the background
+	[ -z "$(ip -o link show master cni0 2>/dev/null)" ] && break
+	sleep 0.1
 done
-ip link delete cni0 2>/dev/null
+[ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
 nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
 	nft delete table "$family" "$table"
 done

@@ -92,7 +92,7 @@ busybox_image() {
 	dir=$(mktemp -d "$T/image-XXXXXX")
 	mkdir -p "$dir/root/bin" "$dir/root/tmp" "$dir/root/etc" "$dir/root/www"
 	cp "$(type -P busybox)" "$dir/root/bin/busybox"
-	for a in $("$dir/root/bin/busybox" --list); do ln -sf busybox "$dir/root/bin/$a"; done
+	for a in $("$dir/root/bin/busybox" --list | grep -vx busybox); do ln -sf busybox "$dir/root/bin/$a"; done
 	echo 'root:x:0:0:root:/:/bin/sh' >"$dir/root/etc/passwd"
 	tar -C "$dir/root" --owner=0 --group=0 -cf "$dir/layer.tar" .
 	local sum command

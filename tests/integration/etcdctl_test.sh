@@ -10,7 +10,7 @@ serve() {
 	wait_for 10 etcdctl endpoint health
 }
 
-check "serves" serve
+serve && ok "serves" || bad "serves" "$(tail -n 3 "$T/store.log")"
 check_is "put" OK "$(etcdctl put a 1)"
 check_is "get" "a 1" "$(etcdctl get a | paste -sd' ')"
 etcdctl put a 2 >/dev/null
@@ -60,7 +60,7 @@ head -c 2000000 /dev/zero | tr '\0' x >"$T/big"
 check_has "too large a request" "request is too large" "$(etcdctl put big <"$T/big" 2>&1)"
 
 stop_server KILL
-check "serves again after a kill" serve
+serve && ok "serves again after a kill" || bad "serves again after a kill"
 check_is "and has everything" 4 "$(etcdctl get a --print-value-only)"
 stop_server TERM
 finish
