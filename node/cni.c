@@ -12,17 +12,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-enum { POD_MTU_AUTO = 0 };
-
-struct strbuf cni_conf_text(const char *pod_cidr, const char *cluster_cidr)
+struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char *addresses_dir)
 {
 	struct strbuf b = STRBUF_INIT;
 	strbuf_adds(&b, "{\n  \"cniVersion\": \"1.0.0\",\n  \"name\": \"cbr0\",\n  \"plugins\": [\n");
 	strbuf_addf(&b,
-		"    {\"type\": \"bridge\", \"bridge\": \"cni0\", \"isGateway\": true, \"isDefaultGateway\": true, \"forceAddress\": true,\n"
+		"    {\"type\": \"bridge\", \"bridge\": \"%s\", \"isGateway\": true, \"isDefaultGateway\": true, \"forceAddress\": true,\n"
 		"     \"hairpinMode\": true, \"ipMasq\": true,\n"
-		"     \"ipam\": {\"type\": \"host-local\", \"dataDir\": \"/run/k3x/cni-addresses\", \"ranges\": [[{\"subnet\": \"%s\"}]]}},\n",
-		pod_cidr);
+		"     \"ipam\": {\"type\": \"host-local\", \"dataDir\": \"%s\", \"ranges\": [[{\"subnet\": \"%s\"}]]}},\n",
+		bridge, addresses_dir, pod_cidr);
 	strbuf_adds(&b, "    {\"type\": \"portmap\", \"capabilities\": {\"portMappings\": true}}\n  ]\n}\n");
 	return b;
 }
@@ -37,11 +35,24 @@ static void turn_on(const char *path)
 	close(fd);
 }
 
+/* Stable over starts, unlike map_hash(). */
+static uint32_t path_hash(const char *path)
+{
+	uint32_t h = 2166136261u;
+	for (; *path; path++)
+		h = (h ^ (unsigned char)*path) * 16777619u;
+	return h;
+}
+
 int cni_write(struct node *n, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	const char *dir = arena_printf(&a, "%s/agent/etc/cni/net.d", n->o.data_dir);
-	struct strbuf text = cni_conf_text(n->pod_cidr, n->o.cluster_cidr);
+	/* Several servers on one machine (tests) must not share a bridge. */
+	bool only = n->o.is_default_data_dir;
+	const char *bridge = only ? "cni0" : arena_printf(&a, "k3x%08x", (unsigned)path_hash(n->o.data_dir));
+	const char *addresses = only ? "/run/k3x/cni" : arena_printf(&a, "%s/agent/run/cni", n->o.data_dir);
+	struct strbuf text = cni_conf_text(n->pod_cidr, bridge, addresses);
 	int rc = file_make_dirs(dir, 0755, err);
 	if (rc == 0)
 		rc = pki_file_write(arena_printf(&a, "%s/10-k3x.conflist", dir), strbuf_slice(&text), 0644, err);

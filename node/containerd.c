@@ -148,7 +148,7 @@ static bool socket_answers(const char *path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || strlen(path) >= sizeof a.sun_path)
 		return false;
-	strcpy(a.sun_path, path);
+	memcpy(a.sun_path, path, strlen(path) + 1);
 	bool yes = connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
 	close(fd);
 	return yes;

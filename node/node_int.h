@@ -45,6 +45,7 @@ struct node {
 	uint64_t view_generation; /* of the last complete look */
 	uint64_t look_generation; /* of the look under way, or the last one */
 	bool looking, look_again;
+	unsigned follow_ups; /* looks still to come after an event */
 	unsigned inspections; /* status calls of this look still open */
 	uv_timer_t look_timer, stream_timer;
 	struct cri_call *event_stream;

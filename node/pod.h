@@ -214,7 +214,7 @@ const char *image_default_tag(struct arena *a, const char *image); /* "busybox" 
 
 /* ---- cni.c ---- */
 int cni_write(struct node *n, struct err *err);
-struct strbuf cni_conf_text(const char *pod_cidr, const char *cluster_cidr);
+struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char *addresses_dir);
 
 /* ---- node_status.c ---- */
 struct node_status *node_status_new(struct node *n);

@@ -15,7 +15,7 @@
 
 #include <stdlib.h>
 
-enum { LIST_TIMEOUT_MS = 30000, LOOK_SOON_MS = 5, LOOK_IDLE_MS = 30000, LOOK_POLL_MS = 1000, LOOK_RETRY_MS = 1000, STREAM_RETRY_MS = 2000,
+enum { LIST_TIMEOUT_MS = 30000, LOOK_SOON_MS = 5, LOOK_IDLE_MS = 30000, LOOK_POLL_MS = 1000, LOOK_RETRY_MS = 1000, STREAM_RETRY_MS = 2000, LOOK_FOLLOW_MS = 150, FOLLOW_UPS = 4,
 	MESSAGE_BYTES_MAX = 4096 };
 
 static void look(uv_timer_t *t);
@@ -97,7 +97,10 @@ static void finish_look(struct node *n)
 	n->view_generation = n->look_generation;
 	MAP_FOREACH(it, &n->pods)
 	pods[count++] = it->value;
-	schedule(n, n->look_again ? LOOK_SOON_MS : n->events_work || !count ? LOOK_IDLE_MS : LOOK_POLL_MS);
+	unsigned idle_ms = n->events_work || !count ? LOOK_IDLE_MS : LOOK_POLL_MS;
+	schedule(n, n->look_again ? LOOK_SOON_MS : n->follow_ups ? LOOK_FOLLOW_MS : idle_ms);
+	if (!n->look_again && n->follow_ups)
+		n->follow_ups--;
 	n->look_again = false;
 	for (size_t i = 0; i < count; i++) {
 		struct pod *p = pods[i];
@@ -358,6 +361,8 @@ static void on_event(void *arg, struct slice message, const struct err *err)
 {
 	struct node *n = arg;
 	if (!err) {
+		/* The runtime's own view lags behind its events: look more than once. */
+		n->follow_ups = FOLLOW_UPS;
 		runtime_look(n);
 		return;
 	}
