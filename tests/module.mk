@@ -27,7 +27,7 @@ build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
 	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c,$(LIB_SRCS)) \
-		tools/gen_schema_parse.c $(filter build/gen/schema%.c,$(GEN_C)) $(filter-out -lraft,$(LIBS))
+		$(if $(filter schema_file,$*),tools/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(filter-out -lraft,$(LIBS))
 
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \

@@ -1,0 +1,88 @@
+#include "tests/unit/unit.h"
+
+#include "base/mem/arena.h"
+#include "base/mem/rcbuf.h"
+
+static void memory_is_aligned_and_does_not_overlap(void **state)
+{
+	struct arena a = ARENA_INIT;
+	char *last = NULL;
+	for (size_t size = 1; size < 3000; size += 7) {
+		char *p = arena_alloc(&a, size);
+		assert_int_equal((uintptr_t)p % 16, 0);
+		memset(p, (int)size, size);
+		if (last)
+			assert_int_equal((unsigned char)last[0], (unsigned char)(size - 7));
+		last = p;
+	}
+	assert_true(a.used_bytes > 0);
+	arena_release(&a);
+	assert_null(a.chunk);
+}
+
+static void a_large_piece_gets_a_chunk_of_its_own(void **state)
+{
+	struct arena a = ARENA_INIT;
+	char *p = arena_zalloc(&a, 5 * 1024 * 1024);
+	assert_int_equal(p[5 * 1024 * 1024 - 1], 0);
+	p[5 * 1024 * 1024 - 1] = 1;
+	arena_release(&a);
+}
+
+static char order[8];
+static size_t n_order;
+
+static void note(void *arg)
+{
+	order[n_order++] = *(char *)arg;
+}
+
+static void cleanups_run_newest_first_and_once(void **state)
+{
+	struct arena a = ARENA_INIT;
+	n_order = 0;
+	arena_on_release(&a, note, "a");
+	arena_on_release(&a, note, "b");
+	arena_release(&a);
+	arena_release(&a);
+	assert_int_equal(n_order, 2);
+	assert_memory_equal(order, "ba", 2);
+}
+
+static void reset_keeps_nothing_but_memory(void **state)
+{
+	struct arena a = ARENA_INIT;
+	n_order = 0;
+	arena_on_release(&a, note, "x");
+	arena_strdup(&a, "text");
+	arena_reset(&a);
+	assert_int_equal(n_order, 1);
+	assert_string_equal(arena_printf(&a, "%d-%s", 7, "x"), "7-x");
+	assert_memory_equal(arena_memdup(&a, "abc", 2), "ab", 3);
+	arena_release(&a);
+	assert_int_equal(n_order, 1);
+}
+
+static void an_rcbuf_lives_as_long_as_its_last_owner(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct rcbuf *b = rcbuf_copy("bytes", 5);
+	rcbuf_unref_with(&a, rcbuf_ref(b));
+	arena_release(&a);
+	assert_int_equal(b->len, 5);
+	assert_string_equal(b->data, "bytes");
+	rcbuf_unref(b);
+	rcbuf_unref(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_is_aligned_and_does_not_overlap),
+		cmocka_unit_test(a_large_piece_gets_a_chunk_of_its_own),
+		cmocka_unit_test(cleanups_run_newest_first_and_once),
+		cmocka_unit_test(reset_keeps_nothing_but_memory),
+		cmocka_unit_test(an_rcbuf_lives_as_long_as_its_last_owner),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
