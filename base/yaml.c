@@ -298,7 +298,8 @@ static bool needs_quotes(struct slice s)
 	struct arena a = ARENA_INIT;
 	bool quotes = s.len == 0 || plain_scalar(&a, s)->type != JSON_STRING;
 	arena_release(&a);
-	if (quotes || memchr("-?:,[]{}#&*!|>'\"%@` ", s.ptr[0], 20) || s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == ':')
+	if (quotes || memchr("-?:,[]{}#&*!|>'\"%@` ", s.ptr[0], 20) || s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == ':' ||
+		slice_starts(s, "..."))
 		return true;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];

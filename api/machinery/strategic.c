@@ -245,6 +245,9 @@ static int apply_directives(struct merger *m, struct json *object, const struct 
 {
 	static const char prefix[] = "$deleteFromPrimitiveList/";
 	struct slice directive = json_get_str(patch, "$patch");
+	JSON_FOREACH(it, patch)
+	if (is_directive(it->key) && !slice_is(it->key, "$patch") && it->type != JSON_ARRAY)
+		return err_set(m->err, ERR_INVAL, "%.*s in a strategic merge patch must be a list, not %s", SLICE_FMT(it->key), json_type_name(it->type));
 	*deleted = slice_is(directive, "delete");
 	if (slice_is(directive, "replace") || *deleted)
 		clear(object);
@@ -268,7 +271,7 @@ static bool has_orders(const struct json *patch)
 
 static int merge_object(struct merger *m, struct json *object, const struct json *patch, const struct schema_type *type)
 {
-	bool deleted;
+	bool deleted = false;
 	struct json *before = has_orders(patch) ? json_copy(m->a, object) : NULL;
 	if (apply_directives(m, object, patch, &deleted) != 0)
 		return m->err->code;
