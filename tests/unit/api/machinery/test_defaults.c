@@ -1,3 +1,4 @@
+/* Defaults: what is filled in, what stays, and that a second pass changes nothing. */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/defaults.h"

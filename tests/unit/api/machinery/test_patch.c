@@ -1,3 +1,4 @@
+/* JSON patches by the examples of RFC 6902, merge patches by those of RFC 7386, and their limits. */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/patch.h"

@@ -1,3 +1,4 @@
+/* Label and field selectors: meaning, errors, and that matching a text and matching a tree are one. */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/selector.h"

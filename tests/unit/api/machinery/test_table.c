@@ -1,3 +1,4 @@
+/* Tables: the cells kubectl users read, as many as there are columns, also for odd objects. */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/table.h"

@@ -1,3 +1,4 @@
+/* Validation: the field that is wrong is the field that is named. */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/defaults.h"

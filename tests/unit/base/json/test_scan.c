@@ -1,3 +1,4 @@
+/* The scanner, above all where its fast path over plain characters begins and ends. */
 #include "tests/unit/unit.h"
 
 #include "base/json/json.h"

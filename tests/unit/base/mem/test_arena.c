@@ -1,3 +1,4 @@
+/* Arenas and shared buffers. */
 #include "tests/unit/unit.h"
 
 #include "base/mem/arena.h"

@@ -1,3 +1,4 @@
+/* The hash map and the ordered map, against a model. */
 #include "tests/unit/unit.h"
 
 #include "base/mem/arena.h"

@@ -1,3 +1,4 @@
+/* Slices and string buffers. */
 #include "tests/unit/unit.h"
 
 #include "base/mem/str.h"
