@@ -26,7 +26,7 @@ stop_pid() { # pid, seconds of patience
 # Pids whose command line holds a text, one a line.
 pids_with() {
 	for p in /proc/[0-9]*; do
-		tr '\0' ' ' <"$p/cmdline" 2>/dev/null | grep -qF -- "$1" && [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$PPID" ] && echo "${p#/proc/}"
+		{ tr '\0' ' ' <"$p/cmdline"; } 2>/dev/null | grep -qF -- "$1" && [ "${p#/proc/}" != $$ ] && [ "${p#/proc/}" != "$PPID" ] && echo "${p#/proc/}"
 	done
 }
 

@@ -55,7 +55,9 @@ start_server() {
 	local port=$1
 	shift
 	rm -f "$T/kubeconfig"
-	inside setsid "$K3X" server --data-dir "$T/data" --https-listen-port "$port" --write-kubeconfig "$T/kubeconfig" --log "$T/k3x.log" "$@" </dev/null >>"$T/k3x.log" 2>&1 &
+	# Each word replaces the process before it, so that $! is the server itself.
+	${netns:+nsenter --net=/run/netns/$netns} setsid "$K3X" server --data-dir "$T/data" --https-listen-port "$port" \
+		--write-kubeconfig "$T/kubeconfig" --log "$T/k3x.log" "$@" </dev/null >>"$T/k3x.log" 2>&1 &
 	server_pid=$!
 	if ! wait_for 20 test -s "$T/kubeconfig"; then
 		bad "server starts" "$(tail -n 5 "$T/k3x.log")"
@@ -68,6 +70,15 @@ stop_server() { # signal
 	kill "-${1:-TERM}" "$server_pid" 2>/dev/null
 	wait "$server_pid" 2>/dev/null
 	server_pid=
+}
+
+# Pids whose command line holds a text.
+pids_with() {
+	local p line
+	for p in /proc/[0-9]*; do
+		{ line=$(tr '\0' ' ' <"$p/cmdline"); } 2>/dev/null
+		case $line in *"$1"*) echo "${p#/proc/}" ;; esac
+	done
 }
 
 # Everything that a server of this test may have left.

@@ -85,13 +85,16 @@ check "scaled out" kubectl rollout status deploy/web --timeout=60s
 check_is "five pods" 5 "$(kubectl get pods -l app=web --no-headers | wc -l)"
 check "set image" kubectl set image deploy/web web=web:2
 check "new version rolls out" kubectl rollout status deploy/web --timeout=90s
-check_has "new version answers" two- "$(from_node)"
+answers() { from_node | grep -q "^$1"; }
+check "new version answers" wait_for 10 answers two-
 check "rollout undo" kubectl rollout undo deploy/web
 check "old version rolls out" kubectl rollout status deploy/web --timeout=90s
-check_has "old version answers" one- "$(from_node)"
+check "old version answers" wait_for 10 answers one-
 
 # killed: pods live on, the restarted server adopts them, what was acknowledged is there
 kubectl create configmap kept --from-literal=a=b >/dev/null
+settled() { [ "$(kubectl get pods --no-headers | wc -l)" = 6 ]; }
+check "old pods are gone" wait_for 40 settled
 before=$(kubectl get pods -o jsonpath='{range .items[*]}{.metadata.uid}{.status.containerStatuses[0].containerID}{.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort)
 stop_server KILL
 check_has "pods answer while the server is dead" one- "$(from_node)"
@@ -114,7 +117,7 @@ check_is "deleted pods are gone" "" "$(wait_for 30 bash -c "$(declare -f inside 
 stop_server TERM
 inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/down.sh" >/dev/null
 check_is "no mount is left" "" "$(grep -F "$T" /proc/self/mountinfo)"
-check_is "no process is left" "" "$(grep -laF "$T" /proc/[0-9]*/cmdline 2>/dev/null | grep -v "/proc/$$/" | xargs -r -n1 dirname | xargs -r -n1 basename | grep -vx "$BASHPID")"
+check_is "no process is left" "" "$(pids_with "$T")"
 check_is "no rule is left" "" "$(inside nft list tables | grep k3x)"
 check_is "no link is left" "" "$(inside ip -o link | grep -E 'cni0|veth')"
 finish
