@@ -1,0 +1,274 @@
+/* The scheduler's cache, filters, scores and queue, without an API server. */
+#include "tests/unit/unit.h"
+
+#include "api/scheduler/scheduler_int.h"
+
+static struct rcbuf *text(const char *s)
+{
+	return rcbuf_copy(s, strlen(s));
+}
+
+static void node(struct cache *k, const char *name, const char *spec, const char *allocatable)
+{
+	char buf[1024];
+	snprintf(buf, sizeof buf, "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"host\":\"%s\"}},\"spec\":%s,\"status\":{\"allocatable\":%s}}", name, name, spec, allocatable);
+	struct rcbuf *json = text(buf);
+	cache_node_set(k, slice_of(name), json);
+	rcbuf_unref(json);
+}
+
+static const char roomy[] = "{\"cpu\":\"2\",\"memory\":\"4Gi\",\"pods\":\"10\",\"x.io/dev\":\"1\"}";
+
+static const char *pod_text(char *buf, size_t cap, const char *name, const char *requests, const char *more)
+{
+	snprintf(buf, cap, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"%s\",\"labels\":{\"app\":\"a\"},\"ownerReferences\":[{\"uid\":\"own\",\"controller\":true}]},"
+			   "\"spec\":{\"containers\":[{\"resources\":{\"requests\":%s}}]%s}}", name, name, requests, more);
+	return buf;
+}
+
+static bool passes(struct scheduler *s, const char *requests, const char *more, const char *on, struct verdict *v)
+{
+	char buf[2048];
+	struct candidate p;
+	struct rcbuf *json = text(pod_text(buf, sizeof buf, "new", requests, more));
+	assert_true(candidate_read(&s->cache, &p, SLICE("d/new"), json));
+	placement_prepare(s, &p);
+	bool ok = filters_pass(s, &p, map_get(&s->cache.nodes, slice_of(on)), v);
+	static char reason[REASON_TEXT_MAX];
+	snprintf(reason, sizeof reason, "%s", v->count ? v->reasons[0] : "");
+	v->reasons[0] = reason; /* it lay in the candidate's arena */
+	candidate_release(&p);
+	rcbuf_unref(json);
+	return ok;
+}
+
+static void place(struct cache *k, const char *key, const char *on, const char *requests, const char *more)
+{
+	char buf[2048];
+	struct rcbuf *json = text(pod_text(buf, sizeof buf, key + 2, requests, more));
+	cache_pod_set(k, slice_of(key), slice_of(on), json, false);
+	rcbuf_unref(json);
+}
+
+static void resources_are_counted_by_difference(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	place(&s.cache, "d/early", "n1", "{\"cpu\":\"500m\"}", ""); /* known before its node */
+	node(&s.cache, "n1", "{}", roomy);
+	assert_true(passes(&s, "{\"cpu\":\"1500m\"}", "", "n1", &v));
+	assert_false(passes(&s, "{\"cpu\":\"1501m\"}", "", "n1", &v));
+	assert_string_equal(v.reasons[0], "Insufficient cpu");
+	assert_true(v.resolvable);
+	place(&s.cache, "d/dev", "n1", "{\"x.io/dev\":\"1\"}", "");
+	assert_false(passes(&s, "{\"x.io/dev\":\"1\"}", "", "n1", &v));
+	assert_string_equal(v.reasons[0], "Insufficient x.io/dev");
+	node(&s.cache, "n1", "{}", roomy); /* an update keeps what is used */
+	assert_false(passes(&s, "{\"x.io/dev\":\"1\"}", "", "n1", &v));
+	cache_pod_remove(&s.cache, SLICE("d/dev"));
+	cache_pod_remove(&s.cache, SLICE("d/early"));
+	assert_true(passes(&s, "{\"cpu\":\"2\",\"x.io/dev\":\"1\"}", "", "n1", &v));
+	cache_release(&s.cache);
+}
+
+static void init_containers_count_by_their_largest(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	assert_false(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2100m\"}}}]", "n1", &v));
+	assert_true(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]", "n1", &v));
+	assert_false(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"1100m\"}}}]", "n1", &v));
+	cache_release(&s.cache);
+}
+
+static void taints_and_cordons_keep_pods_away(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{\"taints\":[{\"key\":\"k\",\"value\":\"v\",\"effect\":\"NoSchedule\"}]}", roomy);
+	node(&s.cache, "n2", "{\"unschedulable\":true}", roomy);
+	assert_false(passes(&s, "{}", "", "n1", &v));
+	assert_string_equal(v.reasons[0], "node(s) had untolerated taint {k: v}");
+	assert_true(passes(&s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"v\"}]", "n1", &v));
+	assert_false(passes(&s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"w\"}]", "n1", &v));
+	assert_true(passes(&s, "{}", ",\"tolerations\":[{\"operator\":\"Exists\"}]", "n1", &v));
+	assert_false(passes(&s, "{}", ",\"tolerations\":[{\"operator\":\"Exists\",\"effect\":\"NoExecute\"}]", "n1", &v));
+	assert_false(passes(&s, "{}", "", "n2", &v));
+	assert_string_equal(v.reasons[0], "node(s) were unschedulable");
+	cache_release(&s.cache);
+}
+
+static void labels_and_names_choose_nodes(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	assert_true(passes(&s, "{}", ",\"nodeSelector\":{\"host\":\"n1\"}", "n1", &v));
+	assert_false(passes(&s, "{}", ",\"nodeSelector\":{\"host\":\"n2\"}", "n1", &v));
+	assert_string_equal(v.reasons[0], "node(s) didn't match Pod's node affinity/selector");
+	static const char form[] = ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[%s]}}}";
+	static const struct {
+		const char *term;
+		bool fits;
+	} rows[] = {
+		{"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"In\",\"values\":[\"x\",\"n1\"]}]}", true},
+		{"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"NotIn\",\"values\":[\"n1\"]}]}", false},
+		{"{\"matchExpressions\":[{\"key\":\"gone\",\"operator\":\"DoesNotExist\"}]}", true},
+		{"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n1\"]}]}", true},
+		{"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n2\"]}]}", false},
+		{"{}", false},
+		{"{},{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"Exists\"}]}", true},
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		char more[600];
+		snprintf(more, sizeof more, form, rows[i].term);
+		assert_int_equal(passes(&s, "{}", more, "n1", &v), rows[i].fits);
+	}
+	cache_release(&s.cache);
+}
+
+static void host_ports_clash_by_address(void **state)
+{
+	struct scheduler s = {0};
+	struct candidate p;
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	static const char form[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\"},\"spec\":{\"containers\":[{\"ports\":[{\"hostPort\":80,\"hostIP\":\"%s\",\"protocol\":\"%s\"}]}]}}";
+	static const struct {
+		const char *ip, *protocol;
+		bool fits;
+	} rows[] = {{"", "TCP", false}, {"10.0.0.1", "TCP", false}, {"10.0.0.2", "TCP", true}, {"10.0.0.1", "UDP", true}};
+	char buf[512];
+	snprintf(buf, sizeof buf, form, "10.0.0.1", "TCP");
+	struct rcbuf *json = text(buf);
+	cache_pod_set(&s.cache, SLICE("d/x"), SLICE("n1"), json, false);
+	rcbuf_unref(json);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		snprintf(buf, sizeof buf, form, rows[i].ip, rows[i].protocol);
+		json = text(buf);
+		assert_true(candidate_read(&s.cache, &p, SLICE("d/y"), json));
+		assert_int_equal(filters_pass(&s, &p, s.cache.list[0], &v), rows[i].fits);
+		candidate_release(&p);
+		rcbuf_unref(json);
+	}
+	cache_release(&s.cache);
+}
+
+static const char anti[] = ",\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
+static const char near[] = ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
+static const char spread[] = ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"host\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}}}]";
+
+static void rules_about_other_pods(void **state)
+{
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	node(&s.cache, "n2", "{}", roomy);
+	assert_true(passes(&s, "{}", near, "n1", &v)); /* the first of its kind */
+	place(&s.cache, "d/one", "n1", "{}", "");
+	assert_false(passes(&s, "{}", anti, "n1", &v));
+	assert_string_equal(v.reasons[0], "node(s) didn't match pod anti-affinity rules");
+	assert_true(passes(&s, "{}", anti, "n2", &v));
+	assert_true(passes(&s, "{}", near, "n1", &v));
+	assert_false(passes(&s, "{}", near, "n2", &v));
+	assert_false(passes(&s, "{}", spread, "n1", &v));
+	assert_true(passes(&s, "{}", spread, "n2", &v));
+	place(&s.cache, "d/two", "n2", "{}", anti); /* it wants nobody like us */
+	assert_false(passes(&s, "{}", "", "n2", &v));
+	assert_string_equal(v.reasons[0], "node(s) didn't satisfy existing pods anti-affinity rules");
+	assert_true(passes(&s, "{}", "", "n1", &v));
+	cache_release(&s.cache);
+}
+
+static void a_controllers_pods_are_spread(void **state)
+{
+	struct scheduler s = {.random = 1};
+	char name[3] = "n0", key[8], buf[1024];
+	cache_init(&s.cache);
+	for (int i = 0; i < 4; i++) {
+		name[1] = (char)('0' + i);
+		node(&s.cache, name, "{}", roomy);
+	}
+	for (int i = 0; i < 12; i++) {
+		struct candidate p;
+		snprintf(key, sizeof key, "d/p%d", i);
+		struct rcbuf *json = text(pod_text(buf, sizeof buf, key + 2, "{\"cpu\":\"10m\"}", ""));
+		assert_true(candidate_read(&s.cache, &p, slice_of(key), json));
+		struct node_info *n = scores_pick(&s, &p, s.cache.list, s.cache.count);
+		cache_pod_set(&s.cache, slice_of(key), n->name, json, true);
+		candidate_release(&p);
+		rcbuf_unref(json);
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(s.cache.list[i]->n_pods, 3);
+	cache_node_remove(&s.cache, SLICE("n1")); /* the last takes its slot, counts and all */
+	uint64_t family = hash_uid(SLICE("own"));
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(cache_family_on(&s.cache, family, s.cache.list[i]), 3);
+	cache_release(&s.cache);
+}
+
+static void the_urgent_come_first(void **state)
+{
+	struct queue q;
+	queue_init(&q);
+	queue_add(&q, SLICE("d/late"), 0, false, 20);
+	queue_add(&q, SLICE("d/early"), 0, false, 10);
+	queue_add(&q, SLICE("d/vip"), 1000, false, 30);
+	queue_add(&q, SLICE("d/gated"), 9999, true, 0);
+	static const char *const order[] = {"d/vip", "d/early", "d/late"};
+	for (size_t i = 0; i < 3; i++)
+		assert_true(slice_is(queue_pop(&q)->key, order[i]));
+	assert_null(queue_pop(&q));
+	queue_add(&q, SLICE("d/gated"), 9999, false, 0); /* the gate is lifted */
+	assert_true(slice_is(queue_pop(&q)->key, "d/gated"));
+	queue_release(&q);
+}
+
+static void backoff_doubles_and_events_move(void **state)
+{
+	struct queue q;
+	queue_init(&q);
+	queue_add(&q, SLICE("d/p"), 0, false, 0);
+	struct queued_pod *p = queue_pop(&q);
+	queue_put_back(&q, p, true, 1000);
+	assert_int_equal(p->state, QUEUED_UNSCHEDULABLE);
+	queue_move_all(&q, 1500); /* within its backoff of a second */
+	assert_int_equal(p->state, QUEUED_BACKOFF);
+	assert_int_equal(queue_tick(&q, 1999), 2000);
+	queue_tick(&q, 2000);
+	assert_ptr_equal(queue_pop(&q), p);
+	queue_put_back(&q, p, false, 2000);
+	assert_int_equal(queue_tick(&q, 2000), 4000); /* the second try: two seconds */
+	queue_tick(&q, 4000);
+	assert_ptr_equal(queue_pop(&q), p);
+	queue_put_back(&q, p, true, 4000);
+	queue_tick(&q, 4000 + 5 * 60 * 1000); /* nobody stays unschedulable for ever */
+	assert_ptr_equal(queue_pop(&q), p);
+	queue_remove(&q, SLICE("d/p"));
+	assert_int_equal(q.pods.count, 0);
+	queue_release(&q);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(resources_are_counted_by_difference),
+		cmocka_unit_test(init_containers_count_by_their_largest),
+		cmocka_unit_test(taints_and_cordons_keep_pods_away),
+		cmocka_unit_test(labels_and_names_choose_nodes),
+		cmocka_unit_test(host_ports_clash_by_address),
+		cmocka_unit_test(rules_about_other_pods),
+		cmocka_unit_test(a_controllers_pods_are_spread),
+		cmocka_unit_test(the_urgent_come_first),
+		cmocka_unit_test(backoff_doubles_and_events_move),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
