@@ -1,0 +1,193 @@
+#!/bin/bash
+# Controllers and scheduler against the real binary: no kubelet, nodes and pod statuses are made up (fake_kubelet.py). One
+# server of its own on loopback, nothing fetched, nothing left behind.
+. "$(dirname "$0")/_lib.sh"
+PORT=${PORT:-17743}
+kubelet_pid=
+stop_kubelet() {
+	[ -z "$kubelet_pid" ] || kill "$kubelet_pid" 2>/dev/null
+	kubelet_pid=
+}
+trap 'stop_kubelet; cleanup' EXIT
+
+jp() { kubectl get "$1" -o "jsonpath=$2"; }
+is() { [ "$(jp "$1" "$2" 2>/dev/null)" = "$3" ]; }
+gone() { ! kubectl get "$@" >/dev/null 2>&1; }
+has_event() { kubectl get events -A -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}' | grep -q -- "$1"; }
+count_is() { [ "$(kubectl get "$1" --no-headers 2>/dev/null ${3:+-l $3} | wc -l)" = "$2" ]; }
+
+# node NAME [CPU]
+node() {
+	local now
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Node
+		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: z-$1}}
+		status:
+		  capacity: {cpu: "${2:-4}", memory: 8Gi, pods: "110"}
+		  allocatable: {cpu: "${2:-4}", memory: 8Gi, pods: "110"}
+		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
+	YAML
+}
+
+# pod NAME SPEC-MEMBERS
+pod() {
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1, labels: {app: $1}}
+		spec: {containers: [{name: c, image: x, resources: {requests: {cpu: "${3:-0}"}}}]${2:+, $2}}
+	YAML
+}
+
+start_server "$PORT" --disable-agent || { finish; exit 1; }
+
+# ---- namespaces, accounts ----
+check "default account in every namespace" wait_for 5 kubectl -n kube-system get serviceaccount default
+check "root CA in every namespace" wait_for 5 kubectl -n kube-public get configmap kube-root-ca.crt
+kubectl delete serviceaccount default configmap/kube-root-ca.crt >/dev/null 2>&1
+kubectl delete serviceaccount default >/dev/null 2>&1
+check "a deleted default account comes back" wait_for 5 kubectl get serviceaccount default
+check "a deleted root CA comes back" wait_for 5 kubectl get configmap kube-root-ca.crt
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Secret
+metadata: {name: legacy, annotations: {kubernetes.io/service-account.name: default}}
+type: kubernetes.io/service-account-token
+YAML
+legacy_filled() { [ -n "$(jp secret/legacy '{.data.token}')" ]; }
+check "a legacy token secret is filled" wait_for 5 legacy_filled
+
+# ---- nodes ----
+pod early "" 100m
+check "without nodes a pod waits and says so" wait_for 5 has_event "FailedScheduling no nodes available to schedule pods"
+node n1; node n2; node dead
+python3 "$root/tests/integration/fake_kubelet.py" "$T/kubeconfig" n1 n2 &
+kubelet_pid=$!
+check "a ready node loses the not-ready taint" wait_for 5 is node/n1 '{.spec.taints}' ''
+check "nodes get a pod network each" wait_for 5 is node/n1 '{.spec.podCIDR}' 10.42.0.0/24
+check "networks differ" wait_for 5 is node/n2 '{.spec.podCIDR}' 10.42.1.0/24
+kubectl cordon dead >/dev/null
+check "a cordon has its taint" wait_for 5 is node/dead '{.spec.taints[0].key}' node.kubernetes.io/unschedulable
+check "a waiting pod is placed when nodes come" wait_for 15 is pod/early '{.status.phase}' Running
+kubectl delete pod early >/dev/null
+
+# ---- deployments ----
+kubectl create deployment web --image=web:1 --replicas=4 --port=80 >/dev/null
+check "a deployment rolls out" kubectl rollout status deployment/web --timeout=20s
+check "its pods have the hash of the template" count_is pods 4 pod-template-hash
+check "its status is complete" is deploy/web '{.status.readyReplicas} {.status.updatedReplicas} {.status.availableReplicas}' "4 4 4"
+check "pods are spread over nodes" bash -c "[ $(jp pods '{.items[?(@.spec.nodeName=="n1")].metadata.name}' | wc -w) = 2 ]"
+kubectl set image deployment/web web=web:2 >/dev/null
+check "an update rolls out" kubectl rollout status deployment/web --timeout=20s
+check_is "the old set is empty and kept" "0 4" "$(jp rs '{range .items[*]}{.spec.replicas}{"\n"}{end}' | sort | paste -sd' ')"
+check_is "revision 2" 2 "$(jp deploy/web '{.metadata.annotations.deployment\.kubernetes\.io/revision}')"
+kubectl rollout undo deployment/web >/dev/null
+check "undo rolls back" kubectl rollout status deployment/web --timeout=20s
+check_is "with the old template" web:1 "$(jp deploy/web '{.spec.template.spec.containers[0].image}')"
+check_has "and a new revision" "3" "$(kubectl rollout history deployment/web)"
+check "by the old replica set" count_is rs 2
+kubectl rollout pause deployment/web >/dev/null
+kubectl set image deployment/web web=web:3 >/dev/null
+check "a pause is noted" wait_for 5 is deploy/web '{.status.conditions[?(@.type=="Progressing")].reason}' DeploymentPaused
+kubectl scale deployment/web --replicas=6 >/dev/null
+check "a paused deployment scales" wait_for 5 is deploy/web '{.status.readyReplicas}' 6
+check "but does not roll" count_is rs 2
+kubectl rollout resume deployment/web >/dev/null
+check "resumed it rolls" kubectl rollout status deployment/web --timeout=20s
+check "in a third set" count_is rs 3
+kubectl patch deployment web -p '{"spec":{"progressDeadlineSeconds":1,"template":{"spec":{"containers":[{"name":"web","image":"never"}]}}}}' >/dev/null
+check "a stuck rollout is noticed" wait_for 10 is deploy/web '{.status.conditions[?(@.type=="Progressing")].reason}' ProgressDeadlineExceeded
+check "and keeps the minimum" wait_for 5 is deploy/web '{.status.conditions[?(@.type=="Available")].status}' True
+kubectl rollout undo deployment/web >/dev/null
+check "and can be undone" kubectl rollout status deployment/web --timeout=20s
+kubectl patch deployment web --type=merge -p '{"spec":{"progressDeadlineSeconds":600,"strategy":{"type":"Recreate","rollingUpdate":null},"template":{"metadata":{"labels":{"x":"y"}}}}}' >/dev/null
+check "Recreate rolls out" kubectl rollout status deployment/web --timeout=20s
+kubectl patch deployment web --type=merge -p '{"spec":{"revisionHistoryLimit":1}}' >/dev/null
+check "history is cut to its limit" wait_for 5 count_is rs 2
+
+# ---- replica sets ----
+victim=$(jp pods '{.items[0].metadata.name}')
+kubectl delete pod "$victim" >/dev/null
+check "a deleted pod is replaced" wait_for 5 is deploy/web '{.status.readyReplicas}' 6
+one=$(jp pods '{.items[0].metadata.name}')
+kubectl label pod "$one" app=other --overwrite >/dev/null
+check "a relabelled pod is released" wait_for 5 is "pod/$one" '{.metadata.ownerReferences}' ''
+check "and replaced" wait_for 5 is deploy/web '{.status.readyReplicas}' 6
+kubectl label pod "$one" app=web --overwrite >/dev/null
+check "labelled back it is adopted and one too many goes" wait_for 5 count_is pods 6
+
+# ---- endpoints ----
+kubectl expose deployment web --port=80 --target-port=8080 >/dev/null
+slice_count() { jp "endpointslices" '{range .items[?(@.metadata.labels.kubernetes\.io/service-name=="web")]}{range .endpoints[*]}{.conditions.ready} {end}{end}' | wc -w; }
+has_endpoints() { [ "$(slice_count)" = "$1" ]; }
+check "a service gets its endpoints" wait_for 5 has_endpoints 6
+check "and an Endpoints object" wait_for 5 bash -c "[ $(jp endpoints/web '{.subsets[0].addresses[*].ip}' | wc -w) = 6 ]"
+kubectl scale deployment web --replicas=2 >/dev/null
+check "endpoints follow the pods" wait_for 5 has_endpoints 2
+before=$(jp endpointslices '{.items[*].metadata.resourceVersion}')
+kubectl annotate pods -l app=web note=1 >/dev/null
+sleep 0.5
+check_is "what readers do not see writes nothing" "$before" "$(jp endpointslices '{.items[*].metadata.resourceVersion}')"
+kubectl delete service web >/dev/null
+check "slices go with their service" wait_for 5 has_endpoints 0
+check "and so does Endpoints" wait_for 5 gone endpoints web
+
+# ---- scheduler ----
+pod big "" 64
+check "too much is explained" wait_for 5 has_event "0/3 nodes are available: 1 node(s) had untolerated taint\|0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling."
+check "and in the condition" is pod/big '{.status.conditions[?(@.type=="PodScheduled")].reason}' Unschedulable
+kubectl patch node n1 --subresource=status --type=merge -p '{"status":{"allocatable":{"cpu":"100","memory":"8Gi","pods":"110"}}}' >/dev/null
+check "until a node grows" wait_for 20 is pod/big '{.spec.nodeName}' n1
+kubectl delete pod big >/dev/null
+pod picky 'nodeSelector: {kubernetes.io/hostname: n2}'
+check "node selectors choose" wait_for 5 is pod/picky '{.spec.nodeName}' n2
+pod gated 'schedulingGates: [{name: a/b}]'
+sleep 0.3
+check_is "a gated pod waits" "" "$(jp pod/gated '{.spec.nodeName}')"
+pod claims 'volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]'
+check "a missing claim is named" wait_for 5 has_event 'persistentvolumeclaim "none" not found'
+kubectl delete pod picky gated claims >/dev/null
+
+# ---- taints ----
+kubectl create deployment stay --image=x --replicas=2 >/dev/null
+kubectl rollout status deployment/stay --timeout=20s >/dev/null
+kubectl taint node n1 maintenance=now:NoExecute >/dev/null
+on_n1() { [ -z "$(jp pods '{.items[?(@.spec.nodeName=="n1")].metadata.name}')" ]; }
+check "NoExecute evicts" wait_for 10 on_n1
+check "elsewhere they come back" wait_for 10 is deploy/stay '{.status.readyReplicas}' 2
+kubectl taint node n1 maintenance- >/dev/null
+
+# ---- garbage ----
+kubectl delete deployment stay >/dev/null
+check "dependents go with their owner" wait_for 10 count_is rs 0 app=stay
+check "down to the pods" wait_for 10 count_is pods 0 app=stay
+kubectl create deployment fg --image=x --replicas=2 >/dev/null
+kubectl rollout status deployment/fg --timeout=20s >/dev/null
+kubectl delete deployment fg --cascade=foreground --timeout=20s >/dev/null
+check "foreground deletion leaves nothing" count_is pods 0 app=fg
+kubectl create deployment orphans --image=x --replicas=1 >/dev/null
+kubectl rollout status deployment/orphans --timeout=20s >/dev/null
+kubectl delete deployment orphans --cascade=orphan --timeout=20s >/dev/null
+sleep 0.5
+check "orphans stay" count_is rs 1 app=orphans
+check_is "without an owner" "" "$(kubectl get rs -l app=orphans -o 'jsonpath={.items[0].metadata.ownerReferences}')"
+
+# ---- namespaces ----
+kubectl create namespace doomed >/dev/null
+kubectl -n doomed create deployment d --image=x --replicas=2 >/dev/null
+kubectl -n doomed create configmap kept >/dev/null
+kubectl -n doomed patch configmap kept --type=merge -p '{"metadata":{"finalizers":["example.com/hold"]}}' >/dev/null
+kubectl delete namespace doomed --wait=false >/dev/null
+check "a held namespace says by what" wait_for 10 is ns/doomed '{.status.conditions[?(@.type=="NamespaceFinalizersRemaining")].status}' True
+kubectl -n doomed patch configmap kept --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null
+check "and goes when it may" wait_for 15 gone namespace doomed
+
+# ---- a silent node ----
+check "a silent node becomes Unknown" wait_for 60 is node/dead '{.status.conditions[?(@.type=="Ready")].status}' Unknown
+check "and unreachable" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; jp node/dead '{.spec.taints[*].key}' | grep -q unreachable"
+check_is "the others are Ready" "True" "$(jp node/n1 '{.status.conditions[?(@.type=="Ready")].status}')"
+
+stop_kubelet
+finish
