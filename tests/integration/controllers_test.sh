@@ -2,7 +2,7 @@
 # Controllers and scheduler against the real binary: no kubelet, nodes and pod statuses are made up (fake_kubelet.py). One
 # server of its own on loopback, nothing fetched, nothing left behind.
 . "$(dirname "$0")/_lib.sh"
-PORT=${PORT:-17743}
+PORT=${PORT:-17843}
 kubelet_pid=
 stop_kubelet() {
 	[ -z "$kubelet_pid" ] || kill "$kubelet_pid" 2>/dev/null
