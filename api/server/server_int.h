@@ -25,6 +25,7 @@ struct api_server {
 	bool is_ready;
 	bool closing;
 	uv_timer_t bookmark_timer;
+	unsigned ticks; /* seconds since the start */
 	struct list_link watches; /* of struct watch, for bookmarks and time limits */
 	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
 		struct rcbuf *object;
