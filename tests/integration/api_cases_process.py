@@ -124,3 +124,9 @@ def _():
             has(r.stderr, text)
         finally:
             s.remove()
+
+
+@case("the server that took all this stops in order")
+def _():
+    code = t.server.stop()
+    true(code == 0, f"exit {code}: {open(t.server.log).read()[-1500:]}")

@@ -10,7 +10,7 @@ import time
 
 import api_test as t
 from api_cases_objects import configmap
-from harness import case, connect_tls, contains, eq, has, true
+from harness import K3X, case, connect_tls, contains, eq, has, true
 
 CM = "/api/v1/namespaces/t/configmaps"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
@@ -257,7 +257,7 @@ def _():
     mib = int(status.split("VmRSS:")[1].split()[0]) / 1024
     for s in idle:
         s.close()
-    true(mib < 200, f"{mib:.0f} MiB resident")
+    true(mib < 200 or "san" in K3X, f"{mib:.0f} MiB resident")  # sanitizers keep what was freed
     still_answers()
 
 
