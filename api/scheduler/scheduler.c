@@ -170,7 +170,9 @@ static const char *explain(struct scheduler *s, struct candidate *p, const struc
 		strbuf_addf(&out, "%s%s", i ? ", " : "", parts[i]);
 	strbuf_addf(&out, ". preemption: 0/%zu nodes are available: ", n);
 	if (t->hopeless < n)
-		strbuf_addf(&out, "%zu No preemption victims found for incoming pod%s", n - t->hopeless, t->hopeless ? ", " : ".");
+		strbuf_addf(&out, "%zu %s%s", n - t->hopeless,
+			p->demands.priority > 0 ? "This scheduler does not preempt pods of lower priority" : "No preemption victims found for incoming pod",
+			t->hopeless ? ", " : ".");
 	if (t->hopeless)
 		strbuf_addf(&out, "%zu Preemption is not helpful for scheduling.", t->hopeless);
 	const char *text = arena_strdup(a, strbuf_cstr(&out));

@@ -190,7 +190,7 @@ static void rules_about_other_pods(void **state)
 static void a_controllers_pods_are_spread(void **state)
 {
 	struct scheduler s = {.random = 1};
-	char name[3] = "n0", key[8], buf[1024];
+	char name[3] = "n0", key[32], buf[1024];
 	cache_init(&s.cache);
 	for (int i = 0; i < 4; i++) {
 		name[1] = (char)('0' + i);
