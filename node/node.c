@@ -245,6 +245,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->status = node_status_new(n);
 	watch_api(n);
 	n->static_pods = static_pods_new(n);
+	n->log_rotation = log_rotation_new(n);
 	*ret = n;
 	return 0;
 }
@@ -299,6 +300,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	runtime_stop(n);
 	node_status_close(n->status);
 	static_pods_close(n->static_pods);
+	log_rotation_close(n->log_rotation);
 	api_cancel_all(n);
 	informer_close(n->pod_informer, one_closed, n);
 	informer_close(n->service_informer, one_closed, n);

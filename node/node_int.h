@@ -20,6 +20,7 @@ struct images;
 struct node_status;
 struct static_pods;
 struct kubelet_server;
+struct log_rotation;
 
 struct node {
 	struct node_options o; /* strings in the arena */
@@ -40,6 +41,7 @@ struct node {
 	struct images *images;
 	struct node_status *status;
 	struct static_pods *static_pods;
+	struct log_rotation *log_rotation;
 	struct kubelet_server *server;
 	/* the view of the runtime (runtime.c) */
 	uint64_t view_generation; /* of the last complete look */

@@ -228,6 +228,10 @@ void static_pods_close(struct static_pods *s);
 void static_pods_mirror_seen(struct node *n, struct rcbuf *json);
 void static_pods_mirror_gone(struct node *n, struct slice ns, struct slice name);
 
+/* ---- log_rotate.c ---- */
+struct log_rotation *log_rotation_new(struct node *n);
+void log_rotation_close(struct log_rotation *r);
+
 /* ---- kubelet_server.c ---- */
 struct kubelet_server *kubelet_server_new(struct node *n);
 int kubelet_server_port(const struct kubelet_server *s);

@@ -4,6 +4,7 @@
 #include "node/pod.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { CALL_MS = 120000, MARGIN_MS = 30000, MIN_GRACE_S = 2 };
 
@@ -74,12 +75,11 @@ static void pre_stop_done(void *arg, const struct err *err)
 void pod_stop_container(struct pod *p, struct container *c, int64_t grace_s)
 {
 	struct json *hook = json_path(pod_container_spec(p, c->name), "lifecycle", "preStop", NULL);
-	bool again = c->is_stopping && p->operations > 0;
 	struct kill *k = kill_new(p, c->id);
 	k->deadline_ms = loop_now_ms(p->n->loop) + (uint64_t)(grace_s > 0 ? grace_s : 0) * 1000;
 	c->is_stopping = true;
 	probes_stop(c);
-	if (hook && grace_s > 0 && c->state == CONTAINER_RUNNING && !(again && c->pre_stop_begun)) {
+	if (hook && grace_s > 0 && c->state == CONTAINER_RUNNING && !c->pre_stop_begun) {
 		c->pre_stop_begun = true;
 		hook_run(p, c, hook, (unsigned)grace_s * 1000, pre_stop_done, k);
 	} else {
@@ -92,8 +92,21 @@ static void removed(void *arg, const void *answer, const struct err *err)
 	kill_end(arg, err, "RemoveContainer");
 }
 
+/* The log and the termination message of a container whose record goes. */
+static void remove_files(struct pod *p, struct container *c)
+{
+	struct arena a = ARENA_INIT;
+	const char *log = arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt);
+	unlink(log);
+	for (int i = 1; i < 5; i++)
+		unlink(arena_printf(&a, "%s.%d", log, i));
+	unlink(arena_printf(&a, "%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt));
+	arena_release(&a);
+}
+
 void pod_remove_container(struct pod *p, struct container *c)
 {
+	remove_files(p, c);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = c->id;
 	cri_call(p->n->cri, "RuntimeService/RemoveContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS, removed, kill_new(p, c->id));

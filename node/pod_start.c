@@ -116,11 +116,11 @@ static void clear_waiting(struct slot *slot)
 static void post_start_done(void *arg, const struct err *err)
 {
 	struct start *s = arg;
-	struct container *c = pod_container(s->pod, s->slot->name);
 	if (err && err->code != ERR_CANCELED) {
+		/* The look has not shown it yet: only its id is known, which is all that stopping needs. */
+		struct container c = {.id = s->container_id, .name = s->slot->name, .state = CONTAINER_RUNNING, .pre_stop_begun = true};
 		pod_event(s->pod, s->slot->name, true, "FailedPostStartHook", "PostStartHook failed: %s", err->msg);
-		if (c)
-			pod_stop_container(s->pod, c, s->pod->grace_s);
+		pod_stop_container(s->pod, &c, s->pod->grace_s);
 	}
 	start_end(s);
 }
