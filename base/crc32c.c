@@ -1,5 +1,5 @@
-/* See crc32c.h. The table form works everywhere; on x86-64 with SSE 4.2 and on arm64 with the CRC extension the instruction
- * is used, chosen once. */
+/* See crc32c.h. The table form works everywhere; on x86-64 with SSE 4.2 and on arm64 with the CRC extension the
+ * instruction is used, chosen once. */
 #include "base/crc32c.h"
 
 #include <pthread.h>
@@ -30,9 +30,10 @@ static void init(void)
 static uint32_t by_table(uint32_t crc, const unsigned char *p, size_t n)
 {
 	for (; n >= 8; n -= 8, p += 8) {
-		uint32_t low = crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
-		crc = table[7][low & 255] ^ table[6][low >> 8 & 255] ^ table[5][low >> 16 & 255] ^ table[4][low >> 24] ^ table[3][p[4]] ^
-			table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
+		uint32_t low =
+		        crc ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
+		crc = table[7][low & 255] ^ table[6][low >> 8 & 255] ^ table[5][low >> 16 & 255] ^ table[4][low >> 24] ^
+		      table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
 	}
 	while (n--)
 		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 255];

@@ -19,7 +19,7 @@ struct err_row {
 
 static const struct err_row rows[] = {
 #define ERR_ROW(name, text, http, reason, grpc, exit_code, retry) {#name, text, reason, http, grpc, exit_code, retry},
-	ERR_ROWS
+        ERR_ROWS
 #undef ERR_ROW
 };
 

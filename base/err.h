@@ -23,13 +23,13 @@ enum err_code {
 #define ERR_ROW(name, text, http, reason, grpc, exit_code, retry) ERR_##name,
 	ERR_ROWS
 #undef ERR_ROW
-	ERR_END_,
+	        ERR_END_,
 };
 
 enum { ERR_MSG_MAX = 400 };
 
 struct err {
-	int code; /* 0 or ERR_*; what the function returned */
+	int code;              /* 0 or ERR_*; what the function returned */
 	char msg[ERR_MSG_MAX]; /* always terminated; cut with "..." when too long */
 };
 

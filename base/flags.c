@@ -79,11 +79,13 @@ static int set(struct loader *l, const struct flag *flag, struct slice value, bo
 	switch (flag->type) {
 	case FLAG_BOOL:
 		if (!parse_bool(value, flag->value))
-			return err_set(l->err, ERR_INVAL, "%s: --%s: \"%.*s\" is not true or false", source, flag->name, SLICE_FMT(value));
+			return err_set(l->err, ERR_INVAL, "%s: --%s: \"%.*s\" is not true or false", source, flag->name,
+			        SLICE_FMT(value));
 		return 0;
 	case FLAG_INT:
 		if (!slice_to_i64(value, flag->value))
-			return err_set(l->err, ERR_INVAL, "%s: --%s: \"%.*s\" is not a whole number", source, flag->name, SLICE_FMT(value));
+			return err_set(l->err, ERR_INVAL, "%s: --%s: \"%.*s\" is not a whole number", source,
+			        flag->name, SLICE_FMT(value));
 		return 0;
 	case FLAG_STRING:
 		*(const char **)flag->value = arena_memdup(l->a, value.ptr, value.len);
@@ -102,9 +104,9 @@ static int set_from_json(struct loader *l, const struct flag *flag, const struct
 	if (v->type == JSON_ARRAY) {
 		if (flag->type != FLAG_LIST)
 			return err_set(l->err, ERR_INVAL, "%s: %s: takes one value, not a list", path, flag->name);
-		JSON_FOREACH(it, v)
-		if (set_from_json(l, flag, it, append, path) != 0)
-			return l->err->code;
+		JSON_FOREACH (it, v)
+			if (set_from_json(l, flag, it, append, path) != 0)
+				return l->err->code;
 		return 0;
 	}
 	if (v->type == JSON_OBJECT)
@@ -147,12 +149,12 @@ static int load_file(struct loader *l, const char *path, bool may_be_missing)
 	if (tree->type != JSON_OBJECT && tree->type != JSON_NULL)
 		return err_set(l->err, ERR_INVAL, "%s: must be a map of settings", path);
 	memset(l->list_touched, 0, sizeof l->list_touched);
-	JSON_FOREACH(it, tree)
-	{
+	JSON_FOREACH (it, tree) {
 		bool append = slice_ends(it->key, "+");
 		const struct flag *flag = find(l->f, append ? (struct slice){it->key.ptr, it->key.len - 1} : it->key);
 		if (!flag)
-			return err_set(l->err, ERR_INVAL, "%s: unknown setting \"%.*s\" (see %s --help)", path, SLICE_FMT(it->key), l->f->program);
+			return err_set(l->err, ERR_INVAL, "%s: unknown setting \"%.*s\" (see %s --help)", path,
+			        SLICE_FMT(it->key), l->f->program);
 		if (set_from_json(l, flag, it, append, path) != 0)
 			return l->err->code;
 	}
@@ -239,7 +241,8 @@ static int load_arguments(struct loader *l, int argc, char **argv)
 		}
 		if (argv[i][0] != '-' || !argv[i][1]) {
 			if (!f->takes_arguments)
-				return err_set(l->err, ERR_INVAL, "unexpected argument \"%s\" (see %s --help)", argv[i], f->program);
+				return err_set(l->err, ERR_INVAL, "unexpected argument \"%s\" (see %s --help)", argv[i],
+				        f->program);
 			f->arguments[f->argument_count++] = argv[i];
 			continue;
 		}
@@ -278,8 +281,9 @@ void flags_help(const struct flags *f)
 		char left[80];
 		if (!flag->help || flag->unsupported)
 			continue;
-		snprintf(left, sizeof left, "%c%c%s --%s%s", flag->letter ? '-' : ' ', flag->letter ? flag->letter : ' ',
-			flag->letter ? "," : " ", flag->name, kinds[flag->type]);
-		printf("  %-36s %s%s%s%s\n", left, flag->help, flag->env ? " [" : "", flag->env ? flag->env : "", flag->env ? "]" : "");
+		snprintf(left, sizeof left, "%c%c%s --%s%s", flag->letter ? '-' : ' ',
+		        flag->letter ? flag->letter : ' ', flag->letter ? "," : " ", flag->name, kinds[flag->type]);
+		printf("  %-36s %s%s%s%s\n", left, flag->help, flag->env ? " [" : "", flag->env ? flag->env : "",
+		        flag->env ? "]" : "");
 	}
 }

@@ -23,10 +23,10 @@ struct flag_list {
 
 struct flag {
 	const char *name; /* "data-dir" */
-	char letter; /* 'd', or 0 */
+	char letter;      /* 'd', or 0 */
 	enum flag_type type;
-	void *value; /* bool *, int64_t *, const char **, struct flag_list * : holds the default before loading */
-	const char *env; /* "K3X_DATA_DIR", or NULL */
+	void *value;      /* bool *, int64_t *, const char **, struct flag_list * : holds the default before loading */
+	const char *env;  /* "K3X_DATA_DIR", or NULL */
 	const char *help; /* NULL: accepted but not listed */
 	const char *unsupported; /* not NULL: using it is an error that says this */
 };

@@ -8,7 +8,8 @@
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
 #define HTTP_HEADERS_MAX 128
-/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch). */
+/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch).
+ */
 #define HTTP2_STREAMS_MAX 1000
 /* Flow control: what a client may send ahead on one stream and on one connection before we have taken it. */
 #define HTTP2_STREAM_WINDOW_BYTES (256 * 1024)

@@ -25,7 +25,7 @@ void log_set_fd(int fd);
 void log_dump_ring(void);
 
 __attribute__((format(printf, 4, 5))) void log_event(
-	enum log_level level, const char *component, const char *event, const char *fmt, ...);
+        enum log_level level, const char *component, const char *event, const char *fmt, ...);
 
 #define log_debug(component, event, ...) log_event(LOG_DEBUG, component, event, __VA_ARGS__)
 #define log_info(component, event, ...) log_event(LOG_INFO, component, event, __VA_ARGS__)

@@ -1,5 +1,5 @@
-/* See yaml.h. libyaml's parser gives a flat event stream; a small stack turns it into a JSON tree. Aliases are expanded by
- * copying the anchored subtree, which is how a short text could grow without end: the copies are counted against
+/* See yaml.h. libyaml's parser gives a flat event stream; a small stack turns it into a JSON tree. Aliases are expanded
+ * by copying the anchored subtree, which is how a short text could grow without end: the copies are counted against
  * EXPANDED_NODES_MAX. */
 #include "base/yaml.h"
 
@@ -87,8 +87,10 @@ static bool prefixed_integer(struct slice s, int64_t *out)
 static struct json *plain_scalar(struct arena *a, struct slice s)
 {
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const trues[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y", NULL};
-	static const char *const falses[] = {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N", NULL};
+	static const char *const trues[] = {
+	        "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y", NULL};
+	static const char *const falses[] = {
+	        "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N", NULL};
 	int64_t integer;
 	if (is_one_of(s, nulls))
 		return json_new(a, JSON_NULL);
@@ -122,7 +124,8 @@ static int add_member(struct loader *l, struct frame *f, struct json *v)
 {
 	if (json_get_slice(f->container, f->key)) {
 		if (!l->opts || !l->opts->on_duplicate)
-			return err_set(l->err, ERR_INVAL, "yaml: line %zu: duplicate field \"%.*s\"", l->line + 1, SLICE_FMT(f->key));
+			return err_set(l->err, ERR_INVAL, "yaml: line %zu: duplicate field \"%.*s\"", l->line + 1,
+			        SLICE_FMT(f->key));
 		l->opts->on_duplicate(l->opts->arg, f->key.ptr);
 	}
 	json_set_slice(l->arena, f->container, f->key, v);
@@ -181,8 +184,8 @@ static int push(struct loader *l, enum json_type type, const yaml_char_t *anchor
 static size_t node_count(const struct json *v)
 {
 	size_t n = 1;
-	JSON_FOREACH(it, v)
-	n += node_count(it);
+	JSON_FOREACH (it, v)
+		n += node_count(it);
 	return n;
 }
 
@@ -252,7 +255,8 @@ static int load_document(struct loader *l)
 	}
 }
 
-static void loader_init(struct loader *l, struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err)
+static void loader_init(
+        struct loader *l, struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err)
 {
 	*l = (struct loader){.arena = a, .opts = opts, .err = err};
 	int ok = yaml_parser_initialize(&l->parser);
@@ -298,12 +302,13 @@ static bool needs_quotes(struct slice s)
 	struct arena a = ARENA_INIT;
 	bool quotes = s.len == 0 || plain_scalar(&a, s)->type != JSON_STRING;
 	arena_release(&a);
-	if (quotes || memchr("-?:,[]{}#&*!|>'\"%@` ", s.ptr[0], 20) || s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == ':' ||
-		slice_starts(s, "..."))
+	if (quotes || memchr("-?:,[]{}#&*!|>'\"%@` ", s.ptr[0], 20) || s.ptr[s.len - 1] == ' ' ||
+	        s.ptr[s.len - 1] == ':' || slice_starts(s, "..."))
 		return true;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];
-		if (c < 0x20 || c >= 0x7f || (c == ':' && i + 1 < s.len && s.ptr[i + 1] == ' ') || (c == '#' && s.ptr[i - 1] == ' '))
+		if (c < 0x20 || c >= 0x7f || (c == ':' && i + 1 < s.len && s.ptr[i + 1] == ' ') ||
+		        (c == '#' && s.ptr[i - 1] == ' '))
 			return true;
 	}
 	return false;
@@ -331,8 +336,7 @@ static bool is_block(const struct json *v)
 /* `started`: the cursor stands behind "- " or at the line's start with its indent already written. */
 static void write_block(struct strbuf *out, const struct json *v, int indent, bool started)
 {
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (!started)
 			pad(out, indent);
 		started = false;

@@ -1,8 +1,8 @@
 /* YAML in and out of JSON trees, as Kubernetes tools use it (sigs.k8s.io/yaml: YAML is another spelling of JSON).
  *
  * Plain scalars become null, booleans and numbers by YAML 1.1's core rules (what kubectl's parser does), all else are
- * strings. Keys must be scalars. Anchors and aliases are followed with a bound on the expanded size; tags other than the
- * core ones are refused. Any thread; the tree lives in the arena. */
+ * strings. Keys must be scalars. Anchors and aliases are followed with a bound on the expanded size; tags other than
+ * the core ones are refused. Any thread; the tree lives in the arena. */
 #ifndef K3X_BASE_YAML_H
 #define K3X_BASE_YAML_H
 

@@ -1,5 +1,5 @@
-/* See nft_int.h. The script goes in through a pipe, the error text comes out of one; the run is over when the process has
- * exited and its output has ended. A transaction is all or nothing, so there is never half a rule set. */
+/* See nft_int.h. The script goes in through a pipe, the error text comes out of one; the run is over when the process
+ * has exited and its output has ended. A transaction is all or nothing, so there is never half a rule set. */
 #include "net/nft_int.h"
 
 #include "base/check.h"
@@ -77,9 +77,9 @@ void nft_run_start(struct nft_run *r, const char *nft_path)
 	char *args[] = {(char *)(nft_path ? nft_path : "nft"), "-f", "-", NULL};
 	CHECK(uv_pipe_init(uv, &r->in, 0) == 0 && uv_pipe_init(uv, &r->out, 0) == 0);
 	uv_stdio_container_t stdio[] = {
-		{.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&r->in},
-		{.flags = UV_IGNORE},
-		{.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&r->out},
+	        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&r->in},
+	        {.flags = UV_IGNORE},
+	        {.flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&r->out},
 	};
 	uv_process_options_t o = {.file = args[0], .args = args, .exit_cb = on_exit, .stdio = stdio, .stdio_count = 3};
 	r->handles = 3;

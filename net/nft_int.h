@@ -19,8 +19,8 @@ struct nft_run {
 	int64_t status;
 };
 
-/* Starts nft with the script, which nft_run owns until done(); done is called once, never inside. The struct must be zeroed
- * but for loop, script and done. */
+/* Starts nft with the script, which nft_run owns until done(); done is called once, never inside. The struct must be
+ * zeroed but for loop, script and done. */
 void nft_run_start(struct nft_run *r, const char *nft_path);
 
 #endif

@@ -1,9 +1,10 @@
 /* The proxy's state: what the API says, what the kernel has, and the way from one to the other. See proxy.h.
  *
  * Each service is a struct service with its slices and the ports last written to the kernel. A change marks the service
- * dirty; after a short pause, so that a rollout is a few transactions and not hundreds, the dirty ones are computed anew and
- * the differences become one nft transaction. While one runs changes collect for the next. A transaction that fails is
- * followed by a complete one that rebuilds the table; if that fails too it is tried again with a growing pause. */
+ * dirty; after a short pause, so that a rollout is a few transactions and not hundreds, the dirty ones are computed
+ * anew and the differences become one nft transaction. While one runs changes collect for the next. A transaction that
+ * fails is followed by a complete one that rebuilds the table; if that fails too it is tried again with a growing
+ * pause. */
 #include "net/proxy.h"
 
 #include "api/client/informer.h"
@@ -22,9 +23,9 @@
 enum { SETTLE_MS = 20, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
 
 struct service {
-	struct slice key; /* "namespace/name"; lives behind the struct */
+	struct slice key;               /* "namespace/name"; lives behind the struct */
 	struct informer_object *object; /* NULL: only slices are there */
-	struct list_link slices; /* of struct slice_ref */
+	struct list_link slices;        /* of struct slice_ref */
 	struct list_link dirty;
 	struct arena applied_arena;
 	struct proxy_port *applied; /* in the kernel */
@@ -193,9 +194,9 @@ static void list_add(struct arena *a, struct endpoint_list *l, const char *ip, i
 
 static int slice_port(const struct json *slice, struct slice name, struct slice protocol)
 {
-	JSON_FOREACH(p, json_get(slice, "ports"))
-	if (slice_eq(json_get_str(p, "name"), name) && slice_eq(json_get_str(p, "protocol"), protocol))
-		return (int)json_get_int(p, "port", 0);
+	JSON_FOREACH (p, json_get(slice, "ports"))
+		if (slice_eq(json_get_str(p, "name"), name) && slice_eq(json_get_str(p, "protocol"), protocol))
+			return (int)json_get_int(p, "port", 0);
 	return 0;
 }
 
@@ -206,17 +207,17 @@ static bool is_usable(const struct json *endpoint)
 }
 
 /* Endpoints of a port over all slices: all of them, and those on this node. */
-static void collect(struct proxy *p, struct service *s, struct arena *a, struct json **slices, size_t n, const struct json *port,
-	struct endpoint_list *all, struct endpoint_list *local)
+static void collect(struct proxy *p, struct service *s, struct arena *a, struct json **slices, size_t n,
+        const struct json *port, struct endpoint_list *all, struct endpoint_list *local)
 {
 	struct slice name = json_get_str(port, "name"), protocol = json_get_str(port, "protocol");
 	for (size_t i = 0; i < n; i++) {
 		int target = slice_port(slices[i], name, protocol);
 		if (target < 1 || target > 65535)
 			continue;
-		JSON_FOREACH(e, json_get(slices[i], "endpoints"))
-		{
-			const char *ip = is_usable(e) ? safe_ip(a, json_str(json_at(json_get(e, "addresses"), 0))) : NULL;
+		JSON_FOREACH (e, json_get(slices[i], "endpoints")) {
+			const char *ip =
+			        is_usable(e) ? safe_ip(a, json_str(json_at(json_get(e, "addresses"), 0))) : NULL;
 			if (!ip)
 				continue;
 			list_add(a, all, ip, target);
@@ -241,10 +242,10 @@ static void fill_addresses(struct arena *a, struct proxy_port *port, const struc
 	port->addresses = ARENA_ARRAY(a, const char *, cap);
 	add_address(a, port, cap, json_get_str(spec, "clusterIP"));
 	port->n_cluster_addresses = port->n_addresses;
-	JSON_FOREACH(it, externals)
-	add_address(a, port, cap, json_str(it));
-	JSON_FOREACH(it, ingress)
-	add_address(a, port, cap, json_get_str(it, "ip"));
+	JSON_FOREACH (it, externals)
+		add_address(a, port, cap, json_str(it));
+	JSON_FOREACH (it, ingress)
+		add_address(a, port, cap, json_get_str(it, "ip"));
 }
 
 static int affinity_of(const struct json *spec)
@@ -254,8 +255,8 @@ static int affinity_of(const struct json *spec)
 	return (int)json_int(json_path(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds", NULL), 10800);
 }
 
-static void build_port(struct proxy *p, struct service *s, struct arena *a, const struct json *service, const struct json *port, struct json **slices,
-	size_t n_slices, struct proxy_port *out)
+static void build_port(struct proxy *p, struct service *s, struct arena *a, const struct json *service,
+        const struct json *port, struct json **slices, size_t n_slices, struct proxy_port *out)
 {
 	struct json *spec = json_get(service, "spec");
 	struct endpoint_list all = {0}, local = {0};
@@ -263,10 +264,10 @@ static void build_port(struct proxy *p, struct service *s, struct arena *a, cons
 	collect(p, s, a, slices, n_slices, port, &all, &local);
 	bool inside_local = slice_is(json_get_str(spec, "internalTrafficPolicy"), "Local");
 	*out = (struct proxy_port){.protocol = safe_protocol(json_get_str(port, "protocol")),
-		.port = (int)json_get_int(port, "port", 0),
-		.node_port = (int)json_get_int(port, "nodePort", 0),
-		.external_local = slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local"),
-		.affinity_s = affinity_of(spec)};
+	        .port = (int)json_get_int(port, "port", 0),
+	        .node_port = (int)json_get_int(port, "nodePort", 0),
+	        .external_local = slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local"),
+	        .affinity_s = affinity_of(spec)};
 	/* Names of services and ports are DNS labels: safe in a comment. */
 	out->comment = arena_printf(a, "%.*s:%.*s", SLICE_FMT(s->key), SLICE_FMT(name));
 	struct slice id = slice_of(arena_printf(a, "%s/%s/%d", out->comment, out->protocol, out->port));
@@ -289,19 +290,19 @@ static bool has_cluster_ip(const struct json *spec)
 
 static size_t build(struct proxy *p, struct service *s, struct arena *a, struct proxy_port **out)
 {
-	struct json *service = s->object ? informer_parse(a, s->object) : NULL, *spec = json_get(service, "spec"), *ports = json_get(spec, "ports");
+	struct json *service = s->object ? informer_parse(a, s->object) : NULL, *spec = json_get(service, "spec"),
+	            *ports = json_get(spec, "ports");
 	size_t n = 0, n_slices = 0;
 	if (!has_cluster_ip(spec) || !ports)
 		return 0;
-	LIST_FOREACH(it, &s->slices)
-	n_slices++;
+	LIST_FOREACH (it, &s->slices)
+		n_slices++;
 	struct json **slices = ARENA_ARRAY(a, struct json *, n_slices + 1);
 	n_slices = 0;
-	LIST_FOREACH(it, &s->slices)
-	slices[n_slices++] = informer_parse(a, CONTAINER_OF(it, struct slice_ref, link)->object);
+	LIST_FOREACH (it, &s->slices)
+		slices[n_slices++] = informer_parse(a, CONTAINER_OF(it, struct slice_ref, link)->object);
 	*out = ARENA_ARRAY(a, struct proxy_port, ports->count + 1);
-	JSON_FOREACH(port, ports)
-	{
+	JSON_FOREACH (port, ports) {
 		build_port(p, s, a, service, port, slices, n_slices, &(*out)[n]);
 		n += (*out)[n].port > 0 && (*out)[n].port < 65536 && (*out)[n].n_addresses > 0;
 	}
@@ -368,8 +369,7 @@ static void transaction_done(struct nft_run *r, const struct err *err)
 
 static void mark_all(struct proxy *p)
 {
-	MAP_FOREACH(slot, &p->services)
-	{
+	MAP_FOREACH (slot, &p->services) {
 		struct service *s = slot->value;
 		if (!list_linked(&s->dirty))
 			list_push_back(&p->dirty, &s->dirty);
@@ -426,10 +426,20 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	list_init(&p->dirty);
 	CHECK(uv_timer_init(loop_uv(p->loop), &p->timer) == 0);
 	p->timer.data = p;
-	struct informer_options services = {.client = options->client, .path = "/api/v1/services", .added = on_service, .updated = on_service_updated,
-		.deleted = on_service_deleted, .synced = on_synced, .arg = p};
-	struct informer_options slices = {.client = options->client, .path = "/apis/discovery.k8s.io/v1/endpointslices", .added = on_slice,
-		.updated = on_slice_updated, .deleted = on_slice_deleted, .synced = on_synced, .arg = p};
+	struct informer_options services = {.client = options->client,
+	        .path = "/api/v1/services",
+	        .added = on_service,
+	        .updated = on_service_updated,
+	        .deleted = on_service_deleted,
+	        .synced = on_synced,
+	        .arg = p};
+	struct informer_options slices = {.client = options->client,
+	        .path = "/apis/discovery.k8s.io/v1/endpointslices",
+	        .added = on_slice,
+	        .updated = on_slice_updated,
+	        .deleted = on_slice_deleted,
+	        .synced = on_synced,
+	        .arg = p};
 	p->services_informer = informer_new(&services);
 	p->slices_informer = informer_new(&slices);
 	return p;
@@ -440,8 +450,8 @@ static void step_closed(void *arg)
 	struct proxy *p = arg;
 	if (--p->close_steps)
 		return;
-	MAP_FOREACH(slot, &p->services)
-	service_free(slot->value);
+	MAP_FOREACH (slot, &p->services)
+		service_free(slot->value);
 	map_release(&p->services);
 	void (*closed)(void *) = p->closed;
 	void *closed_arg = p->closed_arg;

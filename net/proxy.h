@@ -13,13 +13,14 @@
 struct proxy;
 
 struct proxy_options {
-	struct client *client; /* borrowed; its loop is the proxy's */
-	const char *node_name; /* for traffic policies `Local` */
+	struct client *client;    /* borrowed; its loop is the proxy's */
+	const char *node_name;    /* for traffic policies `Local` */
 	const char *cluster_cidr; /* pods: traffic from elsewhere to a node port is masqueraded */
-	const char *nft_path; /* NULL: "nft" on PATH */
+	const char *nft_path;     /* NULL: "nft" on PATH */
 };
 
-/* Starts following; the rules of an earlier run stay until the first complete state replaces them in one transaction. */
+/* Starts following; the rules of an earlier run stay until the first complete state replaces them in one transaction.
+ */
 struct proxy *proxy_new(const struct proxy_options *options);
 
 /* Stops following. The rules stay: pods keep running. closed(arg) may be NULL. Loop's thread. */

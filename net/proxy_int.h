@@ -1,5 +1,5 @@
-/* What the proxy knows of services, and the rules made from it. The rules half (proxy_rules.c) is plain text in, plain text
- * out, so that it can be tested without a kernel. */
+/* What the proxy knows of services, and the rules made from it. The rules half (proxy_rules.c) is plain text in, plain
+ * text out, so that it can be tested without a kernel. */
 #ifndef K3X_NET_PROXY_INT_H
 #define K3X_NET_PROXY_INT_H
 
@@ -15,20 +15,20 @@ struct proxy_endpoint {
 
 /* One port of a service with where it leads. */
 struct proxy_port {
-	const char *chain; /* "svc-3f2a..." unique to service and port */
-	const char *comment; /* "default/web:http" */
+	const char *chain;    /* "svc-3f2a..." unique to service and port */
+	const char *comment;  /* "default/web:http" */
 	const char *protocol; /* "tcp", "udp", "sctp" */
 	int port;
-	int node_port; /* 0: none */
+	int node_port;          /* 0: none */
 	const char **addresses; /* cluster IP, external IPs, load balancer IPs */
 	size_t n_addresses;
-	size_t n_cluster_addresses; /* the first ones: reached from inside, by the internal policy */
+	size_t n_cluster_addresses;            /* the first ones: reached from inside, by the internal policy */
 	const struct proxy_endpoint *internal; /* by the internal traffic policy */
 	size_t n_internal;
 	const struct proxy_endpoint *external; /* by the external one */
 	size_t n_external;
 	bool external_local; /* externalTrafficPolicy: Local keeps the client's address */
-	int affinity_s; /* 0: none */
+	int affinity_s;      /* 0: none */
 };
 
 /* The frame of the table: base chains, maps, sets. Begins with the removal of what was there. */

@@ -9,9 +9,9 @@
  *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
  *       chain ext-X     mark for masquerading, then the same (policy Local: no mark)
  *
- * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its chains
- * are its own, its map elements are named by its addresses. Endpoints with client affinity are remembered in a map per
- * chain, with a timeout. */
+ * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
+ * chains are its own, its map elements are named by its addresses. Endpoints with client affinity are remembered in a
+ * map per chain, with a timeout. */
 #include "net/proxy_int.h"
 
 enum { MASQUERADE_MARK = 0x4000 };
@@ -19,38 +19,42 @@ enum { MASQUERADE_MARK = 0x4000 };
 void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
 {
 	strbuf_addf(out,
-		"add table " PROXY_TABLE "\n"
-		"delete table " PROXY_TABLE "\n"
-		"table " PROXY_TABLE " {\n"
-		"	map services { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
-		"	map externals { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
-		"	map node-ports { type inet_proto . inet_service : verdict; }\n"
-		"	set refused { type ipv4_addr . inet_proto . inet_service; }\n"
-		"	set hairpin { type ipv4_addr . ipv4_addr; }\n"
-		"	chain dispatch {\n"
-		"		ip daddr . meta l4proto . th dport vmap @services\n"
-		"		ip daddr . meta l4proto . th dport vmap @externals\n"
-		"		ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @node-ports\n"
-		"	}\n"
-		"	chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch; }\n"
-		"	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n"
-		"	chain postrouting {\n"
-		"		type nat hook postrouting priority srcnat; policy accept;\n"
-		"		meta mark & 0x%x == 0x%x meta mark set meta mark ^ 0x%x masquerade\n"
-		"		ct status dnat ip saddr . ip daddr @hairpin masquerade\n"
-		"	}\n"
-		"	chain refuse { ip daddr . meta l4proto . th dport @refused reject; }\n"
-		"	chain filter-input { type filter hook input priority -110; policy accept; ct state new jump refuse; }\n"
-		"	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new jump refuse; }\n"
-		"	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump refuse; }\n"
-		"	chain masquerade-outside { ip saddr != %s meta mark set meta mark | 0x%x; }\n"
-		"}\n",
-		MASQUERADE_MARK, MASQUERADE_MARK, MASQUERADE_MARK, cluster_cidr, MASQUERADE_MARK);
+	        "add table " PROXY_TABLE "\n"
+	        "delete table " PROXY_TABLE "\n"
+	        "table " PROXY_TABLE " {\n"
+	        "	map services { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
+	        "	map externals { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
+	        "	map node-ports { type inet_proto . inet_service : verdict; }\n"
+	        "	set refused { type ipv4_addr . inet_proto . inet_service; }\n"
+	        "	set hairpin { type ipv4_addr . ipv4_addr; }\n"
+	        "	chain dispatch {\n"
+	        "		ip daddr . meta l4proto . th dport vmap @services\n"
+	        "		ip daddr . meta l4proto . th dport vmap @externals\n"
+	        "		ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @node-ports\n"
+	        "	}\n"
+	        "	chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch; }\n"
+	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n"
+	        "	chain postrouting {\n"
+	        "		type nat hook postrouting priority srcnat; policy accept;\n"
+	        "		meta mark & 0x%x == 0x%x meta mark set meta mark ^ 0x%x masquerade\n"
+	        "		ct status dnat ip saddr . ip daddr @hairpin masquerade\n"
+	        "	}\n"
+	        "	chain refuse { ip daddr . meta l4proto . th dport @refused reject; }\n"
+	        "	chain filter-input { type filter hook input priority -110; policy accept; ct state new jump "
+	        "refuse; }\n"
+	        "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
+	        "jump refuse; }\n"
+	        "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
+	        "refuse; }\n"
+	        "	chain masquerade-outside { ip saddr != %s meta mark set meta mark | 0x%x; }\n"
+	        "}\n",
+	        MASQUERADE_MARK, MASQUERADE_MARK, MASQUERADE_MARK, cluster_cidr, MASQUERADE_MARK);
 }
 
 /* ---- one port ---- */
 
-static void write_dnat(struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
+static void write_dnat(
+        struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
 	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s %s%s", prefix, p->chain, "meta l4proto ", p->protocol);
 	if (n == 1) {
@@ -64,23 +68,30 @@ static void write_dnat(struct strbuf *out, const char *prefix, const struct prox
 }
 
 /* Client affinity: an endpoint once chosen is noted in its set, and clients found in a set go to its endpoint. */
-static void write_affinity(struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
+static void write_affinity(
+        struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		strbuf_addf(out, "add set " PROXY_TABLE " %s-%s-%zu { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n", prefix, p->chain, i, p->affinity_s);
+		strbuf_addf(out,
+		        "add set " PROXY_TABLE " %s-%s-%zu { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
+		        prefix, p->chain, i, p->affinity_s);
 		strbuf_addf(out, "add chain " PROXY_TABLE " %s-%s-%zu\n", prefix, p->chain, i);
-		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s-%zu update @%s-%s-%zu { ip saddr } meta l4proto %s dnat to %s:%d\n", prefix, p->chain, i, prefix,
-			p->chain, i, p->protocol, list[i].ip, list[i].port);
+		strbuf_addf(out,
+		        "add rule " PROXY_TABLE
+		        " %s-%s-%zu update @%s-%s-%zu { ip saddr } meta l4proto %s dnat to %s:%d\n",
+		        prefix, p->chain, i, prefix, p->chain, i, p->protocol, list[i].ip, list[i].port);
 	}
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s ip saddr @%s-%s-%zu goto %s-%s-%zu\n", prefix, p->chain, prefix, p->chain, i, prefix, p->chain, i);
+		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s ip saddr @%s-%s-%zu goto %s-%s-%zu\n", prefix,
+		        p->chain, prefix, p->chain, i, prefix, p->chain, i);
 	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s numgen random mod %zu vmap { ", prefix, p->chain, n);
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(out, "%s%zu : goto %s-%s-%zu", i ? ", " : "", i, prefix, p->chain, i);
 	strbuf_adds(out, " }\n");
 }
 
-static void write_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
+static void write_chain(
+        struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
 	if (p->affinity_s && n > 1)
 		write_affinity(out, prefix, p, list, n);
@@ -99,7 +110,11 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		bool inside = i < p->n_cluster_addresses;
 		bool served = inside ? p->n_internal > 0 : p->n_external > 0;
 		bool adding = verb[0] == 'a';
-		strbuf_addf(out, "%s element " PROXY_TABLE " %s { %s . %s . %d", verb, !served ? "refused" : inside ? "services" : "externals", p->addresses[i], p->protocol, p->port);
+		strbuf_addf(out, "%s element " PROXY_TABLE " %s { %s . %s . %d", verb,
+		        !served  ? "refused"
+		        : inside ? "services"
+		                 : "externals",
+		        p->addresses[i], p->protocol, p->port);
 		if (served && adding)
 			strbuf_addf(out, " : goto %s-%s", inside ? "svc" : "ext", p->chain);
 		strbuf_adds(out, " }\n");
@@ -127,7 +142,8 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p)
 	write_elements(out, "add", p);
 	/* An element may be there from another service with the same endpoint: adding it again is fine. */
 	for (size_t i = 0; i < p->n_internal; i++)
-		strbuf_addf(out, "add element " PROXY_TABLE " hairpin { %s . %s }\n", p->internal[i].ip, p->internal[i].ip);
+		strbuf_addf(
+		        out, "add element " PROXY_TABLE " hairpin { %s . %s }\n", p->internal[i].ip, p->internal[i].ip);
 }
 
 static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p, size_t n)
@@ -165,13 +181,14 @@ static bool endpoints_equal(const struct proxy_endpoint *a, size_t n, const stru
 
 bool proxy_port_equal(const struct proxy_port *a, const struct proxy_port *b)
 {
-	if (strcmp(a->chain, b->chain) != 0 || strcmp(a->protocol, b->protocol) != 0 || a->port != b->port || a->node_port != b->node_port ||
-		a->n_addresses != b->n_addresses || a->n_cluster_addresses != b->n_cluster_addresses || a->external_local != b->external_local ||
-		a->affinity_s != b->affinity_s)
+	if (strcmp(a->chain, b->chain) != 0 || strcmp(a->protocol, b->protocol) != 0 || a->port != b->port ||
+	        a->node_port != b->node_port || a->n_addresses != b->n_addresses ||
+	        a->n_cluster_addresses != b->n_cluster_addresses || a->external_local != b->external_local ||
+	        a->affinity_s != b->affinity_s)
 		return false;
 	for (size_t i = 0; i < a->n_addresses; i++)
 		if (strcmp(a->addresses[i], b->addresses[i]) != 0)
 			return false;
 	return endpoints_equal(a->internal, a->n_internal, b->internal, b->n_internal) &&
-		endpoints_equal(a->external, a->n_external, b->external, b->n_external);
+	       endpoints_equal(a->external, a->n_external, b->external, b->n_external);
 }

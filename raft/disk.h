@@ -1,11 +1,10 @@
-/* The disk as consensus sees it: a table of functions, so that the simulator can put one in that loses unsynced writes, tears
- * them, fills up and fails. disk_posix() is the real one.
+/* The disk as consensus sees it: a table of functions, so that the simulator can put one in that loses unsynced writes,
+ * tears them, fills up and fails. disk_posix() is the real one.
  *
- * Names are relative to the disk's folder. Calls block and are made by the log's writer thread, or at start. What a call
- * promises is what matters here:
- *     write     the bytes are in the file for this process; after a crash any part of them may be missing or torn
- *     sync      bytes written before are durable when it returns 0; after an error nothing is known: stop the process
- *     create, rename, remove     durable only after sync_folder() */
+ * Names are relative to the disk's folder. Calls block and are made by the log's writer thread, or at start. What a
+ * call promises is what matters here: write     the bytes are in the file for this process; after a crash any part of
+ * them may be missing or torn sync      bytes written before are durable when it returns 0; after an error nothing is
+ * known: stop the process create, rename, remove     durable only after sync_folder() */
 #ifndef K3X_RAFT_DISK_H
 #define K3X_RAFT_DISK_H
 
@@ -19,7 +18,8 @@ struct disk_file;
 
 struct disk_vtable {
 	/* Opens for reading and writing; create: the file must not exist and gets `size` bytes of zeros allocated. */
-	int (*open)(struct disk *d, const char *name, bool create, uint64_t size, struct disk_file **ret, struct err *err);
+	int (*open)(
+	        struct disk *d, const char *name, bool create, uint64_t size, struct disk_file **ret, struct err *err);
 	int (*write)(struct disk_file *f, uint64_t offset, const void *data, size_t len, struct err *err);
 	int (*read)(struct disk_file *f, uint64_t offset, void *data, size_t len, size_t *got, struct err *err);
 	int (*size)(struct disk_file *f, uint64_t *ret, struct err *err);

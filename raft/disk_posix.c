@@ -32,7 +32,8 @@ static int folder_of(struct disk *d)
 	return ((struct posix_disk *)d)->folder;
 }
 
-static int posix_open(struct disk *d, const char *name, bool create, uint64_t size, struct disk_file **ret, struct err *err)
+static int posix_open(
+        struct disk *d, const char *name, bool create, uint64_t size, struct disk_file **ret, struct err *err)
 {
 	int fd = openat(folder_of(d), name, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0600);
 	if (fd < 0)
@@ -117,7 +118,8 @@ static void posix_close(struct disk_file *base)
 
 static int posix_rename(struct disk *d, const char *from, const char *to, struct err *err)
 {
-	return renameat(folder_of(d), from, folder_of(d), to) == 0 ? 0 : err_errno(err, errno, "rename %s to %s", from, to);
+	return renameat(folder_of(d), from, folder_of(d), to) == 0 ? 0
+	                                                           : err_errno(err, errno, "rename %s to %s", from, to);
 }
 
 static int posix_remove(struct disk *d, const char *name, struct err *err)
@@ -150,8 +152,8 @@ static void posix_free(struct disk *d)
 	free(p);
 }
 
-static const struct disk_vtable posix_vtable = {posix_open, posix_write, posix_read, posix_size, posix_truncate, posix_sync, posix_close,
-	posix_rename, posix_remove, posix_sync_folder, posix_list, posix_free};
+static const struct disk_vtable posix_vtable = {posix_open, posix_write, posix_read, posix_size, posix_truncate,
+        posix_sync, posix_close, posix_rename, posix_remove, posix_sync_folder, posix_list, posix_free};
 
 int disk_posix_new(const char *folder, struct disk **ret, struct err *err)
 {

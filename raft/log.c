@@ -1,8 +1,8 @@
 /* Writing and reading the log. See log.h; the scan at start is in log_scan.c.
  *
  * What can go wrong: the disk is full when a segment is allocated (nothing was promised: the caller is told and may try
- * again), a write or sync fails (the caller stops the process), the process or machine dies between any two steps (the scan
- * finds a whole log, perhaps with a torn batch at its end that was never acknowledged). */
+ * again), a write or sync fails (the caller stops the process), the process or machine dies between any two steps (the
+ * scan finds a whole log, perhaps with a torn batch at its end that was never acknowledged). */
 #include "raft/log_int.h"
 
 #include "base/check.h"
@@ -106,8 +106,8 @@ static int remove_segment(struct raft_log *l, size_t i, struct err *err)
 	return rc;
 }
 
-/* The segment a batch of this size goes to. A new one is allocated when the last is full: that may fail for lack of space
- * without harm. */
+/* The segment a batch of this size goes to. A new one is allocated when the last is full: that may fail for lack of
+ * space without harm. */
 static int segment_for(struct raft_log *l, size_t bytes, struct segment **ret, bool *is_new, struct err *err)
 {
 	struct segment *last = l->n_segments ? &l->segments[l->n_segments - 1] : NULL, s;
@@ -171,14 +171,17 @@ int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entri
 	size_t bytes = encoded_bytes(entries, n);
 	CHECK(index >= 1 && index <= l->next);
 	if (bytes > LOG_BATCH_BYTES_MAX)
-		return err_set(err, ERR_TOO_BIG, "log: a batch of %zu bytes; at most %d are written at once", bytes, LOG_BATCH_BYTES_MAX);
+		return err_set(err, ERR_TOO_BIG, "log: a batch of %zu bytes; at most %d are written at once", bytes,
+		        LOG_BATCH_BYTES_MAX);
 	int rc = segment_for(l, bytes, &s, &is_new, err);
 	if (rc != 0)
 		return rc == ERR_NO_SPACE ? rc : ERR_IO;
 	encode(&l->buffer, index, s->salt, entries, n);
-	if (s->file->v->write(s->file, s->used, l->buffer.data, l->buffer.len, err) != 0 || sync_all(l, s, is_new, err) != 0)
+	if (s->file->v->write(s->file, s->used, l->buffer.data, l->buffer.len, err) != 0 ||
+	        sync_all(l, s, is_new, err) != 0)
 		return ERR_IO;
-	struct batch_ref b = {index, (uint32_t)n, (uint32_t)(l->buffer.len - sizeof(struct batch_header)), s->number, s->used};
+	struct batch_ref b = {
+	        index, (uint32_t)n, (uint32_t)(l->buffer.len - sizeof(struct batch_header)), s->number, s->used};
 	s->used += l->buffer.len;
 	log_note_batch(l, &b);
 	return 0;
@@ -190,7 +193,9 @@ int log_drop_before(struct raft_log *l, uint64_t index, struct err *err)
 	size_t gone = 0;
 	while (gone < l->n_batches && l->batches[gone].first + l->batches[gone].count <= index)
 		gone++;
-	uint64_t keep = gone < l->n_batches ? l->batches[gone].segment : l->n_segments ? l->segments[l->n_segments - 1].number : 0;
+	uint64_t keep = gone < l->n_batches ? l->batches[gone].segment
+	                : l->n_segments     ? l->segments[l->n_segments - 1].number
+	                                    : 0;
 	while (l->n_segments > 1 && l->segments[0].number < keep) {
 		if (remove_segment(l, 0, err) != 0)
 			return ERR_IO;
@@ -244,14 +249,17 @@ static const struct segment *find_segment(const struct raft_log *l, uint64_t num
 	return NULL;
 }
 
-int log_read(struct raft_log *l, uint64_t index, struct arena *a, struct log_entry **ret, size_t *ret_n, struct err *err)
+int log_read(
+        struct raft_log *l, uint64_t index, struct arena *a, struct log_entry **ret, size_t *ret_n, struct err *err)
 {
 	struct batch_ref *b = find_batch(l, index);
 	struct batch_header h;
 	char *payload;
 	bool sound;
 	if (!b)
-		return err_set(err, ERR_NOT_FOUND, "log: entry %" PRIu64 " is not kept (first %" PRIu64 ", last %" PRIu64 ")", index, log_first_index(l), log_last_index(l));
+		return err_set(err, ERR_NOT_FOUND,
+		        "log: entry %" PRIu64 " is not kept (first %" PRIu64 ", last %" PRIu64 ")", index,
+		        log_first_index(l), log_last_index(l));
 	const struct segment *s = find_segment(l, b->segment);
 	CHECK(s != NULL);
 	if (log_load_batch(s, b->offset, &h, &payload, &sound, err) != 0)
@@ -260,7 +268,10 @@ int log_read(struct raft_log *l, uint64_t index, struct arena *a, struct log_ent
 	char *copy = arena_memdup(a, payload, sound ? h.length : 0);
 	free(payload);
 	if (!sound || h.first != b->first || !log_parse_entries(copy, h.length, h.count, entries))
-		return err_set(err, ERR_CORRUPT, "log segment %016" PRIx64 ": the batch at offset %" PRIu64 " was sound when it was written and is not any more: the disk is failing", b->segment, b->offset);
+		return err_set(err, ERR_CORRUPT,
+		        "log segment %016" PRIx64 ": the batch at offset %" PRIu64
+		        " was sound when it was written and is not any more: the disk is failing",
+		        b->segment, b->offset);
 	*ret = entries + (index - b->first);
 	*ret_n = b->count - (size_t)(index - b->first);
 	return 0;
@@ -268,8 +279,8 @@ int log_read(struct raft_log *l, uint64_t index, struct arena *a, struct log_ent
 
 /* ---- life ---- */
 
-int log_open(struct disk *d, uint64_t segment_bytes, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
-	struct raft_log **ret, struct err *err)
+int log_open(struct disk *d, uint64_t segment_bytes, void (*fn)(void *arg, uint64_t index, const struct log_entry *e),
+        void *arg, struct raft_log **ret, struct err *err)
 {
 	struct raft_log *l = xcalloc(1, sizeof *l);
 	l->disk = d;

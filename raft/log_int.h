@@ -1,12 +1,12 @@
-/* The form of the log on disk, and what log.c and log_scan.c share. All numbers are little-endian on disk, which is what every
- * processor we run on has in memory. */
+/* The form of the log on disk, and what log.c and log_scan.c share. All numbers are little-endian on disk, which is
+ * what every processor we run on has in memory. */
 #ifndef K3X_RAFT_LOG_INT_H
 #define K3X_RAFT_LOG_INT_H
 
 #include "raft/log.h"
 
 #define LOG_SEGMENT_MAGIC 0x00314c58334bull /* "K3XL1" */
-#define LOG_BATCH_MAGIC 0x4242584bu /* "KXBB" */
+#define LOG_BATCH_MAGIC 0x4242584bu         /* "KXBB" */
 
 struct segment_header {
 	uint64_t magic;
@@ -18,7 +18,7 @@ struct segment_header {
 
 struct batch_header {
 	uint32_t magic;
-	uint32_t crc; /* of the rest of the header and the payload */
+	uint32_t crc;    /* of the rest of the header and the payload */
 	uint32_t length; /* of the payload */
 	uint32_t count;
 	uint64_t first;
@@ -39,9 +39,9 @@ _Static_assert(sizeof(struct entry_header) == 16, "on disk");
 struct batch_ref {
 	uint64_t first;
 	uint32_t count;
-	uint32_t length; /* payload bytes on disk */
+	uint32_t length;  /* payload bytes on disk */
 	uint64_t segment; /* number */
-	uint64_t offset; /* of the header */
+	uint64_t offset;  /* of the header */
 };
 
 struct segment {
@@ -59,7 +59,7 @@ struct raft_log {
 	size_t n_segments, cap_segments;
 	struct batch_ref *batches; /* in order of index, without gaps */
 	size_t n_batches, cap_batches;
-	uint64_t next; /* last + 1 */
+	uint64_t next;        /* last + 1 */
 	struct strbuf buffer; /* the batch being written */
 };
 
@@ -71,11 +71,13 @@ void log_note_batch(struct raft_log *l, const struct batch_ref *b);
 struct segment *log_add_segment(struct raft_log *l, struct segment s);
 
 /* Reads everything there is (log_scan.c). */
-int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg, struct err *err);
+int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
+        struct err *err);
 
-/* Checks a batch at `offset` of a segment and reads its payload into *payload (malloc'ed, at least 1 byte). *sound false: no
- * batch is there. Errors are of the disk. */
-int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err);
+/* Checks a batch at `offset` of a segment and reads its payload into *payload (malloc'ed, at least 1 byte). *sound
+ * false: no batch is there. Errors are of the disk. */
+int log_load_batch(
+        const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err);
 
 /* Walks the entries of a payload: false when it does not divide into `count` of them. */
 bool log_parse_entries(const char *payload, size_t length, uint32_t count, struct log_entry *out);

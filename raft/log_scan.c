@@ -36,7 +36,8 @@ bool log_parse_entries(const char *payload, size_t length, uint32_t count, struc
 	return at == length;
 }
 
-int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err)
+int log_load_batch(
+        const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err)
 {
 	size_t got;
 	*sound = false;
@@ -46,7 +47,7 @@ int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header
 		return err->code;
 	}
 	if (got < sizeof *h || h->magic != LOG_BATCH_MAGIC || h->salt != s->salt || h->length > LOG_BATCH_BYTES_MAX ||
-		h->count > h->length / sizeof(struct entry_header) || offset + sizeof *h + h->length > s->size)
+	        h->count > h->length / sizeof(struct entry_header) || offset + sizeof *h + h->length > s->size)
 		return 0;
 	*payload = xrealloc(*payload, h->length ? h->length : 1);
 	if (s->file->v->read(s->file, offset + sizeof *h, *payload, h->length, &got, err) != 0) {
@@ -106,16 +107,18 @@ static int anything_sound_behind(struct scan *sc, const struct segment *s, uint6
 static int damaged(struct scan *sc, const struct segment *s, uint64_t offset, const char *what)
 {
 	return err_set(sc->err, ERR_CORRUPT,
-		"log segment log-%016" PRIx64 ": %s at offset %" PRIu64 ". Entries that were acknowledged may be damaged. Replace this member "
-		"(remove it from the cluster, empty its data directory, add it again), or restore a snapshot if it is the only one",
-		s->number, what, offset);
+	        "log segment log-%016" PRIx64 ": %s at offset %" PRIu64
+	        ". Entries that were acknowledged may be damaged. Replace this member "
+	        "(remove it from the cluster, empty its data directory, add it again), or restore a snapshot if it is "
+	        "the only one",
+	        s->number, what, offset);
 }
 
 static int cut_torn_tail(struct scan *sc, struct segment *s)
 {
 	/* Down and up again: what is between is zeros. */
-	if (s->file->v->truncate(s->file, s->used, sc->err) != 0 || s->file->v->truncate(s->file, s->size, sc->err) != 0 ||
-		s->file->v->sync(s->file, sc->err) != 0)
+	if (s->file->v->truncate(s->file, s->used, sc->err) != 0 ||
+	        s->file->v->truncate(s->file, s->size, sc->err) != 0 || s->file->v->sync(s->file, sc->err) != 0)
 		return sc->err->code;
 	return 0;
 }
@@ -179,11 +182,13 @@ static int open_segment(struct scan *sc, uint64_t number, struct segment *s, str
 	log_segment_name(name, number);
 	if (d->v->open(d, name, false, 0, &s->file, sc->err) != 0)
 		return sc->err->code;
-	if (s->file->v->size(s->file, &s->size, sc->err) != 0 || s->file->v->read(s->file, 0, h, sizeof *h, &got, sc->err) != 0) {
+	if (s->file->v->size(s->file, &s->size, sc->err) != 0 ||
+	        s->file->v->read(s->file, 0, h, sizeof *h, &got, sc->err) != 0) {
 		s->file->v->close(s->file);
 		return sc->err->code;
 	}
-	*usable = got == sizeof *h && h->magic == LOG_SEGMENT_MAGIC && h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
+	*usable = got == sizeof *h && h->magic == LOG_SEGMENT_MAGIC &&
+	          h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
 	s->salt = h->salt;
 	return 0;
 }
@@ -277,7 +282,8 @@ static int report(struct scan *sc)
 	return 0;
 }
 
-int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg, struct err *err)
+int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
+        struct err *err)
 {
 	struct scan sc = {.log = l, .fn = fn, .arg = arg, .err = err};
 	int rc = l->disk->v->list(l->disk, note_name, &sc, err);
@@ -285,7 +291,10 @@ int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const str
 		qsort(sc.numbers, sc.count, sizeof *sc.numbers, by_number);
 	for (size_t i = 0; rc == 0 && i < sc.count; i++) {
 		if (i && sc.numbers[i] != sc.numbers[i - 1] + 1)
-			rc = err_set(err, ERR_CORRUPT, "log: segment log-%016" PRIx64 " is missing between its neighbours; restore it or replace this member", sc.numbers[i - 1] + 1);
+			rc = err_set(err, ERR_CORRUPT,
+			        "log: segment log-%016" PRIx64
+			        " is missing between its neighbours; restore it or replace this member",
+			        sc.numbers[i - 1] + 1);
 		else
 			rc = scan_one(&sc, sc.numbers[i], i + 1 == sc.count);
 	}

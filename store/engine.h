@@ -5,13 +5,13 @@
  * compares, leases, watches from any kept revision. The first revision of an empty store is 1.
  *
  * Requests are embedded by the caller, submitted from any thread, and completed exactly once, never before submit
- * returns: `done` runs on the loop the request names (or on an engine thread when it names none, where it must only hand
- * on). Bytes that a request points to must stay valid until then. Results live in the request's own arena until
+ * returns: `done` runs on the loop the request names (or on an engine thread when it names none, where it must only
+ * hand on). Bytes that a request points to must stay valid until then. Results live in the request's own arena until
  * store_request_release(). A write that was answered without an error survives a power cut; one that was answered with
  * ERR_UNAVAILABLE or ERR_TIMEOUT may or may not have happened; any other error means it did not.
  *
- * Watches are pulled: the engine says on the watcher's loop that something is ready, and the watcher reads as much as it
- * can take. Events are shared, not copied; a watcher that falls behind the ring in memory is caught up from disk. */
+ * Watches are pulled: the engine says on the watcher's loop that something is ready, and the watcher reads as much as
+ * it can take. Events are shared, not copied; a watcher that falls behind the ring in memory is caught up from disk. */
 #ifndef K3X_STORE_ENGINE_H
 #define K3X_STORE_ENGINE_H
 
@@ -27,7 +27,7 @@ struct store_kv {
 	int64_t create_revision;
 	int64_t mod_revision;
 	int64_t version; /* 1 at creation, +1 per put; 0 in the event of a deletion */
-	int64_t lease; /* 0: none */
+	int64_t lease;   /* 0: none */
 };
 
 /* range_end as in etcd: empty = the one key, "\0" = all keys >= key, else the half-open range [key, range_end). */
@@ -51,14 +51,15 @@ enum store_target {
 
 struct store_range {
 	struct store_key_range keys;
-	int64_t limit; /* 0: none */
+	int64_t limit;    /* 0: none */
 	int64_t revision; /* 0: newest */
 	enum store_sort sort;
 	enum store_target sort_target;
 	bool serializable; /* may be answered from local state that is behind */
 	bool keys_only;
 	bool count_only;
-	bool no_count; /* count need not be exact: when the limit cuts, the rest is not counted (it costs 0.1 us a key) */
+	bool no_count; /* count need not be exact: when the limit cuts, the rest is not counted (it costs 0.1 us a key)
+	                */
 	int64_t min_mod_revision, max_mod_revision, min_create_revision, max_create_revision; /* 0: no bound */
 };
 
@@ -66,7 +67,7 @@ struct store_put {
 	struct slice key;
 	struct slice value;
 	int64_t lease;
-	bool prev_kv; /* answer with the pair that was there */
+	bool prev_kv;      /* answer with the pair that was there */
 	bool ignore_value; /* keep the value; the key must exist */
 	bool ignore_lease;
 };
@@ -82,7 +83,7 @@ struct store_compare {
 	struct store_key_range keys; /* with an end: must hold for every key in the range */
 	enum store_target target;
 	enum store_compare_result result;
-	int64_t number; /* VERSION, CREATE, MOD, LEASE */
+	int64_t number;     /* VERSION, CREATE, MOD, LEASE */
 	struct slice value; /* VALUE */
 };
 
@@ -113,22 +114,24 @@ struct store_result {
 	enum store_op_type type;
 	struct store_kv *kvs; /* RANGE: the pairs; PUT, DELETE: previous pairs when asked for */
 	size_t n_kvs;
-	bool more; /* RANGE: the limit cut it */
-	int64_t count; /* RANGE: pairs in the range without the limit (a lower bound with no_count); DELETE: pairs deleted */
+	bool more;      /* RANGE: the limit cut it */
+	int64_t count;  /* RANGE: pairs in the range without the limit (a lower bound with no_count); DELETE: pairs
+	                   deleted */
 	bool succeeded; /* TXN: the compares held */
 	struct store_result *results; /* TXN: one per op of the branch taken */
 	size_t n_results;
 };
 
 enum store_request_type {
-	STORE_REQUEST_OP, /* op -> result, revision */
+	STORE_REQUEST_OP,      /* op -> result, revision */
 	STORE_REQUEST_BARRIER, /* revision: everything acknowledged before the submit is <= revision and readable */
-	STORE_REQUEST_COMPACT, /* revision_arg: versions superseded at or before it may go; physical: wait for the disk */
-	STORE_REQUEST_LEASE_GRANT, /* lease.id (0: chosen), lease.ttl_s */
-	STORE_REQUEST_LEASE_REVOKE, /* lease.id; its keys are deleted in one revision */
+	STORE_REQUEST_COMPACT, /* revision_arg: versions superseded at or before it may go; physical: wait for the disk
+	                        */
+	STORE_REQUEST_LEASE_GRANT,     /* lease.id (0: chosen), lease.ttl_s */
+	STORE_REQUEST_LEASE_REVOKE,    /* lease.id; its keys are deleted in one revision */
 	STORE_REQUEST_LEASE_KEEPALIVE, /* lease.id -> lease.ttl_s; not written to disk on every call */
-	STORE_REQUEST_LEASE_TTL, /* lease.id -> ttl_s, granted_ttl_s, keys when lease.want_keys */
-	STORE_REQUEST_LEASE_LIST, /* -> lease.ids */
+	STORE_REQUEST_LEASE_TTL,       /* lease.id -> ttl_s, granted_ttl_s, keys when lease.want_keys */
+	STORE_REQUEST_LEASE_LIST,      /* -> lease.ids */
 };
 
 struct store_lease_args {
@@ -146,7 +149,7 @@ struct store_lease_args {
 enum store_cause {
 	STORE_CAUSE_NONE,
 	STORE_CAUSE_EMPTY_KEY,
-	STORE_CAUSE_KEY_NOT_FOUND, /* ignore_value or ignore_lease on a key that is not there */
+	STORE_CAUSE_KEY_NOT_FOUND,  /* ignore_value or ignore_lease on a key that is not there */
 	STORE_CAUSE_VALUE_PROVIDED, /* ignore_value with a value */
 	STORE_CAUSE_LEASE_PROVIDED, /* ignore_lease with a lease */
 	STORE_CAUSE_TOO_MANY_OPS,
@@ -169,7 +172,7 @@ struct store_request {
 	/* set by the engine */
 	struct err err; /* err.code 0: success */
 	enum store_cause cause;
-	int64_t revision; /* of the store when the request was carried out; for a write, its own */
+	int64_t revision;           /* of the store when the request was carried out; for a write, its own */
 	int64_t compacted_revision; /* with ERR_COMPACTED */
 	struct store_result result;
 	struct arena arena;
@@ -194,7 +197,7 @@ struct store_watch_options {
 struct store_watch_batch {
 	const struct store_event *events; /* ordered; all events of a revision are in one batch */
 	size_t n_events;
-	int64_t revision; /* every event of this watch up to here has been read once these are */
+	int64_t revision;           /* every event of this watch up to here has been read once these are */
 	int64_t compacted_revision; /* with ERR_COMPACTED: where to start again */
 };
 
@@ -215,8 +218,8 @@ struct engine_vtable {
 	const char *name; /* "sqlite" */
 	void (*submit)(struct engine *e, struct store_request *req);
 	int64_t (*revision)(struct engine *e);
-	struct store_watch *(*watch_open)(struct engine *e, const struct store_watch_options *options, struct loop *loop,
-		void (*ready)(void *arg), void *arg);
+	struct store_watch *(*watch_open)(struct engine *e, const struct store_watch_options *options,
+	        struct loop *loop, void (*ready)(void *arg), void *arg);
 	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 	void (*watch_close)(struct store_watch *w, void (*closed)(void *arg), void *arg);
 	void (*stats)(struct engine *e, struct store_stats *out);
@@ -246,20 +249,22 @@ static inline int64_t store_revision(struct engine *e)
 	return e->vtable->revision(e);
 }
 
-/* Opens a watch; options are copied, the bytes of the keys too. `ready` runs on `loop` whenever store_watch_read() may have something new, also an
- * error; it is not called again before a read has been done, and not for progress alone. A read is allowed at any time: whatever
- * was answered (or seen in store_revision()) before it is in it, unless the watch is still catching up from disk; so
- * BARRIER and then reading until `revision` has reached its answer gives a consistent view. Loop's thread. */
+/* Opens a watch; options are copied, the bytes of the keys too. `ready` runs on `loop` whenever store_watch_read() may
+ * have something new, also an error; it is not called again before a read has been done, and not for progress alone. A
+ * read is allowed at any time: whatever was answered (or seen in store_revision()) before it is in it, unless the watch
+ * is still catching up from disk; so BARRIER and then reading until `revision` has reached its answer gives a
+ * consistent view. Loop's thread. */
 static inline struct store_watch *store_watch_open(struct engine *e, const struct store_watch_options *options,
-	struct loop *loop, void (*ready)(void *arg), void *arg)
+        struct loop *loop, void (*ready)(void *arg), void *arg)
 {
 	return e->vtable->watch_open(e, options, loop, ready, arg);
 }
 
 /* Reads the next batch: n_events may be 0 with a newer revision (progress), or with the same one (nothing new: wait for
- * ready). The events stay valid until the next read or the close. ERR_COMPACTED when the start lies before the compacted
- * revision; the watch is then over and only to be closed. Loop's thread. */
-static inline int store_watch_read(struct engine *e, struct store_watch *w, struct store_watch_batch *out, struct err *err)
+ * ready). The events stay valid until the next read or the close. ERR_COMPACTED when the start lies before the
+ * compacted revision; the watch is then over and only to be closed. Loop's thread. */
+static inline int store_watch_read(
+        struct engine *e, struct store_watch *w, struct store_watch_batch *out, struct err *err)
 {
 	return e->vtable->watch_read(w, out, err);
 }
@@ -283,7 +288,7 @@ static inline void store_close(struct engine *e)
 }
 
 struct sqlite_engine_options {
-	const char *path; /* database file; its folder must exist */
+	const char *path;        /* database file; its folder must exist */
 	unsigned reader_threads; /* 0: 2 */
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
 };

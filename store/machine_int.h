@@ -19,7 +19,7 @@ struct machine {
 	struct event_block *block; /* events of the open transaction */
 	bool collect_prev;         /* the engine's: events shall carry previous pairs */
 	bool is_shrinking;
-	bool writing;              /* the command at hand has raised the revision */
+	bool writing; /* the command at hand has raised the revision */
 	int64_t sub;
 };
 

@@ -47,7 +47,7 @@ struct sqlite_engine {
 	unsigned n_readers;
 	_Atomic int64_t revision, compacted, keys, free_bytes;
 	_Atomic int64_t wal_bytes;
-	bool may_shrink; /* compaction has freed pages; the writer's */
+	bool may_shrink;                /* compaction has freed pages; the writer's */
 	bool is_failing;                /* the last write did not go through: said once in the log; the writer's */
 	struct store_request *physical; /* compactions that wait until it is done; the writer's */
 	char *path;

@@ -1,8 +1,8 @@
 /* `k3x-bench api`: creations, lists, watch fan-out and memory of the API server, as clients see them.
  *
- * Rounds on a fresh server each measure creations (2,000 ConfigMaps by one client, 10,000 by 64, 10,000 pods by 32). Then
- * one server is filled with 12,000 ConfigMaps and 10,000 pods that come back as 9 KB, and its memory, lists, fan-out and
- * start on that store are measured. Server and clients share the machine. */
+ * Rounds on a fresh server each measure creations (2,000 ConfigMaps by one client, 10,000 by 64, 10,000 pods by 32).
+ * Then one server is filled with 12,000 ConfigMaps and 10,000 pods that come back as 9 KB, and its memory, lists,
+ * fan-out and start on that store are measured. Server and clients share the machine. */
 #include "tools/bench_int.h"
 
 #include <stdio.h>
@@ -17,7 +17,8 @@ static bool wants(const struct bench_settings *s, const char *part)
 }
 
 struct creations {
-	struct bench_samples cm1_rate, cm1_p50, cm1_p99, cm64_rate, cm64_p50, cm64_p99, cm64_cpu, pod_rate, pod_p50, pod_p99, pod_cpu;
+	struct bench_samples cm1_rate, cm1_p50, cm1_p99, cm64_rate, cm64_p50, cm64_p99, cm64_cpu, pod_rate, pod_p50,
+	        pod_p99, pod_cpu;
 };
 
 struct creation_round {
@@ -40,30 +41,48 @@ static void create(struct bench_target *t, struct bench_server *server, const st
 	bench_samples_release(&ms);
 }
 
-static void create_all(struct bench_target *t, struct bench_server *server, struct creations *c, bool quick, const char *names)
+static void create_all(
+        struct bench_target *t, struct bench_server *server, struct creations *c, bool quick, const char *names)
 {
 	unsigned part = quick ? 4 : 1;
-	create(t, server, &(struct creation_round){1, 2000 / part, names, bench_make_configmap, &c->cm1_rate, &c->cm1_p50, &c->cm1_p99, NULL});
+	create(t, server,
+	        &(struct creation_round){
+	                1, 2000 / part, names, bench_make_configmap, &c->cm1_rate, &c->cm1_p50, &c->cm1_p99, NULL});
 	char *other = xprintf("%s-64", names);
-	create(t, server, &(struct creation_round){64, 10000 / part, other, bench_make_configmap, &c->cm64_rate, &c->cm64_p50, &c->cm64_p99, &c->cm64_cpu});
+	create(t, server,
+	        &(struct creation_round){64, 10000 / part, other, bench_make_configmap, &c->cm64_rate, &c->cm64_p50,
+	                &c->cm64_p99, &c->cm64_cpu});
 	cleanup_free(&other);
-	create(t, server, &(struct creation_round){32, 10000 / part, names, bench_make_pod, &c->pod_rate, &c->pod_p50, &c->pod_p99, &c->pod_cpu});
+	create(t, server,
+	        &(struct creation_round){
+	                32, 10000 / part, names, bench_make_pod, &c->pod_rate, &c->pod_p50, &c->pod_p99, &c->pod_cpu});
 }
 
 static void report_creations(struct bench_report *r, struct creations *c)
 {
 #define MEDIAN(s) bench_samples_percentile(&c->s, 50)
-	bench_report_add(r, (struct bench_row){"configmap_create_1_client_per_s", "ConfigMap create, 1 client", "/s", MEDIAN(cm1_rate), 369, 738, BENCH_HIGHER});
-	bench_report_add(r, (struct bench_row){"configmap_create_1_client_p50_ms", "  p50", "ms", MEDIAN(cm1_p50), 2.33, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"configmap_create_1_client_p99_ms", "  p99", "ms", MEDIAN(cm1_p99), 6.1, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_per_s", "ConfigMap create, 64 clients", "/s", MEDIAN(cm64_rate), 1411, 9877, BENCH_HIGHER});
-	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_p50_ms", "  p50", "ms", MEDIAN(cm64_p50), 42.1, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_p99_ms", "  p99", "ms", MEDIAN(cm64_p99), 119, 20, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_server_cpu_ms", "  server CPU per create", "ms", MEDIAN(cm64_cpu), 1.18, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"pod_create_32_clients_per_s", "Pod create (3.7 KB), 32 clients", "/s", MEDIAN(pod_rate), 468, 2340, BENCH_HIGHER});
-	bench_report_add(r, (struct bench_row){"pod_create_32_clients_p50_ms", "  p50", "ms", MEDIAN(pod_p50), 59, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"pod_create_32_clients_p99_ms", "  p99", "ms", MEDIAN(pod_p99), 193, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"pod_create_32_clients_server_cpu_ms", "  server CPU per create", "ms", MEDIAN(pod_cpu), 3.76, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"configmap_create_1_client_per_s", "ConfigMap create, 1 client", "/s",
+	                            MEDIAN(cm1_rate), 369, 738, BENCH_HIGHER});
+	bench_report_add(r, (struct bench_row){"configmap_create_1_client_p50_ms", "  p50", "ms", MEDIAN(cm1_p50), 2.33,
+	                            0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"configmap_create_1_client_p99_ms", "  p99", "ms", MEDIAN(cm1_p99), 6.1,
+	                            0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_per_s", "ConfigMap create, 64 clients",
+	                            "/s", MEDIAN(cm64_rate), 1411, 9877, BENCH_HIGHER});
+	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_p50_ms", "  p50", "ms", MEDIAN(cm64_p50),
+	                            42.1, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_p99_ms", "  p99", "ms", MEDIAN(cm64_p99),
+	                            119, 20, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"configmap_create_64_clients_server_cpu_ms", "  server CPU per create",
+	                            "ms", MEDIAN(cm64_cpu), 1.18, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"pod_create_32_clients_per_s", "Pod create (3.7 KB), 32 clients", "/s",
+	                            MEDIAN(pod_rate), 468, 2340, BENCH_HIGHER});
+	bench_report_add(r,
+	        (struct bench_row){"pod_create_32_clients_p50_ms", "  p50", "ms", MEDIAN(pod_p50), 59, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"pod_create_32_clients_p99_ms", "  p99", "ms", MEDIAN(pod_p99), 193, 0,
+	                            BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"pod_create_32_clients_server_cpu_ms", "  server CPU per create", "ms",
+	                            MEDIAN(pod_cpu), 3.76, 0, BENCH_LOWER});
 #undef MEDIAN
 	struct bench_samples *all = &c->cm1_rate;
 	for (size_t i = 0; i < sizeof *c / sizeof *all; i++)
@@ -96,7 +115,8 @@ static void fill(struct bench_target *t)
 	bench_create(t, 32, 10000, "store", bench_make_big_pod, NULL);
 }
 
-static int measure_filled(struct bench_settings *s, struct bench_report *r, struct bench_server *server, struct err *err)
+static int measure_filled(
+        struct bench_settings *s, struct bench_report *r, struct bench_server *server, struct err *err)
 {
 	struct bench_target t;
 	double ready_ms = 0;
@@ -108,21 +128,28 @@ static int measure_filled(struct bench_settings *s, struct bench_report *r, stru
 		fill(&t);
 		sleep(s->quick ? 1 : 5);
 		double full = bench_server_rss_mb(server, "VmRSS");
-		bench_report_add(r, (struct bench_row){"rss_empty_mb", "resident, empty store, just started", "MiB", empty, 0, 40, BENCH_LOWER});
-		bench_report_add(r, (struct bench_row){"rss_10000_pods_mb", "resident, 10,000 pods and 12,000 ConfigMaps", "MiB", full, 1338, 150, BENCH_LOWER});
+		bench_report_add(r, (struct bench_row){"rss_empty_mb", "resident, empty store, just started", "MiB",
+		                            empty, 0, 40, BENCH_LOWER});
+		bench_report_add(
+		        r, (struct bench_row){"rss_10000_pods_mb", "resident, 10,000 pods and 12,000 ConfigMaps", "MiB",
+		                   full, 1338, 150, BENCH_LOWER});
 		if (wants(s, "lists"))
 			bench_lists(r, &t, server, s->quick);
-		bench_report_add(r, (struct bench_row){"rss_after_lists_mb", "resident after the lists", "MiB", bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
+		bench_report_add(r, (struct bench_row){"rss_after_lists_mb", "resident after the lists", "MiB",
+		                            bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
 		if (wants(s, "watch"))
 			bench_fan_out(r, &t, 1000, s->quick ? 5 : (int)(s->rounds ? s->rounds : 30));
-		bench_report_add(r, (struct bench_row){"rss_after_fan_out_mb", "resident after the fan-out", "MiB", bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
+		bench_report_add(r, (struct bench_row){"rss_after_fan_out_mb", "resident after the fan-out", "MiB",
+		                            bench_server_rss_mb(server, "VmRSS"), 0, 0, BENCH_LOWER});
 	}
 	bench_target_close(&t);
 	bench_server_stop(server);
 	if (rc == 0 && bench_server_start(server, alone, &ready_ms, err) == 0) {
 		sleep(1);
-		bench_report_add(r, (struct bench_row){"ready_with_10000_pods_ms", "exec to /readyz on that store", "ms", ready_ms, 3270, 0, BENCH_LOWER});
-		bench_report_add(r, (struct bench_row){"rss_restarted_mb", "resident after that restart", "MiB", bench_server_rss_mb(server, "VmRSS"), 1451, 150, BENCH_LOWER});
+		bench_report_add(r, (struct bench_row){"ready_with_10000_pods_ms", "exec to /readyz on that store",
+		                            "ms", ready_ms, 3270, 0, BENCH_LOWER});
+		bench_report_add(r, (struct bench_row){"rss_restarted_mb", "resident after that restart", "MiB",
+		                            bench_server_rss_mb(server, "VmRSS"), 1451, 150, BENCH_LOWER});
 	}
 	return err->code;
 }
@@ -177,7 +204,9 @@ int bench_api(struct bench_settings *s)
 	if (rc != 0)
 		fprintf(stderr, "k3x-bench: %s\n", err.msg);
 	bench_report_end(&r, s, "api",
-		"Method: medians over rounds, each on a fresh server (API server alone, RBAC off, fsync on); lists and fan-out on one server with\n"
-		"10,000 pods and 12,000 ConfigMaps. One TLS 1.3 HTTP/1.1 keep-alive connection per client, JSON, clients on the same cores.");
+	        "Method: medians over rounds, each on a fresh server (API server alone, RBAC off, fsync on); lists and "
+	        "fan-out on one server with\n"
+	        "10,000 pods and 12,000 ConfigMaps. One TLS 1.3 HTTP/1.1 keep-alive connection per client, JSON, "
+	        "clients on the same cores.");
 	return rc == 0 ? 0 : 1;
 }

@@ -14,9 +14,9 @@
 /* The entry called `name` of a list like `users`, and in it the member that holds the data. */
 static struct json *entry(const struct json *config, const char *list, struct slice name, const char *member)
 {
-	JSON_FOREACH(it, json_get(config, list))
-	if (slice_eq(json_get_str(it, "name"), name))
-		return json_get(it, member);
+	JSON_FOREACH (it, json_get(config, list))
+		if (slice_eq(json_get_str(it, "name"), name))
+			return json_get(it, member);
 	return NULL;
 }
 
@@ -55,11 +55,12 @@ static int load_config(struct bench_target *t, struct arena *a, const char *file
 	struct json *cluster = entry(config, "clusters", json_get_str(context, "cluster"), "cluster");
 	struct json *user = entry(config, "users", json_get_str(context, "user"), "user");
 	struct tls_options tls = {.http1_only = true,
-		.ca_pem = pem(a, cluster, "certificate-authority-data"),
-		.certificate_pem = pem(a, user, "client-certificate-data"),
-		.key_pem = pem(a, user, "client-key-data")};
+	        .ca_pem = pem(a, cluster, "certificate-authority-data"),
+	        .certificate_pem = pem(a, user, "client-certificate-data"),
+	        .key_pem = pem(a, user, "client-key-data")};
 	if (!tls.ca_pem || !tls.certificate_pem || !tls.key_pem)
-		return err_set(err, ERR_INVAL, "%s must hold certificate-authority-data, client-certificate-data and client-key-data", file);
+		return err_set(err, ERR_INVAL,
+		        "%s must hold certificate-authority-data, client-certificate-data and client-key-data", file);
 	if (parse_url(t, json_get_str(cluster, "server"), err) != 0)
 		return err->code;
 	return tls_context_new(&tls, &t->tls, err);
@@ -118,7 +119,7 @@ static void note_failure(struct bench_load *l, const struct http_answer *answer,
 		snprintf(l->first_failure, sizeof l->first_failure, "%.200s", err->msg);
 	else
 		snprintf(l->first_failure, sizeof l->first_failure, "%d %.*s", answer->status,
-			(int)(answer->body.len < 200 ? answer->body.len : 200), answer->body.ptr);
+		        (int)(answer->body.len < 200 ? answer->body.len : 200), answer->body.ptr);
 }
 
 static void client_done(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg)
@@ -141,8 +142,13 @@ static void client_next(struct bench_load_client *c)
 	strbuf_reset(&c->body);
 	l->make(l, l->next++, &c->target, &c->body);
 	c->began_ms = bench_now_ms();
-	http_client_call(c->http, &(struct http_call_options){.method = l->method, .target = strbuf_cstr(&c->target), .headers = json_header,
-		.headers_count = 1, .body = strbuf_slice(&c->body), .on_done = client_done, .arg = c});
+	http_client_call(c->http, &(struct http_call_options){.method = l->method,
+	                                  .target = strbuf_cstr(&c->target),
+	                                  .headers = json_header,
+	                                  .headers_count = 1,
+	                                  .body = strbuf_slice(&c->body),
+	                                  .on_done = client_done,
+	                                  .arg = c});
 }
 
 static void client_connected(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg)
@@ -160,9 +166,15 @@ static void connect_all(void *arg)
 	for (unsigned i = 0; i < l->clients; i++) {
 		struct bench_load_client *c = &l->list[i];
 		c->load = l;
-		c->http = http_client_new(&(struct http_client_options){.loop = &l->target->loop, .host = l->target->host,
-			.port = l->target->port, .tls = l->target->tls, .protocol = HTTP_CLIENT_H1, .connections_max = 1});
-		http_client_call(c->http, &(struct http_call_options){.method = "GET", .target = "/version", .on_done = client_connected, .arg = c});
+		c->http = http_client_new(&(struct http_client_options){.loop = &l->target->loop,
+		        .host = l->target->host,
+		        .port = l->target->port,
+		        .tls = l->target->tls,
+		        .protocol = HTTP_CLIENT_H1,
+		        .connections_max = 1});
+		http_client_call(
+		        c->http, &(struct http_call_options){
+		                         .method = "GET", .target = "/version", .on_done = client_connected, .arg = c});
 	}
 }
 
@@ -239,13 +251,23 @@ static void one_done(struct http_call *call, const struct http_answer *answer, c
 static void one_begin(void *arg)
 {
 	struct one *o = arg;
-	o->http = http_client_new(&(struct http_client_options){.loop = &o->target->loop, .host = o->target->host, .port = o->target->port,
-		.tls = o->target->tls, .protocol = HTTP_CLIENT_H1});
-	http_client_call(o->http, &(struct http_call_options){.method = o->method, .target = o->path, .headers = json_header,
-		.headers_count = 1, .body = o->body, .timeout_ms = 30000, .on_done = one_done, .arg = o});
+	o->http = http_client_new(&(struct http_client_options){.loop = &o->target->loop,
+	        .host = o->target->host,
+	        .port = o->target->port,
+	        .tls = o->target->tls,
+	        .protocol = HTTP_CLIENT_H1});
+	http_client_call(o->http, &(struct http_call_options){.method = o->method,
+	                                  .target = o->path,
+	                                  .headers = json_header,
+	                                  .headers_count = 1,
+	                                  .body = o->body,
+	                                  .timeout_ms = 30000,
+	                                  .on_done = one_done,
+	                                  .arg = o});
 }
 
-int bench_request(struct bench_target *t, const char *method, const char *path, struct slice body, struct strbuf *answer)
+int bench_request(
+        struct bench_target *t, const char *method, const char *path, struct slice body, struct strbuf *answer)
 {
 	struct one o = {.target = t, .method = method, .path = path, .body = body, .answer = answer};
 	uv_sem_init(&o.done, 0);

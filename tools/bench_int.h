@@ -76,8 +76,8 @@ struct bench_server {
 /* Starts `k3x server` on s->dir (made when absent) and waits until /readyz answers 200, at most 30 s. more_flags: NULL,
  * or a list that ends with NULL. *ret_ready_ms: from exec to the answer. */
 int bench_server_start(struct bench_server *s, const char *const *more_flags, double *ret_ready_ms, struct err *err);
-void bench_server_stop(struct bench_server *s); /* by its pid; twice is harmless */
-void bench_server_remove(struct bench_server *s); /* its data folder */
+void bench_server_stop(struct bench_server *s);                              /* by its pid; twice is harmless */
+void bench_server_remove(struct bench_server *s);                            /* its data folder */
 double bench_server_rss_mb(const struct bench_server *s, const char *field); /* "VmRSS", "RssAnon"; MiB */
 double bench_server_cpu_ms(const struct bench_server *s);                    /* of all its threads since the start */
 /* Sets folder and port for the nth server of this run. */
@@ -118,7 +118,8 @@ struct bench_load {
 /* Connects all clients, then runs the load; results are in *l. */
 void bench_load_run(struct bench_load *l);
 /* One request; the answer's status, 0 when none came. */
-int bench_request(struct bench_target *t, const char *method, const char *path, struct slice body, struct strbuf *answer);
+int bench_request(
+        struct bench_target *t, const char *method, const char *path, struct slice body, struct strbuf *answer);
 
 /* ---- the benchmarks ---- */
 
@@ -132,11 +133,12 @@ int bench_objects_prepare(struct bench_target *t, struct err *err);
 /* `make` functions; arg: NULL, or a text that goes into the names. */
 void bench_make_configmap(struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body);
 void bench_make_pod(struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body); /* 3.7 KB */
-void bench_make_big_pod(struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body); /* comes back as 9 KB */
+void bench_make_big_pod(
+        struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body); /* comes back as 9 KB */
 
 /* Runs a load over n objects and reports failures on stderr; requests per second. */
 double bench_create(struct bench_target *t, unsigned clients, unsigned n, const char *names,
-	void (*make)(struct bench_load *, unsigned, struct strbuf *, struct strbuf *), struct bench_samples *ret_ms);
+        void (*make)(struct bench_load *, unsigned, struct strbuf *, struct strbuf *), struct bench_samples *ret_ms);
 
 /* LIST and watch fan-out (bench_read.c); both add rows to the report. server may be NULL. */
 void bench_lists(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);

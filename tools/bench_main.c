@@ -18,24 +18,28 @@ int bench_store_engine_main(int argc, char **argv);
 static int usage(FILE *out)
 {
 	fprintf(out, "Usage: k3x-bench api|start [flags]\n       k3x-bench engine [DIRECTORY [SECONDS]]\n\n"
-		"  api     creations, lists, watch fan-out, memory of the API server\n"
-		"  start   time until ready, memory and CPU when idle\n"
-		"  engine  the datastore without network\n");
+	             "  api     creations, lists, watch fan-out, memory of the API server\n"
+	             "  start   time until ready, memory and CPU when idle\n"
+	             "  engine  the datastore without network\n");
 	return out == stdout ? 0 : 2;
 }
 
 static int load(struct bench_settings *s, int argc, char **argv, bool *want_help, struct err *err)
 {
 	const struct flag table[] = {
-		{"kubeconfig", 0, FLAG_STRING, &s->kubeconfig, NULL, "api: measure the server this names instead of starting one", NULL},
-		{"dir", 0, FLAG_STRING, &s->dir, NULL, "where servers keep their data (/tmp)", NULL},
-		{"out", 0, FLAG_STRING, &s->out, NULL, "folder for NAME.json (build/bench)", NULL},
-		{"only", 0, FLAG_STRING, &s->only, NULL, "api: creations, lists or watch alone", NULL},
-		{"port", 0, FLAG_INT, &s->port, NULL, "first port of the servers (17100)", NULL},
-		{"rounds", 0, FLAG_INT, &s->rounds, NULL, "how often (the benchmark's own number)", NULL},
-		{"quick", 0, FLAG_BOOL, &s->quick, NULL, "fewer and shorter rounds", NULL},
+	        {"kubeconfig", 0, FLAG_STRING, &s->kubeconfig, NULL,
+	                "api: measure the server this names instead of starting one", NULL},
+	        {"dir", 0, FLAG_STRING, &s->dir, NULL, "where servers keep their data (/tmp)", NULL},
+	        {"out", 0, FLAG_STRING, &s->out, NULL, "folder for NAME.json (build/bench)", NULL},
+	        {"only", 0, FLAG_STRING, &s->only, NULL, "api: creations, lists or watch alone", NULL},
+	        {"port", 0, FLAG_INT, &s->port, NULL, "first port of the servers (17100)", NULL},
+	        {"rounds", 0, FLAG_INT, &s->rounds, NULL, "how often (the benchmark's own number)", NULL},
+	        {"quick", 0, FLAG_BOOL, &s->quick, NULL, "fewer and shorter rounds", NULL},
 	};
-	struct flags f = {.program = "k3x-bench", .summary = "k3x-bench api|start: measures a k3x server", .table = table, .count = COUNT_OF(table)};
+	struct flags f = {.program = "k3x-bench",
+	        .summary = "k3x-bench api|start: measures a k3x server",
+	        .table = table,
+	        .count = COUNT_OF(table)};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
 	*want_help = rc == 0 && f.want_help;
 	if (*want_help)

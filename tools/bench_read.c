@@ -1,7 +1,7 @@
 /* Reads under load: lists of everything on one connection, and one write seen by a thousand watchers.
  *
- * A list's body is counted and thrown away as it comes. A watcher is one connection with one open answer; a write is over
- * when every watcher has read a line that is not a bookmark. */
+ * A list's body is counted and thrown away as it comes. A watcher is one connection with one open answer; a write is
+ * over when every watcher has read a line that is not a bookmark. */
 #include "tools/bench_int.h"
 
 #include <stdio.h>
@@ -64,8 +64,12 @@ static void list_next(struct listing *l)
 {
 	l->bytes = 0;
 	l->began_ms = bench_now_ms();
-	http_client_call(l->http, &(struct http_call_options){.method = "GET", .target = l->path, .on_head = list_head,
-		.on_data = list_data, .on_done = list_done, .arg = l});
+	http_client_call(l->http, &(struct http_call_options){.method = "GET",
+	                                  .target = l->path,
+	                                  .on_head = list_head,
+	                                  .on_data = list_data,
+	                                  .on_done = list_done,
+	                                  .arg = l});
 }
 
 static void list_connected(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg)
@@ -76,9 +80,14 @@ static void list_connected(struct http_call *call, const struct http_answer *ans
 static void list_begin(void *arg)
 {
 	struct listing *l = arg;
-	l->http = http_client_new(&(struct http_client_options){.loop = &l->target->loop, .host = l->target->host, .port = l->target->port,
-		.tls = l->target->tls, .protocol = HTTP_CLIENT_H1, .connections_max = 1});
-	http_client_call(l->http, &(struct http_call_options){.method = "GET", .target = "/version", .on_done = list_connected, .arg = l});
+	l->http = http_client_new(&(struct http_client_options){.loop = &l->target->loop,
+	        .host = l->target->host,
+	        .port = l->target->port,
+	        .tls = l->target->tls,
+	        .protocol = HTTP_CLIENT_H1,
+	        .connections_max = 1});
+	http_client_call(l->http, &(struct http_call_options){
+	                                  .method = "GET", .target = "/version", .on_done = list_connected, .arg = l});
 }
 
 struct list_result {
@@ -95,8 +104,10 @@ static struct list_result list(struct bench_target *t, struct bench_server *serv
 	uv_sem_destroy(&l.done);
 	if (l.failed)
 		fprintf(stderr, "k3x-bench: GET %s failed %d times\n", path, l.failed);
-	struct list_result r = {.ms = bench_samples_percentile(&l.total_ms, 50), .first_ms = bench_samples_percentile(&l.to_first_ms, 50),
-		.mb = (double)l.bytes / 1e6, .cpu_ms = server ? (bench_server_cpu_ms(server) - cpu) / times : 0};
+	struct list_result r = {.ms = bench_samples_percentile(&l.total_ms, 50),
+	        .first_ms = bench_samples_percentile(&l.to_first_ms, 50),
+	        .mb = (double)l.bytes / 1e6,
+	        .cpu_ms = server ? (bench_server_cpu_ms(server) - cpu) / times : 0};
 	bench_samples_release(&l.total_ms);
 	bench_samples_release(&l.to_first_ms);
 	return r;
@@ -106,16 +117,23 @@ void bench_lists(struct bench_report *r, struct bench_target *t, struct bench_se
 {
 	unsigned times = quick ? 3 : 9;
 	struct list_result full = list(t, server, "/api/v1/pods", times);
-	bench_report_add(r, (struct bench_row){"list_10000_pods_ms", "LIST 10,000 pods, consistent", "ms", full.ms, 980, 122, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"list_10000_pods_mb_per_s", "  speed", "MB/s", full.mb / full.ms * 1e3, 93, 744, BENCH_HIGHER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_ms", "LIST 10,000 pods, consistent", "ms", full.ms, 980,
+	                            122, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_mb_per_s", "  speed", "MB/s", full.mb / full.ms * 1e3,
+	                            93, 744, BENCH_HIGHER});
 	bench_report_add(r, (struct bench_row){"list_10000_pods_mb", "  size", "MB", full.mb, 90.67, 0, BENCH_INFO});
-	bench_report_add(r, (struct bench_row){"list_10000_pods_first_byte_ms", "  time to first byte", "ms", full.first_ms, 44, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"list_10000_pods_server_cpu_ms", "  server CPU per list", "ms", full.cpu_ms, 1200, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_first_byte_ms", "  time to first byte", "ms",
+	                            full.first_ms, 44, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_server_cpu_ms", "  server CPU per list", "ms",
+	                            full.cpu_ms, 1200, 0, BENCH_LOWER});
 	struct list_result any = list(t, server, "/api/v1/pods?resourceVersion=0", times);
-	bench_report_add(r, (struct bench_row){"list_10000_pods_rv0_ms", "LIST 10,000 pods, resourceVersion=0", "ms", any.ms, 1090, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"list_10000_pods_rv0_first_byte_ms", "  time to first byte", "ms", any.first_ms, 67, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_rv0_ms", "LIST 10,000 pods, resourceVersion=0", "ms",
+	                            any.ms, 1090, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"list_10000_pods_rv0_first_byte_ms", "  time to first byte", "ms",
+	                            any.first_ms, 67, 0, BENCH_LOWER});
 	struct list_result page = list(t, server, "/api/v1/pods?limit=500", times * 5);
-	bench_report_add(r, (struct bench_row){"list_limit_500_ms", "LIST limit=500", "ms", page.ms, 62, 0, BENCH_LOWER});
+	bench_report_add(
+	        r, (struct bench_row){"list_limit_500_ms", "LIST limit=500", "ms", page.ms, 62, 0, BENCH_LOWER});
 	bench_report_add(r, (struct bench_row){"list_limit_500_mb", "  size", "MB", page.mb, 4.53, 0, BENCH_INFO});
 }
 
@@ -180,11 +198,18 @@ static void open_next(struct fan *f)
 		return;
 	struct fan_watcher *w = &f->watchers[f->next++];
 	w->fan = f;
-	w->http = http_client_new(&(struct http_client_options){.loop = &f->target->loop, .host = f->target->host, .port = f->target->port,
-		.tls = f->target->tls, .protocol = HTTP_CLIENT_H1, .connections_max = 1});
+	w->http = http_client_new(&(struct http_client_options){.loop = &f->target->loop,
+	        .host = f->target->host,
+	        .port = f->target->port,
+	        .tls = f->target->tls,
+	        .protocol = HTTP_CLIENT_H1,
+	        .connections_max = 1});
 	http_client_call(w->http, &(struct http_call_options){.method = "GET",
-		.target = "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps?watch=true", .on_head = fan_head, .on_data = fan_data,
-		.on_done = fan_done, .arg = w});
+	                                  .target = "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps?watch=true",
+	                                  .on_head = fan_head,
+	                                  .on_data = fan_data,
+	                                  .on_done = fan_done,
+	                                  .arg = w});
 }
 
 static void open_some(void *arg)
@@ -215,7 +240,10 @@ static void make_write(struct bench_load *l, unsigned n, struct strbuf *target, 
 {
 	struct fan *f = l->arg;
 	strbuf_adds(target, "/api/v1/namespaces/" FAN_NAMESPACE "/configmaps");
-	strbuf_addf(body, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"generateName\":\"fan-\"},\"data\":{\"key\":\"%0200d\"}}", 7);
+	strbuf_addf(body,
+	        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"generateName\":\"fan-\"},\"data\":{"
+	        "\"key\":\"%0200d\"}}",
+	        7);
 	f->heard = 0;
 	f->wrote_ms = bench_now_ms();
 }
@@ -232,7 +260,8 @@ void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watc
 	uv_sem_wait(&f.step);
 	double opened = bench_now_ms() - began;
 	for (unsigned i = 0; i < writes && !f.broken; i++) {
-		struct bench_load l = {.target = t, .clients = 1, .total = 1, .make = make_write, .method = "POST", .arg = &f};
+		struct bench_load l = {
+		        .target = t, .clients = 1, .total = 1, .make = make_write, .method = "POST", .arg = &f};
 		bench_load_run(&l);
 		bench_samples_release(&l.ms);
 		if (l.failed)
@@ -245,10 +274,14 @@ void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watc
 	uv_sem_wait(&f.step);
 	uv_sem_destroy(&f.step);
 	free(f.watchers);
-	bench_report_add(r, (struct bench_row){"watch_open_1000_ms", "open 1,000 watches (TLS handshakes included)", "ms", opened, 1700, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"watch_first_ms", "write to first watcher", "ms", bench_samples_percentile(&first, 50), 6, 0, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"watch_last_of_1000_p50_ms", "write to last of 1,000 watchers, median", "ms", bench_samples_percentile(&last, 50), 37, 10, BENCH_LOWER});
-	bench_report_add(r, (struct bench_row){"watch_last_of_1000_max_ms", "  slowest write", "ms", bench_samples_percentile(&last, 100), 50, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"watch_open_1000_ms", "open 1,000 watches (TLS handshakes included)",
+	                            "ms", opened, 1700, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"watch_first_ms", "write to first watcher", "ms",
+	                            bench_samples_percentile(&first, 50), 6, 0, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"watch_last_of_1000_p50_ms", "write to last of 1,000 watchers, median",
+	                            "ms", bench_samples_percentile(&last, 50), 37, 10, BENCH_LOWER});
+	bench_report_add(r, (struct bench_row){"watch_last_of_1000_max_ms", "  slowest write", "ms",
+	                            bench_samples_percentile(&last, 100), 50, 0, BENCH_LOWER});
 	bench_samples_release(&first);
 	bench_samples_release(&last);
 }

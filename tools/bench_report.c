@@ -82,7 +82,8 @@ static void print_row(const struct bench_row *b)
 	print_number(peer, sizeof peer, b->peer);
 	print_number(aim, sizeof aim, b->aim);
 	if (b->peer > 0 && b->ours > 0 && b->better != BENCH_INFO)
-		snprintf(ratio, sizeof ratio, "%.1fx", b->better == BENCH_HIGHER ? b->ours / b->peer : b->peer / b->ours);
+		snprintf(ratio, sizeof ratio, "%.1fx",
+		        b->better == BENCH_HIGHER ? b->ours / b->peer : b->peer / b->ours);
 	const char *met = "";
 	if (b->aim > 0)
 		met = (b->better == BENCH_HIGHER ? b->ours >= b->aim : b->ours <= b->aim) ? "met" : "MISSED";
@@ -111,7 +112,9 @@ static void write_json(const struct bench_report *r, const char *folder, const c
 
 void bench_report_end(struct bench_report *r, const struct bench_settings *s, const char *name, const char *method)
 {
-	printf("\n%s\nPeer: published figures of Kubernetes 1.34 (kube-apiserver and etcd) on the same kind of machine, quiet; it does not run here.\n\n", method);
+	printf("\n%s\nPeer: published figures of Kubernetes 1.34 (kube-apiserver and etcd) on the same kind of "
+	       "machine, quiet; it does not run here.\n\n",
+	        method);
 	printf("%-58s %10s %-7s %10s %7s %10s\n", "what", "ours", "unit", "peer", "ratio", "aim");
 	for (size_t i = 0; i < r->count; i++)
 		print_row(&r->rows[i]);

@@ -29,8 +29,9 @@ static void exec_server(const struct bench_server *s, const char *const *more)
 	char port[16], log[256];
 	snprintf(port, sizeof port, "%d", s->port);
 	snprintf(log, sizeof log, "%s/log", s->dir);
-	const char *argv[FLAGS_MAX + 16] = {"k3x", "server", "--data-dir", s->dir, "--bind-address", "127.0.0.1", "--advertise-address",
-		"127.0.0.1", "--https-listen-port", port, "--write-kubeconfig", s->kubeconfig, "--log", log, "--disable-agent"};
+	const char *argv[FLAGS_MAX + 16] = {"k3x", "server", "--data-dir", s->dir, "--bind-address", "127.0.0.1",
+	        "--advertise-address", "127.0.0.1", "--https-listen-port", port, "--write-kubeconfig", s->kubeconfig,
+	        "--log", log, "--disable-agent"};
 	size_t n = 15;
 	for (; more && *more && n < FLAGS_MAX + 15; more++)
 		argv[n++] = *more;
@@ -61,10 +62,15 @@ static void probe_begin(void *arg)
 {
 	struct probe *p = arg;
 	if (!p->client)
-		p->client = http_client_new(&(struct http_client_options){.loop = &p->loop, .host = "127.0.0.1", .port = p->port, .tls = p->tls,
-			.protocol = HTTP_CLIENT_H1, .connect_ms = 2000});
-	http_client_call(p->client, &(struct http_call_options){
-		.method = "GET", .target = "/readyz", .timeout_ms = 2000, .on_done = probe_done, .arg = p});
+		p->client = http_client_new(&(struct http_client_options){.loop = &p->loop,
+		        .host = "127.0.0.1",
+		        .port = p->port,
+		        .tls = p->tls,
+		        .protocol = HTTP_CLIENT_H1,
+		        .connect_ms = 2000});
+	http_client_call(p->client,
+	        &(struct http_call_options){
+	                .method = "GET", .target = "/readyz", .timeout_ms = 2000, .on_done = probe_done, .arg = p});
 }
 
 static void probe_stop(void *arg)

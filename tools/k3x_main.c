@@ -12,9 +12,9 @@ struct program {
 };
 
 static const struct program programs[] = {
-	{"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
-	{"store", store_main, "run the datastore by itself (also as k3x-store)"},
-	{"bench", bench_main, "measure a server"},
+        {"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
+        {"store", store_main, "run the datastore by itself (also as k3x-store)"},
+        {"bench", bench_main, "measure a server"},
 };
 
 static const struct program *find(const char *name)
@@ -27,7 +27,8 @@ static const struct program *find(const char *name)
 
 static int usage(FILE *out)
 {
-	fprintf(out, "k3x %s (Kubernetes %s): a lightweight Kubernetes\n\nUsage: k3x COMMAND [flags]\n\n", K3X_VERSION, K3X_KUBE_VERSION);
+	fprintf(out, "k3x %s (Kubernetes %s): a lightweight Kubernetes\n\nUsage: k3x COMMAND [flags]\n\n", K3X_VERSION,
+	        K3X_KUBE_VERSION);
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
 		if (programs[i].help)
 			fprintf(out, "  %-12s %s\n", programs[i].name, programs[i].help);

@@ -13,7 +13,7 @@ struct controllers_part {
 	struct client *client, *scheduler_client;
 	struct informer_set *informers;
 	struct controllers *controllers; /* NULL: disabled */
-	struct scheduler *scheduler; /* NULL: disabled */
+	struct scheduler *scheduler;     /* NULL: disabled */
 	void (*closed)(void *arg);
 	void *arg;
 };
@@ -78,10 +78,10 @@ static void close_part(void *state, void (*closed)(void *arg), void *arg)
 static int start_controllers(struct controllers_part *p, const struct part_env *env, struct err *err)
 {
 	struct controllers_options o = {
-		.client = p->client,
-		.informers = p->informers,
-		.root_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
-		.cluster_cidr = env->settings->cluster_cidr,
+	        .client = p->client,
+	        .informers = p->informers,
+	        .root_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
+	        .cluster_cidr = env->settings->cluster_cidr,
 	};
 	return controllers_new(&o, &p->controllers, err);
 }

@@ -22,7 +22,9 @@ static void *start(const struct part_env *env, struct err *err)
 {
 	struct proxy_part *p = xcalloc(1, sizeof *p);
 	p->client = api_server_client(env->api, env->loop, "system:kube-proxy", "system:node-proxier,system:masters");
-	struct proxy_options o = {.client = p->client, .node_name = env->settings->node_name, .cluster_cidr = env->settings->cluster_cidr};
+	struct proxy_options o = {.client = p->client,
+	        .node_name = env->settings->node_name,
+	        .cluster_cidr = env->settings->cluster_cidr};
 	p->proxy = proxy_new(&o);
 	return p;
 }

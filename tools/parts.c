@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 static const struct part *const rows[] = {
-	&part_controllers,
-	&part_node,
-	&part_proxy,
+        &part_controllers,
+        &part_node,
+        &part_proxy,
 };
 
 enum { PARTS = sizeof rows / sizeof *rows };

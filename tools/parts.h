@@ -1,7 +1,8 @@
-/* The parts of a server above its API: controllers, scheduler, node, service proxy, each with a loop and thread of its own.
+/* The parts of a server above its API: controllers, scheduler, node, service proxy, each with a loop and thread of its
+ * own.
  *
- * A part is a row in parts.c. Rows are started in order once the API answers, and stopped in reverse before it closes. A
- * part knows the rest of the house only through the client it makes. */
+ * A part is a row in parts.c. Rows are started in order once the API answers, and stopped in reverse before it closes.
+ * A part knows the rest of the house only through the client it makes. */
 #ifndef K3X_TOOLS_PARTS_H
 #define K3X_TOOLS_PARTS_H
 
@@ -10,7 +11,7 @@
 
 struct part_env {
 	struct server_settings *settings; /* read only from here on */
-	struct api_server *api; /* for api_server_client() */
+	struct api_server *api;           /* for api_server_client() */
 	int api_port;
 	struct loop *loop; /* the part's own */
 };

@@ -2,8 +2,8 @@
  *
  * Start, each step waiting for the one before:
  *     settings -> keys and certificates -> store -> API server -> kubeconfig -> parts (see parts.h)
- * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers; the
- * API server has a loop and a thread of its own. */
+ * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
+ * the API server has a loop and a thread of its own. */
 #include "tools/parts.h"
 #include "tools/programs.h"
 #include "tools/server_int.h"
@@ -108,7 +108,8 @@ static void api_ready_on_main(struct loop_task *t)
 	}
 	if (server_write_kubeconfig(&s->settings, api_server_port(s->api), &err) != 0)
 		log_warn("server", "cannot write the admin kubeconfig", "error=\"%s\"", err.msg);
-	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api), s->settings.write_kubeconfig);
+	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api),
+	        s->settings.write_kubeconfig);
 	if (parts_start(&s->settings, s->api, api_server_port(s->api), &err) != 0)
 		fail(s, &err);
 }
@@ -132,23 +133,24 @@ static void start_api_on_loop(void *arg)
 	struct server *s = start->server;
 	struct server_settings *set = &s->settings;
 	struct api_server_options o = {
-		.loop = &s->api_loop,
-		.store = s->store,
-		.bind_address = set->bind_address,
-		.port = (int)set->https_port,
-		.cert_file = server_file(set, "server/tls/serving-kube-apiserver.crt"),
-		.key_file = server_file(set, "server/tls/serving-kube-apiserver.key"),
-		.client_ca_file = server_file(set, "server/tls/client-ca.crt"),
-		.service_account_key_file = server_file(set, "server/tls/service.key"),
-		.service_account_issuer = arena_printf(&set->arena, "https://kubernetes.default.svc.%s", set->cluster_domain),
-		.server_ca_file = server_file(set, "server/tls/server-ca.crt"),
-		.service_cidr = set->service_cidr,
-		.node_port_min = set->node_port_min,
-		.node_port_max = set->node_port_max,
-		.advertise_address = set->advertise_address,
-		.kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
-		.kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
-		.kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
+	        .loop = &s->api_loop,
+	        .store = s->store,
+	        .bind_address = set->bind_address,
+	        .port = (int)set->https_port,
+	        .cert_file = server_file(set, "server/tls/serving-kube-apiserver.crt"),
+	        .key_file = server_file(set, "server/tls/serving-kube-apiserver.key"),
+	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),
+	        .service_account_key_file = server_file(set, "server/tls/service.key"),
+	        .service_account_issuer =
+	                arena_printf(&set->arena, "https://kubernetes.default.svc.%s", set->cluster_domain),
+	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
+	        .service_cidr = set->service_cidr,
+	        .node_port_min = set->node_port_min,
+	        .node_port_max = set->node_port_max,
+	        .advertise_address = set->advertise_address,
+	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
+	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
+	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
 	};
 	api_server_new(&o, api_ready, s, &s->api, &start->err);
 }
@@ -233,8 +235,8 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
 	watch_signals(s);
-	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION, K3X_KUBE_VERSION,
-		s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
+	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
+	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
 	return start_api(s, err);
 }
 

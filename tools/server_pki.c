@@ -8,8 +8,8 @@
  *     agent/serving-kubelet.{crt,key}, client-kubelet.{crt,key}
  *     server/token, server/node-token                   secrets for joining
  *
- * CAs are never replaced here: what they issued would be worthless. Leaves are issued anew when a quarter of their life is
- * left, or when the names they must hold have changed, which is noted in a .names file beside them. */
+ * CAs are never replaced here: what they issued would be worthless. Leaves are issued anew when a quarter of their life
+ * is left, or when the names they must hold have changed, which is noted in a .names file beside them. */
 #include "tools/server_int.h"
 
 #include "base/base64.h"
@@ -43,8 +43,8 @@ static int make_folders(struct server_settings *s, struct err *err)
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/db", 0700}, {"server/manifests", 0700}, {"agent", 0755},
-		{"agent/images", 0755}, {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
+	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/db", 0700}, {"server/manifests", 0700},
+	        {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
 	if (make_folder(s->data_dir, 0755, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -64,7 +64,10 @@ static int need_ca(struct server_settings *s, const char *name, struct pki_pair 
 	if (exists(crt) && exists(key))
 		return pki_pair_load(crt, key, ret, err);
 	if (exists(crt) != exists(key))
-		return err_set(err, ERR_CORRUPT, "%s and its key: one of the two is missing; put it back, or remove both for a new cluster identity", crt);
+		return err_set(err, ERR_CORRUPT,
+		        "%s and its key: one of the two is missing; put it back, or remove both for a new cluster "
+		        "identity",
+		        crt);
 	const char *common_name = arena_printf(&s->arena, "k3x-%s@%lld", name, (long long)time(NULL));
 	if (pki_ca_new(common_name, ret, err) != 0)
 		return err->code;
@@ -90,16 +93,18 @@ static bool is_good(const char *crt, const char *key, const char *names_file, co
 	size_t len;
 	struct pki_info info;
 	bool good = exists(key) && pki_file_read(names_file, &text, &len, NULL) == 0 && strcmp(text, names) == 0 &&
-		pki_file_read(crt, &pem, &len, NULL) == 0 && pki_info(pem, &info, NULL) == 0 &&
-		!pki_needs_renewal(&info, (int64_t)time(NULL)) && pki_verify(pem, ca_pem, NULL) == 0;
+	            pki_file_read(crt, &pem, &len, NULL) == 0 && pki_info(pem, &info, NULL) == 0 &&
+	            !pki_needs_renewal(&info, (int64_t)time(NULL)) && pki_verify(pem, ca_pem, NULL) == 0;
 	free(text);
 	free(pem);
 	return good;
 }
 
-static int need_leaf(struct server_settings *s, const struct pki_pair *ca, const char *place, const struct pki_request *request, bool *made, struct err *err)
+static int need_leaf(struct server_settings *s, const struct pki_pair *ca, const char *place,
+        const struct pki_request *request, bool *made, struct err *err)
 {
-	const char *crt = server_file(s, "%s.crt", place), *key = server_file(s, "%s.key", place), *names_file = server_file(s, "%s.names", place);
+	const char *crt = server_file(s, "%s.crt", place), *key = server_file(s, "%s.key", place),
+	           *names_file = server_file(s, "%s.names", place);
 	CLEANUP(cleanup_free) char *names = names_text(request);
 	if (is_good(crt, key, names_file, names, ca->certificate_pem))
 		return 0;
@@ -126,8 +131,8 @@ static const char *first_service_ip(struct server_settings *s)
 static int need_serving(struct server_settings *s, const struct pki_pair *ca, bool *made, struct err *err)
 {
 	const char *fixed[] = {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
-		arena_printf(&s->arena, "kubernetes.default.svc.%s", s->cluster_domain), "localhost", "127.0.0.1", "::1", s->node_name, s->node_ip,
-		s->advertise_address, first_service_ip(s)};
+	        arena_printf(&s->arena, "kubernetes.default.svc.%s", s->cluster_domain), "localhost", "127.0.0.1",
+	        "::1", s->node_name, s->node_ip, s->advertise_address, first_service_ip(s)};
 	size_t n = sizeof fixed / sizeof *fixed;
 	const char **names = ARENA_ARRAY(&s->arena, const char *, n + s->tls_san.count);
 	memcpy(names, fixed, sizeof fixed);
@@ -137,14 +142,17 @@ static int need_serving(struct server_settings *s, const struct pki_pair *ca, bo
 	return need_leaf(s, ca, "server/tls/serving-kube-apiserver", &r, made, err);
 }
 
-static int need_client(struct server_settings *s, const struct pki_pair *ca, const char *place, const char *user, const char *group, struct err *err)
+static int need_client(struct server_settings *s, const struct pki_pair *ca, const char *place, const char *user,
+        const char *group, struct err *err)
 {
 	const char *groups[] = {group};
-	struct pki_request r = {.common_name = user, .organizations = groups, .organizations_count = 1, .is_client = true};
+	struct pki_request r = {
+	        .common_name = user, .organizations = groups, .organizations_count = 1, .is_client = true};
 	return need_leaf(s, ca, place, &r, NULL, err);
 }
 
-static int need_kubelet(struct server_settings *s, const struct pki_pair *server_ca, const struct pki_pair *client_ca, struct err *err)
+static int need_kubelet(
+        struct server_settings *s, const struct pki_pair *server_ca, const struct pki_pair *client_ca, struct err *err)
 {
 	const char *names[] = {s->node_name, s->node_ip, "localhost", "127.0.0.1"};
 	struct pki_request r = {.common_name = s->node_name, .names = names, .names_count = 4, .is_server = true};
@@ -203,7 +211,8 @@ int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err
 	if (rc == 0)
 		rc = need_client(s, &client_ca, "server/tls/client-admin", "system:admin", "system:masters", err);
 	if (rc == 0)
-		rc = need_client(s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters", err);
+		rc = need_client(
+		        s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters", err);
 	if (rc == 0)
 		rc = need_kubelet(s, &server_ca, &client_ca, err);
 	if (rc == 0)
@@ -231,14 +240,17 @@ static struct json *file_base64(struct server_settings *s, const char *path, str
 }
 
 static const char kubeconfig_frame[] =
-	"{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"clusters\":[{\"name\":\"default\",\"cluster\":{}}],\"contexts\":[{\"name\":\"default\","
-	"\"context\":{\"cluster\":\"default\",\"user\":\"default\"}}],\"current-context\":\"default\",\"preferences\":{},\"users\":[{\"name\":\"default\",\"user\":{}}]}";
+        "{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"clusters\":[{\"name\":\"default\",\"cluster\":{}}],\"contexts\":["
+        "{\"name\":\"default\","
+        "\"context\":{\"cluster\":\"default\",\"user\":\"default\"}}],\"current-context\":\"default\",\"preferences\":{"
+        "},\"users\":[{\"name\":\"default\",\"user\":{}}]}";
 
 int server_write_kubeconfig(struct server_settings *s, int port, struct err *err)
 {
 	struct arena *a = &s->arena;
 	struct json *config = json_parse(a, slice_of(kubeconfig_frame), NULL, NULL);
-	struct json *cluster = json_get(json_at(json_get(config, "clusters"), 0), "cluster"), *user = json_get(json_at(json_get(config, "users"), 0), "user");
+	struct json *cluster = json_get(json_at(json_get(config, "clusters"), 0), "cluster"),
+	            *user = json_get(json_at(json_get(config, "users"), 0), "user");
 	struct json *ca = file_base64(s, server_file(s, "server/tls/server-ca.crt"), err);
 	struct json *crt = ca ? file_base64(s, server_file(s, "server/tls/client-admin.crt"), err) : NULL;
 	struct json *key = crt ? file_base64(s, server_file(s, "server/tls/client-admin.key"), err) : NULL;
@@ -259,7 +271,8 @@ int server_write_kubeconfig(struct server_settings *s, int port, struct err *err
 		return rc;
 	struct strbuf text = STRBUF_INIT;
 	yaml_write(&text, config);
-	rc = pki_file_write(s->write_kubeconfig, strbuf_slice(&text), (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
+	rc = pki_file_write(
+	        s->write_kubeconfig, strbuf_slice(&text), (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
 	strbuf_release(&text);
 	return rc;
 }

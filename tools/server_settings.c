@@ -14,19 +14,19 @@
 static void set_defaults(struct server_settings *s)
 {
 	*s = (struct server_settings){
-		.config = "/etc/k3x/config.yaml",
-		.data_dir = "/var/lib/k3x",
-		.bind_address = "0.0.0.0",
-		.https_port = 6443,
-		.cluster_cidr = "10.42.0.0/16",
-		.service_cidr = "10.43.0.0/16",
-		.cluster_dns = "10.43.0.10",
-		.cluster_domain = "cluster.local",
-		.node_port_range = "30000-32767",
-		.write_kubeconfig = "/etc/k3x/k3x.yaml",
-		.write_kubeconfig_mode = "600",
-		.pause_image = "k3x/pause:" K3X_VERSION,
-		.kubelet_port = 10250,
+	        .config = "/etc/k3x/config.yaml",
+	        .data_dir = "/var/lib/k3x",
+	        .bind_address = "0.0.0.0",
+	        .https_port = 6443,
+	        .cluster_cidr = "10.42.0.0/16",
+	        .service_cidr = "10.43.0.0/16",
+	        .cluster_dns = "10.43.0.10",
+	        .cluster_domain = "cluster.local",
+	        .node_port_range = "30000-32767",
+	        .write_kubeconfig = "/etc/k3x/k3x.yaml",
+	        .write_kubeconfig_mode = "600",
+	        .pause_image = "k3x/pause:" K3X_VERSION,
+	        .kubelet_port = 10250,
 	};
 }
 
@@ -37,41 +37,55 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	static const char *ignored;
 	static bool cluster_init;
 	const struct flag table[] = {
-		{"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags", NULL},
-		{"data-dir", 'd', FLAG_STRING, &s->data_dir, "K3X_DATA_DIR", "where state is kept (/var/lib/k3x)", NULL},
-		{"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
-		{"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
-		{"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
-		{"https-listen-port", 0, FLAG_INT, &s->https_port, NULL, "API port (6443)", NULL},
-		{"advertise-address", 0, FLAG_STRING, &s->advertise_address, NULL, "address of this server for others (node IP)", NULL},
-		{"tls-san", 0, FLAG_LIST, &s->tls_san, NULL, "more names and addresses for the serving certificate", NULL},
-		{"cluster-cidr", 0, FLAG_STRING, &s->cluster_cidr, NULL, "addresses of pods (10.42.0.0/16)", NULL},
-		{"service-cidr", 0, FLAG_STRING, &s->service_cidr, NULL, "addresses of services (10.43.0.0/16)", NULL},
-		{"service-node-port-range", 0, FLAG_STRING, &s->node_port_range, NULL, "ports of NodePort services (30000-32767)", NULL},
-		{"cluster-dns", 0, FLAG_STRING, &s->cluster_dns, NULL, "address of the cluster DNS (10.43.0.10)", NULL},
-		{"cluster-domain", 0, FLAG_STRING, &s->cluster_domain, NULL, "DNS domain (cluster.local)", NULL},
-		{"write-kubeconfig", 'o', FLAG_STRING, &s->write_kubeconfig, "K3X_KUBECONFIG_OUTPUT", "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
-		{"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE", "its mode (600)", NULL},
-		{"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN", "shared secret for joining (made when absent)", NULL},
-		{"disable", 0, FLAG_LIST, &s->disable, "K3X_DISABLE", "components to leave out", NULL},
-		{"disable-agent", 0, FLAG_BOOL, &s->disable_agent, NULL, "run no node here", NULL},
-		{"disable-scheduler", 0, FLAG_BOOL, &s->disable_scheduler, NULL, "run no scheduler", NULL},
-		{"disable-controller-manager", 0, FLAG_BOOL, &s->disable_controllers, NULL, "run no controllers", NULL},
-		{"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
-		{"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
-		{"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
-		{"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
-		{"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
-		{"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL, "CRI socket to use instead of starting containerd", NULL},
-		{"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
-		{"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
-		{"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
-		{"cluster-init", 0, FLAG_BOOL, &cluster_init, "K3X_CLUSTER_INIT", NULL, "clusters of several servers are " LATER},
-		{"server", 's', FLAG_STRING, &ignored, "K3X_URL", NULL, "joining another server is " LATER},
-		{"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL, "external datastores are " LATER},
+	        {"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags",
+	                NULL},
+	        {"data-dir", 'd', FLAG_STRING, &s->data_dir, "K3X_DATA_DIR", "where state is kept (/var/lib/k3x)",
+	                NULL},
+	        {"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
+	        {"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
+	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
+	        {"https-listen-port", 0, FLAG_INT, &s->https_port, NULL, "API port (6443)", NULL},
+	        {"advertise-address", 0, FLAG_STRING, &s->advertise_address, NULL,
+	                "address of this server for others (node IP)", NULL},
+	        {"tls-san", 0, FLAG_LIST, &s->tls_san, NULL, "more names and addresses for the serving certificate",
+	                NULL},
+	        {"cluster-cidr", 0, FLAG_STRING, &s->cluster_cidr, NULL, "addresses of pods (10.42.0.0/16)", NULL},
+	        {"service-cidr", 0, FLAG_STRING, &s->service_cidr, NULL, "addresses of services (10.43.0.0/16)", NULL},
+	        {"service-node-port-range", 0, FLAG_STRING, &s->node_port_range, NULL,
+	                "ports of NodePort services (30000-32767)", NULL},
+	        {"cluster-dns", 0, FLAG_STRING, &s->cluster_dns, NULL, "address of the cluster DNS (10.43.0.10)", NULL},
+	        {"cluster-domain", 0, FLAG_STRING, &s->cluster_domain, NULL, "DNS domain (cluster.local)", NULL},
+	        {"write-kubeconfig", 'o', FLAG_STRING, &s->write_kubeconfig, "K3X_KUBECONFIG_OUTPUT",
+	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
+	        {"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE",
+	                "its mode (600)", NULL},
+	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN", "shared secret for joining (made when absent)",
+	                NULL},
+	        {"disable", 0, FLAG_LIST, &s->disable, "K3X_DISABLE", "components to leave out", NULL},
+	        {"disable-agent", 0, FLAG_BOOL, &s->disable_agent, NULL, "run no node here", NULL},
+	        {"disable-scheduler", 0, FLAG_BOOL, &s->disable_scheduler, NULL, "run no scheduler", NULL},
+	        {"disable-controller-manager", 0, FLAG_BOOL, &s->disable_controllers, NULL, "run no controllers", NULL},
+	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
+	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
+	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
+	        {"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
+	        {"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
+	        {"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL,
+	                "CRI socket to use instead of starting containerd", NULL},
+	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
+	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
+	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
+	        {"cluster-init", 0, FLAG_BOOL, &cluster_init, "K3X_CLUSTER_INIT", NULL,
+	                "clusters of several servers are " LATER},
+	        {"server", 's', FLAG_STRING, &ignored, "K3X_URL", NULL, "joining another server is " LATER},
+	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
+	                "external datastores are " LATER},
 	};
-	struct flags f = {.program = "k3x server", .summary = "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
-		.table = table, .count = sizeof table / sizeof *table, .config_flag = "config"};
+	struct flags f = {.program = "k3x server",
+	        .summary = "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
+	        .table = table,
+	        .count = sizeof table / sizeof *table,
+	        .config_flag = "config"};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
 	*want_help = rc == 0 && f.want_help;
 	if (*want_help)
@@ -98,9 +112,11 @@ static const char *host_address(struct arena *a)
 	if (getifaddrs(&list) != 0)
 		return "127.0.0.1";
 	for (it = list; it && !found; it = it->ifa_next) {
-		if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET || !(it->ifa_flags & IFF_UP) || (it->ifa_flags & IFF_LOOPBACK))
+		if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET || !(it->ifa_flags & IFF_UP) ||
+		        (it->ifa_flags & IFF_LOOPBACK))
 			continue;
-		if (strncmp(it->ifa_name, "cni", 3) == 0 || strncmp(it->ifa_name, "flannel", 7) == 0 || strncmp(it->ifa_name, "veth", 4) == 0)
+		if (strncmp(it->ifa_name, "cni", 3) == 0 || strncmp(it->ifa_name, "flannel", 7) == 0 ||
+		        strncmp(it->ifa_name, "veth", 4) == 0)
 			continue;
 		if (inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)it->ifa_addr)->sin_addr, text, sizeof text))
 			found = arena_strdup(a, text);
@@ -114,7 +130,8 @@ static int parse_port_range(struct server_settings *s, struct err *err)
 	struct slice rest = slice_of(s->node_port_range), low = slice_cut(&rest, '-');
 	int64_t min, max;
 	if (!slice_to_i64(low, &min) || !slice_to_i64(rest, &max) || min < 1 || max > 65535 || min > max)
-		return err_set(err, ERR_INVAL, "--service-node-port-range: \"%s\" is not like 30000-32767", s->node_port_range);
+		return err_set(err, ERR_INVAL, "--service-node-port-range: \"%s\" is not like 30000-32767",
+		        s->node_port_range);
 	s->node_port_min = (int)min;
 	s->node_port_max = (int)max;
 	return 0;
@@ -130,7 +147,8 @@ static int check(struct server_settings *s, struct err *err)
 		return err_set(err, ERR_INVAL, "--node-ip: \"%s\" is not an IPv4 address", s->node_ip);
 	long mode = strtol(s->write_kubeconfig_mode, &end, 8);
 	if (*end || mode < 0 || mode > 0777)
-		return err_set(err, ERR_INVAL, "--write-kubeconfig-mode: \"%s\" is not an octal mode like 600", s->write_kubeconfig_mode);
+		return err_set(err, ERR_INVAL, "--write-kubeconfig-mode: \"%s\" is not an octal mode like 600",
+		        s->write_kubeconfig_mode);
 	return parse_port_range(s, err);
 }
 

@@ -7,8 +7,8 @@
 static int usage(FILE *out)
 {
 	fprintf(out, "k3x-store: run the datastore of k3x\n\nUsage: k3x-store COMMAND [flags]\n\n"
-		     "  serve        serve etcd's v3 API from a data directory\n\n"
-		     "k3x-store COMMAND --help lists the flags of a command. Use etcdctl as the client.\n");
+	             "  serve        serve etcd's v3 API from a data directory\n\n"
+	             "k3x-store COMMAND --help lists the flags of a command. Use etcdctl as the client.\n");
 	return out == stdout ? 0 : 2;
 }
 

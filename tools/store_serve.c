@@ -1,6 +1,6 @@
-/* `k3x-store serve`: the datastore by itself, speaking etcd's v3 API. Flags and environment are etcd's where the meaning is
- * the same, so that it drops into scripts and unit files written for etcd. One member for now: clusters come with the raft
- * engine, and asking for one is an error until then. */
+/* `k3x-store serve`: the datastore by itself, speaking etcd's v3 API. Flags and environment are etcd's where the
+ * meaning is the same, so that it drops into scripts and unit files written for etcd. One member for now: clusters come
+ * with the raft engine, and asking for one is an error until then. */
 #include "tools/programs.h"
 
 #include "base/check.h"
@@ -44,32 +44,51 @@ struct serve {
 static int load_settings(struct serve *s, int argc, char **argv, bool *want_help, struct err *err)
 {
 	struct serve_settings *v = &s->settings;
-	*v = (struct serve_settings){.name = "default", .initial_cluster_state = "new", .initial_cluster_token = "etcd-cluster", .log_level = "info"};
+	*v = (struct serve_settings){.name = "default",
+	        .initial_cluster_state = "new",
+	        .initial_cluster_token = "etcd-cluster",
+	        .log_level = "info"};
 	const struct flag table[] = {
-		{"name", 0, FLAG_STRING, &v->name, "ETCD_NAME", "name of this member (default)", NULL},
-		{"data-dir", 0, FLAG_STRING, &v->data_dir, "ETCD_DATA_DIR", "where state is kept (NAME.k3x)", NULL},
-		{"listen-client-urls", 0, FLAG_LIST, &v->listen_client, "ETCD_LISTEN_CLIENT_URLS", "where clients are served (http://localhost:2379)", NULL},
-		{"advertise-client-urls", 0, FLAG_LIST, &v->advertise_client, "ETCD_ADVERTISE_CLIENT_URLS", "what clients are told", NULL},
-		{"listen-peer-urls", 0, FLAG_LIST, &v->listen_peer, "ETCD_LISTEN_PEER_URLS", "where peers will be served", NULL},
-		{"initial-advertise-peer-urls", 0, FLAG_LIST, &v->advertise_peer, "ETCD_INITIAL_ADVERTISE_PEER_URLS", "what peers are told", NULL},
-		{"initial-cluster", 0, FLAG_STRING, &v->initial_cluster, "ETCD_INITIAL_CLUSTER", "name=url of the members (one for now)", NULL},
-		{"initial-cluster-state", 0, FLAG_STRING, &v->initial_cluster_state, "ETCD_INITIAL_CLUSTER_STATE", "new", NULL},
-		{"initial-cluster-token", 0, FLAG_STRING, &v->initial_cluster_token, "ETCD_INITIAL_CLUSTER_TOKEN", "goes into the cluster's identity", NULL},
-		{"cert-file", 0, FLAG_STRING, &v->cert_file, "ETCD_CERT_FILE", "serving certificate, PEM", NULL},
-		{"key-file", 0, FLAG_STRING, &v->key_file, "ETCD_KEY_FILE", "its key, PEM", NULL},
-		{"trusted-ca-file", 0, FLAG_STRING, &v->ca_file, "ETCD_TRUSTED_CA_FILE", "CA of client certificates, PEM", NULL},
-		{"client-cert-auth", 0, FLAG_BOOL, &v->client_cert_auth, "ETCD_CLIENT_CERT_AUTH", "ask clients for a certificate", NULL},
-		{"log-level", 0, FLAG_STRING, &v->log_level, "ETCD_LOG_LEVEL", "debug, info, warn or error (info)", NULL},
-		/* Of raft: taken, so that a single member starts with an etcd unit file, and without a meaning yet. */
-		{"heartbeat-interval", 0, FLAG_INT, &v->ignored, "ETCD_HEARTBEAT_INTERVAL", NULL, NULL},
-		{"election-timeout", 0, FLAG_INT, &v->ignored, "ETCD_ELECTION_TIMEOUT", NULL, NULL},
-		{"snapshot-count", 0, FLAG_INT, &v->ignored, "ETCD_SNAPSHOT_COUNT", NULL, NULL},
-		{"logger", 0, FLAG_STRING, &v->ignored_text, "ETCD_LOGGER", NULL, NULL},
-		{"quota-backend-bytes", 0, FLAG_INT, &v->ignored, "ETCD_QUOTA_BACKEND_BYTES", NULL, "quotas are not built yet"},
-		{"auto-compaction-mode", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_MODE", NULL, "automatic compaction is not built yet"},
-		{"auto-compaction-retention", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_RETENTION", NULL, "automatic compaction is not built yet"},
+	        {"name", 0, FLAG_STRING, &v->name, "ETCD_NAME", "name of this member (default)", NULL},
+	        {"data-dir", 0, FLAG_STRING, &v->data_dir, "ETCD_DATA_DIR", "where state is kept (NAME.k3x)", NULL},
+	        {"listen-client-urls", 0, FLAG_LIST, &v->listen_client, "ETCD_LISTEN_CLIENT_URLS",
+	                "where clients are served (http://localhost:2379)", NULL},
+	        {"advertise-client-urls", 0, FLAG_LIST, &v->advertise_client, "ETCD_ADVERTISE_CLIENT_URLS",
+	                "what clients are told", NULL},
+	        {"listen-peer-urls", 0, FLAG_LIST, &v->listen_peer, "ETCD_LISTEN_PEER_URLS",
+	                "where peers will be served", NULL},
+	        {"initial-advertise-peer-urls", 0, FLAG_LIST, &v->advertise_peer, "ETCD_INITIAL_ADVERTISE_PEER_URLS",
+	                "what peers are told", NULL},
+	        {"initial-cluster", 0, FLAG_STRING, &v->initial_cluster, "ETCD_INITIAL_CLUSTER",
+	                "name=url of the members (one for now)", NULL},
+	        {"initial-cluster-state", 0, FLAG_STRING, &v->initial_cluster_state, "ETCD_INITIAL_CLUSTER_STATE",
+	                "new", NULL},
+	        {"initial-cluster-token", 0, FLAG_STRING, &v->initial_cluster_token, "ETCD_INITIAL_CLUSTER_TOKEN",
+	                "goes into the cluster's identity", NULL},
+	        {"cert-file", 0, FLAG_STRING, &v->cert_file, "ETCD_CERT_FILE", "serving certificate, PEM", NULL},
+	        {"key-file", 0, FLAG_STRING, &v->key_file, "ETCD_KEY_FILE", "its key, PEM", NULL},
+	        {"trusted-ca-file", 0, FLAG_STRING, &v->ca_file, "ETCD_TRUSTED_CA_FILE",
+	                "CA of client certificates, PEM", NULL},
+	        {"client-cert-auth", 0, FLAG_BOOL, &v->client_cert_auth, "ETCD_CLIENT_CERT_AUTH",
+	                "ask clients for a certificate", NULL},
+	        {"log-level", 0, FLAG_STRING, &v->log_level, "ETCD_LOG_LEVEL", "debug, info, warn or error (info)",
+	                NULL},
+	        /* Of raft: taken, so that a single member starts with an etcd unit file, and without a meaning yet. */
+	        {"heartbeat-interval", 0, FLAG_INT, &v->ignored, "ETCD_HEARTBEAT_INTERVAL", NULL, NULL},
+	        {"election-timeout", 0, FLAG_INT, &v->ignored, "ETCD_ELECTION_TIMEOUT", NULL, NULL},
+	        {"snapshot-count", 0, FLAG_INT, &v->ignored, "ETCD_SNAPSHOT_COUNT", NULL, NULL},
+	        {"logger", 0, FLAG_STRING, &v->ignored_text, "ETCD_LOGGER", NULL, NULL},
+	        {"quota-backend-bytes", 0, FLAG_INT, &v->ignored, "ETCD_QUOTA_BACKEND_BYTES", NULL,
+	                "quotas are not built yet"},
+	        {"auto-compaction-mode", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_MODE", NULL,
+	                "automatic compaction is not built yet"},
+	        {"auto-compaction-retention", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_RETENTION", NULL,
+	                "automatic compaction is not built yet"},
 	};
-	struct flags f = {.program = "k3x-store serve", .summary = "k3x-store serve: a datastore that speaks etcd's v3 API", .table = table, .count = sizeof table / sizeof *table};
+	struct flags f = {.program = "k3x-store serve",
+	        .summary = "k3x-store serve: a datastore that speaks etcd's v3 API",
+	        .table = table,
+	        .count = sizeof table / sizeof *table};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
 	*want_help = rc == 0 && f.want_help;
 	if (*want_help)
@@ -125,8 +144,11 @@ static int open_service(struct serve *s, struct err *err)
 	if (parse_url(&s->arena, url, &o.address, &o.port, &is_tls, err) != 0)
 		return err_wrap(err, "--listen-client-urls");
 	if (is_tls) {
-		struct tls_options t = {.is_server = true, .certificate_file = v->cert_file, .key_file = v->key_file, .ca_file = v->ca_file,
-			.require_client_certificate = v->client_cert_auth};
+		struct tls_options t = {.is_server = true,
+		        .certificate_file = v->cert_file,
+		        .key_file = v->key_file,
+		        .ca_file = v->ca_file,
+		        .require_client_certificate = v->client_cert_auth};
 		if (!v->cert_file || !v->key_file)
 			return err_set(err, ERR_INVAL, "an https:// client URL needs --cert-file and --key-file");
 		if (tls_context_new(&t, &s->tls, err) != 0)
@@ -139,7 +161,8 @@ static int open_service(struct serve *s, struct err *err)
 	o.member_id = identity(v->name, o.peer_url);
 	if (etcd_service_new(&o, &s->service, err) != 0)
 		return err->code;
-	log_info("store", "serving clients", "url=%s port=%d member=%016llx", url, etcd_service_port(s->service), (unsigned long long)o.member_id);
+	log_info("store", "serving clients", "url=%s port=%d member=%016llx", url, etcd_service_port(s->service),
+	        (unsigned long long)o.member_id);
 	return 0;
 }
 
@@ -193,10 +216,12 @@ static int start(struct serve *s, int argc, char **argv, struct err *err)
 	if (want_help)
 		return 1;
 	if (s->settings.initial_cluster && strchr(s->settings.initial_cluster, ','))
-		return err_set(err, ERR_UNIMPLEMENTED, "--initial-cluster: clusters of several members are not built yet");
-	log_set_level(strcmp(s->settings.log_level, "debug") == 0 ? LOG_DEBUG : strcmp(s->settings.log_level, "warn") == 0 ? LOG_WARN
-									      : strcmp(s->settings.log_level, "error") == 0	 ? LOG_ERROR
-																 : LOG_INFO);
+		return err_set(
+		        err, ERR_UNIMPLEMENTED, "--initial-cluster: clusters of several members are not built yet");
+	log_set_level(strcmp(s->settings.log_level, "debug") == 0   ? LOG_DEBUG
+	              : strcmp(s->settings.log_level, "warn") == 0  ? LOG_WARN
+	              : strcmp(s->settings.log_level, "error") == 0 ? LOG_ERROR
+	                                                            : LOG_INFO);
 	if (open_store(s, err) != 0)
 		return err->code;
 	loop_init(&s->loop, "etcd");

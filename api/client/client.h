@@ -2,8 +2,8 @@
  * kubelet, the service proxy, add-ons.
  *
  * A client is a loop, an identity and a transport. Two transports exist: in-process, which hands the request to the API
- * server's router without sockets, TLS or copies of the answer, and HTTPS. A caller cannot tell them apart: authorization,
- * admission and errors are the same.
+ * server's router without sockets, TLS or copies of the answer, and HTTPS. A caller cannot tell them apart:
+ * authorization, admission and errors are the same.
  *
  * Requests are embedded by the caller and completed exactly once, on the client's loop, never before the call returns.
  * All functions are called on that loop. Bodies are JSON. */
@@ -22,13 +22,14 @@ struct client;
 struct client_request {
 	/* set by the caller; all bytes stay valid until done() */
 	const char *method; /* "GET", "POST", "PUT", "PATCH", "DELETE" */
-	const char *path; /* path and query, escaped: "/api/v1/namespaces/default/pods?limit=5" */
+	const char *path;   /* path and query, escaped: "/api/v1/namespaces/default/pods?limit=5" */
 	struct slice body;
 	const char *content_type; /* NULL: "application/json"; for PATCH one of the patch types */
-	const char *accept; /* NULL: "application/json" */
+	const char *accept;       /* NULL: "application/json" */
 	void (*done)(struct client_request *req);
 	/* set by the client */
-	struct err err; /* transport trouble, or the Status the server answered with (code by its reason, message its own) */
+	struct err err;  /* transport trouble, or the Status the server answered with (code by its reason, message its
+	                    own) */
 	int http_status; /* 0 when no answer came */
 	struct rcbuf *response; /* the body; the request owns the reference, client_request_release() drops it */
 	/* the transport's own */
@@ -46,10 +47,11 @@ void client_cancel(struct client *c, struct client_request *req);
 struct client_watch {
 	/* set by the caller */
 	const char *path; /* "/api/v1/pods?watch=1&resourceVersion=5&allowWatchBookmarks=true"; valid until on_end */
-	/* `type` is "ADDED", "MODIFIED", "DELETED", "BOOKMARK" or "ERROR"; `object` its JSON text, valid during the call.
-	 * `shared`, when not NULL, holds just that text: take a reference to keep it without a copy. */
+	/* `type` is "ADDED", "MODIFIED", "DELETED", "BOOKMARK" or "ERROR"; `object` its JSON text, valid during the
+	 * call. `shared`, when not NULL, holds just that text: take a reference to keep it without a copy. */
 	void (*on_event)(struct client_watch *w, const char *type, struct slice object, struct rcbuf *shared);
-	/* The end, exactly once: err->code 0 when the server ended it, else why (also when the first answer was an error). */
+	/* The end, exactly once: err->code 0 when the server ended it, else why (also when the first answer was an
+	 * error). */
 	void (*on_end)(struct client_watch *w, const struct err *err);
 	/* the transport's own */
 	void *transport_data;
@@ -77,14 +79,14 @@ struct client {
 void client_close(struct client *c, void (*closed)(void *arg), void *arg);
 
 struct client_https_options {
-	const char *server_url; /* "https://127.0.0.1:6443" */
-	const char *ca_file; /* PEM */
+	const char *server_url;           /* "https://127.0.0.1:6443" */
+	const char *ca_file;              /* PEM */
 	const char *cert_file, *key_file; /* client certificate, or NULL */
-	const char *token; /* bearer token, or NULL */
-	const char *user_agent; /* NULL: "k3x" */
+	const char *token;                /* bearer token, or NULL */
+	const char *user_agent;           /* NULL: "k3x" */
 };
 
 int client_https_new(
-	struct loop *loop, const struct client_https_options *options, struct client **ret, struct err *err);
+        struct loop *loop, const struct client_https_options *options, struct client **ret, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
-/* Closing something made of several parts that each close in their own time: hold once per part, and the whole is closed
- * when the last part has said so. One loop. */
+/* Closing something made of several parts that each close in their own time: hold once per part, and the whole is
+ * closed when the last part has said so. One loop. */
 #ifndef K3X_API_CLIENT_CLOSING_H
 #define K3X_API_CLIENT_CLOSING_H
 

@@ -36,8 +36,8 @@ static void entry_free(struct expectation *x)
 
 void expectations_release(struct expectations *e)
 {
-	MAP_FOREACH(slot, &e->entries)
-	entry_free(slot->value);
+	MAP_FOREACH (slot, &e->entries)
+		entry_free(slot->value);
 	map_release(&e->entries);
 }
 

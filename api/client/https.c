@@ -1,8 +1,8 @@
-/* The HTTPS transport of api/client: requests over HTTP/2 (HTTP/1.1 where the server has only that), watches as streamed
- * answers cut into frames at newlines. See client.h.
+/* The HTTPS transport of api/client: requests over HTTP/2 (HTTP/1.1 where the server has only that), watches as
+ * streamed answers cut into frames at newlines. See client.h.
  *
- * An operation lives from send() or watch_open() until its done() or on_end(); a cancelled one is completed from the loop,
- * never inside the call that cancels it. */
+ * An operation lives from send() or watch_open() until its done() or on_end(); a cancelled one is completed from the
+ * loop, never inside the call that cancels it. */
 #include "api/client/client.h"
 
 #include "api/client/status.h"
@@ -100,9 +100,16 @@ static void https_send(struct client *base, struct client_request *req)
 	bool has_body = req->body.len > 0;
 	op->request = req;
 	req->transport_data = op;
-	struct http_call_options o = {.method = req->method, .target = req->path, .headers = headers, .body = req->body, .timeout_ms = REQUEST_MS_MAX,
-		.body_bytes_max = ANSWER_BYTES_MAX, .on_done = request_done, .arg = op};
-	o.headers_count = fill_headers(c, headers, req->accept, has_body ? req->content_type ? req->content_type : "application/json" : NULL);
+	struct http_call_options o = {.method = req->method,
+	        .target = req->path,
+	        .headers = headers,
+	        .body = req->body,
+	        .timeout_ms = REQUEST_MS_MAX,
+	        .body_bytes_max = ANSWER_BYTES_MAX,
+	        .on_done = request_done,
+	        .arg = op};
+	o.headers_count = fill_headers(
+	        c, headers, req->accept, has_body ? req->content_type ? req->content_type : "application/json" : NULL);
 	op->call = http_client_call(c->http, &o);
 }
 
@@ -172,7 +179,8 @@ static bool take_frames(struct operation *op)
 		const char *end = memchr(op->partial.data + at, '\n', op->partial.len - at);
 		if (!end)
 			break;
-		struct slice frame = slice_trim((struct slice){op->partial.data + at, (size_t)(end - op->partial.data) - at});
+		struct slice frame =
+		        slice_trim((struct slice){op->partial.data + at, (size_t)(end - op->partial.data) - at});
 		at = (size_t)(end - op->partial.data) + 1;
 		if (frame.len && !deliver(op, frame))
 			return false;
@@ -217,7 +225,13 @@ static void https_watch_open(struct client *base, struct client_watch *w)
 	struct http_header headers[4];
 	op->watch = w;
 	w->transport_data = op;
-	struct http_call_options o = {.method = "GET", .target = w->path, .headers = headers, .on_head = watch_head, .on_data = watch_data, .on_done = watch_done, .arg = op};
+	struct http_call_options o = {.method = "GET",
+	        .target = w->path,
+	        .headers = headers,
+	        .on_head = watch_head,
+	        .on_data = watch_data,
+	        .on_done = watch_done,
+	        .arg = op};
 	o.headers_count = fill_headers(c, headers, NULL, NULL);
 	op->call = http_client_call(c->http, &o);
 }
@@ -252,14 +266,15 @@ static void https_close(struct client *base, void (*closed)(void *arg), void *ar
 	struct https_client *c = (struct https_client *)base;
 	c->closed = closed;
 	c->closed_arg = arg;
-	LIST_FOREACH(it, &c->operations)
-	give_up(CONTAINER_OF(it, struct operation, link), ERR_CANCELED, "the client is closed");
+	LIST_FOREACH (it, &c->operations)
+		give_up(CONTAINER_OF(it, struct operation, link), ERR_CANCELED, "the client is closed");
 	c->closing = true;
 	c->close_task.run = close_now;
 	loop_post(base->loop, &c->close_task);
 }
 
-static const struct client_vtable https_vtable = {https_send, https_cancel, https_watch_open, https_watch_close, https_close};
+static const struct client_vtable https_vtable = {
+        https_send, https_cancel, https_watch_open, https_watch_close, https_close};
 
 /* "https://host:port" or "https://[v6]:port"; the port defaults to 443. */
 static int parse_url(struct arena *a, const char *url, const char **host, int *port, struct err *err)
@@ -285,14 +300,17 @@ static int parse_url(struct arena *a, const char *url, const char **host, int *p
 	return 0;
 }
 
-int client_https_new(struct loop *loop, const struct client_https_options *options, struct client **ret, struct err *err)
+int client_https_new(
+        struct loop *loop, const struct client_https_options *options, struct client **ret, struct err *err)
 {
 	struct https_client *c = xcalloc(1, sizeof *c);
-	struct tls_options tls_options = {.ca_file = options->ca_file, .certificate_file = options->cert_file, .key_file = options->key_file};
+	struct tls_options tls_options = {
+	        .ca_file = options->ca_file, .certificate_file = options->cert_file, .key_file = options->key_file};
 	struct http_client_options http = {.loop = loop};
 	c->base = (struct client){&https_vtable, loop};
 	list_init(&c->operations);
-	if (parse_url(&c->arena, options->server_url, &http.host, &http.port, err) != 0 || tls_context_new(&tls_options, &http.tls, err) != 0) {
+	if (parse_url(&c->arena, options->server_url, &http.host, &http.port, err) != 0 ||
+	        tls_context_new(&tls_options, &http.tls, err) != 0) {
 		arena_release(&c->arena);
 		free(c);
 		return err->code;

@@ -118,8 +118,7 @@ static void drop_unseen(struct informer *inf)
 {
 	struct informer_object **gone = xcalloc(inf->objects.count + 1, sizeof(struct informer_object *));
 	size_t n = 0;
-	MAP_FOREACH(slot, &inf->objects)
-	{
+	MAP_FOREACH (slot, &inf->objects) {
 		struct informer_object *o = slot->value;
 		if (o->epoch != inf->epoch)
 			gone[n++] = o;
@@ -184,8 +183,8 @@ static void maybe_closed(struct informer *inf)
 {
 	if (!inf->closing || inf->watching || !inf->timer_closed)
 		return;
-	MAP_FOREACH(slot, &inf->objects)
-	object_free(slot->value);
+	MAP_FOREACH (slot, &inf->objects)
+		object_free(slot->value);
 	map_release(&inf->objects);
 	strbuf_release(&inf->path);
 	void (*closed)(void *) = inf->closed;
@@ -225,7 +224,8 @@ static void add_selector(struct strbuf *path, const char *name, const char *valu
 		return;
 	strbuf_addf(path, "&%s=", name);
 	for (const char *p = value; *p; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_.~/", *p);
+		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+		             strchr("-_.~/", *p);
 		strbuf_addf(path, plain ? "%c" : "%%%02X", (unsigned char)*p);
 	}
 }
@@ -233,7 +233,8 @@ static void add_selector(struct strbuf *path, const char *name, const char *valu
 static void open_watch(struct informer *inf)
 {
 	strbuf_reset(&inf->path);
-	strbuf_addf(&inf->path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%d", inf->options.path, WATCH_S + (int)(random() % WATCH_S));
+	strbuf_addf(&inf->path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%d", inf->options.path,
+	        WATCH_S + (int)(random() % WATCH_S));
 	inf->streaming_all = inf->revision == 0;
 	if (inf->streaming_all) {
 		inf->epoch++;
@@ -253,8 +254,10 @@ struct informer *informer_new(const struct informer_options *options)
 	struct informer *inf = xcalloc(1, sizeof *inf);
 	inf->options = *options;
 	inf->options.path = arena_strdup(&inf->arena, options->path);
-	inf->options.label_selector = options->label_selector ? arena_strdup(&inf->arena, options->label_selector) : NULL;
-	inf->options.field_selector = options->field_selector ? arena_strdup(&inf->arena, options->field_selector) : NULL;
+	inf->options.label_selector =
+	        options->label_selector ? arena_strdup(&inf->arena, options->label_selector) : NULL;
+	inf->options.field_selector =
+	        options->field_selector ? arena_strdup(&inf->arena, options->field_selector) : NULL;
 	inf->backoff_ms = BACKOFF_MIN_MS;
 	CHECK(uv_timer_init(loop_uv(options->client->loop), &inf->timer) == 0);
 	inf->timer.data = inf;
@@ -295,7 +298,8 @@ struct informer_object *informer_get(const struct informer *inf, struct slice ke
 struct informer_object *informer_get_named(const struct informer *inf, struct slice ns, struct slice name)
 {
 	char key[512];
-	int n = ns.len ? snprintf(key, sizeof key, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name)) : snprintf(key, sizeof key, "%.*s", SLICE_FMT(name));
+	int n = ns.len ? snprintf(key, sizeof key, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name))
+	               : snprintf(key, sizeof key, "%.*s", SLICE_FMT(name));
 	return n > 0 && (size_t)n < sizeof key ? informer_get(inf, (struct slice){key, (size_t)n}) : NULL;
 }
 

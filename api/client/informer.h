@@ -1,9 +1,9 @@
 /* Informers: a local copy of one resource, kept by a watch, with a callback per change.
  *
- * An informer opens one watch with sendInitialEvents, so that the present objects come as a stream of shared bytes and no
- * large list is ever built; a bookmark ends the initial part and `synced` is called. When a watch ends it is opened again
- * from the last revision seen; when that revision is no longer kept the whole state is streamed anew and what is missing
- * from it is reported as deleted. Reconnects back off from 50 ms to 10 s with jitter.
+ * An informer opens one watch with sendInitialEvents, so that the present objects come as a stream of shared bytes and
+ * no large list is ever built; a bookmark ends the initial part and `synced` is called. When a watch ends it is opened
+ * again from the last revision seen; when that revision is no longer kept the whole state is streamed anew and what is
+ * missing from it is reported as deleted. Reconnects back off from 50 ms to 10 s with jitter.
  *
  * Objects are the server's bytes by reference (struct rcbuf): read them with json_find() and the scanner, or parse them
  * into an arena. All on the client's loop. */
@@ -17,22 +17,22 @@
 struct informer;
 
 struct informer_object {
-	struct slice key; /* "namespace/name", or "name" for cluster scope; zero byte behind it */
+	struct slice key;   /* "namespace/name", or "name" for cluster scope; zero byte behind it */
 	struct rcbuf *json; /* the object */
 	int64_t revision;
 	unsigned epoch; /* the informer's own */
-	void *user; /* for the informer's owner, NULL at first; carried over updates */
+	void *user;     /* for the informer's owner, NULL at first; carried over updates */
 };
 
 struct informer_options {
 	struct client *client;
-	const char *path; /* "/api/v1/pods", "/apis/apps/v1/replicasets": copied */
+	const char *path;                            /* "/api/v1/pods", "/apis/apps/v1/replicasets": copied */
 	const char *label_selector, *field_selector; /* NULL: all */
 	/* Callbacks may be NULL. `before` and a deleted object are valid during the call only. */
 	void (*added)(void *arg, struct informer_object *o);
 	void (*updated)(void *arg, struct informer_object *o, struct rcbuf *before);
 	void (*deleted)(void *arg, struct informer_object *o); /* o->json is the last state known */
-	void (*synced)(void *arg); /* once, after the initial objects */
+	void (*synced)(void *arg);                             /* once, after the initial objects */
 	void *arg;
 };
 
@@ -49,8 +49,8 @@ size_t informer_count(const struct informer *inf);
 /* All objects in no order: INFORMER_FOREACH(o, inf) { ... }; the set must not change meanwhile. */
 const struct map *informer_objects(const struct informer *inf);
 #define INFORMER_FOREACH(o, inf) \
-	MAP_FOREACH(o##_slot, informer_objects(inf)) \
-	for (struct informer_object *o = o##_slot->value; o; o = NULL)
+	MAP_FOREACH (o##_slot, informer_objects(inf)) \
+		for (struct informer_object *o = o##_slot->value; o; o = NULL)
 
 /* The object's tree in the arena; NULL only if the server sent something that is not JSON. */
 struct json *informer_parse(struct arena *a, const struct informer_object *o);

@@ -132,7 +132,7 @@ static void entry_free(struct shared_informer *i, struct informer_object *o)
 }
 
 struct informer_index *informer_index_get(
-	struct shared_informer *i, const char *name, void (*key)(struct slice object, struct strbuf *out))
+        struct shared_informer *i, const char *name, void (*key)(struct slice object, struct strbuf *out))
 {
 	for (size_t k = 0; k < i->index_count; k++)
 		if (strcmp(i->indexes[k]->name, name) == 0)
@@ -193,8 +193,7 @@ static void on_added(void *arg, struct informer_object *o)
 {
 	struct shared_informer *i = arg;
 	entry_place(i, o);
-	LIST_FOREACH(it, &i->handlers)
-	{
+	LIST_FOREACH (it, &i->handlers) {
 		struct informer_handler *h = CONTAINER_OF(it, struct informer_handler, link);
 		if (h->added)
 			h->added(h->arg, o);
@@ -205,8 +204,7 @@ static void on_updated(void *arg, struct informer_object *o, struct rcbuf *befor
 {
 	struct shared_informer *i = arg;
 	entry_place(i, o);
-	LIST_FOREACH(it, &i->handlers)
-	{
+	LIST_FOREACH (it, &i->handlers) {
 		struct informer_handler *h = CONTAINER_OF(it, struct informer_handler, link);
 		if (h->updated)
 			h->updated(h->arg, o, before);
@@ -215,8 +213,7 @@ static void on_updated(void *arg, struct informer_object *o, struct rcbuf *befor
 
 static void tell_deleted(struct shared_informer *i, struct informer_object *o)
 {
-	LIST_FOREACH(it, &i->handlers)
-	{
+	LIST_FOREACH (it, &i->handlers) {
 		struct informer_handler *h = CONTAINER_OF(it, struct informer_handler, link);
 		if (h->deleted)
 			h->deleted(h->arg, o);
@@ -282,8 +279,8 @@ void informer_set_when_synced(struct informer_set *s, void (*fn)(void *arg), voi
 	w->fn = fn;
 	w->arg = arg;
 	w->informers = xcalloc(s->informers.count + 1, sizeof *w->informers);
-	MAP_FOREACH(slot, &s->informers)
-	w->informers[w->count++] = slot->value;
+	MAP_FOREACH (slot, &s->informers)
+		w->informers[w->count++] = slot->value;
 	w->next = s->waiters;
 	s->waiters = w;
 	loop_defer(s->client->loop, &s->check_waiters);
@@ -342,8 +339,13 @@ struct shared_informer *informer_set_get(struct informer_set *s, const char *pat
 	i->path = (struct slice){(char *)(i + 1), len};
 	i->set = s;
 	list_init(&i->handlers);
-	i->base = informer_new(&(struct informer_options){.client = s->client, .path = path, .added = on_added,
-		.updated = on_updated, .deleted = on_deleted, .synced = on_synced, .arg = i});
+	i->base = informer_new(&(struct informer_options){.client = s->client,
+	        .path = path,
+	        .added = on_added,
+	        .updated = on_updated,
+	        .deleted = on_deleted,
+	        .synced = on_synced,
+	        .arg = i});
 	map_put(&s->informers, i->path, i);
 	return i;
 }
@@ -402,7 +404,7 @@ void informer_set_close(struct informer_set *s, void (*closed)(void *arg), void 
 	s->closed = closed;
 	s->closed_arg = arg;
 	loop_defer_cancel(&s->check_waiters);
-	MAP_FOREACH(slot, &s->informers)
-	end(slot->value);
+	MAP_FOREACH (slot, &s->informers)
+		end(slot->value);
 	closing_part_done(&s->closing);
 }

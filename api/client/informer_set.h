@@ -42,7 +42,7 @@ struct informer *shared_informer_base(struct shared_informer *i); /* for informe
 
 /* `key` appends the group's text, or nothing. The same name gives the same index. */
 struct informer_index *informer_index_get(
-	struct shared_informer *i, const char *name, void (*key)(struct slice object, struct strbuf *out));
+        struct shared_informer *i, const char *name, void (*key)(struct slice object, struct strbuf *out));
 /* The objects of a group; NULL when it is empty. The group must not change while it is walked. */
 struct informer_group;
 const struct informer_group *informer_index_group(const struct informer_index *x, struct slice key);
@@ -51,7 +51,7 @@ size_t informer_group_count(const struct informer_group *g); /* 0 for NULL */
 struct informer_object *informer_group_next(const struct informer_group *g, struct list_link **at);
 #define INFORMER_GROUP_FOREACH(o, group) \
 	struct list_link *o##_at = NULL; \
-	for (struct informer_object *o; (o = informer_group_next((group), &o##_at));)
+	for (struct informer_object * o; (o = informer_group_next((group), &o##_at));)
 
 /* Indexes of pods that several rooms use. */
 void informer_index_pod_node(struct slice object, struct strbuf *out); /* spec.nodeName */

@@ -27,16 +27,16 @@ static void read_metadata(struct json_scan *s, struct meta *m)
 		const char *name;
 		size_t offset;
 	} rows[] = {
-		{"name", offsetof(struct meta, name)},
-		{"namespace", offsetof(struct meta, ns)},
-		{"uid", offsetof(struct meta, uid)},
-		{"resourceVersion", offsetof(struct meta, resource_version)},
-		{"labels", offsetof(struct meta, labels)},
-		{"annotations", offsetof(struct meta, annotations)},
-		{"ownerReferences", offsetof(struct meta, owners)},
-		{"finalizers", offsetof(struct meta, finalizers)},
-		{"creationTimestamp", offsetof(struct meta, creation_timestamp)},
-		{"deletionTimestamp", offsetof(struct meta, deletion_timestamp)},
+	        {"name", offsetof(struct meta, name)},
+	        {"namespace", offsetof(struct meta, ns)},
+	        {"uid", offsetof(struct meta, uid)},
+	        {"resourceVersion", offsetof(struct meta, resource_version)},
+	        {"labels", offsetof(struct meta, labels)},
+	        {"annotations", offsetof(struct meta, annotations)},
+	        {"ownerReferences", offsetof(struct meta, owners)},
+	        {"finalizers", offsetof(struct meta, finalizers)},
+	        {"creationTimestamp", offsetof(struct meta, creation_timestamp)},
+	        {"deletionTimestamp", offsetof(struct meta, deletion_timestamp)},
 	};
 	if (json_scan_next(s) != JSON_TOKEN_OBJECT)
 		return;
@@ -117,7 +117,8 @@ bool owner_ref_controller(struct slice owners, struct owner_ref *out)
 	return false;
 }
 
-struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind, struct slice name, struct slice uid)
+struct json *owner_ref_new(
+        struct arena *a, const char *api_version, const char *kind, struct slice name, struct slice uid)
 {
 	struct json *o = json_new(a, JSON_OBJECT);
 	json_set_cstr(a, o, "apiVersion", api_version);
@@ -277,7 +278,8 @@ int64_t kube_time_parse(struct slice text)
 		return 0;
 	memcpy(copy, text.ptr, text.len);
 	copy[text.len] = 0;
-	if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
+	if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+	            &tm.tm_sec) != 6)
 		return 0;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
@@ -288,9 +290,9 @@ int64_t kube_time_parse(struct slice text)
 
 struct json *condition_find(const struct json *list, const char *type)
 {
-	JSON_FOREACH(it, list)
-	if (slice_is(json_get_str(it, "type"), type))
-		return it;
+	JSON_FOREACH (it, list)
+		if (slice_is(json_get_str(it, "type"), type))
+			return it;
 	return NULL;
 }
 
@@ -303,7 +305,7 @@ bool condition_drop(struct json *list, const char *type)
 }
 
 bool condition_set(struct arena *a, struct json *list, const char *type, const char *status, const char *reason,
-	const char *message, const char *time_field)
+        const char *message, const char *time_field)
 {
 	struct json *c = condition_find(list, type);
 	bool flips = !c || !slice_is(json_get_str(c, "status"), status);
@@ -327,8 +329,8 @@ bool condition_set(struct arena *a, struct json *list, const char *type, const c
 
 /* ---- paths ---- */
 
-const char *kube_path(
-	struct arena *a, const char *api_version, const char *plural, struct slice ns, struct slice name, const char *sub)
+const char *kube_path(struct arena *a, const char *api_version, const char *plural, struct slice ns, struct slice name,
+        const char *sub)
 {
 	const char *root = strchr(api_version, '/') ? "/apis/" : "/api/";
 	const char *scoped = ns.len ? arena_printf(a, "/namespaces/%.*s", SLICE_FMT(ns)) : "";

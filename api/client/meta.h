@@ -27,15 +27,16 @@ bool owner_ref_next(struct slice *rest, struct owner_ref *out);
 /* The reference with controller: true. */
 bool owner_ref_controller(struct slice owners, struct owner_ref *out);
 /* A reference to `owner` (an object's tree) with controller and blockOwnerDeletion set. */
-struct json *owner_ref_new(struct arena *a, const char *api_version, const char *kind, struct slice name, struct slice uid);
+struct json *owner_ref_new(
+        struct arena *a, const char *api_version, const char *kind, struct slice name, struct slice uid);
 
 struct pod_view {
 	struct meta meta;
 	struct slice node, phase, ip, scheduler;
-	bool is_ready; /* condition Ready is True */
-	bool is_scheduled; /* condition PodScheduled is True */
+	bool is_ready;         /* condition Ready is True */
+	bool is_scheduled;     /* condition PodScheduled is True */
 	int64_t ready_since_s; /* lastTransitionTime of Ready, 0 when absent */
-	int64_t restarts; /* of the container that restarted most */
+	int64_t restarts;      /* of the container that restarted most */
 };
 
 void pod_view_read(struct slice object, struct pod_view *out);
@@ -55,12 +56,12 @@ int64_t kube_time_now_s(void);
 /* status.conditions: sets type's status, reason and message in `list`; lastTransitionTime moves only when the status
  * changes. True when anything changed. `time_field` may add "lastUpdateTime" for deployments (NULL: none). */
 bool condition_set(struct arena *a, struct json *list, const char *type, const char *status, const char *reason,
-	const char *message, const char *time_field);
+        const char *message, const char *time_field);
 struct json *condition_find(const struct json *list, const char *type); /* NULL when absent */
 bool condition_drop(struct json *list, const char *type);
 
 /* "/api/v1/namespaces/NS/PLURAL/NAME/SUB"; group "" is core; ns, name, sub may be empty. In the arena. */
 const char *kube_path(struct arena *a, const char *api_version, const char *plural, struct slice ns, struct slice name,
-	const char *sub);
+        const char *sub);
 
 #endif

@@ -2,7 +2,8 @@
  * and all) and sources (one per object, type and reason: the budget and the window in which messages are combined).
  * Keys are 128-bit hashes of what they stand for, so that an entry is small.
  *
- * A series has at most one request under way; what happens meanwhile only counts, and is sent when the answer is there. */
+ * A series has at most one request under way; what happens meanwhile only counts, and is sent when the answer is there.
+ */
 #include "api/client/recorder.h"
 
 #include "base/check.h"
@@ -135,8 +136,7 @@ static struct series *series_need(struct recorder *r, const struct hash_key *key
 		list_push_back(&r->series_age, &s->link);
 		return s;
 	}
-	LIST_FOREACH(it, &r->series_age)
-	{
+	LIST_FOREACH (it, &r->series_age) {
 		struct series *old = CONTAINER_OF(it, struct series, link);
 		if (r->series.count < SERIES_MAX)
 			break;
@@ -169,10 +169,9 @@ static void maybe_closed(struct recorder *r)
 {
 	if (!r->closing || r->close_posted || r->in_flight)
 		return;
-	MAP_FOREACH(slot, &r->sources)
-	free(slot->value);
-	MAP_FOREACH(slot, &r->series)
-	{
+	MAP_FOREACH (slot, &r->sources)
+		free(slot->value);
+	MAP_FOREACH (slot, &r->series) {
 		struct series *s = slot->value;
 		free(s->path);
 		free(s);
@@ -197,7 +196,8 @@ static void sent(struct client_request *req)
 	s->busy = false;
 	r->in_flight--;
 	if (!req->err.code && !s->path) {
-		struct slice name = json_find((struct slice){req->response->data, req->response->len}, "metadata", "name", NULL);
+		struct slice name =
+		        json_find((struct slice){req->response->data, req->response->len}, "metadata", "name", NULL);
 		s->path = xprintf("%s/%.*s", req->path, SLICE_FMT(name));
 	} else if (req->err.code) {
 		free(TAKE(s->path)); /* expired, or never stored: the next one is a new event */
@@ -214,15 +214,18 @@ static void sent(struct client_request *req)
 		send_update(r, s);
 }
 
-static void send_request(struct recorder *r, struct series *s, struct sending *x, const char *method, const char *path, struct json *body)
+static void send_request(struct recorder *r, struct series *s, struct sending *x, const char *method, const char *path,
+        struct json *body)
 {
 	struct strbuf text = STRBUF_INIT;
 	json_write(&text, body);
 	x->recorder = r;
 	x->series = s;
-	x->request = (struct client_request){.method = method, .path = path, .done = sent,
-		.content_type = strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : NULL,
-		.body = {arena_memdup(&x->arena, text.data, text.len), text.len}};
+	x->request = (struct client_request){.method = method,
+	        .path = path,
+	        .done = sent,
+	        .content_type = strcmp(method, "PATCH") == 0 ? "application/merge-patch+json" : NULL,
+	        .body = {arena_memdup(&x->arena, text.data, text.len), text.len}};
 	strbuf_release(&text);
 	s->busy = true;
 	s->dirty = false;
@@ -257,7 +260,7 @@ static struct json *subject_json(struct arena *a, const struct recorder_subject 
 }
 
 static void send_new(struct recorder *r, struct series *s, const struct recorder_subject *o, const char *type,
-	const char *reason, const char *message)
+        const char *reason, const char *message)
 {
 	struct sending *x = xcalloc(1, sizeof *x);
 	struct arena *a = &x->arena;
@@ -267,7 +270,8 @@ static void send_new(struct recorder *r, struct series *s, const struct recorder
 	clock_gettime(CLOCK_REALTIME, &now);
 	const char *time_text = kube_time_text(a, 0);
 	json_set_cstr(a, meta, "name",
-		arena_printf(a, "%.*s.%llx", SLICE_FMT(o->name), (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec));
+	        arena_printf(a, "%.*s.%llx", SLICE_FMT(o->name),
+	                (unsigned long long)now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec));
 	json_set_str(a, meta, "namespace", ns);
 	json_set(a, e, "involvedObject", subject_json(a, o));
 	json_set_cstr(a, e, "reason", reason);
@@ -282,8 +286,8 @@ static void send_new(struct recorder *r, struct series *s, const struct recorder
 	send_request(r, s, x, "POST", kube_path(a, "v1", "events", ns, SLICE_NULL, NULL), e);
 }
 
-void recorder_event(
-	struct recorder *r, const struct recorder_subject *o, const char *type, const char *reason, const char *fmt, ...)
+void recorder_event(struct recorder *r, const struct recorder_subject *o, const char *type, const char *reason,
+        const char *fmt, ...)
 {
 	char message[MESSAGE_BYTES_MAX + 64];
 	int64_t now_s = kube_time_now_s();
@@ -346,7 +350,7 @@ void recorder_close(struct recorder *r, void (*closed)(void *arg), void *arg)
 	r->closed_arg = arg;
 	r->close_posted = true;
 	r->close_task.run = close_task_run;
-	LIST_FOREACH(it, &r->sends)
-	client_cancel(r->client, &CONTAINER_OF(it, struct sending, link)->request);
+	LIST_FOREACH (it, &r->sends)
+		client_cancel(r->client, &CONTAINER_OF(it, struct sending, link)->request);
 	loop_post(r->client->loop, &r->close_task);
 }

@@ -1,9 +1,9 @@
 /* The event recorder: tells users what a component did, as core/v1 Events.
  *
- * The same event about the same object (type, reason, message) is one Event whose count and lastTimestamp grow. When more
- * than ten different messages of one reason come for one object within ten minutes they are combined. One object may
- * have 25 events at once and then one every five minutes. Sending is in the background and bounded: events are dropped
- * rather than delayed without end. All on the client's loop. */
+ * The same event about the same object (type, reason, message) is one Event whose count and lastTimestamp grow. When
+ * more than ten different messages of one reason come for one object within ten minutes they are combined. One object
+ * may have 25 events at once and then one every five minutes. Sending is in the background and bounded: events are
+ * dropped rather than delayed without end. All on the client's loop. */
 #ifndef K3X_API_CLIENT_RECORDER_H
 #define K3X_API_CLIENT_RECORDER_H
 
@@ -24,7 +24,7 @@ struct recorder_subject {
 
 /* `type` is "Normal" or "Warning". */
 __attribute__((format(printf, 5, 6))) void recorder_event(struct recorder *r, const struct recorder_subject *subject,
-	const char *type, const char *reason, const char *fmt, ...);
+        const char *type, const char *reason, const char *fmt, ...);
 
 static inline struct recorder_subject recorder_about(const char *api_version, const char *kind, const struct meta *m)
 {

@@ -10,7 +10,7 @@ struct reason_row {
 
 static const struct reason_row reasons[] = {
 #define ERR_ROW(name, text, http, reason, grpc, exit_code, retry) {reason, ERR_##name},
-	ERR_ROWS
+        ERR_ROWS
 #undef ERR_ROW
 };
 

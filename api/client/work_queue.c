@@ -224,8 +224,8 @@ static void maybe_closed(struct work_queue *q)
 {
 	if (!q->closing || !q->timer_closed || q->running)
 		return;
-	MAP_FOREACH(slot, &q->items)
-	free(slot->value);
+	MAP_FOREACH (slot, &q->items)
+		free(slot->value);
 	map_release(&q->items);
 	free(q->heap);
 	void (*closed)(void *) = q->closed;
@@ -239,7 +239,7 @@ static void tell_failure(struct work_queue *q, const struct work *w, const struc
 {
 	bool loud = !q->options.quiet && it->failures >= LOUD_AFTER && w->err.code != ERR_CONFLICT;
 	log_event(loud ? LOG_WARN : LOG_DEBUG, q->options.name, "cannot bring about what is wanted; trying again",
-		"key=%.*s failures=%u error=\"%s\"", SLICE_FMT(w->key), it->failures, w->err.msg);
+	        "key=%.*s failures=%u error=\"%s\"", SLICE_FMT(w->key), it->failures, w->err.msg);
 }
 
 static void settle(struct work_queue *q, struct work *w, struct work_item *it)
@@ -303,7 +303,7 @@ struct slice work_text(struct work *w, const struct json *body)
 }
 
 static struct work_call *send_call(struct work *w, const char *method, const char *path, const char *content_type,
-	struct slice body, void (*done)(struct work_call *call))
+        struct slice body, void (*done)(struct work_call *call))
 {
 	struct work_call *c = ARENA_NEW(&w->arena, struct work_call);
 	c->work = w;
@@ -320,19 +320,19 @@ static struct work_call *send_call(struct work *w, const char *method, const cha
 }
 
 struct work_call *work_send_text(
-	struct work *w, const char *method, const char *path, struct slice body, void (*done)(struct work_call *call))
+        struct work *w, const char *method, const char *path, struct slice body, void (*done)(struct work_call *call))
 {
 	return send_call(w, method, path, NULL, body, done);
 }
 
-struct work_call *work_send(
-	struct work *w, const char *method, const char *path, const struct json *body, void (*done)(struct work_call *call))
+struct work_call *work_send(struct work *w, const char *method, const char *path, const struct json *body,
+        void (*done)(struct work_call *call))
 {
 	return send_call(w, method, path, NULL, body ? work_text(w, body) : SLICE_NULL, done);
 }
 
 struct work_call *work_patch(struct work *w, const char *path, const char *content_type, const struct json *body,
-	void (*done)(struct work_call *call))
+        void (*done)(struct work_call *call))
 {
 	return send_call(w, "PATCH", path, content_type, work_text(w, body), done);
 }
@@ -394,11 +394,10 @@ void work_queue_close(struct work_queue *q, void (*closed)(void *arg), void *arg
 	q->closed = closed;
 	q->closed_arg = arg;
 	loop_defer_cancel(&q->defer);
-	LIST_FOREACH(it, &q->works)
-	{
+	LIST_FOREACH (it, &q->works) {
 		struct work *w = CONTAINER_OF(it, struct work, link);
-		LIST_FOREACH(c, &w->calls)
-		client_cancel(q->options.client, &CONTAINER_OF(c, struct work_call, link)->request);
+		LIST_FOREACH (c, &w->calls)
+			client_cancel(q->options.client, &CONTAINER_OF(c, struct work_call, link)->request);
 	}
 	uv_close((uv_handle_t *)&q->timer, on_timer_closed);
 }

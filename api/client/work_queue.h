@@ -3,7 +3,8 @@
  * Adding a key that waits already does nothing; a key that is added while it is being worked on is worked on once more
  * after. At most `workers` keys are worked on at once, each by one struct work, whose API calls run in the background:
  *
- *     run(work) --> work_send() ... --> answers --> done callbacks, which may send more --> nothing outstanding: finished
+ *     run(work) --> work_send() ... --> answers --> done callbacks, which may send more --> nothing outstanding:
+ * finished
  *
  * When a call failed (and its callback did not forgive it) or work_fail() was called, the key comes again after 5 ms,
  * 10 ms, ... up to 1000 s; success forgets the failures. work_again() asks for another look after a time.
@@ -18,9 +19,9 @@ struct work_queue;
 struct work;
 
 struct work_queue_options {
-	const char *name; /* for the log; static */
+	const char *name;      /* for the log; static */
 	struct client *client; /* calls go through it */
-	unsigned workers; /* keys worked on at once; 0: 8 */
+	unsigned workers;      /* keys worked on at once; 0: 8 */
 	void (*run)(struct work *w);
 	void *arg;
 	bool quiet; /* failures are expected: log them at debug level only */
@@ -39,10 +40,10 @@ size_t work_queue_len(const struct work_queue *q); /* keys known: waiting, delay
 
 struct work {
 	struct work_queue *queue;
-	void *arg; /* the queue's */
+	void *arg;                  /* the queue's */
 	struct slice key, ns, name; /* "ns/name" cut in two; ns is empty for cluster scope */
-	struct arena arena; /* lives until the work is finished */
-	void *data; /* the controller's own, NULL at first */
+	struct arena arena;         /* lives until the work is finished */
+	void *data;                 /* the controller's own, NULL at first */
 	/* the queue's own */
 	unsigned outstanding;
 	bool failed;
@@ -65,16 +66,17 @@ struct work_call {
  * With `done` the callback decides: call work_fail(w, &call->request.err) for what is an error. Returns the call, so
  * that its arg can be set. */
 struct work_call *work_send(struct work *w, const char *method, const char *path, const struct json *body,
-	void (*done)(struct work_call *call));
+        void (*done)(struct work_call *call));
 /* The same with a body that is written already; it must live in the work's arena. */
-struct work_call *work_send_text(struct work *w, const char *method, const char *path, struct slice body,
-	void (*done)(struct work_call *call));
+struct work_call *work_send_text(
+        struct work *w, const char *method, const char *path, struct slice body, void (*done)(struct work_call *call));
 /* The text of a tree in the work's arena, for work_send_text(). */
 struct slice work_text(struct work *w, const struct json *body);
 /* PATCH with "application/merge-patch+json" or another type. */
 struct work_call *work_patch(struct work *w, const char *path, const char *content_type, const struct json *body,
-	void (*done)(struct work_call *call));
-/* Ready-made callbacks: what is gone already is fine; what is gone or was changed meanwhile is somebody else's event. */
+        void (*done)(struct work_call *call));
+/* Ready-made callbacks: what is gone already is fine; what is gone or was changed meanwhile is somebody else's event.
+ */
 void work_done_ignore_missing(struct work_call *call);
 
 /* The key is tried again, rate-limited. The first error is kept. */

@@ -32,7 +32,9 @@ int cidr_pool_init(struct cidr_pool *p, const char *network, unsigned part_bits,
 	if (!parse(slice_of(network), &p->base, &bits))
 		return err_set(err, ERR_INVAL, "cluster CIDR \"%s\": not an IPv4 network like 10.42.0.0/16", network);
 	if (bits > part_bits || part_bits - bits > 16 || bits == 0)
-		return err_set(err, ERR_INVAL, "cluster CIDR \"%s\": must be larger than a node's /%u, by at most 16 bits", network, part_bits);
+		return err_set(err, ERR_INVAL,
+		        "cluster CIDR \"%s\": must be larger than a node's /%u, by at most 16 bits", network,
+		        part_bits);
 	p->base &= ~0u << (32 - bits);
 	p->count = 1u << (part_bits - bits);
 	p->taken = xcalloc(1, p->count / 8 + 1);
@@ -74,7 +76,7 @@ bool cidr_pool_give(struct cidr_pool *p, struct slice cidr)
 	uint32_t at;
 	if (!place(p, cidr, &at) || !is_taken(p, at))
 		return false;
-	p->taken[at / 8] &= (uint8_t)~(1u << (at % 8));
+	p->taken[at / 8] &= (uint8_t) ~(1u << (at % 8));
 	return true;
 }
 
@@ -87,7 +89,8 @@ bool cidr_pool_next(struct cidr_pool *p, char out[CIDR_TEXT_MAX])
 		uint32_t address = p->base + (at << (32 - p->part_bits));
 		p->taken[at / 8] |= (uint8_t)(1u << (at % 8));
 		p->next = (at + 1) % p->count; /* what was given back rests a while */
-		snprintf(out, CIDR_TEXT_MAX, "%u.%u.%u.%u/%u", address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, p->part_bits);
+		snprintf(out, CIDR_TEXT_MAX, "%u.%u.%u.%u/%u", address >> 24, address >> 16 & 255, address >> 8 & 255,
+		        address & 255, p->part_bits);
 		return true;
 	}
 	return false;

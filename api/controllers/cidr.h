@@ -6,11 +6,11 @@
 #include "base/mem/str.h"
 
 struct cidr_pool {
-	uint32_t base; /* host order */
+	uint32_t base;      /* host order */
 	unsigned part_bits; /* 24: parts are /24 */
 	uint32_t count;
 	uint8_t *taken; /* one bit each */
-	uint32_t next; /* where to look first */
+	uint32_t next;  /* where to look first */
 };
 
 enum { CIDR_TEXT_MAX = 20 };

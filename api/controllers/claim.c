@@ -14,8 +14,9 @@ static void adopt(struct claim *c, const struct meta *child)
 	struct json *patch = json_new(a, JSON_OBJECT), *meta = json_need(a, patch, "metadata", JSON_OBJECT);
 	json_set_str(a, meta, "uid", child->uid);
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
-		owner_ref_new(a, c->api_version, c->kind, c->owner.name, c->owner.uid));
-	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch, work_done_ignore_missing);
+	        owner_ref_new(a, c->api_version, c->kind, c->owner.name, c->owner.uid));
+	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch,
+	        work_done_ignore_missing);
 }
 
 static void release(struct claim *c, const struct meta *child)
@@ -27,14 +28,15 @@ static void release(struct claim *c, const struct meta *child)
 	json_set_str(a, ref, "uid", c->owner.uid);
 	json_set_str(a, meta, "uid", child->uid);
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY), ref);
-	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch, work_done_ignore_missing);
+	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch,
+	        work_done_ignore_missing);
 }
 
 static bool may_adopt(struct claim *c, struct slice text, const struct meta *child)
 {
 	struct slice phase = c->adopts_inactive ? SLICE_NULL : json_find(text, "status", "phase", NULL);
 	return !c->owner.deletion_timestamp.len && !child->deletion_timestamp.len && !slice_is(phase, "Failed") &&
-		!slice_is(phase, "Succeeded");
+	       !slice_is(phase, "Succeeded");
 }
 
 struct informer_object **claim_children(struct claim *c, size_t *count, bool *changes)

@@ -1,5 +1,5 @@
-/* The context of the controllers: starts every row of the table, starts their queues when all informers have their first
- * objects, and closes in the reverse order: handlers, queues and recorders, states. */
+/* The context of the controllers: starts every row of the table, starts their queues when all informers have their
+ * first objects, and closes in the reverse order: handlers, queues and recorders, states. */
 #include "api/controllers/controllers_int.h"
 
 #include "base/log.h"
@@ -12,16 +12,16 @@ static const struct {
 	void (*release)(void *state);
 	void (*stop)(void *state); /* NULL: nothing of its own to take off */
 } table[] = {
-	{"namespace", namespace_controller_start, namespace_controller_release, NULL},
-	{"serviceaccount", service_account_controller_start, service_account_controller_release, NULL},
-	{"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
-	{"deployment", deployment_controller_start, deployment_controller_release, NULL},
-	{"endpointslice", endpoint_slice_controller_start, endpoint_slice_controller_release, NULL},
-	{"nodeipam", node_ipam_controller_start, node_ipam_controller_release, NULL},
-	{"nodelifecycle", node_lifecycle_controller_start, node_lifecycle_controller_release, NULL},
-	{"tainteviction", taint_eviction_controller_start, taint_eviction_controller_release, NULL},
-	{"token", token_controller_start, token_controller_release, NULL},
-	{"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
+        {"namespace", namespace_controller_start, namespace_controller_release, NULL},
+        {"serviceaccount", service_account_controller_start, service_account_controller_release, NULL},
+        {"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
+        {"deployment", deployment_controller_start, deployment_controller_release, NULL},
+        {"endpointslice", endpoint_slice_controller_start, endpoint_slice_controller_release, NULL},
+        {"nodeipam", node_ipam_controller_start, node_ipam_controller_release, NULL},
+        {"nodelifecycle", node_lifecycle_controller_start, node_lifecycle_controller_release, NULL},
+        {"tainteviction", taint_eviction_controller_start, taint_eviction_controller_release, NULL},
+        {"token", token_controller_start, token_controller_release, NULL},
+        {"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
 };
 
 struct queue_row {
@@ -42,11 +42,11 @@ struct listener_row {
 /* ---- what controllers are made of ---- */
 
 struct work_queue *controllers_queue(
-	struct controllers *c, const char *name, unsigned workers, void (*run)(struct work *w), void *arg)
+        struct controllers *c, const char *name, unsigned workers, void (*run)(struct work *w), void *arg)
 {
 	struct queue_row *row = ARENA_NEW(&c->arena, struct queue_row);
-	row->queue = work_queue_new(
-		&(struct work_queue_options){.name = name, .client = c->client, .workers = workers, .run = run, .arg = arg});
+	row->queue = work_queue_new(&(struct work_queue_options){
+	        .name = name, .client = c->client, .workers = workers, .run = run, .arg = arg});
 	list_push_back(&c->queues, &row->link);
 	return row->queue;
 }
@@ -59,7 +59,8 @@ struct recorder *controllers_recorder(struct controllers *c, const char *compone
 	return row->recorder;
 }
 
-struct shared_informer *controllers_listen(struct controllers *c, const char *path, const struct informer_handler *handler)
+struct shared_informer *controllers_listen(
+        struct controllers *c, const char *path, const struct informer_handler *handler)
 {
 	struct shared_informer *i = informer_set_get(c->informers, path);
 	struct listener_row *row = ARENA_NEW(&c->arena, struct listener_row);
@@ -98,8 +99,8 @@ static void start_queues(void *arg)
 {
 	struct controllers *c = arg;
 	log_info("controllers", "started", "queues=%d", (int)COUNT_OF(table));
-	LIST_FOREACH(it, &c->queues)
-	work_queue_start(CONTAINER_OF(it, struct queue_row, link)->queue);
+	LIST_FOREACH (it, &c->queues)
+		work_queue_start(CONTAINER_OF(it, struct queue_row, link)->queue);
 }
 
 static int read_root_ca(struct controllers *c, const char *file, struct err *err)
@@ -163,15 +164,13 @@ void controllers_close(struct controllers *c, void (*closed)(void *arg), void *a
 	for (size_t i = 0; i < COUNT_OF(table); i++)
 		if (table[i].stop)
 			table[i].stop(c->states[i]);
-	LIST_FOREACH(it, &c->listeners)
-	informer_set_ignore(&CONTAINER_OF(it, struct listener_row, link)->handler);
-	LIST_FOREACH(it, &c->queues)
-	{
+	LIST_FOREACH (it, &c->listeners)
+		informer_set_ignore(&CONTAINER_OF(it, struct listener_row, link)->handler);
+	LIST_FOREACH (it, &c->queues) {
 		closing_hold(&c->closing);
 		work_queue_close(CONTAINER_OF(it, struct queue_row, link)->queue, closing_part_done, &c->closing);
 	}
-	LIST_FOREACH(it, &c->recorders)
-	{
+	LIST_FOREACH (it, &c->recorders) {
 		closing_hold(&c->closing);
 		recorder_close(CONTAINER_OF(it, struct recorder_row, link)->recorder, closing_part_done, &c->closing);
 	}

@@ -1,7 +1,7 @@
 /* The controllers that upstream runs in kube-controller-manager, on one loop over shared informers.
  *
- * See README.md for which there are. They act through the client's identity and listen to the informers of the set, which
- * the scheduler may share. All functions on the client's loop. */
+ * See README.md for which there are. They act through the client's identity and listen to the informers of the set,
+ * which the scheduler may share. All functions on the client's loop. */
 #ifndef K3X_API_CONTROLLERS_CONTROLLERS_H
 #define K3X_API_CONTROLLERS_CONTROLLERS_H
 
@@ -11,14 +11,15 @@
 struct controllers;
 
 struct controllers_options {
-	struct client *client; /* borrowed */
+	struct client *client;          /* borrowed */
 	struct informer_set *informers; /* borrowed; closed by the caller after controllers_close() has completed */
-	const char *root_ca_file; /* PEM: becomes kube-root-ca.crt in every namespace; NULL: not published */
-	const char *cluster_cidr; /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
-	unsigned node_grace_s; /* a node that is silent for longer is Unknown; 0: 50 */
+	const char *root_ca_file;       /* PEM: becomes kube-root-ca.crt in every namespace; NULL: not published */
+	const char *cluster_cidr;       /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
+	unsigned node_grace_s;          /* a node that is silent for longer is Unknown; 0: 50 */
 };
 
-/* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied. */
+/* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied.
+ */
 int controllers_new(const struct controllers_options *options, struct controllers **ret, struct err *err);
 void controllers_close(struct controllers *c, void (*closed)(void *arg), void *arg);
 

@@ -1,6 +1,6 @@
 /* What the controllers share: the context they live in, and the table of them. A controller is one file with one start
- * function that makes its state, its queue and its handlers; the context closes queues, handlers and recorders, and then
- * calls the release function for the state. */
+ * function that makes its state, its queue and its handlers; the context closes queues, handlers and recorders, and
+ * then calls the release function for the state. */
 #ifndef K3X_API_CONTROLLERS_CONTROLLERS_INT_H
 #define K3X_API_CONTROLLERS_CONTROLLERS_INT_H
 
@@ -30,7 +30,7 @@ static const char strategic_patch[] = "application/strategic-merge-patch+json";
 struct controllers {
 	struct client *client;
 	struct informer_set *informers;
-	struct arena arena; /* options and small things that live as long as this */
+	struct arena arena;  /* options and small things that live as long as this */
 	const char *root_ca; /* PEM text, NULL: none */
 	const char *cluster_cidr;
 	unsigned node_grace_s;
@@ -43,9 +43,10 @@ struct controllers {
 
 /* All three end with the context. The queue starts when the informers are synced. */
 struct work_queue *controllers_queue(
-	struct controllers *c, const char *name, unsigned workers, void (*run)(struct work *w), void *arg);
+        struct controllers *c, const char *name, unsigned workers, void (*run)(struct work *w), void *arg);
 struct recorder *controllers_recorder(struct controllers *c, const char *component);
-struct shared_informer *controllers_listen(struct controllers *c, const char *path, const struct informer_handler *handler);
+struct shared_informer *controllers_listen(
+        struct controllers *c, const char *path, const struct informer_handler *handler);
 
 static inline uint64_t controllers_now_ms(const struct controllers *c)
 {

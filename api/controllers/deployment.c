@@ -43,7 +43,8 @@ static void wake_owner(struct deployments *s, struct slice set_text)
 		work_queue_add(s->queue, o->key);
 		return;
 	}
-	INFORMER_GROUP_FOREACH(d, ref.uid.len ? NULL : informer_index_group(s->by_namespace, m.ns)) /* an orphan: it may be adopted */
+	INFORMER_GROUP_FOREACH(
+	        d, ref.uid.len ? NULL : informer_index_group(s->by_namespace, m.ns)) /* an orphan: it may be adopted */
 	work_queue_add(s->queue, d->key);
 }
 
@@ -109,17 +110,24 @@ static bool claim(struct rollout *y)
 	struct label_selector selector;
 	bool nothing, changes;
 	size_t n;
-	if (label_selector_from_json(&y->work->arena, json_get(y->spec, "selector"), &selector, &nothing, NULL) != 0 || nothing)
+	if (label_selector_from_json(&y->work->arena, json_get(y->spec, "selector"), &selector, &nothing, NULL) != 0 ||
+	        nothing)
 		return false;
 	if (selector.count == 0) {
 		struct recorder_subject about = recorder_about(api_version, kind, &y->meta);
 		recorder_event(y->s->recorder, &about, "Warning", "SelectingAll",
-			"This deployment is selecting all pods. A non-empty selector is required.");
+		        "This deployment is selecting all pods. A non-empty selector is required.");
 		return false;
 	}
-	struct claim c = {.work = y->work, .api_version = api_version, .kind = kind, .child_api_version = api_version,
-		.child_plural = "replicasets", .owner = y->meta, .selector = &selector, .by_owner = y->s->sets_by_owner,
-		.adopts_inactive = true};
+	struct claim c = {.work = y->work,
+	        .api_version = api_version,
+	        .kind = kind,
+	        .child_api_version = api_version,
+	        .child_plural = "replicasets",
+	        .owner = y->meta,
+	        .selector = &selector,
+	        .by_owner = y->s->sets_by_owner,
+	        .adopts_inactive = true};
 	struct informer_object **objects = claim_children(&c, &n, &changes);
 	deployment_find_sets(y, objects, n);
 	return !changes;
@@ -213,9 +221,10 @@ void *deployment_controller_start(struct controllers *c)
 	s->recorder = controllers_recorder(c, "deployment-controller");
 	s->queue = controllers_queue(c, "deployment", 8, run, s);
 	s->deployments = controllers_listen(
-		c, DEPLOYMENTS, &(struct informer_handler){.added = changed, .updated = updated, .arg = s});
+	        c, DEPLOYMENTS, &(struct informer_handler){.added = changed, .updated = updated, .arg = s});
 	s->sets = controllers_listen(c, REPLICASETS,
-		&(struct informer_handler){.added = set_changed, .updated = set_updated, .deleted = set_changed, .arg = s});
+	        &(struct informer_handler){
+	                .added = set_changed, .updated = set_updated, .deleted = set_changed, .arg = s});
 	s->pods = controllers_listen(c, PODS, &(struct informer_handler){.deleted = pod_deleted, .arg = s});
 	s->by_namespace = informer_index_get(s->deployments, "namespace", informer_index_namespace);
 	s->sets_by_owner = informer_index_get(s->sets, "owner", informer_index_owner);

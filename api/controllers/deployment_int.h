@@ -42,8 +42,9 @@ struct rollout {
 	struct child_set *fresh; /* the set of the present template, NULL: none yet */
 	/* for the status */
 	bool judge_progress; /* conditions of progress are kept up */
-	int64_t collisions; /* status.collisionCount */
-	const char *progress_status, *progress_reason, *progress_message; /* what a step has to say of it; NULL: nothing */
+	int64_t collisions;  /* status.collisionCount */
+	const char *progress_status, *progress_reason,
+	        *progress_message; /* what a step has to say of it; NULL: nothing */
 };
 
 /* ---- deployment_sets.c ---- */
@@ -54,10 +55,10 @@ void deployment_create_set(struct rollout *y);
 bool deployment_refresh_set(struct rollout *y);
 /* True when a call was sent: the size or the annotations differ. */
 bool deployment_scale_set(struct rollout *y, struct child_set *set, int64_t want);
-bool deployment_roll(struct rollout *y); /* true when something was scaled */
+bool deployment_roll(struct rollout *y);       /* true when something was scaled */
 bool deployment_is_scaling(struct rollout *y); /* spec.replicas was changed in the middle of a rollout, or at rest */
-void deployment_scale_all(struct rollout *y); /* proportionally */
-void deployment_clean_up(struct rollout *y); /* beyond the history limit */
+void deployment_scale_all(struct rollout *y);  /* proportionally */
+void deployment_clean_up(struct rollout *y);   /* beyond the history limit */
 int64_t deployment_annotation_int(const struct json *object, const char *name); /* 0 when absent */
 
 /* ---- deployment_status.c ---- */

@@ -71,8 +71,8 @@ static int64_t total_replicas(struct rollout *y)
 
 static bool is_own_annotation(struct slice key)
 {
-	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration", REVISION, REVISION_HISTORY,
-		DESIRED_REPLICAS, MAX_REPLICAS, "deprecated.deployment.rollback.to"};
+	static const char *const own[] = {"kubectl.kubernetes.io/last-applied-configuration", REVISION,
+	        REVISION_HISTORY, DESIRED_REPLICAS, MAX_REPLICAS, "deprecated.deployment.rollback.to"};
 	for (size_t i = 0; i < COUNT_OF(own); i++)
 		if (slice_is(key, own[i]))
 			return true;
@@ -90,15 +90,16 @@ static bool wanted_annotations(struct rollout *y, const struct child_set *have, 
 	struct arena *a = &y->work->arena;
 	struct json *old = have ? json_path(have->tree, "metadata", "annotations", NULL) : NULL;
 	int64_t revision = next_revision(y);
-	JSON_FOREACH(it, json_path(y->object, "metadata", "annotations", NULL))
-	if (!is_own_annotation(it->key) && !slice_eq(json_str(json_get_slice(old, it->key)), json_str(it)))
-		json_set_slice(a, out, it->key, json_copy(a, it));
+	JSON_FOREACH (it, json_path(y->object, "metadata", "annotations", NULL))
+		if (!is_own_annotation(it->key) && !slice_eq(json_str(json_get_slice(old, it->key)), json_str(it)))
+			json_set_slice(a, out, it->key, json_copy(a, it));
 	if (!have || have->revision < revision) {
 		set_int_annotation(a, out, REVISION, revision);
 		struct slice past = json_get_str(old, REVISION_HISTORY);
 		if (have && have->revision > 0)
 			json_set_cstr(a, out, REVISION_HISTORY,
-				past.len ? arena_printf(a, "%.*s,%" PRId64, SLICE_FMT(past), have->revision) : arena_printf(a, "%" PRId64, have->revision));
+			        past.len ? arena_printf(a, "%.*s,%" PRId64, SLICE_FMT(past), have->revision)
+			                 : arena_printf(a, "%" PRId64, have->revision));
 	}
 	return out->first != NULL;
 }
@@ -122,7 +123,8 @@ bool deployment_refresh_set(struct rollout *y)
 		differs = true;
 	}
 	if (differs)
-		work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL), merge_patch, patch, NULL);
+		work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL),
+		        merge_patch, patch, NULL);
 	return differs;
 }
 
@@ -140,10 +142,12 @@ static struct json *new_set(struct rollout *y, const char *hash)
 	json_set_cstr(a, json_need(a, selector, "matchLabels", JSON_OBJECT), "pod-template-hash", hash);
 	json_set_cstr(a, meta, "name", arena_printf(a, "%.*s-%s", SLICE_FMT(y->meta.name), hash));
 	json_set(a, meta, "labels", json_copy(a, labels));
-	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY), owner_ref_new(a, api_version, "Deployment", y->meta.name, y->meta.uid));
+	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
+	        owner_ref_new(a, api_version, "Deployment", y->meta.name, y->meta.uid));
 	wanted_annotations(y, NULL, annotations);
 	size_annotations(y, annotations);
-	json_set_int(a, spec, "replicas", rollout_new_replicas(y->replicas, y->surge, total_replicas(y), 0, y->is_recreate));
+	json_set_int(
+	        a, spec, "replicas", rollout_new_replicas(y->replicas, y->surge, total_replicas(y), 0, y->is_recreate));
 	json_set_int(a, spec, "minReadySeconds", json_get_int(y->spec, "minReadySeconds", 0));
 	json_set(a, spec, "selector", selector);
 	json_set(a, spec, "template", template);
@@ -195,7 +199,8 @@ static void created(struct work_call *call)
 	struct slice name = json_str(json_path(set, "metadata", "name", NULL));
 	int64_t size = json_int(json_path(set, "spec", "replicas", NULL), 0);
 	if (size > 0)
-		recorder_event(y->s->recorder, &about, "Normal", "ScalingReplicaSet", "Scaled up replica set %.*s from 0 to %" PRId64, SLICE_FMT(name), size);
+		recorder_event(y->s->recorder, &about, "Normal", "ScalingReplicaSet",
+		        "Scaled up replica set %.*s from 0 to %" PRId64, SLICE_FMT(name), size);
 	y->progress_status = "True";
 	y->progress_reason = "NewReplicaSetCreated";
 	y->progress_message = arena_printf(a, "Created new replica set \"%.*s\"", SLICE_FMT(name));
@@ -210,7 +215,8 @@ void deployment_create_set(struct rollout *y)
 	struct json *set = new_set(y, hash);
 	struct slice name = json_str(json_path(set, "metadata", "name", NULL));
 	y->work->data = (void *)kube_path(a, api_version, "replicasets", y->meta.ns, name, NULL);
-	work_send(y->work, "POST", kube_path(a, api_version, "replicasets", y->meta.ns, SLICE_NULL, NULL), set, created)->arg = y;
+	work_send(y->work, "POST", kube_path(a, api_version, "replicasets", y->meta.ns, SLICE_NULL, NULL), set, created)
+	        ->arg = y;
 }
 
 /* ---- sizes ---- */
@@ -219,26 +225,33 @@ bool deployment_scale_set(struct rollout *y, struct child_set *set, int64_t want
 {
 	struct arena *a = &y->work->arena;
 	bool size_differs = want != set->replicas;
-	bool notes_differ = set->replicas > 0 && (deployment_annotation_int(set->tree, DESIRED_REPLICAS) != y->replicas ||
-							 deployment_annotation_int(set->tree, MAX_REPLICAS) != y->replicas + y->surge);
+	bool notes_differ = set->replicas > 0 &&
+	                    (deployment_annotation_int(set->tree, DESIRED_REPLICAS) != y->replicas ||
+	                            deployment_annotation_int(set->tree, MAX_REPLICAS) != y->replicas + y->surge);
 	if (!size_differs && !notes_differ)
 		return false;
 	struct json *patch = patch_new(a, set->meta.resource_version);
 	size_annotations(y, json_need(a, json_get(patch, "metadata"), "annotations", JSON_OBJECT));
 	json_set_int(a, json_need(a, patch, "spec", JSON_OBJECT), "replicas", want);
-	work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL), merge_patch, patch, NULL);
+	work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL), merge_patch,
+	        patch, NULL);
 	if (size_differs) {
 		struct recorder_subject about = recorder_about(api_version, "Deployment", &y->meta);
-		recorder_event(y->s->recorder, &about, "Normal", "ScalingReplicaSet", "Scaled %s replica set %.*s from %" PRId64 " to %" PRId64,
-			want > set->replicas ? "up" : "down", SLICE_FMT(set->meta.name), set->replicas, want);
+		recorder_event(y->s->recorder, &about, "Normal", "ScalingReplicaSet",
+		        "Scaled %s replica set %.*s from %" PRId64 " to %" PRId64, want > set->replicas ? "up" : "down",
+		        SLICE_FMT(set->meta.name), set->replicas, want);
 	}
 	return size_differs;
 }
 
 static struct rollout_set numbers(const struct child_set *set)
 {
-	return (struct rollout_set){.replicas = set->replicas, .available = set->available, .created_s = set->created_s,
-		.name = set->meta.name, .max_before = deployment_annotation_int(set->tree, MAX_REPLICAS), .want = set->replicas};
+	return (struct rollout_set){.replicas = set->replicas,
+	        .available = set->available,
+	        .created_s = set->created_s,
+	        .name = set->meta.name,
+	        .max_before = deployment_annotation_int(set->tree, MAX_REPLICAS),
+	        .want = set->replicas};
 }
 
 static struct child_set *named(struct rollout *y, struct slice name)
@@ -278,7 +291,7 @@ bool deployment_is_scaling(struct rollout *y)
 	for (size_t i = 0; i < y->count; i++) {
 		struct json *annotations = json_path(y->sets[i].tree, "metadata", "annotations", NULL);
 		if (y->sets[i].replicas > 0 && json_get(annotations, DESIRED_REPLICAS) &&
-			deployment_annotation_int(y->sets[i].tree, DESIRED_REPLICAS) != y->replicas)
+		        deployment_annotation_int(y->sets[i].tree, DESIRED_REPLICAS) != y->replicas)
 			return true;
 	}
 	return false;
@@ -311,11 +324,12 @@ void deployment_scale_all(struct rollout *y)
 		return;
 	}
 	bool saturated = fresh && fresh->replicas == y->replicas && fresh->available == y->replicas &&
-		deployment_annotation_int(fresh->tree, DESIRED_REPLICAS) == y->replicas;
+	                 deployment_annotation_int(fresh->tree, DESIRED_REPLICAS) == y->replicas;
 	if (!saturated && y->is_recreate)
 		return;
 	if (!saturated)
-		rollout_scale(active, n, y->replicas, y->surge, json_int(json_path(y->object, "status", "replicas", NULL), 0));
+		rollout_scale(active, n, y->replicas, y->surge,
+		        json_int(json_path(y->object, "status", "replicas", NULL), 0));
 	for (size_t i = 0; i < n; i++) {
 		struct child_set *set = named(y, active[i].name);
 		if (!saturated)
@@ -347,6 +361,7 @@ void deployment_clean_up(struct rollout *y)
 		struct child_set *set = old[i];
 		if (set->status_replicas || set->replicas || set->meta.generation > set->observed)
 			continue;
-		work_send(y->work, "DELETE", kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL), NULL, work_done_ignore_missing);
+		work_send(y->work, "DELETE", kube_path(a, api_version, "replicasets", y->meta.ns, set->meta.name, NULL),
+		        NULL, work_done_ignore_missing);
 	}
 }

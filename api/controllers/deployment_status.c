@@ -1,5 +1,6 @@
 /* The status of a deployment: counts, the conditions Available, Progressing and ReplicaFailure, and the revision in its
- * annotations, written in one patch and only when something differs. Upstream: pkg/controller/deployment/progress.go. */
+ * annotations, written in one patch and only when something differs. Upstream: pkg/controller/deployment/progress.go.
+ */
 #include "api/controllers/deployment_int.h"
 
 #include <inttypes.h>
@@ -28,19 +29,20 @@ static struct counts count(struct rollout *y)
 static struct counts counts_of(const struct json *status)
 {
 	return (struct counts){
-		.observed = json_get_int(status, "observedGeneration", 0),
-		.replicas = json_get_int(status, "replicas", 0),
-		.updated = json_get_int(status, "updatedReplicas", 0),
-		.ready = json_get_int(status, "readyReplicas", 0),
-		.available = json_get_int(status, "availableReplicas", 0),
-		.unavailable = json_get_int(status, "unavailableReplicas", 0),
-		.collisions = json_get_int(status, "collisionCount", 0),
+	        .observed = json_get_int(status, "observedGeneration", 0),
+	        .replicas = json_get_int(status, "replicas", 0),
+	        .updated = json_get_int(status, "updatedReplicas", 0),
+	        .ready = json_get_int(status, "readyReplicas", 0),
+	        .available = json_get_int(status, "availableReplicas", 0),
+	        .unavailable = json_get_int(status, "unavailableReplicas", 0),
+	        .collisions = json_get_int(status, "collisionCount", 0),
 	};
 }
 
 static bool is_complete(struct rollout *y, const struct counts *k)
 {
-	return k->updated == y->replicas && k->replicas == y->replicas && k->available == y->replicas && k->observed >= y->meta.generation;
+	return k->updated == y->replicas && k->replicas == y->replicas && k->available == y->replicas &&
+	       k->observed >= y->meta.generation;
 }
 
 bool deployment_is_complete(struct rollout *y)
@@ -52,7 +54,7 @@ bool deployment_is_complete(struct rollout *y)
 static bool has_progressed(const struct counts *now, const struct counts *before)
 {
 	return now->updated > before->updated || now->replicas - now->updated < before->replicas - before->updated ||
-		now->ready > before->ready || now->available > before->available;
+	       now->ready > before->ready || now->available > before->available;
 }
 
 /* ---- conditions ---- */
@@ -67,10 +69,11 @@ static const char *set_name(struct rollout *y, const char *what)
 {
 	struct arena *a = &y->work->arena;
 	return y->fresh ? arena_printf(a, "ReplicaSet \"%.*s\" %s", SLICE_FMT(y->fresh->meta.name), what)
-			: arena_printf(a, "Deployment \"%.*s\" %s", SLICE_FMT(y->meta.name), what);
+	                : arena_printf(a, "Deployment \"%.*s\" %s", SLICE_FMT(y->meta.name), what);
 }
 
-static bool progressing_set(struct rollout *y, struct json *list, const char *status, const char *reason, const char *message)
+static bool progressing_set(
+        struct rollout *y, struct json *list, const char *status, const char *reason, const char *message)
 {
 	struct json *now = condition_find(list, "Progressing");
 	if (now && slice_is(json_get_str(now, "status"), status) && slice_is(json_get_str(now, "reason"), reason))
@@ -83,7 +86,8 @@ static bool progressing_renew(struct rollout *y, struct json *list)
 {
 	struct arena *a = &y->work->arena;
 	struct json *c = condition_find(list, "Progressing");
-	condition_set(a, list, "Progressing", "True", "ReplicaSetUpdated", set_name(y, "is progressing."), "lastUpdateTime");
+	condition_set(
+	        a, list, "Progressing", "True", "ReplicaSetUpdated", set_name(y, "is progressing."), "lastUpdateTime");
 	c = condition_find(list, "Progressing");
 	json_set_cstr(a, c, "lastUpdateTime", kube_time_text(a, 0));
 	return true;
@@ -105,15 +109,19 @@ static bool judge_progress(struct rollout *y, struct json *list, const struct co
 		return condition_drop(list, "Progressing");
 	if (!condition && y->fresh && !y->progress_reason)
 		progressing_set(y, list, "True", "FoundNewReplicaSet",
-			arena_printf(&y->work->arena, "Found new replica set \"%.*s\"", SLICE_FMT(y->fresh->meta.name)));
-	if (now->replicas == now->updated && condition && slice_is(json_get_str(condition, "reason"), "NewReplicaSetAvailable"))
+		        arena_printf(
+		                &y->work->arena, "Found new replica set \"%.*s\"", SLICE_FMT(y->fresh->meta.name)));
+	if (now->replicas == now->updated && condition &&
+	        slice_is(json_get_str(condition, "reason"), "NewReplicaSetAvailable"))
 		return false;
 	if (is_complete(y, now))
-		return progressing_set(y, list, "True", "NewReplicaSetAvailable", set_name(y, "has successfully progressed."));
+		return progressing_set(
+		        y, list, "True", "NewReplicaSetAvailable", set_name(y, "has successfully progressed."));
 	if (has_progressed(now, before))
 		return progressing_renew(y, list);
 	if (is_timed_out(y, condition))
-		return progressing_set(y, list, "False", "ProgressDeadlineExceeded", set_name(y, "has timed out progressing."));
+		return progressing_set(
+		        y, list, "False", "ProgressDeadlineExceeded", set_name(y, "has timed out progressing."));
 	return false;
 }
 
@@ -122,20 +130,24 @@ static bool judge_availability(struct rollout *y, struct json *list, const struc
 	int64_t most_missing = y->is_recreate ? 0 : (y->unavailable < y->replicas ? y->unavailable : y->replicas);
 	bool enough = k->available >= y->replicas - most_missing;
 	return condition_set(&y->work->arena, list, "Available", enough ? "True" : "False",
-		enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-		enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", "lastUpdateTime");
+	        enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+	        enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.",
+	        "lastUpdateTime");
 }
 
 static bool judge_failures(struct rollout *y, struct json *list)
 {
-	struct json *failure = y->fresh ? condition_find(json_path(y->fresh->tree, "status", "conditions", NULL), "ReplicaFailure") : NULL;
+	struct json *failure =
+	        y->fresh ? condition_find(json_path(y->fresh->tree, "status", "conditions", NULL), "ReplicaFailure")
+	                 : NULL;
 	for (size_t i = 0; i < y->count && !failure; i++)
 		failure = condition_find(json_path(y->sets[i].tree, "status", "conditions", NULL), "ReplicaFailure");
 	if (!failure)
 		return condition_drop(list, "ReplicaFailure");
 	struct arena *a = &y->work->arena;
-	return condition_set(a, list, "ReplicaFailure", json_cstr(a, json_get(failure, "status")), json_cstr(a, json_get(failure, "reason")),
-		json_cstr(a, json_get(failure, "message")), "lastUpdateTime");
+	return condition_set(a, list, "ReplicaFailure", json_cstr(a, json_get(failure, "status")),
+	        json_cstr(a, json_get(failure, "reason")), json_cstr(a, json_get(failure, "message")),
+	        "lastUpdateTime");
 }
 
 /* A rollout that does not move has to be looked at when its deadline is over. */
@@ -143,7 +155,8 @@ static void watch_deadline(struct rollout *y, const struct json *list, const str
 {
 	struct json *c = condition_find(list, "Progressing");
 	struct slice reason = json_get_str(c, "reason");
-	if (!c || !deadline_s(y) || is_complete(y, k) || slice_is(reason, "ProgressDeadlineExceeded") || slice_is(reason, "NewReplicaSetAvailable"))
+	if (!c || !deadline_s(y) || is_complete(y, k) || slice_is(reason, "ProgressDeadlineExceeded") ||
+	        slice_is(reason, "NewReplicaSetAvailable"))
 		return;
 	int64_t left = kube_time_parse(json_get_str(c, "lastUpdateTime")) + deadline_s(y) - kube_time_now_s();
 	work_again(y->work, (left < 0 ? 0 : left + 1) * 1000);
@@ -176,8 +189,8 @@ static bool write_revision(struct rollout *y, struct json *patch)
 
 static void send_status(struct rollout *y, struct json *patch)
 {
-	work_patch(y->work, kube_path(&y->work->arena, "apps/v1", "deployments", y->meta.ns, y->meta.name, "status"), merge_patch, patch,
-		work_done_ignore_missing);
+	work_patch(y->work, kube_path(&y->work->arena, "apps/v1", "deployments", y->meta.ns, y->meta.name, "status"),
+	        merge_patch, patch, work_done_ignore_missing);
 }
 
 void deployment_write_status(struct rollout *y)
@@ -190,13 +203,15 @@ void deployment_write_status(struct rollout *y)
 	changed |= judge_availability(y, list, &now);
 	if (y->judge_progress) {
 		if (y->progress_reason && deadline_s(y))
-			changed |= progressing_set(y, list, y->progress_status, y->progress_reason, y->progress_message);
+			changed |=
+			        progressing_set(y, list, y->progress_status, y->progress_reason, y->progress_message);
 		changed |= judge_progress(y, list, &now, &before);
 		changed |= judge_failures(y, list);
 	}
 	if (y->judge_progress)
 		watch_deadline(y, list, &now);
-	struct json *patch = patch_new(a, y->meta.resource_version), *status = json_need(a, patch, "status", JSON_OBJECT);
+	struct json *patch = patch_new(a, y->meta.resource_version),
+	            *status = json_need(a, patch, "status", JSON_OBJECT);
 	changed |= write_revision(y, patch);
 	if (!changed && !(list->first && !old_list))
 		return;
@@ -216,9 +231,11 @@ bool deployment_note_pause(struct rollout *y)
 	if (!deadline_s(y) || slice_is(reason, "ProgressDeadlineExceeded") || paused == noted)
 		return false;
 	if (paused)
-		condition_set(a, list, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", "lastUpdateTime");
+		condition_set(a, list, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused",
+		        "lastUpdateTime");
 	else
-		condition_set(a, list, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed", "lastUpdateTime");
+		condition_set(a, list, "Progressing", "Unknown", "DeploymentResumed", "Deployment is resumed",
+		        "lastUpdateTime");
 	struct json *patch = patch_new(a, y->meta.resource_version);
 	json_set(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", list);
 	send_status(y, patch);

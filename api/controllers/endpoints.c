@@ -1,5 +1,6 @@
-/* The Endpoints object of a service: what slices replaced, but `kubectl describe service` and older clients still read. Pods
- * with the same ports share a subset; ready and not ready addresses apart. At most a thousand addresses, as upstream. */
+/* The Endpoints object of a service: what slices replaced, but `kubectl describe service` and older clients still read.
+ * Pods with the same ports share a subset; ready and not ready addresses apart. At most a thousand addresses, as
+ * upstream. */
 #include "api/controllers/endpoints_int.h"
 
 enum { ADDRESSES_MAX = 1000 };
@@ -41,9 +42,9 @@ static struct subset *subset_need(struct arena *a, struct subset **list, struct 
 /* Ports without a name have no "name" here, unlike in slices. */
 static struct json *plain_ports(struct json *ports)
 {
-	JSON_FOREACH(it, ports)
-	if (!json_get_str(it, "name").len)
-		json_del(it, "name");
+	JSON_FOREACH (it, ports)
+		if (!json_get_str(it, "name").len)
+			json_del(it, "name");
 	return ports;
 }
 
@@ -80,7 +81,8 @@ static struct json *wanted_subsets(struct publish *y)
 static struct json *wanted_labels(struct publish *y)
 {
 	struct arena *a = &y->work->arena;
-	struct json *own = json_path(y->service, "metadata", "labels", NULL), *labels = own ? json_copy(a, own) : json_new(a, JSON_OBJECT);
+	struct json *own = json_path(y->service, "metadata", "labels", NULL),
+	            *labels = own ? json_copy(a, own) : json_new(a, JSON_OBJECT);
 	json_del(labels, "service.kubernetes.io/headless");
 	if (y->is_headless)
 		json_set_cstr(a, labels, "service.kubernetes.io/headless", "");
@@ -105,14 +107,16 @@ void endpoints_write(struct publish *y)
 {
 	struct arena *a = &y->work->arena;
 	struct informer_object *have = informer_get(shared_informer_base(y->s->endpoints), y->work->key);
-	struct json *o = have ? informer_parse(a, have) : json_new(a, JSON_OBJECT), *meta = json_need(a, o, "metadata", JSON_OBJECT);
+	struct json *o = have ? informer_parse(a, have) : json_new(a, JSON_OBJECT),
+	            *meta = json_need(a, o, "metadata", JSON_OBJECT);
 	struct json *subsets = wanted_subsets(y), *labels = wanted_labels(y);
 	if (have && same_list(json_get(o, "subsets"), subsets) && json_equal(json_get(meta, "labels"), labels))
 		return;
 	json_set(a, meta, "labels", labels);
 	json_set(a, o, "subsets", subsets);
 	if (have) {
-		work_send(y->work, "PUT", kube_path(a, "v1", "endpoints", y->meta.ns, y->meta.name, NULL), o, work_done_ignore_missing);
+		work_send(y->work, "PUT", kube_path(a, "v1", "endpoints", y->meta.ns, y->meta.name, NULL), o,
+		        work_done_ignore_missing);
 		return;
 	}
 	json_set_str(a, meta, "name", y->meta.name);

@@ -3,9 +3,9 @@
  *     an event of the service, of a pod it selects, of one of its slices --> the service's key, after a moment in which
  *     more may come --> run: list its pods, plan slices (slices.h), send what differs; the Endpoints object likewise
  *
- * Only what readers see of a pod wakes its services: address, readiness, labels, node, being deleted. What can go wrong: the
- * informer of slices is behind our own creations (expectations); somebody else edits our slices (their events bring us back).
- * Upstream: pkg/controller/endpointslice, staging/src/k8s.io/endpointslice. */
+ * Only what readers see of a pod wakes its services: address, readiness, labels, node, being deleted. What can go
+ * wrong: the informer of slices is behind our own creations (expectations); somebody else edits our slices (their
+ * events bring us back). Upstream: pkg/controller/endpointslice, staging/src/k8s.io/endpointslice. */
 #include "api/controllers/endpoints_int.h"
 
 #include "api/machinery/selector.h"
@@ -85,7 +85,7 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 	pod_view_read((struct slice){before->data, before->len}, &old);
 	bool relabelled = !slice_eq(now.meta.labels, old.meta.labels);
 	if (!relabelled && slice_eq(now.ip, old.ip) && now.is_ready == old.is_ready && slice_eq(now.phase, old.phase) &&
-		slice_eq(now.node, old.node) && now.meta.deletion_timestamp.len == old.meta.deletion_timestamp.len)
+	        slice_eq(now.node, old.node) && now.meta.deletion_timestamp.len == old.meta.deletion_timestamp.len)
 		return;
 	wake_services_of(arg, &now.meta);
 	if (relabelled)
@@ -103,7 +103,8 @@ static void index_service(struct slice object, struct strbuf *out)
 
 static bool is_ours(struct slice text)
 {
-	return slice_is(json_find(text, "metadata", "labels", "endpointslice.kubernetes.io/managed-by", NULL), managed_by);
+	return slice_is(
+	        json_find(text, "metadata", "labels", "endpointslice.kubernetes.io/managed-by", NULL), managed_by);
 }
 
 static void wake_service_of(struct endpoint_slices *s, struct informer_object *o, bool is_new)
@@ -146,8 +147,7 @@ struct slice endpoints_pod_ip(const struct json *pod, const char *family)
 {
 	bool want_v6 = strcmp(family, "IPv6") == 0;
 	struct json *status = json_get(pod, "status");
-	JSON_FOREACH(it, json_get(status, "podIPs"))
-	{
+	JSON_FOREACH (it, json_get(status, "podIPs")) {
 		struct slice ip = json_get_str(it, "ip");
 		if (ip.len && (memchr(ip.ptr, ':', ip.len) != NULL) == want_v6)
 			return ip;
@@ -160,13 +160,13 @@ static int64_t named_port(const struct json *pod, struct slice name, struct slic
 {
 	static const char *const lists[] = {"containers", "initContainers"};
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH(c, json_path(pod, "spec", lists[i], NULL))
-		JSON_FOREACH(p, json_get(c, "ports"))
-		{
-			struct slice own = json_get_str(p, "protocol");
-			if (slice_eq(json_get_str(p, "name"), name) && slice_eq(own.len ? own : SLICE("TCP"), protocol))
-				return json_get_int(p, "containerPort", 0);
-		}
+		JSON_FOREACH (c, json_path(pod, "spec", lists[i], NULL))
+			JSON_FOREACH (p, json_get(c, "ports")) {
+				struct slice own = json_get_str(p, "protocol");
+				if (slice_eq(json_get_str(p, "name"), name) &&
+				        slice_eq(own.len ? own : SLICE("TCP"), protocol))
+					return json_get_int(p, "containerPort", 0);
+			}
 	return 0;
 }
 
@@ -174,12 +174,13 @@ struct json *endpoints_ports(struct publish *y, const struct json *pod)
 {
 	struct arena *a = &y->work->arena;
 	struct json *list = json_new(a, JSON_ARRAY);
-	JSON_FOREACH(it, json_get(y->spec, "ports"))
-	{
-		struct slice protocol = json_get_str(it, "protocol"), name = json_get_str(it, "name"), app = json_get_str(it, "appProtocol");
+	JSON_FOREACH (it, json_get(y->spec, "ports")) {
+		struct slice protocol = json_get_str(it, "protocol"), name = json_get_str(it, "name"),
+		             app = json_get_str(it, "appProtocol");
 		struct json *target = json_get(it, "targetPort");
 		protocol = protocol.len ? protocol : SLICE("TCP");
-		int64_t port = json_str(target).len ? named_port(pod, json_str(target), protocol) : json_int(target, json_get_int(it, "port", 0));
+		int64_t port = json_str(target).len ? named_port(pod, json_str(target), protocol)
+		                                    : json_int(target, json_get_int(it, "port", 0));
 		if (port <= 0)
 			continue;
 		struct json *p = json_new(a, JSON_OBJECT);
@@ -196,7 +197,8 @@ struct json *endpoints_ports(struct publish *y, const struct json *pod)
 static struct json *endpoint_of(struct publish *y, const struct backend *b, struct slice ip)
 {
 	struct arena *a = &y->work->arena;
-	struct json *e = json_new(a, JSON_OBJECT), *conditions = json_new(a, JSON_OBJECT), *ref = json_new(a, JSON_OBJECT);
+	struct json *e = json_new(a, JSON_OBJECT), *conditions = json_new(a, JSON_OBJECT),
+	            *ref = json_new(a, JSON_OBJECT);
 	json_append(json_need(a, e, "addresses", JSON_ARRAY), json_new_str(a, ip));
 	json_set_bool(a, conditions, "ready", y->publishes_not_ready || (b->is_ready && !b->is_dying));
 	json_set_bool(a, conditions, "serving", b->is_ready);
@@ -212,7 +214,9 @@ static struct json *endpoint_of(struct publish *y, const struct backend *b, stru
 	json_set(a, e, "targetRef", ref);
 	if (b->node.len) {
 		struct informer_object *node = informer_get(shared_informer_base(y->s->nodes), b->node);
-		struct slice zone = node ? json_find(informer_text(node), "metadata", "labels", "topology.kubernetes.io/zone", NULL) : SLICE_NULL;
+		struct slice zone =
+		        node ? json_find(informer_text(node), "metadata", "labels", "topology.kubernetes.io/zone", NULL)
+		             : SLICE_NULL;
 		json_set_str(a, e, "nodeName", b->node);
 		if (zone.len)
 			json_set_str(a, e, "zone", zone);
@@ -225,13 +229,16 @@ static struct json *endpoint_of(struct publish *y, const struct backend *b, stru
 static int by_ip(const void *x, const void *y)
 {
 	const struct backend *a = x, *b = y;
-	return slice_cmp(json_str(json_path(a->pod, "status", "podIP", NULL)), json_str(json_path(b->pod, "status", "podIP", NULL)));
+	return slice_cmp(json_str(json_path(a->pod, "status", "podIP", NULL)),
+	        json_str(json_path(b->pod, "status", "podIP", NULL)));
 }
 
 static void collect(struct publish *y)
 {
 	struct arena *a = &y->work->arena;
-	struct slice selector = json_find(informer_text(informer_get(shared_informer_base(y->s->services), y->work->key)), "spec", "selector", NULL);
+	struct slice selector =
+	        json_find(informer_text(informer_get(shared_informer_base(y->s->services), y->work->key)), "spec",
+	                "selector", NULL);
 	const struct informer_group *pods = informer_index_group(y->s->pods_by_namespace, y->meta.ns);
 	y->backends = ARENA_ARRAY(a, struct backend, informer_group_count(pods) + 1);
 	INFORMER_GROUP_FOREACH(o, pods)
@@ -246,8 +253,11 @@ static void collect(struct publish *y)
 			continue;
 		struct backend *b = &y->backends[y->count++];
 		rcbuf_unref_with(a, rcbuf_ref(o->json));
-		*b = (struct backend){.pod = informer_parse(a, o), .meta = p.meta, .node = p.node, .is_ready = p.is_ready,
-			.is_dying = p.meta.deletion_timestamp.len > 0};
+		*b = (struct backend){.pod = informer_parse(a, o),
+		        .meta = p.meta,
+		        .node = p.node,
+		        .is_ready = p.is_ready,
+		        .is_dying = p.meta.deletion_timestamp.len > 0};
 	}
 	qsort(y->backends, y->count, sizeof *y->backends, by_ip);
 }
@@ -258,10 +268,11 @@ static struct json *wanted_labels(struct publish *y)
 {
 	struct arena *a = &y->work->arena;
 	struct json *labels = json_new(a, JSON_OBJECT);
-	JSON_FOREACH(it, json_path(y->service, "metadata", "labels", NULL))
-	if (!slice_is(it->key, "kubernetes.io/service-name") && !slice_is(it->key, "endpointslice.kubernetes.io/managed-by") &&
-		!slice_is(it->key, "service.kubernetes.io/headless"))
-		json_set_slice(a, labels, it->key, json_copy(a, it));
+	JSON_FOREACH (it, json_path(y->service, "metadata", "labels", NULL))
+		if (!slice_is(it->key, "kubernetes.io/service-name") &&
+		        !slice_is(it->key, "endpointslice.kubernetes.io/managed-by") &&
+		        !slice_is(it->key, "service.kubernetes.io/headless"))
+			json_set_slice(a, labels, it->key, json_copy(a, it));
 	json_set_cstr(a, labels, "endpointslice.kubernetes.io/managed-by", managed_by);
 	json_set_str(a, labels, "kubernetes.io/service-name", y->meta.name);
 	if (y->is_headless)
@@ -285,17 +296,21 @@ static void create_slice(struct publish *y, const struct slice_plan *p, const ch
 	struct json *o = json_new(a, JSON_OBJECT), *meta = json_need(a, o, "metadata", JSON_OBJECT);
 	json_set_cstr(a, meta, "generateName", arena_printf(a, "%.*s-", SLICE_FMT(y->meta.name)));
 	json_set(a, meta, "labels", wanted_labels(y));
-	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY), owner_ref_new(a, "v1", "Service", y->meta.name, y->meta.uid));
+	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
+	        owner_ref_new(a, "v1", "Service", y->meta.name, y->meta.uid));
 	json_set_cstr(a, o, "addressType", family);
 	json_set(a, o, "endpoints", p->endpoints);
 	json_set(a, o, "ports", json_copy(a, p->ports));
 	expectations_raise_creates(&y->s->expectations, y->work->key, 1, controllers_now_ms(y->s->c));
-	work_send(y->work, "POST", kube_path(a, "discovery.k8s.io/v1", "endpointslices", y->meta.ns, SLICE_NULL, NULL), o, created)->arg = y;
+	work_send(y->work, "POST", kube_path(a, "discovery.k8s.io/v1", "endpointslices", y->meta.ns, SLICE_NULL, NULL),
+	        o, created)
+	        ->arg = y;
 }
 
 static const char *slice_path(struct publish *y, const struct json *existing)
 {
-	return kube_path(&y->work->arena, "discovery.k8s.io/v1", "endpointslices", y->meta.ns, json_str(json_path(existing, "metadata", "name", NULL)), NULL);
+	return kube_path(&y->work->arena, "discovery.k8s.io/v1", "endpointslices", y->meta.ns,
+	        json_str(json_path(existing, "metadata", "name", NULL)), NULL);
 }
 
 static void update_slice(struct publish *y, const struct slice_plan *p)
@@ -329,11 +344,12 @@ static void write_family(struct publish *y, const char *family)
 	for (size_t i = 0; i < y->count; i++) {
 		struct slice ip = endpoints_pod_ip(y->backends[i].pod, family);
 		if (ip.len)
-			slice_group_add(a, slice_group_need(a, &groups, endpoints_ports(y, y->backends[i].pod)), endpoint_of(y, &y->backends[i], ip));
+			slice_group_add(a, slice_group_need(a, &groups, endpoints_ports(y, y->backends[i].pod)),
+			        endpoint_of(y, &y->backends[i], ip));
 	}
 	INFORMER_GROUP_FOREACH(o, own)
 	if (is_ours(informer_text(o)) && slice_is(json_find(informer_text(o), "addressType", NULL), family) &&
-		!json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
+	        !json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
 		existing[n++] = informer_parse(a, o);
 	for (struct slice_plan *p = slices_plan(a, groups, existing, n); p; p = p->next)
 		carry_out(y, p, family);
@@ -347,7 +363,8 @@ static void forget(struct endpoint_slices *s, struct work *w)
 	struct informer_object *o = informer_get(shared_informer_base(s->endpoints), w->key);
 	if (!o || json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
 		return;
-	work_send(w, "DELETE", kube_path(&w->arena, "v1", "endpoints", w->ns, w->name, NULL), NULL, work_done_ignore_missing);
+	work_send(w, "DELETE", kube_path(&w->arena, "v1", "endpoints", w->ns, w->name, NULL), NULL,
+	        work_done_ignore_missing);
 }
 
 static void run(struct work *w)
@@ -366,14 +383,15 @@ static void run(struct work *w)
 	meta_read(informer_text(o), &y->meta);
 	y->spec = json_get(y->service, "spec");
 	struct json *selector = json_get(y->spec, "selector");
-	if (!selector || !selector->first || slice_is(json_get_str(y->spec, "type"), "ExternalName") || y->meta.deletion_timestamp.len)
+	if (!selector || !selector->first || slice_is(json_get_str(y->spec, "type"), "ExternalName") ||
+	        y->meta.deletion_timestamp.len)
 		return;
 	y->is_headless = slice_is(json_get_str(y->spec, "clusterIP"), "None");
 	y->publishes_not_ready = json_get_bool(y->spec, "publishNotReadyAddresses", false);
 	collect(y);
 	struct json *families = json_get(y->spec, "ipFamilies");
-	JSON_FOREACH(it, families)
-	write_family(y, json_cstr(&w->arena, it));
+	JSON_FOREACH (it, families)
+		write_family(y, json_cstr(&w->arena, it));
 	if (!families || !families->first)
 		write_family(y, "IPv4");
 	endpoints_write(y);
@@ -389,15 +407,19 @@ void *endpoint_slice_controller_start(struct controllers *c)
 	s->queue = controllers_queue(c, "endpointslice", 8, run, s);
 	s->nodes = informer_set_get(c->informers, NODES);
 	s->services = controllers_listen(c, SERVICES,
-		&(struct informer_handler){.added = service_changed, .updated = service_updated, .deleted = service_deleted, .arg = s});
+	        &(struct informer_handler){
+	                .added = service_changed, .updated = service_updated, .deleted = service_deleted, .arg = s});
 	s->services_by_namespace = informer_index_get(s->services, "namespace", informer_index_namespace);
-	s->pods = controllers_listen(
-		c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .deleted = pod_changed, .arg = s});
+	s->pods = controllers_listen(c, PODS,
+	        &(struct informer_handler){
+	                .added = pod_changed, .updated = pod_updated, .deleted = pod_changed, .arg = s});
 	s->pods_by_namespace = informer_index_get(s->pods, "namespace", informer_index_namespace);
-	s->slices = controllers_listen(
-		c, SLICES, &(struct informer_handler){.added = slice_added, .updated = slice_updated, .deleted = slice_deleted, .arg = s});
+	s->slices = controllers_listen(c, SLICES,
+	        &(struct informer_handler){
+	                .added = slice_added, .updated = slice_updated, .deleted = slice_deleted, .arg = s});
 	s->slices_by_service = informer_index_get(s->slices, "service", index_service);
-	s->endpoints = controllers_listen(c, ENDPOINTS, &(struct informer_handler){.deleted = endpoints_changed, .arg = s});
+	s->endpoints =
+	        controllers_listen(c, ENDPOINTS, &(struct informer_handler){.deleted = endpoints_changed, .arg = s});
 	return s;
 }
 

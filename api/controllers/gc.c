@@ -1,7 +1,7 @@
 /* The garbage collector: objects whose owners are gone go too.
  *
- * Every resource of the registry that can be watched and deleted is, but events. Keys of the queue are "KIND ns/name", KIND
- * being the number of its monitor; a run looks at one object and does what its state asks for:
+ * Every resource of the registry that can be watched and deleted is, but events. Keys of the queue are "KIND ns/name",
+ * KIND being the number of its monitor; a run looks at one object and does what its state asks for:
  *
  *     dying, finalizer orphan               take its references out of its dependents, then the finalizer
  *     dying, finalizer foregroundDeletion   delete its blocking dependents; when none is left, the finalizer
@@ -98,8 +98,8 @@ static struct monitor *monitor_of(struct collector *g, const struct owner_ref *r
 
 static struct informer_object *find_owner(const struct monitor *m, struct slice ns, const struct owner_ref *ref)
 {
-	struct informer_object *o =
-		informer_get_named(shared_informer_base(m->informer), m->resource->namespaced ? ns : SLICE_NULL, ref->name);
+	struct informer_object *o = informer_get_named(
+	        shared_informer_base(m->informer), m->resource->namespaced ? ns : SLICE_NULL, ref->name);
 	return o && slice_eq(json_find(informer_text(o), "metadata", "uid", NULL), ref->uid) ? o : NULL;
 }
 
@@ -185,7 +185,8 @@ static void delete_object(struct examination *x, const char *policy)
 	struct json *options = json_new(a, JSON_OBJECT);
 	json_set_cstr(a, options, "propagationPolicy", policy);
 	json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", x->meta.uid);
-	work_send(x->work, "DELETE", object_path(x, x->monitor->resource, x->meta.ns, x->meta.name), options, ignore_missing_and_conflict);
+	work_send(x->work, "DELETE", object_path(x, x->monitor->resource, x->meta.ns, x->meta.name), options,
+	        ignore_missing_and_conflict);
 }
 
 static void drop_finalizer(struct examination *x, const char *name)
@@ -193,25 +194,26 @@ static void drop_finalizer(struct examination *x, const char *name)
 	struct arena *a = &x->work->arena;
 	struct json *patch = patch_new(a, x->meta.resource_version);
 	struct json *list = json_parse(a, x->meta.finalizers, NULL, NULL);
-	JSON_FOREACH(it, list)
-	if (slice_is(json_str(it), name))
-		json_remove(list, it);
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), name))
+			json_remove(list, it);
 	json_set(a, json_get(patch, "metadata"), "finalizers", list);
-	work_patch(x->work, object_path(x, x->monitor->resource, x->meta.ns, x->meta.name), merge_patch, patch, work_done_ignore_missing);
+	work_patch(x->work, object_path(x, x->monitor->resource, x->meta.ns, x->meta.name), merge_patch, patch,
+	        work_done_ignore_missing);
 }
 
 /* Writes `text`'s owner references without those that `drops` names. */
-static void drop_references(struct examination *x, const struct resource *r, struct slice text, bool (*drops)(void *arg, struct slice uid),
-	void *arg, void (*done)(struct work_call *call))
+static void drop_references(struct examination *x, const struct resource *r, struct slice text,
+        bool (*drops)(void *arg, struct slice uid), void *arg, void (*done)(struct work_call *call))
 {
 	struct arena *a = &x->work->arena;
 	struct meta m;
 	meta_read(text, &m);
 	struct json *patch = patch_new(a, m.resource_version);
 	struct json *list = json_parse(a, m.owners, NULL, NULL);
-	JSON_FOREACH(it, list)
-	if (drops(arg, json_get_str(it, "uid")))
-		json_remove(list, it);
+	JSON_FOREACH (it, list)
+		if (drops(arg, json_get_str(it, "uid")))
+			json_remove(list, it);
 	json_set_str(a, json_get(patch, "metadata"), "uid", m.uid);
 	json_set(a, json_get(patch, "metadata"), "ownerReferences", list);
 	work_patch(x->work, object_path(x, r, m.ns, m.name), merge_patch, patch, done)->arg = x;
@@ -287,7 +289,8 @@ static void decide(struct examination *x)
 	if (x->work->failed || (!n[OWNER_ABSENT] && !n[OWNER_WAITING]))
 		return;
 	if (n[OWNER_SOLID] || n[OWNER_UNKNOWN]) {
-		drop_references(x, x->monitor->resource, (struct slice){x->json->data, x->json->len}, is_gone, x, work_done_ignore_missing);
+		drop_references(x, x->monitor->resource, (struct slice){x->json->data, x->json->len}, is_gone, x,
+		        work_done_ignore_missing);
 		return;
 	}
 	bool has_dependents = gc_graph_owner(&x->g->graph, x->meta.uid) != NULL;
@@ -317,11 +320,15 @@ static void asked(struct work_call *call)
 		work_fail(x->work, err);
 	} else if (same) {
 		bool dying = json_find(work_call_text(call), "metadata", "deletionTimestamp", NULL).len;
-		o->state = dying && has_finalizer(json_find(work_call_text(call), "metadata", "finalizers", NULL), "foregroundDeletion") ? OWNER_WAITING : OWNER_SOLID;
+		o->state = dying && has_finalizer(json_find(work_call_text(call), "metadata", "finalizers", NULL),
+		                            "foregroundDeletion")
+		                   ? OWNER_WAITING
+		                   : OWNER_SOLID;
 	} else {
 		o->state = OWNER_ABSENT;
 		if (o->ref.uid.len < UID_MAX)
-			snprintf(x->g->absent[x->g->next_absent++ % ABSENT_MAX], UID_MAX, "%.*s", SLICE_FMT(o->ref.uid));
+			snprintf(
+			        x->g->absent[x->g->next_absent++ % ABSENT_MAX], UID_MAX, "%.*s", SLICE_FMT(o->ref.uid));
 	}
 	if (--x->asking == 0)
 		decide(x);
@@ -338,12 +345,17 @@ static void judge_owner(struct examination *x, struct owner *o)
 	if (found) {
 		struct meta om;
 		meta_read(informer_text(found), &om);
-		o->state = om.deletion_timestamp.len && has_finalizer(om.finalizers, "foregroundDeletion") ? OWNER_WAITING : OWNER_SOLID;
+		o->state = om.deletion_timestamp.len && has_finalizer(om.finalizers, "foregroundDeletion")
+		                   ? OWNER_WAITING
+		                   : OWNER_SOLID;
 	} else if (known_absent(x->g, o->ref.uid)) {
 		o->state = OWNER_ABSENT;
 	} else {
 		x->asking++;
-		work_send(x->work, "GET", object_path(x, m->resource, m->resource->namespaced ? x->meta.ns : SLICE_NULL, o->ref.name), NULL, asked)->arg = o;
+		work_send(x->work, "GET",
+		        object_path(x, m->resource, m->resource->namespaced ? x->meta.ns : SLICE_NULL, o->ref.name),
+		        NULL, asked)
+		        ->arg = o;
 	}
 }
 
@@ -411,7 +423,8 @@ static bool see_resource(void *arg, const struct resource *r)
 	struct monitor *m = xcalloc(1, sizeof *m);
 	*m = (struct monitor){.g = g, .number = g->count, .resource = r, .seen = true};
 	m->path = kube_path(&g->c->arena, r->api_version, r->plural, SLICE_NULL, SLICE_NULL, NULL);
-	m->handler = (struct informer_handler){.added = object_added, .updated = object_updated, .deleted = object_deleted, .arg = m};
+	m->handler = (struct informer_handler){
+	        .added = object_added, .updated = object_updated, .deleted = object_deleted, .arg = m};
 	g->monitors[g->count++] = m;
 	return true;
 }
@@ -464,7 +477,9 @@ void *garbage_collector_start(struct controllers *c)
 	g->queue = controllers_queue(c, "garbage", 32, run, g);
 	g->kinds = controllers_queue(c, "garbage-kinds", 1, run_kinds, g);
 	look_for_kinds(g);
-	controllers_listen(c, CRDS, &(struct informer_handler){.added = crd_changed, .updated = crd_updated, .deleted = crd_changed, .arg = g});
+	controllers_listen(c, CRDS,
+	        &(struct informer_handler){
+	                .added = crd_changed, .updated = crd_updated, .deleted = crd_changed, .arg = g});
 	return g;
 }
 

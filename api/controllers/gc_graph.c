@@ -89,10 +89,10 @@ const struct gc_owner *gc_graph_owner(const struct gc_graph *g, struct slice uid
 
 void gc_graph_release(struct gc_graph *g)
 {
-	MAP_FOREACH(slot, &g->objects)
-	free(slot->value);
-	MAP_FOREACH(slot, &g->owners)
-	free(slot->value);
+	MAP_FOREACH (slot, &g->objects)
+		free(slot->value);
+	MAP_FOREACH (slot, &g->owners)
+		free(slot->value);
 	map_release(&g->objects);
 	map_release(&g->owners);
 }

@@ -1,5 +1,5 @@
-/* The garbage collector's graph: who depends on whom. It holds only objects that have owners, as edges from an owner's uid to
- * its dependents; whether an owner exists is asked of the informers. Pure: no API. One thread. */
+/* The garbage collector's graph: who depends on whom. It holds only objects that have owners, as edges from an owner's
+ * uid to its dependents; whether an owner exists is asked of the informers. Pure: no API. One thread. */
 #ifndef K3X_API_CONTROLLERS_GC_GRAPH_H
 #define K3X_API_CONTROLLERS_GC_GRAPH_H
 
@@ -17,7 +17,7 @@ struct gc_edge {
 /* An object with owners. */
 struct gc_object {
 	struct slice uid;
-	unsigned kind; /* the caller's number for its resource */
+	unsigned kind;    /* the caller's number for its resource */
 	struct slice key; /* "ns/name" */
 	size_t count;
 	struct gc_edge edges[];

@@ -23,7 +23,7 @@ struct content {
 	struct sync *y;
 	const struct resource *resource;
 	const char *path;
-	size_t left; /* objects that remain */
+	size_t left;             /* objects that remain */
 	struct json *finalizers; /* of what remains: name -> count */
 };
 
@@ -97,11 +97,9 @@ static void count_remaining(struct content *k, struct slice text)
 	struct arena *a = &k->y->work->arena;
 	struct json *list = json_parse(a, text, NULL, NULL);
 	k->finalizers = json_new(a, JSON_OBJECT);
-	JSON_FOREACH(item, json_get(list, "items"))
-	{
+	JSON_FOREACH (item, json_get(list, "items")) {
 		k->left++;
-		JSON_FOREACH(f, json_path(item, "metadata", "finalizers", NULL))
-		{
+		JSON_FOREACH (f, json_path(item, "metadata", "finalizers", NULL)) {
 			struct json *n = json_get_slice(k->finalizers, json_str(f));
 			json_set_slice(a, k->finalizers, json_str(f), json_new_int(a, json_int(n, 0) + 1));
 		}
@@ -137,8 +135,9 @@ static const char *remaining_text(struct sync *y, size_t *total)
 		struct content *k = &y->contents[i];
 		if (!k->left)
 			continue;
-		strbuf_addf(&out, "%s%s.%s has %zu resource instances", out.len ? ", " : "Some resources are remaining: ",
-			k->resource->plural, k->resource->group, k->left);
+		strbuf_addf(&out, "%s%s.%s has %zu resource instances",
+		        out.len ? ", " : "Some resources are remaining: ", k->resource->plural, k->resource->group,
+		        k->left);
 		*total += k->left;
 	}
 	const char *text = arena_strdup(&y->work->arena, strbuf_cstr(&out));
@@ -152,11 +151,13 @@ static const char *finalizers_text(struct sync *y)
 	struct json *sum = json_new(a, JSON_OBJECT);
 	struct strbuf out = STRBUF_INIT;
 	for (size_t i = 0; i < y->count; i++)
-		JSON_FOREACH(f, y->contents[i].finalizers)
-		json_set_slice(a, sum, f->key, json_new_int(a, json_int(json_get_slice(sum, f->key), 0) + json_int(f, 0)));
-	JSON_FOREACH(f, sum)
-	strbuf_addf(&out, "%s%.*s in %lld resource instances", out.len ? ", " : "Some content in the namespace has finalizers remaining: ",
-		SLICE_FMT(f->key), (long long)json_int(f, 0));
+		JSON_FOREACH (f, y->contents[i].finalizers)
+			json_set_slice(a, sum, f->key,
+			        json_new_int(a, json_int(json_get_slice(sum, f->key), 0) + json_int(f, 0)));
+	JSON_FOREACH (f, sum)
+		strbuf_addf(&out, "%s%.*s in %lld resource instances",
+		        out.len ? ", " : "Some content in the namespace has finalizers remaining: ", SLICE_FMT(f->key),
+		        (long long)json_int(f, 0));
 	const char *text = arena_strdup(a, strbuf_cstr(&out));
 	strbuf_release(&out);
 	return text;
@@ -170,21 +171,23 @@ static void set_conditions(struct sync *y, const char *remaining)
 	struct json *list = old ? json_copy(a, old) : json_new(a, JSON_ARRAY);
 	const char *finalizers = finalizers_text(y);
 	bool changed = condition_set(a, list, "NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered",
-		"All resources successfully discovered", NULL);
+	        "All resources successfully discovered", NULL);
 	changed |= condition_set(a, list, "NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
-		"All legacy kube types successfully parsed", NULL);
+	        "All legacy kube types successfully parsed", NULL);
 	changed |= condition_set(a, list, "NamespaceDeletionContentFailure", y->failure ? "True" : "False",
-		y->failure ? "ContentDeletionFailed" : "ContentDeleted",
-		y->failure ? y->failure : "All content successfully deleted, may be waiting on finalization", NULL);
+	        y->failure ? "ContentDeletionFailed" : "ContentDeleted",
+	        y->failure ? y->failure : "All content successfully deleted, may be waiting on finalization", NULL);
 	changed |= condition_set(a, list, "NamespaceContentRemaining", *remaining ? "True" : "False",
-		*remaining ? "SomeResourcesRemain" : "ContentRemoved", *remaining ? remaining : "All content successfully removed", NULL);
+	        *remaining ? "SomeResourcesRemain" : "ContentRemoved",
+	        *remaining ? remaining : "All content successfully removed", NULL);
 	changed |= condition_set(a, list, "NamespaceFinalizersRemaining", *finalizers ? "True" : "False",
-		*finalizers ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
-		*finalizers ? finalizers : "All content-preserving finalizers finished", NULL);
+	        *finalizers ? "SomeFinalizersRemain" : "ContentHasNoFinalizers",
+	        *finalizers ? finalizers : "All content-preserving finalizers finished", NULL);
 	if (!changed)
 		return;
 	json_set(a, status, "conditions", list);
-	work_patch(y->work, kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "status"), merge_patch, patch, work_done_ignore_missing);
+	work_patch(y->work, kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "status"), merge_patch, patch,
+	        work_done_ignore_missing);
 }
 
 /* ---- the end ---- */
@@ -193,12 +196,14 @@ static void finalize(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
 	struct json *list = json_path(y->ns, "spec", "finalizers", NULL);
-	JSON_FOREACH(it, list)
-	if (slice_is(json_str(it), "kubernetes")) {
-		json_remove(list, it);
-		work_send(y->work, "PUT", kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "finalize"), y->ns, work_done_ignore_missing);
-		return;
-	}
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), "kubernetes")) {
+			json_remove(list, it);
+			work_send(y->work, "PUT",
+			        kube_path(a, "v1", "namespaces", SLICE_NULL, y->meta.name, "finalize"), y->ns,
+			        work_done_ignore_missing);
+			return;
+		}
 }
 
 static void finish(struct sync *y)
@@ -240,8 +245,8 @@ void *namespace_controller_start(struct controllers *c)
 	struct namespaces *s = xcalloc(1, sizeof *s);
 	s->c = c;
 	s->queue = controllers_queue(c, "namespace", 10, run, s);
-	s->namespaces = controllers_listen(
-		c, NAMESPACES, &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
+	s->namespaces = controllers_listen(c, NAMESPACES,
+	        &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
 	return s;
 }
 

@@ -1,7 +1,7 @@
 /* Pod networks of nodes: each gets a /24 of the cluster's network in spec.podCIDR and spec.podCIDRs, once and for good.
  *
- * What nodes have is taken before anything is handed out: the queue only starts when the informer has shown every node, so
- * nothing is remembered elsewhere. Upstream: pkg/controller/nodeipam. */
+ * What nodes have is taken before anything is handed out: the queue only starts when the informer has shown every node,
+ * so nothing is remembered elsewhere. Upstream: pkg/controller/nodeipam. */
 #include "api/controllers/cidr.h"
 #include "api/controllers/controllers_int.h"
 
@@ -66,14 +66,17 @@ static void run(struct work *w)
 		return;
 	if (!cidr_pool_next(&s->pool, cidr)) {
 		struct recorder_subject about = {"v1", "Node", SLICE_NULL, w->key, w->key, SLICE_NULL};
-		recorder_event(s->recorder, &about, "Warning", "CIDRNotAvailable", "Node %.*s status is now: CIDRNotAvailable", SLICE_FMT(w->key));
+		recorder_event(s->recorder, &about, "Warning", "CIDRNotAvailable",
+		        "Node %.*s status is now: CIDRNotAvailable", SLICE_FMT(w->key));
 		work_again(w, FULL_RETRY_MS);
 		return;
 	}
-	struct json *patch = patch_new(a, json_find(informer_text(o), "metadata", "resourceVersion", NULL)), *spec = json_need(a, patch, "spec", JSON_OBJECT);
+	struct json *patch = patch_new(a, json_find(informer_text(o), "metadata", "resourceVersion", NULL)),
+	            *spec = json_need(a, patch, "spec", JSON_OBJECT);
 	json_set_cstr(a, spec, "podCIDR", cidr);
 	json_append(json_need(a, spec, "podCIDRs", JSON_ARRAY), json_new_cstr(a, cidr));
-	work_patch(w, kube_path(a, "v1", "nodes", SLICE_NULL, w->key, NULL), merge_patch, patch, written)->arg = arena_strdup(a, cidr);
+	work_patch(w, kube_path(a, "v1", "nodes", SLICE_NULL, w->key, NULL), merge_patch, patch, written)->arg =
+	        arena_strdup(a, cidr);
 }
 
 void *node_ipam_controller_start(struct controllers *c)
@@ -86,8 +89,9 @@ void *node_ipam_controller_start(struct controllers *c)
 		log_error("nodeipam", "nodes get no pod networks", "error=\"%s\"", err.msg);
 	s->recorder = controllers_recorder(c, "cidrAllocator");
 	s->queue = controllers_queue(c, "nodeipam", 1, run, s);
-	s->nodes = controllers_listen(
-		c, NODES, &(struct informer_handler){.added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s});
+	s->nodes = controllers_listen(c, NODES,
+	        &(struct informer_handler){
+	                .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s});
 	return s;
 }
 

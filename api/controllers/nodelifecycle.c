@@ -1,8 +1,8 @@
 /* Node lifecycle: noticing nodes that have gone silent, and saying by taints what their conditions mean.
  *
- * A node is alive while its lease is renewed or its Ready condition's heartbeat moves. The time of the last such change is
- * kept by our own clock, so that clocks need not agree. A node's key comes once per grace period, not once per heartbeat:
- * when it comes too early it is put off for what is left.
+ * A node is alive while its lease is renewed or its Ready condition's heartbeat moves. The time of the last such change
+ * is kept by our own clock, so that clocks need not agree. A node's key comes once per grace period, not once per
+ * heartbeat: when it comes too early it is put off for what is left.
  *
  *     silent for node_grace_s --> its conditions become Unknown, its pods not ready
  *     Ready False             --> taints not-ready:NoSchedule and :NoExecute
@@ -139,15 +139,18 @@ static bool mark_unknown(struct sync *y)
 		struct json *c = condition_find(list, types[i]);
 		if (c && slice_is(json_get_str(c, "status"), "Unknown"))
 			continue;
-		changed |= c ? condition_set(a, list, types[i], "Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.", NULL)
-			     : condition_set(a, list, types[i], "Unknown", "NodeStatusNeverUpdated", "Kubelet never posted node status.", NULL);
+		changed |= c ? condition_set(a, list, types[i], "Unknown", "NodeStatusUnknown",
+		                       "Kubelet stopped posting node status.", NULL)
+		             : condition_set(a, list, types[i], "Unknown", "NodeStatusNeverUpdated",
+		                       "Kubelet never posted node status.", NULL);
 	}
 	if (!changed)
 		return false;
 	log_warn("nodelifecycle", "node has gone silent", "node=%.*s", SLICE_FMT(y->meta.name));
 	struct json *patch = patch_new(a, y->meta.resource_version);
 	json_set(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", list);
-	work_patch(y->work, kube_path(a, "v1", "nodes", SLICE_NULL, y->meta.name, "status"), merge_patch, patch, work_done_ignore_missing);
+	work_patch(y->work, kube_path(a, "v1", "nodes", SLICE_NULL, y->meta.name, "status"), merge_patch, patch,
+	        work_done_ignore_missing);
 	return true;
 }
 
@@ -157,22 +160,22 @@ static const struct {
 	const char *key, *effect;
 	const char *condition, *status; /* that give it */
 } taint_rows[] = {
-	{"node.kubernetes.io/not-ready", "NoSchedule", "Ready", "False"},
-	{"node.kubernetes.io/not-ready", "NoExecute", "Ready", "False"},
-	{"node.kubernetes.io/unreachable", "NoSchedule", "Ready", "Unknown"},
-	{"node.kubernetes.io/unreachable", "NoExecute", "Ready", "Unknown"},
-	{"node.kubernetes.io/memory-pressure", "NoSchedule", "MemoryPressure", "True"},
-	{"node.kubernetes.io/disk-pressure", "NoSchedule", "DiskPressure", "True"},
-	{"node.kubernetes.io/pid-pressure", "NoSchedule", "PIDPressure", "True"},
-	{"node.kubernetes.io/network-unavailable", "NoSchedule", "NetworkUnavailable", "True"},
-	{"node.kubernetes.io/unschedulable", "NoSchedule", NULL, NULL},
+        {"node.kubernetes.io/not-ready", "NoSchedule", "Ready", "False"},
+        {"node.kubernetes.io/not-ready", "NoExecute", "Ready", "False"},
+        {"node.kubernetes.io/unreachable", "NoSchedule", "Ready", "Unknown"},
+        {"node.kubernetes.io/unreachable", "NoExecute", "Ready", "Unknown"},
+        {"node.kubernetes.io/memory-pressure", "NoSchedule", "MemoryPressure", "True"},
+        {"node.kubernetes.io/disk-pressure", "NoSchedule", "DiskPressure", "True"},
+        {"node.kubernetes.io/pid-pressure", "NoSchedule", "PIDPressure", "True"},
+        {"node.kubernetes.io/network-unavailable", "NoSchedule", "NetworkUnavailable", "True"},
+        {"node.kubernetes.io/unschedulable", "NoSchedule", NULL, NULL},
 };
 
 static struct json *taint_find(struct json *list, const char *key, const char *effect)
 {
-	JSON_FOREACH(t, list)
-	if (slice_is(json_get_str(t, "key"), key) && slice_is(json_get_str(t, "effect"), effect))
-		return t;
+	JSON_FOREACH (t, list)
+		if (slice_is(json_get_str(t, "key"), key) && slice_is(json_get_str(t, "effect"), effect))
+			return t;
 	return NULL;
 }
 
@@ -212,7 +215,8 @@ static bool fix_taints(struct sync *y)
 		return false;
 	struct json *patch = patch_new(a, y->meta.resource_version);
 	json_set(a, json_need(a, patch, "spec", JSON_OBJECT), "taints", list);
-	work_patch(y->work, kube_path(a, "v1", "nodes", SLICE_NULL, y->meta.name, NULL), merge_patch, patch, work_done_ignore_missing);
+	work_patch(y->work, kube_path(a, "v1", "nodes", SLICE_NULL, y->meta.name, NULL), merge_patch, patch,
+	        work_done_ignore_missing);
 	return true;
 }
 
@@ -233,7 +237,8 @@ static void mark_pods_not_ready(struct sync *y)
 		json_set_cstr(a, c, "status", "False");
 		json_set_cstr(a, c, "lastTransitionTime", kube_time_text(a, 0));
 		json_append(json_need(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", JSON_ARRAY), c);
-		work_patch(y->work, kube_path(a, "v1", "pods", p.meta.ns, p.meta.name, "status"), strategic_patch, patch, work_done_ignore_missing);
+		work_patch(y->work, kube_path(a, "v1", "pods", p.meta.ns, p.meta.name, "status"), strategic_patch,
+		        patch, work_done_ignore_missing);
 		struct recorder_subject about = recorder_about("v1", "Pod", &p.meta);
 		recorder_event(y->s->recorder, &about, "Warning", "NodeNotReady", "Node is not ready");
 	}
@@ -244,7 +249,8 @@ static void note_readiness(struct sync *y)
 	bool ready = slice_is(json_get_str(ready_of(y), "status"), "True");
 	struct recorder_subject about = {"v1", "Node", SLICE_NULL, y->meta.name, y->meta.name, SLICE_NULL};
 	if (y->health->was_ready && !ready) {
-		recorder_event(y->s->recorder, &about, "Normal", "NodeNotReady", "Node %.*s status is now: NodeNotReady", SLICE_FMT(y->meta.name));
+		recorder_event(y->s->recorder, &about, "Normal", "NodeNotReady",
+		        "Node %.*s status is now: NodeNotReady", SLICE_FMT(y->meta.name));
 		mark_pods_not_ready(y);
 	}
 	y->health->was_ready = ready;
@@ -263,7 +269,8 @@ static void run(struct work *w)
 	rcbuf_unref_with(&w->arena, rcbuf_ref(o->json));
 	meta_read(informer_text(o), &y->meta);
 	uint64_t silent_ms = controllers_now_ms(s->c) - y->health->alive_ms;
-	uint64_t limit_ms = ready_of(y) ? grace_ms(s) : (grace_ms(s) < STARTUP_GRACE_S * 1000 ? STARTUP_GRACE_S * 1000 : grace_ms(s));
+	uint64_t limit_ms = ready_of(y) ? grace_ms(s)
+	                                : (grace_ms(s) < STARTUP_GRACE_S * 1000 ? STARTUP_GRACE_S * 1000 : grace_ms(s));
 	y->silent = silent_ms >= limit_ms;
 	if (!y->silent)
 		work_again(w, (int64_t)(limit_ms - silent_ms) + 10);
@@ -281,17 +288,19 @@ void *node_lifecycle_controller_start(struct controllers *c)
 	s->queue = controllers_queue(c, "nodelifecycle", 8, run, s);
 	s->pods = informer_set_get(c->informers, PODS);
 	s->pods_by_node = informer_index_get(s->pods, "node", informer_index_pod_node);
-	s->nodes = controllers_listen(
-		c, NODES, &(struct informer_handler){.added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s});
-	s->leases = controllers_listen(c, LEASES, &(struct informer_handler){.added = lease_added, .updated = lease_updated, .arg = s});
+	s->nodes = controllers_listen(c, NODES,
+	        &(struct informer_handler){
+	                .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s});
+	s->leases = controllers_listen(
+	        c, LEASES, &(struct informer_handler){.added = lease_added, .updated = lease_updated, .arg = s});
 	return s;
 }
 
 void node_lifecycle_controller_release(void *state)
 {
 	struct lifecycle *s = state;
-	MAP_FOREACH(slot, &s->health)
-	free(slot->value);
+	MAP_FOREACH (slot, &s->health)
+		free(slot->value);
 	map_release(&s->health);
 	free(s);
 }

@@ -46,11 +46,13 @@ static int compare(const void *x, const void *y, void *arg)
 		return d;
 	if ((d = cmp(b->neighbours, a->neighbours)) != 0)
 		return d;
-	if (a->pod.is_ready && (d = cmp(age_class(a->pod.ready_since_s, now_s), age_class(b->pod.ready_since_s, now_s))) != 0)
+	if (a->pod.is_ready &&
+	        (d = cmp(age_class(a->pod.ready_since_s, now_s), age_class(b->pod.ready_since_s, now_s))) != 0)
 		return d;
 	if ((d = cmp(b->pod.restarts, a->pod.restarts)) != 0)
 		return d;
-	int64_t made_a = kube_time_parse(a->pod.meta.creation_timestamp), made_b = kube_time_parse(b->pod.meta.creation_timestamp);
+	int64_t made_a = kube_time_parse(a->pod.meta.creation_timestamp),
+	        made_b = kube_time_parse(b->pod.meta.creation_timestamp);
 	if ((d = cmp(age_class(made_a, now_s), age_class(made_b, now_s))) != 0)
 		return d;
 	return slice_cmp(a->pod.meta.uid, b->pod.meta.uid);

@@ -3,9 +3,10 @@
  *     an event of the set or of one of its pods --> the set's key
  *     run: claim pods --> expectations met? create (in batches of 1, 2, 4, ...) or delete what differs --> write status
  *
- * What can go wrong: the informer lags behind our own creations (expectations hold the numbers still until it has caught
- * up); creations fail (the rest of the batch is not tried, a condition and an event say why, the key comes again); a pod
- * becomes available only by time passing (work_again). Upstream: pkg/controller/replicaset/replica_set.go. */
+ * What can go wrong: the informer lags behind our own creations (expectations hold the numbers still until it has
+ * caught up); creations fail (the rest of the batch is not tried, a condition and an event say why, the key comes
+ * again); a pod becomes available only by time passing (work_again). Upstream:
+ * pkg/controller/replicaset/replica_set.go. */
 #include "api/controllers/claim.h"
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/ranking.h"
@@ -82,7 +83,7 @@ static void wake_matching(struct replica_sets *s, const struct meta *pod)
 		struct slice text = json_find(informer_text(o), "spec", "selector", NULL);
 		struct json *tree = text.len ? json_parse(&a, text, NULL, NULL) : NULL;
 		if (label_selector_from_json(&a, tree, &selector, &nothing, NULL) == 0 && !nothing &&
-			label_selector_matches(&selector, pod->labels))
+		        label_selector_matches(&selector, pod->labels))
 			work_queue_add(s->queue, o->key);
 		arena_reset(&a);
 	}
@@ -158,7 +159,7 @@ static int64_t status_int(const struct json *status, const char *name)
 static bool same_status(const struct json *a, const struct json *b)
 {
 	static const char *const counts[] = {
-		"replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"};
+	        "replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"};
 	for (size_t i = 0; i < COUNT_OF(counts); i++)
 		if (status_int(a, counts[i]) != status_int(b, counts[i]))
 			return false;
@@ -167,8 +168,7 @@ static bool same_status(const struct json *a, const struct json *b)
 
 static bool has_template_labels(const struct json *template_labels, struct slice labels)
 {
-	JSON_FOREACH(it, template_labels)
-	{
+	JSON_FOREACH (it, template_labels) {
 		char key[320];
 		snprintf(key, sizeof key, "%.*s", SLICE_FMT(it->key));
 		if (!slice_eq(json_find(labels, key, NULL), json_str(it)))
@@ -201,16 +201,19 @@ static void write_status(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
 	struct json *old = json_get(y->set, "status");
-	struct json *patch = patch_new(a, y->meta.resource_version), *status = json_need(a, patch, "status", JSON_OBJECT);
-	struct json *conditions = json_get(old, "conditions") ? json_copy(a, json_get(old, "conditions")) : json_new(a, JSON_ARRAY);
-	bool changed = y->failure ? condition_set(a, conditions, "ReplicaFailure", "True", y->failure, y->failure_message, NULL)
-				  : condition_drop(conditions, "ReplicaFailure");
+	struct json *patch = patch_new(a, y->meta.resource_version),
+	            *status = json_need(a, patch, "status", JSON_OBJECT);
+	struct json *conditions =
+	        json_get(old, "conditions") ? json_copy(a, json_get(old, "conditions")) : json_new(a, JSON_ARRAY);
+	bool changed = y->failure ? condition_set(a, conditions, "ReplicaFailure", "True", y->failure,
+	                                    y->failure_message, NULL)
+	                          : condition_drop(conditions, "ReplicaFailure");
 	count_pods(y, status);
 	if (!changed && old && same_status(old, status))
 		return;
 	json_set(a, status, "conditions", conditions);
-	work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, y->meta.name, "status"), merge_patch, patch,
-		work_done_ignore_missing);
+	work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, y->meta.name, "status"), merge_patch,
+	        patch, work_done_ignore_missing);
 }
 
 /* ---- creating ---- */
@@ -226,7 +229,7 @@ static struct slice pod_text(struct sync *y)
 		if (json_get(from, copied[i]))
 			json_set(a, meta, copied[i], json_copy(a, json_get(from, copied[i])));
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
-		owner_ref_new(a, api_version, kind, y->meta.name, y->meta.uid));
+	        owner_ref_new(a, api_version, kind, y->meta.name, y->meta.uid));
 	json_set(a, pod, "spec", json_copy(a, json_get(template, "spec")));
 	return work_text(y->work, pod);
 }
@@ -262,12 +265,14 @@ static void created(struct work_call *call)
 		y->failure_message = arena_strdup(&y->work->arena, err->msg);
 		bool dying = strstr(err->msg, "because it is being terminated") != NULL;
 		if (!dying) {
-			recorder_event(y->s->recorder, &about, "Warning", "FailedCreate", "Error creating: %s", err->msg);
+			recorder_event(
+			        y->s->recorder, &about, "Warning", "FailedCreate", "Error creating: %s", err->msg);
 			work_fail(y->work, err);
 		}
 	} else {
 		struct slice name = json_find(work_call_text(call), "metadata", "name", NULL);
-		recorder_event(y->s->recorder, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s", SLICE_FMT(name));
+		recorder_event(
+		        y->s->recorder, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s", SLICE_FMT(name));
 	}
 	if (slow_start_answer(&y->create, err->code != 0))
 		batch_done(y);
@@ -306,13 +311,15 @@ static void deleted(struct work_call *call)
 	if (err->code) {
 		expectations_delete_seen(&y->s->expectations, y->work->key, v->uid);
 		if (err->code != ERR_NOT_FOUND) {
-			recorder_event(y->s->recorder, &about, "Warning", "FailedDelete", "Error deleting: %s", err->msg);
+			recorder_event(
+			        y->s->recorder, &about, "Warning", "FailedDelete", "Error deleting: %s", err->msg);
 			y->failure = "FailedDelete";
 			y->failure_message = arena_strdup(&y->work->arena, err->msg);
 			work_fail(y->work, err);
 		}
 	} else {
-		recorder_event(y->s->recorder, &about, "Normal", "SuccessfulDelete", "Deleted pod: %.*s", SLICE_FMT(v->name));
+		recorder_event(
+		        y->s->recorder, &about, "Normal", "SuccessfulDelete", "Deleted pod: %.*s", SLICE_FMT(v->name));
 	}
 	if (--y->create.waiting == 0)
 		write_status(y);
@@ -362,10 +369,11 @@ static void delete_pods(struct sync *y, int64_t n)
 		struct victim *v = ARENA_NEW(a, struct victim);
 		struct json *options = json_new(a, JSON_OBJECT);
 		*v = (struct victim){y, {arena_memdup(a, m->name.ptr, m->name.len), m->name.len},
-			{arena_memdup(a, m->uid.ptr, m->uid.len), m->uid.len}};
+		        {arena_memdup(a, m->uid.ptr, m->uid.len), m->uid.len}};
 		json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", m->uid);
 		expectations_raise_delete(&y->s->expectations, y->work->key, m->uid, controllers_now_ms(y->s->c));
-		work_send(y->work, "DELETE", kube_path(a, "v1", "pods", m->ns, m->name, NULL), options, deleted)->arg = v;
+		work_send(y->work, "DELETE", kube_path(a, "v1", "pods", m->ns, m->name, NULL), options, deleted)->arg =
+		        v;
 	}
 }
 
@@ -392,10 +400,17 @@ static bool claim(struct sync *y)
 	struct label_selector selector;
 	bool nothing, changes;
 	size_t n;
-	if (label_selector_from_json(a, json_path(y->set, "spec", "selector", NULL), &selector, &nothing, NULL) != 0 || nothing)
+	if (label_selector_from_json(a, json_path(y->set, "spec", "selector", NULL), &selector, &nothing, NULL) != 0 ||
+	        nothing)
 		return false;
-	struct claim c = {.work = y->work, .api_version = api_version, .kind = kind, .child_api_version = "v1",
-		.child_plural = "pods", .owner = y->meta, .selector = &selector, .by_owner = y->s->pods_by_owner};
+	struct claim c = {.work = y->work,
+	        .api_version = api_version,
+	        .kind = kind,
+	        .child_api_version = "v1",
+	        .child_plural = "pods",
+	        .owner = y->meta,
+	        .selector = &selector,
+	        .by_owner = y->s->pods_by_owner};
 	struct informer_object **objects = claim_children(&c, &n, &changes);
 	y->pods = ARENA_ARRAY(a, struct pod_view, n + 1);
 	for (size_t i = 0; i < n; i++) {
@@ -418,7 +433,8 @@ static void run(struct work *w)
 	if (!load(y) || !claim(y))
 		return;
 	int64_t have = (int64_t)y->count;
-	bool may_act = expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c)) && !y->meta.deletion_timestamp.len;
+	bool may_act = expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c)) &&
+	               !y->meta.deletion_timestamp.len;
 	if (may_act && have < y->want)
 		create_pods(y, y->want - have);
 	else if (may_act && have > y->want)
@@ -437,9 +453,11 @@ void *replica_set_controller_start(struct controllers *c)
 	s->recorder = controllers_recorder(c, "replicaset-controller");
 	s->queue = controllers_queue(c, "replicaset", 16, run, s);
 	s->sets = controllers_listen(c, REPLICASETS,
-		&(struct informer_handler){.added = set_changed, .updated = set_updated, .deleted = set_deleted, .arg = s});
-	s->pods = controllers_listen(
-		c, PODS, &(struct informer_handler){.added = pod_added, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
+	        &(struct informer_handler){
+	                .added = set_changed, .updated = set_updated, .deleted = set_deleted, .arg = s});
+	s->pods = controllers_listen(c, PODS,
+	        &(struct informer_handler){
+	                .added = pod_added, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
 	s->sets_by_namespace = informer_index_get(s->sets, "namespace", informer_index_namespace);
 	s->sets_by_owner = informer_index_get(s->sets, "owner", informer_index_owner);
 	s->pods_by_owner = informer_index_get(s->pods, "owner", informer_index_owner);

@@ -71,7 +71,8 @@ static int64_t drop_available(struct rollout_set *old, size_t n, int64_t spare)
 	return dropped;
 }
 
-bool rollout_shrink_old(struct rollout_set *old, size_t n, const struct rollout_set *fresh, int64_t replicas, int64_t unavailable)
+bool rollout_shrink_old(
+        struct rollout_set *old, size_t n, const struct rollout_set *fresh, int64_t replicas, int64_t unavailable)
 {
 	int64_t total = fresh->replicas, available = fresh->available, in_old = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -131,7 +132,7 @@ void rollout_scale(struct rollout_set *active, size_t n, int64_t replicas, int64
 		int64_t part = 0, left = to_add - added;
 		if (s->replicas && left)
 			part = to_add > 0 ? min(share(s, replicas, surge, status_replicas), left)
-					  : max(share(s, replicas, surge, status_replicas), left);
+			                  : max(share(s, replicas, surge, status_replicas), left);
 		s->want = s->replicas + part;
 		added += part;
 	}
@@ -162,8 +163,8 @@ static void hash_value(uint32_t *h, const struct json *v)
 		fnv(h, v->text.ptr, v->text.len);
 	struct json **children = xcalloc(v->count + 1, sizeof *children);
 	size_t n = 0;
-	JSON_FOREACH(it, v)
-	children[n++] = it;
+	JSON_FOREACH (it, v)
+		children[n++] = it;
 	if (v->type == JSON_OBJECT)
 		qsort(children, n, sizeof *children, by_key);
 	for (size_t i = 0; i < n; i++) {
@@ -194,7 +195,8 @@ void rollout_template_hash(const struct json *template, int64_t collisions, char
 
 static struct json *without_hash(struct arena *a, const struct json *template)
 {
-	struct json *copy = json_copy(a, template), *meta = json_get(copy, "metadata"), *labels = json_get(meta, "labels");
+	struct json *copy = json_copy(a, template), *meta = json_get(copy, "metadata"),
+	            *labels = json_get(meta, "labels");
 	json_del(labels, "pod-template-hash");
 	if (labels && !labels->first)
 		json_del(meta, "labels");

@@ -6,12 +6,12 @@
 #include "base/json/json.h"
 
 struct rollout_set {
-	int64_t replicas; /* spec */
+	int64_t replicas;  /* spec */
 	int64_t available; /* status */
 	int64_t created_s;
 	struct slice name;
 	int64_t max_before; /* annotation max-replicas, 0: none */
-	int64_t want; /* result */
+	int64_t want;       /* result */
 };
 
 /* maxSurge (rounded up) and maxUnavailable (down) as numbers; not both are 0. */
@@ -22,7 +22,8 @@ int64_t rollout_new_replicas(int64_t replicas, int64_t surge, int64_t total, int
 
 /* Sizes of the old sets: first what is not available goes, then as many available ones as can be spared. Sorts `old`.
  * True when a size changes. */
-bool rollout_shrink_old(struct rollout_set *old, size_t n, const struct rollout_set *fresh, int64_t replicas, int64_t unavailable);
+bool rollout_shrink_old(
+        struct rollout_set *old, size_t n, const struct rollout_set *fresh, int64_t replicas, int64_t unavailable);
 
 /* Spreads a change of spec.replicas over several active sets in proportion to their sizes. Sorts `active`. */
 void rollout_scale(struct rollout_set *active, size_t n, int64_t replicas, int64_t surge, int64_t status_replicas);

@@ -1,7 +1,8 @@
-/* What every namespace has: the service account "default" and the config map kube-root-ca.crt. Keys are namespaces; what
- * is missing or was changed is written again.
+/* What every namespace has: the service account "default" and the config map kube-root-ca.crt. Keys are namespaces;
+ * what is missing or was changed is written again.
  *
- * Upstream: pkg/controller/serviceaccount/serviceaccounts_controller.go, pkg/controller/certificates/rootcacertpublisher. */
+ * Upstream: pkg/controller/serviceaccount/serviceaccounts_controller.go,
+ * pkg/controller/certificates/rootcacertpublisher. */
 #include "api/controllers/controllers_int.h"
 
 #define SERVICE_ACCOUNTS "/api/v1/serviceaccounts"
@@ -69,7 +70,8 @@ static void need_account(struct accounts *s, struct work *w)
 static void need_root_ca(struct accounts *s, struct work *w)
 {
 	struct arena *a = &w->arena;
-	struct informer_object *have = informer_get_named(shared_informer_base(s->config_maps), w->key, slice_of(ca_name));
+	struct informer_object *have =
+	        informer_get_named(shared_informer_base(s->config_maps), w->key, slice_of(ca_name));
 	if (!s->c->root_ca)
 		return;
 	struct json *tree = have ? informer_parse(a, have) : NULL;
@@ -78,13 +80,16 @@ static void need_root_ca(struct accounts *s, struct work *w)
 	struct json *o = json_new(a, JSON_OBJECT), *meta = json_need(a, o, "metadata", JSON_OBJECT);
 	json_set_cstr(a, json_need(a, o, "data", JSON_OBJECT), "ca.crt", s->c->root_ca);
 	if (have) {
-		work_patch(w, kube_path(a, "v1", "configmaps", w->key, slice_of(ca_name), NULL), merge_patch, o, work_done_ignore_missing);
+		work_patch(w, kube_path(a, "v1", "configmaps", w->key, slice_of(ca_name), NULL), merge_patch, o,
+		        work_done_ignore_missing);
 		return;
 	}
 	json_set_cstr(a, meta, "name", ca_name);
 	json_set_cstr(a, json_need(a, meta, "annotations", JSON_OBJECT), "kubernetes.io/description",
-		"Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal "
-		"service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.");
+	        "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
+	        "as the internal "
+	        "service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
+	        "clusters.");
 	work_send(w, "POST", kube_path(a, "v1", "configmaps", w->key, SLICE_NULL, NULL), o, created);
 }
 
@@ -103,11 +108,12 @@ void *service_account_controller_start(struct controllers *c)
 	struct accounts *s = xcalloc(1, sizeof *s);
 	s->c = c;
 	s->queue = controllers_queue(c, "serviceaccount", 4, run, s);
-	s->namespaces = controllers_listen(
-		c, NAMESPACES, &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
-	s->accounts = controllers_listen(c, SERVICE_ACCOUNTS, &(struct informer_handler){.deleted = account_deleted, .arg = s});
+	s->namespaces = controllers_listen(c, NAMESPACES,
+	        &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
+	s->accounts = controllers_listen(
+	        c, SERVICE_ACCOUNTS, &(struct informer_handler){.deleted = account_deleted, .arg = s});
 	s->config_maps = controllers_listen(
-		c, CONFIG_MAPS, &(struct informer_handler){.updated = ca_updated, .deleted = ca_deleted, .arg = s});
+	        c, CONFIG_MAPS, &(struct informer_handler){.updated = ca_updated, .deleted = ca_deleted, .arg = s});
 	return s;
 }
 

@@ -1,5 +1,6 @@
 /* See slices.h. For each set of ports: endpoints that are in a slice stay there (changed where they differ), those no
- * longer wanted leave, new ones go first into slices that change anyway, then into any with room, then into new ones. */
+ * longer wanted leave, new ones go first into slices that change anyway, then into any with room, then into new ones.
+ */
 #include "api/controllers/slices.h"
 
 #include <string.h>
@@ -58,8 +59,7 @@ static struct slice_plan *plan_existing(struct arena *a, struct slice_group *g, 
 	p->existing = slice;
 	p->ports = g->ports;
 	p->endpoints = json_new(a, JSON_ARRAY);
-	JSON_FOREACH(have, json_get(slice, "endpoints"))
-	{
+	JSON_FOREACH (have, json_get(slice, "endpoints")) {
 		struct json *want = take(g, identity(have));
 		if (!want || !json_equal(have, want))
 			p->action = SLICE_UPDATE;
@@ -96,7 +96,8 @@ static void push(struct slice_plan **plans, struct slice_plan *p)
 	*plans = p;
 }
 
-static struct slice_plan *plan_group(struct arena *a, struct slice_group *g, const struct json **existing, bool *used, size_t n)
+static struct slice_plan *plan_group(
+        struct arena *a, struct slice_group *g, const struct json **existing, bool *used, size_t n)
 {
 	struct slice_plan *plans = NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -112,7 +113,8 @@ static struct slice_plan *plan_group(struct arena *a, struct slice_group *g, con
 		fill(g, p);
 	while (left(g)) {
 		struct slice_plan *p = ARENA_NEW(a, struct slice_plan);
-		*p = (struct slice_plan){.action = SLICE_CREATE, .ports = g->ports, .endpoints = json_new(a, JSON_ARRAY)};
+		*p = (struct slice_plan){
+		        .action = SLICE_CREATE, .ports = g->ports, .endpoints = json_new(a, JSON_ARRAY)};
 		fill(g, p);
 		push(&plans, p);
 	}
@@ -135,7 +137,8 @@ static void keep_one(struct arena *a, struct slice_plan **plans)
 	if (any)
 		return;
 	struct slice_plan *p = ARENA_NEW(a, struct slice_plan);
-	*p = (struct slice_plan){.action = SLICE_CREATE, .ports = json_new(a, JSON_ARRAY), .endpoints = json_new(a, JSON_ARRAY)};
+	*p = (struct slice_plan){
+	        .action = SLICE_CREATE, .ports = json_new(a, JSON_ARRAY), .endpoints = json_new(a, JSON_ARRAY)};
 	push(plans, p);
 }
 
@@ -153,7 +156,9 @@ struct slice_plan *slices_plan(struct arena *a, struct slice_group *groups, cons
 			continue;
 		struct json *list = json_get(existing[i], "endpoints");
 		struct slice_plan *p = ARENA_NEW(a, struct slice_plan);
-		*p = (struct slice_plan){.existing = existing[i], .ports = json_get(existing[i], "ports"), .endpoints = json_new(a, JSON_ARRAY)};
+		*p = (struct slice_plan){.existing = existing[i],
+		        .ports = json_get(existing[i], "ports"),
+		        .endpoints = json_new(a, JSON_ARRAY)};
 		p->action = list && list->first ? SLICE_UPDATE : SLICE_KEEP;
 		push(&plans, p);
 	}

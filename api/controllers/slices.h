@@ -13,8 +13,8 @@ struct slice_plan {
 	struct slice_plan *next;
 	enum slice_action action;
 	const struct json *existing; /* the stored slice; NULL: to be created */
-	struct json *ports; /* array */
-	struct json *endpoints; /* array, what it shall hold */
+	struct json *ports;          /* array */
+	struct json *endpoints;      /* array, what it shall hold */
 };
 
 /* Endpoints that share a set of ports. */

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 struct slow_start {
-	int64_t left; /* not yet tried, this batch included */
-	int64_t batch; /* size of the batch under way; 0: all done */
+	int64_t left;    /* not yet tried, this batch included */
+	int64_t batch;   /* size of the batch under way; 0: all done */
 	int64_t waiting; /* answers to come */
 	int64_t skipped; /* given up after a failure */
 	bool failed;

@@ -1,6 +1,7 @@
-/* Pods that have to leave: those that do not tolerate a NoExecute taint of their node (at once, or when tolerationSeconds are
- * over, counted from the taint's timeAdded), those whose node is gone (after 40 s, in case it comes back), and dying ones that
- * never had a node. Keys are pods; nothing waits for pods on nodes without such taints.
+/* Pods that have to leave: those that do not tolerate a NoExecute taint of their node (at once, or when
+ * tolerationSeconds are over, counted from the taint's timeAdded), those whose node is gone (after 40 s, in case it
+ * comes back), and dying ones that never had a node. Keys are pods; nothing waits for pods on nodes without such
+ * taints.
  *
  * Upstream: pkg/controller/tainteviction, pkg/controller/podgc. */
 #include "api/controllers/controllers_int.h"
@@ -73,7 +74,8 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 {
 	struct slice text = informer_text(o), old = {before->data, before->len};
 	bool same = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-		json_find(text, "metadata", "deletionTimestamp", NULL).len == json_find(old, "metadata", "deletionTimestamp", NULL).len;
+	            json_find(text, "metadata", "deletionTimestamp", NULL).len ==
+	                    json_find(old, "metadata", "deletionTimestamp", NULL).len;
 	if (!same)
 		pod_changed(arg, o);
 }
@@ -87,26 +89,27 @@ static bool tolerates(const struct json *t, const struct json *taint)
 		return false;
 	if (key.len && !slice_eq(key, json_get_str(taint, "key")))
 		return false;
-	return slice_is(json_get_str(t, "operator"), "Exists") || slice_eq(json_get_str(t, "value"), json_get_str(taint, "value"));
+	return slice_is(json_get_str(t, "operator"), "Exists") ||
+	       slice_eq(json_get_str(t, "value"), json_get_str(taint, "value"));
 }
 
-/* Seconds since 1970 when the pod must go; 0: at once, -1: it may stay. The shortest of the tolerations that are used counts. */
+/* Seconds since 1970 when the pod must go; 0: at once, -1: it may stay. The shortest of the tolerations that are used
+ * counts. */
 static int64_t leave_at(const struct json *taints, const struct json *tolerations)
 {
 	int64_t leave = -1;
-	JSON_FOREACH(taint, taints)
-	{
+	JSON_FOREACH (taint, taints) {
 		bool tolerated = false;
 		int64_t since = kube_time_parse(json_get_str(taint, "timeAdded"));
 		if (!slice_is(json_get_str(taint, "effect"), "NoExecute"))
 			continue;
-		JSON_FOREACH(t, tolerations)
-		{
+		JSON_FOREACH (t, tolerations) {
 			struct json *seconds = json_get(t, "tolerationSeconds");
 			if (!tolerates(t, taint))
 				continue;
 			tolerated = true;
-			int64_t limit = seconds ? json_int(seconds, 0) : -1, at = (since ? since : kube_time_now_s()) + limit;
+			int64_t limit = seconds ? json_int(seconds, 0) : -1,
+			        at = (since ? since : kube_time_now_s()) + limit;
 			if (limit >= 0 && (leave < 0 || at < leave))
 				leave = limit > 0 ? at : 0;
 		}
@@ -132,7 +135,8 @@ static void delete_pod(struct leaver *l)
 	json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", l->meta.uid);
 	if (l->at_once)
 		json_set_int(a, options, "gracePeriodSeconds", 0);
-	work_send(l->work, "DELETE", kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, NULL), options, work_done_ignore_missing);
+	work_send(l->work, "DELETE", kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, NULL), options,
+	        work_done_ignore_missing);
 }
 
 static void marked(struct work_call *call)
@@ -144,11 +148,13 @@ static void marked(struct work_call *call)
 		delete_pod(l);
 }
 
-/* The condition DisruptionTarget says why before the pod goes; pods of lost nodes end as Failed, for their jobs' sake. */
+/* The condition DisruptionTarget says why before the pod goes; pods of lost nodes end as Failed, for their jobs' sake.
+ */
 static void send_away(struct leaver *l, const char *reason, const char *message, bool fails)
 {
 	struct arena *a = &l->work->arena;
-	struct json *patch = json_new(a, JSON_OBJECT), *c = json_new(a, JSON_OBJECT), *status = json_need(a, patch, "status", JSON_OBJECT);
+	struct json *patch = json_new(a, JSON_OBJECT), *c = json_new(a, JSON_OBJECT),
+	            *status = json_need(a, patch, "status", JSON_OBJECT);
 	json_set_str(a, json_need(a, patch, "metadata", JSON_OBJECT), "uid", l->meta.uid);
 	json_set_cstr(a, c, "type", "DisruptionTarget");
 	json_set_cstr(a, c, "status", "True");
@@ -158,7 +164,9 @@ static void send_away(struct leaver *l, const char *reason, const char *message,
 	json_append(json_need(a, status, "conditions", JSON_ARRAY), c);
 	if (fails)
 		json_set_cstr(a, status, "phase", "Failed");
-	work_patch(l->work, kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, "status"), strategic_patch, patch, marked)->arg = l;
+	work_patch(
+	        l->work, kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, "status"), strategic_patch, patch, marked)
+	        ->arg = l;
 }
 
 static void node_asked(struct work_call *call)
@@ -192,7 +200,8 @@ static void node_gone(struct leaver *l, struct slice node)
 		work_again(l->work, (int64_t)(GONE_NODE_MS - gone_ms));
 		return;
 	}
-	work_send(l->work, "GET", kube_path(&l->work->arena, "v1", "nodes", SLICE_NULL, node, NULL), NULL, node_asked)->arg = l;
+	work_send(l->work, "GET", kube_path(&l->work->arena, "v1", "nodes", SLICE_NULL, node, NULL), NULL, node_asked)
+	        ->arg = l;
 }
 
 /* Judges a pod whose node is there. */
@@ -201,7 +210,8 @@ static void judge(struct leaver *l, struct slice pod, struct slice node)
 	struct arena *a = &l->work->arena;
 	struct slice tolerations = json_find(pod, "spec", "tolerations", NULL);
 	struct json *node_spec = json_parse(a, json_find(node, "spec", NULL), NULL, NULL);
-	int64_t leave = leave_at(json_get(node_spec, "taints"), tolerations.len ? json_parse(a, tolerations, NULL, NULL) : NULL);
+	int64_t leave = leave_at(
+	        json_get(node_spec, "taints"), tolerations.len ? json_parse(a, tolerations, NULL, NULL) : NULL);
 	int64_t now_s = kube_time_now_s();
 	if (leave < 0)
 		return;
@@ -210,7 +220,8 @@ static void judge(struct leaver *l, struct slice pod, struct slice node)
 		return;
 	}
 	struct recorder_subject about = recorder_about("v1", "Pod", &l->meta);
-	recorder_event(l->s->recorder, &about, "Normal", "TaintManagerEviction", "Marking for deletion Pod %.*s", SLICE_FMT(l->work->key));
+	recorder_event(l->s->recorder, &about, "Normal", "TaintManagerEviction", "Marking for deletion Pod %.*s",
+	        SLICE_FMT(l->work->key));
 	send_away(l, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", false);
 }
 
@@ -246,18 +257,20 @@ void *taint_eviction_controller_start(struct controllers *c)
 	s->c = c;
 	s->recorder = controllers_recorder(c, "taint-eviction-controller");
 	s->queue = controllers_queue(c, "tainteviction", 8, run, s);
-	s->pods = controllers_listen(c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .arg = s});
+	s->pods = controllers_listen(
+	        c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .arg = s});
 	s->pods_by_node = informer_index_get(s->pods, "node", informer_index_pod_node);
-	s->nodes = controllers_listen(
-		c, NODES, &(struct informer_handler){.added = node_changed, .updated = node_updated, .deleted = node_deleted, .arg = s});
+	s->nodes = controllers_listen(c, NODES,
+	        &(struct informer_handler){
+	                .added = node_changed, .updated = node_updated, .deleted = node_deleted, .arg = s});
 	return s;
 }
 
 void taint_eviction_controller_release(void *state)
 {
 	struct evictions *s = state;
-	MAP_FOREACH(slot, &s->missing)
-	free(slot->value);
+	MAP_FOREACH (slot, &s->missing)
+		free(slot->value);
 	map_release(&s->missing);
 	free(s);
 }

@@ -1,6 +1,6 @@
-/* Secrets of type kubernetes.io/service-account-token: filled with a token that is bound to the secret and lives as long as
- * the server grants, with the cluster's CA and the namespace. Secrets whose account is gone, or is another one of the same
- * name, are deleted. Upstream: pkg/controller/serviceaccount/tokens_controller.go. */
+/* Secrets of type kubernetes.io/service-account-token: filled with a token that is bound to the secret and lives as
+ * long as the server grants, with the cluster's CA and the namespace. Secrets whose account is gone, or is another one
+ * of the same name, are deleted. Upstream: pkg/controller/serviceaccount/tokens_controller.go. */
 #include "api/controllers/controllers_int.h"
 
 #include "base/base64.h"
@@ -71,7 +71,8 @@ static void issued(struct work_call *call)
 	}
 	struct slice token = json_find(work_call_text(call), "status", "token", NULL);
 	struct json *patch = patch_new(a, f->meta.resource_version), *data = json_need(a, patch, "data", JSON_OBJECT);
-	json_set_str(a, json_need(a, json_get(patch, "metadata"), "annotations", JSON_OBJECT), "kubernetes.io/service-account.uid", f->account_uid);
+	json_set_str(a, json_need(a, json_get(patch, "metadata"), "annotations", JSON_OBJECT),
+	        "kubernetes.io/service-account.uid", f->account_uid);
 	set_data(a, data, "token", token);
 	set_data(a, data, "namespace", f->meta.ns);
 	if (f->s->c->root_ca)
@@ -92,7 +93,8 @@ static void request_token(struct filling *f)
 	json_set_cstr(a, ref, "kind", "Secret");
 	json_set_str(a, ref, "name", f->meta.name);
 	json_set_str(a, ref, "uid", f->meta.uid);
-	work_send(f->work, "POST", kube_path(a, "v1", "serviceaccounts", f->meta.ns, f->account, "token"), body, issued)->arg = f;
+	work_send(f->work, "POST", kube_path(a, "v1", "serviceaccounts", f->meta.ns, f->account, "token"), body, issued)
+	        ->arg = f;
 }
 
 static void run(struct work *w)
@@ -127,10 +129,11 @@ void *token_controller_start(struct controllers *c)
 	struct tokens *s = xcalloc(1, sizeof *s);
 	s->c = c;
 	s->queue = controllers_queue(c, "serviceaccount-token", 4, run, s);
-	s->secrets = controllers_listen(c, SECRETS, &(struct informer_handler){.added = secret_changed, .updated = secret_updated, .arg = s});
+	s->secrets = controllers_listen(
+	        c, SECRETS, &(struct informer_handler){.added = secret_changed, .updated = secret_updated, .arg = s});
 	s->by_account = informer_index_get(s->secrets, "account", index_account);
-	s->accounts = controllers_listen(
-		c, SERVICE_ACCOUNTS, &(struct informer_handler){.added = account_changed, .deleted = account_changed, .arg = s});
+	s->accounts = controllers_listen(c, SERVICE_ACCOUNTS,
+	        &(struct informer_handler){.added = account_changed, .deleted = account_changed, .arg = s});
 	return s;
 }
 

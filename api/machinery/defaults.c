@@ -1,5 +1,5 @@
-/* See defaults.h. Upstream writes these as SetDefaults_TYPE functions per API group (pkg/apis/GROUP/v1/defaults.go); here each
- * kind has one function, and pod specs and pod templates share theirs. */
+/* See defaults.h. Upstream writes these as SetDefaults_TYPE functions per API group (pkg/apis/GROUP/v1/defaults.go);
+ * here each kind has one function, and pod specs and pod templates share theirs. */
 #include "api/machinery/defaults.h"
 
 #include <stdlib.h>
@@ -73,8 +73,7 @@ static void probe(struct arena *a, struct json *container, const char *name)
 static void copy_limits(struct arena *a, struct json *container)
 {
 	struct json *r = json_get(container, "resources");
-	JSON_FOREACH(it, json_get(r, "limits"))
-	{
+	JSON_FOREACH (it, json_get(r, "limits")) {
 		struct json *requests = json_need(a, r, "requests", JSON_OBJECT);
 		if (!json_get_slice(requests, it->key))
 			json_set_slice(a, requests, it->key, json_copy(a, it));
@@ -88,15 +87,14 @@ static void container(struct arena *a, struct json *c)
 	str(a, c, "terminationMessagePolicy", "File");
 	if (!json_get(c, "resources"))
 		json_set(a, c, "resources", json_new(a, JSON_OBJECT));
-	JSON_FOREACH(p, json_get(c, "ports"))
-	str(a, p, "protocol", "TCP");
+	JSON_FOREACH (p, json_get(c, "ports"))
+		str(a, p, "protocol", "TCP");
 	probe(a, c, "livenessProbe");
 	probe(a, c, "readinessProbe");
 	probe(a, c, "startupProbe");
 	http_get(a, json_path(c, "lifecycle", "postStart", NULL));
 	http_get(a, json_path(c, "lifecycle", "preStop", NULL));
-	JSON_FOREACH(e, json_get(c, "env"))
-	{
+	JSON_FOREACH (e, json_get(c, "env")) {
 		struct json *ref = json_path(e, "valueFrom", "fieldRef", NULL);
 		if (ref)
 			str(a, ref, "apiVersion", "v1");
@@ -106,16 +104,15 @@ static void container(struct arena *a, struct json *c)
 
 static void field_refs(struct arena *a, struct json *items)
 {
-	JSON_FOREACH(it, items)
-	if (json_get(it, "fieldRef"))
-		str(a, json_get(it, "fieldRef"), "apiVersion", "v1");
+	JSON_FOREACH (it, items)
+		if (json_get(it, "fieldRef"))
+			str(a, json_get(it, "fieldRef"), "apiVersion", "v1");
 }
 
 static void projected(struct arena *a, struct json *v)
 {
 	num(a, v, "defaultMode", 0644);
-	JSON_FOREACH(s, json_get(v, "sources"))
-	{
+	JSON_FOREACH (s, json_get(v, "sources")) {
 		field_refs(a, json_path(s, "downwardAPI", "items", NULL));
 		if (json_get(s, "serviceAccountToken"))
 			num(a, json_get(s, "serviceAccountToken"), "expirationSeconds", 3600);
@@ -142,10 +139,10 @@ static void host_ports(struct arena *a, struct json *spec)
 {
 	if (!json_get_bool(spec, "hostNetwork", false))
 		return;
-	JSON_FOREACH(c, json_get(spec, "containers"))
-	JSON_FOREACH(p, json_get(c, "ports"))
-	if (json_get_int(p, "hostPort", 0) == 0)
-		json_set_int(a, p, "hostPort", json_get_int(p, "containerPort", 0));
+	JSON_FOREACH (c, json_get(spec, "containers"))
+		JSON_FOREACH (p, json_get(c, "ports"))
+			if (json_get_int(p, "hostPort", 0) == 0)
+				json_set_int(a, p, "hostPort", json_get_int(p, "containerPort", 0));
 }
 
 static void pod_spec(struct arena *a, struct json *spec)
@@ -154,10 +151,10 @@ static void pod_spec(struct arena *a, struct json *spec)
 		return;
 	static const char *const lists[] = {"initContainers", "containers"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(c, json_get(spec, lists[i]))
-		container(a, c);
-	JSON_FOREACH(v, json_get(spec, "volumes"))
-	volume(a, v);
+		JSON_FOREACH (c, json_get(spec, lists[i]))
+			container(a, c);
+	JSON_FOREACH (v, json_get(spec, "volumes"))
+		volume(a, v);
 	str(a, spec, "restartPolicy", "Always");
 	num(a, spec, "terminationGracePeriodSeconds", 30);
 	str(a, spec, "dnsPolicy", "ClusterFirst");
@@ -192,12 +189,14 @@ static void rolling(struct arena *a, struct json *strategy, const char *surge, c
 	if (surge && !json_get(r, "maxSurge"))
 		json_set(a, r, "maxSurge", *surge == '0' ? json_new_int(a, 0) : json_new_cstr(a, surge));
 	if (unavailable && !json_get(r, "maxUnavailable"))
-		json_set(a, r, "maxUnavailable", strchr(unavailable, '%') ? json_new_cstr(a, unavailable) : json_new_int(a, atoi(unavailable)));
+		json_set(a, r, "maxUnavailable",
+		        strchr(unavailable, '%') ? json_new_cstr(a, unavailable) : json_new_int(a, atoi(unavailable)));
 }
 
 static void deployment(struct arena *a, struct json *o)
 {
-	struct json *spec = json_need(a, o, "spec", JSON_OBJECT), *strategy = json_need(a, spec, "strategy", JSON_OBJECT);
+	struct json *spec = json_need(a, o, "spec", JSON_OBJECT),
+	            *strategy = json_need(a, spec, "strategy", JSON_OBJECT);
 	num(a, spec, "replicas", 1);
 	num(a, spec, "revisionHistoryLimit", 10);
 	num(a, spec, "progressDeadlineSeconds", 600);
@@ -228,7 +227,8 @@ static void replication_controller(struct arena *a, struct json *o)
 
 static void daemon_set(struct arena *a, struct json *o)
 {
-	struct json *spec = json_need(a, o, "spec", JSON_OBJECT), *strategy = json_need(a, spec, "updateStrategy", JSON_OBJECT);
+	struct json *spec = json_need(a, o, "spec", JSON_OBJECT),
+	            *strategy = json_need(a, spec, "updateStrategy", JSON_OBJECT);
 	num(a, spec, "revisionHistoryLimit", 10);
 	str(a, strategy, "type", "RollingUpdate");
 	if (slice_is(json_get_str(strategy, "type"), "RollingUpdate"))
@@ -245,7 +245,8 @@ static void volume_claim(struct arena *a, struct json *o)
 
 static void stateful_set(struct arena *a, struct json *o)
 {
-	struct json *spec = json_need(a, o, "spec", JSON_OBJECT), *strategy = json_need(a, spec, "updateStrategy", JSON_OBJECT);
+	struct json *spec = json_need(a, o, "spec", JSON_OBJECT),
+	            *strategy = json_need(a, spec, "updateStrategy", JSON_OBJECT);
 	num(a, spec, "replicas", 1);
 	num(a, spec, "revisionHistoryLimit", 10);
 	str(a, spec, "podManagementPolicy", "OrderedReady");
@@ -255,8 +256,7 @@ static void stateful_set(struct arena *a, struct json *o)
 	struct json *retention = json_need(a, spec, "persistentVolumeClaimRetentionPolicy", JSON_OBJECT);
 	str(a, retention, "whenDeleted", "Retain");
 	str(a, retention, "whenScaled", "Retain");
-	JSON_FOREACH(c, json_get(spec, "volumeClaimTemplates"))
-	{
+	JSON_FOREACH (c, json_get(spec, "volumeClaimTemplates")) {
 		volume_claim(a, c);
 		str(a, c, "kind", "PersistentVolumeClaim");
 		str(a, c, "apiVersion", "v1");
@@ -310,11 +310,11 @@ static void service(struct arena *a, struct json *o)
 	str(a, spec, "type", "ClusterIP");
 	struct slice type = json_get_str(spec, "type");
 	bool external = slice_is(type, "ExternalName");
-	JSON_FOREACH(p, json_get(spec, "ports"))
-	{
+	JSON_FOREACH (p, json_get(spec, "ports")) {
 		str(a, p, "protocol", "TCP");
 		struct json *target = json_get(p, "targetPort");
-		if (!target || (target->type == JSON_STRING && !target->text.len) || (target->type == JSON_NUMBER && json_int(target, 0) == 0))
+		if (!target || (target->type == JSON_STRING && !target->text.len) ||
+		        (target->type == JSON_NUMBER && json_int(target, 0) == 0))
 			json_set_int(a, p, "targetPort", json_get_int(p, "port", 0));
 	}
 	if (external)
@@ -332,15 +332,14 @@ static void service(struct arena *a, struct json *o)
 
 static void endpoints(struct arena *a, struct json *o)
 {
-	JSON_FOREACH(s, json_get(o, "subsets"))
-	JSON_FOREACH(p, json_get(s, "ports"))
-	str(a, p, "protocol", "TCP");
+	JSON_FOREACH (s, json_get(o, "subsets"))
+		JSON_FOREACH (p, json_get(s, "ports"))
+			str(a, p, "protocol", "TCP");
 }
 
 static void endpoint_slice(struct arena *a, struct json *o)
 {
-	JSON_FOREACH(p, json_get(o, "ports"))
-	{
+	JSON_FOREACH (p, json_get(o, "ports")) {
 		str(a, p, "protocol", "TCP");
 		if (!json_get(p, "name"))
 			json_set_cstr(a, p, "name", "");
@@ -352,9 +351,9 @@ static void network_policy(struct arena *a, struct json *o)
 	struct json *spec = json_get(o, "spec");
 	static const char *const lists[] = {"ingress", "egress"};
 	for (size_t i = 0; spec && i < 2; i++)
-		JSON_FOREACH(rule, json_get(spec, lists[i]))
-		JSON_FOREACH(p, json_get(rule, "ports"))
-		str(a, p, "protocol", "TCP");
+		JSON_FOREACH (rule, json_get(spec, lists[i]))
+			JSON_FOREACH (p, json_get(rule, "ports"))
+				str(a, p, "protocol", "TCP");
 	if (!spec || (json_get(spec, "policyTypes") && json_get(spec, "policyTypes")->first))
 		return;
 	struct json *types = json_set(a, spec, "policyTypes", json_new(a, JSON_ARRAY));
@@ -402,22 +401,21 @@ static void node(struct arena *a, struct json *o)
 
 static void limit_range(struct arena *a, struct json *o)
 {
-	JSON_FOREACH(l, json_path(o, "spec", "limits", NULL))
-	{
+	JSON_FOREACH (l, json_path(o, "spec", "limits", NULL)) {
 		struct json *max = json_get(l, "max"), *fallback, *request;
 		if (!slice_is(json_get_str(l, "type"), "Container"))
 			continue;
 		fallback = json_need(a, l, "default", JSON_OBJECT);
 		request = json_need(a, l, "defaultRequest", JSON_OBJECT);
-		JSON_FOREACH(it, max)
-		if (!json_get_slice(fallback, it->key))
-			json_set_slice(a, fallback, it->key, json_copy(a, it));
-		JSON_FOREACH(it, fallback)
-		if (!json_get_slice(request, it->key))
-			json_set_slice(a, request, it->key, json_copy(a, it));
-		JSON_FOREACH(it, json_get(l, "min"))
-		if (!json_get_slice(request, it->key))
-			json_set_slice(a, request, it->key, json_copy(a, it));
+		JSON_FOREACH (it, max)
+			if (!json_get_slice(fallback, it->key))
+				json_set_slice(a, fallback, it->key, json_copy(a, it));
+		JSON_FOREACH (it, fallback)
+			if (!json_get_slice(request, it->key))
+				json_set_slice(a, request, it->key, json_copy(a, it));
+		JSON_FOREACH (it, json_get(l, "min"))
+			if (!json_get_slice(request, it->key))
+				json_set_slice(a, request, it->key, json_copy(a, it));
 	}
 }
 
@@ -445,9 +443,9 @@ static void role_binding(struct arena *a, struct json *o)
 	struct json *ref = json_get(o, "roleRef");
 	if (ref)
 		str(a, ref, "apiGroup", "rbac.authorization.k8s.io");
-	JSON_FOREACH(s, json_get(o, "subjects"))
-	if (!slice_is(json_get_str(s, "kind"), "ServiceAccount"))
-		str(a, s, "apiGroup", "rbac.authorization.k8s.io");
+	JSON_FOREACH (s, json_get(o, "subjects"))
+		if (!slice_is(json_get_str(s, "kind"), "ServiceAccount"))
+			str(a, s, "apiGroup", "rbac.authorization.k8s.io");
 }
 
 static void autoscaler(struct arena *a, struct json *o)
@@ -467,30 +465,30 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"", "Pod", pod},
-	{"", "Service", service},
-	{"", "Secret", secret},
-	{"", "Endpoints", endpoints},
-	{"", "Namespace", namespace},
-	{"", "Node", node},
-	{"", "ReplicationController", replication_controller},
-	{"", "PersistentVolume", persistent_volume},
-	{"", "PersistentVolumeClaim", persistent_volume_claim},
-	{"", "LimitRange", limit_range},
-	{"apps", "Deployment", deployment},
-	{"apps", "ReplicaSet", replica_set},
-	{"apps", "DaemonSet", daemon_set},
-	{"apps", "StatefulSet", stateful_set},
-	{"batch", "Job", job},
-	{"batch", "CronJob", cron_job},
-	{"autoscaling", "HorizontalPodAutoscaler", autoscaler},
-	{"discovery.k8s.io", "EndpointSlice", endpoint_slice},
-	{"networking.k8s.io", "NetworkPolicy", network_policy},
-	{"rbac.authorization.k8s.io", "RoleBinding", role_binding},
-	{"rbac.authorization.k8s.io", "ClusterRoleBinding", role_binding},
-	{"scheduling.k8s.io", "PriorityClass", priority_class},
-	{"storage.k8s.io", "StorageClass", storage_class},
-	{"storage.k8s.io", "CSIDriver", csi_driver},
+        {"", "Pod", pod},
+        {"", "Service", service},
+        {"", "Secret", secret},
+        {"", "Endpoints", endpoints},
+        {"", "Namespace", namespace},
+        {"", "Node", node},
+        {"", "ReplicationController", replication_controller},
+        {"", "PersistentVolume", persistent_volume},
+        {"", "PersistentVolumeClaim", persistent_volume_claim},
+        {"", "LimitRange", limit_range},
+        {"apps", "Deployment", deployment},
+        {"apps", "ReplicaSet", replica_set},
+        {"apps", "DaemonSet", daemon_set},
+        {"apps", "StatefulSet", stateful_set},
+        {"batch", "Job", job},
+        {"batch", "CronJob", cron_job},
+        {"autoscaling", "HorizontalPodAutoscaler", autoscaler},
+        {"discovery.k8s.io", "EndpointSlice", endpoint_slice},
+        {"networking.k8s.io", "NetworkPolicy", network_policy},
+        {"rbac.authorization.k8s.io", "RoleBinding", role_binding},
+        {"rbac.authorization.k8s.io", "ClusterRoleBinding", role_binding},
+        {"scheduling.k8s.io", "PriorityClass", priority_class},
+        {"storage.k8s.io", "StorageClass", storage_class},
+        {"storage.k8s.io", "CSIDriver", csi_driver},
 };
 
 void defaults_apply(struct arena *a, const struct resource *r, struct json *object)

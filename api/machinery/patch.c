@@ -9,8 +9,7 @@ struct json *patch_merge_apply(struct arena *a, struct json *object, const struc
 		return json_copy(a, patch);
 	if (!json_is(object, JSON_OBJECT))
 		object = json_new(a, JSON_OBJECT);
-	JSON_FOREACH(it, patch)
-	{
+	JSON_FOREACH (it, patch) {
 		if (it->type == JSON_NULL) {
 			json_del_slice(object, it->key);
 			continue;
@@ -67,7 +66,9 @@ struct location {
 
 static int bad_path(struct err *err, struct slice path, const char *what)
 {
-	return err_set(err, ERR_INVALID_OBJECT, "the server rejected our request due to an error in our request: jsonpatch: path \"%.*s\" %s", SLICE_FMT(path), what);
+	return err_set(err, ERR_INVALID_OBJECT,
+	        "the server rejected our request due to an error in our request: jsonpatch: path \"%.*s\" %s",
+	        SLICE_FMT(path), what);
 }
 
 static int locate(struct arena *a, struct json *root, struct slice path, struct location *out, struct err *err)
@@ -223,9 +224,9 @@ int patch_json_apply(struct arena *a, struct json **object, const struct json *p
 	if (!json_is(patch, JSON_ARRAY))
 		return err_set(err, ERR_INVAL, "a JSON patch must be an array of operations");
 	if (patch->count > PATCH_OPERATIONS_MAX)
-		return err_set(err, ERR_TOO_BIG, "The allowed maximum operations in a JSON patch is %d, got %u", PATCH_OPERATIONS_MAX, patch->count);
-	JSON_FOREACH(op, patch)
-	{
+		return err_set(err, ERR_TOO_BIG, "The allowed maximum operations in a JSON patch is %d, got %u",
+		        PATCH_OPERATIONS_MAX, patch->count);
+	JSON_FOREACH (op, patch) {
 		if (apply_one(&p, op) != 0)
 			return err->code;
 		if (a->used_bytes - before > PATCHED_BYTES_MAX)

@@ -1,8 +1,8 @@
 /* The three patch formats that change a tree: JSON patch (RFC 6902), JSON merge patch (RFC 7386) and Kubernetes'
  * strategic merge patch, driven by the schema's patch strategies and merge keys.
  *
- * All work on arena trees: `object` is changed in place, or the result returned, new nodes come from the arena, and patch
- * nodes are linked into the result, so the patch must not be used again. Any thread. */
+ * All work on arena trees: `object` is changed in place, or the result returned, new nodes come from the arena, and
+ * patch nodes are linked into the result, so the patch must not be used again. Any thread. */
 #ifndef K3X_API_MACHINERY_PATCH_H
 #define K3X_API_MACHINERY_PATCH_H
 
@@ -22,7 +22,7 @@ struct json *patch_merge_apply(struct arena *a, struct json *object, const struc
 
 /* Directives: $patch (replace, delete, merge), $retainKeys, $setElementOrder/NAME, $deleteFromPrimitiveList/NAME.
  * ERR_INVAL when a directive is wrong or an element lacks its merge key. */
-int patch_strategic_apply(struct arena *a, struct json *object, const struct json *patch, const struct schema_type *type,
-	struct err *err);
+int patch_strategic_apply(struct arena *a, struct json *object, const struct json *patch,
+        const struct schema_type *type, struct err *err);
 
 #endif

@@ -162,7 +162,8 @@ static size_t format_binary(__int128 whole, char *out)
 		exponent += 10;
 	}
 	size_t n = put_i128(out, whole);
-	return n + (size_t)snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", exponent ? binary_suffixes[exponent / 10 - 1].text : "");
+	return n + (size_t)snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s",
+	                   exponent ? binary_suffixes[exponent / 10 - 1].text : "");
 }
 
 size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
@@ -180,7 +181,8 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX])
 	}
 	size_t n = put_i128(out, v);
 	if (q->format == QUANTITY_DECIMAL_EXPONENT)
-		return n + (size_t)(exponent ? snprintf(out + n, QUANTITY_TEXT_MAX - n, "e%d", exponent) : snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", ""));
+		return n + (size_t)(exponent ? snprintf(out + n, QUANTITY_TEXT_MAX - n, "e%d", exponent)
+		                             : snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", ""));
 	return n + (size_t)snprintf(out + n, QUANTITY_TEXT_MAX - n, "%s", decimal_suffixes[exponent / 3 + 3].text);
 }
 

@@ -1,12 +1,11 @@
 /* The built-in resources, one row each, for resources.c only.
  *
- * Groups stand in discovery's order (upstream's APIService priorities), the preferred version of a group first, resources by
- * name. ROW(group, version, Kind, plural, short names, categories, scope, verbs, flags, subresources, storage)
- *   scope    N namespaced, C cluster
- *   verbs    ALL, or letters: g get, l list, w watch, c create, u update, p patch, d delete, D deletecollection
- *   flags    G counts metadata.generation
- *   storage  prefix below /registry when it is not the plural; NULL: not stored
- * Lists in one text have blanks between. Storage names are kube-apiserver's (SpecialDefaultResourcePrefixes). */
+ * Groups stand in discovery's order (upstream's APIService priorities), the preferred version of a group first,
+ * resources by name. ROW(group, version, Kind, plural, short names, categories, scope, verbs, flags, subresources,
+ * storage) scope    N namespaced, C cluster verbs    ALL, or letters: g get, l list, w watch, c create, u update, p
+ * patch, d delete, D deletecollection flags    G counts metadata.generation storage  prefix below /registry when it is
+ * not the plural; NULL: not stored Lists in one text have blanks between. Storage names are kube-apiserver's
+ * (SpecialDefaultResourcePrefixes). */
 #ifndef K3X_API_MACHINERY_RESOURCES_TABLE_H
 #define K3X_API_MACHINERY_RESOURCES_TABLE_H
 
@@ -22,19 +21,19 @@
 	ROW("", "v1", Namespace, "namespaces", "ns", "", C, "glwcupd", "", "finalize status", "namespaces") \
 	ROW("", "v1", Node, "nodes", "no", "", C, ALL, "", "proxy status", "minions") \
 	ROW("", "v1", PersistentVolumeClaim, "persistentvolumeclaims", "pvc", "", N, ALL, "", "status", \
-		"persistentvolumeclaims") \
+	        "persistentvolumeclaims") \
 	ROW("", "v1", PersistentVolume, "persistentvolumes", "pv", "", C, ALL, "", "status", "persistentvolumes") \
 	ROW("", "v1", Pod, "pods", "po", "all", N, ALL, "", \
-		"attach binding ephemeralcontainers eviction exec log portforward proxy resize status", "pods") \
+	        "attach binding ephemeralcontainers eviction exec log portforward proxy resize status", "pods") \
 	ROW("", "v1", PodTemplate, "podtemplates", "", "", N, ALL, "G", "", "podtemplates") \
 	ROW("", "v1", ReplicationController, "replicationcontrollers", "rc", "all", N, ALL, "G", "scale status", \
-		"controllers") \
+	        "controllers") \
 	ROW("", "v1", ResourceQuota, "resourcequotas", "quota", "", N, ALL, "", "status", "resourcequotas") \
 	ROW("", "v1", Secret, "secrets", "", "", N, ALL, "", "", "secrets") \
 	ROW("", "v1", ServiceAccount, "serviceaccounts", "sa", "", N, ALL, "", "token", "serviceaccounts") \
 	ROW("", "v1", Service, "services", "svc", "all", N, ALL, "", "proxy status", "services/specs") \
 	ROW("apiregistration.k8s.io", "v1", APIService, "apiservices", "", "api-extensions", C, ALL, "", "status", \
-		"apiregistration.k8s.io/apiservices") \
+	        "apiregistration.k8s.io/apiservices") \
 	ROW("apps", "v1", ControllerRevision, "controllerrevisions", "", "", N, ALL, "", "", "controllerrevisions") \
 	ROW("apps", "v1", DaemonSet, "daemonsets", "ds", "all", N, ALL, "G", "status", "daemonsets") \
 	ROW("apps", "v1", Deployment, "deployments", "deploy", "all", N, ALL, "G", "scale status", "deployments") \
@@ -43,57 +42,61 @@
 	ROW("events.k8s.io", "v1", Event, "events", "ev", "", N, ALL, "", "", "events") \
 	ROW("authentication.k8s.io", "v1", SelfSubjectReview, "selfsubjectreviews", "", "", C, "c", "", "", NULL) \
 	ROW("authentication.k8s.io", "v1", TokenReview, "tokenreviews", "", "", C, "c", "", "", NULL) \
-	ROW("authorization.k8s.io", "v1", LocalSubjectAccessReview, "localsubjectaccessreviews", "", "", N, "c", "", "", \
-		NULL) \
+	ROW("authorization.k8s.io", "v1", LocalSubjectAccessReview, "localsubjectaccessreviews", "", "", N, "c", "", \
+	        "", NULL) \
 	ROW("authorization.k8s.io", "v1", SelfSubjectAccessReview, "selfsubjectaccessreviews", "", "", C, "c", "", "", \
-		NULL) \
+	        NULL) \
 	ROW("authorization.k8s.io", "v1", SelfSubjectRulesReview, "selfsubjectrulesreviews", "", "", C, "c", "", "", \
-		NULL) \
+	        NULL) \
 	ROW("authorization.k8s.io", "v1", SubjectAccessReview, "subjectaccessreviews", "", "", C, "c", "", "", NULL) \
-	ROW("autoscaling", "v2", HorizontalPodAutoscaler, "horizontalpodautoscalers", "hpa", "all", N, ALL, "", "status", \
-		"horizontalpodautoscalers") \
-	ROW("autoscaling", "v1", HorizontalPodAutoscaler, "horizontalpodautoscalers", "hpa", "all", N, ALL, "", "status", \
-		"horizontalpodautoscalers") \
+	ROW("autoscaling", "v2", HorizontalPodAutoscaler, "horizontalpodautoscalers", "hpa", "all", N, ALL, "", \
+	        "status", "horizontalpodautoscalers") \
+	ROW("autoscaling", "v1", HorizontalPodAutoscaler, "horizontalpodautoscalers", "hpa", "all", N, ALL, "", \
+	        "status", "horizontalpodautoscalers") \
 	ROW("batch", "v1", CronJob, "cronjobs", "cj", "all", N, ALL, "G", "status", "cronjobs") \
 	ROW("batch", "v1", Job, "jobs", "", "all", N, ALL, "G", "status", "jobs") \
-	ROW("certificates.k8s.io", "v1", CertificateSigningRequest, "certificatesigningrequests", "csr", "", C, ALL, "", \
-		"approval status", "certificatesigningrequests") \
+	ROW("certificates.k8s.io", "v1", CertificateSigningRequest, "certificatesigningrequests", "csr", "", C, ALL, \
+	        "", "approval status", "certificatesigningrequests") \
 	ROW("networking.k8s.io", "v1", IngressClass, "ingressclasses", "", "", C, ALL, "G", "", "ingressclasses") \
 	ROW("networking.k8s.io", "v1", Ingress, "ingresses", "ing", "", N, ALL, "G", "status", "ingress") \
-	ROW("networking.k8s.io", "v1", NetworkPolicy, "networkpolicies", "netpol", "", N, ALL, "G", "", "networkpolicies") \
+	ROW("networking.k8s.io", "v1", NetworkPolicy, "networkpolicies", "netpol", "", N, ALL, "G", "", \
+	        "networkpolicies") \
 	ROW("policy", "v1", PodDisruptionBudget, "poddisruptionbudgets", "pdb", "", N, ALL, "G", "status", \
-		"poddisruptionbudgets") \
+	        "poddisruptionbudgets") \
 	ROW("rbac.authorization.k8s.io", "v1", ClusterRoleBinding, "clusterrolebindings", "", "", C, ALL, "", "", \
-		"clusterrolebindings") \
+	        "clusterrolebindings") \
 	ROW("rbac.authorization.k8s.io", "v1", ClusterRole, "clusterroles", "", "", C, ALL, "", "", "clusterroles") \
 	ROW("rbac.authorization.k8s.io", "v1", RoleBinding, "rolebindings", "", "", N, ALL, "", "", "rolebindings") \
 	ROW("rbac.authorization.k8s.io", "v1", Role, "roles", "", "", N, ALL, "", "", "roles") \
 	ROW("storage.k8s.io", "v1", CSIDriver, "csidrivers", "", "", C, ALL, "", "", "csidrivers") \
 	ROW("storage.k8s.io", "v1", CSINode, "csinodes", "", "", C, ALL, "", "", "csinodes") \
 	ROW("storage.k8s.io", "v1", CSIStorageCapacity, "csistoragecapacities", "", "", N, ALL, "", "", \
-		"csistoragecapacities") \
+	        "csistoragecapacities") \
 	ROW("storage.k8s.io", "v1", StorageClass, "storageclasses", "sc", "", C, ALL, "", "", "storageclasses") \
 	ROW("storage.k8s.io", "v1", VolumeAttachment, "volumeattachments", "", "", C, ALL, "", "status", \
-		"volumeattachments") \
+	        "volumeattachments") \
 	ROW("admissionregistration.k8s.io", "v1", MutatingWebhookConfiguration, "mutatingwebhookconfigurations", "", \
-		"api-extensions", C, ALL, "G", "", "mutatingwebhookconfigurations") \
+	        "api-extensions", C, ALL, "G", "", "mutatingwebhookconfigurations") \
 	ROW("admissionregistration.k8s.io", "v1", ValidatingAdmissionPolicy, "validatingadmissionpolicies", "", \
-		"api-extensions", C, ALL, "G", "status", "validatingadmissionpolicies") \
-	ROW("admissionregistration.k8s.io", "v1", ValidatingAdmissionPolicyBinding, "validatingadmissionpolicybindings", \
-		"", "api-extensions", C, ALL, "G", "", "validatingadmissionpolicybindings") \
-	ROW("admissionregistration.k8s.io", "v1", ValidatingWebhookConfiguration, "validatingwebhookconfigurations", "", \
-		"api-extensions", C, ALL, "G", "", "validatingwebhookconfigurations") \
+	        "api-extensions", C, ALL, "G", "status", "validatingadmissionpolicies") \
+	ROW("admissionregistration.k8s.io", "v1", ValidatingAdmissionPolicyBinding, \
+	        "validatingadmissionpolicybindings", "", "api-extensions", C, ALL, "G", "", \
+	        "validatingadmissionpolicybindings") \
+	ROW("admissionregistration.k8s.io", "v1", ValidatingWebhookConfiguration, "validatingwebhookconfigurations", \
+	        "", "api-extensions", C, ALL, "G", "", "validatingwebhookconfigurations") \
 	ROW("apiextensions.k8s.io", "v1", CustomResourceDefinition, "customresourcedefinitions", "crd crds", \
-		"api-extensions", C, ALL, "G", "status", "apiextensions.k8s.io/customresourcedefinitions") \
+	        "api-extensions", C, ALL, "G", "status", "apiextensions.k8s.io/customresourcedefinitions") \
 	ROW("scheduling.k8s.io", "v1", PriorityClass, "priorityclasses", "pc", "", C, ALL, "G", "", "priorityclasses") \
 	ROW("coordination.k8s.io", "v1", Lease, "leases", "", "", N, ALL, "", "", "leases") \
 	ROW("node.k8s.io", "v1", RuntimeClass, "runtimeclasses", "", "", C, ALL, "", "", "runtimeclasses") \
 	ROW("discovery.k8s.io", "v1", EndpointSlice, "endpointslices", "", "", N, ALL, "G", "", "endpointslices") \
-	ROW("flowcontrol.apiserver.k8s.io", "v1", FlowSchema, "flowschemas", "", "", C, ALL, "G", "status", "flowschemas") \
-	ROW("flowcontrol.apiserver.k8s.io", "v1", PriorityLevelConfiguration, "prioritylevelconfigurations", "", "", C, \
-		ALL, "G", "status", "prioritylevelconfigurations")
+	ROW("flowcontrol.apiserver.k8s.io", "v1", FlowSchema, "flowschemas", "", "", C, ALL, "G", "status", \
+	        "flowschemas") \
+	ROW("flowcontrol.apiserver.k8s.io", "v1", PriorityLevelConfiguration, "prioritylevelconfigurations", "", "", \
+	        C, ALL, "G", "status", "prioritylevelconfigurations")
 
-/* SUB(resource kind or "*", name, group, version, kind, verbs, is_connect); group "-" and kind "" mean the resource's own. */
+/* SUB(resource kind or "*", name, group, version, kind, verbs, is_connect); group "-" and kind "" mean the resource's
+ * own. */
 #define RESOURCE_SUB_ROWS \
 	SUB("*", "status", "-", "", "", "gup", false) \
 	SUB("*", "scale", "autoscaling", "v1", "Scale", "gup", false) \

@@ -16,7 +16,7 @@ struct lexer {
 static int fail(struct lexer *l, const char *expected)
 {
 	return err_set(l->err, ERR_INVAL, "unable to parse requirement: found '%.*s' at offset %zu, expected: %s",
-		(int)(l->end - l->pos < 40 ? l->end - l->pos : 40), l->pos, (size_t)(l->pos - l->begin), expected);
+	        (int)(l->end - l->pos < 40 ? l->end - l->pos : 40), l->pos, (size_t)(l->pos - l->begin), expected);
 }
 
 static void skip_space(struct lexer *l)
@@ -46,7 +46,8 @@ static struct slice word(struct lexer *l)
 
 static bool is_name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+	       c == '.';
 }
 
 /* A qualified name, or a label value (may be empty): at most 63 characters behind the prefix, no odd ones. */
@@ -70,8 +71,10 @@ static bool is_label_text(struct slice s, bool is_key)
 static int add_value(struct lexer *l, struct selector_requirement *r, struct slice value)
 {
 	if (!is_label_text(value, false))
-		return err_set(l->err, ERR_INVAL, "invalid label value \"%.*s\": at most 63 characters of [A-Za-z0-9._-] that begin "
-						  "and end with a letter or digit", SLICE_FMT(value));
+		return err_set(l->err, ERR_INVAL,
+		        "invalid label value \"%.*s\": at most 63 characters of [A-Za-z0-9._-] that begin "
+		        "and end with a letter or digit",
+		        SLICE_FMT(value));
 	if (r->count == VALUES_MAX)
 		return err_set(l->err, ERR_INVAL, "more than %d values in one requirement", VALUES_MAX);
 	if ((r->count & (r->count - 1)) == 0) { /* grow at powers of two */
@@ -133,7 +136,8 @@ static int parse_requirement(struct lexer *l, struct selector_requirement *r)
 	bool absent = accept(l, "!");
 	r->key = word(l);
 	if (!is_label_text(r->key, true))
-		return err_set(l->err, ERR_INVAL, "unable to parse requirement: invalid label key \"%.*s\"", SLICE_FMT(r->key));
+		return err_set(l->err, ERR_INVAL, "unable to parse requirement: invalid label key \"%.*s\"",
+		        SLICE_FMT(r->key));
 	if (!absent)
 		return parse_operator(l, r);
 	r->op = SELECTOR_ABSENT;
@@ -148,7 +152,8 @@ int label_selector_parse(struct arena *a, struct slice text, struct label_select
 	skip_space(&l);
 	if (l.pos == l.end)
 		return 0;
-	out->requirements = ARENA_ARRAY(a, struct selector_requirement, REQUIREMENTS_MAX < text.len ? REQUIREMENTS_MAX : text.len);
+	out->requirements =
+	        ARENA_ARRAY(a, struct selector_requirement, REQUIREMENTS_MAX < text.len ? REQUIREMENTS_MAX : text.len);
 	do {
 		if (out->count == REQUIREMENTS_MAX)
 			return err_set(err, ERR_INVAL, "more than %d requirements in one selector", REQUIREMENTS_MAX);
@@ -177,14 +182,14 @@ static int expression_from_json(struct lexer *l, const struct json *e, struct se
 		r->op = SELECTOR_LESS;
 	else
 		return err_set(l->err, ERR_INVAL, "\"%.*s\" is not a valid label selector operator", SLICE_FMT(op));
-	JSON_FOREACH(v, json_get(e, "values"))
-	if (add_value(l, r, json_str(v)) != 0)
-		return ERR_INVAL;
+	JSON_FOREACH (v, json_get(e, "values"))
+		if (add_value(l, r, json_str(v)) != 0)
+			return ERR_INVAL;
 	return 0;
 }
 
 int label_selector_from_json(
-	struct arena *a, const struct json *v, struct label_selector *out, bool *matches_nothing, struct err *err)
+        struct arena *a, const struct json *v, struct label_selector *out, bool *matches_nothing, struct err *err)
 {
 	struct lexer l = {.arena = a, .err = err};
 	struct json *labels = json_get(v, "matchLabels"), *expressions = json_get(v, "matchExpressions");
@@ -192,17 +197,16 @@ int label_selector_from_json(
 	*out = (struct label_selector){0};
 	*matches_nothing = !json_is(v, JSON_OBJECT);
 	out->requirements = ARENA_ARRAY(a, struct selector_requirement, total + 1);
-	JSON_FOREACH(it, labels)
-	{
+	JSON_FOREACH (it, labels) {
 		struct selector_requirement *r = &out->requirements[out->count++];
 		r->key = it->key;
 		r->op = SELECTOR_IN;
 		if (add_value(&l, r, json_str(it)) != 0)
 			return ERR_INVAL;
 	}
-	JSON_FOREACH(it, expressions)
-	if (expression_from_json(&l, it, &out->requirements[out->count++]) != 0)
-		return ERR_INVAL;
+	JSON_FOREACH (it, expressions)
+		if (expression_from_json(&l, it, &out->requirements[out->count++]) != 0)
+			return ERR_INVAL;
 	return 0;
 }
 
@@ -284,7 +288,8 @@ static int unescape_value(struct arena *a, struct slice raw, struct slice *out, 
 	size_t n = 0;
 	for (size_t i = 0; i < raw.len; i++) {
 		if (raw.ptr[i] == '\\' && (++i == raw.len || !memchr("\\,=", raw.ptr[i], 3)))
-			return err_set(err, ERR_INVAL, "invalid field selector: a backslash escapes only '\\', ',' and '='");
+			return err_set(
+			        err, ERR_INVAL, "invalid field selector: a backslash escapes only '\\', ',' and '='");
 		copy[n++] = raw.ptr[i];
 	}
 	copy[n] = 0;
@@ -296,7 +301,8 @@ static int parse_term(struct arena *a, struct slice term, struct field_requireme
 {
 	size_t eq = unescaped_find(term, '=');
 	if (eq == term.len)
-		return err_set(err, ERR_INVAL, "invalid selector: '%.*s'; can't understand '%.*s'", SLICE_FMT(term), SLICE_FMT(term));
+		return err_set(err, ERR_INVAL, "invalid selector: '%.*s'; can't understand '%.*s'", SLICE_FMT(term),
+		        SLICE_FMT(term));
 	r->negated = eq > 0 && term.ptr[eq - 1] == '!';
 	struct slice field = {term.ptr, eq - r->negated};
 	struct slice value = {term.ptr + eq + 1, term.len - eq - 1};
@@ -310,7 +316,8 @@ static int parse_term(struct arena *a, struct slice term, struct field_requireme
 int field_selector_parse(struct arena *a, struct slice text, struct field_selector *out, struct err *err)
 {
 	*out = (struct field_selector){0};
-	out->requirements = ARENA_ARRAY(a, struct field_requirement, REQUIREMENTS_MAX < text.len ? REQUIREMENTS_MAX : text.len + 1);
+	out->requirements =
+	        ARENA_ARRAY(a, struct field_requirement, REQUIREMENTS_MAX < text.len ? REQUIREMENTS_MAX : text.len + 1);
 	while (text.len) {
 		size_t end = unescaped_find(text, ',');
 		struct slice term = {text.ptr, end};

@@ -9,7 +9,7 @@
 #include "base/json/json.h"
 
 enum selector_op {
-	SELECTOR_IN, /* also = and == */
+	SELECTOR_IN,     /* also = and == */
 	SELECTOR_NOT_IN, /* also !=; holds when the label is absent */
 	SELECTOR_EXISTS,
 	SELECTOR_ABSENT,
@@ -35,7 +35,7 @@ int label_selector_parse(struct arena *a, struct slice text, struct label_select
 /* A metav1.LabelSelector object {"matchLabels":{},"matchExpressions":[]}. NULL or JSON null matches nothing (sets
  * *matches_nothing), {} everything. */
 int label_selector_from_json(
-	struct arena *a, const struct json *v, struct label_selector *out, bool *matches_nothing, struct err *err);
+        struct arena *a, const struct json *v, struct label_selector *out, bool *matches_nothing, struct err *err);
 
 /* Against the raw text of a labels object, "{...}"; SLICE_NULL means no labels. */
 bool label_selector_matches(const struct label_selector *s, struct slice labels_json);

@@ -1,11 +1,12 @@
 /* Strategic merge patch (Kubernetes "update API objects in place using kubectl patch"; apimachinery's strategicpatch).
  *
- * Like a JSON merge patch, but lists of objects are merged by the merge key that the schema names, and directives in the
- * patch say more:
+ * Like a JSON merge patch, but lists of objects are merged by the merge key that the schema names, and directives in
+ * the patch say more:
  *     {"$patch":"replace"|"delete"|"merge"}        of the object, or of the list element, it stands in
  *     "$retainKeys": ["a","b"]                     all other members of the object go
  *     "$deleteFromPrimitiveList/NAME": [values]    taken out of a list of scalars
- *     "$setElementOrder/NAME": [keys]              the order of a merged list; what the patch does not know keeps its place
+ *     "$setElementOrder/NAME": [keys]              the order of a merged list; what the patch does not know keeps its
+ * place
  */
 #include "api/machinery/patch.h"
 
@@ -14,12 +15,13 @@ struct merger {
 	struct err *err;
 };
 
-static int merge_object(struct merger *m, struct json *object, const struct json *patch, const struct schema_type *type);
+static int merge_object(
+        struct merger *m, struct json *object, const struct json *patch, const struct schema_type *type);
 
 static bool is_directive(struct slice key)
 {
 	return slice_is(key, "$patch") || slice_is(key, "$retainKeys") || slice_starts(key, "$setElementOrder/") ||
-		slice_starts(key, "$deleteFromPrimitiveList/");
+	       slice_starts(key, "$deleteFromPrimitiveList/");
 }
 
 /* A patch value that meets nothing: its directives are carried out on an empty value, its nulls dropped. */
@@ -37,17 +39,17 @@ static int fresh(struct merger *m, const struct json *patch, const struct schema
 
 static bool has_value(const struct json *list, const struct json *value)
 {
-	JSON_FOREACH(it, list)
-	if (json_equal(it, value))
-		return true;
+	JSON_FOREACH (it, list)
+		if (json_equal(it, value))
+			return true;
 	return false;
 }
 
 static void merge_scalars(struct merger *m, struct json *list, const struct json *patch)
 {
-	JSON_FOREACH(it, patch)
-	if (!has_value(list, it))
-		json_append(list, json_copy(m->a, it));
+	JSON_FOREACH (it, patch)
+		if (!has_value(list, it))
+			json_append(list, json_copy(m->a, it));
 }
 
 static void delete_scalars(struct json *list, const struct json *values)
@@ -63,8 +65,7 @@ static void delete_scalars(struct json *list, const struct json *values)
 
 static struct json *find_by_key(const struct json *list, const char *merge_key, const struct json *value)
 {
-	JSON_FOREACH(it, list)
-	{
+	JSON_FOREACH (it, list) {
 		struct json *v = json_get(it, merge_key);
 		if (v && value && json_equal(v, value))
 			return it;
@@ -74,9 +75,9 @@ static struct json *find_by_key(const struct json *list, const char *merge_key, 
 
 static bool any_replace(const struct json *patch)
 {
-	JSON_FOREACH(it, patch)
-	if (slice_is(json_get_str(it, "$patch"), "replace"))
-		return true;
+	JSON_FOREACH (it, patch)
+		if (slice_is(json_get_str(it, "$patch"), "replace"))
+			return true;
 	return false;
 }
 
@@ -84,8 +85,7 @@ static int replace_list(struct merger *m, struct json *list, const struct json *
 {
 	while (list->first)
 		json_remove(list, list->first);
-	JSON_FOREACH(it, patch)
-	{
+	JSON_FOREACH (it, patch) {
 		struct json *v;
 		if (json_get(it, "$patch"))
 			continue;
@@ -96,11 +96,13 @@ static int replace_list(struct merger *m, struct json *list, const struct json *
 	return 0;
 }
 
-static int merge_element(struct merger *m, struct json *list, const struct json *item, const char *merge_key, const struct schema_type *type)
+static int merge_element(struct merger *m, struct json *list, const struct json *item, const char *merge_key,
+        const struct schema_type *type)
 {
 	struct slice directive = json_get_str(item, "$patch");
 	if (item->type != JSON_OBJECT)
-		return err_set(m->err, ERR_INVAL, "strategic merge patch: elements of a list merged by \"%s\" must be objects", merge_key);
+		return err_set(m->err, ERR_INVAL,
+		        "strategic merge patch: elements of a list merged by \"%s\" must be objects", merge_key);
 	struct json *key = json_get(item, merge_key);
 	if (!key)
 		return err_set(m->err, ERR_INVAL, "map: does not contain declared merge key: %s", merge_key);
@@ -120,13 +122,14 @@ static int merge_element(struct merger *m, struct json *list, const struct json 
 	return 0;
 }
 
-static int merge_objects_list(struct merger *m, struct json *list, const struct json *patch, const struct schema_field *f)
+static int merge_objects_list(
+        struct merger *m, struct json *list, const struct json *patch, const struct schema_field *f)
 {
 	if (any_replace(patch))
 		return replace_list(m, list, patch, f->ref);
-	JSON_FOREACH(it, patch)
-	if (merge_element(m, list, it, f->merge_key, f->ref) != 0)
-		return m->err->code;
+	JSON_FOREACH (it, patch)
+		if (merge_element(m, list, it, f->merge_key, f->ref) != 0)
+			return m->err->code;
 	return 0;
 }
 
@@ -140,8 +143,7 @@ static const struct json *order_key(const struct json *element, const char *merg
 static int position(const struct json *order, const struct json *element, const char *merge_key)
 {
 	int i = 0;
-	JSON_FOREACH(it, order)
-	{
+	JSON_FOREACH (it, order) {
 		const struct json *x = order_key(it, merge_key), *y = order_key(element, merge_key);
 		if (x && y && json_equal(x, y))
 			return i;
@@ -150,21 +152,21 @@ static int position(const struct json *order, const struct json *element, const 
 	return -1;
 }
 
-/* Elements the patch knows, in its order, woven with those only the server knows: one of the latter goes before a known one
- * that stood behind it before the patch. */
-static void reorder(struct merger *m, struct json *list, const struct json *order, const struct json *before, const char *merge_key)
+/* Elements the patch knows, in its order, woven with those only the server knows: one of the latter goes before a known
+ * one that stood behind it before the patch. */
+static void reorder(
+        struct merger *m, struct json *list, const struct json *order, const struct json *before, const char *merge_key)
 {
 	struct json *known = json_new(m->a, JSON_ARRAY), *others = json_new(m->a, JSON_ARRAY);
-	JSON_FOREACH(key, order)
-	JSON_FOREACH(it, list)
-	{
-		const struct json *x = order_key(key, merge_key), *y = order_key(it, merge_key);
-		if (x && y && json_equal(x, y)) {
-			json_remove(list, it);
-			json_append(known, it);
-			break;
+	JSON_FOREACH (key, order)
+		JSON_FOREACH (it, list) {
+			const struct json *x = order_key(key, merge_key), *y = order_key(it, merge_key);
+			if (x && y && json_equal(x, y)) {
+				json_remove(list, it);
+				json_append(known, it);
+				break;
+			}
 		}
-	}
 	while (list->first) {
 		struct json *it = list->first;
 		json_remove(list, it);
@@ -180,11 +182,11 @@ static void reorder(struct merger *m, struct json *list, const struct json *orde
 	}
 }
 
-static void apply_orders(struct merger *m, struct json *object, const struct json *patch, const struct json *before, const struct schema_type *type)
+static void apply_orders(struct merger *m, struct json *object, const struct json *patch, const struct json *before,
+        const struct schema_type *type)
 {
 	static const char prefix[] = "$setElementOrder/";
-	JSON_FOREACH(it, patch)
-	{
+	JSON_FOREACH (it, patch) {
 		if (!slice_starts(it->key, prefix))
 			continue;
 		struct slice name = {it->key.ptr + sizeof prefix - 1, it->key.len - (sizeof prefix - 1)};
@@ -202,8 +204,8 @@ static void retain_keys(struct json *object, const struct json *keys)
 	for (struct json *next, *it = object->first; it; it = next) {
 		bool kept = false;
 		next = it->next;
-		JSON_FOREACH(k, keys)
-		kept = kept || slice_eq(json_str(k), it->key);
+		JSON_FOREACH (k, keys)
+			kept = kept || slice_eq(json_str(k), it->key);
 		if (!kept)
 			json_remove(object, it);
 	}
@@ -219,7 +221,8 @@ static int merge_member(struct merger *m, struct json *object, const struct json
 {
 	const struct schema_field *f = schema_field_find(type, it->key);
 	struct json *old = json_get_slice(object, it->key), *value;
-	bool merges = f && (f->flags & SCHEMA_PATCH_MERGE), replaces = f && (f->flags & SCHEMA_PATCH_REPLACE) && !merges;
+	bool merges = f && (f->flags & SCHEMA_PATCH_MERGE),
+	     replaces = f && (f->flags & SCHEMA_PATCH_REPLACE) && !merges;
 	const struct schema_type *inner = f && f->kind == SCHEMA_REF ? f->ref : NULL;
 	if (it->type == JSON_NULL) {
 		json_del_slice(object, it->key);
@@ -245,9 +248,10 @@ static int apply_directives(struct merger *m, struct json *object, const struct 
 {
 	static const char prefix[] = "$deleteFromPrimitiveList/";
 	struct slice directive = json_get_str(patch, "$patch");
-	JSON_FOREACH(it, patch)
-	if (is_directive(it->key) && !slice_is(it->key, "$patch") && it->type != JSON_ARRAY)
-		return err_set(m->err, ERR_INVAL, "%.*s in a strategic merge patch must be a list, not %s", SLICE_FMT(it->key), json_type_name(it->type));
+	JSON_FOREACH (it, patch)
+		if (is_directive(it->key) && !slice_is(it->key, "$patch") && it->type != JSON_ARRAY)
+			return err_set(m->err, ERR_INVAL, "%.*s in a strategic merge patch must be a list, not %s",
+			        SLICE_FMT(it->key), json_type_name(it->type));
 	*deleted = slice_is(directive, "delete");
 	if (slice_is(directive, "replace") || *deleted)
 		clear(object);
@@ -255,17 +259,19 @@ static int apply_directives(struct merger *m, struct json *object, const struct 
 		return err_set(m->err, ERR_INVAL, "unknown patch type \"%.*s\" in map", SLICE_FMT(directive));
 	if (json_get(patch, "$retainKeys"))
 		retain_keys(object, json_get(patch, "$retainKeys"));
-	JSON_FOREACH(it, patch)
-	if (slice_starts(it->key, prefix))
-		delete_scalars(json_get_slice(object, (struct slice){it->key.ptr + sizeof prefix - 1, it->key.len - (sizeof prefix - 1)}), it);
+	JSON_FOREACH (it, patch)
+		if (slice_starts(it->key, prefix))
+			delete_scalars(json_get_slice(object, (struct slice){it->key.ptr + sizeof prefix - 1,
+			                                              it->key.len - (sizeof prefix - 1)}),
+			        it);
 	return 0;
 }
 
 static bool has_orders(const struct json *patch)
 {
-	JSON_FOREACH(it, patch)
-	if (slice_starts(it->key, "$setElementOrder/"))
-		return true;
+	JSON_FOREACH (it, patch)
+		if (slice_starts(it->key, "$setElementOrder/"))
+			return true;
 	return false;
 }
 
@@ -277,15 +283,16 @@ static int merge_object(struct merger *m, struct json *object, const struct json
 		return m->err->code;
 	if (deleted)
 		return 0;
-	JSON_FOREACH(it, patch)
-	if (!is_directive(it->key) && merge_member(m, object, it, type) != 0)
-		return m->err->code;
+	JSON_FOREACH (it, patch)
+		if (!is_directive(it->key) && merge_member(m, object, it, type) != 0)
+			return m->err->code;
 	if (before)
 		apply_orders(m, object, patch, before, type);
 	return 0;
 }
 
-int patch_strategic_apply(struct arena *a, struct json *object, const struct json *patch, const struct schema_type *type, struct err *err)
+int patch_strategic_apply(
+        struct arena *a, struct json *object, const struct json *patch, const struct schema_type *type, struct err *err)
 {
 	struct merger m = {a, err};
 	return merge_object(&m, object, patch, type);

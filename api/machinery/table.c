@@ -1,5 +1,5 @@
-/* See table.h. One row of a table of kinds names the columns and the function that appends the cells; upstream's printers
- * are in pkg/printers/internalversion. Cells of the larger kinds are made in table_workload.c. */
+/* See table.h. One row of a table of kinds names the columns and the function that appends the cells; upstream's
+ * printers are in pkg/printers/internalversion. Cells of the larger kinds are made in table_workload.c. */
 #include "api/machinery/table_int.h"
 
 #include <inttypes.h>
@@ -116,8 +116,8 @@ static void join(struct strbuf *out, struct slice s)
 void cell_join(struct cells *c, const struct json *list, const char *member)
 {
 	struct strbuf text = STRBUF_INIT;
-	JSON_FOREACH(it, list)
-	join(&text, member ? json_get_str(it, member) : json_str(it));
+	JSON_FOREACH (it, list)
+		join(&text, member ? json_get_str(it, member) : json_str(it));
 	cell_or_none(c, strbuf_slice(&text));
 	strbuf_release(&text);
 }
@@ -125,8 +125,8 @@ void cell_join(struct cells *c, const struct json *list, const char *member)
 void cell_labels(struct cells *c, const struct json *labels)
 {
 	struct strbuf text = STRBUF_INIT;
-	JSON_FOREACH(it, labels)
-	strbuf_addf(&text, "%s%.*s=%.*s", text.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
+	JSON_FOREACH (it, labels)
+		strbuf_addf(&text, "%s%.*s=%.*s", text.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
 	cell_or_none(c, strbuf_slice(&text));
 	strbuf_release(&text);
 }
@@ -134,10 +134,11 @@ void cell_labels(struct cells *c, const struct json *labels)
 void cell_selector(struct cells *c, const struct json *selector)
 {
 	struct strbuf text = STRBUF_INIT;
-	JSON_FOREACH(it, json_get(selector, "matchLabels"))
-	strbuf_addf(&text, "%s%.*s=%.*s", text.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
-	JSON_FOREACH(it, json_get(selector, "matchExpressions"))
-	strbuf_addf(&text, "%s%.*s %.*s (...)", text.len ? "," : "", SLICE_FMT(json_get_str(it, "key")), SLICE_FMT(json_get_str(it, "operator")));
+	JSON_FOREACH (it, json_get(selector, "matchLabels"))
+		strbuf_addf(&text, "%s%.*s=%.*s", text.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
+	JSON_FOREACH (it, json_get(selector, "matchExpressions"))
+		strbuf_addf(&text, "%s%.*s %.*s (...)", text.len ? "," : "", SLICE_FMT(json_get_str(it, "key")),
+		        SLICE_FMT(json_get_str(it, "operator")));
 	cell_or_none(c, strbuf_slice(&text));
 	strbuf_release(&text);
 }
@@ -177,7 +178,8 @@ static void namespace(struct cells *c)
 static void event(struct cells *c)
 {
 	struct json *o = c->object, *ref = json_get(o, "involvedObject");
-	struct slice kind = json_get_str(ref, "kind"), last = json_get_str(o, "lastTimestamp"), name = json_get_str(ref, "name");
+	struct slice kind = json_get_str(ref, "kind"), last = json_get_str(o, "lastTimestamp"),
+	             name = json_get_str(ref, "name");
 	char lower[64];
 	size_t n = kind.len < sizeof lower - 1 ? kind.len : sizeof lower - 1;
 	for (size_t i = 0; i < n; i++)
@@ -231,7 +233,8 @@ static void role(struct cells *c)
 static void storage_class(struct cells *c)
 {
 	struct json *o = c->object;
-	struct json *def = json_get(json_path(o, "metadata", "annotations", NULL), "storageclass.kubernetes.io/is-default-class");
+	struct json *def =
+	        json_get(json_path(o, "metadata", "annotations", NULL), "storageclass.kubernetes.io/is-default-class");
 	struct slice name = json_str(json_path(o, "metadata", "name", NULL));
 	cell_fmt(c, "%.*s%s", SLICE_FMT(name), slice_is(json_str(def), "true") ? " (default)" : "");
 	cell_str(c, json_get_str(o, "provisioner"));
@@ -270,7 +273,8 @@ static void volume(struct cells *c)
 	cell_str(c, json_get_str(spec, "persistentVolumeReclaimPolicy"));
 	cell_str(c, json_str(json_path(c->object, "status", "phase", NULL)));
 	if (ref)
-		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(ref, "namespace")), SLICE_FMT(json_get_str(ref, "name")));
+		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(ref, "namespace")),
+		        SLICE_FMT(json_get_str(ref, "name")));
 	else
 		cell_text(c, "");
 	cell_str(c, json_get_str(spec, "storageClassName"));
@@ -297,34 +301,56 @@ struct printer {
 };
 
 static const struct printer printers[] = {
-	{"", "Pod", "Name,Ready,Status,Restarts,Age,IP::1,Node::1,Nominated Node::1,Readiness Gates::1", table_pod},
-	{"", "Service", "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector::1", table_service},
-	{"", "Node", "Name,Status,Roles,Age,Version,Internal-IP::1,External-IP::1,OS-Image::1,Kernel-Version::1,Container-Runtime::1", table_node},
-	{"", "Endpoints", "Name,Endpoints,Age", table_endpoints},
-	{"", "ReplicationController", "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1", table_replica_set},
-	{"", "ConfigMap", "Name,Data:integer,Age", config_map},
-	{"", "Secret", "Name,Type,Data:integer,Age", secret},
-	{"", "ServiceAccount", "Name,Secrets:integer,Age", service_account},
-	{"", "Namespace", "Name,Status,Age", namespace},
-	{"", "Event", "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,Name::1", event},
-	{"", "PersistentVolumeClaim", "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode::1", claim},
-	{"", "PersistentVolume", "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode::1", volume},
-	{"apps", "Deployment", "Name,Ready,Up-to-date:integer,Available:integer,Age,Containers::1,Images::1,Selector::1", table_deployment},
-	{"apps", "ReplicaSet", "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1", table_replica_set},
-	{"apps", "DaemonSet", "Name,Desired:integer,Current:integer,Ready:integer,Up-to-date:integer,Available:integer,Node Selector,Age,Containers::1,Images::1,Selector::1", table_daemon_set},
-	{"apps", "StatefulSet", "Name,Ready,Age,Containers::1,Images::1", table_stateful_set},
-	{"batch", "Job", "Name,Status,Completions,Duration,Age,Containers::1,Images::1,Selector::1", table_job},
-	{"batch", "CronJob", "Name,Schedule,Timezone,Suspend,Active:integer,Last Schedule,Age,Containers::1,Images::1,Selector::1", table_cron_job},
-	{"discovery.k8s.io", "EndpointSlice", "Name,AddressType,Ports,Endpoints,Age", table_endpoint_slice},
-	{"networking.k8s.io", "Ingress", "Name,Class,Hosts,Address,Ports,Age", table_ingress},
-	{"networking.k8s.io", "NetworkPolicy", "Name,Pod-Selector,Age", table_network_policy},
-	{"coordination.k8s.io", "Lease", "Name,Holder,Age", lease},
-	{"scheduling.k8s.io", "PriorityClass", "Name,Value:integer,Global-Default:boolean,Age,PreemptionPolicy", priority_class},
-	{"rbac.authorization.k8s.io", "RoleBinding", "Name,Role,Age", role_binding},
-	{"rbac.authorization.k8s.io", "ClusterRoleBinding", "Name,Role,Age", role_binding},
-	{"rbac.authorization.k8s.io", "Role", "Name,Created At", role},
-	{"rbac.authorization.k8s.io", "ClusterRole", "Name,Created At", role},
-	{"storage.k8s.io", "StorageClass", "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion:boolean,Age", storage_class},
+        {"", "Pod", "Name,Ready,Status,Restarts,Age,IP::1,Node::1,Nominated Node::1,Readiness Gates::1", table_pod},
+        {"", "Service", "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector::1", table_service},
+        {"", "Node",
+                "Name,Status,Roles,Age,Version,Internal-IP::1,External-IP::1,OS-Image::1,Kernel-Version::1,Container-"
+                "Runtime::1",
+                table_node},
+        {"", "Endpoints", "Name,Endpoints,Age", table_endpoints},
+        {"", "ReplicationController",
+                "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1",
+                table_replica_set},
+        {"", "ConfigMap", "Name,Data:integer,Age", config_map},
+        {"", "Secret", "Name,Type,Data:integer,Age", secret},
+        {"", "ServiceAccount", "Name,Secrets:integer,Age", service_account},
+        {"", "Namespace", "Name,Status,Age", namespace},
+        {"", "Event",
+                "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,Name::1",
+                event},
+        {"", "PersistentVolumeClaim",
+                "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,VolumeMode::1", claim},
+        {"", "PersistentVolume",
+                "Name,Capacity,Access Modes,Reclaim "
+                "Policy,Status,Claim,StorageClass,VolumeAttributesClass,Reason,Age,VolumeMode::1",
+                volume},
+        {"apps", "Deployment",
+                "Name,Ready,Up-to-date:integer,Available:integer,Age,Containers::1,Images::1,Selector::1",
+                table_deployment},
+        {"apps", "ReplicaSet",
+                "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1",
+                table_replica_set},
+        {"apps", "DaemonSet",
+                "Name,Desired:integer,Current:integer,Ready:integer,Up-to-date:integer,Available:integer,Node "
+                "Selector,Age,Containers::1,Images::1,Selector::1",
+                table_daemon_set},
+        {"apps", "StatefulSet", "Name,Ready,Age,Containers::1,Images::1", table_stateful_set},
+        {"batch", "Job", "Name,Status,Completions,Duration,Age,Containers::1,Images::1,Selector::1", table_job},
+        {"batch", "CronJob",
+                "Name,Schedule,Timezone,Suspend,Active:integer,Last Schedule,Age,Containers::1,Images::1,Selector::1",
+                table_cron_job},
+        {"discovery.k8s.io", "EndpointSlice", "Name,AddressType,Ports,Endpoints,Age", table_endpoint_slice},
+        {"networking.k8s.io", "Ingress", "Name,Class,Hosts,Address,Ports,Age", table_ingress},
+        {"networking.k8s.io", "NetworkPolicy", "Name,Pod-Selector,Age", table_network_policy},
+        {"coordination.k8s.io", "Lease", "Name,Holder,Age", lease},
+        {"scheduling.k8s.io", "PriorityClass", "Name,Value:integer,Global-Default:boolean,Age,PreemptionPolicy",
+                priority_class},
+        {"rbac.authorization.k8s.io", "RoleBinding", "Name,Role,Age", role_binding},
+        {"rbac.authorization.k8s.io", "ClusterRoleBinding", "Name,Role,Age", role_binding},
+        {"rbac.authorization.k8s.io", "Role", "Name,Created At", role},
+        {"rbac.authorization.k8s.io", "ClusterRole", "Name,Created At", role},
+        {"storage.k8s.io", "StorageClass",
+                "Name,Provisioner,ReclaimPolicy,VolumeBindingMode,AllowVolumeExpansion:boolean,Age", storage_class},
 };
 
 static const struct printer fallback = {"", "", "Name,Age", plain};
@@ -344,10 +370,14 @@ void table_write_columns(struct strbuf *out, const struct resource *r)
 	bool first = true;
 	strbuf_addc(out, '[');
 	while (rest.ptr) {
-		struct slice column = slice_cut(&rest, ','), name = slice_cut(&column, ':'), type = slice_cut(&column, ':');
+		struct slice column = slice_cut(&rest, ','), name = slice_cut(&column, ':'),
+		             type = slice_cut(&column, ':');
 		bool is_name = slice_is(name, "Name") && !column.len;
-		strbuf_addf(out, "%s{\"name\":\"%.*s\",\"type\":\"%.*s\",\"format\":\"%s\",\"description\":\"%.*s\",\"priority\":%s}", first ? "" : ",", SLICE_FMT(name),
-			SLICE_FMT(type.len ? type : SLICE("string")), is_name ? "name" : "", SLICE_FMT(name), column.len ? column.ptr[0] == '1' ? "1" : "0" : "0");
+		strbuf_addf(out,
+		        "%s{\"name\":\"%.*s\",\"type\":\"%.*s\",\"format\":\"%s\",\"description\":\"%.*s\","
+		        "\"priority\":%s}",
+		        first ? "" : ",", SLICE_FMT(name), SLICE_FMT(type.len ? type : SLICE("string")),
+		        is_name ? "name" : "", SLICE_FMT(name), column.len ? column.ptr[0] == '1' ? "1" : "0" : "0");
 		first = false;
 	}
 	strbuf_addc(out, ']');

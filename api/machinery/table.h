@@ -1,6 +1,6 @@
 /* What `kubectl get` prints: the columns of a kind and the cells of an object, as upstream's printers make them
- * (meta.k8s.io/v1 Table). Kinds without columns of their own print NAME and AGE. Reads object texts with the scanner, or a
- * small arena tree where a cell needs arithmetic. Any thread. */
+ * (meta.k8s.io/v1 Table). Kinds without columns of their own print NAME and AGE. Reads object texts with the scanner,
+ * or a small arena tree where a cell needs arithmetic. Any thread. */
 #ifndef K3X_API_MACHINERY_TABLE_H
 #define K3X_API_MACHINERY_TABLE_H
 

@@ -38,9 +38,9 @@ static void take_restarts(struct pod_row *p, const struct json *status)
 
 static bool is_sidecar(const struct json *spec, struct slice name)
 {
-	JSON_FOREACH(it, json_get(spec, "initContainers"))
-	if (slice_eq(json_get_str(it, "name"), name))
-		return slice_is(json_get_str(it, "restartPolicy"), "Always");
+	JSON_FOREACH (it, json_get(spec, "initContainers"))
+		if (slice_eq(json_get_str(it, "name"), name))
+			return slice_is(json_get_str(it, "restartPolicy"), "Always");
 	return false;
 }
 
@@ -60,11 +60,11 @@ static void terminated_reason(char *out, size_t size, const struct json *t, cons
 static bool take_init(struct pod_row *p, struct cells *c)
 {
 	int64_t i = -1, total = 0;
-	JSON_FOREACH(it, json_get(spec_of(c), "initContainers"))
-	total++;
-	JSON_FOREACH(s, json_get(status_of(c), "initContainerStatuses"))
-	{
-		struct json *state = json_get(s, "state"), *t = json_get(state, "terminated"), *w = json_get(state, "waiting");
+	JSON_FOREACH (it, json_get(spec_of(c), "initContainers"))
+		total++;
+	JSON_FOREACH (s, json_get(status_of(c), "initContainerStatuses")) {
+		struct json *state = json_get(s, "state"), *t = json_get(state, "terminated"),
+		            *w = json_get(state, "waiting");
 		bool sidecar = is_sidecar(spec_of(c), json_get_str(s, "name"));
 		i++;
 		take_restarts(p, s);
@@ -112,9 +112,9 @@ static void take_containers(struct pod_row *p, struct cells *c)
 
 static bool is_ready(const struct json *status)
 {
-	JSON_FOREACH(it, json_get(status, "conditions"))
-	if (slice_is(json_get_str(it, "type"), "Ready"))
-		return slice_is(json_get_str(it, "status"), "True");
+	JSON_FOREACH (it, json_get(status, "conditions"))
+		if (slice_is(json_get_str(it, "type"), "Ready"))
+			return slice_is(json_get_str(it, "status"), "True");
 	return false;
 }
 
@@ -123,12 +123,13 @@ static void pod_row(struct pod_row *p, struct cells *c)
 	struct json *status = status_of(c), *containers = json_get(spec_of(c), "containers");
 	struct slice phase = json_get_str(status, "phase"), why = json_get_str(status, "reason");
 	*p = (struct pod_row){.total = containers ? containers->count : 0, .last_restart = -1};
-	JSON_FOREACH(it, json_get(spec_of(c), "initContainers"))
-	p->total += slice_is(json_get_str(it, "restartPolicy"), "Always");
+	JSON_FOREACH (it, json_get(spec_of(c), "initContainers"))
+		p->total += slice_is(json_get_str(it, "restartPolicy"), "Always");
 	snprintf(p->reason, sizeof p->reason, "%.*s", SLICE_FMT(why.len ? why : phase));
-	JSON_FOREACH(it, json_get(status, "conditions"))
-	if (slice_is(json_get_str(it, "type"), "PodScheduled") && slice_is(json_get_str(it, "reason"), "SchedulingGated"))
-		snprintf(p->reason, sizeof p->reason, "SchedulingGated");
+	JSON_FOREACH (it, json_get(status, "conditions"))
+		if (slice_is(json_get_str(it, "type"), "PodScheduled") &&
+		        slice_is(json_get_str(it, "reason"), "SchedulingGated"))
+			snprintf(p->reason, sizeof p->reason, "SchedulingGated");
 	if (!take_init(p, c)) {
 		take_containers(p, c);
 		if (strcmp(p->reason, "Running") == 0 && !is_ready(status) && p->ready == p->total && p->total == 0)
@@ -171,13 +172,13 @@ static void external_ip(struct cells *c)
 	struct json *ingress = json_path(c->object, "status", "loadBalancer", "ingress", NULL);
 	struct slice type = json_get_str(spec, "type");
 	struct strbuf text = STRBUF_INIT;
-	JSON_FOREACH(it, slice_is(type, "LoadBalancer") ? ingress : NULL)
-	{
+	JSON_FOREACH (it, slice_is(type, "LoadBalancer") ? ingress : NULL) {
 		struct slice ip = json_get_str(it, "ip");
-		strbuf_addf(&text, "%s%.*s", text.len ? "," : "", SLICE_FMT(ip.len ? ip : json_get_str(it, "hostname")));
+		strbuf_addf(
+		        &text, "%s%.*s", text.len ? "," : "", SLICE_FMT(ip.len ? ip : json_get_str(it, "hostname")));
 	}
-	JSON_FOREACH(it, list)
-	strbuf_addf(&text, "%s%.*s", text.len ? "," : "", SLICE_FMT(json_str(it)));
+	JSON_FOREACH (it, list)
+		strbuf_addf(&text, "%s%.*s", text.len ? "," : "", SLICE_FMT(json_str(it)));
 	if (slice_is(type, "ExternalName"))
 		cell_str(c, json_get_str(spec, "externalName"));
 	else if (!text.len && slice_is(type, "LoadBalancer"))
@@ -191,8 +192,7 @@ void table_service(struct cells *c)
 {
 	struct json *spec = spec_of(c);
 	struct strbuf ports = STRBUF_INIT;
-	JSON_FOREACH(p, json_get(spec, "ports"))
-	{
+	JSON_FOREACH (p, json_get(spec, "ports")) {
 		int64_t node_port = json_get_int(p, "nodePort", 0);
 		strbuf_addf(&ports, "%s%" PRId64, ports.len ? "," : "", json_get_int(p, "port", 0));
 		if (node_port)
@@ -215,11 +215,12 @@ void table_endpoints(struct cells *c)
 {
 	struct strbuf text = STRBUF_INIT;
 	int total = 0;
-	JSON_FOREACH(s, json_get(c->object, "subsets"))
-	JSON_FOREACH(p, json_get(s, "ports"))
-	JSON_FOREACH(a, json_get(s, "addresses"))
-	if (total++ < ENDPOINTS_SHOWN)
-		strbuf_addf(&text, "%s%.*s:%" PRId64, text.len ? "," : "", SLICE_FMT(json_get_str(a, "ip")), json_get_int(p, "port", 0));
+	JSON_FOREACH (s, json_get(c->object, "subsets"))
+		JSON_FOREACH (p, json_get(s, "ports"))
+			JSON_FOREACH (a, json_get(s, "addresses"))
+				if (total++ < ENDPOINTS_SHOWN)
+					strbuf_addf(&text, "%s%.*s:%" PRId64, text.len ? "," : "",
+					        SLICE_FMT(json_get_str(a, "ip")), json_get_int(p, "port", 0));
 	if (total > ENDPOINTS_SHOWN)
 		strbuf_addf(&text, " + %d more...", total - ENDPOINTS_SHOWN);
 	cell_name(c);
@@ -232,12 +233,12 @@ void table_endpoint_slice(struct cells *c)
 {
 	struct strbuf ports = STRBUF_INIT, addresses = STRBUF_INIT;
 	int total = 0;
-	JSON_FOREACH(p, json_get(c->object, "ports"))
-	strbuf_addf(&ports, "%s%" PRId64, ports.len ? "," : "", json_get_int(p, "port", 0));
-	JSON_FOREACH(e, json_get(c->object, "endpoints"))
-	JSON_FOREACH(a, json_get(e, "addresses"))
-	if (total++ < ENDPOINTS_SHOWN)
-		strbuf_addf(&addresses, "%s%.*s", addresses.len ? "," : "", SLICE_FMT(json_str(a)));
+	JSON_FOREACH (p, json_get(c->object, "ports"))
+		strbuf_addf(&ports, "%s%" PRId64, ports.len ? "," : "", json_get_int(p, "port", 0));
+	JSON_FOREACH (e, json_get(c->object, "endpoints"))
+		JSON_FOREACH (a, json_get(e, "addresses"))
+			if (total++ < ENDPOINTS_SHOWN)
+				strbuf_addf(&addresses, "%s%.*s", addresses.len ? "," : "", SLICE_FMT(json_str(a)));
 	if (total > ENDPOINTS_SHOWN)
 		strbuf_addf(&addresses, " + %d more...", total - ENDPOINTS_SHOWN);
 	cell_name(c);
@@ -253,8 +254,7 @@ void table_ingress(struct cells *c)
 {
 	struct json *spec = spec_of(c), *tls = json_get(spec, "tls");
 	struct strbuf hosts = STRBUF_INIT;
-	JSON_FOREACH(r, json_get(spec, "rules"))
-	{
+	JSON_FOREACH (r, json_get(spec, "rules")) {
 		struct slice host = json_get_str(r, "host");
 		strbuf_addf(&hosts, "%s%.*s", hosts.len ? "," : "", SLICE_FMT(host.len ? host : SLICE("*")));
 	}
@@ -282,9 +282,9 @@ void table_network_policy(struct cells *c)
 
 static struct slice node_address(struct cells *c, const char *type)
 {
-	JSON_FOREACH(it, json_get(status_of(c), "addresses"))
-	if (slice_is(json_get_str(it, "type"), type))
-		return json_get_str(it, "address");
+	JSON_FOREACH (it, json_get(status_of(c), "addresses"))
+		if (slice_is(json_get_str(it, "type"), type))
+			return json_get_str(it, "address");
 	return SLICE_NULL;
 }
 
@@ -292,10 +292,10 @@ static void node_roles(struct cells *c)
 {
 	static const char prefix[] = "node-role.kubernetes.io/";
 	struct strbuf text = STRBUF_INIT;
-	JSON_FOREACH(it, json_path(c->object, "metadata", "labels", NULL))
-	{
+	JSON_FOREACH (it, json_path(c->object, "metadata", "labels", NULL)) {
 		if (slice_starts(it->key, prefix) && it->key.len > sizeof prefix - 1)
-			strbuf_addf(&text, "%s%.*s", text.len ? "," : "", (int)(it->key.len - (sizeof prefix - 1)), it->key.ptr + sizeof prefix - 1);
+			strbuf_addf(&text, "%s%.*s", text.len ? "," : "", (int)(it->key.len - (sizeof prefix - 1)),
+			        it->key.ptr + sizeof prefix - 1);
 		else if (slice_is(it->key, "kubernetes.io/role") && json_str(it).len)
 			strbuf_addf(&text, "%s%.*s", text.len ? "," : "", SLICE_FMT(json_str(it)));
 	}
@@ -307,9 +307,9 @@ void table_node(struct cells *c)
 {
 	struct json *status = status_of(c), *info = json_get(status, "nodeInfo");
 	const char *ready = "Unknown";
-	JSON_FOREACH(it, json_get(status, "conditions"))
-	if (slice_is(json_get_str(it, "type"), "Ready"))
-		ready = slice_is(json_get_str(it, "status"), "True") ? "Ready" : "NotReady";
+	JSON_FOREACH (it, json_get(status, "conditions"))
+		if (slice_is(json_get_str(it, "type"), "Ready"))
+			ready = slice_is(json_get_str(it, "status"), "True") ? "Ready" : "NotReady";
 	cell_name(c);
 	cell_fmt(c, "%s%s", ready, json_get_bool(spec_of(c), "unschedulable", false) ? ",SchedulingDisabled" : "");
 	node_roles(c);
@@ -383,9 +383,9 @@ void table_stateful_set(struct cells *c)
 
 static bool condition_true(const struct json *status, const char *type)
 {
-	JSON_FOREACH(it, json_get(status, "conditions"))
-	if (slice_is(json_get_str(it, "type"), type))
-		return slice_is(json_get_str(it, "status"), "True");
+	JSON_FOREACH (it, json_get(status, "conditions"))
+		if (slice_is(json_get_str(it, "type"), type))
+			return slice_is(json_get_str(it, "status"), "True");
 	return false;
 }
 
@@ -393,13 +393,13 @@ void table_job(struct cells *c)
 {
 	struct json *spec = spec_of(c), *status = status_of(c), *completions = json_get(spec, "completions");
 	struct slice started = json_get_str(status, "startTime"), ended = json_get_str(status, "completionTime");
-	const char *state = condition_true(status, "Complete") ? "Complete"
-		: condition_true(status, "Failed")		? "Failed"
-		: json_path(c->object, "metadata", "deletionTimestamp", NULL) ? "Terminating"
-		: condition_true(status, "Suspended")				? "Suspended"
-		: condition_true(status, "FailureTarget")			? "FailureTarget"
-		: condition_true(status, "SuccessCriteriaMet")			? "SuccessCriteriaMet"
-										: "Running";
+	const char *state = condition_true(status, "Complete")                            ? "Complete"
+	                    : condition_true(status, "Failed")                            ? "Failed"
+	                    : json_path(c->object, "metadata", "deletionTimestamp", NULL) ? "Terminating"
+	                    : condition_true(status, "Suspended")                         ? "Suspended"
+	                    : condition_true(status, "FailureTarget")                     ? "FailureTarget"
+	                    : condition_true(status, "SuccessCriteriaMet")                ? "SuccessCriteriaMet"
+	                                                                                  : "Running";
 	cell_name(c);
 	cell_text(c, state);
 	if (completions)

@@ -29,7 +29,8 @@ void field_error_add(struct field_errors *e, const char *reason, const char *fie
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	e->items[e->count++] = (struct field_error){reason, arena_strdup(e->arena, field), arena_strdup(e->arena, text)};
+	e->items[e->count++] =
+	        (struct field_error){reason, arena_strdup(e->arena, field), arena_strdup(e->arena, text)};
 }
 
 const char *at(struct field_errors *e, const char *fmt, ...)
@@ -65,7 +66,8 @@ void bad_choice(struct field_errors *e, const char *field, struct slice value, c
 		struct slice s = slice_cut(&rest, ',');
 		strbuf_addf(&list, "%s\"%.*s\"", list.len ? ", " : "", SLICE_FMT(s));
 	}
-	field_error_add(e, "FieldValueNotSupported", field, "Unsupported value: \"%.*s\": supported values: %s", SLICE_FMT(value), strbuf_cstr(&list));
+	field_error_add(e, "FieldValueNotSupported", field, "Unsupported value: \"%.*s\": supported values: %s",
+	        SLICE_FMT(value), strbuf_cstr(&list));
 	strbuf_release(&list);
 }
 
@@ -116,8 +118,10 @@ const char *validate_dns1123_label(struct slice s)
 	if (s.len > LABEL_MAX)
 		return "must be no more than 63 characters";
 	return is_label(s) ? NULL
-			   : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-			     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+	                   : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+	                     "and must start and end with an "
+	                     "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+	                     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 }
 
 const char *validate_dns1123_subdomain(struct slice s)
@@ -129,8 +133,10 @@ const char *validate_dns1123_subdomain(struct slice s)
 	while (good && rest.ptr)
 		good = is_label(slice_cut(&rest, '.'));
 	return good ? NULL
-		    : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an "
-		      "alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+	            : "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+	              "and must start and end with an "
+	              "alphanumeric character (e.g. 'example.com', regex used for validation is "
+	              "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 }
 
 const char *check_dns1035_label(struct slice s)
@@ -138,9 +144,11 @@ const char *check_dns1035_label(struct slice s)
 	if (s.len > LABEL_MAX)
 		return "must be no more than 63 characters";
 	return is_label(s) && !(s.ptr[0] >= '0' && s.ptr[0] <= '9')
-		? NULL
-		: "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an "
-		  "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+	               ? NULL
+	               : "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+	                 "alphabetic character, and end with an "
+	                 "alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
+	                 "'[a-z]([-a-z0-9]*[a-z0-9])?')";
 }
 
 static bool is_name_part(struct slice s)
@@ -163,10 +171,11 @@ const char *check_qualified_name(struct slice s)
 		if (validate_dns1123_subdomain(prefix))
 			return "prefix part must be a lowercase RFC 1123 subdomain";
 	}
-	return is_name_part(name)
-		? NULL
-		: "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
-		  "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+	return is_name_part(name) ? NULL
+	                          : "name part must consist of alphanumeric characters, '-', '_' or '.', and must "
+	                            "start and end with an alphanumeric character "
+	                            "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+	                            "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 }
 
 const char *check_config_key(struct slice s)
@@ -177,8 +186,9 @@ const char *check_config_key(struct slice s)
 	for (size_t i = 0; good && i < s.len; i++)
 		good = is_alnum(s.ptr[i]) || memchr("-_.", s.ptr[i], 3) != NULL;
 	return good ? NULL
-		    : "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex "
-		      "used for validation is '[-._a-zA-Z0-9]+')";
+	            : "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  "
+	              "or 'KEY_NAME',  or 'key-name', regex "
+	              "used for validation is '[-._a-zA-Z0-9]+')";
 }
 
 /* ---- shared checks ---- */
@@ -213,16 +223,16 @@ static const char *label_value_error(struct slice s)
 {
 	if (s.len > LABEL_MAX)
 		return "must be no more than 63 characters";
-	return !s.len || is_name_part(s)
-		? NULL
-		: "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-		  "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+	return !s.len || is_name_part(s) ? NULL
+	                                 : "a valid label must be an empty string or consist of alphanumeric "
+	                                   "characters, '-', '_' or '.', and must start and end with an "
+	                                   "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex "
+	                                   "used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 }
 
 void check_labels(struct field_errors *e, const char *field, const struct json *labels)
 {
-	JSON_FOREACH(it, labels)
-	{
+	JSON_FOREACH (it, labels) {
 		const char *bad = check_qualified_name(it->key);
 		if (bad)
 			bad_value(e, field, it->key, bad);
@@ -236,8 +246,7 @@ void check_selector(struct field_errors *e, const char *field, const struct json
 {
 	int i = 0;
 	check_labels(e, at(e, "%s.matchLabels", field), json_get(selector, "matchLabels"));
-	JSON_FOREACH(x, json_get(selector, "matchExpressions"))
-	{
+	JSON_FOREACH (x, json_get(selector, "matchExpressions")) {
 		struct slice op = json_get_str(x, "operator");
 		struct json *values = json_get(x, "values");
 		bool any = values && values->first;
@@ -247,10 +256,12 @@ void check_selector(struct field_errors *e, const char *field, const struct json
 			bad_value(e, at(e, "%s.key", base), json_get_str(x, "key"), bad);
 		if (slice_is(op, "In") || slice_is(op, "NotIn")) {
 			if (!any)
-				bad_required(e, at(e, "%s.values", base), "must be specified when `operator` is 'In' or 'NotIn'");
+				bad_required(e, at(e, "%s.values", base),
+				        "must be specified when `operator` is 'In' or 'NotIn'");
 		} else if (slice_is(op, "Exists") || slice_is(op, "DoesNotExist")) {
 			if (any)
-				bad_forbidden(e, at(e, "%s.values", base), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+				bad_forbidden(e, at(e, "%s.values", base),
+				        "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
 		} else {
 			bad_value(e, at(e, "%s.operator", base), op, "not a valid selector operator");
 		}
@@ -266,7 +277,8 @@ static const char *name_error(const struct resource *r, struct slice name)
 	if (strcmp(r->kind, "Service") == 0)
 		return check_dns1035_label(name);
 	if (strncmp(r->group, "rbac.", 5) == 0 || strcmp(r->kind, "ComponentStatus") == 0) {
-		bool bad = !name.len || slice_is(name, ".") || slice_is(name, "..") || memchr(name.ptr, '/', name.len) || memchr(name.ptr, '%', name.len);
+		bool bad = !name.len || slice_is(name, ".") || slice_is(name, "..") ||
+		           memchr(name.ptr, '/', name.len) || memchr(name.ptr, '%', name.len);
 		return bad ? "may not be empty, '.' or '..', nor contain '/' or '%'" : NULL;
 	}
 	return validate_dns1123_subdomain(name);
@@ -287,38 +299,38 @@ static void check_name(struct field_errors *e, const struct resource *r, const s
 static void check_annotations(struct field_errors *e, const struct json *annotations)
 {
 	size_t total = 0;
-	JSON_FOREACH(it, annotations)
-	{
+	JSON_FOREACH (it, annotations) {
 		const char *bad = check_qualified_name(it->key);
 		if (bad)
 			bad_value(e, "metadata.annotations", it->key, bad);
 		total += it->key.len + json_str(it).len;
 	}
 	if (total > ANNOTATIONS_BYTES_MAX)
-		field_error_add(e, "FieldValueTooLong", "metadata.annotations", "Too long: may not be more than 262144 bytes");
+		field_error_add(
+		        e, "FieldValueTooLong", "metadata.annotations", "Too long: may not be more than 262144 bytes");
 }
 
 static void check_owners(struct field_errors *e, const struct json *owners)
 {
 	static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
 	int i = 0, controllers = 0;
-	JSON_FOREACH(it, owners)
-	{
+	JSON_FOREACH (it, owners) {
 		for (size_t k = 0; k < 4; k++)
 			if (!json_get_str(it, needed[k]).len)
-				bad_value(e, at(e, "metadata.ownerReferences[%d].%s", i, needed[k]), SLICE(""), "must not be empty");
+				bad_value(e, at(e, "metadata.ownerReferences[%d].%s", i, needed[k]), SLICE(""),
+				        "must not be empty");
 		controllers += json_get_bool(it, "controller", false);
 		i++;
 	}
 	if (controllers > 1)
-		bad_value(e, "metadata.ownerReferences", SLICE("..."), "Only one reference can have Controller set to true");
+		bad_value(e, "metadata.ownerReferences", SLICE("..."),
+		        "Only one reference can have Controller set to true");
 }
 
 static void check_finalizers(struct field_errors *e, const struct json *finalizers)
 {
 	bool orphan = false, foreground = false;
-	JSON_FOREACH(it, finalizers)
-	{
+	JSON_FOREACH (it, finalizers) {
 		struct slice s = json_str(it);
 		const char *bad = check_qualified_name(s);
 		if (bad)
@@ -327,24 +339,26 @@ static void check_finalizers(struct field_errors *e, const struct json *finalize
 		foreground = foreground || slice_is(s, "foregroundDeletion");
 	}
 	if (orphan && foreground)
-		bad_value(e, "metadata.finalizers", SLICE("[foregroundDeletion orphan]"), "finalizer orphan and foregroundDeletion cannot be both set");
+		bad_value(e, "metadata.finalizers", SLICE("[foregroundDeletion orphan]"),
+		        "finalizer orphan and foregroundDeletion cannot be both set");
 }
 
 static void check_added_finalizers(struct field_errors *e, const struct json *meta, const struct json *old_meta)
 {
 	if (!json_get_str(old_meta, "deletionTimestamp").len)
 		return;
-	JSON_FOREACH(it, json_get(meta, "finalizers"))
-	{
+	JSON_FOREACH (it, json_get(meta, "finalizers")) {
 		bool had = false;
-		JSON_FOREACH(o, json_get(old_meta, "finalizers"))
-		had = had || json_equal(o, it);
+		JSON_FOREACH (o, json_get(old_meta, "finalizers"))
+			had = had || json_equal(o, it);
 		if (!had)
-			bad_forbidden(e, "metadata.finalizers", "no new finalizers can be added if the object is being deleted");
+			bad_forbidden(e, "metadata.finalizers",
+			        "no new finalizers can be added if the object is being deleted");
 	}
 }
 
-static void check_metadata(struct field_errors *e, const struct resource *r, const struct json *object, const struct json *old)
+static void check_metadata(
+        struct field_errors *e, const struct resource *r, const struct json *object, const struct json *old)
 {
 	struct json *meta = json_get(object, "metadata");
 	if (!old)
@@ -361,8 +375,7 @@ static void check_metadata(struct field_errors *e, const struct resource *r, con
 
 static void check_data(struct field_errors *e, const char *field, const struct json *data, size_t *total)
 {
-	JSON_FOREACH(it, data)
-	{
+	JSON_FOREACH (it, data) {
 		const char *bad = check_config_key(it->key);
 		if (bad)
 			bad_value(e, at(e, "%s[%.*s]", field, SLICE_FMT(it->key)), it->key, bad);
@@ -382,7 +395,8 @@ static void check_frozen(struct field_errors *e, const struct json *object, cons
 		return;
 	if (!json_get_bool(object, "immutable", false))
 		bad_forbidden(e, "immutable", "field is immutable when `immutable` is set");
-	if (!same(json_get(object, "data"), json_get(old, "data")) || !same(json_get(object, "binaryData"), json_get(old, "binaryData")))
+	if (!same(json_get(object, "data"), json_get(old, "data")) ||
+	        !same(json_get(object, "binaryData"), json_get(old, "binaryData")))
 		bad_forbidden(e, "data", "field is immutable when `immutable` is set");
 }
 
@@ -391,9 +405,10 @@ static void validate_config_map(struct field_errors *e, const struct json *objec
 	size_t total = 0;
 	check_data(e, "data", json_get(object, "data"), &total);
 	check_data(e, "binaryData", json_get(object, "binaryData"), &total);
-	JSON_FOREACH(it, json_get(object, "binaryData"))
-	if (json_get_slice(json_get(object, "data"), it->key))
-		bad_value(e, at(e, "binaryData[%.*s]", SLICE_FMT(it->key)), it->key, "duplicate of key present in data");
+	JSON_FOREACH (it, json_get(object, "binaryData"))
+		if (json_get_slice(json_get(object, "data"), it->key))
+			bad_value(e, at(e, "binaryData[%.*s]", SLICE_FMT(it->key)), it->key,
+			        "duplicate of key present in data");
 	if (total > OBJECT_DATA_BYTES_MAX)
 		field_error_add(e, "FieldValueTooLong", "", "Too long: may not be more than 1048576 bytes");
 	if (old)
@@ -417,18 +432,20 @@ static void validate_secret(struct field_errors *e, const struct json *object, c
 	if (slice_is(type, "kubernetes.io/dockerconfigjson") && !json_get(data, ".dockerconfigjson"))
 		bad_required(e, "data[.dockerconfigjson]", "");
 	if (slice_is(type, "kubernetes.io/service-account-token") &&
-		!json_get(json_path(object, "metadata", "annotations", NULL), "kubernetes.io/service-account.name"))
+	        !json_get(json_path(object, "metadata", "annotations", NULL), "kubernetes.io/service-account.name"))
 		bad_required(e, "metadata.annotations[kubernetes.io/service-account.name]", "");
 	if (!old)
 		return;
 	if (!slice_eq(type, json_get_str(old, "type")))
-		field_error_add(e, "FieldValueInvalid", "type", "Invalid value: \"%.*s\": field is immutable", SLICE_FMT(type));
+		field_error_add(
+		        e, "FieldValueInvalid", "type", "Invalid value: \"%.*s\": field is immutable", SLICE_FMT(type));
 	check_frozen(e, object, old);
 }
 
 /* ---- workloads ---- */
 
-static void check_immutable(struct field_errors *e, const char *field, const struct json *now, const struct json *before)
+static void check_immutable(
+        struct field_errors *e, const char *field, const struct json *now, const struct json *before)
 {
 	if (json_equal(now, before))
 		return;
@@ -441,7 +458,8 @@ static void check_immutable(struct field_errors *e, const char *field, const str
 
 static void check_selector_fits(struct field_errors *e, const struct json *spec)
 {
-	struct json *selector = json_get(spec, "selector"), *labels = json_path(spec, "template", "metadata", "labels", NULL);
+	struct json *selector = json_get(spec, "selector"),
+	            *labels = json_path(spec, "template", "metadata", "labels", NULL);
 	struct label_selector parsed;
 	bool nothing;
 	if (!selector) {
@@ -459,7 +477,8 @@ static void check_selector_fits(struct field_errors *e, const struct json *spec)
 		struct strbuf text = STRBUF_INIT;
 		if (labels)
 			json_write(&text, labels);
-		field_error_add(e, "FieldValueInvalid", "spec.template.metadata.labels", "Invalid value: %s: `selector` does not match template `labels`", strbuf_cstr(&text));
+		field_error_add(e, "FieldValueInvalid", "spec.template.metadata.labels",
+		        "Invalid value: %s: `selector` does not match template `labels`", strbuf_cstr(&text));
 		strbuf_release(&text);
 	}
 }
@@ -481,7 +500,8 @@ static void validate_workload(struct field_errors *e, const struct json *object,
 	validate_pod_template(e, "spec.template", json_get(spec, "template"));
 	check_always_restarts(e, spec);
 	if (old)
-		check_immutable(e, "spec.selector", json_get(spec, "selector"), json_path(old, "spec", "selector", NULL));
+		check_immutable(
+		        e, "spec.selector", json_get(spec, "selector"), json_path(old, "spec", "selector", NULL));
 }
 
 /* Whole numbers and percentages; -1 when it is neither. */
@@ -504,12 +524,14 @@ static void check_rolling(struct field_errors *e, const struct json *rolling)
 	int64_t u = int_or_percent(unavailable, &percent);
 	if (u < 0 || (percent && u > 100))
 		bad_value(e, "spec.strategy.rollingUpdate.maxUnavailable", unavailable ? unavailable->text : SLICE(""),
-			"must be a non-negative integer or a percentage of at most 100%");
+		        "must be a non-negative integer or a percentage of at most 100%");
 	int64_t s = int_or_percent(surge, &percent);
 	if (s < 0)
-		bad_value(e, "spec.strategy.rollingUpdate.maxSurge", surge ? surge->text : SLICE(""), "must be a non-negative integer or a percentage");
+		bad_value(e, "spec.strategy.rollingUpdate.maxSurge", surge ? surge->text : SLICE(""),
+		        "must be a non-negative integer or a percentage");
 	if (u == 0 && s == 0)
-		field_error_add(e, "FieldValueInvalid", "spec.strategy.rollingUpdate.maxUnavailable", "Invalid value: 0: may not be 0 when `maxSurge` is 0");
+		field_error_add(e, "FieldValueInvalid", "spec.strategy.rollingUpdate.maxUnavailable",
+		        "Invalid value: 0: may not be 0 when `maxSurge` is 0");
 }
 
 static void validate_deployment(struct field_errors *e, const struct json *object, const struct json *old)
@@ -519,12 +541,14 @@ static void validate_deployment(struct field_errors *e, const struct json *objec
 	validate_workload(e, object, old);
 	check_choice(e, "spec.strategy.type", type, "Recreate,RollingUpdate", false);
 	if (slice_is(type, "Recreate") && json_get(strategy, "rollingUpdate"))
-		bad_forbidden(e, "spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
+		bad_forbidden(
+		        e, "spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
 	if (slice_is(type, "RollingUpdate"))
 		check_rolling(e, json_get(strategy, "rollingUpdate"));
 	struct json *deadline = json_get(spec, "progressDeadlineSeconds");
 	if (deadline && json_int(deadline, 0) <= json_get_int(spec, "minReadySeconds", 0))
-		bad_number(e, "spec.progressDeadlineSeconds", json_int(deadline, 0), "must be greater than minReadySeconds");
+		bad_number(e, "spec.progressDeadlineSeconds", json_int(deadline, 0),
+		        "must be greater than minReadySeconds");
 }
 
 static void validate_job(struct field_errors *e, const struct json *object, const struct json *old)
@@ -538,13 +562,13 @@ static void validate_job(struct field_errors *e, const struct json *object, cons
 	if (policy.len && slice_is(policy, "Always"))
 		bad_choice(e, "spec.template.spec.restartPolicy", policy, "OnFailure,Never");
 	if (old && json_get(spec, "completions") && !slice_is(json_get_str(spec, "completionMode"), "Indexed"))
-		check_immutable(e, "spec.completions", json_get(spec, "completions"), json_path(old, "spec", "completions", NULL));
+		check_immutable(e, "spec.completions", json_get(spec, "completions"),
+		        json_path(old, "spec", "completions", NULL));
 }
 
 static void validate_namespace(struct field_errors *e, const struct json *object, const struct json *old)
 {
-	JSON_FOREACH(it, json_path(object, "spec", "finalizers", NULL))
-	{
+	JSON_FOREACH (it, json_path(object, "spec", "finalizers", NULL)) {
 		const char *bad = check_qualified_name(json_str(it));
 		if (bad)
 			bad_value(e, "spec.finalizers", json_str(it), bad);
@@ -565,7 +589,8 @@ static void validate_endpoint_slice(struct field_errors *e, const struct json *o
 {
 	check_choice(e, "addressType", json_get_str(object, "addressType"), "IPv4,IPv6,FQDN", true);
 	if (old && !slice_eq(json_get_str(object, "addressType"), json_get_str(old, "addressType")))
-		field_error_add(e, "FieldValueInvalid", "addressType", "Invalid value: \"%.*s\": field is immutable", SLICE_FMT(json_get_str(object, "addressType")));
+		field_error_add(e, "FieldValueInvalid", "addressType", "Invalid value: \"%.*s\": field is immutable",
+		        SLICE_FMT(json_get_str(object, "addressType")));
 }
 
 static void validate_priority_class(struct field_errors *e, const struct json *object, const struct json *old)
@@ -587,23 +612,24 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{"", "Pod", validate_pod},
-	{"", "Service", validate_service},
-	{"", "ConfigMap", validate_config_map},
-	{"", "Secret", validate_secret},
-	{"", "Namespace", validate_namespace},
-	{"apps", "Deployment", validate_deployment},
-	{"apps", "ReplicaSet", validate_workload},
-	{"apps", "DaemonSet", validate_workload},
-	{"apps", "StatefulSet", validate_workload},
-	{"batch", "Job", validate_job},
-	{"discovery.k8s.io", "EndpointSlice", validate_endpoint_slice},
-	{"rbac.authorization.k8s.io", "RoleBinding", validate_role_binding},
-	{"rbac.authorization.k8s.io", "ClusterRoleBinding", validate_role_binding},
-	{"scheduling.k8s.io", "PriorityClass", validate_priority_class},
+        {"", "Pod", validate_pod},
+        {"", "Service", validate_service},
+        {"", "ConfigMap", validate_config_map},
+        {"", "Secret", validate_secret},
+        {"", "Namespace", validate_namespace},
+        {"apps", "Deployment", validate_deployment},
+        {"apps", "ReplicaSet", validate_workload},
+        {"apps", "DaemonSet", validate_workload},
+        {"apps", "StatefulSet", validate_workload},
+        {"batch", "Job", validate_job},
+        {"discovery.k8s.io", "EndpointSlice", validate_endpoint_slice},
+        {"rbac.authorization.k8s.io", "RoleBinding", validate_role_binding},
+        {"rbac.authorization.k8s.io", "ClusterRoleBinding", validate_role_binding},
+        {"scheduling.k8s.io", "PriorityClass", validate_priority_class},
 };
 
-void validate_object(struct field_errors *e, const struct resource *r, const struct json *object, const struct json *old, const char *sub)
+void validate_object(struct field_errors *e, const struct resource *r, const struct json *object,
+        const struct json *old, const char *sub)
 {
 	check_metadata(e, r, object, old);
 	if (*sub)

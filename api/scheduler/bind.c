@@ -1,5 +1,5 @@
-/* Telling the API server. Every call lives on the heap with the pod's key; its answer finds the pod by key again, since it
- * may be gone by then. */
+/* Telling the API server. Every call lives on the heap with the pod's key; its answer finds the pod by key again, since
+ * it may be gone by then. */
 #include "api/scheduler/scheduler_int.h"
 
 struct call {
@@ -37,13 +37,14 @@ static struct call *call_new(struct scheduler *s, struct candidate *p, void (*do
 	struct arena *a = &c->arena;
 	c->s = s;
 	c->key = copy(a, p->key);
-	c->subject = (struct recorder_subject){"v1", "Pod", copy(a, p->meta.ns), copy(a, p->meta.name), copy(a, p->meta.uid),
-		copy(a, p->meta.resource_version)};
+	c->subject = (struct recorder_subject){"v1", "Pod", copy(a, p->meta.ns), copy(a, p->meta.name),
+	        copy(a, p->meta.uid), copy(a, p->meta.resource_version)};
 	c->request.done = done;
 	return c;
 }
 
-static void send_call(struct call *c, const char *method, const char *path, const char *content_type, const struct json *body)
+static void send_call(
+        struct call *c, const char *method, const char *path, const char *content_type, const struct json *body)
 {
 	struct strbuf text = STRBUF_INIT;
 	json_write(&text, body);
@@ -73,7 +74,8 @@ static void binding_failed(struct call *c)
 		queue_remove(&s->queue, c->key);
 		return;
 	}
-	recorder_event(s->recorder, &c->subject, "Warning", "FailedScheduling", "binding rejected: %s", c->request.err.msg);
+	recorder_event(
+	        s->recorder, &c->subject, "Warning", "FailedScheduling", "binding rejected: %s", c->request.err.msg);
 	if (q && q->state == QUEUED_BUSY)
 		queue_put_back(&s->queue, q, false, scheduler_now_ms(s));
 }
@@ -90,7 +92,8 @@ static void bound(struct client_request *req)
 		binding_failed(c);
 	} else {
 		queue_remove(&s->queue, c->key);
-		recorder_event(s->recorder, &c->subject, "Normal", "Scheduled", "Successfully assigned %.*s to %s", SLICE_FMT(c->key), c->node);
+		recorder_event(s->recorder, &c->subject, "Normal", "Scheduled", "Successfully assigned %.*s to %s",
+		        SLICE_FMT(c->key), c->node);
 	}
 	call_free(c);
 }
@@ -137,13 +140,13 @@ void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const cha
 	json_remove(conditions, condition);
 	json_append(one, condition);
 	json_set(a, status, "conditions", one); /* merged by type */
-	send_call(c, "PATCH", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "status"), "application/strategic-merge-patch+json", patch);
+	send_call(c, "PATCH", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "status"),
+	        "application/strategic-merge-patch+json", patch);
 }
 
 void bind_cancel_all(struct scheduler *s)
 {
-	LIST_FOREACH(it, &s->calls)
-	{
+	LIST_FOREACH (it, &s->calls) {
 		closing_hold(&s->close);
 		client_cancel(s->client, &CONTAINER_OF(it, struct call, link)->request);
 	}

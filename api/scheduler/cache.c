@@ -89,11 +89,12 @@ static void read_taints(struct node_info *n, const struct json *list)
 {
 	n->taints = ARENA_ARRAY(&n->arena, struct taint, list ? list->count + 1 : 1);
 	n->n_taints = 0;
-	JSON_FOREACH(t, list)
-	{
+	JSON_FOREACH (t, list) {
 		struct slice effect = json_get_str(t, "effect");
 		n->taints[n->n_taints++] = (struct taint){json_get_str(t, "key"), json_get_str(t, "value"),
-			slice_is(effect, "NoSchedule") ? 'S' : slice_is(effect, "NoExecute") ? 'E' : 'P'};
+		        slice_is(effect, "NoSchedule")  ? 'S'
+		        : slice_is(effect, "NoExecute") ? 'E'
+		                                        : 'P'};
 	}
 }
 
@@ -102,8 +103,7 @@ static void read_allocatable(struct cache *k, struct node_info *n, const struct 
 	struct amounts x = {0};
 	size_t count = 0;
 	x.extended = ARENA_ARRAY(&n->arena, struct extended, (list ? list->count : 0) + 1);
-	JSON_FOREACH(it, list)
-	{
+	JSON_FOREACH (it, list) {
 		if (slice_is(it->key, "cpu"))
 			x.cpu_milli = quantity_json_milli(it);
 		else if (slice_is(it->key, "memory"))
@@ -146,8 +146,8 @@ static void list_add(struct cache *k, struct node_info *n)
 
 static void count_families_of(struct cache *k, struct node_info *n, int sign)
 {
-	LIST_FOREACH(it, &n->pods)
-	family_count(k, CONTAINER_OF(it, struct pod_info, in_node), sign);
+	LIST_FOREACH (it, &n->pods)
+		family_count(k, CONTAINER_OF(it, struct pod_info, in_node), sign);
 }
 
 void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
@@ -256,8 +256,7 @@ void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct 
 void cache_release(struct cache *k)
 {
 	while (k->pods.count)
-		MAP_FOREACH(slot, &k->pods)
-		{
+		MAP_FOREACH (slot, &k->pods) {
 			cache_pod_remove(k, slot->key);
 			break;
 		}

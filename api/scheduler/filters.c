@@ -33,9 +33,9 @@ static bool tolerates(const struct json *toleration, const struct taint *t)
 
 bool toleration_matches(const struct json *tolerations, const struct taint *t)
 {
-	JSON_FOREACH(it, tolerations)
-	if (tolerates(it, t))
-		return true;
+	JSON_FOREACH (it, tolerations)
+		if (tolerates(it, t))
+			return true;
 	return false;
 }
 
@@ -48,7 +48,10 @@ static bool filter_taints(struct candidate *p, const struct node_info *n, struct
 		const struct taint *t = &n->taints[i];
 		if (t->effect == 'P' || toleration_matches(p->tolerations, t))
 			continue;
-		return refuse(v, arena_printf(&p->arena, "node(s) had untolerated taint {%.*s: %.*s}", SLICE_FMT(t->key), SLICE_FMT(t->value)), false);
+		return refuse(v,
+		        arena_printf(&p->arena, "node(s) had untolerated taint {%.*s: %.*s}", SLICE_FMT(t->key),
+		                SLICE_FMT(t->value)),
+		        false);
 	}
 	return true;
 }
@@ -69,9 +72,9 @@ static struct slice label_of(const struct node_info *n, struct slice key, bool *
 
 static bool is_among(const struct json *values, struct slice v)
 {
-	JSON_FOREACH(it, values)
-	if (slice_eq(json_str(it), v))
-		return true;
+	JSON_FOREACH (it, values)
+		if (slice_eq(json_str(it), v))
+			return true;
 	return false;
 }
 
@@ -99,22 +102,20 @@ bool node_term_matches(const struct json *term, const struct node_info *n)
 	bool has;
 	if (!(expressions && expressions->first) && !(fields && fields->first))
 		return false;
-	JSON_FOREACH(e, expressions)
-	{
+	JSON_FOREACH (e, expressions) {
 		struct slice have = label_of(n, json_get_str(e, "key"), &has);
 		if (!expression_matches(e, have, has))
 			return false;
 	}
-	JSON_FOREACH(e, fields)
-	if (!slice_is(json_get_str(e, "key"), "metadata.name") || !expression_matches(e, n->name, true))
-		return false;
+	JSON_FOREACH (e, fields)
+		if (!slice_is(json_get_str(e, "key"), "metadata.name") || !expression_matches(e, n->name, true))
+			return false;
 	return true;
 }
 
 static bool affinity_matches(struct candidate *p, const struct node_info *n)
 {
-	JSON_FOREACH(it, p->node_selector)
-	{
+	JSON_FOREACH (it, p->node_selector) {
 		bool has;
 		struct slice have = label_of(n, it->key, &has);
 		if (!has || !slice_eq(have, json_str(it)))
@@ -122,9 +123,9 @@ static bool affinity_matches(struct candidate *p, const struct node_info *n)
 	}
 	if (!p->required_terms)
 		return true;
-	JSON_FOREACH(term, p->required_terms)
-	if (node_term_matches(term, n))
-		return true;
+	JSON_FOREACH (term, p->required_terms)
+		if (node_term_matches(term, n))
+			return true;
 	return false;
 }
 
@@ -139,8 +140,7 @@ static bool ports_are_free(struct candidate *p, const struct node_info *n)
 {
 	if (!p->demands.n_ports)
 		return true;
-	LIST_FOREACH(it, &n->pods)
-	{
+	LIST_FOREACH (it, &n->pods) {
 		struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
 		for (size_t i = 0; i < other->n_ports; i++)
 			for (size_t j = 0; j < p->demands.n_ports; j++)
@@ -173,7 +173,8 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 		ok &= !lacks(v, "Insufficient ephemeral-storage", want->storage, used->storage, all->storage);
 	for (const struct extended *e = want->extended; e && e->name; e++)
 		if (e->amount > amounts_extended(all, e->name) - amounts_extended(used, e->name))
-			ok = refuse(v, arena_printf(&p->arena, "Insufficient %s", e->name), e->amount <= amounts_extended(all, e->name));
+			ok = refuse(v, arena_printf(&p->arena, "Insufficient %s", e->name),
+			        e->amount <= amounts_extended(all, e->name));
 	return ok;
 }
 
@@ -190,7 +191,8 @@ static const char *claim_problem(struct scheduler *s, struct candidate *p, struc
 		return arena_printf(a, "persistentvolumeclaim \"%.*s\" is being deleted", SLICE_FMT(name));
 	struct slice volume = json_find(text, "spec", "volumeName", NULL);
 	if (slice_is(json_find(text, "status", "phase", NULL), "Lost"))
-		return arena_printf(a, "persistentvolumeclaim \"%.*s\" bound to non-existent persistentvolume \"%.*s\"", SLICE_FMT(name), SLICE_FMT(volume));
+		return arena_printf(a, "persistentvolumeclaim \"%.*s\" bound to non-existent persistentvolume \"%.*s\"",
+		        SLICE_FMT(name), SLICE_FMT(volume));
 	if (!volume.len || !slice_is(json_find(text, "status", "phase", NULL), "Bound"))
 		return "pod has unbound immediate PersistentVolumeClaims";
 	if (!informer_get_named(shared_informer_base(s->volumes), SLICE_NULL, volume))
@@ -202,14 +204,14 @@ static const char *claim_problem(struct scheduler *s, struct candidate *p, struc
 static struct slice claim_name(struct candidate *p, const struct json *volume)
 {
 	if (json_get(volume, "ephemeral"))
-		return slice_of(arena_printf(&p->arena, "%.*s-%.*s", SLICE_FMT(p->meta.name), SLICE_FMT(json_get_str(volume, "name"))));
+		return slice_of(arena_printf(
+		        &p->arena, "%.*s-%.*s", SLICE_FMT(p->meta.name), SLICE_FMT(json_get_str(volume, "name"))));
 	return json_str(json_path(volume, "persistentVolumeClaim", "claimName", NULL));
 }
 
 const char *filters_prepare(struct scheduler *s, struct candidate *p)
 {
-	JSON_FOREACH(volume, json_get(p->spec, "volumes"))
-	{
+	JSON_FOREACH (volume, json_get(p->spec, "volumes")) {
 		struct slice name = claim_name(p, volume);
 		const char *problem = name.len ? claim_problem(s, p, name) : NULL;
 		if (problem)
@@ -218,25 +220,26 @@ const char *filters_prepare(struct scheduler *s, struct candidate *p)
 	return NULL;
 }
 
-static bool volume_reaches(struct scheduler *s, struct candidate *p, struct slice claim_named, const struct node_info *n)
+static bool volume_reaches(
+        struct scheduler *s, struct candidate *p, struct slice claim_named, const struct node_info *n)
 {
 	struct informer_object *claim = informer_get_named(shared_informer_base(s->claims), p->meta.ns, claim_named);
 	struct slice volume = claim ? json_find(informer_text(claim), "spec", "volumeName", NULL) : SLICE_NULL;
-	struct informer_object *o = volume.len ? informer_get_named(shared_informer_base(s->volumes), SLICE_NULL, volume) : NULL;
+	struct informer_object *o =
+	        volume.len ? informer_get_named(shared_informer_base(s->volumes), SLICE_NULL, volume) : NULL;
 	struct slice text = o ? json_find(informer_text(o), "spec", "nodeAffinity", "required", NULL) : SLICE_NULL;
 	if (!text.len)
 		return true;
 	struct json *required = json_parse(&p->arena, text, NULL, NULL);
-	JSON_FOREACH(term, json_get(required, "nodeSelectorTerms"))
-	if (node_term_matches(term, n))
-		return true;
+	JSON_FOREACH (term, json_get(required, "nodeSelectorTerms"))
+		if (node_term_matches(term, n))
+			return true;
 	return false;
 }
 
 static bool volumes_reach(struct scheduler *s, struct candidate *p, const struct node_info *n)
 {
-	JSON_FOREACH(volume, json_get(p->spec, "volumes"))
-	{
+	JSON_FOREACH (volume, json_get(p->spec, "volumes")) {
 		struct slice name = claim_name(p, volume);
 		if (name.len && !volume_reaches(s, p, name, n))
 			return false;

@@ -1,8 +1,8 @@
 /* Rules about other pods: required inter-pod affinity and anti-affinity, and topology spread with DoNotSchedule.
  *
- * Prepared once per attempt by a walk over the pods that exist: each rule keeps, per value of its topology key, how many
- * pods match. A node is then judged by its own labels alone. The walk costs a label match per pod and rule and is only
- * made for pods that have rules, or when pods with anti-affinity exist that they must heed. */
+ * Prepared once per attempt by a walk over the pods that exist: each rule keeps, per value of its topology key, how
+ * many pods match. A node is then judged by its own labels alone. The walk costs a label match per pod and rule and is
+ * only made for pods that have rules, or when pods with anti-affinity exist that they must heed. */
 #include "api/scheduler/scheduler_int.h"
 
 enum rule_kind { RULE_AFFINITY, RULE_ANTI_AFFINITY, RULE_EXISTING_ANTI, RULE_SPREAD };
@@ -21,15 +21,15 @@ struct rule {
 	const struct json *namespaces; /* names; NULL: the pod's own */
 	struct label_selector namespace_selector;
 	bool has_namespace_selector;
-	struct map domains; /* by label value */
+	struct map domains;                   /* by label value */
 	int64_t max_skew, min_domains, least; /* spread */
-	bool self; /* the pod itself matches the selector */
+	bool self;                            /* the pod itself matches the selector */
 };
 
 struct placement {
 	struct rule *rules;
 	bool affinity_found; /* some pod matches all affinity rules */
-	bool self_affinity; /* the pod matches its own */
+	bool self_affinity;  /* the pod matches its own */
 	bool has_affinity;
 };
 
@@ -58,17 +58,18 @@ static void release_map(void *m)
 static void add_match_label_keys(struct candidate *p, struct rule *r, const struct json *keys)
 {
 	struct json *labels = json_path(p->pod, "metadata", "labels", NULL);
-	JSON_FOREACH(k, keys)
-	{
+	JSON_FOREACH (k, keys) {
 		struct json *v = json_get_slice(labels, json_str(k));
 		if (!v)
 			continue;
-		struct selector_requirement *list = ARENA_ARRAY(&p->arena, struct selector_requirement, r->selector.count + 1);
+		struct selector_requirement *list =
+		        ARENA_ARRAY(&p->arena, struct selector_requirement, r->selector.count + 1);
 		if (r->selector.count)
 			memcpy(list, r->selector.requirements, r->selector.count * sizeof *list);
 		struct slice *value = ARENA_NEW(&p->arena, struct slice);
 		*value = json_str(v);
-		list[r->selector.count] = (struct selector_requirement){.key = json_str(k), .op = SELECTOR_IN, .values = value, .count = 1};
+		list[r->selector.count] = (struct selector_requirement){
+		        .key = json_str(k), .op = SELECTOR_IN, .values = value, .count = 1};
 		r->selector.requirements = list;
 		r->selector.count++;
 	}
@@ -95,12 +96,13 @@ static struct rule *rule_new(struct candidate *p, enum rule_kind kind, const str
 
 static bool in_namespaces(struct scheduler *s, const struct rule *r, struct slice own, struct slice ns)
 {
-	JSON_FOREACH(it, r->namespaces)
-	if (slice_eq(json_str(it), ns))
-		return true;
+	JSON_FOREACH (it, r->namespaces)
+		if (slice_eq(json_str(it), ns))
+			return true;
 	if (r->has_namespace_selector) {
 		struct informer_object *o = informer_get_named(shared_informer_base(s->namespaces), SLICE_NULL, ns);
-		return o && label_selector_matches(&r->namespace_selector, json_find(informer_text(o), "metadata", "labels", NULL));
+		return o && label_selector_matches(
+		                    &r->namespace_selector, json_find(informer_text(o), "metadata", "labels", NULL));
 	}
 	return !r->namespaces && slice_eq(own, ns);
 }
@@ -112,15 +114,13 @@ static bool rule_matches(struct scheduler *s, const struct rule *r, struct slice
 
 static void read_rules(struct candidate *p)
 {
-	JSON_FOREACH(t, p->affinity)
-	{
+	JSON_FOREACH (t, p->affinity) {
 		rule_new(p, RULE_AFFINITY, t);
 		p->placement->has_affinity = true;
 	}
-	JSON_FOREACH(t, p->anti_affinity)
-	rule_new(p, RULE_ANTI_AFFINITY, t);
-	JSON_FOREACH(t, p->spread)
-	{
+	JSON_FOREACH (t, p->anti_affinity)
+		rule_new(p, RULE_ANTI_AFFINITY, t);
+	JSON_FOREACH (t, p->spread) {
 		if (!slice_is(json_get_str(t, "whenUnsatisfiable"), "DoNotSchedule"))
 			continue;
 		struct rule *r = rule_new(p, RULE_SPREAD, t);
@@ -147,8 +147,9 @@ static void count_pod(struct scheduler *s, struct candidate *p, const struct pod
 		if (!value.ptr || r->kind == RULE_EXISTING_ANTI)
 			continue;
 		bool counts = r->kind == RULE_AFFINITY ? all_affinity
-			: r->kind == RULE_SPREAD       ? !m.deletion_timestamp.len && slice_eq(m.ns, p->meta.ns) && rule_matches(s, r, p->meta.ns, &m)
-						       : rule_matches(s, r, p->meta.ns, &m);
+		              : r->kind == RULE_SPREAD ? !m.deletion_timestamp.len && slice_eq(m.ns, p->meta.ns) &&
+		                                                 rule_matches(s, r, p->meta.ns, &m)
+		                                       : rule_matches(s, r, p->meta.ns, &m);
 		if (counts)
 			domain_need(p, r, value)->pods++;
 	}
@@ -169,11 +170,11 @@ static void heed(struct scheduler *s, struct candidate *p, const struct pod_info
 {
 	struct meta m;
 	struct slice text = {other->json->data, other->json->len};
-	struct slice terms = json_find(text, "spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
+	struct slice terms = json_find(
+	        text, "spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
 	struct json *list = json_parse(&p->arena, terms, NULL, NULL);
 	meta_read(text, &m);
-	JSON_FOREACH(t, list)
-	{
+	JSON_FOREACH (t, list) {
 		struct rule *r = rule_new(p, RULE_EXISTING_ANTI, t);
 		struct slice value = node_label(other->node, r->topology_key);
 		p->placement->rules = r->next; /* it only told whether it means us */
@@ -186,8 +187,7 @@ static void walk_pods(struct scheduler *s, struct candidate *p, bool has_rules)
 {
 	for (size_t i = 0; i < s->cache.count; i++) {
 		struct node_info *n = s->cache.list[i];
-		LIST_FOREACH(it, &n->pods)
-		{
+		LIST_FOREACH (it, &n->pods) {
 			struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
 			if (has_rules)
 				count_pod(s, p, other);
@@ -199,17 +199,16 @@ static void walk_pods(struct scheduler *s, struct candidate *p, bool has_rules)
 
 static bool may_be_chosen(struct candidate *p, const struct node_info *n)
 {
-	JSON_FOREACH(it, p->node_selector)
-	{
+	JSON_FOREACH (it, p->node_selector) {
 		const char *key = arena_memdup(&p->arena, it->key.ptr, it->key.len);
 		if (!slice_eq(node_label(n, key), json_str(it)))
 			return false;
 	}
 	if (!p->required_terms)
 		return true;
-	JSON_FOREACH(term, p->required_terms)
-	if (node_term_matches(term, n))
-		return true;
+	JSON_FOREACH (term, p->required_terms)
+		if (node_term_matches(term, n))
+			return true;
 	return false;
 }
 
@@ -226,8 +225,7 @@ static void find_least(struct scheduler *s, struct candidate *p)
 				domain_need(p, r, value)->eligible = true;
 		}
 		r->least = INT64_MAX;
-		MAP_FOREACH(slot, &r->domains)
-		{
+		MAP_FOREACH (slot, &r->domains) {
 			struct domain *d = slot->value;
 			domains += d->eligible;
 			if (d->eligible && d->pods < r->least)
@@ -273,7 +271,8 @@ static const char *judge(struct candidate *p, const struct rule *r, const struct
 	case RULE_SPREAD:
 		if (!value.ptr)
 			return "node(s) didn't match pod topology spread constraints (missing required label)";
-		return pods + r->self - r->least > r->max_skew ? "node(s) didn't match pod topology spread constraints" : NULL;
+		return pods + r->self - r->least > r->max_skew ? "node(s) didn't match pod topology spread constraints"
+		                                               : NULL;
 	}
 	return NULL;
 }

@@ -1,6 +1,6 @@
-/* Reading a pod: what it asks of a node. Requests are upstream's PodRequests: the sum over containers and restartable init
- * containers, or what a plain init container needs together with the restartable ones before it, whichever is more, plus
- * the overhead. */
+/* Reading a pod: what it asks of a node. Requests are upstream's PodRequests: the sum over containers and restartable
+ * init containers, or what a plain init container needs together with the restartable ones before it, whichever is
+ * more, plus the overhead. */
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/machinery/quantity.h"
@@ -69,8 +69,7 @@ static void amounts_max(struct arena *a, struct amounts *to, const struct amount
 static struct amounts read_list(struct cache *k, struct arena *a, const struct json *list)
 {
 	struct amounts x = {0};
-	JSON_FOREACH(it, list)
-	{
+	JSON_FOREACH (it, list) {
 		if (slice_is(it->key, "cpu"))
 			x.cpu_milli = quantity_json_milli(it);
 		else if (slice_is(it->key, "memory"))
@@ -106,14 +105,12 @@ static void add_nonzero(struct pod_info *out, const struct amounts *x)
 static void read_requests(struct cache *k, const struct json *spec, struct pod_info *out, struct arena *a)
 {
 	struct amounts sum = {0}, sidecars = {0}, most = {0};
-	JSON_FOREACH(c, json_get(spec, "containers"))
-	{
+	JSON_FOREACH (c, json_get(spec, "containers")) {
 		struct amounts x = container_requests(k, a, c);
 		amounts_add(a, &sum, &x, 1);
 		add_nonzero(out, &x);
 	}
-	JSON_FOREACH(c, json_get(spec, "initContainers"))
-	{
+	JSON_FOREACH (c, json_get(spec, "initContainers")) {
 		struct amounts x = container_requests(k, a, c);
 		if (is_sidecar(c)) {
 			amounts_add(a, &sum, &x, 1);
@@ -137,18 +134,18 @@ static void read_requests(struct cache *k, const struct json *spec, struct pod_i
 static void read_ports(const struct json *spec, struct pod_info *out, struct arena *a)
 {
 	struct host_port ports[PORTS_MAX];
-	JSON_FOREACH(c, json_get(spec, "containers"))
-	JSON_FOREACH(p, json_get(c, "ports"))
-	{
-		int64_t port = json_get_int(p, "hostPort", 0);
-		struct slice ip = json_get_str(p, "hostIP"), protocol = json_get_str(p, "protocol");
-		if (port <= 0 || out->n_ports == PORTS_MAX)
-			continue;
-		if (slice_is(ip, "0.0.0.0") || slice_is(ip, "::"))
-			ip = SLICE_NULL;
-		ports[out->n_ports++] = (struct host_port){
-			{ip.len ? arena_memdup(a, ip.ptr, ip.len) : NULL, ip.len}, (int)port, protocol.len ? protocol.ptr[0] : 'T'};
-	}
+	JSON_FOREACH (c, json_get(spec, "containers"))
+		JSON_FOREACH (p, json_get(c, "ports")) {
+			int64_t port = json_get_int(p, "hostPort", 0);
+			struct slice ip = json_get_str(p, "hostIP"), protocol = json_get_str(p, "protocol");
+			if (port <= 0 || out->n_ports == PORTS_MAX)
+				continue;
+			if (slice_is(ip, "0.0.0.0") || slice_is(ip, "::"))
+				ip = SLICE_NULL;
+			ports[out->n_ports++] =
+			        (struct host_port){{ip.len ? arena_memdup(a, ip.ptr, ip.len) : NULL, ip.len}, (int)port,
+			                protocol.len ? protocol.ptr[0] : 'T'};
+		}
 	if (out->n_ports) {
 		out->ports = ARENA_ARRAY(a, struct host_port, out->n_ports);
 		memcpy(out->ports, ports, out->n_ports * sizeof *ports);
@@ -158,11 +155,12 @@ static void read_ports(const struct json *spec, struct pod_info *out, struct are
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a)
 {
 	struct json *spec = json_get(pod, "spec");
-	JSON_FOREACH(ref, json_path(pod, "metadata", "ownerReferences", NULL))
-	if (json_get_bool(ref, "controller", false))
-		out->family = hash_uid(json_get_str(ref, "uid"));
+	JSON_FOREACH (ref, json_path(pod, "metadata", "ownerReferences", NULL))
+		if (json_get_bool(ref, "controller", false))
+			out->family = hash_uid(json_get_str(ref, "uid"));
 	out->priority = (int32_t)json_get_int(spec, "priority", 0);
-	struct json *anti = json_path(spec, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
+	struct json *anti =
+	        json_path(spec, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
 	out->has_anti_affinity = anti && anti->first;
 	read_requests(k, spec, out, a);
 	read_ports(spec, out, a);
@@ -191,7 +189,8 @@ bool candidate_read(struct cache *k, struct candidate *p, struct slice key, stru
 	struct json *affinity = json_get(p->spec, "affinity"), *node = json_get(affinity, "nodeAffinity");
 	p->tolerations = json_get(p->spec, "tolerations");
 	p->node_selector = json_get(p->spec, "nodeSelector");
-	p->required_terms = json_path(node, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
+	p->required_terms =
+	        json_path(node, "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
 	p->preferred_terms = json_get(node, "preferredDuringSchedulingIgnoredDuringExecution");
 	p->affinity = required(affinity, "podAffinity");
 	p->anti_affinity = required(affinity, "podAntiAffinity");

@@ -5,9 +5,9 @@
  *       |         |               \--no node--> unschedulable --event or 5 minutes--> backoff or active
  *       \--> gated --gates removed--> active
  *
- * The backoff is 1 s, 2 s, ... 10 s after the last try; an event that comes after it has passed makes a pod active at once.
- * A try is one turn of the loop, so no event comes in the middle of it; only a binding lasts, and when it fails the pod backs
- * off whatever happened meanwhile. */
+ * The backoff is 1 s, 2 s, ... 10 s after the last try; an event that comes after it has passed makes a pod active at
+ * once. A try is one turn of the loop, so no event comes in the middle of it; only a binding lasts, and when it fails
+ * the pod backs off whatever happened meanwhile. */
 #include "api/scheduler/scheduler_int.h"
 
 enum { BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 10000, UNSCHEDULABLE_MAX_MS = 5 * 60 * 1000 };
@@ -116,8 +116,8 @@ void queue_init(struct queue *q)
 
 void queue_release(struct queue *q)
 {
-	MAP_FOREACH(slot, &q->pods)
-	free(slot->value);
+	MAP_FOREACH (slot, &q->pods)
+		free(slot->value);
 	map_release(&q->pods);
 	free(q->active.items);
 	free(q->backoff.items);
@@ -185,8 +185,8 @@ static void move(struct queue *q, struct queued_pod *p, uint64_t now_ms)
 
 void queue_move_all(struct queue *q, uint64_t now_ms)
 {
-	LIST_FOREACH(it, &q->unschedulable)
-	move(q, CONTAINER_OF(it, struct queued_pod, link), now_ms);
+	LIST_FOREACH (it, &q->unschedulable)
+		move(q, CONTAINER_OF(it, struct queued_pod, link), now_ms);
 }
 
 /* The unschedulable list is in the order of the tries, so its first is due first. */
@@ -197,8 +197,7 @@ uint64_t queue_tick(struct queue *q, uint64_t now_ms)
 		leave(q, p);
 		enter(q, p, QUEUED_ACTIVE);
 	}
-	LIST_FOREACH(it, &q->unschedulable)
-	{
+	LIST_FOREACH (it, &q->unschedulable) {
 		struct queued_pod *p = CONTAINER_OF(it, struct queued_pod, link);
 		if (p->due_ms > now_ms)
 			break;

@@ -1,9 +1,10 @@
-/* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue; a deferred function takes pods off the
- * queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent (many are under
- * way at once) or in a message why not.
+/* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue; a deferred function takes pods off
+ * the queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent (many are
+ * under way at once) or in a message why not.
  *
- * What can go wrong: the informer is behind (bindings of pods that are gone fail with 404 and are dropped); two events tell
- * of one pod in any order with the answer of its binding (the cache takes the informer's word whenever it comes). */
+ * What can go wrong: the informer is behind (bindings of pods that are gone fail with 404 and are dropped); two events
+ * tell of one pod in any order with the answer of its binding (the cache takes the informer's word whenever it comes).
+ */
 #include "api/scheduler/scheduler_int.h"
 
 #include "base/log.h"
@@ -33,7 +34,8 @@ static void retry_all(struct scheduler *s)
 static void pod_changed(void *arg, struct informer_object *o)
 {
 	struct scheduler *s = arg;
-	struct slice text = informer_text(o), spec = json_find(text, "spec", NULL), node = json_find(spec, "nodeName", NULL);
+	struct slice text = informer_text(o), spec = json_find(text, "spec", NULL),
+	             node = json_find(spec, "nodeName", NULL);
 	struct slice phase = json_find(text, "status", "phase", NULL);
 	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
 	if (ended || node.len) {
@@ -47,7 +49,7 @@ static void pod_changed(void *arg, struct informer_object *o)
 		return;
 	}
 	if (!slice_is(json_find(spec, "schedulerName", NULL), scheduler_name) ||
-		json_find(text, "metadata", "deletionTimestamp", NULL).len) {
+	        json_find(text, "metadata", "deletionTimestamp", NULL).len) {
 		queue_remove(&s->queue, o->key);
 		return;
 	}
@@ -64,9 +66,10 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 	struct scheduler *s = arg;
 	struct slice text = informer_text(o), old = {before->data, before->len};
 	struct queued_pod *q = queue_find(&s->queue, o->key);
-	bool same_spec = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-		slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
-		!json_find(text, "metadata", "deletionTimestamp", NULL).len;
+	bool same_spec =
+	        slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
+	        slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
+	        !json_find(text, "metadata", "deletionTimestamp", NULL).len;
 	struct slice phase = json_find(text, "status", "phase", NULL);
 	if (q && same_spec && (slice_is(phase, "Pending") || !phase.len))
 		return;
@@ -96,9 +99,10 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 	struct scheduler *s = arg;
 	struct slice text = informer_text(o), old = {before->data, before->len};
 	bool same = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-		slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
-		slice_eq(json_find(text, "status", "allocatable", NULL), json_find(old, "status", "allocatable", NULL)) &&
-		slice_eq(json_find(text, "status", "capacity", NULL), json_find(old, "status", "capacity", NULL));
+	            slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
+	            slice_eq(json_find(text, "status", "allocatable", NULL),
+	                    json_find(old, "status", "allocatable", NULL)) &&
+	            slice_eq(json_find(text, "status", "capacity", NULL), json_find(old, "status", "capacity", NULL));
 	cache_node_set(&s->cache, o->key, o->json);
 	if (!same)
 		retry_all(s);
@@ -171,8 +175,9 @@ static const char *explain(struct scheduler *s, struct candidate *p, const struc
 	strbuf_addf(&out, ". preemption: 0/%zu nodes are available: ", n);
 	if (t->hopeless < n)
 		strbuf_addf(&out, "%zu %s%s", n - t->hopeless,
-			p->demands.priority > 0 ? "This scheduler does not preempt pods of lower priority" : "No preemption victims found for incoming pod",
-			t->hopeless ? ", " : ".");
+		        p->demands.priority > 0 ? "This scheduler does not preempt pods of lower priority"
+		                                : "No preemption victims found for incoming pod",
+		        t->hopeless ? ", " : ".");
 	if (t->hopeless)
 		strbuf_addf(&out, "%zu Preemption is not helpful for scheduling.", t->hopeless);
 	const char *text = arena_strdup(a, strbuf_cstr(&out));
@@ -224,9 +229,10 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 		bind_send(s, &p, node);
 	} else {
 		const char *message = volumes ? arena_printf(&p.arena,
-							"0/%zu nodes are available: %s. preemption: 0/%zu nodes are available: %zu Preemption is not helpful for scheduling.",
-							s->cache.count, volumes, s->cache.count, s->cache.count)
-					      : explain(s, &p, &t);
+		                                        "0/%zu nodes are available: %s. preemption: 0/%zu nodes are "
+		                                        "available: %zu Preemption is not helpful for scheduling.",
+		                                        s->cache.count, volumes, s->cache.count, s->cache.count)
+		                              : explain(s, &p, &t);
 		queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
 		bind_tell_unschedulable(s, &p, "Unschedulable", message);
 	}
@@ -300,8 +306,10 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->namespaces = informer_set_get(s->informers, "/api/v1/namespaces");
 	s->claims = informer_set_get(s->informers, "/api/v1/persistentvolumeclaims");
 	s->volumes = informer_set_get(s->informers, "/api/v1/persistentvolumes");
-	s->on_nodes = (struct informer_handler){.added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
-	s->on_pods = (struct informer_handler){.added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
+	s->on_nodes = (struct informer_handler){
+	        .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
+	s->on_pods = (struct informer_handler){
+	        .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
 	s->on_claims = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
 	s->on_volumes = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
 	informer_set_listen(s->nodes, &s->on_nodes);

@@ -10,7 +10,7 @@
 struct scheduler;
 
 struct scheduler_options {
-	struct client *client; /* borrowed: binds, writes conditions and events */
+	struct client *client;          /* borrowed: binds, writes conditions and events */
 	struct informer_set *informers; /* borrowed */
 };
 

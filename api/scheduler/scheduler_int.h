@@ -60,9 +60,9 @@ struct pod_info {
 	size_t n_ports;
 	uint64_t family; /* hash of the controlling owner's uid, 0: none */
 	int32_t priority;
-	bool assumed; /* its binding is under way: the informer has not shown it yet */
+	bool assumed;           /* its binding is under way: the informer has not shown it yet */
 	bool has_anti_affinity; /* required rules that other pods must heed */
-	struct arena arena; /* ports, extended */
+	struct arena arena;     /* ports, extended */
 };
 
 struct taint {
@@ -93,12 +93,12 @@ struct family {
 };
 
 struct cache {
-	struct map nodes; /* by name, absent ones included */
+	struct map nodes;        /* by name, absent ones included */
 	struct node_info **list; /* the nodes that exist */
 	size_t count, cap;
-	struct map pods; /* by key */
-	struct map names; /* interned names of extended resources */
-	struct map families; /* by the 8 bytes of the hash */
+	struct map pods;        /* by key */
+	struct map names;       /* interned names of extended resources */
+	struct map families;    /* by the 8 bytes of the hash */
 	size_t n_anti_affinity; /* pods with such rules, on all nodes */
 	struct arena arena;
 };
@@ -126,7 +126,7 @@ struct candidate {
 	struct pod_info demands; /* requests, ports, family */
 	struct json *tolerations, *node_selector, *required_terms, *preferred_terms;
 	struct json *affinity, *anti_affinity, *spread; /* rules about other pods, NULL: none */
-	struct placement *placement; /* prepared by placement.c */
+	struct placement *placement;                    /* prepared by placement.c */
 };
 
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a);
@@ -177,7 +177,7 @@ struct queued_pod {
 	enum queued_state state;
 	int32_t priority;
 	uint64_t added_ms; /* of the first try: earlier ones go first */
-	uint64_t due_ms; /* end of the backoff, or of the stay among the unschedulable */
+	uint64_t due_ms;   /* end of the backoff, or of the stay among the unschedulable */
 	unsigned attempts;
 	size_t heap_at;
 	struct list_link link; /* unschedulable, gated */

@@ -2,8 +2,8 @@
  * NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, TaintNodesByCondition, and the allocation of
  * service addresses. LimitRanger, ResourceQuota, PodSecurity and webhooks come with the policy work.
  *
- * Everything admission looks at (namespaces, service accounts, priority classes) lies in the watch cache, which the caller
- * has awaited, so nothing here waits. */
+ * Everything admission looks at (namespaces, service accounts, priority classes) lies in the watch cache, which the
+ * caller has awaited, so nothing here waits. */
 #include "api/server/write_int.h"
 
 #include <sys/random.h>
@@ -30,7 +30,8 @@ int admission_check(struct call *c, const struct resource *r, struct slice ns, s
 	bool dying = json_path(tree, "metadata", "deletionTimestamp", NULL) != NULL;
 	arena_release(&a);
 	if (dying)
-		return err_set(err, ERR_FORBIDDEN, "unable to create new content in namespace %.*s because it is being terminated", SLICE_FMT(ns));
+		return err_set(err, ERR_FORBIDDEN,
+		        "unable to create new content in namespace %.*s because it is being terminated", SLICE_FMT(ns));
 	return 0;
 }
 
@@ -45,9 +46,9 @@ static const char token_mount_path[] = "/var/run/secrets/kubernetes.io/serviceac
 
 static bool mounts_token(const struct json *container)
 {
-	JSON_FOREACH(m, json_get(container, "volumeMounts"))
-	if (slice_is(json_get_str(m, "mountPath"), token_mount_path))
-		return true;
+	JSON_FOREACH (m, json_get(container, "volumeMounts"))
+		if (slice_is(json_get_str(m, "mountPath"), token_mount_path))
+			return true;
 	return false;
 }
 
@@ -69,8 +70,7 @@ static void mount_token(struct arena *a, struct json *spec)
 	bool used = false;
 	static const char *const lists[] = {"initContainers", "containers"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(container, json_get(spec, lists[i]))
-		{
+		JSON_FOREACH (container, json_get(spec, lists[i])) {
 			if (mounts_token(container))
 				continue;
 			struct json *mount = json_new(a, JSON_OBJECT);
@@ -83,11 +83,13 @@ static void mount_token(struct arena *a, struct json *spec)
 	if (!used)
 		return;
 	const char *text = arena_printf(a,
-		"{\"name\":\"%s\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},"
-		"{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"
-		"{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":\"v1\",\"fieldPath\":\"metadata.namespace\"}}]}}],"
-		"\"defaultMode\":420}}",
-		volume);
+	        "{\"name\":\"%s\",\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,"
+	        "\"path\":\"token\"}},"
+	        "{\"configMap\":{\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},"
+	        "{\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"apiVersion\":\"v1\","
+	        "\"fieldPath\":\"metadata.namespace\"}}]}}],"
+	        "\"defaultMode\":420}}",
+	        volume);
 	json_append(json_need(a, spec, "volumes", JSON_ARRAY), parsed(a, text));
 }
 
@@ -107,12 +109,17 @@ static int admit_service_account(struct call *c, struct json *object, struct err
 		name = SLICE("default");
 	json_set_str(a, spec, "serviceAccountName", name);
 	json_set_str(a, spec, "serviceAccount", name);
-	struct object *o = lookup(c, "", "serviceaccounts", slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name))));
+	struct object *o = lookup(c, "", "serviceaccounts",
+	        slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name))));
 	if (!o)
-		return err_set(err, ERR_FORBIDDEN, "pods \"%.*s\" is forbidden: error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
-			SLICE_FMT(json_str(json_path(object, "metadata", "name", NULL))), SLICE_FMT(c->route.ns), SLICE_FMT(name), SLICE_FMT(name));
+		return err_set(err, ERR_FORBIDDEN,
+		        "pods \"%.*s\" is forbidden: error looking up service account %.*s/%.*s: serviceaccount "
+		        "\"%.*s\" not found",
+		        SLICE_FMT(json_str(json_path(object, "metadata", "name", NULL))), SLICE_FMT(c->route.ns),
+		        SLICE_FMT(name), SLICE_FMT(name));
 	struct json *account = json_parse(a, object_text(o), NULL, NULL);
-	if (json_bool(json_get(spec, "automountServiceAccountToken"), json_get_bool(account, "automountServiceAccountToken", true)))
+	if (json_bool(json_get(spec, "automountServiceAccountToken"),
+	            json_get_bool(account, "automountServiceAccountToken", true)))
 		mount_token(a, spec);
 	struct json *secrets = json_get(account, "imagePullSecrets"), *own = json_get(spec, "imagePullSecrets");
 	if (secrets && secrets->first && !(own && own->first))
@@ -131,8 +138,9 @@ static int admit_priority(struct call *c, struct json *object, struct err *err)
 	if (name.len) {
 		struct object *o = lookup(c, "scheduling.k8s.io", "priorityclasses", name);
 		if (!o)
-			return err_set(err, ERR_FORBIDDEN, "pods \"%.*s\" is forbidden: no PriorityClass with name %.*s was found",
-				SLICE_FMT(json_str(json_path(object, "metadata", "name", NULL))), SLICE_FMT(name));
+			return err_set(err, ERR_FORBIDDEN,
+			        "pods \"%.*s\" is forbidden: no PriorityClass with name %.*s was found",
+			        SLICE_FMT(json_str(json_path(object, "metadata", "name", NULL))), SLICE_FMT(name));
 		struct json *class = json_parse(a, object_text(o), NULL, NULL);
 		value = json_get_int(class, "value", 0);
 		if (json_get_str(class, "preemptionPolicy").len && !json_get(spec, "preemptionPolicy"))
@@ -148,8 +156,7 @@ static int admit_priority(struct call *c, struct json *object, struct err *err)
 
 static bool tolerates(const struct json *tolerations, const char *key)
 {
-	JSON_FOREACH(t, tolerations)
-	{
+	JSON_FOREACH (t, tolerations) {
 		struct slice k = json_get_str(t, "key"), effect = json_get_str(t, "effect");
 		if ((slice_is(k, key) || !k.len) && (!effect.len || slice_is(effect, "NoExecute")))
 			return true;
@@ -178,9 +185,9 @@ static void admit_node(struct arena *a, struct json *object)
 {
 	static const char key[] = "node.kubernetes.io/not-ready";
 	struct json *taints = json_need(a, json_need(a, object, "spec", JSON_OBJECT), "taints", JSON_ARRAY);
-	JSON_FOREACH(t, taints)
-	if (slice_is(json_get_str(t, "key"), key) && slice_is(json_get_str(t, "effect"), "NoSchedule"))
-		return;
+	JSON_FOREACH (t, taints)
+		if (slice_is(json_get_str(t, "key"), key) && slice_is(json_get_str(t, "effect"), "NoSchedule"))
+			return;
 	struct json *t = json_new(a, JSON_OBJECT);
 	json_set_cstr(a, t, "key", key);
 	json_set_cstr(a, t, "effect", "NoSchedule");
@@ -189,7 +196,8 @@ static void admit_node(struct arena *a, struct json *object)
 
 /* ---- the order ---- */
 
-int admission_mutate(struct call *c, const struct resource *r, struct json *object, const struct json *old, struct err *err)
+int admission_mutate(
+        struct call *c, const struct resource *r, struct json *object, const struct json *old, struct err *err)
 {
 	if (*r->group)
 		return 0;

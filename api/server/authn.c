@@ -1,10 +1,10 @@
 /* See authn_int.h.
  *
  * Certificates: TLS has verified them against the client CA; the common name is the user, organizations are groups.
- * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not over,
- * it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with the same
- * uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is remembered for
- * a little while by the token's hash. */
+ * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not
+ * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
+ * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
+ * remembered for a little while by the token's hash. */
 #include "api/server/authn_int.h"
 
 #include "base/check.h"
@@ -118,7 +118,8 @@ static bool exists(struct api_server *s, const char *plural, struct slice ns, st
 {
 	struct strbuf key = STRBUF_INIT;
 	strbuf_addf(&key, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name));
-	struct object *o = cache_get(cache_resource(s->cache, resource_find(SLICE(""), SLICE("v1"), slice_of(plural))), strbuf_slice(&key));
+	struct object *o = cache_get(
+	        cache_resource(s->cache, resource_find(SLICE(""), SLICE("v1"), slice_of(plural))), strbuf_slice(&key));
 	strbuf_release(&key);
 	return o && slice_eq(object_span(o, o->uid), uid);
 }
@@ -126,7 +127,8 @@ static bool exists(struct api_server *s, const char *plural, struct slice ns, st
 static bool bound_object_is_there(struct api_server *s, const struct json *k, const char *member, const char *plural)
 {
 	struct json *ref = json_get(k, member);
-	return !ref || exists(s, plural, json_get_str(k, "namespace"), json_get_str(ref, "name"), json_get_str(ref, "uid"));
+	return !ref ||
+	       exists(s, plural, json_get_str(k, "namespace"), json_get_str(ref, "name"), json_get_str(ref, "uid"));
 }
 
 static int check_claims(struct api_server *s, const struct json *claims, int64_t now, struct err *err)
@@ -138,7 +140,8 @@ static int check_claims(struct api_server *s, const struct json *claims, int64_t
 		return reject(err, "it has expired");
 	if (json_get_int(claims, "nbf", 0) > now + 60)
 		return reject(err, "it is not valid yet");
-	if (!exists(s, "serviceaccounts", json_get_str(k, "namespace"), json_get_str(account, "name"), json_get_str(account, "uid")))
+	if (!exists(s, "serviceaccounts", json_get_str(k, "namespace"), json_get_str(account, "name"),
+	            json_get_str(account, "uid")))
 		return reject(err, "its service account is gone");
 	if (!bound_object_is_there(s, k, "pod", "pods") || !bound_object_is_there(s, k, "secret", "secrets"))
 		return reject(err, "the object it is bound to is gone");
@@ -157,7 +160,8 @@ static void user_from_claims(struct arena *a, const struct json *claims, struct 
 	add_group(u, SLICE("system:authenticated"));
 }
 
-int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user *user, struct json **audiences, struct err *err)
+int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user *user, struct json **audiences,
+        struct err *err)
 {
 	struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
 	int64_t now = (int64_t)time(NULL);
@@ -182,9 +186,9 @@ static bool is_for_us(struct api_server *s, const struct json *audiences)
 {
 	if (slice_is(json_str(audiences), s->options.service_account_issuer))
 		return true;
-	JSON_FOREACH(it, audiences)
-	if (slice_is(json_str(it), s->options.service_account_issuer) || slice_is(json_str(it), "k3x"))
-		return true;
+	JSON_FOREACH (it, audiences)
+		if (slice_is(json_str(it), s->options.service_account_issuer) || slice_is(json_str(it), "k3x"))
+			return true;
 	return false;
 }
 

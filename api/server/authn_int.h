@@ -14,7 +14,8 @@ void authenticator_free(struct authenticator *a);
  * anything. */
 int authn_request(struct call *c, struct http_exchange *x, struct err *err);
 /* A bearer token: fills the user (bytes in the arena) and, when not NULL, the audiences it was made for. */
-int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user *user, struct json **audiences, struct err *err);
+int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user *user, struct json **audiences,
+        struct err *err);
 
 /* Signs a service account token with these claims (JSON text). Appends. */
 int authn_sign(struct api_server *s, struct slice claims, struct strbuf *out, struct err *err);

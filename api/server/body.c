@@ -22,8 +22,8 @@ static void blame(struct err *err, const char *kind, const char *api_version)
 	err->code = ERR_INVAL;
 }
 
-static struct json *parse(struct call *c, const struct schema_type *type, struct decode_problems *problems, bool *decoded,
-	struct err *err)
+static struct json *parse(struct call *c, const struct schema_type *type, struct decode_problems *problems,
+        bool *decoded, struct err *err)
 {
 	struct json_parse_options opts = {decode_on_duplicate, problems};
 	*decoded = false;
@@ -36,7 +36,8 @@ static struct json *parse(struct call *c, const struct schema_type *type, struct
 		return transcode_from_protobuf(&c->arena, c->body, type, NULL, err);
 	}
 	err_set(err, ERR_MEDIA_TYPE,
-		"the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, " TRANSCODE_CONTENT_TYPE);
+	        "the body of the request was in an unknown format - accepted media types include: application/json, "
+	        "application/yaml, " TRANSCODE_CONTENT_TYPE);
 	return NULL;
 }
 
@@ -44,13 +45,18 @@ static int check_kind(struct json *tree, const char *kind, const char *api_versi
 {
 	struct slice k = json_get_str(tree, "kind"), v = json_get_str(tree, "apiVersion");
 	if (k.len && !slice_is(k, kind))
-		return err_set(err, ERR_INVAL, "the object provided is unrecognized (must be of type %s): its kind is \"%.*s\"", kind, SLICE_FMT(k));
+		return err_set(err, ERR_INVAL,
+		        "the object provided is unrecognized (must be of type %s): its kind is \"%.*s\"", kind,
+		        SLICE_FMT(k));
 	if (v.len && !slice_is(v, api_version))
-		return err_set(err, ERR_INVAL, "the API version in the data (%.*s) does not match the expected API version (%s)", SLICE_FMT(v), api_version);
+		return err_set(err, ERR_INVAL,
+		        "the API version in the data (%.*s) does not match the expected API version (%s)", SLICE_FMT(v),
+		        api_version);
 	return 0;
 }
 
-struct json *body_read(struct call *c, const struct schema_type *type, const char *kind, const char *api_version, struct err *err)
+struct json *body_read(
+        struct call *c, const struct schema_type *type, const char *kind, const char *api_version, struct err *err)
 {
 	enum decode_validation validation;
 	struct decode_problems problems;
@@ -64,7 +70,8 @@ struct json *body_read(struct call *c, const struct schema_type *type, const cha
 	decode_problems_init(&problems, &c->arena);
 	struct json *tree = parse(c, type, &problems, &decoded, err);
 	if (tree && tree->type != JSON_OBJECT) {
-		err_set(err, ERR_INVAL, "json: cannot unmarshal %s into Go value of type %s", json_type_name(tree->type), kind);
+		err_set(err, ERR_INVAL, "json: cannot unmarshal %s into Go value of type %s",
+		        json_type_name(tree->type), kind);
 		tree = NULL;
 	}
 	if (!tree) {
@@ -75,7 +82,7 @@ struct json *body_read(struct call *c, const struct schema_type *type, const cha
 	if (check_kind(tree, kind, api_version, err) != 0)
 		return NULL;
 	if ((type && !decoded && decode_object(&c->arena, tree, type, 0, &problems, err) != 0) ||
-		decode_problems_judge(&problems, validation, err) != 0) {
+	        decode_problems_judge(&problems, validation, err) != 0) {
 		blame(err, kind, api_version);
 		return NULL;
 	}
@@ -91,7 +98,8 @@ static int option_from_query(struct call *c, struct json *options, struct err *e
 	struct slice grace = call_param(c, "gracePeriodSeconds"), policy = call_param(c, "propagationPolicy");
 	int64_t seconds;
 	if (grace.len && !slice_to_i64(grace, &seconds))
-		return err_set(err, ERR_INVAL, "gracePeriodSeconds: Invalid value: \"%.*s\": must be an integer", SLICE_FMT(grace));
+		return err_set(err, ERR_INVAL, "gracePeriodSeconds: Invalid value: \"%.*s\": must be an integer",
+		        SLICE_FMT(grace));
 	if (grace.len)
 		json_set_int(&c->arena, options, "gracePeriodSeconds", seconds);
 	if (policy.len)
@@ -104,8 +112,11 @@ static int option_from_query(struct call *c, struct json *options, struct err *e
 static int check_options(const struct json *options, struct err *err)
 {
 	struct slice policy = json_get_str(options, "propagationPolicy");
-	if (policy.len && !slice_is(policy, "Foreground") && !slice_is(policy, "Background") && !slice_is(policy, "Orphan"))
-		return err_set(err, ERR_INVAL, "invalid propagationPolicy \"%.*s\": must be Foreground, Background or Orphan", SLICE_FMT(policy));
+	if (policy.len && !slice_is(policy, "Foreground") && !slice_is(policy, "Background") &&
+	        !slice_is(policy, "Orphan"))
+		return err_set(err, ERR_INVAL,
+		        "invalid propagationPolicy \"%.*s\": must be Foreground, Background or Orphan",
+		        SLICE_FMT(policy));
 	if (json_get(options, "gracePeriodSeconds") && json_get_int(options, "gracePeriodSeconds", 0) < 0)
 		return err_set(err, ERR_INVAL, "gracePeriodSeconds: Invalid value: must be greater than or equal to 0");
 	return 0;
@@ -143,7 +154,8 @@ int body_dry_run(struct call *c, bool *dry_run, struct err *err)
 		if (!slice_is(c->params[i].name, "dryRun"))
 			continue;
 		if (!slice_is(c->params[i].value, "All"))
-			return err_set(err, ERR_INVAL, "dryRun: Unsupported value: \"%.*s\": supported values: \"All\"", SLICE_FMT(c->params[i].value));
+			return err_set(err, ERR_INVAL, "dryRun: Unsupported value: \"%.*s\": supported values: \"All\"",
+			        SLICE_FMT(c->params[i].value));
 		*dry_run = true;
 	}
 	return 0;

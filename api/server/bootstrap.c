@@ -15,25 +15,34 @@ struct step {
 };
 
 static const struct step steps[] = {
-	{"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"default\"}}"},
-	{"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-system\"}}"},
-	{"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-public\"}}"},
-	{"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-node-lease\"}}"},
-	{"POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
-		"{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"preemptionPolicy\":\"PreemptLowerPriority\","
-		"\"description\":\"Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.\"}"},
-	{"POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
-		"{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"preemptionPolicy\":\"PreemptLowerPriority\","
-		"\"description\":\"Used for system critical pods that must not be moved from their current node.\"}"},
-	{"POST", "/api/v1/namespaces/default/services",
-		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":\"kubernetes\"}},\"spec\":{\"type\":\"ClusterIP\","
-		"\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":%d}]}}"},
-	{"PUT", "/api/v1/namespaces/default/endpoints",
-		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/skip-mirror\":\"true\"}},"
-		"\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}]}"},
-	{"PUT", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
-		"{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
-		"\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}"},
+        {"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"default\"}}"},
+        {"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-system\"}}"},
+        {"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-public\"}}"},
+        {"POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-node-lease\"}}"},
+        {"POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
+                "{\"metadata\":{\"name\":\"system-cluster-critical\"},\"value\":2000000000,\"preemptionPolicy\":"
+                "\"PreemptLowerPriority\","
+                "\"description\":\"Used for system critical pods that must run in the cluster, but can be moved to "
+                "another node if necessary.\"}"},
+        {"POST", "/apis/scheduling.k8s.io/v1/priorityclasses",
+                "{\"metadata\":{\"name\":\"system-node-critical\"},\"value\":2000001000,\"preemptionPolicy\":"
+                "\"PreemptLowerPriority\","
+                "\"description\":\"Used for system critical pods that must not be moved from their current node.\"}"},
+        {"POST", "/api/v1/namespaces/default/services",
+                "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"component\":\"apiserver\",\"provider\":"
+                "\"kubernetes\"}},\"spec\":{\"type\":\"ClusterIP\","
+                "\"clusterIP\":\"%s\",\"ports\":[{\"name\":\"https\",\"port\":443,\"protocol\":\"TCP\",\"targetPort\":%"
+                "d}]}}"},
+        {"PUT", "/api/v1/namespaces/default/endpoints",
+                "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"endpointslice.kubernetes.io/"
+                "skip-mirror\":\"true\"}},"
+                "\"subsets\":[{\"addresses\":[{\"ip\":\"%s\"}],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":"
+                "\"TCP\"}]}]}"},
+        {"PUT", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+                "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/"
+                "service-name\":\"kubernetes\"}},\"addressType\":\"IPv4\","
+                "\"endpoints\":[{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}],\"ports\":[{\"name\":"
+                "\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}"},
 };
 
 struct bootstrap {
@@ -108,7 +117,8 @@ static void next(struct bootstrap *b)
 	bool put = strcmp(s->method, "PUT") == 0 && !b->creating;
 	b->path = put ? xprintf("%s/kubernetes", s->path) : xstrdup(s->path);
 	b->body = text_of(b, s);
-	b->request = (struct client_request){.method = put ? "PUT" : "POST", .path = b->path, .body = slice_of(b->body), .done = request_done};
+	b->request = (struct client_request){
+	        .method = put ? "PUT" : "POST", .path = b->path, .body = slice_of(b->body), .done = request_done};
 	client_send(b->client, &b->request);
 }
 

@@ -1,8 +1,8 @@
 /* See cache_int.h.
  *
  * Start: the store is read in pages at one revision, then a watch is opened at the revision after it. Objects are found
- * their resource by the longest storage prefix, through a map of prefixes; keys under no known prefix (a CRD that is gone,
- * foreign keys) are left alone.
+ * their resource by the longest storage prefix, through a map of prefixes; keys under no known prefix (a CRD that is
+ * gone, foreign keys) are left alone.
  *
  * A turn of the feed reads what the store has ready, applies it, and only then wakes the watchers, each once: with a
  * thousand watchers on one resource a burst of writes costs one wake per watcher and turn, not one per event. They are
@@ -38,8 +38,8 @@ struct cache {
 	struct cache_page {
 		struct store_request request;
 		struct cache *cache;
-	} pages[2];                    /* while one is taken in the store reads the next */
-	struct arena page_arena;       /* keys of the pages asked for */
+	} pages[2];              /* while one is taken in the store reads the next */
+	struct arena page_arena; /* keys of the pages asked for */
 	int64_t load_revision;
 	size_t loaded_count;
 	void (*loaded)(void *arg, const struct err *err);
@@ -139,7 +139,7 @@ static void ring_add(struct cache_resource *cr, struct cache_event e)
 {
 	cr->ring_bytes += event_bytes(&e);
 	while (cr->next_seq > cr->first_seq &&
-		(cr->ring_bytes > RING_BYTES_MAX || cr->next_seq - cr->first_seq >= RING_EVENTS_MAX))
+	        (cr->ring_bytes > RING_BYTES_MAX || cr->next_seq - cr->first_seq >= RING_EVENTS_MAX))
 		ring_drop_oldest(cr);
 	if (cr->next_seq - cr->first_seq == cr->ring_cap)
 		ring_grow(cr);
@@ -231,8 +231,7 @@ static void note_event(struct cache *c, struct cache_resource *cr)
 
 static void wake_waits(struct cache *c)
 {
-	LIST_FOREACH(it, &c->waits)
-	{
+	LIST_FOREACH (it, &c->waits) {
 		struct cache_wait *w = CONTAINER_OF(it, struct cache_wait, link);
 		if (w->revision > c->revision)
 			continue;
@@ -267,8 +266,8 @@ static void apply_put(struct cache_resource *cr, struct slice key, const struct 
 {
 	struct object *o = object_new(cr->resource, key, kv->value, kv->mod_revision);
 	if (!o) {
-		log_warn("cache", "stored value is not an object, ignored", "key=%.*s revision=%lld", SLICE_FMT(kv->key),
-			(long long)kv->mod_revision);
+		log_warn("cache", "stored value is not an object, ignored", "key=%.*s revision=%lld",
+		        SLICE_FMT(kv->key), (long long)kv->mod_revision);
 		return;
 	}
 	struct object *before = omap_put(&cr->objects, o->key, o);
@@ -343,10 +342,11 @@ static void load_done(struct cache *c, const struct err *err)
 	arena_release(&c->page_arena);
 	if (!err->code) {
 		struct arena a = ARENA_INIT;
-		struct store_watch_options options = {.keys = store_prefix_range(&a, slice_of(registry)), .start_revision = c->load_revision + 1};
+		struct store_watch_options options = {
+		        .keys = store_prefix_range(&a, slice_of(registry)), .start_revision = c->load_revision + 1};
 		c->revision = c->load_revision;
-		MAP_FOREACH(slot, &c->by_prefix)
-		((struct cache_resource *)slot->value)->horizon = c->revision;
+		MAP_FOREACH (slot, &c->by_prefix)
+			((struct cache_resource *)slot->value)->horizon = c->revision;
 		c->watch = store_watch_open(c->store, &options, c->loop, feed, c);
 		arena_release(&a);
 		log_info("cache", "loaded", "objects=%zu revision=%lld", c->loaded_count, (long long)c->revision);
@@ -377,7 +377,8 @@ static void load_page_done(struct store_request *req)
 	if (!c->load_revision)
 		c->load_revision = req->revision;
 	if (more) {
-		struct slice last = req->result.kvs[req->result.n_kvs - 1].key; /* the zero byte after it makes it the next key */
+		struct slice last =
+		        req->result.kvs[req->result.n_kvs - 1].key; /* the zero byte after it makes it the next key */
 		char *copy = arena_memdup(&c->page_arena, last.ptr, last.len);
 		load_page(page == &c->pages[0] ? &c->pages[1] : &c->pages[0], (struct slice){copy, last.len + 1});
 	}
@@ -394,12 +395,15 @@ static void load_page(struct cache_page *page, struct slice from)
 	struct store_key_range all = store_prefix_range(&c->page_arena, slice_of(registry));
 	page->request = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->loop, .done = load_page_done};
 	page->request.op.type = STORE_OP_RANGE;
-	page->request.op.range = (struct store_range){
-		.keys = {from.ptr ? from : all.key, all.end}, .limit = LOAD_PAGE_KEYS, .revision = c->load_revision, .no_count = true};
+	page->request.op.range = (struct store_range){.keys = {from.ptr ? from : all.key, all.end},
+	        .limit = LOAD_PAGE_KEYS,
+	        .revision = c->load_revision,
+	        .no_count = true};
 	store_submit(c->store, &page->request);
 }
 
-struct cache *cache_new(struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg)
+struct cache *cache_new(
+        struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg)
 {
 	struct cache *c = xcalloc(1, sizeof *c);
 	c->loop = loop;
@@ -435,8 +439,8 @@ static void watch_closed(void *arg)
 	struct cache *c = arg;
 	void (*closed)(void *) = c->closed;
 	void *closed_arg = c->closed_arg;
-	MAP_FOREACH(slot, &c->by_prefix)
-	free_resource(slot->value);
+	MAP_FOREACH (slot, &c->by_prefix)
+		free_resource(slot->value);
 	map_release(&c->by_prefix);
 	free(c);
 	if (closed)

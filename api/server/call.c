@@ -103,7 +103,8 @@ static bool take_media_range(struct call *c, struct slice range)
 		c->format = FORMAT_JSON;
 	else if (slice_is(type, "application/yaml"))
 		c->format = FORMAT_YAML;
-	else if (slice_is(type, TRANSCODE_CONTENT_TYPE) && !(c->route.resource && c->route.resource->is_custom && !as.len))
+	else if (slice_is(type, TRANSCODE_CONTENT_TYPE) &&
+	         !(c->route.resource && c->route.resource->is_custom && !as.len))
 		c->format = FORMAT_PROTOBUF;
 	else
 		return false;
@@ -116,8 +117,9 @@ static bool take_media_range(struct call *c, struct slice range)
 	else
 		return false;
 	/* Tables have no protobuf form of use to anyone; a creation of a review has no table. */
-	return c->shape == SHAPE_OBJECT || (c->route.resource && c->route.resource->storage_prefix && c->format != FORMAT_PROTOBUF) ||
-		(c->shape == SHAPE_PARTIAL && c->format == FORMAT_PROTOBUF);
+	return c->shape == SHAPE_OBJECT ||
+	       (c->route.resource && c->route.resource->storage_prefix && c->format != FORMAT_PROTOBUF) ||
+	       (c->shape == SHAPE_PARTIAL && c->format == FORMAT_PROTOBUF);
 }
 
 int call_negotiate(struct call *c, struct err *err)
@@ -132,7 +134,8 @@ int call_negotiate(struct call *c, struct err *err)
 	c->format = FORMAT_JSON;
 	c->shape = SHAPE_OBJECT;
 	return err_set(err, ERR_NOT_ACCEPTABLE,
-		"only the following media types are accepted: application/json, application/yaml, " TRANSCODE_CONTENT_TYPE);
+	        "only the following media types are accepted: application/json, "
+	        "application/yaml, " TRANSCODE_CONTENT_TYPE);
 }
 
 /* ---- answers ---- */

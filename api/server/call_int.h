@@ -29,9 +29,9 @@ struct route {
 	bool is_resource;
 	const struct resource *resource;
 	const struct resource_sub *sub; /* NULL: the object itself */
-	struct slice ns; /* empty for cluster scope and lists over all namespaces */
-	struct slice name; /* empty: the collection */
-	struct slice tail; /* what follows a subresource that proxies: "/a/b" */
+	struct slice ns;                /* empty for cluster scope and lists over all namespaces */
+	struct slice name;              /* empty: the collection */
+	struct slice tail;              /* what follows a subresource that proxies: "/a/b" */
 	enum resource_verb verb;
 };
 
@@ -77,7 +77,7 @@ struct call {
 	enum call_format format;
 	enum call_shape shape;
 	struct slice table_include; /* "Metadata" (or empty), "Object", "None" */
-	const char **warnings; /* for Warning headers */
+	const char **warnings;      /* for Warning headers */
 	size_t n_warnings;
 	struct http_exchange *exchange; /* for what only HTTP can do (upgrades, ETags); NULL in-process */
 	/* streams */
@@ -98,8 +98,8 @@ void call_set_gone(struct call *c);
 void call_parse_query(struct call *c);
 int call_negotiate(struct call *c, struct err *err);
 struct slice call_param(const struct call *c, const char *name); /* SLICE_NULL when absent */
-bool call_param_bool(const struct call *c, const char *name); /* "true", "1" */
-void call_warn(struct call *c, const char *text); /* text lives as long as the arena */
+bool call_param_bool(const struct call *c, const char *name);    /* "true", "1" */
+void call_warn(struct call *c, const char *text);                /* text lives as long as the arena */
 
 /* ---- answers ---- */
 
@@ -112,7 +112,8 @@ void call_respond_object(struct call *c, int status, struct rcbuf *text, const s
 /* An object of a kind that has no row (Scale, Status, TokenRequest, ...), as a tree. */
 void call_respond_tree(struct call *c, int status, const struct json *tree);
 void call_respond_err(struct call *c, const struct err *err);
-void call_respond_invalid(struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors);
+void call_respond_invalid(
+        struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors);
 /* Status Success, as deletions of some kinds answer. */
 void call_respond_success(struct call *c, const struct resource *r, struct slice name, struct slice uid);
 
@@ -137,7 +138,8 @@ void shape_table_row(struct strbuf *out, const struct resource *r, struct slice 
 /* Appends the head of a Table up to `"rows":[`. */
 void shape_table_head(struct strbuf *out, const struct resource *r, struct slice list_metadata, bool with_columns);
 /* The text in the form of another row with the same storage; the same text when they are one. New reference. */
-struct rcbuf *shape_convert(struct rcbuf *text, const struct resource *from, const struct resource *to, struct err *err);
+struct rcbuf *shape_convert(
+        struct rcbuf *text, const struct resource *from, const struct resource *to, struct err *err);
 /* JSON text in the call's format (YAML, protobuf); JSON is moved as it is. *text is emptied. */
 int shape_encode(struct call *c, struct strbuf *text, struct strbuf *out, struct err *err);
 const char *shape_content_type(enum call_format f);

@@ -1,8 +1,8 @@
 /* Compaction: the store forgets what is older than an interval, as kube-apiserver has etcd do it every five minutes.
  *
  * Every interval the store's revision is noted, and everything superseded before the one noted last time may go. So a
- * continue token or an exact resourceVersion is good for one interval at least, then its answer is 410. The cache is not
- * touched: it needs no history. */
+ * continue token or an exact resourceVersion is good for one interval at least, then its answer is 410. The cache is
+ * not touched: it needs no history. */
 #include "api/server/compact_int.h"
 
 #include "base/log.h"
@@ -17,7 +17,7 @@ struct compactor {
 	uv_timer_t timer;
 	struct store_request request;
 	int64_t noted; /* revision of the last tick */
-	bool is_out; /* the request is */
+	bool is_out;   /* the request is */
 	bool closing;
 	void (*closed)(struct api_server *s);
 };
@@ -41,7 +41,8 @@ static void done(struct store_request *req)
 {
 	struct compactor *k = CONTAINER_OF(req, struct compactor, request);
 	if (req->err.code && req->err.code != ERR_COMPACTED)
-		log_warn("compact", "compaction failed, it is tried again in a while", "revision=%" PRId64 " error=\"%s\"", req->revision_arg, req->err.msg);
+		log_warn("compact", "compaction failed, it is tried again in a while",
+		        "revision=%" PRId64 " error=\"%s\"", req->revision_arg, req->err.msg);
 	store_request_release(req);
 	k->is_out = false;
 	close_when_idle(k);
@@ -54,7 +55,8 @@ static void tick(uv_timer_t *t)
 	k->noted = store_revision(k->server->store);
 	if (k->is_out || upto <= 1 || upto == k->request.revision_arg)
 		return;
-	k->request = (struct store_request){.type = STORE_REQUEST_COMPACT, .revision_arg = upto, .loop = k->server->loop, .done = done};
+	k->request = (struct store_request){
+	        .type = STORE_REQUEST_COMPACT, .revision_arg = upto, .loop = k->server->loop, .done = done};
 	k->is_out = true;
 	store_submit(k->server->store, &k->request);
 }

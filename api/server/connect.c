@@ -1,10 +1,10 @@
 /* pods/log, exec, attach and port-forward: streams that the API server passes on to the pod's kubelet.
  *
  * A log is an ordinary answer without an end: chunks go through as they come, the kubelet is held back while the client
- * does not read. The others are upgrades: the client's handshake headers go to the kubelet as they are, its answer comes
- * back, and from then on bytes are carried both ways between two connections until either side ends (so the subprotocol,
- * v5.channel.k8s.io or whatever follows, is between kubectl and the kubelet alone). Proxies to pods, services and nodes
- * are not built yet and say so. */
+ * does not read. The others are upgrades: the client's handshake headers go to the kubelet as they are, its answer
+ * comes back, and from then on bytes are carried both ways between two connections until either side ends (so the
+ * subprotocol, v5.channel.k8s.io or whatever follows, is between kubectl and the kubelet alone). Proxies to pods,
+ * services and nodes are not built yet and say so. */
 #include "api/server/server_int.h"
 
 #include "base/check.h"
@@ -17,8 +17,8 @@ struct connection {
 	struct call *call;
 	struct http_client *client;
 	struct http_call *upstream; /* NULL before and after */
-	bool begun; /* a stream answer was begun */
-	const char *protocol; /* of an upgrade */
+	bool begun;                 /* a stream answer was begun */
+	const char *protocol;       /* of an upgrade */
 };
 
 /* ---- finding the kubelet ---- */
@@ -37,19 +37,21 @@ static int find_node(struct call *c, struct slice name, struct target *t, struct
 		return status_not_found(err, r, name);
 	struct json *node = json_parse(&c->arena, object_text(o), NULL, NULL), *status = json_get(node, "status");
 	t->port = (int)json_int(json_path(status, "daemonEndpoints", "kubeletEndpoint", "Port", NULL), 10250);
-	JSON_FOREACH(it, json_get(status, "addresses"))
-	if (!t->address && slice_is(json_get_str(it, "type"), "InternalIP"))
-		t->address = json_cstr(&c->arena, json_get(it, "address"));
-	return t->address ? 0 : err_set(err, ERR_UNAVAILABLE, "node \"%.*s\" has not reported an address yet", SLICE_FMT(name));
+	JSON_FOREACH (it, json_get(status, "addresses"))
+		if (!t->address && slice_is(json_get_str(it, "type"), "InternalIP"))
+			t->address = json_cstr(&c->arena, json_get(it, "address"));
+	return t->address ? 0
+	                  : err_set(err, ERR_UNAVAILABLE, "node \"%.*s\" has not reported an address yet",
+	                            SLICE_FMT(name));
 }
 
 static struct json *find_container(const struct json *spec, struct slice name)
 {
 	static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
 	for (size_t i = 0; i < 3; i++)
-		JSON_FOREACH(it, json_get(spec, lists[i]))
-		if (slice_eq(json_get_str(it, "name"), name))
-			return it;
+		JSON_FOREACH (it, json_get(spec, lists[i]))
+			if (slice_eq(json_get_str(it, "name"), name))
+				return it;
 	return NULL;
 }
 
@@ -61,14 +63,16 @@ static int choose_container(struct call *c, const struct json *pod, struct targe
 		t->container = json_get_str(containers->first, "name");
 	if (!t->container.len) {
 		struct strbuf names = STRBUF_INIT;
-		JSON_FOREACH(it, containers)
-		strbuf_addf(&names, "%s%.*s", names.len ? " " : "", SLICE_FMT(json_get_str(it, "name")));
-		err_set(err, ERR_INVAL, "a container name must be specified for pod %.*s, choose one of: [%s]", SLICE_FMT(t->pod), strbuf_cstr(&names));
+		JSON_FOREACH (it, containers)
+			strbuf_addf(&names, "%s%.*s", names.len ? " " : "", SLICE_FMT(json_get_str(it, "name")));
+		err_set(err, ERR_INVAL, "a container name must be specified for pod %.*s, choose one of: [%s]",
+		        SLICE_FMT(t->pod), strbuf_cstr(&names));
 		strbuf_release(&names);
 		return err->code;
 	}
 	if (!find_container(spec, t->container))
-		return err_set(err, ERR_INVAL, "container %.*s is not valid for pod %.*s", SLICE_FMT(t->container), SLICE_FMT(t->pod));
+		return err_set(err, ERR_INVAL, "container %.*s is not valid for pod %.*s", SLICE_FMT(t->container),
+		        SLICE_FMT(t->pod));
 	return 0;
 }
 
@@ -98,7 +102,8 @@ static void add_query(struct strbuf *out, const char *name, struct slice value, 
 	*sep = '&';
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char ch = (unsigned char)value.ptr[i];
-		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') || (ch && strchr("-_.~", ch));
+		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+		             (ch && strchr("-_.~", ch));
 		strbuf_addf(out, plain ? "%c" : "%%%02X", ch);
 	}
 }
@@ -106,9 +111,10 @@ static void add_query(struct strbuf *out, const char *name, struct slice value, 
 /* The kubelet's names for the API's parameters. */
 static const char *kubelet_param(struct slice name)
 {
-	static const char *const map[][2] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}, {"tty", "tty"}, {"command", "command"},
-		{"follow", "follow"}, {"previous", "previous"}, {"sinceSeconds", "sinceSeconds"}, {"sinceTime", "sinceTime"},
-		{"timestamps", "timestamps"}, {"tailLines", "tailLines"}, {"limitBytes", "limitBytes"}, {"ports", "port"}};
+	static const char *const map[][2] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"},
+	        {"tty", "tty"}, {"command", "command"}, {"follow", "follow"}, {"previous", "previous"},
+	        {"sinceSeconds", "sinceSeconds"}, {"sinceTime", "sinceTime"}, {"timestamps", "timestamps"},
+	        {"tailLines", "tailLines"}, {"limitBytes", "limitBytes"}, {"ports", "port"}};
 	for (size_t i = 0; i < COUNT_OF(map); i++)
 		if (slice_is(name, map[i][0]))
 			return map[i][1];
@@ -121,11 +127,13 @@ static const char *kubelet_path(struct call *c, const struct target *t)
 	struct strbuf path = STRBUF_INIT;
 	char sep = '?';
 	if (strcmp(sub, "log") == 0)
-		strbuf_addf(&path, "/containerLogs/%.*s/%.*s/%.*s", SLICE_FMT(t->ns), SLICE_FMT(t->pod), SLICE_FMT(t->container));
+		strbuf_addf(&path, "/containerLogs/%.*s/%.*s/%.*s", SLICE_FMT(t->ns), SLICE_FMT(t->pod),
+		        SLICE_FMT(t->container));
 	else if (strcmp(sub, "portforward") == 0)
 		strbuf_addf(&path, "/portForward/%.*s/%.*s", SLICE_FMT(t->ns), SLICE_FMT(t->pod));
 	else
-		strbuf_addf(&path, "/%s/%.*s/%.*s/%.*s", sub, SLICE_FMT(t->ns), SLICE_FMT(t->pod), SLICE_FMT(t->container));
+		strbuf_addf(
+		        &path, "/%s/%.*s/%.*s/%.*s", sub, SLICE_FMT(t->ns), SLICE_FMT(t->pod), SLICE_FMT(t->container));
 	for (size_t i = 0; i < c->n_params; i++) {
 		const char *name = kubelet_param(c->params[i].name);
 		struct slice value = c->params[i].value;
@@ -142,7 +150,11 @@ static const char *kubelet_path(struct call *c, const struct target *t)
 
 static struct http_client *connect_to(struct call *c, const struct target *t)
 {
-	struct http_client_options o = {.loop = c->server->loop, .host = t->address, .port = t->port, .tls = c->server->kubelet_tls, .protocol = HTTP_CLIENT_H1};
+	struct http_client_options o = {.loop = c->server->loop,
+	        .host = t->address,
+	        .port = t->port,
+	        .tls = c->server->kubelet_tls,
+	        .protocol = HTTP_CLIENT_H1};
 	return http_client_new(&o);
 }
 
@@ -193,7 +205,11 @@ static void log_done(struct http_call *call, const struct http_answer *answer, c
 		if (err)
 			err_set(&e, ERR_UNAVAILABLE, "the kubelet cannot be reached: %s", err->msg);
 		else
-			err_set(&e, answer->status == 404 ? ERR_NOT_FOUND : answer->status == 400 ? ERR_INVAL : ERR_INTERNAL, "the kubelet answered %d", answer->status);
+			err_set(&e,
+			        answer->status == 404   ? ERR_NOT_FOUND
+			        : answer->status == 400 ? ERR_INVAL
+			                                : ERR_INTERNAL,
+			        "the kubelet answered %d", answer->status);
 		call_respond_err(c, &e);
 	}
 	release(k);
@@ -210,7 +226,12 @@ static void log_gone(struct call *c)
 static void start_log(struct call *c, const struct target *t)
 {
 	struct connection *k = ARENA_NEW(&c->arena, struct connection);
-	struct http_call_options o = {.method = "GET", .target = kubelet_path(c, t), .on_head = log_head, .on_data = log_data, .on_done = log_done, .arg = k};
+	struct http_call_options o = {.method = "GET",
+	        .target = kubelet_path(c, t),
+	        .on_head = log_head,
+	        .on_data = log_data,
+	        .on_done = log_done,
+	        .arg = k};
 	k->call = call_ref(c);
 	k->client = connect_to(c, t);
 	c->handler_data = k;
@@ -268,8 +289,10 @@ static void pipe_closed(struct conn *c, void *arg)
 
 static void upgraded(struct http_call *call, const struct http_answer *answer, struct conn *far, void *arg)
 {
-	static const struct conn_callbacks callbacks = {.on_read = pipe_read, .on_end = pipe_end, .on_drained = pipe_drained, .on_closed = pipe_closed};
-	static const char *const passed[] = {"sec-websocket-accept", "sec-websocket-protocol", "x-stream-protocol-version"};
+	static const struct conn_callbacks callbacks = {
+	        .on_read = pipe_read, .on_end = pipe_end, .on_drained = pipe_drained, .on_closed = pipe_closed};
+	static const char *const passed[] = {
+	        "sec-websocket-accept", "sec-websocket-protocol", "x-stream-protocol-version"};
 	struct connection *k = arg;
 	struct call *c = k->call;
 	struct http_exchange *x = c->exchange;
@@ -312,8 +335,11 @@ static void upgrade_refused(struct http_call *call, const struct http_answer *an
 	if (err)
 		err_set(&e, ERR_UNAVAILABLE, "the kubelet cannot be reached: %s", err->msg);
 	else
-		err_set(&e, answer->status == 404 ? ERR_NOT_FOUND : answer->status == 501 ? ERR_UNIMPLEMENTED : ERR_INVAL, "unable to upgrade connection: %.*s",
-			SLICE_FMT(answer->body));
+		err_set(&e,
+		        answer->status == 404   ? ERR_NOT_FOUND
+		        : answer->status == 501 ? ERR_UNIMPLEMENTED
+		                                : ERR_INVAL,
+		        "unable to upgrade connection: %.*s", SLICE_FMT(answer->body));
 	call_respond_err(c, &e);
 	release(k);
 }
@@ -327,14 +353,16 @@ static void upgrade_gone(struct call *c)
 
 static void start_upgrade(struct call *c, const struct target *t)
 {
-	static const char *const passed[] = {"sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version"};
+	static const char *const passed[] = {
+	        "sec-websocket-key", "sec-websocket-version", "sec-websocket-protocol", "x-stream-protocol-version"};
 	struct err err = ERR_INIT;
 	struct http_exchange *x = c->exchange;
 	struct http_header *headers = ARENA_ARRAY(&c->arena, struct http_header, COUNT_OF(passed));
 	size_t n = 0;
 	bool spdy = x && http_wants_upgrade(x, "SPDY/3.1");
 	if (!x || (!spdy && !http_wants_upgrade(x, "websocket"))) {
-		err_set(&err, ERR_INVAL, "%s needs a connection upgrade: send Upgrade: websocket over HTTP/1.1", c->route.sub->name);
+		err_set(&err, ERR_INVAL, "%s needs a connection upgrade: send Upgrade: websocket over HTTP/1.1",
+		        c->route.sub->name);
 		call_respond_err(c, &err);
 		return;
 	}
@@ -345,8 +373,14 @@ static void start_upgrade(struct call *c, const struct target *t)
 	}
 	struct connection *k = ARENA_NEW(&c->arena, struct connection);
 	k->protocol = spdy ? "SPDY/3.1" : "websocket";
-	struct http_call_options o = {.method = "GET", .target = kubelet_path(c, t), .headers = headers, .headers_count = n,
-		.upgrade = k->protocol, .on_done = upgrade_refused, .on_upgraded = upgraded, .arg = k};
+	struct http_call_options o = {.method = "GET",
+	        .target = kubelet_path(c, t),
+	        .headers = headers,
+	        .headers_count = n,
+	        .upgrade = k->protocol,
+	        .on_done = upgrade_refused,
+	        .on_upgraded = upgraded,
+	        .arg = k};
 	k->call = call_ref(c);
 	k->client = connect_to(c, t);
 	c->handler_data = k;
@@ -373,7 +407,8 @@ void api_connect(struct call *c)
 	struct err err = ERR_INIT;
 	bool is_pod = strcmp(c->route.resource->plural, "pods") == 0;
 	if (!is_pod || strcmp(c->route.sub->name, "proxy") == 0) {
-		err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural, c->route.sub->name);
+		err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural,
+		        c->route.sub->name);
 		call_respond_err(c, &err);
 		return;
 	}

@@ -49,9 +49,12 @@ static int check_namespace(struct call *c, struct json *object, struct err *err)
 	const struct resource *r = c->route.resource;
 	struct slice ns = json_str(json_path(object, "metadata", "namespace", NULL));
 	if (r->namespaced && !c->route.ns.len)
-		return err_set(err, ERR_METHOD, "the server does not allow this method on the requested resource: %s live in a namespace", r->plural);
+		return err_set(err, ERR_METHOD,
+		        "the server does not allow this method on the requested resource: %s live in a namespace",
+		        r->plural);
 	if (r->namespaced && ns.len && !slice_eq(ns, c->route.ns))
-		return err_set(err, ERR_INVAL, "the namespace of the provided object does not match the namespace sent on the request");
+		return err_set(err, ERR_INVAL,
+		        "the namespace of the provided object does not match the namespace sent on the request");
 	if (!r->namespaced && ns.len)
 		return err_set(err, ERR_INVAL, "namespace is not allowed on this type");
 	return 0;
@@ -61,7 +64,9 @@ static int check_namespace(struct call *c, struct json *object, struct err *err)
 static int check_absent(struct call *c, struct slice name, struct err *err)
 {
 	const struct resource *r = c->route.resource;
-	struct slice key = r->namespaced ? slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name))) : name;
+	struct slice key =
+	        r->namespaced ? slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name)))
+	                      : name;
 	if (!cache_get(cache_resource(c->server->cache, r), key))
 		return 0;
 	c->route.name = name; /* for the details */
@@ -83,7 +88,9 @@ static bool validate(struct call *c, struct json *object)
 static int check_built(const struct resource *r, struct err *err)
 {
 	if (!strcmp(r->group, "apiextensions.k8s.io") && !strcmp(r->plural, "customresourcedefinitions"))
-		return err_set(err, ERR_UNIMPLEMENTED, "custom resources are not built yet: this server would not serve the kinds of a CustomResourceDefinition");
+		return err_set(err, ERR_UNIMPLEMENTED,
+		        "custom resources are not built yet: this server would not serve the kinds of a "
+		        "CustomResourceDefinition");
 	return 0;
 }
 

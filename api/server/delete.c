@@ -4,9 +4,8 @@
  *   at once      nothing holds it back
  *   graceful     a pod that runs somewhere gets a deletionTimestamp and grace; its kubelet deletes it with grace 0 when
  *                the containers are gone
- *   finalizing   finalizers (its own, or those that propagation asks for) keep it with a deletionTimestamp until the last
- *                of them is taken away by an update
- * Namespaces always finalize: the namespace controller empties them. */
+ *   finalizing   finalizers (its own, or those that propagation asks for) keep it with a deletionTimestamp until the
+ * last of them is taken away by an update Namespaces always finalize: the namespace controller empties them. */
 #include "api/server/write_int.h"
 
 struct deletion {
@@ -80,11 +79,16 @@ static int check_preconditions(struct deletion *d, const struct object *o, struc
 	struct slice have = object_span(o, o->uid);
 	int64_t revision;
 	if (uid.len && !slice_eq(uid, have))
-		return err_set(err, ERR_CONFLICT, "Operation cannot be fulfilled on %s \"%.*s\": the UID in the precondition (%.*s) does not match the UID in record (%.*s). The object might have been deleted and then recreated",
-			d->write.call->route.resource->plural, SLICE_FMT(d->name), SLICE_FMT(uid), SLICE_FMT(have));
+		return err_set(err, ERR_CONFLICT,
+		        "Operation cannot be fulfilled on %s \"%.*s\": the UID in the precondition (%.*s) does not "
+		        "match the UID in record (%.*s). The object might have been deleted and then recreated",
+		        d->write.call->route.resource->plural, SLICE_FMT(d->name), SLICE_FMT(uid), SLICE_FMT(have));
 	if (version.len && (!slice_to_i64(version, &revision) || revision != o->revision))
-		return err_set(err, ERR_CONFLICT, "Operation cannot be fulfilled on %s \"%.*s\": the ResourceVersion in the precondition (%.*s) does not match the ResourceVersion in record (%lld). The object might have been modified",
-			d->write.call->route.resource->plural, SLICE_FMT(d->name), SLICE_FMT(version), (long long)o->revision);
+		return err_set(err, ERR_CONFLICT,
+		        "Operation cannot be fulfilled on %s \"%.*s\": the ResourceVersion in the precondition (%.*s) "
+		        "does not match the ResourceVersion in record (%lld). The object might have been modified",
+		        d->write.call->route.resource->plural, SLICE_FMT(d->name), SLICE_FMT(version),
+		        (long long)o->revision);
 	return 0;
 }
 
@@ -104,14 +108,15 @@ static int64_t grace_of(struct deletion *d, const struct json *object)
 
 static void list_drop(struct json *list, const char *text)
 {
-	JSON_FOREACH(it, list)
-	if (slice_is(json_str(it), text)) {
-		json_remove(list, it);
-		return;
-	}
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), text)) {
+			json_remove(list, it);
+			return;
+		}
 }
 
-/* Adds or removes the finalizers that stand for the propagation asked for (garbage collection, "cascading deletion"). */
+/* Adds or removes the finalizers that stand for the propagation asked for (garbage collection, "cascading deletion").
+ */
 static void apply_propagation(struct deletion *d, struct json *meta)
 {
 	struct arena *a = &d->write.call->arena;
@@ -126,7 +131,8 @@ static void apply_propagation(struct deletion *d, struct json *meta)
 		list_drop(list, "foregroundDeletion");
 	}
 	if (orphan || foreground)
-		json_append(json_need(a, meta, "finalizers", JSON_ARRAY), json_new_cstr(a, orphan ? "orphan" : "foregroundDeletion"));
+		json_append(json_need(a, meta, "finalizers", JSON_ARRAY),
+		        json_new_cstr(a, orphan ? "orphan" : "foregroundDeletion"));
 }
 
 static bool is_held(const struct resource *r, const struct json *object)
@@ -179,7 +185,8 @@ static struct object *find(struct deletion *d)
 {
 	struct call *c = d->write.call;
 	const struct resource *r = c->route.resource;
-	const char *key = r->namespaced ? arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(d->ns), SLICE_FMT(d->name)) : arena_memdup(&c->arena, d->name.ptr, d->name.len);
+	const char *key = r->namespaced ? arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(d->ns), SLICE_FMT(d->name))
+	                                : arena_memdup(&c->arena, d->name.ptr, d->name.len);
 	return cache_get(cache_resource(c->server->cache, r), slice_of(key));
 }
 
@@ -230,8 +237,8 @@ static struct deletion *deletion_new(struct call *c, struct err *err)
 	d->options = body_read_delete_options(c, err);
 	if (!d->options || body_dry_run(c, &d->dry_run, err) != 0)
 		return NULL;
-	JSON_FOREACH(it, json_get(d->options, "dryRun"))
-	d->dry_run = d->dry_run || slice_is(json_str(it), "All");
+	JSON_FOREACH (it, json_get(d->options, "dryRun"))
+		d->dry_run = d->dry_run || slice_is(json_str(it), "All");
 	return d;
 }
 
@@ -267,7 +274,7 @@ void api_evict(struct call *c, struct json *options)
 struct collection {
 	struct call *call;
 	struct deletion *shared; /* options */
-	struct object **items; /* references */
+	struct object **items;   /* references */
 	size_t count;
 	size_t left; /* answers still to come */
 	struct err first_error;
@@ -306,8 +313,8 @@ static void collection_now(struct call *c)
 	struct err err = ERR_INIT;
 	struct cache_resource *cr = cache_resource(c->server->cache, c->route.resource);
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &filter.labels, &err) != 0 ||
-		field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &filter.fields, &err) != 0 ||
-		object_filter_check(&filter, cr->resource, &err) != 0) {
+	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &filter.fields, &err) != 0 ||
+	        object_filter_check(&filter, cr->resource, &err) != 0) {
 		call_respond_err(c, &err);
 		return;
 	}

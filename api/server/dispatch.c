@@ -5,23 +5,27 @@
  * Handlers answer now or later; nothing here waits. */
 #include "api/server/server_int.h"
 
-/* Authorization is all or nothing until RBAC is built: system:masters may do everything, others nothing but look at what
- * they are. */
+/* Authorization is all or nothing until RBAC is built: system:masters may do everything, others nothing but look at
+ * what they are. */
 static int authorize(struct call *c, struct err *err)
 {
 	const struct route *r = &c->route;
 	if (c->user.is_master)
 		return 0;
 	if (r->is_resource && r->verb == RESOURCE_CREATE &&
-		(!strcmp(r->resource->plural, "selfsubjectreviews") || !strcmp(r->resource->plural, "selfsubjectaccessreviews") ||
-			!strcmp(r->resource->plural, "selfsubjectrulesreviews")))
+	        (!strcmp(r->resource->plural, "selfsubjectreviews") ||
+	                !strcmp(r->resource->plural, "selfsubjectaccessreviews") ||
+	                !strcmp(r->resource->plural, "selfsubjectrulesreviews")))
 		return 0;
 	if (!r->is_resource)
-		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"", SLICE_FMT(c->user.name), SLICE_FMT(c->method), SLICE_FMT(c->path));
-	return err_set(err, ERR_FORBIDDEN, "%s%s%s%s%.*s%s is forbidden: User \"%.*s\" cannot %s resource \"%s\" in API group \"%s\"%s%.*s%s",
-		r->resource->plural, *r->resource->group ? "." : "", r->resource->group, r->name.len ? " \"" : "", SLICE_FMT(r->name),
-		r->name.len ? "\"" : "", SLICE_FMT(c->user.name), resource_verb_name(r->verb), r->resource->plural, r->resource->group,
-		r->ns.len ? " in the namespace \"" : " at the cluster scope", SLICE_FMT(r->ns), r->ns.len ? "\"" : "");
+		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"",
+		        SLICE_FMT(c->user.name), SLICE_FMT(c->method), SLICE_FMT(c->path));
+	return err_set(err, ERR_FORBIDDEN,
+	        "%s%s%s%s%.*s%s is forbidden: User \"%.*s\" cannot %s resource \"%s\" in API group \"%s\"%s%.*s%s",
+	        r->resource->plural, *r->resource->group ? "." : "", r->resource->group, r->name.len ? " \"" : "",
+	        SLICE_FMT(r->name), r->name.len ? "\"" : "", SLICE_FMT(c->user.name), resource_verb_name(r->verb),
+	        r->resource->plural, r->resource->group, r->ns.len ? " in the namespace \"" : " at the cluster scope",
+	        SLICE_FMT(r->ns), r->ns.len ? "\"" : "");
 }
 
 static void run_handler(struct call *c)

@@ -4,9 +4,9 @@
  * An operation (one request or watch) lives on the heap between two loops. Who may touch what:
  *   client's loop   `request`/`watch` (NULL once completed or given up), the list of the client's operations
  *   server's loop   `call`
- *   messages        task_to_server (start, cancel, resume), task_to_client (an answer); events travel as messages of their
- *                   own, counted in `in_flight`, so that a slow consumer stops the pump and not the other way round
- * The operation is freed on the client's loop once the server's side has said its last word. */
+ *   messages        task_to_server (start, cancel, resume), task_to_client (an answer); events travel as messages of
+ * their own, counted in `in_flight`, so that a slow consumer stops the pump and not the other way round The operation
+ * is freed on the client's loop once the server's side has said its last word. */
 #include "api/server/server_int.h"
 
 #include "api/client/status.h"
@@ -50,7 +50,7 @@ struct inproc_op {
 	struct rcbuf *response;
 	struct loop_task to_client;
 	atomic_int in_flight;
-	bool canceled; /* client's loop: a cancel was sent */
+	bool canceled;    /* client's loop: a cancel was sent */
 	atomic_int holds; /* messages under way to the server's loop; the last one home frees */
 };
 
@@ -215,7 +215,8 @@ static void inproc_end(struct call *c)
 	answer(c, op->status, NULL);
 }
 
-static const struct call_transport inproc_transport = {inproc_respond, inproc_begin, inproc_write, inproc_end, inproc_event};
+static const struct call_transport inproc_transport = {
+        inproc_respond, inproc_begin, inproc_write, inproc_end, inproc_event};
 
 static void start_on_server(struct loop_task *t)
 {
@@ -226,10 +227,12 @@ static void start_on_server(struct loop_task *t)
 	c->method = slice_of(op->method);
 	c->path = slice_cut(&target, '?');
 	c->path = (struct slice){arena_memdup(&c->arena, c->path.ptr, c->path.len), c->path.len};
-	c->query = target.len ? (struct slice){arena_memdup(&c->arena, target.ptr, target.len), target.len} : SLICE_NULL;
+	c->query =
+	        target.len ? (struct slice){arena_memdup(&c->arena, target.ptr, target.len), target.len} : SLICE_NULL;
 	c->accept = slice_of(op->accept ? op->accept : "application/json");
 	c->content_type = slice_of(op->content_type ? op->content_type : "application/json");
-	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len), op->body.len}; /* a cancelled request may free it */
+	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len),
+	        op->body.len}; /* a cancelled request may free it */
 	c->user = op->client->user;
 	api_dispatch(c);
 }
@@ -318,8 +321,8 @@ static void inproc_close(struct client *c, void (*closed)(void *arg), void *arg)
 	ic->closed = closed;
 	ic->closed_arg = arg;
 	ic->closing = true;
-	LIST_FOREACH(it, &ic->operations)
-	op_cancel(CONTAINER_OF(it, struct inproc_op, link));
+	LIST_FOREACH (it, &ic->operations)
+		op_cancel(CONTAINER_OF(it, struct inproc_op, link));
 	if (list_empty(&ic->operations)) {
 		ic->close_task.run = close_task_run;
 		ic->close_posted = true;
@@ -327,7 +330,8 @@ static void inproc_close(struct client *c, void (*closed)(void *arg), void *arg)
 	}
 }
 
-static const struct client_vtable inproc_vtable = {inproc_send, inproc_cancel, inproc_watch_open, inproc_watch_close, inproc_close};
+static const struct client_vtable inproc_vtable = {
+        inproc_send, inproc_cancel, inproc_watch_open, inproc_watch_close, inproc_close};
 
 struct client *api_server_client(struct api_server *s, struct loop *loop, const char *user, const char *groups)
 {

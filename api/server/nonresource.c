@@ -36,7 +36,9 @@ static void aggregated(struct call *c, bool is_core)
 	bool v2 = accepts(c, "v=v2;") || accepts(c, "v=v2,") || accepts(c, "v=v2\0") || !accepts(c, "v=v2beta1");
 	discovery_aggregated(&text, is_core, !v2);
 	call_respond_strbuf(c, 200,
-		v2 ? DISCOVERY_AGGREGATED_TYPE : "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList", &text);
+	        v2 ? DISCOVERY_AGGREGATED_TYPE
+	           : "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
+	        &text);
 }
 
 static void discovery(struct call *c, struct slice path)
@@ -55,7 +57,8 @@ static void discovery(struct call *c, struct slice path)
 	struct slice group = is_core ? SLICE("") : slice_cut(&rest, '/');
 	if (is_core && !rest.ptr) {
 		char address[128];
-		snprintf(address, sizeof address, "%s:%d", c->server->options.advertise_address, api_server_port(c->server));
+		snprintf(address, sizeof address, "%s:%d", c->server->options.advertise_address,
+		        api_server_port(c->server));
 		discovery_core_versions(&text, address);
 	} else if (!is_core && !group.len) {
 		discovery_groups(&text);
@@ -110,9 +113,10 @@ static void version(struct call *c)
 	if (uname(&u) == 0)
 		arch = strcmp(u.machine, "x86_64") == 0 ? "amd64" : strcmp(u.machine, "aarch64") == 0 ? "arm64" : "arm";
 	strbuf_addf(&text,
-		"{\"major\":\"1\",\"minor\":\"32\",\"gitVersion\":\"%s\",\"gitCommit\":\"\",\"gitTreeState\":\"clean\",\"buildDate\":\"\","
-		"\"goVersion\":\"none\",\"compiler\":\"gcc %d\",\"platform\":\"linux/%s\"}",
-		K3X_KUBE_VERSION, __GNUC__, arch);
+	        "{\"major\":\"1\",\"minor\":\"32\",\"gitVersion\":\"%s\",\"gitCommit\":\"\",\"gitTreeState\":\"clean\","
+	        "\"buildDate\":\"\","
+	        "\"goVersion\":\"none\",\"compiler\":\"gcc %d\",\"platform\":\"linux/%s\"}",
+	        K3X_KUBE_VERSION, __GNUC__, arch);
 	respond_json(c, &text);
 }
 
@@ -122,7 +126,8 @@ static void health(struct call *c, struct slice path)
 	bool ok = s->is_ready && !s->closing;
 	bool live = !slice_starts(path, "/readyz");
 	if (!ok && !live) {
-		call_respond_text(c, 503, "text/plain; charset=utf-8", SLICE("[-]cache not ready\nreadyz check failed\n"));
+		call_respond_text(
+		        c, 503, "text/plain; charset=utf-8", SLICE("[-]cache not ready\nreadyz check failed\n"));
 		return;
 	}
 	if (call_param(c, "verbose").ptr) {
@@ -154,7 +159,8 @@ static bool write_object_count(void *arg, const struct resource *r)
 	struct call *c = a[1];
 	if (r->storage_prefix && r->storage == r) {
 		struct cache_resource *cr = cache_resource(c->server->cache, r);
-		strbuf_addf(out, "apiserver_storage_objects{resource=\"%s%s%s\"} %zu\n", r->plural, *r->group ? "." : "", r->group, cr->objects.count);
+		strbuf_addf(out, "apiserver_storage_objects{resource=\"%s%s%s\"} %zu\n", r->plural,
+		        *r->group ? "." : "", r->group, cr->objects.count);
 	}
 	return true;
 }
@@ -165,15 +171,24 @@ static void metrics(struct call *c)
 	struct strbuf out = STRBUF_INIT;
 	struct store_stats stats = {0};
 	store_stats(s->store, &stats);
-	strbuf_addf(&out, "# TYPE apiserver_request_total counter\napiserver_request_total %" PRIu64 "\n", s->counters.requests);
-	strbuf_addf(&out, "# TYPE apiserver_request_errors_total counter\napiserver_request_errors_total %" PRIu64 "\n", s->counters.errors);
-	strbuf_addf(&out, "# TYPE apiserver_longrunning_requests gauge\napiserver_longrunning_requests{verb=\"WATCH\"} %" PRIu64 "\n", s->counters.watches_open);
-	strbuf_addf(&out, "# TYPE apiserver_watch_events_total counter\napiserver_watch_events_total %" PRIu64 "\n", s->counters.events_sent);
-	strbuf_addf(&out, "# TYPE apiserver_open_connections gauge\napiserver_open_connections %zu\n", http_server_connections(s->http));
+	strbuf_addf(&out, "# TYPE apiserver_request_total counter\napiserver_request_total %" PRIu64 "\n",
+	        s->counters.requests);
+	strbuf_addf(&out, "# TYPE apiserver_request_errors_total counter\napiserver_request_errors_total %" PRIu64 "\n",
+	        s->counters.errors);
+	strbuf_addf(&out,
+	        "# TYPE apiserver_longrunning_requests gauge\napiserver_longrunning_requests{verb=\"WATCH\"} %" PRIu64
+	        "\n",
+	        s->counters.watches_open);
+	strbuf_addf(&out, "# TYPE apiserver_watch_events_total counter\napiserver_watch_events_total %" PRIu64 "\n",
+	        s->counters.events_sent);
+	strbuf_addf(&out, "# TYPE apiserver_open_connections gauge\napiserver_open_connections %zu\n",
+	        http_server_connections(s->http));
 	strbuf_addf(&out, "# TYPE store_revision gauge\nstore_revision %" PRId64 "\n", stats.revision);
-	strbuf_addf(&out, "# TYPE store_compacted_revision gauge\nstore_compacted_revision %" PRId64 "\n", stats.compacted_revision);
+	strbuf_addf(&out, "# TYPE store_compacted_revision gauge\nstore_compacted_revision %" PRId64 "\n",
+	        stats.compacted_revision);
 	strbuf_addf(&out, "# TYPE store_size_bytes gauge\nstore_size_bytes %" PRId64 "\n", stats.size_bytes);
-	strbuf_addf(&out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n", resident_bytes());
+	strbuf_addf(&out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n",
+	        resident_bytes());
 	strbuf_addf(&out, "# TYPE apiserver_storage_objects gauge\n");
 	void *arg[] = {&out, c};
 	resources_each(write_object_count, arg);
@@ -198,7 +213,8 @@ static bool under(struct slice path, const char *prefix)
 static void root(struct call *c)
 {
 	call_respond_text(c, 200, "application/json",
-		SLICE("{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}"));
+	        SLICE("{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/"
+	              "v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}"));
 }
 
 void api_nonresource(struct call *c)

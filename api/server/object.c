@@ -19,7 +19,7 @@ struct path {
 struct extraction {
 	struct path paths[PATHS_MAX];
 	int count;
-	const char *base; /* what spans count from */
+	const char *base;   /* what spans count from */
 	size_t metadata_at; /* offset behind the '{' of metadata; 0: none */
 };
 
@@ -97,7 +97,7 @@ static struct rcbuf *insert_version(struct slice stored, size_t at, int64_t revi
 {
 	char text[64];
 	int n = snprintf(text, sizeof text, "\"resourceVersion\":\"%lld\"%s", (long long)revision,
-		next_is_brace(stored, at) ? "" : ",");
+	        next_is_brace(stored, at) ? "" : ",");
 	struct rcbuf *b = rcbuf_new(stored.len + (size_t)n);
 	memcpy(b->data, stored.ptr, at);
 	memcpy(b->data + at, text, (size_t)n);
@@ -199,8 +199,11 @@ int object_filter_check(const struct object_filter *f, const struct resource *r,
 {
 	for (size_t i = 0; i < f->fields.count; i++)
 		if (field_index(r, f->fields.requirements[i].field) == -2)
-			return err_set(err, ERR_INVAL, "\"%.*s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"%s",
-				SLICE_FMT(f->fields.requirements[i].field), r->selector_count ? " and those of the kind" : "");
+			return err_set(err, ERR_INVAL,
+			        "\"%.*s\" is not a known field selector: only \"metadata.name\", "
+			        "\"metadata.namespace\"%s",
+			        SLICE_FMT(f->fields.requirements[i].field),
+			        r->selector_count ? " and those of the kind" : "");
 	return 0;
 }
 

@@ -1,4 +1,5 @@
-/* A stored object as the watch cache holds it: finished JSON bytes, and where in them the things lie that selectors ask for.
+/* A stored object as the watch cache holds it: finished JSON bytes, and where in them the things lie that selectors ask
+ * for.
  *
  * The bytes are those that clients get: the stored text with metadata.resourceVersion put in place. They are shared by
  * reference with responses, watch events and in-process clients; nothing ever parses them again to serve a read. */
@@ -18,7 +19,7 @@ struct object {
 	atomic_uint refs;
 	int64_t revision;
 	struct rcbuf *json;
-	struct slice key; /* "namespace/name" or "name"; lives behind the struct */
+	struct slice key;       /* "namespace/name" or "name"; lives behind the struct */
 	uint32_t namespace_len; /* of the key's first part, 0 for cluster scope */
 	uint16_t field_count;
 	struct span labels;
@@ -54,7 +55,7 @@ static inline struct slice object_span(const struct object *o, struct span s)
 
 /* What a list or watch asks for. Zeroed: everything. */
 struct object_filter {
-	struct slice ns; /* empty: all */
+	struct slice ns;   /* empty: all */
 	struct slice name; /* from metadata.name; empty: all */
 	struct label_selector labels;
 	struct field_selector fields;

@@ -54,7 +54,8 @@ void api_when_fresh(struct call *c, bool consistent, void (*fn)(struct call *c))
 	f->fn = fn;
 	f->wait.reached = fresh_reached;
 	if (consistent) {
-		f->barrier = (struct store_request){.type = STORE_REQUEST_BARRIER, .loop = c->server->loop, .done = fresh_barrier_done};
+		f->barrier = (struct store_request){
+		        .type = STORE_REQUEST_BARRIER, .loop = c->server->loop, .done = fresh_barrier_done};
 		store_submit(c->server->store, &f->barrier);
 		return;
 	}
@@ -67,8 +68,8 @@ static void when_at(struct call *c, int64_t revision, void (*fn)(struct call *c)
 {
 	if (revision > store_revision(c->server->store)) {
 		struct err err = ERR_INIT;
-		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64, revision,
-			store_revision(c->server->store));
+		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64,
+		        revision, store_revision(c->server->store));
 		call_respond_err(c, &err);
 		return;
 	}
@@ -112,7 +113,8 @@ static int parse_version(struct slice text, int64_t *out, struct err *err)
 {
 	uint64_t v;
 	if (!slice_to_u64(text, &v) || v > INT64_MAX)
-		return err_set(err, ERR_INVAL, "resourceVersion: Invalid value: \"%.*s\": must be an unsigned integer", SLICE_FMT(text));
+		return err_set(err, ERR_INVAL, "resourceVersion: Invalid value: \"%.*s\": must be an unsigned integer",
+		        SLICE_FMT(text));
 	*out = (int64_t)v;
 	return 0;
 }
@@ -145,10 +147,10 @@ struct selection {
 struct list {
 	struct call *call;
 	struct object_filter filter;
-	int64_t limit; /* 0: none */
-	int64_t revision; /* of the answer */
+	int64_t limit;      /* 0: none */
+	int64_t revision;   /* of the answer */
 	struct slice start; /* key (namespace/name) to go on from */
-	bool exact; /* from the store's history */
+	bool exact;         /* from the store's history */
 	struct selection selection;
 	struct store_request request;
 };
@@ -174,7 +176,9 @@ static int parse_continue(struct call *c, struct list *l, struct slice token, st
 	l->revision = json_get_int(v, "rv", 0);
 	l->start = json_get_str(v, "start");
 	if (l->revision <= 0 || !l->start.len)
-		return err_set(err, ERR_INVAL, "continue key is not valid: use the token of the last answer as it is, or list anew without one");
+		return err_set(err, ERR_INVAL,
+		        "continue key is not valid: use the token of the last answer as it is, or list anew without "
+		        "one");
 	l->exact = true;
 	return 0;
 }
@@ -196,22 +200,33 @@ static int parse_list(struct call *c, struct list *l, int64_t *at, struct err *e
 	struct slice token = call_param(c, "continue"), limit = call_param(c, "limit");
 	*at = 0;
 	if (limit.len && (!slice_to_i64(limit, &l->limit) || l->limit < 0))
-		return err_set(err, ERR_INVAL, "limit: Invalid value: \"%.*s\": must be a non-negative integer", SLICE_FMT(limit));
+		return err_set(err, ERR_INVAL, "limit: Invalid value: \"%.*s\": must be a non-negative integer",
+		        SLICE_FMT(limit));
 	if (call_param(c, "sendInitialEvents").len)
 		return err_set(err, ERR_INVAL, "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list");
 	if (match.len && !version.len)
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided");
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+		        "provided");
 	if (match.len && token.len)
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided");
 	if (match.len && !slice_is(match, "Exact") && !slice_is(match, "NotOlderThan"))
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Unsupported value: \"%.*s\": supported values: \"Exact\", \"NotOlderThan\"", SLICE_FMT(match));
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Unsupported value: \"%.*s\": supported values: \"Exact\", "
+		        "\"NotOlderThan\"",
+		        SLICE_FMT(match));
 	if (version.len && parse_version(version, at, err) != 0)
 		return err->code;
 	if (slice_is(match, "Exact") && *at == 0)
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\"");
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Forbidden: resourceVersionMatch \"Exact\" is forbidden for "
+		        "resourceVersion \"0\"");
 	if (token.len)
-		return version.len && *at != 0 ? err_set(err, ERR_INVAL, "specifying resource version is not allowed when using continue")
-					       : parse_continue(c, l, token, err);
+		return version.len && *at != 0
+		               ? err_set(err, ERR_INVAL,
+		                         "specifying resource version is not allowed when using continue")
+		               : parse_continue(c, l, token, err);
 	if (slice_is(match, "Exact") || (version.len && *at > 0 && l->limit > 0 && !match.len)) {
 		l->exact = true;
 		l->revision = *at;
@@ -256,7 +271,8 @@ static void write_list_head(struct call *c, struct strbuf *out, const struct lis
 {
 	const struct resource *r = c->route.resource;
 	if (c->shape == SHAPE_PARTIAL)
-		strbuf_adds(out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
+		strbuf_adds(
+		        out, "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":");
 	else
 		strbuf_addf(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":", r->list_kind, r->api_version);
 	write_list_metadata(c, out, l, s);
@@ -404,13 +420,15 @@ static void history_submit(struct call *c, struct list *l)
 	strbuf_addf(&all, "%.*s%.*s%s", SLICE_FMT(prefix), SLICE_FMT(ns), ns.len ? "/" : "");
 	strbuf_addf(&from, "%.*s%.*s", SLICE_FMT(prefix), SLICE_FMT(l->start));
 	struct slice start = l->start.len ? strbuf_slice(&from) : strbuf_slice(&all);
-	struct store_key_range keys = store_prefix_range(&c->arena, (struct slice){arena_memdup(&c->arena, all.data, all.len), all.len});
+	struct store_key_range keys =
+	        store_prefix_range(&c->arena, (struct slice){arena_memdup(&c->arena, all.data, all.len), all.len});
 	keys.key = (struct slice){arena_memdup(&c->arena, start.ptr, start.len), start.len};
-	l->request = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->server->loop, .done = history_page_done};
+	l->request =
+	        (struct store_request){.type = STORE_REQUEST_OP, .loop = c->server->loop, .done = history_page_done};
 	l->request.op.type = STORE_OP_RANGE;
 	l->request.op.range = (struct store_range){.keys = keys,
-		.revision = l->revision,
-		.limit = l->limit && !has_selectors(&l->filter) ? l->limit + 1 : HISTORY_PAGE_KEYS};
+	        .revision = l->revision,
+	        .limit = l->limit && !has_selectors(&l->filter) ? l->limit + 1 : HISTORY_PAGE_KEYS};
 	strbuf_release(&from);
 	strbuf_release(&all);
 	call_ref(c);
@@ -421,8 +439,10 @@ static void fail_history(struct call *c, const struct err *from)
 {
 	struct err err = *from;
 	if (err.code == ERR_COMPACTED)
-		err_set(&err, ERR_COMPACTED, "The provided continue parameter is too old to display a consistent list result. You must start a new "
-					     "list without the continue parameter.");
+		err_set(&err, ERR_COMPACTED,
+		        "The provided continue parameter is too old to display a consistent list result. You must "
+		        "start a new "
+		        "list without the continue parameter.");
 	call_respond_err(c, &err);
 }
 
@@ -448,7 +468,8 @@ static void take_history(struct list *l, const struct store_request *req)
 	l->start = SLICE_NULL;
 	if (req->result.more) { /* the zero byte behind the last key makes it the smallest one after it */
 		struct slice last = req->result.kvs[req->result.n_kvs - 1].key;
-		l->start = (struct slice){arena_memdup(&c->arena, last.ptr + prefix, last.len - prefix), last.len - prefix + 1};
+		l->start = (struct slice){
+		        arena_memdup(&c->arena, last.ptr + prefix, last.len - prefix), last.len - prefix + 1};
 	}
 }
 

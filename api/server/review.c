@@ -1,4 +1,5 @@
-/* Objects that are questions: TokenReview, SelfSubjectReview and the access reviews. They are answered and not stored. */
+/* Objects that are questions: TokenReview, SelfSubjectReview and the access reviews. They are answered and not stored.
+ */
 #include "api/server/authn_int.h"
 #include "api/server/write_int.h"
 
@@ -31,9 +32,9 @@ static void token_review(struct call *c, const struct json *spec, struct json *s
 
 static bool names_masters(const struct json *groups)
 {
-	JSON_FOREACH(it, groups)
-	if (slice_is(json_str(it), "system:masters"))
-		return true;
+	JSON_FOREACH (it, groups)
+		if (slice_is(json_str(it), "system:masters"))
+			return true;
 	return false;
 }
 
@@ -51,8 +52,10 @@ static void rules_review(struct call *c, struct json *status)
 	struct arena *a = &c->arena;
 	static const char all[] = "[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]}]";
 	static const char paths[] = "[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]";
-	json_set(a, status, "resourceRules", json_parse(a, c->user.is_master ? slice_of(all) : SLICE("[]"), NULL, NULL));
-	json_set(a, status, "nonResourceRules", json_parse(a, c->user.is_master ? slice_of(paths) : SLICE("[]"), NULL, NULL));
+	json_set(
+	        a, status, "resourceRules", json_parse(a, c->user.is_master ? slice_of(all) : SLICE("[]"), NULL, NULL));
+	json_set(a, status, "nonResourceRules",
+	        json_parse(a, c->user.is_master ? slice_of(paths) : SLICE("[]"), NULL, NULL));
 	json_set_bool(a, status, "incomplete", false);
 }
 
@@ -65,11 +68,13 @@ void api_review(struct call *c)
 		call_respond_err(c, &err);
 		return;
 	}
-	struct json *spec = json_get(review, "spec"), *status = json_set(&c->arena, review, "status", json_new(&c->arena, JSON_OBJECT));
+	struct json *spec = json_get(review, "spec"),
+	            *status = json_set(&c->arena, review, "status", json_new(&c->arena, JSON_OBJECT));
 	if (strcmp(r->plural, "tokenreviews") == 0) {
 		token_review(c, spec, status);
 	} else if (strcmp(r->plural, "selfsubjectreviews") == 0) {
-		set_user(&c->arena, json_set(&c->arena, status, "userInfo", json_new(&c->arena, JSON_OBJECT)), &c->user);
+		set_user(
+		        &c->arena, json_set(&c->arena, status, "userInfo", json_new(&c->arena, JSON_OBJECT)), &c->user);
 	} else if (strcmp(r->plural, "selfsubjectrulesreviews") == 0) {
 		rules_review(c, status);
 	} else if (strstr(r->plural, "accessreviews")) {

@@ -58,13 +58,13 @@ static int find_sub(struct call *c, const struct segments *s, size_t at, struct 
 }
 
 /* at: index of the first segment behind the version. */
-static int parse_resource(struct call *c, struct slice group, struct slice version, const struct segments *s, size_t at,
-	struct err *err)
+static int parse_resource(
+        struct call *c, struct slice group, struct slice version, const struct segments *s, size_t at, struct err *err)
 {
 	struct route *r = &c->route;
 	size_t left = s->count - at;
 	bool in_namespace = left >= 3 && slice_is(s->at[at], "namespaces") &&
-		!(left == 3 && (slice_is(s->at[at + 2], "status") || slice_is(s->at[at + 2], "finalize")));
+	                    !(left == 3 && (slice_is(s->at[at + 2], "status") || slice_is(s->at[at + 2], "finalize")));
 	if (in_namespace) {
 		r->ns = s->at[at + 1];
 		at += 2;
@@ -100,8 +100,10 @@ static int method_to_verb(struct call *c, struct err *err)
 		r->verb = 0;
 	unsigned allowed = r->sub ? r->sub->verbs : r->resource->verbs;
 	bool connects = r->sub && r->sub->is_connect;
-	bool shape_fits = r->sub ? one : one == (r->verb != RESOURCE_LIST && r->verb != RESOURCE_CREATE && r->verb != RESOURCE_DELETECOLLECTION) ||
-				  r->verb == RESOURCE_WATCH;
+	bool shape_fits = r->sub ? one
+	                         : one == (r->verb != RESOURCE_LIST && r->verb != RESOURCE_CREATE &&
+	                                          r->verb != RESOURCE_DELETECOLLECTION) ||
+	                                   r->verb == RESOURCE_WATCH;
 	if (connects || ((allowed & r->verb) && shape_fits))
 		return 0;
 	return err_set(err, ERR_METHOD, "the server does not allow this method on the requested resource");

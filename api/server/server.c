@@ -2,8 +2,8 @@
  *
  *     new -> loading (cache) -> bootstrapping (first objects) -> ready -> closing -> closed
  *
- * The listener is open from the start, so that a client that comes early waits instead of being refused: until the cache
- * is loaded calls are answered 503 with the health paths excepted. */
+ * The listener is open from the start, so that a client that comes early waits instead of being refused: until the
+ * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
 #include "api/server/authn_int.h"
@@ -42,7 +42,8 @@ static void unref_call(void *arg)
 	call_unref(arg);
 }
 
-static void http_transport_respond(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
+static void http_transport_respond(
+        struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {
 	struct http_exchange *x = c->exchange;
 	set_headers(c, x, status, content_type);
@@ -70,7 +71,8 @@ static void http_transport_end(struct call *c)
 	call_unref(c);
 }
 
-static const struct call_transport http_transport = {http_transport_respond, http_transport_begin, http_transport_write, http_transport_end, NULL};
+static const struct call_transport http_transport = {
+        http_transport_respond, http_transport_begin, http_transport_write, http_transport_end, NULL};
 
 static void on_abort(struct http_exchange *x, void *arg)
 {
@@ -94,7 +96,8 @@ static struct slice keep(struct call *c, struct slice s)
 
 static bool is_public(struct slice path)
 {
-	return slice_starts(path, "/healthz") || slice_starts(path, "/livez") || slice_starts(path, "/readyz") || slice_is(path, "/version");
+	return slice_starts(path, "/healthz") || slice_starts(path, "/livez") || slice_starts(path, "/readyz") ||
+	       slice_is(path, "/version");
 }
 
 static int admit(struct call *c, struct http_exchange *x, struct err *err)
@@ -143,8 +146,8 @@ static void on_request(struct http_exchange *x, void *arg)
 
 enum { TRIM_TICKS = 60 };
 
-/* Every second. What a burst of connections or writes has freed would otherwise stay with malloc for good; giving it back
- * takes a millisecond or two. */
+/* Every second. What a burst of connections or writes has freed would otherwise stay with malloc for good; giving it
+ * back takes a millisecond or two. */
 static void tick(uv_timer_t *t)
 {
 	struct api_server *s = t->data;
@@ -200,13 +203,18 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 
 static int open_tls(struct api_server *s, struct err *err)
 {
-	struct tls_options serve = {.is_server = true, .certificate_file = s->options.cert_file, .key_file = s->options.key_file, .ca_file = s->options.client_ca_file};
+	struct tls_options serve = {.is_server = true,
+	        .certificate_file = s->options.cert_file,
+	        .key_file = s->options.key_file,
+	        .ca_file = s->options.client_ca_file};
 	if (tls_context_new(&serve, &s->tls, err) != 0)
 		return err->code;
 	if (!s->options.kubelet_cert_file)
 		return 0;
-	struct tls_options to_kubelet = {.certificate_file = s->options.kubelet_cert_file, .key_file = s->options.kubelet_key_file,
-		.ca_file = s->options.kubelet_ca_file, .http1_only = true};
+	struct tls_options to_kubelet = {.certificate_file = s->options.kubelet_cert_file,
+	        .key_file = s->options.kubelet_key_file,
+	        .ca_file = s->options.kubelet_ca_file,
+	        .http1_only = true};
 	return tls_context_new(&to_kubelet, &s->kubelet_tls, err);
 }
 
@@ -231,7 +239,7 @@ static void free_parts(struct api_server *s)
 }
 
 int api_server_new(const struct api_server_options *options, void (*ready)(void *arg, const struct err *err), void *arg,
-	struct api_server **ret, struct err *err)
+        struct api_server **ret, struct err *err)
 {
 	struct api_server *s = xcalloc(1, sizeof *s);
 	s->loop = options->loop;
@@ -241,7 +249,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	list_init(&s->watches);
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
-	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 || open_tls(s, err) != 0 || open_http(s, err) != 0) {
+	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 || open_tls(s, err) != 0 ||
+	        open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
 		free_parts(s);

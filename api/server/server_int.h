@@ -25,7 +25,7 @@ struct api_server {
 	bool is_ready;
 	bool closing;
 	uv_timer_t bookmark_timer;
-	unsigned ticks; /* seconds since the start */
+	unsigned ticks;           /* seconds since the start */
 	struct list_link watches; /* of struct watch, for bookmarks and time limits */
 	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
 		struct rcbuf *object;
@@ -63,14 +63,14 @@ void api_evict(struct call *c, struct json *options);
 /* Subresources that are not plain writes (subresource.c, connect.c), reviews (review.c). */
 bool api_subresource(struct call *c); /* false: treat it as a plain read or write */
 void api_review(struct call *c);
-void api_token(struct call *c); /* serviceaccounts/NAME/token (token.c) */
+void api_token(struct call *c);   /* serviceaccounts/NAME/token (token.c) */
 void api_connect(struct call *c); /* log, exec, attach, portforward, proxy */
 
 /* Everything that is not a resource: discovery, OpenAPI, health, version, metrics (nonresource.c). */
 void api_nonresource(struct call *c);
 
-/* Runs fn(c) when the cache holds everything that was acknowledged before now; drops the call when its client is gone by
- * then. `consistent` false: only what this process knows of (enough before a compare-and-swap). */
+/* Runs fn(c) when the cache holds everything that was acknowledged before now; drops the call when its client is gone
+ * by then. `consistent` false: only what this process knows of (enough before a compare-and-swap). */
 void api_when_fresh(struct call *c, bool consistent, void (*fn)(struct call *c));
 
 /* "namespace/name" of the route, in the call's arena. */

@@ -1,9 +1,9 @@
 /* Cluster addresses and node ports of services.
  *
- * What is in use is read from the watch cache: the allocator follows the services like any watcher and keeps one bit per
- * address and port. What it gives out is marked at once, before the service is stored; the mark is taken back when the
- * call ends without having stored anything (refused later on, lost to another write, a dry run). Only IPv4 so far. See
- * write_int.h. */
+ * What is in use is read from the watch cache: the allocator follows the services like any watcher and keeps one bit
+ * per address and port. What it gives out is marked at once, before the service is stored; the mark is taken back when
+ * the call ends without having stored anything (refused later on, lost to another write, a dry run). Only IPv4 so far.
+ * See write_int.h. */
 #include "api/server/write_int.h"
 
 #include "base/check.h"
@@ -15,7 +15,7 @@
 enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536 };
 
 struct service_allocator {
-	uint32_t base; /* first address of the range, host order */
+	uint32_t base;  /* first address of the range, host order */
 	uint32_t count; /* addresses considered */
 	int port_min, port_max;
 	uint8_t *addresses; /* a byte each: in use */
@@ -37,7 +37,8 @@ struct service_allocator *service_allocator_new(const char *cidr, int port_min, 
 	uint64_t bits;
 	snprintf(text, sizeof text, "%.*s", SLICE_FMT(ip));
 	if (inet_pton(AF_INET, text, &addr) != 1 || !slice_to_u64(rest, &bits) || bits < 8 || bits > 28) {
-		err_set(err, ERR_INVAL, "service-cidr %s: must be an IPv4 range like 10.43.0.0/16, with 8 to 28 bits", cidr);
+		err_set(err, ERR_INVAL, "service-cidr %s: must be an IPv4 range like 10.43.0.0/16, with 8 to 28 bits",
+		        cidr);
 		return NULL;
 	}
 	if (port_min < 1 || port_max > 65535 || port_min > port_max) {
@@ -108,8 +109,8 @@ static void mark_service(struct service_allocator *a, const struct object *o, bo
 	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
 	if (i >= 0)
 		a->addresses[i] = used;
-	JSON_FOREACH(p, json_get(spec, "ports"))
-	mark_port(a, json_get_int(p, "nodePort", 0), used);
+	JSON_FOREACH (p, json_get(spec, "ports"))
+		mark_port(a, json_get_int(p, "nodePort", 0), used);
 	mark_port(a, json_get_int(spec, "healthCheckNodePort", 0), used);
 	arena_release(&arena);
 }
@@ -128,7 +129,8 @@ static void count_anew(struct service_allocator *a, struct cache *cache, struct 
 
 static void catch_up(struct service_allocator *a, struct call *c)
 {
-	struct cache_resource *cr = cache_resource(c->server->cache, resource_find(SLICE(""), SLICE("v1"), SLICE("services")));
+	struct cache_resource *cr =
+	        cache_resource(c->server->cache, resource_find(SLICE(""), SLICE("v1"), SLICE("services")));
 	const struct cache_event *e;
 	bool lost = !a->following;
 	while (!lost && (e = cache_watch_next(cr, &a->watcher, &lost))) {
@@ -183,7 +185,8 @@ static int64_t pick(const uint8_t *used, uint32_t from, uint32_t to)
 	return -1;
 }
 
-static int take_address(struct service_allocator *a, struct call *c, struct json *spec, const struct json *old_spec, struct err *err)
+static int take_address(
+        struct service_allocator *a, struct call *c, struct json *spec, const struct json *old_spec, struct err *err)
 {
 	struct slice wanted = json_get_str(spec, "clusterIP"), had = json_get_str(old_spec, "clusterIP");
 	int64_t i;
@@ -194,9 +197,15 @@ static int take_address(struct service_allocator *a, struct call *c, struct json
 	} else if (wanted.len) {
 		i = address_index(a, wanted);
 		if (i < 0)
-			return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate IP: the provided IP is not in the valid range", SLICE_FMT(wanted));
+			return err_set(err, ERR_INVALID_OBJECT,
+			        "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate "
+			        "IP: the provided IP is not in the valid range",
+			        SLICE_FMT(wanted));
 		if (a->addresses[i])
-			return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate IP: provided IP is already allocated", SLICE_FMT(wanted));
+			return err_set(err, ERR_INVALID_OBJECT,
+			        "Service is invalid: spec.clusterIPs[0]: Invalid value: \"%.*s\": failed to allocate "
+			        "IP: provided IP is already allocated",
+			        SLICE_FMT(wanted));
 		give(c, &a->addresses[i]);
 	} else {
 		uint32_t low = a->count > STATIC_BAND * 4 ? STATIC_BAND : 2;
@@ -213,21 +222,23 @@ static int take_address(struct service_allocator *a, struct call *c, struct json
 
 static int64_t port_had(const struct json *old_spec, const struct json *port)
 {
-	JSON_FOREACH(p, json_get(old_spec, "ports"))
-	if (json_get_int(p, "port", 0) == json_get_int(port, "port", -1) && slice_eq(json_get_str(p, "protocol"), json_get_str(port, "protocol")))
-		return json_get_int(p, "nodePort", 0);
+	JSON_FOREACH (p, json_get(old_spec, "ports"))
+		if (json_get_int(p, "port", 0) == json_get_int(port, "port", -1) &&
+		        slice_eq(json_get_str(p, "protocol"), json_get_str(port, "protocol")))
+			return json_get_int(p, "nodePort", 0);
 	return 0;
 }
 
 static bool owns_port(const struct json *old_spec, int64_t node_port)
 {
-	JSON_FOREACH(p, json_get(old_spec, "ports"))
-	if (json_get_int(p, "nodePort", 0) == node_port)
-		return true;
+	JSON_FOREACH (p, json_get(old_spec, "ports"))
+		if (json_get_int(p, "nodePort", 0) == node_port)
+			return true;
 	return false;
 }
 
-static int take_port(struct service_allocator *a, struct call *c, struct json *port, const struct json *old_spec, struct err *err)
+static int take_port(
+        struct service_allocator *a, struct call *c, struct json *port, const struct json *old_spec, struct err *err)
 {
 	int64_t wanted = json_get_int(port, "nodePort", 0);
 	if (!wanted)
@@ -237,10 +248,15 @@ static int take_port(struct service_allocator *a, struct call *c, struct json *p
 		return 0;
 	}
 	if (wanted && (wanted < a->port_min || wanted > a->port_max))
-		return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.ports[0].nodePort: Invalid value: %lld: provided port is not in the valid range. The range of valid ports is %d-%d",
-			(long long)wanted, a->port_min, a->port_max);
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "Service is invalid: spec.ports[0].nodePort: Invalid value: %lld: provided port is not in the "
+		        "valid range. The range of valid ports is %d-%d",
+		        (long long)wanted, a->port_min, a->port_max);
 	if (wanted && a->ports[wanted - a->port_min])
-		return err_set(err, ERR_INVALID_OBJECT, "Service is invalid: spec.ports[0].nodePort: Invalid value: %lld: provided port is already allocated", (long long)wanted);
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "Service is invalid: spec.ports[0].nodePort: Invalid value: %lld: provided port is already "
+		        "allocated",
+		        (long long)wanted);
 	if (!wanted) {
 		int64_t i = pick(a->ports, 0, (uint32_t)(a->port_max - a->port_min + 1));
 		if (i < 0)
@@ -265,12 +281,13 @@ int service_allocate(struct call *c, struct json *service, const struct json *ol
 		json_del(spec, "clusterIPs");
 		return 0;
 	}
-	if (take_address(a, c, spec, slice_is(json_get_str(old_spec, "type"), "ExternalName") ? NULL : old_spec, err) != 0)
+	if (take_address(a, c, spec, slice_is(json_get_str(old_spec, "type"), "ExternalName") ? NULL : old_spec, err) !=
+	        0)
 		return err->code;
-	bool node_ports = slice_is(type, "NodePort") ||
-		(slice_is(type, "LoadBalancer") && json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
-	JSON_FOREACH(p, json_get(spec, "ports"))
-	{
+	bool node_ports =
+	        slice_is(type, "NodePort") ||
+	        (slice_is(type, "LoadBalancer") && json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
+	JSON_FOREACH (p, json_get(spec, "ports")) {
 		if (!node_ports && slice_is(type, "ClusterIP"))
 			json_del(p, "nodePort");
 		else if (node_ports && take_port(a, c, p, old_spec, err) != 0)

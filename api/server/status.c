@@ -49,22 +49,25 @@ static const char *resource_label(const struct resource *r, char *buf, size_t si
 int status_not_found(struct err *err, const struct resource *r, struct slice name)
 {
 	char label[256];
-	return err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found", resource_label(r, label, sizeof label), SLICE_FMT(name));
+	return err_set(
+	        err, ERR_NOT_FOUND, "%s \"%.*s\" not found", resource_label(r, label, sizeof label), SLICE_FMT(name));
 }
 
 int status_exists(struct err *err, const struct resource *r, struct slice name)
 {
 	char label[256];
-	return err_set(err, ERR_EXISTS, "%s \"%.*s\" already exists", resource_label(r, label, sizeof label), SLICE_FMT(name));
+	return err_set(
+	        err, ERR_EXISTS, "%s \"%.*s\" already exists", resource_label(r, label, sizeof label), SLICE_FMT(name));
 }
 
 int status_conflict(struct err *err, const struct resource *r, struct slice name)
 {
 	char label[256];
 	return err_set(err, ERR_CONFLICT,
-		"Operation cannot be fulfilled on %s \"%.*s\": the object has been modified; please apply your changes to the "
-		"latest version and try again",
-		resource_label(r, label, sizeof label), SLICE_FMT(name));
+	        "Operation cannot be fulfilled on %s \"%.*s\": the object has been modified; please apply your changes "
+	        "to the "
+	        "latest version and try again",
+	        resource_label(r, label, sizeof label), SLICE_FMT(name));
 }
 
 static struct json *causes_of(struct arena *a, const struct field_errors *errors)
@@ -80,7 +83,8 @@ static struct json *causes_of(struct arena *a, const struct field_errors *errors
 	return causes;
 }
 
-void call_respond_invalid(struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors)
+void call_respond_invalid(
+        struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors)
 {
 	struct arena *a = &c->arena;
 	struct strbuf m = STRBUF_INIT;

@@ -1,6 +1,6 @@
-/* What the server owns in an object, whatever the client sent: identity, times, generation, and which half of an object a
- * write may touch. Upstream keeps this in a strategy per kind; the differences between kinds are few enough to stand here.
- * See write_int.h. */
+/* What the server owns in an object, whatever the client sent: identity, times, generation, and which half of an object
+ * a write may touch. Upstream keeps this in a strategy per kind; the differences between kinds are few enough to stand
+ * here. See write_int.h. */
 #include "api/server/write_int.h"
 
 #include "base/base64.h"
@@ -13,7 +13,8 @@ const char *strategy_time(struct arena *a, int64_t plus_s)
 	time_t t = time(NULL) + (time_t)plus_s;
 	struct tm tm;
 	gmtime_r(&t, &tm);
-	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	return arena_printf(a, "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+	        tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 const char *strategy_uid(struct arena *a)
@@ -23,8 +24,8 @@ const char *strategy_uid(struct arena *a)
 		memset(b, 0, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 9562 section 5.4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	return arena_printf(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
-		b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	return arena_printf(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
+	        b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 /* ---- kinds with a habit of their own ---- */
@@ -36,8 +37,8 @@ static void secret_string_data(struct arena *a, struct json *object)
 	if (!json_is(plain, JSON_OBJECT))
 		return;
 	struct json *data = json_need(a, object, "data", JSON_OBJECT);
-	JSON_FOREACH(it, plain)
-	json_set_slice(a, data, it->key, json_new_str(a, base64_encode(a, json_str(it))));
+	JSON_FOREACH (it, plain)
+		json_set_slice(a, data, it->key, json_new_str(a, base64_encode(a, json_str(it))));
 	json_del(object, "stringData");
 }
 
@@ -66,8 +67,7 @@ static const char *pod_qos(const struct json *spec)
 	bool any = false, guaranteed = true;
 	static const char *const lists[] = {"containers", "initContainers"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(it, json_get(spec, lists[i]))
-		{
+		JSON_FOREACH (it, json_get(spec, lists[i])) {
 			struct json *r = json_get(it, "resources");
 			any = any || has_any(r, "requests") || has_any(r, "limits");
 			guaranteed = guaranteed && is_guaranteed(it);
@@ -124,7 +124,8 @@ static void generate_name(struct arena *a, struct json *meta)
 	json_set_cstr(a, meta, "name", arena_printf(a, "%.*s%s", SLICE_FMT(base), suffix));
 }
 
-static const char *const server_owned[] = {"resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"};
+static const char *const server_owned[] = {
+        "resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"};
 
 void strategy_prepare_create(struct call *c, const struct resource *r, struct json *object)
 {
@@ -141,7 +142,8 @@ void strategy_prepare_create(struct call *c, const struct resource *r, struct js
 		json_set_int(a, meta, "generation", 1);
 	else
 		json_del(meta, "generation");
-	if (resource_sub_find(r, SLICE("status")) && json_get(object, "status") && !is_core(r, "nodes") && !is_core(r, "persistentvolumes"))
+	if (resource_sub_find(r, SLICE("status")) && json_get(object, "status") && !is_core(r, "nodes") &&
+	        !is_core(r, "persistentvolumes"))
 		json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	if (is_core(r, "pods"))
 		pod_create(a, object);
@@ -164,8 +166,8 @@ static void keep(struct arena *a, struct json *to, const struct json *from, cons
 
 static void keep_metadata(struct arena *a, struct json *meta, const struct json *old)
 {
-	static const char *const kept[] = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
-		"generation", "selfLink", "generateName", "namespace", "name"};
+	static const char *const kept[] = {"uid", "creationTimestamp", "deletionTimestamp",
+	        "deletionGracePeriodSeconds", "generation", "selfLink", "generateName", "namespace", "name"};
 	for (size_t i = 0; i < COUNT_OF(kept); i++)
 		keep(a, meta, old, kept[i]);
 	json_del(meta, "resourceVersion");
@@ -185,15 +187,14 @@ static void keep_all_but(struct arena *a, struct json *object, const struct json
 		if (!is_head(it->key) && !slice_is(it->key, changed))
 			json_remove(object, it);
 	}
-	JSON_FOREACH(it, old)
-	if (!is_head(it->key) && !slice_is(it->key, changed))
-		json_set_slice(a, object, it->key, json_copy(a, it));
+	JSON_FOREACH (it, old)
+		if (!is_head(it->key) && !slice_is(it->key, changed))
+			json_set_slice(a, object, it->key, json_copy(a, it));
 }
 
 static bool same_but_status_and_metadata(const struct json *x, const struct json *y)
 {
-	JSON_FOREACH(it, x)
-	{
+	JSON_FOREACH (it, x) {
 		if (is_head(it->key) || slice_is(it->key, "status"))
 			continue;
 		struct json *other = json_get_slice(y, it->key);
@@ -208,11 +209,13 @@ static bool spec_changed(const struct json *object, const struct json *old)
 	return !same_but_status_and_metadata(object, old) || !same_but_status_and_metadata(old, object);
 }
 
-void strategy_prepare_update(struct call *c, const struct resource *r, const char *sub, struct json *object, const struct json *old)
+void strategy_prepare_update(
+        struct call *c, const struct resource *r, const char *sub, struct json *object, const struct json *old)
 {
 	struct arena *a = &c->arena;
 	struct json *meta = json_need(a, object, "metadata", JSON_OBJECT), *old_meta = json_get(old, "metadata");
-	bool status = strcmp(sub, "status") == 0, finalize = strcmp(sub, "finalize") == 0, approval = strcmp(sub, "approval") == 0;
+	bool status = strcmp(sub, "status") == 0, finalize = strcmp(sub, "finalize") == 0,
+	     approval = strcmp(sub, "approval") == 0;
 	keep_metadata(a, meta, old_meta);
 	if (status || approval)
 		keep_all_but(a, object, old, "status");

@@ -1,5 +1,5 @@
-/* Subresources that are more than a plain write of a part: scale, binding, eviction, token. status, finalize and approval
- * go the way of updates; log, exec and their like are in connect.c. */
+/* Subresources that are more than a plain write of a part: scale, binding, eviction, token. status, finalize and
+ * approval go the way of updates; log, exec and their like are in connect.c. */
 #include "api/server/write_int.h"
 
 #include "api/machinery/patch.h"
@@ -93,8 +93,8 @@ static const char *selector_text(struct arena *a, const struct json *object)
 	struct strbuf out = STRBUF_INIT;
 	if (!labels && !json_get(selector, "matchExpressions"))
 		labels = selector; /* replication controllers have bare labels */
-	JSON_FOREACH(it, labels)
-	strbuf_addf(&out, "%s%.*s=%.*s", out.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
+	JSON_FOREACH (it, labels)
+		strbuf_addf(&out, "%s%.*s=%.*s", out.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
 	char *text = arena_strdup(a, strbuf_cstr(&out));
 	strbuf_release(&out);
 	return text;
@@ -103,7 +103,8 @@ static const char *selector_text(struct arena *a, const struct json *object)
 static struct json *scale_of(struct arena *a, const struct json *object, int64_t revision)
 {
 	static const char *const kept[] = {"name", "namespace", "uid", "creationTimestamp"};
-	struct json *s = json_new(a, JSON_OBJECT), *meta = json_new(a, JSON_OBJECT), *from = json_get(object, "metadata");
+	struct json *s = json_new(a, JSON_OBJECT), *meta = json_new(a, JSON_OBJECT),
+	            *from = json_get(object, "metadata");
 	json_set_cstr(a, s, "kind", "Scale");
 	json_set_cstr(a, s, "apiVersion", "autoscaling/v1");
 	for (size_t i = 0; i < COUNT_OF(kept); i++)
@@ -111,7 +112,8 @@ static struct json *scale_of(struct arena *a, const struct json *object, int64_t
 			json_set_str(a, meta, kept[i], json_get_str(from, kept[i]));
 	json_set_cstr(a, meta, "resourceVersion", arena_printf(a, "%" PRId64, revision));
 	json_set(a, s, "metadata", meta);
-	json_set_int(a, json_need(a, s, "spec", JSON_OBJECT), "replicas", json_int(json_path(object, "spec", "replicas", NULL), 1));
+	json_set_int(a, json_need(a, s, "spec", JSON_OBJECT), "replicas",
+	        json_int(json_path(object, "spec", "replicas", NULL), 1));
 	struct json *status = json_need(a, s, "status", JSON_OBJECT);
 	json_set_int(a, status, "replicas", json_int(json_path(object, "status", "replicas", NULL), 0));
 	json_set_cstr(a, status, "selector", selector_text(a, object));
@@ -143,10 +145,13 @@ static struct json *scale_wanted(struct change *k, struct json *object, struct e
 		return NULL;
 	if (slice_starts(c->content_type, "application/json-patch+json"))
 		return patch_json_apply(&c->arena, &scale, patch, err) == 0 ? scale : NULL;
-	if (patch->type == JSON_OBJECT && (slice_starts(c->content_type, "application/merge-patch+json") ||
-						  slice_starts(c->content_type, "application/strategic-merge-patch+json")))
+	if (patch->type == JSON_OBJECT &&
+	        (slice_starts(c->content_type, "application/merge-patch+json") ||
+	                slice_starts(c->content_type, "application/strategic-merge-patch+json")))
 		return patch_merge_apply(&c->arena, scale, patch);
-	err_set(err, ERR_MEDIA_TYPE, "accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json");
+	err_set(err, ERR_MEDIA_TYPE,
+	        "accepted media types include: application/json-patch+json, application/merge-patch+json, "
+	        "application/strategic-merge-patch+json");
 	return NULL;
 }
 
@@ -162,8 +167,10 @@ static int scale_apply(struct change *k, struct json *object, struct err *err)
 		return status_conflict(err, c->route.resource, c->route.name);
 	int64_t replicas = json_int(json_path(scale, "spec", "replicas", NULL), 0);
 	if (replicas < 0)
-		return err_set(err, ERR_INVALID_OBJECT, "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64 ": must be greater than or equal to 0",
-			SLICE_FMT(c->route.name), replicas);
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64
+		        ": must be greater than or equal to 0",
+		        SLICE_FMT(c->route.name), replicas);
 	json_set_int(&c->arena, json_need(&c->arena, object, "spec", JSON_OBJECT), "replicas", replicas);
 	return 0;
 }
@@ -189,10 +196,11 @@ static void scale(struct call *c)
 
 static void set_scheduled(struct arena *a, struct json *object)
 {
-	struct json *list = json_need(a, json_need(a, object, "status", JSON_OBJECT), "conditions", JSON_ARRAY), *found = NULL;
-	JSON_FOREACH(it, list)
-	if (slice_is(json_get_str(it, "type"), "PodScheduled"))
-		found = it;
+	struct json *list = json_need(a, json_need(a, object, "status", JSON_OBJECT), "conditions", JSON_ARRAY),
+	            *found = NULL;
+	JSON_FOREACH (it, list)
+		if (slice_is(json_get_str(it, "type"), "PodScheduled"))
+			found = it;
 	if (found && slice_is(json_get_str(found, "status"), "True"))
 		return;
 	if (found)
@@ -213,14 +221,22 @@ static int binding_apply(struct change *k, struct json *object, struct err *err)
 	struct json *spec = json_need(a, object, "spec", JSON_OBJECT);
 	struct slice bound = json_get_str(spec, "nodeName");
 	if (json_path(object, "metadata", "deletionTimestamp", NULL))
-		return err_set(err, ERR_CONFLICT, "Operation cannot be fulfilled on pods/binding \"%.*s\": pod %.*s is being deleted, cannot be assigned to a host", SLICE_FMT(c->route.name), SLICE_FMT(c->route.name));
+		return err_set(err, ERR_CONFLICT,
+		        "Operation cannot be fulfilled on pods/binding \"%.*s\": pod %.*s is being deleted, cannot be "
+		        "assigned to a host",
+		        SLICE_FMT(c->route.name), SLICE_FMT(c->route.name));
 	if (bound.len)
-		return err_set(err, ERR_CONFLICT, "Operation cannot be fulfilled on pods/binding \"%.*s\": pod %.*s is already assigned to node \"%.*s\"", SLICE_FMT(c->route.name), SLICE_FMT(c->route.name), SLICE_FMT(bound));
+		return err_set(err, ERR_CONFLICT,
+		        "Operation cannot be fulfilled on pods/binding \"%.*s\": pod %.*s is already assigned to node "
+		        "\"%.*s\"",
+		        SLICE_FMT(c->route.name), SLICE_FMT(c->route.name), SLICE_FMT(bound));
 	if (!node.len)
-		return err_set(err, ERR_INVALID_OBJECT, "Binding \"%.*s\" is invalid: target.name: Required value", SLICE_FMT(c->route.name));
+		return err_set(err, ERR_INVALID_OBJECT, "Binding \"%.*s\" is invalid: target.name: Required value",
+		        SLICE_FMT(c->route.name));
 	json_set_str(a, spec, "nodeName", node);
-	JSON_FOREACH(it, json_path(k->body, "metadata", "annotations", NULL))
-	json_set_slice(a, json_need(a, json_get(object, "metadata"), "annotations", JSON_OBJECT), it->key, json_copy(a, it));
+	JSON_FOREACH (it, json_path(k->body, "metadata", "annotations", NULL))
+		json_set_slice(a, json_need(a, json_get(object, "metadata"), "annotations", JSON_OBJECT), it->key,
+		        json_copy(a, it));
 	set_scheduled(a, object);
 	return 0;
 }
@@ -256,7 +272,8 @@ static void eviction_now(struct call *c)
 		call_respond_err(c, &err);
 		return;
 	}
-	struct cache_resource *budgets = cache_resource(c->server->cache, resource_find(SLICE("policy"), SLICE("v1"), SLICE("poddisruptionbudgets")));
+	struct cache_resource *budgets = cache_resource(
+	        c->server->cache, resource_find(SLICE("policy"), SLICE("v1"), SLICE("poddisruptionbudgets")));
 	struct json *pod = json_parse(&c->arena, object_text(o), NULL, &err);
 	for (struct omap_node *n = budgets->objects.head[0]; n; n = omap_next(n)) {
 		struct object *b = n->value;
@@ -265,8 +282,9 @@ static void eviction_now(struct call *c)
 		if (!slice_eq(object_namespace(b), c->route.ns))
 			continue;
 		struct json *budget = json_parse(&c->arena, object_text(b), NULL, NULL);
-		if (label_selector_from_json(&c->arena, json_path(budget, "spec", "selector", NULL), &selector, &nothing, NULL) != 0 || nothing ||
-			!label_selector_matches_tree(&selector, json_path(pod, "metadata", "labels", NULL)))
+		if (label_selector_from_json(
+		            &c->arena, json_path(budget, "spec", "selector", NULL), &selector, &nothing, NULL) != 0 ||
+		        nothing || !label_selector_matches_tree(&selector, json_path(pod, "metadata", "labels", NULL)))
 			continue;
 		if (json_int(json_path(budget, "status", "disruptionsAllowed", NULL), 0) > 0)
 			continue;
@@ -275,7 +293,8 @@ static void eviction_now(struct call *c)
 		return;
 	}
 	struct json *eviction = NULL;
-	if (c->body.len && !(eviction = body_read(c, resource_kind_type(SLICE("policy/v1"), SLICE("Eviction")), "Eviction", "policy/v1", &err))) {
+	if (c->body.len && !(eviction = body_read(c, resource_kind_type(SLICE("policy/v1"), SLICE("Eviction")),
+	                             "Eviction", "policy/v1", &err))) {
 		call_respond_err(c, &err);
 		return;
 	}

@@ -22,7 +22,8 @@ static int bind_to(struct call *c, const struct json *ref, struct json *claim, s
 	struct slice kind = json_get_str(ref, "kind"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
 	const char *plural = bound_plural(kind);
 	if (!plural)
-		return err_set(err, ERR_INVAL, "cannot bind token to object of type %.*s: only Pod and Secret", SLICE_FMT(kind));
+		return err_set(err, ERR_INVAL, "cannot bind token to object of type %.*s: only Pod and Secret",
+		        SLICE_FMT(kind));
 	struct slice key = slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name)));
 	const struct resource *r = resource_find(SLICE(""), SLICE("v1"), slice_of(plural));
 	struct object *o = cache_get(cache_resource(c->server->cache, r), key);
@@ -30,7 +31,9 @@ static int bind_to(struct call *c, const struct json *ref, struct json *claim, s
 		return status_not_found(err, r, name);
 	struct slice have = object_span(o, o->uid);
 	if (uid.len && !slice_eq(uid, have))
-		return err_set(err, ERR_CONFLICT, "the UID in the bound object reference (%.*s) does not match the UID in record (%.*s)", SLICE_FMT(uid), SLICE_FMT(have));
+		return err_set(err, ERR_CONFLICT,
+		        "the UID in the bound object reference (%.*s) does not match the UID in record (%.*s)",
+		        SLICE_FMT(uid), SLICE_FMT(have));
 	struct json *v = json_new(&c->arena, JSON_OBJECT);
 	json_set_str(&c->arena, v, "name", name);
 	json_set_str(&c->arena, v, "uid", have);
@@ -38,7 +41,8 @@ static int bind_to(struct call *c, const struct json *ref, struct json *claim, s
 	return 0;
 }
 
-static struct json *claims_of(struct call *c, const struct json *spec, const struct object *account, int64_t seconds, struct err *err)
+static struct json *claims_of(
+        struct call *c, const struct json *spec, const struct object *account, int64_t seconds, struct err *err)
 {
 	struct arena *a = &c->arena;
 	struct json *claims = json_new(a, JSON_OBJECT), *k = json_new(a, JSON_OBJECT), *sa = json_new(a, JSON_OBJECT);
@@ -64,7 +68,8 @@ static struct json *claims_of(struct call *c, const struct json *spec, const str
 		return NULL;
 	json_set(a, claims, "kubernetes.io", k);
 	json_set_int(a, claims, "nbf", now);
-	json_set_cstr(a, claims, "sub", arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(c->route.name)));
+	json_set_cstr(a, claims, "sub",
+	        arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(c->route.name)));
 	return claims;
 }
 
@@ -78,7 +83,10 @@ static void token_now(struct call *c)
 	if (!account) {
 		status_not_found(&err, c->route.resource, c->route.name);
 	} else if (seconds < TOKEN_S_MIN || seconds > TOKEN_S_LIMIT) {
-		err_set(&err, ERR_INVALID_OBJECT, "TokenRequest is invalid: spec.expirationSeconds: Invalid value: %" PRId64 ": may not specify a duration less than 10 minutes or larger than 2^30 seconds", seconds);
+		err_set(&err, ERR_INVALID_OBJECT,
+		        "TokenRequest is invalid: spec.expirationSeconds: Invalid value: %" PRId64
+		        ": may not specify a duration less than 10 minutes or larger than 2^30 seconds",
+		        seconds);
 	} else {
 		struct json *claims = claims_of(c, spec, account, seconds, &err);
 		if (claims) {

@@ -31,11 +31,14 @@ static bool content_is(struct call *c, const char *type)
 static int refuse_patch_type(struct call *c, struct err *err)
 {
 	if (content_is(c, "application/apply-patch+yaml") || content_is(c, "application/apply-patch+cbor"))
-		return err_set(err, ERR_MEDIA_TYPE, "server-side apply is not built yet: use client-side apply (kubectl apply without --server-side)");
+		return err_set(err, ERR_MEDIA_TYPE,
+		        "server-side apply is not built yet: use client-side apply (kubectl apply without "
+		        "--server-side)");
 	return err_set(err, ERR_MEDIA_TYPE,
-		"the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
-		"application/merge-patch+json%s",
-		c->route.resource->is_custom ? "" : ", application/strategic-merge-patch+json");
+	        "the body of the request was in an unknown format - accepted media types include: "
+	        "application/json-patch+json, "
+	        "application/merge-patch+json%s",
+	        c->route.resource->is_custom ? "" : ", application/strategic-merge-patch+json");
 }
 
 static struct json *patched(struct call *c, struct json *old, struct err *err)
@@ -72,7 +75,7 @@ static int decode_patched(struct call *c, struct json *object, struct err *err)
 		return 0;
 	decode_problems_init(&problems, &c->arena);
 	if (decode_validation_parse(call_param(c, "fieldValidation"), &validation, err) != 0 ||
-		decode_object(&c->arena, object, r->type, 0, &problems, err) != 0)
+	        decode_object(&c->arena, object, r->type, 0, &problems, err) != 0)
 		return err->code;
 	if (decode_problems_judge(&problems, validation, err) != 0)
 		return err->code;
@@ -90,23 +93,31 @@ static struct json *wanted(struct call *c, struct json *old, struct err *err)
 	return object && decode_patched(c, object, err) == 0 ? object : NULL;
 }
 
-static int check_identity(struct call *c, struct json *object, const struct object *old, bool *named_version, struct err *err)
+static int check_identity(
+        struct call *c, struct json *object, const struct object *old, bool *named_version, struct err *err)
 {
 	struct json *meta = json_get(object, "metadata");
-	struct slice name = json_get_str(meta, "name"), ns = json_get_str(meta, "namespace"), uid = json_get_str(meta, "uid");
+	struct slice name = json_get_str(meta, "name"), ns = json_get_str(meta, "namespace"),
+	             uid = json_get_str(meta, "uid");
 	struct slice version = json_get_str(meta, "resourceVersion");
 	int64_t revision;
 	*named_version = version.len && !slice_is(version, "0");
 	if (name.len && !slice_eq(name, c->route.name))
-		return err_set(err, ERR_INVAL, "the name of the object (%.*s) does not match the name on the URL (%.*s)", SLICE_FMT(name), SLICE_FMT(c->route.name));
+		return err_set(err, ERR_INVAL,
+		        "the name of the object (%.*s) does not match the name on the URL (%.*s)", SLICE_FMT(name),
+		        SLICE_FMT(c->route.name));
 	if (ns.len && c->route.resource->namespaced && !slice_eq(ns, c->route.ns))
-		return err_set(err, ERR_INVAL, "the namespace of the object (%.*s) does not match the namespace on the request (%.*s)", SLICE_FMT(ns), SLICE_FMT(c->route.ns));
+		return err_set(err, ERR_INVAL,
+		        "the namespace of the object (%.*s) does not match the namespace on the request (%.*s)",
+		        SLICE_FMT(ns), SLICE_FMT(c->route.ns));
 	if (*named_version && (!slice_to_i64(version, &revision) || revision != old->revision))
 		return status_conflict(err, c->route.resource, c->route.name);
 	struct slice old_uid = object_span(old, old->uid);
 	if (uid.len && old_uid.len && !slice_eq(uid, old_uid))
-		return err_set(err, ERR_CONFLICT, "Operation cannot be fulfilled on %s \"%.*s\": Precondition failed: UID in precondition: %.*s, UID in object meta: %.*s",
-			c->route.resource->plural, SLICE_FMT(c->route.name), SLICE_FMT(uid), SLICE_FMT(old_uid));
+		return err_set(err, ERR_CONFLICT,
+		        "Operation cannot be fulfilled on %s \"%.*s\": Precondition failed: UID in precondition: %.*s, "
+		        "UID in object meta: %.*s",
+		        c->route.resource->plural, SLICE_FMT(c->route.name), SLICE_FMT(uid), SLICE_FMT(old_uid));
 	return 0;
 }
 
@@ -154,7 +165,8 @@ static bool may_go(const struct resource *r, const struct json *object)
 static bool unchanged(const struct update *u)
 {
 	struct rcbuf *text = object_finish(strbuf_slice(&u->write.text), u->write.old->revision);
-	bool same = text->len == u->write.old->json->len && memcmp(text->data, u->write.old->json->data, text->len) == 0;
+	bool same =
+	        text->len == u->write.old->json->len && memcmp(text->data, u->write.old->json->data, text->len) == 0;
 	rcbuf_unref(text);
 	return same;
 }

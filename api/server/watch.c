@@ -5,16 +5,15 @@
  *     start -> (initial events) -> live -> ended
  *
  * start      parameters are checked, the cache is awaited at the revision asked for
- * initial    resourceVersion "" or "0", or sendInitialEvents: the present objects go out as ADDED, from references taken
- *            at the start; with sendInitialEvents a bookmark marked k8s.io/initial-events-end follows
- * live       events of the resource's ring, filtered; an object that comes to match is ADDED, one that ceases to is
- *            DELETED
- * ended      the time is up, the client went away, or it was too slow and fell out of the ring: then an ERROR event with a
- *            410 Status is the last thing it reads
+ * initial    resourceVersion "" or "0", or sendInitialEvents: the present objects go out as ADDED, from references
+ * taken at the start; with sendInitialEvents a bookmark marked k8s.io/initial-events-end follows live       events of
+ * the resource's ring, filtered; an object that comes to match is ADDED, one that ceases to is DELETED ended      the
+ * time is up, the client went away, or it was too slow and fell out of the ring: then an ERROR event with a 410 Status
+ * is the last thing it reads
  *
- * Output is pulled: pump() writes while the connection takes it and stops otherwise; the ring is the queue, so a thousand
- * watchers cost one copy of the events. A JSON frame is made once for all watchers that are sent the same event; of large
- * objects, and of the initial ones, it is a short head, the object's shared bytes, and a tail. */
+ * Output is pulled: pump() writes while the connection takes it and stops otherwise; the ring is the queue, so a
+ * thousand watchers cost one copy of the events. A JSON frame is made once for all watchers that are sent the same
+ * event; of large objects, and of the initial ones, it is a short head, the object's shared bytes, and a tail. */
 #include "api/server/server_int.h"
 
 #include "api/machinery/transcode.h"
@@ -41,7 +40,7 @@ struct watch {
 	struct object **initial; /* references, from `initial_next` on */
 	size_t initial_count;
 	size_t initial_next;
-	int64_t start; /* revision asked for; 0: present state first */
+	int64_t start;    /* revision asked for; 0: present state first */
 	int64_t revision; /* everything up to here was written */
 	bool bookmarks;
 	bool mark_initial_end;
@@ -134,7 +133,8 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	if (c->transport->event)
 		return c->transport->event(c, type, text);
 	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF)
-		return w->initial || text->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, text) : frame_json_shared(w, type, text);
+		return w->initial || text->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, text)
+		                                                        : frame_json_shared(w, type, text);
 	struct strbuf shaped = STRBUF_INIT;
 	shape_object(w, &shaped, (struct slice){text->data, text->len});
 	rcbuf_unref(text);
@@ -148,13 +148,15 @@ static void frame_bookmark(struct watch *w, bool initial_end)
 	const struct resource *r = w->call->route.resource;
 	struct strbuf text = STRBUF_INIT;
 	if (w->call->shape == SHAPE_TABLE)
-		strbuf_addf(&text, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"columnDefinitions\":null,\"rows\":[],\"metadata\":{");
+		strbuf_addf(&text, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/"
+		                   "v1\",\"columnDefinitions\":null,\"rows\":[],\"metadata\":{");
 	else if (w->call->shape == SHAPE_PARTIAL)
-		strbuf_addf(&text, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
+		strbuf_addf(
+		        &text, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
 	else
 		strbuf_addf(&text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{", r->kind, r->api_version);
 	strbuf_addf(&text, "\"resourceVersion\":\"%" PRId64 "\"%s}}", w->revision,
-		initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	        initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
 	frame_text(w, "BOOKMARK", strbuf_slice(&text));
 	strbuf_release(&text);
 }
@@ -204,7 +206,8 @@ static void end(struct watch *w)
 static void end_too_slow(struct watch *w)
 {
 	struct err err = ERR_INIT;
-	err_set(&err, ERR_COMPACTED, "too old resource version: %" PRId64 " (%" PRId64 ")", w->revision, w->cr->horizon);
+	err_set(&err, ERR_COMPACTED, "too old resource version: %" PRId64 " (%" PRId64 ")", w->revision,
+	        w->cr->horizon);
 	frame_error(w, &err);
 	end(w);
 }
@@ -288,12 +291,12 @@ static void wake(struct cache_watcher *cw)
 void watches_tick(struct api_server *s)
 {
 	uint64_t now = loop_now_ms(s->loop);
-	LIST_FOREACH(it, &s->watches)
-	{
+	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, in_server);
 		if (now >= w->end_at_ms) {
 			end(w);
-		} else if (w->bookmarks && now >= w->bookmark_at_ms && !w->initial && !w->mark_initial_end && !w->watcher.told) {
+		} else if (w->bookmarks && now >= w->bookmark_at_ms && !w->initial && !w->mark_initial_end &&
+		           !w->watcher.told) {
 			w->revision = cache_revision(s->cache);
 			frame_bookmark(w, false);
 			w->bookmark_at_ms = now + BOOKMARK_S * 1000;
@@ -309,7 +312,7 @@ static void take_present(struct watch *w)
 	const char *text = w->filter.ns.len ? arena_printf(&w->call->arena, "%.*s/", SLICE_FMT(w->filter.ns)) : "";
 	struct slice prefix = slice_of(text);
 	for (struct omap_node *n = omap_seek(&w->cr->objects, prefix);
-		n && n->key.len >= prefix.len && memcmp(n->key.ptr, prefix.ptr, prefix.len) == 0; n = omap_next(n)) {
+	        n && n->key.len >= prefix.len && memcmp(n->key.ptr, prefix.ptr, prefix.len) == 0; n = omap_next(n)) {
 		struct object *o = n->value;
 		if (!object_matches(o, &w->filter, w->cr->resource))
 			continue;
@@ -336,7 +339,8 @@ static void start_now(struct call *c)
 	w->revision = from;
 	if (!cache_watch_from(w->cr, &w->watcher, from)) {
 		struct err err = ERR_INIT;
-		err_set(&err, ERR_COMPACTED, "too old resource version: %" PRId64 " (%" PRId64 ")", from, w->cr->horizon);
+		err_set(&err, ERR_COMPACTED, "too old resource version: %" PRId64 " (%" PRId64 ")", from,
+		        w->cr->horizon);
 		call_stream_begin(c, 200, stream_type(c));
 		frame_error(w, &err);
 		call_stream_end(c);
@@ -354,7 +358,6 @@ static void start_now(struct call *c)
 	pump(w);
 }
 
-
 static int parse_start(struct call *c, struct watch *w, struct err *err)
 {
 	struct slice version = call_param(c, "resourceVersion"), match = call_param(c, "resourceVersionMatch");
@@ -362,11 +365,16 @@ static int parse_start(struct call *c, struct watch *w, struct err *err)
 	uint64_t number = 0, limit_s = 0;
 	w->bookmarks = call_param_bool(c, "allowWatchBookmarks");
 	if (version.len && (!slice_to_u64(version, &number) || number > INT64_MAX))
-		return err_set(err, ERR_INVAL, "resourceVersion: Invalid value: \"%.*s\": must be an unsigned integer", SLICE_FMT(version));
+		return err_set(err, ERR_INVAL, "resourceVersion: Invalid value: \"%.*s\": must be an unsigned integer",
+		        SLICE_FMT(version));
 	if (initial.len && !slice_is(match, "NotOlderThan"))
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+		        "NotOlderThan");
 	if (match.len && !initial.len)
-		return err_set(err, ERR_INVAL, "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+		return err_set(err, ERR_INVAL,
+		        "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+		        "sendInitialEvents is provided");
 	if (call_param_bool(c, "sendInitialEvents")) {
 		w->mark_initial_end = w->bookmarks;
 		w->start = 0;
@@ -376,7 +384,8 @@ static int parse_start(struct call *c, struct watch *w, struct err *err)
 		w->start = (int64_t)number;
 	}
 	if (timeout.len && !slice_to_u64(timeout, &limit_s))
-		return err_set(err, ERR_INVAL, "timeoutSeconds: Invalid value: \"%.*s\": must be a non-negative integer", SLICE_FMT(timeout));
+		return err_set(err, ERR_INVAL,
+		        "timeoutSeconds: Invalid value: \"%.*s\": must be a non-negative integer", SLICE_FMT(timeout));
 	if (!limit_s)
 		limit_s = TIME_LIMIT_MIN_S + (uint64_t)random() % TIME_LIMIT_MIN_S;
 	w->end_at_ms = loop_now_ms(c->server->loop) + limit_s * 1000;
@@ -401,14 +410,15 @@ void api_watch(struct call *c)
 	w->filter.name = c->route.name;
 	c->handler_data = w;
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &w->filter.labels, &err) != 0 ||
-		field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &w->filter.fields, &err) != 0 ||
-		object_filter_check(&w->filter, c->route.resource->storage, &err) != 0 || parse_start(c, w, &err) != 0) {
+	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &w->filter.fields, &err) != 0 ||
+	        object_filter_check(&w->filter, c->route.resource->storage, &err) != 0 ||
+	        parse_start(c, w, &err) != 0) {
 		call_respond_err(c, &err);
 		return;
 	}
 	if (w->start > store_revision(c->server->store)) {
-		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64, w->start,
-			store_revision(c->server->store));
+		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64,
+		        w->start, store_revision(c->server->store));
 		call_respond_err(c, &err);
 		return;
 	}

@@ -43,15 +43,18 @@ void write_submit(struct write *w, const struct resource *r, struct slice ns, st
 	resource_storage_key(&key, r, ns, name);
 	struct slice k = {arena_memdup(&c->arena, key.data, key.len), key.len};
 	strbuf_release(&key);
-	w->compare = (struct store_compare){
-		.keys = {.key = k}, .target = STORE_TARGET_MOD, .result = STORE_EQUAL, .number = w->old ? w->old->revision : 0};
+	w->compare = (struct store_compare){.keys = {.key = k},
+	        .target = STORE_TARGET_MOD,
+	        .result = STORE_EQUAL,
+	        .number = w->old ? w->old->revision : 0};
 	if (w->kind == WRITE_PUT)
 		w->op = (struct store_op){.type = STORE_OP_PUT, .put = {.key = k, .value = strbuf_slice(&w->text)}};
 	else
 		w->op = (struct store_op){.type = STORE_OP_DELETE, .del = {.keys = {.key = k}}};
 	w->request = (struct store_request){.type = STORE_REQUEST_OP, .loop = c->server->loop, .done = request_done};
 	w->request.op.type = STORE_OP_TXN;
-	w->request.op.txn = (struct store_txn){.compares = &w->compare, .n_compares = 1, .success = &w->op, .n_success = 1};
+	w->request.op.txn =
+	        (struct store_txn){.compares = &w->compare, .n_compares = 1, .success = &w->op, .n_success = 1};
 	call_ref(c);
 	store_submit(c->server->store, &w->request);
 }

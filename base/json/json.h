@@ -20,11 +20,11 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSO
 
 struct json {
 	struct json *next; /* sibling */
-	struct slice key; /* member name, inside an object */
+	struct slice key;  /* member name, inside an object */
 	enum json_type type;
 	bool boolean;
-	uint32_t count; /* children */
-	struct slice text; /* string bytes (may hold zero bytes) or number text */
+	uint32_t count;     /* children */
+	struct slice text;  /* string bytes (may hold zero bytes) or number text */
 	struct json *first; /* children in order */
 	struct json *last;
 };
@@ -43,8 +43,7 @@ struct json_parse_options {
 /* Parses one value with nothing but white space around it. Returns NULL with ERR_INVAL and "offset N: what" when the
  * text is not JSON, is not UTF-8 or nests deeper than JSON_DEPTH_MAX. The text is copied: it may be freed after.
  * `opts` NULL: duplicate names are an error. */
-struct json *json_parse(
-	struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err);
+struct json *json_parse(struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err);
 
 /* ---- reading: all accept NULL and the wrong type and then answer "absent" ---- */
 struct json *json_get(const struct json *obj, const char *key);
@@ -65,7 +64,7 @@ static inline bool json_is(const struct json *v, enum json_type t)
 	return v && v->type == t;
 }
 bool json_equal(const struct json *a, const struct json *b); /* member order ignored, numbers by value */
-const char *json_type_name(enum json_type t); /* "string", "object", ... */
+const char *json_type_name(enum json_type t);                /* "string", "object", ... */
 
 /* ---- making and changing: text arguments are copied into the arena unless the name says borrow ---- */
 struct json *json_new(struct arena *a, enum json_type type);
@@ -74,7 +73,7 @@ struct json *json_new_cstr(struct arena *a, const char *s);
 struct json *json_new_int(struct arena *a, int64_t v);
 struct json *json_new_bool(struct arena *a, bool v);
 struct json *json_new_number(struct arena *a, struct slice text); /* text must be a JSON number */
-struct json *json_copy(struct arena *a, const struct json *v); /* deep */
+struct json *json_copy(struct arena *a, const struct json *v);    /* deep */
 
 /* Sets a member: replaces in place or appends. `value` must not be linked anywhere else. Returns value. */
 struct json *json_set(struct arena *a, struct json *obj, const char *key, struct json *value);
@@ -89,10 +88,10 @@ bool json_del(struct json *obj, const char *key);
 bool json_del_slice(struct json *obj, struct slice key);
 void json_append(struct json *array, struct json *value);
 void json_insert(struct json *array, size_t index, struct json *value); /* index <= count */
-void json_remove(struct json *parent, struct json *child); /* unlinks; child must be there */
+void json_remove(struct json *parent, struct json *child);              /* unlinks; child must be there */
 
 /* ---- writing ---- */
-void json_write(struct strbuf *out, const struct json *v); /* compact */
+void json_write(struct strbuf *out, const struct json *v);        /* compact */
 void json_write_pretty(struct strbuf *out, const struct json *v); /* two spaces */
 /* A quoted, escaped string. Invalid UTF-8 becomes U+FFFD, so that what we write always parses. */
 void json_write_str(struct strbuf *out, struct slice s);

@@ -54,8 +54,8 @@ static struct json *find_member(struct json *obj, struct map *index, struct slic
 	if (obj->count < SMALL_OBJECT)
 		return json_get_slice(obj, key);
 	if (!index->cap)
-		JSON_FOREACH(it, obj)
-		map_put(index, it->key, it);
+		JSON_FOREACH (it, obj)
+			map_put(index, it->key, it);
 	return map_get(index, key);
 }
 
@@ -165,6 +165,6 @@ struct json *json_parse(struct arena *a, struct slice text, const struct json_pa
 		v = NULL;
 	if (!v && !p.failed)
 		err_set(err, ERR_INVAL, "offset %zu: %s", json_scan_offset(&p.scan),
-			p.scan.error ? p.scan.error : "invalid JSON");
+		        p.scan.error ? p.scan.error : "invalid JSON");
 	return v;
 }

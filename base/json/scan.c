@@ -89,8 +89,10 @@ static bool scan_escape(struct json_scan *s)
 }
 
 static const unsigned char plain[256] = {
-	/* 1: may stand in a string as it is; quote, backslash, controls and bytes over 0x7f are looked at */
-	[0x20 ... 0x21] = 1, [0x23 ... 0x5b] = 1, [0x5d ... 0x7f] = 1,
+        /* 1: may stand in a string as it is; quote, backslash, controls and bytes over 0x7f are looked at */
+        [0x20 ... 0x21] = 1,
+        [0x23 ... 0x5b] = 1,
+        [0x5d ... 0x7f] = 1,
 };
 
 /* Eight bytes none of which ends a run of plain ones. May say false needlessly (a borrow from the byte below). */

@@ -31,22 +31,22 @@ struct json_scan {
 	const char *begin;
 	const char *pos;
 	const char *end;
-	struct slice key; /* of the member last stepped to, raw, without quotes */
+	struct slice key;  /* of the member last stepped to, raw, without quotes */
 	struct slice text; /* of the string (without quotes) or number last read */
 	bool key_escaped;
 	bool escaped;
-	bool first; /* no element of the innermost container was read yet */
+	bool first;        /* no element of the innermost container was read yet */
 	const char *error; /* static text, NULL while all is well */
 	int depth;
 };
 
 void json_scan_init(struct json_scan *s, struct slice text);
 enum json_token json_scan_next(struct json_scan *s); /* reads one scalar, or steps into a container */
-bool json_scan_member(struct json_scan *s); /* inside an object: true and key set, or false at '}' */
-bool json_scan_element(struct json_scan *s); /* inside an array: true, or false at ']' */
-bool json_scan_skip(struct json_scan *s); /* steps over one value; text becomes its raw span */
-bool json_scan_at_end(struct json_scan *s); /* only white space is left; sets error otherwise */
-size_t json_scan_offset(const struct json_scan *s); /* of the error or the next byte */
+bool json_scan_member(struct json_scan *s);          /* inside an object: true and key set, or false at '}' */
+bool json_scan_element(struct json_scan *s);         /* inside an array: true, or false at ']' */
+bool json_scan_skip(struct json_scan *s);            /* steps over one value; text becomes its raw span */
+bool json_scan_at_end(struct json_scan *s);          /* only white space is left; sets error otherwise */
+size_t json_scan_offset(const struct json_scan *s);  /* of the error or the next byte */
 
 /* Unescapes raw string text into dst (at least raw.len bytes); returns the length. The text must have been scanned. */
 size_t json_unescape(char *dst, struct slice raw);

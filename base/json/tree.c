@@ -14,9 +14,9 @@ struct json *json_get_slice(const struct json *obj, struct slice key)
 {
 	if (!json_is(obj, JSON_OBJECT))
 		return NULL;
-	JSON_FOREACH(it, obj)
-	if (slice_eq(it->key, key))
-		return it;
+	JSON_FOREACH (it, obj)
+		if (slice_eq(it->key, key))
+			return it;
 	return NULL;
 }
 
@@ -39,9 +39,9 @@ struct json *json_at(const struct json *array, size_t index)
 {
 	if (!json_is(array, JSON_ARRAY))
 		return NULL;
-	JSON_FOREACH(it, array)
-	if (index-- == 0)
-		return it;
+	JSON_FOREACH (it, array)
+		if (index-- == 0)
+			return it;
 	return NULL;
 }
 
@@ -110,8 +110,7 @@ static bool number_equal(struct slice a, struct slice b)
 static bool object_equal(const struct json *a, const struct json *b)
 {
 	const struct json *guess = b->first; /* members are nearly always in the same order */
-	JSON_FOREACH(it, a)
-	{
+	JSON_FOREACH (it, a) {
 		const struct json *other = guess && slice_eq(guess->key, it->key) ? guess : json_get_slice(b, it->key);
 		if (!other || !json_equal(it, other))
 			return false;
@@ -201,8 +200,7 @@ struct json *json_copy(struct arena *a, const struct json *v)
 	c->boolean = v->boolean;
 	if (v->text.ptr)
 		c->text = (struct slice){arena_memdup(a, v->text.ptr, v->text.len), v->text.len};
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		struct json *child = json_copy(a, it);
 		if (v->type == JSON_OBJECT)
 			child->key = (struct slice){arena_memdup(a, it->key.ptr, it->key.len), it->key.len};

@@ -14,7 +14,7 @@ static size_t sequence_len(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-		(p[0] == 0xf4 && p[1] > 0x8f))
+	        (p[0] == 0xf4 && p[1] > 0x8f))
 		return 0;
 	return want;
 }
@@ -92,8 +92,7 @@ static void write_value(struct strbuf *out, const struct json *v, int indent)
 	}
 	bool object = v->type == JSON_OBJECT;
 	strbuf_addc(out, object ? '{' : '[');
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		if (it != v->first)
 			strbuf_addc(out, ',');
 		newline(out, inner);

@@ -26,8 +26,8 @@ void arena_release(struct arena *a);
 /* arena_release(), but one chunk of the first size is kept for the next use. */
 void arena_reset(struct arena *a);
 
-/* 16-byte aligned; never NULL: the process stops when memory is out, so sizes that come from outside are checked against
- * a limit (base/limits.h) first. arena_zalloc() zeroes. */
+/* 16-byte aligned; never NULL: the process stops when memory is out, so sizes that come from outside are checked
+ * against a limit (base/limits.h) first. arena_zalloc() zeroes. */
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_zalloc(struct arena *a, size_t size);
 

@@ -67,6 +67,7 @@ static inline struct list_link *list_pop_front(struct list_link *head)
 }
 
 #define LIST_FOREACH(it, head) \
-	for (struct list_link *it = (head)->next, *it##_next = it->next; it != (head); it = it##_next, it##_next = it->next)
+	for (struct list_link *it = (head)->next, *it##_next = it->next; it != (head); \
+	        it = it##_next, it##_next = it->next)
 
 #endif

@@ -81,8 +81,8 @@ static void grow(struct map *m)
 {
 	struct map bigger = {.cap = m->cap ? m->cap * 2 : 16};
 	bigger.slots = xcalloc(bigger.cap, sizeof *bigger.slots);
-	MAP_FOREACH(it, m)
-	*find(&bigger, it->key, it->hash) = *it;
+	MAP_FOREACH (it, m)
+		*find(&bigger, it->key, it->hash) = *it;
 	bigger.count = m->count;
 	free(m->slots);
 	*m = bigger;

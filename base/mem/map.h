@@ -20,7 +20,7 @@ struct map {
 #define MAP_INIT ((struct map){0})
 
 void map_init(struct map *m);
-void map_release(struct map *m); /* values are not touched */
+void map_release(struct map *m);                      /* values are not touched */
 void *map_get(const struct map *m, struct slice key); /* NULL when absent */
 /* Adds or replaces; returns the value that was there, NULL when none. `value` must not be NULL; the key's bytes must
  * live as long as the entry. A replaced entry takes the new key's bytes. */

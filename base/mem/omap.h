@@ -21,7 +21,7 @@ struct omap {
 };
 
 void omap_init(struct omap *m);
-void omap_release(struct omap *m); /* values are not touched */
+void omap_release(struct omap *m);                      /* values are not touched */
 void *omap_get(const struct omap *m, struct slice key); /* NULL when absent */
 /* Adds or replaces; returns the value that was there, NULL when none. A replaced entry takes the new key's bytes. */
 void *omap_put(struct omap *m, struct slice key, void *value);

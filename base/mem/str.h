@@ -41,7 +41,7 @@ int slice_cmp(struct slice a, struct slice b); /* byte order, shorter first */
 bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);
 bool slice_caseis(struct slice s, const char *text); /* ASCII case ignored */
-struct slice slice_trim(struct slice s); /* spaces, tabs, CR, LF at both ends */
+struct slice slice_trim(struct slice s);             /* spaces, tabs, CR, LF at both ends */
 
 /* Cuts s at the first `sep`: returns what is before it and leaves what is behind it in *s. Without a sep the whole is
  * returned and *s becomes SLICE_NULL. */

@@ -29,9 +29,9 @@ struct loop {
 	uv_prepare_t before_poll;
 	uv_check_t after_poll;
 	uv_idle_t no_sleep; /* active while something is deferred */
-	char *io_buffer; /* LOOP_IO_BUFFER_BYTES for reads, made on first use */
+	char *io_buffer;    /* LOOP_IO_BUFFER_BYTES for reads, made on first use */
 	struct mailbox tasks;
-	pthread_t owner; /* written by the thread that runs it, before `owned` */
+	pthread_t owner;  /* written by the thread that runs it, before `owned` */
 	pthread_t thread; /* of loop_start_thread(), for the join */
 	atomic_bool owned;
 	const char *name;
@@ -55,8 +55,8 @@ void loop_post(struct loop *l, struct loop_task *t);
  * only. */
 void loop_call(struct loop *l, void (*fn)(void *arg), void *arg);
 
-/* Loop's thread (or before it runs): d->run(d) is called once, before the loop next sleeps, never from inside this call.
- * Nothing happens when d is queued already. d was prepared with loop_defer_init(). */
+/* Loop's thread (or before it runs): d->run(d) is called once, before the loop next sleeps, never from inside this
+ * call. Nothing happens when d is queued already. d was prepared with loop_defer_init(). */
 void loop_defer_init(struct loop_defer *d, void (*run)(struct loop_defer *d));
 void loop_defer(struct loop *l, struct loop_defer *d);
 void loop_defer_cancel(struct loop_defer *d);

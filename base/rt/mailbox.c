@@ -34,8 +34,8 @@ static void bell_cb(uv_async_t *bell)
 	drain(bell->data);
 }
 
-void mailbox_init(struct mailbox *mb, struct loop *loop, unsigned limit,
-	void (*deliver)(struct mailbox *mb, struct mail *first))
+void mailbox_init(
+        struct mailbox *mb, struct loop *loop, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first))
 {
 	*mb = (struct mailbox){.limit = limit, .loop = loop, .deliver = deliver};
 	int rc = uv_async_init(loop_uv(loop), &mb->bell, bell_cb);
@@ -49,8 +49,7 @@ void mailbox_post(struct mailbox *mb, struct mail *m)
 	struct mail *head = atomic_load_explicit(&mb->head, memory_order_relaxed);
 	do
 		m->next = head;
-	while (!atomic_compare_exchange_weak_explicit(
-		&mb->head, &head, m, memory_order_release, memory_order_relaxed));
+	while (!atomic_compare_exchange_weak_explicit(&mb->head, &head, m, memory_order_release, memory_order_relaxed));
 	if (!head)
 		uv_async_send(&mb->bell);
 }

@@ -30,8 +30,8 @@ struct mailbox {
 /* `deliver` gets a list of one or more messages, oldest first, on the loop's thread; it must read `next` before it
  * gives a message away. Call on the loop's thread, or before it runs. limit 0 means no limit (messages that answer
  * something bounded elsewhere). Errors: none, the process stops when no descriptor is left for the bell. */
-void mailbox_init(struct mailbox *mb, struct loop *loop, unsigned limit,
-	void (*deliver)(struct mailbox *mb, struct mail *first));
+void mailbox_init(
+        struct mailbox *mb, struct loop *loop, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first));
 
 /* Any thread. False when the mailbox is full: the message still belongs to the caller. */
 bool mailbox_send(struct mailbox *mb, struct mail *m);

@@ -72,7 +72,7 @@ struct pool *pool_new(const char *name, unsigned threads, unsigned queue_limit)
 }
 
 bool pool_submit(struct pool *p, struct pool_work *w, struct loop *loop, void (*work)(struct pool_work *w),
-	void (*done)(struct pool_work *w))
+        void (*done)(struct pool_work *w))
 {
 	w->next = NULL;
 	w->loop = loop;

@@ -11,7 +11,7 @@ struct pool;
 struct pool_work {
 	struct loop_task task; /* used by the pool */
 	struct pool_work *next;
-	struct loop *loop; /* where `done` runs */
+	struct loop *loop;                 /* where `done` runs */
 	void (*work)(struct pool_work *w); /* on a pool thread */
 	void (*done)(struct pool_work *w); /* on `loop` */
 };
@@ -20,7 +20,7 @@ struct pool *pool_new(const char *name, unsigned threads, unsigned queue_limit);
 
 /* Any thread. False when the queue is full; nothing was taken then. */
 bool pool_submit(struct pool *p, struct pool_work *w, struct loop *loop, void (*work)(struct pool_work *w),
-	void (*done)(struct pool_work *w));
+        void (*done)(struct pool_work *w));
 
 /* Waits for work under way and queued; loops must still run so that `done` is delivered. Not from a pool thread. */
 void pool_free(struct pool *p);

@@ -110,11 +110,11 @@ struct http_connection {
 	bool upgraded; /* the conn is somebody else's now; the memory goes with the next turn */
 	struct list_link exchanges;
 	size_t exchanges_count;
-	uint64_t deadline_ms; /* loop time; 0: none */
-	size_t stalled_bytes; /* what was queued at the last tick ... */
+	uint64_t deadline_ms;      /* loop time; 0: none */
+	size_t stalled_bytes;      /* what was queued at the last tick ... */
 	uint64_t stalled_since_ms; /* ... and since when it has not changed */
-	bool ended;           /* the peer is gone, or we have given it up */
-	bool closing;         /* conn_close() was called */
+	bool ended;                /* the peer is gone, or we have given it up */
+	bool closing;              /* conn_close() was called */
 	bool draining;
 	void *state; /* the protocol's */
 	char preface[24];

@@ -16,7 +16,7 @@ struct etcd_service {
 	struct http_server *http;
 	struct list_link watch_streams;
 	uv_timer_t timer; /* progress notifications */
-	unsigned calls; /* unary calls whose store request is out */
+	unsigned calls;   /* unary calls whose store request is out */
 	struct {
 		uint64_t requests, failed, watch_streams, watches;
 	} counters;
@@ -25,8 +25,8 @@ struct etcd_service {
 	void *closed_arg;
 };
 
-/* A unary call: one message in, one out. It has an arena of its own and lives until its store request has come back, also
- * when the client is gone by then. */
+/* A unary call: one message in, one out. It has an arena of its own and lives until its store request has come back,
+ * also when the client is gone by then. */
 struct etcd_call {
 	struct etcd_service *service;
 	struct grpc_stream *stream; /* NULL: the client went away */

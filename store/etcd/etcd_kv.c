@@ -1,5 +1,5 @@
-/* KV: Range, Put, DeleteRange, Txn, Compact. Requests are translated to the store's operations and its results back; the
- * bytes in both point into the call's arena, the message or the result, so nothing is copied on the way. */
+/* KV: Range, Put, DeleteRange, Txn, Compact. Requests are translated to the store's operations and its results back;
+ * the bytes in both point into the call's arena, the message or the result, so nothing is copied on the way. */
 #include "store/etcd/etcd_int.h"
 
 #include "base/check.h"
@@ -11,27 +11,34 @@ enum { TXN_DEPTH_MAX = 8 };
 
 static struct store_range range_of(const Etcdpb__RangeRequest *r)
 {
-	static const enum store_target targets[] = {STORE_TARGET_KEY, STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE};
+	static const enum store_target targets[] = {
+	        STORE_TARGET_KEY, STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE};
 	return (struct store_range){
-		.keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
-		.limit = r->limit,
-		.revision = r->revision,
-		.sort = r->sort_order == 1 ? STORE_SORT_ASCEND : r->sort_order == 2 ? STORE_SORT_DESCEND : STORE_SORT_NONE,
-		.sort_target = r->sort_target >= 0 && r->sort_target < 5 ? targets[r->sort_target] : STORE_TARGET_KEY,
-		.serializable = r->serializable,
-		.keys_only = r->keys_only,
-		.count_only = r->count_only,
-		.min_mod_revision = r->min_mod_revision,
-		.max_mod_revision = r->max_mod_revision,
-		.min_create_revision = r->min_create_revision,
-		.max_create_revision = r->max_create_revision,
+	        .keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
+	        .limit = r->limit,
+	        .revision = r->revision,
+	        .sort = r->sort_order == 1   ? STORE_SORT_ASCEND
+	                : r->sort_order == 2 ? STORE_SORT_DESCEND
+	                                     : STORE_SORT_NONE,
+	        .sort_target = r->sort_target >= 0 && r->sort_target < 5 ? targets[r->sort_target] : STORE_TARGET_KEY,
+	        .serializable = r->serializable,
+	        .keys_only = r->keys_only,
+	        .count_only = r->count_only,
+	        .min_mod_revision = r->min_mod_revision,
+	        .max_mod_revision = r->max_mod_revision,
+	        .min_create_revision = r->min_create_revision,
+	        .max_create_revision = r->max_create_revision,
 	};
 }
 
 static struct store_put put_of(const Etcdpb__PutRequest *r)
 {
-	return (struct store_put){.key = etcd_slice(r->key), .value = etcd_slice(r->value), .lease = r->lease, .prev_kv = r->prev_kv,
-		.ignore_value = r->ignore_value, .ignore_lease = r->ignore_lease};
+	return (struct store_put){.key = etcd_slice(r->key),
+	        .value = etcd_slice(r->value),
+	        .lease = r->lease,
+	        .prev_kv = r->prev_kv,
+	        .ignore_value = r->ignore_value,
+	        .ignore_lease = r->ignore_lease};
 }
 
 static struct store_delete delete_of(const Etcdpb__DeleteRangeRequest *r)
@@ -41,11 +48,14 @@ static struct store_delete delete_of(const Etcdpb__DeleteRangeRequest *r)
 
 static bool compare_of(const Etcdpb__Compare *c, struct store_compare *out)
 {
-	static const enum store_target targets[] = {STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE, STORE_TARGET_LEASE};
+	static const enum store_target targets[] = {
+	        STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE, STORE_TARGET_LEASE};
 	static const enum store_compare_result results[] = {STORE_EQUAL, STORE_GREATER, STORE_LESS, STORE_NOT_EQUAL};
 	if (c->target < 0 || c->target > 4 || c->result < 0 || c->result > 3)
 		return false;
-	*out = (struct store_compare){.keys = {etcd_slice(c->key), etcd_slice(c->range_end)}, .target = targets[c->target], .result = results[c->result]};
+	*out = (struct store_compare){.keys = {etcd_slice(c->key), etcd_slice(c->range_end)},
+	        .target = targets[c->target],
+	        .result = results[c->result]};
 	switch (c->target_union_case) {
 	case ETCDPB__COMPARE__TARGET_UNION_VERSION:
 		out->number = c->version;
@@ -90,7 +100,8 @@ static bool op_of(struct arena *a, const Etcdpb__RequestOp *o, struct store_op *
 	}
 }
 
-static bool ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_t n, const struct store_op **out, size_t *out_n, int depth)
+static bool ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_t n, const struct store_op **out,
+        size_t *out_n, int depth)
 {
 	struct store_op *ops = ARENA_ARRAY(a, struct store_op, n + 1);
 	for (size_t i = 0; i < n; i++)
@@ -112,7 +123,7 @@ static bool txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_tx
 	out->compares = compares;
 	out->n_compares = t->n_compare;
 	return ops_of(a, t->success, t->n_success, &out->success, &out->n_success, depth) &&
-		ops_of(a, t->failure, t->n_failure, &out->failure, &out->n_failure, depth);
+	       ops_of(a, t->failure, t->n_failure, &out->failure, &out->n_failure, depth);
 }
 
 /* ---- responses ---- */
@@ -299,7 +310,8 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 		return;
 	c->request.op.type = STORE_OP_TXN;
 	if (!txn_of(&c->arena, r, &c->request.op.txn, 0)) {
-		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
+		etcd_reply_err(c, GRPC_INVALID_ARGUMENT,
+		        "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
 		return;
 	}
 	etcd_submit(c, op_done);

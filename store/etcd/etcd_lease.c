@@ -142,7 +142,8 @@ static void keepalive_done(struct store_request *req)
 		m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
 		m.id = req->lease.id;
 		m.ttl = req->err.code ? 0 : req->lease.ttl_s; /* 0: the lease is gone */
-		grpc_send(k->stream, (struct slice){(const char *)bytes, etcdpb__lease_keep_alive_response__pack(&m, bytes)});
+		grpc_send(k->stream,
+		        (struct slice){(const char *)bytes, etcdpb__lease_keep_alive_response__pack(&m, bytes)});
 		grpc_read_resume(k->stream);
 	}
 	store_request_release(req);
@@ -155,11 +156,15 @@ static void keepalive_message(struct grpc_stream *s, struct slice message, void 
 	struct keepalive_stream *k = arg;
 	struct arena a = ARENA_INIT;
 	ProtobufCAllocator allocator = etcd_allocator(&a);
-	Etcdpb__LeaseKeepAliveRequest *m = etcdpb__lease_keep_alive_request__unpack(&allocator, message.len, (const uint8_t *)message.ptr);
+	Etcdpb__LeaseKeepAliveRequest *m =
+	        etcdpb__lease_keep_alive_request__unpack(&allocator, message.len, (const uint8_t *)message.ptr);
 	if (m) {
 		struct keepalive *r = xcalloc(1, sizeof *r);
 		r->of = k;
-		r->request = (struct store_request){.type = STORE_REQUEST_LEASE_KEEPALIVE, .lease.id = m->id, .loop = k->service->loop, .done = keepalive_done};
+		r->request = (struct store_request){.type = STORE_REQUEST_LEASE_KEEPALIVE,
+		        .lease.id = m->id,
+		        .loop = k->service->loop,
+		        .done = keepalive_done};
 		if (++k->outstanding >= KEEPALIVES_OUTSTANDING_MAX)
 			grpc_read_pause(s);
 		store_submit(k->service->store, &r->request);
@@ -183,7 +188,8 @@ static void keepalive_abort(struct grpc_stream *s, void *arg)
 
 void etcd_lease_keepalive_open(struct etcd_service *s, struct http_exchange *x)
 {
-	static const struct grpc_stream_callbacks callbacks = {.on_message = keepalive_message, .on_end = keepalive_end, .on_abort = keepalive_abort};
+	static const struct grpc_stream_callbacks callbacks = {
+	        .on_message = keepalive_message, .on_end = keepalive_end, .on_abort = keepalive_abort};
 	struct keepalive_stream *k = xcalloc(1, sizeof *k);
 	k->service = s;
 	s->calls++;

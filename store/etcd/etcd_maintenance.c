@@ -59,8 +59,8 @@ static void defragment_done(struct etcd_call *c)
 	etcd_reply(c, &m.base);
 }
 
-/* The file shrinks by itself after compactions (store/machine.c); what is asked for here is that everything said before has
- * been done. */
+/* The file shrinks by itself after compactions (store/machine.c); what is asked for here is that everything said before
+ * has been done. */
 void etcd_defragment(struct etcd_call *c, struct slice message)
 {
 	c->request.type = STORE_REQUEST_BARRIER;
@@ -76,13 +76,28 @@ static void metrics(struct etcd_service *s, struct http_exchange *x)
 	store_stats(s->store, &stats);
 	strbuf_addf(&out, "# TYPE etcd_server_has_leader gauge\netcd_server_has_leader 1\n");
 	strbuf_addf(&out, "# TYPE etcd_server_is_leader gauge\netcd_server_is_leader 1\n");
-	strbuf_addf(&out, "# TYPE etcd_mvcc_db_total_size_in_bytes gauge\netcd_mvcc_db_total_size_in_bytes %" PRId64 "\n", stats.size_bytes);
-	strbuf_addf(&out, "# TYPE etcd_mvcc_db_total_size_in_use_in_bytes gauge\netcd_mvcc_db_total_size_in_use_in_bytes %" PRId64 "\n", stats.size_in_use_bytes);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_keys_total gauge\netcd_debugging_mvcc_keys_total %" PRId64 "\n", stats.keys);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_current_revision gauge\netcd_debugging_mvcc_current_revision %" PRId64 "\n", stats.revision);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_compact_revision gauge\netcd_debugging_mvcc_compact_revision %" PRId64 "\n", stats.compacted_revision);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_watch_stream_total gauge\netcd_debugging_mvcc_watch_stream_total %" PRIu64 "\n", s->counters.watch_streams);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_watcher_total gauge\netcd_debugging_mvcc_watcher_total %" PRIu64 "\n", s->counters.watches);
+	strbuf_addf(&out,
+	        "# TYPE etcd_mvcc_db_total_size_in_bytes gauge\netcd_mvcc_db_total_size_in_bytes %" PRId64 "\n",
+	        stats.size_bytes);
+	strbuf_addf(&out,
+	        "# TYPE etcd_mvcc_db_total_size_in_use_in_bytes gauge\netcd_mvcc_db_total_size_in_use_in_bytes %" PRId64
+	        "\n",
+	        stats.size_in_use_bytes);
+	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_keys_total gauge\netcd_debugging_mvcc_keys_total %" PRId64 "\n",
+	        stats.keys);
+	strbuf_addf(&out,
+	        "# TYPE etcd_debugging_mvcc_current_revision gauge\netcd_debugging_mvcc_current_revision %" PRId64 "\n",
+	        stats.revision);
+	strbuf_addf(&out,
+	        "# TYPE etcd_debugging_mvcc_compact_revision gauge\netcd_debugging_mvcc_compact_revision %" PRId64 "\n",
+	        stats.compacted_revision);
+	strbuf_addf(&out,
+	        "# TYPE etcd_debugging_mvcc_watch_stream_total gauge\netcd_debugging_mvcc_watch_stream_total %" PRIu64
+	        "\n",
+	        s->counters.watch_streams);
+	strbuf_addf(&out,
+	        "# TYPE etcd_debugging_mvcc_watcher_total gauge\netcd_debugging_mvcc_watcher_total %" PRIu64 "\n",
+	        s->counters.watches);
 	http_set_content_type(x, "text/plain; version=0.0.4");
 	http_respond_strbuf(x, 200, &out);
 }

@@ -87,15 +87,15 @@ struct cause_row {
 
 /* The texts clients compare with (api/v3rpc/rpctypes/error.go). */
 static const struct cause_row causes[] = {
-	{STORE_CAUSE_EMPTY_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided"},
-	{STORE_CAUSE_KEY_NOT_FOUND, GRPC_INVALID_ARGUMENT, "etcdserver: key not found"},
-	{STORE_CAUSE_VALUE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: value is provided"},
-	{STORE_CAUSE_LEASE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: lease is provided"},
-	{STORE_CAUSE_TOO_MANY_OPS, GRPC_INVALID_ARGUMENT, "etcdserver: too many operations in txn request"},
-	{STORE_CAUSE_DUPLICATE_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request"},
-	{STORE_CAUSE_LEASE_NOT_FOUND, GRPC_NOT_FOUND, "etcdserver: requested lease not found"},
-	{STORE_CAUSE_LEASE_EXISTS, GRPC_FAILED_PRECONDITION, "etcdserver: lease already exists"},
-	{STORE_CAUSE_LEASE_TTL, GRPC_OUT_OF_RANGE, "etcdserver: too large lease TTL"},
+        {STORE_CAUSE_EMPTY_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided"},
+        {STORE_CAUSE_KEY_NOT_FOUND, GRPC_INVALID_ARGUMENT, "etcdserver: key not found"},
+        {STORE_CAUSE_VALUE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: value is provided"},
+        {STORE_CAUSE_LEASE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: lease is provided"},
+        {STORE_CAUSE_TOO_MANY_OPS, GRPC_INVALID_ARGUMENT, "etcdserver: too many operations in txn request"},
+        {STORE_CAUSE_DUPLICATE_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request"},
+        {STORE_CAUSE_LEASE_NOT_FOUND, GRPC_NOT_FOUND, "etcdserver: requested lease not found"},
+        {STORE_CAUSE_LEASE_EXISTS, GRPC_FAILED_PRECONDITION, "etcdserver: lease already exists"},
+        {STORE_CAUSE_LEASE_TTL, GRPC_OUT_OF_RANGE, "etcdserver: too large lease TTL"},
 };
 
 const char *etcd_error_text(const struct store_request *req, int *grpc_status)
@@ -169,19 +169,19 @@ struct method {
 };
 
 static const struct method methods[] = {
-	{"/etcdserverpb.KV/Range", etcd_range},
-	{"/etcdserverpb.KV/Put", etcd_put},
-	{"/etcdserverpb.KV/DeleteRange", etcd_delete_range},
-	{"/etcdserverpb.KV/Txn", etcd_txn},
-	{"/etcdserverpb.KV/Compact", etcd_compact},
-	{"/etcdserverpb.Lease/LeaseGrant", etcd_lease_grant},
-	{"/etcdserverpb.Lease/LeaseRevoke", etcd_lease_revoke},
-	{"/etcdserverpb.Lease/LeaseTimeToLive", etcd_lease_ttl},
-	{"/etcdserverpb.Lease/LeaseLeases", etcd_lease_list},
-	{"/etcdserverpb.Maintenance/Status", etcd_status},
-	{"/etcdserverpb.Maintenance/Alarm", etcd_alarm},
-	{"/etcdserverpb.Maintenance/Defragment", etcd_defragment},
-	{"/etcdserverpb.Cluster/MemberList", etcd_member_list},
+        {"/etcdserverpb.KV/Range", etcd_range},
+        {"/etcdserverpb.KV/Put", etcd_put},
+        {"/etcdserverpb.KV/DeleteRange", etcd_delete_range},
+        {"/etcdserverpb.KV/Txn", etcd_txn},
+        {"/etcdserverpb.KV/Compact", etcd_compact},
+        {"/etcdserverpb.Lease/LeaseGrant", etcd_lease_grant},
+        {"/etcdserverpb.Lease/LeaseRevoke", etcd_lease_revoke},
+        {"/etcdserverpb.Lease/LeaseTimeToLive", etcd_lease_ttl},
+        {"/etcdserverpb.Lease/LeaseLeases", etcd_lease_list},
+        {"/etcdserverpb.Maintenance/Status", etcd_status},
+        {"/etcdserverpb.Maintenance/Alarm", etcd_alarm},
+        {"/etcdserverpb.Maintenance/Defragment", etcd_defragment},
+        {"/etcdserverpb.Cluster/MemberList", etcd_member_list},
 };
 
 struct pending {
@@ -263,7 +263,8 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->store = o->store;
 	list_init(&s->watch_streams);
 	struct http_server_options http = {.loop = o->loop, .handler = on_request, .arg = s, .tls = o->tls};
-	if (http_server_new(&http, &s->http, err) != 0 || http_server_listen_tcp(s->http, o->address, o->port, err) != 0) {
+	if (http_server_new(&http, &s->http, err) != 0 ||
+	        http_server_listen_tcp(s->http, o->address, o->port, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
 		arena_release(&s->arena);
@@ -303,7 +304,8 @@ static void wait_for_calls(uv_timer_t *t)
 static void http_closed(void *arg)
 {
 	struct etcd_service *s = arg;
-	uv_timer_start(&s->timer, wait_for_calls, 0, 1); /* store requests of calls that are gone come back in a moment */
+	uv_timer_start(
+	        &s->timer, wait_for_calls, 0, 1); /* store requests of calls that are gone come back in a moment */
 }
 
 void etcd_service_close(struct etcd_service *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)

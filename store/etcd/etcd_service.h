@@ -1,9 +1,9 @@
 /* The etcd v3 API over any store engine: what etcdctl, a stock kube-apiserver and every other etcd client speak.
  *
- * gRPC over HTTP/2, with TLS or plain, and etcd's HTTP paths (/health, /version, /metrics) on the same port. One loop serves
- * all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, and of Maintenance and Cluster
- * what one server can answer. Members, authentication, locks and elections, snapshots answer Unimplemented until the raft
- * engine brings them. */
+ * gRPC over HTTP/2, with TLS or plain, and etcd's HTTP paths (/health, /version, /metrics) on the same port. One loop
+ * serves all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, and of Maintenance
+ * and Cluster what one server can answer. Members, authentication, locks and elections, snapshots answer Unimplemented
+ * until the raft engine brings them. */
 #ifndef K3X_STORE_ETCD_ETCD_SERVICE_H
 #define K3X_STORE_ETCD_ETCD_SERVICE_H
 
@@ -15,12 +15,12 @@ struct tls_context;
 
 struct etcd_service_options {
 	struct loop *loop;
-	struct engine *store; /* borrowed, outlives the service */
-	const char *address; /* "127.0.0.1" */
-	int port; /* 2379; 0: the kernel picks */
+	struct engine *store;    /* borrowed, outlives the service */
+	const char *address;     /* "127.0.0.1" */
+	int port;                /* 2379; 0: the kernel picks */
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
-	const char *name; /* member name */
-	const char *client_url; /* advertised */
+	const char *name;        /* member name */
+	const char *client_url;  /* advertised */
 	const char *peer_url;
 	uint64_t cluster_id, member_id;
 	uint64_t progress_ms; /* between progress notifications of quiet watches; 0: ten minutes */

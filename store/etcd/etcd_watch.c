@@ -1,9 +1,10 @@
 /* Watch: many watches on one stream, each a watch of the store.
  *
- * The client creates and cancels watches by messages; events of all of them go out on the stream in WatchResponses, those of
- * one revision and watch in one (or in fragments, when the client allows them). Reading a store watch is pulled by room on
- * the stream: a client that does not read holds up its own watches and nobody else's. Progress is answered for the whole
- * stream (watch_id -1) once every watch has read up to the revision, and sent for quiet watches that asked for it.
+ * The client creates and cancels watches by messages; events of all of them go out on the stream in WatchResponses,
+ * those of one revision and watch in one (or in fragments, when the client allows them). Reading a store watch is
+ * pulled by room on the stream: a client that does not read holds up its own watches and nobody else's. Progress is
+ * answered for the whole stream (watch_id -1) once every watch has read up to the revision, and sent for quiet watches
+ * that asked for it.
  *
  *     watch: opening --created--> live --cancel, compaction, stream end--> closing --closed--> gone */
 #include "store/etcd/etcd_int.h"
@@ -147,7 +148,8 @@ static void pump(struct watch *w)
 		struct store_watch_batch batch;
 		struct err err = ERR_INIT;
 		if (store_watch_read(s->service->store, w->store, &batch, &err) != 0) {
-			send_canceled(s, w->id, batch.compacted_revision, "etcdserver: mvcc: required revision has been compacted", false);
+			send_canceled(s, w->id, batch.compacted_revision,
+			        "etcdserver: mvcc: required revision has been compacted", false);
 			watch_close(w);
 			return;
 		}
@@ -195,8 +197,7 @@ static void send_progress_if_level(struct stream *s)
 	int64_t now = store_revision(s->service->store), level = now;
 	if (!s->progress_wanted || !s->grpc)
 		return;
-	LIST_FOREACH(it, &s->watches)
-	{
+	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, link);
 		if (!w->closing && w->revision < level)
 			level = w->revision;
@@ -209,8 +210,7 @@ static void send_progress_if_level(struct stream *s)
 
 static void read_all(struct stream *s)
 {
-	LIST_FOREACH(it, &s->watches)
-	{
+	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, link);
 		if (!w->closing)
 			pump(w);
@@ -220,15 +220,14 @@ static void read_all(struct stream *s)
 void etcd_watch_tick(struct etcd_service *service)
 {
 	uint64_t now = loop_now_ms(service->loop);
-	LIST_FOREACH(st, &service->watch_streams)
-	{
+	LIST_FOREACH (st, &service->watch_streams) {
 		struct stream *s = CONTAINER_OF(st, struct stream, in_service);
 		if (s->progress_wanted)
 			read_all(s);
-		LIST_FOREACH(it, &s->watches)
-		{
+		LIST_FOREACH (it, &s->watches) {
 			struct watch *w = CONTAINER_OF(it, struct watch, link);
-			if (!w->progress_notify || w->closing || s->full || now - w->last_sent_ms < service->options.progress_ms)
+			if (!w->progress_notify || w->closing || s->full ||
+			        now - w->last_sent_ms < service->options.progress_ms)
 				continue;
 			pump(w);
 			w->last_sent_ms = now;
@@ -242,8 +241,7 @@ void etcd_watch_tick(struct etcd_service *service)
 
 static struct watch *find(struct stream *s, int64_t id)
 {
-	LIST_FOREACH(it, &s->watches)
-	{
+	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, link);
 		if (w->id == id && !w->closing)
 			return w;
@@ -267,7 +265,9 @@ static bool choose_id(struct stream *s, int64_t wanted, int64_t *id)
 
 static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 {
-	struct store_watch_options o = {.keys = {etcd_slice(r->key), etcd_slice(r->range_end)}, .start_revision = r->start_revision, .prev_kv = r->prev_kv};
+	struct store_watch_options o = {.keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
+	        .start_revision = r->start_revision,
+	        .prev_kv = r->prev_kv};
 	struct arena a = ARENA_INIT;
 	int64_t id;
 	if (!o.keys.key.len)
@@ -277,7 +277,10 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 		o.no_delete = o.no_delete || r->filters[i] == 1;
 	}
 	if (s->n_watches >= WATCHES_PER_STREAM_MAX || !choose_id(s, r->watch_id, &id)) {
-		send_canceled(s, -1, 0, s->n_watches >= WATCHES_PER_STREAM_MAX ? "etcdserver: too many watches on one stream" : "mvcc: duplicate watch ID", true);
+		send_canceled(s, -1, 0,
+		        s->n_watches >= WATCHES_PER_STREAM_MAX ? "etcdserver: too many watches on one stream"
+		                                               : "mvcc: duplicate watch ID",
+		        true);
 		return;
 	}
 	struct watch *w = xcalloc(1, sizeof *w);
@@ -332,8 +335,8 @@ static void on_message(struct grpc_stream *g, struct slice message, void *arg)
 
 static void end_all(struct stream *s)
 {
-	LIST_FOREACH(it, &s->watches)
-	watch_close(CONTAINER_OF(it, struct watch, link));
+	LIST_FOREACH (it, &s->watches)
+		watch_close(CONTAINER_OF(it, struct watch, link));
 	stream_maybe_free(s);
 }
 
@@ -353,7 +356,8 @@ static void on_abort(struct grpc_stream *g, void *arg)
 
 void etcd_watch_open(struct etcd_service *service, struct http_exchange *x)
 {
-	static const struct grpc_stream_callbacks callbacks = {.on_message = on_message, .on_end = on_end, .on_abort = on_abort, .on_writable = on_writable};
+	static const struct grpc_stream_callbacks callbacks = {
+	        .on_message = on_message, .on_end = on_end, .on_abort = on_abort, .on_writable = on_writable};
 	struct stream *s = xcalloc(1, sizeof *s);
 	s->service = service;
 	list_init(&s->watches);

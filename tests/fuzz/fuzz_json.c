@@ -27,8 +27,13 @@ static void same_string(struct slice raw, struct slice text)
  * texts do not come here. */
 static void same_value(struct json_scan *s, const struct json *v)
 {
-	static const enum json_type types[] = {[JSON_TOKEN_NULL] = JSON_NULL, [JSON_TOKEN_TRUE] = JSON_BOOL, [JSON_TOKEN_FALSE] = JSON_BOOL,
-		[JSON_TOKEN_NUMBER] = JSON_NUMBER, [JSON_TOKEN_STRING] = JSON_STRING, [JSON_TOKEN_ARRAY] = JSON_ARRAY, [JSON_TOKEN_OBJECT] = JSON_OBJECT};
+	static const enum json_type types[] = {[JSON_TOKEN_NULL] = JSON_NULL,
+	        [JSON_TOKEN_TRUE] = JSON_BOOL,
+	        [JSON_TOKEN_FALSE] = JSON_BOOL,
+	        [JSON_TOKEN_NUMBER] = JSON_NUMBER,
+	        [JSON_TOKEN_STRING] = JSON_STRING,
+	        [JSON_TOKEN_ARRAY] = JSON_ARRAY,
+	        [JSON_TOKEN_OBJECT] = JSON_OBJECT};
 	enum json_token t = json_scan_next(s);
 	CHECK(t != JSON_TOKEN_END && types[t] == v->type);
 	if (t == JSON_TOKEN_TRUE || t == JSON_TOKEN_FALSE)
@@ -39,8 +44,7 @@ static void same_value(struct json_scan *s, const struct json *v)
 		same_string(s->text, v->text);
 	if (t != JSON_TOKEN_ARRAY && t != JSON_TOKEN_OBJECT)
 		return;
-	JSON_FOREACH(it, v)
-	{
+	JSON_FOREACH (it, v) {
 		CHECK(t == JSON_TOKEN_OBJECT ? json_scan_member(s) : json_scan_element(s));
 		if (t == JSON_TOKEN_OBJECT)
 			same_string(s->key, it->key);

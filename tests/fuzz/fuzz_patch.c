@@ -40,7 +40,8 @@ static void apply(struct arena *a, char format, struct json *object, struct slic
 	if (format == 'j')
 		rc = patch_json_apply(a, &object, patch, &err);
 	else if (object->type == JSON_OBJECT && patch->type == JSON_OBJECT)
-		rc = patch_strategic_apply(a, object, patch, resource_kind_type(SLICE("apps/v1"), SLICE("Deployment")), &err);
+		rc = patch_strategic_apply(
+		        a, object, patch, resource_kind_type(SLICE("apps/v1"), SLICE("Deployment")), &err);
 	else
 		return;
 	CHECK(rc == err.code && (rc == 0 || err.msg[0]));

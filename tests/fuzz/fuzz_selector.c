@@ -11,9 +11,9 @@ static bool all_strings(const struct json *labels)
 {
 	if (!json_is(labels, JSON_OBJECT))
 		return false;
-	JSON_FOREACH(it, labels)
-	if (it->type != JSON_STRING)
-		return false;
+	JSON_FOREACH (it, labels)
+		if (it->type != JSON_STRING)
+			return false;
 	return true;
 }
 

@@ -1,5 +1,5 @@
-/* YAML: whatever the bytes are, parsing answers with a tree or with an error that names a line; what we write of a tree is
- * YAML of the same tree. */
+/* YAML: whatever the bytes are, parsing answers with a tree or with an error that names a line; what we write of a tree
+ * is YAML of the same tree. */
 #include "base/check.h"
 #include "base/yaml.h"
 

@@ -65,7 +65,8 @@ replies() {
 	sort -u <<<"$seen"
 	return 1
 }
-from_pod() { kubectl exec client -- wget -q -T 2 -O - "http://$ip/"; }
+# Not wget: in a static busybox it crashes in the C library's resolver.
+from_pod() { kubectl exec client -- sh -c "printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 $ip 80" | tail -n 1; }
 from_node() { inside curl -s -m 2 "http://$ip/"; }
 check "every replica answers a pod through the ClusterIP" replies from_pod 3
 check "every replica answers the node through the ClusterIP" replies from_node 3

@@ -1,4 +1,5 @@
-/* net/proxy_rules: the nftables text of service ports, and that the kernel takes it, in a network namespace of its own. */
+/* net/proxy_rules: the nftables text of service ports, and that the kernel takes it, in a network namespace of its own.
+ */
 #include "tests/unit/unit.h"
 
 #include "net/proxy_int.h"
@@ -11,13 +12,22 @@ static const char *addresses[] = {"10.43.0.9", "192.0.2.50"};
 
 static struct proxy_port port(size_t endpoints)
 {
-	return (struct proxy_port){.chain = "00000000000000aa", .comment = "default/web:http", .protocol = "tcp", .port = 80, .node_port = 30080,
-		.addresses = addresses, .n_addresses = 2, .n_cluster_addresses = 1, .internal = two, .n_internal = endpoints, .external = two,
-		.n_external = endpoints};
+	return (struct proxy_port){.chain = "00000000000000aa",
+	        .comment = "default/web:http",
+	        .protocol = "tcp",
+	        .port = 80,
+	        .node_port = 30080,
+	        .addresses = addresses,
+	        .n_addresses = 2,
+	        .n_cluster_addresses = 1,
+	        .internal = two,
+	        .n_internal = endpoints,
+	        .external = two,
+	        .n_external = endpoints};
 }
 
-/* Feeds the script to nft inside a fresh network namespace; returns its exit status and, in `rules`, what the table holds
- * afterwards. */
+/* Feeds the script to nft inside a fresh network namespace; returns its exit status and, in `rules`, what the table
+ * holds afterwards. */
 static int load(const struct strbuf *script, char *rules, size_t size)
 {
 	char name[] = "/tmp/k3x-nft-XXXXXX", command[256];
@@ -112,10 +122,10 @@ static void ports_compare_by_what_the_kernel_would_hold(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_kernel_takes_what_is_added),
-		cmocka_unit_test(what_was_added_can_be_taken_away),
-		cmocka_unit_test(loading_the_frame_again_replaces_the_table),
-		cmocka_unit_test(ports_compare_by_what_the_kernel_would_hold),
+	        cmocka_unit_test(the_kernel_takes_what_is_added),
+	        cmocka_unit_test(what_was_added_can_be_taken_away),
+	        cmocka_unit_test(loading_the_frame_again_replaces_the_table),
+	        cmocka_unit_test(ports_compare_by_what_the_kernel_would_hold),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

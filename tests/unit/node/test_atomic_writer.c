@@ -97,10 +97,10 @@ static void removing_a_tree_does_not_follow_links(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(files_appear_change_and_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_same_is_not_written_again, setup, teardown),
-		cmocka_unit_test(paths_that_climb_are_refused),
-		cmocka_unit_test_setup_teardown(removing_a_tree_does_not_follow_links, setup, teardown),
+	        cmocka_unit_test_setup_teardown(files_appear_change_and_go, setup, teardown),
+	        cmocka_unit_test_setup_teardown(the_same_is_not_written_again, setup, teardown),
+	        cmocka_unit_test(paths_that_climb_are_refused),
+	        cmocka_unit_test_setup_teardown(removing_a_tree_does_not_follow_links, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

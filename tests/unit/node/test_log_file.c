@@ -44,7 +44,8 @@ static int file_with(const char *text)
 
 static void the_tail_counts_whole_lines(void **state)
 {
-	static const char text[] = T "F one\n" T "F two\n" T "P thr" "\n" T "F ee\n";
+	static const char text[] = T "F one\n" T "F two\n" T "P thr"
+	                             "\n" T "F ee\n";
 	const int64_t line = (int64_t)strlen(T "F one\n");
 	int fd = file_with(text);
 	assert_int_equal(log_file_tail_offset(fd, 1), 2 * line);
@@ -68,10 +69,10 @@ static void times_go_there_and_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_line_is_taken_apart),
-		cmocka_unit_test(what_is_no_line_is_refused),
-		cmocka_unit_test(the_tail_counts_whole_lines),
-		cmocka_unit_test(times_go_there_and_back),
+	        cmocka_unit_test(a_line_is_taken_apart),
+	        cmocka_unit_test(what_is_no_line_is_refused),
+	        cmocka_unit_test(the_tail_counts_whole_lines),
+	        cmocka_unit_test(times_go_there_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

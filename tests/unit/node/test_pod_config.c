@@ -44,13 +44,16 @@ static void quality_of_service(void **state)
 	assert_int_equal(pod_qos(parse(SPEC("{}"))), QOS_BESTEFFORT);
 	assert_int_equal(pod_qos(parse(SPEC("{\"requests\":{\"cpu\":\"1\"}}"))), QOS_BURSTABLE);
 	assert_int_equal(pod_qos(parse(SPEC("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}"))), QOS_GUARANTEED);
-	assert_int_equal(pod_qos(parse(SPEC("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"500m\"}}"))), QOS_BURSTABLE);
+	assert_int_equal(
+	        pod_qos(parse(SPEC("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"500m\"}}"))),
+	        QOS_BURSTABLE);
 }
 
 static void quantities_become_cgroup_values(void **state)
 {
 	CRI(LinuxContainerResources) r;
-	struct json *spec = parse(SPEC("{\"limits\":{\"cpu\":\"250m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":\"100m\",\"memory\":\"32Mi\"}}"));
+	struct json *spec = parse(SPEC("{\"limits\":{\"cpu\":\"250m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":"
+	                               "\"100m\",\"memory\":\"32Mi\"}}"));
 	container_resources(spec, json_at(json_get(spec, "containers"), 0), (int64_t)1 << 30, &r);
 	assert_int_equal(r.cpu_shares, 102);
 	assert_int_equal(r.cpu_quota, 25000);
@@ -118,13 +121,13 @@ static void the_pause_image_is_a_tar(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(variables_are_expanded),
-		cmocka_unit_test(quality_of_service),
-		cmocka_unit_test(quantities_become_cgroup_values),
-		cmocka_unit_test(an_image_without_a_tag_is_the_latest),
-		cmocka_unit_test(the_network_configuration_is_json),
-		cmocka_unit_test(spdy_frames),
-		cmocka_unit_test(the_pause_image_is_a_tar),
+	        cmocka_unit_test(variables_are_expanded),
+	        cmocka_unit_test(quality_of_service),
+	        cmocka_unit_test(quantities_become_cgroup_values),
+	        cmocka_unit_test(an_image_without_a_tag_is_the_latest),
+	        cmocka_unit_test(the_network_configuration_is_json),
+	        cmocka_unit_test(spdy_frames),
+	        cmocka_unit_test(the_pause_image_is_a_tar),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

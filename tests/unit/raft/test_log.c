@@ -1,4 +1,5 @@
-/* raft/log: what was appended is there after a restart, whatever byte a crash stopped at; damage is refused, not skipped. */
+/* raft/log: what was appended is there after a restart, whatever byte a crash stopped at; damage is refused, not
+ * skipped. */
 #include "tests/unit/unit.h"
 
 #include "raft/log_int.h"
@@ -265,13 +266,13 @@ static void a_missing_segment_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(entries_are_there_after_a_restart, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_conflicting_tail_is_replaced_and_stays_so, setup, teardown),
-		cmocka_unit_test_setup_teardown(old_segments_can_be_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_restarted_log_begins_where_it_was_told, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_write_torn_at_any_byte_is_cut_off, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_flipped_bit_before_sound_batches_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_missing_segment_is_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(entries_are_there_after_a_restart, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_conflicting_tail_is_replaced_and_stays_so, setup, teardown),
+	        cmocka_unit_test_setup_teardown(old_segments_can_be_dropped, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_restarted_log_begins_where_it_was_told, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_write_torn_at_any_byte_is_cut_off, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_flipped_bit_before_sound_batches_is_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_missing_segment_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -855,8 +855,8 @@ static void suite_random_operations_match_the_model(void **state)
 
 #define SUITE_TEST(fn) cmocka_unit_test_setup_teardown(fn, suite_setup, suite_teardown)
 #define SUITE_TESTS \
-	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), SUITE_TEST(suite_ignore_lease_keeps_the_lease), \
-		SUITE_TEST(suite_paging_without_a_count), \
+	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), \
+	        SUITE_TEST(suite_ignore_lease_keeps_the_lease), SUITE_TEST(suite_paging_without_a_count), \
 	        SUITE_TEST(suite_txn_compares_and_reads_its_writes), SUITE_TEST(suite_txn_refuses_double_writes), \
 	        SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
 	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \

@@ -43,17 +43,23 @@ static void lost_events_are_given_up(void **state)
 	expectations_release(&e); /* what is left is freed */
 }
 
-static const char pod[] = "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\",\"generation\":3,\"labels\":{\"a\":\"b\"},"
-			  "\"ownerReferences\":[{\"kind\":\"X\",\"uid\":\"1\"},{\"apiVersion\":\"apps/v1\",\"kind\":\"ReplicaSet\",\"name\":\"r\",\"uid\":\"2\",\"controller\":true,\"blockOwnerDeletion\":true}]},"
-			  "\"spec\":{\"nodeName\":\"n1\"},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.1.2.3\",\"conditions\":[{\"type\":\"PodScheduled\",\"status\":\"True\"},"
-			  "{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"1970-01-01T00:01:40Z\"}],\"containerStatuses\":[{\"restartCount\":2},{\"restartCount\":5}]}}";
+static const char pod[] =
+        "{\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\",\"generation\":3,\"labels\":{"
+        "\"a\":\"b\"},"
+        "\"ownerReferences\":[{\"kind\":\"X\",\"uid\":\"1\"},{\"apiVersion\":\"apps/"
+        "v1\",\"kind\":\"ReplicaSet\",\"name\":\"r\",\"uid\":\"2\",\"controller\":true,\"blockOwnerDeletion\":true}]},"
+        "\"spec\":{\"nodeName\":\"n1\"},\"status\":{\"phase\":\"Running\",\"podIP\":\"10.1.2.3\",\"conditions\":[{"
+        "\"type\":\"PodScheduled\",\"status\":\"True\"},"
+        "{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":\"1970-01-01T00:01:40Z\"}],"
+        "\"containerStatuses\":[{\"restartCount\":2},{\"restartCount\":5}]}}";
 
 static void a_pod_is_read_in_one_pass(void **state)
 {
 	struct pod_view p;
 	struct owner_ref owner;
 	pod_view_read(slice_of(pod), &p);
-	assert_true(slice_is(p.meta.name, "p") && slice_is(p.meta.ns, "d") && slice_is(p.node, "n1") && slice_is(p.ip, "10.1.2.3"));
+	assert_true(slice_is(p.meta.name, "p") && slice_is(p.meta.ns, "d") && slice_is(p.node, "n1") &&
+	            slice_is(p.ip, "10.1.2.3"));
 	assert_int_equal(p.meta.generation, 3);
 	assert_true(p.is_ready && p.is_scheduled);
 	assert_int_equal(p.ready_since_s, 100);
@@ -76,7 +82,8 @@ static void availability_waits_for_its_time(void **state)
 
 static void garbage_is_read_as_absent(void **state)
 {
-	static const char *const texts[] = {"", "[]", "{", "{\"metadata\":7}", "{\"metadata\":{\"name\":", "{\"status\":{\"conditions\":{}}}"};
+	static const char *const texts[] = {
+	        "", "[]", "{", "{\"metadata\":7}", "{\"metadata\":{\"name\":", "{\"status\":{\"conditions\":{}}}"};
 	for (size_t i = 0; i < 6; i++) {
 		struct pod_view p;
 		pod_view_read(slice_of(texts[i]), &p);
@@ -104,13 +111,13 @@ static void conditions_keep_their_transition_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(creations_are_awaited),
-		cmocka_unit_test(a_deletion_counts_once),
-		cmocka_unit_test(lost_events_are_given_up),
-		cmocka_unit_test(a_pod_is_read_in_one_pass),
-		cmocka_unit_test(availability_waits_for_its_time),
-		cmocka_unit_test(garbage_is_read_as_absent),
-		cmocka_unit_test(conditions_keep_their_transition_time),
+	        cmocka_unit_test(creations_are_awaited),
+	        cmocka_unit_test(a_deletion_counts_once),
+	        cmocka_unit_test(lost_events_are_given_up),
+	        cmocka_unit_test(a_pod_is_read_in_one_pass),
+	        cmocka_unit_test(availability_waits_for_its_time),
+	        cmocka_unit_test(garbage_is_read_as_absent),
+	        cmocka_unit_test(conditions_keep_their_transition_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,8 @@ static void run(struct work *w)
 
 static struct work_queue *queue_new(struct fake *f, void (*fn)(struct work *w))
 {
-	return work_queue_new(&(struct work_queue_options){.name = "test", .client = &f->base, .run = fn, .arg = f, .quiet = true});
+	return work_queue_new(
+	        &(struct work_queue_options){.name = "test", .client = &f->base, .run = fn, .arg = f, .quiet = true});
 }
 
 static void a_key_is_worked_on_once_however_often_it_is_added(void **state)
@@ -183,7 +184,8 @@ static void next_event(uv_timer_t *t)
 	struct recorder_subject about = {"v1", "Pod", SLICE("ns"), SLICE("p"), SLICE("uid"), SLICE_NULL};
 	if (e->step == 0) {
 		recorder_event(e->recorder, &about, "Normal", "Pulled", "image %d", 1);
-		recorder_event(e->recorder, &about, "Normal", "Pulled", "image %d", 1); /* while the first is under way */
+		recorder_event(
+		        e->recorder, &about, "Normal", "Pulled", "image %d", 1); /* while the first is under way */
 	} else if (e->step == 1) {
 		assert_int_equal(e->fake.posts, 1);
 		assert_int_equal(e->fake.patches, 1);
@@ -215,11 +217,11 @@ static void events_are_counted_and_combined(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_is_worked_on_once_however_often_it_is_added),
-		cmocka_unit_test(work_comes_again_after_its_time),
-		cmocka_unit_test(failures_are_tried_again),
-		cmocka_unit_test(closing_cancels_what_is_outstanding),
-		cmocka_unit_test(events_are_counted_and_combined),
+	        cmocka_unit_test(a_key_is_worked_on_once_however_often_it_is_added),
+	        cmocka_unit_test(work_comes_again_after_its_time),
+	        cmocka_unit_test(failures_are_tried_again),
+	        cmocka_unit_test(closing_cancels_what_is_outstanding),
+	        cmocka_unit_test(events_are_counted_and_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,9 +51,9 @@ static void bad_networks_are_refused_by_name(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(parts_come_in_order_and_end),
-		cmocka_unit_test(what_nodes_have_is_not_given_again),
-		cmocka_unit_test(bad_networks_are_refused_by_name),
+	        cmocka_unit_test(parts_come_in_order_and_end),
+	        cmocka_unit_test(what_nodes_have_is_not_given_again),
+	        cmocka_unit_test(bad_networks_are_refused_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,8 +4,10 @@
 #include "api/controllers/gc_graph.h"
 #include "base/check.h"
 
-static const char one[] = "[{\"apiVersion\":\"v1\",\"kind\":\"X\",\"name\":\"a\",\"uid\":\"A\",\"blockOwnerDeletion\":true}]";
-static const char two[] = "[{\"apiVersion\":\"v1\",\"kind\":\"X\",\"name\":\"a\",\"uid\":\"A\"},{\"apiVersion\":\"v1\",\"kind\":\"X\",\"name\":\"b\",\"uid\":\"B\"}]";
+static const char one[] =
+        "[{\"apiVersion\":\"v1\",\"kind\":\"X\",\"name\":\"a\",\"uid\":\"A\",\"blockOwnerDeletion\":true}]";
+static const char two[] = "[{\"apiVersion\":\"v1\",\"kind\":\"X\",\"name\":\"a\",\"uid\":\"A\"},{\"apiVersion\":\"v1\","
+                          "\"kind\":\"X\",\"name\":\"b\",\"uid\":\"B\"}]";
 
 static size_t dependents(struct gc_graph *g, const char *uid, size_t *blocking)
 {
@@ -53,6 +55,7 @@ static void broken_references_are_no_edges(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(edges_follow_the_references), cmocka_unit_test(broken_references_are_no_edges)};
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(edges_follow_the_references), cmocka_unit_test(broken_references_are_no_edges)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

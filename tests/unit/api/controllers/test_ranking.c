@@ -23,8 +23,8 @@ static void first_is(struct ranked_pod *pods, size_t n, const char *uid)
 
 static void unassigned_pending_and_unready_go_first(void **state)
 {
-	struct ranked_pod a[] = {pod("ready", "n", "Running", true), pod("unready", "n", "Running", false), pod("pending", "n", "Pending", false),
-		pod("unassigned", NULL, "Pending", false)};
+	struct ranked_pod a[] = {pod("ready", "n", "Running", true), pod("unready", "n", "Running", false),
+	        pod("pending", "n", "Pending", false), pod("unassigned", NULL, "Pending", false)};
 	static const char *const order[] = {"unassigned", "pending", "unready", "ready"};
 	ranking_sort(a, 4, 5000);
 	for (size_t i = 0; i < 4; i++)
@@ -57,9 +57,9 @@ static void deletion_cost_is_read_from_the_annotation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(unassigned_pending_and_unready_go_first),
-		cmocka_unit_test(cheap_then_crowded_then_young),
-		cmocka_unit_test(deletion_cost_is_read_from_the_annotation),
+	        cmocka_unit_test(unassigned_pending_and_unready_go_first),
+	        cmocka_unit_test(cheap_then_crowded_then_young),
+	        cmocka_unit_test(deletion_cost_is_read_from_the_annotation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

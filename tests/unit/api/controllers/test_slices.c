@@ -12,12 +12,16 @@ static struct json *parsed(struct arena *a, const char *text)
 
 static struct json *endpoint(struct arena *a, int i, bool ready)
 {
-	return parsed(a, arena_printf(a, "{\"addresses\":[\"10.0.0.%d\"],\"conditions\":{\"ready\":%s},\"targetRef\":{\"uid\":\"u%d\"}}", i, ready ? "true" : "false", i));
+	return parsed(a,
+	        arena_printf(a,
+	                "{\"addresses\":[\"10.0.0.%d\"],\"conditions\":{\"ready\":%s},\"targetRef\":{\"uid\":\"u%d\"}}",
+	                i, ready ? "true" : "false", i));
 }
 
 static struct json *stored(struct arena *a, int from, int to)
 {
-	struct json *s = parsed(a, "{\"metadata\":{\"name\":\"s\"},\"ports\":[{\"port\":80}]}"), *list = json_need(a, s, "endpoints", JSON_ARRAY);
+	struct json *s = parsed(a, "{\"metadata\":{\"name\":\"s\"},\"ports\":[{\"port\":80}]}"),
+	            *list = json_need(a, s, "endpoints", JSON_ARRAY);
 	for (int i = from; i < to; i++)
 		json_append(list, endpoint(a, i, true));
 	return s;
@@ -99,11 +103,11 @@ static void different_ports_are_different_slices(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(many_endpoints_make_slices_of_a_hundred),
-		cmocka_unit_test(nothing_changed_nothing_written),
-		cmocka_unit_test(a_new_endpoint_goes_into_room),
-		cmocka_unit_test(empty_slices_go_but_one),
-		cmocka_unit_test(different_ports_are_different_slices),
+	        cmocka_unit_test(many_endpoints_make_slices_of_a_hundred),
+	        cmocka_unit_test(nothing_changed_nothing_written),
+	        cmocka_unit_test(a_new_endpoint_goes_into_room),
+	        cmocka_unit_test(empty_slices_go_but_one),
+	        cmocka_unit_test(different_ports_are_different_slices),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,9 +34,14 @@ static void assert_str(const struct json *v, const char *want)
 
 static void a_pod_gets_what_upstream_gives_it(void **state)
 {
-	struct json *spec = json_get(defaulted("", "v1", "pods", "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"nginx\",\"ports\":[{\"containerPort\":1}],"
-		"\"resources\":{\"limits\":{\"cpu\":\"1\"}},\"livenessProbe\":{\"httpGet\":{\"port\":80}}},{\"name\":\"b\",\"image\":\"nginx:1.2\"}],"
-		"\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"c\"}},{\"name\":\"e\"}]}}"), "spec");
+	struct json *spec =
+	        json_get(defaulted("", "v1", "pods",
+	                         "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"nginx\","
+	                         "\"ports\":[{\"containerPort\":1}],"
+	                         "\"resources\":{\"limits\":{\"cpu\":\"1\"}},\"livenessProbe\":{\"httpGet\":{\"port\":"
+	                         "80}}},{\"name\":\"b\",\"image\":\"nginx:1.2\"}],"
+	                         "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"c\"}},{\"name\":\"e\"}]}}"),
+	                "spec");
 	struct json *c = json_at(json_get(spec, "containers"), 0);
 	assert_str(json_get(spec, "restartPolicy"), "Always");
 	assert_str(json_get(spec, "dnsPolicy"), "ClusterFirst");
@@ -48,14 +53,18 @@ static void a_pod_gets_what_upstream_gives_it(void **state)
 	assert_str(json_path(c, "resources", "requests", "cpu", NULL), "1");
 	assert_str(json_path(c, "livenessProbe", "httpGet", "scheme", NULL), "HTTP");
 	assert_int_equal(json_int(json_path(c, "livenessProbe", "periodSeconds", NULL), 0), 10);
-	assert_int_equal(json_int(json_path(json_at(json_get(spec, "volumes"), 0), "configMap", "defaultMode", NULL), 0), 420);
+	assert_int_equal(
+	        json_int(json_path(json_at(json_get(spec, "volumes"), 0), "configMap", "defaultMode", NULL), 0), 420);
 	assert_non_null(json_get(json_at(json_get(spec, "volumes"), 1), "emptyDir"));
 }
 
 static void what_is_set_stays(void **state)
 {
-	struct json *spec = json_get(defaulted("", "v1", "pods", "{\"metadata\":{},\"spec\":{\"restartPolicy\":\"Never\",\"terminationGracePeriodSeconds\":0,"
-		"\"containers\":[{\"name\":\"a\",\"image\":\"nginx\",\"imagePullPolicy\":\"Never\"}]}}"), "spec");
+	struct json *spec = json_get(
+	        defaulted("", "v1", "pods",
+	                "{\"metadata\":{},\"spec\":{\"restartPolicy\":\"Never\",\"terminationGracePeriodSeconds\":0,"
+	                "\"containers\":[{\"name\":\"a\",\"image\":\"nginx\",\"imagePullPolicy\":\"Never\"}]}}"),
+	        "spec");
 	assert_str(json_get(spec, "restartPolicy"), "Never");
 	assert_int_equal(json_get_int(spec, "terminationGracePeriodSeconds", 7), 0);
 	assert_str(json_get(json_at(json_get(spec, "containers"), 0), "imagePullPolicy"), "Never");
@@ -63,17 +72,21 @@ static void what_is_set_stays(void **state)
 
 static void workloads_and_services_are_filled_in(void **state)
 {
-	struct json *d = defaulted("apps", "v1", "deployments", "{\"metadata\":{},\"spec\":{\"selector\":{},\"template\":{\"spec\":{\"containers\":[]}}}}");
+	struct json *d = defaulted("apps", "v1", "deployments",
+	        "{\"metadata\":{},\"spec\":{\"selector\":{},\"template\":{\"spec\":{\"containers\":[]}}}}");
 	assert_int_equal(json_int(json_path(d, "spec", "replicas", NULL), 0), 1);
 	assert_str(json_path(d, "spec", "strategy", "rollingUpdate", "maxSurge", NULL), "25%");
 	struct json *s = defaulted("", "v1", "services", "{\"metadata\":{},\"spec\":{\"ports\":[{\"port\":80}]}}");
 	assert_str(json_path(s, "spec", "type", NULL), "ClusterIP");
 	assert_str(json_path(s, "spec", "sessionAffinity", NULL), "None");
 	assert_int_equal(json_get_int(json_at(json_path(s, "spec", "ports", NULL), 0), "targetPort", 0), 80);
-	struct json *j = defaulted("batch", "v1", "jobs", "{\"metadata\":{},\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}");
+	struct json *j = defaulted(
+	        "batch", "v1", "jobs", "{\"metadata\":{},\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}");
 	assert_int_equal(json_int(json_path(j, "spec", "backoffLimit", NULL), 0), 6);
 	assert_int_equal(json_int(json_path(j, "spec", "completions", NULL), 0), 1);
-	struct json *c = defaulted("batch", "v1", "cronjobs", "{\"metadata\":{},\"spec\":{\"schedule\":\"* * * * *\",\"jobTemplate\":{\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}}}");
+	struct json *c = defaulted("batch", "v1", "cronjobs",
+	        "{\"metadata\":{},\"spec\":{\"schedule\":\"* * * * "
+	        "*\",\"jobTemplate\":{\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}}}");
 	assert_str(json_path(c, "spec", "concurrencyPolicy", NULL), "Allow");
 	struct json *secret = defaulted("", "v1", "secrets", "{\"metadata\":{}}");
 	assert_str(json_get(secret, "type"), "Opaque");
@@ -82,9 +95,9 @@ static void workloads_and_services_are_filled_in(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(a_pod_gets_what_upstream_gives_it, release),
-		cmocka_unit_test_teardown(what_is_set_stays, release),
-		cmocka_unit_test_teardown(workloads_and_services_are_filled_in, release),
+	        cmocka_unit_test_teardown(a_pod_gets_what_upstream_gives_it, release),
+	        cmocka_unit_test_teardown(what_is_set_stays, release),
+	        cmocka_unit_test_teardown(workloads_and_services_are_filled_in, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

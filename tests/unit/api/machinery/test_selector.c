@@ -26,10 +26,11 @@ static bool matches(const char *selector, const char *labels)
 static void each_operator_means_what_upstream_says(void **state)
 {
 	const char *labels = "{\"app\":\"web\",\"n\":\"5\",\"empty\":\"\",\"example.com/x\":\"y\"}";
-	static const char *const yes[] = {"", "app=web", "app==web", " app = web ", "app!=db", "none!=x", "app in (web)", "app in (db, web)", "app notin (db)",
-		"none notin (x)", "app", "!none", "n>4", "n<6", "empty=", "empty", "example.com/x=y", "app=web,n=5,!none", "empty in ()"};
-	static const char *const no[] = {"app=db", "app!=web", "none=x", "none=", "app in (db)", "none in (x)", "app notin (web,db)", "none", "!app", "n>5", "n<5",
-		"app>1", "none>1", "app=web,none", "empty=x"};
+	static const char *const yes[] = {"", "app=web", "app==web", " app = web ", "app!=db", "none!=x",
+	        "app in (web)", "app in (db, web)", "app notin (db)", "none notin (x)", "app", "!none", "n>4", "n<6",
+	        "empty=", "empty", "example.com/x=y", "app=web,n=5,!none", "empty in ()"};
+	static const char *const no[] = {"app=db", "app!=web", "none=x", "none=", "app in (db)", "none in (x)",
+	        "app notin (web,db)", "none", "!app", "n>5", "n<5", "app>1", "none>1", "app=web,none", "empty=x"};
 	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
 		if (!matches(yes[i], labels))
 			fail_msg("\"%s\" does not match", yes[i]);
@@ -41,7 +42,8 @@ static void each_operator_means_what_upstream_says(void **state)
 
 static void broken_selectors_name_what_is_wrong(void **state)
 {
-	static const char *const bad[] = {"a in b", "a in (b", "a in", "=a", "a=b=c", "a b", ",", "a,,b", "!", "!a=b", "a notin", "-a", "a/b/c", "a=-", "a>x", "a=b,"};
+	static const char *const bad[] = {"a in b", "a in (b", "a in", "=a", "a=b=c", "a b", ",", "a,,b", "!", "!a=b",
+	        "a notin", "-a", "a/b/c", "a=-", "a>x", "a=b,"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct label_selector s;
 		struct err err = ERR_INIT;
@@ -56,8 +58,12 @@ static void a_selector_object_matches_like_its_text(void **state)
 {
 	struct label_selector s;
 	bool nothing;
-	struct json *v = json_parse(&a, SLICE("{\"matchLabels\":{\"app\":\"web\"},\"matchExpressions\":[{\"key\":\"tier\",\"operator\":\"In\",\"values\":[\"a\",\"b\"]},"
-		"{\"key\":\"x\",\"operator\":\"DoesNotExist\"},{\"key\":\"y\",\"operator\":\"Exists\"},{\"key\":\"z\",\"operator\":\"NotIn\",\"values\":[\"q\"]}]}"), NULL, NULL);
+	struct json *v = json_parse(&a,
+	        SLICE("{\"matchLabels\":{\"app\":\"web\"},\"matchExpressions\":[{\"key\":\"tier\",\"operator\":\"In\","
+	              "\"values\":[\"a\",\"b\"]},"
+	              "{\"key\":\"x\",\"operator\":\"DoesNotExist\"},{\"key\":\"y\",\"operator\":\"Exists\"},{\"key\":"
+	              "\"z\",\"operator\":\"NotIn\",\"values\":[\"q\"]}]}"),
+	        NULL, NULL);
 	assert_int_equal(label_selector_from_json(&a, v, &s, &nothing, NULL), 0);
 	assert_false(nothing);
 	assert_true(label_selector_matches(&s, SLICE("{\"app\":\"web\",\"tier\":\"b\",\"y\":\"\"}")));
@@ -73,7 +79,8 @@ static void a_selector_object_matches_like_its_text(void **state)
 static void field_selectors_know_equality_and_escapes(void **state)
 {
 	struct field_selector s;
-	assert_int_equal(field_selector_parse(&a, SLICE("metadata.name=a\\,b\\=c,status.phase!=Running,x==y"), &s, NULL), 0);
+	assert_int_equal(
+	        field_selector_parse(&a, SLICE("metadata.name=a\\,b\\=c,status.phase!=Running,x==y"), &s, NULL), 0);
 	assert_int_equal(s.count, 3);
 	assert_true(slice_is(s.requirements[0].value, "a,b=c") && !s.requirements[0].negated);
 	assert_true(slice_is(s.requirements[1].field, "status.phase") && s.requirements[1].negated);
@@ -87,10 +94,10 @@ static void field_selectors_know_equality_and_escapes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(each_operator_means_what_upstream_says, release),
-		cmocka_unit_test_teardown(broken_selectors_name_what_is_wrong, release),
-		cmocka_unit_test_teardown(a_selector_object_matches_like_its_text, release),
-		cmocka_unit_test_teardown(field_selectors_know_equality_and_escapes, release),
+	        cmocka_unit_test_teardown(each_operator_means_what_upstream_says, release),
+	        cmocka_unit_test_teardown(broken_selectors_name_what_is_wrong, release),
+	        cmocka_unit_test_teardown(a_selector_object_matches_like_its_text, release),
+	        cmocka_unit_test_teardown(field_selectors_know_equality_and_escapes, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Strategic merge against the schema of Deployment; the wire's view of it is in tests/integration/api_cases_patch.py. */
+/* Strategic merge against the schema of Deployment; the wire's view of it is in tests/integration/api_cases_patch.py.
+ */
 #include "tests/unit/unit.h"
 
 #include "api/machinery/patch.h"
@@ -26,27 +27,45 @@ static struct json *parse(const char *text)
 static void results_are_those_of_upstream(void **state)
 {
 	static const char *const cases[][3] = {
-		{POD("\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"1\"}]"), POD("\"containers\":[{\"name\":\"b\",\"image\":\"2\"}]"),
-			POD("\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"}]")},
-		{POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]"), POD("\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]"), POD("\"containers\":[{\"name\":\"b\"}]")},
-		{POD("\"containers\":[{\"name\":\"a\"}]"), POD("\"containers\":[{\"$patch\":\"replace\"},{\"name\":\"c\"}]"), POD("\"containers\":[{\"name\":\"c\"}]")},
-		{POD("\"nodeSelector\":{\"a\":\"1\",\"b\":\"2\"}"), POD("\"nodeSelector\":{\"a\":null,\"c\":\"3\"}"), POD("\"nodeSelector\":{\"b\":\"2\",\"c\":\"3\"}")},
-		{POD("\"nodeSelector\":{\"a\":\"1\"}"), POD("\"nodeSelector\":{\"$patch\":\"replace\",\"c\":\"3\"}"), POD("\"nodeSelector\":{\"c\":\"3\"}")},
-		{"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}", "{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\"]}}", "{\"metadata\":{\"finalizers\":[\"b\"]}}"},
-		{"{\"metadata\":{\"finalizers\":[\"a\"]}}", "{\"metadata\":{\"finalizers\":[\"a\",\"c\"]}}", "{\"metadata\":{\"finalizers\":[\"a\",\"c\"]}}"},
-		{"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}", "{\"metadata\":{\"$setElementOrder/finalizers\":[\"b\",\"c\",\"a\"],\"finalizers\":[\"c\"]}}",
-			"{\"metadata\":{\"finalizers\":[\"b\",\"c\",\"a\"]}}"},
-		{POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]"), POD("\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]"),
-			POD("\"containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]")},
-		{"{\"spec\":{\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":1}}}}", "{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Recreate\"}}}",
-			"{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
-		{POD("\"tolerations\":[{\"key\":\"a\"},{\"key\":\"b\"}]"), POD("\"tolerations\":[{\"key\":\"c\"}]"), POD("\"tolerations\":[{\"key\":\"c\"}]")},
-		{POD("\"containers\":[{\"name\":\"a\",\"args\":[\"1\",\"2\"]}]"), POD("\"containers\":[{\"name\":\"a\",\"args\":[\"3\"]}]"), POD("\"containers\":[{\"name\":\"a\",\"args\":[\"3\"]}]")},
-		{POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80},{\"containerPort\":81}]}]"),
-			POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":81,\"$patch\":\"delete\"}]}]"), POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80}]}]")},
-		{"{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":null}}", "{\"spec\":{}}"},
-		{"{}", "{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":2}}"},
-		{"{\"spec\":{\"replicas\":2}}", "{}", "{\"spec\":{\"replicas\":2}}"},
+	        {POD("\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"1\"}]"),
+	                POD("\"containers\":[{\"name\":\"b\",\"image\":\"2\"}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"image\":\"1\"},{\"name\":\"b\",\"image\":\"2\"}]")},
+	        {POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]"),
+	                POD("\"containers\":[{\"name\":\"b\"}]")},
+	        {POD("\"containers\":[{\"name\":\"a\"}]"),
+	                POD("\"containers\":[{\"$patch\":\"replace\"},{\"name\":\"c\"}]"),
+	                POD("\"containers\":[{\"name\":\"c\"}]")},
+	        {POD("\"nodeSelector\":{\"a\":\"1\",\"b\":\"2\"}"), POD("\"nodeSelector\":{\"a\":null,\"c\":\"3\"}"),
+	                POD("\"nodeSelector\":{\"b\":\"2\",\"c\":\"3\"}")},
+	        {POD("\"nodeSelector\":{\"a\":\"1\"}"), POD("\"nodeSelector\":{\"$patch\":\"replace\",\"c\":\"3\"}"),
+	                POD("\"nodeSelector\":{\"c\":\"3\"}")},
+	        {"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}",
+	                "{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":[\"a\"]}}",
+	                "{\"metadata\":{\"finalizers\":[\"b\"]}}"},
+	        {"{\"metadata\":{\"finalizers\":[\"a\"]}}", "{\"metadata\":{\"finalizers\":[\"a\",\"c\"]}}",
+	                "{\"metadata\":{\"finalizers\":[\"a\",\"c\"]}}"},
+	        {"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}",
+	                "{\"metadata\":{\"$setElementOrder/finalizers\":[\"b\",\"c\",\"a\"],\"finalizers\":[\"c\"]}}",
+	                "{\"metadata\":{\"finalizers\":[\"b\",\"c\",\"a\"]}}"},
+	        {POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]"),
+	                POD("\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]"),
+	                POD("\"containers\":[{\"name\":\"b\"},{\"name\":\"a\"}]")},
+	        {"{\"spec\":{\"strategy\":{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":1}}}}",
+	                "{\"spec\":{\"strategy\":{\"$retainKeys\":[\"type\"],\"type\":\"Recreate\"}}}",
+	                "{\"spec\":{\"strategy\":{\"type\":\"Recreate\"}}}"},
+	        {POD("\"tolerations\":[{\"key\":\"a\"},{\"key\":\"b\"}]"), POD("\"tolerations\":[{\"key\":\"c\"}]"),
+	                POD("\"tolerations\":[{\"key\":\"c\"}]")},
+	        {POD("\"containers\":[{\"name\":\"a\",\"args\":[\"1\",\"2\"]}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"args\":[\"3\"]}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"args\":[\"3\"]}]")},
+	        {POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80},{\"containerPort\":81}]}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":81,\"$patch\":\"delete\"}]}"
+	                    "]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80}]}]")},
+	        {"{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":null}}", "{\"spec\":{}}"},
+	        {"{}", "{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":2}}"},
+	        {"{\"spec\":{\"replicas\":2}}", "{}", "{\"spec\":{\"replicas\":2}}"},
 	};
 	const struct schema_type *type = resource_kind_type(SLICE("apps/v1"), SLICE("Deployment"));
 	assert_non_null(type);
@@ -66,12 +85,12 @@ static void results_are_those_of_upstream(void **state)
 static void wrong_patches_are_refused_in_words(void **state)
 {
 	static const char *const bad[] = {
-		POD("\"containers\":[{\"image\":\"x\"}]"),
-		POD("\"containers\":[{\"name\":\"a\",\"$patch\":\"sideways\"}]"),
-		POD("\"containers\":[\"text\"]"),
-		POD("\"$setElementOrder/containers\":7"),
-		"{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":\"a\"}}",
-		"{\"spec\":{\"strategy\":{\"$retainKeys\":\"type\"}}}",
+	        POD("\"containers\":[{\"image\":\"x\"}]"),
+	        POD("\"containers\":[{\"name\":\"a\",\"$patch\":\"sideways\"}]"),
+	        POD("\"containers\":[\"text\"]"),
+	        POD("\"$setElementOrder/containers\":7"),
+	        "{\"metadata\":{\"$deleteFromPrimitiveList/finalizers\":\"a\"}}",
+	        "{\"spec\":{\"strategy\":{\"$retainKeys\":\"type\"}}}",
 	};
 	const struct schema_type *type = resource_kind_type(SLICE("apps/v1"), SLICE("Deployment"));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -86,8 +105,8 @@ static void wrong_patches_are_refused_in_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(results_are_those_of_upstream, release),
-		cmocka_unit_test_teardown(wrong_patches_are_refused_in_words, release),
+	        cmocka_unit_test_teardown(results_are_those_of_upstream, release),
+	        cmocka_unit_test_teardown(wrong_patches_are_refused_in_words, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,10 @@ static struct rcbuf *text(const char *s)
 static void node(struct cache *k, const char *name, const char *spec, const char *allocatable)
 {
 	char buf[1024];
-	snprintf(buf, sizeof buf, "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"host\":\"%s\"}},\"spec\":%s,\"status\":{\"allocatable\":%s}}", name, name, spec, allocatable);
+	snprintf(buf, sizeof buf,
+	        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"host\":\"%s\"}},\"spec\":%s,\"status\":{\"allocatable\":%"
+	        "s}}",
+	        name, name, spec, allocatable);
 	struct rcbuf *json = text(buf);
 	cache_node_set(k, slice_of(name), json);
 	rcbuf_unref(json);
@@ -21,8 +24,11 @@ static const char roomy[] = "{\"cpu\":\"2\",\"memory\":\"4Gi\",\"pods\":\"10\",\
 
 static const char *pod_text(char *buf, size_t cap, const char *name, const char *requests, const char *more)
 {
-	snprintf(buf, cap, "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"%s\",\"labels\":{\"app\":\"a\"},\"ownerReferences\":[{\"uid\":\"own\",\"controller\":true}]},"
-			   "\"spec\":{\"containers\":[{\"resources\":{\"requests\":%s}}]%s}}", name, name, requests, more);
+	snprintf(buf, cap,
+	        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"%s\",\"labels\":{\"app\":\"a\"},"
+	        "\"ownerReferences\":[{\"uid\":\"own\",\"controller\":true}]},"
+	        "\"spec\":{\"containers\":[{\"resources\":{\"requests\":%s}}]%s}}",
+	        name, name, requests, more);
 	return buf;
 }
 
@@ -78,9 +84,13 @@ static void init_containers_count_by_their_largest(void **state)
 	struct verdict v;
 	cache_init(&s.cache);
 	node(&s.cache, "n1", "{}", roomy);
-	assert_false(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2100m\"}}}]", "n1", &v));
-	assert_true(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]", "n1", &v));
-	assert_false(passes(&s, "{\"cpu\":\"1\"}", ",\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"1100m\"}}}]", "n1", &v));
+	assert_false(passes(&s, "{\"cpu\":\"1\"}",
+	        ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2100m\"}}}]", "n1", &v));
+	assert_true(passes(&s, "{\"cpu\":\"1\"}",
+	        ",\"initContainers\":[{\"resources\":{\"requests\":{\"cpu\":\"2\"}}}]", "n1", &v));
+	assert_false(passes(&s, "{\"cpu\":\"1\"}",
+	        ",\"initContainers\":[{\"restartPolicy\":\"Always\",\"resources\":{\"requests\":{\"cpu\":\"1100m\"}}}]",
+	        "n1", &v));
 	cache_release(&s.cache);
 }
 
@@ -93,10 +103,13 @@ static void taints_and_cordons_keep_pods_away(void **state)
 	node(&s.cache, "n2", "{\"unschedulable\":true}", roomy);
 	assert_false(passes(&s, "{}", "", "n1", &v));
 	assert_string_equal(v.reasons[0], "node(s) had untolerated taint {k: v}");
-	assert_true(passes(&s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"v\"}]", "n1", &v));
-	assert_false(passes(&s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"w\"}]", "n1", &v));
+	assert_true(passes(
+	        &s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"v\"}]", "n1", &v));
+	assert_false(passes(
+	        &s, "{}", ",\"tolerations\":[{\"key\":\"k\",\"operator\":\"Equal\",\"value\":\"w\"}]", "n1", &v));
 	assert_true(passes(&s, "{}", ",\"tolerations\":[{\"operator\":\"Exists\"}]", "n1", &v));
-	assert_false(passes(&s, "{}", ",\"tolerations\":[{\"operator\":\"Exists\",\"effect\":\"NoExecute\"}]", "n1", &v));
+	assert_false(
+	        passes(&s, "{}", ",\"tolerations\":[{\"operator\":\"Exists\",\"effect\":\"NoExecute\"}]", "n1", &v));
 	assert_false(passes(&s, "{}", "", "n2", &v));
 	assert_string_equal(v.reasons[0], "node(s) were unschedulable");
 	cache_release(&s.cache);
@@ -111,18 +124,19 @@ static void labels_and_names_choose_nodes(void **state)
 	assert_true(passes(&s, "{}", ",\"nodeSelector\":{\"host\":\"n1\"}", "n1", &v));
 	assert_false(passes(&s, "{}", ",\"nodeSelector\":{\"host\":\"n2\"}", "n1", &v));
 	assert_string_equal(v.reasons[0], "node(s) didn't match Pod's node affinity/selector");
-	static const char form[] = ",\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[%s]}}}";
+	static const char form[] = ",\"affinity\":{\"nodeAffinity\":{"
+	                           "\"requiredDuringSchedulingIgnoredDuringExecution\":{\"nodeSelectorTerms\":[%s]}}}";
 	static const struct {
 		const char *term;
 		bool fits;
 	} rows[] = {
-		{"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"In\",\"values\":[\"x\",\"n1\"]}]}", true},
-		{"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"NotIn\",\"values\":[\"n1\"]}]}", false},
-		{"{\"matchExpressions\":[{\"key\":\"gone\",\"operator\":\"DoesNotExist\"}]}", true},
-		{"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n1\"]}]}", true},
-		{"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n2\"]}]}", false},
-		{"{}", false},
-		{"{},{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"Exists\"}]}", true},
+	        {"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"In\",\"values\":[\"x\",\"n1\"]}]}", true},
+	        {"{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"NotIn\",\"values\":[\"n1\"]}]}", false},
+	        {"{\"matchExpressions\":[{\"key\":\"gone\",\"operator\":\"DoesNotExist\"}]}", true},
+	        {"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n1\"]}]}", true},
+	        {"{\"matchFields\":[{\"key\":\"metadata.name\",\"operator\":\"In\",\"values\":[\"n2\"]}]}", false},
+	        {"{}", false},
+	        {"{},{\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"Exists\"}]}", true},
 	};
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		char more[600];
@@ -139,11 +153,13 @@ static void host_ports_clash_by_address(void **state)
 	struct verdict v;
 	cache_init(&s.cache);
 	node(&s.cache, "n1", "{}", roomy);
-	static const char form[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\"},\"spec\":{\"containers\":[{\"ports\":[{\"hostPort\":80,\"hostIP\":\"%s\",\"protocol\":\"%s\"}]}]}}";
+	static const char form[] = "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\"},\"spec\":{\"containers\":[{"
+	                           "\"ports\":[{\"hostPort\":80,\"hostIP\":\"%s\",\"protocol\":\"%s\"}]}]}}";
 	static const struct {
 		const char *ip, *protocol;
 		bool fits;
-	} rows[] = {{"", "TCP", false}, {"10.0.0.1", "TCP", false}, {"10.0.0.2", "TCP", true}, {"10.0.0.1", "UDP", true}};
+	} rows[] = {
+	        {"", "TCP", false}, {"10.0.0.1", "TCP", false}, {"10.0.0.2", "TCP", true}, {"10.0.0.1", "UDP", true}};
 	char buf[512];
 	snprintf(buf, sizeof buf, form, "10.0.0.1", "TCP");
 	struct rcbuf *json = text(buf);
@@ -160,9 +176,13 @@ static void host_ports_clash_by_address(void **state)
 	cache_release(&s.cache);
 }
 
-static const char anti[] = ",\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
-static const char near[] = ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
-static const char spread[] = ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"host\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}}}]";
+static const char anti[] = ",\"affinity\":{\"podAntiAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+                           "\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
+static const char near[] = ",\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"
+                           "\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}},\"topologyKey\":\"host\"}]}}";
+static const char spread[] =
+        ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"host\",\"whenUnsatisfiable\":"
+        "\"DoNotSchedule\",\"labelSelector\":{\"matchLabels\":{\"app\":\"a\"}}}]";
 
 static void rules_about_other_pods(void **state)
 {
@@ -260,15 +280,15 @@ static void backoff_doubles_and_events_move(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(resources_are_counted_by_difference),
-		cmocka_unit_test(init_containers_count_by_their_largest),
-		cmocka_unit_test(taints_and_cordons_keep_pods_away),
-		cmocka_unit_test(labels_and_names_choose_nodes),
-		cmocka_unit_test(host_ports_clash_by_address),
-		cmocka_unit_test(rules_about_other_pods),
-		cmocka_unit_test(a_controllers_pods_are_spread),
-		cmocka_unit_test(the_urgent_come_first),
-		cmocka_unit_test(backoff_doubles_and_events_move),
+	        cmocka_unit_test(resources_are_counted_by_difference),
+	        cmocka_unit_test(init_containers_count_by_their_largest),
+	        cmocka_unit_test(taints_and_cordons_keep_pods_away),
+	        cmocka_unit_test(labels_and_names_choose_nodes),
+	        cmocka_unit_test(host_ports_clash_by_address),
+	        cmocka_unit_test(rules_about_other_pods),
+	        cmocka_unit_test(a_controllers_pods_are_spread),
+	        cmocka_unit_test(the_urgent_come_first),
+	        cmocka_unit_test(backoff_doubles_and_events_move),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

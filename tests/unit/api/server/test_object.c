@@ -35,8 +35,10 @@ static void the_version_is_the_first_member_of_metadata(void **state)
 static void spans_hold_wherever_the_members_stand(void **state)
 {
 	static const char *const texts[] = {
-		"{\"spec\":{\"nodeName\":\"n1\"},\"status\":{\"phase\":\"Running\"},\"metadata\":{\"labels\":{\"a\":\"b\"},\"uid\":\"u\"}}",
-		"{\"metadata\":{\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"status\":{\"phase\":\"Running\"},\"spec\":{\"x\":[{}],\"nodeName\":\"n1\"}}",
+	        "{\"spec\":{\"nodeName\":\"n1\"},\"status\":{\"phase\":\"Running\"},\"metadata\":{\"labels\":{\"a\":"
+	        "\"b\"},\"uid\":\"u\"}}",
+	        "{\"metadata\":{\"uid\":\"u\",\"labels\":{\"a\":\"b\"}},\"status\":{\"phase\":\"Running\"},\"spec\":{"
+	        "\"x\":[{}],\"nodeName\":\"n1\"}}",
 	};
 	for (size_t i = 0; i < 2; i++) {
 		struct arena a = ARENA_INIT;
@@ -46,7 +48,8 @@ static void spans_hold_wherever_the_members_stand(void **state)
 		assert_text(object_span(o, o->uid), "u");
 		assert_text(object_namespace(o), "ns");
 		assert_text(object_name(o), "web");
-		field_selector_parse(&a, SLICE("spec.nodeName=n1,status.phase=Running,metadata.name=web"), &f.fields, NULL);
+		field_selector_parse(
+		        &a, SLICE("spec.nodeName=n1,status.phase=Running,metadata.name=web"), &f.fields, NULL);
 		label_selector_parse(&a, SLICE("a=b"), &f.labels, NULL);
 		assert_int_equal(object_filter_check(&f, pods(), NULL), 0);
 		assert_true(object_matches(o, &f, pods()));
@@ -61,7 +64,8 @@ static void spans_hold_wherever_the_members_stand(void **state)
 
 static void what_is_no_object_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "[]", "{", "{}", "{\"metadata\":5}", "{\"metadata\":{}", "\x01", "{\"metadata\":null}"};
+	static const char *const bad[] = {
+	        "", "[]", "{", "{}", "{\"metadata\":5}", "{\"metadata\":{}", "\x01", "{\"metadata\":null}"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		assert_null(make(bad[i]));
 }
@@ -69,9 +73,9 @@ static void what_is_no_object_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_version_is_the_first_member_of_metadata),
-		cmocka_unit_test(spans_hold_wherever_the_members_stand),
-		cmocka_unit_test(what_is_no_object_is_refused),
+	        cmocka_unit_test(the_version_is_the_first_member_of_metadata),
+	        cmocka_unit_test(spans_hold_wherever_the_members_stand),
+	        cmocka_unit_test(what_is_no_object_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* The whole API server in this process, on a store in a temporary folder, through the in-process client: start, restart,
- * compaction and what clients of old revisions are told. What HTTP adds is in tests/integration/api_test.py. */
+/* The whole API server in this process, on a store in a temporary folder, through the in-process client: start,
+ * restart, compaction and what clients of old revisions are told. What HTTP adds is in tests/integration/api_test.py.
+ */
 #include "tests/unit/unit.h"
 
 #include "api/server/server.h"
@@ -52,11 +53,20 @@ static void ready(void *arg, const struct err *err)
 static void start_on_loop(void *arg)
 {
 	struct house *h = arg;
-	struct api_server_options o = {.loop = &h->loop, .store = h->store, .bind_address = "127.0.0.1", .cert_file = in(h, "s.crt"),
-		.key_file = in(h, "s.key"), .client_ca_file = in(h, "ca.crt"), .service_account_key_file = in(h, "sa.key"),
-		.service_account_issuer = "https://kubernetes.default.svc.cluster.local", .server_ca_file = in(h, "ca.crt"),
-		.service_cidr = "10.43.0.0/16", .node_port_min = 30000, .node_port_max = 32767, .advertise_address = "127.0.0.1",
-		.compact_interval_s = 1};
+	struct api_server_options o = {.loop = &h->loop,
+	        .store = h->store,
+	        .bind_address = "127.0.0.1",
+	        .cert_file = in(h, "s.crt"),
+	        .key_file = in(h, "s.key"),
+	        .client_ca_file = in(h, "ca.crt"),
+	        .service_account_key_file = in(h, "sa.key"),
+	        .service_account_issuer = "https://kubernetes.default.svc.cluster.local",
+	        .server_ca_file = in(h, "ca.crt"),
+	        .service_cidr = "10.43.0.0/16",
+	        .node_port_min = 30000,
+	        .node_port_max = 32767,
+	        .advertise_address = "127.0.0.1",
+	        .compact_interval_s = 1};
 	if (api_server_new(&o, ready, h, &h->api, &h->err) != 0)
 		uv_sem_post(&h->step);
 }
@@ -119,10 +129,14 @@ static void send_on_loop(void *arg)
 /* The answer's tree in the house's arena. */
 static struct json *ask(struct house *h, const char *method, const char *path, const char *body, int want)
 {
-	struct exchange x = {.request = {.method = method, .path = path, .body = slice_of(body), .done = answered}, .house = h};
+	struct exchange x = {
+	        .request = {.method = method, .path = path, .body = slice_of(body), .done = answered}, .house = h};
 	loop_call(&h->loop, send_on_loop, &x);
 	uv_sem_wait(&h->step);
-	struct json *v = x.request.response ? json_parse(&h->arena, (struct slice){x.request.response->data, x.request.response->len}, NULL, NULL) : NULL;
+	struct json *v = x.request.response ? json_parse(&h->arena,
+	                                              (struct slice){x.request.response->data, x.request.response->len},
+	                                              NULL, NULL)
+	                                    : NULL;
 	if (x.request.http_status != want)
 		fail_msg("%s %s: %d, want %d: %s", method, path, x.request.http_status, want, x.request.err.msg);
 	client_request_release(&x.request);
@@ -177,15 +191,18 @@ static void old_revisions_are_gone_after_two_intervals(void **state)
 	for (int i = 0; i < 5; i++)
 		ask(h, "POST", CM, arena_printf(&h->arena, "{\"metadata\":{\"name\":\"p%d\"}}", i), 201);
 	struct json *page = ask(h, "GET", CM "?limit=2", "", 200);
-	struct slice token = json_str(json_path(page, "metadata", "continue", NULL)), version = json_str(json_path(page, "metadata", "resourceVersion", NULL));
+	struct slice token = json_str(json_path(page, "metadata", "continue", NULL)),
+	             version = json_str(json_path(page, "metadata", "resourceVersion", NULL));
 	const char *next = arena_printf(&h->arena, CM "?limit=2&continue=%.*s", SLICE_FMT(token));
-	const char *exact = arena_printf(&h->arena, CM "?resourceVersion=%.*s&resourceVersionMatch=Exact", SLICE_FMT(version));
+	const char *exact =
+	        arena_printf(&h->arena, CM "?resourceVersion=%.*s&resourceVersionMatch=Exact", SLICE_FMT(version));
 	ask(h, "GET", next, "", 200);
 	ask(h, "GET", exact, "", 200);
 	struct store_stats stats = {0};
 	int64_t made;
 	slice_to_i64(version, &made);
-	for (int i = 0; i < 600 && stats.compacted_revision <= made; i++) { /* a revision newer than the page's must be noted first */
+	for (int i = 0; i < 600 && stats.compacted_revision <= made;
+	        i++) { /* a revision newer than the page's must be noted first */
 		ask(h, "POST", CM, "{\"metadata\":{\"generateName\":\"g-\"}}", 201);
 		usleep(20000);
 		store_stats(h->store, &stats);
@@ -199,8 +216,8 @@ static void old_revisions_are_gone_after_two_intervals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_server_starts_again_on_its_data, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(old_revisions_are_gone_after_two_intervals, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(a_server_starts_again_on_its_data, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(old_revisions_are_gone_after_two_intervals, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,9 +19,9 @@ static char *round_trip(struct arena *a, const char *text)
 
 static void values_survive_a_round_trip(void **state)
 {
-	static const char *const same[] = {"null", "true", "false", "0", "-1", "1.0", "1e30", "9223372036854775807", "\"\"",
-		"[]", "{}", "[1,[2,{\"a\":[]}],\"x\"]", "{\"b\":1,\"a\":{\"c\":null}}", "\"\\u0000\\u001f\\n\\\"\\\\\"",
-		"\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""};
+	static const char *const same[] = {"null", "true", "false", "0", "-1", "1.0", "1e30", "9223372036854775807",
+	        "\"\"", "[]", "{}", "[1,[2,{\"a\":[]}],\"x\"]", "{\"b\":1,\"a\":{\"c\":null}}",
+	        "\"\\u0000\\u001f\\n\\\"\\\\\"", "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""};
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
 		struct arena a = ARENA_INIT;
 		assert_string_equal(round_trip(&a, same[i]), same[i]);
@@ -42,21 +42,21 @@ static void what_is_not_json_is_refused_with_its_offset(void **state)
 	static const struct {
 		const char *text, *error;
 	} bad[] = {
-		{"", "error: offset 0: unexpected end of JSON input"},
-		{"{", "error: offset 1: unexpected end of JSON input"},
-		{"[1,]", "error: offset 3: trailing comma"},
-		{"[1 2]", "error: offset 3: expected ',' or ']' in array"},
-		{"{\"a\" 1}", "error: offset 5: expected ':' after member name"},
-		{"{a:1}", "error: offset 1: expected a member name"},
-		{"01", "error: offset 1: unexpected data after the JSON value"},
-		{"1.", "error: offset 2: invalid number"},
-		{"nul", "error: offset 0: invalid literal"},
-		{"\"a\nb\"", "error: offset 2: control character in string"},
-		{"\"\\x\"", "error: offset 1: invalid escape in string"},
-		{"\"\xff\"", "error: offset 1: string is not valid UTF-8"},
-		{"\"\xed\xa0\x80\"", "error: offset 1: string is not valid UTF-8"},
-		{"{\"a\":1,\"a\":2}", "error: offset 11: duplicate field \"a\""},
-		{"{}x", "error: offset 2: unexpected data after the JSON value"},
+	        {"", "error: offset 0: unexpected end of JSON input"},
+	        {"{", "error: offset 1: unexpected end of JSON input"},
+	        {"[1,]", "error: offset 3: trailing comma"},
+	        {"[1 2]", "error: offset 3: expected ',' or ']' in array"},
+	        {"{\"a\" 1}", "error: offset 5: expected ':' after member name"},
+	        {"{a:1}", "error: offset 1: expected a member name"},
+	        {"01", "error: offset 1: unexpected data after the JSON value"},
+	        {"1.", "error: offset 2: invalid number"},
+	        {"nul", "error: offset 0: invalid literal"},
+	        {"\"a\nb\"", "error: offset 2: control character in string"},
+	        {"\"\\x\"", "error: offset 1: invalid escape in string"},
+	        {"\"\xff\"", "error: offset 1: string is not valid UTF-8"},
+	        {"\"\xed\xa0\x80\"", "error: offset 1: string is not valid UTF-8"},
+	        {"{\"a\":1,\"a\":2}", "error: offset 11: duplicate field \"a\""},
+	        {"{}x", "error: offset 2: unexpected data after the JSON value"},
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct arena a = ARENA_INIT;
@@ -95,7 +95,8 @@ static void duplicates_are_reported_with_their_path_and_the_last_wins(void **sta
 	struct arena a = ARENA_INIT;
 	struct strbuf seen = STRBUF_INIT, out = STRBUF_INIT;
 	struct json_parse_options opts = {collect, &seen};
-	struct json *v = json_parse(&a, SLICE("{\"spec\":{\"c\":[{},{\"i\":1,\"i\":2}]},\"k\":1,\"k\":3}"), &opts, NULL);
+	struct json *v =
+	        json_parse(&a, SLICE("{\"spec\":{\"c\":[{},{\"i\":1,\"i\":2}]},\"k\":1,\"k\":3}"), &opts, NULL);
 	assert_string_equal(strbuf_cstr(&seen), "spec.c[1].i;k;");
 	json_write(&out, v);
 	assert_string_equal(strbuf_cstr(&out), "{\"spec\":{\"c\":[{},{\"i\":2}]},\"k\":3}");
@@ -156,7 +157,8 @@ static void numbers_compare_by_value(void **state)
 
 static void the_scanner_finds_values_without_memory(void **state)
 {
-	struct slice text = SLICE("{\"x\":{\"name\":\"no\"},\"metadata\":{\"labels\":{\"a\":[1,{\"b\":2}]},\"name\":\"yes\",\"n\":null}}");
+	struct slice text = SLICE("{\"x\":{\"name\":\"no\"},\"metadata\":{\"labels\":{\"a\":[1,{\"b\":2}]},\"name\":"
+	                          "\"yes\",\"n\":null}}");
 	assert_true(slice_is(json_find(text, "metadata", "name", NULL), "yes"));
 	assert_true(slice_is(json_find(text, "metadata", "labels", NULL), "{\"a\":[1,{\"b\":2}]}"));
 	assert_null(json_find(text, "metadata", "n", NULL).ptr);
@@ -168,15 +170,15 @@ static void the_scanner_finds_values_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_survive_a_round_trip),
-		cmocka_unit_test(escapes_become_utf8),
-		cmocka_unit_test(what_is_not_json_is_refused_with_its_offset),
-		cmocka_unit_test(nesting_is_bounded),
-		cmocka_unit_test(duplicates_are_reported_with_their_path_and_the_last_wins),
-		cmocka_unit_test(large_objects_find_duplicates_too),
-		cmocka_unit_test(trees_can_be_changed),
-		cmocka_unit_test(numbers_compare_by_value),
-		cmocka_unit_test(the_scanner_finds_values_without_memory),
+	        cmocka_unit_test(values_survive_a_round_trip),
+	        cmocka_unit_test(escapes_become_utf8),
+	        cmocka_unit_test(what_is_not_json_is_refused_with_its_offset),
+	        cmocka_unit_test(nesting_is_bounded),
+	        cmocka_unit_test(duplicates_are_reported_with_their_path_and_the_last_wins),
+	        cmocka_unit_test(large_objects_find_duplicates_too),
+	        cmocka_unit_test(trees_can_be_changed),
+	        cmocka_unit_test(numbers_compare_by_value),
+	        cmocka_unit_test(the_scanner_finds_values_without_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

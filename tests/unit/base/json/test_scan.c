@@ -47,8 +47,9 @@ static void strings_of_every_length_are_found_whole(void **state)
 
 static void broken_texts_are_refused(void **state)
 {
-	static const char *const bad[] = {"", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "01", "1.", ".5", "-", "1e", "+1",
-		"nul", "truee", "\"\\u12\"", "\"\\q\"", "\"\xc3\"", "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xc0\xaf\"", "1 2", "[1}", "{\"a\":1]"};
+	static const char *const bad[] = {"", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
+	        "{a:1}", "01", "1.", ".5", "-", "1e", "+1", "nul", "truee", "\"\\u12\"", "\"\\q\"", "\"\xc3\"",
+	        "\"\xed\xa0\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xc0\xaf\"", "1 2", "[1}", "{\"a\":1]"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct arena a = ARENA_INIT;
 		assert_false(scans(bad[i], strlen(bad[i])));
@@ -82,11 +83,11 @@ static void a_value_is_found_by_its_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_byte_is_judged_alike_at_every_place_of_a_string),
-		cmocka_unit_test(strings_of_every_length_are_found_whole),
-		cmocka_unit_test(broken_texts_are_refused),
-		cmocka_unit_test(depth_is_limited),
-		cmocka_unit_test(a_value_is_found_by_its_path),
+	        cmocka_unit_test(each_byte_is_judged_alike_at_every_place_of_a_string),
+	        cmocka_unit_test(strings_of_every_length_are_found_whole),
+	        cmocka_unit_test(broken_texts_are_refused),
+	        cmocka_unit_test(depth_is_limited),
+	        cmocka_unit_test(a_value_is_found_by_its_path),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

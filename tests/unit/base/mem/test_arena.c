@@ -79,11 +79,11 @@ static void an_rcbuf_lives_as_long_as_its_last_owner(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_is_aligned_and_does_not_overlap),
-		cmocka_unit_test(a_large_piece_gets_a_chunk_of_its_own),
-		cmocka_unit_test(cleanups_run_newest_first_and_once),
-		cmocka_unit_test(reset_keeps_nothing_but_memory),
-		cmocka_unit_test(an_rcbuf_lives_as_long_as_its_last_owner),
+	        cmocka_unit_test(memory_is_aligned_and_does_not_overlap),
+	        cmocka_unit_test(a_large_piece_gets_a_chunk_of_its_own),
+	        cmocka_unit_test(cleanups_run_newest_first_and_once),
+	        cmocka_unit_test(reset_keeps_nothing_but_memory),
+	        cmocka_unit_test(an_rcbuf_lives_as_long_as_its_last_owner),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

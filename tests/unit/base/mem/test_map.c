@@ -49,8 +49,8 @@ static void maps_agree_with_a_model_over_random_steps(void **state)
 		assert_int_equal(o.count, count);
 	}
 	size_t walked = 0;
-	MAP_FOREACH(slot, &m)
-	walked++;
+	MAP_FOREACH (slot, &m)
+		walked++;
 	assert_int_equal(walked, count);
 	map_release(&m);
 	omap_release(&o);
@@ -87,9 +87,9 @@ static void keys_may_hold_zero_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(maps_agree_with_a_model_over_random_steps),
-		cmocka_unit_test(an_ordered_map_walks_in_byte_order_from_any_key),
-		cmocka_unit_test(keys_may_hold_zero_bytes),
+	        cmocka_unit_test(maps_agree_with_a_model_over_random_steps),
+	        cmocka_unit_test(an_ordered_map_walks_in_byte_order_from_any_key),
+	        cmocka_unit_test(keys_may_hold_zero_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

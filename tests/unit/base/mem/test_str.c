@@ -65,10 +65,10 @@ static void a_buffer_grows_and_stays_terminated(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(slices_compare_by_bytes),
-		cmocka_unit_test(cutting_ends_with_a_null_slice),
-		cmocka_unit_test(numbers_must_fill_the_slice_and_fit),
-		cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+	        cmocka_unit_test(slices_compare_by_bytes),
+	        cmocka_unit_test(cutting_ends_with_a_null_slice),
+	        cmocka_unit_test(numbers_must_fill_the_slice_and_fit),
+	        cmocka_unit_test(a_buffer_grows_and_stays_terminated),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

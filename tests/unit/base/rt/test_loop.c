@@ -186,10 +186,10 @@ static void the_pool_does_all_it_took_and_refuses_beyond_its_queue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_call_has_run_when_it_returns),
-		cmocka_unit_test(mail_of_each_producer_comes_in_order_and_none_is_lost),
-		cmocka_unit_test(deferred_work_runs_once_and_may_ask_again),
-		cmocka_unit_test(the_pool_does_all_it_took_and_refuses_beyond_its_queue),
+	        cmocka_unit_test(a_call_has_run_when_it_returns),
+	        cmocka_unit_test(mail_of_each_producer_comes_in_order_and_none_is_lost),
+	        cmocka_unit_test(deferred_work_runs_once_and_may_ask_again),
+	        cmocka_unit_test(the_pool_does_all_it_took_and_refuses_beyond_its_queue),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
