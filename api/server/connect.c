@@ -18,8 +18,11 @@ struct connection {
 	struct http_client *client;
 	struct http_call *upstream; /* NULL before and after */
 	bool begun;                 /* a stream answer was begun */
+	struct strbuf refusal;      /* what the kubelet said instead of a log */
 	const char *protocol;       /* of an upgrade */
 };
+
+enum { REFUSAL_BYTES_MAX = 300 };
 
 /* ---- finding the kubelet ---- */
 
@@ -85,7 +88,8 @@ static int find_target(struct call *c, struct target *t, struct err *err)
 		return status_not_found(err, r, c->route.name);
 	struct json *pod = json_parse(&c->arena, object_text(o), NULL, err);
 	struct slice node = json_str(json_path(pod, "spec", "nodeName", NULL));
-	if (!pod || choose_container(c, pod, t, err) != 0)
+	bool any = strcmp(c->route.sub->name, "portforward") == 0; /* ports are the pod's, not a container's */
+	if (!pod || (!any && choose_container(c, pod, t, err) != 0))
 		return err->code;
 	if (!node.len)
 		return err_set(err, ERR_INVAL, "pod %.*s does not have a host assigned", SLICE_FMT(t->pod));
@@ -165,6 +169,7 @@ static void release(struct connection *k)
 	struct call *c = k->call;
 	c->on_gone = NULL;
 	c->on_writable = NULL;
+	strbuf_release(&k->refusal);
 	http_client_close(k->client, NULL, NULL);
 	k->client = NULL;
 	call_unref(c);
@@ -184,6 +189,8 @@ static void log_data(struct http_call *call, struct slice data, void *arg)
 	struct connection *k = arg;
 	if (k->begun && !call_stream_copy(k->call, data))
 		http_call_pause(call);
+	if (!k->begun && k->refusal.len < REFUSAL_BYTES_MAX)
+		strbuf_add_slice(&k->refusal, data);
 }
 
 static void log_writable(struct call *c)
@@ -191,6 +198,22 @@ static void log_writable(struct call *c)
 	struct connection *k = c->handler_data;
 	if (k->upstream)
 		http_call_resume(k->upstream);
+}
+
+/* The kubelet's own words, with the status it gave them. */
+static void refused(struct err *err, int status, struct slice text)
+{
+	int code = status == 404   ? ERR_NOT_FOUND
+	           : status == 400 ? ERR_INVAL
+	           : status == 501 ? ERR_UNIMPLEMENTED
+	                           : ERR_INTERNAL;
+	text = slice_trim(text);
+	if (text.len > REFUSAL_BYTES_MAX)
+		text.len = REFUSAL_BYTES_MAX;
+	if (text.len)
+		err_set(err, code, "%.*s", SLICE_FMT(text));
+	else
+		err_set(err, code, "the kubelet answered %d", status);
 }
 
 static void log_done(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg)
@@ -205,11 +228,7 @@ static void log_done(struct http_call *call, const struct http_answer *answer, c
 		if (err)
 			err_set(&e, ERR_UNAVAILABLE, "the kubelet cannot be reached: %s", err->msg);
 		else
-			err_set(&e,
-			        answer->status == 404   ? ERR_NOT_FOUND
-			        : answer->status == 400 ? ERR_INVAL
-			                                : ERR_INTERNAL,
-			        "the kubelet answered %d", answer->status);
+			refused(&e, answer->status, strbuf_slice(&k->refusal));
 		call_respond_err(c, &e);
 	}
 	release(k);
