@@ -324,8 +324,17 @@ static void compact_done(struct etcd_call *c)
 		etcd_reply_store_err(c, &c->request);
 		return;
 	}
-	m.header = etcd_header(c->service, &c->arena, c->request.revision);
+	int64_t revision = c->request.revision ? c->request.revision : store_revision(c->service->store);
+	m.header = etcd_header(c->service, &c->arena, revision);
 	etcd_reply(c, &m.base);
+}
+
+/* etcd counts "never compacted" as -1, so that compacting at 0 succeeds until something was. */
+static bool nothing_compacted(struct etcd_service *s)
+{
+	struct store_stats stats = {0};
+	store_stats(s->store, &stats);
+	return stats.compacted_revision == 0;
 }
 
 void etcd_compact(struct etcd_call *c, struct slice message)
@@ -333,6 +342,10 @@ void etcd_compact(struct etcd_call *c, struct slice message)
 	Etcdpb__CompactionRequest *r = etcd_unpack(c, &etcdpb__compaction_request__descriptor, kept(c, message));
 	if (!r)
 		return;
+	if (r->revision == 0 && nothing_compacted(c->service)) {
+		compact_done(c);
+		return;
+	}
 	c->request.type = STORE_REQUEST_COMPACT;
 	c->request.revision_arg = r->revision;
 	c->request.physical = r->physical;

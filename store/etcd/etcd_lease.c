@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* Shorter ones are raised to it: etcd's, one and a half times its default election timeout in whole seconds. */
+enum { TTL_S_MIN = 2 };
+
 static bool failed(struct etcd_call *c)
 {
 	if (!c->request.err.code)
@@ -31,7 +34,7 @@ void etcd_lease_grant(struct etcd_call *c, struct slice message)
 		return;
 	c->request.type = STORE_REQUEST_LEASE_GRANT;
 	c->request.lease.id = r->id;
-	c->request.lease.ttl_s = r->ttl;
+	c->request.lease.ttl_s = r->ttl < TTL_S_MIN ? TTL_S_MIN : r->ttl;
 	etcd_submit(c, grant_done);
 }
 

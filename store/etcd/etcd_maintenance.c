@@ -46,7 +46,7 @@ void etcd_member_list(struct etcd_call *c, struct slice message)
 	self.n_peerurls = 1;
 	self.clienturls = clients;
 	self.n_clienturls = 1;
-	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
+	m.header = etcd_header(c->service, &c->arena, 0); /* membership has no place in the revisions */
 	m.members = members;
 	m.n_members = 1;
 	etcd_reply(c, &m.base);

@@ -65,7 +65,8 @@ static Etcdpb__WatchResponse response(struct stream *s, struct arena *a, int64_t
 static void send_canceled(struct stream *s, int64_t id, int64_t compact_revision, const char *reason, bool created)
 {
 	struct arena a = ARENA_INIT;
-	Etcdpb__WatchResponse m = response(s, &a, id, store_revision(s->service->store));
+	/* With a compacted revision the header carries none, as in etcd. */
+	Etcdpb__WatchResponse m = response(s, &a, id, compact_revision ? 0 : store_revision(s->service->store));
 	m.canceled = true;
 	m.created = created;
 	m.compact_revision = compact_revision;
