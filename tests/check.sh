@@ -14,9 +14,9 @@ take() { # log, exit code: adds the counts of its last summary line
 		return
 	fi
 	local p f s
-	p=$(sed -E 's/.*[^0-9]?([0-9]+) passed.*/\1/' <<<" $line")
-	f=$(sed -E 's/.*[^0-9]([0-9]+) failed.*/\1/' <<<"$line")
-	s=$(sed -nE 's/.*[^0-9]([0-9]+) skipped.*/\1/p' <<<"$line")
+	p=$(grep -oE '[0-9]+ passed' <<<"$line" | grep -oE '[0-9]+')
+	f=$(grep -oE '[0-9]+ failed' <<<"$line" | grep -oE '[0-9]+')
+	s=$(grep -oE '[0-9]+ skipped' <<<"$line" | grep -oE '[0-9]+')
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
 	[ "$2" -eq 0 ] || [ "$f" -gt 0 ] || failed=$((failed + 1))
 }
