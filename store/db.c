@@ -176,6 +176,19 @@ int64_t db_pragma_int(struct db *db, const char *pragma)
 	return value;
 }
 
+static int64_t first_int(struct db *db, enum db_stmt which)
+{
+	sqlite3_stmt *s = db_stmt(db, which);
+	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+	db_done(s);
+	return n;
+}
+
+int64_t db_used_bytes(struct db *db)
+{
+	return (first_int(db, DB_PAGE_COUNT) - first_int(db, DB_FREE_COUNT)) * DB_PAGE_BYTES;
+}
+
 static int exec(struct db *db, const char *sql, struct err *err, const char *doing)
 {
 	int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);

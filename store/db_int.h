@@ -44,6 +44,8 @@ enum { SUB_BITS = 20 };
 	STMT(REV_LOG, "SELECT id, key, prev, created, version, lease, value FROM rev WHERE id >= ?1 ORDER BY id") \
 	STMT(REV_TRIM, "SELECT id, key, prev, version FROM rev WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3") \
 	STMT(REV_DROP, "DELETE FROM rev WHERE id = ?1") \
+	STMT(PAGE_COUNT, "PRAGMA page_count") \
+	STMT(FREE_COUNT, "PRAGMA freelist_count") \
 	STMT(LEASE_GET, "SELECT ttl FROM lease WHERE id = ?1") \
 	STMT(LEASE_ADD, "INSERT INTO lease (id, ttl) VALUES (?1, ?2)") \
 	STMT(LEASE_DROP, "DELETE FROM lease WHERE id = ?1") \
@@ -90,6 +92,9 @@ void db_rollback(struct db *db);
 /* Borrowed until the next step or reset. */
 struct slice db_column_slice(sqlite3_stmt *s, int column);
 void db_bind_slice(sqlite3_stmt *s, int at, struct slice bytes); /* not copied: must live until the reset */
+
+/* Bytes of the pages that hold something, as the connection sees them (the file may lag by the write-ahead log). */
+int64_t db_used_bytes(struct db *db);
 
 /* One integer of a pragma, 0 when it has none. */
 int64_t db_pragma_int(struct db *db, const char *pragma);

@@ -167,6 +167,7 @@ struct store_request {
 	int64_t revision_arg;
 	bool physical;
 	struct store_lease_args lease;
+	size_t ops_max, bytes_max; /* OP: 0: STORE_TXN_OPS_MAX, STORE_REQUEST_BYTES_MAX */
 	struct loop *loop; /* where done() runs; NULL: an engine thread */
 	void (*done)(struct store_request *req);
 	/* set by the engine */

@@ -48,6 +48,8 @@ void machine_rollback(struct machine *m);
 
 /* Checks that need no state: sizes, number of operations, keys written twice. Any thread. Sets *cause. */
 int txn_check(const struct store_op *op, enum store_cause *cause, struct err *err);
+int txn_check_within(
+        const struct store_op *op, size_t ops_max, size_t bytes_max, enum store_cause *cause, struct err *err);
 
 /* Does the operation read only, whichever branch it takes? */
 bool txn_is_read_only(const struct store_op *op);

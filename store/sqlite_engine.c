@@ -88,7 +88,7 @@ static struct request_queue *route(struct sqlite_engine *e, struct store_request
 {
 	switch (req->type) {
 	case STORE_REQUEST_OP:
-		if (txn_check(&req->op, &req->cause, &req->err) != 0)
+		if (txn_check_within(&req->op, req->ops_max, req->bytes_max, &req->cause, &req->err) != 0)
 			return NULL;
 		return txn_is_read_only(&req->op) ? &e->reads : &e->writes;
 	case STORE_REQUEST_BARRIER: /* whatever was answered is committed, and readers see commits */
@@ -193,7 +193,7 @@ static void stats(struct engine *base, struct store_stats *out)
 	        .revision = atomic_load(&e->revision),
 	        .compacted_revision = atomic_load(&e->compacted),
 	        .size_bytes = size + file_bytes(e->path, "-wal"),
-	        .size_in_use_bytes = size - atomic_load(&e->free_bytes),
+	        .size_in_use_bytes = atomic_load(&e->used_bytes),
 	        .keys = atomic_load(&e->keys),
 	        .watches = atomic_load(&e->hub.watches),
 	};
@@ -291,7 +291,7 @@ static int start(struct sqlite_engine *e, const struct sqlite_engine_options *o,
 	atomic_store(&e->revision, m->revision);
 	atomic_store(&e->compacted, m->compacted);
 	atomic_store(&e->keys, m->keys);
-	atomic_store(&e->free_bytes, db_pragma_int(&e->machine.db, "freelist_count") * DB_PAGE_BYTES);
+	atomic_store(&e->used_bytes, db_used_bytes(&e->machine.db));
 	sqlite3_wal_hook(e->machine.db.handle, wal_hook, e);
 	rc = checkpointer_start(&e->checkpointer, e->path, &e->gate, err);
 	if (rc != 0)

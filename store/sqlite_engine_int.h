@@ -45,7 +45,7 @@ struct sqlite_engine {
 	struct watch_hub hub;
 	struct reader readers[READERS_MAX];
 	unsigned n_readers;
-	_Atomic int64_t revision, compacted, keys, free_bytes;
+	_Atomic int64_t revision, compacted, keys, used_bytes;
 	_Atomic int64_t wal_bytes;
 	bool may_shrink;                /* compaction has freed pages; the writer's */
 	bool is_failing;                /* the last write did not go through: said once in the log; the writer's */

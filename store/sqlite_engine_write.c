@@ -123,6 +123,7 @@ static int write_once(struct sqlite_engine *e, struct store_request *batch, stru
 	write_gate_leave(&e->gate);
 	if (rc != 0)
 		return rc;
+	atomic_store(&e->used_bytes, db_used_bytes(&e->machine.db));
 	publish(e, block);
 	answer_all(e, batch);
 	checkpointer_note(&e->checkpointer, atomic_load(&e->wal_bytes));
@@ -201,7 +202,7 @@ static bool tidy(struct sqlite_engine *e)
 		log_warn("store", "compaction waits", "error=\"%s\"", err.msg);
 		physical_answer(e, &err);
 	}
-	atomic_store(&e->free_bytes, db_pragma_int(&e->machine.db, "freelist_count") * DB_PAGE_BYTES);
+	atomic_store(&e->used_bytes, db_used_bytes(&e->machine.db));
 	return rc >= 0;
 }
 

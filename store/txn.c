@@ -160,12 +160,18 @@ static int check_op(
 
 int txn_check(const struct store_op *op, enum store_cause *cause, struct err *err)
 {
+	return txn_check_within(op, 0, 0, cause, err);
+}
+
+int txn_check_within(
+        const struct store_op *op, size_t ops_max, size_t bytes_max, enum store_cause *cause, struct err *err)
+{
 	struct checker c = {0};
 	struct place top = {0};
-	int rc = check_op(&c, op, &top, STORE_TXN_OPS_MAX, err);
-	if (rc == 0 && c.bytes > STORE_REQUEST_BYTES_MAX)
-		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %u are allowed", c.bytes,
-		        STORE_REQUEST_BYTES_MAX);
+	int rc = check_op(&c, op, &top, ops_max ? ops_max : STORE_TXN_OPS_MAX, err);
+	bytes_max = bytes_max ? bytes_max : STORE_REQUEST_BYTES_MAX;
+	if (rc == 0 && c.bytes > bytes_max)
+		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %zu are allowed", c.bytes, bytes_max);
 	free(c.writes);
 	*cause = c.cause;
 	return rc;

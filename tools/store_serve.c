@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/flags.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "base/wire/tls.h"
@@ -17,6 +18,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+/* etcd's default quota. */
+#define QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024)
+
 struct serve_settings {
 	const char *name, *data_dir;
 	struct flag_list listen_client, advertise_client, listen_peer, advertise_peer;
@@ -24,6 +28,10 @@ struct serve_settings {
 	const char *cert_file, *key_file, *ca_file;
 	bool client_cert_auth;
 	const char *log_level;
+	int64_t quota_bytes, request_bytes_max, txn_ops_max;
+	const char *compaction_mode, *compaction_retention;
+	uint64_t compact_period_ms;
+	int64_t compact_keep_revisions;
 	int64_t ignored;
 	const char *ignored_text;
 };
@@ -41,12 +49,71 @@ struct serve {
 	int exit_code;
 };
 
+/* "1h30m", "500ms": Go's durations, in whole milliseconds. */
+static bool parse_duration(const char *text, uint64_t *ret_ms)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = {{"ms", 1}, {"h", 3600e3}, {"m", 60e3}, {"s", 1e3}};
+	double sum = 0;
+	for (const char *p = text; *p;) {
+		char *end;
+		if (*p != '.' && (*p < '0' || *p > '9'))
+			return false;
+		double n = strtod(p, &end);
+		size_t i = 0;
+		while (i < 4 && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
+			i++;
+		if (i == 4)
+			return false;
+		sum += n * units[i].ms;
+		p = end + strlen(units[i].unit);
+	}
+	*ret_ms = (uint64_t)sum;
+	return *text && sum <= 1e15;
+}
+
+/* etcd's: a plain number means hours or revisions, whichever the mode is about. */
+static int parse_compaction(struct serve_settings *v, struct err *err)
+{
+	struct slice text = slice_of(v->compaction_retention);
+	bool by_revision = strcmp(v->compaction_mode, "revision") == 0;
+	int64_t n;
+	if (!by_revision && strcmp(v->compaction_mode, "periodic") != 0)
+		return err_set(err, ERR_INVAL, "--auto-compaction-mode: \"%s\" is neither periodic nor revision",
+		        v->compaction_mode);
+	if (slice_to_i64(text, &n) && n >= 0 && n <= 1000000000) {
+		v->compact_keep_revisions = by_revision ? n : 0;
+		v->compact_period_ms = by_revision ? 0 : (uint64_t)n * 3600 * 1000;
+	} else if (by_revision || !parse_duration(v->compaction_retention, &v->compact_period_ms)) {
+		return err_set(err, ERR_INVAL, "--auto-compaction-retention: \"%s\" is not %s", v->compaction_retention,
+		        by_revision ? "a number of revisions" : "a number of hours or a duration like 30m");
+	}
+	return 0;
+}
+
+static int check_settings(struct serve_settings *v, struct err *err)
+{
+	if (v->request_bytes_max < 1024 || v->request_bytes_max > 64 * 1024 * 1024)
+		return err_set(err, ERR_INVAL, "--max-request-bytes: 1024 to %d are possible", 64 * 1024 * 1024);
+	if (v->txn_ops_max < 1 || v->txn_ops_max > 100000)
+		return err_set(err, ERR_INVAL, "--max-txn-ops: 1 to 100000 are possible");
+	if (v->quota_bytes == 0)
+		v->quota_bytes = QUOTA_BYTES;
+	return parse_compaction(v, err);
+}
+
 static int load_settings(struct serve *s, int argc, char **argv, bool *want_help, struct err *err)
 {
 	struct serve_settings *v = &s->settings;
 	*v = (struct serve_settings){.name = "default",
 	        .initial_cluster_state = "new",
 	        .initial_cluster_token = "etcd-cluster",
+	        .request_bytes_max = STORE_REQUEST_BYTES_MAX,
+	        .txn_ops_max = STORE_TXN_OPS_MAX,
+	        .compaction_mode = "periodic",
+	        .compaction_retention = "0",
 	        .log_level = "info"};
 	const struct flag table[] = {
 	        {"name", 0, FLAG_STRING, &v->name, "ETCD_NAME", "name of this member (default)", NULL},
@@ -73,17 +140,22 @@ static int load_settings(struct serve *s, int argc, char **argv, bool *want_help
 	                "ask clients for a certificate", NULL},
 	        {"log-level", 0, FLAG_STRING, &v->log_level, "ETCD_LOG_LEVEL", "debug, info, warn or error (info)",
 	                NULL},
+	        {"quota-backend-bytes", 0, FLAG_INT, &v->quota_bytes, "ETCD_QUOTA_BACKEND_BYTES",
+	                "bytes the database may hold; 0: 2 GiB, below 0: no limit", NULL},
+	        {"auto-compaction-mode", 0, FLAG_STRING, &v->compaction_mode, "ETCD_AUTO_COMPACTION_MODE",
+	                "periodic or revision (periodic)", NULL},
+	        {"auto-compaction-retention", 0, FLAG_STRING, &v->compaction_retention,
+	                "ETCD_AUTO_COMPACTION_RETENTION",
+	                "history to keep: hours or a duration like 30m; or a number of revisions; 0: all", NULL},
+	        {"max-request-bytes", 0, FLAG_INT, &v->request_bytes_max, "ETCD_MAX_REQUEST_BYTES",
+	                "largest request (1572864)", NULL},
+	        {"max-txn-ops", 0, FLAG_INT, &v->txn_ops_max, "ETCD_MAX_TXN_OPS",
+	                "most operations in a transaction (128)", NULL},
 	        /* Of raft: taken, so that a single member starts with an etcd unit file, and without a meaning yet. */
 	        {"heartbeat-interval", 0, FLAG_INT, &v->ignored, "ETCD_HEARTBEAT_INTERVAL", NULL, NULL},
 	        {"election-timeout", 0, FLAG_INT, &v->ignored, "ETCD_ELECTION_TIMEOUT", NULL, NULL},
 	        {"snapshot-count", 0, FLAG_INT, &v->ignored, "ETCD_SNAPSHOT_COUNT", NULL, NULL},
 	        {"logger", 0, FLAG_STRING, &v->ignored_text, "ETCD_LOGGER", NULL, NULL},
-	        {"quota-backend-bytes", 0, FLAG_INT, &v->ignored, "ETCD_QUOTA_BACKEND_BYTES", NULL,
-	                "quotas are not built yet"},
-	        {"auto-compaction-mode", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_MODE", NULL,
-	                "automatic compaction is not built yet"},
-	        {"auto-compaction-retention", 0, FLAG_STRING, &v->ignored_text, "ETCD_AUTO_COMPACTION_RETENTION", NULL,
-	                "automatic compaction is not built yet"},
 	};
 	struct flags f = {.program = "k3x-store serve",
 	        .summary = "k3x-store serve: a datastore that speaks etcd's v3 API",
@@ -93,7 +165,7 @@ static int load_settings(struct serve *s, int argc, char **argv, bool *want_help
 	*want_help = rc == 0 && f.want_help;
 	if (*want_help)
 		flags_help(&f);
-	return rc;
+	return rc ? rc : check_settings(v, err);
 }
 
 /* "http://127.0.0.1:2379" */
@@ -155,6 +227,11 @@ static int open_service(struct serve *s, struct err *err)
 			return err->code;
 	}
 	o.tls = s->tls;
+	o.quota_bytes = v->quota_bytes;
+	o.request_bytes_max = (size_t)v->request_bytes_max;
+	o.txn_ops_max = (size_t)v->txn_ops_max;
+	o.compact_period_ms = v->compact_period_ms;
+	o.compact_keep_revisions = v->compact_keep_revisions;
 	o.client_url = v->advertise_client.count ? v->advertise_client.items[0] : url;
 	o.peer_url = v->advertise_peer.count ? v->advertise_peer.items[0] : "http://localhost:2380";
 	o.cluster_id = identity(v->initial_cluster_token, o.peer_url);

@@ -8,6 +8,10 @@
 #include "store/etcd/rpc.pb-c.h"
 #include "store/etcd/etcd_service.h"
 
+enum etcd_alarm { ETCD_ALARM_NONE, ETCD_ALARM_NOSPACE, ETCD_ALARM_CORRUPT };
+
+struct etcd_compactor;
+
 struct etcd_service {
 	struct etcd_service_options options; /* strings in the arena */
 	struct arena arena;
@@ -16,7 +20,10 @@ struct etcd_service {
 	struct http_server *http;
 	struct list_link watch_streams;
 	uv_timer_t timer; /* progress notifications */
-	unsigned calls;   /* unary calls whose store request is out */
+	unsigned calls;   /* unary calls whose store request is out, and whatever else must end before the service */
+	uint32_t alarms;  /* bits by enum etcd_alarm */
+	int64_t in_use_bytes;
+	struct etcd_compactor *compactor;
 	struct {
 		uint64_t requests, failed, watch_streams, watches;
 	} counters;
@@ -67,12 +74,26 @@ Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv);
 /* Handlers. */
 etcd_handler etcd_range, etcd_put, etcd_delete_range, etcd_txn, etcd_compact;
 etcd_handler etcd_lease_grant, etcd_lease_revoke, etcd_lease_ttl, etcd_lease_list;
-etcd_handler etcd_status, etcd_alarm, etcd_member_list, etcd_defragment;
+etcd_handler etcd_status, etcd_alarm, etcd_member_list, etcd_defragment, etcd_health_check;
+
+/* The quota and alarms (etcd_quota.c). These answer the call and return true when it must not go on. */
+bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm);
+bool etcd_corrupt_refused(struct etcd_call *c);
+bool etcd_op_refused(struct etcd_call *c); /* by what c->request.op writes */
+bool etcd_lease_refused(struct etcd_call *c);
+void etcd_quota_tick(struct etcd_service *s);
+size_t etcd_alarm_texts(struct etcd_service *s, struct arena *a, char **texts); /* texts: room for two */
+
+/* Automatic compaction (etcd_compactor.c). Stopping goes on after the return: it counts as a call. */
+void etcd_compactor_start(struct etcd_service *s);
+void etcd_compactor_stop(struct etcd_service *s);
 
 /* Streams: they take the exchange over. */
 void etcd_watch_open(struct etcd_service *s, struct http_exchange *x);
 void etcd_watch_tick(struct etcd_service *s);
 void etcd_lease_keepalive_open(struct etcd_service *s, struct http_exchange *x);
+
+void etcd_health_watch_open(struct etcd_service *s, struct http_exchange *x);
 
 /* Everything that is not gRPC. */
 void etcd_http(struct etcd_service *s, struct http_exchange *x);

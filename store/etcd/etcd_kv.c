@@ -3,7 +3,6 @@
 #include "store/etcd/etcd_int.h"
 
 #include "base/check.h"
-#include "base/limits.h"
 
 enum { TXN_DEPTH_MAX = 8 };
 
@@ -258,7 +257,7 @@ static struct slice kept(struct etcd_call *c, struct slice message)
 
 static bool too_large(struct etcd_call *c, struct slice message)
 {
-	if (message.len <= STORE_REQUEST_BYTES_MAX)
+	if (message.len <= c->service->options.request_bytes_max)
 		return false;
 	etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: request is too large");
 	return true;
@@ -289,7 +288,8 @@ void etcd_put(struct etcd_call *c, struct slice message)
 	if (!r)
 		return;
 	c->request.op = (struct store_op){.type = STORE_OP_PUT, .put = put_of(r)};
-	etcd_submit(c, op_done);
+	if (!etcd_op_refused(c))
+		etcd_submit(c, op_done);
 }
 
 void etcd_delete_range(struct etcd_call *c, struct slice message)
@@ -314,7 +314,8 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 		        "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
 		return;
 	}
-	etcd_submit(c, op_done);
+	if (!etcd_op_refused(c))
+		etcd_submit(c, op_done);
 }
 
 static void compact_done(struct etcd_call *c)

@@ -35,7 +35,8 @@ void etcd_lease_grant(struct etcd_call *c, struct slice message)
 	c->request.type = STORE_REQUEST_LEASE_GRANT;
 	c->request.lease.id = r->id;
 	c->request.lease.ttl_s = r->ttl < TTL_S_MIN ? TTL_S_MIN : r->ttl;
-	etcd_submit(c, grant_done);
+	if (!etcd_lease_refused(c))
+		etcd_submit(c, grant_done);
 }
 
 static void revoke_done(struct etcd_call *c)

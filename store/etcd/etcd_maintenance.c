@@ -18,21 +18,11 @@ void etcd_status(struct etcd_call *c, struct slice message)
 	m.leader = c->service->options.member_id;
 	m.raftindex = m.raftappliedindex = (uint64_t)stats.revision;
 	m.raftterm = 1;
+	char *errors[2];
+	m.errors = errors;
+	m.n_errors = etcd_alarm_texts(c->service, &c->arena, errors);
+	m.dbsizequota = c->service->options.quota_bytes > 0 ? c->service->options.quota_bytes : 0;
 	etcd_reply(c, &m.base);
-}
-
-void etcd_alarm(struct etcd_call *c, struct slice message)
-{
-	Etcdpb__AlarmRequest *r = etcd_unpack(c, &etcdpb__alarm_request__descriptor, message);
-	Etcdpb__AlarmResponse m = ETCDPB__ALARM_RESPONSE__INIT;
-	if (!r)
-		return;
-	if (r->action == 1) {
-		etcd_reply_err(c, GRPC_UNIMPLEMENTED, "alarms cannot be raised by hand on this server");
-		return;
-	}
-	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
-	etcd_reply(c, &m.base); /* a full disk turns writes away by itself and heals by itself: no alarm stays */
 }
 
 void etcd_member_list(struct etcd_call *c, struct slice message)
@@ -67,6 +57,39 @@ void etcd_defragment(struct etcd_call *c, struct slice message)
 	etcd_submit(c, defragment_done);
 }
 
+/* ---- gRPC's health service: the whole server ("") and nothing below it ---- */
+
+void etcd_health_check(struct etcd_call *c, struct slice message)
+{
+	Etcdpb__HealthCheckRequest *r = etcd_unpack(c, &etcdpb__health_check_request__descriptor, message);
+	Etcdpb__HealthCheckResponse m = ETCDPB__HEALTH_CHECK_RESPONSE__INIT;
+	if (!r)
+		return;
+	if (r->service[0]) {
+		etcd_reply_err(c, GRPC_NOT_FOUND, "unknown service");
+		return;
+	}
+	m.status = 1; /* SERVING */
+	etcd_reply(c, &m.base);
+}
+
+static void health_message(struct grpc_stream *s, struct slice message, void *arg)
+{
+	static const char serving[] = "\x08\x01", unknown[] = "\x08\x03";
+	grpc_send(s, (struct slice){message.len ? unknown : serving, 2}); /* any bytes are the name of a service */
+}
+
+static void health_end(struct grpc_stream *s, void *arg)
+{
+	/* The client listens on; the stream ends with it or with the server. */
+}
+
+void etcd_health_watch_open(struct etcd_service *s, struct http_exchange *x)
+{
+	static const struct grpc_stream_callbacks callbacks = {.on_message = health_message, .on_end = health_end};
+	grpc_accept(x, 1024, &callbacks, s);
+}
+
 /* ---- HTTP ---- */
 
 static void metrics(struct etcd_service *s, struct http_exchange *x)
@@ -98,6 +121,9 @@ static void metrics(struct etcd_service *s, struct http_exchange *x)
 	strbuf_addf(&out,
 	        "# TYPE etcd_debugging_mvcc_watcher_total gauge\netcd_debugging_mvcc_watcher_total %" PRIu64 "\n",
 	        s->counters.watches);
+	strbuf_addf(&out,
+	        "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes %" PRId64 "\n",
+	        s->options.quota_bytes);
 	http_set_content_type(x, "text/plain; version=0.0.4");
 	http_respond_strbuf(x, 200, &out);
 }
@@ -110,7 +136,11 @@ void etcd_http(struct etcd_service *s, struct http_exchange *x)
 		return;
 	}
 	http_set_content_type(x, "application/json");
-	if (slice_is(path, "/health"))
+	if (slice_is(path, "/health") && s->alarms)
+		http_respond_arena(x, 503,
+		        etcd_has_alarm(s, ETCD_ALARM_NOSPACE) ? SLICE("{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}")
+		                                              : SLICE("{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"));
+	else if (slice_is(path, "/health"))
 		http_respond_arena(x, 200, SLICE("{\"health\":\"true\",\"reason\":\"\"}"));
 	else if (slice_is(path, "/livez") || slice_is(path, "/readyz"))
 		http_respond_arena(x, 200, SLICE("ok\n"));

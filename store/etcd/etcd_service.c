@@ -159,6 +159,8 @@ void etcd_submit(struct etcd_call *c, void (*done)(struct etcd_call *c))
 {
 	c->state = (void *)done;
 	c->request.loop = c->service->loop;
+	c->request.ops_max = c->service->options.txn_ops_max;
+	c->request.bytes_max = c->service->options.request_bytes_max;
 	c->request.done = submitted_done;
 	store_submit(c->service->store, &c->request);
 }
@@ -166,27 +168,29 @@ void etcd_submit(struct etcd_call *c, void (*done)(struct etcd_call *c))
 struct method {
 	const char *path;
 	etcd_handler *handler;
+	bool is_data; /* refused while the alarm CORRUPT stands */
 };
 
 static const struct method methods[] = {
-        {"/etcdserverpb.KV/Range", etcd_range},
-        {"/etcdserverpb.KV/Put", etcd_put},
-        {"/etcdserverpb.KV/DeleteRange", etcd_delete_range},
-        {"/etcdserverpb.KV/Txn", etcd_txn},
-        {"/etcdserverpb.KV/Compact", etcd_compact},
-        {"/etcdserverpb.Lease/LeaseGrant", etcd_lease_grant},
-        {"/etcdserverpb.Lease/LeaseRevoke", etcd_lease_revoke},
-        {"/etcdserverpb.Lease/LeaseTimeToLive", etcd_lease_ttl},
-        {"/etcdserverpb.Lease/LeaseLeases", etcd_lease_list},
-        {"/etcdserverpb.Maintenance/Status", etcd_status},
-        {"/etcdserverpb.Maintenance/Alarm", etcd_alarm},
-        {"/etcdserverpb.Maintenance/Defragment", etcd_defragment},
-        {"/etcdserverpb.Cluster/MemberList", etcd_member_list},
+        {"/etcdserverpb.KV/Range", etcd_range, true},
+        {"/etcdserverpb.KV/Put", etcd_put, true},
+        {"/etcdserverpb.KV/DeleteRange", etcd_delete_range, true},
+        {"/etcdserverpb.KV/Txn", etcd_txn, true},
+        {"/etcdserverpb.KV/Compact", etcd_compact, true},
+        {"/etcdserverpb.Lease/LeaseGrant", etcd_lease_grant, true},
+        {"/etcdserverpb.Lease/LeaseRevoke", etcd_lease_revoke, true},
+        {"/etcdserverpb.Lease/LeaseTimeToLive", etcd_lease_ttl, false},
+        {"/etcdserverpb.Lease/LeaseLeases", etcd_lease_list, false},
+        {"/etcdserverpb.Maintenance/Status", etcd_status, false},
+        {"/etcdserverpb.Maintenance/Alarm", etcd_alarm, false},
+        {"/etcdserverpb.Maintenance/Defragment", etcd_defragment, false},
+        {"/etcdserverpb.Cluster/MemberList", etcd_member_list, false},
+        {"/grpc.health.v1.Health/Check", etcd_health_check, false},
 };
 
 struct pending {
 	struct etcd_service *service;
-	etcd_handler *handler;
+	const struct method *method;
 	bool taken;
 	struct etcd_call *call; /* once the message came */
 };
@@ -202,7 +206,8 @@ static void on_message(struct grpc_stream *s, struct slice message, void *arg)
 	c->stream = s;
 	c->service->calls++;
 	p->call = c;
-	p->handler(c, message);
+	if (!p->method->is_data || !etcd_corrupt_refused(c))
+		p->method->handler(c, message);
 }
 
 static void on_abort(struct grpc_stream *s, void *arg)
@@ -212,13 +217,13 @@ static void on_abort(struct grpc_stream *s, void *arg)
 		p->call->stream = NULL; /* its store request is out: submitted_done() frees it */
 }
 
-static void open_unary(struct etcd_service *s, struct http_exchange *x, etcd_handler *handler)
+static void open_unary(struct etcd_service *s, struct http_exchange *x, const struct method *method)
 {
 	static const struct grpc_stream_callbacks callbacks = {.on_message = on_message, .on_abort = on_abort};
 	struct pending *p = ARENA_NEW(http_arena(x), struct pending);
 	p->service = s;
-	p->handler = handler;
-	grpc_accept(x, STORE_REQUEST_BYTES_MAX + MESSAGE_OVERHEAD_BYTES, &callbacks, p);
+	p->method = method;
+	grpc_accept(x, s->options.request_bytes_max + MESSAGE_OVERHEAD_BYTES, &callbacks, p);
 }
 
 static void on_request(struct http_exchange *x, void *arg)
@@ -232,13 +237,15 @@ static void on_request(struct http_exchange *x, void *arg)
 	}
 	for (size_t i = 0; i < COUNT_OF(methods); i++)
 		if (slice_is(path, methods[i].path)) {
-			open_unary(s, x, methods[i].handler);
+			open_unary(s, x, &methods[i]);
 			return;
 		}
 	if (slice_is(path, "/etcdserverpb.Watch/Watch"))
 		etcd_watch_open(s, x);
 	else if (slice_is(path, "/etcdserverpb.Lease/LeaseKeepAlive"))
 		etcd_lease_keepalive_open(s, x);
+	else if (slice_is(path, "/grpc.health.v1.Health/Watch"))
+		etcd_health_watch_open(s, x);
 	else
 		grpc_refuse(x, GRPC_UNIMPLEMENTED, "this method is not built yet");
 }
@@ -248,6 +255,7 @@ static void on_request(struct http_exchange *x, void *arg)
 static void tick(uv_timer_t *t)
 {
 	etcd_watch_tick(t->data);
+	etcd_quota_tick(t->data);
 }
 
 int etcd_service_new(const struct etcd_service_options *o, struct etcd_service **ret, struct err *err)
@@ -259,6 +267,8 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->options.peer_url = arena_strdup(&s->arena, o->peer_url);
 	if (!s->options.progress_ms)
 		s->options.progress_ms = PROGRESS_MS;
+	if (!s->options.request_bytes_max)
+		s->options.request_bytes_max = STORE_REQUEST_BYTES_MAX;
 	s->loop = o->loop;
 	s->store = o->store;
 	list_init(&s->watch_streams);
@@ -274,6 +284,8 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->timer) == 0);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, tick, TICK_MS, TICK_MS);
+	etcd_quota_tick(s);
+	etcd_compactor_start(s);
 	*ret = s;
 	return 0;
 }
@@ -314,5 +326,6 @@ void etcd_service_close(struct etcd_service *s, unsigned timeout_ms, void (*clos
 	s->closed = closed;
 	s->closed_arg = arg;
 	uv_timer_stop(&s->timer);
+	etcd_compactor_stop(s);
 	http_server_close(s->http, timeout_ms, http_closed, s);
 }

@@ -1,9 +1,9 @@
 /* The etcd v3 API over any store engine: what etcdctl, a stock kube-apiserver and every other etcd client speak.
  *
  * gRPC over HTTP/2, with TLS or plain, and etcd's HTTP paths (/health, /version, /metrics) on the same port. One loop
- * serves all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, and of Maintenance
- * and Cluster what one server can answer. Members, authentication, locks and elections, snapshots answer Unimplemented
- * until the raft engine brings them. */
+ * serves all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, the quota and its
+ * alarm, automatic compaction, gRPC's health service, and of Maintenance and Cluster what one server can answer. What
+ * is missing (changing members, authentication) answers Unimplemented. */
 #ifndef K3X_STORE_ETCD_ETCD_SERVICE_H
 #define K3X_STORE_ETCD_ETCD_SERVICE_H
 
@@ -23,6 +23,11 @@ struct etcd_service_options {
 	const char *client_url;  /* advertised */
 	const char *peer_url;
 	uint64_t cluster_id, member_id;
+	int64_t quota_bytes;            /* of the database; 0 or less: none */
+	size_t request_bytes_max;       /* 0: STORE_REQUEST_BYTES_MAX */
+	size_t txn_ops_max;             /* 0: STORE_TXN_OPS_MAX */
+	uint64_t compact_period_ms;     /* automatic compaction: history to keep; 0: none */
+	int64_t compact_keep_revisions; /* or: revisions to keep; 0: none */
 	uint64_t progress_ms; /* between progress notifications of quiet watches; 0: ten minutes */
 };
 

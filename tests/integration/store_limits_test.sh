@@ -1,0 +1,47 @@
+#!/bin/bash
+# `k3x-store serve` under its limits: the quota and its alarm, automatic compaction, request sizes; gRPC's health service.
+. "$(dirname "$0")/_lib.sh"
+export ETCDCTL_ENDPOINTS=http://127.0.0.1:17479 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_API=3
+command -v etcdctl >/dev/null || { skip "limits" "etcdctl is not installed"; finish; exit 0; }
+
+serve() {
+	"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS "$@" </dev/null >>"$T/store.log" 2>&1 &
+	server_pid=$!
+	wait_for 10 etcdctl member list
+}
+
+serve --quota-backend-bytes 8000000 --max-txn-ops 3 --max-request-bytes 2000000 && ok "serves" || bad "serves" "$(tail -n 3 "$T/store.log")"
+head -c 1000000 /dev/zero | tr '\0' x >"$T/big"
+full=
+for i in $(seq 40); do
+	full=$(etcdctl put big/$((i % 3)) <"$T/big" 2>&1)
+	[ "$full" = OK ] || break
+done
+check_has "the quota turns a write away" "etcdserver: mvcc: database space exceeded" "$full"
+check_has "the alarm stands" "alarm:NOSPACE" "$(etcdctl alarm list)"
+check_has "small writes are refused too" "database space exceeded" "$(etcdctl put small x 2>&1)"
+check_has "new leases too" "database space exceeded" "$(etcdctl lease grant 10 2>&1)"
+check_has "transactions with puts too" "database space exceeded" "$(printf '\nput a 1\n\n\n' | etcdctl txn 2>&1)"
+check_has "transactions without go on" SUCCESS "$(printf '\ndel a\n\n\n' | etcdctl txn 2>&1)"
+check_has "status names it" "NOSPACE" "$(etcdctl endpoint status)"
+check_has "health names it" "ALARM NOSPACE" "$(curl -s http://127.0.0.1:17479/health)"
+check_is "deletions go on" 3 "$(etcdctl del --prefix big/)"
+revision=$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')
+check_has "compaction goes on" compacted "$(etcdctl compact --physical "$revision")"
+check_has "the alarm stands until it is disarmed" "database space exceeded" "$(etcdctl put small x 2>&1)"
+check_has "disarm" "alarm:NOSPACE" "$(etcdctl alarm disarm)"
+check_is "no alarm" "" "$(etcdctl alarm list)"
+check "room again, once the pages are given back" wait_for 5 etcdctl put small x
+check_has "too many operations" "too many operations in txn request" "$(printf '\nput a 1\nput b 1\nput c 1\nput d 1\n\n\n' | etcdctl txn 2>&1)"
+head -c 1700000 /dev/zero | tr '\0' x >"$T/bigger"
+check_is "a larger request than the default" OK "$(etcdctl put bigger <"$T/bigger" 2>&1)"
+stop_server TERM
+
+serve --auto-compaction-mode periodic --auto-compaction-retention 1s && ok "serves with automatic compaction" || bad "serves" "$(tail -n 3 "$T/store.log")"
+for i in 1 2 3 4 5; do etcdctl put k "$i" >/dev/null; done
+check "history is compacted by itself" wait_for 8 bash -c 'etcdctl get k --rev=2 2>&1 | grep -q compacted'
+check_is "the newest stays" 5 "$(etcdctl get k --print-value-only)"
+stop_server TERM
+check_has "a retention that is none" "is not a number of hours" "$("$K3X" store serve --data-dir "$T/store" --auto-compaction-retention soon 2>&1)"
+check_has "a mode that is none" "neither periodic nor revision" "$("$K3X" store serve --data-dir "$T/store" --auto-compaction-mode daily 2>&1)"
+finish
