@@ -9,9 +9,16 @@ socket=$state/containerd/containerd.sock
 
 [ "$(id -u)" = 0 ] || { echo "make down: must be run as root" >&2; exit 1; }
 
+is_gone() { # a zombie has let go of everything, whoever reaps it
+	local stat
+	{ stat=$(<"/proc/$1/stat"); } 2>/dev/null || return 0
+	stat=${stat##*) }
+	[ "${stat%% *}" = Z ]
+}
+
 wait_gone() { # pid, seconds
 	for _ in $(seq $(($2 * 20))); do
-		[ -e "/proc/$1" ] || return 0
+		is_gone "$1" && return 0
 		sleep 0.05
 	done
 	return 1
