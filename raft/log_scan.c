@@ -44,6 +44,7 @@ int log_load_batch(
 	*payload = xmalloc(1);
 	if (s->file->v->read(s->file, offset, h, sizeof *h, &got, err) != 0) {
 		free(*payload);
+		*payload = NULL;
 		return err->code;
 	}
 	if (got < sizeof *h || h->magic != LOG_BATCH_MAGIC || h->salt != s->salt || h->length > LOG_BATCH_BYTES_MAX ||
@@ -52,6 +53,7 @@ int log_load_batch(
 	*payload = xrealloc(*payload, h->length ? h->length : 1);
 	if (s->file->v->read(s->file, offset + sizeof *h, *payload, h->length, &got, err) != 0) {
 		free(*payload);
+		*payload = NULL;
 		return err->code;
 	}
 	uint32_t crc = crc32c(0, (const char *)h + 8, sizeof *h - 8);
