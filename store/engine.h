@@ -132,6 +132,10 @@ enum store_request_type {
 	STORE_REQUEST_LEASE_KEEPALIVE, /* lease.id -> lease.ttl_s; not written to disk on every call */
 	STORE_REQUEST_LEASE_TTL,       /* lease.id -> ttl_s, granted_ttl_s, keys when lease.want_keys */
 	STORE_REQUEST_LEASE_LIST,      /* -> lease.ids */
+	STORE_REQUEST_HASH, /* of what is kept at revision_arg (0: newest) -> hash, compacted_revision; the same on any
+	                       engine. hash_leases: leases too */
+	STORE_REQUEST_BACKUP, /* a copy of everything as of `revision` to the new file `path` -> sha256; see snapshot.h
+	                       */
 };
 
 struct store_lease_args {
@@ -168,6 +172,8 @@ struct store_request {
 	bool physical;
 	struct store_lease_args lease;
 	size_t ops_max, bytes_max; /* OP: 0: STORE_TXN_OPS_MAX, STORE_REQUEST_BYTES_MAX */
+	bool hash_leases;
+	const char *path, *note;
 	struct loop *loop; /* where done() runs; NULL: an engine thread */
 	void (*done)(struct store_request *req);
 	/* set by the engine */
@@ -175,6 +181,8 @@ struct store_request {
 	enum store_cause cause;
 	int64_t revision;           /* of the store when the request was carried out; for a write, its own */
 	int64_t compacted_revision; /* with ERR_COMPACTED */
+	uint32_t hash;
+	unsigned char sha256[32];
 	struct store_result result;
 	struct arena arena;
 	/* the engine's own while the request is out */

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "store/hash_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -74,26 +75,6 @@ int machine_commit(struct machine *m, struct event_block **ret_block, struct err
 }
 
 /* ---- rows ---- */
-
-static uint64_t hash_word(uint64_t h, uint64_t w)
-{
-	h = (h ^ w) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ (h >> 29);
-}
-
-static uint64_t hash_bytes(uint64_t h, struct slice s)
-{
-	uint64_t w;
-	h = hash_word(h, s.len);
-	for (; s.len >= sizeof w; s.ptr += sizeof w, s.len -= sizeof w) {
-		memcpy(&w, s.ptr, sizeof w);
-		h = hash_word(h, w);
-	}
-	w = 0;
-	if (s.len)
-		memcpy(&w, s.ptr, s.len);
-	return hash_word(h, w);
-}
 
 /* The id of the next row of the command at hand; its first one raises the revision. */
 static int64_t next_id(struct machine *m)

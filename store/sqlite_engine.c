@@ -102,6 +102,8 @@ static struct request_queue *route(struct sqlite_engine *e, struct store_request
 	case STORE_REQUEST_LEASE_KEEPALIVE:
 	case STORE_REQUEST_LEASE_TTL:
 	case STORE_REQUEST_LEASE_LIST:
+	case STORE_REQUEST_HASH:
+	case STORE_REQUEST_BACKUP:
 		return &e->reads;
 	}
 	err_set(&req->err, ERR_INVAL, "unknown request %d", (int)req->type);

@@ -5,6 +5,8 @@
 #include "store/sqlite_engine_int.h"
 
 #include "base/check.h"
+#include "store/hash_int.h"
+#include "store/snapshot_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -91,6 +93,12 @@ static void read_lease(struct reader *r, struct store_request *req)
 	}
 }
 
+static void read_hash(struct reader *r, const struct meta *meta, struct store_request *req)
+{
+	hash_versions(&r->db, meta, req->revision_arg, req->hash_leases, &req->hash, &req->err);
+	req->compacted_revision = meta->compacted;
+}
+
 static void read_one(struct reader *r, const struct meta *meta, struct store_request *req)
 {
 	if ((int)req->type == STORE_REQUEST_WATCH_CATCH_UP_) {
@@ -100,6 +108,10 @@ static void read_one(struct reader *r, const struct meta *meta, struct store_req
 	req->revision = meta->revision;
 	if (req->err.code == 0 && req->type == STORE_REQUEST_OP)
 		read_op(r, meta, req);
+	else if (req->err.code == 0 && req->type == STORE_REQUEST_HASH)
+		read_hash(r, meta, req);
+	else if (req->err.code == 0 && req->type == STORE_REQUEST_BACKUP)
+		snapshot_write(&r->db, req->path, req->note ? req->note : "", req->sha256, &req->err);
 	else if (req->err.code == 0 && req->type != STORE_REQUEST_BARRIER)
 		read_lease(r, req);
 	engine_complete(req);

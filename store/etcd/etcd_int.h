@@ -74,7 +74,7 @@ Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv);
 /* Handlers. */
 etcd_handler etcd_range, etcd_put, etcd_delete_range, etcd_txn, etcd_compact;
 etcd_handler etcd_lease_grant, etcd_lease_revoke, etcd_lease_ttl, etcd_lease_list;
-etcd_handler etcd_status, etcd_alarm, etcd_member_list, etcd_defragment, etcd_health_check;
+etcd_handler etcd_status, etcd_alarm, etcd_member_list, etcd_defragment, etcd_health_check, etcd_hash, etcd_hash_kv;
 
 /* The quota and alarms (etcd_quota.c). These answer the call and return true when it must not go on. */
 bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm);
@@ -93,6 +93,7 @@ void etcd_watch_open(struct etcd_service *s, struct http_exchange *x);
 void etcd_watch_tick(struct etcd_service *s);
 void etcd_lease_keepalive_open(struct etcd_service *s, struct http_exchange *x);
 
+void etcd_snapshot_open(struct etcd_service *s, struct http_exchange *x);
 void etcd_health_watch_open(struct etcd_service *s, struct http_exchange *x);
 
 /* Everything that is not gRPC. */

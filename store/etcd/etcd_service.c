@@ -185,6 +185,8 @@ static const struct method methods[] = {
         {"/etcdserverpb.Maintenance/Alarm", etcd_alarm, false},
         {"/etcdserverpb.Maintenance/Defragment", etcd_defragment, false},
         {"/etcdserverpb.Cluster/MemberList", etcd_member_list, false},
+        {"/etcdserverpb.Maintenance/Hash", etcd_hash, false},
+        {"/etcdserverpb.Maintenance/HashKV", etcd_hash_kv, false},
         {"/grpc.health.v1.Health/Check", etcd_health_check, false},
 };
 
@@ -244,6 +246,8 @@ static void on_request(struct http_exchange *x, void *arg)
 		etcd_watch_open(s, x);
 	else if (slice_is(path, "/etcdserverpb.Lease/LeaseKeepAlive"))
 		etcd_lease_keepalive_open(s, x);
+	else if (slice_is(path, "/etcdserverpb.Maintenance/Snapshot"))
+		etcd_snapshot_open(s, x);
 	else if (slice_is(path, "/grpc.health.v1.Health/Watch"))
 		etcd_health_watch_open(s, x);
 	else
@@ -264,6 +268,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->options = *o;
 	s->options.name = arena_strdup(&s->arena, o->name);
 	s->options.client_url = arena_strdup(&s->arena, o->client_url);
+	s->options.scratch_dir = arena_strdup(&s->arena, o->scratch_dir ? o->scratch_dir : "/tmp");
 	s->options.peer_url = arena_strdup(&s->arena, o->peer_url);
 	if (!s->options.progress_ms)
 		s->options.progress_ms = PROGRESS_MS;

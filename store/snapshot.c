@@ -1,0 +1,421 @@
+/* Snapshots: made with SQLite's backup, checked before they are believed, restored by rename. See snapshot.h.
+ *
+ * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs it;
+ * the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
+ *
+ * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit, it is
+ * refused before anything is touched); the target is in use (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`);
+ * a crash between the two renames leaves state.db.before-restore and no state.db: rename one of the two by hand. */
+#include "store/snapshot_int.h"
+
+#include "base/check.h"
+#include "base/pki.h"
+#include "store/hash_int.h"
+#include "store/sqlite_engine_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* sha256 of the first `len` bytes (all when negative) and, when wanted, what follows them. */
+static int file_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	void *map = fstat(fd, &st) == 0 && st.st_size > 0
+	                    ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+	                    : MAP_FAILED;
+	int saved = errno;
+	close(fd);
+	if (map == MAP_FAILED)
+		return err_errno(err, saved, "read %s", path);
+	size_t n = len < 0 ? (size_t)st.st_size : (size_t)len;
+	pki_sha256(map, n, ret);
+	if (tail)
+		memcpy(tail, (const char *)map + n, 32);
+	munmap(map, (size_t)st.st_size);
+	return 0;
+}
+
+static int exec(sqlite3 *handle, const char *sql, const char *path, struct err *err)
+{
+	if (sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	int code = sqlite3_errcode(handle) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO;
+	return err_set(err, code, "write %s: %s", path, sqlite3_errmsg(handle));
+}
+
+static int add_note(sqlite3 *copy, const char *path, const char *note, struct err *err)
+{
+	char *sql = sqlite3_mprintf("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF;"
+	                            "CREATE TABLE IF NOT EXISTS snapshot (one INTEGER PRIMARY KEY, note TEXT NOT NULL);"
+	                            "REPLACE INTO snapshot VALUES (1, %Q)",
+	        note);
+	CHECK(sql != NULL);
+	int rc = exec(copy, sql, path, err);
+	sqlite3_free(sql);
+	return rc;
+}
+
+static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err *err)
+{
+	sqlite3_backup *b = sqlite3_backup_init(copy, "main", db->handle, "main");
+	if (!b)
+		return err_set(err, ERR_IO, "write %s: %s", path, sqlite3_errmsg(copy));
+	int rc = sqlite3_backup_step(b, -1);
+	sqlite3_backup_finish(b);
+	if (rc == SQLITE_DONE)
+		return 0;
+	return err_set(err, (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "write %s: %s", path,
+	        sqlite3_errstr(rc));
+}
+
+int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[32], struct err *err)
+{
+	sqlite3 *copy = NULL;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = 0;
+	if (sqlite3_open_v2(path, &copy, flags, NULL) != SQLITE_OK)
+		rc = err_set(err, ERR_IO, "make %s: %s", path, copy ? sqlite3_errmsg(copy) : "out of memory");
+	if (rc == 0)
+		rc = copy_pages(db, copy, path, err);
+	if (rc == 0)
+		rc = add_note(copy, path, note, err);
+	sqlite3_close(copy);
+	if (rc == 0)
+		rc = file_sha256(path, -1, sha256, NULL, err);
+	if (rc != 0)
+		unlink(path);
+	return rc;
+}
+
+/* ---- opening what no server has open ---- */
+
+static const char *file_of(struct arena *a, const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
+}
+
+static int open_reading(const char *path, bool immutable, struct db *db, struct err *err)
+{
+	*db = (struct db){0};
+	if (access(path, R_OK) != 0)
+		return err_errno(err, errno, "open %s", path);
+	char *uri = sqlite3_mprintf("file:%s?%s", path, immutable ? "immutable=1" : "mode=ro");
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = sqlite3_open_v2(uri, &db->handle, flags, NULL);
+	sqlite3_free(uri);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db->handle, "PRAGMA query_only = ON; SELECT count(*) FROM sqlite_schema", NULL, NULL,
+		        NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(db->handle, 5000);
+		return 0;
+	}
+	err_set(err, ERR_CORRUPT, "%s does not read as a database: %s", path,
+	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	db_close(db);
+	return err->code;
+}
+
+/* Whether a snapshot's trailer is there, and right. */
+static int check_trailer(const char *path, struct store_file_info *info, struct err *err)
+{
+	unsigned char have[32], want[32];
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return err_errno(err, errno, "open %s", path);
+	info->size_bytes = st.st_size;
+	if (st.st_size % 512 == 0 && st.st_size > 0)
+		return 0; /* a database as it is */
+	if (st.st_size < 512 || st.st_size % 512 != STORE_SNAPSHOT_HASH_BYTES)
+		return err_set(err, ERR_CORRUPT,
+		        "%s is not a whole snapshot (%" PRId64 " bytes, no sha256 at its end): save it again", path,
+		        (int64_t)st.st_size);
+	if (file_sha256(path, st.st_size - STORE_SNAPSHOT_HASH_BYTES, have, want, err) != 0)
+		return err->code;
+	if (memcmp(have, want, sizeof have) != 0)
+		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", path);
+	for (int i = 0; i < 32; i++)
+		snprintf(info->sha256_hex + 2 * i, 3, "%02x", have[i]);
+	info->is_snapshot = true;
+	return 0;
+}
+
+/* ---- invariants ---- */
+
+static const struct {
+	const char *what;
+	const char *sql; /* gives how many rows break it */
+} invariants[] = {
+        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1"},
+        {"no version is newer than the store",
+                "SELECT count(*) FROM rev WHERE id >= ((SELECT revision FROM meta) + 1) << 20"},
+        {"every key's newest version is in the log",
+                "SELECT count(*) FROM cur c LEFT JOIN rev r ON r.id = c.id WHERE r.id IS NULL OR r.key <> c.key OR "
+                "r.created <> c.created OR r.version <> c.version OR r.lease <> c.lease"},
+        {"no version in the log is newer than its key says",
+                "SELECT count(*) FROM rev r LEFT JOIN cur c ON c.key = r.key WHERE c.key IS NULL OR r.id > c.id"},
+        {"versions count up by one",
+                "SELECT count(*) FROM rev r JOIN rev p ON p.id = r.prev WHERE p.key <> r.key OR p.id >= r.id OR "
+                "(r.version > 0 AND r.version <> p.version + 1)"},
+        {"a version's predecessor is there unless it was compacted",
+                "SELECT count(*) FROM rev r LEFT JOIN rev p ON p.id = r.prev WHERE r.prev <> 0 AND p.id IS NULL AND "
+                "r.id >= ((SELECT compacted FROM meta) + 1) << 20 AND r.prev >= ((SELECT compacted FROM meta) + 1) << "
+                "20"},
+        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)"},
+        {"every lease that keys name exists",
+                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)"},
+        {"every kept revision after the compacted one has its first row",
+                "SELECT count(*) FROM rev r WHERE r.id & 1048575 > 0 AND r.id >> 20 > (SELECT compacted FROM meta) AND "
+                "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)"},
+};
+
+static int64_t query_number(struct db *db, const char *sql, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t n = 0;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		n = sqlite3_column_int64(s, 0);
+	if (rc != SQLITE_ROW)
+		err_set(err, ERR_CORRUPT, "%s", sqlite3_errmsg(db->handle));
+	sqlite3_finalize(s);
+	return n;
+}
+
+static int quick_check(struct db *db, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &s, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : sqlite3_errmsg(db->handle);
+	if (!text || strcmp(text, "ok") != 0)
+		err_set(err, ERR_CORRUPT, "SQLite's check says: %s", text ? text : "nothing");
+	sqlite3_finalize(s);
+	return err->code;
+}
+
+static int check_deep(struct db *db, struct err *err)
+{
+	if (quick_check(db, err) != 0)
+		return err->code;
+	for (size_t i = 0; i < COUNT_OF(invariants); i++) {
+		int64_t n = query_number(db, invariants[i].sql, err);
+		if (err->code)
+			return err_wrap(err, invariants[i].what);
+		if (n)
+			return err_set(err, ERR_CORRUPT, "\"%s\" does not hold (%" PRId64 " rows)", invariants[i].what,
+			        n);
+	}
+	return 0;
+}
+
+/* ---- inspect ---- */
+
+static void read_note(struct db *db, struct store_file_info *info, struct arena *a)
+{
+	sqlite3_stmt *s = NULL;
+	info->note = "";
+	if (sqlite3_prepare_v2(db->handle, "SELECT note FROM snapshot WHERE one = 1", -1, &s, NULL) == SQLITE_OK &&
+	        sqlite3_step(s) == SQLITE_ROW)
+		info->note = arena_strdup(a, (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+}
+
+static int read_info(struct db *db, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	struct meta meta;
+	if (query_number(db, "PRAGMA application_id", err) != DB_APPLICATION_ID)
+		return err_set(err, ERR_CORRUPT, "it is not a database of k3x");
+	if (query_number(db, "PRAGMA user_version", err) > DB_USER_VERSION)
+		return err_set(err, ERR_CORRUPT, "its format is newer than this program: use the newer program");
+	if (query_number(db,
+	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta')",
+	            err) != 5)
+		return err_set(err, ERR_CORRUPT, "its tables are not the store's");
+	if (deep && check_deep(db, err) != 0)
+		return err->code;
+	if (db_begin_read(db, err) != 0 || meta_load(db, &meta, err) != 0)
+		return err->code;
+	info->revision = meta.revision;
+	info->compacted_revision = meta.compacted;
+	info->keys = meta.keys;
+	info->versions = query_number(db, "SELECT count(*) FROM rev", err);
+	info->leases = query_number(db, "SELECT count(*) FROM lease", err);
+	read_note(db, info, a);
+	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
+	db_end_read(db);
+	return rc;
+}
+
+int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+{
+	struct db db;
+	struct store_file_info info = {.note = ""};
+	path = file_of(a, path);
+	if (check_trailer(path, &info, err) != 0 || open_reading(path, info.is_snapshot, &db, err) != 0)
+		return err->code;
+	int rc = read_info(&db, deep, &info, a, err);
+	db_close(&db);
+	if (rc != 0)
+		return err_wrap(err, path);
+	*ret = info;
+	return 0;
+}
+
+/* ---- restore ---- */
+
+static int copy_file(const char *from, const char *to, int64_t bytes, struct err *err)
+{
+	char *buffer = malloc(1 << 20);
+	CHECK(buffer != NULL);
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (in < 0 || out < 0)
+		err_errno(err, errno, "copy %s to %s", from, to);
+	while (!err->code && bytes > 0) {
+		ssize_t n = read(in, buffer, bytes < 1 << 20 ? (size_t)bytes : 1 << 20);
+		if (n <= 0 || write(out, buffer, (size_t)n) != n)
+			err_errno(err, n == 0 ? EIO : errno, "copy %s to %s", from, to);
+		bytes -= n > 0 ? n : 0;
+	}
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	free(buffer);
+	return err->code;
+}
+
+/* Makes the copy a database to start from, and syncs it. */
+static int prepare_copy(const char *path, const struct store_restore_options *o, struct err *err)
+{
+	sqlite3 *h = NULL;
+	char *sql = sqlite3_mprintf("PRAGMA synchronous = FULL; DROP TABLE IF EXISTS snapshot;"
+	                            "UPDATE meta SET revision = revision + %lld",
+	        (long long)o->bump_revision);
+	int rc = 0;
+	if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+		rc = err_set(err, ERR_IO, "open %s: %s", path, h ? sqlite3_errmsg(h) : "out of memory");
+	if (rc == 0)
+		rc = exec(h, sql, path, err);
+	if (rc == 0 && o->mark_compacted)
+		rc = exec(h, "UPDATE meta SET compacted = revision", path, err);
+	sqlite3_free(sql);
+	sqlite3_close(h);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (rc == 0 && (fd < 0 || fsync(fd) != 0))
+		rc = err_errno(err, errno, "sync %s", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int check_target(const struct store_restore_options *o, const char *db, struct err *err)
+{
+	if (mkdir(o->data_dir, 0700) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make folder %s", o->data_dir);
+	if (!o->replace && access(db, F_OK) == 0)
+		return err_set(err, ERR_EXISTS, "%s holds data: restore into a new directory, or replace it with --replace",
+		        o->data_dir);
+	return 0;
+}
+
+/* The old database steps aside with its log, the new one takes its place. */
+static int swap_in(struct arena *a, const char *made, const char *db, const char *dir, struct err *err)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		const char *old = arena_printf(a, "%s%s", db, parts[i]);
+		const char *aside = arena_printf(a, "%s.before-restore%s", db, parts[i]);
+		unlink(aside);
+		if (rename(old, aside) != 0 && errno != ENOENT)
+			return err_errno(err, errno, "rename %s", old);
+	}
+	if (rename(made, db) != 0)
+		return err_errno(err, errno, "rename %s to %s", made, db);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0)
+		err_errno(err, errno, "sync folder %s", dir);
+	if (fd >= 0)
+		close(fd);
+	return err->code;
+}
+
+int store_restore(
+        const struct store_restore_options *o, struct store_file_info *ret, struct arena *a, struct err *err)
+{
+	const char *db = arena_printf(a, "%s/state.db", o->data_dir);
+	const char *made = arena_printf(a, "%s.restoring", db);
+	int lock = -1;
+	if (store_file_inspect(o->snapshot, true, ret, a, err) != 0)
+		return err->code;
+	if (!ret->is_snapshot)
+		return err_set(err, ERR_INVAL, "%s is a database without a sha256, not a snapshot: save one with snapshot save",
+		        o->snapshot);
+	if (o->cluster_id && !strstr(ret->note, arena_printf(a, "\"cluster_id\":\"%s\"", o->cluster_id)))
+		return err_set(err, ERR_CONFLICT, "%s is of another cluster (%s), wanted is %s", o->snapshot, ret->note,
+		        o->cluster_id);
+	if (check_target(o, db, err) != 0 || sqlite_engine_lock(db, &lock, err) != 0)
+		return err->code;
+	int rc = copy_file(o->snapshot, made, ret->size_bytes - STORE_SNAPSHOT_HASH_BYTES, err);
+	if (rc == 0)
+		rc = prepare_copy(made, o, err);
+	if (rc == 0)
+		rc = swap_in(a, made, db, o->data_dir, err);
+	if (rc != 0)
+		unlink(made);
+	close(lock);
+	return rc;
+}
+
+/* ---- SQL ---- */
+
+int store_sql(const char *path, const char *sql,
+        void (*row)(void *arg, bool is_head, const char *const *texts, int n), void *arg, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct db db;
+	struct store_file_info info = {0};
+	sqlite3_stmt *s = NULL;
+	path = file_of(&a, path);
+	int rc = check_trailer(path, &info, err);
+	if (rc == 0)
+		rc = open_reading(path, info.is_snapshot, &db, err);
+	if (rc != 0)
+		goto out;
+	if (sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL) != SQLITE_OK || !s) {
+		rc = err_set(err, ERR_INVAL, "%s", s ? "" : sqlite3_errmsg(db.handle));
+	} else if (!sqlite3_stmt_readonly(s)) {
+		rc = err_set(err, ERR_INVAL, "this statement writes: only reading is allowed here");
+	} else {
+		int n = sqlite3_column_count(s), got;
+		const char **texts = xcalloc((size_t)n + 1, sizeof *texts);
+		for (int i = 0; i < n; i++)
+			texts[i] = sqlite3_column_name(s, i);
+		row(arg, true, texts, n);
+		while ((got = sqlite3_step(s)) == SQLITE_ROW) {
+			for (int i = 0; i < n; i++)
+				texts[i] = (const char *)sqlite3_column_text(s, i);
+			row(arg, false, texts, n);
+		}
+		if (got != SQLITE_DONE)
+			rc = err_set(err, ERR_INVAL, "%s", sqlite3_errmsg(db.handle));
+		free(texts);
+	}
+	sqlite3_finalize(s);
+	db_close(&db);
+out:
+	arena_release(&a);
+	return rc;
+}

@@ -1,0 +1,13 @@
+/* Making snapshots, for the engines. */
+#ifndef K3X_STORE_SNAPSHOT_INT_H
+#define K3X_STORE_SNAPSHOT_INT_H
+
+#include "store/db_int.h"
+#include "store/snapshot.h"
+
+/* Copies the database as `db` sees it (it may be inside a read transaction) to a new file, without the sha256 at its
+ * end; that goes to `sha256`. `note` as in store_file_info. The file is removed on failure. */
+int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[STORE_SNAPSHOT_HASH_BYTES],
+        struct err *err);
+
+#endif

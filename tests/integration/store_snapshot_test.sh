@@ -1,0 +1,74 @@
+#!/bin/bash
+# Snapshots through the API, restored and checked offline; damage and foreign snapshots refused; hashes.
+. "$(dirname "$0")/_lib.sh"
+export ETCDCTL_ENDPOINTS=http://127.0.0.1:17579 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_API=3
+command -v etcdctl >/dev/null || { skip "snapshots" "etcdctl is not installed"; finish; exit 0; }
+
+serve() { # data-dir
+	"$K3X" store serve --name m1 --data-dir "$1" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS </dev/null >>"$T/store.log" 2>&1 &
+	server_pid=$!
+	wait_for 10 etcdctl member list
+}
+hash_of() { etcdctl endpoint hashkv "$@" -w json | sed -E 's/.*"hash":([0-9]+).*/\1/'; }
+store() { "$K3X" store "$@"; }
+
+serve "$T/store" && ok "serves" || bad "serves" "$(tail -n 3 "$T/store.log")"
+for i in $(seq 30); do etcdctl put "k/$((i % 7))" "v$i" >/dev/null; done
+head -c 500000 /dev/urandom | base64 -w0 >"$T/value"
+etcdctl put big <"$T/value" >/dev/null
+etcdctl del k/3 >/dev/null
+lease=$(etcdctl lease grant 1000 | cut -d' ' -f2)
+etcdctl put leased x --lease "$lease" >/dev/null
+hash=$(hash_of)
+check_has "hashkv" '"hash":' "$(etcdctl endpoint hashkv -w json)"
+old=$(hash_of --rev 20)
+check_is "the hash at a revision does not change with later ones" "$old" "$(etcdctl put later x >/dev/null; hash_of --rev 20)"
+etcdctl del later >/dev/null
+check "etcdctl snapshot save" etcdctl snapshot save "$T/one.snap"
+check_has "snapshot status" "sha256" "$(store snapshot status "$T/one.snap")"
+check_has "snapshot status as JSON" '"keys":8,' "$(store snapshot status "$T/one.snap" -o json)"
+revision=$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')
+hash=$(hash_of)
+check "check of a directory that is served" store check "$T/store"
+etcdctl compact 25 >/dev/null
+compacted=$(hash_of)
+check_is "compaction in steps gives one hash" "$compacted" "$(sleep 0.5; hash_of)"
+[ "$compacted" != "$hash" ] && ok "and another than before" || bad "and another than before"
+check_has "restore over a served directory is refused" "in use by process" "$(store snapshot restore "$T/one.snap" --data-dir "$T/store" --replace 2>&1)"
+stop_server KILL
+check "check after a kill" store check "$T/store"
+
+check_has "restore over data is refused" "holds data" "$(store snapshot restore "$T/one.snap" --data-dir "$T/store" 2>&1)"
+check "restore" store snapshot restore "$T/one.snap" --data-dir "$T/two"
+serve "$T/two"
+check_is "the same hash" "$hash" "$(hash_of)"
+check_is "the same revision" "$revision" "$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')"
+check_is "the value" "$(cat "$T/value")" "$(etcdctl get big --print-value-only)"
+check_is "an old revision" v8 "$(etcdctl get k/1 --rev 10 --print-value-only)"
+check_has "the lease" "$lease" "$(etcdctl lease list)"
+stop_server TERM
+check "restore with a bumped revision" store snapshot restore "$T/one.snap" --data-dir "$T/three" --bump-revision 1000000 --mark-compacted
+serve "$T/three"
+check_is "the bumped revision" $((revision + 1000000)) "$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')"
+check_has "history counts as compacted" "has been compacted" "$(etcdctl get k/1 --rev 10 2>&1)"
+check_is "keys are there" v29 "$(etcdctl get k/1 --print-value-only)"
+stop_server TERM
+check "and it is sound" store check "$T/three"
+
+cp "$T/one.snap" "$T/flipped.snap"
+printf '\377\000\377' | dd of="$T/flipped.snap" bs=1 seek=20000 conv=notrunc status=none
+check_has "a changed snapshot is refused" "is damaged" "$(store snapshot restore "$T/flipped.snap" --data-dir "$T/four" 2>&1)"
+head -c 40000 "$T/one.snap" >"$T/cut.snap"
+check_has "a cut snapshot is refused" "not a whole snapshot" "$(store snapshot restore "$T/cut.snap" --data-dir "$T/four" 2>&1)"
+check_has "a foreign cluster's is refused" "another cluster" "$(store snapshot restore "$T/one.snap" --data-dir "$T/four" --cluster-id 0123456789abcdef 2>&1)"
+[ -e "$T/four" ] && bad "nothing was touched" || ok "nothing was touched"
+check "replace" store snapshot restore "$T/one.snap" --data-dir "$T/three" --replace
+[ -e "$T/three/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
+
+check_is "sql" 8 "$(store sql "$T/three" 'SELECT count(*) FROM cur WHERE version > 0' | tail -n 1)"
+check_is "sql on a snapshot, as JSON" '{"n":"8"}' "$(store sql "$T/one.snap" 'SELECT keys AS n FROM meta' -o json)"
+check_has "sql does not write" "only reading" "$(store sql "$T/three" 'DELETE FROM cur' 2>&1)"
+python3 -c 'import sqlite3, sys
+c = sqlite3.connect(sys.argv[1]); c.execute("DELETE FROM rev WHERE id = (SELECT id FROM cur LIMIT 1)"); c.commit()' "$T/three/state.db"
+check_has "check finds a missing version" "newest version is in the log" "$(store check "$T/three" 2>&1)"
+finish
