@@ -23,7 +23,11 @@ LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(CFLAGS_$(VARIANT)) $(WARN) $(DEFS)
 CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
-LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -llz4 -lssl -lcrypto -luv_a -Wl,-Bdynamic -lpthread -ldl -lm -lrt
+# Debian 12 calls libuv's static library libuv_a.a, Debian 13 libuv.a.
+UV_STATIC := $(if $(wildcard /usr/lib/*/libuv_a.a),-luv_a,-luv)
+# What libcrypto itself was built with: nothing on Debian 12, zlib and zstd on Debian 13.
+CRYPTO_NEEDS := $(filter -lz -lzstd,$(shell pkg-config --static --libs-only-l libcrypto 2>/dev/null))
+LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
 .PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus

@@ -37,6 +37,8 @@ missing_of() {
 }
 
 . /etc/os-release
+# Debian 13's static libcrypto was built with these two.
+[ "${VERSION_ID:-}" = 12 ] || build_pkgs="$build_pkgs zlib1g-dev libzstd-dev"
 [ "${ID:-}" = debian ] || die "this is ${PRETTY_NAME:-an unknown system}; packages are only known for Debian 12 and 13"
 
 add_sources() {
