@@ -56,8 +56,8 @@ static int hash_leases(struct db *db, uint64_t *h, struct err *err)
 	sqlite3_stmt *s = db_stmt(db, DB_LEASE_ALL);
 	int rc;
 	while ((rc = db_step(db, s, err, "read the leases")) == 1)
-		*h = hash_word(hash_word(*h, (uint64_t)sqlite3_column_int64(s, 0)),
-		        (uint64_t)sqlite3_column_int64(s, 1));
+		*h = hash_word(
+		        hash_word(*h, (uint64_t)sqlite3_column_int64(s, 0)), (uint64_t)sqlite3_column_int64(s, 1));
 	if (rc == 0)
 		db_done(s);
 	return rc;

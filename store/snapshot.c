@@ -1,11 +1,12 @@
 /* Snapshots: made with SQLite's backup, checked before they are believed, restored by rename. See snapshot.h.
  *
- * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs it;
- * the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
+ * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs
+ * it; the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
  *
- * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit, it is
- * refused before anything is touched); the target is in use (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`);
- * a crash between the two renames leaves state.db.before-restore and no state.db: rename one of the two by hand. */
+ * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit, it
+ * is refused before anything is touched); the target is in use (ERR_LOCKED) or holds data (ERR_EXISTS without
+ * `replace`); a crash between the two renames leaves state.db.before-restore and no state.db: rename one of the two by
+ * hand. */
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
@@ -73,8 +74,8 @@ static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err
 	sqlite3_backup_finish(b);
 	if (rc == SQLITE_DONE)
 		return 0;
-	return err_set(err, (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "write %s: %s", path,
-	        sqlite3_errstr(rc));
+	return err_set(
+	        err, (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "write %s: %s", path, sqlite3_errstr(rc));
 }
 
 int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[32], struct err *err)
@@ -114,8 +115,8 @@ static int open_reading(const char *path, bool immutable, struct db *db, struct 
 	int rc = sqlite3_open_v2(uri, &db->handle, flags, NULL);
 	sqlite3_free(uri);
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db->handle, "PRAGMA query_only = ON; SELECT count(*) FROM sqlite_schema", NULL, NULL,
-		        NULL);
+		rc = sqlite3_exec(
+		        db->handle, "PRAGMA query_only = ON; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(db->handle, 5000);
 		return 0;
@@ -214,8 +215,8 @@ static int check_deep(struct db *db, struct err *err)
 		if (err->code)
 			return err_wrap(err, invariants[i].what);
 		if (n)
-			return err_set(err, ERR_CORRUPT, "\"%s\" does not hold (%" PRId64 " rows)", invariants[i].what,
-			        n);
+			return err_set(
+			        err, ERR_CORRUPT, "\"%s\" does not hold (%" PRId64 " rows)", invariants[i].what, n);
 	}
 	return 0;
 }
@@ -326,8 +327,8 @@ static int check_target(const struct store_restore_options *o, const char *db, s
 	if (mkdir(o->data_dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", o->data_dir);
 	if (!o->replace && access(db, F_OK) == 0)
-		return err_set(err, ERR_EXISTS, "%s holds data: restore into a new directory, or replace it with --replace",
-		        o->data_dir);
+		return err_set(err, ERR_EXISTS,
+		        "%s holds data: restore into a new directory, or replace it with --replace", o->data_dir);
 	return 0;
 }
 
@@ -352,8 +353,7 @@ static int swap_in(struct arena *a, const char *made, const char *db, const char
 	return err->code;
 }
 
-int store_restore(
-        const struct store_restore_options *o, struct store_file_info *ret, struct arena *a, struct err *err)
+int store_restore(const struct store_restore_options *o, struct store_file_info *ret, struct arena *a, struct err *err)
 {
 	const char *db = arena_printf(a, "%s/state.db", o->data_dir);
 	const char *made = arena_printf(a, "%s.restoring", db);
@@ -361,8 +361,8 @@ int store_restore(
 	if (store_file_inspect(o->snapshot, true, ret, a, err) != 0)
 		return err->code;
 	if (!ret->is_snapshot)
-		return err_set(err, ERR_INVAL, "%s is a database without a sha256, not a snapshot: save one with snapshot save",
-		        o->snapshot);
+		return err_set(err, ERR_INVAL,
+		        "%s is a database without a sha256, not a snapshot: save one with snapshot save", o->snapshot);
 	if (o->cluster_id && !strstr(ret->note, arena_printf(a, "\"cluster_id\":\"%s\"", o->cluster_id)))
 		return err_set(err, ERR_CONFLICT, "%s is of another cluster (%s), wanted is %s", o->snapshot, ret->note,
 		        o->cluster_id);
@@ -381,8 +381,8 @@ int store_restore(
 
 /* ---- SQL ---- */
 
-int store_sql(const char *path, const char *sql,
-        void (*row)(void *arg, bool is_head, const char *const *texts, int n), void *arg, struct err *err)
+int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_head, const char *const *texts, int n),
+        void *arg, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	struct db db;

@@ -30,22 +30,22 @@ int store_file_inspect(const char *path, bool deep, struct store_file_info *ret,
 
 struct store_restore_options {
 	const char *snapshot;
-	const char *data_dir;  /* made when it is not there */
-	bool replace;          /* a database that is there is kept beside as state.db.before-restore */
+	const char *data_dir;   /* made when it is not there */
+	bool replace;           /* a database that is there is kept beside as state.db.before-restore */
 	const char *cluster_id; /* what the snapshot must be of; NULL: any */
-	int64_t bump_revision; /* added to the revision, so that clients never see one twice */
-	bool mark_compacted;   /* everything up to there counts as compacted: watches begin anew */
+	int64_t bump_revision;  /* added to the revision, so that clients never see one twice */
+	bool mark_compacted;    /* everything up to there counts as compacted: watches begin anew */
 };
 
 /* Checks all of the snapshot first, writes beside the target, and renames. ERR_EXISTS, ERR_LOCKED, ERR_CORRUPT,
  * ERR_CONFLICT (another cluster's). */
-int store_restore(const struct store_restore_options *options, struct store_file_info *ret, struct arena *a,
-        struct err *err);
+int store_restore(
+        const struct store_restore_options *options, struct store_file_info *ret, struct arena *a, struct err *err);
 
 /* Runs one reading statement on a snapshot, database or data directory. row() is called with the texts of each row
  * (NULL: SQL's NULL), the first time with the names (is_head). ERR_INVAL says what SQLite said; a statement that would
  * write is refused. */
-int store_sql(const char *path, const char *sql,
-        void (*row)(void *arg, bool is_head, const char *const *texts, int n), void *arg, struct err *err);
+int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_head, const char *const *texts, int n),
+        void *arg, struct err *err);
 
 #endif

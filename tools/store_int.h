@@ -11,5 +11,22 @@ int store_snapshot_status(int argc, char **argv);
 int store_snapshot_restore(int argc, char **argv);
 int store_check(int argc, char **argv);
 int store_sql_main(int argc, char **argv);
+int store_put(int argc, char **argv);
+int store_get(int argc, char **argv);
+int store_del(int argc, char **argv);
+int store_watch(int argc, char **argv);
+int store_compact(int argc, char **argv);
+int store_lease_grant(int argc, char **argv);
+int store_lease_revoke(int argc, char **argv);
+int store_lease_ttl(int argc, char **argv);
+int store_lease_list(int argc, char **argv);
+int store_lease_keep_alive(int argc, char **argv);
+int store_endpoint_status(int argc, char **argv);
+int store_endpoint_health(int argc, char **argv);
+int store_endpoint_hashkv(int argc, char **argv);
+int store_alarm_list(int argc, char **argv);
+int store_alarm_disarm(int argc, char **argv);
+int store_member_list(int argc, char **argv);
+int store_snapshot_save(int argc, char **argv);
 
 #endif

@@ -18,8 +18,9 @@ int store_tool_fail(const char *command, const struct err *err)
 static void print_info(const struct store_file_info *i, bool json)
 {
 	if (json) {
-		printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
-		       ",\"leases\":%" PRId64 ",\"size\":%" PRId64 ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"origin\":%s}\n",
+		printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64
+		       ",\"versions\":%" PRId64 ",\"leases\":%" PRId64 ",\"size\":%" PRId64
+		       ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"origin\":%s}\n",
 		        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
 		        i->sha256_hex, i->note[0] ? i->note : "null");
 		return;
@@ -62,8 +63,9 @@ int store_snapshot_status(int argc, char **argv)
 	int code = 0;
 	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags f = {.program = "k3x-store snapshot status",
-	        .summary = "k3x-store snapshot status FILE: check a snapshot (sha256, pages, the store's invariants) and "
-	                   "say what is in it",
+	        .summary =
+	                "k3x-store snapshot status FILE: check a snapshot (sha256, pages, the store's invariants) and "
+	                "say what is in it",
 	        .table = table,
 	        .count = 1};
 	if (parse(&f, &a, argc, argv, 1, "one FILE", &code) == 0) {
@@ -179,12 +181,15 @@ int store_sql_main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	const char *output = "table";
 	int code = 0;
-	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table (tabs) or json (a line a row)", NULL}};
+	const struct flag table[] = {
+	        {"output", 'o', FLAG_STRING, &output, NULL, "table (tabs) or json (a line a row)", NULL}};
 	struct flags f = {.program = "k3x-store sql",
-	        .summary = "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is written.\n"
-	                   "Tables: cur (key, id, created, version, lease), rev (id, key, prev, created, version, lease, "
-	                   "value), lease, meta.\nid >> 20 is the revision. "
-	                   "Try: \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"",
+	        .summary =
+	                "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is "
+	                "written.\n"
+	                "Tables: cur (key, id, created, version, lease), rev (id, key, prev, created, version, lease, "
+	                "value), lease, meta.\nid >> 20 is the revision. "
+	                "Try: \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"",
 	        .table = table,
 	        .count = 1};
 	if (parse(&f, &o.arena, argc, argv, 2, "a PATH and a STATEMENT", &code) == 0) {

@@ -50,10 +50,8 @@ static void compact(struct etcd_compactor *c, int64_t revision)
 		return;
 	c->is_out = true;
 	c->service->calls++;
-	c->request = (struct store_request){.type = STORE_REQUEST_COMPACT,
-	        .revision_arg = revision,
-	        .loop = c->service->loop,
-	        .done = compacted};
+	c->request = (struct store_request){
+	        .type = STORE_REQUEST_COMPACT, .revision_arg = revision, .loop = c->service->loop, .done = compacted};
 	store_submit(c->service->store, &c->request);
 }
 

@@ -121,8 +121,7 @@ static void metrics(struct etcd_service *s, struct http_exchange *x)
 	strbuf_addf(&out,
 	        "# TYPE etcd_debugging_mvcc_watcher_total gauge\netcd_debugging_mvcc_watcher_total %" PRIu64 "\n",
 	        s->counters.watches);
-	strbuf_addf(&out,
-	        "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes %" PRId64 "\n",
+	strbuf_addf(&out, "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes %" PRId64 "\n",
 	        s->options.quota_bytes);
 	http_set_content_type(x, "text/plain; version=0.0.4");
 	http_respond_strbuf(x, 200, &out);
@@ -138,8 +137,9 @@ void etcd_http(struct etcd_service *s, struct http_exchange *x)
 	http_set_content_type(x, "application/json");
 	if (slice_is(path, "/health") && s->alarms)
 		http_respond_arena(x, 503,
-		        etcd_has_alarm(s, ETCD_ALARM_NOSPACE) ? SLICE("{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}")
-		                                              : SLICE("{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"));
+		        etcd_has_alarm(s, ETCD_ALARM_NOSPACE)
+		                ? SLICE("{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}")
+		                : SLICE("{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"));
 	else if (slice_is(path, "/health"))
 		http_respond_arena(x, 200, SLICE("{\"health\":\"true\",\"reason\":\"\"}"));
 	else if (slice_is(path, "/livez") || slice_is(path, "/readyz"))

@@ -148,7 +148,7 @@ size_t etcd_alarm_texts(struct etcd_service *s, struct arena *a, char **texts)
 	size_t n = 0;
 	for (int i = ETCD_ALARM_NOSPACE; i <= ETCD_ALARM_CORRUPT; i++)
 		if (etcd_has_alarm(s, (enum etcd_alarm)i))
-			texts[n++] = arena_printf(
-			        a, "memberID:%" PRIu64 " alarm:%s ", s->options.member_id, alarm_names[i]);
+			texts[n++] =
+			        arena_printf(a, "memberID:%" PRIu64 " alarm:%s ", s->options.member_id, alarm_names[i]);
 	return n;
 }

@@ -29,7 +29,7 @@ struct etcd_service_options {
 	size_t txn_ops_max;             /* 0: STORE_TXN_OPS_MAX */
 	uint64_t compact_period_ms;     /* automatic compaction: history to keep; 0: none */
 	int64_t compact_keep_revisions; /* or: revisions to keep; 0: none */
-	uint64_t progress_ms; /* between progress notifications of quiet watches; 0: ten minutes */
+	uint64_t progress_ms;           /* between progress notifications of quiet watches; 0: ten minutes */
 };
 
 /* Starts listening. Strings are copied. Loop's thread. */

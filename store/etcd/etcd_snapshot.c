@@ -162,8 +162,8 @@ static void on_message(struct grpc_stream *g, struct slice message, void *arg)
 		return;
 	s->is_asked = s->is_out = true;
 	s->request.type = STORE_REQUEST_BACKUP;
-	s->request.path = arena_printf(&s->arena, "%s/.snapshot-%ld-%p.tmp", s->service->options.scratch_dir,
-	        (long)getpid(), (void *)s);
+	s->request.path = arena_printf(
+	        &s->arena, "%s/.snapshot-%ld-%p.tmp", s->service->options.scratch_dir, (long)getpid(), (void *)s);
 	s->request.note = note(s);
 	s->request.loop = s->service->loop;
 	s->request.done = written;

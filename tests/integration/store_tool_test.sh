@@ -1,0 +1,45 @@
+#!/bin/bash
+# The commands of k3x-store against a running server.
+. "$(dirname "$0")/_lib.sh"
+export ETCDCTL_ENDPOINTS=http://127.0.0.1:17679
+store() { timeout 10 "$K3X" store "$@"; }
+"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS </dev/null >"$T/store.log" 2>&1 &
+server_pid=$!
+check "endpoint health" wait_for 10 "$K3X" store endpoint health
+
+check_is "put" OK "$(store put a 1)"
+check_is "put from standard input" OK "$(printf 'two words' | store put b)"
+check_is "get" "a 1" "$(store get a | paste -sd' ')"
+check_is "prev-kv" "OK a 1" "$(store put a 2 --prev-kv | paste -sd' ')"
+check_is "get at a revision" 1 "$(store get a --rev 2 --print-value-only)"
+check_is "get as JSON" '{"header":{"revision":4},"kvs":[{"key":"YQ==","create_revision":2,"mod_revision":4,"version":2,"value":"Mg=="}],"more":false,"count":1}' "$(store get a -o json)"
+check_is "prefix, keys only" "a b" "$(store get --prefix '' --keys-only | paste -sd' ')"
+check_is "count" 2 "$(store get --from-key a --count-only)"
+check_is "watch" "PUT a 1 PUT a 2" "$(store watch a --rev 1 --events 2 | paste -sd' ')"
+check_has "watch as JSON" '{"type":"PUT","kv":{"key":"YQ=="' "$(store watch a --rev 1 --events 1 -o json)"
+check_is "del" 1 "$(store del b)"
+check_is "compact" "compacted revision 4" "$(store compact 4)"
+check_has "an error has the server's words" "required revision has been compacted" "$(store get a --rev 2 2>&1)"
+check_has "a watch below it" "compacted" "$(store watch a --rev 2 2>&1)"
+
+lease=$(store lease grant 100 | cut -d' ' -f2)
+check_is "put with a lease" OK "$(store put l x --lease "$lease")"
+check_is "lease list" "$lease" "$(store lease list)"
+check_has "lease ttl" "granted with TTL(100s)" "$(store lease ttl "$lease" --keys)"
+check_has "keep-alive" "keepalived with TTL(100)" "$(store lease keep-alive --once "$lease")"
+check_has "revoke" revoked "$(store lease revoke "$lease")"
+check_is "and its key is gone" "" "$(store get l)"
+
+check_has "endpoint status" leader "$(store endpoint status)"
+check_has "endpoint hashkv" "hash " "$(store endpoint hashkv)"
+check_has "member list" "m1" "$(store member list)"
+check_is "alarm list" "" "$(store alarm list)"
+check_has "the second endpoint is taken when the first is not there" "a" "$(store get a --endpoints http://127.0.0.1:9,$ETCDCTL_ENDPOINTS)"
+check_has "nobody there" "127.0.0.1" "$(store get a --endpoints http://127.0.0.1:9 2>&1)"
+check_has "snapshot save" "saved" "$(store snapshot save "$T/s.snap")"
+check "and it is sound" store snapshot status "$T/s.snap"
+check_has "what is not there says so" "not built yet" "$(store snapshot prune 2>&1)"
+check_has "help" "--endpoints" "$(store get --help)"
+check_has "a wrong number of arguments" "takes KEY" "$(store get 2>&1)"
+stop_server TERM
+finish
