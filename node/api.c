@@ -28,8 +28,8 @@ static void finished(struct client_request *r)
 	free(c);
 }
 
-static struct api_call *send_body(struct node *n, const char *method, const char *content_type, char *body, size_t len, api_done_fn *done, void *arg,
-	const char *path_fmt, va_list ap)
+static struct api_call *send_body(struct node *n, const char *method, const char *content_type, char *body, size_t len,
+        api_done_fn *done, void *arg, const char *path_fmt, va_list ap)
 {
 	struct api_call *c = xcalloc(1, sizeof *c);
 	if (vasprintf(&c->path, path_fmt, ap) < 0)
@@ -38,24 +38,29 @@ static struct api_call *send_body(struct node *n, const char *method, const char
 	c->node = n;
 	c->done = done;
 	c->arg = arg;
-	c->request = (struct client_request){.method = method, .path = c->path, .body = {c->body, len}, .content_type = content_type, .done = finished};
+	c->request = (struct client_request){.method = method,
+	        .path = c->path,
+	        .body = {c->body, len},
+	        .content_type = content_type,
+	        .done = finished};
 	list_push_back(&n->api_calls, &c->link);
 	client_send(n->client, &c->request);
 	return c;
 }
 
-struct api_call *api_send(struct node *n, const char *method, const char *content_type, struct slice body, api_done_fn *done, void *arg,
-	const char *path_fmt, ...)
+struct api_call *api_send(struct node *n, const char *method, const char *content_type, struct slice body,
+        api_done_fn *done, void *arg, const char *path_fmt, ...)
 {
 	va_list ap;
 	va_start(ap, path_fmt);
-	struct api_call *c = send_body(n, method, content_type, body.len ? xmemdup(body.ptr, body.len) : NULL, body.len, done, arg, path_fmt, ap);
+	struct api_call *c = send_body(n, method, content_type, body.len ? xmemdup(body.ptr, body.len) : NULL, body.len,
+	        done, arg, path_fmt, ap);
 	va_end(ap);
 	return c;
 }
 
-struct api_call *api_send_json(struct node *n, const char *method, const char *content_type, const struct json *body, api_done_fn *done, void *arg,
-	const char *path_fmt, ...)
+struct api_call *api_send_json(struct node *n, const char *method, const char *content_type, const struct json *body,
+        api_done_fn *done, void *arg, const char *path_fmt, ...)
 {
 	va_list ap;
 	struct strbuf text = STRBUF_INIT;
@@ -74,7 +79,7 @@ void api_forget(struct api_call *c)
 
 void api_cancel_all(struct node *n)
 {
-	LIST_FOREACH(it, &n->api_calls) {
+	LIST_FOREACH (it, &n->api_calls) {
 		struct api_call *c = CONTAINER_OF(it, struct api_call, link);
 		if (!c->canceled) {
 			c->canceled = true;

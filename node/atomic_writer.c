@@ -35,8 +35,11 @@ static bool same_file(const char *dir, const struct payload_file *f)
 	struct stat st;
 	size_t len = 0;
 	const char *path = arena_printf(&a, "%s/..data/%s", dir, f->path);
-	char *text = stat(path, &st) == 0 && (size_t)st.st_size == f->data.len ? file_read(path, FILE_BYTES_MAX, false, &len) : NULL;
-	bool same = text && len == f->data.len && memcmp(text, f->data.ptr ? f->data.ptr : "", len) == 0 && (st.st_mode & 0777) == (f->mode & 0777);
+	char *text = stat(path, &st) == 0 && (size_t)st.st_size == f->data.len
+	                     ? file_read(path, FILE_BYTES_MAX, false, &len)
+	                     : NULL;
+	bool same = text && len == f->data.len && memcmp(text, f->data.ptr ? f->data.ptr : "", len) == 0 &&
+	            (st.st_mode & 0777) == (f->mode & 0777);
 	free(text);
 	arena_release(&a);
 	return same;
@@ -114,7 +117,8 @@ static void remove_stale(struct arena *a, const char *dir, const struct payload 
 	DIR *d = opendir(dir);
 	for (struct dirent *e; d && (e = readdir(d));) {
 		const char *name = e->d_name;
-		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "..data") == 0 || strcmp(name, keep) == 0)
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "..data") == 0 ||
+		        strcmp(name, keep) == 0)
 			continue;
 		if (strncmp(name, "..", 2) == 0 || !is_top_name(p, name))
 			file_remove_tree(arena_printf(a, "%s/%s", dir, name));

@@ -22,8 +22,8 @@ struct payload {
 	size_t count, cap;
 };
 
-/* Makes `dir` hold just these files; does nothing when it does already. gid -1: left alone, else files get this group and
- * are readable by it. *ret_changed may be NULL. */
+/* Makes `dir` hold just these files; does nothing when it does already. gid -1: left alone, else files get this group
+ * and are readable by it. *ret_changed may be NULL. */
 int atomic_write(const char *dir, const struct payload *p, int64_t gid, bool *ret_changed, struct err *err);
 bool payload_path_is_good(struct slice path);
 

@@ -1,6 +1,6 @@
-/* Cgroups of pods: /kubepods for guaranteed pods, /kubepods/burstable and /kubepods/besteffort below it, a group per pod
- * in them; the runtime makes the containers' groups inside. Both cgroup versions: on v1 (also hybrid) a group is made in
- * each controller's hierarchy, on v2 once, with the controllers turned on from the root down.
+/* Cgroups of pods: /kubepods for guaranteed pods, /kubepods/burstable and /kubepods/besteffort below it, a group per
+ * pod in them; the runtime makes the containers' groups inside. Both cgroup versions: on v1 (also hybrid) a group is
+ * made in each controller's hierarchy, on v2 once, with the controllers turned on from the root down.
  *
  * What can go wrong: controllers that the kernel lacks or that a hierarchy does not let us use: those are passed over,
  * as limits are the better for what is there. Removing fails while something still runs inside; the caller tries when
@@ -27,14 +27,15 @@ enum qos pod_qos(const struct json *spec)
 	bool any = false, guaranteed = true;
 	static const char *const lists[] = {"containers", "initContainers"}, *const names[] = {"cpu", "memory"};
 	for (size_t l = 0; l < 2; l++)
-		JSON_FOREACH(c, json_get(spec, lists[l]))
-		for (size_t i = 0; i < 2; i++) {
-			struct json *r = json_path(c, "resources", "requests", names[i], NULL), *m = json_path(c, "resources", "limits", names[i], NULL);
-			int64_t request = quantity_json_milli(r), limit = quantity_json_milli(m);
-			any = any || request || limit;
-			if (!limit || (r && request != limit))
-				guaranteed = false;
-		}
+		JSON_FOREACH (c, json_get(spec, lists[l]))
+			for (size_t i = 0; i < 2; i++) {
+				struct json *r = json_path(c, "resources", "requests", names[i], NULL),
+				            *m = json_path(c, "resources", "limits", names[i], NULL);
+				int64_t request = quantity_json_milli(r), limit = quantity_json_milli(m);
+				any = any || request || limit;
+				if (!limit || (r && request != limit))
+					guaranteed = false;
+			}
 	return !any ? QOS_BESTEFFORT : guaranteed ? QOS_GUARANTEED : QOS_BURSTABLE;
 }
 
@@ -52,7 +53,11 @@ const char *pod_cgroup(const struct pod *p, struct arena *a)
 {
 	enum qos q = pod_qos(p->spec);
 	if (!by_systemd())
-		return arena_printf(a, "/kubepods%s/pod%s", q == QOS_BURSTABLE ? "/burstable" : q == QOS_BESTEFFORT ? "/besteffort" : "", p->uid);
+		return arena_printf(a, "/kubepods%s/pod%s",
+		        q == QOS_BURSTABLE    ? "/burstable"
+		        : q == QOS_BESTEFFORT ? "/besteffort"
+		                              : "",
+		        p->uid);
 	const char *group = q == QOS_BURSTABLE ? "-burstable" : q == QOS_BESTEFFORT ? "-besteffort" : "";
 	char *uid = arena_strdup(a, p->uid);
 	for (char *c = uid; *c; c++)
@@ -162,9 +167,10 @@ static void sum_resources(const struct json *spec, CRI(LinuxContainerResources) 
 {
 	int64_t request = 0, cpu = 0, memory = 0;
 	bool all_cpu = true, all_memory = true;
-	JSON_FOREACH(c, json_get(spec, "containers")) {
+	JSON_FOREACH (c, json_get(spec, "containers")) {
 		struct json *r = json_get(c, "resources");
-		int64_t limit = quantity_json_milli(json_path(r, "limits", "cpu", NULL)), wanted = quantity_json_milli(json_path(r, "requests", "cpu", NULL));
+		int64_t limit = quantity_json_milli(json_path(r, "limits", "cpu", NULL)),
+		        wanted = quantity_json_milli(json_path(r, "requests", "cpu", NULL));
 		int64_t bytes = quantity_json_value(json_path(r, "limits", "memory", NULL));
 		request += wanted ? wanted : limit;
 		cpu += limit;
@@ -189,7 +195,8 @@ int cgroup_make(struct pod *p, struct err *err)
 	if (!json_get(p->spec, "initContainers"))
 		sum_resources(p->spec, &m.resources);
 	else
-		m.limit = false; /* init containers may need more than the mains together: only their own limits apply */
+		m.limit =
+		        false; /* init containers may need more than the mains together: only their own limits apply */
 	each_hierarchy(make_in, &m);
 	arena_release(&a);
 	return *m.error ? err_set(err, ERR_IO, "%s", m.error) : 0;
@@ -257,11 +264,13 @@ static int64_t oom_score(enum qos q, int64_t memory_request, int64_t node_memory
 	return score < 3 ? 3 : score >= 1000 ? 999 : score;
 }
 
-void container_resources(const struct json *pod_spec, const struct json *container, int64_t node_memory, CRI(LinuxContainerResources) * out)
+void container_resources(const struct json *pod_spec, const struct json *container, int64_t node_memory,
+        CRI(LinuxContainerResources) * out)
 {
 	struct json *r = json_get(container, "resources");
 	int64_t limit = quantity_json_milli(json_path(r, "limits", "cpu", NULL));
-	struct json *wanted = json_path(r, "requests", "cpu", NULL), *wanted_memory = json_path(r, "requests", "memory", NULL);
+	struct json *wanted = json_path(r, "requests", "cpu", NULL),
+	            *wanted_memory = json_path(r, "requests", "memory", NULL);
 	int64_t request = wanted ? quantity_json_milli(wanted) : limit;
 	int64_t memory = quantity_json_value(json_path(r, "limits", "memory", NULL));
 	runtime__v1__linux_container_resources__init(out);
@@ -272,5 +281,6 @@ void container_resources(const struct json *pod_spec, const struct json *contain
 		out->cpu_quota = quota < CPU_QUOTA_MIN_US ? CPU_QUOTA_MIN_US : quota;
 	}
 	out->memory_limit_in_bytes = memory;
-	out->oom_score_adj = oom_score(pod_qos(pod_spec), wanted_memory ? quantity_json_value(wanted_memory) : memory, node_memory);
+	out->oom_score_adj =
+	        oom_score(pod_qos(pod_spec), wanted_memory ? quantity_json_value(wanted_memory) : memory, node_memory);
 }

@@ -1,9 +1,9 @@
 /* The pods' network: a CNI configuration of the reference plugins (a bridge cni0, addresses of the node's podCIDR by
  * host-local, host ports by portmap), and the kernel switches it needs. containerd reads the file by itself.
  *
- * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the bridge plugin
- * (ipMasq: everything but the pod network). The kernel switches: forwarding, and iptables for bridged packets so that
- * service rules see pods of one node too; both are passed over where the kernel lacks them. */
+ * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the bridge
+ * plugin (ipMasq: everything but the pod network). The kernel switches: forwarding, and iptables for bridged packets so
+ * that service rules see pods of one node too; both are passed over where the kernel lacks them. */
 #include "base/log.h"
 #include "base/pki.h"
 #include "node/files.h"
@@ -17,10 +17,12 @@ struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char
 	struct strbuf b = STRBUF_INIT;
 	strbuf_adds(&b, "{\n  \"cniVersion\": \"1.0.0\",\n  \"name\": \"cbr0\",\n  \"plugins\": [\n");
 	strbuf_addf(&b,
-		"    {\"type\": \"bridge\", \"bridge\": \"%s\", \"isGateway\": true, \"isDefaultGateway\": true, \"forceAddress\": true,\n"
-		"     \"hairpinMode\": true, \"ipMasq\": true,\n"
-		"     \"ipam\": {\"type\": \"host-local\", \"dataDir\": \"%s\", \"ranges\": [[{\"subnet\": \"%s\"}]]}},\n",
-		bridge, addresses_dir, pod_cidr);
+	        "    {\"type\": \"bridge\", \"bridge\": \"%s\", \"isGateway\": true, \"isDefaultGateway\": true, "
+	        "\"forceAddress\": true,\n"
+	        "     \"hairpinMode\": true, \"ipMasq\": true,\n"
+	        "     \"ipam\": {\"type\": \"host-local\", \"dataDir\": \"%s\", \"ranges\": [[{\"subnet\": "
+	        "\"%s\"}]]}},\n",
+	        bridge, addresses_dir, pod_cidr);
 	strbuf_adds(&b, "    {\"type\": \"portmap\", \"capabilities\": {\"portMappings\": true}}\n  ]\n}\n");
 	return b;
 }

@@ -6,9 +6,9 @@
  *   end:   our own child is reported by its pidfd; an adopted one is looked at by the pid file's process once in 5 s
  *          --> started again after 1 s, doubling to 30 s while it keeps dying within 60 s
  *
- * It is never stopped by us: containers live on in their shims either way, but a running containerd spares the next start
- * the wait. What can go wrong: no containerd in PATH, a broken configuration, a full disk: it ends at once, we log the exit
- * status and where its log is, and go on trying. */
+ * It is never stopped by us: containers live on in their shims either way, but a running containerd spares the next
+ * start the wait. What can go wrong: no containerd in PATH, a broken configuration, a full disk: it ends at once, we
+ * log the exit status and where its log is, and go on trying. */
 #include "node/containerd.h"
 
 #include "base/log.h"
@@ -53,7 +53,8 @@ static void schedule(struct containerd *c, enum containerd_state state, unsigned
 
 const char *containerd_cni_bin_dir(void)
 {
-	return access("/opt/cni/bin/bridge", X_OK) == 0 || access("/usr/lib/cni/bridge", X_OK) != 0 ? "/opt/cni/bin" : "/usr/lib/cni";
+	return access("/opt/cni/bin/bridge", X_OK) == 0 || access("/usr/lib/cni/bridge", X_OK) != 0 ? "/opt/cni/bin"
+	                                                                                            : "/usr/lib/cni";
 }
 
 static bool use_systemd_cgroup(void)
@@ -61,7 +62,8 @@ static bool use_systemd_cgroup(void)
 	return access("/run/systemd/system", F_OK) == 0 && access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
-/* Lowering an oom_score_adj needs CAP_SYS_RESOURCE, which nested machines may lack; runc then fails instead of going on. */
+/* Lowering an oom_score_adj needs CAP_SYS_RESOURCE, which nested machines may lack; runc then fails instead of going
+ * on. */
 static bool may_lower_oom_score(void)
 {
 	enum { CAP_SYS_RESOURCE_BIT = 24 };
@@ -74,19 +76,30 @@ static bool may_lower_oom_score(void)
 static int write_config(struct containerd *c, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
-	strbuf_addf(&b, "# Written by k3x at every start.\nversion = 2\nroot = \"%s\"\nstate = \"%s\"\n", c->o.root_dir, c->o.state_dir);
+	strbuf_addf(&b, "# Written by k3x at every start.\nversion = 2\nroot = \"%s\"\nstate = \"%s\"\n", c->o.root_dir,
+	        c->o.state_dir);
 	strbuf_addf(&b, "[grpc]\n  address = \"%s\"\n[ttrpc]\n  address = \"%s.ttrpc\"\n", c->socket, c->socket);
-	strbuf_adds(&b, "[plugins.\"io.containerd.grpc.v1.cri\"]\n  stream_server_address = \"127.0.0.1\"\n  stream_server_port = \"0\"\n"
-			"  enable_selinux = false\n  disable_apparmor = false\n  enable_unprivileged_ports = true\n  enable_unprivileged_icmp = true\n");
+	strbuf_adds(&b, "[plugins.\"io.containerd.grpc.v1.cri\"]\n  stream_server_address = \"127.0.0.1\"\n  "
+	                "stream_server_port = \"0\"\n"
+	                "  enable_selinux = false\n  disable_apparmor = false\n  enable_unprivileged_ports = true\n  "
+	                "enable_unprivileged_icmp = true\n");
 	strbuf_addf(&b, "  restrict_oom_score_adj = %s\n", may_lower_oom_score() ? "false" : "true");
 	strbuf_addf(&b, "  sandbox_image = \"%s\"\n", c->o.pause_image);
-	strbuf_adds(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = \"overlayfs\"\n    disable_snapshot_annotations = true\n");
-	strbuf_adds(&b, "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n      runtime_type = \"io.containerd.runc.v2\"\n");
-	strbuf_addf(&b, "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n        SystemdCgroup = %s\n",
-		use_systemd_cgroup() ? "true" : "false");
-	strbuf_addf(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n    bin_dir = \"%s\"\n    conf_dir = \"%s/cni/net.d\"\n", containerd_cni_bin_dir(),
-		c->o.config_dir);
-	strbuf_addf(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = \"%s/containerd/certs.d\"\n", c->o.config_dir);
+	strbuf_adds(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = \"overlayfs\"\n    "
+	                "disable_snapshot_annotations = true\n");
+	strbuf_adds(&b, "    [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n      runtime_type = "
+	                "\"io.containerd.runc.v2\"\n");
+	strbuf_addf(&b,
+	        "      [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n        SystemdCgroup "
+	        "= %s\n",
+	        use_systemd_cgroup() ? "true" : "false");
+	strbuf_addf(&b,
+	        "  [plugins.\"io.containerd.grpc.v1.cri\".cni]\n    bin_dir = \"%s\"\n    conf_dir = "
+	        "\"%s/cni/net.d\"\n",
+	        containerd_cni_bin_dir(), c->o.config_dir);
+	strbuf_addf(&b,
+	        "  [plugins.\"io.containerd.grpc.v1.cri\".registry]\n    config_path = \"%s/containerd/certs.d\"\n",
+	        c->o.config_dir);
 	strbuf_addf(&b, "[plugins.\"io.containerd.internal.v1.opt\"]\n  path = \"%s/opt\"\n", c->o.root_dir);
 	int rc = pki_file_write(c->config_file, strbuf_slice(&b), 0644, err);
 	strbuf_release(&b);
@@ -118,7 +131,9 @@ static void ended(struct process *p, int status, struct slice output, void *arg)
 	c->child = NULL;
 	unlink(c->pid_file);
 	bool was_stable = loop_now_ms(c->o.loop) - c->started_ms > STABLE_MS;
-	c->backoff_ms = was_stable || !c->backoff_ms ? BACKOFF_MIN_MS : c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
+	c->backoff_ms = was_stable || !c->backoff_ms         ? BACKOFF_MIN_MS
+	                : c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+	                                                     : c->backoff_ms * 2;
 	log_error("node", "containerd ended", "status=%d log=%s next_start_ms=%u", status, c->log_file, c->backoff_ms);
 	schedule(c, CONTAINERD_WAITING, c->backoff_ms);
 }
@@ -126,7 +141,8 @@ static void ended(struct process *p, int status, struct slice output, void *arg)
 static void start(struct containerd *c)
 {
 	const char *const argv[] = {"containerd", "--config", c->config_file, NULL};
-	struct process_options o = {.loop = c->o.loop, .argv = argv, .output_file = c->log_file, .on_exit = ended, .arg = c};
+	struct process_options o = {
+	        .loop = c->o.loop, .argv = argv, .output_file = c->log_file, .on_exit = ended, .arg = c};
 	struct err err = ERR_INIT;
 	char text[32];
 	c->started_ms = loop_now_ms(c->o.loop);
@@ -200,9 +216,11 @@ int containerd_new(const struct containerd_options *options, struct containerd *
 	c->config_file = arena_printf(a, "%s/containerd/config.toml", c->o.config_dir);
 	c->pid_file = arena_printf(a, "%s/containerd.pid", c->o.state_dir);
 	c->log_file = arena_printf(a, "%s/containerd.log", c->o.root_dir);
-	if (!c->o.endpoint && (file_make_dirs(c->o.root_dir, 0711, err) != 0 || file_make_dirs(c->o.state_dir, 0711, err) != 0 ||
-				      file_make_dirs(arena_printf(a, "%s/containerd/certs.d", c->o.config_dir), 0755, err) != 0 ||
-				      file_make_dirs(arena_printf(a, "%s/cni/net.d", c->o.config_dir), 0755, err) != 0 || write_config(c, err) != 0)) {
+	if (!c->o.endpoint &&
+	        (file_make_dirs(c->o.root_dir, 0711, err) != 0 || file_make_dirs(c->o.state_dir, 0711, err) != 0 ||
+	                file_make_dirs(arena_printf(a, "%s/containerd/certs.d", c->o.config_dir), 0755, err) != 0 ||
+	                file_make_dirs(arena_printf(a, "%s/cni/net.d", c->o.config_dir), 0755, err) != 0 ||
+	                write_config(c, err) != 0)) {
 		arena_release(a);
 		free(c);
 		return err->code;

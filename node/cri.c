@@ -1,5 +1,5 @@
-/* See cri.h. What can go wrong: the runtime is away (every call fails with ERR_UNAVAILABLE or ERR_CLOSED at once or at its
- * timeout; callers try again), an answer that is no message (ERR_PROTOCOL). */
+/* See cri.h. What can go wrong: the runtime is away (every call fails with ERR_UNAVAILABLE or ERR_CLOSED at once or at
+ * its timeout; callers try again), an answer that is no message (ERR_PROTOCOL). */
 #include "node/cri.h"
 
 #include "base/mem/arena.h"
@@ -26,7 +26,11 @@ enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff, CRI_ANSWER_BYTES_MAX = 3
 struct cri *cri_new(struct loop *loop, const char *socket_path)
 {
 	struct cri *c = xcalloc(1, sizeof *c);
-	struct http_client_options o = {.loop = loop, .unix_path = socket_path, .protocol = HTTP_CLIENT_H2, .connect_ms = CRI_CONNECT_MS, .idle_ms = CRI_IDLE_MS};
+	struct http_client_options o = {.loop = loop,
+	        .unix_path = socket_path,
+	        .protocol = HTTP_CLIENT_H2,
+	        .connect_ms = CRI_CONNECT_MS,
+	        .idle_ms = CRI_IDLE_MS};
 	c->http = http_client_new(&o);
 	return c;
 }
@@ -69,21 +73,28 @@ static void finished(struct grpc_call *g, int status, const struct err *err, voi
 	free(call);
 }
 
-static void start(struct cri *c, struct cri_call *call, const char *path, const ProtobufCMessage *request, unsigned timeout_ms)
+static void start(
+        struct cri *c, struct cri_call *call, const char *path, const ProtobufCMessage *request, unsigned timeout_ms)
 {
 	static const struct http_header metadata[] = {{{"containerd-namespace", 20}, {"k8s.io", 6}}};
 	size_t size = protobuf_c_message_get_packed_size(request);
 	char *bytes = xmalloc(size + 1);
 	protobuf_c_message_pack(request, (uint8_t *)bytes);
-	struct grpc_call_options o = {.method = path, .timeout_ms = timeout_ms, .message_bytes_max = CRI_ANSWER_BYTES_MAX,
-		.metadata = metadata, .metadata_count = call->on_message ? 1 : 0,
-		.request = {bytes, size}, .on_message = got_message, .on_done = finished, .arg = call};
+	struct grpc_call_options o = {.method = path,
+	        .timeout_ms = timeout_ms,
+	        .message_bytes_max = CRI_ANSWER_BYTES_MAX,
+	        .metadata = metadata,
+	        .metadata_count = call->on_message ? 1 : 0,
+	        .request = {bytes, size},
+	        .on_message = got_message,
+	        .on_done = finished,
+	        .arg = call};
 	call->grpc = grpc_client_call(c->http, &o);
 	free(bytes);
 }
 
 struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMessage *request,
-	const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg)
+        const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg)
 {
 	char path[128] = "/runtime.v1.";
 	struct cri_call *call = xcalloc(1, sizeof *call);
@@ -96,7 +107,7 @@ struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMess
 }
 
 struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMessage *request,
-	void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg)
+        void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg)
 {
 	struct cri_call *call = xcalloc(1, sizeof *call);
 	call->on_message = on_message;

@@ -1,8 +1,8 @@
 /* CRI v1 calls over the runtime's unix socket: one connection, any number of calls at once.
  *
  * A call gets a packed request and gives an unpacked answer, both by the generated descriptors; it ends exactly once,
- * with done() on the loop or with cri_forget(). Errors carry the runtime's words and the code nearest to its gRPC status
- * (ERR_NOT_FOUND for an absent container). All on the loop's thread. */
+ * with done() on the loop or with cri_forget(). Errors carry the runtime's words and the code nearest to its gRPC
+ * status (ERR_NOT_FOUND for an absent container). All on the loop's thread. */
 #ifndef K3X_NODE_CRI_H
 #define K3X_NODE_CRI_H
 
@@ -26,13 +26,13 @@ typedef void cri_done_fn(void *arg, const void *answer, const struct err *err);
 
 /* method: "RuntimeService/Version" or "ImageService/...". */
 struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMessage *request,
-	const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg);
+        const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg);
 /* Gives up; done() is not called. What the runtime has begun it may finish. */
 void cri_forget(struct cri_call *call);
 
 /* A full method path ("/containerd.services.events.v1.Events/Subscribe") whose answers come as a stream, metadata
  * "containerd-namespace: k8s.io". on_message with NULL: the stream has ended. */
 struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMessage *request,
-	void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg);
+        void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg);
 
 #endif

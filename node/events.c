@@ -1,6 +1,6 @@
 /* Events about pods and the node. The same event again within ten minutes raises the count of the one that is there, so
- * that a pod that fails for days is one line in `kubectl get events`. Sending is fire and forget: an event that cannot be
- * written is dropped. A small ring remembers what was sent last. */
+ * that a pod that fails for days is one line in `kubectl get events`. Sending is fire and forget: an event that cannot
+ * be written is dropped. A small ring remembers what was sent last. */
 #include "base/pki.h"
 #include "node/pod.h"
 
@@ -57,7 +57,8 @@ static void count_up(struct events *e, struct sent *s, int64_t now)
 	s->count++;
 	s->last_ns = now;
 	strbuf_addf(&b, "{\"count\":%u,\"lastTimestamp\":\"%s\"}", s->count, time_text(now, t));
-	api_send(e->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), NULL, NULL, "/api/v1/namespaces/%s/events/%s", s->ns, s->name);
+	api_send(e->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), NULL, NULL, "/api/v1/namespaces/%s/events/%s", s->ns,
+	        s->name);
 	strbuf_release(&b);
 }
 
@@ -65,13 +66,15 @@ struct subject {
 	const char *kind, *ns, *name, *uid, *field;
 };
 
-static void send_event(struct node *n, const struct subject *s, bool is_warning, const char *reason, const char *message)
+static void send_event(
+        struct node *n, const struct subject *s, bool is_warning, const char *reason, const char *message)
 {
 	struct events *e = n->events;
 	struct arena a = ARENA_INIT;
 	int64_t now = time_now_ns();
 	char t[TIME_TEXT_MAX];
-	const char *key = arena_printf(&a, "%s|%s|%s|%s", s->uid, s->field, reason, message), *ns = *s->ns ? s->ns : "default";
+	const char *key = arena_printf(&a, "%s|%s|%s|%s", s->uid, s->field, reason, message),
+	           *ns = *s->ns ? s->ns : "default";
 	struct sent *kept = find(e, key, now);
 	if (kept) {
 		count_up(e, kept, now);
@@ -83,7 +86,8 @@ static void send_event(struct node *n, const struct subject *s, bool is_warning,
 	free(kept->ns);
 	*kept = (struct sent){.key = xstrdup(key), .ns = xstrdup(ns), .count = 1, .last_ns = now};
 	snprintf(kept->name, sizeof kept->name, "%.60s.%llx", s->name, (unsigned long long)now);
-	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT), *about = json_need(&a, o, "involvedObject", JSON_OBJECT);
+	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT),
+	            *about = json_need(&a, o, "involvedObject", JSON_OBJECT);
 	json_set_cstr(&a, o, "apiVersion", "v1");
 	json_set_cstr(&a, o, "kind", "Event");
 	json_set_cstr(&a, meta, "name", kept->name);
@@ -113,7 +117,8 @@ static void send_event(struct node *n, const struct subject *s, bool is_warning,
 static const char *field_of(const struct pod *p, struct arena *a, const char *container)
 {
 	struct slot *s = container ? pod_slot(p, container) : NULL;
-	return s ? arena_printf(a, "spec.%s{%s}", s->kind == SLOT_MAIN ? "containers" : "initContainers", container) : "";
+	return s ? arena_printf(a, "spec.%s{%s}", s->kind == SLOT_MAIN ? "containers" : "initContainers", container)
+	         : "";
 }
 
 void pod_event(struct pod *p, const char *container, bool is_warning, const char *reason, const char *fmt, ...)
@@ -125,7 +130,8 @@ void pod_event(struct pod *p, const char *container, bool is_warning, const char
 	vsnprintf(message, sizeof message, fmt, ap);
 	va_end(ap);
 	if (!p->n->closing) {
-		struct subject s = {"Pod", p->ns, p->name, p->mirror_uid ? p->mirror_uid : p->uid, field_of(p, &a, container)};
+		struct subject s = {
+		        "Pod", p->ns, p->name, p->mirror_uid ? p->mirror_uid : p->uid, field_of(p, &a, container)};
 		send_event(p->n, &s, is_warning, reason, message);
 	}
 	arena_release(&a);

@@ -5,6 +5,7 @@
 #include "node/cri.h"
 
 /* on_message as in cri_stream(). */
-struct cri_call *events_subscribe(struct cri *c, void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg);
+struct cri_call *events_subscribe(
+        struct cri *c, void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg);
 
 #endif

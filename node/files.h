@@ -9,7 +9,8 @@
 int file_make_dirs(const char *path, unsigned mode, struct err *err);
 /* Creates or truncates; not atomic, not synced: for files that are made anew at each start. */
 int file_write(const char *path, struct slice data, unsigned mode, struct err *err);
-/* Whole file, at most `limit` bytes of it (its end when from_end), malloc'ed and terminated; NULL when it cannot be read. */
+/* Whole file, at most `limit` bytes of it (its end when from_end), malloc'ed and terminated; NULL when it cannot be
+ * read. */
 char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len);
 /* Removes a tree without crossing mounts and without following links; errors are ignored, what cannot go stays. */
 void file_remove_tree(const char *path);

@@ -1,8 +1,8 @@
 /* Images: what is imported at the start, and having an image at hand when a container needs it.
  *
  * CRI cannot import, so archives go through `ctr images import`, one after the other, before any pod starts: the pause
- * image of our own when it is absent, then every *.tar in DATA/agent/images that is new or changed since the last import
- * (DATA/agent/images/.imported says what was). An archive that cannot be imported is logged and passed over.
+ * image of our own when it is absent, then every *.tar in DATA/agent/images that is new or changed since the last
+ * import (DATA/agent/images/.imported says what was). An archive that cannot be imported is logged and passed over.
  *
  * image_ensure() asks for the image's status and pulls by the policy. Requests may be forgotten at any time. */
 #include "base/log.h"
@@ -57,7 +57,8 @@ static const char *stamp_of(struct arena *a, const char *path)
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return "";
-	return arena_printf(a, "%s %lld %lld.%09ld\n", path, (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+	return arena_printf(a, "%s %lld %lld.%09ld\n", path, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+	        st.st_mtim.tv_nsec);
 }
 
 static const char *stamp_file(struct images *im)
@@ -87,7 +88,8 @@ static void imported(struct process *p, int status, struct slice output, void *a
 		log_info("node", "images imported", "archive=%s", path);
 		strbuf_adds(&im->imported, stamp_of(&im->arena, path));
 	} else {
-		log_warn("node", "cannot import images", "archive=%s status=%d output=\"%.*s\"", path, status, SLICE_FMT(slice_trim(output)));
+		log_warn("node", "cannot import images", "archive=%s status=%d output=\"%.*s\"", path, status,
+		        SLICE_FMT(slice_trim(output)));
 	}
 	import_next(im);
 }
@@ -99,7 +101,8 @@ static void import_next(struct images *im)
 		return;
 	while (im->next < im->count) {
 		const char *path = im->archives[im->next++];
-		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images", "import", path, NULL};
+		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
+		        "import", path, NULL};
 		struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = imported, .arg = im};
 		if (process_start(&o, &im->importer, &err) == 0)
 			return;
@@ -128,7 +131,8 @@ static void pause_status(void *arg, const void *answer, const struct err *err)
 	struct images *im = arg;
 	struct err e = ERR_INIT;
 	const CRI(ImageStatusResponse) *r = answer;
-	const char *root = arena_printf(&im->arena, "%s/agent/containerd", im->n->o.data_dir), *path = arena_printf(&im->arena, "%s/pause.tar", root);
+	const char *root = arena_printf(&im->arena, "%s/agent/containerd", im->n->o.data_dir),
+	           *path = arena_printf(&im->arena, "%s/pause.tar", root);
 	bool own = strcmp(im->n->o.pause_image, PAUSE_IMAGE_DEFAULT) == 0;
 	list_archives(im, arena_printf(&im->arena, "%s/agent/images", im->n->o.data_dir));
 	/* An empty store: what was imported once is not there any more. */
@@ -160,7 +164,8 @@ void images_import(struct node *n, void (*done)(struct node *n))
 	im->done = done;
 	spec.image = (char *)n->o.pause_image;
 	r.image = &spec;
-	cri_call(n->cri, "ImageService/ImageStatus", &r.base, &runtime__v1__image_status_response__descriptor, STATUS_MS, pause_status, im);
+	cri_call(n->cri, "ImageService/ImageStatus", &r.base, &runtime__v1__image_status_response__descriptor,
+	        STATUS_MS, pause_status, im);
 }
 
 struct images *images_new(struct node *n)
@@ -228,7 +233,8 @@ static void pull(struct image_request *r)
 	q.image = &spec;
 	if (r->on_pull)
 		r->on_pull(r->arg);
-	r->call = cri_call(r->n->cri, "ImageService/PullImage", &q.base, &runtime__v1__pull_image_response__descriptor, PULL_MS, pulled, r);
+	r->call = cri_call(r->n->cri, "ImageService/PullImage", &q.base, &runtime__v1__pull_image_response__descriptor,
+	        PULL_MS, pulled, r);
 }
 
 static void status_told(void *arg, const void *answer, const struct err *err)
@@ -240,7 +246,9 @@ static void status_told(void *arg, const void *answer, const struct err *err)
 	if (err) {
 		fail(r, "ImageInspectError", err);
 	} else if (image && (r->pulled || strcmp(r->policy, "Always") != 0)) {
-		struct image_result result = {.reference = image->id, .uid = image->uid ? image->uid->value : -1, .username = image->username};
+		struct image_result result = {.reference = image->id,
+		        .uid = image->uid ? image->uid->value : -1,
+		        .username = image->username};
 		r->done(r->arg, &result, NULL);
 		request_free(r);
 	} else if (strcmp(r->policy, "Never") == 0) {
@@ -260,7 +268,8 @@ static void ask_status(struct image_request *r)
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	spec.image = r->image;
 	q.image = &spec;
-	r->call = cri_call(r->n->cri, "ImageService/ImageStatus", &q.base, &runtime__v1__image_status_response__descriptor, STATUS_MS, status_told, r);
+	r->call = cri_call(r->n->cri, "ImageService/ImageStatus", &q.base,
+	        &runtime__v1__image_status_response__descriptor, STATUS_MS, status_told, r);
 }
 
 const char *image_default_tag(struct arena *a, const char *image)
@@ -278,11 +287,15 @@ static const char *default_policy(const char *image)
 }
 
 struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
-	void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
+        void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
 {
 	struct image_request *r = xcalloc(1, sizeof *r);
-	*r = (struct image_request){.n = n, .image = xstrdup(image), .policy = xstrdup(*policy ? policy : default_policy(image)), .on_pull = on_pull,
-		.done = done, .arg = arg};
+	*r = (struct image_request){.n = n,
+	        .image = xstrdup(image),
+	        .policy = xstrdup(*policy ? policy : default_policy(image)),
+	        .on_pull = on_pull,
+	        .done = done,
+	        .arg = arg};
 	ask_status(r);
 	return r;
 }
@@ -341,7 +354,8 @@ struct json *images_status(struct node *n, struct arena *a)
 	struct images *im = n->images;
 	if (!im->listing && n->cri) {
 		CRI(ListImagesRequest) r = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
-		im->listing = cri_call(n->cri, "ImageService/ListImages", &r.base, &runtime__v1__list_images_response__descriptor, STATUS_MS, listed, im);
+		im->listing = cri_call(n->cri, "ImageService/ListImages", &r.base,
+		        &runtime__v1__list_images_response__descriptor, STATUS_MS, listed, im);
 	}
 	return im->status_json ? json_parse(a, slice_of(im->status_json), NULL, NULL) : json_new(a, JSON_ARRAY);
 }

@@ -1,15 +1,16 @@
 /* exec, attach and port-forward: WebSocket towards kubectl, SPDY towards the runtime's streaming server.
  *
- *     exchange --> CRI Exec/Attach/PortForward gives a URL --> SPDY session there is open --> WebSocket handshake --> bytes
+ *     exchange --> CRI Exec/Attach/PortForward gives a URL --> SPDY session there is open --> WebSocket handshake -->
+ * bytes
  *
- * The subprotocols v5.channel.k8s.io and v4.channel.k8s.io put a channel number before each message: 0 stdin, 1 stdout, 2
- * stderr, 3 the error (a Status with the exit code, written by the runtime), 4 terminal size; v5 adds 255, "this channel
- * has ended", which is how stdin ends. Each channel is one SPDY stream. Port-forward is simpler: kubectl tunnels its own
- * SPDY session through WebSocket messages (subprotocol SPDY/3.1+portforward.k8s.io), so bytes are passed on. So are those
- * of older clients that ask for SPDY right away.
+ * The subprotocols v5.channel.k8s.io and v4.channel.k8s.io put a channel number before each message: 0 stdin, 1 stdout,
+ * 2 stderr, 3 the error (a Status with the exit code, written by the runtime), 4 terminal size; v5 adds 255, "this
+ * channel has ended", which is how stdin ends. Each channel is one SPDY stream. Port-forward is simpler: kubectl
+ * tunnels its own SPDY session through WebSocket messages (subprotocol SPDY/3.1+portforward.k8s.io), so bytes are
+ * passed on. So are those of older clients that ask for SPDY right away.
  *
- * Either side that stops reading holds the other back. What can go wrong: the container is not running (400), the runtime
- * refuses (500 with its words), either side goes away (both are closed). */
+ * Either side that stops reading holds the other back. What can go wrong: the container is not running (400), the
+ * runtime refuses (500 with its words), either side goes away (both are closed). */
 #include "base/log.h"
 #include "base/wire/conn.h"
 #include "base/wire/ws.h"
@@ -24,12 +25,12 @@ enum { CALL_MS = 30000, MESSAGE_BYTES_MAX = 4 * 1024 * 1024, LINGER_MS = 2000 };
 struct stream {
 	struct node *n;
 	struct http_exchange *x; /* until the handshake */
-	bool gone; /* the client left before it */
+	bool gone;               /* the client left before it */
 	char *url;
 	const char *protocol; /* of the raw passage; NULL: channels */
 	struct spdy *spdy;
 	struct ws *ws;
-	struct conn *near, *far; /* raw passage; near NULL: through ws */
+	struct conn *near, *far;      /* raw passage; near NULL: through ws */
 	unsigned stream_of[CHANNELS]; /* + 1; 0: not asked for */
 	unsigned char channel_of[CHANNELS];
 	const char *types[CHANNELS];
@@ -68,7 +69,8 @@ static void ws_message(struct ws *w, bool is_text, struct slice data, void *arg)
 	} else if (data.len && s->spdy) {
 		unsigned channel = (unsigned char)data.ptr[0];
 		struct slice body = {data.ptr + 1, data.len - 1};
-		if (channel == CHANNEL_CLOSE && body.len && (unsigned char)body.ptr[0] < CHANNELS && s->stream_of[(unsigned char)body.ptr[0]])
+		if (channel == CHANNEL_CLOSE && body.len && (unsigned char)body.ptr[0] < CHANNELS &&
+		        s->stream_of[(unsigned char)body.ptr[0]])
 			room = spdy_send(s->spdy, s->stream_of[(unsigned char)body.ptr[0]] - 1, SLICE_NULL, true);
 		else if ((channel == CHANNEL_STDIN || channel == CHANNEL_RESIZE) && s->stream_of[channel] && body.len)
 			room = spdy_send(s->spdy, s->stream_of[channel] - 1, body, false);
@@ -97,7 +99,8 @@ static void ws_closed(struct ws *w, unsigned code, struct slice reason, void *ar
 	maybe_free(s);
 }
 
-static const struct ws_callbacks ws_callbacks = {.on_message = ws_message, .on_drained = ws_drained, .on_closed = ws_closed};
+static const struct ws_callbacks ws_callbacks = {
+        .on_message = ws_message, .on_drained = ws_drained, .on_closed = ws_closed};
 
 static void refuse(struct stream *s, const struct err *err)
 {
@@ -121,7 +124,8 @@ static int shake_hands(struct stream *s, struct err *err)
 	static const char *const tunnels[] = {"SPDY/3.1+portforward.k8s.io"};
 	struct http_exchange *x = s->x;
 	http_on_abort(x, NULL, NULL);
-	int rc = ws_accept(x, s->protocol ? tunnels : channels, s->protocol ? 1 : 2, MESSAGE_BYTES_MAX, &ws_callbacks, s, &s->ws, NULL, err);
+	int rc = ws_accept(x, s->protocol ? tunnels : channels, s->protocol ? 1 : 2, MESSAGE_BYTES_MAX, &ws_callbacks,
+	        s, &s->ws, NULL, err);
 	if (rc == 0)
 		s->x = NULL;
 	return rc;
@@ -162,7 +166,8 @@ static void spdy_closed(struct spdy *p, const struct err *err, void *arg)
 	struct err e = ERR_INIT;
 	s->spdy = NULL;
 	if (s->x) {
-		err_set(&e, ERR_INTERNAL, "the runtime's stream cannot be opened: %s", err ? err->msg : "it was closed");
+		err_set(&e, ERR_INTERNAL, "the runtime's stream cannot be opened: %s",
+		        err ? err->msg : "it was closed");
 		refuse(s, &e);
 	}
 	close_ws(s, WS_CLOSE_NORMAL);
@@ -178,7 +183,8 @@ static void add_channel(struct stream *s, unsigned channel, const char *type)
 
 static void open_channels(struct stream *s)
 {
-	static const struct spdy_callbacks callbacks = {.on_open = spdy_open, .on_data = spdy_data, .on_drained = spdy_drained, .on_closed = spdy_closed};
+	static const struct spdy_callbacks callbacks = {
+	        .on_open = spdy_open, .on_data = spdy_data, .on_drained = spdy_drained, .on_closed = spdy_closed};
 	struct http_exchange *x = s->x;
 	bool tty = kubelet_flag(x, "tty");
 	add_channel(s, CHANNEL_ERROR, "error");
@@ -242,7 +248,8 @@ static void raw_closed(struct conn *c, void *arg)
 
 static void raw_dialed(void *arg, struct conn *conn, const struct err *err)
 {
-	static const struct conn_callbacks callbacks = {.on_read = raw_read, .on_end = raw_end, .on_drained = raw_drained, .on_closed = raw_closed};
+	static const struct conn_callbacks callbacks = {
+	        .on_read = raw_read, .on_end = raw_end, .on_drained = raw_drained, .on_closed = raw_closed};
 	struct stream *s = arg;
 	struct err e = ERR_INIT;
 	if (err || !s->x) {
@@ -319,7 +326,8 @@ static void ask_exec(struct stream *s, const char *id)
 	r.stdin = kubelet_flag(s->x, "input");
 	r.stdout = kubelet_flag(s->x, "output");
 	r.stderr = kubelet_flag(s->x, "error") && !r.tty;
-	cri_call(s->n->cri, "RuntimeService/Exec", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS, url_told, s);
+	cri_call(s->n->cri, "RuntimeService/Exec", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS,
+	        url_told, s);
 }
 
 static void ask_attach(struct stream *s, const char *id)
@@ -330,7 +338,8 @@ static void ask_attach(struct stream *s, const char *id)
 	r.stdin = kubelet_flag(s->x, "input");
 	r.stdout = kubelet_flag(s->x, "output");
 	r.stderr = kubelet_flag(s->x, "error") && !r.tty;
-	cri_call(s->n->cri, "RuntimeService/Attach", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS, url_told, s);
+	cri_call(s->n->cri, "RuntimeService/Attach", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS,
+	        url_told, s);
 }
 
 static bool wants_stream(struct node *n, struct http_exchange *x, struct err *err)
@@ -342,13 +351,15 @@ static bool wants_stream(struct node *n, struct http_exchange *x, struct err *er
 	return !err->code;
 }
 
-void kubelet_exec(struct node *n, struct http_exchange *x, const char *what, struct slice ns, struct slice pod, struct slice container)
+void kubelet_exec(struct node *n, struct http_exchange *x, const char *what, struct slice ns, struct slice pod,
+        struct slice container)
 {
 	struct err err = ERR_INIT;
 	struct pod *p = node_pod_named(n, ns, pod);
 	struct container *c = p ? pod_container(p, arena_memdup(http_arena(x), container.ptr, container.len)) : NULL;
 	if (wants_stream(n, x, &err) && (!c || c->state != CONTAINER_RUNNING))
-		err_set(&err, ERR_NOT_FOUND, "container \"%.*s\" of pod \"%.*s/%.*s\" is not running here", SLICE_FMT(container), SLICE_FMT(ns), SLICE_FMT(pod));
+		err_set(&err, ERR_NOT_FOUND, "container \"%.*s\" of pod \"%.*s/%.*s\" is not running here",
+		        SLICE_FMT(container), SLICE_FMT(ns), SLICE_FMT(pod));
 	if (err.code) {
 		kubelet_answer_err(x, &err);
 		return;
@@ -377,5 +388,6 @@ void kubelet_port_forward(struct node *n, struct http_exchange *x, struct slice 
 	struct stream *s = stream_new(n, x);
 	s->protocol = "portforward.k8s.io";
 	r.pod_sandbox_id = box->id;
-	cri_call(n->cri, "RuntimeService/PortForward", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS, url_told, s);
+	cri_call(n->cri, "RuntimeService/PortForward", &r.base, &runtime__v1__stream_response__descriptor, CALL_MS,
+	        url_told, s);
 }

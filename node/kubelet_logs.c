@@ -3,8 +3,8 @@
  *     open file --> (tail: seek) --> read, filter, send until the client's room is full --> on_writable: go on
  *                                          \--> at the end: follow and the container runs? wait for the file to grow
  *
- * While following, inotify wakes us for new lines, and a timer each second looks whether the container still runs, whether
- * the file was rotated (another inode at its path) and whether the client is there. */
+ * While following, inotify wakes us for new lines, and a timer each second looks whether the container still runs,
+ * whether the file was rotated (another inode at its path) and whether the client is there. */
 #include "base/log.h"
 #include "node/kubelet_int.h"
 #include "node/log_file.h"
@@ -24,7 +24,7 @@ struct log_stream {
 	int fd;
 	bool follow, timestamps, at_line_start, ended, paused;
 	int64_t since_ns, limit; /* -1: no limit */
-	struct strbuf rest; /* a line of which the end is still missing */
+	struct strbuf rest;      /* a line of which the end is still missing */
 	uv_fs_event_t watch;
 	uv_timer_t timer;
 	unsigned handles;
@@ -95,7 +95,7 @@ static bool is_running(struct log_stream *s)
 	struct pod *p = node_pod(s->n, slice_of(s->uid));
 	if (!p || s->n->closing)
 		return false;
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (strcmp(c->id, s->id) == 0)
 			return c->state == CONTAINER_RUNNING || c->state == CONTAINER_CREATED;
@@ -195,7 +195,7 @@ static struct container *choose(struct pod *p, const char *name, bool previous, 
 		err_set(err, ERR_INVAL, "previous terminated container \"%s\" in pod \"%s\" not found", name, p->name);
 	else if (!c)
 		err_set(err, ERR_INVAL, "container \"%s\" in pod \"%s\" is waiting to start: %s", name, p->name,
-			slot->waiting_reason ? slot->waiting_reason : "ContainerCreating");
+		        slot->waiting_reason ? slot->waiting_reason : "ContainerCreating");
 	return previous ? before : c;
 }
 
@@ -244,16 +244,19 @@ void kubelet_logs(struct node *n, struct http_exchange *x, struct slice ns, stru
 	struct pod *p = node_pod_named(n, ns, pod);
 	if (!p)
 		err_set(&err, ERR_NOT_FOUND, "pod \"%.*s/%.*s\" is not on this node", SLICE_FMT(ns), SLICE_FMT(pod));
-	struct container *c = p ? choose(p, arena_memdup(&a, container.ptr, container.len), kubelet_flag(x, "previous"), &err) : NULL;
+	struct container *c =
+	        p ? choose(p, arena_memdup(&a, container.ptr, container.len), kubelet_flag(x, "previous"), &err) : NULL;
 	const char *path = c ? arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt) : "";
 	int fd = c ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (c && fd < 0)
-		err_set(&err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "the log of container \"%s\" cannot be opened: %s", c->name, strerror(errno));
+		err_set(&err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+		        "the log of container \"%s\" cannot be opened: %s", c->name, strerror(errno));
 	if (fd < 0) {
 		kubelet_answer_err(x, &err);
 	} else {
 		struct log_stream *s = xcalloc(1, sizeof *s);
-		*s = (struct log_stream){.n = n, .path = xstrdup(path), .uid = xstrdup(p->uid), .id = xstrdup(c->id), .fd = fd};
+		*s = (struct log_stream){
+		        .n = n, .path = xstrdup(path), .uid = xstrdup(p->uid), .id = xstrdup(c->id), .fd = fd};
 		read_options(s, x);
 		begin(s, x);
 	}

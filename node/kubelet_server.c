@@ -59,7 +59,7 @@ static void answer_pods(struct node *n, struct http_exchange *x)
 	struct strbuf b = STRBUF_INIT;
 	bool first = true;
 	strbuf_adds(&b, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
-	MAP_FOREACH(it, &n->pods) {
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		struct arena a = ARENA_INIT;
 		if (!p->object)
@@ -103,21 +103,24 @@ static void write_container_stats(struct strbuf *b, const CRI(ContainerStats) * 
 {
 	char t[TIME_TEXT_MAX];
 	time_text(s->cpu ? s->cpu->timestamp : time_now_ns(), t);
-	strbuf_addf(b, "{\"name\":\"%s\",\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},"
-		"\"memory\":{\"time\":\"%s\",\"workingSetBytes\":%llu,\"usageBytes\":%llu,\"rssBytes\":%llu}}", label(s, "io.kubernetes.container.name"), t,
-		number(s->cpu ? s->cpu->usage_nano_cores : NULL), number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL), t,
-		number(s->memory ? s->memory->working_set_bytes : NULL), number(s->memory ? s->memory->usage_bytes : NULL),
-		number(s->memory ? s->memory->rss_bytes : NULL));
+	strbuf_addf(b,
+	        "{\"name\":\"%s\",\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},"
+	        "\"memory\":{\"time\":\"%s\",\"workingSetBytes\":%llu,\"usageBytes\":%llu,\"rssBytes\":%llu}}",
+	        label(s, "io.kubernetes.container.name"), t, number(s->cpu ? s->cpu->usage_nano_cores : NULL),
+	        number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL), t,
+	        number(s->memory ? s->memory->working_set_bytes : NULL),
+	        number(s->memory ? s->memory->usage_bytes : NULL), number(s->memory ? s->memory->rss_bytes : NULL));
 }
 
 static void write_summary(struct node *n, struct strbuf *b, const CRI(ListContainerStatsResponse) * list)
 {
 	bool first_pod = true;
 	strbuf_addf(b, "{\"node\":{\"nodeName\":\"%s\"},\"pods\":[", n->o.node_name);
-	MAP_FOREACH(it, &n->pods) {
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		bool first = true;
-		strbuf_addf(b, "%s{\"podRef\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},\"containers\":[", first_pod ? "" : ",", p->name, p->ns, p->uid);
+		strbuf_addf(b, "%s{\"podRef\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},\"containers\":[",
+		        first_pod ? "" : ",", p->name, p->ns, p->uid);
 		first_pod = false;
 		for (size_t i = 0; list && i < list->n_stats; i++)
 			if (strcmp(label(list->stats[i], "io.kubernetes.pod.uid"), p->uid) == 0) {
@@ -136,13 +139,19 @@ static void write_metrics(struct node *n, struct strbuf *b, const CRI(ListContai
 	strbuf_adds(b, "# TYPE container_cpu_usage_seconds_total counter\n");
 	for (size_t i = 0; list && i < list->n_stats; i++)
 		strbuf_addf(b, "container_cpu_usage_seconds_total{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %.6f\n",
-			label(list->stats[i], "io.kubernetes.container.name"), label(list->stats[i], "io.kubernetes.pod.namespace"),
-			label(list->stats[i], "io.kubernetes.pod.name"), (double)number(list->stats[i]->cpu ? list->stats[i]->cpu->usage_core_nano_seconds : NULL) / 1e9);
+		        label(list->stats[i], "io.kubernetes.container.name"),
+		        label(list->stats[i], "io.kubernetes.pod.namespace"),
+		        label(list->stats[i], "io.kubernetes.pod.name"),
+		        (double)number(list->stats[i]->cpu ? list->stats[i]->cpu->usage_core_nano_seconds : NULL) /
+		                1e9);
 	strbuf_adds(b, "# TYPE container_memory_working_set_bytes gauge\n");
 	for (size_t i = 0; list && i < list->n_stats; i++)
-		strbuf_addf(b, "container_memory_working_set_bytes{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %llu\n",
-			label(list->stats[i], "io.kubernetes.container.name"), label(list->stats[i], "io.kubernetes.pod.namespace"),
-			label(list->stats[i], "io.kubernetes.pod.name"), number(list->stats[i]->memory ? list->stats[i]->memory->working_set_bytes : NULL));
+		strbuf_addf(b,
+		        "container_memory_working_set_bytes{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %llu\n",
+		        label(list->stats[i], "io.kubernetes.container.name"),
+		        label(list->stats[i], "io.kubernetes.pod.namespace"),
+		        label(list->stats[i], "io.kubernetes.pod.name"),
+		        number(list->stats[i]->memory ? list->stats[i]->memory->working_set_bytes : NULL));
 	strbuf_addf(b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", n->pods.count);
 }
 
@@ -175,7 +184,8 @@ static void answer_stats(struct node *n, struct http_exchange *x, bool is_metric
 		return;
 	}
 	http_on_abort(x, stats_gone, s);
-	cri_call(n->cri, "RuntimeService/ListContainerStats", &r.base, &runtime__v1__list_container_stats_response__descriptor, 10000, stats_told, s);
+	cri_call(n->cri, "RuntimeService/ListContainerStats", &r.base,
+	        &runtime__v1__list_container_stats_response__descriptor, 10000, stats_told, s);
 }
 
 /* ---- routes ---- */
@@ -233,11 +243,14 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 {
 	struct err err = ERR_INIT;
 	struct kubelet_server *s = xcalloc(1, sizeof *s);
-	struct tls_options t = {.is_server = true, .certificate_file = n->o.serving_cert_file, .key_file = n->o.serving_key_file, .ca_file = n->o.client_ca_file};
+	struct tls_options t = {.is_server = true,
+	        .certificate_file = n->o.serving_cert_file,
+	        .key_file = n->o.serving_key_file,
+	        .ca_file = n->o.client_ca_file};
 	struct http_server_options o = {.loop = n->loop, .handler = handle, .arg = s};
 	s->n = n;
 	if (tls_context_new(&t, &o.tls, &err) != 0 || http_server_new(&o, &s->http, &err) != 0 ||
-		http_server_listen_tcp(s->http, "0.0.0.0", n->o.kubelet_port, &err) != 0) {
+	        http_server_listen_tcp(s->http, "0.0.0.0", n->o.kubelet_port, &err) != 0) {
 		log_error("node", "the kubelet's server cannot start: no logs and no exec", "error=\"%s\"", err.msg);
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Keeps container logs small: a log of more than 10 MiB is renamed to ATTEMPT.log.1 (older ones move up, the fifth goes) and
- * the runtime is told to open a new file. Looked at every 20 s, by one stat per running container. A log that cannot be
- * reopened is put back, so that no line is written to a file that nobody reads. */
+/* Keeps container logs small: a log of more than 10 MiB is renamed to ATTEMPT.log.1 (older ones move up, the fifth
+ * goes) and the runtime is told to open a new file. Looked at every 20 s, by one stat per running container. A log that
+ * cannot be reopened is put back, so that no line is written to a file that nobody reads. */
 #include "base/log.h"
 #include "node/pod.h"
 
@@ -55,7 +55,8 @@ static void look_at(struct pod *p, struct container *c)
 		CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 		r.container_id = c->id;
 		shift(path);
-		cri_call(p->n->cri, "RuntimeService/ReopenContainerLog", &r.base, &runtime__v1__empty__descriptor, CALL_MS, reopened, xstrdup(path));
+		cri_call(p->n->cri, "RuntimeService/ReopenContainerLog", &r.base, &runtime__v1__empty__descriptor,
+		        CALL_MS, reopened, xstrdup(path));
 	}
 	arena_release(&a);
 }
@@ -65,9 +66,9 @@ static void look(uv_timer_t *t)
 	struct log_rotation *r = t->data;
 	if (r->n->closing || !r->n->cri)
 		return;
-	MAP_FOREACH(it, &r->n->pods) {
+	MAP_FOREACH (it, &r->n->pods) {
 		struct pod *p = it->value;
-		LIST_FOREACH(link, &p->containers) {
+		LIST_FOREACH (link, &p->containers) {
 			struct container *c = CONTAINER_OF(link, struct container, in_pod);
 			if (c->state == CONTAINER_RUNNING)
 				look_at(p, c);

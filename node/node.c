@@ -2,7 +2,8 @@
  *
  *     node_new:  folders -> containerd (in the background) -> Node object and Lease -> kubelet server
  *     runtime is up: CRI client -> images are imported -> look at what runs -> pods are worked on
- *     API is known: pods of this node come by informer; each gets a worker (podworker.c); what runs without one is stopped
+ *     API is known: pods of this node come by informer; each gets a worker (podworker.c); what runs without one is
+ * stopped
  *
  * Closing takes the other way and leaves containers alone. */
 #include "base/json/scan.h"
@@ -25,7 +26,7 @@ struct pod *node_pod(struct node *n, struct slice uid)
 
 struct pod *node_pod_named(struct node *n, struct slice ns, struct slice name)
 {
-	MAP_FOREACH(it, &n->pods) {
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		if (slice_is(ns, p->ns) && slice_is(name, p->name) && p->object)
 			return p;
@@ -47,7 +48,8 @@ static bool is_mirror(struct slice text)
 static bool is_over(struct slice text)
 {
 	struct slice phase = json_find(text, "status", "phase", NULL);
-	return (slice_is(phase, "Succeeded") || slice_is(phase, "Failed")) && !json_find(text, "metadata", "deletionTimestamp", NULL).len;
+	return (slice_is(phase, "Succeeded") || slice_is(phase, "Failed")) &&
+	       !json_find(text, "metadata", "deletionTimestamp", NULL).len;
 }
 
 static void pod_seen(void *arg, struct informer_object *o)
@@ -96,8 +98,8 @@ static void tick_all(struct node *n)
 {
 	size_t count = 0;
 	struct pod **pods = xcalloc(n->pods.count + 1, sizeof *pods);
-	MAP_FOREACH(it, &n->pods)
-	pods[count++] = it->value;
+	MAP_FOREACH (it, &n->pods)
+		pods[count++] = it->value;
 	for (size_t i = 0; i < count; i++)
 		pod_tick(pods[i]);
 	free(pods);
@@ -187,8 +189,8 @@ static int make_folders(struct node *n, struct err *err)
 {
 	struct arena *a = &n->arena;
 	if (file_make_dirs(n->pods_dir, 0755, err) != 0 || file_make_dirs(n->logs_dir, 0755, err) != 0 ||
-		file_make_dirs(arena_printf(a, "%s/agent/images", n->o.data_dir), 0755, err) != 0 ||
-		file_make_dirs(arena_printf(a, "%s/agent/pod-manifests", n->o.data_dir), 0755, err) != 0)
+	        file_make_dirs(arena_printf(a, "%s/agent/images", n->o.data_dir), 0755, err) != 0 ||
+	        file_make_dirs(arena_printf(a, "%s/agent/pod-manifests", n->o.data_dir), 0755, err) != 0)
 		return err->code;
 	return 0;
 }
@@ -197,14 +199,15 @@ static int start_containerd(struct node *n, struct err *err)
 {
 	struct arena *a = &n->arena;
 	struct containerd_options o = {
-		.loop = n->loop,
-		.root_dir = arena_printf(a, "%s/agent/containerd", n->o.data_dir),
-		.state_dir = n->o.is_default_data_dir ? "/run/k3x/containerd" : arena_printf(a, "%s/agent/run/containerd", n->o.data_dir),
-		.config_dir = arena_printf(a, "%s/agent/etc", n->o.data_dir),
-		.pause_image = n->o.pause_image,
-		.endpoint = n->o.container_runtime_endpoint,
-		.on_up = runtime_is_up,
-		.arg = n,
+	        .loop = n->loop,
+	        .root_dir = arena_printf(a, "%s/agent/containerd", n->o.data_dir),
+	        .state_dir = n->o.is_default_data_dir ? "/run/k3x/containerd"
+	                                              : arena_printf(a, "%s/agent/run/containerd", n->o.data_dir),
+	        .config_dir = arena_printf(a, "%s/agent/etc", n->o.data_dir),
+	        .pause_image = n->o.pause_image,
+	        .endpoint = n->o.container_runtime_endpoint,
+	        .on_up = runtime_is_up,
+	        .arg = n,
 	};
 	return containerd_new(&o, &n->containerd, err);
 }
@@ -213,8 +216,14 @@ static void watch_api(struct node *n)
 {
 	char selector[300];
 	snprintf(selector, sizeof selector, "spec.nodeName=%s", n->o.node_name);
-	struct informer_options pods = {.client = n->client, .path = "/api/v1/pods", .field_selector = selector, .added = pod_seen, .updated = pod_updated,
-		.deleted = pod_deleted, .synced = pods_synced, .arg = n};
+	struct informer_options pods = {.client = n->client,
+	        .path = "/api/v1/pods",
+	        .field_selector = selector,
+	        .added = pod_seen,
+	        .updated = pod_updated,
+	        .deleted = pod_deleted,
+	        .synced = pods_synced,
+	        .arg = n};
 	struct informer_options services = {.client = n->client, .path = "/api/v1/services"};
 	n->service_informer = informer_new(&services);
 	n->pod_informer = informer_new(&pods);
@@ -257,7 +266,7 @@ static void release(struct node *n)
 	void (*closed)(void *) = n->closed;
 	void *arg = n->closed_arg;
 	while (n->pods.count)
-		MAP_FOREACH(it, &n->pods) {
+		MAP_FOREACH (it, &n->pods) {
 			pod_free(it->value);
 			break;
 		}

@@ -29,10 +29,10 @@ struct node {
 	struct client *client;
 	struct pool *pool;
 	struct containerd *containerd;
-	struct cri *cri; /* NULL until the runtime is up */
-	bool runtime_ready; /* the CRI answers and images are in */
-	bool network_ready; /* a CNI configuration is written */
-	const char *pod_cidr; /* NULL until the control plane gave one */
+	struct cri *cri;                 /* NULL until the runtime is up */
+	bool runtime_ready;              /* the CRI answers and images are in */
+	bool network_ready;              /* a CNI configuration is written */
+	const char *pod_cidr;            /* NULL until the control plane gave one */
 	const char *pods_dir, *logs_dir; /* DATA/agent/kubelet/pods, DATA/agent/kubelet/logs */
 	struct informer *pod_informer, *service_informer;
 	struct map pods; /* uid -> struct pod */
@@ -47,7 +47,7 @@ struct node {
 	uint64_t view_generation; /* of the last complete look */
 	uint64_t look_generation; /* of the look under way, or the last one */
 	bool looking, look_again;
-	unsigned follow_ups; /* looks still to come after an event */
+	unsigned follow_ups;  /* looks still to come after an event */
 	unsigned inspections; /* status calls of this look still open */
 	uv_timer_t look_timer, stream_timer;
 	struct cri_call *event_stream;
@@ -68,10 +68,10 @@ typedef void api_done_fn(void *arg, int http_status, struct slice body, const st
 #define API_MERGE_PATCH "application/merge-patch+json"
 #define API_STRATEGIC_PATCH "application/strategic-merge-patch+json"
 /* content_type NULL: JSON. The body is copied; done may be NULL. err is NULL when the server said 2xx. */
-struct api_call *api_send(struct node *n, const char *method, const char *content_type, struct slice body, api_done_fn *done, void *arg,
-	const char *path_fmt, ...) __attribute__((format(printf, 7, 8)));
-struct api_call *api_send_json(struct node *n, const char *method, const char *content_type, const struct json *body, api_done_fn *done, void *arg,
-	const char *path_fmt, ...) __attribute__((format(printf, 7, 8)));
+struct api_call *api_send(struct node *n, const char *method, const char *content_type, struct slice body,
+        api_done_fn *done, void *arg, const char *path_fmt, ...) __attribute__((format(printf, 7, 8)));
+struct api_call *api_send_json(struct node *n, const char *method, const char *content_type, const struct json *body,
+        api_done_fn *done, void *arg, const char *path_fmt, ...) __attribute__((format(printf, 7, 8)));
 void api_forget(struct api_call *c); /* done is not called */
 void api_cancel_all(struct node *n);
 
@@ -117,7 +117,7 @@ void sandbox_free(struct sandbox *s);
 
 struct pod *node_pod(struct node *n, struct slice uid);
 struct pod *node_pod_named(struct node *n, struct slice ns, struct slice name);
-void node_network_ready(struct node *n); /* the CNI configuration is written: pods may start */
+void node_network_ready(struct node *n);         /* the CNI configuration is written: pods may start */
 bool node_is_server_known(const struct node *n); /* the pods of the API have been seen once */
 
 /* ---- times ---- */
@@ -126,7 +126,7 @@ enum { TIME_TEXT_MAX = 40 };
 const char *time_text(int64_t unix_ns, char out[TIME_TEXT_MAX]); /* RFC 3339, whole seconds */
 const char *time_text_nano(int64_t unix_ns, char out[TIME_TEXT_MAX]);
 const char *time_text_micro(int64_t unix_ns, char out[TIME_TEXT_MAX]); /* MicroTime, six digits */
-int64_t time_parse(struct slice text); /* Unix nanoseconds, 0 when it is none */
+int64_t time_parse(struct slice text);                                 /* Unix nanoseconds, 0 when it is none */
 int64_t time_now_ns(void);
 
 #endif

@@ -19,7 +19,14 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum { BEAT_MS = 10000, FIRST_BEAT_MS = 500, FULL_REPORT_MS = 300000, LEASE_S = 40, PODS_MAX = 110, MEMORY_LOW_BYTES = 100 * 1024 * 1024 };
+enum {
+	BEAT_MS = 10000,
+	FIRST_BEAT_MS = 500,
+	FULL_REPORT_MS = 300000,
+	LEASE_S = 40,
+	PODS_MAX = 110,
+	MEMORY_LOW_BYTES = 100 * 1024 * 1024
+};
 
 struct node_status {
 	struct node *n;
@@ -65,7 +72,8 @@ static struct json *node_info(struct node_status *s, struct arena *a)
 	json_set_cstr(a, o, "bootID", trimmed_file(a, "/proc/sys/kernel/random/boot_id"));
 	json_set_cstr(a, o, "kernelVersion", u.release);
 	json_set_cstr(a, o, "osImage", os_image(a));
-	json_set_cstr(a, o, "containerRuntimeVersion", s->runtime_version ? s->runtime_version : "containerd://unknown");
+	json_set_cstr(
+	        a, o, "containerRuntimeVersion", s->runtime_version ? s->runtime_version : "containerd://unknown");
 	json_set_cstr(a, o, "kubeletVersion", K3X_KUBE_VERSION);
 	json_set_cstr(a, o, "kubeProxyVersion", K3X_KUBE_VERSION);
 	json_set_cstr(a, o, "operatingSystem", "linux");
@@ -84,7 +92,8 @@ static struct json *resources(struct node_status *s, struct arena *a)
 	json_set_cstr(a, o, "memory", text);
 	json_set_cstr(a, o, "pods", arena_printf(a, "%d", PODS_MAX));
 	if (statvfs(s->n->o.data_dir, &fs) == 0)
-		json_set_cstr(a, o, "ephemeral-storage", arena_printf(a, "%lluKi", (unsigned long long)fs.f_blocks * fs.f_frsize / 1024));
+		json_set_cstr(a, o, "ephemeral-storage",
+		        arena_printf(a, "%lluKi", (unsigned long long)fs.f_blocks * fs.f_frsize / 1024));
 	json_set_cstr(a, o, "hugepages-2Mi", "0");
 	json_set_cstr(a, o, "hugepages-1Gi", "0");
 	return o;
@@ -98,15 +107,15 @@ static struct json *own_object(struct node_status *s, struct arena *a)
 	return o ? informer_parse(a, o) : NULL;
 }
 
-static void add_condition(struct arena *a, struct json *list, const struct json *old_list, const char *type, bool is_true, const char *reason,
-	const char *message, const char *now)
+static void add_condition(struct arena *a, struct json *list, const struct json *old_list, const char *type,
+        bool is_true, const char *reason, const char *message, const char *now)
 {
 	struct json *c = json_new(a, JSON_OBJECT);
 	struct slice since = slice_of(now);
 	const char *status = is_true ? "True" : "False";
-	JSON_FOREACH(it, old_list)
-	if (slice_is(json_get_str(it, "type"), type) && slice_is(json_get_str(it, "status"), status))
-		since = json_get_str(it, "lastTransitionTime");
+	JSON_FOREACH (it, old_list)
+		if (slice_is(json_get_str(it, "type"), type) && slice_is(json_get_str(it, "status"), status))
+			since = json_get_str(it, "lastTransitionTime");
 	json_set_cstr(a, c, "type", type);
 	json_set_cstr(a, c, "status", status);
 	json_set_cstr(a, c, "lastHeartbeatTime", now);
@@ -134,22 +143,29 @@ static struct json *conditions(struct node_status *s, struct arena *a, const str
 	time_text(time_now_ns(), now);
 	bool memory_low = available_memory() < MEMORY_LOW_BYTES;
 	bool disk_low = statvfs(n->o.data_dir, &fs) == 0 && fs.f_blocks && fs.f_bavail * 100 / fs.f_blocks < 5;
-	JSON_FOREACH(it, old_list) {
+	JSON_FOREACH (it, old_list) {
 		bool is_ours = false;
 		for (size_t i = 0; i < COUNT_OF(ours); i++)
 			is_ours = is_ours || slice_is(json_get_str(it, "type"), ours[i]);
 		if (!is_ours)
 			json_append(list, json_copy(a, it));
 	}
-	add_condition(a, list, old_list, ours[0], memory_low, memory_low ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
-		memory_low ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available", now);
-	add_condition(a, list, old_list, ours[1], disk_low, disk_low ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
-		disk_low ? "kubelet has disk pressure" : "kubelet has no disk pressure", now);
-	add_condition(a, list, old_list, ours[2], false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now);
+	add_condition(a, list, old_list, ours[0], memory_low,
+	        memory_low ? "KubeletHasInsufficientMemory" : "KubeletHasSufficientMemory",
+	        memory_low ? "kubelet has insufficient memory available" : "kubelet has sufficient memory available",
+	        now);
+	add_condition(a, list, old_list, ours[1], disk_low,
+	        disk_low ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
+	        disk_low ? "kubelet has disk pressure" : "kubelet has no disk pressure", now);
+	add_condition(a, list, old_list, ours[2], false, "KubeletHasSufficientPID",
+	        "kubelet has sufficient PID available", now);
 	bool ready = n->runtime_ready && n->network_ready;
 	add_condition(a, list, old_list, ours[3], ready, ready ? "KubeletReady" : "KubeletNotReady",
-		ready ? "kubelet is posting ready status" : !n->runtime_ready ? "container runtime is not ready"
-			: "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:cni config uninitialized", now);
+	        ready               ? "kubelet is posting ready status"
+	        : !n->runtime_ready ? "container runtime is not ready"
+	                            : "container runtime network not ready: NetworkReady=false "
+	                              "reason:NetworkPluginNotReady message:cni config uninitialized",
+	        now);
 	return list;
 }
 
@@ -187,7 +203,8 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	json_set(a, st, "allocatable", resources(s, a));
 	json_set(a, st, "conditions", conditions(s, a, own_object(s, a)));
 	int port = n->server ? kubelet_server_port(n->server) : n->o.kubelet_port;
-	json_set_int(a, json_need(a, json_need(a, st, "daemonEndpoints", JSON_OBJECT), "kubeletEndpoint", JSON_OBJECT), "Port", port);
+	json_set_int(a, json_need(a, json_need(a, st, "daemonEndpoints", JSON_OBJECT), "kubeletEndpoint", JSON_OBJECT),
+	        "Port", port);
 	json_set(a, st, "nodeInfo", node_info(s, a));
 	json_set(a, st, "images", images_status(n, a));
 	return st;
@@ -198,7 +215,7 @@ static char *fingerprint(struct arena *a, const struct json *status)
 {
 	struct json *copy = json_copy(a, status);
 	struct strbuf b = STRBUF_INIT;
-	JSON_FOREACH(it, json_get(copy, "conditions")) {
+	JSON_FOREACH (it, json_get(copy, "conditions")) {
 		json_del(it, "lastHeartbeatTime");
 		json_del(it, "lastTransitionTime");
 	}
@@ -219,7 +236,8 @@ static void report(struct node_status *s)
 		s->last = print;
 		s->reported_ms = now;
 		s->busy = true;
-		api_send_json(s->n, "PATCH", API_MERGE_PATCH, body, reported, s, "/api/v1/nodes/%s/status", s->n->o.node_name);
+		api_send_json(s->n, "PATCH", API_MERGE_PATCH, body, reported, s, "/api/v1/nodes/%s/status",
+		        s->n->o.node_name);
 	} else {
 		free(print);
 	}
@@ -254,7 +272,8 @@ static void add_flag_labels(struct node_status *s, struct arena *a, struct json 
 static void add_taints(struct node_status *s, struct arena *a, struct json *spec)
 {
 	for (size_t i = 0; i < s->n->o.taints_count; i++) {
-		struct slice rest = slice_of(s->n->o.taints[i]), head = slice_cut(&rest, ':'), key = slice_cut(&head, '=');
+		struct slice rest = slice_of(s->n->o.taints[i]), head = slice_cut(&rest, ':'),
+		             key = slice_cut(&head, '=');
 		struct json *t = json_new(a, JSON_OBJECT);
 		json_set_str(a, t, "key", key);
 		if (head.len)
@@ -296,14 +315,16 @@ static void created(void *arg, int status, struct slice body, const struct err *
 static void register_node(struct node_status *s)
 {
 	struct arena a = ARENA_INIT;
-	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT), *spec = json_need(&a, o, "spec", JSON_OBJECT);
+	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT),
+	            *spec = json_need(&a, o, "spec", JSON_OBJECT);
 	s->registering = true;
 	json_set_cstr(&a, o, "apiVersion", "v1");
 	json_set_cstr(&a, o, "kind", "Node");
 	json_set_cstr(&a, meta, "name", s->n->o.node_name);
 	add_labels(s, &a, json_need(&a, meta, "labels", JSON_OBJECT));
 	add_flag_labels(s, &a, json_get(meta, "labels"));
-	json_set_cstr(&a, json_need(&a, meta, "annotations", JSON_OBJECT), "volumes.kubernetes.io/controller-managed-attach-detach", "true");
+	json_set_cstr(&a, json_need(&a, meta, "annotations", JSON_OBJECT),
+	        "volumes.kubernetes.io/controller-managed-attach-detach", "true");
 	json_set_cstr(&a, json_get(meta, "annotations"), "k3x.io/internal-ip", s->n->o.node_ip);
 	add_taints(s, &a, spec);
 	json_set(&a, o, "status", build_status(s, &a));
@@ -336,8 +357,10 @@ static void beat_lease(struct node_status *s)
 		strbuf_addf(&b, "{\"spec\":{\"renewTime\":\"%s\"}}", now);
 		api_send(s->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), lease_renewed, s, "%s/%s", base, name);
 	} else {
-		strbuf_addf(&b, "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\"},"
-			"\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}", name, name, LEASE_S, now);
+		strbuf_addf(&b,
+		        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":\"%s\"},"
+		        "\"spec\":{\"holderIdentity\":\"%s\",\"leaseDurationSeconds\":%d,\"renewTime\":\"%s\"}}",
+		        name, name, LEASE_S, now);
 		api_send(s->n, "POST", NULL, strbuf_slice(&b), lease_created, s, "%s", base);
 	}
 	strbuf_release(&b);
@@ -362,7 +385,8 @@ static void beat(uv_timer_t *t)
 		return;
 	if (!s->runtime_version && s->n->cri) {
 		CRI(VersionRequest) r = RUNTIME__V1__VERSION_REQUEST__INIT;
-		cri_call(s->n->cri, "RuntimeService/Version", &r.base, &runtime__v1__version_response__descriptor, 10000, version_told, s);
+		cri_call(s->n->cri, "RuntimeService/Version", &r.base, &runtime__v1__version_response__descriptor,
+		        10000, version_told, s);
 	}
 	if (!s->registered && !s->registering)
 		register_node(s);
@@ -419,8 +443,13 @@ struct node_status *node_status_new(struct node *n)
 	uv_timer_init(loop_uv(n->loop), &s->timer);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, beat, FIRST_BEAT_MS, BEAT_MS);
-	struct informer_options o = {.client = n->client, .path = "/api/v1/nodes", .field_selector = selector, .added = node_seen,
-		.updated = node_updated, .deleted = node_deleted, .arg = s};
+	struct informer_options o = {.client = n->client,
+	        .path = "/api/v1/nodes",
+	        .field_selector = selector,
+	        .added = node_seen,
+	        .updated = node_updated,
+	        .deleted = node_deleted,
+	        .arg = s};
 	s->informer = informer_new(&o);
 	return s;
 }

@@ -1,5 +1,5 @@
-/* See pause_image.h. The program is node/pause/pause.c, static and without a C library: k3x itself is linked to libc and
- * could not run in an image that holds one file. The tar is the same bytes for the same name: times are zero. */
+/* See pause_image.h. The program is node/pause/pause.c, static and without a C library: k3x itself is linked to libc
+ * and could not run in an image that holds one file. The tar is the same bytes for the same name: times are zero. */
 #include "node/pause_image.h"
 
 #include "base/pki.h"
@@ -7,9 +7,9 @@
 #include <stdio.h>
 
 __asm__(".pushsection .rodata\n"
-	".globl pause_program\n.globl pause_program_end\n"
-	"pause_program:\n.incbin \"build/gen/node/pause\"\npause_program_end:\n.byte 0\n"
-	".popsection\n");
+        ".globl pause_program\n.globl pause_program_end\n"
+        "pause_program:\n.incbin \"build/gen/node/pause\"\npause_program_end:\n.byte 0\n"
+        ".popsection\n");
 extern const char pause_program[], pause_program_end[];
 
 #if defined(__aarch64__)
@@ -56,8 +56,11 @@ void pause_image_write(struct strbuf *out, const char *name)
 	tar_file(&layer, "pause", 0755, (struct slice){pause_program, (size_t)(pause_program_end - pause_program)});
 	tar_end(&layer);
 	pki_sha256_hex(layer.data, layer.len, hash);
-	strbuf_addf(&config, "{\"architecture\":\"" PAUSE_ARCHITECTURE "\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/pause\"],\"WorkingDir\":\"/\"},"
-		"\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]},\"history\":[{\"created_by\":\"k3x\"}]}", hash);
+	strbuf_addf(&config,
+	        "{\"architecture\":\"" PAUSE_ARCHITECTURE
+	        "\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/pause\"],\"WorkingDir\":\"/\"},"
+	        "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]},\"history\":[{\"created_by\":\"k3x\"}]}",
+	        hash);
 	pki_sha256_hex(config.data, config.len, hash);
 	snprintf(file, sizeof file, "%s.json", hash);
 	strbuf_addf(&manifest, "[{\"Config\":\"%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"layer.tar\"]}]", file, name);

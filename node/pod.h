@@ -24,13 +24,13 @@ enum slot_kind { SLOT_INIT, SLOT_SIDECAR, SLOT_MAIN };
 struct slot {
 	char *name;
 	enum slot_kind kind;
-	unsigned backoff_ms; /* 0: none yet */
-	uint64_t not_before_ms; /* loop time */
+	unsigned backoff_ms;        /* 0: none yet */
+	uint64_t not_before_ms;     /* loop time */
 	const char *waiting_reason; /* static; NULL: ContainerCreating or PodInitializing */
 	char *waiting_message;
 	unsigned pull_backoff_ms;
 	uint64_t show_until_ms; /* ErrImagePull becomes ImagePullBackOff then */
-	bool backoff_told; /* the BackOff event of this wait was sent */
+	bool backoff_told;      /* the BackOff event of this wait was sent */
 };
 
 struct volumes;
@@ -40,29 +40,29 @@ struct image_result;
 struct pod {
 	struct node *n;
 	char *uid, *ns, *name;
-	struct arena arena; /* of `object` */
+	struct arena arena;                /* of `object` */
 	struct json *object, *spec, *meta; /* NULL for a pod that only the runtime knows */
-	struct rcbuf *next_object; /* a newer one, taken when no operation is open */
+	struct rcbuf *next_object;         /* a newer one, taken when no operation is open */
 	bool is_static;
 	uint64_t static_scan; /* the last scan of the folder that saw its file */
-	char *mirror_uid; /* of a static pod's mirror, NULL while there is none */
-	bool in_api; /* the API server has it (or its file is there) */
-	bool is_deleting; /* deletionTimestamp is set */
-	int64_t grace_s; /* for stopping */
+	char *mirror_uid;     /* of a static pod's mirror, NULL while there is none */
+	bool in_api;          /* the API server has it (or its file is there) */
+	bool is_deleting;     /* deletionTimestamp is set */
+	int64_t grace_s;      /* for stopping */
 	enum pod_state state;
 	const char *end_reason; /* static: "DeadlineExceeded", "Evicted"; NULL: none */
 	const char *end_message;
 	struct slot *slots;
 	size_t slots_count;
 	struct list_link sandboxes, containers; /* newest first */
-	unsigned operations; /* open calls */
-	uint64_t need_generation; /* look before acting again */
-	uint64_t stop_deadline_ms; /* loop time by which stopping containers are killed */
-	bool changed; /* by the look under way */
+	unsigned operations;                    /* open calls */
+	uint64_t need_generation;               /* look before acting again */
+	uint64_t stop_deadline_ms;              /* loop time by which stopping containers are killed */
+	bool changed;                           /* by the look under way */
 	bool cgroup_made, cleaned;
 	uint64_t delete_retry_ms;
 	const char *sandbox_error; /* "" or what kept the sandbox from coming up; freed */
-	uint64_t retry_ms; /* loop time: nothing is tried before */
+	uint64_t retry_ms;         /* loop time: nothing is tried before */
 	unsigned retry_backoff_ms;
 	uv_timer_t timer;
 	bool timer_open;
@@ -82,19 +82,19 @@ struct pod {
 /* ---- podworker.c ---- */
 struct pod *pod_new(struct node *n, struct slice uid, struct slice ns, struct slice name);
 void pod_set_object(struct pod *p, struct rcbuf *json); /* takes its own reference */
-void pod_set_vanished(struct pod *p); /* the API server has it no more */
-void pod_tick(struct pod *p); /* looks at what is to be done next; cheap when nothing is */
-void pod_changed(struct pod *p); /* status and next step are to be looked at */
-void pod_begin(struct pod *p); /* an operation is open ... */
-void pod_end(struct pod *p); /* ... and closed: ticks */
-void pod_wake(struct pod *p, uint64_t in_ms); /* ticks at the latest then */
+void pod_set_vanished(struct pod *p);                   /* the API server has it no more */
+void pod_tick(struct pod *p);                           /* looks at what is to be done next; cheap when nothing is */
+void pod_changed(struct pod *p);                        /* status and next step are to be looked at */
+void pod_begin(struct pod *p);                          /* an operation is open ... */
+void pod_end(struct pod *p);                            /* ... and closed: ticks */
+void pod_wake(struct pod *p, uint64_t in_ms);           /* ticks at the latest then */
 void pod_free(struct pod *p);
 
 struct slot *pod_slot(const struct pod *p, const char *name);
-struct json *pod_container_spec(const struct pod *p, const char *name); /* of any list */
-struct container *pod_container(const struct pod *p, const char *name); /* the newest */
+struct json *pod_container_spec(const struct pod *p, const char *name);        /* of any list */
+struct container *pod_container(const struct pod *p, const char *name);        /* the newest */
 struct container *pod_container_before(const struct pod *p, const char *name); /* the one before it */
-struct sandbox *pod_sandbox(const struct pod *p); /* the newest */
+struct sandbox *pod_sandbox(const struct pod *p);                              /* the newest */
 bool pod_uses_host_network(const struct pod *p);
 const char *pod_ip(const struct pod *p); /* "" while there is none */
 const char *pod_restart_policy(const struct pod *p);
@@ -118,8 +118,8 @@ void pod_start_cancel(struct pod *p); /* a pull under way is given up */
 /* ---- pod_config.c: the CRI's configuration from the spec ---- */
 CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt);
 /* Errors: ERR_INVAL, ERR_NOT_FOUND with what is missing: a CreateContainerConfigError. */
-int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt, const struct image_result *image,
-	CRI(ContainerConfig) * *ret, struct err *err);
+int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
+        const struct image_result *image, CRI(ContainerConfig) * *ret, struct err *err);
 const char *pod_container_hash(struct arena *a, const struct json *container);
 
 /* ---- pod_env.c ---- */
@@ -136,7 +136,8 @@ const char *env_expand(struct arena *a, struct slice text, const struct env *env
 const char *env_get(const struct env *env, struct slice name);
 /* metadata.name, metadata.labels['x'], status.podIP, ...: NULL when there is no such field. */
 const char *pod_field(const struct pod *p, struct arena *a, struct slice path);
-const char *pod_resource_field(const struct pod *p, struct arena *a, const struct json *container, const struct json *ref, struct err *err);
+const char *pod_resource_field(
+        const struct pod *p, struct arena *a, const struct json *container, const struct json *ref, struct err *err);
 
 /* ---- refs.c: the configMaps and secrets a pod refers to ---- */
 /* Fetches all of them anew; done(p, err) on the loop; err when the API server cannot be asked. Absent ones are no error
@@ -172,8 +173,8 @@ void probes_stop(struct container *c);
 bool probes_is_ready(const struct container *c);
 bool probes_is_started(const struct container *c);
 /* Runs a hook (exec, httpGet, tcpSocket, sleep): done(arg, err) once. */
-void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms, void (*done)(void *arg, const struct err *err),
-	void *arg);
+void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms,
+        void (*done)(void *arg, const struct err *err), void *arg);
 
 /* ---- cgroup.c ---- */
 enum qos { QOS_GUARANTEED, QOS_BURSTABLE, QOS_BESTEFFORT };
@@ -182,15 +183,17 @@ const char *pod_cgroup(const struct pod *p, struct arena *a); /* "/kubepods/burs
 int cgroup_make(struct pod *p, struct err *err);
 void cgroup_remove(const struct pod *p);
 void cgroup_make_roots(void);
-void container_resources(const struct json *pod_spec, const struct json *container, int64_t node_memory, CRI(LinuxContainerResources) * out);
+void container_resources(const struct json *pod_spec, const struct json *container, int64_t node_memory,
+        CRI(LinuxContainerResources) * out);
 int64_t node_memory_bytes(void);
 
 /* ---- events.c ---- */
 struct events *events_new(struct node *n);
 void events_free(struct events *e);
 __attribute__((format(printf, 5, 6))) void pod_event(
-	struct pod *p, const char *container, bool is_warning, const char *reason, const char *fmt, ...);
-__attribute__((format(printf, 4, 5))) void node_event(struct node *n, bool is_warning, const char *reason, const char *fmt, ...);
+        struct pod *p, const char *container, bool is_warning, const char *reason, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) void node_event(
+        struct node *n, bool is_warning, const char *reason, const char *fmt, ...);
 
 /* ---- image.c ---- */
 struct image_request;
@@ -200,13 +203,13 @@ void images_free(struct images *i);
 void images_import(struct node *n, void (*done)(struct node *n));
 struct image_result {
 	const char *reference; /* of the image as the runtime knows it */
-	int64_t uid; /* -1: none said */
+	int64_t uid;           /* -1: none said */
 	const char *username;
 	const char *reason; /* static, on errors: ErrImagePull, ErrImageNeverPull, InvalidImageName */
 };
 /* Has the image at hand as the policy says. `on_pull` (may be NULL) is called when a pull begins. */
 struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
-	void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg);
+        void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg);
 void image_forget(struct image_request *r); /* done is not called */
 /* Status.images of the Node; appended in the arena. Fetches in the background. */
 struct json *images_status(struct node *n, struct arena *a);

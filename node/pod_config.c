@@ -29,8 +29,8 @@ static char **strings(struct arena *a, const struct json *list, size_t *count)
 {
 	char **v = ARENA_ARRAY(a, char *, list ? list->count + 1 : 1);
 	*count = 0;
-	JSON_FOREACH(it, list)
-	v[(*count)++] = (char *)json_cstr(a, it);
+	JSON_FOREACH (it, list)
+		v[(*count)++] = (char *)json_cstr(a, it);
 	return v;
 }
 
@@ -57,7 +57,8 @@ static CRI(NamespaceOption) * namespaces(const struct pod *p, struct arena *a, b
 	if (pod_uses_host_network(p))
 		o->network = RUNTIME__V1__NAMESPACE_MODE__NODE;
 	o->pid = json_get_bool(p->spec, "hostPID", false) ? RUNTIME__V1__NAMESPACE_MODE__NODE
-		: shared ? RUNTIME__V1__NAMESPACE_MODE__POD : RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
+	         : shared                                 ? RUNTIME__V1__NAMESPACE_MODE__POD
+	                                                  : RUNTIME__V1__NAMESPACE_MODE__CONTAINER;
 	if (json_get_bool(p->spec, "hostIPC", false))
 		o->ipc = RUNTIME__V1__NAMESPACE_MODE__NODE;
 	return o;
@@ -71,8 +72,8 @@ static void add_groups(struct pod *p, struct arena *a, int64_t **ret, size_t *co
 	*count = 0;
 	if (fs_group >= 0)
 		(*ret)[(*count)++] = fs_group;
-	JSON_FOREACH(it, more)
-	(*ret)[(*count)++] = json_int(it, 0);
+	JSON_FOREACH (it, more)
+		(*ret)[(*count)++] = json_int(it, 0);
 }
 
 static CRI(SecurityProfile) * seccomp(const struct pod *p, const struct json *container, struct arena *a)
@@ -82,9 +83,11 @@ static CRI(SecurityProfile) * seccomp(const struct pod *p, const struct json *co
 	CRI(SecurityProfile) *s = ARENA_NEW(a, CRI(SecurityProfile));
 	runtime__v1__security_profile__init(s);
 	s->profile_type = slice_is(type, "RuntimeDefault") ? RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__RuntimeDefault
-		: slice_is(type, "Localhost") ? RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost : RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
+	                  : slice_is(type, "Localhost")    ? RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost
+	                                                   : RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
 	if (slice_is(type, "Localhost"))
-		s->localhost_ref = arena_printf(a, "/var/lib/kubelet/seccomp/%s", json_cstr(a, json_get(profile, "localhostProfile")));
+		s->localhost_ref = arena_printf(
+		        a, "/var/lib/kubelet/seccomp/%s", json_cstr(a, json_get(profile, "localhostProfile")));
 	return s;
 }
 
@@ -92,9 +95,9 @@ static bool any_privileged(const struct pod *p)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(it, json_get(p->spec, lists[i]))
-		if (json_bool(json_path(it, "securityContext", "privileged", NULL), false))
-			return true;
+		JSON_FOREACH (it, json_get(p->spec, lists[i]))
+			if (json_bool(json_path(it, "securityContext", "privileged", NULL), false))
+				return true;
 	return false;
 }
 
@@ -102,7 +105,8 @@ static bool any_privileged(const struct pod *p)
 
 static const char *host_name(const struct pod *p, struct arena *a)
 {
-	const char *own = json_cstr(a, json_get(p->spec, "hostname")), *sub = json_cstr(a, json_get(p->spec, "subdomain"));
+	const char *own = json_cstr(a, json_get(p->spec, "hostname")),
+	           *sub = json_cstr(a, json_get(p->spec, "subdomain"));
 	if (pod_uses_host_network(p)) {
 		char name[256] = "";
 		gethostname(name, sizeof name - 1);
@@ -153,7 +157,8 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 	struct json *extra = json_get(p->spec, "dnsConfig");
 	CRI(DNSConfig) *d = ARENA_NEW(a, CRI(DNSConfig));
 	runtime__v1__dnsconfig__init(d);
-	bool cluster = slice_is(policy, "ClusterFirstWithHostNet") || ((!policy.len || slice_is(policy, "ClusterFirst")) && !pod_uses_host_network(p));
+	bool cluster = slice_is(policy, "ClusterFirstWithHostNet") ||
+	               ((!policy.len || slice_is(policy, "ClusterFirst")) && !pod_uses_host_network(p));
 	read_resolv_conf(a, slice_is(policy, "None") ? "/dev/null" : o->resolv_conf, d);
 	if (cluster && o->cluster_dns && *o->cluster_dns) {
 		char *host[16];
@@ -169,17 +174,19 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		d->n_options = 0;
 		d->options[d->n_options++] = "ndots:5";
 	}
-	JSON_FOREACH(it, json_get(extra, "nameservers"))
-	if (d->n_servers < 8)
-		d->servers[d->n_servers++] = (char *)json_cstr(a, it);
-	JSON_FOREACH(it, json_get(extra, "searches"))
-	if (d->n_searches < 40)
-		d->searches[d->n_searches++] = (char *)json_cstr(a, it);
-	JSON_FOREACH(it, json_get(extra, "options")) {
+	JSON_FOREACH (it, json_get(extra, "nameservers"))
+		if (d->n_servers < 8)
+			d->servers[d->n_servers++] = (char *)json_cstr(a, it);
+	JSON_FOREACH (it, json_get(extra, "searches"))
+		if (d->n_searches < 40)
+			d->searches[d->n_searches++] = (char *)json_cstr(a, it);
+	JSON_FOREACH (it, json_get(extra, "options")) {
 		const char *name = json_cstr(a, json_get(it, "name")), *value = json_cstr(a, json_get(it, "value"));
 		char *text = *value ? arena_printf(a, "%s:%s", name, value) : arena_strdup(a, name);
 		size_t at = 0;
-		while (at < d->n_options && (strncmp(d->options[at], name, strlen(name)) != 0 || (d->options[at][strlen(name)] && d->options[at][strlen(name)] != ':')))
+		while (at < d->n_options &&
+		        (strncmp(d->options[at], name, strlen(name)) != 0 ||
+		                (d->options[at][strlen(name)] && d->options[at][strlen(name)] != ':')))
 			at++;
 		if (at < 40)
 			d->options[at] = text;
@@ -194,21 +201,23 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 static void add_ports(struct pod *p, struct arena *a, CRI(PodSandboxConfig) * c)
 {
 	size_t cap = 0;
-	JSON_FOREACH(it, json_get(p->spec, "containers"))
-	cap += json_get(it, "ports") ? json_get(it, "ports")->count : 0;
+	JSON_FOREACH (it, json_get(p->spec, "containers"))
+		cap += json_get(it, "ports") ? json_get(it, "ports")->count : 0;
 	c->port_mappings = ARENA_ARRAY(a, CRI(PortMapping) *, cap + 1);
-	JSON_FOREACH(it, json_get(p->spec, "containers"))
-	JSON_FOREACH(port, json_get(it, "ports")) {
-		struct slice protocol = json_get_str(port, "protocol");
-		CRI(PortMapping) *m = ARENA_NEW(a, CRI(PortMapping));
-		runtime__v1__port_mapping__init(m);
-		m->host_port = (int32_t)json_get_int(port, "hostPort", 0);
-		m->container_port = (int32_t)json_get_int(port, "containerPort", 0);
-		m->host_ip = (char *)json_cstr(a, json_get(port, "hostIP"));
-		m->protocol = slice_is(protocol, "UDP") ? RUNTIME__V1__PROTOCOL__UDP : slice_is(protocol, "SCTP") ? RUNTIME__V1__PROTOCOL__SCTP : RUNTIME__V1__PROTOCOL__TCP;
-		if (m->host_port && !pod_uses_host_network(p))
-			c->port_mappings[c->n_port_mappings++] = m;
-	}
+	JSON_FOREACH (it, json_get(p->spec, "containers"))
+		JSON_FOREACH (port, json_get(it, "ports")) {
+			struct slice protocol = json_get_str(port, "protocol");
+			CRI(PortMapping) *m = ARENA_NEW(a, CRI(PortMapping));
+			runtime__v1__port_mapping__init(m);
+			m->host_port = (int32_t)json_get_int(port, "hostPort", 0);
+			m->container_port = (int32_t)json_get_int(port, "containerPort", 0);
+			m->host_ip = (char *)json_cstr(a, json_get(port, "hostIP"));
+			m->protocol = slice_is(protocol, "UDP")    ? RUNTIME__V1__PROTOCOL__UDP
+			              : slice_is(protocol, "SCTP") ? RUNTIME__V1__PROTOCOL__SCTP
+			                                           : RUNTIME__V1__PROTOCOL__TCP;
+			if (m->host_port && !pod_uses_host_network(p))
+				c->port_mappings[c->n_port_mappings++] = m;
+		}
 }
 
 static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a)
@@ -228,8 +237,9 @@ static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a
 	if (json_get(sc, "runAsGroup") && s->run_as_user)
 		s->run_as_group = int64_value(a, json_get_int(sc, "runAsGroup", 0));
 	add_groups(p, a, &s->supplemental_groups, &s->n_supplemental_groups);
-	JSON_FOREACH(it, sysctls)
-	add_pair(a, &l->sysctls, &l->n_sysctls, sysctls->count, json_cstr(a, json_get(it, "name")), json_cstr(a, json_get(it, "value")));
+	JSON_FOREACH (it, sysctls)
+		add_pair(a, &l->sysctls, &l->n_sysctls, sysctls->count, json_cstr(a, json_get(it, "name")),
+		        json_cstr(a, json_get(it, "value")));
 	return l;
 }
 
@@ -251,13 +261,14 @@ CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsig
 	c->linux = sandbox_linux(p, a);
 	add_ports(p, a, c);
 	size_t cap = (labels ? labels->count : 0) + 3;
-	JSON_FOREACH(it, labels)
-	add_pair(a, &c->labels, &c->n_labels, cap, arena_memdup(a, it->key.ptr, it->key.len), json_cstr(a, it));
+	JSON_FOREACH (it, labels)
+		add_pair(a, &c->labels, &c->n_labels, cap, arena_memdup(a, it->key.ptr, it->key.len), json_cstr(a, it));
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.name", p->name);
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.namespace", p->ns);
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.uid", p->uid);
-	JSON_FOREACH(it, annotations)
-	add_pair(a, &c->annotations, &c->n_annotations, annotations->count, arena_memdup(a, it->key.ptr, it->key.len), json_cstr(a, it));
+	JSON_FOREACH (it, annotations)
+		add_pair(a, &c->annotations, &c->n_annotations, annotations->count,
+		        arena_memdup(a, it->key.ptr, it->key.len), json_cstr(a, it));
 	return c;
 }
 
@@ -281,7 +292,8 @@ static char **expanded(struct arena *a, const struct json *list, const struct en
 	return v;
 }
 
-static void add_capabilities(struct pod *p, struct arena *a, const struct json *container, CRI(LinuxContainerSecurityContext) * s)
+static void add_capabilities(
+        struct pod *p, struct arena *a, const struct json *container, CRI(LinuxContainerSecurityContext) * s)
 {
 	struct json *c = json_path(container, "securityContext", "capabilities", NULL);
 	s->capabilities = ARENA_NEW(a, CRI(Capability));
@@ -291,7 +303,7 @@ static void add_capabilities(struct pod *p, struct arena *a, const struct json *
 }
 
 static int set_user(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image,
-	CRI(LinuxContainerSecurityContext) * s, struct err *err)
+        CRI(LinuxContainerSecurityContext) * s, struct err *err)
 {
 	struct json *user = security(p, container, "runAsUser"), *group = security(p, container, "runAsGroup");
 	bool not_root = json_bool(security(p, container, "runAsNonRoot"), false);
@@ -308,22 +320,28 @@ static int set_user(struct pod *p, struct arena *a, const struct json *container
 		s->run_as_group = int64_value(a, json_int(group, 0));
 	}
 	if (not_root && s->run_as_user && s->run_as_user->value == 0)
-		return err_set(err, ERR_INVAL, user ? "container's runAsUser breaks non-root policy" : "container has runAsNonRoot and image will run as root");
+		return err_set(err, ERR_INVAL,
+		        user ? "container's runAsUser breaks non-root policy"
+		             : "container has runAsNonRoot and image will run as root");
 	if (not_root && !s->run_as_user && *s->run_as_username)
-		return err_set(err, ERR_INVAL, "container has runAsNonRoot and image has non-numeric user (%s), cannot verify user is non-root", s->run_as_username);
+		return err_set(err, ERR_INVAL,
+		        "container has runAsNonRoot and image has non-numeric user (%s), cannot verify user is "
+		        "non-root",
+		        s->run_as_username);
 	if (not_root && !s->run_as_user)
 		return err_set(err, ERR_INVAL, "container has runAsNonRoot and image will run as root");
 	return 0;
 }
 
-static int set_linux(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image, CRI(ContainerConfig) * c,
-	struct err *err)
+static int set_linux(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image,
+        CRI(ContainerConfig) * c, struct err *err)
 {
 	/* What containerd hides by default, by the names of its own list. */
-	static char *const masked[] = {"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-		"/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"};
+	static char *const masked[] = {"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+	        "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"};
 	static char *const read_only[] = {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
-	struct json *sc = json_get(container, "securityContext"), *escalation = json_get(sc, "allowPrivilegeEscalation");
+	struct json *sc = json_get(container, "securityContext"),
+	            *escalation = json_get(sc, "allowPrivilegeEscalation");
 	CRI(LinuxContainerConfig) *l = ARENA_NEW(a, CRI(LinuxContainerConfig));
 	CRI(LinuxContainerSecurityContext) *s = ARENA_NEW(a, CRI(LinuxContainerSecurityContext));
 	runtime__v1__linux_container_config__init(l);
@@ -360,7 +378,8 @@ static CRI(Mount) * add_mount(struct arena *a, CRI(ContainerConfig) * c, const c
 
 static bool path_climbs(const char *path)
 {
-	return strstr(path, "..") && (strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") || slice_ends(slice_of(path), "/.."));
+	return strstr(path, "..") && (strcmp(path, "..") == 0 || strncmp(path, "../", 3) == 0 || strstr(path, "/../") ||
+	                                     slice_ends(slice_of(path), "/.."));
 }
 
 /* subPath: the folder is made, and links in it must not lead out of the volume. */
@@ -386,15 +405,18 @@ static const char *sub_path(struct arena *a, const char *volume, const char *sub
 	return arena_strdup(a, real_sub);
 }
 
-static int add_volume_mount(struct pod *p, struct arena *a, const struct json *mount, const struct env *env, CRI(ContainerConfig) * c, struct err *err)
+static int add_volume_mount(struct pod *p, struct arena *a, const struct json *mount, const struct env *env,
+        CRI(ContainerConfig) * c, struct err *err)
 {
 	bool volume_read_only = false;
 	struct slice name = json_get_str(mount, "name"), propagation = json_get_str(mount, "mountPropagation");
-	const char *host = volume_host_path(p, a, name, &volume_read_only), *inside = json_cstr(a, json_get(mount, "mountPath"));
+	const char *host = volume_host_path(p, a, name, &volume_read_only),
+	           *inside = json_cstr(a, json_get(mount, "mountPath"));
 	const char *sub = json_cstr(a, json_get(mount, "subPath"));
 	struct json *expr = json_get(mount, "subPathExpr");
 	if (!host)
-		return err_set(err, ERR_NOT_FOUND, "volume \"%.*s\" of the mount at %s is not there", SLICE_FMT(name), inside);
+		return err_set(
+		        err, ERR_NOT_FOUND, "volume \"%.*s\" of the mount at %s is not there", SLICE_FMT(name), inside);
 	if (expr)
 		sub = env_expand(a, json_str(expr), env);
 	bool read_only = volume_read_only || json_get_bool(mount, "readOnly", false);
@@ -402,9 +424,10 @@ static int add_volume_mount(struct pod *p, struct arena *a, const struct json *m
 		return err->code;
 	CRI(Mount) *m = add_mount(a, c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
 	m->readonly = read_only;
-	m->propagation = slice_is(propagation, "HostToContainer") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
-		: slice_is(propagation, "Bidirectional") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL
-			: RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE;
+	m->propagation =
+	        slice_is(propagation, "HostToContainer") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
+	        : slice_is(propagation, "Bidirectional") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_BIDIRECTIONAL
+	                                                 : RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_PRIVATE;
 	return 0;
 }
 
@@ -417,20 +440,23 @@ static int write_hosts(struct pod *p, struct arena *a, const char *path, struct 
 		strbuf_addf(&b, "# Kubernetes-managed hosts file (host network).\n%s", own ? own : "");
 		free(own);
 	} else {
-		strbuf_adds(&b, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-				"fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n");
+		strbuf_adds(&b, "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost "
+		                "ip6-loopback\n"
+		                "fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-"
+		                "allrouters\n");
 		if (*sub && !json_get_bool(p->spec, "setHostnameAsFQDN", false))
-			strbuf_addf(&b, "%s\t%s.%s.%s.svc.%s\t%s\n", pod_ip(p), name, sub, p->ns, p->n->o.cluster_domain, name);
+			strbuf_addf(&b, "%s\t%s.%s.%s.svc.%s\t%s\n", pod_ip(p), name, sub, p->ns,
+			        p->n->o.cluster_domain, name);
 		else
 			strbuf_addf(&b, "%s\t%s\n", pod_ip(p), name);
 	}
 	struct json *aliases = json_get(p->spec, "hostAliases");
 	if (aliases && aliases->count)
 		strbuf_adds(&b, "\n# Entries added by HostAliases.\n");
-	JSON_FOREACH(it, aliases) {
+	JSON_FOREACH (it, aliases) {
 		strbuf_addf(&b, "%s", json_cstr(a, json_get(it, "ip")));
-		JSON_FOREACH(h, json_get(it, "hostnames"))
-		strbuf_addf(&b, "\t%s", json_cstr(a, h));
+		JSON_FOREACH (h, json_get(it, "hostnames"))
+			strbuf_addf(&b, "\t%s", json_cstr(a, h));
 		strbuf_addc(&b, '\n');
 	}
 	int rc = file_write(path, strbuf_slice(&b), 0644, err);
@@ -440,17 +466,20 @@ static int write_hosts(struct pod *p, struct arena *a, const char *path, struct 
 
 static bool mounts_path(const struct json *container, const char *path)
 {
-	JSON_FOREACH(it, json_get(container, "volumeMounts"))
-	if (slice_is(json_get_str(it, "mountPath"), path))
-		return true;
+	JSON_FOREACH (it, json_get(container, "volumeMounts"))
+		if (slice_is(json_get_str(it, "mountPath"), path))
+			return true;
 	return false;
 }
 
-static int add_own_files(struct pod *p, struct arena *a, const struct json *container, unsigned attempt, CRI(ContainerConfig) * c, struct err *err)
+static int add_own_files(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
+        CRI(ContainerConfig) * c, struct err *err)
 {
-	const char *name = json_cstr(a, json_get(container, "name")), *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name);
+	const char *name = json_cstr(a, json_get(container, "name")),
+	           *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name);
 	const char *message_path = json_cstr(a, json_get(container, "terminationMessagePath"));
-	const char *message = arena_printf(a, "%s/%u.log", dir, attempt), *hosts = arena_printf(a, "%s/etc-hosts", pod_dir(p, a));
+	const char *message = arena_printf(a, "%s/%u.log", dir, attempt),
+	           *hosts = arena_printf(a, "%s/etc-hosts", pod_dir(p, a));
 	if (file_make_dirs(dir, 0755, err) != 0 || file_write(message, SLICE(""), 0666, err) != 0)
 		return err->code;
 	add_mount(a, c, *message_path ? message_path : "/dev/termination-log", message);
@@ -462,21 +491,25 @@ static int add_own_files(struct pod *p, struct arena *a, const struct json *cont
 	return 0;
 }
 
-static void add_labels(struct pod *p, struct arena *a, const struct json *container, unsigned attempt, CRI(ContainerConfig) * c)
+static void add_labels(
+        struct pod *p, struct arena *a, const struct json *container, unsigned attempt, CRI(ContainerConfig) * c)
 {
 	enum { CAP = 12 };
-	add_pair(a, &c->labels, &c->n_labels, CAP, "io.kubernetes.container.name", json_cstr(a, json_get(container, "name")));
+	add_pair(a, &c->labels, &c->n_labels, CAP, "io.kubernetes.container.name",
+	        json_cstr(a, json_get(container, "name")));
 	add_pair(a, &c->labels, &c->n_labels, CAP, "io.kubernetes.pod.name", p->name);
 	add_pair(a, &c->labels, &c->n_labels, CAP, "io.kubernetes.pod.namespace", p->ns);
 	add_pair(a, &c->labels, &c->n_labels, CAP, "io.kubernetes.pod.uid", p->uid);
-	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.hash", pod_container_hash(a, container));
-	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.restartCount", arena_printf(a, "%u", attempt));
+	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.hash",
+	        pod_container_hash(a, container));
+	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.restartCount",
+	        arena_printf(a, "%u", attempt));
 	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.terminationMessagePath",
-		json_cstr(a, json_get(container, "terminationMessagePath")));
+	        json_cstr(a, json_get(container, "terminationMessagePath")));
 	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.container.terminationMessagePolicy",
-		json_cstr(a, json_get(container, "terminationMessagePolicy")));
+	        json_cstr(a, json_get(container, "terminationMessagePolicy")));
 	add_pair(a, &c->annotations, &c->n_annotations, CAP, "io.kubernetes.pod.terminationGracePeriod",
-		arena_printf(a, "%lld", (long long)json_get_int(p->spec, "terminationGracePeriodSeconds", 30)));
+	        arena_printf(a, "%lld", (long long)json_get_int(p->spec, "terminationGracePeriodSeconds", 30)));
 }
 
 static void add_env(struct arena *a, const struct env *env, CRI(ContainerConfig) * c)
@@ -491,8 +524,8 @@ static void add_env(struct arena *a, const struct env *env, CRI(ContainerConfig)
 	}
 }
 
-int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt, const struct image_result *image,
-	CRI(ContainerConfig) * *ret, struct err *err)
+int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
+        const struct image_result *image, CRI(ContainerConfig) * *ret, struct err *err)
 {
 	struct env env;
 	struct json *mounts = json_get(container, "volumeMounts");
@@ -518,9 +551,9 @@ int pod_container_config(struct pod *p, struct arena *a, const struct json *cont
 	c->mounts = ARENA_ARRAY(a, CRI(Mount) *, (mounts ? mounts->count : 0) + 4);
 	add_env(a, &env, c);
 	add_labels(p, a, container, attempt, c);
-	JSON_FOREACH(it, mounts)
-	if (add_volume_mount(p, a, it, &env, c, err) != 0)
-		return err->code;
+	JSON_FOREACH (it, mounts)
+		if (add_volume_mount(p, a, it, &env, c, err) != 0)
+			return err->code;
 	const char *logs = arena_printf(a, "%s/%s", pod_log_dir(p, a), name);
 	if (file_make_dirs(logs, 0755, err) != 0 || add_own_files(p, a, container, attempt, c, err) != 0)
 		return err->code;

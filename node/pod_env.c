@@ -69,7 +69,7 @@ const char *env_expand(struct arena *a, struct slice text, const struct env *env
 static const char *map_text(struct arena *a, const struct json *map)
 {
 	struct strbuf b = STRBUF_INIT;
-	JSON_FOREACH(it, map) {
+	JSON_FOREACH (it, map) {
 		strbuf_addf(&b, "%s%.*s=", b.len ? "\n" : "", SLICE_FMT(it->key));
 		json_write_str(&b, json_str(it));
 	}
@@ -119,21 +119,26 @@ const char *pod_field(const struct pod *p, struct arena *a, struct slice path)
 	return NULL;
 }
 
-const char *pod_resource_field(const struct pod *p, struct arena *a, const struct json *container, const struct json *ref, struct err *err)
+const char *pod_resource_field(
+        const struct pod *p, struct arena *a, const struct json *container, const struct json *ref, struct err *err)
 {
 	struct slice resource = json_get_str(ref, "resource"), named = json_get_str(ref, "containerName");
 	if (named.len)
 		container = pod_container_spec(p, arena_memdup(a, named.ptr, named.len));
 	struct json *divisor = json_get(ref, "divisor");
 	struct slice rest = resource, kind = slice_cut(&rest, '.');
-	struct json *v = json_get_slice(json_path(container, "resources", arena_memdup(a, kind.ptr ? kind.ptr : "", kind.len), NULL), rest);
+	struct json *v = json_get_slice(
+	        json_path(container, "resources", arena_memdup(a, kind.ptr ? kind.ptr : "", kind.len), NULL), rest);
 	bool is_cpu = slice_is(rest, "cpu");
 	int64_t value = is_cpu ? quantity_json_milli(v) : quantity_json_value(v);
 	if (!value && slice_is(kind, "limits")) /* no limit: what the node has */
-		value = is_cpu ? sysconf(_SC_NPROCESSORS_ONLN) * 1000 : slice_is(rest, "memory") ? node_memory_bytes() : 0;
+		value = is_cpu                     ? sysconf(_SC_NPROCESSORS_ONLN) * 1000
+		        : slice_is(rest, "memory") ? node_memory_bytes()
+		                                   : 0;
 	int64_t by = is_cpu ? quantity_json_milli(divisor) : quantity_json_value(divisor);
 	if (!slice_is(kind, "limits") && !slice_is(kind, "requests")) {
-		err_set(err, ERR_INVAL, "resource \"%.*s\" of a resourceFieldRef is not limits.NAME or requests.NAME", SLICE_FMT(resource));
+		err_set(err, ERR_INVAL, "resource \"%.*s\" of a resourceFieldRef is not limits.NAME or requests.NAME",
+		        SLICE_FMT(resource));
 		return NULL;
 	}
 	if (by <= 0)
@@ -161,19 +166,23 @@ static const char *key_value(struct pod *p, struct arena *a, const char *kind, c
 	if (optional)
 		return NULL;
 	if (!object)
-		err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found", is_secret ? "secret" : "configmap", SLICE_FMT(name));
+		err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found", is_secret ? "secret" : "configmap",
+		        SLICE_FMT(name));
 	else
-		err_set(err, ERR_NOT_FOUND, "couldn't find key %.*s in %s %s/%.*s", SLICE_FMT(key), is_secret ? "Secret" : "ConfigMap", p->ns, SLICE_FMT(name));
+		err_set(err, ERR_NOT_FOUND, "couldn't find key %.*s in %s %s/%.*s", SLICE_FMT(key),
+		        is_secret ? "Secret" : "ConfigMap", p->ns, SLICE_FMT(name));
 	return NULL;
 }
 
-static const char *value_from(struct pod *p, struct arena *a, const struct json *container, const struct json *from, struct err *err)
+static const char *value_from(
+        struct pod *p, struct arena *a, const struct json *container, const struct json *from, struct err *err)
 {
 	struct json *ref;
 	if ((ref = json_get(from, "fieldRef"))) {
 		const char *v = pod_field(p, a, json_get_str(ref, "fieldPath"));
 		if (!v)
-			err_set(err, ERR_INVAL, "field path not supported: %.*s", SLICE_FMT(json_get_str(ref, "fieldPath")));
+			err_set(err, ERR_INVAL, "field path not supported: %.*s",
+			        SLICE_FMT(json_get_str(ref, "fieldPath")));
 		return v;
 	}
 	if ((ref = json_get(from, "resourceFieldRef")))
@@ -188,11 +197,13 @@ static const char *value_from(struct pod *p, struct arena *a, const struct json 
 static int add_from(struct pod *p, struct arena *a, const struct json *source, struct env *env, struct err *err)
 {
 	const char *prefix = json_cstr(a, json_get(source, "prefix"));
-	struct json *map = json_get(source, "configMapRef"), *secret = json_get(source, "secretRef"), *ref = map ? map : secret;
+	struct json *map = json_get(source, "configMapRef"), *secret = json_get(source, "secretRef"),
+	            *ref = map ? map : secret;
 	struct json *object = refs_get(p, map ? "configmaps" : "secrets", json_get_str(ref, "name"));
 	if (!object && !json_get_bool(ref, "optional", false))
-		return err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found", map ? "configmap" : "secret", SLICE_FMT(json_get_str(ref, "name")));
-	JSON_FOREACH(it, json_get(object, "data")) {
+		return err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found", map ? "configmap" : "secret",
+		        SLICE_FMT(json_get_str(ref, "name")));
+	JSON_FOREACH (it, json_get(object, "data")) {
 		const char *name = arena_printf(a, "%s%.*s", prefix, SLICE_FMT(it->key));
 		if (*name && !strchr(name, '='))
 			set(a, env, name, map ? json_cstr(a, it) : secret_value(a, json_str(it)));
@@ -213,19 +224,21 @@ static const char *upper(struct arena *a, struct slice s)
 static void add_service(struct arena *a, const struct json *service, struct env *env)
 {
 	struct json *spec = json_get(service, "spec"), *ports = json_get(spec, "ports");
-	const char *ip = json_cstr(a, json_get(spec, "clusterIP")), *name = upper(a, json_str(json_path(service, "metadata", "name", NULL)));
+	const char *ip = json_cstr(a, json_get(spec, "clusterIP")),
+	           *name = upper(a, json_str(json_path(service, "metadata", "name", NULL)));
 	bool first = true;
 	if (!*ip || strcmp(ip, "None") == 0 || !ports || !ports->count)
 		return;
 	set(a, env, arena_printf(a, "%s_SERVICE_HOST", name), ip);
-	JSON_FOREACH(it, ports) {
+	JSON_FOREACH (it, ports) {
 		struct slice protocol_text = json_get_str(it, "protocol"), port_name = json_get_str(it, "name");
 		const char *protocol = protocol_text.len ? upper(a, protocol_text) : "TCP";
 		char *lower = arena_strdup(a, protocol);
 		for (char *c = lower; *c; c++)
 			*c = (char)tolower((unsigned char)*c);
 		const char *port = arena_printf(a, "%lld", (long long)json_get_int(it, "port", 0));
-		const char *url = arena_printf(a, "%s://%s:%s", lower, ip, port), *prefix = arena_printf(a, "%s_PORT_%s_%s", name, port, protocol);
+		const char *url = arena_printf(a, "%s://%s:%s", lower, ip, port),
+		           *prefix = arena_printf(a, "%s_PORT_%s_%s", name, port, protocol);
 		if (first) {
 			set(a, env, arena_printf(a, "%s_SERVICE_PORT", name), port);
 			set(a, env, arena_printf(a, "%s_PORT", name), url);
@@ -244,7 +257,8 @@ static void add_services(struct pod *p, struct arena *a, struct env *env)
 {
 	bool links = json_get_bool(p->spec, "enableServiceLinks", true);
 	struct node *n = p->n;
-	INFORMER_FOREACH(o, n->service_informer) {
+	INFORMER_FOREACH(o, n->service_informer)
+	{
 		struct slice key = o->key, ns = slice_cut(&key, '/');
 		bool is_api = slice_is(ns, "default") && slice_is(key, "kubernetes");
 		if (is_api || (links && slice_is(ns, p->ns)))
@@ -259,19 +273,20 @@ int pod_env(struct pod *p, struct arena *a, const struct json *container, struct
 	struct env services = {0}, known = {0}, *env = ret;
 	*env = (struct env){0};
 	add_services(p, a, &services);
-	JSON_FOREACH(it, json_get(container, "envFrom"))
-	if (add_from(p, a, it, env, err) != 0)
-		return err->code;
+	JSON_FOREACH (it, json_get(container, "envFrom"))
+		if (add_from(p, a, it, env, err) != 0)
+			return err->code;
 	/* References see the services' variables and what stands before them. */
 	for (size_t i = 0; i < services.count; i++)
 		set(a, &known, services.vars[i].name, services.vars[i].value);
 	for (size_t i = 0; i < env->count; i++)
 		set(a, &known, env->vars[i].name, env->vars[i].value);
-	JSON_FOREACH(it, json_get(container, "env")) {
+	JSON_FOREACH (it, json_get(container, "env")) {
 		const char *name = json_cstr(a, json_get(it, "name"));
 		struct json *from = json_get(it, "valueFrom");
 		struct err e = ERR_INIT;
-		const char *value = from ? value_from(p, a, container, from, &e) : env_expand(a, json_get_str(it, "value"), &known);
+		const char *value =
+		        from ? value_from(p, a, container, from, &e) : env_expand(a, json_get_str(it, "value"), &known);
 		if (e.code)
 			return err_set(err, e.code, "%s", e.msg);
 		if (!value)

@@ -1,5 +1,5 @@
-/* Ending things: a container (its preStop hook first, then the runtime's stop with what is left of the grace), a sandbox,
- * their records, and at last the API object. Each is one open operation of the pod. */
+/* Ending things: a container (its preStop hook first, then the runtime's stop with what is left of the grace), a
+ * sandbox, their records, and at last the API object. Each is one open operation of the pod. */
 #include "base/log.h"
 #include "node/pod.h"
 
@@ -18,7 +18,8 @@ static void kill_end(struct kill *k, const struct err *err, const char *what)
 {
 	struct pod *p = k->pod;
 	if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CANCELED)
-		log_warn("node", "cannot end a container or sandbox", "pod=%s/%s step=%s error=\"%s\"", p->ns, p->name, what, err->msg);
+		log_warn("node", "cannot end a container or sandbox", "pod=%s/%s step=%s error=\"%s\"", p->ns, p->name,
+		        what, err->msg);
 	free(k->id);
 	free(k);
 	pod_end(p);
@@ -35,9 +36,9 @@ static struct kill *kill_new(struct pod *p, const char *id)
 
 static struct container *find(struct pod *p, const char *id)
 {
-	LIST_FOREACH(it, &p->containers)
-	if (strcmp(CONTAINER_OF(it, struct container, in_pod)->id, id) == 0)
-		return CONTAINER_OF(it, struct container, in_pod);
+	LIST_FOREACH (it, &p->containers)
+		if (strcmp(CONTAINER_OF(it, struct container, in_pod)->id, id) == 0)
+			return CONTAINER_OF(it, struct container, in_pod);
 	return NULL;
 }
 
@@ -57,7 +58,8 @@ static void stop_now(struct kill *k)
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = k->id;
 	r.timeout = k->deadline_ms > now ? (int64_t)((k->deadline_ms - now + 999) / 1000) : 0;
-	cri_call(n->cri, "RuntimeService/StopContainer", &r.base, &runtime__v1__empty__descriptor, (unsigned)r.timeout * 1000 + CALL_MS, stopped, k);
+	cri_call(n->cri, "RuntimeService/StopContainer", &r.base, &runtime__v1__empty__descriptor,
+	        (unsigned)r.timeout * 1000 + CALL_MS, stopped, k);
 }
 
 static void pre_stop_done(void *arg, const struct err *err)
@@ -109,7 +111,8 @@ void pod_remove_container(struct pod *p, struct container *c)
 	remove_files(p, c);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = c->id;
-	cri_call(p->n->cri, "RuntimeService/RemoveContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS, removed, kill_new(p, c->id));
+	cri_call(p->n->cri, "RuntimeService/RemoveContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
+	        removed, kill_new(p, c->id));
 }
 
 static void sandbox_stopped(void *arg, const void *answer, const struct err *err)
@@ -121,7 +124,8 @@ void pod_stop_sandbox(struct pod *p, struct sandbox *s)
 {
 	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
 	r.pod_sandbox_id = s->id;
-	cri_call(p->n->cri, "RuntimeService/StopPodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS, sandbox_stopped, kill_new(p, s->id));
+	cri_call(p->n->cri, "RuntimeService/StopPodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
+	        sandbox_stopped, kill_new(p, s->id));
 }
 
 static void sandbox_removed(void *arg, const void *answer, const struct err *err)
@@ -133,7 +137,8 @@ void pod_remove_sandbox(struct pod *p, struct sandbox *s)
 {
 	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
 	r.pod_sandbox_id = s->id;
-	cri_call(p->n->cri, "RuntimeService/RemovePodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS, sandbox_removed, kill_new(p, s->id));
+	cri_call(p->n->cri, "RuntimeService/RemovePodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
+	        sandbox_removed, kill_new(p, s->id));
 }
 
 static void deleted(void *arg, int status, struct slice body, const struct err *err)
@@ -142,7 +147,8 @@ static void deleted(void *arg, int status, struct slice body, const struct err *
 	if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT) {
 		p->in_api = false; /* gone, or another pod of the same name */
 	} else if (err->code != ERR_CANCELED) {
-		log_warn("node", "cannot delete a pod that has ended", "pod=%s/%s error=\"%s\"", p->ns, p->name, err->msg);
+		log_warn("node", "cannot delete a pod that has ended", "pod=%s/%s error=\"%s\"", p->ns, p->name,
+		        err->msg);
 		p->delete_retry_ms = loop_now_ms(p->n->loop) + 2000;
 	}
 	pod_end(p);
@@ -156,7 +162,10 @@ void pod_delete_from_api(struct pod *p)
 		pod_wake(p, p->delete_retry_ms - now);
 		return;
 	}
-	strbuf_addf(&b, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", p->uid);
+	strbuf_addf(&b,
+	        "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":"
+	        "\"%s\"}}",
+	        p->uid);
 	pod_begin(p);
 	api_send(p->n, "DELETE", NULL, strbuf_slice(&b), deleted, p, "/api/v1/namespaces/%s/pods/%s", p->ns, p->name);
 	strbuf_release(&b);

@@ -1,19 +1,27 @@
 /* Bringing up a sandbox, and bringing up one container:
  *
  *     sandbox:   cgroup -> RunPodSandbox
- *     container: configMaps and secrets of the environment -> image -> CreateContainer -> StartContainer -> postStart hook
+ *     container: configMaps and secrets of the environment -> image -> CreateContainer -> StartContainer -> postStart
+ * hook
  *
- * Each is one open operation of the pod with a struct start that holds the way. A failure leaves a waiting reason in the
- * slot (ErrImagePull, ImagePullBackOff, CreateContainerConfigError, CreateContainerError, RunContainerError) and a time
- * for the next try; a pod that is deleted meanwhile gives up the pull, the only long step. */
+ * Each is one open operation of the pod with a struct start that holds the way. A failure leaves a waiting reason in
+ * the slot (ErrImagePull, ImagePullBackOff, CreateContainerConfigError, CreateContainerError, RunContainerError) and a
+ * time for the next try; a pod that is deleted meanwhile gives up the pull, the only long step. */
 #include "base/log.h"
 #include "node/files.h"
 #include "node/pod.h"
 
 #include <stdlib.h>
 
-enum { CALL_MS = 120000, SANDBOX_MS = 240000, RETRY_MS = 10000, PULL_BACKOFF_MIN_MS = 10000, PULL_BACKOFF_MAX_MS = 300000, HOOK_MS = 0,
-	PULL_ERROR_SHOWN_MS = 3000 };
+enum {
+	CALL_MS = 120000,
+	SANDBOX_MS = 240000,
+	RETRY_MS = 10000,
+	PULL_BACKOFF_MIN_MS = 10000,
+	PULL_BACKOFF_MAX_MS = 300000,
+	HOOK_MS = 0,
+	PULL_ERROR_SHOWN_MS = 3000
+};
 
 struct start {
 	struct pod *pod;
@@ -52,7 +60,9 @@ static struct start *start_new(struct pod *p, struct slot *slot)
 static void sandbox_failed(struct start *s, const struct err *err)
 {
 	struct pod *p = s->pod;
-	p->retry_backoff_ms = !p->retry_backoff_ms ? 1000 : p->retry_backoff_ms >= 30000 ? 30000 : p->retry_backoff_ms * 2;
+	p->retry_backoff_ms = !p->retry_backoff_ms           ? 1000
+	                      : p->retry_backoff_ms >= 30000 ? 30000
+	                                                     : p->retry_backoff_ms * 2;
 	p->retry_ms = loop_now_ms(p->n->loop) + p->retry_backoff_ms;
 	pod_event(p, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", err->msg);
 	log_warn("node", "cannot create a pod sandbox", "pod=%s/%s error=\"%s\"", p->ns, p->name, err->msg);
@@ -82,7 +92,8 @@ void pod_start_sandbox(struct pod *p)
 		pod_event(p, NULL, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
 	CRI(RunPodSandboxRequest) r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
 	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0);
-	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor, SANDBOX_MS, sandbox_run, s);
+	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor,
+	        SANDBOX_MS, sandbox_run, s);
 }
 
 /* ---- containers ---- */
@@ -118,7 +129,10 @@ static void post_start_done(void *arg, const struct err *err)
 	struct start *s = arg;
 	if (err && err->code != ERR_CANCELED) {
 		/* The look has not shown it yet: only its id is known, which is all that stopping needs. */
-		struct container c = {.id = s->container_id, .name = s->slot->name, .state = CONTAINER_RUNNING, .pre_stop_begun = true};
+		struct container c = {.id = s->container_id,
+		        .name = s->slot->name,
+		        .state = CONTAINER_RUNNING,
+		        .pre_stop_begun = true};
 		pod_event(s->pod, s->slot->name, true, "FailedPostStartHook", "PostStartHook failed: %s", err->msg);
 		pod_stop_container(s->pod, &c, s->pod->grace_s);
 	}
@@ -159,7 +173,8 @@ static void created(void *arg, const void *answer, const struct err *err)
 	pod_event(s->pod, s->slot->name, false, "Created", "Created container: %s", s->slot->name);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = s->container_id;
-	cri_call(s->pod->n->cri, "RuntimeService/StartContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS, started, s);
+	cri_call(s->pod->n->cri, "RuntimeService/StartContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
+	        started, s);
 }
 
 static void create(struct start *s, const struct image_result *image)
@@ -179,14 +194,16 @@ static void create(struct start *s, const struct image_result *image)
 	}
 	r.pod_sandbox_id = box->id;
 	r.sandbox_config = pod_sandbox_config(p, &s->arena, box->attempt);
-	cri_call(p->n->cri, "RuntimeService/CreateContainer", &r.base, &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
+	cri_call(p->n->cri, "RuntimeService/CreateContainer", &r.base,
+	        &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
 }
 
 static void image_failed(struct start *s, const struct image_result *result, const struct err *err)
 {
 	struct slot *slot = s->slot;
-	slot->pull_backoff_ms = !slot->pull_backoff_ms ? PULL_BACKOFF_MIN_MS
-		: slot->pull_backoff_ms * 2 > PULL_BACKOFF_MAX_MS ? PULL_BACKOFF_MAX_MS : slot->pull_backoff_ms * 2;
+	slot->pull_backoff_ms = !slot->pull_backoff_ms                            ? PULL_BACKOFF_MIN_MS
+	                        : slot->pull_backoff_ms * 2 > PULL_BACKOFF_MAX_MS ? PULL_BACKOFF_MAX_MS
+	                                                                          : slot->pull_backoff_ms * 2;
 	wait_with(s, result->reason, err->msg, slot->pull_backoff_ms);
 	slot->show_until_ms = loop_now_ms(s->pod->n->loop) + PULL_ERROR_SHOWN_MS;
 	pod_event(s->pod, slot->name, true, "Failed", "Failed to pull image \"%s\": %s", s->image, err->msg);
@@ -208,10 +225,11 @@ static void image_there(void *arg, const struct image_result *result, const stru
 	}
 	s->slot->pull_backoff_ms = 0;
 	if (s->pulled)
-		pod_event(s->pod, s->slot->name, false, "Pulled", "Successfully pulled image \"%s\" in %llums", s->image,
-			(unsigned long long)(loop_now_ms(s->pod->n->loop) - s->pull_began_ms));
+		pod_event(s->pod, s->slot->name, false, "Pulled", "Successfully pulled image \"%s\" in %llums",
+		        s->image, (unsigned long long)(loop_now_ms(s->pod->n->loop) - s->pull_began_ms));
 	else
-		pod_event(s->pod, s->slot->name, false, "Pulled", "Container image \"%s\" already present on machine", s->image);
+		pod_event(s->pod, s->slot->name, false, "Pulled", "Container image \"%s\" already present on machine",
+		        s->image);
 	create(s, result);
 }
 
@@ -236,7 +254,8 @@ static void refs_there(struct pod *p, const struct err *err)
 		return;
 	}
 	s->image = json_cstr(&s->arena, json_get(spec, "image"));
-	s->pull = image_ensure(p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), pull_begins, image_there, s);
+	s->pull = image_ensure(
+	        p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), pull_begins, image_there, s);
 }
 
 void pod_start_container(struct pod *p, struct slot *slot)

@@ -1,7 +1,7 @@
-/* The status of a pod: phase, conditions, container statuses, addresses, in upstream's shapes, computed from the spec and
- * what the runtime told, and written with a merge patch when the text differs from what was written last. One write is
- * open at a time; what changed meanwhile is written after it. Times of conditions are kept from the object the API server
- * has, so that a restart of ours changes nothing. */
+/* The status of a pod: phase, conditions, container statuses, addresses, in upstream's shapes, computed from the spec
+ * and what the runtime told, and written with a merge patch when the text differs from what was written last. One write
+ * is open at a time; what changed meanwhile is written after it. Times of conditions are kept from the object the API
+ * server has, so that a restart of ours changes nothing. */
 #include "base/log.h"
 #include "node/pod.h"
 
@@ -79,9 +79,9 @@ static struct json *old_status(const struct pod *p, const char *name)
 {
 	static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(it, json_path(p->object, "status", lists[i], NULL))
-		if (slice_is(json_get_str(it, "name"), name))
-			return it;
+		JSON_FOREACH (it, json_path(p->object, "status", lists[i], NULL))
+			if (slice_is(json_get_str(it, "name"), name))
+				return it;
 	return NULL;
 }
 
@@ -123,7 +123,8 @@ static struct json *container_status(struct pod *p, struct arena *a, const struc
 	json_set(a, o, "lastState", last);
 	json_set_cstr(a, o, "name", s->name);
 	bool init_ok = s->kind == SLOT_INIT && c && c->state == CONTAINER_EXITED && c->exit_code == 0;
-	json_set_bool(a, o, "ready", s->kind == SLOT_INIT ? init_ok : p->state <= POD_STOPPING && pod_is_ready_container(p, c));
+	json_set_bool(a, o, "ready",
+	        s->kind == SLOT_INIT ? init_ok : p->state <= POD_STOPPING && pod_is_ready_container(p, c));
 	json_set_int(a, o, "restartCount", c ? c->attempt : json_get_int(old, "restartCount", 0));
 	json_set_bool(a, o, "started", pod_is_started_container(p, c));
 	json_set(a, o, "state", state);
@@ -148,7 +149,8 @@ const char *pod_phase(const struct pod *p)
 			continue;
 		if (!c)
 			any_waiting = true;
-		bool restarts = strcmp(policy, "Always") == 0 || (strcmp(policy, "OnFailure") == 0 && ended && c->exit_code != 0);
+		bool restarts = strcmp(policy, "Always") == 0 ||
+		                (strcmp(policy, "OnFailure") == 0 && ended && c->exit_code != 0);
 		if (c && (!ended || (restarts && p->state == POD_RUNNING)))
 			any_running = true;
 		if (!ended || (restarts && p->state == POD_RUNNING))
@@ -158,7 +160,9 @@ const char *pod_phase(const struct pod *p)
 	}
 	struct slice old = json_str(json_path(p->object, "status", "phase", NULL));
 	if (any_waiting && p->state != POD_RUNNING) /* records are gone, or it was ended before it began */
-		return slice_is(old, "Succeeded") ? "Succeeded" : slice_is(old, "Running") || slice_is(old, "Failed") ? "Failed" : "Pending";
+		return slice_is(old, "Succeeded")                            ? "Succeeded"
+		       : slice_is(old, "Running") || slice_is(old, "Failed") ? "Failed"
+		                                                             : "Pending";
 	if (any_waiting || (!is_initialized(p) && !any_running))
 		return "Pending";
 	return all_done ? (any_failed ? "Failed" : "Succeeded") : "Running";
@@ -168,13 +172,14 @@ const char *pod_phase(const struct pod *p)
 
 static struct json *old_condition(const struct pod *p, const char *type)
 {
-	JSON_FOREACH(it, json_path(p->object, "status", "conditions", NULL))
-	if (slice_is(json_get_str(it, "type"), type))
-		return it;
+	JSON_FOREACH (it, json_path(p->object, "status", "conditions", NULL))
+		if (slice_is(json_get_str(it, "type"), type))
+			return it;
 	return NULL;
 }
 
-static void add_condition(struct pod *p, struct arena *a, struct json *list, const char *type, bool is_true, const char *reason, const char *message)
+static void add_condition(struct pod *p, struct arena *a, struct json *list, const char *type, bool is_true,
+        const char *reason, const char *message)
 {
 	struct json *o = json_new(a, JSON_OBJECT), *old = old_condition(p, type);
 	char t[TIME_TEXT_MAX];
@@ -199,8 +204,9 @@ static const char *names_where(struct pod *p, struct arena *a, bool init, const 
 	for (size_t i = 0; i < p->slots_count; i++) {
 		const struct slot *s = &p->slots[i];
 		struct container *c = pod_container(p, s->name);
-		bool ok = s->kind == SLOT_MAIN ? pod_is_ready_container(p, c)
-			: s->kind == SLOT_SIDECAR ? pod_is_started_container(p, c) : c && c->state == CONTAINER_EXITED && c->exit_code == 0;
+		bool ok = s->kind == SLOT_MAIN      ? pod_is_ready_container(p, c)
+		          : s->kind == SLOT_SIDECAR ? pod_is_started_container(p, c)
+		                                    : c && c->state == CONTAINER_EXITED && c->exit_code == 0;
 		if ((s->kind != SLOT_MAIN) == init && !ok)
 			strbuf_addf(&b, "%s%s", b.len ? " " : "", s->name);
 	}
@@ -221,28 +227,35 @@ static bool all_ready(const struct pod *p)
 
 static bool gates_are_open(const struct pod *p, struct arena *a)
 {
-	JSON_FOREACH(it, json_get(p->spec, "readinessGates"))
-	if (!slice_is(json_get_str(old_condition(p, json_cstr(a, json_get(it, "conditionType"))), "status"), "True"))
-		return false;
+	JSON_FOREACH (it, json_get(p->spec, "readinessGates"))
+		if (!slice_is(json_get_str(old_condition(p, json_cstr(a, json_get(it, "conditionType"))), "status"),
+		            "True"))
+			return false;
 	return true;
 }
 
 static void add_conditions(struct pod *p, struct arena *a, struct json *status, const char *phase)
 {
-	static const char *const ours[] = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"};
+	static const char *const ours[] = {
+	        "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"};
 	struct json *list = json_need(a, status, "conditions", JSON_ARRAY);
 	struct sandbox *box = pod_sandbox(p);
-	bool done = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0, initialized = is_initialized(p) || strcmp(phase, "Succeeded") == 0;
+	bool done = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0,
+	     initialized = is_initialized(p) || strcmp(phase, "Succeeded") == 0;
 	bool ready = !done && initialized && all_ready(p) && p->state <= POD_STOPPING;
-	const char *reason = strcmp(phase, "Succeeded") == 0 ? "PodCompleted" : done ? "PodFailed" : "ContainersNotReady";
+	const char *reason = strcmp(phase, "Succeeded") == 0 ? "PodCompleted"
+	                     : done                          ? "PodFailed"
+	                                                     : "ContainersNotReady";
 	const char *message = done ? NULL : names_where(p, a, false, "unready status");
 	bool open = gates_are_open(p, a);
 	add_condition(p, a, list, ours[0], box && box->is_ready, NULL, NULL);
-	add_condition(p, a, list, ours[1], initialized, "ContainersNotInitialized", names_where(p, a, true, "incomplete status"));
-	add_condition(p, a, list, ours[2], ready && open, !ready ? reason : "ReadinessGatesNotReady", !ready ? message : "a readiness gate is not open");
+	add_condition(p, a, list, ours[1], initialized, "ContainersNotInitialized",
+	        names_where(p, a, true, "incomplete status"));
+	add_condition(p, a, list, ours[2], ready && open, !ready ? reason : "ReadinessGatesNotReady",
+	        !ready ? message : "a readiness gate is not open");
 	add_condition(p, a, list, ours[3], ready, reason, message);
 	add_condition(p, a, list, ours[4], true, NULL, NULL);
-	JSON_FOREACH(it, json_path(p->object, "status", "conditions", NULL)) {
+	JSON_FOREACH (it, json_path(p->object, "status", "conditions", NULL)) {
 		bool is_ours = false;
 		for (size_t i = 0; i < COUNT_OF(ours); i++)
 			is_ours = is_ours || slice_is(json_get_str(it, "type"), ours[i]);
@@ -293,7 +306,8 @@ static void written(void *arg, int status, struct slice body, const struct err *
 	if (err && err->code != ERR_CANCELED) {
 		strbuf_reset(&p->status_text); /* so that the next look writes it again */
 		if (err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT) {
-			log_warn("node", "cannot write a pod's status", "pod=%s/%s error=\"%s\"", p->ns, p->name, err->msg);
+			log_warn("node", "cannot write a pod's status", "pod=%s/%s error=\"%s\"", p->ns, p->name,
+			        err->msg);
 			p->status_stale = false;
 			pod_wake(p, 2000);
 		}
@@ -306,9 +320,11 @@ static void written(void *arg, int status, struct slice body, const struct err *
 static void send_status(struct pod *p)
 {
 	struct strbuf b = STRBUF_INIT;
-	strbuf_addf(&b, "{\"metadata\":{\"uid\":\"%s\"},\"status\":%s}", p->is_static ? p->mirror_uid : p->uid, strbuf_cstr(&p->status_text));
+	strbuf_addf(&b, "{\"metadata\":{\"uid\":\"%s\"},\"status\":%s}", p->is_static ? p->mirror_uid : p->uid,
+	        strbuf_cstr(&p->status_text));
 	p->status_busy = true;
-	api_send(p->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), written, p, "/api/v1/namespaces/%s/pods/%s/status", p->ns, p->name);
+	api_send(p->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), written, p, "/api/v1/namespaces/%s/pods/%s/status",
+	        p->ns, p->name);
 	strbuf_release(&b);
 }
 
@@ -318,7 +334,9 @@ void pod_status_update(struct pod *p)
 	struct strbuf text = STRBUF_INIT;
 	struct node *n = p->n;
 	if (n->closing || !p->object || !p->in_api || p->state >= POD_CLEANING || (p->is_static && !p->mirror_uid) ||
-		n->view_generation == 0 || (p->need_generation && list_empty(&p->sandboxes) && !p->status_text.len && n->view_generation < p->need_generation))
+	        n->view_generation == 0 ||
+	        (p->need_generation && list_empty(&p->sandboxes) && !p->status_text.len &&
+	                n->view_generation < p->need_generation))
 		return;
 	if (p->status_busy) {
 		p->status_stale = true;

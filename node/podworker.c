@@ -1,12 +1,13 @@
 /* The pod worker: compares what a pod should be with what the runtime has, does the one next thing, looks again.
  *
- * pod_tick() is level-triggered: it keeps no plan between calls but the state (pod.h has the diagram) and what the runtime
- * told, so that a restart of ours is nothing special: a new worker sees the containers that run and goes on. Operations
- * are counted (pod_begin, pod_end); while one is open a tick does nothing, and after one it waits for a look at the
- * runtime that began later. Containers that are to end are stopped all at once, those that are to start one by one.
+ * pod_tick() is level-triggered: it keeps no plan between calls but the state (pod.h has the diagram) and what the
+ * runtime told, so that a restart of ours is nothing special: a new worker sees the containers that run and goes on.
+ * Operations are counted (pod_begin, pod_end); while one is open a tick does nothing, and after one it waits for a look
+ * at the runtime that began later. Containers that are to end are stopped all at once, those that are to start one by
+ * one.
  *
- * What can go wrong: anything an operation meets. It then leaves a waiting reason in its slot, or an error for the whole
- * pod, with a time before which it is not tried again; the status tells both. */
+ * What can go wrong: anything an operation meets. It then leaves a waiting reason in its slot, or an error for the
+ * whole pod, with a time before which it is not tried again; the status tells both. */
 #include "base/check.h"
 #include "base/json/scan.h"
 #include "base/log.h"
@@ -15,7 +16,14 @@
 
 #include <stdlib.h>
 
-enum { BACKOFF_MIN_MS = 10000, BACKOFF_MAX_MS = 300000, BACKOFF_RESET_NS_S = 600, RETRY_MIN_MS = 1000, RETRY_MAX_MS = 30000, DEFAULT_GRACE_S = 30 };
+enum {
+	BACKOFF_MIN_MS = 10000,
+	BACKOFF_MAX_MS = 300000,
+	BACKOFF_RESET_NS_S = 600,
+	RETRY_MIN_MS = 1000,
+	RETRY_MAX_MS = 30000,
+	DEFAULT_GRACE_S = 30
+};
 
 /* ---- reading ---- */
 
@@ -31,15 +39,15 @@ struct json *pod_container_spec(const struct pod *p, const char *name)
 {
 	static const char *const lists[] = {"containers", "initContainers", "ephemeralContainers"};
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH(it, json_get(p->spec, lists[i]))
-		if (slice_is(json_get_str(it, "name"), name))
-			return it;
+		JSON_FOREACH (it, json_get(p->spec, lists[i]))
+			if (slice_is(json_get_str(it, "name"), name))
+				return it;
 	return NULL;
 }
 
 static struct container *nth_container(const struct pod *p, const char *name, unsigned nth)
 {
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (strcmp(c->name, name) == 0 && nth-- == 0)
 			return c;
@@ -111,8 +119,12 @@ static void woken(uv_timer_t *t)
 struct pod *pod_new(struct node *n, struct slice uid, struct slice ns, struct slice name)
 {
 	struct pod *p = xcalloc(1, sizeof *p);
-	*p = (struct pod){.n = n, .uid = xmemdup(uid.ptr, uid.len), .ns = xmemdup(ns.ptr, ns.len), .name = xmemdup(name.ptr, name.len), .in_api = true,
-		.grace_s = DEFAULT_GRACE_S};
+	*p = (struct pod){.n = n,
+	        .uid = xmemdup(uid.ptr, uid.len),
+	        .ns = xmemdup(ns.ptr, ns.len),
+	        .name = xmemdup(name.ptr, name.len),
+	        .in_api = true,
+	        .grace_s = DEFAULT_GRACE_S};
 	arena_init(&p->arena);
 	list_init(&p->sandboxes);
 	list_init(&p->containers);
@@ -146,10 +158,10 @@ static void timer_closed(uv_handle_t *h)
 void pod_free(struct pod *p)
 {
 	map_del(&p->n->pods, slice_of(p->uid));
-	LIST_FOREACH(it, &p->containers)
-	container_free(CONTAINER_OF(it, struct container, in_pod));
-	LIST_FOREACH(it, &p->sandboxes)
-	sandbox_free(CONTAINER_OF(it, struct sandbox, in_pod));
+	LIST_FOREACH (it, &p->containers)
+		container_free(CONTAINER_OF(it, struct container, in_pod));
+	LIST_FOREACH (it, &p->sandboxes)
+		sandbox_free(CONTAINER_OF(it, struct sandbox, in_pod));
 	refs_free(p->refs);
 	volumes_free(p->volumes);
 	uv_close((uv_handle_t *)&p->timer, timer_closed);
@@ -157,11 +169,13 @@ void pod_free(struct pod *p)
 
 static void add_slots(struct pod *p, const struct json *list, bool is_init)
 {
-	JSON_FOREACH(it, list) {
+	JSON_FOREACH (it, list) {
 		struct slice name = json_get_str(it, "name");
 		p->slots = xrealloc(p->slots, (p->slots_count + 1) * sizeof *p->slots);
 		p->slots[p->slots_count++] = (struct slot){.name = xmemdup(name.ptr, name.len),
-			.kind = !is_init ? SLOT_MAIN : slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR : SLOT_INIT};
+		        .kind = !is_init                                                ? SLOT_MAIN
+		                : slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR
+		                                                                        : SLOT_INIT};
 	}
 }
 
@@ -182,11 +196,12 @@ static void take_object(struct pod *p)
 	if (!p->start_ns)
 		p->start_ns = time_now_ns();
 	p->is_deleting = p->is_deleting || json_get(p->meta, "deletionTimestamp");
-	int64_t grace = json_get_int(p->meta, "deletionGracePeriodSeconds", json_get_int(p->spec, "terminationGracePeriodSeconds", DEFAULT_GRACE_S));
+	int64_t grace = json_get_int(p->meta, "deletionGracePeriodSeconds",
+	        json_get_int(p->spec, "terminationGracePeriodSeconds", DEFAULT_GRACE_S));
 	bool sooner = p->state == POD_STOPPING && grace < p->grace_s;
 	p->grace_s = grace;
 	if (sooner)
-		LIST_FOREACH(it, &p->containers) {
+		LIST_FOREACH (it, &p->containers) {
 			struct container *c = CONTAINER_OF(it, struct container, in_pod);
 			if (c->is_stopping && c->state != CONTAINER_EXITED)
 				pod_stop_container(p, c, grace);
@@ -288,7 +303,9 @@ static bool deadline_passed(struct pod *p)
 
 static void set_retry(struct pod *p, const struct err *err)
 {
-	p->retry_backoff_ms = !p->retry_backoff_ms ? RETRY_MIN_MS : p->retry_backoff_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : p->retry_backoff_ms * 2;
+	p->retry_backoff_ms = !p->retry_backoff_ms                     ? RETRY_MIN_MS
+	                      : p->retry_backoff_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS
+	                                                               : p->retry_backoff_ms * 2;
 	p->retry_ms = loop_now_ms(p->n->loop) + p->retry_backoff_ms;
 }
 
@@ -327,15 +344,24 @@ static bool backoff_is_over(struct pod *p, struct slot *s, const struct containe
 		s->waiting_reason = "CrashLoopBackOff";
 		free(s->waiting_message);
 		s->waiting_message = xprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)",
-			s->backoff_ms < 20000 ? "10s" : s->backoff_ms < 40000 ? "20s" : s->backoff_ms < 80000 ? "40s" : s->backoff_ms < 160000 ? "1m20s"
-				: s->backoff_ms < 300000 ? "2m40s" : "5m0s", s->name, p->name, p->ns, p->uid);
+		        s->backoff_ms < 20000    ? "10s"
+		        : s->backoff_ms < 40000  ? "20s"
+		        : s->backoff_ms < 80000  ? "40s"
+		        : s->backoff_ms < 160000 ? "1m20s"
+		        : s->backoff_ms < 300000 ? "2m40s"
+		                                 : "5m0s",
+		        s->name, p->name, p->ns, p->uid);
 		if (!s->backoff_told)
-			pod_event(p, s->name, true, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", s->name, p->name, p->ns, p->uid);
+			pod_event(p, s->name, true, "BackOff",
+			        "Back-off restarting failed container %s in pod %s_%s(%s)", s->name, p->name, p->ns,
+			        p->uid);
 		s->backoff_told = true;
 		pod_wake(p, (uint64_t)left_ms + 1);
 		return false;
 	}
-	s->backoff_ms = !s->backoff_ms ? BACKOFF_MIN_MS : s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : s->backoff_ms * 2;
+	s->backoff_ms = !s->backoff_ms                       ? BACKOFF_MIN_MS
+	                : s->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+	                                                     : s->backoff_ms * 2;
 	s->backoff_told = false;
 	s->waiting_reason = NULL;
 	return true;
@@ -415,7 +441,7 @@ static bool step_slot(struct pod *p, struct slot *s, const struct sandbox *box, 
 /* Init containers ran already when a main one was made in this sandbox. */
 static bool mains_began(const struct pod *p, const struct sandbox *box)
 {
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		struct slot *s = pod_slot(p, c->name);
 		if (s && s->kind == SLOT_MAIN && strcmp(c->sandbox_id, box->id) == 0)
@@ -453,9 +479,9 @@ static bool collect_garbage(struct pod *p)
 	struct sandbox *newest = pod_sandbox(p);
 	if (newest && newest->is_ready && p->sandboxes.prev != p->sandboxes.next) {
 		struct sandbox *oldest = CONTAINER_OF(p->sandboxes.prev, struct sandbox, in_pod);
-		LIST_FOREACH(it, &p->containers)
-		if (strcmp(CONTAINER_OF(it, struct container, in_pod)->sandbox_id, oldest->id) == 0)
-			return false; /* the records of the last run hang on it */
+		LIST_FOREACH (it, &p->containers)
+			if (strcmp(CONTAINER_OF(it, struct container, in_pod)->sandbox_id, oldest->id) == 0)
+				return false; /* the records of the last run hang on it */
 		pod_remove_sandbox(p, oldest);
 		return true;
 	}
@@ -466,11 +492,13 @@ static bool stop_changed_container(struct pod *p)
 {
 	struct arena a = ARENA_INIT;
 	bool any = false;
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		struct json *spec = pod_container_spec(p, c->name);
-		if (!any && c->state == CONTAINER_RUNNING && !c->is_stopping && spec && *c->hash && strcmp(c->hash, pod_container_hash(&a, spec)) != 0) {
-			pod_event(p, c->name, false, "Killing", "Container %s definition changed, will be restarted", c->name);
+		if (!any && c->state == CONTAINER_RUNNING && !c->is_stopping && spec && *c->hash &&
+		        strcmp(c->hash, pod_container_hash(&a, spec)) != 0) {
+			pod_event(p, c->name, false, "Killing", "Container %s definition changed, will be restarted",
+			        c->name);
 			pod_stop_container(p, c, p->grace_s);
 			any = true;
 		}

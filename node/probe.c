@@ -1,12 +1,12 @@
 /* Probes and hooks.
  *
  * A container that runs has up to three probes, each a timer: startup first, and until it succeeds the other two wait.
- * Readiness drives the Ready condition, liveness and startup end the container when they fail often enough. A run is one
- * of exec (the runtime's ExecSync), httpGet, tcpSocket, grpc (health checking protocol, grpc.health.v1); it has a timeout
- * and ends exactly once. Hooks are the same runs without thresholds, plus sleep.
+ * Readiness drives the Ready condition, liveness and startup end the container when they fail often enough. A run is
+ * one of exec (the runtime's ExecSync), httpGet, tcpSocket, grpc (health checking protocol, grpc.health.v1); it has a
+ * timeout and ends exactly once. Hooks are the same runs without thresholds, plus sleep.
  *
- * What can go wrong: a container that ends during a run: its probes are stopped, the run is abandoned (its callbacks find
- * no owner). */
+ * What can go wrong: a container that ends during a run: its probes are stopped, the run is abandoned (its callbacks
+ * find no owner). */
 #include "base/log.h"
 #include "base/wire/conn.h"
 #include "base/wire/grpc.h"
@@ -101,8 +101,12 @@ static void exec_done(void *arg, const void *answer, const struct err *err)
 	if (err)
 		e = *err;
 	else if (a->exit_code != 0)
-		err_set(&e, ERR_INTERNAL, "command exited with %d: %.*s", a->exit_code, a->stdout.len ? (int)(a->stdout.len > 200 ? 200 : a->stdout.len)
-			: (int)(a->stderr.len > 200 ? 200 : a->stderr.len), a->stdout.len ? (const char *)a->stdout.data : a->stderr.len ? (const char *)a->stderr.data : "");
+		err_set(&e, ERR_INTERNAL, "command exited with %d: %.*s", a->exit_code,
+		        a->stdout.len ? (int)(a->stdout.len > 200 ? 200 : a->stdout.len)
+		                      : (int)(a->stderr.len > 200 ? 200 : a->stderr.len),
+		        a->stdout.len   ? (const char *)a->stdout.data
+		        : a->stderr.len ? (const char *)a->stderr.data
+		                        : "");
 	run_end(r, e.code ? &e : NULL);
 }
 
@@ -114,10 +118,10 @@ static void run_exec(struct run *r, const char *container_id, const struct json 
 	q.container_id = (char *)container_id;
 	q.cmd = ARENA_ARRAY(&a, char *, command ? command->count + 1 : 1);
 	q.timeout = timeout_ms ? (timeout_ms + 999) / 1000 : 0;
-	JSON_FOREACH(it, command)
-	q.cmd[q.n_cmd++] = (char *)json_cstr(&a, it);
-	r->cri = cri_call(r->n->cri, "RuntimeService/ExecSync", &q.base, &runtime__v1__exec_sync_response__descriptor, timeout_ms ? timeout_ms + 2000 : 0,
-		exec_done, r);
+	JSON_FOREACH (it, command)
+		q.cmd[q.n_cmd++] = (char *)json_cstr(&a, it);
+	r->cri = cri_call(r->n->cri, "RuntimeService/ExecSync", &q.base, &runtime__v1__exec_sync_response__descriptor,
+	        timeout_ms ? timeout_ms + 2000 : 0, exec_done, r);
 	arena_release(&a);
 }
 
@@ -125,9 +129,9 @@ static int find_port(struct pod *p, const char *container, const struct json *po
 {
 	if (!json_is(port, JSON_STRING))
 		return (int)json_int(port, 0);
-	JSON_FOREACH(it, json_get(pod_container_spec(p, container), "ports"))
-	if (slice_eq(json_get_str(it, "name"), json_str(port)))
-		return (int)json_get_int(it, "containerPort", 0);
+	JSON_FOREACH (it, json_get(pod_container_spec(p, container), "ports"))
+		if (slice_eq(json_get_str(it, "name"), json_str(port)))
+			return (int)json_get_int(it, "containerPort", 0);
 	uint64_t v = 0;
 	return slice_to_u64(json_str(port), &v) && v < 65536 ? (int)v : 0;
 }
@@ -148,13 +152,16 @@ static void run_http(struct run *r, struct pod *p, const char *container, const 
 	struct err err = ERR_INIT;
 	const char *host = json_cstr(&a, json_get(get, "host")), *path = json_cstr(&a, json_get(get, "path"));
 	struct tls_options t = {.skip_verify = true, .http1_only = true};
-	struct http_client_options o = {.loop = p->n->loop, .host = *host ? host : pod_ip(p), .port = find_port(p, container, json_get(get, "port")),
-		.protocol = HTTP_CLIENT_H1, .connections_max = 1};
+	struct http_client_options o = {.loop = p->n->loop,
+	        .host = *host ? host : pod_ip(p),
+	        .port = find_port(p, container, json_get(get, "port")),
+	        .protocol = HTTP_CLIENT_H1,
+	        .connections_max = 1};
 	struct json *list = json_get(get, "httpHeaders");
 	struct http_header *headers = ARENA_ARRAY(&a, struct http_header, (list ? list->count : 0) + 2);
 	size_t n = 0;
 	headers[n++] = (struct http_header){SLICE("user-agent"), SLICE("kube-probe/1.32")};
-	JSON_FOREACH(it, list) {
+	JSON_FOREACH (it, list) {
 		char *name = arena_strdup(&a, json_cstr(&a, json_get(it, "name")));
 		for (char *c = name; *c; c++)
 			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
@@ -166,8 +173,12 @@ static void run_http(struct run *r, struct pod *p, const char *container, const 
 	r->http = http_client_new(&o);
 	r->open++;
 	tls_context_unref(o.tls);
-	struct http_call_options call = {.method = "GET", .target = *path == '/' ? path : arena_printf(&a, "/%s", path), .headers = headers,
-		.headers_count = n, .on_done = http_done, .arg = r};
+	struct http_call_options call = {.method = "GET",
+	        .target = *path == '/' ? path : arena_printf(&a, "/%s", path),
+	        .headers = headers,
+	        .headers_count = n,
+	        .on_done = http_done,
+	        .arg = r};
 	http_client_call(r->http, &call);
 	arena_release(&a);
 }
@@ -187,12 +198,14 @@ static void tcp_end(struct conn *c, const struct err *err, void *arg)
 
 static void run_tcp(struct run *r, struct pod *p, const char *container, const struct json *tcp)
 {
-	static const struct conn_callbacks callbacks = {.on_open = tcp_open, .on_read = tcp_read, .on_end = tcp_end, .on_closed = conn_closed};
+	static const struct conn_callbacks callbacks = {
+	        .on_open = tcp_open, .on_read = tcp_read, .on_end = tcp_end, .on_closed = conn_closed};
 	struct arena a = ARENA_INIT;
 	const char *host = json_cstr(&a, json_get(tcp, "host"));
 	struct conn_connect_options o = {0};
 	r->open++;
-	r->conn = conn_connect_tcp(p->n->loop, *host ? host : pod_ip(p), find_port(p, container, json_get(tcp, "port")), &o, &callbacks, r);
+	r->conn = conn_connect_tcp(p->n->loop, *host ? host : pod_ip(p), find_port(p, container, json_get(tcp, "port")),
+	        &o, &callbacks, r);
 	arena_release(&a);
 }
 
@@ -216,7 +229,10 @@ static void grpc_done(struct grpc_call *call, int status, const struct err *err,
 
 static void run_grpc(struct run *r, struct pod *p, const struct json *grpc)
 {
-	struct http_client_options o = {.loop = p->n->loop, .host = pod_ip(p), .port = (int)json_get_int(grpc, "port", 0), .protocol = HTTP_CLIENT_H2};
+	struct http_client_options o = {.loop = p->n->loop,
+	        .host = pod_ip(p),
+	        .port = (int)json_get_int(grpc, "port", 0),
+	        .protocol = HTTP_CLIENT_H2};
 	struct slice service = json_get_str(grpc, "service");
 	r->http = http_client_new(&o);
 	r->open++;
@@ -225,14 +241,17 @@ static void run_grpc(struct run *r, struct pod *p, const struct json *grpc)
 		strbuf_addc(&r->scratch, (char)service.len);
 		strbuf_add_slice(&r->scratch, service);
 	}
-	struct grpc_call_options call = {.method = "/grpc.health.v1.Health/Check", .request = {strbuf_cstr(&r->scratch), r->scratch.len},
-		.on_message = grpc_message, .on_done = grpc_done, .arg = r};
+	struct grpc_call_options call = {.method = "/grpc.health.v1.Health/Check",
+	        .request = {strbuf_cstr(&r->scratch), r->scratch.len},
+	        .on_message = grpc_message,
+	        .on_done = grpc_done,
+	        .arg = r};
 	grpc_client_call(r->http, &call);
 }
 
 /* timeout_ms 0: none. */
-static struct run *run_start(struct pod *p, const char *container, const char *container_id, const struct json *handler, unsigned timeout_ms,
-	void (*done)(void *arg, const struct err *err), void *arg)
+static struct run *run_start(struct pod *p, const char *container, const char *container_id, const struct json *handler,
+        unsigned timeout_ms, void (*done)(void *arg, const struct err *err), void *arg)
 {
 	struct run *r = xcalloc(1, sizeof *r);
 	struct json *h;
@@ -250,7 +269,8 @@ static struct run *run_start(struct pod *p, const char *container, const char *c
 	else if ((h = json_get(handler, "grpc")))
 		run_grpc(r, p, h);
 	else
-		uv_timer_start(&r->timer, run_slept, (uint64_t)json_get_int(json_get(handler, "sleep"), "seconds", 0) * 1000, 0);
+		uv_timer_start(&r->timer, run_slept,
+		        (uint64_t)json_get_int(json_get(handler, "sleep"), "seconds", 0) * 1000, 0);
 	return r;
 }
 
@@ -260,7 +280,8 @@ static void run_abandon(struct run *r)
 	run_end(r, NULL);
 }
 
-void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms, void (*done)(void *arg, const struct err *err), void *arg)
+void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms,
+        void (*done)(void *arg, const struct err *err), void *arg)
 {
 	run_start(p, c->name, c->id, handler, timeout_ms, done, arg);
 }
@@ -334,9 +355,12 @@ static void failed(struct probe *b, struct pod *p, const struct json *spec)
 	}
 	if (!c || strcmp(c->id, ps->id) != 0 || c->is_stopping)
 		return;
-	pod_event(p, ps->container, false, "Killing", "Container %s failed %s probe, will be restarted", ps->container, b->kind == PROBE_LIVENESS ? "liveness" : "startup");
+	pod_event(p, ps->container, false, "Killing", "Container %s failed %s probe, will be restarted", ps->container,
+	        b->kind == PROBE_LIVENESS ? "liveness" : "startup");
 	c->killed_by_probe = true;
-	pod_stop_container(p, c, json_get_int(spec, "terminationGracePeriodSeconds", json_get_int(p->spec, "terminationGracePeriodSeconds", 30)));
+	pod_stop_container(p, c,
+	        json_get_int(spec, "terminationGracePeriodSeconds",
+	                json_get_int(p->spec, "terminationGracePeriodSeconds", 30)));
 }
 
 static const struct json *probe_spec(const struct pod *p, const struct probe *b)
@@ -375,14 +399,16 @@ static void probe_run(uv_timer_t *t)
 	int64_t timeout_s = json_get_int(spec, "timeoutSeconds", 1);
 	if (!spec || b->run || b->of->n->closing)
 		return;
-	b->run = run_start(p, b->of->container, b->of->id, spec, (unsigned)(timeout_s > 0 ? timeout_s : 1) * 1000, probe_ran, b);
+	b->run = run_start(
+	        p, b->of->container, b->of->id, spec, (unsigned)(timeout_s > 0 ? timeout_s : 1) * 1000, probe_ran, b);
 }
 
 static void begin(struct probe *b, struct pod *p)
 {
 	const struct json *spec = probe_spec(p, b);
 	struct container *c = pod_container(p, b->of->container);
-	int64_t delay_ms = json_get_int(spec, "initialDelaySeconds", 0) * 1000, age_ms = c && c->started_ns ? (time_now_ns() - c->started_ns) / 1000000 : 0;
+	int64_t delay_ms = json_get_int(spec, "initialDelaySeconds", 0) * 1000,
+	        age_ms = c && c->started_ns ? (time_now_ns() - c->started_ns) / 1000000 : 0;
 	int64_t period_s = json_get_int(spec, "periodSeconds", 10);
 	b->period_ms = (unsigned)(period_s > 0 ? period_s : 10) * 1000;
 	uv_timer_start(&b->timer, probe_run, delay_ms > age_ms ? (uint64_t)(delay_ms - age_ms) : 50, b->period_ms);

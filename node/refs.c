@@ -1,5 +1,5 @@
-/* The configMaps and secrets a pod refers to, from its environment and its volumes: fetched together, kept as trees until
- * the next fetch. Asked for by name only, so that nothing of other pods is held here. */
+/* The configMaps and secrets a pod refers to, from its environment and its volumes: fetched together, kept as trees
+ * until the next fetch. Asked for by name only, so that nothing of other pods is held here. */
 #include "node/pod.h"
 
 #include <stdlib.h>
@@ -41,18 +41,18 @@ static void add_source(struct refs *r, const struct json *source)
 	add(r, configmaps, json_get_str(json_get(source, "configMap"), "name"));
 	add(r, secrets, json_get_str(json_get(source, "secret"), "secretName"));
 	add(r, secrets, json_get_str(json_get(source, "secret"), "name"));
-	JSON_FOREACH(it, json_path(source, "projected", "sources", NULL))
-	add_source(r, it);
+	JSON_FOREACH (it, json_path(source, "projected", "sources", NULL))
+		add_source(r, it);
 }
 
 static void add_env(struct refs *r, const struct json *containers)
 {
-	JSON_FOREACH(c, containers) {
-		JSON_FOREACH(e, json_get(c, "env")) {
+	JSON_FOREACH (c, containers) {
+		JSON_FOREACH (e, json_get(c, "env")) {
 			add(r, configmaps, json_str(json_path(e, "valueFrom", "configMapKeyRef", "name", NULL)));
 			add(r, secrets, json_str(json_path(e, "valueFrom", "secretKeyRef", "name", NULL)));
 		}
-		JSON_FOREACH(e, json_get(c, "envFrom")) {
+		JSON_FOREACH (e, json_get(c, "envFrom")) {
 			add(r, configmaps, json_get_str(json_get(e, "configMapRef"), "name"));
 			add(r, secrets, json_get_str(json_get(e, "secretRef"), "name"));
 		}
@@ -61,8 +61,8 @@ static void add_env(struct refs *r, const struct json *containers)
 
 static void add_all(struct refs *r, const struct json *spec)
 {
-	JSON_FOREACH(it, json_get(spec, "volumes"))
-	add_source(r, it);
+	JSON_FOREACH (it, json_get(spec, "volumes"))
+		add_source(r, it);
 	add_env(r, json_get(spec, "initContainers"));
 	add_env(r, json_get(spec, "containers"));
 }
@@ -127,7 +127,8 @@ void refs_fetch(struct pod *p, void (*done)(struct pod *p, const struct err *err
 		struct fetch *f = xmalloc(sizeof *f);
 		*f = (struct fetch){r, i};
 		r->open++;
-		api_send(p->n, "GET", NULL, SLICE_NULL, fetched, f, "/api/v1/namespaces/%s/%s/%s", p->ns, r->refs[i].kind, r->refs[i].name);
+		api_send(p->n, "GET", NULL, SLICE_NULL, fetched, f, "/api/v1/namespaces/%s/%s/%s", p->ns,
+		        r->refs[i].kind, r->refs[i].name);
 	}
 	/* Never from inside this call. */
 	struct later *l = xcalloc(1, sizeof *l);

@@ -1,8 +1,8 @@
 /* The view of the runtime: which sandboxes and containers exist, and how they are.
  *
- * A look is: list sandboxes, list containers, then ask for the details of those whose state is not the one we know. Looks
- * have generations; runtime_look() promises one that began after the call, and a pod that has just done something waits
- * for it before it acts again, so that nobody decides on an old view.
+ * A look is: list sandboxes, list containers, then ask for the details of those whose state is not the one we know.
+ * Looks have generations; runtime_look() promises one that began after the call, and a pod that has just done something
+ * waits for it before it acts again, so that nobody decides on an old view.
  *
  * What makes us look: our own operations; containerd's event stream (a task ended), so that an idle node asks nothing;
  * and a slow look every LOOK_IDLE_MS for whatever was missed. A runtime without that event service is looked at every
@@ -15,8 +15,17 @@
 
 #include <stdlib.h>
 
-enum { LIST_TIMEOUT_MS = 30000, LOOK_SOON_MS = 5, LOOK_IDLE_MS = 30000, LOOK_POLL_MS = 1000, LOOK_RETRY_MS = 1000, STREAM_RETRY_MS = 2000, LOOK_FOLLOW_MS = 150, FOLLOW_UPS = 4,
-	MESSAGE_BYTES_MAX = 4096 };
+enum {
+	LIST_TIMEOUT_MS = 30000,
+	LOOK_SOON_MS = 5,
+	LOOK_IDLE_MS = 30000,
+	LOOK_POLL_MS = 1000,
+	LOOK_RETRY_MS = 1000,
+	STREAM_RETRY_MS = 2000,
+	LOOK_FOLLOW_MS = 150,
+	FOLLOW_UPS = 4,
+	MESSAGE_BYTES_MAX = 4096
+};
 
 static void look(uv_timer_t *t);
 
@@ -44,7 +53,7 @@ void sandbox_free(struct sandbox *s)
 	free(s);
 }
 
-static const char *pair_get(CRI(Pair) * const *pairs, size_t n, const char *key)
+static const char *pair_get(CRI(Pair) *const *pairs, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(pairs[i]->key, key) == 0)
@@ -73,14 +82,14 @@ static void schedule(struct node *n, unsigned ms)
 
 static void drop_unseen(struct pod *p, uint64_t generation)
 {
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (c->seen != generation) {
 			container_free(c);
 			p->changed = true;
 		}
 	}
-	LIST_FOREACH(it, &p->sandboxes) {
+	LIST_FOREACH (it, &p->sandboxes) {
 		struct sandbox *s = CONTAINER_OF(it, struct sandbox, in_pod);
 		if (s->seen != generation) {
 			sandbox_free(s);
@@ -95,8 +104,8 @@ static void finish_look(struct node *n)
 	struct pod **pods = xcalloc(n->pods.count + 1, sizeof *pods);
 	n->looking = false;
 	n->view_generation = n->look_generation;
-	MAP_FOREACH(it, &n->pods)
-	pods[count++] = it->value;
+	MAP_FOREACH (it, &n->pods)
+		pods[count++] = it->value;
 	unsigned idle_ms = n->events_work || !count ? LOOK_IDLE_MS : LOOK_POLL_MS;
 	schedule(n, n->look_again ? LOOK_SOON_MS : n->follow_ups ? LOOK_FOLLOW_MS : idle_ms);
 	if (!n->look_again && n->follow_ups)
@@ -164,10 +173,13 @@ static void read_termination_message(struct pod *p, struct container *c)
 	struct arena a = ARENA_INIT;
 	size_t len = 0;
 	struct json *spec = pod_container_spec(p, c->name);
-	char *text = file_read(arena_printf(&a, "%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt), MESSAGE_BYTES_MAX, false, &len);
-	if (text && !len && c->exit_code != 0 && slice_is(json_get_str(spec, "terminationMessagePolicy"), "FallbackToLogsOnError")) {
+	char *text = file_read(arena_printf(&a, "%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt),
+	        MESSAGE_BYTES_MAX, false, &len);
+	if (text && !len && c->exit_code != 0 &&
+	        slice_is(json_get_str(spec, "terminationMessagePolicy"), "FallbackToLogsOnError")) {
 		free(text);
-		text = log_file_tail(arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt), 80, 2048);
+		text = log_file_tail(
+		        arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt), 80, 2048);
 		len = text ? strlen(text) : 0;
 	}
 	if (text && len)
@@ -178,7 +190,7 @@ static void read_termination_message(struct pod *p, struct container *c)
 
 static struct container *find_container(struct pod *p, const char *id)
 {
-	LIST_FOREACH(it, &p->containers) {
+	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (strcmp(c->id, id) == 0)
 			return c;
@@ -211,7 +223,7 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 
 static struct sandbox *find_sandbox(struct pod *p, const char *id)
 {
-	LIST_FOREACH(it, &p->sandboxes) {
+	LIST_FOREACH (it, &p->sandboxes) {
 		struct sandbox *s = CONTAINER_OF(it, struct sandbox, in_pod);
 		if (strcmp(s->id, id) == 0)
 			return s;
@@ -237,14 +249,19 @@ static void sandbox_told(void *arg, const void *answer, const struct err *err)
 
 static void add_sandbox(struct node *n, const CRI(PodSandbox) * item)
 {
-	struct pod *p = item->metadata ? pod_of(n, item->metadata->uid, item->metadata->namespace_, item->metadata->name) : NULL;
+	struct pod *p = item->metadata
+	                        ? pod_of(n, item->metadata->uid, item->metadata->namespace_, item->metadata->name)
+	                        : NULL;
 	if (!p)
 		return;
 	struct sandbox *s = find_sandbox(p, item->id);
 	bool ready = item->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY;
 	if (!s) {
 		s = xcalloc(1, sizeof *s);
-		*s = (struct sandbox){.id = xstrdup(item->id), .ip = xstrdup(""), .attempt = item->metadata->attempt, .created_ns = item->created_at};
+		*s = (struct sandbox){.id = xstrdup(item->id),
+		        .ip = xstrdup(""),
+		        .attempt = item->metadata->attempt,
+		        .created_ns = item->created_at};
 		struct list_link *at = p->sandboxes.next;
 		while (at != &p->sandboxes && CONTAINER_OF(at, struct sandbox, in_pod)->created_ns > s->created_ns)
 			at = at->next;
@@ -259,8 +276,9 @@ static void add_sandbox(struct node *n, const CRI(PodSandbox) * item)
 		return;
 	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
 	r.pod_sandbox_id = s->id;
-	cri_call(n->cri, "RuntimeService/PodSandboxStatus", &r.base, &runtime__v1__pod_sandbox_status_response__descriptor, LIST_TIMEOUT_MS, sandbox_told,
-		inspection_new(n, p->uid, s->id));
+	cri_call(n->cri, "RuntimeService/PodSandboxStatus", &r.base,
+	        &runtime__v1__pod_sandbox_status_response__descriptor, LIST_TIMEOUT_MS, sandbox_told,
+	        inspection_new(n, p->uid, s->id));
 }
 
 static void add_container(struct node *n, const CRI(Container) * item)
@@ -268,15 +286,20 @@ static void add_container(struct node *n, const CRI(Container) * item)
 	CRI(Pair) *const *labels = item->labels;
 	size_t n_labels = item->n_labels;
 	const char *uid = pair_get(labels, n_labels, "io.kubernetes.pod.uid");
-	struct pod *p = pod_of(n, uid, pair_get(labels, n_labels, "io.kubernetes.pod.namespace"), pair_get(labels, n_labels, "io.kubernetes.pod.name"));
+	struct pod *p = pod_of(n, uid, pair_get(labels, n_labels, "io.kubernetes.pod.namespace"),
+	        pair_get(labels, n_labels, "io.kubernetes.pod.name"));
 	if (!p)
 		return;
 	struct container *c = find_container(p, item->id);
 	if (!c) {
 		c = xcalloc(1, sizeof *c);
-		*c = (struct container){.id = xstrdup(item->id), .sandbox_id = xstrdup(item->pod_sandbox_id),
-			.name = xstrdup(pair_get(labels, n_labels, "io.kubernetes.container.name")), .attempt = item->metadata ? item->metadata->attempt : 0,
-			.created_ns = item->created_at, .hash = xstrdup(pair_get(item->annotations, item->n_annotations, "io.kubernetes.container.hash"))};
+		*c = (struct container){.id = xstrdup(item->id),
+		        .sandbox_id = xstrdup(item->pod_sandbox_id),
+		        .name = xstrdup(pair_get(labels, n_labels, "io.kubernetes.container.name")),
+		        .attempt = item->metadata ? item->metadata->attempt : 0,
+		        .created_ns = item->created_at,
+		        .hash = xstrdup(
+		                pair_get(item->annotations, item->n_annotations, "io.kubernetes.container.hash"))};
 		struct list_link *at = p->containers.next;
 		while (at != &p->containers && CONTAINER_OF(at, struct container, in_pod)->created_ns > c->created_ns)
 			at = at->next;
@@ -289,8 +312,8 @@ static void add_container(struct node *n, const CRI(Container) * item)
 		return;
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = c->id;
-	cri_call(n->cri, "RuntimeService/ContainerStatus", &r.base, &runtime__v1__container_status_response__descriptor, LIST_TIMEOUT_MS, container_told,
-		inspection_new(n, p->uid, c->id));
+	cri_call(n->cri, "RuntimeService/ContainerStatus", &r.base, &runtime__v1__container_status_response__descriptor,
+	        LIST_TIMEOUT_MS, container_told, inspection_new(n, p->uid, c->id));
 }
 
 static void containers_listed(void *arg, const void *answer, const struct err *err)
@@ -320,7 +343,8 @@ static void sandboxes_listed(void *arg, const void *answer, const struct err *er
 	for (size_t i = 0; i < list->n_items; i++)
 		add_sandbox(n, list->items[i]);
 	CRI(ListContainersRequest) r = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
-	cri_call(n->cri, "RuntimeService/ListContainers", &r.base, &runtime__v1__list_containers_response__descriptor, LIST_TIMEOUT_MS, containers_listed, n);
+	cri_call(n->cri, "RuntimeService/ListContainers", &r.base, &runtime__v1__list_containers_response__descriptor,
+	        LIST_TIMEOUT_MS, containers_listed, n);
 }
 
 static void look(uv_timer_t *t)
@@ -334,7 +358,8 @@ static void look(uv_timer_t *t)
 	n->looking = true;
 	n->look_generation++;
 	n->inspections = 1; /* the lists */
-	cri_call(n->cri, "RuntimeService/ListPodSandbox", &r.base, &runtime__v1__list_pod_sandbox_response__descriptor, LIST_TIMEOUT_MS, sandboxes_listed, n);
+	cri_call(n->cri, "RuntimeService/ListPodSandbox", &r.base, &runtime__v1__list_pod_sandbox_response__descriptor,
+	        LIST_TIMEOUT_MS, sandboxes_listed, n);
 }
 
 uint64_t runtime_look(struct node *n)

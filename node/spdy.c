@@ -1,8 +1,9 @@
-/* See spdy.h. Header blocks are a zlib stream per direction. Ours is made of stored blocks, each followed by an empty one,
- * which every inflater takes and which needs no compressor; the server's are passed over unread, as a reply says all we
- * need by its type. Flow control windows are not kept: the servers in question do not either.
+/* See spdy.h. Header blocks are a zlib stream per direction. Ours is made of stored blocks, each followed by an empty
+ * one, which every inflater takes and which needs no compressor; the server's are passed over unread, as a reply says
+ * all we need by its type. Flow control windows are not kept: the servers in question do not either.
  *
- * What can go wrong: an upgrade that is refused, a reset stream (it ends), a connection that breaks (on_closed tells). */
+ * What can go wrong: an upgrade that is refused, a reset stream (it ends), a connection that breaks (on_closed tells).
+ */
 #include "node/spdy.h"
 
 #include "base/mem/arena.h"
@@ -44,11 +45,13 @@ static void dial_refused(struct http_call *call, const struct http_answer *answe
 	if (err)
 		e = *err;
 	else
-		err_set(&e, ERR_UNAVAILABLE, "the runtime's streaming server answered %d: %.*s", answer->status, SLICE_FMT(answer->body));
+		err_set(&e, ERR_UNAVAILABLE, "the runtime's streaming server answered %d: %.*s", answer->status,
+		        SLICE_FMT(answer->body));
 	dial_end(arg, NULL, &e);
 }
 
-struct spdy_dial *spdy_dial(struct loop *loop, const char *url, const char *protocol, void (*done)(void *arg, struct conn *conn, const struct err *err), void *arg)
+struct spdy_dial *spdy_dial(struct loop *loop, const char *url, const char *protocol,
+        void (*done)(void *arg, struct conn *conn, const struct err *err), void *arg)
 {
 	char host[128] = "";
 	int port = 0, path_at = 0;
@@ -56,8 +59,15 @@ struct spdy_dial *spdy_dial(struct loop *loop, const char *url, const char *prot
 	struct spdy_dial *d = xcalloc(1, sizeof *d);
 	struct http_client_options o = {.loop = loop, .host = host, .port = port, .protocol = HTTP_CLIENT_H1};
 	struct http_header headers[] = {{SLICE("x-stream-protocol-version"), slice_of(protocol)}};
-	struct http_call_options call = {.method = "POST", .target = path_at && url[path_at] == '/' ? url + path_at : "/", .headers = headers, .headers_count = 1,
-		.upgrade = "SPDY/3.1", .timeout_ms = UPGRADE_MS, .on_done = dial_refused, .on_upgraded = dial_upgraded, .arg = d};
+	struct http_call_options call = {.method = "POST",
+	        .target = path_at && url[path_at] == '/' ? url + path_at : "/",
+	        .headers = headers,
+	        .headers_count = 1,
+	        .upgrade = "SPDY/3.1",
+	        .timeout_ms = UPGRADE_MS,
+	        .on_done = dial_refused,
+	        .on_upgraded = dial_upgraded,
+	        .arg = d};
 	d->done = done;
 	d->arg = arg;
 	d->client = http_client_new(&o);
@@ -232,7 +242,8 @@ static void on_closed(struct conn *c, void *arg)
 
 static void dialed(void *arg, struct conn *conn, const struct err *err)
 {
-	static const struct conn_callbacks callbacks = {.on_read = on_read, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
+	static const struct conn_callbacks callbacks = {
+	        .on_read = on_read, .on_end = on_end, .on_drained = on_drained, .on_closed = on_closed};
 	struct spdy *s = arg;
 	struct strbuf b = STRBUF_INIT;
 	bool first = true;
@@ -251,7 +262,7 @@ static void dialed(void *arg, struct conn *conn, const struct err *err)
 }
 
 struct spdy *spdy_connect(struct loop *loop, const char *url, const char *const *stream_types, unsigned streams_count,
-	const struct spdy_callbacks *callbacks, void *arg)
+        const struct spdy_callbacks *callbacks, void *arg)
 {
 	struct spdy *s = xcalloc(1, sizeof *s);
 	s->loop = loop;

@@ -1,9 +1,10 @@
-/* Static pods: manifests in DATA/agent/pod-manifests (YAML or JSON, one pod a file) become pods that need no API server.
+/* Static pods: manifests in DATA/agent/pod-manifests (YAML or JSON, one pod a file) become pods that need no API
+ * server.
  *
- * The folder is watched with inotify and read whole after each change, a little later so that half-written files settle.
- * A pod's uid is made of the file's content and the node's name, so an edited file is another pod and the old one stops. For
- * each, a mirror pod is kept in the API server (annotation kubernetes.io/config.mirror = hash), where its status is shown;
- * a mirror that is deleted comes again, one that belongs to no file is deleted. */
+ * The folder is watched with inotify and read whole after each change, a little later so that half-written files
+ * settle. A pod's uid is made of the file's content and the node's name, so an edited file is another pod and the old
+ * one stops. For each, a mirror pod is kept in the API server (annotation kubernetes.io/config.mirror = hash), where
+ * its status is shown; a mirror that is deleted comes again, one that belongs to no file is deleted. */
 #include "base/log.h"
 #include "base/pki.h"
 #include "base/yaml.h"
@@ -43,8 +44,10 @@ static struct json *read_manifest(struct static_pods *s, struct arena *a, const 
 		strbuf_release(&b);
 	}
 	free(text);
-	if (!o || !slice_is(json_get_str(o, "kind"), "Pod") || !json_path(o, "spec", "containers", NULL) || !json_path(o, "metadata", "name", NULL)) {
-		log_warn("node", "a manifest is no pod", "file=%s error=\"%s\"", path, err.code ? err.msg : "kind Pod with metadata.name and spec.containers is wanted");
+	if (!o || !slice_is(json_get_str(o, "kind"), "Pod") || !json_path(o, "spec", "containers", NULL) ||
+	        !json_path(o, "metadata", "name", NULL)) {
+		log_warn("node", "a manifest is no pod", "file=%s error=\"%s\"", path,
+		        err.code ? err.msg : "kind Pod with metadata.name and spec.containers is wanted");
 		return NULL;
 	}
 	return o;
@@ -59,7 +62,8 @@ static void set_default(struct arena *a, struct json *o, const char *key, const 
 /* What the API server would have filled in. */
 static void complete(struct static_pods *s, struct arena *a, struct json *o, const char *hash)
 {
-	struct json *meta = json_get(o, "metadata"), *spec = json_get(o, "spec"), *notes = json_need(a, meta, "annotations", JSON_OBJECT);
+	struct json *meta = json_get(o, "metadata"), *spec = json_get(o, "spec"),
+	            *notes = json_need(a, meta, "annotations", JSON_OBJECT);
 	char now[TIME_TEXT_MAX];
 	const char *name = arena_printf(a, "%s-%s", json_cstr(a, json_get(meta, "name")), s->n->o.node_name);
 	json_set_cstr(a, meta, "name", name);
@@ -75,7 +79,7 @@ static void complete(struct static_pods *s, struct arena *a, struct json *o, con
 		json_set_int(a, spec, "terminationGracePeriodSeconds", 30);
 	if (!json_get(spec, "enableServiceLinks"))
 		json_set_bool(a, spec, "enableServiceLinks", true);
-	JSON_FOREACH(c, json_get(spec, "containers")) {
+	JSON_FOREACH (c, json_get(spec, "containers")) {
 		set_default(a, c, "terminationMessagePath", "/dev/termination-log");
 		set_default(a, c, "terminationMessagePolicy", "File");
 	}
@@ -109,7 +113,7 @@ static void keep_mirrors(uv_timer_t *t)
 	struct node *n = s->n;
 	if (n->closing || !node_is_server_known(n))
 		return;
-	MAP_FOREACH(it, &n->pods) {
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		if (p->is_static && !p->mirror_uid && !p->is_deleting && p->object)
 			make_mirror(p);
@@ -145,7 +149,10 @@ static void take_manifest(struct static_pods *s, const char *name)
 static void delete_mirror(struct node *n, const char *ns, const char *name, const char *uid)
 {
 	struct strbuf b = STRBUF_INIT;
-	strbuf_addf(&b, "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":\"%s\"}}", uid);
+	strbuf_addf(&b,
+	        "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":"
+	        "\"%s\"}}",
+	        uid);
 	api_send(n, "DELETE", NULL, strbuf_slice(&b), NULL, NULL, "/api/v1/namespaces/%s/pods/%s", ns, name);
 	strbuf_release(&b);
 }
@@ -158,14 +165,15 @@ static void scan(uv_timer_t *t)
 	s->scan++;
 	for (struct dirent *e; d && (e = readdir(d));) {
 		struct slice name = slice_of(e->d_name);
-		if (e->d_name[0] != '.' && (slice_ends(name, ".yaml") || slice_ends(name, ".yml") || slice_ends(name, ".json")))
+		if (e->d_name[0] != '.' &&
+		        (slice_ends(name, ".yaml") || slice_ends(name, ".yml") || slice_ends(name, ".json")))
 			take_manifest(s, e->d_name);
 	}
 	if (d)
 		closedir(d);
 	size_t count = 0;
 	struct pod **gone = xcalloc(n->pods.count + 1, sizeof *gone);
-	MAP_FOREACH(it, &n->pods) {
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		if (p->is_static && !p->is_deleting && p->static_scan != s->scan)
 			gone[count++] = p;
@@ -184,12 +192,15 @@ static void scan(uv_timer_t *t)
 void static_pods_mirror_seen(struct node *n, struct rcbuf *json)
 {
 	struct arena a = ARENA_INIT;
-	struct json *o = json_parse(&a, (struct slice){json->data, json->len}, NULL, NULL), *meta = json_get(o, "metadata");
-	struct slice hash = json_get_str(json_get(meta, "annotations"), "kubernetes.io/config.mirror"), uid = json_get_str(meta, "uid");
+	struct json *o = json_parse(&a, (struct slice){json->data, json->len}, NULL, NULL),
+	            *meta = json_get(o, "metadata");
+	struct slice hash = json_get_str(json_get(meta, "annotations"), "kubernetes.io/config.mirror"),
+	             uid = json_get_str(meta, "uid");
 	struct pod *p = node_pod(n, hash);
 	bool ours = p && p->is_static && !p->is_deleting;
 	if (!ours || json_get(meta, "deletionTimestamp"))
-		delete_mirror(n, json_cstr(&a, json_get(meta, "namespace")), json_cstr(&a, json_get(meta, "name")), json_cstr(&a, json_get(meta, "uid")));
+		delete_mirror(n, json_cstr(&a, json_get(meta, "namespace")), json_cstr(&a, json_get(meta, "name")),
+		        json_cstr(&a, json_get(meta, "uid")));
 	if (ours && !(p->mirror_uid && slice_is(uid, p->mirror_uid))) {
 		free(p->mirror_uid);
 		p->mirror_uid = xmemdup(uid.ptr, uid.len);

@@ -1,14 +1,15 @@
-/* Volumes: made under DATA/agent/kubelet/pods/UID/volumes before a pod starts, refreshed while it runs, taken down after.
+/* Volumes: made under DATA/agent/kubelet/pods/UID/volumes before a pod starts, refreshed while it runs, taken down
+ * after.
  *
  *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old
  *     pool:  make folders, mount tmpfs, check host paths, write files (atomic_writer.h)
  *     loop:  done(p, err); the next refresh is set for pods whose files may change
  *
- * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found again
- * through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
+ * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found
+ * again through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
  *
- * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected. All other kinds fail with an error
- * that says so. */
+ * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected. All other kinds fail with an
+ * error that says so. */
 #include "base/base64.h"
 #include "base/log.h"
 #include "node/atomic_writer.h"
@@ -53,8 +54,9 @@ struct volumes {
 
 /* ---- what a volume is ---- */
 
-static const char *const kinds[][2] = {{"emptyDir", "kubernetes.io~empty-dir"}, {"configMap", "kubernetes.io~configmap"}, {"secret", "kubernetes.io~secret"},
-	{"projected", "kubernetes.io~projected"}, {"downwardAPI", "kubernetes.io~downward-api"}, {"hostPath", NULL}};
+static const char *const kinds[][2] = {{"emptyDir", "kubernetes.io~empty-dir"},
+        {"configMap", "kubernetes.io~configmap"}, {"secret", "kubernetes.io~secret"},
+        {"projected", "kubernetes.io~projected"}, {"downwardAPI", "kubernetes.io~downward-api"}, {"hostPath", NULL}};
 
 static const char *const *kind_of(const struct json *volume)
 {
@@ -66,9 +68,9 @@ static const char *const *kind_of(const struct json *volume)
 
 static struct json *find_volume(const struct pod *p, struct slice name)
 {
-	JSON_FOREACH(it, json_get(p->spec, "volumes"))
-	if (slice_eq(json_get_str(it, "name"), name))
-		return it;
+	JSON_FOREACH (it, json_get(p->spec, "volumes"))
+		if (slice_eq(json_get_str(it, "name"), name))
+			return it;
 	return NULL;
 }
 
@@ -98,7 +100,8 @@ struct build {
 static int add_file(struct build *b, struct slice path, struct slice data, unsigned mode)
 {
 	if (!payload_path_is_good(path))
-		return err_set(b->err, ERR_INVAL, "the path \"%.*s\" in a volume must be relative and without ..", SLICE_FMT(path));
+		return err_set(b->err, ERR_INVAL, "the path \"%.*s\" in a volume must be relative and without ..",
+		        SLICE_FMT(path));
 	struct payload *p = &b->payload;
 	if (p->count == p->cap) {
 		size_t cap = p->cap ? p->cap * 2 : 16;
@@ -114,7 +117,8 @@ static int add_file(struct build *b, struct slice path, struct slice data, unsig
 
 static bool value_of(struct build *b, const struct json *object, bool is_secret, struct slice key, struct slice *ret)
 {
-	struct json *v = json_get_slice(json_get(object, "data"), key), *binary = json_get_slice(json_get(object, "binaryData"), key);
+	struct json *v = json_get_slice(json_get(object, "data"), key),
+	            *binary = json_get_slice(json_get(object, "binaryData"), key);
 	if (v && !is_secret) {
 		*ret = json_str(v);
 		return true;
@@ -126,7 +130,7 @@ static int add_all_keys(struct build *b, const struct json *object, bool is_secr
 {
 	static const char *const maps[] = {"data", "binaryData"};
 	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH(it, json_get(object, maps[i])) {
+		JSON_FOREACH (it, json_get(object, maps[i])) {
 			struct slice data;
 			if (value_of(b, object, is_secret, it->key, &data) && add_file(b, it->key, data, mode) != 0)
 				return b->err->code;
@@ -141,16 +145,18 @@ static int add_object(struct build *b, const struct json *source, const char *ki
 	if (!object && optional)
 		return 0;
 	if (!object)
-		return err_set(b->err, ERR_NOT_FOUND, "%s \"%.*s\" not found", is_secret ? "secret" : "configmap", SLICE_FMT(name));
+		return err_set(b->err, ERR_NOT_FOUND, "%s \"%.*s\" not found", is_secret ? "secret" : "configmap",
+		        SLICE_FMT(name));
 	if (!items || !items->count)
 		return add_all_keys(b, object, is_secret, mode);
-	JSON_FOREACH(it, items) {
+	JSON_FOREACH (it, items) {
 		struct slice key = json_get_str(it, "key"), data;
 		if (value_of(b, object, is_secret, key, &data)) {
 			if (add_file(b, json_get_str(it, "path"), data, (unsigned)json_get_int(it, "mode", mode)) != 0)
 				return b->err->code;
 		} else if (!optional) {
-			return err_set(b->err, ERR_NOT_FOUND, "%s references non-existent key: %.*s", is_secret ? "secret" : "configmap", SLICE_FMT(key));
+			return err_set(b->err, ERR_NOT_FOUND, "%s references non-existent key: %.*s",
+			        is_secret ? "secret" : "configmap", SLICE_FMT(key));
 		}
 	}
 	return 0;
@@ -158,13 +164,16 @@ static int add_object(struct build *b, const struct json *source, const char *ki
 
 static int add_downward(struct build *b, const struct json *source, unsigned mode)
 {
-	JSON_FOREACH(it, json_get(source, "items")) {
+	JSON_FOREACH (it, json_get(source, "items")) {
 		struct json *field = json_get(it, "fieldRef"), *resource = json_get(it, "resourceFieldRef");
 		const char *text = field ? pod_field(b->pod, &b->arena, json_get_str(field, "fieldPath"))
-			: pod_resource_field(b->pod, &b->arena, NULL, resource, b->err);
+		                         : pod_resource_field(b->pod, &b->arena, NULL, resource, b->err);
 		if (!text)
-			return b->err->code ? b->err->code : err_set(b->err, ERR_INVAL, "field path not supported: %.*s", SLICE_FMT(json_get_str(field, "fieldPath")));
-		if (add_file(b, json_get_str(it, "path"), slice_of(text), (unsigned)json_get_int(it, "mode", mode)) != 0)
+			return b->err->code ? b->err->code
+			                    : err_set(b->err, ERR_INVAL, "field path not supported: %.*s",
+			                              SLICE_FMT(json_get_str(field, "fieldPath")));
+		if (add_file(b, json_get_str(it, "path"), slice_of(text), (unsigned)json_get_int(it, "mode", mode)) !=
+		        0)
 			return b->err->code;
 	}
 	return 0;
@@ -183,7 +192,7 @@ static int add_token(struct build *b, const struct json *source, unsigned mode)
 
 static int add_projected(struct build *b, const struct json *sources, unsigned mode)
 {
-	JSON_FOREACH(it, sources) {
+	JSON_FOREACH (it, sources) {
 		struct json *s;
 		int rc = 0;
 		if ((s = json_get(it, "configMap")))
@@ -237,8 +246,12 @@ static int make_empty_dir(struct build *b, const struct json *source, const char
 	struct slice medium = json_get_str(source, "medium");
 	int64_t size = quantity_json_value(json_get(source, "sizeLimit"));
 	if (medium.len && !slice_is(medium, "Memory"))
-		return err_set(b->err, ERR_UNIMPLEMENTED, "emptyDir with medium %.*s is not built yet", SLICE_FMT(medium));
-	if (medium.len && mount_tmpfs(path, size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777", b->err) != 0)
+		return err_set(
+		        b->err, ERR_UNIMPLEMENTED, "emptyDir with medium %.*s is not built yet", SLICE_FMT(medium));
+	if (medium.len &&
+	        mount_tmpfs(path,
+	                size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777",
+	                b->err) != 0)
 		return b->err->code;
 	if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) != 0)
 		return err_errno(b->err, errno, "give %s to group %lld", path, (long long)gid);
@@ -265,9 +278,13 @@ static int check_host_path(struct build *b, const struct json *source)
 		return exists ? 0 : file_make_dirs(path, 0755, b->err);
 	if (!exists)
 		return err_set(b->err, ERR_NOT_FOUND, "hostPath type check failed: %s does not exist", path);
-	bool fits = slice_starts(type, "Directory") ? S_ISDIR(st.st_mode) : slice_starts(type, "File") ? S_ISREG(st.st_mode)
-		: slice_is(type, "Socket") ? S_ISSOCK(st.st_mode) : slice_is(type, "CharDevice") ? S_ISCHR(st.st_mode) : S_ISBLK(st.st_mode);
-	return fits ? 0 : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
+	bool fits = slice_starts(type, "Directory") ? S_ISDIR(st.st_mode)
+	            : slice_starts(type, "File")    ? S_ISREG(st.st_mode)
+	            : slice_is(type, "Socket")      ? S_ISSOCK(st.st_mode)
+	            : slice_is(type, "CharDevice")  ? S_ISCHR(st.st_mode)
+	                                            : S_ISBLK(st.st_mode);
+	return fits ? 0
+	            : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
 }
 
 static int make_volume(struct build *b, const struct json *volume)
@@ -300,11 +317,11 @@ static void setup_on_pool(struct pool_work *w)
 {
 	struct volumes *v = CONTAINER_OF(w, struct volumes, work);
 	struct build b = {.pod = v->pod, .volumes = v, .err = &v->err};
-	JSON_FOREACH(it, json_get(v->pod->spec, "volumes"))
-	if (make_volume(&b, it) != 0) {
-		err_wrap(&v->err, "volume \"%.*s\"", SLICE_FMT(json_get_str(it, "name")));
-		break;
-	}
+	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
+		if (make_volume(&b, it) != 0) {
+			err_wrap(&v->err, "volume \"%.*s\"", SLICE_FMT(json_get_str(it, "name")));
+			break;
+		}
 	arena_release(&b.arena);
 }
 
@@ -338,7 +355,8 @@ static void ask_token(struct volumes *v, struct token *t, const struct json *sou
 {
 	struct pod *p = v->pod;
 	struct arena a = ARENA_INIT;
-	struct json *body = json_new(&a, JSON_OBJECT), *spec = json_need(&a, body, "spec", JSON_OBJECT), *bound = json_need(&a, spec, "boundObjectRef", JSON_OBJECT);
+	struct json *body = json_new(&a, JSON_OBJECT), *spec = json_need(&a, body, "spec", JSON_OBJECT),
+	            *bound = json_need(&a, spec, "boundObjectRef", JSON_OBJECT);
 	const char *account = json_cstr(&a, json_get(p->spec, "serviceAccountName"));
 	json_set_cstr(&a, body, "apiVersion", "authentication.k8s.io/v1");
 	json_set_cstr(&a, body, "kind", "TokenRequest");
@@ -351,22 +369,24 @@ static void ask_token(struct volumes *v, struct token *t, const struct json *sou
 	json_set_cstr(&a, bound, "name", p->name);
 	json_set_cstr(&a, bound, "uid", p->uid);
 	v->open++;
-	api_send_json(p->n, "POST", NULL, body, got_token, t, "/api/v1/namespaces/%s/serviceaccounts/%s/token", p->ns, *account ? account : "default");
+	api_send_json(p->n, "POST", NULL, body, got_token, t, "/api/v1/namespaces/%s/serviceaccounts/%s/token", p->ns,
+	        *account ? account : "default");
 	arena_release(&a);
 }
 
 static size_t each_token(struct volumes *v, bool ask)
 {
 	size_t index = 0;
-	JSON_FOREACH(volume, json_get(v->pod->spec, "volumes"))
-	JSON_FOREACH(source, json_path(volume, "projected", "sources", NULL)) {
-		struct json *token = json_get(source, "serviceAccountToken");
-		if (!token)
-			continue;
-		if (ask && (!v->tokens[index].text || v->tokens[index].renew_ms <= loop_now_ms(v->pod->n->loop)))
-			ask_token(v, &v->tokens[index], token);
-		index++;
-	}
+	JSON_FOREACH (volume, json_get(v->pod->spec, "volumes"))
+		JSON_FOREACH (source, json_path(volume, "projected", "sources", NULL)) {
+			struct json *token = json_get(source, "serviceAccountToken");
+			if (!token)
+				continue;
+			if (ask &&
+			        (!v->tokens[index].text || v->tokens[index].renew_ms <= loop_now_ms(v->pod->n->loop)))
+				ask_token(v, &v->tokens[index], token);
+			index++;
+		}
 	return index;
 }
 
@@ -408,8 +428,9 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 		v->tokens = xcalloc(v->tokens_count + 1, sizeof *v->tokens);
 		for (size_t i = 0; i < v->tokens_count; i++)
 			v->tokens[i].volumes = v;
-		JSON_FOREACH(it, json_get(p->spec, "volumes"))
-		v->refreshes = v->refreshes || (kind_of(it) && !json_get(it, "emptyDir") && !json_get(it, "hostPath"));
+		JSON_FOREACH (it, json_get(p->spec, "volumes"))
+			v->refreshes =
+			        v->refreshes || (kind_of(it) && !json_get(it, "emptyDir") && !json_get(it, "hostPath"));
 	}
 	v->done = done;
 	v->err = ERR_INIT;

@@ -82,7 +82,8 @@ static int spawn(struct process *p, int output, struct err *err)
 	posix_spawnattr_setsigdefault(&attr, &all);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	const char *const *env = p->options.env ? p->options.env : (const char *const *)environ;
-	int rc = posix_spawnp(&p->pid, p->options.argv[0], &files, &attr, (char *const *)p->options.argv, (char *const *)env);
+	int rc = posix_spawnp(
+	        &p->pid, p->options.argv[0], &files, &attr, (char *const *)p->options.argv, (char *const *)env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
 	return rc == 0 ? 0 : err_errno(err, rc, "start %s", p->options.argv[0]);
@@ -91,9 +92,11 @@ static int spawn(struct process *p, int output, struct err *err)
 static int open_output(struct process *p, struct err *err)
 {
 	const char *file = p->options.output_file;
-	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640) : memfd_create("output", MFD_CLOEXEC);
+	int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640)
+	              : memfd_create("output", MFD_CLOEXEC);
 	if (fd < 0)
-		return err_errno(err, errno, "open %s for the output of %s", file ? file : "memory", p->options.argv[0]);
+		return err_errno(
+		        err, errno, "open %s for the output of %s", file ? file : "memory", p->options.argv[0]);
 	return fd;
 }
 

@@ -1,10 +1,10 @@
 /* Child processes: started with their output in a file or in memory, their end reported to a loop.
  *
  * posix_spawn does it: in the C library it is a vfork-like clone that runs nothing but system calls between clone and
- * exec, with signals blocked, so it is safe in a threaded process and costs no copy of page tables; a spawner process of
- * our own would add a protocol for nothing. Every child gets a session of its own, no descriptor but 0, 1 and 2, default
- * signal handlers and an empty signal mask; it is not tied to us: it goes on when this process dies. The end is seen
- * through a pidfd, so pids are never mixed up. All on the loop's thread. */
+ * exec, with signals blocked, so it is safe in a threaded process and costs no copy of page tables; a spawner process
+ * of our own would add a protocol for nothing. Every child gets a session of its own, no descriptor but 0, 1 and 2,
+ * default signal handlers and an empty signal mask; it is not tied to us: it goes on when this process dies. The end is
+ * seen through a pidfd, so pids are never mixed up. All on the loop's thread. */
 #ifndef K3X_BASE_PROC_PROCESS_H
 #define K3X_BASE_PROC_PROCESS_H
 
@@ -19,10 +19,10 @@ struct process;
 struct process_options {
 	struct loop *loop;
 	const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
-	const char *const *env; /* NULL-terminated; NULL: ours */
+	const char *const *env;  /* NULL-terminated; NULL: ours */
 	const char *output_file; /* stdout and stderr are appended here; NULL: kept in memory */
-	/* Once, from the loop; the process is freed on return. status: exit code, or 128 + signal. `output` is what it wrote
-	 * (at most PROCESS_OUTPUT_BYTES_MAX, the end of it), empty with output_file. */
+	/* Once, from the loop; the process is freed on return. status: exit code, or 128 + signal. `output` is what it
+	 * wrote (at most PROCESS_OUTPUT_BYTES_MAX, the end of it), empty with output_file. */
 	void (*on_exit)(struct process *p, int status, struct slice output, void *arg);
 	void *arg;
 };

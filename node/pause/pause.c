@@ -1,6 +1,6 @@
-/* The pause program: the first process of every pod. It holds the pod's namespaces, collects orphaned processes when the
- * pod shares its process namespace, and ends on SIGINT or SIGTERM. It uses no C library, so the image needs no file but
- * this. */
+/* The pause program: the first process of every pod. It holds the pod's namespaces, collects orphaned processes when
+ * the pod shares its process namespace, and ends on SIGINT or SIGTERM. It uses no C library, so the image needs no file
+ * but this. */
 #include <asm/unistd.h>
 
 struct kernel_sigaction {
@@ -15,7 +15,10 @@ static long call4(long number, long a, long b, long c, long d)
 {
 	long ret;
 	register long r10 __asm__("r10") = d;
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10) : "rcx", "r11", "memory");
+	__asm__ volatile("syscall"
+	                 : "=a"(ret)
+	                 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+	                 : "rcx", "r11", "memory");
 	return ret;
 }
 __asm__(".globl restore\nrestore:\n\tmov $15, %eax\n\tsyscall\n");

@@ -61,7 +61,8 @@ static int load(struct arena *a, struct values *v, struct err *err, int argc, ch
 	return flags_load(&f, a, argc, argv, err);
 }
 
-#define LOAD(...) load(&a, &v, &err, sizeof((char *[]){"test", __VA_ARGS__}) / sizeof(char *), (char *[]){"test", __VA_ARGS__})
+#define LOAD(...) \
+	load(&a, &v, &err, sizeof((char *[]){"test", __VA_ARGS__}) / sizeof(char *), (char *[]){"test", __VA_ARGS__})
 
 static void the_command_line_wins_over_environment_file_and_default(void **state)
 {

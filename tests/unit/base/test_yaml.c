@@ -50,8 +50,8 @@ static void anchors_are_followed_with_a_bound(void **state)
 	struct arena a = ARENA_INIT;
 	assert_string_equal(to_json(&a, "a: &x {b: 1}\nc: *x"), "{\"a\":{\"b\":1},\"c\":{\"b\":1}}");
 	const char *bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c "
-			   "[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e "
-			   "[*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
+	                   "[*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e "
+	                   "[*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e,*e]\n";
 	assert_non_null(strstr(to_json(&a, bomb), "aliases expand to too many values"));
 	assert_non_null(strstr(to_json(&a, "a: *nobody"), "unknown anchor"));
 	arena_release(&a);
@@ -72,8 +72,10 @@ static void what_is_written_reads_back_the_same(void **state)
 {
 	struct arena a = ARENA_INIT;
 	struct strbuf out = STRBUF_INIT;
-	const char *text = "{\"a\":\"yes\",\"b\":\"1\",\"c\":[],\"d\":{},\"e\":[{\"x\":1,\"y\":[1,2]},[3]],\"f\":\"a: b\",\"g\":\"\","
-			   "\"h\":\"- x\",\"i\":null,\"j\":\"multi\\nline\",\"k\":\"#\",\"l\":1.50,\"true\":\"~\",\"m\":\"x #y\"}";
+	const char *text =
+	        "{\"a\":\"yes\",\"b\":\"1\",\"c\":[],\"d\":{},\"e\":[{\"x\":1,\"y\":[1,2]},[3]],\"f\":\"a: "
+	        "b\",\"g\":\"\","
+	        "\"h\":\"- x\",\"i\":null,\"j\":\"multi\\nline\",\"k\":\"#\",\"l\":1.50,\"true\":\"~\",\"m\":\"x #y\"}";
 	struct json *v = json_parse(&a, slice_of(text), NULL, NULL);
 	assert_non_null(v);
 	yaml_write(&out, v);
