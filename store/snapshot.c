@@ -322,6 +322,24 @@ static int prepare_copy(const char *path, const struct store_restore_options *o,
 	return rc;
 }
 
+/* Whose snapshot it must be: as asked for, or the cluster whose data directory this was (the file is the server's). */
+static int check_cluster(const struct store_restore_options *o, const char *note, struct arena *a, struct err *err)
+{
+	char own[17] = "";
+	const char *want = o->cluster_id;
+	FILE *f = want ? NULL : fopen(arena_printf(a, "%s/cluster", o->data_dir), "re");
+	if (f) {
+		if (fscanf(f, "%16[0-9a-f]", own) == 1)
+			want = own;
+		fclose(f);
+	}
+	if (!want || strcmp(want, "any") == 0 || strstr(note, arena_printf(a, "\"cluster_id\":\"%s\"", want)))
+		return 0;
+	return err_set(err, ERR_CONFLICT,
+	        "%s is of another cluster (%s), wanted is %s; --cluster-id any takes it all the same", o->snapshot,
+	        note, want);
+}
+
 static int check_target(const struct store_restore_options *o, const char *db, struct err *err)
 {
 	if (mkdir(o->data_dir, 0700) != 0 && errno != EEXIST)
@@ -363,9 +381,8 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	if (!ret->is_snapshot)
 		return err_set(err, ERR_INVAL,
 		        "%s is a database without a sha256, not a snapshot: save one with snapshot save", o->snapshot);
-	if (o->cluster_id && !strstr(ret->note, arena_printf(a, "\"cluster_id\":\"%s\"", o->cluster_id)))
-		return err_set(err, ERR_CONFLICT, "%s is of another cluster (%s), wanted is %s", o->snapshot, ret->note,
-		        o->cluster_id);
+	if (check_cluster(o, ret->note, a, err) != 0)
+		return err->code;
 	if (check_target(o, db, err) != 0 || sqlite_engine_lock(db, &lock, err) != 0)
 		return err->code;
 	int rc = copy_file(o->snapshot, made, ret->size_bytes - STORE_SNAPSHOT_HASH_BYTES, err);

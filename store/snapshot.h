@@ -32,7 +32,7 @@ struct store_restore_options {
 	const char *snapshot;
 	const char *data_dir;   /* made when it is not there */
 	bool replace;           /* a database that is there is kept beside as state.db.before-restore */
-	const char *cluster_id; /* what the snapshot must be of; NULL: any */
+	const char *cluster_id; /* what it must be of; NULL: that of data_dir, if it has one; "any" */
 	int64_t bump_revision;  /* added to the revision, so that clients never see one twice */
 	bool mark_compacted;    /* everything up to there counts as compacted: watches begin anew */
 };

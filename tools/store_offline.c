@@ -91,7 +91,9 @@ int store_snapshot_restore(int argc, char **argv)
 	        {"replace", 0, FLAG_BOOL, &o.replace, NULL,
 	                "put it in the place of data that is there, which is kept as state.db.before-restore", NULL},
 	        {"cluster-id", 0, FLAG_STRING, &o.cluster_id, NULL,
-	                "refuse a snapshot of any other cluster (16 hex digits, see snapshot status)", NULL},
+	                "whose snapshot it must be: 16 hex digits, see snapshot status; any (that of DIR, if it has "
+	                "one)",
+	                NULL},
 	        {"bump-revision", 0, FLAG_INT, &o.bump_revision, NULL,
 	                "add this to the revision, so that no client sees one again (1000000000 is usual)", NULL},
 	        {"mark-compacted", 0, FLAG_BOOL, &o.mark_compacted, NULL,

@@ -196,6 +196,29 @@ static uint64_t identity(const char *x, const char *y)
 	return id;
 }
 
+/* The cluster's identity stays with the data: it is written at the first start and taken from there ever after. */
+static int load_identity(struct serve *s, uint64_t *cluster_id, struct err *err)
+{
+	const char *path = arena_printf(&s->arena, "%s/cluster", s->settings.data_dir);
+	unsigned long long id = 0;
+	FILE *f = fopen(path, "re");
+	if (f) {
+		int got = fscanf(f, "%16llx", &id);
+		fclose(f);
+		*cluster_id = id;
+		return got == 1 ? 0
+		                : err_set(err, ERR_CORRUPT,
+		                          "%s does not hold the cluster's identity (16 hex digits): remove it to get a "
+		                          "new one",
+		                          path);
+	}
+	f = fopen(path, "we");
+	if (!f)
+		return err_errno(err, errno, "make %s", path);
+	fprintf(f, "%016llx\n", (unsigned long long)*cluster_id);
+	return fclose(f) == 0 ? 0 : err_errno(err, errno, "write %s", path);
+}
+
 static int open_store(struct serve *s, struct err *err)
 {
 	struct serve_settings *v = &s->settings;
@@ -236,6 +259,8 @@ static int open_service(struct serve *s, struct err *err)
 	o.client_url = v->advertise_client.count ? v->advertise_client.items[0] : url;
 	o.peer_url = v->advertise_peer.count ? v->advertise_peer.items[0] : "http://localhost:2380";
 	o.cluster_id = identity(v->initial_cluster_token, o.peer_url);
+	if (load_identity(s, &o.cluster_id, err) != 0)
+		return err->code;
 	o.member_id = identity(v->name, o.peer_url);
 	if (etcd_service_new(&o, &s->service, err) != 0)
 		return err->code;

@@ -61,6 +61,8 @@ check_has "a changed snapshot is refused" "is damaged" "$(store snapshot restore
 head -c 40000 "$T/one.snap" >"$T/cut.snap"
 check_has "a cut snapshot is refused" "not a whole snapshot" "$(store snapshot restore "$T/cut.snap" --data-dir "$T/four" 2>&1)"
 check_has "a foreign cluster's is refused" "another cluster" "$(store snapshot restore "$T/one.snap" --data-dir "$T/four" --cluster-id 0123456789abcdef 2>&1)"
+mkdir "$T/foreign" && echo 0123456789abcdef >"$T/foreign/cluster"
+check_has "and one that is foreign to the directory" "another cluster" "$(store snapshot restore "$T/one.snap" --data-dir "$T/foreign" 2>&1)"
 [ -e "$T/four" ] && bad "nothing was touched" || ok "nothing was touched"
 check "replace" store snapshot restore "$T/one.snap" --data-dir "$T/three" --replace
 [ -e "$T/three/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
