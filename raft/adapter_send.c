@@ -1,0 +1,39 @@
+/* Messages on their way out: copied into a frame at once, so that libraft's memory is never held (9), and mended where
+ * libraft leaves a field unset. */
+#include "raft/adapter_int.h"
+
+/* 7. The reply to a message of an old term carries the new term and a last index that was never set; if the old sender
+ * leads the new term it would take it for success and count it. The reply must still go: it deposes stale leaders. */
+static void mend_stale_reply(const struct raft_adapter *a, struct raft_message *m)
+{
+	if (m->type != RAFT_APPEND_ENTRIES_RESULT || !a->stale || !adapter_works_around(a, 7))
+		return;
+	m->append_entries_result.rejected = UINT64_MAX;
+	m->append_entries_result.last_log_index = 0;
+}
+
+/* 11. A refused pre-vote echoes the term of the request, so a candidate whose log is the only one that can win may
+ * never learn of a higher term and is refused for ever. */
+static void mend_pre_vote_refusal(const struct raft_adapter *a, struct raft_message *m)
+{
+	struct raft_request_vote_result *v = &m->request_vote_result;
+	if (m->type == RAFT_REQUEST_VOTE_RESULT && adapter_works_around(a, 11) && v->pre_vote && !v->vote_granted &&
+	        raft_current_term(a->raft) > v->term)
+		v->term = raft_current_term(a->raft);
+}
+
+int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
+{
+	struct raft_adapter *a = io->impl;
+	struct raft_message m = *message;
+	req->cb = cb;
+	mend_stale_reply(a, &m);
+	mend_pre_vote_refusal(a, &m);
+	if (!a->dead) {
+		strbuf_reset(&a->frame);
+		message_encode(&a->frame, a->c.id, a->c.address, &m);
+		a->c.env->v->send(a->c.env, m.server_id, m.server_address, a->frame.data, a->frame.len);
+	}
+	cb(req, 0);
+	return 0;
+}

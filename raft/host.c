@@ -1,0 +1,326 @@
+/* The host: owns struct raft, packs proposals into entries, unpacks committed ones for the state machine, and notices
+ * changes of role. An entry is a sequence of commands, each with its length before it.
+ *
+ * What can go wrong: leadership is lost with proposals in flight (they are answered ERR_CANCELED: nobody knows whether
+ * they will be committed), an entry does not unpack (it went through two checksums: CHECK). */
+#include "raft/host_int.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { PACK_BYTES_MAX = 1024 * 1024 };
+
+struct pack {
+	struct list_link link;
+	struct raft_host *host;
+	struct raft_apply req;
+	struct list_link proposals;
+};
+
+/* ---- proposals ---- */
+
+static void answer(struct pack *p, int status, uint64_t index)
+{
+	struct list_link *l;
+	size_t position = 0;
+	list_del(&p->link);
+	while ((l = list_pop_front(&p->proposals)) != NULL) {
+		struct raft_proposal *q = CONTAINER_OF(l, struct raft_proposal, link);
+		q->done(q, status, index, position++);
+	}
+	free(p);
+}
+
+static void committed(struct raft_apply *req, int status, void *result)
+{
+	answer(req->data, status == 0 ? 0 : ERR_CANCELED, req->index);
+}
+
+/* Moves proposals from the queue into a pack; returns its bytes in libraft's memory. */
+static struct raft_buffer fill(struct raft_host *h, struct pack *p)
+{
+	struct strbuf b = STRBUF_INIT;
+	while (!list_empty(&h->proposals)) {
+		struct raft_proposal *q = CONTAINER_OF(h->proposals.next, struct raft_proposal, link);
+		if (b.len && b.len + q->data.len > PACK_BYTES_MAX)
+			break;
+		uint32_t len = (uint32_t)q->data.len;
+		strbuf_add(&b, &len, sizeof len);
+		strbuf_add_slice(&b, q->data);
+		list_del(&q->link);
+		list_push_back(&p->proposals, &q->link);
+	}
+	struct raft_buffer r = {raft_malloc(b.len), b.len};
+	memcpy(r.base, b.data, b.len);
+	strbuf_release(&b);
+	return r;
+}
+
+static void flush_one(struct raft_host *h)
+{
+	struct pack *p = xcalloc(1, sizeof *p);
+	p->host = h;
+	p->req.data = p;
+	list_init(&p->proposals);
+	list_push_back(&h->packs, &p->link);
+	struct raft_buffer b = fill(h, p);
+	int rc = raft_host_is_leader(h) ? raft_apply(&h->raft, &p->req, &b, 1, committed) : RAFT_NOTLEADER;
+	if (rc != 0) {
+		raft_free(b.base);
+		answer(p, ERR_UNAVAILABLE, 0);
+	}
+}
+
+void raft_host_flush(struct raft_host *h)
+{
+	if (h->closing || h->adapter.dead)
+		return;
+	while (!list_empty(&h->proposals))
+		flush_one(h);
+	adapter_after(&h->adapter);
+}
+
+void raft_host_propose(struct raft_host *h, struct raft_proposal *p)
+{
+	list_push_back(&h->proposals, &p->link);
+}
+
+/* ---- what libraft calls ---- */
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+	struct raft_host *h = fsm->data;
+	struct slice commands[64] = {{NULL, 0}}, rest = {buf->base, buf->len};
+	struct slice *all = commands;
+	size_t n = 0, cap = COUNT_OF(commands);
+	*result = NULL;
+	if (h->adapter.dead)
+		return 0;
+	while (rest.len) {
+		uint32_t len;
+		CHECK(rest.len >= sizeof len);
+		memcpy(&len, rest.ptr, sizeof len);
+		CHECK(len <= rest.len - sizeof len);
+		if (n == cap) {
+			struct slice *more = xmalloc(2 * cap * sizeof *more);
+			memcpy(more, all, n * sizeof *more);
+			if (all != commands)
+				free(all);
+			all = more;
+			cap *= 2;
+		}
+		all[n++] = (struct slice){rest.ptr + sizeof len, len};
+		rest = (struct slice){rest.ptr + sizeof len + len, rest.len - sizeof len - len};
+	}
+	/* libraft tells no index: it is the one behind the last applied */
+	h->c.machine->v->apply(h->c.machine, h->raft.last_applied + 1, all, n);
+	if (all != commands)
+		free(all);
+	return 0;
+}
+
+static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
+{
+	struct raft_host *h = fsm->data;
+	struct strbuf b = STRBUF_INIT;
+	h->c.machine->v->snapshot(h->c.machine, h->raft.last_applied, &b);
+	*bufs = raft_malloc(sizeof **bufs);
+	*n_bufs = 1;
+	(*bufs)[0].len = b.len;
+	(*bufs)[0].base = raft_malloc(b.len + 1);
+	memcpy((*bufs)[0].base, b.data, b.len);
+	strbuf_release(&b);
+	return 0;
+}
+
+static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
+{
+	struct raft_host *h = fsm->data;
+	if (!h->adapter.dead)
+		h->c.machine->v->restore(h->c.machine, (struct slice){buf->base, buf->len});
+	raft_free(buf->base);
+	return 0;
+}
+
+static void free_barrier(struct raft_barrier *b, int status)
+{
+	free(b);
+}
+
+/* A new leader does not know what is committed before an entry of its own term is (Raft section 8). */
+static void commit_own_term(struct raft_host *h)
+{
+	struct raft_barrier *b = xcalloc(1, sizeof *b);
+	if (raft_barrier(&h->raft, b, free_barrier) != 0)
+		free(b);
+}
+
+static void after(void *arg)
+{
+	struct raft_host *h = arg;
+	raft_id leader = 0;
+	const char *address;
+	if (h->closing || h->adapter.dead || !h->started)
+		return;
+	bool is_leader = raft_host_is_leader(h);
+	raft_leader(&h->raft, &leader, &address);
+	if (is_leader != h->was_leader || raft_host_term(h) != h->was_term || leader != h->was_leader_id) {
+		if (h->was_leader)
+			host_reads_fail(h, ERR_UNAVAILABLE);
+		if (is_leader && (!h->was_leader || raft_host_term(h) != h->was_term))
+			commit_own_term(h);
+		h->was_leader = is_leader;
+		h->was_term = raft_host_term(h);
+		h->was_leader_id = leader;
+		h->c.machine->v->role_changed(h->c.machine, is_leader, h->was_term, leader);
+	}
+	if (!is_leader)
+		host_reads_fail(h, ERR_UNAVAILABLE);
+	host_reads_advance(h);
+}
+
+/* ---- driving ---- */
+
+void raft_host_tick(struct raft_host *h)
+{
+	raft_host_flush(h);
+	if (!h->adapter.dead)
+		adapter_tick(&h->adapter);
+	if (!h->adapter.dead)
+		host_reads_resend(h);
+}
+
+int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct frame f;
+	int rc = message_decode(bytes, &a, &f, err);
+	if (rc == 0 && f.from != from)
+		rc = err_set(err, ERR_PROTOCOL, "raft message from server %llu says it is from %llu",
+		        (unsigned long long)from, (unsigned long long)f.from);
+	if (rc == 0 && !h->adapter.dead) {
+		if (f.kind == MESSAGE_READ_PROBE)
+			host_receive_probe(h, &f);
+		else if (f.kind == MESSAGE_READ_ANSWER)
+			host_receive_answer(h, &f);
+		else
+			adapter_receive(&h->adapter, &f);
+	}
+	arena_release(&a);
+	return rc;
+}
+
+/* ---- life ---- */
+
+static void configure(struct raft_host *h)
+{
+	struct raft *r = &h->raft;
+	raft_set_election_timeout(r, h->c.election_ms);
+	raft_set_heartbeat_timeout(r, h->c.heartbeat_ms);
+	raft_set_install_snapshot_timeout(r, h->c.install_ms);
+	raft_set_snapshot_threshold(r, h->c.snapshot_entries);
+	raft_set_snapshot_trailing(r, h->c.snapshot_trailing);
+	raft_set_pre_vote(r, true);
+}
+
+int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, struct err *err)
+{
+	struct raft_host *h = xcalloc(1, sizeof *h);
+	CHECK(c->id != 0 && c->snapshot_trailing != 0);
+	h->c = *c;
+	h->fsm = (struct raft_fsm){
+	        .version = 1, .data = h, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore};
+	list_init(&h->proposals);
+	list_init(&h->packs);
+	list_init(&h->reads);
+	list_init(&h->changes);
+	struct adapter_config ac = {.env = c->env,
+	        .disk = c->disk,
+	        .id = c->id,
+	        .address = c->address,
+	        .segment_bytes = c->segment_bytes,
+	        .workarounds_off = c->workarounds_off,
+	        .election_ms = c->election_ms,
+	        .after = after,
+	        .arg = h};
+	if (c->probe)
+		ac.probe = *c->probe;
+	int rc = adapter_open(&h->adapter, &h->raft, &ac, err);
+	if (rc != 0) {
+		free(h);
+		return rc;
+	}
+	CHECK(raft_init(&h->raft, &h->adapter.io, &h->fsm, c->id, c->address) == 0);
+	configure(h);
+	*ret = h;
+	return 0;
+}
+
+int raft_host_bootstrap(struct raft_host *h, const struct raft_host_server *servers, size_t n, struct err *err)
+{
+	static const int roles[] = {RAFT_STANDBY, RAFT_VOTER, RAFT_SPARE};
+	struct raft_configuration conf;
+	raft_configuration_init(&conf);
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = raft_configuration_add(&conf, servers[i].id, servers[i].address, roles[servers[i].role]);
+	if (rc == 0)
+		rc = raft_bootstrap(&h->raft, &conf);
+	raft_configuration_close(&conf);
+	if (rc == RAFT_CANTBOOTSTRAP)
+		return err_set(err, ERR_EXISTS, "this server already belongs to a cluster");
+	return rc == 0 ? 0 : err_set(err, ERR_INVAL, "bootstrap: %s", raft_strerror(rc));
+}
+
+int raft_host_start(struct raft_host *h, struct err *err)
+{
+	int rc = raft_start(&h->raft);
+	if (rc != 0)
+		return err_set(err, ERR_CORRUPT, "raft does not start: %s (%s)", raft_strerror(rc),
+		        raft_errmsg(&h->raft));
+	h->started = true;
+	adapter_after(&h->adapter);
+	return 0;
+}
+
+static void closed(struct raft *r)
+{
+}
+
+void raft_host_close(struct raft_host *h)
+{
+	struct list_link *l;
+	h->closing = true;
+	raft_close(&h->raft, closed); /* our backend closes at once */
+	while (!list_empty(&h->packs))
+		answer(CONTAINER_OF(h->packs.next, struct pack, link), ERR_CANCELED, 0);
+	while ((l = list_pop_front(&h->proposals)) != NULL) {
+		struct raft_proposal *p = CONTAINER_OF(l, struct raft_proposal, link);
+		p->done(p, ERR_CANCELED, 0, 0);
+	}
+	host_reads_fail(h, ERR_CANCELED);
+	host_changes_fail(h);
+	adapter_release(&h->adapter);
+	free(h);
+}
+
+bool raft_host_is_leader(const struct raft_host *h)
+{
+	return raft_state((struct raft *)&h->raft) == RAFT_LEADER;
+}
+
+uint64_t raft_host_term(const struct raft_host *h)
+{
+	return raft_current_term(&h->raft);
+}
+
+uint64_t raft_host_commit_index(const struct raft_host *h)
+{
+	return raft_commit_index(&h->raft);
+}
+
+uint64_t raft_host_applied_index(const struct raft_host *h)
+{
+	return h->raft.last_applied;
+}

@@ -1,0 +1,37 @@
+/* What host.c, read_index.c and members.c share. */
+#ifndef K3X_RAFT_HOST_INT_H
+#define K3X_RAFT_HOST_INT_H
+
+#include "raft/adapter_int.h"
+#include "raft/raft_host.h"
+
+#include "base/check.h"
+
+struct raft_host {
+	struct raft raft;
+	struct raft_adapter adapter;
+	struct raft_fsm fsm;
+	struct raft_host_config c;
+	struct list_link proposals; /* raft_proposal: not yet packed */
+	struct list_link packs;     /* pack: in libraft's hands */
+	struct list_link reads;     /* raft_read, oldest first */
+	struct list_link changes;   /* change_request */
+	uint64_t round;             /* of the read probes sent last */
+	uint64_t round_term, confirmed_round;
+	uint64_t answered[64]; /* by server in the configuration: ids that answered this round */
+	size_t n_answered;
+	bool was_leader, started, closing;
+	uint64_t was_term, was_leader_id;
+};
+
+/* read_index.c */
+void host_reads_advance(struct raft_host *h);
+void host_reads_fail(struct raft_host *h, int status);
+void host_reads_resend(struct raft_host *h);
+void host_receive_probe(struct raft_host *h, const struct frame *f);
+void host_receive_answer(struct raft_host *h, const struct frame *f);
+
+/* members.c */
+void host_changes_fail(struct raft_host *h);
+
+#endif

@@ -1,0 +1,78 @@
+/* Membership changes: a barrier first, so that this leader has committed in its own term (the bug of single-server
+ * changes, raft-dev 2015), then the change, if nothing else is under way by then. */
+#include "raft/host_int.h"
+
+#include <stdlib.h>
+
+struct change_request {
+	struct list_link link;
+	struct raft_host *host;
+	struct raft_host_change *change;
+	struct raft_barrier barrier;
+	struct raft_change raft_change;
+};
+
+static void finish(struct change_request *q, int status)
+{
+	struct raft_host_change *c = q->change;
+	list_del(&q->link);
+	free(q);
+	c->done(c, status);
+}
+
+static void changed(struct raft_change *req, int status)
+{
+	finish(req->data, status == 0 ? 0 : ERR_CANCELED);
+}
+
+static bool is_free(struct raft_host *h)
+{
+	struct raft *r = &h->raft;
+	return r->configuration_uncommitted_index == 0 && r->leader_state.promotee_id == 0 &&
+	       r->leader_state.transferee == 0 && r->legacy.change == NULL;
+}
+
+static int submit(struct raft_host *h, struct change_request *q)
+{
+	const struct raft_host_server *s = &q->change->server;
+	static const int roles[] = {RAFT_STANDBY, RAFT_VOTER, RAFT_SPARE};
+	q->raft_change.data = q;
+	switch (q->change->kind) {
+	case RAFT_CHANGE_ADD:
+		return raft_add(&h->raft, &q->raft_change, s->id, s->address, changed);
+	case RAFT_CHANGE_ASSIGN:
+		return raft_assign(&h->raft, &q->raft_change, s->id, roles[s->role], changed);
+	case RAFT_CHANGE_REMOVE:
+		return raft_remove(&h->raft, &q->raft_change, s->id, changed);
+	}
+	return RAFT_INVALID;
+}
+
+static void after_barrier(struct raft_barrier *req, int status)
+{
+	struct change_request *q = req->data;
+	struct raft_host *h = q->host;
+	if (status != 0 || h->closing || raft_state(&h->raft) != RAFT_LEADER)
+		finish(q, ERR_UNAVAILABLE);
+	else if (!is_free(h) || submit(h, q) != 0)
+		finish(q, ERR_CONFLICT);
+}
+
+void raft_host_change_members(struct raft_host *h, struct raft_host_change *c)
+{
+	struct change_request *q = xcalloc(1, sizeof *q);
+	q->host = h;
+	q->change = c;
+	q->barrier.data = q;
+	list_push_back(&h->changes, &q->link);
+	if (raft_barrier(&h->raft, &q->barrier, after_barrier) != 0)
+		finish(q, ERR_UNAVAILABLE);
+	else
+		adapter_after(&h->adapter);
+}
+
+void host_changes_fail(struct raft_host *h)
+{
+	while (!list_empty(&h->changes))
+		finish(CONTAINER_OF(h->changes.next, struct change_request, link), ERR_CANCELED);
+}

@@ -1,0 +1,115 @@
+/* Consensus for the store: commands go in, and come out in the same order on every server, with their index.
+ *
+ * A host owns one server's part. It is driven: raft_host_tick() every RAFT_TICK_MS, raft_host_receive() for each frame
+ * of a peer, raft_host_flush() at the end of a turn in which something was proposed; disk work goes through
+ * raft_env. All functions and callbacks are on one thread, and there is one such thread per process (libraft's log
+ * macro has a static buffer). */
+#ifndef K3X_RAFT_HOST_H
+#define K3X_RAFT_HOST_H
+
+#include "raft/disk.h"
+#include "raft/raft_env.h"
+
+#include "base/mem/list.h"
+#include "base/mem/str.h"
+
+struct raft_host;
+struct raft_machine;
+struct adapter_probe;
+
+enum { RAFT_TICK_MS = 20 };
+enum raft_host_role { RAFT_HOST_STANDBY, RAFT_HOST_VOTER, RAFT_HOST_SPARE };
+
+/* The state machine. It keeps its own applied index: after a restart it is given entries that it has already. */
+struct raft_machine_vtable {
+	/* Commands of one entry, valid during the call. */
+	void (*apply)(struct raft_machine *m, uint64_t index, const struct slice *commands, size_t n);
+	/* Adds a descriptor (some 64 bytes) of the state at `index`, which is the last applied. */
+	void (*snapshot)(struct raft_machine *m, uint64_t index, struct strbuf *descriptor);
+	/* At every start and when a leader sends a snapshot; it may be older than what the machine has. */
+	void (*restore)(struct raft_machine *m, struct slice descriptor);
+	/* leader 0: none is known. */
+	void (*role_changed)(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader);
+};
+
+struct raft_machine {
+	const struct raft_machine_vtable *v;
+};
+
+struct raft_host_config {
+	struct raft_env *env;
+	struct disk *disk;
+	struct raft_machine *machine;
+	uint64_t id;         /* not 0 */
+	const char *address; /* for peers; up to 255 bytes */
+	unsigned election_ms, heartbeat_ms;
+	unsigned install_ms;                            /* a snapshot sent and not confirmed is sent again after */
+	unsigned snapshot_entries, snapshot_trailing;   /* take one after so many; keep so many below it. Not 0 */
+	uint64_t segment_bytes;                         /* of the log; 0: its default */
+	unsigned workarounds_off;                       /* the simulator's; otherwise 0 */
+	const struct adapter_probe *probe;              /* the simulator's; otherwise NULL */
+};
+
+struct raft_host_server {
+	uint64_t id;
+	const char *address;
+	enum raft_host_role role;
+};
+
+/* Loads what is on the disk. ERR_CORRUPT says what is damaged and the mend. */
+int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, struct err *err);
+
+/* Before start, on an empty disk: the first configuration, the same on each of its servers. ERR_EXISTS when the disk
+ * is not empty. */
+int raft_host_bootstrap(struct raft_host *h, const struct raft_host_server *servers, size_t n, struct err *err);
+int raft_host_start(struct raft_host *h, struct err *err);
+
+/* Every pending callback gets ERR_CANCELED. What was proposed may still be committed. */
+void raft_host_close(struct raft_host *h);
+
+void raft_host_tick(struct raft_host *h);
+
+/* ERR_PROTOCOL: close that peer's connection. */
+int raft_host_receive(struct raft_host *h, uint64_t from, struct slice frame, struct err *err);
+
+/* Embedded by the caller; data and request stay valid until the callback, which comes once and never inside the call.
+ * status 0: committed at `index`, as command number `position` of the entry, and apply() has been called for it.
+ * ERR_UNAVAILABLE: no leader here. ERR_CANCELED: leadership was lost or the host closed; it may yet be committed. */
+struct raft_proposal {
+	struct list_link link;
+	struct slice data;
+	void (*done)(struct raft_proposal *p, int status, uint64_t index, size_t position);
+};
+
+void raft_host_propose(struct raft_host *h, struct raft_proposal *p);
+/* Packs what has queued into entries. */
+void raft_host_flush(struct raft_host *h);
+
+/* A linearizable read without a log write: done with 0 once apply() has been called for everything that was
+ * acknowledged anywhere before the call. ERR_UNAVAILABLE: not the leader, or no longer. */
+struct raft_read {
+	struct list_link link;
+	uint64_t index, round;
+	void (*done)(struct raft_read *r, int status, uint64_t index);
+};
+
+void raft_host_read_index(struct raft_host *h, struct raft_read *r);
+
+/* Membership: one change at a time, each behind a barrier. ERR_UNAVAILABLE: not the leader. ERR_CONFLICT: another
+ * change is under way, or this one has nothing to do. */
+enum raft_change_kind { RAFT_CHANGE_ADD, RAFT_CHANGE_ASSIGN, RAFT_CHANGE_REMOVE };
+struct raft_host_change {
+	enum raft_change_kind kind;
+	struct raft_host_server server; /* ADD always adds a spare: assign its role next */
+	void (*done)(struct raft_host_change *c, int status);
+	void *internal;
+};
+
+void raft_host_change_members(struct raft_host *h, struct raft_host_change *c);
+
+bool raft_host_is_leader(const struct raft_host *h);
+uint64_t raft_host_term(const struct raft_host *h);
+uint64_t raft_host_commit_index(const struct raft_host *h);
+uint64_t raft_host_applied_index(const struct raft_host *h);
+
+#endif
