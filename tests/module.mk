@@ -36,3 +36,17 @@ fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 .PHONY: test-api
 test-api: all
 	@tests/integration/api_test.sh
+
+# The simulator of raft/: `make sim` runs SEEDS seeds from SEED on, or for SECONDS.
+SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c
+SEED ?= 1
+SEEDS ?= 1000
+
+$(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) tests/sim/sim.h tests/sim/sim_disk.h $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) -o $@ tests/sim/sim_main.c $(SIM_SRCS) $(LIB) $(LIBS)
+
+.PHONY: sim
+sim: $(B)/tests/sim/sim
+	@$(if $(SECONDS_MAX),SIM_SECONDS=$(SECONDS_MAX)) $< $(SEED) $(SEEDS)
