@@ -43,8 +43,8 @@ static int write_appends(struct raft_adapter *a, struct list_link **it, struct e
 		next += op_of(l)->n;
 		l = l->next;
 	}
-	int rc = log_append(a->log, first->index, (const struct log_entry *)list.data,
-	        list.len / sizeof(struct log_entry), err);
+	int rc = log_append(
+	        a->log, first->index, (const struct log_entry *)list.data, list.len / sizeof(struct log_entry), err);
 	strbuf_release(&list);
 	for (; rc == 0 && *it != l; *it = (*it)->next)
 		op_of(*it)->written = true;

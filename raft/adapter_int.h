@@ -33,7 +33,7 @@ struct adapter_config {
 	struct disk *disk;
 	uint64_t id;
 	const char *address;
-	uint64_t segment_bytes;  /* 0: the log's default */
+	uint64_t segment_bytes;   /* 0: the log's default */
 	unsigned workarounds_off; /* WORKAROUND(n) | ...; production: 0 */
 	unsigned election_ms;
 	void (*after)(void *arg); /* after each call into libraft */
@@ -133,7 +133,6 @@ void adapter_answer_gets(struct raft_adapter *a);
 void snapshot_record_release(struct snapshot_record *s);
 
 /* adapter_send.c */
-int adapter_send(
-        struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb);
+int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb);
 
 #endif

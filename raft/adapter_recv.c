@@ -36,7 +36,8 @@ static struct raft_entry *make_entries(const struct frame_entry *from, unsigned 
 /* 5. libraft takes an entry that was compacted away for one that is missing: entries that begin below the log would be
  * appended at its end. What is committed here needs no look: cut it off. It also keeps the commit index from going
  * back (4). Returns how many entries are skipped. */
-static unsigned skip_committed(struct raft_adapter *a, const struct raft_append_entries *m, uint64_t *prev, uint64_t *term)
+static unsigned skip_committed(
+        struct raft_adapter *a, const struct raft_append_entries *m, uint64_t *prev, uint64_t *term)
 {
 	uint64_t commit = raft_commit_index(a->raft);
 	if (!adapter_works_around(a, 5) || m->term < raft_current_term(a->raft) || *prev >= commit ||

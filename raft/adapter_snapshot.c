@@ -1,6 +1,6 @@
 /* Snapshots as libraft sees them: a small descriptor made by the state machine (which keeps the data itself), with
- * index, term and configuration, in one file "snapshot" that is replaced by a rename. A local snapshot lets the log drop
- * old segments; an installed one replaces the log.
+ * index, term and configuration, in one file "snapshot" that is replaced by a rename. A local snapshot lets the log
+ * drop old segments; an installed one replaces the log.
  *
  * What can go wrong: a crash before the rename is durable (the old one stays, the log still reaches it, because the log
  * is cut afterwards); a crash between an installed snapshot and the new log (adapter_open() sees that the log does not

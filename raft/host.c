@@ -277,8 +277,8 @@ int raft_host_start(struct raft_host *h, struct err *err)
 {
 	int rc = raft_start(&h->raft);
 	if (rc != 0)
-		return err_set(err, ERR_CORRUPT, "raft does not start: %s (%s)", raft_strerror(rc),
-		        raft_errmsg(&h->raft));
+		return err_set(
+		        err, ERR_CORRUPT, "raft does not start: %s (%s)", raft_strerror(rc), raft_errmsg(&h->raft));
 	h->started = true;
 	adapter_after(&h->adapter);
 	return 0;

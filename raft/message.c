@@ -90,8 +90,8 @@ void message_encode(struct strbuf *b, uint64_t from, const char *address, const 
 	}
 }
 
-void message_encode_read(struct strbuf *b, uint64_t from, const char *address, int kind, uint64_t term, uint64_t round,
-        bool same_term)
+void message_encode_read(
+        struct strbuf *b, uint64_t from, const char *address, int kind, uint64_t term, uint64_t round, bool same_term)
 {
 	put_head(b, (uint32_t)kind, 0, from, address);
 	put(b, term);

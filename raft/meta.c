@@ -41,8 +41,7 @@ uint64_t meta_vote(const struct raft_meta *m)
 
 static int write_record(struct raft_meta *m, uint64_t term, uint64_t vote, struct err *err)
 {
-	struct meta_record r = {
-	        .magic = META_MAGIC, .generation = m->now.generation + 1, .term = term, .vote = vote};
+	struct meta_record r = {.magic = META_MAGIC, .generation = m->now.generation + 1, .term = term, .vote = vote};
 	struct disk_file *f = m->files[r.generation % 2];
 	r.crc = crc32c(0, &r, offsetof(struct meta_record, crc));
 	if (f->v->write(f, 0, &r, sizeof r, err) != 0 || f->v->sync(f, err) != 0)
@@ -100,8 +99,8 @@ static int open_files(struct raft_meta *m, struct err *err)
 	struct disk *d = m->disk;
 	int rc = d->v->list(d, look, &p, err);
 	for (int i = 0; i < 2 && rc == 0; i++)
-		rc = d->v->open(d, names[i], !p.there[i], p.there[i] ? 0 : sizeof(struct meta_record), &m->files[i],
-		        err);
+		rc = d->v->open(
+		        d, names[i], !p.there[i], p.there[i] ? 0 : sizeof(struct meta_record), &m->files[i], err);
 	if (rc == 0 && !(p.there[0] && p.there[1]))
 		rc = d->v->sync_folder(d, err);
 	return rc;

@@ -43,11 +43,11 @@ struct raft_host_config {
 	uint64_t id;         /* not 0 */
 	const char *address; /* for peers; up to 255 bytes */
 	unsigned election_ms, heartbeat_ms;
-	unsigned install_ms;                            /* a snapshot sent and not confirmed is sent again after */
-	unsigned snapshot_entries, snapshot_trailing;   /* take one after so many; keep so many below it. Not 0 */
-	uint64_t segment_bytes;                         /* of the log; 0: its default */
-	unsigned workarounds_off;                       /* the simulator's; otherwise 0 */
-	const struct adapter_probe *probe;              /* the simulator's; otherwise NULL */
+	unsigned install_ms;                          /* a snapshot sent and not confirmed is sent again after */
+	unsigned snapshot_entries, snapshot_trailing; /* take one after so many; keep so many below it. Not 0 */
+	uint64_t segment_bytes;                       /* of the log; 0: its default */
+	unsigned workarounds_off;                     /* the simulator's; otherwise 0 */
+	const struct adapter_probe *probe;            /* the simulator's; otherwise NULL */
 };
 
 struct raft_host_server {

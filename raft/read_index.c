@@ -49,7 +49,7 @@ static void begin_round(struct raft_host *h)
 	bool any = false;
 	if (h->confirmed_round != h->round || !knows_commit_index(h))
 		return;
-	LIST_FOREACH(l, &h->reads) {
+	LIST_FOREACH (l, &h->reads) {
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
 		if (r->round != 0)
 			continue;
@@ -72,7 +72,7 @@ void host_reads_advance(struct raft_host *h)
 	begin_round(h);
 	if (h->confirmed_round != h->round && has_majority(h))
 		h->confirmed_round = h->round;
-	LIST_FOREACH(l, &h->reads) {
+	LIST_FOREACH (l, &h->reads) {
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
 		if (r->round == 0 || r->round > h->confirmed_round || h->raft.last_applied < r->index)
 			continue;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,8 +154,11 @@ static struct event *schedule(uint64_t delay, enum event_kind kind, struct node 
 		heap_cap = heap_cap ? heap_cap * 2 : 256;
 		heap = xrealloc(heap, heap_cap * sizeof *heap);
 	}
-	struct event e = {
-	        .at = now_ms + delay, .sequence = sequence++, .kind = kind, .node = n ? n->id : 0, .epoch = n ? n->epoch : 0};
+	struct event e = {.at = now_ms + delay,
+	        .sequence = sequence++,
+	        .kind = kind,
+	        .node = n ? n->id : 0,
+	        .epoch = n ? n->epoch : 0};
 	size_t i = heap_n++;
 	for (; i && before(&e, &heap[(i - 1) / 2]); i = (i - 1) / 2)
 		heap[i] = heap[(i - 1) / 2];
@@ -230,8 +234,7 @@ static void env_fatal(struct raft_env *e, const struct err *why)
 	CONTAINER_OF(e, struct node, env)->dying = true;
 }
 
-static const struct raft_env_vtable env_vtable = {
-        env_now, env_random, env_send, env_submit, env_quiesce, env_fatal};
+static const struct raft_env_vtable env_vtable = {env_now, env_random, env_send, env_submit, env_quiesce, env_fatal};
 
 /* ---- the state machine ---- */
 
@@ -245,7 +248,8 @@ static void machine_apply(struct raft_machine *m, uint64_t index, const struct s
 		h = hash_of(h, commands[i].ptr, commands[i].len);
 	memcpy(&first, commands[0].ptr, sizeof first);
 	if (history[index].count && history[index].hash != h)
-		fail("state machines differ", "server %d applies another entry at %llu", n->id, (unsigned long long)index);
+		fail("state machines differ", "server %d applies another entry at %llu", n->id,
+		        (unsigned long long)index);
 	if (index <= n->applied)
 		return;
 	uint64_t state = hash_of(hash_of(n->hash, &index, sizeof index), &h, sizeof h);
@@ -640,8 +644,8 @@ static void check_end(void)
 
 static void run(void)
 {
-	static struct raft_heap counting = {NULL, heap_malloc, heap_free, heap_calloc, heap_realloc, heap_aligned,
-	        heap_aligned_free};
+	static struct raft_heap counting = {
+	        NULL, heap_malloc, heap_free, heap_calloc, heap_realloc, heap_aligned, heap_aligned_free};
 	random_state[0] = this_seed * 0x9e3779b97f4a7c15ull + 1;
 	random_state[1] = this_seed ^ 0xd1b54a32d192ed03ull;
 	for (int i = 0; i < 20; i++)
@@ -691,6 +695,9 @@ int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *
 		return 1;
 	pid_t pid = fork();
 	if (pid == 0) {
+		static const int signals[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
+		for (size_t i = 0; i < COUNT_OF(signals); i++) /* a test's handlers are not for us */
+			signal(signals[i], SIG_DFL);
 		this_seed = seed;
 		options = o;
 		alarm(60);
@@ -710,7 +717,7 @@ int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *
 		return 0;
 	}
 	if (!o->quiet && pid > 0 && WIFSIGNALED(status))
-		printf("seed %llu: signal %d\nreplay: build/release/tests/sim/sim %llu 1 %#x\n", (unsigned long long)seed,
-		        WTERMSIG(status), (unsigned long long)seed, o->workarounds_off);
+		printf("seed %llu: signal %d\nreplay: build/release/tests/sim/sim %llu 1 %#x\n",
+		        (unsigned long long)seed, WTERMSIG(status), (unsigned long long)seed, o->workarounds_off);
 	return 1;
 }

@@ -42,7 +42,7 @@ struct change {
 
 struct sim_disk {
 	struct disk base;
-	uint64_t (*rng)(void);
+	uint64_t (*random)(void);
 	struct inode *inodes;
 	struct name seen[NAMES_MAX], synced[NAMES_MAX];
 	struct change *changes;
@@ -266,21 +266,21 @@ static int f_list(struct disk *b, void (*fn)(void *arg, const char *name), void 
 static const struct disk_vtable vtable = {f_open, f_write, f_read, f_size, f_truncate, f_sync, f_close, f_rename,
         f_remove, f_sync_folder, f_list, sim_disk_free};
 
-struct disk *sim_disk_new(uint64_t (*rng)(void))
+struct disk *sim_disk_new(uint64_t (*source)(void))
 {
 	struct sim_disk *d = xcalloc(1, sizeof *d);
 	d->base.v = &vtable;
-	d->rng = rng;
+	d->random = source;
 	return &d->base;
 }
 
 static void tear(struct sim_disk *d, struct image *to, const struct pending *p)
 {
-	size_t torn = p->len ? d->rng() % p->len : 0;
-	bool scattered = d->rng() % 2;
+	size_t torn = p->len ? d->random() % p->len : 0;
+	bool scattered = d->random() % 2;
 	for (size_t at = 0; at < p->len; at += SECTOR) {
 		size_t len = p->len - at < SECTOR ? p->len - at : SECTOR;
-		if (scattered ? d->rng() % 2 : at + len <= torn)
+		if (scattered ? d->random() % 2 : at + len <= torn)
 			put(to, p->offset + at, p->data + at, len);
 		else if (!scattered && at < torn)
 			put(to, p->offset + at, p->data + at, torn - at);
@@ -290,13 +290,13 @@ static void tear(struct sim_disk *d, struct image *to, const struct pending *p)
 void sim_disk_crash(struct disk *b)
 {
 	struct sim_disk *d = (struct sim_disk *)b;
-	size_t keep = d->rng() % (d->n_changes + 1);
+	size_t keep = d->random() % (d->n_changes + 1);
 	for (size_t i = 0; i < keep; i++)
 		apply_change(d->synced, &d->changes[i]);
 	memcpy(d->seen, d->synced, sizeof d->seen);
 	d->n_changes = 0;
 	for (struct inode *i = d->inodes; i; i = i->next) {
-		keep = d->rng() % (i->n + 1);
+		keep = d->random() % (i->n + 1);
 		for (size_t k = 0; k < keep; k++)
 			apply(&i->synced, &i->pending[k]);
 		if (keep < i->n && !i->pending[keep].truncate)

@@ -1,5 +1,6 @@
 /* sim [SEED [COUNT [WORKAROUNDS_OFF]]]: runs COUNT seeds from SEED; ends with 1 when one fails. WORKAROUNDS_OFF is a
- * mask with bit n for finding n of the adapter: the runs then should fail. SIM_SECONDS in the environment stops early. */
+ * mask with bit n for finding n of the adapter: the runs then should fail. SIM_SECONDS in the environment stops early.
+ */
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -16,7 +17,8 @@ int main(int argc, char **argv)
 	uint64_t failed = 0, i = 0;
 	for (; i < count && (!end || time(NULL) < end); i++)
 		failed += sim_run_seed(seed + i, &o, &t) != 0;
-	printf("sim: %llu seeds, %llu failed; in the others %llu steps, %llu messages, %llu commands, %llu acknowledged, "
+	printf("sim: %llu seeds, %llu failed; in the others %llu steps, %llu messages, %llu commands, %llu "
+	       "acknowledged, "
 	       "%llu reads, %llu crashes, %llu snapshots, %llu membership changes\n",
 	        (unsigned long long)i, (unsigned long long)failed, (unsigned long long)t.steps,
 	        (unsigned long long)t.messages, (unsigned long long)t.commands, (unsigned long long)t.acked,
