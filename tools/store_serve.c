@@ -347,6 +347,8 @@ int store_serve_main(int argc, char **argv)
 	if (rc != 0) {
 		if (rc < 0)
 			fprintf(stderr, "k3x-store serve: %s\n", err.msg);
+		arena_release(&s->arena);
+		free(s);
 		return rc < 0 ? err_exit_code(rc) : 0;
 	}
 	loop_run(&s->loop);
