@@ -175,7 +175,8 @@ static void prune_changes(struct raft_adapter *a, uint64_t index, bool installed
 	}
 	while (keep + 1 < a->n_changes && a->changes[keep + 1].index <= index)
 		free(a->changes[keep++].data);
-	memmove(a->changes, a->changes + keep, (a->n_changes - keep) * sizeof *a->changes);
+	if (keep)
+		memmove(a->changes, a->changes + keep, (a->n_changes - keep) * sizeof *a->changes);
 	a->n_changes -= keep;
 }
 

@@ -49,4 +49,4 @@ $(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) tests/sim/sim.h tests/sim/s
 
 .PHONY: sim
 sim: $(B)/tests/sim/sim
-	@$(if $(SECONDS_MAX),SIM_SECONDS=$(SECONDS_MAX)) $< $(SEED) $(SEEDS)
+	@$(if $(SECONDS),SIM_SECONDS=$(SECONDS)) $< $(SEED) $(SEEDS)

@@ -28,13 +28,13 @@ static void a_workaround_taken_away_is_noticed(void **state)
 {
 	static const struct {
 		int workaround;
-		uint64_t from;
-	} known[] = {{1, 44}, {2, 41}, {3, 23}, {8, 2}};
+		uint64_t from, count;
+	} known[] = {{1, 1, 60}, {2, 1, 60}, {3, 1, 80}, {6, 696, 1}, {8, 1, 10}};
 	struct sim_totals t = {0};
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
 		struct sim_options o = {.workarounds_off = WORKAROUND(known[i].workaround), .quiet = 1};
 		int failed = 0;
-		for (uint64_t seed = known[i].from; seed < known[i].from + 60; seed++)
+		for (uint64_t seed = known[i].from; seed < known[i].from + known[i].count; seed++)
 			failed += sim_run_seed(seed, &o, &t);
 		assert_true(failed > 0);
 	}
