@@ -19,7 +19,7 @@ static void open_fixture(struct fixture *f)
 {
 	struct err err = ERR_INIT;
 	char path[96];
-	strcpy(f->dir, "/tmp/k3x-hash-XXXXXX");
+	snprintf(f->dir, sizeof f->dir, "/tmp/k3x-hash-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(path, sizeof path, "%s/state.db", f->dir);
 	assert_int_equal(machine_open(&f->m, path, &err), 0);
