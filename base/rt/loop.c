@@ -27,8 +27,10 @@ static void never_sleep(uv_idle_t *idle)
 static void run_deferred(struct loop *l)
 {
 	struct list_link batch;
-	if (list_empty(&l->deferred))
+	if (list_empty(&l->deferred)) {
+		uv_idle_stop(&l->no_sleep); /* what was queued may have been cancelled */
 		return;
+	}
 	list_init(&batch);
 	list_add_before(&l->deferred, &batch); /* the old head leaves, its elements now hang on `batch` */
 	list_del(&l->deferred);
