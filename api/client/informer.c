@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/json/scan.h"
 #include "base/log.h"
+#include "base/wire/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,11 +224,7 @@ static void add_selector(struct strbuf *path, const char *name, const char *valu
 	if (!value)
 		return;
 	strbuf_addf(path, "&%s=", name);
-	for (const char *p = value; *p; p++) {
-		bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-		             strchr("-_.~/", *p);
-		strbuf_addf(path, plain ? "%c" : "%%%02X", (unsigned char)*p);
-	}
+	http_encode(path, slice_of(value));
 }
 
 static void open_watch(struct informer *inf)

@@ -6,8 +6,6 @@
  * caller has awaited, so nothing here waits. */
 #include "api/server/write_int.h"
 
-#include <sys/random.h>
-
 enum { NOT_READY_TOLERATION_S = 300 };
 
 static struct object *lookup(struct call *c, const char *group, const char *plural, struct slice key)
@@ -52,21 +50,9 @@ static bool mounts_token(const struct json *container)
 	return false;
 }
 
-static const char *random_suffix(struct arena *a)
-{
-	static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
-	unsigned char r[5] = {0};
-	char text[6] = {0};
-	ssize_t n = getrandom(r, sizeof r, 0);
-	(void)n;
-	for (size_t i = 0; i < 5; i++)
-		text[i] = alphabet[r[i] % (sizeof alphabet - 1)];
-	return arena_strdup(a, text);
-}
-
 static void mount_token(struct arena *a, struct json *spec)
 {
-	const char *volume = arena_printf(a, "kube-api-access-%s", random_suffix(a));
+	const char *volume = arena_printf(a, "kube-api-access-%s", strategy_random_suffix(a));
 	bool used = false;
 	static const char *const lists[] = {"initContainers", "containers"};
 	for (size_t i = 0; i < 2; i++)

@@ -104,12 +104,7 @@ static void add_query(struct strbuf *out, const char *name, struct slice value, 
 {
 	strbuf_addf(out, "%c%s=", *sep, name);
 	*sep = '&';
-	for (size_t i = 0; i < value.len; i++) {
-		unsigned char ch = (unsigned char)value.ptr[i];
-		bool plain = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-		             (ch && strchr("-_.~", ch));
-		strbuf_addf(out, plain ? "%c" : "%%%02X", ch);
-	}
+	http_encode(out, value);
 }
 
 /* The kubelet's names for the API's parameters. */

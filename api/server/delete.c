@@ -21,11 +21,6 @@ struct deletion {
 
 static void delete_now(struct deletion *d);
 
-static bool is_core(const struct resource *r, const char *plural)
-{
-	return !*r->group && strcmp(r->plural, plural) == 0;
-}
-
 /* ---- answers ---- */
 
 static void answer_error(struct deletion *d, const struct err *err)
@@ -62,7 +57,8 @@ static void answer(struct deletion *d, struct rcbuf *text, struct object *gone)
 	}
 	struct slice uid = object_span(gone, gone->uid);
 	uid = (struct slice){arena_memdup(&c->arena, uid.ptr, uid.len), uid.len};
-	struct rcbuf *last = is_core(r, "pods") || is_core(r, "namespaces") ? rcbuf_ref(gone->json) : NULL;
+	struct rcbuf *last =
+	        strategy_is_core(r, "pods") || strategy_is_core(r, "namespaces") ? rcbuf_ref(gone->json) : NULL;
 	write_release(&d->write);
 	if (last)
 		call_respond_object(c, 200, last, r->storage);
@@ -96,7 +92,7 @@ static int check_preconditions(struct deletion *d, const struct object *o, struc
 static int64_t grace_of(struct deletion *d, const struct json *object)
 {
 	const struct resource *r = d->write.call->route.resource;
-	if (!is_core(r, "pods"))
+	if (!strategy_is_core(r, "pods"))
 		return 0;
 	struct json *spec = json_get(object, "spec");
 	struct slice phase = json_str(json_path(object, "status", "phase", NULL));
@@ -140,7 +136,7 @@ static bool is_held(const struct resource *r, const struct json *object)
 	struct json *finalizers = json_path(object, "metadata", "finalizers", NULL);
 	if (finalizers && finalizers->first)
 		return true;
-	struct json *ns = is_core(r, "namespaces") ? json_path(object, "spec", "finalizers", NULL) : NULL;
+	struct json *ns = strategy_is_core(r, "namespaces") ? json_path(object, "spec", "finalizers", NULL) : NULL;
 	return ns && ns->first;
 }
 
@@ -156,7 +152,7 @@ static bool mark(struct deletion *d, struct json *object, int64_t grace)
 	json_set_int(a, meta, "deletionGracePeriodSeconds", grace);
 	if (d->write.call->route.resource->has_generation && !dying)
 		json_set_int(a, meta, "generation", json_get_int(meta, "generation", 0) + 1);
-	if (is_core(d->write.call->route.resource, "namespaces"))
+	if (strategy_is_core(d->write.call->route.resource, "namespaces"))
 		json_set_cstr(a, json_need(a, object, "status", JSON_OBJECT), "phase", "Terminating");
 	return true;
 }

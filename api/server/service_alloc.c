@@ -7,10 +7,10 @@
 #include "api/server/write_int.h"
 
 #include "base/check.h"
+#include "base/pki.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536 };
 
@@ -167,9 +167,8 @@ static void give(struct call *c, uint8_t *mark)
 
 static uint32_t random_below(uint32_t n)
 {
-	uint32_t r = 0;
-	ssize_t got = getrandom(&r, sizeof r, 0);
-	(void)got;
+	uint32_t r;
+	pki_random(&r, sizeof r);
 	return r % n;
 }
 

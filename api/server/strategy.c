@@ -4,8 +4,8 @@
 #include "api/server/write_int.h"
 
 #include "base/base64.h"
+#include "base/pki.h"
 
-#include <sys/random.h>
 #include <time.h>
 
 const char *strategy_time(struct arena *a, int64_t plus_s)
@@ -20,12 +20,27 @@ const char *strategy_time(struct arena *a, int64_t plus_s)
 const char *strategy_uid(struct arena *a)
 {
 	unsigned char b[16];
-	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b)
-		memset(b, 0, sizeof b);
+	pki_random(b, sizeof b);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* RFC 9562 section 5.4 */
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
 	return arena_printf(a, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
 	        b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+const char *strategy_random_suffix(struct arena *a)
+{
+	static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789"; /* no vowels: no words by chance */
+	unsigned char r[5];
+	char text[6] = {0};
+	pki_random(r, sizeof r);
+	for (size_t i = 0; i < sizeof r; i++)
+		text[i] = alphabet[r[i] % (sizeof alphabet - 1)];
+	return arena_strdup(a, text);
+}
+
+bool strategy_is_core(const struct resource *r, const char *plural)
+{
+	return !*r->group && strcmp(r->plural, plural) == 0;
 }
 
 /* ---- kinds with a habit of their own ---- */
@@ -99,29 +114,16 @@ static void namespace_create(struct arena *a, struct json *object)
 	namespace_label(a, object);
 }
 
-static bool is_core(const struct resource *r, const char *plural)
-{
-	return !*r->group && strcmp(r->plural, plural) == 0;
-}
-
 /* ---- creation ---- */
-
-static const char generated_alphabet[] = "bcdfghjklmnpqrstvwxz2456789"; /* no vowels: no words by chance */
 
 static void generate_name(struct arena *a, struct json *meta)
 {
 	struct slice base = json_get_str(meta, "generateName");
-	unsigned char r[5];
-	char suffix[6] = {0};
 	if (json_get_str(meta, "name").len || !base.len)
 		return;
 	if (base.len > 58)
 		base.len = 58;
-	if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
-		return;
-	for (size_t i = 0; i < 5; i++)
-		suffix[i] = generated_alphabet[r[i] % (sizeof generated_alphabet - 1)];
-	json_set_cstr(a, meta, "name", arena_printf(a, "%.*s%s", SLICE_FMT(base), suffix));
+	json_set_cstr(a, meta, "name", arena_printf(a, "%.*s%s", SLICE_FMT(base), strategy_random_suffix(a)));
 }
 
 static const char *const server_owned[] = {
@@ -142,14 +144,14 @@ void strategy_prepare_create(struct call *c, const struct resource *r, struct js
 		json_set_int(a, meta, "generation", 1);
 	else
 		json_del(meta, "generation");
-	if (resource_sub_find(r, SLICE("status")) && json_get(object, "status") && !is_core(r, "nodes") &&
-	        !is_core(r, "persistentvolumes"))
+	if (resource_sub_find(r, SLICE("status")) && json_get(object, "status") && !strategy_is_core(r, "nodes") &&
+	        !strategy_is_core(r, "persistentvolumes"))
 		json_set(a, object, "status", json_new(a, JSON_OBJECT));
-	if (is_core(r, "pods"))
+	if (strategy_is_core(r, "pods"))
 		pod_create(a, object);
-	else if (is_core(r, "namespaces"))
+	else if (strategy_is_core(r, "namespaces"))
 		namespace_create(a, object);
-	else if (is_core(r, "secrets"))
+	else if (strategy_is_core(r, "secrets"))
 		secret_string_data(a, object);
 }
 
@@ -221,12 +223,12 @@ void strategy_prepare_update(
 		keep_all_but(a, object, old, "status");
 	else if (resource_sub_find(r, SLICE("status")))
 		keep(a, object, old, "status");
-	if (is_core(r, "namespaces")) {
+	if (strategy_is_core(r, "namespaces")) {
 		if (!finalize)
 			keep(a, object, old, "spec");
 		namespace_label(a, object);
 	}
-	if (is_core(r, "secrets"))
+	if (strategy_is_core(r, "secrets"))
 		secret_string_data(a, object);
 	if (r->has_generation && !status && !approval && spec_changed(object, old))
 		json_set_int(a, meta, "generation", json_get_int(old_meta, "generation", 0) + 1);

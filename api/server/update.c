@@ -158,7 +158,7 @@ static bool may_go(const struct resource *r, const struct json *object)
 		return false;
 	if (json_get_int(meta, "deletionGracePeriodSeconds", 0) > 0)
 		return false;
-	bool is_namespace = !*r->group && strcmp(r->plural, "namespaces") == 0;
+	bool is_namespace = strategy_is_core(r, "namespaces");
 	return !is_namespace || is_empty(json_path(object, "spec", "finalizers", NULL));
 }
 

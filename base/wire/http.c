@@ -709,6 +709,19 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+static bool is_unreserved(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~", c));
+}
+
+void http_encode(struct strbuf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.ptr[i];
+		strbuf_addf(out, is_unreserved(c) ? "%c" : "%%%02X", c);
+	}
+}
+
 bool http_decode(struct arena *a, struct slice s, bool is_query, struct slice *ret)
 {
 	char *out = arena_alloc(a, s.len + 1);

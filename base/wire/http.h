@@ -196,6 +196,9 @@ const char *http_status_text(int status); /* "OK"; "" when unknown */
 /* Percent-decodes into the arena ('+' becomes a space when is_query). False: broken escape or a zero byte. */
 bool http_decode(struct arena *a, struct slice s, bool is_query, struct slice *ret);
 
+/* Appends s percent-encoded for a path segment or a query value: all but the unreserved characters of RFC 3986. */
+void http_encode(struct strbuf *out, struct slice s);
+
 /* Walks the decoded name=value pairs of a query: *rest starts as the query. False at the end; broken pairs are
  * skipped. */
 bool http_query_next(struct arena *a, struct slice *rest, struct slice *name, struct slice *value);
