@@ -103,6 +103,7 @@ static void done(struct raft_job *job)
 {
 	struct raft_adapter *a = CONTAINER_OF(job, struct raft_adapter, job);
 	a->job_active = false;
+	a->is_full = a->job_rc == ERR_NO_SPACE;
 	if (a->job_rc != 0 && a->job_rc != ERR_NO_SPACE) {
 		adapter_fatal(a, &a->job_err);
 		return;
@@ -151,6 +152,8 @@ static void note_entries(struct raft_adapter *a, const struct raft_entry entries
 	for (unsigned i = 0; i < n; i++) {
 		const struct raft_entry *e = &entries[i];
 		struct log_entry le = {e->term, e->type, {e->buf.base, e->buf.len}};
+		a->bytes += e->buf.len + 64; /* what an entry costs besides */
+		a->entries++;
 		if (e->type == RAFT_CHANGE)
 			adapter_note_change(a, a->next_index + i, e->buf.base, e->buf.len);
 		if (a->c.probe.appended)

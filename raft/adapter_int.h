@@ -37,6 +37,8 @@ struct adapter_config {
 	unsigned workarounds_off; /* WORKAROUND(n) | ...; production: 0 */
 	unsigned election_ms;
 	void (*after)(void *arg); /* after each call into libraft */
+	int (*install)(void *arg, struct slice descriptor, struct err *err); /* the writer's thread; see raft_host.h */
+	uint64_t (*durable_index)(void *arg);                                /* the same */
 	void *arg;
 	struct adapter_probe probe;
 };
@@ -84,7 +86,9 @@ struct raft_adapter {
 	int job_rc;
 	struct err job_err;
 	bool job_active;
-	unsigned puts;       /* snapshots on their way to the disk */
+	bool is_full;            /* the last job found no space */
+	uint64_t bytes, entries; /* appended since the last snapshot of our own */
+	unsigned puts;           /* snapshots on their way to the disk */
 	uint64_t next_index; /* where the next append goes: said by truncate() */
 	struct snapshot_record snapshot;
 	struct config_change *changes; /* configurations in the log, by index */
@@ -127,6 +131,7 @@ int adapter_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_s
         const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb);
 int adapter_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb);
 int adapter_snapshot_write(struct raft_adapter *a, const struct disk_op *op, struct err *err);
+int adapter_snapshot_record(struct disk *d, const struct snapshot_record *s, struct err *err); /* durable */
 int adapter_snapshot_load(struct raft_adapter *a, struct err *err);
 int adapter_snapshot_make(const struct snapshot_record *s, struct raft_snapshot **ret);
 void adapter_answer_gets(struct raft_adapter *a);

@@ -1,6 +1,7 @@
 /* Snapshots as libraft sees them: a small descriptor made by the state machine (which keeps the data itself), with
  * index, term and configuration, in one file "snapshot" that is replaced by a rename. A local snapshot lets the log
- * drop old segments; an installed one replaces the log.
+ * drop old segments, as far as the state is durable without them; an installed one replaces the log, after the machine
+ * has taken over the state that came with it.
  *
  * What can go wrong: a crash before the rename is durable (the old one stays, the log still reaches it, because the log
  * is cut afterwards); a crash between an installed snapshot and the new log (adapter_open() sees that the log does not
@@ -76,9 +77,8 @@ static int write_file(struct disk *d, const struct strbuf *bytes, struct err *er
 	return rc == 0 ? d->v->sync_folder(d, err) : rc;
 }
 
-int adapter_snapshot_write(struct raft_adapter *a, const struct disk_op *op, struct err *err)
+int adapter_snapshot_record(struct disk *d, const struct snapshot_record *s, struct err *err)
 {
-	const struct snapshot_record *s = &op->snapshot;
 	struct strbuf bytes = STRBUF_INIT;
 	struct snapshot_head h = {
 	        SNAPSHOT_MAGIC, s->index, s->term, s->conf_index, s->conf.len, s->descriptor.len, 0, 0};
@@ -88,13 +88,29 @@ int adapter_snapshot_write(struct raft_adapter *a, const struct disk_op *op, str
 	strbuf_add(&bytes, &h, sizeof h);
 	strbuf_add(&bytes, s->conf.data, s->conf.len);
 	strbuf_add(&bytes, s->descriptor.data, s->descriptor.len);
-	int rc = write_file(a->c.disk, &bytes, err);
+	int rc = write_file(d, &bytes, err);
 	strbuf_release(&bytes);
+	return rc;
+}
+
+/* What is below a local snapshot may go, but for `trailing` entries and for what the state would not have after a power
+ * cut: its files are synced at their own pace. */
+static int drop_old(struct raft_adapter *a, const struct disk_op *op, struct err *err)
+{
+	uint64_t index = op->snapshot.index, durable = a->c.durable_index(a->c.arg);
+	uint64_t from = index > op->trailing ? index - op->trailing + 1 : 1;
+	return log_drop_before(a->log, durable + 1 < from ? durable + 1 : from, err);
+}
+
+int adapter_snapshot_write(struct raft_adapter *a, const struct disk_op *op, struct err *err)
+{
+	const struct snapshot_record *s = &op->snapshot;
+	int rc = op->trailing ? 0 : a->c.install(a->c.arg, strbuf_slice(&s->descriptor), err);
+	if (rc == 0)
+		rc = adapter_snapshot_record(a->c.disk, s, err);
 	if (rc != 0)
 		return rc;
-	if (op->trailing == 0)
-		return log_restart(a->log, s->index + 1, err);
-	return s->index > op->trailing ? log_drop_before(a->log, s->index - op->trailing + 1, err) : 0;
+	return op->trailing ? drop_old(a, op, err) : log_restart(a->log, s->index + 1, err);
 }
 
 static int parse(struct snapshot_record *s, const char *bytes, size_t len, struct err *err)
@@ -204,6 +220,7 @@ int adapter_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_s
 		a->c.probe.snapshot(a->c.probe.arg, snapshot->index, snapshot->term, 0, 0);
 	prune_changes(a, snapshot->index, trailing == 0);
 	a->puts++;
+	a->bytes = a->entries = 0;
 	list_push_back(&a->queue, &op->link);
 	adapter_start_job(a);
 	return 0;

@@ -7,9 +7,12 @@
 
 #include "base/check.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
-enum { PACK_BYTES_MAX = 1024 * 1024 };
+/* Few packs at a time: while they are on their way the next ones fill up, so that with many clients an entry, its sync
+ * and its messages are shared by many commands, and nobody waits on purpose. */
+enum { PACK_BYTES_MAX = 1024 * 1024, PACKS_IN_FLIGHT_MAX = 2 };
 
 struct pack {
 	struct list_link link;
@@ -25,6 +28,7 @@ static void answer(struct pack *p, int status, uint64_t index)
 	struct list_link *l;
 	size_t position = 0;
 	list_del(&p->link);
+	p->host->n_packs--;
 	while ((l = list_pop_front(&p->proposals)) != NULL) {
 		struct raft_proposal *q = CONTAINER_OF(l, struct raft_proposal, link);
 		q->done(q, status, index, position++);
@@ -64,6 +68,7 @@ static void flush_one(struct raft_host *h)
 	p->req.data = p;
 	list_init(&p->proposals);
 	list_push_back(&h->packs, &p->link);
+	h->n_packs++;
 	struct raft_buffer b = fill(h, p);
 	int rc = raft_host_is_leader(h) ? raft_apply(&h->raft, &p->req, &b, 1, committed) : RAFT_NOTLEADER;
 	if (rc != 0) {
@@ -76,7 +81,7 @@ void raft_host_flush(struct raft_host *h)
 {
 	if (h->closing || h->adapter.dead)
 		return;
-	while (!list_empty(&h->proposals))
+	while (!list_empty(&h->proposals) && (h->n_packs < PACKS_IN_FLIGHT_MAX || !raft_host_is_leader(h)))
 		flush_one(h);
 	adapter_after(&h->adapter);
 }
@@ -88,15 +93,11 @@ void raft_host_propose(struct raft_host *h, struct raft_proposal *p)
 
 /* ---- what libraft calls ---- */
 
-static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+static void unpack(struct raft_host *h, uint64_t index, uint64_t term, struct slice rest)
 {
-	struct raft_host *h = fsm->data;
-	struct slice commands[64] = {{NULL, 0}}, rest = {buf->base, buf->len};
+	struct slice commands[64] = {{NULL, 0}};
 	struct slice *all = commands;
 	size_t n = 0, cap = COUNT_OF(commands);
-	*result = NULL;
-	if (h->adapter.dead)
-		return 0;
 	while (rest.len) {
 		uint32_t len;
 		CHECK(rest.len >= sizeof len);
@@ -113,17 +114,39 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 		all[n++] = (struct slice){rest.ptr + sizeof len, len};
 		rest = (struct slice){rest.ptr + sizeof len + len, rest.len - sizeof len - len};
 	}
-	/* libraft tells no index: it is the one behind the last applied */
-	h->c.machine->v->apply(h->c.machine, h->raft.last_applied + 1, all, n);
+	h->c.machine->v->apply(h->c.machine, index, term, all, n);
 	if (all != commands)
 		free(all);
+}
+
+static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
+{
+	struct raft_host *h = fsm->data;
+	/* libraft tells no index: it is the one behind the last applied */
+	uint64_t index = h->raft.last_applied + 1;
+	*result = NULL;
+	if (h->adapter.dead)
+		return 0;
+	h->told = index;
+	unpack(h, index, TrailTermOf(&h->raft.trail, index), (struct slice){buf->base, buf->len});
 	return 0;
+}
+
+/* Entries without commands are not given to the machine one by one, but it learns how far it is. */
+static void tell_index(struct raft_host *h)
+{
+	uint64_t index = h->raft.last_applied;
+	if (h->told >= index)
+		return;
+	h->told = index;
+	h->c.machine->v->apply(h->c.machine, index, TrailTermOf(&h->raft.trail, index), NULL, 0);
 }
 
 static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
 {
 	struct raft_host *h = fsm->data;
 	struct strbuf b = STRBUF_INIT;
+	tell_index(h);
 	h->c.machine->v->snapshot(h->c.machine, h->raft.last_applied, &b);
 	*bufs = raft_malloc(sizeof **bufs);
 	*n_bufs = 1;
@@ -163,6 +186,7 @@ static void after(void *arg)
 	const char *address;
 	if (h->closing || h->adapter.dead || !h->started)
 		return;
+	tell_index(h);
 	bool is_leader = raft_host_is_leader(h);
 	raft_leader(&h->raft, &leader, &address);
 	if (is_leader != h->was_leader || raft_host_term(h) != h->was_term || leader != h->was_leader_id) {
@@ -182,13 +206,46 @@ static void after(void *arg)
 
 /* ---- driving ---- */
 
+/* libraft counts entries; bytes are what memory and disk are made of. With the limit reached a snapshot is due at the
+ * next step, and what stays below it is as many entries of the size seen as make three quarters of the limit. */
+static void pace_snapshots(struct raft_host *h)
+{
+	uint64_t limit = h->c.snapshot_bytes, bytes = h->adapter.bytes, n = h->adapter.entries;
+	bool due = limit && bytes >= limit;
+	unsigned trailing = h->c.snapshot_trailing;
+	if (limit && n && bytes / n * trailing > limit / 4 * 3)
+		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
+	raft_set_snapshot_trailing(&h->raft, trailing);
+	raft_set_snapshot_threshold(&h->raft, due ? 1 : h->c.snapshot_entries);
+}
+
 void raft_host_tick(struct raft_host *h)
 {
 	raft_host_flush(h);
+	pace_snapshots(h);
 	if (!h->adapter.dead)
 		adapter_tick(&h->adapter);
 	if (!h->adapter.dead)
 		host_reads_resend(h);
+}
+
+static void note_heard(struct raft_host *h, uint64_t id)
+{
+	size_t i = 0;
+	while (i < COUNT_OF(h->heard) && h->heard[i].id && h->heard[i].id != id)
+		i++;
+	if (i == COUNT_OF(h->heard))
+		return;
+	h->heard[i].id = id;
+	h->heard[i].at_ms = h->c.env->v->now_ms(h->c.env);
+}
+
+uint64_t host_last_heard(const struct raft_host *h, uint64_t id)
+{
+	for (size_t i = 0; i < COUNT_OF(h->heard); i++)
+		if (h->heard[i].id == id)
+			return h->heard[i].at_ms;
+	return 0;
 }
 
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)
@@ -199,6 +256,8 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 	if (rc == 0 && f.from != from)
 		rc = err_set(err, ERR_PROTOCOL, "raft message from server %llu says it is from %llu",
 		        (unsigned long long)from, (unsigned long long)f.from);
+	if (rc == 0)
+		note_heard(h, from);
 	if (rc == 0 && !h->adapter.dead) {
 		if (f.kind == MESSAGE_READ_PROBE)
 			host_receive_probe(h, &f);
@@ -212,6 +271,18 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 }
 
 /* ---- life ---- */
+
+static int install(void *arg, struct slice descriptor, struct err *err)
+{
+	struct raft_host *h = arg;
+	return h->c.machine->v->install(h->c.machine, descriptor, err);
+}
+
+static uint64_t durable_index(void *arg)
+{
+	struct raft_host *h = arg;
+	return h->c.machine->v->durable_index(h->c.machine);
+}
 
 static void configure(struct raft_host *h)
 {
@@ -243,6 +314,8 @@ int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, str
 	        .workarounds_off = c->workarounds_off,
 	        .election_ms = c->election_ms,
 	        .after = after,
+	        .install = install,
+	        .durable_index = durable_index,
 	        .arg = h};
 	if (c->probe)
 		ac.probe = *c->probe;
@@ -273,8 +346,32 @@ int raft_host_bootstrap(struct raft_host *h, const struct raft_host_server *serv
 	return rc == 0 ? 0 : err_set(err, ERR_INVAL, "bootstrap: %s", raft_strerror(rc));
 }
 
+/* The state may be older than the newest snapshot: what lies between is in the log, and committed. */
+static int close_the_gap(struct raft_host *h, struct err *err)
+{
+	const struct raft_adapter *a = &h->adapter;
+	uint64_t has = h->c.machine->v->applied_index(h->c.machine), wants = a->snapshot.index;
+	if (has < wants && (!a->n_loaded || a->loaded_first > has + 1))
+		return err_set(err, ERR_CORRUPT,
+		        "the state ends at entry %" PRIu64 ", the snapshot is of %" PRIu64
+		        " and the log does not hold what lies between: the state is older than it can be. Remove this "
+		        "server from the cluster, delete its data and join it again",
+		        has, wants);
+	for (uint64_t i = has + 1; i <= wants && i - a->loaded_first < a->n_loaded; i++) {
+		const struct log_entry *e = &a->loaded[i - a->loaded_first];
+		if (e->kind == RAFT_COMMAND)
+			unpack(h, i, e->term, e->data);
+	}
+	h->told = wants;
+	if (has < wants)
+		h->c.machine->v->apply(h->c.machine, wants, a->snapshot.term, NULL, 0);
+	return 0;
+}
+
 int raft_host_start(struct raft_host *h, struct err *err)
 {
+	if (close_the_gap(h, err) != 0)
+		return err->code;
 	int rc = raft_start(&h->raft);
 	if (rc != 0)
 		return err_set(
@@ -323,4 +420,19 @@ uint64_t raft_host_commit_index(const struct raft_host *h)
 uint64_t raft_host_applied_index(const struct raft_host *h)
 {
 	return h->raft.last_applied;
+}
+
+uint64_t raft_host_last_index(const struct raft_host *h)
+{
+	return raft_last_index((struct raft *)&h->raft);
+}
+
+uint64_t raft_host_id(const struct raft_host *h)
+{
+	return h->c.id;
+}
+
+bool raft_host_is_disk_full(const struct raft_host *h)
+{
+	return h->adapter.is_full;
 }

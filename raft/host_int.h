@@ -14,15 +14,24 @@ struct raft_host {
 	struct raft_host_config c;
 	struct list_link proposals; /* raft_proposal: not yet packed */
 	struct list_link packs;     /* pack: in libraft's hands */
+	unsigned n_packs;
 	struct list_link reads;     /* raft_read, oldest first */
 	struct list_link changes;   /* change_request */
 	uint64_t round;             /* of the read probes sent last */
 	uint64_t round_term, confirmed_round;
 	uint64_t answered[64]; /* by server in the configuration: ids that answered this round */
 	size_t n_answered;
+	struct {
+		uint64_t id, at_ms;
+	} heard[64]; /* when each server last said something */
+	uint64_t told; /* the machine knows that it has everything up to here */
+	struct raft_transfer transfer;
 	bool was_leader, started, closing;
 	uint64_t was_term, was_leader_id;
 };
+
+/* host.c */
+uint64_t host_last_heard(const struct raft_host *h, uint64_t id); /* 0: never */
 
 /* read_index.c */
 void host_reads_advance(struct raft_host *h);

@@ -71,6 +71,47 @@ void raft_host_change_members(struct raft_host *h, struct raft_host_change *c)
 		adapter_after(&h->adapter);
 }
 
+static void transferred(struct raft_transfer *req)
+{
+}
+
+int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err)
+{
+	if (!raft_host_is_leader(h))
+		return err_set(err, ERR_UNAVAILABLE, "only the leader can hand over, and this server is not it");
+	if (h->raft.transfer || h->raft.leader_state.transferee)
+		return err_set(err, ERR_CONFLICT, "leadership is being transferred already");
+	int rc = raft_transfer(&h->raft, &h->transfer, to, transferred);
+	if (rc != 0)
+		return err_set(err, ERR_UNAVAILABLE, "nobody can take over: %s", raft_strerror(rc));
+	adapter_after(&h->adapter);
+	return 0;
+}
+
+static enum raft_host_role role_of(int role)
+{
+	return role == RAFT_VOTER ? RAFT_HOST_VOTER : role == RAFT_STANDBY ? RAFT_HOST_STANDBY : RAFT_HOST_SPARE;
+}
+
+size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_member **ret)
+{
+	const struct raft_configuration *c = &h->raft.configuration;
+	bool leads = raft_host_is_leader(h);
+	uint64_t now = h->c.env->v->now_ms(h->c.env);
+	*ret = ARENA_ARRAY(a, struct raft_host_member, c->n + 1);
+	for (unsigned i = 0; i < c->n; i++) {
+		struct raft_host_member *m = &(*ret)[i];
+		raft_index match = 0;
+		m->server = (struct raft_host_server){
+		        c->servers[i].id, arena_strdup(a, c->servers[i].address), role_of(c->servers[i].role)};
+		if (leads && raft_match_index(&h->raft, m->server.id, &match) == 0)
+			m->match_index = match;
+		uint64_t heard = host_last_heard(h, m->server.id);
+		m->is_online = m->server.id == h->c.id || (heard && now - heard < h->c.election_ms);
+	}
+	return c->n;
+}
+
 void host_changes_fail(struct raft_host *h)
 {
 	while (!list_empty(&h->changes))

@@ -10,6 +10,7 @@
 #include "raft/disk.h"
 #include "raft/raft_env.h"
 
+#include "base/mem/arena.h"
 #include "base/mem/list.h"
 #include "base/mem/str.h"
 
@@ -20,14 +21,23 @@ struct adapter_probe;
 enum { RAFT_TICK_MS = 20 };
 enum raft_host_role { RAFT_HOST_STANDBY, RAFT_HOST_VOTER, RAFT_HOST_SPARE };
 
-/* The state machine. It keeps its own applied index: after a restart it is given entries that it has already. */
+/* The state machine. It keeps its own applied index, and its state may lag behind a snapshot: the log keeps every entry
+ * that is not durable in the state, and what is missing is applied again at the start. It may also be ahead of the log,
+ * after a crash and when a leader has sent a state newer than its snapshot: entries it has already are given again. */
 struct raft_machine_vtable {
-	/* Commands of one entry, valid during the call. */
-	void (*apply)(struct raft_machine *m, uint64_t index, const struct slice *commands, size_t n);
+	/* Commands of one entry, valid during the call. n 0: an entry that is none of the machine's business (a barrier,
+	 * a configuration), or several of them: it has everything up to `index` now. */
+	void (*apply)(
+	        struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t n);
 	/* Adds a descriptor (some 64 bytes) of the state at `index`, which is the last applied. */
 	void (*snapshot)(struct raft_machine *m, uint64_t index, struct strbuf *descriptor);
-	/* At every start and when a leader sends a snapshot; it may be older than what the machine has. */
+	/* At every start, after install(), with what is the newest snapshot: the machine has that state or a newer one. */
 	void (*restore)(struct raft_machine *m, struct slice descriptor);
+	/* A leader sent this snapshot: the state that it describes, or a newer one, takes the place of the machine's and
+	 * is durable when this returns. On the thread that writes the log. ERR_NO_SPACE: it is tried again later. */
+	int (*install)(struct raft_machine *m, struct slice descriptor, struct err *err);
+	uint64_t (*applied_index)(struct raft_machine *m); /* before the start: what the state has */
+	uint64_t (*durable_index)(struct raft_machine *m); /* what it would have after a power cut; any thread */
 	/* leader 0: none is known. */
 	void (*role_changed)(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader);
 };
@@ -45,7 +55,9 @@ struct raft_host_config {
 	unsigned election_ms, heartbeat_ms;
 	unsigned install_ms;                          /* a snapshot sent and not confirmed is sent again after */
 	unsigned snapshot_entries, snapshot_trailing; /* take one after so many; keep so many below it. Not 0 */
-	uint64_t segment_bytes;                       /* of the log; 0: its default */
+	uint64_t snapshot_bytes; /* or after so many bytes of entries, and then keep three quarters of that below it;
+	                            0: entries alone count */
+	uint64_t segment_bytes;  /* of the log; 0: its default */
 	unsigned workarounds_off;                     /* the simulator's; otherwise 0 */
 	const struct adapter_probe *probe;            /* the simulator's; otherwise NULL */
 };
@@ -106,6 +118,34 @@ struct raft_host_change {
 };
 
 void raft_host_change_members(struct raft_host *h, struct raft_host_change *c);
+
+/* Asks a voter to take over (thesis section 3.10); 0: the one that is furthest. The role changes when it does; an
+ * attempt that has not led anywhere within an election timeout is given up. ERR_UNAVAILABLE: not the leader, or there is
+ * nobody to take over. ERR_CONFLICT: a transfer is under way. */
+int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err);
+
+/* The servers as this one knows them: role, address (in the arena), and how far the leader knows them to be (0 on the
+ * others). */
+struct raft_host_member {
+	struct raft_host_server server;
+	uint64_t match_index;
+	bool is_online; /* heard of within an election timeout; on the leader */
+};
+size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_member **ret);
+
+/* Is the server's disk full? Nothing new is acknowledged by it until there is room again. */
+bool raft_host_is_disk_full(const struct raft_host *h);
+uint64_t raft_host_last_index(const struct raft_host *h);
+uint64_t raft_host_id(const struct raft_host *h);
+
+/* Offline: makes `self` the only voter of what is on this disk, keeping every entry of its log: for a cluster whose
+ * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */
+int raft_host_recover(
+        struct disk *d, const struct raft_host_server *self, uint64_t *ret_last, uint64_t *ret_term, struct err *err);
+/* Offline: an empty disk begins at a snapshot of index 1 with these servers, so that the state beside it (the same on
+ * each of them) is where the cluster starts from. ERR_EXISTS when the disk is not empty. */
+int raft_host_bootstrap_state(
+        struct disk *d, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err);
 
 bool raft_host_is_leader(const struct raft_host *h);
 uint64_t raft_host_term(const struct raft_host *h);

@@ -238,12 +238,24 @@ static const struct raft_env_vtable env_vtable = {env_now, env_random, env_send,
 
 /* ---- the state machine ---- */
 
-static void machine_apply(struct raft_machine *m, uint64_t index, const struct slice *commands, size_t count)
+static void machine_apply(
+        struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t count)
 {
 	struct node *n = CONTAINER_OF(m, struct node, machine);
 	uint64_t h = 14695981039346656037ull, first = 0;
 	if (index >= INDEX_MAX)
 		fail("harness", "too many entries");
+	if (!count) { /* nothing between the last command and here was one */
+		for (uint64_t i = n->applied + 1; i <= index; i++) {
+			if (history[i].count)
+				fail("entry skipped", "server %d was not given %llu", n->id, (unsigned long long)i);
+			history[i].state = n->hash;
+		}
+		n->applied = index > n->applied ? index : n->applied;
+		return;
+	}
+	if (!term)
+		fail("no term", "server %d at %llu", n->id, (unsigned long long)index);
 	for (size_t i = 0; i < count; i++)
 		h = hash_of(h, commands[i].ptr, commands[i].len);
 	memcpy(&first, commands[0].ptr, sizeof first);
@@ -278,7 +290,6 @@ static void machine_snapshot(struct raft_machine *m, uint64_t index, struct strb
 	struct node *n = CONTAINER_OF(m, struct node, machine);
 	strbuf_add(out, &n->applied, 8);
 	strbuf_add(out, &n->hash, 8);
-	n->durable = n->applied;
 	total.snapshots++;
 }
 
@@ -291,10 +302,41 @@ static void machine_restore(struct raft_machine *m, struct slice d)
 	memcpy(v, d.ptr, sizeof v);
 	if (v[0] && history[v[0]].state != v[1])
 		fail("broken snapshot", "server %d", n->id);
-	if (v[0] <= n->applied)
-		return;
-	n->applied = n->durable = v[0];
-	n->hash = v[1];
+	if (v[0] > n->applied)
+		fail("state behind snapshot", "server %d at %llu", n->id, (unsigned long long)n->applied);
+}
+
+/* A leader sends what its state is by now, which may be newer than the snapshot. */
+static int machine_install(struct raft_machine *m, struct slice d, struct err *err)
+{
+	struct node *n = CONTAINER_OF(m, struct node, machine);
+	uint64_t v[2];
+	memcpy(v, d.ptr, sizeof v);
+	for (int i = 1; i <= n_nodes; i++)
+		if (nodes[i].applied > v[0] && chance(300)) {
+			v[0] = nodes[i].applied;
+			v[1] = nodes[i].hash;
+		}
+	if (v[0] > n->applied) {
+		n->applied = v[0];
+		n->hash = v[1];
+	}
+	n->durable = n->applied;
+	total.installs++;
+	return 0;
+}
+
+static uint64_t machine_applied(struct raft_machine *m)
+{
+	return CONTAINER_OF(m, struct node, machine)->applied;
+}
+
+static uint64_t machine_durable(struct raft_machine *m)
+{
+	struct node *n = CONTAINER_OF(m, struct node, machine);
+	if (chance(300)) /* the files are synced when they are */
+		n->durable = n->applied;
+	return n->durable;
 }
 
 static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader)
@@ -308,8 +350,13 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 	leader_of[term] = (uint64_t)n->id;
 }
 
-static const struct raft_machine_vtable machine_vtable = {
-        machine_apply, machine_snapshot, machine_restore, machine_role};
+static const struct raft_machine_vtable machine_vtable = {.apply = machine_apply,
+        .snapshot = machine_snapshot,
+        .restore = machine_restore,
+        .install = machine_install,
+        .applied_index = machine_applied,
+        .durable_index = machine_durable,
+        .role_changed = machine_role};
 
 static void probe_appended(void *arg, uint64_t index, const struct log_entry *e)
 {
@@ -354,7 +401,7 @@ static void crash(struct node *n)
 	sim_disk_crash(n->disk);
 	if (chance(500) && n->applied > n->durable) {
 		uint64_t t = between(n->durable, n->applied);
-		while (t > n->durable && !history[t].count)
+		while (t > n->durable && !history[t].state)
 			t--;
 		n->applied = t;
 		n->hash = t ? history[t].state : 0;
@@ -471,6 +518,14 @@ static void client(struct node *n)
 	after(n);
 }
 
+static void transfer(struct node *n)
+{
+	struct err err = ERR_INIT;
+	uint64_t to = chance(500) ? 0 : between(1, (uint64_t)n_nodes);
+	total.transfers += raft_host_transfer(n->host, to, &err) == 0;
+	after(n);
+}
+
 static void changed(struct raft_host_change *c, int status)
 {
 	total.changes += status == 0;
@@ -512,7 +567,11 @@ static void nemesis(void)
 {
 	struct node *n = &nodes[between(1, (uint64_t)n_nodes)], *l = some_leader();
 	bool side[NODES_MAX + 1];
-	switch (rng() % 8) {
+	switch (rng() % 9) {
+	case 8:
+		if (l)
+			transfer(l);
+		break;
 	case 0:
 	case 1:
 		if (n->host)

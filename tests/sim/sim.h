@@ -11,7 +11,7 @@ struct sim_options {
 };
 
 struct sim_totals {
-	uint64_t seeds, steps, messages, commands, acked, reads, crashes, snapshots, changes;
+	uint64_t seeds, steps, messages, commands, acked, reads, crashes, snapshots, changes, installs, transfers;
 };
 
 int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *add);

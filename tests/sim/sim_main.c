@@ -19,10 +19,10 @@ int main(int argc, char **argv)
 		failed += sim_run_seed(seed + i, &o, &t) != 0;
 	printf("sim: %llu seeds, %llu failed; in the others %llu steps, %llu messages, %llu commands, %llu "
 	       "acknowledged, "
-	       "%llu reads, %llu crashes, %llu snapshots, %llu membership changes\n",
+	       "%llu reads, %llu crashes, %llu snapshots, %llu installs, %llu membership changes, %llu transfers\n",
 	        (unsigned long long)i, (unsigned long long)failed, (unsigned long long)t.steps,
 	        (unsigned long long)t.messages, (unsigned long long)t.commands, (unsigned long long)t.acked,
 	        (unsigned long long)t.reads, (unsigned long long)t.crashes, (unsigned long long)t.snapshots,
-	        (unsigned long long)t.changes);
+	        (unsigned long long)t.installs, (unsigned long long)t.changes, (unsigned long long)t.transfers);
 	return failed != 0;
 }
