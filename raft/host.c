@@ -211,12 +211,13 @@ static void after(void *arg)
 static void pace_snapshots(struct raft_host *h)
 {
 	uint64_t limit = h->c.snapshot_bytes, bytes = h->adapter.bytes, n = h->adapter.entries;
-	bool due = limit && bytes >= limit;
+	bool due = limit && bytes >= (h->is_sending_state ? 4 * limit : limit);
 	unsigned trailing = h->c.snapshot_trailing;
 	if (limit && n && bytes / n * trailing > limit / 4 * 3)
 		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
 	raft_set_snapshot_trailing(&h->raft, trailing);
-	raft_set_snapshot_threshold(&h->raft, due ? 1 : h->c.snapshot_entries);
+	raft_set_snapshot_threshold(
+	        &h->raft, due ? 1 : h->is_sending_state && limit ? UINT32_MAX : h->c.snapshot_entries);
 }
 
 void raft_host_tick(struct raft_host *h)
@@ -430,6 +431,36 @@ uint64_t raft_host_last_index(const struct raft_host *h)
 uint64_t raft_host_id(const struct raft_host *h)
 {
 	return h->c.id;
+}
+
+uint64_t raft_host_leader(const struct raft_host *h)
+{
+	raft_id id = 0;
+	const char *address;
+	raft_leader((struct raft *)&h->raft, &id, &address);
+	return id;
+}
+
+const char *raft_host_address(const struct raft_host *h, uint64_t id, struct arena *a)
+{
+	const struct raft_configuration *c = &h->raft.configuration;
+	raft_id leader = 0;
+	const char *address;
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->servers[i].id == id)
+			return arena_strdup(a, c->servers[i].address);
+	raft_leader((struct raft *)&h->raft, &leader, &address);
+	return leader == id && address ? arena_strdup(a, address) : NULL;
+}
+
+void raft_host_set_busy(struct raft_host *h, bool is_sending_state)
+{
+	h->is_sending_state = is_sending_state;
+}
+
+bool raft_host_has_log(const struct raft_host *h)
+{
+	return h->adapter.snapshot.index || log_last_index(h->adapter.log) != 0;
 }
 
 bool raft_host_is_disk_full(const struct raft_host *h)

@@ -26,7 +26,7 @@ struct raft_host {
 	} heard[64]; /* when each server last said something */
 	uint64_t told; /* the machine knows that it has everything up to here */
 	struct raft_transfer transfer;
-	bool was_leader, started, closing;
+	bool was_leader, started, closing, is_sending_state;
 	uint64_t was_term, was_leader_id;
 };
 

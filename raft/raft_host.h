@@ -137,6 +137,12 @@ size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_
 bool raft_host_is_disk_full(const struct raft_host *h);
 uint64_t raft_host_last_index(const struct raft_host *h);
 uint64_t raft_host_id(const struct raft_host *h);
+uint64_t raft_host_leader(const struct raft_host *h); /* 0: none is known */
+/* A server's address, as the configuration or the leader itself tells it, in the arena; NULL: unknown. */
+const char *raft_host_address(const struct raft_host *h, uint64_t id, struct arena *a);
+/* While a state is being sent the log behind it is kept, up to four times its usual size. */
+void raft_host_set_busy(struct raft_host *h, bool is_sending_state);
+bool raft_host_has_log(const struct raft_host *h); /* or a snapshot: this server belongs to a cluster */
 
 /* Offline: makes `self` the only voter of what is on this disk, keeping every entry of its log: for a cluster whose
  * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */

@@ -1,0 +1,19 @@
+/* URLs of servers: http://host:port and https://host:port, nothing behind the port but a slash. No state, any thread. */
+#ifndef K3X_BASE_WIRE_URL_H
+#define K3X_BASE_WIRE_URL_H
+
+#include "base/err.h"
+#include "base/mem/arena.h"
+
+#include <stdbool.h>
+
+struct url {
+	bool is_tls;
+	const char *host; /* in the arena; an IPv6 address without its brackets */
+	int port;
+};
+
+/* Takes a URL apart; default_port is for those that name none, 0: they must. ERR_INVAL says what is wrong with it. */
+int url_parse(struct arena *a, const char *text, int default_port, struct url *ret, struct err *err);
+
+#endif

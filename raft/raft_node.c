@@ -1,0 +1,540 @@
+/* raft_host in production. See raft_node.h.
+ *
+ *     raft thread: loop { tick every RAFT_TICK_MS, frames of peers, tasks of the store, jobs that are done }
+ *     writer thread: one job at a time (the log's write and sync, snapshots)
+ *     pool: files of states
+ *
+ * A snapshot that a leader announces is held back until the state that goes with it has been fetched; libraft learns of
+ * it then. Meanwhile this server keeps answering heartbeats as the follower it is.
+ *
+ * What can go wrong: the disk fails (the process stops: what was promised can't be kept by going on), the leader does
+ * not find a successor when it is told to stop (it stops all the same; the others elect one). */
+#include "raft/raft_node.h"
+
+#include "raft/message_int.h"
+#include "raft/state_stream.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/pki.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75 };
+
+struct writer {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	pthread_t thread;
+	struct raft_job *job; /* taken by the thread, NULL when it is done */
+	bool stopping;
+	struct loop_task done;
+	struct raft_job *reported; /* raft thread: done() is owed for it; NULL: quiesced */
+};
+
+struct raft_node {
+	struct raft_env env; /* first */
+	struct raft_node_options o;
+	struct loop loop;
+	struct disk *disk;
+	struct raft_host *host;
+	struct transport *transport;
+	struct pool *pool;
+	struct state_exporter *exporter;
+	struct state_fetcher *fetcher;
+	struct writer writer;
+	uv_timer_t timer;
+	struct strbuf held;    /* the message that announced the state being fetched */
+	uint64_t held_from, fetched_index;
+	int port;
+	unsigned handover_ticks; /* closing: how long a successor is waited for */
+	bool closing;
+	unsigned to_close;
+	pthread_mutex_t status_lock;
+	struct raft_node_status status;
+};
+
+static struct raft_node *node_of(struct raft_env *e)
+{
+	return (struct raft_node *)e;
+}
+
+/* ---- the environment ---- */
+
+static uint64_t env_now(struct raft_env *e)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static uint64_t env_random(struct raft_env *e)
+{
+	uint64_t r;
+	pki_random(&r, sizeof r);
+	return r;
+}
+
+static void env_send(struct raft_env *e, uint64_t to, const char *address, const void *frame, size_t len)
+{
+	struct raft_node *s = node_of(e);
+	if (s->transport)
+		transport_send(s->transport, to, address, (struct slice){frame, len});
+}
+
+static void *writer_main(void *arg)
+{
+	struct raft_node *s = arg;
+	struct writer *w = &s->writer;
+	pthread_setname_np(pthread_self(), "raft-log");
+	pthread_mutex_lock(&w->lock);
+	while (!w->stopping) {
+		if (!w->job) {
+			pthread_cond_wait(&w->wake, &w->lock);
+			continue;
+		}
+		struct raft_job *job = w->job;
+		pthread_mutex_unlock(&w->lock);
+		job->work(job);
+		pthread_mutex_lock(&w->lock);
+		w->job = NULL;
+		pthread_cond_broadcast(&w->wake);
+		loop_post(&s->loop, &w->done);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+static void job_done(struct loop_task *t)
+{
+	struct raft_node *s = CONTAINER_OF(t, struct raft_node, writer.done);
+	struct raft_job *job = s->writer.reported;
+	s->writer.reported = NULL;
+	if (job)
+		job->done(job);
+}
+
+static void env_submit(struct raft_env *e, struct raft_job *job)
+{
+	struct writer *w = &node_of(e)->writer;
+	CHECK(!w->reported);
+	w->reported = job;
+	pthread_mutex_lock(&w->lock);
+	w->job = job;
+	pthread_cond_broadcast(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void env_quiesce(struct raft_env *e)
+{
+	struct writer *w = &node_of(e)->writer;
+	pthread_mutex_lock(&w->lock);
+	while (w->job)
+		pthread_cond_wait(&w->wake, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	w->reported = NULL;
+}
+
+/* After a failed sync nobody knows what is on the disk (the kernel may have dropped the pages): only a restart, which
+ * reads what is there, can go on. */
+static void env_fatal(struct raft_env *e, const struct err *why)
+{
+	log_error("raft", "the disk can't be trusted: stopping", "error=\"%s\"", why->msg);
+	_exit(err_exit_code(why->code));
+}
+
+static const struct raft_env_vtable env_vtable = {env_now, env_random, env_send, env_submit, env_quiesce, env_fatal};
+
+/* ---- what comes in ---- */
+
+static int deliver(struct raft_node *s, uint64_t from, struct slice bytes, struct err *err)
+{
+	return s->closing && !s->host ? 0 : raft_host_receive(s->host, from, bytes, err);
+}
+
+/* Is it the announcement of a state that is not here yet? Then it is kept until it is. Newer announcements that come
+ * meanwhile are let go: if the first one is too old by the time it can be followed, the next will be sent again. */
+static bool hold_back(struct raft_node *s, uint64_t from, struct slice bytes, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct frame f;
+	uint32_t kind;
+	memcpy(&kind, bytes.ptr, sizeof kind);
+	if (kind != RAFT_INSTALL_SNAPSHOT || message_decode(bytes, &a, &f, err) != 0) {
+		arena_release(&a);
+		return false;
+	}
+	const struct raft_install_snapshot *m = &f.m.install_snapshot;
+	struct raft_machine *machine = s->o.machine;
+	bool is_news = m->term >= raft_host_term(s->host) && m->last_index > machine->v->applied_index(machine) &&
+	               m->last_index > s->fetched_index;
+	uint64_t got, size;
+	if (is_news && !(state_fetcher_progress(s->fetcher, &got, &size) && s->held_from == from && s->held.len)) {
+		strbuf_reset(&s->held);
+		strbuf_add_slice(&s->held, bytes);
+		s->held_from = from;
+	}
+	if (is_news)
+		state_fetcher_want(s->fetcher, from, f.address, m->last_index);
+	arena_release(&a);
+	return is_news;
+}
+
+static void fetched(void *arg, uint64_t index)
+{
+	struct raft_node *s = arg;
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	s->fetched_index = index;
+	s->o.state_fetched(s->o.arg, arena_printf(&a, "%s/incoming.state", s->o.folder), index);
+	struct strbuf message = s->held;
+	s->held = STRBUF_INIT;
+	if (message.len && deliver(s, s->held_from, strbuf_slice(&message), &err) != 0)
+		log_warn("raft", "snapshot not taken", "error=\"%s\"", err.msg);
+	strbuf_release(&message);
+	arena_release(&a);
+}
+
+static int on_message(void *arg, uint64_t from, struct slice bytes, struct err *err)
+{
+	struct raft_node *s = arg;
+	uint32_t kind;
+	if (bytes.len < 2 * sizeof kind)
+		return err_set(err, ERR_PROTOCOL, "a message of %zu bytes", bytes.len);
+	memcpy(&kind, bytes.ptr, sizeof kind);
+	if (!s->host)
+		return 0;
+	if (kind == APP_FRAME) {
+		s->o.message(s->o.arg, from, (struct slice){bytes.ptr + sizeof kind, bytes.len - sizeof kind});
+		return 0;
+	}
+	if (hold_back(s, from, bytes, err))
+		return 0;
+	return err->code ? err->code : deliver(s, from, bytes, err);
+}
+
+/* ---- questions of those who are not members yet ---- */
+
+struct answering {
+	struct raft_node *server;
+	struct wire_frame_reader reader;
+};
+
+static bool answer_frame(void *arg, struct slice payload)
+{
+	struct answering *q = ((void **)arg)[0];
+	struct conn *c = ((void **)arg)[1];
+	struct strbuf b = STRBUF_INIT;
+	q->server->o.question(q->server->o.arg, payload, &b);
+	transport_write_frame(c, strbuf_slice(&b));
+	strbuf_release(&b);
+	conn_close(c, 1000);
+	return false;
+}
+
+static void answer_read(struct conn *c, const char *data, size_t len, void *arg)
+{
+	struct answering *q = arg;
+	void *both[2] = {q, c};
+	struct err err = ERR_INIT;
+	size_t used;
+	if (wire_frame_feed(&q->reader, data, len, answer_frame, both, &used, &err) != 0)
+		conn_close(c, 0);
+}
+
+static void answer_end(struct conn *c, const struct err *err, void *arg)
+{
+	conn_close(c, 0);
+}
+
+static void answer_closed(struct conn *c, void *arg)
+{
+	struct answering *q = arg;
+	wire_frame_reader_release(&q->reader);
+	free(q);
+}
+
+static bool on_visitor(void *arg, struct conn *c, const struct wire_hello *hello)
+{
+	static const struct conn_callbacks callbacks = {
+	        .on_read = answer_read, .on_end = answer_end, .on_closed = answer_closed};
+	struct raft_node *s = arg;
+	if (hello->purpose == WIRE_STATE)
+		return state_exporter_serve(s->exporter, c);
+	struct answering *q = xcalloc(1, sizeof *q);
+	q->server = s;
+	q->reader.bytes_max = 64 * 1024;
+	conn_start(c, &callbacks, q);
+	return true;
+}
+
+static void copy_state(void *arg, struct raft_state_copy *c)
+{
+	struct raft_node *s = arg;
+	s->o.copy_state(s->o.arg, c);
+}
+
+/* ---- status ---- */
+
+static void update_status(struct raft_node *s)
+{
+	struct arena a = ARENA_INIT;
+	struct raft_host_member *members;
+	struct raft_node_status v = {.id = s->o.id,
+	        .leader = raft_node_leader(s),
+	        .term = raft_host_term(s->host),
+	        .commit_index = raft_host_commit_index(s->host),
+	        .applied_index = raft_host_applied_index(s->host),
+	        .last_index = raft_host_last_index(s->host),
+	        .is_leader = raft_host_is_leader(s->host),
+	        .is_disk_full = raft_host_is_disk_full(s->host)};
+	v.is_fetching = s->fetcher && state_fetcher_progress(s->fetcher, &v.fetched_bytes, &v.fetch_bytes);
+	v.n_members = raft_host_members(s->host, &a, &members);
+	if (v.n_members > RAFT_MEMBERS_MAX)
+		v.n_members = RAFT_MEMBERS_MAX;
+	for (size_t i = 0; i < v.n_members; i++) {
+		struct raft_node_member *m = &v.members[i];
+		m->id = members[i].server.id;
+		m->role = members[i].server.role;
+		m->match_index = members[i].match_index;
+		m->is_online = members[i].is_online;
+		snprintf(m->address, sizeof m->address, "%s", members[i].server.address);
+	}
+	arena_release(&a);
+	pthread_mutex_lock(&s->status_lock);
+	s->status = v;
+	pthread_mutex_unlock(&s->status_lock);
+}
+
+void raft_node_status(struct raft_node *s, struct raft_node_status *ret)
+{
+	pthread_mutex_lock(&s->status_lock);
+	*ret = s->status;
+	pthread_mutex_unlock(&s->status_lock);
+}
+
+/* ---- closing: hand over, close the host, then everything that holds connections or files ---- */
+
+static void part_closed(void *arg)
+{
+	struct raft_node *s = arg;
+	if (--s->to_close == 0)
+		loop_stop(&s->loop);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	part_closed(h->data);
+}
+
+static void close_all(struct raft_node *s)
+{
+	s->closing = true;
+	raft_host_close(s->host);
+	s->host = NULL;
+	s->to_close = 2;
+	uv_close((uv_handle_t *)&s->timer, timer_closed);
+	if (s->transport) {
+		s->to_close += 3;
+		state_fetcher_close(s->fetcher, part_closed, s);
+		state_exporter_close(s->exporter, part_closed, s);
+		transport_close(s->transport, part_closed, s);
+	}
+	part_closed(s);
+}
+
+static void hand_over(void *arg)
+{
+	struct raft_node *s = arg;
+	struct err err = ERR_INIT;
+	if (raft_host_is_leader(s->host) && raft_host_transfer(s->host, 0, &err) == 0)
+		s->handover_ticks = HANDOVER_TICKS;
+	else
+		close_all(s);
+}
+
+static bool still_handing_over(struct raft_node *s)
+{
+	s->handover_ticks--;
+	return s->handover_ticks && (raft_host_is_leader(s->host) || raft_node_leader(s) == 0);
+}
+
+static void tick(uv_timer_t *t)
+{
+	struct raft_node *s = t->data;
+	raft_host_set_busy(s->host, s->exporter && state_exporter_is_busy(s->exporter));
+	raft_host_tick(s->host);
+	if (s->fetcher)
+		state_fetcher_tick(s->fetcher);
+	update_status(s);
+	if (s->handover_ticks && !still_handing_over(s))
+		close_all(s);
+}
+
+void raft_node_close(struct raft_node *s)
+{
+	if (s->port >= 0) {
+		loop_call(&s->loop, hand_over, s);
+		loop_join(&s->loop);
+		pthread_mutex_lock(&s->writer.lock);
+		s->writer.stopping = true;
+		pthread_cond_broadcast(&s->writer.wake);
+		pthread_mutex_unlock(&s->writer.lock);
+		pthread_join(s->writer.thread, NULL);
+		pool_free(s->pool);
+		loop_release(&s->loop);
+	} else {
+		raft_host_close(s->host);
+	}
+	s->disk->v->free(s->disk);
+	strbuf_release(&s->held);
+	free((char *)s->o.folder);
+	free((char *)s->o.address);
+	free((char *)s->o.listen_host);
+	free(s);
+}
+
+/* ---- opening ---- */
+
+int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, struct err *err)
+{
+	struct raft_node *s = xcalloc(1, sizeof *s);
+	s->env.v = &env_vtable;
+	s->o = *o;
+	s->port = -1;
+	s->writer.done.run = job_done;
+	pthread_mutex_init(&s->writer.lock, NULL);
+	pthread_cond_init(&s->writer.wake, NULL);
+	pthread_mutex_init(&s->status_lock, NULL);
+	int rc = disk_posix_new(o->folder, &s->disk, err);
+	if (rc != 0) {
+		free(s);
+		return rc;
+	}
+	struct raft_host_config c = {.env = &s->env,
+	        .disk = s->disk,
+	        .machine = o->machine,
+	        .id = o->id,
+	        .address = o->address,
+	        .election_ms = o->election_ms,
+	        .heartbeat_ms = o->heartbeat_ms,
+	        .install_ms = 30000,
+	        .snapshot_entries = o->snapshot_entries ? o->snapshot_entries : UINT32_MAX,
+	        .snapshot_trailing = 4096,
+	        .snapshot_bytes = o->snapshot_bytes};
+	rc = raft_host_open(&c, &s->host, err);
+	if (rc != 0) {
+		s->disk->v->free(s->disk);
+		free(s);
+		return rc;
+	}
+	s->o.folder = xstrdup(o->folder);
+	s->o.address = xstrdup(o->address);
+	s->o.listen_host = o->listen_host ? xstrdup(o->listen_host) : NULL;
+	*ret = s;
+	return 0;
+}
+
+int raft_node_bootstrap(struct raft_node *s, const struct raft_host_server *servers, size_t n, struct err *err)
+{
+	return raft_host_bootstrap(s->host, servers, n, err);
+}
+
+bool raft_node_has_log(const struct raft_node *s)
+{
+	return raft_host_has_log(s->host);
+}
+
+struct starting {
+	struct raft_node *server;
+	struct err err;
+};
+
+static void start_on_loop(void *arg)
+{
+	struct starting *b = arg;
+	struct raft_node *s = b->server;
+	char path[4096];
+	if (s->o.listen_host) {
+		struct transport_options t = {.loop = &s->loop,
+		        .listen_host = s->o.listen_host,
+		        .listen_port = s->o.listen_port,
+		        .server_tls = s->o.server_tls,
+		        .client_tls = s->o.client_tls,
+		        .cluster_id = s->o.cluster_id,
+		        .id = s->o.id,
+		        .address = s->o.address,
+		        .on_message = on_message,
+		        .on_visitor = on_visitor,
+		        .arg = s};
+		if (transport_new(&t, &s->transport, &b->err) != 0)
+			return;
+		s->port = transport_port(s->transport);
+		snprintf(path, sizeof path, "%s/incoming.state", s->o.folder);
+		s->exporter = state_exporter_new(
+		        &s->loop, s->pool, s->o.folder, s->o.state_bytes_per_s, copy_state, s);
+		s->fetcher = state_fetcher_new(&s->loop, s->pool, s->transport, path, fetched, s);
+	} else {
+		s->port = 0;
+	}
+	if (raft_host_start(s->host, &b->err) != 0)
+		return;
+	uv_timer_init(loop_uv(&s->loop), &s->timer);
+	s->timer.data = s;
+	uv_timer_start(&s->timer, tick, 0, RAFT_TICK_MS);
+	update_status(s);
+}
+
+int raft_node_start(struct raft_node *s, struct err *err)
+{
+	struct starting b = {s, ERR_INIT};
+	loop_init(&s->loop, "raft");
+	s->pool = pool_new("raft-files", 1, 64);
+	CHECK(pthread_create(&s->writer.thread, NULL, writer_main, s) == 0);
+	loop_start_thread(&s->loop);
+	loop_call(&s->loop, start_on_loop, &b);
+	*err = b.err;
+	return b.err.code;
+}
+
+/* ---- for the store ---- */
+
+uint64_t raft_node_leader(struct raft_node *s)
+{
+	return raft_host_leader(s->host);
+}
+
+struct loop *raft_node_loop(struct raft_node *s)
+{
+	return &s->loop;
+}
+
+struct raft_host *raft_node_host(struct raft_node *s)
+{
+	return s->host;
+}
+
+int raft_node_port(const struct raft_node *s)
+{
+	return s->port;
+}
+
+bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message)
+{
+	struct arena a = ARENA_INIT;
+	struct strbuf b = STRBUF_INIT;
+	uint32_t kind = APP_FRAME;
+	const char *address = s->transport ? raft_host_address(s->host, to, &a) : NULL;
+	bool sent = false;
+	if (address) {
+		strbuf_add(&b, &kind, sizeof kind);
+		strbuf_add_slice(&b, message);
+		sent = transport_send(s->transport, to, address, strbuf_slice(&b));
+	}
+	strbuf_release(&b);
+	arena_release(&a);
+	return sent;
+}
