@@ -5,6 +5,7 @@
 #include "base/pki.h"
 
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/mem/arena.h"
 #include "base/pki_int.h"
 
@@ -15,7 +16,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -298,16 +298,6 @@ static int write_all(int fd, struct slice data)
 	return fsync(fd);
 }
 
-static void sync_folder(const char *path)
-{
-	CLEANUP(cleanup_free) char *copy = xstrdup(path);
-	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	fsync(fd);
-	close(fd);
-}
-
 int pki_file_write(const char *path, struct slice data, unsigned mode, struct err *err)
 {
 	unsigned char salt[6];
@@ -332,8 +322,7 @@ int pki_file_write(const char *path, struct slice data, unsigned mode, struct er
 		unlink(temp);
 		return err_errno(err, e, "write %s", path);
 	}
-	sync_folder(path);
-	return 0;
+	return file_sync_folder(path, err);
 }
 
 int pki_file_read(const char *path, char **ret, size_t *ret_len, struct err *err)

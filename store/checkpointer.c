@@ -60,9 +60,33 @@ static void checkpoint(struct checkpointer *c, int *ret_log, int *ret_done)
 	log_warn("store", "checkpoint failed", "error=\"%s\"", err.msg);
 }
 
+/* A commit without a sync is in the write-ahead log, or in the database if it was checkpointed (a checkpoint syncs the
+ * database before the log begins anew): so syncing the log's file makes everything committed before durable. */
+int checkpointer_sync(struct checkpointer *c, struct err *err)
+{
+	sqlite3_file *wal = NULL;
+	int64_t applied = c->applied ? atomic_load(c->applied) : 0;
+	int rc = sqlite3_file_control(c->db.handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+	if (rc == SQLITE_OK && wal && wal->pMethods)
+		rc = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+	if (rc != SQLITE_OK)
+		return db_fail(&c->db, rc, err, "sync the write-ahead log");
+	if (applied > atomic_load(&c->durable_applied))
+		atomic_store(&c->durable_applied, applied);
+	return 0;
+}
+
+static void note_durable(struct checkpointer *c)
+{
+	struct err err = ERR_INIT;
+	if (c->applied && checkpointer_sync(c, &err) != 0)
+		log_warn("store", "sync failed", "error=\"%s\"", err.msg);
+}
+
 static void checkpoint_all(struct checkpointer *c, int64_t wal_bytes)
 {
 	int log = 0, done = 0;
+	note_durable(c);
 	checkpoint(c, &log, &done);
 	if (wal_bytes < (int64_t)STORE_WAL_HARD_BYTES_MAX)
 		return;
@@ -93,9 +117,10 @@ static void *checkpointer_main(void *arg)
 	return NULL;
 }
 
-int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, struct err *err)
+int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied,
+        struct err *err)
 {
-	*c = (struct checkpointer){.gate = gate};
+	*c = (struct checkpointer){.gate = gate, .applied = applied};
 	int rc = db_open(&c->db, path, DB_CHECKPOINTER, err);
 	if (rc != 0)
 		return rc;

@@ -5,6 +5,7 @@
 #include "store/db_int.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* Lets one in at a time; who enters urgently is let in before those who come again and again. */
 struct write_gate {
@@ -29,9 +30,16 @@ struct checkpointer {
 	int64_t begun_bytes;     /* as it was when the last checkpoint began */
 	bool due;
 	bool stopping;
+	_Atomic int64_t *applied;        /* what is committed by now; NULL: not of interest */
+	_Atomic int64_t durable_applied; /* and what of it a power cut would leave */
 };
 
-int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, struct err *err);
+/* `applied` may be NULL. */
+int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied,
+        struct err *err);
+
+/* Makes everything committed so far durable, and says so in durable_applied. Any thread but a writing one in the gate. */
+int checkpointer_sync(struct checkpointer *c, struct err *err);
 
 /* Does a last checkpoint and ends the thread. */
 void checkpointer_stop(struct checkpointer *c);

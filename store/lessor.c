@@ -101,7 +101,7 @@ static size_t take_due(struct lessor *l, int64_t now, int64_t *ids, size_t max)
 
 static void wait_for_next(struct lessor *l)
 {
-	if (!l->n_heap || l->heap[0]->heap_ms == INT64_MAX) {
+	if (l->is_resting || !l->n_heap || l->heap[0]->heap_ms == INT64_MAX) {
 		pthread_cond_wait(&l->wake, &l->lock);
 		return;
 	}
@@ -117,7 +117,7 @@ static void *lessor_main(void *arg)
 	pthread_setname_np(pthread_self(), "store-leases");
 	pthread_mutex_lock(&l->lock);
 	while (!l->stopping) {
-		size_t n = take_due(l, now_ms(), ids, 64);
+		size_t n = l->is_resting ? 0 : take_due(l, now_ms(), ids, 64);
 		if (n == 0) {
 			wait_for_next(l);
 			continue;
@@ -160,6 +160,43 @@ void lessor_release(struct lessor *l)
 	map_release(&l->leases);
 	pthread_cond_destroy(&l->wake);
 	pthread_mutex_destroy(&l->lock);
+}
+
+static void push_anew(struct lessor *l, struct lease *e, int64_t now)
+{
+	e->is_expiring = false;
+	e->deadline_ms = now + e->ttl_s * 1000;
+	heap_push(l, e, e->deadline_ms);
+}
+
+void lessor_rest(struct lessor *l, bool rest)
+{
+	pthread_mutex_lock(&l->lock);
+	if (l->is_resting && !rest) {
+		size_t n = l->n_heap;
+		int64_t now = now_ms();
+		l->n_heap = 0;
+		for (size_t i = 0; i < n; i++) {
+			if (l->heap[i]->is_removed)
+				free(l->heap[i]);
+			else
+				push_anew(l, l->heap[i], now);
+		}
+	}
+	l->is_resting = rest;
+	pthread_cond_signal(&l->wake);
+	pthread_mutex_unlock(&l->lock);
+}
+
+void lessor_clear(struct lessor *l)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = 0; i < l->n_heap; i++)
+		free(l->heap[i]);
+	l->n_heap = 0;
+	map_release(&l->leases);
+	map_init(&l->leases);
+	pthread_mutex_unlock(&l->lock);
 }
 
 void lessor_add(struct lessor *l, int64_t id, int64_t ttl_s)

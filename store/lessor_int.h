@@ -13,6 +13,7 @@ struct lessor {
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool stopping;
+	bool is_resting; /* leases do not run out: another server looks after that */
 	struct map leases;   /* id (its 8 bytes) -> struct lease */
 	struct lease **heap; /* earliest first; a kept-alive lease moves only when it comes up */
 	size_t n_heap, cap_heap;
@@ -26,7 +27,14 @@ void lessor_init(struct lessor *l, void (*expire)(void *arg, int64_t id), void *
 void lessor_stop(struct lessor *l); /* joins the thread */
 void lessor_release(struct lessor *l);
 
-/* Any thread, all below. A lease begins with its full TTL. */
+/* Any thread, all below. */
+
+/* Whether leases run out here. When they begin to, each gets its full TTL: nobody knows here when it was last kept
+ * alive. */
+void lessor_rest(struct lessor *l, bool rest);
+void lessor_clear(struct lessor *l); /* forgets all */
+
+/* A lease begins with its full TTL. */
 void lessor_add(struct lessor *l, int64_t id, int64_t ttl_s);
 void lessor_remove(struct lessor *l, int64_t id);
 void lessor_retry(struct lessor *l, int64_t id);

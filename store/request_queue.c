@@ -1,6 +1,6 @@
 /* The queue between those who ask and the engine's threads: a list under a lock, intrusive, bounded. A put rings only
  * when a thread waits. */
-#include "store/sqlite_engine_int.h"
+#include "store/engine_core_int.h"
 
 void request_queue_init(struct request_queue *q)
 {

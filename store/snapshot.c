@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/pki.h"
 #include "store/hash_int.h"
-#include "store/sqlite_engine_int.h"
+#include "store/engine_core_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,15 +78,31 @@ static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err
 	        err, (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "write %s: %s", path, sqlite3_errstr(rc));
 }
 
+/* Opens `path` for writing as a database and copies the pages; the caller closes *ret in any case. */
+static int copy_to(struct db *db, const char *path, sqlite3 **ret, struct err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	if (sqlite3_open_v2(path, ret, flags, NULL) != SQLITE_OK)
+		return err_set(err, ERR_IO, "make %s: %s", path, *ret ? sqlite3_errmsg(*ret) : "out of memory");
+	return copy_pages(db, *ret, path, err);
+}
+
+int snapshot_copy(struct db *db, const char *path, struct err *err)
+{
+	sqlite3 *copy = NULL;
+	int rc = copy_to(db, path, &copy, err);
+	if (rc == 0)
+		rc = exec(copy, "PRAGMA journal_mode = DELETE", path, err);
+	sqlite3_close(copy);
+	if (rc != 0)
+		unlink(path);
+	return rc;
+}
+
 int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[32], struct err *err)
 {
 	sqlite3 *copy = NULL;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = 0;
-	if (sqlite3_open_v2(path, &copy, flags, NULL) != SQLITE_OK)
-		rc = err_set(err, ERR_IO, "make %s: %s", path, copy ? sqlite3_errmsg(copy) : "out of memory");
-	if (rc == 0)
-		rc = copy_pages(db, copy, path, err);
+	int rc = copy_to(db, path, &copy, err);
 	if (rc == 0)
 		rc = add_note(copy, path, note, err);
 	sqlite3_close(copy);
@@ -383,7 +399,7 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 		        "%s is a database without a sha256, not a snapshot: save one with snapshot save", o->snapshot);
 	if (check_cluster(o, ret->note, a, err) != 0)
 		return err->code;
-	if (check_target(o, db, err) != 0 || sqlite_engine_lock(db, &lock, err) != 0)
+	if (check_target(o, db, err) != 0 || engine_core_lock(db, &lock, err) != 0)
 		return err->code;
 	int rc = copy_file(o->snapshot, made, ret->size_bytes - STORE_SNAPSHOT_HASH_BYTES, err);
 	if (rc == 0)

@@ -10,4 +10,7 @@
 int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[STORE_SNAPSHOT_HASH_BYTES],
         struct err *err);
 
+/* A plain copy, a database like the one it was taken from. The file is removed on failure. */
+int snapshot_copy(struct db *db, const char *path, struct err *err);
+
 #endif

@@ -59,45 +59,22 @@ static struct store_request *take_batch(struct request_queue *q, bool wait)
 
 static int apply_all(struct sqlite_engine *e, struct store_request *batch, struct err *err)
 {
-	int rc = machine_begin(&e->machine, err);
+	struct machine *m = &e->core.machine;
+	int rc = machine_begin(m, err);
 	for (struct store_request *r = batch; r && rc == 0; r = r->next)
-		rc = machine_apply(&e->machine, r, err);
-	if (rc == 0 && batch && machine_trim_pending(&e->machine))
-		rc = machine_trim(&e->machine, STORE_TRIM_BUSY_ROWS_MAX, err);
+		rc = machine_apply(m, r, err);
+	if (rc == 0 && batch && machine_trim_pending(m))
+		rc = machine_trim(m, STORE_TRIM_BUSY_ROWS_MAX, err);
 	if (rc != 0)
-		machine_rollback(&e->machine);
+		machine_rollback(m);
 	return rc;
-}
-
-static void publish(struct sqlite_engine *e, struct event_block *block)
-{
-	const struct meta *m = &e->machine.committed;
-	atomic_store(&e->keys, m->keys);
-	atomic_store(&e->compacted, m->compacted);
-	watch_hub_publish(&e->hub, block, m);
-	atomic_store(&e->revision, m->revision);
-}
-
-static void answer(struct sqlite_engine *e, struct store_request *r)
-{
-	bool ok = r->err.code == 0;
-	if (ok && r->type == STORE_REQUEST_LEASE_GRANT)
-		lessor_add(&e->lessor, r->lease.id, r->lease.ttl_s);
-	if (ok && r->type == STORE_REQUEST_LEASE_REVOKE)
-		lessor_remove(&e->lessor, r->lease.id);
-	if (ok && r->type == STORE_REQUEST_COMPACT && r->physical && machine_trim_pending(&e->machine)) {
-		r->next = e->physical;
-		e->physical = r;
-		return;
-	}
-	engine_complete(r);
 }
 
 static void answer_all(struct sqlite_engine *e, struct store_request *batch)
 {
 	while (batch) {
 		struct store_request *next = batch->next;
-		answer(e, batch);
+		engine_core_answer(&e->core, batch);
 		batch = next;
 	}
 }
@@ -105,28 +82,23 @@ static void answer_all(struct sqlite_engine *e, struct store_request *batch)
 static void reset_answers(struct store_request *batch)
 {
 	for (struct store_request *r = batch; r; r = r->next) {
-		r->err.code = 0;
-		r->cause = STORE_CAUSE_NONE;
-		r->result = (struct store_result){0};
+		engine_reset_answer(r);
 	}
 }
 
 /* One transaction. On failure nothing of it has happened and nobody was answered. */
 static int write_once(struct sqlite_engine *e, struct store_request *batch, struct err *err)
 {
-	struct event_block *block = NULL;
-	e->machine.collect_prev = atomic_load(&e->hub.prev_watches) > 0;
-	write_gate_enter(&e->gate, false);
+	struct engine_core *c = &e->core;
+	write_gate_enter(&c->gate, false);
 	int rc = apply_all(e, batch, err);
 	if (rc == 0)
-		rc = machine_commit(&e->machine, &block, err);
-	write_gate_leave(&e->gate);
+		rc = engine_core_commit(c, err);
+	write_gate_leave(&c->gate);
 	if (rc != 0)
 		return rc;
-	atomic_store(&e->used_bytes, db_used_bytes(&e->machine.db));
-	publish(e, block);
 	answer_all(e, batch);
-	checkpointer_note(&e->checkpointer, atomic_load(&e->wal_bytes));
+	checkpointer_note(&c->checkpointer, atomic_load(&c->wal_bytes));
 	return 0;
 }
 
@@ -134,13 +106,13 @@ static void write_batch(struct sqlite_engine *e, struct store_request *batch)
 {
 	struct err err = ERR_INIT;
 	if (write_once(e, batch, &err) == 0) {
-		e->is_failing = false;
+		e->core.is_failing = false;
 		return;
 	}
 	reset_answers(batch);
-	if (!e->is_failing)
+	if (!e->core.is_failing)
 		log_warn("store", "writes are turned away", "error=\"%s\"", err.msg);
-	e->is_failing = true;
+	e->core.is_failing = true;
 	while (batch) {
 		struct store_request *r = batch;
 		batch = r->next;
@@ -151,59 +123,6 @@ static void write_batch(struct sqlite_engine *e, struct store_request *batch)
 		r->err = err;
 		engine_complete(r);
 	}
-}
-
-/* Answers the compactions that wait for the disk: with `err` when it is not NULL. */
-static void physical_answer(struct sqlite_engine *e, const struct err *err)
-{
-	struct store_request *r = e->physical;
-	e->physical = NULL;
-	while (r) {
-		struct store_request *next = r->next;
-		if (err)
-			r->err = *err;
-		engine_complete(r);
-		r = next;
-	}
-}
-
-static int trim_alone(struct machine *m, struct err *err)
-{
-	struct event_block *block = NULL;
-	int rc = machine_begin(m, err);
-	if (rc == 0)
-		rc = machine_trim(m, STORE_TRIM_IDLE_ROWS_MAX, err);
-	if (rc == 0)
-		return machine_commit(m, &block, err);
-	machine_rollback(m);
-	return rc;
-}
-
-/* A step of compaction, or of shrinking the file after it, with nothing else to do. Its commit needs no sync: lost
- * steps are done again. False when it failed: the next request may bring better luck. */
-static bool tidy(struct sqlite_engine *e)
-{
-	struct err err = ERR_INIT;
-	write_gate_enter(&e->gate, false);
-	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	int rc;
-	if (machine_trim_pending(&e->machine)) {
-		rc = trim_alone(&e->machine, &err);
-		e->may_shrink = true;
-	} else {
-		rc = machine_shrink(&e->machine, &err);
-		e->may_shrink = rc > 0;
-	}
-	sqlite3_exec(e->machine.db.handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
-	write_gate_leave(&e->gate);
-	if (rc >= 0) {
-		checkpointer_note(&e->checkpointer, atomic_load(&e->wal_bytes));
-	} else {
-		log_warn("store", "compaction waits", "error=\"%s\"", err.msg);
-		physical_answer(e, &err);
-	}
-	atomic_store(&e->used_bytes, db_used_bytes(&e->machine.db));
-	return rc >= 0;
 }
 
 static bool is_stopping(struct request_queue *q)
@@ -218,23 +137,22 @@ void *sqlite_engine_writer_main(void *arg)
 {
 	struct sqlite_engine *e = arg;
 	struct err err = ERR_INIT;
-	bool can_tidy = true; /* false after a failure, until a request has come */
+	bool can_do_chores = true; /* false after a failure, until a request has come */
 	pthread_setname_np(pthread_self(), "store-writer");
 	for (;;) {
-		bool tidy_next = can_tidy && (machine_trim_pending(&e->machine) || e->may_shrink);
-		struct store_request *batch = take_batch(&e->writes, !tidy_next);
+		bool chores = can_do_chores && engine_core_has_chores(&e->core);
+		struct store_request *batch = take_batch(&e->writes, !chores);
 		if (batch) {
 			write_batch(e, batch);
-			can_tidy = true;
+			can_do_chores = true;
 		} else if (is_stopping(&e->writes)) {
 			break;
-		} else if (tidy_next) {
-			can_tidy = tidy(e);
+		} else if (chores) {
+			can_do_chores = engine_core_do_chore(&e->core);
 		}
-		if (e->physical && !machine_trim_pending(&e->machine))
-			physical_answer(e, NULL);
+		engine_core_answer_physical(&e->core, NULL);
 	}
 	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
-	physical_answer(e, &err);
+	engine_core_answer_physical(&e->core, &err);
 	return NULL;
 }

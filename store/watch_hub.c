@@ -172,6 +172,19 @@ void watch_hub_publish(struct watch_hub *h, struct event_block *block, const str
 	pthread_mutex_unlock(&h->lock);
 }
 
+void watch_hub_reset(struct watch_hub *h, const struct meta *meta)
+{
+	pthread_mutex_lock(&h->lock);
+	while (h->n)
+		ring_drop_oldest(h);
+	h->floor = h->revision = meta->revision;
+	h->compacted = meta->compacted;
+	LIST_FOREACH (it, &h->loops) {
+		post_locked(CONTAINER_OF(it, struct hub_loop, in_hub));
+	}
+	pthread_mutex_unlock(&h->lock);
+}
+
 static void set_state(struct store_watch *w, enum watch_state state)
 {
 	list_del(&w->link);

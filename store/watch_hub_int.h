@@ -34,6 +34,9 @@ void watch_hub_release(struct watch_hub *h); /* all watches are closed */
 /* After a commit: takes the reference to the block (NULL: no events). Writer thread. */
 void watch_hub_publish(struct watch_hub *h, struct event_block *block, const struct meta *meta);
 
+/* The database was replaced by a newer one: what happened between is read from disk. Writer thread. */
+void watch_hub_reset(struct watch_hub *h, const struct meta *meta);
+
 struct store_watch *watch_open(struct watch_hub *h, const struct store_watch_options *options, struct loop *loop,
         void (*ready)(void *arg), void *arg);
 int watch_read(struct store_watch *w, struct store_watch_batch *out, struct err *err);

@@ -1,8 +1,8 @@
-/* The reader threads of the sqlite engine: ranges, read-only transactions, what is known about leases, and watches that
+/* The reader threads: ranges, read-only transactions, what is known about leases, and watches that
  * are caught up from the log. Each has a connection of its own and sees commits only; a read transaction lives as long
  * as one small share of the queue, so that it does not hold back the write-ahead log. A read begins its transaction
  * after it was taken from the queue, so it sees every write that was answered before it was submitted. */
-#include "store/sqlite_engine_int.h"
+#include "store/engine_core_int.h"
 
 #include "base/check.h"
 #include "store/hash_int.h"
@@ -74,7 +74,7 @@ static void lease_keys(struct reader *r, struct store_request *req)
 
 static void read_lease(struct reader *r, struct store_request *req)
 {
-	struct lessor *l = &r->engine->lessor;
+	struct lessor *l = &r->core->lessor;
 	struct store_lease_args *a = &req->lease;
 	if (req->type == STORE_REQUEST_LEASE_KEEPALIVE) {
 		if (!lessor_keep_alive(l, a->id, &a->ttl_s))
@@ -99,6 +99,12 @@ static void read_hash(struct reader *r, const struct meta *meta, struct store_re
 	req->compacted_revision = meta->compacted;
 }
 
+static void read_copy(struct reader *r, const struct meta *meta, struct store_request *req)
+{
+	req->revision_arg = meta->applied_index;
+	snapshot_copy(&r->db, req->path, &req->err);
+}
+
 static void read_one(struct reader *r, const struct meta *meta, struct store_request *req)
 {
 	if ((int)req->type == STORE_REQUEST_WATCH_CATCH_UP_) {
@@ -112,6 +118,8 @@ static void read_one(struct reader *r, const struct meta *meta, struct store_req
 		read_hash(r, meta, req);
 	else if (req->err.code == 0 && req->type == STORE_REQUEST_BACKUP)
 		snapshot_write(&r->db, req->path, req->note ? req->note : "", req->sha256, &req->err);
+	else if (req->err.code == 0 && (int)req->type == STORE_REQUEST_COPY_)
+		read_copy(r, meta, req);
 	else if (req->err.code == 0 && req->type != STORE_REQUEST_BARRIER)
 		read_lease(r, req);
 	engine_complete(req);
@@ -132,6 +140,7 @@ static void read_share(struct reader *r, struct store_request *req)
 {
 	struct err err = ERR_INIT;
 	struct meta meta;
+	pthread_rwlock_rdlock(&r->core->swap);
 	int rc = db_begin_read(&r->db, &err);
 	if (rc == 0)
 		rc = meta_load(&r->db, &meta, &err);
@@ -143,14 +152,15 @@ static void read_share(struct reader *r, struct store_request *req)
 			fail_one(req, &err);
 	}
 	db_end_read(&r->db);
+	pthread_rwlock_unlock(&r->core->swap);
 }
 
-void *sqlite_engine_reader_main(void *arg)
+void *engine_core_reader_main(void *arg)
 {
 	struct reader *r = arg;
 	struct store_request *share;
 	pthread_setname_np(pthread_self(), "store-reader");
-	while ((share = take_share(&r->engine->reads, r->engine->n_readers)))
+	while ((share = take_share(&r->core->reads, r->core->n_readers)))
 		read_share(r, share);
 	return NULL;
 }

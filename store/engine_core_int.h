@@ -1,0 +1,115 @@
+/* What the engines that keep SQLite share: the state machine and who reads it, checkpoints it, watches it and counts its
+ * leases. An engine embeds a core as its first member and adds how commands come to the state machine: from a queue
+ * (sqlite_engine.c) or out of a replicated log (raft_engine.c). See engine_core.c. */
+#ifndef K3X_STORE_ENGINE_CORE_INT_H
+#define K3X_STORE_ENGINE_CORE_INT_H
+
+#include "store/checkpointer_int.h"
+#include "store/lessor_int.h"
+#include "store/machine_int.h"
+#include "store/watch_hub_int.h"
+
+enum { READERS_MAX = 16 };
+
+/* Requests between an engine and its reader threads, beside those of engine.h and the hub's own. */
+enum { STORE_REQUEST_COPY_ = 101 }; /* a plain copy of the database to `path` -> revision_arg: its applied index */
+
+struct request_queue {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct store_request *head;
+	struct store_request **tail;
+	unsigned n;
+	unsigned waiting; /* threads */
+	bool stopping;
+};
+
+void request_queue_init(struct request_queue *q);
+void request_queue_release(struct request_queue *q);
+/* False: there are `limit` waiting (0: no limit) or it is stopping; *ret_stopping says which. */
+bool request_queue_put(struct request_queue *q, struct store_request *req, unsigned limit, bool *ret_stopping);
+void request_queue_stop(struct request_queue *q);
+
+struct engine_core;
+
+struct reader {
+	struct engine_core *core;
+	struct db db;
+	pthread_t thread;
+};
+
+struct engine_core {
+	struct engine base;     /* first */
+	struct machine machine; /* the writing thread's */
+	struct request_queue reads;
+	struct write_gate gate; /* the writing thread is in it during a transaction */
+	struct checkpointer checkpointer;
+	struct lessor lessor;
+	struct watch_hub hub;
+	struct reader readers[READERS_MAX];
+	unsigned n_readers;
+	pthread_rwlock_t swap; /* readers hold it while they read; held for writing when the database is replaced */
+	_Atomic int64_t revision, compacted, keys, used_bytes;
+	_Atomic int64_t wal_bytes;
+	_Atomic int64_t applied_index; /* of a replicated log: committed in the database, seen by readers */
+	bool is_full_sync;             /* each commit is synced; else the log keeps what is not */
+	bool may_shrink;               /* compaction has freed pages; the writing thread's */
+	bool is_failing;               /* the last write did not go through: said once in the log; the writing thread's */
+	struct store_request *physical; /* compactions that wait until it is done; the writing thread's */
+	char *path;
+	int lock_fd;
+};
+
+struct engine_core_options {
+	const char *path;
+	unsigned reader_threads; /* 0: 2 */
+	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
+	bool is_full_sync;
+	void (*expire)(void *arg, int64_t lease_id); /* lessor's thread */
+	void *arg;
+};
+
+/* Opens or creates the database and starts the threads. On failure nothing is left but the memory, zeroed. */
+int engine_core_open(struct engine_core *c, const struct engine_core_options *o, struct err *err);
+/* In this order: stop the lessor, let the writing thread end, then close the rest. */
+void engine_core_stop_leases(struct engine_core *c);
+void engine_core_close(struct engine_core *c);
+
+/* The rest of engine.h that needs no more than the core; for engine_vtable. */
+int64_t engine_core_revision(struct engine *base);
+struct store_watch *engine_core_watch_open(struct engine *base, const struct store_watch_options *options,
+        struct loop *loop, void (*ready)(void *arg), void *arg);
+void engine_core_stats(struct engine *base, struct store_stats *out);
+
+/* ---- requests; any thread ---- */
+
+void engine_complete(struct store_request *req); /* answers: on the request's loop, or here */
+void engine_reset_answer(struct store_request *req);
+/* An answer that is known at once must still not come before submit returns. */
+void engine_core_complete_later(struct engine_core *c, struct store_request *req);
+/* Checks a lease's arguments and draws an id when none is wanted. */
+int engine_core_choose_lease_id(struct engine_core *c, struct store_request *req);
+/* To a reader, which answers; when the queue does not take it, it is answered with the reason. limit as above. */
+void engine_core_read(struct engine_core *c, struct store_request *req, unsigned limit);
+
+/* ---- the writing thread ---- */
+
+/* Commits the open transaction and tells the hub. On failure it is rolled back. */
+int engine_core_commit(struct engine_core *c, struct err *err);
+/* After the commit: leases, and the answer; a physical compaction is answered when it is through. */
+void engine_core_answer(struct engine_core *c, struct store_request *req);
+bool engine_core_has_chores(const struct engine_core *c);
+/* A step of compaction, or of shrinking the file after it, with nothing else to do. False when it failed: the next
+ * request may bring better luck. */
+bool engine_core_do_chore(struct engine_core *c);
+/* Answers the compactions that are through; at the end (`err`) those that are not. */
+void engine_core_answer_physical(struct engine_core *c, const struct err *err);
+/* Replaces the database by the file at `path`: readers wait, watches go on from disk, leases begin anew. */
+int engine_core_swap(struct engine_core *c, const char *path, struct err *err);
+
+/* Takes the lock of the data: ERR_LOCKED when another has it. *ret_fd keeps it until it is closed. */
+int engine_core_lock(const char *path, int *ret_fd, struct err *err);
+
+void *engine_core_reader_main(void *arg);
+
+#endif

@@ -1,0 +1,118 @@
+/* What the writing thread of any engine does around the state machine: commits, answers, and the chores of compaction.
+ * What compaction frees is removed in small steps: with other work, a few rows in the same transaction; without, in
+ * transactions of its own that need no sync, until a request comes. */
+#include "store/engine_core_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+static void publish(struct engine_core *c, struct event_block *block)
+{
+	const struct meta *m = &c->machine.committed;
+	atomic_store(&c->keys, m->keys);
+	atomic_store(&c->compacted, m->compacted);
+	watch_hub_publish(&c->hub, block, m);
+	atomic_store(&c->applied_index, m->applied_index);
+	atomic_store(&c->revision, m->revision);
+}
+
+int engine_core_commit(struct engine_core *c, struct err *err)
+{
+	struct event_block *block = NULL;
+	int rc = machine_commit(&c->machine, &block, err);
+	if (rc != 0)
+		return rc;
+	c->machine.collect_prev = atomic_load(&c->hub.prev_watches) > 0;
+	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
+	publish(c, block);
+	return 0;
+}
+
+void engine_core_answer(struct engine_core *c, struct store_request *r)
+{
+	bool ok = r->err.code == 0;
+	if (ok && r->type == STORE_REQUEST_LEASE_GRANT)
+		lessor_add(&c->lessor, r->lease.id, r->lease.ttl_s);
+	if (ok && r->type == STORE_REQUEST_LEASE_REVOKE)
+		lessor_remove(&c->lessor, r->lease.id);
+	if (!r->done) /* a command of another server: nobody waits here */
+		return;
+	if (ok && r->type == STORE_REQUEST_COMPACT && r->physical && machine_trim_pending(&c->machine)) {
+		r->next = c->physical;
+		c->physical = r;
+		return;
+	}
+	engine_complete(r);
+}
+
+/* ---- chores ---- */
+
+bool engine_core_has_chores(const struct engine_core *c)
+{
+	return machine_trim_pending(&c->machine) || c->may_shrink;
+}
+
+static void answer_list(struct store_request *r, const struct err *err)
+{
+	while (r) {
+		struct store_request *next = r->next;
+		if (err)
+			r->err = *err;
+		engine_complete(r);
+		r = next;
+	}
+}
+
+void engine_core_answer_physical(struct engine_core *c, const struct err *err)
+{
+	if (!c->physical || (!err && machine_trim_pending(&c->machine)))
+		return;
+	struct store_request *all = c->physical;
+	c->physical = NULL;
+	answer_list(all, err);
+}
+
+static int trim_alone(struct engine_core *c, struct err *err)
+{
+	struct machine *m = &c->machine;
+	int rc = machine_begin(m, err);
+	if (rc == 0)
+		rc = machine_trim(m, STORE_TRIM_IDLE_ROWS_MAX, err);
+	if (rc == 0)
+		return engine_core_commit(c, err);
+	machine_rollback(m);
+	return rc;
+}
+
+static void set_sync(struct engine_core *c, const char *sql)
+{
+	if (c->is_full_sync)
+		sqlite3_exec(c->machine.db.handle, sql, NULL, NULL, NULL);
+}
+
+/* Its commit needs no sync: lost steps are done again. */
+bool engine_core_do_chore(struct engine_core *c)
+{
+	struct err err = ERR_INIT;
+	int rc;
+	write_gate_enter(&c->gate, false);
+	set_sync(c, "PRAGMA synchronous = NORMAL");
+	if (machine_trim_pending(&c->machine)) {
+		rc = trim_alone(c, &err);
+		c->may_shrink = true;
+	} else {
+		rc = machine_shrink(&c->machine, &err);
+		c->may_shrink = rc > 0;
+	}
+	set_sync(c, "PRAGMA synchronous = FULL");
+	write_gate_leave(&c->gate);
+	if (rc >= 0) {
+		checkpointer_note(&c->checkpointer, atomic_load(&c->wal_bytes));
+	} else {
+		log_warn("store", "compaction waits", "error=\"%s\"", err.msg);
+		engine_core_answer_physical(c, &err);
+	}
+	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
+	return rc >= 0;
+}
