@@ -1,10 +1,11 @@
 /* SQLite connections of the store: how they are opened, checked and prepared.
  *
- * The database (WAL mode) has four tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
+ * The database (WAL mode) has five tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
  * `cur` has one small row per key that points to its newest version in `rev`; a deleted key keeps its row there until
  * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision
  * walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta`
- * one row of counters that changes in the same transaction as the data.
+ * one row of counters that changes in the same transaction as the data. `sys` is the system keyspace (system.c); files
+ * of format 1 have none and get it when the writer opens them.
  *
  * Opening never repairs and never overwrites: a file that is not ours, is from a newer version, or does not read is
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
@@ -45,11 +46,18 @@ static const char schema_sql[] =
         "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
         "CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
         " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
-        " applied_term INTEGER NOT NULL);"
-        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0);"
+        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL DEFAULT 1);"
+        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1);"
+        "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
-        "PRAGMA user_version = 1;"
+        "PRAGMA user_version = 2;"
         "COMMIT";
+
+static const char from_version_1_sql[] = "BEGIN IMMEDIATE;"
+                                         "ALTER TABLE meta ADD COLUMN system_version INTEGER NOT NULL DEFAULT 1;"
+                                         "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+                                         "PRAGMA user_version = 2;"
+                                         "COMMIT";
 
 _Static_assert(DB_APPLICATION_ID == 1798535283, "the schema names the application id in decimal");
 
@@ -239,12 +247,13 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 		        "%s has format %d and this program knows up to %d: start the newer program again, or %s", path,
 		        (int)version, DB_USER_VERSION, mend);
 	int64_t tables = query_int(db,
-	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta')", 0, &e);
+	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', 'sys')",
+	        0, &e);
 	int64_t revision = e.code ? 0 : query_int(db, "SELECT revision FROM meta WHERE one = 1", 0, &e);
 	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM rev ORDER BY id DESC LIMIT 1", 0, &e);
 	if (!e.code)
 		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
-	if (!e.code && (tables != 5 || revision < 1 || ROW_REVISION(newest) > revision))
+	if (!e.code && (tables != (version < 2 ? 5 : 6) || revision < 1 || ROW_REVISION(newest) > revision))
 		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
 		        (long long)revision, (long long)ROW_REVISION(newest));
 fail:
@@ -274,7 +283,13 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 		db_rollback(db);
 		return err->code;
 	}
-	return sanity_check(db, path, err);
+	if (sanity_check(db, path, err) != 0)
+		return err->code;
+	if (db_pragma_int(db, "user_version") == 1 && exec(db, from_version_1_sql, err, "bring up to format 2") != 0) {
+		db_rollback(db);
+		return err->code;
+	}
+	return 0;
 }
 
 static const char *const role_sql[] = {

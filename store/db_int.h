@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* "k3xs" */
-enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 1, DB_PAGE_BYTES = 4096 };
+enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 2, DB_PAGE_BYTES = 4096 };
 
 /* A row of the revision log is named by revision and position within it; one rowid holds both, so that everything from
  * a revision on is one range scan. 43 bits of revision last 13 years at 20,000 writes per second. */
@@ -23,11 +23,11 @@ enum { SUB_BITS = 20 };
 	STMT(BEGIN_READ, "BEGIN") \
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \
 	STMT(COMMIT, "COMMIT") \
-	STMT(META_GET, "SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term FROM meta WHERE " \
-	               "one = 1") \
+	STMT(META_GET, "SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term, " \
+	               "system_version FROM meta WHERE one = 1") \
 	STMT(META_SET, "UPDATE meta SET revision = ?1, compacted = ?2, trimmed = ?3, keys = ?4, hash = ?5, " \
 	               "applied_index = ?6," \
-	               " applied_term = ?7 WHERE one = 1") \
+	               " applied_term = ?7, system_version = ?8 WHERE one = 1") \
 	STMT(CUR_GET, "SELECT id, created, version, lease FROM cur WHERE key = ?1") \
 	STMT(CUR_SET, "REPLACE INTO cur (key, id, created, version, lease) VALUES (?1, ?2, ?3, ?4, ?5)") \
 	STMT(CUR_DROP, "DELETE FROM cur WHERE key = ?1 AND id = ?2") \
@@ -49,7 +49,10 @@ enum { SUB_BITS = 20 };
 	STMT(LEASE_GET, "SELECT ttl FROM lease WHERE id = ?1") \
 	STMT(LEASE_ADD, "INSERT INTO lease (id, ttl) VALUES (?1, ?2)") \
 	STMT(LEASE_DROP, "DELETE FROM lease WHERE id = ?1") \
-	STMT(LEASE_ALL, "SELECT id, ttl FROM lease ORDER BY id")
+	STMT(LEASE_ALL, "SELECT id, ttl FROM lease ORDER BY id") \
+	STMT(SYS_SET, "REPLACE INTO sys (key, value) VALUES (?1, ?2)") \
+	STMT(SYS_DROP, "DELETE FROM sys WHERE key = ?1") \
+	STMT(SYS_FROM, "SELECT key, value FROM sys WHERE key >= ?1 ORDER BY key")
 
 enum db_stmt {
 #define STMT(name, sql) DB_##name,

@@ -136,7 +136,31 @@ enum store_request_type {
 	                       engine. hash_leases: leases too */
 	STORE_REQUEST_BACKUP, /* a copy of everything as of `revision` to the new file `path` -> sha256; see snapshot.h
 	                       */
+	STORE_REQUEST_SYSTEM, /* system.changes, all or nothing -> system.version, one higher. ERR_CONFLICT when it is
+	                         not at system.expect_version */
+	STORE_REQUEST_SYSTEM_READ, /* system.prefix -> system.entries in order of keys, system.version */
 };
+
+/* The system keyspace: what is kept beside the data, replicated and in snapshots like it, but no part of etcd's
+ * keyspace (no revision, no watch, not counted): users and roles, alarms, what members say about themselves. Small. A
+ * version counts its changes, so that a request can be bound to the state its permissions were judged by. */
+struct store_system_entry {
+	struct slice key;
+	struct slice value;
+	bool is_delete; /* in a change only */
+};
+
+struct store_system_args {
+	int64_t expect_version; /* STORE_SYSTEM_ANY: whatever it is */
+	const struct store_system_entry *changes;
+	size_t n_changes;
+	struct slice prefix;
+	struct store_system_entry *entries;
+	size_t n_entries;
+	int64_t version;
+};
+
+#define STORE_SYSTEM_ANY INT64_C(-1)
 
 struct store_lease_args {
 	int64_t id;
@@ -161,6 +185,7 @@ enum store_cause {
 	STORE_CAUSE_LEASE_NOT_FOUND,
 	STORE_CAUSE_LEASE_EXISTS,
 	STORE_CAUSE_LEASE_TTL,
+	STORE_CAUSE_SYSTEM_CHANGED, /* the system keyspace is not at the version that was expected; nothing was done */
 };
 
 /* Zeroed before its first use. The caller may keep its own arguments in the arena too. */
@@ -171,6 +196,10 @@ struct store_request {
 	int64_t revision_arg;
 	bool physical;
 	struct store_lease_args lease;
+	struct store_system_args system;
+	/* OP, COMPACT, LEASE_GRANT, LEASE_REVOKE: refused (ERR_CONFLICT, STORE_CAUSE_SYSTEM_CHANGED) unless the system
+	 * keyspace is at this version when the request is carried out; 0: don't care. A fresh store is at 1. */
+	int64_t system_version_expected;
 	size_t ops_max, bytes_max; /* OP: 0: STORE_TXN_OPS_MAX, STORE_REQUEST_BYTES_MAX */
 	bool hash_leases;
 	const char *path, *note;
@@ -227,6 +256,7 @@ struct engine_vtable {
 	const char *name; /* "sqlite" */
 	void (*submit)(struct engine *e, struct store_request *req);
 	int64_t (*revision)(struct engine *e);
+	int64_t (*system_version)(struct engine *e);
 	struct store_watch *(*watch_open)(struct engine *e, const struct store_watch_options *options,
 	        struct loop *loop, void (*ready)(void *arg), void *arg);
 	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
@@ -256,6 +286,12 @@ static inline void store_request_release(struct store_request *req)
 static inline int64_t store_revision(struct engine *e)
 {
 	return e->vtable->revision(e);
+}
+
+/* The version of the system keyspace, as store_revision(). */
+static inline int64_t store_system_version(struct engine *e)
+{
+	return e->vtable->system_version(e);
 }
 
 /* Opens a watch; options are copied, the bytes of the keys too. `ready` runs on `loop` whenever store_watch_read() may

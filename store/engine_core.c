@@ -5,8 +5,8 @@
  *     lessor (expired leases go to the engine), checkpointer
  *
  * Opening takes a lock on a file beside the database (held until the process ends or the engine is closed), because a
- * second writer would make revisions of its own. Threads end in the order lessor, writing thread, readers, checkpointer;
- * the last connection to close moves the log into the database.
+ * second writer would make revisions of its own. Threads end in the order lessor, writing thread, readers,
+ * checkpointer; the last connection to close moves the log into the database.
  *
  * Replacing the database (a follower that is sent a newer state): the new file becomes PATH.next, which is the point of
  * no return, the old one is closed and removed with its write-ahead log, and the new one renamed. A crash in between is
@@ -104,6 +104,11 @@ void engine_core_read(struct engine_core *c, struct store_request *req, unsigned
 
 /* ---- engine.h ---- */
 
+int64_t engine_core_system_version(struct engine *base)
+{
+	return atomic_load(&CONTAINER_OF(base, struct engine_core, base)->system_version);
+}
+
 int64_t engine_core_revision(struct engine *base)
 {
 	return atomic_load(&CONTAINER_OF(base, struct engine_core, base)->revision);
@@ -194,6 +199,7 @@ static void show_counters(struct engine_core *c)
 {
 	const struct meta *m = &c->machine.committed;
 	atomic_store(&c->keys, m->keys);
+	atomic_store(&c->system_version, m->system_version);
 	atomic_store(&c->compacted, m->compacted);
 	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
 	atomic_store(&c->applied_index, m->applied_index);

@@ -1,5 +1,5 @@
-/* What the engines that keep SQLite share: the state machine and who reads it, checkpoints it, watches it and counts its
- * leases. An engine embeds a core as its first member and adds how commands come to the state machine: from a queue
+/* What the engines that keep SQLite share: the state machine and who reads it, checkpoints it, watches it and counts
+ * its leases. An engine embeds a core as its first member and adds how commands come to the state machine: from a queue
  * (sqlite_engine.c) or out of a replicated log (raft_engine.c). See engine_core.c. */
 #ifndef K3X_STORE_ENGINE_CORE_INT_H
 #define K3X_STORE_ENGINE_CORE_INT_H
@@ -49,12 +49,12 @@ struct engine_core {
 	struct reader readers[READERS_MAX];
 	unsigned n_readers;
 	pthread_rwlock_t swap; /* readers hold it while they read; held for writing when the database is replaced */
-	_Atomic int64_t revision, compacted, keys, used_bytes;
+	_Atomic int64_t revision, compacted, keys, used_bytes, system_version;
 	_Atomic int64_t wal_bytes;
 	_Atomic int64_t applied_index; /* of a replicated log: committed in the database, seen by readers */
 	bool is_full_sync;             /* each commit is synced; else the log keeps what is not */
 	bool may_shrink;               /* compaction has freed pages; the writing thread's */
-	bool is_failing;               /* the last write did not go through: said once in the log; the writing thread's */
+	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
 	struct store_request *physical; /* compactions that wait until it is done; the writing thread's */
 	char *path;
 	int lock_fd;
@@ -77,6 +77,7 @@ void engine_core_close(struct engine_core *c);
 
 /* The rest of engine.h that needs no more than the core; for engine_vtable. */
 int64_t engine_core_revision(struct engine *base);
+int64_t engine_core_system_version(struct engine *base);
 struct store_watch *engine_core_watch_open(struct engine *base, const struct store_watch_options *options,
         struct loop *loop, void (*ready)(void *arg), void *arg);
 void engine_core_stats(struct engine *base, struct store_stats *out);

@@ -40,6 +40,8 @@ static struct store_request *take_share(struct request_queue *q, unsigned reader
 static void read_op(struct reader *r, const struct meta *meta, struct store_request *req)
 {
 	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->arena};
+	if (!system_expected(meta, req))
+		return;
 	if (txn_run(&t, &req->op, &req->result, &req->err) != 0)
 		req->cause = t.cause;
 	req->compacted_revision = req->err.code == ERR_COMPACTED ? meta->compacted : 0;
@@ -114,6 +116,8 @@ static void read_one(struct reader *r, const struct meta *meta, struct store_req
 	req->revision = meta->revision;
 	if (req->err.code == 0 && req->type == STORE_REQUEST_OP)
 		read_op(r, meta, req);
+	else if (req->err.code == 0 && req->type == STORE_REQUEST_SYSTEM_READ)
+		system_read(&r->db, meta, req);
 	else if (req->err.code == 0 && req->type == STORE_REQUEST_HASH)
 		read_hash(r, meta, req);
 	else if (req->err.code == 0 && req->type == STORE_REQUEST_BACKUP)

@@ -13,6 +13,7 @@ static void publish(struct engine_core *c, struct event_block *block)
 	atomic_store(&c->keys, m->keys);
 	atomic_store(&c->compacted, m->compacted);
 	watch_hub_publish(&c->hub, block, m);
+	atomic_store(&c->system_version, m->system_version);
 	atomic_store(&c->applied_index, m->applied_index);
 	atomic_store(&c->revision, m->revision);
 }

@@ -356,6 +356,10 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 {
 	int rc = 0;
 	m->writing = false;
+	if (!system_expected(&m->meta, req)) {
+		req->revision = m->meta.revision;
+		return 0;
+	}
 	switch (req->type) {
 	case STORE_REQUEST_OP:
 		rc = apply_op(m, req, err);
@@ -368,6 +372,9 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 		break;
 	case STORE_REQUEST_LEASE_REVOKE:
 		rc = lease_revoke(m, req, err);
+		break;
+	case STORE_REQUEST_SYSTEM:
+		rc = system_apply(m, req, err);
 		break;
 	default:
 		CHECK(!"not a command");

@@ -29,9 +29,9 @@ void machine_close(struct machine *m);
 
 int machine_begin(struct machine *m, struct err *err);
 
-/* Carries out OP, COMPACT, LEASE_GRANT or LEASE_REVOKE: result, revision, err and cause of the request are set. Returns
- * 0, also when the request was refused (req->err; it has then changed nothing); negative when the disk failed it: the
- * transaction must be rolled back as a whole. */
+/* Carries out OP, COMPACT, LEASE_GRANT, LEASE_REVOKE or SYSTEM: result, revision, err and cause of the request are set.
+ * Returns 0, also when the request was refused (req->err; it has then changed nothing); negative when the disk failed
+ * it: the transaction must be rolled back as a whole. */
 int machine_apply(struct machine *m, struct store_request *req, struct err *err);
 
 /* Removes some of what compaction has freed: looks at up to `rows` rows. In a transaction. */
@@ -69,6 +69,13 @@ struct txn_context {
 	size_t next;
 };
 int txn_run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err);
+
+/* The system keyspace (system.c). system_check() needs no state. system_expected(): may the request go on, as far as
+ * the system's version is concerned? When not, err and cause are set. */
+int system_check(struct store_request *req);
+bool system_expected(const struct meta *m, struct store_request *req);
+int system_apply(struct machine *m, struct store_request *req, struct err *err);
+void system_read(struct db *db, const struct meta *meta, struct store_request *req);
 
 /* Rows; for txn.c. */
 int machine_put(

@@ -32,6 +32,7 @@ int meta_load(struct db *db, struct meta *ret, struct err *err)
 	        .hash = (uint64_t)sqlite3_column_int64(s, 4),
 	        .applied_index = sqlite3_column_int64(s, 5),
 	        .applied_term = sqlite3_column_int64(s, 6),
+	        .system_version = sqlite3_column_int64(s, 7),
 	};
 	db_done(s);
 	return 0;
@@ -47,6 +48,7 @@ int meta_save(struct db *db, const struct meta *m, struct err *err)
 	sqlite3_bind_int64(s, 5, (int64_t)m->hash);
 	sqlite3_bind_int64(s, 6, m->applied_index);
 	sqlite3_bind_int64(s, 7, m->applied_term);
+	sqlite3_bind_int64(s, 8, m->system_version);
 	return db_run(db, s, err, "write the counters");
 }
 

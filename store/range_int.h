@@ -13,6 +13,7 @@ struct meta {
 	int64_t keys;
 	uint64_t hash;                       /* rolling, over all events so far */
 	int64_t applied_index, applied_term; /* of a replicated log; 0 without one */
+	int64_t system_version;              /* counts changes of the system keyspace */
 };
 
 int meta_load(struct db *db, struct meta *ret, struct err *err);

@@ -121,6 +121,21 @@ static const char *file_of(struct arena *a, const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
 }
 
+/* A file of format 1 that is only read lacks what the counters have got since: a view in this connection adds it. */
+static int view_version_1(struct db *db, struct err *err)
+{
+	static const char sql[] = "PRAGMA query_only = OFF;"
+	                          "CREATE TEMP VIEW meta AS SELECT *, 1 AS system_version FROM main.meta;"
+	                          "PRAGMA query_only = ON";
+	if (db_pragma_int(db, "application_id") != DB_APPLICATION_ID || db_pragma_int(db, "user_version") != 1)
+		return 0;
+	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	err_set(err, ERR_CORRUPT, "its counters do not read: %s", sqlite3_errmsg(db->handle));
+	db_close(db);
+	return err->code;
+}
+
 static int open_reading(const char *path, bool immutable, struct db *db, struct err *err)
 {
 	*db = (struct db){0};
@@ -135,7 +150,7 @@ static int open_reading(const char *path, bool immutable, struct db *db, struct 
 		        db->handle, "PRAGMA query_only = ON; SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(db->handle, 5000);
-		return 0;
+		return view_version_1(db, err);
 	}
 	err_set(err, ERR_CORRUPT, "%s does not read as a database: %s", path,
 	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
@@ -188,6 +203,7 @@ static const struct {
                 "SELECT count(*) FROM rev r LEFT JOIN rev p ON p.id = r.prev WHERE r.prev <> 0 AND p.id IS NULL AND "
                 "r.id >= ((SELECT compacted FROM meta) + 1) << 20 AND r.prev >= ((SELECT compacted FROM meta) + 1) << "
                 "20"},
+        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0"},
         {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)"},
         {"every lease that keys name exists",
                 "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)"},
@@ -254,11 +270,13 @@ static int read_info(struct db *db, bool deep, struct store_file_info *info, str
 	struct meta meta;
 	if (query_number(db, "PRAGMA application_id", err) != DB_APPLICATION_ID)
 		return err_set(err, ERR_CORRUPT, "it is not a database of k3x");
-	if (query_number(db, "PRAGMA user_version", err) > DB_USER_VERSION)
+	int64_t version = query_number(db, "PRAGMA user_version", err);
+	if (version > DB_USER_VERSION)
 		return err_set(err, ERR_CORRUPT, "its format is newer than this program: use the newer program");
 	if (query_number(db,
-	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta')",
-	            err) != 5)
+	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', "
+	            "'sys')",
+	            err) != (version < 2 ? 5 : 6))
 		return err_set(err, ERR_CORRUPT, "its tables are not the store's");
 	if (deep && check_deep(db, err) != 0)
 		return err->code;

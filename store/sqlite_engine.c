@@ -34,11 +34,14 @@ static struct request_queue *route(struct sqlite_engine *e, struct store_request
 	case STORE_REQUEST_COMPACT:
 	case STORE_REQUEST_LEASE_REVOKE:
 		return &e->writes;
+	case STORE_REQUEST_SYSTEM:
+		return system_check(req) == 0 ? &e->writes : NULL;
 	case STORE_REQUEST_LEASE_KEEPALIVE:
 	case STORE_REQUEST_LEASE_TTL:
 	case STORE_REQUEST_LEASE_LIST:
 	case STORE_REQUEST_HASH:
 	case STORE_REQUEST_BACKUP:
+	case STORE_REQUEST_SYSTEM_READ:
 		return &e->core.reads;
 	}
 	err_set(&req->err, ERR_INVAL, "unknown request %d", (int)req->type);
@@ -105,6 +108,7 @@ static const struct engine_vtable vtable = {
         .name = "sqlite",
         .submit = submit,
         .revision = engine_core_revision,
+        .system_version = engine_core_system_version,
         .watch_open = engine_core_watch_open,
         .watch_read = watch_read,
         .watch_close = watch_close,

@@ -853,6 +853,89 @@ static void suite_random_operations_match_the_model(void **state)
 	free(m);
 }
 
+/* ---- the system keyspace ---- */
+
+static int suite_system_change(struct engine *e, int64_t expect, const char *key, const char *value, int64_t *version)
+{
+	struct store_system_entry x = {.key = slice_of(key), .value = slice_of(value), .is_delete = !value};
+	struct suite_call c = {.req.type = STORE_REQUEST_SYSTEM,
+	        .req.system = {.expect_version = expect, .changes = &x, .n_changes = 1}};
+	int rc = suite_run(e, &c);
+	*version = c.req.system.version;
+	if (rc == ERR_CONFLICT)
+		assert_int_equal(c.req.cause, STORE_CAUSE_SYSTEM_CHANGED);
+	suite_end(&c);
+	return rc;
+}
+
+static void suite_system_keyspace_takes_no_revision(void **state)
+{
+	struct engine *e = *state;
+	int64_t version;
+	assert_int_equal(store_system_version(e), 1);
+	assert_int_equal(suite_put(e, "a", "1"), 2);
+	assert_int_equal(suite_system_change(e, STORE_SYSTEM_ANY, "alarm/2", "y", &version), 0);
+	assert_int_equal(version, 2);
+	assert_int_equal(suite_system_change(e, 2, "alarm/1", "x", &version), 0);
+	assert_int_equal(suite_system_change(e, 3, "b", "z", &version), 0);
+	assert_int_equal(suite_system_change(e, STORE_SYSTEM_ANY, "", "z", &version), ERR_INVAL);
+	assert_int_equal(store_system_version(e), 4);
+	assert_int_equal(store_revision(e), 2);
+	struct suite_call c = {.req.type = STORE_REQUEST_SYSTEM_READ, .req.system.prefix = SLICE("alarm/")};
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.system.version, 4);
+	assert_int_equal(c.req.system.n_entries, 2);
+	assert_true(slice_is(c.req.system.entries[0].key, "alarm/1"));
+	assert_true(slice_is(c.req.system.entries[0].value, "x"));
+	assert_true(slice_is(c.req.system.entries[1].key, "alarm/2"));
+	suite_end(&c);
+	struct suite_call all = {.req.op = suite_op_list("", "")};
+	assert_int_equal(suite_run(e, &all), 0);
+	assert_int_equal(all.req.result.count, 1);
+	suite_end(&all);
+}
+
+static void suite_system_change_is_bound_to_its_version(void **state)
+{
+	struct engine *e = *state;
+	int64_t version;
+	assert_int_equal(suite_system_change(e, 1, "k", "1", &version), 0);
+	assert_int_equal(suite_system_change(e, 1, "k", "2", &version), ERR_CONFLICT);
+	assert_int_equal(version, 2);
+	assert_int_equal(suite_system_change(e, 2, "k", NULL, &version), 0);
+	store_close(e);
+	e = *state = suite_open();
+	assert_int_equal(store_system_version(e), 3);
+	struct suite_call c = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	assert_int_equal(suite_run(e, &c), 0);
+	assert_int_equal(c.req.system.n_entries, 0);
+	suite_end(&c);
+}
+
+static void suite_requests_are_bound_to_the_system_version(void **state)
+{
+	struct engine *e = *state;
+	int64_t version;
+	assert_int_equal(suite_put(e, "a", "1"), 2);
+	assert_int_equal(suite_system_change(e, STORE_SYSTEM_ANY, "k", "1", &version), 0);
+	struct store_request wrong[] = {{.op = suite_op_put("a", "2")}, {.op = suite_op_get("a")},
+	        {.type = STORE_REQUEST_LEASE_GRANT, .lease = {.id = 7, .ttl_s = 100}},
+	        {.type = STORE_REQUEST_LEASE_REVOKE, .lease.id = 7},
+	        {.type = STORE_REQUEST_COMPACT, .revision_arg = 2}};
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		struct suite_call c = {.req = wrong[i]};
+		c.req.system_version_expected = version - 1;
+		assert_int_equal(suite_run(e, &c), ERR_CONFLICT);
+		assert_int_equal(c.req.cause, STORE_CAUSE_SYSTEM_CHANGED);
+		suite_end(&c);
+	}
+	assert_string_equal(suite_get(e, "a"), "1");
+	struct suite_call right = {.req.op = suite_op_put("a", "2"), .req.system_version_expected = version};
+	assert_int_equal(suite_run(e, &right), 0);
+	assert_int_equal(right.req.revision, 3);
+	suite_end(&right);
+}
+
 #define SUITE_TEST(fn) cmocka_unit_test_setup_teardown(fn, suite_setup, suite_teardown)
 #define SUITE_TESTS \
 	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), \
@@ -861,4 +944,7 @@ static void suite_random_operations_match_the_model(void **state)
 	        SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
 	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
 	        SUITE_TEST(suite_lease_runs_out_unless_kept_alive), SUITE_TEST(suite_barrier_sees_what_was_answered), \
+	        SUITE_TEST(suite_system_keyspace_takes_no_revision), \
+	        SUITE_TEST(suite_system_change_is_bound_to_its_version), \
+	        SUITE_TEST(suite_requests_are_bound_to_the_system_version), \
 	        SUITE_TEST(suite_random_operations_match_the_model)
