@@ -53,6 +53,8 @@
 /* Rows a compaction looks at per step of the writer, beside other work and alone. */
 #define STORE_TRIM_BUSY_ROWS_MAX 100
 #define STORE_TRIM_IDLE_ROWS_MAX 200
+/* Committed commands that wait to be applied; beyond it a leader takes no new ones. */
+#define STORE_APPLY_BYTES_MAX (64u * 1024 * 1024)
 /* etcd's: lease TTLs beyond it are refused. */
 #define STORE_LEASE_TTL_S_MAX 9000000000ll
 

@@ -148,6 +148,11 @@ bool raft_host_has_log(const struct raft_host *h); /* or a snapshot: this server
  * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */
 int raft_host_recover(
         struct disk *d, const struct raft_host_server *self, uint64_t *ret_last, uint64_t *ret_term, struct err *err);
+/* Between open and start: as raft_host_bootstrap(), but the cluster begins at a snapshot of index 1 with this descriptor,
+ * so that the state the machine has (the same on each of the servers) is where it starts from. */
+int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *servers, size_t n,
+        struct slice descriptor, struct err *err);
+
 /* Offline: an empty disk begins at a snapshot of index 1 with these servers, so that the state beside it (the same on
  * each of them) is where the cluster starts from. ERR_EXISTS when the disk is not empty. */
 int raft_host_bootstrap_state(

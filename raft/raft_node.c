@@ -51,8 +51,8 @@ struct raft_node {
 	uint64_t held_from, fetched_index;
 	int port;
 	unsigned handover_ticks; /* closing: how long a successor is waited for */
-	bool closing;
-	unsigned to_close;
+	bool closing, is_prepared, is_running;
+	unsigned to_close, since_tick_ms;
 	pthread_mutex_t status_lock;
 	struct raft_node_status status;
 };
@@ -370,31 +370,53 @@ static void tick(uv_timer_t *t)
 	if (s->fetcher)
 		state_fetcher_tick(s->fetcher);
 	update_status(s);
+	s->since_tick_ms += RAFT_TICK_MS;
+	if (s->o.tick && s->since_tick_ms >= s->o.tick_ms) {
+		s->since_tick_ms = 0;
+		s->o.tick(s->o.arg);
+	}
 	if (s->handover_ticks && !still_handing_over(s))
 		close_all(s);
 }
 
-void raft_node_close(struct raft_node *s)
+static void stop_threads(struct raft_node *s)
 {
-	if (s->port >= 0) {
+	pthread_mutex_lock(&s->writer.lock);
+	s->writer.stopping = true;
+	pthread_cond_broadcast(&s->writer.wake);
+	pthread_mutex_unlock(&s->writer.lock);
+	pthread_join(s->writer.thread, NULL);
+	pool_free(s->pool);
+}
+
+void raft_node_close_loop(struct raft_node *s)
+{
+	if (s->is_running) {
 		loop_call(&s->loop, hand_over, s);
 		loop_join(&s->loop);
-		pthread_mutex_lock(&s->writer.lock);
-		s->writer.stopping = true;
-		pthread_cond_broadcast(&s->writer.wake);
-		pthread_mutex_unlock(&s->writer.lock);
-		pthread_join(s->writer.thread, NULL);
-		pool_free(s->pool);
-		loop_release(&s->loop);
+		stop_threads(s);
 	} else {
 		raft_host_close(s->host);
+		s->host = NULL;
 	}
+}
+
+void raft_node_free(struct raft_node *s)
+{
+	if (s->is_prepared)
+		loop_release(&s->loop);
 	s->disk->v->free(s->disk);
 	strbuf_release(&s->held);
 	free((char *)s->o.folder);
 	free((char *)s->o.address);
 	free((char *)s->o.listen_host);
 	free(s);
+}
+
+void raft_node_close(struct raft_node *s)
+{
+	raft_node_close_loop(s);
+	raft_node_free(s);
 }
 
 /* ---- opening ---- */
@@ -404,7 +426,6 @@ int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, st
 	struct raft_node *s = xcalloc(1, sizeof *s);
 	s->env.v = &env_vtable;
 	s->o = *o;
-	s->port = -1;
 	s->writer.done.run = job_done;
 	pthread_mutex_init(&s->writer.lock, NULL);
 	pthread_cond_init(&s->writer.wake, NULL);
@@ -443,6 +464,12 @@ int raft_node_bootstrap(struct raft_node *s, const struct raft_host_server *serv
 	return raft_host_bootstrap(s->host, servers, n, err);
 }
 
+int raft_node_bootstrap_state(struct raft_node *s, const struct raft_host_server *servers, size_t n,
+        struct slice descriptor, struct err *err)
+{
+	return raft_host_adopt_state(s->host, servers, n, descriptor, err);
+}
+
 bool raft_node_has_log(const struct raft_node *s)
 {
 	return raft_host_has_log(s->host);
@@ -458,6 +485,8 @@ static void start_on_loop(void *arg)
 	struct starting *b = arg;
 	struct raft_node *s = b->server;
 	char path[4096];
+	uv_timer_init(loop_uv(&s->loop), &s->timer);
+	s->timer.data = s;
 	if (s->o.listen_host) {
 		struct transport_options t = {.loop = &s->loop,
 		        .listen_host = s->o.listen_host,
@@ -482,19 +511,25 @@ static void start_on_loop(void *arg)
 	}
 	if (raft_host_start(s->host, &b->err) != 0)
 		return;
-	uv_timer_init(loop_uv(&s->loop), &s->timer);
-	s->timer.data = s;
 	uv_timer_start(&s->timer, tick, 0, RAFT_TICK_MS);
 	update_status(s);
+}
+
+void raft_node_prepare(struct raft_node *s)
+{
+	loop_init(&s->loop, "raft");
+	s->is_prepared = true;
 }
 
 int raft_node_start(struct raft_node *s, struct err *err)
 {
 	struct starting b = {s, ERR_INIT};
-	loop_init(&s->loop, "raft");
+	if (!s->is_prepared)
+		raft_node_prepare(s);
 	s->pool = pool_new("raft-files", 1, 64);
 	CHECK(pthread_create(&s->writer.thread, NULL, writer_main, s) == 0);
 	loop_start_thread(&s->loop);
+	s->is_running = true;
 	loop_call(&s->loop, start_on_loop, &b);
 	*err = b.err;
 	return b.err.code;

@@ -42,6 +42,8 @@ struct raft_node_options {
 	void (*state_fetched)(void *arg, const char *path, uint64_t index);
 	/* A question (raft_node_ask()) of somebody who need not be a member: adds the answer. */
 	void (*question)(void *arg, struct slice question, struct strbuf *answer);
+	void (*tick)(void *arg); /* every tick_ms */
+	unsigned tick_ms;
 	void *arg;
 };
 
@@ -49,13 +51,20 @@ int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, st
 /* Between open and start; see raft_host_bootstrap(). */
 int raft_node_bootstrap(
         struct raft_node *s, const struct raft_host_server *servers, size_t n, struct err *err);
+int raft_node_bootstrap_state(struct raft_node *s, const struct raft_host_server *servers, size_t n,
+        struct slice descriptor, struct err *err);
 /* Has this disk a log already? Between open and start. */
 bool raft_node_has_log(const struct raft_node *s);
-/* Listens, and runs from now on. */
+/* Makes raft_node_loop() ready to take tasks (they wait for the start). */
+void raft_node_prepare(struct raft_node *s);
+/* Listens, and runs from now on. On failure only closing is left. */
 int raft_node_start(struct raft_node *s, struct err *err);
 /* A leader hands over first, if somebody can take over soon. Then everything pending is answered ERR_CANCELED, the
  * thread ends and the memory is freed. Not from the raft thread. */
 void raft_node_close(struct raft_node *s);
+/* The same in two steps: after the first the thread has ended and nothing is called any more. */
+void raft_node_close_loop(struct raft_node *s);
+void raft_node_free(struct raft_node *s);
 
 struct loop *raft_node_loop(struct raft_node *s);
 struct raft_host *raft_node_host(struct raft_node *s); /* raft thread */

@@ -4,8 +4,7 @@
  * Recovery appends one entry, a configuration of one voter, behind everything that is in the log: at the next start this
  * server elects itself and commits all of it. What was acknowledged by the lost majority and never came here is gone, so
  * the server with the newest (term, index) is the one to keep. */
-#include "raft/adapter_int.h"
-#include "raft/raft_host.h"
+#include "raft/host_int.h"
 
 #include "base/check.h"
 
@@ -62,31 +61,51 @@ out:
 	return rc;
 }
 
+static int adopt(struct raft_adapter *a, const struct raft_host_server *servers, size_t n, struct slice descriptor,
+        struct err *err)
+{
+	struct snapshot_record s = {.index = 1, .term = 1, .conf_index = 1};
+	struct raft_buffer conf = {NULL, 0};
+	int rc = 0;
+	if (a->snapshot.index || log_last_index(a->log) || meta_term(a->meta) > 1)
+		rc = err_set(err, ERR_EXISTS, "there is a raft log here already");
+	if (rc == 0)
+		rc = encode(servers, n, &conf, err);
+	if (rc == 0)
+		rc = meta_set_term(a->meta, 1, err);
+	strbuf_add(&s.conf, conf.base, conf.len);
+	strbuf_add_slice(&s.descriptor, descriptor);
+	if (rc == 0)
+		rc = adapter_snapshot_record(a->c.disk, &s, err);
+	if (rc == 0)
+		rc = log_restart(a->log, 2, err);
+	raft_free(conf.base);
+	if (rc == 0) {
+		snapshot_record_release(&a->snapshot);
+		a->snapshot = s;
+	} else {
+		snapshot_record_release(&s);
+	}
+	return rc;
+}
+
 int raft_host_bootstrap_state(
         struct disk *d, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err)
 {
 	struct raft_adapter a = {.c.disk = d};
-	struct snapshot_record s = {.index = 1, .term = 1, .conf_index = 1};
-	struct raft_buffer conf = {NULL, 0};
 	int rc = meta_open(d, &a.meta, err);
 	if (rc == 0)
 		rc = adapter_snapshot_load(&a, err);
 	if (rc == 0)
 		rc = log_open(d, 0, NULL, NULL, &a.log, err);
-	if (rc == 0 && (a.snapshot.index || log_last_index(a.log) || meta_term(a.meta)))
-		rc = err_set(err, ERR_EXISTS, "there is a raft log here already");
 	if (rc == 0)
-		rc = encode(servers, n, &conf, err);
-	if (rc == 0)
-		rc = meta_set_term(a.meta, 1, err);
-	strbuf_add(&s.conf, conf.base, conf.len);
-	strbuf_add_slice(&s.descriptor, descriptor);
-	if (rc == 0)
-		rc = adapter_snapshot_record(d, &s, err);
-	if (rc == 0)
-		rc = log_restart(a.log, 2, err);
-	snapshot_record_release(&s);
-	raft_free(conf.base);
+		rc = adopt(&a, servers, n, descriptor, err);
 	adapter_release(&a);
 	return rc;
+}
+
+int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *servers, size_t n,
+        struct slice descriptor, struct err *err)
+{
+	return adopt(&h->adapter, servers, n, descriptor, err);
 }

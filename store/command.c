@@ -249,8 +249,33 @@ static void get_op(struct command_reader *r, struct arena *a, struct store_op *o
 /* On disk: do not renumber. */
 enum command_kind { COMMAND_OP = 1, COMMAND_COMPACT, COMMAND_LEASE_GRANT, COMMAND_LEASE_REVOKE, COMMAND_SYSTEM };
 
+static void put_system(struct strbuf *b, const struct store_system_args *a)
+{
+	command_put(b, (uint64_t)(a->expect_version + 1)); /* STORE_SYSTEM_ANY is -1 */
+	command_put(b, a->n_changes);
+	for (size_t i = 0; i < a->n_changes; i++) {
+		command_put_bytes(b, a->changes[i].key);
+		command_put(b, a->changes[i].is_delete);
+		command_put_bytes(b, a->changes[i].value);
+	}
+}
+
+static void get_system(struct command_reader *r, struct arena *arena, struct store_system_args *a)
+{
+	a->expect_version = get_i64(r) - 1;
+	a->n_changes = get_count(r);
+	struct store_system_entry *e = ARENA_ARRAY(arena, struct store_system_entry, a->n_changes + 1);
+	for (size_t i = 0; i < a->n_changes && !r->is_bad; i++) {
+		e[i].key = command_get_bytes(r);
+		e[i].is_delete = command_get(r) != 0;
+		e[i].value = command_get_bytes(r);
+	}
+	a->changes = e;
+}
+
 static void put_arguments(struct strbuf *b, const struct store_request *req)
 {
+	command_put(b, (uint64_t)req->system_version_expected);
 	switch (req->type) {
 	case STORE_REQUEST_OP:
 		command_put(b, COMMAND_OP);
@@ -268,6 +293,10 @@ static void put_arguments(struct strbuf *b, const struct store_request *req)
 	case STORE_REQUEST_LEASE_REVOKE:
 		command_put(b, COMMAND_LEASE_REVOKE);
 		command_put(b, (uint64_t)req->lease.id);
+		break;
+	case STORE_REQUEST_SYSTEM:
+		command_put(b, COMMAND_SYSTEM);
+		put_system(b, &req->system);
 		break;
 	default:
 		CHECK(!"not a command");
@@ -300,6 +329,7 @@ bool command_head_decode(struct slice bytes, struct command_head *ret)
 
 static void get_arguments(struct command_reader *r, struct store_request *req)
 {
+	req->system_version_expected = get_i64(r);
 	switch (command_get(r)) {
 	case COMMAND_OP:
 		req->type = STORE_REQUEST_OP;
@@ -318,6 +348,10 @@ static void get_arguments(struct command_reader *r, struct store_request *req)
 	case COMMAND_LEASE_REVOKE:
 		req->type = STORE_REQUEST_LEASE_REVOKE;
 		req->lease.id = get_i64(r);
+		break;
+	case COMMAND_SYSTEM:
+		req->type = STORE_REQUEST_SYSTEM;
+		get_system(r, &req->arena, &req->system);
 		break;
 	default:
 		r->is_bad = true;

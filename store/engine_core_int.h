@@ -12,7 +12,10 @@
 enum { READERS_MAX = 16 };
 
 /* Requests between an engine and its reader threads, beside those of engine.h and the hub's own. */
-enum { STORE_REQUEST_COPY_ = 101 }; /* a plain copy of the database to `path` -> revision_arg: its applied index */
+enum {
+	STORE_REQUEST_COPY_ = 101,       /* a plain copy of the database to `path` -> revision_arg: its applied index */
+	STORE_REQUEST_LEASE_KEYS_ = 102, /* the part of LEASE_TTL that is in the database */
+};
 
 struct request_queue {
 	pthread_mutex_t lock;

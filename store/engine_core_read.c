@@ -122,6 +122,8 @@ static void read_one(struct reader *r, const struct meta *meta, struct store_req
 		read_hash(r, meta, req);
 	else if (req->err.code == 0 && req->type == STORE_REQUEST_BACKUP)
 		snapshot_write(&r->db, req->path, req->note ? req->note : "", req->sha256, &req->err);
+	else if (req->err.code == 0 && (int)req->type == STORE_REQUEST_LEASE_KEYS_)
+		lease_keys(r, req);
 	else if (req->err.code == 0 && (int)req->type == STORE_REQUEST_COPY_)
 		read_copy(r, meta, req);
 	else if (req->err.code == 0 && req->type != STORE_REQUEST_BARRIER)

@@ -1,0 +1,442 @@
+/* From the log into the state. The raft thread hands committed entries over; the apply thread, the only one that writes
+ * the database, takes all that has queued, applies it in one transaction with the index inside, tells the watch hub and
+ * answers the requests among them that came from this server. No commit is synced: what a power cut takes, the log still
+ * has, and it is applied again; entries up to the applied index are passed over, so each counts once.
+ *
+ * A command of this server is carried out from its request, one of another from the bytes in the log: both say the same.
+ *
+ * What can go wrong: the disk is full (the batch is rolled back and tried again until there is room; meanwhile new writes
+ * are turned away); a command does not decode (it went through two checksums, so this program is older than the one that
+ * wrote it: stop). A write that fails stops the process (db.c). */
+#include "store/raft_engine_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
+
+/* ---- raft thread: in ---- */
+
+static void push(struct raft_engine *e, struct apply_entry *x)
+{
+	struct apply_queue *q = &e->queue;
+	x->next = NULL;
+	atomic_fetch_add(&e->apply_bytes, x->bytes);
+	pthread_mutex_lock(&q->lock);
+	*q->tail = x;
+	q->tail = &x->next;
+	pthread_cond_broadcast(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static void machine_apply_entry(
+        struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t n)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	size_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		bytes += commands[i].len;
+	struct apply_entry *x = xmalloc(sizeof *x + n * sizeof x->commands[0] + bytes);
+	char *p = (char *)&x->commands[n];
+	*x = (struct apply_entry){.index = index, .term = term, .n = n, .bytes = bytes};
+	for (size_t i = 0; i < n; i++) {
+		struct command_head head;
+		struct pending *own = NULL;
+		CHECK(command_head_decode(commands[i], &head));
+		if (head.origin == e->origin && (own = pending_take(e, head.sequence)) != NULL && own->req) {
+			x->commands[i] = (struct apply_command){.req = own->req, .only_in_term = head.term};
+			own->req = NULL;
+			list_del(&own->by_age);
+			list_del(&own->link);
+		} else {
+			memcpy(p, commands[i].ptr, commands[i].len);
+			x->commands[i] =
+			        (struct apply_command){.bytes = {p, commands[i].len}, .only_in_term = head.term};
+			p += commands[i].len;
+		}
+		if (own)
+			pending_release(own);
+	}
+	atomic_fetch_add(&e->n_committed, n);
+	push(e, x);
+}
+
+/* ---- apply thread ---- */
+
+/* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
+static struct apply_entry *take_batch(struct apply_queue *q, bool wait)
+{
+	pthread_mutex_lock(&q->lock);
+	while (wait && !q->head && !q->stopping && !q->is_install_wanted)
+		pthread_cond_wait(&q->wake, &q->lock);
+	struct apply_entry *first = q->head, *last = NULL;
+	size_t bytes = 0, n = 0;
+	while (q->head && n < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX) {
+		last = q->head;
+		bytes += last->bytes;
+		n++;
+		q->head = last->next;
+	}
+	if (last)
+		last->next = NULL;
+	if (!q->head)
+		q->tail = &q->head;
+	pthread_mutex_unlock(&q->lock);
+	return first;
+}
+
+/* An expiry that was decided in an earlier term: the leader that is now has given the lease its time again. */
+static bool is_void(const struct apply_command *c, const struct apply_entry *x)
+{
+	return c->only_in_term && c->only_in_term != x->term;
+}
+
+static int apply_foreign(struct machine *m, struct apply_command *c, struct err *err)
+{
+	struct store_request req = {0};
+	struct command_head head;
+	struct err e = ERR_INIT;
+	if (command_decode(c->bytes, &head, &req, &e) != 0) {
+		log_error("store", "command not understood", "error=\"%s\"", e.msg);
+		CHECK(!"a command in the log is not understood: start the newer program");
+	}
+	int rc = machine_apply(m, &req, err);
+	c->lease = LEASE_UNCHANGED;
+	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_GRANT)
+		c->lease = LEASE_GRANTED;
+	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_REVOKE)
+		c->lease = LEASE_REVOKED;
+	c->lease_id = req.lease.id;
+	c->lease_ttl_s = req.lease.ttl_s;
+	store_request_release(&req);
+	return rc;
+}
+
+static int apply_entry(struct raft_engine *e, struct apply_entry *x, struct err *err)
+{
+	struct machine *m = &e->core.machine;
+	int rc = 0;
+	if ((int64_t)x->index <= m->meta.applied_index)
+		return 0;
+	for (size_t i = 0; i < x->n && rc == 0; i++) {
+		struct apply_command *c = &x->commands[i];
+		if (is_void(c, x)) {
+			if (c->req)
+				err_set(&c->req->err, ERR_CANCELED, "decided in an earlier term");
+		} else {
+			rc = c->req ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
+		}
+	}
+	m->meta.applied_index = (int64_t)x->index;
+	m->meta.applied_term = (int64_t)x->term;
+	return rc;
+}
+
+static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
+{
+	struct machine *m = &e->core.machine;
+	write_gate_enter(&e->core.gate, false);
+	int rc = machine_begin(m, err);
+	for (struct apply_entry *x = batch; x && rc == 0; x = x->next)
+		rc = apply_entry(e, x, err);
+	if (rc == 0 && machine_trim_pending(m))
+		rc = machine_trim(m, STORE_TRIM_BUSY_ROWS_MAX, err);
+	if (rc == 0)
+		rc = engine_core_commit(&e->core, err);
+	else
+		machine_rollback(m);
+	write_gate_leave(&e->core.gate);
+	return rc;
+}
+
+static void reset_answers(struct apply_entry *batch)
+{
+	for (struct apply_entry *x = batch; x; x = x->next)
+		for (size_t i = 0; i < x->n; i++)
+			if (x->commands[i].req)
+				engine_reset_answer(x->commands[i].req);
+}
+
+static void answer_command(struct raft_engine *e, struct apply_command *c)
+{
+	if (c->req) {
+		atomic_fetch_sub(&e->outstanding, 1);
+		engine_core_answer(&e->core, c->req);
+	} else if (c->lease == LEASE_GRANTED) {
+		lessor_add(&e->core.lessor, c->lease_id, c->lease_ttl_s);
+	} else if (c->lease == LEASE_REVOKED) {
+		lessor_remove(&e->core.lessor, c->lease_id);
+	}
+}
+
+static void wait_ms(struct apply_queue *q, unsigned ms)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += (long)ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&q->lock);
+	pthread_cond_timedwait(&q->wake, &q->lock, &t);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static bool is_stopping(struct apply_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	bool stopping = q->stopping;
+	pthread_mutex_unlock(&q->lock);
+	return stopping;
+}
+
+/* Until it is done, for it is decided; or until the store stops: the log keeps it. */
+static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
+{
+	struct err err = ERR_INIT;
+	while (apply_once(e, batch, &err) != 0) {
+		reset_answers(batch);
+		if (!atomic_exchange(&e->apply_full, true))
+			log_warn("store", "writes wait", "error=\"%s\"", err.msg);
+		if (is_stopping(&e->queue))
+			return false;
+		wait_ms(&e->queue, FULL_RETRY_MS);
+	}
+	if (atomic_exchange(&e->apply_full, false))
+		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.committed.applied_index);
+	return true;
+}
+
+static void fail_batch(struct raft_engine *e, struct apply_entry *batch)
+{
+	for (struct apply_entry *x = batch; x; x = x->next)
+		for (size_t i = 0; i < x->n; i++) {
+			struct store_request *req = x->commands[i].req;
+			if (!req)
+				continue;
+			err_set(&req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
+			atomic_fetch_sub(&e->outstanding, 1);
+			engine_complete(req);
+		}
+}
+
+static void tell_applied(struct raft_engine *e)
+{
+	if (!atomic_exchange(&e->applied_posted, true))
+		loop_post(raft_node_loop(e->node), &e->applied_task);
+}
+
+static void do_batch(struct raft_engine *e, struct apply_entry *batch)
+{
+	bool ok = apply_until_done(e, batch);
+	if (!ok)
+		fail_batch(e, batch);
+	while (batch) {
+		struct apply_entry *next = batch->next;
+		for (size_t i = 0; ok && i < batch->n; i++)
+			answer_command(e, &batch->commands[i]);
+		atomic_fetch_add(&e->n_applied, batch->n);
+		atomic_fetch_sub(&e->apply_bytes, batch->bytes);
+		free(batch);
+		batch = next;
+	}
+	checkpointer_note(&e->core.checkpointer, atomic_load(&e->core.wal_bytes));
+	if (ok)
+		tell_applied(e);
+}
+
+/* ---- states of other servers ---- */
+
+static int install_state(struct raft_engine *e, uint64_t index, const char *path, struct err *err)
+{
+	if (e->core.machine.committed.applied_index < (int64_t)index && path &&
+	        engine_core_swap(&e->core, path, err) != 0)
+		return err->code;
+	if (e->core.machine.committed.applied_index < (int64_t)index)
+		return err_set(err, ERR_CORRUPT, "the state that was sent has %" PRId64 ", its snapshot says %" PRIu64,
+		        e->core.machine.committed.applied_index, index);
+	return checkpointer_sync(&e->core.checkpointer, err);
+}
+
+static bool do_install(struct raft_engine *e)
+{
+	struct apply_queue *q = &e->queue;
+	struct err err = ERR_INIT;
+	pthread_mutex_lock(&q->lock);
+	bool wanted = q->is_install_wanted;
+	uint64_t index = q->install_index;
+	char *path = wanted ? TAKE(q->install_path) : NULL;
+	pthread_mutex_unlock(&q->lock);
+	if (!wanted)
+		return false;
+	int rc = install_state(e, index, path, &err);
+	free(path);
+	pthread_mutex_lock(&q->lock);
+	q->is_install_wanted = false;
+	q->install_rc = rc;
+	q->install_err = err;
+	pthread_cond_broadcast(&q->wake);
+	pthread_mutex_unlock(&q->lock);
+	tell_applied(e);
+	return true;
+}
+
+/* On the thread that writes the log: waits for the apply thread. */
+static int machine_install(struct raft_machine *m, struct slice descriptor, struct err *err)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	struct apply_queue *q = &e->queue;
+	uint64_t index;
+	CHECK(descriptor.len == sizeof index);
+	memcpy(&index, descriptor.ptr, sizeof index);
+	pthread_mutex_lock(&q->lock);
+	q->is_install_wanted = true;
+	q->install_index = index;
+	pthread_cond_broadcast(&q->wake);
+	while (q->is_install_wanted && !q->stopping)
+		pthread_cond_wait(&q->wake, &q->lock);
+	int rc = q->is_install_wanted ? ERR_NO_SPACE : q->install_rc; /* stopping: as good as later */
+	*err = q->install_err;
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+void apply_state_fetched(void *arg, const char *path, uint64_t index)
+{
+	struct raft_engine *e = arg;
+	pthread_mutex_lock(&e->queue.lock);
+	free(e->queue.install_path);
+	e->queue.install_path = xstrdup(path);
+	pthread_mutex_unlock(&e->queue.lock);
+}
+
+static void *applier_main(void *arg)
+{
+	struct raft_engine *e = arg;
+	struct err err = ERR_INIT;
+	bool can_do_chores = true;
+	pthread_setname_np(pthread_self(), "store-apply");
+	for (;;) {
+		bool chores = can_do_chores && engine_core_has_chores(&e->core);
+		struct apply_entry *batch = take_batch(&e->queue, !chores);
+		if (batch) {
+			do_batch(e, batch);
+			can_do_chores = true;
+		} else if (do_install(e)) {
+			can_do_chores = true;
+		} else if (is_stopping(&e->queue)) {
+			break;
+		} else if (chores) {
+			can_do_chores = engine_core_do_chore(&e->core);
+		}
+		engine_core_answer_physical(&e->core, NULL);
+	}
+	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
+	engine_core_answer_physical(&e->core, &err);
+	return NULL;
+}
+
+void apply_init(struct raft_engine *e)
+{
+	pthread_mutex_init(&e->queue.lock, NULL);
+	pthread_cond_init(&e->queue.wake, NULL);
+	e->queue.tail = &e->queue.head;
+}
+
+void apply_start(struct raft_engine *e)
+{
+	CHECK(pthread_create(&e->applier, NULL, applier_main, e) == 0);
+}
+
+void apply_stop(struct raft_engine *e)
+{
+	pthread_mutex_lock(&e->queue.lock);
+	e->queue.stopping = true;
+	pthread_cond_broadcast(&e->queue.wake);
+	pthread_mutex_unlock(&e->queue.lock);
+	pthread_join(e->applier, NULL);
+	free(e->queue.install_path);
+	pthread_mutex_destroy(&e->queue.lock);
+	pthread_cond_destroy(&e->queue.wake);
+}
+
+/* ---- copies for other servers: made by a reader ---- */
+
+struct copying {
+	struct store_request req;
+	struct raft_state_copy *copy;
+};
+
+static void copied(struct store_request *req)
+{
+	struct copying *c = CONTAINER_OF(req, struct copying, req);
+	c->copy->index = (uint64_t)req->revision_arg;
+	c->copy->err = req->err;
+	c->copy->done(c->copy);
+	store_request_release(req);
+	free(c);
+}
+
+void apply_copy_state(void *arg, struct raft_state_copy *copy)
+{
+	struct raft_engine *e = arg;
+	struct copying *c = xcalloc(1, sizeof *c);
+	c->copy = copy;
+	c->req.type = (enum store_request_type)STORE_REQUEST_COPY_;
+	c->req.path = copy->path;
+	c->req.loop = raft_node_loop(e->node);
+	c->req.done = copied;
+	engine_core_read(&e->core, &c->req, 0);
+}
+
+/* ---- the rest of the machine ---- */
+
+static void machine_snapshot(struct raft_machine *m, uint64_t index, struct strbuf *descriptor)
+{
+	strbuf_add(descriptor, &index, sizeof index);
+}
+
+static void machine_restore(struct raft_machine *m, struct slice descriptor)
+{
+	/* install() has done it, or the start has: the host checks */
+}
+
+static uint64_t machine_applied(struct raft_machine *m)
+{
+	return (uint64_t)atomic_load(&CONTAINER_OF(m, struct raft_engine, machine)->core.applied_index);
+}
+
+static uint64_t machine_durable(struct raft_machine *m)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	return (uint64_t)atomic_load(&e->core.checkpointer.durable_applied);
+}
+
+static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	if (leader != e->leader)
+		atomic_fetch_add(&e->n_leader_changes, 1);
+	if (is_leader != e->is_leader || (is_leader && term != e->term))
+		lessor_rest(&e->core.lessor, true);
+	e->is_leader = is_leader;
+	e->leader = leader;
+	e->term = term;
+	lessor_rest(&e->core.lessor, !is_leader);
+	log_info("store", is_leader ? "leading" : "following", "term=%" PRIu64 " leader=%016" PRIx64, term, leader);
+	reads_reroute(e, true);
+	pendings_unpark(e);
+}
+
+const struct raft_machine_vtable raft_engine_machine = {.apply = machine_apply_entry,
+        .snapshot = machine_snapshot,
+        .restore = machine_restore,
+        .install = machine_install,
+        .applied_index = machine_applied,
+        .durable_index = machine_durable,
+        .role_changed = machine_role};
