@@ -202,7 +202,7 @@ static int on_message(void *arg, uint64_t from, struct slice bytes, struct err *
 {
 	struct raft_node *s = arg;
 	uint32_t kind;
-	if (bytes.len < 2 * sizeof kind)
+	if (bytes.len < sizeof kind)
 		return err_set(err, ERR_PROTOCOL, "a message of %zu bytes", bytes.len);
 	memcpy(&kind, bytes.ptr, sizeof kind);
 	if (!s->host)

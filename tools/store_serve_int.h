@@ -1,0 +1,54 @@
+/* What the files of `k3x-store serve` share. */
+#ifndef K3X_TOOLS_STORE_SERVE_INT_H
+#define K3X_TOOLS_STORE_SERVE_INT_H
+
+#include "base/flags.h"
+#include "base/rt/loop.h"
+#include "store/etcd/etcd_service.h"
+#include "store/raft_engine.h"
+
+struct serve_settings {
+	const char *name, *data_dir;
+	struct flag_list listen_client, advertise_client, listen_peer, advertise_peer;
+	const char *initial_cluster, *initial_cluster_state, *initial_cluster_token;
+	const char *cert_file, *key_file, *ca_file;
+	bool client_cert_auth;
+	const char *peer_cert_file, *peer_key_file, *peer_ca_file;
+	bool peer_client_cert_auth;
+	const char *engine;
+	const char *log_level;
+	int64_t quota_bytes, request_bytes_max, txn_ops_max;
+	const char *compaction_mode, *compaction_retention;
+	uint64_t compact_period_ms;
+	int64_t compact_keep_revisions;
+	int64_t heartbeat_ms, election_ms, snapshot_count, promote_after_s, state_mbytes_per_s;
+	bool ignored_bool;
+	int64_t ignored;
+	const char *ignored_text;
+};
+
+/* Loads and checks flags and environment. Strings in the arena. */
+int serve_settings_load(
+        struct serve_settings *v, struct arena *a, int argc, char **argv, bool *want_help, struct err *err);
+
+/* Who this member is and with whom it begins; see store_cluster.c. */
+struct serve_identity {
+	uint64_t cluster_id, member_id;
+	const char *peer_url;
+	struct raft_host_server *servers; /* to begin a cluster with; NULL: it joins one, or goes on */
+	size_t n_servers;
+};
+
+/* Finds out from the data directory, the flags, and when joining from the members that are up. client_tls is for peers,
+ * NULL: plain. Blocks. */
+int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *client_tls,
+        struct serve_identity *ret, struct err *err);
+
+/* Answers of a member to one that asks who it is; for raft_engine_options. `engine` is set once it is open. */
+struct serve_answers {
+	_Atomic(struct raft_engine *) engine;
+	uint64_t cluster_id;
+};
+void serve_answer(void *arg, struct slice question, struct strbuf *answer);
+
+#endif
