@@ -277,7 +277,7 @@ static void copy_state(void *arg, struct raft_state_copy *c)
 	s->o.copy_state(s->o.arg, c);
 }
 
-/* ---- status ---- */
+/* ---- status, and connections to all that are in it ---- */
 
 static void update_status(struct raft_node *s)
 {
@@ -302,6 +302,8 @@ static void update_status(struct raft_node *s)
 		m->match_index = members[i].match_index;
 		m->is_online = members[i].is_online;
 		snprintf(m->address, sizeof m->address, "%s", members[i].server.address);
+		if (s->transport && m->id != s->o.id)
+			transport_keep(s->transport, m->id, m->address);
 	}
 	arena_release(&a);
 	pthread_mutex_lock(&s->status_lock);
@@ -564,6 +566,8 @@ bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message)
 	uint32_t kind = APP_FRAME;
 	const char *address = s->transport ? raft_host_address(s->host, to, &a) : NULL;
 	bool sent = false;
+	if (!address && s->transport && transport_address(s->transport, to)) /* it was removed: it may be told so */
+		address = arena_strdup(&a, transport_address(s->transport, to));
 	if (address) {
 		strbuf_add(&b, &kind, sizeof kind);
 		strbuf_add_slice(&b, message);

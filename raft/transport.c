@@ -211,13 +211,32 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 	return p;
 }
 
+static struct peer *connected_peer(struct transport *t, uint64_t id, const char *address)
+{
+	struct peer *p = t->closing ? NULL : peer_of(t, id, address);
+	if (p && p->state == PEER_IDLE && loop_now_ms(t->o.loop) >= p->retry_at_ms)
+		peer_connect(p);
+	return p;
+}
+
+const char *transport_address(const struct transport *t, uint64_t id)
+{
+	for (size_t i = 0; i < t->n_peers; i++)
+		if (t->peers[i]->id == id)
+			return t->peers[i]->address;
+	return NULL;
+}
+
+void transport_keep(struct transport *t, uint64_t id, const char *address)
+{
+	connected_peer(t, id, address);
+}
+
 bool transport_send(struct transport *t, uint64_t to, const char *address, struct slice message)
 {
-	struct peer *p = t->closing ? NULL : peer_of(t, to, address);
+	struct peer *p = connected_peer(t, to, address);
 	if (!p)
 		return false;
-	if (p->state == PEER_IDLE && loop_now_ms(t->o.loop) >= p->retry_at_ms)
-		peer_connect(p);
 	if (p->state != PEER_OPEN || conn_write_pending(p->conn) > QUEUE_BYTES_MAX)
 		return false;
 	transport_write_frame(p->conn, message);

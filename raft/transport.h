@@ -34,6 +34,12 @@ int transport_port(const struct transport *t);
 /* Sends or drops. False: it was not sent for certain; true: it may arrive. */
 bool transport_send(struct transport *t, uint64_t to, const char *address, struct slice message);
 
+/* The address that a server was last sent something at; NULL: never. Valid until the next send. */
+const char *transport_address(const struct transport *t, uint64_t id);
+
+/* Connects to a server that something may have to be sent to, so that the first message finds a connection. */
+void transport_keep(struct transport *t, uint64_t id, const char *address);
+
 /* A connection of the caller's own to an address, with the greeting written when it opens (the caller's on_open comes
  * first). NULL with err when the address is none. */
 struct conn *transport_connect(struct transport *t, const char *address, uint64_t to, enum wire_purpose purpose,

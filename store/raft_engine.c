@@ -172,6 +172,16 @@ void raft_engine_status(struct raft_engine *e, struct raft_node_status *ret)
 	raft_node_status(e->node, ret);
 }
 
+uint64_t raft_engine_term(const struct raft_engine *e)
+{
+	return atomic_load(&e->shown_term);
+}
+
+uint64_t raft_engine_leader(const struct raft_engine *e)
+{
+	return atomic_load(&e->shown_leader);
+}
+
 int raft_engine_port(const struct raft_engine *e)
 {
 	return raft_node_port(e->node);

@@ -45,6 +45,9 @@ struct raft_engine *raft_engine_of(struct engine *e);
 /* Any thread. */
 void raft_engine_status(struct raft_engine *e, struct raft_node_status *ret);
 int raft_engine_port(const struct raft_engine *e);
+/* Without a lock: the term this server is in, and who leads (0: nobody it knows of). */
+uint64_t raft_engine_term(const struct raft_engine *e);
+uint64_t raft_engine_leader(const struct raft_engine *e);
 struct raft_engine_counters {
 	uint64_t proposals_pending, proposals_failed, proposals_committed, proposals_applied;
 	uint64_t leader_changes, slow_reads, apply_queue_bytes;

@@ -243,7 +243,8 @@ static void on_change(struct raft_engine *e, uint64_t from, uint64_t sequence, s
 	x->sequence = sequence;
 	x->change.kind = (enum raft_engine_change_kind)command_get(r);
 	x->change.id = command_get(r);
-	snprintf(x->change.address, sizeof x->change.address, "%.*s", SLICE_FMT(command_get_bytes(r)));
+	struct slice address = command_get_bytes(r);
+	snprintf(x->change.address, sizeof x->change.address, "%.*s", SLICE_FMT(address));
 	if (r->is_bad || !e->is_leader) {
 		free(x);
 		turn_away(e, from, sequence);
@@ -256,8 +257,9 @@ static void on_change_answer(struct raft_engine *e, uint64_t sequence, struct co
 {
 	struct pending *p = pending_take(e, sequence);
 	int code = -(int)command_get(r);
+	struct slice text = command_get_bytes(r);
 	char words[240];
-	snprintf(words, sizeof words, "%.*s", SLICE_FMT(command_get_bytes(r)));
+	snprintf(words, sizeof words, "%.*s", SLICE_FMT(text));
 	if (p && p->change)
 		pending_answer(p, code, words);
 }

@@ -107,16 +107,16 @@ static int parse_answer(struct slice text, struct serve_identity *id, struct err
 {
 	struct arena a = ARENA_INIT;
 	struct json *j = json_parse(&a, text, NULL, err);
-	const char *cluster = j ? json_cstr(&a, json_get(j, "cluster")) : NULL;
-	const char *member = j ? json_cstr(&a, json_get(j, "member")) : NULL;
+	const char *cluster = j ? json_cstr(&a, json_get(j, "cluster")) : "";
+	const char *member = j ? json_cstr(&a, json_get(j, "member")) : "";
 	int rc = 0;
 	if (!j)
 		rc = err->code;
-	else if (!cluster)
+	else if (!cluster[0])
 		rc = err_set(err, ERR_NOT_FOUND, "%.*s", SLICE_FMT(json_get_str(j, "error")));
 	if (rc == 0) {
 		id->cluster_id = strtoull(cluster, NULL, 16);
-		id->member_id = member ? strtoull(member, NULL, 16) : 0;
+		id->member_id = strtoull(member, NULL, 16);
 		if (!id->cluster_id || !id->member_id)
 			rc = err_set(err, ERR_PROTOCOL, "an answer without ids");
 	}

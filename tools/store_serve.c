@@ -27,7 +27,8 @@ struct serve {
 	struct etcd_service *service;
 	uv_signal_t on_term, on_int, on_pipe;
 	bool stopping;
-	struct loop_task start_task;
+	struct loop_task start_task, removed_task;
+	struct removal_watch *removal;
 	int exit_code;
 };
 
@@ -166,6 +167,23 @@ static void on_signal(uv_signal_t *h, int number)
 	etcd_service_close(s->service, 2000, closed, s);
 }
 
+static void stop_removed(struct loop_task *t)
+{
+	struct serve *s = CONTAINER_OF(t, struct serve, removed_task);
+	s->exit_code = err_exit_code(ERR_FORBIDDEN);
+	if (!s->stopping) {
+		s->stopping = true;
+		etcd_service_close(s->service, 2000, closed, s);
+	}
+}
+
+static void removed(void *arg)
+{
+	struct serve *s = arg;
+	s->removed_task.run = stop_removed;
+	loop_post(&s->loop, &s->removed_task);
+}
+
 static void watch_signals(struct serve *s)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGPIPE};
@@ -182,8 +200,12 @@ static void start_service(struct loop_task *t)
 {
 	struct serve *s = CONTAINER_OF(t, struct serve, start_task);
 	struct err err = ERR_INIT;
-	if (open_service(s, &err) == 0)
+	if (open_service(s, &err) == 0) {
+		if (raft_engine_of(s->store))
+			s->removal = removal_watch_start(raft_engine_of(s->store), s->identity.peer_url,
+			        s->peer_client_tls, removed, s);
 		return;
+	}
 	fprintf(stderr, "k3x-store serve: %s\n", err.msg);
 	s->exit_code = err_exit_code(err.code);
 	s->stopping = true;
@@ -228,6 +250,8 @@ int store_serve_main(int argc, char **argv)
 		return rc < 0 ? err_exit_code(rc) : 0;
 	}
 	loop_run(&s->loop);
+	if (s->removal)
+		removal_watch_stop(s->removal);
 	loop_release(&s->loop);
 	store_close(s->store);
 	tls_context_unref(s->tls);

@@ -51,4 +51,11 @@ struct serve_answers {
 };
 void serve_answer(void *arg, struct slice question, struct strbuf *answer);
 
+/* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
+ * removed(arg) once, on a thread of its own, when a majority of the others says so. */
+struct removal_watch;
+struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, struct tls_context *client_tls,
+        void (*removed)(void *arg), void *arg);
+void removal_watch_stop(struct removal_watch *w);
+
 #endif

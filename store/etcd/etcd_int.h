@@ -7,6 +7,7 @@
 #include "base/wire/grpc.h"
 #include "store/etcd/rpc.pb-c.h"
 #include "store/etcd/etcd_service.h"
+#include "store/raft_engine.h"
 
 enum etcd_alarm { ETCD_ALARM_NONE, ETCD_ALARM_NOSPACE, ETCD_ALARM_CORRUPT };
 
@@ -17,10 +18,12 @@ struct etcd_service {
 	struct arena arena;
 	struct loop *loop;
 	struct engine *store;
+	struct raft_engine *raft; /* the same, when it is replicated; else NULL */
 	struct http_server *http;
 	struct list_link watch_streams;
 	uv_timer_t timer; /* progress notifications */
 	unsigned calls;   /* unary calls whose store request is out, and whatever else must end before the service */
+	bool is_published, is_publishing, is_promoting; /* see etcd_cluster.c */
 	uint32_t alarms;  /* bits by enum etcd_alarm */
 	int64_t in_use_bytes;
 	struct etcd_compactor *compactor;
@@ -39,6 +42,7 @@ struct etcd_call {
 	struct grpc_stream *stream; /* NULL: the client went away */
 	struct arena arena;
 	struct store_request request;
+	void (*done)(struct etcd_call *c);
 	void *state; /* the handler's */
 };
 
@@ -74,7 +78,9 @@ Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv);
 /* Handlers. */
 etcd_handler etcd_range, etcd_put, etcd_delete_range, etcd_txn, etcd_compact;
 etcd_handler etcd_lease_grant, etcd_lease_revoke, etcd_lease_ttl, etcd_lease_list;
-etcd_handler etcd_status, etcd_alarm, etcd_member_list, etcd_defragment, etcd_health_check, etcd_hash, etcd_hash_kv;
+etcd_handler etcd_member_list, etcd_member_add, etcd_member_remove, etcd_member_promote, etcd_member_update;
+etcd_handler etcd_move_leader;
+etcd_handler etcd_status, etcd_alarm, etcd_defragment, etcd_health_check, etcd_hash, etcd_hash_kv;
 
 /* The quota and alarms (etcd_quota.c). These answer the call and return true when it must not go on. */
 bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm);
@@ -83,6 +89,10 @@ bool etcd_op_refused(struct etcd_call *c); /* by what c->request.op writes */
 bool etcd_lease_refused(struct etcd_call *c);
 void etcd_quota_tick(struct etcd_service *s);
 size_t etcd_alarm_texts(struct etcd_service *s, struct arena *a, char **texts); /* texts: room for two */
+
+/* Members (etcd_cluster.c): once a second, publishes what this one says of itself, and promotes those that were added
+ * as voters and have caught up. */
+void etcd_cluster_tick(struct etcd_service *s);
 
 /* Automatic compaction (etcd_compactor.c). Stopping goes on after the return: it counts as a call. */
 void etcd_compactor_start(struct etcd_service *s);

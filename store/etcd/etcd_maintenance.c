@@ -6,39 +6,44 @@
 /* The version clients decide by what they may use: that of the etcd whose behaviour this is. */
 static const char etcd_version[] = "3.5.16";
 
+/* Of a replicated store: where it is in the log, and who leads. */
+static void raft_status(struct etcd_service *s, Etcdpb__StatusResponse *m)
+{
+	struct raft_node_status r;
+	struct raft_engine_counters n;
+	raft_engine_status(s->raft, &r);
+	raft_engine_counters(s->raft, &n);
+	m->leader = r.leader;
+	m->raftterm = r.term;
+	m->raftindex = r.commit_index;
+	m->raftappliedindex = (uint64_t)n.applied_index;
+	m->islearner = true;
+	for (size_t i = 0; i < r.n_members; i++)
+		if (r.members[i].id == r.id)
+			m->islearner = r.members[i].role != RAFT_HOST_VOTER;
+}
+
 void etcd_status(struct etcd_call *c, struct slice message)
 {
 	Etcdpb__StatusResponse m = ETCDPB__STATUS_RESPONSE__INIT;
+	struct etcd_service *s = c->service;
 	struct store_stats stats = {0};
-	store_stats(c->service->store, &stats);
-	m.header = etcd_header(c->service, &c->arena, stats.revision);
+	char *errors[3];
+	store_stats(s->store, &stats);
+	m.header = etcd_header(s, &c->arena, stats.revision);
 	m.version = (char *)etcd_version;
 	m.dbsize = stats.size_bytes;
 	m.dbsizeinuse = stats.size_in_use_bytes;
-	m.leader = c->service->options.member_id;
+	m.leader = s->options.member_id;
 	m.raftindex = m.raftappliedindex = (uint64_t)stats.revision;
 	m.raftterm = 1;
-	char *errors[2];
 	m.errors = errors;
-	m.n_errors = etcd_alarm_texts(c->service, &c->arena, errors);
-	m.dbsizequota = c->service->options.quota_bytes > 0 ? c->service->options.quota_bytes : 0;
-	etcd_reply(c, &m.base);
-}
-
-void etcd_member_list(struct etcd_call *c, struct slice message)
-{
-	Etcdpb__MemberListResponse m = ETCDPB__MEMBER_LIST_RESPONSE__INIT;
-	Etcdpb__Member self = ETCDPB__MEMBER__INIT, *members[] = {&self};
-	char *peers[] = {(char *)c->service->options.peer_url}, *clients[] = {(char *)c->service->options.client_url};
-	self.id = c->service->options.member_id;
-	self.name = (char *)c->service->options.name;
-	self.peerurls = peers;
-	self.n_peerurls = 1;
-	self.clienturls = clients;
-	self.n_clienturls = 1;
-	m.header = etcd_header(c->service, &c->arena, 0); /* membership has no place in the revisions */
-	m.members = members;
-	m.n_members = 1;
+	if (s->raft)
+		raft_status(s, &m);
+	if (!m.leader)
+		errors[m.n_errors++] = "etcdserver: no leader";
+	m.n_errors += etcd_alarm_texts(s, &c->arena, errors + m.n_errors);
+	m.dbsizequota = s->options.quota_bytes > 0 ? s->options.quota_bytes : 0;
 	etcd_reply(c, &m.base);
 }
 

@@ -33,7 +33,7 @@ Etcdpb__ResponseHeader *etcd_header(struct etcd_service *s, struct arena *a, int
 	h->cluster_id = s->options.cluster_id;
 	h->member_id = s->options.member_id;
 	h->revision = revision;
-	h->raft_term = 1;
+	h->raft_term = s->raft ? raft_engine_term(s->raft) : 1;
 	return h;
 }
 
@@ -117,6 +117,11 @@ const char *etcd_error_text(const struct store_request *req, int *grpc_status)
 	case ERR_NO_SPACE:
 		*grpc_status = GRPC_RESOURCE_EXHAUSTED;
 		return "etcdserver: mvcc: database space exceeded";
+	case ERR_TIMEOUT:
+		*grpc_status = GRPC_UNAVAILABLE;
+		return "etcdserver: request timed out";
+	case ERR_UNAVAILABLE:
+		return "etcdserver: server stopped";
 	case ERR_BUSY:
 		*grpc_status = GRPC_RESOURCE_EXHAUSTED;
 		return "etcdserver: too many requests";
@@ -141,23 +146,18 @@ void *etcd_unpack(struct etcd_call *c, const ProtobufCMessageDescriptor *type, s
 	return m;
 }
 
-static void (*done_of(struct etcd_call *c))(struct etcd_call *)
-{
-	return (void (*)(struct etcd_call *))c->state;
-}
-
 static void submitted_done(struct store_request *req)
 {
 	struct etcd_call *c = CONTAINER_OF(req, struct etcd_call, request);
 	if (c->stream)
-		done_of(c)(c);
+		c->done(c);
 	else
 		call_free(c);
 }
 
 void etcd_submit(struct etcd_call *c, void (*done)(struct etcd_call *c))
 {
-	c->state = (void *)done;
+	c->done = done;
 	c->request.loop = c->service->loop;
 	c->request.ops_max = c->service->options.txn_ops_max;
 	c->request.bytes_max = c->service->options.request_bytes_max;
@@ -184,7 +184,12 @@ static const struct method methods[] = {
         {"/etcdserverpb.Maintenance/Status", etcd_status, false},
         {"/etcdserverpb.Maintenance/Alarm", etcd_alarm, false},
         {"/etcdserverpb.Maintenance/Defragment", etcd_defragment, false},
+        {"/etcdserverpb.Maintenance/MoveLeader", etcd_move_leader, false},
         {"/etcdserverpb.Cluster/MemberList", etcd_member_list, false},
+        {"/etcdserverpb.Cluster/MemberAdd", etcd_member_add, false},
+        {"/etcdserverpb.Cluster/MemberRemove", etcd_member_remove, false},
+        {"/etcdserverpb.Cluster/MemberPromote", etcd_member_promote, false},
+        {"/etcdserverpb.Cluster/MemberUpdate", etcd_member_update, false},
         {"/etcdserverpb.Maintenance/Hash", etcd_hash, false},
         {"/etcdserverpb.Maintenance/HashKV", etcd_hash_kv, false},
         {"/grpc.health.v1.Health/Check", etcd_health_check, false},
@@ -260,6 +265,7 @@ static void tick(uv_timer_t *t)
 {
 	etcd_watch_tick(t->data);
 	etcd_quota_tick(t->data);
+	etcd_cluster_tick(t->data);
 }
 
 int etcd_service_new(const struct etcd_service_options *o, struct etcd_service **ret, struct err *err)
@@ -276,6 +282,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 		s->options.request_bytes_max = STORE_REQUEST_BYTES_MAX;
 	s->loop = o->loop;
 	s->store = o->store;
+	s->raft = raft_engine_of(o->store);
 	list_init(&s->watch_streams);
 	struct http_server_options http = {.loop = o->loop, .handler = on_request, .arg = s, .tls = o->tls};
 	if (http_server_new(&http, &s->http, err) != 0 ||

@@ -1,0 +1,110 @@
+/* Was this member removed? The leader stops talking to a member the moment it is not one any more, so the member itself
+ * only sees that nobody leads. One that has seen that for a while asks the others who it is. When most of them answer
+ * that they know no such peer URL it was removed, and stops: going on would only disturb them. */
+#include "tools/store_serve_int.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { LOOK_MS = 500, PATIENCE_MS = 3000, ASK_MS = 1000 };
+
+struct removal_watch {
+	struct raft_engine *engine;
+	char *peer_url;
+	struct tls_context *tls;
+	void (*removed)(void *arg);
+	void *arg;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stopping;
+};
+
+/* False: it is time to stop. */
+static bool wait_a_moment(struct removal_watch *w)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += LOOK_MS * 1000000L;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&w->lock);
+	if (!w->stopping)
+		pthread_cond_timedwait(&w->wake, &w->lock, &t);
+	bool go_on = !w->stopping;
+	pthread_mutex_unlock(&w->lock);
+	return go_on;
+}
+
+static bool says_no(struct removal_watch *w, const char *url)
+{
+	struct strbuf answer = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	bool no = raft_node_ask(url, w->tls, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
+	          slice_starts(strbuf_slice(&answer), "{\"error\"");
+	strbuf_release(&answer);
+	return no;
+}
+
+static bool was_removed(struct removal_watch *w)
+{
+	struct raft_node_status s;
+	size_t others = 0, no = 0;
+	raft_engine_status(w->engine, &s);
+	for (size_t i = 0; i < s.n_members; i++) {
+		if (s.members[i].id == s.id)
+			continue;
+		others++;
+		no += says_no(w, s.members[i].address);
+	}
+	return others && no > others / 2;
+}
+
+static void *watch_main(void *arg)
+{
+	struct removal_watch *w = arg;
+	unsigned leaderless_ms = 0;
+	pthread_setname_np(pthread_self(), "store-removed");
+	while (wait_a_moment(w)) {
+		leaderless_ms = raft_engine_leader(w->engine) ? 0 : leaderless_ms + LOOK_MS;
+		if (leaderless_ms < PATIENCE_MS)
+			continue;
+		leaderless_ms = 0;
+		if (!was_removed(w))
+			continue;
+		log_error("store", "this member was removed from its cluster: stopping",
+		        "peer_url=%s mend=\"delete its data and add it again\"", w->peer_url);
+		w->removed(w->arg);
+		break;
+	}
+	return NULL;
+}
+
+struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, struct tls_context *client_tls,
+        void (*removed)(void *arg), void *arg)
+{
+	struct removal_watch *w = xcalloc(1, sizeof *w);
+	*w = (struct removal_watch){
+	        .engine = e, .peer_url = xstrdup(peer_url), .tls = client_tls, .removed = removed, .arg = arg};
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->wake, NULL);
+	CHECK(pthread_create(&w->thread, NULL, watch_main, w) == 0);
+	return w;
+}
+
+void removal_watch_stop(struct removal_watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->wake);
+	free(w->peer_url);
+	free(w);
+}
