@@ -68,6 +68,7 @@ $(B)/obj/gen/%.o: build/gen/%.c | $(GEN_H)
 	@echo "  CC $<"
 	@$(CC) $(filter-out $(WARN) -std=gnu11,$(CFLAGS)) -std=c11 $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
+include jepsen/module.mk
 include tests/module.mk
 include tools/bench.mk
 

@@ -7,18 +7,18 @@ FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
 FUZZ_SECONDS ?= 30
 
-$(B)/tests/unit/%: tests/unit/%.c $(LIB)
+$(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LIBS)
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
 test-unit: $(UNIT_BINS)
 	@tests/run_unit.sh $(UNIT_BINS)
 
-$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/corpus_main.c $(LIB)
+$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/corpus_main.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< tests/fuzz/corpus_main.c $(LIB) $(LIBS)
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< tests/fuzz/corpus_main.c $(JEPSEN_LIB) $(LIB) $(LIBS)
 
 fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 	@tests/run_fuzz.sh $(B)/tests/fuzz $(FUZZ_NAMES)
@@ -27,7 +27,7 @@ build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
 	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c,$(LIB_SRCS)) \
-		$(if $(filter schema_file,$*),tools/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(filter-out -lraft,$(LIBS))
+		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(filter-out -lraft,$(LIBS))
 
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \
