@@ -196,7 +196,7 @@ static int pair_record(struct pairing *p, uint32_t at, struct err *err)
 	open->complete = at;
 	open->type = r->type;
 	s->open = HISTORY_NONE;
-	s->used_up = r->type == HISTORY_INFO;
+	s->used_up = r->type == HISTORY_INFO && r->f != HISTORY_WATCH; /* opening a watch changes nothing */
 	return 0;
 }
 
