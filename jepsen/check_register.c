@@ -9,7 +9,7 @@
  * What keeps it small:
  * - Reads change nothing, so an open read takes effect as soon as the register holds its value: reads never branch.
  * - A write of unknown outcome matters until the last operation that saw its value has ended, and not at all when there
- *   is none. Of several open ones that are alike, only the first is tried.
+ *   is none. All that are alike are one: a configuration counts how many of them are spent.
  * - A node is skipped when one at the same place with the same value and the same finished writes has no fewer reads
  *   behind it and no more unknown writes spent.
  *
@@ -28,9 +28,10 @@ struct reg_op {
 	int64_t value; /* read: what it saw; write, cas: what it left */
 	int64_t expect;
 	uint32_t begin, end; /* records; HISTORY_NONE: for ever */
-	uint32_t slot;       /* bit in a configuration while under way */
-	uint32_t twin;       /* the operation of unknown outcome before this one that is alike, or HISTORY_NONE */
+	uint32_t slot; /* in a configuration while under way: a bit, or a counter if unknown */
 	bool is_unknown;
+	const struct history_op **alike; /* unknown: all of its kind, by their begin */
+	uint32_t alike_count;
 };
 
 struct reg_event {
@@ -56,7 +57,8 @@ struct reg_search {
 	uint32_t event_count;
 	uint32_t *open;
 	size_t open_count, open_cap;
-	uint32_t words; /* of a configuration */
+	/* A configuration: bits of operations that took effect, then 16-bit counters of unknown ones that were spent. */
+	uint32_t bit_words, words, counters;
 	/* nodes: parallel arrays, the bits of node i begin at bits[i * words] */
 	struct reg_node *nodes;
 	uint64_t *bits;
@@ -66,7 +68,7 @@ struct reg_search {
 	uint32_t *buckets;
 	uint32_t bucket_mask;
 	uint32_t furthest, furthest_node;
-	uint64_t *writes, *reads, *unknowns; /* slots by kind at the event in hand */
+	uint64_t *writes, *reads; /* bits by kind at the event in hand */
 	uint32_t masks_of;
 };
 
@@ -85,7 +87,6 @@ static bool make_op(struct check_context *c, const struct history_op *op, struct
 	        .expect = i->expect,
 	        .begin = op->invoke,
 	        .end = op_end(op),
-	        .twin = HISTORY_NONE,
 	        .is_unknown = op->type != HISTORY_OK};
 	return true;
 }
@@ -153,20 +154,33 @@ static int by_kind_and_begin(const void *a, const void *b)
 	return x->begin < y->begin ? -1 : 1;
 }
 
-static void find_twins(struct reg_search *s)
+static bool is_alike(const struct reg_op *x, const struct reg_op *y)
 {
-	struct reg_op **sorted = xmalloc((s->op_count + 1) * sizeof(struct reg_op *));
-	uint32_t n = 0;
+	return x->f == y->f && x->value == y->value && x->expect == y->expect;
+}
+
+/* Puts unknown operations that are alike into the first of them. */
+static void join_unknowns(struct reg_search *s)
+{
+	struct reg_op **sorted = ARENA_ARRAY(&s->arena, struct reg_op *, s->op_count + 1);
+	const struct history_op **ops = ARENA_ARRAY(&s->arena, const struct history_op *, s->op_count + 1);
+	uint32_t n = 0, kept = 0;
 	for (uint32_t i = 0; i < s->op_count; i++)
 		if (s->ops[i].is_unknown)
 			sorted[n++] = &s->ops[i];
-	qsort(sorted, n, sizeof(struct reg_op *), by_kind_and_begin);
-	for (uint32_t i = 1; i < n; i++) {
-		const struct reg_op *before = sorted[i - 1];
-		if (before->f == sorted[i]->f && before->value == sorted[i]->value && before->expect == sorted[i]->expect)
-			sorted[i]->twin = (uint32_t)(before - s->ops);
+	if (n)
+		qsort(sorted, n, sizeof(struct reg_op *), by_kind_and_begin);
+	for (uint32_t i = 0, first = 0; i < n; i++) {
+		ops[i] = sorted[i]->op;
+		if (!is_alike(sorted[first], sorted[i]))
+			first = i;
+		sorted[first]->alike = ops + first;
+		sorted[first]->alike_count = i - first + 1;
 	}
-	free(sorted);
+	for (uint32_t i = 0; i < s->op_count; i++)
+		if (!s->ops[i].is_unknown || s->ops[i].alike)
+			s->ops[kept++] = s->ops[i];
+	s->op_count = kept;
 }
 
 /* ---- events ---- */
@@ -185,26 +199,32 @@ static int by_end(const void *a, const void *b)
 	return x->op < y->op ? -1 : x->op > y->op;
 }
 
-struct slots {
-	uint32_t *free; /* stack of free slots */
+struct slot_pool {
+	uint32_t *free; /* stack */
 	uint32_t free_count, used;
-	uint32_t *open; /* operations under way */
+};
+
+struct slots {
+	struct slot_pool pools[2]; /* bits, counters */
+	uint32_t *open;            /* operations under way */
 	uint32_t open_count;
 };
 
 static void open_op(struct reg_search *s, struct slots *t, uint32_t op)
 {
-	s->ops[op].slot = t->free_count ? t->free[--t->free_count] : t->used++;
+	struct slot_pool *p = &t->pools[s->ops[op].is_unknown];
+	s->ops[op].slot = p->free_count ? p->free[--p->free_count] : p->used++;
 	t->open[t->open_count++] = op;
 }
 
 static void close_op(struct reg_search *s, struct slots *t, uint32_t op)
 {
+	struct slot_pool *p = &t->pools[s->ops[op].is_unknown];
 	uint32_t at = 0;
 	while (t->open[at] != op)
 		at++;
 	memmove(t->open + at, t->open + at + 1, (--t->open_count - at) * sizeof *t->open);
-	t->free[t->free_count++] = s->ops[op].slot;
+	p->free[p->free_count++] = s->ops[op].slot;
 }
 
 static void keep_open(struct reg_search *s, const struct slots *t, struct reg_event *e)
@@ -223,8 +243,9 @@ static void keep_open(struct reg_search *s, const struct slots *t, struct reg_ev
 static bool make_events(struct reg_search *s)
 {
 	struct reg_end *ends = ARENA_ARRAY(&s->arena, struct reg_end, s->op_count + 1);
-	struct slots t = {.free = ARENA_ARRAY(&s->arena, uint32_t, s->op_count + 1),
-	        .open = ARENA_ARRAY(&s->arena, uint32_t, s->op_count + 1)};
+	struct slots t = {.open = ARENA_ARRAY(&s->arena, uint32_t, s->op_count + 1)};
+	t.pools[0].free = ARENA_ARRAY(&s->arena, uint32_t, s->op_count + 1);
+	t.pools[1].free = ARENA_ARRAY(&s->arena, uint32_t, s->op_count + 1);
 	uint32_t next = 0;
 	for (uint32_t i = 0; i < s->op_count; i++)
 		ends[i] = (struct reg_end){s->ops[i].end, s->ops[i].is_unknown, i};
@@ -240,8 +261,9 @@ static bool make_events(struct reg_search *s)
 			return false;
 		close_op(s, &t, ends[i].op);
 	}
-	s->words = (t.used + 63) / 64;
-	s->words += !s->words;
+	s->bit_words = t.pools[0].used / 64 + 1;
+	s->counters = t.pools[1].used;
+	s->words = s->bit_words + (s->counters + 3) / 4;
 	return true;
 }
 
@@ -262,20 +284,25 @@ static void clear_bit(uint64_t *bits, uint32_t slot)
 	bits[slot / 64] &= ~((uint64_t)1 << (slot % 64));
 }
 
-/* Sorts the slots in use at an event by kind. */
+static uint16_t *counters_of(const struct reg_search *s, uint64_t *bits)
+{
+	return (uint16_t *)(void *)(bits + s->bit_words);
+}
+
+/* Sorts the bits in use at an event by kind. */
 static void make_masks(struct reg_search *s, uint32_t event)
 {
 	if (s->masks_of == event)
 		return;
 	s->masks_of = event;
-	size_t bytes = s->words * sizeof(uint64_t);
+	size_t bytes = s->bit_words * sizeof(uint64_t);
 	memset(s->writes, 0, bytes);
 	memset(s->reads, 0, bytes);
-	memset(s->unknowns, 0, bytes);
 	const struct reg_event *e = &s->events[event];
 	for (uint32_t i = 0; i < e->open_count; i++) {
 		const struct reg_op *op = &s->ops[s->open[e->open_at + i]];
-		set_bit(op->is_unknown ? s->unknowns : op->f == HISTORY_READ ? s->reads : s->writes, op->slot);
+		if (!op->is_unknown)
+			set_bit(op->f == HISTORY_READ ? s->reads : s->writes, op->slot);
 	}
 }
 
@@ -289,20 +316,21 @@ static uint64_t mix(uint64_t x)
 static uint32_t hash_of(const struct reg_search *s, uint32_t event, int64_t value, const uint64_t *bits)
 {
 	uint64_t x = mix((uint64_t)value ^ mix(event));
-	for (uint32_t w = 0; w < s->words; w++)
+	for (uint32_t w = 0; w < s->bit_words; w++)
 		x = mix(x ^ (bits[w] & s->writes[w]));
 	return (uint32_t)x & s->bucket_mask;
 }
 
 /* Whether a node at the same place is at least as good. */
-static bool is_seen(struct reg_search *s, uint32_t bucket, uint32_t event, int64_t value, const uint64_t *bits)
+static bool is_seen(struct reg_search *s, uint32_t bucket, uint32_t event, int64_t value, uint64_t *bits)
 {
 	for (uint32_t at = s->buckets[bucket]; at != HISTORY_NONE; at = s->nodes[at].next) {
-		const uint64_t *old = s->bits + (size_t)at * s->words;
+		uint64_t *old = s->bits + (size_t)at * s->words;
 		bool better = s->nodes[at].event == event && s->nodes[at].value == value;
-		for (uint32_t w = 0; better && w < s->words; w++)
-			better = ((old[w] ^ bits[w]) & s->writes[w]) == 0 && (bits[w] & ~old[w] & s->reads[w]) == 0 &&
-			         (old[w] & ~bits[w] & s->unknowns[w]) == 0;
+		for (uint32_t w = 0; better && w < s->bit_words; w++)
+			better = ((old[w] ^ bits[w]) & s->writes[w]) == 0 && (bits[w] & ~old[w] & s->reads[w]) == 0;
+		for (uint32_t i = 0; better && i < s->counters; i++)
+			better = counters_of(s, old)[i] <= counters_of(s, bits)[i];
 		if (better)
 			return true;
 	}
@@ -350,9 +378,14 @@ static uint32_t settle(struct reg_search *s, uint32_t event, int64_t value, uint
 			if (op->f == HISTORY_READ && op->value == value)
 				set_bit(bits, op->slot);
 		}
-		if (!e->is_expiry && !has_bit(bits, s->ops[e->op].slot))
+		uint32_t slot = s->ops[e->op].slot;
+		if (e->is_expiry) {
+			counters_of(s, bits)[slot] = 0;
+			continue;
+		}
+		if (!has_bit(bits, slot))
 			break;
-		clear_bit(bits, s->ops[e->op].slot);
+		clear_bit(bits, slot);
 	}
 	return event;
 }
@@ -381,13 +414,27 @@ static void add_node(struct reg_search *s, uint32_t event, int64_t value, uint32
 
 /* ---- the search ---- */
 
-static bool may_place(const struct reg_search *s, const struct reg_op *op, int64_t value, const uint64_t *bits)
+/* How many of a kind of unknown operations had begun when the event's record came. */
+static uint32_t begun_of(const struct reg_op *op, uint32_t end)
 {
-	if (op->f == HISTORY_READ || has_bit(bits, op->slot) || (op->f == HISTORY_CAS && op->expect != value))
+	uint32_t lo = 0, hi = op->alike_count;
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+		if (op->alike[mid]->invoke < end)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < UINT16_MAX ? lo : UINT16_MAX;
+}
+
+static bool may_place(const struct reg_search *s, const struct reg_op *op, uint32_t end, int64_t value, uint64_t *bits)
+{
+	if (op->f == HISTORY_READ || (op->f == HISTORY_CAS && op->expect != value))
 		return false;
-	/* Its twin is under way whenever it is. */
-	return op->twin == HISTORY_NONE || has_bit(bits, s->ops[op->twin].slot) ||
-	       s->ops[op->twin].end <= op->begin;
+	if (op->is_unknown) /* one that changes nothing is never needed */
+		return op->value != value && counters_of(s, bits)[op->slot] < begun_of(op, end);
+	return !has_bit(bits, op->slot);
 }
 
 static void place(struct reg_search *s, uint32_t node, uint32_t op)
@@ -396,7 +443,10 @@ static void place(struct reg_search *s, uint32_t node, uint32_t op)
 		grow_nodes(s);
 	uint64_t *bits = s->bits + (size_t)s->node_count * s->words;
 	memcpy(bits, s->bits + (size_t)node * s->words, s->words * sizeof *bits);
-	set_bit(bits, s->ops[op].slot);
+	if (s->ops[op].is_unknown)
+		counters_of(s, bits)[s->ops[op].slot]++;
+	else
+		set_bit(bits, s->ops[op].slot);
 	add_node(s, s->nodes[node].event, s->ops[op].value, node, op);
 }
 
@@ -410,12 +460,14 @@ static void expand(struct reg_search *s, uint32_t node)
 	for (uint32_t i = e.open_count; i-- > 0;) {
 		uint32_t at = s->open[e.open_at + i];
 		const struct reg_op *op = &s->ops[at];
-		if (!may_place(s, op, s->nodes[node].value, s->bits + (size_t)node * s->words))
+		if (!may_place(s, op, ending->end, s->nodes[node].value, s->bits + (size_t)node * s->words))
 			continue;
-		if (at == e.op || (ending->f == HISTORY_READ && op->value == ending->value))
+		bool is_best = at == e.op || (ending->f == HISTORY_READ && op->value == ending->value && !op->is_unknown);
+		uint32_t other = is_best ? best : at;
+		if (other != HISTORY_NONE)
+			place(s, node, other);
+		if (is_best)
 			best = at;
-		else
-			place(s, node, at);
 	}
 	if (best != HISTORY_NONE)
 		place(s, node, best);
@@ -507,7 +559,9 @@ static void report_stuck(struct reg_search *s, const char *key)
 	add_proof(&p, stuck->op);
 	for (uint32_t n = s->furthest_node; n != HISTORY_NONE && last < 3; n = s->nodes[n].parent)
 		if (s->nodes[n].placed != HISTORY_NONE) {
-			add_proof(&p, s->ops[s->nodes[n].placed].op);
+			const struct reg_op *op = &s->ops[s->nodes[n].placed];
+			uint16_t spent = op->is_unknown ? counters_of(s, s->bits + (size_t)n * s->words)[op->slot] : 0;
+			add_proof(&p, spent ? op->alike[spent - 1] : op->op);
 			last++;
 		}
 	for (uint32_t i = 0; i < s->op_count && saw != HISTORY_NIL; i++)
@@ -533,13 +587,12 @@ static void check_key(struct check_context *c, const char *key, struct reg_op *o
 	struct reg_search s = {
 	        .c = c, .ops = ops, .op_count = count, .furthest_node = HISTORY_NONE, .masks_of = HISTORY_NONE};
 	bound_unknowns(&s);
-	find_twins(&s);
+	join_unknowns(&s);
 	if (!make_events(&s)) {
 		check_unknown(c, "register %s: too much is under way at once for the memory allowed", key);
 	} else {
-		s.writes = ARENA_ARRAY(&s.arena, uint64_t, s.words);
-		s.reads = ARENA_ARRAY(&s.arena, uint64_t, s.words);
-		s.unknowns = ARENA_ARRAY(&s.arena, uint64_t, s.words);
+		s.writes = ARENA_ARRAY(&s.arena, uint64_t, s.bit_words);
+		s.reads = ARENA_ARRAY(&s.arena, uint64_t, s.bit_words);
 		switch (search(&s)) {
 		case CHECK_VALID:
 			break;
