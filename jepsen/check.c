@@ -1,5 +1,5 @@
-/* The registry of checkers, and what runs them: pairs the operations, gives each checker of the workload its context and
- * budget, collects findings, takes the worst verdict. See check.h. */
+/* The registry of checkers, and what runs them: pairs the operations, gives each checker of the workload its context
+ * and budget, collects findings, takes the worst verdict. See check.h. */
 #include "jepsen/check_int.h"
 
 #include "base/check.h"

@@ -1,15 +1,13 @@
 /* List-append transactions: strict serializability by cycles (Adya 1999; Kingsbury and Alvaro, Elle, 2020).
  *
- * Every append is of a value that is unique per key, so a list that was read tells the order of all the writes it holds.
- * The longest list read of a key is its version order; every other read must be a beginning of it. From it follow the
- * dependencies between transactions:
- *   ww  one appended right behind what the other had appended
- *   wr  one read a list that ends with what the other had appended
- *   rw  one read a list that did not yet hold what the other appended next
- * and from the clients' clocks: process (one client did one after the other) and realtime (one ended before the other
- * began). A cycle of dependencies is a violation whose name says which edges it needs: G0 is ww alone, G1c has wr too,
- * G-single has one rw, G2 has more; "-process" and "-realtime" say that it takes those edges as well. An acknowledged
- * append that is in no list comes behind all that were read.
+ * Every append is of a value that is unique per key, so a list that was read tells the order of all the writes it
+ * holds. The longest list read of a key is its version order; every other read must be a beginning of it. From it
+ * follow the dependencies between transactions: ww  one appended right behind what the other had appended wr  one read
+ * a list that ends with what the other had appended rw  one read a list that did not yet hold what the other appended
+ * next and from the clients' clocks: process (one client did one after the other) and realtime (one ended before the
+ * other began). A cycle of dependencies is a violation whose name says which edges it needs: G0 is ww alone, G1c has wr
+ * too, G-single has one rw, G2 has more; "-process" and "-realtime" say that it takes those edges as well. An
+ * acknowledged append that is in no list comes behind all that were read.
  *
  * Violations that need no cycle are found on the way: aborted reads (G1a), intermediate reads (G1b), duplicates,
  * incompatible orders, values from nowhere, and transactions that do not see their own writes. Where a list cannot be
@@ -60,8 +58,8 @@ static void collect_txns(struct append_check *x)
 			for (uint32_t j = k + 1; j < r->item_count; j++)
 				is_last &= !(r->items[j].f == HISTORY_APPEND && r->items[j].key_id == it->key_id);
 			if (it->f == HISTORY_APPEND)
-				x->writes[x->write_count++] =
-				        (struct append_write){.key_id = it->key_id, .txn = t, .value = it->value, .is_last = is_last};
+				x->writes[x->write_count++] = (struct append_write){
+				        .key_id = it->key_id, .txn = t, .value = it->value, .is_last = is_last};
 		}
 	}
 	qsort(x->writes, x->write_count, sizeof *x->writes, by_key_and_value);
@@ -120,22 +118,24 @@ static bool check_values(struct append_check *x, uint32_t t, const struct histor
 		struct append_write *w = append_find(x, read->key_id, read->values[i]);
 		if (!w) {
 			check_find_ops(x->c, "value from nowhere", &reader, 1,
-			        "Key %s was read with %" PRId64 ", which was never appended.", read->key, read->values[i]);
+			        "Key %s was read with %" PRId64 ", which was never appended.", read->key,
+			        read->values[i]);
 			is_sound = false;
 			continue;
 		}
 		const struct history_op *both[] = {x->txns[w->txn].op, reader};
 		if (w->in_read == x->read_number) {
-			check_find_ops(x->c, "duplicate element", both, 2, "Key %s was read with %" PRId64 " in it twice.", read->key,
-			        read->values[i]);
+			check_find_ops(x->c, "duplicate element", both, 2,
+			        "Key %s was read with %" PRId64 " in it twice.", read->key, read->values[i]);
 			is_sound = false;
 		}
 		w->in_read = x->read_number;
 		w->is_seen = true;
 		if (x->txns[w->txn].op->type == HISTORY_FAIL && !w->is_told) {
 			check_find_ops(x->c, "G1a", both, 2,
-			        "Aborted read: key %s was read with %" PRId64 ", whose transaction surely did not happen.", read->key,
-			        read->values[i]);
+			        "Aborted read: key %s was read with %" PRId64
+			        ", whose transaction surely did not happen.",
+			        read->key, read->values[i]);
 			w->is_told = true;
 		}
 	}
@@ -219,7 +219,8 @@ static void add_data_edges(struct append_check *x)
 		for (uint32_t i = 1; i < k->count; i++)
 			add_edge(x, writer_at(x, key, i - 1), writer_at(x, key, i), APPEND_WW, key, k->order[i]);
 		for (size_t i = k->unseen_at; k->count && i < k->unseen_at + k->unseen_count; i++)
-			add_edge(x, writer_at(x, key, k->count - 1), x->unseen[i]->txn, APPEND_WW, key, x->unseen[i]->value);
+			add_edge(x, writer_at(x, key, k->count - 1), x->unseen[i]->txn, APPEND_WW, key,
+			        x->unseen[i]->value);
 	}
 	for (uint32_t t = 0; t < x->txn_count; t++) {
 		uint32_t count = 0;
@@ -285,7 +286,8 @@ static void add_time_edges(struct append_check *x)
 			continue;
 		}
 		for (uint32_t i = 0; i < f.count; i++) {
-			bool same = x->c->history->records[x->txns[f.txns[i]].op->invoke].process == x->c->history->records[r].process;
+			bool same = x->c->history->records[x->txns[f.txns[i]].op->invoke].process ==
+			            x->c->history->records[r].process;
 			add_edge(x, f.txns[i], t, same ? APPEND_PROCESS : APPEND_REALTIME, 0, 0);
 		}
 	}
@@ -297,7 +299,8 @@ static bool has_duplicate_appends(struct append_check *x)
 {
 	for (size_t i = 1; i < x->write_count; i++)
 		if (by_key_and_value(&x->writes[i - 1], &x->writes[i]) == 0) {
-			check_unknown(x->c, "%" PRId64 " was appended to %s by two transactions: the history decides nothing",
+			check_unknown(x->c,
+			        "%" PRId64 " was appended to %s by two transactions: the history decides nothing",
 			        x->writes[i].value, x->c->history->keys[x->writes[i].key_id]);
 			return true;
 		}
@@ -321,7 +324,8 @@ void check_append(struct check_context *c)
 		add_time_edges(&x);
 		graph_index(&x.graph);
 		append_find_cycles(&x);
-		check_looked_at(c, "%" PRIu32 " transactions, %" PRIu32 " dependencies", x.txn_count, x.graph.edge_count);
+		check_looked_at(
+		        c, "%" PRIu32 " transactions, %" PRIu32 " dependencies", x.txn_count, x.graph.edge_count);
 		graph_release(&x.graph);
 	}
 	arena_release(&x.arena);

@@ -86,8 +86,8 @@ static void report_cycle(struct cycles *s, const char *name, uint32_t first, con
 		s->is_named[e->from] = true;
 		explain_edge(x, e, i + 1, &text);
 	}
-	check_find_ops(x->c, name, ops, n, "A cycle of %" PRIu32 " transactions, where T%" PRIu32 " is T1 again.%s", n, n + 1,
-	        strbuf_cstr(&text));
+	check_find_ops(x->c, name, ops, n, "A cycle of %" PRIu32 " transactions, where T%" PRIu32 " is T1 again.%s", n,
+	        n + 1, strbuf_cstr(&text));
 }
 
 /* The shortest of the cycles through the edges of one component; tried[component] counts the attempts. */
@@ -106,8 +106,8 @@ static void try_edge(struct cycles *s, const struct anomaly *kind, struct best *
 	uint32_t *path;
 	if (b->is_named || b->length == 1 || b->tried++ >= CYCLES_PER_COMPONENT_TRIED || check_out_of_time(s->x->c))
 		return;
-	uint32_t length = graph_path(g, kind->rest, s->component, g->edges[edge].to, g->edges[edge].from, s->scratch,
-	        &s->arena, &path);
+	uint32_t length = graph_path(
+	        g, kind->rest, s->component, g->edges[edge].to, g->edges[edge].from, s->scratch, &s->arena, &path);
 	if (length && (!b->length || length < b->length))
 		*b = (struct best){edge, path, length, b->tried, false};
 }
@@ -124,7 +124,8 @@ static void find_kind(struct cycles *s, const struct anomaly *kind)
 			best[s->component[t]].is_named = true;
 	for (uint32_t i = 0; i < g->edge_count; i++) {
 		const struct graph_edge *e = &g->edges[i];
-		if ((e->kind & kind->needs) && s->component[e->from] != UINT32_MAX && s->component[e->from] == s->component[e->to])
+		if ((e->kind & kind->needs) && s->component[e->from] != UINT32_MAX &&
+		        s->component[e->from] == s->component[e->to])
 			try_edge(s, kind, best, i);
 	}
 	for (uint32_t i = 0; i < count; i++)

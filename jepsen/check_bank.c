@@ -28,7 +28,8 @@ static void check_read(struct bank *b, const struct history_op *op)
 			continue;
 		sum += it->value;
 		if (it->value < 0 && !b->may_be_negative)
-			check_find_ops(b->c, "negative balance", &op, 1, "Account %s holds %" PRId64 ".", it->key, it->value);
+			check_find_ops(
+			        b->c, "negative balance", &op, 1, "Account %s holds %" PRId64 ".", it->key, it->value);
 	}
 	if (b->total == HISTORY_NIL)
 		b->total = sum;
@@ -38,11 +39,11 @@ static void check_read(struct bank *b, const struct history_op *op)
 	}
 	const struct history_op *both[] = {b->first, op};
 	if (sum != b->total)
-		check_find_ops(b->c, "wrong total", &op, 1, "The accounts add up to %" PRId64 " instead of %" PRId64 ".", sum,
-		        b->total);
+		check_find_ops(b->c, "wrong total", &op, 1,
+		        "The accounts add up to %" PRId64 " instead of %" PRId64 ".", sum, b->total);
 	else if (o->item_count != b->accounts)
-		check_find_ops(b->c, "account missing", both, 2, "One read has %" PRIu32 " accounts and another %" PRIu32 ".",
-		        b->accounts, o->item_count);
+		check_find_ops(b->c, "account missing", both, 2,
+		        "One read has %" PRIu32 " accounts and another %" PRIu32 ".", b->accounts, o->item_count);
 }
 
 void check_bank(struct check_context *c)

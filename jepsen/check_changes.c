@@ -9,7 +9,8 @@ struct collector {
 	size_t cap;
 };
 
-static void add(struct collector *k, uint32_t key_id, int64_t revision, int64_t value, uint32_t record, bool acknowledged)
+static void add(
+        struct collector *k, uint32_t key_id, int64_t revision, int64_t value, uint32_t record, bool acknowledged)
 {
 	if (revision == HISTORY_NIL || revision <= 0)
 		return;

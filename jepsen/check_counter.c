@@ -5,9 +5,9 @@
 #include <inttypes.h>
 
 struct counter {
-	int64_t sure;                      /* adds acknowledged so far */
-	int64_t possible;                  /* adds begun so far that did not surely fail */
-	int64_t high;                      /* the highest value that a finished read saw */
+	int64_t sure;     /* adds acknowledged so far */
+	int64_t possible; /* adds begun so far that did not surely fail */
+	int64_t high;     /* the highest value that a finished read saw */
 	const struct history_op *high_by;
 };
 
@@ -48,15 +48,17 @@ static void end_op(struct pass *p, struct counter *k, const struct history_op *o
 	const struct history_op *proof[] = {b->high_by, op};
 	if (saw < b->sure)
 		check_find_ops(p->c, "lost increment", &op, 1,
-		        "Counter %s was read as %" PRId64 ", and %" PRId64 " had been acknowledged before the read began.", i->key,
-		        saw, b->sure);
+		        "Counter %s was read as %" PRId64 ", and %" PRId64
+		        " had been acknowledged before the read began.",
+		        i->key, saw, b->sure);
 	else if (b->high_by && saw < b->high)
 		check_find_ops(p->c, "counter went back", proof, 2,
-		        "Counter %s was read as %" PRId64 " after it had been read as %" PRId64 ".", i->key, saw, b->high);
+		        "Counter %s was read as %" PRId64 " after it had been read as %" PRId64 ".", i->key, saw,
+		        b->high);
 	if (saw > k->possible)
 		check_find_ops(p->c, "increment from nowhere", &op, 1,
-		        "Counter %s was read as %" PRId64 ", and no more than %" PRId64 " had been asked for.", i->key, saw,
-		        k->possible);
+		        "Counter %s was read as %" PRId64 ", and no more than %" PRId64 " had been asked for.", i->key,
+		        saw, k->possible);
 	if (!k->high_by || saw > k->high) {
 		k->high = saw;
 		k->high_by = op;

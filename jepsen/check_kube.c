@@ -29,19 +29,23 @@ static void check_item(struct kube *k, const struct history_record *o, uint32_t 
 	if (k->listed_in[it->key_id] == k->lists)
 		check_find(k->c, "listed twice", &record, 1, "Key %s is in one list twice.", it->key);
 	else if (o->f == HISTORY_LIST && at && strcmp(o->items[at - 1].key, it->key) > 0)
-		check_find(k->c, "list out of order", &record, 1, "Key %s comes behind key %s.", it->key, o->items[at - 1].key);
+		check_find(k->c, "list out of order", &record, 1, "Key %s comes behind key %s.", it->key,
+		        o->items[at - 1].key);
 	k->listed_in[it->key_id] = k->lists;
 	if (it->mod_revision > o->revision)
 		check_find(k->c, "object from the future", &record, 1,
 		        "A list at revision %" PRId64 " shows key %s as of revision %" PRId64 ".", o->revision, it->key,
 		        it->mod_revision);
 	else if (newest && newest->revision > it->mod_revision)
-		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut", (uint32_t[]){newest->record, record}, 2,
-		        "A %s at revision %" PRId64 " shows key %s as of revision %" PRId64 "; it %s at revision %" PRId64 ".",
+		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut",
+		        (uint32_t[]){newest->record, record}, 2,
+		        "A %s at revision %" PRId64 " shows key %s as of revision %" PRId64
+		        "; it %s at revision %" PRId64 ".",
 		        history_f_name((enum history_f)o->f), o->revision, it->key, it->mod_revision,
 		        newest->value == HISTORY_NIL ? "was deleted" : "was changed", newest->revision);
 	else if (newest && newest->value != it->value)
-		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut", (uint32_t[]){newest->record, record}, 2,
+		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut",
+		        (uint32_t[]){newest->record, record}, 2,
 		        "A %s shows key %s at revision %" PRId64 " as %" PRId64 ", and it was %" PRId64 " then.",
 		        history_f_name((enum history_f)o->f), it->key, it->mod_revision, it->value, newest->value);
 }
@@ -59,7 +63,8 @@ static void check_objects(struct kube *k, const struct history_record *o, uint32
 		const struct change *newest = changes_newest(&k->changes, key, o->revision);
 		if (!newest || newest->value == HISTORY_NIL || may_be_deleted(k, key, record))
 			continue;
-		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut", (uint32_t[]){newest->record, record}, 2,
+		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut",
+		        (uint32_t[]){newest->record, record}, 2,
 		        "A %s at revision %" PRId64 " does not show key %s, which was written at revision %" PRId64
 		        " and not deleted since.",
 		        history_f_name((enum history_f)o->f), o->revision, name, newest->revision);
@@ -78,8 +83,9 @@ static void check_swap(struct kube *k, const struct history_op *op)
 	if (i->f == HISTORY_CREATE) {
 		if (before->value != HISTORY_NIL && !may_be_deleted(k, i->key_id, op->complete))
 			check_find(k->c, "created over an object", proof, 3,
-			        "Key %s was created at revision %" PRId64 ", and it was there since revision %" PRId64 ".", i->key,
-			        o->revision, before->revision);
+			        "Key %s was created at revision %" PRId64 ", and it was there since revision %" PRId64
+			        ".",
+			        i->key, o->revision, before->revision);
 	} else if (i->expect != HISTORY_NIL && before->revision > i->expect) {
 		check_find(k->c, "lost update", proof, 3,
 		        "The %s of key %s at revision %" PRId64 " was conditional on revision %" PRId64

@@ -33,8 +33,8 @@ static int64_t lease_id(struct check_context *c, const struct history_op *op)
 	return o && o->lease != HISTORY_NIL ? o->lease : i->lease;
 }
 
-static void extend(struct lease *l, const struct history_op *op, const struct history_record *i,
-        const struct history_record *o)
+static void extend(
+        struct lease *l, const struct history_op *op, const struct history_record *i, const struct history_record *o)
 {
 	int64_t ttl_ns = o->ttl_ms == HISTORY_NIL ? l->ttl_ns : o->ttl_ms * NS_PER_MS;
 	if (ttl_ns <= 0)
@@ -133,8 +133,9 @@ static void check_keepalive(struct check_context *c, const struct lease *l, cons
 	if (o->ttl_ms <= 0 && l->last_extension && l->revoke_ns > o->time_ns &&
 	        o->time_ns < l->promised_ns - lease_skew_ns(c))
 		check_find_ops(c, "lease ended early", promised, 2,
-		        "Lease %" PRId64 " was gone %.3f s before the time to live that was last acknowledged had passed.", l->id,
-		        (double)(l->promised_ns - o->time_ns) / 1e9);
+		        "Lease %" PRId64
+		        " was gone %.3f s before the time to live that was last acknowledged had passed.",
+		        l->id, (double)(l->promised_ns - o->time_ns) / 1e9);
 }
 
 /* ---- keys of leases ---- */
@@ -159,7 +160,8 @@ static const struct history_op *decisive_write(struct lease_check *k, const stru
 	const struct history_op *last = NULL;
 	for (size_t i = k->key_at[key_id]; i < k->key_at[key_id + 1]; i++) {
 		const struct history_op *op = k->by_key[i];
-		if (may_change(op, op_invoke(k->c, op)) && op->invoke < read->complete && (!last || op->invoke > last->invoke))
+		if (may_change(op, op_invoke(k->c, op)) && op->invoke < read->complete &&
+		        (!last || op->invoke > last->invoke))
 			last = op;
 	}
 	if (!last || last->type != HISTORY_OK || last->complete > read->invoke)
@@ -173,19 +175,20 @@ static const struct history_op *decisive_write(struct lease_check *k, const stru
 	return last;
 }
 
-static void check_present(struct lease_check *k, const struct history_op *put, const struct history_op *read,
-        const struct lease *l)
+static void check_present(
+        struct lease_check *k, const struct history_op *put, const struct history_op *read, const struct lease *l)
 {
 	int64_t now_ns = op_invoke(k->c, read)->time_ns;
 	const struct history_op *revoked[] = {put, l->revoke, read}, *ended[] = {put, l->last_extension, read};
 	if (l->revoked_ns < now_ns)
 		check_find_ops(k->c, "key outlived its revoked lease", revoked, 3,
-		        "Key %s was there when a read began after the revoke of its lease %" PRId64 " had been acknowledged.",
+		        "Key %s was there when a read began after the revoke of its lease %" PRId64
+		        " had been acknowledged.",
 		        op_invoke(k->c, put)->key, l->id);
 	else if (l->last_extension && now_ns > lease_deadline(k->c, l, now_ns))
 		check_find_ops(k->c, "key outlived its lease", ended, 3,
-		        "Key %s was there %.3f s after its lease %" PRId64 " had to be gone.", op_invoke(k->c, put)->key,
-		        (double)(now_ns - lease_deadline(k->c, l, now_ns)) / 1e9, l->id);
+		        "Key %s was there %.3f s after its lease %" PRId64 " had to be gone.",
+		        op_invoke(k->c, put)->key, (double)(now_ns - lease_deadline(k->c, l, now_ns)) / 1e9, l->id);
 }
 
 static void check_read(struct lease_check *k, const struct history_op *read)
@@ -193,7 +196,8 @@ static void check_read(struct lease_check *k, const struct history_op *read)
 	const struct history_record *i = op_invoke(k->c, read), *o = op_complete(k->c, read);
 	const struct history_op *put = decisive_write(k, read, i->key_id);
 	const struct history_record *p = put ? op_invoke(k->c, put) : NULL;
-	const struct lease *l = p && p->f == HISTORY_PUT && p->lease != HISTORY_NIL ? leases_find(&k->leases, p->lease) : NULL;
+	const struct lease *l =
+	        p && p->f == HISTORY_PUT && p->lease != HISTORY_NIL ? leases_find(&k->leases, p->lease) : NULL;
 	k->reads++;
 	if (!l || !l->last_extension)
 		return;
@@ -202,8 +206,8 @@ static void check_read(struct lease_check *k, const struct history_op *read)
 		check_present(k, put, read, l);
 	else if (l->revoke_ns > o->time_ns && o->time_ns < l->promised_ns - lease_skew_ns(k->c))
 		check_find_ops(k->c, "key gone before its lease", proof, 3,
-		        "Key %s was gone %.3f s before its lease %" PRId64 " could have ended, and nobody revoked it.", p->key,
-		        (double)(l->promised_ns - o->time_ns) / 1e9, l->id);
+		        "Key %s was gone %.3f s before its lease %" PRId64 " could have ended, and nobody revoked it.",
+		        p->key, (double)(l->promised_ns - o->time_ns) / 1e9, l->id);
 }
 
 static void sort_by_key(struct lease_check *k, struct arena *a)

@@ -82,7 +82,8 @@ static void check_overlaps(struct check_context *c, struct hold *holds, size_t c
 			check_find_ops(c, "two holders", proof, 3,
 			        "Lock %s was given to lease %" PRId64 " while lease %" PRId64
 			        " held it for at least another %.3f s.",
-			        c->history->keys[h->key_id], h->lease, longest->lease, (double)(longest->to_ns - h->from_ns) / 1e9);
+			        c->history->keys[h->key_id], h->lease, longest->lease,
+			        (double)(longest->to_ns - h->from_ns) / 1e9);
 		}
 		if (!longest || h->to_ns > longest->to_ns)
 			longest = h;

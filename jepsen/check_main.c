@@ -3,7 +3,8 @@
  *   jepsen-check HISTORY.jsonl...     next to each history: result.json and report.html
  *   jepsen-check --summary DIR...     summary.html and summary.md in the current folder, over the runs in the folders
  *
- * Exits with 0 when all is valid, 1 when something is not, 2 when a file cannot be read, 3 when a verdict is unknown. */
+ * Exits with 0 when all is valid, 1 when something is not, 2 when a file cannot be read, 3 when a verdict is unknown.
+ */
 #include "jepsen/check.h"
 #include "jepsen/report.h"
 
@@ -26,7 +27,8 @@ static void print_verdict(const char *path, const struct check_report *report)
 	printf("%s: %s\n", path, check_verdict_name(report->verdict));
 	for (size_t i = 0; i < report->count; i++) {
 		const struct check_result *r = &report->results[i];
-		printf("  %-9s %-8s %6lld ms  %s\n", r->checker, check_verdict_name(r->verdict), (long long)r->took_ms, r->reason);
+		printf("  %-9s %-8s %6lld ms  %s\n", r->checker, check_verdict_name(r->verdict), (long long)r->took_ms,
+		        r->reason);
 		for (const struct check_finding *f = r->findings; f; f = f->next)
 			printf("    %s: %s\n", f->anomaly, f->text);
 		if (r->finding_count)
@@ -46,8 +48,9 @@ static int judge(const char *path)
 	if (history_load(&h, path, &err) == 0 && check_history(&h, &options, &report, &err) == 0 &&
 	        report_save(&h, &report, folder_of(&a, path), &err) == 0) {
 		print_verdict(path, &report);
-		status = report.verdict == CHECK_VALID ? EXIT_VALID
-		       : report.verdict == CHECK_INVALID ? EXIT_INVALID : EXIT_UNKNOWN;
+		status = report.verdict == CHECK_VALID     ? EXIT_VALID
+		         : report.verdict == CHECK_INVALID ? EXIT_INVALID
+		                                           : EXIT_UNKNOWN;
 	} else {
 		fprintf(stderr, "jepsen-check: %s\n", err.msg);
 	}

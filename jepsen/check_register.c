@@ -1,7 +1,7 @@
 /* Linearizable registers (Herlihy and Wing 1990), decided per key.
  *
- * The search walks the ends of operations in the order of time. A node is a place in that order and a configuration: the
- * value of the register and which of the operations under way have already taken effect. At the end of an operation
+ * The search walks the ends of operations in the order of time. A node is a place in that order and a configuration:
+ * the value of the register and which of the operations under way have already taken effect. At the end of an operation
  * that has not yet taken effect, operations under way are tried one after another until it has (just-in-time
  * linearization, Lowe 2017); the nodes seen are kept, so that no configuration is explored twice (Wing and Gong 1993).
  * Depth first: a valid history is usually decided in one pass.
@@ -28,7 +28,7 @@ struct reg_op {
 	int64_t value; /* read: what it saw; write, cas: what it left */
 	int64_t expect;
 	uint32_t begin, end; /* records; HISTORY_NONE: for ever */
-	uint32_t slot; /* in a configuration while under way: a bit, or a counter if unknown */
+	uint32_t slot;       /* in a configuration while under way: a bit, or a counter if unknown */
 	bool is_unknown;
 	const struct history_op **alike; /* unknown: all of its kind, by their begin */
 	uint32_t alike_count;
@@ -57,7 +57,8 @@ struct reg_search {
 	uint32_t event_count;
 	uint32_t *open;
 	size_t open_count, open_cap;
-	/* A configuration: bits of operations that took effect, then 16-bit counters of unknown ones that were spent. */
+	/* A configuration: bits of operations that took effect, then 16-bit counters of unknown ones that were spent.
+	 */
 	uint32_t bit_words, words, counters;
 	/* nodes: parallel arrays, the bits of node i begin at bits[i * words] */
 	struct reg_node *nodes;
@@ -367,8 +368,8 @@ static void push(struct reg_search *s, uint32_t node)
 	s->stack[s->stack_count++] = node;
 }
 
-/* Walks over the ends that `bits` has behind it already, letting open reads of `value` take effect, up to the first that
- * has not taken effect. */
+/* Walks over the ends that `bits` has behind it already, letting open reads of `value` take effect, up to the first
+ * that has not taken effect. */
 static uint32_t settle(struct reg_search *s, uint32_t event, int64_t value, uint64_t *bits)
 {
 	for (; event < s->event_count; event++) {
@@ -462,7 +463,8 @@ static void expand(struct reg_search *s, uint32_t node)
 		const struct reg_op *op = &s->ops[at];
 		if (!may_place(s, op, ending->end, s->nodes[node].value, s->bits + (size_t)node * s->words))
 			continue;
-		bool is_best = at == e.op || (ending->f == HISTORY_READ && op->value == ending->value && !op->is_unknown);
+		bool is_best =
+		        at == e.op || (ending->f == HISTORY_READ && op->value == ending->value && !op->is_unknown);
 		uint32_t other = is_best ? best : at;
 		if (other != HISTORY_NONE)
 			place(s, node, other);
@@ -600,8 +602,8 @@ static void check_key(struct check_context *c, const char *key, struct reg_op *o
 			report_stuck(&s, key);
 			break;
 		case CHECK_UNKNOWN:
-			check_unknown(c, "register %s: the budget ran out after %" PRIu32 " of %" PRIu32 " operations", key,
-			        s.furthest, s.event_count);
+			check_unknown(c, "register %s: the budget ran out after %" PRIu32 " of %" PRIu32 " operations",
+			        key, s.furthest, s.event_count);
 		}
 	}
 	free(s.open);

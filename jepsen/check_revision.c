@@ -1,10 +1,10 @@
 /* Revisions against real time: what a server says about the order of things must agree with what clients saw happen.
  *
- * A revision is given to one change of the store. So no two acknowledged changes have the same; a change that began after
- * another answer had come has a higher revision than that answer named; and a linearizable read that began after an
- * answer names no lower revision, and returns a value that is no older than the last acknowledged write of its key. One
- * value belongs to one modification revision of a key. All of it is sorting, so it is cheap, and catches at once what a
- * search has to work for. */
+ * A revision is given to one change of the store. So no two acknowledged changes have the same; a change that began
+ * after another answer had come has a higher revision than that answer named; and a linearizable read that began after
+ * an answer names no lower revision, and returns a value that is no older than the last acknowledged write of its key.
+ * One value belongs to one modification revision of a key. All of it is sorting, so it is cheap, and catches at once
+ * what a search has to work for. */
 #include "jepsen/check_int.h"
 
 #include <inttypes.h>
@@ -57,8 +57,8 @@ static bool is_change(const struct history_record *i, const struct history_recor
 /* Whether the answer's revision is that of the store at some moment between the two records. */
 static bool tells_revision(const struct history_record *i)
 {
-	return i->f != HISTORY_WATCH && i->f != HISTORY_WATCH_EVENT && i->f != HISTORY_WATCH_CANCEL && i->f != HISTORY_CACHE &&
-	       i->f != HISTORY_COMPACT && i->f != HISTORY_ACQUIRE && i->f != HISTORY_RELEASE;
+	return i->f != HISTORY_WATCH && i->f != HISTORY_WATCH_EVENT && i->f != HISTORY_WATCH_CANCEL &&
+	       i->f != HISTORY_CACHE && i->f != HISTORY_COMPACT && i->f != HISTORY_ACQUIRE && i->f != HISTORY_RELEASE;
 }
 
 static int by_revision(const void *a, const void *b)
@@ -115,7 +115,8 @@ static void check_values(struct revisions *v)
 		const struct history_op *both[] = {a->op, b->op};
 		if (a->key_id == b->key_id && a->revision == b->revision && a->value != b->value)
 			check_find_ops(v->c, "two values at one revision", both, 2,
-			        "Key %s at its modification revision %" PRId64 " was said to be %" PRId64 " and %" PRId64 ".",
+			        "Key %s at its modification revision %" PRId64 " was said to be %" PRId64
+			        " and %" PRId64 ".",
 			        v->c->history->keys[a->key_id], a->revision, a->value, b->value);
 	}
 }
@@ -127,8 +128,8 @@ struct known {
 };
 
 struct walk {
-	struct known store; /* highest revision of an answer so far */
-	struct known *keys; /* highest modification revision per key */
+	struct known store;                          /* highest revision of an answer so far */
+	struct known *keys;                          /* highest modification revision per key */
 	struct known *at_begin_store, *at_begin_key; /* by record of the invocation */
 };
 
@@ -141,16 +142,18 @@ static void check_end(struct revisions *v, struct walk *w, const struct history_
 	if (o->revision != HISTORY_NIL && tells_revision(i)) {
 		if (before.op && (o->revision < before.revision || (changes && o->revision == before.revision)))
 			check_find_ops(v->c, "revision went back", both, 2,
-			        "An answer named revision %" PRId64 "; a %s that began after it was answered with revision %" PRId64 ".",
+			        "An answer named revision %" PRId64
+			        "; a %s that began after it was answered with revision %" PRId64 ".",
 			        before.revision, history_f_name((enum history_f)i->f), o->revision);
 		if (!w->store.op || o->revision > w->store.revision)
 			w->store = (struct known){o->revision, op};
 	}
 	int64_t mod = i->f == HISTORY_READ ? o->mod_revision : HISTORY_NIL;
-	if (i->f == HISTORY_READ && mod != HISTORY_NIL && o->value != HISTORY_NIL && key_before.op && mod < key_before.revision)
+	if (i->f == HISTORY_READ && mod != HISTORY_NIL && o->value != HISTORY_NIL && key_before.op &&
+	        mod < key_before.revision)
 		check_find_ops(v->c, "stale read", key_both, 2,
-		        "Key %s was modified at revision %" PRId64 "; a read that began after that was known saw revision %" PRId64
-		        ".",
+		        "Key %s was modified at revision %" PRId64
+		        "; a read that began after that was known saw revision %" PRId64 ".",
 		        i->key, key_before.revision, mod);
 	if (changes && i->key_id)
 		mod = o->revision;

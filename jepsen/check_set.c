@@ -57,7 +57,8 @@ static void see(struct set *s, const struct history_op *read, uint32_t number, i
 		check_find_ops(s->c, "duplicate element", both, 2, "%" PRId64 " is in one read more than once.", value);
 	if (e->add->type == HISTORY_FAIL && !is_told(e, TOLD_FAILED))
 		check_find_ops(s->c, "failed add was read", both, 2,
-		        "%" PRId64 " was read, and its add was answered with an error that says it did not happen.", value);
+		        "%" PRId64 " was read, and its add was answered with an error that says it did not happen.",
+		        value);
 	if (op_end(read) < op_begin(e->add) && !is_told(e, TOLD_PHANTOM))
 		check_find_ops(s->c, "phantom element", both, 2, "%" PRId64 " was read before its add began.", value);
 	e->in_read = number;
@@ -91,7 +92,8 @@ static void report_missing(struct set *s)
 		bool comes_back = e->seen_by && op_begin(e->seen_by) > op_begin(e->missed_by);
 		if (comes_back)
 			check_find_ops(s->c, "stale read", proof, 3,
-			        "%" PRId64 " was there when a read began that did not see it; a later read does.", e->value);
+			        "%" PRId64 " was there when a read began that did not see it; a later read does.",
+			        e->value);
 		else
 			check_find_ops(s->c, "lost element", proof, e->seen_by ? 3 : 2,
 			        "%" PRId64 " %s, and from some moment on no read sees it.", e->value,

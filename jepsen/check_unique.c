@@ -32,7 +32,8 @@ void check_unique(struct check_context *c)
 	for (size_t i = 1; i < count; i++) {
 		const struct history_op *both[] = {ids[i - 1].op, ids[i].op};
 		if (ids[i].value == ids[i - 1].value)
-			check_find_ops(c, "duplicate id", both, 2, "The id %" PRId64 " was given out twice.", ids[i].value);
+			check_find_ops(
+			        c, "duplicate id", both, 2, "The id %" PRId64 " was given out twice.", ids[i].value);
 	}
 	c->result->checked = (int64_t)count;
 	check_looked_at(c, "%zu ids", count);

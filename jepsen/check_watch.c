@@ -4,8 +4,9 @@
  * A watcher's life is a row of spans, one per WATCH: from the revision it asked for to the highest revision it surely
  * has behind it (of an event, or of a progress notification). Within a span the events are held against each other as
  * they come, and when it ends against all that is known of the keys (check_changes.h): what anyone else saw or had
- * acknowledged in that range must have been delivered. Between spans a watcher may skip nothing, unless it was told that
- * what it wanted was compacted. Versions, creation revisions and previous values must follow from the event before. */
+ * acknowledged in that range must have been delivered. Between spans a watcher may skip nothing, unless it was told
+ * that what it wanted was compacted. Versions, creation revisions and previous values must follow from the event
+ * before. */
 #include "jepsen/check_changes.h"
 
 #include <inttypes.h>
@@ -60,13 +61,15 @@ static void check_order(struct watcher *w, const struct history_item *it, uint32
 		is_repeated = w->sent[i].revision == it->mod_revision && w->sent[i].key_id == it->key_id;
 	if (w->start != HISTORY_NIL && it->mod_revision < w->start)
 		check_find(w->c, "event before the start", (uint32_t[]){w->watch_record, record}, 2,
-		        "A watch from revision %" PRId64 " was sent an event of revision %" PRId64 ".", w->start, it->mod_revision);
-	else if (is_repeated)
-		check_find(w->c, "duplicate event", proof, 2, "The event of key %s at revision %" PRId64 " was sent again.", it->key,
+		        "A watch from revision %" PRId64 " was sent an event of revision %" PRId64 ".", w->start,
 		        it->mod_revision);
+	else if (is_repeated)
+		check_find(w->c, "duplicate event", proof, 2,
+		        "The event of key %s at revision %" PRId64 " was sent again.", it->key, it->mod_revision);
 	else if (w->sent_count && it->mod_revision == w->last && !same_response)
 		check_find(w->c, "revision split", proof, 2,
-		        "The events of revision %" PRId64 " came in more than one response: a reader sees half a transaction.",
+		        "The events of revision %" PRId64
+		        " came in more than one response: a reader sees half a transaction.",
 		        it->mod_revision);
 	else if (it->mod_revision < w->last || it->mod_revision <= w->covered)
 		check_find(w->c, "events out of order", proof, 2,
@@ -89,11 +92,12 @@ static void check_lineage(struct watcher *w, const struct history_item *it, uint
 	if (known && !is_delete && it->create_revision != HISTORY_NIL && k->create_revision != HISTORY_NIL &&
 	        it->create_revision != (k->value == HISTORY_NIL ? it->mod_revision : k->create_revision))
 		check_find(w->c, "wrong creation revision", proof, 2,
-		        "Key %s at revision %" PRId64 " says that it was created at %" PRId64 ".", it->key, it->mod_revision,
-		        it->create_revision);
+		        "Key %s at revision %" PRId64 " says that it was created at %" PRId64 ".", it->key,
+		        it->mod_revision, it->create_revision);
 	if (known && it->prev != k->value && (w->asks_prev || it->prev != HISTORY_NIL))
 		check_find(w->c, "wrong previous value", proof, 2,
-		        "The event of key %s at revision %" PRId64 " has a previous value that is not that of the event before.",
+		        "The event of key %s at revision %" PRId64
+		        " has a previous value that is not that of the event before.",
 		        it->key, it->mod_revision);
 	*k = (struct watched_key){.stamp = w->stamp,
 	        .record = record,
@@ -150,8 +154,10 @@ static void end_span(struct watcher *w)
 		if (at < w->sent_count && by_revision(&w->sent[at], &want) == 0)
 			continue;
 		uint32_t next = at < w->sent_count ? w->sent[at].record : w->last_record;
-		check_find(w->c, "missing event", (uint32_t[]){w->watch_record, change->record, next}, next == HISTORY_NONE ? 2 : 3,
-		        "Process %d watches %s* from revision %" PRId64 " and has all up to %" PRId64 " behind it, but was never sent the "
+		check_find(w->c, "missing event", (uint32_t[]){w->watch_record, change->record, next},
+		        next == HISTORY_NONE ? 2 : 3,
+		        "Process %d watches %s* from revision %" PRId64 " and has all up to %" PRId64
+		        " behind it, but was never sent the "
 		        "%s of key %s at revision %" PRId64 ", which %s.",
 		        w->c->history->records[w->watch_record].process, w->prefix, w->start, w->covered,
 		        change->value == HISTORY_NIL ? "delete" : "put", key, change->revision,
@@ -167,8 +173,8 @@ static void begin_span(struct watcher *w, const struct history_record *r, uint32
 	end_span(w);
 	if (resumes && start != HISTORY_NIL && start > w->covered + 1 && !w->is_compacted)
 		check_find(w->c, "gap over a reconnect", (uint32_t[]){w->watch_record, record}, 2,
-		        "A watcher that had everything up to revision %" PRId64 " behind it resumed from %" PRId64 ".", w->covered,
-		        start);
+		        "A watcher that had everything up to revision %" PRId64 " behind it resumed from %" PRId64 ".",
+		        w->covered, start);
 	if (!resumes || start == HISTORY_NIL || start != w->covered + 1)
 		w->stamp++; /* what it knew of the keys is not what comes before the next event */
 	w->is_open = true;
@@ -207,8 +213,8 @@ static void take_record(struct watcher *w, uint32_t record)
 		w->is_compacted |= r->revision != HISTORY_NIL && r->revision > 0;
 	} else if (r->f == HISTORY_WATCH_EVENT && r->type == HISTORY_OK) {
 		if (!w->is_open) {
-			check_find(w->c, "event without a watch", &record, 1, "Process %d was sent events and watches nothing.",
-			        r->process);
+			check_find(w->c, "event without a watch", &record, 1,
+			        "Process %d was sent events and watches nothing.", r->process);
 			return;
 		}
 		take_response(w, r, record);
@@ -253,12 +259,13 @@ static size_t collect_attempts(struct check_context *c, struct arena *a, struct 
 		if (!r)
 			continue;
 		if (r->f == HISTORY_PUT || r->f == HISTORY_CREATE || r->f == HISTORY_UPDATE || r->f == HISTORY_DELETE)
-			list[count++] =
-			        (struct attempt){r->key_id, r->f == HISTORY_DELETE ? HISTORY_NIL : r->value, op->type, op};
+			list[count++] = (struct attempt){
+			        r->key_id, r->f == HISTORY_DELETE ? HISTORY_NIL : r->value, op->type, op};
 		for (uint32_t k = 0; r->f == HISTORY_TXN && k < r->item_count; k++)
 			if (r->items[k].f == HISTORY_PUT || r->items[k].f == HISTORY_DELETE)
 				list[count++] = (struct attempt){r->items[k].key_id,
-			        r->items[k].f == HISTORY_DELETE ? HISTORY_NIL : r->items[k].value, op->type, op};
+				        r->items[k].f == HISTORY_DELETE ? HISTORY_NIL : r->items[k].value, op->type,
+				        op};
 	}
 	qsort(list, count, sizeof *list, by_key_value_and_type);
 	*ret = list;
@@ -283,9 +290,10 @@ static void check_origin(struct check_context *c, const struct attempt *list, si
 	while (found > list && by_key_and_value(found - 1, found) == 0)
 		found--;
 	if (found->type == HISTORY_FAIL)
-		check_find(c, "failed write was seen", (uint32_t[]){found->op->invoke, found->op->complete, e->record}, 3,
-		        "Key %s at revision %" PRId64
-		        " became what was asked for by a request that was answered with an error which says it did not happen.",
+		check_find(c, "failed write was seen", (uint32_t[]){found->op->invoke, found->op->complete, e->record},
+		        3,
+		        "Key %s at revision %" PRId64 " became what was asked for by a request that was answered with "
+		                                      "an error which says it did not happen.",
 		        name, e->revision);
 }
 
@@ -337,8 +345,8 @@ void check_watch(struct check_context *c)
 	c->result->checked = (int64_t)w.events + (int64_t)changes.count;
 	if (!count)
 		check_unknown(c, "nobody watched");
-	check_looked_at(c, "%" PRIu32 " watchers in %" PRIu32 " spans, %" PRIu32 " events, %zu changes", watchers, w.spans,
-	        w.events, changes.count);
+	check_looked_at(c, "%" PRIu32 " watchers in %" PRIu32 " spans, %" PRIu32 " events, %zu changes", watchers,
+	        w.spans, w.events, changes.count);
 	free(w.sent);
 	arena_release(&w.arena);
 }

@@ -159,7 +159,8 @@ uint32_t graph_path(const struct graph *g, uint32_t mask, const uint32_t *compon
 		uint32_t node = queue[head++];
 		for (uint32_t i = g->first[node]; i < g->first[node + 1]; i++) {
 			const struct graph_edge *e = &g->edges[i];
-			if (!(e->kind & mask) || component[e->to] != component[from] || e->to == from || came_by[e->to] != NONE)
+			if (!(e->kind & mask) || component[e->to] != component[from] || e->to == from ||
+			        came_by[e->to] != NONE)
 				continue;
 			came_by[e->to] = i;
 			queue[tail++] = e->to;
