@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXIT_VALID = 0, EXIT_INVALID = 1, EXIT_UNREADABLE = 2, EXIT_UNKNOWN = 3 };
+enum { EXIT_VALID = 0, EXIT_INVALID = 1, EXIT_UNREADABLE = 2, EXIT_UNKNOWN = 3, RESULT_BYTES_MAX = 16 << 20 };
 
 /* What stands before the last slash, with it. */
 static char *folder_of(struct arena *a, const char *path)
@@ -36,6 +36,26 @@ static void print_verdict(const char *path, const struct check_report *report)
 	}
 }
 
+/* What the harness itself had found stays found: it is in the result.json that will be written anew. */
+static void keep_notes(struct arena *a, const char *folder, struct report_notes *ret)
+{
+	char block[65536];
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	FILE *f = fopen(arena_printf(a, "%sresult.json", folder), "re");
+	for (size_t n; f && text.len < RESULT_BYTES_MAX && (n = fread(block, 1, sizeof block, f)) > 0;)
+		strbuf_add(&text, block, n);
+	if (f)
+		fclose(f);
+	struct json *list = json_get(json_parse(a, strbuf_slice(&text), NULL, &err), "violations");
+	if (!json_is(list, JSON_ARRAY))
+		return;
+	const char **texts = ARENA_ARRAY(a, const char *, list->count + 1);
+	JSON_FOREACH (v, list)
+		texts[ret->count++] = json_cstr(a, v);
+	ret->texts = texts;
+}
+
 static int judge(const char *path)
 {
 	struct history h;
@@ -43,12 +63,18 @@ static int judge(const char *path)
 	struct check_options options = CHECK_OPTIONS_DEFAULT;
 	struct err err = ERR_INIT;
 	struct arena a = ARENA_INIT;
+	struct report_notes notes = {.count = 0};
+	const char *folder = folder_of(&a, path);
 	int status = EXIT_UNREADABLE;
 	history_init(&h);
+	keep_notes(&a, folder, &notes);
 	if (history_load(&h, path, &err) == 0 && check_history(&h, &options, &report, &err) == 0 &&
-	        report_save(&h, &report, folder_of(&a, path), &err) == 0) {
+	        report_save(&h, &report, &notes, folder, &err) == 0) {
 		print_verdict(path, &report);
-		status = report.verdict == CHECK_VALID     ? EXIT_VALID
+		for (size_t i = 0; i < notes.count; i++)
+			printf("  harness: %s\n", notes.texts[i]);
+		status = notes.count                       ? EXIT_INVALID
+		         : report.verdict == CHECK_VALID   ? EXIT_VALID
 		         : report.verdict == CHECK_INVALID ? EXIT_INVALID
 		                                           : EXIT_UNKNOWN;
 	} else {

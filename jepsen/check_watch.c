@@ -293,7 +293,7 @@ static void check_origin(struct check_context *c, const struct attempt *list, si
 		check_find(c, "failed write was seen", (uint32_t[]){found->op->invoke, found->op->complete, e->record},
 		        3,
 		        "Key %s at revision %" PRId64 " became what was asked for by a request that was answered with "
-		                                      "an error which says it did not happen.",
+		        "an error which says it did not happen.",
 		        name, e->revision);
 }
 
