@@ -64,7 +64,8 @@ static void find(struct check_context *c, const char *anomaly, const uint32_t *r
 	*f = (struct check_finding){.anomaly = anomaly,
 	        .text = format(c->arena, fmt, args),
 	        .records = (const uint32_t *)arena_memdup(c->arena, records, record_count * sizeof *records),
-	        .record_count = record_count};
+	        .record_count = record_count,
+	        .culprit = HISTORY_NONE};
 	*c->tail = f;
 	c->tail = &f->next;
 }
@@ -90,6 +91,15 @@ void check_find_ops(struct check_context *c, const char *anomaly, const struct h
 	find(c, anomaly, records, n, fmt, args);
 	va_end(args);
 	arena_release(&a);
+}
+
+void check_blame(struct check_context *c, uint32_t record)
+{
+	struct check_finding *last = c->result->findings;
+	while (last && last->next)
+		last = last->next;
+	if (last && c->result->finding_count <= c->options->findings_max)
+		last->culprit = record;
 }
 
 void check_unknown(struct check_context *c, const char *fmt, ...)

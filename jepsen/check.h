@@ -27,6 +27,7 @@ struct check_finding {
 	const char *text;        /* one or more sentences */
 	const uint32_t *records; /* what proves it, in the order to be read */
 	uint32_t record_count;
+	uint32_t culprit; /* the record that cannot be, HISTORY_NONE when they are only wrong together */
 	struct check_finding *next;
 };
 
@@ -81,6 +82,7 @@ struct json *check_report_json(const struct history *h, const struct check_repor
 __attribute__((format(printf, 5, 6))) void check_find(struct check_context *c, const char *anomaly,
         const uint32_t *records, uint32_t record_count, const char *fmt, ...);
 __attribute__((format(printf, 2, 3))) void check_unknown(struct check_context *c, const char *fmt, ...);
+void check_blame(struct check_context *c, uint32_t record); /* names the culprit of the finding just made */
 bool check_out_of_time(const struct check_context *c);
 
 void check_register(struct check_context *c); /* WGL search per key: stands alone */

@@ -580,6 +580,7 @@ static void report_stuck(struct reg_search *s, const char *key)
 	        " can be ordered, and then it holds %s. Process %" PRId32 "'s %s cannot be placed in any order.",
 	        key, s->furthest, stuck->op->complete, strbuf_cstr(&values),
 	        s->c->history->records[stuck->op->complete].process, strbuf_cstr(&what));
+	check_blame(s->c, stuck->op->complete);
 }
 
 /* ---- one key, all keys ---- */

@@ -78,8 +78,12 @@ void report_throughput(struct report_data *d, struct strbuf *out)
 	chart_time_axis(&c, true);
 	draw_rate(d, &c, rates[HISTORY_OK], "area ok", true);
 	draw_rate(d, &c, rates[HISTORY_OK], "curve ok", false);
-	draw_rate(d, &c, rates[HISTORY_FAIL], "curve fail", false);
-	draw_rate(d, &c, rates[HISTORY_INFO], "curve info", false);
+	if (d->by_type[HISTORY_FAIL])
+		draw_rate(d, &c, rates[HISTORY_FAIL], "curve fail", false);
+	for (size_t i = 0; i < BUCKETS; i++)
+		if (rates[HISTORY_INFO][i] > 0)
+			svg_line(out, chart_x(&c, bucket_middle(d, i)), c.bottom, chart_x(&c, bucket_middle(d, i)),
+			        chart_y(&c, rates[HISTORY_INFO][i]) - 2, "spike");
 	svg_end(out);
 }
 
@@ -162,13 +166,13 @@ void report_latency(struct report_data *d, struct strbuf *out)
 		low /= 10;
 	while (d->op_count && high < all[d->op_count - 1])
 		high *= 10;
-	struct chart c = make_chart(d, out, 22, 240);
+	struct chart c = make_chart(d, out, 12, 240);
 	c.low = low;
 	c.high = high;
 	c.is_log = true;
-	svg_begin(out, 286, "Latency of operations over time");
+	svg_begin(out, 276, "Latency of operations over time");
 	chart_faults(&c);
-	chart_value_axis(&c, "ms");
+	chart_value_axis(&c, NULL);
 	chart_time_axis(&c, true);
 	draw_points(d, &c, d->op_count ? all[d->op_count * 995 / 1000] : 0);
 	draw_quantiles(d, &c);

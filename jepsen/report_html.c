@@ -71,7 +71,7 @@ static void write_tiles(const struct report_data *d, const struct report_notes *
 	write_count(out, (int64_t)d->op_count, "operations");
 	write_count(out, (int64_t)d->by_type[HISTORY_OK], "acknowledged");
 	write_count(out, (int64_t)d->by_type[HISTORY_FAIL], "surely failed");
-	write_count(out, (int64_t)d->by_type[HISTORY_INFO], "unknown outcome");
+	write_count(out, (int64_t)d->by_type[HISTORY_INFO], "unknown");
 	write_count(out, (int64_t)d->history->fault_count, "faults");
 	write_count(out, violations, "violations");
 	write_tile(out, seconds, "observed");
@@ -159,12 +159,12 @@ static void write_nodes(uint64_t nodes, struct strbuf *out)
 		}
 }
 
-static void write_fault(const struct history_fault *f, struct strbuf *out)
+static void write_fault(const struct history *h, const struct history_fault *f, struct strbuf *out)
 {
 	strbuf_addf(out,
 	        "<tr><td class=\"f\"><svg viewBox=\"0 0 10 10\"><rect class=\"bar %s\" width=\"10\" "
 	        "height=\"10\"/></svg>",
-	        fault_class(f->name));
+	        fault_class(h, f->name));
 	html_text(out, slice_of(f->name));
 	strbuf_addf(out, "</td><td class=\"n\">%.2f s</td><td class=\"n\">", (double)f->begin_ns / 1e9);
 	if (f->end_ns < 0)
@@ -190,7 +190,7 @@ static void write_faults(struct report_data *d, struct strbuf *out)
 	        "class=\"wide\"><table><tr><th>fault"
 	        "</th><th class=\"n\">begin</th><th class=\"n\">lasted</th><th>servers</th><th>detail</th></tr>\n");
 	for (size_t i = 0; i < shown; i++)
-		write_fault(&d->history->faults[i], out);
+		write_fault(d->history, &d->history->faults[i], out);
 	strbuf_adds(out, "</table></div>");
 	if (shown < count)
 		strbuf_addf(out, "<p class=\"note\">The first %zu of %zu.</p>", shown, count);

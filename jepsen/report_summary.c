@@ -190,7 +190,7 @@ static void write_row(const struct run_row *r, struct strbuf *out)
 	strbuf_adds(out, r->has_page ? "</a></td>" : "</td>");
 	write_cell(out, r->target);
 	write_cell(out, r->nemesis);
-	write_cell(out, r->started);
+	strbuf_addf(out, "<td class=\"t\">%.10s %.8s</td>", r->started, strlen(r->started) > 11 ? r->started + 11 : "");
 	strbuf_addf(out,
 	        "<td class=\"n\">%" PRId64 "</td><td class=\"n\">%" PRId64 "</td><td class=\"n\">%" PRId64
 	        "</td><td class=\"n\">%" PRId64 "</td><td class=\"v %s\"><span class=\"dot %s\"></span>%s</td>",

@@ -127,6 +127,7 @@ struct proof_op {
 
 struct proof {
 	const struct history *h;
+	uint32_t culprit;
 	uint32_t records[PROOF_RECORDS_MAX]; /* ascending */
 	uint32_t record_count;
 	struct proof_op ops[PROOF_RECORDS_MAX];
@@ -182,6 +183,26 @@ static void pair_records(struct proof *p)
 	}
 }
 
+/* Where the finding names it first: its number, so that texts that count the operations agree with the picture. */
+static uint32_t place_of(const struct check_finding *f, const struct proof_op *op)
+{
+	uint32_t at = 0;
+	while (at < f->record_count && f->records[at] != op->begin && f->records[at] != op->end)
+		at++;
+	return at;
+}
+
+static void order_as_named(struct proof *p, const struct check_finding *f)
+{
+	for (uint32_t i = 1; i < p->op_count; i++) {
+		struct proof_op op = p->ops[i];
+		uint32_t k = i;
+		for (; k > 0 && place_of(f, &p->ops[k - 1]) > place_of(f, &op); k--)
+			p->ops[k] = p->ops[k - 1];
+		p->ops[k] = op;
+	}
+}
+
 static double proof_x(const struct proof *p, uint32_t record)
 {
 	uint32_t at = 0;
@@ -210,7 +231,7 @@ static void draw_proof_op(struct proof *p, uint32_t number, struct strbuf *out)
 	const struct proof_op *op = &p->ops[number];
 	const struct history_record *end = &p->h->records[op->end];
 	CLEANUP(cleanup_strbuf) struct strbuf label = STRBUF_INIT, tip = STRBUF_INIT;
-	char class[24];
+	char class[32];
 	double x = proof_x(p, op->begin), y = 8 + (double)op->row * PROOF_ROW_PX, w = proof_x(p, op->end) - x;
 	bool is_open = end->type == HISTORY_INFO || (end->type == HISTORY_INVOKE && op->begin == op->end);
 	if (is_open)
@@ -220,7 +241,7 @@ static void draw_proof_op(struct proof *p, uint32_t number, struct strbuf *out)
 		w = 22;
 	}
 	describe_op(p->h, op->end, p->h->records[op->begin].time_ns, end->time_ns, &tip);
-	snprintf(class, sizeof class, "proof %s", type_class[end->type]);
+	snprintf(class, sizeof class, "proof %s%s", type_class[end->type], op->end == p->culprit ? " culprit" : "");
 	svg_rect(out, x, y, w, PROOF_ROW_PX - 8, class, strbuf_cstr(&tip));
 	label_op(p, op, &label);
 	if ((double)label.len * 7 + 26 < w)
@@ -259,11 +280,32 @@ static void list_proof(const struct proof *p, struct strbuf *out)
 	strbuf_adds(out, "</table>\n");
 }
 
+/* Which faults were on while the last of the operations were under way. */
+static void list_faults(const struct proof *p, struct strbuf *out)
+{
+	const char *before = "<p class=\"note\">Broken at the time: ";
+	int64_t to_ns = p->h->records[p->records[p->record_count - 1]].time_ns;
+	int64_t from_ns = p->h->records[p->records[p->record_count > 4 ? p->record_count - 4 : 0]].time_ns;
+	for (size_t i = 0; i < p->h->fault_count; i++) {
+		const struct history_fault *f = &p->h->faults[i];
+		if (f->begin_ns > to_ns || (f->end_ns >= 0 && f->end_ns < from_ns))
+			continue;
+		strbuf_adds(out, before);
+		html_text(out, slice_of(f->name));
+		before = ", ";
+	}
+	if (before[0] == ',')
+		strbuf_adds(out, ".</p>\n");
+}
+
 void report_proof(const struct history *h, const struct check_finding *f, struct strbuf *out)
 {
-	struct proof p = {.h = h};
+	struct proof p = {.h = h, .culprit = f->culprit};
 	sort_records(&p, f);
+	if (!p.record_count)
+		return;
 	pair_records(&p);
+	order_as_named(&p, f);
 	double height = 8 + (double)p.row_count * PROOF_ROW_PX;
 	svg_begin(out, height + 20, "The operations that prove it");
 	for (uint32_t i = 0; i < p.record_count; i++)
@@ -276,5 +318,6 @@ void report_proof(const struct history *h, const struct check_finding *f, struct
 	for (uint32_t i = 0; i < p.op_count; i++)
 		draw_proof_op(&p, i, out);
 	svg_end(out);
+	list_faults(&p, out);
 	list_proof(&p, out);
 }

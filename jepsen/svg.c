@@ -127,7 +127,12 @@ static void value_tick(const struct chart *c, double v)
 {
 	double y = chart_y(c, v);
 	svg_line(c->out, c->left, y, c->right, y, "grid");
-	svg_textf(c->out, c->left - 7, y + 3.5, "tick", "end", "%.4g", v);
+	if (!c->is_log)
+		svg_textf(c->out, c->left - 7, y + 3.5, "tick", "end", "%.6g", v);
+	else if (v > 999)
+		svg_textf(c->out, c->left - 7, y + 3.5, "tick", "end", "%.4g s", v / 1000);
+	else
+		svg_textf(c->out, c->left - 7, y + 3.5, "tick", "end", "%.4g ms", v);
 }
 
 void chart_value_axis(const struct chart *c, const char *unit)
@@ -140,19 +145,33 @@ void chart_value_axis(const struct chart *c, const char *unit)
 		for (int i = 0; c->low + i * step <= c->high * 1.001; i++)
 			value_tick(c, c->low + i * step);
 	}
-	svg_textf(c->out, c->left - 7, c->top - 8, "unit", "end", "%s", unit);
+	if (unit)
+		svg_textf(c->out, c->left - 7, c->top - 8, "unit", "end", "%s", unit);
 }
 
 /* ---- faults ---- */
 
-const char *fault_class(const char *name)
+static size_t family_len(const char *name)
+{
+	return strcspn(name, "-");
+}
+
+static bool same_family(const char *a, const char *b)
+{
+	return family_len(a) == family_len(b) && strncmp(a, b, family_len(a)) == 0;
+}
+
+const char *fault_class(const struct history *h, const char *name)
 {
 	static const char *const classes[FAULT_COLOURS] = {"f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"};
-	/* By what comes before the first dash: the kinds of partition are one family. */
-	uint32_t x = 2166136261u;
-	for (const char *p = name; *p && *p != '-'; p++)
-		x = (x ^ (unsigned char)*p) * 16777619u;
-	return classes[(x ^ x >> 15) % FAULT_COLOURS];
+	size_t families = 0;
+	for (size_t i = 0; i < h->fault_count && !same_family(h->faults[i].name, name); i++) {
+		bool is_first = true;
+		for (size_t k = 0; k < i && is_first; k++)
+			is_first = !same_family(h->faults[k].name, h->faults[i].name);
+		families += is_first;
+	}
+	return classes[families % FAULT_COLOURS];
 }
 
 static int64_t fault_end(const struct chart *c, const struct history_fault *f)
@@ -177,7 +196,7 @@ void chart_faults(const struct chart *c)
 			continue;
 		char class[16];
 		double x = chart_x(c, f->begin_ns), w = chart_x(c, fault_end(c, f)) - x;
-		snprintf(class, sizeof class, "band %s", fault_class(f->name));
+		snprintf(class, sizeof class, "band %s", fault_class(c->history, f->name));
 		svg_rect(c->out, x, c->top, w < 1 ? 1 : w, c->bottom - c->top, class, NULL);
 	}
 }
@@ -203,7 +222,7 @@ double chart_fault_rows(const struct chart *c, double top)
 		CLEANUP(cleanup_strbuf) struct strbuf tip = STRBUF_INIT;
 		char class[16];
 		fault_tip(f, &tip);
-		snprintf(class, sizeof class, "bar %s", fault_class(f->name));
+		snprintf(class, sizeof class, "bar %s", fault_class(c->history, f->name));
 		svg_rect(c->out, x, y + 1, w < 2 ? 2 : w, FAULT_ROW_PX - 6, class, strbuf_cstr(&tip));
 	}
 	return (double)count * FAULT_ROW_PX;

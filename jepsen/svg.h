@@ -27,7 +27,7 @@ struct chart {
 	double left, right, top, bottom;
 	int64_t from_ns, to_ns;
 	double low, high;
-	bool is_log; /* the y axis */
+	bool is_log; /* the y axis, in milliseconds */
 };
 
 double chart_x(const struct chart *c, int64_t time_ns);
@@ -38,9 +38,10 @@ void chart_faults(const struct chart *c);
 /* The faults by name in rows above a plot; returns the height taken. */
 double chart_fault_rows(const struct chart *c, double top);
 void chart_time_axis(const struct chart *c, bool with_labels);
-void chart_value_axis(const struct chart *c, const char *unit);
+void chart_value_axis(const struct chart *c, const char *unit); /* NULL: the ticks say it */
 
-/* The class of a fault's colour, by its name: one name, one colour. */
-const char *fault_class(const char *name);
+/* The class of a fault's colour: one per family of faults (what comes before the first dash), in the order in which the
+ * families came. */
+const char *fault_class(const struct history *h, const char *name);
 
 #endif
