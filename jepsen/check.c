@@ -21,6 +21,7 @@ const struct checker checkers[] = {
         {"lease", " lease lock ", check_lease},
         {"lock", " lock ", check_lock},
         {"kube", " kube ", check_kube},
+        {"origin", " register watch kube ", check_origin},
         {"revision", " register set unique counter append bank watch lease lock kube ", check_revision},
 };
 const size_t checker_count = COUNT_OF(checkers);

@@ -87,6 +87,7 @@ bool check_out_of_time(const struct check_context *c);
 
 void check_register(struct check_context *c); /* WGL search per key: stands alone */
 void check_revision(struct check_context *c); /* the same by the revisions the servers gave */
+void check_origin(struct check_context *c);   /* every change was asked for, and happened once */
 void check_set(struct check_context *c);
 void check_unique(struct check_context *c);
 void check_counter(struct check_context *c);

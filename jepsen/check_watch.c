@@ -221,82 +221,6 @@ static void take_record(struct watcher *w, uint32_t record)
 	}
 }
 
-/* ---- what events say, whoever got them ---- */
-
-struct attempt {
-	uint32_t key_id;
-	int64_t value; /* HISTORY_NIL: delete */
-	enum history_type type;
-	const struct history_op *op;
-};
-
-static int by_key_and_value(const void *a, const void *b)
-{
-	const struct attempt *x = a, *y = b;
-	if (x->key_id != y->key_id)
-		return x->key_id < y->key_id ? -1 : 1;
-	return x->value < y->value ? -1 : x->value > y->value;
-}
-
-/* Of several alike, one that may have happened comes first. */
-static int by_key_value_and_type(const void *a, const void *b)
-{
-	const struct attempt *x = a, *y = b;
-	int order = by_key_and_value(a, b);
-	bool x_failed = x->type == HISTORY_FAIL, y_failed = y->type == HISTORY_FAIL;
-	return order ? order : x_failed - y_failed;
-}
-
-static size_t collect_attempts(struct check_context *c, struct arena *a, struct attempt **ret)
-{
-	size_t count = 0, room = 1;
-	for (size_t i = 0; i < c->ops->count; i++)
-		room += 1 + op_first(c, &c->ops->ops[i])->item_count;
-	struct attempt *list = ARENA_ARRAY(a, struct attempt, room);
-	for (size_t i = 0; i < c->ops->count; i++) {
-		const struct history_op *op = &c->ops->ops[i];
-		const struct history_record *r = op_invoke(c, op);
-		if (!r)
-			continue;
-		if (r->f == HISTORY_PUT || r->f == HISTORY_CREATE || r->f == HISTORY_UPDATE || r->f == HISTORY_DELETE)
-			list[count++] = (struct attempt){
-			        r->key_id, r->f == HISTORY_DELETE ? HISTORY_NIL : r->value, op->type, op};
-		for (uint32_t k = 0; r->f == HISTORY_TXN && k < r->item_count; k++)
-			if (r->items[k].f == HISTORY_PUT || r->items[k].f == HISTORY_DELETE)
-				list[count++] = (struct attempt){r->items[k].key_id,
-				        r->items[k].f == HISTORY_DELETE ? HISTORY_NIL : r->items[k].value, op->type,
-				        op};
-	}
-	qsort(list, count, sizeof *list, by_key_value_and_type);
-	*ret = list;
-	return count;
-}
-
-static void check_origin(struct check_context *c, const struct attempt *list, size_t count, const struct change *e)
-{
-	struct attempt key = {.key_id = e->key_id, .value = e->value};
-	const char *name = c->history->keys[e->key_id];
-	if (e->other_record != HISTORY_NONE)
-		check_find(c, "watchers disagree", (uint32_t[]){e->record, e->other_record}, 2,
-		        "What key %s became at revision %" PRId64 " was told in two ways.", name, e->revision);
-	if (e->is_acknowledged)
-		return;
-	const struct attempt *found = count ? bsearch(&key, list, count, sizeof key, by_key_and_value) : NULL;
-	if (!found) {
-		check_find(c, "event from nowhere", &e->record, 1,
-		        "Key %s at revision %" PRId64 " became what nobody asked for.", name, e->revision);
-		return;
-	}
-	while (found > list && by_key_and_value(found - 1, found) == 0)
-		found--;
-	if (found->type == HISTORY_FAIL)
-		check_find(c, "failed write was seen", (uint32_t[]){found->op->invoke, found->op->complete, e->record},
-		        3,
-		        "Key %s at revision %" PRId64 " became what was asked for by a request that was answered with "
-		        "an error which says it did not happen.",
-		        name, e->revision);
-}
-
 /* ---- all ---- */
 
 struct watch_record {
@@ -315,7 +239,6 @@ static int by_process(const void *a, const void *b)
 void check_watch(struct check_context *c)
 {
 	struct changes changes;
-	struct attempt *attempts;
 	const char *prev = history_get(c->history, "prev_kv");
 	struct watcher w = {.c = c, .changes = &changes, .asks_prev = prev && strcmp(prev, "yes") == 0};
 	changes_collect(c, &w.arena, &changes);
@@ -339,9 +262,6 @@ void check_watch(struct check_context *c)
 		take_record(&w, records[i].record);
 	}
 	end_span(&w);
-	size_t attempt_count = collect_attempts(c, &w.arena, &attempts);
-	for (size_t i = 0; i < changes.count; i++)
-		check_origin(c, attempts, attempt_count, &changes.by_revision[i]);
 	c->result->checked = (int64_t)w.events + (int64_t)changes.count;
 	if (!count)
 		check_unknown(c, "nobody watched");

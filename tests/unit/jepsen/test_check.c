@@ -16,10 +16,11 @@ static void the_workload_picks_the_checkers(void **state)
 	struct check_report report;
 	begin("kube");
 	assert_int_equal(run_checks(&report, 4), 0);
-	assert_int_equal(report.count, 3);
+	assert_int_equal(report.count, 4);
 	assert_string_equal(report.results[0].checker, "watch");
 	assert_string_equal(report.results[1].checker, "kube");
-	assert_string_equal(report.results[2].checker, "revision");
+	assert_string_equal(report.results[2].checker, "origin");
+	assert_string_equal(report.results[3].checker, "revision");
 	check_report_release(&report);
 	history_release(&h);
 }

@@ -160,32 +160,6 @@ static void a_previous_value_is_that_of_the_event_before(void **state)
 	expect_invalid("watch", "wrong previous value");
 }
 
-static void one_event_told_in_two_ways_is_a_disagreement(void **state)
-{
-	begin_watch();
-	EVENTS(9, PUT_AT("k/a", 3, 2, 1, 2));
-	expect_invalid("watch", "watchers disagree");
-}
-
-static void an_event_that_nobody_asked_for_is_from_nowhere(void **state)
-{
-	begin_watch();
-	EVENTS(9, PUT_AT("k/a", 1, 2, 1, 2), PUT_AT("k/b", 2, 3, 1, 3));
-	EVENTS(9, PUT_AT("k/a", 3, 4, 2, 2), PUT_AT("k/c", 4, 4, 1, 4), DELETE_AT("k/b", 5),
-	        PUT_AT("k/z", 77, 7, 1, 7));
-	expect_invalid("watch", "event from nowhere");
-}
-
-static void a_failed_write_must_not_be_seen(void **state)
-{
-	begin("watch");
-	R(0, INVOKE, PUT, o.key = "k/a", o.value = 1);
-	R(0, FAIL, PUT);
-	watch(9, 2);
-	EVENTS(9, PUT_AT("k/a", 1, 2, 1, 2));
-	expect_invalid("watch", "failed write was seen");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -202,9 +176,6 @@ int main(void)
 	        cmocka_unit_test(a_compaction_excuses_the_gap),
 	        cmocka_unit_test(a_version_follows_from_the_one_before),
 	        cmocka_unit_test(a_previous_value_is_that_of_the_event_before),
-	        cmocka_unit_test(one_event_told_in_two_ways_is_a_disagreement),
-	        cmocka_unit_test(an_event_that_nobody_asked_for_is_from_nowhere),
-	        cmocka_unit_test(a_failed_write_must_not_be_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
