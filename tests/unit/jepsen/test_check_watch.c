@@ -160,6 +160,135 @@ static void a_previous_value_is_that_of_the_event_before(void **state)
 	expect_invalid("watch", "wrong previous value");
 }
 
+/* ---- generated: a store of a few keys, watchers that are cut off and resume, then one event goes wrong ---- */
+
+enum { STORE_KEYS = 6, STORE_EVENTS_MAX = 400, WATCHERS = 3 };
+
+static uint64_t seed;
+static struct history_item log_[STORE_EVENTS_MAX];
+static size_t log_count;
+
+static unsigned roll(unsigned n)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (unsigned)(seed >> 33) % n;
+}
+
+static struct history_item *change(const char *key, enum history_f f, int64_t value, int64_t revision)
+{
+	struct history_item *e = &log_[log_count];
+	*e = HISTORY_ITEM_INIT(f, key, value);
+	e->mod_revision = e->create_revision = revision;
+	e->version = 1;
+	for (size_t i = log_count; i-- > 0;)
+		if (strcmp(log_[i].key, key) == 0) {
+			if (log_[i].f == HISTORY_PUT) {
+				e->version = log_[i].version + 1;
+				e->create_revision = log_[i].create_revision;
+				e->prev = log_[i].value;
+			}
+			break;
+		}
+	log_count++;
+	return e;
+}
+
+static void write_some(int64_t revision)
+{
+	static const char *const keys[STORE_KEYS] = {"k/a", "k/b", "k/c", "k/d", "k/e", "k/f"};
+	unsigned k = roll(STORE_KEYS);
+	bool exists = false;
+	for (size_t i = 0; i < log_count; i++)
+		if (strcmp(log_[i].key, keys[k]) == 0)
+			exists = log_[i].f == HISTORY_PUT;
+	if (roll(4) == 0 && exists) {
+		change(keys[k], HISTORY_DELETE, HISTORY_NIL, revision);
+		R(0, INVOKE, DELETE, o.key = keys[k]);
+		R(0, OK, DELETE, o.revision = revision, o.value = 1);
+	} else if (roll(4) == 0) {
+		unsigned other = (k + 1) % STORE_KEYS;
+		struct history_item *a = change(keys[k], HISTORY_PUT, revision * 2, revision);
+		struct history_item *b = change(keys[other], HISTORY_PUT, revision * 2 + 1, revision);
+		R(0, INVOKE, TXN, ITEMS(*a, *b));
+		R(0, OK, TXN, o.revision = revision);
+	} else {
+		change(keys[k], HISTORY_PUT, revision * 2, revision);
+		R(0, INVOKE, PUT, o.key = keys[k], o.value = revision * 2);
+		R(0, OK, PUT, o.revision = revision);
+	}
+}
+
+/* Sends a watcher some whole revisions, beginning with log_[at]. */
+static size_t send(int process, size_t at)
+{
+	size_t end = at + roll(5);
+	if (end > log_count)
+		end = log_count;
+	while (end > at && end < log_count && log_[end].mod_revision == log_[end - 1].mod_revision)
+		end++;
+	if (end == at)
+		return at;
+	R(process, OK, WATCH_EVENT, o.items = &log_[at], o.item_count = (uint32_t)(end - at));
+	return end;
+}
+
+static void simulate(void)
+{
+	size_t at[WATCHERS] = {0};
+	log_count = 0;
+	for (int w = 0; w < WATCHERS; w++)
+		watch(10 + w, 2);
+	for (int64_t revision = 2; log_count + 2 < STORE_EVENTS_MAX / 2; revision++) {
+		write_some(revision);
+		int w = (int)roll(WATCHERS);
+		at[w] = send(10 + w, at[w]);
+		if (roll(15) == 0)
+			watch(10 + w, at[w] ? log_[at[w] - 1].mod_revision + 1 : 2);
+	}
+	for (int w = 0; w < WATCHERS; w++) {
+		while (at[w] < log_count)
+			at[w] = send(10 + w, at[w]);
+		PROGRESS(10 + w, log_[log_count - 1].mod_revision);
+	}
+}
+
+static struct history_record *random_response(void)
+{
+	struct history_record *r;
+	do
+		r = &h.records[roll((unsigned)h.count)];
+	while (r->f != HISTORY_WATCH_EVENT || !r->item_count);
+	return r;
+}
+
+static void accepts_generated_watches_and_refuses_each_mutation(void **state)
+{
+	for (uint64_t s = 1; s <= 300; s++) {
+		seed = s * 7919;
+		begin("watch");
+		history_set(&h, "prev_kv", "yes");
+		simulate();
+		struct history_record *r = random_response();
+		struct history_item *items = (struct history_item *)r->items;
+		switch (s % 4) {
+		case 0: /* nothing went wrong */
+			expect_valid("watch");
+			continue;
+		case 1: /* the first event is dropped */
+			r->items++;
+			r->item_count--;
+			break;
+		case 2: /* the last event is dropped */
+			r->item_count--;
+			break;
+		default: /* an event is changed */
+			items[roll(r->item_count)].mod_revision += 3;
+			break;
+		}
+		expect_verdict("watch", CHECK_INVALID, NULL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +305,7 @@ int main(void)
 	        cmocka_unit_test(a_compaction_excuses_the_gap),
 	        cmocka_unit_test(a_version_follows_from_the_one_before),
 	        cmocka_unit_test(a_previous_value_is_that_of_the_event_before),
+	        cmocka_unit_test(accepts_generated_watches_and_refuses_each_mutation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
