@@ -13,6 +13,8 @@
  * - A node is skipped when one at the same place with the same value and the same finished writes has no fewer reads
  *   behind it and no more unknown writes spent.
  *
+ * When the nodes outgrow the memory allowed, it begins anew level by level and forgets what lies behind.
+ *
  * When no order exists, the furthest end that any path reached is the smallest window: everything before it can be
  * ordered, and the operation that ends there cannot be placed. */
 #include "jepsen/check_int.h"
@@ -64,8 +66,9 @@ struct reg_search {
 	struct reg_node *nodes;
 	uint64_t *bits;
 	uint32_t node_count, node_cap;
-	uint32_t *stack;
+	uint32_t *stack; /* to be expanded, depth first */
 	size_t stack_count, stack_cap;
+	uint32_t *heads, *chain; /* or, when not NULL, level by level: a list per event */
 	uint32_t *buckets;
 	uint32_t bucket_mask;
 	uint32_t furthest, furthest_node;
@@ -338,9 +341,8 @@ static bool is_seen(struct reg_search *s, uint32_t bucket, uint32_t event, int64
 	return false;
 }
 
-static void rehash(struct reg_search *s)
+static void rehash(struct reg_search *s, uint32_t count)
 {
-	uint32_t count = s->buckets ? 2 * (s->bucket_mask + 1) : 1024;
 	s->buckets = xrealloc(s->buckets, count * sizeof *s->buckets);
 	s->bucket_mask = count - 1;
 	memset(s->buckets, 0xff, count * sizeof *s->buckets);
@@ -357,10 +359,17 @@ static void grow_nodes(struct reg_search *s)
 	s->node_cap = s->node_cap ? 2 * s->node_cap : 1024;
 	s->nodes = xrealloc(s->nodes, s->node_cap * sizeof *s->nodes);
 	s->bits = xrealloc(s->bits, (size_t)s->node_cap * s->words * sizeof *s->bits);
+	if (s->heads)
+		s->chain = xrealloc(s->chain, s->node_cap * sizeof *s->chain);
 }
 
 static void push(struct reg_search *s, uint32_t node)
 {
+	if (s->heads) {
+		s->chain[node] = s->heads[s->nodes[node].event];
+		s->heads[s->nodes[node].event] = node;
+		return;
+	}
 	if (s->stack_count == s->stack_cap) {
 		s->stack_cap = s->stack_cap ? 2 * s->stack_cap : 1024;
 		s->stack = xrealloc(s->stack, s->stack_cap * sizeof *s->stack);
@@ -410,7 +419,7 @@ static void add_node(struct reg_search *s, uint32_t event, int64_t value, uint32
 	}
 	push(s, at);
 	if (s->node_count > s->bucket_mask)
-		rehash(s);
+		rehash(s, 2 * (s->bucket_mask + 1));
 }
 
 /* ---- the search ---- */
@@ -475,28 +484,82 @@ static void expand(struct reg_search *s, uint32_t node)
 		place(s, node, best);
 }
 
-static bool is_over_budget(const struct reg_search *s)
+static bool is_over_memory(const struct reg_search *s)
 {
-	size_t bytes = (size_t)s->node_cap * (sizeof *s->nodes + s->words * sizeof *s->bits + 2 * sizeof *s->buckets);
-	return bytes > s->c->options->memory_bytes_max || (s->node_count % 1024 == 0 && check_out_of_time(s->c));
+	size_t per_node = sizeof *s->nodes + s->words * sizeof *s->bits + 3 * sizeof *s->buckets;
+	return s->node_cap * per_node > s->c->options->memory_bytes_max;
 }
 
-static enum check_verdict search(struct reg_search *s)
+static void begin_search(struct reg_search *s)
 {
+	s->node_count = 0;
+	s->furthest = 0;
+	s->furthest_node = HISTORY_NONE;
 	grow_nodes(s);
-	rehash(s);
+	rehash(s, 1024);
 	memset(s->bits, 0, s->words * sizeof *s->bits);
 	add_node(s, 0, HISTORY_NIL, HISTORY_NONE, HISTORY_NONE);
-	uint32_t steps = 0;
-	while (s->stack_count) {
+}
+
+static enum check_verdict search_depth_first(struct reg_search *s)
+{
+	begin_search(s);
+	for (uint32_t steps = 1; s->stack_count; steps++) {
 		uint32_t node = s->stack[--s->stack_count];
 		if (s->nodes[node].event == s->event_count)
 			return CHECK_VALID;
 		expand(s, node);
-		if (++steps % 256 == 0 && is_over_budget(s))
+		if (is_over_memory(s) || (steps % 1024 == 0 && check_out_of_time(s->c)))
 			return CHECK_UNKNOWN;
 	}
-	return s->event_count && s->furthest < s->event_count ? CHECK_INVALID : CHECK_VALID;
+	return CHECK_INVALID;
+}
+
+/* Drops the nodes before an event whose turn it is: all others wait to be expanded. */
+static void forget_before(struct reg_search *s, uint32_t event)
+{
+	uint32_t kept = 0;
+	memset(s->heads, 0xff, (s->event_count + 1) * sizeof *s->heads);
+	for (uint32_t i = 0; i < s->node_count; i++) {
+		if (s->nodes[i].event < event)
+			continue;
+		if (s->furthest_node == i)
+			s->furthest_node = kept;
+		s->nodes[kept] = s->nodes[i];
+		s->nodes[kept].parent = HISTORY_NONE;
+		memmove(s->bits + (size_t)kept * s->words, s->bits + (size_t)i * s->words, s->words * sizeof *s->bits);
+		push(s, kept++);
+	}
+	s->node_count = kept;
+	rehash(s, s->bucket_mask + 1);
+}
+
+/* Slower where an order exists, but what lies behind is forgotten: for histories in which the search has to see
+ * everything, because nothing fits. */
+static enum check_verdict search_by_level(struct reg_search *s)
+{
+	s->heads = ARENA_ARRAY(&s->arena, uint32_t, s->event_count + 1);
+	memset(s->heads, 0xff, (s->event_count + 1) * sizeof *s->heads);
+	s->node_cap = 0; /* begin small again */
+	begin_search(s);
+	for (uint32_t event = 0, steps = 1; event < s->event_count; event++) {
+		if (s->node_count > s->node_cap / 2 && s->furthest >= event)
+			forget_before(s, event);
+		while (s->heads[event] != HISTORY_NONE) {
+			uint32_t node = s->heads[event];
+			s->heads[event] = s->chain[node];
+			expand(s, node);
+			if (is_over_memory(s) || (steps++ % 1024 == 0 && check_out_of_time(s->c)))
+				return CHECK_UNKNOWN;
+		}
+	}
+	return s->heads[s->event_count] != HISTORY_NONE ? CHECK_VALID : CHECK_INVALID;
+}
+
+static enum check_verdict search(struct reg_search *s)
+{
+	enum check_verdict verdict = search_depth_first(s);
+	return verdict == CHECK_UNKNOWN && !check_out_of_time(s->c) ? search_by_level(s) : verdict;
 }
 
 /* ---- the proof ---- */
@@ -612,6 +675,7 @@ static void check_key(struct check_context *c, const char *key, struct reg_op *o
 	free(s.bits);
 	free(s.stack);
 	free(s.buckets);
+	free(s.chain);
 	arena_release(&s.arena);
 }
 

@@ -285,6 +285,28 @@ static void refuses_one_wrong_read_in_fifty_thousand(void **state)
 	expect_invalid("register", "not linearizable");
 }
 
+/* With so little memory that it goes level by level. */
+static void decides_in_little_memory(void **state)
+{
+	for (int wrong = 0; wrong < 2; wrong++) {
+		seed = 9;
+		begin("register");
+		simulate(6, 30000, 1000000, true);
+		for (size_t i = h.count * 9 / 10; wrong && i < h.count; i++)
+			if (h.records[i].f == HISTORY_READ && h.records[i].type == HISTORY_OK) {
+				h.records[i].value = 2000000;
+				break;
+			}
+		struct check_report report;
+		struct check_options options = {.time_ms_max = 60000, .memory_bytes_max = 2 << 20, .findings_max = 4};
+		struct err err = ERR_INIT;
+		assert_int_equal(check_history(&h, &options, &report, &err), 0);
+		assert_int_equal(report.results[0].verdict, wrong ? CHECK_INVALID : CHECK_VALID);
+		check_report_release(&report);
+		history_release(&h);
+	}
+}
+
 static void a_spent_budget_is_an_unknown_verdict(void **state)
 {
 	seed = 7;
@@ -313,6 +335,7 @@ int main(void)
 	        cmocka_unit_test(accepts_many_clients_on_one_key),
 	        cmocka_unit_test(decides_a_hundred_thousand_operations),
 	        cmocka_unit_test(refuses_one_wrong_read_in_fifty_thousand),
+	        cmocka_unit_test(decides_in_little_memory),
 	        cmocka_unit_test(a_spent_budget_is_an_unknown_verdict),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
