@@ -138,8 +138,8 @@ static void value_tick(const struct chart *c, double v)
 void chart_value_axis(const struct chart *c, const char *unit)
 {
 	if (c->is_log) {
-		for (double v = pow(10, ceil(log10(c->low) - 1e-9)); v <= c->high * 1.001; v *= 10)
-			value_tick(c, v);
+		for (int power = (int)ceil(log10(c->low) - 1e-9); pow(10, power) <= c->high * 1.001; power++)
+			value_tick(c, pow(10, power));
 	} else {
 		double step = nice_step(c->high - c->low, 4);
 		for (int i = 0; c->low + i * step <= c->high * 1.001; i++)
