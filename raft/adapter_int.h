@@ -98,6 +98,7 @@ struct raft_adapter {
 	size_t n_loaded, cap_loaded;
 	uint64_t last_append_ms; /* when a leader was last heard */
 	bool stale;              /* the message being received is of an old term */
+	bool mute;               /* it wants no answer */
 	bool dead, closing;
 	struct strbuf frame;
 };

@@ -166,6 +166,11 @@ void adapter_receive(struct raft_adapter *a, const struct frame *f)
 	        (f->kind == RAFT_INSTALL_SNAPSHOT && m.install_snapshot.term >= term))
 		a->last_append_ms = a->c.env->v->now_ms(a->c.env);
 	switch (f->kind) {
+	case MESSAGE_COMMIT:
+		a->mute = true;
+		receive_append(a, f);
+		a->mute = false;
+		break;
 	case RAFT_APPEND_ENTRIES:
 		receive_append(a, f);
 		break;

@@ -29,7 +29,7 @@ int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft
 	req->cb = cb;
 	mend_stale_reply(a, &m);
 	mend_pre_vote_refusal(a, &m);
-	if (!a->dead) {
+	if (!a->dead && !(a->mute && m.type == RAFT_APPEND_ENTRIES_RESULT)) {
 		strbuf_reset(&a->frame);
 		message_encode(&a->frame, a->c.id, a->c.address, &m);
 		a->c.env->v->send(a->c.env, m.server_id, m.server_address, a->frame.data, a->frame.len);

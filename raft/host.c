@@ -179,6 +179,24 @@ static void commit_own_term(struct raft_host *h)
 		free(b);
 }
 
+/* libraft tells followers what is committed with the next entries or heartbeat. But somebody may wait there for exactly
+ * that, with a write that was sent on, a read or a watch: so it is told at once. */
+static void push_commit(struct raft_host *h)
+{
+	const struct raft_configuration *c = &h->raft.configuration;
+	uint64_t commit = raft_commit_index(&h->raft), term = raft_host_term(h);
+	uint64_t commit_term = TrailTermOf(&h->raft.trail, commit);
+	struct strbuf b = STRBUF_INIT;
+	if (commit <= h->pushed_commit || commit_term != term)
+		return;
+	h->pushed_commit = commit;
+	message_encode_commit(&b, h->c.id, h->c.address, term, commit, commit_term);
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->servers[i].id != h->c.id && c->servers[i].role != RAFT_SPARE)
+			h->c.env->v->send(h->c.env, c->servers[i].id, c->servers[i].address, b.data, b.len);
+	strbuf_release(&b);
+}
+
 static void after(void *arg)
 {
 	struct raft_host *h = arg;
@@ -194,12 +212,15 @@ static void after(void *arg)
 			host_reads_fail(h, ERR_UNAVAILABLE);
 		if (is_leader && (!h->was_leader || raft_host_term(h) != h->was_term))
 			commit_own_term(h);
+		h->pushed_commit = 0;
 		h->was_leader = is_leader;
 		h->was_term = raft_host_term(h);
 		h->was_leader_id = leader;
 		h->c.machine->v->role_changed(h->c.machine, is_leader, h->was_term, leader);
 	}
-	if (!is_leader)
+	if (is_leader)
+		push_commit(h);
+	else
 		host_reads_fail(h, ERR_UNAVAILABLE);
 	host_reads_advance(h);
 }

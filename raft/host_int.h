@@ -24,6 +24,7 @@ struct raft_host {
 	struct {
 		uint64_t id, at_ms;
 	} heard[64]; /* when each server last said something */
+	uint64_t pushed_commit; /* the others have been told that this is committed, in this term */
 	uint64_t told; /* the machine knows that it has everything up to here */
 	struct raft_transfer transfer;
 	bool was_leader, started, closing, is_sending_state;

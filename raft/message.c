@@ -99,6 +99,15 @@ void message_encode_read(
 	put(b, same_term);
 }
 
+void message_encode_commit(struct strbuf *b, uint64_t from, const char *address, uint64_t term, uint64_t commit,
+        uint64_t commit_term)
+{
+	put_head(b, MESSAGE_COMMIT, 0, from, address);
+	put(b, term);
+	put(b, commit);
+	put(b, commit_term);
+}
+
 /* ---- reading ---- */
 
 struct reader {
@@ -202,6 +211,12 @@ static void get_fields(struct reader *r, struct arena *a, struct frame *f)
 		f->read_term = get(r);
 		f->read_round = get(r);
 		f->read_same_term = get(r) != 0;
+		break;
+	case MESSAGE_COMMIT:
+		m->type = RAFT_APPEND_ENTRIES;
+		m->append_entries.term = get(r);
+		m->append_entries.prev_log_index = m->append_entries.leader_commit = get(r);
+		m->append_entries.prev_log_term = get(r);
 		break;
 	default:
 		r->bad = true;

@@ -11,7 +11,7 @@
 enum { FRAME_BYTES_MAX = 40 * 1024 * 1024, FRAME_ADDRESS_MAX = 256 };
 
 /* Our own kinds, beside enum raft_message_type. */
-enum { MESSAGE_READ_PROBE = 16, MESSAGE_READ_ANSWER = 17 };
+enum { MESSAGE_READ_PROBE = 16, MESSAGE_READ_ANSWER = 17, MESSAGE_COMMIT = 18 };
 
 struct frame_entry {
 	uint64_t term;
@@ -33,6 +33,10 @@ struct frame {
 void message_encode(struct strbuf *out, uint64_t from, const char *address, const struct raft_message *m);
 void message_encode_read(struct strbuf *out, uint64_t from, const char *address, int kind, uint64_t term,
         uint64_t round, bool same_term);
+
+/* What is committed: AppendEntries without entries, right behind the committed one, that wants no answer. */
+void message_encode_commit(struct strbuf *out, uint64_t from, const char *address, uint64_t term, uint64_t commit,
+        uint64_t commit_term);
 
 /* Slices of the frame point into `bytes`. ERR_PROTOCOL. */
 int message_decode(struct slice bytes, struct arena *a, struct frame *ret, struct err *err);

@@ -348,11 +348,23 @@ static void close_all(struct raft_node *s)
 	part_closed(s);
 }
 
+static bool has_successor(struct raft_node *s)
+{
+	struct arena a = ARENA_INIT;
+	struct raft_host_member *m;
+	size_t n = raft_host_members(s->host, &a, &m);
+	bool found = false;
+	for (size_t i = 0; i < n; i++)
+		found |= m[i].server.id != s->o.id && m[i].server.role == RAFT_HOST_VOTER && m[i].is_online;
+	arena_release(&a);
+	return found;
+}
+
 static void hand_over(void *arg)
 {
 	struct raft_node *s = arg;
 	struct err err = ERR_INIT;
-	if (raft_host_is_leader(s->host) && raft_host_transfer(s->host, 0, &err) == 0)
+	if (raft_host_is_leader(s->host) && has_successor(s) && raft_host_transfer(s->host, 0, &err) == 0)
 		s->handover_ticks = HANDOVER_TICKS;
 	else
 		close_all(s);

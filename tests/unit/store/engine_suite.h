@@ -5,6 +5,7 @@
 
 #include "store/engine.h"
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -30,15 +31,14 @@ static inline void suite_folder_make(void)
 	assert_non_null(mkdtemp(suite_folder));
 }
 
+static inline int suite_unlink(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 static inline void suite_folder_remove(void)
 {
-	const char *names[] = {"store.db", "store.db-wal", "store.db-shm", "store.db.lock"};
-	char path[128];
-	for (size_t i = 0; i < 4; i++) {
-		snprintf(path, sizeof path, "%s/%s", suite_folder, names[i]);
-		unlink(path);
-	}
-	rmdir(suite_folder);
+	nftw(suite_folder, suite_unlink, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 struct suite_call {
