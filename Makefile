@@ -16,9 +16,12 @@ CC := gcc
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-unused-parameter
 DEFS := -D_GNU_SOURCE -DK3X_VERSION='"$(VERSION)"' -DK3X_KUBE_VERSION='"$(KUBE_VERSION)+k3x"'
 CFLAGS_release := -O2 -g1 -ffunction-sections -fdata-sections
+# Faults on purpose, for the fault tests to find: see base/breakage.h.
+CFLAGS_breakable := $(CFLAGS_release) -DK3X_BREAKABLE
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DK3X_DEBUG
 CFLAGS_tsan := -O1 -g -fsanitize=thread -DK3X_DEBUG
 LDFLAGS_release := -Wl,--gc-sections
+LDFLAGS_breakable := $(LDFLAGS_release)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
 CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(CFLAGS_$(VARIANT)) $(WARN) $(DEFS)

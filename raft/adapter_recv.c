@@ -3,6 +3,7 @@
  * which must then fail. (15, a double free when a step fails, only follows other faults and has no guard here.) */
 #include "raft/adapter_int.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 
 static void deliver(struct raft_adapter *a, struct raft_message *m)
@@ -149,6 +150,8 @@ static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 			a->raft->follower_state.current_leader.id = 0;
 		own->role = RAFT_VOTER;
 	}
+	if (breakage_is(BREAK_FORGET_VOTE))
+		a->raft->voted_for = 0;
 	a->recv(&a->io, &m);
 	own = role != RAFT_VOTER ? own_server(a) : NULL;
 	if (own)

@@ -1,6 +1,7 @@
 /* The real disk. See disk.h. */
 #include "raft/disk.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
 
@@ -105,6 +106,8 @@ static int posix_truncate(struct disk_file *base, uint64_t size, struct err *err
 static int posix_sync(struct disk_file *base, struct err *err)
 {
 	struct posix_file *f = (struct posix_file *)base;
+	if (breakage_is(BREAK_ACK_BEFORE_FSYNC))
+		return 0;
 	return fdatasync(f->fd) == 0 ? 0 : err_errno(err, errno, "sync %s", f->name);
 }
 

@@ -12,6 +12,7 @@
  * free are used again; when they are a good part of the file, idle time is used to shorten it. */
 #include "store/machine_int.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "store/hash_int.h"
@@ -214,6 +215,8 @@ static int lease_revoke(struct machine *m, struct store_request *req, struct err
 		err_set(&req->err, ERR_NOT_FOUND, "lease %" PRIx64 " not found", req->lease.id);
 		return 0;
 	}
+	if (breakage_is(BREAK_LOSE_REVOKE))
+		goto drop;
 	/* One key after the other leaves the index of the lease as it is deleted. */
 	for (;;) {
 		sqlite3_stmt *s = db_stmt(&m->db, DB_CUR_OF_LEASE);
@@ -231,6 +234,7 @@ static int lease_revoke(struct machine *m, struct store_request *req, struct err
 	if (rc < 0)
 		return rc;
 	db_done(db_stmt(&m->db, DB_CUR_OF_LEASE));
+drop:;
 	sqlite3_stmt *s = db_stmt(&m->db, DB_LEASE_DROP);
 	sqlite3_bind_int64(s, 1, req->lease.id);
 	return db_run(&m->db, s, err, "remove a lease");

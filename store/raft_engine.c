@@ -15,6 +15,7 @@
  * that nobody knows, and the core closes. */
 #include "store/raft_engine_int.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -57,7 +58,7 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 			*kind = PENDING_WRITE;
 			return check_write(e, req);
 		}
-		if (req->op.type == STORE_OP_RANGE && req->op.range.serializable)
+		if ((req->op.type == STORE_OP_RANGE && req->op.range.serializable) || breakage_is(BREAK_STALE_READ))
 			*kind = PENDING_CHANGE;
 		return 0;
 	case STORE_REQUEST_COMPACT:
