@@ -27,6 +27,8 @@ bool log_parse_entries(const char *payload, size_t length, uint32_t count, struc
 			return false;
 		memcpy(&e, payload + at, sizeof e);
 		at += sizeof e;
+		if (e.length > length - at)
+			return false;
 		size_t bytes = ((size_t)e.length + 7) & ~(size_t)7;
 		if (length - at < bytes)
 			return false;
