@@ -8,6 +8,9 @@
 #define LOG_SEGMENT_MAGIC 0x00314c58334bull /* "K3XL1" */
 #define LOG_BATCH_MAGIC 0x4242584bu         /* "KXBB" */
 
+/* A thousand years of a million entries a second. */
+#define LOG_INDEX_MAX (UINT64_C(1) << 55)
+
 struct segment_header {
 	uint64_t magic;
 	uint64_t salt;

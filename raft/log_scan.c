@@ -137,6 +137,8 @@ static int take_batch(struct scan *sc, const struct segment *s, const struct bat
 	int rc = 0;
 	if (!log_parse_entries(payload, h->length, h->count, entries))
 		rc = damaged(sc, s, s->used, "a batch that does not divide into its entries");
+	else if (h->first == 0 || h->first > LOG_INDEX_MAX)
+		rc = damaged(sc, s, s->used, "a batch with an index that no log reaches");
 	else if (h->first > l->next && !first_of_all)
 		rc = damaged(sc, s, s->used, "entries are missing before the batch");
 	if (rc == 0) {
@@ -237,6 +239,10 @@ static int scan_one(struct scan *sc, uint64_t number, bool is_last)
 		return sc->err->code;
 	if (!usable)
 		return discard_unfinished(sc, &s, is_last);
+	if (h.restart > LOG_INDEX_MAX) {
+		s.file->v->close(s.file);
+		return damaged(sc, &s, 0, "a segment that begins at an index that no log reaches");
+	}
 	log_add_segment(sc->log, s);
 	if (h.restart && forget_older(sc, h.restart) != 0)
 		return sc->err->code;
