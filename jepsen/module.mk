@@ -1,12 +1,47 @@
 # Fault tests on real processes. What the programs share goes into a library of its own: nothing of it is in the binary.
+#
+#   make jepsen [SECONDS=600] [SEED=n] [WORKLOAD=w] [NEMESIS=n] [TARGET=k3x|etcd] [NODES=3]      make jepsen-long HOURS=n
 JEPSEN_SRCS := $(filter-out %_main.c jepsen/main.c jepsen/shim.c,$(wildcard jepsen/*.c))
 JEPSEN_LIB := $(B)/libjepsen.a
+JEPSEN_OBJS := $(JEPSEN_SRCS:%.c=$(B)/obj/%.o) $(B)/obj/gen/jepsen/admin.pb-c.o
 
-$(JEPSEN_LIB): $(JEPSEN_SRCS:%.c=$(B)/obj/%.o)
+$(JEPSEN_LIB): $(JEPSEN_OBJS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
+
+build/gen/jepsen/%.pb-c.c build/gen/jepsen/%.pb-c.h: jepsen/%.proto
+	@mkdir -p build/gen
+	@echo "  GEN $<"
+	@protoc-c --c_out=build/gen $<
+
+$(JEPSEN_SRCS:%.c=$(B)/obj/%.o) $(B)/obj/jepsen/main.o: | build/gen/jepsen/admin.pb-c.h
 
 $(B)/jepsen/jepsen-check: $(B)/obj/jepsen/check_main.o $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/jepsen/jepsen: $(B)/obj/jepsen/main.o $(JEPSEN_LIB) $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Preloaded into servers: it stands alone, and is built without sanitizers.
+$(B)/jepsen/jepsen_shim.so: jepsen/shim.c jepsen/shim_control.h jepsen/rng.h
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) -std=gnu11 -O2 -g1 -fPIC -shared $(WARN) -Wno-missing-prototypes $(DEFS) -I. -o $@ $< -ldl -lpthread
+
+.PHONY: jepsen-programs jepsen jepsen-long
+jepsen-programs: $(B)/jepsen/jepsen $(B)/jepsen/jepsen_shim.so
+
+JEPSEN_RUN = $(B)/jepsen/jepsen --target $(or $(TARGET),k3x) --workload $(or $(WORKLOAD),all) --nemesis $(or $(NEMESIS),mixed) \
+	--nodes $(or $(NODES),3) $(if $(SEED),--seed $(SEED))
+
+jepsen: all jepsen-programs
+	@$(JEPSEN_RUN) --seconds $(or $(SECONDS),600)
+
+# Rounds of ten minutes, each with a seed of its own, until the hours are over; a violation ends it.
+jepsen-long: all jepsen-programs
+	@end=$$(( $$(date +%s) + $(or $(HOURS),1) * 3600 )); \
+	while [ $$(date +%s) -lt $$end ]; do $(filter-out --seed $(SEED),$(JEPSEN_RUN)) --seconds 600 || exit 1; done

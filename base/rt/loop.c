@@ -102,10 +102,21 @@ void loop_init(struct loop *l, const char *name)
 	mailbox_init(&l->tasks, l, 0, run_tasks);
 }
 
-void loop_run(struct loop *l)
+void loop_own(struct loop *l)
 {
 	l->owner = pthread_self();
 	atomic_store(&l->owned, true);
+}
+
+void loop_turn(struct loop *l)
+{
+	LOOP_CHECK_OWNER(l);
+	uv_run(&l->uv, UV_RUN_ONCE);
+}
+
+void loop_run(struct loop *l)
+{
+	loop_own(l);
 	uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

@@ -44,6 +44,11 @@ void loop_init(struct loop *l, const char *name);
 /* Runs on the calling thread until loop_stop() was called and every handle has closed. */
 void loop_run(struct loop *l);
 
+/* For programs that wait for one thing at a time: the calling thread becomes the owner, and runs one turn, which sleeps
+ * until something happens. Such a loop ends with loop_stop() and loop_run(). */
+void loop_own(struct loop *l);
+void loop_turn(struct loop *l);
+
 /* Starts a thread that runs the loop; joins it. The thread keeps signals blocked. */
 void loop_start_thread(struct loop *l);
 void loop_join(struct loop *l);

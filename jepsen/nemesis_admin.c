@@ -1,0 +1,102 @@
+/* What operators do while clients work: members come and go, leadership moves, history is compacted. */
+#include "jepsen/nemesis.h"
+
+#include "jepsen/admin.pb-c.h"
+
+static uint64_t bit(unsigned node)
+{
+	return UINT64_C(1) << node;
+}
+
+/* A member is removed with its data, and comes back as a new one when the fault ends. */
+static int begin_churn(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	unsigned who = nemesis_any_node(f);
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->nodes[i].state != NODE_UP)
+			return err_set(err, ERR_UNAVAILABLE, "%s is down", c->nodes[i].name);
+	f->nodes = bit(who);
+	return cluster_remove_node(c, &c->nodes[who], err);
+}
+
+static void tick_churn(struct nemesis_fault *f)
+{
+	struct err err = ERR_INIT;
+	for (unsigned i = 0; i < f->run->cluster.count; i++)
+		if ((f->nodes & bit(i)) && !f->run->cluster.nodes[i].is_member && ++f->step % 10 == 0)
+			cluster_add_node(&f->run->cluster, &f->run->cluster.nodes[i], &err);
+}
+
+enum { ADD_TRIES = 20 };
+
+static int end_churn(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	for (unsigned i = 0; i < c->count; i++)
+		for (unsigned t = 0; t < ADD_TRIES && (f->nodes & bit(i)) && !c->nodes[i].is_member; t++)
+			cluster_add_node(c, &c->nodes[i], err);
+	return 0;
+}
+
+static int begin_transfer(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	Etcdpb__AlarmRequest nothing = ETCDPB__ALARM_REQUEST__INIT;
+	Jepsenpb__MoveLeaderRequest r = JEPSENPB__MOVE_LEADER_REQUEST__INIT;
+	int from = cluster_leader(c);
+	unsigned to = nemesis_any_node(f);
+	if (from < 0)
+		return err_set(err, ERR_NOT_FOUND, "nobody leads");
+	if (to == (unsigned)from)
+		to = (to + 1) % c->count;
+	struct client_answer got =
+	        client_call(c->admin[to], "Maintenance/Status", &nothing.base, &etcdpb__status_response__descriptor);
+	if (!got.message)
+		return err_set(err, ERR_UNAVAILABLE, "%s does not say who it is", c->nodes[to].name);
+	r.targetid = ((Etcdpb__StatusResponse *)got.message)->header->member_id;
+	got = client_call(c->admin[from], "Maintenance/MoveLeader", &r.base, &jepsenpb__empty__descriptor);
+	f->nodes = bit((unsigned)from) | bit(to);
+	nemesis_tell(f, "%s to %s%s", c->nodes[from].name, c->nodes[to].name, got.message ? "" : ": refused");
+	return 0;
+}
+
+/* History up to now or to somewhat before is given up. */
+static int begin_compaction(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	Etcdpb__RangeRequest ask = ETCDPB__RANGE_REQUEST__INIT;
+	Etcdpb__CompactionRequest r = ETCDPB__COMPACTION_REQUEST__INIT;
+	ask.key = client_bytes("jepsen");
+	const Etcdpb__RangeResponse *now =
+	        cluster_ask(c, "KV/Range", &ask.base, &etcdpb__range_response__descriptor, err);
+	if (!now)
+		return err->code;
+	r.revision = now->header->revision - (rng_chance(f->rng, 50) ? 0 : (int64_t)rng_below(f->rng, 500));
+	r.physical = rng_chance(f->rng, 50);
+	if (r.revision < 1)
+		return err_set(err, ERR_INVAL, "there is no history yet");
+	if (!cluster_ask(c, "KV/Compact", &r.base, &etcdpb__header_response__descriptor, err))
+		return err->code;
+	nemesis_tell(f, "revision %lld%s", (long long)r.revision, r.physical ? ", physical" : "");
+	return 0;
+}
+
+const struct nemesis nemesis_member_churn = {.name = "member-churn",
+        .what = "members are removed and added again",
+        .kind = NEMESIS_ADMIN,
+        .nodes_min = 3,
+        .begin = begin_churn,
+        .tick = tick_churn,
+        .end = end_churn};
+const struct nemesis nemesis_leader_transfer = {.name = "leader-transfer",
+        .what = "leadership moves",
+        .kind = NEMESIS_ADMIN,
+        .nodes_min = 2,
+        .is_moment = true,
+        .begin = begin_transfer};
+const struct nemesis nemesis_compaction = {.name = "compaction",
+        .what = "history is compacted",
+        .kind = NEMESIS_ADMIN,
+        .is_moment = true,
+        .begin = begin_compaction};

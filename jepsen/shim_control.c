@@ -1,0 +1,216 @@
+/* See shim_control.h. */
+#include "jepsen/shim_control.h"
+
+#include "base/mem/arena.h"
+#include "base/mem/str.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 512, SECTOR_BYTES = 512 };
+
+static void path_in(char *out, const char *dir, const char *name)
+{
+	snprintf(out, PATH_BYTES, "%s/%s", dir, name);
+}
+
+int shim_control_make(const char *dir, const char *data_dir, struct err *err)
+{
+	char path[PATH_BYTES], undo[PATH_BYTES];
+	struct shim_control page = {0};
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make folder %s", dir);
+	snprintf(undo, sizeof undo, "%s/../undo", data_dir);
+	if (mkdir(undo, 0700) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make folder %s", undo);
+	path_in(path, dir, "undo");
+	if (symlink(undo, path) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make %s", path);
+	path_in(path, dir, "control");
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || pwrite(fd, &page, sizeof page, 0) != sizeof page)
+		return err_errno(err, errno, "make %s", path);
+	close(fd);
+	return shim_control_forget(dir, err);
+}
+
+struct shim_control *shim_control_map(const char *dir, struct err *err)
+{
+	char path[PATH_BYTES];
+	path_in(path, dir, "control");
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	void *p = fd < 0 ? MAP_FAILED
+	                 : mmap(NULL, sizeof(struct shim_control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		err_errno(err, errno, "map %s", path);
+	if (fd >= 0)
+		close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void shim_control_unmap(struct shim_control *s)
+{
+	if (s)
+		munmap(s, sizeof *s);
+}
+
+int shim_control_forget(const char *dir, struct err *err)
+{
+	char path[PATH_BYTES];
+	path_in(path, dir, "journal");
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "empty %s", path);
+	close(fd);
+	return 0;
+}
+
+/* ---- power cuts ---- */
+
+struct journal {
+	char *bytes;
+	size_t len;
+	const struct shim_record **records;
+	size_t count, cap;
+};
+
+/* A record that is not whole was being written when the process was killed: what it announces did not happen. */
+static int load(const char *dir, struct journal *j, struct err *err)
+{
+	char path[PATH_BYTES];
+	struct strbuf b = STRBUF_INIT;
+	char part[65536];
+	ssize_t n;
+	path_in(path, dir, "journal");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	while ((n = read(fd, part, sizeof part)) > 0)
+		strbuf_add(&b, part, (size_t)n);
+	close(fd);
+	j->len = b.len;
+	j->bytes = strbuf_detach(&b);
+	for (size_t at = 0; j->len - at >= sizeof(struct shim_record);) {
+		struct shim_record *r = (struct shim_record *)(j->bytes + at);
+		if (r->magic != SHIM_MAGIC || r->bytes > j->len - at - sizeof *r)
+			break;
+		if (j->count == j->cap) {
+			j->cap = j->cap ? 2 * j->cap : 256;
+			j->records = xrealloc(j->records, j->cap * sizeof *j->records);
+		}
+		j->records[j->count++] = r;
+		at += (sizeof *r + r->bytes + 7) & ~(size_t)7;
+	}
+	return 0;
+}
+
+static void folder_of(const char *path, char *out)
+{
+	snprintf(out, SHIM_PATH_MAX, "%s", path);
+	char *slash = strrchr(out, '/');
+	if (slash)
+		*slash = 0;
+}
+
+/* Did a later sync cover this record? */
+static bool is_durable(const struct journal *j, size_t at)
+{
+	const struct shim_record *r = j->records[at];
+	bool of_folder = r->type == SHIM_RENAME || r->type == SHIM_REMOVE;
+	char folder[SHIM_PATH_MAX];
+	folder_of(r->path, folder);
+	for (size_t i = at + 1; i < j->count; i++) {
+		const struct shim_record *s = j->records[i];
+		if ((uint64_t)s->offset <= r->number)
+			continue;
+		if (s->type == SHIM_FOLDER_SYNCED && (of_folder || r->type == SHIM_CREATE) &&
+		        strcmp(s->path, folder) == 0)
+			return true;
+		if (s->type == SHIM_SYNCED && !of_folder && s->inode == r->inode)
+			return true;
+	}
+	return false;
+}
+
+/* Puts back what was there, sector by sector: a write that is torn loses some of its sectors only. */
+static void undo_write(const struct shim_record *r, struct rng *rng, struct shim_loss *loss)
+{
+	const char *old = (const char *)(r + 1);
+	bool is_torn = r->bytes > SECTOR_BYTES && rng_chance(rng, 30);
+	int fd = open(r->path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	for (uint32_t at = 0; at < r->bytes;) {
+		uint32_t n = SECTOR_BYTES - (uint32_t)((r->offset + at) % SECTOR_BYTES);
+		n = n < r->bytes - at ? n : r->bytes - at;
+		if (!is_torn || rng_chance(rng, 50))
+			(void)!pwrite(fd, old + at, n, (off_t)r->offset + at);
+		at += n;
+	}
+	if (!is_torn && r->length >= 0)
+		(void)!ftruncate(fd, (off_t)r->length);
+	close(fd);
+	loss->torn += is_torn;
+	loss->lost += !is_torn;
+}
+
+static void undo(const char *dir, const struct shim_record *r, struct rng *rng, struct shim_loss *loss)
+{
+	char saved[PATH_BYTES];
+	snprintf(saved, sizeof saved, "%s/undo/%u", dir, r->undo_name);
+	switch (r->type) {
+	case SHIM_WRITE:
+		undo_write(r, rng, loss);
+		return;
+	case SHIM_LENGTH:
+		(void)!truncate(r->path, (off_t)r->length);
+		break;
+	case SHIM_CREATE:
+		unlink(r->path);
+		break;
+	case SHIM_RENAME:
+		rename(r->path, r->other_path);
+		if (r->undo_name)
+			rename(saved, r->path);
+		break;
+	case SHIM_REMOVE:
+		rename(saved, r->path);
+		break;
+	default:
+		return;
+	}
+	loss->lost++;
+}
+
+/* Names are undone from the newest back without gaps (a rename cannot be lost while a later one of the same folder is
+ * kept); contents each by itself. */
+int shim_power_cut(const char *dir, struct rng *rng, struct shim_loss *ret, struct err *err)
+{
+	struct journal j = {0};
+	uint32_t lose_percent = rng_chance(rng, 40) ? 100 : rng_below(rng, 100);
+	bool names_go = rng_chance(rng, 70);
+	if (load(dir, &j, err) != 0)
+		return err_wrap(err, "power cut");
+	*ret = (struct shim_loss){0};
+	for (size_t i = j.count; i-- > 0;) {
+		const struct shim_record *r = j.records[i];
+		bool is_content = r->type == SHIM_WRITE || r->type == SHIM_LENGTH;
+		if (r->type == SHIM_SYNCED || r->type == SHIM_FOLDER_SYNCED || is_durable(&j, i))
+			continue;
+		if (is_content ? rng_chance(rng, lose_percent) : names_go)
+			undo(dir, r, rng, ret);
+		else
+			ret->kept++;
+		if (!is_content && names_go)
+			names_go = rng_chance(rng, 80);
+	}
+	free(j.records);
+	free(j.bytes);
+	return shim_control_forget(dir, err);
+}
