@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "jepsen/workload.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,10 +92,19 @@ static int64_t after(struct nemesis_schedule *s, int64_t ms_min, int64_t ms_max)
 	return run_now_ns(s->run) + rng_between(&s->rng, ms_min, ms_max) * MS;
 }
 
+/* One seed, another schedule for each workload. */
+static uint64_t stream_of(const char *name)
+{
+	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+	return hash;
+}
+
 int nemesis_schedule_init(struct nemesis_schedule *s, struct run *run, const char *names, struct err *err)
 {
 	*s = (struct nemesis_schedule){.run = run, .lane_count = strcmp(names, "mixed") == 0 ? NEMESIS_LANES : 1};
-	rng_init(&s->rng, run->seed, 1);
+	rng_init(&s->rng, run->seed, stream_of(run->workload->name));
 	if (choose(s, names, err) != 0)
 		return err->code;
 	for (unsigned i = 0; i < s->lane_count; i++)

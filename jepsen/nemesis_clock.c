@@ -4,19 +4,12 @@
 
 #include "jepsen/shim_control.h"
 
-#include <time.h>
-
 static int set_clock(struct nemesis_fault *f, unsigned node, int64_t offset_ns, int64_t rate_ppm, struct err *err)
 {
 	struct shim_control *s = shim_control_map(f->run->cluster.nodes[node].shim_dir, err);
-	struct timespec t;
 	if (!s)
 		return err->code;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	s->clock_rate_ppm = 0;
-	s->clock_epoch_ns = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-	s->clock_offset_ns = offset_ns;
-	s->clock_rate_ppm = rate_ppm;
+	shim_control_set_clock(s, offset_ns, rate_ppm);
 	shim_control_unmap(s);
 	return 0;
 }

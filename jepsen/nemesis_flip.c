@@ -29,9 +29,8 @@ static int look(const char *path, const struct stat *st, int type, struct FTW *f
 static int flip(const char *path, unsigned flips, struct rng *rng, struct err *err)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
-	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
-	/* Files are made ahead of need: the used part is at the beginning. */
-	off_t used = size > (1 << 20) ? 1 << 18 : size;
+	/* Files are made ahead of need: what was written ends at the first hole. */
+	off_t used = fd < 0 ? 0 : lseek(fd, 0, SEEK_HOLE);
 	for (unsigned i = 0; i < flips && used > 0; i++) {
 		unsigned char byte;
 		off_t at = (off_t)(rng_next(rng) % (uint64_t)used);

@@ -4,6 +4,7 @@
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PATH_BYTES = 512, SECTOR_BYTES = 512 };
@@ -23,7 +25,7 @@ static void path_in(char *out, const char *dir, const char *name)
 int shim_control_make(const char *dir, const char *data_dir, struct err *err)
 {
 	char path[PATH_BYTES], undo[PATH_BYTES];
-	struct shim_control page = {0};
+	struct shim_control page = {.is_journaling = 1};
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", dir);
 	snprintf(undo, sizeof undo, "%s/../undo", data_dir);
@@ -60,9 +62,21 @@ void shim_control_unmap(struct shim_control *s)
 		munmap(s, sizeof *s);
 }
 
+static void empty_folder(const char *path)
+{
+	DIR *d = opendir(path);
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
 int shim_control_forget(const char *dir, struct err *err)
 {
 	char path[PATH_BYTES];
+	path_in(path, dir, "undo");
+	empty_folder(path);
 	path_in(path, dir, "journal");
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -71,21 +85,44 @@ int shim_control_forget(const char *dir, struct err *err)
 	return 0;
 }
 
+void shim_control_set_clock(struct shim_control *s, int64_t offset_ns, int64_t rate_ppm)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	int64_t now = t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+	__atomic_fetch_add(&s->sequence, 1, __ATOMIC_SEQ_CST);
+	if (s->clock_rate_ppm)
+		s->clock_shift_ns += (int64_t)((double)(now - s->clock_epoch_ns) * (double)s->clock_rate_ppm / 1e6);
+	s->clock_epoch_ns = now;
+	s->clock_offset_ns = offset_ns;
+	s->clock_rate_ppm = rate_ppm;
+	__atomic_fetch_add(&s->sequence, 1, __ATOMIC_SEQ_CST);
+}
+
 /* ---- power cuts ---- */
+
+struct synced;
 
 struct journal {
 	char *bytes;
 	size_t len;
 	const struct shim_record **records;
 	size_t count, cap;
+	struct synced *synced;
+	size_t synced_count;
 };
 
-/* A record that is not whole was being written when the process was killed: what it announces did not happen. */
-static int load(const char *dir, struct journal *j, struct err *err)
+/* What a later record has made durable: per file, and per folder for names. */
+struct synced {
+	uint64_t inode; /* 0: a folder */
+	const char *folder;
+	uint64_t before; /* records with lower numbers */
+};
+
+static int read_journal(const char *dir, struct journal *j, struct err *err)
 {
-	char path[PATH_BYTES];
+	char path[PATH_BYTES], part[65536];
 	struct strbuf b = STRBUF_INIT;
-	char part[65536];
 	ssize_t n;
 	path_in(path, dir, "journal");
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -96,10 +133,23 @@ static int load(const char *dir, struct journal *j, struct err *err)
 	close(fd);
 	j->len = b.len;
 	j->bytes = strbuf_detach(&b);
-	for (size_t at = 0; j->len - at >= sizeof(struct shim_record);) {
+	return 0;
+}
+
+/* A record that is not whole was being written when the process was killed: what it announces did not happen. The next
+ * process goes on behind it. */
+static int load(const char *dir, struct journal *j, struct err *err)
+{
+	if (read_journal(dir, j, err) != 0)
+		return err->code;
+	for (size_t at = 0; j->len >= at + sizeof(struct shim_record);) {
 		struct shim_record *r = (struct shim_record *)(j->bytes + at);
-		if (r->magic != SHIM_MAGIC || r->bytes > j->len - at - sizeof *r)
-			break;
+		bool is_record = r->magic == SHIM_MAGIC && r->bytes <= j->len - at - sizeof *r &&
+		                 !r->path[SHIM_PATH_MAX - 1] && !r->other_path[SHIM_PATH_MAX - 1];
+		if (!is_record) {
+			at += 8;
+			continue;
+		}
 		if (j->count == j->cap) {
 			j->cap = j->cap ? 2 * j->cap : 256;
 			j->records = xrealloc(j->records, j->cap * sizeof *j->records);
@@ -110,29 +160,38 @@ static int load(const char *dir, struct journal *j, struct err *err)
 	return 0;
 }
 
-static void folder_of(const char *path, char *out)
+static bool is_in_folder(const char *path, const char *folder)
 {
-	snprintf(out, SHIM_PATH_MAX, "%s", path);
-	char *slash = strrchr(out, '/');
-	if (slash)
-		*slash = 0;
+	size_t len = strlen(folder);
+	return strncmp(path, folder, len) == 0 && path[len] == '/' && !strchr(path + len + 1, '/');
 }
 
-/* Did a later sync cover this record? */
-static bool is_durable(const struct journal *j, size_t at)
+static void learn_sync(struct journal *j, const struct shim_record *r)
 {
-	const struct shim_record *r = j->records[at];
-	bool of_folder = r->type == SHIM_RENAME || r->type == SHIM_REMOVE;
-	char folder[SHIM_PATH_MAX];
-	folder_of(r->path, folder);
-	for (size_t i = at + 1; i < j->count; i++) {
-		const struct shim_record *s = j->records[i];
-		if ((uint64_t)s->offset <= r->number)
+	bool is_folder = r->type == SHIM_FOLDER_SYNCED;
+	for (size_t i = 0; i < j->synced_count; i++) {
+		struct synced *s = &j->synced[i];
+		if (is_folder ? s->folder && strcmp(s->folder, r->path) == 0 : s->inode == r->inode && !s->folder) {
+			if ((uint64_t)r->offset > s->before)
+				s->before = (uint64_t)r->offset;
+			return;
+		}
+	}
+	j->synced = xrealloc(j->synced, (j->synced_count + 1) * sizeof *j->synced);
+	j->synced[j->synced_count++] =
+	        (struct synced){.inode = r->inode, .folder = is_folder ? r->path : NULL, .before = (uint64_t)r->offset};
+}
+
+/* Did a later sync cover this record? Later syncs have been learned. */
+static bool is_durable(const struct journal *j, const struct shim_record *r)
+{
+	bool is_name = r->type == SHIM_RENAME || r->type == SHIM_REMOVE;
+	for (size_t i = 0; i < j->synced_count; i++) {
+		const struct synced *s = &j->synced[i];
+		if (r->number >= s->before)
 			continue;
-		if (s->type == SHIM_FOLDER_SYNCED && (of_folder || r->type == SHIM_CREATE) &&
-		        strcmp(s->path, folder) == 0)
-			return true;
-		if (s->type == SHIM_SYNCED && !of_folder && s->inode == r->inode)
+		if (s->folder ? (is_name || r->type == SHIM_CREATE) && is_in_folder(r->path, s->folder)
+		              : !is_name && s->inode == r->inode)
 			return true;
 	}
 	return false;
@@ -201,7 +260,11 @@ int shim_power_cut(const char *dir, struct rng *rng, struct shim_loss *ret, stru
 	for (size_t i = j.count; i-- > 0;) {
 		const struct shim_record *r = j.records[i];
 		bool is_content = r->type == SHIM_WRITE || r->type == SHIM_LENGTH;
-		if (r->type == SHIM_SYNCED || r->type == SHIM_FOLDER_SYNCED || is_durable(&j, i))
+		if (r->type == SHIM_SYNCED || r->type == SHIM_FOLDER_SYNCED) {
+			learn_sync(&j, r);
+			continue;
+		}
+		if (is_durable(&j, r))
 			continue;
 		if (is_content ? rng_chance(rng, lose_percent) : names_go)
 			undo(dir, r, rng, ret);
@@ -211,6 +274,7 @@ int shim_power_cut(const char *dir, struct rng *rng, struct shim_loss *ret, stru
 			names_go = rng_chance(rng, 80);
 	}
 	free(j.records);
+	free(j.synced);
 	free(j.bytes);
 	return shim_control_forget(dir, err);
 }

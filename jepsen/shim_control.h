@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 struct shim_control {
+	uint64_t sequence;      /* of the clock's fields: odd while they are being changed */
+	int64_t clock_shift_ns; /* added to all clocks: what earlier rates have made of them, so that none jumps back */
 	int64_t clock_offset_ns; /* added to the wall clock */
 	int64_t clock_rate_ppm;  /* the clocks run faster by so many millionths, from clock_epoch_ns on */
 	int64_t clock_epoch_ns;  /* monotonic time at which the rate was set */
@@ -58,6 +60,8 @@ int shim_control_make(const char *dir, const char *data_dir, struct err *err);
 /* The settings, mapped; NULL when there is no such folder. */
 struct shim_control *shim_control_map(const char *dir, struct err *err);
 void shim_control_unmap(struct shim_control *s);
+/* Sets the wall clock's offset and both clocks' rate. */
+void shim_control_set_clock(struct shim_control *s, int64_t offset_ns, int64_t rate_ppm);
 /* What was kept is of no use any more: the data is gone, or the process ended in order. */
 int shim_control_forget(const char *dir, struct err *err);
 

@@ -5,7 +5,7 @@
 
 static const char *const *argv(const struct cluster *c, const struct node *n, struct arena *a)
 {
-	const char *const program[] = {c->binary ? c->binary : "build/k3x", "k3x-store", "serve", NULL};
+	const char *const program[] = {c->binary ? c->binary : "build/k3x", "store", "serve", NULL};
 	return target_store_argv(c, n, program, a);
 }
 

@@ -126,7 +126,7 @@ static struct client_answer get_pages(struct worker *w, struct history_item *ite
 	q.limit = PAGE;
 	for (bool more = true; more && *count < 2 * OBJECTS;) {
 		q.key = client_bytes(from);
-		if (from != (const char *)PREFIX)
+		if (*count)
 			q.key.len++; /* with the zero byte: the first key behind it */
 		a = client_call(w->client, "KV/Range", &q.base, &etcdpb__range_response__descriptor);
 		const Etcdpb__RangeResponse *page = a.message;
