@@ -142,31 +142,6 @@ static bool serves(struct cluster *c, unsigned i, struct err *err)
 	return false;
 }
 
-int cluster_wait_ready(struct cluster *c, int timeout_ms, struct err *err)
-{
-	int64_t end = now_ms() + timeout_ms;
-	for (unsigned i = 0; i < c->count;) {
-		struct node *n = &c->nodes[i];
-		if (!n->is_member) {
-			i++;
-			continue;
-		}
-		if (node_poll(n) && !n->excused)
-			return err_set(err, ERR_IO, "%s ended by itself (status %d), see %s", n->name, n->last_status,
-			        n->log_path);
-		if (n->state == NODE_DOWN && cluster_start_node(c, n, err) != 0)
-			return err->code;
-		if (serves(c, i, err)) {
-			i++;
-			continue;
-		}
-		if (now_ms() > end)
-			return err_wrap(err, "not ready after %d ms", timeout_ms);
-		pause_between_polls();
-	}
-	return 0;
-}
-
 int cluster_leader(struct cluster *c)
 {
 	Etcdpb__AlarmRequest nothing = ETCDPB__ALARM_REQUEST__INIT; /* no fields set: StatusRequest has none */
@@ -218,6 +193,7 @@ static int find_member(struct cluster *c, const struct node *n, uint64_t *ret, s
 
 static int wipe(struct node *n, struct err *err)
 {
+	n->is_damaged = false;
 	if (command_line(NAMESPACE_OURS, err, "rm -rf %s", n->data_dir) != 0)
 		return err->code;
 	if (mkdir(n->data_dir, 0700) != 0)
@@ -256,6 +232,48 @@ int cluster_add_node(struct cluster *c, struct node *n, struct err *err)
 	n->was_joined = true;
 	n->is_member = true;
 	return cluster_start_node(c, n, err);
+}
+
+/* A server whose data was damaged and that will not go on with it is given up, and comes back empty. */
+static int replace(struct cluster *c, struct node *n, struct err *err)
+{
+	log_info("jepsen", "damaged server is replaced", "node=%s", n->name);
+	return cluster_remove_node(c, n, err) == 0 ? cluster_add_node(c, n, err) : err_wrap(err, "replace %s", n->name);
+}
+
+static int see_to(struct cluster *c, struct node *n, struct err *err)
+{
+	bool has_ended = node_poll(n);
+	if (has_ended && n->is_damaged)
+		return replace(c, n, err);
+	if (has_ended && !n->excused)
+		return err_set(
+		        err, ERR_IO, "%s ended by itself (status %d), see %s", n->name, n->last_status, n->log_path);
+	return n->state == NODE_DOWN ? cluster_start_node(c, n, err) : 0;
+}
+
+int cluster_wait_ready(struct cluster *c, int timeout_ms, struct err *err)
+{
+	int64_t begin = now_ms();
+	for (unsigned i = 0; i < c->count;) {
+		struct node *n = &c->nodes[i];
+		if (!n->is_member) {
+			i++;
+			continue;
+		}
+		if (see_to(c, n, err) != 0)
+			return err->code;
+		if (serves(c, i, err)) {
+			i++;
+			continue;
+		}
+		if (now_ms() > begin + timeout_ms)
+			return err_wrap(err, "not ready after %d ms", timeout_ms);
+		if (n->is_damaged && now_ms() > begin + timeout_ms / 4 && replace(c, n, err) != 0)
+			return err->code;
+		pause_between_polls();
+	}
+	return 0;
 }
 
 static bool hash_at(

@@ -1,5 +1,5 @@
 /* jepsen: breaks a cluster of real servers and checks what its clients saw. One run per workload, in turn; the last
- * line adds up. Ends with 0 when there was no violation (with --break: when there was one), 1 otherwise, 2 when a run
+ * line adds up. Ends with 0 when there was no violation (with --break or --serializable: when there was one), 1 otherwise, 2 when a run
  * could not be made. */
 #include "base/check.h"
 #include "base/log.h"
@@ -62,7 +62,7 @@ static int inside(void *arg)
 	        t.violations);
 	if (t.failed || !chosen)
 		return 2;
-	return (t.violations > 0) == (o->break_name != NULL) ? 0 : 1;
+	return (t.violations > 0) == (o->break_name || o->serializable) ? 0 : 1;
 }
 
 int main(int argc, char **argv)

@@ -104,7 +104,9 @@ __attribute__((format(printf, 2, 3))) void nemesis_tell(struct nemesis_fault *f,
 	X(bit_flip) \
 	X(member_churn) \
 	X(leader_transfer) \
-	X(compaction)
+	X(compaction) \
+	X(snapshot) \
+	X(defragment)
 
 #define NEMESIS_DECLARE(name) extern const struct nemesis nemesis_##name;
 NEMESIS_LIST(NEMESIS_DECLARE)

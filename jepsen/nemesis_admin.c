@@ -3,6 +3,8 @@
 
 #include "jepsen/admin.pb-c.h"
 
+enum { SNAPSHOT_MS_MAX = 1000 };
+
 static uint64_t bit(unsigned node)
 {
 	return UINT64_C(1) << node;
@@ -82,6 +84,53 @@ static int begin_compaction(struct nemesis_fault *f, struct err *err)
 	return 0;
 }
 
+/* A backup is taken: all of it is read, or as much as comes in time. */
+static int begin_snapshot(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	unsigned who = nemesis_any_node(f);
+	Jepsenpb__Empty nothing = JEPSENPB__EMPTY__INIT;
+	struct arena a = ARENA_INIT;
+	const Etcdpb__SnapshotResponse *part;
+	uint64_t bytes = 0;
+	bool ended = false;
+	if (c->nodes[who].state != NODE_UP)
+		return err_set(err, ERR_UNAVAILABLE, "%s is down", c->nodes[who].name);
+	struct client_stream *s = client_stream_open(c->admin[who], "Maintenance/Snapshot", &nothing.base);
+	while ((part = client_stream_next(s, &etcdpb__snapshot_response__descriptor, SNAPSHOT_MS_MAX, &a, &ended))) {
+		bytes += part->blob.len;
+		arena_reset(&a);
+	}
+	client_stream_close(s);
+	arena_release(&a);
+	f->nodes = bit(who);
+	nemesis_tell(f, "%llu bytes%s", (unsigned long long)bytes, ended ? "" : ", not finished");
+	return 0;
+}
+
+static int begin_defragment(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	unsigned who = nemesis_any_node(f);
+	Jepsenpb__Empty nothing = JEPSENPB__EMPTY__INIT;
+	f->nodes = bit(who);
+	struct client_answer got =
+	        client_call(c->admin[who], "Maintenance/Defragment", &nothing.base, &jepsenpb__empty__descriptor);
+	if (!got.message)
+		nemesis_tell(f, "%.100s", got.err.msg);
+	return 0;
+}
+
+const struct nemesis nemesis_snapshot = {.name = "snapshot",
+        .what = "a backup is taken",
+        .kind = NEMESIS_ADMIN,
+        .is_moment = true,
+        .begin = begin_snapshot};
+const struct nemesis nemesis_defragment = {.name = "defragment",
+        .what = "a server is defragmented",
+        .kind = NEMESIS_ADMIN,
+        .is_moment = true,
+        .begin = begin_defragment};
 const struct nemesis nemesis_member_churn = {.name = "member-churn",
         .what = "members are removed and added again",
         .kind = NEMESIS_ADMIN,

@@ -66,7 +66,7 @@ static int begin(struct nemesis_fault *f, struct err *err)
 	}
 	if (cluster_start_node(c, n, err) != 0)
 		return err->code;
-	n->excused = true;
+	n->excused = n->is_damaged = true;
 	return 0;
 }
 

@@ -26,6 +26,7 @@ struct node {
 	bool is_member;  /* false while it is out of the cluster's configuration */
 	bool was_joined; /* started into an existing cluster after a removal */
 	bool excused;    /* its disk was hurt: it may end by itself until it is started again */
+	bool is_damaged; /* its data was changed behind its back: it may have to be replaced */
 	long log_offset; /* what the log said before is excused */
 	int last_status; /* of waitpid(), when it ended by itself */
 };

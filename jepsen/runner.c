@@ -129,7 +129,7 @@ static void watch_servers(struct run *r)
 		if (!node_poll(n))
 			continue;
 		tell_end(n, how, sizeof how);
-		if (n->excused || !n->is_member) {
+		if (n->excused || n->is_damaged || !n->is_member) {
 			log_info("jepsen", "server ended", "node=%s how=\"%s\" excused=yes", n->name, how);
 			continue;
 		}

@@ -39,6 +39,7 @@ struct client_answer workload_get(struct worker *w, const char *key, Etcdpb__Ran
 {
 	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
 	r.key = client_bytes(key);
+	r.serializable = w->run->options->serializable;
 	struct client_answer a = client_call(w->client, "KV/Range", &r.base, &etcdpb__range_response__descriptor);
 	*ret = a.message;
 	if (a.outcome == CLIENT_INFO)
