@@ -1,6 +1,6 @@
 /* jepsen: breaks a cluster of real servers and checks what its clients saw. One run per workload, in turn; the last
- * line adds up. Ends with 0 when there was no violation (with --break or --serializable: when there was one), 1 otherwise, 2 when a run
- * could not be made. */
+ * line adds up. Ends with 0 when there was no violation (with --break or --serializable: when there was one), 1
+ * otherwise, 2 when a run could not be made. */
 #include "base/check.h"
 #include "base/log.h"
 #include "jepsen/jail.h"

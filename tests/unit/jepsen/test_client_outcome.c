@@ -1,6 +1,7 @@
 /* jepsen/client_outcome: what is surely harmless, and that all else is unknown. */
 #include "tests/unit/unit.h"
 
+#include "base/check.h"
 #include "base/wire/grpc.h"
 #include "jepsen/client.h"
 

@@ -1,6 +1,7 @@
 /* jepsen/options: defaults, lists of names, what is refused. */
 #include "tests/unit/unit.h"
 
+#include "base/check.h"
 #include "jepsen/options.h"
 
 static int load(struct jepsen_options *o, const char *words, struct err *err)

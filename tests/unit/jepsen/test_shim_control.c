@@ -1,5 +1,5 @@
-/* jepsen/shim_control and jepsen/shim: what a power cut may take, and what it must leave. The shim is linked in, so that
- * this program's own calls go through it; it starts itself again with the shim's settings in the environment. */
+/* jepsen/shim_control and jepsen/shim: what a power cut may take, and what it must leave. The shim is linked in, so
+ * that this program's own calls go through it; it starts itself again with the shim's settings in the environment. */
 #include "tests/unit/unit.h"
 
 #include "jepsen/shim_control.h"
@@ -44,6 +44,7 @@ static void in_child(void (*what)(void))
 	pid_t pid = fork();
 	int status;
 	if (pid == 0) {
+		go_on_behind(); /* as a process that starts does */
 		what();
 		_exit(0);
 	}
