@@ -8,11 +8,11 @@
 #include "jepsen/run.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
 #include "base/log.h"
 #include "jepsen/check.h"
 #include "jepsen/jail.h"
 #include "jepsen/nemesis.h"
+#include "jepsen/report.h"
 #include "jepsen/workload.h"
 
 #include <errno.h>
@@ -229,40 +229,14 @@ static int make_folder(struct run *r, struct err *err)
 	return 0;
 }
 
-static int write_file(const char *dir, const char *name, struct slice text, struct err *err)
+/* What the harness found by itself stands among the settings of the run, where the report shows it. */
+static void tell_violations(struct run *r)
 {
-	char path[DISK_PATH_MAX + 64];
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	FILE *f = fopen(path, "we");
-	if (!f)
-		return err_errno(err, errno, "make %s", path);
-	bool is_whole = fwrite(text.ptr, 1, text.len, f) == text.len;
-	if (fclose(f) != 0 || !is_whole)
-		return err_errno(err, errno, "write %s", path);
-	return 0;
-}
-
-/* {"violations": [...], "operations": N, "faults": N, "check": {...}} */
-static int write_result(struct run *r, unsigned faults, const struct check_report *report, struct err *err)
-{
-	struct arena a = ARENA_INIT;
-	struct strbuf out = STRBUF_INIT;
-	struct json *root = json_new(&a, JSON_OBJECT), *list = json_new(&a, JSON_ARRAY);
-	json_set_cstr(&a, root, "workload", r->workload->name);
-	json_set_cstr(&a, root, "target", r->options->target);
-	json_set_int(&a, root, "seed", (int64_t)r->seed);
-	json_set_int(&a, root, "operations", r->operations);
-	json_set_int(&a, root, "faults", faults);
-	for (unsigned i = 0; i < r->violation_count && i < VIOLATIONS_MAX; i++)
-		json_append(list, json_new_cstr(&a, r->violations[i]));
-	json_set(&a, root, "violations", list);
-	json_set(&a, root, "check", check_report_json(&r->history, report, &a));
-	json_write_pretty(&out, root);
-	strbuf_addc(&out, '\n');
-	int rc = write_file(r->dir, "result.json", strbuf_slice(&out), err);
-	strbuf_release(&out);
-	arena_release(&a);
-	return rc;
+	for (unsigned i = 0; i < r->violation_count && i < VIOLATIONS_MAX; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "violation %u", i + 1);
+		history_set(&r->history, name, r->violations[i]);
+	}
 }
 
 static void print_findings(const struct check_report *report)
@@ -281,6 +255,7 @@ static int judge(struct run *r, unsigned faults, struct run_result *ret, struct 
 	struct check_options options = CHECK_OPTIONS_DEFAULT;
 	struct check_report report;
 	char path[DISK_PATH_MAX + 64];
+	tell_violations(r);
 	snprintf(path, sizeof path, "%s/history.jsonl", r->dir);
 	if (history_save(&r->history, path, err) != 0 || check_history(&r->history, &options, &report, err) != 0)
 		return err_wrap(err, "%s", r->dir);
@@ -288,7 +263,8 @@ static int judge(struct run *r, unsigned faults, struct run_result *ret, struct 
 	for (size_t i = 0; i < report.count; i++)
 		ret->violations += report.results[i].finding_count;
 	print_findings(&report);
-	int rc = write_result(r, faults, &report, err);
+	snprintf(path, sizeof path, "%s/", r->dir);
+	int rc = report_save(&r->history, &report, path, err);
 	printf("%-9s %-8s seed %" PRIu64 ": %" PRId64 " operations, %u faults, %s, %u violations, %s\n",
 	        r->workload->name, r->options->target, r->seed, ret->operations, faults,
 	        check_verdict_name(report.verdict), ret->violations, r->dir);
