@@ -229,16 +229,6 @@ static int make_folder(struct run *r, struct err *err)
 	return 0;
 }
 
-/* What the harness found by itself stands among the settings of the run, where the report shows it. */
-static void tell_violations(struct run *r)
-{
-	for (unsigned i = 0; i < r->violation_count && i < VIOLATIONS_MAX; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "violation %u", i + 1);
-		history_set(&r->history, name, r->violations[i]);
-	}
-}
-
 static void print_findings(const struct check_report *report)
 {
 	for (size_t i = 0; i < report->count; i++) {
@@ -255,7 +245,6 @@ static int judge(struct run *r, unsigned faults, struct run_result *ret, struct 
 	struct check_options options = CHECK_OPTIONS_DEFAULT;
 	struct check_report report;
 	char path[DISK_PATH_MAX + 64];
-	tell_violations(r);
 	snprintf(path, sizeof path, "%s/history.jsonl", r->dir);
 	if (history_save(&r->history, path, err) != 0 || check_history(&r->history, &options, &report, err) != 0)
 		return err_wrap(err, "%s", r->dir);
@@ -264,7 +253,9 @@ static int judge(struct run *r, unsigned faults, struct run_result *ret, struct 
 		ret->violations += report.results[i].finding_count;
 	print_findings(&report);
 	snprintf(path, sizeof path, "%s/", r->dir);
-	int rc = report_save(&r->history, &report, path, err);
+	struct report_notes notes = {.texts = (const char *const *)r->violations,
+	        .count = r->violation_count < VIOLATIONS_MAX ? r->violation_count : VIOLATIONS_MAX};
+	int rc = report_save(&r->history, &report, &notes, path, err);
 	printf("%-9s %-8s seed %" PRIu64 ": %" PRId64 " operations, %u faults, %s, %u violations, %s\n",
 	        r->workload->name, r->options->target, r->seed, ret->operations, faults,
 	        check_verdict_name(report.verdict), ret->violations, r->dir);
