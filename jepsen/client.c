@@ -60,6 +60,13 @@ static struct slice pack(struct arena *a, const ProtobufCMessage *m)
 	return (struct slice){bytes, n};
 }
 
+/* The loop stood still since the last call: its time is of then. */
+static void wake(struct client *c)
+{
+	loop_own(&c->loop);
+	uv_update_time(loop_uv(&c->loop));
+}
+
 struct client *client_new(const char *host, int port, unsigned timeout_ms)
 {
 	struct client *c = xcalloc(1, sizeof *c);
@@ -114,7 +121,7 @@ struct client_answer client_call(
 {
 	struct pending p = {.client = c, .descriptor = answer};
 	arena_reset(&c->arena);
-	loop_own(&c->loop);
+	wake(c);
 	struct grpc_call_options o = {.method = arena_printf(&c->arena, "/etcdserverpb.%s", method),
 	        .timeout_ms = c->timeout_ms,
 	        .message_bytes_max = 64u << 20,
@@ -162,7 +169,7 @@ struct client_stream *client_stream_open(struct client *c, const char *method, c
 	s->client = c;
 	list_init(&s->messages);
 	arena_reset(&c->arena);
-	loop_own(&c->loop);
+	wake(c);
 	struct grpc_call_options o = {.method = arena_printf(&c->arena, "/etcdserverpb.%s", method),
 	        .message_bytes_max = 64u << 20,
 	        .request = pack(&c->arena, first),
@@ -177,6 +184,7 @@ struct client_stream *client_stream_open(struct client *c, const char *method, c
 void client_stream_send(struct client_stream *s, const ProtobufCMessage *message)
 {
 	arena_reset(&s->client->arena);
+	wake(s->client);
 	if (s->call)
 		grpc_call_send(s->call, pack(&s->client->arena, message));
 }
@@ -191,9 +199,8 @@ void *client_stream_next(struct client_stream *s, const ProtobufCMessageDescript
         struct arena *a, bool *ended)
 {
 	struct client *c = s->client;
-	loop_own(&c->loop);
+	wake(c);
 	c->timer_fired = false;
-	uv_update_time(loop_uv(&c->loop));
 	uv_timer_start(&c->timer, on_timer, timeout_ms, 0);
 	while (list_empty(&s->messages) && s->call && !c->timer_fired)
 		loop_turn(&c->loop);

@@ -309,7 +309,8 @@ int cluster_compare_hashes(struct cluster *c, struct err *err)
 		int64_t compacted;
 		if (!c->nodes[i].is_member)
 			continue;
-		if (!hash_at(c, i, revision, &hash, &compacted, err))
+		/* After a read it has applied what was there before. */
+		if (!serves(c, i, err) || !hash_at(c, i, revision, &hash, &compacted, err))
 			return err_wrap(err, "hash of %s", c->nodes[i].name);
 		if (seen++ == 0) {
 			first = hash;
