@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "jepsen/jail.h"
 #include "jepsen/nemesis.h"
+#include "jepsen/report.h"
 #include "jepsen/workload.h"
 
 #include <inttypes.h>
@@ -46,6 +47,16 @@ static void run_and_count(const struct jepsen_options *o, const struct workload 
 	t->violations += got.violations;
 }
 
+/* A table of all runs in the folder, these and earlier ones. */
+static void summarize(const struct jepsen_options *o)
+{
+	char *folders[] = {(char *)o->dir}, to[512];
+	struct err err = ERR_INIT;
+	snprintf(to, sizeof to, "%.500s/", o->dir);
+	if (report_summary(folders, 1, to, &err) != 0)
+		fprintf(stderr, "jepsen: summary: %s\n", err.msg);
+}
+
 static int inside(void *arg)
 {
 	const struct jepsen_options *o = arg;
@@ -56,7 +67,9 @@ static int inside(void *arg)
 	for (unsigned i = 0; i < workload_count && !jail_should_stop(); i++)
 		if (is_chosen(o, workloads[i]))
 			run_and_count(o, workloads[i], o->seconds / chosen ? o->seconds / chosen : 1, &t);
-	if (!chosen)
+	if (chosen)
+		summarize(o);
+	else
 		fprintf(stderr, "jepsen: --workload: none is called \"%s\"; see --list\n", o->workload);
 	printf("jepsen: %u runs, %" PRId64 " operations, %u faults, %u violations\n", t.runs, t.operations, t.faults,
 	        t.violations);

@@ -26,6 +26,9 @@ $(B)/jepsen/jepsen: $(B)/obj/jepsen/main.o $(JEPSEN_LIB) $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# tests/module.mk has a default for SEED, which is the simulator's.
+SEED_GIVEN := $(filter command environment,$(firstword $(origin SEED)))
+
 # Preloaded into servers: it stands alone, and is built without sanitizers.
 $(B)/jepsen/jepsen_shim.so: jepsen/shim.c jepsen/shim_control.h jepsen/rng.h
 	@mkdir -p $(@D)
@@ -36,12 +39,12 @@ $(B)/jepsen/jepsen_shim.so: jepsen/shim.c jepsen/shim_control.h jepsen/rng.h
 jepsen-programs: $(B)/jepsen/jepsen $(B)/jepsen/jepsen_shim.so
 
 JEPSEN_RUN = $(B)/jepsen/jepsen --target $(or $(TARGET),k3x) --workload $(or $(WORKLOAD),all) --nemesis $(or $(NEMESIS),mixed) \
-	--nodes $(or $(NODES),3) $(if $(SEED),--seed $(SEED))
+	--nodes $(or $(NODES),3)
 
 jepsen: all jepsen-programs
-	@$(JEPSEN_RUN) --seconds $(or $(SECONDS),600)
+	@$(JEPSEN_RUN) --seconds $(or $(SECONDS),600) $(if $(SEED_GIVEN),--seed $(SEED))
 
 # Rounds of ten minutes, each with a seed of its own, until the hours are over; a violation ends it.
 jepsen-long: all jepsen-programs
 	@end=$$(( $$(date +%s) + $(or $(HOURS),1) * 3600 )); \
-	while [ $$(date +%s) -lt $$end ]; do $(filter-out --seed $(SEED),$(JEPSEN_RUN)) --seconds 600 || exit 1; done
+	while [ $$(date +%s) -lt $$end ]; do $(JEPSEN_RUN) --seconds 600 || exit 1; done

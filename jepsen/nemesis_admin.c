@@ -101,8 +101,12 @@ static int begin_snapshot(struct nemesis_fault *f, struct err *err)
 		bytes += part->blob.len;
 		arena_reset(&a);
 	}
+	if (ended && !bytes)
+		*err = *client_stream_error(s);
 	client_stream_close(s);
 	arena_release(&a);
+	if (err->code)
+		return err->code;
 	f->nodes = bit(who);
 	nemesis_tell(f, "%llu bytes%s", (unsigned long long)bytes, ended ? "" : ", not finished");
 	return 0;
