@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/wire/grpc.h"
 #include "jepsen/client.h"
 #include "jepsen/command.h"
 #include "jepsen/admin.pb-c.h"
@@ -189,6 +190,18 @@ static int find_member(struct cluster *c, const struct node *n, uint64_t *ret, s
 				return 0;
 			}
 	return err_set(err, ERR_NOT_FOUND, "%s is no member", n->name);
+}
+
+/* No member has this id: a server that knows the method says so. */
+void cluster_probe(struct cluster *c)
+{
+	Jepsenpb__MemberRemoveRequest r = JEPSENPB__MEMBER_REMOVE_REQUEST__INIT;
+	r.id = 1;
+	struct client_answer got =
+	        client_call(c->admin[0], "Cluster/MemberRemove", &r.base, &jepsenpb__empty__descriptor);
+	c->can_change_members = c->count > 1 && got.status != GRPC_UNIMPLEMENTED;
+	if (c->count > 1 && !c->can_change_members)
+		log_warn("jepsen", "members cannot be changed", "answer=\"%s\"", got.err.msg);
 }
 
 static int wipe(struct node *n, struct err *err)

@@ -25,6 +25,7 @@ struct cluster {
 	struct net net;
 	struct node nodes[NODES_MAX];
 	unsigned count;
+	bool can_change_members; /* cluster_probe() found out */
 	struct client *admin[NODES_MAX]; /* one per node, for questions and changes */
 };
 
@@ -35,6 +36,8 @@ void cluster_close(struct cluster *c);
 int cluster_start_node(struct cluster *c, struct node *n, struct err *err);
 /* Every server answers a linearizable read within the bound; those that are down are started. */
 int cluster_wait_ready(struct cluster *c, int timeout_ms, struct err *err);
+/* Asks the servers what they can do. */
+void cluster_probe(struct cluster *c);
 /* The node that leads, -1 when nobody says so. */
 int cluster_leader(struct cluster *c);
 /* Through any node that answers: NULL on failure. The answer lives until the node's next call. */

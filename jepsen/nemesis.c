@@ -61,7 +61,8 @@ void nemesis_tell(struct nemesis_fault *f, const char *fmt, ...)
 
 static bool fits(const struct nemesis *n, const struct run *run)
 {
-	return run->cluster.count >= n->nodes_min && (!n->needs_shim || run->cluster.target->takes_shim);
+	return run->cluster.count >= n->nodes_min && (!n->needs_shim || run->cluster.target->takes_shim) &&
+	       (!n->needs_members || run->cluster.can_change_members);
 }
 
 static int choose(struct nemesis_schedule *s, const char *names, struct err *err)
@@ -80,8 +81,9 @@ static int choose(struct nemesis_schedule *s, const char *names, struct err *err
 		if (!n)
 			return err_set(err, ERR_INVAL, "--nemesis: there is none called \"%s\"", name);
 		if (!fits(n, s->run))
-			return err_set(err, ERR_INVAL, "--nemesis: %s needs %s%u nodes", name,
-			        n->needs_shim ? "a target that takes the shim and " : "", n->nodes_min);
+			return err_set(err, ERR_INVAL, "--nemesis: %s needs %s%s%u nodes", name,
+			        n->needs_shim ? "a target that takes the shim and " : "",
+			        n->needs_members ? "members that can be changed and " : "", n->nodes_min);
 		s->choices[s->choice_count++] = n;
 	}
 	return 0;

@@ -139,6 +139,7 @@ const struct nemesis nemesis_member_churn = {.name = "member-churn",
         .what = "members are removed and added again",
         .kind = NEMESIS_ADMIN,
         .nodes_min = 3,
+        .needs_members = true,
         .begin = begin_churn,
         .tick = tick_churn,
         .end = end_churn};

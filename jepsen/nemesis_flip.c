@@ -90,5 +90,6 @@ const struct nemesis nemesis_bit_flip = {.name = "bit-flip",
         .what = "bits flip in the log or a snapshot of one server",
         .kind = NEMESIS_DISK,
         .nodes_min = 3,
+        .needs_members = true,
         .begin = begin,
         .end = end};

@@ -270,6 +270,7 @@ static int run_phases(struct run *r, int64_t seconds, struct run_result *ret, st
 	if (cluster_open(&r->cluster, r->options, r->dir, err) != 0 ||
 	        cluster_wait_ready(&r->cluster, BOOT_MS_MAX, err) != 0)
 		return err_wrap(err, "start the cluster");
+	cluster_probe(&r->cluster);
 	r->start_ns = 0;
 	r->start_ns = run_now_ns(r);
 	make_workers(r);

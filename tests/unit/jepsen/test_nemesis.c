@@ -10,6 +10,7 @@ static struct run *make(const char *target, unsigned nodes, uint64_t seed)
 	struct run *r = xcalloc(1, sizeof *r);
 	r->cluster.target = target_find(target);
 	r->cluster.count = nodes;
+	r->cluster.can_change_members = nodes > 1;
 	r->workload = &workload_set;
 	r->seed = seed;
 	return r;
