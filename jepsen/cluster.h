@@ -25,7 +25,7 @@ struct cluster {
 	struct net net;
 	struct node nodes[NODES_MAX];
 	unsigned count;
-	bool can_change_members; /* cluster_probe() found out */
+	bool can_change_members;         /* cluster_probe() found out */
 	struct client *admin[NODES_MAX]; /* one per node, for questions and changes */
 };
 

@@ -37,7 +37,7 @@ struct nemesis {
 	unsigned nodes_min; /* of the cluster */
 	bool needs_shim;
 	bool needs_members; /* members must be removed and added to mend it */
-	bool is_moment; /* over with begin() */
+	bool is_moment;     /* over with begin() */
 	/* Below 0 when it could not be done: nothing is broken then. */
 	int (*begin)(struct nemesis_fault *f, struct err *err);
 	void (*tick)(struct nemesis_fault *f);                /* every 100 ms or so while it lasts; may be NULL */

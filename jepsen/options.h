@@ -14,7 +14,7 @@ struct jepsen_options {
 	const char *shim;       /* jepsen_shim.so */
 	const char *break_name; /* a build that is wrong on purpose: a violation is expected */
 	int64_t nodes, clients, seconds, seed, rate;
-	bool serializable;     /* reads that may be stale: a violation is expected */
+	bool serializable; /* reads that may be stale: a violation is expected */
 	bool keep_disks, verbose, list;
 };
 
