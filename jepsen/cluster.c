@@ -235,11 +235,11 @@ int cluster_add_node(struct cluster *c, struct node *n, struct err *err)
 	char url[64], *urls[] = {url};
 	uint64_t id;
 	struct err ignored = ERR_INIT;
+	/* Asked first, looked for only when that fails: an earlier try of unknown outcome may have added it. */
 	snprintf(url, sizeof url, "http://%s:%d", n->net->address, CLUSTER_PEER_PORT);
 	r.peerurls = urls;
 	r.n_peerurls = 1;
-	if (find_member(c, n, &id, &ignored) != 0 &&
-	        !cluster_ask(c, "Cluster/MemberAdd", &r.base, &jepsenpb__empty__descriptor, err) &&
+	if (!cluster_ask(c, "Cluster/MemberAdd", &r.base, &jepsenpb__empty__descriptor, err) &&
 	        find_member(c, n, &id, &ignored) != 0)
 		return err_wrap(err, "add %s", n->name);
 	n->was_joined = true;

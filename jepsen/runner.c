@@ -65,6 +65,8 @@ static void *worker_main(void *arg)
 	while (!is_done && run_now_ns(r) < end) {
 		is_done = l->last(w);
 		arena_reset(&w->arena);
+		if (!is_done)
+			pace(w);
 	}
 	if (!is_done)
 		run_violation(r, "%s: client %u of n%u did not see the end within %d ms of healing", l->name, w->index,
