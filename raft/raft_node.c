@@ -311,6 +311,12 @@ static void update_status(struct raft_node *s)
 	pthread_mutex_unlock(&s->status_lock);
 }
 
+void raft_node_refresh_status(struct raft_node *s)
+{
+	if (s->host)
+		update_status(s);
+}
+
 void raft_node_status(struct raft_node *s, struct raft_node_status *ret)
 {
 	pthread_mutex_lock(&s->status_lock);

@@ -91,6 +91,9 @@ struct raft_node_status {
 };
 void raft_node_status(struct raft_node *s, struct raft_node_status *ret);
 
+/* Brings it up to date now, which otherwise happens at each tick. Raft thread. */
+void raft_node_refresh_status(struct raft_node *s);
+
 /* Asks the server at a URL something and waits for the answer, at most timeout_ms: for a server that joins and does not
  * know yet who it is. Blocking; any thread that has no loop. The answer is appended. */
 int raft_node_ask(const char *url, struct tls_context *client_tls, struct slice question, unsigned timeout_ms,

@@ -34,6 +34,8 @@ static void serve(struct raft_engine *e, struct read_batch *b)
 		struct pending *p = pending_of(l);
 		struct store_request *req = TAKE(p->req);
 		atomic_fetch_sub(&e->outstanding, 1);
+		if (req->type == STORE_REQUEST_SYSTEM_READ) /* who reads what members say asks who they are, too */
+			raft_node_refresh_status(e->node);
 		engine_core_read(&e->core, req, 0);
 		pending_release(p);
 	}
