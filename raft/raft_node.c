@@ -577,6 +577,15 @@ int raft_node_port(const struct raft_node *s)
 	return s->port;
 }
 
+void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_index)
+{
+	struct arena a = ARENA_INIT;
+	const char *address = s->transport ? raft_host_address(s->host, from, &a) : NULL;
+	if (address)
+		state_fetcher_want(s->fetcher, from, address, min_index);
+	arena_release(&a);
+}
+
 bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message)
 {
 	struct arena a = ARENA_INIT;

@@ -72,6 +72,9 @@ int raft_node_port(const struct raft_node *s);
 
 /* Raft thread: sends a message of the store's to another server. False: it was not sent for certain. */
 bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message);
+/* Raft thread: fetches a state of at least min_index from another server, whatever the log says; state_fetched() tells.
+ * To be repeated until it does. */
+void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_index);
 uint64_t raft_node_leader(struct raft_node *s); /* 0: none is known */
 
 /* What is known of the cluster, kept up to date; any thread. */

@@ -90,6 +90,8 @@ static void submit(struct engine *base, struct store_request *req)
 	engine_reset_answer(req);
 	if (atomic_load(&e->stopping))
 		err_set(&req->err, ERR_UNAVAILABLE, "the store is stopping");
+	else if (atomic_load(&e->is_fenced))
+		err_set(&req->err, ERR_CORRUPT, "this replica differs from the others and is being replaced");
 	else if (route(e, req, &kind) == 0 && kind == PENDING_CHANGE) {
 		engine_core_read(&e->core, req, STORE_REQUESTS_MAX);
 		return;
@@ -164,6 +166,7 @@ static void tick(void *arg)
 	pendings_tick(e);
 	reads_reroute(e, false);
 	members_tick(e);
+	hashes_tick(e);
 }
 
 /* ---- status ---- */
@@ -200,6 +203,7 @@ void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *re
 	        .slow_reads = atomic_load(&e->n_slow_reads),
 	        .apply_queue_bytes = atomic_load(&e->apply_bytes),
 	        .is_disk_full = s.is_disk_full || atomic_load(&e->apply_full),
+	        .is_fenced = atomic_load(&e->is_fenced),
 	        .applied_index = atomic_load(&e->core.applied_index),
 	        .durable_index = atomic_load(&e->core.checkpointer.durable_applied)};
 }

@@ -52,6 +52,7 @@ struct raft_engine_counters {
 	uint64_t proposals_pending, proposals_failed, proposals_committed, proposals_applied;
 	uint64_t leader_changes, slow_reads, apply_queue_bytes;
 	bool is_disk_full;
+	bool is_fenced; /* it differs from the others, and answers nothing until it has their state */
 	int64_t applied_index, durable_index;
 };
 void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *ret);

@@ -19,6 +19,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
 
@@ -71,14 +72,14 @@ static void machine_apply_entry(
 /* ---- apply thread ---- */
 
 /* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
-static struct apply_entry *take_batch(struct apply_queue *q, bool wait)
+static struct apply_entry *take_batch(struct apply_queue *q, bool wait, bool hold)
 {
 	pthread_mutex_lock(&q->lock);
-	while (wait && !q->head && !q->stopping && !q->is_install_wanted)
+	while (wait && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted)
 		pthread_cond_wait(&q->wake, &q->lock);
 	struct apply_entry *first = q->head, *last = NULL;
 	size_t bytes = 0, n = 0;
-	while (q->head && n < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX) {
+	while (!hold && q->head && n < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX) {
 		last = q->head;
 		bytes += last->bytes;
 		n++;
@@ -136,6 +137,8 @@ static int apply_entry(struct raft_engine *e, struct apply_entry *x, struct err 
 				rc = c->req ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
 		}
 	}
+	if (rc == 0 && x->index % HASH_EVERY == 0)
+		x->hash = m->meta.hash;
 	m->meta.applied_index = (int64_t)x->index;
 	m->meta.applied_term = (int64_t)x->term;
 	return rc;
@@ -215,17 +218,16 @@ static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
 	return true;
 }
 
-static void fail_batch(struct raft_engine *e, struct apply_entry *batch)
+static void fail_entry(struct raft_engine *e, struct apply_entry *x)
 {
-	for (struct apply_entry *x = batch; x; x = x->next)
-		for (size_t i = 0; i < x->n; i++) {
-			struct store_request *req = x->commands[i].req;
-			if (!req)
-				continue;
-			err_set(&req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
-			atomic_fetch_sub(&e->outstanding, 1);
-			engine_complete(req);
-		}
+	for (size_t i = 0; i < x->n; i++) {
+		struct store_request *req = x->commands[i].req;
+		if (!req)
+			continue;
+		err_set(&req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
+		atomic_fetch_sub(&e->outstanding, 1);
+		engine_complete(req);
+	}
 }
 
 static void tell_applied(struct raft_engine *e)
@@ -237,12 +239,14 @@ static void tell_applied(struct raft_engine *e)
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
 	bool ok = apply_until_done(e, batch);
-	if (!ok)
-		fail_batch(e, batch);
 	while (batch) {
 		struct apply_entry *next = batch->next;
+		if (!ok)
+			fail_entry(e, batch);
 		for (size_t i = 0; ok && i < batch->n; i++)
 			answer_command(e, &batch->commands[i]);
+		if (ok && batch->hash)
+			hashes_note(e, batch->index, batch->hash);
 		atomic_fetch_add(&e->n_applied, batch->n);
 		atomic_fetch_sub(&e->apply_bytes, batch->bytes);
 		free(batch);
@@ -266,6 +270,34 @@ static int install_state(struct raft_engine *e, uint64_t index, const char *path
 	return checkpointer_sync(&e->core.checkpointer, err);
 }
 
+/* A fenced replica takes what was fetched for it, in place of a state that is as new. */
+static bool do_replace(struct raft_engine *e)
+{
+	struct apply_queue *q = &e->queue;
+	struct err err = ERR_INIT;
+	pthread_mutex_lock(&q->lock);
+	bool wanted = q->is_replace_wanted && !q->is_install_wanted && q->install_path;
+	char *path = wanted ? TAKE(q->install_path) : NULL;
+	int64_t index = (int64_t)q->fetched_index;
+	q->is_replace_wanted = false;
+	pthread_mutex_unlock(&q->lock);
+	if (!wanted)
+		return false;
+	if (index < e->core.machine.committed.applied_index) {
+		log_info("store", "the state that came is too old: fetching again", "index=%" PRId64, index);
+		unlink(path);
+	} else if (engine_core_swap(&e->core, path, &err) == 0 && checkpointer_sync(&e->core.checkpointer, &err) == 0) {
+		hashes_clear(e);
+		atomic_store(&e->is_fenced, false);
+		log_info("store", "no longer fenced", "applied=%" PRId64, atomic_load(&e->core.applied_index));
+	} else {
+		log_warn("store", "state not replaced", "error=\"%s\"", err.msg);
+	}
+	free(path);
+	tell_applied(e);
+	return true;
+}
+
 static bool do_install(struct raft_engine *e)
 {
 	struct apply_queue *q = &e->queue;
@@ -278,6 +310,7 @@ static bool do_install(struct raft_engine *e)
 	if (!wanted)
 		return false;
 	int rc = install_state(e, index, path, &err);
+	hashes_clear(e);
 	free(path);
 	pthread_mutex_lock(&q->lock);
 	q->is_install_wanted = false;
@@ -315,6 +348,9 @@ void apply_state_fetched(void *arg, const char *path, uint64_t index)
 	pthread_mutex_lock(&e->queue.lock);
 	free(e->queue.install_path);
 	e->queue.install_path = xstrdup(path);
+	e->queue.fetched_index = index;
+	e->queue.is_replace_wanted = atomic_load(&e->is_fenced);
+	pthread_cond_broadcast(&e->queue.wake);
 	pthread_mutex_unlock(&e->queue.lock);
 }
 
@@ -326,11 +362,12 @@ static void *applier_main(void *arg)
 	pthread_setname_np(pthread_self(), "store-apply");
 	for (;;) {
 		bool chores = can_do_chores && engine_core_has_chores(&e->core);
-		struct apply_entry *batch = take_batch(&e->queue, !chores);
+		/* A fenced replica applies nothing to a state that is about to go. */
+		struct apply_entry *batch = take_batch(&e->queue, !chores, atomic_load(&e->is_fenced));
 		if (batch) {
 			do_batch(e, batch);
 			can_do_chores = true;
-		} else if (do_install(e)) {
+		} else if (do_install(e) || do_replace(e)) {
 			can_do_chores = true;
 		} else if (is_stopping(&e->queue)) {
 			break;
@@ -339,6 +376,11 @@ static void *applier_main(void *arg)
 		}
 		engine_core_answer_physical(&e->core, NULL);
 	}
+	for (struct apply_entry *x = e->queue.head, *next; x; x = next) { /* of a fenced replica; nobody adds any more */
+		next = x->next;
+		fail_entry(e, x);
+		free(x);
+	}
 	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
 	engine_core_answer_physical(&e->core, &err);
 	return NULL;
@@ -346,6 +388,7 @@ static void *applier_main(void *arg)
 
 void apply_init(struct raft_engine *e)
 {
+	pthread_mutex_init(&e->hashes.lock, NULL);
 	pthread_mutex_init(&e->queue.lock, NULL);
 	pthread_cond_init(&e->queue.wake, NULL);
 	e->queue.tail = &e->queue.head;

@@ -49,6 +49,7 @@ struct apply_command {
 struct apply_entry {
 	struct apply_entry *next;
 	uint64_t index, term;
+	uint64_t hash; /* the state's, after this entry; 0: not of interest */
 	size_t n, bytes;
 	struct apply_command commands[];
 };
@@ -59,11 +60,33 @@ struct apply_queue {
 	struct apply_entry *head, **tail;
 	bool stopping;
 	/* a state to install */
-	bool is_install_wanted;
+	bool is_install_wanted, is_replace_wanted; /* as a snapshot says; or whatever is here now */
 	uint64_t install_index;
 	char *install_path; /* what was fetched; NULL: nothing */
+	uint64_t fetched_index;
 	int install_rc;
 	struct err install_err;
+};
+
+/* See raft_engine_hash.c. */
+enum { HASHES_KEPT = 256, HASH_EVERY = 64 };
+
+struct kept_hash {
+	uint64_t index, hash;
+};
+
+struct kept_hashes {
+	pthread_mutex_t lock;
+	struct kept_hash at[HASHES_KEPT];
+	uint64_t next;
+};
+
+struct hash_round {
+	uint64_t index, begun_ms;
+	size_t voters, n;
+	struct {
+		uint64_t id, hash;
+	} answers[RAFT_MEMBERS_MAX];
 };
 
 struct raft_engine {
@@ -92,6 +115,9 @@ struct raft_engine {
 	uv_timer_t timer;
 	uint64_t lost_since[RAFT_MEMBERS_MAX], lost_id[RAFT_MEMBERS_MAX]; /* see raft_engine_members.c */
 	bool is_managing;
+	struct hash_round hash_round;
+	struct kept_hashes hashes; /* under its lock */
+	atomic_bool is_fenced;
 	struct loop_task applied_task;
 	atomic_bool applied_posted;
 	/* apply thread */
@@ -135,6 +161,18 @@ bool peers_forward(struct raft_engine *e, struct slice command);
 bool peers_ask_index(struct raft_engine *e, uint64_t batch_id);
 bool peers_ask_lease(struct raft_engine *e, const struct pending *p);
 bool peers_ask_change(struct raft_engine *e, const struct pending *p);
+
+void peers_ask_hash(struct raft_engine *e, uint64_t to, uint64_t index);
+void peers_answer_hash(struct raft_engine *e, uint64_t to, uint64_t index, uint64_t hash);
+void peers_fence(struct raft_engine *e, uint64_t to, uint64_t index);
+
+/* raft_engine_hash.c: raft thread, but for the first */
+void hashes_note(struct raft_engine *e, uint64_t index, uint64_t hash); /* apply thread */
+void hashes_clear(struct raft_engine *e);                               /* apply thread */
+void hashes_tick(struct raft_engine *e);
+void hashes_asked(struct raft_engine *e, uint64_t from, uint64_t index);
+void hashes_answer(struct raft_engine *e, uint64_t from, uint64_t index, uint64_t hash);
+void hashes_fence_self(struct raft_engine *e);
 
 /* raft_engine_members.c: raft thread */
 void members_change(struct raft_engine *e, struct raft_engine_change *c, void (*done)(void *arg, int code, const char *text),

@@ -17,7 +17,10 @@ enum message_kind {
 	MESSAGE_LEASE,        /* sequence, type, lease */
 	MESSAGE_LEASE_ANSWER, /* sequence, code + cause, ttl, granted ttl, text */
 	MESSAGE_CHANGE,       /* sequence, kind, id, address */
-	MESSAGE_CHANGE_ANSWER /* sequence, code, text */
+	MESSAGE_CHANGE_ANSWER, /* sequence, code, text */
+	MESSAGE_HASH,          /* index */
+	MESSAGE_HASH_ANSWER,   /* index, hash */
+	MESSAGE_FENCE,         /* index */
 };
 
 enum { FORWARDED_MAX = 4 * STORE_REQUESTS_MAX };
@@ -264,6 +267,27 @@ static void on_change_answer(struct raft_engine *e, uint64_t sequence, struct co
 		pending_answer(p, code, words);
 }
 
+/* ---- hashes ---- */
+
+void peers_ask_hash(struct raft_engine *e, uint64_t to, uint64_t index)
+{
+	struct strbuf b = message(MESSAGE_HASH, index);
+	tell(e, to, &b);
+}
+
+void peers_answer_hash(struct raft_engine *e, uint64_t to, uint64_t index, uint64_t hash)
+{
+	struct strbuf b = message(MESSAGE_HASH_ANSWER, index);
+	command_put(&b, hash);
+	tell(e, to, &b);
+}
+
+void peers_fence(struct raft_engine *e, uint64_t to, uint64_t index)
+{
+	struct strbuf b = message(MESSAGE_FENCE, index);
+	tell(e, to, &b);
+}
+
 void peers_message(void *arg, uint64_t from, struct slice bytes)
 {
 	struct raft_engine *e = arg;
@@ -298,6 +322,19 @@ void peers_message(void *arg, uint64_t from, struct slice bytes)
 		break;
 	case MESSAGE_CHANGE_ANSWER:
 		on_change_answer(e, first, &r);
+		break;
+	case MESSAGE_HASH:
+		hashes_asked(e, from, first);
+		break;
+	case MESSAGE_HASH_ANSWER: {
+		uint64_t hash = command_get(&r);
+		if (!r.is_bad)
+			hashes_answer(e, from, first, hash);
+		break;
+	}
+	case MESSAGE_FENCE:
+		if (from == e->leader)
+			hashes_fence_self(e);
 		break;
 	default:
 		log_warn("store", "unknown message", "kind=%u", (unsigned)kind);

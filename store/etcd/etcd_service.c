@@ -122,6 +122,9 @@ const char *etcd_error_text(const struct store_request *req, int *grpc_status)
 		return "etcdserver: request timed out";
 	case ERR_UNAVAILABLE:
 		return "etcdserver: server stopped";
+	case ERR_CORRUPT:
+		*grpc_status = GRPC_DATA_LOSS;
+		return "etcdserver: corrupt cluster";
 	case ERR_BUSY:
 		*grpc_status = GRPC_RESOURCE_EXHAUSTED;
 		return "etcdserver: too many requests";
