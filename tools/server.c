@@ -230,8 +230,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 		return rc;
 	if (open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
 		return err->code;
-	struct sqlite_engine_options store = {.path = server_file(&s->settings, "server/db/state.db")};
-	if (sqlite_engine_open(&store, &s->store, err) != 0)
+	if (server_store_open(&s->settings, &s->store, err) != 0)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
 	watch_signals(s);

@@ -22,6 +22,7 @@ struct server_settings {
 	const char *write_kubeconfig, *write_kubeconfig_mode;
 	const char *token;
 	struct flag_list disable;
+	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
 	const char *node_name, *node_ip;
 	struct flag_list node_label, node_taint;
@@ -40,6 +41,10 @@ const char *server_file(struct server_settings *s, const char *fmt, ...) __attri
 /* Makes the folders, CAs, certificates, keys and tokens that are missing, renews what is due (server_pki.c).
  * *renewed (may be NULL) says whether a serving certificate changed. */
 int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err);
+struct engine;
+/* Opens the datastore (server_store.c). */
+int server_store_open(struct server_settings *s, struct engine **ret, struct err *err);
+
 /* Writes the admin kubeconfig. */
 int server_write_kubeconfig(struct server_settings *s, int port, struct err *err);
 

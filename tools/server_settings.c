@@ -35,7 +35,6 @@ static void set_defaults(struct server_settings *s)
 static int load(struct server_settings *s, int argc, char **argv, bool *want_help, struct err *err)
 {
 	static const char *ignored;
-	static bool cluster_init;
 	const struct flag table[] = {
 	        {"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags",
 	                NULL},
@@ -75,8 +74,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
 	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
 	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
-	        {"cluster-init", 0, FLAG_BOOL, &cluster_init, "K3X_CLUSTER_INIT", NULL,
-	                "clusters of several servers are " LATER},
+	        {"cluster-init", 0, FLAG_BOOL, &s->cluster_init, "K3X_CLUSTER_INIT",
+	                "keep the state behind a raft log, taking over what is there; stays so", NULL},
 	        {"server", 's', FLAG_STRING, &ignored, "K3X_URL", NULL, "joining another server is " LATER},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
