@@ -91,9 +91,18 @@ int jwt_parse(struct slice token, struct strbuf *header_json, struct strbuf *cla
  * and audience are the caller's to check. */
 int jwt_verify(struct slice token, struct pki_key *const *keys, size_t count, struct err *err);
 
+/* ---- passwords ---- */
+
+/* Appends a salted hash as text ("scrypt$14$8$1$salt$hash"). `cost` as bcrypt's, 4 to 14: each step doubles time and
+ * memory; 10 takes some 40 ms and 16 MB. Never on a loop. */
+int pki_password_hash(struct slice password, unsigned cost, struct strbuf *out, struct err *err);
+/* Does the password fit? As slow as making the hash was. False also for a text that is no such hash. */
+bool pki_password_check(struct slice password, struct slice hash);
+
 /* ---- helpers ---- */
 
 void pki_sha256(const void *data, size_t len, unsigned char ret[32]);
+void pki_hmac_sha256(struct slice key, struct slice data, unsigned char ret[32]);
 void pki_sha256_hex(const void *data, size_t len, char ret_hex[65]);
 /* Cryptographically random; the process stops when the system has none. */
 void pki_random(void *ret, size_t len);

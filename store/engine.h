@@ -155,6 +155,7 @@ struct store_system_args {
 	const struct store_system_entry *changes;
 	size_t n_changes;
 	struct slice prefix;
+	bool is_local; /* a read: this server's own state will do, which may be behind */
 	struct store_system_entry *entries;
 	size_t n_entries;
 	int64_t version;

@@ -4,15 +4,16 @@
  *         \--> raft thread --(write)--> log, majority --> apply thread --> watch hub, answers
  *                   \--(read)--> read index --> applied --> readers --> answers
  *
- * Threads: callers; the raft thread (raft_node.h), which owns everything in struct raft_engine that is not atomic or the
- * apply queue; the log writer; the apply thread, the only one that writes the database; readers, checkpointer, lessor.
+ * Threads: callers; the raft thread (raft_node.h), which owns everything in struct raft_engine that is not atomic or
+ * the apply queue; the log writer; the apply thread, the only one that writes the database; readers, checkpointer,
+ * lessor.
  *
  * Leases run out on the leader alone, by a command like any other that says in which term it was decided: in another
  * term it is void, for the new leader has given every lease its full time again. A lease is kept alive once the leader
  * has made sure that it still leads.
  *
- * Closing: the lessor stops, the leader hands over, the log ends, what was committed is applied, who still waits is told
- * that nobody knows, and the core closes. */
+ * Closing: the lessor stops, the leader hands over, the log ends, what was committed is applied, who still waits is
+ * told that nobody knows, and the core closes. */
 #include "store/raft_engine_int.h"
 
 #include "base/breakage.h"
@@ -73,7 +74,9 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 		return 0;
 	case STORE_REQUEST_BARRIER:
 	case STORE_REQUEST_LEASE_LIST:
+		return 0;
 	case STORE_REQUEST_SYSTEM_READ:
+		*kind = req->system.is_local ? PENDING_CHANGE : PENDING_READ;
 		return 0;
 	case STORE_REQUEST_HASH:
 	case STORE_REQUEST_BACKUP:
@@ -315,7 +318,8 @@ static int check_state(struct raft_engine *e, const struct raft_engine_options *
 	if (raft_node_has_log(e->node) || has <= 1)
 		return 0;
 	return err_set(err, ERR_CORRUPT,
-	        "%s: the state has entry %" PRId64 " of a raft log and the log is not there. Restore a snapshot, or use "
+	        "%s: the state has entry %" PRId64
+	        " of a raft log and the log is not there. Restore a snapshot, or use "
 	        "recover --single-node to begin a cluster from this state",
 	        o->data_dir, has);
 }

@@ -136,6 +136,10 @@ static int open_service(struct serve *s, struct err *err)
 	o.quota_bytes = v->quota_bytes;
 	o.request_bytes_max = (size_t)v->request_bytes_max;
 	o.txn_ops_max = (size_t)v->txn_ops_max;
+	o.auth_token = v->auth_token;
+	o.auth_token_ttl_s = (unsigned)v->auth_token_ttl_s;
+	o.bcrypt_cost = (unsigned)v->bcrypt_cost;
+	o.client_cert_auth = v->client_cert_auth;
 	o.compact_period_ms = v->compact_period_ms;
 	o.compact_keep_revisions = v->compact_keep_revisions;
 	o.client_url = v->advertise_client.count ? v->advertise_client.items[0] : listen;

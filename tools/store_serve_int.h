@@ -13,6 +13,8 @@ struct serve_settings {
 	const char *initial_cluster, *initial_cluster_state, *initial_cluster_token;
 	const char *cert_file, *key_file, *ca_file;
 	bool client_cert_auth;
+	const char *auth_token;
+	int64_t auth_token_ttl_s, bcrypt_cost;
 	const char *peer_cert_file, *peer_key_file, *peer_ca_file;
 	bool peer_client_cert_auth;
 	const char *engine;

@@ -57,6 +57,10 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 {
 	if (v->request_bytes_max < 1024 || v->request_bytes_max > 64 * 1024 * 1024)
 		return err_set(err, ERR_INVAL, "--max-request-bytes: 1024 to %d are possible", 64 * 1024 * 1024);
+	if (v->auth_token_ttl_s < 1 || v->auth_token_ttl_s > 1000000000)
+		return err_set(err, ERR_INVAL, "--auth-token-ttl: 1 to 1000000000 seconds are possible");
+	if (v->bcrypt_cost < 0 || v->bcrypt_cost > 31)
+		return err_set(err, ERR_INVAL, "--bcrypt-cost: 4 to 14 are possible");
 	if (v->txn_ops_max < 1 || v->txn_ops_max > 100000)
 		return err_set(err, ERR_INVAL, "--max-txn-ops: 1 to 100000 are possible");
 	if (v->quota_bytes == 0)
@@ -66,7 +70,8 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 		        "--heartbeat-interval: 10 to 10000 ms are possible, --election-timeout: up to 50000");
 	if (v->election_ms < 3 * v->heartbeat_ms)
 		return err_set(err, ERR_INVAL,
-		        "--election-timeout of %d ms: it should be ten times the heartbeat interval (%d ms) and must be "
+		        "--election-timeout of %d ms: it should be ten times the heartbeat interval (%d ms) and must "
+		        "be "
 		        "three times",
 		        (int)v->election_ms, (int)v->heartbeat_ms);
 	if (strcmp(v->engine, "raft") != 0 && strcmp(v->engine, "sqlite") != 0)
@@ -87,6 +92,8 @@ int serve_settings_load(
 	        .initial_cluster_token = "etcd-cluster",
 	        .request_bytes_max = STORE_REQUEST_BYTES_MAX,
 	        .txn_ops_max = STORE_TXN_OPS_MAX,
+	        .auth_token_ttl_s = 300,
+	        .bcrypt_cost = 10,
 	        .compaction_mode = "periodic",
 	        .compaction_retention = "0",
 	        .engine = "raft",
@@ -128,6 +135,12 @@ int serve_settings_load(
 	                "history to keep: hours or a duration like 30m; or a number of revisions; 0: all", NULL},
 	        {"max-request-bytes", 0, FLAG_INT, &v->request_bytes_max, "ETCD_MAX_REQUEST_BYTES",
 	                "largest request (1572864)", NULL},
+	        {"auth-token", 0, FLAG_STRING, &v->auth_token, "ETCD_AUTH_TOKEN",
+	                "simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=ES256,ttl=5m (simple)", NULL},
+	        {"auth-token-ttl", 0, FLAG_INT, &v->auth_token_ttl_s, "ETCD_AUTH_TOKEN_TTL",
+	                "seconds that a simple token lives after its last use (300)", NULL},
+	        {"bcrypt-cost", 0, FLAG_INT, &v->bcrypt_cost, "ETCD_BCRYPT_COST",
+	                "how slow a password's hash is, 4 to 14 (10)", NULL},
 	        {"max-txn-ops", 0, FLAG_INT, &v->txn_ops_max, "ETCD_MAX_TXN_OPS",
 	                "most operations in a transaction (128)", NULL},
 	        {"peer-cert-file", 0, FLAG_STRING, &v->peer_cert_file, "ETCD_PEER_CERT_FILE",
@@ -155,8 +168,8 @@ int serve_settings_load(
 	        {"strict-reconfig-check", 0, FLAG_BOOL, &v->ignored_bool, "ETCD_STRICT_RECONFIG_CHECK", NULL, NULL},
 	        {"pre-vote", 0, FLAG_BOOL, &v->ignored_bool, "ETCD_PRE_VOTE", NULL, NULL},
 	        {"enable-v2", 0, FLAG_BOOL, &v->ignored_bool, "ETCD_ENABLE_V2", NULL, NULL},
-	        {"initial-election-tick-advance", 0, FLAG_BOOL, &v->ignored_bool,
-	                "ETCD_INITIAL_ELECTION_TICK_ADVANCE", NULL, NULL},
+	        {"initial-election-tick-advance", 0, FLAG_BOOL, &v->ignored_bool, "ETCD_INITIAL_ELECTION_TICK_ADVANCE",
+	                NULL, NULL},
 	        {"max-wals", 0, FLAG_INT, &v->ignored, "ETCD_MAX_WALS", NULL, NULL},
 	        {"max-snapshots", 0, FLAG_INT, &v->ignored, "ETCD_MAX_SNAPSHOTS", NULL, NULL},
 	        {"experimental-initial-corrupt-check", 0, FLAG_BOOL, &v->ignored_bool,

@@ -1,9 +1,9 @@
 /* Cluster and MoveLeader: who the members are, and changing that.
  *
  * The raft configuration knows ids, peer addresses and who votes. What members say about themselves (name, client URLs)
- * and what is intended with them is kept in the system keyspace, "member/<id>" as JSON, published by each member when it
- * starts. A member added as a voter joins as a learner that the leader promotes as soon as it has caught up: so adding
- * one that never starts costs no quorum, and it is shown as what it is going to be.
+ * and what is intended with them is kept in the system keyspace, "member/<id>" as JSON, published by each member when
+ * it starts. A member added as a voter joins as a learner that the leader promotes as soon as it has caught up: so
+ * adding one that never starts costs no quorum, and it is shown as what it is going to be.
  *
  * What can go wrong: another change is under way, a learner is not in sync, removing one would leave the others without
  * a majority that is there: all are answered with etcd's own words. */
@@ -59,7 +59,8 @@ static void read_record(struct arena *a, struct slice text, struct known_member 
 	m->client_urls = strings_of(a, json_get(j, "clientURLs"), &m->n_client_urls);
 }
 
-static struct slice write_record(struct arena *a, const char *name, const char *const *client_urls, size_t n, bool voter)
+static struct slice write_record(
+        struct arena *a, const char *name, const char *const *client_urls, size_t n, bool voter)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct json *j = json_new(a, JSON_OBJECT), *urls = json_new(a, JSON_ARRAY);
@@ -75,8 +76,8 @@ static struct slice write_record(struct arena *a, const char *name, const char *
 }
 
 /* What the engine knows, with what the records say. */
-static size_t merge(struct etcd_service *s, struct arena *a, const struct store_request *records,
-        struct known_member **ret)
+static size_t merge(
+        struct etcd_service *s, struct arena *a, const struct store_request *records, struct known_member **ret)
 {
 	struct raft_node_status status = {0};
 	raft_engine_status(s->raft, &status);
@@ -266,7 +267,8 @@ static void retry_now(uv_timer_t *t)
 	uv_close((uv_handle_t *)t, retry_closed);
 }
 
-/* A leader that is to be removed hands over, and then the next one is asked; two changes at a time wait for each other. */
+/* A leader that is to be removed hands over, and then the next one is asked; two changes at a time wait for each other.
+ */
 static bool may_retry(const struct member_op *op)
 {
 	int code = op->change.err.code;
@@ -294,6 +296,7 @@ static void change(struct member_op *op, enum raft_engine_change_kind kind)
 	op->change = (struct raft_engine_change){
 	        .kind = kind, .id = op->id, .loop = op->call->service->loop, .done = changed};
 	snprintf(op->change.address, sizeof op->change.address, "%s", op->url ? op->url : "");
+	op->call->is_out = true;
 	raft_engine_change_members(op->call->service->raft, &op->change);
 }
 
@@ -456,8 +459,8 @@ void etcd_member_add(struct etcd_call *c, struct slice message)
 	go_on(op);
 }
 
-static void change_one(struct etcd_call *c, struct slice message, enum raft_engine_change_kind kind,
-        const enum step *steps)
+static void change_one(
+        struct etcd_call *c, struct slice message, enum raft_engine_change_kind kind, const enum step *steps)
 {
 	Etcdpb__MemberRequest *r = etcd_unpack(c, &etcdpb__member_request__descriptor, message);
 	struct member_op *op = r ? begin(c, kind, steps) : NULL;
@@ -547,6 +550,7 @@ void etcd_move_leader(struct etcd_call *c, struct slice message)
 	op->id = r->targetid;
 	op->change = (struct raft_engine_change){
 	        .kind = RAFT_ENGINE_LEAD, .id = op->id, .loop = c->service->loop, .done = lead_asked};
+	c->is_out = true;
 	raft_engine_change_members(c->service->raft, &op->change);
 }
 
@@ -557,8 +561,8 @@ struct own_request {
 	struct etcd_service *service;
 };
 
-static struct own_request *own_request(struct etcd_service *s, enum store_request_type type,
-        void (*done)(struct store_request *req))
+static struct own_request *own_request(
+        struct etcd_service *s, enum store_request_type type, void (*done)(struct store_request *req))
 {
 	struct own_request *o = xcalloc(1, sizeof *o);
 	o->service = s;
@@ -615,8 +619,8 @@ static void promote(struct etcd_service *s, uint64_t id)
 {
 	struct promotion *p = xcalloc(1, sizeof *p);
 	p->service = s;
-	p->change = (struct raft_engine_change){
-	        .kind = RAFT_ENGINE_PROMOTE, .id = id, .loop = s->loop, .done = promoted};
+	p->change =
+	        (struct raft_engine_change){.kind = RAFT_ENGINE_PROMOTE, .id = id, .loop = s->loop, .done = promoted};
 	s->is_promoting = true;
 	s->calls++;
 	raft_engine_change_members(s->raft, &p->change);

@@ -19,7 +19,7 @@ static struct store_range range_of(const Etcdpb__RangeRequest *r)
 	        .sort = r->sort_order == 1   ? STORE_SORT_ASCEND
 	                : r->sort_order == 2 ? STORE_SORT_DESCEND
 	                                     : STORE_SORT_NONE,
-	        .sort_target = r->sort_target >= 0 && r->sort_target < 5 ? targets[r->sort_target] : STORE_TARGET_KEY,
+	        .sort_target = (unsigned)r->sort_target < 5 ? targets[r->sort_target] : STORE_TARGET_KEY,
 	        .serializable = r->serializable,
 	        .keys_only = r->keys_only,
 	        .count_only = r->count_only,
@@ -50,7 +50,7 @@ static bool compare_of(const Etcdpb__Compare *c, struct store_compare *out)
 	static const enum store_target targets[] = {
 	        STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE, STORE_TARGET_LEASE};
 	static const enum store_compare_result results[] = {STORE_EQUAL, STORE_GREATER, STORE_LESS, STORE_NOT_EQUAL};
-	if (c->target < 0 || c->target > 4 || c->result < 0 || c->result > 3)
+	if ((unsigned)c->target > 4 || (unsigned)c->result > 3)
 		return false;
 	*out = (struct store_compare){.keys = {etcd_slice(c->key), etcd_slice(c->range_end)},
 	        .target = targets[c->target],
@@ -249,12 +249,6 @@ static void op_done(struct etcd_call *c)
 
 /* ---- handlers ---- */
 
-/* The message's bytes are only valid during the call: the arena keeps a copy that everything points into. */
-static struct slice kept(struct etcd_call *c, struct slice message)
-{
-	return (struct slice){arena_memdup(&c->arena, message.ptr, message.len), message.len};
-}
-
 static bool too_large(struct etcd_call *c, struct slice message)
 {
 	if (message.len <= c->service->options.request_bytes_max)
@@ -265,14 +259,14 @@ static bool too_large(struct etcd_call *c, struct slice message)
 
 void etcd_range(struct etcd_call *c, struct slice message)
 {
-	Etcdpb__RangeRequest *r = etcd_unpack(c, &etcdpb__range_request__descriptor, kept(c, message));
+	Etcdpb__RangeRequest *r = etcd_unpack(c, &etcdpb__range_request__descriptor, message);
 	if (!r)
 		return;
 	if (!r->key.len) {
 		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided");
 		return;
 	}
-	if (r->sort_order < 0 || r->sort_order > 2 || r->sort_target < 0 || r->sort_target > 4) {
+	if ((unsigned)r->sort_order > 2 || (unsigned)r->sort_target > 4) {
 		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: invalid sort option");
 		return;
 	}
@@ -284,7 +278,7 @@ void etcd_put(struct etcd_call *c, struct slice message)
 {
 	if (too_large(c, message))
 		return;
-	Etcdpb__PutRequest *r = etcd_unpack(c, &etcdpb__put_request__descriptor, kept(c, message));
+	Etcdpb__PutRequest *r = etcd_unpack(c, &etcdpb__put_request__descriptor, message);
 	if (!r)
 		return;
 	c->request.op = (struct store_op){.type = STORE_OP_PUT, .put = put_of(r)};
@@ -294,7 +288,7 @@ void etcd_put(struct etcd_call *c, struct slice message)
 
 void etcd_delete_range(struct etcd_call *c, struct slice message)
 {
-	Etcdpb__DeleteRangeRequest *r = etcd_unpack(c, &etcdpb__delete_range_request__descriptor, kept(c, message));
+	Etcdpb__DeleteRangeRequest *r = etcd_unpack(c, &etcdpb__delete_range_request__descriptor, message);
 	if (!r)
 		return;
 	c->request.op = (struct store_op){.type = STORE_OP_DELETE, .del = delete_of(r)};
@@ -305,7 +299,7 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 {
 	if (too_large(c, message))
 		return;
-	Etcdpb__TxnRequest *r = etcd_unpack(c, &etcdpb__txn_request__descriptor, kept(c, message));
+	Etcdpb__TxnRequest *r = etcd_unpack(c, &etcdpb__txn_request__descriptor, message);
 	if (!r)
 		return;
 	c->request.op.type = STORE_OP_TXN;
@@ -320,14 +314,12 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 
 static void compact_done(struct etcd_call *c)
 {
-	Etcdpb__HeaderResponse m = ETCDPB__HEADER_RESPONSE__INIT;
 	if (c->request.err.code) {
 		etcd_reply_store_err(c, &c->request);
 		return;
 	}
 	int64_t revision = c->request.revision ? c->request.revision : store_revision(c->service->store);
-	m.header = etcd_header(c->service, &c->arena, revision);
-	etcd_reply(c, &m.base);
+	etcd_reply_header(c, revision);
 }
 
 /* etcd counts "never compacted" as -1, so that compacting at 0 succeeds until something was. */
@@ -340,7 +332,7 @@ static bool nothing_compacted(struct etcd_service *s)
 
 void etcd_compact(struct etcd_call *c, struct slice message)
 {
-	Etcdpb__CompactionRequest *r = etcd_unpack(c, &etcdpb__compaction_request__descriptor, kept(c, message));
+	Etcdpb__CompactionRequest *r = etcd_unpack(c, &etcdpb__compaction_request__descriptor, message);
 	if (!r)
 		return;
 	if (r->revision == 0 && nothing_compacted(c->service)) {

@@ -41,11 +41,8 @@ void etcd_lease_grant(struct etcd_call *c, struct slice message)
 
 static void revoke_done(struct etcd_call *c)
 {
-	Etcdpb__HeaderResponse m = ETCDPB__HEADER_RESPONSE__INIT;
-	if (failed(c))
-		return;
-	m.header = etcd_header(c->service, &c->arena, c->request.revision);
-	etcd_reply(c, &m.base);
+	if (!failed(c))
+		etcd_reply_header(c, c->request.revision);
 }
 
 void etcd_lease_revoke(struct etcd_call *c, struct slice message)
@@ -65,6 +62,12 @@ static void ttl_done(struct etcd_call *c)
 	bool gone = c->request.cause == STORE_CAUSE_LEASE_NOT_FOUND; /* an answer, not an error: TTL -1 */
 	if (!gone && failed(c))
 		return;
+	enum etcd_auth_error error =
+	        l->want_keys ? etcd_auth_check_keys(c, l->keys, gone ? 0 : l->n_keys, false) : ETCD_AUTH_OK;
+	if (error) {
+		etcd_reply_auth_err(c, error);
+		return;
+	}
 	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
 	m.id = l->id;
 	m.ttl = gone ? -1 : l->ttl_s;
@@ -113,7 +116,7 @@ void etcd_lease_list(struct etcd_call *c, struct slice message)
 
 struct keepalive_stream {
 	struct etcd_service *service;
-	struct grpc_stream *stream; /* NULL: gone */
+	struct etcd_stream *stream; /* NULL: gone */
 	unsigned outstanding;
 	bool ended;
 };
@@ -130,7 +133,7 @@ static void keepalive_release(struct keepalive_stream *k)
 	if (k->outstanding || (k->stream && !k->ended))
 		return;
 	if (k->stream)
-		grpc_finish(k->stream, GRPC_OK, NULL);
+		etcd_stream_finish(k->stream, GRPC_OK, NULL);
 	k->service->calls--;
 	free(k);
 }
@@ -142,26 +145,23 @@ static void keepalive_done(struct store_request *req)
 	k->outstanding--;
 	if (k->stream) {
 		Etcdpb__LeaseKeepAliveResponse m = ETCDPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
-		uint8_t bytes[128];
 		m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
 		m.id = req->lease.id;
 		m.ttl = req->err.code ? 0 : req->lease.ttl_s; /* 0: the lease is gone */
-		grpc_send(k->stream,
-		        (struct slice){(const char *)bytes, etcdpb__lease_keep_alive_response__pack(&m, bytes)});
-		grpc_read_resume(k->stream);
+		etcd_stream_send(k->stream, &m.base);
+		etcd_stream_resume(k->stream);
 	}
 	store_request_release(req);
 	free(r);
 	keepalive_release(k);
 }
 
-static void keepalive_message(struct grpc_stream *s, struct slice message, void *arg)
+static void keepalive_message(struct etcd_stream *x, struct slice message, void *arg)
 {
 	struct keepalive_stream *k = arg;
 	struct arena a = ARENA_INIT;
-	ProtobufCAllocator allocator = etcd_allocator(&a);
 	Etcdpb__LeaseKeepAliveRequest *m =
-	        etcdpb__lease_keep_alive_request__unpack(&allocator, message.len, (const uint8_t *)message.ptr);
+	        etcd_message_unpack(&a, &etcdpb__lease_keep_alive_request__descriptor, message);
 	if (m) {
 		struct keepalive *r = xcalloc(1, sizeof *r);
 		r->of = k;
@@ -170,32 +170,33 @@ static void keepalive_message(struct grpc_stream *s, struct slice message, void 
 		        .loop = k->service->loop,
 		        .done = keepalive_done};
 		if (++k->outstanding >= KEEPALIVES_OUTSTANDING_MAX)
-			grpc_read_pause(s);
+			etcd_stream_pause(x);
 		store_submit(k->service->store, &r->request);
 	}
 	arena_release(&a);
 }
 
-static void keepalive_end(struct grpc_stream *s, void *arg)
+static void keepalive_end(struct etcd_stream *x, void *arg)
 {
 	struct keepalive_stream *k = arg;
 	k->ended = true;
 	keepalive_release(k);
 }
 
-static void keepalive_abort(struct grpc_stream *s, void *arg)
+static void keepalive_abort(struct etcd_stream *x, void *arg)
 {
 	struct keepalive_stream *k = arg;
 	k->stream = NULL;
 	keepalive_release(k);
 }
 
-void etcd_lease_keepalive_open(struct etcd_service *s, struct http_exchange *x)
+void etcd_lease_keepalive_open(struct etcd_stream *x)
 {
-	static const struct grpc_stream_callbacks callbacks = {
+	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = keepalive_message, .on_end = keepalive_end, .on_abort = keepalive_abort};
 	struct keepalive_stream *k = xcalloc(1, sizeof *k);
-	k->service = s;
-	s->calls++;
-	k->stream = grpc_accept(x, 1024, &callbacks, k);
+	k->service = etcd_stream_service(x);
+	k->service->calls++;
+	k->stream = x;
+	etcd_stream_start(x, 1024, &callbacks, k);
 }

@@ -28,7 +28,7 @@ void etcd_status(struct etcd_call *c, struct slice message)
 	Etcdpb__StatusResponse m = ETCDPB__STATUS_RESPONSE__INIT;
 	struct etcd_service *s = c->service;
 	struct store_stats stats = {0};
-	char *errors[3];
+	char *errors[16];
 	store_stats(s->store, &stats);
 	m.header = etcd_header(s, &c->arena, stats.revision);
 	m.version = (char *)etcd_version;
@@ -42,16 +42,14 @@ void etcd_status(struct etcd_call *c, struct slice message)
 		raft_status(s, &m);
 	if (!m.leader)
 		errors[m.n_errors++] = "etcdserver: no leader";
-	m.n_errors += etcd_alarm_texts(s, &c->arena, errors + m.n_errors);
+	m.n_errors += etcd_alarm_texts(s, &c->arena, errors + m.n_errors, 15);
 	m.dbsizequota = s->options.quota_bytes > 0 ? s->options.quota_bytes : 0;
 	etcd_reply(c, &m.base);
 }
 
 static void defragment_done(struct etcd_call *c)
 {
-	Etcdpb__HeaderResponse m = ETCDPB__HEADER_RESPONSE__INIT;
-	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
-	etcd_reply(c, &m.base);
+	etcd_reply_header(c, store_revision(c->service->store));
 }
 
 /* The file shrinks by itself after compactions (store/machine.c); what is asked for here is that everything said before
@@ -78,21 +76,18 @@ void etcd_health_check(struct etcd_call *c, struct slice message)
 	etcd_reply(c, &m.base);
 }
 
-static void health_message(struct grpc_stream *s, struct slice message, void *arg)
+static void health_message(struct etcd_stream *x, struct slice message, void *arg)
 {
-	static const char serving[] = "\x08\x01", unknown[] = "\x08\x03";
-	grpc_send(s, (struct slice){message.len ? unknown : serving, 2}); /* any bytes are the name of a service */
+	Etcdpb__HealthCheckResponse m = ETCDPB__HEALTH_CHECK_RESPONSE__INIT;
+	m.status = message.len ? 3 : 1; /* any bytes are the name of a service: unknown */
+	etcd_stream_send(x, &m.base);
 }
 
-static void health_end(struct grpc_stream *s, void *arg)
+/* The client listens on; the stream ends with it or with the server. */
+void etcd_health_watch_open(struct etcd_stream *x)
 {
-	/* The client listens on; the stream ends with it or with the server. */
-}
-
-void etcd_health_watch_open(struct etcd_service *s, struct http_exchange *x)
-{
-	static const struct grpc_stream_callbacks callbacks = {.on_message = health_message, .on_end = health_end};
-	grpc_accept(x, 1024, &callbacks, s);
+	static const struct etcd_stream_callbacks callbacks = {.on_message = health_message};
+	etcd_stream_start(x, 1024, &callbacks, NULL);
 }
 
 /* ---- HTTP ---- */

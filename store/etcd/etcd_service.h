@@ -1,9 +1,9 @@
 /* The etcd v3 API over any store engine: what etcdctl, a stock kube-apiserver and every other etcd client speak.
  *
  * gRPC over HTTP/2, with TLS or plain, and etcd's HTTP paths (/health, /version, /metrics) on the same port. One loop
- * serves all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, the quota and its
- * alarm, automatic compaction, gRPC's health service, and of Maintenance and Cluster what one server can answer. What
- * is missing (changing members, authentication) answers Unimplemented. */
+ * serves all connections; the engine does the work on its own threads. Here now: KV, Watch, Lease, Auth, Lock,
+ * Election, the quota and alarms, automatic compaction, gRPC's health service, the JSON gateway, and of Maintenance and
+ * Cluster what one server can answer. What is missing (changing members) answers Unimplemented. */
 #ifndef K3X_STORE_ETCD_ETCD_SERVICE_H
 #define K3X_STORE_ETCD_ETCD_SERVICE_H
 
@@ -29,6 +29,10 @@ struct etcd_service_options {
 	size_t txn_ops_max;             /* 0: STORE_TXN_OPS_MAX */
 	uint64_t compact_period_ms;     /* automatic compaction: history to keep; 0: none */
 	int64_t compact_keep_revisions; /* or: revisions to keep; 0: none */
+	const char *auth_token;         /* as etcd's --auth-token; NULL: "simple" */
+	unsigned auth_token_ttl_s;      /* a simple token's life after its last use; 0: 300 */
+	unsigned bcrypt_cost;           /* how slow a password's hash is, as etcd's --bcrypt-cost; 0: 10 */
+	bool client_cert_auth;          /* a client's certificate names its user */
 	uint64_t progress_ms;           /* between progress notifications of quiet watches; 0: ten minutes */
 };
 

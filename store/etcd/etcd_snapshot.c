@@ -54,7 +54,7 @@ void etcd_hash(struct etcd_call *c, struct slice message)
 
 struct snapshot {
 	struct etcd_service *service;
-	struct grpc_stream *stream; /* NULL: gone */
+	struct etcd_stream *stream; /* NULL: gone */
 	struct store_request request;
 	struct arena arena;
 	int fd;
@@ -82,19 +82,14 @@ static bool send_piece(struct snapshot *s, const void *bytes, size_t n)
 	m.remaining_bytes = (uint64_t)s->remaining;
 	m.blob = (ProtobufCBinaryData){n, (uint8_t *)bytes};
 	m.version = (char *)"3.5.16";
-	size_t len = etcdpb__snapshot_response__get_packed_size(&m);
-	uint8_t *packed = malloc(len);
-	CHECK(packed != NULL);
-	etcdpb__snapshot_response__pack(&m, packed);
-	bool room = grpc_send(s->stream, (struct slice){(const char *)packed, len});
-	free(packed);
+	bool room = etcd_stream_send(s->stream, &m.base);
 	arena_release(&a);
 	return room;
 }
 
 static void fail(struct snapshot *s, const char *text)
 {
-	grpc_finish(TAKE(s->stream), GRPC_INTERNAL, text);
+	etcd_stream_finish(TAKE(s->stream), GRPC_INTERNAL, text);
 	snapshot_free(s);
 }
 
@@ -114,7 +109,7 @@ static void pump(struct snapshot *s)
 	if (s->remaining > 0)
 		return;
 	send_piece(s, s->request.sha256, sizeof s->request.sha256);
-	grpc_finish(TAKE(s->stream), GRPC_OK, NULL);
+	etcd_stream_finish(TAKE(s->stream), GRPC_OK, NULL);
 	snapshot_free(s);
 }
 
@@ -155,7 +150,7 @@ static const char *note(struct snapshot *s)
 	return text;
 }
 
-static void on_message(struct grpc_stream *g, struct slice message, void *arg)
+static void on_message(struct etcd_stream *x, struct slice message, void *arg)
 {
 	struct snapshot *s = arg;
 	if (s->is_asked)
@@ -170,34 +165,35 @@ static void on_message(struct grpc_stream *g, struct slice message, void *arg)
 	store_submit(s->service->store, &s->request);
 }
 
-static void on_end(struct grpc_stream *g, void *arg)
+static void on_end(struct etcd_stream *x, void *arg)
 {
 	struct snapshot *s = arg;
 	if (!s->is_asked)
 		fail(s, "no request came");
 }
 
-static void on_abort(struct grpc_stream *g, void *arg)
+static void on_abort(struct etcd_stream *x, void *arg)
 {
 	struct snapshot *s = arg;
 	s->stream = NULL;
 	snapshot_free(s);
 }
 
-static void on_writable(struct grpc_stream *g, void *arg)
+static void on_writable(struct etcd_stream *x, void *arg)
 {
 	struct snapshot *s = arg;
 	if (s->fd >= 0)
 		pump(s);
 }
 
-void etcd_snapshot_open(struct etcd_service *service, struct http_exchange *x)
+void etcd_snapshot_open(struct etcd_stream *x)
 {
-	static const struct grpc_stream_callbacks callbacks = {
+	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = on_message, .on_end = on_end, .on_abort = on_abort, .on_writable = on_writable};
 	struct snapshot *s = xcalloc(1, sizeof *s);
-	s->service = service;
+	s->service = etcd_stream_service(x);
 	s->fd = -1;
-	service->calls++;
-	s->stream = grpc_accept(x, 1024, &callbacks, s);
+	s->service->calls++;
+	s->stream = x;
+	etcd_stream_start(x, 1024, &callbacks, s);
 }

@@ -19,7 +19,7 @@ enum { FRAGMENT_BYTES = 1536 * 1024, WATCHES_PER_STREAM_MAX = 100000, MESSAGE_BY
 struct stream {
 	struct etcd_service *service;
 	struct list_link in_service;
-	struct grpc_stream *grpc; /* NULL: gone */
+	struct etcd_stream *peer; /* NULL: gone */
 	struct list_link watches;
 	struct list_link blocked; /* of struct watch with something to read and no room */
 	int64_t next_id;
@@ -45,13 +45,8 @@ struct watch {
 
 static void send_response(struct stream *s, const Etcdpb__WatchResponse *m)
 {
-	size_t n = etcdpb__watch_response__get_packed_size(m);
-	uint8_t *bytes = malloc(n);
-	CHECK(bytes != NULL);
-	etcdpb__watch_response__pack(m, bytes);
-	if (s->grpc && !grpc_send(s->grpc, (struct slice){(const char *)bytes, n}))
+	if (s->peer && !etcd_stream_send(s->peer, &m->base))
 		s->full = true;
-	free(bytes);
 }
 
 static Etcdpb__WatchResponse response(struct stream *s, struct arena *a, int64_t id, int64_t revision)
@@ -111,7 +106,7 @@ static void send_events(struct watch *w, const struct store_watch_batch *batch)
 
 static void stream_maybe_free(struct stream *s)
 {
-	if (s->grpc || s->n_watches)
+	if (s->peer || s->n_watches)
 		return;
 	list_del(&s->in_service);
 	s->service->counters.watch_streams--;
@@ -145,7 +140,7 @@ static void send_progress_if_level(struct stream *s);
 static void pump(struct watch *w)
 {
 	struct stream *s = w->stream;
-	while (!w->closing && !s->full && s->grpc) {
+	while (!w->closing && !s->full && s->peer) {
 		struct store_watch_batch batch;
 		struct err err = ERR_INIT;
 		if (store_watch_read(s->service->store, w->store, &batch, &err) != 0) {
@@ -173,7 +168,7 @@ static void on_ready(void *arg)
 	pump(arg);
 }
 
-static void on_writable(struct grpc_stream *g, void *arg)
+static void on_writable(struct etcd_stream *x, void *arg)
 {
 	struct stream *s = arg;
 	struct list_link *l;
@@ -196,7 +191,7 @@ static void send_progress(struct stream *s, int64_t id, int64_t revision)
 static void send_progress_if_level(struct stream *s)
 {
 	int64_t now = store_revision(s->service->store), level = now;
-	if (!s->progress_wanted || !s->grpc)
+	if (!s->progress_wanted || !s->peer)
 		return;
 	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, link);
@@ -232,7 +227,7 @@ void etcd_watch_tick(struct etcd_service *service)
 				continue;
 			pump(w);
 			w->last_sent_ms = now;
-			if (!w->closing && s->grpc)
+			if (!w->closing && s->peer)
 				send_progress(s, w->id, w->revision);
 		}
 	}
@@ -264,6 +259,31 @@ static bool choose_id(struct stream *s, int64_t wanted, int64_t *id)
 	return true;
 }
 
+/* As Go's gRPC prints its codes: etcd's reasons for a cancelled watch are printed errors. */
+static const char *code_name(int grpc_status)
+{
+	return grpc_status == GRPC_UNAUTHENTICATED     ? "Unauthenticated"
+	       : grpc_status == GRPC_PERMISSION_DENIED ? "PermissionDenied"
+	                                               : "InvalidArgument";
+}
+
+/* Judged once, when the watch is made, as in etcd: taking a permission away later does not end it. */
+static bool is_permitted(struct stream *s, const struct store_key_range *keys)
+{
+	struct etcd_identity who;
+	int status;
+	enum etcd_auth_error error = etcd_stream_identify(s->peer, &who);
+	if (!error)
+		error = etcd_auth_check_range(s->service->system.auth, &who, keys, false);
+	if (!error)
+		return true;
+	const char *text = etcd_auth_error_text(error, &status);
+	struct arena a = ARENA_INIT;
+	send_canceled(s, -1, 0, arena_printf(&a, "rpc error: code = %s desc = %s", code_name(status), text), true);
+	arena_release(&a);
+	return false;
+}
+
 static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 {
 	struct store_watch_options o = {.keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
@@ -273,6 +293,8 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 	int64_t id;
 	if (!o.keys.key.len)
 		o.keys.key = SLICE("\0"); /* the empty key stands for the smallest one */
+	if (!is_permitted(s, &o.keys))
+		return;
 	for (size_t i = 0; i < r->n_filters; i++) {
 		o.no_put = o.no_put || r->filters[i] == 0;
 		o.no_delete = o.no_delete || r->filters[i] == 1;
@@ -310,12 +332,11 @@ static void cancel(struct stream *s, int64_t id)
 	send_canceled(s, id, 0, "", false);
 }
 
-static void on_message(struct grpc_stream *g, struct slice message, void *arg)
+static void on_message(struct etcd_stream *x, struct slice message, void *arg)
 {
 	struct stream *s = arg;
 	struct arena a = ARENA_INIT;
-	ProtobufCAllocator allocator = etcd_allocator(&a);
-	Etcdpb__WatchRequest *m = etcdpb__watch_request__unpack(&allocator, message.len, (const uint8_t *)message.ptr);
+	Etcdpb__WatchRequest *m = etcd_message_unpack(&a, &etcdpb__watch_request__descriptor, message);
 	switch (m ? m->request_case : ETCDPB__WATCH_REQUEST__REQUEST__NOT_SET) {
 	case ETCDPB__WATCH_REQUEST__REQUEST_CREATE_REQUEST:
 		create(s, m->create_request);
@@ -341,29 +362,24 @@ static void end_all(struct stream *s)
 	stream_maybe_free(s);
 }
 
-static void on_end(struct grpc_stream *g, void *arg)
+static void on_abort(struct etcd_stream *x, void *arg)
 {
 	struct stream *s = arg;
-	grpc_finish(TAKE(s->grpc), GRPC_OK, NULL);
+	s->peer = NULL;
 	end_all(s);
 }
 
-static void on_abort(struct grpc_stream *g, void *arg)
+/* A client that sends no more still wants its events: only its going away ends the stream. */
+void etcd_watch_open(struct etcd_stream *x)
 {
-	struct stream *s = arg;
-	s->grpc = NULL;
-	end_all(s);
-}
-
-void etcd_watch_open(struct etcd_service *service, struct http_exchange *x)
-{
-	static const struct grpc_stream_callbacks callbacks = {
-	        .on_message = on_message, .on_end = on_end, .on_abort = on_abort, .on_writable = on_writable};
+	static const struct etcd_stream_callbacks callbacks = {
+	        .on_message = on_message, .on_abort = on_abort, .on_writable = on_writable};
 	struct stream *s = xcalloc(1, sizeof *s);
-	s->service = service;
+	s->service = etcd_stream_service(x);
+	s->peer = x;
 	list_init(&s->watches);
 	list_init(&s->blocked);
-	list_push_back(&service->watch_streams, &s->in_service);
-	service->counters.watch_streams++;
-	s->grpc = grpc_accept(x, MESSAGE_BYTES_MAX, &callbacks, s);
+	list_push_back(&s->service->watch_streams, &s->in_service);
+	s->service->counters.watch_streams++;
+	etcd_stream_start(x, MESSAGE_BYTES_MAX, &callbacks, s);
 }
