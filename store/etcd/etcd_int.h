@@ -87,7 +87,7 @@ struct etcd_method {
 	etcd_opener *open;     /* a stream */
 	const ProtobufCMessageDescriptor *request;
 	enum etcd_access access;
-	bool is_data;   /* refused while the alarm CORRUPT stands */
+	bool is_data;   /* writes: refused while the alarm CORRUPT stands */
 	bool is_recipe; /* made of other calls: its errors have etcd's words, and no code but UNKNOWN */
 };
 

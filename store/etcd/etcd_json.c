@@ -160,11 +160,24 @@ void etcd_json_write(struct strbuf *out, const ProtobufCMessage *m)
 
 /* ---- reading ---- */
 
+/* "rangeEnd" for range_end. */
+static void add_camel(struct strbuf *out, const char *name)
+{
+	for (; *name; name++)
+		if (*name == '_' && name[1] >= 'a' && name[1] <= 'z')
+			strbuf_addc(out, (char)(*++name - 32));
+		else
+			strbuf_addc(out, *name);
+}
+
 static int unfit(const ProtobufCFieldDescriptor *f, const char *kind, const struct json *v, struct err *err)
 {
-	struct strbuf text = STRBUF_INIT;
+	struct strbuf text = STRBUF_INIT, name = STRBUF_INIT;
+	add_camel(&name, f->name);
 	json_write(&text, v);
-	err_set(err, ERR_INVAL, "proto: invalid value for %s field %s: %.200s", kind, f->name, strbuf_cstr(&text));
+	err_set(err, ERR_INVAL, "proto: invalid value for %s field %s: %.200s", kind, strbuf_cstr(&name),
+	        strbuf_cstr(&text));
+	strbuf_release(&name);
 	strbuf_release(&text);
 	return ERR_INVAL;
 }
@@ -312,22 +325,13 @@ static int read_repeated(
 	return 0;
 }
 
-/* "rangeEnd" for range_end. */
 static bool is_camel(struct slice key, const char *name)
 {
-	size_t i = 0;
-	bool upper = false;
-	for (; *name; name++) {
-		if (*name == '_') {
-			upper = true;
-			continue;
-		}
-		char c = upper && *name >= 'a' && *name <= 'z' ? (char)(*name - 32) : *name;
-		if (i == key.len || key.ptr[i++] != c)
-			return false;
-		upper = false;
-	}
-	return i == key.len;
+	struct strbuf camel = STRBUF_INIT;
+	add_camel(&camel, name);
+	bool same = slice_eq(key, strbuf_slice(&camel));
+	strbuf_release(&camel);
+	return same;
 }
 
 static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type, struct slice key)

@@ -194,6 +194,7 @@ static Etcdpb__ResponseOp *op_response(struct etcd_call *c, const struct store_r
 		m->response_case = ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
 		m->response_txn = txn_response(c, r);
 		m->response_txn->header = header;
+		header->revision = 0; /* but for this one */
 		break;
 	}
 	return m;
@@ -295,6 +296,19 @@ void etcd_delete_range(struct etcd_call *c, struct slice message)
 	etcd_submit(c, op_done);
 }
 
+static bool writes(const struct store_op *op)
+{
+	if (op->type != STORE_OP_TXN)
+		return op->type != STORE_OP_RANGE;
+	for (size_t i = 0; i < op->txn.n_success; i++)
+		if (writes(&op->txn.success[i]))
+			return true;
+	for (size_t i = 0; i < op->txn.n_failure; i++)
+		if (writes(&op->txn.failure[i]))
+			return true;
+	return false;
+}
+
 void etcd_txn(struct etcd_call *c, struct slice message)
 {
 	if (too_large(c, message))
@@ -308,6 +322,8 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 		        "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
 		return;
 	}
+	if (writes(&c->request.op) && etcd_corrupt_refused(c))
+		return;
 	if (!etcd_op_refused(c))
 		etcd_submit(c, op_done);
 }

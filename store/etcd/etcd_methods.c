@@ -29,10 +29,10 @@
 #define AUTH(name) "/etcdserverpb.Auth/" name
 
 static const struct etcd_method methods[] = {
-        UNARY(KV("Range"), "/v3/kv/range", etcd_range, range_request, TOKEN, true),
+        UNARY(KV("Range"), "/v3/kv/range", etcd_range, range_request, TOKEN, false),
         UNARY(KV("Put"), "/v3/kv/put", etcd_put, put_request, TOKEN, true),
         UNARY(KV("DeleteRange"), "/v3/kv/deleterange", etcd_delete_range, delete_range_request, TOKEN, true),
-        UNARY(KV("Txn"), "/v3/kv/txn", etcd_txn, txn_request, TOKEN, true),
+        UNARY(KV("Txn"), "/v3/kv/txn", etcd_txn, txn_request, TOKEN, false),
         UNARY(KV("Compact"), "/v3/kv/compaction", etcd_compact, compaction_request, TOKEN, true),
         STREAM("/etcdserverpb.Watch/Watch", "/v3/watch", etcd_watch_open, watch_request, TOKEN),
         UNARY(LEASE("LeaseGrant"), "/v3/lease/grant", etcd_lease_grant, lease_grant_request, TOKEN, true),

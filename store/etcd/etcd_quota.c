@@ -7,8 +7,8 @@
  *
  * The write that would pass the quota raises the alarm NOSPACE. While it stands, puts, transactions with puts and new
  * leases are refused with etcd's words; reads, deletions, compaction and lease revocation go on. It is taken down by
- * `alarm disarm`, as in etcd, and raised again by the next write when there is still no room. CORRUPT refuses all of
- * KV and Lease. Alarms are in the system keyspace ("alarm/MEMBER/NAME"), so they stand on every member and over
+ * `alarm disarm`, as in etcd, and raised again by the next write when there is still no room. CORRUPT refuses what
+ * writes. Alarms are in the system keyspace ("alarm/MEMBER/NAME"), so they stand on every member and over
  * restarts, whichever member's disk they are about. */
 #include "store/etcd/etcd_int.h"
 
