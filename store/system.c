@@ -85,7 +85,7 @@ void system_read(struct db *db, const struct meta *meta, struct store_request *r
 	db_bind_slice(s, 1, a->prefix);
 	while ((rc = db_step(db, s, &req->err, "read the settings")) == 1) {
 		struct slice key = db_column_slice(s, 0);
-		if (key.len < a->prefix.len || memcmp(key.ptr, a->prefix.ptr, a->prefix.len) != 0)
+		if (key.len < a->prefix.len || !slice_eq((struct slice){key.ptr, a->prefix.len}, a->prefix))
 			break;
 		if (n == cap)
 			list = xrealloc(list, (cap = cap ? cap * 2 : 16) * sizeof *list);

@@ -15,6 +15,7 @@ trap 'kill $etcd_pid 2>/dev/null; wait $etcd_pid 2>/dev/null; cleanup' EXIT
 server_pid=$!
 check "etcd is up" wait_for 10 etcdctl --endpoints $real endpoint health
 check "k3x-store is up" wait_for 10 etcdctl --endpoints $ours endpoint health
+if [ $failed -gt 0 ]; then tail -n 5 "$T/store.log"; finish; exit 1; fi
 
 blank() {
 	sed -E 's/"(id|ttl|cluster_id|member_id|raft_term|raftTerm|raftIndex|raftAppliedIndex|leader|dbSize|dbSizeInUse|ID)":-?[0-9]+/"\1":0/g
