@@ -11,7 +11,7 @@ export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_DIAL_TIMEOUT=3s
 	--initial-cluster m1=http://127.0.0.1:21380 --log-level error $etcd_flags </dev/null >"$T/etcd.log" 2>&1 &
 etcd_pid=$!
 trap 'kill $etcd_pid 2>/dev/null; wait $etcd_pid 2>/dev/null; cleanup' EXIT
-"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ours --advertise-client-urls $ours --initial-advertise-peer-urls http://127.0.0.1:21380 $store_flags </dev/null >"$T/store.log" 2>&1 &
+"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ours --advertise-client-urls $ours --listen-peer-urls http://127.0.0.1:21382 --initial-advertise-peer-urls http://127.0.0.1:21380 --initial-cluster m1=http://127.0.0.1:21380 $store_flags </dev/null >"$T/store.log" 2>&1 &
 server_pid=$!
 check "etcd is up" wait_for 10 etcdctl --endpoints $real endpoint health
 check "k3x-store is up" wait_for 10 etcdctl --endpoints $ours endpoint health

@@ -311,7 +311,7 @@ post "deactivate what does not stand" /v3/maintenance/alarm '{"action":"DEACTIVA
 
 # They stand over a restart.
 kill $server_pid; wait $server_pid 2>/dev/null
-"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ours --advertise-client-urls $ours --initial-advertise-peer-urls http://127.0.0.1:21380 $store_flags </dev/null >>"$T/store.log" 2>&1 &
+"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ours --advertise-client-urls $ours --listen-peer-urls http://127.0.0.1:21382 --initial-advertise-peer-urls http://127.0.0.1:21380 --initial-cluster m1=http://127.0.0.1:21380 $store_flags </dev/null >>"$T/store.log" 2>&1 &
 server_pid=$!
 check "k3x-store is up again" wait_for 10 curl -sf $ours/version
 post "list after a restart" /v3/maintenance/alarm '{}'

@@ -1,3 +1,4 @@
+/* Passwords: a hash fits its password and nothing else. */
 #include "base/pki.h"
 #include "tests/unit/unit.h"
 

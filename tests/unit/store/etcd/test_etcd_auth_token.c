@@ -83,7 +83,7 @@ static void write_key(char path[64])
 {
 	char *pem = NULL;
 	struct err err = ERR_INIT;
-	strcpy(path, "/tmp/k3x-key-XXXXXX");
+	snprintf(path, 64, "/tmp/k3x-key-XXXXXX");
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	assert_int_equal(pki_key_generate(&pem, &err), 0);
