@@ -1,5 +1,6 @@
-/* Any bytes as the files of a raft log: two segments, the snapshot record, term and vote. With the first bit of the first
- * byte set, checksums are put right before, so that what lies behind them is reached. What opens must take an entry. */
+/* Any bytes as the files of a raft log: two segments, the snapshot record, term and vote. With the first bit of the
+ * first byte set, checksums are put right before, so that what lies behind them is reached. What opens must take an
+ * entry. */
 #include "raft/adapter_int.h"
 #include "raft/log_int.h"
 
@@ -147,8 +148,8 @@ static void m_free(struct disk *d)
 {
 }
 
-static const struct disk_vtable vtable = {m_open, m_write, m_read, m_size, m_truncate, m_sync, m_close, m_rename, m_remove,
-        m_sync_folder, m_list, m_free};
+static const struct disk_vtable vtable = {m_open, m_write, m_read, m_size, m_truncate, m_sync, m_close, m_rename,
+        m_remove, m_sync_folder, m_list, m_free};
 
 /* Puts the checksums of a segment right, as far as its lengths make sense. */
 static void mend(char *data, size_t len)
