@@ -337,7 +337,7 @@ static int prepare_copy(const char *path, const struct store_restore_options *o,
 {
 	sqlite3 *h = NULL;
 	char *sql = sqlite3_mprintf("PRAGMA synchronous = FULL; DROP TABLE IF EXISTS snapshot;"
-	                            "UPDATE meta SET revision = revision + %lld",
+	                            "UPDATE meta SET revision = revision + %lld, applied_index = 0, applied_term = 0",
 	        (long long)o->bump_revision);
 	int rc = 0;
 	if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
