@@ -220,7 +220,8 @@ static void leases_live_on_the_leader_and_are_known_to_all(void **state)
 		assert_int_equal(suite_run(t.e[i], &keep), 0);
 		assert_int_equal(keep.req.lease.ttl_s, 100);
 		suite_end(&keep);
-		struct suite_call ttl = {.req = {.type = STORE_REQUEST_LEASE_TTL, .lease = {.id = id, .want_keys = true}}};
+		struct suite_call ttl = {
+		        .req = {.type = STORE_REQUEST_LEASE_TTL, .lease = {.id = id, .want_keys = true}}};
 		assert_int_equal(suite_run(t.e[i], &ttl), 0);
 		assert_int_equal(ttl.req.lease.granted_ttl_s, 100);
 		suite_end(&ttl);
