@@ -11,6 +11,7 @@
 #include "base/mem/list.h"
 #include "base/wire/http_client.h"
 #include "base/wire/tls.h"
+#include "base/wire/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,26 +278,15 @@ static const struct client_vtable https_vtable = {
         https_send, https_cancel, https_watch_open, https_watch_close, https_close};
 
 /* "https://host:port" or "https://[v6]:port"; the port defaults to 443. */
-static int parse_url(struct arena *a, const char *url, const char **host, int *port, struct err *err)
+static int server_url(struct arena *a, const char *text, const char **host, int *port, struct err *err)
 {
-	struct slice rest = slice_of(url), h;
-	int64_t p = 443;
-	if (!slice_starts(rest, "https://"))
-		return err_set(err, ERR_INVAL, "server URL \"%s\" must begin with https://", url);
-	rest = (struct slice){url + 8, rest.len - 8};
-	rest = slice_cut(&rest, '/');
-	if (rest.len && rest.ptr[0] == '[') {
-		rest = (struct slice){rest.ptr + 1, rest.len - 1};
-		h = slice_cut(&rest, ']');
-		if (rest.len && rest.ptr[0] == ':')
-			rest = (struct slice){rest.ptr + 1, rest.len - 1};
-	} else {
-		h = slice_cut(&rest, ':');
-	}
-	if (!h.len || (rest.len && (!slice_to_i64(rest, &p) || p < 1 || p > 65535)))
-		return err_set(err, ERR_INVAL, "server URL \"%s\" is not like https://host:6443", url);
-	*host = arena_memdup(a, h.ptr, h.len);
-	*port = (int)p;
+	struct url u;
+	if (url_parse(a, text, 443, &u, err) != 0)
+		return err_wrap(err, "server");
+	if (!u.is_tls)
+		return err_set(err, ERR_INVAL, "server URL \"%s\" must begin with https://", text);
+	*host = u.host;
+	*port = u.port;
 	return 0;
 }
 
@@ -309,7 +299,7 @@ int client_https_new(
 	struct http_client_options http = {.loop = loop};
 	c->base = (struct client){&https_vtable, loop};
 	list_init(&c->operations);
-	if (parse_url(&c->arena, options->server_url, &http.host, &http.port, err) != 0 ||
+	if (server_url(&c->arena, options->server_url, &http.host, &http.port, err) != 0 ||
 	        tls_context_new(&tls_options, &http.tls, err) != 0) {
 		arena_release(&c->arena);
 		free(c);

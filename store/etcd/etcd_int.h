@@ -272,5 +272,6 @@ void etcd_watch_tick(struct etcd_service *s);
 
 /* Everything that is neither gRPC nor the gateway's. */
 void etcd_http(struct etcd_service *s, struct http_exchange *x);
+void etcd_metrics(struct etcd_service *s, struct http_exchange *x);
 
 #endif

@@ -1,4 +1,4 @@
-/* What one server can say of Maintenance and Cluster, and etcd's HTTP paths. */
+/* What a server says of itself: Maintenance's status, and gRPC's health service. */
 #include "store/etcd/etcd_int.h"
 
 #include <inttypes.h>
@@ -88,64 +88,4 @@ void etcd_health_watch_open(struct etcd_stream *x)
 {
 	static const struct etcd_stream_callbacks callbacks = {.on_message = health_message};
 	etcd_stream_start(x, 1024, &callbacks, NULL);
-}
-
-/* ---- HTTP ---- */
-
-static void metrics(struct etcd_service *s, struct http_exchange *x)
-{
-	struct strbuf out = STRBUF_INIT;
-	struct store_stats stats = {0};
-	store_stats(s->store, &stats);
-	strbuf_addf(&out, "# TYPE etcd_server_has_leader gauge\netcd_server_has_leader 1\n");
-	strbuf_addf(&out, "# TYPE etcd_server_is_leader gauge\netcd_server_is_leader 1\n");
-	strbuf_addf(&out,
-	        "# TYPE etcd_mvcc_db_total_size_in_bytes gauge\netcd_mvcc_db_total_size_in_bytes %" PRId64 "\n",
-	        stats.size_bytes);
-	strbuf_addf(&out,
-	        "# TYPE etcd_mvcc_db_total_size_in_use_in_bytes gauge\netcd_mvcc_db_total_size_in_use_in_bytes %" PRId64
-	        "\n",
-	        stats.size_in_use_bytes);
-	strbuf_addf(&out, "# TYPE etcd_debugging_mvcc_keys_total gauge\netcd_debugging_mvcc_keys_total %" PRId64 "\n",
-	        stats.keys);
-	strbuf_addf(&out,
-	        "# TYPE etcd_debugging_mvcc_current_revision gauge\netcd_debugging_mvcc_current_revision %" PRId64 "\n",
-	        stats.revision);
-	strbuf_addf(&out,
-	        "# TYPE etcd_debugging_mvcc_compact_revision gauge\netcd_debugging_mvcc_compact_revision %" PRId64 "\n",
-	        stats.compacted_revision);
-	strbuf_addf(&out,
-	        "# TYPE etcd_debugging_mvcc_watch_stream_total gauge\netcd_debugging_mvcc_watch_stream_total %" PRIu64
-	        "\n",
-	        s->counters.watch_streams);
-	strbuf_addf(&out,
-	        "# TYPE etcd_debugging_mvcc_watcher_total gauge\netcd_debugging_mvcc_watcher_total %" PRIu64 "\n",
-	        s->counters.watches);
-	strbuf_addf(&out, "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes %" PRId64 "\n",
-	        s->options.quota_bytes);
-	http_set_content_type(x, "text/plain; version=0.0.4");
-	http_respond_strbuf(x, 200, &out);
-}
-
-void etcd_http(struct etcd_service *s, struct http_exchange *x)
-{
-	struct slice path = http_request(x)->path;
-	if (slice_is(path, "/metrics")) {
-		metrics(s, x);
-		return;
-	}
-	http_set_content_type(x, "application/json");
-	if (slice_is(path, "/health") && s->alarms)
-		http_respond_arena(x, 503,
-		        etcd_has_alarm(s, ETCD_ALARM_NOSPACE)
-		                ? SLICE("{\"health\":\"false\",\"reason\":\"ALARM NOSPACE\"}")
-		                : SLICE("{\"health\":\"false\",\"reason\":\"ALARM CORRUPT\"}"));
-	else if (slice_is(path, "/health"))
-		http_respond_arena(x, 200, SLICE("{\"health\":\"true\",\"reason\":\"\"}"));
-	else if (slice_is(path, "/livez") || slice_is(path, "/readyz"))
-		http_respond_arena(x, 200, SLICE("ok\n"));
-	else if (slice_is(path, "/version"))
-		http_respond_arena(x, 200, SLICE("{\"etcdserver\":\"3.5.16\",\"etcdcluster\":\"3.5.0\"}"));
-	else
-		http_respond_arena(x, 404, SLICE("404 page not found\n"));
 }

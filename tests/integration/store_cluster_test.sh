@@ -45,7 +45,10 @@ check "equal hashes" wait_for 5 same_hash $all
 named() { [ "$(ctl m1 member list | grep -c ', started, m[123],')" = 3 ]; }
 check "members have names" wait_for 10 named
 check_has "health of all" "is healthy" "$(at endpoint health 2>&1)"
-check_has "alarms" "" "$(at alarm list)"
+check_is "no alarms" "" "$(at alarm list)"
+check_has "health over HTTP" '"health":"true"' "$(curl -s "$(client_url m2)/health")"
+check_has "readiness, check by check" "[+]linearizable_read ok" "$(curl -s "$(client_url m2)/readyz?verbose")"
+check_has "metrics" "etcd_server_has_leader 1" "$(curl -s "$(client_url m3)/metrics")"
 
 # ---- the leader moves ----
 was=$(wait_leader $all)
@@ -119,6 +122,15 @@ for round in 1 2 3 4 5; do
 	[ "${got:-0}" -ge "$acked" ] && ok "round $round: acknowledged $acked, there $got" || bad "round $round" "acknowledged $acked, there '$got'"
 done
 check "equal hashes after it all" wait_for 10 same_hash $all
+members_stop
+
+# ---- one of three ----
+member_start m1 new $all
+lonely() { curl -s -m 2 "$(client_url m1)/health" | grep -q "NO LEADER"; }
+check "one of three is not healthy" wait_for 10 lonely
+check_has "it lives" ok "$(curl -s "$(client_url m1)/livez")"
+check_has "and answers serializable reads" "kill" "$(ctl m1 get after --consistency=s --print-value-only)"
+check_has "a write is not acknowledged" "timed out" "$(env -u ETCDCTL_COMMAND_TIMEOUT etcdctl --command-timeout=12s --endpoints "$(client_url m1)" put lost x 2>&1)"
 members_stop
 
 # ---- TLS between peers ----
