@@ -15,7 +15,7 @@ enum node_state { NODE_DOWN, NODE_UP, NODE_PAUSED };
 
 struct node {
 	unsigned index;
-	char name[8];
+	char name[16];
 	struct net_node *net;
 	struct disk disk;
 	char data_dir[DISK_PATH_MAX];
