@@ -102,15 +102,18 @@ static void finish(struct raft_adapter *a, struct disk_op *op, int status)
 static void done(struct raft_job *job)
 {
 	struct raft_adapter *a = CONTAINER_OF(job, struct raft_adapter, job);
-	a->job_active = false;
-	a->is_full = a->job_rc == ERR_NO_SPACE;
-	if (a->job_rc != 0 && a->job_rc != ERR_NO_SPACE) {
+	int rc = a->job_rc;
+	a->is_full = rc == ERR_NO_SPACE;
+	if (rc != 0 && rc != ERR_NO_SPACE) {
+		a->job_active = false;
 		adapter_fatal(a, &a->job_err);
 		return;
 	}
+	/* What is finished makes libraft append more; the next job starts when this one's list is done with. */
 	while (!a->dead && !list_empty(&a->running) && op_of(a->running.next)->written)
 		finish(a, op_of(list_pop_front(&a->running)), 0);
-	if (a->job_rc == 0)
+	a->job_active = false;
+	if (rc == 0)
 		adapter_start_job(a);
 }
 

@@ -347,6 +347,7 @@ int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, str
 		return rc;
 	}
 	CHECK(raft_init(&h->raft, &h->adapter.io, &h->fsm, c->id, c->address) == 0);
+	h->raft.tracer = NULL; /* it would format each line, into one static buffer, to throw it away */
 	configure(h);
 	*ret = h;
 	return 0;

@@ -30,6 +30,7 @@ struct stream {
 	struct state_want want;
 	bool has_want, started, working, wants_room;
 	uint64_t offset;
+	size_t got; /* by the read under way */
 	struct pool_work work;
 	int fd;
 	struct strbuf frame;
@@ -199,8 +200,8 @@ static void read_work(struct pool_work *w)
 			s->frame.len += (size_t)packed;
 		else
 			strbuf_add(&s->frame, raw, (size_t)n);
-		s->offset += (uint64_t)n;
 	}
+	s->got = n > 0 ? (size_t)n : 0;
 	free(raw);
 }
 
@@ -214,6 +215,7 @@ static void read_done(struct pool_work *w)
 	struct stream *s = CONTAINER_OF(w, struct stream, work);
 	uint64_t limit = s->exporter->bytes_per_s;
 	s->working = false;
+	s->offset += s->got;
 	if (s->conn && s->error) {
 		log_warn("raft", "state not read", "error=\"%s\"", strerror(s->error));
 		stream_close(s);
