@@ -228,10 +228,8 @@ static int open_database(struct engine_core *c, struct err *err)
 		machine_close(&c->machine);
 		return rc;
 	}
-	for (unsigned i = 0; i < c->n_readers && rc == 0; i++) {
-		c->readers[i].core = c;
+	for (unsigned i = 0; i < c->n_readers && rc == 0; i++)
 		rc = db_open(&c->readers[i].db, c->path, DB_READER, err);
-	}
 	if (rc != 0)
 		close_database(c);
 	else
@@ -271,6 +269,8 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 	lessor_init(&c->lessor, o->expire, o->arg);
 	int rc = load_leases(c, &err);
 	CHECK(rc == 0); /* the writer's connection stops the process by itself */
+	for (unsigned i = 0; i < c->n_readers; i++)
+		c->readers[i].core = c;
 	for (unsigned i = 0; i < c->n_readers; i++)
 		CHECK(pthread_create(&c->readers[i].thread, NULL, engine_core_reader_main, &c->readers[i]) == 0);
 }
