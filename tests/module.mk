@@ -37,16 +37,17 @@ fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 test-api: all
 	@tests/integration/api_test.sh
 
-# The simulator of raft/: `make sim` runs SEEDS seeds from SEED on, or for SECONDS.
-SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c
+# The simulator of clusters: `make sim` runs SEEDS seeds from SEED on, or for SECONDS; STORE=1 puts the store's own state machine
+# behind the log.
+SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_store.c
 SEED ?= 1
 SEEDS ?= 1000
 
-$(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) tests/sim/sim.h tests/sim/sim_disk.h $(LIB)
+$(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) tests/sim/sim.h tests/sim/sim_disk.h tests/sim/sim_store.h $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) -o $@ tests/sim/sim_main.c $(SIM_SRCS) $(LIB) $(LIBS)
 
 .PHONY: sim
 sim: $(B)/tests/sim/sim
-	@$(if $(SECONDS),SIM_SECONDS=$(SECONDS)) $< $(SEED) $(SEEDS)
+	@$(if $(SECONDS),SIM_SECONDS=$(SECONDS)) $< $(SEED) $(SEEDS) 0 $(or $(STORE),0)

@@ -6,6 +6,7 @@
  * everything healed: a leader, progress, equal states, nothing of libraft's memory left. */
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_store.h"
 
 #include "raft/host_int.h"
 
@@ -41,6 +42,7 @@ struct node {
 	uint64_t epoch, job_epoch, job_busy_until;
 	bool dying;
 	uint64_t applied, hash, durable, last_commit;
+	struct sim_store *store; /* with_store */
 };
 
 static struct node nodes[NODES_MAX + 1];
@@ -70,8 +72,8 @@ __attribute__((format(printf, 2, 3), noreturn)) static void fail(const char *wha
 		va_start(ap, fmt);
 		vprintf(fmt, ap);
 		va_end(ap);
-		printf("\nreplay: build/release/tests/sim/sim %llu 1 %#x\n", (unsigned long long)this_seed,
-		        options->workarounds_off);
+		printf("\nreplay: build/release/tests/sim/sim %llu 1 %#x %d\n", (unsigned long long)this_seed,
+		        options->workarounds_off, options->with_store);
 		fflush(stdout);
 	}
 	_exit(7);
@@ -238,6 +240,21 @@ static const struct raft_env_vtable env_vtable = {env_now, env_random, env_send,
 
 /* ---- the state machine ---- */
 
+static void store_fails(const char *what, const char *why)
+{
+	fail(what, "%s", why);
+}
+
+/* The commands behind the id that every command begins with. */
+static void apply_to_store(struct node *n, uint64_t index, uint64_t term, const struct slice *commands, size_t count)
+{
+	struct slice *rest = xcalloc(count, sizeof *rest);
+	for (size_t i = 0; i < count; i++)
+		rest[i] = (struct slice){commands[i].ptr + 8, commands[i].len - 8};
+	sim_store_apply(n->store, index, term, rest, count);
+	free(rest);
+}
+
 static void machine_apply(
         struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t count)
 {
@@ -283,6 +300,8 @@ static void machine_apply(
 		fail("history differs", "server %d skipped an entry before %llu", n->id, (unsigned long long)index);
 	n->applied = index;
 	n->hash = state;
+	if (n->store)
+		apply_to_store(n, index, term, commands, count);
 }
 
 static void machine_snapshot(struct raft_machine *m, uint64_t index, struct strbuf *out)
@@ -312,15 +331,23 @@ static int machine_install(struct raft_machine *m, struct slice d, struct err *e
 	struct node *n = CONTAINER_OF(m, struct node, machine);
 	uint64_t v[2];
 	memcpy(v, d.ptr, sizeof v);
+	struct node *from = NULL;
 	for (int i = 1; i <= n_nodes; i++)
-		if (nodes[i].applied > v[0] && chance(300)) {
+		if (nodes[i].applied > v[0] ? chance(300) : nodes[i].applied == v[0]) {
 			v[0] = nodes[i].applied;
 			v[1] = nodes[i].hash;
+			from = &nodes[i];
 		}
+	if (n->store && v[0] > n->applied && !from) /* who had it has crashed: it comes again */
+		return err_set(err, ERR_NO_SPACE, "the state is not there");
+	if (n->store && v[0] > n->applied)
+		sim_store_copy_from(n->store, from->store);
 	if (v[0] > n->applied) {
 		n->applied = v[0];
 		n->hash = v[1];
 	}
+	if (n->store && n->durable != n->applied)
+		sim_store_make_durable(n->store);
 	n->durable = n->applied;
 	total.installs++;
 	return 0;
@@ -334,8 +361,11 @@ static uint64_t machine_applied(struct raft_machine *m)
 static uint64_t machine_durable(struct raft_machine *m)
 {
 	struct node *n = CONTAINER_OF(m, struct node, machine);
-	if (chance(300)) /* the files are synced when they are */
+	if (chance(300)) { /* the files are synced when they are */
+		if (n->store && n->durable != n->applied)
+			sim_store_make_durable(n->store);
 		n->durable = n->applied;
+	}
 	return n->durable;
 }
 
@@ -401,8 +431,10 @@ static void crash(struct node *n)
 	sim_disk_crash(n->disk);
 	if (chance(500) && n->applied > n->durable) {
 		uint64_t t = between(n->durable, n->applied);
-		while (t > n->durable && !history[t].state)
+		while (t > n->durable && (n->store || !history[t].state))
 			t--;
+		if (n->store)
+			sim_store_fall_back(n->store);
 		n->applied = t;
 		n->hash = t ? history[t].state : 0;
 	}
@@ -460,8 +492,8 @@ static void start(struct node *n, bool bootstrap)
 
 struct client {
 	struct raft_proposal proposal;
-	uint64_t id;
-	char data[64];
+	uint64_t id, floor;
+	struct strbuf data;
 	struct node *node;
 };
 
@@ -471,10 +503,14 @@ static void proposed(struct raft_proposal *p, int status, uint64_t index, size_t
 	if (status == 0 && !c->node->dying) {
 		if (applied_at[c->id] != index)
 			fail("acknowledged, not applied", "command %llu", (unsigned long long)c->id);
+		if (index <= c->floor) /* it was asked for after another was acknowledged behind it */
+			fail("not linearizable", "command %llu at %llu", (unsigned long long)c->id,
+			        (unsigned long long)index);
 		if (index > acked_index)
 			acked_index = index;
 		total.acked++;
 	}
+	strbuf_release(&c->data);
 	free(c);
 }
 
@@ -502,8 +538,14 @@ static void client(struct node *n)
 		struct client *c = xcalloc(1, sizeof *c);
 		c->id = next_id++;
 		c->node = n;
-		memcpy(c->data, &c->id, sizeof c->id);
-		c->proposal.data = (struct slice){c->data, 8 + rng() % 56};
+		c->floor = acked_index;
+		strbuf_add(&c->data, &c->id, sizeof c->id);
+		if (options->with_store)
+			sim_store_command(&c->data, c->id, rng);
+		else
+			strbuf_add(&c->data, "................................................................",
+			        rng() % 56);
+		c->proposal.data = strbuf_slice(&c->data);
 		c->proposal.done = proposed;
 		raft_host_propose(n->host, &c->proposal);
 		if (chance(300))
@@ -692,11 +734,18 @@ static void check_end(void)
 			fail("not equal", "server %d at %llu, leader %d at %llu", n->id, (unsigned long long)n->applied,
 			        l->id, (unsigned long long)l->applied);
 	}
+	for (int i = 1; i <= n_nodes; i++)
+		if (nodes[i].store && nodes[i].applied == l->applied &&
+		        sim_store_hash(nodes[i].store) != sim_store_hash(l->store))
+			fail("stores differ", "at the end, server %d", i);
 	if (l->applied < acked_index)
 		fail("acknowledged, lost", "index %llu", (unsigned long long)acked_index);
 	for (int i = 1; i <= n_nodes; i++)
 		if (nodes[i].host)
 			raft_host_close(nodes[i].host);
+	for (int i = 1; i <= n_nodes; i++)
+		if (nodes[i].store)
+			sim_store_free(nodes[i].store);
 	if (live_blocks > 0)
 		fail("leak", "%ld blocks of libraft's", live_blocks);
 }
@@ -725,6 +774,8 @@ static void run(void)
 		n->id = i;
 		snprintf(n->address, sizeof n->address, "server-%d", i);
 		n->disk = sim_disk_new(rng);
+		if (options->with_store)
+			n->store = sim_store_new(i, store_fails);
 	}
 	for (int i = 1; i <= n_nodes; i++)
 		start(&nodes[i], i <= n_voters);
@@ -770,13 +821,16 @@ int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *
 	close(pipes[0]);
 	if (pid > 0)
 		waitpid(pid, &status, 0);
+	if (pid > 0 && o->with_store)
+		sim_store_remove((long)pid, NODES_MAX);
 	if (whole && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		for (size_t i = 0; i < sizeof t / sizeof(uint64_t); i++)
 			((uint64_t *)add)[i] += ((uint64_t *)&t)[i];
 		return 0;
 	}
 	if (!o->quiet && pid > 0 && WIFSIGNALED(status))
-		printf("seed %llu: signal %d\nreplay: build/release/tests/sim/sim %llu 1 %#x\n",
-		        (unsigned long long)seed, WTERMSIG(status), (unsigned long long)seed, o->workarounds_off);
+		printf("seed %llu: signal %d\nreplay: build/release/tests/sim/sim %llu 1 %#x %d\n",
+		        (unsigned long long)seed, WTERMSIG(status), (unsigned long long)seed, o->workarounds_off,
+		        o->with_store);
 	return 1;
 }

@@ -7,6 +7,7 @@
 
 struct sim_options {
 	unsigned workarounds_off;
+	int with_store; /* the store's state machine behind the log, instead of a hash */
 	int quiet;
 };
 

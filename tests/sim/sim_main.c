@@ -1,5 +1,6 @@
-/* sim [SEED [COUNT [WORKAROUNDS_OFF]]]: runs COUNT seeds from SEED; ends with 1 when one fails. WORKAROUNDS_OFF is a
- * mask with bit n for finding n of the adapter: the runs then should fail. SIM_SECONDS in the environment stops early.
+/* sim [SEED [COUNT [WORKAROUNDS_OFF [WITH_STORE]]]]: runs COUNT seeds from SEED; ends with 1 when one fails.
+ * WORKAROUNDS_OFF is a mask with bit n for finding n of the adapter: the runs then should fail. SIM_SECONDS in the
+ * environment stops early.
  */
 #include "tests/sim/sim.h"
 
@@ -10,7 +11,8 @@
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 0) : 100;
-	struct sim_options o = {.workarounds_off = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 0};
+	struct sim_options o = {.workarounds_off = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 0) : 0,
+	        .with_store = argc > 4 && atoi(argv[4])};
 	const char *seconds = getenv("SIM_SECONDS");
 	time_t end = seconds ? time(NULL) + atoi(seconds) : 0;
 	struct sim_totals t = {0};

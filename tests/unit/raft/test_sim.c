@@ -3,6 +3,7 @@
  * assertions). */
 #include "tests/sim/sim.c"
 #include "tests/sim/sim_disk.c"
+#include "tests/sim/sim_store.c"
 
 #include "tests/unit/unit.h"
 
@@ -13,6 +14,15 @@ static void clusters_agree_whatever_happens(void **state)
 	for (uint64_t seed = 1; seed <= 300; seed++)
 		assert_int_equal(sim_run_seed(seed, &o, &t), 0);
 	assert_true(t.crashes > 500 && t.reads > 1000 && t.changes > 100 && t.snapshots > 1000);
+}
+
+static void stores_agree_whatever_happens(void **state)
+{
+	struct sim_options o = {.with_store = 1};
+	struct sim_totals t = {0};
+	for (uint64_t seed = 1; seed <= 40; seed++)
+		assert_int_equal(sim_run_seed(seed, &o, &t), 0);
+	assert_true(t.crashes > 50 && t.installs > 50);
 }
 
 static void a_seed_runs_the_same_way_twice(void **state)
@@ -44,6 +54,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(clusters_agree_whatever_happens),
+	        cmocka_unit_test(stores_agree_whatever_happens),
 	        cmocka_unit_test(a_seed_runs_the_same_way_twice),
 	        cmocka_unit_test(a_workaround_taken_away_is_noticed),
 	};
