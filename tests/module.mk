@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 30
 $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$(@F)) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
 test-unit: $(UNIT_BINS)
 	@tests/run_unit.sh $(UNIT_BINS)
@@ -39,11 +39,15 @@ test-api: all
 
 # The simulator of clusters: `make sim` runs SEEDS seeds from SEED on, or for SECONDS; STORE=1 puts the store's own state machine
 # behind the log.
-SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_store.c
+SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/sim/sim_store.c
+SIM_HDRS := $(wildcard tests/sim/*.h)
+UNIT_EXTRA_test_sim := $(SIM_SRCS)
+UNIT_EXTRA_test_adapter := tests/sim/sim_disk.c
+$(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/test_adapter: $(SIM_SRCS) $(SIM_HDRS)
 SEED ?= 1
 SEEDS ?= 1000
 
-$(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) tests/sim/sim.h tests/sim/sim_disk.h tests/sim/sim_store.h $(LIB)
+$(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) $(SIM_HDRS) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) $(LDFLAGS) -o $@ tests/sim/sim_main.c $(SIM_SRCS) $(LIB) $(LIBS)

@@ -6,6 +6,7 @@
  * everything healed: a leader, progress, equal states, nothing of libraft's memory left. */
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_memory.h"
 #include "tests/sim/sim_store.h"
 
 #include "raft/host_int.h"
@@ -62,7 +63,6 @@ static struct {
 } written[INDEX_MAX][TERMS];
 static bool blocked[NODES_MAX + 1][NODES_MAX + 1], healed;
 static unsigned drop_pm, duplicate_pm, net_ms, disk_ms, fuse_pm;
-static long live_blocks;
 
 __attribute__((format(printf, 2, 3), noreturn)) static void fail(const char *what, const char *fmt, ...)
 {
@@ -104,43 +104,6 @@ static uint64_t hash_of(uint64_t h, const void *data, size_t len)
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ p[i]) * 1099511628211ull;
 	return h;
-}
-
-/* ---- libraft's memory ---- */
-
-static void *heap_malloc(void *d, size_t n)
-{
-	live_blocks++;
-	return memset(malloc(n ? n : 1), 0xa5, n);
-}
-
-static void heap_free(void *d, void *p)
-{
-	live_blocks -= p != NULL;
-	free(p);
-}
-
-static void *heap_calloc(void *d, size_t n, size_t size)
-{
-	live_blocks++;
-	return calloc(n, size);
-}
-
-static void *heap_realloc(void *d, void *p, size_t n)
-{
-	live_blocks += p == NULL;
-	return realloc(p, n);
-}
-
-static void *heap_aligned(void *d, size_t a, size_t n)
-{
-	live_blocks++;
-	return aligned_alloc(a, n);
-}
-
-static void heap_aligned_free(void *d, size_t a, void *p)
-{
-	heap_free(d, p);
 }
 
 /* ---- events ---- */
@@ -746,19 +709,17 @@ static void check_end(void)
 	for (int i = 1; i <= n_nodes; i++)
 		if (nodes[i].store)
 			sim_store_free(nodes[i].store);
-	if (live_blocks > 0)
-		fail("leak", "%ld blocks of libraft's", live_blocks);
+	if (sim_memory_blocks() > 0)
+		fail("leak", "%ld blocks of libraft's", sim_memory_blocks());
 }
 
 static void run(void)
 {
-	static struct raft_heap counting = {
-	        NULL, heap_malloc, heap_free, heap_calloc, heap_realloc, heap_aligned, heap_aligned_free};
 	random_state[0] = this_seed * 0x9e3779b97f4a7c15ull + 1;
 	random_state[1] = this_seed ^ 0xd1b54a32d192ed03ull;
 	for (int i = 0; i < 20; i++)
 		rng();
-	raft_heap_set(&counting);
+	sim_memory_count();
 	n_voters = (int)between(3, 5);
 	bool members = chance(600);
 	n_nodes = members ? n_voters + 2 : n_voters;

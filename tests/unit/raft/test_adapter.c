@@ -1,7 +1,7 @@
 /* Workarounds of the adapter whose absence shows too seldom in whole clusters: each is provoked by the one message it
  * is about, and the same message must do harm once it is switched off. One server of three; the test plays the others.
  */
-#include "tests/sim/sim_disk.c"
+#include "tests/sim/sim_disk.h"
 
 #include "raft/host_int.h"
 
@@ -20,6 +20,7 @@ struct world {
 	struct arena arena;
 	struct frame answer; /* the last message sent */
 	bool answered;
+	uint64_t prev_to_two; /* of the last entries sent to server 2 */
 };
 
 static struct world *world_of(struct raft_env *e)
@@ -44,6 +45,8 @@ static void env_send(struct raft_env *e, uint64_t to, const char *address, const
 	const char *copy = arena_memdup(&w->arena, frame, len);
 	assert_int_equal(message_decode((struct slice){copy, len}, &w->arena, &w->answer, &err), 0);
 	w->answered = true;
+	if (to == 2 && w->answer.kind == RAFT_APPEND_ENTRIES)
+		w->prev_to_two = w->answer.m.append_entries.prev_log_index;
 }
 
 static void env_submit(struct raft_env *e, struct raft_job *job)
@@ -176,6 +179,100 @@ static void vote_request(struct world *w, uint64_t from, uint64_t term, bool pre
 	say(w, from, &m);
 }
 
+/* 5: entries from below the log's beginning must not be taken for new ones. */
+static uint64_t last_after_entries_from_below(unsigned off)
+{
+	struct world w;
+	struct raft_message m = {.type = RAFT_INSTALL_SNAPSHOT};
+	struct raft_entry entries[3];
+	open_world(&w, off, RAFT_HOST_VOTER);
+	heartbeat(&w, 2, 5);
+	m.install_snapshot.term = 5;
+	m.install_snapshot.last_index = 10;
+	m.install_snapshot.last_term = 5;
+	m.install_snapshot.conf_index = 1;
+	raft_configuration_init(&m.install_snapshot.conf);
+	raft_configuration_add(&m.install_snapshot.conf, 1, "one", RAFT_VOTER);
+	raft_configuration_add(&m.install_snapshot.conf, 2, "two", RAFT_VOTER);
+	m.install_snapshot.data = (struct raft_buffer){"snapshot", 8};
+	say(&w, 2, &m);
+	raft_configuration_close(&m.install_snapshot.conf);
+	assert_int_equal(raft_host_last_index(w.host), 10);
+	struct raft_message a = {.type = RAFT_APPEND_ENTRIES};
+	for (int i = 0; i < 3; i++)
+		entries[i] = (struct raft_entry){.term = 5, .type = RAFT_BARRIER, .buf = {"12345678", 8}};
+	a.append_entries.term = 5;
+	a.append_entries.prev_log_index = 8;
+	a.append_entries.prev_log_term = 5;
+	a.append_entries.entries = entries; /* 9, 10 and 11 */
+	a.append_entries.n_entries = 3;
+	a.append_entries.leader_commit = 10;
+	say(&w, 2, &a);
+	uint64_t last = raft_host_last_index(w.host);
+	close_world(&w);
+	return last;
+}
+
+static void entries_from_below_the_log_are_not_appended_twice(void **state)
+{
+	assert_int_equal(last_after_entries_from_below(0), 11);
+	assert_int_not_equal(last_after_entries_from_below(WORKAROUND(5)), 11);
+}
+
+static void tick(struct world *w, uint64_t ms)
+{
+	for (; ms; ms -= ms < RAFT_TICK_MS ? ms : RAFT_TICK_MS) {
+		w->now += ms < RAFT_TICK_MS ? ms : RAFT_TICK_MS;
+		raft_host_tick(w->host);
+		work(w);
+	}
+}
+
+static void vote_for_it(struct world *w, uint64_t term, bool pre_vote)
+{
+	struct raft_message m = {.type = RAFT_REQUEST_VOTE_RESULT};
+	m.request_vote_result.version = 2;
+	m.request_vote_result.term = term;
+	m.request_vote_result.vote_granted = true;
+	m.request_vote_result.pre_vote = pre_vote;
+	say(w, 2, &m);
+}
+
+static void answer_entries(struct world *w, uint64_t rejected, uint64_t last)
+{
+	struct raft_message m = {.type = RAFT_APPEND_ENTRIES_RESULT};
+	m.append_entries_result.version = 2;
+	m.append_entries_result.term = raft_host_term(w->host);
+	m.append_entries_result.rejected = rejected;
+	m.append_entries_result.last_log_index = last;
+	say(w, 2, &m);
+}
+
+/* 6: a rejection from before the logs matched must not send the leader back below the match. */
+static uint64_t prev_after_a_late_rejection(unsigned off)
+{
+	struct world w;
+	open_world(&w, off, RAFT_HOST_VOTER);
+	tick(&w, 700);
+	vote_for_it(&w, raft_host_term(w.host) + 1, true);
+	vote_for_it(&w, raft_host_term(w.host), false);
+	assert_true(raft_host_is_leader(w.host));
+	tick(&w, 40);
+	answer_entries(&w, 0, raft_host_last_index(w.host)); /* it has everything */
+	tick(&w, 100);
+	answer_entries(&w, raft_host_last_index(w.host) + 1, 0); /* it had nothing when it said so */
+	tick(&w, 100);
+	uint64_t prev = w.prev_to_two, last = raft_host_last_index(w.host);
+	close_world(&w);
+	return last - prev;
+}
+
+static void a_late_rejection_goes_nowhere(void **state)
+{
+	assert_int_equal(prev_after_a_late_rejection(0), 0);
+	assert_int_not_equal(prev_after_a_late_rejection(WORKAROUND(6)), 0);
+}
+
 /* 7: what a server answers to a message of an old term must never pass for success. */
 static uint64_t rejected_of_a_stale_message(unsigned off)
 {
@@ -262,6 +359,8 @@ static void a_late_vote_moves_no_term(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_late_rejection_goes_nowhere),
+	        cmocka_unit_test(entries_from_below_the_log_are_not_appended_twice),
 	        cmocka_unit_test(a_stale_message_is_rejected_for_certain),
 	        cmocka_unit_test(a_refused_pre_vote_tells_the_term),
 	        cmocka_unit_test(one_that_may_have_become_a_voter_votes),
