@@ -238,14 +238,14 @@ static void vote_for_it(struct world *w, uint64_t term, bool pre_vote)
 	say(w, 2, &m);
 }
 
-static void answer_entries(struct world *w, uint64_t rejected, uint64_t last)
+static void answer_entries(struct world *w, uint64_t from, uint64_t rejected, uint64_t last)
 {
 	struct raft_message m = {.type = RAFT_APPEND_ENTRIES_RESULT};
 	m.append_entries_result.version = 2;
 	m.append_entries_result.term = raft_host_term(w->host);
 	m.append_entries_result.rejected = rejected;
 	m.append_entries_result.last_log_index = last;
-	say(w, 2, &m);
+	say(w, from, &m);
 }
 
 /* 6: a rejection from before the logs matched must not send the leader back below the match. */
@@ -258,9 +258,12 @@ static uint64_t prev_after_a_late_rejection(unsigned off)
 	vote_for_it(&w, raft_host_term(w.host), false);
 	assert_true(raft_host_is_leader(w.host));
 	tick(&w, 40);
-	answer_entries(&w, 0, raft_host_last_index(w.host)); /* it has everything */
-	tick(&w, 100);
-	answer_entries(&w, raft_host_last_index(w.host) + 1, 0); /* it had nothing when it said so */
+	answer_entries(&w, 2, 0, raft_host_last_index(w.host)); /* it has everything */
+	for (int i = 0; i < 20; i++) {                          /* and is silent for a while */
+		tick(&w, 40);
+		answer_entries(&w, 3, 0, raft_host_last_index(w.host));
+	}
+	answer_entries(&w, 2, raft_host_last_index(w.host), 0); /* from when it had nothing */
 	tick(&w, 100);
 	uint64_t prev = w.prev_to_two, last = raft_host_last_index(w.host);
 	close_world(&w);

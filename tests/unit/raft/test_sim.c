@@ -41,7 +41,7 @@ static void a_workaround_taken_away_is_noticed(void **state)
 	static const struct {
 		int workaround;
 		uint64_t from, count;
-	} known[] = {{1, 1, 60}, {2, 1, 60}, {3, 1, 80}, {8, 1, 10}};
+	} known[] = {{1, 1, 60}, {2, 1, 60}, {3, 1, 120}, {8, 1, 10}};
 	struct sim_totals t = {0};
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
 		struct sim_options o = {.workarounds_off = WORKAROUND(known[i].workaround), .quiet = 1};
