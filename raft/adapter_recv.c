@@ -94,6 +94,31 @@ static void receive_append(struct raft_adapter *a, const struct frame *f)
 	} while (i < src->n_entries && !a->dead);
 }
 
+/* libraft takes a commit index only as far as our own disk has got and forgets the rest until the next message. Others
+ * can make a majority without us, so what is said ahead of our disk is kept, and heard again once entries are durable:
+ * readers and watchers here would else wait for the next heartbeat. */
+static void receive_commit(struct raft_adapter *a, const struct frame *f)
+{
+	const struct raft_append_entries *m = &f->m.append_entries;
+	a->mute = true;
+	receive_append(a, f);
+	a->mute = false;
+	a->late.m.append_entries.term = 0;
+	if (m->term != raft_current_term(a->raft) || m->leader_commit <= raft_commit_index(a->raft))
+		return;
+	a->late = *f;
+	if (f->address != a->late_address)
+		snprintf(a->late_address, sizeof a->late_address, "%s", f->address);
+	a->late.address = a->late.m.server_address = a->late_address;
+}
+
+void adapter_receive_late(struct raft_adapter *a)
+{
+	struct frame f = a->late;
+	if (f.m.append_entries.term && !a->dead && !a->closing)
+		receive_commit(a, &f);
+}
+
 static void receive_snapshot(struct raft_adapter *a, const struct frame *f)
 {
 	struct raft_message m = f->m;
@@ -170,9 +195,7 @@ void adapter_receive(struct raft_adapter *a, const struct frame *f)
 		a->last_append_ms = a->c.env->v->now_ms(a->c.env);
 	switch (f->kind) {
 	case MESSAGE_COMMIT:
-		a->mute = true;
-		receive_append(a, f);
-		a->mute = false;
+		receive_commit(a, f);
 		break;
 	case RAFT_APPEND_ENTRIES:
 		receive_append(a, f);
