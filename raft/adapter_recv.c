@@ -162,6 +162,15 @@ static struct raft_server *own_server(struct raft_adapter *a)
 	return NULL;
 }
 
+/* libraft refuses its vote as long as its own, randomized timer has not run out, so that an election waits for the
+ * slowest of a majority instead of the fastest. Thesis section 4.2.3: a leader counts for the minimum timeout. */
+static void forget_quiet_leader(struct raft_adapter *a, unsigned quiet_ms)
+{
+	uint64_t now = a->c.env->v->now_ms(a->c.env);
+	if (raft_state(a->raft) == RAFT_FOLLOWER && now - a->last_append_ms > quiet_ms)
+		a->raft->follower_state.current_leader.id = 0;
+}
+
 /* 12. A server that does not know yet that it was made a voter refuses its vote, and one that is no voter never
  * forgets its leader: either can block elections for ever. Thesis section 4.2.2: the vote is given anyway. */
 static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
@@ -169,12 +178,9 @@ static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 	struct raft_message m = f->m;
 	struct raft_server *own = adapter_works_around(a, 12) ? own_server(a) : NULL;
 	int role = own ? own->role : RAFT_VOTER;
-	uint64_t now = a->c.env->v->now_ms(a->c.env);
-	if (role != RAFT_VOTER) {
-		if (raft_state(a->raft) == RAFT_FOLLOWER && now - a->last_append_ms > 2 * a->c.election_ms)
-			a->raft->follower_state.current_leader.id = 0;
+	forget_quiet_leader(a, role == RAFT_VOTER ? a->c.election_ms : 2 * a->c.election_ms);
+	if (role != RAFT_VOTER)
 		own->role = RAFT_VOTER;
-	}
 	if (breakage_is(BREAK_FORGET_VOTE))
 		a->raft->voted_for = 0;
 	a->recv(&a->io, &m);

@@ -1,7 +1,7 @@
 /* What is measured once per round and not as a load: failover, and all that needs a large store: memory, bytes written
  * to disk, start-up, snapshot save and restore.
  *
- * Failover is seen as clients see it: eight of them write all the time, give up an attempt after 300 ms, and go on with
+ * Failover is seen as clients see it: eight of them write all the time, give up an attempt after 100 ms, and go on with
  * the next server. The clock runs from just before SIGKILL to the first answer to a write that was sent when the
  * leader was dead for certain; what it acknowledged in its last moments does not count. */
 #include "tools/bench_store_int.h"
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WRITERS = 8, ATTEMPT_MS = 300, PAUSE_MS = 5, ACKS_BEFORE = 200, FAILOVER_MS_MAX = 60000 };
+enum { WRITERS = 8, ATTEMPT_MS = 100, PAUSE_MS = 5, ACKS_BEFORE = 200, FAILOVER_MS_MAX = 60000 };
 
 struct failover {
 	struct lines lines;
