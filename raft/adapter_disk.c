@@ -112,7 +112,6 @@ static void done(struct raft_job *job)
 	/* What is finished makes libraft append more; the next job starts when this one's list is done with. */
 	while (!a->dead && !list_empty(&a->running) && op_of(a->running.next)->written)
 		finish(a, op_of(list_pop_front(&a->running)), 0);
-	adapter_receive_late(a);
 	a->job_active = false;
 	if (rc == 0)
 		adapter_start_job(a);

@@ -99,7 +99,7 @@ struct raft_adapter {
 	uint64_t last_append_ms; /* when a leader was last heard */
 	bool stale;              /* the message being received is of an old term */
 	bool mute;               /* it wants no answer */
-	struct frame late;       /* a MESSAGE_COMMIT ahead of our disk; its term 0: none */
+	struct frame late;       /* a MESSAGE_COMMIT of entries that are not here yet; its term 0: none */
 	char late_address[FRAME_ADDRESS_MAX + 1];
 	bool dead, closing;
 	struct strbuf frame;
@@ -110,8 +110,6 @@ int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_co
 void adapter_release(struct raft_adapter *a);
 void adapter_tick(struct raft_adapter *a);
 void adapter_receive(struct raft_adapter *a, const struct frame *f);
-/* After appends became durable. */
-void adapter_receive_late(struct raft_adapter *a);
 
 static inline bool adapter_works_around(const struct raft_adapter *a, int n)
 {

@@ -94,9 +94,9 @@ static void receive_append(struct raft_adapter *a, const struct frame *f)
 	} while (i < src->n_entries && !a->dead);
 }
 
-/* libraft takes a commit index only as far as our own disk has got and forgets the rest until the next message. Others
- * can make a majority without us, so what is said ahead of our disk is kept, and heard again once entries are durable:
- * readers and watchers here would else wait for the next heartbeat. */
+/* What is committed may be said before the entries are sent: others made a majority without us, and the entries come
+ * with the older commit index they were made with. It is kept and heard again behind them: readers and watchers here
+ * would else wait for the next heartbeat. */
 static void receive_commit(struct raft_adapter *a, const struct frame *f)
 {
 	const struct raft_append_entries *m = &f->m.append_entries;
@@ -112,7 +112,7 @@ static void receive_commit(struct raft_adapter *a, const struct frame *f)
 	a->late.address = a->late.m.server_address = a->late_address;
 }
 
-void adapter_receive_late(struct raft_adapter *a)
+static void receive_late_commit(struct raft_adapter *a)
 {
 	struct frame f = a->late;
 	if (f.m.append_entries.term && !a->dead && !a->closing)
@@ -205,6 +205,7 @@ void adapter_receive(struct raft_adapter *a, const struct frame *f)
 		break;
 	case RAFT_APPEND_ENTRIES:
 		receive_append(a, f);
+		receive_late_commit(a);
 		break;
 	case RAFT_INSTALL_SNAPSHOT:
 		receive_snapshot(a, f);

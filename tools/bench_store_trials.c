@@ -2,16 +2,19 @@
  * to disk, start-up, snapshot save and restore.
  *
  * Failover is seen as clients see it: eight of them write all the time, give up an attempt after 100 ms, and go on with
- * the next server. The clock runs from just before SIGKILL to the first answer to a write that was sent when the
+ * the next server. The clock runs from just before the leader is killed (its connections
+ * close) or frozen (they do not: as when its machine is gone) to the first answer to a write that was sent when the
  * leader was dead for certain; what it acknowledged in its last moments does not count. */
 #include "tools/bench_store_int.h"
 
 #include "base/wire/grpc.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WRITERS = 8, ATTEMPT_MS = 100, PAUSE_MS = 5, ACKS_BEFORE = 200, FAILOVER_MS_MAX = 60000 };
@@ -107,7 +110,19 @@ static bool wait_value(atomic_ullong *value, unsigned long long wanted)
 	return false;
 }
 
-static int kill_once(struct trio *t, double *ret_ms, struct err *err)
+/* Frozen: dead to everybody, but its machine does not say so. Or killed, which closes its connections. */
+static void strike(struct trio *t, int i, bool freeze)
+{
+	int status;
+	if (!freeze) {
+		trio_kill(t, i);
+		return;
+	}
+	kill(t->servers[i].pid, SIGSTOP);
+	waitpid(t->servers[i].pid, &status, WUNTRACED);
+}
+
+static int kill_once(struct trio *t, bool freeze, double *ret_ms, struct err *err)
 {
 	struct failover f = {0};
 	struct failover_writer writers[WRITERS] = {0};
@@ -118,7 +133,7 @@ static int kill_once(struct trio *t, double *ret_ms, struct err *err)
 	int leader = trio_leader(t);
 	if (writes && leader >= 0) {
 		uint64_t began = load_now_ns();
-		trio_kill(t, leader);
+		strike(t, leader, freeze);
 		atomic_store(&f.dead_ns, load_now_ns());
 		if (wait_value(&f.back_ns, 1))
 			*ret_ms = (double)(atomic_load(&f.back_ns) - began) / 1e6;
@@ -128,6 +143,8 @@ static int kill_once(struct trio *t, double *ret_ms, struct err *err)
 	} else {
 		err_set(err, ERR_UNAVAILABLE, "%s: no leader that takes writes", trio_name(t->system));
 	}
+	if (leader >= 0)
+		trio_kill(t, leader);
 	atomic_store(&f.is_over, true);
 	uv_sem_wait(&f.finished);
 	lines_close(&f.lines);
@@ -140,11 +157,14 @@ static int kill_once(struct trio *t, double *ret_ms, struct err *err)
 int trial_failover(struct trio *t, unsigned rounds, struct figures *f, struct err *err)
 {
 	double ms = 0;
-	for (unsigned i = 0; i < rounds; i++) {
-		if (kill_once(t, &ms, err) != 0)
+	for (unsigned i = 0; i < 2 * rounds; i++) {
+		bool freeze = i % 2;
+		if (kill_once(t, freeze, &ms, err) != 0)
 			return err->code;
-		figures_add(f, t->system, "failover_ms", "SIGKILL of the leader to the next acknowledged write", "ms",
-		        BENCH_LOWER, 0, ms);
+		figures_add(f, t->system, freeze ? "failover_frozen_ms" : "failover_killed_ms",
+		        freeze ? "SIGSTOP of the leader to the next acknowledged write"
+		               : "SIGKILL of the leader to the next acknowledged write",
+		        "ms", BENCH_LOWER, 0, ms);
 		trio_settle(t, 5);
 	}
 	return 0;
