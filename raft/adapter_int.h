@@ -99,6 +99,8 @@ struct raft_adapter {
 	uint64_t last_append_ms; /* when a leader was last heard */
 	bool stale;              /* the message being received is of an old term */
 	bool mute;               /* it wants no answer */
+	struct frame late;       /* a MESSAGE_COMMIT of entries that are not here yet; its term 0: none */
+	char late_address[FRAME_ADDRESS_MAX + 1];
 	bool dead, closing;
 	struct strbuf frame;
 };

@@ -94,6 +94,31 @@ static void receive_append(struct raft_adapter *a, const struct frame *f)
 	} while (i < src->n_entries && !a->dead);
 }
 
+/* What is committed may be said before the entries are sent: others made a majority without us, and the entries come
+ * with the older commit index they were made with. It is kept and heard again behind them: readers and watchers here
+ * would else wait for the next heartbeat. */
+static void receive_commit(struct raft_adapter *a, const struct frame *f)
+{
+	const struct raft_append_entries *m = &f->m.append_entries;
+	a->mute = true;
+	receive_append(a, f);
+	a->mute = false;
+	a->late.m.append_entries.term = 0;
+	if (m->term != raft_current_term(a->raft) || m->leader_commit <= raft_commit_index(a->raft))
+		return;
+	a->late = *f;
+	if (f->address != a->late_address)
+		snprintf(a->late_address, sizeof a->late_address, "%s", f->address);
+	a->late.address = a->late.m.server_address = a->late_address;
+}
+
+static void receive_late_commit(struct raft_adapter *a)
+{
+	struct frame f = a->late;
+	if (f.m.append_entries.term && !a->dead && !a->closing)
+		receive_commit(a, &f);
+}
+
 static void receive_snapshot(struct raft_adapter *a, const struct frame *f)
 {
 	struct raft_message m = f->m;
@@ -137,6 +162,15 @@ static struct raft_server *own_server(struct raft_adapter *a)
 	return NULL;
 }
 
+/* libraft refuses its vote as long as its own, randomized timer has not run out, so that an election waits for the
+ * slowest of a majority instead of the fastest. Thesis section 4.2.3: a leader counts for the minimum timeout. */
+static void forget_quiet_leader(struct raft_adapter *a, unsigned quiet_ms)
+{
+	uint64_t now = a->c.env->v->now_ms(a->c.env);
+	if (raft_state(a->raft) == RAFT_FOLLOWER && now - a->last_append_ms > quiet_ms)
+		a->raft->follower_state.current_leader.id = 0;
+}
+
 /* 12. A server that does not know yet that it was made a voter refuses its vote, and one that is no voter never
  * forgets its leader: either can block elections for ever. Thesis section 4.2.2: the vote is given anyway. */
 static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
@@ -144,12 +178,9 @@ static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 	struct raft_message m = f->m;
 	struct raft_server *own = adapter_works_around(a, 12) ? own_server(a) : NULL;
 	int role = own ? own->role : RAFT_VOTER;
-	uint64_t now = a->c.env->v->now_ms(a->c.env);
-	if (role != RAFT_VOTER) {
-		if (raft_state(a->raft) == RAFT_FOLLOWER && now - a->last_append_ms > 2 * a->c.election_ms)
-			a->raft->follower_state.current_leader.id = 0;
+	forget_quiet_leader(a, role == RAFT_VOTER ? a->c.election_ms : 2 * a->c.election_ms);
+	if (role != RAFT_VOTER)
 		own->role = RAFT_VOTER;
-	}
 	if (breakage_is(BREAK_FORGET_VOTE))
 		a->raft->voted_for = 0;
 	a->recv(&a->io, &m);
@@ -170,12 +201,11 @@ void adapter_receive(struct raft_adapter *a, const struct frame *f)
 		a->last_append_ms = a->c.env->v->now_ms(a->c.env);
 	switch (f->kind) {
 	case MESSAGE_COMMIT:
-		a->mute = true;
-		receive_append(a, f);
-		a->mute = false;
+		receive_commit(a, f);
 		break;
 	case RAFT_APPEND_ENTRIES:
 		receive_append(a, f);
+		receive_late_commit(a);
 		break;
 	case RAFT_INSTALL_SNAPSHOT:
 		receive_snapshot(a, f);

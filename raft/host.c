@@ -292,6 +292,23 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 	return rc;
 }
 
+/* An election is safe at any time, and one that is not needed fails in the pre-vote, since the others still hear their
+ * leader. The moment is random so that followers do not all stand at once. */
+void raft_host_peer_gone(struct raft_host *h, uint64_t id)
+{
+	struct raft *r = &h->raft;
+	struct raft_env *env = h->c.env;
+	if (!h->started || h->adapter.dead || raft_host_is_leader(h) || raft_host_leader(h) != id ||
+	        raft_state(r) != RAFT_FOLLOWER)
+		return;
+	unsigned timeout = r->follower_state.randomized_election_timeout;
+	unsigned wait = (unsigned)(env->v->random(env) % (h->c.election_ms / 4 + 1));
+	raft_time now = env->v->now_ms(env), start = now + wait > timeout ? now + wait - timeout : 0;
+	if (start < r->election_timer_start)
+		r->election_timer_start = start;
+	h->adapter.last_append_ms = 0;
+}
+
 /* ---- life ---- */
 
 static int install(void *arg, struct slice descriptor, struct err *err)

@@ -84,6 +84,10 @@ void raft_host_tick(struct raft_host *h);
 /* ERR_PROTOCOL: close that peer's connection. */
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice frame, struct err *err);
 
+/* A peer refuses connections, so its process is probably dead. If it led, there is an election soon, not after the
+ * timeout. */
+void raft_host_peer_gone(struct raft_host *h, uint64_t id);
+
 /* Embedded by the caller; data and request stay valid until the callback, which comes once and never inside the call.
  * status 0: committed at `index`, as command number `position` of the entry, and apply() has been called for it.
  * ERR_UNAVAILABLE: no leader here. ERR_CANCELED: leadership was lost or the host closed; it may yet be committed. */

@@ -257,6 +257,13 @@ static void answer_closed(struct conn *c, void *arg)
 	free(q);
 }
 
+static void on_unreachable(void *arg, uint64_t id)
+{
+	struct raft_node *s = arg;
+	if (s->host && !s->closing)
+		raft_host_peer_gone(s->host, id);
+}
+
 static bool on_visitor(void *arg, struct conn *c, const struct wire_hello *hello)
 {
 	static const struct conn_callbacks callbacks = {
@@ -518,6 +525,7 @@ static void start_on_loop(void *arg)
 		        .address = s->o.address,
 		        .on_message = on_message,
 		        .on_visitor = on_visitor,
+		        .on_unreachable = on_unreachable,
 		        .arg = s};
 		if (transport_new(&t, &s->transport, &b->err) != 0)
 			return;

@@ -134,11 +134,14 @@ static void peer_opened(struct conn *c, const struct err *err, void *arg)
 	if (p->conn != c)
 		return;
 	if (err) {
-		if (!p->complained)
+		bool is_news = !p->complained;
+		if (is_news)
 			log_warn("raft", "peer not reached", "peer=%016" PRIx64 " address=%s error=\"%s\"", p->id,
 			        p->address, err->msg);
 		p->complained = true;
 		peer_close(p);
+		if (is_news && p->transport->o.on_unreachable)
+			p->transport->o.on_unreachable(p->transport->o.arg, p->id);
 		return;
 	}
 	log_info("raft", "peer connected", "peer=%016" PRIx64 " address=%s", p->id, p->address);

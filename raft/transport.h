@@ -25,6 +25,8 @@ struct transport_options {
 	int (*on_message)(void *arg, uint64_t from, struct slice message, struct err *err);
 	/* A connection for something else was greeted: it is the callee's now, which starts it. False: it is closed. */
 	bool (*on_visitor)(void *arg, struct conn *c, const struct wire_hello *hello);
+	/* A server cannot be reached any more, or yet: once until it was reached again. May be NULL. */
+	void (*on_unreachable)(void *arg, uint64_t id);
 	void *arg;
 };
 

@@ -16,6 +16,8 @@
  * not read or is malformed (a reader answers with the error, the writer stops). */
 #include "store/db_int.h"
 
+#include "store/wal_file_int.h"
+
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
@@ -68,6 +70,7 @@ static void sqlite_setup(void)
 	/* Statistics cost a global mutex per allocation. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_initialize();
+	wal_file_vfs_register();
 }
 
 int db_fail(struct db *db, int rc, struct err *err, const char *doing)
@@ -311,7 +314,8 @@ int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 	if (role == DB_WRITER && header_check(path, err) != 0)
 		return err->code;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0), NULL);
+	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0),
+	        role == DB_WRITER ? WAL_FILE_VFS : NULL);
 	if (rc != SQLITE_OK) {
 		err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
 		        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));

@@ -20,7 +20,12 @@ struct bench_settings {
 	const char *kubeconfig; /* measure this server; NULL: start one */
 	const char *dir;        /* data of servers we start goes below it */
 	const char *out;        /* folder for NAME.json */
-	const char *only;       /* api: "creations", "lists" or "watch"; NULL: all */
+	const char *only;       /* api: "creations", "lists" or "watch"; store: part of a load's name; NULL: all */
+	const char *system;     /* store: "k3x" or "etcd" alone; NULL: both */
+	int64_t seconds;        /* store: of one run; 0: the benchmark's own number */
+	int64_t connections;    /* store: of all clients together; 0: 12 */
+	int64_t puts;           /* store: of the large store; 0: 1,000,000 */
+	bool leader;            /* store: all requests go to the leader */
 	int64_t port;           /* first of the ports we use */
 	int64_t rounds;         /* 0: the benchmark's own number */
 	bool quick;
@@ -125,6 +130,7 @@ int bench_request(
 
 int bench_api(struct bench_settings *s);
 int bench_start(struct bench_settings *s);
+int bench_store(struct bench_settings *s);
 
 /* ---- the objects (bench_objects.c) ---- */
 

@@ -1,0 +1,10 @@
+/* The writer's write-ahead log: fewer, larger writes. See wal_file.c. */
+#ifndef K3X_STORE_WAL_FILE_INT_H
+#define K3X_STORE_WAL_FILE_INT_H
+
+#define WAL_FILE_VFS "k3x-wal"
+
+/* Once per process is enough; any thread. SQLite is set up already. */
+void wal_file_vfs_register(void);
+
+#endif
