@@ -49,6 +49,14 @@ void write_gate_leave(struct write_gate *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
+bool write_gate_is_wanted(struct write_gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	bool wanted = g->wanted;
+	pthread_mutex_unlock(&g->lock);
+	return wanted;
+}
+
 static void checkpoint(struct checkpointer *c, int *ret_log, int *ret_done)
 {
 	int rc = sqlite3_wal_checkpoint_v2(c->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, ret_log, ret_done);

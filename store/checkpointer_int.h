@@ -19,6 +19,7 @@ void write_gate_init(struct write_gate *g);
 void write_gate_release(struct write_gate *g);
 void write_gate_enter(struct write_gate *g, bool urgent);
 void write_gate_leave(struct write_gate *g);
+bool write_gate_is_wanted(struct write_gate *g); /* by somebody urgent */
 
 struct checkpointer {
 	struct db db;

@@ -202,6 +202,7 @@ static void show_counters(struct engine_core *c)
 	atomic_store(&c->system_version, m->system_version);
 	atomic_store(&c->compacted, m->compacted);
 	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
+	atomic_store(&c->committed_index, m->applied_index);
 	atomic_store(&c->applied_index, m->applied_index);
 	atomic_store(&c->revision, m->revision);
 }
@@ -223,7 +224,7 @@ static int open_database(struct engine_core *c, struct err *err)
 	if (!c->is_full_sync)
 		sqlite3_exec(c->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	sqlite3_wal_hook(c->machine.db.handle, wal_hook, c);
-	rc = checkpointer_start(&c->checkpointer, c->path, &c->gate, &c->applied_index, err);
+	rc = checkpointer_start(&c->checkpointer, c->path, &c->gate, &c->committed_index, err);
 	if (rc != 0) {
 		machine_close(&c->machine);
 		return rc;
@@ -280,6 +281,8 @@ static void release(struct engine_core *c)
 	request_queue_release(&c->reads);
 	write_gate_release(&c->gate);
 	pthread_rwlock_destroy(&c->swap);
+	pthread_mutex_destroy(&c->commits.lock);
+	pthread_cond_destroy(&c->commits.wake);
 	close(c->lock_fd);
 	free(c->path);
 	c->path = NULL;
@@ -295,6 +298,10 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	c->path = xstrdup(o->path);
 	c->n_readers = n < READERS_MAX ? n : READERS_MAX;
 	c->is_full_sync = o->is_full_sync;
+	c->commits.want = o->want_commit;
+	c->commits.arg = o->arg;
+	pthread_mutex_init(&c->commits.lock, NULL);
+	pthread_cond_init(&c->commits.wake, NULL);
 	request_queue_init(&c->reads);
 	write_gate_init(&c->gate);
 	pthread_rwlock_init(&c->swap, NULL);

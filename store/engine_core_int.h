@@ -33,6 +33,19 @@ void request_queue_release(struct request_queue *q);
 bool request_queue_put(struct request_queue *q, struct store_request *req, unsigned limit, bool *ret_stopping);
 void request_queue_stop(struct request_queue *q);
 
+/* An engine may carry out, tell and answer commands before it commits them, when something else keeps them. Who reads then
+ * asks for the commit first: what was answered before a read began is in what it sees. */
+struct commit_gate {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	uint64_t count;       /* of commits */
+	atomic_bool is_dirty; /* something was told that is not committed */
+	atomic_bool is_wanted;
+	bool is_stuck;                  /* the disk is full: it can't be had now */
+	void (*want)(void *arg); /* rings the writing thread; NULL: it commits before it answers */
+	void *arg;
+};
+
 struct engine_core;
 
 struct reader {
@@ -54,7 +67,9 @@ struct engine_core {
 	pthread_rwlock_t swap; /* readers hold it while they read; held for writing when the database is replaced */
 	_Atomic int64_t revision, compacted, keys, used_bytes, system_version;
 	_Atomic int64_t wal_bytes;
-	_Atomic int64_t applied_index; /* of a replicated log: committed in the database, seen by readers */
+	_Atomic int64_t applied_index;   /* of a replicated log: carried out; readers see it (see commit_gate) */
+	_Atomic int64_t committed_index; /* and committed in the database */
+	struct commit_gate commits;
 	bool is_full_sync;             /* each commit is synced; else the log keeps what is not */
 	bool may_shrink;               /* compaction has freed pages; the writing thread's */
 	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
@@ -69,6 +84,7 @@ struct engine_core_options {
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
 	bool is_full_sync;
 	void (*expire)(void *arg, int64_t lease_id); /* lessor's thread */
+	void (*want_commit)(void *arg);              /* a reader's; NULL: see commit_gate */
 	void *arg;
 };
 
@@ -100,6 +116,16 @@ void engine_core_read(struct engine_core *c, struct store_request *req, unsigned
 
 /* Commits the open transaction and tells the hub. On failure it is rolled back. */
 int engine_core_commit(struct engine_core *c, struct err *err);
+/* Tells the hub and everybody what was applied so far, in the open transaction. */
+void engine_core_tell(struct engine_core *c);
+/* Commits what was told already. On failure it is rolled back: all since the last commit must be applied again, and not
+ * be told. is_stuck: so it will be for a while. */
+int engine_core_commit_told(struct engine_core *c, struct err *err);
+void engine_core_stuck(struct engine_core *c);
+/* Any other thread: waits until all that was told when it was called is committed. False: it can't be, for the disk is
+ * full. */
+bool engine_core_await_commit(struct engine_core *c);
+
 /* After the commit: leases, and the answer; a physical compaction is answered when it is through. */
 void engine_core_answer(struct engine_core *c, struct store_request *req);
 bool engine_core_has_chores(const struct engine_core *c);

@@ -142,20 +142,30 @@ static void fail_one(struct store_request *req, const struct err *err)
 	engine_complete(req);
 }
 
+static bool may_be_behind(const struct store_request *req)
+{
+	return (int)req->type == STORE_REQUEST_WATCH_CATCH_UP_ || req->type == STORE_REQUEST_HASH ||
+	       (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_RANGE && req->op.range.serializable);
+}
+
 static void read_share(struct reader *r, struct store_request *req)
 {
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, behind = ERR_INIT;
+	err_set(&behind, ERR_NO_SPACE, "the disk is full: what was written last can't be read before there is room");
 	struct meta meta;
+	bool is_current = engine_core_await_commit(r->core);
 	pthread_rwlock_rdlock(&r->core->swap);
 	int rc = db_begin_read(&r->db, &err);
 	if (rc == 0)
 		rc = meta_load(&r->db, &meta, &err);
 	for (struct store_request *next; req; req = next) {
 		next = req->next;
-		if (rc == 0)
-			read_one(r, &meta, req);
-		else
+		if (rc != 0)
 			fail_one(req, &err);
+		else if (!is_current && !may_be_behind(req))
+			fail_one(req, &behind);
+		else
+			read_one(r, &meta, req);
 	}
 	db_end_read(&r->db);
 	pthread_rwlock_unlock(&r->core->swap);

@@ -7,9 +7,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-static void publish(struct engine_core *c, struct event_block *block)
+static void publish(struct engine_core *c, struct event_block *block, const struct meta *m)
 {
-	const struct meta *m = &c->machine.committed;
 	atomic_store(&c->keys, m->keys);
 	atomic_store(&c->compacted, m->compacted);
 	watch_hub_publish(&c->hub, block, m);
@@ -26,8 +25,65 @@ int engine_core_commit(struct engine_core *c, struct err *err)
 		return rc;
 	c->machine.collect_prev = atomic_load(&c->hub.prev_watches) > 0;
 	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
-	publish(c, block);
+	atomic_store(&c->committed_index, c->machine.committed.applied_index);
+	publish(c, block, &c->machine.committed);
 	return 0;
+}
+
+void engine_core_tell(struct engine_core *c)
+{
+	atomic_store(&c->commits.is_dirty, true);
+	publish(c, machine_take_events(&c->machine), &c->machine.meta);
+	c->machine.collect_prev = atomic_load(&c->hub.prev_watches) > 0;
+}
+
+/* Wakes those who wait for a commit: it is there, or it can't be had. */
+static void open_commit_gate(struct engine_core *c, bool is_stuck)
+{
+	struct commit_gate *g = &c->commits;
+	pthread_mutex_lock(&g->lock);
+	g->count++;
+	g->is_stuck = is_stuck;
+	atomic_store(&g->is_wanted, false);
+	if (!is_stuck)
+		atomic_store(&g->is_dirty, false);
+	pthread_cond_broadcast(&g->wake);
+	pthread_mutex_unlock(&g->lock);
+}
+
+int engine_core_commit_told(struct engine_core *c, struct err *err)
+{
+	struct event_block *block = NULL;
+	int rc = machine_commit(&c->machine, &block, err);
+	if (rc != 0)
+		return rc;
+	event_block_unref(block); /* of commands that were applied again: told before */
+	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
+	atomic_store(&c->committed_index, c->machine.committed.applied_index);
+	open_commit_gate(c, false);
+	return 0;
+}
+
+void engine_core_stuck(struct engine_core *c)
+{
+	open_commit_gate(c, true);
+}
+
+bool engine_core_await_commit(struct engine_core *c)
+{
+	struct commit_gate *g = &c->commits;
+	if (!atomic_load(&g->is_dirty))
+		return true;
+	pthread_mutex_lock(&g->lock);
+	uint64_t before = g->count;
+	while (atomic_load(&g->is_dirty) && g->count == before && !g->is_stuck) {
+		if (!atomic_exchange(&g->is_wanted, true))
+			g->want(g->arg);
+		pthread_cond_wait(&g->wake, &g->lock);
+	}
+	bool ok = !g->is_stuck;
+	pthread_mutex_unlock(&g->lock);
+	return ok;
 }
 
 void engine_core_answer(struct engine_core *c, struct store_request *r)

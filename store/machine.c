@@ -56,6 +56,15 @@ void machine_rollback(struct machine *m)
 	m->meta = m->committed;
 }
 
+struct event_block *machine_take_events(struct machine *m)
+{
+	struct event_block *block = m->block;
+	m->block = NULL;
+	if (block)
+		event_block_seal(block);
+	return block;
+}
+
 int machine_commit(struct machine *m, struct event_block **ret_block, struct err *err)
 {
 	int rc = 0;
@@ -68,10 +77,7 @@ int machine_commit(struct machine *m, struct event_block **ret_block, struct err
 		return rc;
 	}
 	m->committed = m->meta;
-	*ret_block = m->block;
-	if (m->block)
-		event_block_seal(m->block);
-	m->block = NULL;
+	*ret_block = machine_take_events(m);
 	return 0;
 }
 

@@ -332,6 +332,7 @@ static int open_all(struct raft_engine *e, const struct raft_engine_options *o, 
 	        .reader_threads = o->reader_threads,
 	        .watch_ring_bytes = o->watch_ring_bytes,
 	        .expire = expire,
+	        .want_commit = apply_want_commit,
 	        .arg = e};
 	int rc = 0;
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)

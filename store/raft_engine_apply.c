@@ -1,13 +1,17 @@
 /* From the log into the state. The raft thread hands committed entries over; the apply thread, the only one that writes
- * the database, takes all that has queued, applies it in one transaction with the index inside, tells the watch hub and
- * answers the requests among them that came from this server. No commit is synced: what a power cut takes, the log still
- * has, and it is applied again; entries up to the applied index are passed over, so each counts once.
+ * the database, takes all that has queued, applies it in a transaction with the index inside, tells the watch hub and
+ * answers the requests among them that came from this server. The log keeps what is not in the database, so the
+ * transaction stays open for the next batches and takes each page to the write-ahead log once for all of them; who
+ * reads has it committed first (commit_gate in engine_core_int.h). No commit is synced: what a power cut takes, the log
+ * still has, and it is applied again; entries up to the applied index are passed over, so each counts once.
  *
- * A command of this server is carried out from its request, one of another from the bytes in the log: both say the same.
+ * A command of this server is carried out from its request, one of another from the bytes in the log: both say the
+ * same.
  *
- * What can go wrong: the disk is full (the batch is rolled back and tried again until there is room; meanwhile new writes
- * are turned away); a command does not decode (it went through two checksums, so this program is older than the one that
- * wrote it: stop). A write that fails stops the process (db.c). */
+ * What can go wrong: the disk is full (all since the last commit is rolled back, and applied again from the bytes in
+ * the log until there is room; meanwhile new writes are turned away, and reads but serializable ones); a command does
+ * not decode (it went through two checksums, so this program is older than the one that wrote it: stop). A write that
+ * fails stops the process (db.c). */
 #include "store/raft_engine_int.h"
 
 #include "base/breakage.h"
@@ -22,6 +26,16 @@
 #include <unistd.h>
 
 enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
+
+/* A transaction is committed when a reader wants it, or after so long, or so many bytes of commands. */
+enum { OPEN_MS_MAX = 40, OPEN_BYTES_MAX = 2 * 1024 * 1024 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 /* ---- raft thread: in ---- */
 
@@ -51,16 +65,14 @@ static void machine_apply_entry(
 		struct command_head head;
 		struct pending *own = NULL;
 		CHECK(command_head_decode(commands[i], &head));
+		memcpy(p, commands[i].ptr, commands[i].len);
+		x->commands[i] = (struct apply_command){.bytes = {p, commands[i].len}, .only_in_term = head.term};
+		p += commands[i].len;
 		if (head.origin == e->origin && (own = pending_take(e, head.sequence)) != NULL && own->req) {
-			x->commands[i] = (struct apply_command){.req = own->req, .only_in_term = head.term};
+			x->commands[i].req = own->req;
 			own->req = NULL;
 			list_del(&own->by_age);
 			list_del(&own->link);
-		} else {
-			memcpy(p, commands[i].ptr, commands[i].len);
-			x->commands[i] =
-			        (struct apply_command){.bytes = {p, commands[i].len}, .only_in_term = head.term};
-			p += commands[i].len;
 		}
 		if (own)
 			pending_release(own);
@@ -71,12 +83,30 @@ static void machine_apply_entry(
 
 /* ---- apply thread ---- */
 
-/* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
-static struct apply_entry *take_batch(struct apply_queue *q, bool wait, bool hold)
+/* Waits for timeout_ms (negative: for ever) until there is something to do; with the lock. */
+static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 {
+	struct apply_queue *q = &e->queue;
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += timeout_ms > 0 ? timeout_ms * 1000000L : 0;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	while (timeout_ms && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted &&
+	        !atomic_load(&e->core.commits.is_wanted)) {
+		if (timeout_ms < 0)
+			pthread_cond_wait(&q->wake, &q->lock);
+		else if (pthread_cond_timedwait(&q->wake, &q->lock, &t) != 0)
+			return;
+	}
+}
+
+/* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
+static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms, bool hold)
+{
+	struct apply_queue *q = &e->queue;
 	pthread_mutex_lock(&q->lock);
-	while (wait && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted)
-		pthread_cond_wait(&q->wake, &q->lock);
+	wait_for_work(e, timeout_ms, hold);
 	struct apply_entry *first = q->head, *last = NULL;
 	size_t bytes = 0, n = 0;
 	while (!hold && q->head && n < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX) {
@@ -90,7 +120,7 @@ static struct apply_entry *take_batch(struct apply_queue *q, bool wait, bool hol
 	if (!q->head)
 		q->tail = &q->head;
 	pthread_mutex_unlock(&q->lock);
-	return first;
+	return last ? first : NULL;
 }
 
 /* An expiry that was decided in an earlier term: the leader that is now has given the lease its time again. */
@@ -120,7 +150,8 @@ static int apply_foreign(struct machine *m, struct apply_command *c, struct err 
 	return rc;
 }
 
-static int apply_entry(struct raft_engine *e, struct apply_entry *x, struct err *err)
+/* again: from its bytes, whoever it came from. */
+static int apply_entry(struct raft_engine *e, struct apply_entry *x, bool again, struct err *err)
 {
 	struct machine *m = &e->core.machine;
 	int rc = 0;
@@ -129,12 +160,13 @@ static int apply_entry(struct raft_engine *e, struct apply_entry *x, struct err 
 	for (size_t i = 0; i < x->n && rc == 0; i++) {
 		struct apply_command *c = &x->commands[i];
 		if (is_void(c, x)) {
-			if (c->req)
+			if (c->req && !again)
 				err_set(&c->req->err, ERR_CANCELED, "decided in an earlier term");
 		} else {
-			rc = c->req ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
+			bool own = c->req && !again;
+			rc = own ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
 			if (rc == 0 && breakage_is(BREAK_APPLY_TWICE) && x->index % 16 == 0)
-				rc = c->req ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
+				rc = own ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
 		}
 	}
 	if (rc == 0 && x->index % HASH_EVERY == 0)
@@ -144,20 +176,98 @@ static int apply_entry(struct raft_engine *e, struct apply_entry *x, struct err 
 	return rc;
 }
 
-static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
+/* ---- the open transaction ---- */
+
+static int begin(struct raft_engine *e, struct err *err)
+{
+	struct open_transaction *t = &e->open;
+	if (t->is_open)
+		return 0;
+	write_gate_enter(&e->core.gate, false);
+	if (machine_begin(&e->core.machine, err) != 0) {
+		write_gate_leave(&e->core.gate);
+		return err->code;
+	}
+	t->is_open = true;
+	t->begun_ms = now_ms();
+	return 0;
+}
+
+static void roll_back(struct raft_engine *e)
+{
+	if (!e->open.is_open)
+		return;
+	machine_rollback(&e->core.machine);
+	write_gate_leave(&e->core.gate);
+	e->open.is_open = false;
+}
+
+/* Entries that were told and are not committed: kept to be applied again should the commit fail. */
+static void keep_entry(struct raft_engine *e, struct apply_entry *x)
+{
+	struct open_transaction *t = &e->open;
+	x->next = NULL;
+	*(t->kept ? &t->last->next : &t->kept) = x;
+	t->last = x;
+	t->bytes += x->bytes + 64;
+}
+
+static void drop_kept(struct raft_engine *e)
+{
+	struct open_transaction *t = &e->open;
+	for (struct apply_entry *x = t->kept, *next; x; x = next) {
+		next = x->next;
+		free(x);
+	}
+	t->kept = t->last = NULL;
+	t->bytes = 0;
+}
+
+static int commit(struct raft_engine *e, struct err *err)
 {
 	struct machine *m = &e->core.machine;
-	write_gate_enter(&e->core.gate, false);
-	int rc = machine_begin(m, err);
-	for (struct apply_entry *x = batch; x && rc == 0; x = x->next)
-		rc = apply_entry(e, x, err);
-	if (rc == 0 && machine_trim_pending(m))
-		rc = machine_trim(m, STORE_TRIM_BUSY_ROWS_MAX, err);
+	if (!e->open.is_open)
+		return 0;
+	int rc = machine_trim_pending(m) ? machine_trim(m, STORE_TRIM_BUSY_ROWS_MAX, err) : 0;
 	if (rc == 0)
-		rc = engine_core_commit(&e->core, err);
-	else
-		machine_rollback(m);
+		rc = engine_core_commit_told(&e->core, err);
+	if (rc != 0) {
+		roll_back(e);
+		return rc;
+	}
 	write_gate_leave(&e->core.gate);
+	e->open.is_open = false;
+	drop_kept(e);
+	checkpointer_note(&e->core.checkpointer, atomic_load(&e->core.wal_bytes));
+	return 0;
+}
+
+static bool is_commit_due(struct raft_engine *e)
+{
+	const struct open_transaction *t = &e->open;
+	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || t->bytes >= OPEN_BYTES_MAX ||
+	                             now_ms() - t->begun_ms >= OPEN_MS_MAX || write_gate_is_wanted(&e->core.gate));
+}
+
+/* Everything that is kept, from the bytes of the log: requests of this server were answered long ago. */
+static int apply_kept(struct raft_engine *e, struct err *err)
+{
+	int rc = begin(e, err);
+	for (struct apply_entry *x = e->open.kept; x && rc == 0; x = x->next)
+		rc = apply_entry(e, x, true, err);
+	return rc;
+}
+
+static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
+{
+	bool again = !e->open.is_open && e->open.kept;
+	int rc = again ? apply_kept(e, err) : begin(e, err);
+	if (rc == 0 && again) /* told before: the hub must not hear of it twice */
+		event_block_unref(machine_take_events(&e->core.machine));
+	for (struct apply_entry *x = batch; x && rc == 0; x = x->next)
+		rc = apply_entry(e, x, false, err);
+	if (rc != 0)
+		roll_back(e);
 	return rc;
 }
 
@@ -201,33 +311,60 @@ static bool is_stopping(struct apply_queue *q)
 	return stopping;
 }
 
+static void is_full(struct raft_engine *e, const struct err *err)
+{
+	if (!atomic_exchange(&e->apply_full, true))
+		log_warn("store", "writes wait", "error=\"%s\"", err->msg);
+	engine_core_stuck(&e->core);
+}
+
+static void has_room(struct raft_engine *e)
+{
+	if (atomic_exchange(&e->apply_full, false))
+		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.meta.applied_index);
+}
+
 /* Until it is done, for it is decided; or until the store stops: the log keeps it. */
 static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
 {
 	struct err err = ERR_INIT;
 	while (apply_once(e, batch, &err) != 0) {
 		reset_answers(batch);
-		if (!atomic_exchange(&e->apply_full, true))
-			log_warn("store", "writes wait", "error=\"%s\"", err.msg);
+		is_full(e, &err);
 		if (is_stopping(&e->queue))
 			return false;
 		wait_ms(&e->queue, FULL_RETRY_MS);
 	}
-	if (atomic_exchange(&e->apply_full, false))
-		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.committed.applied_index);
 	return true;
 }
 
-static void fail_entry(struct raft_engine *e, struct apply_entry *x)
+/* Commits what is open; when that fails all of it is applied again first. False: the store stops, or (once) the disk is
+ * full. */
+static bool commit_until_done(struct raft_engine *e, bool once)
 {
-	for (size_t i = 0; i < x->n; i++) {
-		struct store_request *req = x->commands[i].req;
-		if (!req)
-			continue;
-		err_set(&req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
-		atomic_fetch_sub(&e->outstanding, 1);
-		engine_complete(req);
+	struct err err = ERR_INIT;
+	for (;;) {
+		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
+		if (rc == 0)
+			rc = commit(e, &err);
+		if (rc == 0) {
+			has_room(e);
+			return true;
+		}
+		is_full(e, &err);
+		if (once || is_stopping(&e->queue))
+			return false;
+		wait_ms(&e->queue, FULL_RETRY_MS);
 	}
+}
+
+static void fail_command(struct raft_engine *e, struct apply_command *c)
+{
+	if (!c->req)
+		return;
+	err_set(&c->req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
+	atomic_fetch_sub(&e->outstanding, 1);
+	engine_complete(c->req);
 }
 
 static void tell_applied(struct raft_engine *e)
@@ -236,25 +373,60 @@ static void tell_applied(struct raft_engine *e)
 		loop_post(raft_node_loop(e->node), &e->applied_task);
 }
 
+/* What there is to say about a batch once it may be said. */
+struct answers {
+	struct apply_command *commands;
+	size_t n;
+};
+
+static struct answers collect(struct apply_entry *batch)
+{
+	struct answers a = {NULL, 0};
+	for (struct apply_entry *x = batch; x; x = x->next)
+		a.n += x->n;
+	a.commands = xmalloc((a.n + 1) * sizeof *a.commands);
+	a.n = 0;
+	for (struct apply_entry *x = batch; x; x = x->next)
+		for (size_t i = 0; i < x->n; i++) {
+			a.commands[a.n++] = x->commands[i];
+			x->commands[i].req = NULL;
+		}
+	return a;
+}
+
+static void give(struct raft_engine *e, struct answers *a, bool ok)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (ok)
+			answer_command(e, &a->commands[i]);
+		else
+			fail_command(e, &a->commands[i]);
+	free(a->commands);
+}
+
+/* The batch is told and answered before it is committed; but with the disk full, or just not full any more, nothing is
+ * answered that is not in the database. */
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
 	bool ok = apply_until_done(e, batch);
-	while (batch) {
-		struct apply_entry *next = batch->next;
-		if (!ok)
-			fail_entry(e, batch);
-		for (size_t i = 0; ok && i < batch->n; i++)
-			answer_command(e, &batch->commands[i]);
-		if (ok && batch->hash)
-			hashes_note(e, batch->index, batch->hash);
-		atomic_fetch_add(&e->n_applied, batch->n);
-		atomic_fetch_sub(&e->apply_bytes, batch->bytes);
-		free(batch);
-		batch = next;
+	struct answers a = collect(batch);
+	for (struct apply_entry *x = batch, *next; x; x = next) {
+		next = x->next;
+		if (ok && x->hash)
+			hashes_note(e, x->index, x->hash);
+		atomic_fetch_add(&e->n_applied, x->n);
+		atomic_fetch_sub(&e->apply_bytes, x->bytes);
+		if (ok)
+			keep_entry(e, x);
+		else
+			free(x);
 	}
-	checkpointer_note(&e->core.checkpointer, atomic_load(&e->core.wal_bytes));
 	if (ok)
-		tell_applied(e);
+		engine_core_tell(&e->core);
+	if (ok && atomic_load(&e->apply_full))
+		ok = commit_until_done(e, false);
+	give(e, &a, ok);
+	tell_applied(e);
 }
 
 /* ---- states of other servers ---- */
@@ -283,7 +455,10 @@ static bool do_replace(struct raft_engine *e)
 	pthread_mutex_unlock(&q->lock);
 	if (!wanted)
 		return false;
-	if (index < e->core.machine.committed.applied_index) {
+	if (!commit_until_done(e, true)) {
+		log_warn("store", "state not replaced", "error=\"%s\"", "the disk is full");
+		unlink(path);
+	} else if (index < e->core.machine.committed.applied_index) {
 		log_info("store", "the state that came is too old: fetching again", "index=%" PRId64, index);
 		unlink(path);
 	} else if (engine_core_swap(&e->core, path, &err) == 0 && checkpointer_sync(&e->core.checkpointer, &err) == 0) {
@@ -309,7 +484,8 @@ static bool do_install(struct raft_engine *e)
 	pthread_mutex_unlock(&q->lock);
 	if (!wanted)
 		return false;
-	int rc = install_state(e, index, path, &err);
+	int rc = commit_until_done(e, true) ? install_state(e, index, path, &err)
+	                                    : err_set(&err, ERR_NO_SPACE, "the disk is full");
 	hashes_clear(e);
 	free(path);
 	pthread_mutex_lock(&q->lock);
@@ -354,6 +530,32 @@ void apply_state_fetched(void *arg, const char *path, uint64_t index)
 	pthread_mutex_unlock(&e->queue.lock);
 }
 
+void apply_want_commit(void *arg)
+{
+	struct raft_engine *e = arg;
+	pthread_mutex_lock(&e->queue.lock);
+	pthread_cond_broadcast(&e->queue.wake);
+	pthread_mutex_unlock(&e->queue.lock);
+}
+
+/* How long to wait for the next batch, in milliseconds: until what is open must be committed, what failed tried again.
+ */
+static int patience(struct raft_engine *e, bool has_chores)
+{
+	const struct open_transaction *t = &e->open;
+	uint64_t age = t->is_open ? now_ms() - t->begun_ms : 0;
+	if (t->is_open)
+		return age < OPEN_MS_MAX ? (int)(OPEN_MS_MAX - age) : 0;
+	if (t->kept)
+		return FULL_RETRY_MS;
+	return has_chores ? 0 : -1;
+}
+
+static bool is_idle(const struct raft_engine *e)
+{
+	return !e->open.is_open && !e->open.kept;
+}
+
 static void *applier_main(void *arg)
 {
 	struct raft_engine *e = arg;
@@ -363,7 +565,7 @@ static void *applier_main(void *arg)
 	for (;;) {
 		bool chores = can_do_chores && engine_core_has_chores(&e->core);
 		/* A fenced replica applies nothing to a state that is about to go. */
-		struct apply_entry *batch = take_batch(&e->queue, !chores, atomic_load(&e->is_fenced));
+		struct apply_entry *batch = take_batch(e, patience(e, chores), atomic_load(&e->is_fenced));
 		if (batch) {
 			do_batch(e, batch);
 			can_do_chores = true;
@@ -371,14 +573,21 @@ static void *applier_main(void *arg)
 			can_do_chores = true;
 		} else if (is_stopping(&e->queue)) {
 			break;
-		} else if (chores) {
+		} else if (chores && is_idle(e)) {
 			can_do_chores = engine_core_do_chore(&e->core);
 		}
+		if (is_commit_due(e) || (!batch && !e->open.is_open && e->open.kept))
+			commit_until_done(e, true);
 		engine_core_answer_physical(&e->core, NULL);
 	}
-	for (struct apply_entry *x = e->queue.head, *next; x; x = next) { /* of a fenced replica; nobody adds any more */
+	commit_until_done(e, true);
+	drop_kept(e); /* the log has it */
+	for (struct apply_entry *x = e->queue.head, *next; x;
+	        x = next) { /* of a fenced replica; nobody adds any more */
 		next = x->next;
-		fail_entry(e, x);
+		x->next = NULL;
+		struct answers a = collect(x);
+		give(e, &a, false);
 		free(x);
 	}
 	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");

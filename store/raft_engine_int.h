@@ -89,6 +89,14 @@ struct hash_round {
 	} answers[RAFT_MEMBERS_MAX];
 };
 
+/* See raft_engine_apply.c; the apply thread's. */
+struct open_transaction {
+	bool is_open;
+	uint64_t begun_ms;
+	size_t bytes;                    /* of the commands in it */
+	struct apply_entry *kept, *last; /* told and not committed */
+};
+
 struct raft_engine {
 	struct engine_core core; /* first */
 	struct raft_machine machine;
@@ -122,6 +130,7 @@ struct raft_engine {
 	atomic_bool applied_posted;
 	/* apply thread */
 	struct apply_queue queue;
+	struct open_transaction open;
 	pthread_t applier;
 };
 
@@ -185,6 +194,7 @@ void apply_start(struct raft_engine *e);
 void apply_stop(struct raft_engine *e); /* what is queued is applied first */
 extern const struct raft_machine_vtable raft_engine_machine;
 void apply_state_fetched(void *arg, const char *path, uint64_t index); /* raft thread */
+void apply_want_commit(void *arg);                                     /* any thread */
 void apply_copy_state(void *arg, struct raft_state_copy *c);           /* raft thread */
 
 #endif
