@@ -77,12 +77,19 @@ static void flush_one(struct raft_host *h)
 	}
 }
 
+static bool may_pack(const struct raft_host *h)
+{
+	return !list_empty(&h->proposals) && (h->n_packs < PACKS_IN_FLIGHT_MAX || !raft_host_is_leader(h));
+}
+
 void raft_host_flush(struct raft_host *h)
 {
-	if (h->closing || h->adapter.dead)
+	if (h->closing || h->adapter.dead || h->is_flushing)
 		return;
-	while (!list_empty(&h->proposals) && (h->n_packs < PACKS_IN_FLIGHT_MAX || !raft_host_is_leader(h)))
+	h->is_flushing = true;
+	while (may_pack(h))
 		flush_one(h);
+	h->is_flushing = false;
 	adapter_after(&h->adapter);
 }
 
@@ -223,6 +230,8 @@ static void after(void *arg)
 	else
 		host_reads_fail(h, ERR_UNAVAILABLE);
 	host_reads_advance(h);
+	if (may_pack(h)) /* a pack is through: what has queued meanwhile goes at once */
+		raft_host_flush(h);
 }
 
 /* ---- driving ---- */

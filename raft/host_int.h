@@ -27,7 +27,7 @@ struct raft_host {
 	uint64_t pushed_commit; /* the others have been told that this is committed, in this term */
 	uint64_t told; /* the machine knows that it has everything up to here */
 	struct raft_transfer transfer;
-	bool was_leader, started, closing, is_sending_state;
+	bool was_leader, started, closing, is_sending_state, is_flushing;
 	uint64_t was_term, was_leader_id;
 };
 
