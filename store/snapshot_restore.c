@@ -226,11 +226,16 @@ static int make_log(struct restore *r, struct err *err)
 
 /* ---- all of it ---- */
 
+static int make_folder(struct restore *r, struct err *err)
+{
+	return mkdir(r->o->data_dir, 0700) == 0 || errno == EEXIST
+	               ? 0
+	               : err_errno(err, errno, "make folder %s", r->o->data_dir);
+}
+
 static int check_target(struct restore *r, struct err *err)
 {
 	const struct store_restore_options *o = r->o;
-	if (mkdir(o->data_dir, 0700) != 0 && errno != EEXIST)
-		return err_errno(err, errno, "make folder %s", o->data_dir);
 	if (!o->replace && (access(r->db, F_OK) == 0 || access(r->raft, F_OK) == 0))
 		return err_set(err, ERR_EXISTS,
 		        "%s holds data: restore into a new directory, or replace it with --replace", o->data_dir);
@@ -287,8 +292,8 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	r.made = arena_printf(a, "%s.restoring", r.db);
 	r.raft = arena_printf(a, "%s/raft", o->data_dir);
 	r.made_raft = arena_printf(a, "%s.restoring", r.raft);
-	if (look_at_snapshot(&r, err) != 0 || choose_cluster_id(&r, err) != 0 || check_cluster(&r, err) != 0 ||
-	        check_target(&r, err) != 0 || engine_core_lock(r.db, &lock, err) != 0)
+	if (look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 ||
+	        choose_cluster_id(&r, err) != 0 || check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 || engine_core_lock(r.db, &lock, err) != 0)
 		return err->code;
 	int rc = make_state(&r, &made, err);
 	if (rc == 0)
