@@ -45,6 +45,11 @@ int raft_host_recover(
 	if (term < a.snapshot.term)
 		term = a.snapshot.term;
 	uint64_t last = log_last_index(a.log);
+	if (last < a.snapshot.index) { /* a start would drop this log for the snapshot, and the new entry with it */
+		last = a.snapshot.index;
+		if ((rc = log_restart(a.log, last + 1, err)) != 0)
+			goto out;
+	}
 	if (term == 0) {
 		rc = err_set(err, ERR_NOT_FOUND, "there is no raft log here: nothing to recover");
 		goto out;

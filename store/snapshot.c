@@ -111,7 +111,7 @@ int snapshot_write(struct db *db, const char *path, const char *note, unsigned c
 
 /* ---- opening what no server has open ---- */
 
-static const char *file_of(struct arena *a, const char *path)
+const char *snapshot_file_of(struct arena *a, const char *path)
 {
 	struct stat st;
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
@@ -132,7 +132,7 @@ static int view_version_1(struct db *db, struct err *err)
 	return err->code;
 }
 
-static int open_reading(const char *path, bool immutable, struct db *db, struct err *err)
+int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err)
 {
 	*db = (struct db){0};
 	if (access(path, R_OK) != 0)
@@ -307,7 +307,7 @@ static int inspect_database(
         const char *path, bool immutable, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
 {
 	struct db db;
-	if (open_reading(path, immutable, &db, err) != 0)
+	if (snapshot_open(path, immutable, &db, err) != 0)
 		return err->code;
 	int rc = read_info(&db, deep, info, a, err);
 	db_close(&db);
@@ -337,7 +337,7 @@ int store_file_inspect(const char *path, bool deep, struct store_file_info *ret,
 {
 	struct store_file_info info = {.note = ""};
 	int64_t bytes;
-	path = file_of(a, path);
+	path = snapshot_file_of(a, path);
 	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0)
 		rc = info.is_etcd ? inspect_etcd(path, bytes, deep, &info, a, err)
@@ -357,12 +357,12 @@ int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_
 	struct store_file_info info = {0};
 	sqlite3_stmt *s = NULL;
 	int64_t bytes;
-	path = file_of(&a, path);
+	path = snapshot_file_of(&a, path);
 	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0 && info.is_etcd)
 		rc = err_set(err, ERR_INVAL, "%s is a snapshot of etcd: restore it first, then read what was restored", path);
 	if (rc == 0)
-		rc = open_reading(path, info.is_snapshot, &db, err);
+		rc = snapshot_open(path, info.is_snapshot, &db, err);
 	if (rc != 0)
 		goto out;
 	if (sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL) != SQLITE_OK || !s) {

@@ -47,6 +47,7 @@ struct store_restore_options {
 	 * these servers; or keeps the old one. */
 	const char *token;
 	bool keep_cluster_id;
+	uint64_t new_cluster_id; /* not 0: this one */
 	/* With servers the directory is complete: the server starts as member_id of them without being told. Without, it
 	 * learns from its flags with whom it begins. */
 	const struct raft_host_server *servers;

@@ -30,7 +30,7 @@ struct restore {
 	struct store_file_info info; /* of the snapshot */
 	int64_t bytes;               /* of the database in it */
 	uint64_t cluster_id;
-	const char *db, *made, *raft, *made_raft;
+	const char *snapshot, *db, *made, *raft, *made_raft;
 	struct arena *a;
 };
 
@@ -108,13 +108,25 @@ static int change_copy(struct restore *r, sqlite3 *h, struct err *err)
 	return rc;
 }
 
+/* A database as it lies there, with what is in its write-ahead log. */
+static int copy_database(const char *from, const char *to, struct err *err)
+{
+	struct db db;
+	if (snapshot_open(from, false, &db, err) != 0)
+		return err->code;
+	int rc = snapshot_copy(&db, to, err);
+	db_close(&db);
+	return rc;
+}
+
 /* Makes the copy a database to start from, checks and syncs it. */
 static int make_state(struct restore *r, struct store_file_info *ret, struct err *err)
 {
 	sqlite3 *h = NULL;
 	unlink(r->made);
-	int rc = r->info.is_etcd ? snapshot_from_etcd(r->o->snapshot, r->bytes, r->made, &r->info, err)
-	                         : copy_file(r->o->snapshot, r->made, r->bytes, err);
+	int rc = r->info.is_etcd                    ? snapshot_from_etcd(r->snapshot, r->bytes, r->made, &r->info, err)
+	         : r->bytes != r->info.size_bytes ? copy_file(r->snapshot, r->made, r->bytes, err)
+	                                          : copy_database(r->snapshot, r->made, err);
 	if (rc == 0 && sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
 		rc = err_set(err, ERR_IO, "open %s: %s", r->made, h ? sqlite3_errmsg(h) : "out of memory");
 	if (rc == 0)
@@ -176,9 +188,13 @@ static int choose_cluster_id(struct restore *r, struct err *err)
 {
 	unsigned char hash[32];
 	if (!r->info.sha256_hex[0]) {
-		if (snapshot_sha256(r->o->snapshot, -1, hash, NULL, err) != 0)
+		if (snapshot_sha256(r->snapshot, -1, hash, NULL, err) != 0)
 			return err->code;
 		snapshot_hex(hash, r->info.sha256_hex);
+	}
+	if (r->o->new_cluster_id) {
+		r->cluster_id = r->o->new_cluster_id;
+		return 0;
 	}
 	r->cluster_id = r->o->keep_cluster_id ? noted_cluster_id(r->info.note) : derive_cluster_id(r);
 	return r->cluster_id ? 0
@@ -268,7 +284,7 @@ static int look_at_snapshot(struct restore *r, struct err *err)
 {
 	const struct store_restore_options *o = r->o;
 	struct store_file_info info = {.note = ""};
-	if (snapshot_look(o->snapshot, o->skip_hash_check, &info, &r->bytes, err) != 0)
+	if (snapshot_look(r->snapshot, o->skip_hash_check, &info, &r->bytes, err) != 0)
 		return err->code;
 	if (!info.is_snapshot && !o->skip_hash_check)
 		return err_set(err, ERR_INVAL,
@@ -288,6 +304,7 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	struct restore r = {.o = o, .a = a};
 	struct store_file_info made;
 	int lock = -1;
+	r.snapshot = snapshot_file_of(a, o->snapshot);
 	r.db = arena_printf(a, "%s/state.db", o->data_dir);
 	r.made = arena_printf(a, "%s.restoring", r.db);
 	r.raft = arena_printf(a, "%s/raft", o->data_dir);

@@ -1,4 +1,4 @@
-/* `k3x-store snapshot status`, `check`, `sql`: commands that work on files, without a server. */
+/* `k3x-store snapshot status`, `sql`: commands that work on files, without a server. */
 #include "tools/store_offline_int.h"
 
 #include "base/json/json.h"
@@ -95,32 +95,6 @@ int store_snapshot_status(int argc, char **argv)
 			store_print_info(&info, strcmp(output, "json") == 0);
 		else
 			code = store_tool_fail("snapshot status", &err);
-	}
-	arena_release(&a);
-	return code;
-}
-
-int store_check(int argc, char **argv)
-{
-	struct arena a = ARENA_INIT;
-	struct err err = ERR_INIT;
-	struct store_file_info info;
-	const char *output = "table";
-	int code = 0;
-	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
-	struct flags f = {.program = "k3x-store check",
-	        .summary = "k3x-store check PATH: check a data directory, database or snapshot without changing it.\n"
-	                   "SQLite's own check, then that the tables agree with each other. Exit code 0: sound.",
-	        .table = table,
-	        .count = 1};
-	if (store_offline_parse(&f, &a, argc, argv, 1, 1, "one PATH", &code) == 0) {
-		if (store_file_inspect(f.arguments[0], true, &info, &a, &err) == 0) {
-			store_print_info(&info, strcmp(output, "json") == 0);
-			if (strcmp(output, "json") != 0)
-				printf("sound\n");
-		} else {
-			code = store_tool_fail("check", &err);
-		}
 	}
 	arena_release(&a);
 	return code;
