@@ -114,7 +114,7 @@ static void print_log(const struct store_directory *d)
 	if (!d->has_log)
 		return;
 	printf("log        entries %" PRIu64 " to %" PRIu64 ", last of term %" PRIu64 ", %" PRIu64 " bytes\n"
-	       "term       %" PRIu64 ", vote %016" PRIx64 "\nlog starts %" PRIu64 " (snapshot record)\n",
+	       "term       %" PRIu64 ", vote %016" PRIx64 "\nbegins at  %" PRIu64 " (snapshot record)\n",
 	        d->raft.first_index, d->raft.last_index, d->raft.last_term, d->raft.log_bytes, d->raft.term, d->raft.vote,
 	        d->raft.snapshot_index);
 	for (size_t i = 0; i < d->raft.n_servers; i++)
@@ -139,8 +139,8 @@ static void advise(const char *path, bool state_is_sound, size_t members, const 
 		fprintf(stderr, "  - the other members are up: `member remove` this one, delete %s, `member add` it again\n", path);
 	if (state_is_sound)
 		fprintf(stderr,
-		        "  - the state is sound up to revision %" PRId64 ": `k3x-store recover --single-node --from-state --data-dir "
-		        "%s` goes on\n    from it alone, without what only the log had\n",
+		        "  - the state is sound up to revision %" PRId64 ": `k3x-store recover --single-node --from-state "
+		        "--peer-url URL --data-dir %s` goes on\n    from it alone, without what only the log had\n",
 		        state->revision, path);
 	fprintf(stderr, "  - restore a snapshot: `k3x-store snapshot restore FILE --data-dir %s --replace`\n", path);
 }

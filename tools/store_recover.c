@@ -60,8 +60,8 @@ static int choose_self(const struct recover *r, struct raft_host_server *self, s
 		if (r->d.raft.servers[i].id == self->id)
 			self->address = r->d.raft.servers[i].address;
 	if (!self->address)
-		return err_set(err, ERR_INVAL, "this member is not in the newest configuration on its disk (was it removed?): "
-		                               "name its address with --peer-url");
+		return err_set(err, ERR_INVAL, "what can be read on the disk does not say where this member is reached by "
+		                               "others: name it with --peer-url");
 	return 0;
 }
 
@@ -77,11 +77,6 @@ static int recover_log(struct recover *r, const struct raft_host_server *self, u
 {
 	struct disk *disk = NULL;
 	uint64_t last = 0, term = 0;
-	if (r->d.n_damages || !r->d.has_log)
-		return err_set(err, ERR_CORRUPT,
-		        "%s: %s. --from-state goes on from the state at revision %" PRId64 " instead, without what only the log "
-		        "had",
-		        r->data_dir, r->d.n_damages ? r->d.damages[0] : "there is no raft log", r->state.revision);
 	if (disk_posix_new(arena_printf(r->a, "%s/raft", r->data_dir), &disk, err) != 0)
 		return err->code;
 	/* The id goes first: a crash between leaves a server that talks to nobody, and this can be done again. */
@@ -122,6 +117,11 @@ static int single_node(struct recover *r, struct err *err)
 	struct raft_host_server self;
 	uint64_t cluster_id = r->d.cluster_id;
 	int lock = -1;
+	if (!r->from_state && (r->d.n_damages || !r->d.has_log))
+		return err_set(err, ERR_CORRUPT,
+		        "%s: %s. --from-state goes on from the state at revision %" PRId64 " instead, without what only the log "
+		        "had",
+		        r->data_dir, r->d.n_damages ? r->d.damages[0] : "there is no raft log", r->state.revision);
 	if (choose_self(r, &self, err) != 0 || store_lock(r->data_dir, &lock, err) != 0)
 		return err->code;
 	while (!cluster_id || (!r->keep_cluster_id && cluster_id == r->d.cluster_id))
