@@ -1,6 +1,6 @@
-/* Looking at a disk that no host has open, without changing it: every checksum of log, snapshot record and meta files, and
- * that they fit together. The code that reads them at a start does it, on a disk that forgets what it is told to write:
- * a torn tail or an unfinished segment, which a start would tidy up, is a remark and no damage.
+/* Looking at a disk that no host has open, without changing it: every checksum of log, snapshot record and meta files,
+ * and that they fit together. The code that reads them at a start does it, on a disk that forgets what it is told to
+ * write: a torn tail or an unfinished segment, which a start would tidy up, is a remark and no damage.
  *
  * What is beyond that: terms never fall, no entry is of a later term than the meta files know, and no entry is missing
  * between the snapshot and the log. */
@@ -96,7 +96,8 @@ static int looking_truncate(struct disk_file *b, uint64_t size, struct err *err)
 	if (f->real->v->size(f->real, &now, err) != 0)
 		return err->code;
 	if (size < now)
-		remark(f->check, f->name, "its end was torn by a crash before it was acknowledged; the next start clears it");
+		remark(f->check, f->name,
+		        "its end was torn by a crash before it was acknowledged; the next start clears it");
 	return 0;
 }
 
@@ -162,8 +163,8 @@ static void look_at_entry(void *arg, uint64_t index, const struct log_entry *e)
 	struct err text = ERR_INIT;
 	if (e->term < c->previous_term && !c->fell) {
 		c->fell = true;
-		err_set(&text, ERR_CORRUPT, "log: entry %" PRIu64 " is of term %" PRIu64 ", the one before of %" PRIu64, index,
-		        e->term, c->previous_term);
+		err_set(&text, ERR_CORRUPT, "log: entry %" PRIu64 " is of term %" PRIu64 ", the one before of %" PRIu64,
+		        index, e->term, c->previous_term);
 		say(c, true, text.msg);
 	}
 	c->previous_term = e->term;
@@ -213,12 +214,14 @@ static void check_together(struct check *c)
 	struct raft_host_checked *out = c->out;
 	struct err err = ERR_INIT;
 	if (out->n_entries && out->first_index > out->snapshot_index + 1) {
-		err_set(&err, ERR_CORRUPT, "log: entries %" PRIu64 " to %" PRIu64 " are missing between the snapshot and the log",
+		err_set(&err, ERR_CORRUPT,
+		        "log: entries %" PRIu64 " to %" PRIu64 " are missing between the snapshot and the log",
 		        out->snapshot_index + 1, out->first_index - 1);
 		damage(c, &err);
 	}
 	if (out->last_term > out->term && c->has_meta) {
-		err_set(&err, ERR_CORRUPT, "the last entry is of term %" PRIu64 " and the meta files know only term %" PRIu64,
+		err_set(&err, ERR_CORRUPT,
+		        "the last entry is of term %" PRIu64 " and the meta files know only term %" PRIu64,
 		        out->last_term, out->term);
 		damage(c, &err);
 	}

@@ -5,8 +5,8 @@
  * size, the root bucket, the number of the last transaction and an FNV-1a checksum; the sound one with the higher
  * transaction counts. A bucket is a B+tree: branch elements (position, key length, child) lead to leaf elements (flags,
  * position, key length, value length); positions count from the element itself. A bucket in a bucket is a leaf element
- * with flag 1 whose value is the page of its root and a sequence number, and with root 0 its only leaf page follows right
- * there. All numbers are little endian on the machines that etcd supports.
+ * with flag 1 whose value is the page of its root and a sequence number, and with root 0 its only leaf page follows
+ * right there. All numbers are little endian on the machines that etcd supports.
  *
  * The walk keeps a path of at most DEPTH_MAX pages and looks at no more pages than the file has, and keys must rise all
  * the way: so a file that loops or is larger than it seems ends in ERR_CORRUPT. */
@@ -94,7 +94,8 @@ int bbolt_open_memory(const void *data, size_t len, struct bbolt *ret, struct er
 	struct meta_page m, other;
 	struct bbolt b = {.data = data, .len = len};
 	bool sound = read_meta(data, len, 0, &m);
-	/* The second meta page lies where the page size says, which only the first tells: sizes are tried without it. */
+	/* The second meta page lies where the page size says, which only the first tells: sizes are tried without it.
+	 */
 	for (size_t at = sound ? m.page_bytes : PAGE_BYTES_MIN; at <= PAGE_BYTES_MAX; at *= 2) {
 		if (read_meta(data, len, at, &other) && other.page_bytes == at && (!sound || other.txid > m.txid)) {
 			m = other;
@@ -187,8 +188,8 @@ static int load_page(struct walk *w, uint64_t id, struct page *p)
 		return damaged(w, id, "another page is in its place");
 	if (p->head.overflow >= pages - id)
 		return damaged(w, id, "it is larger than what is left of the file");
-	return take_page(w,
-	        (struct slice){b->data + id * b->page_bytes, (1 + (size_t)p->head.overflow) * b->page_bytes}, id, p);
+	return take_page(
+	        w, (struct slice){b->data + id * b->page_bytes, (1 + (size_t)p->head.overflow) * b->page_bytes}, id, p);
 }
 
 /* `len` bytes at `pos` behind the element at `at`; false: not within the page. */
@@ -208,7 +209,8 @@ static int visit_leaf(struct walk *w, const struct page *p)
 		struct leaf_element e;
 		struct slice key, value;
 		memcpy(&e, p->bytes.ptr + at, sizeof e);
-		if (!part(p, at, e.pos, e.key_len, &key) || !part(p, at, (uint64_t)e.pos + e.key_len, e.value_len, &value))
+		if (!part(p, at, e.pos, e.key_len, &key) ||
+		        !part(p, at, (uint64_t)e.pos + e.key_len, e.value_len, &value))
 			return damaged(w, p->head.id, "a pair that is not within it");
 		if (w->last_key.ptr && slice_cmp(w->last_key, key) >= 0)
 			return damaged(w, p->head.id, "keys out of order");

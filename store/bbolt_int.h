@@ -1,5 +1,5 @@
-/* Reading bbolt files, in which etcd keeps its data. Nothing is written; every offset and length is checked, so that any
- * bytes may be given. */
+/* Reading bbolt files, in which etcd keeps its data. Nothing is written; every offset and length is checked, so that
+ * any bytes may be given. */
 #ifndef K3X_STORE_BBOLT_INT_H
 #define K3X_STORE_BBOLT_INT_H
 

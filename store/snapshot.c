@@ -360,7 +360,8 @@ int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_
 	path = snapshot_file_of(&a, path);
 	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0 && info.is_etcd)
-		rc = err_set(err, ERR_INVAL, "%s is a snapshot of etcd: restore it first, then read what was restored", path);
+		rc = err_set(err, ERR_INVAL, "%s is a snapshot of etcd: restore it first, then read what was restored",
+		        path);
 	if (rc == 0)
 		rc = snapshot_open(path, info.is_snapshot, &db, err);
 	if (rc != 0)

@@ -19,12 +19,12 @@ enum { STORE_SNAPSHOT_HASH_BYTES = 32 };
 
 struct store_file_info {
 	int64_t revision, compacted_revision, keys, versions, leases;
-	int64_t size_bytes; /* of the file */
+	int64_t size_bytes;                  /* of the file */
 	int64_t applied_index, applied_term; /* of a replicated log; 0 without one */
-	int64_t users;      /* etcd's, which a restore leaves out */
-	int64_t leaseless;  /* etcd's keys whose lease was gone: they stay without one */
-	uint32_t hash;      /* as HashKV gives it for the newest revision */
-	const char *note;   /* JSON: cluster_id, member_id, name, created; "" in a data directory */
+	int64_t users;                       /* etcd's, which a restore leaves out */
+	int64_t leaseless;                   /* etcd's keys whose lease was gone: they stay without one */
+	uint32_t hash;                       /* as HashKV gives it for the newest revision */
+	const char *note;                    /* JSON: cluster_id, member_id, name, created; "" in a data directory */
 	char sha256_hex[65];
 	bool is_snapshot; /* it has a sha256, and that is right */
 	bool is_etcd;     /* bbolt, of etcd */
@@ -48,8 +48,8 @@ struct store_restore_options {
 	const char *token;
 	bool keep_cluster_id;
 	uint64_t new_cluster_id; /* not 0: this one */
-	/* With servers the directory is complete: the server starts as member_id of them without being told. Without, it
-	 * learns from its flags with whom it begins. */
+	/* With servers the directory is complete: the server starts as member_id of them without being told. Without,
+	 * it learns from its flags with whom it begins. */
 	const struct raft_host_server *servers;
 	size_t n_servers;
 	uint64_t member_id;

@@ -2,9 +2,9 @@
  *
  * etcd's bucket "key" maps revisions (8 bytes main, '_', 8 bytes sub, and 't' behind a deletion) to mvccpb.KeyValue; in
  * order of keys that is the log of changes, which is what our table `rev` is too. Each version's predecessor is the
- * version of its key that came before it. "lease" holds leasepb.Lease by id, "meta" the revisions up to which compaction
- * was asked for and done; what it had not removed yet is taken over as well and removed by our own. Everything keeps its
- * revision, version and lease, so reads and watches from old revisions give what they gave there.
+ * version of its key that came before it. "lease" holds leasepb.Lease by id, "meta" the revisions up to which
+ * compaction was asked for and done; what it had not removed yet is taken over as well and removed by our own.
+ * Everything keeps its revision, version and lease, so reads and watches from old revisions give what they gave there.
  *
  * What is left out: members (a new cluster begins), alarms, and users with their roles (etcd keeps bcrypt hashes): they
  * are counted for the caller to say so. etcd is known to lose leases that keys still name, and then keeps such keys for
@@ -245,12 +245,14 @@ static int take_bucket(struct import *x, const struct bbolt *b, const char *name
 
 static int drop_lost_leases(struct import *x, const char *path, struct err *err)
 {
-	static const char count[] = "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT "
-	                            "id FROM lease)";
-	static const char fix[] = "UPDATE rev SET lease = 0 WHERE id IN (SELECT id FROM cur WHERE version > 0 AND lease "
-	                          "<> 0 AND lease NOT IN (SELECT id FROM lease));"
-	                          "UPDATE cur SET lease = 0 WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id "
-	                          "FROM lease)";
+	static const char count[] =
+	        "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT "
+	        "id FROM lease)";
+	static const char fix[] =
+	        "UPDATE rev SET lease = 0 WHERE id IN (SELECT id FROM cur WHERE version > 0 AND lease "
+	        "<> 0 AND lease NOT IN (SELECT id FROM lease));"
+	        "UPDATE cur SET lease = 0 WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id "
+	        "FROM lease)";
 	x->info->leaseless = snapshot_query(&x->db, count, err);
 	if (err->code || !x->info->leaseless)
 		return err->code;
@@ -279,7 +281,8 @@ static int fill(struct import *x, const struct bbolt *b, const char *path, struc
 	return snapshot_exec(x->db.handle, "COMMIT", path, err);
 }
 
-int snapshot_from_etcd(const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err)
+int snapshot_from_etcd(
+        const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err)
 {
 	struct import x = {.info = info};
 	struct bbolt b;

@@ -22,8 +22,8 @@ int64_t snapshot_query(struct db *db, const char *sql, struct err *err); /* one 
 /* The database in a data directory; `path` itself when it is a file. */
 const char *snapshot_file_of(struct arena *a, const char *path);
 
-/* What a file is: is_etcd, is_snapshot and the sha256, size_bytes. skip_hash: whatever is at its end. *ret_bytes: of the
- * database in it. */
+/* What a file is: is_etcd, is_snapshot and the sha256, size_bytes. skip_hash: whatever is at its end. *ret_bytes: of
+ * the database in it. */
 int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err);
 
 /* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
@@ -31,6 +31,7 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 
 /* etcd's keys, versions and leases as a new database of ours (snapshot_etcd.c). Only the first `bytes` of the file
  * count. The file is removed on failure. */
-int snapshot_from_etcd(const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err);
+int snapshot_from_etcd(
+        const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err);
 
 #endif

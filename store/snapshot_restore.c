@@ -2,13 +2,14 @@
  *
  *     check the snapshot -> lock the directory -> state.db.restoring, raft.restoring -> check what was made -> rename
  *
- * The restored cluster is a new one: what the old members said of themselves, the alarms and the place in the old raft log
- * go, users stay. With servers named, the directory gets a raft log of its own that begins at this state with them; each
- * of them restored from the same file has the same state, cluster id and log, so they find each other when they start.
+ * The restored cluster is a new one: what the old members said of themselves, the alarms and the place in the old raft
+ * log go, users stay. With servers named, the directory gets a raft log of its own that begins at this state with them;
+ * each of them restored from the same file has the same state, cluster id and log, so they find each other when they
+ * start.
  *
- * What can go wrong: the disk fills (what was made is removed, nothing else was touched); the target is in use (ERR_LOCKED)
- * or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves state.db.before-restore and
- * raft.before-restore and perhaps no state.db: restore again, or rename them back by hand. */
+ * What can go wrong: the disk fills (what was made is removed, nothing else was touched); the target is in use
+ * (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves state.db.before-restore
+ * and raft.before-restore and perhaps no state.db: restore again, or rename them back by hand. */
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
@@ -124,7 +125,7 @@ static int make_state(struct restore *r, struct store_file_info *ret, struct err
 {
 	sqlite3 *h = NULL;
 	unlink(r->made);
-	int rc = r->info.is_etcd                    ? snapshot_from_etcd(r->snapshot, r->bytes, r->made, &r->info, err)
+	int rc = r->info.is_etcd                  ? snapshot_from_etcd(r->snapshot, r->bytes, r->made, &r->info, err)
 	         : r->bytes != r->info.size_bytes ? copy_file(r->snapshot, r->made, r->bytes, err)
 	                                          : copy_database(r->snapshot, r->made, err);
 	if (rc == 0 && sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
@@ -162,8 +163,8 @@ static uint64_t noted_cluster_id(const char *note)
 	return at ? strtoull(at + strlen("\"cluster_id\":\""), NULL, 16) : 0;
 }
 
-/* Whose snapshot it must be: as asked for, or the cluster whose data directory this was (the file is the server's), unless
- * that was restored from this very snapshot. */
+/* Whose snapshot it must be: as asked for, or the cluster whose data directory this was (the file is the server's),
+ * unless that was restored from this very snapshot. */
 static int check_cluster(struct restore *r, struct err *err)
 {
 	const struct store_restore_options *o = r->o;
@@ -233,8 +234,8 @@ static int make_log(struct restore *r, struct err *err)
 		return err_errno(err, errno, "make folder %s", r->made_raft);
 	int rc = disk_posix_new(r->made_raft, &disk, err);
 	if (rc == 0) {
-		rc = raft_host_bootstrap_state(disk, r->o->servers, r->o->n_servers,
-		        (struct slice){(char *)&index, sizeof index}, err);
+		rc = raft_host_bootstrap_state(
+		        disk, r->o->servers, r->o->n_servers, (struct slice){(char *)&index, sizeof index}, err);
 		disk->v->free(disk);
 	}
 	return rc;
@@ -288,7 +289,8 @@ static int look_at_snapshot(struct restore *r, struct err *err)
 		return err->code;
 	if (!info.is_snapshot && !o->skip_hash_check)
 		return err_set(err, ERR_INVAL,
-		        "%s is a database without a sha256, not a snapshot: save one with snapshot save, or take it as it "
+		        "%s is a database without a sha256, not a snapshot: save one with snapshot save, or take it as "
+		        "it "
 		        "is with --skip-hash-check",
 		        o->snapshot);
 	r->info = info;
@@ -309,8 +311,8 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	r.made = arena_printf(a, "%s.restoring", r.db);
 	r.raft = arena_printf(a, "%s/raft", o->data_dir);
 	r.made_raft = arena_printf(a, "%s.restoring", r.raft);
-	if (look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 ||
-	        choose_cluster_id(&r, err) != 0 || check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 || engine_core_lock(r.db, &lock, err) != 0)
+	if (look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 || choose_cluster_id(&r, err) != 0 ||
+	        check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 || engine_core_lock(r.db, &lock, err) != 0)
 		return err->code;
 	int rc = make_state(&r, &made, err);
 	if (rc == 0)

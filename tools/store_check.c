@@ -1,9 +1,10 @@
-/* `k3x-store check PATH`: is all of a data directory, database or snapshot sound? Nothing is changed, and a server may run.
+/* `k3x-store check PATH`: is all of a data directory, database or snapshot sound? Nothing is changed, and a server may
+ * run.
  *
- * For a data directory: SQLite's pages, the store's invariants, every checksum of the raft log and its meta files, that no
- * entry is missing between state and log, and the identity files. When something is damaged it says what can be saved,
- * for the state and the log are two copies of the newest changes: a sound state is enough to go on from. Exit code 0:
- * sound; 7: damaged; other codes: it could not be looked at. */
+ * For a data directory: SQLite's pages, the store's invariants, every checksum of the raft log and its meta files, that
+ * no entry is missing between state and log, and the identity files. When something is damaged it says what can be
+ * saved, for the state and the log are two copies of the newest changes: a sound state is enough to go on from. Exit
+ * code 0: sound; 7: damaged; other codes: it could not be looked at. */
 #include "tools/store_check.h"
 
 #include "base/check.h"
@@ -48,7 +49,8 @@ static void read_id(struct store_directory *d, struct arena *a, const char *name
 		return;
 	if (fscanf(f, "%16llx", &n) != 1 || !n)
 		take_report(&r, true,
-		        arena_printf(a, "the file \"%s\" does not hold an id: write it anew, 16 hex digits, from member list",
+		        arena_printf(a,
+		                "the file \"%s\" does not hold an id: write it anew, 16 hex digits, from member list",
 		                name));
 	fclose(f);
 	*id = n;
@@ -86,19 +88,22 @@ static void compare(struct store_directory *d, const struct store_file_info *sta
 	uint64_t applied = (uint64_t)state->applied_index;
 	if (!d->has_log && applied > 1)
 		take_report(&r, true,
-		        arena_printf(a, "the state has entry %" PRIu64 " of a raft log and the log is not there", applied));
+		        arena_printf(
+		                a, "the state has entry %" PRIu64 " of a raft log and the log is not there", applied));
 	if (!d->has_log || d->n_damages)
 		return;
 	if (applied + 1 < d->raft.first_index && d->raft.n_entries)
 		take_report(&r, true,
 		        arena_printf(a,
-		                "entries %" PRIu64 " to %" PRIu64 " are neither in the state nor in the log: the state is older "
+		                "entries %" PRIu64 " to %" PRIu64
+		                " are neither in the state nor in the log: the state is older "
 		                "than this log",
 		                applied + 1, d->raft.first_index - 1));
 	if (applied > d->raft.last_index)
 		take_report(&r, false,
-		        arena_printf(a, "the state has entry %" PRIu64 " and the log ends at %" PRIu64
-		                        ": a state newer than the log was taken over, or the log lost its end",
+		        arena_printf(a,
+		                "the state has entry %" PRIu64 " and the log ends at %" PRIu64
+		                ": a state newer than the log was taken over, or the log lost its end",
 		                applied, d->raft.last_index));
 }
 
@@ -115,8 +120,8 @@ static void print_log(const struct store_directory *d)
 		return;
 	printf("log        entries %" PRIu64 " to %" PRIu64 ", last of term %" PRIu64 ", %" PRIu64 " bytes\n"
 	       "term       %" PRIu64 ", vote %016" PRIx64 "\nbegins at  %" PRIu64 " (snapshot record)\n",
-	        d->raft.first_index, d->raft.last_index, d->raft.last_term, d->raft.log_bytes, d->raft.term, d->raft.vote,
-	        d->raft.snapshot_index);
+	        d->raft.first_index, d->raft.last_index, d->raft.last_term, d->raft.log_bytes, d->raft.term,
+	        d->raft.vote, d->raft.snapshot_index);
 	for (size_t i = 0; i < d->raft.n_servers; i++)
 		printf("%s %016" PRIx64 " %s %s%s\n", i ? "          " : "members   ", d->raft.servers[i].id,
 		        role_name(d->raft.servers[i].role), d->raft.servers[i].address,
@@ -136,10 +141,13 @@ static void advise(const char *path, bool state_is_sound, size_t members, const 
 {
 	fprintf(stderr, "what can be done:\n");
 	if (members > 1)
-		fprintf(stderr, "  - the other members are up: `member remove` this one, delete %s, `member add` it again\n", path);
+		fprintf(stderr,
+		        "  - the other members are up: `member remove` this one, delete %s, `member add` it again\n",
+		        path);
 	if (state_is_sound)
 		fprintf(stderr,
-		        "  - the state is sound up to revision %" PRId64 ": `k3x-store recover --single-node --from-state "
+		        "  - the state is sound up to revision %" PRId64
+		        ": `k3x-store recover --single-node --from-state "
 		        "--peer-url URL --data-dir %s` goes on\n    from it alone, without what only the log had\n",
 		        state->revision, path);
 	fprintf(stderr, "  - restore a snapshot: `k3x-store snapshot restore FILE --data-dir %s --replace`\n", path);
@@ -198,7 +206,8 @@ int store_check(int argc, char **argv)
 	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags f = {.program = "k3x-store check",
 	        .summary = "k3x-store check PATH: check a data directory, database or snapshot without changing it.\n"
-	                   "SQLite's pages, that the tables agree with each other, every checksum of the raft log, and that "
+	                   "SQLite's pages, that the tables agree with each other, every checksum of the raft log, and "
+	                   "that "
 	                   "log and state fit.\nExit code 0: sound; 7: damaged, with what can be saved.",
 	        .table = table,
 	        .count = 1};

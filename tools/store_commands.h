@@ -1,4 +1,5 @@
-/* The table of commands of `k3x-store`: what main finds them in, and what help, completion and the manual are made from. */
+/* The table of commands of `k3x-store`: what main finds them in, and what help, completion and the manual are made
+ * from. */
 #ifndef K3X_TOOLS_STORE_COMMANDS_H
 #define K3X_TOOLS_STORE_COMMANDS_H
 

@@ -1,5 +1,5 @@
-/* `k3x-store endpoint|alarm|defrag`: what each server says of itself. Every command asks each endpoint, or with --cluster
- * each member of the cluster, and ends with success only when all answered. */
+/* `k3x-store endpoint|alarm|defrag`: what each server says of itself. Every command asks each endpoint, or with
+ * --cluster each member of the cluster, and ends with success only when all answered. */
 #include "tools/store_members.h"
 #include "tools/store_table.h"
 
@@ -79,7 +79,8 @@ int store_endpoint_status(int argc, char **argv)
 	struct store_table t = {columns, sizeof columns / sizeof *columns, ARENA_INIT, NULL, 0, 0};
 	Etcdpb__LeaseStatus empty = ETCDPB__LEASE_STATUS__INIT; /* an empty message */
 	const struct flag more[] = {CLUSTER_FLAG};
-	if (!load(&m, "endpoint status", "k3x-store endpoint status: what each endpoint says of itself", more, 1, argc, argv))
+	if (!load(&m, "endpoint status", "k3x-store endpoint status: what each endpoint says of itself", more, 1, argc,
+	            argv))
 		return store_command_end(&m);
 	for (size_t i = 0; i < m.settings.endpoints.count; i++) {
 		const char *e = m.settings.endpoints.items[i];
@@ -104,23 +105,25 @@ static double now_ms(void)
 int store_endpoint_health(int argc, char **argv)
 {
 	static const struct store_column columns[] = {{"ENDPOINT", "endpoint", STORE_COLUMN_TEXT},
-	        {"HEALTH", NULL, STORE_COLUMN_TEXT}, {"TOOK", NULL, STORE_COLUMN_NUMBER}, {"ERROR", "error", STORE_COLUMN_TEXT},
-	        {NULL, "health", STORE_COLUMN_JSON}, {NULL, "tookMs", STORE_COLUMN_NUMBER}};
+	        {"HEALTH", NULL, STORE_COLUMN_TEXT}, {"TOOK", NULL, STORE_COLUMN_NUMBER},
+	        {"ERROR", "error", STORE_COLUMN_TEXT}, {NULL, "health", STORE_COLUMN_JSON},
+	        {NULL, "tookMs", STORE_COLUMN_NUMBER}};
 	struct store_command m = {0};
 	struct store_table t = {columns, sizeof columns / sizeof *columns, ARENA_INIT, NULL, 0, 0};
 	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
 	r.key = store_bytes("health");
 	const struct flag more[] = {CLUSTER_FLAG};
 	if (!load(&m, "endpoint health",
-	            "k3x-store endpoint health: can each endpoint answer a consistent read? Exit code 0: all", more, 1, argc,
-	            argv))
+	            "k3x-store endpoint health: can each endpoint answer a consistent read? Exit code 0: all", more, 1,
+	            argc, argv))
 		return store_command_end(&m);
 	for (size_t i = 0; i < m.settings.endpoints.count; i++) {
 		const char *e = m.settings.endpoints.items[i];
 		struct err err = ERR_INIT;
 		double start = now_ms();
-		bool good = store_endpoint_call(&m, e, "KV/Range", &r.base, &etcdpb__range_response__descriptor, &err) ||
-		            err.code == ERR_FORBIDDEN; /* it could have answered */
+		bool good =
+		        store_endpoint_call(&m, e, "KV/Range", &r.base, &etcdpb__range_response__descriptor, &err) ||
+		        err.code == ERR_FORBIDDEN; /* it could have answered */
 		double took = now_ms() - start;
 		if (!good)
 			m.exit_code = err_exit_code(err.code);
@@ -189,8 +192,9 @@ int store_endpoint_hashkv(int argc, char **argv)
 	struct hashes x = {0};
 	struct store_table t = {columns, sizeof columns / sizeof *columns, ARENA_INIT, NULL, 0, 0};
 	Etcdpb__HashKVRequest r = ETCDPB__HASH_KVREQUEST__INIT;
-	const struct flag more[] = {CLUSTER_FLAG,
-	        {"rev", 0, FLAG_INT, &r.revision, NULL, "as of this revision (the newest that all of them have)", NULL}};
+	const struct flag more[] = {
+	        CLUSTER_FLAG, {"rev", 0, FLAG_INT, &r.revision, NULL,
+	                              "as of this revision (the newest that all of them have)", NULL}};
 	if (!load(&m, "endpoint hashkv",
 	            "k3x-store endpoint hashkv: compare what the endpoints keep, by its hash at one revision.\n"
 	            "Exit code 0: all the same; 7: they differ; 4: compacted differently right now, ask again",
@@ -204,7 +208,8 @@ int store_endpoint_hashkv(int argc, char **argv)
 		        ask(&m, e, "Maintenance/HashKV", &r.base, &etcdpb__hash_kvresponse__descriptor);
 		if (!h)
 			continue;
-		h->hash_revision = h->hash_revision ? h->hash_revision : r.revision; /* before etcd 3.5.9 it is not said */
+		h->hash_revision =
+		        h->hash_revision ? h->hash_revision : r.revision; /* before etcd 3.5.9 it is not said */
 		add_hash(&t, e, h);
 		compare(&x, e, h);
 	}
@@ -214,7 +219,8 @@ int store_endpoint_hashkv(int argc, char **argv)
 	else if (x.not_comparable)
 		m.exit_code = err_exit_code(ERR_CONFLICT);
 	if (x.not_comparable)
-		fprintf(stderr, "k3x-store endpoint hashkv: the endpoints are compacted at different revisions: ask again\n");
+		fprintf(stderr,
+		        "k3x-store endpoint hashkv: the endpoints are compacted at different revisions: ask again\n");
 	return store_command_end(&m);
 }
 
@@ -227,7 +233,8 @@ static void print_alarms(struct store_command *m, const Etcdpb__AlarmResponse *g
 		printf(m->json ? "{\"member\":\"%016" PRIx64 "\",\"alarm\":\"%s\"}\n"
 		               : "member %016" PRIx64 " alarm %s\n",
 		        got->alarms[i]->memberid,
-		        got->alarms[i]->alarm >= 0 && got->alarms[i]->alarm <= 2 ? names[got->alarms[i]->alarm] : "UNKNOWN");
+		        got->alarms[i]->alarm >= 0 && got->alarms[i]->alarm <= 2 ? names[got->alarms[i]->alarm]
+		                                                                 : "UNKNOWN");
 }
 
 int store_alarm_list(int argc, char **argv)
@@ -271,7 +278,8 @@ int store_defrag(int argc, char **argv)
 	Etcdpb__LeaseStatus empty = ETCDPB__LEASE_STATUS__INIT;
 	const struct flag more[] = {CLUSTER_FLAG};
 	if (!load(&m, "defrag",
-	            "k3x-store defrag: let each endpoint give free space of its file back. A k3x-store does that by itself\n"
+	            "k3x-store defrag: let each endpoint give free space of its file back. A k3x-store does that by "
+	            "itself\n"
 	            "after compactions; this is for etcd, where an endpoint does not answer meanwhile",
 	            more, 1, argc, argv))
 		return store_command_end(&m);

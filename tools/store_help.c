@@ -1,6 +1,6 @@
-/* `k3x-store completion|man`: made from the table of commands and from what each says to --help, so that neither can name a
- * flag that is not there. A command's help is taken by running it with standard output turned into a buffer; it ends before
- * it does anything. */
+/* `k3x-store completion|man`: made from the table of commands and from what each says to --help, so that neither can
+ * name a flag that is not there. A command's help is taken by running it with standard output turned into a buffer; it
+ * ends before it does anything. */
 #include "tools/store_commands.h"
 #include "tools/store_int.h"
 
@@ -133,16 +133,19 @@ static void man_entry(const struct store_entry *e)
 }
 
 static const char man_head[] =
-        ".TH K3X\\-STORE 8 \"\" \"k3x " K3X_VERSION "\" \"k3x\"\n.SH NAME\nk3x\\-store \\- run and look after the datastore "
+        ".TH K3X\\-STORE 8 \"\" \"k3x " K3X_VERSION
+        "\" \"k3x\"\n.SH NAME\nk3x\\-store \\- run and look after the datastore "
         "of k3x\n.SH SYNOPSIS\n.B k3x\\-store\n.I COMMAND\n[flags]\n.SH DESCRIPTION\nServes etcd's v3 API from a "
         "replicated SQLite file, and is a client of it and of etcd. The same program is called\n.BR \"k3x store\" .\n"
         ".SH COMMANDS\n";
 static const char man_tail[] =
         ".SH EXIT STATUS\n.TP\n0\nit was done\n.TP\n2\na wrong command line or request\n.TP\n3\nnot permitted\n.TP\n4\n"
-        "it is not there, is there already, or is in conflict\n.TP\n5\nthe server could not be reached or could not do it "
+        "it is not there, is there already, or is in conflict\n.TP\n5\nthe server could not be reached or could not do "
+        "it "
         "now: try again\n.TP\n6\ninput, output, or in use by another process\n.TP\n7\nsomething is damaged\n"
         ".SH FILES\nIn a data directory:\n.TP\nstate.db\nthe state, a SQLite database\n.TP\nraft/\nlog, term and vote\n"
-        ".TP\ncluster, member\nthe ids, 16 hex digits\n.TP\nstate.db.before\\-restore, raft.before\\-restore\nwhat a restore "
+        ".TP\ncluster, member\nthe ids, 16 hex digits\n.TP\nstate.db.before\\-restore, raft.before\\-restore\nwhat a "
+        "restore "
         "replaced\n.SH SEE ALSO\n.BR etcdctl (1),\n.BR sqlite3 (1)\n";
 
 int store_man(int argc, char **argv)
@@ -240,7 +243,8 @@ static void zsh_entry(const struct store_entry *e)
 
 static int zsh(void)
 {
-	printf("#compdef k3x-store\n_k3x_store() {\n\tlocal -a list\n\tlocal at=\"\"\n\t(( CURRENT > 2 )) && at=$words[2]\n"
+	printf("#compdef k3x-store\n_k3x_store() {\n\tlocal -a list\n\tlocal at=\"\"\n\t(( CURRENT > 2 )) && "
+	       "at=$words[2]\n"
 	       "\tlocal sub=\"\"\n\t(( CURRENT > 3 )) && sub=$words[3]\n\tcase \"$at $sub\" in\n\t' ') list=(");
 	for (size_t i = 0; i < store_entries_count; i++)
 		if (is_first_of_group(i)) {
@@ -270,8 +274,8 @@ static void fish_entry(const struct store_entry *e)
 		char text[512];
 		snprintf(text, sizeof text, "%.*s", SLICE_FMT(h.flags[i].text));
 		printf("complete -c k3x-store -n '__fish_seen_subcommand_from %s%s%s' -l %.*s %s-d '", e->name,
-		        e->sub ? "; and __fish_seen_subcommand_from " : "", e->sub ? e->sub : "", SLICE_FMT(h.flags[i].name),
-		        h.flags[i].kind.len ? "-r " : "");
+		        e->sub ? "; and __fish_seen_subcommand_from " : "", e->sub ? e->sub : "",
+		        SLICE_FMT(h.flags[i].name), h.flags[i].kind.len ? "-r " : "");
 		quoted(text);
 		printf("'\n");
 	}

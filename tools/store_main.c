@@ -61,7 +61,8 @@ static void print_entry(FILE *out, const struct store_entry *e)
 static int usage(FILE *out, const char *group)
 {
 	if (!group)
-		fprintf(out, "k3x-store: run and look after the datastore of k3x\n\nUsage: k3x-store COMMAND [flags]\n\n");
+		fprintf(out,
+		        "k3x-store: run and look after the datastore of k3x\n\nUsage: k3x-store COMMAND [flags]\n\n");
 	for (size_t i = 0; i < store_entries_count; i++)
 		if (!group || strcmp(store_entries[i].name, group) == 0)
 			print_entry(out, &store_entries[i]);

@@ -1,7 +1,7 @@
 /* `k3x-store member|leader`: who is in the cluster, and changing that. Members are named by id or by name.
  *
- * A member is added in two steps: `member add` makes it known, and the command that it prints starts it. It is a learner
- * until it has caught up and votes from then on; with --learner it stays one until `member promote`. */
+ * A member is added in two steps: `member add` makes it known, and the command that it prints starts it. It is a
+ * learner until it has caught up and votes from then on; with --learner it stays one until `member promote`. */
 #include "tools/store_members.h"
 #include "tools/store_table.h"
 
@@ -87,10 +87,10 @@ static const char *list_of(struct arena *a, char **urls, size_t n)
 
 static void print_members(struct store_command *m, Etcdpb__Member **all, size_t n)
 {
-	static const struct store_column columns[] = {{"ID", "id", STORE_COLUMN_TEXT}, {"NAME", "name", STORE_COLUMN_TEXT},
-	        {"STATUS", "status", STORE_COLUMN_TEXT}, {"ROLE", NULL, STORE_COLUMN_TEXT},
-	        {"PEER URL", "peer", STORE_COLUMN_TEXT}, {"CLIENT URLS", "client", STORE_COLUMN_TEXT},
-	        {NULL, "learner", STORE_COLUMN_JSON}};
+	static const struct store_column columns[] = {{"ID", "id", STORE_COLUMN_TEXT},
+	        {"NAME", "name", STORE_COLUMN_TEXT}, {"STATUS", "status", STORE_COLUMN_TEXT},
+	        {"ROLE", NULL, STORE_COLUMN_TEXT}, {"PEER URL", "peer", STORE_COLUMN_TEXT},
+	        {"CLIENT URLS", "client", STORE_COLUMN_TEXT}, {NULL, "learner", STORE_COLUMN_JSON}};
 	struct store_table t = {columns, sizeof columns / sizeof *columns, ARENA_INIT, NULL, 0, 0};
 	for (size_t i = 0; i < n; i++) {
 		store_table_add(&t, "%016" PRIx64, all[i]->id);
@@ -108,8 +108,8 @@ int store_member_list(int argc, char **argv)
 {
 	struct store_command m = {0};
 	Etcdpb__MemberListResponse *got = NULL;
-	if (store_command_load(&m, "member list", "k3x-store member list: the members of the cluster", NULL, 0, argc,
-	            argv) == 0 &&
+	if (store_command_load(
+	            &m, "member list", "k3x-store member list: the members of the cluster", NULL, 0, argc, argv) == 0 &&
 	        store_command_wants(&m, 0, 0, "no arguments") == 0)
 		got = store_members(&m);
 	if (got)
@@ -125,7 +125,8 @@ static const struct hint {
 } hints[] = {
         {"in sync with leader", "it is still catching up: see endpoint status --cluster, and try again"},
         {"not enough started members", "without it fewer than a majority would be up: start the others first"},
-        {"unhealthy cluster", "another change is under way, or the cluster has no leader: see endpoint status --cluster"},
+        {"unhealthy cluster",
+                "another change is under way, or the cluster has no leader: see endpoint status --cluster"},
         {"Peer URLs already exists", "a member with this URL is there already: see member list"},
         {"start it with --engine raft", "restart the server without --engine sqlite to make it the first of a cluster"},
 };
@@ -183,11 +184,12 @@ int store_member_add(int argc, char **argv)
 	struct flag_list urls = {0};
 	bool learner = false;
 	Etcdpb__MemberAddRequest r = ETCDPB__MEMBER_ADD_REQUEST__INIT;
-	const struct flag more[] = {{"peer-urls", 0, FLAG_LIST, &urls, NULL, "where the others will reach it (needed)", NULL},
+	const struct flag more[] = {
+	        {"peer-urls", 0, FLAG_LIST, &urls, NULL, "where the others will reach it (needed)", NULL},
 	        {"learner", 0, FLAG_BOOL, &learner, NULL, "without a vote, until member promote", NULL}};
 	if (store_command_load(&m, "member add",
-	            "k3x-store member add NAME --peer-urls URL: make a new member known, and say how to start it", more, 2,
-	            argc, argv) != 0 ||
+	            "k3x-store member add NAME --peer-urls URL: make a new member known, and say how to start it", more,
+	            2, argc, argv) != 0 ||
 	        store_command_wants(&m, 1, 1, "a NAME") != 0)
 		return store_command_end(&m);
 	if (!urls.count) {
@@ -198,7 +200,8 @@ int store_member_add(int argc, char **argv)
 	r.peerurls = (char **)urls.items;
 	r.n_peerurls = urls.count;
 	r.islearner = learner;
-	Etcdpb__MemberAddResponse *got = change(&m, "Cluster/MemberAdd", &r.base, &etcdpb__member_add_response__descriptor);
+	Etcdpb__MemberAddResponse *got =
+	        change(&m, "Cluster/MemberAdd", &r.base, &etcdpb__member_add_response__descriptor);
 	if (got && got->member)
 		print_added(&m, got, store_command_argument(&m, 0));
 	return store_command_end(&m);
@@ -222,8 +225,8 @@ static int change_one(
 	if (got && m.json)
 		print_members(&m, got->members, got->n_members);
 	else if (got)
-		printf("member %016" PRIx64 "%s%s%s %s\n", x->id, x->name[0] ? " (" : "", x->name, x->name[0] ? ")" : "",
-		        done);
+		printf("member %016" PRIx64 "%s%s%s %s\n", x->id, x->name[0] ? " (" : "", x->name,
+		        x->name[0] ? ")" : "", done);
 	return store_command_end(&m);
 }
 
@@ -237,14 +240,16 @@ int store_member_remove(int argc, char **argv)
 
 int store_member_promote(int argc, char **argv)
 {
-	return change_one("member promote", "k3x-store member promote ID|NAME: give a learner that has caught up a vote",
-	        "Cluster/MemberPromote", "promoted", argc, argv);
+	return change_one("member promote",
+	        "k3x-store member promote ID|NAME: give a learner that has caught up a vote", "Cluster/MemberPromote",
+	        "promoted", argc, argv);
 }
 
 int store_member_demote(int argc, char **argv)
 {
-	static const char why[] = "k3x-store member demote: etcd's API has no call that takes a vote away. Take the member out "
-	                          "with\n`member remove`, delete its data, and add it again with `member add --learner`.\n";
+	static const char why[] =
+	        "k3x-store member demote: etcd's API has no call that takes a vote away. Take the member out "
+	        "with\n`member remove`, delete its data, and add it again with `member add --learner`.\n";
 	bool is_help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
 	fputs(why, is_help ? stdout : stderr);
 	return is_help ? 0 : err_exit_code(ERR_UNIMPLEMENTED);
@@ -332,8 +337,8 @@ static int move_leader(struct store_command *m, const Etcdpb__MemberListResponse
 		printf("%016" PRIx64 " leads already\n", v.leader);
 		return 0;
 	}
-	if (!store_endpoint_call(m, v.leader_url, "Maintenance/MoveLeader", &r.base,
-	            &etcdpb__header_response__descriptor, err))
+	if (!store_endpoint_call(
+	            m, v.leader_url, "Maintenance/MoveLeader", &r.base, &etcdpb__header_response__descriptor, err))
 		return err->code;
 	printf(m->json ? "{\"from\":\"%016" PRIx64 "\",\"to\":\"%016" PRIx64 "\"}\n"
 	               : "leadership moved from %016" PRIx64 " to %016" PRIx64 "\n",
@@ -346,8 +351,8 @@ int store_leader_move(int argc, char **argv)
 	struct store_command m = {0};
 	struct err err = ERR_INIT;
 	if (store_command_load(&m, "leader move",
-	            "k3x-store leader move [ID|NAME]: let another member lead: this one, or the voter that is furthest", NULL,
-	            0, argc, argv) != 0 ||
+	            "k3x-store leader move [ID|NAME]: let another member lead: this one, or the voter that is furthest",
+	            NULL, 0, argc, argv) != 0 ||
 	        store_command_wants(&m, 0, 1, "at most one ID or name of a member") != 0)
 		return store_command_end(&m);
 	Etcdpb__MemberListResponse *all = store_members(&m);

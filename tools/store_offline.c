@@ -33,8 +33,9 @@ static void print_json(const struct store_file_info *i)
 	printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
 	       ",\"leases\":%" PRId64 ",\"size\":%" PRId64 ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"format\":\"%s\","
 	       "\"appliedIndex\":%" PRId64 ",\"appliedTerm\":%" PRId64 ",\"origin\":%s}\n",
-	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash, i->sha256_hex,
-	        i->is_etcd ? "etcd" : "k3x", i->applied_index, i->applied_term, i->note[0] ? i->note : "null");
+	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
+	        i->sha256_hex, i->is_etcd ? "etcd" : "k3x", i->applied_index, i->applied_term,
+	        i->note[0] ? i->note : "null");
 }
 
 void store_print_info(const struct store_file_info *i, bool json)

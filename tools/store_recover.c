@@ -1,11 +1,12 @@
 /* `k3x-store recover`: going on with one member when the majority is lost for good.
  *
- * Look at every survivor with --inspect first, and keep the one with the newest (term, index): what was acknowledged is on
- * a majority, so the newest of the survivors has the most of it. --single-node makes it the only voter of its own log; the
- * lost ones, should they come back, and the other survivors have their data deleted and are added anew. To keep such a one
- * from talking to the recovered cluster it gets another cluster id.
+ * Look at every survivor with --inspect first, and keep the one with the newest (term, index): what was acknowledged is
+ * on a majority, so the newest of the survivors has the most of it. --single-node makes it the only voter of its own
+ * log; the lost ones, should they come back, and the other survivors have their data deleted and are added anew. To
+ * keep such a one from talking to the recovered cluster it gets another cluster id.
  *
- * A log that is damaged can't be gone on with; the state beside it can, with --from-state: what only the log had is lost. */
+ * A log that is damaged can't be gone on with; the state beside it can, with --from-state: what only the log had is
+ * lost. */
 #include "tools/store_check.h"
 
 #include "base/check.h"
@@ -31,9 +32,9 @@ static void print_position(const struct recover *r)
 {
 	const struct raft_host_checked *x = &r->d.raft;
 	if (strcmp(r->output, "json") == 0) {
-		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\",\"lastTerm\":%" PRIu64
-		       ",\"lastIndex\":%" PRIu64 ",\"term\":%" PRIu64 ",\"appliedIndex\":%" PRId64 ",\"revision\":%" PRId64
-		       ",\"damages\":%zu}\n",
+		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64
+		       "\",\"lastTerm\":%" PRIu64 ",\"lastIndex\":%" PRIu64 ",\"term\":%" PRIu64
+		       ",\"appliedIndex\":%" PRId64 ",\"revision\":%" PRId64 ",\"damages\":%zu}\n",
 		        r->data_dir, r->d.cluster_id, r->d.member_id, x->last_term, x->last_index, x->term,
 		        r->state.applied_index, r->state.revision, r->d.n_damages);
 		return;
@@ -54,14 +55,15 @@ static int choose_self(const struct recover *r, struct raft_host_server *self, s
 {
 	*self = (struct raft_host_server){r->d.member_id, r->peer_url, RAFT_HOST_VOTER};
 	if (!self->id)
-		return err_set(err, ERR_NOT_FOUND, "%s/member is not there: write the id of this member into it (16 hex digits)",
-		        r->data_dir);
+		return err_set(err, ERR_NOT_FOUND,
+		        "%s/member is not there: write the id of this member into it (16 hex digits)", r->data_dir);
 	for (size_t i = 0; i < r->d.raft.n_servers && !self->address; i++)
 		if (r->d.raft.servers[i].id == self->id)
 			self->address = r->d.raft.servers[i].address;
 	if (!self->address)
-		return err_set(err, ERR_INVAL, "what can be read on the disk does not say where this member is reached by "
-		                               "others: name it with --peer-url");
+		return err_set(err, ERR_INVAL,
+		        "what can be read on the disk does not say where this member is reached by "
+		        "others: name it with --peer-url");
 	return 0;
 }
 
@@ -119,7 +121,8 @@ static int single_node(struct recover *r, struct err *err)
 	int lock = -1;
 	if (!r->from_state && (r->d.n_damages || !r->d.has_log))
 		return err_set(err, ERR_CORRUPT,
-		        "%s: %s. --from-state goes on from the state at revision %" PRId64 " instead, without what only the log "
+		        "%s: %s. --from-state goes on from the state at revision %" PRId64
+		        " instead, without what only the log "
 		        "had",
 		        r->data_dir, r->d.n_damages ? r->d.damages[0] : "there is no raft log", r->state.revision);
 	if (choose_self(r, &self, err) != 0 || store_lock(r->data_dir, &lock, err) != 0)
@@ -134,7 +137,8 @@ static int single_node(struct recover *r, struct err *err)
 	if (rc != 0)
 		return rc;
 	printf("cluster    %016" PRIx64 "%s\n"
-	       "Start it with its usual flags. Delete the data of the other members and add them with `member add`: they can't go "
+	       "Start it with its usual flags. Delete the data of the other members and add them with `member add`: "
+	       "they can't go "
 	       "on.\n",
 	        cluster_id, r->keep_cluster_id ? "" : " (new)");
 	return 0;
@@ -146,7 +150,8 @@ static int run(struct recover *r, struct err *err)
 	if (!r->data_dir)
 		return err_set(err, ERR_INVAL, "--data-dir is needed");
 	if (r->inspect == r->single_node)
-		return err_set(err, ERR_INVAL, "--inspect or --single-node: look at every survivor first, keep the newest");
+		return err_set(
+		        err, ERR_INVAL, "--inspect or --single-node: look at every survivor first, keep the newest");
 	if (r->from_state && !r->single_node)
 		return err_set(err, ERR_INVAL, "--from-state belongs to --single-node");
 	if (store_directory_look(r->data_dir, r->a, &r->d, err) != 0)
@@ -169,7 +174,8 @@ int store_recover(int argc, char **argv)
 	struct recover r = {.output = "table", .a = &a};
 	int code = 0;
 	const struct flag table[] = {
-	        {"data-dir", 0, FLAG_STRING, &r.data_dir, "ETCD_DATA_DIR", "of the member, whose server is stopped", NULL},
+	        {"data-dir", 0, FLAG_STRING, &r.data_dir, "ETCD_DATA_DIR", "of the member, whose server is stopped",
+	                NULL},
 	        {"inspect", 0, FLAG_BOOL, &r.inspect, NULL,
 	                "print (term, index) of the last entry: keep the survivor where it is highest", NULL},
 	        {"single-node", 0, FLAG_BOOL, &r.single_node, NULL, "make this member the only voter", NULL},
@@ -181,8 +187,10 @@ int store_recover(int argc, char **argv)
 	        {"output", 'o', FLAG_STRING, &r.output, NULL, "table or json (of --inspect)", NULL},
 	};
 	struct flags f = {.program = "k3x-store recover",
-	        .summary = "k3x-store recover --data-dir DIR --inspect | --single-node: go on with one member when the majority "
-	                   "is lost for good.\nWhat was acknowledged and is only on the lost ones is lost. While a majority "
+	        .summary = "k3x-store recover --data-dir DIR --inspect | --single-node: go on with one member when the "
+	                   "majority "
+	                   "is lost for good.\nWhat was acknowledged and is only on the lost ones is lost. While a "
+	                   "majority "
 	                   "can be started, start it instead.",
 	        .table = table,
 	        .count = COUNT_OF(table)};

@@ -16,7 +16,8 @@ static const char summary[] =
         "k3x-store snapshot restore FILE --data-dir DIR: make a data directory from a snapshot of this store or of "
         "etcd.\n"
         "Stop the server of DIR first. The whole snapshot is checked before anything is touched.\n\n"
-        "For a cluster of several, restore the same FILE on each with the same --initial-cluster and its own --name and\n"
+        "For a cluster of several, restore the same FILE on each with the same --initial-cluster and its own --name "
+        "and\n"
         "--initial-advertise-peer-urls, then start them all. The restored cluster has an id of its own.";
 
 /* Given any of etcd's flags for it, the directory is made complete: it starts as that member without being told. */
@@ -40,8 +41,8 @@ static void print_result(const struct restore_command *c, const struct store_fil
 	if (strcmp(c->output, "json") == 0) {
 		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"revision\":%" PRId64
 		       ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
-		       ",\"leases\":%" PRId64 ",\"hash\":\"%08x\",\"members\":%zu,\"fromEtcd\":%s,\"usersLeftOut\":%" PRId64
-		       "}\n",
+		       ",\"leases\":%" PRId64
+		       ",\"hash\":\"%08x\",\"members\":%zu,\"fromEtcd\":%s,\"usersLeftOut\":%" PRId64 "}\n",
 		        c->o.data_dir, cluster_id, i->revision, i->compacted_revision, i->keys, i->versions, i->leases,
 		        i->hash, c->o.n_servers, i->is_etcd ? "true" : "false", i->users);
 		return;
@@ -52,7 +53,8 @@ static void print_result(const struct restore_command *c, const struct store_fil
 		printf("member     %016" PRIx64 " %s%s\n", c->o.servers[k].id, c->o.servers[k].address,
 		        c->o.servers[k].id == c->o.member_id ? " (this one)" : "");
 	if (i->users)
-		printf("note       %" PRId64 " users of etcd and their roles are not taken over: make them anew\n", i->users);
+		printf("note       %" PRId64 " users of etcd and their roles are not taken over: make them anew\n",
+		        i->users);
 	if (i->leaseless)
 		printf("note       %" PRId64 " keys named a lease that etcd had lost: they stay, without a lease\n",
 		        i->leaseless);
@@ -70,8 +72,9 @@ static int run(struct restore_command *c, struct arena *a, bool is_told, struct 
 	if (c->o.bump_revision < 0)
 		return err_set(err, ERR_INVAL, "--bump-revision must not be negative");
 	if (c->o.mark_compacted && !c->o.bump_revision)
-		fprintf(stderr, "k3x-store snapshot restore: --mark-compacted without --bump-revision: clients that saw "
-		                "revisions newer than the snapshot will see them again with other contents\n");
+		fprintf(stderr,
+		        "k3x-store snapshot restore: --mark-compacted without --bump-revision: clients that saw "
+		        "revisions newer than the snapshot will see them again with other contents\n");
 	if (choose_members(c, a, &id, is_told, err) != 0 || store_restore(&c->o, &info, &cluster_id, a, err) != 0)
 		return err->code;
 	print_result(c, &info, cluster_id);
@@ -104,7 +107,8 @@ int store_snapshot_restore(int argc, char **argv)
 	        {"skip-hash-check", 0, FLAG_BOOL, &c.o.skip_hash_check, NULL,
 	                "take a file without a sha256, like member/snap/db of etcd or a copied state.db", NULL},
 	        {"cluster-id", 0, FLAG_STRING, &c.o.cluster_id, NULL,
-	                "whose snapshot it must be: 16 hex digits, see snapshot status; any (that of DIR, if it has one)",
+	                "whose snapshot it must be: 16 hex digits, see snapshot status; any (that of DIR, if it has "
+	                "one)",
 	                NULL},
 	        {"keep-cluster-id", 0, FLAG_BOOL, &c.o.keep_cluster_id, NULL,
 	                "keep the id of the snapshot's cluster: only when none of its members will run again", NULL},

@@ -164,12 +164,12 @@ int store_snapshot_save(int argc, char **argv)
 	if (err.code)
 		m.exit_code = store_tool_fail("snapshot save", &err);
 	else if (m.json)
-		printf("{\"file\":\"%s\",\"size\":%" PRId64 ",\"revision\":%" PRId64 ",\"sha256\":\"%s\",\"cluster\":\"%016" PRIx64
-		       "\",\"member\":\"%016" PRIx64 "\"}\n",
+		printf("{\"file\":\"%s\",\"size\":%" PRId64 ",\"revision\":%" PRId64
+		       ",\"sha256\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"}\n",
 		        path, s.size, s.revision, s.sha256_hex, s.cluster_id, s.member_id);
 	else
-		printf("saved %s (%" PRId64 " bytes, revision %" PRId64 ")\nsha256  %s\ncluster %016" PRIx64 ", member %016" PRIx64
-		       "\n",
+		printf("saved %s (%" PRId64 " bytes, revision %" PRId64 ")\nsha256  %s\ncluster %016" PRIx64
+		       ", member %016" PRIx64 "\n",
 		        path, s.size, s.revision, s.sha256_hex, s.cluster_id, s.member_id);
 	return store_command_end(&m);
 }
@@ -218,7 +218,8 @@ static void look_at(struct folder *f, const char *name)
 	if (f->n == f->cap)
 		f->list = xrealloc(f->list, (f->cap = f->cap ? f->cap * 2 : 16) * sizeof *f->list);
 	struct found *x = &f->list[f->n++];
-	*x = (struct found){.name = arena_strdup(&f->arena, name), .path = path, .created_s = st.st_mtime, .size = st.st_size};
+	*x = (struct found){
+	        .name = arena_strdup(&f->arena, name), .path = path, .created_s = st.st_mtime, .size = st.st_size};
 	if (store_file_inspect(path, false, &x->info, &f->arena, &err) != 0) {
 		x->damage = arena_strdup(&f->arena, err.msg);
 		return;
@@ -295,7 +296,8 @@ int store_snapshot_ls(int argc, char **argv)
 	struct store_table t = {folder_columns, COUNT_OF(folder_columns), ARENA_INIT, NULL, 0, 0};
 	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags flags = {.program = "k3x-store snapshot ls",
-	        .summary = "k3x-store snapshot ls DIR: the snapshots in a folder, newest first, each checked by its sha256.\n"
+	        .summary = "k3x-store snapshot ls DIR: the snapshots in a folder, newest first, each checked by its "
+	                   "sha256.\n"
 	                   "Exit code 7 when one is damaged",
 	        .table = table,
 	        .count = 1};
@@ -340,7 +342,8 @@ struct prune {
 	bool has_age, dry_run, damaged;
 };
 
-/* Of a cluster's sound snapshots (the list is newest first): the newest `keep`, at least one, and those that are younger. */
+/* Of a cluster's sound snapshots (the list is newest first): the newest `keep`, at least one, and those that are
+ * younger. */
 static void choose(struct folder *f, const struct prune *p)
 {
 	int64_t keep = p->keep > 0 ? p->keep : 1, now = (int64_t)time(NULL);
@@ -364,7 +367,8 @@ static int remove_chosen(struct folder *f, const struct prune *p, struct err *er
 			continue;
 		if (!p->dry_run && unlink(x->path) != 0)
 			return err_errno(err, errno, "remove %s", x->path);
-		printf("%s %s (revision %" PRId64 ")\n", p->dry_run ? "would remove" : "removed", x->name, x->info.revision);
+		printf("%s %s (revision %" PRId64 ")\n", p->dry_run ? "would remove" : "removed", x->name,
+		        x->info.revision);
 		removed++;
 		bytes += x->size;
 	}
@@ -387,7 +391,8 @@ int store_snapshot_prune(int argc, char **argv)
 	        {"damaged", 0, FLAG_BOOL, &p.damaged, NULL, "remove damaged ones too", NULL},
 	        {"dry-run", 0, FLAG_BOOL, &p.dry_run, NULL, "only say what would be removed", NULL}};
 	struct flags flags = {.program = "k3x-store snapshot prune",
-	        .summary = "k3x-store snapshot prune DIR --keep N [--older-than AGE]: remove old snapshots from a folder.\n"
+	        .summary = "k3x-store snapshot prune DIR --keep N [--older-than AGE]: remove old snapshots from a "
+	                   "folder.\n"
 	                   "Each is checked first; the newest sound one of a cluster always stays, other files too.",
 	        .table = table,
 	        .count = COUNT_OF(table)};

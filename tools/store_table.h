@@ -8,7 +8,11 @@
 struct store_column {
 	const char *head; /* NULL: in JSON only */
 	const char *name; /* of the member in JSON; NULL: in the table only */
-	enum { STORE_COLUMN_TEXT, STORE_COLUMN_NUMBER, STORE_COLUMN_JSON } kind; /* numbers stand right; JSON is a value */
+	enum {
+		STORE_COLUMN_TEXT,
+		STORE_COLUMN_NUMBER,
+		STORE_COLUMN_JSON
+	} kind; /* numbers stand right; JSON is a value */
 };
 
 struct store_table {

@@ -15,8 +15,8 @@ struct said {
 	size_t damages, remarks;
 };
 
-static const struct raft_host_server all[] = {{1, "http://a:2380", RAFT_HOST_VOTER}, {2, "http://b:2380", RAFT_HOST_VOTER},
-        {3, "http://c:2380", RAFT_HOST_STANDBY}};
+static const struct raft_host_server all[] = {{1, "http://a:2380", RAFT_HOST_VOTER},
+        {2, "http://b:2380", RAFT_HOST_VOTER}, {3, "http://c:2380", RAFT_HOST_STANDBY}};
 
 static void report(void *arg, bool is_damage, const char *text)
 {

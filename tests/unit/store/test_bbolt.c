@@ -1,4 +1,5 @@
-/* The reader of bbolt files: pairs in order, buckets inlined and not, overflow; whatever is wrong is said, not followed. */
+/* The reader of bbolt files: pairs in order, buckets inlined and not, overflow; whatever is wrong is said, not
+ * followed. */
 #include "store/bbolt_int.h"
 
 #include "tests/unit/unit.h"
@@ -59,7 +60,8 @@ static void pair(char *page, unsigned i, unsigned flags, struct slice key, struc
 	*at += key.len + value.len;
 }
 
-/* meta, meta, -, top: {key: page 4}, branch 4: {5, 6}, leaf 5: a=1 b=2, leaf 6 with an overflow page: c=500 bytes d=4 */
+/* meta, meta, -, top: {key: page 4}, branch 4: {5, 6}, leaf 5: a=1 b=2, leaf 6 with an overflow page: c=500 bytes d=4
+ */
 static void fill(struct file *f)
 {
 	char *p = f->bytes, bucket[16] = {4}, big[500];

@@ -1,4 +1,5 @@
-/* Taking over etcd's data: every kept version with its revisions and lease, compaction, what is missing or does not read. */
+/* Taking over etcd's data: every kept version with its revisions and lease, compaction, what is missing or does not
+ * read. */
 #include "store/snapshot_int.h"
 
 #include "tests/unit/unit.h"
@@ -14,8 +15,8 @@ static void add_row(void *arg, bool is_head, const char *const *texts, int n)
 	struct rows *r = arg;
 	size_t len = strlen(r->text);
 	for (int i = 0; !is_head && i < n; i++)
-		len += (size_t)snprintf(r->text + len, sizeof r->text - len, "%s%s", texts[i] ? texts[i] : "-",
-		        i + 1 < n ? "," : " ");
+		len += (size_t)snprintf(
+		        r->text + len, sizeof r->text - len, "%s%s", texts[i] ? texts[i] : "-", i + 1 < n ? "," : " ");
 }
 
 /* The fuzz target's files have a byte before them. */
@@ -58,9 +59,13 @@ static void every_version_keeps_its_numbers(void **state)
 	struct rows r;
 	const char *db = arena_printf(&a, "/tmp/k3x-etcd-made-%ld", (long)getpid());
 	assert_int_equal(import("small", &info, db, &err), 0);
-	assert_string_equal(select_from(db, "SELECT id >> 20, id & 1048575, key, prev >> 20, created, version, lease, value FROM rev", &r),
-	        "2,0,a,0,2,1,0,one 3,0,b,0,3,1,77,two 4,0,a,2,2,2,0,x 5,0,a,4,0,0,0,- 6,0,c,0,6,1,0,1 6,1,d,0,6,1,0,2 ");
-	assert_string_equal(select_from(db, "SELECT key, id >> 20, version FROM cur ORDER BY key", &r), "a,5,0 b,3,1 c,6,1 d,6,1 ");
+	assert_string_equal(
+	        select_from(db,
+	                "SELECT id >> 20, id & 1048575, key, prev >> 20, created, version, lease, value FROM rev", &r),
+	        "2,0,a,0,2,1,0,one 3,0,b,0,3,1,77,two 4,0,a,2,2,2,0,x 5,0,a,4,0,0,0,- 6,0,c,0,6,1,0,1 "
+	        "6,1,d,0,6,1,0,2 ");
+	assert_string_equal(
+	        select_from(db, "SELECT key, id >> 20, version FROM cur ORDER BY key", &r), "a,5,0 b,3,1 c,6,1 d,6,1 ");
 	assert_string_equal(select_from(db, "SELECT id, ttl FROM lease", &r), "77,60 ");
 	assert_string_equal(select_from(db, "SELECT revision, compacted, trimmed, keys FROM meta", &r), "6,3,0,3 ");
 	assert_int_equal(store_file_inspect(db, true, &made, &a, &err), 0); /* the store's invariants hold */

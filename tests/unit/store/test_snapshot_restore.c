@@ -11,8 +11,8 @@
 
 static char folder[64];
 static struct arena arena;
-static const struct raft_host_server all[] = {
-        {1, "http://a:2380", RAFT_HOST_VOTER}, {2, "http://b:2380", RAFT_HOST_VOTER}, {3, "http://c:2380", RAFT_HOST_VOTER}};
+static const struct raft_host_server all[] = {{1, "http://a:2380", RAFT_HOST_VOTER},
+        {2, "http://b:2380", RAFT_HOST_VOTER}, {3, "http://c:2380", RAFT_HOST_VOTER}};
 
 static const char *in(const char *name)
 {
@@ -88,7 +88,8 @@ static void members_alarms_and_the_place_in_the_log_go_users_stay(void **state)
 	uint64_t id;
 	assert_int_equal(restore("m", 0, (struct store_restore_options){.bump_revision = 10}, &id, &err), 0);
 	assert_string_equal(query("m", "SELECT CAST(key AS TEXT) FROM sys"), "auth/user ");
-	assert_string_equal(query("m", "SELECT revision, applied_index, applied_term, system_version FROM meta"), "12 0 0 2 ");
+	assert_string_equal(
+	        query("m", "SELECT revision, applied_index, applied_term, system_version FROM meta"), "12 0 0 2 ");
 	assert_int_not_equal(access(in("m/raft"), F_OK), 0);
 	assert_int_not_equal(access(in("m/member"), F_OK), 0);
 }

@@ -36,8 +36,9 @@ static void json_is_an_object_a_line(void **state)
 	struct strbuf b = STRBUF_INIT;
 	fill(&t);
 	store_table_write(&t, true, &b);
-	assert_string_equal(strbuf_cstr(&b), "{\"name\":\"\xc3\xa4\",\"bytes\":7,\"note\":\"note\",\"good\":false}\n"
-	                                     "{\"name\":\"a long \\\"name\\\"\",\"bytes\":1536,\"note\":\"\",\"good\":true}\n");
+	assert_string_equal(strbuf_cstr(&b),
+	        "{\"name\":\"\xc3\xa4\",\"bytes\":7,\"note\":\"note\",\"good\":false}\n"
+	        "{\"name\":\"a long \\\"name\\\"\",\"bytes\":1536,\"note\":\"\",\"good\":true}\n");
 	strbuf_release(&b);
 }
 
