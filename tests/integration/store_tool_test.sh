@@ -66,6 +66,13 @@ check_is "it knows commands" "snapshot" "$(complete_bash k3x-store snap)"
 check_is "and their own" "status save" "$(complete_bash k3x-store snapshot s | tr ' ' '\n' | sort -r | paste -sd' ')"
 check_is "and flags" "--initial-cluster --initial-cluster-token" "$(complete_bash k3x store snapshot restore --initial-c)"
 check_is "the manual names every command" "" "$(comm -13 <(store man | sed -n 's/^\.SS //p' | cut -d' ' -f1 | sort -u) <(store --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u))"
+etcdctl user add root:secret >/dev/null && etcdctl user grant-role root root >/dev/null && etcdctl auth enable >/dev/null
+check_has "who asks must be said, once users are on" "--user NAME:PASSWORD" "$(store put a 1 2>&1)"
+check_is "user and password" OK "$(store put a 1 --user root:secret)"
+check_is "from etcdctl's environment" 1 "$(ETCDCTL_USER=root ETCDCTL_PASSWORD=secret store get a --print-value-only)"
+check_has "a wrong password" "authentication failed" "$(store get a --user root:no 2>&1)"
+check_is "streams too" "PUT a 1" "$(store watch a --rev "$(store get a -o json --user root:secret | sed 's/.*"mod_revision":\([0-9]*\).*/\1/')" --events 1 --user root:secret | paste -sd' ')"
+check "snapshots too" store snapshot save "$T/users.snap" --user root:secret
 check_has "help" "--endpoints" "$(store get --help)"
 check_has "a wrong number of arguments" "takes KEY" "$(store get 2>&1)"
 stop_server TERM
