@@ -38,4 +38,19 @@ int bbolt_bucket(const struct bbolt *b, struct slice name, struct bbolt_bucket *
 int bbolt_each(const struct bbolt *b, const struct bbolt_bucket *bucket,
         int (*fn)(void *arg, struct slice key, struct slice value, struct err *err), void *arg, struct err *err);
 
+/* ---- writing a new file (bbolt_write.c) ---- */
+
+struct bbolt_writer;
+
+/* Makes the file, which must not exist. */
+int bbolt_writer_open(const char *path, struct bbolt_writer **ret, struct err *err);
+/* Begins a bucket of the top level; the one before is complete. */
+int bbolt_writer_bucket(struct bbolt_writer *w, const char *name, struct err *err);
+/* Keys of a bucket must rise; bytes are copied. */
+int bbolt_writer_put(struct bbolt_writer *w, struct slice key, struct slice value, struct err *err);
+/* Completes the file; it is not synced yet. */
+int bbolt_writer_finish(struct bbolt_writer *w, struct err *err);
+/* Closes; the file is removed unless it was finished. */
+void bbolt_writer_free(struct bbolt_writer *w);
+
 #endif

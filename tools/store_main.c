@@ -41,6 +41,7 @@ const struct store_entry store_entries[] = {
         {"snapshot", "prune", "DIR", "remove old snapshots from a folder", store_snapshot_prune},
         {"snapshot", "status", "FILE", "check a snapshot and say what is in it", store_snapshot_status},
         {"snapshot", "restore", "FILE", "make a data directory from a snapshot, also of etcd", store_snapshot_restore},
+        {"snapshot", "to-etcd", "FILE OUT", "write a snapshot that etcd restores", store_snapshot_to_etcd_main},
         {"check", NULL, "PATH", "check a data directory or snapshot, offline", store_check},
         {"recover", NULL, "", "go on with one member when the majority is lost", store_recover},
         {"sql", NULL, "PATH STATEMENT", "read a data directory or snapshot with SQL", store_sql_main},

@@ -1,4 +1,5 @@
-/* `k3x-store snapshot restore`: a data directory from a snapshot, for one server or each of several. */
+/* `k3x-store snapshot restore|to-etcd`: a data directory from a snapshot, for one server or each of several; and a snapshot
+ * that etcd restores. */
 #include "tools/store_offline_int.h"
 #include "tools/store_serve_int.h"
 
@@ -125,6 +126,41 @@ int store_snapshot_restore(int argc, char **argv)
 		if (run(&c, &a, is_told, &err) != 0)
 			code = store_tool_fail("snapshot restore", &err);
 	}
+	arena_release(&a);
+	return code;
+}
+
+int store_snapshot_to_etcd_main(int argc, char **argv)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	struct store_to_etcd got;
+	const char *output = "table";
+	int code = 0;
+	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
+	struct flags f = {.program = "k3x-store snapshot to-etcd",
+	        .summary = "k3x-store snapshot to-etcd FILE OUT: write a snapshot for etcd from a snapshot or data directory: every "
+	                   "kept\nversion, leases and compaction with their numbers; users are not taken along. Then\n\n"
+	                   "  etcdutl snapshot restore OUT --data-dir DIR",
+	        .table = table,
+	        .count = 1};
+	if (store_offline_parse(&f, &a, argc, argv, 2, 2, "a FILE and the OUT to be made", &code) != 0)
+		goto out;
+	if (store_snapshot_to_etcd(f.arguments[0], f.arguments[1], &got, &a, &err) != 0) {
+		code = store_tool_fail("snapshot to-etcd", &err);
+		goto out;
+	}
+	bool json = strcmp(output, "json") == 0;
+	printf(json ? "{\"file\":\"%s\",\"revision\":%" PRId64 ",\"versions\":%" PRId64 ",\"leases\":%" PRId64
+	              ",\"size\":%" PRId64 ",\"sha256\":\"%s\"}\n"
+	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64 "\nsize       %" PRId64
+	              " bytes\nsha256     %s\n",
+	        f.arguments[1], got.revision, got.versions, got.leases, got.size_bytes, got.sha256_hex);
+	if (got.lost_revision)
+		fprintf(stderr, "note: the store is at revision %" PRId64 " and nothing was written there: etcd will be at %" PRId64
+		                "; use etcdutl's --bump-revision\n",
+		        got.lost_revision, got.revision);
+out:
 	arena_release(&a);
 	return code;
 }
