@@ -89,6 +89,31 @@ static void large_values_and_an_empty_store(void **state)
 	arena_release(&a);
 }
 
+static void there_and_back_gives_the_same_hash(void **state)
+{
+	struct store_file_info info = {0}, made, again;
+	struct store_to_etcd out;
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	const char *db = arena_printf(&a, "/tmp/k3x-etcd-made-%ld", (long)getpid());
+	const char *back = arena_printf(&a, "/tmp/k3x-etcd-back-%ld", (long)getpid());
+	assert_int_equal(import("overflow", &info, db, &err), 0);
+	assert_int_equal(store_file_inspect(db, true, &made, &a, &err), 0);
+	unlink(back);
+	assert_int_equal(store_snapshot_to_etcd(db, back, &out, &a, &err), 0);
+	assert_int_equal(store_snapshot_to_etcd(db, back, &out, &a, &err), ERR_EXISTS);
+	assert_int_equal(out.revision, 7);
+	assert_int_equal(out.lost_revision, 0);
+	assert_int_equal(store_file_inspect(back, true, &again, &a, &err), 0);
+	assert_true(again.is_etcd && again.is_snapshot);
+	assert_int_equal(again.hash, made.hash);
+	assert_int_equal(again.leases, made.leases);
+	assert_int_equal(again.compacted_revision, made.compacted_revision);
+	unlink(db);
+	unlink(back);
+	arena_release(&a);
+}
+
 static void damage_leaves_nothing_behind(void **state)
 {
 	struct store_file_info info = {0};
@@ -104,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(every_version_keeps_its_numbers),
 	        cmocka_unit_test(large_values_and_an_empty_store),
+	        cmocka_unit_test(there_and_back_gives_the_same_hash),
 	        cmocka_unit_test(damage_leaves_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
