@@ -1,8 +1,8 @@
 /* Writing a bbolt file in one go, from sorted pairs. See bbolt_int.h; bbolt.c says what the pages are.
  *
- * Pages are filled one after the other and written when they are full, so memory holds one page and the first key of each
- * page below; when a bucket is complete, its branches are built from those, level by level. The freelist is empty, and the
- * two meta pages come last: a file that was cut short has none and does not open. */
+ * Pages are filled one after the other and written when they are full, so memory holds one page and the first key of
+ * each page below; when a bucket is complete, its branches are built from those, level by level. The freelist is empty,
+ * and the two meta pages come last: a file that was cut short has none and does not open. */
 #include "store/bbolt_int.h"
 
 #include "base/check.h"
@@ -238,7 +238,8 @@ static int put_item(struct bbolt_writer *w, uint32_t flags, struct slice key, st
 	if (!has_room(&w->leaf, key.len + value.len) && flush(w, &w->leaf, &w->refs, err) != 0)
 		return err->code;
 	builder_add(&w->leaf,
-	        &(struct item){.flags = flags, .key_len = (uint32_t)key.len, .value_len = (uint32_t)value.len}, key, value);
+	        &(struct item){.flags = flags, .key_len = (uint32_t)key.len, .value_len = (uint32_t)value.len}, key,
+	        value);
 	return 0;
 }
 

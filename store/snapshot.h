@@ -60,8 +60,8 @@ struct store_restore_options {
 int store_restore(const struct store_restore_options *options, struct store_file_info *ret, uint64_t *ret_cluster_id,
         struct arena *a, struct err *err);
 
-/* Writes a snapshot that etcd restores (`etcdutl snapshot restore`) from a snapshot, database or data directory of ours: every
- * kept version, leases and compaction, with their numbers; no users. ERR_EXISTS when `to` is there. */
+/* Writes a snapshot that etcd restores (`etcdutl snapshot restore`) from a snapshot, database or data directory of
+ * ours: every kept version, leases and compaction, with their numbers; no users. ERR_EXISTS when `to` is there. */
 struct store_to_etcd {
 	int64_t revision, versions, leases, size_bytes;
 	int64_t lost_revision; /* not 0: the store was at this revision without a change there, and etcd will not be */

@@ -1,8 +1,8 @@
 /* The way back: a snapshot that etcd restores, from ours. See snapshot_etcd.c for what etcd's buckets hold.
  *
- * Every kept version goes over with its numbers. When rows are left that compaction has yet to remove, it is etcd's to do:
- * the compaction is written as asked for, not as done. etcd has no revision beyond its last change or compaction, so a
- * revision that was bumped and not written at since is lost, and said to be. */
+ * Every kept version goes over with its numbers. When rows are left that compaction has yet to remove, it is etcd's to
+ * do: the compaction is written as asked for, not as done. etcd has no revision beyond its last change or compaction,
+ * so a revision that was bumped and not written at since is lost, and said to be. */
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct export {
+struct export
+{
 	struct db db;
 	struct meta meta;
 	struct bbolt_writer *w;
@@ -135,10 +136,12 @@ static int put_compaction(struct export *x, struct err *err)
 
 static int put_all(struct export *x, struct err *err)
 {
-	static const char *const empty[] = {"alarm", "auth", "authRoles", "authUsers", "cluster", "members", "members_removed"};
+	static const char *const empty[] = {
+	        "alarm", "auth", "authRoles", "authUsers", "cluster", "members", "members_removed"};
 	if (bbolt_writer_bucket(x->w, "key", err) != 0 || put_rows(x, err) != 0 ||
 	        bbolt_writer_bucket(x->w, "lease", err) != 0 || put_leases(x, false, err) != 0 ||
-	        put_leases(x, true, err) != 0 || bbolt_writer_bucket(x->w, "meta", err) != 0 || put_compaction(x, err) != 0)
+	        put_leases(x, true, err) != 0 || bbolt_writer_bucket(x->w, "meta", err) != 0 ||
+	        put_compaction(x, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < COUNT_OF(empty); i++)
 		if (bbolt_writer_bucket(x->w, empty[i], err) != 0)

@@ -70,7 +70,8 @@ int store_client_new(
 	c->timeout_ms = (unsigned)v->timeout_s * 1000;
 	if (v->user) {
 		const char *colon = strchr(v->user, ':');
-		c->user = colon && !v->password ? arena_printf(&c->arena, "%.*s", (int)(colon - v->user), v->user) : v->user;
+		c->user = colon && !v->password ? arena_printf(&c->arena, "%.*s", (int)(colon - v->user), v->user)
+		                                : v->user;
 		c->password = v->password ? v->password : colon ? colon + 1 : "";
 	}
 	loop_init(&c->loop, "client");

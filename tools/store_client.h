@@ -25,8 +25,8 @@ struct store_client_settings {
 	        {"cacert", 0, FLAG_STRING, &(s)->ca, "ETCDCTL_CACERT", "CA of the servers, PEM", NULL}, \
 	        {"cert", 0, FLAG_STRING, &(s)->cert, "ETCDCTL_CERT", "client certificate, PEM", NULL}, \
 	        {"key", 0, FLAG_STRING, &(s)->key, "ETCDCTL_KEY", "its key, PEM", NULL}, \
-	        {"user", 0, FLAG_STRING, &(s)->user, "ETCDCTL_USER", "NAME or NAME:PASSWORD, when the server asks who is there", \
-	                NULL}, \
+	        {"user", 0, FLAG_STRING, &(s)->user, "ETCDCTL_USER", \
+	                "NAME or NAME:PASSWORD, when the server asks who is there", NULL}, \
 	        {"password", 0, FLAG_STRING, &(s)->password, "ETCDCTL_PASSWORD", "of --user", NULL}, \
 	        {"timeout", 0, FLAG_INT, &(s)->timeout_s, NULL, "seconds a call may take (5)", NULL}, \
 	{ \

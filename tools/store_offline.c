@@ -144,20 +144,25 @@ int store_sql_main(int argc, char **argv)
 	const struct flag table[] = {
 	        {"output", 'o', FLAG_STRING, &output, NULL, "table (tabs) or json (a line a row)", NULL}};
 	struct flags f = {.program = "k3x-store sql",
-	        .summary =
-	                "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is written.\n"
-	                "Tables: cur (key, id, created, version, lease): the newest version of each key; rev (id, key, prev, "
-	                "created,\nversion, lease, value): every kept version; lease (id, ttl); meta; sys. id >> 20 is the "
-	                "revision; version 0 is a deletion.\n\n"
-	                "  all keys         \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"\n"
-	                "  a key's history  \"SELECT id >> 20, version, CAST(value AS TEXT) FROM rev WHERE key = "
-	                "CAST('a' AS BLOB)\"\n"
-	                "  what fills it    \"SELECT CAST(key AS TEXT), count(*), sum(length(value)) FROM rev GROUP BY key "
-	                "ORDER BY 3 DESC LIMIT 10\"\n"
-	                "  per resource     \"SELECT substr(CAST(key AS TEXT), 1, 24), count(*) FROM cur WHERE version > 0 "
-	                "GROUP BY 1\"\n"
-	                "  keys of a lease  \"SELECT printf('%x', lease), CAST(key AS TEXT) FROM cur WHERE lease <> 0\"\n"
-	                "  writes over time \"SELECT (id >> 20) / 1000 AS thousands, count(*) FROM rev GROUP BY 1\"",
+	        .summary = "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is "
+	                   "written.\n"
+	                   "Tables: cur (key, id, created, version, lease): the newest version of each key; rev (id, "
+	                   "key, prev, "
+	                   "created,\nversion, lease, value): every kept version; lease (id, ttl); meta; sys. id >> 20 "
+	                   "is the "
+	                   "revision; version 0 is a deletion.\n\n"
+	                   "  all keys         \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"\n"
+	                   "  a key's history  \"SELECT id >> 20, version, CAST(value AS TEXT) FROM rev WHERE key = "
+	                   "CAST('a' AS BLOB)\"\n"
+	                   "  what fills it    \"SELECT CAST(key AS TEXT), count(*), sum(length(value)) FROM rev GROUP "
+	                   "BY key "
+	                   "ORDER BY 3 DESC LIMIT 10\"\n"
+	                   "  per resource     \"SELECT substr(CAST(key AS TEXT), 1, 24), count(*) FROM cur WHERE "
+	                   "version > 0 "
+	                   "GROUP BY 1\"\n"
+	                   "  keys of a lease  \"SELECT printf('%x', lease), CAST(key AS TEXT) FROM cur WHERE lease <> "
+	                   "0\"\n"
+	                   "  writes over time \"SELECT (id >> 20) / 1000 AS thousands, count(*) FROM rev GROUP BY 1\"",
 	        .table = table,
 	        .count = 1};
 	if (store_offline_parse(&f, &o.arena, argc, argv, 2, 2, "a PATH and a STATEMENT", &code) == 0) {

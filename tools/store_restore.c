@@ -1,5 +1,5 @@
-/* `k3x-store snapshot restore|to-etcd`: a data directory from a snapshot, for one server or each of several; and a snapshot
- * that etcd restores. */
+/* `k3x-store snapshot restore|to-etcd`: a data directory from a snapshot, for one server or each of several; and a
+ * snapshot that etcd restores. */
 #include "tools/store_offline_int.h"
 #include "tools/store_serve_int.h"
 
@@ -139,9 +139,11 @@ int store_snapshot_to_etcd_main(int argc, char **argv)
 	int code = 0;
 	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags f = {.program = "k3x-store snapshot to-etcd",
-	        .summary = "k3x-store snapshot to-etcd FILE OUT: write a snapshot for etcd from a snapshot or data directory: every "
-	                   "kept\nversion, leases and compaction with their numbers; users are not taken along. Then\n\n"
-	                   "  etcdutl snapshot restore OUT --data-dir DIR",
+	        .summary =
+	                "k3x-store snapshot to-etcd FILE OUT: write a snapshot for etcd from a snapshot or data "
+	                "directory: every "
+	                "kept\nversion, leases and compaction with their numbers; users are not taken along. Then\n\n"
+	                "  etcdutl snapshot restore OUT --data-dir DIR",
 	        .table = table,
 	        .count = 1};
 	if (store_offline_parse(&f, &a, argc, argv, 2, 2, "a FILE and the OUT to be made", &code) != 0)
@@ -153,12 +155,13 @@ int store_snapshot_to_etcd_main(int argc, char **argv)
 	bool json = strcmp(output, "json") == 0;
 	printf(json ? "{\"file\":\"%s\",\"revision\":%" PRId64 ",\"versions\":%" PRId64 ",\"leases\":%" PRId64
 	              ",\"size\":%" PRId64 ",\"sha256\":\"%s\"}\n"
-	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64 "\nsize       %" PRId64
-	              " bytes\nsha256     %s\n",
+	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64
+	              "\nsize       %" PRId64 " bytes\nsha256     %s\n",
 	        f.arguments[1], got.revision, got.versions, got.leases, got.size_bytes, got.sha256_hex);
 	if (got.lost_revision)
-		fprintf(stderr, "note: the store is at revision %" PRId64 " and nothing was written there: etcd will be at %" PRId64
-		                "; use etcdutl's --bump-revision\n",
+		fprintf(stderr,
+		        "note: the store is at revision %" PRId64
+		        " and nothing was written there: etcd will be at %" PRId64 "; use etcdutl's --bump-revision\n",
 		        got.lost_revision, got.revision);
 out:
 	arena_release(&a);

@@ -60,8 +60,7 @@ static void write_pairs(struct bbolt_writer *w, int n)
 		char text[32];
 		for (size_t k = 0; k < value_len(i); k++)
 			value[k] = value_byte(i, k);
-		assert_int_equal(
-		        bbolt_writer_put(w, key_of(i, text), (struct slice){value, value_len(i)}, &err), 0);
+		assert_int_equal(bbolt_writer_put(w, key_of(i, text), (struct slice){value, value_len(i)}, &err), 0);
 	}
 }
 
