@@ -96,9 +96,15 @@ clean-data: down
 check: deps
 	@tests/check.sh
 
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: all
 	install -D -m 755 -s $(B)/k3x $(DESTDIR)$(PREFIX)/bin/k3x
 	for name in k3x-store k3x-bench; do ln -sf k3x $(DESTDIR)$(PREFIX)/bin/$$name; done
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
+	$(B)/k3x store man >$(DESTDIR)$(PREFIX)/share/man/man8/k3x-store.8
+	$(B)/k3x store completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/k3x-store
+	$(B)/k3x store completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_k3x-store
+	$(B)/k3x store completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/k3x-store.fish
 
 clean:
 	rm -rf build/release build/asan build/tsan build/gen build/k3x build/fuzz compile_commands.json

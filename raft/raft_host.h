@@ -162,6 +162,20 @@ int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *se
 int raft_host_bootstrap_state(
         struct disk *d, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err);
 
+/* Offline, and nothing is written: checks all of a disk. report() is called for each damage and each remark. Servers are
+ * those of the newest configuration on the disk, committed or not; strings in the arena. Errors are of the disk. */
+struct raft_host_checked {
+	bool is_empty;    /* there is nothing of raft's */
+	size_t n_damages; /* 0: sound */
+	uint64_t term, vote, snapshot_index, snapshot_term;
+	uint64_t first_index, last_index, last_term; /* of the log, or of the snapshot when that is newer */
+	uint64_t n_entries, log_bytes;
+	struct raft_host_server *servers;
+	size_t n_servers;
+};
+int raft_host_check(struct disk *d, void (*report)(void *arg, bool is_damage, const char *text), void *arg,
+        struct arena *a, struct raft_host_checked *ret, struct err *err);
+
 bool raft_host_is_leader(const struct raft_host *h);
 uint64_t raft_host_term(const struct raft_host *h);
 uint64_t raft_host_commit_index(const struct raft_host *h);

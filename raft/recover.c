@@ -1,9 +1,9 @@
 /* Work on a disk that no host has open: making one server the only voter when the majority is lost for good, and
  * beginning a cluster from a state instead of from nothing.
  *
- * Recovery appends one entry, a configuration of one voter, behind everything that is in the log: at the next start this
- * server elects itself and commits all of it. What was acknowledged by the lost majority and never came here is gone, so
- * the server with the newest (term, index) is the one to keep. */
+ * Recovery appends one entry, a configuration of one voter, behind everything that is in the log: at the next start
+ * this server elects itself and commits all of it. What was acknowledged by the lost majority and never came here is
+ * gone, so the server with the newest (term, index) is the one to keep. */
 #include "raft/host_int.h"
 
 #include "base/check.h"
@@ -45,6 +45,11 @@ int raft_host_recover(
 	if (term < a.snapshot.term)
 		term = a.snapshot.term;
 	uint64_t last = log_last_index(a.log);
+	if (last < a.snapshot.index) { /* a start would drop this log for the snapshot, and the new entry with it */
+		last = a.snapshot.index;
+		if ((rc = log_restart(a.log, last + 1, err)) != 0)
+			goto out;
+	}
 	if (term == 0) {
 		rc = err_set(err, ERR_NOT_FOUND, "there is no raft log here: nothing to recover");
 		goto out;
@@ -104,8 +109,8 @@ int raft_host_bootstrap_state(
 	return rc;
 }
 
-int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *servers, size_t n,
-        struct slice descriptor, struct err *err)
+int raft_host_adopt_state(
+        struct raft_host *h, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err)
 {
 	return adopt(&h->adapter, servers, n, descriptor, err);
 }

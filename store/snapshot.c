@@ -1,18 +1,15 @@
-/* Snapshots: made with SQLite's backup, checked before they are believed, restored by rename. See snapshot.h.
+/* Snapshots: made with SQLite's backup, checked before they are believed. See snapshot.h; snapshot_restore.c restores.
  *
  * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs
  * it; the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
  *
- * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit, it
- * is refused before anything is touched); the target is in use (ERR_LOCKED) or holds data (ERR_EXISTS without
- * `replace`); a crash between the two renames leaves state.db.before-restore and no state.db: rename one of the two by
- * hand. */
+ * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit). */
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
 #include "base/pki.h"
+#include "store/bbolt_int.h"
 #include "store/hash_int.h"
-#include "store/engine_core_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* sha256 of the first `len` bytes (all when negative) and, when wanted, what follows them. */
-static int file_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err)
+int snapshot_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -45,7 +41,7 @@ static int file_sha256(const char *path, int64_t len, unsigned char ret[32], uns
 	return 0;
 }
 
-static int exec(sqlite3 *handle, const char *sql, const char *path, struct err *err)
+int snapshot_exec(sqlite3 *handle, const char *sql, const char *path, struct err *err)
 {
 	if (sqlite3_exec(handle, sql, NULL, NULL, NULL) == SQLITE_OK)
 		return 0;
@@ -60,7 +56,7 @@ static int add_note(sqlite3 *copy, const char *path, const char *note, struct er
 	                            "REPLACE INTO snapshot VALUES (1, %Q)",
 	        note);
 	CHECK(sql != NULL);
-	int rc = exec(copy, sql, path, err);
+	int rc = snapshot_exec(copy, sql, path, err);
 	sqlite3_free(sql);
 	return rc;
 }
@@ -92,7 +88,7 @@ int snapshot_copy(struct db *db, const char *path, struct err *err)
 	sqlite3 *copy = NULL;
 	int rc = copy_to(db, path, &copy, err);
 	if (rc == 0)
-		rc = exec(copy, "PRAGMA journal_mode = DELETE", path, err);
+		rc = snapshot_exec(copy, "PRAGMA journal_mode = DELETE", path, err);
 	sqlite3_close(copy);
 	if (rc != 0)
 		unlink(path);
@@ -107,7 +103,7 @@ int snapshot_write(struct db *db, const char *path, const char *note, unsigned c
 		rc = add_note(copy, path, note, err);
 	sqlite3_close(copy);
 	if (rc == 0)
-		rc = file_sha256(path, -1, sha256, NULL, err);
+		rc = snapshot_sha256(path, -1, sha256, NULL, err);
 	if (rc != 0)
 		unlink(path);
 	return rc;
@@ -115,7 +111,7 @@ int snapshot_write(struct db *db, const char *path, const char *note, unsigned c
 
 /* ---- opening what no server has open ---- */
 
-static const char *file_of(struct arena *a, const char *path)
+const char *snapshot_file_of(struct arena *a, const char *path)
 {
 	struct stat st;
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
@@ -136,7 +132,7 @@ static int view_version_1(struct db *db, struct err *err)
 	return err->code;
 }
 
-static int open_reading(const char *path, bool immutable, struct db *db, struct err *err)
+int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err)
 {
 	*db = (struct db){0};
 	if (access(path, R_OK) != 0)
@@ -158,28 +154,40 @@ static int open_reading(const char *path, bool immutable, struct db *db, struct 
 	return err->code;
 }
 
+void snapshot_hex(const unsigned char sha256[32], char ret[65])
+{
+	for (int i = 0; i < 32; i++)
+		snprintf(ret + 2 * i, 3, "%02x", sha256[i]);
+}
+
 /* Whether a snapshot's trailer is there, and right. */
-static int check_trailer(const char *path, struct store_file_info *info, struct err *err)
+static int check_trailer(const char *path, int64_t size, struct store_file_info *info, struct err *err)
 {
 	unsigned char have[32], want[32];
+	if (snapshot_sha256(path, size - STORE_SNAPSHOT_HASH_BYTES, have, want, err) != 0)
+		return err->code;
+	if (memcmp(have, want, sizeof have) != 0)
+		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", path);
+	snapshot_hex(have, info->sha256_hex);
+	info->is_snapshot = true;
+	return 0;
+}
+
+int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err)
+{
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return err_errno(err, errno, "open %s", path);
-	info->size_bytes = st.st_size;
+	info->size_bytes = *ret_bytes = st.st_size;
+	info->is_etcd = bbolt_is(path);
 	if (st.st_size % 512 == 0 && st.st_size > 0)
 		return 0; /* a database as it is */
 	if (st.st_size < 512 || st.st_size % 512 != STORE_SNAPSHOT_HASH_BYTES)
 		return err_set(err, ERR_CORRUPT,
 		        "%s is not a whole snapshot (%" PRId64 " bytes, no sha256 at its end): save it again", path,
 		        (int64_t)st.st_size);
-	if (file_sha256(path, st.st_size - STORE_SNAPSHOT_HASH_BYTES, have, want, err) != 0)
-		return err->code;
-	if (memcmp(have, want, sizeof have) != 0)
-		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", path);
-	for (int i = 0; i < 32; i++)
-		snprintf(info->sha256_hex + 2 * i, 3, "%02x", have[i]);
-	info->is_snapshot = true;
-	return 0;
+	*ret_bytes -= STORE_SNAPSHOT_HASH_BYTES;
+	return skip_hash ? 0 : check_trailer(path, st.st_size, info, err);
 }
 
 /* ---- invariants ---- */
@@ -212,7 +220,7 @@ static const struct {
                 "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)"},
 };
 
-static int64_t query_number(struct db *db, const char *sql, struct err *err)
+int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
 {
 	sqlite3_stmt *s = NULL;
 	int64_t n = 0;
@@ -243,7 +251,7 @@ static int check_deep(struct db *db, struct err *err)
 	if (quick_check(db, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < COUNT_OF(invariants); i++) {
-		int64_t n = query_number(db, invariants[i].sql, err);
+		int64_t n = snapshot_query(db, invariants[i].sql, err);
 		if (err->code)
 			return err_wrap(err, invariants[i].what);
 		if (n)
@@ -268,12 +276,12 @@ static void read_note(struct db *db, struct store_file_info *info, struct arena 
 static int read_info(struct db *db, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
 {
 	struct meta meta;
-	if (query_number(db, "PRAGMA application_id", err) != DB_APPLICATION_ID)
+	if (snapshot_query(db, "PRAGMA application_id", err) != DB_APPLICATION_ID)
 		return err_set(err, ERR_CORRUPT, "it is not a database of k3x");
-	int64_t version = query_number(db, "PRAGMA user_version", err);
+	int64_t version = snapshot_query(db, "PRAGMA user_version", err);
 	if (version > DB_USER_VERSION)
 		return err_set(err, ERR_CORRUPT, "its format is newer than this program: use the newer program");
-	if (query_number(db,
+	if (snapshot_query(db,
 	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', "
 	            "'sys')",
 	            err) != (version < 2 ? 5 : 6))
@@ -285,148 +293,57 @@ static int read_info(struct db *db, bool deep, struct store_file_info *info, str
 	info->revision = meta.revision;
 	info->compacted_revision = meta.compacted;
 	info->keys = meta.keys;
-	info->versions = query_number(db, "SELECT count(*) FROM rev", err);
-	info->leases = query_number(db, "SELECT count(*) FROM lease", err);
+	info->applied_index = meta.applied_index;
+	info->applied_term = meta.applied_term;
+	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
+	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
 	read_note(db, info, a);
 	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
 	db_end_read(db);
 	return rc;
 }
 
-int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+static int inspect_database(
+        const char *path, bool immutable, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
 {
 	struct db db;
-	struct store_file_info info = {.note = ""};
-	path = file_of(a, path);
-	if (check_trailer(path, &info, err) != 0 || open_reading(path, info.is_snapshot, &db, err) != 0)
+	if (snapshot_open(path, immutable, &db, err) != 0)
 		return err->code;
-	int rc = read_info(&db, deep, &info, a, err);
+	int rc = read_info(&db, deep, info, a, err);
 	db_close(&db);
-	if (rc != 0)
-		return err_wrap(err, path);
-	*ret = info;
-	return 0;
+	return rc == 0 ? 0 : err_wrap(err, "%s", path);
 }
 
-/* ---- restore ---- */
-
-static int copy_file(const char *from, const char *to, int64_t bytes, struct err *err)
+/* Where a temporary database goes. */
+static const char *temporary(struct arena *a)
 {
-	char *buffer = malloc(1 << 20);
-	CHECK(buffer != NULL);
-	int in = open(from, O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (in < 0 || out < 0)
-		err_errno(err, errno, "copy %s to %s", from, to);
-	while (!err->code && bytes > 0) {
-		ssize_t n = read(in, buffer, bytes < 1 << 20 ? (size_t)bytes : 1 << 20);
-		if (n <= 0 || write(out, buffer, (size_t)n) != n)
-			err_errno(err, n == 0 ? EIO : errno, "copy %s to %s", from, to);
-		bytes -= n > 0 ? n : 0;
+	const char *folder = getenv("TMPDIR");
+	return arena_printf(a, "%s/.k3x-store-%ld.tmp", folder && *folder ? folder : "/tmp", (long)getpid());
+}
+
+static int inspect_etcd(
+        const char *path, int64_t bytes, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	const char *made = temporary(a);
+	int rc = snapshot_from_etcd(path, bytes, made, info, err);
+	if (rc == 0) {
+		rc = inspect_database(made, false, deep, info, a, err);
+		unlink(made);
 	}
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	free(buffer);
-	return err->code;
-}
-
-/* Makes the copy a database to start from, and syncs it. */
-static int prepare_copy(const char *path, const struct store_restore_options *o, struct err *err)
-{
-	sqlite3 *h = NULL;
-	char *sql = sqlite3_mprintf("PRAGMA synchronous = FULL; DROP TABLE IF EXISTS snapshot;"
-	                            "UPDATE meta SET revision = revision + %lld, applied_index = 0, applied_term = 0",
-	        (long long)o->bump_revision);
-	int rc = 0;
-	if (sqlite3_open_v2(path, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		rc = err_set(err, ERR_IO, "open %s: %s", path, h ? sqlite3_errmsg(h) : "out of memory");
-	if (rc == 0)
-		rc = exec(h, sql, path, err);
-	if (rc == 0 && o->mark_compacted)
-		rc = exec(h, "UPDATE meta SET compacted = revision", path, err);
-	sqlite3_free(sql);
-	sqlite3_close(h);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (rc == 0 && (fd < 0 || fsync(fd) != 0))
-		rc = err_errno(err, errno, "sync %s", path);
-	if (fd >= 0)
-		close(fd);
 	return rc;
 }
 
-/* Whose snapshot it must be: as asked for, or the cluster whose data directory this was (the file is the server's). */
-static int check_cluster(const struct store_restore_options *o, const char *note, struct arena *a, struct err *err)
+int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
 {
-	char own[17] = "";
-	const char *want = o->cluster_id;
-	FILE *f = want ? NULL : fopen(arena_printf(a, "%s/cluster", o->data_dir), "re");
-	if (f) {
-		if (fscanf(f, "%16[0-9a-f]", own) == 1)
-			want = own;
-		fclose(f);
-	}
-	if (!want || strcmp(want, "any") == 0 || strstr(note, arena_printf(a, "\"cluster_id\":\"%s\"", want)))
-		return 0;
-	return err_set(err, ERR_CONFLICT,
-	        "%s is of another cluster (%s), wanted is %s; --cluster-id any takes it all the same", o->snapshot,
-	        note, want);
-}
-
-static int check_target(const struct store_restore_options *o, const char *db, struct err *err)
-{
-	if (mkdir(o->data_dir, 0700) != 0 && errno != EEXIST)
-		return err_errno(err, errno, "make folder %s", o->data_dir);
-	if (!o->replace && access(db, F_OK) == 0)
-		return err_set(err, ERR_EXISTS,
-		        "%s holds data: restore into a new directory, or replace it with --replace", o->data_dir);
-	return 0;
-}
-
-/* The old database steps aside with its log, the new one takes its place. */
-static int swap_in(struct arena *a, const char *made, const char *db, const char *dir, struct err *err)
-{
-	static const char *const parts[] = {"", "-wal", "-shm"};
-	for (size_t i = 0; i < COUNT_OF(parts); i++) {
-		const char *old = arena_printf(a, "%s%s", db, parts[i]);
-		const char *aside = arena_printf(a, "%s.before-restore%s", db, parts[i]);
-		unlink(aside);
-		if (rename(old, aside) != 0 && errno != ENOENT)
-			return err_errno(err, errno, "rename %s", old);
-	}
-	if (rename(made, db) != 0)
-		return err_errno(err, errno, "rename %s to %s", made, db);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) != 0)
-		err_errno(err, errno, "sync folder %s", dir);
-	if (fd >= 0)
-		close(fd);
-	return err->code;
-}
-
-int store_restore(const struct store_restore_options *o, struct store_file_info *ret, struct arena *a, struct err *err)
-{
-	const char *db = arena_printf(a, "%s/state.db", o->data_dir);
-	const char *made = arena_printf(a, "%s.restoring", db);
-	int lock = -1;
-	if (store_file_inspect(o->snapshot, true, ret, a, err) != 0)
-		return err->code;
-	if (!ret->is_snapshot)
-		return err_set(err, ERR_INVAL,
-		        "%s is a database without a sha256, not a snapshot: save one with snapshot save", o->snapshot);
-	if (check_cluster(o, ret->note, a, err) != 0)
-		return err->code;
-	if (check_target(o, db, err) != 0 || engine_core_lock(db, &lock, err) != 0)
-		return err->code;
-	int rc = copy_file(o->snapshot, made, ret->size_bytes - STORE_SNAPSHOT_HASH_BYTES, err);
+	struct store_file_info info = {.note = ""};
+	int64_t bytes;
+	path = snapshot_file_of(a, path);
+	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0)
-		rc = prepare_copy(made, o, err);
+		rc = info.is_etcd ? inspect_etcd(path, bytes, deep, &info, a, err)
+		                  : inspect_database(path, info.is_snapshot, deep, &info, a, err);
 	if (rc == 0)
-		rc = swap_in(a, made, db, o->data_dir, err);
-	if (rc != 0)
-		unlink(made);
-	close(lock);
+		*ret = info;
 	return rc;
 }
 
@@ -439,10 +356,14 @@ int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_
 	struct db db;
 	struct store_file_info info = {0};
 	sqlite3_stmt *s = NULL;
-	path = file_of(&a, path);
-	int rc = check_trailer(path, &info, err);
+	int64_t bytes;
+	path = snapshot_file_of(&a, path);
+	int rc = snapshot_look(path, false, &info, &bytes, err);
+	if (rc == 0 && info.is_etcd)
+		rc = err_set(err, ERR_INVAL, "%s is a snapshot of etcd: restore it first, then read what was restored",
+		        path);
 	if (rc == 0)
-		rc = open_reading(path, info.is_snapshot, &db, err);
+		rc = snapshot_open(path, info.is_snapshot, &db, err);
 	if (rc != 0)
 		goto out;
 	if (sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL) != SQLITE_OK || !s) {

@@ -1,4 +1,4 @@
-/* Making snapshots, for the engines. */
+/* Making and reading snapshots: what the engines need, and what the files of snapshots share. */
 #ifndef K3X_STORE_SNAPSHOT_INT_H
 #define K3X_STORE_SNAPSHOT_INT_H
 
@@ -12,5 +12,26 @@ int snapshot_write(struct db *db, const char *path, const char *note, unsigned c
 
 /* A plain copy, a database like the one it was taken from. The file is removed on failure. */
 int snapshot_copy(struct db *db, const char *path, struct err *err);
+
+/* sha256 of the first `len` bytes (all when negative) and, when wanted, what follows them. */
+int snapshot_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err);
+void snapshot_hex(const unsigned char sha256[32], char ret[65]);
+int snapshot_exec(sqlite3 *handle, const char *sql, const char *path, struct err *err);
+int64_t snapshot_query(struct db *db, const char *sql, struct err *err); /* one number; err->code tells */
+
+/* The database in a data directory; `path` itself when it is a file. */
+const char *snapshot_file_of(struct arena *a, const char *path);
+
+/* What a file is: is_etcd, is_snapshot and the sha256, size_bytes. skip_hash: whatever is at its end. *ret_bytes: of
+ * the database in it. */
+int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err);
+
+/* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
+int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err);
+
+/* etcd's keys, versions and leases as a new database of ours (snapshot_etcd.c). Only the first `bytes` of the file
+ * count. The file is removed on failure. */
+int snapshot_from_etcd(
+        const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err);
 
 #endif

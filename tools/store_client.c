@@ -19,6 +19,9 @@ struct store_client {
 	struct tls_context *tls;
 	struct arena arena;
 	unsigned timeout_ms;
+	const char *user, *password; /* NULL: nobody */
+	const char *token;           /* NULL: not asked for yet */
+	bool is_authenticating;
 };
 
 struct message {
@@ -65,6 +68,12 @@ int store_client_new(
 		return err->code;
 	}
 	c->timeout_ms = (unsigned)v->timeout_s * 1000;
+	if (v->user) {
+		const char *colon = strchr(v->user, ':');
+		c->user = colon && !v->password ? arena_printf(&c->arena, "%.*s", (int)(colon - v->user), v->user)
+		                                : v->user;
+		c->password = v->password ? v->password : colon ? colon + 1 : "";
+	}
 	loop_init(&c->loop, "client");
 	struct http_client_options o = {.loop = &c->loop,
 	        .host = arena_memdup(&c->arena, host.ptr, host.len),
@@ -138,7 +147,11 @@ static void on_done(struct grpc_call *g, int status, const struct err *err, void
 static void open_call(void *arg)
 {
 	struct store_call *call = arg;
+	const char *token = call->client->token;
+	const struct http_header metadata[] = {{SLICE("token"), slice_of(token)}};
 	struct grpc_call_options o = {.method = call->method,
+	        .metadata = metadata,
+	        .metadata_count = token ? 1 : 0,
 	        .timeout_ms = call->is_stream ? 0 : call->client->timeout_ms,
 	        .message_bytes_max = 1u << 30,
 	        .request = call->outgoing,
@@ -189,6 +202,23 @@ static struct slice pack(const ProtobufCMessage *m)
 	return (struct slice){bytes, n};
 }
 
+/* The first call of a user asks for a token. */
+static int authenticate(struct store_client *c, struct err *err)
+{
+	Etcdpb__AuthenticateRequest r = ETCDPB__AUTHENTICATE_REQUEST__INIT;
+	if (!c->user || c->token || c->is_authenticating)
+		return 0;
+	r.name = (char *)c->user;
+	r.password = (char *)c->password;
+	c->is_authenticating = true;
+	Etcdpb__AuthenticateResponse *got = store_client_call(
+	        c, "Auth/Authenticate", &r.base, &etcdpb__authenticate_response__descriptor, &c->arena, err);
+	c->is_authenticating = false;
+	if (got)
+		c->token = got->token;
+	return got ? 0 : err->code;
+}
+
 static struct store_call *open_any(
         struct store_client *c, const char *method, const ProtobufCMessage *request, bool is_stream)
 {
@@ -199,6 +229,10 @@ static struct store_call *open_any(
 	call->tail = &call->head;
 	pthread_mutex_init(&call->lock, NULL);
 	pthread_cond_init(&call->wake, NULL);
+	if (authenticate(c, &call->err) != 0) {
+		call->is_done = true; /* it ends with this error */
+		return call;
+	}
 	call->outgoing = pack(request);
 	loop_call(&c->loop, open_call, call);
 	free((void *)call->outgoing.ptr);

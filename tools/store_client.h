@@ -15,6 +15,7 @@ struct store_call;
 struct store_client_settings {
 	struct flag_list endpoints;
 	const char *ca, *cert, *key;
+	const char *user, *password; /* user may hold the password behind a colon */
 	int64_t timeout_s;
 	const char *output;
 };
@@ -24,6 +25,9 @@ struct store_client_settings {
 	        {"cacert", 0, FLAG_STRING, &(s)->ca, "ETCDCTL_CACERT", "CA of the servers, PEM", NULL}, \
 	        {"cert", 0, FLAG_STRING, &(s)->cert, "ETCDCTL_CERT", "client certificate, PEM", NULL}, \
 	        {"key", 0, FLAG_STRING, &(s)->key, "ETCDCTL_KEY", "its key, PEM", NULL}, \
+	        {"user", 0, FLAG_STRING, &(s)->user, "ETCDCTL_USER", \
+	                "NAME or NAME:PASSWORD, when the server asks who is there", NULL}, \
+	        {"password", 0, FLAG_STRING, &(s)->password, "ETCDCTL_PASSWORD", "of --user", NULL}, \
 	        {"timeout", 0, FLAG_INT, &(s)->timeout_s, NULL, "seconds a call may take (5)", NULL}, \
 	{ \
 		"output", 'o', FLAG_STRING, &(s)->output, NULL, "table or json (table)", NULL \

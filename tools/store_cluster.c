@@ -176,19 +176,25 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer)
 
 /* ---- all of it ---- */
 
-static int find_out(const struct serve_settings *v, struct arena *a, struct tls_context *tls,
-        struct serve_identity *id, struct err *err)
+int serve_identity_begin(const struct serve_settings *v, struct arena *a, struct serve_identity *id, struct err *err)
 {
 	struct serve_settings with = *v;
+	id->peer_url = v->advertise_peer.count ? v->advertise_peer.items[0] : "http://localhost:2380";
 	if (!with.initial_cluster)
 		with.initial_cluster = arena_printf(a, "%s=%s", v->name, id->peer_url);
 	if (parse_cluster(&with, a, id, err) != 0)
 		return err->code;
-	if (strcmp(v->initial_cluster_state, "existing") == 0)
-		return join(id, tls, err);
 	id->member_id = hash_id(v->initial_cluster_token, id->peer_url);
 	id->cluster_id = cluster_id_of(id, v->initial_cluster_token, a);
 	return 0;
+}
+
+static int find_out(const struct serve_settings *v, struct arena *a, struct tls_context *tls,
+        struct serve_identity *id, struct err *err)
+{
+	if (serve_identity_begin(v, a, id, err) != 0)
+		return err->code;
+	return strcmp(v->initial_cluster_state, "existing") == 0 ? join(id, tls, err) : 0;
 }
 
 int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *tls,

@@ -29,7 +29,20 @@ int store_endpoint_health(int argc, char **argv);
 int store_endpoint_hashkv(int argc, char **argv);
 int store_alarm_list(int argc, char **argv);
 int store_alarm_disarm(int argc, char **argv);
+int store_defrag(int argc, char **argv);
 int store_member_list(int argc, char **argv);
+int store_member_add(int argc, char **argv);
+int store_member_remove(int argc, char **argv);
+int store_member_promote(int argc, char **argv);
+int store_member_demote(int argc, char **argv);
+int store_member_update(int argc, char **argv);
+int store_leader_move(int argc, char **argv);
 int store_snapshot_save(int argc, char **argv);
+int store_snapshot_ls(int argc, char **argv);
+int store_snapshot_prune(int argc, char **argv);
+int store_snapshot_to_etcd_main(int argc, char **argv);
+int store_recover(int argc, char **argv);
+int store_completion(int argc, char **argv);
+int store_man(int argc, char **argv);
 
 #endif

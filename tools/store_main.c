@@ -1,83 +1,100 @@
 /* `k3x-store`: the datastore's own commands, found by name in one table. */
 #include "tools/programs.h"
+#include "tools/store_commands.h"
 #include "tools/store_int.h"
+
+#include "base/check.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-	const char *name, *sub; /* "snapshot", "save" */
-	const char *help;       /* NULL: known, and not there yet */
-	int (*run)(int argc, char **argv);
-} commands[] = {
-        {"serve", NULL, "serve etcd's v3 API from a data directory", store_serve_main},
-        {"put", NULL, "write a pair", store_put},
-        {"get", NULL, "read keys", store_get},
-        {"del", NULL, "delete keys", store_del},
-        {"txn", NULL, "compare and change in one step", store_txn_main},
-        {"watch", NULL, "print changes as they happen", store_watch},
-        {"compact", NULL, "drop old versions", store_compact},
-        {"lease", "grant", "make a lease", store_lease_grant},
-        {"lease", "revoke", "end a lease and delete its keys", store_lease_revoke},
-        {"lease", "keep-alive", "renew a lease", store_lease_keep_alive},
-        {"lease", "ttl", "what a lease has left", store_lease_ttl},
-        {"lease", "list", "all leases", store_lease_list},
-        {"endpoint", "status", "what servers say of themselves", store_endpoint_status},
-        {"endpoint", "health", "can servers answer?", store_endpoint_health},
-        {"endpoint", "hashkv", "compare replicas", store_endpoint_hashkv},
-        {"alarm", "list", "alarms that stand", store_alarm_list},
-        {"alarm", "disarm", "take alarms down", store_alarm_disarm},
-        {"member", "list", "the members of the cluster", store_member_list},
-        {"member", "add", NULL, NULL},
-        {"member", "remove", NULL, NULL},
-        {"member", "promote", NULL, NULL},
-        {"export", NULL, "write all pairs as JSON lines", store_export},
-        {"import", NULL, "read them back", store_import},
-        {"snapshot", "save", "copy a running server's data to a file", store_snapshot_save},
-        {"snapshot", "ls", NULL, NULL},
-        {"snapshot", "prune", NULL, NULL},
-        {"snapshot", "status", "check a snapshot and say what is in it", store_snapshot_status},
-        {"snapshot", "restore", "make a data directory from a snapshot", store_snapshot_restore},
-        {"check", NULL, "check a data directory or snapshot, offline", store_check},
-        {"sql", NULL, "read a data directory or snapshot with SQL", store_sql_main},
+const struct store_entry store_entries[] = {
+        {"serve", NULL, "", "serve etcd's v3 API from a data directory", store_serve_main},
+        {"put", NULL, "KEY [VALUE]", "write a pair", store_put},
+        {"get", NULL, "KEY [END]", "read keys", store_get},
+        {"del", NULL, "KEY [END]", "delete keys", store_del},
+        {"txn", NULL, "", "compare and change in one step", store_txn_main},
+        {"watch", NULL, "KEY [END]", "print changes as they happen", store_watch},
+        {"compact", NULL, "REVISION", "drop old versions", store_compact},
+        {"lease", "grant", "SECONDS", "make a lease", store_lease_grant},
+        {"lease", "revoke", "ID", "end a lease and delete its keys", store_lease_revoke},
+        {"lease", "keep-alive", "ID", "renew a lease", store_lease_keep_alive},
+        {"lease", "ttl", "ID", "what a lease has left", store_lease_ttl},
+        {"lease", "list", "", "all leases", store_lease_list},
+        {"endpoint", "status", "", "what servers say of themselves", store_endpoint_status},
+        {"endpoint", "health", "", "can servers answer?", store_endpoint_health},
+        {"endpoint", "hashkv", "", "compare replicas", store_endpoint_hashkv},
+        {"alarm", "list", "", "alarms that stand", store_alarm_list},
+        {"alarm", "disarm", "", "take alarms down", store_alarm_disarm},
+        {"defrag", NULL, "", "give free space of the files back", store_defrag},
+        {"member", "list", "", "the members of the cluster", store_member_list},
+        {"member", "add", "NAME", "make a new member known", store_member_add},
+        {"member", "remove", "ID|NAME", "take a member out", store_member_remove},
+        {"member", "promote", "ID|NAME", "give a learner a vote", store_member_promote},
+        {"member", "demote", "ID|NAME", "why a vote is not taken away, and what to do instead", store_member_demote},
+        {"member", "update", "ID|NAME", "change the address of a member", store_member_update},
+        {"leader", "move", "[ID|NAME]", "let another member lead", store_leader_move},
+        {"export", NULL, "", "write all pairs as JSON lines", store_export},
+        {"import", NULL, "", "read them back", store_import},
+        {"snapshot", "save", "FILE", "copy a running server's data to a file", store_snapshot_save},
+        {"snapshot", "ls", "DIR", "the snapshots in a folder, each checked", store_snapshot_ls},
+        {"snapshot", "prune", "DIR", "remove old snapshots from a folder", store_snapshot_prune},
+        {"snapshot", "status", "FILE", "check a snapshot and say what is in it", store_snapshot_status},
+        {"snapshot", "restore", "FILE", "make a data directory from a snapshot, also of etcd", store_snapshot_restore},
+        {"snapshot", "to-etcd", "FILE OUT", "write a snapshot that etcd restores", store_snapshot_to_etcd_main},
+        {"check", NULL, "PATH", "check a data directory or snapshot, offline", store_check},
+        {"recover", NULL, "", "go on with one member when the majority is lost", store_recover},
+        {"sql", NULL, "PATH STATEMENT", "read a data directory or snapshot with SQL", store_sql_main},
+        {"completion", NULL, "bash|zsh|fish", "print a completion script for a shell", store_completion},
+        {"man", NULL, "", "print the manual page, for man(1)", store_man},
 };
 
-enum { COMMANDS = sizeof commands / sizeof *commands };
+const size_t store_entries_count = COUNT_OF(store_entries);
 
-static int usage(FILE *out)
+static void print_entry(FILE *out, const struct store_entry *e)
 {
-	fprintf(out, "k3x-store: run and look after the datastore of k3x\n\nUsage: k3x-store COMMAND [flags]\n\n");
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (commands[i].help) {
-			char name[64];
-			snprintf(name, sizeof name, "%s%s%s", commands[i].name, commands[i].sub ? " " : "",
-			        commands[i].sub ? commands[i].sub : "");
-			fprintf(out, "  %-20s %s\n", name, commands[i].help);
-		}
+	char name[64];
+	snprintf(name, sizeof name, "%s%s%s", e->name, e->sub ? " " : "", e->sub ? e->sub : "");
+	fprintf(out, "  %-20s %s\n", name, e->help);
+}
+
+/* group NULL: all of them. */
+static int usage(FILE *out, const char *group)
+{
+	if (!group)
+		fprintf(out,
+		        "k3x-store: run and look after the datastore of k3x\n\nUsage: k3x-store COMMAND [flags]\n\n");
+	for (size_t i = 0; i < store_entries_count; i++)
+		if (!group || strcmp(store_entries[i].name, group) == 0)
+			print_entry(out, &store_entries[i]);
 	fprintf(out, "\nk3x-store COMMAND --help lists the flags of a command. etcdctl works as a client too.\n");
 	return out == stdout ? 0 : 2;
+}
+
+static bool wants_help(const char *text)
+{
+	return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
 int store_main(int argc, char **argv)
 {
 	bool has_group = false;
-	for (size_t i = 0; i < COMMANDS && argc >= 2; i++) {
-		const struct command *c = &commands[i];
-		if (strcmp(argv[1], c->name) != 0)
+	for (size_t i = 0; i < store_entries_count && argc >= 2; i++) {
+		const struct store_entry *e = &store_entries[i];
+		if (strcmp(argv[1], e->name) != 0)
 			continue;
 		has_group = true;
-		if (c->sub && (argc < 3 || strcmp(argv[2], c->sub) != 0))
+		if (e->sub && (argc < 3 || strcmp(argv[2], e->sub) != 0))
 			continue;
-		int skip = c->sub ? 2 : 1;
-		if (c->run)
-			return c->run(argc - skip, argv + skip);
-		fprintf(stderr, "k3x-store %s %s: not built yet\n", c->name, c->sub ? c->sub : "");
-		return 1;
+		int skip = e->sub ? 2 : 1;
+		return e->run(argc - skip, argv + skip);
 	}
-	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0))
-		return usage(stdout);
+	if (argc >= 2 && wants_help(argv[1]))
+		return usage(stdout, NULL);
+	if (has_group && argc >= 3 && wants_help(argv[2]))
+		return usage(stdout, argv[1]);
 	if (argc >= 2)
 		fprintf(stderr, "k3x-store: unknown command \"%s%s%s\"\n\n", argv[1], has_group && argc > 2 ? " " : "",
 		        has_group && argc > 2 ? argv[2] : "");
-	return usage(stderr);
+	return usage(stderr, has_group ? argv[1] : NULL);
 }

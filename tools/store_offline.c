@@ -1,41 +1,66 @@
-/* `k3x-store snapshot status|restore`, `check`, `sql`: commands that work on files, without a server. */
-#include "tools/store_int.h"
+/* `k3x-store snapshot status`, `sql`: commands that work on files, without a server. */
+#include "tools/store_offline_int.h"
 
-#include "base/flags.h"
 #include "base/json/json.h"
-#include "store/snapshot.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int store_tool_fail(const char *command, const struct err *err)
 {
 	fprintf(stderr, "k3x-store %s: %s\n", command, err->msg);
+	if (strstr(err->msg, "user name is empty"))
+		fprintf(stderr, "  the server wants to know who is there: --user NAME:PASSWORD, or ETCDCTL_USER\n");
 	return err_exit_code(err->code);
 }
 
-static void print_info(const struct store_file_info *i, bool json)
+int64_t store_note_created_s(const char *note)
+{
+	const char *at = strstr(note, "\"created_s\":");
+	return at ? strtoll(at + strlen("\"created_s\":"), NULL, 10) : 0;
+}
+
+void store_note_cluster(const char *note, char ret[17])
+{
+	const char *at = strstr(note, "\"cluster_id\":\"");
+	snprintf(ret, 17, "%s", at ? at + strlen("\"cluster_id\":\"") : "");
+	if (strspn(ret, "0123456789abcdef") != 16)
+		ret[0] = 0;
+}
+
+static void print_json(const struct store_file_info *i)
+{
+	printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
+	       ",\"leases\":%" PRId64 ",\"size\":%" PRId64 ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"format\":\"%s\","
+	       "\"appliedIndex\":%" PRId64 ",\"appliedTerm\":%" PRId64 ",\"origin\":%s}\n",
+	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
+	        i->sha256_hex, i->is_etcd ? "etcd" : "k3x", i->applied_index, i->applied_term,
+	        i->note[0] ? i->note : "null");
+}
+
+void store_print_info(const struct store_file_info *i, bool json)
 {
 	if (json) {
-		printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64
-		       ",\"versions\":%" PRId64 ",\"leases\":%" PRId64 ",\"size\":%" PRId64
-		       ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"origin\":%s}\n",
-		        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
-		        i->sha256_hex, i->note[0] ? i->note : "null");
+		print_json(i);
 		return;
 	}
 	printf("revision   %" PRId64 "\ncompacted  %" PRId64 "\nkeys       %" PRId64 "\nversions   %" PRId64
 	       "\nleases     %" PRId64 "\nsize       %" PRId64 " bytes\nhash       %08x\n",
 	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash);
+	if (i->is_etcd)
+		printf("format     etcd (bbolt)\n");
+	if (i->applied_index)
+		printf("raft       applied index %" PRId64 ", term %" PRId64 "\n", i->applied_index, i->applied_term);
 	if (i->is_snapshot)
 		printf("sha256     %s (right)\n", i->sha256_hex);
 	if (i->note[0])
 		printf("origin     %s\n", i->note);
 }
 
-/* Parses the flags of a command that takes `want` arguments. 0: go on; else *exit_code holds what to return. */
-static int parse(struct flags *f, struct arena *a, int argc, char **argv, size_t want, const char *what, int *exit_code)
+int store_offline_parse(struct flags *f, struct arena *a, int argc, char **argv, size_t min, size_t max,
+        const char *what, int *exit_code)
 {
 	struct err err = ERR_INIT;
 	f->takes_arguments = true;
@@ -45,7 +70,7 @@ static int parse(struct flags *f, struct arena *a, int argc, char **argv, size_t
 		*exit_code = 0;
 		return 1;
 	}
-	if (rc == 0 && f->argument_count != want)
+	if (rc == 0 && (f->argument_count < min || f->argument_count > max))
 		rc = err_set(&err, ERR_INVAL, "takes %s: see --help", what);
 	if (rc != 0) {
 		fprintf(stderr, "%s: %s\n", f->program, err.msg);
@@ -68,78 +93,11 @@ int store_snapshot_status(int argc, char **argv)
 	                "say what is in it",
 	        .table = table,
 	        .count = 1};
-	if (parse(&f, &a, argc, argv, 1, "one FILE", &code) == 0) {
+	if (store_offline_parse(&f, &a, argc, argv, 1, 1, "one FILE", &code) == 0) {
 		if (store_file_inspect(f.arguments[0], true, &info, &a, &err) == 0)
-			print_info(&info, strcmp(output, "json") == 0);
+			store_print_info(&info, strcmp(output, "json") == 0);
 		else
 			code = store_tool_fail("snapshot status", &err);
-	}
-	arena_release(&a);
-	return code;
-}
-
-int store_snapshot_restore(int argc, char **argv)
-{
-	struct arena a = ARENA_INIT;
-	struct err err = ERR_INIT;
-	struct store_file_info info;
-	struct store_restore_options o = {0};
-	const char *output = "table";
-	int code = 0;
-	const struct flag table[] = {
-	        {"data-dir", 0, FLAG_STRING, &o.data_dir, "ETCD_DATA_DIR", "where the restored store goes", NULL},
-	        {"replace", 0, FLAG_BOOL, &o.replace, NULL,
-	                "put it in the place of data that is there, which is kept as state.db.before-restore", NULL},
-	        {"cluster-id", 0, FLAG_STRING, &o.cluster_id, NULL,
-	                "whose snapshot it must be: 16 hex digits, see snapshot status; any (that of DIR, if it has "
-	                "one)",
-	                NULL},
-	        {"bump-revision", 0, FLAG_INT, &o.bump_revision, NULL,
-	                "add this to the revision, so that no client sees one again (1000000000 is usual)", NULL},
-	        {"mark-compacted", 0, FLAG_BOOL, &o.mark_compacted, NULL,
-	                "count everything restored as compacted: watches list anew", NULL},
-	        {"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL},
-	};
-	struct flags f = {.program = "k3x-store snapshot restore",
-	        .summary = "k3x-store snapshot restore FILE --data-dir DIR: make a data directory from a snapshot.\n"
-	                   "Stop the server of DIR first. The whole snapshot is checked before anything is touched.",
-	        .table = table,
-	        .count = sizeof table / sizeof *table};
-	if (parse(&f, &a, argc, argv, 1, "one FILE", &code) != 0)
-		goto out;
-	o.snapshot = f.arguments[0];
-	if (!o.data_dir || o.bump_revision < 0)
-		err_set(&err, ERR_INVAL, o.data_dir ? "--bump-revision must not be negative" : "--data-dir is needed");
-	else if (store_restore(&o, &info, &a, &err) == 0)
-		print_info(&info, strcmp(output, "json") == 0);
-	if (err.code)
-		code = store_tool_fail("snapshot restore", &err);
-out:
-	arena_release(&a);
-	return code;
-}
-
-int store_check(int argc, char **argv)
-{
-	struct arena a = ARENA_INIT;
-	struct err err = ERR_INIT;
-	struct store_file_info info;
-	const char *output = "table";
-	int code = 0;
-	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
-	struct flags f = {.program = "k3x-store check",
-	        .summary = "k3x-store check PATH: check a data directory, database or snapshot without changing it.\n"
-	                   "SQLite's own check, then that the tables agree with each other. Exit code 0: sound.",
-	        .table = table,
-	        .count = 1};
-	if (parse(&f, &a, argc, argv, 1, "one PATH", &code) == 0) {
-		if (store_file_inspect(f.arguments[0], true, &info, &a, &err) == 0) {
-			print_info(&info, strcmp(output, "json") == 0);
-			if (strcmp(output, "json") != 0)
-				printf("sound\n");
-		} else {
-			code = store_tool_fail("check", &err);
-		}
 	}
 	arena_release(&a);
 	return code;
@@ -186,15 +144,28 @@ int store_sql_main(int argc, char **argv)
 	const struct flag table[] = {
 	        {"output", 'o', FLAG_STRING, &output, NULL, "table (tabs) or json (a line a row)", NULL}};
 	struct flags f = {.program = "k3x-store sql",
-	        .summary =
-	                "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is "
-	                "written.\n"
-	                "Tables: cur (key, id, created, version, lease), rev (id, key, prev, created, version, lease, "
-	                "value), lease, meta.\nid >> 20 is the revision. "
-	                "Try: \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"",
+	        .summary = "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is "
+	                   "written.\n"
+	                   "Tables: cur (key, id, created, version, lease): the newest version of each key; rev (id, "
+	                   "key, prev, "
+	                   "created,\nversion, lease, value): every kept version; lease (id, ttl); meta; sys. id >> 20 "
+	                   "is the "
+	                   "revision; version 0 is a deletion.\n\n"
+	                   "  all keys         \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"\n"
+	                   "  a key's history  \"SELECT id >> 20, version, CAST(value AS TEXT) FROM rev WHERE key = "
+	                   "CAST('a' AS BLOB)\"\n"
+	                   "  what fills it    \"SELECT CAST(key AS TEXT), count(*), sum(length(value)) FROM rev GROUP "
+	                   "BY key "
+	                   "ORDER BY 3 DESC LIMIT 10\"\n"
+	                   "  per resource     \"SELECT substr(CAST(key AS TEXT), 1, 24), count(*) FROM cur WHERE "
+	                   "version > 0 "
+	                   "GROUP BY 1\"\n"
+	                   "  keys of a lease  \"SELECT printf('%x', lease), CAST(key AS TEXT) FROM cur WHERE lease <> "
+	                   "0\"\n"
+	                   "  writes over time \"SELECT (id >> 20) / 1000 AS thousands, count(*) FROM rev GROUP BY 1\"",
 	        .table = table,
 	        .count = 1};
-	if (parse(&f, &o.arena, argc, argv, 2, "a PATH and a STATEMENT", &code) == 0) {
+	if (store_offline_parse(&f, &o.arena, argc, argv, 2, 2, "a PATH and a STATEMENT", &code) == 0) {
 		o.json = strcmp(output, "json") == 0;
 		if (store_sql(f.arguments[0], f.arguments[1], sql_row, &o, &err) != 0)
 			code = store_tool_fail("sql", &err);

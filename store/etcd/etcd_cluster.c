@@ -321,6 +321,20 @@ static void store_record(struct member_op *op, bool forget)
 	        stored);
 }
 
+/* The list with the new member in it. */
+static Etcdpb__Member *all_with(struct arena *a, const struct member_op *op, Etcdpb__MemberAddResponse *m)
+{
+	struct known_member *x = ARENA_NEW(a, struct known_member);
+	Etcdpb__Member **list = ARENA_ARRAY(a, Etcdpb__Member *, m->n_members + 1);
+	*x = (struct known_member){.id = op->id, .name = "", .is_learner = op->is_learner, .n_peer_urls = 1};
+	x->peer_urls = ARENA_ARRAY(a, char *, 1);
+	x->peer_urls[0] = (char *)op->url;
+	memcpy(list, m->members, m->n_members * sizeof *list);
+	list[m->n_members++] = member_message(a, x);
+	m->members = list;
+	return list[m->n_members - 1];
+}
+
 static void answer(struct etcd_call *c)
 {
 	struct member_op *op = c->state;
@@ -340,6 +354,8 @@ static void answer(struct etcd_call *c)
 	for (size_t i = 0; i < added.n_members; i++)
 		if (all[i].id == op->id)
 			added.member = added.members[i];
+	if (!added.member) /* the leader has it; this server hears of it in a moment */
+		added.member = all_with(&c->arena, op, &added);
 	etcd_reply(c, &added.base);
 }
 

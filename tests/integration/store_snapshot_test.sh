@@ -67,7 +67,34 @@ check_has "and one that is foreign to the directory" "another cluster" "$(store 
 check "replace" store snapshot restore "$T/one.snap" --data-dir "$T/three" --replace
 [ -e "$T/three/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
 
-check_is "sql" 8 "$(store sql "$T/three" 'SELECT count(*) FROM cur WHERE version > 0' | tail -n 1)"
+# ---- a folder of them ----
+mkdir "$T/folder"
+cp "$T/one.snap" "$T/folder/a.snap"
+serve "$T/three"
+for n in b c d; do
+	etcdctl put "of/$n" x >/dev/null
+	check "save $n" store snapshot save "$T/folder/$n.snap"
+done
+check_has "save says whose it is" "cluster $(cat "$T/three/cluster")" "$(store snapshot save "$T/folder/d.snap")"
+check_has "nobody there leaves nothing behind" "refused" "$(store snapshot save "$T/folder/e.snap" --endpoints http://127.0.0.1:9 2>&1)"
+check_is "not even a part" "" "$(ls "$T/folder" | grep '^e')"
+stop_server TERM
+echo "no snapshot" >"$T/folder/README"
+check_is "snapshot ls, newest first" "d.snap c.snap b.snap a.snap" "$(store snapshot ls "$T/folder" | awk 'NR > 1 { print $1 }' | paste -sd' ')"
+check_has "as JSON" '"state":"sound"' "$(store snapshot ls "$T/folder" -o json)"
+cp "$T/flipped.snap" "$T/folder/z.snap"
+check_has "a damaged one is told" "DAMAGED" "$(store snapshot ls "$T/folder" 2>/dev/null)"
+check_is "by the exit code too" 7 "$(store snapshot ls "$T/folder" >/dev/null 2>&1; echo $?)"
+check_has "prune --dry-run" "would remove c.snap" "$(store snapshot prune "$T/folder" --keep 1 --dry-run)"
+check_is "removes nothing" 5 "$(ls "$T/folder"/*.snap | wc -l)"
+check_has "nothing is old" "0 of 5" "$(store snapshot prune "$T/folder" --keep 1 --older-than 1h)"
+check "prune" store snapshot prune "$T/folder" --keep 2
+check_is "keeps the newest of each cluster, and what is none" "README a.snap c.snap d.snap z.snap" "$(ls "$T/folder" | sort | paste -sd' ')"
+touch -d '3 days ago' "$T/folder/z.snap"
+check "damaged ones when asked" store snapshot prune "$T/folder" --older-than 0s --damaged
+check_is "the newest sound one of a cluster stays" "README a.snap d.snap" "$(ls "$T/folder" | sort | paste -sd' ')"
+
+check_is "sql" 8 "$(store sql "$T/two" 'SELECT count(*) FROM cur WHERE version > 0' | tail -n 1)"
 check_is "sql on a snapshot, as JSON" '{"n":"8"}' "$(store sql "$T/one.snap" 'SELECT keys AS n FROM meta' -o json)"
 check_has "sql does not write" "only reading" "$(store sql "$T/three" 'DELETE FROM cur' 2>&1)"
 python3 -c 'import sqlite3, sys

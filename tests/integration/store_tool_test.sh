@@ -31,8 +31,13 @@ check_has "revoke" revoked "$(store lease revoke "$lease")"
 check_is "and its key is gone" "" "$(store get l)"
 
 check_has "endpoint status" leader "$(store endpoint status)"
-check_has "endpoint hashkv" "hash " "$(store endpoint hashkv)"
-check_has "member list" "m1" "$(store member list)"
+check_has "endpoint hashkv" "HASH" "$(store endpoint hashkv)"
+check_has "as JSON" '"compactedRevision":4' "$(store endpoint hashkv -o json)"
+named() { store member list | grep -q " m1 "; }
+check "member list, once the member has said its name" wait_for 10 named
+check_has "as JSON" '"name":"m1","status":"started"' "$(store member list -o json)"
+check_has "defrag" "defragmented" "$(store defrag)"
+check_has "leader move with nobody else" "no other voter" "$(store leader move 2>&1)"
 check_is "alarm list" "" "$(store alarm list)"
 check_has "the second endpoint is taken when the first is not there" "a" "$(store get a --endpoints http://127.0.0.1:9,$ETCDCTL_ENDPOINTS)"
 check_has "nobody there" "127.0.0.1" "$(store get a --endpoints http://127.0.0.1:9 2>&1)"
@@ -51,7 +56,23 @@ check_has "pairs on leases are left out" "132 pairs written, 1 on leases left ou
 check_has "a broken import is named" "line 1" "$(echo '{"key":"?"}' | store import 2>&1)"
 check_has "snapshot save" "saved" "$(store snapshot save "$T/s.snap")"
 check "and it is sound" store snapshot status "$T/s.snap"
-check_has "what is not there says so" "not built yet" "$(store snapshot prune 2>&1)"
+check_has "what may go must be said" "say what may go" "$(store snapshot prune "$T" 2>&1)"
+check_has "an unknown command of a group lists the group" "snapshot prune" "$(store snapshot nothing 2>&1)"
+check "completion for bash reads" bash -n <(store completion bash)
+complete_bash() { # WORDS...: what bash would offer for the last
+	bash -c 'source <("$1" store completion bash); shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _k3x_store; echo "${COMPREPLY[@]}"' - "$K3X" "$@"
+}
+check_is "it knows commands" "snapshot" "$(complete_bash k3x-store snap)"
+check_is "and their own" "status save" "$(complete_bash k3x-store snapshot s | tr ' ' '\n' | sort -r | paste -sd' ')"
+check_is "and flags" "--initial-cluster --initial-cluster-token" "$(complete_bash k3x store snapshot restore --initial-c)"
+check_is "the manual names every command" "" "$(comm -13 <(store man | sed -n 's/^\.SS //p' | cut -d' ' -f1 | sort -u) <(store --help | sed -n 's/^  \([a-z]*\) .*/\1/p' | sort -u))"
+etcdctl user add root:secret >/dev/null && etcdctl user grant-role root root >/dev/null && etcdctl auth enable >/dev/null
+check_has "who asks must be said, once users are on" "--user NAME:PASSWORD" "$(store put a 1 2>&1)"
+check_is "user and password" OK "$(store put a 1 --user root:secret)"
+check_is "from etcdctl's environment" 1 "$(ETCDCTL_USER=root ETCDCTL_PASSWORD=secret store get a --print-value-only)"
+check_has "a wrong password" "authentication failed" "$(store get a --user root:no 2>&1)"
+check_is "streams too" "PUT a 1" "$(store watch a --rev "$(store get a -o json --user root:secret | sed 's/.*"mod_revision":\([0-9]*\).*/\1/')" --events 1 --user root:secret | paste -sd' ')"
+check "snapshots too" store snapshot save "$T/users.snap" --user root:secret
 check_has "help" "--endpoints" "$(store get --help)"
 check_has "a wrong number of arguments" "takes KEY" "$(store get 2>&1)"
 stop_server TERM

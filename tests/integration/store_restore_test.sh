@@ -1,0 +1,187 @@
+#!/bin/bash
+# Restoring into clusters: three members from one snapshot of a cluster, three from a snapshot of a real etcd, whose history,
+# leases and compaction must come over exactly.
+. "$(dirname "$0")/_lib.sh"
+export ETCDCTL_COMMAND_TIMEOUT=5s ETCDCTL_API=3
+command -v etcdctl >/dev/null || { skip "restore" "etcdctl is not installed"; finish; exit 0; }
+base=18700
+declare -A pids
+client() { echo "http://127.0.0.1:$((base + ${1#m}))"; }
+peer() { echo "http://127.0.0.1:$((base + 50 + ${1#m}))"; }
+three=m1=$(peer m1),m2=$(peer m2),m3=$(peer m3)
+all=$(client m1),$(client m2),$(client m3)
+store() { timeout 20 "$K3X" store "$@"; }
+at() { local n=$1; shift; etcdctl --endpoints "$(client "$n")" "$@"; }
+
+# serve FOLDER NAME [FLAGS...]
+serve() {
+	local folder=$1 name=$2
+	shift 2
+	"$K3X" store serve --name "$name" --data-dir "$T/$folder/$name" --listen-client-urls "$(client "$name")" --advertise-client-urls "$(client "$name")" \
+		--listen-peer-urls "$(peer "$name")" --initial-advertise-peer-urls "$(peer "$name")" "$@" </dev/null >>"$T/$folder-$name.log" 2>&1 &
+	pids[$name]=$!
+}
+stop() { # SIGNAL NAMES...
+	local signal=$1 n
+	shift
+	for n in "$@"; do
+		[ -n "${pids[$n]:-}" ] || continue
+		kill "-$signal" "${pids[$n]}" 2>/dev/null
+		wait "${pids[$n]}" 2>/dev/null
+		unset "pids[$n]"
+	done
+}
+trap 'stop KILL "${!pids[@]}"; cleanup' EXIT
+healthy() { etcdctl --endpoints "$all" endpoint health; }
+same_hash() { [ "$(etcdctl --endpoints "$all" endpoint hashkv | cut -d, -f2 | sort -u | wc -l)" = 1 ]; }
+revision() { at "$1" get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/'; }
+hash_of() { at "$1" endpoint hashkv -w json | sed -E 's/.*"hash":([0-9]+).*/\1/'; }
+member_lines() { at m1 member list | grep -c "$1"; }
+restore_three() { # FILE FOLDER FLAGS...
+	local file=$1 folder=$2 n
+	shift 2
+	for n in m1 m2 m3; do
+		store snapshot restore "$file" --data-dir "$T/$folder/$n" --name $n --initial-cluster "$three" --initial-advertise-peer-urls "$(peer $n)" "$@" || return 1
+	done
+}
+
+mkdir "$T/old" "$T/new" "$T/again" "$T/plain" "$T/from-etcd"
+for n in m1 m2 m3; do serve old $n --initial-cluster "$three"; done
+check "a cluster of three" wait_for 20 healthy
+for i in $(seq 40); do at m1 put "k/$((i % 7))" "v$i" >/dev/null; done
+lease=$(at m1 lease grant 1000 | cut -d' ' -f2)
+at m1 put leased x --lease "$lease" >/dev/null
+at m1 del k/3 >/dev/null
+names() { [ "$(at m1 member list | grep -c 'started, m[123],')" = 3 ]; }
+check "members have published their names" wait_for 10 names
+check "snapshot save" store snapshot save "$T/one.snap" --endpoints "$all"
+old_hash=$(hash_of m1) old_revision=$(revision m1)
+old_cluster=$(cat "$T/old/m1/cluster")
+stop TERM m1 m2 m3
+check "restore for three" restore_three "$T/one.snap" new
+check_is "the same new cluster id on each" 1 "$(cat "$T"/new/m*/cluster | sort -u | wc -l)"
+[ "$(cat "$T/new/m1/cluster")" != "$old_cluster" ] && ok "and not the old one" || bad "and not the old one"
+# They know with whom they begin: no --initial-cluster.
+for n in m1 m2 m3; do serve new $n; done
+check "three restored members form a cluster" wait_for 20 healthy
+check "with equal hashes" wait_for 10 same_hash
+check_is "and the snapshot's" "$old_hash" "$(hash_of m2)"
+check_is "and its revision" "$old_revision" "$(revision m3)"
+check_has "the lease" "$lease" "$(at m2 lease list)"
+check "they say their names" wait_for 10 names
+check_is "there are three members" 3 "$(at m1 member list | wc -l)"
+check_is "writes go on" OK "$(at m3 put after 1)"
+check_is "everywhere" 1 "$(at m1 get after --print-value-only)"
+stop TERM m1 m2 m3
+check "a restored directory is sound" store check "$T/new/m2"
+
+check_has "restoring over it is refused" "holds data" "$(store snapshot restore "$T/one.snap" --data-dir "$T/new/m1" 2>&1)"
+check "replace, again with a bumped revision" restore_three "$T/one.snap" new --replace --bump-revision 1000000 --mark-compacted
+[ -d "$T/new/m1/raft.before-restore" ] && [ -e "$T/new/m1/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
+for n in m1 m2 m3; do serve new $n; done
+check "the cluster starts again" wait_for 20 healthy
+check_is "at the bumped revision" $((old_revision + 1000000)) "$(revision m1)"
+check_has "history counts as compacted" "has been compacted" "$(at m2 get k/1 --rev 10 2>&1)"
+check "with equal hashes" wait_for 10 same_hash
+stop TERM m1 m2 m3
+
+# Without names: each learns from its flags with whom it begins, as a new one does.
+for n in m1 m2 m3; do store snapshot restore "$T/one.snap" --data-dir "$T/plain/$n" >/dev/null || bad "restore $n"; done
+for n in m1 m2 m3; do serve plain $n --initial-cluster "$three"; done
+check "three restored without names form a cluster" wait_for 20 healthy
+check "with equal hashes" wait_for 10 same_hash
+check_is "the snapshot's" "$old_hash" "$(hash_of m3)"
+stop TERM m1 m2 m3
+
+command -v etcd >/dev/null || { skip "restore from etcd" "etcd is not installed"; finish; exit 0; }
+etcd --data-dir "$T/etcd" --listen-client-urls "$(client m9)" --advertise-client-urls "$(client m9)" --listen-peer-urls "$(peer m9)" \
+	--initial-advertise-peer-urls "$(peer m9)" --initial-cluster default="$(peer m9)" --log-level error </dev/null >"$T/etcd.log" 2>&1 &
+pids[m9]=$!
+check "etcd starts" wait_for 15 etcdctl --endpoints "$(client m9)" endpoint health
+e() { at m9 "$@"; }
+for i in $(seq 60); do e put "k/$((i % 7))" "v$i" >/dev/null; done
+e del k/3 >/dev/null
+e put k/3 again >/dev/null
+lease=$(e lease grant 3000 | cut -d' ' -f2)
+e put leased x --lease "$lease" >/dev/null
+printf '\nput a 1\nput b 2\ndel k/5\n\n\n' | e txn >/dev/null
+e put gone 1 >/dev/null
+gone=$(e lease grant 3000 | cut -d' ' -f2)
+e put gone 2 --lease "$gone" >/dev/null
+e lease revoke "$gone" >/dev/null
+head -c 300000 /dev/urandom | base64 -w0 >"$T/value"
+e put big <"$T/value" >/dev/null
+e compact 30 >/dev/null
+for i in $(seq 5); do e put "late/$i" "$i" >/dev/null; done
+e user add root:secret >/dev/null
+check "etcdctl snapshot save" e snapshot save "$T/etcd.snap"
+newest=$(revision m9)
+# Everything etcd says: each revision's pairs with create and mod revision, version and lease; then the changes.
+history() { # NAME
+	local r
+	for r in $(seq 31 "$newest"); do at "$1" get --prefix '' --rev "$r" -w json | sed 's/.*"kvs"/"kvs"/'; done
+}
+changes() { timeout 10 "$K3X" store watch --prefix '' --rev 31 --events "$2" -o json --endpoints "$(client "$1")"; }
+check_has "etcd: old revisions are compacted" compacted "$(e get k/1 --rev 29 2>&1)"
+history m9 >"$T/history.etcd"
+check_has "users are said to be left out" "1 users of etcd" "$(store snapshot restore "$T/etcd.snap" --data-dir "$T/told")"
+n_events=$(store sql "$T/told" 'SELECT count(*) FROM rev WHERE id >> 20 >= 31' | tail -n 1)
+changes m9 "$n_events" >"$T/changes.etcd"
+stop TERM m9
+
+check_has "snapshot status of etcd's file" "format     etcd" "$(store snapshot status "$T/etcd.snap")"
+check "restore etcd's snapshot for three" restore_three "$T/etcd.snap" from-etcd
+check_has "the watch of etcd got to the newest revision" "\"mod_revision\":$newest" "$(tail -n 1 "$T/changes.etcd")"
+for n in m1 m2 m3; do serve from-etcd $n; done
+check "they form a cluster" wait_for 20 healthy
+check "with equal hashes" wait_for 10 same_hash
+check_is "at etcd's revision" "$newest" "$(revision m2)"
+history m2 >"$T/history.k3x"
+check "every kept revision has the same pairs, versions and leases" diff -q "$T/history.etcd" "$T/history.k3x"
+changes m3 "$n_events" >"$T/changes.k3x"
+check "a watch from the first kept revision sees the same ($n_events changes)" diff -q "$T/changes.etcd" "$T/changes.k3x"
+check_has "revisions below are compacted" compacted "$(at m1 get k/1 --rev 29 2>&1)"
+check_has "the lease is there" "$lease" "$(at m1 lease list)"
+check_has "with its time and key" "granted with TTL(3000s)" "$(at m1 lease timetolive "$lease" --keys)"
+check_is "revoking it deletes its key" "" "$(at m1 lease revoke "$lease" >/dev/null; at m1 get leased)"
+check_is "the next write has the next revision" $((newest + 2)) "$(at m2 put next x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')"
+check_is "compaction goes on" "compacted revision $((newest - 3))" "$(at m1 compact $((newest - 3)))"
+newest=$(revision m1)
+history_from() { local r; for r in $(seq "$2" "$newest"); do at "$1" get --prefix '' --rev "$r" -w json | sed 's/.*"kvs"/"kvs"/'; done; }
+history_from m1 $((newest - 5)) >"$T/history.k3x"
+lease=$(at m1 lease grant 5000 | cut -d' ' -f2)
+at m1 put kept-by-lease x --lease "$lease" >/dev/null
+newest=$(revision m1)
+check "snapshot save" store snapshot save "$T/back.snap" --endpoints "$(client m1)"
+stop TERM m1 m2 m3
+check "and it is sound" store check "$T/from-etcd/m1"
+
+# ---- and back ----
+check "snapshot to-etcd" store snapshot to-etcd "$T/back.snap" "$T/back.db"
+check_has "over a file is refused" "is there already" "$(store snapshot to-etcd "$T/back.snap" "$T/back.db" 2>&1)"
+check_has "we read what we wrote" "revision   $newest" "$(store snapshot status "$T/back.db")"
+if command -v etcdutl >/dev/null; then
+	check "etcd restores it" etcdutl snapshot restore "$T/back.db" --data-dir "$T/etcd-back" --name default --initial-cluster default="$(peer m9)" --initial-advertise-peer-urls "$(peer m9)"
+	etcd --data-dir "$T/etcd-back" --listen-client-urls "$(client m9)" --advertise-client-urls "$(client m9)" --listen-peer-urls "$(peer m9)" \
+		--initial-advertise-peer-urls "$(peer m9)" --initial-cluster default="$(peer m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
+	pids[m9]=$!
+	check "and serves it" wait_for 15 etcdctl --endpoints "$(client m9)" endpoint health
+	check_is "at our revision" "$newest" "$(revision m9)"
+	newest=$((newest - 1))
+	history_from m9 $((newest - 5)) >"$T/history.etcd"
+	check "every kept revision has the same pairs, versions and leases" diff -q "$T/history.k3x" "$T/history.etcd"
+	check_has "what was compacted is" compacted "$(e get k/1 --rev $((newest - 6)) 2>&1)"
+	check_has "the lease has its key" "kept-by-lease" "$(e lease timetolive "$lease" --keys)"
+	check_is "and writes go on" OK "$(e put more x)"
+	stop TERM m9
+else
+	skip "back to etcd" "etcdutl is not installed"
+fi
+
+cp "$T/etcd.snap" "$T/flipped.snap"
+printf '\377\000\377' | dd of="$T/flipped.snap" bs=1 seek=20000 conv=notrunc status=none
+check_has "a changed file is refused" "is damaged" "$(store snapshot restore "$T/flipped.snap" --data-dir "$T/four" 2>&1)"
+check_has "a database without a hash is refused" "skip-hash-check" "$(store snapshot restore "$T/etcd/member/snap/db" --data-dir "$T/four" 2>&1)"
+check "and taken when asked" store snapshot restore "$T/etcd/member/snap/db" --data-dir "$T/four" --skip-hash-check
+check "it is sound too" store check "$T/four"
+finish
