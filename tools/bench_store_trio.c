@@ -62,7 +62,7 @@ int trio_init(struct trio *t, enum trio_system system, const char *dir, struct e
 		struct trio_server *s = &t->servers[i];
 		s->client_port = ports[2 * i];
 		s->peer_port = ports[2 * i + 1];
-		snprintf(s->name, sizeof s->name, "n%d", i);
+		snprintf(s->name, sizeof s->name, "n%u", (unsigned)i % TRIO_SERVERS);
 		snprintf(s->dir, sizeof s->dir, "%s/n%d", t->dir, i);
 		snprintf(s->endpoint, sizeof s->endpoint, "http://127.0.0.1:%d", s->client_port);
 		used += (size_t)snprintf(t->cluster + used, sizeof t->cluster - used, "%sn%d=http://127.0.0.1:%d",

@@ -36,19 +36,17 @@ static void a_seed_runs_the_same_way_twice(void **state)
 	assert_memory_equal(&first, &second, sizeof first);
 }
 
+/* Seeds until one fails: which one does changes with every change of the simulation, that one does must not. */
 static void a_workaround_taken_away_is_noticed(void **state)
 {
-	static const struct {
-		int workaround;
-		uint64_t from, count;
-	} known[] = {{1, 1, 60}, {2, 1, 60}, {3, 1, 120}, {8, 1, 10}};
+	static const int known[] = {1, 2, 3, 8};
 	struct sim_totals t = {0};
 	for (size_t i = 0; i < COUNT_OF(known); i++) {
-		struct sim_options o = {.workarounds_off = WORKAROUND(known[i].workaround), .quiet = 1};
-		int failed = 0;
-		for (uint64_t seed = known[i].from; seed < known[i].from + known[i].count; seed++)
-			failed += sim_run_seed(seed, &o, &t);
-		assert_true(failed > 0);
+		struct sim_options o = {.workarounds_off = WORKAROUND(known[i]), .quiet = 1};
+		uint64_t seed = 1;
+		while (seed <= 2000 && sim_run_seed(seed, &o, &t) == 0)
+			seed++;
+		assert_true(seed <= 2000);
 	}
 }
 
