@@ -105,7 +105,9 @@ static uint64_t stream_of(const char *name)
 
 int nemesis_schedule_init(struct nemesis_schedule *s, struct run *run, const char *names, struct err *err)
 {
-	*s = (struct nemesis_schedule){.run = run, .lane_count = strcmp(names, "mixed") == 0 ? NEMESIS_LANES : 1};
+	*s = (struct nemesis_schedule){.run = run, .lane_count = strcmp(names, "mixed") == 0 ? NEMESIS_LANES_MIXED : 1};
+	if (run->options->lanes)
+		s->lane_count = (unsigned)run->options->lanes;
 	rng_init(&s->rng, run->seed, stream_of(run->workload->name));
 	if (choose(s, names, err) != 0)
 		return err->code;

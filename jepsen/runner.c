@@ -24,9 +24,16 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { CALL_TIMEOUT_MS = 2000, TICK_MS = 100, LAST_MS_MAX = 20000, BOOT_MS_MAX = 30000 };
+enum { CALL_TIMEOUT_MS = 2000, TICK_MS = 100, LAST_MS_MAX = 20000, BOOT_MS_MAX = 30000, BROKEN_MS_MAX = 5000 };
 
 #define NS_PER_S INT64_C(1000000000)
+
+/* How long a healed cluster may take. Servers that are broken on purpose are not waited for: that they do not come back
+ * is what is looked for. */
+static int patience_ms(const struct run *r, int ms_max)
+{
+	return r->options->break_name && ms_max > BROKEN_MS_MAX ? BROKEN_MS_MAX : ms_max;
+}
 
 static void sleep_until(struct run *r, int64_t at_ns)
 {
@@ -55,22 +62,23 @@ static void *worker_main(void *arg)
 	struct run *r = w->run;
 	const struct workload *l = r->workload;
 	while (!run_is_final(r)) {
-		if (l->is_paced)
+		if (l->is_paced && !w->goes_on)
 			pace(w);
 		l->step(w);
 		arena_reset(&w->arena);
 	}
-	int64_t end = run_now_ns(r) + LAST_MS_MAX * INT64_C(1000000);
+	int last_ms = patience_ms(r, LAST_MS_MAX);
+	int64_t end = run_now_ns(r) + last_ms * INT64_C(1000000);
 	bool is_done = !l->last;
 	while (!is_done && run_now_ns(r) < end) {
 		is_done = l->last(w);
 		arena_reset(&w->arena);
-		if (!is_done)
+		if (!is_done && !w->goes_on)
 			pace(w);
 	}
 	if (!is_done)
 		run_violation(r, "%s: client %u of n%u did not see the end within %d ms of healing", l->name, w->index,
-		        w->node + 1, LAST_MS_MAX);
+		        w->node + 1, last_ms);
 	return NULL;
 }
 
@@ -170,7 +178,7 @@ static void heal(struct run *r, struct nemesis_schedule *s)
 	for (unsigned i = 0; i < r->cluster.count; i++)
 		if (!r->cluster.nodes[i].is_member && cluster_add_node(&r->cluster, &r->cluster.nodes[i], &err) != 0)
 			run_violation(r, "%s could not be added again: %s", r->cluster.nodes[i].name, err.msg);
-	if (cluster_wait_ready(&r->cluster, CLUSTER_READY_MS_MAX, &err) != 0)
+	if (cluster_wait_ready(&r->cluster, patience_ms(r, CLUSTER_READY_MS_MAX), &err) != 0)
 		run_violation(r, "the healed cluster did not come back: %s", err.msg);
 	log_info("jepsen", "healed", "took_ms=%" PRId64, (run_now_ns(r) - began) / 1000000);
 }
