@@ -95,6 +95,7 @@ __attribute__((format(printf, 2, 3))) void nemesis_tell(struct nemesis_fault *f,
 	X(kill_leader) \
 	X(kill_all) \
 	X(pause) \
+	X(pause_all) \
 	X(rolling_restart) \
 	X(clock_jump) \
 	X(clock_drift) \

@@ -68,6 +68,15 @@ static int begin_pause(struct nemesis_fault *f, struct err *err)
 	return 0;
 }
 
+/* When they go on, everybody's election is due at once: votes are split, and asked for twice in a term. */
+static int begin_pause_all(struct nemesis_fault *f, struct err *err)
+{
+	for (unsigned i = 0; i < f->run->cluster.count; i++)
+		node_pause(&f->run->cluster.nodes[i]);
+	f->nodes = bit(f->run->cluster.count) - 1;
+	return 0;
+}
+
 /* One after the other, in order, each asked to end and started at once. */
 static int begin_rolling(struct nemesis_fault *f, struct err *err)
 {
@@ -105,6 +114,12 @@ const struct nemesis nemesis_pause = {.name = "pause",
         .what = "SIGSTOP, and SIGCONT later",
         .kind = NEMESIS_PROCESS,
         .begin = begin_pause,
+        .end = start_again};
+const struct nemesis nemesis_pause_all = {.name = "pause-all",
+        .what = "SIGSTOP for all, and SIGCONT later: all elections are due at once",
+        .kind = NEMESIS_PROCESS,
+        .nodes_min = 2,
+        .begin = begin_pause_all,
         .end = start_again};
 const struct nemesis nemesis_rolling_restart = {.name = "rolling-restart",
         .what = "servers are restarted in turn",

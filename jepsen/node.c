@@ -29,11 +29,20 @@ int node_start(struct node *n, const char *const *argv, const char *const *env, 
 	return 0;
 }
 
+/* A signal that is not ours was its own fault. */
+static void note_end(struct node *n)
+{
+	int signal = WIFSIGNALED(n->last_status) ? WTERMSIG(n->last_status) : 0;
+	if (signal && signal != SIGKILL && signal != SIGTERM)
+		n->crash = signal;
+	n->state = NODE_DOWN;
+}
+
 static void reap(struct node *n)
 {
 	while (waitpid(n->pid, &n->last_status, 0) < 0 && errno == EINTR)
 		;
-	n->state = NODE_DOWN;
+	note_end(n);
 }
 
 void node_kill(struct node *n)
@@ -79,6 +88,6 @@ bool node_poll(struct node *n)
 {
 	if (n->state == NODE_DOWN || waitpid(n->pid, &n->last_status, WNOHANG) != n->pid)
 		return false;
-	n->state = NODE_DOWN;
+	note_end(n);
 	return true;
 }

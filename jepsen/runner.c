@@ -121,29 +121,32 @@ static void end_workers(struct run *r)
 
 /* ---- watching the servers ---- */
 
-static void tell_end(const struct node *n, char *text, size_t size)
+/* A signal is a violation whatever was done to the server, except to its data: a broken invariant is not how a full or
+ * failing disk is met. Nemeses start servers too, so this may be seen after they did. */
+static void tell_crash(struct run *r, struct node *n)
 {
-	if (WIFSIGNALED(n->last_status))
-		snprintf(text, size, "ended by signal %d", WTERMSIG(n->last_status));
-	else
-		snprintf(text, size, "exited with %d", WEXITSTATUS(n->last_status));
+	if (n->crash && !n->is_damaged)
+		run_violation(r, "%s ended by signal %d by itself, see its log", n->name, n->crash);
+	n->crash = 0;
 }
 
-/* A server that ended by itself is a violation unless its disk was hurt; a signal always is. */
+/* A server that ended by itself is a violation unless its disk was hurt. */
 static void watch_servers(struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.count; i++) {
 		struct node *n = &r->cluster.nodes[i];
 		struct err err = ERR_INIT;
-		char how[64];
-		if (!node_poll(n))
+		bool has_ended = node_poll(n), is_signal = n->crash;
+		tell_crash(r, n);
+		if (!has_ended)
 			continue;
-		tell_end(n, how, sizeof how);
 		if (n->excused || n->is_damaged || !n->is_member) {
-			log_info("jepsen", "server ended", "node=%s how=\"%s\" excused=yes", n->name, how);
+			log_info("jepsen", "server ended", "node=%s status=%d excused=yes", n->name, n->last_status);
 			continue;
 		}
-		run_violation(r, "%s %s by itself, see its log", n->name, how);
+		if (!is_signal)
+			run_violation(
+			        r, "%s exited with %d by itself, see its log", n->name, WEXITSTATUS(n->last_status));
 		cluster_start_node(&r->cluster, n, &err);
 	}
 }
@@ -278,8 +281,11 @@ static int run_phases(struct run *r, int64_t seconds, struct run_result *ret, st
 {
 	struct nemesis_schedule s;
 	if (cluster_open(&r->cluster, r->options, r->dir, err) != 0 ||
-	        cluster_wait_ready(&r->cluster, BOOT_MS_MAX, err) != 0)
-		return err_wrap(err, "start the cluster");
+	        cluster_wait_ready(&r->cluster, BOOT_MS_MAX, err) != 0) {
+		watch_servers(r); /* did one crash? */
+		err_wrap(err, "start the cluster");
+		return r->violation_count ? judge(r, 0, ret, err) : err->code;
+	}
 	cluster_probe(&r->cluster);
 	r->start_ns = 0;
 	r->start_ns = run_now_ns(r);
