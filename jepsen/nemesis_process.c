@@ -84,7 +84,7 @@ static int begin_rolling(struct nemesis_fault *f, struct err *err)
 	return 0;
 }
 
-enum { TICKS_PER_NODE = 10, STOP_MS_MAX = 5000 };
+enum { TICKS_PER_NODE = 10, STOP_MS_MAX = 10000 };
 
 static void tick_rolling(struct nemesis_fault *f)
 {
@@ -93,7 +93,9 @@ static void tick_rolling(struct nemesis_fault *f)
 	unsigned turn = f->step++ / TICKS_PER_NODE;
 	if ((f->step - 1) % TICKS_PER_NODE || turn >= c->count || !c->nodes[turn].is_member)
 		return;
-	node_stop(&c->nodes[turn], STOP_MS_MAX);
+	if (!node_stop(&c->nodes[turn], STOP_MS_MAX))
+		run_violation(
+		        f->run, "%s did not end within %d ms of being asked to", c->nodes[turn].name, STOP_MS_MAX);
 	cluster_start_node(c, &c->nodes[turn], &err);
 }
 

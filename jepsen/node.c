@@ -53,19 +53,21 @@ void node_kill(struct node *n)
 	reap(n);
 }
 
-void node_stop(struct node *n, int wait_ms)
+bool node_stop(struct node *n, int wait_ms)
 {
 	if (n->state == NODE_DOWN)
-		return;
+		return true;
 	node_resume(n);
 	int fd = (int)syscall(SYS_pidfd_open, n->pid, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	kill(n->pid, SIGTERM);
-	if (fd < 0 || poll(&p, 1, wait_ms) != 1)
+	bool in_time = fd >= 0 && poll(&p, 1, wait_ms) == 1;
+	if (!in_time)
 		kill(n->pid, SIGKILL);
 	if (fd >= 0)
 		close(fd);
 	reap(n);
+	return in_time;
 }
 
 void node_pause(struct node *n)

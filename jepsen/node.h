@@ -33,8 +33,9 @@ struct node {
 };
 
 int node_start(struct node *n, const char *const *argv, const char *const *env, struct err *err);
-void node_kill(struct node *n);              /* SIGKILL, waits for its end */
-void node_stop(struct node *n, int wait_ms); /* SIGTERM, then SIGKILL */
+void node_kill(struct node *n); /* SIGKILL, waits for its end */
+/* SIGTERM, then SIGKILL. False when the second one was needed. */
+bool node_stop(struct node *n, int wait_ms);
 void node_pause(struct node *n);
 void node_resume(struct node *n);
 /* True when it ended by itself; it is DOWN then and last_status says how. */

@@ -32,9 +32,10 @@ static void it_is_killed_and_stopped(void **state)
 	assert_true(WIFSIGNALED(n.last_status));
 	node_kill(&n); /* nothing to do */
 	start(&n, "sleep", "1000");
-	node_stop(&n, 5000);
+	assert_true(node_stop(&n, 5000));
 	assert_int_equal(n.state, NODE_DOWN);
 	assert_int_equal(WTERMSIG(n.last_status), SIGTERM);
+	assert_true(node_stop(&n, 5000)); /* nothing to do */
 }
 
 static void it_stands_still_and_goes_on(void **state)
