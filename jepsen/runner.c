@@ -178,9 +178,6 @@ static void heal(struct run *r, struct nemesis_schedule *s)
 	if (nemesis_heal_all(s, &err) != 0)
 		log_warn("jepsen", "a fault did not end in order", "error=\"%s\"", err.msg);
 	err = ERR_INIT;
-	for (unsigned i = 0; i < r->cluster.count; i++)
-		if (!r->cluster.nodes[i].is_member && cluster_add_node(&r->cluster, &r->cluster.nodes[i], &err) != 0)
-			run_violation(r, "%s could not be added again: %s", r->cluster.nodes[i].name, err.msg);
 	if (cluster_wait_ready(&r->cluster, patience_ms(r, CLUSTER_READY_MS_MAX), &err) != 0)
 		run_violation(r, "the healed cluster did not come back: %s", err.msg);
 	log_info("jepsen", "healed", "took_ms=%" PRId64, (run_now_ns(r) - began) / 1000000);
