@@ -78,6 +78,7 @@ int jepsen_options_load(struct jepsen_options *o, struct arena *a, int argc, cha
 	        {"shim", 0, FLAG_STRING, &o->shim, NULL, "the shim's file (beside the program)", NULL},
 	        {"break", 0, FLAG_STRING, &o->break_name, NULL,
 	                "run a server that is wrong on purpose (K3X_BREAK): a violation must be found", NULL},
+	        {"brisk", 0, FLAG_BOOL, &o->brisk, NULL, "short faults that follow each other closely", NULL},
 	        {"serializable", 0, FLAG_BOOL, &o->serializable, NULL,
 	                "ask for reads that may be stale: a violation must be found", NULL},
 	        {"keep-disks", 0, FLAG_BOOL, &o->keep_disks, NULL, "copy data folders into the run's folder", NULL},

@@ -18,6 +18,7 @@ struct jepsen_options {
 	int64_t nodes, clients, seconds, seed, rate;
 	int64_t lanes;     /* faults at a time; 0: as the nemeses say */
 	bool serializable; /* reads that may be stale: a violation is expected */
+	bool brisk;        /* faults are short and follow each other closely */
 	bool keep_disks, verbose, list;
 };
 
