@@ -155,7 +155,7 @@ static int ask(const char *url, const struct serve_identity *id, struct tls_cont
 
 static int ask_once(struct serve_identity *id, struct tls_context *tls, struct err *err)
 {
-	struct serve_told told[RAFT_MEMBERS_MAX];
+	struct serve_told told[RAFT_MEMBERS_MAX] = {0};
 	size_t n = 0;
 	err_set(err, ERR_INVAL, "--initial-cluster names nobody else to ask");
 	for (size_t i = 0; i < id->n_servers && n < RAFT_MEMBERS_MAX; i++) {
