@@ -254,11 +254,16 @@ static int replace(struct cluster *c, struct node *n, struct err *err)
 	return cluster_remove_node(c, n, err) == 0 ? cluster_add_node(c, n, err) : err_wrap(err, "replace %s", n->name);
 }
 
+/* Whatever a node needs to serve; 1: later again. Membership is changed by asking a cluster that may be looking for a
+ * leader yet: that is tried again, and so is a replacement that got stuck half way, with the node out and not in again.
+ */
 static int see_to(struct cluster *c, struct node *n, struct err *err)
 {
 	bool has_ended = node_poll(n);
-	if (has_ended && n->is_damaged)
-		return replace(c, n, err);
+	if (!n->is_member)
+		return cluster_add_node(c, n, err) == 0 ? 0 : 1;
+	if (n->is_damaged && (has_ended || n->state == NODE_DOWN))
+		return replace(c, n, err) == 0 ? 0 : 1;
 	if (has_ended && !n->excused)
 		return err_set(
 		        err, ERR_IO, "%s ended by itself (status %d), see %s", n->name, n->last_status, n->log_path);
@@ -268,25 +273,29 @@ static int see_to(struct cluster *c, struct node *n, struct err *err)
 int cluster_wait_ready(struct cluster *c, int timeout_ms, struct err *err)
 {
 	int64_t begin = now_ms();
-	for (unsigned i = 0; i < c->count;) {
-		struct node *n = &c->nodes[i];
-		if (!n->is_member) {
-			i++;
-			continue;
+	for (;;) {
+		unsigned ready = 0;
+		bool is_late = now_ms() > begin + timeout_ms / 4;
+		for (unsigned i = 0; i < c->count; i++) {
+			struct err why = ERR_INIT;
+			int rc = see_to(c, &c->nodes[i], &why);
+			bool does_serve = rc == 0 && serves(c, i, &why);
+			ready += does_serve;
+			if (!does_serve)
+				*err = why;
+			if (!does_serve && is_late && c->nodes[i].is_damaged)
+				replace(c, &c->nodes[i], &why);
+			if (rc < 0)
+				return rc;
 		}
-		if (see_to(c, n, err) != 0)
-			return err->code;
-		if (serves(c, i, err)) {
-			i++;
-			continue;
+		if (ready == c->count) {
+			*err = ERR_INIT;
+			return 0;
 		}
 		if (now_ms() > begin + timeout_ms)
 			return err_wrap(err, "not ready after %d ms", timeout_ms);
-		if (n->is_damaged && now_ms() > begin + timeout_ms / 4 && replace(c, n, err) != 0)
-			return err->code;
 		pause_between_polls();
 	}
-	return 0;
 }
 
 static bool hash_at(

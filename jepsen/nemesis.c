@@ -17,6 +17,8 @@ const unsigned nemesis_count = COUNT_OF(nemeses);
 #define MS INT64_C(1000000)
 
 enum { QUIET_MS_MIN = 500, QUIET_MS_MAX = 3500, FAULT_MS_MIN = 1500, FAULT_MS_MAX = 6500 };
+/* Brisk: faults outlast an election timeout, and there is just time to elect and to do some work in between. */
+enum { BRISK_QUIET_MS_MAX = 1500, BRISK_FAULT_MS_MAX = 2500 };
 
 const struct nemesis *nemesis_find(const char *name)
 {
@@ -94,6 +96,16 @@ static int64_t after(struct nemesis_schedule *s, int64_t ms_min, int64_t ms_max)
 	return run_now_ns(s->run) + rng_between(&s->rng, ms_min, ms_max) * MS;
 }
 
+static int64_t after_quiet(struct nemesis_schedule *s)
+{
+	return after(s, QUIET_MS_MIN, s->run->options->brisk ? BRISK_QUIET_MS_MAX : QUIET_MS_MAX);
+}
+
+static int64_t after_fault(struct nemesis_schedule *s)
+{
+	return after(s, FAULT_MS_MIN, s->run->options->brisk ? BRISK_FAULT_MS_MAX : FAULT_MS_MAX);
+}
+
 /* One seed, another schedule for each workload. */
 static uint64_t stream_of(const char *name)
 {
@@ -105,12 +117,14 @@ static uint64_t stream_of(const char *name)
 
 int nemesis_schedule_init(struct nemesis_schedule *s, struct run *run, const char *names, struct err *err)
 {
-	*s = (struct nemesis_schedule){.run = run, .lane_count = strcmp(names, "mixed") == 0 ? NEMESIS_LANES : 1};
+	*s = (struct nemesis_schedule){.run = run, .lane_count = strcmp(names, "mixed") == 0 ? NEMESIS_LANES_MIXED : 1};
+	if (run->options->lanes)
+		s->lane_count = (unsigned)run->options->lanes;
 	rng_init(&s->rng, run->seed, stream_of(run->workload->name));
 	if (choose(s, names, err) != 0)
 		return err->code;
 	for (unsigned i = 0; i < s->lane_count; i++)
-		s->lanes[i].due_ns = after(s, QUIET_MS_MIN, QUIET_MS_MAX);
+		s->lanes[i].due_ns = after_quiet(s);
 	return 0;
 }
 
@@ -142,7 +156,7 @@ static void begin(struct nemesis_schedule *s, struct nemesis_lane *lane)
 	int64_t began = run_now_ns(s->run);
 	if (n->begin(&lane->fault, &err) != 0) {
 		log_info("jepsen", "fault not made", "nemesis=%s reason=\"%s\"", n->name, err.msg);
-		lane->due_ns = after(s, QUIET_MS_MIN, QUIET_MS_MAX);
+		lane->due_ns = after_quiet(s);
 		return;
 	}
 	s->faults++;
@@ -154,10 +168,10 @@ static void begin(struct nemesis_schedule *s, struct nemesis_lane *lane)
 	        (unsigned long long)lane->fault.nodes, lane->fault.detail);
 	if (n->is_moment) {
 		run_fault_end(s->run, lane->history_fault);
-		lane->due_ns = after(s, QUIET_MS_MIN, QUIET_MS_MAX);
+		lane->due_ns = after_quiet(s);
 	} else {
 		lane->active = n;
-		lane->due_ns = after(s, FAULT_MS_MIN, FAULT_MS_MAX);
+		lane->due_ns = after_fault(s);
 	}
 }
 
@@ -168,7 +182,7 @@ static int end(struct nemesis_schedule *s, struct nemesis_lane *lane, struct err
 	int rc = n->end(&lane->fault, err);
 	run_fault_end(s->run, lane->history_fault);
 	log_info("jepsen", "healed", "nemesis=%s%s%s", n->name, rc ? " error=" : "", rc ? err->msg : "");
-	lane->due_ns = after(s, QUIET_MS_MIN, QUIET_MS_MAX);
+	lane->due_ns = after_quiet(s);
 	return rc;
 }
 

@@ -1,7 +1,8 @@
 /* Nemeses: what breaks a cluster, and mends it again.
  *
- * The schedule draws from the seed: a pause, a nemesis, how long its fault lasts. Mixed runs have two lanes, so that
- * faults of different kinds overlap; one kind is never broken twice at a time, because both would mend the other's.
+ * The schedule draws from the seed: a pause, a nemesis, how long its fault lasts. Mixed runs have two lanes (--lanes),
+ * so that faults of different kinds overlap; one kind is never broken twice at a time, because both would mend the
+ * other's.
  *
  *     lane:  idle --when due--> begin() --when due--> end() --> idle
  *
@@ -48,7 +49,7 @@ extern const struct nemesis *const nemeses[];
 extern const unsigned nemesis_count;
 const struct nemesis *nemesis_find(const char *name);
 
-enum { NEMESIS_LANES = 2 };
+enum { NEMESIS_LANES_MIXED = 2 };
 
 struct nemesis_lane {
 	const struct nemesis *active; /* NULL: idle */
@@ -62,7 +63,7 @@ struct nemesis_schedule {
 	struct rng rng;
 	const struct nemesis *choices[64];
 	unsigned choice_count;
-	struct nemesis_lane lanes[NEMESIS_LANES];
+	struct nemesis_lane lanes[JEPSEN_LANES_MAX];
 	unsigned lane_count;
 	unsigned faults; /* begun */
 };
@@ -94,6 +95,7 @@ __attribute__((format(printf, 2, 3))) void nemesis_tell(struct nemesis_fault *f,
 	X(kill_leader) \
 	X(kill_all) \
 	X(pause) \
+	X(pause_all) \
 	X(rolling_restart) \
 	X(clock_jump) \
 	X(clock_drift) \

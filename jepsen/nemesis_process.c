@@ -68,6 +68,15 @@ static int begin_pause(struct nemesis_fault *f, struct err *err)
 	return 0;
 }
 
+/* When they go on, everybody's election is due at once: votes are split, and asked for twice in a term. */
+static int begin_pause_all(struct nemesis_fault *f, struct err *err)
+{
+	for (unsigned i = 0; i < f->run->cluster.count; i++)
+		node_pause(&f->run->cluster.nodes[i]);
+	f->nodes = bit(f->run->cluster.count) - 1;
+	return 0;
+}
+
 /* One after the other, in order, each asked to end and started at once. */
 static int begin_rolling(struct nemesis_fault *f, struct err *err)
 {
@@ -75,7 +84,7 @@ static int begin_rolling(struct nemesis_fault *f, struct err *err)
 	return 0;
 }
 
-enum { TICKS_PER_NODE = 10, STOP_MS_MAX = 5000 };
+enum { TICKS_PER_NODE = 10, STOP_MS_MAX = 10000 };
 
 static void tick_rolling(struct nemesis_fault *f)
 {
@@ -84,7 +93,9 @@ static void tick_rolling(struct nemesis_fault *f)
 	unsigned turn = f->step++ / TICKS_PER_NODE;
 	if ((f->step - 1) % TICKS_PER_NODE || turn >= c->count || !c->nodes[turn].is_member)
 		return;
-	node_stop(&c->nodes[turn], STOP_MS_MAX);
+	if (!node_stop(&c->nodes[turn], STOP_MS_MAX))
+		run_violation(
+		        f->run, "%s did not end within %d ms of being asked to", c->nodes[turn].name, STOP_MS_MAX);
 	cluster_start_node(c, &c->nodes[turn], &err);
 }
 
@@ -105,6 +116,12 @@ const struct nemesis nemesis_pause = {.name = "pause",
         .what = "SIGSTOP, and SIGCONT later",
         .kind = NEMESIS_PROCESS,
         .begin = begin_pause,
+        .end = start_again};
+const struct nemesis nemesis_pause_all = {.name = "pause-all",
+        .what = "SIGSTOP for all, and SIGCONT later: all elections are due at once",
+        .kind = NEMESIS_PROCESS,
+        .nodes_min = 2,
+        .begin = begin_pause_all,
         .end = start_again};
 const struct nemesis nemesis_rolling_restart = {.name = "rolling-restart",
         .what = "servers are restarted in turn",

@@ -29,11 +29,20 @@ int node_start(struct node *n, const char *const *argv, const char *const *env, 
 	return 0;
 }
 
+/* A signal that is not ours was its own fault. */
+static void note_end(struct node *n)
+{
+	int signal = WIFSIGNALED(n->last_status) ? WTERMSIG(n->last_status) : 0;
+	if (signal && signal != SIGKILL && signal != SIGTERM)
+		n->crash = signal;
+	n->state = NODE_DOWN;
+}
+
 static void reap(struct node *n)
 {
 	while (waitpid(n->pid, &n->last_status, 0) < 0 && errno == EINTR)
 		;
-	n->state = NODE_DOWN;
+	note_end(n);
 }
 
 void node_kill(struct node *n)
@@ -44,19 +53,21 @@ void node_kill(struct node *n)
 	reap(n);
 }
 
-void node_stop(struct node *n, int wait_ms)
+bool node_stop(struct node *n, int wait_ms)
 {
 	if (n->state == NODE_DOWN)
-		return;
+		return true;
 	node_resume(n);
 	int fd = (int)syscall(SYS_pidfd_open, n->pid, 0);
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	kill(n->pid, SIGTERM);
-	if (fd < 0 || poll(&p, 1, wait_ms) != 1)
+	bool in_time = fd >= 0 && poll(&p, 1, wait_ms) == 1;
+	if (!in_time)
 		kill(n->pid, SIGKILL);
 	if (fd >= 0)
 		close(fd);
 	reap(n);
+	return in_time;
 }
 
 void node_pause(struct node *n)
@@ -79,6 +90,6 @@ bool node_poll(struct node *n)
 {
 	if (n->state == NODE_DOWN || waitpid(n->pid, &n->last_status, WNOHANG) != n->pid)
 		return false;
-	n->state = NODE_DOWN;
+	note_end(n);
 	return true;
 }

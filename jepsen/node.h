@@ -28,12 +28,14 @@ struct node {
 	bool excused;    /* its disk was hurt: it may end by itself until it is started again */
 	bool is_damaged; /* its data was changed behind its back: it may have to be replaced */
 	long log_offset; /* what the log said before is excused */
+	int crash;       /* the signal that ended it; whoever reports it sets it to 0 */
 	int last_status; /* of waitpid(), when it ended by itself */
 };
 
 int node_start(struct node *n, const char *const *argv, const char *const *env, struct err *err);
-void node_kill(struct node *n);              /* SIGKILL, waits for its end */
-void node_stop(struct node *n, int wait_ms); /* SIGTERM, then SIGKILL */
+void node_kill(struct node *n); /* SIGKILL, waits for its end */
+/* SIGTERM, then SIGKILL. False when the second one was needed. */
+bool node_stop(struct node *n, int wait_ms);
 void node_pause(struct node *n);
 void node_resume(struct node *n);
 /* True when it ended by itself; it is DOWN then and last_status says how. */

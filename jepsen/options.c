@@ -41,6 +41,8 @@ static int check(struct jepsen_options *o, struct err *err)
 		return err_set(err, ERR_INVAL, "--nodes: clusters of %s cannot be started yet, 1 is possible", t->name);
 	if (o->clients < 3 || o->clients > 64)
 		return err_set(err, ERR_INVAL, "--clients: 3 to 64 are possible");
+	if (o->lanes < 0 || o->lanes > JEPSEN_LANES_MAX)
+		return err_set(err, ERR_INVAL, "--lanes: 1 to %d are possible", JEPSEN_LANES_MAX);
 	if (o->seconds < 1 || o->rate < 1)
 		return err_set(err, ERR_INVAL, "--seconds and --rate are above 0");
 	return 0;
@@ -64,6 +66,8 @@ int jepsen_options_load(struct jepsen_options *o, struct arena *a, int argc, cha
 	        {"workload", 'w', FLAG_STRING, &o->workload, NULL, "names with commas between, or all (all)", NULL},
 	        {"nemesis", 'n', FLAG_STRING, &o->nemesis, NULL,
 	                "names with commas between, mixed (all that fit the target) or none (mixed)", NULL},
+	        {"lanes", 0, FLAG_INT, &o->lanes, NULL, "faults at a time, of different kinds (mixed: 2, names: 1)",
+	                NULL},
 	        {"nodes", 0, FLAG_INT, &o->nodes, NULL, "servers (3)", NULL},
 	        {"clients", 0, FLAG_INT, &o->clients, NULL, "clients (9)", NULL},
 	        {"seconds", 's', FLAG_INT, &o->seconds, NULL, "of load, shared among the workloads (60)", NULL},
@@ -74,6 +78,7 @@ int jepsen_options_load(struct jepsen_options *o, struct arena *a, int argc, cha
 	        {"shim", 0, FLAG_STRING, &o->shim, NULL, "the shim's file (beside the program)", NULL},
 	        {"break", 0, FLAG_STRING, &o->break_name, NULL,
 	                "run a server that is wrong on purpose (K3X_BREAK): a violation must be found", NULL},
+	        {"brisk", 0, FLAG_BOOL, &o->brisk, NULL, "short faults that follow each other closely", NULL},
 	        {"serializable", 0, FLAG_BOOL, &o->serializable, NULL,
 	                "ask for reads that may be stale: a violation must be found", NULL},
 	        {"keep-disks", 0, FLAG_BOOL, &o->keep_disks, NULL, "copy data folders into the run's folder", NULL},

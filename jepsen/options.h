@@ -4,6 +4,8 @@
 
 #include "base/flags.h"
 
+enum { JEPSEN_LANES_MAX = 4 };
+
 struct jepsen_options {
 	const char *target;     /* k3x, etcd */
 	const char *binary;     /* of the target; NULL: its usual place */
@@ -14,7 +16,9 @@ struct jepsen_options {
 	const char *shim;       /* jepsen_shim.so */
 	const char *break_name; /* a build that is wrong on purpose: a violation is expected */
 	int64_t nodes, clients, seconds, seed, rate;
+	int64_t lanes;     /* faults at a time; 0: as the nemeses say */
 	bool serializable; /* reads that may be stale: a violation is expected */
+	bool brisk;        /* faults are short and follow each other closely */
 	bool keep_disks, verbose, list;
 };
 

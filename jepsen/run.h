@@ -34,6 +34,7 @@ struct worker {
 	struct arena arena; /* of one step */
 	void *state;        /* the workload's, from malloc */
 	int64_t next_ns;    /* when the next step is due */
+	bool goes_on;       /* step() follows a stream: the next one is due at once, the rate is for requests */
 	pthread_t thread;
 };
 

@@ -24,9 +24,16 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { CALL_TIMEOUT_MS = 2000, TICK_MS = 100, LAST_MS_MAX = 20000, BOOT_MS_MAX = 30000 };
+enum { CALL_TIMEOUT_MS = 2000, TICK_MS = 100, LAST_MS_MAX = 20000, BOOT_MS_MAX = 30000, BROKEN_MS_MAX = 5000 };
 
 #define NS_PER_S INT64_C(1000000000)
+
+/* How long a healed cluster may take. Servers that are broken on purpose are not waited for: that they do not come back
+ * is what is looked for. */
+static int patience_ms(const struct run *r, int ms_max)
+{
+	return r->options->break_name && ms_max > BROKEN_MS_MAX ? BROKEN_MS_MAX : ms_max;
+}
 
 static void sleep_until(struct run *r, int64_t at_ns)
 {
@@ -55,22 +62,23 @@ static void *worker_main(void *arg)
 	struct run *r = w->run;
 	const struct workload *l = r->workload;
 	while (!run_is_final(r)) {
-		if (l->is_paced)
+		if (l->is_paced && !w->goes_on)
 			pace(w);
 		l->step(w);
 		arena_reset(&w->arena);
 	}
-	int64_t end = run_now_ns(r) + LAST_MS_MAX * INT64_C(1000000);
+	int last_ms = patience_ms(r, LAST_MS_MAX);
+	int64_t end = run_now_ns(r) + last_ms * INT64_C(1000000);
 	bool is_done = !l->last;
 	while (!is_done && run_now_ns(r) < end) {
 		is_done = l->last(w);
 		arena_reset(&w->arena);
-		if (!is_done)
+		if (!is_done && !w->goes_on)
 			pace(w);
 	}
 	if (!is_done)
 		run_violation(r, "%s: client %u of n%u did not see the end within %d ms of healing", l->name, w->index,
-		        w->node + 1, LAST_MS_MAX);
+		        w->node + 1, last_ms);
 	return NULL;
 }
 
@@ -113,29 +121,32 @@ static void end_workers(struct run *r)
 
 /* ---- watching the servers ---- */
 
-static void tell_end(const struct node *n, char *text, size_t size)
+/* A signal is a violation whatever was done to the server, except to its data: a broken invariant is not how a full or
+ * failing disk is met. Nemeses start servers too, so this may be seen after they did. */
+static void tell_crash(struct run *r, struct node *n)
 {
-	if (WIFSIGNALED(n->last_status))
-		snprintf(text, size, "ended by signal %d", WTERMSIG(n->last_status));
-	else
-		snprintf(text, size, "exited with %d", WEXITSTATUS(n->last_status));
+	if (n->crash && !n->is_damaged)
+		run_violation(r, "%s ended by signal %d by itself, see its log", n->name, n->crash);
+	n->crash = 0;
 }
 
-/* A server that ended by itself is a violation unless its disk was hurt; a signal always is. */
+/* A server that ended by itself is a violation unless its disk was hurt. */
 static void watch_servers(struct run *r)
 {
 	for (unsigned i = 0; i < r->cluster.count; i++) {
 		struct node *n = &r->cluster.nodes[i];
 		struct err err = ERR_INIT;
-		char how[64];
-		if (!node_poll(n))
+		bool has_ended = node_poll(n), is_signal = n->crash;
+		tell_crash(r, n);
+		if (!has_ended)
 			continue;
-		tell_end(n, how, sizeof how);
 		if (n->excused || n->is_damaged || !n->is_member) {
-			log_info("jepsen", "server ended", "node=%s how=\"%s\" excused=yes", n->name, how);
+			log_info("jepsen", "server ended", "node=%s status=%d excused=yes", n->name, n->last_status);
 			continue;
 		}
-		run_violation(r, "%s %s by itself, see its log", n->name, how);
+		if (!is_signal)
+			run_violation(
+			        r, "%s exited with %d by itself, see its log", n->name, WEXITSTATUS(n->last_status));
 		cluster_start_node(&r->cluster, n, &err);
 	}
 }
@@ -167,10 +178,7 @@ static void heal(struct run *r, struct nemesis_schedule *s)
 	if (nemesis_heal_all(s, &err) != 0)
 		log_warn("jepsen", "a fault did not end in order", "error=\"%s\"", err.msg);
 	err = ERR_INIT;
-	for (unsigned i = 0; i < r->cluster.count; i++)
-		if (!r->cluster.nodes[i].is_member && cluster_add_node(&r->cluster, &r->cluster.nodes[i], &err) != 0)
-			run_violation(r, "%s could not be added again: %s", r->cluster.nodes[i].name, err.msg);
-	if (cluster_wait_ready(&r->cluster, CLUSTER_READY_MS_MAX, &err) != 0)
+	if (cluster_wait_ready(&r->cluster, patience_ms(r, CLUSTER_READY_MS_MAX), &err) != 0)
 		run_violation(r, "the healed cluster did not come back: %s", err.msg);
 	log_info("jepsen", "healed", "took_ms=%" PRId64, (run_now_ns(r) - began) / 1000000);
 }
@@ -270,8 +278,11 @@ static int run_phases(struct run *r, int64_t seconds, struct run_result *ret, st
 {
 	struct nemesis_schedule s;
 	if (cluster_open(&r->cluster, r->options, r->dir, err) != 0 ||
-	        cluster_wait_ready(&r->cluster, BOOT_MS_MAX, err) != 0)
-		return err_wrap(err, "start the cluster");
+	        cluster_wait_ready(&r->cluster, BOOT_MS_MAX, err) != 0) {
+		watch_servers(r); /* did one crash? */
+		err_wrap(err, "start the cluster");
+		return r->violation_count ? judge(r, 0, ret, err) : err->code;
+	}
 	cluster_probe(&r->cluster);
 	r->start_ns = 0;
 	r->start_ns = run_now_ns(r);

@@ -10,7 +10,7 @@ static const char *const *argv(const struct cluster *c, const struct node *n, st
 }
 
 static const char *const crash_words[] = {
-        "CHECK failed", "check failed", "Assertion", "AddressSanitizer", "ThreadSanitizer", "runtime error:", NULL};
+        "invariant broken", "Assertion", "AddressSanitizer", "ThreadSanitizer", "runtime error:", NULL};
 static const char *const log_files[] = {"/raft/", "/log/", "segment", "snapshot", NULL};
 
 const struct target target_k3x = {.name = "k3x",

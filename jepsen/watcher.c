@@ -1,7 +1,7 @@
 /* See watcher.h. */
 #include "jepsen/watcher.h"
 
-enum { CREATED_MS_MAX = 2000, WAIT_MS = 200, LEAVE_PERMILLE = 15 };
+enum { CREATED_MS_MAX = 2000, WAIT_MS = 200, LEAVE_PERMILLE = 4, SLOW_PERCENT = 20 };
 
 void watcher_stop(struct watcher *v)
 {
@@ -72,6 +72,7 @@ static void ask(struct worker *w, struct watcher *v)
 	if (got && got->created && !got->canceled) {
 		a.outcome = CLIENT_OK;
 		r.revision = got->header->revision;
+		v->is_slow = rng_chance(&w->rng, SLOW_PERCENT);
 		run_complete(w, &r, &a);
 		return;
 	}
@@ -122,13 +123,9 @@ static void take(struct worker *w, struct watcher *v, const Etcdpb__WatchRespons
 		v->on_events(w, m);
 }
 
-void watcher_step(struct worker *w, struct watcher *v)
+static void follow(struct worker *w, struct watcher *v)
 {
 	bool ended;
-	if (!v->stream) {
-		ask(w, v);
-		return;
-	}
 	const Etcdpb__WatchResponse *m =
 	        client_stream_next(v->stream, &etcdpb__watch_response__descriptor, WAIT_MS, &w->arena, &ended);
 	if (m)
@@ -136,6 +133,20 @@ void watcher_step(struct worker *w, struct watcher *v)
 	else if (ended)
 		record_cancel(w, v, 0,
 		        client_stream_error(v->stream)->msg[0] ? client_stream_error(v->stream)->msg : "ended");
-	else if (rng_below(&w->rng, 1000) < LEAVE_PERMILLE)
+	if (v->stream && !run_is_final(w->run) && rng_below(&w->rng, 1000) < LEAVE_PERMILLE)
 		record_cancel(w, v, 0, "left");
+}
+
+void watcher_step(struct worker *w, struct watcher *v)
+{
+	if (v->stream)
+		follow(w, v);
+	else
+		ask(w, v);
+	w->goes_on = watcher_goes_on(v, run_is_final(w->run));
+}
+
+bool watcher_goes_on(const struct watcher *v, bool is_final)
+{
+	return v->stream && (is_final || !v->is_slow);
 }

@@ -1,8 +1,8 @@
 /* Workloads: what clients do. A table of functions each; which fields its records carry is said in history.h.
  *
  * step() makes one request (or waits briefly for what streams bring), records it, and returns; the runner calls it at
- * the run's rate until the load ends. last() is called in each worker after everything was healed, and then again while
- * it returns false (it wants more time, up to a bound). */
+ * the run's rate until the load ends, or at once when the step before set w->goes_on. last() is called in each worker
+ * after everything was healed, and then again while it returns false (it wants more time, up to a bound). */
 #ifndef K3X_JEPSEN_WORKLOAD_H
 #define K3X_JEPSEN_WORKLOAD_H
 

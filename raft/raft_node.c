@@ -47,7 +47,7 @@ struct raft_node {
 	struct state_fetcher *fetcher;
 	struct writer writer;
 	uv_timer_t timer;
-	struct strbuf held;    /* the message that announced the state being fetched */
+	struct strbuf held; /* the message that announced the state being fetched */
 	uint64_t held_from, fetched_index;
 	int port;
 	unsigned handover_ticks; /* closing: how long a successor is waited for */
@@ -228,6 +228,7 @@ static bool answer_frame(void *arg, struct slice payload)
 	struct answering *q = ((void **)arg)[0];
 	struct conn *c = ((void **)arg)[1];
 	struct strbuf b = STRBUF_INIT;
+	raft_node_refresh_status(q->server); /* who asks acts on it: no older than the question */
 	q->server->o.question(q->server->o.arg, payload, &b);
 	transport_write_frame(c, strbuf_slice(&b));
 	strbuf_release(&b);
@@ -491,8 +492,8 @@ int raft_node_bootstrap(struct raft_node *s, const struct raft_host_server *serv
 	return raft_host_bootstrap(s->host, servers, n, err);
 }
 
-int raft_node_bootstrap_state(struct raft_node *s, const struct raft_host_server *servers, size_t n,
-        struct slice descriptor, struct err *err)
+int raft_node_bootstrap_state(
+        struct raft_node *s, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err)
 {
 	return raft_host_adopt_state(s->host, servers, n, descriptor, err);
 }
@@ -531,8 +532,7 @@ static void start_on_loop(void *arg)
 			return;
 		s->port = transport_port(s->transport);
 		snprintf(path, sizeof path, "%s/incoming.state", s->o.folder);
-		s->exporter = state_exporter_new(
-		        &s->loop, s->pool, s->o.folder, s->o.state_bytes_per_s, copy_state, s);
+		s->exporter = state_exporter_new(&s->loop, s->pool, s->o.folder, s->o.state_bytes_per_s, copy_state, s);
 		s->fetcher = state_fetcher_new(&s->loop, s->pool, s->transport, path, fetched, s);
 	} else {
 		s->port = 0;

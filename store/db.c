@@ -73,6 +73,14 @@ static void sqlite_setup(void)
 	wal_file_vfs_register();
 }
 
+/* The writer goes no further: nobody knows what is on the disk now, a restart reads what is there. A disk's fault is no
+ * bug of ours, so there is no dump of it. */
+static void stop_for_disk(enum err_code code, const char *what, const char *doing, int extended, const char *text)
+{
+	log_error("store", what, "doing=\"%s\" code=%d error=\"%s\" stopping=yes", doing, extended, text);
+	_exit(err_exit_code(code));
+}
+
 int db_fail(struct db *db, int rc, struct err *err, const char *doing)
 {
 	int extended = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
@@ -88,17 +96,13 @@ int db_fail(struct db *db, int rc, struct err *err, const char *doing)
 	case SQLITE_IOERR:
 		if (extended == SQLITE_IOERR_SHMSIZE) /* the index of the log could not grow; nothing was written */
 			return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
-		if (db->is_writer) {
-			log_error("store", "disk failed", "doing=\"%s\" code=%d error=\"%s\"", doing, extended, text);
-			CHECK(!"the database could not be written or synced");
-		}
+		if (db->is_writer)
+			stop_for_disk(ERR_IO, "disk failed", doing, extended, text);
 		return err_set(err, ERR_IO, "%s: %s (%d)", doing, text, extended);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		if (db->is_writer) {
-			log_error("store", "database corrupt", "doing=\"%s\" error=\"%s\"", doing, text);
-			CHECK(!"the database is corrupt: restore a snapshot");
-		}
+		if (db->is_writer)
+			stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", doing, extended, text);
 		return err_set(err, ERR_CORRUPT, "%s: %s: %s", doing, text, mend);
 	default:
 		return err_set(err, ERR_INTERNAL, "%s: %s (%d)", doing, text, extended);

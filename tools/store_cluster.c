@@ -3,7 +3,11 @@
  * The ids stay with the data: "cluster" and "member" in the data directory hold them from the first start on. A cluster
  * that begins derives them, so that every member finds the same: a member's from the token and its peer URL, the
  * cluster's from all of those. A member that joins is in the cluster's configuration already (member add); it asks the
- * others under which id, by its peer URL. */
+ * others under which id, by its peer URL.
+ *
+ * A member that lags may still know that URL under the id of one that was removed meanwhile, and a server that began
+ * with that id would never be let in. So everybody is asked, and only the leader is believed, and that only when nobody
+ * knows of a later term. */
 #include "tools/store_serve_int.h"
 
 #include "base/check.h"
@@ -45,7 +49,8 @@ static int load_id(const char *path, uint64_t *id, struct err *err)
 	*id = n;
 	if (got == 1 && n)
 		return 0;
-	return err_set(err, ERR_CORRUPT, "%s does not hold an id (16 hex digits): restore it from another member", path);
+	return err_set(
+	        err, ERR_CORRUPT, "%s does not hold an id (16 hex digits): restore it from another member", path);
 }
 
 static int save_id(const char *path, uint64_t id, struct err *err)
@@ -75,12 +80,12 @@ static int parse_cluster(const struct serve_settings *v, struct arena *a, struct
 	while (rest.len) {
 		struct slice url = slice_cut(&rest, ','), name = slice_cut(&url, '=');
 		if (!name.len || !url.len)
-			return err_set(err, ERR_INVAL, "--initial-cluster: \"%s\" is not like name=http://host:2380,...",
-			        v->initial_cluster);
+			return err_set(err, ERR_INVAL,
+			        "--initial-cluster: \"%s\" is not like name=http://host:2380,...", v->initial_cluster);
 		const char *address = arena_printf(a, "%.*s", SLICE_FMT(url));
 		has_self |= slice_is(name, v->name) && strcmp(address, id->peer_url) == 0;
-		id->servers[id->n_servers++] = (struct raft_host_server){
-		        hash_id(v->initial_cluster_token, address), address, RAFT_HOST_VOTER};
+		id->servers[id->n_servers++] =
+		        (struct raft_host_server){hash_id(v->initial_cluster_token, address), address, RAFT_HOST_VOTER};
 	}
 	qsort(id->servers, id->n_servers, sizeof *id->servers, compare_servers);
 	if (!has_self)
@@ -102,45 +107,76 @@ static uint64_t cluster_id_of(const struct serve_identity *id, const char *token
 
 /* ---- joining ---- */
 
-/* {"cluster":"...","member":"..."} */
-static int parse_answer(struct slice text, struct serve_identity *id, struct err *err)
+/* {"cluster":"...","member":"...","term":N,"leads":true}, or with "error" in place of the ids */
+int serve_answer_parse(struct slice text, struct serve_told *told, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	struct json *j = json_parse(&a, text, NULL, err);
 	const char *cluster = j ? json_cstr(&a, json_get(j, "cluster")) : "";
 	const char *member = j ? json_cstr(&a, json_get(j, "member")) : "";
-	int rc = 0;
-	if (!j)
-		rc = err->code;
-	else if (!cluster[0])
-		rc = err_set(err, ERR_NOT_FOUND, "%.*s", SLICE_FMT(json_get_str(j, "error")));
+	int rc = j ? 0 : err->code;
 	if (rc == 0) {
-		id->cluster_id = strtoull(cluster, NULL, 16);
-		id->member_id = strtoull(member, NULL, 16);
-		if (!id->cluster_id || !id->member_id)
+		struct slice why = json_get_str(j, "error");
+		int64_t term = json_get_int(j, "term", 0);
+		*told = (struct serve_told){.cluster_id = strtoull(cluster, NULL, 16),
+		        .member_id = strtoull(member, NULL, 16),
+		        .term = term > 0 ? (uint64_t)term : 0,
+		        .leads = json_get_bool(j, "leads", false)};
+		if (!why.len && (!told->cluster_id || !told->member_id))
 			rc = err_set(err, ERR_PROTOCOL, "an answer without ids");
 	}
 	arena_release(&a);
 	return rc;
 }
 
+const struct serve_told *serve_answer_choose(const struct serve_told *told, size_t n)
+{
+	const struct serve_told *leader = NULL;
+	uint64_t term = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (told[i].term > term)
+			term = told[i].term;
+		if (told[i].leads && (!leader || told[i].term > leader->term))
+			leader = &told[i];
+	}
+	return leader && leader->term == term ? leader : NULL;
+}
+
+static int ask(const char *url, const struct serve_identity *id, struct tls_context *tls, struct serve_told *told,
+        struct err *err)
+{
+	struct strbuf answer = STRBUF_INIT;
+	int rc = raft_node_ask(url, tls, slice_of(id->peer_url), ASK_MS, &answer, err);
+	if (rc == 0)
+		rc = serve_answer_parse(strbuf_slice(&answer), told, err);
+	strbuf_release(&answer);
+	return rc;
+}
+
 static int ask_once(struct serve_identity *id, struct tls_context *tls, struct err *err)
 {
-	int rc = err_set(err, ERR_INVAL, "--initial-cluster names nobody else to ask");
-	for (size_t i = 0; i < id->n_servers; i++) {
-		struct strbuf answer = STRBUF_INIT;
-		if (strcmp(id->servers[i].address, id->peer_url) == 0)
+	struct serve_told told[RAFT_MEMBERS_MAX] = {0};
+	size_t n = 0;
+	err_set(err, ERR_INVAL, "--initial-cluster names nobody else to ask");
+	for (size_t i = 0; i < id->n_servers && n < RAFT_MEMBERS_MAX; i++) {
+		const char *url = id->servers[i].address;
+		if (strcmp(url, id->peer_url) == 0)
 			continue;
 		*err = ERR_INIT;
-		rc = raft_node_ask(id->servers[i].address, tls, slice_of(id->peer_url), ASK_MS, &answer, err);
-		if (rc == 0)
-			rc = parse_answer(strbuf_slice(&answer), id, err);
-		strbuf_release(&answer);
-		if (rc == 0)
-			return 0;
-		log_info("store", "not told who this is", "asked=%s error=\"%s\"", id->servers[i].address, err->msg);
+		if (ask(url, id, tls, &told[n], err) == 0)
+			n++;
+		else
+			log_info("store", "not told who this is", "asked=%s error=\"%s\"", url, err->msg);
 	}
-	return rc;
+	const struct serve_told *best = serve_answer_choose(told, n);
+	if (best && best->member_id) {
+		id->cluster_id = best->cluster_id;
+		id->member_id = best->member_id;
+		return 0;
+	}
+	if (n)
+		err_set(err, ERR_NOT_FOUND, "%s", best ? "no member has this peer URL" : "nobody of them leads");
+	return err->code;
 }
 
 static int join(struct serve_identity *id, struct tls_context *tls, struct err *err)
@@ -154,8 +190,9 @@ static int join(struct serve_identity *id, struct tls_context *tls, struct err *
 	id->n_servers = 0;
 	id->servers = NULL;
 	return rc == 0 ? 0
-	               : err_wrap(err, "joining: no member of --initial-cluster knows this server's peer URL (add it "
-	                               "with `member add` first)");
+	               : err_wrap(err,
+	                         "joining: no member of --initial-cluster that leads knows this server's peer URL "
+	                         "(add it with `member add` first)");
 }
 
 void serve_answer(void *arg, struct slice question, struct strbuf *answer)
@@ -165,13 +202,16 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer)
 	struct raft_node_status status = {0};
 	if (e)
 		raft_engine_status(e, &status);
+	const struct raft_node_member *m = NULL;
 	for (size_t i = 0; i < status.n_members; i++)
-		if (slice_is(question, status.members[i].address)) {
-			strbuf_addf(answer, "{\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"}",
-			        s->cluster_id, status.members[i].id);
-			return;
-		}
-	strbuf_adds(answer, "{\"error\":\"no member has this peer URL\"}");
+		if (slice_is(question, status.members[i].address))
+			m = &status.members[i];
+	if (m)
+		strbuf_addf(
+		        answer, "{\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"", s->cluster_id, m->id);
+	else
+		strbuf_adds(answer, "{\"error\":\"no member has this peer URL\"");
+	strbuf_addf(answer, ",\"term\":%" PRIu64 ",\"leads\":%s}", status.term, status.is_leader ? "true" : "false");
 }
 
 /* ---- all of it ---- */
@@ -200,7 +240,8 @@ static int find_out(const struct serve_settings *v, struct arena *a, struct tls_
 int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *tls,
         struct serve_identity *ret, struct err *err)
 {
-	const char *cluster = arena_printf(a, "%s/cluster", v->data_dir), *member = arena_printf(a, "%s/member", v->data_dir);
+	const char *cluster = arena_printf(a, "%s/cluster", v->data_dir),
+	           *member = arena_printf(a, "%s/member", v->data_dir);
 	struct serve_identity id = {0};
 	uint64_t cluster_id = 0;
 	id.peer_url = v->advertise_peer.count ? v->advertise_peer.items[0] : "http://localhost:2380";

@@ -1,6 +1,7 @@
 /* Was this member removed? The leader stops talking to a member the moment it is not one any more, so the member itself
  * only sees that nobody leads. One that has seen that for a while asks the others who it is. When most of them answer
- * that they know no such peer URL it was removed, and stops: going on would only disturb them. */
+ * that they know no such peer URL, or know it under another id, it was removed, and stops: going on would only disturb
+ * them. */
 #include "tools/store_serve_int.h"
 
 #include "base/check.h"
@@ -14,6 +15,7 @@ enum { LOOK_MS = 500, PATIENCE_MS = 3000, ASK_MS = 1000 };
 
 struct removal_watch {
 	struct raft_engine *engine;
+	uint64_t id;
 	char *peer_url;
 	struct tls_context *tls;
 	void (*removed)(void *arg);
@@ -44,8 +46,9 @@ static bool says_no(struct removal_watch *w, const char *url)
 {
 	struct strbuf answer = STRBUF_INIT;
 	struct err err = ERR_INIT;
+	struct serve_told told;
 	bool no = raft_node_ask(url, w->tls, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
-	          slice_starts(strbuf_slice(&answer), "{\"error\"");
+	          serve_answer_parse(strbuf_slice(&answer), &told, &err) == 0 && told.member_id != w->id;
 	strbuf_release(&answer);
 	return no;
 }
@@ -55,6 +58,7 @@ static bool was_removed(struct removal_watch *w)
 	struct raft_node_status s;
 	size_t others = 0, no = 0;
 	raft_engine_status(w->engine, &s);
+	w->id = s.id;
 	for (size_t i = 0; i < s.n_members; i++) {
 		if (s.members[i].id == s.id)
 			continue;

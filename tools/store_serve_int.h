@@ -58,6 +58,16 @@ struct serve_answers {
 };
 void serve_answer(void *arg, struct slice question, struct strbuf *answer);
 
+/* What one of them said. */
+struct serve_told {
+	uint64_t cluster_id, member_id; /* 0: it knows no such member */
+	uint64_t term;
+	bool leads;
+};
+int serve_answer_parse(struct slice text, struct serve_told *told, struct err *err);
+/* Whom to believe: the leader, when nobody knows of a later term; NULL: nobody. */
+const struct serve_told *serve_answer_choose(const struct serve_told *told, size_t n);
+
 /* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
  * removed(arg) once, on a thread of its own, when a majority of the others says so. */
 struct removal_watch;

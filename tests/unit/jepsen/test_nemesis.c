@@ -5,12 +5,15 @@
 #include "jepsen/nemesis.h"
 #include "jepsen/workload.h"
 
+static const struct jepsen_options plain = {0}, overlapping = {.lanes = 3};
+
 static struct run *make(const char *target, unsigned nodes, uint64_t seed)
 {
 	struct run *r = xcalloc(1, sizeof *r);
 	r->cluster.target = target_find(target);
 	r->cluster.count = nodes;
 	r->cluster.can_change_members = nodes > 1;
+	r->options = &plain;
 	r->workload = &workload_set;
 	r->seed = seed;
 	return r;
@@ -46,6 +49,10 @@ static void names_are_checked(void **state)
 	struct run *r = make("etcd", 3, 1);
 	assert_int_equal(nemesis_schedule_init(&s, r, "kill,pause", &err), 0);
 	assert_int_equal(s.choice_count, 2);
+	assert_int_equal(s.lane_count, 1);
+	r->options = &overlapping;
+	assert_int_equal(nemesis_schedule_init(&s, r, "kill,delay", &err), 0);
+	assert_int_equal(s.lane_count, 3);
 	assert_int_equal(nemesis_schedule_init(&s, r, "none", &err), 0);
 	assert_int_equal(s.choice_count, 0);
 	assert_int_equal(nemesis_schedule_init(&s, r, "kill,earthquake", &err), ERR_INVAL);

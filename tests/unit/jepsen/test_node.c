@@ -32,9 +32,10 @@ static void it_is_killed_and_stopped(void **state)
 	assert_true(WIFSIGNALED(n.last_status));
 	node_kill(&n); /* nothing to do */
 	start(&n, "sleep", "1000");
-	node_stop(&n, 5000);
+	assert_true(node_stop(&n, 5000));
 	assert_int_equal(n.state, NODE_DOWN);
 	assert_int_equal(WTERMSIG(n.last_status), SIGTERM);
+	assert_true(node_stop(&n, 5000)); /* nothing to do */
 }
 
 static void it_stands_still_and_goes_on(void **state)
@@ -75,10 +76,29 @@ static void what_does_not_start_is_an_error(void **state)
 	assert_int_equal(n.state, NODE_DOWN);
 }
 
+/* What was seen by somebody who started it again is not lost to those who judge. */
+static void a_crash_is_remembered_until_it_is_reported(void **state)
+{
+	struct node n = make();
+	siginfo_t info;
+	start(&n, "sleep", "1000");
+	kill(n.pid, SIGABRT);
+	assert_int_equal(waitid(P_PID, (id_t)n.pid, &info, WEXITED | WNOWAIT), 0);
+	assert_true(node_poll(&n));
+	start(&n, "sleep", "1000");
+	assert_int_equal(n.crash, SIGABRT);
+	n.crash = 0;
+	kill(n.pid, SIGSEGV);
+	assert_int_equal(waitid(P_PID, (id_t)n.pid, &info, WEXITED | WNOWAIT), 0);
+	node_kill(&n); /* too late */
+	assert_int_equal(n.crash, SIGSEGV);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(it_is_killed_and_stopped),
 	        cmocka_unit_test(it_stands_still_and_goes_on), cmocka_unit_test(an_end_by_itself_is_seen_once),
-	        cmocka_unit_test(what_does_not_start_is_an_error)};
+	        cmocka_unit_test(what_does_not_start_is_an_error),
+	        cmocka_unit_test(a_crash_is_remembered_until_it_is_reported)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

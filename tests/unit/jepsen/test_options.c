@@ -32,8 +32,8 @@ static void defaults_make_sense(void **state)
 
 static void what_cannot_be_is_refused(void **state)
 {
-	static const char *const wrong[] = {
-	        "--target zookeeper", "--nodes 0", "--nodes 8", "--clients 2", "--seconds 0", "--rate 0", "--nonsense"};
+	static const char *const wrong[] = {"--target zookeeper", "--nodes 0", "--nodes 8", "--clients 2",
+	        "--seconds 0", "--rate 0", "--lanes 5", "--nonsense"};
 	struct jepsen_options o;
 	struct err err;
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
