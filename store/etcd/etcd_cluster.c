@@ -242,18 +242,10 @@ static void failed(struct etcd_call *c)
 	etcd_reply_err(c, grpc, text);
 }
 
-/* The call lives on between its store requests: the next one must not find the last one's answer. */
-static void submit_next(struct etcd_call *c, const struct store_request *req, void (*done)(struct etcd_call *c))
-{
-	store_request_release(&c->request);
-	c->request = *req;
-	etcd_submit(c, done);
-}
-
 /* What a client that has gone left behind is freed when the store answers, so every end goes through the store. */
 static void end_failed(struct member_op *op)
 {
-	submit_next(op->call, &(struct store_request){.type = STORE_REQUEST_BARRIER}, failed);
+	etcd_submit_next(op->call, &(struct store_request){.type = STORE_REQUEST_BARRIER}, failed);
 }
 
 static void retry_closed(uv_handle_t *h)
@@ -315,7 +307,7 @@ static void store_record(struct member_op *op, bool forget)
 	*e = (struct store_system_entry){.key = record_key(&c->arena, op->id), .is_delete = forget};
 	if (!forget)
 		e->value = write_record(&c->arena, "", NULL, 0, !op->is_learner);
-	submit_next(c,
+	etcd_submit_next(c,
 	        &(struct store_request){.type = STORE_REQUEST_SYSTEM,
 	                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = e, .n_changes = 1}},
 	        stored);
@@ -406,13 +398,14 @@ static void go_on(struct member_op *op)
 	static const struct store_request records = {
 	        .type = STORE_REQUEST_SYSTEM_READ, .system = {.prefix = {"member/", 7}}};
 	if (*op->next == STEP_FORGET && op->id == op->call->service->options.member_id) {
-		submit_next(op->call, &(struct store_request){.type = STORE_REQUEST_HASH, .revision_arg = INT64_MAX},
+		etcd_submit_next(op->call,
+		        &(struct store_request){.type = STORE_REQUEST_HASH, .revision_arg = INT64_MAX},
 		        answer_removed_done); /* whatever is answered here and now */
 		return;
 	}
 	switch (*op->next++) {
 	case STEP_LOOK:
-		submit_next(op->call, &records, looked);
+		etcd_submit_next(op->call, &records, looked);
 		break;
 	case STEP_RECORD:
 		store_record(op, false);
@@ -431,7 +424,7 @@ static void go_on(struct member_op *op)
 		break;
 	case STEP_ANSWER:
 	case STEP_END:
-		submit_next(op->call, &records, answer);
+		etcd_submit_next(op->call, &records, answer);
 		break;
 	}
 }
@@ -542,7 +535,7 @@ static void lead_asked(struct raft_engine_change *change)
 	struct member_op *op = CONTAINER_OF(change, struct member_op, change);
 	struct etcd_service *s = op->call->service;
 	if (!change->err.code && raft_engine_leader(s->raft) == op->id) {
-		submit_next(op->call, &(struct store_request){.type = STORE_REQUEST_BARRIER}, moved);
+		etcd_submit_next(op->call, &(struct store_request){.type = STORE_REQUEST_BARRIER}, moved);
 	} else if (change->err.code || ++op->tries > 100) {
 		change->err.code = change->err.code ? change->err.code : ERR_TIMEOUT;
 		end_failed(op);
