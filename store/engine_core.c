@@ -262,12 +262,41 @@ out:
 	return rc;
 }
 
+/* ---- expiry: a request like any other, that says (revision_arg) that it comes from here ---- */
+
+struct expiry {
+	struct store_request req;
+	struct engine_core *core;
+};
+
+static void expiry_done(struct store_request *req)
+{
+	struct expiry *x = CONTAINER_OF(req, struct expiry, req);
+	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
+		log_debug("store", "lease not revoked", "lease=%" PRIx64 " error=\"%s\"", req->lease.id, req->err.msg);
+		lessor_retry(&x->core->lessor, req->lease.id);
+	}
+	store_request_release(req);
+	free(x);
+}
+
+static void expire(void *arg, int64_t id)
+{
+	struct expiry *x = xcalloc(1, sizeof *x);
+	x->core = arg;
+	x->req.type = STORE_REQUEST_LEASE_REVOKE;
+	x->req.revision_arg = 1;
+	x->req.lease.id = id;
+	x->req.done = expiry_done;
+	store_submit(&x->core->base, &x->req);
+}
+
 static void start_threads(struct engine_core *c, const struct engine_core_options *o)
 {
 	struct err err = ERR_INIT;
 	size_t ring = o->watch_ring_bytes ? o->watch_ring_bytes : STORE_WATCH_RING_BYTES_MAX;
 	watch_hub_init(&c->hub, &c->machine.committed, ring, catch_up, c);
-	lessor_init(&c->lessor, o->expire, o->arg);
+	lessor_init(&c->lessor, expire, c);
 	int rc = load_leases(c, &err);
 	CHECK(rc == 0); /* the writer's connection stops the process by itself */
 	for (unsigned i = 0; i < c->n_readers; i++)

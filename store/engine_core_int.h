@@ -83,9 +83,8 @@ struct engine_core_options {
 	unsigned reader_threads; /* 0: 2 */
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
 	bool is_full_sync;
-	void (*expire)(void *arg, int64_t lease_id); /* lessor's thread */
 	void (*want_commit)(void *arg);              /* a reader's; NULL: see commit_gate */
-	void *arg;
+	void *arg; /* of want_commit */
 };
 
 /* Opens or creates the database and starts the threads. On failure nothing is left but the memory, zeroed. */

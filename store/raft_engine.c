@@ -116,35 +116,6 @@ void raft_engine_change_members(struct raft_engine *e, struct raft_engine_change
 	raft_engine_take(e, PENDING_CHANGE, NULL, c);
 }
 
-/* ---- expiry ---- */
-
-struct expiry {
-	struct store_request req;
-	struct raft_engine *engine;
-};
-
-static void expiry_done(struct store_request *req)
-{
-	struct expiry *x = CONTAINER_OF(req, struct expiry, req);
-	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
-		log_debug("store", "lease not revoked", "lease=%" PRIx64 " error=\"%s\"", req->lease.id, req->err.msg);
-		lessor_retry(&x->engine->core.lessor, req->lease.id);
-	}
-	store_request_release(req);
-	free(x);
-}
-
-static void expire(void *arg, int64_t id)
-{
-	struct expiry *x = xcalloc(1, sizeof *x);
-	x->engine = arg;
-	x->req.type = STORE_REQUEST_LEASE_REVOKE;
-	x->req.revision_arg = 1; /* by expiry */
-	x->req.lease.id = id;
-	x->req.done = expiry_done;
-	submit(&x->engine->core.base, &x->req);
-}
-
 /* ---- raft thread: turns and time ---- */
 
 static void flush(struct loop_defer *d)
@@ -331,7 +302,6 @@ static int open_all(struct raft_engine *e, const struct raft_engine_options *o, 
 	struct engine_core_options c = {.path = arena_printf(&a, "%s/state.db", o->data_dir),
 	        .reader_threads = o->reader_threads,
 	        .watch_ring_bytes = o->watch_ring_bytes,
-	        .expire = expire,
 	        .want_commit = apply_want_commit,
 	        .arg = e};
 	int rc = 0;

@@ -63,34 +63,6 @@ static void submit(struct engine *base, struct store_request *req)
 	engine_core_complete_later(&e->core, req);
 }
 
-/* ---- expiry ---- */
-
-struct expiry {
-	struct store_request req;
-	struct sqlite_engine *engine;
-};
-
-static void expiry_done(struct store_request *req)
-{
-	struct expiry *x = CONTAINER_OF(req, struct expiry, req);
-	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
-		log_warn("store", "lease not revoked", "lease=%" PRIx64 " error=\"%s\"", req->lease.id, req->err.msg);
-		lessor_retry(&x->engine->core.lessor, req->lease.id);
-	}
-	store_request_release(req);
-	free(x);
-}
-
-static void expire(void *arg, int64_t id)
-{
-	struct expiry *x = xcalloc(1, sizeof *x);
-	x->engine = arg;
-	x->req.type = STORE_REQUEST_LEASE_REVOKE;
-	x->req.lease.id = id;
-	x->req.done = expiry_done;
-	submit(&x->engine->core.base, &x->req);
-}
-
 /* ---- opening and closing ---- */
 
 static void engine_close(struct engine *base)
@@ -125,9 +97,7 @@ int sqlite_engine_open(const struct sqlite_engine_options *options, struct engin
 	struct engine_core_options o = {.path = options->path,
 	        .reader_threads = options->reader_threads,
 	        .watch_ring_bytes = options->watch_ring_bytes,
-	        .is_full_sync = true,
-	        .expire = expire,
-	        .arg = e};
+	        .is_full_sync = true};
 	int rc = engine_core_open(&e->core, &o, err);
 	if (rc != 0) {
 		request_queue_release(&e->writes);
