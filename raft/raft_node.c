@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75 };
+enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75, TRAILING_MAX = 4096 };
 
 struct writer {
 	pthread_mutex_t lock;
@@ -472,7 +472,8 @@ int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, st
 	        .heartbeat_ms = o->heartbeat_ms,
 	        .install_ms = 30000,
 	        .snapshot_entries = o->snapshot_entries ? o->snapshot_entries : UINT32_MAX,
-	        .snapshot_trailing = 4096,
+	        .snapshot_trailing =
+	                o->snapshot_entries && o->snapshot_entries < TRAILING_MAX ? o->snapshot_entries : TRAILING_MAX,
 	        .snapshot_bytes = o->snapshot_bytes};
 	rc = raft_host_open(&c, &s->host, err);
 	if (rc != 0) {

@@ -1,5 +1,5 @@
-/* A server of a cluster, in production: raft_host on a loop and thread of its own, with a writer thread for the log, TLS
- * connections to the peers and states streamed as files. This is the one header of raft/ that the store includes.
+/* A server of a cluster, in production: raft_host on a loop and thread of its own, with a writer thread for the log,
+ * TLS connections to the peers and states streamed as files. This is the one header of raft/ that the store includes.
  *
  * Life: open, (bootstrap), start, close. After start everything of the host belongs to the raft thread: callers post
  * tasks to raft_node_loop() and there use raft_node_host(). */
@@ -32,7 +32,7 @@ struct raft_node_options {
 	int listen_port;         /* 0: the kernel picks */
 	struct tls_context *server_tls, *client_tls;
 	unsigned heartbeat_ms, election_ms;
-	unsigned snapshot_entries; /* see raft_host.h; 0: bytes alone count */
+	unsigned snapshot_entries; /* see raft_host.h; as many are kept below it, up to 4096. 0: bytes alone count */
 	uint64_t snapshot_bytes;
 	uint64_t state_bytes_per_s; /* of states sent to others; 0: no limit */
 	/* All on the raft thread. */
@@ -49,8 +49,7 @@ struct raft_node_options {
 
 int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, struct err *err);
 /* Between open and start; see raft_host_bootstrap(). */
-int raft_node_bootstrap(
-        struct raft_node *s, const struct raft_host_server *servers, size_t n, struct err *err);
+int raft_node_bootstrap(struct raft_node *s, const struct raft_host_server *servers, size_t n, struct err *err);
 int raft_node_bootstrap_state(struct raft_node *s, const struct raft_host_server *servers, size_t n,
         struct slice descriptor, struct err *err);
 /* Has this disk a log already? Between open and start. */
