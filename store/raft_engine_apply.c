@@ -150,13 +150,26 @@ static int apply_foreign(struct machine *m, struct apply_command *c, struct err 
 	return rc;
 }
 
+/* A state that another server sent holds what this entry did, and not what came of it: who waits for that here is told
+ * that nobody knows. To leave the request as it is would say that it was done, at revision 0. */
+static void pass_over(struct apply_entry *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->commands[i].req)
+			err_set(&x->commands[i].req->err, ERR_TIMEOUT,
+			        "this server was sent a newer state meanwhile: the request may have been carried out");
+}
+
 /* again: from its bytes, whoever it came from. */
 static int apply_entry(struct raft_engine *e, struct apply_entry *x, bool again, struct err *err)
 {
 	struct machine *m = &e->core.machine;
 	int rc = 0;
-	if ((int64_t)x->index <= m->meta.applied_index)
+	if ((int64_t)x->index <= m->meta.applied_index) {
+		if (!again)
+			pass_over(x);
 		return 0;
+	}
 	for (size_t i = 0; i < x->n && rc == 0; i++) {
 		struct apply_command *c = &x->commands[i];
 		if (is_void(c, x)) {
