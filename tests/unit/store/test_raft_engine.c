@@ -270,6 +270,34 @@ static void a_server_far_behind_is_sent_the_state(void **state)
 	trio_close(&t);
 }
 
+/* An entry that waits to be applied when a sent state that holds it takes the place of ours: its request was answered
+ * as done, at revision 0. */
+static void what_a_sent_state_covers_has_an_unknown_outcome(void **state)
+{
+	suite_folder_make();
+	struct engine *base = open_alone();
+	struct raft_engine *e = raft_engine_from(base);
+	struct suite_call c = {.req.op = suite_op_put("b", "2"), .req.done = suite_call_done};
+	assert_int_equal(suite_put(base, "a", "1"), 2);
+	assert_int_equal(uv_sem_init(&c.done, 0), 0);
+	struct apply_entry *x = calloc(1, sizeof *x + sizeof x->commands[0]);
+	x->index = x->term = x->n = 1; /* long applied */
+	x->commands[0].req = &c.req;
+	atomic_fetch_add(&e->outstanding, 1);
+	pthread_mutex_lock(&e->queue.lock);
+	*e->queue.tail = x;
+	e->queue.tail = &x->next;
+	pthread_cond_broadcast(&e->queue.wake);
+	pthread_mutex_unlock(&e->queue.lock);
+	uv_sem_wait(&c.done);
+	assert_int_equal(c.req.err.code, ERR_TIMEOUT);
+	uv_sem_destroy(&c.done);
+	suite_end(&c);
+	assert_null(suite_get(base, "b"));
+	store_close(base);
+	suite_folder_remove();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +309,7 @@ int main(void)
 	        cmocka_unit_test(leases_live_on_the_leader_and_are_known_to_all),
 	        cmocka_unit_test(a_leader_that_stops_is_followed_and_comes_back),
 	        cmocka_unit_test(a_server_far_behind_is_sent_the_state),
+	        cmocka_unit_test(what_a_sent_state_covers_has_an_unknown_outcome),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
