@@ -138,6 +138,7 @@ static void tick(void *arg)
 {
 	struct raft_engine *e = arg;
 	pendings_tick(e);
+	reads_applied(e); /* those that waited for libraft, not for us */
 	reads_reroute(e, false);
 	members_tick(e);
 	hashes_tick(e);

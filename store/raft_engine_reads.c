@@ -1,7 +1,7 @@
 /* Linearizable reads, on the raft thread: those that came within a turn ask together which index is committed (here, or
- * by a message to the leader), wait until that has been applied here, and go to the readers. An answer is only ever used
- * for reads that were there before it was asked for. A question that is lost is asked anew after a moment, which is safe
- * for the same reason. */
+ * by a message to the leader), wait until that has been applied here, and go to the readers. An answer is only ever
+ * used for reads that were there before it was asked for. A question that is lost is asked anew after a moment, which
+ * is safe for the same reason. */
 #include "store/raft_engine_int.h"
 
 #include "base/check.h"
@@ -51,12 +51,20 @@ static void unbatch(struct raft_engine *e, struct read_batch *b)
 	batch_free(b);
 }
 
+/* Up to `index` everything is in our state, and in what libraft knows: a state that was sent is in place a moment
+ * before libraft has taken the members that came with it, and who asked for these then was shown those of before. */
+static bool has_arrived(struct raft_engine *e, uint64_t index)
+{
+	return (uint64_t)atomic_load(&e->core.applied_index) >= index && engine_host(e) &&
+	       raft_host_commit_index(engine_host(e)) >= index;
+}
+
 static void known(struct read_batch *b, uint64_t index)
 {
 	struct raft_engine *e = b->engine;
 	b->index = index;
 	b->is_known = true;
-	if ((uint64_t)atomic_load(&e->core.applied_index) >= index)
+	if (has_arrived(e, index))
 		serve(e, b);
 	if (!list_empty(&e->reads)) /* there was no room for them */
 		loop_defer(raft_node_loop(e->node), &e->flush);
@@ -87,10 +95,9 @@ void reads_answer(struct raft_engine *e, uint64_t batch_id, int status, uint64_t
 
 void reads_applied(struct raft_engine *e)
 {
-	uint64_t applied = (uint64_t)atomic_load(&e->core.applied_index);
 	LIST_FOREACH (l, &e->batches) {
 		struct read_batch *b = CONTAINER_OF(l, struct read_batch, link);
-		if (b->is_known && b->index <= applied)
+		if (b->is_known && has_arrived(e, b->index))
 			serve(e, b);
 	}
 }
