@@ -6,7 +6,6 @@
 #include "base/wire/grpc.h"
 #include "jepsen/client.h"
 #include "jepsen/command.h"
-#include "jepsen/admin.pb-c.h"
 #include "jepsen/shim_control.h"
 
 #include <errno.h>
@@ -175,12 +174,12 @@ void *cluster_ask(struct cluster *c, const char *method, const ProtobufCMessage 
 
 static int find_member(struct cluster *c, const struct node *n, uint64_t *ret, struct err *err)
 {
-	Jepsenpb__MemberListRequest r = JEPSENPB__MEMBER_LIST_REQUEST__INIT;
+	Etcdpb__MemberListRequest r = ETCDPB__MEMBER_LIST_REQUEST__INIT;
 	r.linearizable = true;
 	char part[32];
 	snprintf(part, sizeof part, "//%s:", n->net->address);
-	const Jepsenpb__MemberListResponse *list =
-	        cluster_ask(c, "Cluster/MemberList", &r.base, &jepsenpb__member_list_response__descriptor, err);
+	const Etcdpb__MemberListResponse *list =
+	        cluster_ask(c, "Cluster/MemberList", &r.base, &etcdpb__member_list_response__descriptor, err);
 	if (!list)
 		return err_wrap(err, "list members");
 	for (size_t i = 0; i < list->n_members; i++)
@@ -195,10 +194,10 @@ static int find_member(struct cluster *c, const struct node *n, uint64_t *ret, s
 /* No member has this id: a server that knows the method says so. */
 void cluster_probe(struct cluster *c)
 {
-	Jepsenpb__MemberRemoveRequest r = JEPSENPB__MEMBER_REMOVE_REQUEST__INIT;
+	Etcdpb__MemberRequest r = ETCDPB__MEMBER_REQUEST__INIT;
 	r.id = 1;
 	struct client_answer got =
-	        client_call(c->admin[0], "Cluster/MemberRemove", &r.base, &jepsenpb__empty__descriptor);
+	        client_call(c->admin[0], "Cluster/MemberRemove", &r.base, &etcdpb__member_list_response__descriptor);
 	c->can_change_members = c->count > 1 && got.status != GRPC_UNIMPLEMENTED;
 	if (c->count > 1 && !c->can_change_members)
 		log_warn("jepsen", "members cannot be changed", "answer=\"%s\"", got.err.msg);
@@ -217,11 +216,11 @@ static int wipe(struct node *n, struct err *err)
 /* An unknown outcome is asked again: a member that is gone or there already is what was wanted. */
 int cluster_remove_node(struct cluster *c, struct node *n, struct err *err)
 {
-	Jepsenpb__MemberRemoveRequest r = JEPSENPB__MEMBER_REMOVE_REQUEST__INIT;
+	Etcdpb__MemberRequest r = ETCDPB__MEMBER_REQUEST__INIT;
 	struct err ignored = ERR_INIT;
 	if (find_member(c, n, &r.id, err) != 0 && err->code != ERR_NOT_FOUND)
 		return err->code;
-	if (r.id && !cluster_ask(c, "Cluster/MemberRemove", &r.base, &jepsenpb__empty__descriptor, err) &&
+	if (r.id && !cluster_ask(c, "Cluster/MemberRemove", &r.base, &etcdpb__member_list_response__descriptor, err) &&
 	        find_member(c, n, &r.id, &ignored) != ERR_NOT_FOUND)
 		return err_wrap(err, "remove %s", n->name);
 	n->is_member = false;
@@ -231,7 +230,7 @@ int cluster_remove_node(struct cluster *c, struct node *n, struct err *err)
 
 int cluster_add_node(struct cluster *c, struct node *n, struct err *err)
 {
-	Jepsenpb__MemberAddRequest r = JEPSENPB__MEMBER_ADD_REQUEST__INIT;
+	Etcdpb__MemberAddRequest r = ETCDPB__MEMBER_ADD_REQUEST__INIT;
 	char url[64], *urls[] = {url};
 	uint64_t id;
 	struct err ignored = ERR_INIT;
@@ -239,7 +238,7 @@ int cluster_add_node(struct cluster *c, struct node *n, struct err *err)
 	snprintf(url, sizeof url, "http://%s:%d", n->net->address, CLUSTER_PEER_PORT);
 	r.peerurls = urls;
 	r.n_peerurls = 1;
-	if (!cluster_ask(c, "Cluster/MemberAdd", &r.base, &jepsenpb__empty__descriptor, err) &&
+	if (!cluster_ask(c, "Cluster/MemberAdd", &r.base, &etcdpb__member_add_response__descriptor, err) &&
 	        find_member(c, n, &id, &ignored) != 0)
 		return err_wrap(err, "add %s", n->name);
 	n->was_joined = true;

@@ -3,18 +3,11 @@
 #   make jepsen [SECONDS=600] [SEED=n] [WORKLOAD=w] [NEMESIS=n] [TARGET=k3x|etcd] [NODES=3]      make jepsen-long HOURS=n
 JEPSEN_SRCS := $(filter-out %_main.c jepsen/main.c jepsen/shim.c,$(wildcard jepsen/*.c))
 JEPSEN_LIB := $(B)/libjepsen.a
-JEPSEN_OBJS := $(JEPSEN_SRCS:%.c=$(B)/obj/%.o) $(B)/obj/gen/jepsen/admin.pb-c.o
+JEPSEN_OBJS := $(JEPSEN_SRCS:%.c=$(B)/obj/%.o)
 
 $(JEPSEN_LIB): $(JEPSEN_OBJS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
-
-build/gen/jepsen/%.pb-c.c build/gen/jepsen/%.pb-c.h: jepsen/%.proto
-	@mkdir -p build/gen
-	@echo "  GEN $<"
-	@protoc-c --c_out=build/gen $<
-
-$(JEPSEN_SRCS:%.c=$(B)/obj/%.o) $(B)/obj/jepsen/main.o: | build/gen/jepsen/admin.pb-c.h
 
 $(B)/jepsen/jepsen-check: $(B)/obj/jepsen/check_main.o $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)

@@ -1,8 +1,6 @@
 /* What operators do while clients work: members come and go, leadership moves, history is compacted. */
 #include "jepsen/nemesis.h"
 
-#include "jepsen/admin.pb-c.h"
-
 enum { SNAPSHOT_MS_MAX = 1000 };
 
 static uint64_t bit(unsigned node)
@@ -45,7 +43,7 @@ static int begin_transfer(struct nemesis_fault *f, struct err *err)
 {
 	struct cluster *c = &f->run->cluster;
 	Etcdpb__AlarmRequest nothing = ETCDPB__ALARM_REQUEST__INIT;
-	Jepsenpb__MoveLeaderRequest r = JEPSENPB__MOVE_LEADER_REQUEST__INIT;
+	Etcdpb__MoveLeaderRequest r = ETCDPB__MOVE_LEADER_REQUEST__INIT;
 	int from = cluster_leader(c);
 	unsigned to = nemesis_any_node(f);
 	if (from < 0)
@@ -57,7 +55,7 @@ static int begin_transfer(struct nemesis_fault *f, struct err *err)
 	if (!got.message)
 		return err_set(err, ERR_UNAVAILABLE, "%s does not say who it is", c->nodes[to].name);
 	r.targetid = ((Etcdpb__StatusResponse *)got.message)->header->member_id;
-	got = client_call(c->admin[from], "Maintenance/MoveLeader", &r.base, &jepsenpb__empty__descriptor);
+	got = client_call(c->admin[from], "Maintenance/MoveLeader", &r.base, &etcdpb__header_response__descriptor);
 	f->nodes = bit((unsigned)from) | bit(to);
 	nemesis_tell(f, "%s to %s%s", c->nodes[from].name, c->nodes[to].name, got.message ? "" : ": refused");
 	return 0;
@@ -89,7 +87,7 @@ static int begin_snapshot(struct nemesis_fault *f, struct err *err)
 {
 	struct cluster *c = &f->run->cluster;
 	unsigned who = nemesis_any_node(f);
-	Jepsenpb__Empty nothing = JEPSENPB__EMPTY__INIT;
+	Etcdpb__EmptyRequest nothing = ETCDPB__EMPTY_REQUEST__INIT;
 	struct arena a = ARENA_INIT;
 	const Etcdpb__SnapshotResponse *part;
 	uint64_t bytes = 0;
@@ -116,10 +114,10 @@ static int begin_defragment(struct nemesis_fault *f, struct err *err)
 {
 	struct cluster *c = &f->run->cluster;
 	unsigned who = nemesis_any_node(f);
-	Jepsenpb__Empty nothing = JEPSENPB__EMPTY__INIT;
+	Etcdpb__EmptyRequest nothing = ETCDPB__EMPTY_REQUEST__INIT;
 	f->nodes = bit(who);
-	struct client_answer got =
-	        client_call(c->admin[who], "Maintenance/Defragment", &nothing.base, &jepsenpb__empty__descriptor);
+	struct client_answer got = client_call(
+	        c->admin[who], "Maintenance/Defragment", &nothing.base, &etcdpb__header_response__descriptor);
 	if (!got.message)
 		nemesis_tell(f, "%.100s", got.err.msg);
 	return 0;

@@ -9,15 +9,23 @@ peer_url() { echo "${peer_scheme:-http}://127.0.0.1:$((base + 50 + ${1#m}))"; }
 endpoints() { local n out=; for n in "$@"; do out+=${out:+,}$(client_url "$n"); done; echo "$out"; }
 cluster_of() { local n out=; for n in "$@"; do out+=${out:+,}$n=$(peer_url "$n"); done; echo "$out"; }
 
+# member_serve NAME [FLAGS...]: with its data in $T/$folder/NAME.
+folder=.
+member_serve() {
+	local name=$1
+	shift
+	setsid "$K3X" store serve --name "$name" --data-dir "$T/$folder/$name" \
+		--listen-client-urls "$(client_url "$name")" --advertise-client-urls "$(client_url "$name")" \
+		--listen-peer-urls "$(peer_url "$name")" --initial-advertise-peer-urls "$(peer_url "$name")" \
+		"${common[@]}" ${flags[$name]:-} "$@" </dev/null >>"$T/$name.log" 2>&1 &
+	echo $! >"$T/$name.pid"
+}
+
 # member_start NAME STATE MEMBERS...
 member_start() {
 	local name=$1 state=$2
 	shift 2
-	setsid "$K3X" store serve --name "$name" --data-dir "$T/$name" --initial-cluster "$(cluster_of "$@")" --initial-cluster-state "$state" \
-		--listen-client-urls "$(client_url "$name")" --advertise-client-urls "$(client_url "$name")" \
-		--listen-peer-urls "$(peer_url "$name")" --initial-advertise-peer-urls "$(peer_url "$name")" \
-		"${common[@]}" ${flags[$name]:-} </dev/null >>"$T/$name.log" 2>&1 &
-	echo $! >"$T/$name.pid"
+	member_serve "$name" --initial-cluster "$(cluster_of "$@")" --initial-cluster-state "$state"
 }
 
 # member_stop NAME [SIGNAL]: and waits until it is gone.
@@ -30,6 +38,7 @@ member_stop() {
 }
 
 member_is_up() { env -u ETCDCTL_COMMAND_TIMEOUT etcdctl --endpoints "$(client_url "$1")" --command-timeout=2s endpoint health; }
+member_is_gone() { ! kill -0 "$(cat "$T/$1.pid")" 2>/dev/null; }
 members_stop() { local f; for f in "$T"/m*.pid; do [ -e "$f" ] && member_stop "$(basename "$f" .pid)" "${1:-TERM}"; done; }
 trap 'members_stop KILL; cleanup' EXIT
 

@@ -5,35 +5,13 @@
 export ETCDCTL_COMMAND_TIMEOUT=5s ETCDCTL_API=3
 command -v etcdctl >/dev/null || { skip "restore" "etcdctl is not installed"; finish; exit 0; }
 base=18700
-declare -A pids
-client() { echo "http://127.0.0.1:$((base + ${1#m}))"; }
-peer() { echo "http://127.0.0.1:$((base + 50 + ${1#m}))"; }
-three=m1=$(peer m1),m2=$(peer m2),m3=$(peer m3)
-all=$(client m1),$(client m2),$(client m3)
+. "$(dirname "$0")/_store_cluster.sh"
+three=$(cluster_of m1 m2 m3)
+all=$(endpoints m1 m2 m3)
 store() { timeout 20 "$K3X" store "$@"; }
-at() { local n=$1; shift; etcdctl --endpoints "$(client "$n")" "$@"; }
+at() { local n=$1; shift; etcdctl --endpoints "$(client_url "$n")" "$@"; }
 
-# serve FOLDER NAME [FLAGS...]
-serve() {
-	local folder=$1 name=$2
-	shift 2
-	"$K3X" store serve --name "$name" --data-dir "$T/$folder/$name" --listen-client-urls "$(client "$name")" --advertise-client-urls "$(client "$name")" \
-		--listen-peer-urls "$(peer "$name")" --initial-advertise-peer-urls "$(peer "$name")" "$@" </dev/null >>"$T/$folder-$name.log" 2>&1 &
-	pids[$name]=$!
-}
-stop() { # SIGNAL NAMES...
-	local signal=$1 n
-	shift
-	for n in "$@"; do
-		[ -n "${pids[$n]:-}" ] || continue
-		kill "-$signal" "${pids[$n]}" 2>/dev/null
-		wait "${pids[$n]}" 2>/dev/null
-		unset "pids[$n]"
-	done
-}
-trap 'stop KILL "${!pids[@]}"; cleanup' EXIT
 healthy() { etcdctl --endpoints "$all" endpoint health; }
-same_hash() { [ "$(etcdctl --endpoints "$all" endpoint hashkv | cut -d, -f2 | sort -u | wc -l)" = 1 ]; }
 revision() { at "$1" get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/'; }
 hash_of() { at "$1" endpoint hashkv -w json | sed -E 's/.*"hash":([0-9]+).*/\1/'; }
 member_lines() { at m1 member list | grep -c "$1"; }
@@ -41,12 +19,13 @@ restore_three() { # FILE FOLDER FLAGS...
 	local file=$1 folder=$2 n
 	shift 2
 	for n in m1 m2 m3; do
-		store snapshot restore "$file" --data-dir "$T/$folder/$n" --name $n --initial-cluster "$three" --initial-advertise-peer-urls "$(peer $n)" "$@" || return 1
+		store snapshot restore "$file" --data-dir "$T/$folder/$n" --name $n --initial-cluster "$three" --initial-advertise-peer-urls "$(peer_url $n)" "$@" || return 1
 	done
 }
 
 mkdir "$T/old" "$T/new" "$T/again" "$T/plain" "$T/from-etcd"
-for n in m1 m2 m3; do serve old $n --initial-cluster "$three"; done
+folder=old
+for n in m1 m2 m3; do member_start $n new m1 m2 m3; done
 check "a cluster of three" wait_for 20 healthy
 for i in $(seq 40); do at m1 put "k/$((i % 7))" "v$i" >/dev/null; done
 lease=$(at m1 lease grant 1000 | cut -d' ' -f2)
@@ -57,14 +36,15 @@ check "members have published their names" wait_for 10 names
 check "snapshot save" store snapshot save "$T/one.snap" --endpoints "$all"
 old_hash=$(hash_of m1) old_revision=$(revision m1)
 old_cluster=$(cat "$T/old/m1/cluster")
-stop TERM m1 m2 m3
+members_stop
 check "restore for three" restore_three "$T/one.snap" new
 check_is "the same new cluster id on each" 1 "$(cat "$T"/new/m*/cluster | sort -u | wc -l)"
 [ "$(cat "$T/new/m1/cluster")" != "$old_cluster" ] && ok "and not the old one" || bad "and not the old one"
 # They know with whom they begin: no --initial-cluster.
-for n in m1 m2 m3; do serve new $n; done
+folder=new
+for n in m1 m2 m3; do member_serve $n; done
 check "three restored members form a cluster" wait_for 20 healthy
-check "with equal hashes" wait_for 10 same_hash
+check "with equal hashes" wait_for 10 same_hash m1 m2 m3
 check_is "and the snapshot's" "$old_hash" "$(hash_of m2)"
 check_is "and its revision" "$old_revision" "$(revision m3)"
 check_has "the lease" "$lease" "$(at m2 lease list)"
@@ -72,32 +52,33 @@ check "they say their names" wait_for 10 names
 check_is "there are three members" 3 "$(at m1 member list | wc -l)"
 check_is "writes go on" OK "$(at m3 put after 1)"
 check_is "everywhere" 1 "$(at m1 get after --print-value-only)"
-stop TERM m1 m2 m3
+members_stop
 check "a restored directory is sound" store check "$T/new/m2"
 
 check_has "restoring over it is refused" "holds data" "$(store snapshot restore "$T/one.snap" --data-dir "$T/new/m1" 2>&1)"
 check "replace, again with a bumped revision" restore_three "$T/one.snap" new --replace --bump-revision 1000000 --mark-compacted
 [ -d "$T/new/m1/raft.before-restore" ] && [ -e "$T/new/m1/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
-for n in m1 m2 m3; do serve new $n; done
+for n in m1 m2 m3; do member_serve $n; done
 check "the cluster starts again" wait_for 20 healthy
 check_is "at the bumped revision" $((old_revision + 1000000)) "$(revision m1)"
 check_has "history counts as compacted" "has been compacted" "$(at m2 get k/1 --rev 10 2>&1)"
-check "with equal hashes" wait_for 10 same_hash
-stop TERM m1 m2 m3
+check "with equal hashes" wait_for 10 same_hash m1 m2 m3
+members_stop
 
 # Without names: each learns from its flags with whom it begins, as a new one does.
 for n in m1 m2 m3; do store snapshot restore "$T/one.snap" --data-dir "$T/plain/$n" >/dev/null || bad "restore $n"; done
-for n in m1 m2 m3; do serve plain $n --initial-cluster "$three"; done
+folder=plain
+for n in m1 m2 m3; do member_start $n new m1 m2 m3; done
 check "three restored without names form a cluster" wait_for 20 healthy
-check "with equal hashes" wait_for 10 same_hash
+check "with equal hashes" wait_for 10 same_hash m1 m2 m3
 check_is "the snapshot's" "$old_hash" "$(hash_of m3)"
-stop TERM m1 m2 m3
+members_stop
 
 command -v etcd >/dev/null || { skip "restore from etcd" "etcd is not installed"; finish; exit 0; }
-etcd --data-dir "$T/etcd" --listen-client-urls "$(client m9)" --advertise-client-urls "$(client m9)" --listen-peer-urls "$(peer m9)" \
-	--initial-advertise-peer-urls "$(peer m9)" --initial-cluster default="$(peer m9)" --log-level error </dev/null >"$T/etcd.log" 2>&1 &
-pids[m9]=$!
-check "etcd starts" wait_for 15 etcdctl --endpoints "$(client m9)" endpoint health
+etcd --data-dir "$T/etcd" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
+	--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd.log" 2>&1 &
+echo $! >"$T/m9.pid"
+check "etcd starts" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
 e() { at m9 "$@"; }
 for i in $(seq 60); do e put "k/$((i % 7))" "v$i" >/dev/null; done
 e del k/3 >/dev/null
@@ -121,20 +102,21 @@ history() { # NAME
 	local r
 	for r in $(seq 31 "$newest"); do at "$1" get --prefix '' --rev "$r" -w json | sed 's/.*"kvs"/"kvs"/'; done
 }
-changes() { timeout 10 "$K3X" store watch --prefix '' --rev 31 --events "$2" -o json --endpoints "$(client "$1")"; }
+changes() { timeout 10 "$K3X" store watch --prefix '' --rev 31 --events "$2" -o json --endpoints "$(client_url "$1")"; }
 check_has "etcd: old revisions are compacted" compacted "$(e get k/1 --rev 29 2>&1)"
 history m9 >"$T/history.etcd"
 check_has "users are said to be left out" "1 users of etcd" "$(store snapshot restore "$T/etcd.snap" --data-dir "$T/told")"
 n_events=$(store sql "$T/told" 'SELECT count(*) FROM rev WHERE id >> 20 >= 31' | tail -n 1)
 changes m9 "$n_events" >"$T/changes.etcd"
-stop TERM m9
+members_stop
 
 check_has "snapshot status of etcd's file" "format     etcd" "$(store snapshot status "$T/etcd.snap")"
 check "restore etcd's snapshot for three" restore_three "$T/etcd.snap" from-etcd
 check_has "the watch of etcd got to the newest revision" "\"mod_revision\":$newest" "$(tail -n 1 "$T/changes.etcd")"
-for n in m1 m2 m3; do serve from-etcd $n; done
+folder=from-etcd
+for n in m1 m2 m3; do member_serve $n; done
 check "they form a cluster" wait_for 20 healthy
-check "with equal hashes" wait_for 10 same_hash
+check "with equal hashes" wait_for 10 same_hash m1 m2 m3
 check_is "at etcd's revision" "$newest" "$(revision m2)"
 history m2 >"$T/history.k3x"
 check "every kept revision has the same pairs, versions and leases" diff -q "$T/history.etcd" "$T/history.k3x"
@@ -152,8 +134,8 @@ history_from m1 $((newest - 5)) >"$T/history.k3x"
 lease=$(at m1 lease grant 5000 | cut -d' ' -f2)
 at m1 put kept-by-lease x --lease "$lease" >/dev/null
 newest=$(revision m1)
-check "snapshot save" store snapshot save "$T/back.snap" --endpoints "$(client m1)"
-stop TERM m1 m2 m3
+check "snapshot save" store snapshot save "$T/back.snap" --endpoints "$(client_url m1)"
+members_stop
 check "and it is sound" store check "$T/from-etcd/m1"
 
 # ---- and back ----
@@ -161,11 +143,11 @@ check "snapshot to-etcd" store snapshot to-etcd "$T/back.snap" "$T/back.db"
 check_has "over a file is refused" "is there already" "$(store snapshot to-etcd "$T/back.snap" "$T/back.db" 2>&1)"
 check_has "we read what we wrote" "revision   $newest" "$(store snapshot status "$T/back.db")"
 if command -v etcdutl >/dev/null; then
-	check "etcd restores it" etcdutl snapshot restore "$T/back.db" --data-dir "$T/etcd-back" --name default --initial-cluster default="$(peer m9)" --initial-advertise-peer-urls "$(peer m9)"
-	etcd --data-dir "$T/etcd-back" --listen-client-urls "$(client m9)" --advertise-client-urls "$(client m9)" --listen-peer-urls "$(peer m9)" \
-		--initial-advertise-peer-urls "$(peer m9)" --initial-cluster default="$(peer m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
-	pids[m9]=$!
-	check "and serves it" wait_for 15 etcdctl --endpoints "$(client m9)" endpoint health
+	check "etcd restores it" etcdutl snapshot restore "$T/back.db" --data-dir "$T/etcd-back" --name default --initial-cluster default="$(peer_url m9)" --initial-advertise-peer-urls "$(peer_url m9)"
+	etcd --data-dir "$T/etcd-back" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
+		--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
+	echo $! >"$T/m9.pid"
+	check "and serves it" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
 	check_is "at our revision" "$newest" "$(revision m9)"
 	newest=$((newest - 1))
 	history_from m9 $((newest - 5)) >"$T/history.etcd"
@@ -173,7 +155,7 @@ if command -v etcdutl >/dev/null; then
 	check_has "what was compacted is" compacted "$(e get k/1 --rev $((newest - 6)) 2>&1)"
 	check_has "the lease has its key" "kept-by-lease" "$(e lease timetolive "$lease" --keys)"
 	check_is "and writes go on" OK "$(e put more x)"
-	stop TERM m9
+	members_stop
 else
 	skip "back to etcd" "etcdutl is not installed"
 fi
