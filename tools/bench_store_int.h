@@ -49,7 +49,7 @@ struct trio {
 /* What all servers of a trio have used so far, or use now. */
 struct trio_usage {
 	double cpu_s;
-	double written_bytes; /* to the disk, as the kernel counts them */
+	double written_bytes; /* to their disk, by anybody; where no disk is known, by them as the kernel counts it */
 	double rss_mb, anonymous_mb;
 	double rss_mb_max, anonymous_mb_max; /* of the largest server */
 };
