@@ -1,5 +1,6 @@
 /* Deliberate faults, so that the fault tests can show that they find them: K3X_BREAK=NAME in the environment of a
- * program built with -DK3X_BREAKABLE (make VARIANT=breakable). In every other build all of this is the constant false. */
+ * program built with -DK3X_BREAKABLE (make VARIANT=breakable). In every other build all of this is the constant false.
+ */
 #ifndef K3X_BASE_BREAKAGE_H
 #define K3X_BASE_BREAKAGE_H
 

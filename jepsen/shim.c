@@ -64,6 +64,7 @@ static struct {
 	}
 
 REAL(int, clock_gettime, clockid_t, struct timespec *)
+REAL(int, pthread_cond_clockwait, pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *)
 REAL(int, open, const char *, int, ...)
 REAL(int, openat, int, const char *, int, ...)
 REAL(int, close, int)
@@ -84,6 +85,7 @@ REAL(int, unlinkat, int, const char *, int)
 static void find_all(void)
 {
 	find_clock_gettime();
+	find_pthread_cond_clockwait();
 	find_open();
 	find_openat();
 	find_close();
@@ -194,6 +196,23 @@ EXPORT time_t time(time_t *ret)
 	if (ret)
 		*ret = t.tv_sec;
 	return t.tv_sec;
+}
+
+/* The kernel knows the real clock only: the limit becomes the moment at which the changed clock will have reached it.
+ * Passed on as it is, a limit of a clock that lags would have the caller wait for it in a busy loop. */
+EXPORT int pthread_cond_clockwait(
+        pthread_cond_t *cond, pthread_mutex_t *lock, clockid_t id, const struct timespec *limit)
+{
+	const struct shim_control *c = shim.control;
+	find_pthread_cond_clockwait();
+	if (!c || id != CLOCK_MONOTONIC)
+		return real_pthread_cond_clockwait(cond, lock, id, limit);
+	struct timespec now;
+	real_clock_gettime(CLOCK_MONOTONIC, &now);
+	int64_t left = to_ns(limit) - to_ns(&now) - change_of_clock(c, false);
+	int64_t ns = to_ns(&now) + (int64_t)((double)left / (1 + (double)c->clock_rate_ppm / 1e6));
+	struct timespec real = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+	return real_pthread_cond_clockwait(cond, lock, id, ns > 0 ? &real : &(struct timespec){0, 0});
 }
 
 /* ---- troubles ---- */

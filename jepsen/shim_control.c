@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,12 +198,41 @@ static bool is_durable(const struct journal *j, const struct shim_record *r)
 	return false;
 }
 
+/* The file itself, which may have another name by now: another that has taken its name is not touched. -1 when it is
+ * gone, or was replaced. */
+static int open_inode(const struct shim_record *r)
+{
+	struct stat st;
+	int fd = open(r->path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == r->inode)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+	int folder = open(dirname(strcpy((char[SHIM_PATH_MAX]){0}, r->path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = folder < 0 ? NULL : fdopendir(folder);
+	for (struct dirent *e; d && fd < 0 && (e = readdir(d)) != NULL;)
+		if (e->d_ino == r->inode)
+			fd = openat(folder, e->d_name, O_WRONLY | O_CLOEXEC);
+	if (d)
+		closedir(d);
+	else if (folder >= 0)
+		close(folder);
+	return fd;
+}
+
+static bool is_at(const struct shim_record *r)
+{
+	struct stat st;
+	return lstat(r->path, &st) == 0 && st.st_ino == r->inode;
+}
+
 /* Puts back what was there, sector by sector: a write that is torn loses some of its sectors only. */
 static void undo_write(const struct shim_record *r, struct rng *rng, struct shim_loss *loss)
 {
 	const char *old = (const char *)(r + 1);
 	bool is_torn = r->bytes > SECTOR_BYTES && rng_chance(rng, 30);
-	int fd = open(r->path, O_WRONLY | O_CLOEXEC);
+	int fd = open_inode(r);
 	if (fd < 0)
 		return;
 	for (uint32_t at = 0; at < r->bytes;) {
@@ -219,6 +249,15 @@ static void undo_write(const struct shim_record *r, struct rng *rng, struct shim
 	loss->lost += !is_torn;
 }
 
+static void undo_length(const struct shim_record *r)
+{
+	int fd = open_inode(r);
+	if (fd < 0)
+		return;
+	(void)!ftruncate(fd, (off_t)r->length);
+	close(fd);
+}
+
 static void undo(const char *dir, const struct shim_record *r, struct rng *rng, struct shim_loss *loss)
 {
 	char saved[PATH_BYTES];
@@ -228,13 +267,15 @@ static void undo(const char *dir, const struct shim_record *r, struct rng *rng, 
 		undo_write(r, rng, loss);
 		return;
 	case SHIM_LENGTH:
-		(void)!truncate(r->path, (off_t)r->length);
+		undo_length(r);
 		break;
 	case SHIM_CREATE:
-		unlink(r->path);
+		if (is_at(r))
+			unlink(r->path);
 		break;
 	case SHIM_RENAME:
-		rename(r->path, r->other_path);
+		if (is_at(r))
+			rename(r->path, r->other_path);
 		if (r->undo_name)
 			rename(saved, r->path);
 		break;

@@ -36,7 +36,7 @@ struct adapter_config {
 	uint64_t segment_bytes;   /* 0: the log's default */
 	unsigned workarounds_off; /* WORKAROUND(n) | ...; production: 0 */
 	unsigned election_ms;
-	void (*after)(void *arg); /* after each call into libraft */
+	void (*after)(void *arg);                                            /* after each call into libraft */
 	int (*install)(void *arg, struct slice descriptor, struct err *err); /* the writer's thread; see raft_host.h */
 	uint64_t (*durable_index)(void *arg);                                /* the same */
 	void *arg;
@@ -89,7 +89,7 @@ struct raft_adapter {
 	bool is_full;            /* the last job found no space */
 	uint64_t bytes, entries; /* appended since the last snapshot of our own */
 	unsigned puts;           /* snapshots on their way to the disk */
-	uint64_t next_index; /* where the next append goes: said by truncate() */
+	uint64_t next_index;     /* where the next append goes: said by truncate() */
 	struct snapshot_record snapshot;
 	struct config_change *changes; /* configurations in the log, by index */
 	size_t n_changes, cap_changes;

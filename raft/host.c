@@ -246,8 +246,9 @@ static void pace_snapshots(struct raft_host *h)
 	if (limit && n && bytes / n * trailing > limit / 4 * 3)
 		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
 	raft_set_snapshot_trailing(&h->raft, trailing);
-	raft_set_snapshot_threshold(
-	        &h->raft, due ? 1 : h->is_sending_state && limit ? UINT32_MAX : h->c.snapshot_entries);
+	raft_set_snapshot_threshold(&h->raft, due                            ? 1
+	                                      : h->is_sending_state && limit ? UINT32_MAX
+	                                                                     : h->c.snapshot_entries);
 }
 
 /* libraft draws election timeouts between one and two times the set one; half of that spread parts few servers as well,

@@ -15,17 +15,17 @@ struct raft_host {
 	struct list_link proposals; /* raft_proposal: not yet packed */
 	struct list_link packs;     /* pack: in libraft's hands */
 	unsigned n_packs;
-	struct list_link reads;     /* raft_read, oldest first */
-	struct list_link changes;   /* change_request */
-	uint64_t round;             /* of the read probes sent last */
+	struct list_link reads;   /* raft_read, oldest first */
+	struct list_link changes; /* change_request */
+	uint64_t round;           /* of the read probes sent last */
 	uint64_t round_term, confirmed_round;
 	uint64_t answered[64]; /* by server in the configuration: ids that answered this round */
 	size_t n_answered;
 	struct {
 		uint64_t id, at_ms;
-	} heard[64]; /* when each server last said something */
+	} heard[64];            /* when each server last said something */
 	uint64_t pushed_commit; /* the others have been told that this is committed, in this term */
-	uint64_t told; /* the machine knows that it has everything up to here */
+	uint64_t told;          /* the machine knows that it has everything up to here */
 	struct raft_transfer transfer;
 	bool was_leader, started, closing, is_sending_state, is_flushing;
 	uint64_t was_term, was_leader_id;

@@ -99,8 +99,8 @@ void message_encode_read(
 	put(b, same_term);
 }
 
-void message_encode_commit(struct strbuf *b, uint64_t from, const char *address, uint64_t term, uint64_t commit,
-        uint64_t commit_term)
+void message_encode_commit(
+        struct strbuf *b, uint64_t from, const char *address, uint64_t term, uint64_t commit, uint64_t commit_term)
 {
 	put_head(b, MESSAGE_COMMIT, 0, from, address);
 	put(b, term);

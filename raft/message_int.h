@@ -35,8 +35,8 @@ void message_encode_read(struct strbuf *out, uint64_t from, const char *address,
         uint64_t round, bool same_term);
 
 /* What is committed: AppendEntries without entries, right behind the committed one, that wants no answer. */
-void message_encode_commit(struct strbuf *out, uint64_t from, const char *address, uint64_t term, uint64_t commit,
-        uint64_t commit_term);
+void message_encode_commit(
+        struct strbuf *out, uint64_t from, const char *address, uint64_t term, uint64_t commit, uint64_t commit_term);
 
 /* Slices of the frame point into `bytes`. ERR_PROTOCOL. */
 int message_decode(struct slice bytes, struct arena *a, struct frame *ret, struct err *err);

@@ -25,16 +25,17 @@ enum raft_host_role { RAFT_HOST_STANDBY, RAFT_HOST_VOTER, RAFT_HOST_SPARE };
  * that is not durable in the state, and what is missing is applied again at the start. It may also be ahead of the log,
  * after a crash and when a leader has sent a state newer than its snapshot: entries it has already are given again. */
 struct raft_machine_vtable {
-	/* Commands of one entry, valid during the call. n 0: an entry that is none of the machine's business (a barrier,
-	 * a configuration), or several of them: it has everything up to `index` now. */
-	void (*apply)(
-	        struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t n);
+	/* Commands of one entry, valid during the call. n 0: an entry that is none of the machine's business (a
+	 * barrier, a configuration), or several of them: it has everything up to `index` now. */
+	void (*apply)(struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t n);
 	/* Adds a descriptor (some 64 bytes) of the state at `index`, which is the last applied. */
 	void (*snapshot)(struct raft_machine *m, uint64_t index, struct strbuf *descriptor);
-	/* At every start, after install(), with what is the newest snapshot: the machine has that state or a newer one. */
+	/* At every start, after install(), with what is the newest snapshot: the machine has that state or a newer one.
+	 */
 	void (*restore)(struct raft_machine *m, struct slice descriptor);
-	/* A leader sent this snapshot: the state that it describes, or a newer one, takes the place of the machine's and
-	 * is durable when this returns. On the thread that writes the log. ERR_NO_SPACE: it is tried again later. */
+	/* A leader sent this snapshot: the state that it describes, or a newer one, takes the place of the machine's
+	 * and is durable when this returns. On the thread that writes the log. ERR_NO_SPACE: it is tried again later.
+	 */
 	int (*install)(struct raft_machine *m, struct slice descriptor, struct err *err);
 	uint64_t (*applied_index)(struct raft_machine *m); /* before the start: what the state has */
 	uint64_t (*durable_index)(struct raft_machine *m); /* what it would have after a power cut; any thread */
@@ -55,11 +56,11 @@ struct raft_host_config {
 	unsigned election_ms, heartbeat_ms;
 	unsigned install_ms;                          /* a snapshot sent and not confirmed is sent again after */
 	unsigned snapshot_entries, snapshot_trailing; /* take one after so many; keep so many below it. Not 0 */
-	uint64_t snapshot_bytes; /* or after so many bytes of entries, and then keep three quarters of that below it;
-	                            0: entries alone count */
-	uint64_t segment_bytes;  /* of the log; 0: its default */
-	unsigned workarounds_off;                     /* the simulator's; otherwise 0 */
-	const struct adapter_probe *probe;            /* the simulator's; otherwise NULL */
+	uint64_t snapshot_bytes;  /* or after so many bytes of entries, and then keep three quarters of that below it;
+	                             0: entries alone count */
+	uint64_t segment_bytes;   /* of the log; 0: its default */
+	unsigned workarounds_off; /* the simulator's; otherwise 0 */
+	const struct adapter_probe *probe; /* the simulator's; otherwise NULL */
 };
 
 struct raft_host_server {
@@ -124,8 +125,8 @@ struct raft_host_change {
 void raft_host_change_members(struct raft_host *h, struct raft_host_change *c);
 
 /* Asks a voter to take over (thesis section 3.10); 0: the one that is furthest. The role changes when it does; an
- * attempt that has not led anywhere within an election timeout is given up. ERR_UNAVAILABLE: not the leader, or there is
- * nobody to take over. ERR_CONFLICT: a transfer is under way. */
+ * attempt that has not led anywhere within an election timeout is given up. ERR_UNAVAILABLE: not the leader, or there
+ * is nobody to take over. ERR_CONFLICT: a transfer is under way. */
 int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err);
 
 /* The servers as this one knows them: role, address (in the arena), and how far the leader knows them to be (0 on the
@@ -152,8 +153,8 @@ bool raft_host_has_log(const struct raft_host *h); /* or a snapshot: this server
  * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */
 int raft_host_recover(
         struct disk *d, const struct raft_host_server *self, uint64_t *ret_last, uint64_t *ret_term, struct err *err);
-/* Between open and start: as raft_host_bootstrap(), but the cluster begins at a snapshot of index 1 with this descriptor,
- * so that the state the machine has (the same on each of the servers) is where it starts from. */
+/* Between open and start: as raft_host_bootstrap(), but the cluster begins at a snapshot of index 1 with this
+ * descriptor, so that the state the machine has (the same on each of the servers) is where it starts from. */
 int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *servers, size_t n,
         struct slice descriptor, struct err *err);
 
@@ -162,8 +163,8 @@ int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *se
 int raft_host_bootstrap_state(
         struct disk *d, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err);
 
-/* Offline, and nothing is written: checks all of a disk. report() is called for each damage and each remark. Servers are
- * those of the newest configuration on the disk, committed or not; strings in the arena. Errors are of the disk. */
+/* Offline, and nothing is written: checks all of a disk. report() is called for each damage and each remark. Servers
+ * are those of the newest configuration on the disk, committed or not; strings in the arena. Errors are of the disk. */
 struct raft_host_checked {
 	bool is_empty;    /* there is nothing of raft's */
 	size_t n_damages; /* 0: sound */

@@ -3,9 +3,9 @@
  *     IDLE --want--> CONNECTING --> RECEIVING --> CHECKING --> IDLE (fetched)
  *                         ^------ connection lost: next tick, from where it was, if the sender still has the copy
  *
- * The file grows as PATH.part; whole, it is checked against the sender's checksum, synced and renamed. What can go wrong:
- * the disk is full (it begins anew later), the sender goes away or is no longer the leader (whoever is asks us anew),
- * what came does not fit its checksum (begun anew, logged). */
+ * The file grows as PATH.part; whole, it is checked against the sender's checksum, synced and renamed. What can go
+ * wrong: the disk is full (it begins anew later), the sender goes away or is no longer the leader (whoever is asks us
+ * anew), what came does not fit its checksum (begun anew, logged). */
 #include "raft/state_stream.h"
 
 #include "base/check.h"

@@ -4,8 +4,8 @@
  *     visitor (we read): GREETING -> its messages are delivered, or it is handed on
  *
  * What can go wrong: a peer that takes nothing (beyond QUEUE_BYTES_MAX waiting, frames for it are dropped), one that
- * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: closed and
- * logged once a connection), garbage (the frame's checksum: closed). */
+ * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: closed
+ * and logged once a connection), garbage (the frame's checksum: closed). */
 #include "raft/transport.h"
 
 #include "base/check.h"
@@ -279,8 +279,8 @@ static int greeted(struct visitor *v, struct slice payload, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "it belongs to cluster %016" PRIx64 ", this is %016" PRIx64,
 		        h.cluster_id, t->o.cluster_id);
 	if (h.to && h.to != t->o.id)
-		return err_set(err, ERR_PROTOCOL, "it looks for server %016" PRIx64 ", this is %016" PRIx64, h.to,
-		        t->o.id);
+		return err_set(
+		        err, ERR_PROTOCOL, "it looks for server %016" PRIx64 ", this is %016" PRIx64, h.to, t->o.id);
 	if (h.purpose != WIRE_QUESTION && (!h.from || h.from == t->o.id))
 		return err_set(err, ERR_PROTOCOL, "it says it is server %016" PRIx64, h.from);
 	if (h.purpose == WIRE_MESSAGES) {
@@ -373,8 +373,7 @@ int transport_new(const struct transport_options *o, struct transport **ret, str
 	t->o = *o;
 	list_init(&t->visitors);
 	struct conn_listen_options l = {.tls = o->server_tls, .on_accept = on_accept, .arg = t};
-	if (o->listen_host &&
-	        conn_listen_tcp(o->loop, o->listen_host, o->listen_port, &l, &t->listener, err) != 0) {
+	if (o->listen_host && conn_listen_tcp(o->loop, o->listen_host, o->listen_port, &l, &t->listener, err) != 0) {
 		free(t);
 		return err->code;
 	}

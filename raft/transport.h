@@ -1,6 +1,6 @@
-/* Connections between the servers of a cluster. One for messages per peer and direction, made by the sender when there is
- * something to send; others for states and questions, which their owner drives. TLS both ways where contexts are given,
- * with certificates of the peers' CA; the cluster's id and the server's are checked in the greeting.
+/* Connections between the servers of a cluster. One for messages per peer and direction, made by the sender when there
+ * is something to send; others for states and questions, which their owner drives. TLS both ways where contexts are
+ * given, with certificates of the peers' CA; the cluster's id and the server's are checked in the greeting.
  *
  * Raft takes loss: what cannot be sent now is dropped, never queued without end. All on one loop. Private to raft/. */
 #ifndef K3X_RAFT_TRANSPORT_H

@@ -1,5 +1,5 @@
-/* Frames between peers, without I/O: length (4 bytes), CRC-32C of the payload (4 bytes), payload. TCP's own checksum lets
- * one flipped bit in some ten million packets through, and a plain connection has no other. Private to raft/. */
+/* Frames between peers, without I/O: length (4 bytes), CRC-32C of the payload (4 bytes), payload. TCP's own checksum
+ * lets one flipped bit in some ten million packets through, and a plain connection has no other. Private to raft/. */
 #ifndef K3X_RAFT_WIRE_FRAME_H
 #define K3X_RAFT_WIRE_FRAME_H
 

@@ -125,8 +125,8 @@ static void *checkpointer_main(void *arg)
 	return NULL;
 }
 
-int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied,
-        struct err *err)
+int checkpointer_start(
+        struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied, struct err *err)
 {
 	*c = (struct checkpointer){.gate = gate, .applied = applied};
 	int rc = db_open(&c->db, path, DB_CHECKPOINTER, err);

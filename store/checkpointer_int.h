@@ -36,10 +36,11 @@ struct checkpointer {
 };
 
 /* `applied` may be NULL. */
-int checkpointer_start(struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied,
-        struct err *err);
+int checkpointer_start(
+        struct checkpointer *c, const char *path, struct write_gate *gate, _Atomic int64_t *applied, struct err *err);
 
-/* Makes everything committed so far durable, and says so in durable_applied. Any thread but a writing one in the gate. */
+/* Makes everything committed so far durable, and says so in durable_applied. Any thread but a writing one in the gate.
+ */
 int checkpointer_sync(struct checkpointer *c, struct err *err);
 
 /* Does a last checkpoint and ends the thread. */

@@ -33,15 +33,15 @@ void request_queue_release(struct request_queue *q);
 bool request_queue_put(struct request_queue *q, struct store_request *req, unsigned limit, bool *ret_stopping);
 void request_queue_stop(struct request_queue *q);
 
-/* An engine may carry out, tell and answer commands before it commits them, when something else keeps them. Who reads then
- * asks for the commit first: what was answered before a read began is in what it sees. */
+/* An engine may carry out, tell and answer commands before it commits them, when something else keeps them. Who reads
+ * then asks for the commit first: what was answered before a read began is in what it sees. */
 struct commit_gate {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	uint64_t count;       /* of commits */
 	atomic_bool is_dirty; /* something was told that is not committed */
 	atomic_bool is_wanted;
-	bool is_stuck;                  /* the disk is full: it can't be had now */
+	bool is_stuck;           /* the disk is full: it can't be had now */
 	void (*want)(void *arg); /* rings the writing thread; NULL: it commits before it answers */
 	void *arg;
 };
@@ -70,9 +70,9 @@ struct engine_core {
 	_Atomic int64_t applied_index;   /* of a replicated log: carried out; readers see it (see commit_gate) */
 	_Atomic int64_t committed_index; /* and committed in the database */
 	struct commit_gate commits;
-	bool is_full_sync;             /* each commit is synced; else the log keeps what is not */
-	bool may_shrink;               /* compaction has freed pages; the writing thread's */
-	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
+	bool is_full_sync; /* each commit is synced; else the log keeps what is not */
+	bool may_shrink;   /* compaction has freed pages; the writing thread's */
+	bool is_failing;   /* the last write did not go through: said once in the log; the writing thread's */
 	struct store_request *physical; /* compactions that wait until it is done; the writing thread's */
 	char *path;
 	int lock_fd;
@@ -83,8 +83,8 @@ struct engine_core_options {
 	unsigned reader_threads; /* 0: 2 */
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
 	bool is_full_sync;
-	void (*want_commit)(void *arg);              /* a reader's; NULL: see commit_gate */
-	void *arg; /* of want_commit */
+	void (*want_commit)(void *arg); /* a reader's; NULL: see commit_gate */
+	void *arg;                      /* of want_commit */
 };
 
 /* Opens or creates the database and starts the threads. On failure nothing is left but the memory, zeroed. */

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/mem/arena.h"
+#include "base/rt/cond.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -107,7 +108,7 @@ static void wait_for_next(struct lessor *l)
 	}
 	int64_t at = l->heap[0]->heap_ms;
 	struct timespec t = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-	pthread_cond_timedwait(&l->wake, &l->lock, &t);
+	cond_wait_until(&l->wake, &l->lock, &t);
 }
 
 static void *lessor_main(void *arg)
@@ -133,13 +134,9 @@ static void *lessor_main(void *arg)
 
 void lessor_init(struct lessor *l, void (*expire)(void *arg, int64_t id), void *arg)
 {
-	pthread_condattr_t monotonic;
 	*l = (struct lessor){.expire = expire, .arg = arg};
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&l->wake, NULL);
 	CHECK(pthread_create(&l->thread, NULL, lessor_main, l) == 0);
 }
 

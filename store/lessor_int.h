@@ -13,7 +13,7 @@ struct lessor {
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool stopping;
-	bool is_resting; /* leases do not run out: another server looks after that */
+	bool is_resting;     /* leases do not run out: another server looks after that */
 	struct map leases;   /* id (its 8 bytes) -> struct lease */
 	struct lease **heap; /* earliest first; a kept-alive lease moves only when it comes up */
 	size_t n_heap, cap_heap;

@@ -42,8 +42,8 @@ bool machine_trim_pending(const struct machine *m);
  * 1: there is more to do; 0: not; negative: error. */
 int machine_shrink(struct machine *m, struct err *err);
 
-/* The events of what was applied since the last call or commit, sealed (one reference); NULL: none. In a transaction: for
- * an engine that tells them before it commits. */
+/* The events of what was applied since the last call or commit, sealed (one reference); NULL: none. In a transaction:
+ * for an engine that tells them before it commits. */
 struct event_block *machine_take_events(struct machine *m);
 
 /* Commits. *ret_block: the events (one reference), NULL when there were none. On failure the transaction is gone. */

@@ -1,7 +1,7 @@
 /* The replicated engine: the state machine behind a raft log, on one of several servers. It is an engine like any other
- * (engine.h): writes and linearizable reads may be submitted on every server and are carried to the leader; what can't be
- * done while there is no leader waits, at most some election timeouts and five seconds, and is then answered ERR_TIMEOUT
- * (a write may still come to be). Serializable reads are always answered, from what this server has.
+ * (engine.h): writes and linearizable reads may be submitted on every server and are carried to the leader; what can't
+ * be done while there is no leader waits, at most some election timeouts and five seconds, and is then answered
+ * ERR_TIMEOUT (a write may still come to be). Serializable reads are always answered, from what this server has.
  *
  * Beside engine.h: who the members are, and changing that. */
 #ifndef K3X_STORE_RAFT_ENGINE_H
@@ -25,9 +25,10 @@ struct raft_engine_options {
 	unsigned snapshot_entries;          /* 0: by bytes alone */
 	uint64_t snapshot_bytes;            /* of log between snapshots; 0: 16 MiB */
 	uint64_t state_bytes_per_s;
-	uint64_t promote_after_ms; /* a standby that has caught up takes the place of a voter lost for so long; 0: never */
-	/* The first configuration, when this server begins a cluster: the same on each of its servers. NULL: it joins one
-	 * that will find it, or has a log. */
+	uint64_t promote_after_ms; /* a standby that has caught up takes the place of a voter lost for so long; 0: never
+	                            */
+	/* The first configuration, when this server begins a cluster: the same on each of its servers. NULL: it joins
+	 * one that will find it, or has a log. */
 	const struct raft_host_server *bootstrap;
 	size_t n_bootstrap;
 	/* Questions of servers that want to join: raft thread. */

@@ -18,11 +18,11 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/rt/cond.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
@@ -87,16 +87,12 @@ static void machine_apply_entry(
 static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 {
 	struct apply_queue *q = &e->queue;
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += timeout_ms > 0 ? timeout_ms * 1000000L : 0;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
+	struct timespec limit = cond_limit(timeout_ms > 0 ? timeout_ms : 0);
 	while (timeout_ms && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted &&
 	        !atomic_load(&e->core.commits.is_wanted)) {
 		if (timeout_ms < 0)
 			pthread_cond_wait(&q->wake, &q->lock);
-		else if (pthread_cond_timedwait(&q->wake, &q->lock, &t) != 0)
+		else if (!cond_wait_until(&q->wake, &q->lock, &limit))
 			return;
 	}
 }
@@ -306,13 +302,9 @@ static void answer_command(struct raft_engine *e, struct apply_command *c)
 
 static void wait_ms(struct apply_queue *q, unsigned ms)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += (long)ms * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
+	struct timespec limit = cond_limit(ms);
 	pthread_mutex_lock(&q->lock);
-	pthread_cond_timedwait(&q->wake, &q->lock, &t);
+	cond_wait_until(&q->wake, &q->lock, &limit);
 	pthread_mutex_unlock(&q->lock);
 }
 

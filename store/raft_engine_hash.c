@@ -1,14 +1,14 @@
 /* Are the replicas the same? Every replica keeps its rolling hash as it was after certain entries of the log, the same
  * ones everywhere. Once in a while the leader asks the others for theirs, and whoever differs from the majority is
- * fenced: it answers nothing any more (etcd's "corrupt cluster"), and gets the leader's whole state in place of its own. A
- * leader that finds itself the one that differs hands over first. Where there is no majority for either side nobody can
- * say who is right: that is logged, and left to people.
+ * fenced: it answers nothing any more (etcd's "corrupt cluster"), and gets the leader's whole state in place of its
+ * own. A leader that finds itself the one that differs hands over first. Where there is no majority for either side
+ * nobody can say who is right: that is logged, and left to people.
  *
  *     leader: HASH(index) --> others: HASH_ANSWER(index, hash or "not kept") --> when all have, or time is up: judge
  *         --> FENCE(index) to each that differs
  *
- * What this finds is a state machine that went another way (a bug, a bit that flipped in memory). A row that rots on disk
- * after it was written is found by SQLite's checks, HashKV and `k3x-store check`. */
+ * What this finds is a state machine that went another way (a bug, a bit that flipped in memory). A row that rots on
+ * disk after it was written is found by SQLite's checks, HashKV and `k3x-store check`. */
 #include "store/raft_engine_int.h"
 
 #include "base/log.h"
@@ -96,7 +96,8 @@ static void judge(struct raft_engine *e)
 	for (size_t i = 1; i < r->n; i++)
 		if (r->answers[i].hash != r->answers[0].hash) {
 			log_error("store", "replicas differ and no majority says how it should be",
-			        "index=%" PRIu64 " mend=\"compare with endpoint hashkv, keep the right one\"", r->index);
+			        "index=%" PRIu64 " mend=\"compare with endpoint hashkv, keep the right one\"",
+			        r->index);
 			break;
 		}
 	r->n = 0;
@@ -154,7 +155,8 @@ void hashes_fence_self(struct raft_engine *e)
 {
 	struct err err = ERR_INIT;
 	if (!atomic_exchange(&e->is_fenced, true))
-		log_error("store", "fenced: this replica went another way than the others, and takes the leader's state",
+		log_error("store",
+		        "fenced: this replica went another way than the others, and takes the leader's state",
 		        "applied=%" PRId64, atomic_load(&e->core.applied_index));
 	if (e->is_leader && raft_host_transfer(engine_host(e), 0, &err) != 0)
 		log_warn("store", "leadership not handed over", "error=\"%s\"", err.msg);

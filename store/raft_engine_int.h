@@ -149,7 +149,7 @@ void raft_engine_take(struct raft_engine *e, enum pending_kind kind, struct stor
         struct raft_engine_change *change); /* any thread */
 void pending_route(struct pending *p);
 void pending_park(struct pending *p); /* until a leader is known, or a moment has passed */
-void pending_answer(struct pending *p, int code, const char *text); /* code 0: as the request says */
+void pending_answer(struct pending *p, int code, const char *text);     /* code 0: as the request says */
 struct pending *pending_take(struct raft_engine *e, uint64_t sequence); /* out of the map; NULL: nobody waits */
 void pending_release(struct pending *p);
 void pending_map(struct pending *p);
@@ -184,8 +184,8 @@ void hashes_answer(struct raft_engine *e, uint64_t from, uint64_t index, uint64_
 void hashes_fence_self(struct raft_engine *e);
 
 /* raft_engine_members.c: raft thread */
-void members_change(struct raft_engine *e, struct raft_engine_change *c, void (*done)(void *arg, int code, const char *text),
-        void *arg);
+void members_change(struct raft_engine *e, struct raft_engine_change *c,
+        void (*done)(void *arg, int code, const char *text), void *arg);
 void members_tick(struct raft_engine *e);
 
 /* raft_engine_apply.c */

@@ -1,6 +1,6 @@
-/* What engines tell each other beside the log, on the raft thread: commands for the leader, "what is committed?", leases
- * (the leader alone knows how long they live), changes of membership. A message is a kind and varints (command_int.h). A
- * message that is lost costs the asker its patience and nothing else. */
+/* What engines tell each other beside the log, on the raft thread: commands for the leader, "what is committed?",
+ * leases (the leader alone knows how long they live), changes of membership. A message is a kind and varints
+ * (command_int.h). A message that is lost costs the asker its patience and nothing else. */
 #include "store/raft_engine_int.h"
 
 #include "base/check.h"
@@ -10,13 +10,13 @@
 #include <stdlib.h>
 
 enum message_kind {
-	MESSAGE_FORWARD = 1,  /* a command */
-	MESSAGE_TURNED_AWAY,  /* sequence: it was not proposed */
-	MESSAGE_INDEX,        /* batch */
-	MESSAGE_INDEX_ANSWER, /* batch, ok, index */
-	MESSAGE_LEASE,        /* sequence, type, lease */
-	MESSAGE_LEASE_ANSWER, /* sequence, code + cause, ttl, granted ttl, text */
-	MESSAGE_CHANGE,       /* sequence, kind, id, address */
+	MESSAGE_FORWARD = 1,   /* a command */
+	MESSAGE_TURNED_AWAY,   /* sequence: it was not proposed */
+	MESSAGE_INDEX,         /* batch */
+	MESSAGE_INDEX_ANSWER,  /* batch, ok, index */
+	MESSAGE_LEASE,         /* sequence, type, lease */
+	MESSAGE_LEASE_ANSWER,  /* sequence, code + cause, ttl, granted ttl, text */
+	MESSAGE_CHANGE,        /* sequence, kind, id, address */
 	MESSAGE_CHANGE_ANSWER, /* sequence, code, text */
 	MESSAGE_HASH,          /* index */
 	MESSAGE_HASH_ANSWER,   /* index, hash */
@@ -179,8 +179,8 @@ static void on_lease(struct raft_engine *e, uint64_t from, uint64_t sequence, st
 	x->req.lease.id = (int64_t)command_get(r);
 	x->req.loop = raft_node_loop(e->node);
 	x->req.done = remote_lease_done;
-	bool sound = !r->is_bad &&
-	             (x->req.type == STORE_REQUEST_LEASE_KEEPALIVE || x->req.type == STORE_REQUEST_LEASE_TTL);
+	bool sound =
+	        !r->is_bad && (x->req.type == STORE_REQUEST_LEASE_KEEPALIVE || x->req.type == STORE_REQUEST_LEASE_TTL);
 	if (!sound || !e->is_leader) {
 		free(x);
 		turn_away(e, from, sequence);

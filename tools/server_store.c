@@ -1,6 +1,6 @@
-/* Which engine `k3x server` keeps its state in. One server has SQLite alone. --cluster-init puts it behind a raft log, the
- * data that is there becoming the first state of the cluster; once that has happened the log is used whether the flag is
- * given or not, for the data without its log is older than what was acknowledged. */
+/* Which engine `k3x server` keeps its state in. One server has SQLite alone. --cluster-init puts it behind a raft log,
+ * the data that is there becoming the first state of the cluster; once that has happened the log is used whether the
+ * flag is given or not, for the data without its log is older than what was acknowledged. */
 #include "tools/server_int.h"
 
 #include "base/log.h"

@@ -229,8 +229,8 @@ int serve_identity_begin(const struct serve_settings *v, struct arena *a, struct
 	return 0;
 }
 
-static int find_out(const struct serve_settings *v, struct arena *a, struct tls_context *tls,
-        struct serve_identity *id, struct err *err)
+static int find_out(const struct serve_settings *v, struct arena *a, struct tls_context *tls, struct serve_identity *id,
+        struct err *err)
 {
 	if (serve_identity_begin(v, a, id, err) != 0)
 		return err->code;

@@ -6,10 +6,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/rt/cond.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { LOOK_MS = 500, PATIENCE_MS = 3000, ASK_MS = 1000 };
 
@@ -29,14 +29,10 @@ struct removal_watch {
 /* False: it is time to stop. */
 static bool wait_a_moment(struct removal_watch *w)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += LOOK_MS * 1000000L;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
+	struct timespec limit = cond_limit(LOOK_MS);
 	pthread_mutex_lock(&w->lock);
 	if (!w->stopping)
-		pthread_cond_timedwait(&w->wake, &w->lock, &t);
+		cond_wait_until(&w->wake, &w->lock, &limit);
 	bool go_on = !w->stopping;
 	pthread_mutex_unlock(&w->lock);
 	return go_on;

@@ -1,5 +1,6 @@
 /* `k3x-store serve`: the datastore by itself, speaking etcd's v3 API, alone or as a member of a cluster. Flags and
- * environment are etcd's where the meaning is the same, so that it drops into scripts and unit files written for etcd. */
+ * environment are etcd's where the meaning is the same, so that it drops into scripts and unit files written for etcd.
+ */
 #include "tools/programs.h"
 #include "tools/store_serve_int.h"
 
@@ -94,8 +95,7 @@ static int open_store(struct serve *s, struct err *err)
 	const struct serve_settings *v = &s->settings;
 	if (mkdir(v->data_dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", v->data_dir);
-	if (open_peer_tls(s, err) != 0 ||
-	        serve_identity_load(v, &s->arena, s->peer_client_tls, &s->identity, err) != 0)
+	if (open_peer_tls(s, err) != 0 || serve_identity_load(v, &s->arena, s->peer_client_tls, &s->identity, err) != 0)
 		return err->code;
 	if (strcmp(v->engine, "raft") == 0)
 		return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
@@ -206,8 +206,8 @@ static void start_service(struct loop_task *t)
 	struct err err = ERR_INIT;
 	if (open_service(s, &err) == 0) {
 		if (raft_engine_of(s->store))
-			s->removal = removal_watch_start(raft_engine_of(s->store), s->identity.peer_url,
-			        s->peer_client_tls, removed, s);
+			s->removal = removal_watch_start(
+			        raft_engine_of(s->store), s->identity.peer_url, s->peer_client_tls, removed, s);
 		return;
 	}
 	fprintf(stderr, "k3x-store serve: %s\n", err.msg);

@@ -46,10 +46,9 @@ struct serve_identity {
 int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *client_tls,
         struct serve_identity *ret, struct err *err);
 
-/* Who a member of a cluster that begins is, by name, data of the cluster and URLs alone: a restored directory is made for it
- * (store_restore.c). */
-int serve_identity_begin(
-        const struct serve_settings *v, struct arena *a, struct serve_identity *ret, struct err *err);
+/* Who a member of a cluster that begins is, by name, data of the cluster and URLs alone: a restored directory is made
+ * for it (store_restore.c). */
+int serve_identity_begin(const struct serve_settings *v, struct arena *a, struct serve_identity *ret, struct err *err);
 
 /* Answers of a member to one that asks who it is; for raft_engine_options. `engine` is set once it is open. */
 struct serve_answers {

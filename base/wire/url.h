@@ -1,4 +1,5 @@
-/* URLs of servers: http://host:port and https://host:port, nothing behind the port but a slash. No state, any thread. */
+/* URLs of servers: http://host:port and https://host:port, nothing behind the port but a slash. No state, any thread.
+ */
 #ifndef K3X_BASE_WIRE_URL_H
 #define K3X_BASE_WIRE_URL_H
 

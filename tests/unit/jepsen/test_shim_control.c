@@ -4,6 +4,8 @@
 
 #include "jepsen/shim_control.h"
 
+#include "base/rt/cond.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -152,6 +154,43 @@ static void a_rename_needs_its_folder_synced(void **state)
 	assert_true(seen_old);
 }
 
+static void overwrite_and_replace(void)
+{
+	overwrite();
+	replace_file_and_sync();
+}
+
+static void what_took_a_name_keeps_its_bytes(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		in_child(make_file);
+		in_child(overwrite_and_replace);
+		cut(seed);
+		assert_string_equal(content("file"), "new");
+	}
+}
+
+static void rename_without_sync(void)
+{
+	int fd = open(data, O_RDONLY | O_DIRECTORY);
+	put("next", "new", false);
+	if (rename(in_data("next"), in_data("file")) != 0 || fd < 0 || fsync(fd) != 0)
+		_exit(1);
+}
+
+static void a_new_name_does_not_keep_bytes(void **state)
+{
+	bool seen_empty = false;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		in_child(make_file);
+		in_child(rename_without_sync);
+		cut(seed);
+		assert_true(!strcmp(content("file"), "new") || !*content("file"));
+		seen_empty |= !*content("file");
+	}
+	assert_true(seen_empty);
+}
+
 static void remove_file(void)
 {
 	if (unlink(in_data("file")) != 0)
@@ -221,6 +260,29 @@ static void clocks_jump_and_never_go_back_alone(void **state)
 	shim_control_unmap(s);
 }
 
+/* A clock at half its speed: the wait lasts as long as that clock says, in one sleep. */
+static void a_timed_wait_follows_the_clock(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_control *s = shim_control_map(control, &err);
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t wake = PTHREAD_COND_INITIALIZER;
+	struct timespec now;
+	assert_non_null(s);
+	shim_control_set_clock(s, 0, -500000);
+	struct timespec limit = cond_limit(20);
+	unsigned times = 0;
+	pthread_mutex_lock(&lock);
+	while (cond_wait_until(&wake, &lock, &limit))
+		times++;
+	pthread_mutex_unlock(&lock);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true(to_ns(&now) >= to_ns(&limit) - 1000000);
+	assert_true(times < 10);
+	shim_control_set_clock(s, 0, 0);
+	shim_control_unmap(s);
+}
+
 static void disks_fail_when_told(void **state)
 {
 	struct err err = ERR_INIT;
@@ -242,9 +304,10 @@ static void disks_fail_when_told(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_synced_stays), cmocka_unit_test(bytes_come_back),
-	        cmocka_unit_test(a_rename_needs_its_folder_synced), cmocka_unit_test(what_was_removed_can_return_whole),
+	        cmocka_unit_test(a_rename_needs_its_folder_synced), cmocka_unit_test(what_took_a_name_keeps_its_bytes),
+	        cmocka_unit_test(a_new_name_does_not_keep_bytes), cmocka_unit_test(what_was_removed_can_return_whole),
 	        cmocka_unit_test(broken_journals_are_read), cmocka_unit_test(clocks_jump_and_never_go_back_alone),
-	        cmocka_unit_test(disks_fail_when_told)};
+	        cmocka_unit_test(a_timed_wait_follows_the_clock), cmocka_unit_test(disks_fail_when_told)};
 	struct err err = ERR_INIT;
 	if (!getenv("JEPSEN_SHIM")) {
 		snprintf(folder, sizeof folder, "/tmp/k3x-shim-XXXXXX");
