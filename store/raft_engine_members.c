@@ -3,7 +3,8 @@
  *
  *     ADD      spare -> standby          (libraft adds spares)
  *     PROMOTE  standby -> voter, once it has caught up
- *     REMOVE   of itself: somebody else leads first, and is asked again
+ *     DEMOTE   voter -> standby
+ *     REMOVE   and DEMOTE of itself: somebody else leads first, and is asked again
  *
  * Once a second the leader looks at its members: a voter that has been away for promote_after_ms is demoted to standby
  * when a standby that has caught up can take its place. First the standby becomes a voter, then the lost one loses its
@@ -122,6 +123,8 @@ static int judge(struct raft_engine *e, struct member_change *c, const char **te
 		rc = ERR_NOT_FOUND, *text = "there is no such member";
 	} else if (c->kind == RAFT_ENGINE_PROMOTE && x->server.role == RAFT_HOST_VOTER) {
 		rc = ERR_INVAL, *text = "the member is a voter already";
+	} else if (c->kind == RAFT_ENGINE_DEMOTE && x->server.role != RAFT_HOST_VOTER) {
+		rc = ERR_INVAL, *text = "the member has no vote";
 	} else if (c->kind == RAFT_ENGINE_PROMOTE && !has_caught_up(e, x)) {
 		rc = ERR_CONFLICT, *text = "the member has not caught up with the leader yet";
 	} else if ((c->kind == RAFT_ENGINE_REMOVE || c->kind == RAFT_ENGINE_DEMOTE) && !is_safe_to_drop(m, n, x)) {

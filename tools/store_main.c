@@ -31,7 +31,7 @@ const struct store_entry store_entries[] = {
         {"member", "add", "NAME", "make a new member known", store_member_add},
         {"member", "remove", "ID|NAME", "take a member out", store_member_remove},
         {"member", "promote", "ID|NAME", "give a learner a vote", store_member_promote},
-        {"member", "demote", "ID|NAME", "why a vote is not taken away, and what to do instead", store_member_demote},
+        {"member", "demote", "ID|NAME", "take a vote away; the member stays as a learner", store_member_demote},
         {"member", "update", "ID|NAME", "change the address of a member", store_member_update},
         {"leader", "move", "[ID|NAME]", "let another member lead", store_leader_move},
         {"export", NULL, "", "write all pairs as JSON lines", store_export},

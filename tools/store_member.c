@@ -128,6 +128,8 @@ static const struct hint {
         {"unhealthy cluster",
                 "another change is under way, or the cluster has no leader: see endpoint status --cluster"},
         {"Peer URLs already exists", "a member with this URL is there already: see member list"},
+        {"unknown method MemberDemote",
+                "etcd has no such call: remove the member, delete its data and add it again with --learner"},
         {"start it with --engine raft", "restart the server without --engine sqlite to make it the first of a cluster"},
 };
 
@@ -247,12 +249,11 @@ int store_member_promote(int argc, char **argv)
 
 int store_member_demote(int argc, char **argv)
 {
-	static const char why[] =
-	        "k3x-store member demote: etcd's API has no call that takes a vote away. Take the member out "
-	        "with\n`member remove`, delete its data, and add it again with `member add --learner`.\n";
-	bool is_help = argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
-	fputs(why, is_help ? stdout : stderr);
-	return is_help ? 0 : err_exit_code(ERR_UNIMPLEMENTED);
+	return change_one("member demote",
+	        "k3x-store member demote ID|NAME: take a member's vote away; it stays as a learner. A leader hands "
+	        "over "
+	        "first.",
+	        "Cluster/MemberDemote", "demoted", argc, argv);
 }
 
 int store_member_update(int argc, char **argv)

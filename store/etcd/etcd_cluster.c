@@ -5,6 +5,8 @@
  * it starts. A member added as a voter joins as a learner that the leader promotes as soon as it has caught up: so
  * adding one that never starts costs no quorum, and it is shown as what it is going to be.
  *
+ * MemberDemote, which takes a vote away and leaves the member as a learner, is not of etcd's API.
+ *
  * What can go wrong: another change is under way, a learner is not in sync, removing one would leave the others without
  * a majority that is there: all are answered with etcd's own words. */
 #include "store/etcd/etcd_int.h"
@@ -182,7 +184,7 @@ void etcd_member_list(struct etcd_call *c, struct slice message)
 enum step {
 	STEP_END,
 	STEP_LOOK,   /* read the records: who is there? */
-	STEP_RECORD, /* write what is intended with a new member */
+	STEP_RECORD, /* write what is intended with it */
 	STEP_FORGET, /* remove its record */
 	STEP_ADD,
 	STEP_CHANGE, /* as the call says */
@@ -196,7 +198,10 @@ struct member_op {
 	struct raft_engine_change change;
 	enum raft_engine_change_kind kind;
 	uint64_t id;
-	const char *url; /* ADD, UPDATE */
+	const char *url;  /* ADD, UPDATE */
+	const char *name; /* what STEP_LOOK found, to be kept */
+	const char *const *client_urls;
+	size_t n_client_urls;
 	bool is_learner, is_done;
 	unsigned tries;
 	uv_timer_t timer;
@@ -216,7 +221,8 @@ static const char *change_text(const struct member_op *op, int *grpc)
 		*grpc = GRPC_NOT_FOUND;
 		return "etcdserver: member not found";
 	case ERR_INVAL:
-		return "etcdserver: can only promote a learner member";
+		return op->kind == RAFT_ENGINE_DEMOTE ? "etcdserver: can only demote a voting member"
+		                                      : "etcdserver: can only promote a learner member";
 	case ERR_FORBIDDEN:
 		return "etcdserver: re-configuration failed due to not enough started members";
 	case ERR_CONFLICT:
@@ -306,7 +312,8 @@ static void store_record(struct member_op *op, bool forget)
 	struct store_system_entry *e = ARENA_NEW(&c->arena, struct store_system_entry);
 	*e = (struct store_system_entry){.key = record_key(&c->arena, op->id), .is_delete = forget};
 	if (!forget)
-		e->value = write_record(&c->arena, "", NULL, 0, !op->is_learner);
+		e->value = write_record(
+		        &c->arena, op->name ? op->name : "", op->client_urls, op->n_client_urls, !op->is_learner);
 	etcd_submit_next(c,
 	        &(struct store_request){.type = STORE_REQUEST_SYSTEM,
 	                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = e, .n_changes = 1}},
@@ -367,8 +374,12 @@ static void looked(struct etcd_call *c)
 		etcd_reply_err(c, GRPC_NOT_FOUND, "etcdserver: member not found");
 		return;
 	}
-	op->is_learner = all[i].is_learner && !all[i].is_voter_to_be;
-	if (all[i].n_peer_urls && strcmp(all[i].peer_urls[0], op->url) == 0)
+	op->name = all[i].name;
+	op->client_urls = (const char *const *)all[i].client_urls;
+	op->n_client_urls = all[i].n_client_urls;
+	if (op->kind == RAFT_ENGINE_ADD)
+		op->is_learner = all[i].is_learner && !all[i].is_voter_to_be;
+	if (op->url && all[i].n_peer_urls && strcmp(all[i].peer_urls[0], op->url) == 0)
 		op->next = &at_end; /* nothing to change */
 	go_on(op);
 }
@@ -476,6 +487,7 @@ static void change_one(
 	if (!op)
 		return;
 	op->id = r->id;
+	op->is_learner = kind == RAFT_ENGINE_DEMOTE;
 	go_on(op);
 }
 
@@ -487,8 +499,15 @@ void etcd_member_remove(struct etcd_call *c, struct slice message)
 
 void etcd_member_promote(struct etcd_call *c, struct slice message)
 {
-	static const enum step steps[] = {STEP_CHANGE, STEP_ANSWER};
+	static const enum step steps[] = {STEP_LOOK, STEP_CHANGE, STEP_RECORD, STEP_ANSWER};
 	change_one(c, message, RAFT_ENGINE_PROMOTE, steps);
+}
+
+/* The record goes first: else the leader might promote it again in between. */
+void etcd_member_demote(struct etcd_call *c, struct slice message)
+{
+	static const enum step steps[] = {STEP_LOOK, STEP_RECORD, STEP_CHANGE, STEP_ANSWER};
+	change_one(c, message, RAFT_ENGINE_DEMOTE, steps);
 }
 
 /* libraft has no change of an address: the member is taken out and comes back under the new one, as a learner that is

@@ -222,7 +222,8 @@ Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv);
 
 etcd_handler etcd_range, etcd_put, etcd_delete_range, etcd_txn, etcd_compact;
 etcd_handler etcd_lease_grant, etcd_lease_revoke, etcd_lease_ttl, etcd_lease_list;
-etcd_handler etcd_member_list, etcd_member_add, etcd_member_remove, etcd_member_promote, etcd_member_update;
+etcd_handler etcd_member_list, etcd_member_add, etcd_member_remove, etcd_member_promote, etcd_member_demote,
+        etcd_member_update;
 etcd_handler etcd_move_leader;
 etcd_handler etcd_status, etcd_alarm, etcd_defragment, etcd_health_check, etcd_hash, etcd_hash_kv;
 etcd_handler etcd_auth_enable, etcd_auth_disable, etcd_auth_status, etcd_authenticate;

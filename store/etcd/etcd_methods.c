@@ -1,7 +1,8 @@
 /* The methods: by which paths they are called, what handles them, what comes in, and who may call.
  *
  * The paths of the JSON gateway are those of etcd's (api/etcdserverpb/rpc.proto, the http options). Who may call is as
- * in etcd 3.5: what it asks of nobody (status, lists of leases and members, keep-alives) is asked of nobody here. */
+ * in etcd 3.5: what it asks of nobody (status, lists of leases and members, keep-alives) is asked of nobody here.
+ * MemberDemote is ours: etcd answers that it has no such method. */
 #include "store/etcd/etcd_int.h"
 
 #include "base/check.h"
@@ -58,6 +59,7 @@ static const struct etcd_method methods[] = {
         UNARY(CLUSTER("MemberRemove"), "/v3/cluster/member/remove", etcd_member_remove, member_request, ADMIN, false),
         UNARY(CLUSTER("MemberPromote"), "/v3/cluster/member/promote", etcd_member_promote, member_request, ADMIN,
                 false),
+        UNARY(CLUSTER("MemberDemote"), "/v3/cluster/member/demote", etcd_member_demote, member_request, ADMIN, false),
         UNARY(CLUSTER("MemberUpdate"), "/v3/cluster/member/update", etcd_member_update, member_update_request, ADMIN,
                 false),
         UNARY(AUTH("AuthEnable"), "/v3/auth/enable", etcd_auth_enable, empty_request, ADMIN, false),

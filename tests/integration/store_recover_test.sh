@@ -38,8 +38,6 @@ check_has "leader move to a name" "" "$(at m1 leader move m2)"
 check "it leads" wait_for 10 leads "$(id_of m2)"
 check_has "it leads already" "leads already" "$(at m3 leader move m2)"
 check_has "a member that is not there" "no members have the id or name \"m7\"" "$(at m3 leader move m7 2>&1)"
-check_has "demote says why not" "no call that takes a vote away" "$(at m3 member demote m1 2>&1)"
-
 check_has "member add needs a URL" "--peer-urls is needed" "$(at m1 member add m4 2>&1)"
 added=$(at m1 member add m4 --peer-urls "$(peer_url m4)" --learner)
 check_has "member add says how to start it" "--initial-cluster-state existing" "$added"
@@ -53,6 +51,17 @@ promote() { at m1 member promote m4; }
 check "promote, once it has caught up" wait_for 20 promote
 check "it votes" wait_for 10 voters 4
 check "replicas agree" at m1 endpoint hashkv --cluster
+check_has "demote" "demoted" "$(at m1 member demote m4)"
+check "it stays as a learner" wait_for 10 voters 3
+check "with its name" named 4
+check_has "a learner has no vote to lose" "can only demote a voting member" "$(at m2 member demote m4 2>&1)"
+first=$(leader_id)
+check "promote it again" wait_for 20 promote
+check_has "demote the leader" "demoted" "$(at m4 member demote "$first")"
+check "it hands over first" wait_for 10 moved
+check "and has no vote" wait_for 10 voters 3
+check "it goes on" at m1 put demoted x
+check "promote it back" wait_for 20 at m2 member promote "$first"
 check_has "member remove by name" "removed" "$(at m1 member remove m4)"
 check "it stops by itself" wait_for 20 member_is_gone m4
 member_stop m4
