@@ -112,6 +112,11 @@ size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_
 	return c->n;
 }
 
+bool raft_host_is_changing(const struct raft_host *h)
+{
+	return h->raft.configuration_uncommitted_index != 0;
+}
+
 void host_changes_fail(struct raft_host *h)
 {
 	while (!list_empty(&h->changes))

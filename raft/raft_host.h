@@ -140,6 +140,8 @@ size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_
 
 /* Is the server's disk full? Nothing new is acknowledged by it until there is room again. */
 bool raft_host_is_disk_full(const struct raft_host *h);
+/* A change of the members is in the log that is not known to be committed: it may not last. */
+bool raft_host_is_changing(const struct raft_host *h);
 uint64_t raft_host_last_index(const struct raft_host *h);
 uint64_t raft_host_id(const struct raft_host *h);
 uint64_t raft_host_leader(const struct raft_host *h); /* 0: none is known */

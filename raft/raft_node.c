@@ -298,6 +298,7 @@ static void update_status(struct raft_node *s)
 	        .applied_index = raft_host_applied_index(s->host),
 	        .last_index = raft_host_last_index(s->host),
 	        .is_leader = raft_host_is_leader(s->host),
+	        .is_changing = raft_host_is_changing(s->host),
 	        .is_disk_full = raft_host_is_disk_full(s->host)};
 	v.is_fetching = s->fetcher && state_fetcher_progress(s->fetcher, &v.fetched_bytes, &v.fetch_bytes);
 	v.n_members = raft_host_members(s->host, &a, &members);

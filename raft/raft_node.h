@@ -81,6 +81,7 @@ enum { RAFT_MEMBERS_MAX = 32, RAFT_ADDRESS_BYTES_MAX = 256 };
 struct raft_node_status {
 	uint64_t id, leader, term, commit_index, applied_index, last_index;
 	bool is_leader, is_disk_full;
+	bool is_changing; /* its newest list of members is not committed */
 	bool is_fetching; /* a state of another server is on its way */
 	uint64_t fetched_bytes, fetch_bytes;
 	size_t n_members;

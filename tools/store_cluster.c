@@ -142,6 +142,12 @@ const struct serve_told *serve_answer_choose(const struct serve_told *told, size
 	return leader && leader->term == term ? leader : NULL;
 }
 
+bool serve_answer_is_removal(const struct serve_told *told, size_t n, uint64_t id)
+{
+	const struct serve_told *leader = serve_answer_choose(told, n);
+	return leader && leader->member_id != id;
+}
+
 static int ask(const char *url, const struct serve_identity *id, struct tls_context *tls, struct serve_told *told,
         struct err *err)
 {
@@ -211,7 +217,8 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer)
 		        answer, "{\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"", s->cluster_id, m->id);
 	else
 		strbuf_adds(answer, "{\"error\":\"no member has this peer URL\"");
-	strbuf_addf(answer, ",\"term\":%" PRIu64 ",\"leads\":%s}", status.term, status.is_leader ? "true" : "false");
+	strbuf_addf(answer, ",\"term\":%" PRIu64 ",\"leads\":%s}", status.term,
+	        status.is_leader && !status.is_changing ? "true" : "false");
 }
 
 /* ---- all of it ---- */

@@ -1,7 +1,7 @@
 /* Was this member removed? The leader stops talking to a member the moment it is not one any more, so the member itself
- * only sees that nobody leads. One that has seen that for a while asks the others who it is. When most of them answer
- * that they know no such peer URL, or know it under another id, it was removed, and stops: going on would only disturb
- * them. */
+ * only sees that nobody leads. One that has seen that for a while asks the others who it is. When the one that leads
+ * knows no such peer URL, or knows it under another id, and that is committed, it was removed, and stops: going on
+ * would only disturb them. Others are not believed: one that has just been started knows nobody yet. */
 #include "tools/store_serve_int.h"
 
 #include "base/check.h"
@@ -15,7 +15,6 @@ enum { LOOK_MS = 500, PATIENCE_MS = 3000, ASK_MS = 1000 };
 
 struct removal_watch {
 	struct raft_engine *engine;
-	uint64_t id;
 	char *peer_url;
 	struct tls_context *tls;
 	void (*removed)(void *arg);
@@ -38,30 +37,26 @@ static bool wait_a_moment(struct removal_watch *w)
 	return go_on;
 }
 
-static bool says_no(struct removal_watch *w, const char *url)
+static bool was_told(struct removal_watch *w, const char *url, struct serve_told *told)
 {
 	struct strbuf answer = STRBUF_INIT;
 	struct err err = ERR_INIT;
-	struct serve_told told;
-	bool no = raft_node_ask(url, w->tls, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
-	          serve_answer_parse(strbuf_slice(&answer), &told, &err) == 0 && told.member_id != w->id;
+	bool ok = raft_node_ask(url, w->tls, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
+	          serve_answer_parse(strbuf_slice(&answer), told, &err) == 0;
 	strbuf_release(&answer);
-	return no;
+	return ok;
 }
 
 static bool was_removed(struct removal_watch *w)
 {
+	struct serve_told told[RAFT_MEMBERS_MAX];
 	struct raft_node_status s;
-	size_t others = 0, no = 0;
+	size_t n = 0;
 	raft_engine_status(w->engine, &s);
-	w->id = s.id;
-	for (size_t i = 0; i < s.n_members; i++) {
-		if (s.members[i].id == s.id)
-			continue;
-		others++;
-		no += says_no(w, s.members[i].address);
-	}
-	return others && no > others / 2;
+	for (size_t i = 0; i < s.n_members; i++)
+		if (s.members[i].id != s.id && was_told(w, s.members[i].address, &told[n]))
+			n++;
+	return serve_answer_is_removal(told, n, s.id);
 }
 
 static void *watch_main(void *arg)

@@ -61,14 +61,16 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer);
 struct serve_told {
 	uint64_t cluster_id, member_id; /* 0: it knows no such member */
 	uint64_t term;
-	bool leads;
+	bool leads; /* and its list of members is committed */
 };
 int serve_answer_parse(struct slice text, struct serve_told *told, struct err *err);
 /* Whom to believe: the leader, when nobody knows of a later term; NULL: nobody. */
 const struct serve_told *serve_answer_choose(const struct serve_told *told, size_t n);
+/* Asked for member `id` by its peer URL: was it removed? Not as long as nobody is to be believed. */
+bool serve_answer_is_removal(const struct serve_told *told, size_t n, uint64_t id);
 
 /* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
- * removed(arg) once, on a thread of its own, when a majority of the others says so. */
+ * removed(arg) once, on a thread of its own, when their leader says so. */
 struct removal_watch;
 struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, struct tls_context *client_tls,
         void (*removed)(void *arg), void *arg);

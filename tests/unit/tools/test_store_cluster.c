@@ -54,10 +54,23 @@ static void a_leader_of_the_past_is_not_believed(void **state)
 	assert_ptr_equal(serve_answer_choose(all, 3), &all[2]);
 }
 
+/* One that has just been started says no, whoever asks; one that has not heard of the removal says yes. */
+static void only_the_leader_says_who_was_removed(void **state)
+{
+	const struct serve_told all[] = {{.term = 0}, {.cluster_id = 1, .term = 4}, {.cluster_id = 1, .term = 5},
+	        {.cluster_id = 1, .term = 5, .leads = true}};
+	const struct serve_told in[] = {{.cluster_id = 1, .member_id = 7, .term = 5, .leads = true}, {.term = 0}};
+	assert_false(serve_answer_is_removal(all, 3, 7));
+	assert_true(serve_answer_is_removal(all, 4, 7));
+	assert_false(serve_answer_is_removal(in, 2, 7));
+	assert_true(serve_answer_is_removal(in, 2, 8));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(answers_are_read),
 	        cmocka_unit_test(what_is_no_answer_is_refused), cmocka_unit_test(one_that_lags_is_not_believed),
-	        cmocka_unit_test(a_leader_of_the_past_is_not_believed)};
+	        cmocka_unit_test(a_leader_of_the_past_is_not_believed),
+	        cmocka_unit_test(only_the_leader_says_who_was_removed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
