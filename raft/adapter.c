@@ -19,7 +19,8 @@ void adapter_fatal(struct raft_adapter *a, const struct err *err)
 /* 13. Nothing but the stock backend fires the callbacks of what was committed: do it after every call. */
 void adapter_after(struct raft_adapter *a)
 {
-	LegacyFireCompletedRequests(a->raft);
+	if (adapter_works_around(a, 13))
+		LegacyFireCompletedRequests(a->raft);
 	if (a->c.after)
 		a->c.after(a->c.arg);
 }
@@ -96,6 +97,26 @@ static int io_init(struct raft_io *io, raft_id id, const char *address)
 	return 0;
 }
 
+/* 9. libraft counts a batch's users by the entries in its log only and frees one that a send still holds, then again:
+ * so every entry is a batch of its own (and sends hold nothing, see adapter_send.c). */
+static void hand_over(struct raft_adapter *a, struct raft_entry *entries)
+{
+	size_t bytes = 1, at = 0;
+	for (size_t i = 0; i < a->n_loaded; i++)
+		bytes += a->loaded[i].data.len;
+	char *all = adapter_works_around(a, 9) || !a->n_loaded ? NULL : raft_malloc(bytes);
+	for (size_t i = 0; i < a->n_loaded; i++) {
+		const struct log_entry *e = &a->loaded[i];
+		char *base = all ? all + at : raft_malloc(e->data.len ? e->data.len : 1);
+		at += e->data.len;
+		memcpy(base, e->data.ptr, e->data.len);
+		entries[i] = (struct raft_entry){.term = e->term,
+		        .type = (enum raft_entry_type)e->kind,
+		        .buf = {base, e->data.len},
+		        .batch = all ? all : base};
+	}
+}
+
 static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot,
         raft_index *start_index, struct raft_entry *entries[], size_t *n_entries)
 {
@@ -110,17 +131,7 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct ra
 		return RAFT_CORRUPT;
 	if (a->n_loaded)
 		*entries = raft_malloc(a->n_loaded * sizeof **entries);
-	for (size_t i = 0; i < a->n_loaded; i++) {
-		const struct log_entry *e = &a->loaded[i];
-		/* 9. libraft counts a batch's users by the entries in its log only and frees one that a send still
-		 * holds, then again: so every entry is a batch of its own (and send() copies). */
-		void *base = raft_malloc(e->data.len ? e->data.len : 1);
-		memcpy(base, e->data.ptr, e->data.len);
-		(*entries)[i] = (struct raft_entry){.term = e->term,
-		        .type = (enum raft_entry_type)e->kind,
-		        .buf = {base, e->data.len},
-		        .batch = base};
-	}
+	hand_over(a, *entries);
 	forget_loaded(a);
 	return 0;
 }
@@ -199,6 +210,7 @@ static void io_close(struct raft_io *io, raft_io_close_cb cb)
 	a->closing = true;
 	a->c.env->v->quiesce(a->c.env);
 	adapter_cancel_ops(a);
+	adapter_sends_done(a, RAFT_CANCELED);
 	/* 10. A snapshot_get callback with an error makes libraft free what it never set: they stay unanswered. */
 	while (!list_empty(&a->gets))
 		free(CONTAINER_OF(list_pop_front(&a->gets), struct pending_get, link));
@@ -210,6 +222,8 @@ void adapter_tick(struct raft_adapter *a)
 	if (a->dead)
 		return;
 	adapter_answer_gets(a);
+	if (!list_empty(&a->sends) && io_random(&a->io, 0, 7) == 0)
+		adapter_sends_done(a, 0);
 	adapter_start_job(a); /* one that found the disk full tries again */
 	a->tick(&a->io);
 	adapter_after(a);
@@ -249,6 +263,7 @@ int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_co
 	list_init(&a->queue);
 	list_init(&a->running);
 	list_init(&a->gets);
+	list_init(&a->sends);
 	set_hooks(a);
 	int rc = meta_open(c->disk, &a->meta, err);
 	if (rc == 0)

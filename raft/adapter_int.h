@@ -69,6 +69,12 @@ struct disk_op {
 struct pending_get {
 	struct list_link link;
 	struct raft_io_snapshot_get *req;
+	uint64_t index; /* of the snapshot that was asked for */
+};
+
+struct pending_send {
+	struct list_link link;
+	struct raft_io_send *req;
 };
 
 struct raft_adapter {
@@ -82,7 +88,8 @@ struct raft_adapter {
 	struct raft_job job;
 	struct list_link queue;   /* disk_op: waiting */
 	struct list_link running; /* disk_op: in the job */
-	struct list_link gets;    /* pending_get: only with workaround 1 off */
+	struct list_link gets;    /* pending_get: only with workaround 1 or 10 off */
+	struct list_link sends;   /* pending_send: only with workaround 9 off */
 	int job_rc;
 	struct err job_err;
 	bool job_active;
@@ -142,5 +149,6 @@ void snapshot_record_release(struct snapshot_record *s);
 
 /* adapter_send.c */
 int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb);
+void adapter_sends_done(struct raft_adapter *a, int status); /* calls back those that are pending */
 
 #endif
