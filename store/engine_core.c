@@ -387,6 +387,7 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 	lessor_clear(&c->lessor);
 	rc = load_leases(c, err);
 	watch_hub_reset(&c->hub, &c->machine.committed);
+	watch_hub_committed(&c->hub, c->machine.committed.revision);
 	pthread_rwlock_unlock(&c->swap);
 	log_info("store", "state replaced", "revision=%" PRId64 " applied=%" PRId64, atomic_load(&c->revision),
 	        atomic_load(&c->applied_index));

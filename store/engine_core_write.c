@@ -27,6 +27,7 @@ int engine_core_commit(struct engine_core *c, struct err *err)
 	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
 	atomic_store(&c->committed_index, c->machine.committed.applied_index);
 	publish(c, block, &c->machine.committed);
+	watch_hub_committed(&c->hub, c->machine.committed.revision);
 	return 0;
 }
 
@@ -61,6 +62,7 @@ int engine_core_commit_told(struct engine_core *c, struct err *err)
 	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
 	atomic_store(&c->committed_index, c->machine.committed.applied_index);
 	open_commit_gate(c, false);
+	watch_hub_committed(&c->hub, c->machine.committed.revision);
 	return 0;
 }
 

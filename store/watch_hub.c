@@ -15,6 +15,9 @@
  * or none, and a block has whole revisions only, so the events of a revision always come together. A watch that wants
  * previous pairs and meets a block made when nobody did reads that block from disk, where they can be found.
  *
+ * Events are published before they are committed. A reader asks for the commit first; when it can't be had, for the
+ * disk is full, a job that wants what is not in the database yet is put aside until it is.
+ *
  * What can go wrong: the log below `next` was compacted (ERR_COMPACTED, the watch is over); a slow watcher is overtaken
  * by the ring (it goes on from disk, nothing is lost); the disk does not read (the watch ends with that error). Each
  * watch belongs to its loop's thread; only the hub's ring and the list of loops are shared, under the lock. */
@@ -80,6 +83,7 @@ void watch_hub_init(struct watch_hub *h, const struct meta *meta, size_t bytes_m
 	*h = (struct watch_hub){.bytes_max = bytes_max,
 	        .floor = meta->revision,
 	        .revision = meta->revision,
+	        .committed = meta->revision,
 	        .compacted = meta->compacted,
 	        .catch_up = catch_up,
 	        .arg = arg};
@@ -189,6 +193,50 @@ void watch_hub_reset(struct watch_hub *h, const struct meta *meta)
 	}
 	pthread_mutex_unlock(&h->lock);
 }
+
+/* ---- jobs that wait for a commit ---- */
+
+static bool stall(struct watch_hub *h, struct store_request *job, int64_t wanted)
+{
+	pthread_mutex_lock(&h->lock);
+	bool must_wait = h->committed < wanted;
+	if (must_wait) {
+		job->next = h->stalled;
+		h->stalled = job;
+	}
+	pthread_mutex_unlock(&h->lock);
+	return must_wait;
+}
+
+/* False: it is not among them. */
+static bool unstall(struct watch_hub *h, const struct store_request *job)
+{
+	pthread_mutex_lock(&h->lock);
+	struct store_request **at = &h->stalled;
+	while (*at && *at != job)
+		at = &(*at)->next;
+	bool found = *at != NULL;
+	if (found)
+		*at = job->next;
+	pthread_mutex_unlock(&h->lock);
+	return found;
+}
+
+void watch_hub_committed(struct watch_hub *h, int64_t revision)
+{
+	pthread_mutex_lock(&h->lock);
+	struct store_request *jobs = h->stalled;
+	h->stalled = NULL;
+	h->committed = revision;
+	pthread_mutex_unlock(&h->lock);
+	for (struct store_request *next; jobs; jobs = next) {
+		next = jobs->next;
+		jobs->next = NULL;
+		h->catch_up(h->arg, jobs);
+	}
+}
+
+/* ---- states of watches ---- */
 
 static void set_state(struct store_watch *w, enum watch_state state)
 {
@@ -550,7 +598,7 @@ void watch_close(struct store_watch *w, void (*closed)(void *arg), void *arg)
 	give_back(w);
 	if (w->options.prev_kv)
 		atomic_fetch_sub(&w->hub->prev_watches, 1);
-	if (w->is_job_out)
+	if (w->is_job_out && !unstall(w->hub, &w->job))
 		return; /* it comes back to fetched_run */
 	w->task.run = closed_run;
 	loop_post(w->at->loop, &w->task);
@@ -629,6 +677,11 @@ static int read_log(
 void watch_catch_up(struct store_request *job, struct db *db, const struct meta *meta, const struct err *failed)
 {
 	struct store_watch *w = CONTAINER_OF(job, struct store_watch, job);
+	if (db && meta->revision < w->next) {
+		if (!stall(w->hub, job, w->next)) /* it was committed meanwhile */
+			w->hub->catch_up(w->hub->arg, job);
+		return;
+	}
 	if (!db) {
 		w->job_err = *failed;
 	} else if (w->next < meta->compacted) {

@@ -19,7 +19,9 @@ struct watch_hub {
 	int64_t floor;    /* all events after this revision are in the ring */
 	int64_t revision; /* newest published */
 	int64_t compacted;
-	struct list_link loops; /* of struct hub_loop */
+	int64_t committed;             /* newest that readers find in the database; behind `revision` on a full disk */
+	struct store_request *stalled; /* jobs for what is not there yet */
+	struct list_link loops;        /* of struct hub_loop */
 	atomic_int watches;
 	atomic_int prev_watches; /* those that want previous pairs */
 	void (*catch_up)(void *arg, struct store_request *job);
@@ -33,6 +35,9 @@ void watch_hub_release(struct watch_hub *h); /* all watches are closed */
 
 /* After a commit: takes the reference to the block (NULL: no events). Writer thread. */
 void watch_hub_publish(struct watch_hub *h, struct event_block *block, const struct meta *meta);
+
+/* What was published is committed up to `revision`: readers find it. Writer thread. */
+void watch_hub_committed(struct watch_hub *h, int64_t revision);
 
 /* The database was replaced by a newer one: what happened between is read from disk. Writer thread. */
 void watch_hub_reset(struct watch_hub *h, const struct meta *meta);

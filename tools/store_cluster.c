@@ -142,10 +142,10 @@ const struct serve_told *serve_answer_choose(const struct serve_told *told, size
 	return leader && leader->term == term ? leader : NULL;
 }
 
-bool serve_answer_is_removal(const struct serve_told *told, size_t n, uint64_t id)
+const struct serve_told *serve_answer_removal(const struct serve_told *told, size_t n, uint64_t id)
 {
 	const struct serve_told *leader = serve_answer_choose(told, n);
-	return leader && leader->member_id != id;
+	return leader && leader->member_id != id ? leader : NULL;
 }
 
 static int ask(const char *url, const struct serve_identity *id, struct tls_context *tls, struct serve_told *told,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rt/cond.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -55,8 +56,14 @@ static bool was_removed(struct removal_watch *w)
 	raft_engine_status(w->engine, &s);
 	for (size_t i = 0; i < s.n_members; i++)
 		if (s.members[i].id != s.id && was_told(w, s.members[i].address, &told[n]))
-			n++;
-	return serve_answer_is_removal(told, n, s.id);
+			told[n++].from = s.members[i].address;
+	const struct serve_told *by = serve_answer_removal(told, n, s.id);
+	if (by)
+		log_error("store", "this member was removed from its cluster: stopping",
+		        "member=%016" PRIx64 " peer_url=%s leader=%s term=%" PRIu64 " there_now=%016" PRIx64
+		        " mend=\"delete its data and add it again\"",
+		        s.id, w->peer_url, by->from, by->term, by->member_id);
+	return by != NULL;
 }
 
 static void *watch_main(void *arg)
@@ -71,8 +78,6 @@ static void *watch_main(void *arg)
 		leaderless_ms = 0;
 		if (!was_removed(w))
 			continue;
-		log_error("store", "this member was removed from its cluster: stopping",
-		        "peer_url=%s mend=\"delete its data and add it again\"", w->peer_url);
 		w->removed(w->arg);
 		break;
 	}

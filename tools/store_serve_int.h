@@ -61,13 +61,14 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer);
 struct serve_told {
 	uint64_t cluster_id, member_id; /* 0: it knows no such member */
 	uint64_t term;
-	bool leads; /* and its list of members is committed */
+	bool leads;       /* and its list of members is committed */
+	const char *from; /* the URL that was asked; the caller's */
 };
 int serve_answer_parse(struct slice text, struct serve_told *told, struct err *err);
 /* Whom to believe: the leader, when nobody knows of a later term; NULL: nobody. */
 const struct serve_told *serve_answer_choose(const struct serve_told *told, size_t n);
-/* Asked for member `id` by its peer URL: was it removed? Not as long as nobody is to be believed. */
-bool serve_answer_is_removal(const struct serve_told *told, size_t n, uint64_t id);
+/* Who is to be believed that member `id`, asked for by its peer URL, was removed; NULL: nobody. */
+const struct serve_told *serve_answer_removal(const struct serve_told *told, size_t n, uint64_t id);
 
 /* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
  * removed(arg) once, on a thread of its own, when their leader says so. */

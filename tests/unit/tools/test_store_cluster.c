@@ -60,10 +60,10 @@ static void only_the_leader_says_who_was_removed(void **state)
 	const struct serve_told all[] = {{.term = 0}, {.cluster_id = 1, .term = 4}, {.cluster_id = 1, .term = 5},
 	        {.cluster_id = 1, .term = 5, .leads = true}};
 	const struct serve_told in[] = {{.cluster_id = 1, .member_id = 7, .term = 5, .leads = true}, {.term = 0}};
-	assert_false(serve_answer_is_removal(all, 3, 7));
-	assert_true(serve_answer_is_removal(all, 4, 7));
-	assert_false(serve_answer_is_removal(in, 2, 7));
-	assert_true(serve_answer_is_removal(in, 2, 8));
+	assert_null(serve_answer_removal(all, 3, 7));
+	assert_ptr_equal(serve_answer_removal(all, 4, 7), &all[3]);
+	assert_null(serve_answer_removal(in, 2, 7));
+	assert_ptr_equal(serve_answer_removal(in, 2, 8), &in[0]);
 }
 
 int main(void)
