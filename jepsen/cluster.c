@@ -220,10 +220,11 @@ int cluster_remove_node(struct cluster *c, struct node *n, struct err *err)
 	struct err ignored = ERR_INIT;
 	if (find_member(c, n, &r.id, err) != 0 && err->code != ERR_NOT_FOUND)
 		return err->code;
+	n->is_leaving = true;
 	if (r.id && !cluster_ask(c, "Cluster/MemberRemove", &r.base, &etcdpb__member_list_response__descriptor, err) &&
 	        find_member(c, n, &r.id, &ignored) != ERR_NOT_FOUND)
 		return err_wrap(err, "remove %s", n->name);
-	n->is_member = false;
+	n->is_member = n->is_leaving = false;
 	node_kill(n);
 	return wipe(n, err);
 }
@@ -246,10 +247,11 @@ int cluster_add_node(struct cluster *c, struct node *n, struct err *err)
 	return cluster_start_node(c, n, err);
 }
 
-/* A server whose data was damaged and that will not go on with it is given up, and comes back empty. */
+/* A server whose data was damaged and that will not go on with it, or that may have been removed, is given up, and
+ * comes back empty. */
 static int replace(struct cluster *c, struct node *n, struct err *err)
 {
-	log_info("jepsen", "damaged server is replaced", "node=%s", n->name);
+	log_info("jepsen", "server is replaced", "node=%s", n->name);
 	return cluster_remove_node(c, n, err) == 0 ? cluster_add_node(c, n, err) : err_wrap(err, "replace %s", n->name);
 }
 
@@ -261,7 +263,7 @@ static int see_to(struct cluster *c, struct node *n, struct err *err)
 	bool has_ended = node_poll(n);
 	if (!n->is_member)
 		return cluster_add_node(c, n, err) == 0 ? 0 : 1;
-	if (n->is_damaged && (has_ended || n->state == NODE_DOWN))
+	if (n->is_leaving || (n->is_damaged && (has_ended || n->state == NODE_DOWN)))
 		return replace(c, n, err) == 0 ? 0 : 1;
 	if (has_ended && !n->excused)
 		return err_set(

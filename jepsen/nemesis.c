@@ -33,6 +33,21 @@ unsigned nemesis_any_node(struct nemesis_fault *f)
 	return rng_below(f->rng, f->run->cluster.count);
 }
 
+struct node *nemesis_victim(struct nemesis_fault *f, struct err *err)
+{
+	struct cluster *c = &f->run->cluster;
+	struct node *n = &c->nodes[nemesis_any_node(f)];
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->nodes[i].is_damaged)
+			n = &c->nodes[i];
+	for (unsigned i = 0; i < c->count; i++)
+		if (&c->nodes[i] != n && (!c->nodes[i].is_member || c->nodes[i].is_leaving)) {
+			err_set(err, ERR_UNAVAILABLE, "%s is out", c->nodes[i].name);
+			return NULL;
+		}
+	return n;
+}
+
 unsigned nemesis_shuffle(struct nemesis_fault *f, unsigned out[NODES_MAX])
 {
 	unsigned n = f->run->cluster.count;

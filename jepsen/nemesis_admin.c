@@ -12,12 +12,14 @@ static uint64_t bit(unsigned node)
 static int begin_churn(struct nemesis_fault *f, struct err *err)
 {
 	struct cluster *c = &f->run->cluster;
-	unsigned who = nemesis_any_node(f);
 	for (unsigned i = 0; i < c->count; i++)
 		if (c->nodes[i].state != NODE_UP)
 			return err_set(err, ERR_UNAVAILABLE, "%s is down", c->nodes[i].name);
-	f->nodes = bit(who);
-	return cluster_remove_node(c, &c->nodes[who], err);
+	struct node *n = nemesis_victim(f, err);
+	if (!n)
+		return err->code;
+	f->nodes = bit(n->index);
+	return cluster_remove_node(c, n, err);
 }
 
 static void tick_churn(struct nemesis_fault *f)

@@ -49,7 +49,9 @@ static int flip(const char *path, unsigned flips, struct rng *rng, struct err *e
 static int begin(struct nemesis_fault *f, struct err *err)
 {
 	struct cluster *c = &f->run->cluster;
-	struct node *n = &c->nodes[nemesis_any_node(f)];
+	struct node *n = nemesis_victim(f, err);
+	if (!n)
+		return err->code;
 	if (n->state != NODE_UP)
 		return err_set(err, ERR_UNAVAILABLE, "%s is down", n->name);
 	node_kill(n);

@@ -27,6 +27,7 @@ struct node {
 	bool was_joined; /* started into an existing cluster after a removal */
 	bool excused;    /* its disk was hurt: it may end by itself until it is started again */
 	bool is_damaged; /* its data was changed behind its back: it may have to be replaced */
+	bool is_leaving; /* its removal was asked for, and nobody knows what came of it: it may be carried out yet */
 	long log_offset; /* what the log said before is excused */
 	int crash;       /* the signal that ended it; whoever reports it sets it to 0 */
 	int last_status; /* of waitpid(), when it ended by itself */

@@ -140,7 +140,7 @@ static void watch_servers(struct run *r)
 		tell_crash(r, n);
 		if (!has_ended)
 			continue;
-		if (n->excused || n->is_damaged || !n->is_member) {
+		if (n->excused || n->is_damaged || n->is_leaving || !n->is_member) {
 			log_info("jepsen", "server ended", "node=%s status=%d excused=yes", n->name, n->last_status);
 			continue;
 		}
