@@ -298,6 +298,108 @@ static void what_a_sent_state_covers_has_an_unknown_outcome(void **state)
 	suite_folder_remove();
 }
 
+/* ---- a state that was sent, in the moment between its taking place and libraft's knowing of it ---- */
+
+struct moment {
+	struct loop_task task;
+	struct raft_engine *engine;
+	int64_t before;
+	uv_sem_t is_held, is_over;
+	struct suite_call call;
+	bool is_served_early;
+};
+
+static int64_t applied_of(struct raft_engine *e)
+{
+	return atomic_load(&e->core.applied_index);
+}
+
+/* On the raft thread, which is why libraft hears of nothing meanwhile. The leader's answer to a read comes now. */
+static void hold_the_moment(struct loop_task *t)
+{
+	struct moment *m = CONTAINER_OF(t, struct moment, task);
+	struct raft_engine *e = m->engine;
+	uv_sem_post(&m->is_held);
+	while (applied_of(e) == m->before)
+		usleep(1000);
+	struct read_batch *b = calloc(1, sizeof *b);
+	struct pending *p = calloc(1, sizeof *p);
+	b->engine = e;
+	b->id = 1 << 20;
+	list_init(&b->pendings);
+	list_push_back(&e->batches, &b->link);
+	p->engine = e;
+	p->kind = PENDING_READ;
+	p->req = &m->call.req;
+	p->deadline_ms = UINT64_MAX;
+	list_push_back(&e->by_age, &p->by_age);
+	list_push_back(&b->pendings, &p->link);
+	atomic_fetch_add(&e->outstanding, 1);
+	reads_answer(e, b->id, 0, (uint64_t)applied_of(e));
+	m->is_served_early = e->batches.next != &b->link;
+	uv_sem_post(&m->is_over);
+}
+
+/* False: it has gone by. */
+static bool wait_for_install(struct raft_engine *e, int64_t before)
+{
+	for (bool is_there = false; !is_there; usleep(1000)) {
+		pthread_mutex_lock(&e->queue.lock);
+		is_there = e->queue.is_install_wanted;
+		pthread_mutex_unlock(&e->queue.lock);
+		if (applied_of(e) != before)
+			return false;
+	}
+	return true;
+}
+
+/* Lets `behind` fall so far behind that it is sent the state, and holds the moment. False: it was missed. */
+static bool catch_the_moment(struct trio *t, int behind)
+{
+	static char value[4096];
+	int other = (behind + 1) % SERVERS;
+	store_close(t->e[behind]);
+	memset(value, 'x', sizeof value - 1);
+	for (int i = 0; i < 200; i++)
+		suite_put(t->e[other], "k", value);
+	trio_start(t, behind, false);
+	struct raft_engine *e = raft_engine_from(t->e[behind]);
+	pthread_rwlock_rdlock(&e->core.swap); /* the state waits for readers */
+	struct moment m = {.task.run = hold_the_moment, .engine = e, .before = applied_of(e)};
+	if (!wait_for_install(e, m.before)) {
+		pthread_rwlock_unlock(&e->core.swap);
+		return false;
+	}
+	m.call.req = (struct store_request){.type = STORE_REQUEST_SYSTEM_READ, .done = suite_call_done};
+	uv_sem_init(&m.call.done, 0);
+	uv_sem_init(&m.is_held, 0);
+	uv_sem_init(&m.is_over, 0);
+	loop_post(raft_node_loop(e->node), &m.task);
+	uv_sem_wait(&m.is_held);
+	pthread_rwlock_unlock(&e->core.swap);
+	uv_sem_wait(&m.is_over);
+	assert_false(m.is_served_early);
+	uv_sem_wait(&m.call.done);
+	assert_int_equal(m.call.req.err.code, 0);
+	uv_sem_destroy(&m.call.done);
+	uv_sem_destroy(&m.is_held);
+	uv_sem_destroy(&m.is_over);
+	suite_end(&m.call);
+	return true;
+}
+
+/* Members come with the state, but by way of libraft: a read that is answered from the state alone would be followed by
+ * a look at the members of before. */
+static void a_read_waits_for_what_came_with_a_sent_state(void **state)
+{
+	struct trio t = {0};
+	trio_open(&t);
+	int behind = (leader_of(&t) + 1) % SERVERS, tries = 0;
+	while (!catch_the_moment(&t, behind))
+		assert_true(++tries < 50);
+	trio_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +412,7 @@ int main(void)
 	        cmocka_unit_test(a_leader_that_stops_is_followed_and_comes_back),
 	        cmocka_unit_test(a_server_far_behind_is_sent_the_state),
 	        cmocka_unit_test(what_a_sent_state_covers_has_an_unknown_outcome),
+	        cmocka_unit_test(a_read_waits_for_what_came_with_a_sent_state),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
