@@ -1,6 +1,8 @@
 /* jepsen/shim_control and jepsen/shim: what a power cut may take, and what it must leave. The shim is linked in, so
  * that this program's own calls go through it; it starts itself again with the shim's settings in the environment. */
-#include "tests/unit/unit.h"
+#include "store/engine.h"
+
+#include "tests/unit/store/engine_suite.h"
 
 #include "jepsen/shim_control.h"
 
@@ -301,13 +303,48 @@ static void disks_fail_when_told(void **state)
 	shim_control_unmap(s);
 }
 
+/* A put into a store of the kind, on a disk of which every write (or sync) fails from then on. Exits with the code that
+ * the store stops with; with 0 when it goes on. */
+static void put_on_a_bad_disk(bool only_syncs)
+{
+	struct err err = ERR_INIT;
+	struct engine *e = NULL;
+	struct shim_control *s = shim_control_map(control, &err);
+	struct sqlite_engine_options o = {.path = in_data("state.db")};
+	if (!s || sqlite_engine_open(&o, &e, &err) != 0)
+		_exit(100);
+	s->write_error_ppm = only_syncs ? 0 : 1000000;
+	s->sync_error_ppm = 1000000;
+	suite_put(e, "k", "v");
+	_exit(0);
+}
+
+/* What was written is known to nobody then. A signal would look like a broken invariant, and fill disks with cores. */
+static void a_store_stops_in_order_on_a_bad_disk(void **state)
+{
+	struct err err = ERR_INIT;
+	struct shim_control *s = shim_control_map(control, &err);
+	for (int only_syncs = 0; only_syncs < 2; only_syncs++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0)
+			put_on_a_bad_disk(only_syncs);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		s->write_error_ppm = s->sync_error_ppm = 0;
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), err_exit_code(ERR_IO));
+	}
+	shim_control_unmap(s);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(what_was_synced_stays), cmocka_unit_test(bytes_come_back),
 	        cmocka_unit_test(a_rename_needs_its_folder_synced), cmocka_unit_test(what_took_a_name_keeps_its_bytes),
 	        cmocka_unit_test(a_new_name_does_not_keep_bytes), cmocka_unit_test(what_was_removed_can_return_whole),
 	        cmocka_unit_test(broken_journals_are_read), cmocka_unit_test(clocks_jump_and_never_go_back_alone),
-	        cmocka_unit_test(a_timed_wait_follows_the_clock), cmocka_unit_test(disks_fail_when_told)};
+	        cmocka_unit_test(a_timed_wait_follows_the_clock), cmocka_unit_test(disks_fail_when_told),
+	        cmocka_unit_test(a_store_stops_in_order_on_a_bad_disk)};
 	struct err err = ERR_INIT;
 	if (!getenv("JEPSEN_SHIM")) {
 		snprintf(folder, sizeof folder, "/tmp/k3x-shim-XXXXXX");
