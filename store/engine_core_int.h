@@ -125,7 +125,9 @@ void engine_core_stuck(struct engine_core *c);
  * full. */
 bool engine_core_await_commit(struct engine_core *c);
 
-/* After the commit: leases, and the answer; a physical compaction is answered when it is through. */
+/* What a command means for the clock of leases; before anybody is told that it was carried out. */
+void engine_core_tell_lessor(struct engine_core *c, const struct store_request *req);
+/* After the commit; a physical compaction is answered when it is through. */
 void engine_core_answer(struct engine_core *c, struct store_request *req);
 bool engine_core_has_chores(const struct engine_core *c);
 /* A step of compaction, or of shrinking the file after it, with nothing else to do. False when it failed: the next

@@ -88,16 +88,17 @@ bool engine_core_await_commit(struct engine_core *c)
 	return ok;
 }
 
+void engine_core_tell_lessor(struct engine_core *c, const struct store_request *r)
+{
+	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_GRANT)
+		lessor_add(&c->lessor, r->lease.id, r->lease.ttl_s);
+	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_REVOKE)
+		lessor_remove(&c->lessor, r->lease.id);
+}
+
 void engine_core_answer(struct engine_core *c, struct store_request *r)
 {
-	bool ok = r->err.code == 0;
-	if (ok && r->type == STORE_REQUEST_LEASE_GRANT)
-		lessor_add(&c->lessor, r->lease.id, r->lease.ttl_s);
-	if (ok && r->type == STORE_REQUEST_LEASE_REVOKE)
-		lessor_remove(&c->lessor, r->lease.id);
-	if (!r->done) /* a command of another server: nobody waits here */
-		return;
-	if (ok && r->type == STORE_REQUEST_COMPACT && r->physical && machine_trim_pending(&c->machine)) {
+	if (r->err.code == 0 && r->type == STORE_REQUEST_COMPACT && r->physical && machine_trim_pending(&c->machine)) {
 		r->next = c->physical;
 		c->physical = r;
 		return;

@@ -290,14 +290,26 @@ static void reset_answers(struct apply_entry *batch)
 
 static void answer_command(struct raft_engine *e, struct apply_command *c)
 {
-	if (c->req) {
-		atomic_fetch_sub(&e->outstanding, 1);
-		engine_core_answer(&e->core, c->req);
-	} else if (c->lease == LEASE_GRANTED) {
-		lessor_add(&e->core.lessor, c->lease_id, c->lease_ttl_s);
-	} else if (c->lease == LEASE_REVOKED) {
-		lessor_remove(&e->core.lessor, c->lease_id);
-	}
+	if (!c->req)
+		return;
+	atomic_fetch_sub(&e->outstanding, 1);
+	engine_core_answer(&e->core, c->req);
+}
+
+/* Before the batch is told: who reads then, on the leader, asks the lessor, and may have heard of a lease from a server
+ * that was quicker. */
+static void tell_lessor(struct raft_engine *e, const struct apply_entry *batch)
+{
+	for (const struct apply_entry *x = batch; x; x = x->next)
+		for (size_t i = 0; i < x->n; i++) {
+			const struct apply_command *c = &x->commands[i];
+			if (c->req)
+				engine_core_tell_lessor(&e->core, c->req);
+			else if (c->lease == LEASE_GRANTED)
+				lessor_add(&e->core.lessor, c->lease_id, c->lease_ttl_s);
+			else if (c->lease == LEASE_REVOKED)
+				lessor_remove(&e->core.lessor, c->lease_id);
+		}
 }
 
 static void wait_ms(struct apply_queue *q, unsigned ms)
@@ -414,6 +426,8 @@ static void give(struct raft_engine *e, struct answers *a, bool ok)
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
 	bool ok = apply_until_done(e, batch);
+	if (ok)
+		tell_lessor(e, batch);
 	struct answers a = collect(batch);
 	for (struct apply_entry *x = batch, *next; x; x = next) {
 		next = x->next;

@@ -74,6 +74,7 @@ static void answer_all(struct sqlite_engine *e, struct store_request *batch)
 {
 	while (batch) {
 		struct store_request *next = batch->next;
+		engine_core_tell_lessor(&e->core, batch);
 		engine_core_answer(&e->core, batch);
 		batch = next;
 	}
