@@ -142,9 +142,11 @@ static void fail_one(struct store_request *req, const struct err *err)
 	engine_complete(req);
 }
 
+/* A keep-alive asks the lessor, who knows of more than is committed. */
 static bool may_be_behind(const struct store_request *req)
 {
-	return (int)req->type == STORE_REQUEST_WATCH_CATCH_UP_ || req->type == STORE_REQUEST_HASH ||
+	return req->type == STORE_REQUEST_LEASE_KEEPALIVE || (int)req->type == STORE_REQUEST_WATCH_CATCH_UP_ ||
+	       req->type == STORE_REQUEST_HASH ||
 	       (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_RANGE && req->op.range.serializable);
 }
 

@@ -112,7 +112,10 @@ void etcd_lease_list(struct etcd_call *c, struct slice message)
 	etcd_submit(c, list_done);
 }
 
-/* ---- keep-alive: each message renews one lease and gets one answer, in order ---- */
+/* ---- keep-alive: each message renews one lease and gets one answer, in order ----
+ *
+ * A TTL of 0 says that the lease is gone, and clients give it up for that: it is said of no lease that merely could not
+ * be asked for. Such an error ends the stream, and clients open another. */
 
 struct keepalive_stream {
 	struct etcd_service *service;
@@ -143,7 +146,11 @@ static void keepalive_done(struct store_request *req)
 	struct keepalive *r = CONTAINER_OF(req, struct keepalive, request);
 	struct keepalive_stream *k = r->of;
 	k->outstanding--;
-	if (k->stream) {
+	if (k->stream && req->err.code && req->err.code != ERR_NOT_FOUND) {
+		int status;
+		const char *text = etcd_error_text(req, &status);
+		etcd_stream_finish(TAKE(k->stream), status, text);
+	} else if (k->stream) {
 		Etcdpb__LeaseKeepAliveResponse m = ETCDPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
 		m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
 		m.id = req->lease.id;

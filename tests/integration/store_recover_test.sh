@@ -74,6 +74,13 @@ check "m3 has the last write" wait_for 10 have
 old_cluster=$(cat "$T/m3/cluster")
 check_has "recover while the server runs is refused" "in use by process" "$(store recover --single-node --data-dir "$T/m3" 2>&1)"
 check "check of a served directory" store check "$T/m3"
+lease=$(curl -s -d '{"TTL":60,"ID":4711}' "$(client_url m3)/v3/lease/grant")
+check_has "a lease" 4711 "$lease"
+member_stop m1 KILL
+member_stop m2 KILL
+alive=$(curl -s -m 30 -d '{"ID":4711}' "$(client_url m3)/v3/lease/keepalive")
+check_has "a keep-alive without a leader fails" "timed out" "$alive"
+check_is "and does not say that the lease is gone" 0 "$(grep -c '"result"' <<<"$alive")"
 members_stop KILL
 check_has "inspect" "last entry (term, index) = (" "$(store recover --inspect --data-dir "$T/m3")"
 check_has "inspect names the members" "$(peer_url m1)" "$(store recover --inspect --data-dir "$T/m3")"
