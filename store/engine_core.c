@@ -383,7 +383,10 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 	rc = finish_swap(c->path, err);
 	if (rc == 0)
 		rc = open_database(c, err);
-	CHECK(rc == 0); /* the old database is gone: only a restart can say what is wrong with the new one */
+	if (rc != 0) { /* the old database is gone, and only a restart can say what the disk has kept of the new one */
+		log_error("store", "a state that was sent is not in place: stopping", "error=\"%s\"", err->msg);
+		_exit(err_exit_code(err->code));
+	}
 	lessor_clear(&c->lessor);
 	rc = load_leases(c, err);
 	watch_hub_reset(&c->hub, &c->machine.committed);
