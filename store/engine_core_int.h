@@ -32,6 +32,10 @@ void request_queue_release(struct request_queue *q);
 /* False: there are `limit` waiting (0: no limit) or it is stopping; *ret_stopping says which. */
 bool request_queue_put(struct request_queue *q, struct store_request *req, unsigned limit, bool *ret_stopping);
 void request_queue_stop(struct request_queue *q);
+/* Both with the lock. Waits until there is a request, or it is stopping; takes the first one off, NULL when there is
+ * none. */
+void request_queue_wait(struct request_queue *q);
+struct store_request *request_queue_pop(struct request_queue *q);
 
 /* An engine may carry out, tell and answer commands before it commits them, when something else keeps them. Who reads
  * then asks for the commit first: what was answered before a read began is in what it sees. */

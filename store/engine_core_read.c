@@ -17,22 +17,11 @@ enum { SHARE_MAX = 16 };
 static struct store_request *take_share(struct request_queue *q, unsigned readers)
 {
 	pthread_mutex_lock(&q->lock);
-	while (!q->head && !q->stopping) {
-		q->waiting++;
-		pthread_cond_wait(&q->wake, &q->lock);
-		q->waiting--;
-	}
+	request_queue_wait(q);
 	unsigned share = (q->n + readers - 1) / readers;
-	struct store_request *first = q->head, *last = NULL;
-	for (unsigned n = 0; q->head && n < share && n < SHARE_MAX; n++) {
-		last = q->head;
-		q->head = last->next;
-		q->n--;
-	}
-	if (last)
-		last->next = NULL;
-	if (!q->head)
-		q->tail = &q->head;
+	struct store_request *first = NULL, **end = &first;
+	for (unsigned n = 0; n < share && n < SHARE_MAX; n++, end = &(*end)->next)
+		*end = request_queue_pop(q);
 	pthread_mutex_unlock(&q->lock);
 	return first;
 }

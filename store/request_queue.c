@@ -40,3 +40,25 @@ void request_queue_stop(struct request_queue *q)
 	pthread_cond_broadcast(&q->wake);
 	pthread_mutex_unlock(&q->lock);
 }
+
+void request_queue_wait(struct request_queue *q)
+{
+	while (!q->head && !q->stopping) {
+		q->waiting++;
+		pthread_cond_wait(&q->wake, &q->lock);
+		q->waiting--;
+	}
+}
+
+struct store_request *request_queue_pop(struct request_queue *q)
+{
+	struct store_request *req = q->head;
+	if (!req)
+		return NULL;
+	q->head = req->next;
+	if (!q->head)
+		q->tail = &q->head;
+	req->next = NULL;
+	q->n--;
+	return req;
+}

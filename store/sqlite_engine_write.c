@@ -35,24 +35,15 @@ static size_t op_bytes(const struct store_op *op)
 static struct store_request *take_batch(struct request_queue *q, bool wait)
 {
 	pthread_mutex_lock(&q->lock);
-	while (wait && !q->head && !q->stopping) {
-		q->waiting++;
-		pthread_cond_wait(&q->wake, &q->lock);
-		q->waiting--;
-	}
-	struct store_request *first = q->head, *last = NULL;
+	if (wait)
+		request_queue_wait(q);
+	struct store_request *first = NULL, **end = &first;
 	size_t bytes = 0;
 	for (unsigned n = 0; q->head && n < STORE_BATCH_REQUESTS_MAX && bytes < STORE_BATCH_BYTES_MAX; n++) {
-		last = q->head;
-		if (last->type == STORE_REQUEST_OP)
-			bytes += op_bytes(&last->op);
-		q->head = last->next;
-		q->n--;
+		*end = request_queue_pop(q);
+		bytes += (*end)->type == STORE_REQUEST_OP ? op_bytes(&(*end)->op) : 0;
+		end = &(*end)->next;
 	}
-	if (last)
-		last->next = NULL;
-	if (!q->head)
-		q->tail = &q->head;
 	pthread_mutex_unlock(&q->lock);
 	return first;
 }
