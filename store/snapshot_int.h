@@ -26,6 +26,9 @@ const char *snapshot_file_of(struct arena *a, const char *path);
  * the database in it. */
 int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err);
 
+/* What is noted in a snapshot of ours; nothing else is looked at. */
+int snapshot_note(const char *path, struct store_file_info *info, struct arena *a, struct err *err);
+
 /* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
 int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err);
 

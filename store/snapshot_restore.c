@@ -1,6 +1,6 @@
 /* Restoring: a snapshot, ours or etcd's, becomes a data directory to start from. See snapshot.h.
  *
- *     check the snapshot -> lock the directory -> state.db.restoring, raft.restoring -> check what was made -> rename
+ *     check the sha256 -> lock the directory -> state.db.restoring, raft.restoring -> check what was made -> rename
  *
  * The restored cluster is a new one: what the old members said of themselves, the alarms and the place in the old raft
  * log go, users stay. With servers named, the directory gets a raft log of its own that begins at this state with them;
@@ -294,10 +294,8 @@ static int look_at_snapshot(struct restore *r, struct err *err)
 		        "is with --skip-hash-check",
 		        o->snapshot);
 	r->info = info;
-	/* etcd's is checked when it has been taken over. */
-	if (info.is_etcd || o->skip_hash_check)
-		return 0;
-	return store_file_inspect(o->snapshot, true, &r->info, r->a, err);
+	/* The rest is checked once, on what is made of it. */
+	return info.is_etcd || o->skip_hash_check ? 0 : snapshot_note(r->snapshot, &r->info, r->a, err);
 }
 
 int store_restore(const struct store_restore_options *o, struct store_file_info *ret, uint64_t *ret_cluster_id,
