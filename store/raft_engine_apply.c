@@ -28,7 +28,7 @@
 enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
 
 /* A transaction is committed when a reader wants it, or after so long, or so many bytes of commands. */
-enum { OPEN_MS_MAX = 100, OPEN_BYTES_MAX = 3 * 1024 * 1024 };
+enum { OPEN_MS_MAX = 400, OPEN_BYTES_MAX = 3 * 1024 * 1024 };
 
 static uint64_t now_ms(void)
 {
