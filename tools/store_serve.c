@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@ struct serve {
 	struct loop_task start_task, removed_task;
 	struct removal_watch *removal;
 	int exit_code;
+	uv_timer_t trim;
+	int64_t cpu_ms, trimmed_cpu_ms;
 };
 
 /* Where to listen for a URL's host. */
@@ -153,12 +156,46 @@ static int open_service(struct serve *s, struct err *err)
 	return 0;
 }
 
+/* ---- memory ---- */
+
+enum { ARENAS = 2, MAPPED_BYTES_MIN = 128 * 1024, TRIM_MS = 5000, IDLE_CPU_MS = 250, BUSY_CPU_MS = 1000 };
+
+/* By itself malloc gives every thread an arena that keeps what it has freed, and after a few large buffers keeps those,
+ * too. Two arenas cost nothing that can be measured. */
+static void spare_memory(void)
+{
+	mallopt(M_ARENA_MAX, ARENAS);
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+}
+
+static int64_t cpu_ms(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000) +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+/* What a busy time has left goes back once it is over. */
+static void trim(uv_timer_t *t)
+{
+	struct serve *s = t->data;
+	int64_t now = cpu_ms();
+	bool is_idle = now - s->cpu_ms < IDLE_CPU_MS;
+	s->cpu_ms = now;
+	if (!is_idle || now - s->trimmed_cpu_ms < BUSY_CPU_MS)
+		return;
+	malloc_trim(0);
+	s->trimmed_cpu_ms = now;
+}
+
 static void closed(void *arg)
 {
 	struct serve *s = arg;
 	uv_close((uv_handle_t *)&s->on_term, NULL);
 	uv_close((uv_handle_t *)&s->on_int, NULL);
 	uv_close((uv_handle_t *)&s->on_pipe, NULL);
+	uv_close((uv_handle_t *)&s->trim, NULL);
 	loop_stop(&s->loop);
 }
 
@@ -231,6 +268,9 @@ static int start(struct serve *s, int argc, char **argv, struct err *err)
 		return err->code;
 	loop_init(&s->loop, "etcd");
 	watch_signals(s);
+	uv_timer_init(loop_uv(&s->loop), &s->trim);
+	s->trim.data = s;
+	uv_timer_start(&s->trim, trim, TRIM_MS, TRIM_MS);
 	s->start_task.run = start_service;
 	loop_post(&s->loop, &s->start_task);
 	return 0;
@@ -245,6 +285,7 @@ int store_serve_main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	spare_memory();
 	int rc = start(s, argc, argv, &err);
 	if (rc != 0) {
 		if (rc < 0)
