@@ -209,7 +209,9 @@ static int open_inode(const struct shim_record *r)
 	if (fd >= 0)
 		close(fd);
 	fd = -1;
-	int folder = open(dirname(strcpy((char[SHIM_PATH_MAX]){0}, r->path)), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char path[SHIM_PATH_MAX];
+	memcpy(path, r->path, sizeof path);
+	int folder = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = folder < 0 ? NULL : fdopendir(folder);
 	for (struct dirent *e; d && fd < 0 && (e = readdir(d)) != NULL;)
 		if (e->d_ino == r->inode)
