@@ -520,6 +520,11 @@ void raft_host_set_busy(struct raft_host *h, bool is_sending_state)
 	h->is_sending_state = is_sending_state;
 }
 
+uint64_t raft_host_snapshot_index(const struct raft_host *h)
+{
+	return h->adapter.snapshot.index;
+}
+
 bool raft_host_has_log(const struct raft_host *h)
 {
 	return h->adapter.snapshot.index || log_last_index(h->adapter.log) != 0;

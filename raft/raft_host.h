@@ -149,7 +149,8 @@ uint64_t raft_host_leader(const struct raft_host *h); /* 0: none is known */
 const char *raft_host_address(const struct raft_host *h, uint64_t id, struct arena *a);
 /* While a state is being sent the log behind it is kept, up to four times its usual size. */
 void raft_host_set_busy(struct raft_host *h, bool is_sending_state);
-bool raft_host_has_log(const struct raft_host *h); /* or a snapshot: this server belongs to a cluster */
+uint64_t raft_host_snapshot_index(const struct raft_host *h); /* of the newest that is durable; 0: none */
+bool raft_host_has_log(const struct raft_host *h);            /* or a snapshot: this server belongs to a cluster */
 
 /* Offline: makes `self` the only voter of what is on this disk, keeping every entry of its log: for a cluster whose
  * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */

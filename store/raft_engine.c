@@ -18,6 +18,7 @@
 
 #include "base/breakage.h"
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pki.h"
@@ -134,6 +135,8 @@ static void applied(struct loop_task *t)
 	reads_applied(e);
 }
 
+static void end_joining(struct raft_engine *e);
+
 static void tick(void *arg)
 {
 	struct raft_engine *e = arg;
@@ -142,6 +145,8 @@ static void tick(void *arg)
 	reads_reroute(e, false);
 	members_tick(e);
 	hashes_tick(e);
+	if (e->is_joining && engine_host(e) && raft_host_snapshot_index(engine_host(e)))
+		end_joining(e);
 }
 
 /* ---- status ---- */
@@ -283,12 +288,60 @@ static int bootstrap(struct raft_engine *e, const struct raft_engine_options *o,
 	        e->node, o->bootstrap, o->n_bootstrap, (struct slice){(char *)&index, sizeof index}, err);
 }
 
+/* ---- joining ----
+ *
+ * A server that joins is sent a state, which is in place a moment before the log that begins at it. The file "joining"
+ * says that a state without a log is such a one, cut short, and no log that was lost. It goes with the first snapshot,
+ * or at the next start with a log. */
+
+static const char *joining_file(struct arena *a, const struct raft_engine *e)
+{
+	return arena_printf(a, "%s/joining", e->data_dir);
+}
+
+static int begin_joining(struct raft_engine *e, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	const char *path = joining_file(&a, e);
+	int rc = pki_file_write(path, SLICE("1\n"), 0600, err);
+	if (rc == 0)
+		rc = file_sync_folder(path, err);
+	e->is_joining = rc == 0;
+	arena_release(&a);
+	return rc;
+}
+
+static bool was_joining(const struct raft_engine *e)
+{
+	struct arena a = ARENA_INIT;
+	bool was = access(joining_file(&a, e), F_OK) == 0;
+	arena_release(&a);
+	return was;
+}
+
+static void end_joining(struct raft_engine *e)
+{
+	struct arena a = ARENA_INIT;
+	unlink(joining_file(&a, e));
+	e->is_joining = false;
+	arena_release(&a);
+}
+
 /* The state must begin where the log does: a log that is gone or of another life can't be told from an empty one. */
 static int check_state(struct raft_engine *e, const struct raft_engine_options *o, struct err *err)
 {
 	int64_t has = e->core.machine.committed.applied_index;
-	if (raft_node_has_log(e->node) || has <= 1)
+	if (raft_node_has_log(e->node)) {
+		end_joining(e);
 		return 0;
+	}
+	if (has <= 1)
+		return o->bootstrap ? 0 : begin_joining(e, err);
+	if (was_joining(e)) {
+		log_info("store", "joining goes on", "applied=%" PRId64, has);
+		e->is_joining = true;
+		return 0;
+	}
 	return err_set(err, ERR_CORRUPT,
 	        "%s: the state has entry %" PRId64
 	        " of a raft log and the log is not there. Restore a snapshot, or use "

@@ -122,7 +122,7 @@ struct raft_engine {
 	uint64_t timeout_ms;
 	uv_timer_t timer;
 	uint64_t lost_since[RAFT_MEMBERS_MAX], lost_id[RAFT_MEMBERS_MAX]; /* see raft_engine_members.c */
-	bool is_managing;
+	bool is_managing, is_joining;
 	struct hash_round hash_round;
 	struct kept_hashes hashes; /* under its lock */
 	atomic_bool is_fenced;

@@ -298,6 +298,36 @@ static void what_a_sent_state_covers_has_an_unknown_outcome(void **state)
 	suite_folder_remove();
 }
 
+/* A crash between a sent state and its log: it is told apart from a log that was lost. */
+static void a_join_that_was_cut_short_goes_on(void **state)
+{
+	static char value[4096];
+	char command[300], marker[160];
+	struct trio t = {0};
+	trio_open(&t);
+	int joins = (leader_of(&t) + 1) % SERVERS, other = (joins + 1) % SERVERS;
+	snprintf(marker, sizeof marker, "%s/joining", t.dirs[joins]);
+	store_close(t.e[joins]);
+	memset(value, 'x', sizeof value - 1);
+	int64_t revision = 0;
+	for (int i = 0; i < 200; i++)
+		revision = suite_put(t.e[other], "k", value);
+	snprintf(command, sizeof command, "rm -rf %s/*", t.dirs[joins]);
+	assert_int_equal(system(command), 0);
+	trio_start(&t, joins, false);
+	wait_revision(t.e[joins], revision);
+	while (access(marker, F_OK) == 0) /* until the log is there */
+		usleep(1000);
+	store_close(t.e[joins]);
+	snprintf(command, sizeof command, "rm -f %s/raft/*; touch %s", t.dirs[joins], marker);
+	assert_int_equal(system(command), 0);
+	trio_start(&t, joins, false);
+	revision = suite_put(t.e[other], "k", "after");
+	wait_revision(t.e[joins], revision);
+	assert_int_equal(hash_of(t.e[joins]), hash_of(t.e[other]));
+	trio_close(&t);
+}
+
 /* ---- a state that was sent, in the moment between its taking place and libraft's knowing of it ---- */
 
 struct moment {
@@ -413,6 +443,7 @@ int main(void)
 	        cmocka_unit_test(a_server_far_behind_is_sent_the_state),
 	        cmocka_unit_test(what_a_sent_state_covers_has_an_unknown_outcome),
 	        cmocka_unit_test(a_read_waits_for_what_came_with_a_sent_state),
+	        cmocka_unit_test(a_join_that_was_cut_short_goes_on),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
