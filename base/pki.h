@@ -93,11 +93,16 @@ int jwt_verify(struct slice token, struct pki_key *const *keys, size_t count, st
 
 /* ---- passwords ---- */
 
-/* Appends a salted hash as text ("scrypt$14$8$1$salt$hash"). `cost` as bcrypt's, 4 to 14: each step doubles time and
- * memory; 10 takes some 40 ms and 16 MB. Never on a loop. */
+/* COST_MAX: of a hash that is checked at all, which takes seconds. */
+enum { PKI_PASSWORD_BYTES_MAX = 72, PKI_PASSWORD_COST_MAX = 16 };
+
+/* Appends a salted bcrypt hash ("$2a$10$" and 53 characters). cost: 4 to 14; each step doubles the time, 10 takes some
+ * 60 ms. Never on a loop. ERR_INVAL: longer than PKI_PASSWORD_BYTES_MAX. */
 int pki_password_hash(struct slice password, unsigned cost, struct strbuf *out, struct err *err);
 /* Does the password fit? As slow as making the hash was. False also for a text that is no such hash. */
 bool pki_password_check(struct slice password, struct slice hash);
+/* What a bcrypt hash costs; 0: it is none. */
+unsigned pki_password_bcrypt_cost(struct slice hash);
 
 /* ---- helpers ---- */
 

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 stamp="$root/build/deps/.stamp"
 api_dir="$root/build/deps/k8s-api"
 
-build_pkgs="gcc make pkg-config libc6-dev libuv1-dev libsqlite3-dev liblz4-dev libssl-dev libnghttp2-dev
+build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev liblz4-dev libssl-dev libnghttp2-dev
   libprotobuf-c-dev protobuf-c-compiler libyaml-dev libnftables-dev libmnl-dev"
 run_pkgs="containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
 test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl"

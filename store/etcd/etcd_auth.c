@@ -133,6 +133,10 @@ static void start_work(struct etcd_call *c, struct password_work *p)
 void etcd_password_hash(
         struct etcd_call *c, struct slice password, void (*then)(struct etcd_call *c, struct slice hash))
 {
+	if (password.len > PKI_PASSWORD_BYTES_MAX) {
+		etcd_reply_auth_err(c, ETCD_AUTH_LONG_PASSWORD);
+		return;
+	}
 	struct password_work *p = ARENA_NEW(&c->arena, struct password_work);
 	p->password = password;
 	p->hashed = then;

@@ -26,6 +26,7 @@ enum etcd_auth_error {
 	ETCD_AUTH_BAD_MANAGEMENT,
 	ETCD_AUTH_OLD_REVISION,
 	ETCD_AUTH_VERIFY_ONLY,
+	ETCD_AUTH_LONG_PASSWORD,
 };
 
 /* etcd's words for it (api/v3rpc/rpctypes/error.go). */

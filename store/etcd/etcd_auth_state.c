@@ -41,6 +41,7 @@ static const struct {
         [ETCD_AUTH_BAD_TOKEN] = {GRPC_UNAUTHENTICATED, "etcdserver: invalid auth token"},
         [ETCD_AUTH_BAD_MANAGEMENT] = {GRPC_INVALID_ARGUMENT, "etcdserver: invalid auth management"},
         [ETCD_AUTH_OLD_REVISION] = {GRPC_INVALID_ARGUMENT, "etcdserver: revision of auth store is old"},
+        [ETCD_AUTH_LONG_PASSWORD] = {GRPC_UNKNOWN, "bcrypt: password length exceeds 72 bytes"},
         [ETCD_AUTH_VERIFY_ONLY] = {GRPC_UNKNOWN, "auth: token signing attempted with verify-only key"},
 };
 

@@ -34,6 +34,7 @@ same "enable, root without its role" auth enable
 j "add it again" user add root:x
 j "add nobody" user add :x
 j "add a user without a password" user add np --no-password
+j "a password that is too long" user add "long:$(printf %073d 0)"
 j "delete an unknown user" user delete nobody
 j "add role" role add r1
 j "add it again" role add r1
