@@ -319,6 +319,8 @@ static int read_info(struct db *db, bool deep, struct store_file_info *info, str
 	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
 	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
 	read_note(db, info, a);
+	if (version >= 2 && snapshot_users_count(db, &info->users, err) != 0)
+		return err->code;
 	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
 	db_end_read(db);
 	return rc;

@@ -17,14 +17,23 @@ struct raft_host_server;
 
 enum { STORE_SNAPSHOT_HASH_BYTES = 32 };
 
+/* Users and roles, and what taking them over has left to be done. */
+struct store_users {
+	int64_t users, roles;
+	bool is_auth_enabled;
+	uint64_t auth_revision;
+	int64_t n_without_password; /* they had one, and it is of no use on the other side */
+	char without_password[256]; /* their names, "bob, carol", as many as there is room for */
+};
+
 struct store_file_info {
 	int64_t revision, compacted_revision, keys, versions, leases;
 	int64_t size_bytes;                  /* of the file */
 	int64_t applied_index, applied_term; /* of a replicated log; 0 without one */
-	int64_t users;                       /* etcd's, which a restore leaves out */
-	int64_t leaseless;                   /* etcd's keys whose lease was gone: they stay without one */
-	uint32_t hash;                       /* as HashKV gives it for the newest revision */
-	const char *note;                    /* JSON: cluster_id, member_id, name, created; "" in a data directory */
+	struct store_users users;
+	int64_t leaseless; /* etcd's keys whose lease was gone: they stay without one */
+	uint32_t hash;     /* as HashKV gives it for the newest revision */
+	const char *note;  /* JSON: cluster_id, member_id, name, created; "" in a data directory */
 	char sha256_hex[65];
 	bool is_snapshot; /* it has a sha256, and that is right */
 	bool is_etcd;     /* bbolt, of etcd */
@@ -61,9 +70,11 @@ int store_restore(const struct store_restore_options *options, struct store_file
         struct arena *a, struct err *err);
 
 /* Writes a snapshot that etcd restores (`etcdutl snapshot restore`) from a snapshot, database or data directory of
- * ours: every kept version, leases and compaction, with their numbers; no users. ERR_EXISTS when `to` is there. */
+ * ours: every kept version, leases and compaction, with their numbers; users and roles. ERR_EXISTS when `to` is there.
+ */
 struct store_to_etcd {
 	int64_t revision, versions, leases, size_bytes;
+	struct store_users users;
 	int64_t lost_revision; /* not 0: the store was at this revision without a change there, and etcd will not be */
 	char sha256_hex[65];
 };

@@ -6,9 +6,8 @@
  * compaction was asked for and done; what it had not removed yet is taken over as well and removed by our own.
  * Everything keeps its revision, version and lease, so reads and watches from old revisions give what they gave there.
  *
- * What is left out: members (a new cluster begins), alarms, and users with their roles (etcd keeps bcrypt hashes): they
- * are counted for the caller to say so. etcd is known to lose leases that keys still name, and then keeps such keys for
- * ever; they stay here too, without a lease. */
+ * Users and roles come along (snapshot_users.c). What is left out: members (a new cluster begins) and alarms. etcd is
+ * known to lose leases that keys still name, and then keeps such keys for ever; they stay here too, without a lease. */
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
@@ -226,13 +225,6 @@ static int take_meta(void *arg, struct slice key, struct slice value, struct err
 	return 0;
 }
 
-static int count_user(void *arg, struct slice key, struct slice value, struct err *err)
-{
-	struct import *x = arg;
-	x->info->users++;
-	return 0;
-}
-
 static int take_bucket(struct import *x, const struct bbolt *b, const char *name, bool needed,
         int (*fn)(void *arg, struct slice key, struct slice value, struct err *err), struct err *err)
 {
@@ -264,8 +256,9 @@ static int take_all(struct import *x, const struct bbolt *b, const char *path, s
 	if (meta_load(&x->db, &x->meta, err) != 0 || take_bucket(x, b, "key", true, take_version, err) != 0 ||
 	        take_bucket(x, b, "lease", false, take_lease, err) != 0 ||
 	        take_bucket(x, b, "meta", true, take_meta, err) != 0 ||
-	        take_bucket(x, b, "authUsers", false, count_user, err) != 0 || drop_lost_leases(x, path, err) != 0)
+	        snapshot_users_from_etcd(&x->db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)
 		return err->code;
+	x->meta.system_version++;
 	if (x->meta.revision < x->meta.compacted)
 		x->meta.revision = x->meta.compacted;
 	x->meta.trimmed = 0; /* what etcd's compaction had left is ours to remove */

@@ -37,4 +37,13 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 int snapshot_from_etcd(
         const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err);
 
+/* Users and roles from a file of etcd into an empty database, and from a database into the buckets of a new one
+ * (snapshot_users.c). */
+struct bbolt;
+struct bbolt_writer;
+int snapshot_users_from_etcd(struct db *db, const struct bbolt *b, struct store_users *users, struct err *err);
+int snapshot_users_to_etcd(struct db *db, struct bbolt_writer *w, struct store_users *users, struct err *err);
+/* What there is in a database. */
+int snapshot_users_count(struct db *db, struct store_users *users, struct err *err);
+
 #endif

@@ -2,10 +2,10 @@
  *
  *     check the sha256 -> lock the directory -> state.db.restoring, raft.restoring -> check what was made -> rename
  *
- * The restored cluster is a new one: what the old members said of themselves, the alarms and the place in the old raft
- * log go, users stay. With servers named, the directory gets a raft log of its own that begins at this state with them;
- * each of them restored from the same file has the same state, cluster id and log, so they find each other when they
- * start.
+ * The restored cluster is a new one: what the old members said of themselves, the alarms, the secret that signed tokens
+ * (whoever has the snapshot has it) and the place in the old raft log go, users stay. With servers named, the directory
+ * gets a raft log of its own that begins at this state with them; each of them restored from the same file has the same
+ * state, cluster id and log, so they find each other when they start.
  *
  * What can go wrong: the disk fills (what was made is removed, nothing else was touched); the target is in use
  * (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves state.db.before-restore
@@ -86,10 +86,11 @@ static int rename_if_there(const char *from, const char *to, struct err *err)
 
 /* ---- the state ---- */
 
-/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...". */
-static const char forget_sql[] = "DELETE FROM sys WHERE (key >= X'6d656d6265722f' AND key < X'6d656d62657230') OR "
-                                 "(key >= X'616c61726d2f' AND key < X'616c61726d30');"
-                                 "UPDATE meta SET system_version = system_version + 1";
+/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...", "auth/secret". */
+static const char forget_sql[] =
+        "DELETE FROM sys WHERE (key >= X'6d656d6265722f' AND key < X'6d656d62657230') OR "
+        "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574';"
+        "UPDATE meta SET system_version = system_version + 1";
 
 static int change_copy(struct restore *r, sqlite3 *h, struct err *err)
 {
@@ -331,6 +332,8 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	ret->versions = made.versions;
 	ret->leases = made.leases;
 	ret->hash = made.hash;
+	if (!r.info.is_etcd)
+		ret->users = made.users;
 	*ret_cluster_id = r.cluster_id;
 	return 0;
 }

@@ -136,12 +136,11 @@ static int put_compaction(struct export *x, struct err *err)
 
 static int put_all(struct export *x, struct err *err)
 {
-	static const char *const empty[] = {
-	        "alarm", "auth", "authRoles", "authUsers", "cluster", "members", "members_removed"};
+	static const char *const empty[] = {"alarm", "cluster", "members", "members_removed"};
 	if (bbolt_writer_bucket(x->w, "key", err) != 0 || put_rows(x, err) != 0 ||
 	        bbolt_writer_bucket(x->w, "lease", err) != 0 || put_leases(x, false, err) != 0 ||
 	        put_leases(x, true, err) != 0 || bbolt_writer_bucket(x->w, "meta", err) != 0 ||
-	        put_compaction(x, err) != 0)
+	        put_compaction(x, err) != 0 || snapshot_users_to_etcd(&x->db, x->w, &x->out->users, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < COUNT_OF(empty); i++)
 		if (bbolt_writer_bucket(x->w, empty[i], err) != 0)

@@ -40,6 +40,22 @@ static void print_json(const struct store_file_info *i)
 	        i->note[0] ? i->note : "null");
 }
 
+void store_print_users_json(const struct store_users *u)
+{
+	struct strbuf names = STRBUF_INIT;
+	json_write_str(&names, slice_of(u->without_password));
+	printf(",\"users\":%" PRId64 ",\"roles\":%" PRId64 ",\"authEnabled\":%s,\"withoutPassword\":%s", u->users,
+	        u->roles, u->is_auth_enabled ? "true" : "false", strbuf_cstr(&names));
+	strbuf_release(&names);
+}
+
+void store_print_users(const struct store_users *u)
+{
+	if (u->users || u->roles)
+		printf("users      %" PRId64 ", roles %" PRId64 ", authentication is %s\n", u->users, u->roles,
+		        u->is_auth_enabled ? "on" : "off");
+}
+
 void store_print_info(const struct store_file_info *i, bool json)
 {
 	if (json) {
@@ -49,6 +65,7 @@ void store_print_info(const struct store_file_info *i, bool json)
 	printf("revision   %" PRId64 "\ncompacted  %" PRId64 "\nkeys       %" PRId64 "\nversions   %" PRId64
 	       "\nleases     %" PRId64 "\nsize       %" PRId64 " bytes\nhash       %08x\n",
 	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash);
+	store_print_users(&i->users);
 	if (i->is_etcd)
 		printf("format     etcd (bbolt)\n");
 	if (i->applied_index)

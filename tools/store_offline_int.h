@@ -12,6 +12,8 @@ int store_offline_parse(struct flags *f, struct arena *a, int argc, char **argv,
         const char *what, int *exit_code);
 
 void store_print_info(const struct store_file_info *i, bool json);
+void store_print_users(const struct store_users *u);      /* nothing when there are none */
+void store_print_users_json(const struct store_users *u); /* ,"users":... to go on with an object */
 
 /* The sha256, cluster and time in a snapshot's note, for people. 0: it does not say. */
 int64_t store_note_created_s(const char *note);

@@ -42,10 +42,11 @@ static void print_result(const struct restore_command *c, const struct store_fil
 	if (strcmp(c->output, "json") == 0) {
 		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"revision\":%" PRId64
 		       ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
-		       ",\"leases\":%" PRId64
-		       ",\"hash\":\"%08x\",\"members\":%zu,\"fromEtcd\":%s,\"usersLeftOut\":%" PRId64 "}\n",
+		       ",\"leases\":%" PRId64 ",\"hash\":\"%08x\",\"members\":%zu,\"fromEtcd\":%s",
 		        c->o.data_dir, cluster_id, i->revision, i->compacted_revision, i->keys, i->versions, i->leases,
-		        i->hash, c->o.n_servers, i->is_etcd ? "true" : "false", i->users);
+		        i->hash, c->o.n_servers, i->is_etcd ? "true" : "false");
+		store_print_users_json(&i->users);
+		printf("}\n");
 		return;
 	}
 	store_print_info(i, false);
@@ -53,9 +54,11 @@ static void print_result(const struct restore_command *c, const struct store_fil
 	for (size_t k = 0; k < c->o.n_servers; k++)
 		printf("member     %016" PRIx64 " %s%s\n", c->o.servers[k].id, c->o.servers[k].address,
 		        c->o.servers[k].id == c->o.member_id ? " (this one)" : "");
-	if (i->users)
-		printf("note       %" PRId64 " users of etcd and their roles are not taken over: make them anew\n",
-		        i->users);
+	if (i->users.n_without_password)
+		printf("note       %" PRId64
+		       " users cannot log in here, their hashes are not bcrypt's or cost too much: give them new "
+		       "passwords (etcdctl user passwd): %s\n",
+		        i->users.n_without_password, i->users.without_password);
 	if (i->leaseless)
 		printf("note       %" PRId64 " keys named a lease that etcd had lost: they stay, without a lease\n",
 		        i->leaseless);
@@ -130,6 +133,32 @@ int store_snapshot_restore(int argc, char **argv)
 	return code;
 }
 
+static void print_written(const char *file, const struct store_to_etcd *got, bool json)
+{
+	printf(json ? "{\"file\":\"%s\",\"revision\":%" PRId64 ",\"versions\":%" PRId64 ",\"leases\":%" PRId64
+	              ",\"size\":%" PRId64 ",\"sha256\":\"%s\""
+	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64
+	              "\nsize       %" PRId64 " bytes\nsha256     %s\n",
+	        file, got->revision, got->versions, got->leases, got->size_bytes, got->sha256_hex);
+	if (json) {
+		store_print_users_json(&got->users);
+		printf("}\n");
+	} else {
+		store_print_users(&got->users);
+	}
+	if (got->lost_revision)
+		fprintf(stderr,
+		        "note: the store is at revision %" PRId64
+		        " and nothing was written there: etcd will be at %" PRId64 "; use etcdutl's --bump-revision\n",
+		        got->lost_revision, got->revision);
+	if (got->users.n_without_password)
+		fprintf(stderr,
+		        "note: %" PRId64
+		        " users go without their passwords, whose hashes are older ones that etcd does not know: give "
+		        "them new passwords before (etcdctl user passwd) or in etcd: %s\n",
+		        got->users.n_without_password, got->users.without_password);
+}
+
 int store_snapshot_to_etcd_main(int argc, char **argv)
 {
 	struct arena a = ARENA_INIT;
@@ -139,11 +168,10 @@ int store_snapshot_to_etcd_main(int argc, char **argv)
 	int code = 0;
 	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags f = {.program = "k3x-store snapshot to-etcd",
-	        .summary =
-	                "k3x-store snapshot to-etcd FILE OUT: write a snapshot for etcd from a snapshot or data "
-	                "directory: every "
-	                "kept\nversion, leases and compaction with their numbers; users are not taken along. Then\n\n"
-	                "  etcdutl snapshot restore OUT --data-dir DIR",
+	        .summary = "k3x-store snapshot to-etcd FILE OUT: write a snapshot for etcd from a snapshot or data "
+	                   "directory: every "
+	                   "kept\nversion, leases and compaction with their numbers, users and roles. Then\n\n"
+	                   "  etcdutl snapshot restore OUT --data-dir DIR",
 	        .table = table,
 	        .count = 1};
 	if (store_offline_parse(&f, &a, argc, argv, 2, 2, "a FILE and the OUT to be made", &code) != 0)
@@ -152,17 +180,7 @@ int store_snapshot_to_etcd_main(int argc, char **argv)
 		code = store_tool_fail("snapshot to-etcd", &err);
 		goto out;
 	}
-	bool json = strcmp(output, "json") == 0;
-	printf(json ? "{\"file\":\"%s\",\"revision\":%" PRId64 ",\"versions\":%" PRId64 ",\"leases\":%" PRId64
-	              ",\"size\":%" PRId64 ",\"sha256\":\"%s\"}\n"
-	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64
-	              "\nsize       %" PRId64 " bytes\nsha256     %s\n",
-	        f.arguments[1], got.revision, got.versions, got.leases, got.size_bytes, got.sha256_hex);
-	if (got.lost_revision)
-		fprintf(stderr,
-		        "note: the store is at revision %" PRId64
-		        " and nothing was written there: etcd will be at %" PRId64 "; use etcdutl's --bump-revision\n",
-		        got.lost_revision, got.revision);
+	print_written(f.arguments[1], &got, strcmp(output, "json") == 0);
 out:
 	arena_release(&a);
 	return code;

@@ -1,4 +1,7 @@
-/* Auth: turning it on and off, its status, and logging in. */
+/* Auth: turning it on and off, its status, and logging in.
+ *
+ * The secret that signs tokens is made when authentication is turned on. A restored cluster has none, so that no token
+ * of before is good there: the first to log in makes one. */
 #include "store/etcd/etcd_auth_edit_int.h"
 
 #include "base/check.h"
@@ -76,6 +79,13 @@ void etcd_edit_submit(struct etcd_edit *e)
 
 /* ---- on and off ---- */
 
+static void set_secret(struct etcd_edit *e)
+{
+	char *secret = arena_alloc(&e->call->arena, SECRET_BYTES);
+	pki_random(secret, SECRET_BYTES);
+	etcd_edit_set(e, "auth/secret", SLICE_NULL, (struct slice){secret, SECRET_BYTES});
+}
+
 void etcd_auth_enable(struct etcd_call *c, struct slice message)
 {
 	const struct etcd_auth_state *auth = c->service->system.auth;
@@ -88,12 +98,10 @@ void etcd_auth_enable(struct etcd_call *c, struct slice message)
 		etcd_reply_auth_err(c, root ? ETCD_AUTH_ROOT_ROLE_MISSING : ETCD_AUTH_ROOT_USER_MISSING);
 		return;
 	}
-	char *secret = arena_alloc(&c->arena, SECRET_BYTES);
-	pki_random(secret, SECRET_BYTES);
 	struct etcd_edit e = etcd_edit_begin(c, 2);
 	e.n = 0; /* turning it on does not count as a change, in etcd */
 	etcd_edit_set(&e, "auth/enabled", SLICE_NULL, SLICE("1"));
-	etcd_edit_set(&e, "auth/secret", SLICE_NULL, (struct slice){secret, SECRET_BYTES});
+	set_secret(&e);
 	log_info("store", "authentication is turned on", "revision=%" PRIu64, auth->revision);
 	etcd_edit_submit(&e);
 }
@@ -158,6 +166,23 @@ static void login_checked(struct etcd_call *c, bool fits)
 	strbuf_release(&token);
 }
 
+static void secret_made(struct etcd_call *c)
+{
+	if (c->request.err.code)
+		etcd_reply_store_err(c, &c->request);
+	else
+		etcd_call_reread(c, check_login);
+}
+
+/* When another login was faster the handler runs again, and finds that one's. */
+static void make_secret(struct etcd_call *c)
+{
+	struct etcd_edit e = etcd_edit_begin(c, 1);
+	e.n = 0; /* no change of users or roles */
+	set_secret(&e);
+	etcd_submit_system(c, e.list, e.n, secret_made);
+}
+
 static void check_login(struct etcd_call *c)
 {
 	struct login *l = c->state;
@@ -165,6 +190,8 @@ static void check_login(struct etcd_call *c)
 	const struct etcd_user *u = etcd_auth_user(auth, slice_of(l->request->name));
 	if (!auth->is_enabled) {
 		etcd_reply_auth_err(c, ETCD_AUTH_NOT_ENABLED);
+	} else if (!auth->secret.len) {
+		make_secret(c);
 	} else if (!u) {
 		etcd_reply_auth_err(c, ETCD_AUTH_FAILED);
 	} else if (u->message->options && u->message->options->no_password) {

@@ -1,6 +1,6 @@
-/* Any bytes as a snapshot of etcd: the bbolt file, and the revisions, pairs, leases and counters in it. With the first
- * bit of the first byte set, the checksums of the meta pages are put right before, so that what lies behind them is
- * reached. */
+/* Any bytes as a snapshot of etcd: the bbolt file, and the revisions, pairs, leases, users and counters in it. With the
+ * first bit of the first byte set, the checksums of the meta pages are put right before, so that what lies behind them
+ * is reached. */
 #include "store/bbolt_int.h"
 #include "store/snapshot_int.h"
 
@@ -38,7 +38,7 @@ static int take(void *arg, struct slice key, struct slice value, struct err *err
 
 static void walk(const void *bytes, size_t len)
 {
-	static const char *const names[] = {"key", "lease", "meta", "members"};
+	static const char *const names[] = {"key", "lease", "meta", "members", "auth", "authRoles", "authUsers"};
 	struct err err = ERR_INIT;
 	struct bbolt b;
 	struct bbolt_bucket bucket;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Restoring into clusters: three members from one snapshot of a cluster, three from a snapshot of a real etcd, whose history,
-# leases and compaction must come over exactly.
+# leases, compaction and users must come over exactly; and back.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_COMMAND_TIMEOUT=5s ETCDCTL_API=3
 command -v etcdctl >/dev/null || { skip "restore" "etcdctl is not installed"; finish; exit 0; }
@@ -76,7 +76,7 @@ members_stop
 
 command -v etcd >/dev/null || { skip "restore from etcd" "etcd is not installed"; finish; exit 0; }
 etcd --data-dir "$T/etcd" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
-	--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd.log" 2>&1 &
+	--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --bcrypt-cost 4 --log-level error </dev/null >"$T/etcd.log" 2>&1 &
 echo $! >"$T/m9.pid"
 check "etcd starts" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
 e() { at m9 "$@"; }
@@ -94,8 +94,31 @@ head -c 300000 /dev/urandom | base64 -w0 >"$T/value"
 e put big <"$T/value" >/dev/null
 e compact 30 >/dev/null
 for i in $(seq 5); do e put "late/$i" "$i" >/dev/null; done
-e user add root:secret >/dev/null
-check "etcdctl snapshot save" e snapshot save "$T/etcd.snap"
+{
+	e role add keeper
+	e role grant-permission keeper --prefix=true readwrite k/
+	e role grant-permission keeper read late/1
+	e user add root:secret
+	e user grant-role root root
+	e user add alice:alicepw
+	e user grant-role alice keeper
+	e user add bob --no-password
+	e auth enable
+} >/dev/null
+as() { # USER:PASSWORD NAME COMMAND...
+	local user=$1
+	shift
+	ETCDCTL_USER=$user at "$@" 2>&1
+}
+users_of() { # NAME
+	as root:secret "$1" user list
+	as root:secret "$1" role list
+	for u in root alice bob; do as root:secret "$1" user get $u; done
+	as root:secret "$1" role get keeper
+}
+check "etcdctl snapshot save" as root:secret m9 snapshot save "$T/etcd.snap"
+users_of m9 >"$T/users.etcd"
+e --user root:secret auth disable >/dev/null
 newest=$(revision m9)
 # Everything etcd says: each revision's pairs with create and mod revision, version and lease; then the changes.
 history() { # NAME
@@ -105,7 +128,7 @@ history() { # NAME
 changes() { timeout 10 "$K3X" store watch --prefix '' --rev 31 --events "$2" -o json --endpoints "$(client_url "$1")"; }
 check_has "etcd: old revisions are compacted" compacted "$(e get k/1 --rev 29 2>&1)"
 history m9 >"$T/history.etcd"
-check_has "users are said to be left out" "1 users of etcd" "$(store snapshot restore "$T/etcd.snap" --data-dir "$T/told")"
+check_has "users are said to come along" "users      3, roles 1, authentication is on" "$(store snapshot restore "$T/etcd.snap" --data-dir "$T/told")"
 n_events=$(store sql "$T/told" 'SELECT count(*) FROM rev WHERE id >> 20 >= 31' | tail -n 1)
 changes m9 "$n_events" >"$T/changes.etcd"
 members_stop
@@ -115,7 +138,20 @@ check "restore etcd's snapshot for three" restore_three "$T/etcd.snap" from-etcd
 check_has "the watch of etcd got to the newest revision" "\"mod_revision\":$newest" "$(tail -n 1 "$T/changes.etcd")"
 folder=from-etcd
 for n in m1 m2 m3; do member_serve $n; done
+export ETCDCTL_USER=root:secret
 check "they form a cluster" wait_for 20 healthy
+check_has "without a user nothing is to be had" "user name is empty" "$(env -u ETCDCTL_USER etcdctl --endpoints "$(client_url m1)" get k/1 2>&1)"
+for n in m1 m2 m3; do check_is "$n: alice logs in with her old password" v57 "$(as alice:alicepw $n get k/1 --print-value-only)"; done
+check_has "no other password is hers" "invalid user ID or password" "$(as alice:secret m1 get k/1)"
+check_has "bob has no password" "no password user" "$(as bob:x m1 get k/1)"
+check_has "alice may read what she might" 1 "$(as alice:alicepw m2 get late/1 --print-value-only)"
+check_has "and not write it" "permission denied" "$(as alice:alicepw m2 put late/1 x)"
+check_has "nor read more" "permission denied" "$(as alice:alicepw m3 get late/2)"
+check_has "nor look at users" "permission denied" "$(as alice:alicepw m3 user list)"
+users_of m3 >"$T/users.k3x"
+check_is "users and roles are those of etcd" "" "$(diff "$T/users.etcd" "$T/users.k3x")"
+token=$(curl -s "$(client_url m1)/v3/auth/authenticate" -d '{"name":"alice","password":"alicepw"}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
+check_has "a token is good on every member" '"count":"1"' "$(curl -s -H "Authorization: $token" "$(client_url m3)/v3/kv/range" -d '{"key":"ay8x"}')"
 check "with equal hashes" wait_for 10 same_hash m1 m2 m3
 check_is "at etcd's revision" "$newest" "$(revision m2)"
 history m2 >"$T/history.k3x"
@@ -134,6 +170,9 @@ history_from m1 $((newest - 5)) >"$T/history.k3x"
 lease=$(at m1 lease grant 5000 | cut -d' ' -f2)
 at m1 put kept-by-lease x --lease "$lease" >/dev/null
 newest=$(revision m1)
+echo newpw | at m1 user passwd alice --interactive=false >/dev/null
+at m2 user add carol:carolpw >/dev/null
+at m2 user grant-role carol keeper >/dev/null
 check "snapshot save" store snapshot save "$T/back.snap" --endpoints "$(client_url m1)"
 members_stop
 check "and it is sound" store check "$T/from-etcd/m1"
@@ -148,6 +187,11 @@ if command -v etcdutl >/dev/null; then
 		--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
 	echo $! >"$T/m9.pid"
 	check "and serves it" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
+	check_is "alice logs in with the password she got from us" v57 "$(as alice:newpw m9 get k/1 --print-value-only)"
+	check_has "and not with the one of before" "invalid user ID or password" "$(as alice:alicepw m9 get k/1)"
+	check_is "carol, whom we made" v57 "$(as carol:carolpw m9 get k/1 --print-value-only)"
+	check_has "she may no more than with us" "permission denied" "$(as carol:carolpw m9 put late/1 x)"
+	check_is "roles are the same" "$(tail -n 6 "$T/users.etcd")" "$(as root:secret m9 role get keeper)"
 	check_is "at our revision" "$newest" "$(revision m9)"
 	newest=$((newest - 1))
 	history_from m9 $((newest - 5)) >"$T/history.etcd"

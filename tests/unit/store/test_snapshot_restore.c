@@ -25,7 +25,7 @@ static int setup(void **state)
 	static const char sql[] = "INSERT INTO rev VALUES (2 << 20, X'61', 0, 2, 1, 0, X'31');"
 	                          "INSERT INTO cur VALUES (X'61', 2 << 20, 2, 1, 0);"
 	                          "INSERT INTO sys VALUES (X'6d656d6265722f31', X'7b7d'), (X'616c61726d2f31', X'31'),"
-	                          "(X'617574682f75736572', X'78');"
+	                          "(X'617574682f75736572', X'78'), (X'617574682f736563726574', X'73');"
 	                          "UPDATE meta SET revision = 2, keys = 1, applied_index = 99, applied_term = 7";
 	struct err err = ERR_INIT;
 	struct db db;
