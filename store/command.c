@@ -247,7 +247,35 @@ static void get_op(struct command_reader *r, struct arena *a, struct store_op *o
 /* ---- commands ---- */
 
 /* On disk: do not renumber. */
-enum command_kind { COMMAND_OP = 1, COMMAND_COMPACT, COMMAND_LEASE_GRANT, COMMAND_LEASE_REVOKE, COMMAND_SYSTEM };
+enum command_kind {
+	COMMAND_OP = 1,
+	COMMAND_COMPACT,
+	COMMAND_LEASE_GRANT,
+	COMMAND_LEASE_REVOKE,
+	COMMAND_SYSTEM,
+	COMMAND_LEASE_KEYS_WITHIN, /* intervals, and then the command that they are about */
+};
+
+static void put_intervals(struct strbuf *b, const struct store_intervals *set)
+{
+	command_put(b, set->n);
+	for (size_t i = 0; i < set->n; i++) {
+		command_put_bytes(b, set->list[i].begin);
+		command_put_bytes(b, set->list[i].end);
+	}
+}
+
+static const struct store_intervals *get_intervals(struct command_reader *r, struct arena *a)
+{
+	struct store_intervals *set = ARENA_NEW(a, struct store_intervals);
+	set->n = get_count(r);
+	set->list = ARENA_ARRAY(a, struct store_interval, set->n + 1);
+	for (size_t i = 0; i < set->n && !r->is_bad; i++) {
+		set->list[i].begin = command_get_bytes(r);
+		set->list[i].end = command_get_bytes(r);
+	}
+	return set;
+}
 
 static void put_system(struct strbuf *b, const struct store_system_args *a)
 {
@@ -276,6 +304,10 @@ static void get_system(struct command_reader *r, struct arena *arena, struct sto
 static void put_arguments(struct strbuf *b, const struct store_request *req)
 {
 	command_put(b, (uint64_t)req->system_version_expected);
+	if (req->lease_keys_within) {
+		command_put(b, COMMAND_LEASE_KEYS_WITHIN);
+		put_intervals(b, req->lease_keys_within);
+	}
 	switch (req->type) {
 	case STORE_REQUEST_OP:
 		command_put(b, COMMAND_OP);
@@ -330,7 +362,12 @@ bool command_head_decode(struct slice bytes, struct command_head *ret)
 static void get_arguments(struct command_reader *r, struct store_request *req)
 {
 	req->system_version_expected = get_i64(r);
-	switch (command_get(r)) {
+	uint64_t kind = command_get(r);
+	if (kind == COMMAND_LEASE_KEYS_WITHIN) {
+		req->lease_keys_within = get_intervals(r, &req->arena);
+		kind = command_get(r);
+	}
+	switch (kind) {
 	case COMMAND_OP:
 		req->type = STORE_REQUEST_OP;
 		get_op(r, &req->arena, &req->op, 0);

@@ -49,6 +49,16 @@ enum store_target {
 	STORE_TARGET_LEASE, /* compares only */
 };
 
+/* Half-open [begin, end); an empty end: without end. */
+struct store_interval {
+	struct slice begin, end;
+};
+
+struct store_intervals {
+	struct store_interval *list; /* sorted, apart from each other */
+	size_t n;
+};
+
 struct store_range {
 	struct store_key_range keys;
 	int64_t limit;    /* 0: none */
@@ -186,6 +196,7 @@ enum store_cause {
 	STORE_CAUSE_LEASE_NOT_FOUND,
 	STORE_CAUSE_LEASE_EXISTS,
 	STORE_CAUSE_LEASE_TTL,
+	STORE_CAUSE_LEASE_KEYS,     /* the lease has keys outside of lease_keys_within */
 	STORE_CAUSE_SYSTEM_CHANGED, /* the system keyspace is not at the version that was expected; nothing was done */
 };
 
@@ -201,6 +212,9 @@ struct store_request {
 	/* OP, COMPACT, LEASE_GRANT, LEASE_REVOKE: refused (ERR_CONFLICT, STORE_CAUSE_SYSTEM_CHANGED) unless the system
 	 * keyspace is at this version when the request is carried out; 0: don't care. A fresh store is at 1. */
 	int64_t system_version_expected;
+	/* A put under a lease, LEASE_REVOKE: refused (ERR_FORBIDDEN, STORE_CAUSE_LEASE_KEYS) unless all keys that are
+	 * under the lease when the request is carried out lie in these intervals; NULL: don't care. */
+	const struct store_intervals *lease_keys_within;
 	size_t ops_max, bytes_max; /* OP: 0: STORE_TXN_OPS_MAX, STORE_REQUEST_BYTES_MAX */
 	bool hash_leases;
 	const char *path, *note;

@@ -362,13 +362,46 @@ static int apply_op(struct machine *m, struct store_request *req, struct err *er
 	return 0;
 }
 
+/* Both in order of keys: *at is where the search goes on. */
+static bool is_within(const struct store_intervals *set, size_t *at, struct slice key)
+{
+	while (*at < set->n && set->list[*at].end.len && slice_cmp(set->list[*at].end, key) <= 0)
+		++*at;
+	return *at < set->n && slice_cmp(set->list[*at].begin, key) <= 0;
+}
+
+/* Who puts a key under a lease, or ends it, must be allowed to write all of its keys (etcd, apply_auth.go). Looked at
+ * here, where no key can come under the lease between the look and the deed. */
+static int check_lease_keys(struct machine *m, struct store_request *req, struct err *err)
+{
+	bool is_put = req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_PUT;
+	bool is_allowed = true;
+	size_t at = 0;
+	int rc;
+	if (!req->lease_keys_within || (!is_put && req->type != STORE_REQUEST_LEASE_REVOKE))
+		return 0;
+	sqlite3_stmt *s = db_stmt(&m->db, DB_CUR_OF_LEASE);
+	sqlite3_bind_int64(s, 1, is_put ? req->op.put.lease : req->lease.id);
+	while (is_allowed && (rc = db_step(&m->db, s, err, "read the keys of a lease")) != 0) {
+		if (rc < 0)
+			return rc;
+		is_allowed = is_within(req->lease_keys_within, &at, db_column_slice(s, 0));
+	}
+	db_done(s);
+	if (!is_allowed) {
+		req->cause = STORE_CAUSE_LEASE_KEYS;
+		err_set(&req->err, ERR_FORBIDDEN, "the lease has keys that may not be written");
+	}
+	return 0;
+}
+
 int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 {
-	int rc = 0;
 	m->writing = false;
-	if (!system_expected(&m->meta, req)) {
+	int rc = system_expected(&m->meta, req) ? check_lease_keys(m, req, err) : 0;
+	if (rc != 0 || req->err.code) {
 		req->revision = m->meta.revision;
-		return 0;
+		return rc;
 	}
 	switch (req->type) {
 	case STORE_REQUEST_OP:

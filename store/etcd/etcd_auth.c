@@ -39,12 +39,39 @@ static bool is_root(const struct etcd_call *c)
 	return u && u->is_root;
 }
 
-enum etcd_auth_error etcd_auth_check_call(const struct etcd_call *c, int64_t *ret_lease)
+static struct slice kept(struct arena *a, struct slice s)
+{
+	return (struct slice){arena_memdup(a, s.ptr, s.len), s.len};
+}
+
+/* What the caller may write, for as long as the call lives: users and roles may be read anew meanwhile. */
+static const struct store_intervals *writable(struct etcd_call *c)
+{
+	const struct etcd_user *u = etcd_auth_user(c->service->system.auth, c->who.name);
+	struct store_intervals *set = ARENA_NEW(&c->arena, struct store_intervals);
+	if (!u || c->lease_keys_error != ETCD_AUTH_DENIED)
+		return set;
+	set->list = ARENA_ARRAY(&c->arena, struct store_interval, u->write.n + 1);
+	for (; set->n < u->write.n; set->n++)
+		set->list[set->n] = (struct store_interval){
+		        kept(&c->arena, u->write.list[set->n].begin), kept(&c->arena, u->write.list[set->n].end)};
+	return set;
+}
+
+/* Why keys are out of reach: who is nobody, or known from before a change, may write none. */
+static enum etcd_auth_error keys_error(const struct etcd_call *c)
+{
+	if (!c->who.is_known || c->who.revision == 0)
+		return ETCD_AUTH_USER_EMPTY;
+	return c->who.revision < c->service->system.auth->revision ? ETCD_AUTH_OLD_REVISION : ETCD_AUTH_DENIED;
+}
+
+enum etcd_auth_error etcd_auth_check_call(struct etcd_call *c)
 {
 	const struct etcd_auth_state *auth = c->service->system.auth;
-	const struct store_request *req = &c->request;
+	struct store_request *req = &c->request;
 	enum etcd_auth_error error = ETCD_AUTH_OK;
-	*ret_lease = 0;
+	req->lease_keys_within = NULL;
 	if (!auth->is_enabled)
 		return ETCD_AUTH_OK;
 	if (req->type == STORE_REQUEST_OP)
@@ -52,21 +79,22 @@ enum etcd_auth_error etcd_auth_check_call(const struct etcd_call *c, int64_t *re
 	if (error || is_root(c))
 		return error;
 	/* Who puts a key under a lease, or ends it, must be allowed to write all keys of the lease. */
-	if (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_PUT)
-		*ret_lease = req->op.put.lease;
-	else if (req->type == STORE_REQUEST_LEASE_REVOKE)
-		*ret_lease = req->lease.id;
+	if ((req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_PUT && req->op.put.lease) ||
+	        req->type == STORE_REQUEST_LEASE_REVOKE) {
+		c->lease_keys_error = keys_error(c);
+		req->lease_keys_within = writable(c);
+	}
 	return ETCD_AUTH_OK;
 }
 
-enum etcd_auth_error etcd_auth_check_keys(const struct etcd_call *c, const struct slice *keys, size_t n, bool is_write)
+enum etcd_auth_error etcd_auth_check_reading(const struct etcd_call *c, const struct slice *keys, size_t n)
 {
 	enum etcd_auth_error error = ETCD_AUTH_OK;
-	if (c->service->system.auth->is_enabled && !is_write && !c->who.is_known)
+	if (c->service->system.auth->is_enabled && !c->who.is_known)
 		return ETCD_AUTH_USER_EMPTY;
 	for (size_t i = 0; i < n && !error; i++) {
 		struct store_key_range one = {.key = keys[i]};
-		error = etcd_auth_check_range(c->service->system.auth, &c->who, &one, is_write);
+		error = etcd_auth_check_range(c->service->system.auth, &c->who, &one, false);
 	}
 	return error;
 }

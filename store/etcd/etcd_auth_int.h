@@ -32,21 +32,11 @@ enum etcd_auth_error {
 /* etcd's words for it (api/v3rpc/rpctypes/error.go). */
 const char *etcd_auth_error_text(enum etcd_auth_error error, int *grpc_status);
 
-/* Half-open [begin, end); an empty end: without end. */
-struct etcd_interval {
-	struct slice begin, end;
-};
-
-struct etcd_intervals {
-	struct etcd_interval *list; /* sorted, apart from each other */
-	size_t n;
-};
-
 struct etcd_user {
 	struct slice name;
 	Etcdpb__User *message;
 	bool is_root; /* has the role root */
-	struct etcd_intervals read, write;
+	struct store_intervals read, write;
 };
 
 /* Everything about authentication at one version of the system keyspace. Users and roles are sorted by name. */
@@ -70,7 +60,7 @@ const Etcdpb__Role *etcd_auth_role(const struct etcd_auth_state *s, struct slice
 bool etcd_user_has_role(const struct etcd_user *u, struct slice role);
 
 /* May these intervals' holder touch the keys? As in engine.h: an empty end is the one key, "\0" all from the key on. */
-bool etcd_intervals_cover(const struct etcd_intervals *set, const struct store_key_range *keys);
+bool etcd_intervals_cover(const struct store_intervals *set, const struct store_key_range *keys);
 
 /* Who sent a request. */
 struct etcd_identity {

@@ -53,15 +53,15 @@ const char *etcd_auth_error_text(enum etcd_auth_error error, int *grpc_status)
 
 /* ---- intervals ---- */
 
-static struct etcd_interval interval_of(struct arena *a, const struct store_key_range *keys)
+static struct store_interval interval_of(struct arena *a, const struct store_key_range *keys)
 {
 	if (keys->end.len == 1 && keys->end.ptr[0] == 0)
-		return (struct etcd_interval){keys->key, {"", 0}};
+		return (struct store_interval){keys->key, {"", 0}};
 	if (keys->end.len)
-		return (struct etcd_interval){keys->key, keys->end};
+		return (struct store_interval){keys->key, keys->end};
 	char *next =
 	        arena_memdup(a, keys->key.ptr, keys->key.len); /* with a zero byte after it: the next key there is */
-	return (struct etcd_interval){keys->key, {next, keys->key.len + 1}};
+	return (struct store_interval){keys->key, {next, keys->key.len + 1}};
 }
 
 /* Compares ends, of which the empty one is the largest. */
@@ -74,16 +74,16 @@ static int compare_ends(struct slice x, struct slice y)
 
 static int compare_begins(const void *x, const void *y)
 {
-	return slice_cmp(((const struct etcd_interval *)x)->begin, ((const struct etcd_interval *)y)->begin);
+	return slice_cmp(((const struct store_interval *)x)->begin, ((const struct store_interval *)y)->begin);
 }
 
-static void merge(struct etcd_intervals *set)
+static void merge(struct store_intervals *set)
 {
 	size_t n = 0;
 	if (set->n)
 		qsort(set->list, set->n, sizeof *set->list, compare_begins);
 	for (size_t i = 0; i < set->n; i++) {
-		struct etcd_interval *last = n ? &set->list[n - 1] : NULL;
+		struct store_interval *last = n ? &set->list[n - 1] : NULL;
 		if (last && (!last->end.len || slice_cmp(set->list[i].begin, last->end) <= 0)) {
 			if (compare_ends(set->list[i].end, last->end) > 0)
 				last->end = set->list[i].end;
@@ -94,10 +94,10 @@ static void merge(struct etcd_intervals *set)
 	set->n = n;
 }
 
-bool etcd_intervals_cover(const struct etcd_intervals *set, const struct store_key_range *keys)
+bool etcd_intervals_cover(const struct store_intervals *set, const struct store_key_range *keys)
 {
 	struct arena a = ARENA_INIT;
-	struct etcd_interval want = interval_of(&a, keys);
+	struct store_interval want = interval_of(&a, keys);
 	size_t low = 0, high = set->n;
 	while (low < high) { /* the last one that begins at or before */
 		size_t middle = (low + high) / 2;
@@ -107,7 +107,7 @@ bool etcd_intervals_cover(const struct etcd_intervals *set, const struct store_k
 			high = middle;
 	}
 	bool is_empty = want.end.len && slice_cmp(want.begin, want.end) >= 0;
-	const struct etcd_interval *have = low ? &set->list[low - 1] : NULL;
+	const struct store_interval *have = low ? &set->list[low - 1] : NULL;
 	bool covers = have && !is_empty && compare_ends(want.end, have->end) <= 0;
 	arena_release(&a);
 	return covers;
@@ -162,14 +162,14 @@ static void gather_permissions(struct etcd_auth_state *s, struct etcd_user *u)
 {
 	size_t n = count_permissions(s, u);
 	u->is_root = etcd_user_has_role(u, SLICE("root"));
-	u->read.list = ARENA_ARRAY(&s->arena, struct etcd_interval, n + 1);
-	u->write.list = ARENA_ARRAY(&s->arena, struct etcd_interval, n + 1);
+	u->read.list = ARENA_ARRAY(&s->arena, struct store_interval, n + 1);
+	u->write.list = ARENA_ARRAY(&s->arena, struct store_interval, n + 1);
 	for (size_t i = 0; i < u->message->n_roles; i++) {
 		const Etcdpb__Role *r = etcd_auth_role(s, slice_of(u->message->roles[i]));
 		for (size_t k = 0; r && k < r->n_keypermission; k++) {
 			const Etcdpb__Permission *p = r->keypermission[k];
 			struct store_key_range keys = {etcd_slice(p->key), etcd_slice(p->range_end)};
-			struct etcd_interval x = interval_of(&s->arena, &keys);
+			struct store_interval x = interval_of(&s->arena, &keys);
 			if (p->permtype != ETCDPB__PERMISSION__TYPE__WRITE)
 				u->read.list[u->read.n++] = x;
 			if (p->permtype != ETCDPB__PERMISSION__TYPE__READ)

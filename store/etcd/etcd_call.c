@@ -8,7 +8,8 @@
  * runs, the caller is identified and the method's own demands are checked. What a request touches is checked when the
  * handler submits it, against users and roles at one version of the system keyspace; the request carries that version,
  * and when the state machine refuses it because it has changed, the call is judged again. Putting a key under a lease
- * and revoking one need the lease's other keys, which are asked for first.
+ * and revoking one need the right to write the lease's other keys: which those are is looked at when the request is
+ * carried out, so it takes along what the caller may write.
  *
  * The client may go away at any time. The call then lives on until nothing of it is out, so that what the engine points
  * to stays; no handler is called any more, unless it has asked for it (`gone`). */
@@ -27,7 +28,6 @@ void etcd_call_end(struct etcd_call *c)
 {
 	c->service->calls--;
 	store_request_release(&c->request);
-	store_request_release(&c->probe);
 	arena_release(&c->arena);
 	free(c);
 }
@@ -280,6 +280,8 @@ static void submitted_done(struct store_request *req)
 		ended(c);
 	else if (req->cause == STORE_CAUSE_SYSTEM_CHANGED && c->tries++ < TRIES_MAX)
 		wait_for_system(c, req->type == STORE_REQUEST_SYSTEM ? handle_again : submit_again, true);
+	else if (req->cause == STORE_CAUSE_LEASE_KEYS)
+		etcd_reply_auth_err(c, c->lease_keys_error);
 	else
 		c->done(c);
 }
@@ -304,42 +306,15 @@ static void send_request(struct etcd_call *c)
 	store_submit(c->service->store, &c->request);
 }
 
-static void probed(struct store_request *req)
+static void submit_now(struct etcd_call *c)
 {
-	struct etcd_call *c = CONTAINER_OF(req, struct etcd_call, probe);
-	c->is_out = false;
-	if (c->is_gone) {
-		ended(c);
-		return;
-	}
-	/* A lease that is not there has no keys; the request itself says so. */
-	size_t n = req->err.code ? 0 : req->lease.n_keys;
-	enum etcd_auth_error error = etcd_auth_check_keys(c, req->lease.keys, n, true);
-	store_request_release(req);
+	enum etcd_auth_error error = ETCD_AUTH_OK;
+	if (c->method->access >= ETCD_ACCESS_TOKEN)
+		error = etcd_auth_check_call(c);
 	if (error)
 		etcd_reply_auth_err(c, error);
 	else
 		send_request(c);
-}
-
-static void submit_now(struct etcd_call *c)
-{
-	int64_t lease = 0;
-	enum etcd_auth_error error = ETCD_AUTH_OK;
-	if (c->method->access >= ETCD_ACCESS_TOKEN)
-		error = etcd_auth_check_call(c, &lease);
-	if (error) {
-		etcd_reply_auth_err(c, error);
-	} else if (lease) {
-		c->probe = (struct store_request){.type = STORE_REQUEST_LEASE_TTL,
-		        .lease = {.id = lease, .want_keys = true},
-		        .loop = c->service->loop,
-		        .done = probed};
-		c->is_out = true;
-		store_submit(c->service->store, &c->probe);
-	} else {
-		send_request(c);
-	}
 }
 
 void etcd_submit(struct etcd_call *c, void (*done)(struct etcd_call *c))

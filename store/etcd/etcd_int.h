@@ -112,7 +112,7 @@ struct etcd_call {
 	struct etcd_identity who;
 	struct arena arena;
 	struct store_request request;
-	struct store_request probe; /* keys of the lease that the request names */
+	enum etcd_auth_error lease_keys_error;
 	struct etcd_waiter waiter;
 	unsigned tries;
 	void (*done)(struct etcd_call *c);
@@ -239,9 +239,10 @@ etcd_opener etcd_watch_open, etcd_lease_keepalive_open, etcd_snapshot_open, etcd
 /* Who sent this request: a token, or the client's certificate. */
 enum etcd_auth_error etcd_identify(
         struct etcd_service *s, struct http_exchange *x, bool is_json, struct etcd_identity *who);
-/* May the caller do what c->request asks? *ret_lease: whose keys must be looked up first, 0: none. */
-enum etcd_auth_error etcd_auth_check_call(const struct etcd_call *c, int64_t *ret_lease);
-enum etcd_auth_error etcd_auth_check_keys(const struct etcd_call *c, const struct slice *keys, size_t n, bool is_write);
+/* May the caller do what c->request asks? Which keys a lease has is left to the store to look at: it is told by
+ * lease_keys_within what the caller may write, and c->lease_keys_error is the answer when it has others. */
+enum etcd_auth_error etcd_auth_check_call(struct etcd_call *c);
+enum etcd_auth_error etcd_auth_check_reading(const struct etcd_call *c, const struct slice *keys, size_t n);
 
 /* Hashes a password, or checks it against a hash, on a thread of the pool; then runs on the loop unless the call has
  * ended. The hash is in the arena; NULL when there was no room for the work: the call is then answered. */

@@ -63,7 +63,7 @@ static void ttl_done(struct etcd_call *c)
 	if (!gone && failed(c))
 		return;
 	enum etcd_auth_error error =
-	        l->want_keys ? etcd_auth_check_keys(c, l->keys, gone ? 0 : l->n_keys, false) : ETCD_AUTH_OK;
+	        l->want_keys ? etcd_auth_check_reading(c, l->keys, gone ? 0 : l->n_keys) : ETCD_AUTH_OK;
 	if (error) {
 		etcd_reply_auth_err(c, error);
 		return;

@@ -288,6 +288,47 @@ static void suite_lease_revoke_deletes_its_keys_at_once(void **state)
 	suite_end(&c);
 }
 
+/* A put under a lease, or its end (key NULL), by who may write what lies within. */
+static int suite_lease_within(struct engine *e, const char *key, const struct store_intervals *within)
+{
+	struct suite_call c = {.req = {.type = STORE_REQUEST_LEASE_REVOKE, .lease.id = 7}};
+	if (key) {
+		c.req = (struct store_request){.op = suite_op_put(key, "v")};
+		c.req.op.put.lease = 7;
+	}
+	c.req.lease_keys_within = within;
+	int rc = suite_run(e, &c);
+	assert_true((rc == ERR_FORBIDDEN) == (c.req.cause == STORE_CAUSE_LEASE_KEYS));
+	suite_end(&c);
+	return rc;
+}
+
+static void suite_lease_keys_must_lie_within_when_it_is_carried_out(void **state)
+{
+	struct engine *e = *state;
+	struct store_interval list[] = {{SLICE("a"), SLICE("c")}, {SLICE("m"), SLICE("n")}, {SLICE("x"), SLICE("")}};
+	const struct store_intervals some = {list, 2}, more = {list, 3}, none = {0};
+	struct suite_call c = {.req = {.type = STORE_REQUEST_LEASE_GRANT, .lease = {.id = 7, .ttl_s = 100}}};
+	assert_int_equal(suite_run(e, &c), 0);
+	suite_end(&c);
+	assert_int_equal(suite_lease_within(e, "a", &none), 0); /* it has no keys yet */
+	assert_int_equal(suite_lease_within(e, "b", &none), ERR_FORBIDDEN);
+	assert_int_equal(suite_lease_within(e, "bb", &some), 0);
+	assert_int_equal(suite_lease_within(e, "mm", &some), 0);
+	assert_int_equal(
+	        suite_lease_within(e, "n", &some), 0); /* whether the key itself may be put is not asked here */
+	int64_t before = store_revision(e);
+	assert_int_equal(suite_lease_within(e, "a", &some), ERR_FORBIDDEN);
+	assert_int_equal(suite_lease_within(e, NULL, &some), ERR_FORBIDDEN);
+	assert_int_equal(store_revision(e), before);
+	suite_put(e, "n", "free");
+	assert_int_equal(suite_lease_within(e, "zz", &more), 0);
+	assert_int_equal(suite_lease_within(e, NULL, &some), ERR_FORBIDDEN);
+	assert_int_equal(suite_lease_within(e, NULL, &more), 0);
+	assert_null(suite_get(e, "zz"));
+	assert_int_equal(suite_lease_within(e, NULL, &none), ERR_NOT_FOUND);
+}
+
 static void suite_lease_runs_out_unless_kept_alive(void **state)
 {
 	struct engine *e = *state;
@@ -943,6 +984,7 @@ static void suite_requests_are_bound_to_the_system_version(void **state)
 	        SUITE_TEST(suite_txn_compares_and_reads_its_writes), SUITE_TEST(suite_txn_refuses_double_writes), \
 	        SUITE_TEST(suite_too_large_is_refused), SUITE_TEST(suite_compaction_keeps_what_lives), \
 	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
+	        SUITE_TEST(suite_lease_keys_must_lie_within_when_it_is_carried_out), \
 	        SUITE_TEST(suite_lease_runs_out_unless_kept_alive), SUITE_TEST(suite_barrier_sees_what_was_answered), \
 	        SUITE_TEST(suite_system_keyspace_takes_no_revision), \
 	        SUITE_TEST(suite_system_change_is_bound_to_its_version), \

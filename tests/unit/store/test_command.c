@@ -43,6 +43,8 @@ static void every_kind_comes_back(void **state)
 	        {.type = STORE_OP_TXN, .txn = {.success = yes, .n_success = 2}}};
 	struct store_system_entry entries[] = {
 	        {.key = SLICE("x"), .value = SLICE("1")}, {.key = SLICE("y"), .is_delete = true}};
+	struct store_interval list[] = {{SLICE("a"), SLICE("b")}, {SLICE("c"), SLICE("")}};
+	const struct store_intervals within = {list, 2}, nothing = {0};
 	const struct store_request requests[] = {
 	        {.op = yes[0]},
 	        {.op = yes[1], .system_version_expected = 4},
@@ -56,6 +58,8 @@ static void every_kind_comes_back(void **state)
 	        {.type = STORE_REQUEST_COMPACT, .revision_arg = 12345678901},
 	        {.type = STORE_REQUEST_LEASE_GRANT, .lease = {.id = INT64_MAX, .ttl_s = 60}},
 	        {.type = STORE_REQUEST_LEASE_REVOKE, .lease.id = 5},
+	        {.type = STORE_REQUEST_LEASE_REVOKE, .lease.id = 5, .lease_keys_within = &within},
+	        {.op = yes[0], .lease_keys_within = &nothing, .system_version_expected = 3},
 	        {.type = STORE_REQUEST_SYSTEM,
 	                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = entries, .n_changes = 2}},
 	};

@@ -107,8 +107,7 @@ static struct slice setting(struct db *db, const char *key)
 static void they_come_over_in_our_form(void **state)
 {
 	const struct record records[] = {{"auth", SLICE("authEnabled"), SLICE("\1")},
-	        {"auth", SLICE("authRevision"), SLICE("\0\0\0\0\0\0\1\2")},
-	        {"authRoles", SLICE("r"), role("r", 2)},
+	        {"auth", SLICE("authRevision"), SLICE("\0\0\0\0\0\0\1\2")}, {"authRoles", SLICE("r"), role("r", 2)},
 	        {"authUsers", SLICE("alice"), user("alice", BCRYPT_10, "r", 0)},
 	        {"authUsers", SLICE("b\nb"), user("b\nb", BCRYPT_20, "r", 0)},
 	        {"authUsers", SLICE("nobody"), user("nobody", "", "r", 77)}};
@@ -144,17 +143,14 @@ static void an_untouched_etcd_leaves_nothing(void **state)
 static void what_does_not_read_is_refused(void **state)
 {
 	const struct record records[] = {{"auth", SLICE("authEnabled"), SLICE("\2")},
-	        {"auth", SLICE("authEnabled"), SLICE("\1\1")},
-	        {"auth", SLICE("authRevision"), SLICE("\1")},
+	        {"auth", SLICE("authEnabled"), SLICE("\1\1")}, {"auth", SLICE("authRevision"), SLICE("\1")},
 	        {"auth", SLICE("authRevision"), SLICE("\377\0\0\0\0\0\0\0")},
-	        {"authRoles", SLICE("r"), SLICE("\xff\xff")},
-	        {"authRoles", SLICE("r"), role("other", 2)},
-	        {"authRoles", SLICE("r"), role("r", 3)},
-	        {"authUsers", SLICE("u"), SLICE("\x0a\x7f")},
-	        {"authUsers", SLICE("u"), user("v", "", "r", 0)},
-	        {"authUsers", SLICE(""), user("", "", "r", 0)},
-	        {"authUsers", SLICE("a\0b"), SLICE("\x0a\x03"
-	                                          "a\0b")}};
+	        {"authRoles", SLICE("r"), SLICE("\xff\xff")}, {"authRoles", SLICE("r"), role("other", 2)},
+	        {"authRoles", SLICE("r"), role("r", 3)}, {"authUsers", SLICE("u"), SLICE("\x0a\x7f")},
+	        {"authUsers", SLICE("u"), user("v", "", "r", 0)}, {"authUsers", SLICE(""), user("", "", "r", 0)},
+	        {"authUsers", SLICE("a\0b"),
+	                SLICE("\x0a\x03"
+	                      "a\0b")}};
 	struct store_users users;
 	struct err err;
 	struct db db;
