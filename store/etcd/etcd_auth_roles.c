@@ -28,7 +28,6 @@ void etcd_role_get(struct etcd_call *c, struct slice message)
 {
 	Etcdpb__AuthRoleRequest *r = etcd_unpack(c, &etcdpb__auth_role_request__descriptor, message);
 	Etcdpb__AuthRoleGetResponse m = ETCDPB__AUTH_ROLE_GET_RESPONSE__INIT;
-	Etcdpb__Permission all = ETCDPB__PERMISSION__INIT, *list[] = {&all};
 	if (!r)
 		return;
 	/* Everybody may look at the roles he has. */
@@ -46,12 +45,6 @@ void etcd_role_get(struct etcd_call *c, struct slice message)
 	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
 	m.perm = role->keypermission;
 	m.n_perm = role->n_keypermission;
-	if (strcmp(r->role, "root") == 0) {
-		all.permtype = ETCDPB__PERMISSION__TYPE__READWRITE;
-		all.range_end = etcd_bytes(SLICE("\0"));
-		m.perm = list;
-		m.n_perm = 1;
-	}
 	etcd_reply(c, &m.base);
 }
 
