@@ -44,6 +44,10 @@ SIM_HDRS := $(wildcard tests/sim/*.h)
 UNIT_EXTRA_test_sim := $(SIM_SRCS)
 UNIT_EXTRA_test_adapter := tests/sim/sim_disk.c
 $(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/test_adapter: $(SIM_SRCS) $(SIM_HDRS)
+# Tests of the etcd service's calls share a service and a client.
+RPC_TESTS := call cluster compactor election kv lease lock observe quota watch
+$(foreach t,$(RPC_TESTS),$(eval UNIT_EXTRA_test_etcd_$(t) := tests/unit/store/etcd/rpc_fixture.c))
+$(RPC_TESTS:%=$(B)/tests/unit/store/etcd/test_etcd_%): tests/unit/store/etcd/rpc_fixture.c tests/unit/store/etcd/rpc_fixture.h
 SEED ?= 1
 SEEDS ?= 1000
 

@@ -114,19 +114,23 @@ void etcd_lease_list(struct etcd_call *c, struct slice message)
 
 /* ---- keep-alive: each message renews one lease and gets one answer, in order ----
  *
- * A TTL of 0 says that the lease is gone, and clients give it up for that: it is said of no lease that merely could not
- * be asked for. Such an error ends the stream, and clients open another. */
+ * The store's readers may finish them in another order: an answer waits for those before it. A TTL of 0 says that the
+ * lease is gone, and clients give it up for that: it is said of no lease that merely could not be asked for. Such an
+ * error ends the stream, and clients open another. */
 
 struct keepalive_stream {
 	struct etcd_service *service;
-	struct etcd_stream *stream; /* NULL: gone */
+	struct etcd_stream *stream;  /* NULL: gone */
+	struct list_link unanswered; /* of struct keepalive */
 	unsigned outstanding;
 	bool ended;
 };
 
 struct keepalive {
+	struct list_link link;
 	struct keepalive_stream *of;
 	struct store_request request;
+	bool is_done;
 };
 
 enum { KEEPALIVES_OUTSTANDING_MAX = 64 };
@@ -141,25 +145,38 @@ static void keepalive_release(struct keepalive_stream *k)
 	free(k);
 }
 
+static void keepalive_answer(struct keepalive_stream *k, struct store_request *req)
+{
+	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
+		int status;
+		const char *text = etcd_error_text(req, &status);
+		etcd_stream_finish(TAKE(k->stream), status, text);
+		return;
+	}
+	Etcdpb__LeaseKeepAliveResponse m = ETCDPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
+	m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
+	m.id = req->lease.id;
+	m.ttl = req->err.code ? 0 : req->lease.ttl_s; /* 0: the lease is gone */
+	etcd_stream_send(k->stream, &m.base);
+	etcd_stream_resume(k->stream);
+}
+
 static void keepalive_done(struct store_request *req)
 {
 	struct keepalive *r = CONTAINER_OF(req, struct keepalive, request);
 	struct keepalive_stream *k = r->of;
-	k->outstanding--;
-	if (k->stream && req->err.code && req->err.code != ERR_NOT_FOUND) {
-		int status;
-		const char *text = etcd_error_text(req, &status);
-		etcd_stream_finish(TAKE(k->stream), status, text);
-	} else if (k->stream) {
-		Etcdpb__LeaseKeepAliveResponse m = ETCDPB__LEASE_KEEP_ALIVE_RESPONSE__INIT;
-		m.header = etcd_header(k->service, &req->arena, store_revision(k->service->store));
-		m.id = req->lease.id;
-		m.ttl = req->err.code ? 0 : req->lease.ttl_s; /* 0: the lease is gone */
-		etcd_stream_send(k->stream, &m.base);
-		etcd_stream_resume(k->stream);
+	r->is_done = true;
+	while (!list_empty(&k->unanswered)) {
+		r = CONTAINER_OF(k->unanswered.next, struct keepalive, link);
+		if (!r->is_done)
+			break;
+		list_del(&r->link);
+		k->outstanding--;
+		if (k->stream)
+			keepalive_answer(k, &r->request);
+		store_request_release(&r->request);
+		free(r);
 	}
-	store_request_release(req);
-	free(r);
 	keepalive_release(k);
 }
 
@@ -176,6 +193,7 @@ static void keepalive_message(struct etcd_stream *x, struct slice message, void 
 		        .lease.id = m->id,
 		        .loop = k->service->loop,
 		        .done = keepalive_done};
+		list_push_back(&k->unanswered, &r->link);
 		if (++k->outstanding >= KEEPALIVES_OUTSTANDING_MAX)
 			etcd_stream_pause(x);
 		store_submit(k->service->store, &r->request);
@@ -205,5 +223,6 @@ void etcd_lease_keepalive_open(struct etcd_stream *x)
 	k->service = etcd_stream_service(x);
 	k->service->calls++;
 	k->stream = x;
+	list_init(&k->unanswered);
 	etcd_stream_start(x, 1024, &callbacks, k);
 }
