@@ -235,10 +235,12 @@ static void follow(struct store_command *m, struct store_call *call, int64_t max
 		Etcdpb__WatchResponse *got = store_call_next(call, &etcdpb__watch_response__descriptor, &a, &err);
 		if (!got && !err.code)
 			err_set(&err, ERR_UNAVAILABLE, "the server ended the watch");
-		if (got && got->canceled)
-			err_set(&err, got->compact_revision ? ERR_COMPACTED : ERR_CANCELED,
-			        "the watch was canceled: %s (compacted revision %" PRId64 ")", got->cancel_reason,
+		if (got && got->canceled && got->compact_revision)
+			err_set(&err, ERR_COMPACTED,
+			        "the watch was canceled: revisions below %" PRId64 " have been compacted",
 			        got->compact_revision);
+		else if (got && got->canceled)
+			err_set(&err, ERR_CANCELED, "the watch was canceled: %s", got->cancel_reason);
 		for (size_t i = 0; got && i < got->n_events && (!max || seen < max); i++, seen++)
 			print_event(m, got->events[i]);
 		arena_release(&a);

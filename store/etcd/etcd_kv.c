@@ -77,52 +77,53 @@ static bool compare_of(const Etcdpb__Compare *c, struct store_compare *out)
 	return true;
 }
 
-static bool txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth);
+/* These answer what is wrong, NULL when nothing is. */
+static const char *txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth);
 
-static bool op_of(struct arena *a, const Etcdpb__RequestOp *o, struct store_op *out, int depth)
+static const char *op_of(struct arena *a, const Etcdpb__RequestOp *o, struct store_op *out, int depth)
 {
 	switch (o->request_case) {
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
 		*out = (struct store_op){.type = STORE_OP_RANGE, .range = range_of(o->request_range)};
-		return true;
+		return NULL;
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_PUT:
 		*out = (struct store_op){.type = STORE_OP_PUT, .put = put_of(o->request_put)};
-		return true;
+		return NULL;
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
 		*out = (struct store_op){.type = STORE_OP_DELETE, .del = delete_of(o->request_delete_range)};
-		return true;
+		return NULL;
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_TXN:
 		*out = (struct store_op){.type = STORE_OP_TXN};
 		return txn_of(a, o->request_txn, &out->txn, depth + 1);
 	default:
-		return false;
+		return "etcdserver: key not found"; /* etcd's words for an empty operation */
 	}
 }
 
-static bool ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_t n, const struct store_op **out,
+static const char *ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_t n, const struct store_op **out,
         size_t *out_n, int depth)
 {
 	struct store_op *ops = ARENA_ARRAY(a, struct store_op, n + 1);
-	for (size_t i = 0; i < n; i++)
-		if (!op_of(a, list[i], &ops[i], depth))
-			return false;
+	const char *wrong = NULL;
+	for (size_t i = 0; i < n && !wrong; i++)
+		wrong = op_of(a, list[i], &ops[i], depth);
 	*out = ops;
 	*out_n = n;
-	return true;
+	return wrong;
 }
 
-static bool txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth)
+static const char *txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth)
 {
 	if (depth > TXN_DEPTH_MAX)
-		return false;
+		return "etcdserver: invalid txn request: it is nested too deeply";
 	struct store_compare *compares = ARENA_ARRAY(a, struct store_compare, t->n_compare + 1);
 	for (size_t i = 0; i < t->n_compare; i++)
 		if (!compare_of(t->compare[i], &compares[i]))
-			return false;
+			return "etcdserver: invalid txn request: a compare of an unknown kind";
 	out->compares = compares;
 	out->n_compares = t->n_compare;
-	return ops_of(a, t->success, t->n_success, &out->success, &out->n_success, depth) &&
-	       ops_of(a, t->failure, t->n_failure, &out->failure, &out->n_failure, depth);
+	const char *wrong = ops_of(a, t->success, t->n_success, &out->success, &out->n_success, depth);
+	return wrong ? wrong : ops_of(a, t->failure, t->n_failure, &out->failure, &out->n_failure, depth);
 }
 
 /* ---- responses ---- */
@@ -317,9 +318,9 @@ void etcd_txn(struct etcd_call *c, struct slice message)
 	if (!r)
 		return;
 	c->request.op.type = STORE_OP_TXN;
-	if (!txn_of(&c->arena, r, &c->request.op.txn, 0)) {
-		etcd_reply_err(c, GRPC_INVALID_ARGUMENT,
-		        "etcdserver: invalid txn request: an operation or compare is missing or nested too deeply");
+	const char *wrong = txn_of(&c->arena, r, &c->request.op.txn, 0);
+	if (wrong) {
+		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, wrong);
 		return;
 	}
 	if (writes(&c->request.op) && etcd_corrupt_refused(c))

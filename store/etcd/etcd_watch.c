@@ -144,8 +144,7 @@ static void pump(struct watch *w)
 		struct store_watch_batch batch;
 		struct err err = ERR_INIT;
 		if (store_watch_read(s->service->store, w->store, &batch, &err) != 0) {
-			send_canceled(s, w->id, batch.compacted_revision,
-			        "etcdserver: mvcc: required revision has been compacted", false);
+			send_canceled(s, w->id, batch.compacted_revision, "", false); /* the revision says why */
 			watch_close(w);
 			return;
 		}
@@ -302,7 +301,7 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 	if (s->n_watches >= WATCHES_PER_STREAM_MAX || !choose_id(s, r->watch_id, &id)) {
 		send_canceled(s, -1, 0,
 		        s->n_watches >= WATCHES_PER_STREAM_MAX ? "etcdserver: too many watches on one stream"
-		                                               : "mvcc: duplicate watch ID",
+		                                               : "mvcc: duplicate watch ID provided on the WatchStream",
 		        true);
 		return;
 	}

@@ -151,8 +151,7 @@ struct rpc_call *rpc_begin_bytes(const char *method, struct slice request, const
 	return c;
 }
 
-struct rpc_call *rpc_begin(
-        const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type)
+struct rpc_call *rpc_begin(const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type)
 {
 	return rpc_begin_bytes(method, packed(request), type);
 }
@@ -311,8 +310,8 @@ const char *rpc_pairs(Etcdpb__KeyValue *const *kvs, size_t n)
 {
 	struct strbuf text = STRBUF_INIT;
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(&text, "%.*s=%.*s ", SLICE_FMT(etcd_slice(kvs[i]->key)),
-		        SLICE_FMT(etcd_slice(kvs[i]->value)));
+		strbuf_addf(
+		        &text, "%.*s=%.*s ", SLICE_FMT(etcd_slice(kvs[i]->key)), SLICE_FMT(etcd_slice(kvs[i]->value)));
 	const char *kept = arena_strdup(&rpc.arena, strbuf_cstr(&text));
 	strbuf_release(&text);
 	return kept;

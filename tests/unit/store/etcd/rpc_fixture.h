@@ -31,8 +31,7 @@ struct rpc_call {
 };
 
 /* method: "KV/Put", of etcdserverpb, or a whole path. */
-struct rpc_call *rpc_begin(
-        const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type);
+struct rpc_call *rpc_begin(const char *method, const ProtobufCMessage *request, const ProtobufCMessageDescriptor *type);
 struct rpc_call *rpc_begin_bytes(const char *method, struct slice request, const ProtobufCMessageDescriptor *type);
 void rpc_end(struct rpc_call *c);    /* waits for the answer */
 void rpc_cancel(struct rpc_call *c); /* the client goes away */
@@ -49,10 +48,10 @@ struct rpc_stream;
 
 struct rpc_stream *rpc_stream_open(const char *method, const ProtobufCMessageDescriptor *type);
 void rpc_stream_send(struct rpc_stream *s, const ProtobufCMessage *m);
-void *rpc_stream_next(struct rpc_stream *s);   /* waits for the next message */
+void *rpc_stream_next(struct rpc_stream *s);     /* waits for the next message */
 size_t rpc_stream_waiting(struct rpc_stream *s); /* messages that have come and were not taken */
-void rpc_stream_end(struct rpc_stream *s);     /* the client sends no more */
-int rpc_stream_status(struct rpc_stream *s);   /* waits for the end */
+void rpc_stream_end(struct rpc_stream *s);       /* the client sends no more */
+int rpc_stream_status(struct rpc_stream *s);     /* waits for the end */
 void rpc_stream_cancel(struct rpc_stream *s);
 
 /* ---- what most tests do ---- */

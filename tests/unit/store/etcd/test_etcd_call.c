@@ -221,10 +221,11 @@ static void there_is_a_secret_again_after_the_first_login(void **state)
 {
 	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
 	struct store_system_entry drop = {.key = SLICE("auth/secret"), .is_delete = true};
-	struct system_call c = {.req = {.type = STORE_REQUEST_SYSTEM,
-	                                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = &drop, .n_changes = 1},
-	                                .loop = rpc_service()->loop,
-	                                .done = system_done}};
+	struct system_call c = {
+	        .req = {.type = STORE_REQUEST_SYSTEM,
+	                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = &drop, .n_changes = 1},
+	                .loop = rpc_service()->loop,
+	                .done = system_done}};
 	r.key = etcd_bytes(SLICE("a"));
 	store_submit(rpc_service()->store, &c.req); /* as in a cluster that was just restored */
 	rpc_wait(is_done, &c);

@@ -4,8 +4,7 @@
 static struct rpc_stream *observe(void)
 {
 	Etcdpb__LeaderRequest r = ETCDPB__LEADER_REQUEST__INIT;
-	struct rpc_stream *s =
-	        rpc_stream_open("/v3electionpb.Election/Observe", &etcdpb__leader_response__descriptor);
+	struct rpc_stream *s = rpc_stream_open("/v3electionpb.Election/Observe", &etcdpb__leader_response__descriptor);
 	r.name = etcd_bytes(SLICE("e"));
 	rpc_stream_send(s, &r.base);
 	return s;
