@@ -117,11 +117,12 @@ const char *snapshot_file_of(struct arena *a, const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
 }
 
-/* A file of format 1 that is only read lacks what the counters have got since: a view in this connection adds it. */
+/* A file of format 1 that is only read lacks a counter and the system keyspace: views in this connection add them. */
 static int view_version_1(struct db *db, struct err *err)
 {
 	static const char sql[] = "PRAGMA query_only = OFF;"
 	                          "CREATE TEMP VIEW meta AS SELECT *, 1 AS system_version FROM main.meta;"
+	                          "CREATE TEMP VIEW sys AS SELECT x'' AS key, x'' AS value WHERE 0;"
 	                          "PRAGMA query_only = ON";
 	if (db_pragma_int(db, "application_id") != DB_APPLICATION_ID || db_pragma_int(db, "user_version") != 1)
 		return 0;
@@ -319,7 +320,7 @@ static int read_info(struct db *db, bool deep, struct store_file_info *info, str
 	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
 	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
 	read_note(db, info, a);
-	if (version >= 2 && snapshot_users_count(db, &info->users, err) != 0)
+	if (snapshot_users_count(db, &info->users, err) != 0)
 		return err->code;
 	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
 	db_end_read(db);

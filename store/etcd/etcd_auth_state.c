@@ -170,9 +170,10 @@ static void gather_permissions(struct etcd_auth_state *s, struct etcd_user *u)
 			const Etcdpb__Permission *p = r->keypermission[k];
 			struct store_key_range keys = {etcd_slice(p->key), etcd_slice(p->range_end)};
 			struct store_interval x = interval_of(&s->arena, &keys);
-			if (p->permtype != ETCDPB__PERMISSION__TYPE__WRITE)
+			bool is_both = p->permtype == ETCDPB__PERMISSION__TYPE__READWRITE;
+			if (is_both || p->permtype == ETCDPB__PERMISSION__TYPE__READ)
 				u->read.list[u->read.n++] = x;
-			if (p->permtype != ETCDPB__PERMISSION__TYPE__READ)
+			if (is_both || p->permtype == ETCDPB__PERMISSION__TYPE__WRITE)
 				u->write.list[u->write.n++] = x;
 		}
 	}

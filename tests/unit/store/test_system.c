@@ -60,6 +60,7 @@ static void test_files_of_format_1_are_read_and_brought_up(void **state)
 {
 	struct machine m;
 	struct store_file_info info;
+	struct store_to_etcd out;
 	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
 	suite_folder_make();
@@ -70,6 +71,9 @@ static void test_files_of_format_1_are_read_and_brought_up(void **state)
 	if (store_file_inspect(suite_path(), true, &info, &a, &err) != 0)
 		fail_msg("%s", err.msg);
 	assert_int_equal(info.revision, 7);
+	assert_int_equal(info.users.users, 0);
+	const char *to = arena_printf(&a, "%s.etcd", suite_path());
+	assert_int_equal(store_snapshot_to_etcd(suite_path(), to, &out, &a, &err), 0);
 	open_machine(&m);
 	assert_int_equal(m.committed.revision, 7);
 	assert_int_equal(m.committed.system_version, 1);

@@ -15,7 +15,7 @@ static struct etcd_auth_state *make(bool enabled)
 	struct auth_maker m = {0};
 	Etcdpb__Permission p[] = {permission("m", SLICE("n"), 2), permission("a", SLICE_NULL, 2),
 	        permission("b", SLICE("d"), 0), permission("n", SLICE("o"), 0), permission("c", SLICE("cc"), 1),
-	        permission("x", SLICE("\0"), 0)};
+	        permission("x", SLICE("\0"), 0), permission("e", SLICE_NULL, 7)};
 	Etcdpb__Permission *list[COUNT_OF(p)];
 	for (size_t i = 0; i < COUNT_OF(p); i++)
 		list[i] = &p[i];
@@ -57,6 +57,8 @@ static void test_ranges_are_covered_by_the_union_of_permissions(void **state)
 	assert_int_equal(check(s, &alice, "zzz", SLICE_NULL, false), ETCD_AUTH_OK);
 	assert_int_equal(check(s, &alice, "w", SLICE("\0"), false), ETCD_AUTH_DENIED);
 	assert_int_equal(check(s, &alice, "d", SLICE("b"), false), ETCD_AUTH_DENIED);
+	assert_int_equal(check(s, &alice, "e", SLICE_NULL, false), ETCD_AUTH_DENIED); /* of a kind that is not known */
+	assert_int_equal(check(s, &alice, "e", SLICE_NULL, true), ETCD_AUTH_DENIED);
 	etcd_auth_state_free(s);
 }
 
