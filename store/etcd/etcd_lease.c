@@ -166,8 +166,8 @@ static void keepalive_done(struct store_request *req)
 	struct keepalive *r = CONTAINER_OF(req, struct keepalive, request);
 	struct keepalive_stream *k = r->of;
 	r->is_done = true;
-	while (!list_empty(&k->unanswered)) {
-		r = CONTAINER_OF(k->unanswered.next, struct keepalive, link);
+	LIST_FOREACH (it, &k->unanswered) {
+		r = CONTAINER_OF(it, struct keepalive, link);
 		if (!r->is_done)
 			break;
 		list_del(&r->link);
