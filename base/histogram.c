@@ -1,5 +1,6 @@
-/* See histogram.h. Counts are kept per bucket and summed up when they are written, so that to observe touches one bucket;
- * the count is the sum of what was read of the buckets, not a counter of its own that could be ahead of them. */
+/* See histogram.h. Counts are kept per bucket and summed up when they are written, so that to observe touches one
+ * bucket; the count is the sum of what was read of the buckets, not a counter of its own that could be ahead of them.
+ */
 #include "base/histogram.h"
 
 #include "base/check.h"

@@ -15,7 +15,7 @@ enum { HISTOGRAM_BOUNDS_MAX = 16 };
 
 struct histogram {
 	size_t n_bounds;
-	uint64_t bounds_ns[HISTOGRAM_BOUNDS_MAX];           /* upper ends, ascending; a bucket has its end in it */
+	uint64_t bounds_ns[HISTOGRAM_BOUNDS_MAX];          /* upper ends, ascending; a bucket has its end in it */
 	_Atomic uint64_t counts[HISTOGRAM_BOUNDS_MAX + 1]; /* each bucket's own; the last: beyond every bound */
 	_Atomic uint64_t sum_ns;
 };
@@ -41,7 +41,8 @@ static inline void histogram_observe_since(struct histogram *h, uint64_t begun_n
 
 uint64_t histogram_count(const struct histogram *h);
 
-/* Adds the lines of the exposition format for `name`, in seconds, without its HELP and TYPE. labels: `To="1f"`, or "". */
+/* Adds the lines of the exposition format for `name`, in seconds, without its HELP and TYPE. labels: `To="1f"`, or "".
+ */
 void histogram_write(const struct histogram *h, struct strbuf *out, const char *name, const char *labels);
 
 #endif

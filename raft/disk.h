@@ -15,6 +15,7 @@
 
 struct disk;
 struct disk_file;
+struct histogram;
 
 struct disk_vtable {
 	/* Opens for reading and writing; create: the file must not exist and gets `size` bytes of zeros allocated. */
@@ -44,5 +45,7 @@ struct disk_file {
 
 /* A folder of the file system, which must exist. */
 int disk_posix_new(const char *folder, struct disk **ret, struct err *err);
+/* How long its syncs take, of files and folder, is counted there from now on. Before other threads use it. */
+void disk_posix_measure(struct disk *d, struct histogram *syncs);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/breakage.h"
 #include "base/check.h"
+#include "base/histogram.h"
 #include "base/mem/arena.h"
 
 #include <dirent.h>
@@ -18,10 +19,12 @@ struct posix_disk {
 	struct disk base;
 	int folder;
 	char *path;
+	struct histogram *syncs; /* NULL: not of interest */
 };
 
 struct posix_file {
 	struct disk_file base;
+	struct posix_disk *disk;
 	int fd;
 	char *name;
 };
@@ -47,6 +50,7 @@ static int posix_open(
 	}
 	struct posix_file *f = xcalloc(1, sizeof *f);
 	f->base.v = &posix_vtable;
+	f->disk = (struct posix_disk *)d;
 	f->fd = fd;
 	f->name = xstrdup(name);
 	*ret = &f->base;
@@ -103,12 +107,22 @@ static int posix_truncate(struct disk_file *base, uint64_t size, struct err *err
 	return ftruncate(f->fd, (off_t)size) == 0 ? 0 : err_errno(err, errno, "truncate %s", f->name);
 }
 
+static int measured(struct posix_disk *d, int (*sync)(int fd), int fd)
+{
+	uint64_t begun = d->syncs ? histogram_now_ns() : 0;
+	int rc = sync(fd) == 0 ? 0 : errno;
+	if (d->syncs)
+		histogram_observe_since(d->syncs, begun);
+	return rc;
+}
+
 static int posix_sync(struct disk_file *base, struct err *err)
 {
 	struct posix_file *f = (struct posix_file *)base;
 	if (breakage_is(BREAK_ACK_BEFORE_FSYNC))
 		return 0;
-	return fdatasync(f->fd) == 0 ? 0 : err_errno(err, errno, "sync %s", f->name);
+	int rc = measured(f->disk, fdatasync, f->fd);
+	return rc == 0 ? 0 : err_errno(err, rc, "sync %s", f->name);
 }
 
 static void posix_close(struct disk_file *base)
@@ -132,7 +146,9 @@ static int posix_remove(struct disk *d, const char *name, struct err *err)
 
 static int posix_sync_folder(struct disk *d, struct err *err)
 {
-	return fsync(folder_of(d)) == 0 ? 0 : err_errno(err, errno, "sync folder %s", ((struct posix_disk *)d)->path);
+	struct posix_disk *p = (struct posix_disk *)d;
+	int rc = measured(p, fsync, p->folder);
+	return rc == 0 ? 0 : err_errno(err, rc, "sync folder %s", p->path);
 }
 
 static int posix_list(struct disk *d, void (*fn)(void *arg, const char *name), void *arg, struct err *err)
@@ -157,6 +173,11 @@ static void posix_free(struct disk *d)
 
 static const struct disk_vtable posix_vtable = {posix_open, posix_write, posix_read, posix_size, posix_truncate,
         posix_sync, posix_close, posix_rename, posix_remove, posix_sync_folder, posix_list, posix_free};
+
+void disk_posix_measure(struct disk *d, struct histogram *syncs)
+{
+	((struct posix_disk *)d)->syncs = syncs;
+}
 
 int disk_posix_new(const char *folder, struct disk **ret, struct err *err)
 {

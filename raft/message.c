@@ -110,6 +110,17 @@ void message_encode_commit(
 
 /* ---- reading ---- */
 
+uint64_t message_answered_round(struct slice bytes)
+{
+	uint32_t kind;
+	uint64_t tail[2]; /* the round, and whether the term is the same */
+	if (bytes.len < sizeof kind + sizeof tail)
+		return 0;
+	memcpy(&kind, bytes.ptr, sizeof kind);
+	memcpy(tail, bytes.ptr + bytes.len - sizeof tail, sizeof tail);
+	return kind == MESSAGE_READ_ANSWER ? tail[0] : 0;
+}
+
 struct reader {
 	struct slice rest;
 	bool bad;

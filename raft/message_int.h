@@ -38,6 +38,9 @@ void message_encode_read(struct strbuf *out, uint64_t from, const char *address,
 void message_encode_commit(
         struct strbuf *out, uint64_t from, const char *address, uint64_t term, uint64_t commit, uint64_t commit_term);
 
+/* The round that a frame with the answer to a read probe answers, without decoding it; 0: it is another. */
+uint64_t message_answered_round(struct slice bytes);
+
 /* Slices of the frame point into `bytes`. ERR_PROTOCOL. */
 int message_decode(struct slice bytes, struct arena *a, struct frame *ret, struct err *err);
 

@@ -25,6 +25,9 @@
 
 enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75, TRAILING_MAX = 4096 };
 
+/* 1 ms, doubling up to 8.2 s: etcd's buckets. */
+enum { SYNC_FIRST_NS = 1000000, SYNC_BOUNDS = 14 };
+
 struct writer {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
@@ -55,6 +58,8 @@ struct raft_node {
 	unsigned to_close, since_tick_ms;
 	pthread_mutex_t status_lock;
 	struct raft_node_status status;
+	struct histogram log_syncs;
+	struct peer_table peers;
 };
 
 static struct raft_node *node_of(struct raft_env *e)
@@ -211,6 +216,9 @@ static int on_message(void *arg, uint64_t from, struct slice bytes, struct err *
 		s->o.message(s->o.arg, from, (struct slice){bytes.ptr + sizeof kind, bytes.len - sizeof kind});
 		return 0;
 	}
+	uint64_t round = message_answered_round(bytes);
+	if (round && peer_stats_echo(&s->peers, from, round, histogram_now_ns()))
+		return 0;
 	if (hold_back(s, from, bytes, err))
 		return 0;
 	return err->code ? err->code : deliver(s, from, bytes, err);
@@ -310,6 +318,19 @@ static void tell_members(const struct raft_node_status *v)
 	strbuf_release(&b);
 }
 
+static void probe(struct raft_node *s, const struct raft_node_member *m)
+{
+	struct peer_stats *p = peer_stats_of(&s->peers, m->id);
+	uint64_t round = peer_stats_probe(&s->peers, p, histogram_now_ns());
+	struct strbuf b = STRBUF_INIT;
+	if (!round)
+		return;
+	message_encode_read(&b, s->o.id, s->o.address, MESSAGE_READ_PROBE, raft_host_term(s->host), round, false);
+	if (!transport_send(s->transport, m->id, m->address, strbuf_slice(&b)))
+		peer_stats_forget(p);
+	strbuf_release(&b);
+}
+
 static void update_status(struct raft_node *s)
 {
 	struct arena a = ARENA_INIT;
@@ -334,8 +355,10 @@ static void update_status(struct raft_node *s)
 		m->match_index = members[i].match_index;
 		m->is_online = members[i].is_online;
 		snprintf(m->address, sizeof m->address, "%s", members[i].server.address);
-		if (s->transport && m->id != s->o.id)
+		if (s->transport && m->id != s->o.id) {
 			transport_keep(s->transport, m->id, m->address);
+			probe(s, m);
+		}
 	}
 	arena_release(&a);
 	if (!is_same_list(&s->status, &v))
@@ -349,6 +372,16 @@ void raft_node_refresh_status(struct raft_node *s)
 {
 	if (s->host)
 		update_status(s);
+}
+
+const struct histogram *raft_node_log_syncs(const struct raft_node *s)
+{
+	return &s->log_syncs;
+}
+
+const struct peer_table *raft_node_peers(const struct raft_node *s)
+{
+	return &s->peers;
 }
 
 void raft_node_status(struct raft_node *s, struct raft_node_status *ret)
@@ -489,6 +522,8 @@ int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, st
 		free(s);
 		return rc;
 	}
+	histogram_init_doubling(&s->log_syncs, SYNC_FIRST_NS, SYNC_BOUNDS);
+	disk_posix_measure(s->disk, &s->log_syncs);
 	struct raft_host_config c = {.env = &s->env,
 	        .disk = s->disk,
 	        .machine = o->machine,
@@ -551,6 +586,7 @@ static void start_on_loop(void *arg)
 		        .cluster_id = s->o.cluster_id,
 		        .id = s->o.id,
 		        .address = s->o.address,
+		        .stats = &s->peers,
 		        .on_message = on_message,
 		        .on_visitor = on_visitor,
 		        .on_unreachable = on_unreachable,

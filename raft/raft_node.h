@@ -6,6 +6,7 @@
 #ifndef K3X_RAFT_NODE_H
 #define K3X_RAFT_NODE_H
 
+#include "raft/peer_stats.h"
 #include "raft/raft_host.h"
 
 #include "base/rt/loop.h"
@@ -93,6 +94,10 @@ struct raft_node_status {
 	} members[RAFT_MEMBERS_MAX];
 };
 void raft_node_status(struct raft_node *s, struct raft_node_status *ret);
+
+/* Any thread: how long syncs of the log's folder take; what goes to and from the peers. */
+const struct histogram *raft_node_log_syncs(const struct raft_node *s);
+const struct peer_table *raft_node_peers(const struct raft_node *s);
 
 /* Brings it up to date now, which otherwise happens at each tick. Raft thread. */
 void raft_node_refresh_status(struct raft_node *s);

@@ -39,6 +39,7 @@ struct peer {
 	uint64_t retry_at_ms;
 	unsigned backoff_ms;
 	bool complained; /* of not reaching it: once until it was reached */
+	struct peer_stats *stats;
 };
 
 struct visitor {
@@ -47,7 +48,8 @@ struct visitor {
 	struct conn *conn;
 	struct wire_frame_reader reader;
 	uint64_t from; /* 0: not greeted yet */
-	bool gone;     /* handed on */
+	struct peer_stats *stats;
+	bool gone; /* handed on */
 };
 
 struct transport {
@@ -201,7 +203,11 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 		return NULL;
 	if (i == t->n_peers) {
 		struct peer *p = xcalloc(1, sizeof *p);
-		*p = (struct peer){.transport = t, .id = id, .address = xstrdup(address), .backoff_ms = BACKOFF_MS_MIN};
+		*p = (struct peer){.transport = t,
+		        .id = id,
+		        .address = xstrdup(address),
+		        .backoff_ms = BACKOFF_MS_MIN,
+		        .stats = peer_stats_of(t->o.stats, id)};
 		t->peers[t->n_peers++] = p;
 	}
 	struct peer *p = t->peers[i];
@@ -240,9 +246,12 @@ bool transport_send(struct transport *t, uint64_t to, const char *address, struc
 	struct peer *p = connected_peer(t, to, address);
 	if (!p)
 		return false;
-	if (p->state != PEER_OPEN || conn_write_pending(p->conn) > QUEUE_BYTES_MAX)
+	if (p->state != PEER_OPEN || conn_write_pending(p->conn) > QUEUE_BYTES_MAX) {
+		p->stats->send_failures++;
 		return false;
+	}
 	transport_write_frame(p->conn, message);
+	p->stats->sent_bytes += WIRE_FRAME_HEAD_BYTES + message.len;
 	return true;
 }
 
@@ -285,6 +294,7 @@ static int greeted(struct visitor *v, struct slice payload, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "it says it is server %016" PRIx64, h.from);
 	if (h.purpose == WIRE_MESSAGES) {
 		v->from = h.from;
+		v->stats = peer_stats_of(t->o.stats, h.from);
 		v->reader.bytes_max = MESSAGE_BYTES_MAX;
 		return 0;
 	}
@@ -296,6 +306,8 @@ static bool visitor_frame(void *arg, struct slice payload)
 	struct visitor *v = arg;
 	struct transport *t = v->transport;
 	struct err err = ERR_INIT;
+	if (v->from)
+		v->stats->received_bytes += WIRE_FRAME_HEAD_BYTES + payload.len;
 	int rc = v->from ? t->o.on_message(t->o.arg, v->from, payload, &err) : greeted(v, payload, &err);
 	if (rc == 0)
 		return v->conn != NULL;

@@ -6,6 +6,7 @@
 #ifndef K3X_RAFT_TRANSPORT_H
 #define K3X_RAFT_TRANSPORT_H
 
+#include "raft/peer_stats.h"
 #include "raft/wire_frame.h"
 
 #include "base/rt/loop.h"
@@ -20,7 +21,8 @@ struct transport_options {
 	int listen_port;
 	struct tls_context *server_tls, *client_tls; /* NULL: plain; references are taken */
 	uint64_t cluster_id, id;
-	const char *address; /* URL by which peers reach this server */
+	const char *address;      /* URL by which peers reach this server */
+	struct peer_table *stats; /* NULL: it has no peers, and does not listen */
 	/* A message of a peer. ERR_PROTOCOL: its connection is closed. */
 	int (*on_message)(void *arg, uint64_t from, struct slice message, struct err *err);
 	/* A connection for something else was greeted: it is the callee's now, which starts it. False: it is closed. */
