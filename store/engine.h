@@ -255,6 +255,7 @@ struct store_watch_batch {
 };
 
 struct store_watch;
+struct histogram;
 
 struct store_stats {
 	int64_t revision;
@@ -263,6 +264,11 @@ struct store_stats {
 	int64_t size_in_use_bytes;
 	int64_t keys; /* live ones */
 	int64_t watches;
+	uint64_t ranges, puts, deletes; /* operations carried out, within transactions or alone */
+	uint64_t txns;                  /* that had more than one of them */
+	/* How long it takes to commit to the database, and to sync the log that makes an answer durable: valid as long
+	 * as the engine. */
+	const struct histogram *commits, *syncs;
 };
 
 struct engine;

@@ -9,6 +9,8 @@
 #include "store/machine_int.h"
 #include "store/watch_hub_int.h"
 
+#include "base/histogram.h"
+
 enum { READERS_MAX = 16 };
 
 /* Requests between an engine and its reader threads, beside those of engine.h and the hub's own. */
@@ -74,9 +76,11 @@ struct engine_core {
 	_Atomic int64_t applied_index;   /* of a replicated log: carried out; readers see it (see commit_gate) */
 	_Atomic int64_t committed_index; /* and committed in the database */
 	struct commit_gate commits;
-	bool is_full_sync; /* each commit is synced; else the log keeps what is not */
-	bool may_shrink;   /* compaction has freed pages; the writing thread's */
-	bool is_failing;   /* the last write did not go through: said once in the log; the writing thread's */
+	struct op_counters operations;
+	struct histogram commit_times, sync_times; /* syncs: those of commits, with is_full_sync */
+	bool is_full_sync;                         /* each commit is synced; else the log keeps what is not */
+	bool may_shrink;                           /* compaction has freed pages; the writing thread's */
+	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
 	struct store_request *physical; /* compactions that wait until it is done; the writing thread's */
 	char *path;
 	int lock_fd;

@@ -28,7 +28,7 @@ static struct store_request *take_share(struct request_queue *q, unsigned reader
 
 static void read_op(struct reader *r, const struct meta *meta, struct store_request *req)
 {
-	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->arena};
+	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->arena, .counters = &r->core->operations};
 	if (!system_expected(meta, req))
 		return;
 	if (txn_run(&t, &req->op, &req->result, &req->err) != 0)

@@ -17,10 +17,19 @@ static void publish(struct engine_core *c, struct event_block *block, const stru
 	atomic_store(&c->revision, m->revision);
 }
 
+static int commit(struct engine_core *c, struct event_block **ret_block, struct err *err)
+{
+	uint64_t begun = histogram_now_ns();
+	int rc = machine_commit(&c->machine, ret_block, err);
+	if (rc == 0)
+		histogram_observe_since(&c->commit_times, begun);
+	return rc;
+}
+
 int engine_core_commit(struct engine_core *c, struct err *err)
 {
 	struct event_block *block = NULL;
-	int rc = machine_commit(&c->machine, &block, err);
+	int rc = commit(c, &block, err);
 	if (rc != 0)
 		return rc;
 	c->machine.collect_prev = atomic_load(&c->hub.prev_watches) > 0;
@@ -55,7 +64,7 @@ static void open_commit_gate(struct engine_core *c, bool is_stuck)
 int engine_core_commit_told(struct engine_core *c, struct err *err)
 {
 	struct event_block *block = NULL;
-	int rc = machine_commit(&c->machine, &block, err);
+	int rc = commit(c, &block, err);
 	if (rc != 0)
 		return rc;
 	event_block_unref(block); /* of commands that were applied again: told before */

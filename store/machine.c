@@ -236,6 +236,8 @@ static int lease_revoke(struct machine *m, struct store_request *req, struct err
 		rc = machine_delete_key(m, key, err);
 		if (rc != 0)
 			return rc;
+		if (m->counters)
+			m->counters->deletes++;
 	}
 	if (rc < 0)
 		return rc;
@@ -348,7 +350,7 @@ int machine_shrink(struct machine *m, struct err *err)
 
 static int apply_op(struct machine *m, struct store_request *req, struct err *err)
 {
-	struct txn_context t = {.m = m, .db = &m->db, .meta = &m->meta, .arena = &req->arena};
+	struct txn_context t = {.m = m, .db = &m->db, .meta = &m->meta, .arena = &req->arena, .counters = m->counters};
 	struct err e = ERR_INIT;
 	int rc = txn_run(&t, &req->op, &req->result, &e);
 	if (rc == 0)

@@ -12,6 +12,11 @@
 #include "store/event_block_int.h"
 #include "store/range_int.h"
 
+/* Operations carried out, by the writing thread and readers; see struct store_stats. */
+struct op_counters {
+	_Atomic uint64_t ranges, puts, deletes, txns;
+};
+
 struct machine {
 	struct db db;
 	struct meta meta; /* with what the open transaction has done */
@@ -19,7 +24,8 @@ struct machine {
 	struct event_block *block; /* events of the open transaction */
 	bool collect_prev;         /* the engine's: events shall carry previous pairs */
 	bool is_shrinking;
-	bool writing; /* the command at hand has raised the revision */
+	struct op_counters *counters; /* the engine's; NULL: nobody counts */
+	bool writing;                 /* the command at hand has raised the revision */
 	int64_t sub;
 };
 
@@ -67,7 +73,9 @@ struct txn_context {
 	struct arena *arena;
 	enum store_cause cause;
 	bool refused;
+	struct op_counters *counters; /* NULL: nobody counts */
 	/* private */
+	unsigned ranges, puts, deletes;
 	bool *held; /* outcomes of the compares, in the order transactions are met */
 	size_t n_held, cap_held;
 	size_t next;

@@ -175,7 +175,7 @@ void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *re
 {
 	struct raft_node_status s;
 	raft_node_status(e->node, &s);
-	*ret = (struct raft_engine_counters){.proposals_pending = atomic_load(&e->outstanding),
+	*ret = (struct raft_engine_counters){.proposals_pending = atomic_load(&e->n_proposed),
 	        .proposals_failed = atomic_load(&e->n_failed),
 	        .proposals_committed = atomic_load(&e->n_committed),
 	        .proposals_applied = atomic_load(&e->n_applied),
@@ -186,6 +186,17 @@ void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *re
 	        .is_fenced = atomic_load(&e->is_fenced),
 	        .applied_index = atomic_load(&e->core.applied_index),
 	        .durable_index = atomic_load(&e->core.checkpointer.durable_applied)};
+}
+
+const struct peer_table *raft_engine_peers(const struct raft_engine *e)
+{
+	return raft_node_peers(e->node);
+}
+
+static void stats(struct engine *base, struct store_stats *out)
+{
+	engine_core_stats(base, out);
+	out->syncs = raft_node_log_syncs(raft_engine_from(base)->node);
 }
 
 /* ---- life ---- */
@@ -218,7 +229,7 @@ static const struct engine_vtable vtable = {
         .watch_open = engine_core_watch_open,
         .watch_read = watch_read,
         .watch_close = watch_close,
-        .stats = engine_core_stats,
+        .stats = stats,
         .close = engine_close,
 };
 

@@ -50,13 +50,17 @@ int raft_engine_port(const struct raft_engine *e);
 uint64_t raft_engine_term(const struct raft_engine *e);
 uint64_t raft_engine_leader(const struct raft_engine *e);
 struct raft_engine_counters {
+	/* Proposals: writes and changes of members that came in here. */
 	uint64_t proposals_pending, proposals_failed, proposals_committed, proposals_applied;
-	uint64_t leader_changes, slow_reads, apply_queue_bytes;
+	uint64_t leader_changes; /* a leader was found, another one or the same again */
+	uint64_t slow_reads;     /* questions what is committed, that were not answered soon, or reads not in time */
+	uint64_t apply_queue_bytes;
 	bool is_disk_full;
 	bool is_fenced; /* it differs from the others, and answers nothing until it has their state */
 	int64_t applied_index, durable_index;
 };
 void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *ret);
+const struct peer_table *raft_engine_peers(const struct raft_engine *e);
 
 /* Changes of membership, on any server; done() once, on `loop`, not before the call has returned.
  *   ADD     a server that has not started yet: a standby, without a vote. intends_voter in the caller's records makes

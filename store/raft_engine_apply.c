@@ -293,6 +293,7 @@ static void answer_command(struct raft_engine *e, struct apply_command *c)
 	if (!c->req)
 		return;
 	atomic_fetch_sub(&e->outstanding, 1);
+	atomic_fetch_sub(&e->n_proposed, 1);
 	engine_core_answer(&e->core, c->req);
 }
 
@@ -381,6 +382,7 @@ static void fail_command(struct raft_engine *e, struct apply_command *c)
 		return;
 	err_set(&c->req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
 	atomic_fetch_sub(&e->outstanding, 1);
+	atomic_fetch_sub(&e->n_proposed, 1);
 	engine_complete(c->req);
 }
 
@@ -694,7 +696,7 @@ static uint64_t machine_durable(struct raft_machine *m)
 static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader)
 {
 	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
-	if (leader != e->leader)
+	if (leader && leader != e->leader)
 		atomic_fetch_add(&e->n_leader_changes, 1);
 	if (is_leader != e->is_leader || (is_leader && term != e->term))
 		lessor_rest(&e->core.lessor, true);

@@ -111,6 +111,7 @@ struct raft_engine {
 	_Atomic uint64_t apply_bytes; /* queued */
 	atomic_bool apply_full;       /* the disk of the state is */
 	_Atomic uint64_t shown_term, shown_leader;
+	_Atomic uint64_t n_proposed; /* writes and changes of members that are out */
 	_Atomic uint64_t n_failed, n_committed, n_applied, n_leader_changes, n_slow_reads;
 	/* raft thread */
 	uint64_t origin, sequence, batch_id;

@@ -60,6 +60,11 @@ static void change_done(struct loop_task *t)
 	c->done(c);
 }
 
+static bool is_proposal(enum pending_kind kind)
+{
+	return kind == PENDING_WRITE || kind == PENDING_CHANGE;
+}
+
 void pending_answer(struct pending *p, int code, const char *text)
 {
 	struct raft_engine *e = p->engine;
@@ -68,8 +73,12 @@ void pending_answer(struct pending *p, int code, const char *text)
 	list_del(&p->link);
 	list_del(&p->by_age);
 	unmap(p);
-	if (code)
+	if (is_proposal(p->kind))
+		atomic_fetch_sub(&e->n_proposed, 1);
+	if (code && is_proposal(p->kind))
 		atomic_fetch_add(&e->n_failed, 1);
+	if (code == ERR_TIMEOUT && p->kind == PENDING_READ)
+		atomic_fetch_add(&e->n_slow_reads, 1);
 	atomic_fetch_sub(&e->outstanding, 1);
 	if (req) {
 		if (code)
@@ -223,6 +232,8 @@ void raft_engine_take(
 	list_init(&p->by_age);
 	list_init(&p->link);
 	p->task.run = taken;
+	if (is_proposal(kind))
+		atomic_fetch_add(&e->n_proposed, 1);
 	loop_post(raft_node_loop(e->node), &p->task);
 }
 

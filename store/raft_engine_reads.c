@@ -137,10 +137,13 @@ void reads_reroute(struct raft_engine *e, bool at_once)
 	uint64_t now = loop_now_ms(raft_node_loop(e->node));
 	LIST_FOREACH (l, &e->batches) {
 		struct read_batch *b = CONTAINER_OF(l, struct read_batch, link);
+		bool is_late = now - b->asked_at_ms >= ASK_AGAIN_MS;
 		if (list_empty(&b->pendings) && (b->is_known || b->id))
 			batch_free(b); /* they ran out of time */
-		else if (b->id && !b->is_known && (at_once || now - b->asked_at_ms >= ASK_AGAIN_MS))
+		else if (b->id && !b->is_known && (at_once || is_late)) {
+			atomic_fetch_add(&e->n_slow_reads, is_late);
 			unbatch(e, b);
+		}
 	}
 	if (!list_empty(&e->reads))
 		loop_defer(raft_node_loop(e->node), &e->flush);

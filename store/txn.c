@@ -367,6 +367,9 @@ static int run_delete(struct txn_context *t, const struct store_delete *d, struc
 
 static int run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err)
 {
+	t->ranges += op->type == STORE_OP_RANGE;
+	t->puts += op->type == STORE_OP_PUT;
+	t->deletes += op->type == STORE_OP_DELETE;
 	if (op->type == STORE_OP_RANGE)
 		return range_eval(t->db, &op->range, res, t->arena, err);
 	if (op->type == STORE_OP_TXN) {
@@ -388,6 +391,23 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 	return run_delete(t, &op->del, res, err);
 }
 
+static void add(_Atomic uint64_t *counter, unsigned n)
+{
+	if (n)
+		atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* As etcd counts: what is no more than one operation is no transaction. */
+static void count(const struct txn_context *t)
+{
+	if (!t->counters)
+		return;
+	add(&t->counters->ranges, t->ranges);
+	add(&t->counters->puts, t->puts);
+	add(&t->counters->deletes, t->deletes);
+	add(&t->counters->txns, t->ranges + t->puts + t->deletes > 1);
+}
+
 int txn_run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err)
 {
 	int rc = decide(t, op, err);
@@ -395,6 +415,7 @@ int txn_run(struct txn_context *t, const struct store_op *op, struct store_resul
 		rc = run(t, op, res, err);
 	if (rc == ERR_TOO_BIG && (!t->m || !t->m->writing))
 		t->refused = true;
+	count(t);
 	free(t->held);
 	t->held = NULL;
 	return rc;

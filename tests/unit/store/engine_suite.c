@@ -4,6 +4,8 @@
  * list of versions in memory; its seed is printed, and SEED=... in the environment repeats a run. */
 #include "tests/unit/store/engine_suite.h"
 
+#include "base/histogram.h"
+
 #include <time.h>
 
 static int suite_setup(void **state)
@@ -977,6 +979,30 @@ static void suite_requests_are_bound_to_the_system_version(void **state)
 	suite_end(&right);
 }
 
+static void suite_operations_and_their_times_are_counted(void **state)
+{
+	struct engine *e = *state;
+	struct store_op both[] = {suite_op_put("b", "1"), suite_op_get("a")};
+	struct store_op pair = {.type = STORE_OP_TXN, .txn = {.success = both, .n_success = 2}};
+	struct store_op single = {.type = STORE_OP_TXN, .txn = {.success = both, .n_success = 1}};
+	struct store_stats before, after;
+	store_stats(e, &before);
+	uint64_t commits = histogram_count(before.commits), syncs = histogram_count(before.syncs);
+	suite_put(e, "a", "1");
+	suite_do(e, pair);
+	suite_do(e, single);
+	suite_delete(e, "a");
+	suite_put(e, "", "refused");
+	suite_get(e, "a");
+	store_stats(e, &after);
+	assert_int_equal(after.puts - before.puts, 3);
+	assert_int_equal(after.ranges - before.ranges, 2);
+	assert_int_equal(after.deletes - before.deletes, 1);
+	assert_int_equal(after.txns - before.txns, 1);
+	assert_true(histogram_count(after.commits) > commits);
+	assert_true(histogram_count(after.syncs) >= syncs + 4);
+}
+
 #define SUITE_TEST(fn) cmocka_unit_test_setup_teardown(fn, suite_setup, suite_teardown)
 #define SUITE_TESTS \
 	SUITE_TEST(suite_put_counts_versions), SUITE_TEST(suite_put_flags), \
@@ -989,4 +1015,5 @@ static void suite_requests_are_bound_to_the_system_version(void **state)
 	        SUITE_TEST(suite_system_keyspace_takes_no_revision), \
 	        SUITE_TEST(suite_system_change_is_bound_to_its_version), \
 	        SUITE_TEST(suite_requests_are_bound_to_the_system_version), \
+	        SUITE_TEST(suite_operations_and_their_times_are_counted), \
 	        SUITE_TEST(suite_random_operations_match_the_model)
