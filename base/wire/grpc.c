@@ -21,6 +21,14 @@ int grpc_err_code(int grpc_status)
 	return grpc_status >= 0 && grpc_status < (int)COUNT_OF(codes) ? codes[grpc_status] : ERR_INTERNAL;
 }
 
+const char *grpc_status_name(int grpc_status)
+{
+	static const char *const names[] = {"OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded",
+	        "NotFound", "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",
+	        "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"};
+	return grpc_status >= 0 && grpc_status < (int)COUNT_OF(names) ? names[grpc_status] : "Unknown";
+}
+
 /* ---- framing ---- */
 
 void grpc_frames_init(struct grpc_frames *f, size_t message_bytes_max)

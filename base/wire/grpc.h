@@ -30,7 +30,8 @@ enum grpc_status {
 	GRPC_UNAUTHENTICATED = 16,
 };
 
-int grpc_err_code(int grpc_status); /* 0 or the ERR_* nearest to it */
+int grpc_err_code(int grpc_status);            /* 0 or the ERR_* nearest to it */
+const char *grpc_status_name(int grpc_status); /* as Go prints it: "OK", "InvalidArgument" */
 
 /* ---- framing, without I/O ---- */
 

@@ -27,6 +27,7 @@ enum { MESSAGE_OVERHEAD_BYTES = 512 * 1024, TRIES_MAX = 8 };
 void etcd_call_end(struct etcd_call *c)
 {
 	c->service->calls--;
+	etcd_count_handled(c->service->counts, c->method, c->status, c->begun_ns);
 	store_request_release(&c->request);
 	arena_release(&c->arena);
 	free(c);
@@ -47,25 +48,33 @@ void etcd_call_abort(struct etcd_call *c)
 		ended(c);
 }
 
-static void send_grpc(struct grpc_stream *stream, const ProtobufCMessage *message)
+static void send_grpc(struct etcd_call *c, const ProtobufCMessage *message)
 {
 	size_t n = protobuf_c_message_get_packed_size(message);
 	uint8_t *bytes = malloc(n ? n : 1);
 	CHECK(bytes != NULL);
 	protobuf_c_message_pack(message, bytes);
-	grpc_send(stream, (struct slice){(const char *)bytes, n});
-	grpc_finish(stream, GRPC_OK, NULL);
+	grpc_send(c->stream, (struct slice){(const char *)bytes, n});
+	grpc_finish(c->stream, GRPC_OK, NULL);
+	etcd_count_sent(c->service->counts, c->method, n);
 	free(bytes);
+}
+
+static void send_json(struct etcd_call *c, const ProtobufCMessage *message)
+{
+	etcd_gateway_reply(c->json, message);
+	etcd_count_sent(c->service->counts, c->method, 0);
 }
 
 void etcd_reply(struct etcd_call *c, const ProtobufCMessage *message)
 {
-	if (c->is_gone)
-		;
-	else if (c->json)
-		etcd_gateway_reply(c->json, message);
-	else
-		send_grpc(c->stream, message);
+	if (!c->is_gone) {
+		c->status = GRPC_OK;
+		if (c->stream)
+			send_grpc(c, message);
+		else
+			send_json(c, message);
+	}
 	etcd_call_end(c);
 }
 
@@ -74,12 +83,13 @@ void etcd_reply_err(struct etcd_call *c, int grpc_status, const char *text)
 	c->service->counters.failed++;
 	if (c->method->is_recipe)
 		grpc_status = GRPC_UNKNOWN; /* etcd's own client prints what the server said */
-	if (c->is_gone)
-		;
-	else if (c->json)
-		etcd_gateway_reply_err(c->json, grpc_status, text);
-	else
-		grpc_finish(c->stream, grpc_status, text);
+	if (!c->is_gone) {
+		c->status = grpc_status;
+		if (c->stream)
+			grpc_finish(c->stream, grpc_status, text);
+		else
+			etcd_gateway_reply_err(c->json, grpc_status, text);
+	}
 	etcd_call_end(c);
 }
 
@@ -246,7 +256,11 @@ struct etcd_call *etcd_call_begin(struct etcd_service *s, const struct etcd_meth
 	c->stream = stream;
 	c->json = json;
 	c->message = (struct slice){arena_memdup(&c->arena, message.ptr, message.len), message.len};
+	c->status = GRPC_CANCELLED;
+	c->begun_ns = histogram_now_ns();
 	s->calls++;
+	etcd_count_started(s->counts, method);
+	etcd_count_received(s->counts, method, stream ? message.len : 0);
 	return c;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/mem/arena.h"
 #include "base/mem/list.h"
+#include "base/histogram.h"
 #include "base/wire/grpc.h"
 #include "store/etcd/rpc.pb-c.h"
 #include "store/etcd/etcd_auth_int.h"
@@ -13,6 +14,7 @@
 enum etcd_alarm { ETCD_ALARM_NONE, ETCD_ALARM_NOSPACE, ETCD_ALARM_CORRUPT };
 
 struct etcd_compactor;
+struct etcd_counts;
 struct etcd_stream;
 struct etcd_call;
 struct pool;
@@ -59,8 +61,9 @@ struct etcd_service {
 	struct etcd_tokens *tokens;
 	struct pool *pool; /* for password hashes; NULL until the first */
 	struct {
-		uint64_t requests, failed, watch_streams, watches;
+		uint64_t requests, failed, watch_streams, watches, events;
 	} counters;
+	struct etcd_counts *counts; /* of calls */
 	int close_steps;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -89,6 +92,7 @@ struct etcd_method {
 	enum etcd_access access;
 	bool is_data;   /* writes: refused while the alarm CORRUPT stands */
 	bool is_recipe; /* made of other calls: its errors have etcd's words, and no code but UNKNOWN */
+	bool is_feed;   /* a stream on which the client sends one message only */
 };
 
 /* By either path, NULL when there is none. */
@@ -108,7 +112,9 @@ struct etcd_call {
 	struct http_exchange *json; /* the JSON gateway */
 	bool is_gone;               /* the client went away */
 	bool is_out;                /* something will come back for it */
-	struct slice message;       /* in the arena */
+	int status;                 /* that it was answered with; GRPC_CANCELLED until then */
+	uint64_t begun_ns;
+	struct slice message; /* in the arena */
 	struct etcd_identity who;
 	struct arena arena;
 	struct store_request request;
@@ -179,6 +185,17 @@ void etcd_stream_pause(struct etcd_stream *x);
 void etcd_stream_resume(struct etcd_stream *x);
 /* Who is at the other end; an error when the token is bad. */
 enum etcd_auth_error etcd_stream_identify(struct etcd_stream *x, struct etcd_identity *ret);
+
+/* ---- calls in numbers (etcd_counts.c) ---- */
+
+struct etcd_counts *etcd_counts_new(void); /* free() it */
+void etcd_count_started(struct etcd_counts *c, const struct etcd_method *m);
+/* A message; grpc_bytes 0: it came or went as JSON. */
+void etcd_count_received(struct etcd_counts *c, const struct etcd_method *m, size_t grpc_bytes);
+void etcd_count_sent(struct etcd_counts *c, const struct etcd_method *m, size_t grpc_bytes);
+/* begun_ns 0: a stream, whose time says nothing. */
+void etcd_count_handled(struct etcd_counts *c, const struct etcd_method *m, int status, uint64_t begun_ns);
+void etcd_counts_write(const struct etcd_counts *c, struct strbuf *out);
 
 /* ---- the JSON gateway (etcd_gateway.c) ---- */
 

@@ -13,15 +13,19 @@
 #define ADMIN ETCD_ACCESS_ADMIN
 #define UNARY(path, json, handler, message, access, is_data) \
 	{ \
-		path, json, handler, NULL, &etcdpb__##message##__descriptor, access, is_data, false \
+		path, json, handler, NULL, &etcdpb__##message##__descriptor, access, is_data, false, false \
 	}
 #define STREAM(path, json, open, message, access) \
 	{ \
-		path, json, NULL, open, &etcdpb__##message##__descriptor, access, false, false \
+		path, json, NULL, open, &etcdpb__##message##__descriptor, access, false, false, false \
+	}
+#define FEED(path, json, open, message, access) \
+	{ \
+		path, json, NULL, open, &etcdpb__##message##__descriptor, access, false, false, true \
 	}
 #define RECIPE(path, json, handler, message) \
 	{ \
-		path, json, handler, NULL, &etcdpb__##message##__descriptor, TOKEN, true, true \
+		path, json, handler, NULL, &etcdpb__##message##__descriptor, TOKEN, true, true, false \
 	}
 #define KV(name) "/etcdserverpb.KV/" name
 #define LEASE(name) "/etcdserverpb.Lease/" name
@@ -51,7 +55,7 @@ static const struct etcd_method methods[] = {
         UNARY(MAINTENANCE("Defragment"), "/v3/maintenance/defragment", etcd_defragment, empty_request, ADMIN, false),
         UNARY(MAINTENANCE("Hash"), "/v3/maintenance/hash", etcd_hash, empty_request, ADMIN, false),
         UNARY(MAINTENANCE("HashKV"), "/v3/maintenance/hashkv", etcd_hash_kv, hash_kvrequest, ADMIN, false),
-        STREAM(MAINTENANCE("Snapshot"), "/v3/maintenance/snapshot", etcd_snapshot_open, empty_request, ADMIN),
+        FEED(MAINTENANCE("Snapshot"), "/v3/maintenance/snapshot", etcd_snapshot_open, empty_request, ADMIN),
         UNARY(MAINTENANCE("MoveLeader"), "/v3/maintenance/transfer-leadership", etcd_move_leader, move_leader_request,
                 OPEN, false),
         UNARY(CLUSTER("MemberList"), "/v3/cluster/member/list", etcd_member_list, member_list_request, OPEN, false),
@@ -89,10 +93,10 @@ static const struct etcd_method methods[] = {
         RECIPE("/v3electionpb.Election/Campaign", "/v3/election/campaign", etcd_campaign, campaign_request),
         RECIPE("/v3electionpb.Election/Proclaim", "/v3/election/proclaim", etcd_proclaim, proclaim_request),
         RECIPE("/v3electionpb.Election/Leader", "/v3/election/leader", etcd_leader, leader_request),
-        STREAM("/v3electionpb.Election/Observe", "/v3/election/observe", etcd_observe_open, leader_request, TOKEN),
+        FEED("/v3electionpb.Election/Observe", "/v3/election/observe", etcd_observe_open, leader_request, TOKEN),
         RECIPE("/v3electionpb.Election/Resign", "/v3/election/resign", etcd_resign, resign_request),
         UNARY("/grpc.health.v1.Health/Check", NULL, etcd_health_check, health_check_request, OPEN, false),
-        STREAM("/grpc.health.v1.Health/Watch", NULL, etcd_health_watch_open, health_check_request, OPEN),
+        FEED("/grpc.health.v1.Health/Watch", NULL, etcd_health_watch_open, health_check_request, OPEN),
 };
 
 const struct etcd_method *etcd_method_find(struct slice path)

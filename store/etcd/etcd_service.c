@@ -57,6 +57,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->store = o->store;
 	s->raft = raft_engine_of(o->store);
 	list_init(&s->watch_streams);
+	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)
 		goto fail;
 	struct http_server_options http = {.loop = o->loop, .handler = on_request, .arg = s, .tls = o->tls};
@@ -76,6 +77,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	return 0;
 fail:
 	etcd_tokens_free(s->tokens);
+	free(s->counts);
 	arena_release(&s->arena);
 	free(s);
 	return err->code;
@@ -96,6 +98,7 @@ static void free_now(uv_handle_t *h)
 	etcd_tokens_free(s->tokens);
 	etcd_system_release(s);
 	arena_release(&s->arena);
+	free(s->counts);
 	free(s);
 	if (closed)
 		closed(arg);

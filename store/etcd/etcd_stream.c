@@ -49,6 +49,7 @@ struct etcd_service *etcd_stream_service(struct etcd_stream *x)
 static bool send_json(struct etcd_stream *x, const ProtobufCMessage *m)
 {
 	struct strbuf line = STRBUF_INIT;
+	etcd_count_sent(x->service->counts, x->method, 0);
 	if (!x->has_begun) {
 		x->has_begun = true;
 		http_set_content_type(x->x, "application/json");
@@ -71,6 +72,7 @@ bool etcd_stream_send(struct etcd_stream *x, const ProtobufCMessage *m)
 	CHECK(bytes != NULL);
 	protobuf_c_message_pack(m, bytes);
 	bool room = grpc_send(x->grpc, (struct slice){(const char *)bytes, n});
+	etcd_count_sent(x->service->counts, x->method, n);
 	free(bytes);
 	return room;
 }
@@ -91,11 +93,17 @@ static void finish_json(struct etcd_stream *x, int grpc_status, const char *text
 	strbuf_release(&line);
 }
 
+static void over(struct etcd_stream *x, int grpc_status)
+{
+	x->is_over = true;
+	etcd_waiter_cancel(&x->waiter);
+	etcd_count_handled(x->service->counts, x->method, grpc_status, 0);
+}
+
 void etcd_stream_finish(struct etcd_stream *x, int grpc_status, const char *text)
 {
 	CHECK(!x->is_over);
-	x->is_over = true;
-	etcd_waiter_cancel(&x->waiter);
+	over(x, grpc_status);
 	if (x->grpc)
 		grpc_finish(x->grpc, grpc_status, text);
 	else
@@ -184,6 +192,7 @@ static void take_message(struct etcd_stream *x, struct slice message)
 {
 	if (x->is_over)
 		return;
+	etcd_count_received(x->service->counts, x->method, x->grpc ? message.len : 0);
 	hold(x, message);
 	deliver_held(x);
 }
@@ -198,8 +207,7 @@ static void take_abort(struct etcd_stream *x)
 {
 	if (x->is_over)
 		return;
-	x->is_over = true;
-	etcd_waiter_cancel(&x->waiter);
+	over(x, GRPC_CANCELLED);
 	if (x->cb.on_abort)
 		x->cb.on_abort(x, x->arg);
 }
@@ -300,6 +308,7 @@ void etcd_stream_open(struct etcd_service *s, struct http_exchange *x, const str
 	list_init(&st->held);
 	list_init(&st->waiter.link);
 	arena_on_release(http_arena(x), release, st);
+	etcd_count_started(s->counts, method);
 	method->open(st);
 	if (is_json) {
 		http_on_abort(x, json_abort, st);

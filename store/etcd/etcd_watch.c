@@ -152,6 +152,7 @@ static void pump(struct watch *w)
 		w->revision = batch.revision;
 		if (batch.n_events) {
 			send_events(w, &batch);
+			s->service->counters.events += batch.n_events;
 			w->last_sent_ms = loop_now_ms(s->service->loop);
 		}
 		if (!batch.n_events && !moved)
@@ -258,14 +259,6 @@ static bool choose_id(struct stream *s, int64_t wanted, int64_t *id)
 	return true;
 }
 
-/* As Go's gRPC prints its codes: etcd's reasons for a cancelled watch are printed errors. */
-static const char *code_name(int grpc_status)
-{
-	return grpc_status == GRPC_UNAUTHENTICATED     ? "Unauthenticated"
-	       : grpc_status == GRPC_PERMISSION_DENIED ? "PermissionDenied"
-	                                               : "InvalidArgument";
-}
-
 /* Judged once, when the watch is made, as in etcd: taking a permission away later does not end it. */
 static bool is_permitted(struct stream *s, const struct store_key_range *keys)
 {
@@ -278,7 +271,9 @@ static bool is_permitted(struct stream *s, const struct store_key_range *keys)
 		return true;
 	const char *text = etcd_auth_error_text(error, &status);
 	struct arena a = ARENA_INIT;
-	send_canceled(s, -1, 0, arena_printf(&a, "rpc error: code = %s desc = %s", code_name(status), text), true);
+	/* etcd's reasons for a cancelled watch are printed errors. */
+	const char *reason = arena_printf(&a, "rpc error: code = %s desc = %s", grpc_status_name(status), text);
+	send_canceled(s, -1, 0, reason, true);
 	arena_release(&a);
 	return false;
 }

@@ -55,7 +55,17 @@ check_has "watches below it" "required revision has been compacted" "$(timeout 3
 check_has "reads of the future" "required revision is a future revision" "$(etcdctl get a --rev=100000 2>&1)"
 check_is "no users" "" "$(etcdctl user list 2>&1)"
 check_is "health" '{"health":"true","reason":""}' "$(curl -s http://127.0.0.1:17379/health)"
-check_has "metrics" etcd_mvcc_db_total_size_in_bytes "$(curl -s http://127.0.0.1:17379/metrics)"
+curl -s http://127.0.0.1:17379/metrics >"$T/metrics"
+metric() { awk -v name="$1" '$1 == name {print $2}' "$T/metrics"; }
+check "metrics read as Prometheus reads them" python3 "$root/tests/integration/_metrics.py" etcd_mvcc_db_total_size_in_bytes \
+	etcd_disk_wal_fsync_duration_seconds_bucket etcd_disk_backend_commit_duration_seconds_bucket etcd_server_quota_backend_bytes \
+	grpc_server_handling_seconds_bucket grpc_server_msg_sent_total etcd_network_client_grpc_received_bytes_total \
+	etcd_debugging_mvcc_events_total etcd_mvcc_txn_total etcd_mvcc_range_total <"$T/metrics"
+unary='grpc_service="etcdserverpb.KV",grpc_type="unary"'
+check_is "calls begun and calls answered" "$(metric "grpc_server_started_total{grpc_method=\"Put\",$unary}")" \
+	"$(awk -v what="grpc_method=\"Put\",$unary" 'index($1, "grpc_server_handled_total") && index($1, what) {n += $2} END {print n}' "$T/metrics")"
+check_is "a call refused" 1 "$(metric "grpc_server_handled_total{grpc_code=\"NotFound\",grpc_method=\"Put\",$unary}")"
+check_is "deletions" 4 "$(metric etcd_mvcc_delete_total)"
 head -c 2000000 /dev/zero | tr '\0' x >"$T/big"
 check_has "too large a request" "request is too large" "$(etcdctl put big <"$T/big" 2>&1)"
 

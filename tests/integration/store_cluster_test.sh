@@ -48,7 +48,15 @@ check_has "health of all" "is healthy" "$(at endpoint health 2>&1)"
 check_is "no alarms" "" "$(at alarm list)"
 check_has "health over HTTP" '"health":"true"' "$(curl -s "$(client_url m2)/health")"
 check_has "readiness, check by check" "[+]linearizable_read ok" "$(curl -s "$(client_url m2)/readyz?verbose")"
-check_has "metrics" "etcd_server_has_leader 1" "$(curl -s "$(client_url m3)/metrics")"
+for n in $all; do
+	curl -s "$(client_url $n)/metrics" >"$T/metrics"
+	check "metrics of $n read as Prometheus reads them" python3 "$root/tests/integration/_metrics.py" etcd_server_has_leader \
+		etcd_network_peer_round_trip_time_seconds_bucket etcd_disk_wal_fsync_duration_seconds_count \
+		etcd_server_leader_changes_seen_total etcd_network_peer_sent_bytes_total <"$T/metrics"
+	check_is "$n hears its peers" 2 "$(grep -c '^etcd_network_active_peers{.*} 1$' "$T/metrics")"
+	check_is "$n has measured the way to them" 2 "$(grep -c '^etcd_network_peer_round_trip_time_seconds_count{.*} [1-9]' "$T/metrics")"
+	check_is "no proposal of $n waits" "etcd_server_proposals_pending 0" "$(grep '^etcd_server_proposals_pending ' "$T/metrics")"
+done
 
 # ---- the leader moves ----
 was=$(wait_leader $all)
