@@ -3,9 +3,13 @@
  *     peer (we send):   IDLE -> CONNECTING -> OPEN -> IDLE ...   IDLE waits, longer after each failure, with jitter
  *     visitor (we read): GREETING -> its messages are delivered, or it is handed on
  *
+ * A connection that is lost is made again soon, since an election may depend on it. One that is turned away is told so,
+ * and waits up to REFUSED_MS_MAX: what it lacks comes by a hand's work, or by the other side, which then connects and
+ * is answered in kind at once. Until a connection after a refusal has lasted SETTLE_MS nothing is said of it.
+ *
  * What can go wrong: a peer that takes nothing (beyond QUEUE_BYTES_MAX waiting, frames for it are dropped), one that
- * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: closed
- * and logged once a connection), garbage (the frame's checksum: closed). */
+ * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: told and
+ * closed), garbage (the frame's checksum: closed). What repeats is logged once a minute (refusals.h). */
 #include "raft/transport.h"
 
 #include "base/check.h"
@@ -13,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/wire/url.h"
+#include "raft/refusals.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,6 +28,9 @@ enum {
 	QUEUE_BYTES_MAX = 3 * 1024 * 1024,
 	BACKOFF_MS_MIN = 50,
 	BACKOFF_MS_MAX = 1000,
+	REFUSED_MS_MAX = 5000,
+	SETTLE_MS = 1000,
+	LINGER_MS = 200,
 	CONNECT_MS = 3000,
 	PEERS_MAX = 64,
 	VISITORS_MAX = 256,
@@ -37,7 +45,10 @@ struct peer {
 	enum peer_state state;
 	struct conn *conn;
 	uint64_t retry_at_ms;
-	unsigned backoff_ms;
+	unsigned backoff_ms, refused_ms; /* refused_ms: the wait after the last refusal; 0: there was none lately */
+	uint64_t opened_ms;
+	bool settled; /* it was said that it is connected */
+	struct wire_frame_reader reader;
 	bool complained; /* of not reaching it: once until it was reached */
 	struct peer_stats *stats;
 };
@@ -47,7 +58,8 @@ struct visitor {
 	struct transport *transport;
 	struct conn *conn;
 	struct wire_frame_reader reader;
-	uint64_t from; /* 0: not greeted yet */
+	uint64_t from;       /* 0: not greeted yet */
+	bool wants_messages; /* it said so, and can be told that it is turned away */
 	struct peer_stats *stats;
 	bool gone; /* handed on */
 };
@@ -59,6 +71,7 @@ struct transport {
 	size_t n_peers;
 	struct list_link visitors;
 	unsigned n_visitors, open_conns;
+	struct refusals refusals;
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -118,16 +131,47 @@ struct conn *transport_connect(struct transport *t, const char *address, uint64_
 	return c;
 }
 
-static void peer_close(struct peer *p)
+static unsigned doubled(unsigned ms, unsigned max)
+{
+	return ms * 2 < max ? ms * 2 : max;
+}
+
+static void close_for(struct peer *p, unsigned wait_ms)
 {
 	uint64_t jitter = (uint64_t)rand() % BACKOFF_MS_MIN;
-	if (!p->conn)
-		return;
 	p->state = PEER_IDLE;
-	p->retry_at_ms = loop_now_ms(p->transport->o.loop) + p->backoff_ms + jitter;
-	p->backoff_ms = p->backoff_ms * 2 < BACKOFF_MS_MAX ? p->backoff_ms * 2 : BACKOFF_MS_MAX;
+	p->retry_at_ms = loop_now_ms(p->transport->o.loop) + wait_ms + jitter;
+	wire_frame_reader_release(&p->reader);
 	conn_close(p->conn, 0);
 	p->conn = NULL;
+}
+
+static void peer_close(struct peer *p)
+{
+	if (!p->conn)
+		return;
+	close_for(p, p->backoff_ms);
+	p->backoff_ms = doubled(p->backoff_ms, BACKOFF_MS_MAX);
+}
+
+static void peer_refused(struct peer *p, struct slice why)
+{
+	struct transport *t = p->transport;
+	char text[REFUSAL_BYTES_MAX];
+	uint64_t times;
+	snprintf(text, sizeof text, "%.*s", SLICE_FMT(why));
+	if (refusals_note(&t->refusals, p->address, text, loop_now_ms(t->o.loop), &times))
+		log_warn("raft", "peer turns us away", "peer=%016" PRIx64 " address=%s times=%" PRIu64 " error=\"%s\"",
+		        p->id, p->address, times, text);
+	p->refused_ms = p->refused_ms ? doubled(p->refused_ms, REFUSED_MS_MAX) : BACKOFF_MS_MIN;
+	close_for(p, p->refused_ms);
+}
+
+static void say_connected(struct peer *p)
+{
+	p->settled = true;
+	p->refused_ms = 0;
+	log_info("raft", "peer connected", "peer=%016" PRIx64 " address=%s", p->id, p->address);
 }
 
 static void peer_opened(struct conn *c, const struct err *err, void *arg)
@@ -146,16 +190,33 @@ static void peer_opened(struct conn *c, const struct err *err, void *arg)
 			p->transport->o.on_unreachable(p->transport->o.arg, p->id);
 		return;
 	}
-	log_info("raft", "peer connected", "peer=%016" PRIx64 " address=%s", p->id, p->address);
+	p->settled = false;
+	p->opened_ms = loop_now_ms(p->transport->o.loop);
+	if (!p->refused_ms)
+		say_connected(p);
 	p->complained = false;
 	p->state = PEER_OPEN;
 	p->backoff_ms = BACKOFF_MS_MIN;
 	transport_greet(p->transport, c, p->id, WIRE_MESSAGES);
 }
 
+static bool peer_frame(void *arg, struct slice payload)
+{
+	struct peer *p = arg;
+	struct slice why;
+	if (wire_refusal_decode(payload, &why))
+		peer_refused(p, why);
+	return p->conn != NULL;
+}
+
+/* Nothing but a refusal is said in this direction. */
 static void peer_read(struct conn *c, const char *data, size_t len, void *arg)
 {
-	/* nothing is said in this direction */
+	struct peer *p = arg;
+	struct err err = ERR_INIT;
+	size_t used;
+	if (p->conn == c && wire_frame_feed(&p->reader, data, len, peer_frame, p, &used, &err) != 0)
+		peer_close(p);
 }
 
 static void peer_ended(struct conn *c, const struct err *err, void *arg)
@@ -163,8 +224,9 @@ static void peer_ended(struct conn *c, const struct err *err, void *arg)
 	struct peer *p = arg;
 	if (p->conn != c)
 		return;
-	log_info("raft", "peer disconnected", "peer=%016" PRIx64 " address=%s error=\"%s\"", p->id, p->address,
-	        err ? err->msg : "");
+	if (p->settled)
+		log_info("raft", "peer disconnected", "peer=%016" PRIx64 " address=%s error=\"%s\"", p->id, p->address,
+		        err ? err->msg : "");
 	peer_close(p);
 }
 
@@ -207,6 +269,7 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 		        .id = id,
 		        .address = xstrdup(address),
 		        .backoff_ms = BACKOFF_MS_MIN,
+		        .reader.bytes_max = WIRE_REFUSAL_BYTES_MAX,
 		        .stats = peer_stats_of(t->o.stats, id)};
 		t->peers[t->n_peers++] = p;
 	}
@@ -216,15 +279,27 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 		free(p->address);
 		p->address = xstrdup(address);
 		p->retry_at_ms = 0;
+		p->refused_ms = 0;
 	}
 	return p;
+}
+
+/* It has greeted us: it is there, and one of ours. */
+static void peer_is_there(struct transport *t, uint64_t id)
+{
+	for (size_t i = 0; i < t->n_peers; i++)
+		if (t->peers[i]->id == id)
+			t->peers[i]->retry_at_ms = 0;
 }
 
 static struct peer *connected_peer(struct transport *t, uint64_t id, const char *address)
 {
 	struct peer *p = t->closing ? NULL : peer_of(t, id, address);
-	if (p && p->state == PEER_IDLE && loop_now_ms(t->o.loop) >= p->retry_at_ms)
+	uint64_t now = loop_now_ms(t->o.loop);
+	if (p && p->state == PEER_IDLE && now >= p->retry_at_ms)
 		peer_connect(p);
+	else if (p && p->state == PEER_OPEN && !p->settled && now - p->opened_ms >= SETTLE_MS)
+		say_connected(p);
 	return p;
 }
 
@@ -264,6 +339,26 @@ static void visitor_close(struct visitor *v)
 	v->conn = NULL;
 }
 
+static void turn_away(struct visitor *v, const char *why)
+{
+	struct transport *t = v->transport;
+	const char *address = conn_peer(v->conn)->address, *port = strrchr(address, ':');
+	char host[64];
+	uint64_t times;
+	snprintf(host, sizeof host, "%.*s", port ? (int)(port - address) : (int)strlen(address), address);
+	if (refusals_note(&t->refusals, host, why, loop_now_ms(t->o.loop), &times))
+		log_warn("raft", "peer turned away", "address=%s times=%" PRIu64 " error=\"%s\"", address, times, why);
+	if (v->wants_messages && !v->from) {
+		struct strbuf b = STRBUF_INIT;
+		wire_refusal_encode(&b, why);
+		transport_write_frame(v->conn, strbuf_slice(&b));
+		strbuf_release(&b);
+		conn_close(v->conn, LINGER_MS);
+		v->conn = NULL;
+	}
+	visitor_close(v);
+}
+
 /* A connection that is not for messages leaves this file: with its callbacks the visitor goes. */
 static bool hand_on(struct visitor *v, const struct wire_hello *hello)
 {
@@ -284,6 +379,7 @@ static int greeted(struct visitor *v, struct slice payload, struct err *err)
 	struct wire_hello h;
 	if (wire_hello_decode(payload, &h, err) != 0)
 		return err->code;
+	v->wants_messages = h.purpose == WIRE_MESSAGES;
 	if (h.purpose != WIRE_QUESTION && h.cluster_id != t->o.cluster_id)
 		return err_set(err, ERR_PROTOCOL, "it belongs to cluster %016" PRIx64 ", this is %016" PRIx64,
 		        h.cluster_id, t->o.cluster_id);
@@ -294,6 +390,7 @@ static int greeted(struct visitor *v, struct slice payload, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "it says it is server %016" PRIx64, h.from);
 	if (h.purpose == WIRE_MESSAGES) {
 		v->from = h.from;
+		peer_is_there(t, h.from);
 		v->stats = peer_stats_of(t->o.stats, h.from);
 		v->reader.bytes_max = MESSAGE_BYTES_MAX;
 		return 0;
@@ -311,8 +408,7 @@ static bool visitor_frame(void *arg, struct slice payload)
 	int rc = v->from ? t->o.on_message(t->o.arg, v->from, payload, &err) : greeted(v, payload, &err);
 	if (rc == 0)
 		return v->conn != NULL;
-	log_warn("raft", "peer turned away", "address=%s error=\"%s\"", conn_peer(v->conn)->address, err.msg);
-	visitor_close(v);
+	turn_away(v, err.msg);
 	return false;
 }
 
@@ -332,10 +428,8 @@ static void visitor_read(struct conn *c, const char *data, size_t len, void *arg
 	struct visitor *v = arg;
 	struct err err = ERR_INIT;
 	size_t used;
-	if (wire_frame_feed(&v->reader, data, len, visitor_frame, v, &used, &err) != 0) {
-		log_warn("raft", "peer turned away", "address=%s error=\"%s\"", conn_peer(c)->address, err.msg);
-		visitor_close(v);
-	}
+	if (wire_frame_feed(&v->reader, data, len, visitor_frame, v, &used, &err) != 0)
+		turn_away(v, err.msg);
 	if (v->gone) {
 		conn_unread(c, data + used, len - used);
 		visitor_free(v);

@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 
 #define HELLO_MAGIC UINT64_C(0x3172656570783358) /* "X3xpeer1" */
+#define REFUSAL_MAGIC "X3xrefu1"
 enum { ADDRESS_BYTES_MAX = 255 };
 
 void wire_frame_head(char ret[WIRE_FRAME_HEAD_BYTES], struct slice payload)
@@ -102,4 +103,20 @@ int wire_hello_decode(struct slice bytes, struct wire_hello *ret, struct err *er
 		return err_set(err, ERR_PROTOCOL, "a greeting with a broken address");
 	*ret = (struct wire_hello){words[2], words[3], words[4], (enum wire_purpose)words[1], address};
 	return 0;
+}
+
+void wire_refusal_encode(struct strbuf *out, const char *why)
+{
+	size_t magic = strlen(REFUSAL_MAGIC), len = strlen(why);
+	strbuf_adds(out, REFUSAL_MAGIC);
+	strbuf_add(out, why, len < WIRE_REFUSAL_BYTES_MAX - magic ? len : WIRE_REFUSAL_BYTES_MAX - magic);
+}
+
+bool wire_refusal_decode(struct slice bytes, struct slice *ret_why)
+{
+	size_t magic = strlen(REFUSAL_MAGIC);
+	if (bytes.len > WIRE_REFUSAL_BYTES_MAX || !slice_starts(bytes, REFUSAL_MAGIC))
+		return false;
+	*ret_why = (struct slice){bytes.ptr + magic, bytes.len - magic};
+	return true;
 }

@@ -34,4 +34,10 @@ void wire_hello_encode(struct strbuf *out, const struct wire_hello *h);
 /* The address points into `bytes`. ERR_PROTOCOL. */
 int wire_hello_decode(struct slice bytes, struct wire_hello *ret, struct err *err);
 
+/* The only frame that comes back on a connection for messages: whoever greeted is turned away, and why. The text points
+ * into `bytes`; false: it is no such frame. Servers of before there was one ignore it. */
+enum { WIRE_REFUSAL_BYTES_MAX = 1024 };
+void wire_refusal_encode(struct strbuf *out, const char *why);
+bool wire_refusal_decode(struct slice bytes, struct slice *ret_why);
+
 #endif

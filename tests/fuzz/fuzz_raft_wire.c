@@ -6,8 +6,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool frame(void *arg, struct slice payload)
 {
 	struct wire_hello h;
+	struct slice why;
 	struct err err = ERR_INIT;
 	wire_hello_decode(payload, &h, &err);
+	wire_refusal_decode(payload, &why);
 	return payload.len % 3 != 0;
 }
 

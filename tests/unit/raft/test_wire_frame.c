@@ -114,6 +114,27 @@ static void a_greeting_says_who_comes_and_what_for(void **state)
 	strbuf_release(&b);
 }
 
+static void a_refusal_says_why(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct wire_hello h = {7, 1, 2, WIRE_MESSAGES, SLICE("http://host:2380")};
+	struct slice why;
+	char longer[2 * WIRE_REFUSAL_BYTES_MAX];
+	wire_refusal_encode(&b, "a stranger");
+	assert_true(wire_refusal_decode(strbuf_slice(&b), &why));
+	assert_true(slice_is(why, "a stranger"));
+	assert_false(wire_refusal_decode((struct slice){b.data, 7}, &why));
+	strbuf_reset(&b);
+	wire_hello_encode(&b, &h);
+	assert_false(wire_refusal_decode(strbuf_slice(&b), &why));
+	memset(longer, 'x', sizeof longer);
+	longer[sizeof longer - 1] = 0;
+	strbuf_reset(&b);
+	wire_refusal_encode(&b, longer);
+	assert_true(wire_refusal_decode(strbuf_slice(&b), &why));
+	strbuf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +143,7 @@ int main(void)
 	        cmocka_unit_test(a_changed_byte_is_noticed),
 	        cmocka_unit_test(a_frame_above_the_limit_is_refused_by_its_head),
 	        cmocka_unit_test(a_greeting_says_who_comes_and_what_for),
+	        cmocka_unit_test(a_refusal_says_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
