@@ -142,15 +142,25 @@ static bool serves(struct cluster *c, unsigned i, struct err *err)
 	return false;
 }
 
-int cluster_leader(struct cluster *c)
+static const Etcdpb__StatusResponse *status_of(struct cluster *c, unsigned i)
 {
 	Etcdpb__AlarmRequest nothing = ETCDPB__ALARM_REQUEST__INIT; /* no fields set: StatusRequest has none */
+	if (c->nodes[i].state != NODE_UP || !c->nodes[i].is_member)
+		return NULL;
+	return client_call(c->admin[i], "Maintenance/Status", &nothing.base, &etcdpb__status_response__descriptor)
+	        .message;
+}
+
+bool cluster_votes(struct cluster *c, unsigned i)
+{
+	const Etcdpb__StatusResponse *s = status_of(c, i);
+	return s && s->leader && !s->islearner && !c->nodes[i].is_leaving;
+}
+
+int cluster_leader(struct cluster *c)
+{
 	for (unsigned i = 0; i < c->count; i++) {
-		if (c->nodes[i].state != NODE_UP || !c->nodes[i].is_member)
-			continue;
-		struct client_answer got = client_call(
-		        c->admin[i], "Maintenance/Status", &nothing.base, &etcdpb__status_response__descriptor);
-		const Etcdpb__StatusResponse *s = got.message;
+		const Etcdpb__StatusResponse *s = status_of(c, i);
 		if (s && s->header && s->leader == s->header->member_id)
 			return (int)i;
 	}

@@ -40,6 +40,8 @@ int cluster_wait_ready(struct cluster *c, int timeout_ms, struct err *err);
 void cluster_probe(struct cluster *c);
 /* The node that leads, -1 when nobody says so. */
 int cluster_leader(struct cluster *c);
+/* The node follows a leader and has a vote: one that was just added may not. */
+bool cluster_votes(struct cluster *c, unsigned i);
 /* Through any node that answers: NULL on failure. The answer lives until the node's next call. */
 void *cluster_ask(struct cluster *c, const char *method, const ProtobufCMessage *request,
         const ProtobufCMessageDescriptor *answer, struct err *err);

@@ -41,8 +41,8 @@ struct node *nemesis_victim(struct nemesis_fault *f, struct err *err)
 		if (c->nodes[i].is_damaged)
 			n = &c->nodes[i];
 	for (unsigned i = 0; i < c->count; i++)
-		if (&c->nodes[i] != n && (!c->nodes[i].is_member || c->nodes[i].is_leaving)) {
-			err_set(err, ERR_UNAVAILABLE, "%s is out", c->nodes[i].name);
+		if (&c->nodes[i] != n && !cluster_votes(c, i)) {
+			err_set(err, ERR_UNAVAILABLE, "%s has no vote", c->nodes[i].name);
 			return NULL;
 		}
 	return n;

@@ -76,8 +76,8 @@ int nemesis_heal_all(struct nemesis_schedule *s, struct err *err);
 /* ---- for nemeses ---- */
 unsigned nemesis_any_node(struct nemesis_fault *f);
 /* Any node that may lose its data. One at a time does: what is left of two of three no majority can mend. Damage that
- * did not show yet may show at the next start, so a node that has it is chosen again. NULL: not while another is out.
- */
+ * did not show yet may show at the next start, so a node that has it is chosen again. NULL: all others must be there,
+ * and vote. */
 struct node *nemesis_victim(struct nemesis_fault *f, struct err *err);
 /* Fills out[] with all nodes in random order; returns how many. */
 unsigned nemesis_shuffle(struct nemesis_fault *f, unsigned out[NODES_MAX]);

@@ -7,6 +7,9 @@
  * and waits up to REFUSED_MS_MAX: what it lacks comes by a hand's work, or by the other side, which then connects and
  * is answered in kind at once. Until a connection after a refusal has lasted SETTLE_MS nothing is said of it.
  *
+ * A connection on which nothing gets through is given up after STALL_MS: after a partition a new one is there long
+ * before TCP tries the old one again.
+ *
  * What can go wrong: a peer that takes nothing (beyond QUEUE_BYTES_MAX waiting, frames for it are dropped), one that
  * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: told and
  * closed), garbage (the frame's checksum: closed). What repeats is logged once a minute (refusals.h). */
@@ -31,7 +34,8 @@ enum {
 	REFUSED_MS_MAX = 5000,
 	SETTLE_MS = 1000,
 	LINGER_MS = 200,
-	CONNECT_MS = 3000,
+	CONNECT_MS = 2000,
+	STALL_MS = 2000,
 	PEERS_MAX = 64,
 	VISITORS_MAX = 256,
 };
@@ -197,6 +201,7 @@ static void peer_opened(struct conn *c, const struct err *err, void *arg)
 	p->complained = false;
 	p->state = PEER_OPEN;
 	p->backoff_ms = BACKOFF_MS_MIN;
+	conn_limit_stall(c, STALL_MS);
 	transport_greet(p->transport, c, p->id, WIRE_MESSAGES);
 }
 

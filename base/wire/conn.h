@@ -62,6 +62,11 @@ struct conn *conn_connect_tcp(struct loop *loop, const char *host, int port, con
 struct conn *conn_connect_unix(struct loop *loop, const char *path, const struct conn_connect_options *options,
         const struct conn_callbacks *callbacks, void *arg);
 
+/* On an open connection: ends it when the other side has not acknowledged for so long what was sent to it. By itself
+ * TCP goes on for a quarter of an hour, and waits as long again as a network was away before it looks whether it is
+ * back. */
+void conn_limit_stall(struct conn *c, unsigned ms);
+
 /* Two ends of a pipe in memory, both on this loop. With a server context and a client context TLS runs over it; NULL:
  * plain. Callbacks are set with conn_start(). */
 void conn_pair(struct loop *loop, struct tls_context *server_tls, struct tls_context *client_tls,

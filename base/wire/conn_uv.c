@@ -10,6 +10,7 @@
 #include "base/mem/arena.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -178,6 +179,13 @@ static void stream_ready(struct conn *c)
 		uv_tcp_keepalive(&c->tcp, 1, 60); /* peers that vanish without a word */
 	note_address(c);
 	conn_connected(c);
+}
+
+void conn_limit_stall(struct conn *c, unsigned ms)
+{
+	uv_os_fd_t fd;
+	if (c->stream.type == UV_TCP && uv_fileno((uv_handle_t *)&c->stream, &fd) == 0)
+		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 static void try_next(struct conn *c);
