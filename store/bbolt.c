@@ -13,11 +13,10 @@
 #include "store/bbolt_int.h"
 
 #include "base/check.h"
+#include "base/file_map.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,30 +115,21 @@ int bbolt_open_memory(const void *data, size_t len, struct bbolt *ret, struct er
 
 int bbolt_open(const char *path, int64_t bytes, struct bbolt *ret, struct err *err)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", path);
-	void *map = fstat(fd, &st) == 0 && st.st_size > 0
-	                    ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
-	                    : MAP_FAILED;
-	int saved = errno;
-	close(fd);
-	if (map == MAP_FAILED)
-		return err_errno(err, saved, "read %s", path);
-	size_t len = bytes >= 0 && bytes < st.st_size ? (size_t)bytes : (size_t)st.st_size;
-	if (bbolt_open_memory(map, len, ret, err) != 0) {
-		munmap(map, (size_t)st.st_size);
+	struct slice file;
+	if (file_map(path, &file, err) != 0)
+		return err->code;
+	size_t len = bytes >= 0 && (size_t)bytes < file.len ? (size_t)bytes : file.len;
+	if (bbolt_open_memory(file.ptr, len, ret, err) != 0) {
+		file_unmap(file);
 		return err_wrap(err, "%s", path);
 	}
-	ret->mapped = (size_t)st.st_size;
+	ret->file = file;
 	return 0;
 }
 
 void bbolt_close(struct bbolt *b)
 {
-	if (b->mapped)
-		munmap((void *)b->data, b->mapped);
+	file_unmap(b->file);
 	*b = (struct bbolt){0};
 }
 

@@ -12,7 +12,7 @@ struct bbolt {
 	size_t page_bytes;
 	uint64_t root; /* page of the top bucket */
 	uint64_t txid;
-	size_t mapped; /* bytes to unmap; 0: the caller's memory */
+	struct slice file; /* mapped here; null: the caller's memory */
 };
 
 /* A bucket by the page of its root, or inside the page of its parent (`inlined`). */

@@ -7,37 +7,28 @@
 #include "store/snapshot_int.h"
 
 #include "base/check.h"
+#include "base/file_map.h"
 #include "base/pki.h"
 #include "store/bbolt_int.h"
 #include "store/hash_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 int snapshot_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "open %s", path);
-	void *map = fstat(fd, &st) == 0 && st.st_size > 0
-	                    ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
-	                    : MAP_FAILED;
-	int saved = errno;
-	close(fd);
-	if (map == MAP_FAILED)
-		return err_errno(err, saved, "read %s", path);
-	size_t n = len < 0 ? (size_t)st.st_size : (size_t)len;
-	pki_sha256(map, n, ret);
+	struct slice file;
+	if (file_map(path, &file, err) != 0)
+		return err->code;
+	size_t n = len < 0 ? file.len : (size_t)len;
+	pki_sha256(file.ptr, n, ret);
 	if (tail)
-		memcpy(tail, (const char *)map + n, 32);
-	munmap(map, (size_t)st.st_size);
+		memcpy(tail, file.ptr + n, 32);
+	file_unmap(file);
 	return 0;
 }
 

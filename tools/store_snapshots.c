@@ -8,6 +8,7 @@
 #include "tools/store_table.h"
 
 #include "base/check.h"
+#include "base/file_map.h"
 #include "base/pki.h"
 
 #include <dirent.h>
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,15 +57,12 @@ static void draw(struct progress *p, int64_t have, int64_t remaining)
 static int verify(const char *path, int64_t size, char sha256_hex[65], struct err *err)
 {
 	unsigned char sum[32];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	void *map = fd < 0 || size < 544 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (fd >= 0)
-		close(fd);
-	if (map == MAP_FAILED)
+	struct slice file;
+	if (size < 544 || file_map(path, &file, err) != 0)
 		return err_set(err, ERR_IO, "the snapshot came incomplete (%" PRId64 " bytes)", size);
-	pki_sha256(map, (size_t)size - 32, sum);
-	bool same = memcmp((const char *)map + size - 32, sum, 32) == 0;
-	munmap(map, (size_t)size);
+	pki_sha256(file.ptr, file.len - 32, sum);
+	bool same = memcmp(file.ptr + file.len - 32, sum, 32) == 0;
+	file_unmap(file);
 	for (int i = 0; i < 32; i++)
 		snprintf(sha256_hex + 2 * i, 3, "%02x", sum[i]);
 	return same ? 0 : err_set(err, ERR_CORRUPT, "what came does not fit its sha256: try again");
