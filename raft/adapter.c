@@ -5,6 +5,7 @@
  * the adapter is dead: it does nothing any more until it is closed. */
 #include "raft/adapter_int.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 
 #include <inttypes.h>
@@ -201,6 +202,9 @@ static raft_time io_time(struct raft_io *io)
 static int io_random(struct raft_io *io, int min, int max)
 {
 	struct raft_adapter *a = io->impl;
+	if (breakage_is(
+	            BREAK_FORGET_VOTE)) /* candidates meet: where votes count once, nothing comes of it but a delay */
+		return min;
 	return min + (int)(a->c.env->v->random(a->c.env) % (uint64_t)((int64_t)max - min + 1));
 }
 

@@ -24,7 +24,7 @@ trial() {
 trial_finds() {
 	local name=$1 seed out
 	shift
-	for seed in 1 2 3 4 5; do
+	for seed in 1 2 3 4 5 6; do
 		out=$(timeout 100 "$jepsen" --dir "$T/runs" --scratch "$T" --target k3x --seed "$seed" "$@" 2>&1)
 		if [ $? = 0 ] && grep -qE ' [1-9][0-9]* violations$' <<<"$(tail -n 1 <<<"$out")"; then
 			ok "$name (seed $seed, $(tail -n 1 <<<"$out"))"
