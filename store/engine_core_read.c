@@ -1,17 +1,20 @@
 /* The reader threads: ranges, read-only transactions, what is known about leases, and watches that
- * are caught up from the log. Each has a connection of its own and sees commits only; a read transaction lives as long
- * as one small share of the queue, so that it does not hold back the write-ahead log. A read begins its transaction
- * after it was taken from the queue, so it sees every write that was answered before it was submitted. */
+ * are caught up from the log. Each has a connection of its own and sees commits only. A read begins its transaction
+ * after it was taken from the queue, so it sees every write that was answered before it was submitted.
+ *
+ * A thread takes a share of what waits. It has what was told committed first, which writes pages: so a share is large.
+ * A read transaction holds back the write-ahead log: so a share that takes long goes on in another one. */
 #include "store/engine_core_int.h"
 
 #include "base/check.h"
+#include "base/histogram.h"
 #include "store/hash_int.h"
 #include "store/snapshot_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { SHARE_MAX = 16 };
+enum { SHARE_MAX = 64, TRANSACTION_MS_MAX = 2 };
 
 /* Some requests, so that the other readers get theirs; NULL when the queue is empty and stopping. */
 static struct store_request *take_share(struct request_queue *q, unsigned readers)
@@ -139,18 +142,28 @@ static bool may_be_behind(const struct store_request *req)
 	       (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_RANGE && req->op.range.serializable);
 }
 
+static int begin_read(struct reader *r, struct meta *meta, uint64_t *ret_ns, struct err *err)
+{
+	*ret_ns = histogram_now_ns();
+	int rc = db_begin_read(&r->db, err);
+	return rc == 0 ? meta_load(&r->db, meta, err) : rc;
+}
+
 static void read_share(struct reader *r, struct store_request *req)
 {
 	struct err err = ERR_INIT, behind = ERR_INIT;
+	uint64_t begun_ns;
 	err_set(&behind, ERR_NO_SPACE, "the disk is full: what was written last can't be read before there is room");
 	struct meta meta;
 	bool is_current = engine_core_await_commit(r->core);
 	pthread_rwlock_rdlock(&r->core->swap);
-	int rc = db_begin_read(&r->db, &err);
-	if (rc == 0)
-		rc = meta_load(&r->db, &meta, &err);
+	int rc = begin_read(r, &meta, &begun_ns, &err);
 	for (struct store_request *next; req; req = next) {
 		next = req->next;
+		if (rc == 0 && histogram_now_ns() - begun_ns > TRANSACTION_MS_MAX * UINT64_C(1000000)) {
+			db_end_read(&r->db);
+			rc = begin_read(r, &meta, &begun_ns, &err);
+		}
 		if (rc != 0)
 			fail_one(req, &err);
 		else if (!is_current && !may_be_behind(req))
