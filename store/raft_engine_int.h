@@ -123,6 +123,7 @@ struct raft_engine {
 	uint64_t timeout_ms;
 	uv_timer_t timer;
 	uint64_t lost_since[RAFT_MEMBERS_MAX], lost_id[RAFT_MEMBERS_MAX]; /* see raft_engine_members.c */
+	uint64_t spare_id, spare_since;
 	bool is_managing, is_joining;
 	struct hash_round hash_round;
 	struct kept_hashes hashes; /* under its lock */

@@ -6,6 +6,9 @@
  *     DEMOTE   voter -> standby
  *     REMOVE   and DEMOTE of itself: somebody else leads first, and is asked again
  *
+ * When the leader changes between the two steps of ADD nobody is left to take the second, and a spare is sent nothing:
+ * the leader that comes takes it, when it has seen a spare for a while.
+ *
  * Once a second the leader looks at its members: a voter that has been away for promote_after_ms is demoted to standby
  * when a standby that has caught up can take its place. First the standby becomes a voter, then the lost one loses its
  * vote, so that a majority of those who vote is there at each step; when the lost one returns it is a standby. */
@@ -18,7 +21,7 @@
 #include <stdlib.h>
 
 /* Entries a standby may be behind and still count as caught up: what a quick follower is behind under load. */
-enum { CAUGHT_UP_ENTRIES = 100, RETRIES_MAX = 100 };
+enum { CAUGHT_UP_ENTRIES = 100, SPARE_MS = 3000 };
 
 struct member_change {
 	struct raft_host_change change;
@@ -129,7 +132,7 @@ static int judge(struct raft_engine *e, struct member_change *c, const char **te
 		rc = ERR_NOT_FOUND, *text = "there is no such member";
 	} else if (c->kind == RAFT_ENGINE_PROMOTE && x->server.role == RAFT_HOST_VOTER) {
 		rc = ERR_INVAL, *text = "the member is a voter already";
-	} else if (c->kind == RAFT_ENGINE_DEMOTE && x->server.role != RAFT_HOST_VOTER) {
+	} else if (c->kind == RAFT_ENGINE_DEMOTE && x->server.role == RAFT_HOST_STANDBY) {
 		rc = ERR_INVAL, *text = "the member has no vote";
 	} else if (c->kind == RAFT_ENGINE_PROMOTE && !has_caught_up(e, x)) {
 		rc = ERR_CONFLICT, *text = "the member has not caught up with the leader yet";
@@ -190,11 +193,10 @@ static void managed(void *arg, int code, const char *text)
 		log_info("store", "membership not changed", "error=\"%s\"", text);
 }
 
-static void manage(struct raft_engine *e, enum raft_engine_change_kind kind, uint64_t id)
+static void manage(struct raft_engine *e, enum raft_engine_change_kind kind, uint64_t id, const char *what)
 {
 	struct raft_engine_change c = {.kind = kind, .id = id};
-	log_info("store", kind == RAFT_ENGINE_PROMOTE ? "promoting a standby" : "demoting a lost voter",
-	        "member=%016" PRIx64, id);
+	log_info("store", what, "member=%016" PRIx64, id);
 	e->is_managing = true;
 	members_change(e, &c, managed, e);
 }
@@ -214,14 +216,27 @@ static uint64_t lost_ms(struct raft_engine *e, const struct raft_host_member *m,
 	return m->is_online ? 0 : now - e->lost_since[i];
 }
 
+/* Has this member been a spare for a while? */
+static bool was_left_half_way(struct raft_engine *e, const struct raft_host_member *m, uint64_t now)
+{
+	if (m->server.role != RAFT_HOST_SPARE)
+		return false;
+	if (e->spare_id != m->server.id) {
+		e->spare_id = m->server.id;
+		e->spare_since = now;
+	}
+	return now - e->spare_since >= SPARE_MS;
+}
+
 void members_tick(struct raft_engine *e)
 {
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
 	uint64_t now = loop_now_ms(raft_node_loop(e->node)), longest = 0;
-	const struct raft_host_member *lost = NULL, *spare = NULL;
+	const struct raft_host_member *lost = NULL, *caught_up = NULL, *half_way = NULL;
 	if (!e->is_leader) {
 		memset(e->lost_id, 0, sizeof e->lost_id);
+		e->spare_id = 0;
 		return;
 	}
 	size_t n = raft_host_members(engine_host(e), &a, &m);
@@ -232,13 +247,17 @@ void members_tick(struct raft_engine *e)
 			longest = ms;
 		}
 		if (m[i].server.role == RAFT_HOST_STANDBY && has_caught_up(e, &m[i]))
-			spare = &m[i];
+			caught_up = &m[i];
+		if (was_left_half_way(e, &m[i], now))
+			half_way = &m[i];
 	}
 	bool is_due = e->promote_after_ms && lost && longest >= e->promote_after_ms && !e->is_managing;
 	bool is_even = count_voters(m, n, false) % 2 == 0; /* a replacement has been promoted already */
-	if (is_due && is_even && is_safe_to_drop(m, n, lost))
-		manage(e, RAFT_ENGINE_DEMOTE, lost->server.id);
-	else if (is_due && spare)
-		manage(e, RAFT_ENGINE_PROMOTE, spare->server.id);
+	if (half_way && !e->is_managing)
+		manage(e, RAFT_ENGINE_DEMOTE, half_way->server.id, "completing the addition of a member");
+	else if (is_due && is_even && is_safe_to_drop(m, n, lost))
+		manage(e, RAFT_ENGINE_DEMOTE, lost->server.id, "demoting a lost voter");
+	else if (is_due && caught_up)
+		manage(e, RAFT_ENGINE_PROMOTE, caught_up->server.id, "promoting a standby");
 	arena_release(&a);
 }

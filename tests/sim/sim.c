@@ -36,7 +36,7 @@ struct node {
 	struct raft_machine machine;
 	struct adapter_probe probe;
 	int id;
-	char address[16];
+	char address[24];
 	struct disk *disk;
 	struct raft_host *host;
 	struct raft_job *job;

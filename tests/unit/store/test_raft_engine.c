@@ -298,6 +298,52 @@ static void what_a_sent_state_covers_has_an_unknown_outcome(void **state)
 	suite_folder_remove();
 }
 
+struct half_change {
+	struct raft_host_change change;
+	struct raft_engine *engine;
+	atomic_int status; /* 1: not known yet */
+};
+
+static void half_done(struct raft_host_change *c, int status)
+{
+	CONTAINER_OF(c, struct half_change, change)->status = status;
+}
+
+static void half_begin(void *arg)
+{
+	struct half_change *h = arg;
+	raft_host_change_members(engine_host(h->engine), &h->change);
+}
+
+static int role_of_member(struct engine *e, uint64_t id)
+{
+	struct raft_node_status s;
+	raft_engine_status(raft_engine_of(e), &s);
+	for (size_t i = 0; i < s.n_members; i++)
+		if (s.members[i].id == id)
+			return (int)s.members[i].role;
+	return -1;
+}
+
+/* The leader went between the two steps: what is left is a spare, which nobody sends anything. */
+static void an_addition_left_half_way_is_completed(void **state)
+{
+	struct trio t = {0};
+	trio_open(&t);
+	int leads = leader_of(&t);
+	struct half_change h = {.engine = raft_engine_from(t.e[leads]), .status = 1};
+	h.change.kind = RAFT_CHANGE_ADD;
+	h.change.server = (struct raft_host_server){9, "http://127.0.0.1:1", RAFT_HOST_SPARE};
+	h.change.done = half_done;
+	loop_call(raft_node_loop(h.engine->node), half_begin, &h);
+	while (h.status == 1)
+		usleep(1000);
+	assert_int_equal(h.status, 0);
+	while (role_of_member(t.e[leads], 9) != RAFT_HOST_STANDBY)
+		usleep(1000);
+	trio_close(&t);
+}
+
 /* A crash between a sent state and its log: it is told apart from a log that was lost. */
 static void a_join_that_was_cut_short_goes_on(void **state)
 {
@@ -446,6 +492,7 @@ int main(void)
 	        cmocka_unit_test(what_a_sent_state_covers_has_an_unknown_outcome),
 	        cmocka_unit_test(a_read_waits_for_what_came_with_a_sent_state),
 	        cmocka_unit_test(a_join_that_was_cut_short_goes_on),
+	        cmocka_unit_test(an_addition_left_half_way_is_completed),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
