@@ -112,7 +112,7 @@ static void send_due(struct link *l, int64_t now)
 		if (f->due_ns > now)
 			return;
 		(void)!write(f->to_fd, f->bytes, f->len);
-		list_del(&f->link);
+		list_pop_front(&l->queue);
 		l->queued--;
 		free(f);
 	}

@@ -62,7 +62,9 @@ static inline struct list_link *list_pop_front(struct list_link *head)
 	struct list_link *l = head->next;
 	if (l == head)
 		return NULL;
-	list_del(l);
+	head->next = l->next;
+	l->next->prev = head;
+	list_init(l);
 	return l;
 }
 
