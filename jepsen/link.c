@@ -107,12 +107,13 @@ static void take(struct link *l, int from_fd, int to_fd, int direction)
 
 static void send_due(struct link *l, int64_t now)
 {
-	while (!list_empty(&l->queue)) {
-		struct frame *f = CONTAINER_OF(l->queue.next, struct frame, link);
-		if (f->due_ns > now)
+	for (struct list_link *it; (it = list_pop_front(&l->queue)) != NULL;) {
+		struct frame *f = CONTAINER_OF(it, struct frame, link);
+		if (f->due_ns > now) {
+			list_push_front(&l->queue, it);
 			return;
+		}
 		(void)!write(f->to_fd, f->bytes, f->len);
-		list_pop_front(&l->queue);
 		l->queued--;
 		free(f);
 	}
