@@ -13,7 +13,7 @@ $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$(@F)) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
 test-unit: $(UNIT_BINS)
-	@tests/run_unit.sh $(UNIT_BINS)
+	@TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS tests/run_unit.sh $(UNIT_BINS)
 
 $(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/corpus_main.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
