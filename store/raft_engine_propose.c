@@ -257,10 +257,12 @@ void pendings_unpark(struct raft_engine *e)
 void pendings_tick(struct raft_engine *e)
 {
 	uint64_t now = loop_now_ms(raft_node_loop(e->node));
-	while (!list_empty(&e->by_age)) {
-		struct pending *p = CONTAINER_OF(e->by_age.next, struct pending, by_age);
-		if (p->deadline_ms > now)
+	for (struct list_link *l; (l = list_pop_front(&e->by_age)) != NULL;) {
+		struct pending *p = CONTAINER_OF(l, struct pending, by_age);
+		if (p->deadline_ms > now) {
+			list_push_front(&e->by_age, l);
 			break;
+		}
 		pending_answer(p, ERR_TIMEOUT,
 		        e->leader ? "request timed out" : "request timed out: the cluster has no leader");
 	}
@@ -269,7 +271,7 @@ void pendings_tick(struct raft_engine *e)
 
 void pendings_fail(struct raft_engine *e)
 {
-	while (!list_empty(&e->by_age))
-		pending_answer(CONTAINER_OF(e->by_age.next, struct pending, by_age), ERR_TIMEOUT,
+	for (struct list_link *l; (l = list_pop_front(&e->by_age)) != NULL;)
+		pending_answer(CONTAINER_OF(l, struct pending, by_age), ERR_TIMEOUT,
 		        "the store is stopping: it may still be carried out");
 }
