@@ -453,8 +453,8 @@ void raft_host_close(struct raft_host *h)
 	struct list_link *l;
 	h->closing = true;
 	raft_close(&h->raft, closed); /* our backend closes at once */
-	while (!list_empty(&h->packs))
-		answer(CONTAINER_OF(h->packs.next, struct pack, link), ERR_CANCELED, 0);
+	while ((l = list_pop_front(&h->packs)) != NULL)
+		answer(CONTAINER_OF(l, struct pack, link), ERR_CANCELED, 0);
 	while ((l = list_pop_front(&h->proposals)) != NULL) {
 		struct raft_proposal *p = CONTAINER_OF(l, struct raft_proposal, link);
 		p->done(p, ERR_CANCELED, 0, 0);

@@ -119,6 +119,6 @@ bool raft_host_is_changing(const struct raft_host *h)
 
 void host_changes_fail(struct raft_host *h)
 {
-	while (!list_empty(&h->changes))
-		finish(CONTAINER_OF(h->changes.next, struct change_request, link), ERR_CANCELED);
+	for (struct list_link *l; (l = list_pop_front(&h->changes)) != NULL;)
+		finish(CONTAINER_OF(l, struct change_request, link), ERR_CANCELED);
 }
