@@ -112,6 +112,13 @@ size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_
 	return c->n;
 }
 
+const char *raft_host_role_name(enum raft_host_role role)
+{
+	static const char *const names[] = {
+	        [RAFT_HOST_STANDBY] = "standby", [RAFT_HOST_VOTER] = "voter", [RAFT_HOST_SPARE] = "spare"};
+	return names[role];
+}
+
 bool raft_host_is_changing(const struct raft_host *h)
 {
 	return h->raft.configuration_uncommitted_index != 0;

@@ -21,6 +21,9 @@ struct adapter_probe;
 enum { RAFT_TICK_MS = 20 };
 enum raft_host_role { RAFT_HOST_STANDBY, RAFT_HOST_VOTER, RAFT_HOST_SPARE };
 
+/* For people: "voter". Any thread. */
+const char *raft_host_role_name(enum raft_host_role role);
+
 /* The state machine. It keeps its own applied index, and its state may lag behind a snapshot: the log keeps every entry
  * that is not durable in the state, and what is missing is applied again at the start. It may also be ahead of the log,
  * after a crash and when a leader has sent a state newer than its snapshot: entries it has already are given again. */

@@ -295,11 +295,6 @@ static void copy_state(void *arg, struct raft_state_copy *c)
 
 /* ---- status, and connections to all that are in it ---- */
 
-static const char *role_name(int role)
-{
-	return role == RAFT_HOST_VOTER ? "voter" : role == RAFT_HOST_STANDBY ? "standby" : "spare";
-}
-
 static bool is_same_list(const struct raft_node_status *a, const struct raft_node_status *b)
 {
 	bool same = a->n_members == b->n_members;
@@ -312,7 +307,8 @@ static void tell_members(const struct raft_node_status *v)
 {
 	struct strbuf b = STRBUF_INIT;
 	for (size_t i = 0; i < v->n_members; i++)
-		strbuf_addf(&b, "%s%016" PRIx64 ":%s", i ? "," : "", v->members[i].id, role_name(v->members[i].role));
+		strbuf_addf(&b, "%s%016" PRIx64 ":%s", i ? "," : "", v->members[i].id,
+		        raft_host_role_name(v->members[i].role));
 	log_info("raft", "members", "%s term=%" PRIu64 " commit_index=%" PRIu64 " committed=%s", strbuf_cstr(&b),
 	        v->term, v->commit_index, v->is_changing ? "no" : "yes");
 	strbuf_release(&b);

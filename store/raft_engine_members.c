@@ -43,10 +43,8 @@ static void submit(struct member_change *c)
 {
 	static const char *const names[] = {
 	        [RAFT_CHANGE_ADD] = "add", [RAFT_CHANGE_ASSIGN] = "assign", [RAFT_CHANGE_REMOVE] = "remove"};
-	static const char *const roles[] = {
-	        [RAFT_HOST_STANDBY] = "standby", [RAFT_HOST_VOTER] = "voter", [RAFT_HOST_SPARE] = "spare"};
 	log_info("store", "changing the members", "change=%s member=%016" PRIx64 " address=%s role=%s",
-	        names[c->change.kind], c->change.server.id, c->address, roles[c->change.server.role]);
+	        names[c->change.kind], c->change.server.id, c->address, raft_host_role_name(c->change.server.role));
 	c->change.server.address = c->address;
 	raft_host_change_members(engine_host(c->engine), &c->change);
 	loop_defer(raft_node_loop(c->engine->node), &c->engine->flush);

@@ -109,11 +109,6 @@ static void compare(struct store_directory *d, const struct store_file_info *sta
 
 /* ---- saying it ---- */
 
-static const char *role_name(enum raft_host_role role)
-{
-	return role == RAFT_HOST_VOTER ? "voter" : role == RAFT_HOST_STANDBY ? "standby" : "spare";
-}
-
 static void print_log(const struct store_directory *d)
 {
 	if (!d->has_log)
@@ -124,7 +119,7 @@ static void print_log(const struct store_directory *d)
 	        d->raft.vote, d->raft.snapshot_index);
 	for (size_t i = 0; i < d->raft.n_servers; i++)
 		printf("%s %016" PRIx64 " %s %s%s\n", i ? "          " : "members   ", d->raft.servers[i].id,
-		        role_name(d->raft.servers[i].role), d->raft.servers[i].address,
+		        raft_host_role_name(d->raft.servers[i].role), d->raft.servers[i].address,
 		        d->raft.servers[i].id == d->member_id ? " (this one)" : "");
 }
 
