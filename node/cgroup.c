@@ -5,7 +5,7 @@
  * What can go wrong: controllers that the kernel lacks or that a hierarchy does not let us use: those are passed over,
  * as limits are the better for what is there. Removing fails while something still runs inside; the caller tries when
  * nothing does, and a group left over is taken again by the pod's next life. */
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 #include "node/files.h"
 #include "node/pod.h"
 

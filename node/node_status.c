@@ -11,7 +11,7 @@
 #include "node/files.h"
 #include "node/pod.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The environment of a container: envFrom, then env with valueFrom and $(VAR), then the variables of services, which
  * never override. Later entries of one name replace earlier ones in place, as upstream does. */
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 #include "base/base64.h"
 #include "node/pod.h"
 

@@ -16,7 +16,7 @@
 #include "node/files.h"
 #include "node/pod.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* Request bodies: JSON, YAML or protobuf to one checked tree, with upstream's errors. See write_int.h. */
 #include "api/server/write_int.h"
 
-#include "api/machinery/decode.h"
-#include "api/machinery/transcode.h"
+#include "api/machinery/codec/decode.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/yaml.h"
 
 static bool is_type(struct slice content_type, const char *want)

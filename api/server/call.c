@@ -1,7 +1,7 @@
 /* See call_int.h. */
 #include "api/server/call_int.h"
 
-#include "api/machinery/transcode.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 

@@ -8,8 +8,8 @@
 #ifndef K3X_API_SERVER_CALL_INT_H
 #define K3X_API_SERVER_CALL_INT_H
 
-#include "api/machinery/resources.h"
-#include "api/machinery/validate.h"
+#include "api/machinery/schema/resources.h"
+#include "api/machinery/rules/validate.h"
 #include "api/server/object_int.h"
 #include "base/wire/http.h"
 

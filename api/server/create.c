@@ -1,9 +1,9 @@
 /* POST: a new object. body -> strategy -> admission -> defaults -> validation -> compare-and-swap -> 201. */
 #include "api/server/write_int.h"
 
-#include "api/machinery/decode.h"
-#include "api/machinery/defaults.h"
-#include "api/machinery/validate.h"
+#include "api/machinery/codec/decode.h"
+#include "api/machinery/rules/defaults.h"
+#include "api/machinery/rules/validate.h"
 
 struct creation {
 	struct write write;

@@ -1,9 +1,9 @@
 /* Paths that are not resources: discovery, OpenAPI, health, version, metrics. */
 #include "api/server/server_int.h"
 
-#include "api/machinery/discovery.h"
-#include "api/machinery/openapi_v2.h"
-#include "api/machinery/openapi_v3.h"
+#include "api/machinery/openapi/discovery.h"
+#include "api/machinery/openapi/openapi_v2.h"
+#include "api/machinery/openapi/openapi_v3.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -6,8 +6,8 @@
 #ifndef K3X_API_SERVER_OBJECT_INT_H
 #define K3X_API_SERVER_OBJECT_INT_H
 
-#include "api/machinery/resources.h"
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/resources.h"
+#include "api/machinery/schema/selector.h"
 #include "base/mem/rcbuf.h"
 
 struct span {

@@ -2,8 +2,8 @@
  * protobuf. JSON in the stored version is not touched: those are the bytes of the cache. */
 #include "api/server/call_int.h"
 
-#include "api/machinery/table.h"
-#include "api/machinery/transcode.h"
+#include "api/machinery/table/table.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/json/scan.h"
 #include "base/yaml.h"
 

@@ -2,8 +2,8 @@
  * approval go the way of updates; log, exec and their like are in connect.c. */
 #include "api/server/write_int.h"
 
-#include "api/machinery/patch.h"
-#include "api/machinery/decode.h"
+#include "api/machinery/patch/patch.h"
+#include "api/machinery/codec/decode.h"
 
 #include <inttypes.h>
 

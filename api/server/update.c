@@ -5,10 +5,10 @@
  * that changes nothing is not written. One that removes the last finalizer of a dying object deletes it. */
 #include "api/server/write_int.h"
 
-#include "api/machinery/decode.h"
-#include "api/machinery/defaults.h"
-#include "api/machinery/patch.h"
-#include "api/machinery/validate.h"
+#include "api/machinery/codec/decode.h"
+#include "api/machinery/rules/defaults.h"
+#include "api/machinery/patch/patch.h"
+#include "api/machinery/rules/validate.h"
 #include "base/yaml.h"
 
 struct update {

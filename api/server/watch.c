@@ -16,7 +16,7 @@
  * event; of large objects, and of the initial ones, it is a short head, the object's shared bytes, and a tail. */
 #include "api/server/server_int.h"
 
-#include "api/machinery/transcode.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 
