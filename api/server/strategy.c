@@ -1,9 +1,11 @@
 /* What the server owns in an object, whatever the client sent: identity, times, generation, and which half of an object
  * a write may touch. Upstream keeps this in a strategy per kind; the differences between kinds are few enough to stand
- * here. See write_int.h. */
-#include "api/server/write_int.h"
+ * here. See strategy.h. */
+#include "api/server/strategy.h"
 
+#include "api/server/call.h"
 #include "base/base64.h"
+#include "base/check.h"
 #include "base/pki.h"
 
 #include <time.h>
