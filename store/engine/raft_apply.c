@@ -19,7 +19,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/rt/cond.h"
-#include "store/engine/raft_engine_int.h"
+#include "store/engine/raft_state_int.h"
+#include "store/engine/raft_hash_int.h"
 #include "store/engine/raft_propose_int.h"
 #include "store/engine/raft_reads_int.h"
 

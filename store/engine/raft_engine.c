@@ -14,7 +14,7 @@
  *
  * Closing: the lessor stops, the leader hands over, the log ends, what was committed is applied, who still waits is
  * told that nobody knows, and the core closes. */
-#include "store/engine/raft_engine_int.h"
+#include "store/engine/raft_engine.h"
 
 #include "base/breakage.h"
 #include "base/check.h"
@@ -22,10 +22,13 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pki.h"
+#include "store/engine/raft_apply_int.h"
+#include "store/engine/raft_hash_int.h"
 #include "store/engine/raft_members_int.h"
 #include "store/engine/raft_peers_int.h"
 #include "store/engine/raft_propose_int.h"
 #include "store/engine/raft_reads_int.h"
+#include "store/engine/raft_state_int.h"
 #include "store/machine/system.h"
 
 #include <errno.h>

@@ -12,8 +12,8 @@
 #include "store/engine/raft_hash_int.h"
 
 #include "base/log.h"
-#include "store/engine/raft_engine_int.h"
-#include "store/engine/raft_peers_int.h"
+#include "store/engine/raft_state_int.h"
+#include "store/engine/raft_tell_int.h"
 
 #include <inttypes.h>
 

@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "store/engine/raft_engine_int.h"
+#include "store/engine/raft_state_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

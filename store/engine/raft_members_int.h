@@ -2,7 +2,9 @@
 #ifndef K3X_STORE_ENGINE_RAFT_MEMBERS_INT_H
 #define K3X_STORE_ENGINE_RAFT_MEMBERS_INT_H
 
-#include "store/engine/raft_engine.h"
+#include "store/engine/raft_change.h"
+
+struct raft_engine;
 
 void members_change(struct raft_engine *e, struct raft_engine_change *c,
         void (*done)(void *arg, int code, const char *text), void *arg);

@@ -6,43 +6,16 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "store/engine/raft_engine_int.h"
+#include "store/engine/raft_hash_int.h"
 #include "store/engine/raft_members_int.h"
-#include "store/engine/raft_propose_int.h"
+#include "store/engine/raft_pending_int.h"
 #include "store/engine/raft_reads_int.h"
+#include "store/engine/raft_state_int.h"
+#include "store/engine/raft_tell_int.h"
 
 #include <stdlib.h>
 
-enum message_kind {
-	MESSAGE_FORWARD = 1,   /* a command */
-	MESSAGE_TURNED_AWAY,   /* sequence: it was not proposed */
-	MESSAGE_INDEX,         /* batch */
-	MESSAGE_INDEX_ANSWER,  /* batch, ok, index */
-	MESSAGE_LEASE,         /* sequence, type, lease */
-	MESSAGE_LEASE_ANSWER,  /* sequence, code + cause, ttl, granted ttl, text */
-	MESSAGE_CHANGE,        /* sequence, kind, id, address */
-	MESSAGE_CHANGE_ANSWER, /* sequence, code, text */
-	MESSAGE_HASH,          /* index */
-	MESSAGE_HASH_ANSWER,   /* index, hash */
-	MESSAGE_FENCE,         /* index */
-};
-
 enum { FORWARDED_MAX = 4 * STORE_REQUESTS_MAX };
-
-static bool tell(struct raft_engine *e, uint64_t to, struct strbuf *b)
-{
-	bool sent = engine_host(e) && raft_node_tell(e->node, to, strbuf_slice(b));
-	strbuf_release(b);
-	return sent;
-}
-
-static struct strbuf message(enum message_kind kind, uint64_t first)
-{
-	struct strbuf b = STRBUF_INIT;
-	command_put(&b, kind);
-	command_put(&b, first);
-	return b;
-}
 
 /* ---- commands ---- */
 
@@ -53,17 +26,10 @@ struct forwarded {
 	char bytes[];
 };
 
-bool peers_forward(struct raft_engine *e, struct slice command)
-{
-	struct strbuf b = message(MESSAGE_FORWARD, command.len);
-	strbuf_add_slice(&b, command);
-	return tell(e, e->leader, &b);
-}
-
 static void turn_away(struct raft_engine *e, uint64_t to, uint64_t sequence)
 {
-	struct strbuf b = message(MESSAGE_TURNED_AWAY, sequence);
-	tell(e, to, &b);
+	struct strbuf b = peers_begin(MESSAGE_TURNED_AWAY, sequence);
+	peers_tell(e, to, &b);
 }
 
 static void forwarded_done(struct raft_proposal *q, int status, uint64_t index, size_t position)
@@ -107,18 +73,12 @@ struct remote_read {
 	uint64_t from, batch;
 };
 
-bool peers_ask_index(struct raft_engine *e, uint64_t batch_id)
-{
-	struct strbuf b = message(MESSAGE_INDEX, batch_id);
-	return tell(e, e->leader, &b);
-}
-
 static void answer_index(struct raft_engine *e, uint64_t to, uint64_t batch, bool ok, uint64_t index)
 {
-	struct strbuf b = message(MESSAGE_INDEX_ANSWER, batch);
+	struct strbuf b = peers_begin(MESSAGE_INDEX_ANSWER, batch);
 	command_put(&b, ok);
 	command_put(&b, index);
-	tell(e, to, &b);
+	peers_tell(e, to, &b);
 }
 
 static void remote_read_done(struct raft_read *r, int status, uint64_t index)
@@ -151,24 +111,16 @@ struct remote_lease {
 	uint64_t from, sequence;
 };
 
-bool peers_ask_lease(struct raft_engine *e, const struct pending *p)
-{
-	struct strbuf b = message(MESSAGE_LEASE, p->sequence);
-	command_put(&b, (uint64_t)p->req->type);
-	command_put(&b, (uint64_t)p->req->lease.id);
-	return tell(e, e->leader, &b);
-}
-
 static void remote_lease_done(struct store_request *req)
 {
 	struct remote_lease *x = CONTAINER_OF(req, struct remote_lease, req);
-	struct strbuf b = message(MESSAGE_LEASE_ANSWER, x->sequence);
+	struct strbuf b = peers_begin(MESSAGE_LEASE_ANSWER, x->sequence);
 	command_put(&b, (uint64_t)-req->err.code);
 	command_put(&b, (uint64_t)req->cause);
 	command_put(&b, (uint64_t)req->lease.ttl_s);
 	command_put(&b, (uint64_t)req->lease.granted_ttl_s);
 	command_put_bytes(&b, slice_of(req->err.msg));
-	tell(x->engine, x->from, &b);
+	peers_tell(x->engine, x->from, &b);
 	store_request_release(req);
 	free(x);
 }
@@ -223,22 +175,13 @@ struct remote_change {
 	uint64_t from, sequence;
 };
 
-bool peers_ask_change(struct raft_engine *e, const struct pending *p)
-{
-	struct strbuf b = message(MESSAGE_CHANGE, p->sequence);
-	command_put(&b, (uint64_t)p->change->kind);
-	command_put(&b, p->change->id);
-	command_put_bytes(&b, slice_of(p->change->address));
-	return tell(e, e->leader, &b);
-}
-
 static void remote_change_done(void *arg, int code, const char *text)
 {
 	struct remote_change *x = arg;
-	struct strbuf b = message(MESSAGE_CHANGE_ANSWER, x->sequence);
+	struct strbuf b = peers_begin(MESSAGE_CHANGE_ANSWER, x->sequence);
 	command_put(&b, (uint64_t)-code);
 	command_put_bytes(&b, slice_of(text ? text : ""));
-	tell(x->engine, x->from, &b);
+	peers_tell(x->engine, x->from, &b);
 	free(x);
 }
 
@@ -271,26 +214,7 @@ static void on_change_answer(struct raft_engine *e, uint64_t sequence, struct co
 		pending_answer(p, code, words);
 }
 
-/* ---- hashes ---- */
-
-void peers_ask_hash(struct raft_engine *e, uint64_t to, uint64_t index)
-{
-	struct strbuf b = message(MESSAGE_HASH, index);
-	tell(e, to, &b);
-}
-
-void peers_answer_hash(struct raft_engine *e, uint64_t to, uint64_t index, uint64_t hash)
-{
-	struct strbuf b = message(MESSAGE_HASH_ANSWER, index);
-	command_put(&b, hash);
-	tell(e, to, &b);
-}
-
-void peers_fence(struct raft_engine *e, uint64_t to, uint64_t index)
-{
-	struct strbuf b = message(MESSAGE_FENCE, index);
-	tell(e, to, &b);
-}
+/* ---- intake ---- */
 
 void peers_message(void *arg, uint64_t from, struct slice bytes)
 {

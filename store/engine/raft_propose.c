@@ -12,101 +12,13 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "store/engine/raft_engine_int.h"
+#include "store/engine/raft_state_int.h"
 #include "store/engine/raft_members_int.h"
-#include "store/engine/raft_peers_int.h"
+#include "store/engine/raft_tell_int.h"
 #include "store/engine/raft_reads_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-
-static struct slice sequence_key(const struct pending *p)
-{
-	return (struct slice){(const char *)&p->sequence, sizeof p->sequence};
-}
-
-void pending_release(struct pending *p)
-{
-	if (p->req || p->change || p->in_map || p->proposal_out)
-		return;
-	list_del(&p->by_age);
-	list_del(&p->link);
-	strbuf_release(&p->command);
-	free(p);
-}
-
-void pending_map(struct pending *p)
-{
-	if (p->in_map)
-		return;
-	p->in_map = true;
-	CHECK(map_put(&p->engine->by_sequence, sequence_key(p), p) == NULL);
-}
-
-static void unmap(struct pending *p)
-{
-	if (p->in_map)
-		CHECK(map_del(&p->engine->by_sequence, sequence_key(p)) == p);
-	p->in_map = false;
-}
-
-struct pending *pending_take(struct raft_engine *e, uint64_t sequence)
-{
-	struct pending *p = map_get(&e->by_sequence, (struct slice){(const char *)&sequence, sizeof sequence});
-	if (p)
-		unmap(p);
-	return p;
-}
-
-static void change_done(struct loop_task *t)
-{
-	struct raft_engine_change *c = CONTAINER_OF(t, struct raft_engine_change, task);
-	c->done(c);
-}
-
-static bool is_proposal(enum pending_kind kind)
-{
-	return kind == PENDING_WRITE || kind == PENDING_CHANGE;
-}
-
-void pending_answer(struct pending *p, int code, const char *text)
-{
-	struct raft_engine *e = p->engine;
-	struct store_request *req = TAKE(p->req);
-	struct raft_engine_change *change = TAKE(p->change);
-	list_del(&p->link);
-	list_del(&p->by_age);
-	unmap(p);
-	if (is_proposal(p->kind))
-		atomic_fetch_sub(&e->n_proposed, 1);
-	if (code && is_proposal(p->kind))
-		atomic_fetch_add(&e->n_failed, 1);
-	if (code == ERR_TIMEOUT && p->kind == PENDING_READ)
-		atomic_fetch_add(&e->n_slow_reads, 1);
-	atomic_fetch_sub(&e->outstanding, 1);
-	if (req) {
-		if (code)
-			err_set(&req->err, code, "%s", text);
-		engine_complete(req);
-	}
-	if (change) {
-		if (code)
-			err_set(&change->err, code, "%s", text);
-		change->task.run = change_done;
-		loop_post(change->loop, &change->task);
-	}
-	pending_release(p);
-}
-
-void pending_park(struct pending *p)
-{
-	if (!p->req && !p->change) {
-		pending_release(p);
-		return;
-	}
-	list_del(&p->link);
-	list_push_back(&p->engine->parked, &p->link);
-}
 
 /* ---- proposals ---- */
 
@@ -115,7 +27,7 @@ static void proposed(struct raft_proposal *q, int status, uint64_t index, size_t
 	struct pending *p = CONTAINER_OF(q, struct pending, proposal);
 	p->proposal_out = false;
 	if (status == ERR_UNAVAILABLE) { /* surely not taken */
-		unmap(p);
+		pending_unmap(p);
 		pending_park(p);
 		return;
 	}
@@ -133,7 +45,7 @@ static void route_write(struct pending *p)
 		raft_host_propose(engine_host(e), &p->proposal);
 		loop_defer(raft_node_loop(e->node), &e->flush);
 	} else if (!peers_forward(e, strbuf_slice(&p->command))) {
-		unmap(p);
+		pending_unmap(p);
 		pending_park(p);
 	}
 }
@@ -167,7 +79,7 @@ static void route_change(struct pending *p)
 		r->both[1] = &r->sequence;
 		members_change(p->engine, p->change, change_ref_done, r);
 	} else if (!peers_ask_change(p->engine, p)) {
-		unmap(p);
+		pending_unmap(p);
 		pending_park(p);
 	}
 }
@@ -180,12 +92,12 @@ static void route_lease(struct pending *p)
 	}
 	pending_map(p);
 	if (!peers_ask_lease(p->engine, p)) {
-		unmap(p);
+		pending_unmap(p);
 		pending_park(p);
 	}
 }
 
-void pending_route(struct pending *p)
+static void pending_route(struct pending *p)
 {
 	if (!engine_host(p->engine)) {
 		pending_answer(p, ERR_UNAVAILABLE, "the store is stopping");
@@ -236,7 +148,7 @@ void raft_engine_take(
 	list_init(&p->by_age);
 	list_init(&p->link);
 	p->task.run = taken;
-	if (is_proposal(kind))
+	if (pending_is_proposal(kind))
 		atomic_fetch_add(&e->n_proposed, 1);
 	loop_post(raft_node_loop(e->node), &p->task);
 }

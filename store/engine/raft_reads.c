@@ -5,9 +5,9 @@
 #include "store/engine/raft_reads_int.h"
 
 #include "base/check.h"
-#include "store/engine/raft_engine_int.h"
-#include "store/engine/raft_peers_int.h"
-#include "store/engine/raft_propose_int.h"
+#include "store/engine/raft_state_int.h"
+#include "store/engine/raft_tell_int.h"
+#include "store/engine/raft_pending_int.h"
 
 #include <stdlib.h>
 

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "store/etcd/serve/alarm.h"
 #include "store/etcd/serve/call.h"
-#include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* The lock of a database: flock() on a file beside it, in which the holder's process stands for people to read. The kernel
- * gives it back when the holder dies, however it dies. */
+/* The lock of a database: flock() on a file beside it, in which the holder's process stands for people to read. The
+ * kernel gives it back when the holder dies, however it dies. */
 #include "store/machine/data_lock.h"
 
 #include "base/check.h"

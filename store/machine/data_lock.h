@@ -4,7 +4,8 @@
 
 #include "base/err.h"
 
-/* Takes the lock of the database at `path`: ERR_LOCKED when another process has it. *ret_fd keeps it until it is closed. */
+/* Takes the lock of the database at `path`: ERR_LOCKED when another process has it. *ret_fd keeps it until it is
+ * closed. */
 int data_lock(const char *path, int *ret_fd, struct err *err);
 
 #endif

@@ -9,21 +9,8 @@
 #ifndef K3X_STORE_MACHINE_MACHINE_H
 #define K3X_STORE_MACHINE_MACHINE_H
 
-#include "store/machine/event_block.h"
-#include "store/machine/range.h"
+#include "store/machine/tables.h"
 #include "store/machine/txn.h"
-
-struct machine {
-	struct db db;
-	struct meta meta; /* with what the open transaction has done */
-	struct meta committed;
-	struct event_block *block; /* events of the open transaction */
-	bool collect_prev;         /* the engine's: events shall carry previous pairs */
-	bool is_shrinking;
-	struct op_counters *counters; /* the engine's; NULL: nobody counts */
-	bool writing;                 /* the command at hand has raised the revision */
-	int64_t sub;
-};
 
 /* Opens or creates the database. See db_open(). */
 int machine_open(struct machine *m, const char *path, struct err *err);
@@ -51,11 +38,5 @@ struct event_block *machine_take_events(struct machine *m);
 /* Commits. *ret_block: the events (one reference), NULL when there were none. On failure the transaction is gone. */
 int machine_commit(struct machine *m, struct event_block **ret_block, struct err *err);
 void machine_rollback(struct machine *m);
-
-/* Rows; for txn.c. */
-int machine_put(
-        struct machine *m, const struct store_put *p, struct store_result *res, struct arena *a, struct err *err);
-int machine_delete_key(struct machine *m, struct slice key, struct err *err);
-int machine_lease_exists(struct db *db, int64_t id, struct err *err); /* 1, 0, negative */
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "base/limits.h"
 #include "store/machine/hash.h"
-#include "store/machine/machine.h"
+#include "store/machine/tables.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

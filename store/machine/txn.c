@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "store/machine/machine.h"
+#include "store/machine/tables.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -6,10 +6,7 @@
 #include "store/snapshot/snapshot.h"
 #include "store/snapshot/snapshot_write.h"
 
-/* sha256 of the first `len` bytes (all when negative) and, when wanted, what follows them. */
-int snapshot_sha256(const char *path, int64_t len, unsigned char ret[32], unsigned char *tail, struct err *err);
 void snapshot_hex(const unsigned char sha256[32], char ret[65]);
-int snapshot_exec(sqlite3 *handle, const char *sql, const char *path, struct err *err);
 int64_t snapshot_query(struct db *db, const char *sql, struct err *err); /* one number; err->code tells */
 
 /* The database in a data directory; `path` itself when it is a file. */

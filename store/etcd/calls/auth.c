@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/pki.h"
 #include "store/etcd/calls/auth_edit_int.h"
-#include "store/etcd/serve/admit.h"
+#include "store/etcd/calls/password_int.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/system.h"
 #include "store/proto/unpack.h"

@@ -2,7 +2,7 @@
 #include "store/etcd/calls/lease.h"
 
 #include "base/check.h"
-#include "store/etcd/serve/admit.h"
+#include "store/etcd/auth/admit.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
 #include "store/etcd/serve/quota.h"
@@ -70,7 +70,8 @@ static void ttl_done(struct etcd_call *c)
 	if (!gone && failed(c))
 		return;
 	enum etcd_auth_error error =
-	        l->want_keys ? etcd_auth_check_reading(c, l->keys, gone ? 0 : l->n_keys) : ETCD_AUTH_OK;
+	        l->want_keys ? etcd_admit_reading(c->service->system.auth, &c->who, l->keys, gone ? 0 : l->n_keys)
+	                     : ETCD_AUTH_OK;
 	if (error) {
 		etcd_reply_auth_err(c, error);
 		return;

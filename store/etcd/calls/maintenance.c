@@ -1,9 +1,9 @@
 /* What a server says of itself: Maintenance's status, and gRPC's health service. */
 #include "store/etcd/calls/maintenance.h"
 
+#include "store/etcd/serve/alarm.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
-#include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 #include "store/etcd/serve/stream.h"
 
@@ -13,6 +13,15 @@
 static const char etcd_version[] = "3.5.16";
 
 /* Of a replicated store: where it is in the log, and who leads. */
+static size_t alarm_texts(struct etcd_service *s, struct arena *a, char **texts, size_t max)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->system.n_alarms && n < max; i++)
+		texts[n++] = arena_printf(a, "memberID:%" PRIu64 " alarm:%s ", s->system.alarms[i].member_id,
+		        etcd_alarm_names[s->system.alarms[i].alarm]);
+	return n;
+}
+
 static void raft_status(struct etcd_service *s, Etcdpb__StatusResponse *m)
 {
 	struct raft_node_status r;
@@ -48,7 +57,7 @@ void etcd_status(struct etcd_call *c, struct slice message)
 		raft_status(s, &m);
 	if (!m.leader)
 		errors[m.n_errors++] = "etcdserver: no leader";
-	m.n_errors += etcd_alarm_texts(s, &c->arena, errors + m.n_errors, 15);
+	m.n_errors += alarm_texts(s, &c->arena, errors + m.n_errors, 15);
 	m.dbsizequota = s->options.quota_bytes > 0 ? s->options.quota_bytes : 0;
 	etcd_reply(c, &m.base);
 }

@@ -4,7 +4,7 @@
 #include "store/etcd/calls/users.h"
 
 #include "store/etcd/calls/auth_edit_int.h"
-#include "store/etcd/serve/admit.h"
+#include "store/etcd/calls/password_int.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/system.h"
 #include "store/proto/unpack.h"

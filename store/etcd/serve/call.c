@@ -17,13 +17,12 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "store/etcd/auth/auth.h"
-#include "store/etcd/serve/admit.h"
+#include "store/etcd/auth/admit.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/counts.h"
-#include "store/etcd/serve/gateway.h"
+#include "store/etcd/serve/identify.h"
+#include "store/etcd/serve/json_answer.h"
 #include "store/etcd/serve/method.h"
-#include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 #include "store/etcd/serve/system.h"
 #include "store/proto/unpack.h"
@@ -334,7 +333,7 @@ static void submit_now(struct etcd_call *c)
 {
 	enum etcd_auth_error error = ETCD_AUTH_OK;
 	if (c->method->access >= ETCD_ACCESS_TOKEN)
-		error = etcd_auth_check_call(c);
+		error = etcd_admit(c->service->system.auth, &c->who, &c->arena, &c->request, &c->lease_keys_error);
 	if (error)
 		etcd_reply_auth_err(c, error);
 	else
@@ -397,4 +396,12 @@ void etcd_call_open(struct etcd_service *s, struct http_exchange *x, const struc
 	p->service = s;
 	p->method = method;
 	grpc_accept(x, s->options.request_bytes_max + MESSAGE_OVERHEAD_BYTES, &callbacks, p);
+}
+
+bool etcd_corrupt_refused(struct etcd_call *c)
+{
+	if (!etcd_has_alarm(c->service, ETCD_ALARM_CORRUPT))
+		return false;
+	etcd_reply_err(c, GRPC_DATA_LOSS, "etcdserver: corrupt cluster");
+	return true;
 }

@@ -69,4 +69,7 @@ void etcd_call_enter(struct etcd_call *c);
 void etcd_call_abort(struct etcd_call *c);
 void etcd_call_open(struct etcd_service *s, struct http_exchange *x, const struct etcd_method *method);
 
+/* True: the call was answered, for the alarm CORRUPT stands and nothing may be written. */
+bool etcd_corrupt_refused(struct etcd_call *c);
+
 #endif

@@ -14,7 +14,6 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "store/etcd/serve/alarm.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
 #include "store/etcd/serve/service.h"
@@ -25,34 +24,6 @@
 
 /* etcd's estimates (server/storage/quota.go): a pair's costs besides its bytes, and a lease's. */
 enum { PAIR_BYTES = 256, LEASE_BYTES = 64 };
-
-static const char *const alarm_names[] = {"NONE", "NOSPACE", "CORRUPT"};
-
-bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm)
-{
-	return (s->alarms >> alarm) & 1;
-}
-
-static struct slice alarm_key(struct arena *a, uint64_t member_id, enum etcd_alarm alarm)
-{
-	return slice_of(arena_printf(a, "alarm/%016" PRIx64 "/%s", member_id, alarm_names[alarm]));
-}
-
-bool etcd_alarm_parse(struct slice key, struct etcd_alarm_entry *ret)
-{
-	char text[64] = "", name[16] = "";
-	if (!slice_starts(key, "alarm/") || key.len >= sizeof text)
-		return false;
-	memcpy(text, key.ptr, key.len);
-	if (sscanf(text, "alarm/%16" SCNx64 "/%15s", &ret->member_id, name) != 2)
-		return false;
-	for (int i = ETCD_ALARM_NOSPACE; i <= ETCD_ALARM_CORRUPT; i++)
-		if (strcmp(name, alarm_names[i]) == 0) {
-			ret->alarm = (enum etcd_alarm)i;
-			return true;
-		}
-	return false;
-}
 
 /* ---- raising NOSPACE ---- */
 
@@ -80,7 +51,7 @@ static void raise_no_space(struct etcd_service *s)
 	        s->options.quota_bytes);
 	s->alarms |= 1u << ETCD_ALARM_NOSPACE;
 	r->service = s;
-	r->entry.key = alarm_key(&r->request.arena, s->options.member_id, ETCD_ALARM_NOSPACE);
+	r->entry.key = etcd_alarm_key(&r->request.arena, s->options.member_id, ETCD_ALARM_NOSPACE);
 	r->request.type = STORE_REQUEST_SYSTEM;
 	r->request.system =
 	        (struct store_system_args){.expect_version = STORE_SYSTEM_ANY, .changes = &r->entry, .n_changes = 1};
@@ -95,14 +66,6 @@ void etcd_quota_tick(struct etcd_service *s)
 	struct store_stats stats = {0};
 	store_stats(s->store, &stats);
 	s->in_use_bytes = stats.size_in_use_bytes;
-}
-
-bool etcd_corrupt_refused(struct etcd_call *c)
-{
-	if (!etcd_has_alarm(c->service, ETCD_ALARM_CORRUPT))
-		return false;
-	etcd_reply_err(c, GRPC_DATA_LOSS, "etcdserver: corrupt cluster");
-	return true;
 }
 
 /* Is there no room for so many bytes more? */
@@ -199,7 +162,7 @@ static void changed(struct etcd_call *c)
 	}
 	log_warn("store",
 	        r->action == ETCDPB__ALARM_REQUEST__ALARM_ACTION__ACTIVATE ? "alarm raised" : "alarm disarmed",
-	        "alarm=%s member=%016" PRIx64, alarm_names[r->alarm], r->memberid);
+	        "alarm=%s member=%016" PRIx64, etcd_alarm_names[r->alarm], r->memberid);
 	m.alarms = &one;
 	add_alarm(&c->arena, &m, r->memberid, (enum etcd_alarm)r->alarm);
 	send_alarms(c, &m);
@@ -216,7 +179,7 @@ static void change(struct etcd_call *c, Etcdpb__AlarmRequest *r)
 	m.alarms = &one;
 	if (is_one && stands != activate) {
 		struct store_system_entry *x = ARENA_NEW(&c->arena, struct store_system_entry);
-		x->key = alarm_key(&c->arena, r->memberid, (enum etcd_alarm)r->alarm);
+		x->key = etcd_alarm_key(&c->arena, r->memberid, (enum etcd_alarm)r->alarm);
 		x->is_delete = !activate;
 		c->state = r;
 		etcd_submit_system(c, x, 1, changed);
@@ -244,13 +207,4 @@ void etcd_alarm(struct etcd_call *c, struct slice message)
 		if (r->alarm == ETCDPB__ALARM_TYPE__NONE || (enum etcd_alarm)r->alarm == y->alarms[i].alarm)
 			add_alarm(&c->arena, &m, y->alarms[i].member_id, y->alarms[i].alarm);
 	send_alarms(c, &m);
-}
-
-size_t etcd_alarm_texts(struct etcd_service *s, struct arena *a, char **texts, size_t max)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s->system.n_alarms && n < max; i++)
-		texts[n++] = arena_printf(a, "memberID:%" PRIu64 " alarm:%s ", s->system.alarms[i].member_id,
-		        alarm_names[s->system.alarms[i].alarm]);
-	return n;
 }

@@ -6,11 +6,8 @@
 
 etcd_handler etcd_alarm;
 
-bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm);
-bool etcd_corrupt_refused(struct etcd_call *c);
 bool etcd_op_refused(struct etcd_call *c); /* by what c->request.op writes */
 bool etcd_lease_refused(struct etcd_call *c);
 void etcd_quota_tick(struct etcd_service *s);
-size_t etcd_alarm_texts(struct etcd_service *s, struct arena *a, char **texts, size_t max);
 
 #endif

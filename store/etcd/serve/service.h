@@ -6,7 +6,7 @@
 #include "store/engine/raft_engine.h"
 #include "store/etcd/auth/auth.h"
 #include "store/etcd/etcd_service.h"
-#include "store/etcd/serve/system.h"
+#include "store/etcd/serve/system_state.h"
 
 struct etcd_compactor;
 struct etcd_counts;
@@ -37,5 +37,10 @@ struct etcd_service {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
+
+static inline bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm)
+{
+	return (s->alarms >> alarm) & 1;
+}
 
 #endif

@@ -15,9 +15,9 @@
 
 #include "base/check.h"
 #include "store/etcd/auth/auth.h"
-#include "store/etcd/serve/admit.h"
 #include "store/etcd/serve/counts.h"
-#include "store/etcd/serve/gateway.h"
+#include "store/etcd/serve/identify.h"
+#include "store/etcd/serve/json_answer.h"
 #include "store/etcd/serve/method.h"
 #include "store/etcd/serve/service.h"
 #include "store/etcd/serve/system.h"
