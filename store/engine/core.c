@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 /* 1 ms, doubling up to 8.2 s: etcd's buckets. */
+enum { EXPIRY_RETRY_MS = 1000 };
 enum { DISK_FIRST_NS = 1000000, DISK_BOUNDS = 14 };
 
 struct store_key_range store_prefix_range(struct arena *a, struct slice prefix)
@@ -69,6 +70,8 @@ void engine_reset_answer(struct store_request *req)
 	req->cause = STORE_CAUSE_NONE;
 	req->revision = req->compacted_revision = 0;
 	req->result = (struct store_result){0};
+	req->lease.more = false;
+	arena_release(&req->answer);
 }
 
 void engine_core_complete_later(struct engine_core *c, struct store_request *req)
@@ -262,7 +265,9 @@ static void expiry_done(struct store_request *req)
 	struct expiry *x = CONTAINER_OF(req, struct expiry, req);
 	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
 		log_debug("store", "lease not revoked", "lease=%" PRIx64 " error=\"%s\"", req->lease.id, req->err.msg);
-		lessor_retry(&x->core->lessor, req->lease.id);
+		lessor_retry(&x->core->lessor, req->lease.id, EXPIRY_RETRY_MS);
+	} else if (req->err.code == 0 && req->lease.more) {
+		lessor_retry(&x->core->lessor, req->lease.id, 0);
 	}
 	store_request_release(req);
 	free(x);

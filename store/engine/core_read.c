@@ -32,7 +32,7 @@ static struct store_request *take_share(struct request_queue *q, unsigned reader
 
 static void read_op(struct reader *r, const struct meta *meta, struct store_request *req)
 {
-	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->arena, .counters = &r->core->operations};
+	struct txn_context t = {.db = &r->db, .meta = meta, .arena = &req->answer, .counters = &r->core->operations};
 	if (!system_expected(meta, req))
 		return;
 	if (txn_run(&t, &req->op, &req->result, &req->err) != 0)
@@ -57,13 +57,13 @@ static void lease_keys(struct reader *r, struct store_request *req)
 		if (req->lease.n_keys == cap)
 			keys = xrealloc(keys, (cap = cap ? cap * 2 : 16) * sizeof *keys);
 		struct slice key = db_column_slice(s, 0);
-		key.ptr = arena_memdup(&req->arena, key.ptr, key.len);
+		key.ptr = arena_memdup(&req->answer, key.ptr, key.len);
 		keys[req->lease.n_keys++] = key;
 	}
 	db_done(s);
 	req->lease.keys = NULL;
 	if (req->lease.n_keys)
-		req->lease.keys = (struct slice *)arena_memdup(&req->arena, keys, req->lease.n_keys * sizeof *keys);
+		req->lease.keys = (struct slice *)arena_memdup(&req->answer, keys, req->lease.n_keys * sizeof *keys);
 	free(keys);
 }
 
@@ -83,7 +83,7 @@ static void read_lease(struct reader *r, struct store_request *req)
 			lease_keys(r, req);
 	} else {
 		int64_t *ids = lessor_list(l, &a->n_ids);
-		a->ids = (int64_t *)arena_memdup(&req->arena, ids, a->n_ids * sizeof *ids);
+		a->ids = (int64_t *)arena_memdup(&req->answer, ids, a->n_ids * sizeof *ids);
 		free(ids);
 	}
 }

@@ -101,7 +101,7 @@ void engine_core_tell_lessor(struct engine_core *c, const struct store_request *
 {
 	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_GRANT)
 		lessor_add(&c->lessor, r->lease.id, r->lease.ttl_s);
-	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_REVOKE)
+	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_REVOKE && !r->lease.more)
 		lessor_remove(&c->lessor, r->lease.id);
 }
 

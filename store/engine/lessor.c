@@ -2,34 +2,34 @@
  *
  * A thread sleeps until the earliest deadline in a heap. A keep-alive only moves the lease's deadline, not its place in
  * the heap: when the old place comes up and the lease has time left, it is put back with the new one, so keep-alives
- * cost a look-up and nothing else. A lease that has run out is handed to `expire` once and waits to be removed by the
- * command that revokes it; if that command fails it comes up again a second later.
+ * cost a look-up and nothing else. A lease that has run out leaves the heap, is handed to `expire` once and waits to be
+ * removed by the command that revokes it; if that command fails it is put back (lessor_retry). So there is one place in
+ * the heap for each lease at most, whatever fails how often.
  *
  * Deadlines are on the monotonic clock and are not stored: after a restart every lease begins with its full TTL, so it
  * lives at least as long as it was promised. */
 #include "store/engine/lessor_int.h"
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/rt/cond.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 struct lease {
 	int64_t id;
 	int64_t ttl_s;
 	int64_t deadline_ms; /* when it runs out */
-	int64_t heap_ms;     /* where it stands in the heap: never after deadline_ms */
-	bool is_expiring;
-	bool is_removed; /* freed when it comes up in the heap */
+	int64_t due_ms;      /* where it stands in the heap: never after deadline_ms */
+	struct heap_link link;
+	bool is_expiring; /* `expire` has been told, and no keep-alive helps any more */
 };
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)clock_mono_ms();
 }
 
 static struct slice id_key(const int64_t *id)
@@ -42,71 +42,55 @@ static struct lease *find(struct lessor *l, int64_t id)
 	return map_get(&l->leases, id_key(&id));
 }
 
-static void heap_swap(struct lessor *l, size_t a, size_t b)
+static struct lease *lease_of(const struct heap_link *link)
 {
-	struct lease *x = l->heap[a];
-	l->heap[a] = l->heap[b];
-	l->heap[b] = x;
+	return CONTAINER_OF(link, struct lease, link);
 }
 
-static void heap_push(struct lessor *l, struct lease *e, int64_t at_ms)
+static bool is_due_before(const struct heap_link *a, const struct heap_link *b)
 {
-	if (l->n_heap == l->cap_heap) {
-		l->cap_heap = l->cap_heap ? l->cap_heap * 2 : 16;
-		l->heap = xrealloc(l->heap, l->cap_heap * sizeof *l->heap);
-	}
-	e->heap_ms = at_ms;
-	l->heap[l->n_heap] = e;
-	for (size_t i = l->n_heap++; i > 0; i = (i - 1) / 2) {
-		if (l->heap[(i - 1) / 2]->heap_ms <= l->heap[i]->heap_ms)
-			break;
-		heap_swap(l, i, (i - 1) / 2);
-	}
+	return lease_of(a)->due_ms < lease_of(b)->due_ms;
 }
 
-static struct lease *heap_pop(struct lessor *l)
+static void place(struct lessor *l, struct lease *e, int64_t at_ms)
 {
-	struct lease *top = l->heap[0];
-	l->heap[0] = l->heap[--l->n_heap];
-	for (size_t i = 0;;) {
-		size_t least = i;
-		for (size_t c = 2 * i + 1; c <= 2 * i + 2 && c < l->n_heap; c++)
-			if (l->heap[c]->heap_ms < l->heap[least]->heap_ms)
-				least = c;
-		if (least == i)
-			return top;
-		heap_swap(l, i, least);
-		i = least;
-	}
+	if (heap_linked(&e->link))
+		heap_remove(&l->due, &e->link);
+	e->due_ms = at_ms;
+	heap_add(&l->due, &e->link);
+	DCHECK(l->due.count <= l->leases.count);
+}
+
+static struct lease *first(const struct lessor *l)
+{
+	struct heap_link *link = heap_first(&l->due);
+	return link ? lease_of(link) : NULL;
 }
 
 /* Takes what is due off the heap; the ids that have run out go to `ids`. Returns how many. */
 static size_t take_due(struct lessor *l, int64_t now, int64_t *ids, size_t max)
 {
 	size_t n = 0;
-	while (n < max && l->n_heap && l->heap[0]->heap_ms <= now) {
-		struct lease *e = heap_pop(l);
-		if (e->is_removed) {
-			free(e);
-		} else if (e->deadline_ms > now) {
-			heap_push(l, e, e->deadline_ms);
-		} else {
-			/* it stays in the heap, far away, so that exactly one place owns it */
-			e->is_expiring = true;
-			heap_push(l, e, INT64_MAX);
-			ids[n++] = e->id;
+	for (struct lease *e; n < max && (e = first(l)) != NULL && e->due_ms <= now;) {
+		CHECK(e->due_ms <= e->deadline_ms);
+		if (e->deadline_ms > now) {
+			place(l, e, e->deadline_ms);
+			continue;
 		}
+		heap_remove(&l->due, &e->link);
+		e->is_expiring = true;
+		ids[n++] = e->id;
 	}
 	return n;
 }
 
 static void wait_for_next(struct lessor *l)
 {
-	if (l->is_resting || !l->n_heap || l->heap[0]->heap_ms == INT64_MAX) {
+	if (l->is_resting || !first(l)) {
 		pthread_cond_wait(&l->wake, &l->lock);
 		return;
 	}
-	int64_t at = l->heap[0]->heap_ms;
+	int64_t at = first(l)->due_ms;
 	struct timespec t = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
 	cond_wait_until(&l->wake, &l->lock, &t);
 }
@@ -135,6 +119,7 @@ static void *lessor_main(void *arg)
 void lessor_init(struct lessor *l, void (*expire)(void *arg, int64_t id), void *arg)
 {
 	*l = (struct lessor){.expire = expire, .arg = arg};
+	heap_init(&l->due, is_due_before);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_cond_init(&l->wake, NULL);
 	CHECK(pthread_create(&l->thread, NULL, lessor_main, l) == 0);
@@ -149,35 +134,36 @@ void lessor_stop(struct lessor *l)
 	pthread_join(l->thread, NULL);
 }
 
+static void forget_all(struct lessor *l)
+{
+	MAP_FOREACH (slot, &l->leases) {
+		free(slot->value);
+	}
+	heap_release(&l->due);
+	map_release(&l->leases);
+}
+
 void lessor_release(struct lessor *l)
 {
-	for (size_t i = 0; i < l->n_heap; i++)
-		free(l->heap[i]);
-	free(l->heap);
-	map_release(&l->leases);
+	forget_all(l);
 	pthread_cond_destroy(&l->wake);
 	pthread_mutex_destroy(&l->lock);
 }
 
-static void push_anew(struct lessor *l, struct lease *e, int64_t now)
+static void begin_anew(struct lessor *l, struct lease *e, int64_t now)
 {
 	e->is_expiring = false;
 	e->deadline_ms = now + e->ttl_s * 1000;
-	heap_push(l, e, e->deadline_ms);
+	place(l, e, e->deadline_ms);
 }
 
 void lessor_rest(struct lessor *l, bool rest)
 {
 	pthread_mutex_lock(&l->lock);
 	if (l->is_resting && !rest) {
-		size_t n = l->n_heap;
 		int64_t now = now_ms();
-		l->n_heap = 0;
-		for (size_t i = 0; i < n; i++) {
-			if (l->heap[i]->is_removed)
-				free(l->heap[i]);
-			else
-				push_anew(l, l->heap[i], now);
+		MAP_FOREACH (slot, &l->leases) {
+			begin_anew(l, slot->value, now);
 		}
 	}
 	l->is_resting = rest;
@@ -188,24 +174,20 @@ void lessor_rest(struct lessor *l, bool rest)
 void lessor_clear(struct lessor *l)
 {
 	pthread_mutex_lock(&l->lock);
-	for (size_t i = 0; i < l->n_heap; i++)
-		free(l->heap[i]);
-	l->n_heap = 0;
-	map_release(&l->leases);
-	map_init(&l->leases);
+	forget_all(l);
 	pthread_mutex_unlock(&l->lock);
 }
 
 void lessor_add(struct lessor *l, int64_t id, int64_t ttl_s)
 {
 	struct lease *e = xcalloc(1, sizeof *e);
+	CHECK(id > 0 && ttl_s > 0 && ttl_s <= STORE_LEASE_TTL_S_MAX);
 	e->id = id;
 	e->ttl_s = ttl_s;
-	e->deadline_ms = now_ms() + ttl_s * 1000;
 	pthread_mutex_lock(&l->lock);
 	CHECK(map_put(&l->leases, id_key(&e->id), e) == NULL);
-	heap_push(l, e, e->deadline_ms);
-	if (l->heap[0] == e)
+	begin_anew(l, e, now_ms());
+	if (first(l) == e)
 		pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);
 }
@@ -214,34 +196,19 @@ void lessor_remove(struct lessor *l, int64_t id)
 {
 	pthread_mutex_lock(&l->lock);
 	struct lease *e = map_del(&l->leases, id_key(&id));
-	if (e)
-		e->is_removed = true;
-	/* Those that were expired wait at the far end of the heap; sweep when they are most of it. */
-	if (e && l->n_heap > 64 && l->n_heap > 2 * l->leases.count) {
-		size_t n = l->n_heap;
-		l->n_heap = 0;
-		for (size_t i = 0; i < n; i++) {
-			if (l->heap[i]->is_removed)
-				free(l->heap[i]);
-			else
-				heap_push(l, l->heap[i], l->heap[i]->heap_ms);
-		}
-	}
+	if (e && heap_linked(&e->link))
+		heap_remove(&l->due, &e->link);
 	pthread_mutex_unlock(&l->lock);
+	free(e);
 }
 
-void lessor_retry(struct lessor *l, int64_t id)
+void lessor_retry(struct lessor *l, int64_t id, unsigned after_ms)
 {
 	pthread_mutex_lock(&l->lock);
 	struct lease *e = find(l, id);
-	if (e) {
-		struct lease *again =
-		        xcalloc(1, sizeof *again); /* the old one is freed when it comes up or at a sweep */
-		*again = (struct lease){
-		        .id = id, .ttl_s = e->ttl_s, .deadline_ms = now_ms() + 1000, .is_expiring = true};
-		e->is_removed = true;
-		map_put(&l->leases, id_key(&again->id), again);
-		heap_push(l, again, again->deadline_ms);
+	if (e && e->is_expiring) { /* else it has begun anew meanwhile */
+		e->deadline_ms = now_ms() + after_ms;
+		place(l, e, e->deadline_ms);
 		pthread_cond_signal(&l->wake);
 	}
 	pthread_mutex_unlock(&l->lock);

@@ -3,6 +3,7 @@
 #define K3X_STORE_ENGINE_LESSOR_INT_H
 
 #include "base/err.h"
+#include "base/mem/heap.h"
 #include "base/mem/map.h"
 
 #include <pthread.h>
@@ -13,10 +14,9 @@ struct lessor {
 	pthread_cond_t wake;
 	pthread_t thread;
 	bool stopping;
-	bool is_resting;     /* leases do not run out: another server looks after that */
-	struct map leases;   /* id (its 8 bytes) -> struct lease */
-	struct lease **heap; /* earliest first; a kept-alive lease moves only when it comes up */
-	size_t n_heap, cap_heap;
+	bool is_resting;   /* leases do not run out: another server looks after that */
+	struct map leases; /* id (its 8 bytes) -> struct lease */
+	struct heap due;   /* earliest first; a kept-alive lease moves only when it comes up */
 	void (*expire)(void *arg, int64_t id);
 	void *arg;
 };
@@ -37,7 +37,8 @@ void lessor_clear(struct lessor *l); /* forgets all */
 /* A lease begins with its full TTL. */
 void lessor_add(struct lessor *l, int64_t id, int64_t ttl_s);
 void lessor_remove(struct lessor *l, int64_t id);
-void lessor_retry(struct lessor *l, int64_t id);
+/* A lease that was handed to `expire` and still stands comes up again. */
+void lessor_retry(struct lessor *l, int64_t id, unsigned after_ms);
 bool lessor_has(struct lessor *l, int64_t id);
 
 /* Begins the TTL anew. False when there is no such lease or it is being revoked. */

@@ -142,7 +142,7 @@ static int apply_foreign(struct machine *m, struct apply_command *c, struct err 
 	c->lease = LEASE_UNCHANGED;
 	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_GRANT)
 		c->lease = LEASE_GRANTED;
-	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_REVOKE)
+	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_REVOKE && !req.lease.more)
 		c->lease = LEASE_REVOKED;
 	c->lease_id = req.lease.id;
 	c->lease_ttl_s = req.lease.ttl_s;

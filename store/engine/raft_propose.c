@@ -134,6 +134,10 @@ static void taken(struct loop_task *t)
 			head.term = e->term; /* by expiry: see raft_engine.c */
 		command_encode(&p->command, &head, p->req);
 	}
+	if (p->command.len > STORE_COMMAND_BYTES_MAX) {
+		pending_answer(p, ERR_TOO_BIG, "the request is too large for the log");
+		return;
+	}
 	pending_route(p);
 }
 

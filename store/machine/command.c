@@ -6,6 +6,7 @@
 #include "base/limits.h"
 
 enum { DEPTH_MAX = 16 };
+_Static_assert(DEPTH_MAX >= STORE_TXN_DEPTH_MAX, "what is accepted can be read from the log");
 
 /* ---- primitives ---- */
 
@@ -359,7 +360,8 @@ bool command_head_decode(struct slice bytes, struct command_head *ret)
 	return !r.is_bad;
 }
 
-static void get_arguments(struct command_reader *r, struct store_request *req)
+/* An expiry says in which term it was decided: see raft_engine.c. */
+static void get_arguments(struct command_reader *r, bool is_expiry, struct store_request *req)
 {
 	req->system_version_expected = get_i64(r);
 	uint64_t kind = command_get(r);
@@ -385,6 +387,7 @@ static void get_arguments(struct command_reader *r, struct store_request *req)
 	case COMMAND_LEASE_REVOKE:
 		req->type = STORE_REQUEST_LEASE_REVOKE;
 		req->lease.id = get_i64(r);
+		req->revision_arg = is_expiry;
 		break;
 	case COMMAND_SYSTEM:
 		req->type = STORE_REQUEST_SYSTEM;
@@ -399,7 +402,7 @@ int command_decode(struct slice bytes, struct command_head *ret_head, struct sto
 {
 	struct command_reader r = {bytes, false};
 	*ret_head = get_head(&r);
-	get_arguments(&r, req);
+	get_arguments(&r, ret_head->term != 0, req);
 	if (r.is_bad || r.rest.len)
 		return err_set(err, ERR_CORRUPT,
 		        "a command of %zu bytes in the log is broken, or of a newer program than this one", bytes.len);

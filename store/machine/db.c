@@ -75,10 +75,16 @@ static void sqlite_setup(void)
 
 /* The writer goes no further: nobody knows what is on the disk now, a restart reads what is there. A disk's fault is no
  * bug of ours, so there is no dump of it. */
-static void stop_for_disk(enum err_code code, const char *what, const char *doing, int extended, const char *text)
+__attribute__((noreturn)) static void stop_for_disk(
+        enum err_code code, const char *what, const char *doing, int extended, const char *text)
 {
 	log_error("store", what, "doing=\"%s\" code=%d error=\"%s\" stopping=yes", doing, extended, text);
 	_exit(err_exit_code(code));
+}
+
+void db_stop_corrupt(const struct err *err)
+{
+	stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", "apply", 0, err->msg);
 }
 
 int db_fail(struct db *db, int rc, struct err *err, const char *doing)

@@ -35,12 +35,14 @@ enum { SUB_BITS = 20 };
 	STMT(CUR_SCAN_ALL, "SELECT key, id, created, version, lease FROM cur WHERE key >= ?1 ORDER BY key") \
 	STMT(CUR_COUNT, "SELECT count(*) FROM cur WHERE key >= ?1 AND key < ?2 AND version > 0") \
 	STMT(CUR_COUNT_ALL, "SELECT count(*) FROM cur WHERE key >= ?1 AND version > 0") \
+	STMT(CUR_COUNT_OF_LEASE, "SELECT count(*) FROM cur WHERE lease = ?1 AND lease <> 0") \
 	STMT(CUR_OF_LEASE, "SELECT key FROM cur WHERE lease = ?1 AND lease <> 0 ORDER BY key") \
 	STMT(REV_ADD, \
 	        "INSERT INTO rev (id, key, prev, created, version, lease, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
 	STMT(REV_META, "SELECT prev, created, version, lease FROM rev WHERE id = ?1") \
 	STMT(REV_FULL, "SELECT created, version, lease, value FROM rev WHERE id = ?1") \
 	STMT(REV_VALUE, "SELECT value FROM rev WHERE id = ?1") \
+	STMT(REV_VALUE_BYTES, "SELECT length(value) FROM rev WHERE id = ?1") \
 	STMT(REV_LOG, "SELECT id, key, prev, created, version, lease, value FROM rev WHERE id >= ?1 ORDER BY id") \
 	STMT(REV_TRIM, "SELECT id, key, prev, version FROM rev WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3") \
 	STMT(REV_DROP, "DELETE FROM rev WHERE id = ?1") \
@@ -76,6 +78,9 @@ void db_close(struct db *db);
 
 /* Turns the connection's last error, `rc`, into ours. */
 int db_fail(struct db *db, int rc, struct err *err, const char *doing);
+
+/* The writer found rows that do not belong together: the process stops, for going on would spread it. */
+__attribute__((noreturn)) void db_stop_corrupt(const struct err *err);
 
 /* The prepared statement, reset, ready for binding. Never NULL: a statement of ours that does not compile is a bug. */
 sqlite3_stmt *db_stmt(struct db *db, enum db_stmt which);

@@ -88,12 +88,3 @@ size_t event_block_bytes(const struct event_block *b)
 {
 	return sizeof *b + b->cap * sizeof *b->events + b->bytes.cap + 48; /* and what malloc adds */
 }
-
-bool store_range_has(const struct store_key_range *keys, struct slice key)
-{
-	if (keys->end.len == 0)
-		return slice_eq(keys->key, key);
-	if (slice_cmp(key, keys->key) < 0)
-		return false;
-	return (keys->end.len == 1 && keys->end.ptr[0] == 0) || slice_cmp(key, keys->end) < 0;
-}

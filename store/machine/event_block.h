@@ -32,7 +32,4 @@ void event_block_seal(struct event_block *b);
 /* Memory a sealed block holds. */
 size_t event_block_bytes(const struct event_block *b);
 
-/* Does the range, as etcd writes it (engine.h), have the key? */
-bool store_range_has(const struct store_key_range *keys, struct slice key);
-
 #endif

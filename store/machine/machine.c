@@ -25,7 +25,7 @@ enum { SHRINK_PAGES_MIN = 1024 };
 
 int machine_open(struct machine *m, const char *path, struct err *err)
 {
-	*m = (struct machine){0};
+	*m = (struct machine){.rows_max = SUB_MAX, .answer_bytes_max = STORE_RANGE_BYTES_MAX};
 	int rc = db_open(&m->db, path, DB_WRITER, err);
 	if (rc != 0)
 		return rc;
@@ -102,9 +102,67 @@ static int lease_grant(struct machine *m, struct store_request *req, struct err 
 	return db_run(&m->db, s, err, "write a lease");
 }
 
+/* The first key of a lease: 1, 0 when it has none, negative error. */
+static int first_key_of(struct machine *m, int64_t lease, struct arena *a, struct slice *ret, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&m->db, DB_CUR_OF_LEASE);
+	sqlite3_bind_int64(s, 1, lease);
+	int rc = db_step(&m->db, s, err, "read the keys of a lease");
+	if (rc < 0)
+		return rc;
+	if (rc == 1) {
+		struct slice key = db_column_slice(s, 0);
+		*ret = (struct slice){arena_memdup(a, key.ptr, key.len), key.len};
+	}
+	db_done(s);
+	return rc;
+}
+
+/* One revision takes up to SUB_MAX rows. */
+static int refuse_large_revoke(struct machine *m, struct store_request *req, struct err *err)
+{
+	if (m->meta.keys <= m->rows_max)
+		return 0;
+	sqlite3_stmt *s = db_stmt(&m->db, DB_CUR_COUNT_OF_LEASE);
+	sqlite3_bind_int64(s, 1, req->lease.id);
+	int rc = db_step(&m->db, s, err, "count the keys of a lease");
+	if (rc < 0)
+		return rc;
+	int64_t n = sqlite3_column_int64(s, 0);
+	db_done(s);
+	if (n <= m->rows_max)
+		return 0;
+	req->cause = STORE_CAUSE_TOO_MANY_OPS;
+	err_set(&req->err, ERR_TOO_BIG, "the lease has %" PRId64 " keys: delete some, or let it run out", n);
+	return 0;
+}
+
+/* One key after the other leaves the index of the lease as it is deleted. An expiry takes so many and leaves the rest
+ * to the next one. */
+static int delete_keys_of(struct machine *m, struct store_request *req, struct err *err)
+{
+	bool is_expiry = req->revision_arg != 0;
+	int64_t left = is_expiry ? STORE_EXPIRY_KEYS_MAX : m->rows_max;
+	int rc = is_expiry ? 0 : refuse_large_revoke(m, req, err);
+	if (rc != 0 || req->err.code)
+		return rc;
+	for (;;) {
+		struct arena a = ARENA_INIT;
+		struct slice key;
+		rc = first_key_of(m, req->lease.id, &a, &key, err);
+		req->lease.more = rc == 1 && left == 0;
+		if (rc == 1 && left-- > 0)
+			rc = machine_delete_key(m, key, err) == 0 ? 1 : err->code;
+		arena_release(&a);
+		if (rc <= 0 || req->lease.more)
+			return rc < 0 ? rc : 0;
+		if (m->counters)
+			m->counters->deletes++;
+	}
+}
+
 static int lease_revoke(struct machine *m, struct store_request *req, struct err *err)
 {
-	struct slice key;
 	int rc = machine_lease_exists(&m->db, req->lease.id, err);
 	if (rc < 0)
 		return rc;
@@ -113,28 +171,10 @@ static int lease_revoke(struct machine *m, struct store_request *req, struct err
 		err_set(&req->err, ERR_NOT_FOUND, "lease %" PRIx64 " not found", req->lease.id);
 		return 0;
 	}
-	if (breakage_is(BREAK_LOSE_REVOKE))
-		goto drop;
-	/* One key after the other leaves the index of the lease as it is deleted. */
-	for (;;) {
-		sqlite3_stmt *s = db_stmt(&m->db, DB_CUR_OF_LEASE);
-		sqlite3_bind_int64(s, 1, req->lease.id);
-		rc = db_step(&m->db, s, err, "read the keys of a lease");
-		if (rc <= 0)
-			break;
-		key = db_column_slice(s, 0);
-		key.ptr = arena_memdup(&req->arena, key.ptr, key.len);
-		db_done(s);
-		rc = machine_delete_key(m, key, err);
-		if (rc != 0)
-			return rc;
-		if (m->counters)
-			m->counters->deletes++;
-	}
-	if (rc < 0)
-		return rc;
-	db_done(db_stmt(&m->db, DB_CUR_OF_LEASE));
-drop:;
+	if (!breakage_is(BREAK_LOSE_REVOKE))
+		rc = delete_keys_of(m, req, err);
+	if (rc < 0 || req->err.code || req->lease.more)
+		return rc < 0 ? rc : 0;
 	sqlite3_stmt *s = db_stmt(&m->db, DB_LEASE_DROP);
 	sqlite3_bind_int64(s, 1, req->lease.id);
 	return db_run(&m->db, s, err, "remove a lease");
@@ -242,7 +282,7 @@ int machine_shrink(struct machine *m, struct err *err)
 
 static int apply_op(struct machine *m, struct store_request *req, struct err *err)
 {
-	struct txn_context t = {.m = m, .db = &m->db, .meta = &m->meta, .arena = &req->arena, .counters = m->counters};
+	struct txn_context t = {.m = m, .db = &m->db, .meta = &m->meta, .arena = &req->answer, .counters = m->counters};
 	struct err e = ERR_INIT;
 	int rc = txn_run(&t, &req->op, &req->result, &e);
 	if (rc == 0)
@@ -289,6 +329,12 @@ static int check_lease_keys(struct machine *m, struct store_request *req, struct
 	return 0;
 }
 
+/* What can go wrong once a command is accepted: the disk is full, or what is on it is broken. */
+static bool err_is_storage(int rc)
+{
+	return rc == ERR_NO_SPACE || rc == ERR_CORRUPT || rc == ERR_IO || rc == ERR_BUSY || rc == ERR_NOMEM;
+}
+
 int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 {
 	m->writing = false;
@@ -318,5 +364,10 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 	}
 	req->revision = m->meta.revision;
 	req->compacted_revision = req->err.code == ERR_COMPACTED ? m->meta.compacted : 0;
+	/* What a client sent is refused before anything of it is written, and then it is in req->err. */
+	CHECK(rc == 0 || err_is_storage(rc));
+	CHECK(req->err.code == 0 || !m->writing);
+	if (rc == ERR_CORRUPT)
+		db_stop_corrupt(err);
 	return rc;
 }

@@ -52,6 +52,15 @@ int meta_save(struct db *db, const struct meta *m, struct err *err)
 	return db_run(db, s, err, "write the counters");
 }
 
+bool store_range_has(const struct store_key_range *keys, struct slice key)
+{
+	if (keys->end.len == 0)
+		return slice_eq(keys->key, key);
+	if (slice_cmp(key, keys->key) < 0)
+		return false;
+	return store_range_is_open(keys) || slice_cmp(key, keys->end) < 0;
+}
+
 int row_newest(struct db *db, struct slice key, struct row *ret, struct err *err)
 {
 	sqlite3_stmt *s = db_stmt(db, DB_CUR_GET);
@@ -81,6 +90,18 @@ int row_value(struct db *db, int64_t id, struct arena *a, struct slice *ret, str
 	*ret = (struct slice){arena_memdup(a, v.ptr, v.len), v.len};
 	db_done(s);
 	return 0;
+}
+
+/* How long the value of a version is; 0 when it is not there. */
+static int row_value_bytes(struct db *db, int64_t id, size_t *ret, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(db, DB_REV_VALUE_BYTES);
+	sqlite3_bind_int64(s, 1, id);
+	int rc = db_step(db, s, err, "measure a value");
+	*ret = rc == 1 ? (size_t)sqlite3_column_int64(s, 0) : 0;
+	if (rc >= 0)
+		db_done(s);
+	return rc < 0 ? rc : 0;
 }
 
 int row_pair(struct db *db, int64_t id, struct slice key, struct arena *a, struct store_kv *ret, struct err *err)
@@ -134,11 +155,6 @@ static int step_back(struct range_cursor *c, struct row *row, struct err *err)
 	return rc;
 }
 
-static bool is_open_end(const struct store_key_range *keys)
-{
-	return keys->end.len == 1 && keys->end.ptr[0] == 0;
-}
-
 void range_open(struct range_cursor *c, struct db *db, const struct store_key_range *keys, int64_t revision)
 {
 	*c = (struct range_cursor){.db = db, .revision = revision};
@@ -146,9 +162,9 @@ void range_open(struct range_cursor *c, struct db *db, const struct store_key_ra
 		c->single = keys->key;
 		return;
 	}
-	c->stmt = db_stmt(db, is_open_end(keys) ? DB_CUR_SCAN_ALL : DB_CUR_SCAN);
+	c->stmt = db_stmt(db, store_range_is_open(keys) ? DB_CUR_SCAN_ALL : DB_CUR_SCAN);
 	db_bind_slice(c->stmt, 1, keys->key);
-	if (!is_open_end(keys))
+	if (!store_range_is_open(keys))
 		db_bind_slice(c->stmt, 2, keys->end);
 }
 
@@ -297,9 +313,9 @@ static int sort_taken(struct db *db, const struct store_range *r, struct taken *
 static int count_newest(
         struct db *db, const struct store_key_range *keys, struct slice from, int64_t *ret, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(db, is_open_end(keys) ? DB_CUR_COUNT_ALL : DB_CUR_COUNT);
+	sqlite3_stmt *s = db_stmt(db, store_range_is_open(keys) ? DB_CUR_COUNT_ALL : DB_CUR_COUNT);
 	db_bind_slice(s, 1, from);
-	if (!is_open_end(keys))
+	if (!store_range_is_open(keys))
 		db_bind_slice(s, 2, keys->end);
 	int rc = db_step(db, s, err, "count keys");
 	if (rc < 0)
@@ -394,4 +410,28 @@ int range_eval(struct db *db, const struct store_range *r, struct store_result *
 		res->more = res->count > (int64_t)t.n;
 	free(t.rows);
 	return rc;
+}
+
+int range_measure(struct db *db, const struct store_range *r, int64_t rows_more, size_t bytes_max, size_t *ret_bytes,
+        struct err *err)
+{
+	struct range_cursor c;
+	struct row row;
+	bool is_cut = r->limit && is_plain(r), has_values = !r->keys_only || r->sort_target == STORE_TARGET_VALUE;
+	int64_t n = 0;
+	int rc;
+	*ret_bytes = 0;
+	range_open(&c, db, &r->keys, r->revision ? r->revision : INT64_MAX);
+	while ((rc = range_next(&c, &row, err)) == 1 && *ret_bytes <= bytes_max) {
+		size_t value = 0;
+		if (is_cut && n++ >= r->limit + rows_more)
+			break;
+		if (!passes(r, &row))
+			continue;
+		if (has_values && (rc = row_value_bytes(db, row.id, &value, err)) != 0)
+			break;
+		*ret_bytes += row.key.len + value + 2 * sizeof(struct store_kv);
+	}
+	range_close(&c);
+	return rc < 0 ? rc : 0;
 }

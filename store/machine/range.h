@@ -6,6 +6,15 @@
 #include "store/machine/db.h"
 #include "store/engine.h"
 
+/* Does the range, as etcd writes it (engine.h), have the key? */
+bool store_range_has(const struct store_key_range *keys, struct slice key);
+
+/* All keys from `key` on. */
+static inline bool store_range_is_open(const struct store_key_range *keys)
+{
+	return keys->end.len == 1 && keys->end.ptr[0] == 0;
+}
+
 struct meta {
 	int64_t revision;
 	int64_t compacted;
@@ -53,6 +62,11 @@ void range_close(struct range_cursor *c);
 
 /* Is it a revision one can read? ERR_COMPACTED, ERR_FUTURE_REVISION. `revision` 0 is. */
 int range_check_revision(const struct meta *m, int64_t revision, struct err *err);
+
+/* Bytes that answering a range would take, at least: with `rows_more` rows beyond its limit. Stops once they are more
+ * than bytes_max. */
+int range_measure(struct db *db, const struct store_range *r, int64_t rows_more, size_t bytes_max, size_t *ret_bytes,
+        struct err *err);
 
 /* Answers a range; revision already checked. */
 int range_eval(struct db *db, const struct store_range *r, struct store_result *res, struct arena *a, struct err *err);

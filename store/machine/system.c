@@ -91,12 +91,12 @@ void system_read(struct db *db, const struct meta *meta, struct store_request *r
 		if (n == cap)
 			list = xrealloc(list, (cap = cap ? cap * 2 : 16) * sizeof *list);
 		list[n++] = (struct store_system_entry){
-		        .key = kept(&req->arena, key), .value = kept(&req->arena, db_column_slice(s, 1))};
+		        .key = kept(&req->answer, key), .value = kept(&req->answer, db_column_slice(s, 1))};
 	}
 	if (rc >= 0)
 		db_done(s);
 	a->version = meta->system_version;
 	a->n_entries = n;
-	a->entries = n ? (struct store_system_entry *)arena_memdup(&req->arena, list, n * sizeof *list) : NULL;
+	a->entries = n ? (struct store_system_entry *)arena_memdup(&req->answer, list, n * sizeof *list) : NULL;
 	free(list);
 }

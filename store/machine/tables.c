@@ -16,7 +16,7 @@ static int64_t next_id(struct machine *m)
 		m->sub = 0;
 		m->meta.revision++;
 	}
-	CHECK(m->sub < SUB_MAX);
+	CHECK(m->sub < m->rows_max); /* counted when it was decided */
 	return ROW_ID(m->meta.revision) + m->sub++;
 }
 

@@ -17,6 +17,10 @@ struct machine {
 	struct op_counters *counters; /* the engine's; NULL: nobody counts */
 	bool writing;                 /* the command at hand has raised the revision */
 	int64_t sub;
+	/* What one command may write and, when it writes, answer: SUB_MAX and STORE_RANGE_BYTES_MAX, smaller in tests.
+	 */
+	int64_t rows_max;
+	size_t answer_bytes_max;
 };
 
 /* A put, a deletion of one key (none when it is not there). The first of a command raises the revision. */

@@ -1,13 +1,15 @@
-/* Transactions: checked, decided, carried out.
+/* Transactions: decided, carried out.
  *
  * Three passes, as etcd does it (server/etcdserver/txn): what needs no state is checked where the request comes in
- * (txn_check). Then, on the state before the transaction, all compares are evaluated, nested ones too, and with them
+ * (txn_check.c). Then, on the state before the transaction, all compares are evaluated, nested ones too, and with them
  * the branches are known; the operations on these branches are checked against the state (key there for ignore_value,
- * lease there, revision readable). Only then is anything written, so a request that is refused has written nothing and
- * its neighbours in the same SQLite transaction need no savepoint. In the third pass reads see the writes before them.
+ * lease there, revision readable), the rows they will write are counted, and the bytes they will answer measured. Only
+ * then is anything written, so a request that is refused has written nothing and its neighbours in the same SQLite
+ * transaction need no savepoint; and what is accepted goes through, but for a full disk. In the third pass reads see
+ * the writes before them.
  *
- * Two puts of one key, or a put of a key that a deletion covers, are refused unless they stand in different branches of
- * the same transaction: so a key changes at most once per revision. */
+ * What a range will answer is measured on the state before, so it is measured generously: as many rows more as the
+ * transaction deletes (they may move others into the limit), and all that it puts. */
 #include "store/machine/txn.h"
 
 #include "base/check.h"
@@ -17,182 +19,12 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* ---- pass one: without state ---- */
+/* So many deletions of ranges in a store of so many keys are not counted: they can't come near SUB_MAX. */
+enum { ROUGH_KEYS_MAX = 4096, ROUGH_DELETES_MAX = 128 };
+_Static_assert(ROUGH_KEYS_MAX *ROUGH_DELETES_MAX + STORE_TXN_OPS_CEILING < SUB_MAX, "a rough count refuses nothing");
 
-/* Where an operation stands: a list of (transaction, branch) from the inside out, ending with txn NULL. */
-struct place {
-	const struct place *outer;
-	const struct store_txn *txn; /* NULL: outermost */
-	bool is_success;
-};
-
-struct write {
-	struct store_key_range keys;
-	bool is_put;
-	const struct place *place;
-};
-
-struct checker {
-	struct write *writes;
-	size_t n, cap;
-	size_t bytes;
-	enum store_cause cause;
-};
-
-static int refuse(struct checker *c, enum store_cause cause, struct err *err, int code, const char *msg)
-{
-	c->cause = cause;
-	return err_set(err, code, "%s", msg);
-}
-
-/* Can both happen? Not when they stand in different branches of one transaction. */
-static bool exclusive(const struct place *a, const struct place *b)
-{
-	for (const struct place *x = a; x->txn; x = x->outer)
-		for (const struct place *y = b; y->txn; y = y->outer)
-			if (x->txn == y->txn)
-				return x->is_success != y->is_success;
-	return false;
-}
-
-static int add_write(
-        struct checker *c, struct store_key_range keys, bool is_put, const struct place *place, struct err *err)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		const struct write *w = &c->writes[i];
-		bool overlap =
-		        is_put ? store_range_has(&w->keys, keys.key) : w->is_put && store_range_has(&keys, w->keys.key);
-		if (overlap && !exclusive(w->place, place))
-			return refuse(c, STORE_CAUSE_DUPLICATE_KEY, err, ERR_INVAL,
-			        "a key is written twice in one transaction");
-	}
-	if (c->n == c->cap) {
-		c->cap = c->cap ? c->cap * 2 : 8;
-		c->writes = xrealloc(c->writes, c->cap * sizeof *c->writes);
-	}
-	c->writes[c->n++] = (struct write){keys, is_put, place};
-	return 0;
-}
-
-static int check_key(struct checker *c, const struct store_key_range *keys, struct err *err)
-{
-	c->bytes += keys->key.len + keys->end.len;
-	if (keys->key.len == 0 && keys->end.len == 0)
-		return refuse(c, STORE_CAUSE_EMPTY_KEY, err, ERR_INVAL, "the key is empty");
-	if (keys->key.len > STORE_KEY_BYTES_MAX || keys->end.len > STORE_KEY_BYTES_MAX)
-		return err_set(err, ERR_TOO_BIG, "a key of more than %u bytes", STORE_KEY_BYTES_MAX);
-	return 0;
-}
-
-static int check_put(struct checker *c, const struct store_put *p, const struct place *place, struct err *err)
-{
-	struct store_key_range keys = {.key = p->key};
-	int rc = check_key(c, &keys, err);
-	if (rc != 0)
-		return rc;
-	c->bytes += p->value.len;
-	if (p->ignore_value && p->value.len)
-		return refuse(c, STORE_CAUSE_VALUE_PROVIDED, err, ERR_INVAL, "ignore_value together with a value");
-	if (p->ignore_lease && p->lease)
-		return refuse(c, STORE_CAUSE_LEASE_PROVIDED, err, ERR_INVAL, "ignore_lease together with a lease");
-	return add_write(c, keys, true, place, err);
-}
-
-static int check_op(
-        struct checker *c, const struct store_op *op, const struct place *place, size_t budget, struct err *err);
-
-static int check_branch(struct checker *c, const struct store_op *ops, size_t n, const struct place *place,
-        size_t budget, struct err *err)
-{
-	int rc = 0;
-	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = check_op(c, &ops[i], place, budget, err);
-	return rc;
-}
-
-static size_t max3(size_t a, size_t b, size_t c)
-{
-	a = a > b ? a : b;
-	return a > c ? a : c;
-}
-
-static int check_txn(
-        struct checker *c, const struct store_txn *t, const struct place *outer, size_t budget, struct err *err)
-{
-	size_t ops = max3(t->n_compares, t->n_success, t->n_failure);
-	if (ops > budget)
-		return refuse(c, STORE_CAUSE_TOO_MANY_OPS, err, ERR_INVAL, "too many operations in one transaction");
-	for (size_t i = 0; i < t->n_compares; i++) {
-		int rc = check_key(c, &t->compares[i].keys, err);
-		if (rc != 0)
-			return rc;
-		c->bytes += t->compares[i].value.len;
-		if (t->compares[i].target == STORE_TARGET_KEY)
-			return err_set(err, ERR_INVAL, "a compare of keys is not one");
-	}
-	struct place p[2] = {{outer, t, true}, {outer, t, false}};
-	int rc = check_branch(c, t->success, t->n_success, &p[0], budget - ops, err);
-	if (rc == 0)
-		rc = check_branch(c, t->failure, t->n_failure, &p[1], budget - ops, err);
-	/* Seen from what follows outside, all of them stand where this transaction stands. */
-	for (size_t i = 0; i < c->n; i++)
-		if (c->writes[i].place == &p[0] || c->writes[i].place == &p[1])
-			c->writes[i].place = outer;
-	return rc;
-}
-
-static int check_op(
-        struct checker *c, const struct store_op *op, const struct place *place, size_t budget, struct err *err)
-{
-	switch (op->type) {
-	case STORE_OP_RANGE:
-		return check_key(c, &op->range.keys, err);
-	case STORE_OP_PUT:
-		return check_put(c, &op->put, place, err);
-	case STORE_OP_DELETE: {
-		int rc = check_key(c, &op->del.keys, err);
-		return rc ? rc : add_write(c, op->del.keys, false, place, err);
-	}
-	case STORE_OP_TXN:
-		return check_txn(c, &op->txn, place, budget, err);
-	}
-	return err_set(err, ERR_INVAL, "unknown operation %d", (int)op->type);
-}
-
-int txn_check(const struct store_op *op, enum store_cause *cause, struct err *err)
-{
-	return txn_check_within(op, 0, 0, cause, err);
-}
-
-int txn_check_within(
-        const struct store_op *op, size_t ops_max, size_t bytes_max, enum store_cause *cause, struct err *err)
-{
-	struct checker c = {0};
-	struct place top = {0};
-	int rc = check_op(&c, op, &top, ops_max ? ops_max : STORE_TXN_OPS_MAX, err);
-	bytes_max = bytes_max ? bytes_max : STORE_REQUEST_BYTES_MAX;
-	if (rc == 0 && c.bytes > bytes_max)
-		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %zu are allowed", c.bytes, bytes_max);
-	free(c.writes);
-	*cause = c.cause;
-	return rc;
-}
-
-static bool branch_is_read_only(const struct store_op *ops, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!txn_is_read_only(&ops[i]))
-			return false;
-	return true;
-}
-
-bool txn_is_read_only(const struct store_op *op)
-{
-	if (op->type == STORE_OP_TXN)
-		return branch_is_read_only(op->txn.success, op->txn.n_success) &&
-		       branch_is_read_only(op->txn.failure, op->txn.n_failure);
-	return op->type == STORE_OP_RANGE;
-}
+/* Keys that one step of a large deletion holds in memory. */
+enum { DELETE_KEYS_PER_STEP = 1000 };
 
 /* ---- pass two: on the state before ---- */
 
@@ -266,6 +98,8 @@ static int reject(struct txn_context *t, enum store_cause cause)
 static int decide_put(struct txn_context *t, const struct store_put *p, struct err *err)
 {
 	struct row row;
+	t->rows++;
+	t->put_bytes += p->key.len + p->value.len;
 	if (p->ignore_value || p->ignore_lease) {
 		int rc = row_newest(t->db, p->key, &row, err);
 		if (rc < 0)
@@ -288,20 +122,17 @@ static int decide_put(struct txn_context *t, const struct store_put *p, struct e
 	return 0;
 }
 
-/* A revision names its rows with SUB_BITS bits. Only a store with about a million keys needs to be counted. */
+/* A revision names its rows with SUB_BITS bits. In a small store that all keys are deleted is a good enough count. */
 static int decide_delete(struct txn_context *t, const struct store_delete *d, struct err *err)
 {
-	if (d->keys.end.len == 0 || t->meta->keys < SUB_MAX / STORE_TXN_OPS_MAX)
-		return 0;
-	struct store_result res;
+	struct store_result res = {.count = d->keys.end.len ? t->meta->keys : 1};
 	struct store_range r = {.keys = d->keys, .count_only = true};
-	int rc = range_eval(t->db, &r, &res, t->arena, err);
-	if (rc != 0)
-		return rc;
-	if (res.count < SUB_MAX / 2)
-		return 0;
-	reject(t, STORE_CAUSE_TOO_MANY_OPS);
-	return err_set(err, ERR_TOO_BIG, "%" PRId64 " keys to delete at once: delete smaller ranges", res.count);
+	bool is_rough =
+	        d->keys.end.len == 0 || (t->meta->keys <= ROUGH_KEYS_MAX && t->rough_deletes++ < ROUGH_DELETES_MAX);
+	int rc = is_rough ? 0 : range_eval(t->db, &r, &res, t->arena, err);
+	if (rc == 0)
+		t->rows += res.count;
+	return rc;
 }
 
 static int decide(struct txn_context *t, const struct store_op *op, struct err *err);
@@ -345,24 +176,106 @@ static int decide(struct txn_context *t, const struct store_op *op, struct err *
 	return 0;
 }
 
+/* ---- what will be answered ---- */
+
+static int too_large(struct txn_context *t, struct err *err)
+{
+	reject(t, STORE_CAUSE_NONE);
+	return err_set(err, ERR_TOO_BIG, "the transaction would answer too much: read with a limit");
+}
+
+/* Of one range, or of the pairs that a deletion answers. */
+static int measure_range(struct txn_context *t, const struct store_range *r, struct err *err)
+{
+	size_t bytes = 0;
+	size_t max = t->m->answer_bytes_max;
+	int rc = range_measure(t->db, r, t->rows, max, &bytes, err);
+	if (rc != 0)
+		return rc;
+	t->answer_bytes += bytes + t->put_bytes;
+	return t->answer_bytes > max ? too_large(t, err) : 0;
+}
+
+static int measure(struct txn_context *t, const struct store_op *op, struct err *err)
+{
+	if (op->type == STORE_OP_RANGE)
+		return op->range.count_only ? 0 : measure_range(t, &op->range, err);
+	if ((op->type == STORE_OP_PUT && !op->put.prev_kv) || (op->type == STORE_OP_DELETE && !op->del.prev_kv))
+		return 0;
+	if (op->type != STORE_OP_TXN) {
+		struct store_range before = {.keys = op->type == STORE_OP_DELETE
+		                                             ? op->del.keys
+		                                             : (struct store_key_range){op->put.key, SLICE_NULL}};
+		return measure_range(t, &before, err);
+	}
+	bool held = t->held[t->next++];
+	const struct store_op *ops = held ? op->txn.success : op->txn.failure;
+	size_t n = held ? op->txn.n_success : op->txn.n_failure;
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = measure(t, &ops[i], err);
+	return rc;
+}
+
+/* May it be carried out? Nothing is refused after this. */
+static int decide_all(struct txn_context *t, const struct store_op *op, struct err *err)
+{
+	int rc = decide(t, op, err);
+	if (rc != 0 || t->rows == 0)
+		return rc; /* what only reads may still be refused when it is carried out */
+	CHECK(t->m);       /* writes come to the writer only */
+	if (t->rows > t->m->rows_max) {
+		reject(t, STORE_CAUSE_TOO_MANY_OPS);
+		return err_set(err, ERR_TOO_BIG,
+		        "%" PRId64 " keys to write at once, %" PRId64 " are possible: delete smaller ranges", t->rows,
+		        t->m->rows_max);
+	}
+	if (op->type != STORE_OP_TXN && !(op->type == STORE_OP_DELETE && op->del.prev_kv))
+		return 0;
+	rc = measure(t, op, err);
+	t->next = 0;
+	return rc;
+}
+
 /* ---- pass three ---- */
+
+static int delete_rows(struct txn_context *t, const struct store_result *rows, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; i < rows->n_kvs && rc == 0; i++)
+		rc = machine_delete_key(t->m, rows->kvs[i].key, err);
+	return rc;
+}
+
+/* Step by step, so that a large deletion does not hold all its keys. */
+static int delete_quietly(struct txn_context *t, struct store_key_range keys, int64_t *ret_count, struct err *err)
+{
+	struct store_range r = {.keys = keys, .keys_only = true, .no_count = true, .limit = DELETE_KEYS_PER_STEP};
+	struct store_result rows = {.more = true};
+	int rc = 0;
+	while (rc == 0 && rows.more) {
+		struct arena step = ARENA_INIT;
+		rc = range_eval(t->db, &r, &rows, &step, err);
+		if (rc == 0)
+			rc = delete_rows(t, &rows, err);
+		*ret_count += (int64_t)rows.n_kvs;
+		arena_release(&step);
+	}
+	return rc;
+}
 
 static int run_delete(struct txn_context *t, const struct store_delete *d, struct store_result *res, struct err *err)
 {
-	struct store_range all = {.keys = d->keys, .keys_only = !d->prev_kv};
-	int rc = range_eval(t->db, &all, res, t->arena, err);
-	if (rc ==
-	        ERR_TOO_BIG) /* its rows were not brought in, nothing of this operation is written, but others may be */
-		return rc;
-	for (size_t i = 0; i < res->n_kvs && rc == 0; i++)
-		rc = machine_delete_key(t->m, res->kvs[i].key, err);
+	struct store_range all = {.keys = d->keys};
+	*res = (struct store_result){0};
+	int rc =
+	        d->prev_kv ? range_eval(t->db, &all, res, t->arena, err) : delete_quietly(t, d->keys, &res->count, err);
+	if (rc == 0 && d->prev_kv)
+		rc = delete_rows(t, res, err);
 	res->type = STORE_OP_DELETE;
-	res->count = (int64_t)res->n_kvs;
 	res->more = false;
-	if (!d->prev_kv) {
-		res->kvs = NULL;
-		res->n_kvs = 0;
-	}
+	if (d->prev_kv)
+		res->count = (int64_t)res->n_kvs;
 	return rc;
 }
 
@@ -386,7 +299,6 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 			rc = run(t, &ops[i], &results[i], err);
 		return rc;
 	}
-	CHECK(t->m); /* writes come to the writer only */
 	if (op->type == STORE_OP_PUT)
 		return machine_put(t->m, &op->put, res, t->arena, err);
 	return run_delete(t, &op->del, res, err);
@@ -411,11 +323,12 @@ static void count(const struct txn_context *t)
 
 int txn_run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err)
 {
-	int rc = decide(t, op, err);
+	int rc = decide_all(t, op, err);
 	if (rc == 0)
 		rc = run(t, op, res, err);
-	if (rc == ERR_TOO_BIG && (!t->m || !t->m->writing))
+	if (rc == ERR_TOO_BIG && t->rows == 0)
 		t->refused = true;
+	CHECK(!t->refused || !t->m || !t->m->writing);
 	count(t);
 	free(t->held);
 	t->held = NULL;

@@ -14,7 +14,8 @@ struct op_counters {
 	_Atomic uint64_t ranges, puts, deletes, txns;
 };
 
-/* Checks that need no state: sizes, number of operations, keys written twice. Any thread. Sets *cause. */
+/* Checks that need no state: sizes, number and depth of operations, keys written twice. Any thread. Sets *cause. See
+ * txn_check.c. */
 int txn_check(const struct store_op *op, enum store_cause *cause, struct err *err);
 int txn_check_within(
         const struct store_op *op, size_t ops_max, size_t bytes_max, enum store_cause *cause, struct err *err);
@@ -37,6 +38,9 @@ struct txn_context {
 	bool *held; /* outcomes of the compares, in the order transactions are met */
 	size_t n_held, cap_held;
 	size_t next;
+	int64_t rows; /* that will be written, or more */
+	unsigned rough_deletes;
+	size_t put_bytes, answer_bytes;
 };
 int txn_run(struct txn_context *t, const struct store_op *op, struct store_result *res, struct err *err);
 

@@ -5,8 +5,11 @@
 #include "store/proto/unpack.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
+/* A transaction in another is two messages further in; what stands in the innermost is two more. */
 enum { MESSAGE_DEPTH_MAX = 32 };
+_Static_assert(MESSAGE_DEPTH_MAX >= 2 * STORE_TXN_DEPTH_MAX + 4, "what may be nested can be read");
 
 static bool read_varint(struct slice *s, uint64_t *ret)
 {

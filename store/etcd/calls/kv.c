@@ -3,13 +3,12 @@
 #include "store/etcd/calls/kv.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
 #include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 #include "store/proto/unpack.h"
-
-enum { TXN_DEPTH_MAX = 8 };
 
 /* ---- requests ---- */
 
@@ -119,7 +118,7 @@ static const char *ops_of(struct arena *a, Etcdpb__RequestOp *const *list, size_
 
 static const char *txn_of(struct arena *a, const Etcdpb__TxnRequest *t, struct store_txn *out, int depth)
 {
-	if (depth > TXN_DEPTH_MAX)
+	if (depth > STORE_TXN_DEPTH_MAX)
 		return "etcdserver: invalid txn request: it is nested too deeply";
 	struct store_compare *compares = ARENA_ARRAY(a, struct store_compare, t->n_compare + 1);
 	for (size_t i = 0; i < t->n_compare; i++)
