@@ -14,6 +14,7 @@
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/pods/api_pods.h"
 #include "node/pods/static_pod.h"
 #include "node/runtime/containerd.h"

@@ -12,8 +12,6 @@
 #include "base/rt/pool.h"
 #include "node/ground/node_options.h"
 
-struct pod;
-
 struct node {
 	struct node_options o; /* strings in the arena */
 	struct arena arena;
@@ -46,15 +44,5 @@ struct node {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
-
-/* NULL when no worker has a pod of that uid, or of that name with a spec. */
-struct pod *node_pod(struct node *n, struct slice uid);
-struct pod *node_pod_named(struct node *n, struct slice ns, struct slice name);
-
-/* All pods in an array of the caller's to free(), which stays whole while pods come and go. */
-struct pod **node_pods(struct node *n, size_t *ret_count);
-
-/* The pods of the API have been seen once: what runs and is not among them is nobody's. */
-bool node_is_server_known(const struct node *n);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/pods/static_pod.h"
 #include "node/runtime/view.h"

@@ -16,6 +16,7 @@
 #include "base/wire/tls.h"
 #include "node/events/events.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/times.h"
 #include "node/runtime/cri.h"

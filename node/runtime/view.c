@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/events_topic.h"

@@ -17,6 +17,7 @@
 #include "base/wire/conn.h"
 #include "base/wire/ws.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/runtime/cri.h"
 #include "node/server/answer_int.h"

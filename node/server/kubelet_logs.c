@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/times.h"
 #include "node/runtime/log_file.h"

@@ -18,6 +18,7 @@
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_fields.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/refs.h"

@@ -1,7 +1,8 @@
-/* See node_record.h. */
-#include "node/ground/node_record.h"
+/* See pod_map.h. */
+#include "node/ground/pod_map.h"
 
 #include "api/client/informer.h"
+#include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 
 struct pod *node_pod(struct node *n, struct slice uid)
