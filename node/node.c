@@ -145,6 +145,8 @@ static const struct view_callbacks view_callbacks = {
         .stranger = api_pods_stranger, .container_gone = pod_container_gone, .looked = pod_looked};
 static const struct worker_callbacks worker_callbacks = {.status_changed = pod_status_update};
 
+static void release(struct closing *parts);
+
 int node_new(const struct node_options *options, struct node **ret, struct err *err)
 {
 	struct node *n = xcalloc(1, sizeof *n);
@@ -160,6 +162,8 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 		return err->code;
 	}
 	n->pool = pool_new("node-pool", POOL_THREADS, POOL_QUEUE);
+	n->parts.all_closed = release;
+	closing_hold(&n->parts); /* node_close() gives it up */
 	n->worker_callbacks = &worker_callbacks;
 	n->view = view_new(n, &view_callbacks);
 	cgroup_make_roots();
@@ -176,8 +180,9 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 
 /* ---- close ---- */
 
-static void release(struct node *n)
+static void release(struct closing *parts)
 {
+	struct node *n = CONTAINER_OF(parts, struct node, parts);
 	void (*closed)(void *) = n->closed;
 	void *arg = n->closed_arg;
 	while (n->pods.count)
@@ -186,6 +191,7 @@ static void release(struct node *n)
 			break;
 		}
 	map_release(&n->pods);
+	static_pods_free(n->static_pods);
 	view_free(n->view);
 	images_free(n->images);
 	events_free(n->events);
@@ -197,39 +203,28 @@ static void release(struct node *n)
 		closed(arg);
 }
 
-static void one_closed(void *arg)
+static void hold(struct node *n)
 {
-	struct node *n = arg;
-	if (--n->close_waits == 0)
-		release(n);
-}
-
-static void cri_is_closed(void *arg)
-{
-	struct node *n = arg;
-	n->cri = NULL;
-	one_closed(n);
+	closing_hold(&n->parts);
 }
 
 void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(!n->closing);
 	n->closing = true;
 	n->closed = closed;
 	n->closed_arg = arg;
-	n->close_waits = 4;
+	hold(n), view_close(n->view, closing_part_done, &n->parts);
 	node_status_close(n->status);
-	static_pods_close(n->static_pods);
+	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
 	api_cancel_all(n);
-	informer_close(n->pod_informer, one_closed, n);
-	informer_close(n->service_informer, one_closed, n);
-	view_close(n->view, one_closed, n);
-	if (n->server) {
-		n->close_waits++;
-		kubelet_server_close(n->server, one_closed, n);
-	}
+	hold(n), informer_close(n->pod_informer, closing_part_done, &n->parts);
+	hold(n), informer_close(n->service_informer, closing_part_done, &n->parts);
+	if (n->server)
+		hold(n), kubelet_server_close(n->server, closing_part_done, &n->parts);
 	if (n->cri)
-		cri_close(n->cri, cri_is_closed, n);
-	else
-		one_closed(n);
+		hold(n), cri_close(TAKE(n->cri), closing_part_done, &n->parts);
+	closing_part_done(&n->parts);
 }

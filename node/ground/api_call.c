@@ -20,6 +20,7 @@ struct api_call {
 static void finished(struct client_request *r)
 {
 	struct api_call *c = CONTAINER_OF(r, struct api_call, request);
+	struct node *n = c->node;
 	struct slice body = r->response ? (struct slice){r->response->data, r->response->len} : SLICE_NULL;
 	list_del(&c->link);
 	if (c->done)
@@ -28,6 +29,7 @@ static void finished(struct client_request *r)
 	free(c->path);
 	free(c->body);
 	free(c);
+	closing_part_done(&n->parts);
 }
 
 static struct api_call *send_body(struct node *n, const char *method, const char *content_type, char *body, size_t len,
@@ -46,6 +48,7 @@ static struct api_call *send_body(struct node *n, const char *method, const char
 	        .content_type = content_type,
 	        .done = finished};
 	list_push_back(&n->api_calls, &c->link);
+	closing_hold(&n->parts);
 	client_send(n->client, &c->request);
 	return c;
 }

@@ -21,6 +21,9 @@ struct sandbox {
 /* The numbers are the CRI's. */
 enum container_state { CONTAINER_CREATED, CONTAINER_RUNNING, CONTAINER_EXITED, CONTAINER_UNKNOWN };
 
+/* What a probe says; NONE: it has not spoken, or there is none. */
+enum container_verdict { VERDICT_NONE, VERDICT_NO, VERDICT_YES };
+
 struct container {
 	struct list_link in_pod;
 	char *id, *sandbox_id, *name;
@@ -29,8 +32,8 @@ struct container {
 	enum container_state known_state; /* the one the details below belong to */
 	bool is_known;
 	bool is_stopping; /* we asked for its end */
-	bool killed_by_probe, pre_stop_begun;
-	bool post_start_done; /* the hook ran, or there is none */
+	bool pre_stop_begun;
+	enum container_verdict started, ready; /* by its startup and readiness probes (probe/probe.c) */
 	int64_t created_ns, started_ns, finished_ns;
 	int exit_code;
 	char *reason, *message, *image_ref, *hash;

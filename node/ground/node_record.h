@@ -8,6 +8,7 @@
 #include "base/mem/arena.h"
 #include "base/mem/list.h"
 #include "base/mem/map.h"
+#include "base/rt/closing.h"
 #include "base/rt/loop.h"
 #include "base/rt/pool.h"
 #include "node/ground/node_options.h"
@@ -40,7 +41,7 @@ struct node {
 	struct static_pods *static_pods;
 	struct kubelet_server *server;
 	/* closing */
-	unsigned close_waits;
+	struct closing parts; /* the node itself while it is open, its parts while they close, errands under way */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };

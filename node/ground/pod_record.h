@@ -7,7 +7,9 @@
 #include "base/mem/arena.h"
 #include "base/mem/list.h"
 #include "base/mem/rcbuf.h"
+#include "base/rt/sm.h"
 #include "node/ground/container_record.h"
+#include "node/ground/retry.h"
 
 #include <uv.h>
 
@@ -15,16 +17,21 @@ struct node;
 
 /* How a pod goes:
  *
- *     RUNNING --(deleted, vanished, deadline, evicted)--> STOPPING --> CLEANING --> GONE
- *        \--(all containers are done for good)--> FINISHING --> FINISHED --(deleted, vanished)--> CLEANING
+ *     RUNNING --(deleted, vanished)--> STOPPING --> CLEANING --> GONE
+ *        |  \--(deadline, evicted)--> STOPPING --> FINISHED --(deleted, vanished)--> CLEANING
+ *        \--(all containers are done for good)--> FINISHING --> FINISHED
+ *                                                     \--(deleted, vanished)--> STOPPING
  *
  * RUNNING     volumes, sandbox, init containers, containers are brought up and kept up
- * STOPPING    containers are told to end; nothing is started any more
- * FINISHING   sandbox is stopped and volumes are taken down, records stay for logs and status
- * FINISHED    nothing runs; waits for its deletion
- * CLEANING    sandboxes, containers, folders and cgroups are removed, then the API object
- * GONE        the worker is freed once nothing refers to it */
+ * STOPPING    containers are told to end; nothing is started any more; then sandboxes, volumes and cgroup go
+ * FINISHING   the same for a pod that ended by itself: what still runs are its sidecars
+ * FINISHED    nothing runs; records stay for logs and status; it waits for its deletion (and goes back to FINISHING
+ * when the runtime shows something that it started late) CLEANING    sandboxes, containers and folders are removed,
+ * then the API object GONE        the worker is freed
+ *
+ * In CLEANING and GONE nothing of it runs, in GONE nothing is left. */
 enum pod_state { POD_RUNNING, POD_STOPPING, POD_FINISHING, POD_FINISHED, POD_CLEANING, POD_GONE };
+extern const struct sm_kind pod_machine;
 
 enum slot_kind { SLOT_INIT, SLOT_SIDECAR, SLOT_MAIN };
 
@@ -32,11 +39,10 @@ enum slot_kind { SLOT_INIT, SLOT_SIDECAR, SLOT_MAIN };
 struct slot {
 	char *name;
 	enum slot_kind kind;
-	unsigned backoff_ms;        /* 0: none yet */
-	uint64_t not_before_ms;     /* loop time */
+	unsigned backoff_ms;        /* between its last end and its next start; 0: none yet */
+	struct retry start;         /* of starts that failed: pulls, configurations, the runtime's refusals */
 	const char *waiting_reason; /* static; NULL: ContainerCreating or PodInitializing */
 	char *waiting_message;
-	unsigned pull_backoff_ms;
 	uint64_t show_until_ms; /* ErrImagePull becomes ImagePullBackOff then */
 	bool backoff_told;      /* the BackOff event of this wait was sent */
 };
@@ -44,16 +50,16 @@ struct slot {
 struct pod {
 	struct node *n;
 	char *uid, *ns, *name;
+	struct sm sm;                      /* enum pod_state */
 	struct arena arena;                /* of `object` */
 	struct json *object, *spec, *meta; /* NULL for a pod that only the runtime knows */
 	struct rcbuf *next_object;         /* a newer one, taken when no operation is open */
 	bool is_static;
-	uint64_t static_scan; /* the last scan of the folder that saw its file */
-	char *mirror_uid;     /* of a static pod's mirror, NULL while there is none */
-	bool in_api;          /* the API server has it (or its file is there) */
-	bool is_deleting;     /* deletionTimestamp is set */
-	int64_t grace_s;      /* for stopping */
-	enum pod_state state;
+	char *static_file;      /* its manifest, in the folder of manifests */
+	char *mirror_uid;       /* of a static pod's mirror, NULL while there is none */
+	bool in_api;            /* the API server has it (or its file is there) */
+	bool is_deleting;       /* deletionTimestamp is set */
+	int64_t grace_s;        /* for stopping */
 	const char *end_reason; /* static: "DeadlineExceeded", "Evicted"; NULL: none */
 	const char *end_message;
 	struct slot *slots;
@@ -61,16 +67,13 @@ struct pod {
 	struct list_link sandboxes, containers; /* newest first */
 	unsigned operations;                    /* open calls */
 	uint64_t need_generation;               /* look before acting again */
-	uint64_t stop_deadline_ms;              /* loop time by which stopping containers are killed */
 	bool changed;                           /* by the look under way */
-	bool cgroup_made, cleaned;
-	uint64_t delete_retry_ms;
-	const char *sandbox_error; /* "" or what kept the sandbox from coming up; freed */
-	uint64_t retry_ms;         /* loop time: nothing is tried before */
-	unsigned retry_backoff_ms;
+	bool cgroup_may_be, cleaned;
+	bool network_told; /* the event that the node has none */
+	struct retry bring_up, take_down, api_delete, status_write;
+	struct retry linger; /* of containers that were stopped and still run */
 	uv_timer_t timer;
 	void (*tick)(struct pod *p); /* the worker's: looks at what is to be done next */
-	bool timer_open;
 	int64_t start_ns;
 	struct refs *refs;       /* ground/refs.c */
 	struct volumes *volumes; /* volume/volume.c */
@@ -78,9 +81,12 @@ struct pod {
 	/* status/pod_status.c */
 	struct strbuf status_text; /* last written or being written */
 	bool status_busy, status_stale;
-	bool final_status_sent;
-	bool ready_reported;
 };
+
+static inline enum pod_state pod_state(const struct pod *p)
+{
+	return (enum pod_state)sm_state(&p->sm);
+}
 
 struct slot *pod_slot(const struct pod *p, const char *name);           /* NULL: the spec has no such container */
 struct json *pod_container_spec(const struct pod *p, const char *name); /* of any list */
@@ -89,6 +95,12 @@ struct container *pod_container_before(const struct pod *p, const char *name); /
 struct container *pod_container_by_id(const struct pod *p, const char *id);
 struct sandbox *pod_sandbox(const struct pod *p); /* the newest */
 struct sandbox *pod_sandbox_by_id(const struct pod *p, const char *id);
+/* Running, and past its startup probe; and said to be well by its readiness probe. Where no probe of ours has spoken
+ * yet, because we were started after the container, the last written status holds. */
+bool pod_container_is_started(const struct pod *p, const struct container *c);
+bool pod_container_is_ready(const struct pod *p, const struct container *c);
+/* What the API server last had of a container's status; NULL when nothing. */
+struct json *pod_old_status(const struct pod *p, const char *container);
 bool pod_uses_host_network(const struct pod *p);
 const char *pod_ip(const struct pod *p); /* "" while there is none */
 const char *pod_restart_policy(const struct pod *p);

@@ -82,7 +82,9 @@ static void finish(struct refs *r)
 		rcbuf_unref(t);
 		r->refs[i].text = NULL;
 	}
+	struct node *n = r->pod->n;
 	r->done(r->pod, r->err.code ? &r->err : NULL);
+	closing_part_done(&n->parts);
 }
 
 struct fetch {
@@ -127,6 +129,7 @@ void refs_fetch(struct pod *p, void (*done)(struct pod *p, const struct err *err
 	r->done = done;
 	r->err = ERR_INIT;
 	r->open = 1;
+	closing_hold(&p->n->parts);
 	for (size_t i = 0; i < r->count; i++) {
 		struct fetch *f = xmalloc(sizeof *f);
 		*f = (struct fetch){r, i};

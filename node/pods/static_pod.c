@@ -1,102 +1,56 @@
 /* Static pods: manifests in DATA/agent/pod-manifests (YAML or JSON, one pod a file) become pods that need no API
  * server.
  *
- * The folder is watched with inotify and read whole after each change, a little later so that half-written files
- * settle. A pod's uid is made of the file's content and the node's name, so an edited file is another pod and the old
- * one stops. For each, a mirror pod is kept in the API server (annotation kubernetes.io/config.mirror = hash), where
- * its status is shown; a mirror that is deleted comes again, one that belongs to no file is deleted. */
+ * The folder is watched with inotify and read whole after each change (static_scan.c, on the pool), a little later so
+ * that half-written files settle, and every RESCAN_MS. An edited file is another pod, and the old one stops. For each,
+ * a mirror pod is kept in the API server (annotation kubernetes.io/config.mirror = uid), where its status is shown; a
+ * mirror that is deleted comes again, one that belongs to no file is deleted.
+ *
+ * What can go wrong: the folder or a file cannot be read, or a file is no pod: what ran because of it stays, and the
+ * log says so once a minute. */
 #include "node/pods/static_pod.h"
 
 #include "base/log.h"
-#include "base/pki.h"
-#include "base/yaml.h"
 #include "node/ground/api_call.h"
-#include "node/ground/files.h"
+#include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
-#include "node/ground/times.h"
+#include "node/pods/static_scan_int.h"
 #include "node/status/pod_status.h"
 #include "node/worker/pod_worker.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SETTLE_MS = 300, RESCAN_MS = 20000, MANIFEST_BYTES_MAX = 1024 * 1024, MIRROR_RETRY_MS = 5000 };
+enum { SETTLE_MS = 300, RESCAN_MS = 20000, MIRROR_CHECK_MS = 5000 };
+
+static const struct retry_rule scan_rule = {1000, RESCAN_MS}, mirror_rule = {MIRROR_CHECK_MS, 300000};
 
 struct static_pods {
 	struct node *n;
 	const char *dir;
 	uv_fs_event_t watch;
 	uv_timer_t timer, mirror_timer;
-	unsigned open;
-	uint64_t scan;
+	unsigned open; /* handles */
+	struct errand errand;
+	struct static_folder folder; /* being read, or just read */
+	bool is_reading, again;
+	struct retry trouble, mirrors;
+	void (*closed)(void *arg);
+	void *closed_arg;
 };
 
-/* ---- manifests to pods ---- */
-
-static struct json *read_manifest(struct static_pods *s, struct arena *a, const char *name, char hash[65])
-{
-	struct err err = ERR_INIT;
-	size_t len;
-	const char *path = arena_printf(a, "%s/%s", s->dir, name);
-	char *text = file_read(path, MANIFEST_BYTES_MAX, false, &len);
-	struct json *o = text ? yaml_parse(a, (struct slice){text, len}, NULL, &err) : NULL;
-	if (text) {
-		struct strbuf b = STRBUF_INIT;
-		strbuf_addf(&b, "%s\n%s\n", s->n->o.node_name, path);
-		strbuf_add(&b, text, len);
-		pki_sha256_hex(b.data, b.len, hash);
-		hash[32] = 0;
-		strbuf_release(&b);
-	}
-	free(text);
-	if (!o || !slice_is(json_get_str(o, "kind"), "Pod") || !json_path(o, "spec", "containers", NULL) ||
-	        !json_path(o, "metadata", "name", NULL)) {
-		log_warn("node", "a manifest is no pod", "file=%s error=\"%s\"", path,
-		        err.code ? err.msg : "kind Pod with metadata.name and spec.containers is wanted");
-		return NULL;
-	}
-	return o;
-}
-
-static void set_default(struct arena *a, struct json *o, const char *key, const char *value)
-{
-	if (!json_get(o, key))
-		json_set_cstr(a, o, key, value);
-}
-
-/* What the API server would have filled in. */
-static void complete(struct static_pods *s, struct arena *a, struct json *o, const char *hash)
-{
-	struct json *meta = json_get(o, "metadata"), *spec = json_get(o, "spec"),
-	            *notes = json_need(a, meta, "annotations", JSON_OBJECT);
-	char now[TIME_TEXT_MAX];
-	const char *name = arena_printf(a, "%s-%s", json_cstr(a, json_get(meta, "name")), s->n->o.node_name);
-	json_set_cstr(a, meta, "name", name);
-	set_default(a, meta, "namespace", "default");
-	json_set_cstr(a, meta, "uid", hash);
-	json_set_cstr(a, notes, "kubernetes.io/config.hash", hash);
-	json_set_cstr(a, notes, "kubernetes.io/config.source", "file");
-	json_set_cstr(a, notes, "kubernetes.io/config.seen", time_text_nano(time_now_ns(), now));
-	json_set_cstr(a, spec, "nodeName", s->n->o.node_name);
-	set_default(a, spec, "restartPolicy", "Always");
-	set_default(a, spec, "dnsPolicy", "ClusterFirst");
-	if (!json_get(spec, "terminationGracePeriodSeconds"))
-		json_set_int(a, spec, "terminationGracePeriodSeconds", 30);
-	if (!json_get(spec, "enableServiceLinks"))
-		json_set_bool(a, spec, "enableServiceLinks", true);
-	JSON_FOREACH (c, json_get(spec, "containers")) {
-		set_default(a, c, "terminationMessagePath", "/dev/termination-log");
-		set_default(a, c, "terminationMessagePolicy", "File");
-	}
-}
+/* ---- mirrors ---- */
 
 static void mirror_made(void *arg, int status, struct slice body, const struct err *err)
 {
-	if (err && err->code != ERR_EXISTS && err->code != ERR_CANCELED)
-		log_warn("node", "cannot make a mirror pod", "error=\"%s\"", err->msg);
+	struct static_pods *s = arg;
+	if (!err)
+		retry_succeeded(&s->mirrors);
+	else if (err->code != ERR_EXISTS && err->code != ERR_CANCELED &&
+	         retry_failed(&s->mirrors, &mirror_rule, loop_now_ms(s->n->loop)))
+		log_warn("node", "cannot make a mirror pod", "failures=%u error=\"%s\"", s->mirrors.failures, err->msg);
 }
 
 static void make_mirror(struct pod *p)
@@ -119,39 +73,13 @@ static void keep_mirrors(uv_timer_t *t)
 {
 	struct static_pods *s = t->data;
 	struct node *n = s->n;
-	if (n->closing || !node_is_server_known(n))
+	if (n->closing || !node_is_server_known(n) || retry_wait_ms(&s->mirrors, loop_now_ms(n->loop)))
 		return;
 	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		if (p->is_static && !p->mirror_uid && !p->is_deleting && p->object)
 			make_mirror(p);
 	}
-}
-
-static void take_manifest(struct static_pods *s, const char *name)
-{
-	struct arena a = ARENA_INIT;
-	char hash[65];
-	struct json *o = read_manifest(s, &a, name, hash);
-	if (o) {
-		struct pod *p = node_pod(s->n, slice_of(hash));
-		if (!p) {
-			complete(s, &a, o, hash);
-			struct json *meta = json_get(o, "metadata");
-			struct strbuf text = STRBUF_INIT;
-			json_write(&text, o);
-			struct rcbuf *bytes = rcbuf_copy(text.data, text.len);
-			p = pod_new(s->n, slice_of(hash), json_get_str(meta, "namespace"), json_get_str(meta, "name"));
-			p->is_static = true;
-			p->static_scan = s->scan;
-			log_info("node", "static pod", "file=%s pod=%s/%s", name, p->ns, p->name);
-			pod_set_object(p, bytes);
-			rcbuf_unref(bytes);
-			strbuf_release(&text);
-		}
-		p->static_scan = s->scan;
-	}
-	arena_release(&a);
 }
 
 static void delete_mirror(struct node *n, const char *ns, const char *name, const char *uid)
@@ -165,37 +93,99 @@ static void delete_mirror(struct node *n, const char *ns, const char *name, cons
 	strbuf_release(&b);
 }
 
+/* ---- the folder ---- */
+
+static void take_file(struct node *n, const struct static_file *f)
+{
+	struct pod *p = node_pod(n, slice_of(f->uid));
+	if (p)
+		return;
+	p = pod_new(n, slice_of(f->uid), slice_of(f->ns), slice_of(f->pod));
+	p->is_static = true;
+	p->static_file = xstrdup(f->name);
+	log_info("node", "static pod", "file=%s pod=%s/%s", f->name, p->ns, p->name);
+	pod_set_object(p, f->object);
+}
+
+static void drop_unwanted(struct static_pods *s)
+{
+	struct node *n = s->n;
+	size_t count;
+	struct pod **pods = node_pods(n, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct pod *p = pods[i];
+		if (!p->is_static || p->is_deleting || !static_pod_is_unwanted(&s->folder, p->static_file, p->uid))
+			continue;
+		if (p->mirror_uid)
+			delete_mirror(n, p->ns, p->name, p->mirror_uid);
+		pod_set_vanished(p);
+	}
+	free(pods);
+}
+
+static void tell_trouble(struct static_pods *s)
+{
+	const struct static_folder *f = &s->folder;
+	size_t broken = 0;
+	for (size_t i = 0; i < f->count; i++)
+		broken += !f->files[i].uid;
+	if (!broken && !f->err.code) {
+		retry_succeeded(&s->trouble);
+		return;
+	}
+	if (!retry_failed(&s->trouble, &scan_rule, loop_now_ms(s->n->loop)))
+		return;
+	if (f->err.code)
+		log_warn("node", "the manifests cannot be read: static pods stay as they are", "error=\"%s\"",
+		        f->err.msg);
+	for (size_t i = 0; i < f->count; i++)
+		if (!f->files[i].uid)
+			log_warn("node", "a manifest is no pod", "file=%s/%s error=\"%s\"", s->dir, f->files[i].name,
+			        f->files[i].error);
+}
+
+static void read_on_pool(struct errand *e)
+{
+	struct static_pods *s = CONTAINER_OF(e, struct static_pods, errand);
+	static_folder_read(s->dir, s->n->o.node_name, &s->folder);
+}
+
+static void schedule(struct static_pods *s, uint64_t ms);
+
+static void folder_read(struct errand *e)
+{
+	struct static_pods *s = CONTAINER_OF(e, struct static_pods, errand);
+	s->is_reading = false;
+	if (!s->n->closing) {
+		for (size_t i = 0; i < s->folder.count; i++)
+			if (s->folder.files[i].uid)
+				take_file(s->n, &s->folder.files[i]);
+		drop_unwanted(s);
+		tell_trouble(s);
+		keep_mirrors(&s->mirror_timer);
+	}
+	static_folder_release(&s->folder);
+	if (s->again)
+		schedule(s, SETTLE_MS);
+	s->again = false;
+}
+
 static void scan(uv_timer_t *t)
 {
 	struct static_pods *s = t->data;
-	struct node *n = s->n;
-	DIR *d = opendir(s->dir);
-	s->scan++;
-	for (struct dirent *e; d && (e = readdir(d));) {
-		struct slice name = slice_of(e->d_name);
-		if (e->d_name[0] != '.' &&
-		        (slice_ends(name, ".yaml") || slice_ends(name, ".yml") || slice_ends(name, ".json")))
-			take_manifest(s, e->d_name);
-	}
-	if (d)
-		closedir(d);
-	size_t count = 0;
-	struct pod **gone = xcalloc(n->pods.count + 1, sizeof *gone);
-	MAP_FOREACH (it, &n->pods) {
-		struct pod *p = it->value;
-		if (p->is_static && !p->is_deleting && p->static_scan != s->scan)
-			gone[count++] = p;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (gone[i]->mirror_uid)
-			delete_mirror(n, gone[i]->ns, gone[i]->name, gone[i]->mirror_uid);
-		pod_set_vanished(gone[i]);
-	}
-	free(gone);
-	keep_mirrors(&s->mirror_timer);
+	if (s->is_reading)
+		s->again = true;
+	else
+		s->is_reading = errand_start(s->n, &s->errand, read_on_pool, folder_read);
 }
 
-/* ---- mirrors ---- */
+static void schedule(struct static_pods *s, uint64_t ms)
+{
+	if (!s->n->closing)
+		uv_timer_start(&s->timer, scan, ms, RESCAN_MS);
+}
+
+/* ---- what the API says of mirrors ---- */
 
 void static_pods_mirror_seen(struct node *n, struct rcbuf *json)
 {
@@ -226,7 +216,7 @@ void static_pods_mirror_gone(struct node *n, struct slice ns, struct slice name)
 	free(p->mirror_uid);
 	p->mirror_uid = NULL;
 	if (!n->closing && n->static_pods)
-		uv_timer_start(&n->static_pods->mirror_timer, keep_mirrors, SETTLE_MS, MIRROR_RETRY_MS);
+		uv_timer_start(&n->static_pods->mirror_timer, keep_mirrors, SETTLE_MS, MIRROR_CHECK_MS);
 }
 
 /* ---- life ---- */
@@ -234,7 +224,7 @@ void static_pods_mirror_gone(struct node *n, struct slice ns, struct slice name)
 static void folder_changed(uv_fs_event_t *h, const char *name, int events, int status)
 {
 	struct static_pods *s = h->data;
-	uv_timer_start(&s->timer, scan, SETTLE_MS, RESCAN_MS);
+	schedule(s, SETTLE_MS);
 }
 
 struct static_pods *static_pods_new(struct node *n)
@@ -248,22 +238,29 @@ struct static_pods *static_pods_new(struct node *n)
 	uv_fs_event_init(loop_uv(n->loop), &s->watch);
 	s->timer.data = s->mirror_timer.data = s->watch.data = s;
 	uv_fs_event_start(&s->watch, folder_changed, s->dir, 0);
-	scan(&s->timer);
-	uv_timer_start(&s->timer, scan, RESCAN_MS, RESCAN_MS);
-	uv_timer_start(&s->mirror_timer, keep_mirrors, 1000, MIRROR_RETRY_MS);
+	schedule(s, 0);
+	uv_timer_start(&s->mirror_timer, keep_mirrors, 1000, MIRROR_CHECK_MS);
 	return s;
 }
 
-static void closed(uv_handle_t *h)
+static void handle_closed(uv_handle_t *h)
 {
 	struct static_pods *s = h->data;
 	if (--s->open == 0)
-		free(s);
+		s->closed(s->closed_arg);
 }
 
-void static_pods_close(struct static_pods *s)
+void static_pods_close(struct static_pods *s, void (*closed)(void *arg), void *arg)
 {
-	uv_close((uv_handle_t *)&s->timer, closed);
-	uv_close((uv_handle_t *)&s->mirror_timer, closed);
-	uv_close((uv_handle_t *)&s->watch, closed);
+	s->closed = closed;
+	s->closed_arg = arg;
+	uv_close((uv_handle_t *)&s->timer, handle_closed);
+	uv_close((uv_handle_t *)&s->mirror_timer, handle_closed);
+	uv_close((uv_handle_t *)&s->watch, handle_closed);
+}
+
+void static_pods_free(struct static_pods *s)
+{
+	CHECK(!s->is_reading && !s->open);
+	free(s);
 }

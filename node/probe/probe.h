@@ -18,12 +18,6 @@ struct probe_callbacks {
 /* `callbacks` must outlive the probes. */
 void probes_start(struct pod *p, struct container *c, const struct probe_callbacks *callbacks);
 void probes_stop(struct container *c); /* fine when there are none */
-bool probes_is_ready(const struct container *c);
-bool probes_is_started(const struct container *c);
-
-/* It runs, and its startup probe (and its readiness probe) says yes. c may be NULL. */
-bool container_is_started(const struct container *c);
-bool container_is_ready(const struct container *c);
 
 /* Runs a hook (exec, httpGet, tcpSocket, sleep): done(arg, err) once, never inside. timeout_ms 0: none. */
 void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms,

@@ -195,7 +195,7 @@ static struct container *choose(struct pod *p, const char *name, bool previous, 
 		err_set(err, ERR_NOT_FOUND, "container \"%s\" is not in pod \"%s\"", name, p->name);
 		return NULL;
 	}
-	if (previous && c && c->state == CONTAINER_EXITED && slot->waiting_reason && p->state == POD_RUNNING)
+	if (previous && c && c->state == CONTAINER_EXITED && slot->waiting_reason && pod_state(p) == POD_RUNNING)
 		return c;
 	if (previous && !before)
 		err_set(err, ERR_INVAL, "previous terminated container \"%s\" in pod \"%s\" not found", name, p->name);

@@ -4,6 +4,7 @@
  * server has, so that a restart of ours changes nothing. */
 #include "node/status/pod_status.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "node/cgroup/resources.h"
 #include "node/ground/api_call.h"
@@ -12,6 +13,7 @@
 #include "node/ground/times.h"
 #include "node/probe/probe.h"
 #include "node/runtime/view.h"
+#include "node/status/pod_picture_int.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
 
@@ -42,6 +44,23 @@ static struct json *terminated(struct arena *a, const struct container *c)
 	return state;
 }
 
+/* Nobody saw its end. */
+static struct json *lost(struct arena *a, const struct picture_end *e)
+{
+	struct json *state = json_new(a, JSON_OBJECT), *t = json_need(a, state, "terminated", JSON_OBJECT);
+	json_set_int(a, t, "exitCode", picture_exit_code(e));
+	set_time(a, t, "finishedAt", 0);
+	json_set_cstr(a, t, "message", "The container could not be located when the pod was terminated");
+	json_set_cstr(a, t, "reason", "ContainerStatusUnknown");
+	set_time(a, t, "startedAt", 0);
+	return state;
+}
+
+static struct json *end_of(struct arena *a, const struct picture_end *e)
+{
+	return e->record ? terminated(a, e->record) : e->carried ? json_copy(a, e->carried) : lost(a, e);
+}
+
 static struct json *waiting(struct arena *a, const char *reason, const char *message)
 {
 	struct json *state = json_new(a, JSON_OBJECT), *w = json_need(a, state, "waiting", JSON_OBJECT);
@@ -51,131 +70,37 @@ static struct json *waiting(struct arena *a, const char *reason, const char *mes
 	return state;
 }
 
-static struct json *running(struct arena *a, const struct container *c)
+static struct json *state_of(struct arena *a, const struct container_picture *c)
 {
+	if (c->carried)
+		return json_copy(a, c->carried);
+	if (c->state == PICTURE_WAITING)
+		return waiting(a, c->reason, c->message);
+	if (c->state == PICTURE_TERMINATED)
+		return end_of(a, &c->end);
 	struct json *state = json_new(a, JSON_OBJECT), *r = json_need(a, state, "running", JSON_OBJECT);
-	set_time(a, r, "startedAt", c->started_ns);
+	set_time(a, r, "startedAt", c->record->started_ns);
 	return state;
 }
 
-static bool inits_are_done(const struct pod *p)
+static struct json *container_status(struct pod *p, struct arena *a, const struct container_picture *c)
 {
-	for (size_t i = 0; i < p->slots_count; i++) {
-		const struct slot *s = &p->slots[i];
-		struct container *c = pod_container(p, s->name);
-		if (s->kind == SLOT_INIT && !(c && c->is_known && c->state == CONTAINER_EXITED && c->exit_code == 0))
-			return false;
-		if (s->kind == SLOT_SIDECAR && !container_is_started(c) && p->state == POD_RUNNING)
-			return false;
-	}
-	return true;
-}
-
-static bool mains_were_made(const struct pod *p)
-{
-	for (size_t i = 0; i < p->slots_count; i++)
-		if (p->slots[i].kind == SLOT_MAIN && pod_container(p, p->slots[i].name))
-			return true;
-	return false;
-}
-
-static bool is_initialized(const struct pod *p)
-{
-	return mains_were_made(p) || inits_are_done(p);
-}
-
-/* The last words about a container that the API server has, for the time when the runtime's records are gone. */
-static struct json *old_status(const struct pod *p, const char *name)
-{
-	static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
-	for (size_t i = 0; i < 2; i++)
-		JSON_FOREACH (it, json_path(p->object, "status", lists[i], NULL))
-			if (slice_is(json_get_str(it, "name"), name))
-				return it;
-	return NULL;
-}
-
-static struct json *state_of(struct pod *p, struct arena *a, const struct slot *s, const struct container *c)
-{
-	bool starting = p->slots_count > 1 && s->kind == SLOT_MAIN && !is_initialized(p);
-	if (c && c->state == CONTAINER_RUNNING)
-		return running(a, c);
-	if (s->waiting_reason && p->state == POD_RUNNING)
-		return waiting(a, s->waiting_reason, s->waiting_message);
-	if (c && c->state == CONTAINER_EXITED && c->is_known)
-		return terminated(a, c);
-	struct json *before = json_path(old_status(p, s->name), "state", NULL);
-	if (!c && p->state != POD_RUNNING && json_get(before, "terminated"))
-		return json_copy(a, before);
-	return waiting(a, starting ? "PodInitializing" : "ContainerCreating", NULL);
-}
-
-static struct json *container_status(struct pod *p, struct arena *a, const struct slot *s)
-{
-	struct container *c = pod_container(p, s->name), *before = pod_container_before(p, s->name);
-	struct json *o = json_new(a, JSON_OBJECT), *state = state_of(p, a, s, c), *last;
-	bool is_waiting = json_get(state, "waiting");
-	struct json *old = old_status(p, s->name);
-	if (is_waiting && c && c->state == CONTAINER_EXITED && c->is_known)
-		last = terminated(a, c);
-	else if (before && before->state == CONTAINER_EXITED && before->is_known)
-		last = terminated(a, before);
-	else if (!c && old)
-		last = json_get(old, "lastState") ? json_copy(a, json_get(old, "lastState")) : json_new(a, JSON_OBJECT);
-	else
-		last = json_new(a, JSON_OBJECT);
-	if (c)
-		json_set_str(a, o, "containerID", slice_of(arena_printf(a, "containerd://%s", c->id)));
+	struct json *o = json_new(a, JSON_OBJECT);
+	const struct json *old = pod_old_status(p, c->slot->name);
+	const struct container *r = c->record;
+	if (r)
+		json_set_str(a, o, "containerID", slice_of(arena_printf(a, "containerd://%s", r->id)));
 	else if (json_get_str(old, "containerID").len)
 		json_set_str(a, o, "containerID", json_get_str(old, "containerID"));
-	json_set_str(a, o, "image", json_get_str(pod_container_spec(p, s->name), "image"));
-	json_set_cstr(a, o, "imageID", c && c->image_ref ? c->image_ref : json_cstr(a, json_get(old, "imageID")));
-	json_set(a, o, "lastState", last);
-	json_set_cstr(a, o, "name", s->name);
-	bool init_ok = s->kind == SLOT_INIT && c && c->state == CONTAINER_EXITED && c->exit_code == 0;
-	json_set_bool(
-	        a, o, "ready", s->kind == SLOT_INIT ? init_ok : p->state <= POD_STOPPING && container_is_ready(c));
-	json_set_int(a, o, "restartCount", c ? c->attempt : json_get_int(old, "restartCount", 0));
-	json_set_bool(a, o, "started", container_is_started(c));
-	json_set(a, o, "state", state);
+	json_set_str(a, o, "image", json_get_str(pod_container_spec(p, c->slot->name), "image"));
+	json_set_cstr(a, o, "imageID", r && r->image_ref ? r->image_ref : json_cstr(a, json_get(old, "imageID")));
+	json_set(a, o, "lastState", c->last.is_there ? end_of(a, &c->last) : json_new(a, JSON_OBJECT));
+	json_set_cstr(a, o, "name", c->slot->name);
+	json_set_bool(a, o, "ready", c->is_ready);
+	json_set_int(a, o, "restartCount", c->restarts);
+	json_set_bool(a, o, "started", c->is_started);
+	json_set(a, o, "state", state_of(a, c));
 	return o;
-}
-
-/* ---- phase ---- */
-
-const char *pod_phase(const struct pod *p)
-{
-	bool any_failed = false, any_waiting = false, any_running = false, all_done = true;
-	const char *policy = pod_restart_policy(p);
-	if (p->end_reason && p->state != POD_RUNNING)
-		return "Failed";
-	for (size_t i = 0; i < p->slots_count; i++) {
-		const struct slot *s = &p->slots[i];
-		struct container *c = pod_container(p, s->name);
-		bool ended = c && c->state == CONTAINER_EXITED && c->is_known;
-		if (s->kind == SLOT_INIT && ended && c->exit_code != 0 && strcmp(policy, "Never") == 0)
-			return "Failed";
-		if (s->kind != SLOT_MAIN)
-			continue;
-		if (!c)
-			any_waiting = true;
-		bool restarts = strcmp(policy, "Always") == 0 ||
-		                (strcmp(policy, "OnFailure") == 0 && ended && c->exit_code != 0);
-		if (c && (!ended || (restarts && p->state == POD_RUNNING)))
-			any_running = true;
-		if (!ended || (restarts && p->state == POD_RUNNING))
-			all_done = false;
-		if (ended && c->exit_code != 0)
-			any_failed = true;
-	}
-	struct slice old = json_str(json_path(p->object, "status", "phase", NULL));
-	if (any_waiting && p->state != POD_RUNNING) /* records are gone, or it was ended before it began */
-		return slice_is(old, "Succeeded")                            ? "Succeeded"
-		       : slice_is(old, "Running") || slice_is(old, "Failed") ? "Failed"
-		                                                             : "Pending";
-	if (any_waiting || (!is_initialized(p) && !any_running))
-		return "Pending";
-	return all_done ? (any_failed ? "Failed" : "Succeeded") : "Running";
 }
 
 /* ---- conditions ---- */
@@ -208,31 +133,18 @@ static void add_condition(struct pod *p, struct arena *a, struct json *list, con
 	json_append(list, o);
 }
 
-static const char *names_where(struct pod *p, struct arena *a, bool init, const char *what)
+static const char *names_of_incomplete(const struct pod_picture *pic, struct arena *a, bool inits, const char *what)
 {
 	struct strbuf b = STRBUF_INIT;
-	for (size_t i = 0; i < p->slots_count; i++) {
-		const struct slot *s = &p->slots[i];
-		struct container *c = pod_container(p, s->name);
-		bool ok = s->kind == SLOT_MAIN      ? container_is_ready(c)
-		          : s->kind == SLOT_SIDECAR ? container_is_started(c)
-		                                    : c && c->state == CONTAINER_EXITED && c->exit_code == 0;
-		if ((s->kind != SLOT_MAIN) == init && !ok)
-			strbuf_addf(&b, "%s%s", b.len ? " " : "", s->name);
+	for (size_t i = 0; i < pic->count; i++) {
+		const struct container_picture *c = &pic->containers[i];
+		bool counts = inits ? c->slot->kind != SLOT_MAIN : c->slot->kind != SLOT_INIT;
+		if (counts && !(inits ? picture_is_complete(c) : c->is_ready))
+			strbuf_addf(&b, "%s%s", b.len ? " " : "", c->slot->name);
 	}
 	const char *text = arena_printf(a, "containers with %s: [%s]", what, strbuf_cstr(&b));
 	strbuf_release(&b);
 	return text;
-}
-
-static bool all_ready(const struct pod *p)
-{
-	for (size_t i = 0; i < p->slots_count; i++) {
-		const struct slot *s = &p->slots[i];
-		if (s->kind != SLOT_INIT && !container_is_ready(pod_container(p, s->name)))
-			return false;
-	}
-	return true;
 }
 
 static bool gates_are_open(const struct pod *p, struct arena *a)
@@ -244,23 +156,20 @@ static bool gates_are_open(const struct pod *p, struct arena *a)
 	return true;
 }
 
-static void add_conditions(struct pod *p, struct arena *a, struct json *status, const char *phase)
+static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct pod_picture *pic)
 {
 	static const char *const ours[] = {
 	        "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"};
 	struct json *list = json_need(a, status, "conditions", JSON_ARRAY);
-	struct sandbox *box = pod_sandbox(p);
-	bool done = strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0,
-	     initialized = is_initialized(p) || strcmp(phase, "Succeeded") == 0;
-	bool ready = !done && initialized && all_ready(p) && p->state <= POD_STOPPING;
-	const char *reason = strcmp(phase, "Succeeded") == 0 ? "PodCompleted"
-	                     : done                          ? "PodFailed"
-	                                                     : "ContainersNotReady";
-	const char *message = done ? NULL : names_where(p, a, false, "unready status");
+	bool done = picture_is_over(pic), ready = pic->containers_ready;
+	const char *reason = strcmp(pic->phase, "Succeeded") == 0 ? "PodCompleted"
+	                     : done                               ? "PodFailed"
+	                                                          : "ContainersNotReady";
+	const char *message = done ? NULL : names_of_incomplete(pic, a, false, "unready status");
 	bool open = gates_are_open(p, a);
-	add_condition(p, a, list, ours[0], box && box->is_ready, NULL, NULL);
-	add_condition(p, a, list, ours[1], initialized, "ContainersNotInitialized",
-	        names_where(p, a, true, "incomplete status"));
+	add_condition(p, a, list, ours[0], pic->sandbox_ready, NULL, NULL);
+	add_condition(p, a, list, ours[1], pic->is_initialized, "ContainersNotInitialized",
+	        names_of_incomplete(pic, a, true, "incomplete status"));
 	add_condition(p, a, list, ours[2], ready && open, !ready ? reason : "ReadinessGatesNotReady",
 	        !ready ? message : "a readiness gate is not open");
 	add_condition(p, a, list, ours[3], ready, reason, message);
@@ -272,7 +181,6 @@ static void add_conditions(struct pod *p, struct arena *a, struct json *status, 
 		if (!is_ours)
 			json_append(list, json_copy(a, it));
 	}
-	p->ready_reported = ready;
 }
 
 /* ---- the whole ---- */
@@ -291,9 +199,10 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 {
 	static const char *const qos[] = {"Guaranteed", "Burstable", "BestEffort"};
 	struct json *s = json_new(a, JSON_OBJECT);
-	const char *phase = pod_phase(p), *ip = pod_ip(p);
-	json_set_cstr(a, s, "phase", phase);
-	add_conditions(p, a, s, phase);
+	struct pod_picture pic = pod_picture_take(p, a);
+	const char *ip = pod_ip(p);
+	json_set_cstr(a, s, "phase", pic.phase);
+	add_conditions(p, a, s, &pic);
 	if (p->end_reason) {
 		json_set_cstr(a, s, "reason", p->end_reason);
 		json_set_cstr(a, s, "message", p->end_message);
@@ -302,25 +211,31 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 	add_address(a, s, "podIP", "podIPs", *ip ? ip : json_cstr(a, json_path(p->object, "status", "podIP", NULL)));
 	set_time(a, s, "startTime", p->start_ns);
 	json_set_cstr(a, s, "qosClass", qos[pod_qos(p->spec)]);
-	for (size_t i = 0; i < p->slots_count; i++) {
-		const char *list = p->slots[i].kind == SLOT_MAIN ? "containerStatuses" : "initContainerStatuses";
-		json_append(json_need(a, s, list, JSON_ARRAY), container_status(p, a, &p->slots[i]));
+	for (size_t i = 0; i < pic.count; i++) {
+		const struct container_picture *c = &pic.containers[i];
+		const char *list = c->slot->kind == SLOT_MAIN ? "containerStatuses" : "initContainerStatuses";
+		json_append(json_need(a, s, list, JSON_ARRAY), container_status(p, a, c));
 	}
 	return s;
 }
 
 static void written(void *arg, int status, struct slice body, const struct err *err)
 {
+	static const struct retry_rule rule = {2000, 60000};
 	struct pod *p = arg;
+	uint64_t now = loop_now_ms(p->n->loop);
 	p->status_busy = false;
-	if (err && err->code != ERR_CANCELED) {
-		strbuf_reset(&p->status_text); /* so that the next look writes it again */
-		if (err->code != ERR_NOT_FOUND && err->code != ERR_CONFLICT) {
-			log_warn("node", "cannot write a pod's status", "pod=%s/%s error=\"%s\"", p->ns, p->name,
-			        err->msg);
-			p->status_stale = false;
-			pod_wake(p, 2000);
-		}
+	if (!err)
+		retry_succeeded(&p->status_write);
+	else if (err->code != ERR_CANCELED) {
+		strbuf_reset(&p->status_text);
+		p->status_stale = true; /* the next tick writes it again */
+		/* Gone, or another pod of its name: the informer will tell. */
+		bool is_told = err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT;
+		if (retry_failed(&p->status_write, &rule, now) && !is_told)
+			log_warn("node", "cannot write a pod's status", "pod=%s/%s failures=%u error=\"%s\"", p->ns,
+			        p->name, p->status_write.failures, err->msg);
+		pod_wake(p, retry_wait_ms(&p->status_write, now));
 	}
 	if (p->status_stale)
 		pod_status_update(p);
@@ -338,17 +253,24 @@ static void send_status(struct pod *p)
 	strbuf_release(&b);
 }
 
+/* Nothing may be said before the runtime was looked at for this pod. */
+static bool is_seen(const struct pod *p)
+{
+	uint64_t seen = view_generation(p->n);
+	bool is_new = p->need_generation && list_empty(&p->sandboxes) && !p->status_text.len;
+	return seen && !(is_new && seen < p->need_generation);
+}
+
 void pod_status_update(struct pod *p)
 {
 	struct arena a = ARENA_INIT;
 	struct strbuf text = STRBUF_INIT;
 	struct node *n = p->n;
-	if (n->closing || !p->object || !p->in_api || p->state >= POD_CLEANING || (p->is_static && !p->mirror_uid) ||
-	        view_generation(n) == 0 ||
-	        (p->need_generation && list_empty(&p->sandboxes) && !p->status_text.len &&
-	                view_generation(n) < p->need_generation))
+	LOOP_CHECK_OWNER(n->loop);
+	if (n->closing || !p->object || !p->in_api || pod_state(p) >= POD_CLEANING ||
+	        (p->is_static && !p->mirror_uid) || !is_seen(p))
 		return;
-	if (p->status_busy) {
+	if (p->status_busy || retry_wait_ms(&p->status_write, loop_now_ms(n->loop))) {
 		p->status_stale = true;
 		return;
 	}

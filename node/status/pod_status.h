@@ -9,6 +9,5 @@ struct pod;
 void pod_status_update(struct pod *p); /* writes it when it differs from the last */
 /* The status as an object in the arena. */
 struct json *pod_status_build(struct pod *p, struct arena *a);
-const char *pod_phase(const struct pod *p);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"
+#include "node/ground/errand.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
@@ -44,20 +45,42 @@ struct token {
 	struct volumes *volumes;
 };
 
+/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> READY --> ASKING ..., or back to NONE when the first
+ * set-up fails; from NONE and READY to TAKING_DOWN, which frees the record or, when the pool is full, goes back. */
+enum volumes_state { VOLUMES_NONE, VOLUMES_ASKING, VOLUMES_WRITING, VOLUMES_READY, VOLUMES_TAKING_DOWN };
+
 struct volumes {
 	struct pod *pod;
-	struct pool_work work;
-	bool ready, teardown;
+	struct sm sm; /* enum volumes_state */
+	struct errand errand;
+	struct loop_task task;
 	bool refreshes;
 	uint64_t refresh_ms;
 	struct token *tokens;
 	size_t tokens_count;
-	unsigned open;
+	bool were_ready; /* once: what fails later is a refresh */
+	unsigned open;   /* questions */
 	struct err err;
 	void (*done)(struct pod *p, const struct err *err);
 	const char *dir; /* of the pod, for the pool */
 	struct arena arena;
 };
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct volumes *v = CONTAINER_OF(m, struct volumes, sm);
+	return (sm_state(m) != VOLUMES_READY || v->were_ready) && (sm_state(m) != VOLUMES_NONE || !v->were_ready) &&
+	       (sm_state(m) == VOLUMES_ASKING || !v->open);
+}
+
+static const struct sm_state states[] = {
+        [VOLUMES_NONE] = {"none", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
+        [VOLUMES_ASKING] = {"asking", SM_TO(VOLUMES_WRITING) | SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_WRITING] = {"writing", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_READY] = {"ready", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
+        [VOLUMES_TAKING_DOWN] = {"taking-down", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+};
+static const struct sm_kind machine = SM_KIND("volumes", states, holds);
 
 /* ---- what a volume is ---- */
 
@@ -320,9 +343,9 @@ static int make_volume(struct build *b, const struct json *volume)
 	return atomic_write(path, &b->payload, gid, NULL, b->err);
 }
 
-static void setup_on_pool(struct pool_work *w)
+static void setup_on_pool(struct errand *e)
 {
-	struct volumes *v = CONTAINER_OF(w, struct volumes, work);
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
 	struct build b = {.pod = v->pod, .volumes = v, .err = &v->err};
 	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
 		if (make_volume(&b, it) != 0) {
@@ -399,30 +422,40 @@ static size_t each_token(struct volumes *v, bool ask)
 
 /* ---- set-up ---- */
 
-static void setup_done(struct pool_work *w)
+static void setup_end(struct volumes *v)
 {
-	struct volumes *v = CONTAINER_OF(w, struct volumes, work);
 	struct err err = v->err;
-	if (!err.code)
-		v->ready = true;
-	v->refresh_ms = v->refreshes ? loop_now_ms(v->pod->n->loop) + REFRESH_MS : 0;
+	struct node *n = v->pod->n;
+	v->were_ready = v->were_ready || !err.code;
+	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+	v->refresh_ms = v->refreshes ? loop_now_ms(n->loop) + REFRESH_MS : 0;
 	v->done(v->pod, err.code ? &err : NULL);
+	closing_part_done(&n->parts);
+}
+
+static void setup_done(struct errand *e)
+{
+	setup_end(CONTAINER_OF(e, struct volumes, errand));
 }
 
 static void finish_step(struct volumes *v)
 {
 	if (--v->open)
 		return;
-	if (v->err.code || !pool_submit(v->pod->n->pool, &v->work, v->pod->n->loop, setup_on_pool, setup_done)) {
-		if (!v->err.code)
-			err_set(&v->err, ERR_BUSY, "too much blocking work is queued");
-		setup_done(&v->work);
+	if (v->pod->n->closing)
+		err_set(&v->err, ERR_CANCELED, "the node closes");
+	if (!v->err.code) {
+		sm_move(&v->sm, VOLUMES_WRITING);
+		if (errand_start(v->pod->n, &v->errand, setup_on_pool, setup_done))
+			return;
+		err_set(&v->err, ERR_BUSY, "too much blocking work is queued");
 	}
+	setup_end(v);
 }
 
 static void step_on_loop(struct loop_task *t)
 {
-	finish_step(CONTAINER_OF(t, struct volumes, work.task));
+	finish_step(CONTAINER_OF(t, struct volumes, task));
 }
 
 void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err))
@@ -431,6 +464,7 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	if (!v) {
 		v = p->volumes = xcalloc(1, sizeof *v);
 		v->pod = p;
+		sm_init(&v->sm, &machine, VOLUMES_NONE, p->name);
 		v->tokens_count = each_token(v, false);
 		v->tokens = xcalloc(v->tokens_count + 1, sizeof *v->tokens);
 		for (size_t i = 0; i < v->tokens_count; i++)
@@ -442,14 +476,16 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	v->done = done;
 	v->err = ERR_INIT;
 	v->open = 1;
+	sm_move(&v->sm, VOLUMES_ASKING);
+	closing_hold(&p->n->parts);
 	each_token(v, true);
-	v->work.task.run = step_on_loop;
-	loop_post(p->n->loop, &v->work.task);
+	v->task.run = step_on_loop;
+	loop_post(p->n->loop, &v->task);
 }
 
 bool volumes_are_ready(const struct pod *p)
 {
-	return p->volumes && p->volumes->ready;
+	return p->volumes && p->volumes->were_ready;
 }
 
 uint64_t volumes_refresh_ms(const struct pod *p)
@@ -486,18 +522,18 @@ void volumes_unmount_below(const char *dir)
 	free(table);
 }
 
-static void teardown_on_pool(struct pool_work *w)
+static void teardown_on_pool(struct errand *e)
 {
-	struct volumes *v = CONTAINER_OF(w, struct volumes, work);
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
 	char path[4096];
 	volumes_unmount_below(v->dir);
 	snprintf(path, sizeof path, "%s/volumes", v->dir);
 	file_remove_tree(path);
 }
 
-static void teardown_done(struct pool_work *w)
+static void teardown_done(struct errand *e)
 {
-	struct volumes *v = CONTAINER_OF(w, struct volumes, work);
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
 	struct pod *p = v->pod;
 	void (*done)(struct pod *, const struct err *) = v->done;
 	p->volumes = NULL;
@@ -510,8 +546,10 @@ void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct er
 	struct volumes *v = p->volumes;
 	v->done = done;
 	v->dir = pod_dir(p, &v->arena);
-	if (!pool_submit(p->n->pool, &v->work, p->n->loop, teardown_on_pool, teardown_done)) {
+	sm_move(&v->sm, VOLUMES_TAKING_DOWN);
+	if (!errand_start(p->n, &v->errand, teardown_on_pool, teardown_done)) {
 		struct err err = ERR_INIT;
+		sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
 		err_set(&err, ERR_BUSY, "too much blocking work is queued");
 		done(p, &err);
 	}
@@ -531,24 +569,24 @@ void volumes_free(struct volumes *v)
 /* ---- orphans ---- */
 
 struct orphans {
-	struct pool_work work;
+	struct errand errand;
 	struct arena arena;
 	const char **dirs;
 	size_t count;
 };
 
-static void orphans_on_pool(struct pool_work *w)
+static void orphans_on_pool(struct errand *e)
 {
-	struct orphans *o = CONTAINER_OF(w, struct orphans, work);
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
 	for (size_t i = 0; i < o->count; i++) {
 		volumes_unmount_below(o->dirs[i]);
 		file_remove_tree(o->dirs[i]);
 	}
 }
 
-static void orphans_done(struct pool_work *w)
+static void orphans_done(struct errand *e)
 {
-	struct orphans *o = CONTAINER_OF(w, struct orphans, work);
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
 	if (o->count)
 		log_info("node", "removed folders of pods that are no more", "count=%zu", o->count);
 	arena_release(&o->arena);
@@ -578,6 +616,8 @@ void volumes_remove_orphans(struct node *n)
 	struct orphans *o = xcalloc(1, sizeof *o);
 	collect(n, o, n->pods_dir);
 	collect(n, o, n->logs_dir);
-	if (!pool_submit(n->pool, &o->work, n->loop, orphans_on_pool, orphans_done))
-		orphans_done(&o->work);
+	if (!errand_start(n, &o->errand, orphans_on_pool, orphans_done)) {
+		arena_release(&o->arena);
+		free(o);
+	}
 }

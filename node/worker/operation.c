@@ -6,6 +6,8 @@
 #include "node/ground/pod_record.h"
 #include "node/runtime/view.h"
 
+static const struct retry_rule bring_up_rule = {1000, 30000}, take_down_rule = {1000, 60000};
+
 static void woken(uv_timer_t *t)
 {
 	struct pod *p = t->data;
@@ -15,6 +17,7 @@ static void woken(uv_timer_t *t)
 void pod_begin(struct pod *p)
 {
 	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(pod_state(p) != POD_GONE);
 	p->operations++;
 }
 
@@ -39,4 +42,14 @@ void pod_wake(struct pod *p, uint64_t in_ms)
 void pod_status_changed(struct pod *p)
 {
 	p->n->worker_callbacks->status_changed(p);
+}
+
+bool pod_bring_up_failed(struct pod *p)
+{
+	return retry_failed(&p->bring_up, &bring_up_rule, loop_now_ms(p->n->loop));
+}
+
+bool pod_take_down_failed(struct pod *p)
+{
+	return retry_failed(&p->take_down, &take_down_rule, loop_now_ms(p->n->loop));
 }

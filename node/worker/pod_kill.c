@@ -5,6 +5,8 @@
 #include "base/log.h"
 #include "node/events/events.h"
 #include "node/ground/api_call.h"
+#include "node/ground/errand.h"
+#include "node/ground/mount_pins.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 #include "node/probe/probe.h"
@@ -20,17 +22,63 @@ struct kill {
 	struct pod *pod;
 	char *id; /* the container's */
 	uint64_t deadline_ms;
+	/* when it failed */
+	struct errand errand;
+	const char *what;
+	char path[256];
+	struct strbuf pins;
+	struct err err;
 };
+
+static void kill_free(struct kill *k)
+{
+	struct pod *p = k->pod;
+	strbuf_release(&k->pins);
+	free(k->id);
+	free(k);
+	pod_end(p);
+}
+
+static void find_pins(struct errand *e)
+{
+	struct kill *k = CONTAINER_OF(e, struct kill, errand);
+	mount_pins(k->path, &k->pins);
+}
+
+static void pins_found(struct errand *e)
+{
+	struct kill *k = CONTAINER_OF(e, struct kill, errand);
+	struct pod *p = k->pod;
+	log_warn("node", "cannot end a container or sandbox",
+	        "pod=%s/%s step=%s failures=%u pinned_by=\"%s\" error=\"%s\"", p->ns, p->name, k->what,
+	        p->take_down.failures, strbuf_cstr(&k->pins), k->err.msg);
+	kill_free(k);
+}
+
+/* Names what pins the mount that the runtime could not undo, if it speaks of one. */
+static void tell(struct kill *k, const struct err *err)
+{
+	struct pod *p = k->pod;
+	k->err = *err;
+	if (mount_path_in(err->msg, k->path, sizeof k->path) && errand_start(p->n, &k->errand, find_pins, pins_found))
+		return;
+	log_warn("node", "cannot end a container or sandbox", "pod=%s/%s step=%s failures=%u error=\"%s\"", p->ns,
+	        p->name, k->what, p->take_down.failures, err->msg);
+	kill_free(k);
+}
 
 static void kill_end(struct kill *k, const struct err *err, const char *what)
 {
 	struct pod *p = k->pod;
-	if (err && err->code != ERR_NOT_FOUND && err->code != ERR_CANCELED)
-		log_warn("node", "cannot end a container or sandbox", "pod=%s/%s step=%s error=\"%s\"", p->ns, p->name,
-		        what, err->msg);
-	free(k->id);
-	free(k);
-	pod_end(p);
+	bool failed = err && err->code != ERR_NOT_FOUND && err->code != ERR_CANCELED;
+	k->what = what;
+	if (failed && pod_take_down_failed(p)) {
+		tell(k, err);
+		return;
+	}
+	if (!err && !retry_wait_ms(&p->take_down, loop_now_ms(p->n->loop)))
+		retry_succeeded(&p->take_down);
+	kill_free(k);
 }
 
 static struct kill *kill_new(struct pod *p, const char *id)
@@ -143,25 +191,19 @@ void pod_remove_sandbox(struct pod *p, struct sandbox *s)
 
 static void deleted(void *arg, int status, struct slice body, const struct err *err)
 {
+	static const struct retry_rule rule = {2000, 60000};
 	struct pod *p = arg;
-	if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT) {
+	if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT)
 		p->in_api = false; /* gone, or another pod of the same name */
-	} else if (err->code != ERR_CANCELED) {
-		log_warn("node", "cannot delete a pod that has ended", "pod=%s/%s error=\"%s\"", p->ns, p->name,
-		        err->msg);
-		p->delete_retry_ms = loop_now_ms(p->n->loop) + 2000;
-	}
+	else if (err->code != ERR_CANCELED && retry_failed(&p->api_delete, &rule, loop_now_ms(p->n->loop)))
+		log_warn("node", "cannot delete a pod that has ended", "pod=%s/%s failures=%u error=\"%s\"", p->ns,
+		        p->name, p->api_delete.failures, err->msg);
 	pod_end(p);
 }
 
 void pod_delete_from_api(struct pod *p)
 {
 	struct strbuf b = STRBUF_INIT;
-	uint64_t now = loop_now_ms(p->n->loop);
-	if (p->delete_retry_ms > now) {
-		pod_wake(p, p->delete_retry_ms - now);
-		return;
-	}
 	strbuf_addf(&b,
 	        "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":"
 	        "\"%s\"}}",

@@ -25,15 +25,9 @@
 
 #include <stdlib.h>
 
-enum {
-	CALL_MS = 120000,
-	SANDBOX_MS = 240000,
-	RETRY_MS = 10000,
-	PULL_BACKOFF_MIN_MS = 10000,
-	PULL_BACKOFF_MAX_MS = 300000,
-	HOOK_MS = 0,
-	PULL_ERROR_SHOWN_MS = 3000
-};
+enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0, PULL_ERROR_SHOWN_MS = 3000 };
+
+static const struct retry_rule start_rule = {5000, 60000}, pull_rule = {10000, 300000};
 
 struct start {
 	struct pod *pod;
@@ -72,12 +66,11 @@ static struct start *start_new(struct pod *p, struct slot *slot)
 static void sandbox_failed(struct start *s, const struct err *err)
 {
 	struct pod *p = s->pod;
-	p->retry_backoff_ms = !p->retry_backoff_ms           ? 1000
-	                      : p->retry_backoff_ms >= 30000 ? 30000
-	                                                     : p->retry_backoff_ms * 2;
-	p->retry_ms = loop_now_ms(p->n->loop) + p->retry_backoff_ms;
+	bool due = pod_bring_up_failed(p);
 	pod_event(p, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", err->msg);
-	log_warn("node", "cannot create a pod sandbox", "pod=%s/%s error=\"%s\"", p->ns, p->name, err->msg);
+	if (due)
+		log_warn("node", "cannot create a pod sandbox", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
+		        p->bring_up.failures, err->msg);
 }
 
 static void sandbox_run(void *arg, const void *answer, const struct err *err)
@@ -86,7 +79,7 @@ static void sandbox_run(void *arg, const void *answer, const struct err *err)
 	if (err && err->code != ERR_CANCELED)
 		sandbox_failed(s, err);
 	else
-		s->pod->retry_backoff_ms = 0;
+		retry_succeeded(&s->pod->bring_up);
 	start_end(s);
 }
 
@@ -110,19 +103,23 @@ void pod_start_sandbox(struct pod *p)
 
 /* ---- containers ---- */
 
-static void wait_with(struct start *s, const char *reason, const char *message, unsigned ms)
+static void wait_with(struct start *s, const char *reason, const char *message, const struct retry_rule *rule)
 {
 	struct slot *slot = s->slot;
+	struct pod *p = s->pod;
 	slot->waiting_reason = reason;
 	free(slot->waiting_message);
 	slot->waiting_message = xstrdup(message);
-	slot->not_before_ms = loop_now_ms(s->pod->n->loop) + ms;
+	if (retry_failed(&slot->start, rule, loop_now_ms(p->n->loop)))
+		log_warn("node", "cannot start a container",
+		        "pod=%s/%s container=%s reason=%s failures=%u error=\"%s\"", p->ns, p->name, slot->name, reason,
+		        slot->start.failures, message);
 }
 
 static void fail(struct start *s, const char *reason, const struct err *err)
 {
 	if (err->code != ERR_CANCELED) {
-		wait_with(s, reason, err->msg, RETRY_MS);
+		wait_with(s, reason, err->msg, &start_rule);
 		pod_event(s->pod, s->slot->name, true, "Failed", "Error: %s", err->msg);
 	}
 	start_end(s);
@@ -133,7 +130,7 @@ static void clear_waiting(struct slot *slot)
 	slot->waiting_reason = NULL;
 	free(slot->waiting_message);
 	slot->waiting_message = NULL;
-	slot->not_before_ms = 0;
+	retry_succeeded(&slot->start);
 }
 
 static void post_start_done(void *arg, const struct err *err)
@@ -213,10 +210,7 @@ static void create(struct start *s, const struct image_result *image)
 static void image_failed(struct start *s, const struct image_result *result, const struct err *err)
 {
 	struct slot *slot = s->slot;
-	slot->pull_backoff_ms = !slot->pull_backoff_ms                            ? PULL_BACKOFF_MIN_MS
-	                        : slot->pull_backoff_ms * 2 > PULL_BACKOFF_MAX_MS ? PULL_BACKOFF_MAX_MS
-	                                                                          : slot->pull_backoff_ms * 2;
-	wait_with(s, result->reason, err->msg, slot->pull_backoff_ms);
+	wait_with(s, result->reason, err->msg, &pull_rule);
 	slot->show_until_ms = loop_now_ms(s->pod->n->loop) + PULL_ERROR_SHOWN_MS;
 	pod_event(s->pod, slot->name, true, "Failed", "Failed to pull image \"%s\": %s", s->image, err->msg);
 	pod_event(s->pod, slot->name, true, "Failed", "Error: %s", result->reason);
@@ -235,7 +229,6 @@ static void image_there(void *arg, const struct image_result *result, const stru
 		image_failed(s, result, err);
 		return;
 	}
-	s->slot->pull_backoff_ms = 0;
 	if (s->pulled)
 		pod_event(s->pod, s->slot->name, false, "Pulled", "Successfully pulled image \"%s\" in %llums",
 		        s->image, (unsigned long long)(loop_now_ms(s->pod->n->loop) - s->pull_began_ms));
