@@ -42,15 +42,16 @@ SRCS :=
 GEN_C :=
 GEN_H :=
 include base/module.mk raft/module.mk store/module.mk api/module.mk node/module.mk net/module.mk tools/module.mk
-MAIN_SRC := tools/k3x_main.c
+MAIN_SRC := tools/k3x/main.c
 LIB_SRCS := $(filter-out $(MAIN_SRC),$(SRCS))
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/obj/%.o) $(GEN_C:build/gen/%.c=$(B)/obj/gen/%.o)
 LIB := $(B)/libk3x.a
 
 all: build/k3x
 
+# The other names of the one binary lie beside it, for that is how their manuals call them.
 build/k3x: $(B)/k3x
-	@ln -sf $(VARIANT)/k3x $@
+	@for name in k3x k3x-store k3x-bench; do ln -sf $(VARIANT)/k3x build/$$name; done
 
 $(B)/k3x: $(B)/obj/$(MAIN_SRC:.c=.o) $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -73,21 +74,21 @@ $(B)/obj/gen/%.o: build/gen/%.c | $(GEN_H)
 
 include jepsen/module.mk
 include tests/module.mk
-include tools/bench.mk
+include tools/bench/bench.mk
 
 -include $(shell find $(B)/obj $(B)/tests -name '*.d' 2>/dev/null)
 
 # ---- for people ----
 
 deps:
-	@tools/deps.sh
+	@tools/install/deps.sh
 
 up: deps
 	@$(MAKE) --no-print-directory all
-	@tools/up.sh
+	@tools/install/up.sh
 
 down:
-	@tools/down.sh
+	@tools/install/down.sh
 
 clean-data: down
 	rm -rf /var/lib/k3x /etc/k3x
@@ -107,7 +108,7 @@ install: all
 	$(B)/k3x store completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/k3x-store.fish
 
 clean:
-	rm -rf build/release build/asan build/tsan build/gen build/k3x build/fuzz compile_commands.json
+	rm -rf build/release build/asan build/tsan build/gen build/k3x build/k3x-store build/k3x-bench build/fuzz compile_commands.json
 
 # ---- for contributors ----
 
@@ -126,7 +127,7 @@ format:
 # The layer check and the tidy check are ours and quick; clang-tidy and cppcheck come from Debian and take minutes.
 lint: lint-quick compile_commands.json
 	@command -v clang-tidy >/dev/null && command -v cppcheck >/dev/null || { echo 'lint: apt-get install clang-tidy cppcheck' >&2; exit 1; }
-	@echo $(filter-out tools/gen_%,$(OUR_SRCS)) | tr ' ' '\n' | xargs -P 2 -n 8 clang-tidy --quiet -p . 2>/dev/null
+	@echo $(filter-out tools/schema/%,$(OUR_SRCS)) | tr ' ' '\n' | xargs -P 2 -n 8 clang-tidy --quiet -p . 2>/dev/null
 	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt \
 		--error-exitcode=1 -j 2 -I. -Ibuild/gen --std=c11 -D_GNU_SOURCE $(OUR_SRCS)
 

@@ -7,7 +7,7 @@ K8S_API_INPUTS := $(wildcard $(K8S_API)/k8s.io/api/*/*/types.go $(K8S_API)/k8s.i
 OWN_API := api/machinery/schema/definitions
 GEN_C += build/gen/schema_tables.c
 
-build/gen/gen_schema: tools/gen_schema.c tools/gen_schema_parse.c tools/gen_schema_emit.c tools/gen_schema.h
+build/gen/gen_schema: tools/schema/gen_schema.c tools/schema/gen_schema_parse.c tools/schema/gen_schema_emit.c tools/schema/gen_schema.h
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -I. -o $@ $(filter %.c,$^) -llz4
 

@@ -28,8 +28,4 @@ extern const struct target target_k3x;
 
 const struct target *target_find(const char *name); /* NULL: none of that name */
 
-/* The flags that etcd and `k3x-store serve` share, after the words of `program`. */
-const char *const *target_store_argv(
-        const struct cluster *c, const struct node *n, const char *const *program, struct arena *a);
-
 #endif

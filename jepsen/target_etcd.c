@@ -2,7 +2,7 @@
  * for time and files without the C library: the shim has no power over it. */
 #include "jepsen/target.h"
 
-#include "jepsen/cluster.h"
+#include "jepsen/target_flags.h"
 
 static const char *const *argv(const struct cluster *c, const struct node *n, struct arena *a)
 {

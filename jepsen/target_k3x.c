@@ -1,7 +1,7 @@
 /* k3x's datastore by itself: `k3x-store serve`, which takes etcd's flags. */
 #include "jepsen/target.h"
 
-#include "jepsen/cluster.h"
+#include "jepsen/target_flags.h"
 
 static const char *const *argv(const struct cluster *c, const struct node *n, struct arena *a)
 {

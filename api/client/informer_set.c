@@ -2,7 +2,7 @@
  * object leaves its groups without a search. */
 #include "api/client/informer_set.h"
 
-#include "api/client/closing.h"
+#include "base/rt/closing.h"
 #include "api/client/meta.h"
 #include "base/check.h"
 #include "base/json/scan.h"

@@ -4,7 +4,7 @@
 #ifndef K3X_API_CONTROLLERS_CONTROLLERS_INT_H
 #define K3X_API_CONTROLLERS_CONTROLLERS_INT_H
 
-#include "api/client/closing.h"
+#include "base/rt/closing.h"
 #include "api/client/expectations.h"
 #include "api/client/informer_set.h"
 #include "api/client/meta.h"

@@ -10,7 +10,7 @@
 #ifndef K3X_API_SCHEDULER_SCHEDULER_INT_H
 #define K3X_API_SCHEDULER_SCHEDULER_INT_H
 
-#include "api/client/closing.h"
+#include "base/rt/closing.h"
 #include "api/client/informer_set.h"
 #include "api/client/meta.h"
 #include "api/client/recorder.h"

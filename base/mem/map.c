@@ -123,3 +123,13 @@ void *map_del(struct map *m, struct slice key)
 	m->count--;
 	return old;
 }
+
+void *map_entry_new(size_t size, size_t key_offset, struct slice key)
+{
+	CHECK(key_offset + sizeof(struct slice) <= size);
+	char *entry = xcalloc(1, size + key.len + 1);
+	if (key.len)
+		memcpy(entry + size, key.ptr, key.len);
+	memcpy(entry + key_offset, &(struct slice){entry + size, key.len}, sizeof(struct slice));
+	return entry;
+}

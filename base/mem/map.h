@@ -28,6 +28,16 @@ void *map_put(struct map *m, struct slice key, void *value);
 void *map_del(struct map *m, struct slice key); /* returns the value, NULL when absent */
 uint64_t map_hash(struct slice key);
 
+/* A value that carries its key: `size` zeroed bytes, the key's bytes and a zero byte behind them, and at `key_offset`
+ * the slice of them. free() it.
+ *
+ *     struct pod { struct slice key; ... };
+ *     struct pod *p = MAP_ENTRY_NEW(struct pod, key, key);
+ *     map_put(&m, p->key, p); */
+void *map_entry_new(size_t size, size_t key_offset, struct slice key);
+
+#define MAP_ENTRY_NEW(type, member, k) ((type *)map_entry_new(sizeof(type), offsetof(type, member), (k)))
+
 /* Visits all entries in no order; the map must not change meanwhile, except by nothing. */
 #define MAP_FOREACH(it, m) \
 	for (struct map_slot *it = (m)->slots; it && it < (m)->slots + (m)->cap; it++) \

@@ -99,7 +99,7 @@ void loop_init(struct loop *l, const char *name)
 	CHECK(rc == 0);
 	l->uv.data = l;
 	init_deferred(l);
-	mailbox_init(&l->tasks, l, 0, run_tasks);
+	mailbox_init(&l->tasks, &l->uv, 0, run_tasks);
 }
 
 void loop_own(struct loop *l)

@@ -3,7 +3,6 @@
 #include "base/rt/mailbox.h"
 
 #include "base/check.h"
-#include "base/rt/loop.h"
 
 static struct mail *reverse(struct mail *m)
 {
@@ -35,10 +34,10 @@ static void bell_cb(uv_async_t *bell)
 }
 
 void mailbox_init(
-        struct mailbox *mb, struct loop *loop, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first))
+        struct mailbox *mb, uv_loop_t *uv, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first))
 {
-	*mb = (struct mailbox){.limit = limit, .loop = loop, .deliver = deliver};
-	int rc = uv_async_init(loop_uv(loop), &mb->bell, bell_cb);
+	*mb = (struct mailbox){.limit = limit, .deliver = deliver};
+	int rc = uv_async_init(uv, &mb->bell, bell_cb);
 	CHECK(rc == 0);
 	mb->bell.data = mb;
 }

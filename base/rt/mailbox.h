@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <uv.h>
 
-struct loop;
-
 struct mail {
 	struct mail *next;
 };
@@ -22,7 +20,6 @@ struct mailbox {
 	atomic_uint count;
 	unsigned limit;
 	uv_async_t bell;
-	struct loop *loop;
 	void (*deliver)(struct mailbox *mb, struct mail *first);
 	void (*on_closed)(struct mailbox *mb);
 };
@@ -31,7 +28,7 @@ struct mailbox {
  * gives a message away. Call on the loop's thread, or before it runs. limit 0 means no limit (messages that answer
  * something bounded elsewhere). Errors: none, the process stops when no descriptor is left for the bell. */
 void mailbox_init(
-        struct mailbox *mb, struct loop *loop, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first));
+        struct mailbox *mb, uv_loop_t *uv, unsigned limit, void (*deliver)(struct mailbox *mb, struct mail *first));
 
 /* Any thread. False when the mailbox is full: the message still belongs to the caller. */
 bool mailbox_send(struct mailbox *mb, struct mail *m);

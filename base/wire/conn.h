@@ -16,19 +16,10 @@
 #include "base/mem/rcbuf.h"
 #include "base/mem/str.h"
 #include "base/rt/loop.h"
+#include "base/wire/peer.h"
 
 struct conn;
 struct tls_context;
-
-/* What TLS proved about the peer. Lives as long as the connection. */
-struct conn_peer {
-	const char *address; /* "10.0.0.7:41234", "[::1]:80"; "@" for unix sockets and pairs */
-	bool verified;       /* the peer's certificate was verified against the CA */
-	struct slice common_name;
-	const struct slice *organizations;
-	size_t organizations_count;
-	struct slice certificate_sha256; /* hex of the leaf; empty when none came */
-};
 
 /* All optional except on_read, on_end. */
 struct conn_callbacks {

@@ -2,7 +2,7 @@
 #ifndef K3X_BASE_WIRE_TLS_INT_H
 #define K3X_BASE_WIRE_TLS_INT_H
 
-#include "base/wire/conn.h"
+#include "base/wire/peer.h"
 #include "base/wire/tls.h"
 
 struct tls_session;

@@ -1,6 +1,6 @@
 /* The schema generator's reader: any text below a types.go name is read or refused with a message, never a crash. The
  * reader is a build tool that frees nothing and ends the process on errors; here its end is a jump back. */
-#include "tools/gen_schema_parse.c"
+#include "tools/schema/gen_schema_parse.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

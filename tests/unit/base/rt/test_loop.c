@@ -73,7 +73,7 @@ static void *produce(void *arg)
 
 static void open_inbox(void *arg)
 {
-	mailbox_init(&inbox.box, arg, 0, deliver);
+	mailbox_init(&inbox.box, loop_uv(arg), 0, deliver);
 }
 
 static void close_inbox(void *arg)

@@ -1,0 +1,104 @@
+/* The controllers and the scheduler as a part of the server: one loop, one set of informers, an identity for each.
+ *
+ * Closed in this order: controllers, scheduler, informers, clients. See parts.h. */
+#include "tools/k3x/parts.h"
+
+#include "api/controllers/controllers.h"
+#include "api/scheduler/scheduler.h"
+#include "base/mem/arena.h"
+
+#include <stdlib.h>
+
+struct controllers_part {
+	struct client *client, *scheduler_client;
+	struct informer_set *informers;
+	struct controllers *controllers; /* NULL: disabled */
+	struct scheduler *scheduler;     /* NULL: disabled */
+	void (*closed)(void *arg);
+	void *arg;
+};
+
+static bool wanted(const struct server_settings *s)
+{
+	return !s->disable_controllers || !s->disable_scheduler;
+}
+
+/* ---- closing ---- */
+
+static void all_closed(void *arg)
+{
+	struct controllers_part *p = arg;
+	void (*closed)(void *) = p->closed;
+	void *closed_arg = p->arg;
+	free(p);
+	if (closed)
+		closed(closed_arg);
+}
+
+static void client_closed(void *arg)
+{
+	struct controllers_part *p = arg;
+	client_close(p->scheduler_client, all_closed, p);
+}
+
+static void informers_closed(void *arg)
+{
+	struct controllers_part *p = arg;
+	client_close(p->client, client_closed, p);
+}
+
+static void scheduler_closed(void *arg)
+{
+	struct controllers_part *p = arg;
+	informer_set_close(p->informers, informers_closed, p);
+}
+
+static void controllers_closed(void *arg)
+{
+	struct controllers_part *p = arg;
+	if (p->scheduler)
+		scheduler_close(p->scheduler, scheduler_closed, p);
+	else
+		scheduler_closed(p);
+}
+
+static void close_part(void *state, void (*closed)(void *arg), void *arg)
+{
+	struct controllers_part *p = state;
+	p->closed = closed;
+	p->arg = arg;
+	if (p->controllers)
+		controllers_close(p->controllers, controllers_closed, p);
+	else
+		controllers_closed(p);
+}
+
+/* ---- starting ---- */
+
+static int start_controllers(struct controllers_part *p, const struct part_env *env, struct err *err)
+{
+	struct controllers_options o = {
+	        .client = p->client,
+	        .informers = p->informers,
+	        .root_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
+	        .cluster_cidr = env->settings->cluster_cidr,
+	};
+	return controllers_new(&o, &p->controllers, err);
+}
+
+static void *start(const struct part_env *env, struct err *err)
+{
+	struct controllers_part *p = xcalloc(1, sizeof *p);
+	p->client = api_server_client(env->api, env->loop, "system:kube-controller-manager", "system:masters");
+	p->scheduler_client = api_server_client(env->api, env->loop, "system:kube-scheduler", "system:masters");
+	p->informers = informer_set_new(p->client);
+	if (!env->settings->disable_controllers && start_controllers(p, env, err) != 0) {
+		close_part(p, NULL, NULL);
+		return NULL;
+	}
+	if (!env->settings->disable_scheduler)
+		p->scheduler = scheduler_new(&(struct scheduler_options){p->scheduler_client, p->informers});
+	return p;
+}
+
+const struct part part_controllers = {"controllers", wanted, start, close_part};

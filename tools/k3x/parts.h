@@ -1,0 +1,39 @@
+/* The parts of a server above its API: controllers, scheduler, node, service proxy, each with a loop and thread of its
+ * own.
+ *
+ * A part is a row in parts.c. Rows are started in order once the API answers, and stopped in reverse before it closes.
+ * A part knows the rest of the house only through the client it makes. */
+#ifndef K3X_TOOLS_K3X_PARTS_H
+#define K3X_TOOLS_K3X_PARTS_H
+
+#include "api/server/server.h"
+#include "tools/k3x/server_settings.h"
+
+struct part_env {
+	struct server_settings *settings; /* read only from here on */
+	struct api_server *api;           /* for api_server_client() */
+	int api_port;
+	struct loop *loop; /* the part's own */
+};
+
+struct part {
+	const char *name; /* also the thread's name: at most 15 bytes */
+	bool (*wanted)(const struct server_settings *s);
+	/* On the part's loop. Returns the part's state, or NULL with err set: the server then stops. */
+	void *(*start)(const struct part_env *env, struct err *err);
+	/* On the part's loop; closed(arg) when nothing of it is left there, its clients included. */
+	void (*close)(void *state, void (*closed)(void *arg), void *arg);
+};
+
+/* Starts all wanted parts. Main thread, which waits for each. */
+int parts_start(struct server_settings *settings, struct api_server *api, int api_port, struct err *err);
+
+/* Stops them and joins their threads. Main thread. */
+void parts_stop(void);
+
+/* Rows. */
+extern const struct part part_controllers;
+extern const struct part part_node;
+extern const struct part part_proxy;
+
+#endif

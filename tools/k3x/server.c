@@ -1,0 +1,265 @@
+/* `k3x server`: puts the house together and runs it until it is told to stop.
+ *
+ * Start, each step waiting for the one before:
+ *     settings -> keys and certificates -> store -> API server -> kubeconfig -> parts (see parts.h)
+ * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
+ * the API server has a loop and a thread of its own. */
+#include "tools/k3x/parts.h"
+#include "tools/programs.h"
+#include "tools/k3x/server_pki.h"
+#include "tools/k3x/server_settings.h"
+#include "tools/k3x/server_store.h"
+
+#include "api/server/server.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "store/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { STOP_DRAIN_MS = 3000, RENEW_CHECK_MS = 6 * 3600 * 1000 };
+
+struct server {
+	struct server_settings settings;
+	struct loop main_loop;
+	struct loop api_loop;
+	struct engine *store;
+	struct api_server *api;
+	uv_signal_t on_term, on_int, on_pipe;
+	uv_timer_t renew_timer;
+	struct loop_task ready_task;
+	struct loop_task stopped_task;
+	struct loop_task reload_task;
+	struct err api_err;
+	bool stopping;
+	int exit_code;
+};
+
+/* ---- stopping ---- */
+
+static void close_handles(struct server *s)
+{
+	uv_close((uv_handle_t *)&s->on_term, NULL);
+	uv_close((uv_handle_t *)&s->on_int, NULL);
+	uv_close((uv_handle_t *)&s->on_pipe, NULL);
+	uv_close((uv_handle_t *)&s->renew_timer, NULL);
+	loop_stop(&s->main_loop);
+}
+
+static void api_stopped(struct loop_task *t)
+{
+	close_handles(CONTAINER_OF(t, struct server, stopped_task));
+}
+
+static void api_closed(void *arg)
+{
+	struct server *s = arg;
+	loop_stop(&s->api_loop);
+	s->stopped_task.run = api_stopped;
+	loop_post(&s->main_loop, &s->stopped_task);
+}
+
+static void close_api(void *arg)
+{
+	struct server *s = arg;
+	api_server_close(s->api, STOP_DRAIN_MS, api_closed, s);
+}
+
+static void stop(struct server *s)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	log_info("server", "stopping", "%s", "");
+	parts_stop();
+	loop_call(&s->api_loop, close_api, s);
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+	stop(h->data);
+}
+
+static void on_sigpipe(uv_signal_t *h, int number)
+{
+}
+
+/* ---- starting ---- */
+
+static void fail(struct server *s, const struct err *err)
+{
+	log_error("server", "cannot start", "error=\"%s\"", err->msg);
+	s->exit_code = err_exit_code(err->code);
+	stop(s);
+}
+
+static void api_ready_on_main(struct loop_task *t)
+{
+	struct server *s = CONTAINER_OF(t, struct server, ready_task);
+	struct err err = ERR_INIT;
+	if (s->api_err.code) {
+		fail(s, &s->api_err);
+		return;
+	}
+	if (server_write_kubeconfig(&s->settings, api_server_port(s->api), &err) != 0)
+		log_warn("server", "cannot write the admin kubeconfig", "error=\"%s\"", err.msg);
+	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api),
+	        s->settings.write_kubeconfig);
+	if (parts_start(&s->settings, s->api, api_server_port(s->api), &err) != 0)
+		fail(s, &err);
+}
+
+static void api_ready(void *arg, const struct err *err)
+{
+	struct server *s = arg;
+	s->api_err = *err;
+	s->ready_task.run = api_ready_on_main;
+	loop_post(&s->main_loop, &s->ready_task);
+}
+
+struct api_start {
+	struct server *server;
+	struct err err;
+};
+
+static void start_api_on_loop(void *arg)
+{
+	struct api_start *start = arg;
+	struct server *s = start->server;
+	struct server_settings *set = &s->settings;
+	struct api_server_options o = {
+	        .loop = &s->api_loop,
+	        .store = s->store,
+	        .bind_address = set->bind_address,
+	        .port = (int)set->https_port,
+	        .cert_file = server_file(set, "server/tls/serving-kube-apiserver.crt"),
+	        .key_file = server_file(set, "server/tls/serving-kube-apiserver.key"),
+	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),
+	        .service_account_key_file = server_file(set, "server/tls/service.key"),
+	        .service_account_issuer =
+	                arena_printf(&set->arena, "https://kubernetes.default.svc.%s", set->cluster_domain),
+	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
+	        .service_cidr = set->service_cidr,
+	        .node_port_min = set->node_port_min,
+	        .node_port_max = set->node_port_max,
+	        .advertise_address = set->advertise_address,
+	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
+	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
+	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
+	};
+	api_server_new(&o, api_ready, s, &s->api, &start->err);
+}
+
+static int start_api(struct server *s, struct err *err)
+{
+	struct api_start start = {.server = s};
+	loop_init(&s->api_loop, "api");
+	loop_start_thread(&s->api_loop);
+	loop_call(&s->api_loop, start_api_on_loop, &start);
+	*err = start.err;
+	return err->code;
+}
+
+static void reload_tls(struct loop_task *t)
+{
+	struct server *s = CONTAINER_OF(t, struct server, reload_task);
+	struct err err = ERR_INIT;
+	if (api_server_reload_tls(s->api, &err) != 0)
+		log_error("server", "cannot load the renewed certificate", "error=\"%s\"", err.msg);
+}
+
+static void renew(uv_timer_t *t)
+{
+	struct server *s = t->data;
+	struct err err = ERR_INIT;
+	bool renewed = false;
+	if (server_pki_prepare(&s->settings, &renewed, &err) != 0)
+		log_error("server", "cannot renew certificates", "error=\"%s\"", err.msg);
+	if (!renewed)
+		return;
+	log_info("server", "serving certificate renewed", "%s", "");
+	s->reload_task.run = reload_tls;
+	loop_post(&s->api_loop, &s->reload_task);
+}
+
+static int open_log(struct server_settings *s, struct err *err)
+{
+	if (s->debug)
+		log_set_level(LOG_DEBUG);
+	if (!s->log_file)
+		return 0;
+	int fd = open(s->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_errno(err, errno, "open log %s", s->log_file);
+	log_set_fd(fd);
+	return 0;
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+}
+
+static void watch_signals(struct server *s)
+{
+	uv_loop_t *uv = loop_uv(&s->main_loop);
+	uv_signal_init(uv, &s->on_term);
+	uv_signal_init(uv, &s->on_int);
+	uv_signal_init(uv, &s->on_pipe);
+	uv_timer_init(uv, &s->renew_timer);
+	s->on_term.data = s->on_int.data = s->renew_timer.data = s;
+	uv_signal_start(&s->on_term, on_signal, SIGTERM);
+	uv_signal_start(&s->on_int, on_signal, SIGINT);
+	uv_signal_start(&s->on_pipe, on_sigpipe, SIGPIPE);
+	uv_timer_start(&s->renew_timer, renew, RENEW_CHECK_MS, RENEW_CHECK_MS);
+}
+
+static int start(struct server *s, int argc, char **argv, struct err *err)
+{
+	int rc = server_settings_load(&s->settings, argc, argv, err);
+	if (rc != 0)
+		return rc;
+	if (open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
+		return err->code;
+	if (server_store_open(&s->settings, &s->store, err) != 0)
+		return err->code;
+	loop_init(&s->main_loop, "k3x");
+	watch_signals(s);
+	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
+	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
+	return start_api(s, err);
+}
+
+int server_main(int argc, char **argv)
+{
+	struct server *s = xcalloc(1, sizeof *s);
+	struct err err = ERR_INIT;
+	raise_file_limit();
+	int rc = start(s, argc, argv, &err);
+	if (rc != 0) {
+		if (rc < 0)
+			fprintf(stderr, "k3x server: %s\n", err.msg);
+		return rc < 0 ? err_exit_code(rc) : 0; /* the process ends: what is open ends with it */
+	}
+	loop_run(&s->main_loop);
+	loop_join(&s->api_loop);
+	loop_release(&s->api_loop);
+	store_close(s->store);
+	loop_release(&s->main_loop);
+	log_info("server", "stopped", "%s", "");
+	int code = s->exit_code;
+	arena_release(&s->settings.arena);
+	free(s);
+	return code;
+}

@@ -1,0 +1,278 @@
+/* Keys, certificates and tokens of a server: made when missing, renewed when due, in k3s's places:
+ *
+ *     server/tls/{server-ca,client-ca}.{crt,key}        the two CAs: who serves, who asks
+ *     server/tls/serving-kube-apiserver.{crt,key}       the API server
+ *     server/tls/client-admin.{crt,key}                 the admin kubeconfig, group system:masters
+ *     server/tls/client-kube-apiserver.{crt,key}        the API server towards kubelets
+ *     server/tls/service.key                            signs service account tokens
+ *     agent/serving-kubelet.{crt,key}, client-kubelet.{crt,key}
+ *     server/token, server/node-token                   secrets for joining
+ *
+ * CAs are never replaced here: what they issued would be worthless. Leaves are issued anew when a quarter of their life
+ * is left, or when the names they must hold have changed, which is noted in a .names file beside them. */
+#include "tools/k3x/server_pki.h"
+
+#include "base/base64.h"
+#include "base/json/json.h"
+#include "base/pki.h"
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static int make_folder(const char *path, mode_t mode, struct err *err)
+{
+	char *copy = xstrdup(path);
+	for (char *p = copy + 1; *p; p++)
+		if (*p == '/') {
+			*p = 0;
+			mkdir(copy, 0755);
+			*p = '/';
+		}
+	int rc = mkdir(copy, mode) == 0 || errno == EEXIST ? 0 : err_errno(err, errno, "make folder %s", path);
+	free(copy);
+	return rc;
+}
+
+static int make_folders(struct server_settings *s, struct err *err)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/db", 0700}, {"server/manifests", 0700},
+	        {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
+	if (make_folder(s->data_dir, 0755, err) != 0)
+		return err->code;
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (make_folder(server_file(s, "%s", folders[i].name), folders[i].mode, err) != 0)
+			return err->code;
+	return 0;
+}
+
+static bool exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static int need_ca(struct server_settings *s, const char *name, struct pki_pair *ret, struct err *err)
+{
+	const char *crt = server_file(s, "server/tls/%s.crt", name), *key = server_file(s, "server/tls/%s.key", name);
+	if (exists(crt) && exists(key))
+		return pki_pair_load(crt, key, ret, err);
+	if (exists(crt) != exists(key))
+		return err_set(err, ERR_CORRUPT,
+		        "%s and its key: one of the two is missing; put it back, or remove both for a new cluster "
+		        "identity",
+		        crt);
+	const char *common_name = arena_printf(&s->arena, "k3x-%s@%lld", name, (long long)time(NULL));
+	if (pki_ca_new(common_name, ret, err) != 0)
+		return err->code;
+	return pki_pair_save(ret, crt, key, err);
+}
+
+/* ---- leaves ---- */
+
+static char *names_text(const struct pki_request *r)
+{
+	struct strbuf b = STRBUF_INIT;
+	strbuf_addf(&b, "%s\n", r->common_name);
+	for (size_t i = 0; i < r->organizations_count; i++)
+		strbuf_addf(&b, "O=%s\n", r->organizations[i]);
+	for (size_t i = 0; i < r->names_count; i++)
+		strbuf_addf(&b, "%s\n", r->names[i]);
+	return strbuf_detach(&b);
+}
+
+static bool is_good(const char *crt, const char *key, const char *names_file, const char *names, const char *ca_pem)
+{
+	char *text = NULL, *pem = NULL;
+	size_t len;
+	struct pki_info info;
+	bool good = exists(key) && pki_file_read(names_file, &text, &len, NULL) == 0 && strcmp(text, names) == 0 &&
+	            pki_file_read(crt, &pem, &len, NULL) == 0 && pki_info(pem, &info, NULL) == 0 &&
+	            !pki_needs_renewal(&info, (int64_t)time(NULL)) && pki_verify(pem, ca_pem, NULL) == 0;
+	free(text);
+	free(pem);
+	return good;
+}
+
+static int need_leaf(struct server_settings *s, const struct pki_pair *ca, const char *place,
+        const struct pki_request *request, bool *made, struct err *err)
+{
+	const char *crt = server_file(s, "%s.crt", place), *key = server_file(s, "%s.key", place),
+	           *names_file = server_file(s, "%s.names", place);
+	CLEANUP(cleanup_free) char *names = names_text(request);
+	if (is_good(crt, key, names_file, names, ca->certificate_pem))
+		return 0;
+	struct pki_pair pair = PKI_PAIR_INIT;
+	int rc = pki_issue(ca, request, &pair, err);
+	if (rc == 0)
+		rc = pki_pair_save(&pair, crt, key, err);
+	if (rc == 0)
+		rc = pki_file_write(names_file, slice_of(names), 0644, err);
+	pki_pair_release(&pair);
+	if (rc == 0 && made)
+		*made = true;
+	return rc == 0 ? 0 : err_wrap(err, "certificate %s", crt);
+}
+
+static const char *first_service_ip(struct server_settings *s)
+{
+	unsigned a, b, c, d;
+	if (sscanf(s->service_cidr, "%u.%u.%u.%u", &a, &b, &c, &d) != 4)
+		return "10.43.0.1";
+	return arena_printf(&s->arena, "%u.%u.%u.%u", a, b, c, d + 1);
+}
+
+static int need_serving(struct server_settings *s, const struct pki_pair *ca, bool *made, struct err *err)
+{
+	const char *fixed[] = {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
+	        arena_printf(&s->arena, "kubernetes.default.svc.%s", s->cluster_domain), "localhost", "127.0.0.1",
+	        "::1", s->node_name, s->node_ip, s->advertise_address, first_service_ip(s)};
+	size_t n = sizeof fixed / sizeof *fixed;
+	const char **names = ARENA_ARRAY(&s->arena, const char *, n + s->tls_san.count);
+	memcpy(names, fixed, sizeof fixed);
+	for (size_t i = 0; i < s->tls_san.count; i++)
+		names[n++] = s->tls_san.items[i];
+	struct pki_request r = {.common_name = "kube-apiserver", .names = names, .names_count = n, .is_server = true};
+	return need_leaf(s, ca, "server/tls/serving-kube-apiserver", &r, made, err);
+}
+
+static int need_client(struct server_settings *s, const struct pki_pair *ca, const char *place, const char *user,
+        const char *group, struct err *err)
+{
+	const char *groups[] = {group};
+	struct pki_request r = {
+	        .common_name = user, .organizations = groups, .organizations_count = 1, .is_client = true};
+	return need_leaf(s, ca, place, &r, NULL, err);
+}
+
+static int need_kubelet(
+        struct server_settings *s, const struct pki_pair *server_ca, const struct pki_pair *client_ca, struct err *err)
+{
+	const char *names[] = {s->node_name, s->node_ip, "localhost", "127.0.0.1"};
+	struct pki_request r = {.common_name = s->node_name, .names = names, .names_count = 4, .is_server = true};
+	if (need_leaf(s, server_ca, "agent/serving-kubelet", &r, NULL, err) != 0)
+		return err->code;
+	const char *user = arena_printf(&s->arena, "system:node:%s", s->node_name);
+	return need_client(s, client_ca, "agent/client-kubelet", user, "system:nodes", err);
+}
+
+static int need_service_key(struct server_settings *s, struct err *err)
+{
+	const char *path = server_file(s, "server/tls/service.key");
+	char *pem;
+	if (exists(path))
+		return 0;
+	if (pki_key_generate(&pem, err) != 0)
+		return err->code;
+	int rc = pki_file_write(path, slice_of(pem), 0600, err);
+	free(pem);
+	return rc;
+}
+
+/* K10<sha256 of the server CA>::server:<secret> */
+static int need_token(struct server_settings *s, const struct pki_pair *server_ca, struct err *err)
+{
+	const char *path = server_file(s, "server/token"), *node_path = server_file(s, "server/node-token");
+	if (exists(path))
+		return 0;
+	struct strbuf token = STRBUF_INIT;
+	char hash[65];
+	pki_sha256_hex(server_ca->certificate_pem, strlen(server_ca->certificate_pem), hash);
+	strbuf_addf(&token, "K10%s::server:", hash);
+	if (s->token)
+		strbuf_adds(&token, s->token);
+	else
+		pki_random_hex(&token, 16);
+	strbuf_addc(&token, '\n');
+	int rc = pki_file_write(path, strbuf_slice(&token), 0600, err);
+	if (rc == 0)
+		rc = pki_file_write(node_path, strbuf_slice(&token), 0600, err);
+	strbuf_release(&token);
+	return rc;
+}
+
+int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err)
+{
+	struct pki_pair server_ca = PKI_PAIR_INIT, client_ca = PKI_PAIR_INIT;
+	bool made = false;
+	int rc = make_folders(s, err);
+	if (rc == 0)
+		rc = need_ca(s, "server-ca", &server_ca, err);
+	if (rc == 0)
+		rc = need_ca(s, "client-ca", &client_ca, err);
+	if (rc == 0)
+		rc = need_serving(s, &server_ca, &made, err);
+	if (rc == 0)
+		rc = need_client(s, &client_ca, "server/tls/client-admin", "system:admin", "system:masters", err);
+	if (rc == 0)
+		rc = need_client(
+		        s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters", err);
+	if (rc == 0)
+		rc = need_kubelet(s, &server_ca, &client_ca, err);
+	if (rc == 0)
+		rc = need_service_key(s, err);
+	if (rc == 0)
+		rc = need_token(s, &server_ca, err);
+	pki_pair_release(&server_ca);
+	pki_pair_release(&client_ca);
+	if (renewed)
+		*renewed = made;
+	return rc;
+}
+
+/* ---- kubeconfig ---- */
+
+static struct json *file_base64(struct server_settings *s, const char *path, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (pki_file_read(path, &text, &len, err) != 0)
+		return NULL;
+	struct json *v = json_new_str(&s->arena, base64_encode(&s->arena, (struct slice){text, len}));
+	free(text);
+	return v;
+}
+
+static const char kubeconfig_frame[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Config\",\"clusters\":[{\"name\":\"default\",\"cluster\":{}}],\"contexts\":["
+        "{\"name\":\"default\","
+        "\"context\":{\"cluster\":\"default\",\"user\":\"default\"}}],\"current-context\":\"default\",\"preferences\":{"
+        "},\"users\":[{\"name\":\"default\",\"user\":{}}]}";
+
+int server_write_kubeconfig(struct server_settings *s, int port, struct err *err)
+{
+	struct arena *a = &s->arena;
+	struct json *config = json_parse(a, slice_of(kubeconfig_frame), NULL, NULL);
+	struct json *cluster = json_get(json_at(json_get(config, "clusters"), 0), "cluster"),
+	            *user = json_get(json_at(json_get(config, "users"), 0), "user");
+	struct json *ca = file_base64(s, server_file(s, "server/tls/server-ca.crt"), err);
+	struct json *crt = ca ? file_base64(s, server_file(s, "server/tls/client-admin.crt"), err) : NULL;
+	struct json *key = crt ? file_base64(s, server_file(s, "server/tls/client-admin.key"), err) : NULL;
+	if (!key)
+		return err_wrap(err, "admin kubeconfig");
+	json_set(a, cluster, "certificate-authority-data", ca);
+	json_set_cstr(a, cluster, "server", arena_printf(a, "https://127.0.0.1:%d", port));
+	json_set(a, user, "client-certificate-data", crt);
+	json_set(a, user, "client-key-data", key);
+	char *folder = xstrdup(s->write_kubeconfig), *slash = strrchr(folder, '/');
+	int rc = 0;
+	if (slash && slash != folder) {
+		*slash = 0;
+		rc = make_folder(folder, 0755, err);
+	}
+	free(folder);
+	if (rc != 0)
+		return rc;
+	struct strbuf text = STRBUF_INIT;
+	yaml_write(&text, config);
+	rc = pki_file_write(
+	        s->write_kubeconfig, strbuf_slice(&text), (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
+	strbuf_release(&text);
+	return rc;
+}

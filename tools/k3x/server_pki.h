@@ -1,0 +1,14 @@
+/* The keys and certificates of a server, and the kubeconfig of its administrator. Main thread. */
+#ifndef K3X_TOOLS_K3X_SERVER_PKI_H
+#define K3X_TOOLS_K3X_SERVER_PKI_H
+
+#include "tools/k3x/server_settings.h"
+
+/* Makes the folders, CAs, certificates, keys and tokens that are missing, renews what is due. *renewed (may be NULL) says
+ * whether a serving certificate changed. */
+int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err);
+
+/* Writes the admin kubeconfig, for the API at this port. */
+int server_write_kubeconfig(struct server_settings *s, int port, struct err *err);
+
+#endif

@@ -1,0 +1,179 @@
+/* The flags of `k3x server`: names, environment and defaults as in k3s, so that its users know them already. */
+#include "tools/k3x/server_settings.h"
+
+#include "base/mem/str.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void set_defaults(struct server_settings *s)
+{
+	*s = (struct server_settings){
+	        .config = "/etc/k3x/config.yaml",
+	        .data_dir = "/var/lib/k3x",
+	        .bind_address = "0.0.0.0",
+	        .https_port = 6443,
+	        .cluster_cidr = "10.42.0.0/16",
+	        .service_cidr = "10.43.0.0/16",
+	        .cluster_dns = "10.43.0.10",
+	        .cluster_domain = "cluster.local",
+	        .node_port_range = "30000-32767",
+	        .write_kubeconfig = "/etc/k3x/k3x.yaml",
+	        .write_kubeconfig_mode = "600",
+	        .pause_image = "k3x/pause:" K3X_VERSION,
+	        .kubelet_port = 10250,
+	};
+}
+
+#define LATER "not built yet"
+
+static int load(struct server_settings *s, int argc, char **argv, bool *want_help, struct err *err)
+{
+	static const char *ignored;
+	const struct flag table[] = {
+	        {"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags",
+	                NULL},
+	        {"data-dir", 'd', FLAG_STRING, &s->data_dir, "K3X_DATA_DIR", "where state is kept (/var/lib/k3x)",
+	                NULL},
+	        {"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
+	        {"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
+	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
+	        {"https-listen-port", 0, FLAG_INT, &s->https_port, NULL, "API port (6443)", NULL},
+	        {"advertise-address", 0, FLAG_STRING, &s->advertise_address, NULL,
+	                "address of this server for others (node IP)", NULL},
+	        {"tls-san", 0, FLAG_LIST, &s->tls_san, NULL, "more names and addresses for the serving certificate",
+	                NULL},
+	        {"cluster-cidr", 0, FLAG_STRING, &s->cluster_cidr, NULL, "addresses of pods (10.42.0.0/16)", NULL},
+	        {"service-cidr", 0, FLAG_STRING, &s->service_cidr, NULL, "addresses of services (10.43.0.0/16)", NULL},
+	        {"service-node-port-range", 0, FLAG_STRING, &s->node_port_range, NULL,
+	                "ports of NodePort services (30000-32767)", NULL},
+	        {"cluster-dns", 0, FLAG_STRING, &s->cluster_dns, NULL, "address of the cluster DNS (10.43.0.10)", NULL},
+	        {"cluster-domain", 0, FLAG_STRING, &s->cluster_domain, NULL, "DNS domain (cluster.local)", NULL},
+	        {"write-kubeconfig", 'o', FLAG_STRING, &s->write_kubeconfig, "K3X_KUBECONFIG_OUTPUT",
+	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
+	        {"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE",
+	                "its mode (600)", NULL},
+	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN", "shared secret for joining (made when absent)",
+	                NULL},
+	        {"disable", 0, FLAG_LIST, &s->disable, "K3X_DISABLE", "components to leave out", NULL},
+	        {"disable-agent", 0, FLAG_BOOL, &s->disable_agent, NULL, "run no node here", NULL},
+	        {"disable-scheduler", 0, FLAG_BOOL, &s->disable_scheduler, NULL, "run no scheduler", NULL},
+	        {"disable-controller-manager", 0, FLAG_BOOL, &s->disable_controllers, NULL, "run no controllers", NULL},
+	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
+	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
+	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
+	        {"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
+	        {"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
+	        {"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL,
+	                "CRI socket to use instead of starting containerd", NULL},
+	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
+	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
+	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
+	        {"cluster-init", 0, FLAG_BOOL, &s->cluster_init, "K3X_CLUSTER_INIT",
+	                "keep the state behind a raft log, taking over what is there; stays so", NULL},
+	        {"server", 's', FLAG_STRING, &ignored, "K3X_URL", NULL, "joining another server is " LATER},
+	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
+	                "external datastores are " LATER},
+	};
+	struct flags f = {.program = "k3x server",
+	        .summary = "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
+	        .table = table,
+	        .count = sizeof table / sizeof *table,
+	        .config_flag = "config"};
+	int rc = flags_load(&f, &s->arena, argc, argv, err);
+	*want_help = rc == 0 && f.want_help;
+	if (*want_help)
+		flags_help(&f);
+	return rc;
+}
+
+static const char *host_name(struct arena *a)
+{
+	char name[256] = "localhost";
+	gethostname(name, sizeof name - 1);
+	for (char *p = name; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p - 'A' + 'a');
+	return arena_strdup(a, name);
+}
+
+/* The address of the first interface that is up, not loopback and none of ours; 127.0.0.1 when there is none. */
+static const char *host_address(struct arena *a)
+{
+	struct ifaddrs *list, *it;
+	const char *found = NULL;
+	char text[INET_ADDRSTRLEN];
+	if (getifaddrs(&list) != 0)
+		return "127.0.0.1";
+	for (it = list; it && !found; it = it->ifa_next) {
+		if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET || !(it->ifa_flags & IFF_UP) ||
+		        (it->ifa_flags & IFF_LOOPBACK))
+			continue;
+		if (strncmp(it->ifa_name, "cni", 3) == 0 || strncmp(it->ifa_name, "flannel", 7) == 0 ||
+		        strncmp(it->ifa_name, "veth", 4) == 0)
+			continue;
+		if (inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)it->ifa_addr)->sin_addr, text, sizeof text))
+			found = arena_strdup(a, text);
+	}
+	freeifaddrs(list);
+	return found ? found : "127.0.0.1";
+}
+
+static int parse_port_range(struct server_settings *s, struct err *err)
+{
+	struct slice rest = slice_of(s->node_port_range), low = slice_cut(&rest, '-');
+	int64_t min, max;
+	if (!slice_to_i64(low, &min) || !slice_to_i64(rest, &max) || min < 1 || max > 65535 || min > max)
+		return err_set(err, ERR_INVAL, "--service-node-port-range: \"%s\" is not like 30000-32767",
+		        s->node_port_range);
+	s->node_port_min = (int)min;
+	s->node_port_max = (int)max;
+	return 0;
+}
+
+static int check(struct server_settings *s, struct err *err)
+{
+	struct in_addr addr;
+	char *end;
+	if (s->https_port < 0 || s->https_port > 65535)
+		return err_set(err, ERR_INVAL, "--https-listen-port: %lld is not a port", (long long)s->https_port);
+	if (s->node_ip && inet_pton(AF_INET, s->node_ip, &addr) != 1)
+		return err_set(err, ERR_INVAL, "--node-ip: \"%s\" is not an IPv4 address", s->node_ip);
+	long mode = strtol(s->write_kubeconfig_mode, &end, 8);
+	if (*end || mode < 0 || mode > 0777)
+		return err_set(err, ERR_INVAL, "--write-kubeconfig-mode: \"%s\" is not an octal mode like 600",
+		        s->write_kubeconfig_mode);
+	return parse_port_range(s, err);
+}
+
+int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err)
+{
+	bool want_help;
+	set_defaults(s);
+	if (load(s, argc, argv, &want_help, err) != 0)
+		return err->code;
+	if (want_help)
+		return 1;
+	if (!s->node_name)
+		s->node_name = host_name(&s->arena);
+	if (!s->node_ip)
+		s->node_ip = host_address(&s->arena);
+	if (!s->advertise_address)
+		s->advertise_address = s->node_ip;
+	return check(s, err);
+}
+
+const char *server_file(struct server_settings *s, const char *fmt, ...)
+{
+	char rest[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(rest, sizeof rest, fmt, ap);
+	va_end(ap);
+	return arena_printf(&s->arena, "%s/%s", s->data_dir, rest);
+}

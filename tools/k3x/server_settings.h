@@ -1,0 +1,41 @@
+/* The settings of `k3x server`: flags, environment and config file (k3s's names), checked and completed. */
+#ifndef K3X_TOOLS_K3X_SERVER_SETTINGS_H
+#define K3X_TOOLS_K3X_SERVER_SETTINGS_H
+
+#include "base/err.h"
+#include "base/flags.h"
+#include "base/mem/arena.h"
+
+struct server_settings {
+	struct arena arena;
+	const char *config;
+	const char *data_dir;
+	const char *log_file;
+	bool debug;
+	const char *bind_address;
+	int64_t https_port;
+	const char *advertise_address;
+	struct flag_list tls_san;
+	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain;
+	const char *node_port_range;
+	int node_port_min, node_port_max;
+	const char *write_kubeconfig, *write_kubeconfig_mode;
+	const char *token;
+	struct flag_list disable;
+	bool cluster_init;
+	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
+	const char *node_name, *node_ip;
+	struct flag_list node_label, node_taint;
+	const char *container_runtime_endpoint;
+	const char *pause_image;
+	const char *resolv_conf;
+	int64_t kubelet_port;
+};
+
+/* Fills the settings; prints help and returns 1 when that was asked for. */
+int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err);
+
+/* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */
+const char *server_file(struct server_settings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,192 @@
+/* `k3x-store snapshot status`, `sql`: commands that work on files, without a server. */
+#include "tools/store/offline_int.h"
+
+#include "base/json/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int store_tool_fail(const char *command, const struct err *err)
+{
+	fprintf(stderr, "k3x-store %s: %s\n", command, err->msg);
+	if (strstr(err->msg, "user name is empty"))
+		fprintf(stderr, "  the server wants to know who is there: --user NAME:PASSWORD, or ETCDCTL_USER\n");
+	return err_exit_code(err->code);
+}
+
+int64_t store_note_created_s(const char *note)
+{
+	const char *at = strstr(note, "\"created_s\":");
+	return at ? strtoll(at + strlen("\"created_s\":"), NULL, 10) : 0;
+}
+
+void store_note_cluster(const char *note, char ret[17])
+{
+	const char *at = strstr(note, "\"cluster_id\":\"");
+	snprintf(ret, 17, "%s", at ? at + strlen("\"cluster_id\":\"") : "");
+	if (strspn(ret, "0123456789abcdef") != 16)
+		ret[0] = 0;
+}
+
+static void print_json(const struct store_file_info *i)
+{
+	printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
+	       ",\"leases\":%" PRId64 ",\"size\":%" PRId64 ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"format\":\"%s\","
+	       "\"appliedIndex\":%" PRId64 ",\"appliedTerm\":%" PRId64 ",\"origin\":%s}\n",
+	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
+	        i->sha256_hex, i->is_etcd ? "etcd" : "k3x", i->applied_index, i->applied_term,
+	        i->note[0] ? i->note : "null");
+}
+
+void store_print_users_json(const struct store_users *u)
+{
+	struct strbuf names = STRBUF_INIT;
+	json_write_str(&names, slice_of(u->without_password));
+	printf(",\"users\":%" PRId64 ",\"roles\":%" PRId64 ",\"authEnabled\":%s,\"withoutPassword\":%s", u->users,
+	        u->roles, u->is_auth_enabled ? "true" : "false", strbuf_cstr(&names));
+	strbuf_release(&names);
+}
+
+void store_print_users(const struct store_users *u)
+{
+	if (u->users || u->roles)
+		printf("users      %" PRId64 ", roles %" PRId64 ", authentication is %s\n", u->users, u->roles,
+		        u->is_auth_enabled ? "on" : "off");
+}
+
+void store_print_info(const struct store_file_info *i, bool json)
+{
+	if (json) {
+		print_json(i);
+		return;
+	}
+	printf("revision   %" PRId64 "\ncompacted  %" PRId64 "\nkeys       %" PRId64 "\nversions   %" PRId64
+	       "\nleases     %" PRId64 "\nsize       %" PRId64 " bytes\nhash       %08x\n",
+	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash);
+	store_print_users(&i->users);
+	if (i->is_etcd)
+		printf("format     etcd (bbolt)\n");
+	if (i->applied_index)
+		printf("raft       applied index %" PRId64 ", term %" PRId64 "\n", i->applied_index, i->applied_term);
+	if (i->is_snapshot)
+		printf("sha256     %s (right)\n", i->sha256_hex);
+	if (i->note[0])
+		printf("origin     %s\n", i->note);
+}
+
+int store_offline_parse(struct flags *f, struct arena *a, int argc, char **argv, size_t min, size_t max,
+        const char *what, int *exit_code)
+{
+	struct err err = ERR_INIT;
+	f->takes_arguments = true;
+	int rc = flags_load(f, a, argc, argv, &err);
+	if (rc == 0 && f->want_help) {
+		flags_help(f);
+		*exit_code = 0;
+		return 1;
+	}
+	if (rc == 0 && (f->argument_count < min || f->argument_count > max))
+		rc = err_set(&err, ERR_INVAL, "takes %s: see --help", what);
+	if (rc != 0) {
+		fprintf(stderr, "%s: %s\n", f->program, err.msg);
+		*exit_code = 2;
+	}
+	return rc;
+}
+
+int store_snapshot_status(int argc, char **argv)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	struct store_file_info info;
+	const char *output = "table";
+	int code = 0;
+	const struct flag table[] = {{"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
+	struct flags f = {.program = "k3x-store snapshot status",
+	        .summary =
+	                "k3x-store snapshot status FILE: check a snapshot (sha256, pages, the store's invariants) and "
+	                "say what is in it",
+	        .table = table,
+	        .count = 1};
+	if (store_offline_parse(&f, &a, argc, argv, 1, 1, "one FILE", &code) == 0) {
+		if (store_file_inspect(f.arguments[0], true, &info, &a, &err) == 0)
+			store_print_info(&info, strcmp(output, "json") == 0);
+		else
+			code = store_tool_fail("snapshot status", &err);
+	}
+	arena_release(&a);
+	return code;
+}
+
+struct sql_output {
+	bool json;
+	struct arena arena;
+	const char **names;
+};
+
+static void sql_row(void *arg, bool is_head, const char *const *texts, int n)
+{
+	struct sql_output *o = arg;
+	struct strbuf b = STRBUF_INIT;
+	if (is_head) {
+		o->names = ARENA_ARRAY(&o->arena, const char *, n + 1);
+		for (int i = 0; i < n; i++)
+			o->names[i] = arena_strdup(&o->arena, texts[i]);
+		if (o->json)
+			return;
+	}
+	for (int i = 0; i < n; i++) {
+		strbuf_adds(&b, i ? (o->json ? "," : "\t") : "");
+		if (o->json) {
+			json_write_str(&b, slice_of(o->names[i]));
+			strbuf_addc(&b, ':');
+		}
+		if (o->json && texts[i])
+			json_write_str(&b, slice_of(texts[i]));
+		else
+			strbuf_adds(&b, texts[i] ? texts[i] : o->json ? "null" : "");
+	}
+	printf(o->json ? "{%.*s}\n" : "%.*s\n", (int)b.len, b.data ? b.data : "");
+	strbuf_release(&b);
+}
+
+int store_sql_main(int argc, char **argv)
+{
+	struct sql_output o = {0};
+	struct err err = ERR_INIT;
+	const char *output = "table";
+	int code = 0;
+	const struct flag table[] = {
+	        {"output", 'o', FLAG_STRING, &output, NULL, "table (tabs) or json (a line a row)", NULL}};
+	struct flags f = {.program = "k3x-store sql",
+	        .summary = "k3x-store sql PATH STATEMENT: read a data directory or snapshot with SQL. Nothing is "
+	                   "written.\n"
+	                   "Tables: cur (key, id, created, version, lease): the newest version of each key; rev (id, "
+	                   "key, prev, "
+	                   "created,\nversion, lease, value): every kept version; lease (id, ttl); meta; sys. id >> 20 "
+	                   "is the "
+	                   "revision; version 0 is a deletion.\n\n"
+	                   "  all keys         \"SELECT CAST(key AS TEXT), id >> 20 FROM cur WHERE version > 0\"\n"
+	                   "  a key's history  \"SELECT id >> 20, version, CAST(value AS TEXT) FROM rev WHERE key = "
+	                   "CAST('a' AS BLOB)\"\n"
+	                   "  what fills it    \"SELECT CAST(key AS TEXT), count(*), sum(length(value)) FROM rev GROUP "
+	                   "BY key "
+	                   "ORDER BY 3 DESC LIMIT 10\"\n"
+	                   "  per resource     \"SELECT substr(CAST(key AS TEXT), 1, 24), count(*) FROM cur WHERE "
+	                   "version > 0 "
+	                   "GROUP BY 1\"\n"
+	                   "  keys of a lease  \"SELECT printf('%x', lease), CAST(key AS TEXT) FROM cur WHERE lease <> "
+	                   "0\"\n"
+	                   "  writes over time \"SELECT (id >> 20) / 1000 AS thousands, count(*) FROM rev GROUP BY 1\"",
+	        .table = table,
+	        .count = 1};
+	if (store_offline_parse(&f, &o.arena, argc, argv, 2, 2, "a PATH and a STATEMENT", &code) == 0) {
+		o.json = strcmp(output, "json") == 0;
+		if (store_sql(f.arguments[0], f.arguments[1], sql_row, &o, &err) != 0)
+			code = store_tool_fail("sql", &err);
+	}
+	arena_release(&o.arena);
+	return code;
+}

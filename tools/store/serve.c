@@ -1,0 +1,310 @@
+/* `k3x-store serve`: the datastore by itself, speaking etcd's v3 API, alone or as a member of a cluster. Flags and
+ * environment are etcd's where the meaning is the same, so that it drops into scripts and unit files written for etcd.
+ */
+#include "tools/programs.h"
+#include "tools/store/serve_int.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/wire/tls.h"
+#include "base/wire/url.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct serve {
+	struct serve_settings settings;
+	struct serve_identity identity;
+	struct serve_answers answers;
+	struct arena arena;
+	struct loop loop;
+	struct engine *store;
+	struct tls_context *tls, *peer_server_tls, *peer_client_tls;
+	struct etcd_service *service;
+	uv_signal_t on_term, on_int, on_pipe;
+	bool stopping;
+	struct loop_task start_task, removed_task;
+	struct removal_watch *removal;
+	int exit_code;
+	uv_timer_t trim;
+	int64_t cpu_ms, trimmed_cpu_ms;
+};
+
+/* Where to listen for a URL's host. */
+static const char *listen_host(const struct url *url)
+{
+	return strcmp(url->host, "localhost") == 0 ? "127.0.0.1" : url->host;
+}
+
+static int open_peer_tls(struct serve *s, struct err *err)
+{
+	const struct serve_settings *v = &s->settings;
+	struct tls_options t = {.certificate_file = v->peer_cert_file,
+	        .key_file = v->peer_key_file,
+	        .ca_file = v->peer_ca_file,
+	        .require_client_certificate = v->peer_client_cert_auth};
+	if (!v->peer_cert_file && !v->peer_ca_file)
+		return 0;
+	if (!v->peer_cert_file || !v->peer_key_file)
+		return err_set(err, ERR_INVAL, "peers with TLS need --peer-cert-file and --peer-key-file");
+	t.is_server = true;
+	if (tls_context_new(&t, &s->peer_server_tls, err) != 0)
+		return err_wrap(err, "--peer-cert-file");
+	t.is_server = false;
+	t.skip_verify = !v->peer_ca_file;
+	return tls_context_new(&t, &s->peer_client_tls, err) == 0 ? 0 : err_wrap(err, "--peer-cert-file");
+}
+
+static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
+{
+	const struct serve_settings *v = &s->settings;
+	struct url url;
+	if (url_parse(&s->arena, peer_listen, 2380, &url, err) != 0)
+		return err_wrap(err, "--listen-peer-urls");
+	if (url.is_tls && !s->peer_server_tls)
+		return err_set(err, ERR_INVAL, "an https:// peer URL needs --peer-cert-file and --peer-key-file");
+	s->answers.cluster_id = s->identity.cluster_id;
+	struct raft_engine_options o = {.data_dir = v->data_dir,
+	        .cluster_id = s->identity.cluster_id,
+	        .id = s->identity.member_id,
+	        .address = s->identity.peer_url,
+	        .listen_host = listen_host(&url),
+	        .listen_port = url.port,
+	        .server_tls = url.is_tls ? s->peer_server_tls : NULL,
+	        .client_tls = s->peer_client_tls,
+	        .heartbeat_ms = (unsigned)v->heartbeat_ms,
+	        .election_ms = (unsigned)v->election_ms,
+	        .snapshot_entries = (unsigned)v->snapshot_count,
+	        .promote_after_ms = (uint64_t)v->promote_after_s * 1000,
+	        .state_bytes_per_s = (uint64_t)v->state_mbytes_per_s * 1000000,
+	        .bootstrap = s->identity.servers,
+	        .n_bootstrap = s->identity.n_servers,
+	        .question = serve_answer,
+	        .arg = &s->answers};
+	int rc = raft_engine_open(&o, &s->store, err);
+	if (rc == 0)
+		atomic_store(&s->answers.engine, raft_engine_of(s->store));
+	return rc;
+}
+
+static int open_store(struct serve *s, struct err *err)
+{
+	const struct serve_settings *v = &s->settings;
+	if (mkdir(v->data_dir, 0700) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make folder %s", v->data_dir);
+	if (open_peer_tls(s, err) != 0 || serve_identity_load(v, &s->arena, s->peer_client_tls, &s->identity, err) != 0)
+		return err->code;
+	if (strcmp(v->engine, "raft") == 0)
+		return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
+	if (s->identity.n_servers > 1)
+		return err_set(err, ERR_INVAL, "--engine sqlite is for one member: --initial-cluster names %zu",
+		        s->identity.n_servers);
+	struct sqlite_engine_options o = {.path = arena_printf(&s->arena, "%s/state.db", v->data_dir)};
+	return sqlite_engine_open(&o, &s->store, err);
+}
+
+static int open_client_tls(struct serve *s, struct err *err)
+{
+	const struct serve_settings *v = &s->settings;
+	struct tls_options t = {.is_server = true,
+	        .certificate_file = v->cert_file,
+	        .key_file = v->key_file,
+	        .ca_file = v->ca_file,
+	        .require_client_certificate = v->client_cert_auth};
+	if (!v->cert_file || !v->key_file)
+		return err_set(err, ERR_INVAL, "an https:// client URL needs --cert-file and --key-file");
+	return tls_context_new(&t, &s->tls, err);
+}
+
+static int open_service(struct serve *s, struct err *err)
+{
+	struct serve_settings *v = &s->settings;
+	struct etcd_service_options o = {.loop = &s->loop, .store = s->store, .name = v->name};
+	const char *listen = v->listen_client.count ? v->listen_client.items[0] : "http://localhost:2379";
+	struct url url;
+	if (url_parse(&s->arena, listen, 2379, &url, err) != 0)
+		return err_wrap(err, "--listen-client-urls");
+	if (url.is_tls && open_client_tls(s, err) != 0)
+		return err->code;
+	o.address = listen_host(&url);
+	o.port = url.port;
+	o.tls = s->tls;
+	o.scratch_dir = v->data_dir;
+	o.quota_bytes = v->quota_bytes;
+	o.request_bytes_max = (size_t)v->request_bytes_max;
+	o.txn_ops_max = (size_t)v->txn_ops_max;
+	o.auth_token = v->auth_token;
+	o.auth_token_ttl_s = (unsigned)v->auth_token_ttl_s;
+	o.bcrypt_cost = (unsigned)v->bcrypt_cost;
+	o.client_cert_auth = v->client_cert_auth;
+	o.compact_period_ms = v->compact_period_ms;
+	o.compact_keep_revisions = v->compact_keep_revisions;
+	o.client_url = v->advertise_client.count ? v->advertise_client.items[0] : listen;
+	o.peer_url = s->identity.peer_url;
+	o.cluster_id = s->identity.cluster_id;
+	o.member_id = s->identity.member_id;
+	if (etcd_service_new(&o, &s->service, err) != 0)
+		return err->code;
+	log_info("store", "serving clients", "url=%s port=%d member=%016" PRIx64 " cluster=%016" PRIx64, listen,
+	        etcd_service_port(s->service), o.member_id, o.cluster_id);
+	return 0;
+}
+
+/* ---- memory ---- */
+
+enum { MAPPED_BYTES_MIN = 128 * 1024, TRIM_MS = 5000, IDLE_CPU_MS = 250, BUSY_CPU_MS = 1000 };
+
+/* By itself malloc gives every thread an arena that keeps what it has freed, and after a few large buffers keeps those,
+ * too. On two cores two arenas cost nothing that can be measured; where more threads run at a time there are more. */
+static void spare_memory(void)
+{
+	mallopt(M_ARENA_MAX, sysconf(_SC_NPROCESSORS_ONLN) > 4 ? 4 : 2);
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
+}
+
+static int64_t cpu_ms(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * INT64_C(1000) +
+	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
+}
+
+/* What a busy time has left goes back once it is over. */
+static void trim(uv_timer_t *t)
+{
+	struct serve *s = t->data;
+	int64_t now = cpu_ms();
+	bool is_idle = now - s->cpu_ms < IDLE_CPU_MS;
+	s->cpu_ms = now;
+	if (!is_idle || now - s->trimmed_cpu_ms < BUSY_CPU_MS)
+		return;
+	malloc_trim(0);
+	s->trimmed_cpu_ms = now;
+}
+
+static void closed(void *arg)
+{
+	struct serve *s = arg;
+	uv_close((uv_handle_t *)&s->on_term, NULL);
+	uv_close((uv_handle_t *)&s->on_int, NULL);
+	uv_close((uv_handle_t *)&s->on_pipe, NULL);
+	uv_close((uv_handle_t *)&s->trim, NULL);
+	loop_stop(&s->loop);
+}
+
+static void on_signal(uv_signal_t *h, int number)
+{
+	struct serve *s = h->data;
+	if (s->stopping || number == SIGPIPE)
+		return;
+	s->stopping = true;
+	etcd_service_close(s->service, 2000, closed, s);
+}
+
+static void stop_removed(struct loop_task *t)
+{
+	struct serve *s = CONTAINER_OF(t, struct serve, removed_task);
+	s->exit_code = err_exit_code(ERR_FORBIDDEN);
+	if (!s->stopping) {
+		s->stopping = true;
+		etcd_service_close(s->service, 2000, closed, s);
+	}
+}
+
+static void removed(void *arg)
+{
+	struct serve *s = arg;
+	s->removed_task.run = stop_removed;
+	loop_post(&s->loop, &s->removed_task);
+}
+
+static void watch_signals(struct serve *s)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGPIPE};
+	uv_signal_t *const handles[] = {&s->on_term, &s->on_int, &s->on_pipe};
+	for (size_t i = 0; i < 3; i++) {
+		uv_signal_init(loop_uv(&s->loop), handles[i]);
+		handles[i]->data = s;
+		uv_signal_start(handles[i], on_signal, numbers[i]);
+	}
+}
+
+/* On the loop: the service belongs to it. */
+static void start_service(struct loop_task *t)
+{
+	struct serve *s = CONTAINER_OF(t, struct serve, start_task);
+	struct err err = ERR_INIT;
+	if (open_service(s, &err) == 0) {
+		if (raft_engine_of(s->store))
+			s->removal = removal_watch_start(
+			        raft_engine_of(s->store), s->identity.peer_url, s->peer_client_tls, removed, s);
+		return;
+	}
+	fprintf(stderr, "k3x-store serve: %s\n", err.msg);
+	s->exit_code = err_exit_code(err.code);
+	s->stopping = true;
+	closed(s);
+}
+
+static int start(struct serve *s, int argc, char **argv, struct err *err)
+{
+	bool want_help;
+	if (serve_settings_load(&s->settings, &s->arena, argc, argv, &want_help, err) != 0)
+		return err->code;
+	if (want_help)
+		return 1;
+	log_set_level(strcmp(s->settings.log_level, "debug") == 0   ? LOG_DEBUG
+	              : strcmp(s->settings.log_level, "warn") == 0  ? LOG_WARN
+	              : strcmp(s->settings.log_level, "error") == 0 ? LOG_ERROR
+	                                                            : LOG_INFO);
+	if (open_store(s, err) != 0)
+		return err->code;
+	loop_init(&s->loop, "etcd");
+	watch_signals(s);
+	uv_timer_init(loop_uv(&s->loop), &s->trim);
+	s->trim.data = s;
+	uv_timer_start(&s->trim, trim, TRIM_MS, TRIM_MS);
+	s->start_task.run = start_service;
+	loop_post(&s->loop, &s->start_task);
+	return 0;
+}
+
+int store_serve_main(int argc, char **argv)
+{
+	struct serve *s = xcalloc(1, sizeof *s);
+	struct err err = ERR_INIT;
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	spare_memory();
+	int rc = start(s, argc, argv, &err);
+	if (rc != 0) {
+		if (rc < 0)
+			fprintf(stderr, "k3x-store serve: %s\n", err.msg);
+		arena_release(&s->arena);
+		free(s);
+		return rc < 0 ? err_exit_code(rc) : 0;
+	}
+	loop_run(&s->loop);
+	if (s->removal)
+		removal_watch_stop(s->removal);
+	loop_release(&s->loop);
+	store_close(s->store);
+	tls_context_unref(s->tls);
+	tls_context_unref(s->peer_server_tls);
+	tls_context_unref(s->peer_client_tls);
+	arena_release(&s->arena);
+	int code = s->exit_code;
+	free(s);
+	return code;
+}

@@ -1,0 +1,142 @@
+/* `k3x-store export|import`: pairs as JSON lines, one pair a line, keys and values in base64. All pairs of an export
+ * are of one revision, read in pages. Leases do not travel: a pair that hangs on one is exported with its id, and left
+ * out by the import unless it is asked to keep such pairs, then without the lease. Works with etcd on either side. */
+#include "tools/store/command_int.h"
+
+#include "base/base64.h"
+#include "base/json/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE = 500, BATCH = 100, BATCH_BYTES = 1000 * 1000 };
+
+static ProtobufCBinaryData after(struct arena *a, ProtobufCBinaryData key)
+{
+	char *next = arena_alloc(a, key.len + 1);
+	memcpy(next, key.data, key.len);
+	next[key.len] = 0;
+	return (ProtobufCBinaryData){key.len + 1, (uint8_t *)next};
+}
+
+int store_export(int argc, char **argv)
+{
+	struct store_command m = {0};
+	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
+	const char *prefix = "";
+	const struct flag more[] = {{"prefix", 0, FLAG_STRING, &prefix, NULL, "only keys that begin with this", NULL},
+	        {"rev", 0, FLAG_INT, &r.revision, NULL, "as of this revision (the newest)", NULL}};
+	if (store_command_load(&m, "export", "k3x-store export: write all pairs to standard output, as JSON lines",
+	            more, 2, argc, argv) != 0 ||
+	        store_command_wants(&m, 0, 0, "no arguments") != 0)
+		return store_command_end(&m);
+	r.key = prefix[0] ? store_bytes(prefix) : (ProtobufCBinaryData){1, (uint8_t *)"\0"};
+	r.range_end = store_prefix_end(&m.arena, store_bytes(prefix));
+	r.limit = PAGE;
+	Etcdpb__RangeResponse *got;
+	do {
+		got = store_command_call(&m, "KV/Range", &r.base, &etcdpb__range_response__descriptor);
+		for (size_t i = 0; got && i < got->n_kvs; i++) {
+			struct strbuf b = STRBUF_INIT;
+			store_json_pair(&b, got->kvs[i]);
+			store_print_buffer(&b);
+		}
+		if (!got || !got->n_kvs)
+			break;
+		if (!r.revision)
+			r.revision = got->header->revision;
+		r.key = after(&m.arena, got->kvs[got->n_kvs - 1]->key);
+	} while (got->more);
+	return store_command_end(&m);
+}
+
+struct import {
+	struct store_command m;
+	Etcdpb__RequestOp ops[BATCH], *list[BATCH];
+	Etcdpb__PutRequest puts[BATCH];
+	size_t n, bytes;
+	int64_t written, skipped;
+	bool keep_leased;
+	int line;
+};
+
+static bool flush_batch(struct import *x)
+{
+	Etcdpb__TxnRequest r = ETCDPB__TXN_REQUEST__INIT;
+	if (!x->n)
+		return true;
+	r.success = x->list;
+	r.n_success = x->n;
+	if (!store_command_call(&x->m, "KV/Txn", &r.base, &etcdpb__txn_response__descriptor))
+		return false;
+	x->written += (int64_t)x->n;
+	x->n = x->bytes = 0;
+	return true;
+}
+
+static bool add_line(struct import *x, const char *text, size_t len, struct err *err)
+{
+	struct json *v = json_parse(&x->m.arena, (struct slice){text, len}, NULL, err);
+	struct slice key, value = SLICE_NULL;
+	if (!v) {
+		err_wrap(err, arena_printf(&x->m.arena, "line %d", x->line));
+		return false;
+	}
+	if (!base64_decode(&x->m.arena, json_get_str(v, "key"), &key) || !key.len ||
+	        (json_get(v, "value") && !base64_decode(&x->m.arena, json_get_str(v, "value"), &value))) {
+		err_set(err, ERR_INVAL, "line %d: key and value must be base64, the key not empty", x->line);
+		return false;
+	}
+	if (json_get_int(v, "lease", 0) && !x->keep_leased) {
+		x->skipped++;
+		return true;
+	}
+	if ((x->n == BATCH || x->bytes + key.len + value.len > BATCH_BYTES) && !flush_batch(x))
+		return false;
+	Etcdpb__PutRequest *p = &x->puts[x->n];
+	etcdpb__put_request__init(p);
+	p->key = (ProtobufCBinaryData){key.len, (uint8_t *)key.ptr};
+	p->value = (ProtobufCBinaryData){value.len, (uint8_t *)value.ptr};
+	etcdpb__request_op__init(&x->ops[x->n]);
+	x->ops[x->n].request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+	x->ops[x->n].request_put = p;
+	x->list[x->n] = &x->ops[x->n];
+	x->n++;
+	x->bytes += key.len + value.len;
+	return true;
+}
+
+int store_import(int argc, char **argv)
+{
+	struct import *x = xcalloc(1, sizeof *x);
+	struct err err = ERR_INIT;
+	const struct flag more[] = {{"keep-leased", 0, FLAG_BOOL, &x->keep_leased, NULL,
+	        "import pairs that hung on a lease too, without one", NULL}};
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	bool good = store_command_load(&x->m, "import",
+	                    "k3x-store import: write the pairs of an export from standard input, over what is there.\n"
+	                    "A hundred pairs at a time: when it fails, what was written stays; run it again.",
+	                    more, 1, argc, argv) == 0 &&
+	            store_command_wants(&x->m, 0, 0, "no arguments") == 0;
+	bool started = good;
+	while (good && (n = getline(&line, &cap, stdin)) > 0) {
+		x->line++;
+		if (strspn(line, " \t\r\n") < (size_t)n)
+			good = add_line(x, line, (size_t)n, &err);
+	}
+	good = good && flush_batch(x);
+	free(line);
+	if (err.code)
+		x->m.exit_code = store_tool_fail("import", &err);
+	if (started)
+		printf(x->m.json ? "{\"written\":%" PRId64 ",\"skipped\":%" PRId64 "}\n"
+		                 : "%" PRId64 " pairs written, %" PRId64 " on leases left out\n",
+		        x->written, x->skipped);
+	int code = store_command_end(&x->m);
+	free(x);
+	return code;
+}
