@@ -6,6 +6,8 @@
  * caller has awaited, so nothing here waits. */
 #include "api/server/write_int.h"
 
+#include "api/machinery/schema/kind_ops.h"
+
 enum { NOT_READY_TOLERATION_S = 300 };
 
 static struct object *lookup(struct call *c, const char *group, const char *plural, struct slice key)
@@ -182,21 +184,22 @@ static void admit_node(struct arena *a, struct json *object)
 
 /* ---- the order ---- */
 
-int admission_mutate(
-        struct call *c, const struct resource *r, struct json *object, const struct json *old, struct err *err)
+static int admit_pod(struct call *c, struct json *object, struct err *err)
 {
-	if (*r->group)
-		return 0;
-	if (strcmp(r->plural, "services") == 0)
-		return service_allocate(c, object, old, err);
-	if (old)
-		return 0;
-	if (strcmp(r->plural, "nodes") == 0)
-		admit_node(&c->arena, object);
-	if (strcmp(r->plural, "pods") != 0)
-		return 0;
 	if (admit_service_account(c, object, err) != 0 || admit_priority(c, object, err) != 0)
 		return err->code;
 	admit_tolerations(&c->arena, json_get(object, "spec"));
 	return 0;
+}
+
+int admission_mutate(
+        struct call *c, const struct resource *r, struct json *object, const struct json *old, struct err *err)
+{
+	if (resource_has(r, KIND_IS_SERVICE))
+		return service_allocate(c, object, old, err);
+	if (old)
+		return 0;
+	if (resource_has(r, KIND_IS_NODE))
+		admit_node(&c->arena, object);
+	return resource_has(r, KIND_IS_POD) ? admit_pod(c, object, err) : 0;
 }
