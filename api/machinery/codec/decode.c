@@ -46,29 +46,70 @@ void decode_problems_init(struct decode_problems *p, struct arena *a)
 	*p = (struct decode_problems){.arena = a};
 }
 
-static void problem_add(struct decode_problems *p, const char *what, const char *path)
+struct decode_problem {
+	const char *path;
+	size_t offset; /* in the document */
+	bool is_unknown;
+};
+
+static void problem_add(struct decode_problems *p, const char *path, size_t offset, bool is_unknown)
 {
 	if (p->count == PROBLEMS_MAX) {
 		p->dropped++;
 		return;
 	}
 	if (p->count == p->cap) {
-		const char **more = arena_alloc(p->arena, sizeof(*more) * (p->cap * 2 + 8));
+		struct decode_problem *more = arena_alloc(p->arena, sizeof(*more) * (p->cap * 2 + 8));
 		if (p->count)
-			memcpy(more, p->texts, p->count * sizeof(*more));
-		p->texts = more;
+			memcpy(more, p->items, p->count * sizeof(*more));
+		p->items = more;
 		p->cap = p->cap * 2 + 8;
 	}
-	p->texts[p->count++] = arena_printf(p->arena, "%s field \"%s\"", what, path);
+	p->items[p->count++] = (struct decode_problem){arena_strdup(p->arena, path), offset, is_unknown};
 }
 
-void decode_on_duplicate(void *problems, const char *path)
+void decode_on_duplicate(void *problems, const char *path, size_t offset)
 {
-	problem_add(problems, "duplicate", path);
+	problem_add(problems, path, offset, false);
 }
 
-int decode_problems_judge(const struct decode_problems *p, enum decode_validation validation, struct err *err)
+static bool is_unknown_path(const struct decode_problems *p, const char *path)
 {
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].is_unknown && strcmp(p->items[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static int problem_order(const void *a, const void *b)
+{
+	const struct decode_problem *x = a, *y = b;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Duplicates were found by the parser and unknown fields by the walk: now they take the order of the document. A field
+ * that is unknown is not told a second time for being there twice. */
+static void problems_finish(struct decode_problems *p)
+{
+	size_t n = 0;
+	struct decode_problem *kept = ARENA_ARRAY(p->arena, struct decode_problem, p->count + 1);
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].is_unknown || !is_unknown_path(p, p->items[i].path))
+			kept[n++] = p->items[i];
+	p->items = kept;
+	p->count = p->cap = n;
+	if (n)
+		qsort(p->items, n, sizeof(p->items[0]), problem_order);
+	p->texts = ARENA_ARRAY(p->arena, const char *, n + 1);
+	for (size_t i = 0; i < n; i++)
+		p->texts[i] = arena_printf(p->arena, "%s field \"%s\"",
+		        p->items[i].is_unknown ? "unknown" : "duplicate", p->items[i].path);
+}
+
+int decode_problems_judge(struct decode_problems *p, enum decode_validation validation, struct err *err)
+{
+	if (!p->texts)
+		problems_finish(p);
 	if (validation != DECODE_STRICT || p->count == 0)
 		return 0;
 	struct strbuf b = STRBUF_INIT;
@@ -108,13 +149,13 @@ static void path_put(const struct frame *f, bool with_index, struct strbuf *out)
 		strbuf_addf(out, "[%u]", f->index);
 }
 
-static void note_unknown(struct decoder *d, const struct frame *at, struct slice name)
+static void note_unknown(struct decoder *d, const struct frame *at, const struct json *v)
 {
 	if (!d->problems)
 		return;
 	struct strbuf b = STRBUF_INIT;
-	path_put(&(struct frame){.parent = at, .name = name}, true, &b);
-	problem_add(d->problems, "unknown", strbuf_cstr(&b));
+	path_put(&(struct frame){.parent = at, .name = v->key}, true, &b);
+	problem_add(d->problems, strbuf_cstr(&b), v->offset, true);
 	strbuf_release(&b);
 }
 
@@ -433,12 +474,7 @@ static struct json *absent_value(struct decoder *d, const struct schema_field *f
 static void link_member(struct json *obj, struct json *v)
 {
 	v->next = NULL;
-	if (obj->last)
-		obj->last->next = v;
-	else
-		obj->first = v;
-	obj->last = v;
-	obj->count++;
+	json_append(obj, v);
 }
 
 /* Decodes one member's value; *keep says whether it stays. */
@@ -466,7 +502,7 @@ static int decode_kept(struct decoder *d, const struct frame *at, struct json *o
 		const struct schema_field *f = schema_field_find(type, v->key);
 		bool keep = f || type->flags & SCHEMA_TYPE_PRESERVE_UNKNOWN;
 		if (!keep)
-			note_unknown(d, at, v->key);
+			note_unknown(d, at, v);
 		int rc = f ? decode_member(d, at, type, f, v, &keep) : 0;
 		if (rc != 0)
 			return rc;
@@ -488,7 +524,7 @@ static int decode_struct(struct decoder *d, const struct frame *at, struct json 
 		if (f)
 			slots[f - type->fields] = v;
 		else
-			note_unknown(d, at, v->key);
+			note_unknown(d, at, v);
 	}
 	obj->first = obj->last = NULL;
 	obj->count = 0;

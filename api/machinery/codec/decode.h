@@ -24,16 +24,18 @@ int decode_validation_parse(struct slice text, enum decode_validation *out, stru
  * hundred are counted and not kept. */
 struct decode_problems {
 	struct arena *arena;
-	const char **texts; /* "unknown field \"spec.foo\"", "duplicate field \"spec.foo\"" */
+	const char **texts; /* "unknown field \"spec.foo\"", ... in the order of the document, once it is judged */
+	struct decode_problem *items;
 	size_t count;
 	size_t cap;
 	size_t dropped;
 };
 
 void decode_problems_init(struct decode_problems *p, struct arena *a);
-void decode_on_duplicate(void *problems, const char *path); /* for struct json_parse_options */
-/* Strict: ERR_INVAL "strict decoding error: ..." when there are any. Else 0 (Warn: send texts as Warning headers). */
-int decode_problems_judge(const struct decode_problems *p, enum decode_validation validation, struct err *err);
+void decode_on_duplicate(void *problems, const char *path, size_t offset); /* for struct json_parse_options */
+/* Once, when parsing and decoding are done. Strict: ERR_INVAL "strict decoding error: ..." when there are any. Else 0
+ * (Warn: send texts as Warning headers). */
+int decode_problems_judge(struct decode_problems *p, enum decode_validation validation, struct err *err);
 
 enum decode_flag {
 	/* Server-side apply and patches: check and drop unknown fields, but neither drop zero values nor add the

@@ -251,28 +251,10 @@ static int read_entry(struct reader *r, const struct schema_field *f, struct sli
 static void drop_repeated_keys(struct json *map)
 {
 	struct map seen = MAP_INIT;
-	struct json *it = map->first;
-	map->first = map->last = NULL;
-	map->count = 0;
-	while (it) {
-		struct json *next = it->next;
-		struct json *before = map_get(&seen, it->key);
-		if (before) {
-			it->next = before->next;
-			struct slice key = before->key;
-			*before = *it;
-			before->key = key;
-		} else {
-			map_put(&seen, it->key, it);
-			it->next = NULL;
-			if (map->last)
-				map->last->next = it;
-			else
-				map->first = it;
-			map->last = it;
-			map->count++;
-		}
-		it = next;
+	JSON_FOREACH (it, map) {
+		struct json *before = map_put(&seen, it->key, it);
+		if (before)
+			json_remove(map, before);
 	}
 	map_release(&seen);
 }

@@ -1,6 +1,8 @@
 /* JSON patch and JSON merge patch. See patch.h; strategic merge is in strategic.c. */
 #include "api/machinery/patch/patch.h"
 
+#include "base/mem/budget.h"
+
 /* ---- JSON merge patch (RFC 7386) ---- */
 
 struct json *patch_merge_apply(struct arena *a, struct json *object, const struct json *patch)
@@ -9,16 +11,20 @@ struct json *patch_merge_apply(struct arena *a, struct json *object, const struc
 		return json_copy(a, patch);
 	if (!json_is(object, JSON_OBJECT))
 		object = json_new(a, JSON_OBJECT);
+	struct json_index members;
+	json_index_init(&members, object);
 	JSON_FOREACH (it, patch) {
 		if (it->type == JSON_NULL) {
-			json_del_slice(object, it->key);
+			json_index_del(&members, it->key);
 			continue;
 		}
-		struct json *old = json_get_slice(object, it->key);
+		struct json *old = json_index_get(&members, it->key);
 		struct json *value = patch_merge_apply(a, old, it);
 		if (value != old)
-			json_set_slice(a, object, it->key, value);
+			json_index_set(&members, (struct slice){arena_memdup(a, it->key.ptr, it->key.len), it->key.len},
+			        value);
 	}
+	json_index_release(&members);
 	return object;
 }
 
@@ -227,7 +233,7 @@ int patch_json_apply(struct arena *a, struct json **object, const struct json *p
 		return err_set(err, ERR_TOO_BIG, "The allowed maximum operations in a JSON patch is %d, got %u",
 		        PATCH_OPERATIONS_MAX, patch->count);
 	JSON_FOREACH (op, patch) {
-		if (apply_one(&p, op) != 0)
+		if (budget_check(a->budget, a->used_bytes, err) != 0 || apply_one(&p, op) != 0)
 			return err->code;
 		if (a->used_bytes - before > PATCHED_BYTES_MAX)
 			return err_set(err, ERR_TOO_BIG, "the patch makes the object too large");

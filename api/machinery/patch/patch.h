@@ -2,7 +2,9 @@
  * strategic merge patch, driven by the schema's patch strategies and merge keys.
  *
  * All work on arena trees: `object` is changed in place, or the result returned, new nodes come from the arena, and
- * patch nodes are linked into the result, so the patch must not be used again. Any thread. */
+ * patch nodes are linked into the result, so the patch must not be used again. All take linear time in the object and
+ * the patch, but for a JSON patch, whose operations each walk the containers on their path: it and the strategic one
+ * ask the arena's budget (base/mem/budget.h) and end with its error. Any thread. */
 #ifndef K3X_API_MACHINERY_PATCH_PATCH_H
 #define K3X_API_MACHINERY_PATCH_PATCH_H
 

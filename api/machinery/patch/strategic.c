@@ -5,10 +5,16 @@
  *     {"$patch":"replace"|"delete"|"merge"}        of the object, or of the list element, it stands in
  *     "$retainKeys": ["a","b"]                     all other members of the object go
  *     "$deleteFromPrimitiveList/NAME": [values]    taken out of a list of scalars
- *     "$setElementOrder/NAME": [keys]              the order of a merged list; what the patch does not know keeps its
- * place
- */
+ *     "$setElementOrder/NAME": [keys]              the order of a merged list; what it does not name keeps its place
+ * Without it, what the patch names comes in the patch's order, woven with what it does not name.
+ *
+ * Lists and objects are hashed (keyed_list.c, struct json_index), and the arena's budget is asked at every object. */
+#include "api/machinery/patch/keyed_list_int.h"
 #include "api/machinery/patch/patch.h"
+
+#include "base/mem/budget.h"
+
+static const char order_prefix[] = "$setElementOrder/";
 
 struct merger {
 	struct arena *a;
@@ -37,41 +43,28 @@ static int fresh(struct merger *m, const struct json *patch, const struct schema
 
 /* ---- lists of scalars ---- */
 
-static bool has_value(const struct json *list, const struct json *value)
+static void merge_scalars(struct merger *m, struct json *list, const struct json *patch, const struct json *order)
 {
-	JSON_FOREACH (it, list)
-		if (json_equal(it, value))
-			return true;
-	return false;
-}
-
-static void merge_scalars(struct merger *m, struct json *list, const struct json *patch)
-{
+	struct keyed_list k;
+	keyed_list_open(&k, m->a, list, NULL);
 	JSON_FOREACH (it, patch)
-		if (!has_value(list, it))
-			json_append(list, json_copy(m->a, it));
+		if (!keyed_list_find(&k, keyed_list_key(&k, it)))
+			keyed_list_add(&k, json_copy(m->a, it));
+	keyed_list_close(&k, order);
 }
 
-static void delete_scalars(struct json *list, const struct json *values)
+static void delete_scalars(struct merger *m, struct json *list, const struct json *values)
 {
-	for (struct json *next, *it = list ? list->first : NULL; it; it = next) {
-		next = it->next;
-		if (has_value(values, it))
-			json_remove(list, it);
-	}
+	struct keyed_list k;
+	if (!json_is(list, JSON_ARRAY))
+		return;
+	keyed_list_open(&k, m->a, list, NULL);
+	JSON_FOREACH (it, values)
+		keyed_list_delete(&k, keyed_list_key(&k, it));
+	keyed_list_close(&k, NULL);
 }
 
 /* ---- lists of objects ---- */
-
-static struct json *find_by_key(const struct json *list, const char *merge_key, const struct json *value)
-{
-	JSON_FOREACH (it, list) {
-		struct json *v = json_get(it, merge_key);
-		if (v && value && json_equal(v, value))
-			return it;
-	}
-	return NULL;
-}
 
 static bool any_replace(const struct json *patch)
 {
@@ -96,20 +89,19 @@ static int replace_list(struct merger *m, struct json *list, const struct json *
 	return 0;
 }
 
-static int merge_element(struct merger *m, struct json *list, const struct json *item, const char *merge_key,
-        const struct schema_type *type)
+static int merge_element(
+        struct merger *m, struct keyed_list *k, const struct json *item, const struct schema_type *type)
 {
 	struct slice directive = json_get_str(item, "$patch");
 	if (item->type != JSON_OBJECT)
 		return err_set(m->err, ERR_INVAL,
-		        "strategic merge patch: elements of a list merged by \"%s\" must be objects", merge_key);
-	struct json *key = json_get(item, merge_key);
-	if (!key)
-		return err_set(m->err, ERR_INVAL, "map: does not contain declared merge key: %s", merge_key);
-	struct json *old = find_by_key(list, merge_key, key), *v;
+		        "strategic merge patch: elements of a list merged by \"%s\" must be objects", k->merge_key);
+	if (!json_get(item, k->merge_key))
+		return err_set(m->err, ERR_INVAL, "map: does not contain declared merge key: %s", k->merge_key);
+	struct slice key = keyed_list_key(k, item);
+	struct json *old = keyed_list_find(k, key), *v;
 	if (slice_is(directive, "delete")) {
-		for (; old; old = find_by_key(list, merge_key, key))
-			json_remove(list, old);
+		keyed_list_delete(k, key);
 		return 0;
 	}
 	if (directive.len && !slice_is(directive, "merge"))
@@ -118,82 +110,47 @@ static int merge_element(struct merger *m, struct json *list, const struct json 
 		return merge_object(m, old, item, type);
 	if (fresh(m, item, type, &v) != 0)
 		return m->err->code;
-	json_append(list, v);
+	keyed_list_add(k, v);
 	return 0;
 }
 
-static int merge_objects_list(
-        struct merger *m, struct json *list, const struct json *patch, const struct schema_field *f)
+static int merge_objects_list(struct merger *m, struct json *list, const struct json *patch,
+        const struct schema_field *f, const struct json *order)
 {
+	struct keyed_list k;
+	int rc = 0;
 	if (any_replace(patch))
 		return replace_list(m, list, patch, f->ref);
-	JSON_FOREACH (it, patch)
-		if (merge_element(m, list, it, f->merge_key, f->ref) != 0)
-			return m->err->code;
-	return 0;
+	keyed_list_open(&k, m->a, list, f->merge_key);
+	for (const struct json *it = patch->first; it && rc == 0; it = it->next)
+		rc = merge_element(m, &k, it, f->ref);
+	keyed_list_close(&k, order);
+	return rc;
 }
 
 /* ---- order ---- */
 
-static const struct json *order_key(const struct json *element, const char *merge_key)
+/* What the patch says of the order of one of its lists; NULL: nothing. */
+static const struct json *order_of(struct merger *m, const struct json *patch, struct slice name)
 {
-	return merge_key && json_is(element, JSON_OBJECT) ? json_get(element, merge_key) : element;
+	return json_get(patch, arena_printf(m->a, "%s%.*s", order_prefix, SLICE_FMT(name)));
 }
 
-static int position(const struct json *order, const struct json *element, const char *merge_key)
+/* Lists that the patch orders and does not merge. */
+static void order_others(
+        struct merger *m, struct json *object, const struct json *patch, const struct schema_type *type)
 {
-	int i = 0;
-	JSON_FOREACH (it, order) {
-		const struct json *x = order_key(it, merge_key), *y = order_key(element, merge_key);
-		if (x && y && json_equal(x, y))
-			return i;
-		i++;
-	}
-	return -1;
-}
-
-/* Elements the patch knows, in its order, woven with those only the server knows: one of the latter goes before a known
- * one that stood behind it before the patch. */
-static void reorder(
-        struct merger *m, struct json *list, const struct json *order, const struct json *before, const char *merge_key)
-{
-	struct json *known = json_new(m->a, JSON_ARRAY), *others = json_new(m->a, JSON_ARRAY);
-	JSON_FOREACH (key, order)
-		JSON_FOREACH (it, list) {
-			const struct json *x = order_key(key, merge_key), *y = order_key(it, merge_key);
-			if (x && y && json_equal(x, y)) {
-				json_remove(list, it);
-				json_append(known, it);
-				break;
-			}
-		}
-	while (list->first) {
-		struct json *it = list->first;
-		json_remove(list, it);
-		json_append(others, it);
-	}
-	while (known->first || others->first) {
-		int k = known->first ? position(before, known->first, merge_key) : -1;
-		int o = others->first ? position(before, others->first, merge_key) : -1;
-		bool take_other = !known->first || (others->first && k >= 0 && o >= 0 && o < k);
-		struct json *from = take_other ? others : known, *it = from->first;
-		json_remove(from, it);
-		json_append(list, it);
-	}
-}
-
-static void apply_orders(struct merger *m, struct json *object, const struct json *patch, const struct json *before,
-        const struct schema_type *type)
-{
-	static const char prefix[] = "$setElementOrder/";
 	JSON_FOREACH (it, patch) {
-		if (!slice_starts(it->key, prefix))
+		if (!slice_starts(it->key, order_prefix))
 			continue;
-		struct slice name = {it->key.ptr + sizeof prefix - 1, it->key.len - (sizeof prefix - 1)};
+		struct slice name = {it->key.ptr + sizeof order_prefix - 1, it->key.len - (sizeof order_prefix - 1)};
 		const struct schema_field *f = schema_field_find(type, name);
-		struct json *list = json_get_slice(object, name);
-		if (json_is(list, JSON_ARRAY))
-			reorder(m, list, it, json_get_slice(before, name), f ? f->merge_key : NULL);
+		struct json *list = f ? json_get_slice(object, name) : NULL;
+		struct keyed_list k;
+		if (!json_is(list, JSON_ARRAY) || json_get_slice(patch, name))
+			continue;
+		keyed_list_open(&k, m->a, list, f->merge_key);
+		keyed_list_close(&k, it);
 	}
 }
 
@@ -201,14 +158,16 @@ static void apply_orders(struct merger *m, struct json *object, const struct jso
 
 static void retain_keys(struct json *object, const struct json *keys)
 {
+	struct map kept = MAP_INIT;
+	JSON_FOREACH (k, keys)
+		if (k->type == JSON_STRING)
+			map_put(&kept, k->text, k);
 	for (struct json *next, *it = object->first; it; it = next) {
-		bool kept = false;
 		next = it->next;
-		JSON_FOREACH (k, keys)
-			kept = kept || slice_eq(json_str(k), it->key);
-		if (!kept)
+		if (!map_get(&kept, it->key))
 			json_remove(object, it);
 	}
+	map_release(&kept);
 }
 
 static void clear(struct json *object)
@@ -217,30 +176,46 @@ static void clear(struct json *object)
 		json_remove(object, object->first);
 }
 
-static int merge_member(struct merger *m, struct json *object, const struct json *it, const struct schema_type *type)
+static void set(struct merger *m, struct json_index *object, struct slice key, struct json *value)
+{
+	json_index_set(object, (struct slice){arena_memdup(m->a, key.ptr, key.len), key.len}, value);
+}
+
+/* A list with the merge strategy. */
+static int merge_list(struct merger *m, struct json_index *object, const struct json *it, const struct json *patch,
+        const struct schema_field *f)
+{
+	struct json *old = json_index_get(object, it->key);
+	const struct json *order = order_of(m, patch, it->key);
+	if (!json_is(old, JSON_ARRAY)) {
+		old = json_new(m->a, JSON_ARRAY);
+		set(m, object, it->key, old);
+	}
+	if (f->merge_key)
+		return merge_objects_list(m, old, it, f, order ? order : it);
+	merge_scalars(m, old, it, order ? order : it);
+	return 0;
+}
+
+static int merge_member(struct merger *m, struct json_index *object, const struct json *it, const struct json *patch,
+        const struct schema_type *type)
 {
 	const struct schema_field *f = schema_field_find(type, it->key);
-	struct json *old = json_get_slice(object, it->key), *value;
+	struct json *old = json_index_get(object, it->key), *value;
 	bool merges = f && (f->flags & SCHEMA_PATCH_MERGE),
 	     replaces = f && (f->flags & SCHEMA_PATCH_REPLACE) && !merges;
 	const struct schema_type *inner = f && f->kind == SCHEMA_REF ? f->ref : NULL;
 	if (it->type == JSON_NULL) {
-		json_del_slice(object, it->key);
+		json_index_del(object, it->key);
 		return 0;
 	}
-	if (json_is(it, JSON_ARRAY) && merges && f->container == SCHEMA_LIST) {
-		if (!json_is(old, JSON_ARRAY))
-			old = json_set_slice(m->a, object, it->key, json_new(m->a, JSON_ARRAY));
-		if (f->merge_key)
-			return merge_objects_list(m, old, it, f);
-		merge_scalars(m, old, it);
-		return 0;
-	}
+	if (json_is(it, JSON_ARRAY) && merges && f->container == SCHEMA_LIST)
+		return merge_list(m, object, it, patch, f);
 	if (json_is(it, JSON_OBJECT) && json_is(old, JSON_OBJECT) && !replaces)
 		return merge_object(m, old, it, f && f->container == SCHEMA_MAP ? NULL : inner);
 	if (fresh(m, it, f && f->container == SCHEMA_MAP ? NULL : inner, &value) != 0)
 		return m->err->code;
-	json_set_slice(m->a, object, it->key, value);
+	set(m, object, it->key, value);
 	return 0;
 }
 
@@ -261,34 +236,30 @@ static int apply_directives(struct merger *m, struct json *object, const struct 
 		retain_keys(object, json_get(patch, "$retainKeys"));
 	JSON_FOREACH (it, patch)
 		if (slice_starts(it->key, prefix))
-			delete_scalars(json_get_slice(object, (struct slice){it->key.ptr + sizeof prefix - 1,
-			                                              it->key.len - (sizeof prefix - 1)}),
+			delete_scalars(m,
+			        json_get_slice(object, (struct slice){it->key.ptr + sizeof prefix - 1,
+			                                       it->key.len - (sizeof prefix - 1)}),
 			        it);
 	return 0;
-}
-
-static bool has_orders(const struct json *patch)
-{
-	JSON_FOREACH (it, patch)
-		if (slice_starts(it->key, "$setElementOrder/"))
-			return true;
-	return false;
 }
 
 static int merge_object(struct merger *m, struct json *object, const struct json *patch, const struct schema_type *type)
 {
 	bool deleted = false;
-	struct json *before = has_orders(patch) ? json_copy(m->a, object) : NULL;
-	if (apply_directives(m, object, patch, &deleted) != 0)
+	struct json_index members;
+	int rc = budget_check(m->a->budget, m->a->used_bytes, m->err);
+	if (rc != 0 || apply_directives(m, object, patch, &deleted) != 0)
 		return m->err->code;
 	if (deleted)
 		return 0;
-	JSON_FOREACH (it, patch)
-		if (!is_directive(it->key) && merge_member(m, object, it, type) != 0)
-			return m->err->code;
-	if (before)
-		apply_orders(m, object, patch, before, type);
-	return 0;
+	json_index_init(&members, object);
+	for (const struct json *it = patch->first; it && rc == 0; it = it->next)
+		if (!is_directive(it->key))
+			rc = merge_member(m, &members, it, patch, type);
+	json_index_release(&members);
+	if (rc == 0)
+		order_others(m, object, patch, type);
+	return rc;
 }
 
 int patch_strategic_apply(

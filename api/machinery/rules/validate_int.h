@@ -29,11 +29,9 @@ void check_non_negative(struct field_errors *e, const char *field, const struct 
 const char *check_dns1035_label(struct slice s);
 const char *check_qualified_name(struct slice s);
 const char *check_config_key(struct slice s);
-
-/* Kinds. */
-void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
-void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl);
-void validate_pod_update(struct field_errors *e, const struct json *object, const struct json *old);
-void validate_service(struct field_errors *e, const struct json *object, const struct json *old);
+/* For names that are one segment of a path, of any characters else. */
+const char *check_path_segment(struct slice s);
+/* `now` must be what `before` was; either may be NULL. */
+void check_immutable(struct field_errors *e, const char *field, const struct json *now, const struct json *before);
 
 #endif

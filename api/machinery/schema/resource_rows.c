@@ -1,28 +1,17 @@
-/* All rows of the registry as one array, and walks over its groups and versions. */
+/* All rows of a snapshot, and walks over its groups and versions. */
 #include "api/machinery/schema/resource_rows.h"
 
-#include <stdlib.h>
-
-static bool collect(void *arg, const struct resource *r)
-{
-	struct resource_rows *out = arg;
-	if (out->count == out->cap) {
-		out->cap = out->cap ? out->cap * 2 : 128;
-		out->rows = xrealloc(out->rows, out->cap * sizeof(*out->rows));
-	}
-	out->rows[out->count++] = r;
-	return true;
-}
+#include <string.h>
 
 void resource_rows_init(struct resource_rows *r)
 {
-	*r = (struct resource_rows){0};
-	resources_each(collect, r);
+	r->snapshot = resources_snapshot();
+	r->rows = resources_snapshot_rows(r->snapshot, &r->count);
 }
 
 void resource_rows_release(struct resource_rows *r)
 {
-	free(r->rows);
+	resources_snapshot_unref(r->snapshot);
 }
 
 size_t resource_rows_span(const struct resource_rows *r, size_t from, bool same_version)

@@ -5,9 +5,9 @@
 #include "api/machinery/schema/resources.h"
 
 struct resource_rows {
-	const struct resource **rows; /* in the order of resources_each() */
+	const struct resource *const *rows;
 	size_t count;
-	size_t cap;
+	struct resource_snapshot *snapshot;
 };
 
 void resource_rows_init(struct resource_rows *r);

@@ -1,9 +1,10 @@
-/* The registry: built-in rows made once from the tables, added rows in an array under a lock.
+/* The registry: built-in rows made once from the tables, and snapshots of all rows.
  *
- * Built-in rows are some sixty, so a linear search by plural is as quick as a hash. Added rows are searched after them,
- * and only when there are any. The array of added rows is copied on change; rows themselves are never freed, so what a
- * lookup returned stays readable without a reference count. */
+ * Built-in rows are some sixty, so a linear search by plural is as quick as a hash. Rows that were added are part of
+ * the current snapshot alone: adding and retiring makes a new one and lets the old go, which takes its rows along when
+ * the last who works with it is done. Snapshots are small (a pointer per row), and made rarely. */
 #include "api/machinery/schema/resources.h"
+#include "api/machinery/schema/kind_rows.h"
 #include "api/machinery/schema/resources_table.h"
 
 #include "base/check.h"
@@ -57,9 +58,15 @@ enum { ROWS = COUNT_OF(row_specs) };
 static struct resource rows[ROWS];
 static pthread_once_t rows_once = PTHREAD_ONCE_INIT;
 
-static pthread_rwlock_t added_lock = PTHREAD_RWLOCK_INITIALIZER;
-static const struct resource **added; /* sorted: group, version by preference, plural */
-static size_t added_count;
+struct resource_snapshot {
+	atomic_uint refs;
+	uint64_t generation;
+	size_t count;
+	const struct resource *rows[]; /* ROWS built-in ones, then those added: group, version by preference, plural */
+};
+
+static pthread_rwlock_t current_lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct resource_snapshot *current; /* NULL: nothing was added yet */
 static atomic_uint_fast64_t generation = 1;
 
 /* ---- making the built-in rows ---- */
@@ -191,6 +198,7 @@ static void make_row(struct resource *r, const struct row_spec *s)
 	        .type = type_of(slice_of(s->group), slice_of(s->version), s->kind),
 	        .storage_prefix = s->storage ? xprintf("/registry/%s/", s->storage) : NULL,
 	        .storage = r,
+	        .ops = kind_ops_find(s->group, s->kind),
 	        .verbs = parse_verbs(s->verbs),
 	        .namespaced = s->scope == SCOPE_N,
 	        .has_generation = strchr(s->flags, 'G') != NULL,
@@ -232,17 +240,24 @@ static bool row_is_kind(const struct resource *r, struct slice api_version, stru
 	return slice_is(kind, r->kind) && slice_is(api_version, r->api_version);
 }
 
+static const struct resource *find_in(
+        const struct resource *const *list, size_t count, struct slice group, struct slice version, struct slice plural)
+{
+	for (size_t i = 0; i < count; i++)
+		if (row_is(list[i], group, version, plural))
+			return list[i];
+	return NULL;
+}
+
 static const struct resource *find(struct slice group, struct slice version, struct slice plural)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		if (row_is(builtin(i), group, version, plural))
 			return &rows[i];
-	const struct resource *found = NULL;
-	pthread_rwlock_rdlock(&added_lock);
-	for (size_t i = 0; i < added_count && !found; i++)
-		if (row_is(added[i], group, version, plural))
-			found = added[i];
-	pthread_rwlock_unlock(&added_lock);
+	pthread_rwlock_rdlock(&current_lock);
+	const struct resource *found =
+	        current ? find_in(current->rows + ROWS, current->count - ROWS, group, version, plural) : NULL;
+	pthread_rwlock_unlock(&current_lock);
 	return found;
 }
 
@@ -256,17 +271,24 @@ const struct resource *resource_find_preferred(struct slice group, struct slice 
 	return find(group, SLICE_NULL, plural);
 }
 
+static const struct resource *find_kind_in(
+        const struct resource *const *list, size_t count, struct slice api_version, struct slice kind)
+{
+	for (size_t i = 0; i < count; i++)
+		if (row_is_kind(list[i], api_version, kind))
+			return list[i];
+	return NULL;
+}
+
 const struct resource *resource_find_kind(struct slice api_version, struct slice kind)
 {
 	for (size_t i = 0; i < ROWS; i++)
 		if (row_is_kind(builtin(i), api_version, kind))
 			return &rows[i];
-	const struct resource *found = NULL;
-	pthread_rwlock_rdlock(&added_lock);
-	for (size_t i = 0; i < added_count && !found; i++)
-		if (row_is_kind(added[i], api_version, kind))
-			found = added[i];
-	pthread_rwlock_unlock(&added_lock);
+	pthread_rwlock_rdlock(&current_lock);
+	const struct resource *found =
+	        current ? find_kind_in(current->rows + ROWS, current->count - ROWS, api_version, kind) : NULL;
+	pthread_rwlock_unlock(&current_lock);
 	return found;
 }
 
@@ -319,24 +341,98 @@ const struct schema_type *resource_kind_type(struct slice api_version, struct sl
 	return t && t->flags & SCHEMA_TYPE_HAS_TYPE_META ? t : NULL;
 }
 
-/* ---- all rows, adding, retiring ---- */
+/* ---- snapshots ---- */
+
+const struct resource *resource_ref(const struct resource *r)
+{
+	if (r && r->owner)
+		atomic_fetch_add_explicit(&r->owner->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+void resource_unref(const struct resource *r)
+{
+	struct resource_owner *owner = r ? r->owner : NULL;
+	if (owner && atomic_fetch_sub_explicit(&owner->refs, 1, memory_order_acq_rel) == 1)
+		owner->free(owner);
+}
+
+/* With room for `added` rows behind the built-in ones. */
+static struct resource_snapshot *snapshot_new(size_t added)
+{
+	struct resource_snapshot *s = xcalloc(1, sizeof(*s) + (ROWS + added) * sizeof(s->rows[0]));
+	atomic_init(&s->refs, 1);
+	for (size_t i = 0; i < ROWS; i++)
+		s->rows[i] = builtin(i);
+	s->count = ROWS;
+	return s;
+}
+
+struct resource_snapshot *resources_snapshot_ref(struct resource_snapshot *s)
+{
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	return s;
+}
+
+struct resource_snapshot *resources_snapshot(void)
+{
+	pthread_rwlock_wrlock(&current_lock);
+	if (!current) {
+		current = snapshot_new(0);
+		current->generation = atomic_load(&generation);
+	}
+	struct resource_snapshot *s = resources_snapshot_ref(current);
+	pthread_rwlock_unlock(&current_lock);
+	return s;
+}
+
+void resources_snapshot_unref(struct resource_snapshot *s)
+{
+	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = ROWS; i < s->count; i++)
+		resource_unref(s->rows[i]);
+	free(s);
+}
+
+uint64_t resources_snapshot_generation(const struct resource_snapshot *s)
+{
+	return s->generation;
+}
+
+const struct resource *const *resources_snapshot_rows(const struct resource_snapshot *s, size_t *ret_count)
+{
+	*ret_count = s->count;
+	return s->rows;
+}
+
+const struct resource *resources_snapshot_find(
+        const struct resource_snapshot *s, struct slice group, struct slice version, struct slice plural)
+{
+	return find_in(s->rows, s->count, group, version, plural);
+}
+
+const struct resource *resources_snapshot_find_kind(
+        const struct resource_snapshot *s, struct slice api_version, struct slice kind)
+{
+	return find_kind_in(s->rows, s->count, api_version, kind);
+}
 
 void resources_each(bool (*fn)(void *arg, const struct resource *r), void *arg)
 {
-	for (size_t i = 0; i < ROWS; i++)
-		if (!fn(arg, builtin(i)))
-			return;
-	pthread_rwlock_rdlock(&added_lock);
-	for (size_t i = 0; i < added_count; i++)
-		if (!fn(arg, added[i]))
+	struct resource_snapshot *s = resources_snapshot();
+	for (size_t i = 0; i < s->count; i++)
+		if (!fn(arg, s->rows[i]))
 			break;
-	pthread_rwlock_unlock(&added_lock);
+	resources_snapshot_unref(s);
 }
 
 uint64_t resources_generation(void)
 {
 	return atomic_load(&generation);
 }
+
+/* ---- adding, retiring ---- */
 
 /* Kubernetes version order: v2 > v1 > v1beta2 > v1beta1 > v1alpha1 > anything else, by name. Negative: a comes first.
  */
@@ -369,35 +465,61 @@ static int row_order(const struct resource *a, const struct resource *b)
 	return c ? c : strcmp(a->plural, b->plural);
 }
 
+/* Makes `next` the current snapshot; takes over its reference. The lock is held, and let go. */
+static void publish(struct resource_snapshot *next)
+{
+	struct resource_snapshot *before = current;
+	next->generation = atomic_fetch_add(&generation, 1) + 1;
+	current = next;
+	pthread_rwlock_unlock(&current_lock);
+	resources_snapshot_unref(before);
+}
+
+/* The current snapshot with a row more or one less, still to be published. The lock is held. */
+static struct resource_snapshot *snapshot_with(const struct resource *more, const struct resource *less)
+{
+	size_t had = current ? current->count - ROWS : 0;
+	struct resource_snapshot *s = snapshot_new(had + 1);
+	for (size_t i = 0; i < had; i++) {
+		const struct resource *r = current->rows[ROWS + i];
+		if (more && row_order(more, r) < 0) {
+			s->rows[s->count++] = resource_ref(more);
+			more = NULL;
+		}
+		if (r != less)
+			s->rows[s->count++] = resource_ref(r);
+	}
+	if (more)
+		s->rows[s->count++] = resource_ref(more);
+	return s;
+}
+
 int resources_add(const struct resource *r, struct err *err)
 {
-	if (resource_find(slice_of(r->group), slice_of(r->version), slice_of(r->plural)))
+	struct slice group = slice_of(r->group), version = slice_of(r->version), plural = slice_of(r->plural),
+	             api_version = slice_of(r->api_version), kind = slice_of(r->kind);
+	pthread_rwlock_wrlock(&current_lock);
+	struct resource_snapshot *next = snapshot_with(r, NULL);
+	size_t taken = 0, taken_kind = 0;
+	for (size_t i = 0; i < next->count; i++) {
+		taken += row_is(next->rows[i], group, version, plural);
+		taken_kind += row_is_kind(next->rows[i], api_version, kind);
+	}
+	if (taken == 1 && taken_kind == 1) {
+		publish(next);
+		return 0;
+	}
+	pthread_rwlock_unlock(&current_lock);
+	resources_snapshot_unref(next);
+	if (taken > 1)
 		return err_set(err, ERR_EXISTS, "%s of %s is already served", r->plural, r->api_version);
-	if (resource_find_kind(slice_of(r->api_version), slice_of(r->kind)))
-		return err_set(err, ERR_EXISTS, "kind %s of %s is already served", r->kind, r->api_version);
-	pthread_rwlock_wrlock(&added_lock);
-	added = xrealloc(added, (added_count + 1) * sizeof(*added));
-	size_t at = added_count;
-	for (; at > 0 && row_order(r, added[at - 1]) < 0; at--)
-		added[at] = added[at - 1];
-	added[at] = r;
-	added_count++;
-	pthread_rwlock_unlock(&added_lock);
-	atomic_fetch_add(&generation, 1);
-	return 0;
+	return err_set(err, ERR_EXISTS, "kind %s of %s is already served", r->kind, r->api_version);
 }
 
 void resources_retire(const struct resource *r)
 {
-	pthread_rwlock_wrlock(&added_lock);
-	for (size_t i = 0; i < added_count; i++)
-		if (added[i] == r) {
-			memmove(&added[i], &added[i + 1], (added_count - i - 1) * sizeof(*added));
-			added_count--;
-			break;
-		}
-	pthread_rwlock_unlock(&added_lock);
-	atomic_fetch_add(&generation, 1);
+	pthread_rwlock_wrlock(&current_lock);
+	publish(snapshot_with(NULL, r));
 }
 
 /* ---- keys, names and verbs ---- */

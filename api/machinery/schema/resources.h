@@ -1,21 +1,25 @@
 /* The registry of resources: every group, version and resource that is served, and what is known of it.
  *
- * Built-in rows are constant. Rows for CRDs are added and retired at run time with resources_add() and
- * resources_retire(); lookups answer built-in and added rows alike. A row that a lookup returned stays readable for
- * ever: retired rows are kept until the process ends, so a request in flight never loses the row it works with.
+ * Built-in rows are constant and live for ever. Rows for CRDs are added and retired at run time with resources_add()
+ * and resources_retire(). Who works with rows that may have been added takes a snapshot of the registry: its rows stay
+ * valid for as long as it is held, whatever is retired meanwhile. Who keeps a single row takes resource_ref().
  *
  * Objects lie in the store as JSON under kube-apiserver's keys:
  *     storage_prefix [NAMESPACE "/"] NAME        e.g. /registry/pods/default/web, /registry/minions/pi-1
  * Two rows may share one prefix: core/v1 and events.k8s.io/v1 events, autoscaling/v1 and v2. `storage` then names the
  * row in whose form the object is stored; resource_convert() renames fields between them.
  *
- * Thread: any (lookups take a read lock only when rows were added). */
+ * Thread: any (lookups of built-in rows take no lock). */
 #ifndef K3X_API_MACHINERY_SCHEMA_RESOURCES_H
 #define K3X_API_MACHINERY_SCHEMA_RESOURCES_H
 
 #include "api/machinery/schema/schema.h"
 #include "base/err.h"
 #include "base/json/json.h"
+
+#include <stdatomic.h>
+
+struct kind_ops;
 
 enum resource_verb {
 	RESOURCE_GET = 1,
@@ -49,6 +53,12 @@ struct resource_sub {
 	bool is_connect;                /* exec, attach, portforward, proxy: streams, not objects */
 };
 
+/* What rows that were added live in (the arena of a CRD). free() is called when the last reference is gone. */
+struct resource_owner {
+	atomic_uint refs;
+	void (*free)(struct resource_owner *owner);
+};
+
 struct resource {
 	const char *group; /* "" for core */
 	const char *version;
@@ -66,6 +76,8 @@ struct resource {
 	const char *storage_prefix;          /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
 	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
 	const char *openapi_json;            /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
+	const struct kind_ops *ops;          /* see kind_ops.h; NULL: nothing particular */
+	struct resource_owner *owner;        /* NULL: lives for ever, as built-in rows do */
 	void *custom;                        /* CRDs: the owner's data; NULL for built-in rows */
 	unsigned verbs;
 	uint8_t sub_count;
@@ -75,7 +87,8 @@ struct resource {
 	bool is_custom;      /* a CRD's row: no protobuf, no strategic merge */
 };
 
-/* NULL when not served. Group "" is core. */
+/* NULL when not served. Group "" is core. A row that was added may be retired at any time: hold a snapshot that was
+ * taken before, or look it up in one. */
 const struct resource *resource_find(struct slice group, struct slice version, struct slice plural);
 /* By apiVersion ("v1", "apps/v1") and kind ("Deployment"). List kinds are not found here. */
 const struct resource *resource_find_kind(struct slice api_version, struct slice kind);
@@ -88,16 +101,33 @@ const struct resource_selector *resource_selector_find(const struct resource *r,
  * DeleteOptions, Status, WatchEvent, Table. NULL when unknown. */
 const struct schema_type *resource_kind_type(struct slice api_version, struct slice kind);
 
-/* Calls fn for every row, groups in order of priority, preferred version first, resources by name. Stops when fn
- * returns false. fn must not add or retire rows. */
+/* The registry as it is now, counted. Rows: built-in ones, groups in order of priority, preferred version first,
+ * resources by name; then those added, by group, version and name. */
+struct resource_snapshot;
+struct resource_snapshot *resources_snapshot(void);
+struct resource_snapshot *resources_snapshot_ref(struct resource_snapshot *s);
+void resources_snapshot_unref(struct resource_snapshot *s); /* NULL is fine */
+uint64_t resources_snapshot_generation(const struct resource_snapshot *s);
+const struct resource *const *resources_snapshot_rows(const struct resource_snapshot *s, size_t *ret_count);
+/* As resource_find() and resource_find_kind(); `version` SLICE_NULL: the preferred one. */
+const struct resource *resources_snapshot_find(
+        const struct resource_snapshot *s, struct slice group, struct slice version, struct slice plural);
+const struct resource *resources_snapshot_find_kind(
+        const struct resource_snapshot *s, struct slice api_version, struct slice kind);
+
+/* Keeps one row beyond a snapshot's life; nothing to do for built-in rows. Returns the row. NULL is fine. */
+const struct resource *resource_ref(const struct resource *r);
+void resource_unref(const struct resource *r);
+
+/* Calls fn for every row of a snapshot, in its order. Stops when fn returns false. */
 void resources_each(bool (*fn)(void *arg, const struct resource *r), void *arg);
 /* Counts changes by add and retire, starting with 1: for caches and ETags of discovery and OpenAPI. */
 uint64_t resources_generation(void);
 
-/* Adds a row. It and all it points to must live until the process ends. ERR_EXISTS when group, version and plural (or
+/* Adds a row; each snapshot that has it holds a reference of its owner. ERR_EXISTS when group, version and plural (or
  * kind) are taken. */
 int resources_add(const struct resource *r, struct err *err);
-/* Takes a row that was added out of the lookups. */
+/* Takes a row that was added out of snapshots to come. */
 void resources_retire(const struct resource *r);
 
 /* "/registry/pods/default/web": appends the key. `name` empty: the prefix of a namespace, or of all when `ns` is empty

@@ -1,5 +1,5 @@
 /* Cells of pods, services, nodes and workloads, as upstream prints them. See table.c. */
-#include "api/machinery/table/table_int.h"
+#include "api/machinery/table/printers.h"
 
 #include <inttypes.h>
 #include <stdio.h>

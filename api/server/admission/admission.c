@@ -5,6 +5,7 @@
  * which the caller has awaited, so that none of them waits. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 
@@ -13,19 +14,19 @@ enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_
 struct plugin {
 	const char *name; /* upstream's */
 	unsigned operations;
-	const char *plural; /* of the core group; NULL: every resource */
+	unsigned kinds; /* KIND_IS_*; 0: every resource */
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
 };
 
 static const struct plugin plugins[] = {
-        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, NULL, admit_namespace_lifecycle, NULL, NULL},
-        {"ServiceAccount", ON_CREATE, "pods", admit_service_account, NULL, NULL},
-        {"TaintNodesByCondition", ON_CREATE, "nodes", admit_node_taint, NULL, NULL},
-        {"Priority", ON_CREATE, "pods", admit_priority, NULL, NULL},
-        {"DefaultTolerationSeconds", ON_CREATE, "pods", admit_tolerations, NULL, NULL},
+        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL},
+        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL},
+        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL},
+        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL},
         /* Not upstream's: there it is a part of the services' storage. */
-        {"ServiceAddresses", ON_CREATE | ON_UPDATE, "services", admit_service_addresses, NULL,
+        {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses},
 };
 
@@ -46,10 +47,9 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 
 static bool handles(const struct plugin *p, const struct admission *a)
 {
-	const struct resource *r = a->resource;
 	if (!(p->operations & 1u << a->operation) || *a->sub)
 		return false;
-	return !p->plural || (!*r->group && strcmp(r->plural, p->plural) == 0);
+	return !p->kinds || resource_has(a->resource, p->kinds);
 }
 
 static int run(struct admission *a, bool mutating, struct err *err)
@@ -79,6 +79,6 @@ int admission_validate(struct admission *a, struct err *err)
 void admission_remove(struct admission *a)
 {
 	for (size_t i = 0; i < COUNT_OF(plugins); i++)
-		if (plugins[i].remove && !*a->resource->group && strcmp(a->resource->plural, plugins[i].plural) == 0)
+		if (plugins[i].remove && resource_has(a->resource, plugins[i].kinds))
 			plugins[i].remove(a);
 }

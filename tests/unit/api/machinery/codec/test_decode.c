@@ -101,12 +101,27 @@ static void unknown_and_duplicate_fields_are_collected(void **state)
 	                0, &tree),
 	        0);
 	assert_int_equal(problems.count, 3);
-	assert_string_equal(problems.texts[0], "duplicate field \"spec.containers[1].image\"");
 	assert_int_equal(decode_problems_judge(&problems, DECODE_WARN, &err), 0);
+	assert_string_equal(problems.texts[0], "unknown field \"spec.foo\"");
 	assert_int_equal(decode_problems_judge(&problems, DECODE_STRICT, &err), ERR_INVAL);
-	assert_string_equal(err.msg, "strict decoding error: duplicate field \"spec.containers[1].image\", "
-	                             "unknown field \"spec.foo\", unknown field \"spec.containers[1].Name\"");
+	assert_string_equal(err.msg, "strict decoding error: unknown field \"spec.foo\", unknown field "
+	                             "\"spec.containers[1].Name\", duplicate field \"spec.containers[1].image\"");
 	assert_null(json_path(tree, "spec", "foo", NULL));
+}
+
+static void problems_stand_in_the_order_of_the_document(void **state)
+{
+	struct json *tree;
+	decode("v1", "Pod",
+	        "{\"metadata\":{\"name\":\"a\",\"name\":\"b\",\"odd\":1},\"spec\":{\"u\":1,\"u\":2,\"hostIPC\":true,"
+	        "\"hostIPC\":false,\"containers\":[{\"v\":1,\"image\":\"x\",\"image\":\"y\"}]}}",
+	        0, &tree);
+	assert_int_equal(decode_problems_judge(&problems, DECODE_STRICT, &err), ERR_INVAL);
+	assert_string_equal(err.msg,
+	        "strict decoding error: duplicate field \"metadata.name\", unknown field \"metadata.odd\", unknown "
+	        "field "
+	        "\"spec.u\", duplicate field \"spec.hostIPC\", unknown field \"spec.containers[0].v\", duplicate field "
+	        "\"spec.containers[0].image\"");
 }
 
 static void times_become_utc(void **state)
@@ -144,6 +159,7 @@ int main(void)
 	        cmocka_unit_test(patches_keep_their_shape),
 	        cmocka_unit_test(wrong_types_are_refused_in_go_words),
 	        cmocka_unit_test(unknown_and_duplicate_fields_are_collected),
+	        cmocka_unit_test(problems_stand_in_the_order_of_the_document),
 	        cmocka_unit_test(times_become_utc),
 	        cmocka_unit_test(schemas_may_be_booleans_or_lists),
 	        cmocka_unit_test(field_validation_is_read),

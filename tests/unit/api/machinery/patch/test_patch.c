@@ -2,6 +2,8 @@
 #include "tests/unit/unit.h"
 
 #include "api/machinery/patch/patch.h"
+#include "base/clock.h"
+#include "base/mem/budget.h"
 
 static struct arena a;
 
@@ -129,12 +131,51 @@ static void copies_cannot_grow_without_end(void **state)
 	strbuf_release(&text);
 }
 
+/* Objects as large as a body can be: anything quadratic takes minutes. */
+static void large_objects_take_linear_time(void **state)
+{
+	enum { MEMBERS = 60000 };
+	struct strbuf one = STRBUF_INIT, other = STRBUF_INIT, test = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	strbuf_adds(&one, "{\"o\":{");
+	strbuf_adds(&other, "{\"o\":{");
+	strbuf_adds(&test, "[{\"op\":\"test\",\"path\":\"/o\",\"value\":{");
+	for (int i = 0; i < MEMBERS; i++) {
+		strbuf_addf(&one, "%s\"k%d\":0", i ? "," : "", i);
+		strbuf_addf(&other, "%s\"n%d\":0,\"k%d\":null", i ? "," : "", i, MEMBERS - 1 - i);
+		strbuf_addf(&test, "%s\"k%d\":0", i ? "," : "", MEMBERS - 1 - i);
+	}
+	strbuf_adds(&one, "}}");
+	strbuf_adds(&other, "}}");
+	strbuf_adds(&test, "}}]");
+	uint64_t began = clock_mono_ms();
+	struct json *object = parse(strbuf_cstr(&one));
+	assert_int_equal(patch_json_apply(&a, &object, parse(strbuf_cstr(&test)), &err), 0);
+	object = patch_merge_apply(&a, object, parse(strbuf_cstr(&other)));
+	assert_int_equal(json_get(object, "o")->count, MEMBERS);
+	assert_true(clock_mono_ms() - began < 10000);
+	strbuf_release(&one);
+	strbuf_release(&other);
+	strbuf_release(&test);
+}
+
+static void a_patch_is_given_up_when_its_time_is_over(void **state)
+{
+	struct err err = ERR_INIT;
+	struct budget over = BUDGET(0, 1);
+	struct json *object = parse("{}"), *patch = parse("[{\"op\":\"add\",\"path\":\"/a\",\"value\":1}]");
+	a.budget = &over;
+	assert_int_equal(patch_json_apply(&a, &object, patch, &err), ERR_TIMEOUT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(json_patches_follow_rfc_6902, release),
 	        cmocka_unit_test_teardown(merge_patches_follow_rfc_7386, release),
 	        cmocka_unit_test_teardown(copies_cannot_grow_without_end, release),
+	        cmocka_unit_test_teardown(large_objects_take_linear_time, release),
+	        cmocka_unit_test_teardown(a_patch_is_given_up_when_its_time_is_over, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "api/machinery/patch/patch.h"
 #include "api/machinery/schema/resources.h"
+#include "base/clock.h"
 
 static struct arena a;
 
@@ -64,6 +65,23 @@ static void results_are_those_of_upstream(void **state)
 	                    "]"),
 	                POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80}]}]")},
 	        {"{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":null}}", "{\"spec\":{}}"},
+	        /* what is new goes before what the patch does not name; the patch's order holds for what it names */
+	        {POD("\"containers\":[{\"name\":\"a\"}]"), POD("\"containers\":[{\"name\":\"new\"}]"),
+	                POD("\"containers\":[{\"name\":\"new\"},{\"name\":\"a\"}]")},
+	        {POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"c\"}]"),
+	                POD("\"containers\":[{\"name\":\"c\"},{\"name\":\"new\"},{\"name\":\"a\"}]"),
+	                POD("\"containers\":[{\"name\":\"b\"},{\"name\":\"c\"},{\"name\":\"new\"},{\"name\":"
+	                    "\"a\"}]")},
+	        {POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]"),
+	                POD("\"$setElementOrder/containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"new\"}],"
+	                    "\"containers\":[{\"name\":\"new\"}]"),
+	                POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"new\"}]")},
+	        {"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}", "{\"metadata\":{\"finalizers\":[\"c\",\"a\"]}}",
+	                "{\"metadata\":{\"finalizers\":[\"c\",\"a\",\"b\"]}}"},
+	        {POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80},{\"containerPort\":\"80\"}]}]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80,\"$patch\":\"delete\"}]}"
+	                    "]"),
+	                POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":\"80\"}]}]")},
 	        {"{}", "{\"spec\":{\"replicas\":2}}", "{\"spec\":{\"replicas\":2}}"},
 	        {"{\"spec\":{\"replicas\":2}}", "{}", "{\"spec\":{\"replicas\":2}}"},
 	};
@@ -80,6 +98,35 @@ static void results_are_those_of_upstream(void **state)
 			fail_msg("case %zu: got %s, want %s", i, strbuf_cstr(&text), cases[i][2]);
 		strbuf_release(&text);
 	}
+}
+
+static void put_containers(struct strbuf *b, int n, bool backwards)
+{
+	strbuf_adds(b, "{\"spec\":{\"template\":{\"spec\":{\"containers\":[");
+	for (int i = 0; i < n; i++)
+		strbuf_addf(b, "%s{\"name\":\"c%d\"}", i ? "," : "", backwards ? n - 1 - i : i);
+	strbuf_adds(b, "]}}}}");
+}
+
+/* Lists as long as a body can hold: anything quadratic takes minutes. */
+static void long_lists_take_linear_time(void **state)
+{
+	enum { ITEMS = 60000 };
+	struct strbuf object = STRBUF_INIT, patch = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	put_containers(&object, ITEMS, false);
+	put_containers(&patch, ITEMS, true);
+	uint64_t began = clock_mono_ms();
+	struct json *o = parse(strbuf_cstr(&object));
+	assert_int_equal(patch_strategic_apply(&a, o, parse(strbuf_cstr(&patch)),
+	                         resource_kind_type(SLICE("apps/v1"), SLICE("Deployment")), &err),
+	        0);
+	struct json *list = json_path(o, "spec", "template", "spec", "containers", NULL);
+	assert_int_equal(list->count, ITEMS);
+	assert_true(slice_is(json_get_str(list->first, "name"), "c59999"));
+	assert_true(clock_mono_ms() - began < 10000);
+	strbuf_release(&object);
+	strbuf_release(&patch);
 }
 
 static void wrong_patches_are_refused_in_words(void **state)
@@ -107,6 +154,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(results_are_those_of_upstream, release),
 	        cmocka_unit_test_teardown(wrong_patches_are_refused_in_words, release),
+	        cmocka_unit_test_teardown(long_lists_take_linear_time, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,6 +113,55 @@ static void rows_can_be_added_and_retired(void **state)
 	resources_retire(&beta);
 }
 
+struct owned_row {
+	struct resource_owner owner;
+	struct resource row;
+	bool is_free;
+};
+
+static void note_free(struct resource_owner *owner)
+{
+	((struct owned_row *)owner)->is_free = true;
+}
+
+static void rows_stay_valid_while_a_snapshot_is_held(void **state)
+{
+	static const char *const none[] = {NULL};
+	struct err err = ERR_INIT;
+	struct owned_row o = {.owner = {.free = note_free},
+	        .row = {.group = "example.com",
+	                .version = "v1",
+	                .plural = "bars",
+	                .kind = "Bar",
+	                .api_version = "example.com/v1",
+	                .short_names = none,
+	                .categories = none,
+	                .is_custom = true}};
+	atomic_init(&o.owner.refs, 1); /* ours, as that of who made the row */
+	o.row.owner = &o.owner;
+	struct resource_snapshot *before = resources_snapshot();
+	assert_int_equal(resources_add(&o.row, &err), 0);
+	resource_unref(&o.row);
+	struct resource_snapshot *with = resources_snapshot();
+	resources_retire(&o.row);
+	struct resource_snapshot *after = resources_snapshot();
+	struct slice group = SLICE("example.com"), version = SLICE("v1"), plural = SLICE("bars");
+	assert_null(resources_snapshot_find(before, group, version, plural));
+	assert_ptr_equal(resources_snapshot_find(with, group, version, plural), &o.row);
+	assert_ptr_equal(resources_snapshot_find(with, group, SLICE_NULL, plural), &o.row);
+	assert_ptr_equal(resources_snapshot_find_kind(with, SLICE("example.com/v1"), SLICE("Bar")), &o.row);
+	assert_null(resources_snapshot_find(after, group, version, plural));
+	assert_true(resources_snapshot_generation(before) < resources_snapshot_generation(with));
+	assert_true(resources_snapshot_generation(with) < resources_snapshot_generation(after));
+	const struct resource *kept = resource_ref(resources_snapshot_find(with, group, version, plural));
+	resources_snapshot_unref(with);
+	assert_false(o.is_free);
+	resource_unref(kept);
+	assert_true(o.is_free);
+	resources_snapshot_unref(before);
+	resources_snapshot_unref(after);
+}
+
 static void events_are_renamed_between_their_groups(void **state)
 {
 	struct arena a = ARENA_INIT;
@@ -157,6 +206,7 @@ int main(void)
 	        cmocka_unit_test(subresources_know_their_kinds),
 	        cmocka_unit_test(kinds_of_bodies_are_found),
 	        cmocka_unit_test(rows_can_be_added_and_retired),
+	        cmocka_unit_test(rows_stay_valid_while_a_snapshot_is_held),
 	        cmocka_unit_test(events_are_renamed_between_their_groups),
 	        cmocka_unit_test(autoscalers_convert_where_v1_can_say_it),
 	};

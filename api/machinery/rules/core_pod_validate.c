@@ -1,4 +1,5 @@
 /* Validation of pods and pod templates (upstream: pkg/apis/core/validation). See validate.h. */
+#include "api/machinery/rules/core_pod_int.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/codec/quantity.h"
@@ -334,7 +335,7 @@ static bool tolerations_only_added(const struct json *now, const struct json *be
 	return true;
 }
 
-void validate_pod_update(struct field_errors *e, const struct json *object, const struct json *old)
+static void validate_pod_update(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	static const char *const free_fields[] = {
 	        "activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"};

@@ -1,8 +1,45 @@
-/* Validation of services (upstream: ValidateService in pkg/apis/core/validation). See validate.h. */
+/* Services: defaults and validation (upstream: SetDefaults_Service and ValidateService in pkg/apis/core). */
+#include "api/machinery/rules/core_int.h"
+#include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
+
+/* ---- defaults ---- */
+
+void service_defaults(struct arena *a, struct json *o)
+{
+	struct json *spec = json_need(a, o, "spec", JSON_OBJECT);
+	default_str(a, spec, "sessionAffinity", "None");
+	if (slice_is(json_get_str(spec, "sessionAffinity"), "ClientIP")) {
+		struct json *config = json_need(a, spec, "sessionAffinityConfig", JSON_OBJECT);
+		default_int(a, json_need(a, config, "clientIP", JSON_OBJECT), "timeoutSeconds", 10800);
+	}
+	default_str(a, spec, "type", "ClusterIP");
+	struct slice type = json_get_str(spec, "type");
+	bool external = slice_is(type, "ExternalName");
+	JSON_FOREACH (p, json_get(spec, "ports")) {
+		default_str(a, p, "protocol", "TCP");
+		struct json *target = json_get(p, "targetPort");
+		if (!target || (target->type == JSON_STRING && !target->text.len) ||
+		        (target->type == JSON_NUMBER && json_int(target, 0) == 0))
+			json_set_int(a, p, "targetPort", json_get_int(p, "port", 0));
+	}
+	if (external)
+		return;
+	default_str(a, spec, "internalTrafficPolicy", "Cluster");
+	if (slice_is(type, "NodePort") || slice_is(type, "LoadBalancer"))
+		default_str(a, spec, "externalTrafficPolicy", "Cluster");
+	if (slice_is(type, "LoadBalancer"))
+		default_bool(a, spec, "allocateLoadBalancerNodePorts", true);
+	default_str(a, spec, "ipFamilyPolicy", "SingleStack");
+	struct json *families = json_need(a, spec, "ipFamilies", JSON_ARRAY);
+	if (!families->first)
+		json_append(families, json_new_cstr(a, "IPv4"));
+}
+
+/* ---- validation ---- */
 
 static bool is_ip(struct slice s)
 {

@@ -1,8 +1,8 @@
-/* Between the table of kinds (table.c) and the printers of workloads (table_workload.c). */
-#ifndef K3X_API_MACHINERY_TABLE_TABLE_INT_H
-#define K3X_API_MACHINERY_TABLE_TABLE_INT_H
+/* Cells: what printers append to. One call per column, in the order of the columns. */
+#ifndef K3X_API_MACHINERY_TABLE_CELLS_H
+#define K3X_API_MACHINERY_TABLE_CELLS_H
 
-#include "api/machinery/table/table.h"
+#include "base/json/json.h"
 
 struct cells {
 	struct strbuf *out;
@@ -27,19 +27,5 @@ void cell_selector(struct cells *c, const struct json *selector);
 
 void duration_text(char out[32], int64_t seconds);
 int64_t time_of(struct slice rfc3339); /* -1: none */
-
-void table_pod(struct cells *c);
-void table_service(struct cells *c);
-void table_node(struct cells *c);
-void table_endpoints(struct cells *c);
-void table_replica_set(struct cells *c);
-void table_deployment(struct cells *c);
-void table_daemon_set(struct cells *c);
-void table_stateful_set(struct cells *c);
-void table_job(struct cells *c);
-void table_cron_job(struct cells *c);
-void table_endpoint_slice(struct cells *c);
-void table_ingress(struct cells *c);
-void table_network_policy(struct cells *c);
 
 #endif
