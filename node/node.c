@@ -13,6 +13,7 @@
 #include "node/events/events.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
+#include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/pods/api_pods.h"
@@ -29,8 +30,10 @@
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { POOL_THREADS = 2, POOL_QUEUE = 1024 };
 
@@ -116,10 +119,14 @@ static void copy_options(struct node *n, const struct node_options *o)
 static int make_folders(struct node *n, struct err *err)
 {
 	struct arena *a = &n->arena;
-	if (file_make_dirs(n->pods_dir, 0755, err) != 0 || file_make_dirs(n->logs_dir, 0755, err) != 0 ||
+	const char *kubelet = arena_printf(a, "%s/agent/kubelet", n->o.data_dir);
+	if (file_make_dirs(n->pods_dir, 0750, err) != 0 || file_make_dirs(n->logs_dir, 0750, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/images", n->o.data_dir), 0755, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/pod-manifests", n->o.data_dir), 0755, err) != 0)
 		return err->code;
+	/* Secrets and tokens of pods lie below; older versions left it open to every user of the machine. */
+	if (chmod(kubelet, 0750) != 0 || chmod(n->pods_dir, 0750) != 0)
+		return err_errno(err, errno, "close %s to other users", kubelet);
 	return 0;
 }
 
@@ -138,6 +145,19 @@ static int start_containerd(struct node *n, struct err *err)
 	        .arg = n,
 	};
 	return containerd_new(&o, &n->containerd, err);
+}
+
+/* What it does not let us do is told, and done without. */
+static void prepare_machine(void)
+{
+	struct err err = ERR_INIT;
+	if (machine_share_netns(&err) != 0)
+		log_warn("node", "pods may stay Terminating once somebody adds a network namespace", "error=\"%s\"",
+		        err.msg);
+	err = ERR_INIT;
+	if (machine_set_own_oom_score(&err) != 0)
+		log_warn("node", "this process is as likely to be killed as a pod when memory is short", "error=\"%s\"",
+		        err.msg);
 }
 
 /* What a lower room tells a higher one goes through here. */
@@ -166,6 +186,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	closing_hold(&n->parts); /* node_close() gives it up */
 	n->worker_callbacks = &worker_callbacks;
 	n->view = view_new(n, &view_callbacks);
+	prepare_machine();
 	cgroup_make_roots();
 	n->events = events_new(n);
 	n->images = images_new(n, node_status_poke);
