@@ -21,6 +21,7 @@
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
+#include "node/runtime/image_import.h"
 #include "node/runtime/log_rotate.h"
 #include "node/runtime/pause_image.h"
 #include "node/runtime/view.h"
@@ -75,7 +76,7 @@ static void runtime_is_up(void *arg)
 	if (n->runtime_ready)
 		view_start(n);
 	else
-		images_import(n, images_are_in);
+		image_import_start(n->image_import, images_are_in);
 }
 
 /* ---- start ---- */
@@ -190,6 +191,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	cgroup_make_roots();
 	n->events = events_new(n);
 	n->images = images_new(n, node_status_poke);
+	n->image_import = image_import_new(n, node_status_poke);
 	n->server = kubelet_server_new(n);
 	n->status = node_status_new(n, network_ready);
 	api_pods_watch(n);
@@ -215,6 +217,7 @@ static void release(struct closing *parts)
 	static_pods_free(n->static_pods);
 	view_free(n->view);
 	images_free(n->images);
+	image_import_free(n->image_import);
 	events_free(n->events);
 	containerd_close(n->containerd);
 	pool_free(n->pool);
@@ -238,6 +241,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	n->closed_arg = arg;
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
 	node_status_close(n->status);
+	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
 	api_cancel_all(n);

@@ -2,6 +2,7 @@
  * link cannot make us delete elsewhere. */
 #include "node/ground/files.h"
 
+#include "base/hash.h"
 #include "base/mem/arena.h"
 
 #include <dirent.h>
@@ -75,6 +76,20 @@ char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)
 	if (ret_len)
 		*ret_len = b.len;
 	return strbuf_detach(&b);
+}
+
+uint64_t file_stamp(const char *const *paths, size_t n)
+{
+	uint64_t h = FNV1A64_INIT;
+	for (size_t i = 0; i < n; i++) {
+		struct stat st;
+		if (!paths[i] || stat(paths[i], &st) != 0)
+			continue;
+		const int64_t what[] = {
+		        (int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)i};
+		h = fnv1a64_add(h, what, sizeof what);
+	}
+	return h;
 }
 
 enum { TREE_DEPTH_MAX = 64 };

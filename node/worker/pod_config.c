@@ -13,11 +13,19 @@
 #include "node/runtime/image.h"
 #include "node/volume/volume.h"
 #include "node/worker/pod_env_int.h"
+#include "node/worker/resolv_conf_int.h"
 
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* What dnsConfig may add to what the node has; upstream's validation takes 3 and 32. */
+enum { RESOLV_CONF_BYTES_MAX = 16384, DNS_SERVERS_MAX = 8, DNS_SEARCHES_MAX = 48, DNS_OPTIONS_MAX = 48 };
+_Static_assert((int)DNS_SERVERS_MAX >= (int)RESOLV_SERVERS_MAX &&
+                       (int)DNS_SEARCHES_MAX >= (int)RESOLV_SEARCHES_MAX + 3 &&
+                       (int)DNS_OPTIONS_MAX > (int)RESOLV_OPTIONS_MAX,
+        "what the node has and the cluster's own fit");
 
 /* ---- helpers ---- */
 
@@ -133,29 +141,15 @@ static const char *host_name(const struct pod *p, struct arena *a)
 
 static void read_resolv_conf(struct arena *a, const char *path, CRI(DNSConfig) * d)
 {
-	char *text = file_read(path, 16384, false, NULL);
-	struct slice rest = slice_of(text);
-	d->servers = ARENA_ARRAY(a, char *, 16);
-	d->searches = ARENA_ARRAY(a, char *, 48);
-	d->options = ARENA_ARRAY(a, char *, 48);
-	while (rest.len) {
-		struct slice line = slice_trim(slice_cut(&rest, '\n')), word = slice_cut(&line, ' ');
-		bool is_server = slice_is(word, "nameserver"), is_search = slice_is(word, "search");
-		if (!is_server && !is_search && !slice_is(word, "options"))
-			continue;
-		if (is_search)
-			d->n_searches = 0;
-		while (line.len) {
-			struct slice v = slice_cut(&line, ' ');
-			char *copy = arena_memdup(a, v.ptr, v.len);
-			if (v.len && is_server && d->n_servers < 3)
-				d->servers[d->n_servers++] = copy;
-			else if (v.len && is_search && d->n_searches < 16)
-				d->searches[d->n_searches++] = copy;
-			else if (v.len && !is_server && !is_search && d->n_options < 16)
-				d->options[d->n_options++] = copy;
-		}
-	}
+	size_t len = 0;
+	char *text = path ? file_read(path, RESOLV_CONF_BYTES_MAX, false, &len) : NULL;
+	struct resolv_conf c = resolv_conf_parse(a, (struct slice){text, text ? len : 0});
+	d->servers = ARENA_ARRAY(a, char *, DNS_SERVERS_MAX);
+	d->searches = ARENA_ARRAY(a, char *, DNS_SEARCHES_MAX);
+	d->options = ARENA_ARRAY(a, char *, DNS_OPTIONS_MAX);
+	memcpy(d->servers, c.servers, (d->n_servers = c.n_servers) * sizeof *c.servers);
+	memcpy(d->searches, c.searches, (d->n_searches = c.n_searches) * sizeof *c.searches);
+	memcpy(d->options, c.options, (d->n_options = c.n_options) * sizeof *c.options);
 	free(text);
 }
 
@@ -168,10 +162,10 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 	runtime__v1__dnsconfig__init(d);
 	bool cluster = slice_is(policy, "ClusterFirstWithHostNet") ||
 	               ((!policy.len || slice_is(policy, "ClusterFirst")) && !pod_uses_host_network(p));
-	read_resolv_conf(a, slice_is(policy, "None") ? "/dev/null" : o->resolv_conf, d);
+	read_resolv_conf(a, slice_is(policy, "None") ? NULL : o->resolv_conf, d);
 	if (cluster && o->cluster_dns && *o->cluster_dns) {
-		char *host[16];
-		size_t n_host = d->n_searches < 16 ? d->n_searches : 16;
+		char *host[RESOLV_SEARCHES_MAX];
+		size_t n_host = d->n_searches;
 		memcpy(host, d->searches, n_host * sizeof *host);
 		d->n_servers = d->n_searches = 0;
 		d->servers[d->n_servers++] = (char *)o->cluster_dns;
@@ -184,10 +178,10 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		d->options[d->n_options++] = "ndots:5";
 	}
 	JSON_FOREACH (it, json_get(extra, "nameservers"))
-		if (d->n_servers < 8)
+		if (d->n_servers < DNS_SERVERS_MAX)
 			d->servers[d->n_servers++] = (char *)json_cstr(a, it);
 	JSON_FOREACH (it, json_get(extra, "searches"))
-		if (d->n_searches < 40)
+		if (d->n_searches < DNS_SEARCHES_MAX)
 			d->searches[d->n_searches++] = (char *)json_cstr(a, it);
 	JSON_FOREACH (it, json_get(extra, "options")) {
 		const char *name = json_cstr(a, json_get(it, "name")), *value = json_cstr(a, json_get(it, "value"));
@@ -197,9 +191,9 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		        (strncmp(d->options[at], name, strlen(name)) != 0 ||
 		                (d->options[at][strlen(name)] && d->options[at][strlen(name)] != ':')))
 			at++;
-		if (at < 40)
+		if (at < DNS_OPTIONS_MAX)
 			d->options[at] = text;
-		if (at == d->n_options && at < 40)
+		if (at == d->n_options && at < DNS_OPTIONS_MAX)
 			d->n_options++;
 	}
 	return d;
