@@ -8,7 +8,7 @@
  * events bring us back). Upstream: pkg/controller/endpointslice, staging/src/k8s.io/endpointslice. */
 #include "api/controllers/endpoints_int.h"
 
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 
 #define SLICES "/apis/discovery.k8s.io/v1/endpointslices"
 #define ENDPOINTS "/api/v1/endpoints"

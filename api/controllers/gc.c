@@ -16,7 +16,7 @@
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/gc_graph.h"
 
-#include "api/machinery/resources.h"
+#include "api/machinery/schema/resources.h"
 
 enum { KINDS_MAX = 512, ABSENT_MAX = 256, UID_MAX = 64, UNKNOWN_KIND_RETRY_MS = 5 * 60 * 1000, NEW_KINDS_MS = 2000 };
 

@@ -8,7 +8,7 @@
  * resource of the registry is asked, custom ones included. Upstream: pkg/controller/namespace/deletion. */
 #include "api/controllers/controllers_int.h"
 
-#include "api/machinery/resources.h"
+#include "api/machinery/schema/resources.h"
 
 enum { RETRY_MS = 1000, RETRY_PODS_MS = 500, KINDS_MAX = 512 };
 

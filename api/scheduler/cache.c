@@ -5,7 +5,7 @@
  * list until it appears. */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 void cache_init(struct cache *k)
 {

@@ -3,7 +3,7 @@
  * more, plus the overhead. */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 /* Upstream's DefaultMilliCPURequest and DefaultMemoryRequest: what a container without requests counts in scores. */
 enum { NONZERO_CPU_MILLI = 100, NONZERO_MEMORY_MB = 200 };

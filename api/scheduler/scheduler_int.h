@@ -14,7 +14,7 @@
 #include "api/client/informer_set.h"
 #include "api/client/meta.h"
 #include "api/client/recorder.h"
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 #include "api/scheduler/scheduler.h"
 #include "base/check.h"
 #include "base/json/scan.h"

@@ -1,7 +1,7 @@
 /* See resources.h. */
 #include "node/cgroup/resources.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 enum { CPU_PERIOD_US = 100000, CPU_SHARES_MIN = 2, CPU_QUOTA_MIN_US = 1000 };
 

@@ -1,7 +1,7 @@
 /* See pod_fields.h. */
 #include "node/ground/pod_fields.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 

@@ -9,7 +9,7 @@
 #include "node/status/node_status.h"
 
 #include "api/client/informer.h"
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"

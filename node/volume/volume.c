@@ -12,7 +12,7 @@
  * error that says so. */
 #include "node/volume/volume.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"

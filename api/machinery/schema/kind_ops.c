@@ -1,0 +1,13 @@
+/* See kind_ops.h. */
+#include "api/machinery/schema/kind_ops.h"
+
+const struct kind_ops *resource_ops(const struct resource *r)
+{
+	static const struct kind_ops plain = {0};
+	return r->ops ? r->ops : &plain;
+}
+
+bool resource_has(const struct resource *r, enum kind_trait trait)
+{
+	return (resource_ops(r)->traits & trait) != 0;
+}
