@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int file_make_dirs(const char *path, unsigned mode, struct err *err)
@@ -94,12 +95,22 @@ uint64_t file_stamp(const char *const *paths, size_t n)
 
 enum { TREE_DEPTH_MAX = 64 };
 
+/* A bind mount of a folder of the same file system has its device: what tells is the kernel's word that it is one. */
+static bool is_elsewhere(int dir, const char *name, dev_t device, bool *ret_is_folder)
+{
+	struct statx st;
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) != 0)
+		return true;
+	*ret_is_folder = S_ISDIR(st.stx_mode);
+	return makedev(st.stx_dev_major, st.stx_dev_minor) != device || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static void remove_in(int dir, const char *name, dev_t device, int depth)
 {
-	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device || depth > TREE_DEPTH_MAX)
+	bool is_folder;
+	if (depth > TREE_DEPTH_MAX || is_elsewhere(dir, name, device, &is_folder))
 		return;
-	if (!S_ISDIR(st.st_mode)) {
+	if (!is_folder) {
 		unlinkat(dir, name, 0);
 		return;
 	}

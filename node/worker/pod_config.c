@@ -13,6 +13,7 @@
 #include "node/runtime/image.h"
 #include "node/volume/volume.h"
 #include "node/worker/pod_env_int.h"
+#include "node/worker/pod_files_int.h"
 #include "node/worker/resolv_conf_int.h"
 
 #include <pwd.h>
@@ -375,6 +376,15 @@ static int set_linux(struct pod *p, struct arena *a, const struct json *containe
 	return set_user(p, a, container, image, s, err);
 }
 
+/* A container's configuration in the making. */
+struct config {
+	struct pod *p;
+	struct arena *a;
+	const struct json *container;
+	CRI(ContainerConfig) * c;
+	struct pod_files *files;
+};
+
 static CRI(Mount) * add_mount(struct arena *a, CRI(ContainerConfig) * c, const char *inside, const char *host)
 {
 	CRI(Mount) *m = ARENA_NEW(a, CRI(Mount));
@@ -391,32 +401,35 @@ static bool path_climbs(const char *path)
 	                                     slice_ends(slice_of(path), "/.."));
 }
 
-/* subPath: the folder is made, and links in it must not lead out of the volume. */
-static const char *sub_path(struct arena *a, const char *volume, const char *sub, bool read_only, struct err *err)
+/* Where a sub-path is mounted for the container: below the pod's folder, a place per mount. */
+static const char *sub_path_place(struct pod *p, struct arena *a, const char *container, size_t index)
 {
-	char real_volume[4096], real_sub[4096];
+	return arena_printf(a, "%s/volume-subpaths/%s/%zu", pod_dir(p, a), container, index);
+}
+
+static const char *add_sub_path(struct config *g, const char *volume, const char *sub, struct err *err)
+{
+	struct arena *a = g->a;
 	if (*sub == '/' || path_climbs(sub)) {
 		err_set(err, ERR_INVAL, "subPath \"%s\" must be relative and without ..", sub);
 		return NULL;
 	}
-	const char *path = arena_printf(a, "%s/%s", volume, sub);
-	if (access(path, F_OK) != 0 && file_make_dirs(path, 0755, err) != 0)
-		return NULL;
-	if (!realpath(volume, real_volume) || !realpath(path, real_sub)) {
-		err_set(err, ERR_IO, "subPath \"%s\" cannot be resolved", sub);
-		return NULL;
-	}
-	size_t n = strlen(real_volume);
-	if (strncmp(real_sub, real_volume, n) != 0 || (real_sub[n] && real_sub[n] != '/')) {
-		err_set(err, ERR_FORBIDDEN, "subPath \"%s\" leads out of its volume", sub);
-		return NULL;
-	}
-	return arena_strdup(a, real_sub);
+	const char *container = json_cstr(a, json_get(g->container, "name"));
+	const char *dir = arena_printf(a, "%s/volume-subpaths/%s", pod_dir(g->p, a), container);
+	struct pod_file folder = {.kind = POD_FILE_FOLDER, .path = dir, .mode = 0750},
+	                file = {.kind = POD_FILE_SUB_PATH,
+	                        .path = sub_path_place(g->p, a, container, g->c->n_mounts),
+	                        .volume = volume,
+	                        .sub = sub};
+	pod_files_add(g->files, a, &folder);
+	pod_files_add(g->files, a, &file);
+	return file.path;
 }
 
-static int add_volume_mount(struct pod *p, struct arena *a, const struct json *mount, const struct env *env,
-        CRI(ContainerConfig) * c, struct err *err)
+static int add_volume_mount(struct config *g, const struct json *mount, const struct env *env, struct err *err)
 {
+	struct pod *p = g->p;
+	struct arena *a = g->a;
 	bool volume_read_only = false;
 	struct slice name = json_get_str(mount, "name"), propagation = json_get_str(mount, "mountPropagation");
 	const char *host = volume_host_path(p, a, name, &volume_read_only),
@@ -429,9 +442,9 @@ static int add_volume_mount(struct pod *p, struct arena *a, const struct json *m
 	if (expr)
 		sub = env_expand(a, json_str(expr), env);
 	bool read_only = volume_read_only || json_get_bool(mount, "readOnly", false);
-	if (*sub && !(host = sub_path(a, host, sub, read_only, err)))
+	if (*sub && !(host = add_sub_path(g, host, sub, err)))
 		return err->code;
-	CRI(Mount) *m = add_mount(a, c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
+	CRI(Mount) *m = add_mount(a, g->c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
 	m->readonly = read_only;
 	m->propagation =
 	        slice_is(propagation, "HostToContainer") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
@@ -440,7 +453,7 @@ static int add_volume_mount(struct pod *p, struct arena *a, const struct json *m
 	return 0;
 }
 
-static int write_hosts(struct pod *p, struct arena *a, const char *path, struct err *err)
+static struct slice hosts_text(struct pod *p, struct arena *a)
 {
 	struct strbuf b = STRBUF_INIT;
 	const char *sub = json_cstr(a, json_get(p->spec, "subdomain")), *name = host_name(p, a);
@@ -468,9 +481,9 @@ static int write_hosts(struct pod *p, struct arena *a, const char *path, struct 
 			strbuf_addf(&b, "\t%s", json_cstr(a, h));
 		strbuf_addc(&b, '\n');
 	}
-	int rc = file_write(path, strbuf_slice(&b), 0644, err);
+	struct slice text = {arena_memdup(a, b.data, b.len), b.len};
 	strbuf_release(&b);
-	return rc;
+	return text;
 }
 
 static bool mounts_path(const struct json *container, const char *path)
@@ -481,23 +494,29 @@ static bool mounts_path(const struct json *container, const char *path)
 	return false;
 }
 
-static int add_own_files(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
-        CRI(ContainerConfig) * c, struct err *err)
+static void add_own_files(struct config *g, unsigned attempt)
 {
-	const char *name = json_cstr(a, json_get(container, "name")),
-	           *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name);
-	const char *message_path = json_cstr(a, json_get(container, "terminationMessagePath"));
-	const char *message = arena_printf(a, "%s/%u.log", dir, attempt),
-	           *hosts = arena_printf(a, "%s/etc-hosts", pod_dir(p, a));
-	if (file_make_dirs(dir, 0755, err) != 0 || file_write(message, SLICE(""), 0666, err) != 0)
-		return err->code;
-	add_mount(a, c, *message_path ? message_path : "/dev/termination-log", message);
-	if (mounts_path(container, "/etc/hosts") || (pod_uses_host_network(p) && !json_get(p->spec, "hostAliases")))
-		return 0;
-	if (write_hosts(p, a, hosts, err) != 0)
-		return err->code;
-	add_mount(a, c, "/etc/hosts", hosts);
-	return 0;
+	struct pod *p = g->p;
+	struct arena *a = g->a;
+	const char *name = json_cstr(a, json_get(g->container, "name")),
+	           *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name),
+	           *logs = arena_printf(a, "%s/%s", pod_log_dir(p, a), name);
+	const char *message_path = json_cstr(a, json_get(g->container, "terminationMessagePath"));
+	struct pod_file message = {.kind = POD_FILE_TEXT,
+	                        .path = arena_printf(a, "%s/%u.log", dir, attempt),
+	                        .mode = 0666},
+	                hosts = {.kind = POD_FILE_TEXT,
+	                        .path = arena_printf(a, "%s/etc-hosts", pod_dir(p, a)),
+	                        .mode = 0644};
+	pod_files_add(g->files, a, &(struct pod_file){.kind = POD_FILE_FOLDER, .path = logs, .mode = 0755});
+	pod_files_add(g->files, a, &(struct pod_file){.kind = POD_FILE_FOLDER, .path = dir, .mode = 0755});
+	pod_files_add(g->files, a, &message);
+	add_mount(a, g->c, *message_path ? message_path : "/dev/termination-log", message.path);
+	if (mounts_path(g->container, "/etc/hosts") || (pod_uses_host_network(p) && !json_get(p->spec, "hostAliases")))
+		return;
+	hosts.text = hosts_text(p, a);
+	pod_files_add(g->files, a, &hosts);
+	add_mount(a, g->c, "/etc/hosts", hosts.path);
 }
 
 static void add_labels(
@@ -534,12 +553,13 @@ static void add_env(struct arena *a, const struct env *env, CRI(ContainerConfig)
 }
 
 int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
-        const struct image_result *image, CRI(ContainerConfig) * *ret, struct err *err)
+        const struct image_result *image, CRI(ContainerConfig) * *ret, struct pod_files *files, struct err *err)
 {
 	struct env env;
 	struct json *mounts = json_get(container, "volumeMounts");
 	const char *name = json_cstr(a, json_get(container, "name"));
 	CRI(ContainerConfig) *c = ARENA_NEW(a, CRI(ContainerConfig));
+	struct config g = {p, a, container, c, files};
 	runtime__v1__container_config__init(c);
 	if (pod_env(p, a, container, &env, err) != 0)
 		return err->code;
@@ -561,11 +581,9 @@ int pod_container_config(struct pod *p, struct arena *a, const struct json *cont
 	add_env(a, &env, c);
 	add_labels(p, a, container, attempt, c);
 	JSON_FOREACH (it, mounts)
-		if (add_volume_mount(p, a, it, &env, c, err) != 0)
+		if (add_volume_mount(&g, it, &env, err) != 0)
 			return err->code;
-	const char *logs = arena_printf(a, "%s/%s", pod_log_dir(p, a), name);
-	if (file_make_dirs(logs, 0755, err) != 0 || add_own_files(p, a, container, attempt, c, err) != 0)
-		return err->code;
+	add_own_files(&g, attempt);
 	*ret = c;
 	return set_linux(p, a, container, image, c, err);
 }

@@ -3,7 +3,10 @@
 
 #include "node/ground/files.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/k3x-files-XXXXXX";
@@ -80,6 +83,40 @@ static void reading_keeps_to_its_limit(void **state)
 	assert_null(file_read(path("absent"), 4, false, &len));
 }
 
+/* In mount namespaces of their own, so that nothing is left whatever happens. */
+static int in_own_namespace(int (*fn)(void))
+{
+	int status = -1;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(unshare(CLONE_NEWNS) == 0 && mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 ? fn() : 99);
+	assert_true(child > 0);
+	waitpid(child, &status, 0);
+	return WEXITSTATUS(status);
+}
+
+static int remove_around_a_bind_mount(void)
+{
+	if (mount(path("outside"), path("tree/mounted"), NULL, MS_BIND, NULL) != 0)
+		return 98;
+	file_remove_tree(path("tree"));
+	return access(path("outside/kept"), F_OK) == 0 && access(path("tree/other"), F_OK) != 0 ? 0 : 1;
+}
+
+static void removing_a_tree_does_not_enter_a_bind_mount(void **state)
+{
+	struct err err = ERR_INIT;
+	if (geteuid() != 0) {
+		print_message("SKIP not root: nothing can be mounted\n");
+		skip();
+	}
+	assert_int_equal(file_make_dirs(path("tree/mounted"), 0755, &err), 0);
+	assert_int_equal(file_make_dirs(path("tree/other"), 0755, &err), 0);
+	assert_int_equal(file_make_dirs(path("outside"), 0755, &err), 0);
+	put("outside/kept", "");
+	assert_int_equal(in_own_namespace(remove_around_a_bind_mount), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -88,6 +125,7 @@ int main(void)
 	        T(a_stamp_changes_with_what_it_is_of),
 	        T(folders_are_made_with_all_their_parents),
 	        T(reading_keeps_to_its_limit),
+	        T(removing_a_tree_does_not_enter_a_bind_mount),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
