@@ -306,6 +306,8 @@ int api_server_port(const struct api_server *s)
 
 int api_server_reload_tls(struct api_server *s, struct err *err)
 {
+	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
+		return err_wrap(err, "the identity towards kubelets");
 	return tls_context_reload(s->tls, err);
 }
 
