@@ -310,7 +310,7 @@ static void collection_now(struct call *c)
 	struct cache_resource *cr = cache_resource(c->server->cache, c->route.resource);
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &filter.labels, &err) != 0 ||
 	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &filter.fields, &err) != 0 ||
-	        object_filter_check(&filter, cr->resource, &err) != 0) {
+	        object_filter_check(&filter, c->route.resource, &err) != 0) {
 		call_respond_err(c, &err);
 		return;
 	}
