@@ -35,6 +35,15 @@
 #define STORE_REQUEST_BYTES_MAX (1536u * 1024)
 #define STORE_TXN_OPS_MAX 128
 #define STORE_KEY_BYTES_MAX (64u * 1024)
+/* What --max-request-bytes may be set to, and --max-txn-ops. */
+#define STORE_REQUEST_BYTES_CEILING (16u * 1024 * 1024)
+#define STORE_TXN_OPS_CEILING 100000
+/* Transactions in transactions: each level costs stack where it is checked, coded and carried out. */
+#define STORE_TXN_DEPTH_MAX 8
+/* A request as a command of the log. What an operation takes besides its bytes (numbers, flags) comes on top of those. */
+#define STORE_COMMAND_BYTES_MAX (24u * 1024 * 1024)
+/* Keys of a lease that has run out, deleted in one revision: a larger one ends over several, so that nobody waits long. */
+#define STORE_EXPIRY_KEYS_MAX 10000
 /* Requests waiting for the writer; beyond it ERR_BUSY. */
 #define STORE_REQUESTS_MAX 8192
 /* Events kept in memory for watchers; those further behind read the disk. */
@@ -57,5 +66,26 @@
 #define STORE_APPLY_BYTES_MAX (64u * 1024 * 1024)
 /* etcd's: lease TTLs beyond it are refused. */
 #define STORE_LEASE_TTL_S_MAX 9000000000ll
+
+/* ---- raft: each holds the one before it, with what is put around it ---- */
+/* One entry: a command alone, or small ones packed together. */
+#define RAFT_PACK_BYTES_MAX (1024u * 1024)
+#define RAFT_ENTRY_BYTES_MAX (STORE_COMMAND_BYTES_MAX + 64)
+/* One write of the log: entries that came together. */
+#define RAFT_BATCH_BYTES_MAX (32u * 1024 * 1024)
+/* One message to a peer: entries that follow each other, up to as many bytes as a batch takes. */
+#define RAFT_MESSAGE_BYTES_MAX (40u * 1024 * 1024)
+
+_Static_assert(STORE_KEY_BYTES_MAX < STORE_REQUEST_BYTES_MAX, "a request has room for a key and a value");
+_Static_assert(STORE_REQUEST_BYTES_MAX <= STORE_REQUEST_BYTES_CEILING && STORE_TXN_OPS_MAX <= STORE_TXN_OPS_CEILING,
+        "defaults are possible settings");
+_Static_assert(STORE_REQUEST_BYTES_CEILING <= STORE_COMMAND_BYTES_MAX / 3 * 2, "a command has room for a request");
+_Static_assert(STORE_REQUEST_BYTES_MAX * STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
+        "what a transaction puts can be read in it as often as it has operations");
+_Static_assert(STORE_COMMAND_BYTES_MAX < RAFT_ENTRY_BYTES_MAX && RAFT_PACK_BYTES_MAX < RAFT_ENTRY_BYTES_MAX,
+        "an entry has room for a command");
+_Static_assert(RAFT_ENTRY_BYTES_MAX + 64 < RAFT_BATCH_BYTES_MAX, "a batch has room for an entry");
+_Static_assert(RAFT_BATCH_BYTES_MAX + 1024 < RAFT_MESSAGE_BYTES_MAX, "a message has room for a batch");
+_Static_assert(STORE_APPLY_BYTES_MAX > 2 * RAFT_ENTRY_BYTES_MAX, "the largest entry may wait behind another");
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem/arena.h"
-#include "store/etcd/rpc.pb-c.h"
+#include "store/proto/rpc.pb-c.h"
 
 #include <string.h>
 

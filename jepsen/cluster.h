@@ -6,7 +6,7 @@
 #include "jepsen/node.h"
 #include "jepsen/options.h"
 #include "jepsen/target.h"
-#include "store/etcd/rpc.pb-c.h"
+#include "store/proto/rpc.pb-c.h"
 
 enum {
 	CLUSTER_CLIENT_PORT = 2379,

@@ -6,13 +6,14 @@
 #include "raft/host_int.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 /* Few packs at a time: while they are on their way the next ones fill up, so that with many clients an entry, its sync
  * and its messages are shared by many commands, and nobody waits on purpose. */
-enum { PACK_BYTES_MAX = 1024 * 1024, PACKS_IN_FLIGHT_MAX = 2 };
+enum { PACKS_IN_FLIGHT_MAX = 2 };
 
 struct pack {
 	struct list_link link;
@@ -47,7 +48,7 @@ static struct raft_buffer fill(struct raft_host *h, struct pack *p)
 	struct strbuf b = STRBUF_INIT;
 	while (!list_empty(&h->proposals)) {
 		struct raft_proposal *q = CONTAINER_OF(h->proposals.next, struct raft_proposal, link);
-		if (b.len && b.len + q->data.len > PACK_BYTES_MAX)
+		if (b.len && b.len + q->data.len > RAFT_PACK_BYTES_MAX)
 			break;
 		uint32_t len = (uint32_t)q->data.len;
 		strbuf_add(&b, &len, sizeof len);

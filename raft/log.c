@@ -164,14 +164,15 @@ static int sync_all(struct raft_log *l, struct segment *s, bool is_new, struct e
 	return is_new && l->disk->v->sync_folder(l->disk, err) != 0 ? ERR_IO : 0;
 }
 
-int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err)
+/* One write, one sync. */
+static int append_batch(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err)
 {
 	struct segment *s;
 	bool is_new;
 	size_t bytes = encoded_bytes(entries, n);
 	CHECK(index >= 1 && index <= l->next);
 	if (bytes > LOG_BATCH_BYTES_MAX)
-		return err_set(err, ERR_TOO_BIG, "log: a batch of %zu bytes; at most %d are written at once", bytes,
+		return err_set(err, ERR_TOO_BIG, "log: an entry of %zu bytes; at most %d are written at once", bytes,
 		        LOG_BATCH_BYTES_MAX);
 	int rc = segment_for(l, bytes, &s, &is_new, err);
 	if (rc != 0)
@@ -184,6 +185,32 @@ int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entri
 	        index, (uint32_t)n, (uint32_t)(l->buffer.len - sizeof(struct batch_header)), s->number, s->used};
 	s->used += l->buffer.len;
 	log_note_batch(l, &b);
+	return 0;
+}
+
+/* How many of them fit in a batch: one at least. */
+static size_t that_fit(const struct log_entry *entries, size_t n)
+{
+	size_t fit = 1;
+	for (size_t bytes = encoded_bytes(entries, 1); fit < n; fit++) {
+		bytes += sizeof(struct entry_header) + padded(entries[fit].data.len);
+		if (bytes > LOG_BATCH_BYTES_MAX)
+			break;
+	}
+	return fit;
+}
+
+int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err)
+{
+	if (n == 0)
+		return append_batch(l, index, NULL, 0, err);
+	for (size_t at = 0; at < n;) {
+		size_t some = that_fit(entries + at, n - at);
+		int rc = append_batch(l, index + at, entries + at, some, err);
+		if (rc != 0)
+			return rc;
+		at += some;
+	}
 	return 0;
 }
 

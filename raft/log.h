@@ -23,6 +23,7 @@
 
 #include "raft/disk.h"
 
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 
@@ -34,7 +35,7 @@ struct log_entry {
 	struct slice data;
 };
 
-enum { LOG_BATCH_BYTES_MAX = 32 * 1024 * 1024, LOG_SEGMENT_BYTES = 8 * 1024 * 1024 };
+enum { LOG_BATCH_BYTES_MAX = RAFT_BATCH_BYTES_MAX, LOG_SEGMENT_BYTES = 8 * 1024 * 1024 };
 
 /* Opens or creates the log. fn is called for every entry that is there, in order; its data is valid during the call. fn
  * may be NULL. segment_bytes 0: LOG_SEGMENT_BYTES. ERR_CORRUPT says which file, which offset, and the mend. */
@@ -46,8 +47,8 @@ uint64_t log_last_index(const struct raft_log *l);  /* 0: empty from the start *
 uint64_t log_bytes(const struct raft_log *l); /* of the batches in all segments: for the decision to take a snapshot */
 
 /* Makes entries durable from `index` on, which is at most last + 1; what was there from index on is replaced. n may be
- * 0: a truncation. ERR_NO_SPACE: nothing changed, try again when there is room. ERR_TOO_BIG: more than
- * LOG_BATCH_BYTES_MAX. ERR_IO: what is on the disk is not known, stop the process. */
+ * 0: a truncation. More than go in a batch go in several. ERR_NO_SPACE: not all of them are there, try again when there
+ * is room. ERR_TOO_BIG: one is larger than LOG_BATCH_BYTES_MAX. ERR_IO: what is on the disk is not known, stop the process. */
 int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err);
 
 /* Removes segments that hold nothing at or above index. */

@@ -3,12 +3,13 @@
 #define K3X_RAFT_MESSAGE_INT_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 
 #include <raft.h>
 
-enum { FRAME_BYTES_MAX = 40 * 1024 * 1024, FRAME_ADDRESS_MAX = 256 };
+enum { FRAME_BYTES_MAX = RAFT_MESSAGE_BYTES_MAX, FRAME_ADDRESS_MAX = 256 };
 
 /* Our own kinds, beside enum raft_message_type. */
 enum { MESSAGE_READ_PROBE = 16, MESSAGE_READ_ANSWER = 17, MESSAGE_COMMIT = 18 };

@@ -8,21 +8,12 @@
 
 #include "raft/peer_stats.h"
 #include "raft/raft_host.h"
+#include "raft/state_copy.h"
 
 #include "base/rt/loop.h"
 
 struct raft_node;
 struct tls_context;
-
-/* A copy of the machine's state, to be made as the new file `path` by whoever gets it; done() is called on the raft
- * loop, not before the call has returned, with index (what the copy has applied) or err. */
-struct raft_state_copy {
-	const char *path;
-	uint64_t index;
-	struct err err;
-	void (*done)(struct raft_state_copy *c);
-	void *arg;
-};
 
 struct raft_node_options {
 	const char *folder; /* of log, term and vote; it must exist */

@@ -6,7 +6,7 @@
 #ifndef K3X_RAFT_STATE_STREAM_H
 #define K3X_RAFT_STATE_STREAM_H
 
-#include "raft/raft_node.h"
+#include "raft/state_copy.h"
 #include "raft/transport.h"
 
 #include "base/rt/pool.h"

@@ -6,8 +6,8 @@
  *
  * Requests are embedded by the caller, submitted from any thread, and completed exactly once, never before submit
  * returns: `done` runs on the loop the request names (or on an engine thread when it names none, where it must only
- * hand on). Bytes that a request points to must stay valid until then. Results live in the request's own arena until
- * store_request_release(). A write that was answered without an error survives a power cut; one that was answered with
+ * hand on). Bytes that a request points to must stay valid until then. Results live in the request until
+ * store_request_release() or its next submission. A write that was answered without an error survives a power cut; one that was answered with
  * ERR_UNAVAILABLE or ERR_TIMEOUT may or may not have happened; any other error means it did not.
  *
  * Watches are pulled: the engine says on the watcher's loop that something is ready, and the watcher reads as much as
@@ -138,7 +138,8 @@ enum store_request_type {
 	STORE_REQUEST_COMPACT, /* revision_arg: versions superseded at or before it may go; physical: wait for the disk
 	                        */
 	STORE_REQUEST_LEASE_GRANT,     /* lease.id (0: chosen), lease.ttl_s */
-	STORE_REQUEST_LEASE_REVOKE,    /* lease.id; its keys are deleted in one revision */
+	STORE_REQUEST_LEASE_REVOKE,    /* lease.id; its keys are deleted in one revision. revision_arg not 0: it has run
+	                                  out, and a large one ends over several of them (see lease.more) */
 	STORE_REQUEST_LEASE_KEEPALIVE, /* lease.id -> lease.ttl_s; not written to disk on every call */
 	STORE_REQUEST_LEASE_TTL,       /* lease.id -> ttl_s, granted_ttl_s, keys when lease.want_keys */
 	STORE_REQUEST_LEASE_LIST,      /* -> lease.ids */
@@ -182,6 +183,7 @@ struct store_lease_args {
 	size_t n_keys;
 	int64_t *ids;
 	size_t n_ids;
+	bool more; /* an expiry: the lease has more keys than go in one revision, and stands until all are deleted */
 };
 
 /* Which of etcd's errors an err.code stands for, where the code alone does not say (its clients match on the text). */
@@ -200,7 +202,7 @@ enum store_cause {
 	STORE_CAUSE_SYSTEM_CHANGED, /* the system keyspace is not at the version that was expected; nothing was done */
 };
 
-/* Zeroed before its first use. The caller may keep its own arguments in the arena too. */
+/* Zeroed before its first use. When it is submitted again the results of before are freed. */
 struct store_request {
 	/* set by the caller */
 	enum store_request_type type;
@@ -228,7 +230,8 @@ struct store_request {
 	uint32_t hash;
 	unsigned char sha256[32];
 	struct store_result result;
-	struct arena arena;
+	struct arena answer; /* the engine's: what the results point into */
+	struct arena arena;  /* the caller's: for arguments, as long as the request */
 	/* the engine's own while the request is out */
 	struct loop_task task;
 	struct store_request *next;
@@ -297,9 +300,10 @@ static inline void store_submit(struct engine *e, struct store_request *req)
 	e->vtable->submit(e, req);
 }
 
-/* Frees the result. The request may then be used again. */
+/* Frees the result, and what the caller has in the arena. The request may then be used again. */
 static inline void store_request_release(struct store_request *req)
 {
+	arena_release(&req->answer);
 	arena_release(&req->arena);
 }
 

@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 30
 $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$(@F)) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$*) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
 test-unit: $(UNIT_BINS)
 	@TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS tests/run_unit.sh $(UNIT_BINS)
@@ -26,7 +26,7 @@ fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
-	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/command.c) $(if $(filter etcd_%,$*),raft/%.c store/%.c),$(LIB_SRCS)) \
+	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_%,$*),raft/%.c store/%.c),$(LIB_SRCS)) \
 		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_%,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
 
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
@@ -41,13 +41,13 @@ test-api: all
 # behind the log.
 SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/sim/sim_store.c
 SIM_HDRS := $(wildcard tests/sim/*.h)
-UNIT_EXTRA_test_sim := $(SIM_SRCS)
-UNIT_EXTRA_test_adapter := tests/sim/sim_disk.c
+UNIT_EXTRA_raft/test_sim := $(SIM_SRCS)
+UNIT_EXTRA_raft/test_adapter := tests/sim/sim_disk.c
 $(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/test_adapter: $(SIM_SRCS) $(SIM_HDRS)
 # Tests of the etcd service's calls share a service and a client.
-RPC_TESTS := call cluster compactor election kv lease lock observe quota watch
-$(foreach t,$(RPC_TESTS),$(eval UNIT_EXTRA_test_etcd_$(t) := tests/unit/store/etcd/rpc_fixture.c))
-$(RPC_TESTS:%=$(B)/tests/unit/store/etcd/test_etcd_%): tests/unit/store/etcd/rpc_fixture.c tests/unit/store/etcd/rpc_fixture.h
+RPC_TESTS := $(shell grep -l rpc_fixture.h tests/unit/store/etcd/test_*.c tests/unit/store/etcd/*/test_*.c)
+$(foreach t,$(RPC_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) := tests/unit/store/etcd/rpc_fixture.c))
+$(RPC_TESTS:%.c=$(B)/%): tests/unit/store/etcd/rpc_fixture.c tests/unit/store/etcd/rpc_fixture.h
 SEED ?= 1
 SEEDS ?= 1000
 

@@ -6,10 +6,14 @@
  * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
-#include "api/server/authn_int.h"
-#include "api/server/bootstrap_int.h"
-#include "api/server/compact_int.h"
-#include "api/server/write_int.h"
+#include "api/server/admission/service_addresses.h"
+#include "api/server/answer.h"
+#include "api/server/auth/authn.h"
+#include "api/server/dispatch.h"
+#include "api/server/duties/bootstrap.h"
+#include "api/server/duties/compact.h"
+#include "api/server/state.h"
+#include "api/server/verbs/verbs.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -33,7 +37,7 @@ static void set_headers(struct call *c, struct http_exchange *x, int status, con
 	}
 	if (status == 401)
 		http_set_header(x, "www-authenticate", SLICE("Bearer"));
-	if (status == 429)
+	if (status == 429 && !c->not_again)
 		http_set_header(x, "retry-after", SLICE("1"));
 }
 
@@ -71,9 +75,6 @@ static void http_transport_end(struct call *c)
 	call_unref(c);
 }
 
-static const struct call_transport http_transport = {
-        http_transport_respond, http_transport_begin, http_transport_write, http_transport_end, NULL};
-
 static void on_abort(struct http_exchange *x, void *arg)
 {
 	struct call *c = arg;
@@ -96,28 +97,66 @@ static struct slice keep(struct call *c, struct slice s)
 
 static bool is_public(struct slice path)
 {
-	return slice_starts(path, "/healthz") || slice_starts(path, "/livez") || slice_starts(path, "/readyz") ||
-	       slice_is(path, "/version");
+	return slice_is(path, "/healthz") || slice_is(path, "/livez") || slice_is(path, "/readyz") ||
+	       slice_is(path, "/version") || slice_is(path, "/version/");
 }
 
+/* Acting as somebody else must never be taken for acting as oneself. */
+static int check_impersonation(struct http_exchange *x, struct err *err)
+{
+	static const char *const names[] = {"impersonate-user", "impersonate-group", "impersonate-uid"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (http_header(x, names[i]).ptr)
+			return err_set(err, ERR_UNIMPLEMENTED,
+			        "impersonation is not built yet: a request with the header %s (kubectl --as) is "
+			        "refused",
+			        names[i]);
+	const struct http_request *r = http_request(x);
+	for (size_t i = 0; i < r->headers_count; i++)
+		if (slice_starts(r->headers[i].name, "impersonate-extra-"))
+			return err_set(err, ERR_UNIMPLEMENTED,
+			        "impersonation is not built yet: a request with Impersonate-Extra headers is refused");
+	return 0;
+}
+
+/* Who asks; those who prove nothing may ask what is public. */
 static int admit(struct call *c, struct http_exchange *x, struct err *err)
 {
 	struct api_server *s = c->server;
-	if (is_public(c->path)) {
-		c->user.is_master = true; /* nothing but health and version lies there */
+	bool is_silent = true;
+	if (!s->is_ready && !is_public(c->path))
+		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
+	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
+	if (rc == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
+		*err = ERR_INIT;
+		c->user = user_anonymous();
 		return 0;
 	}
-	if (!s->is_ready)
-		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
-	return authn_request(c, x, err);
+	return rc == 0 ? check_impersonation(x, err) : rc;
 }
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)
 {
 	struct call *c = arg;
 	c->body = body;
-	api_dispatch(c);
+	c->with_body(c);
 }
+
+static void http_transport_read_body(struct call *c, void (*then)(struct call *c))
+{
+	const struct http_request *r = http_request(c->exchange);
+	struct err err = ERR_INIT;
+	c->with_body = then;
+	if (r->content_length <= (int64_t)API_BODY_BYTES_MAX) {
+		http_body_collect(c->exchange, API_BODY_BYTES_MAX, on_body, c);
+		return;
+	}
+	err_set(&err, ERR_TOO_BIG, "Request entity too large: limit is %u", API_BODY_BYTES_MAX);
+	call_respond_err(c, &err);
+}
+
+static const struct call_transport http_transport = {http_transport_read_body, http_transport_respond,
+        http_transport_begin, http_transport_write, http_transport_end, NULL};
 
 static void on_request(struct http_exchange *x, void *arg)
 {
@@ -132,14 +171,10 @@ static void on_request(struct http_exchange *x, void *arg)
 	c->content_type = keep(c, http_header(x, "content-type"));
 	http_on_abort(x, on_abort, c);
 	http_on_writable(x, on_writable, c);
-	if (admit(c, x, &err) != 0) {
-		call_respond_err(c, &err);
-		return;
-	}
-	if (r->content_length == 0 || slice_is(r->method, "GET") || slice_is(r->method, "HEAD"))
+	if (admit(c, x, &err) == 0)
 		api_dispatch(c);
 	else
-		http_body_collect(x, API_BODY_BYTES_MAX, on_body, c);
+		call_respond_err(c, &err);
 }
 
 /* ---- start ---- */

@@ -1,6 +1,6 @@
 /* Status objects: how every error of the API looks (metav1.Status), with upstream's reasons and words, which clients
  * match on. */
-#include "api/server/call_int.h"
+#include "api/server/status.h"
 
 #include <stdio.h>
 
@@ -83,10 +83,9 @@ static struct json *causes_of(struct arena *a, const struct field_errors *errors
 	return causes;
 }
 
-void call_respond_invalid(
-        struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors)
+struct json *status_invalid(
+        struct arena *a, const struct resource *r, struct slice name, const struct field_errors *errors)
 {
-	struct arena *a = &c->arena;
 	struct strbuf m = STRBUF_INIT;
 	strbuf_addf(&m, "%s%s%s \"%.*s\" is invalid: ", r->kind, *r->group ? "." : "", r->group, SLICE_FMT(name));
 	if (errors->count > 1)
@@ -104,19 +103,16 @@ void call_respond_invalid(
 	json_set(a, details, "causes", causes_of(a, errors));
 	json_set(a, s, "details", details);
 	strbuf_release(&m);
-	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, 422, s);
+	return s;
 }
 
-void call_respond_success(struct call *c, const struct resource *r, struct slice name, struct slice uid)
+struct json *status_success(struct arena *a, const struct resource *r, struct slice name, struct slice uid)
 {
-	struct arena *a = &c->arena;
 	struct json *s = status_new(a, 200, "", "");
 	json_del(s, "code");
 	struct json *details = details_of(a, r, name);
 	if (uid.len)
 		json_set_str(a, details, "uid", uid);
 	json_set(a, s, "details", details);
-	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, 200, s);
+	return s;
 }

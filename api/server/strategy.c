@@ -1,8 +1,10 @@
 /* What the server owns in an object, whatever the client sent: identity, times and names are given here, the rest is in
- * api/machinery/rules/prepare.c and in the rows of the kinds. See write_int.h. */
-#include "api/server/write_int.h"
+ * api/machinery/rules/prepare.c and in the rows of the kinds. See strategy.h. */
+#include "api/server/strategy.h"
 
 #include "api/machinery/rules/prepare.h"
+#include "api/server/call.h"
+#include "base/check.h"
 #include "base/pki.h"
 
 #include <time.h>

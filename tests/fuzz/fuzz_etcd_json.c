@@ -1,7 +1,9 @@
 /* Any text as the body of a request to the JSON gateway: the first byte picks the method. */
 #include "base/check.h"
-#include "store/etcd/etcd_int.h"
-#include "store/etcd/etcd_json.h"
+#include "store/etcd/serve/method.h"
+#include "store/proto/json.h"
+#include "store/proto/rpc.pb-c.h"
+#include "store/proto/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,8 +1,11 @@
 /* Any bytes as the request of any method, and as records of users and roles: unpacked, written as JSON, read back,
  * written again: the same text must come out twice. The first byte picks the method. */
 #include "base/check.h"
-#include "store/etcd/etcd_int.h"
-#include "store/etcd/etcd_json.h"
+#include "store/etcd/auth/auth.h"
+#include "store/etcd/serve/method.h"
+#include "store/proto/json.h"
+#include "store/proto/rpc.pb-c.h"
+#include "store/proto/unpack.h"
 
 #include <stdlib.h>
 

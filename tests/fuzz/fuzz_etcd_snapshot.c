@@ -1,8 +1,8 @@
 /* Any bytes as a snapshot of etcd: the bbolt file, and the revisions, pairs, leases, users and counters in it. With the
  * first bit of the first byte set, the checksums of the meta pages are put right before, so that what lies behind them
  * is reached. */
-#include "store/bbolt_int.h"
-#include "store/snapshot_int.h"
+#include "store/snapshot/bbolt_int.h"
+#include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
 

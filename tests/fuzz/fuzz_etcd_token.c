@@ -1,6 +1,6 @@
 /* Any text as a token, and as a password's hash. */
 #include "base/pki.h"
-#include "store/etcd/etcd_int.h"
+#include "store/etcd/auth/auth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Any bytes as a command in the log; what is understood must say the same when it is written again. */
-#include "store/command_int.h"
+#include "store/machine/command.h"
 
 #include "base/check.h"
 

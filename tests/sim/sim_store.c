@@ -2,9 +2,9 @@
 #include "tests/sim/sim_store.h"
 
 #include "base/check.h"
-#include "store/command_int.h"
-#include "store/machine_int.h"
-#include "store/snapshot_int.h"
+#include "store/machine/command.h"
+#include "store/machine/machine.h"
+#include "store/snapshot/snapshot_int.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "base/pki.h"
-#include "store/raft_engine.h"
+#include "store/engine/raft_engine.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 
 #include "base/flags.h"
 #include "base/mem/arena.h"
-#include "store/etcd/rpc.pb-c.h"
+#include "store/proto/rpc.pb-c.h"
 
 struct store_client;
 struct store_call;

@@ -3,7 +3,7 @@
 #define K3X_TOOLS_STORE_OFFLINE_INT_H
 
 #include "base/flags.h"
-#include "store/snapshot.h"
+#include "store/snapshot/snapshot.h"
 #include "tools/store/tool_int.h"
 
 /* Parses the flags of a command that takes `min` to `max` arguments, `what`. 0: go on; else *exit_code holds what to

@@ -5,7 +5,7 @@
 #include "base/flags.h"
 #include "base/rt/loop.h"
 #include "store/etcd/etcd_service.h"
-#include "store/raft_engine.h"
+#include "store/engine/raft_engine.h"
 
 struct serve_settings {
 	const char *name, *data_dir;

@@ -55,14 +55,14 @@ static int parse_compaction(struct serve_settings *v, struct err *err)
 
 static int check_settings(struct serve_settings *v, struct arena *a, struct err *err)
 {
-	if (v->request_bytes_max < 1024 || v->request_bytes_max > 64 * 1024 * 1024)
-		return err_set(err, ERR_INVAL, "--max-request-bytes: 1024 to %d are possible", 64 * 1024 * 1024);
+	if (v->request_bytes_max < 1024 || v->request_bytes_max > (int)STORE_REQUEST_BYTES_CEILING)
+		return err_set(err, ERR_INVAL, "--max-request-bytes: 1024 to %d are possible", STORE_REQUEST_BYTES_CEILING);
 	if (v->auth_token_ttl_s < 1 || v->auth_token_ttl_s > 1000000000)
 		return err_set(err, ERR_INVAL, "--auth-token-ttl: 1 to 1000000000 seconds are possible");
 	if (v->bcrypt_cost < 0 || v->bcrypt_cost > 31)
 		return err_set(err, ERR_INVAL, "--bcrypt-cost: 4 to 14 are possible");
-	if (v->txn_ops_max < 1 || v->txn_ops_max > 100000)
-		return err_set(err, ERR_INVAL, "--max-txn-ops: 1 to 100000 are possible");
+	if (v->txn_ops_max < 1 || v->txn_ops_max > STORE_TXN_OPS_CEILING)
+		return err_set(err, ERR_INVAL, "--max-txn-ops: 1 to %d are possible", STORE_TXN_OPS_CEILING);
 	if (v->quota_bytes == 0)
 		v->quota_bytes = QUOTA_BYTES;
 	if (v->heartbeat_ms < 10 || v->heartbeat_ms > 10000 || v->election_ms > 50000)

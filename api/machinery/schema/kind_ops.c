@@ -7,7 +7,7 @@ const struct kind_ops *resource_ops(const struct resource *r)
 	return r->ops ? r->ops : r->is_custom ? &custom : &plain;
 }
 
-bool resource_has(const struct resource *r, enum kind_trait trait)
+bool resource_has(const struct resource *r, unsigned traits)
 {
-	return (resource_ops(r)->traits & trait) != 0;
+	return (resource_ops(r)->traits & traits) != 0;
 }

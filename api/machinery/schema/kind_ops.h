@@ -50,6 +50,6 @@ struct kind_ops {
 
 /* Never NULL: kinds without a row have an empty one, custom resources one of their own. */
 const struct kind_ops *resource_ops(const struct resource *r);
-bool resource_has(const struct resource *r, enum kind_trait trait);
+bool resource_has(const struct resource *r, unsigned traits); /* any of these */
 
 #endif

@@ -2,7 +2,7 @@
  * that this program's own calls go through it; it starts itself again with the shim's settings in the environment. */
 #include "store/engine.h"
 
-#include "tests/unit/store/engine_suite.h"
+#include "tests/unit/store/engine/engine_suite.h"
 
 #include "jepsen/shim_control.h"
 

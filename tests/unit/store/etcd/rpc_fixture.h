@@ -6,7 +6,10 @@
 #define K3X_TESTS_RPC_FIXTURE_H
 
 #include "base/check.h"
-#include "store/etcd/etcd_int.h"
+#include "base/wire/grpc.h"
+#include "store/etcd/serve/service.h"
+#include "store/proto/rpc.pb-c.h"
+#include "store/proto/unpack.h"
 #include "tests/unit/unit.h"
 
 /* NULL: as serve does without flags; only what a test is about need be set. For cmocka: rpc_setup, rpc_teardown. */

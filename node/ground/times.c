@@ -1,0 +1,67 @@
+/* Times as the API writes them: RFC 3339 in UTC. */
+#include "node/ground/times.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static int base_text(int64_t unix_ns, char *out)
+{
+	time_t s = (time_t)(unix_ns / 1000000000);
+	struct tm tm;
+	gmtime_r(&s, &tm);
+	return (int)strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
+}
+
+const char *time_text(int64_t unix_ns, char out[TIME_TEXT_MAX])
+{
+	int n = base_text(unix_ns, out);
+	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), "Z");
+	return out;
+}
+
+const char *time_text_nano(int64_t unix_ns, char out[TIME_TEXT_MAX])
+{
+	int n = base_text(unix_ns, out);
+	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), ".%09uZ", (unsigned)(unix_ns % 1000000000));
+	return out;
+}
+
+const char *time_text_micro(int64_t unix_ns, char out[TIME_TEXT_MAX])
+{
+	int n = base_text(unix_ns, out);
+	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), ".%06uZ", (unsigned)(unix_ns % 1000000000 / 1000));
+	return out;
+}
+
+int64_t time_parse(struct slice text)
+{
+	char buf[TIME_TEXT_MAX + 8];
+	struct tm tm = {0};
+	if (text.len < 20 || text.len >= sizeof buf)
+		return 0;
+	memcpy(buf, text.ptr, text.len);
+	buf[text.len] = 0;
+	const char *p = strptime(buf, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!p)
+		return 0;
+	int64_t ns = (int64_t)timegm(&tm) * 1000000000, unit = 100000000;
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
+			ns += (*p - '0') * unit;
+	if (*p == '+' || *p == '-') {
+		int h = 0, m = 0;
+		if (sscanf(p + 1, "%2d:%2d", &h, &m) != 2)
+			return 0;
+		ns -= (*p == '+' ? 1 : -1) * (int64_t)(h * 3600 + m * 60) * 1000000000;
+		return ns;
+	}
+	return *p == 'Z' && !p[1] ? ns : 0;
+}
+
+int64_t time_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}

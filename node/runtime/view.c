@@ -1,0 +1,424 @@
+/* The view of the runtime: which sandboxes and containers exist, and how they are.
+ *
+ * A look is: list sandboxes, list containers, then ask for the details of those whose state is not the one we know.
+ * Looks have generations; view_look() promises one that began after the call, and a pod that has just done something
+ * waits for it before it acts again, so that nobody decides on an old view.
+ *
+ * What makes us look: our own operations; containerd's event stream (a task ended), so that an idle node asks nothing;
+ * and a slow look every LOOK_IDLE_MS for whatever was missed. A runtime without that event service is looked at every
+ * second while it has pods. */
+#include "node/runtime/view.h"
+
+#include "base/log.h"
+#include "node/ground/files.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/ground/pod_record.h"
+#include "node/runtime/cri.h"
+#include "node/runtime/events_topic.h"
+#include "node/runtime/log_file.h"
+
+#include <stdlib.h>
+
+enum {
+	LIST_TIMEOUT_MS = 30000,
+	LOOK_SOON_MS = 5,
+	LOOK_IDLE_MS = 30000,
+	LOOK_POLL_MS = 1000,
+	LOOK_RETRY_MS = 1000,
+	STREAM_RETRY_MS = 2000,
+	LOOK_FOLLOW_MS = 150,
+	FOLLOW_UPS = 4,
+	MESSAGE_BYTES_MAX = 4096
+};
+
+static void look(uv_timer_t *t);
+
+struct view {
+	struct node *n;
+	struct view_callbacks callbacks;
+	uint64_t complete_generation; /* of the last complete look */
+	uint64_t generation;          /* of the look under way, or the last one */
+	bool looking, look_again;
+	unsigned follow_ups;  /* looks still to come after an event */
+	unsigned inspections; /* status calls of this look still open */
+	uv_timer_t look_timer, stream_timer;
+	struct cri_call *event_stream;
+	bool events_work;
+	unsigned open; /* handles */
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static const char *pair_get(CRI(Pair) *const *pairs, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(pairs[i]->key, key) == 0)
+			return pairs[i]->value;
+	return "";
+}
+
+static struct pod *pod_of(struct view *v, const char *uid, const char *ns, const char *name)
+{
+	struct pod *p = node_pod(v->n, slice_of(uid));
+	return p || !*uid ? p : v->callbacks.stranger(v->n, slice_of(uid), slice_of(ns), slice_of(name));
+}
+
+/* ---- the end of a look ---- */
+
+static void schedule(struct view *v, unsigned ms)
+{
+	if (!v->n->closing)
+		uv_timer_start(&v->look_timer, look, ms, 0);
+}
+
+static void drop_unseen(struct view *v, struct pod *p)
+{
+	LIST_FOREACH (it, &p->containers) {
+		struct container *c = CONTAINER_OF(it, struct container, in_pod);
+		if (c->seen != v->complete_generation) {
+			v->callbacks.container_gone(c);
+			container_free(c);
+			p->changed = true;
+		}
+	}
+	LIST_FOREACH (it, &p->sandboxes) {
+		struct sandbox *s = CONTAINER_OF(it, struct sandbox, in_pod);
+		if (s->seen != v->complete_generation) {
+			sandbox_free(s);
+			p->changed = true;
+		}
+	}
+}
+
+static void finish_look(struct view *v)
+{
+	size_t count;
+	struct pod **pods = node_pods(v->n, &count);
+	v->looking = false;
+	v->complete_generation = v->generation;
+	unsigned idle_ms = v->events_work || !count ? LOOK_IDLE_MS : LOOK_POLL_MS;
+	schedule(v, v->look_again ? LOOK_SOON_MS : v->follow_ups ? LOOK_FOLLOW_MS : idle_ms);
+	if (!v->look_again && v->follow_ups)
+		v->follow_ups--;
+	v->look_again = false;
+	for (size_t i = 0; i < count; i++) {
+		struct pod *p = pods[i];
+		drop_unseen(v, p);
+		bool changed = p->changed;
+		p->changed = false;
+		v->callbacks.looked(p, changed);
+	}
+	free(pods);
+}
+
+static void inspected(struct view *v)
+{
+	if (--v->inspections == 0)
+		finish_look(v);
+}
+
+static void look_failed(struct view *v, const struct err *err)
+{
+	v->looking = false;
+	if (err->code != ERR_CANCELED)
+		log_warn("node", "cannot look at the container runtime", "error=\"%s\"", err->msg);
+	schedule(v, LOOK_RETRY_MS);
+}
+
+/* ---- details ---- */
+
+struct inspection {
+	struct view *view;
+	char *uid, *id;
+};
+
+static struct inspection *inspection_new(struct view *v, const char *uid, const char *id)
+{
+	struct inspection *i = xcalloc(1, sizeof *i);
+	*i = (struct inspection){v, xstrdup(uid), xstrdup(id)};
+	v->inspections++;
+	return i;
+}
+
+static void inspection_end(struct inspection *i)
+{
+	struct view *v = i->view;
+	free(i->uid);
+	free(i->id);
+	free(i);
+	inspected(v);
+}
+
+static void set(char **field, const char *value)
+{
+	free(*field);
+	*field = xstrdup(value ? value : "");
+}
+
+static void read_termination_message(struct pod *p, struct container *c)
+{
+	struct arena a = ARENA_INIT;
+	size_t len = 0;
+	struct json *spec = pod_container_spec(p, c->name);
+	char *text = file_read(arena_printf(&a, "%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt),
+	        MESSAGE_BYTES_MAX, false, &len);
+	if (text && !len && c->exit_code != 0 &&
+	        slice_is(json_get_str(spec, "terminationMessagePolicy"), "FallbackToLogsOnError")) {
+		free(text);
+		text = log_file_tail(
+		        arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt), 80, 2048);
+		len = text ? strlen(text) : 0;
+	}
+	if (text && len)
+		set(&c->message, text);
+	free(text);
+	arena_release(&a);
+}
+
+static void container_told(void *arg, const void *answer, const struct err *err)
+{
+	struct inspection *i = arg;
+	const CRI(ContainerStatus) *s = answer ? ((const CRI(ContainerStatusResponse) *)answer)->status : NULL;
+	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
+	struct container *c = p ? pod_container_by_id(p, i->id) : NULL;
+	if (s && c) {
+		c->is_known = true;
+		c->state = c->known_state = (enum container_state)s->state;
+		c->created_ns = s->created_at;
+		c->started_ns = s->started_at;
+		c->finished_ns = s->finished_at;
+		c->exit_code = s->exit_code;
+		set(&c->reason, s->reason);
+		set(&c->message, s->message);
+		set(&c->image_ref, s->image_ref);
+		if (c->state == CONTAINER_EXITED)
+			read_termination_message(p, c);
+		p->changed = true;
+	}
+	inspection_end(i);
+}
+
+static void sandbox_told(void *arg, const void *answer, const struct err *err)
+{
+	struct inspection *i = arg;
+	const CRI(PodSandboxStatus) *st = answer ? ((const CRI(PodSandboxStatusResponse) *)answer)->status : NULL;
+	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
+	struct sandbox *s = p ? pod_sandbox_by_id(p, i->id) : NULL;
+	if (st && s) {
+		s->is_known = true;
+		set(&s->ip, st->network ? st->network->ip : "");
+		p->changed = true;
+	}
+	inspection_end(i);
+}
+
+/* ---- lists ---- */
+
+static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
+{
+	struct pod *p = item->metadata
+	                        ? pod_of(v, item->metadata->uid, item->metadata->namespace_, item->metadata->name)
+	                        : NULL;
+	if (!p)
+		return;
+	struct sandbox *s = pod_sandbox_by_id(p, item->id);
+	bool ready = item->state == RUNTIME__V1__POD_SANDBOX_STATE__SANDBOX_READY;
+	if (!s) {
+		s = xcalloc(1, sizeof *s);
+		*s = (struct sandbox){.id = xstrdup(item->id),
+		        .ip = xstrdup(""),
+		        .attempt = item->metadata->attempt,
+		        .created_ns = item->created_at};
+		struct list_link *at = p->sandboxes.next;
+		while (at != &p->sandboxes && CONTAINER_OF(at, struct sandbox, in_pod)->created_ns > s->created_ns)
+			at = at->next;
+		list_add_before(at, &s->in_pod);
+		p->changed = true;
+	}
+	s->seen = v->generation;
+	if (s->is_ready != ready)
+		p->changed = true;
+	s->is_ready = ready;
+	if (s->is_known || !ready)
+		return;
+	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
+	r.pod_sandbox_id = s->id;
+	cri_call(v->n->cri, "RuntimeService/PodSandboxStatus", &r.base,
+	        &runtime__v1__pod_sandbox_status_response__descriptor, LIST_TIMEOUT_MS, sandbox_told,
+	        inspection_new(v, p->uid, s->id));
+}
+
+static void add_container(struct view *v, const CRI(Container) * item)
+{
+	CRI(Pair) *const *labels = item->labels;
+	size_t n_labels = item->n_labels;
+	const char *uid = pair_get(labels, n_labels, "io.kubernetes.pod.uid");
+	struct pod *p = pod_of(v, uid, pair_get(labels, n_labels, "io.kubernetes.pod.namespace"),
+	        pair_get(labels, n_labels, "io.kubernetes.pod.name"));
+	if (!p)
+		return;
+	struct container *c = pod_container_by_id(p, item->id);
+	if (!c) {
+		c = xcalloc(1, sizeof *c);
+		*c = (struct container){.id = xstrdup(item->id),
+		        .sandbox_id = xstrdup(item->pod_sandbox_id),
+		        .name = xstrdup(pair_get(labels, n_labels, "io.kubernetes.container.name")),
+		        .attempt = item->metadata ? item->metadata->attempt : 0,
+		        .created_ns = item->created_at,
+		        .hash = xstrdup(
+		                pair_get(item->annotations, item->n_annotations, "io.kubernetes.container.hash"))};
+		struct list_link *at = p->containers.next;
+		while (at != &p->containers && CONTAINER_OF(at, struct container, in_pod)->created_ns > c->created_ns)
+			at = at->next;
+		list_add_before(at, &c->in_pod);
+		p->changed = true;
+	}
+	c->seen = v->generation;
+	c->state = (enum container_state)item->state;
+	if (c->is_known && c->known_state == c->state)
+		return;
+	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
+	r.container_id = c->id;
+	cri_call(v->n->cri, "RuntimeService/ContainerStatus", &r.base,
+	        &runtime__v1__container_status_response__descriptor, LIST_TIMEOUT_MS, container_told,
+	        inspection_new(v, p->uid, c->id));
+}
+
+static void containers_listed(void *arg, const void *answer, const struct err *err)
+{
+	struct view *v = arg;
+	const CRI(ListContainersResponse) *list = answer;
+	if (err)
+		look_failed(v, err);
+	else
+		for (size_t i = 0; i < list->n_containers; i++)
+			add_container(v, list->containers[i]);
+	if (err)
+		v->inspections--;
+	else
+		inspected(v);
+}
+
+static void sandboxes_listed(void *arg, const void *answer, const struct err *err)
+{
+	struct view *v = arg;
+	const CRI(ListPodSandboxResponse) *list = answer;
+	if (err) {
+		v->inspections--;
+		look_failed(v, err);
+		return;
+	}
+	for (size_t i = 0; i < list->n_items; i++)
+		add_sandbox(v, list->items[i]);
+	CRI(ListContainersRequest) r = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
+	cri_call(v->n->cri, "RuntimeService/ListContainers", &r.base,
+	        &runtime__v1__list_containers_response__descriptor, LIST_TIMEOUT_MS, containers_listed, v);
+}
+
+static void look(uv_timer_t *t)
+{
+	struct view *v = t->data;
+	if (v->looking || v->inspections || !v->n->cri || v->n->closing) {
+		schedule(v, LOOK_RETRY_MS);
+		return;
+	}
+	CRI(ListPodSandboxRequest) r = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
+	v->looking = true;
+	v->generation++;
+	v->inspections = 1; /* the lists */
+	cri_call(v->n->cri, "RuntimeService/ListPodSandbox", &r.base,
+	        &runtime__v1__list_pod_sandbox_response__descriptor, LIST_TIMEOUT_MS, sandboxes_listed, v);
+}
+
+uint64_t view_look(struct node *n)
+{
+	struct view *v = n->view;
+	if (v->looking)
+		v->look_again = true;
+	else
+		schedule(v, LOOK_SOON_MS);
+	return v->generation + 1;
+}
+
+uint64_t view_generation(const struct node *n)
+{
+	return n->view->complete_generation;
+}
+
+/* ---- events ---- */
+
+static void open_stream(struct view *v);
+
+static void reopen(uv_timer_t *t)
+{
+	struct view *v = t->data;
+	if (v->n->cri && !v->event_stream && !v->n->closing)
+		open_stream(v);
+}
+
+static void on_event(void *arg, struct slice message, const struct err *err)
+{
+	struct view *v = arg;
+	if (!err) {
+		/* The runtime's own view lags behind its events: look more than once. */
+		v->follow_ups = FOLLOW_UPS;
+		view_look(v->n);
+		return;
+	}
+	v->event_stream = NULL;
+	v->events_work = false;
+	if (v->n->closing || err->code == ERR_UNIMPLEMENTED)
+		return;
+	log_debug("node", "containerd's event stream ended", "error=\"%s\"", err->msg);
+	view_look(v->n);
+	uv_timer_start(&v->stream_timer, reopen, STREAM_RETRY_MS, 0);
+}
+
+static void open_stream(struct view *v)
+{
+	v->event_stream = events_subscribe(v->n->cri, on_event, v);
+	v->events_work = true;
+	view_look(v->n);
+}
+
+void view_start(struct node *n)
+{
+	if (!n->view->event_stream)
+		open_stream(n->view);
+	view_look(n);
+}
+
+/* ---- life ---- */
+
+struct view *view_new(struct node *n, const struct view_callbacks *callbacks)
+{
+	struct view *v = xcalloc(1, sizeof *v);
+	v->n = n;
+	v->callbacks = *callbacks;
+	v->open = 2;
+	uv_timer_init(loop_uv(n->loop), &v->look_timer);
+	uv_timer_init(loop_uv(n->loop), &v->stream_timer);
+	v->look_timer.data = v->stream_timer.data = v;
+	return v;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct view *v = h->data;
+	if (--v->open == 0)
+		v->closed(v->closed_arg);
+}
+
+void view_close(struct view *v, void (*closed)(void *arg), void *arg)
+{
+	v->closed = closed;
+	v->closed_arg = arg;
+	uv_close((uv_handle_t *)&v->look_timer, timer_closed);
+	uv_close((uv_handle_t *)&v->stream_timer, timer_closed);
+}
+
+void view_free(struct view *v)
+{
+	free(v);
+}

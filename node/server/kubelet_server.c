@@ -1,0 +1,258 @@
+/* The kubelet's HTTPS server on :10250: logs, exec, attach, port-forward, pods, statistics, metrics, health.
+ *
+ * Only clients whose certificate the cluster's client CA vouches for and that are in the group system:masters (the API
+ * server is) are served; everybody may ask /healthz. A connection that has no certificate gets 401. */
+#include "node/server/kubelet_server.h"
+
+#include "base/log.h"
+#include "base/wire/tls.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_record.h"
+#include "node/ground/times.h"
+#include "node/runtime/cri.h"
+#include "node/server/answer_int.h"
+#include "node/server/kubelet_exec_int.h"
+#include "node/server/kubelet_logs_int.h"
+#include "node/status/pod_status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct kubelet_server {
+	struct node *n;
+	struct http_server *http;
+};
+
+static bool may_do_all(const struct http_request *r)
+{
+	for (size_t i = 0; r->peer->verified && i < r->peer->organizations_count; i++)
+		if (slice_is(r->peer->organizations[i], "system:masters"))
+			return true;
+	return false;
+}
+
+/* ---- documents ---- */
+
+static void answer_json(struct http_exchange *x, struct strbuf *body)
+{
+	http_set_content_type(x, "application/json");
+	http_respond_strbuf(x, 200, body);
+}
+
+static void answer_pods(struct node *n, struct http_exchange *x)
+{
+	struct strbuf b = STRBUF_INIT;
+	bool first = true;
+	strbuf_adds(&b, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
+	MAP_FOREACH (it, &n->pods) {
+		struct pod *p = it->value;
+		struct arena a = ARENA_INIT;
+		if (!p->object)
+			continue;
+		strbuf_adds(&b, first ? "" : ",");
+		first = false;
+		struct json *o = json_copy(&a, p->object);
+		json_set(&a, o, "status", pod_status_build(p, &a));
+		json_write(&b, o);
+		arena_release(&a);
+	}
+	strbuf_adds(&b, "]}");
+	answer_json(x, &b);
+}
+
+struct stats {
+	struct node *n;
+	struct http_exchange *x;
+	bool gone, is_metrics;
+};
+
+static void stats_gone(struct http_exchange *x, void *arg)
+{
+	((struct stats *)arg)->gone = true;
+}
+
+static const char *label(const CRI(ContainerStats) * s, const char *key)
+{
+	for (size_t i = 0; s->attributes && i < s->attributes->n_labels; i++)
+		if (strcmp(s->attributes->labels[i]->key, key) == 0)
+			return s->attributes->labels[i]->value;
+	return "";
+}
+
+static unsigned long long number(const CRI(UInt64Value) * v)
+{
+	return v ? v->value : 0;
+}
+
+static void write_container_stats(struct strbuf *b, const CRI(ContainerStats) * s)
+{
+	char t[TIME_TEXT_MAX];
+	time_text(s->cpu ? s->cpu->timestamp : time_now_ns(), t);
+	strbuf_addf(b,
+	        "{\"name\":\"%s\",\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},"
+	        "\"memory\":{\"time\":\"%s\",\"workingSetBytes\":%llu,\"usageBytes\":%llu,\"rssBytes\":%llu}}",
+	        label(s, "io.kubernetes.container.name"), t, number(s->cpu ? s->cpu->usage_nano_cores : NULL),
+	        number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL), t,
+	        number(s->memory ? s->memory->working_set_bytes : NULL),
+	        number(s->memory ? s->memory->usage_bytes : NULL), number(s->memory ? s->memory->rss_bytes : NULL));
+}
+
+static void write_summary(struct node *n, struct strbuf *b, const CRI(ListContainerStatsResponse) * list)
+{
+	bool first_pod = true;
+	strbuf_addf(b, "{\"node\":{\"nodeName\":\"%s\"},\"pods\":[", n->o.node_name);
+	MAP_FOREACH (it, &n->pods) {
+		struct pod *p = it->value;
+		bool first = true;
+		strbuf_addf(b, "%s{\"podRef\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"%s\"},\"containers\":[",
+		        first_pod ? "" : ",", p->name, p->ns, p->uid);
+		first_pod = false;
+		for (size_t i = 0; list && i < list->n_stats; i++)
+			if (strcmp(label(list->stats[i], "io.kubernetes.pod.uid"), p->uid) == 0) {
+				strbuf_adds(b, first ? "" : ",");
+				first = false;
+				write_container_stats(b, list->stats[i]);
+			}
+		strbuf_adds(b, "]}");
+	}
+	strbuf_adds(b, "]}");
+}
+
+/* What metrics-server reads from /metrics/resource. */
+static void write_metrics(struct node *n, struct strbuf *b, const CRI(ListContainerStatsResponse) * list)
+{
+	strbuf_adds(b, "# TYPE container_cpu_usage_seconds_total counter\n");
+	for (size_t i = 0; list && i < list->n_stats; i++)
+		strbuf_addf(b, "container_cpu_usage_seconds_total{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %.6f\n",
+		        label(list->stats[i], "io.kubernetes.container.name"),
+		        label(list->stats[i], "io.kubernetes.pod.namespace"),
+		        label(list->stats[i], "io.kubernetes.pod.name"),
+		        (double)number(list->stats[i]->cpu ? list->stats[i]->cpu->usage_core_nano_seconds : NULL) /
+		                1e9);
+	strbuf_adds(b, "# TYPE container_memory_working_set_bytes gauge\n");
+	for (size_t i = 0; list && i < list->n_stats; i++)
+		strbuf_addf(b,
+		        "container_memory_working_set_bytes{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %llu\n",
+		        label(list->stats[i], "io.kubernetes.container.name"),
+		        label(list->stats[i], "io.kubernetes.pod.namespace"),
+		        label(list->stats[i], "io.kubernetes.pod.name"),
+		        number(list->stats[i]->memory ? list->stats[i]->memory->working_set_bytes : NULL));
+	strbuf_addf(b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", n->pods.count);
+}
+
+static void stats_told(void *arg, const void *answer, const struct err *err)
+{
+	struct stats *s = arg;
+	struct strbuf b = STRBUF_INIT;
+	if (s->gone) {
+		free(s);
+		return;
+	}
+	if (s->is_metrics) {
+		write_metrics(s->n, &b, answer);
+		http_set_content_type(s->x, "text/plain; version=0.0.4");
+		http_respond_strbuf(s->x, 200, &b);
+	} else {
+		write_summary(s->n, &b, answer);
+		answer_json(s->x, &b);
+	}
+	free(s);
+}
+
+static void answer_stats(struct node *n, struct http_exchange *x, bool is_metrics)
+{
+	struct stats *s = xcalloc(1, sizeof *s);
+	CRI(ListContainerStatsRequest) r = RUNTIME__V1__LIST_CONTAINER_STATS_REQUEST__INIT;
+	*s = (struct stats){.n = n, .x = x, .is_metrics = is_metrics};
+	if (!n->cri) {
+		stats_told(s, NULL, NULL);
+		return;
+	}
+	http_on_abort(x, stats_gone, s);
+	cri_call(n->cri, "RuntimeService/ListContainerStats", &r.base,
+	        &runtime__v1__list_container_stats_response__descriptor, 10000, stats_told, s);
+}
+
+/* ---- routes ---- */
+
+static void refuse(struct http_exchange *x, int status, const char *text)
+{
+	http_set_content_type(x, "text/plain; charset=utf-8");
+	http_respond_arena(x, status, slice_of(text));
+}
+
+static void route(struct node *n, struct http_exchange *x)
+{
+	struct slice rest = http_request(x)->path, parts[5] = {{0}};
+	size_t count = 0;
+	slice_cut(&rest, '/');
+	while (rest.len && count < 5) {
+		struct slice raw = slice_cut(&rest, '/');
+		if (!http_decode(http_arena(x), raw, false, &parts[count++])) {
+			refuse(x, 400, "the path has a broken escape");
+			return;
+		}
+	}
+	struct slice first = parts[0];
+	if (slice_is(first, "pods"))
+		answer_pods(n, x);
+	else if (slice_is(first, "stats"))
+		answer_stats(n, x, false);
+	else if (slice_is(first, "metrics"))
+		answer_stats(n, x, true);
+	else if (slice_is(first, "containerLogs") && count == 4)
+		kubelet_logs(n, x, parts[1], parts[2], parts[3]);
+	else if ((slice_is(first, "exec") || slice_is(first, "attach")) && count >= 4)
+		kubelet_exec(n, x, slice_is(first, "exec") ? "exec" : "attach", parts[1], parts[2], parts[count - 1]);
+	else if (slice_is(first, "portForward") && count >= 3)
+		kubelet_port_forward(n, x, parts[1], parts[2]);
+	else
+		refuse(x, 404, "404 page not found");
+}
+
+static void handle(struct http_exchange *x, void *arg)
+{
+	struct kubelet_server *s = arg;
+	const struct http_request *r = http_request(x);
+	if (slice_is(r->path, "/healthz"))
+		refuse(x, 200, "ok");
+	else if (!r->peer->verified)
+		refuse(x, 401, "Unauthorized: a client certificate of this cluster is needed");
+	else if (!may_do_all(r))
+		refuse(x, 403, "Forbidden: only members of system:masters may use the kubelet's API");
+	else
+		route(s->n, x);
+}
+
+struct kubelet_server *kubelet_server_new(struct node *n)
+{
+	struct err err = ERR_INIT;
+	struct kubelet_server *s = xcalloc(1, sizeof *s);
+	struct tls_options t = {.is_server = true,
+	        .certificate_file = n->o.serving_cert_file,
+	        .key_file = n->o.serving_key_file,
+	        .ca_file = n->o.client_ca_file};
+	struct http_server_options o = {.loop = n->loop, .handler = handle, .arg = s};
+	s->n = n;
+	if (tls_context_new(&t, &o.tls, &err) != 0 || http_server_new(&o, &s->http, &err) != 0 ||
+	        http_server_listen_tcp(s->http, "0.0.0.0", n->o.kubelet_port, &err) != 0) {
+		log_error("node", "the kubelet's server cannot start: no logs and no exec", "error=\"%s\"", err.msg);
+		if (s->http)
+			http_server_close(s->http, 0, NULL, NULL);
+		tls_context_unref(o.tls);
+		free(s);
+		return NULL;
+	}
+	tls_context_unref(o.tls);
+	n->kubelet_port = http_server_port(s->http);
+	log_info("node", "kubelet listens", "port=%d", n->kubelet_port);
+	return s;
+}
+
+void kubelet_server_close(struct kubelet_server *s, void (*closed)(void *arg), void *arg)
+{
+	http_server_close(s->http, 0, closed, arg);
+	s->n->server = NULL;
+	free(s);
+}

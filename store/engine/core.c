@@ -1,0 +1,393 @@
+/* The part that engines share. See core_int.h.
+ *
+ *     reads queue --> readers (core_read.c) --> answers
+ *     the engine's writing thread --> state machine --> watch hub, answers
+ *     lessor (expired leases go to the engine), checkpointer
+ *
+ * Opening takes a lock on a file beside the database (held until the process ends or the engine is closed), because a
+ * second writer would make revisions of its own. Threads end in the order lessor, writing thread, readers,
+ * checkpointer; the last connection to close moves the log into the database.
+ *
+ * Replacing the database (a follower that is sent a newer state): the new file becomes PATH.next, which is the point of
+ * no return, the old one is closed and removed with its write-ahead log, and the new one renamed. A crash in between is
+ * finished at the next opening. */
+#include "store/engine/core_int.h"
+
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/file_sync.h"
+#include "base/pki.h"
+#include "store/machine/data_lock.h"
+#include "store/machine/wal_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* 1 ms, doubling up to 8.2 s: etcd's buckets. */
+enum { EXPIRY_RETRY_MS = 1000 };
+enum { DISK_FIRST_NS = 1000000, DISK_BOUNDS = 14 };
+
+struct store_key_range store_prefix_range(struct arena *a, struct slice prefix)
+{
+	size_t n = prefix.len;
+	while (n && (unsigned char)prefix.ptr[n - 1] == 0xff)
+		n--;
+	if (n == 0) /* no prefix, or one that nothing comes after */
+		return (struct store_key_range){prefix.len ? prefix : SLICE("\0"), SLICE("\0")};
+	char *end = arena_memdup(a, prefix.ptr, n);
+	end[n - 1]++;
+	return (struct store_key_range){prefix, {end, n}};
+}
+
+static void complete_run(struct loop_task *t)
+{
+	struct store_request *req = CONTAINER_OF(t, struct store_request, task);
+	req->done(req);
+}
+
+void engine_complete(struct store_request *req)
+{
+	if (!req->loop) {
+		req->done(req);
+		return;
+	}
+	req->task.run = complete_run;
+	loop_post(req->loop, &req->task);
+}
+
+void engine_reset_answer(struct store_request *req)
+{
+	req->err.code = 0;
+	req->err.msg[0] = 0;
+	req->cause = STORE_CAUSE_NONE;
+	req->revision = req->compacted_revision = 0;
+	req->result = (struct store_result){0};
+	req->lease.more = false;
+	arena_release(&req->answer);
+}
+
+void engine_core_complete_later(struct engine_core *c, struct store_request *req)
+{
+	bool stopping;
+	if (req->loop || !request_queue_put(&c->reads, req, 0, &stopping))
+		engine_complete(req);
+}
+
+int engine_core_choose_lease_id(struct engine_core *c, struct store_request *req)
+{
+	struct store_lease_args *a = &req->lease;
+	if (a->id < 0 || a->ttl_s <= 0 || a->ttl_s > STORE_LEASE_TTL_S_MAX) {
+		req->cause = STORE_CAUSE_LEASE_TTL;
+		return err_set(&req->err, ERR_INVAL, "a lease of %" PRId64 " seconds: 1 to %lld are allowed", a->ttl_s,
+		        STORE_LEASE_TTL_S_MAX);
+	}
+	while (a->id == 0) {
+		pki_random(&a->id, sizeof a->id);
+		a->id &= INT64_MAX;
+		if (a->id && lessor_has(&c->lessor, a->id))
+			a->id = 0;
+	}
+	return 0;
+}
+
+void engine_core_read(struct engine_core *c, struct store_request *req, unsigned limit)
+{
+	bool stopping;
+	if (request_queue_put(&c->reads, req, limit, &stopping))
+		return;
+	if (stopping)
+		err_set(&req->err, ERR_UNAVAILABLE, "the store is stopping");
+	else
+		err_set(&req->err, ERR_BUSY, "%u requests are waiting for the store: try again", limit);
+	engine_core_complete_later(c, req);
+}
+
+/* ---- engine.h ---- */
+
+int64_t engine_core_system_version(struct engine *base)
+{
+	return atomic_load(&CONTAINER_OF(base, struct engine_core, base)->system_version);
+}
+
+int64_t engine_core_revision(struct engine *base)
+{
+	return atomic_load(&CONTAINER_OF(base, struct engine_core, base)->revision);
+}
+
+struct store_watch *engine_core_watch_open(struct engine *base, const struct store_watch_options *options,
+        struct loop *loop, void (*ready)(void *arg), void *arg)
+{
+	return watch_open(&CONTAINER_OF(base, struct engine_core, base)->hub, options, loop, ready, arg);
+}
+
+static void catch_up(void *arg, struct store_request *job)
+{
+	struct engine_core *c = arg;
+	bool stopping;
+	/* Bounded by the number of watches. All of them are closed before the engine is, so it does not stop. */
+	CHECK(request_queue_put(&c->reads, job, 0, &stopping));
+}
+
+static int64_t file_bytes(const char *path, const char *suffix)
+{
+	struct stat st;
+	char *name = xprintf("%s%s", path, suffix);
+	int64_t n = stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
+	free(name);
+	return n;
+}
+
+void engine_core_stats(struct engine *base, struct store_stats *out)
+{
+	struct engine_core *c = CONTAINER_OF(base, struct engine_core, base);
+	*out = (struct store_stats){
+	        .revision = atomic_load(&c->revision),
+	        .compacted_revision = atomic_load(&c->compacted),
+	        .size_bytes = file_bytes(c->path, "") + file_bytes(c->path, "-wal"),
+	        .size_in_use_bytes = atomic_load(&c->used_bytes),
+	        .keys = atomic_load(&c->keys),
+	        .watches = atomic_load(&c->hub.watches),
+	        .ranges = atomic_load(&c->operations.ranges),
+	        .puts = atomic_load(&c->operations.puts),
+	        .deletes = atomic_load(&c->operations.deletes),
+	        .txns = atomic_load(&c->operations.txns),
+	        .commits = &c->commit_times,
+	        .syncs = &c->sync_times,
+	};
+}
+
+/* ---- opening and closing ---- */
+
+static int load_leases(struct engine_core *c, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&c->machine.db, DB_LEASE_ALL);
+	int rc;
+	while ((rc = db_step(&c->machine.db, s, err, "read the leases")) == 1)
+		lessor_add(&c->lessor, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
+	db_done(s);
+	return rc;
+}
+
+static int wal_hook(void *arg, sqlite3 *handle, const char *name, int pages)
+{
+	struct engine_core *c = arg;
+	atomic_store(&c->wal_bytes, (int64_t)pages * (DB_PAGE_BYTES + 24));
+	return SQLITE_OK;
+}
+
+static void show_counters(struct engine_core *c)
+{
+	const struct meta *m = &c->machine.committed;
+	atomic_store(&c->keys, m->keys);
+	atomic_store(&c->system_version, m->system_version);
+	atomic_store(&c->compacted, m->compacted);
+	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
+	atomic_store(&c->committed_index, m->applied_index);
+	atomic_store(&c->applied_index, m->applied_index);
+	atomic_store(&c->revision, m->revision);
+}
+
+static void close_database(struct engine_core *c)
+{
+	for (unsigned i = 0; i < c->n_readers; i++)
+		db_close(&c->readers[i].db);
+	checkpointer_stop(&c->checkpointer);
+	machine_close(&c->machine);
+}
+
+/* The writer's connection, the checkpointer's and the readers'. */
+static int open_database(struct engine_core *c, struct err *err)
+{
+	int rc = machine_open(&c->machine, c->path, err);
+	if (rc != 0)
+		return rc;
+	c->machine.counters = &c->operations;
+	if (c->is_full_sync)
+		wal_file_measure(c->machine.db.handle, &c->sync_times);
+	else
+		sqlite3_exec(c->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+	sqlite3_wal_hook(c->machine.db.handle, wal_hook, c);
+	rc = checkpointer_start(&c->checkpointer, c->path, &c->gate, &c->committed_index, err);
+	if (rc != 0) {
+		machine_close(&c->machine);
+		return rc;
+	}
+	for (unsigned i = 0; i < c->n_readers && rc == 0; i++)
+		rc = db_open(&c->readers[i].db, c->path, DB_READER, err);
+	if (rc != 0)
+		close_database(c);
+	else
+		show_counters(c);
+	c->may_shrink = true;
+	return rc;
+}
+
+/* A replacement that a crash cut short. */
+static int finish_swap(const char *path, struct err *err)
+{
+	static const char *const parts[] = {"-wal", "-shm"};
+	char *next = xprintf("%s.next", path);
+	int rc = 0;
+	if (access(next, F_OK) != 0)
+		goto out;
+	for (size_t i = 0; i < COUNT_OF(parts) && rc == 0; i++) {
+		char *name = xprintf("%s%s", path, parts[i]);
+		if (unlink(name) != 0 && errno != ENOENT)
+			rc = err_errno(err, errno, "remove %s", name);
+		free(name);
+	}
+	if (rc == 0 && rename(next, path) != 0)
+		rc = err_errno(err, errno, "rename %s", next);
+	if (rc == 0)
+		rc = file_sync_folder(path, err);
+out:
+	free(next);
+	return rc;
+}
+
+/* ---- expiry: a request like any other, that says (revision_arg) that it comes from here ---- */
+
+struct expiry {
+	struct store_request req;
+	struct engine_core *core;
+};
+
+static void expiry_done(struct store_request *req)
+{
+	struct expiry *x = CONTAINER_OF(req, struct expiry, req);
+	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
+		log_debug("store", "lease not revoked", "lease=%" PRIx64 " error=\"%s\"", req->lease.id, req->err.msg);
+		lessor_retry(&x->core->lessor, req->lease.id, EXPIRY_RETRY_MS);
+	} else if (req->err.code == 0 && req->lease.more) {
+		lessor_retry(&x->core->lessor, req->lease.id, 0);
+	}
+	store_request_release(req);
+	free(x);
+}
+
+static void expire(void *arg, int64_t id)
+{
+	struct expiry *x = xcalloc(1, sizeof *x);
+	x->core = arg;
+	x->req.type = STORE_REQUEST_LEASE_REVOKE;
+	x->req.revision_arg = 1;
+	x->req.lease.id = id;
+	x->req.done = expiry_done;
+	store_submit(&x->core->base, &x->req);
+}
+
+static void start_threads(struct engine_core *c, const struct engine_core_options *o)
+{
+	struct err err = ERR_INIT;
+	size_t ring = o->watch_ring_bytes ? o->watch_ring_bytes : STORE_WATCH_RING_BYTES_MAX;
+	watch_hub_init(&c->hub, &c->machine.committed, ring, catch_up, c);
+	lessor_init(&c->lessor, expire, c);
+	int rc = load_leases(c, &err);
+	CHECK(rc == 0); /* the writer's connection stops the process by itself */
+	for (unsigned i = 0; i < c->n_readers; i++)
+		c->readers[i].core = c;
+	for (unsigned i = 0; i < c->n_readers; i++)
+		CHECK(pthread_create(&c->readers[i].thread, NULL, engine_core_reader_main, &c->readers[i]) == 0);
+}
+
+static void release(struct engine_core *c)
+{
+	request_queue_release(&c->reads);
+	write_gate_release(&c->gate);
+	pthread_rwlock_destroy(&c->swap);
+	pthread_mutex_destroy(&c->commits.lock);
+	pthread_cond_destroy(&c->commits.wake);
+	close(c->lock_fd);
+	free(c->path);
+	c->path = NULL;
+}
+
+int engine_core_open(struct engine_core *c, const struct engine_core_options *o, struct err *err)
+{
+	sigset_t all, old;
+	unsigned n = o->reader_threads ? o->reader_threads : 2;
+	int rc = data_lock(o->path, &c->lock_fd, err);
+	if (rc != 0)
+		return rc;
+	c->path = xstrdup(o->path);
+	c->n_readers = n < READERS_MAX ? n : READERS_MAX;
+	c->is_full_sync = o->is_full_sync;
+	histogram_init_doubling(&c->commit_times, DISK_FIRST_NS, DISK_BOUNDS);
+	histogram_init_doubling(&c->sync_times, DISK_FIRST_NS, DISK_BOUNDS);
+	c->commits.want = o->want_commit;
+	c->commits.arg = o->arg;
+	pthread_mutex_init(&c->commits.lock, NULL);
+	pthread_cond_init(&c->commits.wake, NULL);
+	request_queue_init(&c->reads);
+	write_gate_init(&c->gate);
+	pthread_rwlock_init(&c->swap, NULL);
+	sigfillset(&all); /* our threads take no signals */
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = finish_swap(c->path, err);
+	if (rc == 0)
+		rc = open_database(c, err);
+	if (rc == 0)
+		start_threads(c, o);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc != 0) {
+		release(c);
+		return rc;
+	}
+	log_info("store", "opened", "path=%s revision=%" PRId64 " compacted=%" PRId64 " keys=%" PRId64, c->path,
+	        atomic_load(&c->revision), atomic_load(&c->compacted), atomic_load(&c->keys));
+	return 0;
+}
+
+void engine_core_stop_leases(struct engine_core *c)
+{
+	lessor_stop(&c->lessor);
+}
+
+void engine_core_close(struct engine_core *c)
+{
+	request_queue_stop(&c->reads);
+	for (unsigned i = 0; i < c->n_readers; i++)
+		pthread_join(c->readers[i].thread, NULL);
+	close_database(c);
+	watch_hub_release(&c->hub);
+	lessor_release(&c->lessor);
+	release(c);
+}
+
+int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
+{
+	char *next = xprintf("%s.next", c->path);
+	int rc = 0;
+	if (rename(path, next) != 0)
+		rc = err_errno(err, errno, "rename %s to %s", path, next);
+	if (rc == 0)
+		rc = file_sync_folder(next, err);
+	free(next);
+	if (rc != 0)
+		return rc;
+	pthread_rwlock_wrlock(&c->swap);
+	close_database(c);
+	rc = finish_swap(c->path, err);
+	if (rc == 0)
+		rc = open_database(c, err);
+	if (rc != 0) { /* the old database is gone, and only a restart can say what the disk has kept of the new one */
+		log_error("store", "a state that was sent is not in place: stopping", "error=\"%s\"", err->msg);
+		_exit(err_exit_code(err->code));
+	}
+	lessor_clear(&c->lessor);
+	rc = load_leases(c, err);
+	watch_hub_reset(&c->hub, &c->machine.committed);
+	watch_hub_committed(&c->hub, c->machine.committed.revision);
+	pthread_rwlock_unlock(&c->swap);
+	log_info("store", "state replaced", "revision=%" PRId64 " applied=%" PRId64, atomic_load(&c->revision),
+	        atomic_load(&c->applied_index));
+	return rc;
+}

@@ -1,0 +1,87 @@
+/* Passwords: hashing and checking them takes tens of milliseconds each, so never on the loop. */
+#include "store/etcd/calls/password_int.h"
+
+#include "base/check.h"
+#include "base/pki.h"
+#include "base/rt/pool.h"
+
+struct password_work {
+	struct pool_work work;
+	struct etcd_call *call;
+	struct slice password, hash;
+	bool is_check, fits;
+	struct strbuf made;
+	struct err err;
+	void (*hashed)(struct etcd_call *c, struct slice hash);
+	void (*checked)(struct etcd_call *c, bool fits);
+};
+
+enum { PASSWORD_THREADS = 1, PASSWORDS_WAITING_MAX = 256, COST = 10, COST_MIN = 4, COST_MAX = 14 };
+
+static unsigned cost_of(const struct etcd_service *s)
+{
+	unsigned cost = s->options.bcrypt_cost ? s->options.bcrypt_cost : COST;
+	return cost < COST_MIN ? COST_MIN : cost > COST_MAX ? COST_MAX : cost;
+}
+
+static void work(struct pool_work *w)
+{
+	struct password_work *p = CONTAINER_OF(w, struct password_work, work);
+	if (p->is_check)
+		p->fits = pki_password_check(p->password, p->hash);
+	else
+		pki_password_hash(p->password, cost_of(p->call->service), &p->made, &p->err);
+}
+
+static void worked(struct pool_work *w)
+{
+	struct password_work *p = CONTAINER_OF(w, struct password_work, work);
+	struct etcd_call *c = p->call;
+	struct slice hash = {arena_memdup(&c->arena, p->made.data, p->made.len), p->made.len};
+	struct err err = p->err;
+	strbuf_release(&p->made);
+	if (!etcd_call_is_back(c, err.code ? &err : NULL))
+		return;
+	if (p->is_check)
+		p->checked(c, p->fits);
+	else
+		p->hashed(c, hash);
+}
+
+static void start_work(struct etcd_call *c, struct password_work *p)
+{
+	struct etcd_service *s = c->service;
+	if (!s->pool)
+		s->pool = pool_new("store-password", PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
+	p->call = c;
+	p->password.ptr = arena_memdup(&c->arena, p->password.ptr, p->password.len);
+	c->is_out = true;
+	if (pool_submit(s->pool, &p->work, s->loop, work, worked))
+		return;
+	c->is_out = false;
+	etcd_reply_err(c, GRPC_RESOURCE_EXHAUSTED, "etcdserver: too many requests");
+}
+
+void etcd_password_hash(
+        struct etcd_call *c, struct slice password, void (*then)(struct etcd_call *c, struct slice hash))
+{
+	if (password.len > PKI_PASSWORD_BYTES_MAX) {
+		etcd_reply_auth_err(c, ETCD_AUTH_LONG_PASSWORD);
+		return;
+	}
+	struct password_work *p = ARENA_NEW(&c->arena, struct password_work);
+	p->password = password;
+	p->hashed = then;
+	start_work(c, p);
+}
+
+void etcd_password_check(
+        struct etcd_call *c, struct slice password, struct slice hash, void (*then)(struct etcd_call *c, bool fits))
+{
+	struct password_work *p = ARENA_NEW(&c->arena, struct password_work);
+	p->password = password;
+	p->hash = (struct slice){arena_memdup(&c->arena, hash.ptr, hash.len), hash.len};
+	p->is_check = true;
+	p->checked = then;
+	start_work(c, p);
+}

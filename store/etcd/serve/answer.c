@@ -1,0 +1,28 @@
+/* The parts that many answers have: the header, and pairs. */
+#include "store/etcd/serve/answer.h"
+
+#include "store/proto/unpack.h"
+
+Etcdpb__ResponseHeader *etcd_header(struct etcd_service *s, struct arena *a, int64_t revision)
+{
+	Etcdpb__ResponseHeader *h = arena_alloc(a, sizeof *h);
+	etcdpb__response_header__init(h);
+	h->cluster_id = s->options.cluster_id;
+	h->member_id = s->options.member_id;
+	h->revision = revision;
+	h->raft_term = s->raft ? raft_engine_term(s->raft) : 1;
+	return h;
+}
+
+Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv)
+{
+	Etcdpb__KeyValue *v = arena_alloc(a, sizeof *v);
+	etcdpb__key_value__init(v);
+	v->key = etcd_bytes(kv->key);
+	v->value = etcd_bytes(kv->value);
+	v->create_revision = kv->create_revision;
+	v->mod_revision = kv->mod_revision;
+	v->version = kv->version;
+	v->lease = kv->lease;
+	return v;
+}

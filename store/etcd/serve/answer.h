@@ -1,0 +1,10 @@
+/* The parts that many answers have. */
+#ifndef K3X_STORE_ETCD_SERVE_ANSWER_H
+#define K3X_STORE_ETCD_SERVE_ANSWER_H
+
+#include "store/etcd/serve/service.h"
+
+Etcdpb__ResponseHeader *etcd_header(struct etcd_service *s, struct arena *a, int64_t revision);
+Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv);
+
+#endif

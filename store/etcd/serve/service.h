@@ -1,0 +1,46 @@
+/* The service itself: what its calls hang on. One owner, the loop it was made for. */
+#ifndef K3X_STORE_ETCD_SERVE_SERVICE_H
+#define K3X_STORE_ETCD_SERVE_SERVICE_H
+
+#include "base/mem/list.h"
+#include "store/engine/raft_engine.h"
+#include "store/etcd/auth/auth.h"
+#include "store/etcd/etcd_service.h"
+#include "store/etcd/serve/system_state.h"
+
+struct etcd_compactor;
+struct etcd_counts;
+struct pool;
+
+struct etcd_service {
+	struct etcd_service_options options; /* strings in the arena */
+	struct arena arena;
+	struct loop *loop;
+	struct engine *store;
+	struct raft_engine *raft; /* the same, when it is replicated; else NULL */
+	struct http_server *http;
+	struct list_link watch_streams;
+	uv_timer_t timer; /* progress notifications */
+	unsigned calls;   /* unary calls whose store request is out, and whatever else must end before the service */
+	bool is_published, is_publishing, is_promoting; /* see cluster.c */
+	uint32_t alarms;                                /* bits by enum etcd_alarm: of any member */
+	int64_t in_use_bytes;
+	struct etcd_compactor *compactor;
+	struct etcd_system system;
+	struct etcd_tokens *tokens;
+	struct pool *pool; /* for password hashes; NULL until the first */
+	struct {
+		uint64_t requests, failed, watch_streams, watches, events;
+	} counters;
+	struct etcd_counts *counts; /* of calls */
+	int close_steps;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static inline bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm)
+{
+	return (s->alarms >> alarm) & 1;
+}
+
+#endif

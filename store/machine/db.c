@@ -1,0 +1,353 @@
+/* SQLite connections of the store: how they are opened, checked and prepared.
+ *
+ * The database (WAL mode) has five tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
+ * `cur` has one small row per key that points to its newest version in `rev`; a deleted key keeps its row there until
+ * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision
+ * walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta`
+ * one row of counters that changes in the same transaction as the data. `sys` is the system keyspace (system.c); files
+ * of format 1 have none and get it when the writer opens them.
+ *
+ * Opening never repairs and never overwrites: a file that is not ours, is from a newer version, or does not read is
+ * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
+ * row), because a full one of a large file takes minutes; `k3x-store check` does that.
+ *
+ * What can go wrong later: the disk is full (ERR_NO_SPACE, the transaction is rolled back, nothing is lost); a write or
+ * a sync fails (the process stops, because the kernel may have dropped pages and a second sync would lie); a page does
+ * not read or is malformed (a reader answers with the error, the writer stops). */
+#include "store/machine/db.h"
+
+#include "store/machine/wal_file.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem/arena.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const stmt_sql[DB_STMT_COUNT] = {
+#define STMT(name, sql) [DB_##name] = sql,
+        DB_STMTS
+#undef STMT
+};
+
+static const char schema_sql[] =
+        "BEGIN IMMEDIATE;"
+        "CREATE TABLE rev (id INTEGER PRIMARY KEY, key BLOB NOT NULL, prev INTEGER NOT NULL, created INTEGER NOT NULL,"
+        " version INTEGER NOT NULL, lease INTEGER NOT NULL, value BLOB);"
+        "CREATE TABLE cur (key BLOB PRIMARY KEY, id INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT "
+        "NULL,"
+        " lease INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE INDEX cur_lease ON cur (lease) WHERE lease <> 0;"
+        "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
+        "CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
+        " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
+        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL DEFAULT 1);"
+        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1);"
+        "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+        "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
+        "PRAGMA user_version = 2;"
+        "COMMIT";
+
+static const char from_version_1_sql[] = "BEGIN IMMEDIATE;"
+                                         "ALTER TABLE meta ADD COLUMN system_version INTEGER NOT NULL DEFAULT 1;"
+                                         "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+                                         "PRAGMA user_version = 2;"
+                                         "COMMIT";
+
+_Static_assert(DB_APPLICATION_ID == 1798535283, "the schema names the application id in decimal");
+
+static const char mend[] = "restore a snapshot over it, or move it (with its -wal and -shm files) away to start empty";
+
+static void sqlite_setup(void)
+{
+	/* Statistics cost a global mutex per allocation. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	sqlite3_initialize();
+	wal_file_vfs_register();
+}
+
+/* The writer goes no further: nobody knows what is on the disk now, a restart reads what is there. A disk's fault is no
+ * bug of ours, so there is no dump of it. */
+__attribute__((noreturn)) static void stop_for_disk(
+        enum err_code code, const char *what, const char *doing, int extended, const char *text)
+{
+	log_error("store", what, "doing=\"%s\" code=%d error=\"%s\" stopping=yes", doing, extended, text);
+	_exit(err_exit_code(code));
+}
+
+void db_stop_corrupt(const struct err *err)
+{
+	stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", "apply", 0, err->msg);
+}
+
+int db_fail(struct db *db, int rc, struct err *err, const char *doing)
+{
+	int extended = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
+	const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+	switch (rc & 0xff) {
+	case SQLITE_FULL:
+		return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
+	case SQLITE_NOMEM:
+		return err_set(err, ERR_NOMEM, "%s: %s", doing, text);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return err_set(err, ERR_BUSY, "%s: %s", doing, text);
+	case SQLITE_IOERR:
+		if (extended == SQLITE_IOERR_SHMSIZE) /* the index of the log could not grow; nothing was written */
+			return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
+		if (db->is_writer)
+			stop_for_disk(ERR_IO, "disk failed", doing, extended, text);
+		return err_set(err, ERR_IO, "%s: %s (%d)", doing, text, extended);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		if (db->is_writer)
+			stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", doing, extended, text);
+		return err_set(err, ERR_CORRUPT, "%s: %s: %s", doing, text, mend);
+	default:
+		return err_set(err, ERR_INTERNAL, "%s: %s (%d)", doing, text, extended);
+	}
+}
+
+sqlite3_stmt *db_stmt(struct db *db, enum db_stmt which)
+{
+	if (!db->stmts[which]) {
+		int rc = sqlite3_prepare_v3(
+		        db->handle, stmt_sql[which], -1, SQLITE_PREPARE_PERSISTENT, &db->stmts[which], NULL);
+		if (rc != SQLITE_OK) {
+			log_error("store", "statement failed", "sql=\"%s\" error=\"%s\"", stmt_sql[which],
+			        sqlite3_errmsg(db->handle));
+			CHECK(!"a prepared statement does not compile");
+		}
+	}
+	return db->stmts[which];
+}
+
+int db_step(struct db *db, sqlite3_stmt *s, struct err *err, const char *doing)
+{
+	int rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc == SQLITE_DONE)
+		return 0;
+	int code = db_fail(db, rc, err, doing);
+	db_done(s);
+	return code;
+}
+
+void db_done(sqlite3_stmt *s)
+{
+	sqlite3_reset(s);
+}
+
+int db_run(struct db *db, sqlite3_stmt *s, struct err *err, const char *doing)
+{
+	int rc = db_step(db, s, err, doing);
+	if (rc >= 0)
+		db_done(s);
+	return rc < 0 ? rc : 0;
+}
+
+int db_begin_read(struct db *db, struct err *err)
+{
+	return db_run(db, db_stmt(db, DB_BEGIN_READ), err, "begin a read");
+}
+
+void db_end_read(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		db_run(db, db_stmt(db, DB_COMMIT), NULL, "end a read");
+}
+
+void db_rollback(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+}
+
+struct slice db_column_slice(sqlite3_stmt *s, int column)
+{
+	const char *data = sqlite3_column_blob(s, column);
+	size_t len = (size_t)sqlite3_column_bytes(s, column);
+	return (struct slice){data ? data : "", data ? len : 0};
+}
+
+void db_bind_slice(sqlite3_stmt *s, int at, struct slice bytes)
+{
+	sqlite3_bind_blob(s, at, bytes.len ? bytes.ptr : "", (int)bytes.len, SQLITE_STATIC);
+}
+
+int64_t db_pragma_int(struct db *db, const char *pragma)
+{
+	char sql[64];
+	sqlite3_stmt *s;
+	int64_t value = 0;
+	snprintf(sql, sizeof sql, "PRAGMA %s", pragma);
+	if (sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL) != SQLITE_OK)
+		return 0;
+	if (sqlite3_step(s) == SQLITE_ROW)
+		value = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	return value;
+}
+
+static int64_t first_int(struct db *db, enum db_stmt which)
+{
+	sqlite3_stmt *s = db_stmt(db, which);
+	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+	db_done(s);
+	return n;
+}
+
+int64_t db_used_bytes(struct db *db)
+{
+	return (first_int(db, DB_PAGE_COUNT) - first_int(db, DB_FREE_COUNT)) * DB_PAGE_BYTES;
+}
+
+static int exec(struct db *db, const char *sql, struct err *err, const char *doing)
+{
+	int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : db_fail(db, rc, err, doing);
+}
+
+/* Before SQLite touches a file that exists: is it SQLite's at all? Its own answer to a foreign file can be to start a
+ * new database in it when it is short. */
+static int header_check(const char *path, struct err *err)
+{
+	char head[100];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "open %s", path);
+	ssize_t n = pread(fd, head, sizeof head, 0);
+	int saved = errno;
+	close(fd);
+	if (n < 0)
+		return err_errno(err, saved, "read %s", path);
+	if (n == 0)
+		return 0;
+	if (n < (ssize_t)sizeof head || memcmp(head, "SQLite format 3", 16) != 0)
+		return err_set(err, ERR_CORRUPT, "%s is not a database of k3x (no SQLite header): %s", path, mend);
+	return 0;
+}
+
+static int64_t query_int(struct db *db, const char *sql, int64_t otherwise, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	int64_t value = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : otherwise;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		db_fail(db, rc, err, "check the database");
+	sqlite3_finalize(s);
+	return value;
+}
+
+static int sanity_check(struct db *db, const char *path, struct err *err)
+{
+	struct err e = ERR_INIT;
+	int64_t version = query_int(db, "PRAGMA user_version", 0, &e);
+	if (e.code)
+		goto fail;
+	if (version > DB_USER_VERSION)
+		return err_set(err, ERR_CORRUPT,
+		        "%s has format %d and this program knows up to %d: start the newer program again, or %s", path,
+		        (int)version, DB_USER_VERSION, mend);
+	int64_t tables = query_int(db,
+	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', 'sys')",
+	        0, &e);
+	int64_t revision = e.code ? 0 : query_int(db, "SELECT revision FROM meta WHERE one = 1", 0, &e);
+	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM rev ORDER BY id DESC LIMIT 1", 0, &e);
+	if (!e.code)
+		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
+	if (!e.code && (tables != (version < 2 ? 5 : 6) || revision < 1 || ROW_REVISION(newest) > revision))
+		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
+		        (long long)revision, (long long)ROW_REVISION(newest));
+fail:
+	if (e.code)
+		return err_set(err, ERR_CORRUPT, "%s does not read as a database of k3x (%s): %s", path, e.msg, mend);
+	return 0;
+}
+
+/* Finds out whether the file is ours, or new and to be filled. */
+static int writer_setup(struct db *db, const char *path, struct err *err)
+{
+	struct err e = ERR_INIT;
+	int64_t application_id = query_int(db, "PRAGMA application_id", 0, &e);
+	int64_t tables = e.code ? 0 : query_int(db, "SELECT count(*) FROM sqlite_schema", 0, &e);
+	if (e.code)
+		return err_set(err, ERR_CORRUPT, "%s does not read (%s): %s", path, e.msg, mend);
+	bool is_new = application_id == 0 && tables == 0;
+	if (!is_new && application_id != DB_APPLICATION_ID)
+		return err_set(err, ERR_CORRUPT, "%s is the database of another program: %s", path, mend);
+	char sql[128];
+	snprintf(sql, sizeof sql, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", DB_PAGE_BYTES);
+	if (is_new && exec(db, sql, err, "set up the database") != 0)
+		return err->code;
+	if (exec(db, "PRAGMA journal_mode = WAL", err, "switch to the write-ahead log") != 0)
+		return err->code;
+	if (is_new && exec(db, schema_sql, err, "create the tables") != 0) {
+		db_rollback(db);
+		return err->code;
+	}
+	if (sanity_check(db, path, err) != 0)
+		return err->code;
+	if (db_pragma_int(db, "user_version") == 1 && exec(db, from_version_1_sql, err, "bring up to format 2") != 0) {
+		db_rollback(db);
+		return err->code;
+	}
+	return 0;
+}
+
+static const char *const role_sql[] = {
+        [DB_WRITER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 0;"
+                      "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 33554432",
+        [DB_READER] = "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
+        [DB_CHECKPOINTER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64; PRAGMA wal_autocheckpoint = 0",
+};
+
+int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, sqlite_setup);
+	*db = (struct db){0};
+	struct err local = ERR_INIT;
+	if (!err)
+		err = &local;
+	err->code = 0;
+	if (role == DB_WRITER && header_check(path, err) != 0)
+		return err->code;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0),
+	        role == DB_WRITER ? WAL_FILE_VFS : NULL);
+	if (rc != SQLITE_OK) {
+		err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
+		        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+		goto fail;
+	}
+	sqlite3_busy_timeout(db->handle, 5000);
+	if (role == DB_WRITER && writer_setup(db, path, err) != 0)
+		goto fail;
+	if (exec(db, role_sql[role], err, "set up the connection") != 0)
+		goto fail;
+	db->is_writer = role == DB_WRITER;
+	return 0;
+fail:
+	db_close(db);
+	return err->code;
+}
+
+void db_close(struct db *db)
+{
+	for (int i = 0; i < DB_STMT_COUNT; i++)
+		sqlite3_finalize(db->stmts[i]);
+	if (db->handle)
+		CHECK(sqlite3_close(db->handle) == SQLITE_OK);
+	*db = (struct db){0};
+}

@@ -1,0 +1,325 @@
+/* Snapshots: made with SQLite's backup, checked before they are believed. See snapshot.h; snapshot_restore.c restores.
+ *
+ * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs
+ * it; the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
+ *
+ * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit). */
+#include "store/snapshot/snapshot_int.h"
+
+#include "base/check.h"
+#include "base/file_map.h"
+#include "base/pki.h"
+#include "store/snapshot/bbolt_int.h"
+#include "store/machine/hash.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *snapshot_file_of(struct arena *a, const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
+}
+
+/* A file of format 1 that is only read lacks a counter and the system keyspace: views in this connection add them. */
+static int view_version_1(struct db *db, struct err *err)
+{
+	static const char sql[] = "PRAGMA query_only = OFF;"
+	                          "CREATE TEMP VIEW meta AS SELECT *, 1 AS system_version FROM main.meta;"
+	                          "CREATE TEMP VIEW sys AS SELECT x'' AS key, x'' AS value WHERE 0;"
+	                          "PRAGMA query_only = ON";
+	if (db_pragma_int(db, "application_id") != DB_APPLICATION_ID || db_pragma_int(db, "user_version") != 1)
+		return 0;
+	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return 0;
+	err_set(err, ERR_CORRUPT, "its counters do not read: %s", sqlite3_errmsg(db->handle));
+	db_close(db);
+	return err->code;
+}
+
+int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err)
+{
+	*db = (struct db){0};
+	if (access(path, R_OK) != 0)
+		return err_errno(err, errno, "open %s", path);
+	char *uri = sqlite3_mprintf("file:%s?%s", path, immutable ? "immutable=1" : "mode=ro");
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = sqlite3_open_v2(uri, &db->handle, flags, NULL);
+	sqlite3_free(uri);
+	/* Checks look up every row in two orders: mapped, a page costs no call, and takes no memory that is short. */
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db->handle,
+		        "PRAGMA query_only = ON; PRAGMA mmap_size = 2147418112; SELECT count(*) FROM sqlite_schema",
+		        NULL, NULL, NULL);
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(db->handle, 5000);
+		return view_version_1(db, err);
+	}
+	err_set(err, ERR_CORRUPT, "%s does not read as a database: %s", path,
+	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	db_close(db);
+	return err->code;
+}
+
+void snapshot_hex(const unsigned char sha256[32], char ret[65])
+{
+	for (int i = 0; i < 32; i++)
+		snprintf(ret + 2 * i, 3, "%02x", sha256[i]);
+}
+
+/* Whether a snapshot's trailer is there, and right. */
+static int check_trailer(const char *path, int64_t size, struct store_file_info *info, struct err *err)
+{
+	unsigned char have[32], want[32];
+	if (snapshot_sha256(path, size - STORE_SNAPSHOT_HASH_BYTES, have, want, err) != 0)
+		return err->code;
+	if (memcmp(have, want, sizeof have) != 0)
+		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", path);
+	snapshot_hex(have, info->sha256_hex);
+	info->is_snapshot = true;
+	return 0;
+}
+
+int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return err_errno(err, errno, "open %s", path);
+	info->size_bytes = *ret_bytes = st.st_size;
+	info->is_etcd = bbolt_is(path);
+	if (st.st_size % 512 == 0 && st.st_size > 0)
+		return 0; /* a database as it is */
+	if (st.st_size < 512 || st.st_size % 512 != STORE_SNAPSHOT_HASH_BYTES)
+		return err_set(err, ERR_CORRUPT,
+		        "%s is not a whole snapshot (%" PRId64 " bytes, no sha256 at its end): save it again", path,
+		        (int64_t)st.st_size);
+	*ret_bytes -= STORE_SNAPSHOT_HASH_BYTES;
+	return skip_hash ? 0 : check_trailer(path, st.st_size, info, err);
+}
+
+/* ---- invariants ---- */
+
+static const struct {
+	const char *what;
+	const char *sql; /* gives how many rows break it */
+} invariants[] = {
+        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1"},
+        {"no version is newer than the store",
+                "SELECT count(*) FROM rev WHERE id >= ((SELECT revision FROM meta) + 1) << 20"},
+        {"every key's newest version is in the log",
+                "SELECT count(*) FROM cur c LEFT JOIN rev r ON r.id = c.id WHERE r.id IS NULL OR r.key <> c.key OR "
+                "r.created <> c.created OR r.version <> c.version OR r.lease <> c.lease"},
+        {"no version in the log is newer than its key says",
+                "SELECT count(*) FROM rev r LEFT JOIN cur c ON c.key = r.key WHERE c.key IS NULL OR r.id > c.id"},
+        {"versions count up by one",
+                "SELECT count(*) FROM rev r JOIN rev p ON p.id = r.prev WHERE p.key <> r.key OR p.id >= r.id OR "
+                "(r.version > 0 AND r.version <> p.version + 1)"},
+        {"a version's predecessor is there unless it was compacted",
+                "SELECT count(*) FROM rev r LEFT JOIN rev p ON p.id = r.prev WHERE r.prev <> 0 AND p.id IS NULL AND "
+                "r.id >= ((SELECT compacted FROM meta) + 1) << 20 AND r.prev >= ((SELECT compacted FROM meta) + 1) << "
+                "20"},
+        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0"},
+        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)"},
+        {"every lease that keys name exists",
+                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)"},
+        {"every kept revision after the compacted one has its first row",
+                "SELECT count(*) FROM rev r WHERE r.id & 1048575 > 0 AND r.id >> 20 > (SELECT compacted FROM meta) AND "
+                "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)"},
+};
+
+int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int64_t n = 0;
+	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
+	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
+		n = sqlite3_column_int64(s, 0);
+	if (rc != SQLITE_ROW)
+		err_set(err, ERR_CORRUPT, "%s", sqlite3_errmsg(db->handle));
+	sqlite3_finalize(s);
+	return n;
+}
+
+static int quick_check(struct db *db, struct err *err)
+{
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(db->handle, "PRAGMA quick_check(1)", -1, &s, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(s);
+	const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : sqlite3_errmsg(db->handle);
+	if (!text || strcmp(text, "ok") != 0)
+		err_set(err, ERR_CORRUPT, "SQLite's check says: %s", text ? text : "nothing");
+	sqlite3_finalize(s);
+	return err->code;
+}
+
+static int check_deep(struct db *db, struct err *err)
+{
+	if (quick_check(db, err) != 0)
+		return err->code;
+	for (size_t i = 0; i < COUNT_OF(invariants); i++) {
+		int64_t n = snapshot_query(db, invariants[i].sql, err);
+		if (err->code)
+			return err_wrap(err, invariants[i].what);
+		if (n)
+			return err_set(
+			        err, ERR_CORRUPT, "\"%s\" does not hold (%" PRId64 " rows)", invariants[i].what, n);
+	}
+	return 0;
+}
+
+/* ---- inspect ---- */
+
+static void read_note(struct db *db, struct store_file_info *info, struct arena *a)
+{
+	sqlite3_stmt *s = NULL;
+	info->note = "";
+	if (sqlite3_prepare_v2(db->handle, "SELECT note FROM snapshot WHERE one = 1", -1, &s, NULL) == SQLITE_OK &&
+	        sqlite3_step(s) == SQLITE_ROW)
+		info->note = arena_strdup(a, (const char *)sqlite3_column_text(s, 0));
+	sqlite3_finalize(s);
+}
+
+static int check_kind(struct db *db, struct err *err)
+{
+	if (snapshot_query(db, "PRAGMA application_id", err) != DB_APPLICATION_ID)
+		return err_set(err, ERR_CORRUPT, "it is not a database of k3x");
+	int64_t version = snapshot_query(db, "PRAGMA user_version", err);
+	if (version > DB_USER_VERSION)
+		return err_set(err, ERR_CORRUPT, "its format is newer than this program: use the newer program");
+	if (snapshot_query(db,
+	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', "
+	            "'sys')",
+	            err) != (version < 2 ? 5 : 6))
+		return err_set(err, ERR_CORRUPT, "its tables are not the store's");
+	return 0;
+}
+
+int snapshot_note(const char *path, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	struct db db;
+	if (snapshot_open(path, true, &db, err) != 0)
+		return err->code;
+	int rc = check_kind(&db, err);
+	if (rc == 0)
+		read_note(&db, info, a);
+	db_close(&db);
+	return rc == 0 ? 0 : err_wrap(err, "%s", path);
+}
+
+static int read_info(struct db *db, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	struct meta meta;
+	if (check_kind(db, err) != 0)
+		return err->code;
+	if (deep && check_deep(db, err) != 0)
+		return err->code;
+	if (db_begin_read(db, err) != 0 || meta_load(db, &meta, err) != 0)
+		return err->code;
+	info->revision = meta.revision;
+	info->compacted_revision = meta.compacted;
+	info->keys = meta.keys;
+	info->applied_index = meta.applied_index;
+	info->applied_term = meta.applied_term;
+	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
+	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
+	read_note(db, info, a);
+	if (snapshot_users_count(db, &info->users, err) != 0)
+		return err->code;
+	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
+	db_end_read(db);
+	return rc;
+}
+
+static int inspect_database(
+        const char *path, bool immutable, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	struct db db;
+	if (snapshot_open(path, immutable, &db, err) != 0)
+		return err->code;
+	int rc = read_info(&db, deep, info, a, err);
+	db_close(&db);
+	return rc == 0 ? 0 : err_wrap(err, "%s", path);
+}
+
+/* Where a temporary database goes. */
+static const char *temporary(struct arena *a)
+{
+	const char *folder = getenv("TMPDIR");
+	return arena_printf(a, "%s/.k3x-store-%ld.tmp", folder && *folder ? folder : "/tmp", (long)getpid());
+}
+
+static int inspect_etcd(
+        const char *path, int64_t bytes, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	const char *made = temporary(a);
+	int rc = snapshot_from_etcd(path, bytes, made, info, err);
+	if (rc == 0) {
+		rc = inspect_database(made, false, deep, info, a, err);
+		unlink(made);
+	}
+	return rc;
+}
+
+int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+{
+	struct store_file_info info = {.note = ""};
+	int64_t bytes;
+	path = snapshot_file_of(a, path);
+	int rc = snapshot_look(path, false, &info, &bytes, err);
+	if (rc == 0)
+		rc = info.is_etcd ? inspect_etcd(path, bytes, deep, &info, a, err)
+		                  : inspect_database(path, info.is_snapshot, deep, &info, a, err);
+	if (rc == 0)
+		*ret = info;
+	return rc;
+}
+
+/* ---- SQL ---- */
+
+int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_head, const char *const *texts, int n),
+        void *arg, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct db db;
+	struct store_file_info info = {0};
+	sqlite3_stmt *s = NULL;
+	int64_t bytes;
+	path = snapshot_file_of(&a, path);
+	int rc = snapshot_look(path, false, &info, &bytes, err);
+	if (rc == 0 && info.is_etcd)
+		rc = err_set(err, ERR_INVAL, "%s is a snapshot of etcd: restore it first, then read what was restored",
+		        path);
+	if (rc == 0)
+		rc = snapshot_open(path, info.is_snapshot, &db, err);
+	if (rc != 0)
+		goto out;
+	if (sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL) != SQLITE_OK || !s) {
+		rc = err_set(err, ERR_INVAL, "%s", s ? "" : sqlite3_errmsg(db.handle));
+	} else if (!sqlite3_stmt_readonly(s)) {
+		rc = err_set(err, ERR_INVAL, "this statement writes: only reading is allowed here");
+	} else {
+		int n = sqlite3_column_count(s), got;
+		const char **texts = xcalloc((size_t)n + 1, sizeof *texts);
+		for (int i = 0; i < n; i++)
+			texts[i] = sqlite3_column_name(s, i);
+		row(arg, true, texts, n);
+		while ((got = sqlite3_step(s)) == SQLITE_ROW) {
+			for (int i = 0; i < n; i++)
+				texts[i] = (const char *)sqlite3_column_text(s, i);
+			row(arg, false, texts, n);
+		}
+		if (got != SQLITE_DONE)
+			rc = err_set(err, ERR_INVAL, "%s", sqlite3_errmsg(db.handle));
+		free(texts);
+	}
+	sqlite3_finalize(s);
+	db_close(&db);
+out:
+	arena_release(&a);
+	return rc;
+}

@@ -1,0 +1,298 @@
+/* Taking over what etcd keeps: the versions, leases and compaction of a bbolt file become a database of ours.
+ *
+ * etcd's bucket "key" maps revisions (8 bytes main, '_', 8 bytes sub, and 't' behind a deletion) to mvccpb.KeyValue; in
+ * order of keys that is the log of changes, which is what our table `rev` is too. Each version's predecessor is the
+ * version of its key that came before it. "lease" holds leasepb.Lease by id, "meta" the revisions up to which
+ * compaction was asked for and done; what it had not removed yet is taken over as well and removed by our own.
+ * Everything keeps its revision, version and lease, so reads and watches from old revisions give what they gave there.
+ *
+ * Users and roles come along (snapshot_users.c). What is left out: members (a new cluster begins) and alarms. etcd is
+ * known to lose leases that keys still name, and then keeps such keys for ever; they stay here too, without a lease. */
+#include "store/snapshot/snapshot_int.h"
+
+#include "base/check.h"
+#include "store/snapshot/bbolt_int.h"
+#include "store/machine/range.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { REVISION_BYTES = 17 };
+
+struct import {
+	struct db db;
+	struct meta meta;
+	struct store_file_info *info;
+	int64_t previous; /* row id: they must rise */
+};
+
+/* ---- protobuf, as much as is needed ---- */
+
+struct field {
+	uint32_t number;
+	uint64_t value;
+	struct slice bytes;
+};
+
+static bool read_number(struct slice *in, uint64_t *ret)
+{
+	uint64_t n = 0;
+	for (unsigned shift = 0; shift < 64 && in->len; shift += 7) {
+		unsigned char c = (unsigned char)*in->ptr++;
+		in->len--;
+		n |= (uint64_t)(c & 0x7f) << shift;
+		if (c < 0x80) {
+			*ret = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* 1: a field; 0: the end; -1: not protobuf. */
+static int read_field(struct slice *in, struct field *f)
+{
+	uint64_t tag, n;
+	*f = (struct field){0};
+	if (!in->len)
+		return 0;
+	if (!read_number(in, &tag) || tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
+		return -1;
+	f->number = (uint32_t)(tag >> 3);
+	switch (tag & 7) {
+	case 0:
+		return read_number(in, &f->value) ? 1 : -1;
+	case 2:
+		if (!read_number(in, &n) || n > in->len)
+			return -1;
+		break;
+	case 1:
+		n = 8;
+		break;
+	case 5:
+		n = 4;
+		break;
+	default:
+		return -1;
+	}
+	if (n > in->len)
+		return -1;
+	f->bytes = (struct slice){in->ptr, (size_t)n};
+	in->ptr += n;
+	in->len -= (size_t)n;
+	return 1;
+}
+
+static int parse_pair(struct slice in, struct store_kv *kv)
+{
+	struct field f;
+	int rc;
+	*kv = (struct store_kv){.key = SLICE(""), .value = SLICE("")};
+	while ((rc = read_field(&in, &f)) == 1)
+		switch (f.number) {
+		case 1:
+			kv->key = f.bytes;
+			break;
+		case 2:
+			kv->create_revision = (int64_t)f.value;
+			break;
+		case 3:
+			kv->mod_revision = (int64_t)f.value;
+			break;
+		case 4:
+			kv->version = (int64_t)f.value;
+			break;
+		case 5:
+			kv->value = f.bytes;
+			break;
+		case 6:
+			kv->lease = (int64_t)f.value;
+			break;
+		}
+	return rc;
+}
+
+/* ---- versions ---- */
+
+static int64_t big_endian(const char *p)
+{
+	uint64_t n = 0;
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | (unsigned char)p[i];
+	return (int64_t)n;
+}
+
+static bool parse_revision(struct slice key, int64_t *main, int64_t *sub, bool *is_deletion)
+{
+	*is_deletion = key.len == REVISION_BYTES + 1 && key.ptr[REVISION_BYTES] == 't';
+	if ((key.len != REVISION_BYTES && !*is_deletion) || key.ptr[8] != '_')
+		return false;
+	*main = big_endian(key.ptr);
+	*sub = big_endian(key.ptr + 9);
+	return *main > 0 && *main < INT64_MAX >> SUB_BITS && *sub >= 0 && *sub < SUB_MAX;
+}
+
+static int put_current(struct import *x, const struct store_kv *kv, int64_t id, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, DB_CUR_SET);
+	db_bind_slice(s, 1, kv->key);
+	sqlite3_bind_int64(s, 2, id);
+	sqlite3_bind_int64(s, 3, kv->create_revision);
+	sqlite3_bind_int64(s, 4, kv->version);
+	sqlite3_bind_int64(s, 5, kv->lease);
+	return db_run(&x->db, s, err, "write a key");
+}
+
+static int put_version(struct import *x, const struct store_kv *kv, int64_t id, struct err *err)
+{
+	struct row old = {0};
+	int found = row_newest(&x->db, kv->key, &old, err);
+	if (found < 0)
+		return found;
+	if (!found)
+		old = (struct row){0};
+	sqlite3_stmt *s = db_stmt(&x->db, DB_REV_ADD);
+	sqlite3_bind_int64(s, 1, id);
+	db_bind_slice(s, 2, kv->key);
+	sqlite3_bind_int64(s, 3, old.id);
+	sqlite3_bind_int64(s, 4, kv->create_revision);
+	sqlite3_bind_int64(s, 5, kv->version);
+	sqlite3_bind_int64(s, 6, kv->lease);
+	if (kv->version)
+		db_bind_slice(s, 7, kv->value);
+	else
+		sqlite3_bind_null(s, 7);
+	if (db_run(&x->db, s, err, "write a version") != 0)
+		return err->code;
+	x->meta.keys += (kv->version > 0) - (old.version > 0);
+	return put_current(x, kv, id, err);
+}
+
+static int take_version(void *arg, struct slice key, struct slice value, struct err *err)
+{
+	struct import *x = arg;
+	struct store_kv kv;
+	int64_t main, sub;
+	bool is_deletion;
+	if (!parse_revision(key, &main, &sub, &is_deletion))
+		return err_set(err, ERR_CORRUPT, "a revision of etcd that does not read (%zu bytes)", key.len);
+	if (parse_pair(value, &kv) != 0 || !kv.key.len)
+		return err_set(err, ERR_CORRUPT, "the pair of revision %" PRId64 " does not read", main);
+	int64_t id = ROW_ID(main) | sub;
+	if (id <= x->previous)
+		return err_set(err, ERR_CORRUPT, "revision %" PRId64 " is there twice", main);
+	if (is_deletion)
+		kv = (struct store_kv){.key = kv.key, .value = SLICE("")};
+	else if (kv.version < 1 || kv.mod_revision != main || kv.create_revision < 1 || kv.create_revision > main)
+		return err_set(err, ERR_CORRUPT, "the pair of revision %" PRId64 " does not fit it", main);
+	x->previous = id;
+	x->meta.revision = main;
+	x->info->versions++;
+	return put_version(x, &kv, id, err);
+}
+
+/* ---- the rest ---- */
+
+static int take_lease(void *arg, struct slice key, struct slice value, struct err *err)
+{
+	struct import *x = arg;
+	struct field f;
+	int64_t id = 0, ttl = 0;
+	int rc;
+	while ((rc = read_field(&value, &f)) == 1) {
+		id = f.number == 1 ? (int64_t)f.value : id;
+		ttl = f.number == 2 ? (int64_t)f.value : ttl;
+	}
+	if (rc < 0 || key.len != 8 || id != big_endian(key.ptr) || id == 0 || ttl < 1)
+		return err_set(err, ERR_CORRUPT, "a lease of etcd that does not read");
+	sqlite3_stmt *s = db_stmt(&x->db, DB_LEASE_ADD);
+	sqlite3_bind_int64(s, 1, id);
+	sqlite3_bind_int64(s, 2, ttl);
+	return db_run(&x->db, s, err, "write a lease");
+}
+
+static int take_meta(void *arg, struct slice key, struct slice value, struct err *err)
+{
+	struct import *x = arg;
+	if (!slice_is(key, "finishedCompactRev") && !slice_is(key, "scheduledCompactRev"))
+		return 0;
+	if (value.len < REVISION_BYTES || big_endian(value.ptr) < 0)
+		return err_set(err, ERR_CORRUPT, "etcd's \"%.*s\" does not read", SLICE_FMT(key));
+	int64_t revision = big_endian(value.ptr);
+	x->meta.compacted = revision > x->meta.compacted ? revision : x->meta.compacted;
+	return 0;
+}
+
+static int take_bucket(struct import *x, const struct bbolt *b, const char *name, bool needed,
+        int (*fn)(void *arg, struct slice key, struct slice value, struct err *err), struct err *err)
+{
+	struct bbolt_bucket bucket;
+	int rc = bbolt_bucket(b, slice_of(name), &bucket, err);
+	if (rc == 0 && needed)
+		return err_set(err, ERR_CORRUPT, "it has no bucket \"%s\": it is not of etcd", name);
+	return rc == 1 ? bbolt_each(b, &bucket, fn, x, err) : rc;
+}
+
+static int drop_lost_leases(struct import *x, const char *path, struct err *err)
+{
+	static const char count[] =
+	        "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT "
+	        "id FROM lease)";
+	static const char fix[] =
+	        "UPDATE rev SET lease = 0 WHERE id IN (SELECT id FROM cur WHERE version > 0 AND lease "
+	        "<> 0 AND lease NOT IN (SELECT id FROM lease));"
+	        "UPDATE cur SET lease = 0 WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id "
+	        "FROM lease)";
+	x->info->leaseless = snapshot_query(&x->db, count, err);
+	if (err->code || !x->info->leaseless)
+		return err->code;
+	return snapshot_exec(x->db.handle, fix, path, err);
+}
+
+static int take_all(struct import *x, const struct bbolt *b, const char *path, struct err *err)
+{
+	if (meta_load(&x->db, &x->meta, err) != 0 || take_bucket(x, b, "key", true, take_version, err) != 0 ||
+	        take_bucket(x, b, "lease", false, take_lease, err) != 0 ||
+	        take_bucket(x, b, "meta", true, take_meta, err) != 0 ||
+	        snapshot_users_from_etcd(&x->db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)
+		return err->code;
+	x->meta.system_version++;
+	if (x->meta.revision < x->meta.compacted)
+		x->meta.revision = x->meta.compacted;
+	x->meta.trimmed = 0; /* what etcd's compaction had left is ours to remove */
+	return meta_save(&x->db, &x->meta, err);
+}
+
+/* One file that is written once: no write-ahead log, no syncs; who takes it over syncs it. */
+static int fill(struct import *x, const struct bbolt *b, const char *path, struct err *err)
+{
+	static const char setup[] = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN IMMEDIATE";
+	if (snapshot_exec(x->db.handle, setup, path, err) != 0 || take_all(x, b, path, err) != 0)
+		return err->code;
+	return snapshot_exec(x->db.handle, "COMMIT", path, err);
+}
+
+int snapshot_from_etcd(
+        const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err)
+{
+	struct import x = {.info = info};
+	struct bbolt b;
+	if (bbolt_open(path, bytes, &b, err) != 0)
+		return err->code;
+	unlink(db_path);
+	int rc = db_open(&x.db, db_path, DB_WRITER, err);
+	if (rc == 0) {
+		x.db.is_writer = false; /* a failure here is no reason to stop a process */
+		rc = fill(&x, &b, db_path, err);
+		db_rollback(&x.db);
+		db_close(&x.db);
+	}
+	if (rc != 0) {
+		unlink(db_path);
+		err_wrap(err, "%s", path);
+	}
+	bbolt_close(&b);
+	return rc;
+}

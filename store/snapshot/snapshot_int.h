@@ -1,0 +1,39 @@
+/* What the files of snapshots share. */
+#ifndef K3X_STORE_SNAPSHOT_SNAPSHOT_INT_H
+#define K3X_STORE_SNAPSHOT_SNAPSHOT_INT_H
+
+#include "store/machine/db.h"
+#include "store/snapshot/snapshot.h"
+#include "store/snapshot/snapshot_write.h"
+
+void snapshot_hex(const unsigned char sha256[32], char ret[65]);
+int64_t snapshot_query(struct db *db, const char *sql, struct err *err); /* one number; err->code tells */
+
+/* The database in a data directory; `path` itself when it is a file. */
+const char *snapshot_file_of(struct arena *a, const char *path);
+
+/* What a file is: is_etcd, is_snapshot and the sha256, size_bytes. skip_hash: whatever is at its end. *ret_bytes: of
+ * the database in it. */
+int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info, int64_t *ret_bytes, struct err *err);
+
+/* What is noted in a snapshot of ours; nothing else is looked at. */
+int snapshot_note(const char *path, struct store_file_info *info, struct arena *a, struct err *err);
+
+/* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
+int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err);
+
+/* etcd's keys, versions and leases as a new database of ours (snapshot_etcd.c). Only the first `bytes` of the file
+ * count. The file is removed on failure. */
+int snapshot_from_etcd(
+        const char *path, int64_t bytes, const char *db_path, struct store_file_info *info, struct err *err);
+
+/* Users and roles from a file of etcd into an empty database, and from a database into the buckets of a new one
+ * (snapshot_users.c). */
+struct bbolt;
+struct bbolt_writer;
+int snapshot_users_from_etcd(struct db *db, const struct bbolt *b, struct store_users *users, struct err *err);
+int snapshot_users_to_etcd(struct db *db, struct bbolt_writer *w, struct store_users *users, struct err *err);
+/* What there is in a database. */
+int snapshot_users_count(struct db *db, struct store_users *users, struct err *err);
+
+#endif

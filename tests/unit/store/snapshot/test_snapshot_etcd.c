@@ -1,0 +1,136 @@
+/* Taking over etcd's data: every kept version with its revisions and lease, compaction, what is missing or does not
+ * read. */
+#include "store/snapshot/snapshot_int.h"
+
+#include "tests/unit/unit.h"
+
+#include <unistd.h>
+
+struct rows {
+	char text[1024];
+};
+
+static void add_row(void *arg, bool is_head, const char *const *texts, int n)
+{
+	struct rows *r = arg;
+	size_t len = strlen(r->text);
+	for (int i = 0; !is_head && i < n; i++)
+		len += (size_t)snprintf(
+		        r->text + len, sizeof r->text - len, "%s%s", texts[i] ? texts[i] : "-", i + 1 < n ? "," : " ");
+}
+
+/* The fuzz target's files have a byte before them. */
+static const char *example(const char *name, char path[64])
+{
+	char bytes[16384], from[128];
+	snprintf(from, sizeof from, "tests/fuzz/corpus/etcd_snapshot/%s", name);
+	FILE *in = fopen(from, "rb");
+	assert_non_null(in);
+	size_t n = fread(bytes, 1, sizeof bytes, in);
+	fclose(in);
+	snprintf(path, 64, "/tmp/k3x-etcd-XXXXXX");
+	int fd = mkstemp(path);
+	assert_true(write(fd, bytes + 1, n - 1) == (ssize_t)n - 1);
+	close(fd);
+	return path;
+}
+
+static int import(const char *name, struct store_file_info *info, const char *db, struct err *err)
+{
+	char path[64];
+	int rc = snapshot_from_etcd(example(name, path), -1, db, info, err);
+	unlink(path);
+	return rc;
+}
+
+static const char *select_from(const char *db, const char *sql, struct rows *r)
+{
+	struct err err = ERR_INIT;
+	*r = (struct rows){""};
+	assert_int_equal(store_sql(db, sql, add_row, r, &err), 0);
+	return r->text;
+}
+
+static void every_version_keeps_its_numbers(void **state)
+{
+	struct store_file_info info = {0}, made;
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	struct rows r;
+	const char *db = arena_printf(&a, "/tmp/k3x-etcd-made-%ld", (long)getpid());
+	assert_int_equal(import("small", &info, db, &err), 0);
+	assert_string_equal(
+	        select_from(db,
+	                "SELECT id >> 20, id & 1048575, key, prev >> 20, created, version, lease, value FROM rev", &r),
+	        "2,0,a,0,2,1,0,one 3,0,b,0,3,1,77,two 4,0,a,2,2,2,0,x 5,0,a,4,0,0,0,- 6,0,c,0,6,1,0,1 "
+	        "6,1,d,0,6,1,0,2 ");
+	assert_string_equal(
+	        select_from(db, "SELECT key, id >> 20, version FROM cur ORDER BY key", &r), "a,5,0 b,3,1 c,6,1 d,6,1 ");
+	assert_string_equal(select_from(db, "SELECT id, ttl FROM lease", &r), "77,60 ");
+	assert_string_equal(select_from(db, "SELECT revision, compacted, trimmed, keys FROM meta", &r), "6,3,0,3 ");
+	assert_int_equal(store_file_inspect(db, true, &made, &a, &err), 0); /* the store's invariants hold */
+	assert_int_equal(info.versions, 6);
+	unlink(db);
+	arena_release(&a);
+}
+
+static void large_values_and_an_empty_store(void **state)
+{
+	struct store_file_info info = {0};
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	struct rows r;
+	const char *db = arena_printf(&a, "/tmp/k3x-etcd-made-%ld", (long)getpid());
+	assert_int_equal(import("overflow", &info, db, &err), 0);
+	assert_string_equal(select_from(db, "SELECT length(value) FROM rev WHERE id >> 20 = 7", &r), "600 ");
+	assert_int_equal(import("empty", &info, db, &err), 0);
+	assert_string_equal(select_from(db, "SELECT revision, compacted, keys FROM meta", &r), "1,0,0 ");
+	unlink(db);
+	arena_release(&a);
+}
+
+static void there_and_back_gives_the_same_hash(void **state)
+{
+	struct store_file_info info = {0}, made, again;
+	struct store_to_etcd out;
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	const char *db = arena_printf(&a, "/tmp/k3x-etcd-made-%ld", (long)getpid());
+	const char *back = arena_printf(&a, "/tmp/k3x-etcd-back-%ld", (long)getpid());
+	assert_int_equal(import("overflow", &info, db, &err), 0);
+	assert_int_equal(store_file_inspect(db, true, &made, &a, &err), 0);
+	unlink(back);
+	assert_int_equal(store_snapshot_to_etcd(db, back, &out, &a, &err), 0);
+	assert_int_equal(store_snapshot_to_etcd(db, back, &out, &a, &err), ERR_EXISTS);
+	assert_int_equal(out.revision, 7);
+	assert_int_equal(out.lost_revision, 0);
+	assert_int_equal(store_file_inspect(back, true, &again, &a, &err), 0);
+	assert_true(again.is_etcd && again.is_snapshot);
+	assert_int_equal(again.hash, made.hash);
+	assert_int_equal(again.leases, made.leases);
+	assert_int_equal(again.compacted_revision, made.compacted_revision);
+	unlink(db);
+	unlink(back);
+	arena_release(&a);
+}
+
+static void damage_leaves_nothing_behind(void **state)
+{
+	struct store_file_info info = {0};
+	struct err err = ERR_INIT;
+	const char *db = "/tmp/k3x-etcd-damaged";
+	assert_int_equal(import("cut", &info, db, &err), ERR_CORRUPT);
+	assert_int_equal(import("loop", &info, db, &err), ERR_CORRUPT);
+	assert_int_not_equal(access(db, F_OK), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(every_version_keeps_its_numbers),
+	        cmocka_unit_test(large_values_and_an_empty_store),
+	        cmocka_unit_test(there_and_back_gives_the_same_hash),
+	        cmocka_unit_test(damage_leaves_nothing_behind),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
