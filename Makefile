@@ -2,6 +2,7 @@
 #
 #   make            the binary, build/k3x                     make up | down     start, stop a one-server cluster
 #   make check      all tests                                 make lint          static checks and the layer check
+#   make test-one T=store/machine/test_txn                    one unit test program
 #   make asan|tsan  unit tests under a sanitizer              make bench-NAME    benchmarks
 #   make deps       install what is missing (Debian packages) make install       to $(DESTDIR)$(PREFIX)
 

@@ -12,6 +12,11 @@ $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$*) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
+# One program: make test-one T=store/machine/test_txn
+.PHONY: test-one
+test-one: $(B)/tests/unit/$(T)
+	@$<
+
 test-unit: $(UNIT_BINS)
 	@TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS tests/run_unit.sh $(UNIT_BINS)
 

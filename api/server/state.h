@@ -29,6 +29,7 @@ struct api_server {
 	bool closing;
 	uv_timer_t bookmark_timer;
 	unsigned ticks;           /* seconds since the start */
+	size_t built_bytes;       /* of answers that were built and are not sent yet */
 	struct list_link watches; /* of struct watch, for bookmarks and time limits */
 	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
 		struct rcbuf *object;

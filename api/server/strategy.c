@@ -39,11 +39,6 @@ const char *strategy_random_suffix(struct arena *a)
 	return arena_strdup(a, text);
 }
 
-bool strategy_is_core(const struct resource *r, const char *plural)
-{
-	return !*r->group && strcmp(r->plural, plural) == 0;
-}
-
 /* ---- creation ---- */
 
 static void generate_name(struct arena *a, struct json *meta)

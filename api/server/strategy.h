@@ -20,7 +20,5 @@ const char *strategy_time(struct arena *a, int64_t plus_s);
 const char *strategy_uid(struct arena *a);
 /* Five characters that make a generated name unique. */
 const char *strategy_random_suffix(struct arena *a);
-/* The row is this resource of the core group. */
-bool strategy_is_core(const struct resource *r, const char *plural);
 
 #endif

@@ -14,7 +14,7 @@ enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_
 struct plugin {
 	const char *name; /* upstream's */
 	unsigned operations;
-	unsigned kinds; /* enum kind_trait bits; 0: every kind */
+	unsigned kinds; /* KIND_IS_*; 0: every resource */
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
 };
@@ -28,6 +28,7 @@ static const struct plugin plugins[] = {
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL},
 };
 
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)
@@ -47,10 +48,9 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 
 static bool handles(const struct plugin *p, const struct admission *a)
 {
-	const struct resource *r = a->resource;
 	if (!(p->operations & 1u << a->operation) || *a->sub)
 		return false;
-	return !p->kinds || resource_has(r, p->kinds);
+	return !p->kinds || resource_has(a->resource, p->kinds);
 }
 
 static int run(struct admission *a, bool mutating, struct err *err)

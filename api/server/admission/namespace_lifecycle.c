@@ -1,6 +1,7 @@
 /* NamespaceLifecycle: nothing new in a namespace that is not there or is going away, and some namespaces stay. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/machinery/schema/kind_ops.h"
 #include "api/server/strategy.h"
 
 static bool is_immortal(struct slice name)
@@ -10,7 +11,7 @@ static bool is_immortal(struct slice name)
 
 static int check_deletion(const struct admission *a, struct err *err)
 {
-	if (!strategy_is_core(a->resource, "namespaces") || !is_immortal(a->name))
+	if (!resource_has(a->resource, KIND_IS_NAMESPACE) || !is_immortal(a->name))
 		return 0;
 	return err_set(err, ERR_FORBIDDEN, "namespaces \"%.*s\" is forbidden: this namespace may not be deleted",
 	        SLICE_FMT(a->name));

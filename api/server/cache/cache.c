@@ -65,15 +65,15 @@ struct cache {
 
 static struct cache_resource *resource_new(struct cache *c, const struct resource *r)
 {
-	struct cache_resource *cr = xcalloc(1, sizeof *cr);
-	cr->resource = r;
+	struct cache_resource *cr = MAP_ENTRY_NEW(struct cache_resource, prefix, slice_of(r->storage_prefix));
+	cr->resource = resource_ref(r);
 	omap_init(&cr->objects);
 	omap_init(&cr->incoming);
 	list_init(&cr->watchers);
 	list_init(&cr->in_waking);
 	cr->first_seq = cr->next_seq = 1;
 	cr->horizon = c->revision;
-	map_put(&c->by_prefix, slice_of(r->storage_prefix), cr);
+	map_put(&c->by_prefix, cr->prefix, cr);
 	return cr;
 }
 
@@ -552,6 +552,7 @@ static void free_resource(struct cache_resource *cr)
 	drop_objects(&cr->incoming);
 	omap_release(&cr->objects);
 	omap_release(&cr->incoming);
+	resource_unref(cr->resource);
 	free(cr->ring);
 	free(cr);
 }

@@ -1,5 +1,7 @@
 /* See deletion.h: DELETE of one object. */
 #include "api/server/verbs/deletion.h"
+
+#include "api/machinery/schema/kind_ops.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
@@ -33,7 +35,7 @@ static int check_preconditions(const struct deletion *d, const struct object *o,
 static int64_t grace_of(struct deletion *d, const struct json *object)
 {
 	const struct resource *r = d->mutation.resource;
-	if (!strategy_is_core(r, "pods"))
+	if (!resource_has(r, KIND_IS_POD))
 		return 0;
 	struct json *spec = json_get(object, "spec");
 	struct slice phase = json_str(json_path(object, "status", "phase", NULL));
@@ -77,7 +79,7 @@ static bool is_held(const struct resource *r, const struct json *object)
 	struct json *finalizers = json_path(object, "metadata", "finalizers", NULL);
 	if (finalizers && finalizers->first)
 		return true;
-	struct json *ns = strategy_is_core(r, "namespaces") ? json_path(object, "spec", "finalizers", NULL) : NULL;
+	struct json *ns = resource_has(r, KIND_IS_NAMESPACE) ? json_path(object, "spec", "finalizers", NULL) : NULL;
 	return ns && ns->first;
 }
 
@@ -93,7 +95,7 @@ static bool mark(struct deletion *d, struct json *object, int64_t grace)
 	json_set_int(a, meta, "deletionGracePeriodSeconds", grace);
 	if (d->mutation.resource->has_generation && !dying)
 		json_set_int(a, meta, "generation", json_get_int(meta, "generation", 0) + 1);
-	if (strategy_is_core(d->mutation.resource, "namespaces"))
+	if (resource_has(d->mutation.resource, KIND_IS_NAMESPACE))
 		json_set_cstr(a, json_need(a, object, "status", JSON_OBJECT), "phase", "Terminating");
 	return true;
 }
@@ -147,7 +149,7 @@ static void answer(struct mutation *m)
 		mutation_answer_object(m, 200);
 		return;
 	}
-	if (strategy_is_core(r, "pods") || strategy_is_core(r, "namespaces"))
+	if (resource_has(r, KIND_IS_POD) || resource_has(r, KIND_IS_NAMESPACE))
 		call_respond_object(c, 200, rcbuf_ref(m->before->json), r->storage);
 	else
 		call_respond_success(c, r, m->name, object_span(m->before, m->before->uid));

@@ -7,6 +7,7 @@
  * ended. */
 #include "api/server/verbs/mutation.h"
 
+#include "api/machinery/schema/kind_ops.h"
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/rules/defaults.h"
 #include "api/server/answer.h"
@@ -217,7 +218,7 @@ static bool may_go(const struct resource *r, const struct json *object)
 		return false;
 	if (json_get_int(meta, "deletionGracePeriodSeconds", 0) > 0)
 		return false;
-	return !strategy_is_core(r, "namespaces") || is_empty(json_path(object, "spec", "finalizers", NULL));
+	return !resource_has(r, KIND_IS_NAMESPACE) || is_empty(json_path(object, "spec", "finalizers", NULL));
 }
 
 static struct rcbuf *finished(struct mutation *m, int64_t revision)
