@@ -78,7 +78,8 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
-	parts_stop();
+	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
+		_exit(1);
 	loop_call(&s->api_loop, close_api, s);
 }
 
@@ -104,6 +105,8 @@ static void api_ready_on_main(struct loop_task *t)
 {
 	struct server *s = CONTAINER_OF(t, struct server, ready_task);
 	struct err err = ERR_INIT;
+	if (s->stopping) /* the signal came first */
+		return;
 	if (s->api_err.code) {
 		fail(s, &s->api_err);
 		return;
@@ -150,6 +153,8 @@ static void start_api_on_loop(void *arg)
 	        .node_port_min = set->node_port_min,
 	        .node_port_max = set->node_port_max,
 	        .advertise_address = set->advertise_address,
+	        .tls_min_version = set->tls_min_version,
+	        .tls_cipher_suites = set->tls_cipher_suites,
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
 	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),

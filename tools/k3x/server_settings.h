@@ -21,6 +21,7 @@ struct server_settings {
 	int node_port_min, node_port_max;
 	const char *write_kubeconfig, *write_kubeconfig_mode;
 	const char *token;
+	const char *tls_min_version, *tls_cipher_suites;
 	struct flag_list disable;
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
