@@ -195,7 +195,8 @@ static void on_change(struct raft_engine *e, uint64_t from, uint64_t sequence, s
 	x->change.id = command_get(r);
 	struct slice address = command_get_bytes(r);
 	snprintf(x->change.address, sizeof x->change.address, "%.*s", SLICE_FMT(address));
-	if (r->is_bad || !e->is_leader) {
+	bool fits = address.len < sizeof x->change.address && !(address.len && memchr(address.ptr, 0, address.len));
+	if (r->is_bad || !fits || !e->is_leader) {
 		free(x);
 		turn_away(e, from, sequence);
 		return;

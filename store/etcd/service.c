@@ -69,6 +69,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->store = o->store;
 	s->raft = raft_engine_of(o->store);
 	list_init(&s->watch_streams);
+	list_init(&s->passwords);
 	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)
 		goto fail;

@@ -28,7 +28,8 @@ struct etcd_service {
 	struct etcd_compactor *compactor;
 	struct etcd_system system;
 	struct etcd_tokens *tokens;
-	struct pool *pool; /* for password hashes; NULL until the first */
+	struct pool *pool;          /* for password hashes; NULL until the first */
+	struct list_link passwords; /* the work under way */
 	struct {
 		uint64_t requests, failed, watch_streams, watches, events;
 	} counters;
