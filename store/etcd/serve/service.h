@@ -25,6 +25,7 @@ struct etcd_service {
 	bool is_published, is_publishing, is_promoting; /* see cluster.c */
 	uint32_t alarms;                                /* bits by enum etcd_alarm: of any member */
 	int64_t in_use_bytes;
+	bool is_disk_full; /* of this server; heals by itself */
 	struct etcd_compactor *compactor;
 	struct etcd_system system;
 	struct etcd_tokens *tokens;
