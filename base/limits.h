@@ -40,9 +40,11 @@
 #define STORE_TXN_OPS_CEILING 100000
 /* Transactions in transactions: each level costs stack where it is checked, coded and carried out. */
 #define STORE_TXN_DEPTH_MAX 8
-/* A request as a command of the log. What an operation takes besides its bytes (numbers, flags) comes on top of those. */
+/* A request as a command of the log. What an operation takes besides its bytes (numbers, flags) comes on top of those.
+ */
 #define STORE_COMMAND_BYTES_MAX (24u * 1024 * 1024)
-/* Keys of a lease that has run out, deleted in one revision: a larger one ends over several, so that nobody waits long. */
+/* Keys of a lease that has run out, deleted in one revision: a larger one ends over several, so that nobody waits long.
+ */
 #define STORE_EXPIRY_KEYS_MAX 10000
 /* Requests waiting for the writer; beyond it ERR_BUSY. */
 #define STORE_REQUESTS_MAX 8192
@@ -80,12 +82,30 @@ _Static_assert(STORE_KEY_BYTES_MAX < STORE_REQUEST_BYTES_MAX, "a request has roo
 _Static_assert(STORE_REQUEST_BYTES_MAX <= STORE_REQUEST_BYTES_CEILING && STORE_TXN_OPS_MAX <= STORE_TXN_OPS_CEILING,
         "defaults are possible settings");
 _Static_assert(STORE_REQUEST_BYTES_CEILING <= STORE_COMMAND_BYTES_MAX / 3 * 2, "a command has room for a request");
-_Static_assert(STORE_REQUEST_BYTES_MAX * STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
+_Static_assert(STORE_REQUEST_BYTES_MAX *STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
         "what a transaction puts can be read in it as often as it has operations");
 _Static_assert(STORE_COMMAND_BYTES_MAX < RAFT_ENTRY_BYTES_MAX && RAFT_PACK_BYTES_MAX < RAFT_ENTRY_BYTES_MAX,
         "an entry has room for a command");
 _Static_assert(RAFT_ENTRY_BYTES_MAX + 64 < RAFT_BATCH_BYTES_MAX, "a batch has room for an entry");
 _Static_assert(RAFT_BATCH_BYTES_MAX + 1024 < RAFT_MESSAGE_BYTES_MAX, "a message has room for a batch");
 _Static_assert(STORE_APPLY_BYTES_MAX > 2 * RAFT_ENTRY_BYTES_MAX, "the largest entry may wait behind another");
+
+/* ---- the network of a node ---- */
+/* What nft takes as a comment (NFTNL_UDATA_COMMENT_MAXLEN). */
+#define NFT_COMMENT_BYTES_MAX 128
+/* What is kept of nft's words about a script: its first error stands at their beginning. */
+#define NFT_OUTPUT_BYTES_MAX (16u * 1024)
+/* Addresses of endpoints that left stay in a set, which does no harm; past so many the table is written anew. */
+#define PROXY_HAIRPINS_MAX 65536
+
+/* ---- the kubelet ---- */
+/* A frame of the runtime's streaming server: it sends 32 KiB at a time. */
+#define SPDY_FRAME_BYTES_MAX (1024u * 1024)
+/* What a kubelet takes as one answer of the runtime: a list of some ten thousand containers. */
+#define CRI_ANSWER_BYTES_MAX (32u * 1024 * 1024)
+/* Blocking work that waits for a thread; beyond it an errand is not taken, and whoever had it tries again. */
+#define NODE_ERRANDS_MAX 1024
+/* Events that wait for the API server; beyond it they are dropped. */
+#define NODE_EVENTS_WAITING_MAX 512
 
 #endif
