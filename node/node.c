@@ -8,6 +8,7 @@
 #include "node/node.h"
 
 #include "api/client/informer.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
 #include "node/events/events.h"
@@ -36,7 +37,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 1024 };
+enum { POOL_THREADS = 2 };
 
 static void tick_all(struct node *n)
 {
@@ -182,7 +183,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 		free(n);
 		return err->code;
 	}
-	n->pool = pool_new("node-pool", POOL_THREADS, POOL_QUEUE);
+	n->pool = pool_new("node-pool", POOL_THREADS, NODE_ERRANDS_MAX);
 	n->parts.all_closed = release;
 	closing_hold(&n->parts); /* node_close() gives it up */
 	n->worker_callbacks = &worker_callbacks;

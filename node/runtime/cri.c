@@ -2,6 +2,7 @@
  * its timeout; callers try again), an answer that is no message (ERR_PROTOCOL). */
 #include "node/runtime/cri.h"
 
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/wire/grpc.h"
 
@@ -21,7 +22,7 @@ struct cri_call {
 	bool broken;
 };
 
-enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff, CRI_ANSWER_BYTES_MAX = 32 * 1024 * 1024 };
+enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff };
 
 struct cri *cri_new(struct loop *loop, const char *socket_path)
 {

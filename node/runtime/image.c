@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/cri.h"
+#include "node/runtime/cri_read_int.h"
 #include "node/runtime/image_name.h"
 
 #include <stdlib.h>
@@ -167,12 +168,6 @@ void image_forget(struct image_request *r)
 
 /* ---- the Node's list ---- */
 
-static int by_size(const void *a, const void *b)
-{
-	const CRI(Image) *x = *(CRI(Image) *const *)a, *y = *(CRI(Image) *const *)b;
-	return x->size < y->size ? 1 : x->size > y->size ? -1 : strcmp(x->id, y->id);
-}
-
 static void listed(void *arg, const void *answer, const struct err *err)
 {
 	struct images *im = arg;
@@ -181,25 +176,7 @@ static void listed(void *arg, const void *answer, const struct err *err)
 		return;
 	const CRI(ListImagesResponse) *list = answer;
 	struct strbuf b = STRBUF_INIT;
-	qsort(list->images, list->n_images, sizeof *list->images, by_size);
-	strbuf_addc(&b, '[');
-	for (size_t i = 0, shown = 0; i < list->n_images && shown < IMAGES_REPORTED_MAX; i++) {
-		const CRI(Image) *image = list->images[i];
-		if (!image->n_repo_tags && !image->n_repo_digests)
-			continue;
-		strbuf_addf(&b, "%s{\"names\":[", shown++ ? "," : "");
-		size_t names = 0;
-		for (size_t k = 0; k < image->n_repo_digests; k++) {
-			strbuf_adds(&b, names++ ? "," : "");
-			json_write_str(&b, slice_of(image->repo_digests[k]));
-		}
-		for (size_t k = 0; k < image->n_repo_tags; k++) {
-			strbuf_adds(&b, names++ ? "," : "");
-			json_write_str(&b, slice_of(image->repo_tags[k]));
-		}
-		strbuf_addf(&b, "],\"sizeBytes\":%llu}", (unsigned long long)image->size);
-	}
-	strbuf_addc(&b, ']');
+	cri_images_json(list, IMAGES_REPORTED_MAX, &b);
 	bool changed = !im->status_json || strcmp(im->status_json, strbuf_cstr(&b)) != 0;
 	free(im->status_json);
 	im->status_json = strbuf_detach(&b);

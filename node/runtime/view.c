@@ -17,6 +17,7 @@
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/runtime/cri.h"
+#include "node/runtime/cri_read_int.h"
 #include "node/runtime/events_topic.h"
 #include "node/runtime/log_file.h"
 
@@ -54,25 +55,10 @@ struct view {
 	void *closed_arg;
 };
 
-/* The runtime's number, which may be any. */
-static enum container_state container_state_of(int state)
+static struct pod *pod_of(struct view *v, const struct cri_owner *o)
 {
-	return state >= CONTAINER_CREATED && state <= CONTAINER_UNKNOWN ? (enum container_state)state
-	                                                                : CONTAINER_UNKNOWN;
-}
-
-static const char *pair_get(CRI(Pair) *const *pairs, size_t n, const char *key)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(pairs[i]->key, key) == 0)
-			return pairs[i]->value;
-	return "";
-}
-
-static struct pod *pod_of(struct view *v, const char *uid, const char *ns, const char *name)
-{
-	struct pod *p = node_pod(v->n, slice_of(uid));
-	return p || !*uid ? p : v->callbacks.stranger(v->n, slice_of(uid), slice_of(ns), slice_of(name));
+	struct pod *p = node_pod(v->n, slice_of(o->uid));
+	return p ? p : v->callbacks.stranger(v->n, slice_of(o->uid), slice_of(o->ns), slice_of(o->pod));
 }
 
 /* ---- the end of a look ---- */
@@ -249,7 +235,7 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 		inspection_end(i);
 		return;
 	}
-	i->state = container_state_of((int)s->state);
+	i->state = cri_container_state((int)s->state);
 	i->created_ns = s->created_at;
 	i->started_ns = s->started_at;
 	i->finished_ns = s->finished_at;
@@ -264,12 +250,12 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 static void sandbox_told(void *arg, const void *answer, const struct err *err)
 {
 	struct inspection *i = arg;
-	const CRI(PodSandboxStatus) *st = answer ? ((const CRI(PodSandboxStatusResponse) *)answer)->status : NULL;
+	const char *ip = cri_sandbox_ip(answer);
 	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
 	struct sandbox *s = p ? pod_sandbox_by_id(p, i->id) : NULL;
-	if (st && s) {
+	if (ip && s) {
 		s->is_known = true;
-		set(&s->ip, st->network ? st->network->ip : "");
+		set(&s->ip, ip);
 		p->changed = true;
 	}
 	inspection_end(i);
@@ -279,9 +265,8 @@ static void sandbox_told(void *arg, const void *answer, const struct err *err)
 
 static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 {
-	struct pod *p = item->metadata
-	                        ? pod_of(v, item->metadata->uid, item->metadata->namespace_, item->metadata->name)
-	                        : NULL;
+	struct cri_owner owner;
+	struct pod *p = cri_sandbox_owner(item, &owner) ? pod_of(v, &owner) : NULL;
 	if (!p)
 		return;
 	struct sandbox *s = pod_sandbox_by_id(p, item->id);
@@ -313,11 +298,8 @@ static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 
 static void add_container(struct view *v, const CRI(Container) * item)
 {
-	CRI(Pair) *const *labels = item->labels;
-	size_t n_labels = item->n_labels;
-	const char *uid = pair_get(labels, n_labels, "io.kubernetes.pod.uid");
-	struct pod *p = pod_of(v, uid, pair_get(labels, n_labels, "io.kubernetes.pod.namespace"),
-	        pair_get(labels, n_labels, "io.kubernetes.pod.name"));
+	struct cri_owner owner;
+	struct pod *p = cri_container_owner(item, &owner) ? pod_of(v, &owner) : NULL;
 	if (!p)
 		return;
 	struct container *c = pod_container_by_id(p, item->id);
@@ -325,11 +307,10 @@ static void add_container(struct view *v, const CRI(Container) * item)
 		c = xcalloc(1, sizeof *c);
 		*c = (struct container){.id = xstrdup(item->id),
 		        .sandbox_id = xstrdup(item->pod_sandbox_id),
-		        .name = xstrdup(pair_get(labels, n_labels, "io.kubernetes.container.name")),
-		        .attempt = item->metadata ? item->metadata->attempt : 0,
+		        .name = xstrdup(cri_container_name(item)),
+		        .attempt = cri_container_attempt(item),
 		        .created_ns = item->created_at,
-		        .hash = xstrdup(
-		                pair_get(item->annotations, item->n_annotations, "io.kubernetes.container.hash"))};
+		        .hash = xstrdup(cri_container_hash(item))};
 		struct list_link *at = p->containers.next;
 		while (at != &p->containers && CONTAINER_OF(at, struct container, in_pod)->created_ns > c->created_ns)
 			at = at->next;
@@ -337,7 +318,7 @@ static void add_container(struct view *v, const CRI(Container) * item)
 		p->changed = true;
 	}
 	c->seen = v->generation;
-	c->state = container_state_of((int)item->state);
+	c->state = cri_container_state((int)item->state);
 	if (c->is_known && c->known_state == c->state)
 		return;
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;

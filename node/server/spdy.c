@@ -1,20 +1,18 @@
-/* See spdy.h. Header blocks are a zlib stream per direction. Ours is made of stored blocks, each followed by an empty
- * one, which every inflater takes and which needs no compressor; the server's are passed over unread, as a reply says
- * all we need by its type. Flow control windows are not kept: the servers in question do not either.
+/* See spdy.h. Frames are spdy_frame.c's. Flow control windows are not kept: the servers in question do not either.
  *
- * What can go wrong: an upgrade that is refused, a reset stream (it ends), a connection that breaks (on_closed tells).
- */
+ * What can go wrong: an upgrade that is refused, a reset stream (it ends), a frame that cannot be (the session ends), a
+ * connection that breaks (on_closed tells). */
 #include "node/server/spdy.h"
 
 #include "base/mem/arena.h"
 #include "base/wire/conn.h"
 #include "base/wire/http_client.h"
+#include "node/server/spdy_frame_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SPDY_SYN_STREAM = 1, SPDY_SYN_REPLY = 2, SPDY_RST_STREAM = 3, SPDY_PING = 6, FLAG_FIN = 1 };
-enum { FRAME_HEAD = 8, UPGRADE_MS = 30000, LINGER_MS = 2000 };
+enum { UPGRADE_MS = 30000, LINGER_MS = 2000 };
 
 /* ---- dialing ---- */
 
@@ -82,63 +80,6 @@ void spdy_dial_forget(struct spdy_dial *d)
 	free(d);
 }
 
-/* ---- frames ---- */
-
-static void put32(struct strbuf *b, uint32_t v)
-{
-	char c[4] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v};
-	strbuf_add(b, c, 4);
-}
-
-static uint32_t get32(const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
-}
-
-static void put_text(struct strbuf *b, const char *text)
-{
-	put32(b, (uint32_t)strlen(text));
-	strbuf_adds(b, text);
-}
-
-/* RFC 1951 section 3.2.4: a stored block is its length, the complement, the bytes. */
-static void put_stored(struct strbuf *out, struct slice data)
-{
-	unsigned n = (unsigned)data.len;
-	char head[5] = {0, (char)n, (char)(n >> 8), (char)~n, (char)(~n >> 8)};
-	strbuf_add(out, head, sizeof head);
-	strbuf_add_slice(out, data);
-}
-
-void spdy_write_syn(struct strbuf *out, unsigned stream_id, const char *stream_type, bool *first)
-{
-	struct strbuf pairs = STRBUF_INIT, block = STRBUF_INIT;
-	put32(&pairs, 1);
-	put_text(&pairs, "streamtype");
-	put_text(&pairs, stream_type);
-	if (*first)
-		strbuf_add(&block, "\x78\x01", 2); /* RFC 1950: the head of the zlib stream, once */
-	*first = false;
-	put_stored(&block, strbuf_slice(&pairs));
-	put_stored(&block, SLICE_NULL);
-	put32(out, 0x80030000u | SPDY_SYN_STREAM);
-	put32(out, (uint32_t)block.len + 10);
-	put32(out, stream_id);
-	put32(out, 0);
-	strbuf_add(out, "\0\0", 2);
-	strbuf_add_slice(out, strbuf_slice(&block));
-	strbuf_release(&pairs);
-	strbuf_release(&block);
-}
-
-void spdy_write_data(struct strbuf *out, unsigned stream_id, struct slice data, bool is_end)
-{
-	put32(out, stream_id);
-	put32(out, (is_end ? (uint32_t)FLAG_FIN << 24 : 0) | (uint32_t)data.len);
-	strbuf_add_slice(out, data);
-}
-
 /* ---- sessions ---- */
 
 struct spdy {
@@ -171,52 +112,41 @@ static bool stream_of(const struct spdy *s, uint32_t id, unsigned *ret)
 	return (id & 1) && *ret < s->count;
 }
 
-static void control(struct spdy *s, unsigned type, const char *body, size_t len)
+static void take_frame(struct spdy *s, const struct spdy_frame *f)
 {
 	unsigned stream;
-	if (type == SPDY_SYN_REPLY && ++s->replied == s->count) {
+	if (f->type == SPDY_DATA && stream_of(s, f->id, &stream)) {
+		s->callbacks->on_data(s, stream, f->body, f->is_end, s->arg);
+	} else if (f->type == SPDY_SYN_REPLY && !s->open && ++s->replied == s->count) {
 		s->open = true;
 		s->callbacks->on_open(s, s->arg);
-	} else if (type == SPDY_RST_STREAM && len >= 4 && stream_of(s, get32(body) & 0x7fffffff, &stream)) {
+	} else if (f->type == SPDY_RST_STREAM && stream_of(s, f->id, &stream)) {
 		s->callbacks->on_data(s, stream, SLICE_NULL, true, s->arg);
-	} else if (type == SPDY_PING && len >= 4) {
+	} else if (f->type == SPDY_PING) {
 		struct strbuf b = STRBUF_INIT;
-		put32(&b, 0x80030000u | SPDY_PING);
-		put32(&b, 4);
-		strbuf_add(&b, body, 4);
+		spdy_write_ping(&b, f->id);
 		conn_write(s->conn, b.data, b.len);
 		strbuf_release(&b);
 	}
 }
 
-/* True when a whole frame was taken from the front of `in`. */
-static bool take_frame(struct spdy *s, size_t *at)
-{
-	unsigned stream;
-	const char *p = s->in.data + *at;
-	size_t left = s->in.len - *at;
-	if (left < FRAME_HEAD)
-		return false;
-	uint32_t head = get32(p), rest = get32(p + 4), len = rest & 0xffffff;
-	if (left < FRAME_HEAD + len)
-		return false;
-	*at += FRAME_HEAD + len;
-	if (head & 0x80000000u)
-		control(s, head & 0xffff, p + FRAME_HEAD, len);
-	else if (stream_of(s, head, &stream))
-		s->callbacks->on_data(s, stream, (struct slice){p + FRAME_HEAD, len}, rest >> 24 & FLAG_FIN, s->arg);
-	return true;
-}
-
 static void on_read(struct conn *c, const char *data, size_t len, void *arg)
 {
 	struct spdy *s = arg;
-	size_t at = 0;
+	struct spdy_frame f;
+	struct err err = ERR_INIT;
 	strbuf_add(&s->in, data, len);
-	while (!s->closing && take_frame(s, &at))
-		;
-	memmove(s->in.data, s->in.data + at, s->in.len - at);
-	s->in.len -= at;
+	struct slice rest = strbuf_slice(&s->in);
+	while (!s->closing && spdy_frame_next(&rest, &f, &err) > 0)
+		take_frame(s, &f);
+	size_t taken = s->in.len - rest.len;
+	memmove(s->in.data, s->in.data + taken, rest.len);
+	s->in.len = rest.len;
+	if (err.code && !s->closing) {
+		s->err = err;
+		s->closing = true;
+		conn_close(c, 0);
+	}
 }
 
 static void on_end(struct conn *c, const struct err *err, void *arg)
