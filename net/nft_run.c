@@ -9,6 +9,7 @@
 
 static void finish(struct nft_run *r)
 {
+	CHECK(r->handles == 0);
 	struct err err = ERR_INIT;
 	if (r->status != 0) {
 		struct slice rest = slice_trim(strbuf_slice(&r->output)), text = slice_cut(&rest, '\n');
@@ -72,6 +73,8 @@ static void spawn_failed(struct nft_run *r, int rc)
 
 void nft_run_start(struct nft_run *r, const char *nft_path)
 {
+	LOOP_CHECK_OWNER(r->loop);
+	CHECK(r->done && !r->handles);
 	uv_loop_t *uv = loop_uv(r->loop);
 	char *args[] = {(char *)(nft_path ? nft_path : "nft"), r->is_check ? "-cf" : "-f", "-", NULL};
 	CHECK(uv_pipe_init(uv, &r->in, 0) == 0 && uv_pipe_init(uv, &r->out, 0) == 0);

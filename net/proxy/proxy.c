@@ -95,6 +95,7 @@ static void mark_dirty(struct proxy *p, struct service *s)
 
 static void on_service(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = o;
@@ -155,6 +156,7 @@ static void on_slice_updated(void *arg, struct informer_object *o, struct rcbuf 
 
 static void on_slice_deleted(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
 	struct proxy *p = arg;
 	struct slice_ref *ref = o->user;
 	if (!ref)
@@ -240,6 +242,7 @@ static void yield(struct proxy *p, struct service *s, struct arena *a, struct pr
 
 static void tell_lost(struct proxy *p, struct service *s, struct strbuf *lost)
 {
+	DCHECK(s->told);
 	if (strcmp(s->told, strbuf_cstr(lost)) != 0 && lost->len) {
 		log_warn("proxy", "a service's address is left out", "service=%.*s reason=\"%s\"", SLICE_FMT(s->key),
 		        strbuf_cstr(lost));
@@ -281,6 +284,7 @@ static void drop_parts(struct proxy *p, struct service *s, char *const *kept, si
 
 static void put_parts(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
 {
+	CHECK(p->started);
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
 	char **keys = xcalloc(n + 1, sizeof *keys);
 	for (size_t i = 0; i < n; i++) {
@@ -319,6 +323,7 @@ static struct json **parse_slices(struct service *s, struct arena *a, size_t *re
 
 static void update_service(struct proxy *p, struct service *s)
 {
+	LOOP_CHECK_OWNER(p->loop);
 	struct arena a = ARENA_INIT;
 	struct strbuf lost = STRBUF_INIT;
 	struct proxy_port *ports = NULL;

@@ -26,6 +26,9 @@ static const char *safe_protocol(struct slice s)
 	return slice_is(s, "UDP") ? "udp" : slice_is(s, "SCTP") ? "sctp" : "tcp";
 }
 
+/* Upstream's default, and the most that it takes. */
+enum { AFFINITY_S = 10800, AFFINITY_S_MAX = 86400 };
+
 struct endpoint_list {
 	struct proxy_endpoint *items;
 	size_t count, cap;
@@ -112,7 +115,9 @@ static int affinity_of(const struct json *spec)
 {
 	if (!slice_is(json_get_str(spec, "sessionAffinity"), "ClientIP"))
 		return 0;
-	return (int)json_int(json_path(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds", NULL), 10800);
+	int64_t seconds =
+	        json_int(json_path(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds", NULL), AFFINITY_S);
+	return seconds < 1 || seconds > AFFINITY_S_MAX ? AFFINITY_S : (int)seconds;
 }
 
 /* A comment as nft takes it: at most NFT_COMMENT_BYTES_MAX bytes, none that ends it. */

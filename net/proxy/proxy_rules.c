@@ -14,6 +14,7 @@
  * map per chain, with a timeout. */
 #include "net/proxy/proxy_rules_int.h"
 
+#include "base/check.h"
 enum { MASQUERADE_MARK = 0x4000 };
 
 void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
@@ -64,6 +65,7 @@ void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
 static void write_dnat(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
+	CHECK(n > 0);
 	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s %s%s", prefix, p->chain, "meta l4proto ", p->protocol);
 	if (n == 1) {
 		strbuf_addf(out, " dnat to %s:%d\n", list[0].ip, list[0].port);
@@ -79,6 +81,7 @@ static void write_dnat(
 static void write_affinity(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
+	CHECK(n > 1 && p->affinity_s > 0);
 	for (size_t i = 0; i < n; i++) {
 		strbuf_addf(out,
 		        "add set " PROXY_TABLE " %s-%s-%zu { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
@@ -137,6 +140,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p)
 {
+	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
 		strbuf_addf(out, "add chain " PROXY_TABLE " svc-%s { comment \"%s\"; }\n", p->chain, p->comment);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
@@ -168,6 +172,7 @@ static void delete_chain(struct strbuf *out, const char *prefix, const struct pr
 /* Hairpin elements stay: another service may need them, and one too many does no harm. */
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 {
+	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	write_elements(out, "delete", p);
 	if (p->n_internal)
 		delete_chain(out, "svc", p, p->n_internal);

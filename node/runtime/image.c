@@ -23,6 +23,7 @@ struct images {
 
 struct images *images_new(struct node *n, void (*changed)(struct node *n))
 {
+	CHECK(changed);
 	struct images *im = xcalloc(1, sizeof *im);
 	im->n = n;
 	im->changed = changed;
@@ -51,6 +52,7 @@ struct image_request {
 
 static void request_free(struct image_request *r)
 {
+	CHECK(!r->call);
 	free(r->image);
 	free(r->policy);
 	free(r);
@@ -58,6 +60,7 @@ static void request_free(struct image_request *r)
 
 static void fail(struct image_request *r, const char *reason, const struct err *err)
 {
+	CHECK(err->code && *reason);
 	struct image_result result = {.uid = -1, .reason = reason};
 	r->done(r->arg, &result, err);
 	request_free(r);
@@ -79,6 +82,7 @@ static void pulled(void *arg, const void *answer, const struct err *err)
 
 static void pull(struct image_request *r)
 {
+	CHECK(!r->call && !r->pulled);
 	CRI(PullImageRequest) q = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	spec.image = r->image;
@@ -116,6 +120,7 @@ static void status_told(void *arg, const void *answer, const struct err *err)
 
 static void ask_status(struct image_request *r)
 {
+	CHECK(!r->call);
 	CRI(ImageRequest) q = RUNTIME__V1__IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	spec.image = r->image;
@@ -139,6 +144,8 @@ static void refuse(struct loop_task *t)
 struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
         void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(done);
 	struct image_request *r = xcalloc(1, sizeof *r);
 	*r = (struct image_request){.n = n,
 	        .image = xstrdup(image),
@@ -158,6 +165,7 @@ struct image_request *image_ensure(struct node *n, const char *image, const char
 
 void image_forget(struct image_request *r)
 {
+	LOOP_CHECK_OWNER(r->n->loop);
 	if (r->call)
 		cri_forget(r->call);
 	if (r->bad_name.code)
@@ -186,6 +194,7 @@ static void listed(void *arg, const void *answer, const struct err *err)
 
 struct json *images_status(struct node *n, struct arena *a)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct images *im = n->images;
 	if (!im->listing && n->cri) {
 		CRI(ListImagesRequest) r = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;

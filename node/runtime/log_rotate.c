@@ -3,6 +3,7 @@
  * cannot be reopened is put back, so that no line is written to a file that nobody reads. */
 #include "node/runtime/log_rotate.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
@@ -30,6 +31,7 @@ static void name_of(char *out, size_t size, const char *path, int number)
 
 static void shift(const char *path)
 {
+	CHECK(*path == '/');
 	char from[4096], to[4096];
 	for (int i = LOG_FILES_MAX - 1; i > 0; i--) {
 		name_of(from, sizeof from, path, i - 1);
@@ -52,6 +54,7 @@ static void reopened(void *arg, const void *answer, const struct err *err)
 
 static void look_at(struct pod *p, struct container *c)
 {
+	CHECK(c->state == CONTAINER_RUNNING);
 	struct arena a = ARENA_INIT;
 	struct stat st;
 	const char *path = arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt);
@@ -67,6 +70,7 @@ static void look_at(struct pod *p, struct container *c)
 
 static void look(uv_timer_t *t)
 {
+	LOOP_CHECK_OWNER(((struct log_rotation *)t->data)->n->loop);
 	struct log_rotation *r = t->data;
 	if (r->n->closing || !r->n->cri)
 		return;

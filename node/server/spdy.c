@@ -4,7 +4,9 @@
  * connection that breaks (on_closed tells). */
 #include "node/server/spdy.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
+#include "base/rt/sm.h"
 #include "base/wire/conn.h"
 #include "base/wire/http_client.h"
 #include "node/server/spdy_frame_int.h"
@@ -25,6 +27,7 @@ struct spdy_dial {
 
 static void dial_end(struct spdy_dial *d, struct conn *conn, const struct err *err)
 {
+	CHECK(!conn != !err);
 	void (*done)(void *, struct conn *, const struct err *) = d->done;
 	void *arg = d->arg;
 	http_client_close(d->client, NULL, NULL);
@@ -82,6 +85,17 @@ void spdy_dial_forget(struct spdy_dial *d)
 
 /* ---- sessions ---- */
 
+enum spdy_state { SPDY_DIALING, SPDY_OPENING, SPDY_OPEN, SPDY_CLOSING };
+
+static const struct sm_state states[] = {
+        [SPDY_DIALING] = {"dialing", SM_TO(SPDY_OPENING) | SM_TO(SPDY_CLOSING)},
+        [SPDY_OPENING] = {"opening", SM_TO(SPDY_OPEN) | SM_TO(SPDY_CLOSING)},
+        [SPDY_OPEN] = {"open", SM_TO(SPDY_CLOSING)},
+        [SPDY_CLOSING] = {"closing", 0},
+};
+static bool holds(const struct sm *m, int before);
+static const struct sm_kind machine = SM_KIND("spdy", states, holds);
+
 struct spdy {
 	struct loop *loop;
 	struct spdy_dial *dial;
@@ -91,13 +105,26 @@ struct spdy {
 	char *types[SPDY_STREAMS_MAX];
 	unsigned count, replied;
 	struct strbuf in;
-	bool open, closing;
+	struct sm sm; /* enum spdy_state */
 	struct err err;
 	struct loop_task task;
 };
 
+static bool holds(const struct sm *m, int before)
+{
+	const struct spdy *s = CONTAINER_OF(m, struct spdy, sm);
+	bool has_conn = sm_state(m) == SPDY_OPENING || sm_state(m) == SPDY_OPEN;
+	return (!has_conn || (s->conn && !s->dial)) && (sm_state(m) != SPDY_OPEN || s->replied == s->count);
+}
+
+static bool is_closing(const struct spdy *s)
+{
+	return sm_state(&s->sm) == SPDY_CLOSING;
+}
+
 static void spdy_free(struct spdy *s)
 {
+	CHECK(is_closing(s));
 	s->callbacks->on_closed(s, s->err.code ? &s->err : NULL, s->arg);
 	for (unsigned i = 0; i < s->count; i++)
 		free(s->types[i]);
@@ -114,11 +141,12 @@ static bool stream_of(const struct spdy *s, uint32_t id, unsigned *ret)
 
 static void take_frame(struct spdy *s, const struct spdy_frame *f)
 {
+	CHECK(!is_closing(s));
 	unsigned stream;
 	if (f->type == SPDY_DATA && stream_of(s, f->id, &stream)) {
 		s->callbacks->on_data(s, stream, f->body, f->is_end, s->arg);
-	} else if (f->type == SPDY_SYN_REPLY && !s->open && ++s->replied == s->count) {
-		s->open = true;
+	} else if (f->type == SPDY_SYN_REPLY && sm_state(&s->sm) == SPDY_OPENING && ++s->replied == s->count) {
+		sm_move(&s->sm, SPDY_OPEN);
 		s->callbacks->on_open(s, s->arg);
 	} else if (f->type == SPDY_RST_STREAM && stream_of(s, f->id, &stream)) {
 		s->callbacks->on_data(s, stream, SLICE_NULL, true, s->arg);
@@ -137,14 +165,14 @@ static void on_read(struct conn *c, const char *data, size_t len, void *arg)
 	struct err err = ERR_INIT;
 	strbuf_add(&s->in, data, len);
 	struct slice rest = strbuf_slice(&s->in);
-	while (!s->closing && spdy_frame_next(&rest, &f, &err) > 0)
+	while (!is_closing(s) && spdy_frame_next(&rest, &f, &err) > 0)
 		take_frame(s, &f);
 	size_t taken = s->in.len - rest.len;
 	memmove(s->in.data, s->in.data + taken, rest.len);
 	s->in.len = rest.len;
-	if (err.code && !s->closing) {
+	if (err.code && !is_closing(s)) {
 		s->err = err;
-		s->closing = true;
+		sm_move(&s->sm, SPDY_CLOSING);
 		conn_close(c, 0);
 	}
 }
@@ -154,7 +182,8 @@ static void on_end(struct conn *c, const struct err *err, void *arg)
 	struct spdy *s = arg;
 	if (err && !s->err.code)
 		s->err = *err;
-	s->closing = true;
+	if (!is_closing(s))
+		sm_move(&s->sm, SPDY_CLOSING);
 	conn_close(c, LINGER_MS);
 }
 
@@ -180,10 +209,12 @@ static void dialed(void *arg, struct conn *conn, const struct err *err)
 	s->dial = NULL;
 	if (err) {
 		s->err = *err;
+		sm_move(&s->sm, SPDY_CLOSING);
 		spdy_free(s);
 		return;
 	}
 	s->conn = conn;
+	sm_move(&s->sm, SPDY_OPENING);
 	conn_start(conn, &callbacks, s);
 	for (unsigned i = 0; i < s->count; i++)
 		spdy_write_syn(&b, i * 2 + 1, s->types[i], &first);
@@ -194,11 +225,15 @@ static void dialed(void *arg, struct conn *conn, const struct err *err)
 struct spdy *spdy_connect(struct loop *loop, const char *url, const char *const *stream_types, unsigned streams_count,
         const struct spdy_callbacks *callbacks, void *arg)
 {
+	LOOP_CHECK_OWNER(loop);
+	CHECK(callbacks->on_open && callbacks->on_data && callbacks->on_closed);
 	struct spdy *s = xcalloc(1, sizeof *s);
 	s->loop = loop;
 	s->callbacks = callbacks;
 	s->arg = arg;
-	s->count = streams_count > SPDY_STREAMS_MAX ? SPDY_STREAMS_MAX : streams_count;
+	CHECK(streams_count > 0 && streams_count <= SPDY_STREAMS_MAX);
+	s->count = streams_count;
+	sm_init(&s->sm, &machine, SPDY_DIALING, "");
 	for (unsigned i = 0; i < s->count; i++)
 		s->types[i] = xstrdup(stream_types[i]);
 	s->dial = spdy_dial(loop, url, "v4.channel.k8s.io", dialed, s);
@@ -208,7 +243,8 @@ struct spdy *spdy_connect(struct loop *loop, const char *url, const char *const 
 bool spdy_send(struct spdy *s, unsigned stream, struct slice data, bool is_end)
 {
 	struct strbuf b = STRBUF_INIT;
-	if (!s->conn || s->closing)
+	LOOP_CHECK_OWNER(s->loop);
+	if (!s->conn || is_closing(s))
 		return true;
 	spdy_write_data(&b, stream * 2 + 1, data, is_end);
 	bool room = conn_write(s->conn, b.data, b.len);
@@ -218,13 +254,13 @@ bool spdy_send(struct spdy *s, unsigned stream, struct slice data, bool is_end)
 
 void spdy_read_pause(struct spdy *s)
 {
-	if (s->conn && !s->closing)
+	if (s->conn && !is_closing(s))
 		conn_read_pause(s->conn);
 }
 
 void spdy_read_resume(struct spdy *s)
 {
-	if (s->conn && !s->closing)
+	if (s->conn && !is_closing(s))
 		conn_read_resume(s->conn);
 }
 
@@ -235,9 +271,10 @@ static void free_later(struct loop_task *t)
 
 void spdy_close(struct spdy *s)
 {
-	if (s->closing)
+	LOOP_CHECK_OWNER(s->loop);
+	if (is_closing(s))
 		return;
-	s->closing = true;
+	sm_move(&s->sm, SPDY_CLOSING);
 	if (s->dial) {
 		spdy_dial_forget(s->dial);
 		s->dial = NULL;

@@ -3,6 +3,7 @@
  * reply says all we need by its type. */
 #include "node/server/spdy_frame_int.h"
 
+#include "base/check.h"
 #include "base/limits.h"
 
 enum { FRAME_HEAD = 8 };
@@ -37,6 +38,7 @@ static void put_stored(struct strbuf *out, struct slice data)
 
 void spdy_write_syn(struct strbuf *out, unsigned stream_id, const char *stream_type, bool *first)
 {
+	CHECK(stream_id & 1);
 	struct strbuf pairs = STRBUF_INIT, block = STRBUF_INIT;
 	put32(&pairs, 1);
 	put_text(&pairs, "streamtype");
@@ -58,6 +60,7 @@ void spdy_write_syn(struct strbuf *out, unsigned stream_id, const char *stream_t
 
 void spdy_write_data(struct strbuf *out, unsigned stream_id, struct slice data, bool is_end)
 {
+	CHECK(data.len <= 0xffffff);
 	put32(out, stream_id);
 	put32(out, (is_end ? (uint32_t)SPDY_FLAG_FIN << 24 : 0) | (uint32_t)data.len);
 	strbuf_add_slice(out, data);
