@@ -5,6 +5,9 @@
 /* ---- requests ---- */
 /* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
+/* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a few
+ * lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
+#define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
 #define HTTP_HEADERS_MAX 128

@@ -2,9 +2,37 @@
 #include "api/server/answer.h"
 
 #include "api/server/shape.h"
+#include "api/server/state.h"
 #include "api/server/status.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "base/limits.h"
+
+struct charge {
+	struct api_server *server;
+	size_t bytes;
+};
+
+static void give_back(void *arg)
+{
+	struct charge *k = arg;
+	k->server->built_bytes -= k->bytes;
+}
+
+int call_charge(struct call *c, size_t bytes, struct err *err)
+{
+	struct api_server *s = c->server;
+	if (s->built_bytes && s->built_bytes + bytes > API_BUILT_ANSWER_BYTES_MAX)
+		return err_set(err, ERR_BUSY,
+		        "too many large answers are being read at this moment: try again, ask for fewer objects by "
+		        "limit, or "
+		        "read those you asked for");
+	struct charge *k = ARENA_NEW(&c->arena, struct charge);
+	*k = (struct charge){s, bytes};
+	s->built_bytes += bytes;
+	arena_on_release(&c->arena, give_back, k);
+	return 0;
+}
 
 void call_respond_bufs(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {

@@ -32,6 +32,7 @@ void call_unref(struct call *c)
 	if (--c->refs)
 		return;
 	user_unref(c->user);
+	resource_unref(c->route.resource);
 	arena_release(&c->arena);
 	free(c);
 }

@@ -19,8 +19,11 @@ static void run_handler(struct call *c)
 		api_nonresource(c);
 		return;
 	}
-	if (!r->resource->storage_prefix && !r->sub) {
-		api_review(c);
+	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
+		if (r->verb == RESOURCE_CREATE)
+			api_review(c);
+		else
+			api_component_status(c);
 		return;
 	}
 	if (r->sub && r->sub->is_connect) {
@@ -117,6 +120,7 @@ void api_dispatch(struct call *c)
 	c->server->counters.requests++;
 	call_parse_query(c);
 	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &err);
+	resource_ref(c->route.resource); /* the call's, until it ends */
 	if (rc == 0 && c->route.is_resource && !(c->route.sub && c->route.sub->is_connect))
 		rc = call_negotiate(c, &err);
 	if (rc != 0) {

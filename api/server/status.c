@@ -30,11 +30,23 @@ static struct json *details_of(struct arena *a, const struct resource *r, struct
 	return d;
 }
 
+/* Upstream's cause, by which clients know this refusal from others. */
+static void add_terminating_cause(struct arena *a, struct json *details, struct slice ns)
+{
+	struct json *cause = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, cause, "reason", "NamespaceTerminating");
+	json_set_cstr(a, cause, "message", arena_printf(a, "namespace %.*s is being terminated", SLICE_FMT(ns)));
+	json_set_cstr(a, cause, "field", "metadata.namespace");
+	json_append(json_need(a, details, "causes", JSON_ARRAY), cause);
+}
+
 struct json *status_from_err(struct arena *a, const struct err *err, const struct route *route)
 {
 	struct json *s = status_new(a, err_http_status(err->code), err_reason(err->code), err->msg);
 	if (route->resource)
 		json_set(a, s, "details", details_of(a, route->resource, route->name));
+	if (err->code == ERR_TERMINATING)
+		add_terminating_cause(a, json_need(a, s, "details", JSON_OBJECT), route->ns);
 	if (err_may_retry(err->code) && err_http_status(err->code) == 429)
 		json_set_int(a, json_need(a, s, "details", JSON_OBJECT), "retryAfterSeconds", 1);
 	return s;

@@ -60,12 +60,12 @@ static int read_small(struct reader *r, struct slice bytes, struct small *out)
 	return rc;
 }
 
-static struct json *read_time(struct reader *r, const struct small *s, bool is_micro)
+static struct json *read_time(struct reader *r, const struct small *s, bool is_empty, bool is_micro)
 {
 	char text[SCALAR_TIME_MAX];
 	int64_t seconds = (int64_t)s->number[1];
-	/* empty or all zero is Go's zero time, which is null in JSON */
-	if ((seconds == 0 && s->number[2] == 0) || seconds == SCALAR_TIME_ZERO)
+	/* An empty message is Go's zero time, which is null in JSON; one that says zero seconds is 1970. */
+	if (is_empty || seconds == SCALAR_TIME_ZERO)
 		return json_new(r->arena, JSON_NULL);
 	if (!scalar_time_format(seconds, (int32_t)s->number[2], is_micro, text)) {
 		err_set(r->err, ERR_INVAL, "protobuf: time %lld is out of range", (long long)seconds);
@@ -101,7 +101,7 @@ static struct json *read_small_value(struct reader *r, const struct schema_field
 		return s.number[1] ? new_text(r, s.bytes[3]) : json_new_int(r->arena, (int32_t)s.number[2]);
 	case SCHEMA_TIME:
 	case SCHEMA_MICRO_TIME:
-		return read_time(r, &s, f->kind == SCHEMA_MICRO_TIME);
+		return read_time(r, &s, bytes.len == 0, f->kind == SCHEMA_MICRO_TIME);
 	default:
 		return read_raw(r, s.bytes[1]);
 	}

@@ -5,6 +5,7 @@
 #include "api/machinery/openapi/openapi_v3.h"
 #include "api/machinery/openapi/openapi_int.h"
 
+#include "base/hash.h"
 #include "base/json/json.h"
 
 #include <stdio.h>
@@ -19,16 +20,15 @@ static void row_path(struct strbuf *out, const struct resource *r)
 /* FNV-1a, twice with different starts: no secret, only a name for a state. */
 static void hash_add(uint64_t h[2], const char *text)
 {
-	for (; *text; text++)
-		for (int i = 0; i < 2; i++)
-			h[i] = (h[i] ^ (uint8_t)*text) * 1099511628211ull;
-	for (int i = 0; i < 2; i++)
-		h[i] = (h[i] ^ 0xff) * 1099511628211ull;
+	for (int i = 0; i < 2; i++) {
+		h[i] = fnv1a64_add(h[i], text, strlen(text));
+		h[i] = fnv1a64_add(h[i], "\xff", 1);
+	}
 }
 
 static void hash_rows(const struct resource_rows *rows, size_t from, size_t to, char out[65])
 {
-	uint64_t h[2] = {14695981039346656037ull, 0x9e3779b97f4a7c15ull};
+	uint64_t h[2] = {FNV1A64_INIT, 0x9e3779b97f4a7c15ull};
 	char tables[SCHEMA_FINGERPRINT_MAX];
 	schema_fingerprint(tables);
 	hash_add(h, K3X_VERSION);

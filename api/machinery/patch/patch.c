@@ -205,6 +205,9 @@ static int apply_one(struct patcher *p, const struct json *op)
 	bool takes_value = slice_is(name, "add") || slice_is(name, "replace") || slice_is(name, "test");
 	if (takes_value && !value)
 		return err_set(p->err, ERR_INVAL, "jsonpatch: operation \"%.*s\" needs a \"value\"", SLICE_FMT(name));
+	bool takes_from = slice_is(name, "move") || slice_is(name, "copy");
+	if (takes_from && !from.ptr)
+		return err_set(p->err, ERR_INVAL, "jsonpatch: operation \"%.*s\" needs a \"from\"", SLICE_FMT(name));
 	if (slice_is(name, "add"))
 		return op_add(p, path, json_copy(p->a, value));
 	if (slice_is(name, "remove"))

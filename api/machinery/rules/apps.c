@@ -4,7 +4,7 @@
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/validate_int.h"
-#include "api/machinery/schema/selector.h"
+#include "api/machinery/rules/workload_int.h"
 #include "api/machinery/table/printers.h"
 
 #include <stdlib.h>
@@ -75,33 +75,6 @@ static void stateful_set_defaults(struct arena *a, struct json *o)
 
 /* ---- validation ---- */
 
-static void check_selector_fits(struct field_errors *e, const struct json *spec)
-{
-	struct json *selector = json_get(spec, "selector"),
-	            *labels = json_path(spec, "template", "metadata", "labels", NULL);
-	struct label_selector parsed;
-	bool nothing;
-	if (!selector) {
-		bad_required(e, "spec.selector", "");
-		return;
-	}
-	check_selector(e, "spec.selector", selector);
-	if (label_selector_from_json(e->arena, selector, &parsed, &nothing, NULL) != 0)
-		return;
-	if (!parsed.count) {
-		bad_value(e, "spec.selector", SLICE("{}"), "empty selector is invalid for deployment");
-		return;
-	}
-	if (!label_selector_matches_tree(&parsed, labels)) {
-		struct strbuf text = STRBUF_INIT;
-		if (labels)
-			json_write(&text, labels);
-		field_error_add(e, "FieldValueInvalid", "spec.template.metadata.labels",
-		        "Invalid value: %s: `selector` does not match template `labels`", strbuf_cstr(&text));
-		strbuf_release(&text);
-	}
-}
-
 static void check_always_restarts(struct field_errors *e, const struct json *spec)
 {
 	struct slice policy = json_str(json_path(spec, "template", "spec", "restartPolicy", NULL));
@@ -116,11 +89,8 @@ static void validate_workload(struct field_errors *e, const struct json *object,
 	check_non_negative(e, "spec.minReadySeconds", json_get(spec, "minReadySeconds"));
 	check_non_negative(e, "spec.revisionHistoryLimit", json_get(spec, "revisionHistoryLimit"));
 	check_selector_fits(e, spec);
-	validate_pod_template(e, "spec.template", json_get(spec, "template"));
+	validate_pod_template(e, "spec.template", json_get(spec, "template"), json_get(spec, "volumeClaimTemplates"));
 	check_always_restarts(e, spec);
-	if (old)
-		check_immutable(
-		        e, "spec.selector", json_get(spec, "selector"), json_path(old, "spec", "selector", NULL));
 }
 
 /* Whole numbers and percentages; -1 when it is neither. */
@@ -170,28 +140,58 @@ static void validate_deployment(struct field_errors *e, const struct json *objec
 		        "must be greater than minReadySeconds");
 }
 
+static void validate_stateful_set(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	static const char may_change[] = "replicas,ordinals,template,updateStrategy,revisionHistoryLimit,"
+	                                 "persistentVolumeClaimRetentionPolicy,minReadySeconds";
+	validate_workload(e, object, old);
+	if (old && differs_beyond(json_get(object, "spec"), json_get(old, "spec"), may_change))
+		bad_forbidden(e, "spec",
+		        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+		        "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+		        "'minReadySeconds' are forbidden");
+}
+
+/* ---- strategy ---- */
+
+/* Its annotations are part of what a rollout depends on, so they count as a new generation. */
+static void deployment_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
+{
+	struct json *meta = json_get(object, "metadata"), *before = json_get(old, "metadata");
+	struct json *now = json_get(meta, "annotations"), *had = json_get(before, "annotations");
+	bool same = (!(now && now->first) && !(had && had->first)) || json_equal(now, had);
+	if (!*sub && !same && json_equal(json_get(object, "spec"), json_get(old, "spec")))
+		json_set_int(a, meta, "generation", json_get_int(before, "generation", 0) + 1);
+}
+
 /* ---- the rows ---- */
 
 const struct kind_ops kinds_apps[] = {
+        {.kind = "ControllerRevision", .immutable = "data"},
         {.kind = "Deployment",
                 .defaults = deployment_defaults,
                 .validate = validate_deployment,
+                .prepare_update = deployment_prepare_update,
+                .immutable = "spec.selector",
+                .status_keeps = "labels",
                 .columns = "Name,Ready,Up-to-date:integer,Available:integer,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_deployment},
         {.kind = "ReplicaSet",
                 .defaults = replica_set_defaults,
                 .validate = validate_workload,
+                .immutable = "spec.selector",
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_replica_set},
         {.kind = "DaemonSet",
                 .defaults = daemon_set_defaults,
                 .validate = validate_workload,
+                .immutable = "spec.selector",
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Up-to-date:integer,Available:integer,"
                            "Node Selector,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_daemon_set},
         {.kind = "StatefulSet",
                 .defaults = stateful_set_defaults,
-                .validate = validate_workload,
+                .validate = validate_stateful_set,
                 .columns = "Name,Ready,Age,Containers::1,Images::1",
                 .cells = table_stateful_set},
         {0},

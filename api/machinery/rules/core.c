@@ -74,15 +74,9 @@ static void limit_range_defaults(struct arena *a, struct json *o)
 			continue;
 		fallback = json_need(a, l, "default", JSON_OBJECT);
 		request = json_need(a, l, "defaultRequest", JSON_OBJECT);
-		JSON_FOREACH (it, max)
-			if (!json_get_slice(fallback, it->key))
-				json_set_slice(a, fallback, it->key, json_copy(a, it));
-		JSON_FOREACH (it, fallback)
-			if (!json_get_slice(request, it->key))
-				json_set_slice(a, request, it->key, json_copy(a, it));
-		JSON_FOREACH (it, json_get(l, "min"))
-			if (!json_get_slice(request, it->key))
-				json_set_slice(a, request, it->key, json_copy(a, it));
+		default_members(a, fallback, max);
+		default_members(a, request, fallback);
+		default_members(a, request, json_get(l, "min"));
 	}
 }
 
@@ -173,6 +167,30 @@ static void validate_namespace(struct field_errors *e, const struct json *object
 	}
 }
 
+/* Sources of a volume cannot be exchanged once it exists. */
+static void validate_volume(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	static const char may_change[] = "capacity,accessModes,claimRef,persistentVolumeReclaimPolicy,storageClassName,"
+	                                 "mountOptions,volumeMode,nodeAffinity,volumeAttributesClassName";
+	if (old && differs_beyond(json_get(object, "spec"), json_get(old, "spec"), may_change))
+		bad_forbidden(
+		        e, "spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation");
+}
+
+/* A claim is bound once; when it is bound it may ask for more. */
+static void validate_claim(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	struct json *spec = json_get(object, "spec"), *before = json_get(old, "spec");
+	bool bound = slice_is(json_str(json_path(old, "status", "phase", NULL)), "Bound");
+	bool unnamed = !json_get_str(before, "volumeName").len, classless = !json_get(before, "storageClassName");
+	const char *may_change = at(e, "volumeAttributesClassName%s%s%s", unnamed ? ",volumeName" : "",
+	        classless ? ",storageClassName" : "", bound ? ",resources" : "");
+	if (old && differs_beyond(spec, before, may_change))
+		bad_forbidden(e, "spec",
+		        "spec is immutable after creation except resources.requests and volumeAttributesClassName for "
+		        "bound claims");
+}
+
 /* ---- what the server owns ---- */
 
 /* stringData is written only: its values move into data. */
@@ -255,12 +273,15 @@ const struct kind_ops kinds_core[] = {
                 .cells = table_node},
         {.kind = "PersistentVolumeClaim",
                 .defaults = persistent_volume_claim_defaults,
+                .validate = validate_claim,
                 .columns = "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,"
                            "VolumeMode::1",
                 .cells = table_claim},
         {.kind = "PersistentVolume",
                 .traits = KIND_STATUS_AT_CREATE,
                 .defaults = persistent_volume_defaults,
+                .validate = validate_volume,
+                .immutable = "spec.volumeMode",
                 .columns = "Name,Capacity,Access Modes,Reclaim Policy,Status,Claim,StorageClass,VolumeAttributesClass,"
                            "Reason,Age,VolumeMode::1",
                 .cells = table_volume},
@@ -269,6 +290,7 @@ const struct kind_ops kinds_core[] = {
                 .defaults = pod_defaults,
                 .validate = validate_pod,
                 .prepare_create = pod_prepare_create,
+                .status_keeps = "ownerReferences",
                 .columns = "Name,Ready,Status,Restarts,Age,IP::1,Node::1,Nominated Node::1,Readiness Gates::1",
                 .cells = table_pod},
         {.kind = "ReplicationController",
@@ -289,6 +311,7 @@ const struct kind_ops kinds_core[] = {
                 .defaults = service_defaults,
                 .validate = validate_service,
                 .check_name = check_dns1035_label,
+                .prepare_update = service_prepare_update,
                 .columns = "Name,Type,Cluster-IP,External-IP,Port(s),Age,Selector::1",
                 .cells = table_service},
         {0},

@@ -7,6 +7,7 @@
 void volume_claim_defaults(struct arena *a, struct json *o);
 
 void service_defaults(struct arena *a, struct json *o);
+void service_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
 void validate_service(struct field_errors *e, const struct json *object, const struct json *old);
 
 #endif

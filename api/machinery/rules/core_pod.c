@@ -42,12 +42,9 @@ static void probe(struct arena *a, struct json *container, const char *name)
 
 static void copy_limits(struct arena *a, struct json *container)
 {
-	struct json *r = json_get(container, "resources");
-	JSON_FOREACH (it, json_get(r, "limits")) {
-		struct json *requests = json_need(a, r, "requests", JSON_OBJECT);
-		if (!json_get_slice(requests, it->key))
-			json_set_slice(a, requests, it->key, json_copy(a, it));
-	}
+	struct json *r = json_get(container, "resources"), *limits = json_get(r, "limits");
+	if (limits && limits->first)
+		default_members(a, json_need(a, r, "requests", JSON_OBJECT), limits);
 }
 
 static void container(struct arena *a, struct json *c)

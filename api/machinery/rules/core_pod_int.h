@@ -11,6 +11,8 @@ void pod_template_defaults(struct arena *a, struct json *o);
 void pod_prepare_create(struct arena *a, struct json *object);
 
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
-void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl);
+/* `claims`: claim templates whose volumes every pod gets; NULL: none. */
+void validate_pod_template(
+        struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims);
 
 #endif

@@ -48,19 +48,10 @@ static void check_volume_source(struct field_errors *e, const char *base, const 
 		bad_required(e, at(e, "%s.persistentVolumeClaim.claimName", base), "");
 }
 
-static bool seen_before(const struct json *list, const struct json *until, const char *key)
+/* Adds the names of the volumes to `names`. */
+static void check_volumes(struct field_errors *e, const char *base, const struct json *volumes, struct name_set *names)
 {
-	JSON_FOREACH (it, list) {
-		if (it == until)
-			return false;
-		if (json_get_str(it, key).len && slice_eq(json_get_str(it, key), json_get_str(until, key)))
-			return true;
-	}
-	return false;
-}
-
-static void check_volumes(struct field_errors *e, const char *base, const struct json *volumes)
-{
+	struct name_set own = {MAP_INIT};
 	int i = 0;
 	JSON_FOREACH (v, volumes) {
 		const char *here = at(e, "%s.volumes[%d]", base, i++);
@@ -71,27 +62,22 @@ static void check_volumes(struct field_errors *e, const char *base, const struct
 			bad_required(e, at(e, "%s.name", here), "");
 		else if (bad)
 			bad_value(e, at(e, "%s.name", here), name, bad);
-		if (seen_before(volumes, v, "name"))
+		if (name.len && !name_set_add(&own, name))
 			bad_duplicate(e, at(e, "%s.name", here), name);
+		name_set_add(names, name);
 		if (sources == 0)
 			bad_required(e, here, "must specify a volume type");
 		if (sources > 1)
 			bad_forbidden(e, here, "may not specify more than 1 volume type");
 		check_volume_source(e, here, v);
 	}
-}
-
-static bool has_volume(const struct json *volumes, struct slice name)
-{
-	JSON_FOREACH (v, volumes)
-		if (slice_eq(json_get_str(v, "name"), name))
-			return true;
-	return false;
+	name_set_release(&own);
 }
 
 static void check_mounts(
-        struct field_errors *e, const char *base, const struct json *container, const struct json *volumes)
+        struct field_errors *e, const char *base, const struct json *container, const struct name_set *volumes)
 {
+	struct name_set paths = {MAP_INIT};
 	int i = 0;
 	struct json *mounts = json_get(container, "volumeMounts");
 	JSON_FOREACH (m, mounts) {
@@ -99,24 +85,26 @@ static void check_mounts(
 		struct slice name = json_get_str(m, "name"), path = json_get_str(m, "mountPath");
 		if (!name.len)
 			bad_required(e, at(e, "%s.name", here), "");
-		else if (!has_volume(volumes, name))
+		else if (!name_set_has(volumes, name))
 			bad_not_found(e, at(e, "%s.name", here), name);
 		if (!path.len)
 			bad_required(e, at(e, "%s.mountPath", here), "");
-		if (seen_before(mounts, m, "mountPath"))
+		if (path.len && !name_set_add(&paths, path))
 			bad_value(e, at(e, "%s.mountPath", here), path, "must be unique");
 		if (goes_up(json_get_str(m, "subPath")))
 			bad_value(e, at(e, "%s.subPath", here), json_get_str(m, "subPath"), "must not contain '..'");
 	}
+	name_set_release(&paths);
 }
 
 /* ---- containers ---- */
 
 static void check_ports(struct field_errors *e, const char *base, const struct json *container)
 {
+	struct name_set names = {MAP_INIT};
 	int i = 0;
-	struct json *ports = json_get(container, "ports");
-	JSON_FOREACH (p, ports) {
+	JSON_FOREACH (p, json_get(container, "ports")) {
+		struct slice name = json_get_str(p, "name");
 		const char *here = at(e, "%s.ports[%d]", base, i++);
 		if (!json_get(p, "containerPort") || !json_get_int(p, "containerPort", 0))
 			bad_required(e, at(e, "%s.containerPort", here), "");
@@ -125,9 +113,10 @@ static void check_ports(struct field_errors *e, const char *base, const struct j
 		if (json_get_int(p, "hostPort", 0))
 			check_port(e, at(e, "%s.hostPort", here), json_get_int(p, "hostPort", 0));
 		check_choice(e, at(e, "%s.protocol", here), json_get_str(p, "protocol"), "SCTP,TCP,UDP", true);
-		if (seen_before(ports, p, "name"))
-			bad_duplicate(e, at(e, "%s.name", here), json_get_str(p, "name"));
+		if (name.len && !name_set_add(&names, name))
+			bad_duplicate(e, at(e, "%s.name", here), name);
 	}
+	name_set_release(&names);
 }
 
 static void check_env(struct field_errors *e, const char *base, const struct json *container)
@@ -158,8 +147,10 @@ static void check_resources(struct field_errors *e, const char *base, const stru
 {
 	struct json *limits = json_path(container, "resources", "limits", NULL),
 	            *requests = json_path(container, "resources", "requests", NULL);
+	struct json_index by_name;
+	json_index_init(&by_name, limits);
 	JSON_FOREACH (it, requests) {
-		struct json *limit = json_get_slice(limits, it->key);
+		struct json *limit = json_index_get(&by_name, it->key);
 		struct quantity r, l;
 		if (quantity_parse(it->text, &r, NULL) != 0)
 			continue;
@@ -212,8 +203,8 @@ static void check_probe(struct field_errors *e, const char *base, const struct j
 		bad_number(e, at(e, "%s.successThreshold", here), json_get_int(p, "successThreshold", 1), "must be 1");
 }
 
-static void check_container(
-        struct field_errors *e, const char *here, const struct json *c, const struct json *volumes, bool image_optional)
+static void check_container(struct field_errors *e, const char *here, const struct json *c,
+        const struct name_set *volumes, bool image_optional)
 {
 	struct slice name = json_get_str(c, "name"), image = json_get_str(c, "image");
 	const char *bad = name.len ? validate_dns1123_label(name) : NULL;
@@ -238,25 +229,25 @@ static void check_container(
 	check_probe(e, here, c, "startupProbe");
 }
 
-static void check_containers(struct field_errors *e, const char *base, const struct json *spec)
+static void check_containers(
+        struct field_errors *e, const char *base, const struct json *spec, const struct name_set *volumes)
 {
 	static const char *const lists[] = {"initContainers", "containers"};
 	struct json *main_list = json_get(spec, "containers");
+	struct name_set names = {MAP_INIT};
 	if (!main_list || !main_list->first)
 		bad_required(e, at(e, "%s.containers", base), "");
 	for (size_t k = 0; k < 2; k++) {
 		int i = 0;
-		struct json *list = json_get(spec, lists[k]);
-		JSON_FOREACH (c, list) {
+		JSON_FOREACH (c, json_get(spec, lists[k])) {
+			struct slice name = json_get_str(c, "name");
 			const char *here = at(e, "%s.%s[%d]", base, lists[k], i++);
-			check_container(e, here, c, json_get(spec, "volumes"), false);
-			bool in_init = false;
-			JSON_FOREACH (o, k == 1 ? json_get(spec, "initContainers") : NULL)
-				in_init = in_init || slice_eq(json_get_str(o, "name"), json_get_str(c, "name"));
-			if (in_init || seen_before(list, c, "name"))
-				bad_duplicate(e, at(e, "%s.name", here), json_get_str(c, "name"));
+			check_container(e, here, c, volumes, false);
+			if (name.len && !name_set_add(&names, name))
+				bad_duplicate(e, at(e, "%s.name", here), name);
 		}
 	}
+	name_set_release(&names);
 }
 
 /* ---- the rest of a spec ---- */
@@ -277,10 +268,11 @@ static void check_tolerations(struct field_errors *e, const char *base, const st
 	}
 }
 
-static void check_spec(struct field_errors *e, const char *base, const struct json *spec)
+/* `volumes` holds the names of volumes that the spec does not list and may mount all the same. */
+static void check_spec(struct field_errors *e, const char *base, const struct json *spec, struct name_set *volumes)
 {
-	check_volumes(e, base, json_get(spec, "volumes"));
-	check_containers(e, base, spec);
+	check_volumes(e, base, json_get(spec, "volumes"), volumes);
+	check_containers(e, base, spec, volumes);
 	check_choice(e, at(e, "%s.restartPolicy", base), json_get_str(spec, "restartPolicy"), "Always,OnFailure,Never",
 	        true);
 	check_choice(e, at(e, "%s.dnsPolicy", base), json_get_str(spec, "dnsPolicy"),
@@ -303,10 +295,15 @@ static void check_spec(struct field_errors *e, const char *base, const struct js
 		        "must provide at least one DNS nameserver when `dnsPolicy` is None");
 }
 
-void validate_pod_template(struct field_errors *e, const char *field, const struct json *tmpl)
+void validate_pod_template(
+        struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims)
 {
+	struct name_set volumes = {MAP_INIT};
+	JSON_FOREACH (it, claims)
+		name_set_add(&volumes, json_str(json_path(it, "metadata", "name", NULL)));
 	check_labels(e, at(e, "%s.labels", field), json_path(tmpl, "metadata", "labels", NULL));
-	check_spec(e, at(e, "%s.spec", field), json_get(tmpl, "spec"));
+	check_spec(e, at(e, "%s.spec", field), json_get(tmpl, "spec"), &volumes);
+	name_set_release(&volumes);
 }
 
 /* ---- updates: all of the spec but a few fields is immutable ---- */
@@ -321,42 +318,73 @@ static void take_images(struct arena *a, struct json *spec, const struct json *f
 	}
 }
 
-static bool tolerations_only_added(const struct json *now, const struct json *before)
+/* What a toleration is for; only how long it lasts may change. */
+static struct slice toleration_key(struct field_errors *e, const struct json *t)
 {
-	JSON_FOREACH (b, before) {
-		bool kept = false;
-		JSON_FOREACH (n, now)
-			kept = kept || json_equal(b, n) ||
-			       (slice_eq(json_get_str(b, "key"), json_get_str(n, "key")) &&
-			               slice_eq(json_get_str(b, "effect"), json_get_str(n, "effect")));
-		if (!kept)
-			return false;
-	}
-	return true;
+	return slice_of(
+	        at(e, "%.*s %.*s %.*s %.*s", SLICE_FMT(json_get_str(t, "key")), SLICE_FMT(json_get_str(t, "effect")),
+	                SLICE_FMT(json_get_str(t, "operator")), SLICE_FMT(json_get_str(t, "value"))));
+}
+
+static void check_tolerations_kept(struct field_errors *e, const struct json *now, const struct json *before)
+{
+	struct name_set had = {MAP_INIT};
+	bool kept = true;
+	JSON_FOREACH (it, now)
+		name_set_add(&had, toleration_key(e, it));
+	JSON_FOREACH (it, before)
+		kept = kept && name_set_has(&had, toleration_key(e, it));
+	name_set_release(&had);
+	if (!kept)
+		bad_forbidden(
+		        e, "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
+}
+
+static void check_gates_kept(struct field_errors *e, const struct json *now, const struct json *before)
+{
+	struct name_set had = {MAP_INIT};
+	JSON_FOREACH (it, before)
+		name_set_add(&had, json_get_str(it, "name"));
+	JSON_FOREACH (it, now)
+		if (!name_set_has(&had, json_get_str(it, "name")))
+			bad_forbidden(e, "spec.schedulingGates",
+			        at(e, "only deletion is allowed, but found new scheduling gate '%.*s'",
+			                SLICE_FMT(json_get_str(it, "name"))));
+	name_set_release(&had);
+}
+
+static void check_deadline_change(struct field_errors *e, const struct json *now, const struct json *before)
+{
+	static const char field[] = "spec.activeDeadlineSeconds";
+	if (before && !now)
+		bad_value(e, field, SLICE("null"), "must not update from a positive integer to nil value");
+	else if (before && json_int(now, 0) > json_int(before, 0))
+		bad_number(e, field, json_int(now, 0), "must be less than or equal to previous value");
+}
+
+/* A grace period that was negative once may be mended to 1. */
+static bool grace_is_mended(const struct json *now, const struct json *before)
+{
+	return json_int(before, 0) < 0 && json_int(now, 0) == 1;
 }
 
 static void validate_pod_update(struct field_errors *e, const struct json *object, const struct json *old)
 {
-	static const char *const free_fields[] = {
-	        "activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"};
+	static const char grace[] = "terminationGracePeriodSeconds";
 	struct arena *a = e->arena;
 	struct json *now = json_get(object, "spec"), *before = json_get(old, "spec");
 	if (!now || !before)
 		return;
-	if (!tolerations_only_added(json_get(now, "tolerations"), json_get(before, "tolerations")))
-		bad_forbidden(
-		        e, "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
+	check_tolerations_kept(e, json_get(now, "tolerations"), json_get(before, "tolerations"));
+	check_gates_kept(e, json_get(now, "schedulingGates"), json_get(before, "schedulingGates"));
+	check_deadline_change(e, json_get(now, "activeDeadlineSeconds"), json_get(before, "activeDeadlineSeconds"));
+	bool mended = grace_is_mended(json_get(now, grace), json_get(before, grace));
 	struct json *masked = json_copy(a, now);
 	take_images(a, masked, before, "containers");
 	take_images(a, masked, before, "initContainers");
-	for (size_t i = 0; i < sizeof free_fields / sizeof *free_fields; i++) {
-		struct json *v = json_get(before, free_fields[i]);
-		if (v)
-			json_set(a, masked, free_fields[i], json_copy(a, v));
-		else
-			json_del(masked, free_fields[i]);
-	}
-	if (!json_equal(masked, before))
+	if (differs_beyond(masked, before,
+	            mended ? "activeDeadlineSeconds,tolerations,schedulingGates,terminationGracePeriodSeconds"
+	                   : "activeDeadlineSeconds,tolerations,schedulingGates"))
 		bad_forbidden(e, "spec",
 		        "pod updates may not change fields other than "
 		        "`spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -367,7 +395,9 @@ static void validate_pod_update(struct field_errors *e, const struct json *objec
 
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old)
 {
-	check_spec(e, "spec", json_get(object, "spec"));
+	struct name_set volumes = {MAP_INIT};
+	check_spec(e, "spec", json_get(object, "spec"), &volumes);
+	name_set_release(&volumes);
 	if (old)
 		validate_pod_update(e, object, old);
 }

@@ -33,6 +33,17 @@ void default_bool(struct arena *a, struct json *o, const char *key, bool value)
 		json_set_bool(a, o, key, value);
 }
 
+void default_members(struct arena *a, struct json *o, const struct json *from)
+{
+	struct json_index members;
+	json_index_init(&members, o);
+	JSON_FOREACH (it, from)
+		if (!json_index_get(&members, it->key))
+			json_index_set(&members, (struct slice){arena_memdup(a, it->key.ptr, it->key.len), it->key.len},
+			        json_copy(a, it));
+	json_index_release(&members);
+}
+
 void defaults_apply(struct arena *a, const struct resource *r, struct json *object)
 {
 	const struct kind_ops *ops = resource_ops(r);

@@ -9,5 +9,7 @@ void default_int(struct arena *a, struct json *o, const char *key, int64_t value
 /* For ints that are not pointers in Go: zero means unset too. */
 void default_int_zero(struct arena *a, struct json *o, const char *key, int64_t value);
 void default_bool(struct arena *a, struct json *o, const char *key, bool value);
+/* Every member of `from` that is absent. */
+void default_members(struct arena *a, struct json *o, const struct json *from);
 
 #endif

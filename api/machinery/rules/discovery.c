@@ -16,15 +16,13 @@ static void endpoint_slice_defaults(struct arena *a, struct json *o)
 static void validate_endpoint_slice(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	check_choice(e, "addressType", json_get_str(object, "addressType"), "IPv4,IPv6,FQDN", true);
-	if (old && !slice_eq(json_get_str(object, "addressType"), json_get_str(old, "addressType")))
-		field_error_add(e, "FieldValueInvalid", "addressType", "Invalid value: \"%.*s\": field is immutable",
-		        SLICE_FMT(json_get_str(object, "addressType")));
 }
 
 const struct kind_ops kinds_discovery[] = {
         {.kind = "EndpointSlice",
                 .defaults = endpoint_slice_defaults,
                 .validate = validate_endpoint_slice,
+                .immutable = "addressType",
                 .columns = "Name,AddressType,Ports,Endpoints,Age",
                 .cells = table_endpoint_slice},
         {0},

@@ -1,6 +1,7 @@
 /* See prepare.h. */
 #include "api/machinery/rules/prepare.h"
 
+#include "api/machinery/rules/defaults.h"
 #include "api/machinery/schema/kind_ops.h"
 #include "base/check.h"
 
@@ -42,6 +43,15 @@ static void keep_metadata(struct arena *a, struct json *meta, const struct json 
 	json_del(meta, "managedFields");
 }
 
+static void keep_listed(struct arena *a, struct json *meta, const struct json *old, const char *names)
+{
+	struct slice rest = names ? slice_of(names) : SLICE_NULL;
+	while (rest.ptr) {
+		struct slice name = slice_cut(&rest, ',');
+		keep(a, meta, old, arena_memdup(a, name.ptr, name.len));
+	}
+}
+
 static bool is_head(struct slice key)
 {
 	return slice_is(key, "metadata") || slice_is(key, "kind") || slice_is(key, "apiVersion");
@@ -56,20 +66,26 @@ static void keep_all_but(struct arena *a, struct json *object, const struct json
 			json_remove(object, it);
 	}
 	JSON_FOREACH (it, old)
-		if (!is_head(it->key) && !slice_is(it->key, changed))
-			json_set_slice(a, object, it->key, json_copy(a, it));
+		if (!is_head(it->key) && !slice_is(it->key, changed)) {
+			struct json *v = json_copy(a, it);
+			v->key = (struct slice){arena_memdup(a, it->key.ptr, it->key.len), it->key.len};
+			json_append(object, v); /* not there any more */
+		}
 }
 
 static bool same_but_status_and_metadata(const struct json *x, const struct json *y)
 {
-	JSON_FOREACH (it, x) {
+	struct json_index members;
+	bool same = true;
+	json_index_init(&members, (struct json *)y);
+	for (const struct json *it = x->first; it && same; it = it->next) {
 		if (is_head(it->key) || slice_is(it->key, "status"))
 			continue;
-		struct json *other = json_get_slice(y, it->key);
-		if (!other || !json_equal(it, other))
-			return false;
+		struct json *other = json_index_get(&members, it->key);
+		same = other && json_equal(it, other);
 	}
-	return true;
+	json_index_release(&members);
+	return same;
 }
 
 static bool spec_changed(const struct json *object, const struct json *old)
@@ -84,9 +100,12 @@ void prepare_update(
 	struct json *meta = json_need(a, object, "metadata", JSON_OBJECT), *old_meta = json_get(old, "metadata");
 	bool status = strcmp(sub, "status") == 0 || strcmp(sub, "approval") == 0;
 	keep_metadata(a, meta, old_meta);
-	if (status)
+	if (!*sub)
+		defaults_apply(a, r, object); /* what the client left out is no change */
+	if (status) {
 		keep_all_but(a, object, old, "status");
-	else if (resource_sub_find(r, SLICE("status")))
+		keep_listed(a, meta, old_meta, ops->status_keeps);
+	} else if (resource_sub_find(r, SLICE("status")))
 		keep(a, object, old, "status");
 	if (ops->prepare_update)
 		ops->prepare_update(a, object, old, sub);

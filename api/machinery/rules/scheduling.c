@@ -17,6 +17,8 @@ static void validate_priority_class(struct field_errors *e, const struct json *o
 		bad_forbidden(e, "value", "maximum allowed value of a user defined priority is 1000000000");
 	if (old && value != json_get_int(old, "value", 0))
 		bad_forbidden(e, "value", "may not be changed in an update.");
+	if (old && !slice_eq(json_get_str(object, "preemptionPolicy"), json_get_str(old, "preemptionPolicy")))
+		bad_forbidden(e, "preemptionPolicy", "may not be changed in an update.");
 }
 
 const struct kind_ops kinds_scheduling[] = {

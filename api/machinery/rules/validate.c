@@ -91,6 +91,21 @@ void bad_not_found(struct field_errors *e, const char *field, struct slice value
 	field_error_add(e, "FieldValueNotFound", field, "Not found: \"%.*s\"", SLICE_FMT(value));
 }
 
+bool name_set_add(struct name_set *s, struct slice name)
+{
+	return map_put(&s->map, name.ptr ? name : SLICE(""), s) == NULL;
+}
+
+bool name_set_has(const struct name_set *s, struct slice name)
+{
+	return map_get(&s->map, name.ptr ? name : SLICE("")) != NULL;
+}
+
+void name_set_release(struct name_set *s)
+{
+	map_release(&s->map);
+}
+
 /* ---- names ---- */
 
 static bool is_lower_alnum(char c)
@@ -350,16 +365,16 @@ static void check_finalizers(struct field_errors *e, const struct json *finalize
 
 static void check_added_finalizers(struct field_errors *e, const struct json *meta, const struct json *old_meta)
 {
+	struct name_set had = {MAP_INIT};
 	if (!json_get_str(old_meta, "deletionTimestamp").len)
 		return;
-	JSON_FOREACH (it, json_get(meta, "finalizers")) {
-		bool had = false;
-		JSON_FOREACH (o, json_get(old_meta, "finalizers"))
-			had = had || json_equal(o, it);
-		if (!had)
+	JSON_FOREACH (it, json_get(old_meta, "finalizers"))
+		name_set_add(&had, json_str(it));
+	JSON_FOREACH (it, json_get(meta, "finalizers"))
+		if (!name_set_has(&had, json_str(it)))
 			bad_forbidden(e, "metadata.finalizers",
 			        "no new finalizers can be added if the object is being deleted");
-	}
+	name_set_release(&had);
 }
 
 static void check_metadata(
@@ -376,11 +391,49 @@ static void check_metadata(
 		check_added_finalizers(e, meta, json_get(old, "metadata"));
 }
 
+/* ---- what may not change ---- */
+
+bool differs_beyond(const struct json *now, const struct json *before, const char *free_fields)
+{
+	const struct json *sides[] = {now, before};
+	for (size_t i = 0; i < 2; i++)
+		JSON_FOREACH (it, sides[i]) {
+			struct slice rest = slice_of(free_fields);
+			bool is_free = false;
+			while (rest.ptr && !is_free)
+				is_free = slice_eq(slice_cut(&rest, ','), it->key);
+			if (!is_free && !json_equal(it, json_get_slice(sides[1 - i], it->key)))
+				return true;
+		}
+	return false;
+}
+
+static const struct json *follow(const struct json *v, struct slice dotted)
+{
+	while (v && dotted.ptr)
+		v = json_get_slice(v, slice_cut(&dotted, '.'));
+	return v;
+}
+
+static void check_frozen_fields(
+        struct field_errors *e, const char *fields, const struct json *object, const struct json *old)
+{
+	struct slice rest = fields ? slice_of(fields) : SLICE_NULL;
+	while (rest.ptr) {
+		struct slice path = slice_cut(&rest, ',');
+		check_immutable(e, at(e, "%.*s", SLICE_FMT(path)), follow(object, path), follow(old, path));
+	}
+}
+
 void validate_object(struct field_errors *e, const struct resource *r, const struct json *object,
         const struct json *old, const char *sub)
 {
 	const struct kind_ops *ops = resource_ops(r);
 	check_metadata(e, r, object, old);
-	if (!*sub && ops->validate) /* of a subresource the rest is the old object's, which was valid */
+	if (*sub)
+		return; /* the rest is the old object's, which was valid */
+	if (ops->validate)
 		ops->validate(e, object, old);
+	if (old)
+		check_frozen_fields(e, ops->immutable, object, old);
 }

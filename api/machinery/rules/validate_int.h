@@ -31,6 +31,16 @@ const char *check_qualified_name(struct slice s);
 const char *check_config_key(struct slice s);
 /* For names that are one segment of a path, of any characters else. */
 const char *check_path_segment(struct slice s);
+/* Names that were seen, hashed: lists are as long as a client cares to send. */
+struct name_set {
+	struct map map;
+};
+bool name_set_add(struct name_set *s, struct slice name); /* false: it was there already. Bytes are borrowed. */
+bool name_set_has(const struct name_set *s, struct slice name);
+void name_set_release(struct name_set *s);
+
+/* Whether two objects differ in members that `free_fields` (commas between) does not name. */
+bool differs_beyond(const struct json *now, const struct json *before, const char *free_fields);
 /* `now` must be what `before` was; either may be NULL. */
 void check_immutable(struct field_errors *e, const char *field, const struct json *now, const struct json *before);
 

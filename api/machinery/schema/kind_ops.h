@@ -23,7 +23,8 @@ enum kind_trait {
 struct kind_ops {
 	const char *kind;
 	unsigned traits; /* enum kind_trait bits */
-	/* Fills in what is absent. Called for every write, after prepare. */
+	/* Fills in what is absent; a second time it changes nothing. Called for every write, before prepare_update and
+	 * after prepare_create. */
 	void (*defaults)(struct arena *a, struct json *object);
 	/* Adds what is wrong; `old` NULL: a creation. */
 	void (*validate)(struct field_errors *e, const struct json *object, const struct json *old);
@@ -33,14 +34,22 @@ struct kind_ops {
 	void (*prepare_create)(struct arena *a, struct json *object);
 	/* What it owns in a changed one; sub: "" or the subresource that is written. */
 	void (*prepare_update)(struct arena *a, struct json *object, const struct json *old, const char *sub);
+	/* Fields that an update may not change, dotted, commas between: "spec.selector,spec.completionMode". */
+	const char *immutable;
+	/* Members of metadata that a write of the status may not change, commas between. What the server owns (uid,
+	 * name, times, generation) is never theirs. */
+	const char *status_keeps;
 	/* Columns of `kubectl get`: "Name", "Name:type" or "Name:type:priority" with commas between; and what appends
 	 * the cells (api/machinery/table/cells.h). Absent: name and age. */
 	const char *columns;
 	void (*cells)(struct cells *c);
 };
 
-/* Never NULL: kinds without a row have an empty one. */
+/* As upstream's ResetObjectMetaForStatus: for kinds whose status is nobody's but a controller's. */
+#define STATUS_KEEPS_ALL "labels,annotations,finalizers,ownerReferences"
+
+/* Never NULL: kinds without a row have an empty one, custom resources one of their own. */
 const struct kind_ops *resource_ops(const struct resource *r);
-bool resource_has(const struct resource *r, enum kind_trait trait);
+bool resource_has(const struct resource *r, unsigned traits); /* any of these */
 
 #endif

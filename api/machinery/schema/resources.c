@@ -308,6 +308,16 @@ const struct resource_selector *resource_selector_find(const struct resource *r,
 	return NULL;
 }
 
+const char *resource_selector_stored_name(const struct resource *r, struct slice name)
+{
+	const struct resource_selector *own = resource_selector_find(r, name);
+	const struct resource *stored = r->storage ? r->storage : r;
+	for (size_t i = 0; own && i < stored->selector_count; i++)
+		if (strcmp(stored->selectors[i].path, own->path) == 0)
+			return stored->selectors[i].name;
+	return NULL;
+}
+
 /* Kinds of metav1 that upstream registers in every group version. */
 static bool is_meta_kind(struct slice kind)
 {

@@ -37,7 +37,7 @@ enum resource_verb {
 /* A field selector beyond metadata.name and metadata.namespace, which every resource has. */
 struct resource_selector {
 	const char *name;     /* what the client writes: "status.phase" */
-	const char *path;     /* dotted JSON path it reads */
+	const char *path;     /* dotted JSON path it reads, in the stored form */
 	const char *fallback; /* second path, read when the first is absent; NULL when none */
 	const char *empty;    /* value when absent: "", "false", "0" */
 };
@@ -96,6 +96,9 @@ const struct resource *resource_find_kind(struct slice api_version, struct slice
 const struct resource *resource_find_preferred(struct slice group, struct slice plural);
 const struct resource_sub *resource_sub_find(const struct resource *r, struct slice name);
 const struct resource_selector *resource_selector_find(const struct resource *r, struct slice name);
+/* By what name the storage row knows the field that `r` calls so: "involvedObject.name" for "regarding.name". NULL when
+ * r has no such selector. */
+const char *resource_selector_stored_name(const struct resource *r, struct slice name);
 
 /* The type of any kind that may come as a body or leave as an answer: resources, their lists, subresource kinds,
  * DeleteOptions, Status, WatchEvent, Table. NULL when unknown. */

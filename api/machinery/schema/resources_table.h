@@ -115,7 +115,7 @@
 	SUB("ServiceAccount", "token", "authentication.k8s.io", "v1", "TokenRequest", "c", false) \
 	SUB("CertificateSigningRequest", "approval", "-", "", "", "gup", false)
 
-/* SEL(api version, kind, selector, path, second path, value when absent). */
+/* SEL(api version, kind, selector, path, second path, value when absent). Paths are those of the stored form. */
 #define RESOURCE_SELECTOR_ROWS \
 	SEL("v1", "Pod", "spec.nodeName", "spec.nodeName", NULL, "") \
 	SEL("v1", "Pod", "spec.restartPolicy", "spec.restartPolicy", NULL, "") \
@@ -139,15 +139,15 @@
 	SEL("v1", "Event", "reportingComponent", "reportingComponent", NULL, "") \
 	SEL("v1", "Event", "source", "source.component", "reportingComponent", "") \
 	SEL("v1", "Event", "type", "type", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.kind", "regarding.kind", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.namespace", "regarding.namespace", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.name", "regarding.name", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.uid", "regarding.uid", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.apiVersion", "regarding.apiVersion", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.resourceVersion", "regarding.resourceVersion", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "regarding.fieldPath", "regarding.fieldPath", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.kind", "involvedObject.kind", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.namespace", "involvedObject.namespace", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.name", "involvedObject.name", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.uid", "involvedObject.uid", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.apiVersion", "involvedObject.apiVersion", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.resourceVersion", "involvedObject.resourceVersion", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "regarding.fieldPath", "involvedObject.fieldPath", NULL, "") \
 	SEL("events.k8s.io/v1", "Event", "reason", "reason", NULL, "") \
-	SEL("events.k8s.io/v1", "Event", "reportingController", "reportingController", NULL, "") \
+	SEL("events.k8s.io/v1", "Event", "reportingController", "reportingComponent", NULL, "") \
 	SEL("events.k8s.io/v1", "Event", "type", "type", NULL, "") \
 	SEL("v1", "Namespace", "status.phase", "status.phase", NULL, "") \
 	SEL("v1", "Secret", "type", "type", NULL, "") \

@@ -1,10 +1,11 @@
 /* See cells.h. */
 #include "api/machinery/table/cells.h"
 
+#include "api/machinery/codec/scalar.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <time.h>
 
 void cell_str(struct cells *c, struct slice s)
 {
@@ -67,12 +68,9 @@ void duration_text(char out[32], int64_t s)
 
 int64_t time_of(struct slice s)
 {
-	struct tm tm = {0};
-	char text[32];
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(s));
-	if (!strptime(text, "%Y-%m-%dT%H:%M:%S", &tm))
-		return -1;
-	return (int64_t)timegm(&tm);
+	int64_t seconds;
+	int32_t nanos;
+	return scalar_time_parse(s, &seconds, &nanos, NULL) == 0 ? seconds : -1;
 }
 
 void cell_age_of(struct cells *c, struct slice when)

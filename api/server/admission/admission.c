@@ -28,6 +28,7 @@ static const struct plugin plugins[] = {
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL},
 };
 
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)

@@ -4,10 +4,12 @@
 #define K3X_API_SERVER_ADMISSION_ADMISSION_INT_H
 
 #include "api/server/admission/admission.h"
+#include "api/machinery/schema/kind_ops.h"
 #include "api/server/cache/cache.h"
 
 typedef int admission_fn(struct admission *a, struct err *err);
 
+admission_fn warn_of_unbuilt;           /* unbuilt.c */
 admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
 admission_fn admit_service_account;     /* service_account.c */
 admission_fn admit_priority;            /* priority.c */

@@ -36,7 +36,7 @@ int admit_namespace_lifecycle(struct admission *a, struct err *err)
 	if (!o)
 		return err_set(err, ERR_NOT_FOUND, "namespaces \"%.*s\" not found", SLICE_FMT(a->ns));
 	if (is_dying(o))
-		return err_set(err, ERR_FORBIDDEN,
+		return err_set(err, ERR_TERMINATING,
 		        "unable to create new content in namespace %.*s because it is being terminated",
 		        SLICE_FMT(a->ns));
 	return 0;

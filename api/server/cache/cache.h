@@ -33,7 +33,8 @@ struct cache_watcher {
 };
 
 struct cache_resource {
-	const struct resource *resource; /* the storage row */
+	const struct resource *resource; /* the storage row; a reference, as custom resources come and go */
+	struct slice prefix;             /* of its keys in the store */
 	struct omap objects;             /* key -> struct object */
 	struct omap incoming;            /* the same, while everything is read anew */
 	struct cache_event *ring;

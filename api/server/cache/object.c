@@ -195,15 +195,19 @@ static int field_index(const struct resource *r, struct slice field)
 	return s ? (int)(s - r->selectors) : -2;
 }
 
-int object_filter_check(const struct object_filter *f, const struct resource *r, struct err *err)
+int object_filter_check(struct object_filter *f, const struct resource *r, struct err *err)
 {
-	for (size_t i = 0; i < f->fields.count; i++)
-		if (field_index(r, f->fields.requirements[i].field) == -2)
+	for (size_t i = 0; i < f->fields.count; i++) {
+		struct slice *field = &f->fields.requirements[i].field;
+		const char *stored = resource_selector_stored_name(r, *field);
+		if (field_index(r, *field) == -2 || (field_index(r, *field) >= 0 && !stored))
 			return err_set(err, ERR_INVAL,
 			        "\"%.*s\" is not a known field selector: only \"metadata.name\", "
 			        "\"metadata.namespace\"%s",
-			        SLICE_FMT(f->fields.requirements[i].field),
-			        r->selector_count ? " and those of the kind" : "");
+			        SLICE_FMT(*field), r->selector_count ? " and those of the kind" : "");
+		if (stored)
+			*field = slice_of(stored);
+	}
 	return 0;
 }
 

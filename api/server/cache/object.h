@@ -61,8 +61,10 @@ struct object_filter {
 	struct field_selector fields;
 };
 
-/* ERR_INVAL when the resource does not know a field of the selector. */
-int object_filter_check(const struct object_filter *f, const struct resource *r, struct err *err);
+/* ERR_INVAL when the resource that the client speaks of does not know a field of the selector; else the fields take the
+ * names by which the stored form knows them. */
+int object_filter_check(struct object_filter *f, const struct resource *r, struct err *err);
+/* `r`: the row in whose form objects are stored. */
 bool object_matches(const struct object *o, const struct object_filter *f, const struct resource *r);
 
 /* The stored text with "resourceVersion":"N" as the first member of metadata. Used for answers to writes too. */

@@ -108,7 +108,7 @@ static int choose(struct collection *k, struct err *err)
 	struct cache_resource *cr = cache_resource(c->server->cache, c->route.resource);
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &filter.labels, err) != 0 ||
 	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &filter.fields, err) != 0 ||
-	        object_filter_check(&filter, cr->resource, err) != 0)
+	        object_filter_check(&filter, c->route.resource, err) != 0)
 		return err->code;
 	k->items = ARENA_ARRAY(&c->arena, struct object *, cr->objects.count + 1);
 	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n))

@@ -416,7 +416,7 @@ void api_watch(struct call *c)
 	c->handler_data = w;
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &w->filter.labels, &err) != 0 ||
 	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &w->filter.fields, &err) != 0 ||
-	        object_filter_check(&w->filter, c->route.resource->storage, &err) != 0 ||
+	        object_filter_check(&w->filter, c->route.resource, &err) != 0 ||
 	        parse_start(c, w, &err) != 0) {
 		call_respond_err(c, &err);
 		return;

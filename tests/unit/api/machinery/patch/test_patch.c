@@ -159,6 +159,22 @@ static void large_objects_take_linear_time(void **state)
 	strbuf_release(&test);
 }
 
+static void what_an_operation_needs_is_named(void **state)
+{
+	static const char *const bad[][2] = {
+	        {"[{\"op\":\"move\",\"path\":\"/a\"}]", "\"from\""},
+	        {"[{\"op\":\"copy\",\"path\":\"/a\",\"from\":7}]", "\"from\""},
+	        {"[{\"op\":\"add\",\"path\":\"/a\"}]", "\"value\""},
+	        {"[{\"op\":\"remove\"}]", "\"path\""},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct err err = ERR_INIT;
+		struct json *object = parse("{\"a\":1}");
+		assert_int_equal(patch_json_apply(&a, &object, parse(bad[i][0]), &err), ERR_INVAL);
+		assert_non_null(strstr(err.msg, bad[i][1]));
+	}
+}
+
 static void a_patch_is_given_up_when_its_time_is_over(void **state)
 {
 	struct err err = ERR_INIT;
@@ -175,6 +191,7 @@ int main(void)
 	        cmocka_unit_test_teardown(merge_patches_follow_rfc_7386, release),
 	        cmocka_unit_test_teardown(copies_cannot_grow_without_end, release),
 	        cmocka_unit_test_teardown(large_objects_take_linear_time, release),
+	        cmocka_unit_test_teardown(what_an_operation_needs_is_named, release),
 	        cmocka_unit_test_teardown(a_patch_is_given_up_when_its_time_is_over, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

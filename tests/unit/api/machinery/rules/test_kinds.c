@@ -24,6 +24,8 @@ static void every_row_belongs_to_a_resource(void **state)
 	has_resource(kinds_apps, "apps");
 	has_resource(kinds_autoscaling, "autoscaling");
 	has_resource(kinds_batch, "batch");
+	has_resource(kinds_certificates, "certificates.k8s.io");
+	has_resource(kinds_node, "node.k8s.io");
 	has_resource(kinds_coordination, "coordination.k8s.io");
 	has_resource(kinds_discovery, "discovery.k8s.io");
 	has_resource(kinds_networking, "networking.k8s.io");

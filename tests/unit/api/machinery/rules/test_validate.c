@@ -3,6 +3,7 @@
 
 #include "api/machinery/rules/defaults.h"
 #include "api/machinery/rules/validate.h"
+#include "base/clock.h"
 
 static struct arena a;
 
@@ -88,6 +89,106 @@ static void a_selector_must_match_its_template(void **state)
 	assert_field(first_field("apps", "v1", "deployments", text), "spec.template.metadata.labels", text);
 }
 
+/* The field of the first error of an update, "" when there is none. */
+static const char *update_field(
+        const char *group, const char *version, const char *plural, const char *old, const char *now)
+{
+	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
+	struct json *before = json_parse(&a, slice_of(old), NULL, NULL), *v = json_parse(&a, slice_of(now), NULL, NULL);
+	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
+	assert_non_null(before);
+	assert_non_null(v);
+	defaults_apply(&a, r, before);
+	defaults_apply(&a, r, v);
+	field_errors_init(errors, &a);
+	validate_object(errors, r, v, before, "");
+	return errors->count ? errors->items[0].field : "";
+}
+
+#define HEAD "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\",\"uid\":\"u\"},"
+#define PODSPEC(rest) "{" rest "\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+#define SET(rest, image) \
+	HEAD "\"spec\":{" rest \
+	     "\"manualSelector\":true,\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{" \
+	     "\"labels\":{\"a\":\"b\"}},\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\"," \
+	     "\"image\":\"" image "\"}]}}}}"
+
+static void what_may_not_change_is_named(void **state)
+{
+	static const char *const cases[][6] = {
+	        {"batch", "v1", "jobs", SET("", "i"), SET("", "other"), "spec.template"},
+	        {"batch", "v1", "jobs", SET("\"suspend\":true,", "i"), SET("\"suspend\":true,", "other"),
+	                "spec.template"},
+	        {"batch", "v1", "jobs", SET("", "i"), SET("\"completionMode\":\"Indexed\",", "i"),
+	                "spec.completionMode"},
+	        {"batch", "v1", "jobs", SET("\"completions\":2,", "i"), SET("\"completions\":3,", "i"),
+	                "spec.completions"},
+	        {"batch", "v1", "jobs", SET("", "i"),
+	                SET("\"parallelism\":1,\"backoffLimit\":9,\"completions\":1,", "i"), ""},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("\"terminationGracePeriodSeconds\":30,") "}",
+	                HEAD "\"spec\":" PODSPEC("\"terminationGracePeriodSeconds\":1,") "}", "spec"},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("\"activeDeadlineSeconds\":30,") "}",
+	                HEAD "\"spec\":" PODSPEC("\"activeDeadlineSeconds\":31,") "}", "spec.activeDeadlineSeconds"},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("") "}",
+	                HEAD "\"spec\":" PODSPEC("\"schedulingGates\":[{\"name\":\"g\"}],") "}",
+	                "spec.schedulingGates"},
+	        {"", "v1", "persistentvolumeclaims", HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
+	                HEAD "\"spec\":{\"accessModes\":[\"ReadWriteMany\"]}}", "spec"},
+	        {"", "v1", "persistentvolumeclaims", HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
+	                HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"volumeName\":\"v\"}}", ""},
+	        {"", "v1", "persistentvolumes", HEAD "\"spec\":{\"hostPath\":{\"path\":\"/a\"}}}",
+	                HEAD "\"spec\":{\"hostPath\":{\"path\":\"/b\"}}}", "spec.persistentvolumesource"},
+	        {"storage.k8s.io", "v1", "storageclasses", HEAD "\"provisioner\":\"a\"}", HEAD "\"provisioner\":\"b\"}",
+	                "provisioner"},
+	        {"node.k8s.io", "v1", "runtimeclasses", HEAD "\"handler\":\"a\"}", HEAD "\"handler\":\"b\"}",
+	                "handler"},
+	        {"apps", "v1", "controllerrevisions", HEAD "\"data\":{\"a\":1}}", HEAD "\"data\":{\"a\":2}}", "data"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *const *c = cases[i];
+		const char *got = update_field(c[0], c[1], c[2], c[3], c[4]);
+		if (strcmp(got, c[5]) != 0)
+			fail_msg("%s: got \"%s\", want \"%s\"", c[4], got, c[5]);
+	}
+}
+
+static void a_stateful_set_mounts_its_claim_templates(void **state)
+{
+#define STATEFUL(claim) \
+	"{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"serviceName\":\"s\",\"selector\":{" \
+	"\"matchLabels\":{\"a\":\"b\"}}," \
+	"\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"" claim \
+	"\"}}],\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{" \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[{\"name\":\"data\",\"mountPath\":\"/" \
+	"d\"}]}]}}}}"
+	assert_null(first_field("apps", "v1", "statefulsets", STATEFUL("data")));
+	assert_field(first_field("apps", "v1", "statefulsets", STATEFUL("other")),
+	        "spec.template.spec.containers[0].volumeMounts[0].name", STATEFUL("other"));
+}
+
+/* 30,000 ports took 100 s when each was compared with all before it. */
+static void long_lists_take_linear_time(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	uint64_t began = clock_mono_ms();
+	strbuf_adds(&b, "{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"ports\":[");
+	for (int i = 0; i < 60000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"p%d\",\"port\":%d,\"protocol\":\"TCP\"}", i ? "," : "", i, i + 1);
+	strbuf_adds(&b, "]}}");
+	assert_null(first_field("", "v1", "services", strbuf_cstr(&b)));
+	strbuf_reset(&b);
+	strbuf_adds(&b, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{\"volumes\":[");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"v%d\"}", i ? "," : "", i);
+	strbuf_adds(&b, "],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"v%d\",\"mountPath\":\"/m%d\"}", i ? "," : "", 29999 - i, i);
+	strbuf_adds(&b, "]}]}}");
+	assert_null(first_field("", "v1", "pods", strbuf_cstr(&b)));
+	assert_true(clock_mono_ms() - began < 10000);
+	strbuf_release(&b);
+}
+
 static void errors_beyond_the_limit_are_counted_only(void **state)
 {
 	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
@@ -104,6 +205,9 @@ int main(void)
 	        cmocka_unit_test_teardown(names_and_labels_follow_their_rules, release),
 	        cmocka_unit_test_teardown(pods_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(a_selector_must_match_its_template, release),
+	        cmocka_unit_test_teardown(what_may_not_change_is_named, release),
+	        cmocka_unit_test_teardown(a_stateful_set_mounts_its_claim_templates, release),
+	        cmocka_unit_test_teardown(long_lists_take_linear_time, release),
 	        cmocka_unit_test_teardown(errors_beyond_the_limit_are_counted_only, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

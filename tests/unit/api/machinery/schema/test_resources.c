@@ -51,8 +51,9 @@ static bool count_row(void *arg, const struct resource *r)
 	assert_non_null(r->type);
 	assert_true(!r->storage_prefix || r->list_type);
 	for (size_t i = 0; i < r->selector_count; i++)
-		if (strcmp(r->selectors[i].name, "status.podIPs") != 0)
-			assert_non_null(schema_field_path(r->type, r->selectors[i].path));
+		assert_non_null(schema_field_path(r->storage->type, r->selectors[i].path));
+	for (size_t i = 0; i < r->selector_count; i++)
+		assert_non_null(resource_selector_stored_name(r, slice_of(r->selectors[i].name)));
 	return true;
 }
 
