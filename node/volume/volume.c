@@ -19,6 +19,7 @@
 #include "node/ground/api_call.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
+#include "node/ground/mount_pins.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_fields.h"
@@ -533,6 +534,17 @@ uint64_t volumes_refresh_ms(const struct pod *p)
 
 /* ---- taking down ---- */
 
+/* It goes from the tree at once, and for good when whoever holds it lets go: the log says who. */
+static void detach(const char *point)
+{
+	struct strbuf pins = STRBUF_INIT;
+	mount_pins(point, &pins);
+	int rc = umount2(point, MNT_DETACH), e = errno;
+	log_warn("node", "a mount was in use when it was undone", "path=%s pinned_by=\"%s\" detached=%s", point,
+	        strbuf_cstr(&pins), rc == 0 ? "yes" : strerror(e));
+	strbuf_release(&pins);
+}
+
 /* Undoes every mount below dir, deepest (newest) first. */
 void volumes_unmount_below(const char *dir)
 {
@@ -554,7 +566,7 @@ void volumes_unmount_below(const char *dir)
 	while (count) {
 		char *point = points[--count];
 		if (umount2(point, 0) != 0 && errno == EBUSY)
-			umount2(point, MNT_DETACH);
+			detach(point);
 		free(point);
 	}
 	free(points);
