@@ -105,4 +105,22 @@ _Static_assert(HTTP_CONNECTION_HELD_BYTES_MAX >= API_BODY_BYTES_MAX + HTTP_HEADE
         "one connection can bring one request of the largest size");
 _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a stranger can bring a head");
 
+/* ---- the network of a node ---- */
+/* What nft takes as a comment (NFTNL_UDATA_COMMENT_MAXLEN). */
+#define NFT_COMMENT_BYTES_MAX 128
+/* What is kept of nft's words about a script: its first error stands at their beginning. */
+#define NFT_OUTPUT_BYTES_MAX (16u * 1024)
+/* Addresses of endpoints that left stay in a set, which does no harm; past so many the table is written anew. */
+#define PROXY_HAIRPINS_MAX 65536
+
+/* ---- the kubelet ---- */
+/* A frame of the runtime's streaming server: it sends 32 KiB at a time. */
+#define SPDY_FRAME_BYTES_MAX (1024u * 1024)
+/* What a kubelet takes as one answer of the runtime: a list of some ten thousand containers. */
+#define CRI_ANSWER_BYTES_MAX (32u * 1024 * 1024)
+/* Blocking work that waits for a thread; beyond it an errand is not taken, and whoever had it tries again. */
+#define NODE_ERRANDS_MAX 1024
+/* Events that wait for the API server; beyond it they are dropped. */
+#define NODE_EVENTS_WAITING_MAX 512
+
 #endif

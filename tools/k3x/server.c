@@ -6,6 +6,7 @@
  * the API server has a loop and a thread of its own. */
 #include "tools/k3x/parts.h"
 #include "tools/programs.h"
+#include "tools/k3x/server_check.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_store.h"
@@ -235,7 +236,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	int rc = server_settings_load(&s->settings, argc, argv, err);
 	if (rc != 0)
 		return rc;
-	if (open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
+	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
 		return err->code;
 	if (server_store_open(&s->settings, &s->store, err) != 0)
 		return err->code;

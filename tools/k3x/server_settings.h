@@ -33,7 +33,7 @@ struct server_settings {
 	int64_t kubelet_port;
 };
 
-/* Fills the settings; prints help and returns 1 when that was asked for. */
+/* Fills the settings, unchecked; prints help and returns 1 when that was asked for. */
 int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err);
 
 /* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */
