@@ -13,6 +13,7 @@
 #include "node/events/events.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
+#include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/pods/api_pods.h"
@@ -20,6 +21,7 @@
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
+#include "node/runtime/image_import.h"
 #include "node/runtime/log_rotate.h"
 #include "node/runtime/pause_image.h"
 #include "node/runtime/view.h"
@@ -29,8 +31,10 @@
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 enum { POOL_THREADS = 2, POOL_QUEUE = 1024 };
 
@@ -72,7 +76,7 @@ static void runtime_is_up(void *arg)
 	if (n->runtime_ready)
 		view_start(n);
 	else
-		images_import(n, images_are_in);
+		image_import_start(n->image_import, images_are_in);
 }
 
 /* ---- start ---- */
@@ -116,10 +120,14 @@ static void copy_options(struct node *n, const struct node_options *o)
 static int make_folders(struct node *n, struct err *err)
 {
 	struct arena *a = &n->arena;
-	if (file_make_dirs(n->pods_dir, 0755, err) != 0 || file_make_dirs(n->logs_dir, 0755, err) != 0 ||
+	const char *kubelet = arena_printf(a, "%s/agent/kubelet", n->o.data_dir);
+	if (file_make_dirs(n->pods_dir, 0750, err) != 0 || file_make_dirs(n->logs_dir, 0750, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/images", n->o.data_dir), 0755, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/pod-manifests", n->o.data_dir), 0755, err) != 0)
 		return err->code;
+	/* Secrets and tokens of pods lie below; older versions left it open to every user of the machine. */
+	if (chmod(kubelet, 0750) != 0 || chmod(n->pods_dir, 0750) != 0)
+		return err_errno(err, errno, "close %s to other users", kubelet);
 	return 0;
 }
 
@@ -138,6 +146,19 @@ static int start_containerd(struct node *n, struct err *err)
 	        .arg = n,
 	};
 	return containerd_new(&o, &n->containerd, err);
+}
+
+/* What it does not let us do is told, and done without. */
+static void prepare_machine(void)
+{
+	struct err err = ERR_INIT;
+	if (machine_share_netns(&err) != 0)
+		log_warn("node", "pods may stay Terminating once somebody adds a network namespace", "error=\"%s\"",
+		        err.msg);
+	err = ERR_INIT;
+	if (machine_set_own_oom_score(&err) != 0)
+		log_warn("node", "this process is as likely to be killed as a pod when memory is short", "error=\"%s\"",
+		        err.msg);
 }
 
 /* What a lower room tells a higher one goes through here. */
@@ -166,9 +187,11 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	closing_hold(&n->parts); /* node_close() gives it up */
 	n->worker_callbacks = &worker_callbacks;
 	n->view = view_new(n, &view_callbacks);
+	prepare_machine();
 	cgroup_make_roots();
 	n->events = events_new(n);
 	n->images = images_new(n, node_status_poke);
+	n->image_import = image_import_new(n, node_status_poke);
 	n->server = kubelet_server_new(n);
 	n->status = node_status_new(n, network_ready);
 	api_pods_watch(n);
@@ -194,6 +217,7 @@ static void release(struct closing *parts)
 	static_pods_free(n->static_pods);
 	view_free(n->view);
 	images_free(n->images);
+	image_import_free(n->image_import);
 	events_free(n->events);
 	containerd_close(n->containerd);
 	pool_free(n->pool);
@@ -217,6 +241,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	n->closed_arg = arg;
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
 	node_status_close(n->status);
+	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
 	api_cancel_all(n);

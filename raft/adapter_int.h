@@ -7,17 +7,13 @@
 #ifndef K3X_RAFT_ADAPTER_INT_H
 #define K3X_RAFT_ADAPTER_INT_H
 
+#include "raft/libraft_int.h"
 #include "raft/log.h"
 #include "raft/message_int.h"
 #include "raft/meta.h"
 #include "raft/raft_env.h"
 
 #include "base/mem/list.h"
-
-/* In libraft's archive, not in its header: what was committed fires its callbacks here (13) and the terms of the log
- * in memory. */
-void LegacyFireCompletedRequests(struct raft *r);
-raft_term TrailTermOf(const struct raft_trail *t, raft_index index);
 
 #define WORKAROUND(n) (1u << (n))
 

@@ -42,9 +42,9 @@ static unsigned skip_committed(
 {
 	uint64_t commit = raft_commit_index(a->raft);
 	if (!adapter_works_around(a, 5) || m->term < raft_current_term(a->raft) || *prev >= commit ||
-	        a->raft->snapshot.installing)
+	        libraft_is_installing(a->raft))
 		return 0;
-	uint64_t commit_term = TrailTermOf(&a->raft->trail, commit);
+	uint64_t commit_term = libraft_term_of(a->raft, commit);
 	if (commit_term == 0)
 		return 0;
 	uint64_t known = commit - *prev;
@@ -155,7 +155,7 @@ static void receive_append_result(struct raft_adapter *a, const struct frame *f)
 
 static struct raft_server *own_server(struct raft_adapter *a)
 {
-	struct raft_configuration *c = &a->raft->configuration;
+	struct raft_configuration *c = libraft_configuration_of(a->raft);
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->servers[i].id == a->c.id)
 			return &c->servers[i];
@@ -168,7 +168,7 @@ static void forget_quiet_leader(struct raft_adapter *a, unsigned quiet_ms)
 {
 	uint64_t now = a->c.env->v->now_ms(a->c.env);
 	if (raft_state(a->raft) == RAFT_FOLLOWER && now - a->last_append_ms > quiet_ms)
-		a->raft->follower_state.current_leader.id = 0;
+		libraft_forget_leader(a->raft);
 }
 
 /* 12. A server that does not know yet that it was made a voter refuses its vote, and one that is no voter never
@@ -182,7 +182,7 @@ static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 	if (role != RAFT_VOTER)
 		own->role = RAFT_VOTER;
 	if (breakage_is(BREAK_FORGET_VOTE))
-		a->raft->voted_for = 0;
+		libraft_forget_vote(a->raft);
 	a->recv(&a->io, &m);
 	own = role != RAFT_VOTER ? own_server(a) : NULL;
 	if (own)

@@ -2,7 +2,8 @@
  * changes of role. An entry is a sequence of commands, each with its length before it.
  *
  * What can go wrong: leadership is lost with proposals in flight (they are answered ERR_CANCELED: nobody knows whether
- * they will be committed), an entry does not unpack (it went through two checksums: CHECK). */
+ * they will be committed), a peer sends an entry that does not unpack, or holds what is no command (its connection is
+ * closed, and nothing of it gets into the log). What is in our own log was looked at on its way in: CHECK. */
 #include "raft/host_int.h"
 
 #include "base/check.h"
@@ -101,16 +102,29 @@ void raft_host_propose(struct raft_host *h, struct raft_proposal *p)
 
 /* ---- what libraft calls ---- */
 
+/* The next command of an entry: 1, 0 at its end, -1 when it is broken. */
+static int next_command(struct slice *rest, struct slice *ret)
+{
+	uint32_t len;
+	if (rest->len == 0)
+		return 0;
+	if (rest->len < sizeof len)
+		return -1;
+	memcpy(&len, rest->ptr, sizeof len);
+	if (len > rest->len - sizeof len)
+		return -1;
+	*ret = (struct slice){rest->ptr + sizeof len, len};
+	*rest = (struct slice){ret->ptr + len, rest->len - sizeof len - len};
+	return 1;
+}
+
 static void unpack(struct raft_host *h, uint64_t index, uint64_t term, struct slice rest)
 {
-	struct slice commands[64] = {{NULL, 0}};
+	struct slice commands[64] = {{NULL, 0}}, command;
 	struct slice *all = commands;
 	size_t n = 0, cap = COUNT_OF(commands);
-	while (rest.len) {
-		uint32_t len;
-		CHECK(rest.len >= sizeof len);
-		memcpy(&len, rest.ptr, sizeof len);
-		CHECK(len <= rest.len - sizeof len);
+	int rc;
+	while ((rc = next_command(&rest, &command)) == 1) {
 		if (n == cap) {
 			struct slice *more = xmalloc(2 * cap * sizeof *more);
 			memcpy(more, all, n * sizeof *more);
@@ -119,9 +133,9 @@ static void unpack(struct raft_host *h, uint64_t index, uint64_t term, struct sl
 			all = more;
 			cap *= 2;
 		}
-		all[n++] = (struct slice){rest.ptr + sizeof len, len};
-		rest = (struct slice){rest.ptr + sizeof len + len, rest.len - sizeof len - len};
+		all[n++] = command;
 	}
+	CHECK(rc == 0);
 	h->c.machine->v->apply(h->c.machine, index, term, all, n);
 	if (all != commands)
 		free(all);
@@ -131,23 +145,23 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 {
 	struct raft_host *h = fsm->data;
 	/* libraft tells no index: it is the one behind the last applied */
-	uint64_t index = h->raft.last_applied + 1;
+	uint64_t index = libraft_last_applied(&h->raft) + 1;
 	*result = NULL;
 	if (h->adapter.dead)
 		return 0;
 	h->told = index;
-	unpack(h, index, TrailTermOf(&h->raft.trail, index), (struct slice){buf->base, buf->len});
+	unpack(h, index, libraft_term_of(&h->raft, index), (struct slice){buf->base, buf->len});
 	return 0;
 }
 
 /* Entries without commands are not given to the machine one by one, but it learns how far it is. */
 static void tell_index(struct raft_host *h)
 {
-	uint64_t index = h->raft.last_applied;
+	uint64_t index = libraft_last_applied(&h->raft);
 	if (h->told >= index)
 		return;
 	h->told = index;
-	h->c.machine->v->apply(h->c.machine, index, TrailTermOf(&h->raft.trail, index), NULL, 0);
+	h->c.machine->v->apply(h->c.machine, index, libraft_term_of(&h->raft, index), NULL, 0);
 }
 
 static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
@@ -155,7 +169,7 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	struct raft_host *h = fsm->data;
 	struct strbuf b = STRBUF_INIT;
 	tell_index(h);
-	h->c.machine->v->snapshot(h->c.machine, h->raft.last_applied, &b);
+	h->c.machine->v->snapshot(h->c.machine, libraft_last_applied(&h->raft), &b);
 	*bufs = raft_malloc(sizeof **bufs);
 	*n_bufs = 1;
 	(*bufs)[0].len = b.len;
@@ -191,9 +205,9 @@ static void commit_own_term(struct raft_host *h)
  * that, with a write that was sent on, a read or a watch: so it is told at once. */
 static void push_commit(struct raft_host *h)
 {
-	const struct raft_configuration *c = &h->raft.configuration;
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	uint64_t commit = raft_commit_index(&h->raft), term = raft_host_term(h);
-	uint64_t commit_term = TrailTermOf(&h->raft.trail, commit);
+	uint64_t commit_term = libraft_term_of(&h->raft, commit);
 	struct strbuf b = STRBUF_INIT;
 	if (commit <= h->pushed_commit || commit_term != term)
 		return;
@@ -259,7 +273,7 @@ static void narrow_election_timer(struct raft_host *h)
 	unsigned base = h->c.election_ms;
 	if (raft_state(&h->raft) != RAFT_FOLLOWER)
 		return;
-	unsigned *drawn = &h->raft.follower_state.randomized_election_timeout;
+	unsigned *drawn = libraft_election_timeout(&h->raft);
 	if (*drawn > base + base / 2)
 		*drawn = base + (*drawn - base) / 2;
 }
@@ -275,15 +289,24 @@ void raft_host_tick(struct raft_host *h)
 		host_reads_resend(h);
 }
 
+/* Places are those of the configuration's servers: one that is in it no more makes room. */
 static void note_heard(struct raft_host *h, uint64_t id)
 {
-	size_t i = 0;
-	while (i < COUNT_OF(h->heard) && h->heard[i].id && h->heard[i].id != id)
-		i++;
-	if (i == COUNT_OF(h->heard))
+	size_t free_at = COUNT_OF(h->heard);
+	if (!host_is_member(h, id))
 		return;
-	h->heard[i].id = id;
-	h->heard[i].at_ms = h->c.env->v->now_ms(h->c.env);
+	for (size_t i = 0; i < COUNT_OF(h->heard); i++) {
+		if (h->heard[i].id == id) {
+			h->heard[i].at_ms = h->c.env->v->now_ms(h->c.env);
+			return;
+		}
+		if (free_at == COUNT_OF(h->heard) && (!h->heard[i].id || !host_is_member(h, h->heard[i].id)))
+			free_at = i;
+	}
+	if (free_at == COUNT_OF(h->heard))
+		return; /* more members than are allowed */
+	h->heard[free_at].id = id;
+	h->heard[free_at].at_ms = h->c.env->v->now_ms(h->c.env);
 }
 
 uint64_t host_last_heard(const struct raft_host *h, uint64_t id)
@@ -294,6 +317,49 @@ uint64_t host_last_heard(const struct raft_host *h, uint64_t id)
 	return 0;
 }
 
+/* ---- what a peer sends ---- */
+
+static int check_commands(struct raft_host *h, struct slice rest, struct err *err)
+{
+	const struct raft_machine_vtable *v = h->c.machine->v;
+	struct slice command;
+	int rc;
+	while ((rc = next_command(&rest, &command)) == 1)
+		if (v->is_command && !v->is_command(h->c.machine, command))
+			return err_set(err, ERR_PROTOCOL,
+			        "an entry with a command that is broken, or of a newer program than this one");
+	return rc == 0 ? 0 : err_set(err, ERR_PROTOCOL, "an entry that does not unpack");
+}
+
+static int check_entry(struct raft_host *h, const struct frame_entry *e, struct err *err)
+{
+	struct raft_buffer b = {(void *)e->data.ptr, e->data.len};
+	struct raft_configuration conf;
+	if (e->data.len > RAFT_ENTRY_BYTES_MAX)
+		return err_set(err, ERR_PROTOCOL, "an entry of %zu bytes; up to %u are taken", e->data.len,
+		        (unsigned)RAFT_ENTRY_BYTES_MAX);
+	if (e->kind == RAFT_COMMAND)
+		return check_commands(h, e->data, err);
+	if (e->kind != RAFT_CHANGE)
+		return 0;
+	if (raft_configuration_decode(&b, &conf) != 0)
+		return err_set(err, ERR_PROTOCOL, "a configuration that does not read");
+	raft_configuration_close(&conf);
+	return 0;
+}
+
+/* Whatever gets past this may be relied on. */
+static int check_frame(struct raft_host *h, const struct frame *f, struct err *err)
+{
+	const struct raft_machine_vtable *v = h->c.machine->v;
+	int rc = 0;
+	if (f->kind == RAFT_INSTALL_SNAPSHOT && v->is_descriptor && !v->is_descriptor(h->c.machine, f->descriptor))
+		return err_set(err, ERR_PROTOCOL, "a snapshot of something else");
+	for (unsigned i = 0; f->kind == RAFT_APPEND_ENTRIES && rc == 0 && i < f->m.append_entries.n_entries; i++)
+		rc = check_entry(h, &f->entries[i], err);
+	return rc;
+}
+
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)
 {
 	struct arena a = ARENA_INIT;
@@ -302,6 +368,8 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 	if (rc == 0 && f.from != from)
 		rc = err_set(err, ERR_PROTOCOL, "raft message from server %llu says it is from %llu",
 		        (unsigned long long)from, (unsigned long long)f.from);
+	if (rc == 0)
+		rc = check_frame(h, &f, err);
 	if (rc == 0)
 		note_heard(h, from);
 	if (rc == 0 && !h->adapter.dead) {
@@ -325,11 +393,11 @@ void raft_host_peer_gone(struct raft_host *h, uint64_t id)
 	if (!h->started || h->adapter.dead || raft_host_is_leader(h) || raft_host_leader(h) != id ||
 	        raft_state(r) != RAFT_FOLLOWER)
 		return;
-	unsigned timeout = r->follower_state.randomized_election_timeout;
+	unsigned timeout = *libraft_election_timeout(r);
 	unsigned wait = (unsigned)(env->v->random(env) % (h->c.election_ms / 4 + 1));
 	raft_time now = env->v->now_ms(env), start = now + wait > timeout ? now + wait - timeout : 0;
-	if (start < r->election_timer_start)
-		r->election_timer_start = start;
+	if (start < *libraft_election_timer(r))
+		*libraft_election_timer(r) = start;
 	h->adapter.last_append_ms = 0;
 }
 
@@ -362,6 +430,7 @@ int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, str
 {
 	struct raft_host *h = xcalloc(1, sizeof *h);
 	CHECK(c->id != 0 && c->snapshot_trailing != 0);
+	libraft_check_version();
 	h->c = *c;
 	h->fsm = (struct raft_fsm){
 	        .version = 1, .data = h, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore};
@@ -388,7 +457,7 @@ int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, str
 		return rc;
 	}
 	CHECK(raft_init(&h->raft, &h->adapter.io, &h->fsm, c->id, c->address) == 0);
-	h->raft.tracer = NULL; /* it would format each line, into one static buffer, to throw it away */
+	libraft_silence(&h->raft);
 	configure(h);
 	*ret = h;
 	return 0;
@@ -483,7 +552,7 @@ uint64_t raft_host_commit_index(const struct raft_host *h)
 
 uint64_t raft_host_applied_index(const struct raft_host *h)
 {
-	return h->raft.last_applied;
+	return libraft_last_applied(&h->raft);
 }
 
 uint64_t raft_host_last_index(const struct raft_host *h)
@@ -506,7 +575,7 @@ uint64_t raft_host_leader(const struct raft_host *h)
 
 const char *raft_host_address(const struct raft_host *h, uint64_t id, struct arena *a)
 {
-	const struct raft_configuration *c = &h->raft.configuration;
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	raft_id leader = 0;
 	const char *address;
 	for (unsigned i = 0; i < c->n; i++)

@@ -31,6 +31,9 @@ struct raft_host {
 	uint64_t was_term, was_leader_id;
 };
 
+/* members.c */
+bool host_is_member(const struct raft_host *h, uint64_t id); /* of the configuration, committed or not */
+
 /* host.c */
 uint64_t host_last_heard(const struct raft_host *h, uint64_t id); /* 0: never */
 

@@ -48,7 +48,8 @@ uint64_t log_bytes(const struct raft_log *l); /* of the batches in all segments:
 
 /* Makes entries durable from `index` on, which is at most last + 1; what was there from index on is replaced. n may be
  * 0: a truncation. More than go in a batch go in several. ERR_NO_SPACE: not all of them are there, try again when there
- * is room. ERR_TOO_BIG: one is larger than LOG_BATCH_BYTES_MAX. ERR_IO: what is on the disk is not known, stop the process. */
+ * is room. ERR_TOO_BIG: one is larger than LOG_BATCH_BYTES_MAX. ERR_IO: what is on the disk is not known, stop the
+ * process. */
 int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err);
 
 /* Removes segments that hold nothing at or above index. */

@@ -27,9 +27,7 @@ static void changed(struct raft_change *req, int status)
 
 static bool is_free(struct raft_host *h)
 {
-	struct raft *r = &h->raft;
-	return r->configuration_uncommitted_index == 0 && r->leader_state.promotee_id == 0 &&
-	       r->leader_state.transferee == 0 && r->legacy.change == NULL;
+	return libraft_may_change(&h->raft);
 }
 
 static int submit(struct raft_host *h, struct change_request *q)
@@ -79,13 +77,22 @@ int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err)
 {
 	if (!raft_host_is_leader(h))
 		return err_set(err, ERR_UNAVAILABLE, "only the leader can hand over, and this server is not it");
-	if (h->raft.transfer || h->raft.leader_state.transferee)
+	if (libraft_is_transferring(&h->raft))
 		return err_set(err, ERR_CONFLICT, "leadership is being transferred already");
 	int rc = raft_transfer(&h->raft, &h->transfer, to, transferred);
 	if (rc != 0)
 		return err_set(err, ERR_UNAVAILABLE, "nobody can take over: %s", raft_strerror(rc));
 	adapter_after(&h->adapter);
 	return 0;
+}
+
+bool host_is_member(const struct raft_host *h, uint64_t id)
+{
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->servers[i].id == id)
+			return true;
+	return false;
 }
 
 static enum raft_host_role role_of(int role)
@@ -95,7 +102,7 @@ static enum raft_host_role role_of(int role)
 
 size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_member **ret)
 {
-	const struct raft_configuration *c = &h->raft.configuration;
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	bool leads = raft_host_is_leader(h);
 	uint64_t now = h->c.env->v->now_ms(h->c.env);
 	*ret = ARENA_ARRAY(a, struct raft_host_member, c->n + 1);
@@ -121,7 +128,7 @@ const char *raft_host_role_name(enum raft_host_role role)
 
 bool raft_host_is_changing(const struct raft_host *h)
 {
-	return h->raft.configuration_uncommitted_index != 0;
+	return libraft_has_uncommitted_configuration(&h->raft);
 }
 
 void host_changes_fail(struct raft_host *h)

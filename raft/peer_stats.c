@@ -17,13 +17,49 @@ enum { PROBE_EVERY_S = 1, PROBE_GIVE_UP_S = 5, ACTIVE_S = 3 };
 /* 0.1 ms, doubling up to 3.3 s: etcd's buckets. */
 enum { ROUND_TRIP_FIRST_NS = 100000, ROUND_TRIP_BOUNDS = 16 };
 
+/* Readers may look while it is done: what they see is of the old peer, or nothing. */
+static void begin_anew(struct peer_stats *p, uint64_t id)
+{
+	p->sent_bytes = p->received_bytes = p->send_failures = p->echoed_ns = 0;
+	for (size_t i = 0; i <= ROUND_TRIP_BOUNDS; i++)
+		p->round_trips.counts[i] = 0;
+	p->round_trips.sum_ns = 0;
+	p->probe = p->probed_ns = 0;
+	p->has_left = false;
+	p->id = id;
+}
+
+/* The place of one that is no member any more; NULL: all are. */
+static struct peer_stats *reuse(struct peer_table *t, uint64_t id)
+{
+	for (size_t i = 0; i < PEER_STATS_MAX; i++) {
+		struct peer_stats *p = &t->at[t->next_reused++ % PEER_STATS_MAX];
+		if (!p->has_left)
+			continue;
+		begin_anew(p, id);
+		return p;
+	}
+	return NULL;
+}
+
+void peer_stats_members(struct peer_table *t, const uint64_t *ids, size_t n)
+{
+	for (size_t i = 0; i < PEER_STATS_MAX && t->at[i].id; i++) {
+		t->at[i].has_left = true;
+		for (size_t m = 0; m < n; m++)
+			t->at[i].has_left &= t->at[i].id != ids[m];
+	}
+}
+
 struct peer_stats *peer_stats_of(struct peer_table *t, uint64_t id)
 {
 	size_t i = 0;
 	while (i < PEER_STATS_MAX && t->at[i].id && t->at[i].id != id)
 		i++;
-	if (i == PEER_STATS_MAX)
-		return &t->others;
+	if (i == PEER_STATS_MAX) {
+		struct peer_stats *p = reuse(t, id);
+		return p ? p : &t->others;
+	}
 	struct peer_stats *p = &t->at[i];
 	if (!p->id) {
 		histogram_init_doubling(&p->round_trips, ROUND_TRIP_FIRST_NS, ROUND_TRIP_BOUNDS);

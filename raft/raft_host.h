@@ -31,6 +31,10 @@ struct raft_machine_vtable {
 	/* Commands of one entry, valid during the call. n 0: an entry that is none of the machine's business (a
 	 * barrier, a configuration), or several of them: it has everything up to `index` now. */
 	void (*apply)(struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t n);
+	/* Is this a command, or a descriptor of a state, that it could have made itself? Asked of what a peer sends,
+	 * before it gets into the log; what is in the log is taken for sound. NULL: anything is. */
+	bool (*is_command)(struct raft_machine *m, struct slice command);
+	bool (*is_descriptor)(struct raft_machine *m, struct slice descriptor);
 	/* Adds a descriptor (some 64 bytes) of the state at `index`, which is the last applied. */
 	void (*snapshot)(struct raft_machine *m, uint64_t index, struct strbuf *descriptor);
 	/* At every start, after install(), with what is the newest snapshot: the machine has that state or a newer one.

@@ -14,6 +14,8 @@
 #include "raft/message_int.h"
 #include "raft/state_stream.h"
 
+#include "raft/conn_frame.h"
+
 #include "base/check.h"
 #include "base/log.h"
 #include "base/pki.h"
@@ -56,6 +58,8 @@ struct raft_node {
 	unsigned handover_ticks; /* closing: how long a successor is waited for */
 	bool closing, is_prepared, is_running;
 	unsigned to_close, since_tick_ms;
+	struct list_link questions; /* answering, oldest first */
+	unsigned n_questions;
 	pthread_mutex_t status_lock;
 	struct raft_node_status status;
 	struct histogram log_syncs;
@@ -227,9 +231,14 @@ static int on_message(void *arg, uint64_t from, struct slice bytes, struct err *
 /* ---- questions of those who are not members yet ---- */
 
 struct answering {
+	struct list_link link;
 	struct raft_node *server;
+	struct conn *conn;
 	struct wire_frame_reader reader;
+	uint64_t came_ms;
 };
+
+enum { QUESTIONS_MAX = 64, QUESTION_MS_MAX = 3000 };
 
 static bool answer_frame(void *arg, struct slice payload)
 {
@@ -238,7 +247,7 @@ static bool answer_frame(void *arg, struct slice payload)
 	struct strbuf b = STRBUF_INIT;
 	raft_node_refresh_status(q->server); /* who asks acts on it: no older than the question */
 	q->server->o.question(q->server->o.arg, payload, &b);
-	transport_write_frame(c, strbuf_slice(&b));
+	conn_write_frame(c, strbuf_slice(&b));
 	strbuf_release(&b);
 	conn_close(c, 1000);
 	return false;
@@ -262,8 +271,22 @@ static void answer_end(struct conn *c, const struct err *err, void *arg)
 static void answer_closed(struct conn *c, void *arg)
 {
 	struct answering *q = arg;
+	list_del(&q->link);
+	q->server->n_questions--;
 	wire_frame_reader_release(&q->reader);
 	free(q);
+}
+
+/* Who was let in to ask something asks it at once. */
+static void end_late_questions(struct raft_node *s)
+{
+	uint64_t now = loop_now_ms(&s->loop);
+	LIST_FOREACH (l, &s->questions) {
+		struct answering *q = CONTAINER_OF(l, struct answering, link);
+		if (now - q->came_ms < QUESTION_MS_MAX)
+			break;
+		conn_close(q->conn, 0);
+	}
 }
 
 static void on_unreachable(void *arg, uint64_t id)
@@ -280,9 +303,13 @@ static bool on_visitor(void *arg, struct conn *c, const struct wire_hello *hello
 	struct raft_node *s = arg;
 	if (hello->purpose == WIRE_STATE)
 		return state_exporter_serve(s->exporter, c);
+	if (s->n_questions >= QUESTIONS_MAX || s->closing)
+		return false;
 	struct answering *q = xcalloc(1, sizeof *q);
-	q->server = s;
-	q->reader.bytes_max = 64 * 1024;
+	*q = (struct answering){
+	        .server = s, .conn = c, .reader.bytes_max = 64 * 1024, .came_ms = loop_now_ms(&s->loop)};
+	list_push_back(&s->questions, &q->link);
+	s->n_questions++;
 	conn_start(c, &callbacks, q);
 	return true;
 }
@@ -327,6 +354,21 @@ static void probe(struct raft_node *s, const struct raft_node_member *m)
 	strbuf_release(&b);
 }
 
+/* Connections and their numbers are the members', and nobody else's for long. */
+static void keep_peers(struct raft_node *s, const struct raft_node_status *v)
+{
+	uint64_t ids[RAFT_MEMBERS_MAX];
+	for (size_t i = 0; i < v->n_members; i++) {
+		const struct raft_node_member *m = &v->members[i];
+		ids[i] = m->id;
+		if (m->id == s->o.id)
+			continue;
+		transport_keep(s->transport, m->id, m->address);
+		probe(s, m);
+	}
+	transport_members(s->transport, ids, v->n_members);
+}
+
 static void update_status(struct raft_node *s)
 {
 	struct arena a = ARENA_INIT;
@@ -351,11 +393,9 @@ static void update_status(struct raft_node *s)
 		m->match_index = members[i].match_index;
 		m->is_online = members[i].is_online;
 		snprintf(m->address, sizeof m->address, "%s", members[i].server.address);
-		if (s->transport && m->id != s->o.id) {
-			transport_keep(s->transport, m->id, m->address);
-			probe(s, m);
-		}
 	}
+	if (s->transport)
+		keep_peers(s, &v);
 	arena_release(&a);
 	if (!is_same_list(&s->status, &v))
 		tell_members(&v);
@@ -453,6 +493,7 @@ static void tick(uv_timer_t *t)
 	if (s->fetcher)
 		state_fetcher_tick(s->fetcher);
 	update_status(s);
+	end_late_questions(s);
 	s->since_tick_ms += RAFT_TICK_MS;
 	if (s->o.tick && s->since_tick_ms >= s->o.tick_ms) {
 		s->since_tick_ms = 0;
@@ -508,6 +549,7 @@ int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, st
 {
 	struct raft_node *s = xcalloc(1, sizeof *s);
 	s->env.v = &env_vtable;
+	list_init(&s->questions);
 	s->o = *o;
 	s->writer.done.run = job_done;
 	pthread_mutex_init(&s->writer.lock, NULL);
@@ -578,7 +620,8 @@ static void start_on_loop(void *arg)
 		        .listen_host = s->o.listen_host,
 		        .listen_port = s->o.listen_port,
 		        .server_tls = s->o.server_tls,
-		        .client_tls = s->o.client_tls,
+		        .client_tls = s->o.access.client_tls,
+		        .secret = s->o.access.secret,
 		        .cluster_id = s->o.cluster_id,
 		        .id = s->o.id,
 		        .address = s->o.address,

@@ -15,6 +15,12 @@
 struct raft_node;
 struct tls_context;
 
+/* How this server gets at the peers, and proves that it is one of them. */
+struct raft_peer_access {
+	struct tls_context *client_tls; /* NULL: plain */
+	struct slice secret;            /* that all members know; empty: none */
+};
+
 struct raft_node_options {
 	const char *folder; /* of log, term and vote; it must exist */
 	struct raft_machine *machine;
@@ -22,7 +28,8 @@ struct raft_node_options {
 	const char *address;     /* URL of this server for its peers */
 	const char *listen_host; /* NULL: alone, nobody can join */
 	int listen_port;         /* 0: the kernel picks */
-	struct tls_context *server_tls, *client_tls;
+	struct tls_context *server_tls;
+	struct raft_peer_access access;
 	unsigned heartbeat_ms, election_ms;
 	unsigned snapshot_entries; /* see raft_host.h; as many are kept below it, up to 4096. 0: bytes alone count */
 	uint64_t snapshot_bytes;
@@ -95,7 +102,7 @@ void raft_node_refresh_status(struct raft_node *s);
 
 /* Asks the server at a URL something and waits for the answer, at most timeout_ms: for a server that joins and does not
  * know yet who it is. Blocking; any thread that has no loop. The answer is appended. */
-int raft_node_ask(const char *url, struct tls_context *client_tls, struct slice question, unsigned timeout_ms,
+int raft_node_ask(const char *url, const struct raft_peer_access *access, struct slice question, unsigned timeout_ms,
         struct strbuf *answer, struct err *err);
 
 #endif

@@ -7,7 +7,7 @@
 
 static bool knows_commit_index(struct raft_host *h)
 {
-	return TrailTermOf(&h->raft.trail, raft_commit_index(&h->raft)) == raft_current_term(&h->raft);
+	return libraft_term_of(&h->raft, raft_commit_index(&h->raft)) == raft_current_term(&h->raft);
 }
 
 static bool has_answered(const struct raft_host *h, uint64_t id)
@@ -20,7 +20,7 @@ static bool has_answered(const struct raft_host *h, uint64_t id)
 
 static bool has_majority(const struct raft_host *h)
 {
-	const struct raft_configuration *c = &h->raft.configuration;
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	unsigned voters = 0, yes = 0;
 	for (unsigned i = 0; i < c->n; i++) {
 		if (c->servers[i].role != RAFT_VOTER)
@@ -33,7 +33,7 @@ static bool has_majority(const struct raft_host *h)
 
 static void ask(struct raft_host *h)
 {
-	const struct raft_configuration *c = &h->raft.configuration;
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	struct strbuf b = STRBUF_INIT;
 	message_encode_read(&b, h->c.id, h->c.address, MESSAGE_READ_PROBE, h->round_term, h->round, false);
 	for (unsigned i = 0; i < c->n; i++)
@@ -74,7 +74,7 @@ void host_reads_advance(struct raft_host *h)
 		h->confirmed_round = h->round;
 	LIST_FOREACH (l, &h->reads) {
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
-		if (r->round == 0 || r->round > h->confirmed_round || h->raft.last_applied < r->index)
+		if (r->round == 0 || r->round > h->confirmed_round || libraft_last_applied(&h->raft) < r->index)
 			continue;
 		list_del(&r->link);
 		r->done(r, 0, r->index);
@@ -111,7 +111,8 @@ void host_receive_answer(struct raft_host *h, const struct frame *f)
 {
 	if (!raft_host_is_leader(h) || !f->read_same_term || f->read_round != h->round ||
 	        f->read_term != raft_current_term(&h->raft) || f->read_term != h->round_term ||
-	        has_answered(h, f->from) || h->n_answered == sizeof h->answered / sizeof h->answered[0])
+	        !host_is_member(h, f->from) || has_answered(h, f->from) ||
+	        h->n_answered == sizeof h->answered / sizeof h->answered[0])
 		return;
 	h->answered[h->n_answered++] = f->from;
 	host_reads_advance(h);

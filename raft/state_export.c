@@ -6,6 +6,8 @@
  * is closed). */
 #include "raft/state_stream.h"
 
+#include "raft/conn_frame.h"
+
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/log.h"
@@ -20,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STREAMS_MAX = 4, KEEP_MS = 60000 };
+enum { STREAMS_MAX = 4, KEEP_MS = 60000, WANT_MS_MAX = 5000, STALL_MS_MAX = 30000 };
 
 struct stream {
 	struct list_link link;
@@ -28,6 +30,7 @@ struct stream {
 	struct conn *conn;
 	struct wire_frame_reader reader;
 	struct state_want want;
+	uint64_t came_ms;
 	bool has_want, started, working, wants_room;
 	uint64_t offset;
 	size_t got; /* by the read under way */
@@ -220,7 +223,7 @@ static void read_done(struct pool_work *w)
 		log_warn("raft", "state not read", "error=\"%s\"", strerror(s->error));
 		stream_close(s);
 	} else if (s->conn) {
-		s->wants_room = !transport_write_frame(s->conn, strbuf_slice(&s->frame));
+		s->wants_room = !conn_write_frame(s->conn, strbuf_slice(&s->frame));
 		s->exporter->used_at_ms = loop_now_ms(s->exporter->loop);
 		if (limit)
 			uv_timer_start(&s->timer, pace_over, STATE_CHUNK_BYTES * UINT64_C(1000) / limit, 0);
@@ -256,7 +259,7 @@ static void start_stream(struct stream *s)
 	s->offset = s->want.export_id == x->id && s->want.offset <= x->size ? s->want.offset : 0;
 	log_info("raft", "sending the state", "to=%s index=%" PRIu64 " bytes=%" PRIu64 " from=%" PRIu64,
 	        conn_peer(s->conn)->address, x->copy.index, x->size, s->offset);
-	transport_write_frame(s->conn, (struct slice){(const char *)&head, sizeof head});
+	conn_write_frame(s->conn, (struct slice){(const char *)&head, sizeof head});
 	read_next(s);
 }
 
@@ -346,6 +349,8 @@ bool state_exporter_serve(struct state_exporter *x, struct conn *c)
 	s->fd = -1;
 	s->refs = 2;
 	s->reader.bytes_max = 1024;
+	s->came_ms = loop_now_ms(x->loop);
+	conn_limit_stall(c, STALL_MS_MAX);
 	uv_timer_init(loop_uv(x->loop), &s->timer);
 	s->timer.data = s;
 	list_push_back(&x->streams, &s->link);
@@ -364,6 +369,11 @@ bool state_exporter_is_busy(const struct state_exporter *x)
 static void tick(uv_timer_t *t)
 {
 	struct state_exporter *x = t->data;
+	LIST_FOREACH (l, &x->streams) {
+		struct stream *s = CONTAINER_OF(l, struct stream, link);
+		if (s->conn && !s->has_want && loop_now_ms(x->loop) - s->came_ms > WANT_MS_MAX)
+			stream_close(s); /* its place is somebody else's */
+	}
 	if (x->state == COPY_READY && !x->n_streams && loop_now_ms(x->loop) - x->used_at_ms > KEEP_MS)
 		drop_copy(x);
 	if (x->state != COPY_MAKING)

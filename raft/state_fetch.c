@@ -8,6 +8,8 @@
  * anew), what came does not fit its checksum (begun anew, logged). */
 #include "raft/state_stream.h"
 
+#include "raft/conn_frame.h"
+
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/log.h"
@@ -35,6 +37,7 @@ struct state_fetcher {
 	uint64_t from, min_index;
 	struct conn *conn;
 	struct wire_frame_reader reader;
+	struct caller greeting;
 	struct state_head head; /* export_id 0: nothing begun */
 	uint64_t offset;        /* bytes written */
 	uint64_t retry_at_ms;
@@ -59,6 +62,7 @@ static void finish_close(struct state_fetcher *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	wire_frame_reader_release(&f->reader);
+	caller_release(&f->greeting);
 	strbuf_release(&f->packed);
 	free(f->path);
 	free(f->part);
@@ -73,6 +77,7 @@ static void disconnect(struct state_fetcher *f)
 		conn_close(f->conn, 0);
 	f->conn = NULL;
 	wire_frame_reader_release(&f->reader);
+	caller_release(&f->greeting);
 	if (f->state != FETCH_CHECKING)
 		f->state = FETCH_IDLE;
 	f->retry_at_ms = loop_now_ms(f->loop) + RETRY_MS;
@@ -227,11 +232,35 @@ static bool got_head(struct state_fetcher *f, struct slice payload)
 	return true;
 }
 
+static void ask_for_it(struct state_fetcher *f)
+{
+	struct state_want want = {STATE_WANT, 0, f->min_index, f->head.export_id, f->offset};
+	conn_write_frame(f->conn, (struct slice){(const char *)&want, sizeof want});
+}
+
+static bool greeting_goes_on(struct state_fetcher *f, struct slice payload)
+{
+	struct err err = ERR_INIT;
+	if (transport_greeting(&f->greeting, f->conn, payload, &err) != 0) {
+		log_warn("raft", "state not received", "from=%016" PRIx64 " error=\"%s\"", f->from, err.msg);
+		return false;
+	}
+	if (caller_is_done(&f->greeting))
+		ask_for_it(f);
+	return true;
+}
+
 static bool got_frame(void *arg, struct slice payload)
 {
 	struct state_fetcher *f = arg;
 	uint32_t kind = 0;
 	bool ok = false;
+	if (!caller_is_done(&f->greeting)) {
+		ok = greeting_goes_on(f, payload);
+		if (!ok)
+			disconnect(f);
+		return ok;
+	}
 	memcpy(&kind, payload.ptr, payload.len < sizeof kind ? payload.len : sizeof kind);
 	if (kind == STATE_HEAD)
 		ok = got_head(f, payload);
@@ -253,9 +282,9 @@ static void on_open(struct conn *c, const struct err *err, void *arg)
 		disconnect(f);
 		return;
 	}
-	struct state_want want = {STATE_WANT, 0, f->min_index, f->head.export_id, f->offset};
-	transport_greet(f->transport, c, f->from, WIRE_STATE);
-	transport_write_frame(c, (struct slice){(const char *)&want, sizeof want});
+	transport_greet(f->transport, c, f->from, WIRE_STATE, &f->greeting);
+	if (caller_is_done(&f->greeting))
+		ask_for_it(f);
 }
 
 static void on_read(struct conn *c, const char *data, size_t len, void *arg)

@@ -1,7 +1,11 @@
 /* The peer transport. See transport.h.
  *
- *     peer (we send):   IDLE -> CONNECTING -> OPEN -> IDLE ...   IDLE waits, longer after each failure, with jitter
- *     visitor (we read): GREETING -> its messages are delivered, or it is handed on
+ *     peer (we send):   IDLE -> CONNECTING -> GREETING -> OPEN -> IDLE ...   IDLE waits, longer after each failure,
+ *                                                                            with jitter
+ *     those who come to us: visitors.c
+ *
+ * A peer is kept while it is a member, and a while after it was last of use (one that joins, or was removed, may still
+ * have to be told something). Then it goes, with its connection and its numbers.
  *
  * A connection that is lost is made again soon, since an election may depend on it. One that is turned away is told so,
  * and waits up to REFUSED_MS_MAX: what it lacks comes by a hand's work, or by the other side, which then connects and
@@ -11,8 +15,8 @@
  * before TCP tries the old one again.
  *
  * What can go wrong: a peer that takes nothing (beyond QUEUE_BYTES_MAX waiting, frames for it are dropped), one that
- * moved (a new address closes the old connection), a stranger (another cluster's or meant for another server: told and
- * closed), garbage (the frame's checksum: closed). What repeats is logged once a minute (refusals.h). */
+ * moved (a new address closes the old connection), one that does not know the cluster's secret. What repeats is logged
+ * once a minute (refusals.h). */
 #include "raft/transport.h"
 
 #include "base/check.h"
@@ -20,27 +24,27 @@
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/wire/url.h"
+#include "raft/conn_frame.h"
 #include "raft/refusals.h"
+#include "raft/visitors.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum {
-	MESSAGE_BYTES_MAX = RAFT_MESSAGE_BYTES_MAX,
-	HELLO_BYTES_MAX = 1024,
 	QUEUE_BYTES_MAX = 3 * 1024 * 1024,
 	BACKOFF_MS_MIN = 50,
 	BACKOFF_MS_MAX = 1000,
 	REFUSED_MS_MAX = 5000,
 	SETTLE_MS = 1000,
-	LINGER_MS = 200,
 	CONNECT_MS = 2000,
 	STALL_MS = 2000,
+	GREET_MS = 3000,
 	PEERS_MAX = 64,
-	VISITORS_MAX = 256,
+	UNUSED_MS_MAX = 10000,
 };
 
-enum peer_state { PEER_IDLE, PEER_CONNECTING, PEER_OPEN };
+enum peer_state { PEER_IDLE, PEER_CONNECTING, PEER_GREETING, PEER_OPEN };
 
 struct peer {
 	struct transport *transport;
@@ -53,19 +57,13 @@ struct peer {
 	uint64_t opened_ms;
 	bool settled; /* it was said that it is connected */
 	struct wire_frame_reader reader;
+	struct caller greeting;
 	bool complained; /* of not reaching it: once until it was reached */
+	bool is_member;  /* of the configuration, as far as it is known here */
+	uint64_t used_ms;
+	unsigned conns;  /* not closed yet */
+	bool is_dropped; /* out of the table: goes with its last connection */
 	struct peer_stats *stats;
-};
-
-struct visitor {
-	struct list_link link;
-	struct transport *transport;
-	struct conn *conn;
-	struct wire_frame_reader reader;
-	uint64_t from;       /* 0: not greeted yet */
-	bool wants_messages; /* it said so, and can be told that it is turned away */
-	struct peer_stats *stats;
-	bool gone; /* handed on */
 };
 
 struct transport {
@@ -73,41 +71,58 @@ struct transport {
 	struct conn_listener *listener;
 	struct peer *peers[PEERS_MAX];
 	size_t n_peers;
-	struct list_link visitors;
-	unsigned n_visitors, open_conns;
+	struct visitors visitors;
+	unsigned open_conns; /* to peers */
 	struct refusals refusals;
 	bool closing;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
 
-bool transport_write_frame(struct conn *c, struct slice payload)
-{
-	char head[WIRE_FRAME_HEAD_BYTES];
-	wire_frame_head(head, payload);
-	conn_write(c, head, sizeof head);
-	return conn_write(c, payload.ptr, payload.len);
-}
-
-void transport_greet(struct transport *t, struct conn *c, uint64_t to, enum wire_purpose purpose)
+static struct strbuf hello_of(const struct transport *t, uint64_t to, enum wire_purpose purpose, struct caller *c)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct wire_hello h = {t->o.cluster_id, t->o.id, to, purpose, slice_of(t->o.address)};
-	wire_hello_encode(&b, &h);
-	transport_write_frame(c, strbuf_slice(&b));
+	caller_begin(c, t->o.secret, &h, &b);
+	return b;
+}
+
+void transport_greet(struct transport *t, struct conn *c, uint64_t to, enum wire_purpose purpose, struct caller *ret)
+{
+	struct strbuf b = hello_of(t, to, purpose, ret);
+	if (b.len)
+		conn_write_frame(c, strbuf_slice(&b));
 	strbuf_release(&b);
+}
+
+int transport_greeting(struct caller *g, struct conn *c, struct slice payload, struct err *err)
+{
+	struct strbuf b = STRBUF_INIT;
+	int rc = caller_take(g, payload, &b, err);
+	if (rc == 0 && b.len)
+		conn_write_frame(c, strbuf_slice(&b));
+	strbuf_release(&b);
+	return rc;
+}
+
+static void peer_free(struct peer *p)
+{
+	CHECK(p->conns == 0 && !p->conn);
+	wire_frame_reader_release(&p->reader);
+	caller_release(&p->greeting);
+	free(p->address);
+	free(p);
 }
 
 static void finish_close(struct transport *t)
 {
-	if (!t->closing || t->open_conns || t->listener)
+	if (!t->closing || t->open_conns || t->visitors.open_conns || t->listener)
 		return;
 	void (*closed)(void *) = t->closed;
 	void *arg = t->closed_arg;
-	for (size_t i = 0; i < t->n_peers; i++) {
-		free(t->peers[i]->address);
-		free(t->peers[i]);
-	}
+	for (size_t i = 0; i < t->n_peers; i++)
+		peer_free(t->peers[i]);
+	free(t->o.secret.len ? (char *)t->o.secret.ptr : NULL);
 	tls_context_unref(t->o.server_tls);
 	tls_context_unref(t->o.client_tls);
 	free((char *)t->o.address);
@@ -146,6 +161,7 @@ static void close_for(struct peer *p, unsigned wait_ms)
 	p->state = PEER_IDLE;
 	p->retry_at_ms = loop_now_ms(p->transport->o.loop) + wait_ms + jitter;
 	wire_frame_reader_release(&p->reader);
+	caller_release(&p->greeting);
 	conn_close(p->conn, 0);
 	p->conn = NULL;
 }
@@ -178,6 +194,14 @@ static void say_connected(struct peer *p)
 	log_info("raft", "peer connected", "peer=%016" PRIx64 " address=%s", p->id, p->address);
 }
 
+static void peer_greeted(struct peer *p)
+{
+	p->state = PEER_OPEN;
+	p->backoff_ms = BACKOFF_MS_MIN;
+	if (!p->refused_ms)
+		say_connected(p);
+}
+
 static void peer_opened(struct conn *c, const struct err *err, void *arg)
 {
 	struct peer *p = arg;
@@ -196,25 +220,29 @@ static void peer_opened(struct conn *c, const struct err *err, void *arg)
 	}
 	p->settled = false;
 	p->opened_ms = loop_now_ms(p->transport->o.loop);
-	if (!p->refused_ms)
-		say_connected(p);
 	p->complained = false;
-	p->state = PEER_OPEN;
-	p->backoff_ms = BACKOFF_MS_MIN;
+	p->state = PEER_GREETING;
 	conn_limit_stall(c, STALL_MS);
-	transport_greet(p->transport, c, p->id, WIRE_MESSAGES);
+	transport_greet(p->transport, c, p->id, WIRE_MESSAGES, &p->greeting);
+	if (caller_is_done(&p->greeting))
+		peer_greeted(p);
 }
 
 static bool peer_frame(void *arg, struct slice payload)
 {
 	struct peer *p = arg;
 	struct slice why;
+	struct err err = ERR_INIT;
 	if (wire_refusal_decode(payload, &why))
 		peer_refused(p, why);
+	else if (p->state == PEER_GREETING && transport_greeting(&p->greeting, p->conn, payload, &err) != 0)
+		peer_refused(p, slice_of(err.msg));
+	else if (p->state == PEER_GREETING && caller_is_done(&p->greeting))
+		peer_greeted(p);
 	return p->conn != NULL;
 }
 
-/* Nothing but a refusal is said in this direction. */
+/* Nothing but its part of the greeting and a refusal is said in this direction. */
 static void peer_read(struct conn *c, const char *data, size_t len, void *arg)
 {
 	struct peer *p = arg;
@@ -239,7 +267,10 @@ static void peer_closed(struct conn *c, void *arg)
 {
 	struct peer *p = arg;
 	struct transport *t = p->transport;
+	CHECK(p->conns > 0 && t->open_conns > 0);
 	t->open_conns--;
+	if (--p->conns == 0 && p->is_dropped)
+		peer_free(p);
 	finish_close(t);
 }
 
@@ -252,6 +283,7 @@ static void peer_connect(struct peer *p)
 	p->conn = transport_connect(t, p->address, p->id, WIRE_MESSAGES, &callbacks, p, &err);
 	if (p->conn) {
 		p->state = PEER_CONNECTING;
+		p->conns++;
 		t->open_conns++;
 		return;
 	}
@@ -261,24 +293,60 @@ static void peer_connect(struct peer *p)
 	p->complained = true;
 }
 
+static void peer_drop(struct transport *t, size_t i)
+{
+	struct peer *p = t->peers[i];
+	t->peers[i] = t->peers[--t->n_peers];
+	peer_close(p);
+	p->is_dropped = true;
+	log_info("raft", "peer forgotten", "peer=%016" PRIx64 " address=%s", p->id, p->address);
+	if (p->conns == 0)
+		peer_free(p);
+}
+
+/* The one that is no member and was not of use for the longest time; n_peers: all are members. */
+static size_t least_useful(const struct transport *t)
+{
+	size_t found = t->n_peers;
+	for (size_t i = 0; i < t->n_peers; i++)
+		if (!t->peers[i]->is_member && (found == t->n_peers || t->peers[i]->used_ms < t->peers[found]->used_ms))
+			found = i;
+	return found;
+}
+
+static struct peer *peer_new(struct transport *t, uint64_t id, const char *address)
+{
+	if (t->n_peers == PEERS_MAX && least_useful(t) < t->n_peers)
+		peer_drop(t, least_useful(t));
+	if (t->n_peers == PEERS_MAX)
+		return NULL;
+	struct peer *p = xcalloc(1, sizeof *p);
+	*p = (struct peer){.transport = t,
+	        .id = id,
+	        .address = xstrdup(address),
+	        .backoff_ms = BACKOFF_MS_MIN,
+	        .reader.bytes_max = WIRE_REFUSAL_BYTES_MAX,
+	        .stats = peer_stats_of(t->o.stats, id)};
+	t->peers[t->n_peers++] = p;
+	return p;
+}
+
+static struct peer *find_peer(const struct transport *t, uint64_t id)
+{
+	for (size_t i = 0; i < t->n_peers; i++)
+		if (t->peers[i]->id == id)
+			return t->peers[i];
+	return NULL;
+}
+
 static struct peer *peer_of(struct transport *t, uint64_t id, const char *address)
 {
-	size_t i = 0;
-	while (i < t->n_peers && t->peers[i]->id != id)
-		i++;
-	if (i == PEERS_MAX)
+	struct peer *p = find_peer(t, id);
+	if (!p)
+		p = peer_new(t, id, address);
+	if (!p)
 		return NULL;
-	if (i == t->n_peers) {
-		struct peer *p = xcalloc(1, sizeof *p);
-		*p = (struct peer){.transport = t,
-		        .id = id,
-		        .address = xstrdup(address),
-		        .backoff_ms = BACKOFF_MS_MIN,
-		        .reader.bytes_max = WIRE_REFUSAL_BYTES_MAX,
-		        .stats = peer_stats_of(t->o.stats, id)};
-		t->peers[t->n_peers++] = p;
-	}
-	struct peer *p = t->peers[i];
+	p->used_ms = loop_now_ms(t->o.loop);
 	if (strcmp(p->address, address) != 0) {
 		peer_close(p);
 		free(p->address);
@@ -290,11 +358,11 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 }
 
 /* It has greeted us: it is there, and one of ours. */
-static void peer_is_there(struct transport *t, uint64_t id)
+static void peer_is_there(void *arg, uint64_t id)
 {
-	for (size_t i = 0; i < t->n_peers; i++)
-		if (t->peers[i]->id == id)
-			t->peers[i]->retry_at_ms = 0;
+	struct peer *p = find_peer(arg, id);
+	if (p)
+		p->retry_at_ms = 0;
 }
 
 static struct peer *connected_peer(struct transport *t, uint64_t id, const char *address)
@@ -303,6 +371,8 @@ static struct peer *connected_peer(struct transport *t, uint64_t id, const char 
 	uint64_t now = loop_now_ms(t->o.loop);
 	if (p && p->state == PEER_IDLE && now >= p->retry_at_ms)
 		peer_connect(p);
+	else if (p && p->state == PEER_GREETING && now - p->opened_ms >= GREET_MS)
+		peer_refused(p, SLICE("it does not answer the greeting: has it no --peer-secret-file?"));
 	else if (p && p->state == PEER_OPEN && !p->settled && now - p->opened_ms >= SETTLE_MS)
 		say_connected(p);
 	return p;
@@ -310,10 +380,24 @@ static struct peer *connected_peer(struct transport *t, uint64_t id, const char 
 
 const char *transport_address(const struct transport *t, uint64_t id)
 {
-	for (size_t i = 0; i < t->n_peers; i++)
-		if (t->peers[i]->id == id)
-			return t->peers[i]->address;
-	return NULL;
+	const struct peer *p = find_peer(t, id);
+	return p ? p->address : NULL;
+}
+
+void transport_members(struct transport *t, const uint64_t *ids, size_t n)
+{
+	uint64_t now = loop_now_ms(t->o.loop);
+	LOOP_CHECK_OWNER(t->o.loop);
+	for (size_t i = t->n_peers; i-- > 0;) {
+		struct peer *p = t->peers[i];
+		p->is_member = false;
+		for (size_t m = 0; m < n; m++)
+			p->is_member |= ids[m] == p->id;
+		if (!p->is_member && now - p->used_ms > UNUSED_MS_MAX)
+			peer_drop(t, i);
+	}
+	peer_stats_members(t->o.stats, ids, n);
+	visitors_tick(&t->visitors);
 }
 
 void transport_keep(struct transport *t, uint64_t id, const char *address)
@@ -330,150 +414,22 @@ bool transport_send(struct transport *t, uint64_t to, const char *address, struc
 		p->stats->send_failures++;
 		return false;
 	}
-	transport_write_frame(p->conn, message);
+	conn_write_frame(p->conn, message);
 	p->stats->sent_bytes += WIRE_FRAME_HEAD_BYTES + message.len;
 	return true;
 }
 
 /* ---- connections made to us ---- */
 
-static void visitor_close(struct visitor *v)
+static void visitor_gone(void *arg)
 {
-	if (v->conn)
-		conn_close(v->conn, 0);
-	v->conn = NULL;
-}
-
-static void turn_away(struct visitor *v, const char *why)
-{
-	struct transport *t = v->transport;
-	const char *address = conn_peer(v->conn)->address, *port = strrchr(address, ':');
-	char host[64];
-	uint64_t times;
-	snprintf(host, sizeof host, "%.*s", port ? (int)(port - address) : (int)strlen(address), address);
-	if (refusals_note(&t->refusals, host, why, loop_now_ms(t->o.loop), &times))
-		log_warn("raft", "peer turned away", "address=%s times=%" PRIu64 " error=\"%s\"", address, times, why);
-	if (v->wants_messages && !v->from) {
-		struct strbuf b = STRBUF_INIT;
-		wire_refusal_encode(&b, why);
-		transport_write_frame(v->conn, strbuf_slice(&b));
-		strbuf_release(&b);
-		conn_close(v->conn, LINGER_MS);
-		v->conn = NULL;
-	}
-	visitor_close(v);
-}
-
-/* A connection that is not for messages leaves this file: with its callbacks the visitor goes. */
-static bool hand_on(struct visitor *v, const struct wire_hello *hello)
-{
-	struct transport *t = v->transport;
-	struct conn *c = v->conn;
-	v->conn = NULL;
-	v->gone = true;
-	if (t->o.on_visitor(t->o.arg, c, hello))
-		return true;
-	v->conn = c;
-	v->gone = false;
-	return false;
-}
-
-static int greeted(struct visitor *v, struct slice payload, struct err *err)
-{
-	struct transport *t = v->transport;
-	struct wire_hello h;
-	if (wire_hello_decode(payload, &h, err) != 0)
-		return err->code;
-	v->wants_messages = h.purpose == WIRE_MESSAGES;
-	if (h.purpose != WIRE_QUESTION && h.cluster_id != t->o.cluster_id)
-		return err_set(err, ERR_PROTOCOL, "it belongs to cluster %016" PRIx64 ", this is %016" PRIx64,
-		        h.cluster_id, t->o.cluster_id);
-	if (h.to && h.to != t->o.id)
-		return err_set(
-		        err, ERR_PROTOCOL, "it looks for server %016" PRIx64 ", this is %016" PRIx64, h.to, t->o.id);
-	if (h.purpose != WIRE_QUESTION && (!h.from || h.from == t->o.id))
-		return err_set(err, ERR_PROTOCOL, "it says it is server %016" PRIx64, h.from);
-	if (h.purpose == WIRE_MESSAGES) {
-		v->from = h.from;
-		peer_is_there(t, h.from);
-		v->stats = peer_stats_of(t->o.stats, h.from);
-		v->reader.bytes_max = MESSAGE_BYTES_MAX;
-		return 0;
-	}
-	return hand_on(v, &h) ? 0 : err_set(err, ERR_BUSY, "too many at a time");
-}
-
-static bool visitor_frame(void *arg, struct slice payload)
-{
-	struct visitor *v = arg;
-	struct transport *t = v->transport;
-	struct err err = ERR_INIT;
-	if (v->from)
-		v->stats->received_bytes += WIRE_FRAME_HEAD_BYTES + payload.len;
-	int rc = v->from ? t->o.on_message(t->o.arg, v->from, payload, &err) : greeted(v, payload, &err);
-	if (rc == 0)
-		return v->conn != NULL;
-	turn_away(v, err.msg);
-	return false;
-}
-
-static void visitor_free(struct visitor *v)
-{
-	struct transport *t = v->transport;
-	list_del(&v->link);
-	t->n_visitors--;
-	t->open_conns--;
-	wire_frame_reader_release(&v->reader);
-	free(v);
-	finish_close(t);
-}
-
-static void visitor_read(struct conn *c, const char *data, size_t len, void *arg)
-{
-	struct visitor *v = arg;
-	struct err err = ERR_INIT;
-	size_t used;
-	if (wire_frame_feed(&v->reader, data, len, visitor_frame, v, &used, &err) != 0)
-		turn_away(v, err.msg);
-	if (v->gone) {
-		conn_unread(c, data + used, len - used);
-		visitor_free(v);
-	}
-}
-
-static void visitor_ended(struct conn *c, const struct err *err, void *arg)
-{
-	visitor_close(arg);
-}
-
-static void visitor_opened(struct conn *c, const struct err *err, void *arg)
-{
-	if (err)
-		visitor_close(arg);
-}
-
-static void visitor_closed(struct conn *c, void *arg)
-{
-	visitor_free(arg);
+	finish_close(arg);
 }
 
 static void on_accept(struct conn_listener *l, struct conn *c, void *arg)
 {
-	static const struct conn_callbacks callbacks = {.on_open = visitor_opened,
-	        .on_read = visitor_read,
-	        .on_end = visitor_ended,
-	        .on_closed = visitor_closed};
 	struct transport *t = arg;
-	struct visitor *v = xcalloc(1, sizeof *v);
-	v->transport = t;
-	v->conn = c;
-	v->reader.bytes_max = HELLO_BYTES_MAX;
-	list_push_back(&t->visitors, &v->link);
-	t->n_visitors++;
-	t->open_conns++;
-	conn_start(c, &callbacks, v);
-	if (t->n_visitors > VISITORS_MAX || t->closing)
-		visitor_close(v);
+	visitors_accept(&t->visitors, c);
 }
 
 /* ---- life ---- */
@@ -482,9 +438,23 @@ int transport_new(const struct transport_options *o, struct transport **ret, str
 {
 	struct transport *t = xcalloc(1, sizeof *t);
 	t->o = *o;
-	list_init(&t->visitors);
+	struct visitors_options v = {.loop = o->loop,
+	        .cluster_id = o->cluster_id,
+	        .id = o->id,
+	        .stats = o->stats,
+	        .on_message = o->on_message,
+	        .on_visitor = o->on_visitor,
+	        .arg = o->arg,
+	        .on_greeted = peer_is_there,
+	        .on_gone = visitor_gone,
+	        .greeted_arg = t};
+	if (o->secret.len)
+		t->o.secret.ptr = xmemdup(o->secret.ptr, o->secret.len);
+	v.secret = t->o.secret;
+	visitors_init(&t->visitors, &v, &t->refusals);
 	struct conn_listen_options l = {.tls = o->server_tls, .on_accept = on_accept, .arg = t};
 	if (o->listen_host && conn_listen_tcp(o->loop, o->listen_host, o->listen_port, &l, &t->listener, err) != 0) {
+		free(o->secret.len ? (char *)t->o.secret.ptr : NULL);
 		free(t);
 		return err->code;
 	}
@@ -516,8 +486,7 @@ void transport_close(struct transport *t, void (*closed)(void *arg), void *arg)
 	t->closed_arg = arg;
 	for (size_t i = 0; i < t->n_peers; i++)
 		peer_close(t->peers[i]);
-	LIST_FOREACH (l, &t->visitors)
-		visitor_close(CONTAINER_OF(l, struct visitor, link));
+	visitors_close(&t->visitors);
 	if (t->listener)
 		conn_listener_close(t->listener, listener_closed, t);
 	else

@@ -6,8 +6,8 @@
 #include "api/machinery/rules/validate.h"
 #include "api/server/call.h"
 
-/* Books the bytes that an answer is about to be built of, until the call is over: the server builds only so many for all
- * calls together (API_BUILT_ANSWER_BYTES_MAX). ERR_BUSY when there is no room. */
+/* Books the bytes that an answer is about to be built of, until the call is over: the server builds only so many for
+ * all calls together (API_BUILT_ANSWER_BYTES_MAX). ERR_BUSY when there is no room. */
 int call_charge(struct call *c, size_t bytes, struct err *err);
 
 /* Pieces by reference, as struct call_transport's respond. */

@@ -10,8 +10,7 @@
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
 #include "api/server/dispatch.h"
-#include "api/server/duties/bootstrap.h"
-#include "api/server/duties/compact.h"
+#include "api/server/duties/duties.h"
 #include "api/server/state.h"
 #include "api/server/verbs/verbs.h"
 #include "base/check.h"
@@ -197,7 +196,7 @@ static void report_ready(struct api_server *s, const struct err *err)
 		s->ready(s->ready_arg, err);
 }
 
-static void bootstrapped(void *arg, const struct err *err)
+static void duties_ready(void *arg, const struct err *err)
 {
 	struct api_server *s = arg;
 	if (!err->code)
@@ -211,7 +210,7 @@ static void cache_loaded(void *arg, const struct err *err)
 	if (err->code)
 		report_ready(s, err);
 	else
-		bootstrap_run(s, bootstrapped, s);
+		duties_start(s->duties, duties_ready, s);
 }
 
 static const char *keep_text(struct api_server *s, const char *text)
@@ -294,7 +293,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->bookmark_timer) == 0);
 	s->bookmark_timer.data = s;
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
-	s->compactor = compactor_new(s);
+	s->duties = duties_new(s);
 	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
 	*ret = s;
 	return 0;
@@ -307,15 +306,16 @@ int api_server_port(const struct api_server *s)
 
 int api_server_reload_tls(struct api_server *s, struct err *err)
 {
+	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
+		return err_wrap(err, "the identity towards kubelets");
 	return tls_context_reload(s->tls, err);
 }
 
 /* ---- the end ---- */
 
-static void step_closed(struct api_server *s)
+static void all_closed(struct closing *closing)
 {
-	if (--s->closing_steps)
-		return;
+	struct api_server *s = CONTAINER_OF(closing, struct api_server, closing_parts);
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;
 	free_parts(s);
@@ -323,23 +323,25 @@ static void step_closed(struct api_server *s)
 		closed(arg);
 }
 
-static void cache_closed(void *arg)
-{
-	step_closed(arg);
-}
-
 static void timer_closed(uv_handle_t *h)
 {
-	step_closed(h->data);
+	struct api_server *s = h->data;
+	closing_part_done(&s->closing_parts);
 }
 
 static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
 	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
-	cache_close(s->cache, cache_closed, s);
+	closing_hold(&s->closing_parts);
+	cache_close(s->cache, closing_part_done, &s->closing_parts);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
-	compactor_close(s->compactor, step_closed);
+}
+
+static void duties_closed(void *arg)
+{
+	struct api_server *s = arg;
+	http_server_close(s->http, s->drain_ms, http_closed, s);
 }
 
 void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)
@@ -348,6 +350,8 @@ void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(
 	s->closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	s->closing_steps = 3;
-	http_server_close(s->http, timeout_ms, http_closed, s);
+	s->drain_ms = timeout_ms;
+	s->closing_parts.all_closed = all_closed;
+	closing_hold(&s->closing_parts); /* the timer's */
+	duties_close(s->duties, duties_closed, s);
 }

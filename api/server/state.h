@@ -4,9 +4,10 @@
 
 #include "api/server/cache/cache.h"
 #include "api/server/options.h"
+#include "base/rt/closing.h"
 
 struct authenticator;
-struct compactor;
+struct duties;
 struct http_server;
 struct service_allocator;
 struct tls_context;
@@ -22,7 +23,7 @@ struct api_server {
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct authenticator *authenticator;
 	struct service_allocator *services;
-	struct compactor *compactor;
+	struct duties *duties;
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	bool is_ready;
@@ -44,7 +45,8 @@ struct api_server {
 	} counters;
 	void (*closed)(void *arg);
 	void *closed_arg;
-	int closing_steps;
+	unsigned drain_ms;
+	struct closing closing_parts;
 };
 
 #endif

@@ -2,6 +2,7 @@
  * link cannot make us delete elsewhere. */
 #include "node/ground/files.h"
 
+#include "base/hash.h"
 #include "base/mem/arena.h"
 
 #include <dirent.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 int file_make_dirs(const char *path, unsigned mode, struct err *err)
@@ -77,14 +79,38 @@ char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)
 	return strbuf_detach(&b);
 }
 
+uint64_t file_stamp(const char *const *paths, size_t n)
+{
+	uint64_t h = FNV1A64_INIT;
+	for (size_t i = 0; i < n; i++) {
+		struct stat st;
+		if (!paths[i] || stat(paths[i], &st) != 0)
+			continue;
+		const int64_t what[] = {
+		        (int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)i};
+		h = fnv1a64_add(h, what, sizeof what);
+	}
+	return h;
+}
+
 enum { TREE_DEPTH_MAX = 64 };
+
+/* A bind mount of a folder of the same file system has its device: what tells is the kernel's word that it is one. */
+static bool is_elsewhere(int dir, const char *name, dev_t device, bool *ret_is_folder)
+{
+	struct statx st;
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) != 0)
+		return true;
+	*ret_is_folder = S_ISDIR(st.stx_mode);
+	return makedev(st.stx_dev_major, st.stx_dev_minor) != device || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
 
 static void remove_in(int dir, const char *name, dev_t device, int depth)
 {
-	struct stat st;
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device || depth > TREE_DEPTH_MAX)
+	bool is_folder;
+	if (depth > TREE_DEPTH_MAX || is_elsewhere(dir, name, device, &is_folder))
 		return;
-	if (!S_ISDIR(st.st_mode)) {
+	if (!is_folder) {
 		unlinkat(dir, name, 0);
 		return;
 	}

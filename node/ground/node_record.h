@@ -34,6 +34,7 @@ struct node {
 	struct events *events;
 	struct containerd *containerd;
 	struct images *images;
+	struct image_import *image_import;
 	struct log_rotation *log_rotation;
 	struct view *view;
 	const struct worker_callbacks *worker_callbacks;

@@ -11,12 +11,14 @@
  * log the exit status and where its log is, and go on trying. */
 #include "node/runtime/containerd.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 #include "base/pki.h"
 #include "base/proc/process.h"
 #include "node/ground/files.h"
+#include "node/ground/machine.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,6 +30,8 @@
 #include <unistd.h>
 
 enum { PROBE_MS = 100, WATCH_MS = 5000, BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 30000, STABLE_MS = 60000 };
+
+#define TTRPC_SUFFIX ".ttrpc"
 
 enum containerd_state { CONTAINERD_WAITING, CONTAINERD_STARTING, CONTAINERD_UP };
 
@@ -62,28 +66,20 @@ static bool use_systemd_cgroup(void)
 	return access("/run/systemd/system", F_OK) == 0 && access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0;
 }
 
-/* Lowering an oom_score_adj needs CAP_SYS_RESOURCE, which nested machines may lack; runc then fails instead of going
- * on. */
-static bool may_lower_oom_score(void)
-{
-	enum { CAP_SYS_RESOURCE_BIT = 24 };
-	char *text = file_read("/proc/self/status", 8192, false, NULL), *at = text ? strstr(text, "CapEff:") : NULL;
-	bool yes = !at || (strtoull(at + strlen("CapEff:"), NULL, 16) >> CAP_SYS_RESOURCE_BIT & 1);
-	free(text);
-	return yes;
-}
-
 static int write_config(struct containerd *c, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
 	strbuf_addf(&b, "# Written by k3x at every start.\nversion = 2\nroot = \"%s\"\nstate = \"%s\"\n", c->o.root_dir,
 	        c->o.state_dir);
-	strbuf_addf(&b, "[grpc]\n  address = \"%s\"\n[ttrpc]\n  address = \"%s.ttrpc\"\n", c->socket, c->socket);
+	if (machine_may_lower_oom_score())
+		strbuf_addf(&b, "oom_score = %d\n", OOM_SCORE_ADJ_OWN);
+	strbuf_addf(
+	        &b, "[grpc]\n  address = \"%s\"\n[ttrpc]\n  address = \"%s" TTRPC_SUFFIX "\"\n", c->socket, c->socket);
 	strbuf_adds(&b, "[plugins.\"io.containerd.grpc.v1.cri\"]\n  stream_server_address = \"127.0.0.1\"\n  "
 	                "stream_server_port = \"0\"\n"
 	                "  enable_selinux = false\n  disable_apparmor = false\n  enable_unprivileged_ports = true\n  "
 	                "enable_unprivileged_icmp = true\n");
-	strbuf_addf(&b, "  restrict_oom_score_adj = %s\n", may_lower_oom_score() ? "false" : "true");
+	strbuf_addf(&b, "  restrict_oom_score_adj = %s\n", machine_may_lower_oom_score() ? "false" : "true");
 	strbuf_addf(&b, "  sandbox_image = \"%s\"\n", c->o.pause_image);
 	strbuf_adds(&b, "  [plugins.\"io.containerd.grpc.v1.cri\".containerd]\n    snapshotter = \"overlayfs\"\n    "
 	                "disable_snapshot_annotations = true\n");
@@ -162,8 +158,9 @@ static bool socket_answers(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || strlen(path) >= sizeof a.sun_path)
+	if (fd < 0)
 		return false;
+	CHECK(strlen(path) < sizeof a.sun_path);
 	memcpy(a.sun_path, path, strlen(path) + 1);
 	bool yes = connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
 	close(fd);
@@ -199,6 +196,21 @@ static void step(uv_timer_t *t)
 	c->o.on_up(c->o.arg);
 }
 
+/* The kernel's limit; containerd makes a second socket with a longer name beside its own. */
+static int check_socket(const struct containerd *c, struct err *err)
+{
+	size_t longest = sizeof((struct sockaddr_un *)NULL)->sun_path - 1 - (c->o.endpoint ? 0 : strlen(TTRPC_SUFFIX)),
+	       len = strlen(c->socket);
+	if (len > longest)
+		return err_set(err, ERR_INVAL,
+		        "the container runtime's socket %s has a path of %zu bytes, and %zu is the most: use a shorter "
+		        "%s",
+		        c->socket, len, longest, c->o.endpoint ? "--container-runtime-endpoint" : "--data-dir");
+	if (!*c->socket)
+		return err_set(err, ERR_INVAL, "--container-runtime-endpoint names no socket");
+	return 0;
+}
+
 int containerd_new(const struct containerd_options *options, struct containerd **ret, struct err *err)
 {
 	struct containerd *c = xcalloc(1, sizeof *c);
@@ -213,6 +225,11 @@ int containerd_new(const struct containerd_options *options, struct containerd *
 	c->socket = c->o.endpoint ? c->o.endpoint : arena_printf(a, "%s/containerd.sock", c->o.state_dir);
 	if (strncmp(c->socket, "unix://", 7) == 0)
 		c->socket += 7;
+	if (check_socket(c, err) != 0) {
+		arena_release(a);
+		free(c);
+		return err->code;
+	}
 	c->config_file = arena_printf(a, "%s/containerd/config.toml", c->o.config_dir);
 	c->pid_file = arena_printf(a, "%s/containerd.pid", c->o.state_dir);
 	c->log_file = arena_printf(a, "%s/containerd.log", c->o.root_dir);

@@ -19,7 +19,8 @@ struct containerd_options {
 };
 
 /* Writes the configuration and begins: adopts the containerd that the pid file names, or starts one. Strings are
- * copied. ERR_IO when the folders or files cannot be made. */
+ * copied. ERR_IO when the folders or files cannot be made, ERR_INVAL when the socket's path is longer than the kernel
+ * takes. */
 int containerd_new(const struct containerd_options *options, struct containerd **ret, struct err *err);
 const char *containerd_socket(const struct containerd *c);
 const char *containerd_cni_bin_dir(void);

@@ -1,4 +1,4 @@
-/* Images: importing archives at the start, and having an image at hand for a container. Loop's thread. */
+/* Images: having one at hand for a container, and the list that the Node shows. Loop's thread. */
 #ifndef K3X_NODE_RUNTIME_IMAGE_H
 #define K3X_NODE_RUNTIME_IMAGE_H
 
@@ -12,8 +12,6 @@ struct image_request;
 /* changed(n): the list of images_status() is another one. */
 struct images *images_new(struct node *n, void (*changed)(struct node *n));
 void images_free(struct images *i);
-/* Imports what lies in DATA/agent/images and the pause image, then done(n). */
-void images_import(struct node *n, void (*done)(struct node *n));
 
 struct image_result {
 	const char *reference; /* of the image as the runtime knows it */
@@ -29,6 +27,5 @@ struct image_request *image_ensure(struct node *n, const char *image, const char
 void image_forget(struct image_request *r); /* done is not called */
 /* Status.images of the Node; appended in the arena. Fetches in the background. */
 struct json *images_status(struct node *n, struct arena *a);
-const char *image_default_tag(struct arena *a, const char *image); /* "busybox" -> "busybox:latest" */
 
 #endif

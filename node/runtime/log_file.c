@@ -1,6 +1,7 @@
 /* See log_file.h. A line that is not of the form (a torn last line, a foreign file) is passed over by all readers. */
 #include "node/runtime/log_file.h"
 
+#include "base/mem/arena.h"
 #include "node/ground/times.h"
 
 #include <fcntl.h>
@@ -27,45 +28,77 @@ bool log_line_parse(struct slice line, struct log_line *ret)
 	return true;
 }
 
-/* The tag of the line that begins at `at`, within what pread gives. */
-static bool line_is_partial(int fd, int64_t at)
+/* ---- the last lines ---- */
+
+enum { CHUNK_BYTES = 64 * 1024, HEAD_BYTES = 96 };
+
+/* Backwards through a file, a chunk at a time; behind each chunk stand the first bytes of the one read before it, so
+ * that the head of a line that begins near its end is whole. */
+struct scan {
+	char buf[CHUNK_BYTES + HEAD_BYTES];
+	size_t len, valid; /* of the chunk; with what stands behind it */
+	uint64_t wanted, seen;
+	int64_t line; /* the line found last, if it is to be counted; -1 */
+};
+
+static bool is_partial(const struct scan *s, size_t at)
 {
-	char head[96];
 	struct log_line l;
-	ssize_t n = pread(fd, head, sizeof head - 1, at);
-	if (n <= 0)
-		return false;
-	struct slice s = {head, (size_t)n};
-	return log_line_parse(slice_cut(&s, '\n'), &l) && l.is_partial;
+	size_t len = s->valid - at;
+	struct slice head = {s->buf + at, len < HEAD_BYTES ? len : HEAD_BYTES};
+	return log_line_parse(slice_cut(&head, '\n'), &l) && l.is_partial;
+}
+
+/* A line begins at `at` of the chunk. The one after it counts when this one is no part of it. True: enough. */
+static bool found_line(struct scan *s, size_t at, int64_t offset)
+{
+	if (s->line >= 0 && !is_partial(s, at) && ++s->seen == s->wanted)
+		return true;
+	s->line = offset;
+	return false;
+}
+
+static bool read_chunk(struct scan *s, int fd, int64_t from, size_t len)
+{
+	size_t behind = s->valid < HEAD_BYTES ? s->valid : HEAD_BYTES, got = 0;
+	memmove(s->buf + len, s->buf, behind);
+	while (got < len) {
+		ssize_t n = pread(fd, s->buf + got, len - got, from + (int64_t)got);
+		if (n <= 0)
+			return false;
+		got += (size_t)n;
+	}
+	s->len = len;
+	s->valid = len + behind;
+	return true;
+}
+
+static int64_t scan_back(struct scan *s, int fd, int64_t end)
+{
+	for (int64_t from = end; from > 0;) {
+		size_t len = from > CHUNK_BYTES ? CHUNK_BYTES : (size_t)from;
+		from -= (int64_t)len;
+		if (!read_chunk(s, fd, from, len))
+			return -1;
+		for (size_t i = len; i-- > 0;)
+			if (s->buf[i] == '\n' && from + (int64_t)i + 1 != end &&
+			        found_line(s, i + 1, from + (int64_t)i + 1))
+				return s->line;
+	}
+	return s->valid && found_line(s, 0, 0) ? s->line : 0;
 }
 
 int64_t log_file_tail_offset(int fd, uint64_t lines)
 {
-	char chunk[16384];
 	int64_t end = lseek(fd, 0, SEEK_END);
-	uint64_t seen = 0;
-	if (end < 0)
-		return -1;
-	for (int64_t at = end; at > 0 && lines;) {
-		int64_t from = at > (int64_t)sizeof chunk ? at - (int64_t)sizeof chunk : 0;
-		ssize_t n = pread(fd, chunk, (size_t)(at - from), from);
-		if (n <= 0)
-			return -1;
-		for (ssize_t i = n; i-- > 0;) {
-			int64_t start = from + i + 1;
-			if (chunk[i] != '\n' || start == end)
-				continue;
-			/* A line begins at `start`: it counts when the line before it is whole. */
-			int64_t before = start - 1;
-			char c = 0;
-			while (before > 0 && pread(fd, &c, 1, before - 1) == 1 && c != '\n')
-				before--;
-			if (!line_is_partial(fd, before) && ++seen == lines)
-				return start;
-		}
-		at = from;
-	}
-	return lines ? 0 : end;
+	if (end < 0 || !lines)
+		return end;
+	struct scan *s = xcalloc(1, sizeof *s);
+	s->wanted = lines;
+	s->line = -1;
+	int64_t at = scan_back(s, fd, end);
+	free(s);
+	return at;
 }
 
 char *log_file_tail(const char *path, unsigned lines, size_t bytes)

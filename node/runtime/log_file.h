@@ -17,11 +17,11 @@ struct log_line {
 /* One line without its newline. False: not of this form. */
 bool log_line_parse(struct slice line, struct log_line *ret);
 
-/* The offset where the last `lines` lines begin (whole lines: parts count as one). 0 when there are fewer; -1 when the
- * file cannot be read. */
+/* The offset where the last `lines` lines begin (whole lines: parts count as one), the file's end for 0 lines. 0 when
+ * there are fewer; -1 when the file cannot be read. Blocks, and reads what it passes once: for the pool. */
 int64_t log_file_tail_offset(int fd, uint64_t lines);
 
-/* The text of the last lines, at most `bytes` of it, malloc'ed; NULL when there is none. */
+/* The text of the last lines, at most `bytes` of it, malloc'ed; NULL when there is none. Blocks. */
 char *log_file_tail(const char *path, unsigned lines, size_t bytes);
 
 #endif

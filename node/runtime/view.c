@@ -9,7 +9,9 @@
  * second while it has pods. */
 #include "node/runtime/view.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "node/ground/errand.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
@@ -29,7 +31,9 @@ enum {
 	STREAM_RETRY_MS = 2000,
 	LOOK_FOLLOW_MS = 150,
 	FOLLOW_UPS = 4,
-	MESSAGE_BYTES_MAX = 4096
+	MESSAGE_BYTES_MAX = 4096,
+	FALLBACK_LINES = 80,
+	FALLBACK_BYTES_MAX = 2048
 };
 
 static void look(uv_timer_t *t);
@@ -49,6 +53,13 @@ struct view {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
+
+/* The runtime's number, which may be any. */
+static enum container_state container_state_of(int state)
+{
+	return state >= CONTAINER_CREATED && state <= CONTAINER_UNKNOWN ? (enum container_state)state
+	                                                                : CONTAINER_UNKNOWN;
+}
 
 static const char *pair_get(CRI(Pair) *const *pairs, size_t n, const char *key)
 {
@@ -131,12 +142,20 @@ static void look_failed(struct view *v, const struct err *err)
 struct inspection {
 	struct view *view;
 	char *uid, *id;
+	/* of a container, until its record gets it all at once */
+	enum container_state state;
+	int64_t created_ns, started_ns, finished_ns;
+	int exit_code;
+	char *reason, *message, *image_ref;
+	struct errand errand; /* reads its last words */
+	char *message_path, *log_path;
+	bool falls_back; /* to the log */
 };
 
 static struct inspection *inspection_new(struct view *v, const char *uid, const char *id)
 {
 	struct inspection *i = xcalloc(1, sizeof *i);
-	*i = (struct inspection){v, xstrdup(uid), xstrdup(id)};
+	*i = (struct inspection){.view = v, .uid = xstrdup(uid), .id = xstrdup(id)};
 	v->inspections++;
 	return i;
 }
@@ -146,6 +165,11 @@ static void inspection_end(struct inspection *i)
 	struct view *v = i->view;
 	free(i->uid);
 	free(i->id);
+	free(i->reason);
+	free(i->message);
+	free(i->image_ref);
+	free(i->message_path);
+	free(i->log_path);
 	free(i);
 	inspected(v);
 }
@@ -156,24 +180,63 @@ static void set(char **field, const char *value)
 	*field = xstrdup(value ? value : "");
 }
 
-static void read_termination_message(struct pod *p, struct container *c)
+static void give(char **field, char **from)
 {
-	struct arena a = ARENA_INIT;
+	free(*field);
+	*field = TAKE(*from);
+}
+
+/* All that was told, at once: nobody sees a half of it. */
+static void keep_container(struct inspection *i)
+{
+	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
+	struct container *c = p ? pod_container_by_id(p, i->id) : NULL;
+	if (c) {
+		c->is_known = true;
+		c->state = c->known_state = i->state;
+		c->created_ns = i->created_ns;
+		c->started_ns = i->started_ns;
+		c->finished_ns = i->finished_ns;
+		c->exit_code = i->exit_code;
+		give(&c->reason, &i->reason);
+		give(&c->message, &i->message);
+		give(&c->image_ref, &i->image_ref);
+		p->changed = true;
+	}
+	inspection_end(i);
+}
+
+static void read_last_words(struct errand *e)
+{
+	struct inspection *i = CONTAINER_OF(e, struct inspection, errand);
 	size_t len = 0;
-	struct json *spec = pod_container_spec(p, c->name);
-	char *text = file_read(arena_printf(&a, "%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt),
-	        MESSAGE_BYTES_MAX, false, &len);
-	if (text && !len && c->exit_code != 0 &&
-	        slice_is(json_get_str(spec, "terminationMessagePolicy"), "FallbackToLogsOnError")) {
+	char *text = file_read(i->message_path, MESSAGE_BYTES_MAX, false, &len);
+	if (text && !len && i->falls_back) {
 		free(text);
-		text = log_file_tail(
-		        arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt), 80, 2048);
+		text = log_file_tail(i->log_path, FALLBACK_LINES, FALLBACK_BYTES_MAX);
 		len = text ? strlen(text) : 0;
 	}
 	if (text && len)
-		set(&c->message, text);
+		give(&i->message, &text);
 	free(text);
+}
+
+static void have_read(struct errand *e)
+{
+	keep_container(CONTAINER_OF(e, struct inspection, errand));
+}
+
+/* True: an errand keeps it when it has read them. */
+static bool ask_last_words(struct inspection *i, struct pod *p, const struct container *c)
+{
+	struct arena a = ARENA_INIT;
+	struct json *spec = pod_container_spec(p, c->name);
+	i->message_path = xprintf("%s/containers/%s/%u.log", pod_dir(p, &a), c->name, c->attempt);
+	i->log_path = xprintf("%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt);
+	i->falls_back =
+	        i->exit_code != 0 && slice_is(json_get_str(spec, "terminationMessagePolicy"), "FallbackToLogsOnError");
 	arena_release(&a);
+	return errand_start(p->n, &i->errand, read_last_words, have_read);
 }
 
 static void container_told(void *arg, const void *answer, const struct err *err)
@@ -182,21 +245,20 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 	const CRI(ContainerStatus) *s = answer ? ((const CRI(ContainerStatusResponse) *)answer)->status : NULL;
 	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
 	struct container *c = p ? pod_container_by_id(p, i->id) : NULL;
-	if (s && c) {
-		c->is_known = true;
-		c->state = c->known_state = (enum container_state)s->state;
-		c->created_ns = s->created_at;
-		c->started_ns = s->started_at;
-		c->finished_ns = s->finished_at;
-		c->exit_code = s->exit_code;
-		set(&c->reason, s->reason);
-		set(&c->message, s->message);
-		set(&c->image_ref, s->image_ref);
-		if (c->state == CONTAINER_EXITED)
-			read_termination_message(p, c);
-		p->changed = true;
+	if (!s || !c) {
+		inspection_end(i);
+		return;
 	}
-	inspection_end(i);
+	i->state = container_state_of((int)s->state);
+	i->created_ns = s->created_at;
+	i->started_ns = s->started_at;
+	i->finished_ns = s->finished_at;
+	i->exit_code = s->exit_code;
+	set(&i->reason, s->reason);
+	set(&i->message, s->message);
+	set(&i->image_ref, s->image_ref);
+	if (i->state != CONTAINER_EXITED || i->view->n->closing || !ask_last_words(i, p, c))
+		keep_container(i);
 }
 
 static void sandbox_told(void *arg, const void *answer, const struct err *err)
@@ -275,7 +337,7 @@ static void add_container(struct view *v, const CRI(Container) * item)
 		p->changed = true;
 	}
 	c->seen = v->generation;
-	c->state = (enum container_state)item->state;
+	c->state = container_state_of((int)item->state);
 	if (c->is_known && c->known_state == c->state)
 		return;
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;

@@ -1,13 +1,22 @@
 /* Container logs: reads the runtime's log file and sends it as it is asked for.
  *
- *     open file --> (tail: seek) --> read, filter, send until the client's room is full --> on_writable: go on
- *                                          \--> at the end: follow and the container runs? wait for the file to grow
+ *     OPENING --> READING --> SENDING --(the client's room is full)--> PAUSED --> SENDING
+ *                    ^           \--> all sent: READING
+ *                    \-- GROWING <--(at the end: it is followed and its container runs)
  *
- * While following, inotify wakes us for new lines, and a timer each second looks whether the container still runs,
- * whether the file was rotated (another inode at its path) and whether the client is there. */
+ * OPENING and READING are errands on the pool: a log on a slow disk, or ten megabytes to be searched for their last
+ * lines, stop nobody else. While GROWING, inotify wakes us for new lines, and a timer each second looks whether the
+ * container still runs, whether the file was rotated (another inode at its path) and whether the client is there.
+ *
+ * What can go wrong: the file is not there or goes away (404, or the answer ends), a line longer than LINE_BYTES_MAX
+ * (the answer ends), the pool is full (again at the next look of the timer), the client leaves (what is open ends
+ * first). */
 #include "node/server/kubelet_logs_int.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "base/rt/sm.h"
+#include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
@@ -21,25 +30,62 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 32 * 1024, LOOK_MS = 1000, LINE_BYTES_MAX = 1024 * 1024 };
+enum { READ_BYTES = 64 * 1024, LOOK_MS = 1000, LINE_BYTES_MAX = 1024 * 1024 };
+
+enum log_state { LOG_OPENING, LOG_READING, LOG_SENDING, LOG_PAUSED, LOG_GROWING, LOG_ENDED };
 
 struct log_stream {
 	struct node *n;
-	struct http_exchange *x; /* NULL: the client is gone */
+	struct http_exchange *x; /* NULL: the client is gone, or all is said */
+	struct sm sm;
 	char *path, *uid, *id;
 	int fd;
-	bool follow, timestamps, at_line_start, ended, paused;
+	bool follow, timestamps, at_line_start;
 	int64_t since_ns, limit; /* -1: no limit */
-	struct strbuf rest;      /* a line of which the end is still missing */
+	struct strbuf rest;      /* read and not sent yet; its last line may lack its end */
 	uv_fs_event_t watch;
 	uv_timer_t timer;
 	unsigned handles;
+	/* the errand; the pool's while on_errand */
+	struct errand errand;
+	bool on_errand, was_running, has_grown;
+	bool has_tail;
+	uint64_t tail_lines;
+	ssize_t got; /* bytes; 0: the end; -1: `error` */
+	int error;
 };
 
-static void handle_closed(uv_handle_t *h)
+static bool holds(const struct sm *m, int before)
 {
-	struct log_stream *s = h->data;
-	if (--s->handles)
+	const struct log_stream *s = CONTAINER_OF(m, struct log_stream, sm);
+	switch (sm_state(m)) {
+	case LOG_ENDED:
+		return !s->x;
+	case LOG_GROWING:
+		return s->x && s->follow && !s->on_errand;
+	case LOG_SENDING:
+	case LOG_PAUSED:
+		return s->x && !s->on_errand;
+	default:
+		return s->x;
+	}
+}
+
+static const struct sm_state states[] = {
+        [LOG_OPENING] = {"opening", SM_TO(LOG_READING) | SM_TO(LOG_ENDED)},
+        [LOG_READING] = {"reading", SM_TO(LOG_SENDING) | SM_TO(LOG_GROWING) | SM_TO(LOG_ENDED)},
+        [LOG_SENDING] = {"sending", SM_TO(LOG_READING) | SM_TO(LOG_PAUSED) | SM_TO(LOG_ENDED)},
+        [LOG_PAUSED] = {"paused", SM_TO(LOG_SENDING) | SM_TO(LOG_ENDED)},
+        [LOG_GROWING] = {"growing", SM_TO(LOG_READING) | SM_TO(LOG_ENDED)},
+        [LOG_ENDED] = {"ended", 0},
+};
+static const struct sm_kind machine = SM_KIND("log-stream", states, holds);
+
+/* ---- the end ---- */
+
+static void maybe_free(struct log_stream *s)
+{
+	if (s->handles || s->on_errand)
 		return;
 	if (s->fd >= 0)
 		close(s->fd);
@@ -50,24 +96,36 @@ static void handle_closed(uv_handle_t *h)
 	free(s);
 }
 
-static void finish(struct log_stream *s)
+static void handle_closed(uv_handle_t *h)
 {
-	if (s->ended)
-		return;
-	s->ended = true;
-	if (s->x)
-		http_respond_end(s->x);
+	struct log_stream *s = h->data;
+	s->handles--;
+	maybe_free(s);
+}
+
+/* The exchange was answered, or has gone. */
+static void end(struct log_stream *s)
+{
 	s->x = NULL;
+	sm_move(&s->sm, LOG_ENDED);
 	uv_close((uv_handle_t *)&s->watch, handle_closed);
 	uv_close((uv_handle_t *)&s->timer, handle_closed);
+}
+
+static void finish(struct log_stream *s)
+{
+	http_respond_end(s->x);
+	end(s);
 }
 
 static void client_gone(struct http_exchange *x, void *arg)
 {
 	struct log_stream *s = arg;
-	s->x = NULL;
-	finish(s);
+	CHECK(s->x == x);
+	end(s);
 }
+
+/* ---- sending ---- */
 
 /* False: enough for now, or for ever (the limit). */
 static bool send_text(struct log_stream *s, struct slice text)
@@ -96,18 +154,48 @@ static bool send_line(struct log_stream *s, struct slice line)
 	return room;
 }
 
-static bool is_running(struct log_stream *s)
+/* Sends the whole lines in `rest`. False: stop. */
+static bool drain_lines(struct log_stream *s)
 {
-	struct pod *p = node_pod(s->n, slice_of(s->uid));
-	if (!p || s->n->closing)
-		return false;
-	LIST_FOREACH (it, &p->containers) {
-		struct container *c = CONTAINER_OF(it, struct container, in_pod);
-		if (strcmp(c->id, s->id) == 0)
-			return c->state == CONTAINER_RUNNING || c->state == CONTAINER_CREATED;
+	size_t at = 0;
+	bool room = true;
+	while (room && at < s->rest.len) {
+		char *nl = memchr(s->rest.data + at, '\n', s->rest.len - at);
+		if (!nl)
+			break;
+		room = send_line(s, (struct slice){s->rest.data + at, (size_t)(nl - s->rest.data) - at});
+		at = (size_t)(nl - s->rest.data) + 1;
 	}
-	return false;
+	memmove(s->rest.data, s->rest.data + at, s->rest.len - at);
+	s->rest.len -= at;
+	return room;
 }
+
+static void read_more(struct log_stream *s);
+
+static void send_lines(struct log_stream *s)
+{
+	bool room = drain_lines(s);
+	if (s->limit == 0 || s->rest.len > LINE_BYTES_MAX) {
+		finish(s);
+	} else if (room) {
+		read_more(s);
+	} else {
+		sm_move(&s->sm, LOG_PAUSED);
+		http_want_writable(s->x);
+	}
+}
+
+static void has_room(struct http_exchange *x, void *arg)
+{
+	struct log_stream *s = arg;
+	if (sm_state(&s->sm) != LOG_PAUSED)
+		return;
+	sm_move(&s->sm, LOG_SENDING);
+	send_lines(s);
+}
+
+/* ---- reading (pool) ---- */
 
 /* The file at the path is another one: rotated. What is left of the old one has been read. */
 static bool reopen_rotated(struct log_stream *s)
@@ -123,66 +211,117 @@ static bool reopen_rotated(struct log_stream *s)
 	return true;
 }
 
-/* Sends the whole lines in `rest`. False: stop. */
-static bool drain_lines(struct log_stream *s)
+static void read_on_pool(struct errand *e)
 {
-	size_t at = 0;
-	bool room = true;
-	while (room && at < s->rest.len) {
-		char *end = memchr(s->rest.data + at, '\n', s->rest.len - at);
-		if (!end)
-			break;
-		room = send_line(s, (struct slice){s->rest.data + at, (size_t)(end - s->rest.data) - at});
-		at = (size_t)(end - s->rest.data) + 1;
-	}
-	memmove(s->rest.data, s->rest.data + at, s->rest.len - at);
-	s->rest.len -= at;
-	return room;
+	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
+	do
+		s->got = read(s->fd, s->rest.data + s->rest.len, READ_BYTES);
+	while ((s->got < 0 && errno == EINTR) || (s->got == 0 && s->follow && reopen_rotated(s)));
 }
 
-static void pump(struct log_stream *s)
+/* ---- reading (loop) ---- */
+
+static bool is_running(struct log_stream *s)
 {
-	bool was_running = is_running(s);
-	if (s->ended || s->paused)
-		return;
-	for (;;) {
-		if (s->rest.len && !drain_lines(s))
-			break;
-		strbuf_reserve(&s->rest, READ_BYTES);
-		ssize_t n = s->rest.len < LINE_BYTES_MAX ? read(s->fd, s->rest.data + s->rest.len, READ_BYTES) : -1;
-		if (n > 0) {
-			s->rest.len += (size_t)n;
-			continue;
-		}
-		if (n == 0 && s->follow && reopen_rotated(s))
-			continue;
-		if (n < 0 || !s->follow || !was_running)
-			finish(s);
-		return;
-	}
-	if (s->limit == 0) {
+	struct pod *p = node_pod(s->n, slice_of(s->uid));
+	struct container *c = p && !s->n->closing ? pod_container_by_id(p, s->id) : NULL;
+	return c && (c->state == CONTAINER_RUNNING || c->state == CONTAINER_CREATED);
+}
+
+static void have_read(struct errand *e)
+{
+	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
+	s->on_errand = false;
+	if (sm_state(&s->sm) == LOG_ENDED) {
+		maybe_free(s);
+	} else if (s->got > 0) {
+		s->rest.len += (size_t)s->got;
+		sm_move(&s->sm, LOG_SENDING);
+		send_lines(s);
+	} else if (s->got < 0 || !s->follow || !s->was_running) {
 		finish(s);
-		return;
+	} else {
+		sm_move(&s->sm, LOG_GROWING);
+		if (s->has_grown)
+			read_more(s);
 	}
-	s->paused = true;
-	http_want_writable(s->x);
 }
 
-static void has_room(struct http_exchange *x, void *arg)
+/* A full pool leaves the stream where the timer finds it. */
+static void start_reading(struct log_stream *s)
 {
-	struct log_stream *s = arg;
-	s->paused = false;
-	pump(s);
+	s->was_running = is_running(s);
+	s->has_grown = false;
+	strbuf_reserve(&s->rest, READ_BYTES);
+	s->on_errand = errand_start(s->n, &s->errand, read_on_pool, have_read);
+}
+
+static void read_more(struct log_stream *s)
+{
+	sm_move(&s->sm, LOG_READING);
+	start_reading(s);
+}
+
+static void poke(struct log_stream *s)
+{
+	s->has_grown = true;
+	if (sm_state(&s->sm) == LOG_GROWING)
+		read_more(s);
+	else if (sm_state(&s->sm) == LOG_READING && !s->on_errand)
+		start_reading(s);
 }
 
 static void file_changed(uv_fs_event_t *h, const char *name, int events, int status)
 {
-	pump(h->data);
+	poke(h->data);
 }
 
 static void look(uv_timer_t *t)
 {
-	pump(t->data);
+	poke(t->data);
+}
+
+/* ---- opening ---- */
+
+static void open_on_pool(struct errand *e)
+{
+	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
+	s->fd = open(s->path, O_RDONLY | O_CLOEXEC);
+	s->error = s->fd < 0 ? errno : 0;
+	if (s->fd < 0 || !s->has_tail)
+		return;
+	int64_t at = log_file_tail_offset(s->fd, s->tail_lines);
+	lseek(s->fd, at > 0 ? at : 0, SEEK_SET);
+}
+
+static void refuse(struct log_stream *s)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, s->error == ENOENT ? ERR_NOT_FOUND : ERR_IO, "the log of the container cannot be opened: %s",
+	        strerror(s->error));
+	kubelet_answer_err(s->x, &err);
+	end(s);
+}
+
+static void have_opened(struct errand *e)
+{
+	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
+	s->on_errand = false;
+	if (sm_state(&s->sm) == LOG_ENDED) {
+		maybe_free(s);
+		return;
+	}
+	if (s->error) {
+		refuse(s);
+		return;
+	}
+	http_set_content_type(s->x, "text/plain");
+	http_on_writable(s->x, has_room, s);
+	http_respond_begin(s->x, 200, -1);
+	if (s->follow)
+		uv_fs_event_start(&s->watch, file_changed, s->path, 0);
+	uv_timer_start(&s->timer, look, LOOK_MS, LOOK_MS);
+	read_more(s);
 }
 
 /* ---- finding the file ---- */
@@ -210,6 +349,7 @@ static void read_options(struct log_stream *s, struct http_exchange *x)
 	int64_t seconds;
 	s->follow = kubelet_flag(x, "follow");
 	s->timestamps = kubelet_flag(x, "timestamps");
+	s->has_tail = slice_to_u64(kubelet_param(x, "tailLines"), &s->tail_lines);
 	s->limit = -1;
 	slice_to_i64(kubelet_param(x, "limitBytes"), &s->limit);
 	struct slice since = kubelet_param(x, "sinceTime");
@@ -221,26 +361,21 @@ static void read_options(struct log_stream *s, struct http_exchange *x)
 
 static void begin(struct log_stream *s, struct http_exchange *x)
 {
-	uint64_t lines;
+	struct err err = ERR_INIT;
 	s->x = x;
 	s->at_line_start = true;
-	if (slice_to_u64(kubelet_param(x, "tailLines"), &lines)) {
-		int64_t at = lines ? log_file_tail_offset(s->fd, lines) : lseek(s->fd, 0, SEEK_END);
-		lseek(s->fd, at > 0 ? at : 0, SEEK_SET);
-	}
 	s->handles = 2;
+	sm_init(&s->sm, &machine, LOG_OPENING, s->path);
 	uv_fs_event_init(loop_uv(s->n->loop), &s->watch);
 	uv_timer_init(loop_uv(s->n->loop), &s->timer);
 	s->watch.data = s->timer.data = s;
-	http_set_content_type(x, "text/plain");
 	http_on_abort(x, client_gone, s);
-	http_on_writable(x, has_room, s);
-	http_respond_begin(x, 200, -1);
-	if (s->follow) {
-		uv_fs_event_start(&s->watch, file_changed, s->path, 0);
-		uv_timer_start(&s->timer, look, LOOK_MS, LOOK_MS);
-	}
-	pump(s);
+	s->on_errand = errand_start(s->n, &s->errand, open_on_pool, have_opened);
+	if (s->on_errand)
+		return;
+	err_set(&err, ERR_BUSY, "too many files are being read: try again");
+	kubelet_answer_err(x, &err);
+	end(s);
 }
 
 void kubelet_logs(struct node *n, struct http_exchange *x, struct slice ns, struct slice pod, struct slice container)
@@ -252,17 +387,13 @@ void kubelet_logs(struct node *n, struct http_exchange *x, struct slice ns, stru
 		err_set(&err, ERR_NOT_FOUND, "pod \"%.*s/%.*s\" is not on this node", SLICE_FMT(ns), SLICE_FMT(pod));
 	struct container *c =
 	        p ? choose(p, arena_memdup(&a, container.ptr, container.len), kubelet_flag(x, "previous"), &err) : NULL;
-	const char *path = c ? arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt) : "";
-	int fd = c ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	if (c && fd < 0)
-		err_set(&err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-		        "the log of container \"%s\" cannot be opened: %s", c->name, strerror(errno));
-	if (fd < 0) {
+	if (!c) {
 		kubelet_answer_err(x, &err);
 	} else {
 		struct log_stream *s = xcalloc(1, sizeof *s);
+		const char *path = arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt);
 		*s = (struct log_stream){
-		        .n = n, .path = xstrdup(path), .uid = xstrdup(p->uid), .id = xstrdup(c->id), .fd = fd};
+		        .n = n, .path = xstrdup(path), .uid = xstrdup(p->uid), .id = xstrdup(c->id), .fd = -1};
 		read_options(s, x);
 		begin(s, x);
 	}

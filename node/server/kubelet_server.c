@@ -5,7 +5,9 @@
 #include "node/server/kubelet_server.h"
 
 #include "base/log.h"
+#include "base/rt/closing.h"
 #include "base/wire/tls.h"
+#include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/times.h"
@@ -19,9 +21,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* The folder is watched; the slow look is for what inotify misses. */
+enum { CERTIFICATE_SETTLE_MS = 1000, CERTIFICATE_LOOK_MS = 600000 };
+
 struct kubelet_server {
 	struct node *n;
 	struct http_server *http;
+	struct tls_context *tls;
+	uint64_t identity; /* of the files it was read from */
+	uv_fs_event_t watch;
+	uv_timer_t timer;
+	struct closing parts;
+	void (*closed)(void *arg);
+	void *closed_arg;
 };
 
 static bool may_do_all(const struct http_request *r)
@@ -225,6 +237,54 @@ static void handle(struct http_exchange *x, void *arg)
 		route(s->n, x);
 }
 
+/* ---- the certificate ---- */
+
+static uint64_t identity_now(const struct kubelet_server *s)
+{
+	const struct node_options *o = &s->n->o;
+	const char *const files[] = {o->serving_cert_file, o->serving_key_file, o->client_ca_file};
+	return file_stamp(files, COUNT_OF(files));
+}
+
+/* New connections get what lies in the files now; a renewal that is half written is seen again when it is whole. */
+static void look_at_certificate(uv_timer_t *t)
+{
+	struct kubelet_server *s = t->data;
+	struct err err = ERR_INIT;
+	uint64_t now = identity_now(s);
+	if (now == s->identity)
+		return;
+	if (tls_context_reload(s->tls, &err) != 0) {
+		log_warn("node", "cannot load the renewed certificate", "error=\"%s\"", err.msg);
+		return;
+	}
+	s->identity = now;
+	log_info("node", "serving certificate renewed", "file=%s", s->n->o.serving_cert_file);
+}
+
+static void folder_changed(uv_fs_event_t *h, const char *name, int events, int status)
+{
+	struct kubelet_server *s = h->data;
+	if (!uv_is_closing((uv_handle_t *)&s->timer))
+		uv_timer_start(&s->timer, look_at_certificate, CERTIFICATE_SETTLE_MS, CERTIFICATE_LOOK_MS);
+}
+
+static void watch_certificate(struct kubelet_server *s)
+{
+	struct arena a = ARENA_INIT;
+	uv_fs_event_init(loop_uv(s->n->loop), &s->watch);
+	uv_timer_init(loop_uv(s->n->loop), &s->timer);
+	s->watch.data = s->timer.data = s;
+	char *dir = arena_strdup(&a, s->n->o.serving_cert_file), *slash = strrchr(dir, '/');
+	if (slash)
+		*slash = 0;
+	uv_fs_event_start(&s->watch, folder_changed, slash ? dir : ".", 0);
+	uv_timer_start(&s->timer, look_at_certificate, CERTIFICATE_LOOK_MS, CERTIFICATE_LOOK_MS);
+	arena_release(&a);
+}
+
+/* ---- life ---- */
+
 struct kubelet_server *kubelet_server_new(struct node *n)
 {
 	struct err err = ERR_INIT;
@@ -235,24 +295,49 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 	        .ca_file = n->o.client_ca_file};
 	struct http_server_options o = {.loop = n->loop, .handler = handle, .arg = s};
 	s->n = n;
-	if (tls_context_new(&t, &o.tls, &err) != 0 || http_server_new(&o, &s->http, &err) != 0 ||
+	s->identity = identity_now(s);
+	if (tls_context_new(&t, &s->tls, &err) == 0)
+		o.tls = s->tls;
+	if (err.code || http_server_new(&o, &s->http, &err) != 0 ||
 	        http_server_listen_tcp(s->http, "0.0.0.0", n->o.kubelet_port, &err) != 0) {
 		log_error("node", "the kubelet's server cannot start: no logs and no exec", "error=\"%s\"", err.msg);
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
-		tls_context_unref(o.tls);
+		tls_context_unref(s->tls);
 		free(s);
 		return NULL;
 	}
-	tls_context_unref(o.tls);
 	n->kubelet_port = http_server_port(s->http);
 	log_info("node", "kubelet listens", "port=%d", n->kubelet_port);
+	watch_certificate(s);
 	return s;
+}
+
+static void all_closed(struct closing *parts)
+{
+	struct kubelet_server *s = CONTAINER_OF(parts, struct kubelet_server, parts);
+	void (*closed)(void *) = s->closed;
+	void *arg = s->closed_arg;
+	tls_context_unref(s->tls);
+	free(s);
+	closed(arg);
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+	closing_part_done(&((struct kubelet_server *)h->data)->parts);
 }
 
 void kubelet_server_close(struct kubelet_server *s, void (*closed)(void *arg), void *arg)
 {
-	http_server_close(s->http, 0, closed, arg);
+	LOOP_CHECK_OWNER(s->n->loop);
+	s->closed = closed;
+	s->closed_arg = arg;
 	s->n->server = NULL;
-	free(s);
+	s->parts.all_closed = all_closed;
+	closing_hold(&s->parts);
+	closing_hold(&s->parts), uv_close((uv_handle_t *)&s->watch, handle_closed);
+	closing_hold(&s->parts), uv_close((uv_handle_t *)&s->timer, handle_closed);
+	closing_hold(&s->parts), http_server_close(s->http, 0, closing_part_done, &s->parts);
+	closing_part_done(&s->parts);
 }

@@ -28,7 +28,13 @@ bool payload_path_is_good(struct slice path)
 	return true;
 }
 
-static bool same_file(const char *dir, const struct payload_file *f)
+/* A file that belongs to a group can be read by it when its owner can read it. */
+static unsigned written_mode(const struct payload_file *f, int64_t gid)
+{
+	return (gid >= 0 ? f->mode | (f->mode & 0400) >> 3 : f->mode) & 0777;
+}
+
+static bool same_file(const char *dir, const struct payload_file *f, int64_t gid)
 {
 	struct arena a = ARENA_INIT;
 	struct stat st;
@@ -38,7 +44,8 @@ static bool same_file(const char *dir, const struct payload_file *f)
 	                     ? file_read(path, FILE_BYTES_MAX, false, &len)
 	                     : NULL;
 	bool same = text && len == f->data.len && memcmp(text, f->data.ptr ? f->data.ptr : "", len) == 0 &&
-	            (st.st_mode & 0777) == (f->mode & 0777);
+	            (st.st_mode & 07777) == written_mode(f, gid) && (gid < 0 || st.st_gid == (gid_t)gid) &&
+	            (!f->is_owned || st.st_uid == f->uid);
 	free(text);
 	arena_release(&a);
 	return same;
@@ -60,14 +67,14 @@ static size_t count_files(const char *dir, int depth)
 	return n;
 }
 
-static bool is_same(const char *dir, const struct payload *p)
+static bool is_same(const char *dir, const struct payload *p, int64_t gid)
 {
 	char data[4096];
 	snprintf(data, sizeof data, "%s/..data", dir);
 	if (access(data, F_OK) != 0 || count_files(data, 0) != p->count)
 		return false;
 	for (size_t i = 0; i < p->count; i++)
-		if (!same_file(dir, &p->files[i]))
+		if (!same_file(dir, &p->files[i], gid))
 			return false;
 	return true;
 }
@@ -77,15 +84,15 @@ static int write_files(struct arena *a, const char *into, const struct payload *
 	for (size_t i = 0; i < p->count; i++) {
 		const struct payload_file *f = &p->files[i];
 		char *path = arena_printf(a, "%s/%s", into, f->path), *slash = strrchr(path, '/');
-		unsigned mode = gid >= 0 ? f->mode | ((f->mode & 0400) >> 3) : f->mode;
 		*slash = 0;
 		if (file_make_dirs(path, 0755, err) != 0)
 			return err->code;
 		*slash = '/';
-		if (file_write(path, f->data, mode, err) != 0)
+		if (file_write(path, f->data, written_mode(f, gid), err) != 0)
 			return err->code;
-		if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) != 0)
-			return err_errno(err, errno, "give %s to group %lld", path, (long long)gid);
+		uid_t uid = f->is_owned ? f->uid : (uid_t)-1;
+		if ((gid >= 0 || f->is_owned) && chown(path, uid, gid >= 0 ? (gid_t)gid : (gid_t)-1) != 0)
+			return err_errno(err, errno, "give %s to its user and group", path);
 	}
 	return 0;
 }
@@ -134,7 +141,7 @@ int atomic_write(const char *dir, const struct payload *p, int64_t gid, bool *re
 	char stamp[64];
 	if (ret_changed)
 		*ret_changed = false;
-	if (is_same(dir, p))
+	if (is_same(dir, p, gid))
 		return 0;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);

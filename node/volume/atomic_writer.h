@@ -14,7 +14,9 @@
 struct payload_file {
 	const char *path; /* relative, may hold folders, never ".." */
 	struct slice data;
-	unsigned mode;
+	unsigned mode; /* 0777 at most; other bits are dropped */
+	bool is_owned; /* by `uid` */
+	unsigned uid;
 };
 
 struct payload {

@@ -141,7 +141,8 @@ static int add_file(struct build *b, struct slice path, struct slice data, unsig
 		p->files = files;
 		p->cap = cap;
 	}
-	p->files[p->count++] = (struct payload_file){arena_memdup(&b->arena, path.ptr, path.len), data, mode};
+	p->files[p->count++] =
+	        (struct payload_file){.path = arena_memdup(&b->arena, path.ptr, path.len), .data = data, .mode = mode};
 	return 0;
 }
 
@@ -209,6 +210,23 @@ static int add_downward(struct build *b, const struct json *source, unsigned mod
 	return 0;
 }
 
+/* The user that all containers are told to run as; -1: they differ, or are not told. */
+static int64_t pod_single_user(const struct json *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers"};
+	int64_t of_pod = json_get_int(json_get(spec, "securityContext"), "runAsUser", -1), user = -1;
+	bool first = true;
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		JSON_FOREACH (c, json_get(spec, lists[i])) {
+			int64_t own = json_get_int(json_get(c, "securityContext"), "runAsUser", of_pod);
+			if (!first && own != user)
+				return -1;
+			user = own;
+			first = false;
+		}
+	return user >= 0 && user < UINT32_MAX ? user : -1;
+}
+
 static int add_token(struct build *b, const struct json *source, unsigned mode)
 {
 	struct volumes *v = b->volumes;
@@ -216,8 +234,16 @@ static int add_token(struct build *b, const struct json *source, unsigned mode)
 	b->token_index++;
 	if (!text)
 		return err_set(b->err, ERR_UNAVAILABLE, "there is no service account token yet");
-	/* A container that runs as another user must read it: upstream gives it to that user or the fsGroup. */
-	return add_file(b, json_get_str(source, "path"), slice_of(text), mode);
+	if (add_file(b, json_get_str(source, "path"), slice_of(text), mode) != 0)
+		return b->err->code;
+	/* For its group (the writer lets it read), or for the one user all containers run as; else all must. */
+	struct payload_file *f = &b->payload.files[b->payload.count - 1];
+	int64_t user = pod_single_user(b->pod->spec);
+	if (json_get(json_get(b->pod->spec, "securityContext"), "fsGroup") || user >= 0)
+		f->mode = 0600;
+	f->is_owned = f->mode == 0600 && user >= 0;
+	f->uid = f->is_owned ? (unsigned)user : 0;
+	return 0;
 }
 
 static int add_projected(struct build *b, const struct json *sources, unsigned mode)

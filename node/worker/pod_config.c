@@ -13,11 +13,20 @@
 #include "node/runtime/image.h"
 #include "node/volume/volume.h"
 #include "node/worker/pod_env_int.h"
+#include "node/worker/pod_files_int.h"
+#include "node/worker/resolv_conf_int.h"
 
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+/* What dnsConfig may add to what the node has; upstream's validation takes 3 and 32. */
+enum { RESOLV_CONF_BYTES_MAX = 16384, DNS_SERVERS_MAX = 8, DNS_SEARCHES_MAX = 48, DNS_OPTIONS_MAX = 48 };
+_Static_assert((int)DNS_SERVERS_MAX >= (int)RESOLV_SERVERS_MAX &&
+                       (int)DNS_SEARCHES_MAX >= (int)RESOLV_SEARCHES_MAX + 3 &&
+                       (int)DNS_OPTIONS_MAX > (int)RESOLV_OPTIONS_MAX,
+        "what the node has and the cluster's own fit");
 
 /* ---- helpers ---- */
 
@@ -133,29 +142,15 @@ static const char *host_name(const struct pod *p, struct arena *a)
 
 static void read_resolv_conf(struct arena *a, const char *path, CRI(DNSConfig) * d)
 {
-	char *text = file_read(path, 16384, false, NULL);
-	struct slice rest = slice_of(text);
-	d->servers = ARENA_ARRAY(a, char *, 16);
-	d->searches = ARENA_ARRAY(a, char *, 48);
-	d->options = ARENA_ARRAY(a, char *, 48);
-	while (rest.len) {
-		struct slice line = slice_trim(slice_cut(&rest, '\n')), word = slice_cut(&line, ' ');
-		bool is_server = slice_is(word, "nameserver"), is_search = slice_is(word, "search");
-		if (!is_server && !is_search && !slice_is(word, "options"))
-			continue;
-		if (is_search)
-			d->n_searches = 0;
-		while (line.len) {
-			struct slice v = slice_cut(&line, ' ');
-			char *copy = arena_memdup(a, v.ptr, v.len);
-			if (v.len && is_server && d->n_servers < 3)
-				d->servers[d->n_servers++] = copy;
-			else if (v.len && is_search && d->n_searches < 16)
-				d->searches[d->n_searches++] = copy;
-			else if (v.len && !is_server && !is_search && d->n_options < 16)
-				d->options[d->n_options++] = copy;
-		}
-	}
+	size_t len = 0;
+	char *text = path ? file_read(path, RESOLV_CONF_BYTES_MAX, false, &len) : NULL;
+	struct resolv_conf c = resolv_conf_parse(a, (struct slice){text, text ? len : 0});
+	d->servers = ARENA_ARRAY(a, char *, DNS_SERVERS_MAX);
+	d->searches = ARENA_ARRAY(a, char *, DNS_SEARCHES_MAX);
+	d->options = ARENA_ARRAY(a, char *, DNS_OPTIONS_MAX);
+	memcpy(d->servers, c.servers, (d->n_servers = c.n_servers) * sizeof *c.servers);
+	memcpy(d->searches, c.searches, (d->n_searches = c.n_searches) * sizeof *c.searches);
+	memcpy(d->options, c.options, (d->n_options = c.n_options) * sizeof *c.options);
 	free(text);
 }
 
@@ -168,10 +163,10 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 	runtime__v1__dnsconfig__init(d);
 	bool cluster = slice_is(policy, "ClusterFirstWithHostNet") ||
 	               ((!policy.len || slice_is(policy, "ClusterFirst")) && !pod_uses_host_network(p));
-	read_resolv_conf(a, slice_is(policy, "None") ? "/dev/null" : o->resolv_conf, d);
+	read_resolv_conf(a, slice_is(policy, "None") ? NULL : o->resolv_conf, d);
 	if (cluster && o->cluster_dns && *o->cluster_dns) {
-		char *host[16];
-		size_t n_host = d->n_searches < 16 ? d->n_searches : 16;
+		char *host[RESOLV_SEARCHES_MAX];
+		size_t n_host = d->n_searches;
 		memcpy(host, d->searches, n_host * sizeof *host);
 		d->n_servers = d->n_searches = 0;
 		d->servers[d->n_servers++] = (char *)o->cluster_dns;
@@ -184,10 +179,10 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		d->options[d->n_options++] = "ndots:5";
 	}
 	JSON_FOREACH (it, json_get(extra, "nameservers"))
-		if (d->n_servers < 8)
+		if (d->n_servers < DNS_SERVERS_MAX)
 			d->servers[d->n_servers++] = (char *)json_cstr(a, it);
 	JSON_FOREACH (it, json_get(extra, "searches"))
-		if (d->n_searches < 40)
+		if (d->n_searches < DNS_SEARCHES_MAX)
 			d->searches[d->n_searches++] = (char *)json_cstr(a, it);
 	JSON_FOREACH (it, json_get(extra, "options")) {
 		const char *name = json_cstr(a, json_get(it, "name")), *value = json_cstr(a, json_get(it, "value"));
@@ -197,9 +192,9 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		        (strncmp(d->options[at], name, strlen(name)) != 0 ||
 		                (d->options[at][strlen(name)] && d->options[at][strlen(name)] != ':')))
 			at++;
-		if (at < 40)
+		if (at < DNS_OPTIONS_MAX)
 			d->options[at] = text;
-		if (at == d->n_options && at < 40)
+		if (at == d->n_options && at < DNS_OPTIONS_MAX)
 			d->n_options++;
 	}
 	return d;
@@ -381,6 +376,15 @@ static int set_linux(struct pod *p, struct arena *a, const struct json *containe
 	return set_user(p, a, container, image, s, err);
 }
 
+/* A container's configuration in the making. */
+struct config {
+	struct pod *p;
+	struct arena *a;
+	const struct json *container;
+	CRI(ContainerConfig) * c;
+	struct pod_files *files;
+};
+
 static CRI(Mount) * add_mount(struct arena *a, CRI(ContainerConfig) * c, const char *inside, const char *host)
 {
 	CRI(Mount) *m = ARENA_NEW(a, CRI(Mount));
@@ -397,32 +401,35 @@ static bool path_climbs(const char *path)
 	                                     slice_ends(slice_of(path), "/.."));
 }
 
-/* subPath: the folder is made, and links in it must not lead out of the volume. */
-static const char *sub_path(struct arena *a, const char *volume, const char *sub, bool read_only, struct err *err)
+/* Where a sub-path is mounted for the container: below the pod's folder, a place per mount. */
+static const char *sub_path_place(struct pod *p, struct arena *a, const char *container, size_t index)
 {
-	char real_volume[4096], real_sub[4096];
+	return arena_printf(a, "%s/volume-subpaths/%s/%zu", pod_dir(p, a), container, index);
+}
+
+static const char *add_sub_path(struct config *g, const char *volume, const char *sub, struct err *err)
+{
+	struct arena *a = g->a;
 	if (*sub == '/' || path_climbs(sub)) {
 		err_set(err, ERR_INVAL, "subPath \"%s\" must be relative and without ..", sub);
 		return NULL;
 	}
-	const char *path = arena_printf(a, "%s/%s", volume, sub);
-	if (access(path, F_OK) != 0 && file_make_dirs(path, 0755, err) != 0)
-		return NULL;
-	if (!realpath(volume, real_volume) || !realpath(path, real_sub)) {
-		err_set(err, ERR_IO, "subPath \"%s\" cannot be resolved", sub);
-		return NULL;
-	}
-	size_t n = strlen(real_volume);
-	if (strncmp(real_sub, real_volume, n) != 0 || (real_sub[n] && real_sub[n] != '/')) {
-		err_set(err, ERR_FORBIDDEN, "subPath \"%s\" leads out of its volume", sub);
-		return NULL;
-	}
-	return arena_strdup(a, real_sub);
+	const char *container = json_cstr(a, json_get(g->container, "name"));
+	const char *dir = arena_printf(a, "%s/volume-subpaths/%s", pod_dir(g->p, a), container);
+	struct pod_file folder = {.kind = POD_FILE_FOLDER, .path = dir, .mode = 0750},
+	                file = {.kind = POD_FILE_SUB_PATH,
+	                        .path = sub_path_place(g->p, a, container, g->c->n_mounts),
+	                        .volume = volume,
+	                        .sub = sub};
+	pod_files_add(g->files, a, &folder);
+	pod_files_add(g->files, a, &file);
+	return file.path;
 }
 
-static int add_volume_mount(struct pod *p, struct arena *a, const struct json *mount, const struct env *env,
-        CRI(ContainerConfig) * c, struct err *err)
+static int add_volume_mount(struct config *g, const struct json *mount, const struct env *env, struct err *err)
 {
+	struct pod *p = g->p;
+	struct arena *a = g->a;
 	bool volume_read_only = false;
 	struct slice name = json_get_str(mount, "name"), propagation = json_get_str(mount, "mountPropagation");
 	const char *host = volume_host_path(p, a, name, &volume_read_only),
@@ -435,9 +442,9 @@ static int add_volume_mount(struct pod *p, struct arena *a, const struct json *m
 	if (expr)
 		sub = env_expand(a, json_str(expr), env);
 	bool read_only = volume_read_only || json_get_bool(mount, "readOnly", false);
-	if (*sub && !(host = sub_path(a, host, sub, read_only, err)))
+	if (*sub && !(host = add_sub_path(g, host, sub, err)))
 		return err->code;
-	CRI(Mount) *m = add_mount(a, c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
+	CRI(Mount) *m = add_mount(a, g->c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
 	m->readonly = read_only;
 	m->propagation =
 	        slice_is(propagation, "HostToContainer") ? RUNTIME__V1__MOUNT_PROPAGATION__PROPAGATION_HOST_TO_CONTAINER
@@ -446,7 +453,7 @@ static int add_volume_mount(struct pod *p, struct arena *a, const struct json *m
 	return 0;
 }
 
-static int write_hosts(struct pod *p, struct arena *a, const char *path, struct err *err)
+static struct slice hosts_text(struct pod *p, struct arena *a)
 {
 	struct strbuf b = STRBUF_INIT;
 	const char *sub = json_cstr(a, json_get(p->spec, "subdomain")), *name = host_name(p, a);
@@ -474,9 +481,9 @@ static int write_hosts(struct pod *p, struct arena *a, const char *path, struct 
 			strbuf_addf(&b, "\t%s", json_cstr(a, h));
 		strbuf_addc(&b, '\n');
 	}
-	int rc = file_write(path, strbuf_slice(&b), 0644, err);
+	struct slice text = {arena_memdup(a, b.data, b.len), b.len};
 	strbuf_release(&b);
-	return rc;
+	return text;
 }
 
 static bool mounts_path(const struct json *container, const char *path)
@@ -487,23 +494,29 @@ static bool mounts_path(const struct json *container, const char *path)
 	return false;
 }
 
-static int add_own_files(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
-        CRI(ContainerConfig) * c, struct err *err)
+static void add_own_files(struct config *g, unsigned attempt)
 {
-	const char *name = json_cstr(a, json_get(container, "name")),
-	           *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name);
-	const char *message_path = json_cstr(a, json_get(container, "terminationMessagePath"));
-	const char *message = arena_printf(a, "%s/%u.log", dir, attempt),
-	           *hosts = arena_printf(a, "%s/etc-hosts", pod_dir(p, a));
-	if (file_make_dirs(dir, 0755, err) != 0 || file_write(message, SLICE(""), 0666, err) != 0)
-		return err->code;
-	add_mount(a, c, *message_path ? message_path : "/dev/termination-log", message);
-	if (mounts_path(container, "/etc/hosts") || (pod_uses_host_network(p) && !json_get(p->spec, "hostAliases")))
-		return 0;
-	if (write_hosts(p, a, hosts, err) != 0)
-		return err->code;
-	add_mount(a, c, "/etc/hosts", hosts);
-	return 0;
+	struct pod *p = g->p;
+	struct arena *a = g->a;
+	const char *name = json_cstr(a, json_get(g->container, "name")),
+	           *dir = arena_printf(a, "%s/containers/%s", pod_dir(p, a), name),
+	           *logs = arena_printf(a, "%s/%s", pod_log_dir(p, a), name);
+	const char *message_path = json_cstr(a, json_get(g->container, "terminationMessagePath"));
+	struct pod_file message = {.kind = POD_FILE_TEXT,
+	                        .path = arena_printf(a, "%s/%u.log", dir, attempt),
+	                        .mode = 0666},
+	                hosts = {.kind = POD_FILE_TEXT,
+	                        .path = arena_printf(a, "%s/etc-hosts", pod_dir(p, a)),
+	                        .mode = 0644};
+	pod_files_add(g->files, a, &(struct pod_file){.kind = POD_FILE_FOLDER, .path = logs, .mode = 0755});
+	pod_files_add(g->files, a, &(struct pod_file){.kind = POD_FILE_FOLDER, .path = dir, .mode = 0755});
+	pod_files_add(g->files, a, &message);
+	add_mount(a, g->c, *message_path ? message_path : "/dev/termination-log", message.path);
+	if (mounts_path(g->container, "/etc/hosts") || (pod_uses_host_network(p) && !json_get(p->spec, "hostAliases")))
+		return;
+	hosts.text = hosts_text(p, a);
+	pod_files_add(g->files, a, &hosts);
+	add_mount(a, g->c, "/etc/hosts", hosts.path);
 }
 
 static void add_labels(
@@ -540,12 +553,13 @@ static void add_env(struct arena *a, const struct env *env, CRI(ContainerConfig)
 }
 
 int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
-        const struct image_result *image, CRI(ContainerConfig) * *ret, struct err *err)
+        const struct image_result *image, CRI(ContainerConfig) * *ret, struct pod_files *files, struct err *err)
 {
 	struct env env;
 	struct json *mounts = json_get(container, "volumeMounts");
 	const char *name = json_cstr(a, json_get(container, "name"));
 	CRI(ContainerConfig) *c = ARENA_NEW(a, CRI(ContainerConfig));
+	struct config g = {p, a, container, c, files};
 	runtime__v1__container_config__init(c);
 	if (pod_env(p, a, container, &env, err) != 0)
 		return err->code;
@@ -567,11 +581,9 @@ int pod_container_config(struct pod *p, struct arena *a, const struct json *cont
 	add_env(a, &env, c);
 	add_labels(p, a, container, attempt, c);
 	JSON_FOREACH (it, mounts)
-		if (add_volume_mount(p, a, it, &env, c, err) != 0)
+		if (add_volume_mount(&g, it, &env, err) != 0)
 			return err->code;
-	const char *logs = arena_printf(a, "%s/%s", pod_log_dir(p, a), name);
-	if (file_make_dirs(logs, 0755, err) != 0 || add_own_files(p, a, container, attempt, c, err) != 0)
-		return err->code;
+	add_own_files(&g, attempt);
 	*ret = c;
 	return set_linux(p, a, container, image, c, err);
 }

@@ -7,11 +7,13 @@
 
 struct image_result;
 struct pod;
+struct pod_files;
 
 CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt);
-/* Errors: ERR_INVAL, ERR_NOT_FOUND with what is missing: a CreateContainerConfigError. */
+/* Collects in *files what must be made before the runtime is told. Errors: ERR_INVAL, ERR_NOT_FOUND with what is
+ * missing: a CreateContainerConfigError. */
 int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
-        const struct image_result *image, CRI(ContainerConfig) * *ret, struct err *err);
+        const struct image_result *image, CRI(ContainerConfig) * *ret, struct pod_files *files, struct err *err);
 const char *pod_container_hash(struct arena *a, const struct json *container);
 
 #endif

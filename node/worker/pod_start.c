@@ -9,10 +9,12 @@
  * time for the next try; a pod that is deleted meanwhile gives up the pull, the only long step. */
 #include "node/worker/pod_start_int.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "base/rt/sm.h"
 #include "node/cgroup/cgroup.h"
 #include "node/events/events.h"
-#include "node/ground/files.h"
+#include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/refs.h"
@@ -21,6 +23,7 @@
 #include "node/runtime/image.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_config_int.h"
+#include "node/worker/pod_files_int.h"
 #include "node/worker/pod_kill_int.h"
 
 #include <stdlib.h>
@@ -29,10 +32,42 @@ enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0, PULL_ERROR_SHOWN_MS =
 
 static const struct retry_rule start_rule = {5000, 60000}, pull_rule = {10000, 300000};
 
+/* A sandbox: PREPARING (cgroup and folders, on the pool) --> RUNNING. A container: FETCHING (configMaps, secrets) -->
+ * PULLING --> CONFIGURING (files, on the pool) --> CREATING --> STARTING --> HOOK. Any of them may be the last. */
+enum start_state {
+	START_PREPARING,
+	START_RUNNING,
+	START_FETCHING,
+	START_PULLING,
+	START_CONFIGURING,
+	START_CREATING,
+	START_STARTING,
+	START_HOOK
+};
+
+static bool holds(const struct sm *m, int before);
+
+static const struct sm_state states[] = {
+        [START_PREPARING] = {"preparing", SM_TO(START_RUNNING)},
+        [START_RUNNING] = {"running", 0},
+        [START_FETCHING] = {"fetching", SM_TO(START_PULLING)},
+        [START_PULLING] = {"pulling", SM_TO(START_CONFIGURING)},
+        [START_CONFIGURING] = {"configuring", SM_TO(START_CREATING)},
+        [START_CREATING] = {"creating", SM_TO(START_STARTING)},
+        [START_STARTING] = {"starting", SM_TO(START_HOOK)},
+        [START_HOOK] = {"hook", 0},
+};
+static const struct sm_kind machine = SM_KIND("pod-start", states, holds);
+
 struct start {
 	struct pod *pod;
 	struct slot *slot; /* NULL: a sandbox */
+	struct sm sm;      /* enum start_state */
 	struct arena arena;
+	struct errand errand;
+	struct pod_files files;
+	CRI(ContainerConfig) * config;
+	struct err err;
 	struct image_request *pull;
 	const char *image;
 	char *container_id;
@@ -40,6 +75,14 @@ struct start {
 	uint64_t pull_began_ms;
 	bool pulled;
 };
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct start *s = CONTAINER_OF(m, struct start, sm);
+	bool has_container = sm_state(m) == START_STARTING || sm_state(m) == START_HOOK;
+	return s->pod->start == s && s->pod->operations && (s->slot || sm_state(m) == START_RUNNING) &&
+	       has_container == (s->container_id != NULL);
+}
 
 static void start_end(struct start *s)
 {
@@ -56,6 +99,8 @@ static struct start *start_new(struct pod *p, struct slot *slot)
 	struct start *s = xcalloc(1, sizeof *s);
 	s->pod = p;
 	s->slot = slot;
+	sm_init(&s->sm, &machine, slot ? START_FETCHING : START_PREPARING, p->name);
+	CHECK(!p->start);
 	p->start = s;
 	pod_begin(p);
 	return s;
@@ -83,13 +128,24 @@ static void sandbox_run(void *arg, const void *answer, const struct err *err)
 	start_end(s);
 }
 
-void pod_start_sandbox(struct pod *p)
+static void prepare_on_pool(struct errand *e)
 {
-	struct start *s = start_new(p, NULL);
-	struct err err = ERR_INIT;
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	if (cgroup_make(s->pod, &s->err) == 0)
+		pod_files_make(&s->files, &s->err);
+}
+
+static void prepared(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	struct pod *p = s->pod;
 	struct sandbox *old = pod_sandbox(p);
-	if (cgroup_make(p, &err) != 0 || file_make_dirs(pod_log_dir(p, &s->arena), 0755, &err) != 0) {
-		sandbox_failed(s, &err);
+	if (p->n->closing || p->is_deleting) {
+		start_end(s);
+		return;
+	}
+	if (s->err.code) {
+		sandbox_failed(s, &s->err);
 		start_end(s);
 		return;
 	}
@@ -97,8 +153,21 @@ void pod_start_sandbox(struct pod *p)
 		pod_event(p, NULL, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
 	CRI(RunPodSandboxRequest) r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
 	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0);
+	sm_move(&s->sm, START_RUNNING);
 	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor,
 	        SANDBOX_MS, sandbox_run, s);
+}
+
+void pod_start_sandbox(struct pod *p)
+{
+	struct start *s = start_new(p, NULL);
+	struct pod_file logs = {.kind = POD_FILE_FOLDER, .path = pod_log_dir(p, &s->arena), .mode = 0755};
+	pod_files_add(&s->files, &s->arena, &logs);
+	if (errand_start(p->n, &s->errand, prepare_on_pool, prepared))
+		return;
+	err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
+	sandbox_failed(s, &s->err);
+	start_end(s);
 }
 
 /* ---- containers ---- */
@@ -152,6 +221,7 @@ static void post_start_done(void *arg, const struct err *err)
 static void run_post_start(struct start *s, const struct json *hook)
 {
 	struct container c = {.id = s->container_id, .name = s->slot->name};
+	sm_move(&s->sm, START_HOOK);
 	hook_run(s->pod, &c, hook, HOOK_MS, post_start_done, s);
 }
 
@@ -179,6 +249,7 @@ static void created(void *arg, const void *answer, const struct err *err)
 		return;
 	}
 	s->container_id = xstrdup(((const CRI(CreateContainerResponse) *)answer)->container_id);
+	sm_move(&s->sm, START_STARTING);
 	pod_event(s->pod, s->slot->name, false, "Created", "Created container: %s", s->slot->name);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = s->container_id;
@@ -186,25 +257,53 @@ static void created(void *arg, const void *answer, const struct err *err)
 	        started, s);
 }
 
-static void create(struct start *s, const struct image_result *image)
+static void create(struct start *s)
 {
 	struct pod *p = s->pod;
 	struct sandbox *box = pod_sandbox(p);
-	struct json *spec = pod_container_spec(p, s->slot->name);
-	struct err err = ERR_INIT;
 	CRI(CreateContainerRequest) r = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
-	if (!box || !spec) {
+	if (!box || p->n->closing) {
 		start_end(s);
 		return;
 	}
-	if (pod_container_config(p, &s->arena, spec, s->attempt, image, &r.config, &err) != 0) {
-		fail(s, "CreateContainerConfigError", &err);
-		return;
-	}
+	sm_move(&s->sm, START_CREATING);
+	r.config = s->config;
 	r.pod_sandbox_id = box->id;
 	r.sandbox_config = pod_sandbox_config(p, &s->arena, box->attempt);
 	cri_call(p->n->cri, "RuntimeService/CreateContainer", &r.base,
 	        &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
+}
+
+static void make_files(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	pod_files_make(&s->files, &s->err);
+}
+
+static void files_made(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	if (s->err.code)
+		fail(s, "CreateContainerConfigError", &s->err);
+	else
+		create(s);
+}
+
+static void configure(struct start *s, const struct image_result *image)
+{
+	struct pod *p = s->pod;
+	struct json *spec = pod_container_spec(p, s->slot->name);
+	if (!spec) {
+		start_end(s);
+		return;
+	}
+	sm_move(&s->sm, START_CONFIGURING);
+	if (pod_container_config(p, &s->arena, spec, s->attempt, image, &s->config, &s->files, &s->err) == 0) {
+		if (errand_start(p->n, &s->errand, make_files, files_made))
+			return;
+		err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
+	}
+	fail(s, "CreateContainerConfigError", &s->err);
 }
 
 static void image_failed(struct start *s, const struct image_result *result, const struct err *err)
@@ -235,7 +334,7 @@ static void image_there(void *arg, const struct image_result *result, const stru
 	else
 		pod_event(s->pod, s->slot->name, false, "Pulled", "Container image \"%s\" already present on machine",
 		        s->image);
-	create(s, result);
+	configure(s, result);
 }
 
 static void pull_begins(void *arg)
@@ -254,10 +353,11 @@ static void refs_there(struct pod *p, const struct err *err)
 		fail(s, "CreateContainerConfigError", err);
 		return;
 	}
-	if (p->is_deleting) {
+	if (p->is_deleting || p->n->closing) {
 		start_end(s);
 		return;
 	}
+	sm_move(&s->sm, START_PULLING);
 	s->image = json_cstr(&s->arena, json_get(spec, "image"));
 	s->pull = image_ensure(
 	        p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), pull_begins, image_there, s);

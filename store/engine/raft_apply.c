@@ -681,6 +681,16 @@ static void machine_snapshot(struct raft_machine *m, uint64_t index, struct strb
 	strbuf_add(descriptor, &index, sizeof index);
 }
 
+static bool machine_is_command(struct raft_machine *m, struct slice command)
+{
+	return command_is_sound(command);
+}
+
+static bool machine_is_descriptor(struct raft_machine *m, struct slice descriptor)
+{
+	return descriptor.len == sizeof(uint64_t);
+}
+
 static void machine_restore(struct raft_machine *m, struct slice descriptor)
 {
 	/* install() has done it, or the start has: the host checks */
@@ -716,6 +726,8 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 }
 
 const struct raft_machine_vtable raft_engine_machine = {.apply = machine_apply_entry,
+        .is_command = machine_is_command,
+        .is_descriptor = machine_is_descriptor,
         .snapshot = machine_snapshot,
         .restore = machine_restore,
         .install = machine_install,

@@ -21,7 +21,8 @@ struct raft_engine_options {
 	const char *address;     /* URL for peers */
 	const char *listen_host; /* NULL: alone */
 	int listen_port;
-	struct tls_context *server_tls, *client_tls;
+	struct tls_context *server_tls;
+	struct raft_peer_access access;
 	unsigned heartbeat_ms, election_ms; /* 0: 100, 1000 */
 	unsigned snapshot_entries;          /* 0: by bytes alone */
 	uint64_t snapshot_bytes;            /* of log between snapshots; 0: 16 MiB */

@@ -215,6 +215,20 @@ static uint64_t lost_ms(struct raft_engine *e, const struct raft_host_member *m,
 	return m->is_online ? 0 : now - e->lost_since[i];
 }
 
+/* The table is the members': who is none any more loses the place. */
+static void forget_others(struct raft_engine *e, const struct raft_host_member *m, size_t n)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < RAFT_MEMBERS_MAX && e->lost_id[i]; i++) {
+		if (!find(m, n, e->lost_id[i]))
+			continue;
+		e->lost_id[kept] = e->lost_id[i];
+		e->lost_since[kept++] = e->lost_since[i];
+	}
+	for (; kept < RAFT_MEMBERS_MAX; kept++)
+		e->lost_id[kept] = e->lost_since[kept] = 0;
+}
+
 /* Has this member been a spare for a while? */
 static bool was_left_half_way(struct raft_engine *e, const struct raft_host_member *m, uint64_t now)
 {
@@ -239,6 +253,7 @@ void members_tick(struct raft_engine *e)
 		return;
 	}
 	size_t n = raft_host_members(engine_host(e), &a, &m);
+	forget_others(e, m, n);
 	for (size_t i = 0; i < n; i++) {
 		uint64_t ms = lost_ms(e, &m[i], now);
 		if (m[i].server.role == RAFT_HOST_VOTER && ms > longest) {

@@ -43,8 +43,8 @@ static void forwarded_done(struct raft_proposal *q, int status, uint64_t index, 
 static void on_forward(struct raft_engine *e, uint64_t from, struct slice command)
 {
 	struct command_head head;
-	if (!command_head_decode(command, &head))
-		return;
+	if (!command_is_sound(command) || !command_head_decode(command, &head))
+		return; /* who sent it waits for nothing */
 	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX) {
 		turn_away(e, from, head.sequence);
 		return;

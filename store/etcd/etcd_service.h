@@ -32,6 +32,7 @@ struct etcd_service_options {
 	const char *auth_token;         /* as etcd's --auth-token; NULL: "simple" */
 	unsigned auth_token_ttl_s;      /* a simple token's life after its last use; 0: 300 */
 	unsigned bcrypt_cost;           /* how slow a password's hash is, as etcd's --bcrypt-cost; 0: 10 */
+	bool are_peers_open;            /* anybody passes for a member: users and passwords would protect nothing */
 	bool client_cert_auth;          /* a client's certificate names its user */
 	uint64_t progress_ms;           /* between progress notifications of quiet watches; 0: ten minutes */
 };

@@ -408,3 +408,13 @@ int command_decode(struct slice bytes, struct command_head *ret_head, struct sto
 		        "a command of %zu bytes in the log is broken, or of a newer program than this one", bytes.len);
 	return 0;
 }
+
+bool command_is_sound(struct slice bytes)
+{
+	struct store_request req = {0};
+	struct command_head head;
+	struct err err = ERR_INIT;
+	bool ok = bytes.len <= STORE_COMMAND_BYTES_MAX && command_decode(bytes, &head, &req, &err) == 0;
+	store_request_release(&req);
+	return ok;
+}

@@ -20,6 +20,9 @@ bool command_head_decode(struct slice bytes, struct command_head *ret);
 /* Sets type and arguments of a zeroed request; they point into `bytes` and the request's arena. ERR_CORRUPT. */
 int command_decode(struct slice bytes, struct command_head *ret_head, struct store_request *req, struct err *err);
 
+/* Would it decode? For what a peer sends. */
+bool command_is_sound(struct slice bytes);
+
 /* Varints and byte strings, for the messages between engines too. */
 void command_put(struct strbuf *b, uint64_t v);
 void command_put_bytes(struct strbuf *b, struct slice s);

@@ -84,7 +84,7 @@ pids_with() {
 # Everything that a server of this test may have left.
 cleanup() {
 	stop_server TERM
-	inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/down.sh" >/dev/null 2>&1
+	inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/install/down.sh" >/dev/null 2>&1
 	[ -n "$netns" ] && ip netns delete $netns 2>/dev/null
 	[ -n "${KEEP:-}" ] || rm -rf "$T"
 }

@@ -117,7 +117,7 @@ check_is "deleted pods are gone" "" "$(wait_for 30 bash -c "$(declare -f inside 
 
 # everything goes
 stop_server TERM
-inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/down.sh" >/dev/null
+inside env K3X_DATA_DIR="$T/data" K3X_STATE_DIR="${state_dir:-$T/data/agent/run}" bash "$root/tools/install/down.sh" >/dev/null
 check_is "no mount is left" "" "$(grep -F "$T" /proc/self/mountinfo)"
 check_is "no process is left" "" "$(pids_with "$T")"
 check_is "no rule is left" "" "$(inside nft list tables | grep k3x)"

@@ -148,18 +148,18 @@ const struct serve_told *serve_answer_removal(const struct serve_told *told, siz
 	return leader && leader->member_id != id ? leader : NULL;
 }
 
-static int ask(const char *url, const struct serve_identity *id, struct tls_context *tls, struct serve_told *told,
-        struct err *err)
+static int ask(const char *url, const struct serve_identity *id, const struct raft_peer_access *access,
+        struct serve_told *told, struct err *err)
 {
 	struct strbuf answer = STRBUF_INIT;
-	int rc = raft_node_ask(url, tls, slice_of(id->peer_url), ASK_MS, &answer, err);
+	int rc = raft_node_ask(url, access, slice_of(id->peer_url), ASK_MS, &answer, err);
 	if (rc == 0)
 		rc = serve_answer_parse(strbuf_slice(&answer), told, err);
 	strbuf_release(&answer);
 	return rc;
 }
 
-static int ask_once(struct serve_identity *id, struct tls_context *tls, struct err *err)
+static int ask_once(struct serve_identity *id, const struct raft_peer_access *access, struct err *err)
 {
 	struct serve_told told[RAFT_MEMBERS_MAX] = {0};
 	size_t n = 0;
@@ -169,7 +169,7 @@ static int ask_once(struct serve_identity *id, struct tls_context *tls, struct e
 		if (strcmp(url, id->peer_url) == 0)
 			continue;
 		*err = ERR_INIT;
-		if (ask(url, id, tls, &told[n], err) == 0)
+		if (ask(url, id, access, &told[n], err) == 0)
 			n++;
 		else
 			log_info("store", "not told who this is", "asked=%s error=\"%s\"", url, err->msg);
@@ -185,13 +185,13 @@ static int ask_once(struct serve_identity *id, struct tls_context *tls, struct e
 	return err->code;
 }
 
-static int join(struct serve_identity *id, struct tls_context *tls, struct err *err)
+static int join(struct serve_identity *id, const struct raft_peer_access *access, struct err *err)
 {
 	int rc = -1;
 	for (int i = 0; i < ASK_ROUNDS && rc != 0; i++) {
 		if (i)
 			usleep(1000 * 1000);
-		rc = ask_once(id, tls, err);
+		rc = ask_once(id, access, err);
 	}
 	id->n_servers = 0;
 	id->servers = NULL;
@@ -236,15 +236,15 @@ int serve_identity_begin(const struct serve_settings *v, struct arena *a, struct
 	return 0;
 }
 
-static int find_out(const struct serve_settings *v, struct arena *a, struct tls_context *tls, struct serve_identity *id,
-        struct err *err)
+static int find_out(const struct serve_settings *v, struct arena *a, const struct raft_peer_access *access,
+        struct serve_identity *id, struct err *err)
 {
 	if (serve_identity_begin(v, a, id, err) != 0)
 		return err->code;
-	return strcmp(v->initial_cluster_state, "existing") == 0 ? join(id, tls, err) : 0;
+	return strcmp(v->initial_cluster_state, "existing") == 0 ? join(id, access, err) : 0;
 }
 
-int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *tls,
+int serve_identity_load(const struct serve_settings *v, struct arena *a, const struct raft_peer_access *access,
         struct serve_identity *ret, struct err *err)
 {
 	const char *cluster = arena_printf(a, "%s/cluster", v->data_dir),
@@ -259,7 +259,7 @@ int serve_identity_load(const struct serve_settings *v, struct arena *a, struct 
 		*ret = id;
 		return 0;
 	}
-	if (find_out(v, a, tls, &id, err) != 0)
+	if (find_out(v, a, access, &id, err) != 0)
 		return err->code;
 	if (cluster_id) /* data of a single server, or restored: it keeps its identity */
 		id.cluster_id = cluster_id;

@@ -17,7 +17,7 @@ enum { LOOK_MS = 500, PATIENCE_MS = 3000, ASK_MS = 1000 };
 struct removal_watch {
 	struct raft_engine *engine;
 	char *peer_url;
-	struct tls_context *tls;
+	const struct raft_peer_access *access; /* borrowed */
 	void (*removed)(void *arg);
 	void *arg;
 	pthread_t thread;
@@ -42,7 +42,7 @@ static bool was_told(struct removal_watch *w, const char *url, struct serve_told
 {
 	struct strbuf answer = STRBUF_INIT;
 	struct err err = ERR_INIT;
-	bool ok = raft_node_ask(url, w->tls, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
+	bool ok = raft_node_ask(url, w->access, slice_of(w->peer_url), ASK_MS, &answer, &err) == 0 &&
 	          serve_answer_parse(strbuf_slice(&answer), told, &err) == 0;
 	strbuf_release(&answer);
 	return ok;
@@ -84,12 +84,12 @@ static void *watch_main(void *arg)
 	return NULL;
 }
 
-struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, struct tls_context *client_tls,
-        void (*removed)(void *arg), void *arg)
+struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url,
+        const struct raft_peer_access *access, void (*removed)(void *arg), void *arg)
 {
 	struct removal_watch *w = xcalloc(1, sizeof *w);
 	*w = (struct removal_watch){
-	        .engine = e, .peer_url = xstrdup(peer_url), .tls = client_tls, .removed = removed, .arg = arg};
+	        .engine = e, .peer_url = xstrdup(peer_url), .access = access, .removed = removed, .arg = arg};
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);
 	CHECK(pthread_create(&w->thread, NULL, watch_main, w) == 0);

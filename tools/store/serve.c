@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/pki.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
 
@@ -26,7 +27,9 @@ struct serve {
 	struct arena arena;
 	struct loop loop;
 	struct engine *store;
-	struct tls_context *tls, *peer_server_tls, *peer_client_tls;
+	struct tls_context *tls, *peer_server_tls;
+	struct raft_peer_access access;
+	bool are_peers_open; /* anybody who reaches the peer port passes for one */
 	struct etcd_service *service;
 	uv_signal_t on_term, on_int, on_pipe;
 	bool stopping;
@@ -59,7 +62,45 @@ static int open_peer_tls(struct serve *s, struct err *err)
 		return err_wrap(err, "--peer-cert-file");
 	t.is_server = false;
 	t.skip_verify = !v->peer_ca_file;
-	return tls_context_new(&t, &s->peer_client_tls, err) == 0 ? 0 : err_wrap(err, "--peer-cert-file");
+	return tls_context_new(&t, &s->access.client_tls, err) == 0 ? 0 : err_wrap(err, "--peer-cert-file");
+}
+
+enum { SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+
+static int load_peer_secret(struct serve *s, struct err *err)
+{
+	const char *path = s->settings.peer_secret_file;
+	char *bytes;
+	size_t len;
+	if (!path)
+		return 0;
+	if (pki_file_read(path, &bytes, &len, err) != 0)
+		return err_wrap(err, "--peer-secret-file");
+	struct slice secret = slice_trim((struct slice){bytes, len});
+	s->access.secret = (struct slice){arena_memdup(&s->arena, secret.ptr, secret.len), secret.len};
+	free(bytes);
+	if (secret.len >= SECRET_BYTES_MIN && secret.len <= SECRET_BYTES_MAX)
+		return 0;
+	return err_set(err, ERR_INVAL,
+	        "--peer-secret-file: %s holds %zu bytes; %d to %d are a secret (head -c 32 /dev/urandom | base64)",
+	        path, secret.len, SECRET_BYTES_MIN, SECRET_BYTES_MAX);
+}
+
+static bool is_loopback(const char *host)
+{
+	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "[::1]") == 0;
+}
+
+/* Peers are told apart by their certificates, or by the secret they share. */
+static void look_at_peer_port(struct serve *s, const struct url *listen)
+{
+	bool is_proven = listen->is_tls ? s->settings.peer_client_cert_auth : s->access.secret.len > 0;
+	s->are_peers_open = !is_proven && s->access.secret.len == 0 && !is_loopback(listen_host(listen));
+	if (s->are_peers_open)
+		log_warn("store", "anybody who reaches the peer port can read and write everything",
+		        "port=%d mend=\"--peer-secret-file, the same on every member, or certificates with "
+		        "--peer-client-cert-auth\"",
+		        listen->port);
 }
 
 static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
@@ -70,6 +111,7 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 		return err_wrap(err, "--listen-peer-urls");
 	if (url.is_tls && !s->peer_server_tls)
 		return err_set(err, ERR_INVAL, "an https:// peer URL needs --peer-cert-file and --peer-key-file");
+	look_at_peer_port(s, &url);
 	s->answers.cluster_id = s->identity.cluster_id;
 	struct raft_engine_options o = {.data_dir = v->data_dir,
 	        .cluster_id = s->identity.cluster_id,
@@ -78,7 +120,7 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	        .listen_host = listen_host(&url),
 	        .listen_port = url.port,
 	        .server_tls = url.is_tls ? s->peer_server_tls : NULL,
-	        .client_tls = s->peer_client_tls,
+	        .access = s->access,
 	        .heartbeat_ms = (unsigned)v->heartbeat_ms,
 	        .election_ms = (unsigned)v->election_ms,
 	        .snapshot_entries = (unsigned)v->snapshot_count,
@@ -99,7 +141,8 @@ static int open_store(struct serve *s, struct err *err)
 	const struct serve_settings *v = &s->settings;
 	if (mkdir(v->data_dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", v->data_dir);
-	if (open_peer_tls(s, err) != 0 || serve_identity_load(v, &s->arena, s->peer_client_tls, &s->identity, err) != 0)
+	if (open_peer_tls(s, err) != 0 || load_peer_secret(s, err) != 0 ||
+	        serve_identity_load(v, &s->arena, &s->access, &s->identity, err) != 0)
 		return err->code;
 	if (strcmp(v->engine, "raft") == 0)
 		return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
@@ -142,6 +185,7 @@ static int open_service(struct serve *s, struct err *err)
 	o.txn_ops_max = (size_t)v->txn_ops_max;
 	o.auth_token = v->auth_token;
 	o.auth_token_ttl_s = (unsigned)v->auth_token_ttl_s;
+	o.progress_ms = v->progress_ms;
 	o.bcrypt_cost = (unsigned)v->bcrypt_cost;
 	o.client_cert_auth = v->client_cert_auth;
 	o.compact_period_ms = v->compact_period_ms;
@@ -150,6 +194,7 @@ static int open_service(struct serve *s, struct err *err)
 	o.peer_url = s->identity.peer_url;
 	o.cluster_id = s->identity.cluster_id;
 	o.member_id = s->identity.member_id;
+	o.are_peers_open = s->are_peers_open;
 	if (etcd_service_new(&o, &s->service, err) != 0)
 		return err->code;
 	log_info("store", "serving clients", "url=%s port=%d member=%016" PRIx64 " cluster=%016" PRIx64, listen,
@@ -245,7 +290,7 @@ static void start_service(struct loop_task *t)
 	if (open_service(s, &err) == 0) {
 		if (raft_engine_of(s->store))
 			s->removal = removal_watch_start(
-			        raft_engine_of(s->store), s->identity.peer_url, s->peer_client_tls, removed, s);
+			        raft_engine_of(s->store), s->identity.peer_url, &s->access, removed, s);
 		return;
 	}
 	fprintf(stderr, "k3x-store serve: %s\n", err.msg);
@@ -302,7 +347,7 @@ int store_serve_main(int argc, char **argv)
 	store_close(s->store);
 	tls_context_unref(s->tls);
 	tls_context_unref(s->peer_server_tls);
-	tls_context_unref(s->peer_client_tls);
+	tls_context_unref(s->access.client_tls);
 	arena_release(&s->arena);
 	int code = s->exit_code;
 	free(s);

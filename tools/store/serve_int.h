@@ -17,6 +17,7 @@ struct serve_settings {
 	int64_t auth_token_ttl_s, bcrypt_cost;
 	const char *peer_cert_file, *peer_key_file, *peer_ca_file;
 	bool peer_client_cert_auth;
+	const char *peer_secret_file;
 	const char *engine;
 	const char *log_level;
 	int64_t quota_bytes, request_bytes_max, txn_ops_max;
@@ -24,9 +25,11 @@ struct serve_settings {
 	uint64_t compact_period_ms;
 	int64_t compact_keep_revisions;
 	int64_t heartbeat_ms, election_ms, snapshot_count, promote_after_s, state_mbytes_per_s;
-	bool ignored_bool;
-	int64_t ignored;
-	const char *ignored_text;
+	const char *progress_interval;
+	uint64_t progress_ms; /* 0: the default */
+	const char *logger, *log_outputs;
+	bool strict_reconfig, pre_vote, enable_v2, tick_advance;
+	int64_t max_wals, max_snapshots; /* below 0: not given */
 };
 
 /* Loads and checks flags and environment. Strings in the arena. */
@@ -41,9 +44,8 @@ struct serve_identity {
 	size_t n_servers;
 };
 
-/* Finds out from the data directory, the flags, and when joining from the members that are up. client_tls is for peers,
- * NULL: plain. Blocks. */
-int serve_identity_load(const struct serve_settings *v, struct arena *a, struct tls_context *client_tls,
+/* Finds out from the data directory, the flags, and when joining from the members that are up. access is for peers. Blocks. */
+int serve_identity_load(const struct serve_settings *v, struct arena *a, const struct raft_peer_access *access,
         struct serve_identity *ret, struct err *err);
 
 /* Who a member of a cluster that begins is, by name, data of the cluster and URLs alone: a restored directory is made
@@ -73,7 +75,7 @@ const struct serve_told *serve_answer_removal(const struct serve_told *told, siz
 /* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
  * removed(arg) once, on a thread of its own, when their leader says so. */
 struct removal_watch;
-struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, struct tls_context *client_tls,
+struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, const struct raft_peer_access *access,
         void (*removed)(void *arg), void *arg);
 void removal_watch_stop(struct removal_watch *w);
 

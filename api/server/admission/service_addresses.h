@@ -8,10 +8,9 @@
 
 struct service_allocator;
 
-/* Keys of the store that say what is in use; their value is the uid of the service. Not under /registry/: they are no
- * objects. */
-#define SERVICE_IPS_PREFIX "/k3x/service-ips/"
-#define NODE_PORTS_PREFIX "/k3x/node-ports/"
+/* Keys of the store that say what is in use; their value is the uid of the service. They are no objects. */
+#define SERVICE_IPS_PREFIX "/registry/k3x/service-ips/"
+#define NODE_PORTS_PREFIX "/registry/k3x/node-ports/"
 
 /* ERR_INVAL when cidr is no IPv4 range of 8 to 28 bits, or the ports are no range. */
 struct service_allocator *service_allocator_new(const char *cidr, int port_min, int port_max, struct err *err);

@@ -40,6 +40,8 @@ struct cache {
 	struct list_link waits;
 	struct list_link due; /* waits whose revision is there */
 	struct loop_defer wake_due;
+	struct loop_defer
+	        look; /* reads the watch: writes of keys that are not followed move the revision without a word */
 	struct list_link waking; /* resources with watchers to wake */
 	struct loop_defer wake_more;
 	struct store_watch *watch;
@@ -269,8 +271,7 @@ void cache_wait(struct cache *c, struct cache_wait *w)
 	CHECK(!c->is_closing);
 	bool is_due = w->revision <= c->revision;
 	list_push_back(is_due ? &c->due : &c->waits, &w->link);
-	if (is_due)
-		loop_defer(c->loop, &c->wake_due);
+	loop_defer(c->loop, is_due ? &c->wake_due : &c->look);
 }
 
 void cache_wait_cancel(struct cache_wait *w)
@@ -331,6 +332,15 @@ static void apply_event(struct cache *c, const struct store_event *e)
 	else
 		apply_put(cr, key, &e->kv);
 	note_event(c, cr);
+}
+
+static void feed(void *arg);
+
+static void look(struct loop_defer *d)
+{
+	struct cache *c = CONTAINER_OF(d, struct cache, look);
+	if (c->watch)
+		feed(c);
 }
 
 static void reload(struct cache *c);
@@ -533,6 +543,7 @@ struct cache *cache_new(
 	list_init(&c->waking);
 	loop_defer_init(&c->wake_more, wake_some);
 	loop_defer_init(&c->wake_due, wake_due);
+	loop_defer_init(&c->look, look);
 	CHECK(uv_timer_init(loop_uv(loop), &c->reload_timer) == 0);
 	c->reload_timer.data = c;
 	resources_each(add_row, c);
@@ -586,6 +597,7 @@ void cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
 	c->closed_arg = arg;
 	loop_defer_cancel(&c->wake_more);
 	loop_defer_cancel(&c->wake_due);
+	loop_defer_cancel(&c->look);
 	closing_hold(&c->closing);
 	uv_close((uv_handle_t *)&c->reload_timer, timer_closed);
 	if (c->is_loading || c->is_dropping)

@@ -103,6 +103,13 @@ void etcd_auth_enable(struct etcd_call *c, struct slice message)
 		etcd_reply_auth_err(c, root ? ETCD_AUTH_ROOT_ROLE_MISSING : ETCD_AUTH_ROOT_USER_MISSING);
 		return;
 	}
+	if (c->service->options.are_peers_open) {
+		etcd_reply_err(c, GRPC_FAILED_PRECONDITION,
+		        "etcdserver: anybody who reaches the peer port would pass for a member and read everything: "
+		        "give all "
+		        "members one --peer-secret-file, or certificates with --peer-client-cert-auth");
+		return;
+	}
 	struct etcd_edit e = etcd_edit_begin(c, 2);
 	e.n = 0; /* turning it on does not count as a change, in etcd */
 	etcd_edit_set(&e, "auth/enabled", SLICE_NULL, SLICE("1"));

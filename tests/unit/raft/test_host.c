@@ -243,9 +243,48 @@ static void another_peer_that_is_gone_changes_nothing(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Such an entry went into the log, and met a CHECK on every server when it was committed. */
+static void an_entry_that_does_not_unpack_is_refused(void **state)
+{
+	static const struct slice broken[] = {{"\377\377\377\177four", 8}, {"\4\0\0", 3}, {"\5\0\0\0four", 8}};
+	for (size_t i = 0; i < COUNT_OF(broken); i++) {
+		struct raft_entry e = {.term = 2, .type = RAFT_COMMAND, .buf = {(void *)broken[i].ptr, broken[i].len}};
+		struct strbuf b = STRBUF_INIT;
+		struct err err = ERR_INIT;
+		struct raft_message m = {.type = RAFT_APPEND_ENTRIES,
+		        .server_id = SELF,
+		        .append_entries = {.term = 2,
+		                .prev_log_index = 1,
+		                .prev_log_term = 1,
+		                .leader_commit = 2,
+		                .entries = &e,
+		                .n_entries = 1}};
+		message_encode(&b, LEADER, "two", &m);
+		assert_int_equal(raft_host_receive(f->host, LEADER, strbuf_slice(&b), &err), ERR_PROTOCOL);
+		strbuf_release(&b);
+	}
+	assert_int_equal(raft_host_last_index(f->host), 1);
+	receive_entries(1, 2);
+	assert_int_equal(f->applied, 2);
+}
+
+static void who_is_no_member_takes_no_place(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	for (uint64_t id = 100; id < 300; id++) {
+		message_encode_read(&b, id, "x", MESSAGE_READ_ANSWER, 2, 1, true);
+		receive(id, &b);
+	}
+	receive_entries(0, 1);
+	assert_int_equal(host_last_heard(f->host, LEADER), f->now_ms);
+	assert_int_equal(host_last_heard(f->host, 100), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(an_entry_that_does_not_unpack_is_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(who_is_no_member_takes_no_place, setup, teardown),
 	        TEST(what_is_committed_before_it_is_here_counts_once_it_comes),
 	        TEST(a_commit_ahead_waits_for_all_its_entries),
 	        TEST(a_vote_is_given_when_the_leader_was_quiet_for_the_minimum_timeout),

@@ -55,6 +55,54 @@ static void the_tail_counts_whole_lines(void **state)
 	close(fd);
 }
 
+/* Counts lines the slow way. */
+static int64_t tail_slowly(const char *text, size_t len, uint64_t lines)
+{
+	struct slice rest = {text, len};
+	int64_t starts[20000];
+	size_t n = 0;
+	bool before_is_partial = false;
+	while (rest.len) {
+		struct log_line l;
+		int64_t at = rest.ptr - text;
+		bool partial = log_line_parse(slice_cut(&rest, '\n'), &l) && l.is_partial;
+		if (!before_is_partial)
+			starts[n++] = at;
+		before_is_partial = partial;
+	}
+	return n > lines ? starts[n - lines] : 0;
+}
+
+/* Lines of every length, so that chunks end in all parts of one, against the slow count. */
+static void the_tail_of_a_large_file_is_found(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	static const uint64_t counts[] = {1, 2, 7, 100, 1999, 5000, 9999, 100000};
+	for (unsigned i = 0; i < 10000; i++) {
+		strbuf_adds(&b, T);
+		strbuf_adds(&b, i % 7 == 3 ? "P " : "F ");
+		for (unsigned k = 0; k < i % 61; k++)
+			strbuf_addc(&b, 'x');
+		strbuf_adds(&b, i % 997 ? "\n" : "\nno line of the form\n");
+	}
+	int fd = file_with(strbuf_cstr(&b));
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		assert_int_equal(log_file_tail_offset(fd, counts[i]), tail_slowly(b.data, b.len, counts[i]));
+	assert_int_equal(log_file_tail_offset(fd, 0), b.len);
+	close(fd);
+	strbuf_release(&b);
+}
+
+static void a_torn_last_line_counts(void **state)
+{
+	int fd = file_with(T "F one\n" T "F tw");
+	assert_int_equal(log_file_tail_offset(fd, 1), strlen(T "F one\n"));
+	close(fd);
+	fd = file_with("");
+	assert_int_equal(log_file_tail_offset(fd, 3), 0);
+	close(fd);
+}
+
 static void times_go_there_and_back(void **state)
 {
 	char t[TIME_TEXT_MAX];
@@ -72,6 +120,8 @@ int main(void)
 	        cmocka_unit_test(a_line_is_taken_apart),
 	        cmocka_unit_test(what_is_no_line_is_refused),
 	        cmocka_unit_test(the_tail_counts_whole_lines),
+	        cmocka_unit_test(the_tail_of_a_large_file_is_found),
+	        cmocka_unit_test(a_torn_last_line_counts),
 	        cmocka_unit_test(times_go_there_and_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

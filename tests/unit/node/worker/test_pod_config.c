@@ -3,7 +3,7 @@
 
 #include "node/cgroup/resources.h"
 #include "node/runtime/cni.h"
-#include "node/runtime/image.h"
+#include "node/runtime/image_name.h"
 #include "node/runtime/pause_image.h"
 #include "node/server/spdy.h"
 #include "node/worker/pod_env_int.h"

@@ -272,7 +272,7 @@ static struct store_op txn(struct store_op *yes, size_t n_yes, struct store_op *
 static void test_nested_operations_are_counted_in_one_total(void **state)
 {
 	struct store_op leaves[64], inner[64], op;
-	char keys[64][8];
+	char keys[64][16];
 	enum store_cause cause;
 	for (int i = 0; i < 64; i++) {
 		snprintf(keys[i], sizeof keys[i], "k%d", i);
