@@ -7,6 +7,14 @@
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
  * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
+
+/* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
+ * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
+#define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
+/* How long one write may be worked on, waits included, before it is given up with 504. */
+#define API_WRITE_MS_MAX 10000
+/* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a few
+ * lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
