@@ -5,9 +5,6 @@
 /* ---- requests ---- */
 /* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
-/* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
- * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
-
 /* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
  * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
 #define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
