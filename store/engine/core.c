@@ -301,6 +301,7 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 static void release(struct engine_core *c)
 {
 	request_queue_release(&c->reads);
+	request_queue_release(&c->defragments);
 	write_gate_release(&c->gate);
 	pthread_rwlock_destroy(&c->swap);
 	pthread_mutex_destroy(&c->commits.lock);
@@ -327,6 +328,7 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	pthread_mutex_init(&c->commits.lock, NULL);
 	pthread_cond_init(&c->commits.wake, NULL);
 	request_queue_init(&c->reads);
+	request_queue_init(&c->defragments);
 	write_gate_init(&c->gate);
 	pthread_rwlock_init(&c->swap, NULL);
 	sigfillset(&all); /* our threads take no signals */

@@ -139,8 +139,7 @@ static void fail_one(struct store_request *req, const struct err *err)
 static bool may_be_behind(const struct store_request *req)
 {
 	return req->type == STORE_REQUEST_LEASE_KEEPALIVE || (int)req->type == STORE_REQUEST_WATCH_CATCH_UP_ ||
-	       req->type == STORE_REQUEST_HASH ||
-	       (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_RANGE && req->op.range.serializable);
+	       req->type == STORE_REQUEST_HASH || (req->type == STORE_REQUEST_OP && txn_may_be_behind(&req->op));
 }
 
 static int begin_read(struct reader *r, struct meta *meta, uint64_t *ret_ns, struct err *err)

@@ -93,7 +93,7 @@ static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 	struct apply_queue *q = &e->queue;
 	struct timespec limit = cond_limit(timeout_ms > 0 ? timeout_ms : 0);
 	while (timeout_ms && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted &&
-	        !atomic_load(&e->core.commits.is_wanted)) {
+	        !atomic_load(&e->core.is_defragment_wanted) && !atomic_load(&e->core.commits.is_wanted)) {
 		if (timeout_ms < 0)
 			pthread_cond_wait(&q->wake, &q->lock);
 		else if (!cond_wait_until(&q->wake, &q->lock, &limit))
@@ -258,8 +258,9 @@ static int commit(struct raft_engine *e, struct err *err)
 static bool is_commit_due(struct raft_engine *e)
 {
 	const struct open_transaction *t = &e->open;
-	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || t->bytes >= OPEN_BYTES_MAX ||
-	                             now_ms() - t->begun_ms >= OPEN_MS_MAX || write_gate_is_wanted(&e->core.gate));
+	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || atomic_load(&e->core.is_defragment_wanted) ||
+	                             t->bytes >= OPEN_BYTES_MAX || now_ms() - t->begun_ms >= OPEN_MS_MAX ||
+	                             write_gate_is_wanted(&e->core.gate));
 }
 
 /* Everything that is kept, from the bytes of the log: requests of this server were answered long ago. */

@@ -268,7 +268,9 @@ int machine_shrink(struct machine *m, struct err *err)
 {
 	int64_t pages = db_pragma_int(&m->db, "page_count");
 	int64_t free_pages = db_pragma_int(&m->db, "freelist_count");
-	if (!m->is_shrinking)
+	if (m->is_defragmenting)
+		m->is_shrinking = m->is_defragmenting = free_pages > 0;
+	else if (!m->is_shrinking)
 		m->is_shrinking = free_pages > SHRINK_PAGES_MIN && free_pages * 4 > pages;
 	else if (free_pages * 8 <= pages)
 		m->is_shrinking = false;
@@ -359,6 +361,8 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 	case STORE_REQUEST_SYSTEM:
 		rc = system_apply(m, req, err);
 		break;
+	case STORE_REQUEST_DEFRAGMENT:
+		break; /* no change of the state: see engine_core_answer() */
 	default:
 		CHECK(!"not a command");
 	}

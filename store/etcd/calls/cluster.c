@@ -128,10 +128,11 @@ static Etcdpb__Member **member_messages(struct arena *a, const struct known_memb
 
 /* ---- list ---- */
 
-static void read_records(struct etcd_call *c, void (*done)(struct etcd_call *c))
+/* is_local: as this server knows them, which needs no quorum. */
+static void read_records(struct etcd_call *c, bool is_local, void (*done)(struct etcd_call *c))
 {
 	c->request.type = STORE_REQUEST_SYSTEM_READ;
-	c->request.system = (struct store_system_args){.prefix = SLICE("member/")};
+	c->request.system = (struct store_system_args){.prefix = SLICE("member/"), .is_local = is_local};
 	etcd_submit(c, done);
 }
 
@@ -179,7 +180,7 @@ void etcd_member_list(struct etcd_call *c, struct slice message)
 	if (!c->service->raft)
 		list_alone(c);
 	else
-		read_records(c, list_done);
+		read_records(c, !r->linearizable, list_done);
 }
 
 /* ---- changes: a list of steps, one after the other ---- */

@@ -67,14 +67,16 @@ void etcd_status(struct etcd_call *c, struct slice message)
 
 static void defragment_done(struct etcd_call *c)
 {
-	etcd_reply_header(c, store_revision(c->service->store));
+	if (c->request.err.code)
+		etcd_reply_store_err(c, &c->request);
+	else
+		etcd_reply_header(c, store_revision(c->service->store));
 }
 
-/* The file shrinks by itself after compactions (store/machine/machine.c); what is asked for here is that everything
- * said before has been done. */
+/* The file shrinks by itself when much of it is free (store/machine/machine.c); this gives all of it back. */
 void etcd_defragment(struct etcd_call *c, struct slice message)
 {
-	c->request.type = STORE_REQUEST_BARRIER;
+	c->request.type = STORE_REQUEST_DEFRAGMENT;
 	etcd_submit(c, defragment_done);
 }
 

@@ -244,8 +244,18 @@ static void enter_again(struct etcd_waiter *w, const struct err *err)
 		etcd_call_enter(c);
 }
 
+/* Does the client want an error at once when nobody leads? As etcd's do by the metadata "hasleader". */
+static bool wants_leader(const struct etcd_call *c)
+{
+	return c->stream && slice_is(http_header(grpc_exchange(c->stream), "hasleader"), "true");
+}
+
 void etcd_call_enter(struct etcd_call *c)
 {
+	if (wants_leader(c) && !etcd_has_leader(c->service)) {
+		etcd_reply_err(c, GRPC_UNAVAILABLE, "etcdserver: no leader");
+		return;
+	}
 	if (c->method->access != ETCD_ACCESS_OPEN && !etcd_system_is_fresh(c->service)) {
 		wait_for_system(c, enter_again, false);
 		return;
