@@ -289,13 +289,10 @@ static void serve_waiting(struct state_exporter *x)
 static bool stream_frame(void *arg, struct slice payload)
 {
 	struct stream *s = arg;
-	uint32_t kind = 0;
-	memcpy(&kind, payload.ptr, payload.len < sizeof kind ? payload.len : sizeof kind);
-	if (kind != STATE_WANT || payload.len != sizeof s->want || s->has_want) {
+	if (s->has_want || !state_want_decode(payload, &s->want)) {
 		stream_close(s);
 		return false;
 	}
-	memcpy(&s->want, payload.ptr, sizeof s->want);
 	s->has_want = true;
 	serve_waiting(s->exporter);
 	return s->conn != NULL;
