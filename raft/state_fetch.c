@@ -72,6 +72,7 @@ static void finish_close(struct state_fetcher *f)
 
 static void disconnect(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	if (f->conn)
 		conn_close(f->conn, 0);
 	f->conn = NULL;
@@ -84,6 +85,7 @@ static void disconnect(struct state_fetcher *f)
 
 static void begin_anew(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
@@ -195,6 +197,7 @@ static void write_done(struct pool_work *w)
 
 static bool got_chunk(struct state_fetcher *f, struct slice payload)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	struct slice packed;
 	if (f->state != FETCH_RECEIVING || f->working ||
 	        !state_chunk_decode(payload, f->offset, f->head.size, &f->chunk, &packed))
@@ -209,6 +212,7 @@ static bool got_chunk(struct state_fetcher *f, struct slice payload)
 
 static bool got_head(struct state_fetcher *f, struct slice payload)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	struct state_head head;
 	if (f->state != FETCH_CONNECTING || !state_head_decode(payload, &head) || head.index < f->min_index)
 		return false;
@@ -226,6 +230,7 @@ static bool got_head(struct state_fetcher *f, struct slice payload)
 
 static void ask_for_it(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	struct state_want want = {STATE_WANT, 0, f->min_index, f->head.export_id, f->offset};
 	conn_write_frame(f->conn, (struct slice){(const char *)&want, sizeof want});
 }
@@ -307,6 +312,7 @@ static void on_closed(struct conn *c, void *arg)
 
 void state_fetcher_tick(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	static const struct conn_callbacks callbacks = {
 	        .on_open = on_open, .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 	struct err err = ERR_INIT;
@@ -323,6 +329,7 @@ void state_fetcher_tick(struct state_fetcher *f)
 
 void state_fetcher_want(struct state_fetcher *f, uint64_t from, const char *address, uint64_t min_index)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	bool same = f->wanted && f->from == from && strcmp(f->address, address) == 0;
 	if (!same && f->state != FETCH_CHECKING) {
 		disconnect(f);
@@ -362,6 +369,7 @@ struct state_fetcher *state_fetcher_new(struct loop *loop, struct pool *pool, st
 
 void state_fetcher_close(struct state_fetcher *f, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	f->closing = true;
 	f->closed = closed;
 	f->closed_arg = arg;

@@ -30,6 +30,9 @@ struct state_chunk {
 	uint64_t offset;
 };
 
+_Static_assert(sizeof(struct state_want) == 32 && sizeof(struct state_head) == 32 && sizeof(struct state_chunk) == 16,
+        "frames are the same for every compiler");
+
 enum { STATE_CHUNK_BYTES = 256 * 1024 };
 
 /* 0: it is none of these. */

@@ -104,6 +104,7 @@ static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 /* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
 static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms, bool hold)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	pthread_mutex_lock(&q->lock);
 	wait_for_work(e, timeout_ms, hold);
@@ -193,6 +194,7 @@ static int apply_entry(struct raft_engine *e, struct apply_entry *x, bool again,
 
 static int begin(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	if (t->is_open)
 		return 0;
@@ -208,6 +210,7 @@ static int begin(struct raft_engine *e, struct err *err)
 
 static void roll_back(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	if (!e->open.is_open)
 		return;
 	machine_rollback(&e->core.machine);
@@ -218,6 +221,7 @@ static void roll_back(struct raft_engine *e)
 /* Entries that were told and are not committed: kept to be applied again should the commit fail. */
 static void keep_entry(struct raft_engine *e, struct apply_entry *x)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	x->next = NULL;
 	*(t->kept ? &t->last->next : &t->kept) = x;
@@ -227,6 +231,7 @@ static void keep_entry(struct raft_engine *e, struct apply_entry *x)
 
 static void drop_kept(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	for (struct apply_entry *x = t->kept, *next; x; x = next) {
 		next = x->next;
@@ -238,6 +243,7 @@ static void drop_kept(struct raft_engine *e)
 
 static int commit(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	struct machine *m = &e->core.machine;
 	if (!e->open.is_open)
 		return 0;
@@ -266,6 +272,7 @@ static bool is_commit_due(struct raft_engine *e)
 /* Everything that is kept, from the bytes of the log: requests of this server were answered long ago. */
 static int apply_kept(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	int rc = begin(e, err);
 	for (struct apply_entry *x = e->open.kept; x && rc == 0; x = x->next)
 		rc = apply_entry(e, x, true, err);
@@ -274,6 +281,7 @@ static int apply_kept(struct raft_engine *e, struct err *err)
 
 static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
 {
+	APPLY_THREAD(e);
 	bool again = !e->open.is_open && e->open.kept;
 	int rc = again ? apply_kept(e, err) : begin(e, err);
 	if (rc == 0 && again) /* told before: the hub must not hear of it twice */
@@ -306,6 +314,7 @@ static void answer_command(struct raft_engine *e, struct apply_command *c)
  * that was quicker. */
 static void tell_lessor(struct raft_engine *e, const struct apply_entry *batch)
 {
+	APPLY_THREAD(e);
 	for (const struct apply_entry *x = batch; x; x = x->next)
 		for (size_t i = 0; i < x->n; i++) {
 			const struct apply_command *c = &x->commands[i];
@@ -365,6 +374,7 @@ static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
  * full. */
 static bool commit_until_done(struct raft_engine *e, bool once)
 {
+	APPLY_THREAD(e);
 	struct err err = ERR_INIT;
 	for (;;) {
 		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
@@ -432,6 +442,7 @@ static void give(struct raft_engine *e, struct answers *a, bool ok)
  * answered that is not in the database. */
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
+	APPLY_THREAD(e);
 	bool ok = apply_until_done(e, batch);
 	if (ok)
 		tell_lessor(e, batch);
@@ -459,6 +470,7 @@ static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 
 static int install_state(struct raft_engine *e, uint64_t index, const char *path, struct err *err)
 {
+	APPLY_THREAD(e);
 	if (e->core.machine.committed.applied_index < (int64_t)index && path &&
 	        engine_core_swap(&e->core, path, err) != 0)
 		return err->code;
@@ -471,6 +483,7 @@ static int install_state(struct raft_engine *e, uint64_t index, const char *path
 /* A fenced replica takes what was fetched for it, in place of a state that is as new. */
 static bool do_replace(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	struct err err = ERR_INIT;
 	pthread_mutex_lock(&q->lock);
@@ -501,6 +514,7 @@ static bool do_replace(struct raft_engine *e)
 
 static bool do_install(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	struct err err = ERR_INIT;
 	pthread_mutex_lock(&q->lock);
@@ -588,6 +602,7 @@ static void *applier_main(void *arg)
 	struct err err = ERR_INIT;
 	bool can_do_chores = true;
 	pthread_setname_np(pthread_self(), "store-apply");
+	atomic_store(&e->apply_tid, (int)gettid());
 	for (;;) {
 		bool chores = can_do_chores && engine_core_has_chores(&e->core);
 		/* A fenced replica applies nothing to a state that is about to go. */

@@ -167,6 +167,8 @@ static void end_joining(struct raft_engine *e);
 /* What waits in a full log may be committed yet; what comes now is told at once that it won't. */
 static void look_at_disk(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
+
 	bool is_full = e->is_leader && engine_host(e) && raft_host_is_disk_full(engine_host(e));
 	if (atomic_exchange(&e->log_full, is_full) == is_full)
 		return;

@@ -66,9 +66,22 @@ struct event_block *machine_take_events(struct machine *m)
 	return block;
 }
 
+/* Counters only go up, and none passes another. */
+static void check_meta(const struct machine *m)
+{
+	const struct meta *now = &m->meta, *before = &m->committed;
+	CHECK(now->revision >= before->revision && now->revision <= INT64_MAX >> SUB_BITS);
+	CHECK(now->compacted >= before->compacted && now->compacted <= now->revision);
+	CHECK(now->trimmed >= 0 && now->trimmed <= ROW_ID(now->compacted + 1));
+	CHECK(now->applied_index >= before->applied_index && now->applied_term >= before->applied_term);
+	CHECK(now->system_version >= before->system_version);
+	CHECK(now->keys >= 0);
+}
+
 int machine_commit(struct machine *m, struct event_block **ret_block, struct err *err)
 {
 	int rc = 0;
+	check_meta(m);
 	if (memcmp(&m->meta, &m->committed, sizeof m->meta) != 0)
 		rc = meta_save(&m->db, &m->meta, err);
 	if (rc == 0)

@@ -81,6 +81,7 @@ static bool send_json(struct etcd_stream *x, const ProtobufCMessage *m)
 
 bool etcd_stream_send(struct etcd_stream *x, const ProtobufCMessage *m)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (!x->grpc)
 		return send_json(x, m);
 	size_t n = protobuf_c_message_get_packed_size(m);
@@ -119,6 +120,7 @@ static void over(struct etcd_stream *x, int grpc_status)
 
 void etcd_stream_finish(struct etcd_stream *x, int grpc_status, const char *text)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	CHECK(!x->is_over);
 	over(x, grpc_status);
 	if (x->grpc)
@@ -225,6 +227,7 @@ static void admit_again(struct etcd_waiter *w, const struct err *err)
 
 static void take_message(struct etcd_stream *x, struct slice message)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (x->is_over)
 		return;
 	etcd_count_received(x->service->counts, x->method, x->grpc ? message.len : 0);
@@ -240,6 +243,7 @@ static void take_end(struct etcd_stream *x)
 
 static void take_abort(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (x->is_over)
 		return;
 	over(x, GRPC_CANCELLED);
@@ -390,10 +394,12 @@ void etcd_stream_start(
 
 void etcd_stream_pause(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	set_pause(x, x->pauses | PAUSED_BY_HANDLER);
 }
 
 void etcd_stream_resume(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	set_pause(x, x->pauses & ~(unsigned)PAUSED_BY_HANDLER);
 }
