@@ -2,6 +2,7 @@
 #
 #   make            the binary, build/k3x                     make up | down     start, stop a one-server cluster
 #   make check      all tests                                 make lint          static checks and the layer check
+#   make test-one T=store/machine/test_txn                    one unit test program
 #   make asan|tsan  unit tests under a sanitizer              make bench-NAME    benchmarks
 #   make deps       install what is missing (Debian packages) make install       to $(DESTDIR)$(PREFIX)
 
@@ -96,6 +97,11 @@ clean-data: down
 # Installs what is missing, builds, and runs everything that CI runs.
 check: deps
 	@tests/check.sh
+
+# The same in bare Debian roots of their own, half an hour each: for releases, and when packages change.
+.PHONY: check-bare
+check-bare:
+	@tests/check_bare.sh $(RELEASES)
 
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: all

@@ -1,19 +1,24 @@
 /* See yaml.h. libyaml's parser gives a flat event stream; a small stack turns it into a JSON tree. Aliases are expanded
- * by copying the anchored subtree, which is how a short text could grow without end: the copies are counted against
- * EXPANDED_NODES_MAX. */
+ * by copying the anchored subtree, which is how a short text could grow without end: the copies are counted, in values
+ * and in bytes, before they are made. The arena's budget is asked at every container and alias. */
 #include "base/yaml.h"
 
-#include "base/mem/map.h"
+#include "base/json/scan.h"
+#include "base/limits.h"
+#include "base/mem/budget.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <yaml.h>
 
-enum { EXPANDED_NODES_MAX = 100000 };
+/* What aliases may add: as many bytes as a body may have, told as JSON would write them. */
+enum { EXPANDED_NODES_MAX = 100000, EXPANDED_BYTES_MAX = API_BODY_BYTES_MAX };
 
 struct frame {
 	struct json *container;
-	struct slice key; /* of the member whose value comes next */
+	struct json_index members; /* of a mapping */
+	struct slice key;          /* of the member whose value comes next */
+	size_t key_offset;
 	bool has_key;
 };
 
@@ -21,12 +26,12 @@ struct loader {
 	yaml_parser_t parser;
 	struct arena *arena;
 	const struct json_parse_options *opts;
-	struct err *err;
+	struct err *err, own; /* own: of callers who do not ask why */
 	struct map anchors;
 	struct frame stack[JSON_DEPTH_MAX];
 	int depth;
 	struct json *root;
-	size_t expanded;
+	size_t expanded_nodes, expanded_bytes;
 	size_t line;
 };
 
@@ -45,11 +50,9 @@ static bool is_one_of(struct slice s, const char *const *words)
 
 static bool is_json_number(struct slice s)
 {
-	struct arena a = ARENA_INIT;
-	struct json *v = s.len < 64 ? json_parse(&a, s, NULL, NULL) : NULL;
-	bool yes = json_is(v, JSON_NUMBER);
-	arena_release(&a);
-	return yes;
+	struct json_scan scan;
+	json_scan_init(&scan, s);
+	return s.len < 64 && json_scan_next(&scan) == JSON_TOKEN_NUMBER && json_scan_at_end(&scan);
 }
 
 /* 0x1F, 0o17, 0b11 and YAML 1.1's 017, with an optional sign and '_' between digits. */
@@ -122,13 +125,14 @@ static int scalar(struct loader *l, const yaml_event_t *e, struct json **ret)
 
 static int add_member(struct loader *l, struct frame *f, struct json *v)
 {
-	if (json_get_slice(f->container, f->key)) {
+	if (json_index_get(&f->members, f->key)) {
 		if (!l->opts || !l->opts->on_duplicate)
 			return err_set(l->err, ERR_INVAL, "yaml: line %zu: duplicate field \"%.*s\"", l->line + 1,
 			        SLICE_FMT(f->key));
-		l->opts->on_duplicate(l->opts->arg, f->key.ptr);
+		l->opts->on_duplicate(l->opts->arg, f->key.ptr, f->key_offset);
 	}
-	json_set_slice(l->arena, f->container, f->key, v);
+	v->offset = (uint32_t)f->key_offset;
+	json_index_set(&f->members, f->key, v);
 	f->has_key = false;
 	return 0;
 }
@@ -159,6 +163,7 @@ static bool take_key(struct loader *l, const yaml_event_t *e)
 		return false;
 	size_t len = e->data.scalar.length;
 	f->key = (struct slice){arena_memdup(l->arena, e->data.scalar.value, len), len};
+	f->key_offset = e->start_mark.index < UINT32_MAX ? e->start_mark.index : UINT32_MAX;
 	f->has_key = true;
 	return true;
 }
@@ -173,20 +178,26 @@ static int push(struct loader *l, enum json_type type, const yaml_char_t *anchor
 {
 	if (l->depth == JSON_DEPTH_MAX)
 		return fail(l, "nested too deeply");
+	if (budget_check(l->arena->budget, l->arena->used_bytes, l->err) != 0)
+		return l->err->code;
 	struct json *v = json_new(l->arena, type);
 	remember(l, anchor, v);
 	int rc = place(l, v, false);
-	if (rc == 0)
-		l->stack[l->depth++] = (struct frame){.container = v};
-	return rc;
+	if (rc != 0)
+		return rc;
+	struct frame *f = &l->stack[l->depth++];
+	*f = (struct frame){.container = v};
+	json_index_init(&f->members, type == JSON_OBJECT ? v : NULL);
+	return 0;
 }
 
-static size_t node_count(const struct json *v)
+/* Adds what a copy of v takes; stops once that is too much. */
+static void count_copy(struct loader *l, const struct json *v)
 {
-	size_t n = 1;
-	JSON_FOREACH (it, v)
-		n += node_count(it);
-	return n;
+	l->expanded_nodes++;
+	l->expanded_bytes += v->key.len + v->text.len + 4; /* quotes, colon, comma */
+	for (struct json *it = v->first; it && l->expanded_nodes <= EXPANDED_NODES_MAX; it = it->next)
+		count_copy(l, it);
 }
 
 static int alias(struct loader *l, const yaml_event_t *e)
@@ -197,9 +208,13 @@ static int alias(struct loader *l, const yaml_event_t *e)
 	for (int i = 0; i < l->depth; i++)
 		if (l->stack[i].container == v)
 			return fail(l, "an anchor contains itself");
-	l->expanded += node_count(v);
-	if (l->expanded > EXPANDED_NODES_MAX)
-		return fail(l, "aliases expand to too many values");
+	count_copy(l, v);
+	if (l->expanded_nodes > EXPANDED_NODES_MAX || l->expanded_bytes > EXPANDED_BYTES_MAX)
+		return err_set(l->err, ERR_TOO_BIG,
+		        "yaml: line %zu: aliases expand to more than %d bytes or %d values: write them out",
+		        l->line + 1, (int)EXPANDED_BYTES_MAX, (int)EXPANDED_NODES_MAX);
+	if (budget_check(l->arena->budget, l->arena->used_bytes, l->err) != 0)
+		return l->err->code;
 	return place(l, json_copy(l->arena, v), false);
 }
 
@@ -212,7 +227,7 @@ static int value_event(struct loader *l, const yaml_event_t *e)
 		if (take_key(l, e))
 			return 0;
 		if (scalar(l, e, &v) != 0)
-			return ERR_INVAL;
+			return l->err->code;
 		remember(l, e->data.scalar.anchor, v);
 		return place(l, v, false);
 	case YAML_SEQUENCE_START_EVENT:
@@ -221,7 +236,7 @@ static int value_event(struct loader *l, const yaml_event_t *e)
 		return push(l, JSON_OBJECT, e->data.mapping_start.anchor);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
-		l->depth--;
+		json_index_release(&l->stack[--l->depth].members);
 		return 0;
 	case YAML_ALIAS_EVENT:
 		return alias(l, e);
@@ -258,7 +273,7 @@ static int load_document(struct loader *l)
 static void loader_init(
         struct loader *l, struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err)
 {
-	*l = (struct loader){.arena = a, .opts = opts, .err = err};
+	*l = (struct loader){.arena = a, .opts = opts, .err = err ? err : &l->own};
 	int ok = yaml_parser_initialize(&l->parser);
 	if (ok)
 		yaml_parser_set_input_string(&l->parser, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
@@ -266,6 +281,8 @@ static void loader_init(
 
 static void loader_release(struct loader *l)
 {
+	while (l->depth > 0)
+		json_index_release(&l->stack[--l->depth].members);
 	map_release(&l->anchors);
 	yaml_parser_delete(&l->parser);
 }

@@ -1,1 +1,1 @@
-SRCS += $(wildcard net/*.c net/*/*.c)
+SRCS += $(shell find net -name '*.c' | LC_ALL=C sort)

@@ -2,122 +2,57 @@
  *
  *     node_new:  folders -> containerd (in the background) -> Node object and Lease -> kubelet server
  *     runtime is up: CRI client -> images are imported -> look at what runs -> pods are worked on
- *     API is known: pods of this node come by informer; each gets a worker (podworker.c); what runs without one is
- * stopped
+ *     API is known: pods of this node come by informer; each gets a worker; what runs without one is stopped
  *
  * Closing takes the other way and leaves containers alone. */
-#include "base/json/scan.h"
-#include "base/log.h"
-#include "node/files.h"
-#include "node/pause_image.h"
-#include "node/pod.h"
+#include "node/node.h"
 
+#include "base/check.h"
+#include "api/client/informer.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "node/cgroup/cgroup.h"
+#include "node/events/events.h"
+#include "node/ground/api_call.h"
+#include "node/ground/files.h"
+#include "node/ground/machine.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/pods/api_pods.h"
+#include "node/pods/static_pod.h"
+#include "node/runtime/containerd.h"
+#include "node/runtime/cri.h"
+#include "node/runtime/image.h"
+#include "node/runtime/image_import.h"
+#include "node/runtime/log_rotate.h"
+#include "node/runtime/pause_image.h"
+#include "node/runtime/view.h"
+#include "node/server/kubelet_server.h"
+#include "node/status/node_status.h"
+#include "node/status/pod_status.h"
+#include "node/worker/operation.h"
+#include "node/worker/pod_worker.h"
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 1024 };
-
-/* ---- pods ---- */
-
-struct pod *node_pod(struct node *n, struct slice uid)
-{
-	return map_get(&n->pods, uid);
-}
-
-struct pod *node_pod_named(struct node *n, struct slice ns, struct slice name)
-{
-	MAP_FOREACH (it, &n->pods) {
-		struct pod *p = it->value;
-		if (slice_is(ns, p->ns) && slice_is(name, p->name) && p->object)
-			return p;
-	}
-	return NULL;
-}
-
-bool node_is_server_known(const struct node *n)
-{
-	return n->pod_informer && informer_is_synced(n->pod_informer);
-}
-
-static bool is_mirror(struct slice text)
-{
-	struct slice annotations = json_find(text, "metadata", "annotations", NULL);
-	return annotations.len && memmem(annotations.ptr, annotations.len, "\"kubernetes.io/config.mirror\"", 29);
-}
-
-static bool is_over(struct slice text)
-{
-	struct slice phase = json_find(text, "status", "phase", NULL);
-	return (slice_is(phase, "Succeeded") || slice_is(phase, "Failed")) &&
-	       !json_find(text, "metadata", "deletionTimestamp", NULL).len;
-}
-
-static void pod_seen(void *arg, struct informer_object *o)
-{
-	struct node *n = arg;
-	struct slice text = informer_text(o), uid = json_find(text, "metadata", "uid", NULL);
-	if (is_mirror(text)) {
-		static_pods_mirror_seen(n, o->json);
-		return;
-	}
-	struct pod *p = node_pod(n, uid);
-	if (!p) {
-		/* Ended before we came: nothing to do until its deletion, which needs no worker's memory of it. */
-		struct slice key = o->key, ns = slice_cut(&key, '/');
-		p = pod_new(n, uid, ns, key);
-		if (is_over(text))
-			p->state = POD_STOPPING;
-		log_info("node", "pod is ours", "pod=%.*s uid=%s", SLICE_FMT(o->key), p->uid);
-	}
-	pod_set_object(p, o->json);
-}
-
-static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	struct node *n = arg;
-	struct slice old = json_find((struct slice){before->data, before->len}, "metadata", "uid", NULL);
-	struct slice uid = json_find(informer_text(o), "metadata", "uid", NULL);
-	struct pod *p = slice_eq(old, uid) ? NULL : node_pod(n, old);
-	if (p)
-		pod_set_vanished(p);
-	pod_seen(arg, o);
-}
-
-static void pod_deleted(void *arg, struct informer_object *o)
-{
-	struct node *n = arg;
-	struct slice text = informer_text(o), key = o->key, ns = slice_cut(&key, '/');
-	struct pod *p = node_pod(n, json_find(text, "metadata", "uid", NULL));
-	if (is_mirror(text))
-		static_pods_mirror_gone(n, ns, key);
-	else if (p)
-		pod_set_vanished(p);
-}
+enum { POOL_THREADS = 2 };
 
 static void tick_all(struct node *n)
 {
-	size_t count = 0;
-	struct pod **pods = xcalloc(n->pods.count + 1, sizeof *pods);
-	MAP_FOREACH (it, &n->pods)
-		pods[count++] = it->value;
+	LOOP_CHECK_OWNER(n->loop);
+	size_t count;
+	struct pod **pods = node_pods(n, &count);
 	for (size_t i = 0; i < count; i++)
 		pod_tick(pods[i]);
 	free(pods);
 }
 
-static void pods_synced(void *arg)
+static void network_ready(struct node *n)
 {
-	struct node *n = arg;
-	if (n->cri)
-		runtime_look(n); /* what runs without a pod shows now */
-	if (!n->orphans_removed) {
-		n->orphans_removed = true;
-		volumes_remove_orphans(n);
-	}
-}
-
-void node_network_ready(struct node *n)
-{
+	CHECK(n->network_ready);
 	node_status_poke(n);
 	tick_all(n);
 }
@@ -126,26 +61,28 @@ void node_network_ready(struct node *n)
 
 static void images_are_in(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	if (n->closing)
 		return;
 	n->runtime_ready = true;
 	log_info("node", "container runtime is ready", "socket=%s", containerd_socket(n->containerd));
-	runtime_start(n);
+	view_start(n);
 	node_status_poke(n);
 	tick_all(n);
 }
 
 static void runtime_is_up(void *arg)
 {
+	LOOP_CHECK_OWNER(((struct node *)arg)->loop);
 	struct node *n = arg;
 	if (n->closing)
 		return;
 	if (!n->cri)
 		n->cri = cri_new(n->loop, containerd_socket(n->containerd));
 	if (n->runtime_ready)
-		runtime_start(n);
+		view_start(n);
 	else
-		images_import(n, images_are_in);
+		image_import_start(n->image_import, images_are_in);
 }
 
 /* ---- start ---- */
@@ -177,6 +114,7 @@ static void copy_options(struct node *n, const struct node_options *o)
 	n->o.cluster_cidr = copy(n, o->cluster_cidr, "");
 	n->o.cluster_dns = copy(n, o->cluster_dns, "");
 	n->o.cluster_domain = copy(n, o->cluster_domain, "cluster.local");
+	n->kubelet_port = o->kubelet_port;
 	n->o.service_host = copy(n, o->service_host, "");
 	n->o.serving_cert_file = copy(n, o->serving_cert_file, NULL);
 	n->o.serving_key_file = copy(n, o->serving_key_file, NULL);
@@ -188,10 +126,14 @@ static void copy_options(struct node *n, const struct node_options *o)
 static int make_folders(struct node *n, struct err *err)
 {
 	struct arena *a = &n->arena;
-	if (file_make_dirs(n->pods_dir, 0755, err) != 0 || file_make_dirs(n->logs_dir, 0755, err) != 0 ||
+	const char *kubelet = arena_printf(a, "%s/agent/kubelet", n->o.data_dir);
+	if (file_make_dirs(n->pods_dir, 0750, err) != 0 || file_make_dirs(n->logs_dir, 0750, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/images", n->o.data_dir), 0755, err) != 0 ||
 	        file_make_dirs(arena_printf(a, "%s/agent/pod-manifests", n->o.data_dir), 0755, err) != 0)
 		return err->code;
+	/* Secrets and tokens of pods lie below; older versions left it open to every user of the machine. */
+	if (chmod(kubelet, 0750) != 0 || chmod(n->pods_dir, 0750) != 0)
+		return err_errno(err, errno, "close %s to other users", kubelet);
 	return 0;
 }
 
@@ -212,22 +154,25 @@ static int start_containerd(struct node *n, struct err *err)
 	return containerd_new(&o, &n->containerd, err);
 }
 
-static void watch_api(struct node *n)
+/* What it does not let us do is told, and done without. */
+static void prepare_machine(void)
 {
-	char selector[300];
-	snprintf(selector, sizeof selector, "spec.nodeName=%s", n->o.node_name);
-	struct informer_options pods = {.client = n->client,
-	        .path = "/api/v1/pods",
-	        .field_selector = selector,
-	        .added = pod_seen,
-	        .updated = pod_updated,
-	        .deleted = pod_deleted,
-	        .synced = pods_synced,
-	        .arg = n};
-	struct informer_options services = {.client = n->client, .path = "/api/v1/services"};
-	n->service_informer = informer_new(&services);
-	n->pod_informer = informer_new(&pods);
+	struct err err = ERR_INIT;
+	if (machine_share_netns(&err) != 0)
+		log_warn("node", "pods may stay Terminating once somebody adds a network namespace", "error=\"%s\"",
+		        err.msg);
+	err = ERR_INIT;
+	if (machine_set_own_oom_score(&err) != 0)
+		log_warn("node", "this process is as likely to be killed as a pod when memory is short", "error=\"%s\"",
+		        err.msg);
 }
+
+/* What a lower room tells a higher one goes through here. */
+static const struct view_callbacks view_callbacks = {
+        .stranger = api_pods_stranger, .container_gone = pod_container_gone, .looked = pod_looked};
+static const struct worker_callbacks worker_callbacks = {.status_changed = pod_status_update};
+
+static void release(struct closing *parts);
 
 int node_new(const struct node_options *options, struct node **ret, struct err *err)
 {
@@ -238,21 +183,26 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->loop = options->loop;
 	n->client = options->client;
 	copy_options(n, options);
-	if (make_folders(n, err) != 0 || start_containerd(n, err) != 0) {
+	if (n->o.data_dir[0] != '/')
+		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
+	if (n->o.data_dir[0] != '/' || make_folders(n, err) != 0 || start_containerd(n, err) != 0) {
 		arena_release(&n->arena);
 		free(n);
 		return err->code;
 	}
-	n->pool = pool_new("node-pool", POOL_THREADS, POOL_QUEUE);
-	uv_timer_init(loop_uv(n->loop), &n->look_timer);
-	uv_timer_init(loop_uv(n->loop), &n->stream_timer);
-	n->look_timer.data = n->stream_timer.data = n;
+	n->pool = pool_new("node-pool", POOL_THREADS, NODE_ERRANDS_MAX);
+	n->parts.all_closed = release;
+	closing_hold(&n->parts); /* node_close() gives it up */
+	n->worker_callbacks = &worker_callbacks;
+	n->view = view_new(n, &view_callbacks);
+	prepare_machine();
 	cgroup_make_roots();
 	n->events = events_new(n);
-	n->images = images_new(n);
+	n->images = images_new(n, node_status_poke);
+	n->image_import = image_import_new(n, node_status_poke);
 	n->server = kubelet_server_new(n);
-	n->status = node_status_new(n);
-	watch_api(n);
+	n->status = node_status_new(n, network_ready);
+	api_pods_watch(n);
 	n->static_pods = static_pods_new(n);
 	n->log_rotation = log_rotation_new(n);
 	*ret = n;
@@ -261,8 +211,10 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 
 /* ---- close ---- */
 
-static void release(struct node *n)
+static void release(struct closing *parts)
 {
+	CHECK(parts->pending == 0);
+	struct node *n = CONTAINER_OF(parts, struct node, parts);
 	void (*closed)(void *) = n->closed;
 	void *arg = n->closed_arg;
 	while (n->pods.count)
@@ -271,7 +223,10 @@ static void release(struct node *n)
 			break;
 		}
 	map_release(&n->pods);
+	static_pods_free(n->static_pods);
+	view_free(n->view);
 	images_free(n->images);
+	image_import_free(n->image_import);
 	events_free(n->events);
 	containerd_close(n->containerd);
 	pool_free(n->pool);
@@ -281,46 +236,29 @@ static void release(struct node *n)
 		closed(arg);
 }
 
-static void one_closed(void *arg)
+static void hold(struct node *n)
 {
-	struct node *n = arg;
-	if (--n->close_waits == 0)
-		release(n);
-}
-
-static void timer_closed(uv_handle_t *h)
-{
-	one_closed(h->data);
-}
-
-static void cri_is_closed(void *arg)
-{
-	struct node *n = arg;
-	n->cri = NULL;
-	one_closed(n);
+	closing_hold(&n->parts);
 }
 
 void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(!n->closing);
 	n->closing = true;
 	n->closed = closed;
 	n->closed_arg = arg;
-	n->close_waits = 5;
-	runtime_stop(n);
+	hold(n), view_close(n->view, closing_part_done, &n->parts);
 	node_status_close(n->status);
-	static_pods_close(n->static_pods);
+	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
+	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
 	api_cancel_all(n);
-	informer_close(n->pod_informer, one_closed, n);
-	informer_close(n->service_informer, one_closed, n);
-	uv_close((uv_handle_t *)&n->look_timer, timer_closed);
-	uv_close((uv_handle_t *)&n->stream_timer, timer_closed);
-	if (n->server) {
-		n->close_waits++;
-		kubelet_server_close(n->server, one_closed, n);
-	}
+	hold(n), informer_close(n->pod_informer, closing_part_done, &n->parts);
+	hold(n), informer_close(n->service_informer, closing_part_done, &n->parts);
+	if (n->server)
+		hold(n), kubelet_server_close(n->server, closing_part_done, &n->parts);
 	if (n->cri)
-		cri_close(n->cri, cri_is_closed, n);
-	else
-		one_closed(n);
+		hold(n), cri_close(TAKE(n->cri), closing_part_done, &n->parts);
+	closing_part_done(&n->parts);
 }

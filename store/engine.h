@@ -293,6 +293,7 @@ struct engine_vtable {
 	        struct loop *loop, void (*ready)(void *arg), void *arg);
 	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 	void (*watch_close)(struct store_watch *w, void (*closed)(void *arg), void *arg);
+	bool (*leads)(struct engine *e);
 	void (*stats)(struct engine *e, struct store_stats *out);
 	void (*close)(struct engine *e);
 };
@@ -351,6 +352,13 @@ static inline int store_watch_read(
 static inline void store_watch_close(struct engine *e, struct store_watch *w, void (*closed)(void *arg), void *arg)
 {
 	e->vtable->watch_close(w, closed, arg);
+}
+
+/* Is this the server that does what only one may do? A server alone always is. Another may have taken over already, so
+ * whatever is done on the strength of it must be safe to be done twice. Any thread, no I/O. */
+static inline bool store_leads(struct engine *e)
+{
+	return e->vtable->leads(e);
 }
 
 static inline void store_stats(struct engine *e, struct store_stats *out)

@@ -1,7 +1,9 @@
 #!/bin/bash
 # What `make check` runs, in order: quick lint, unit tests, fuzz corpora, integration tests. Adds the counts up and ends with
 # one line, "N passed, N failed, N skipped". Each integration test is a script that starts what it needs, cleans up after
-# itself and ends with a line of the same shape; a name starting with '_' is a helper.
+# itself and ends with a line of the same shape; a name starting with '_' is a helper. They run side by side, each with a
+# network and mounts of its own (apart.sh); those with a line "# lane: NAME" share something of the machine, and tests of
+# one lane run one after the other. LANES=1 runs all so.
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/check
 passed=0 failed=0 skipped=0
@@ -46,8 +48,43 @@ one build make --no-print-directory -j"$(nproc)" all
 one lint-quick make --no-print-directory lint-quick
 run unit make --no-print-directory -j"$(nproc)" test-unit
 run fuzz-corpus make --no-print-directory -j"$(nproc)" fuzz-corpus
+lane_of() { sed -n '1,12s/^# lane: *//p' "$1" | head -n 1; }
+
+# One lane a line: its tests, with blanks between. The longest first, as far as the last run told.
+lanes() {
+	local t lane
+	for t in tests/integration/[!_]*; do
+		[ -x "$t" ] && [ -f "$t" ] || continue
+		lane=$(lane_of "$t")
+		echo "${lane:-$t} $t"
+	done | awk '{ if (!($1 in tests)) order[++n] = $1; tests[$1] = tests[$1] " " $2 } END { for (i = 1; i <= n; i++) print tests[order[i]] }'
+}
+
+# A worker takes lanes off the queue until it is empty. What a test's run() prints and counts goes to a file of its own.
+worker() {
+	local line t
+	while line=$(flock build/check/queue.lock sh -c 'head -n 1 build/check/queue; sed -i 1d build/check/queue') && [ -n "$line" ]; do
+		for t in $line; do
+			(
+				passed=0 failed=0 skipped=0
+				run "${t#tests/}" timeout 900 tests/apart.sh "$t"
+				echo "$passed $failed $skipped" >"build/check/${t##*/}.count"
+			)
+		done
+	done
+}
+
+lanes >build/check/queue
+rm -f build/check/*.count
+for _ in $(seq "${LANES:-3}"); do worker & done
+wait
 for t in tests/integration/[!_]*; do
-	[ -x "$t" ] && [ -f "$t" ] && run "${t#tests/}" timeout 900 "$t"
+	[ -x "$t" ] && [ -f "$t" ] || continue
+	if read -r p f s <"build/check/${t##*/}.count"; then
+		passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	else
+		failed=$((failed + 1))
+	fi
 done
 grep -ahE '^ *(SKIP|skip)' build/check/*.log | sort -u | sed 's/^/skip: /'
 echo "$passed passed, $failed failed, $skipped skipped"

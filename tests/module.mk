@@ -12,6 +12,11 @@ $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$*) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
+# One program: make test-one T=store/machine/test_txn
+.PHONY: test-one
+test-one: $(B)/tests/unit/$(T)
+	@$<
+
 test-unit: $(UNIT_BINS)
 	@TSAN_OPTIONS=suppressions=tests/tsan.supp:$$TSAN_OPTIONS tests/run_unit.sh $(UNIT_BINS)
 
@@ -26,8 +31,8 @@ fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
-	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_% store_snapshot,$*),raft/%.c store/%.c),$(LIB_SRCS)) \
-		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_% store_snapshot,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
+	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 -Ulinux $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_% store_snapshot,$*),raft/%.c store/%.c) $(if $(filter node_%,$*),node/%.c api/client/%.c),$(LIB_SRCS)) \
+		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_% store_snapshot,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter node_%,$*),$(filter build/gen/node/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
 
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \

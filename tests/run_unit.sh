@@ -1,21 +1,30 @@
 #!/bin/sh
-# Runs unit test programs one by one and adds up what cmocka says. Prints the whole output of those that fail.
+# Runs unit test programs, as many at a time as there are cores, and adds up what cmocka says. Prints the whole output of
+# those that fail.
+out=$(mktemp -d "${TMPDIR:-/tmp}/k3x-unit-XXXXXX") || exit 1
+trap 'rm -rf "$out"' EXIT
+export out
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' sh -c '
+	log=$out/$(echo "{}" | tr / _)
+	timeout 300 "{}" >"$log" 2>&1
+	echo $? >"$log.rc"'
 passed=0 failed=0 skipped=0
 for t in "$@"; do
-	out=$(timeout 300 "$t" 2>&1)
-	rc=$?
-	p=$(printf '%s\n' "$out" | grep -c '^\[       OK \]')
-	f=$(printf '%s\n' "$out" | sed -n 's/.*\[  FAILED  \] .*: *\([0-9]*\) test(s), listed below.*/\1/p' | tail -n 1)
-	s=$(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \]')
+	log=$out/$(echo "$t" | tr / _)
+	rc=$(cat "$log.rc")
+	p=$(grep -ac '^\[       OK \]' "$log")
+	f=$(sed -n 's/.*\[  FAILED  \] .*: *\([0-9]*\) test(s), listed below.*/\1/p' "$log" | tail -n 1)
+	s=$(grep -ac '^\[  SKIPPED \]' "$log")
 	[ -n "$f" ] || f=0
-	[ $rc -eq 0 ] || [ "$f" -gt 0 ] || f=1 # crashed, or timed out
+	[ "$rc" -eq 0 ] || [ "$f" -gt 0 ] || f=1 # crashed, or timed out
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 	if [ "$f" -gt 0 ]; then
-		printf 'FAIL %s (exit %d)\n%s\n' "$t" $rc "$out"
+		printf 'FAIL %s (exit %d)\n' "$t" "$rc"
+		cat "$log"
 	else
 		printf 'ok   %s (%d)\n' "${t##*/}" "$p"
 	fi
-	[ "$s" -eq 0 ] || printf '%s\n' "$out" | grep '^SKIP' || true
+	[ "$s" -eq 0 ] || grep -a '^SKIP' "$log"
 done
 printf 'unit: %d passed, %d failed, %d skipped\n' $passed $failed $skipped
 [ $failed -eq 0 ]

@@ -45,12 +45,10 @@ static struct expectation *need(struct expectations *e, struct slice key, uint64
 {
 	struct expectation *x = map_get(&e->entries, key);
 	if (!x) {
-		x = xcalloc(1, sizeof *x + key.len + 1);
-		memcpy(x + 1, key.ptr, key.len);
-		x->key = (struct slice){(char *)(x + 1), key.len};
+		x = MAP_ENTRY_NEW(struct expectation, key, key);
+		x->since_ms = now_ms;
 		map_put(&e->entries, x->key, x);
 	}
-	x->since_ms = now_ms;
 	return x;
 }
 
@@ -102,10 +100,19 @@ void expectations_delete_seen(struct expectations *e, struct slice key, struct s
 	drop_if_met(e, x);
 }
 
-bool expectations_fulfilled(struct expectations *e, struct slice key, uint64_t now_ms)
+bool expectations_fulfilled(struct expectations *e, struct slice key, uint64_t now_ms, int64_t *ret_wait_ms)
 {
 	struct expectation *x = map_get(&e->entries, key);
-	return !x || now_ms - x->since_ms > GIVE_UP_MS;
+	if (!x)
+		return true;
+	uint64_t age_ms = now_ms - x->since_ms;
+	if (age_ms > GIVE_UP_MS) {
+		expectations_forget(e, key);
+		return true;
+	}
+	if (ret_wait_ms)
+		*ret_wait_ms = (int64_t)(GIVE_UP_MS - age_ms) + 1;
+	return false;
 }
 
 void expectations_forget(struct expectations *e, struct slice key)

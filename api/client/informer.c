@@ -6,12 +6,14 @@
  * gets the stream's epoch; at its end those with an older epoch are gone. */
 #include "api/client/informer.h"
 
+#include "api/client/jitter.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "base/wire/http.h"
 
 #include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { BACKOFF_MIN_MS = 50, BACKOFF_MAX_MS = 10000, WATCH_S = 3600 };
@@ -38,15 +40,6 @@ struct informer {
 static void open_watch(struct informer *inf);
 
 /* ---- objects ---- */
-
-static struct informer_object *object_new(struct slice key)
-{
-	struct informer_object *o = xcalloc(1, sizeof *o + key.len + 1);
-	char *copy = (char *)(o + 1);
-	memcpy(copy, key.ptr, key.len);
-	o->key = (struct slice){copy, key.len};
-	return o;
-}
 
 static void object_free(struct informer_object *o)
 {
@@ -85,7 +78,7 @@ static void upsert(struct informer *inf, struct slice key, int64_t revision, str
 {
 	struct informer_object *o = map_get(&inf->objects, key);
 	if (!o) {
-		o = object_new(key);
+		o = MAP_ENTRY_NEW(struct informer_object, key, key);
 		o->json = keep(text, shared);
 		o->revision = revision;
 		o->epoch = inf->epoch;
@@ -211,12 +204,12 @@ static void on_end(struct client_watch *w, const struct err *err)
 	}
 	if (err->code == ERR_COMPACTED || err->code == ERR_FUTURE_REVISION)
 		inf->revision = 0;
-	if (err->code) {
+	if (err->code)
 		log_debug("informer", "watch ended", "path=%s error=\"%s\"", inf->options.path, err->msg);
-		inf->backoff_ms = inf->backoff_ms * 2 < BACKOFF_MAX_MS ? inf->backoff_ms * 2 : BACKOFF_MAX_MS;
-	}
-	uint64_t jitter = (uint64_t)random() % (inf->backoff_ms / 2 + 1);
-	uv_timer_start(&inf->timer, reopen, err->code ? inf->backoff_ms / 2 + jitter : 0, 0);
+	/* also when it ended without an error: a server that ends every watch at once is asked no faster than one that
+	 * fails. Events set the pause back. */
+	inf->backoff_ms = inf->backoff_ms * 2 < BACKOFF_MAX_MS ? inf->backoff_ms * 2 : BACKOFF_MAX_MS;
+	uv_timer_start(&inf->timer, reopen, inf->backoff_ms / 2 + jitter_below(inf->backoff_ms / 2 + 1), 0);
 }
 
 static void add_selector(struct strbuf *path, const char *name, const char *value)
@@ -231,7 +224,7 @@ static void open_watch(struct informer *inf)
 {
 	strbuf_reset(&inf->path);
 	strbuf_addf(&inf->path, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%d", inf->options.path,
-	        WATCH_S + (int)(random() % WATCH_S));
+	        WATCH_S + (int)jitter_below(WATCH_S));
 	inf->streaming_all = inf->revision == 0;
 	if (inf->streaming_all) {
 		inf->epoch++;

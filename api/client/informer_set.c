@@ -41,7 +41,7 @@ struct shared_informer {
 	struct list_link handlers;
 	struct informer_index *indexes[INDEXES_MAX];
 	size_t index_count;
-	bool waited_for; /* counts in somebody's when_synced */
+	unsigned holders; /* who got it and has not left */
 };
 
 struct waiter {
@@ -84,9 +84,7 @@ static struct informer_group *group_need(struct informer_index *x, struct slice 
 	struct informer_group *g = map_get(&x->groups, key);
 	if (g)
 		return g;
-	g = xcalloc(1, sizeof *g + key.len + 1);
-	memcpy(g + 1, key.ptr, key.len);
-	g->key = (struct slice){(char *)(g + 1), key.len};
+	g = MAP_ENTRY_NEW(struct informer_group, key, key);
 	list_init(&g->members);
 	map_put(&x->groups, g->key, g);
 	return g;
@@ -330,14 +328,14 @@ struct informer_set *informer_set_new(struct client *client)
 struct shared_informer *informer_set_get(struct informer_set *s, const char *path)
 {
 	struct shared_informer *i = map_get(&s->informers, slice_of(path));
-	if (i)
+	if (i) {
+		i->holders++;
 		return i;
+	}
 	CHECK(!s->is_closing);
-	size_t len = strlen(path);
-	i = xcalloc(1, sizeof *i + len + 1);
-	memcpy(i + 1, path, len);
-	i->path = (struct slice){(char *)(i + 1), len};
+	i = MAP_ENTRY_NEW(struct shared_informer, path, slice_of(path));
 	i->set = s;
+	i->holders = 1;
 	list_init(&i->handlers);
 	i->base = informer_new(&(struct informer_options){.client = s->client,
 	        .path = path,
@@ -386,14 +384,18 @@ static void end(struct shared_informer *i)
 	informer_close(i->base, informer_gone, i);
 }
 
-void informer_set_drop(struct informer_set *s, const char *path)
+void informer_set_leave(struct shared_informer *i, struct informer_handler *h)
 {
-	struct shared_informer *i = map_del(&s->informers, slice_of(path));
-	if (!i)
+	struct informer_set *s = i->set;
+	if (h->deleted)
+		INFORMER_FOREACH(o, i->base)
+	h->deleted(h->arg, o);
+	informer_set_ignore(h);
+	CHECK(i->holders > 0);
+	if (--i->holders > 0)
 		return;
+	map_del(&s->informers, i->path);
 	forget_waits(s, i);
-	INFORMER_FOREACH(o, i->base)
-	tell_deleted(i, o);
 	end(i);
 	loop_defer(s->client->loop, &s->check_waiters);
 }

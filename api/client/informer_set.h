@@ -26,7 +26,7 @@ struct informer_set *informer_set_new(struct client *client);
 /* Calls closed(arg) when every informer is gone. No callback runs after this returns. */
 void informer_set_close(struct informer_set *s, void (*closed)(void *arg), void *arg);
 
-/* By path: "/api/v1/pods", "/apis/apps/v1/replicasets". */
+/* By path: "/api/v1/pods", "/apis/apps/v1/replicasets". It lives until the set closes, or until all who got it left. */
 struct shared_informer *informer_set_get(struct informer_set *s, const char *path);
 void informer_set_listen(struct shared_informer *i, struct informer_handler *h);
 void informer_set_ignore(struct informer_handler *h);
@@ -35,8 +35,10 @@ void informer_set_ignore(struct informer_handler *h);
 void informer_set_when_synced(struct informer_set *s, void (*fn)(void *arg), void *arg);
 /* Takes back a call that has not come yet. */
 void informer_set_stop_waiting(struct informer_set *s, void (*fn)(void *arg), void *arg);
-/* Ends one informer (a custom resource that is no longer served); its handlers are told of deletions first. */
-void informer_set_drop(struct informer_set *s, const char *path);
+/* For who comes and goes before the set closes (a custom resource that is no longer served): tells the handler that
+ * every object is deleted, takes it off, and gives back what one informer_set_get() gave. The informer ends when nobody
+ * has it any more. */
+void informer_set_leave(struct shared_informer *i, struct informer_handler *h);
 
 struct informer *shared_informer_base(struct shared_informer *i); /* for informer_get() and friends */
 

@@ -1,6 +1,7 @@
 /* See meta.h. */
 #include "api/client/meta.h"
 
+#include "api/machinery/codec/scalar.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 
@@ -272,18 +273,9 @@ const char *kube_time_micro_text(struct arena *a)
 
 int64_t kube_time_parse(struct slice text)
 {
-	char copy[32];
-	struct tm tm = {0};
-	if (text.len < 20 || text.len >= sizeof copy)
-		return 0;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = 0;
-	if (sscanf(copy, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-	            &tm.tm_sec) != 6)
-		return 0;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	return (int64_t)timegm(&tm);
+	int64_t seconds;
+	int32_t nanos;
+	return scalar_time_parse(text, &seconds, &nanos, NULL) == 0 ? seconds : 0;
 }
 
 /* ---- conditions ---- */

@@ -49,7 +49,7 @@ bool pod_view_is_available(const struct pod_view *p, int64_t min_ready_s, int64_
 const char *kube_time_text(struct arena *a, int64_t unix_s);
 /* With microseconds, as leases and events want them. */
 const char *kube_time_micro_text(struct arena *a);
-/* RFC 3339 in UTC, fractions ignored: seconds, 0 when it is not one. */
+/* RFC 3339, fractions ignored: seconds, 0 when it is not one (scalar_time_parse() says why). */
 int64_t kube_time_parse(struct slice text);
 int64_t kube_time_now_s(void);
 

@@ -7,6 +7,7 @@
 #include "api/client/recorder.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/json/scan.h"
 #include "base/mem/map.h"
 
@@ -57,7 +58,7 @@ struct sending {
 
 struct recorder {
 	struct client *client;
-	char *component;
+	char *component, *host; /* host NULL: none */
 	struct map sources, series;
 	struct list_link source_age, series_age, sends;
 	unsigned in_flight;
@@ -70,15 +71,15 @@ struct recorder {
 
 /* ---- keys ---- */
 
+/* With a byte behind it that no text has, so that two texts are not one. */
 static void hash_add(struct hash_key *k, struct slice s)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		k->a = (k->a ^ (unsigned char)s.ptr[i]) * 0x100000001b3ull;
-		k->b = (k->b + (unsigned char)s.ptr[i]) * 0x9e3779b97f4a7c15ull;
+	k->a = fnv1a64_add(k->a, s.ptr, s.len);
+	k->a = fnv1a64_add(k->a, "\xff", 1);
+	for (size_t i = 0; i <= s.len; i++) {
+		k->b = (k->b + (i < s.len ? (unsigned char)s.ptr[i] : 0xff)) * 0x9e3779b97f4a7c15ull;
 		k->b ^= k->b >> 29;
 	}
-	k->a = (k->a ^ 0xff) * 0x100000001b3ull;
-	k->b = (k->b + 0xff) * 0x9e3779b97f4a7c15ull;
 }
 
 static struct slice key_slice(const struct hash_key *k)
@@ -88,11 +89,12 @@ static struct slice key_slice(const struct hash_key *k)
 
 static struct hash_key source_key(const struct recorder_subject *o, const char *type, const char *reason)
 {
-	struct hash_key k = {0xcbf29ce484222325ull, 0x1234567};
+	struct hash_key k = {FNV1A64_INIT, 0x1234567};
 	hash_add(&k, slice_of(o->kind));
 	hash_add(&k, o->ns);
 	hash_add(&k, o->name);
 	hash_add(&k, o->uid);
+	hash_add(&k, o->field_path);
 	hash_add(&k, slice_of(type));
 	hash_add(&k, slice_of(reason));
 	return k;
@@ -181,6 +183,7 @@ static void maybe_closed(struct recorder *r)
 	void (*closed)(void *) = r->closed;
 	void *arg = r->closed_arg;
 	free(r->component);
+	free(r->host);
 	free(r);
 	if (closed)
 		closed(arg);
@@ -256,6 +259,8 @@ static struct json *subject_json(struct arena *a, const struct recorder_subject 
 	json_set_cstr(a, v, "apiVersion", o->api_version);
 	if (o->resource_version.len)
 		json_set_str(a, v, "resourceVersion", o->resource_version);
+	if (o->field_path.len)
+		json_set_str(a, v, "fieldPath", o->field_path);
 	return v;
 }
 
@@ -276,12 +281,17 @@ static void send_new(struct recorder *r, struct series *s, const struct recorder
 	json_set(a, e, "involvedObject", subject_json(a, o));
 	json_set_cstr(a, e, "reason", reason);
 	json_set_cstr(a, e, "message", message);
-	json_set_cstr(a, json_need(a, e, "source", JSON_OBJECT), "component", r->component);
+	struct json *source = json_need(a, e, "source", JSON_OBJECT);
+	json_set_cstr(a, source, "component", r->component);
 	json_set_cstr(a, e, "firstTimestamp", time_text);
 	json_set_cstr(a, e, "lastTimestamp", time_text);
 	json_set_int(a, e, "count", 1);
 	json_set_cstr(a, e, "type", type);
 	json_set_cstr(a, e, "reportingComponent", r->component);
+	if (r->host) {
+		json_set_cstr(a, source, "host", r->host);
+		json_set_cstr(a, e, "reportingInstance", r->host);
+	}
 	s->count = 1;
 	send_request(r, s, x, "POST", kube_path(a, "v1", "events", ns, SLICE_NULL, NULL), e);
 }
@@ -325,11 +335,12 @@ void recorder_event(struct recorder *r, const struct recorder_subject *o, const 
 
 /* ---- life ---- */
 
-struct recorder *recorder_new(struct client *client, const char *component)
+struct recorder *recorder_new(struct client *client, const char *component, const char *host)
 {
 	struct recorder *r = xcalloc(1, sizeof *r);
 	r->client = client;
 	r->component = xstrdup(component);
+	r->host = host ? xstrdup(host) : NULL;
 	list_init(&r->source_age);
 	list_init(&r->series_age);
 	list_init(&r->sends);

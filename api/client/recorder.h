@@ -12,14 +12,16 @@
 
 struct recorder;
 
-/* `component` ("replicaset-controller") is copied. */
-struct recorder *recorder_new(struct client *client, const char *component);
+/* `component` ("replicaset-controller", "kubelet") and `host` (the node it runs on; NULL: it is nobody's in particular)
+ * are copied. */
+struct recorder *recorder_new(struct client *client, const char *component, const char *host);
 void recorder_close(struct recorder *r, void (*closed)(void *arg), void *arg);
 
 /* What the event is about. Only read during the call. */
 struct recorder_subject {
 	const char *api_version, *kind;
 	struct slice ns, name, uid, resource_version; /* ns empty: cluster scope, the event goes to "default" */
+	struct slice field_path;                      /* "spec.containers{web}"; empty: the whole object */
 };
 
 /* `type` is "Normal" or "Warning". */
@@ -28,7 +30,12 @@ __attribute__((format(printf, 5, 6))) void recorder_event(struct recorder *r, co
 
 static inline struct recorder_subject recorder_about(const char *api_version, const char *kind, const struct meta *m)
 {
-	return (struct recorder_subject){api_version, kind, m->ns, m->name, m->uid, m->resource_version};
+	return (struct recorder_subject){.api_version = api_version,
+	        .kind = kind,
+	        .ns = m->ns,
+	        .name = m->name,
+	        .uid = m->uid,
+	        .resource_version = m->resource_version};
 }
 
 #endif

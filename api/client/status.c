@@ -25,6 +25,14 @@ static int code_of(struct slice reason, int http_status)
 	return http_status >= 500 ? ERR_UNAVAILABLE : ERR_INVAL;
 }
 
+static bool has_cause(const struct json *status, const char *reason)
+{
+	JSON_FOREACH (it, json_path(status, "details", "causes", NULL))
+		if (slice_is(json_get_str(it, "reason"), reason))
+			return true;
+	return false;
+}
+
 int client_status_to_err(int http_status, struct slice body, struct err *err)
 {
 	*err = ERR_INIT;
@@ -35,7 +43,9 @@ int client_status_to_err(int http_status, struct slice body, struct err *err)
 	struct slice message = json_get_str(s, "message");
 	if (!message.len)
 		message = (struct slice){body.ptr, body.len < 200 ? body.len : 200};
-	err_set(err, code_of(json_get_str(s, "reason"), http_status), "%.*s", SLICE_FMT(message));
+	int code = has_cause(s, "NamespaceTerminating") ? ERR_TERMINATING
+	                                                : code_of(json_get_str(s, "reason"), http_status);
+	err_set(err, code, "%.*s", SLICE_FMT(message));
 	arena_release(&a);
 	return err->code;
 }

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem/heap.h"
 #include "base/mem/map.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct work_item {
 	struct list_link link; /* in ready */
 	struct slice key;
 	uint64_t due_ms;
-	size_t heap_at; /* 1-based; 0: not delayed */
+	struct heap_link delayed;
 	unsigned failures;
 	bool running, dirty;
 };
@@ -30,8 +31,7 @@ struct work_queue {
 	struct map items;
 	struct list_link ready;
 	struct list_link works;
-	struct work_item **heap; /* 1-based */
-	size_t heap_len, heap_cap;
+	struct heap delayed; /* by due_ms */
 	unsigned running;
 	bool started, closing, timer_closed;
 	uv_timer_t timer;
@@ -49,9 +49,7 @@ static struct work_item *item_need(struct work_queue *q, struct slice key)
 	struct work_item *it = map_get(&q->items, key);
 	if (it)
 		return it;
-	it = xcalloc(1, sizeof *it + key.len + 1);
-	memcpy(it + 1, key.ptr, key.len);
-	it->key = (struct slice){(char *)(it + 1), key.len};
+	it = MAP_ENTRY_NEW(struct work_item, key, key);
 	list_init(&it->link);
 	map_put(&q->items, it->key, it);
 	return it;
@@ -59,7 +57,7 @@ static struct work_item *item_need(struct work_queue *q, struct slice key)
 
 static void item_maybe_free(struct work_queue *q, struct work_item *it)
 {
-	if (it->running || it->heap_at || list_linked(&it->link) || it->failures)
+	if (it->running || heap_linked(&it->delayed) || list_linked(&it->link) || it->failures)
 		return;
 	map_del(&q->items, it->key);
 	free(it);
@@ -78,55 +76,16 @@ static void item_ready(struct work_queue *q, struct work_item *it)
 		loop_defer(q->options.client->loop, &q->defer);
 }
 
-/* ---- the heap of delayed items ---- */
+/* ---- delayed items ---- */
 
-static void heap_place(struct work_queue *q, size_t at, struct work_item *it)
+static struct work_item *item_at(const struct heap_link *l)
 {
-	q->heap[at] = it;
-	it->heap_at = at;
+	return l ? CONTAINER_OF(l, struct work_item, delayed) : NULL;
 }
 
-static void heap_up(struct work_queue *q, size_t at)
+static bool earlier(const struct heap_link *a, const struct heap_link *b)
 {
-	struct work_item *it = q->heap[at];
-	for (; at > 1 && q->heap[at / 2]->due_ms > it->due_ms; at /= 2)
-		heap_place(q, at, q->heap[at / 2]);
-	heap_place(q, at, it);
-}
-
-static void heap_down(struct work_queue *q, size_t at)
-{
-	struct work_item *it = q->heap[at];
-	for (size_t child; (child = at * 2) <= q->heap_len; at = child) {
-		if (child < q->heap_len && q->heap[child + 1]->due_ms < q->heap[child]->due_ms)
-			child++;
-		if (q->heap[child]->due_ms >= it->due_ms)
-			break;
-		heap_place(q, at, q->heap[child]);
-	}
-	heap_place(q, at, it);
-}
-
-static void heap_add(struct work_queue *q, struct work_item *it)
-{
-	if (q->heap_len + 1 >= q->heap_cap) {
-		q->heap_cap = q->heap_cap ? q->heap_cap * 2 : 16;
-		q->heap = xrealloc(q->heap, q->heap_cap * sizeof *q->heap);
-	}
-	q->heap[++q->heap_len] = it;
-	heap_up(q, q->heap_len);
-}
-
-static void heap_remove(struct work_queue *q, struct work_item *it)
-{
-	size_t at = it->heap_at;
-	struct work_item *last = q->heap[q->heap_len--];
-	it->heap_at = 0;
-	if (last == it)
-		return;
-	heap_place(q, at, last);
-	heap_up(q, at);
-	heap_down(q, last->heap_at);
+	return item_at(a)->due_ms < item_at(b)->due_ms;
 }
 
 static void arm(struct work_queue *q);
@@ -135,9 +94,8 @@ static void on_timer(uv_timer_t *t)
 {
 	struct work_queue *q = t->data;
 	uint64_t now = loop_now_ms(q->options.client->loop);
-	while (q->heap_len && q->heap[1]->due_ms <= now) {
-		struct work_item *it = q->heap[1];
-		heap_remove(q, it);
+	for (struct work_item *it; (it = item_at(heap_first(&q->delayed))) && it->due_ms <= now;) {
+		heap_remove(&q->delayed, &it->delayed);
 		item_ready(q, it);
 	}
 	arm(q);
@@ -147,11 +105,12 @@ static void arm(struct work_queue *q)
 {
 	if (q->closing)
 		return;
-	if (!q->heap_len) {
+	struct work_item *first = item_at(heap_first(&q->delayed));
+	if (!first) {
 		uv_timer_stop(&q->timer);
 		return;
 	}
-	uint64_t now = loop_now_ms(q->options.client->loop), due = q->heap[1]->due_ms;
+	uint64_t now = loop_now_ms(q->options.client->loop), due = first->due_ms;
 	uv_timer_start(&q->timer, on_timer, due > now ? due - now : 0, 0);
 }
 
@@ -169,12 +128,13 @@ void work_queue_add_after(struct work_queue *q, struct slice key, uint64_t ms)
 		return;
 	struct work_item *it = item_need(q, key);
 	uint64_t due = loop_now_ms(q->options.client->loop) + ms;
-	if (it->heap_at && it->due_ms <= due)
+	bool is_delayed = heap_linked(&it->delayed);
+	if (is_delayed && it->due_ms <= due)
 		return;
-	if (it->heap_at)
-		heap_remove(q, it);
+	if (is_delayed)
+		heap_remove(&q->delayed, &it->delayed);
 	it->due_ms = due;
-	heap_add(q, it);
+	heap_add(&q->delayed, &it->delayed);
 	arm(q);
 }
 
@@ -227,7 +187,7 @@ static void maybe_closed(struct work_queue *q)
 	MAP_FOREACH (slot, &q->items)
 		free(slot->value);
 	map_release(&q->items);
-	free(q->heap);
+	heap_release(&q->delayed);
 	void (*closed)(void *) = q->closed;
 	void *arg = q->closed_arg;
 	free(q);
@@ -365,6 +325,7 @@ struct work_queue *work_queue_new(const struct work_queue_options *options)
 	q->options = *options;
 	if (!q->options.workers)
 		q->options.workers = WORKERS;
+	heap_init(&q->delayed, earlier);
 	list_init(&q->ready);
 	list_init(&q->works);
 	loop_defer_init(&q->defer, run_ready);

@@ -6,7 +6,7 @@
 #include "api/client/informer_set.h"
 #include "api/client/meta.h"
 #include "api/client/work_queue.h"
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 
 struct claim {
 	struct work *work;                            /* calls go with it */

@@ -54,7 +54,7 @@ struct work_queue *controllers_queue(
 struct recorder *controllers_recorder(struct controllers *c, const char *component)
 {
 	struct recorder_row *row = ARENA_NEW(&c->arena, struct recorder_row);
-	row->recorder = recorder_new(c->client, component);
+	row->recorder = recorder_new(c->client, component, NULL);
 	list_push_back(&c->recorders, &row->link);
 	return row->recorder;
 }

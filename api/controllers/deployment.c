@@ -14,58 +14,6 @@ static const char api_version[] = "apps/v1", kind[] = "Deployment";
 
 /* ---- events ---- */
 
-static void changed(void *arg, struct informer_object *o)
-{
-	struct deployments *s = arg;
-	work_queue_add(s->queue, o->key);
-}
-
-static void updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	changed(arg, o);
-}
-
-static struct informer_object *resolve(struct deployments *s, struct slice ns, const struct owner_ref *ref)
-{
-	if (!slice_is(ref->kind, kind))
-		return NULL;
-	struct informer_object *o = informer_get_named(shared_informer_base(s->deployments), ns, ref->name);
-	return o && slice_eq(json_find(informer_text(o), "metadata", "uid", NULL), ref->uid) ? o : NULL;
-}
-
-static void wake_owner(struct deployments *s, struct slice set_text)
-{
-	struct meta m;
-	struct owner_ref ref;
-	meta_read(set_text, &m);
-	struct informer_object *o = owner_ref_controller(m.owners, &ref) ? resolve(s, m.ns, &ref) : NULL;
-	if (o) {
-		work_queue_add(s->queue, o->key);
-		return;
-	}
-	INFORMER_GROUP_FOREACH(
-	        d, ref.uid.len ? NULL : informer_index_group(s->by_namespace, m.ns)) /* an orphan: it may be adopted */
-	work_queue_add(s->queue, d->key);
-}
-
-static void set_changed(void *arg, struct informer_object *o)
-{
-	wake_owner(arg, informer_text(o));
-}
-
-static void set_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	struct slice text = {before->data, before->len};
-	struct meta m, old;
-	struct owner_ref ref = {0}, old_ref = {0};
-	meta_read(informer_text(o), &m);
-	meta_read(text, &old);
-	owner_ref_controller(m.owners, &ref);
-	if (owner_ref_controller(old.owners, &old_ref) && !slice_eq(ref.uid, old_ref.uid))
-		wake_owner(arg, text);
-	wake_owner(arg, informer_text(o));
-}
-
 /* Recreate waits for the last old pod. */
 static void pod_deleted(void *arg, struct informer_object *o)
 {
@@ -75,11 +23,12 @@ static void pod_deleted(void *arg, struct informer_object *o)
 	meta_read(informer_text(o), &m);
 	if (!owner_ref_controller(m.owners, &ref) || !slice_is(ref.kind, "ReplicaSet"))
 		return;
-	struct informer_object *set = informer_get_named(shared_informer_base(s->sets), m.ns, ref.name);
+	struct informer_object *set = informer_get_named(shared_informer_base(s->children.children), m.ns, ref.name);
 	if (!set)
 		return;
 	meta_read(informer_text(set), &m);
-	struct informer_object *d = owner_ref_controller(m.owners, &ref) ? resolve(s, m.ns, &ref) : NULL;
+	struct informer_object *d =
+	        owner_ref_controller(m.owners, &ref) ? children_owner(&s->children, m.ns, &ref) : NULL;
 	if (d && slice_is(json_find(informer_text(d), "spec", "strategy", "type", NULL), "Recreate"))
 		work_queue_add(s->queue, d->key);
 }
@@ -89,7 +38,7 @@ static void pod_deleted(void *arg, struct informer_object *o)
 static bool load(struct rollout *y)
 {
 	struct arena *a = &y->work->arena;
-	struct informer_object *o = informer_get(shared_informer_base(y->s->deployments), y->work->key);
+	struct informer_object *o = informer_get(shared_informer_base(y->s->children.owners), y->work->key);
 	if (!o)
 		return false;
 	rcbuf_unref_with(a, rcbuf_ref(o->json));
@@ -126,7 +75,7 @@ static bool claim(struct rollout *y)
 	        .child_plural = "replicasets",
 	        .owner = y->meta,
 	        .selector = &selector,
-	        .by_owner = y->s->sets_by_owner,
+	        .by_owner = y->s->children.by_owner,
 	        .adopts_inactive = true};
 	struct informer_object **objects = claim_children(&c, &n, &changes);
 	deployment_find_sets(y, objects, n);
@@ -220,15 +169,11 @@ void *deployment_controller_start(struct controllers *c)
 	s->c = c;
 	s->recorder = controllers_recorder(c, "deployment-controller");
 	s->queue = controllers_queue(c, "deployment", 8, run, s);
-	s->deployments = controllers_listen(
-	        c, DEPLOYMENTS, &(struct informer_handler){.added = changed, .updated = updated, .arg = s});
-	s->sets = controllers_listen(c, REPLICASETS,
-	        &(struct informer_handler){
-	                .added = set_changed, .updated = set_updated, .deleted = set_changed, .arg = s});
-	s->pods = controllers_listen(c, PODS, &(struct informer_handler){.deleted = pod_deleted, .arg = s});
-	s->by_namespace = informer_index_get(s->deployments, "namespace", informer_index_namespace);
-	s->sets_by_owner = informer_index_get(s->sets, "owner", informer_index_owner);
-	s->pods_by_owner = informer_index_get(s->pods, "owner", informer_index_owner);
+	s->children = (struct children){.kind = kind, .queue = s->queue};
+	children_follow(c, &s->children, DEPLOYMENTS, REPLICASETS);
+	struct shared_informer *pods =
+	        controllers_listen(c, PODS, &(struct informer_handler){.deleted = pod_deleted, .arg = s});
+	s->pods_by_owner = informer_index_get(pods, "owner", informer_index_owner);
 	return s;
 }
 

@@ -5,6 +5,7 @@
 #ifndef K3X_API_CONTROLLERS_DEPLOYMENT_INT_H
 #define K3X_API_CONTROLLERS_DEPLOYMENT_INT_H
 
+#include "api/controllers/children.h"
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/rollout.h"
 
@@ -15,8 +16,8 @@
 
 struct deployments {
 	struct controllers *c;
-	struct shared_informer *deployments, *sets, *pods;
-	struct informer_index *by_namespace, *sets_by_owner, *pods_by_owner;
+	struct children children; /* deployments and their sets */
+	struct informer_index *pods_by_owner;
 	struct work_queue *queue;
 	struct recorder *recorder;
 };

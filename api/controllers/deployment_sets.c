@@ -191,7 +191,7 @@ static void created(struct work_call *call)
 		y->progress_message = arena_printf(a, "Failed to create new replica set: %s", err->msg);
 		recorder_event(y->s->recorder, &about, "Warning", "ReplicaSetCreateError", "%s", y->progress_message);
 		deployment_write_status(y);
-		if (!strstr(err->msg, "because it is being terminated"))
+		if (err->code != ERR_TERMINATING)
 			work_fail(y->work, err);
 		return;
 	}

@@ -93,7 +93,7 @@ static struct json *wanted_labels(struct publish *y)
 static void created(struct work_call *call)
 {
 	int code = call->request.err.code;
-	if (code && code != ERR_EXISTS && !strstr(call->request.err.msg, "because it is being terminated"))
+	if (code && code != ERR_EXISTS && code != ERR_TERMINATING)
 		work_fail(call->work, &call->request.err);
 }
 

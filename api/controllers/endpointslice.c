@@ -8,7 +8,7 @@
  * events bring us back). Upstream: pkg/controller/endpointslice, staging/src/k8s.io/endpointslice. */
 #include "api/controllers/endpoints_int.h"
 
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 
 #define SLICES "/apis/discovery.k8s.io/v1/endpointslices"
 #define ENDPOINTS "/api/v1/endpoints"
@@ -286,7 +286,7 @@ static void created(struct work_call *call)
 	if (!call->request.err.code)
 		return;
 	expectations_create_seen(&y->s->expectations, y->work->key);
-	if (!strstr(call->request.err.msg, "because it is being terminated"))
+	if (call->request.err.code != ERR_TERMINATING)
 		work_fail(y->work, &call->request.err);
 }
 
@@ -375,8 +375,11 @@ static void run(struct work *w)
 		forget(s, w);
 		return;
 	}
-	if (!expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c)))
-		return; /* the slices' events bring us back */
+	int64_t wait_ms;
+	if (!expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c), &wait_ms)) {
+		work_again(w, wait_ms); /* or the slices' events bring us back */
+		return;
+	}
 	struct publish *y = ARENA_NEW(&w->arena, struct publish);
 	*y = (struct publish){.s = s, .work = w, .service = informer_parse(&w->arena, o)};
 	rcbuf_unref_with(&w->arena, rcbuf_ref(o->json));

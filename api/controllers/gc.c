@@ -4,7 +4,8 @@
  * KIND being the number of its monitor; a run looks at one object and does what its state asks for:
  *
  *     dying, finalizer orphan               take its references out of its dependents, then the finalizer
- *     dying, finalizer foregroundDeletion   delete its blocking dependents; when none is left, the finalizer
+ *     dying, finalizer foregroundDeletion   delete its blocking dependents; when none is left, the finalizer.
+ *                                           Those that wait for it themselves (owners in a circle) do not count
  *     dying                                 nothing
  *     living, an owner that stays           take references to owners that are gone or going out, if there are any
  *     living, owners going in foreground    delete it, in the foreground too if it has dependents
@@ -16,17 +17,17 @@
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/gc_graph.h"
 
-#include "api/machinery/resources.h"
+#include "api/machinery/schema/resources.h"
 
-enum { KINDS_MAX = 512, ABSENT_MAX = 256, UID_MAX = 64, UNKNOWN_KIND_RETRY_MS = 5 * 60 * 1000, NEW_KINDS_MS = 2000 };
+enum { ABSENT_MAX = 256, UID_MAX = 64, UNKNOWN_KIND_RETRY_MS = 5 * 60 * 1000, NEW_KINDS_MS = 2000 };
 
 #define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 struct monitor {
 	struct collector *g;
 	unsigned number;
-	const struct resource *resource;
-	const char *path;
+	const struct resource *resource; /* a reference */
+	char *path;
 	struct shared_informer *informer;
 	struct informer_handler handler;
 	bool seen; /* while looking for kinds that are gone */
@@ -36,8 +37,8 @@ struct monitor {
 struct collector {
 	struct controllers *c;
 	struct gc_graph graph;
-	struct monitor *monitors[KINDS_MAX];
-	unsigned count;
+	struct monitor **monitors; /* by number; those of kinds that are gone wait for their return */
+	unsigned count, cap;
 	uint64_t generation; /* of the registry */
 	struct work_queue *queue, *kinds;
 	char absent[ABSENT_MAX][UID_MAX]; /* uids of owners known to be gone, newest overwrites oldest */
@@ -241,7 +242,8 @@ static void orphan_dependents(struct examination *x)
 	GC_DEPENDENTS_FOREACH(e, gc_graph_owner(&x->g->graph, x->meta.uid))
 	{
 		struct monitor *m = x->g->monitors[e->dependent->kind];
-		struct informer_object *o = informer_get(shared_informer_base(m->informer), e->dependent->key);
+		struct informer_object *o =
+		        m->gone ? NULL : informer_get(shared_informer_base(m->informer), e->dependent->key);
 		if (!o)
 			continue;
 		x->asking++;
@@ -251,16 +253,30 @@ static void orphan_dependents(struct examination *x)
 		drop_finalizer(x, "orphan");
 }
 
+/* In foreground deletion: it waits for its own dependents. */
+static bool waits_too(void *arg, const struct gc_object *o)
+{
+	struct collector *g = arg;
+	struct monitor *mon = g->monitors[o->kind];
+	struct informer_object *i = mon->gone ? NULL : informer_get(shared_informer_base(mon->informer), o->key);
+	if (!i)
+		return false;
+	struct meta m;
+	meta_read(informer_text(i), &m);
+	return m.deletion_timestamp.len && has_finalizer(m.finalizers, "foregroundDeletion");
+}
+
 static void delete_dependents(struct examination *x)
 {
 	size_t blocking = 0;
 	GC_DEPENDENTS_FOREACH(e, gc_graph_owner(&x->g->graph, x->meta.uid))
 	{
 		struct monitor *m = x->g->monitors[e->dependent->kind];
-		struct informer_object *o = informer_get(shared_informer_base(m->informer), e->dependent->key);
+		struct informer_object *o =
+		        m->gone ? NULL : informer_get(shared_informer_base(m->informer), e->dependent->key);
 		if (!o)
 			continue;
-		blocking += e->blocks;
+		blocking += e->blocks && !gc_graph_leads_back(&x->g->graph, e->dependent, x->meta.uid, waits_too, x->g);
 		if (!json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
 			enqueue(x->g, e->dependent->kind, e->dependent->key);
 	}
@@ -408,45 +424,95 @@ static bool is_collected(const struct resource *r)
 	return (r->verbs & needed) == needed && r->storage == r && !is_event;
 }
 
+static char *path_of(const struct resource *r)
+{
+	struct arena a = ARENA_INIT;
+	char *path = xstrdup(kube_path(&a, r->api_version, r->plural, SLICE_NULL, SLICE_NULL, NULL));
+	arena_release(&a);
+	return path;
+}
+
+static struct monitor *monitor_new(struct collector *g)
+{
+	if (g->count == g->cap) {
+		g->cap = g->cap ? g->cap * 2 : 128;
+		g->monitors = xrealloc(g->monitors, g->cap * sizeof(struct monitor *));
+	}
+	struct monitor *m = xcalloc(1, sizeof *m);
+	*m = (struct monitor){.g = g, .number = g->count, .gone = true};
+	m->handler = (struct informer_handler){
+	        .added = object_added, .updated = object_updated, .deleted = object_deleted, .arg = m};
+	g->monitors[g->count++] = m;
+	return m;
+}
+
+static void monitor_begin(struct monitor *m, const struct resource *r)
+{
+	m->resource = resource_ref(r);
+	m->gone = false;
+	m->seen = true;
+	m->informer = informer_set_get(m->g->c->informers, m->path);
+	informer_set_listen(m->informer, &m->handler);
+}
+
+static void monitor_end(struct monitor *m)
+{
+	informer_set_leave(m->informer, &m->handler);
+	m->gone = true;
+	m->informer = NULL;
+	resource_unref(m->resource);
+	m->resource = NULL;
+}
+
+/* The monitor of this row, or of a kind that was served at its path before and is gone; NULL: none. */
+static struct monitor *monitor_at(struct collector *g, const struct resource *r, const char *path)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->monitors[i]->resource == r || (g->monitors[i]->gone && strcmp(g->monitors[i]->path, path) == 0))
+			return g->monitors[i];
+	return NULL;
+}
+
 static bool see_resource(void *arg, const struct resource *r)
 {
 	struct collector *g = arg;
 	if (!is_collected(r))
 		return true;
-	for (unsigned i = 0; i < g->count; i++)
-		if (g->monitors[i]->resource == r && !g->monitors[i]->gone) {
-			g->monitors[i]->seen = true;
-			return true;
-		}
-	if (g->count == KINDS_MAX)
-		return true;
-	struct monitor *m = xcalloc(1, sizeof *m);
-	*m = (struct monitor){.g = g, .number = g->count, .resource = r, .seen = true};
-	m->path = kube_path(&g->c->arena, r->api_version, r->plural, SLICE_NULL, SLICE_NULL, NULL);
-	m->handler = (struct informer_handler){
-	        .added = object_added, .updated = object_updated, .deleted = object_deleted, .arg = m};
-	g->monitors[g->count++] = m;
+	char *path = path_of(r);
+	struct monitor *m = monitor_at(g, r, path);
+	if (!m) {
+		m = monitor_new(g);
+		m->path = TAKE(path);
+	}
+	free(path);
+	m->seen = true;
+	if (m->gone)
+		monitor_begin(m, r);
 	return true;
 }
 
-/* Rows come and go with custom resource definitions. */
+static bool is_same_row(void *arg, const struct resource *r)
+{
+	struct monitor *m = arg;
+	m->seen = m->seen || r == m->resource;
+	return !m->seen;
+}
+
+/* Rows come and go with custom resource definitions: first those that are gone, so that one that came back in another
+ * form finds its place free. */
 static void look_for_kinds(struct collector *g)
 {
-	unsigned before = g->count;
 	g->generation = resources_generation();
-	for (unsigned i = 0; i < g->count; i++)
-		g->monitors[i]->seen = false;
-	resources_each(see_resource, g);
-	for (unsigned i = 0; i < before; i++)
-		if (!g->monitors[i]->seen && !g->monitors[i]->gone) {
-			informer_set_drop(g->c->informers, g->monitors[i]->path);
-			g->monitors[i]->gone = true;
-		}
-	for (unsigned i = before; i < g->count; i++) {
+	for (unsigned i = 0; i < g->count; i++) {
 		struct monitor *m = g->monitors[i];
-		m->informer = informer_set_get(g->c->informers, m->path);
-		informer_set_listen(m->informer, &m->handler);
+		m->seen = false;
+		if (m->gone)
+			continue;
+		resources_each(is_same_row, m);
+		if (!m->seen)
+			monitor_end(m);
 	}
+	resources_each(see_resource, g);
 }
 
 static void run_kinds(struct work *w)
@@ -488,14 +554,19 @@ void garbage_collector_stop(void *state)
 {
 	struct collector *g = state;
 	for (unsigned i = 0; i < g->count; i++)
-		informer_set_ignore(&g->monitors[i]->handler);
+		if (!g->monitors[i]->gone)
+			informer_set_ignore(&g->monitors[i]->handler);
 }
 
 void garbage_collector_release(void *state)
 {
 	struct collector *g = state;
 	gc_graph_release(&g->graph);
-	for (unsigned i = 0; i < g->count; i++)
+	for (unsigned i = 0; i < g->count; i++) {
+		resource_unref(g->monitors[i]->resource);
+		free(g->monitors[i]->path);
 		free(g->monitors[i]);
+	}
+	free(g->monitors);
 	free(g);
 }

@@ -2,6 +2,7 @@
 #include "api/controllers/gc_graph.h"
 
 #include "base/check.h"
+#include "base/mem/arena.h"
 
 #include <stdlib.h>
 
@@ -15,9 +16,7 @@ static struct gc_owner *owner_need(struct gc_graph *g, struct slice uid)
 	struct gc_owner *o = map_get(&g->owners, uid);
 	if (o)
 		return o;
-	o = xcalloc(1, sizeof *o + uid.len + 1);
-	memcpy(o + 1, uid.ptr, uid.len);
-	o->uid = (struct slice){(char *)(o + 1), uid.len};
+	o = MAP_ENTRY_NEW(struct gc_owner, uid, uid);
 	list_init(&o->dependents);
 	map_put(&g->owners, o->uid, o);
 	return o;
@@ -85,6 +84,30 @@ const struct gc_object *gc_graph_object(const struct gc_graph *g, struct slice u
 const struct gc_owner *gc_graph_owner(const struct gc_graph *g, struct slice uid)
 {
 	return map_get(&g->owners, uid);
+}
+
+/* Depth first, each object once; the stack holds what is still to be looked at. */
+bool gc_graph_leads_back(const struct gc_graph *g, const struct gc_object *from, struct slice to_uid,
+        bool (*passes)(void *arg, const struct gc_object *o), void *arg)
+{
+	struct map seen = MAP_INIT;
+	const struct gc_object **stack = xcalloc(g->objects.count + 1, sizeof(struct gc_object *));
+	size_t n = 0;
+	bool found = false;
+	stack[n++] = from;
+	map_put(&seen, from->uid, (void *)from);
+	while (n && !found) {
+		const struct gc_object *o = stack[--n];
+		if (!passes(arg, o))
+			continue;
+		found = slice_eq(o->uid, to_uid);
+		GC_DEPENDENTS_FOREACH(e, found ? NULL : gc_graph_owner(g, o->uid))
+		if (e->blocks && !map_put(&seen, e->dependent->uid, e->dependent))
+			stack[n++] = e->dependent;
+	}
+	map_release(&seen);
+	free(stack);
+	return found;
 }
 
 void gc_graph_release(struct gc_graph *g)

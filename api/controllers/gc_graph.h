@@ -44,6 +44,11 @@ const struct gc_object *gc_graph_object(const struct gc_graph *g, struct slice u
 /* NULL when nothing depends on it. */
 const struct gc_owner *gc_graph_owner(const struct gc_graph *g, struct slice uid);
 
+/* Whether a way leads from one object's blocking dependents, and theirs, back to it, over objects that `passes` lets
+ * through (the first one included): they wait for each other, and nobody else is waited for on that way. */
+bool gc_graph_leads_back(const struct gc_graph *g, const struct gc_object *from, struct slice to_uid,
+        bool (*passes)(void *arg, const struct gc_object *o), void *arg);
+
 #define GC_DEPENDENTS_FOREACH(e, owner) \
 	struct list_link *e##_head = (owner) ? (struct list_link *)&(owner)->dependents : NULL; \
 	for (struct list_link *e##_at = e##_head ? e##_head->next : NULL; e##_at != e##_head; e##_at = e##_at->next) \

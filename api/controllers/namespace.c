@@ -1,6 +1,7 @@
 /* Emptying namespaces that are being deleted.
  *
  *     deletionTimestamp set --> DELETE all pods --> none left? DELETE everything else --> list what remains
+ *                                  (counted in the informer, whose events say when the last one is gone)
  *         --> nothing: PUT finalize without "kubernetes"
  *         --> something: conditions say what, and come again
  *
@@ -8,13 +9,15 @@
  * resource of the registry is asked, custom ones included. Upstream: pkg/controller/namespace/deletion. */
 #include "api/controllers/controllers_int.h"
 
-#include "api/machinery/resources.h"
+#include "api/machinery/schema/kind_ops.h"
 
-enum { RETRY_MS = 1000, RETRY_PODS_MS = 500, KINDS_MAX = 512 };
+/* Pods that have not gone by then are asked once more. */
+enum { RETRY_MS = 1000, RETRY_PODS_MS = 30 * 1000 };
 
 struct namespaces {
 	struct controllers *c;
-	struct shared_informer *namespaces;
+	struct shared_informer *namespaces, *pods;
+	struct informer_index *pods_by_namespace;
 	struct work_queue *queue;
 };
 
@@ -32,13 +35,15 @@ struct sync {
 	struct work *work;
 	struct meta meta;
 	struct json *ns;
-	struct content contents[KINDS_MAX];
+	struct resource_snapshot *rows; /* held while the contents name them */
+	struct content *contents;
 	size_t count, waiting;
 	bool pods_only;
 	const char *failure; /* of a deletion */
 };
 
 static void list_all(struct sync *y);
+static void count_pods(struct sync *y);
 static void finish(struct sync *y);
 
 static void namespace_changed(void *arg, struct informer_object *o)
@@ -53,20 +58,41 @@ static void namespace_updated(void *arg, struct informer_object *o, struct rcbuf
 	namespace_changed(arg, o);
 }
 
+/* The last pod of a namespace that is being emptied. */
+static void pod_deleted(void *arg, struct informer_object *o)
+{
+	struct namespaces *s = arg;
+	struct slice ns = json_find(informer_text(o), "metadata", "namespace", NULL);
+	struct informer_object *n = informer_get(shared_informer_base(s->namespaces), ns);
+	if (n && !informer_index_group(s->pods_by_namespace, ns))
+		namespace_changed(s, n);
+}
+
 /* ---- what there is to delete ---- */
 
-static bool add_content(void *arg, const struct resource *r)
+static void release_rows(void *arg)
 {
-	struct sync *y = arg;
+	resources_snapshot_unref(arg);
+}
+
+static void add_content(struct sync *y, const struct resource *r)
+{
 	unsigned needed = RESOURCE_LIST | RESOURCE_DELETE;
-	if (!r->namespaced || (r->verbs & needed) != needed || r->storage != r || y->count == KINDS_MAX)
-		return true;
-	if (y->pods_only && (*r->group || strcmp(r->plural, "pods") != 0))
-		return true;
+	if (!r->namespaced || (r->verbs & needed) != needed || r->storage != r ||
+	        resource_has(r, KIND_IS_POD) != y->pods_only)
+		return;
 	struct content *k = &y->contents[y->count++];
 	*k = (struct content){.y = y, .resource = r};
 	k->path = kube_path(&y->work->arena, r->api_version, r->plural, y->meta.name, SLICE_NULL, NULL);
-	return true;
+}
+
+static void choose_contents(struct sync *y)
+{
+	size_t count;
+	const struct resource *const *rows = resources_snapshot_rows(y->rows, &count);
+	y->count = 0;
+	for (size_t i = 0; i < count; i++)
+		add_content(y, rows[i]);
 }
 
 /* ---- deleting ---- */
@@ -77,14 +103,17 @@ static void deleted(struct work_call *call)
 	struct err *err = &call->request.err;
 	if (err->code && err->code != ERR_NOT_FOUND && err->code != ERR_METHOD)
 		k->y->failure = arena_strdup(&call->work->arena, err->msg);
-	if (--k->y->waiting == 0)
+	if (--k->y->waiting > 0)
+		return;
+	if (k->y->pods_only)
+		count_pods(k->y);
+	else
 		list_all(k->y);
 }
 
 static void delete_all(struct sync *y)
 {
-	y->count = 0;
-	resources_each(add_content, y);
+	choose_contents(y);
 	y->waiting = y->count;
 	for (size_t i = 0; i < y->count; i++)
 		work_send(y->work, "DELETE", y->contents[i].path, NULL, deleted)->arg = &y->contents[i];
@@ -92,18 +121,37 @@ static void delete_all(struct sync *y)
 
 /* ---- looking at what remains ---- */
 
+static void count_one(struct content *k, const struct json *finalizers)
+{
+	struct arena *a = &k->y->work->arena;
+	k->left++;
+	JSON_FOREACH (f, finalizers) {
+		struct json *n = json_get_slice(k->finalizers, json_str(f));
+		json_set_slice(a, k->finalizers, json_str(f), json_new_int(a, json_int(n, 0) + 1));
+	}
+}
+
 static void count_remaining(struct content *k, struct slice text)
 {
 	struct arena *a = &k->y->work->arena;
 	struct json *list = json_parse(a, text, NULL, NULL);
 	k->finalizers = json_new(a, JSON_OBJECT);
-	JSON_FOREACH (item, json_get(list, "items")) {
-		k->left++;
-		JSON_FOREACH (f, json_path(item, "metadata", "finalizers", NULL)) {
-			struct json *n = json_get_slice(k->finalizers, json_str(f));
-			json_set_slice(a, k->finalizers, json_str(f), json_new_int(a, json_int(n, 0) + 1));
-		}
+	JSON_FOREACH (item, json_get(list, "items"))
+		count_one(k, json_path(item, "metadata", "finalizers", NULL));
+}
+
+/* Of pods nothing is read but what few of them have. */
+static void count_pods(struct sync *y)
+{
+	struct arena *a = &y->work->arena;
+	struct content *k = &y->contents[0];
+	k->finalizers = json_new(a, JSON_OBJECT);
+	INFORMER_GROUP_FOREACH(o, informer_index_group(y->s->pods_by_namespace, y->meta.name))
+	{
+		struct slice text = json_find(informer_text(o), "metadata", "finalizers", NULL);
+		count_one(k, text.len ? json_parse(a, text, NULL, NULL) : NULL);
 	}
+	finish(y);
 }
 
 static void listed(struct work_call *call)
@@ -235,9 +283,15 @@ static void run(struct work *w)
 	y->s = s;
 	y->work = w;
 	y->ns = informer_parse(&w->arena, o);
+	if (!y->ns || !y->meta.deletion_timestamp.len)
+		return;
+	size_t count;
+	y->rows = resources_snapshot();
+	arena_on_release(&w->arena, release_rows, y->rows);
+	resources_snapshot_rows(y->rows, &count);
+	y->contents = ARENA_ARRAY(&w->arena, struct content, count);
 	y->pods_only = true;
-	if (y->ns && y->meta.deletion_timestamp.len)
-		delete_all(y);
+	delete_all(y);
 }
 
 void *namespace_controller_start(struct controllers *c)
@@ -245,6 +299,8 @@ void *namespace_controller_start(struct controllers *c)
 	struct namespaces *s = xcalloc(1, sizeof *s);
 	s->c = c;
 	s->queue = controllers_queue(c, "namespace", 10, run, s);
+	s->pods = controllers_listen(c, PODS, &(struct informer_handler){.deleted = pod_deleted, .arg = s});
+	s->pods_by_namespace = informer_index_get(s->pods, "namespace", informer_index_namespace);
 	s->namespaces = controllers_listen(c, NAMESPACES,
 	        &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
 	return s;

@@ -65,7 +65,7 @@ static void run(struct work *w)
 	if (!s->enabled || !o || cidr_of(informer_text(o)).len)
 		return;
 	if (!cidr_pool_next(&s->pool, cidr)) {
-		struct recorder_subject about = {"v1", "Node", SLICE_NULL, w->key, w->key, SLICE_NULL};
+		struct recorder_subject about = {.api_version = "v1", .kind = "Node", .name = w->key, .uid = w->key};
 		recorder_event(s->recorder, &about, "Warning", "CIDRNotAvailable",
 		        "Node %.*s status is now: CIDRNotAvailable", SLICE_FMT(w->key));
 		work_again(w, FULL_RETRY_MS);

@@ -38,8 +38,10 @@ struct sync {
 	struct work *work;
 	struct meta meta;
 	struct json *node;
-	struct health *health;
+	struct health *health; /* valid while run() runs */
 	bool silent;
+	unsigned marking; /* pods whose answer is to come */
+	bool mark_failed;
 };
 
 /* ---- events ---- */
@@ -49,9 +51,7 @@ static struct health *health_need(struct lifecycle *s, struct slice name)
 	struct health *h = map_get(&s->health, name);
 	if (h)
 		return h;
-	h = xcalloc(1, sizeof *h + name.len + 1);
-	memcpy(h + 1, name.ptr, name.len);
-	h->name = (struct slice){(char *)(h + 1), name.len};
+	h = MAP_ENTRY_NEW(struct health, name, name);
 	h->alive_ms = controllers_now_ms(s->c);
 	map_put(&s->health, h->name, h);
 	return h;
@@ -222,8 +222,27 @@ static bool fix_taints(struct sync *y)
 
 /* ---- pods of a node that is no longer ready ---- */
 
+/* Only when all of them are marked the node has been dealt with: what failed is tried again. */
+static void pods_marked(struct sync *y)
+{
+	struct health *h = map_get(&y->s->health, y->work->key); /* the node may be gone by now */
+	if (h && !y->mark_failed)
+		h->was_ready = false;
+}
+
+static void pod_marked(struct work_call *call)
+{
+	struct sync *y = call->arg;
+	int code = call->request.err.code;
+	work_done_ignore_missing(call);
+	y->mark_failed = y->mark_failed || (code && code != ERR_NOT_FOUND);
+	if (--y->marking == 0)
+		pods_marked(y);
+}
+
 static void mark_pods_not_ready(struct sync *y)
 {
+	y->marking = 1;
 	struct arena *a = &y->work->arena;
 	INFORMER_GROUP_FOREACH(o, informer_index_group(y->s->pods_by_node, y->meta.name))
 	{
@@ -237,23 +256,29 @@ static void mark_pods_not_ready(struct sync *y)
 		json_set_cstr(a, c, "status", "False");
 		json_set_cstr(a, c, "lastTransitionTime", kube_time_text(a, 0));
 		json_append(json_need(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", JSON_ARRAY), c);
+		y->marking++;
 		work_patch(y->work, kube_path(a, "v1", "pods", p.meta.ns, p.meta.name, "status"), strategic_patch,
-		        patch, work_done_ignore_missing);
+		        patch, pod_marked)
+		        ->arg = y;
 		struct recorder_subject about = recorder_about("v1", "Pod", &p.meta);
 		recorder_event(y->s->recorder, &about, "Warning", "NodeNotReady", "Node is not ready");
 	}
+	if (--y->marking == 0)
+		pods_marked(y);
 }
 
 static void note_readiness(struct sync *y)
 {
 	bool ready = slice_is(json_get_str(ready_of(y), "status"), "True");
-	struct recorder_subject about = {"v1", "Node", SLICE_NULL, y->meta.name, y->meta.name, SLICE_NULL};
+	struct recorder_subject about = {
+	        .api_version = "v1", .kind = "Node", .name = y->meta.name, .uid = y->meta.name};
 	if (y->health->was_ready && !ready) {
 		recorder_event(y->s->recorder, &about, "Normal", "NodeNotReady",
 		        "Node %.*s status is now: NodeNotReady", SLICE_FMT(y->meta.name));
 		mark_pods_not_ready(y);
+	} else {
+		y->health->was_ready = ready;
 	}
-	y->health->was_ready = ready;
 }
 
 /* ---- one run ---- */

@@ -7,17 +7,16 @@
  * caught up); creations fail (the rest of the batch is not tried, a condition and an event say why, the key comes
  * again); a pod becomes available only by time passing (work_again). Upstream:
  * pkg/controller/replicaset/replica_set.go. */
+#include "api/controllers/children.h"
 #include "api/controllers/claim.h"
 #include "api/controllers/controllers_int.h"
+#include "api/controllers/pod_control.h"
 #include "api/controllers/ranking.h"
-#include "api/controllers/slow_start.h"
-
-enum { BURST = 500 };
 
 struct replica_sets {
 	struct controllers *c;
-	struct shared_informer *sets, *pods;
-	struct informer_index *sets_by_namespace, *sets_by_owner, *pods_by_owner;
+	struct children children;
+	struct informer_index *sets_by_owner;
 	struct work_queue *queue;
 	struct recorder *recorder;
 	struct expectations expectations;
@@ -32,122 +31,11 @@ struct sync {
 	int64_t want, min_ready_s;
 	struct pod_view *pods; /* active */
 	size_t count;
-	const char *failure; /* reason of the condition ReplicaFailure, NULL: none */
-	const char *failure_message;
-	struct slow_start create;
+	struct pod_batch batch;
 	struct slice pod_text;
-	const char *pods_path;
 };
 
 static const char api_version[] = "apps/v1", kind[] = "ReplicaSet";
-
-/* ---- events ---- */
-
-static void set_changed(void *arg, struct informer_object *o)
-{
-	struct replica_sets *s = arg;
-	work_queue_add(s->queue, o->key);
-}
-
-static void set_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	set_changed(arg, o);
-}
-
-static void set_deleted(void *arg, struct informer_object *o)
-{
-	struct replica_sets *s = arg;
-	expectations_forget(&s->expectations, o->key);
-	work_queue_add(s->queue, o->key);
-}
-
-/* The set that a reference means, if it is still the same one. */
-static struct informer_object *resolve(struct replica_sets *s, struct slice ns, const struct owner_ref *ref)
-{
-	if (!slice_is(ref->kind, kind))
-		return NULL;
-	struct informer_object *o = informer_get_named(shared_informer_base(s->sets), ns, ref->name);
-	return o && slice_eq(json_find(informer_text(o), "metadata", "uid", NULL), ref->uid) ? o : NULL;
-}
-
-/* Sets that might adopt an orphan. */
-static void wake_matching(struct replica_sets *s, const struct meta *pod)
-{
-	struct arena a = ARENA_INIT;
-	if (!pod->labels.len)
-		return;
-	INFORMER_GROUP_FOREACH(o, informer_index_group(s->sets_by_namespace, pod->ns))
-	{
-		struct label_selector selector;
-		bool nothing = true;
-		struct slice text = json_find(informer_text(o), "spec", "selector", NULL);
-		struct json *tree = text.len ? json_parse(&a, text, NULL, NULL) : NULL;
-		if (label_selector_from_json(&a, tree, &selector, &nothing, NULL) == 0 && !nothing &&
-		        label_selector_matches(&selector, pod->labels))
-			work_queue_add(s->queue, o->key);
-		arena_reset(&a);
-	}
-	arena_release(&a);
-}
-
-static void pod_deleted(void *arg, struct informer_object *o)
-{
-	struct replica_sets *s = arg;
-	struct meta m;
-	struct owner_ref ref;
-	meta_read(informer_text(o), &m);
-	struct informer_object *set = owner_ref_controller(m.owners, &ref) ? resolve(s, m.ns, &ref) : NULL;
-	if (!set)
-		return;
-	expectations_delete_seen(&s->expectations, set->key, m.uid);
-	work_queue_add(s->queue, set->key);
-}
-
-static void pod_added(void *arg, struct informer_object *o)
-{
-	struct replica_sets *s = arg;
-	struct meta m;
-	struct owner_ref ref;
-	meta_read(informer_text(o), &m);
-	if (m.deletion_timestamp.len) {
-		pod_deleted(arg, o);
-		return;
-	}
-	if (!owner_ref_controller(m.owners, &ref)) {
-		wake_matching(s, &m);
-		return;
-	}
-	struct informer_object *set = resolve(s, m.ns, &ref);
-	if (!set)
-		return;
-	expectations_create_seen(&s->expectations, set->key);
-	work_queue_add(s->queue, set->key);
-}
-
-static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	struct replica_sets *s = arg;
-	struct meta m, old;
-	struct owner_ref ref, old_ref = {0};
-	meta_read(informer_text(o), &m);
-	meta_read((struct slice){before->data, before->len}, &old);
-	bool owned = owner_ref_controller(m.owners, &ref), was_owned = owner_ref_controller(old.owners, &old_ref);
-	if (was_owned && (!owned || !slice_eq(ref.uid, old_ref.uid))) {
-		struct informer_object *set = resolve(s, old.ns, &old_ref);
-		if (set)
-			work_queue_add(s->queue, set->key);
-	}
-	if (owned) {
-		struct informer_object *set = resolve(s, m.ns, &ref);
-		if (!set)
-			return;
-		if (m.deletion_timestamp.len)
-			expectations_delete_seen(&s->expectations, set->key, m.uid);
-		work_queue_add(s->queue, set->key);
-	} else if (was_owned || !slice_eq(m.labels, old.labels)) {
-		wake_matching(s, &m);
-	}
-}
 
 /* ---- status ---- */
 
@@ -205,9 +93,10 @@ static void write_status(struct sync *y)
 	            *status = json_need(a, patch, "status", JSON_OBJECT);
 	struct json *conditions =
 	        json_get(old, "conditions") ? json_copy(a, json_get(old, "conditions")) : json_new(a, JSON_ARRAY);
-	bool changed = y->failure ? condition_set(a, conditions, "ReplicaFailure", "True", y->failure,
-	                                    y->failure_message, NULL)
-	                          : condition_drop(conditions, "ReplicaFailure");
+	const char *failure = y->batch.failure_reason; /* NULL: all went well */
+	bool changed = failure ? condition_set(a, conditions, "ReplicaFailure", "True", failure,
+	                                 y->batch.failure_message, NULL)
+	                       : condition_drop(conditions, "ReplicaFailure");
 	count_pods(y, status);
 	if (!changed && old && same_status(old, status))
 		return;
@@ -216,118 +105,44 @@ static void write_status(struct sync *y)
 	        patch, work_done_ignore_missing);
 }
 
-/* ---- creating ---- */
+/* ---- creating and deleting ---- */
 
-static struct slice pod_text(struct sync *y)
+static void batch_done(struct pod_batch *b)
 {
-	struct arena *a = &y->work->arena;
-	struct json *template = json_path(y->set, "spec", "template", NULL), *from = json_get(template, "metadata");
-	struct json *pod = json_new(a, JSON_OBJECT), *meta = json_need(a, pod, "metadata", JSON_OBJECT);
-	static const char *const copied[] = {"labels", "annotations", "finalizers"};
-	json_set_cstr(a, meta, "generateName", arena_printf(a, "%.*s-", SLICE_FMT(y->meta.name)));
-	for (size_t i = 0; i < COUNT_OF(copied); i++)
-		if (json_get(from, copied[i]))
-			json_set(a, meta, copied[i], json_copy(a, json_get(from, copied[i])));
-	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
-	        owner_ref_new(a, api_version, kind, y->meta.name, y->meta.uid));
-	json_set(a, pod, "spec", json_copy(a, json_get(template, "spec")));
-	return work_text(y->work, pod);
+	write_status(b->arg);
 }
 
-static struct recorder_subject subject(struct sync *y)
+static struct slice pod_text(struct pod_batch *b, int64_t i)
 {
-	return recorder_about(api_version, kind, &y->meta);
+	struct sync *y = b->arg;
+	return y->pod_text; /* all are alike */
 }
 
-static void send_batch(struct sync *y);
-
-static void batch_done(struct sync *y)
+static struct pod_batch *batch(struct sync *y)
 {
-	slow_start_next(&y->create);
-	if (y->create.skipped) {
-		for (int64_t i = 0; i < y->create.skipped; i++)
-			expectations_create_seen(&y->s->expectations, y->work->key);
-	} else if (y->create.batch) {
-		send_batch(y);
-		return;
-	}
-	write_status(y);
-}
-
-static void created(struct work_call *call)
-{
-	struct sync *y = call->arg;
-	struct recorder_subject about = subject(y);
-	struct err *err = &call->request.err;
-	if (err->code) {
-		expectations_create_seen(&y->s->expectations, y->work->key);
-		y->failure = "FailedCreate";
-		y->failure_message = arena_strdup(&y->work->arena, err->msg);
-		bool dying = strstr(err->msg, "because it is being terminated") != NULL;
-		if (!dying) {
-			recorder_event(
-			        y->s->recorder, &about, "Warning", "FailedCreate", "Error creating: %s", err->msg);
-			work_fail(y->work, err);
-		}
-	} else {
-		struct slice name = json_find(work_call_text(call), "metadata", "name", NULL);
-		recorder_event(
-		        y->s->recorder, &about, "Normal", "SuccessfulCreate", "Created pod: %.*s", SLICE_FMT(name));
-	}
-	if (slow_start_answer(&y->create, err->code != 0))
-		batch_done(y);
-}
-
-static void send_batch(struct sync *y)
-{
-	for (int64_t i = 0, n = y->create.batch; i < n; i++)
-		work_send_text(y->work, "POST", y->pods_path, y->pod_text, created)->arg = y;
+	y->batch = (struct pod_batch){.work = y->work,
+	        .recorder = y->s->recorder,
+	        .expectations = &y->s->expectations,
+	        .api_version = api_version,
+	        .kind = kind,
+	        .owner = &y->meta,
+	        .now_ms = controllers_now_ms(y->s->c),
+	        .text_of = pod_text,
+	        .done = batch_done,
+	        .arg = y};
+	return &y->batch;
 }
 
 static void create_pods(struct sync *y, int64_t n)
 {
-	struct arena *a = &y->work->arena;
-	n = n < BURST ? n : BURST;
-	expectations_raise_creates(&y->s->expectations, y->work->key, n, controllers_now_ms(y->s->c));
-	y->pod_text = pod_text(y);
-	y->pods_path = kube_path(a, "v1", "pods", y->meta.ns, SLICE_NULL, NULL);
-	slow_start_init(&y->create, n);
-	send_batch(y);
-}
-
-/* ---- deleting ---- */
-
-struct victim {
-	struct sync *y;
-	struct slice name, uid;
-};
-
-static void deleted(struct work_call *call)
-{
-	struct victim *v = call->arg;
-	struct sync *y = v->y;
-	struct recorder_subject about = subject(y);
-	struct err *err = &call->request.err;
-	if (err->code) {
-		expectations_delete_seen(&y->s->expectations, y->work->key, v->uid);
-		if (err->code != ERR_NOT_FOUND) {
-			recorder_event(
-			        y->s->recorder, &about, "Warning", "FailedDelete", "Error deleting: %s", err->msg);
-			y->failure = "FailedDelete";
-			y->failure_message = arena_strdup(&y->work->arena, err->msg);
-			work_fail(y->work, err);
-		}
-	} else {
-		recorder_event(
-		        y->s->recorder, &about, "Normal", "SuccessfulDelete", "Deleted pod: %.*s", SLICE_FMT(v->name));
-	}
-	if (--y->create.waiting == 0)
-		write_status(y);
+	y->pod_text =
+	        pod_control_text(y->work, json_path(y->set, "spec", "template", NULL), api_version, kind, &y->meta);
+	pod_control_create(batch(y), n);
 }
 
 static void count_neighbours_of(struct sync *y, struct ranked_pod *ranked, struct slice set_uid)
 {
-	INFORMER_GROUP_FOREACH(o, informer_index_group(y->s->pods_by_owner, set_uid))
+	INFORMER_GROUP_FOREACH(o, informer_index_group(y->s->children.by_owner, set_uid))
 	{
 		struct pod_view p;
 		pod_view_read(informer_text(o), &p);
@@ -354,7 +169,7 @@ static void delete_pods(struct sync *y, int64_t n)
 {
 	struct arena *a = &y->work->arena;
 	struct ranked_pod *ranked = ARENA_ARRAY(a, struct ranked_pod, y->count + 1);
-	n = n < BURST ? n : BURST;
+	const struct meta **victims = ARENA_ARRAY(a, const struct meta *, y->count + 1);
 	for (size_t i = 0; i < y->count; i++) {
 		ranked[i].pod = y->pods[i];
 		ranked[i].deletion_cost = ranking_deletion_cost(y->pods[i].meta.annotations);
@@ -363,18 +178,9 @@ static void delete_pods(struct sync *y, int64_t n)
 		count_neighbours(y, ranked);
 		ranking_sort(ranked, y->count, kube_time_now_s());
 	}
-	y->create.waiting = n;
-	for (int64_t i = 0; i < n; i++) {
-		struct meta *m = &ranked[i].pod.meta;
-		struct victim *v = ARENA_NEW(a, struct victim);
-		struct json *options = json_new(a, JSON_OBJECT);
-		*v = (struct victim){y, {arena_memdup(a, m->name.ptr, m->name.len), m->name.len},
-		        {arena_memdup(a, m->uid.ptr, m->uid.len), m->uid.len}};
-		json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", m->uid);
-		expectations_raise_delete(&y->s->expectations, y->work->key, m->uid, controllers_now_ms(y->s->c));
-		work_send(y->work, "DELETE", kube_path(a, "v1", "pods", m->ns, m->name, NULL), options, deleted)->arg =
-		        v;
-	}
+	for (size_t i = 0; i < y->count; i++)
+		victims[i] = &ranked[i].pod.meta;
+	pod_control_delete(batch(y), victims, n);
 }
 
 /* ---- the run ---- */
@@ -383,7 +189,7 @@ static void delete_pods(struct sync *y, int64_t n)
 static bool load(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
-	struct informer_object *o = informer_get(shared_informer_base(y->s->sets), y->work->key);
+	struct informer_object *o = informer_get(shared_informer_base(y->s->children.owners), y->work->key);
 	if (!o)
 		return false;
 	rcbuf_unref_with(a, rcbuf_ref(o->json));
@@ -410,7 +216,7 @@ static bool claim(struct sync *y)
 	        .child_plural = "pods",
 	        .owner = y->meta,
 	        .selector = &selector,
-	        .by_owner = y->s->pods_by_owner};
+	        .by_owner = y->s->children.by_owner};
 	struct informer_object **objects = claim_children(&c, &n, &changes);
 	y->pods = ARENA_ARRAY(a, struct pod_view, n + 1);
 	for (size_t i = 0; i < n; i++) {
@@ -433,8 +239,11 @@ static void run(struct work *w)
 	if (!load(y) || !claim(y))
 		return;
 	int64_t have = (int64_t)y->count;
-	bool may_act = expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c)) &&
-	               !y->meta.deletion_timestamp.len;
+	int64_t wait_ms;
+	bool is_known = expectations_fulfilled(&s->expectations, w->key, controllers_now_ms(s->c), &wait_ms);
+	if (!is_known)
+		work_again(w, wait_ms);
+	bool may_act = is_known && !y->meta.deletion_timestamp.len;
 	if (may_act && have < y->want)
 		create_pods(y, y->want - have);
 	else if (may_act && have > y->want)
@@ -452,15 +261,9 @@ void *replica_set_controller_start(struct controllers *c)
 	expectations_init(&s->expectations);
 	s->recorder = controllers_recorder(c, "replicaset-controller");
 	s->queue = controllers_queue(c, "replicaset", 16, run, s);
-	s->sets = controllers_listen(c, REPLICASETS,
-	        &(struct informer_handler){
-	                .added = set_changed, .updated = set_updated, .deleted = set_deleted, .arg = s});
-	s->pods = controllers_listen(c, PODS,
-	        &(struct informer_handler){
-	                .added = pod_added, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
-	s->sets_by_namespace = informer_index_get(s->sets, "namespace", informer_index_namespace);
-	s->sets_by_owner = informer_index_get(s->sets, "owner", informer_index_owner);
-	s->pods_by_owner = informer_index_get(s->pods, "owner", informer_index_owner);
+	s->children = (struct children){.kind = kind, .queue = s->queue, .expectations = &s->expectations};
+	children_follow(c, &s->children, REPLICASETS, PODS);
+	s->sets_by_owner = informer_index_get(s->children.owners, "owner", informer_index_owner);
 	return s;
 }
 

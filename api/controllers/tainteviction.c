@@ -14,7 +14,7 @@ struct evictions {
 	struct informer_index *pods_by_node;
 	struct work_queue *queue;
 	struct recorder *recorder;
-	struct map missing; /* nodes that pods name and that are not there */
+	struct map missing; /* nodes that pods name and that are not there: while there are such pods */
 };
 
 struct missing {
@@ -68,6 +68,15 @@ static void pod_changed(void *arg, struct informer_object *o)
 	struct informer_object *n = informer_get(shared_informer_base(s->nodes), node);
 	if (!n || has_no_execute(informer_text(n)))
 		work_queue_add(s->queue, o->key);
+}
+
+/* The last pod of a node that is missing takes its entry along. */
+static void pod_deleted(void *arg, struct informer_object *o)
+{
+	struct evictions *s = arg;
+	struct slice node = json_find(informer_text(o), "spec", "nodeName", NULL);
+	if (node.len && !informer_index_group(s->pods_by_node, node))
+		free(map_del(&s->missing, node));
 }
 
 static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
@@ -183,9 +192,7 @@ static uint64_t missing_since_ms(struct evictions *s, struct slice node)
 {
 	struct missing *m = map_get(&s->missing, node);
 	if (!m) {
-		m = xcalloc(1, sizeof *m + node.len + 1);
-		memcpy(m + 1, node.ptr, node.len);
-		m->name = (struct slice){(char *)(m + 1), node.len};
+		m = MAP_ENTRY_NEW(struct missing, name, node);
 		m->since_ms = controllers_now_ms(s->c);
 		map_put(&s->missing, m->name, m);
 	}
@@ -257,8 +264,9 @@ void *taint_eviction_controller_start(struct controllers *c)
 	s->c = c;
 	s->recorder = controllers_recorder(c, "taint-eviction-controller");
 	s->queue = controllers_queue(c, "tainteviction", 8, run, s);
-	s->pods = controllers_listen(
-	        c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .arg = s});
+	s->pods = controllers_listen(c, PODS,
+	        &(struct informer_handler){
+	                .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
 	s->pods_by_node = informer_index_get(s->pods, "node", informer_index_pod_node);
 	s->nodes = controllers_listen(c, NODES,
 	        &(struct informer_handler){

@@ -1,5 +1,5 @@
-/* Telling the API server. Every call lives on the heap with the pod's key; its answer finds the pod by key again, since
- * it may be gone by then. */
+/* Telling the API server. Every call lives on the heap with the pod's key and the serial of its stay in the queue; its
+ * answer finds the pod by both again, since it may be gone by then, and another of its name may have come. */
 #include "api/scheduler/scheduler_int.h"
 
 struct call {
@@ -7,6 +7,7 @@ struct call {
 	struct list_link link;
 	struct scheduler *s;
 	struct slice key;
+	uint64_t serial; /* 0: it was in no queue */
 	struct recorder_subject subject;
 	const char *node; /* binding: which */
 	struct arena arena;
@@ -36,9 +37,15 @@ static struct call *call_new(struct scheduler *s, struct candidate *p, void (*do
 	struct call *c = xcalloc(1, sizeof *c);
 	struct arena *a = &c->arena;
 	c->s = s;
+	struct queued_pod *q = queue_find(&s->queue, p->key);
 	c->key = copy(a, p->key);
-	c->subject = (struct recorder_subject){"v1", "Pod", copy(a, p->meta.ns), copy(a, p->meta.name),
-	        copy(a, p->meta.uid), copy(a, p->meta.resource_version)};
+	c->serial = q ? q->serial : 0;
+	c->subject = (struct recorder_subject){.api_version = "v1",
+	        .kind = "Pod",
+	        .ns = copy(a, p->meta.ns),
+	        .name = copy(a, p->meta.name),
+	        .uid = copy(a, p->meta.uid),
+	        .resource_version = copy(a, p->meta.resource_version)};
 	c->request.done = done;
 	return c;
 }
@@ -62,11 +69,20 @@ static void send_call(
 
 /* ---- bindings ---- */
 
+/* The pod that was to be bound, NULL when it is gone: the watch may have told so before this answer came. */
+static struct queued_pod *still_queued(const struct call *c)
+{
+	struct queued_pod *q = queue_find(&c->s->queue, c->key);
+	return q && q->serial == c->serial ? q : NULL;
+}
+
 static void binding_failed(struct call *c)
 {
 	struct scheduler *s = c->s;
 	struct pod_info *info = cache_pod(&s->cache, c->key);
-	struct queued_pod *q = queue_find(&s->queue, c->key);
+	struct queued_pod *q = still_queued(c);
+	if (!q)
+		return; /* what is assumed under its name is another's */
 	int code = c->request.err.code;
 	if (info && info->assumed)
 		cache_pod_remove(&s->cache, c->key);
@@ -76,7 +92,7 @@ static void binding_failed(struct call *c)
 	}
 	recorder_event(
 	        s->recorder, &c->subject, "Warning", "FailedScheduling", "binding rejected: %s", c->request.err.msg);
-	if (q && q->state == QUEUED_BUSY)
+	if (q->state == QUEUED_BUSY)
 		queue_put_back(&s->queue, q, false, scheduler_now_ms(s));
 }
 
@@ -91,7 +107,8 @@ static void bound(struct client_request *req)
 	if (req->err.code) {
 		binding_failed(c);
 	} else {
-		queue_remove(&s->queue, c->key);
+		if (still_queued(c))
+			queue_remove(&s->queue, c->key);
 		recorder_event(s->recorder, &c->subject, "Normal", "Scheduled", "Successfully assigned %.*s to %s",
 		        SLICE_FMT(c->key), c->node);
 	}

@@ -5,7 +5,7 @@
  * list until it appears. */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
 
 void cache_init(struct cache *k)
 {
@@ -238,10 +238,8 @@ void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct 
 		return;
 	}
 	cache_pod_remove(k, key);
-	struct pod_info *p = xcalloc(1, sizeof *p + key.len + 1);
+	struct pod_info *p = MAP_ENTRY_NEW(struct pod_info, key, key);
 	struct arena scratch = ARENA_INIT;
-	memcpy(p + 1, key.ptr, key.len);
-	p->key = (struct slice){(char *)(p + 1), key.len};
 	p->json = rcbuf_ref(json);
 	p->assumed = assumed;
 	p->node = node_need(k, node);

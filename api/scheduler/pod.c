@@ -3,16 +3,15 @@
  * more, plus the overhead. */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/machinery/quantity.h"
+#include "api/machinery/codec/quantity.h"
+#include "base/hash.h"
 
 /* Upstream's DefaultMilliCPURequest and DefaultMemoryRequest: what a container without requests counts in scores. */
 enum { NONZERO_CPU_MILLI = 100, NONZERO_MEMORY_MB = 200 };
 
 uint64_t hash_uid(struct slice uid)
 {
-	uint64_t h = 0xcbf29ce484222325ull;
-	for (size_t i = 0; i < uid.len; i++)
-		h = (h ^ (unsigned char)uid.ptr[i]) * 0x100000001b3ull;
+	uint64_t h = fnv1a64(uid.ptr, uid.len);
 	return uid.len ? (h ? h : 1) : 0;
 }
 

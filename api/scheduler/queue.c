@@ -14,63 +14,20 @@ enum { BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 10000, UNSCHEDULABLE_MAX_MS = 5 *
 
 /* ---- heaps ---- */
 
-static bool more_urgent(const struct queued_pod *a, const struct queued_pod *b)
+static struct queued_pod *pod_at(const struct heap_link *l)
 {
+	return l ? CONTAINER_OF(l, struct queued_pod, place) : NULL;
+}
+
+static bool more_urgent(const struct heap_link *x, const struct heap_link *y)
+{
+	const struct queued_pod *a = pod_at(x), *b = pod_at(y);
 	return a->priority != b->priority ? a->priority > b->priority : a->added_ms < b->added_ms;
 }
 
-static bool earlier_due(const struct queued_pod *a, const struct queued_pod *b)
+static bool earlier_due(const struct heap_link *x, const struct heap_link *y)
 {
-	return a->due_ms < b->due_ms;
-}
-
-static void place(struct heap *h, size_t at, struct queued_pod *p)
-{
-	h->items[at] = p;
-	p->heap_at = at;
-}
-
-static void sift_up(struct heap *h, size_t at)
-{
-	struct queued_pod *p = h->items[at];
-	for (; at > 1 && h->before(p, h->items[at / 2]); at /= 2)
-		place(h, at, h->items[at / 2]);
-	place(h, at, p);
-}
-
-static void sift_down(struct heap *h, size_t at)
-{
-	struct queued_pod *p = h->items[at];
-	for (size_t child; (child = at * 2) <= h->len; at = child) {
-		if (child < h->len && h->before(h->items[child + 1], h->items[child]))
-			child++;
-		if (!h->before(h->items[child], p))
-			break;
-		place(h, at, h->items[child]);
-	}
-	place(h, at, p);
-}
-
-static void heap_add(struct heap *h, struct queued_pod *p)
-{
-	if (h->len + 1 >= h->cap) {
-		h->cap = h->cap ? h->cap * 2 : 64;
-		h->items = xrealloc(h->items, h->cap * sizeof *h->items);
-	}
-	place(h, ++h->len, p);
-	sift_up(h, h->len);
-}
-
-static void heap_remove(struct heap *h, struct queued_pod *p)
-{
-	size_t at = p->heap_at;
-	struct queued_pod *last = h->items[h->len--];
-	p->heap_at = 0;
-	if (last == p)
-		return;
-	place(h, at, last);
-	sift_up(h, at);
-	sift_down(h, last->heap_at);
+	return pod_at(x)->due_ms < pod_at(y)->due_ms;
 }
 
 /* ---- moving between states ---- */
@@ -78,9 +35,9 @@ static void heap_remove(struct heap *h, struct queued_pod *p)
 static void leave(struct queue *q, struct queued_pod *p)
 {
 	if (p->state == QUEUED_ACTIVE)
-		heap_remove(&q->active, p);
+		heap_remove(&q->active, &p->place);
 	else if (p->state == QUEUED_BACKOFF)
-		heap_remove(&q->backoff, p);
+		heap_remove(&q->backoff, &p->place);
 	else if (p->state != QUEUED_BUSY)
 		list_del(&p->link);
 	q->n_unschedulable -= p->state == QUEUED_UNSCHEDULABLE;
@@ -91,9 +48,9 @@ static void enter(struct queue *q, struct queued_pod *p, enum queued_state state
 {
 	p->state = state;
 	if (state == QUEUED_ACTIVE)
-		heap_add(&q->active, p);
+		heap_add(&q->active, &p->place);
 	else if (state == QUEUED_BACKOFF)
-		heap_add(&q->backoff, p);
+		heap_add(&q->backoff, &p->place);
 	else
 		list_push_back(state == QUEUED_GATED ? &q->gated : &q->unschedulable, &p->link);
 	q->n_unschedulable += state == QUEUED_UNSCHEDULABLE;
@@ -109,7 +66,9 @@ static uint64_t backoff_ms(const struct queued_pod *p)
 
 void queue_init(struct queue *q)
 {
-	*q = (struct queue){.active.before = more_urgent, .backoff.before = earlier_due};
+	*q = (struct queue){0};
+	heap_init(&q->active, more_urgent);
+	heap_init(&q->backoff, earlier_due);
 	list_init(&q->unschedulable);
 	list_init(&q->gated);
 }
@@ -119,8 +78,8 @@ void queue_release(struct queue *q)
 	MAP_FOREACH (slot, &q->pods)
 		free(slot->value);
 	map_release(&q->pods);
-	free(q->active.items);
-	free(q->backoff.items);
+	heap_release(&q->active);
+	heap_release(&q->backoff);
 }
 
 struct queued_pod *queue_find(struct queue *q, struct slice key)
@@ -140,9 +99,8 @@ void queue_add(struct queue *q, struct slice key, int32_t priority, bool gated, 
 		enter(q, p, state);
 		return;
 	}
-	p = xcalloc(1, sizeof *p + key.len + 1);
-	memcpy(p + 1, key.ptr, key.len);
-	p->key = (struct slice){(char *)(p + 1), key.len};
+	p = MAP_ENTRY_NEW(struct queued_pod, key, key);
+	p->serial = ++q->serials;
 	p->priority = priority;
 	p->added_ms = now_ms;
 	list_init(&p->link);
@@ -161,9 +119,9 @@ void queue_remove(struct queue *q, struct slice key)
 
 struct queued_pod *queue_pop(struct queue *q)
 {
-	if (!q->active.len)
+	struct queued_pod *p = pod_at(heap_first(&q->active));
+	if (!p)
 		return NULL;
-	struct queued_pod *p = q->active.items[1];
 	leave(q, p);
 	p->attempts++;
 	return p;
@@ -192,8 +150,7 @@ void queue_move_all(struct queue *q, uint64_t now_ms)
 /* The unschedulable list is in the order of the tries, so its first is due first. */
 uint64_t queue_tick(struct queue *q, uint64_t now_ms)
 {
-	while (q->backoff.len && q->backoff.items[1]->due_ms <= now_ms) {
-		struct queued_pod *p = q->backoff.items[1];
+	for (struct queued_pod *p; (p = pod_at(heap_first(&q->backoff))) && p->due_ms <= now_ms;) {
 		leave(q, p);
 		enter(q, p, QUEUED_ACTIVE);
 	}
@@ -204,7 +161,8 @@ uint64_t queue_tick(struct queue *q, uint64_t now_ms)
 		leave(q, p);
 		enter(q, p, QUEUED_ACTIVE);
 	}
-	uint64_t next = q->backoff.len ? q->backoff.items[1]->due_ms : 0;
+	struct queued_pod *first = pod_at(heap_first(&q->backoff));
+	uint64_t next = first ? first->due_ms : 0;
 	if (!list_empty(&q->unschedulable)) {
 		uint64_t due = CONTAINER_OF(q->unschedulable.next, struct queued_pod, link)->due_ms;
 		next = next && next < due ? next : due;

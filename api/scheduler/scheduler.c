@@ -7,6 +7,8 @@
  */
 #include "api/scheduler/scheduler_int.h"
 
+#include "api/client/jitter.h"
+
 #include "base/log.h"
 
 static const char scheduler_name[] = "default-scheduler";
@@ -256,7 +258,7 @@ static void work(struct loop_defer *d)
 			break;
 		schedule(s, q);
 	}
-	if (s->queue.active.len && s->in_flight < BINDINGS_MAX)
+	if (heap_first(&s->queue.active) && s->in_flight < BINDINGS_MAX)
 		scheduler_wake(s);
 	next = queue_tick(&s->queue, now);
 	if (next)
@@ -292,9 +294,9 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	struct scheduler *s = xcalloc(1, sizeof *s);
 	s->client = options->client;
 	s->informers = options->informers;
-	s->random = (uint32_t)random() | 1;
+	s->random = (uint32_t)jitter_below(UINT32_MAX) | 1;
 	s->close.all_closed = all_closed;
-	s->recorder = recorder_new(s->client, scheduler_name);
+	s->recorder = recorder_new(s->client, scheduler_name, NULL);
 	list_init(&s->calls);
 	cache_init(&s->cache);
 	queue_init(&s->queue);

@@ -14,10 +14,11 @@
 #include "api/client/informer_set.h"
 #include "api/client/meta.h"
 #include "api/client/recorder.h"
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 #include "api/scheduler/scheduler.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "base/mem/heap.h"
 #include "base/mem/map.h"
 
 #include <stdio.h>
@@ -179,19 +180,15 @@ struct queued_pod {
 	uint64_t added_ms; /* of the first try: earlier ones go first */
 	uint64_t due_ms;   /* end of the backoff, or of the stay among the unschedulable */
 	unsigned attempts;
-	size_t heap_at;
-	struct list_link link; /* unschedulable, gated */
-};
-
-struct heap {
-	struct queued_pod **items; /* 1-based */
-	size_t len, cap;
-	bool (*before)(const struct queued_pod *a, const struct queued_pod *b);
+	uint64_t serial;        /* of this stay in the queue: a namesake that comes later has another */
+	struct heap_link place; /* active, backoff */
+	struct list_link link;  /* unschedulable, gated */
 };
 
 struct queue {
 	struct map pods;
 	struct heap active, backoff;
+	uint64_t serials;
 	struct list_link unschedulable, gated;
 	size_t n_unschedulable;
 };

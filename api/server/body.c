@@ -1,14 +1,14 @@
-/* Request bodies: JSON, YAML or protobuf to one checked tree, with upstream's errors. See write_int.h. */
-#include "api/server/write_int.h"
+/* Request bodies: JSON, YAML or protobuf to one checked tree, with upstream's errors. See body.h. */
+#include "api/server/body.h"
 
-#include "api/machinery/decode.h"
-#include "api/machinery/transcode.h"
+#include "api/machinery/codec/decode.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/yaml.h"
 
-static bool is_type(struct slice content_type, const char *want)
+bool body_is(const struct call *c, const char *media_type)
 {
-	struct slice rest = content_type;
-	return slice_caseis(slice_trim(slice_cut(&rest, ';')), want);
+	struct slice rest = c->content_type;
+	return slice_caseis(slice_trim(slice_cut(&rest, ';')), media_type);
 }
 
 /* Puts "Deployment in version "apps/v1" cannot be handled as a Deployment: " before the message. */
@@ -27,11 +27,11 @@ static struct json *parse(struct call *c, const struct schema_type *type, struct
 {
 	struct json_parse_options opts = {decode_on_duplicate, problems};
 	*decoded = false;
-	if (!c->content_type.len || is_type(c->content_type, "application/json"))
+	if (!c->content_type.len || body_is(c, "application/json"))
 		return json_parse(&c->arena, c->body, &opts, err);
-	if (is_type(c->content_type, "application/yaml"))
+	if (body_is(c, "application/yaml"))
 		return yaml_parse(&c->arena, c->body, &opts, err);
-	if (is_type(c->content_type, TRANSCODE_CONTENT_TYPE)) {
+	if (body_is(c, TRANSCODE_CONTENT_TYPE)) {
 		*decoded = true;
 		return transcode_from_protobuf(&c->arena, c->body, type, NULL, err);
 	}

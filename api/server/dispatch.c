@@ -1,32 +1,18 @@
-/* The steps of a request, in order: authenticated by the transport, then
+/* The steps of a request, in order, when the transport has authenticated it:
  *
- *     query -> route -> negotiate -> authorize -> handler
+ *     query -> route -> negotiate -> authorize -> body -> handler
  *
- * Handlers answer now or later; nothing here waits. */
-#include "api/server/server_int.h"
+ * Nobody's body is read before he may do what he asks. What can go wrong before a handler is called is answered here.
+ */
+#include "api/server/dispatch.h"
 
-/* Authorization is all or nothing until RBAC is built: system:masters may do everything, others nothing but look at
- * what they are. */
-static int authorize(struct call *c, struct err *err)
-{
-	const struct route *r = &c->route;
-	if (c->user.is_master)
-		return 0;
-	if (r->is_resource && r->verb == RESOURCE_CREATE &&
-	        (!strcmp(r->resource->plural, "selfsubjectreviews") ||
-	                !strcmp(r->resource->plural, "selfsubjectaccessreviews") ||
-	                !strcmp(r->resource->plural, "selfsubjectrulesreviews")))
-		return 0;
-	if (!r->is_resource)
-		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"",
-		        SLICE_FMT(c->user.name), SLICE_FMT(c->method), SLICE_FMT(c->path));
-	return err_set(err, ERR_FORBIDDEN,
-	        "%s%s%s%s%.*s%s is forbidden: User \"%.*s\" cannot %s resource \"%s\" in API group \"%s\"%s%.*s%s",
-	        r->resource->plural, *r->resource->group ? "." : "", r->resource->group, r->name.len ? " \"" : "",
-	        SLICE_FMT(r->name), r->name.len ? "\"" : "", SLICE_FMT(c->user.name), resource_verb_name(r->verb),
-	        r->resource->plural, r->resource->group, r->ns.len ? " in the namespace \"" : " at the cluster scope",
-	        SLICE_FMT(r->ns), r->ns.len ? "\"" : "");
-}
+#include "api/server/answer.h"
+#include "api/server/auth/authorize.h"
+#include "api/server/nonresource.h"
+#include "api/server/state.h"
+#include "api/server/verbs/verbs.h"
+#include "base/clock.h"
+#include "base/limits.h"
 
 static void run_handler(struct call *c)
 {
@@ -35,8 +21,11 @@ static void run_handler(struct call *c)
 		api_nonresource(c);
 		return;
 	}
-	if (!r->resource->storage_prefix && !r->sub) {
-		api_review(c);
+	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
+		if (r->verb == RESOURCE_CREATE)
+			api_review(c);
+		else
+			api_component_status(c);
 		return;
 	}
 	if (r->sub && r->sub->is_connect) {
@@ -71,20 +60,88 @@ static void run_handler(struct call *c)
 	}
 }
 
+static bool has_body(const struct call *c)
+{
+	if (!c->route.is_resource || (c->route.sub && c->route.sub->is_connect))
+		return false;
+	return c->route.verb &
+	       (RESOURCE_CREATE | RESOURCE_UPDATE | RESOURCE_PATCH | RESOURCE_DELETE | RESOURCE_DELETECOLLECTION);
+}
+
+/* The work for one write is bounded in memory and in time. */
+static void with_body(struct call *c)
+{
+	c->budget = BUDGET(API_WRITE_ARENA_BYTES_MAX, clock_mono_ms() + API_WRITE_MS_MAX);
+	c->arena.budget = &c->budget;
+	run_handler(c);
+}
+
+static void refuse(struct call *c, const struct err *err)
+{
+	c->server->counters.errors++;
+	call_respond_err(c, err);
+}
+
+static void authorized(struct authorization *z)
+{
+	struct call *c = z->arg;
+	struct err err = ERR_INIT;
+	if (!c->gone && z->verdict != VERDICT_ALLOW) {
+		authorize_refusal(&z->attributes, z->reason, &err);
+		refuse(c, &err);
+	} else if (!c->gone && has_body(c) && c->transport->read_body) {
+		c->transport->read_body(c, with_body);
+	} else if (!c->gone && has_body(c)) {
+		with_body(c);
+	} else if (!c->gone) {
+		run_handler(c);
+	}
+	call_unref(c);
+}
+
+/* kubectl and others name paths by the method, in lower case. */
+static struct slice lower(struct arena *a, struct slice s)
+{
+	char *text = arena_memdup(a, s.ptr, s.len);
+	for (size_t i = 0; i < s.len; i++)
+		if (text[i] >= 'A' && text[i] <= 'Z')
+			text[i] = (char)(text[i] - 'A' + 'a');
+	return (struct slice){text, s.len};
+}
+
+static void fill_attributes(struct call *c, struct attributes *a)
+{
+	const struct route *r = &c->route;
+	*a = (struct attributes){.user = c->user, .is_resource = r->is_resource, .path = c->path};
+	if (!r->is_resource) {
+		a->verb = lower(&c->arena, c->method);
+		return;
+	}
+	a->verb = slice_of(resource_verb_name(r->verb));
+	a->group = slice_of(r->resource->group);
+	a->version = slice_of(r->resource->version);
+	a->resource = slice_of(r->resource->plural);
+	a->subresource = r->sub ? slice_of(r->sub->name) : SLICE_NULL;
+	a->ns = r->ns;
+	a->name = r->name;
+}
+
 void api_dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
 	c->server->counters.requests++;
 	call_parse_query(c);
-	int rc = route_parse(c, &err);
+	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &err);
+	resource_ref(c->route.resource); /* the call's, until it ends */
 	if (rc == 0 && c->route.is_resource && !(c->route.sub && c->route.sub->is_connect))
 		rc = call_negotiate(c, &err);
-	if (rc == 0)
-		rc = authorize(c, &err);
 	if (rc != 0) {
-		c->server->counters.errors++;
-		call_respond_err(c, &err);
+		refuse(c, &err);
 		return;
 	}
-	run_handler(c);
+	struct authorization *z = ARENA_NEW(&c->arena, struct authorization);
+	fill_attributes(c, &z->attributes);
+	z->arg = call_ref(c);
+	z->done = authorized;
+	authorize(c->server, z);
 }

@@ -7,9 +7,11 @@
  *   messages        task_to_server (start, cancel, resume), task_to_client (an answer); events travel as messages of
  * their own, counted in `in_flight`, so that a slow consumer stops the pump and not the other way round The operation
  * is freed on the client's loop once the server's side has said its last word. */
-#include "api/server/server_int.h"
+#include "api/server/inproc.h"
 
 #include "api/client/status.h"
+#include "api/server/dispatch.h"
+#include "api/server/state.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -19,9 +21,7 @@ enum { EVENTS_IN_FLIGHT_MAX = 1024, EVENTS_RESUME_AT = 256 };
 struct inproc_client {
 	struct client base;
 	struct api_server *server;
-	struct user user;
-	struct slice groups[8];
-	struct arena arena;
+	struct user *user;
 	struct list_link operations;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -69,7 +69,7 @@ static void maybe_closed(struct inproc_client *ic)
 		return;
 	void (*closed)(void *) = ic->closed;
 	void *arg = ic->closed_arg;
-	arena_release(&ic->arena);
+	user_unref(ic->user);
 	free(ic);
 	if (closed)
 		closed(arg);
@@ -216,7 +216,7 @@ static void inproc_end(struct call *c)
 }
 
 static const struct call_transport inproc_transport = {
-        inproc_respond, inproc_begin, inproc_write, inproc_end, inproc_event};
+        NULL, inproc_respond, inproc_begin, inproc_write, inproc_end, inproc_event};
 
 static void start_on_server(struct loop_task *t)
 {
@@ -233,7 +233,7 @@ static void start_on_server(struct loop_task *t)
 	c->content_type = slice_of(op->content_type ? op->content_type : "application/json");
 	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len),
 	        op->body.len}; /* a cancelled request may free it */
-	c->user = op->client->user;
+	c->user = user_ref(op->client->user);
 	api_dispatch(c);
 }
 
@@ -339,14 +339,10 @@ struct client *api_server_client(struct api_server *s, struct loop *loop, const 
 	ic->base = (struct client){&inproc_vtable, loop};
 	ic->server = s;
 	list_init(&ic->operations);
-	ic->user.name = slice_of(arena_strdup(&ic->arena, user));
-	ic->user.groups = ic->groups;
-	struct slice rest = slice_of(arena_strdup(&ic->arena, groups));
-	while (rest.ptr && ic->user.n_groups + 1 < COUNT_OF(ic->groups)) {
-		struct slice g = slice_cut(&rest, ',');
-		ic->user.is_master = ic->user.is_master || slice_is(g, "system:masters");
-		ic->groups[ic->user.n_groups++] = g;
-	}
-	ic->groups[ic->user.n_groups++] = SLICE("system:authenticated");
+	ic->user = user_new(slice_of(user), SLICE_NULL);
+	struct slice rest = slice_of(groups);
+	while (rest.ptr)
+		user_add_group(ic->user, slice_cut(&rest, ','));
+	user_add_group(ic->user, SLICE("system:authenticated"));
 	return &ic->base;
 }

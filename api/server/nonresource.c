@@ -1,9 +1,12 @@
 /* Paths that are not resources: discovery, OpenAPI, health, version, metrics. */
-#include "api/server/server_int.h"
+#include "api/server/nonresource.h"
 
-#include "api/machinery/discovery.h"
-#include "api/machinery/openapi_v2.h"
-#include "api/machinery/openapi_v3.h"
+#include "api/machinery/openapi/discovery.h"
+#include "api/machinery/openapi/openapi_v2.h"
+#include "api/machinery/openapi/openapi_v3.h"
+#include "api/server/answer.h"
+#include "api/server/state.h"
+#include "base/wire/http.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +61,7 @@ static void discovery(struct call *c, struct slice path)
 	if (is_core && !rest.ptr) {
 		char address[128];
 		snprintf(address, sizeof address, "%s:%d", c->server->options.advertise_address,
-		        api_server_port(c->server));
+		        http_server_port(c->server->http));
 		discovery_core_versions(&text, address);
 	} else if (!is_core && !group.len) {
 		discovery_groups(&text);
@@ -120,24 +123,48 @@ static void version(struct call *c)
 	respond_json(c, &text);
 }
 
+/* What /healthz, /livez and /readyz look at; /readyz/NAME looks at one. */
+enum health_check { CHECK_PING, CHECK_STORE, CHECK_CACHE, CHECKS };
+static const char *const check_names[CHECKS] = {"ping", "store", "cache"};
+
+static bool is_healthy(const struct api_server *s, enum health_check check, bool is_readiness)
+{
+	return check == CHECK_PING || !is_readiness || (s->is_ready && !s->closing);
+}
+
+static void one_health(struct call *c, struct slice name, bool is_readiness)
+{
+	for (int i = 0; i < CHECKS; i++)
+		if (slice_is(name, check_names[i])) {
+			bool ok = is_healthy(c->server, i, is_readiness);
+			call_respond_text(
+			        c, ok ? 200 : 503, "text/plain; charset=utf-8", ok ? SLICE("ok") : SLICE("failed"));
+			return;
+		}
+	not_found(c);
+}
+
+/* path: "/readyz" or "/readyz/cache". */
 static void health(struct call *c, struct slice path)
 {
-	struct api_server *s = c->server;
-	bool ok = s->is_ready && !s->closing;
-	bool live = !slice_starts(path, "/readyz");
-	if (!ok && !live) {
-		call_respond_text(
-		        c, 503, "text/plain; charset=utf-8", SLICE("[-]cache not ready\nreadyz check failed\n"));
+	struct slice rest = {path.ptr + 1, path.len - 1}, endpoint = slice_cut(&rest, '/');
+	bool is_readiness = slice_is(endpoint, "readyz"), all = true;
+	struct strbuf text = STRBUF_INIT;
+	if (rest.ptr) {
+		one_health(c, rest, is_readiness);
 		return;
 	}
-	if (call_param(c, "verbose").ptr) {
-		struct strbuf text = STRBUF_INIT;
-		struct slice name = {path.ptr + 1, path.len - 1};
-		strbuf_addf(&text, "[+]ping ok\n[+]store ok\n[+]cache ok\n%.*s check passed\n", SLICE_FMT(name));
-		call_respond_strbuf(c, 200, "text/plain; charset=utf-8", &text);
-		return;
+	for (int i = 0; i < CHECKS; i++) {
+		bool ok = is_healthy(c->server, i, is_readiness);
+		strbuf_addf(&text, "[%c]%s %s\n", ok ? '+' : '-', check_names[i], ok ? "ok" : "failed");
+		all = all && ok;
 	}
-	call_respond_text(c, 200, "text/plain; charset=utf-8", SLICE("ok"));
+	strbuf_addf(&text, "%.*s check %s\n", SLICE_FMT(endpoint), all ? "passed" : "failed");
+	if (all && !call_param(c, "verbose").ptr) {
+		strbuf_reset(&text);
+		strbuf_adds(&text, "ok");
+	}
+	call_respond_strbuf(c, all ? 200 : 503, "text/plain; charset=utf-8", &text);
 }
 
 static long resident_bytes(void)

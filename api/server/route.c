@@ -5,7 +5,9 @@
  *     /apis/GROUP/VERSION/...                              the same for named groups
  *
  * "namespaces" is a resource itself, so /api/v1/namespaces/NS/status and .../finalize are its subresources. */
-#include "api/server/call_int.h"
+#include "api/server/route.h"
+
+#include "base/wire/http.h"
 
 enum { SEGMENTS_MAX = 16 };
 
@@ -15,9 +17,9 @@ struct segments {
 	bool too_many;
 };
 
-static bool split(struct call *c, struct segments *out)
+static bool split(struct arena *a, struct slice path, struct segments *out)
 {
-	struct slice rest = {c->path.ptr + 1, c->path.len - 1};
+	struct slice rest = path.len ? (struct slice){path.ptr + 1, path.len - 1} : SLICE_NULL;
 	*out = (struct segments){0};
 	while (rest.ptr && rest.len) {
 		struct slice s = slice_cut(&rest, '/'), decoded;
@@ -27,30 +29,28 @@ static bool split(struct call *c, struct segments *out)
 			out->too_many = true;
 			return true;
 		}
-		if (!http_decode(&c->arena, s, false, &decoded))
+		if (!http_decode(a, s, false, &decoded))
 			return false;
 		out->at[out->count++] = decoded;
 	}
 	return true;
 }
 
-static int not_served(struct call *c, struct err *err)
+static int not_served(struct err *err)
 {
-	(void)c;
 	return err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
 }
 
-static int find_sub(struct call *c, const struct segments *s, size_t at, struct err *err)
+static int find_sub(struct route *r, const struct segments *s, size_t at, struct err *err)
 {
-	struct route *r = &c->route;
 	if (s->count <= at)
 		return 0;
 	r->sub = resource_sub_find(r->resource, s->at[at]);
 	if (!r->sub)
-		return not_served(c, err);
+		return not_served(err);
 	if (s->count > at + 1) {
 		if (!slice_is(slice_of(r->sub->name), "proxy"))
-			return not_served(c, err);
+			return not_served(err);
 		const char *start = s->at[at].ptr + s->at[at].len; /* only proxies look at it, raw */
 		r->tail = (struct slice){start, 0};
 	}
@@ -59,9 +59,8 @@ static int find_sub(struct call *c, const struct segments *s, size_t at, struct 
 
 /* at: index of the first segment behind the version. */
 static int parse_resource(
-        struct call *c, struct slice group, struct slice version, const struct segments *s, size_t at, struct err *err)
+        struct route *r, struct slice group, struct slice version, const struct segments *s, size_t at, struct err *err)
 {
-	struct route *r = &c->route;
 	size_t left = s->count - at;
 	bool in_namespace = left >= 3 && slice_is(s->at[at], "namespaces") &&
 	                    !(left == 3 && (slice_is(s->at[at + 2], "status") || slice_is(s->at[at + 2], "finalize")));
@@ -71,30 +70,29 @@ static int parse_resource(
 	}
 	r->resource = resource_find(group, version, s->at[at]);
 	if (!r->resource)
-		return not_served(c, err);
+		return not_served(err);
 	if (in_namespace && !r->resource->namespaced)
-		return not_served(c, err);
+		return not_served(err);
 	if (s->count > at + 1)
 		r->name = s->at[at + 1];
 	if (r->name.len && r->resource->namespaced && !r->ns.len)
-		return not_served(c, err);
+		return not_served(err);
 	r->is_resource = true;
-	return find_sub(c, s, at + 2, err);
+	return find_sub(r, s, at + 2, err);
 }
 
-static int method_to_verb(struct call *c, struct err *err)
+static int method_to_verb(struct route *r, struct slice method, bool wants_watch, struct err *err)
 {
-	struct route *r = &c->route;
 	bool one = r->name.len > 0;
-	if (slice_is(c->method, "GET") || slice_is(c->method, "HEAD"))
-		r->verb = call_param_bool(c, "watch") && !r->sub ? RESOURCE_WATCH : one ? RESOURCE_GET : RESOURCE_LIST;
-	else if (slice_is(c->method, "POST"))
+	if (slice_is(method, "GET") || slice_is(method, "HEAD"))
+		r->verb = wants_watch && !r->sub ? RESOURCE_WATCH : one ? RESOURCE_GET : RESOURCE_LIST;
+	else if (slice_is(method, "POST"))
 		r->verb = RESOURCE_CREATE;
-	else if (slice_is(c->method, "PUT"))
+	else if (slice_is(method, "PUT"))
 		r->verb = RESOURCE_UPDATE;
-	else if (slice_is(c->method, "PATCH"))
+	else if (slice_is(method, "PATCH"))
 		r->verb = RESOURCE_PATCH;
-	else if (slice_is(c->method, "DELETE"))
+	else if (slice_is(method, "DELETE"))
 		r->verb = one ? RESOURCE_DELETE : RESOURCE_DELETECOLLECTION;
 	else
 		r->verb = 0;
@@ -109,13 +107,15 @@ static int method_to_verb(struct call *c, struct err *err)
 	return err_set(err, ERR_METHOD, "the server does not allow this method on the requested resource");
 }
 
-int route_parse(struct call *c, struct err *err)
+int route_parse(
+        struct arena *a, struct slice path, struct slice method, bool wants_watch, struct route *ret, struct err *err)
 {
 	struct segments s;
-	if (!split(c, &s))
-		return err_set(err, ERR_INVAL, "path %.*s: broken percent escape", SLICE_FMT(c->path));
+	*ret = (struct route){0};
+	if (!split(a, path, &s))
+		return err_set(err, ERR_INVAL, "path %.*s: broken percent escape", SLICE_FMT(path));
 	if (s.too_many)
-		return not_served(c, err);
+		return not_served(err);
 	size_t at;
 	if (s.count >= 3 && slice_is(s.at[0], "api"))
 		at = 2;
@@ -124,6 +124,6 @@ int route_parse(struct call *c, struct err *err)
 	else
 		return 0;
 	struct slice group = at == 3 ? s.at[1] : SLICE("");
-	int rc = parse_resource(c, group, s.at[at - 1], &s, at, err);
-	return rc == 0 ? method_to_verb(c, err) : rc;
+	int rc = parse_resource(ret, group, s.at[at - 1], &s, at, err);
+	return rc == 0 ? method_to_verb(ret, method, wants_watch, err) : rc;
 }

@@ -6,10 +6,13 @@
  * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
-#include "api/server/authn_int.h"
-#include "api/server/bootstrap_int.h"
-#include "api/server/compact_int.h"
-#include "api/server/write_int.h"
+#include "api/server/admission/service_addresses.h"
+#include "api/server/answer.h"
+#include "api/server/auth/authn.h"
+#include "api/server/dispatch.h"
+#include "api/server/duties/duties.h"
+#include "api/server/state.h"
+#include "api/server/verbs/verbs.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -33,7 +36,7 @@ static void set_headers(struct call *c, struct http_exchange *x, int status, con
 	}
 	if (status == 401)
 		http_set_header(x, "www-authenticate", SLICE("Bearer"));
-	if (status == 429)
+	if (status == 429 && !c->not_again)
 		http_set_header(x, "retry-after", SLICE("1"));
 }
 
@@ -71,9 +74,6 @@ static void http_transport_end(struct call *c)
 	call_unref(c);
 }
 
-static const struct call_transport http_transport = {
-        http_transport_respond, http_transport_begin, http_transport_write, http_transport_end, NULL};
-
 static void on_abort(struct http_exchange *x, void *arg)
 {
 	struct call *c = arg;
@@ -96,28 +96,69 @@ static struct slice keep(struct call *c, struct slice s)
 
 static bool is_public(struct slice path)
 {
-	return slice_starts(path, "/healthz") || slice_starts(path, "/livez") || slice_starts(path, "/readyz") ||
-	       slice_is(path, "/version");
+	return slice_is(path, "/healthz") || slice_is(path, "/livez") || slice_is(path, "/readyz") ||
+	       slice_is(path, "/version") || slice_is(path, "/version/");
 }
 
+/* Acting as somebody else must never be taken for acting as oneself. */
+static int check_impersonation(struct http_exchange *x, struct err *err)
+{
+	static const char *const names[] = {"impersonate-user", "impersonate-group", "impersonate-uid"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (http_header(x, names[i]).ptr)
+			return err_set(err, ERR_UNIMPLEMENTED,
+			        "impersonation is not built yet: a request with the header %s (kubectl --as) is "
+			        "refused",
+			        names[i]);
+	const struct http_request *r = http_request(x);
+	for (size_t i = 0; i < r->headers_count; i++)
+		if (slice_starts(r->headers[i].name, "impersonate-extra-"))
+			return err_set(err, ERR_UNIMPLEMENTED,
+			        "impersonation is not built yet: a request with Impersonate-Extra headers is refused");
+	return 0;
+}
+
+/* Who asks; those who prove nothing may ask what is public. */
 static int admit(struct call *c, struct http_exchange *x, struct err *err)
 {
 	struct api_server *s = c->server;
-	if (is_public(c->path)) {
-		c->user.is_master = true; /* nothing but health and version lies there */
+	bool is_silent = true;
+	if (!s->is_ready && !is_public(c->path))
+		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
+	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
+	if (rc == 0)
+		http_trust(x);
+	if (rc == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
+		*err = ERR_INIT;
+		c->user = user_anonymous();
 		return 0;
 	}
-	if (!s->is_ready)
-		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
-	return authn_request(c, x, err);
+	return rc == 0 ? check_impersonation(x, err) : rc;
 }
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)
 {
 	struct call *c = arg;
 	c->body = body;
-	api_dispatch(c);
+	c->with_body(c);
 }
+
+static void on_body_refused(struct http_exchange *x, int status, const char *why, void *arg)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, status == 413 ? ERR_TOO_BIG : ERR_BUSY, "%s: at most %u bytes", why, API_BODY_BYTES_MAX);
+	call_respond_err(arg, &err);
+}
+
+static void http_transport_read_body(struct call *c, void (*then)(struct call *c))
+{
+	c->with_body = then;
+	http_on_body_refused(c->exchange, on_body_refused, c);
+	http_body_collect(c->exchange, API_BODY_BYTES_MAX, on_body, c);
+}
+
+static const struct call_transport http_transport = {http_transport_read_body, http_transport_respond,
+        http_transport_begin, http_transport_write, http_transport_end, NULL};
 
 static void on_request(struct http_exchange *x, void *arg)
 {
@@ -132,14 +173,10 @@ static void on_request(struct http_exchange *x, void *arg)
 	c->content_type = keep(c, http_header(x, "content-type"));
 	http_on_abort(x, on_abort, c);
 	http_on_writable(x, on_writable, c);
-	if (admit(c, x, &err) != 0) {
-		call_respond_err(c, &err);
-		return;
-	}
-	if (r->content_length == 0 || slice_is(r->method, "GET") || slice_is(r->method, "HEAD"))
+	if (admit(c, x, &err) == 0)
 		api_dispatch(c);
 	else
-		http_body_collect(x, API_BODY_BYTES_MAX, on_body, c);
+		call_respond_err(c, &err);
 }
 
 /* ---- start ---- */
@@ -162,7 +199,7 @@ static void report_ready(struct api_server *s, const struct err *err)
 		s->ready(s->ready_arg, err);
 }
 
-static void bootstrapped(void *arg, const struct err *err)
+static void duties_ready(void *arg, const struct err *err)
 {
 	struct api_server *s = arg;
 	if (!err->code)
@@ -176,7 +213,7 @@ static void cache_loaded(void *arg, const struct err *err)
 	if (err->code)
 		report_ready(s, err);
 	else
-		bootstrap_run(s, bootstrapped, s);
+		duties_start(s->duties, duties_ready, s);
 }
 
 static const char *keep_text(struct api_server *s, const char *text)
@@ -199,6 +236,8 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_ca_file = keep_text(s, o->kubelet_ca_file);
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
+	s->options.tls_min_version = keep_text(s, o->tls_min_version);
+	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
 }
 
 static int open_tls(struct api_server *s, struct err *err)
@@ -206,7 +245,9 @@ static int open_tls(struct api_server *s, struct err *err)
 	struct tls_options serve = {.is_server = true,
 	        .certificate_file = s->options.cert_file,
 	        .key_file = s->options.key_file,
-	        .ca_file = s->options.client_ca_file};
+	        .ca_file = s->options.client_ca_file,
+	        .min_version = s->options.tls_min_version,
+	        .cipher_suites = s->options.tls_cipher_suites};
 	if (tls_context_new(&serve, &s->tls, err) != 0)
 		return err->code;
 	if (!s->options.kubelet_cert_file)
@@ -259,7 +300,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->bookmark_timer) == 0);
 	s->bookmark_timer.data = s;
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
-	s->compactor = compactor_new(s);
+	s->duties = duties_new(s);
 	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
 	*ret = s;
 	return 0;
@@ -272,15 +313,16 @@ int api_server_port(const struct api_server *s)
 
 int api_server_reload_tls(struct api_server *s, struct err *err)
 {
+	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
+		return err_wrap(err, "the identity towards kubelets");
 	return tls_context_reload(s->tls, err);
 }
 
 /* ---- the end ---- */
 
-static void step_closed(struct api_server *s)
+static void all_closed(struct closing *closing)
 {
-	if (--s->closing_steps)
-		return;
+	struct api_server *s = CONTAINER_OF(closing, struct api_server, closing_parts);
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;
 	free_parts(s);
@@ -288,23 +330,25 @@ static void step_closed(struct api_server *s)
 		closed(arg);
 }
 
-static void cache_closed(void *arg)
-{
-	step_closed(arg);
-}
-
 static void timer_closed(uv_handle_t *h)
 {
-	step_closed(h->data);
+	struct api_server *s = h->data;
+	closing_part_done(&s->closing_parts);
 }
 
 static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
 	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
-	cache_close(s->cache, cache_closed, s);
+	closing_hold(&s->closing_parts);
+	cache_close(s->cache, closing_part_done, &s->closing_parts);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
-	compactor_close(s->compactor, step_closed);
+}
+
+static void duties_closed(void *arg)
+{
+	struct api_server *s = arg;
+	http_server_close(s->http, s->drain_ms, http_closed, s);
 }
 
 void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)
@@ -313,6 +357,8 @@ void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(
 	s->closing = true;
 	s->closed = closed;
 	s->closed_arg = arg;
-	s->closing_steps = 3;
-	http_server_close(s->http, timeout_ms, http_closed, s);
+	s->drain_ms = timeout_ms;
+	s->closing_parts.all_closed = all_closed;
+	closing_hold(&s->closing_parts); /* the timer's */
+	duties_close(s->duties, duties_closed, s);
 }

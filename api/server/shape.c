@@ -1,9 +1,9 @@
 /* The forms an object can be asked for in: as another version of its kind, as table row, as metadata only, as YAML or
  * protobuf. JSON in the stored version is not touched: those are the bytes of the cache. */
-#include "api/server/call_int.h"
+#include "api/server/shape.h"
 
-#include "api/machinery/table.h"
-#include "api/machinery/transcode.h"
+#include "api/machinery/table/table.h"
+#include "api/machinery/codec/transcode.h"
 #include "base/json/scan.h"
 #include "base/yaml.h"
 
@@ -82,11 +82,11 @@ static int encode_yaml(struct strbuf *text, struct strbuf *out, struct err *err)
 	return tree ? 0 : err->code;
 }
 
-int shape_encode(struct call *c, struct strbuf *text, struct strbuf *out, struct err *err)
+int shape_encode(enum call_format f, struct strbuf *text, struct strbuf *out, struct err *err)
 {
-	if (c->format == FORMAT_YAML)
+	if (f == FORMAT_YAML)
 		return encode_yaml(text, out, err);
-	if (c->format == FORMAT_PROTOBUF)
+	if (f == FORMAT_PROTOBUF)
 		return transcode_to_protobuf(out, strbuf_slice(text), err);
 	*out = *text;
 	strbuf_init(text);

@@ -1,6 +1,6 @@
 /* Status objects: how every error of the API looks (metav1.Status), with upstream's reasons and words, which clients
  * match on. */
-#include "api/server/call_int.h"
+#include "api/server/status.h"
 
 #include <stdio.h>
 
@@ -30,11 +30,23 @@ static struct json *details_of(struct arena *a, const struct resource *r, struct
 	return d;
 }
 
+/* Upstream's cause, by which clients know this refusal from others. */
+static void add_terminating_cause(struct arena *a, struct json *details, struct slice ns)
+{
+	struct json *cause = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, cause, "reason", "NamespaceTerminating");
+	json_set_cstr(a, cause, "message", arena_printf(a, "namespace %.*s is being terminated", SLICE_FMT(ns)));
+	json_set_cstr(a, cause, "field", "metadata.namespace");
+	json_append(json_need(a, details, "causes", JSON_ARRAY), cause);
+}
+
 struct json *status_from_err(struct arena *a, const struct err *err, const struct route *route)
 {
 	struct json *s = status_new(a, err_http_status(err->code), err_reason(err->code), err->msg);
 	if (route->resource)
 		json_set(a, s, "details", details_of(a, route->resource, route->name));
+	if (err->code == ERR_TERMINATING)
+		add_terminating_cause(a, json_need(a, s, "details", JSON_OBJECT), route->ns);
 	if (err_may_retry(err->code) && err_http_status(err->code) == 429)
 		json_set_int(a, json_need(a, s, "details", JSON_OBJECT), "retryAfterSeconds", 1);
 	return s;
@@ -83,10 +95,9 @@ static struct json *causes_of(struct arena *a, const struct field_errors *errors
 	return causes;
 }
 
-void call_respond_invalid(
-        struct call *c, const struct resource *r, struct slice name, const struct field_errors *errors)
+struct json *status_invalid(
+        struct arena *a, const struct resource *r, struct slice name, const struct field_errors *errors)
 {
-	struct arena *a = &c->arena;
 	struct strbuf m = STRBUF_INIT;
 	strbuf_addf(&m, "%s%s%s \"%.*s\" is invalid: ", r->kind, *r->group ? "." : "", r->group, SLICE_FMT(name));
 	if (errors->count > 1)
@@ -104,19 +115,16 @@ void call_respond_invalid(
 	json_set(a, details, "causes", causes_of(a, errors));
 	json_set(a, s, "details", details);
 	strbuf_release(&m);
-	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, 422, s);
+	return s;
 }
 
-void call_respond_success(struct call *c, const struct resource *r, struct slice name, struct slice uid)
+struct json *status_success(struct arena *a, const struct resource *r, struct slice name, struct slice uid)
 {
-	struct arena *a = &c->arena;
 	struct json *s = status_new(a, 200, "", "");
 	json_del(s, "code");
 	struct json *details = details_of(a, r, name);
 	if (uid.len)
 		json_set_str(a, details, "uid", uid);
 	json_set(a, s, "details", details);
-	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, 200, s);
+	return s;
 }

@@ -14,16 +14,18 @@
 
 #include "base/err.h"
 #include "base/mem/arena.h"
+#include "base/mem/map.h"
 #include "base/mem/str.h"
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
 struct json {
-	struct json *next; /* sibling */
-	struct slice key;  /* member name, inside an object */
+	struct json *next, *prev; /* siblings */
+	struct slice key;         /* member name, inside an object */
 	enum json_type type;
 	bool boolean;
 	uint32_t count;     /* children */
+	uint32_t offset;    /* of a member that was parsed: its place in the text, right behind its name; else 0 */
 	struct slice text;  /* string bytes (may hold zero bytes) or number text */
 	struct json *first; /* children in order */
 	struct json *last;
@@ -33,15 +35,17 @@ struct json {
 
 enum { JSON_DEPTH_MAX = 64 };
 
-/* Called for every member name that is repeated in one object: `path` like "spec.containers[0].image". The last value
- * wins, as in Go. NULL callback: duplicates are errors. */
+/* on_duplicate is called for every member name that is repeated in one object: `path` like "spec.containers[0].image",
+ * `offset` where the repetition stands in the text. The last value wins, as in Go, at the place of the first. NULL
+ * callback: duplicates are errors. */
 struct json_parse_options {
-	void (*on_duplicate)(void *arg, const char *path);
+	void (*on_duplicate)(void *arg, const char *path, size_t offset);
 	void *arg;
 };
 
 /* Parses one value with nothing but white space around it. Returns NULL with ERR_INVAL and "offset N: what" when the
- * text is not JSON, is not UTF-8 or nests deeper than JSON_DEPTH_MAX. The text is copied: it may be freed after.
+ * text is not JSON, is not UTF-8 or nests deeper than JSON_DEPTH_MAX, and with the budget's error when the arena's is
+ * used up. The text is copied: it may be freed after.
  * `opts` NULL: duplicate names are an error. */
 struct json *json_parse(struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err);
 
@@ -89,6 +93,21 @@ bool json_del_slice(struct json *obj, struct slice key);
 void json_append(struct json *array, struct json *value);
 void json_insert(struct json *array, size_t index, struct json *value); /* index <= count */
 void json_remove(struct json *parent, struct json *child);              /* unlinks; child must be there */
+
+/* ---- members of objects that may be large ---- */
+/* json_get() and json_set() walk the members, which is right for the few that kinds have. Who looks up or sets as many
+ * members as a client cares to send does it through an index: hashed from the 25th member on.
+ * The object must not be changed but through it. */
+struct json_index {
+	struct json *object;
+	struct map map;
+};
+void json_index_init(struct json_index *x, struct json *object); /* NULL and other types: no members */
+void json_index_release(struct json_index *x);
+struct json *json_index_get(struct json_index *x, struct slice key);
+/* Replaces in place or appends. The key's bytes are borrowed: they live as long as the object. */
+void json_index_set(struct json_index *x, struct slice key, struct json *value);
+void json_index_del(struct json_index *x, struct slice key);
 
 /* ---- writing ---- */
 void json_write(struct strbuf *out, const struct json *v);        /* compact */

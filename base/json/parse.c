@@ -1,12 +1,11 @@
 /* Text to tree: drives the scanner of scan.c and builds arena nodes. See json.h.
  *
  * Nesting is bounded by the scanner's depth limit, so the recursion is too. Repeated names are looked for by a linear
- * walk in small objects and through a hash map in large ones, so that a hostile object costs no quadratic time. */
+ * walk in small objects and through a hash map in large ones, and what is repeated takes its value where the first
+ * stood, so that a hostile object costs no quadratic time. The arena's budget is asked at every value. */
 #include "base/json/json.h"
 #include "base/json/scan.h"
-#include "base/mem/map.h"
-
-enum { SMALL_OBJECT = 24 };
+#include "base/mem/budget.h"
 
 struct parser {
 	struct json_scan scan;
@@ -49,20 +48,10 @@ static const char *path_of(struct parser *p, struct slice name)
 	return path;
 }
 
-static struct json *find_member(struct json *obj, struct map *index, struct slice key)
-{
-	if (obj->count < SMALL_OBJECT)
-		return json_get_slice(obj, key);
-	if (!index->cap)
-		JSON_FOREACH (it, obj)
-			map_put(index, it->key, it);
-	return map_get(index, key);
-}
-
-static bool note_duplicate(struct parser *p, struct slice key)
+static bool note_duplicate(struct parser *p, struct slice key, size_t offset)
 {
 	if (p->opts && p->opts->on_duplicate) {
-		p->opts->on_duplicate(p->opts->arg, path_of(p, key));
+		p->opts->on_duplicate(p->opts->arg, path_of(p, key), offset);
 		return true;
 	}
 	p->failed = true;
@@ -70,50 +59,45 @@ static bool note_duplicate(struct parser *p, struct slice key)
 	return false;
 }
 
-static void link_child(struct json *parent, struct json *child)
+static bool has_budget(struct parser *p)
 {
-	if (parent->last)
-		parent->last->next = child;
-	else
-		parent->first = child;
-	parent->last = child;
-	parent->count++;
+	p->failed = p->failed || budget_check(p->arena->budget, p->arena->used_bytes, p->err) != 0;
+	return !p->failed;
+}
+
+static bool parse_member(struct parser *p, struct json_index *index)
+{
+	size_t offset = json_scan_offset(&p->scan);
+	struct slice key = text_of(p, p->scan.key, p->scan.key_escaped);
+	struct json *before = json_index_get(index, key);
+	if (before && !note_duplicate(p, key, offset))
+		return false;
+	p->key = key;
+	struct json *value = parse_value(p);
+	if (!value)
+		return false;
+	value->offset = offset < UINT32_MAX ? (uint32_t)offset : UINT32_MAX;
+	json_index_set(index, key, value);
+	return true;
 }
 
 static bool parse_members(struct parser *p, struct json *obj)
 {
-	struct map index = MAP_INIT;
+	struct json_index index = {.object = obj};
 	bool ok = true;
-	while (ok && json_scan_member(&p->scan)) {
-		struct slice key = text_of(p, p->scan.key, p->scan.key_escaped);
-		struct json *before = find_member(obj, &index, key);
-		if (before && !note_duplicate(p, key)) {
-			ok = false;
-			break;
-		}
-		p->key = key;
-		struct json *value = parse_value(p);
-		ok = value != NULL;
-		if (!ok)
-			break;
-		value->key = key;
-		if (before)
-			json_remove(obj, before);
-		link_child(obj, value);
-		if (index.cap)
-			map_put(&index, key, value);
-	}
-	map_release(&index);
+	while (ok && json_scan_member(&p->scan))
+		ok = has_budget(p) && parse_member(p, &index);
+	json_index_release(&index);
 	return ok && !p->scan.error;
 }
 
 static bool parse_elements(struct parser *p, struct json *array)
 {
 	while (json_scan_element(&p->scan)) {
-		struct json *v = parse_value(p);
+		struct json *v = has_budget(p) ? parse_value(p) : NULL;
 		if (!v)
 			return false;
-		link_child(array, v);
+		json_append(array, v);
 	}
 	return !p->scan.error;
 }
@@ -158,13 +142,14 @@ static struct json *parse_value(struct parser *p)
 
 struct json *json_parse(struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err)
 {
-	struct parser p = {.arena = a, .opts = opts, .err = err};
+	struct err own = ERR_INIT;
+	struct parser p = {.arena = a, .opts = opts, .err = err ? err : &own};
 	json_scan_init(&p.scan, text);
 	struct json *v = parse_value(&p);
 	if (v && !json_scan_at_end(&p.scan))
 		v = NULL;
 	if (!v && !p.failed)
-		err_set(err, ERR_INVAL, "offset %zu: %s", json_scan_offset(&p.scan),
+		err_set(p.err, ERR_INVAL, "offset %zu: %s", json_scan_offset(&p.scan),
 		        p.scan.error ? p.scan.error : "invalid JSON");
 	return v;
 }

@@ -12,7 +12,8 @@
 
 void json_scan_init(struct json_scan *s, struct slice text)
 {
-	*s = (struct json_scan){.begin = text.ptr, .pos = text.ptr, .end = text.ptr + text.len};
+	const char *p = text.ptr ? text.ptr : "";
+	*s = (struct json_scan){.begin = p, .pos = p, .end = p + text.len};
 }
 
 size_t json_scan_offset(const struct json_scan *s)

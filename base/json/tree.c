@@ -110,13 +110,16 @@ static bool number_equal(struct slice a, struct slice b)
 static bool object_equal(const struct json *a, const struct json *b)
 {
 	const struct json *guess = b->first; /* members are nearly always in the same order */
-	JSON_FOREACH (it, a) {
-		const struct json *other = guess && slice_eq(guess->key, it->key) ? guess : json_get_slice(b, it->key);
-		if (!other || !json_equal(it, other))
-			return false;
-		guess = other->next;
+	struct json_index index = {.object = (struct json *)b};
+	bool equal = true;
+	for (const struct json *it = a->first; it && equal; it = it->next) {
+		const struct json *other =
+		        guess && slice_eq(guess->key, it->key) ? guess : json_index_get(&index, it->key);
+		equal = other && json_equal(it, other);
+		guess = other ? other->next : NULL;
 	}
-	return true;
+	json_index_release(&index);
+	return equal;
 }
 
 bool json_equal(const struct json *a, const struct json *b)
@@ -214,6 +217,7 @@ struct json *json_copy(struct arena *a, const struct json *v)
 void json_append(struct json *parent, struct json *value)
 {
 	DCHECK(value->next == NULL);
+	value->prev = parent->last;
 	if (parent->last)
 		parent->last->next = value;
 	else
@@ -222,51 +226,54 @@ void json_append(struct json *parent, struct json *value)
 	parent->count++;
 }
 
-static struct json **slot_of(struct json *parent, const struct json *child, struct json **before)
-{
-	struct json **slot = &parent->first;
-	*before = NULL;
-	while (*slot && *slot != child) {
-		*before = *slot;
-		slot = &(*slot)->next;
-	}
-	return slot;
-}
-
 void json_remove(struct json *parent, struct json *child)
 {
-	struct json *before;
-	struct json **slot = slot_of(parent, child, &before);
-	CHECK(*slot == child);
-	*slot = child->next;
-	if (parent->last == child)
-		parent->last = before;
+	DCHECK(child->prev ? child->prev->next == child : parent->first == child);
+	if (child->prev)
+		child->prev->next = child->next;
+	else
+		parent->first = child->next;
+	if (child->next)
+		child->next->prev = child->prev;
+	else
+		parent->last = child->prev;
 	parent->count--;
-	child->next = NULL;
+	child->next = child->prev = NULL;
 }
 
 void json_insert(struct json *array, size_t index, struct json *value)
 {
 	CHECK(index <= array->count);
-	struct json **slot = &array->first;
+	struct json *after = array->first;
+	if (index == array->count) {
+		json_append(array, value);
+		return;
+	}
 	while (index-- > 0)
-		slot = &(*slot)->next;
-	value->next = *slot;
-	*slot = value;
-	if (!value->next)
-		array->last = value;
+		after = after->next;
+	value->next = after;
+	value->prev = after->prev;
+	if (after->prev)
+		after->prev->next = value;
+	else
+		array->first = value;
+	after->prev = value;
 	array->count++;
 }
 
 static void replace(struct json *parent, struct json *old, struct json *value)
 {
-	struct json *before;
-	struct json **slot = slot_of(parent, old, &before);
 	value->next = old->next;
-	*slot = value;
-	if (parent->last == old)
+	value->prev = old->prev;
+	if (old->prev)
+		old->prev->next = value;
+	else
+		parent->first = value;
+	if (old->next)
+		old->next->prev = value;
+	else
 		parent->last = value;
-	old->next = NULL;
+	old->next = old->prev = NULL;
 }
 
 struct json *json_set_slice(struct arena *a, struct json *obj, struct slice key, struct json *value)
@@ -325,4 +332,56 @@ bool json_del_slice(struct json *obj, struct slice key)
 bool json_del(struct json *obj, const char *key)
 {
 	return json_del_slice(obj, slice_of(key));
+}
+
+/* ---- members of objects that may be large ---- */
+
+enum { INDEXED_FROM = 24 };
+
+void json_index_init(struct json_index *x, struct json *object)
+{
+	*x = (struct json_index){.object = object};
+}
+
+void json_index_release(struct json_index *x)
+{
+	map_release(&x->map);
+}
+
+struct json *json_index_get(struct json_index *x, struct slice key)
+{
+	if (!json_is(x->object, JSON_OBJECT))
+		return NULL;
+	if (x->object->count < INDEXED_FROM && !x->map.cap)
+		return json_get_slice(x->object, key);
+	if (!x->map.cap)
+		JSON_FOREACH (it, x->object)
+			map_put(&x->map, it->key, it);
+	return map_get(&x->map, key);
+}
+
+void json_index_set(struct json_index *x, struct slice key, struct json *value)
+{
+	struct json *old = json_index_get(x, key);
+	if (old == value)
+		return;
+	value->key = key;
+	if (old) {
+		value->offset = old->offset;
+		replace(x->object, old, value);
+	} else {
+		json_append(x->object, value);
+	}
+	if (x->map.cap)
+		map_put(&x->map, key, value);
+}
+
+void json_index_del(struct json_index *x, struct slice key)
+{
+	struct json *old = json_index_get(x, key);
+	if (!old)
+		return;
+	if (x->map.cap)
+		map_del(&x->map, key);
+	json_remove(x->object, old);
 }

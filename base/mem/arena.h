@@ -9,11 +9,13 @@
 
 struct arena_chunk;
 struct arena_cleanup;
+struct budget;
 
 struct arena {
 	struct arena_chunk *chunk; /* newest first */
 	struct arena_cleanup *cleanups;
-	size_t used_bytes; /* handed out since init, for limits and metrics */
+	size_t used_bytes;     /* handed out since init, for limits and metrics */
+	struct budget *budget; /* see budget.h; NULL: none. Set by the owner, forgotten on release and reset */
 };
 
 #define ARENA_INIT ((struct arena){0})

@@ -41,7 +41,8 @@ void sm_move(struct sm *m, int state)
 		CHECK(!"an allowed move");
 	}
 	m->state = state;
-	log_debug(m->kind->name, "%s: %s -> %s", m->subject, m->kind->states[before].name, sm_state_name(m));
+	if (log_enabled(LOG_DEBUG)) /* machines move on hot paths */
+		log_debug(m->kind->name, "%s: %s -> %s", m->subject, m->kind->states[before].name, sm_state_name(m));
 	if (m->kind->invariant && !m->kind->invariant(m, before)) {
 		tell_fault(m, "the invariant does not hold after this move", before, state);
 		CHECK(!"the machine's invariant");

@@ -129,10 +129,11 @@ static void write_head(struct h1c *h)
 	struct http_call *call = h->call;
 	const struct http_client_options *o = &h->k->client->o;
 	struct strbuf b = STRBUF_INIT;
-	bool v6 = strchr(o->host, ':') && o->host[0] != '[';
-	strbuf_addf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s", call->o.method, call->o.target, v6 ? "[" : "", o->host,
+	const char *host = o->host_header ? o->host_header : o->host;
+	bool v6 = !o->host_header && strchr(host, ':') && host[0] != '[';
+	strbuf_addf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s", call->o.method, call->o.target, v6 ? "[" : "", host,
 	        v6 ? "]" : "");
-	if (o->port)
+	if (o->port && !o->host_header)
 		strbuf_addf(&b, ":%d", o->port);
 	strbuf_adds(&b, "\r\n");
 	for (size_t i = 0; i < call->o.headers_count; i++) {

@@ -541,6 +541,7 @@ struct http_client *http_client_new(const struct http_client_options *options)
 	c->loop = options->loop;
 	c->o = *options;
 	c->o.host = xstrdup(options->host ? options->host : "localhost");
+	c->o.host_header = options->host_header ? xstrdup(options->host_header) : NULL;
 	c->o.unix_path = dup_or_null(options->unix_path);
 	c->o.server_name = dup_or_null(options->server_name);
 	c->o.connections_max = options->connections_max ? options->connections_max : CONNECTIONS_DEFAULT;
@@ -563,6 +564,7 @@ static void on_tick_closed(uv_handle_t *h)
 	loop_defer_cancel(&c->turn);
 	tls_context_unref(c->o.tls);
 	free((char *)c->o.host);
+	free((char *)c->o.host_header);
 	free((char *)c->o.unix_path);
 	free((char *)c->o.server_name);
 	if (c->on_closed)

@@ -28,6 +28,7 @@ struct http_client_options {
 	const char *unix_path;   /* a socket; then host is only what Host says ("localhost" when NULL) */
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
 	const char *server_name; /* in the certificate; NULL: host */
+	const char *host_header; /* HTTP/1.1: what Host says; NULL: host and port */
 	enum http_client_protocol protocol;
 	unsigned connections_max; /* HTTP/1.1; 0: 8 */
 	unsigned connect_ms;      /* 0: 10 s */

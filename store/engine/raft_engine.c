@@ -235,6 +235,14 @@ const struct peer_table *raft_engine_peers(const struct raft_engine *e)
 	return raft_node_peers(e->node);
 }
 
+static bool leads(struct engine *base)
+{
+	struct raft_engine *e = raft_engine_from(base);
+	struct raft_node_status status;
+	raft_node_status(e->node, &status);
+	return raft_engine_leader(e) == status.id;
+}
+
 static void stats(struct engine *base, struct store_stats *out)
 {
 	engine_core_stats(base, out);
@@ -273,6 +281,7 @@ static const struct engine_vtable vtable = {
         .watch_open = engine_core_watch_open,
         .watch_read = watch_read,
         .watch_close = watch_close,
+        .leads = leads,
         .stats = stats,
         .close = engine_close,
 };

@@ -78,6 +78,11 @@ static void engine_close(struct engine *base)
 	free(e);
 }
 
+static bool leads(struct engine *base)
+{
+	return true; /* there is nobody else */
+}
+
 static const struct engine_vtable vtable = {
         .name = "sqlite",
         .submit = submit,
@@ -86,6 +91,7 @@ static const struct engine_vtable vtable = {
         .watch_open = engine_core_watch_open,
         .watch_read = watch_read,
         .watch_close = watch_close,
+        .leads = leads,
         .stats = engine_core_stats,
         .close = engine_close,
 };

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void on_duplicate(void *arg, const char *path)
+static void on_duplicate(void *arg, const char *path, size_t offset)
 {
 	*(bool *)arg = true;
 }

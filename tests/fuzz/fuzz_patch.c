@@ -1,7 +1,7 @@
 /* Patches: a line that names the format (j, m or s for JSON, merge, strategic), an object in JSON, a zero byte or line
  * feed, the patch. Applying answers with a sound tree or an error; a merge patch applied twice changes nothing more. */
-#include "api/machinery/patch.h"
-#include "api/machinery/resources.h"
+#include "api/machinery/patch/patch.h"
+#include "api/machinery/schema/resources.h"
 #include "base/check.h"
 
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* Protobuf bodies: whatever the bytes are, decoding answers with an object or an error. What was decoded must encode,
  * and decode again to the same object: what a client sends is what others read. The same bytes are tried as JSON too.
  */
-#include "api/machinery/decode.h"
-#include "api/machinery/resources.h"
-#include "api/machinery/transcode.h"
+#include "api/machinery/codec/decode.h"
+#include "api/machinery/schema/resources.h"
+#include "api/machinery/codec/transcode.h"
 
 #include "base/check.h"
 

@@ -1,6 +1,6 @@
 /* Selectors: a line with the selector, then labels in JSON. Parsing answers with requirements or an error; matching by
  * the text and by the tree must agree. */
-#include "api/machinery/selector.h"
+#include "api/machinery/schema/selector.h"
 #include "base/check.h"
 
 #include <stdint.h>

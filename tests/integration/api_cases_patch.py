@@ -184,5 +184,6 @@ def _():
 
 @case("patch: server-side apply and unknown types say what to do instead")
 def _():
-    has(t.api.patch(CM + "/jp?fieldManager=x", "{}", "apply").want(415, "UnsupportedMediaType").json["message"], "server-side apply is not built yet")
+    has(t.api.patch(CM + "/jp?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
+    has(t.api.patch(CM + "/absent?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
     t.api.request("PATCH", CM + "/jp", "{}", type="application/json").want(415, "UnsupportedMediaType")

@@ -126,10 +126,15 @@ check "a service gets its endpoints" wait_for 5 has_endpoints 6
 check "and an Endpoints object" wait_for 5 bash -c "[ $(jp endpoints/web '{.subsets[0].addresses[*].ip}' | wc -w) = 6 ]"
 kubectl scale deployment web --replicas=2 >/dev/null
 check "endpoints follow the pods" wait_for 5 has_endpoints 2
-before=$(jp endpointslices '{.items[*].metadata.resourceVersion}')
+web_version() { kubectl get endpointslices -l kubernetes.io/service-name=web -o 'jsonpath={.items[*].metadata.resourceVersion}'; }
+before=$(web_version)
 kubectl annotate pods -l app=web note=1 >/dev/null
-sleep 0.5
-check_is "what readers do not see writes nothing" "$before" "$(jp endpointslices '{.items[*].metadata.resourceVersion}')"
+# The service that comes after it has its slices: by then the annotations have been looked at.
+kubectl expose deployment web --name=after --port=80 >/dev/null
+has_slices() { [ -n "$(kubectl get endpointslices -l "kubernetes.io/service-name=$1" -o name)" ]; }
+check "a second service gets its endpoints" wait_for 5 has_slices after
+check_is "what readers do not see writes nothing" "$before" "$(web_version)"
+kubectl delete service after >/dev/null
 kubectl delete service web >/dev/null
 check "slices go with their service" wait_for 5 has_endpoints 0
 check "and so does Endpoints" wait_for 5 gone endpoints web
@@ -144,11 +149,13 @@ kubectl delete pod big >/dev/null
 pod picky 'nodeSelector: {kubernetes.io/hostname: n2}'
 check "node selectors choose" wait_for 5 is pod/picky '{.spec.nodeName}' n2
 pod gated 'schedulingGates: [{name: a/b}]'
-sleep 0.3
+pod after
+has_node() { [ -n "$(jp "pod/$1" '{.spec.nodeName}')" ]; }
+check "a pod that came after a gated one is placed" wait_for 5 has_node after
 check_is "a gated pod waits" "" "$(jp pod/gated '{.spec.nodeName}')"
 pod claims 'volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]'
 check "a missing claim is named" wait_for 5 has_event 'persistentvolumeclaim "none" not found'
-kubectl delete pod picky gated claims >/dev/null
+kubectl delete pod picky gated after claims >/dev/null
 
 # ---- taints ----
 kubectl create deployment stay --image=x --replicas=2 >/dev/null
@@ -170,9 +177,27 @@ check "foreground deletion leaves nothing" count_is pods 0 app=fg
 kubectl create deployment orphans --image=x --replicas=1 >/dev/null
 kubectl rollout status deployment/orphans --timeout=20s >/dev/null
 kubectl delete deployment orphans --cascade=orphan --timeout=20s >/dev/null
-sleep 0.5
+kubectl create configmap owner >/dev/null
+kubectl create -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: ConfigMap
+	metadata: {name: owned, ownerReferences: [{apiVersion: v1, kind: ConfigMap, name: owner, uid: $(jp cm/owner '{.metadata.uid}')}]}
+YAML
+kubectl delete configmap owner >/dev/null
+check "what is collected after the orphans is gone" wait_for 10 gone configmap owned
 check "orphans stay" count_is rs 1 app=orphans
 check_is "without an owner" "" "$(kubectl get rs -l app=orphans -o 'jsonpath={.items[0].metadata.ownerReferences}')"
+
+# Three that own each other, and an owner in the foreground.
+for i in 1 2 3; do kubectl create configmap "circle$i" >/dev/null; done
+for i in 1 2 3; do
+	o=circle$((i % 3 + 1))
+	kubectl patch configmap "circle$i" --type=merge -p "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"$o\",\"uid\":\"$(jp "cm/$o" '{.metadata.uid}')\",\"blockOwnerDeletion\":true}]}}" >/dev/null
+done
+kubectl delete configmap circle1 --cascade=foreground --wait=false >/dev/null
+check "owners in a circle go" wait_for 10 gone configmap circle1
+check "all of them" wait_for 10 gone configmap circle2
+check "to the last" wait_for 10 gone configmap circle3
 
 # ---- namespaces ----
 kubectl create namespace doomed >/dev/null

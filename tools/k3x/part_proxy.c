@@ -2,7 +2,7 @@
 #include "tools/k3x/parts.h"
 
 #include "base/mem/arena.h"
-#include "net/proxy.h"
+#include "net/proxy/proxy.h"
 
 #include <stdlib.h>
 

@@ -143,12 +143,12 @@ static int need_serving(struct server_settings *s, const struct pki_pair *ca, bo
 }
 
 static int need_client(struct server_settings *s, const struct pki_pair *ca, const char *place, const char *user,
-        const char *group, struct err *err)
+        const char *group, bool *made, struct err *err)
 {
 	const char *groups[] = {group};
 	struct pki_request r = {
 	        .common_name = user, .organizations = groups, .organizations_count = 1, .is_client = true};
-	return need_leaf(s, ca, place, &r, NULL, err);
+	return need_leaf(s, ca, place, &r, made, err);
 }
 
 static int need_kubelet(
@@ -159,7 +159,7 @@ static int need_kubelet(
 	if (need_leaf(s, server_ca, "agent/serving-kubelet", &r, NULL, err) != 0)
 		return err->code;
 	const char *user = arena_printf(&s->arena, "system:node:%s", s->node_name);
-	return need_client(s, client_ca, "agent/client-kubelet", user, "system:nodes", err);
+	return need_client(s, client_ca, "agent/client-kubelet", user, "system:nodes", NULL, err);
 }
 
 static int need_service_key(struct server_settings *s, struct err *err)
@@ -209,10 +209,10 @@ int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err
 	if (rc == 0)
 		rc = need_serving(s, &server_ca, &made, err);
 	if (rc == 0)
-		rc = need_client(s, &client_ca, "server/tls/client-admin", "system:admin", "system:masters", err);
+		rc = need_client(s, &client_ca, "server/tls/client-admin", "system:admin", "system:masters", NULL, err);
 	if (rc == 0)
-		rc = need_client(
-		        s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters", err);
+		rc = need_client(s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters",
+		        &made, err);
 	if (rc == 0)
 		rc = need_kubelet(s, &server_ca, &client_ca, err);
 	if (rc == 0)

@@ -451,7 +451,7 @@ void gen_emit(struct go_model *m, const char *out_path)
 	e.out = fopen(out_path, "w");
 	if (!e.out)
 		gen_fail("open %s", out_path);
-	fputs("/* Written by gen_schema. */\n#include \"api/machinery/schema_int.h\"\n\n", e.out);
+	fputs("/* Written by gen_schema. */\n#include \"api/machinery/schema/schema_int.h\"\n\n", e.out);
 	size_t(*sizes)[2] = calloc(e.count, sizeof(*sizes));
 	for (size_t i = 0; i < e.count; i++) {
 		struct flat_field flat[FIELDS_MAX];

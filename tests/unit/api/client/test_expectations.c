@@ -8,14 +8,14 @@ static void creations_are_awaited(void **state)
 {
 	struct expectations e;
 	expectations_init(&e);
-	assert_true(expectations_fulfilled(&e, SLICE("a"), 0));
+	assert_true(expectations_fulfilled(&e, SLICE("a"), 0, NULL));
 	expectations_raise_creates(&e, SLICE("a"), 2, 1000);
-	assert_false(expectations_fulfilled(&e, SLICE("a"), 1000));
-	assert_true(expectations_fulfilled(&e, SLICE("b"), 1000));
+	assert_false(expectations_fulfilled(&e, SLICE("a"), 1000, NULL));
+	assert_true(expectations_fulfilled(&e, SLICE("b"), 1000, NULL));
 	expectations_create_seen(&e, SLICE("a"));
-	assert_false(expectations_fulfilled(&e, SLICE("a"), 1000));
+	assert_false(expectations_fulfilled(&e, SLICE("a"), 1000, NULL));
 	expectations_create_seen(&e, SLICE("a"));
-	assert_true(expectations_fulfilled(&e, SLICE("a"), 1000));
+	assert_true(expectations_fulfilled(&e, SLICE("a"), 1000, NULL));
 	expectations_release(&e);
 }
 
@@ -27,9 +27,30 @@ static void a_deletion_counts_once(void **state)
 	expectations_raise_delete(&e, SLICE("a"), SLICE("u2"), 0);
 	expectations_delete_seen(&e, SLICE("a"), SLICE("u1"));
 	expectations_delete_seen(&e, SLICE("a"), SLICE("u1"));
-	assert_false(expectations_fulfilled(&e, SLICE("a"), 0));
+	assert_false(expectations_fulfilled(&e, SLICE("a"), 0, NULL));
 	expectations_delete_seen(&e, SLICE("a"), SLICE("u2"));
-	assert_true(expectations_fulfilled(&e, SLICE("a"), 0));
+	assert_true(expectations_fulfilled(&e, SLICE("a"), 0, NULL));
+	expectations_release(&e);
+}
+
+/* A lost event held its key up for ever: what was given up stayed, and was added to. */
+static void what_is_given_up_does_not_count_any_more(void **state)
+{
+	enum { GIVEN_UP_MS = 5 * 60 * 1000 + 1 };
+	struct expectations e;
+	int64_t wait_ms = 0;
+	expectations_init(&e);
+	expectations_raise_creates(&e, SLICE("a"), 2, 0);
+	expectations_create_seen(&e, SLICE("a"));
+	expectations_raise_delete(&e, SLICE("a"), SLICE("lost"), 1000); /* more does not make it last longer */
+	assert_false(expectations_fulfilled(&e, SLICE("a"), 1000, &wait_ms));
+	assert_int_equal(wait_ms, GIVEN_UP_MS - 1000);
+	assert_true(expectations_fulfilled(&e, SLICE("a"), GIVEN_UP_MS, &wait_ms));
+	expectations_raise_creates(&e, SLICE("a"), 1, GIVEN_UP_MS);
+	assert_false(expectations_fulfilled(&e, SLICE("a"), GIVEN_UP_MS, &wait_ms));
+	assert_int_equal(wait_ms, GIVEN_UP_MS);
+	expectations_create_seen(&e, SLICE("a"));
+	assert_true(expectations_fulfilled(&e, SLICE("a"), GIVEN_UP_MS, &wait_ms));
 	expectations_release(&e);
 }
 
@@ -38,8 +59,8 @@ static void lost_events_are_given_up(void **state)
 	struct expectations e;
 	expectations_init(&e);
 	expectations_raise_creates(&e, SLICE("a"), 1, 0);
-	assert_false(expectations_fulfilled(&e, SLICE("a"), 5 * 60 * 1000));
-	assert_true(expectations_fulfilled(&e, SLICE("a"), 5 * 60 * 1000 + 1));
+	assert_false(expectations_fulfilled(&e, SLICE("a"), 5 * 60 * 1000, NULL));
+	assert_true(expectations_fulfilled(&e, SLICE("a"), 5 * 60 * 1000 + 1, NULL));
 	expectations_release(&e); /* what is left is freed */
 }
 
@@ -114,6 +135,7 @@ int main(void)
 	        cmocka_unit_test(creations_are_awaited),
 	        cmocka_unit_test(a_deletion_counts_once),
 	        cmocka_unit_test(lost_events_are_given_up),
+	        cmocka_unit_test(what_is_given_up_does_not_count_any_more),
 	        cmocka_unit_test(a_pod_is_read_in_one_pass),
 	        cmocka_unit_test(availability_waits_for_its_time),
 	        cmocka_unit_test(garbage_is_read_as_absent),

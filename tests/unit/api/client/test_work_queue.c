@@ -181,7 +181,8 @@ struct events {
 static void next_event(uv_timer_t *t)
 {
 	struct events *e = t->data;
-	struct recorder_subject about = {"v1", "Pod", SLICE("ns"), SLICE("p"), SLICE("uid"), SLICE_NULL};
+	struct recorder_subject about = {
+	        .api_version = "v1", .kind = "Pod", .ns = SLICE("ns"), .name = SLICE("p"), .uid = SLICE("uid")};
 	if (e->step == 0) {
 		recorder_event(e->recorder, &about, "Normal", "Pulled", "image %d", 1);
 		recorder_event(
@@ -206,7 +207,7 @@ static void events_are_counted_and_combined(void **state)
 {
 	struct events e = {0};
 	fake_init(&e.fake);
-	e.recorder = recorder_new(&e.fake.base, "test");
+	e.recorder = recorder_new(&e.fake.base, "test", "here");
 	uv_timer_init(loop_uv(&e.fake.loop), &e.timer);
 	e.timer.data = &e;
 	uv_timer_start(&e.timer, next_event, 1, 20);

@@ -53,9 +53,35 @@ static void broken_references_are_no_edges(void **state)
 	gc_graph_release(&g); /* with edges left */
 }
 
+static bool not_solid(void *arg, const struct gc_object *o)
+{
+	return !slice_is(o->uid, arg);
+}
+
+/* a is owned by b, b by c, c by a; d by c alone. */
+static void owners_in_a_circle_are_found(void **state)
+{
+	static const char owned[] = "[{\"kind\":\"X\",\"name\":\"x\",\"uid\":\"%s\",\"blockOwnerDeletion\":true}]";
+	static const char *const pairs[][2] = {{"a", "b"}, {"b", "c"}, {"c", "a"}, {"d", "c"}};
+	struct gc_graph g;
+	gc_graph_init(&g);
+	for (size_t i = 0; i < 4; i++) {
+		char owners[200];
+		snprintf(owners, sizeof owners, owned, pairs[i][1]);
+		gc_graph_set(&g, 0, slice_of(pairs[i][0]), slice_of(pairs[i][0]), slice_of(owners));
+	}
+	const struct gc_object *a = gc_graph_object(&g, SLICE("a")), *d = gc_graph_object(&g, SLICE("d"));
+	assert_true(gc_graph_leads_back(&g, a, SLICE("b"), not_solid, "none"));
+	assert_true(gc_graph_leads_back(&g, a, SLICE("a"), not_solid, "none"));
+	assert_false(gc_graph_leads_back(&g, d, SLICE("c"), not_solid, "none"));
+	assert_false(gc_graph_leads_back(&g, a, SLICE("b"), not_solid, "c")); /* c stays: it is waited for */
+	assert_false(gc_graph_leads_back(&g, a, SLICE("b"), not_solid, "a"));
+	gc_graph_release(&g);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(edges_follow_the_references), cmocka_unit_test(broken_references_are_no_edges)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(edges_follow_the_references),
+	        cmocka_unit_test(owners_in_a_circle_are_found), cmocka_unit_test(broken_references_are_no_edges)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,6 +277,21 @@ static void backoff_doubles_and_events_move(void **state)
 	queue_release(&q);
 }
 
+/* A late answer must not be taken for one about a namesake. */
+static void a_namesake_has_a_serial_of_its_own(void **state)
+{
+	struct queue q;
+	queue_init(&q);
+	queue_add(&q, SLICE("d/p"), 0, false, 0);
+	uint64_t first = queue_pop(&q)->serial;
+	queue_add(&q, SLICE("d/p"), 0, false, 0);
+	assert_true(queue_find(&q, SLICE("d/p"))->serial == first);
+	queue_remove(&q, SLICE("d/p"));
+	queue_add(&q, SLICE("d/p"), 0, false, 0);
+	assert_true(queue_find(&q, SLICE("d/p"))->serial != first);
+	queue_release(&q);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +304,7 @@ int main(void)
 	        cmocka_unit_test(a_controllers_pods_are_spread),
 	        cmocka_unit_test(the_urgent_come_first),
 	        cmocka_unit_test(backoff_doubles_and_events_move),
+	        cmocka_unit_test(a_namesake_has_a_serial_of_its_own),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include "api/server/server.h"
+#include "store/engine.h"
 #include "base/json/json.h"
 #include "base/pki.h"
 

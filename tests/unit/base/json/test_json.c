@@ -1,4 +1,6 @@
 /* base/json: what is accepted, what is refused, what survives a round trip. */
+#include "base/clock.h"
+#include "base/mem/budget.h"
 #include "tests/unit/unit.h"
 
 #include "base/json/json.h"
@@ -85,7 +87,7 @@ static void nesting_is_bounded(void **state)
 	arena_release(&a);
 }
 
-static void collect(void *arg, const char *path)
+static void collect(void *arg, const char *path, size_t offset)
 {
 	strbuf_addf(arg, "%s;", path);
 }
@@ -102,6 +104,102 @@ static void duplicates_are_reported_with_their_path_and_the_last_wins(void **sta
 	assert_string_equal(strbuf_cstr(&out), "{\"spec\":{\"c\":[{},{\"i\":2}]},\"k\":3}");
 	strbuf_release(&seen);
 	strbuf_release(&out);
+	arena_release(&a);
+}
+
+/* An object of n members "k0".."kn", backwards or forwards; a hostile client's favourite. */
+static void put_members(struct strbuf *b, int n, bool backwards)
+{
+	for (int i = 0; i < n; i++)
+		strbuf_addf(b, "%s\"k%d\":1", i ? "," : "", backwards ? n - 1 - i : i);
+}
+
+static void ignore(void *arg, const char *path, size_t offset)
+{
+	(*(int *)arg)++;
+}
+
+/* With 200,000 members anything quadratic takes minutes. */
+static void large_objects_take_linear_time(void **state)
+{
+	enum { MEMBERS = 200000 };
+	struct arena a = ARENA_INIT;
+	struct strbuf forward = STRBUF_INIT, backward = STRBUF_INIT, twice = STRBUF_INIT;
+	int duplicates = 0;
+	struct json_parse_options opts = {ignore, &duplicates};
+	strbuf_addc(&forward, '{');
+	put_members(&forward, MEMBERS, false);
+	strbuf_addc(&forward, '}');
+	strbuf_addc(&backward, '{');
+	put_members(&backward, MEMBERS, true);
+	strbuf_addc(&backward, '}');
+	strbuf_addc(&twice, '{');
+	put_members(&twice, MEMBERS, false);
+	strbuf_addc(&twice, ',');
+	put_members(&twice, MEMBERS, true);
+	strbuf_addc(&twice, '}');
+	uint64_t began = clock_mono_ms();
+	struct json *x = json_parse(&a, strbuf_slice(&forward), NULL, NULL),
+	            *y = json_parse(&a, strbuf_slice(&backward), NULL, NULL),
+	            *z = json_parse(&a, strbuf_slice(&twice), &opts, NULL);
+	assert_true(json_equal(x, y));
+	assert_true(json_equal(z, y));
+	assert_int_equal(duplicates, MEMBERS);
+	while (x->last)
+		json_remove(x, x->last);
+	assert_int_equal(x->count, 0);
+	assert_true(clock_mono_ms() - began < 10000);
+	strbuf_release(&forward);
+	strbuf_release(&backward);
+	strbuf_release(&twice);
+	arena_release(&a);
+}
+
+static void indexes_find_set_and_delete_in_small_and_large_objects(void **state)
+{
+	struct arena a = ARENA_INIT;
+	for (int n = 1; n <= 100; n += 33) {
+		struct json *o = json_new(&a, JSON_OBJECT);
+		struct json_index x;
+		json_index_init(&x, o);
+		for (int i = 0; i < n; i++)
+			json_index_set(&x, slice_of(arena_printf(&a, "k%d", i)), json_new_int(&a, i));
+		json_index_set(&x, SLICE("k0"), json_new_int(&a, 70));
+		assert_int_equal(json_int(json_index_get(&x, SLICE("k0")), 0), 70);
+		assert_ptr_equal(o->first, json_index_get(&x, SLICE("k0")));
+		json_index_del(&x, slice_of(arena_printf(&a, "k%d", n - 1)));
+		json_index_del(&x, SLICE("nobody"));
+		assert_null(json_index_get(&x, slice_of(arena_printf(&a, "k%d", n - 1))));
+		assert_int_equal(o->count, n - 1);
+		json_index_release(&x);
+	}
+	struct json_index none;
+	json_index_init(&none, NULL);
+	assert_null(json_index_get(&none, SLICE("a")));
+	json_index_release(&none);
+	arena_release(&a);
+}
+
+static void work_ends_when_the_budget_of_the_arena_is_used_up(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	struct strbuf b = STRBUF_INIT;
+	struct budget bytes = BUDGET(100000, 0), time = BUDGET(0, 1);
+	strbuf_adds(&b, "[0");
+	for (int i = 0; i < 10000; i++)
+		strbuf_adds(&b, ",{\"a\":1}");
+	strbuf_addc(&b, ']');
+	a.budget = &bytes;
+	assert_null(json_parse(&a, strbuf_slice(&b), NULL, &err));
+	assert_int_equal(err.code, ERR_TOO_BIG);
+	assert_true(a.used_bytes < 101000);
+	a.budget = &time;
+	assert_null(json_parse(&a, strbuf_slice(&b), NULL, &err));
+	assert_int_equal(err.code, ERR_TIMEOUT);
+	a.budget = NULL;
+	assert_non_null(json_parse(&a, strbuf_slice(&b), NULL, &err));
+	strbuf_release(&b);
 	arena_release(&a);
 }
 
@@ -176,6 +274,9 @@ int main(void)
 	        cmocka_unit_test(nesting_is_bounded),
 	        cmocka_unit_test(duplicates_are_reported_with_their_path_and_the_last_wins),
 	        cmocka_unit_test(large_objects_find_duplicates_too),
+	        cmocka_unit_test(large_objects_take_linear_time),
+	        cmocka_unit_test(indexes_find_set_and_delete_in_small_and_large_objects),
+	        cmocka_unit_test(work_ends_when_the_budget_of_the_arena_is_used_up),
 	        cmocka_unit_test(trees_can_be_changed),
 	        cmocka_unit_test(numbers_compare_by_value),
 	        cmocka_unit_test(the_scanner_finds_values_without_memory),

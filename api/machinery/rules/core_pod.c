@@ -1,0 +1,191 @@
+/* Defaults of pods and pod templates (upstream: pkg/apis/core/v1/defaults.go), and what a new pod's status says. */
+#include "api/machinery/rules/core_pod_int.h"
+#include "api/machinery/rules/defaults_int.h"
+
+/* ---- defaults ---- */
+
+/* Upstream's default pull policy: Always for :latest and untagged images. */
+static bool is_latest(struct slice image)
+{
+	if (memchr(image.ptr ? image.ptr : "", '@', image.len))
+		return false;
+	const char *slash = image.len ? memrchr(image.ptr, '/', image.len) : NULL;
+	struct slice last = slash ? (struct slice){slash + 1, image.len - (size_t)(slash + 1 - image.ptr)} : image;
+	const char *colon = last.len ? memchr(last.ptr, ':', last.len) : NULL;
+	if (!colon)
+		return true;
+	return slice_is((struct slice){colon + 1, last.len - (size_t)(colon + 1 - last.ptr)}, "latest");
+}
+
+static void http_get(struct arena *a, struct json *handler)
+{
+	struct json *h = json_get(handler, "httpGet"), *g = json_get(handler, "grpc");
+	if (h) {
+		default_str(a, h, "path", "/");
+		default_str(a, h, "scheme", "HTTP");
+	}
+	if (g && !json_get(g, "service"))
+		json_set_cstr(a, g, "service", "");
+}
+
+static void probe(struct arena *a, struct json *container, const char *name)
+{
+	struct json *p = json_get(container, name);
+	if (!json_is(p, JSON_OBJECT))
+		return;
+	http_get(a, p);
+	default_int_zero(a, p, "timeoutSeconds", 1);
+	default_int_zero(a, p, "periodSeconds", 10);
+	default_int_zero(a, p, "successThreshold", 1);
+	default_int_zero(a, p, "failureThreshold", 3);
+}
+
+static void copy_limits(struct arena *a, struct json *container)
+{
+	struct json *r = json_get(container, "resources"), *limits = json_get(r, "limits");
+	if (limits && limits->first)
+		default_members(a, json_need(a, r, "requests", JSON_OBJECT), limits);
+}
+
+static void container(struct arena *a, struct json *c)
+{
+	default_str(a, c, "imagePullPolicy", is_latest(json_get_str(c, "image")) ? "Always" : "IfNotPresent");
+	default_str(a, c, "terminationMessagePath", "/dev/termination-log");
+	default_str(a, c, "terminationMessagePolicy", "File");
+	if (!json_get(c, "resources"))
+		json_set(a, c, "resources", json_new(a, JSON_OBJECT));
+	JSON_FOREACH (p, json_get(c, "ports"))
+		default_str(a, p, "protocol", "TCP");
+	probe(a, c, "livenessProbe");
+	probe(a, c, "readinessProbe");
+	probe(a, c, "startupProbe");
+	http_get(a, json_path(c, "lifecycle", "postStart", NULL));
+	http_get(a, json_path(c, "lifecycle", "preStop", NULL));
+	JSON_FOREACH (e, json_get(c, "env")) {
+		struct json *ref = json_path(e, "valueFrom", "fieldRef", NULL);
+		if (ref)
+			default_str(a, ref, "apiVersion", "v1");
+	}
+	copy_limits(a, c);
+}
+
+static void field_refs(struct arena *a, struct json *items)
+{
+	JSON_FOREACH (it, items)
+		if (json_get(it, "fieldRef"))
+			default_str(a, json_get(it, "fieldRef"), "apiVersion", "v1");
+}
+
+static void projected(struct arena *a, struct json *v)
+{
+	default_int(a, v, "defaultMode", 0644);
+	JSON_FOREACH (s, json_get(v, "sources")) {
+		field_refs(a, json_path(s, "downwardAPI", "items", NULL));
+		if (json_get(s, "serviceAccountToken"))
+			default_int(a, json_get(s, "serviceAccountToken"), "expirationSeconds", 3600);
+	}
+}
+
+static void volume(struct arena *a, struct json *v)
+{
+	static const char *const with_mode[] = {"secret", "configMap", "downwardAPI"};
+	for (size_t i = 0; i < 3; i++)
+		if (json_get(v, with_mode[i]))
+			default_int(a, json_get(v, with_mode[i]), "defaultMode", 0644);
+	field_refs(a, json_path(v, "downwardAPI", "items", NULL));
+	if (json_get(v, "projected"))
+		projected(a, json_get(v, "projected"));
+	if (json_get(v, "hostPath") && !json_path(v, "hostPath", "type", NULL))
+		json_set_cstr(a, json_get(v, "hostPath"), "type", "");
+	/* A volume without a source is an emptyDir. */
+	if (json_is(v, JSON_OBJECT) && v->count == 1 && json_get(v, "name"))
+		json_set(a, v, "emptyDir", json_new(a, JSON_OBJECT));
+}
+
+static void host_ports(struct arena *a, struct json *spec)
+{
+	if (!json_get_bool(spec, "hostNetwork", false))
+		return;
+	JSON_FOREACH (c, json_get(spec, "containers"))
+		JSON_FOREACH (p, json_get(c, "ports"))
+			if (json_get_int(p, "hostPort", 0) == 0)
+				json_set_int(a, p, "hostPort", json_get_int(p, "containerPort", 0));
+}
+
+void pod_spec_defaults(struct arena *a, struct json *spec)
+{
+	if (!json_is(spec, JSON_OBJECT))
+		return;
+	static const char *const lists[] = {"initContainers", "containers"};
+	for (size_t i = 0; i < 2; i++)
+		JSON_FOREACH (c, json_get(spec, lists[i]))
+			container(a, c);
+	JSON_FOREACH (v, json_get(spec, "volumes"))
+		volume(a, v);
+	default_str(a, spec, "restartPolicy", "Always");
+	default_int(a, spec, "terminationGracePeriodSeconds", 30);
+	default_str(a, spec, "dnsPolicy", "ClusterFirst");
+	if (!json_get(spec, "securityContext"))
+		json_set(a, spec, "securityContext", json_new(a, JSON_OBJECT));
+	default_str(a, spec, "schedulerName", "default-scheduler");
+	if (json_get_str(spec, "serviceAccountName").len)
+		json_set_str(a, spec, "serviceAccount", json_get_str(spec, "serviceAccountName"));
+	else if (json_get_str(spec, "serviceAccount").len)
+		json_set_str(a, spec, "serviceAccountName", json_get_str(spec, "serviceAccount"));
+	host_ports(a, spec);
+}
+
+void pod_defaults(struct arena *a, struct json *o)
+{
+	struct json *spec = json_get(o, "spec");
+	pod_spec_defaults(a, spec);
+	if (spec)
+		default_bool(a, spec, "enableServiceLinks", true);
+}
+
+void pod_template_defaults(struct arena *a, struct json *o)
+{
+	pod_spec_defaults(a, json_path(o, "spec", "template", "spec", NULL));
+}
+
+/* ---- new pods ---- */
+
+static bool has_any(const struct json *resources, const char *list)
+{
+	struct json *l = json_get(resources, list);
+	return json_get(l, "cpu") || json_get(l, "memory");
+}
+
+static bool is_guaranteed(const struct json *container)
+{
+	struct json *r = json_get(container, "resources");
+	struct json *limits = json_get(r, "limits"), *requests = json_get(r, "requests");
+	static const char *const names[] = {"cpu", "memory"};
+	for (size_t i = 0; i < 2; i++) {
+		struct json *limit = json_get(limits, names[i]), *request = json_get(requests, names[i]);
+		if (!limit || (request && !json_equal(limit, request)))
+			return false;
+	}
+	return true;
+}
+
+/* Upstream's GetPodQOS. */
+static const char *pod_qos(const struct json *spec)
+{
+	bool any = false, guaranteed = true;
+	static const char *const lists[] = {"containers", "initContainers"};
+	for (size_t i = 0; i < 2; i++)
+		JSON_FOREACH (it, json_get(spec, lists[i])) {
+			struct json *r = json_get(it, "resources");
+			any = any || has_any(r, "requests") || has_any(r, "limits");
+			guaranteed = guaranteed && is_guaranteed(it);
+		}
+	return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
+}
+
+void pod_prepare_create(struct arena *a, struct json *object)
+{
+	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
+	json_set_cstr(a, status, "phase", "Pending");
+	json_set_cstr(a, status, "qosClass", pod_qos(json_get(object, "spec")));
+}

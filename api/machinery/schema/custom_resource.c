@@ -1,0 +1,134 @@
+/* From a CRD to registry rows: names, scope, subresources, selectable fields, and the schema as a type and as text. */
+#include "api/machinery/schema/custom_resource.h"
+#include "api/machinery/schema/custom_schema.h"
+
+#include <ctype.h>
+
+static const char *text_of(struct arena *a, const struct json *obj, const char *key)
+{
+	return json_cstr(a, json_get(obj, key));
+}
+
+static const char *const *words_of(struct arena *a, const struct json *array)
+{
+	const char **out = ARENA_ARRAY(a, const char *, (json_is(array, JSON_ARRAY) ? array->count : 0) + 1);
+	size_t n = 0;
+	if (json_is(array, JSON_ARRAY))
+		JSON_FOREACH (it, array)
+			out[n++] = json_cstr(a, it);
+	return out;
+}
+
+static void set_names(struct arena *a, struct resource *r, const struct json *spec)
+{
+	const struct json *names = json_get(spec, "names");
+	r->group = text_of(a, spec, "group");
+	r->plural = text_of(a, names, "plural");
+	r->kind = text_of(a, names, "kind");
+	r->singular = text_of(a, names, "singular");
+	r->list_kind = text_of(a, names, "listKind");
+	if (!*r->singular) {
+		char *lower = arena_strdup(a, r->kind);
+		for (char *c = lower; *c; c++)
+			*c = (char)tolower((unsigned char)*c);
+		r->singular = lower;
+	}
+	if (!*r->list_kind)
+		r->list_kind = arena_printf(a, "%sList", r->kind);
+	r->short_names = words_of(a, json_get(names, "shortNames"));
+	r->categories = words_of(a, json_get(names, "categories"));
+	r->storage_prefix = arena_printf(a, "/registry/%s/%s/", r->group, r->plural);
+	r->namespaced = slice_is(json_get_str(spec, "scope"), "Namespaced");
+}
+
+static void set_subs(struct arena *a, struct resource *r, const struct json *version)
+{
+	const struct json *wanted = json_get(version, "subresources");
+	unsigned verbs = RESOURCE_GET | RESOURCE_UPDATE | RESOURCE_PATCH;
+	struct resource_sub *subs = ARENA_ARRAY(a, struct resource_sub, 2);
+	if (json_is(json_get(wanted, "scale"), JSON_OBJECT))
+		subs[r->sub_count++] = (struct resource_sub){"scale", "autoscaling", "v1", "Scale",
+		        resource_kind_type(SLICE("autoscaling/v1"), SLICE("Scale")), verbs, false};
+	if (json_is(json_get(wanted, "status"), JSON_OBJECT))
+		subs[r->sub_count++] =
+		        (struct resource_sub){"status", r->group, r->version, r->kind, r->type, verbs, false};
+	r->subs = subs;
+}
+
+/* selectableFields name fields by JSON path; ".spec.color" is selected as "spec.color". */
+static void set_selectors(struct arena *a, struct resource *r, const struct json *version)
+{
+	const struct json *fields = json_get(version, "selectableFields");
+	size_t n = json_is(fields, JSON_ARRAY) ? fields->count : 0;
+	struct resource_selector *out = ARENA_ARRAY(a, struct resource_selector, n + 1);
+	r->selectors = out;
+	for (struct json *it = n ? fields->first : NULL; it && r->selector_count < UINT8_MAX; it = it->next) {
+		const char *path = text_of(a, it, "jsonPath");
+		path += *path == '.';
+		out[r->selector_count++] = (struct resource_selector){path, path, NULL, ""};
+	}
+}
+
+static int set_schema(struct arena *a, struct resource *r, const struct json *version, struct err *err)
+{
+	const struct json *schema = json_path(version, "schema", "openAPIV3Schema", NULL);
+	if (!schema)
+		return 0;
+	struct strbuf b = STRBUF_INIT;
+	json_write(&b, schema);
+	r->openapi_json = arena_strdup(a, strbuf_cstr(&b));
+	strbuf_reset(&b);
+	resource_definition_name(&b, r, "");
+	r->type = custom_schema_type(a, schema, strbuf_cstr(&b), r->kind, err);
+	strbuf_release(&b);
+	return r->type ? 0 : err_wrap(err, "version %s", r->version);
+}
+
+static int make_row(
+        struct arena *a, struct resource *r, const struct json *spec, const struct json *version, struct err *err)
+{
+	*r = (struct resource){
+	        .version = text_of(a, version, "name"),
+	        .verbs = RESOURCE_VERBS_ALL,
+	        .has_generation = true,
+	        .is_custom = true,
+	};
+	set_names(a, r, spec);
+	if (!*r->version || !*r->group || !*r->plural || !*r->kind)
+		return err_set(err, ERR_INVAL, "spec: group, names.plural, names.kind and versions[].name must be set");
+	r->api_version = arena_printf(a, "%s/%s", r->group, r->version);
+	int rc = set_schema(a, r, version, err);
+	if (rc == 0) {
+		set_subs(a, r, version);
+		set_selectors(a, r, version);
+	}
+	return rc;
+}
+
+int custom_resources_make(struct arena *a, const struct json *crd, struct custom_resources *out, struct err *err)
+{
+	const struct json *spec = json_get(crd, "spec");
+	const struct json *versions = json_get(spec, "versions");
+	if (!json_is(versions, JSON_ARRAY) || versions->count == 0)
+		return err_set(err, ERR_INVAL, "spec.versions: must not be empty");
+	struct custom_resources set = {
+	        .rows = ARENA_ARRAY(a, struct resource, versions->count),
+	        .served = ARENA_ARRAY(a, bool, versions->count),
+	};
+	const struct resource *storage = NULL;
+	JSON_FOREACH (it, versions) {
+		struct resource *r = &set.rows[set.count];
+		int rc = make_row(a, r, spec, it, err);
+		if (rc != 0)
+			return rc;
+		if (json_get_bool(it, "storage", false))
+			storage = r;
+		set.served[set.count++] = json_get_bool(it, "served", false);
+	}
+	if (!storage)
+		return err_set(err, ERR_INVAL, "spec.versions: one version must have storage: true");
+	for (size_t i = 0; i < set.count; i++)
+		set.rows[i].storage = storage;
+	*out = set;
+	return 0;
+}

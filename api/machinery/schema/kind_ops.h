@@ -1,0 +1,55 @@
+/* What is particular to a kind: one row each, hung on the kind's row of the registry. Everything that differs between
+ * kinds is a member here, so that no code asks what a resource is called.
+ *
+ * The rows lie in api/machinery/rules/, one file per API group. All functions work on trees alone (no server, no store,
+ * no clock), on any thread; every member may be absent. */
+#ifndef K3X_API_MACHINERY_SCHEMA_KIND_OPS_H
+#define K3X_API_MACHINERY_SCHEMA_KIND_OPS_H
+
+#include "api/machinery/schema/resources.h"
+
+struct cells;
+struct field_errors;
+
+/* What the server does with objects of a kind beyond what this row can say. */
+enum kind_trait {
+	KIND_IS_POD = 1,            /* service account, priority, tolerations; deleted after a grace period */
+	KIND_IS_SERVICE = 2,        /* addresses and node ports are allocated */
+	KIND_IS_NODE = 4,           /* tainted until it is ready */
+	KIND_IS_NAMESPACE = 8,      /* deleted once its content is; holds others */
+	KIND_STATUS_AT_CREATE = 16, /* a creation may bring its status with it */
+};
+
+struct kind_ops {
+	const char *kind;
+	unsigned traits; /* enum kind_trait bits */
+	/* Fills in what is absent; a second time it changes nothing. Called for every write, before prepare_update and
+	 * after prepare_create. */
+	void (*defaults)(struct arena *a, struct json *object);
+	/* Adds what is wrong; `old` NULL: a creation. */
+	void (*validate)(struct field_errors *e, const struct json *object, const struct json *old);
+	/* NULL when the name is fine, else what is wrong with it. Absent: a DNS subdomain. */
+	const char *(*check_name)(struct slice name);
+	/* What the server owns in a new object (metadata is done, status is empty). */
+	void (*prepare_create)(struct arena *a, struct json *object);
+	/* What it owns in a changed one; sub: "" or the subresource that is written. */
+	void (*prepare_update)(struct arena *a, struct json *object, const struct json *old, const char *sub);
+	/* Fields that an update may not change, dotted, commas between: "spec.selector,spec.completionMode". */
+	const char *immutable;
+	/* Members of metadata that a write of the status may not change, commas between. What the server owns (uid,
+	 * name, times, generation) is never theirs. */
+	const char *status_keeps;
+	/* Columns of `kubectl get`: "Name", "Name:type" or "Name:type:priority" with commas between; and what appends
+	 * the cells (api/machinery/table/cells.h). Absent: name and age. */
+	const char *columns;
+	void (*cells)(struct cells *c);
+};
+
+/* As upstream's ResetObjectMetaForStatus: for kinds whose status is nobody's but a controller's. */
+#define STATUS_KEEPS_ALL "labels,annotations,finalizers,ownerReferences"
+
+/* Never NULL: kinds without a row have an empty one, custom resources one of their own. */
+const struct kind_ops *resource_ops(const struct resource *r);
+bool resource_has(const struct resource *r, unsigned traits); /* any of these */
+
+#endif

@@ -1,0 +1,147 @@
+/* Printers of the kinds whose cells need little thought. See printers.h. */
+#include "api/machinery/table/printers.h"
+
+void table_config_map(struct cells *c)
+{
+	struct json *data = json_get(c->object, "data"), *binary = json_get(c->object, "binaryData");
+	cell_name(c);
+	cell_int(c, (data ? data->count : 0) + (binary ? binary->count : 0));
+	cell_age(c);
+}
+
+void table_secret(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_get_str(c->object, "type"));
+	cell_count(c, "data");
+	cell_age(c);
+}
+
+void table_service_account(struct cells *c)
+{
+	cell_name(c);
+	cell_count(c, "secrets");
+	cell_age(c);
+}
+
+void table_namespace(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_str(json_path(c->object, "status", "phase", NULL)));
+	cell_age(c);
+}
+
+void table_event(struct cells *c)
+{
+	struct json *o = c->object, *ref = json_get(o, "involvedObject");
+	struct slice kind = json_get_str(ref, "kind"), last = json_get_str(o, "lastTimestamp"),
+	             name = json_get_str(ref, "name");
+	char lower[64];
+	size_t n = kind.len < sizeof lower - 1 ? kind.len : sizeof lower - 1;
+	for (size_t i = 0; i < n; i++)
+		lower[i] = (char)(kind.ptr[i] >= 'A' && kind.ptr[i] <= 'Z' ? kind.ptr[i] + 32 : kind.ptr[i]);
+	lower[n] = 0;
+	cell_age_of(c, last.len ? last : json_get_str(o, "eventTime"));
+	cell_str(c, json_get_str(o, "type"));
+	cell_str(c, json_get_str(o, "reason"));
+	cell_fmt(c, "%s/%.*s", lower, SLICE_FMT(name));
+	cell_str(c, json_get_str(ref, "fieldPath"));
+	struct slice component = json_str(json_path(o, "source", "component", NULL));
+	cell_str(c, component.len ? component : json_get_str(o, "reportingComponent"));
+	struct slice message = slice_trim(json_get_str(o, "message"));
+	cell_str(c, message);
+	cell_age_of(c, json_get_str(o, "firstTimestamp"));
+	cell_int(c, json_get_int(o, "count", 1));
+	cell_name(c);
+}
+
+void table_lease(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_str(json_path(c->object, "spec", "holderIdentity", NULL)));
+	cell_age(c);
+}
+
+void table_priority_class(struct cells *c)
+{
+	cell_name(c);
+	cell_int(c, json_get_int(c->object, "value", 0));
+	strbuf_addf(c->out, ",%s", json_get_bool(c->object, "globalDefault", false) ? "true" : "false");
+	c->count++;
+	cell_age(c);
+	cell_str(c, json_get_str(c->object, "preemptionPolicy"));
+}
+
+void table_role_binding(struct cells *c)
+{
+	struct json *ref = json_get(c->object, "roleRef");
+	cell_name(c);
+	cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(ref, "kind")), SLICE_FMT(json_get_str(ref, "name")));
+	cell_age(c);
+}
+
+void table_role(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_str(json_path(c->object, "metadata", "creationTimestamp", NULL)));
+}
+
+void table_storage_class(struct cells *c)
+{
+	struct json *o = c->object;
+	struct json *def =
+	        json_get(json_path(o, "metadata", "annotations", NULL), "storageclass.kubernetes.io/is-default-class");
+	struct slice name = json_str(json_path(o, "metadata", "name", NULL));
+	cell_fmt(c, "%.*s%s", SLICE_FMT(name), slice_is(json_str(def), "true") ? " (default)" : "");
+	cell_str(c, json_get_str(o, "provisioner"));
+	cell_str(c, json_get_str(o, "reclaimPolicy"));
+	cell_str(c, json_get_str(o, "volumeBindingMode"));
+	strbuf_addf(c->out, ",%s", json_get_bool(o, "allowVolumeExpansion", false) ? "true" : "false");
+	c->count++;
+	cell_age(c);
+}
+
+void table_claim(struct cells *c)
+{
+	struct json *spec = json_get(c->object, "spec"), *status = json_get(c->object, "status");
+	bool dying = json_path(c->object, "metadata", "deletionTimestamp", NULL) != NULL;
+	cell_name(c);
+	cell_str(c, dying ? SLICE("Terminating") : json_get_str(status, "phase"));
+	cell_str(c, json_get_str(spec, "volumeName"));
+	cell_str(c, json_str(json_path(status, "capacity", "storage", NULL)));
+	struct json *modes = json_get(status, "accessModes");
+	if (modes)
+		cell_join(c, modes, NULL);
+	else
+		cell_text(c, "");
+	cell_str(c, json_get_str(spec, "storageClassName"));
+	cell_text(c, "<unset>");
+	cell_age(c);
+	cell_str(c, json_get_str(spec, "volumeMode"));
+}
+
+void table_volume(struct cells *c)
+{
+	struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "claimRef");
+	cell_name(c);
+	cell_str(c, json_str(json_path(spec, "capacity", "storage", NULL)));
+	cell_join(c, json_get(spec, "accessModes"), NULL);
+	cell_str(c, json_get_str(spec, "persistentVolumeReclaimPolicy"));
+	cell_str(c, json_str(json_path(c->object, "status", "phase", NULL)));
+	if (ref)
+		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(ref, "namespace")),
+		        SLICE_FMT(json_get_str(ref, "name")));
+	else
+		cell_text(c, "");
+	cell_str(c, json_get_str(spec, "storageClassName"));
+	cell_text(c, "<unset>");
+	cell_str(c, json_str(json_path(c->object, "status", "reason", NULL)));
+	cell_age(c);
+	cell_str(c, json_get_str(spec, "volumeMode"));
+}
+
+void table_plain(struct cells *c)
+{
+	cell_name(c);
+	cell_age(c);
+}

@@ -1,0 +1,85 @@
+/* See admission.h. The table is upstream's default-on plugins, in upstream's order, as far as they are built.
+ * LimitRanger, ResourceQuota, PodSecurity and webhooks come with the work on policies.
+ *
+ * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
+ * which the caller has awaited, so that none of them waits. */
+#include "api/server/admission/admission_int.h"
+
+#include "api/machinery/schema/kind_ops.h"
+#include "api/server/call.h"
+#include "api/server/state.h"
+
+enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_DELETE = 1 << ADMISSION_DELETE };
+
+struct plugin {
+	const char *name; /* upstream's */
+	unsigned operations;
+	unsigned kinds; /* KIND_IS_*; 0: every resource */
+	admission_fn *mutate, *validate;
+	void (*remove)(struct admission *a);
+};
+
+static const struct plugin plugins[] = {
+        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL},
+        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL},
+        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL},
+        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL},
+        /* Not upstream's: there it is a part of the services' storage. */
+        {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
+                remove_service_addresses},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL},
+};
+
+struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)
+{
+	const struct resource *r = resource_find_preferred(slice_of(group), slice_of(plural));
+	return r ? cache_get(cache_resource(a->call->server->cache, r), key) : NULL;
+}
+
+struct admission_write *admission_add_write(struct admission *a, struct slice key)
+{
+	struct admission_write *w = ARENA_NEW(a->arena, struct admission_write);
+	w->key = key;
+	w->next = a->writes;
+	a->writes = w;
+	return w;
+}
+
+static bool handles(const struct plugin *p, const struct admission *a)
+{
+	if (!(p->operations & 1u << a->operation) || *a->sub)
+		return false;
+	return !p->kinds || resource_has(a->resource, p->kinds);
+}
+
+static int run(struct admission *a, bool mutating, struct err *err)
+{
+	for (a->at = 0; a->at < COUNT_OF(plugins); a->at++) {
+		const struct plugin *p = &plugins[a->at];
+		admission_fn *fn = mutating ? p->mutate : p->validate;
+		if (!fn || !handles(p, a))
+			continue;
+		int rc = fn(a, err);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int admission_mutate(struct admission *a, struct err *err)
+{
+	return run(a, true, err);
+}
+
+int admission_validate(struct admission *a, struct err *err)
+{
+	return run(a, false, err);
+}
+
+void admission_remove(struct admission *a)
+{
+	for (size_t i = 0; i < COUNT_OF(plugins); i++)
+		if (plugins[i].remove && resource_has(a->resource, plugins[i].kinds))
+			plugins[i].remove(a);
+}

@@ -1,0 +1,60 @@
+/* Admission: what is done to objects, and asked of them, between the request and the store, whatever the way they came.
+ *
+ * Plugins stand in a table (admission.c) and run in its order: all that mutate, then, when the object has been
+ * validated, all that only look. A plugin may answer later. API loop. */
+#ifndef K3X_API_SERVER_ADMISSION_ADMISSION_H
+#define K3X_API_SERVER_ADMISSION_ADMISSION_H
+
+#include "api/machinery/rules/validate.h"
+#include "api/server/cache/object.h"
+#include "base/json/json.h"
+
+struct call;
+
+enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE };
+
+/* Another key that is written in the transaction of the object's own, so that either both happen or neither: an address
+ * that is claimed or given back, a budget that is drawn on. */
+struct admission_write {
+	struct admission_write *next;
+	struct slice key;
+	struct slice value; /* ptr NULL: the key is deleted */
+	enum { ADMISSION_IF_ABSENT, ADMISSION_IF_AT, ADMISSION_ALWAYS } when;
+	int64_t revision; /* IF_AT: its modification revision */
+	/* IF_ABSENT: the transaction failed, and the key is there. Then the whole mutation is tried again. */
+	void (*is_taken)(struct admission_write *w, void *arg);
+	void *arg;
+};
+
+struct admission {
+	/* set by who asks */
+	struct call *call;
+	struct arena *arena; /* of trees and texts */
+	enum admission_operation operation;
+	const struct resource *resource;
+	const char *sub; /* "" or the subresource */
+	struct slice ns, name;
+	struct json *object;    /* NULL: a deletion */
+	const struct json *old; /* NULL: a creation */
+	bool is_dry_run;
+	struct field_errors *errors; /* a plugin may refuse field by field: 422 */
+	void (*done)(struct admission *a,
+	        const struct err *err); /* of a plugin that answered later: err.code 0 or why not */
+	/* added to by plugins */
+	struct admission_write *writes;
+	/* admission's own */
+	size_t at;
+};
+
+/* Success, an error (also in a->errors), or ADMISSION_LATER: done() then tells, never from inside. */
+enum { ADMISSION_LATER = 1 };
+int admission_mutate(struct admission *a, struct err *err);
+int admission_validate(struct admission *a, struct err *err);
+
+/* The object a->old is about to be removed for good: adds what must be given back to a->writes. */
+void admission_remove(struct admission *a);
+
+/* In the arena, linked. */
+struct admission_write *admission_add_write(struct admission *a, struct slice key);
+
+#endif

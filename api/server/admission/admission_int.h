@@ -1,0 +1,24 @@
+/* The plugins, one file each: what admission.c puts into its table. Every function gets only what its row says it
+ * handles. They return 0, an error, or ADMISSION_LATER. */
+#ifndef K3X_API_SERVER_ADMISSION_ADMISSION_INT_H
+#define K3X_API_SERVER_ADMISSION_ADMISSION_INT_H
+
+#include "api/server/admission/admission.h"
+#include "api/machinery/schema/kind_ops.h"
+#include "api/server/cache/cache.h"
+
+typedef int admission_fn(struct admission *a, struct err *err);
+
+admission_fn warn_of_unbuilt;           /* unbuilt.c */
+admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
+admission_fn admit_service_account;     /* service_account.c */
+admission_fn admit_priority;            /* priority.c */
+admission_fn admit_tolerations;         /* default_tolerations.c */
+admission_fn admit_node_taint;          /* node_taint.c */
+admission_fn admit_service_addresses;   /* service_addresses.c */
+void remove_service_addresses(struct admission *a);
+
+/* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
+struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key);
+
+#endif

@@ -1,0 +1,34 @@
+/* DefaultTolerationSeconds: pods stay for five minutes on a node that is lost, unless they say something else. */
+#include "api/server/admission/admission_int.h"
+
+#include "base/check.h"
+
+enum { NOT_READY_TOLERATION_S = 300 };
+
+static bool tolerates(const struct json *tolerations, const char *key)
+{
+	JSON_FOREACH (t, tolerations) {
+		struct slice k = json_get_str(t, "key"), effect = json_get_str(t, "effect");
+		if ((slice_is(k, key) || !k.len) && (!effect.len || slice_is(effect, "NoExecute")))
+			return true;
+	}
+	return false;
+}
+
+int admit_tolerations(struct admission *adm, struct err *err)
+{
+	struct arena *a = adm->arena;
+	struct json *spec = json_get(adm->object, "spec");
+	static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		if (tolerates(json_get(spec, "tolerations"), keys[i]))
+			continue;
+		struct json *t = json_new(a, JSON_OBJECT);
+		json_set_cstr(a, t, "key", keys[i]);
+		json_set_cstr(a, t, "operator", "Exists");
+		json_set_cstr(a, t, "effect", "NoExecute");
+		json_set_int(a, t, "tolerationSeconds", NOT_READY_TOLERATION_S);
+		json_append(json_need(a, spec, "tolerations", JSON_ARRAY), t);
+	}
+	return 0;
+}

@@ -1,0 +1,462 @@
+/* See service_addresses.h.
+ *
+ * Who has which address is decided by the store: a service is written in one transaction with a key per address and
+ * node port it takes (SERVICE_IPS_PREFIX, NODE_PORTS_PREFIX), which must not be there before, and gives up its keys in
+ * the transaction that removes it. So two servers can never give out the same one.
+ *
+ * The bitmap here is a hint, so that a free one is found at once: it follows the services in the watch cache like any
+ * watcher. When it was wrong the transaction fails, the key that was there is noted, and the write is tried again.
+ * Services of before the keys, and keys that outlived their service, are mended by a duty (duties/claims.c). Only IPv4.
+ */
+#include "api/server/admission/service_addresses.h"
+
+#include "api/server/admission/admission_int.h"
+#include "api/server/call.h"
+#include "api/server/state.h"
+#include "base/check.h"
+#include "base/pki.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536, PORTS = 65536 };
+
+struct service_allocator {
+	uint32_t base;  /* first address of the range, host order */
+	uint32_t count; /* addresses considered */
+	int port_min, port_max;
+	uint8_t *addresses; /* a byte each: in use */
+	uint8_t *ports;
+	struct cache_watcher watcher;
+	bool following;
+};
+
+static void no_wake(struct cache_watcher *w)
+{
+	(void)w; /* events are taken when the next service comes */
+}
+
+struct service_allocator *service_allocator_new(const char *cidr, int port_min, int port_max, struct err *err)
+{
+	struct slice rest = slice_of(cidr), ip = slice_cut(&rest, '/');
+	char text[64];
+	struct in_addr addr;
+	uint64_t bits;
+	snprintf(text, sizeof text, "%.*s", SLICE_FMT(ip));
+	if (inet_pton(AF_INET, text, &addr) != 1 || !slice_to_u64(rest, &bits) || bits < 8 || bits > 28) {
+		err_set(err, ERR_INVAL, "service-cidr %s: must be an IPv4 range like 10.43.0.0/16, with 8 to 28 bits",
+		        cidr);
+		return NULL;
+	}
+	if (port_min < 1 || port_max > 65535 || port_min > port_max) {
+		err_set(err, ERR_INVAL, "service-node-port-range %d-%d: must lie in 1-65535", port_min, port_max);
+		return NULL;
+	}
+	struct service_allocator *a = xcalloc(1, sizeof *a);
+	a->count = 1u << (32 - bits);
+	a->base = ntohl(addr.s_addr) & ~(a->count - 1);
+	if (a->count > ADDRESSES_MAX)
+		a->count = ADDRESSES_MAX;
+	a->addresses = xcalloc(a->count, 1);
+	a->port_min = port_min;
+	a->port_max = port_max;
+	a->ports = xcalloc((size_t)(port_max - port_min + 1), 1);
+	a->watcher.wake = no_wake;
+	return a;
+}
+
+void service_allocator_free(struct service_allocator *a)
+{
+	if (!a)
+		return;
+	if (a->following)
+		cache_watch_stop(&a->watcher);
+	free(a->addresses);
+	free(a->ports);
+	free(a);
+}
+
+static const char *ip_text(struct arena *a, uint32_t ip)
+{
+	return arena_printf(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+}
+
+struct slice service_first_ip(const struct service_allocator *a, struct arena *arena)
+{
+	return slice_of(ip_text(arena, a->base + 1));
+}
+
+/* ---- what is in use ---- */
+
+/* -1: not an address of the range. */
+static int64_t address_index(const struct service_allocator *a, struct slice text)
+{
+	char copy[64];
+	struct in_addr addr;
+	snprintf(copy, sizeof copy, "%.*s", SLICE_FMT(text));
+	if (inet_pton(AF_INET, copy, &addr) != 1)
+		return -1;
+	uint32_t ip = ntohl(addr.s_addr);
+	return ip >= a->base && ip - a->base < a->count ? (int64_t)(ip - a->base) : -1;
+}
+
+static void mark_port(struct service_allocator *a, int64_t port, bool used)
+{
+	if (port >= a->port_min && port <= a->port_max)
+		a->ports[port - a->port_min] = used;
+}
+
+static void mark_service(struct service_allocator *a, const struct object *o, bool used)
+{
+	struct arena arena = ARENA_INIT;
+	struct json *spec = json_get(json_parse(&arena, object_text(o), NULL, NULL), "spec");
+	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
+	if (i >= 0)
+		a->addresses[i] = used;
+	JSON_FOREACH (p, json_get(spec, "ports"))
+		mark_port(a, json_get_int(p, "nodePort", 0), used);
+	mark_port(a, json_get_int(spec, "healthCheckNodePort", 0), used);
+	arena_release(&arena);
+}
+
+static void count_anew(struct service_allocator *a, struct cache *cache, struct cache_resource *cr)
+{
+	if (a->following)
+		cache_watch_stop(&a->watcher);
+	memset(a->addresses, 0, a->count);
+	memset(a->ports, 0, (size_t)(a->port_max - a->port_min + 1));
+	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n))
+		mark_service(a, n->value, true);
+	a->following = cache_watch_from(cr, &a->watcher, cache_revision(cache));
+	CHECK(a->following);
+}
+
+static void catch_up(struct service_allocator *a, struct cache *cache)
+{
+	struct cache_resource *cr = cache_resource(cache, resource_find(SLICE(""), SLICE("v1"), SLICE("services")));
+	const struct cache_event *e;
+	bool lost = !a->following;
+	while (!lost && (e = cache_watch_next(cr, &a->watcher, &lost))) {
+		if (e->before)
+			mark_service(a, e->before, false);
+		if (!e->is_delete)
+			mark_service(a, e->object, true);
+	}
+	if (lost)
+		count_anew(a, cache, cr);
+}
+
+/* ---- claims ---- */
+
+static void key_of_address(struct arena *arena, uint32_t ip, void (*fn)(void *arg, struct slice key), void *arg)
+{
+	fn(arg, slice_of(arena_printf(arena, SERVICE_IPS_PREFIX "%s", ip_text(arena, ip))));
+}
+
+static void key_of_port(const struct service_allocator *a, struct arena *arena, int64_t port,
+        void (*fn)(void *arg, struct slice key), void *arg)
+{
+	if (port >= a->port_min && port <= a->port_max)
+		fn(arg, slice_of(arena_printf(arena, NODE_PORTS_PREFIX "%d", (int)port)));
+}
+
+void service_each_claim(const struct service_allocator *a, struct arena *arena, const struct json *spec,
+        void (*fn)(void *arg, struct slice key), void *arg)
+{
+	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
+	if (i >= 0)
+		key_of_address(arena, a->base + (uint32_t)i, fn, arg);
+	bool *seen = ARENA_ARRAY(arena, bool, PORTS); /* one port may serve two protocols */
+	JSON_FOREACH (p, json_get(spec, "ports")) {
+		int64_t port = json_get_int(p, "nodePort", 0);
+		if (port <= 0 || port >= PORTS || seen[port])
+			continue;
+		seen[port] = true;
+		key_of_port(a, arena, port, fn, arg);
+	}
+	key_of_port(a, arena, json_get_int(spec, "healthCheckNodePort", 0), fn, arg);
+}
+
+struct keys {
+	struct arena *arena;
+	struct slice *list;
+	size_t count, cap;
+};
+
+static void add_key(void *arg, struct slice key)
+{
+	struct keys *k = arg;
+	if (k->count == k->cap) {
+		struct slice *bigger = ARENA_ARRAY(k->arena, struct slice, k->cap ? k->cap * 2 : 8);
+		if (k->count)
+			memcpy(bigger, k->list, k->count * sizeof *bigger);
+		k->list = bigger;
+		k->cap = k->cap ? k->cap * 2 : 8;
+	}
+	k->list[k->count++] = key;
+}
+
+static bool has_key(const struct keys *k, struct slice key)
+{
+	for (size_t i = 0; i < k->count; i++)
+		if (slice_eq(k->list[i], key))
+			return true;
+	return false;
+}
+
+/* The key was there though the bitmap had it free. */
+static void note_taken(struct admission_write *w, void *arg)
+{
+	struct service_allocator *a = arg;
+	struct slice ip = {w->key.ptr + sizeof SERVICE_IPS_PREFIX - 1, w->key.len - sizeof SERVICE_IPS_PREFIX + 1};
+	struct slice port = {w->key.ptr + sizeof NODE_PORTS_PREFIX - 1, w->key.len - sizeof NODE_PORTS_PREFIX + 1};
+	int64_t i = slice_starts(w->key, SERVICE_IPS_PREFIX) ? address_index(a, ip) : -1, number;
+	if (i >= 0)
+		a->addresses[i] = 1;
+	else if (slice_starts(w->key, NODE_PORTS_PREFIX) && slice_to_i64(port, &number))
+		mark_port(a, number, true);
+}
+
+static void give_back(struct admission *adm, struct slice key)
+{
+	admission_add_write(adm, key)->when = ADMISSION_ALWAYS;
+}
+
+static void claim(struct admission *adm, struct service_allocator *a, struct slice key)
+{
+	struct admission_write *w = admission_add_write(adm, key);
+	w->value = json_str(json_path(adm->object, "metadata", "uid", NULL));
+	if (!w->value.len)
+		w->value = SLICE("-");
+	w->when = ADMISSION_IF_ABSENT;
+	w->is_taken = note_taken;
+	w->arg = a;
+}
+
+static void claim_difference(
+        struct admission *adm, struct service_allocator *a, const struct json *old_spec, const struct json *spec)
+{
+	struct keys had = {.arena = adm->arena}, has = {.arena = adm->arena};
+	service_each_claim(a, adm->arena, old_spec, add_key, &had);
+	service_each_claim(a, adm->arena, spec, add_key, &has);
+	for (size_t i = 0; i < has.count; i++)
+		if (!has_key(&had, has.list[i]))
+			claim(adm, a, has.list[i]);
+	for (size_t i = 0; i < had.count; i++)
+		if (!has_key(&has, had.list[i]))
+			give_back(adm, had.list[i]);
+}
+
+/* ---- choosing ---- */
+
+static uint32_t random_below(uint32_t n)
+{
+	uint32_t r;
+	pki_random(&r, sizeof r);
+	return r % n;
+}
+
+/* A free index in [from, to), from a random place on; -1 when all are in use. */
+static int64_t pick(const uint8_t *used, uint32_t from, uint32_t to)
+{
+	uint32_t n = to - from, start = random_below(n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = from + (start + i) % n;
+		if (!used[at])
+			return at;
+	}
+	return -1;
+}
+
+static int refuse(struct admission *adm, const char *field, const char *value, const char *why, struct err *err)
+{
+	field_error_add(adm->errors, "FieldValueInvalid", field, "Invalid value: %s: %s", value, why);
+	return err_set(err, ERR_INVALID_OBJECT, "%s: Invalid value: %s: %s", field, value, why);
+}
+
+static int refuse_address(struct admission *adm, struct slice ip, const char *why, struct err *err)
+{
+	struct arena *a = adm->arena;
+	return refuse(adm, "spec.clusterIPs", arena_printf(a, "[]string{\"%.*s\"}", SLICE_FMT(ip)),
+	        arena_printf(a, "failed to allocate IP %.*s: %s", SLICE_FMT(ip), why), err);
+}
+
+static const char *range_text(const struct service_allocator *a, struct arena *arena)
+{
+	int bits = 32;
+	while (1u << (32 - bits) < a->count)
+		bits--;
+	return arena_printf(arena, "%s/%d", ip_text(arena, a->base), bits);
+}
+
+/* What a client asked for. */
+static int check_address(struct admission *adm, struct service_allocator *a, struct slice wanted, struct err *err)
+{
+	int64_t i = address_index(a, wanted);
+	if (i < 0)
+		return refuse_address(adm, wanted,
+		        arena_printf(adm->arena,
+		                "the provided IP (%.*s) is not in the valid range. The range of valid IPs is %s",
+		                SLICE_FMT(wanted), range_text(a, adm->arena)),
+		        err);
+	return a->addresses[i] ? refuse_address(adm, wanted, "provided IP is already allocated", err) : 0;
+}
+
+static int choose_address(
+        struct admission *adm, struct service_allocator *a, struct json *spec, struct slice had, struct err *err)
+{
+	struct slice wanted = json_get_str(spec, "clusterIP");
+	uint32_t low = a->count > STATIC_BAND * 4 ? STATIC_BAND : 2;
+	if (!wanted.len)
+		wanted = had;
+	if (!wanted.len) {
+		int64_t i = pick(a->addresses, low, a->count - 1);
+		if (i < 0)
+			return err_set(err, ERR_NO_SPACE, "failed to allocate a service IP: range is full");
+		wanted = slice_of(ip_text(adm->arena, a->base + (uint32_t)i));
+	} else if (!slice_is(wanted, "None") && !slice_eq(had, wanted) && check_address(adm, a, wanted, err) != 0) {
+		return err->code;
+	}
+	json_set_str(adm->arena, spec, "clusterIP", wanted);
+	struct json *list = json_set(adm->arena, spec, "clusterIPs", json_new(adm->arena, JSON_ARRAY));
+	json_append(list, json_new_str(adm->arena, wanted));
+	return 0;
+}
+
+/* The ports of one service while they are chosen, so that as many as a body can hold are looked at once each. */
+struct port_choice {
+	struct map had; /* "port/protocol" -> the old port */
+	/* by node port */
+	bool *before; /* an old port has it */
+	bool *asked;  /* a new one asks for it, or has it */
+	bool *given;  /* a new one has it */
+};
+
+static struct slice port_key(struct arena *arena, const struct json *port)
+{
+	return slice_of(arena_printf(arena, "%lld/%.*s", (long long)json_get_int(port, "port", 0),
+	        SLICE_FMT(json_get_str(port, "protocol"))));
+}
+
+static bool *node_ports_of(struct arena *arena, const struct json *spec)
+{
+	bool *out = ARENA_ARRAY(arena, bool, PORTS);
+	JSON_FOREACH (p, json_get(spec, "ports")) {
+		int64_t port = json_get_int(p, "nodePort", 0);
+		if (port > 0 && port < PORTS)
+			out[port] = true;
+	}
+	return out;
+}
+
+static void choice_init(
+        struct port_choice *c, struct arena *arena, const struct json *spec, const struct json *old_spec)
+{
+	*c = (struct port_choice){.before = node_ports_of(arena, old_spec),
+	        .asked = node_ports_of(arena, spec),
+	        .given = ARENA_ARRAY(arena, bool, PORTS)};
+	JSON_FOREACH (p, json_get(old_spec, "ports"))
+		map_put(&c->had, port_key(arena, p), p);
+}
+
+/* A free one that no other port of the service asks for; -1: none. */
+static int64_t pick_port(const struct service_allocator *a, const struct port_choice *c)
+{
+	uint32_t n = (uint32_t)(a->port_max - a->port_min + 1), start = random_below(n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = (start + i) % n;
+		if (!a->ports[at] && !c->asked[a->port_min + (int)at])
+			return a->port_min + (int64_t)at;
+	}
+	return -1;
+}
+
+/* What a client asked for, and no port of this service has had. Two protocols may share one. */
+static int check_port(
+        struct admission *adm, const struct service_allocator *a, size_t index, int64_t wanted, struct err *err)
+{
+	const char *field = arena_printf(adm->arena, "spec.ports[%zu].nodePort", index);
+	const char *value = arena_printf(adm->arena, "%lld", (long long)wanted);
+	if (wanted < a->port_min || wanted > a->port_max)
+		return refuse(adm, field, value,
+		        arena_printf(adm->arena,
+		                "provided port is not in the valid range. The range of valid ports is %d-%d",
+		                a->port_min, a->port_max),
+		        err);
+	return a->ports[wanted - a->port_min] ? refuse(adm, field, value, "provided port is already allocated", err)
+	                                      : 0;
+}
+
+static int choose_port(struct admission *adm, struct service_allocator *a, struct port_choice *c, struct json *port,
+        size_t index, struct err *err)
+{
+	int64_t wanted = json_get_int(port, "nodePort", 0);
+	if (!wanted)
+		wanted = json_get_int(map_get(&c->had, port_key(adm->arena, port)), "nodePort", 0);
+	bool is_ours = wanted > 0 && wanted < PORTS && (c->before[wanted] || c->given[wanted]);
+	if (wanted && !is_ours && check_port(adm, a, index, wanted, err) != 0)
+		return err->code;
+	if (!wanted && (wanted = pick_port(a, c)) < 0)
+		return err_set(err, ERR_NO_SPACE, "failed to allocate a nodePort: range is full");
+	c->asked[wanted] = c->given[wanted] = true;
+	json_set_int(adm->arena, port, "nodePort", wanted);
+	return 0;
+}
+
+static bool wants_node_ports(const struct json *spec)
+{
+	struct slice type = json_get_str(spec, "type");
+	return slice_is(type, "NodePort") ||
+	       (slice_is(type, "LoadBalancer") && json_get_bool(spec, "allocateLoadBalancerNodePorts", true));
+}
+
+static int choose_ports(struct admission *adm, struct service_allocator *a, struct json *spec,
+        const struct json *old_spec, struct err *err)
+{
+	bool wanted = wants_node_ports(spec), is_plain = slice_is(json_get_str(spec, "type"), "ClusterIP");
+	struct port_choice c;
+	size_t index = 0;
+	int rc = 0;
+	choice_init(&c, adm->arena, spec, old_spec);
+	JSON_FOREACH (p, json_get(spec, "ports")) {
+		if (!wanted && is_plain)
+			json_del(p, "nodePort");
+		else if (rc == 0 && (wanted || json_get_int(p, "nodePort", 0)))
+			rc = choose_port(adm, a, &c, p, index, err);
+		index++;
+	}
+	map_release(&c.had);
+	return rc;
+}
+
+/* ---- the plugin ---- */
+
+int admit_service_addresses(struct admission *adm, struct err *err)
+{
+	struct service_allocator *a = adm->call->server->services;
+	struct json *spec = json_get(adm->object, "spec"), *old_spec = json_get(adm->old, "spec");
+	if (!spec)
+		return 0;
+	catch_up(a, adm->call->server->cache);
+	if (slice_is(json_get_str(spec, "type"), "ExternalName")) {
+		json_del(spec, "clusterIP");
+		json_del(spec, "clusterIPs");
+		JSON_FOREACH (p, json_get(spec, "ports"))
+			json_del(p, "nodePort");
+	} else if (choose_address(adm, a, spec, json_get_str(old_spec, "clusterIP"), err) != 0 ||
+	           choose_ports(adm, a, spec, old_spec, err) != 0) {
+		return err->code;
+	}
+	claim_difference(adm, a, old_spec, spec);
+	return 0;
+}
+
+void remove_service_addresses(struct admission *adm)
+{
+	struct service_allocator *a = adm->call->server->services;
+	struct keys had = {.arena = adm->arena};
+	service_each_claim(a, adm->arena, json_get(adm->old, "spec"), add_key, &had);
+	for (size_t i = 0; i < had.count; i++)
+		give_back(adm, had.list[i]);
+}

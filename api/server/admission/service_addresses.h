@@ -1,0 +1,26 @@
+/* Cluster addresses and node ports of services. API loop. */
+#ifndef K3X_API_SERVER_ADMISSION_SERVICE_ADDRESSES_H
+#define K3X_API_SERVER_ADMISSION_SERVICE_ADDRESSES_H
+
+#include "base/err.h"
+#include "base/json/json.h"
+#include "base/mem/str.h"
+
+struct service_allocator;
+
+/* Keys of the store that say what is in use; their value is the uid of the service. They are no objects. */
+#define SERVICE_IPS_PREFIX "/registry/k3x/service-ips/"
+#define NODE_PORTS_PREFIX "/registry/k3x/node-ports/"
+
+/* ERR_INVAL when cidr is no IPv4 range of 8 to 28 bits, or the ports are no range. */
+struct service_allocator *service_allocator_new(const char *cidr, int port_min, int port_max, struct err *err);
+void service_allocator_free(struct service_allocator *a); /* NULL is allowed */
+
+/* The address of the `kubernetes` service, in the arena. */
+struct slice service_first_ip(const struct service_allocator *a, struct arena *arena);
+
+/* Calls fn with every key (see above; it lives as long as the arena) that a service with this spec has a claim to. */
+void service_each_claim(const struct service_allocator *a, struct arena *arena, const struct json *spec,
+        void (*fn)(void *arg, struct slice key), void *arg);
+
+#endif

@@ -1,0 +1,61 @@
+/* Unbuilt: objects that are stored and that nothing here acts on yet come with a warning, so that nobody takes a policy
+ * for enforced or waits for a Job's pods. A row goes when its part is built. */
+#include "api/server/admission/admission_int.h"
+
+#include "api/server/call.h"
+#include "base/check.h"
+
+static const char no_controller[] = "nothing acts on it yet: no pods will be made for it";
+static const char not_enforced[] = "it is not enforced yet";
+static const char not_acted_on[] = "nothing acts on it yet";
+
+static const struct {
+	const char *group, *plural, *what;
+} rows[] = {
+        {"batch", "jobs", no_controller},
+        {"batch", "cronjobs", no_controller},
+        {"apps", "statefulsets", no_controller},
+        {"apps", "daemonsets", no_controller},
+        {"", "replicationcontrollers", no_controller},
+        {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
+        {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
+        {"", "resourcequotas", not_enforced},
+        {"", "limitranges", not_enforced},
+        {"networking.k8s.io", "networkpolicies", not_enforced},
+        {"networking.k8s.io", "ingresses", not_acted_on},
+        {"autoscaling", "horizontalpodautoscalers", not_acted_on},
+        {"admissionregistration.k8s.io", "validatingwebhookconfigurations", not_enforced},
+        {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", not_enforced},
+        {"admissionregistration.k8s.io", "validatingadmissionpolicies", not_enforced},
+        {"admissionregistration.k8s.io", "validatingadmissionpolicybindings", not_enforced},
+        {"rbac.authorization.k8s.io", "roles", "RBAC is not built yet: only system:masters may do anything"},
+        {"rbac.authorization.k8s.io", "rolebindings", "RBAC is not built yet: only system:masters may do anything"},
+        {"rbac.authorization.k8s.io", "clusterroles", "RBAC is not built yet: only system:masters may do anything"},
+        {"rbac.authorization.k8s.io", "clusterrolebindings",
+                "RBAC is not built yet: only system:masters may do anything"},
+        {"flowcontrol.apiserver.k8s.io", "flowschemas", not_enforced},
+        {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", not_enforced},
+        {"apiregistration.k8s.io", "apiservices", "other API servers are not asked yet"},
+        {"certificates.k8s.io", "certificatesigningrequests", "nothing signs it yet"},
+        {"storage.k8s.io", "volumeattachments", not_acted_on},
+};
+
+static bool wants_pod_security(const struct admission *a)
+{
+	JSON_FOREACH (it, json_path(a->object, "metadata", "labels", NULL))
+		if (slice_starts(it->key, "pod-security.kubernetes.io/"))
+			return true;
+	return false;
+}
+
+int warn_of_unbuilt(struct admission *a, struct err *err)
+{
+	const struct resource *r = a->resource;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (strcmp(r->plural, rows[i].plural) == 0 && strcmp(r->group, rows[i].group) == 0)
+			call_warn(a->call, arena_printf(a->arena, "%s%s%s \"%.*s\" is stored, but %s", r->plural,
+			                           *r->group ? "." : "", r->group, SLICE_FMT(a->name), rows[i].what));
+	if (resource_has(r, KIND_IS_NAMESPACE) && wants_pod_security(a))
+		call_warn(a->call, "the labels pod-security.kubernetes.io/... are stored, but not enforced yet");
+	return 0;
+}

@@ -1,0 +1,241 @@
+/* See authn.h.
+ *
+ * Certificates: TLS has verified them against the client CA; the common name is the user, organizations are groups.
+ * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not
+ * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
+ * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
+ * remembered for a little while by the token's hash. */
+#include "api/server/auth/authn.h"
+
+#include "api/server/state.h"
+#include "base/check.h"
+#include "base/pki.h"
+#include "base/wire/http.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { REMEMBERED_MAX = 256, REMEMBER_S = 10, PEERS_MAX = 64 };
+
+struct remembered {
+	unsigned char hash[32];
+	int64_t until_s;
+};
+
+struct known_peer {
+	char certificate[65]; /* SHA-256 in hex */
+	struct user *user;    /* NULL: free */
+};
+
+struct authenticator {
+	struct pki_key *key;
+	struct known_peer peers[PEERS_MAX];
+	struct remembered remembered[REMEMBERED_MAX];
+};
+
+int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err)
+{
+	char *pem;
+	size_t len;
+	if (pki_file_read(s->options.service_account_key_file, &pem, &len, err) != 0)
+		return err_wrap(err, "service account key");
+	struct authenticator *a = xcalloc(1, sizeof *a);
+	int rc = pki_key_load(pem, &a->key, err);
+	free(pem);
+	if (rc != 0) {
+		free(a);
+		return err_wrap(err, "service account key %s", s->options.service_account_key_file);
+	}
+	*ret = a;
+	return 0;
+}
+
+void authenticator_free(struct authenticator *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		user_unref(a->peers[i].user);
+	pki_key_free(a->key);
+	free(a);
+}
+
+const char *authn_issuer(const struct api_server *s)
+{
+	return s->options.service_account_issuer;
+}
+
+int authn_sign(struct api_server *s, struct slice claims, struct strbuf *out, struct err *err)
+{
+	return jwt_sign(s->authenticator->key, claims, out, err);
+}
+
+/* ---- users ---- */
+
+/* Certificates are remembered by their hash, so that the requests of a connection share one user. */
+static struct user *user_of_peer(struct authenticator *a, const struct http_peer *p)
+{
+	struct known_peer *k = &a->peers[p->certificate_sha256.len ? map_hash(p->certificate_sha256) % PEERS_MAX : 0];
+	if (k->user && slice_eq((struct slice){k->certificate, strlen(k->certificate)}, p->certificate_sha256))
+		return user_ref(k->user);
+	struct user *u = user_new(p->common_name, SLICE_NULL);
+	bool fits = user_add_group(u, SLICE("system:authenticated"));
+	for (size_t i = 0; i < p->organizations_count; i++)
+		fits = fits && user_add_group(u, p->organizations[i]);
+	if (!fits) {
+		user_unref(u);
+		return NULL;
+	}
+	if (p->certificate_sha256.len == sizeof k->certificate - 1) {
+		user_unref(k->user);
+		k->user = user_ref(u);
+		memcpy(k->certificate, p->certificate_sha256.ptr, p->certificate_sha256.len);
+	}
+	return u;
+}
+
+/* ---- tokens ---- */
+
+static bool is_remembered(struct authenticator *a, const unsigned char hash[32], int64_t now)
+{
+	struct remembered *r = &a->remembered[hash[0]];
+	return r->until_s > now && memcmp(r->hash, hash, 32) == 0;
+}
+
+static void remember(struct authenticator *a, const unsigned char hash[32], int64_t now)
+{
+	struct remembered *r = &a->remembered[hash[0]];
+	memcpy(r->hash, hash, 32);
+	r->until_s = now + REMEMBER_S;
+}
+
+static int verify_signature(struct api_server *s, struct slice token, int64_t now, struct err *err)
+{
+	unsigned char hash[32];
+	pki_sha256(token.ptr, token.len, hash);
+	if (is_remembered(s->authenticator, hash, now))
+		return 0;
+	if (jwt_verify(token, &s->authenticator->key, 1, err) != 0)
+		return err->code;
+	remember(s->authenticator, hash, now);
+	return 0;
+}
+
+static int reject(struct err *err, const char *why)
+{
+	return err_set(err, ERR_UNAUTHENTICATED, "invalid bearer token: %s", why);
+}
+
+static bool exists(struct api_server *s, const char *plural, struct slice ns, struct slice name, struct slice uid)
+{
+	struct strbuf key = STRBUF_INIT;
+	strbuf_addf(&key, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name));
+	struct object *o = cache_get(
+	        cache_resource(s->cache, resource_find(SLICE(""), SLICE("v1"), slice_of(plural))), strbuf_slice(&key));
+	strbuf_release(&key);
+	return o && slice_eq(object_span(o, o->uid), uid);
+}
+
+static bool bound_object_is_there(struct api_server *s, const struct json *k, const char *member, const char *plural)
+{
+	struct json *ref = json_get(k, member);
+	return !ref ||
+	       exists(s, plural, json_get_str(k, "namespace"), json_get_str(ref, "name"), json_get_str(ref, "uid"));
+}
+
+static int check_claims(struct api_server *s, const struct json *claims, int64_t now, struct err *err)
+{
+	struct json *k = json_get(claims, "kubernetes.io"), *account = json_get(k, "serviceaccount");
+	if (!slice_is(json_get_str(claims, "iss"), s->options.service_account_issuer))
+		return reject(err, "it was issued by somebody else");
+	if (json_get_int(claims, "exp", 0) <= now)
+		return reject(err, "it has expired");
+	if (json_get_int(claims, "nbf", 0) > now + 60)
+		return reject(err, "it is not valid yet");
+	if (!exists(s, "serviceaccounts", json_get_str(k, "namespace"), json_get_str(account, "name"),
+	            json_get_str(account, "uid")))
+		return reject(err, "its service account is gone");
+	if (!bound_object_is_there(s, k, "pod", "pods") || !bound_object_is_there(s, k, "secret", "secrets"))
+		return reject(err, "the object it is bound to is gone");
+	return 0;
+}
+
+static struct user *user_of_claims(struct arena *a, const struct json *claims)
+{
+	struct json *k = json_get(claims, "kubernetes.io");
+	struct slice ns = json_get_str(k, "namespace"), name = json_str(json_path(k, "serviceaccount", "name", NULL));
+	struct user *u =
+	        user_new(slice_of(arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(ns), SLICE_FMT(name))),
+	                json_str(json_path(k, "serviceaccount", "uid", NULL)));
+	user_add_group(u, SLICE("system:serviceaccounts"));
+	user_add_group(u, slice_of(arena_printf(a, "system:serviceaccounts:%.*s", SLICE_FMT(ns))));
+	user_add_group(u, SLICE("system:authenticated"));
+	return u;
+}
+
+int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct json **audiences,
+        struct err *err)
+{
+	struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
+	int64_t now = (int64_t)time(NULL);
+	struct json *claims = NULL;
+	if (jwt_parse(token, &header, &text, err) == 0)
+		claims = json_parse(a, strbuf_slice(&text), NULL, err);
+	strbuf_release(&header);
+	strbuf_release(&text);
+	if (!claims)
+		return reject(err, "it is not a JSON Web Token");
+	if (verify_signature(s, token, now, err) != 0)
+		return reject(err, "its signature does not fit");
+	if (check_claims(s, claims, now, err) != 0)
+		return err->code;
+	*ret = user_of_claims(a, claims);
+	if (audiences)
+		*audiences = json_get(claims, "aud");
+	return 0;
+}
+
+static bool is_for_us(struct api_server *s, const struct json *audiences)
+{
+	if (slice_is(json_str(audiences), s->options.service_account_issuer))
+		return true;
+	JSON_FOREACH (it, audiences)
+		if (slice_is(json_str(it), s->options.service_account_issuer) || slice_is(json_str(it), "k3x"))
+			return true;
+	return false;
+}
+
+static int of_token(struct api_server *s, struct slice token, struct user **ret, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct json *audiences;
+	struct user *u = NULL;
+	int rc = authn_token(s, &a, token, &u, &audiences, err);
+	if (rc == 0 && !is_for_us(s, audiences)) {
+		user_unref(u);
+		rc = reject(err, "it was made for another audience");
+	}
+	arena_release(&a);
+	if (rc == 0)
+		*ret = u;
+	return rc;
+}
+
+int authn_request(struct api_server *s, struct http_exchange *x, struct user **ret, bool *is_silent, struct err *err)
+{
+	struct slice header = http_header(x, "authorization");
+	const struct http_peer *peer = http_request(x)->peer;
+	*is_silent = false;
+	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer "))
+		return of_token(s, slice_trim((struct slice){header.ptr + 7, header.len - 7}), ret, err);
+	if (peer->verified) {
+		struct user *u = user_of_peer(s->authenticator, peer);
+		if (!u)
+			return err_set(err, ERR_UNAUTHENTICATED, "the certificate names more than %d organizations",
+			        USER_GROUPS_MAX - 1);
+		*ret = u;
+		return 0;
+	}
+	*is_silent = !header.len;
+	return err_set(err, ERR_UNAUTHENTICATED, "Unauthorized");
+}

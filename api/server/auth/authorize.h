@@ -1,0 +1,42 @@
+/* May they? The one place where that is decided: dispatch asks it for every request, access reviews ask it for others.
+ *
+ * authorize() goes through the authorizers in order (authorize.c has the table): the first that allows or denies
+ * decides, and what nobody has an opinion on is denied. An authorizer may need to wait (a webhook will), so the answer
+ * comes by `done`, from a later step of the loop, never from inside the call. API loop. */
+#ifndef K3X_API_SERVER_AUTH_AUTHORIZE_H
+#define K3X_API_SERVER_AUTH_AUTHORIZE_H
+
+#include "api/server/auth/user.h"
+#include "base/err.h"
+#include "base/rt/loop.h"
+
+struct api_server;
+
+/* What somebody wants to do: a verb on a resource, or a method on a path. Texts are borrowed from whoever asks. */
+struct attributes {
+	const struct user *user;
+	bool is_resource;
+	struct slice verb; /* "get", "list", "create", ...; of a path the method in lower case */
+	struct slice group, version, resource, subresource, ns, name;
+	struct slice path;
+};
+
+enum verdict { VERDICT_NO_OPINION, VERDICT_ALLOW, VERDICT_DENY };
+
+/* Embedded by who asks; must stay until done(). */
+struct authorization {
+	struct attributes attributes;
+	void (*done)(struct authorization *z);
+	void *arg; /* the asker's */
+	enum verdict verdict;
+	const char *reason; /* static: why; "" when nobody had an opinion */
+	struct loop_defer deferred;
+};
+
+/* attributes and done are set. Always answered: it cannot be taken back. */
+void authorize(struct api_server *s, struct authorization *z);
+
+/* The 403 of what was not allowed, in upstream's words. */
+int authorize_refusal(const struct attributes *a, const char *reason, struct err *err);
+
+#endif

@@ -1,0 +1,88 @@
+/* See fresh.h. A consistent wait asks the store for its newest revision first (a barrier: the read index of a cluster).
+ */
+#include "api/server/cache/fresh.h"
+
+#include "api/server/answer.h"
+#include "api/server/state.h"
+#include "base/check.h"
+#include "store/engine.h"
+
+#include <inttypes.h>
+
+struct fresh {
+	struct call *call;
+	struct store_request barrier;
+	struct cache_wait wait;
+	void (*fn)(struct call *c);
+};
+
+static void fresh_reached(struct cache_wait *w)
+{
+	struct fresh *f = CONTAINER_OF(w, struct fresh, wait);
+	struct call *c = f->call;
+	if (!c->gone)
+		f->fn(c);
+	call_unref(c);
+}
+
+static void fresh_barrier_done(struct store_request *req)
+{
+	struct fresh *f = CONTAINER_OF(req, struct fresh, barrier);
+	struct call *c = f->call;
+	if (req->err.code) {
+		if (!c->gone)
+			call_respond_err(c, &req->err);
+		call_unref(c);
+		return;
+	}
+	f->wait.revision = req->revision;
+	store_request_release(req);
+	cache_wait(c->server->cache, &f->wait);
+}
+
+void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c))
+{
+	struct fresh *f = ARENA_NEW(&c->arena, struct fresh);
+	f->call = call_ref(c);
+	f->fn = fn;
+	f->wait.reached = fresh_reached;
+	if (consistent) {
+		f->barrier = (struct store_request){
+		        .type = STORE_REQUEST_BARRIER, .loop = c->server->loop, .done = fresh_barrier_done};
+		store_submit(c->server->store, &f->barrier);
+		return;
+	}
+	f->wait.revision = store_revision(c->server->store);
+	cache_wait(c->server->cache, &f->wait);
+}
+
+void fresh_wait_at(struct call *c, int64_t revision, void (*fn)(struct call *c))
+{
+	if (revision > store_revision(c->server->store)) {
+		struct err err = ERR_INIT;
+		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64,
+		        revision, store_revision(c->server->store));
+		call_respond_err(c, &err);
+		return;
+	}
+	struct fresh *f = ARENA_NEW(&c->arena, struct fresh);
+	f->call = call_ref(c);
+	f->fn = fn;
+	f->wait.reached = fresh_reached;
+	f->wait.revision = revision;
+	cache_wait(c->server->cache, &f->wait);
+}
+
+struct slice fresh_route_key(struct call *c)
+{
+	struct route *r = &c->route;
+	if (!r->resource->namespaced)
+		return r->name;
+	char *key = arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(r->ns), SLICE_FMT(r->name));
+	return slice_of(key);
+}
+
+struct object *fresh_route_object(struct call *c)
+{
+	return cache_get(cache_resource(c->server->cache, c->route.resource), fresh_route_key(c));
+}

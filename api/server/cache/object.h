@@ -1,0 +1,73 @@
+/* A stored object as the watch cache holds it: finished JSON bytes, and where in them the things lie that selectors ask
+ * for.
+ *
+ * The bytes are those that clients get: the stored text with metadata.resourceVersion put in place. They are shared by
+ * reference with responses, watch events and in-process clients; nothing ever parses them again to serve a read. */
+#ifndef K3X_API_SERVER_CACHE_OBJECT_H
+#define K3X_API_SERVER_CACHE_OBJECT_H
+
+#include "api/machinery/schema/resources.h"
+#include "api/machinery/schema/selector.h"
+#include "base/mem/rcbuf.h"
+
+struct span {
+	uint32_t offset;
+	uint32_t len; /* 0: absent */
+};
+
+struct object {
+	atomic_uint refs;
+	int64_t revision;
+	struct rcbuf *json;
+	struct slice key;       /* "namespace/name" or "name"; lives behind the struct */
+	uint32_t namespace_len; /* of the key's first part, 0 for cluster scope */
+	uint16_t field_count;
+	struct span labels;
+	struct span uid;
+	struct span fields[]; /* the resource's selectors, in order; then their fallbacks */
+};
+
+/* Makes an object from a stored value. key: "namespace/name" or "name". NULL when the text is not a JSON object. */
+struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision);
+struct object *object_ref(struct object *o);
+void object_unref(struct object *o); /* NULL is allowed */
+
+static inline struct slice object_text(const struct object *o)
+{
+	return (struct slice){o->json->data, o->json->len};
+}
+
+static inline struct slice object_namespace(const struct object *o)
+{
+	return (struct slice){o->key.ptr, o->namespace_len};
+}
+
+static inline struct slice object_name(const struct object *o)
+{
+	size_t skip = o->namespace_len ? o->namespace_len + 1u : 0;
+	return (struct slice){o->key.ptr + skip, o->key.len - skip};
+}
+
+static inline struct slice object_span(const struct object *o, struct span s)
+{
+	return s.len ? (struct slice){o->json->data + s.offset, s.len} : SLICE_NULL;
+}
+
+/* What a list or watch asks for. Zeroed: everything. */
+struct object_filter {
+	struct slice ns;   /* empty: all */
+	struct slice name; /* from metadata.name; empty: all */
+	struct label_selector labels;
+	struct field_selector fields;
+};
+
+/* ERR_INVAL when the resource that the client speaks of does not know a field of the selector; else the fields take the
+ * names by which the stored form knows them. */
+int object_filter_check(struct object_filter *f, const struct resource *r, struct err *err);
+/* `r`: the row in whose form objects are stored. */
+bool object_matches(const struct object *o, const struct object_filter *f, const struct resource *r);
+
+/* The stored text with "resourceVersion":"N" as the first member of metadata. Used for answers to writes too. */
+struct rcbuf *object_finish(struct slice stored, int64_t revision);
+
+#endif

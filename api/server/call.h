@@ -1,0 +1,88 @@
+/* A call: one API request, whatever transport it came by.
+ *
+ * A call has an arena of its own and is reference-counted, because work for it may be under way in the store when its
+ * client goes away: the transport holds one reference, every asynchronous step one more. Steps that come back look at
+ * call->gone first. A call is answered exactly once, by one of call_respond_*() or by call_stream_begin() ... _end().
+ *
+ * All on the API loop. */
+#ifndef K3X_API_SERVER_CALL_H
+#define K3X_API_SERVER_CALL_H
+
+#include "api/server/auth/user.h"
+#include "api/server/route.h"
+#include "api/server/shape.h"
+#include "base/mem/budget.h"
+#include "base/wire/http.h"
+
+struct api_server;
+struct call;
+
+struct call_transport {
+	/* Reads the request's body into c->body, then runs then(c): never from inside. A body that is too large or
+	 * breaks off is dealt with there. NULL: the body is there. */
+	void (*read_body)(struct call *c, void (*then)(struct call *c));
+	/* Takes over the references in bufs; the array lives as long as the call. */
+	void (*respond)(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count);
+	void (*begin)(struct call *c, int status, const char *content_type);
+	bool (*write)(struct call *c, struct http_buf piece); /* false: wait for on_writable */
+	void (*end)(struct call *c);
+	/* A watch event whose object needs no encoding; takes over the reference. NULL: the transport wants bytes. */
+	bool (*event)(struct call *c, const char *type, struct rcbuf *object);
+};
+
+struct param {
+	struct slice name;
+	struct slice value;
+};
+
+struct call {
+	struct api_server *server;
+	struct arena arena;
+	struct budget budget; /* of the arena, for writes */
+	unsigned refs;
+	bool gone; /* the client went away: nobody waits for an answer */
+	bool answered;
+	bool not_again; /* a 429 that clients should not try again by themselves */
+	const struct call_transport *transport;
+	void *transport_data;
+	/* request */
+	struct slice method;
+	struct slice path;
+	struct slice query; /* raw */
+	struct slice accept;
+	struct slice content_type;
+	struct slice body;
+	struct param *params;
+	size_t n_params;
+	struct user *user; /* a reference */
+	struct route route;
+	/* answer */
+	enum call_format format;
+	enum call_shape shape;
+	struct slice table_include; /* "Metadata" (or empty), "Object", "None" */
+	const char **warnings;      /* for Warning headers */
+	size_t n_warnings;
+	struct http_exchange *exchange; /* for what only HTTP can do (upgrades, ETags); NULL in-process */
+	/* streams */
+	void (*on_writable)(struct call *c);
+	void (*on_gone)(struct call *c);
+	void *handler_data;
+	void (*with_body)(struct call *c); /* the transport's, while it reads the body */
+	uint64_t started_ns;
+};
+
+struct call *call_new(struct api_server *s, const struct call_transport *t, void *transport_data);
+struct call *call_ref(struct call *c);
+void call_unref(struct call *c);
+
+/* Transports say this when the client went away; drops their reference too. */
+void call_set_gone(struct call *c);
+
+/* Parses path, query and Accept; method, path, query, accept are set. */
+void call_parse_query(struct call *c);
+int call_negotiate(struct call *c, struct err *err);
+struct slice call_param(const struct call *c, const char *name); /* SLICE_NULL when absent */
+bool call_param_bool(const struct call *c, const char *name);    /* "true", "1" */
+void call_warn(struct call *c, const char *text);                /* text lives as long as the arena */
+
+#endif

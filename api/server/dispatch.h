@@ -1,0 +1,10 @@
+/* The way of a request: everything between the transport that took it and the handler that answers it. */
+#ifndef K3X_API_SERVER_DISPATCH_H
+#define K3X_API_SERVER_DISPATCH_H
+
+#include "api/server/call.h"
+
+/* The head of the request is in the call (method, path, query, headers, user); answers it, now or later. API loop. */
+void api_dispatch(struct call *c);
+
+#endif

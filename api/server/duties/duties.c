@@ -1,0 +1,189 @@
+/* See duties.h. One timer looks every second who leads and whose time has come. */
+#include "api/server/duties/duties.h"
+
+#include "api/server/duties/duty_int.h"
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300 };
+
+static const struct duty rows[] = {
+        {.name = "bootstrap", .is_led = true, .is_first = true, .run = bootstrap_run},
+        {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
+        {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
+        {.name = "compaction", .is_led = true, .every_s = COMPACTION_S, .run = compaction_run},
+};
+
+struct duties {
+	struct api_server *server;
+	struct loop *loop;
+	uv_timer_t timer;
+	struct duty_run runs[COUNT_OF(rows)];
+	bool leads, is_closing, is_leaving;
+	size_t first_left; /* duties to be done before requests are answered */
+	void (*ready)(void *arg, const struct err *err);
+	void *ready_arg;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static unsigned period_s(const struct duties *d, const struct duty *duty)
+{
+	unsigned own = d->server->options.compact_interval_s;
+	return duty->run == compaction_run && own ? own : duty->every_s;
+}
+
+static void begin(struct duties *d, struct duty_run *r)
+{
+	r->is_out = true;
+	r->duty->run(r);
+}
+
+static bool is_held(const struct duties *d, const struct duty_run *r)
+{
+	return d->leads || !r->duty->is_led;
+}
+
+static void look(struct duties *d)
+{
+	uint64_t now = loop_now_ms(d->loop);
+	bool leads = store_leads(d->server->store);
+	if (leads != d->leads)
+		log_info("duties", leads ? "this server leads: its duties are taken over" : "another server leads",
+		        "%s", "");
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (leads && !d->leads && rows[i].is_led)
+			d->runs[i].due_ms = now; /* whatever the one before has done */
+	d->leads = leads;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct duty_run *r = &d->runs[i];
+		if (is_held(d, r) && !r->is_out && r->due_ms <= now)
+			begin(d, r);
+	}
+}
+
+static void on_timer(uv_timer_t *t)
+{
+	look(t->data);
+}
+
+/* ---- the first time ---- */
+
+static void tell_ready(struct duties *d, const struct err *err)
+{
+	void (*ready)(void *, const struct err *) = TAKE(d->ready);
+	if (ready)
+		ready(d->ready_arg, err);
+}
+
+static void first_is_done(struct duties *d, struct duty_run *r, const struct err *err)
+{
+	if (r->was_done || !d->ready)
+		return;
+	if (err->code)
+		tell_ready(d, err);
+	else if (--d->first_left == 0)
+		tell_ready(d, err);
+}
+
+/* ---- the end ---- */
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct duties *d = h->data;
+	void (*closed)(void *) = d->closed;
+	void *arg = d->closed_arg;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		free(d->runs[i].state);
+	free(d);
+	closed(arg);
+}
+
+static bool any_is_out(const struct duties *d)
+{
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (d->runs[i].is_out)
+			return true;
+	return false;
+}
+
+static void close_on(struct duties *d)
+{
+	if (!d->is_closing || any_is_out(d))
+		return;
+	if (d->is_leaving) {
+		uv_close((uv_handle_t *)&d->timer, timer_closed);
+		return;
+	}
+	d->is_leaving = true;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (rows[i].leave && d->runs[i].was_done) {
+			d->runs[i].is_out = true;
+			rows[i].leave(&d->runs[i]);
+		}
+	close_on(d);
+}
+
+void duty_done(struct duty_run *r, const struct err *err)
+{
+	struct duties *d = r->duties;
+	CHECK(r->is_out);
+	r->is_out = false;
+	if (err->code && !d->is_closing)
+		log_warn("duties", "a duty could not be done, it is tried again", "name=%s error=\"%s\"", r->duty->name,
+		        err->msg);
+	unsigned next_s = err->code ? RETRY_S : period_s(d, r->duty);
+	r->due_ms = next_s ? loop_now_ms(d->loop) + next_s * 1000ull : UINT64_MAX;
+	if (r->duty->is_first)
+		first_is_done(d, r, err);
+	r->was_done = r->was_done || !err->code;
+	close_on(d);
+}
+
+/* ---- life ---- */
+
+struct duties *duties_new(struct api_server *s)
+{
+	struct duties *d = xcalloc(1, sizeof *d);
+	d->server = s;
+	d->loop = s->loop;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		d->runs[i] = (struct duty_run){.server = s, .duty = &rows[i], .duties = d};
+	CHECK(uv_timer_init(loop_uv(s->loop), &d->timer) == 0);
+	d->timer.data = d;
+	return d;
+}
+
+void duties_start(struct duties *d, void (*ready)(void *arg, const struct err *err), void *arg)
+{
+	LOOP_CHECK_OWNER(d->loop);
+	struct err none = ERR_INIT;
+	d->ready = ready;
+	d->ready_arg = arg;
+	d->leads = store_leads(d->server->store);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		bool is_periodic = rows[i].every_s > 0 && !rows[i].is_first;
+		d->runs[i].due_ms = is_periodic ? loop_now_ms(d->loop) + period_s(d, &rows[i]) * 1000ull : 0;
+		if (rows[i].run == claims_run)
+			d->runs[i].due_ms = 0;
+		d->first_left += rows[i].is_first && is_held(d, &d->runs[i]);
+	}
+	uv_timer_start(&d->timer, on_timer, LOOK_MS, LOOK_MS);
+	if (!d->first_left)
+		tell_ready(d, &none);
+	look(d);
+}
+
+void duties_close(struct duties *d, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(d->loop);
+	CHECK(!d->is_closing);
+	d->is_closing = true;
+	d->closed = closed;
+	d->closed_arg = arg;
+	d->ready = NULL;
+	uv_timer_stop(&d->timer);
+	close_on(d);
+}

@@ -1,0 +1,13 @@
+/* Clients of the API inside this process. */
+#ifndef K3X_API_SERVER_INPROC_H
+#define K3X_API_SERVER_INPROC_H
+
+#include "api/client/client.h"
+
+struct api_server;
+
+/* A client without sockets that acts as `user` in `groups` (comma-separated; "system:masters" may do everything). It
+ * belongs to `loop`, which may be any loop; messages go between it and the server's loop. Any thread. */
+struct client *api_server_client(struct api_server *s, struct loop *loop, const char *user, const char *groups);
+
+#endif

@@ -1,0 +1,27 @@
+/* What an API server is told when it is made. */
+#ifndef K3X_API_SERVER_OPTIONS_H
+#define K3X_API_SERVER_OPTIONS_H
+
+#include "base/rt/loop.h"
+
+struct engine;
+
+struct api_server_options {
+	struct loop *loop;                    /* everything runs here */
+	struct engine *store;                 /* borrowed, outlives the server */
+	const char *bind_address;             /* "0.0.0.0" */
+	int port;                             /* 0: the kernel picks */
+	const char *cert_file, *key_file;     /* serving certificate, PEM */
+	const char *client_ca_file;           /* vouches for client certificates */
+	const char *service_account_key_file; /* EC private key: signs and verifies service account tokens */
+	const char *service_account_issuer;   /* "https://kubernetes.default.svc.cluster.local" */
+	const char *server_ca_file;           /* given to pods as kube-root-ca.crt */
+	const char *service_cidr;             /* "10.43.0.0/16" */
+	int node_port_min, node_port_max;     /* 30000, 32767 */
+	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
+	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
+	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */
+	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
+};
+
+#endif

@@ -1,0 +1,52 @@
+/* The API server's state: who owns what. Everything belongs to its loop. */
+#ifndef K3X_API_SERVER_STATE_H
+#define K3X_API_SERVER_STATE_H
+
+#include "api/server/cache/cache.h"
+#include "api/server/options.h"
+#include "base/rt/closing.h"
+
+struct authenticator;
+struct duties;
+struct http_server;
+struct service_allocator;
+struct tls_context;
+
+struct api_server {
+	struct api_server_options options; /* strings copied into the arena */
+	struct arena arena;
+	struct loop *loop;
+	struct engine *store;
+	struct cache *cache;
+	struct http_server *http;
+	struct tls_context *tls;
+	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
+	struct authenticator *authenticator;
+	struct service_allocator *services;
+	struct duties *duties;
+	void (*ready)(void *arg, const struct err *err);
+	void *ready_arg;
+	bool is_ready;
+	bool closing;
+	uv_timer_t bookmark_timer;
+	unsigned ticks;           /* seconds since the start */
+	size_t built_bytes;       /* of answers that were built and are not sent yet */
+	struct list_link watches; /* of struct watch, for bookmarks and time limits */
+	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
+		struct rcbuf *object;
+		const char *type;
+		struct rcbuf *text;
+	} frame;
+	struct {
+		uint64_t requests;
+		uint64_t errors;
+		uint64_t watches_open;
+		uint64_t events_sent;
+	} counters;
+	void (*closed)(void *arg);
+	void *closed_arg;
+	unsigned drain_ms;
+	struct closing closing_parts;
+};
+
+#endif

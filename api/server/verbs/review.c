@@ -1,0 +1,179 @@
+/* Objects that are questions: TokenReview, SelfSubjectReview and the access reviews. They are answered and not stored.
+ * What somebody may is asked where dispatch asks it (auth/authorize.h). */
+#include "api/server/verbs/verbs.h"
+
+#include "api/server/answer.h"
+#include "api/server/auth/authn.h"
+#include "api/server/auth/authorize.h"
+#include "api/server/body.h"
+#include "api/server/state.h"
+#include "base/check.h"
+
+static void set_user(struct arena *a, struct json *to, const struct user *u)
+{
+	json_set_str(a, to, "username", u->name);
+	if (u->uid.len)
+		json_set_str(a, to, "uid", u->uid);
+	struct json *groups = json_set(a, to, "groups", json_new(a, JSON_ARRAY));
+	for (size_t i = 0; i < u->n_groups; i++)
+		json_append(groups, json_new_str(a, u->groups[i]));
+}
+
+static void token_review(struct call *c, struct json *review, struct json *status)
+{
+	struct arena *a = &c->arena;
+	struct user *user = NULL;
+	struct err err = ERR_INIT;
+	struct json *audiences = NULL;
+	struct slice token = json_str(json_path(review, "spec", "token", NULL));
+	if (authn_token(c->server, a, token, &user, &audiences, &err) != 0) {
+		json_set_bool(a, status, "authenticated", false);
+		json_set_cstr(a, status, "error", err.msg);
+	} else {
+		json_set_bool(a, status, "authenticated", true);
+		set_user(a, json_set(a, status, "user", json_new(a, JSON_OBJECT)), user);
+		if (audiences)
+			json_set(a, status, "audiences", json_copy(a, audiences));
+		user_unref(user);
+	}
+	call_respond_tree(c, 201, review);
+}
+
+static void subject_review(struct call *c, struct json *review, struct json *status)
+{
+	set_user(&c->arena, json_set(&c->arena, status, "userInfo", json_new(&c->arena, JSON_OBJECT)), c->user);
+	call_respond_tree(c, 201, review);
+}
+
+/* ---- access reviews ---- */
+
+struct access {
+	struct authorization z; /* first */
+	struct call *call;
+	struct user *user; /* a reference */
+	struct json *review, *status;
+};
+
+static void access_known(struct authorization *z)
+{
+	struct access *k = (struct access *)z;
+	struct call *c = k->call;
+	json_set_bool(&c->arena, k->status, "allowed", z->verdict == VERDICT_ALLOW);
+	if (z->verdict == VERDICT_DENY)
+		json_set_bool(&c->arena, k->status, "denied", true);
+	if (*z->reason)
+		json_set_cstr(&c->arena, k->status, "reason", z->reason);
+	call_respond_tree(c, 201, k->review);
+	user_unref(k->user);
+	call_unref(c);
+}
+
+static int take_attributes(struct access *k, const struct json *spec, struct err *err)
+{
+	struct json *resource = json_get(spec, "resourceAttributes"), *path = json_get(spec, "nonResourceAttributes");
+	struct attributes *a = &k->z.attributes;
+	if (!resource == !path)
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "spec: Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be "
+		        "specified");
+	a->is_resource = resource != NULL;
+	if (path) {
+		a->verb = json_get_str(path, "verb");
+		a->path = json_get_str(path, "path");
+		return 0;
+	}
+	a->verb = json_get_str(resource, "verb");
+	a->group = json_get_str(resource, "group");
+	a->version = json_get_str(resource, "version");
+	a->resource = json_get_str(resource, "resource");
+	a->subresource = json_get_str(resource, "subresource");
+	a->ns = json_get_str(resource, "namespace");
+	a->name = json_get_str(resource, "name");
+	return 0;
+}
+
+/* Of a SubjectAccessReview: whoever it names. NULL: nobody, or too many groups. */
+static struct user *named_user(const struct json *spec, struct err *err)
+{
+	struct slice name = json_get_str(spec, "user");
+	struct json *groups = json_get(spec, "groups");
+	if (!name.len && !(groups && groups->first)) {
+		err_set(err, ERR_INVALID_OBJECT,
+		        "spec.user: Invalid value: at least one of user or group must be specified");
+		return NULL;
+	}
+	struct user *u = user_new(name, json_get_str(spec, "uid"));
+	JSON_FOREACH (it, groups)
+		if (!user_add_group(u, json_str(it))) {
+			user_unref(u);
+			err_set(err, ERR_INVAL, "spec.groups: at most %d groups are looked at", USER_GROUPS_MAX);
+			return NULL;
+		}
+	return u;
+}
+
+static void access_review(struct call *c, struct json *review, struct json *status)
+{
+	struct access *k = ARENA_NEW(&c->arena, struct access);
+	struct json *spec = json_get(review, "spec");
+	struct err err = ERR_INIT;
+	bool self = strcmp(c->route.resource->plural, "selfsubjectaccessreviews") == 0;
+	if (take_attributes(k, spec, &err) != 0 || !(k->user = self ? user_ref(c->user) : named_user(spec, &err))) {
+		call_respond_err(c, &err);
+		return;
+	}
+	if (strcmp(c->route.resource->plural, "localsubjectaccessreviews") == 0 && !k->z.attributes.ns.len)
+		k->z.attributes.ns = c->route.ns;
+	k->z.attributes.user = k->user;
+	k->z.done = access_known;
+	k->call = call_ref(c);
+	k->review = review;
+	k->status = status;
+	authorize(c->server, &k->z);
+}
+
+/* ---- rules ---- */
+
+static void rules_review(struct call *c, struct json *review, struct json *status)
+{
+	struct arena *a = &c->arena;
+	static const char all[] = "[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]}]";
+	static const char paths[] = "[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]";
+	bool is_master = user_is_in(c->user, "system:masters");
+	json_set(a, status, "resourceRules", json_parse(a, is_master ? slice_of(all) : SLICE("[]"), NULL, NULL));
+	json_set(a, status, "nonResourceRules", json_parse(a, is_master ? slice_of(paths) : SLICE("[]"), NULL, NULL));
+	json_set_bool(a, status, "incomplete", !is_master);
+	call_respond_tree(c, 201, review);
+}
+
+/* ---- */
+
+static const struct {
+	const char *plural;
+	void (*answer)(struct call *c, struct json *review, struct json *status);
+} rows[] = {
+        {"tokenreviews", token_review},
+        {"selfsubjectreviews", subject_review},
+        {"selfsubjectrulesreviews", rules_review},
+        {"selfsubjectaccessreviews", access_review},
+        {"subjectaccessreviews", access_review},
+        {"localsubjectaccessreviews", access_review},
+};
+
+void api_review(struct call *c)
+{
+	const struct resource *r = c->route.resource;
+	struct err err = ERR_INIT;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		if (strcmp(r->plural, rows[i].plural) != 0)
+			continue;
+		struct json *review = body_read(c, r->type, r->kind, r->api_version, &err);
+		if (!review)
+			break;
+		rows[i].answer(c, review, json_set(&c->arena, review, "status", json_new(&c->arena, JSON_OBJECT)));
+		return;
+	}
+	if (!err.code)
+		err_set(&err, ERR_UNIMPLEMENTED, "%s are not built yet", r->plural);
+	call_respond_err(c, &err);
+}

@@ -1,0 +1,124 @@
+/* The scale subresource (autoscaling/v1 Scale): the number of replicas of whatever kind has one, as HPAs and `kubectl
+ * scale` read and write it. A write is one of the object, so it is defaulted, validated and admitted like any other. */
+#include "api/server/verbs/mutation.h"
+#include "api/server/verbs/verbs.h"
+
+#include "api/machinery/patch/patch.h"
+#include "api/server/answer.h"
+#include "api/server/body.h"
+#include "api/server/cache/fresh.h"
+#include "api/server/status.h"
+#include "base/check.h"
+
+#include <inttypes.h>
+
+/* Label selector in its text form, as HPAs and `kubectl scale` read it from a Scale's status. */
+static const char *selector_text(struct arena *a, const struct json *object)
+{
+	struct json *selector = json_path(object, "spec", "selector", NULL);
+	struct json *labels = json_get(selector, "matchLabels");
+	struct strbuf out = STRBUF_INIT;
+	if (!labels && !json_get(selector, "matchExpressions"))
+		labels = selector; /* replication controllers have bare labels */
+	JSON_FOREACH (it, labels)
+		strbuf_addf(&out, "%s%.*s=%.*s", out.len ? "," : "", SLICE_FMT(it->key), SLICE_FMT(json_str(it)));
+	char *text = arena_strdup(a, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
+}
+
+static struct json *scale_of(struct arena *a, const struct json *object, int64_t revision)
+{
+	static const char *const kept[] = {"name", "namespace", "uid", "creationTimestamp"};
+	struct json *s = json_new(a, JSON_OBJECT), *meta = json_new(a, JSON_OBJECT),
+	            *from = json_get(object, "metadata");
+	json_set_cstr(a, s, "kind", "Scale");
+	json_set_cstr(a, s, "apiVersion", "autoscaling/v1");
+	for (size_t i = 0; i < COUNT_OF(kept); i++)
+		if (json_get(from, kept[i]))
+			json_set_str(a, meta, kept[i], json_get_str(from, kept[i]));
+	json_set_cstr(a, meta, "resourceVersion", arena_printf(a, "%" PRId64, revision));
+	json_set(a, s, "metadata", meta);
+	json_set_int(a, json_need(a, s, "spec", JSON_OBJECT), "replicas",
+	        json_int(json_path(object, "spec", "replicas", NULL), 1));
+	struct json *status = json_need(a, s, "status", JSON_OBJECT);
+	json_set_int(a, status, "replicas", json_int(json_path(object, "status", "replicas", NULL), 0));
+	json_set_cstr(a, status, "selector", selector_text(a, object));
+	return s;
+}
+
+static void get_now(struct call *c)
+{
+	struct object *o = fresh_route_object(c);
+	struct err err = ERR_INIT;
+	struct json *object = o ? json_parse(&c->arena, object_text(o), NULL, &err) : NULL;
+	if (object) {
+		call_respond_tree(c, 200, scale_of(&c->arena, object, o->revision));
+		return;
+	}
+	status_not_found(&err, c->route.resource, c->route.name);
+	call_respond_err(c, &err);
+}
+
+/* ---- writing ---- */
+
+static struct json *patched(struct mutation *m, struct err *err)
+{
+	struct json *scale = scale_of(m->arena, m->old, m->before->revision);
+	struct json *patch = json_parse(m->arena, m->call->body, NULL, err);
+	json_del(json_get(scale, "metadata"), "resourceVersion");
+	if (!patch)
+		return NULL;
+	if (body_is(m->call, "application/json-patch+json"))
+		return patch_json_apply(m->arena, &scale, patch, err) == 0 ? scale : NULL;
+	if (patch->type == JSON_OBJECT && (body_is(m->call, "application/merge-patch+json") ||
+	                                          body_is(m->call, "application/strategic-merge-patch+json")))
+		return patch_merge_apply(m->arena, scale, patch);
+	err_set(err, ERR_MEDIA_TYPE,
+	        "accepted media types include: application/json-patch+json, application/merge-patch+json, "
+	        "application/strategic-merge-patch+json");
+	return NULL;
+}
+
+static int decode(struct mutation *m, struct err *err)
+{
+	struct call *c = m->call;
+	struct json *scale = c->route.verb == RESOURCE_UPDATE
+	                             ? body_read(c, c->route.sub->type, "Scale", "autoscaling/v1", err)
+	                             : patched(m, err);
+	if (!scale || mutation_check_identity(m, scale, err) != 0)
+		return err->code;
+	int64_t replicas = json_int(json_path(scale, "spec", "replicas", NULL), 0);
+	if (replicas < 0)
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64
+		        ": must be greater than or equal to 0",
+		        SLICE_FMT(m->name), replicas);
+	m->object = json_copy(m->arena, m->old);
+	json_set_int(m->arena, json_need(m->arena, m->object, "spec", JSON_OBJECT), "replicas", replicas);
+	return 0;
+}
+
+static void answer(struct mutation *m)
+{
+	int64_t revision = m->revision ? m->revision : m->before->revision; /* 0: nothing was written */
+	call_respond_tree(m->call, 200, scale_of(m->arena, m->object, revision));
+}
+
+static const struct mutation_verb verb = {
+        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer};
+
+void api_scale(struct call *c)
+{
+	if (c->route.verb == RESOURCE_GET) {
+		fresh_wait(c, true, get_now);
+		return;
+	}
+	struct mutation *m = ARENA_NEW(&c->arena, struct mutation);
+	struct err err = ERR_INIT;
+	mutation_init(m, &verb, c, &c->arena);
+	if (body_dry_run(c, &m->is_dry_run, &err) == 0)
+		mutation_start(m);
+	else
+		call_respond_err(c, &err);
+}

@@ -1,0 +1,36 @@
+/* Subresources that are more than a plain read or write of a part: a row each. status, finalize and approval go the way
+ * of updates. */
+#include "api/server/verbs/verbs.h"
+
+#include "api/server/answer.h"
+#include "base/check.h"
+
+static void not_built(struct call *c)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural, c->route.sub->name);
+	call_respond_err(c, &err);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct call *c);
+} rows[] = {
+        {"scale", api_scale},
+        {"binding", api_bind},
+        {"eviction", api_evict},
+        {"token", api_token},
+        {"log", api_connect},
+        {"ephemeralcontainers", not_built},
+        {"resize", not_built},
+};
+
+bool api_subresource(struct call *c)
+{
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (strcmp(rows[i].name, c->route.sub->name) == 0) {
+			rows[i].run(c);
+			return true;
+		}
+	return false;
+}

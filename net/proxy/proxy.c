@@ -1,0 +1,493 @@
+/* The proxy: what the API says of services, and the parts of a table made from it. See proxy.h.
+ *
+ * Each service is a struct service with its slices. A change marks it dirty; at the end of the loop's turn the dirty
+ * ones are computed anew (proxy_build.c), what others claim too is left out (claims.c), and each port becomes a part of
+ * the table (proxy_rules.c, net/nft_table.c), which writes what differs.
+ *
+ * What can go wrong: two services name one external address and port, or one node port: the first by creation has it,
+ * the other is told in an event. A part that the kernel does not take is left out, and told the same way. */
+#include "net/proxy/proxy.h"
+
+#include "api/client/informer.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem/list.h"
+#include "base/mem/map.h"
+#include "base/rt/closing.h"
+#include "net/nft_table.h"
+#include "net/proxy/claims_int.h"
+#include "net/proxy/proxy_build_int.h"
+#include "net/proxy/proxy_event_int.h"
+#include "net/proxy/proxy_rules_int.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct service {
+	struct slice key;               /* "namespace/name"; lives behind the struct */
+	struct informer_object *object; /* NULL: only slices are there */
+	struct list_link slices;        /* of struct slice_ref */
+	struct list_link dirty;
+	struct claimant claimant;
+	char *rank, *uid;
+	char *places; /* what it claims, as one text */
+	char *told;   /* the conflicts of the last event; "" */
+	char **parts; /* keys of its parts in the table */
+	size_t parts_count;
+};
+
+/* Hangs on a slice's informer object. */
+struct slice_ref {
+	struct list_link link;
+	struct informer_object *object;
+	struct service *service;
+};
+
+struct proxy {
+	struct proxy_options options;
+	struct loop *loop;
+	struct arena arena;
+	struct informer *services_informer, *slices_informer;
+	struct map services; /* key -> struct service */
+	struct claims claims;
+	struct list_link dirty;
+	struct loop_defer sync;
+	struct nft_table *table;
+	bool closing, started, localnet_on;
+	size_t hairpins; /* elements added since the table was last rebuilt */
+	struct closing parts;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+/* ---- services and their slices ---- */
+
+static struct service *service_get(struct proxy *p, struct slice key)
+{
+	struct service *s = map_get(&p->services, key);
+	if (s)
+		return s;
+	s = MAP_ENTRY_NEW(struct service, key, key);
+	list_init(&s->slices);
+	list_init(&s->dirty);
+	claimant_init(&s->claimant, s->key);
+	s->rank = xstrdup("");
+	s->uid = xstrdup("");
+	s->places = xstrdup("");
+	s->told = xstrdup("");
+	map_put(&p->services, s->key, s);
+	return s;
+}
+
+static void mark_dirty(struct proxy *p, struct service *s)
+{
+	LOOP_CHECK_OWNER(p->loop);
+	if (p->closing)
+		return;
+	if (!list_linked(&s->dirty))
+		list_push_back(&p->dirty, &s->dirty);
+	if (p->started)
+		loop_defer(p->loop, &p->sync);
+}
+
+static void on_service(void *arg, struct informer_object *o)
+{
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
+	struct proxy *p = arg;
+	struct service *s = service_get(p, o->key);
+	s->object = o;
+	mark_dirty(p, s);
+}
+
+static void on_service_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	on_service(arg, o);
+}
+
+static void on_service_deleted(void *arg, struct informer_object *o)
+{
+	struct proxy *p = arg;
+	struct service *s = service_get(p, o->key);
+	s->object = NULL;
+	mark_dirty(p, s);
+}
+
+/* "namespace/service" of a slice, empty when it belongs to none. */
+static void slice_service(struct informer_object *o, struct strbuf *key)
+{
+	struct arena a = ARENA_INIT;
+	struct json *meta = json_get(informer_parse(&a, o), "metadata");
+	struct slice name = json_get_str(json_get(meta, "labels"), "kubernetes.io/service-name");
+	if (name.len)
+		strbuf_addf(key, "%.*s/%.*s", SLICE_FMT(json_get_str(meta, "namespace")), SLICE_FMT(name));
+	arena_release(&a);
+}
+
+static void on_slice(void *arg, struct informer_object *o)
+{
+	struct proxy *p = arg;
+	struct strbuf key = STRBUF_INIT;
+	struct slice_ref *ref = o->user;
+	slice_service(o, &key);
+	if (ref && !slice_eq(ref->service->key, strbuf_slice(&key))) { /* moved to another service */
+		list_del(&ref->link);
+		mark_dirty(p, ref->service);
+		free(ref);
+		ref = o->user = NULL;
+	}
+	if (!ref && key.len) {
+		ref = o->user = xcalloc(1, sizeof *ref);
+		ref->object = o;
+		ref->service = service_get(p, strbuf_slice(&key));
+		list_push_back(&ref->service->slices, &ref->link);
+	}
+	strbuf_release(&key);
+	if (ref)
+		mark_dirty(p, ref->service);
+}
+
+static void on_slice_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	on_slice(arg, o);
+}
+
+static void on_slice_deleted(void *arg, struct informer_object *o)
+{
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
+	struct proxy *p = arg;
+	struct slice_ref *ref = o->user;
+	if (!ref)
+		return;
+	list_del(&ref->link);
+	mark_dirty(p, ref->service);
+	free(ref);
+	o->user = NULL;
+}
+
+/* ---- what others claim too ---- */
+
+static const char *node_place(struct arena *a, const struct proxy_port *port)
+{
+	return arena_printf(a, "node %s %d", port->protocol, port->node_port);
+}
+
+static const char *address_place(struct arena *a, const char *ip, const struct proxy_port *port)
+{
+	return arena_printf(a, "%s %s %d", ip, port->protocol, port->port);
+}
+
+static void mark_rival(struct claimant *rival, void *arg)
+{
+	mark_dirty(arg, CONTAINER_OF(rival, struct service, claimant));
+}
+
+/* Claims what the ports name beside cluster addresses, which are allocated. When that changes, its rivals, old and new,
+ * are computed anew. */
+static void claim(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *ports, size_t n)
+{
+	struct strbuf places = STRBUF_INIT;
+	strbuf_addf(&places, "%s\n", s->rank);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = ports[i].n_cluster_addresses; k < ports[i].n_addresses; k++)
+			strbuf_addf(&places, "%s\n", address_place(a, ports[i].addresses[k], &ports[i]));
+		if (ports[i].node_port)
+			strbuf_addf(&places, "%s\n", node_place(a, &ports[i]));
+	}
+	if (strcmp(s->places, strbuf_cstr(&places)) != 0) {
+		struct slice rest = strbuf_slice(&places);
+		claims_each_rival(&s->claimant, mark_rival, p);
+		claims_drop(&p->claims, &s->claimant);
+		s->claimant.rank = s->rank;
+		slice_cut(&rest, '\n');
+		while (rest.len)
+			claims_add(&p->claims, &s->claimant, slice_cut(&rest, '\n'));
+		claims_each_rival(&s->claimant, mark_rival, p);
+		free(s->places);
+		s->places = xstrdup(strbuf_cstr(&places));
+	}
+	strbuf_release(&places);
+}
+
+/* NULL: it is ours. */
+static struct claimant *taken_by(struct proxy *p, struct service *s, const char *place)
+{
+	struct claimant *winner = claims_winner(&p->claims, slice_of(place));
+	CHECK(winner);
+	return winner == &s->claimant ? NULL : winner;
+}
+
+/* Takes out of a port what an older service has; says so in `lost`. */
+static void yield(struct proxy *p, struct service *s, struct arena *a, struct proxy_port *port, struct strbuf *lost)
+{
+	size_t kept = port->n_cluster_addresses;
+	for (size_t i = kept; i < port->n_addresses; i++) {
+		struct claimant *winner = taken_by(p, s, address_place(a, port->addresses[i], port));
+		if (winner)
+			strbuf_addf(lost, "%s%s:%d/%s is served by the older service %.*s", lost->len ? "; " : "",
+			        port->addresses[i], port->port, port->protocol, SLICE_FMT(winner->key));
+		else
+			port->addresses[kept++] = port->addresses[i];
+	}
+	port->n_addresses = kept;
+	struct claimant *winner = port->node_port ? taken_by(p, s, node_place(a, port)) : NULL;
+	if (!winner)
+		return;
+	strbuf_addf(lost, "%snode port %d/%s is served by the older service %.*s", lost->len ? "; " : "",
+	        port->node_port, port->protocol, SLICE_FMT(winner->key));
+	port->node_port = 0;
+}
+
+static void tell_lost(struct proxy *p, struct service *s, struct strbuf *lost)
+{
+	DCHECK(s->told);
+	if (strcmp(s->told, strbuf_cstr(lost)) != 0 && lost->len) {
+		log_warn("proxy", "a service's address is left out", "service=%.*s reason=\"%s\"", SLICE_FMT(s->key),
+		        strbuf_cstr(lost));
+		proxy_event(p->options.client, s->key, slice_of(s->uid), p->options.node_name, "AddressConflict",
+		        strbuf_cstr(lost));
+	}
+	free(s->told);
+	s->told = xstrdup(strbuf_cstr(lost));
+}
+
+/* ---- parts of the table ---- */
+
+static void service_free(struct proxy *p, struct service *s)
+{
+	claims_drop(&p->claims, &s->claimant);
+	list_del(&s->dirty);
+	for (size_t i = 0; i < s->parts_count; i++)
+		free(s->parts[i]);
+	free(s->parts);
+	free(s->rank);
+	free(s->uid);
+	free(s->places);
+	free(s->told);
+	free(s);
+}
+
+static void drop_parts(struct proxy *p, struct service *s, char *const *kept, size_t n)
+{
+	for (size_t i = 0; i < s->parts_count; i++) {
+		bool is_kept = false;
+		for (size_t k = 0; k < n; k++)
+			is_kept = is_kept || strcmp(s->parts[i], kept[k]) == 0;
+		if (!is_kept)
+			nft_table_drop(p->table, slice_of(s->parts[i]));
+		free(s->parts[i]);
+	}
+	free(s->parts);
+}
+
+static void put_parts(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
+{
+	CHECK(p->started);
+	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
+	char **keys = xcalloc(n + 1, sizeof *keys);
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		strbuf_reset(&add);
+		strbuf_reset(&remove);
+		proxy_rules_add(&add, &ports[i]);
+		proxy_rules_delete(&remove, &ports[i]);
+		if (nft_table_put(
+		            p->table, slice_of(keys[i]), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
+			p->hairpins += ports[i].n_internal;
+	}
+	drop_parts(p, s, keys, n);
+	s->parts = keys;
+	s->parts_count = n;
+	strbuf_release(&add);
+	strbuf_release(&remove);
+}
+
+static char *text_of(struct slice s)
+{
+	return xmemdup(s.ptr ? s.ptr : "", s.len);
+}
+
+static struct json **parse_slices(struct service *s, struct arena *a, size_t *ret_count)
+{
+	size_t n = 0;
+	LIST_FOREACH (it, &s->slices)
+		n++;
+	struct json **slices = ARENA_ARRAY(a, struct json *, n + 1);
+	*ret_count = 0;
+	LIST_FOREACH (it, &s->slices)
+		slices[(*ret_count)++] = informer_parse(a, CONTAINER_OF(it, struct slice_ref, link)->object);
+	return slices;
+}
+
+static void update_service(struct proxy *p, struct service *s)
+{
+	LOOP_CHECK_OWNER(p->loop);
+	struct arena a = ARENA_INIT;
+	struct strbuf lost = STRBUF_INIT;
+	struct proxy_port *ports = NULL;
+	struct proxy_service v = {.key = s->key,
+	        .service = s->object ? informer_parse(&a, s->object) : NULL,
+	        .node_name = p->options.node_name};
+	struct json *meta = json_get(v.service, "metadata");
+	v.slices = parse_slices(s, &a, &v.slices_count);
+	free(s->rank);
+	free(s->uid);
+	s->rank = text_of(json_get_str(meta, "creationTimestamp"));
+	s->uid = text_of(json_get_str(meta, "uid"));
+	s->claimant.rank = s->rank;
+	size_t n = proxy_build(&v, &a, &ports);
+	claim(p, s, &a, ports, n);
+	for (size_t i = 0; i < n; i++)
+		yield(p, s, &a, &ports[i], &lost);
+	put_parts(p, s, ports, n);
+	tell_lost(p, s, &lost);
+	strbuf_release(&lost);
+	arena_release(&a);
+	if (!s->object && list_empty(&s->slices)) {
+		map_del(&p->services, s->key);
+		service_free(p, s);
+	}
+}
+
+static void sync_now(struct loop_defer *d)
+{
+	struct proxy *p = CONTAINER_OF(d, struct proxy, sync);
+	struct list_link *l;
+	if (p->closing)
+		return;
+	while ((l = list_pop_front(&p->dirty)))
+		update_service(p, CONTAINER_OF(l, struct service, dirty));
+	if (p->hairpins > PROXY_HAIRPINS_MAX) {
+		p->hairpins = 0;
+		nft_table_rebuild(p->table);
+	}
+}
+
+static void on_synced(void *arg)
+{
+	struct proxy *p = arg;
+	if (p->started || !informer_is_synced(p->services_informer) || !informer_is_synced(p->slices_informer))
+		return;
+	p->started = true;
+	sync_now(&p->sync);
+	nft_table_start(p->table);
+}
+
+/* ---- what the table tells ---- */
+
+static void write_frame(void *arg, struct strbuf *out)
+{
+	struct proxy *p = arg;
+	proxy_rules_frame(out, p->options.cluster_cidr);
+}
+
+static void part_refused(void *arg, struct slice key, const struct err *err)
+{
+	struct proxy *p = arg;
+	struct service *s = map_get(&p->services, slice_cut(&key, ' '));
+	if (s && s->object)
+		proxy_event(
+		        p->options.client, s->key, slice_of(s->uid), p->options.node_name, "NotProgrammed", err->msg);
+}
+
+/* Node ports answer on 127.0.0.1 too, as people try first. The kernel routes such packets only when told so; the frame
+ * keeps strangers from reaching what listens there, and so stands before the switch is turned. */
+static void table_applied(void *arg)
+{
+	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
+	struct proxy *p = arg;
+	if (p->localnet_on)
+		return;
+	p->localnet_on = true;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		log_warn("proxy", "node ports will not answer on 127.0.0.1", "cannot_write=%s", path);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* ---- life ---- */
+
+struct proxy *proxy_new(const struct proxy_options *options)
+{
+	struct proxy *p = xcalloc(1, sizeof *p);
+	p->options = *options;
+	p->options.node_name = arena_strdup(&p->arena, options->node_name);
+	p->options.cluster_cidr = arena_strdup(&p->arena, options->cluster_cidr);
+	p->loop = options->client->loop;
+	LOOP_CHECK_OWNER(p->loop);
+	list_init(&p->dirty);
+	claims_init(&p->claims);
+	loop_defer_init(&p->sync, sync_now);
+	struct nft_table_options table = {.loop = p->loop,
+	        .name = PROXY_TABLE,
+	        .nft_path = options->nft_path,
+	        .frame = write_frame,
+	        .refused = part_refused,
+	        .applied = table_applied,
+	        .arg = p};
+	p->table = nft_table_new(&table);
+	struct informer_options services = {.client = options->client,
+	        .path = "/api/v1/services",
+	        .added = on_service,
+	        .updated = on_service_updated,
+	        .deleted = on_service_deleted,
+	        .synced = on_synced,
+	        .arg = p};
+	struct informer_options slices = {.client = options->client,
+	        .path = "/apis/discovery.k8s.io/v1/endpointslices",
+	        .added = on_slice,
+	        .updated = on_slice_updated,
+	        .deleted = on_slice_deleted,
+	        .synced = on_synced,
+	        .arg = p};
+	p->services_informer = informer_new(&services);
+	p->slices_informer = informer_new(&slices);
+	return p;
+}
+
+static void all_closed(struct closing *parts)
+{
+	struct proxy *p = CONTAINER_OF(parts, struct proxy, parts);
+	void (*closed)(void *) = p->closed;
+	void *closed_arg = p->closed_arg;
+	MAP_FOREACH (slot, &p->services)
+		service_free(p, slot->value);
+	map_release(&p->services);
+	claims_release(&p->claims);
+	arena_release(&p->arena);
+	free(p);
+	if (closed)
+		closed(closed_arg);
+}
+
+static void free_refs(struct proxy *p)
+{
+	INFORMER_FOREACH(o, p->slices_informer)
+	{
+		struct slice_ref *ref = o->user;
+		if (ref)
+			list_del(&ref->link);
+		free(ref);
+		o->user = NULL;
+	}
+}
+
+void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(p->loop);
+	CHECK(!p->closing);
+	p->closing = true;
+	p->closed = closed;
+	p->closed_arg = arg;
+	p->parts.all_closed = all_closed;
+	loop_defer_cancel(&p->sync);
+	closing_hold(&p->parts);
+	free_refs(p);
+	closing_hold(&p->parts), informer_close(p->services_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), informer_close(p->slices_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), nft_table_close(p->table, closing_part_done, &p->parts);
+	closing_part_done(&p->parts);
+}

@@ -1,0 +1,43 @@
+/* What the proxy knows of services, and the rules made from it. The rules half (proxy_rules.c) is plain text in, plain
+ * text out, so that it can be tested without a kernel. */
+#ifndef K3X_NET_PROXY_PROXY_RULES_INT_H
+#define K3X_NET_PROXY_PROXY_RULES_INT_H
+
+#include "base/mem/arena.h"
+#include "base/mem/str.h"
+
+#define PROXY_TABLE "ip k3x-proxy"
+
+struct proxy_endpoint {
+	const char *ip;
+	int port;
+};
+
+/* One port of a service with where it leads. */
+struct proxy_port {
+	const char *chain;    /* "svc-3f2a..." unique to service and port */
+	const char *comment;  /* "default/web:http" */
+	const char *protocol; /* "tcp", "udp", "sctp" */
+	int port;
+	int node_port;          /* 0: none */
+	const char **addresses; /* cluster IP, external IPs, load balancer IPs */
+	size_t n_addresses;
+	size_t n_cluster_addresses;            /* the first ones: reached from inside, by the internal policy */
+	const struct proxy_endpoint *internal; /* by the internal traffic policy */
+	size_t n_internal;
+	const struct proxy_endpoint *external; /* by the external one */
+	size_t n_external;
+	bool external_local; /* externalTrafficPolicy: Local keeps the client's address */
+	int affinity_s;      /* 0: none */
+};
+
+/* The frame of the table: base chains, maps, sets. Begins with the removal of what was there. */
+void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr);
+
+/* The commands that add a port, and those that take it away again; the two must get the same port. */
+void proxy_rules_add(struct strbuf *out, const struct proxy_port *p);
+void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p);
+
+bool proxy_port_equal(const struct proxy_port *a, const struct proxy_port *b);
+
+#endif

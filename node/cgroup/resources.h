@@ -1,0 +1,27 @@
+/* From requests and limits to cgroup values: pure. */
+#ifndef K3X_NODE_CGROUP_RESOURCES_H
+#define K3X_NODE_CGROUP_RESOURCES_H
+
+#include "base/json/json.h"
+
+#include <stdint.h>
+
+enum qos { QOS_GUARANTEED, QOS_BURSTABLE, QOS_BESTEFFORT };
+
+/* Of a pod or of a container; 0: no limit. */
+struct resource_limits {
+	int64_t cpu_shares, cpu_period_us, cpu_quota_us;
+	int64_t memory_bytes;
+	int64_t oom_score_adj;
+};
+
+enum qos pod_qos(const struct json *pod_spec);
+/* Of one container; node_memory: bytes of the machine, for the OOM score. */
+struct resource_limits container_resources(
+        const struct json *pod_spec, const struct json *container, int64_t node_memory);
+/* Of the pod's group. False: it has none of its own (init containers may need more than the mains together). */
+bool pod_resources(const struct json *pod_spec, struct resource_limits *ret);
+/* cgroup v2's cpu.weight for v1's cpu.shares. */
+int64_t cgroup_cpu_weight(int64_t cpu_shares);
+
+#endif

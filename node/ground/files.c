@@ -1,0 +1,137 @@
+/* See files.h. Trees are removed through descriptors (openat, unlinkat), so that a container that swaps a folder for a
+ * link cannot make us delete elsewhere. */
+#include "node/ground/files.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/mem/arena.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+int file_make_dirs(const char *path, unsigned mode, struct err *err)
+{
+	CHECK((mode & ~07777u) == 0);
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	if (len >= sizeof part)
+		return err_set(err, ERR_INVAL, "the path %.60s... is too long", path);
+	memcpy(part, path, len + 1);
+	for (size_t i = 1; i <= len; i++) {
+		if (part[i] != '/' && part[i] != 0)
+			continue;
+		char c = part[i];
+		part[i] = 0;
+		if (mkdir(part, mode) != 0 && errno != EEXIST)
+			return err_errno(err, errno, "make folder %s", part);
+		part[i] = c;
+	}
+	return 0;
+}
+
+int file_write(const char *path, struct slice data, unsigned mode, struct err *err)
+{
+	CHECK((mode & ~0777u) == 0);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return err_errno(err, errno, "open %s", path);
+	fchmod(fd, mode);
+	while (data.len) {
+		ssize_t n = write(fd, data.ptr, data.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int e = errno;
+			close(fd);
+			return err_errno(err, e, "write %s", path);
+		}
+		data.ptr += n;
+		data.len -= (size_t)n;
+	}
+	close(fd);
+	return 0;
+}
+
+char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)
+{
+	CHECK(limit > 0);
+	struct strbuf b = STRBUF_INIT;
+	char chunk[8192];
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (from_end && fstat(fd, &st) == 0 && (size_t)st.st_size > limit)
+		lseek(fd, st.st_size - (off_t)limit, SEEK_SET);
+	while (b.len < limit) {
+		size_t room = limit - b.len < sizeof chunk ? limit - b.len : sizeof chunk;
+		ssize_t n = read(fd, chunk, room);
+		if (n <= 0)
+			break;
+		strbuf_add(&b, chunk, (size_t)n);
+	}
+	close(fd);
+	if (ret_len)
+		*ret_len = b.len;
+	return strbuf_detach(&b);
+}
+
+uint64_t file_stamp(const char *const *paths, size_t n)
+{
+	uint64_t h = FNV1A64_INIT;
+	for (size_t i = 0; i < n; i++) {
+		struct stat st;
+		if (!paths[i] || stat(paths[i], &st) != 0)
+			continue;
+		const int64_t what[] = {
+		        (int64_t)st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (int64_t)i};
+		h = fnv1a64_add(h, what, sizeof what);
+	}
+	return h;
+}
+
+enum { TREE_DEPTH_MAX = 64 };
+
+/* A bind mount of a folder of the same file system has its device: what tells is the kernel's word that it is one. */
+static bool is_elsewhere(int dir, const char *name, dev_t device, bool *ret_is_folder)
+{
+	struct statx st;
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) != 0)
+		return true;
+	*ret_is_folder = S_ISDIR(st.stx_mode);
+	return makedev(st.stx_dev_major, st.stx_dev_minor) != device || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
+static void remove_in(int dir, const char *name, dev_t device, int depth)
+{
+	bool is_folder;
+	if (depth > TREE_DEPTH_MAX || is_elsewhere(dir, name, device, &is_folder))
+		return;
+	if (!is_folder) {
+		unlinkat(dir, name, 0);
+		return;
+	}
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	for (struct dirent *e; d && (e = readdir(d));)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			remove_in(fd, e->d_name, device, depth + 1);
+	if (d)
+		closedir(d);
+	unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+void file_remove_tree(const char *path)
+{
+	CHECK(path[0] == '/' && path[1]);
+	struct stat st;
+	if (lstat(path, &st) == 0)
+		remove_in(AT_FDCWD, path, st.st_dev, 0);
+}

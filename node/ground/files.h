@@ -1,0 +1,22 @@
+/* Small file helpers of the kubelet. They block, briefly: folders and small files on local disks. Any thread. */
+#ifndef K3X_NODE_GROUND_FILES_H
+#define K3X_NODE_GROUND_FILES_H
+
+#include "base/err.h"
+#include "base/mem/str.h"
+
+#include <stdint.h>
+
+/* mkdir -p; the mode is for folders that are made. */
+int file_make_dirs(const char *path, unsigned mode, struct err *err);
+/* Creates or truncates; not atomic, not synced: for files that are made anew at each start. */
+int file_write(const char *path, struct slice data, unsigned mode, struct err *err);
+/* Whole file, at most `limit` bytes of it (its end when from_end), malloc'ed and terminated; NULL when it cannot be
+ * read. */
+char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len);
+/* A number that changes when any of the files is replaced or written; NULL paths are passed over. */
+uint64_t file_stamp(const char *const *paths, size_t n);
+/* Removes a tree without crossing mounts and without following links; errors are ignored, what cannot go stays. */
+void file_remove_tree(const char *path);
+
+#endif

@@ -1,0 +1,50 @@
+/* The node as a record: what it was told, what it is connected to, what it knows. Everything belongs to the node's loop
+ * but the work handed to its pool. What a room keeps for itself hangs here by a pointer that only that room can look
+ * behind. */
+#ifndef K3X_NODE_GROUND_NODE_RECORD_H
+#define K3X_NODE_GROUND_NODE_RECORD_H
+
+#include "api/client/client.h"
+#include "base/mem/arena.h"
+#include "base/mem/list.h"
+#include "base/mem/map.h"
+#include "base/rt/closing.h"
+#include "base/rt/loop.h"
+#include "base/rt/pool.h"
+#include "node/ground/node_options.h"
+
+struct node {
+	struct node_options o; /* strings in the arena */
+	struct arena arena;
+	struct loop *loop;
+	struct client *client;
+	struct pool *pool;
+	const char *pods_dir, *logs_dir; /* DATA/agent/kubelet/pods, DATA/agent/kubelet/logs */
+	int kubelet_port;                /* where the server listens, or should */
+	struct cri *cri;                 /* NULL until the runtime is up */
+	bool runtime_ready;              /* the CRI answers and images are in */
+	bool network_ready;              /* a CNI configuration is written */
+	const char *pod_cidr;            /* NULL until the control plane gave one */
+	bool closing;
+	struct map pods; /* uid -> struct pod */
+	struct list_link api_calls;
+	struct informer *pod_informer, *service_informer;
+	bool orphans_removed; /* folders of pods that are no more, once after the start */
+	/* of the rooms */
+	struct events *events;
+	struct containerd *containerd;
+	struct images *images;
+	struct image_import *image_import;
+	struct log_rotation *log_rotation;
+	struct view *view;
+	const struct worker_callbacks *worker_callbacks;
+	struct node_status *status;
+	struct static_pods *static_pods;
+	struct kubelet_server *server;
+	/* closing */
+	struct closing parts; /* the node itself while it is open, its parts while they close, errands under way */
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+#endif

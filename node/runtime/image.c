@@ -1,0 +1,205 @@
+/* Images: having one at hand when a container needs it, and the list that the Node shows.
+ *
+ * image_ensure() checks the name, asks for the image's status and pulls by the policy. Requests may be forgotten at any
+ * time. */
+#include "node/runtime/image.h"
+
+#include "base/check.h"
+#include "node/ground/node_record.h"
+#include "node/runtime/cri.h"
+#include "node/runtime/cri_read_int.h"
+#include "node/runtime/image_name.h"
+
+#include <stdlib.h>
+
+enum { STATUS_MS = 30000, PULL_MS = 600000, IMAGES_REPORTED_MAX = 50 };
+
+struct images {
+	struct node *n;
+	void (*changed)(struct node *n);
+	char *status_json;
+	struct cri_call *listing;
+};
+
+struct images *images_new(struct node *n, void (*changed)(struct node *n))
+{
+	CHECK(changed);
+	struct images *im = xcalloc(1, sizeof *im);
+	im->n = n;
+	im->changed = changed;
+	return im;
+}
+
+void images_free(struct images *im)
+{
+	free(im->status_json);
+	free(im);
+}
+
+/* ---- at hand ---- */
+
+struct image_request {
+	struct node *n;
+	char *image, *policy;
+	struct cri_call *call;
+	bool pulled;
+	struct err bad_name;
+	struct loop_task refusal;
+	void (*on_pull)(void *arg);
+	void (*done)(void *arg, const struct image_result *r, const struct err *err);
+	void *arg;
+};
+
+static void request_free(struct image_request *r)
+{
+	CHECK(!r->call);
+	free(r->image);
+	free(r->policy);
+	free(r);
+}
+
+static void fail(struct image_request *r, const char *reason, const struct err *err)
+{
+	CHECK(err->code && *reason);
+	struct image_result result = {.uid = -1, .reason = reason};
+	r->done(r->arg, &result, err);
+	request_free(r);
+}
+
+static void ask_status(struct image_request *r);
+
+static void pulled(void *arg, const void *answer, const struct err *err)
+{
+	struct image_request *r = arg;
+	r->call = NULL;
+	if (err) {
+		fail(r, "ErrImagePull", err);
+		return;
+	}
+	r->pulled = true;
+	ask_status(r);
+}
+
+static void pull(struct image_request *r)
+{
+	CHECK(!r->call && !r->pulled);
+	CRI(PullImageRequest) q = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
+	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	spec.image = r->image;
+	q.image = &spec;
+	if (r->on_pull)
+		r->on_pull(r->arg);
+	r->call = cri_call(r->n->cri, "ImageService/PullImage", &q.base, &runtime__v1__pull_image_response__descriptor,
+	        PULL_MS, pulled, r);
+}
+
+static void status_told(void *arg, const void *answer, const struct err *err)
+{
+	struct image_request *r = arg;
+	const CRI(Image) *image = answer ? ((const CRI(ImageStatusResponse) *)answer)->image : NULL;
+	struct err e = ERR_INIT;
+	r->call = NULL;
+	if (err) {
+		fail(r, "ImageInspectError", err);
+	} else if (image && (r->pulled || strcmp(r->policy, "Always") != 0)) {
+		struct image_result result = {.reference = image->id,
+		        .uid = image->uid ? image->uid->value : -1,
+		        .username = image->username};
+		r->done(r->arg, &result, NULL);
+		request_free(r);
+	} else if (strcmp(r->policy, "Never") == 0) {
+		err_set(&e, ERR_NOT_FOUND, "Container image \"%s\" is not present with pull policy of Never", r->image);
+		fail(r, "ErrImageNeverPull", &e);
+	} else if (r->pulled) {
+		err_set(&e, ERR_NOT_FOUND, "image \"%s\" is not there after its pull", r->image);
+		fail(r, "ErrImagePull", &e);
+	} else {
+		pull(r);
+	}
+}
+
+static void ask_status(struct image_request *r)
+{
+	CHECK(!r->call);
+	CRI(ImageRequest) q = RUNTIME__V1__IMAGE_REQUEST__INIT;
+	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	spec.image = r->image;
+	q.image = &spec;
+	r->call = cri_call(r->n->cri, "ImageService/ImageStatus", &q.base,
+	        &runtime__v1__image_status_response__descriptor, STATUS_MS, status_told, r);
+}
+
+/* Not from inside image_ensure(). */
+static void refuse(struct loop_task *t)
+{
+	struct image_request *r = CONTAINER_OF(t, struct image_request, refusal);
+	struct node *n = r->n;
+	if (r->done)
+		fail(r, "InvalidImageName", &r->bad_name);
+	else
+		request_free(r);
+	closing_part_done(&n->parts);
+}
+
+struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
+        void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(done);
+	struct image_request *r = xcalloc(1, sizeof *r);
+	*r = (struct image_request){.n = n,
+	        .image = xstrdup(image),
+	        .policy = xstrdup(*policy ? policy : image_default_policy(image)),
+	        .on_pull = on_pull,
+	        .done = done,
+	        .arg = arg};
+	if (image_name_check(image, &r->bad_name) == 0) {
+		ask_status(r);
+	} else {
+		r->refusal.run = refuse;
+		closing_hold(&n->parts);
+		loop_post(n->loop, &r->refusal);
+	}
+	return r;
+}
+
+void image_forget(struct image_request *r)
+{
+	LOOP_CHECK_OWNER(r->n->loop);
+	if (r->call)
+		cri_forget(r->call);
+	if (r->bad_name.code)
+		r->done = NULL; /* its task is on the way */
+	else
+		request_free(r);
+}
+
+/* ---- the Node's list ---- */
+
+static void listed(void *arg, const void *answer, const struct err *err)
+{
+	struct images *im = arg;
+	im->listing = NULL;
+	if (err)
+		return;
+	const CRI(ListImagesResponse) *list = answer;
+	struct strbuf b = STRBUF_INIT;
+	cri_images_json(list, IMAGES_REPORTED_MAX, &b);
+	bool changed = !im->status_json || strcmp(im->status_json, strbuf_cstr(&b)) != 0;
+	free(im->status_json);
+	im->status_json = strbuf_detach(&b);
+	if (changed)
+		im->changed(im->n);
+}
+
+struct json *images_status(struct node *n, struct arena *a)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	struct images *im = n->images;
+	if (!im->listing && n->cri) {
+		CRI(ListImagesRequest) r = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;
+		im->listing = cri_call(n->cri, "ImageService/ListImages", &r.base,
+		        &runtime__v1__list_images_response__descriptor, STATUS_MS, listed, im);
+	}
+	return im->status_json ? json_parse(a, slice_of(im->status_json), NULL, NULL) : json_new(a, JSON_ARRAY);
+}

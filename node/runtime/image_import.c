@@ -1,0 +1,339 @@
+/* See image_import.h. CRI cannot import, so archives go through `ctr images import`, one after the other:
+ *
+ *     IDLE --> ASKING (is the pause image there?) --> LISTING (pool) --> IMPORTING --> NOTING (pool) --> IDLE
+ *
+ * An archive is imported when its name, size and time are not among those noted in DATA/agent/images/.imported; a store
+ * without the pause image is an empty one, and nothing is taken for imported then. The folder is watched with inotify,
+ * and read a little later so that files that are being copied settle.
+ *
+ * What can go wrong: an archive that cannot be imported is told, passed over, and tried again when it has changed. */
+#include "node/runtime/image_import.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/proc/process.h"
+#include "base/rt/sm.h"
+#include "node/ground/errand.h"
+#include "node/ground/files.h"
+#include "node/ground/node_record.h"
+#include "node/runtime/containerd.h"
+#include "node/runtime/cri.h"
+#include "node/runtime/pause_image.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { STATUS_MS = 30000, SETTLE_MS = 1000, STAMPS_BYTES_MAX = 1024 * 1024, ARCHIVES_MAX = 4096 };
+
+enum import_state { IMPORT_IDLE, IMPORT_ASKING, IMPORT_LISTING, IMPORT_RUNNING, IMPORT_NOTING };
+
+struct archive {
+	const char *path, *stamp; /* name, size and time */
+	bool is_in, is_tried;
+};
+
+struct image_import {
+	struct node *n;
+	struct sm sm;
+	struct errand errand;
+	struct arena arena; /* of this round */
+	struct archive *archives;
+	size_t count, next;
+	bool has_pause, needs_pause, is_first, again, watching;
+	const char *dir, *stamp_file, *pause_dir;
+	struct strbuf failed; /* stamps of those that could not be imported */
+	struct process *importer;
+	struct err err;
+	void (*done)(struct node *n);
+	void (*imported)(struct node *n);
+	uv_fs_event_t watch;
+	uv_timer_t timer;
+	unsigned open; /* handles */
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct image_import *im = CONTAINER_OF(m, struct image_import, sm);
+	return sm_state(m) == IMPORT_RUNNING ? im->next <= im->count : !im->importer;
+}
+
+static const struct sm_state states[] = {
+        [IMPORT_IDLE] = {"idle", SM_TO(IMPORT_ASKING)},
+        [IMPORT_ASKING] = {"asking", SM_TO(IMPORT_LISTING) | SM_TO(IMPORT_IDLE)},
+        [IMPORT_LISTING] = {"listing", SM_TO(IMPORT_RUNNING)},
+        [IMPORT_RUNNING] = {"importing", SM_TO(IMPORT_NOTING) | SM_TO(IMPORT_IDLE)},
+        [IMPORT_NOTING] = {"noting", SM_TO(IMPORT_IDLE)},
+};
+static const struct sm_kind machine = SM_KIND("image-import", states, holds);
+
+/* ---- the folder (pool) ---- */
+
+static const char *stamp_of(struct arena *a, const char *path)
+{
+	struct stat st;
+	if (stat(path, &st) != 0)
+		return "";
+	return arena_printf(a, "%s %lld %lld.%09ld\n", path, (long long)st.st_size, (long long)st.st_mtim.tv_sec,
+	        st.st_mtim.tv_nsec);
+}
+
+static void add_archive(struct image_import *im, const char *path, const char *known)
+{
+	CHECK(im->count <= ARCHIVES_MAX);
+	const char *stamp = stamp_of(&im->arena, path);
+	bool is_in = im->has_pause && known && *stamp && strstr(known, stamp);
+	im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in};
+}
+
+static void write_pause_image(struct image_import *im)
+{
+	struct strbuf tar = STRBUF_INIT;
+	const char *path = arena_printf(&im->arena, "%s/pause.tar", im->pause_dir);
+	pause_image_write(&tar, PAUSE_IMAGE_DEFAULT);
+	if (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 &&
+	        file_write(path, strbuf_slice(&tar), 0644, &im->err) == 0)
+		add_archive(im, path, NULL);
+	strbuf_release(&tar);
+}
+
+static void list_on_pool(struct errand *e)
+{
+	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
+	char *known = file_read(im->stamp_file, STAMPS_BYTES_MAX, false, NULL);
+	DIR *d = opendir(im->dir);
+	im->archives = ARENA_ARRAY(&im->arena, struct archive, ARCHIVES_MAX + 1);
+	if (im->needs_pause)
+		write_pause_image(im);
+	for (struct dirent *f; d && im->count < ARCHIVES_MAX && (f = readdir(d));)
+		if (slice_ends(slice_of(f->d_name), ".tar") && f->d_name[0] != '.')
+			add_archive(im, arena_printf(&im->arena, "%s/%s", im->dir, f->d_name), known);
+	if (d)
+		closedir(d);
+	free(known);
+}
+
+static void note_on_pool(struct errand *e)
+{
+	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
+	struct strbuf b = STRBUF_INIT;
+	for (size_t i = 0; i < im->count; i++)
+		if (im->archives[i].is_in)
+			strbuf_adds(&b, im->archives[i].stamp);
+	file_write(im->stamp_file, strbuf_slice(&b), 0644, &im->err);
+	strbuf_release(&b);
+}
+
+/* ---- the round ---- */
+
+static void settled(uv_timer_t *t);
+
+static void round_is_over(struct image_import *im)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	bool was_first = im->is_first;
+	sm_move(&im->sm, IMPORT_IDLE);
+	arena_release(&im->arena);
+	im->archives = NULL;
+	im->count = im->next = 0;
+	im->is_first = false;
+	if (im->n->closing)
+		return;
+	if (was_first)
+		im->done(im->n);
+	else
+		im->imported(im->n);
+	if (im->again)
+		uv_timer_start(&im->timer, settled, SETTLE_MS, 0);
+}
+
+static void noted(struct errand *e)
+{
+	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
+	if (im->err.code)
+		log_warn("node", "cannot note the imported images", "error=\"%s\"", im->err.msg);
+	round_is_over(im);
+}
+
+static void note(struct image_import *im)
+{
+	bool any = false;
+	for (size_t i = 0; i < im->count; i++)
+		any = any || (im->archives[i].is_in && im->archives[i].is_tried);
+	im->err = ERR_INIT;
+	if (any && !im->n->closing) {
+		sm_move(&im->sm, IMPORT_NOTING);
+		if (errand_start(im->n, &im->errand, note_on_pool, noted))
+			return;
+	}
+	round_is_over(im);
+}
+
+static void import_next(struct image_import *im);
+
+static void import_ended(struct process *p, int status, struct slice output, void *arg)
+{
+	CHECK(((struct image_import *)arg)->importer == p);
+	struct image_import *im = arg;
+	struct archive *a = &im->archives[im->next - 1];
+	im->importer = NULL;
+	a->is_in = status == 0;
+	if (a->is_in) {
+		log_info("node", "images imported", "archive=%s", a->path);
+	} else {
+		log_warn("node", "cannot import images", "archive=%s status=%d output=\"%.*s\"", a->path, status,
+		        SLICE_FMT(slice_trim(output)));
+		strbuf_adds(&im->failed, a->stamp);
+	}
+	import_next(im);
+}
+
+static bool has_failed(struct image_import *im, const struct archive *a)
+{
+	return im->failed.len && *a->stamp && strstr(strbuf_cstr(&im->failed), a->stamp);
+}
+
+static void import_next(struct image_import *im)
+{
+	struct err err = ERR_INIT;
+	CHECK(sm_state(&im->sm) == IMPORT_RUNNING && !im->importer);
+	while (im->next < im->count && !im->n->closing) {
+		struct archive *a = &im->archives[im->next++];
+		if (a->is_in || has_failed(im, a))
+			continue;
+		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
+		        "import", a->path, NULL};
+		struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = import_ended, .arg = im};
+		a->is_tried = true;
+		if (process_start(&o, &im->importer, &err) == 0)
+			return;
+		log_warn("node", "cannot import images", "archive=%s error=\"%s\"", a->path, err.msg);
+	}
+	note(im);
+}
+
+static void listed(struct errand *e)
+{
+	LOOP_CHECK_OWNER(e->n->loop);
+	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
+	if (im->err.code)
+		log_error("node", "cannot write the pause image", "error=\"%s\"", im->err.msg);
+	if (strlen(strbuf_cstr(&im->failed)) > STAMPS_BYTES_MAX)
+		strbuf_reset(&im->failed);
+	sm_move(&im->sm, IMPORT_RUNNING);
+	import_next(im);
+}
+
+static void pause_status(void *arg, const void *answer, const struct err *err)
+{
+	struct image_import *im = arg;
+	const CRI(ImageStatusResponse) *r = answer;
+	im->has_pause = r && r->image;
+	im->needs_pause = !im->has_pause && strcmp(im->n->o.pause_image, PAUSE_IMAGE_DEFAULT) == 0;
+	im->err = ERR_INIT;
+	if (!im->n->closing) {
+		sm_move(&im->sm, IMPORT_LISTING);
+		if (errand_start(im->n, &im->errand, list_on_pool, listed))
+			return;
+		im->again = true;
+		listed(&im->errand);
+		return;
+	}
+	sm_move(&im->sm, IMPORT_IDLE);
+}
+
+static void ask(struct image_import *im)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	CHECK(im->n->cri && !im->count);
+	struct node *n = im->n;
+	CRI(ImageRequest) r = RUNTIME__V1__IMAGE_REQUEST__INIT;
+	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	sm_move(&im->sm, IMPORT_ASKING);
+	im->again = false;
+	spec.image = (char *)n->o.pause_image;
+	r.image = &spec;
+	cri_call(n->cri, "ImageService/ImageStatus", &r.base, &runtime__v1__image_status_response__descriptor,
+	        STATUS_MS, pause_status, im);
+}
+
+/* ---- the folder changes ---- */
+
+static void settled(uv_timer_t *t)
+{
+	struct image_import *im = t->data;
+	if (im->n->closing || !im->n->cri)
+		return;
+	if (sm_state(&im->sm) == IMPORT_IDLE)
+		ask(im);
+	else
+		im->again = true;
+}
+
+static void folder_changed(uv_fs_event_t *h, const char *name, int events, int status)
+{
+	struct image_import *im = h->data;
+	if (name && name[0] == '.')
+		return; /* our own notes */
+	uv_timer_start(&im->timer, settled, SETTLE_MS, 0);
+}
+
+void image_import_start(struct image_import *im, void (*done)(struct node *n))
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	if (sm_state(&im->sm) != IMPORT_IDLE)
+		return; /* under way: the runtime came up again meanwhile */
+	im->done = done;
+	im->is_first = true;
+	if (!im->watching && uv_fs_event_start(&im->watch, folder_changed, im->dir, 0) == 0)
+		im->watching = true;
+	ask(im);
+}
+
+/* ---- life ---- */
+
+struct image_import *image_import_new(struct node *n, void (*imported)(struct node *n))
+{
+	struct image_import *im = xcalloc(1, sizeof *im);
+	im->n = n;
+	im->imported = imported;
+	im->dir = arena_printf(&n->arena, "%s/agent/images", n->o.data_dir);
+	im->stamp_file = arena_printf(&n->arena, "%s/.imported", im->dir);
+	im->pause_dir = arena_printf(&n->arena, "%s/agent/containerd", n->o.data_dir);
+	im->open = 2;
+	sm_init(&im->sm, &machine, IMPORT_IDLE, "");
+	uv_timer_init(loop_uv(n->loop), &im->timer);
+	uv_fs_event_init(loop_uv(n->loop), &im->watch);
+	im->timer.data = im->watch.data = im;
+	return im;
+}
+
+static void handle_closed(uv_handle_t *h)
+{
+	struct image_import *im = h->data;
+	if (--im->open == 0)
+		im->closed(im->closed_arg);
+}
+
+void image_import_close(struct image_import *im, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	CHECK(im->n->closing && !im->closed);
+	im->closed = closed;
+	im->closed_arg = arg;
+	uv_close((uv_handle_t *)&im->timer, handle_closed);
+	uv_close((uv_handle_t *)&im->watch, handle_closed);
+}
+
+void image_import_free(struct image_import *im)
+{
+	CHECK(!im->open);
+	if (im->importer)
+		process_forget(im->importer);
+	strbuf_release(&im->failed);
+	arena_release(&im->arena);
+	free(im);
+}

@@ -1,0 +1,18 @@
+/* Importing images: archives in DATA/agent/images, at the start and whenever one is put there, and the pause image of
+ * our own. Loop's thread. */
+#ifndef K3X_NODE_RUNTIME_IMAGE_IMPORT_H
+#define K3X_NODE_RUNTIME_IMAGE_IMPORT_H
+
+struct image_import;
+struct node;
+
+/* imported(n): archives that were put there while we run are in. */
+struct image_import *image_import_new(struct node *n, void (*imported)(struct node *n));
+/* The runtime is up: imports what is new, then done(n), and follows the folder from then on. Does nothing while an
+ * import is under way. */
+void image_import_start(struct image_import *im, void (*done)(struct node *n));
+/* closed(arg) on the loop; image_import_free() comes when the node's errands have ended. */
+void image_import_close(struct image_import *im, void (*closed)(void *arg), void *arg);
+void image_import_free(struct image_import *im);
+
+#endif

@@ -1,0 +1,15 @@
+/* Names of images. Pure. */
+#ifndef K3X_NODE_RUNTIME_IMAGE_NAME_H
+#define K3X_NODE_RUNTIME_IMAGE_NAME_H
+
+#include "base/err.h"
+#include "base/mem/arena.h"
+
+/* Is it a reference as registries and runtimes take it: [HOST[:PORT]/]PATH[:TAG][@DIGEST]? ERR_INVAL says what is wrong
+ * with it. */
+int image_name_check(const char *image, struct err *err);
+const char *image_default_tag(struct arena *a, const char *image); /* "busybox" -> "busybox:latest" */
+/* What is done without an imagePullPolicy. */
+const char *image_default_policy(const char *image);
+
+#endif

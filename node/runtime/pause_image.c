@@ -1,0 +1,75 @@
+/* See pause_image.h. The program is node/runtime/pause/pause.c, static and without a C library: k3x itself is linked to
+ * libc and could not run in an image that holds one file. The tar is the same bytes for the same name: times are zero.
+ */
+#include "node/runtime/pause_image.h"
+
+#include "base/pki.h"
+
+#include <stdio.h>
+
+__asm__(".pushsection .rodata\n"
+        ".globl pause_program\n.globl pause_program_end\n"
+        "pause_program:\n.incbin \"build/gen/node/runtime/pause\"\npause_program_end:\n.byte 0\n"
+        ".popsection\n");
+extern const char pause_program[], pause_program_end[];
+
+#if defined(__aarch64__)
+#define PAUSE_ARCHITECTURE "arm64"
+#else
+#define PAUSE_ARCHITECTURE "amd64"
+#endif
+
+enum { TAR_BLOCK = 512 };
+
+/* A ustar header (POSIX.1-1988) and the content, padded to blocks. */
+static void tar_file(struct strbuf *out, const char *name, unsigned mode, struct slice data)
+{
+	char h[TAR_BLOCK] = {0};
+	unsigned sum = 0;
+	snprintf(h, 100, "%s", name);
+	snprintf(h + 100, 8, "%07o", mode);
+	snprintf(h + 108, 8, "%07o", 0);
+	snprintf(h + 116, 8, "%07o", 0);
+	snprintf(h + 124, 12, "%011zo", data.len);
+	snprintf(h + 136, 12, "%011o", 0);
+	memset(h + 148, ' ', 8);
+	h[156] = '0';
+	memcpy(h + 257, "ustar\00000", 8);
+	for (size_t i = 0; i < sizeof h; i++)
+		sum += (unsigned char)h[i];
+	snprintf(h + 148, 8, "%06o", sum);
+	strbuf_add(out, h, sizeof h);
+	strbuf_add_slice(out, data);
+	while (out->len % TAR_BLOCK)
+		strbuf_addc(out, 0);
+}
+
+static void tar_end(struct strbuf *out)
+{
+	char zero[2 * TAR_BLOCK] = {0};
+	strbuf_add(out, zero, sizeof zero);
+}
+
+void pause_image_write(struct strbuf *out, const char *name)
+{
+	struct strbuf layer = STRBUF_INIT, config = STRBUF_INIT, manifest = STRBUF_INIT;
+	char hash[65], file[80];
+	tar_file(&layer, "pause", 0755, (struct slice){pause_program, (size_t)(pause_program_end - pause_program)});
+	tar_end(&layer);
+	pki_sha256_hex(layer.data, layer.len, hash);
+	strbuf_addf(&config,
+	        "{\"architecture\":\"" PAUSE_ARCHITECTURE
+	        "\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/pause\"],\"WorkingDir\":\"/\"},"
+	        "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]},\"history\":[{\"created_by\":\"k3x\"}]}",
+	        hash);
+	pki_sha256_hex(config.data, config.len, hash);
+	snprintf(file, sizeof file, "%s.json", hash);
+	strbuf_addf(&manifest, "[{\"Config\":\"%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"layer.tar\"]}]", file, name);
+	tar_file(out, "layer.tar", 0644, strbuf_slice(&layer));
+	tar_file(out, file, 0644, strbuf_slice(&config));
+	tar_file(out, "manifest.json", 0644, strbuf_slice(&manifest));
+	tar_end(out);
+	strbuf_release(&layer);
+	strbuf_release(&config);
+	strbuf_release(&manifest);
+}

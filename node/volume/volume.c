@@ -1,0 +1,678 @@
+/* Volumes: made under DATA/agent/kubelet/pods/UID/volumes before a pod starts, refreshed while it runs, taken down
+ * after.
+ *
+ *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old
+ *     pool:  make folders, mount tmpfs, check host paths, write files (atomic_writer.h)
+ *     loop:  done(p, err); the next refresh is set for pods whose files may change
+ *
+ * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found
+ * again through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
+ *
+ * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected. All other kinds fail with an
+ * error that says so. */
+#include "node/volume/volume.h"
+
+#include "base/check.h"
+#include "api/machinery/codec/quantity.h"
+#include "base/base64.h"
+#include "base/log.h"
+#include "node/ground/api_call.h"
+#include "node/ground/errand.h"
+#include "node/ground/files.h"
+#include "node/ground/mount_pins.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/ground/pod_fields.h"
+#include "node/ground/pod_record.h"
+#include "node/ground/refs.h"
+#include "node/ground/times.h"
+#include "node/volume/atomic_writer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REFRESH_MS = 45000, TOKEN_LIFE_S = 3607, DEFAULT_MODE = 0644 };
+
+struct token {
+	const struct json *source; /* identity only: which source of the spec, by order */
+	size_t index;
+	char *text;
+	uint64_t renew_ms; /* loop time */
+	struct volumes *volumes;
+};
+
+/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> READY --> ASKING ..., or back to NONE when the first
+ * set-up fails; from NONE and READY to TAKING_DOWN, which frees the record or, when the pool is full, goes back. */
+enum volumes_state { VOLUMES_NONE, VOLUMES_ASKING, VOLUMES_WRITING, VOLUMES_READY, VOLUMES_TAKING_DOWN };
+
+struct volumes {
+	struct pod *pod;
+	struct sm sm; /* enum volumes_state */
+	struct errand errand;
+	struct loop_task task;
+	bool refreshes;
+	uint64_t refresh_ms;
+	struct token *tokens;
+	size_t tokens_count;
+	bool were_ready; /* once: what fails later is a refresh */
+	unsigned open;   /* questions */
+	struct err err;
+	void (*done)(struct pod *p, const struct err *err);
+	const char *dir; /* of the pod, for the pool */
+	struct arena arena;
+};
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct volumes *v = CONTAINER_OF(m, struct volumes, sm);
+	return (sm_state(m) != VOLUMES_READY || v->were_ready) && (sm_state(m) != VOLUMES_NONE || !v->were_ready) &&
+	       (sm_state(m) == VOLUMES_ASKING || !v->open);
+}
+
+static const struct sm_state states[] = {
+        [VOLUMES_NONE] = {"none", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
+        [VOLUMES_ASKING] = {"asking", SM_TO(VOLUMES_WRITING) | SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_WRITING] = {"writing", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_READY] = {"ready", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
+        [VOLUMES_TAKING_DOWN] = {"taking-down", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+};
+static const struct sm_kind machine = SM_KIND("volumes", states, holds);
+
+/* ---- what a volume is ---- */
+
+static const char *const kinds[][2] = {{"emptyDir", "kubernetes.io~empty-dir"},
+        {"configMap", "kubernetes.io~configmap"}, {"secret", "kubernetes.io~secret"},
+        {"projected", "kubernetes.io~projected"}, {"downwardAPI", "kubernetes.io~downward-api"}, {"hostPath", NULL}};
+
+static const char *const *kind_of(const struct json *volume)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (json_get(volume, kinds[i][0]))
+			return kinds[i];
+	return NULL;
+}
+
+static struct json *find_volume(const struct pod *p, struct slice name)
+{
+	JSON_FOREACH (it, json_get(p->spec, "volumes"))
+		if (slice_eq(json_get_str(it, "name"), name))
+			return it;
+	return NULL;
+}
+
+const char *volume_host_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only)
+{
+	struct json *v = find_volume(p, name);
+	const char *const *kind = v ? kind_of(v) : NULL;
+	*ret_read_only = kind && strcmp(kind[0], "emptyDir") != 0 && strcmp(kind[0], "hostPath") != 0;
+	if (!kind)
+		return NULL;
+	if (!kind[1])
+		return json_cstr(a, json_path(v, "hostPath", "path", NULL));
+	return arena_printf(a, "%s/volumes/%s/%.*s", pod_dir(p, a), kind[1], SLICE_FMT(name));
+}
+
+/* ---- files of a volume (pool) ---- */
+
+struct build {
+	struct pod *pod;
+	struct volumes *volumes;
+	struct arena arena;
+	struct payload payload;
+	size_t token_index;
+	struct err *err;
+};
+
+static int add_file(struct build *b, struct slice path, struct slice data, unsigned mode)
+{
+	CHECK(b->payload.count <= b->payload.cap);
+	if (!payload_path_is_good(path))
+		return err_set(b->err, ERR_INVAL, "the path \"%.*s\" in a volume must be relative and without ..",
+		        SLICE_FMT(path));
+	struct payload *p = &b->payload;
+	if (p->count == p->cap) {
+		size_t cap = p->cap ? p->cap * 2 : 16;
+		struct payload_file *files = ARENA_ARRAY(&b->arena, struct payload_file, cap);
+		if (p->count)
+			memcpy(files, p->files, p->count * sizeof *files);
+		p->files = files;
+		p->cap = cap;
+	}
+	p->files[p->count++] =
+	        (struct payload_file){.path = arena_memdup(&b->arena, path.ptr, path.len), .data = data, .mode = mode};
+	return 0;
+}
+
+static bool value_of(struct build *b, const struct json *object, bool is_secret, struct slice key, struct slice *ret)
+{
+	struct json *v = json_get_slice(json_get(object, "data"), key),
+	            *binary = json_get_slice(json_get(object, "binaryData"), key);
+	if (v && !is_secret) {
+		*ret = json_str(v);
+		return true;
+	}
+	return (v || binary) && base64_decode(&b->arena, json_str(v ? v : binary), ret);
+}
+
+static int add_all_keys(struct build *b, const struct json *object, bool is_secret, unsigned mode)
+{
+	static const char *const maps[] = {"data", "binaryData"};
+	for (size_t i = 0; i < 2; i++)
+		JSON_FOREACH (it, json_get(object, maps[i])) {
+			struct slice data;
+			if (value_of(b, object, is_secret, it->key, &data) && add_file(b, it->key, data, mode) != 0)
+				return b->err->code;
+		}
+	return 0;
+}
+
+static int add_object(struct build *b, const struct json *source, const char *kind, struct slice name, unsigned mode)
+{
+	bool is_secret = strcmp(kind, "secrets") == 0, optional = json_get_bool(source, "optional", false);
+	struct json *object = refs_get(b->pod, kind, name), *items = json_get(source, "items");
+	if (!object && optional)
+		return 0;
+	if (!object)
+		return err_set(b->err, ERR_NOT_FOUND, "%s \"%.*s\" not found", is_secret ? "secret" : "configmap",
+		        SLICE_FMT(name));
+	if (!items || !items->count)
+		return add_all_keys(b, object, is_secret, mode);
+	JSON_FOREACH (it, items) {
+		struct slice key = json_get_str(it, "key"), data;
+		if (value_of(b, object, is_secret, key, &data)) {
+			if (add_file(b, json_get_str(it, "path"), data, (unsigned)json_get_int(it, "mode", mode)) != 0)
+				return b->err->code;
+		} else if (!optional) {
+			return err_set(b->err, ERR_NOT_FOUND, "%s references non-existent key: %.*s",
+			        is_secret ? "secret" : "configmap", SLICE_FMT(key));
+		}
+	}
+	return 0;
+}
+
+static int add_downward(struct build *b, const struct json *source, unsigned mode)
+{
+	JSON_FOREACH (it, json_get(source, "items")) {
+		struct json *field = json_get(it, "fieldRef"), *resource = json_get(it, "resourceFieldRef");
+		const char *text = field ? pod_field(b->pod, &b->arena, json_get_str(field, "fieldPath"))
+		                         : pod_resource_field(b->pod, &b->arena, NULL, resource, b->err);
+		if (!text)
+			return b->err->code ? b->err->code
+			                    : err_set(b->err, ERR_INVAL, "field path not supported: %.*s",
+			                              SLICE_FMT(json_get_str(field, "fieldPath")));
+		if (add_file(b, json_get_str(it, "path"), slice_of(text), (unsigned)json_get_int(it, "mode", mode)) !=
+		        0)
+			return b->err->code;
+	}
+	return 0;
+}
+
+/* The user that all containers are told to run as; -1: they differ, or are not told. */
+static int64_t pod_single_user(const struct json *spec)
+{
+	static const char *const lists[] = {"initContainers", "containers"};
+	int64_t of_pod = json_get_int(json_get(spec, "securityContext"), "runAsUser", -1), user = -1;
+	bool first = true;
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		JSON_FOREACH (c, json_get(spec, lists[i])) {
+			int64_t own = json_get_int(json_get(c, "securityContext"), "runAsUser", of_pod);
+			if (!first && own != user)
+				return -1;
+			user = own;
+			first = false;
+		}
+	return user >= 0 && user < UINT32_MAX ? user : -1;
+}
+
+static int add_token(struct build *b, const struct json *source, unsigned mode)
+{
+	struct volumes *v = b->volumes;
+	const char *text = b->token_index < v->tokens_count ? v->tokens[b->token_index].text : NULL;
+	b->token_index++;
+	if (!text)
+		return err_set(b->err, ERR_UNAVAILABLE, "there is no service account token yet");
+	if (add_file(b, json_get_str(source, "path"), slice_of(text), mode) != 0)
+		return b->err->code;
+	/* For its group (the writer lets it read), or for the one user all containers run as; else all must. */
+	struct payload_file *f = &b->payload.files[b->payload.count - 1];
+	int64_t user = pod_single_user(b->pod->spec);
+	if (json_get(json_get(b->pod->spec, "securityContext"), "fsGroup") || user >= 0)
+		f->mode = 0600;
+	f->is_owned = f->mode == 0600 && user >= 0;
+	f->uid = f->is_owned ? (unsigned)user : 0;
+	return 0;
+}
+
+static int add_projected(struct build *b, const struct json *sources, unsigned mode)
+{
+	JSON_FOREACH (it, sources) {
+		struct json *s;
+		int rc = 0;
+		if ((s = json_get(it, "configMap")))
+			rc = add_object(b, s, "configmaps", json_get_str(s, "name"), mode);
+		else if ((s = json_get(it, "secret")))
+			rc = add_object(b, s, "secrets", json_get_str(s, "name"), mode);
+		else if ((s = json_get(it, "downwardAPI")))
+			rc = add_downward(b, s, mode);
+		else if ((s = json_get(it, "serviceAccountToken")))
+			rc = add_token(b, s, mode);
+		else
+			rc = err_set(b->err, ERR_UNIMPLEMENTED, "a projected source of this kind is not built yet");
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int add_sources(struct build *b, const struct json *volume, const char *kind)
+{
+	struct json *s = json_get(volume, kind);
+	unsigned mode = (unsigned)json_get_int(s, "defaultMode", DEFAULT_MODE);
+	if (strcmp(kind, "configMap") == 0)
+		return add_object(b, s, "configmaps", json_get_str(s, "name"), mode);
+	if (strcmp(kind, "secret") == 0)
+		return add_object(b, s, "secrets", json_get_str(s, "secretName"), mode);
+	if (strcmp(kind, "downwardAPI") == 0)
+		return add_downward(b, s, mode);
+	return add_projected(b, json_get(s, "sources"), mode);
+}
+
+/* ---- mounts (pool) ---- */
+
+static bool is_mounted(const char *path)
+{
+	struct stat here, above;
+	char parent[4096];
+	snprintf(parent, sizeof parent, "%s/..", path);
+	return stat(path, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
+}
+
+static int mount_tmpfs(const char *path, const char *options, struct err *err)
+{
+	CHECK(*path == '/');
+	if (is_mounted(path) || mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0)
+		return 0;
+	return err_errno(err, errno, "mount tmpfs at %s", path);
+}
+
+static int make_empty_dir(struct build *b, const struct json *source, const char *path, int64_t gid)
+{
+	struct slice medium = json_get_str(source, "medium");
+	int64_t size = quantity_json_value(json_get(source, "sizeLimit"));
+	if (medium.len && !slice_is(medium, "Memory"))
+		return err_set(
+		        b->err, ERR_UNIMPLEMENTED, "emptyDir with medium %.*s is not built yet", SLICE_FMT(medium));
+	if (medium.len &&
+	        mount_tmpfs(path,
+	                size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777",
+	                b->err) != 0)
+		return b->err->code;
+	if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) != 0)
+		return err_errno(b->err, errno, "give %s to group %lld", path, (long long)gid);
+	chmod(path, gid >= 0 ? 02777 : 0777);
+	return 0;
+}
+
+static int check_host_path(struct build *b, const struct json *source)
+{
+	const char *path = json_cstr(&b->arena, json_get(source, "path"));
+	struct slice type = json_get_str(source, "type");
+	struct stat st;
+	bool exists = stat(path, &st) == 0;
+	if (slice_is(type, "DirectoryOrCreate") && !exists)
+		return file_make_dirs(path, 0755, b->err);
+	if (slice_is(type, "FileOrCreate") && !exists) {
+		int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return err_errno(b->err, errno, "make %s", path);
+		close(fd);
+		return 0;
+	}
+	if (!type.len)
+		return exists ? 0 : file_make_dirs(path, 0755, b->err);
+	if (!exists)
+		return err_set(b->err, ERR_NOT_FOUND, "hostPath type check failed: %s does not exist", path);
+	bool fits = slice_starts(type, "Directory") ? S_ISDIR(st.st_mode)
+	            : slice_starts(type, "File")    ? S_ISREG(st.st_mode)
+	            : slice_is(type, "Socket")      ? S_ISSOCK(st.st_mode)
+	            : slice_is(type, "CharDevice")  ? S_ISCHR(st.st_mode)
+	                                            : S_ISBLK(st.st_mode);
+	return fits ? 0
+	            : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
+}
+
+static int make_volume(struct build *b, const struct json *volume)
+{
+	struct slice name = json_get_str(volume, "name");
+	const char *const *kind = kind_of(volume);
+	int64_t gid = json_get_int(json_get(b->pod->spec, "securityContext"), "fsGroup", -1);
+	if (gid < -1 || gid > INT32_MAX)
+		return err_set(b->err, ERR_INVAL, "fsGroup %lld is no group", (long long)gid);
+	bool read_only;
+	if (json_get(volume, "persistentVolumeClaim"))
+		return err_set(b->err, ERR_UNIMPLEMENTED, "persistentVolumeClaim volumes are not built yet");
+	if (!kind)
+		return err_set(b->err, ERR_UNIMPLEMENTED, "a volume of this kind is not built yet");
+	if (!kind[1])
+		return check_host_path(b, json_get(volume, "hostPath"));
+	const char *path = volume_host_path(b->pod, &b->arena, name, &read_only);
+	if (file_make_dirs(path, 0755, b->err) != 0)
+		return b->err->code;
+	if (strcmp(kind[0], "emptyDir") == 0)
+		return make_empty_dir(b, json_get(volume, "emptyDir"), path, gid);
+	bool in_memory = strcmp(kind[0], "configMap") != 0;
+	if (in_memory && mount_tmpfs(path, "mode=0755,size=16m", b->err) != 0)
+		return b->err->code;
+	b->payload = (struct payload){0};
+	if (add_sources(b, volume, kind[0]) != 0)
+		return b->err->code;
+	return atomic_write(path, &b->payload, gid, NULL, b->err);
+}
+
+static void setup_on_pool(struct errand *e)
+{
+	CHECK(!loop_is_current(e->n->loop));
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
+	struct build b = {.pod = v->pod, .volumes = v, .err = &v->err};
+	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
+		if (make_volume(&b, it) != 0) {
+			err_wrap(&v->err, "volume \"%.*s\"", SLICE_FMT(json_get_str(it, "name")));
+			break;
+		}
+	arena_release(&b.arena);
+}
+
+/* ---- tokens (loop) ---- */
+
+static void finish_step(struct volumes *v);
+
+static void got_token(void *arg, int status, struct slice body, const struct err *err)
+{
+	LOOP_CHECK_OWNER(((struct token *)arg)->volumes->pod->n->loop);
+	struct token *t = arg;
+	struct volumes *v = t->volumes;
+	struct arena a = ARENA_INIT;
+	struct json *answer = err ? NULL : json_parse(&a, body, NULL, NULL);
+	struct slice text = json_str(json_path(answer, "status", "token", NULL));
+	int64_t ends = time_parse(json_str(json_path(answer, "status", "expirationTimestamp", NULL)));
+	if (err) {
+		/* An old token is better than none: it is told only when there is none. */
+		if (!t->text)
+			err_set(&v->err, err->code, "ask for a service account token: %s", err->msg);
+	} else {
+		int64_t life_ms = (ends - time_now_ns()) / 1000000;
+		free(t->text);
+		t->text = xmemdup(text.ptr ? text.ptr : "", text.len);
+		t->renew_ms = loop_now_ms(v->pod->n->loop) + (uint64_t)(life_ms > 0 ? life_ms / 10 * 8 : 0);
+	}
+	arena_release(&a);
+	finish_step(v);
+}
+
+static void ask_token(struct volumes *v, struct token *t, const struct json *source)
+{
+	CHECK(t->volumes == v);
+	struct pod *p = v->pod;
+	struct arena a = ARENA_INIT;
+	struct json *body = json_new(&a, JSON_OBJECT), *spec = json_need(&a, body, "spec", JSON_OBJECT),
+	            *bound = json_need(&a, spec, "boundObjectRef", JSON_OBJECT);
+	const char *account = json_cstr(&a, json_get(p->spec, "serviceAccountName"));
+	json_set_cstr(&a, body, "apiVersion", "authentication.k8s.io/v1");
+	json_set_cstr(&a, body, "kind", "TokenRequest");
+	json_set_int(&a, spec, "expirationSeconds", json_get_int(source, "expirationSeconds", TOKEN_LIFE_S));
+	struct json *audiences = json_need(&a, spec, "audiences", JSON_ARRAY);
+	if (json_get_str(source, "audience").len)
+		json_append(audiences, json_new_str(&a, json_get_str(source, "audience")));
+	json_set_cstr(&a, bound, "apiVersion", "v1");
+	json_set_cstr(&a, bound, "kind", "Pod");
+	json_set_cstr(&a, bound, "name", p->name);
+	json_set_cstr(&a, bound, "uid", p->uid);
+	v->open++;
+	api_send_json(p->n, "POST", NULL, body, got_token, t, "/api/v1/namespaces/%s/serviceaccounts/%s/token", p->ns,
+	        *account ? account : "default");
+	arena_release(&a);
+}
+
+static size_t each_token(struct volumes *v, bool ask)
+{
+	size_t index = 0;
+	JSON_FOREACH (volume, json_get(v->pod->spec, "volumes"))
+		JSON_FOREACH (source, json_path(volume, "projected", "sources", NULL)) {
+			struct json *token = json_get(source, "serviceAccountToken");
+			if (!token)
+				continue;
+			if (ask &&
+			        (!v->tokens[index].text || v->tokens[index].renew_ms <= loop_now_ms(v->pod->n->loop)))
+				ask_token(v, &v->tokens[index], token);
+			index++;
+		}
+	return index;
+}
+
+/* ---- set-up ---- */
+
+static void setup_end(struct volumes *v)
+{
+	LOOP_CHECK_OWNER(v->pod->n->loop);
+	struct err err = v->err;
+	struct node *n = v->pod->n;
+	v->were_ready = v->were_ready || !err.code;
+	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+	v->refresh_ms = v->refreshes ? loop_now_ms(n->loop) + REFRESH_MS : 0;
+	v->done(v->pod, err.code ? &err : NULL);
+	closing_part_done(&n->parts);
+}
+
+static void setup_done(struct errand *e)
+{
+	setup_end(CONTAINER_OF(e, struct volumes, errand));
+}
+
+static void finish_step(struct volumes *v)
+{
+	CHECK(v->open > 0);
+	if (--v->open)
+		return;
+	if (v->pod->n->closing)
+		err_set(&v->err, ERR_CANCELED, "the node closes");
+	if (!v->err.code) {
+		sm_move(&v->sm, VOLUMES_WRITING);
+		if (errand_start(v->pod->n, &v->errand, setup_on_pool, setup_done))
+			return;
+		err_set(&v->err, ERR_BUSY, "too much blocking work is queued");
+	}
+	setup_end(v);
+}
+
+static void step_on_loop(struct loop_task *t)
+{
+	finish_step(CONTAINER_OF(t, struct volumes, task));
+}
+
+void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err))
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done && p->spec && p->operations);
+	struct volumes *v = p->volumes;
+	if (!v) {
+		v = p->volumes = xcalloc(1, sizeof *v);
+		v->pod = p;
+		sm_init(&v->sm, &machine, VOLUMES_NONE, p->name);
+		v->tokens_count = each_token(v, false);
+		v->tokens = xcalloc(v->tokens_count + 1, sizeof *v->tokens);
+		for (size_t i = 0; i < v->tokens_count; i++)
+			v->tokens[i].volumes = v;
+		JSON_FOREACH (it, json_get(p->spec, "volumes"))
+			v->refreshes =
+			        v->refreshes || (kind_of(it) && !json_get(it, "emptyDir") && !json_get(it, "hostPath"));
+	}
+	v->done = done;
+	v->err = ERR_INIT;
+	v->open = 1;
+	sm_move(&v->sm, VOLUMES_ASKING);
+	closing_hold(&p->n->parts);
+	each_token(v, true);
+	v->task.run = step_on_loop;
+	loop_post(p->n->loop, &v->task);
+}
+
+bool volumes_are_ready(const struct pod *p)
+{
+	return p->volumes && p->volumes->were_ready;
+}
+
+uint64_t volumes_refresh_ms(const struct pod *p)
+{
+	return p->volumes ? p->volumes->refresh_ms : 0;
+}
+
+/* ---- taking down ---- */
+
+/* It goes from the tree at once, and for good when whoever holds it lets go: the log says who. */
+static void detach(const char *point)
+{
+	struct strbuf pins = STRBUF_INIT;
+	mount_pins(point, &pins);
+	int rc = umount2(point, MNT_DETACH), e = errno;
+	log_warn("node", "a mount was in use when it was undone", "path=%s pinned_by=\"%s\" detached=%s", point,
+	        strbuf_cstr(&pins), rc == 0 ? "yes" : strerror(e));
+	strbuf_release(&pins);
+}
+
+/* Undoes every mount below dir, deepest (newest) first. */
+void volumes_unmount_below(const char *dir)
+{
+	CHECK(dir[0] == '/' && dir[1]);
+	size_t len, n = strlen(dir);
+	char *table = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, &len), **points = NULL;
+	size_t count = 0;
+	struct slice rest = {table, table ? len : 0};
+	while (rest.len) {
+		struct slice line = slice_cut(&rest, '\n');
+		for (int i = 0; i < 4; i++)
+			slice_cut(&line, ' ');
+		struct slice point = slice_cut(&line, ' ');
+		if (point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/') {
+			points = xrealloc(points, (count + 1) * sizeof *points);
+			points[count++] = xmemdup(point.ptr, point.len);
+		}
+	}
+	while (count) {
+		char *point = points[--count];
+		if (umount2(point, 0) != 0 && errno == EBUSY)
+			detach(point);
+		free(point);
+	}
+	free(points);
+	free(table);
+}
+
+static void teardown_on_pool(struct errand *e)
+{
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
+	char path[4096];
+	volumes_unmount_below(v->dir);
+	snprintf(path, sizeof path, "%s/volumes", v->dir);
+	file_remove_tree(path);
+}
+
+static void teardown_done(struct errand *e)
+{
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
+	struct pod *p = v->pod;
+	void (*done)(struct pod *, const struct err *) = v->done;
+	p->volumes = NULL;
+	volumes_free(v);
+	done(p, NULL);
+}
+
+void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct err *err))
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done && p->volumes && p->operations);
+	struct volumes *v = p->volumes;
+	v->done = done;
+	v->dir = pod_dir(p, &v->arena);
+	sm_move(&v->sm, VOLUMES_TAKING_DOWN);
+	if (!errand_start(p->n, &v->errand, teardown_on_pool, teardown_done)) {
+		struct err err = ERR_INIT;
+		sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+		err_set(&err, ERR_BUSY, "too much blocking work is queued");
+		done(p, &err);
+	}
+}
+
+void volumes_free(struct volumes *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->tokens_count; i++)
+		free(v->tokens[i].text);
+	free(v->tokens);
+	arena_release(&v->arena);
+	free(v);
+}
+
+/* ---- orphans ---- */
+
+struct orphans {
+	struct errand errand;
+	struct arena arena;
+	const char **dirs;
+	size_t count;
+};
+
+static void orphans_on_pool(struct errand *e)
+{
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
+	for (size_t i = 0; i < o->count; i++) {
+		volumes_unmount_below(o->dirs[i]);
+		file_remove_tree(o->dirs[i]);
+	}
+}
+
+static void orphans_done(struct errand *e)
+{
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
+	if (o->count)
+		log_info("node", "removed folders of pods that are no more", "count=%zu", o->count);
+	arena_release(&o->arena);
+	free(o);
+}
+
+static void collect(struct node *n, struct orphans *o, const char *parent)
+{
+	DIR *d = opendir(parent);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		const char *uid = strrchr(e->d_name, '_'); /* log folders are NS_NAME_UID */
+		uid = uid ? uid + 1 : e->d_name;
+		if (e->d_name[0] == '.' || node_pod(n, slice_of(uid)))
+			continue;
+		const char **dirs = ARENA_ARRAY(&o->arena, const char *, o->count + 1);
+		if (o->count)
+			memcpy(dirs, o->dirs, o->count * sizeof *dirs);
+		o->dirs = dirs;
+		o->dirs[o->count++] = arena_printf(&o->arena, "%s/%s", parent, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+void volumes_remove_orphans(struct node *n)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(node_is_server_known(n));
+	struct orphans *o = xcalloc(1, sizeof *o);
+	collect(n, o, n->pods_dir);
+	collect(n, o, n->logs_dir);
+	if (!errand_start(n, &o->errand, orphans_on_pool, orphans_done)) {
+		arena_release(&o->arena);
+		free(o);
+	}
+}

@@ -1,0 +1,394 @@
+/* Bringing up a sandbox, and bringing up one container:
+ *
+ *     sandbox:   cgroup -> RunPodSandbox
+ *     container: configMaps and secrets of the environment -> image -> CreateContainer -> StartContainer -> postStart
+ * hook
+ *
+ * Each is one open operation of the pod with a struct start that holds the way. A failure leaves a waiting reason in
+ * the slot (ErrImagePull, ImagePullBackOff, CreateContainerConfigError, CreateContainerError, RunContainerError) and a
+ * time for the next try; a pod that is deleted meanwhile gives up the pull, the only long step. */
+#include "node/worker/pod_start_int.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/rt/sm.h"
+#include "node/cgroup/cgroup.h"
+#include "node/events/events.h"
+#include "node/ground/errand.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_record.h"
+#include "node/ground/refs.h"
+#include "node/probe/probe.h"
+#include "node/runtime/cri.h"
+#include "node/runtime/image.h"
+#include "node/worker/operation.h"
+#include "node/worker/pod_config_int.h"
+#include "node/worker/pod_files_int.h"
+#include "node/worker/pod_kill_int.h"
+
+#include <stdlib.h>
+
+enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0, PULL_ERROR_SHOWN_MS = 3000 };
+
+static const struct retry_rule start_rule = {5000, 60000}, pull_rule = {10000, 300000};
+
+/* A sandbox: PREPARING (cgroup and folders, on the pool) --> RUNNING. A container: FETCHING (configMaps, secrets) -->
+ * PULLING --> CONFIGURING (files, on the pool) --> CREATING --> STARTING --> HOOK. Any of them may be the last. */
+enum start_state {
+	START_PREPARING,
+	START_RUNNING,
+	START_FETCHING,
+	START_PULLING,
+	START_CONFIGURING,
+	START_CREATING,
+	START_STARTING,
+	START_HOOK
+};
+
+static bool holds(const struct sm *m, int before);
+
+static const struct sm_state states[] = {
+        [START_PREPARING] = {"preparing", SM_TO(START_RUNNING)},
+        [START_RUNNING] = {"running", 0},
+        [START_FETCHING] = {"fetching", SM_TO(START_PULLING)},
+        [START_PULLING] = {"pulling", SM_TO(START_CONFIGURING)},
+        [START_CONFIGURING] = {"configuring", SM_TO(START_CREATING)},
+        [START_CREATING] = {"creating", SM_TO(START_STARTING)},
+        [START_STARTING] = {"starting", SM_TO(START_HOOK)},
+        [START_HOOK] = {"hook", 0},
+};
+static const struct sm_kind machine = SM_KIND("pod-start", states, holds);
+
+struct start {
+	struct pod *pod;
+	struct slot *slot; /* NULL: a sandbox */
+	struct sm sm;      /* enum start_state */
+	struct arena arena;
+	struct errand errand;
+	struct pod_files files;
+	CRI(ContainerConfig) * config;
+	struct err err;
+	struct image_request *pull;
+	const char *image;
+	char *container_id;
+	unsigned attempt;
+	uint64_t pull_began_ms;
+	bool pulled;
+};
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct start *s = CONTAINER_OF(m, struct start, sm);
+	bool has_container = sm_state(m) == START_STARTING || sm_state(m) == START_HOOK;
+	return s->pod->start == s && s->pod->operations && (s->slot || sm_state(m) == START_RUNNING) &&
+	       has_container == (s->container_id != NULL);
+}
+
+static void start_end(struct start *s)
+{
+	LOOP_CHECK_OWNER(s->pod->n->loop);
+	CHECK(s->pod->start == s && !s->pull);
+	struct pod *p = s->pod;
+	p->start = NULL;
+	free(s->container_id);
+	arena_release(&s->arena);
+	free(s);
+	pod_end(p);
+}
+
+static struct start *start_new(struct pod *p, struct slot *slot)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	struct start *s = xcalloc(1, sizeof *s);
+	s->pod = p;
+	s->slot = slot;
+	sm_init(&s->sm, &machine, slot ? START_FETCHING : START_PREPARING, p->name);
+	CHECK(!p->start);
+	p->start = s;
+	pod_begin(p);
+	return s;
+}
+
+/* ---- sandboxes ---- */
+
+static void sandbox_failed(struct start *s, const struct err *err)
+{
+	CHECK(!s->slot && err->code);
+	struct pod *p = s->pod;
+	bool due = pod_bring_up_failed(p);
+	pod_event(p, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", err->msg);
+	if (due)
+		log_warn("node", "cannot create a pod sandbox", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
+		        p->bring_up.failures, err->msg);
+}
+
+static void sandbox_run(void *arg, const void *answer, const struct err *err)
+{
+	struct start *s = arg;
+	if (err && err->code != ERR_CANCELED)
+		sandbox_failed(s, err);
+	else
+		retry_succeeded(&s->pod->bring_up);
+	start_end(s);
+}
+
+static void prepare_on_pool(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	if (cgroup_make(s->pod, &s->err) == 0)
+		pod_files_make(&s->files, &s->err);
+}
+
+static void prepared(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	struct pod *p = s->pod;
+	struct sandbox *old = pod_sandbox(p);
+	if (p->n->closing || p->is_deleting) {
+		start_end(s);
+		return;
+	}
+	if (s->err.code) {
+		sandbox_failed(s, &s->err);
+		start_end(s);
+		return;
+	}
+	if (old)
+		pod_event(p, NULL, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
+	CRI(RunPodSandboxRequest) r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
+	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0);
+	sm_move(&s->sm, START_RUNNING);
+	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor,
+	        SANDBOX_MS, sandbox_run, s);
+}
+
+void pod_start_sandbox(struct pod *p)
+{
+	struct start *s = start_new(p, NULL);
+	struct pod_file logs = {.kind = POD_FILE_FOLDER, .path = pod_log_dir(p, &s->arena), .mode = 0755};
+	pod_files_add(&s->files, &s->arena, &logs);
+	if (errand_start(p->n, &s->errand, prepare_on_pool, prepared))
+		return;
+	err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
+	sandbox_failed(s, &s->err);
+	start_end(s);
+}
+
+/* ---- containers ---- */
+
+static void wait_with(struct start *s, const char *reason, const char *message, const struct retry_rule *rule)
+{
+	CHECK(*reason);
+	struct slot *slot = s->slot;
+	struct pod *p = s->pod;
+	slot->waiting_reason = reason;
+	free(slot->waiting_message);
+	slot->waiting_message = xstrdup(message);
+	if (retry_failed(&slot->start, rule, loop_now_ms(p->n->loop)))
+		log_warn("node", "cannot start a container",
+		        "pod=%s/%s container=%s reason=%s failures=%u error=\"%s\"", p->ns, p->name, slot->name, reason,
+		        slot->start.failures, message);
+}
+
+static void fail(struct start *s, const char *reason, const struct err *err)
+{
+	CHECK(s->slot && err->code);
+	if (err->code != ERR_CANCELED) {
+		wait_with(s, reason, err->msg, &start_rule);
+		pod_event(s->pod, s->slot->name, true, "Failed", "Error: %s", err->msg);
+	}
+	start_end(s);
+}
+
+static void clear_waiting(struct slot *slot)
+{
+	slot->waiting_reason = NULL;
+	free(slot->waiting_message);
+	slot->waiting_message = NULL;
+	retry_succeeded(&slot->start);
+}
+
+static void post_start_done(void *arg, const struct err *err)
+{
+	struct start *s = arg;
+	if (err && err->code != ERR_CANCELED) {
+		/* The look has not shown it yet: only its id is known, which is all that stopping needs. */
+		struct container c = {.id = s->container_id,
+		        .name = s->slot->name,
+		        .state = CONTAINER_RUNNING,
+		        .pre_stop_begun = true};
+		pod_event(s->pod, s->slot->name, true, "FailedPostStartHook", "PostStartHook failed: %s", err->msg);
+		pod_stop_container(s->pod, &c, s->pod->grace_s);
+	}
+	start_end(s);
+}
+
+/* The hook's records: it is known by its id only until the next look. */
+static void run_post_start(struct start *s, const struct json *hook)
+{
+	struct container c = {.id = s->container_id, .name = s->slot->name};
+	sm_move(&s->sm, START_HOOK);
+	hook_run(s->pod, &c, hook, HOOK_MS, post_start_done, s);
+}
+
+static void started(void *arg, const void *answer, const struct err *err)
+{
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_STARTING);
+	struct start *s = arg;
+	struct json *hook = json_path(pod_container_spec(s->pod, s->slot->name), "lifecycle", "postStart", NULL);
+	if (err) {
+		fail(s, "RunContainerError", err);
+		return;
+	}
+	clear_waiting(s->slot);
+	pod_event(s->pod, s->slot->name, false, "Started", "Started container %s", s->slot->name);
+	if (hook)
+		run_post_start(s, hook);
+	else
+		start_end(s);
+}
+
+static void created(void *arg, const void *answer, const struct err *err)
+{
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_CREATING);
+	struct start *s = arg;
+	if (err) {
+		fail(s, "CreateContainerError", err);
+		return;
+	}
+	s->container_id = xstrdup(((const CRI(CreateContainerResponse) *)answer)->container_id);
+	sm_move(&s->sm, START_STARTING);
+	pod_event(s->pod, s->slot->name, false, "Created", "Created container: %s", s->slot->name);
+	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
+	r.container_id = s->container_id;
+	cri_call(s->pod->n->cri, "RuntimeService/StartContainer", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
+	        started, s);
+}
+
+static void create(struct start *s)
+{
+	struct pod *p = s->pod;
+	struct sandbox *box = pod_sandbox(p);
+	CRI(CreateContainerRequest) r = RUNTIME__V1__CREATE_CONTAINER_REQUEST__INIT;
+	if (!box || p->n->closing) {
+		start_end(s);
+		return;
+	}
+	sm_move(&s->sm, START_CREATING);
+	r.config = s->config;
+	r.pod_sandbox_id = box->id;
+	r.sandbox_config = pod_sandbox_config(p, &s->arena, box->attempt);
+	cri_call(p->n->cri, "RuntimeService/CreateContainer", &r.base,
+	        &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
+}
+
+static void make_files(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	pod_files_make(&s->files, &s->err);
+}
+
+static void files_made(struct errand *e)
+{
+	struct start *s = CONTAINER_OF(e, struct start, errand);
+	if (s->err.code)
+		fail(s, "CreateContainerConfigError", &s->err);
+	else
+		create(s);
+}
+
+static void configure(struct start *s, const struct image_result *image)
+{
+	struct pod *p = s->pod;
+	struct json *spec = pod_container_spec(p, s->slot->name);
+	if (!spec) {
+		start_end(s);
+		return;
+	}
+	sm_move(&s->sm, START_CONFIGURING);
+	if (pod_container_config(p, &s->arena, spec, s->attempt, image, &s->config, &s->files, &s->err) == 0) {
+		if (errand_start(p->n, &s->errand, make_files, files_made))
+			return;
+		err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
+	}
+	fail(s, "CreateContainerConfigError", &s->err);
+}
+
+static void image_failed(struct start *s, const struct image_result *result, const struct err *err)
+{
+	struct slot *slot = s->slot;
+	wait_with(s, result->reason, err->msg, &pull_rule);
+	slot->show_until_ms = loop_now_ms(s->pod->n->loop) + PULL_ERROR_SHOWN_MS;
+	pod_event(s->pod, slot->name, true, "Failed", "Failed to pull image \"%s\": %s", s->image, err->msg);
+	pod_event(s->pod, slot->name, true, "Failed", "Error: %s", result->reason);
+	start_end(s);
+}
+
+static void image_there(void *arg, const struct image_result *result, const struct err *err)
+{
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_PULLING);
+	struct start *s = arg;
+	s->pull = NULL;
+	if (err && err->code == ERR_CANCELED) {
+		start_end(s);
+		return;
+	}
+	if (err) {
+		image_failed(s, result, err);
+		return;
+	}
+	if (s->pulled)
+		pod_event(s->pod, s->slot->name, false, "Pulled", "Successfully pulled image \"%s\" in %llums",
+		        s->image, (unsigned long long)(loop_now_ms(s->pod->n->loop) - s->pull_began_ms));
+	else
+		pod_event(s->pod, s->slot->name, false, "Pulled", "Container image \"%s\" already present on machine",
+		        s->image);
+	configure(s, result);
+}
+
+static void pull_begins(void *arg)
+{
+	struct start *s = arg;
+	s->pulled = true;
+	s->pull_began_ms = loop_now_ms(s->pod->n->loop);
+	pod_event(s->pod, s->slot->name, false, "Pulling", "Pulling image \"%s\"", s->image);
+}
+
+static void refs_there(struct pod *p, const struct err *err)
+{
+	CHECK(p->start && p->start->slot);
+	struct start *s = p->start;
+	struct json *spec = pod_container_spec(p, s->slot->name);
+	if (err) {
+		fail(s, "CreateContainerConfigError", err);
+		return;
+	}
+	if (p->is_deleting || p->n->closing) {
+		start_end(s);
+		return;
+	}
+	sm_move(&s->sm, START_PULLING);
+	s->image = json_cstr(&s->arena, json_get(spec, "image"));
+	s->pull = image_ensure(
+	        p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), pull_begins, image_there, s);
+}
+
+void pod_start_container(struct pod *p, struct slot *slot)
+{
+	CHECK(pod_state(p) == POD_RUNNING);
+	struct container *before = pod_container(p, slot->name);
+	struct start *s = start_new(p, slot);
+	s->attempt = before ? before->attempt + 1 : 0;
+	refs_fetch(p, refs_there);
+}
+
+void pod_start_cancel(struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	struct start *s = p->start;
+	if (!s || !s->pull)
+		return;
+	image_forget(s->pull);
+	s->pull = NULL;
+	start_end(s);
+}

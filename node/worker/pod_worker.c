@@ -1,0 +1,557 @@
+/* The pod worker: asks the rules (pod_next.c) for the one next step, does it, looks again.
+ *
+ * Operations are counted (operation.h); while one is open a tick does nothing but stop what a deletion wants stopped,
+ * and after one it waits for a look at the runtime that began later. Containers that are to end are stopped all at
+ * once, those that are to start one by one.
+ *
+ * What can go wrong: anything an operation meets. It then leaves a waiting reason in its slot, or a pause for the whole
+ * pod (bring_up, take_down, api_delete), before which it is not tried again; the status and the events tell both. */
+#include "node/worker/pod_worker.h"
+
+#include "base/check.h"
+#include "base/json/scan.h"
+#include "base/log.h"
+#include "node/cgroup/cgroup.h"
+#include "node/events/events.h"
+#include "node/ground/errand.h"
+#include "node/ground/files.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/ground/pod_record.h"
+#include "node/ground/refs.h"
+#include "node/ground/times.h"
+#include "node/probe/probe.h"
+#include "node/runtime/view.h"
+#include "node/volume/volume.h"
+#include "node/worker/operation.h"
+#include "node/worker/pod_config_int.h"
+#include "node/worker/pod_kill_int.h"
+#include "node/worker/pod_next_int.h"
+#include "node/worker/pod_start_int.h"
+
+#include <stdlib.h>
+
+enum { DEFAULT_GRACE_S = 30, STRAY_GRACE_S = 2, NETWORK_TOLD_MS = 5000 };
+
+static const struct retry_rule linger_rule = {50, 5000};
+enum { LINGERS_TO_STOP_AGAIN = 8 };
+
+/* ---- life ---- */
+
+struct pod *pod_new(struct node *n, struct slice uid, struct slice ns, struct slice name)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(uid.len && !node_pod(n, uid));
+	struct pod *p = xcalloc(1, sizeof *p);
+	*p = (struct pod){.n = n,
+	        .uid = xmemdup(uid.ptr, uid.len),
+	        .ns = xmemdup(ns.ptr, ns.len),
+	        .name = xmemdup(name.ptr, name.len),
+	        .in_api = true,
+	        .cgroup_may_be = true,
+	        .grace_s = DEFAULT_GRACE_S};
+	sm_init(&p->sm, &pod_machine, POD_RUNNING, p->name);
+	arena_init(&p->arena);
+	list_init(&p->sandboxes);
+	list_init(&p->containers);
+	uv_timer_init(loop_uv(n->loop), &p->timer);
+	p->timer.data = p;
+	p->tick = pod_tick;
+	map_put(&n->pods, (struct slice){p->uid, uid.len}, p);
+	p->need_generation = view_look(n);
+	return p;
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	struct pod *p = h->data;
+	for (size_t i = 0; i < p->slots_count; i++) {
+		free(p->slots[i].name);
+		free(p->slots[i].waiting_message);
+	}
+	free(p->slots);
+	rcbuf_unref(p->next_object);
+	strbuf_release(&p->status_text);
+	arena_release(&p->arena);
+	free(p->static_file);
+	free(p->mirror_uid);
+	free(p->uid);
+	free(p->ns);
+	free(p->name);
+	free(p);
+}
+
+void pod_free(struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	map_del(&p->n->pods, slice_of(p->uid));
+	LIST_FOREACH (it, &p->containers) {
+		struct container *c = CONTAINER_OF(it, struct container, in_pod);
+		probes_stop(c);
+		container_free(c);
+	}
+	LIST_FOREACH (it, &p->sandboxes)
+		sandbox_free(CONTAINER_OF(it, struct sandbox, in_pod));
+	refs_free(p->refs);
+	volumes_free(p->volumes);
+	uv_close((uv_handle_t *)&p->timer, timer_closed);
+}
+
+static void add_slots(struct pod *p, const struct json *list, bool is_init)
+{
+	JSON_FOREACH (it, list) {
+		struct slice name = json_get_str(it, "name");
+		p->slots = xrealloc(p->slots, (p->slots_count + 1) * sizeof *p->slots);
+		p->slots[p->slots_count++] = (struct slot){.name = xmemdup(name.ptr, name.len),
+		        .kind = !is_init                                                ? SLOT_MAIN
+		                : slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR
+		                                                                        : SLOT_INIT};
+	}
+}
+
+static void take_object(struct pod *p)
+{
+	CHECK(p->next_object);
+	struct rcbuf *json = TAKE(p->next_object);
+	arena_release(&p->arena);
+	p->object = json_parse(&p->arena, (struct slice){json->data, json->len}, NULL, NULL);
+	rcbuf_unref(json);
+	p->spec = json_get(p->object, "spec");
+	p->meta = json_get(p->object, "metadata");
+	if (!p->slots_count) {
+		add_slots(p, json_get(p->spec, "initContainers"), true);
+		add_slots(p, json_get(p->spec, "containers"), false);
+	}
+	if (!p->start_ns)
+		p->start_ns = time_parse(json_str(json_path(p->object, "status", "startTime", NULL)));
+	if (!p->start_ns)
+		p->start_ns = time_now_ns();
+	p->is_deleting = p->is_deleting || json_get(p->meta, "deletionTimestamp");
+	int64_t grace = json_get_int(p->meta, "deletionGracePeriodSeconds",
+	        json_get_int(p->spec, "terminationGracePeriodSeconds", DEFAULT_GRACE_S));
+	bool sooner = pod_state(p) == POD_STOPPING && grace < p->grace_s;
+	p->grace_s = grace;
+	if (sooner)
+		LIST_FOREACH (it, &p->containers) {
+			struct container *c = CONTAINER_OF(it, struct container, in_pod);
+			if (c->is_stopping && c->state != CONTAINER_EXITED)
+				pod_stop_container(p, c, grace);
+		}
+}
+
+void pod_set_object(struct pod *p, struct rcbuf *json)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	rcbuf_unref(p->next_object);
+	p->next_object = rcbuf_ref(json);
+	bool first = !p->object;
+	/* A stop under way must hear of a shorter grace. Nothing else that is open survives a change of the tree. */
+	if (first || !p->operations || (pod_state(p) == POD_STOPPING && !p->start))
+		take_object(p);
+	else if (json_find((struct slice){json->data, json->len}, "metadata", "deletionTimestamp", NULL).len)
+		pod_start_cancel(p);
+	pod_status_changed(p);
+	pod_tick(p);
+}
+
+void pod_set_vanished(struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	p->in_api = false;
+	p->is_deleting = true;
+	p->grace_s = p->object && pod_state(p) == POD_RUNNING ? p->grace_s
+	             : p->grace_s < DEFAULT_GRACE_S           ? p->grace_s
+	                                                      : 2;
+	pod_start_cancel(p);
+	pod_tick(p);
+}
+
+/* Nothing to do until its deletion, which needs no memory of it. */
+void pod_set_ended(struct pod *p)
+{
+	CHECK(!p->object && !p->operations);
+	sm_init(&p->sm, &pod_machine, POD_FINISHING, p->name);
+}
+
+void pod_container_gone(struct container *c)
+{
+	probes_stop(c);
+}
+
+static void changed(struct pod *p)
+{
+	pod_tick(p);
+	pod_status_changed(p);
+}
+
+void pod_looked(struct pod *p, bool is_changed)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	if (is_changed)
+		changed(p);
+	else if (p->need_generation)
+		pod_tick(p);
+}
+
+/* ---- probes ---- */
+
+static void probe_failed(struct pod *p, struct container *c, int64_t grace_s)
+{
+	pod_stop_container(p, c, grace_s);
+}
+
+static const struct probe_callbacks probe_callbacks = {.changed = changed, .failed = probe_failed};
+
+/* ---- steps of a pod that should run ---- */
+
+static void volumes_done(struct pod *p, const struct err *err)
+{
+	if (!err) {
+		retry_succeeded(&p->bring_up);
+	} else if (err->code != ERR_CANCELED) {
+		pod_event(p, NULL, true, "FailedMount", "MountVolume.SetUp failed: %s", err->msg);
+		if (pod_bring_up_failed(p))
+			log_warn("node", "cannot set up volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
+			        p->bring_up.failures, err->msg);
+	}
+	pod_end(p);
+}
+
+static void refs_done_then_volumes(struct pod *p, const struct err *err)
+{
+	if (err)
+		volumes_done(p, err);
+	else
+		volumes_setup(p, volumes_done);
+}
+
+static void tell_no_network(struct pod *p)
+{
+	if (!p->network_told)
+		pod_event(p, NULL, true, "NetworkNotReady", "network is not ready: cni config uninitialized");
+	p->network_told = true;
+	pod_wake(p, NETWORK_TOLD_MS);
+}
+
+static void start_container(struct pod *p, struct slot *s, const struct container *before)
+{
+	CHECK(!p->start && pod_state(p) == POD_RUNNING);
+	if (before && before->state == CONTAINER_EXITED && before->is_known) {
+		int64_t ran_ns = before->started_ns ? before->finished_ns - before->started_ns : 0;
+		s->backoff_ms = slot_backoff_next_ms(s->backoff_ms, ran_ns);
+	}
+	s->backoff_told = false;
+	pod_start_container(p, s);
+}
+
+/* ---- what is shown while a pod runs ---- */
+
+static const char *backoff_text(unsigned ms)
+{
+	return ms < 20000    ? "10s"
+	       : ms < 40000  ? "20s"
+	       : ms < 80000  ? "40s"
+	       : ms < 160000 ? "1m20s"
+	       : ms < 300000 ? "2m40s"
+	                     : "5m0s";
+}
+
+static bool show_crash_wait(struct pod *p, struct slot *s)
+{
+	CHECK(s->backoff_ms);
+	if (s->backoff_told)
+		return false;
+	s->waiting_reason = "CrashLoopBackOff";
+	free(s->waiting_message);
+	s->waiting_message = xprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)",
+	        backoff_text(s->backoff_ms), s->name, p->name, p->ns, p->uid);
+	pod_event(p, s->name, true, "BackOff", "Back-off restarting failed container %s in pod %s_%s(%s)", s->name,
+	        p->name, p->ns, p->uid);
+	s->backoff_told = true;
+	return true;
+}
+
+/* A failed pull is first told as what it was, then as what is waited for. */
+static bool show_retry_wait(struct pod *p, struct slot *s)
+{
+	uint64_t now = loop_now_ms(p->n->loop);
+	if (!s->waiting_reason || strcmp(s->waiting_reason, "ErrImagePull") != 0)
+		return false;
+	if (s->show_until_ms > now) {
+		pod_wake(p, s->show_until_ms - now);
+		return false;
+	}
+	struct arena a = ARENA_INIT;
+	const char *image = json_cstr(&a, json_get(pod_container_spec(p, s->name), "image"));
+	s->waiting_reason = "ImagePullBackOff";
+	free(s->waiting_message);
+	s->waiting_message = xprintf("Back-off pulling image \"%s\"", image);
+	pod_event(p, s->name, false, "BackOff", "Back-off pulling image \"%s\"", image);
+	pod_event(p, s->name, true, "Failed", "Error: ImagePullBackOff");
+	arena_release(&a);
+	return true;
+}
+
+/* Probes follow their containers, and those that wait say for what. True when something new is to be told. */
+static bool show_slots(struct pod *p, const struct pod_world *w)
+{
+	struct sandbox *box = pod_sandbox(p);
+	bool began = box && pod_mains_began(p, box), any = false;
+	for (size_t i = 0; box && box->is_ready && box->is_known && i < p->slots_count; i++) {
+		struct slot *s = &p->slots[i];
+		struct slot_view v = pod_slot_view(p, s, box, w);
+		if (v.container && v.container->state != CONTAINER_RUNNING)
+			probes_stop(v.container);
+		if (began && s->kind == SLOT_INIT)
+			continue;
+		if (v.stand == SLOT_RUNS && !v.container->probes)
+			probes_start(p, v.container, &probe_callbacks);
+		else if (v.stand == SLOT_CRASH_WAIT)
+			any = show_crash_wait(p, s) || any;
+		else if (v.stand == SLOT_RETRY_WAIT)
+			any = show_retry_wait(p, s) || any;
+		if (v.blocks && !began)
+			break;
+	}
+	return any;
+}
+
+/* ---- steps of a pod that should end ---- */
+
+static void stop_containers(struct pod *p)
+{
+	CHECK(pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING);
+	LIST_FOREACH (it, &p->containers) {
+		struct container *c = CONTAINER_OF(it, struct container, in_pod);
+		probes_stop(c);
+		if (!pod_should_stop(p, c))
+			continue;
+		pod_event(p, c->name, false, "Killing", "Stopping container %s", c->name);
+		pod_stop_container(p, c, p->grace_s);
+	}
+}
+
+/* They were told to end, and the runtime says that they run: it may lag, or its word was not kept. */
+static void look_again(struct pod *p)
+{
+	bool due = retry_failed(&p->linger, &linger_rule, loop_now_ms(p->n->loop));
+	if (due && p->linger.failures > 1)
+		log_warn("node", "containers that were stopped still run", "pod=%s/%s looks=%u", p->ns, p->name,
+		        p->linger.failures);
+	if (p->linger.failures % LINGERS_TO_STOP_AGAIN == 0)
+		LIST_FOREACH (it, &p->containers)
+			CONTAINER_OF(it, struct container, in_pod)->is_stopping = false;
+	p->need_generation = view_look(p->n);
+}
+
+static void stop_sandboxes(struct pod *p)
+{
+	CHECK(pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING);
+	LIST_FOREACH (it, &p->sandboxes) {
+		struct sandbox *s = CONTAINER_OF(it, struct sandbox, in_pod);
+		if (s->is_ready)
+			pod_stop_sandbox(p, s);
+	}
+}
+
+static void teardown_done(struct pod *p, const struct err *err)
+{
+	if (err && pod_take_down_failed(p))
+		log_warn("node", "cannot take down volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
+		        p->take_down.failures, err->msg);
+	pod_end(p);
+}
+
+/* ---- file work on the pool ---- */
+
+struct chore {
+	struct errand errand;
+	struct pod *pod;
+	struct arena arena;
+	const char *pod_dir, *log_dir; /* NULL: only the cgroup goes */
+};
+
+static void chore_on_pool(struct errand *e)
+{
+	CHECK(!loop_is_current(e->n->loop));
+	struct chore *c = CONTAINER_OF(e, struct chore, errand);
+	if (c->pod_dir) {
+		volumes_unmount_below(c->pod_dir);
+		file_remove_tree(c->pod_dir);
+		file_remove_tree(c->log_dir);
+	}
+	cgroup_remove(c->pod);
+}
+
+static void chore_done(struct errand *e)
+{
+	struct chore *c = CONTAINER_OF(e, struct chore, errand);
+	struct pod *p = c->pod;
+	p->cgroup_may_be = false;
+	p->cleaned = p->cleaned || c->pod_dir;
+	arena_release(&c->arena);
+	free(c);
+	pod_end(p);
+}
+
+static void do_chore(struct pod *p, bool folders_too)
+{
+	CHECK(!p->start && !p->operations);
+	struct chore *c = xcalloc(1, sizeof *c);
+	c->pod = p;
+	c->pod_dir = folders_too ? pod_dir(p, &c->arena) : NULL;
+	c->log_dir = folders_too ? pod_log_dir(p, &c->arena) : NULL;
+	pod_begin(p);
+	if (!errand_start(p->n, &c->errand, chore_on_pool, chore_done)) {
+		pod_take_down_failed(p); /* too much is queued: again after a pause */
+		arena_release(&c->arena);
+		free(c);
+		pod_end(p);
+	}
+}
+
+/* ---- the machine ---- */
+
+static void move(struct pod *p, const struct pod_step *step)
+{
+	if (step->end_reason && !p->end_reason) {
+		p->end_reason = step->end_reason;
+		p->end_message = "Pod was active on the node longer than the specified deadline";
+		pod_event(p, NULL, false, p->end_reason, "%s", p->end_message);
+	}
+	retry_succeeded(&p->take_down);
+	retry_succeeded(&p->linger);
+	if (step->state == POD_CLEANING)
+		pod_status_changed(p); /* the last one: in that state none is written any more */
+	sm_move(&p->sm, step->state);
+	pod_status_changed(p);
+}
+
+/* An operation is begun, or not: what was done shows in the record at once. */
+static void do_step(struct pod *p, const struct pod_step *step)
+{
+	switch (step->action) {
+	case POD_LOOK:
+		look_again(p);
+		break;
+	case POD_SETUP_VOLUMES:
+		pod_begin(p);
+		refs_fetch(p, refs_done_then_volumes);
+		break;
+	case POD_WAIT_FOR_NETWORK:
+		tell_no_network(p);
+		break;
+	case POD_START_SANDBOX:
+		p->cgroup_may_be = true;
+		pod_start_sandbox(p);
+		break;
+	case POD_START_CONTAINER:
+		start_container(p, step->slot, step->container);
+		break;
+	case POD_RESTART_CHANGED:
+		pod_event(p, step->container->name, false, "Killing",
+		        "Container %s definition changed, will be restarted", step->container->name);
+		pod_stop_container(p, step->container, p->grace_s);
+		break;
+	case POD_STOP_STRAY:
+		pod_stop_container(p, step->container, STRAY_GRACE_S);
+		break;
+	case POD_STOP_CONTAINERS:
+		stop_containers(p);
+		break;
+	case POD_STOP_SANDBOXES:
+		stop_sandboxes(p);
+		break;
+	case POD_TEAR_DOWN_VOLUMES:
+		pod_begin(p);
+		volumes_teardown(p, teardown_done);
+		break;
+	case POD_REMOVE_CGROUP:
+		do_chore(p, false);
+		break;
+	case POD_REMOVE_CONTAINER:
+		pod_remove_container(p, step->container);
+		break;
+	case POD_REMOVE_SANDBOX:
+		pod_remove_sandbox(p, step->sandbox);
+		break;
+	case POD_CLEAN_FOLDERS:
+		do_chore(p, true);
+		break;
+	case POD_DELETE_FROM_API:
+		pod_delete_from_api(p);
+		break;
+	case POD_REST:
+	case POD_MOVE:
+		break;
+	}
+}
+
+static struct pod_world world_of(const struct pod *p)
+{
+	const struct node *n = p->n;
+	return (struct pod_world){.now_ms = loop_now_ms(n->loop),
+	        .now_ns = time_now_ns(),
+	        .runtime_ready = n->runtime_ready,
+	        .network_ready = n->network_ready,
+	        .has_volumes = p->volumes,
+	        .volumes_ready = volumes_are_ready(p),
+	        .volumes_refresh_ms = volumes_refresh_ms(p)};
+}
+
+/* While operations are open only a deletion is heard. */
+static void tick_busy(struct pod *p)
+{
+	if (p->is_deleting)
+		pod_start_cancel(p);
+	if ((pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING) && !p->start && p->operations &&
+	        !retry_wait_ms(&p->take_down, loop_now_ms(p->n->loop)))
+		stop_containers(p);
+}
+
+static void gone(struct pod *p)
+{
+	CHECK(pod_state(p) == POD_GONE && !p->status_busy);
+	log_info("node", "pod is gone", "pod=%s/%s uid=%s", p->ns, p->name, p->uid);
+	pod_free(p);
+}
+
+static void tick_idle(struct pod *p)
+{
+	CHECK(!p->operations && !p->start);
+	struct pod_world w = world_of(p);
+	struct pod_step step = pod_next(p, &w);
+	while (step.action == POD_MOVE) {
+		move(p, &step);
+		if (pod_state(p) == POD_GONE) {
+			gone(p);
+			return;
+		}
+		step = pod_next(p, &w);
+	}
+	if (pod_state(p) == POD_RUNNING && p->object && show_slots(p, &w))
+		pod_status_changed(p);
+	do_step(p, &step);
+	if (step.wait_ms)
+		pod_wake(p, step.wait_ms);
+}
+
+void pod_tick(struct pod *p)
+{
+	struct node *n = p->n;
+	LOOP_CHECK_OWNER(n->loop);
+	if (n->closing || !n->cri)
+		return;
+	if (p->status_stale && !p->status_busy)
+		pod_status_changed(p); /* a write failed and its pause may be over */
+	if (p->operations) {
+		tick_busy(p);
+		return;
+	}
+	if (p->next_object)
+		take_object(p);
+	if (view_generation(n) < p->need_generation)
+		return;
+	p->need_generation = 0;
+	tick_idle(p);
+}

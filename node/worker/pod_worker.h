@@ -1,0 +1,22 @@
+/* The pod worker: brings what a pod should be and what the runtime has of it together. Loop's thread. */
+#ifndef K3X_NODE_WORKER_POD_WORKER_H
+#define K3X_NODE_WORKER_POD_WORKER_H
+
+#include "base/mem/rcbuf.h"
+#include "base/mem/str.h"
+
+struct container;
+struct node;
+struct pod;
+
+/* Makes a worker and puts it into the node's map. The pod is in the API until pod_set_vanished(). */
+struct pod *pod_new(struct node *n, struct slice uid, struct slice ns, struct slice name);
+void pod_set_object(struct pod *p, struct rcbuf *json); /* takes its own reference */
+void pod_set_ended(struct pod *p);                      /* before its first object: it ended before we came */
+void pod_set_vanished(struct pod *p);                   /* the API server has it no more */
+void pod_tick(struct pod *p);                           /* looks at what is to be done next; cheap when nothing is */
+void pod_looked(struct pod *p, bool changed);           /* the view has looked */
+void pod_container_gone(struct container *c);           /* the view drops the record */
+void pod_free(struct pod *p);
+
+#endif

@@ -1,0 +1,250 @@
+"""Who may ask what, evictions, addresses of services, pages of lists: what the way of a request decides."""
+
+import concurrent.futures
+import json
+
+import api_test as t
+from api_cases_objects import CM, PODS, configmap, names, pod
+from harness import case, connect_tls, contains, eq, has, true
+
+SERVICES = "/api/v1/namespaces/t/services"
+BUDGETS = "/apis/policy/v1/namespaces/t/poddisruptionbudgets"
+
+
+def service(name, **spec):
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"ports": [{"port": 80}], **spec}}
+
+
+def token_of(account):
+    made = t.api.post(f"/api/v1/namespaces/t/serviceaccounts/{account}/token", {"spec": {}}).want(201).json
+    return {"Authorization": "Bearer " + made["status"]["token"]}
+
+
+# ---- who may ask what ----
+
+@case("who is known may discover, and ask about himself; nothing else")
+def _():
+    api, who = t.server.anonymous(), token_of("default")
+    for path in ("/api", "/apis", "/api/v1", "/apis/apps/v1", "/openapi/v3", "/version", "/readyz"):
+        api.get(path, headers=who).want(200)
+    has(api.get("/metrics", headers=who).want(403, "Forbidden").json["message"], 'cannot get path "/metrics"')
+    has(api.post("/api", "{}", headers=who).want(403, "Forbidden").json["message"], 'cannot post path "/api"')
+    has(api.get(PODS, headers=who).want(403, "Forbidden").json["message"], 'cannot list resource "pods" in API group "" in the namespace "t"')
+    me = api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {}, headers=who).want(201).json
+    eq(me["status"]["userInfo"]["username"], "system:serviceaccount:t:default")
+    review = {"spec": {"resourceAttributes": {"verb": "list", "resource": "pods", "namespace": "t"}}}
+    answer = api.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review, headers=who).want(201).json
+    eq(answer["status"]["allowed"], False)
+    answer = t.api.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review).want(201).json
+    eq(answer["status"]["allowed"], True)
+
+
+@case("access reviews of others, and of nobody")
+def _():
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    spec = {"nonResourceAttributes": {"verb": "get", "path": "/metrics"}}
+    eq(t.api.post(path, {"spec": {**spec, "groups": ["system:masters"]}}).want(201).json["status"]["allowed"], True)
+    eq(t.api.post(path, {"spec": {**spec, "user": "jane"}}).want(201).json["status"]["allowed"], False)
+    t.api.post(path, {"spec": spec}).want(422, "Invalid")
+    t.api.post(path, {"spec": {"user": "jane"}}).want(422, "Invalid")
+
+
+@case("impersonation is refused as long as it is not built")
+def _():
+    for header in ("Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-scopes"):
+        has(t.api.get(CM, headers={header: "nobody"}).want(501, "NotImplemented").json["message"], "impersonation is not built yet")
+
+
+@case("health: exact paths for everybody, checks by name for who may")
+def _():
+    api = t.server.anonymous()
+    eq(api.get("/readyz").want(200).body, b"ok")
+    for path in ("/readyz/cache", "/healthzfoo", "/livez/ping", "/metrics"):
+        api.get(path).want(401, "Unauthorized")
+    eq(t.api.get("/readyz/cache").want(200).body, b"ok")
+    t.api.get("/readyz/nonsense").want(404, "NotFound")
+    has(t.api.get("/readyz?verbose").want(200).body, b"[+]store ok")
+
+
+@case("nobody's body is read before he may do what he asks")
+def _():
+    s = connect_tls(t.server)
+    s.sendall(b"POST " + CM.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{")
+    s.settimeout(5)
+    has(s.recv(4096), b"401")
+    s.close()
+    s = connect_tls(t.server)
+    s.sendall(b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+    s.settimeout(5)
+    true(s.recv(4096).split()[1] in (b"401", b"403", b"405"), "answered before the body came")
+    s.close()
+
+
+@case("a body that is too large is answered by a Status")
+def _():
+    s = connect_tls(t.server, "admin")
+    s.sendall(b"POST " + CM.encode() + b" HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 4000000\r\n\r\n")
+    s.settimeout(5)
+    answer = s.recv(4096)
+    while b"}" not in answer:
+        answer += s.recv(4096)
+    has(answer, b"413")
+    eq(json.loads(answer.split(b"\r\n\r\n", 1)[1])["reason"], "RequestEntityTooLarge")
+    s.close()
+
+
+@case("what nothing acts on yet is stored with a warning")
+def _():
+    policy = {"metadata": {"name": "np"}, "spec": {"podSelector": {}}}
+    answer = t.api.post("/apis/networking.k8s.io/v1/namespaces/t/networkpolicies", policy).want(201)
+    has(answer.headers.get("Warning") or "", "not enforced yet")
+    true(not t.api.post(CM, configmap("no-warning")).want(201).headers.get("Warning"), "a ConfigMap needs no warning")
+
+
+@case("kubectl get cs")
+def _():
+    out = t.server.kubectl_ok("get", "cs")
+    has(out, "etcd-0")
+    t.api.get("/api/v1/componentstatuses/nonsense").want(404, "NotFound")
+
+
+# ---- evictions ----
+
+def ready_pod(name, labels):
+    body = pod(name, nodeName="n1")
+    body["metadata"]["labels"] = labels
+    t.api.post(PODS, body).want(201)
+    t.api.patch(f"{PODS}/{name}/status", {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}).want(200)
+
+
+def evict(name, **kw):
+    return t.api.post(f"{PODS}/{name}/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}, **kw})
+
+
+@case("eviction: a budget allows what it can spare, refuses the rest with a cause, and notes what was drawn")
+def _():
+    labels = {"app": "budgeted"}
+    for i in range(3):
+        ready_pod(f"ev{i}", labels)
+    t.api.post(BUDGETS, {"metadata": {"name": "keep2"}, "spec": {"minAvailable": 2, "selector": {"matchLabels": labels}}}).want(201)
+    evict("ev0", deleteOptions={"gracePeriodSeconds": 30}).want(201)
+    status = t.api.get(BUDGETS + "/keep2").want(200).json["status"]
+    contains(status, {"currentHealthy": 3, "desiredHealthy": 2, "expectedPods": 3, "disruptionsAllowed": 0})
+    true("ev0" in status["disruptedPods"], "the pod is noted")
+    refused = evict("ev1").want(429, "TooManyRequests")
+    eq(refused.headers.get("Retry-After"), None)
+    contains(refused.json, {"message": "Cannot evict pod as it would violate the pod's disruption budget.",
+                            "details": {"causes": [{"reason": "DisruptionBudget", "message": "The disruption budget keep2 needs 2 healthy pods and has 2 currently"}]}})
+    ready_pod("ev3", labels)
+    evict("ev1").want(201)
+    t.api.delete(BUDGETS + "/keep2").want(200)
+
+
+@case("eviction: of many at the same moment only as many go as the budget allows")
+def _():
+    labels = {"app": "raced"}
+    for i in range(8):
+        ready_pod(f"race{i}", labels)
+    t.api.post(BUDGETS, {"metadata": {"name": "keep6"}, "spec": {"minAvailable": 6, "selector": {"matchLabels": labels}}}).want(201)
+
+    def one(i):
+        return t.server.admin().post(f"{PODS}/race{i}/eviction", {"metadata": {"name": f"race{i}"}}).status
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
+    eq(sorted(answers), [201] * 2 + [429] * 6)
+
+
+@case("eviction: pending pods need no budget, unhealthy ones as the policy says, dry runs evict nothing")
+def _():
+    labels = {"app": "sick"}
+    body = pod("pending")
+    body["metadata"]["labels"] = labels
+    t.api.post(PODS, body).want(201)
+    t.api.post(BUDGETS, {"metadata": {"name": "all"}, "spec": {"maxUnavailable": 0, "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                                                                "selector": {"matchLabels": labels}}}).want(201)
+    t.api.post(f"{PODS}/pending/eviction?dryRun=All", {"metadata": {"name": "pending"}}).want(201)
+    t.api.get(PODS + "/pending").want(200)
+    evict("pending").want(201)
+    t.api.get(PODS + "/pending").want(404)
+    ready_pod("unready", labels)
+    t.api.patch(f"{PODS}/unready/status", {"status": {"conditions": [{"type": "Ready", "status": "False"}]}}).want(200)
+    evict("unready").want(201)
+
+
+# ---- addresses of services ----
+
+@case("services: what is taken is refused by field, with name and causes")
+def _():
+    one = t.api.post(SERVICES, service("one", type="NodePort")).want(201).json["spec"]
+    port, ip = one["ports"][0]["nodePort"], one["clusterIP"]
+    refused = t.api.post(SERVICES, service("two", type="NodePort", ports=[{"port": 80, "nodePort": port}])).want(422, "Invalid").json
+    contains(refused, {"message": f'Service "two" is invalid: spec.ports[0].nodePort: Invalid value: {port}: provided port is already allocated',
+                       "details": {"name": "two", "kind": "Service", "causes": [{"field": "spec.ports[0].nodePort", "reason": "FieldValueInvalid"}]}})
+    refused = t.api.post(SERVICES, service("two", clusterIP=ip)).want(422, "Invalid").json
+    has(refused["message"], f"failed to allocate IP {ip}: provided IP is already allocated")
+    refused = t.api.post(SERVICES, service("two", clusterIP="192.168.0.1")).want(422, "Invalid").json
+    has(refused["message"], "is not in the valid range. The range of valid IPs is 10.43.0.0/16")
+    refused = t.api.post(SERVICES, service("two", type="NodePort", ports=[{"port": 80, "nodePort": 80}])).want(422, "Invalid").json
+    has(refused["message"], "The range of valid ports is 30000-32767")
+    t.api.delete(SERVICES + "/one").want(200)
+    t.api.post(SERVICES, service("two", clusterIP=ip, type="NodePort", ports=[{"port": 80, "nodePort": port}])).want(201)
+    t.api.delete(SERVICES + "/two").want(200)
+
+
+@case("services: one of many that want the same port at the same moment gets it")
+def _():
+    def one(i):
+        return t.server.admin().post(SERVICES, service(f"same{i}", type="NodePort", ports=[{"port": 80, "nodePort": 31999}])).status
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
+    eq(sorted(answers), [201] + [422] * 7)
+    for i in range(8):
+        t.api.delete(f"{SERVICES}/same{i}")
+    t.api.post(SERVICES, service("again", type="NodePort", ports=[{"port": 80, "nodePort": 31999}])).want(201)
+
+
+@case("services: a port that is given up is free again, and one number serves two protocols")
+def _():
+    two = [{"name": "u", "port": 53, "protocol": "UDP", "nodePort": 31953}, {"name": "t", "port": 53, "protocol": "TCP", "nodePort": 31953}]
+    t.api.post(SERVICES, service("dns", type="NodePort", ports=two)).want(201)
+    t.api.patch(SERVICES + "/dns", {"spec": {"type": "ClusterIP", "ports": [{"name": "u", "port": 53, "protocol": "UDP"}]}}).want(200)
+    t.api.post(SERVICES, service("taker", type="NodePort", ports=[{"port": 80, "nodePort": 31953}])).want(201)
+
+
+@case("services: many made at once get different addresses")
+def _():
+    def one(i):
+        return t.server.admin().post(SERVICES, service(f"many{i}", type="NodePort")).want(201).json["spec"]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        made = list(pool.map(one, range(64)))
+    eq(len({s["clusterIP"] for s in made}), 64)
+    eq(len({s["ports"][0]["nodePort"] for s in made}), 64)
+
+
+# ---- pages ----
+
+@case("pages: remainingItemCount on every page but the last")
+def _():
+    for i in range(7):
+        t.api.post(CM, configmap(f"page{i}", labels={"p": "y"})).want(201)
+    total = len(names(t.api.get(CM)))
+    seen, token = 0, ""
+    while True:
+        page = t.api.get(f"{CM}?limit=3&continue={token}").want(200).json
+        seen += len(page["items"])
+        if not page["metadata"].get("continue"):
+            break
+        eq(page["metadata"]["remainingItemCount"], total - seen)
+        token = page["metadata"]["continue"]
+    eq(seen, total)
+    true("remainingItemCount" not in page["metadata"], "nothing remains")
+
+
+@case("pages: the token of a 410 goes on with what is there by now")
+def _():
+    import base64
+    start = base64.urlsafe_b64encode(json.dumps({"rv": -1, "start": "t/page5"}).encode()).decode().rstrip("=")
+    got = names(t.api.get(f"{CM}?limit=500&continue={start}"))
+    true("page5" in got and "page6" in got and "page4" not in got, str(got))
+    foreign = base64.urlsafe_b64encode(json.dumps({"rv": -1, "start": "a/x"}).encode()).decode().rstrip("=")
+    true("page0" in names(t.api.get(f"{CM}?continue={foreign}")), "a key before the namespace begins at the namespace")

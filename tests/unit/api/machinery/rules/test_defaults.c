@@ -1,0 +1,103 @@
+/* Defaults: what is filled in, what stays, and that a second pass changes nothing. */
+#include "tests/unit/unit.h"
+
+#include "api/machinery/rules/defaults.h"
+
+static struct arena a;
+
+static int release(void **state)
+{
+	arena_release(&a);
+	return 0;
+}
+
+static struct json *defaulted(const char *group, const char *version, const char *plural, const char *text)
+{
+	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
+	struct err err = ERR_INIT;
+	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
+	assert_non_null(r);
+	if (!v)
+		fail_msg("%s: %s", text, err.msg);
+	defaults_apply(&a, r, v);
+	struct json *again = json_copy(&a, v);
+	defaults_apply(&a, r, again);
+	assert_true(json_equal(v, again)); /* defaults are filled in once */
+	return v;
+}
+
+static void assert_str(const struct json *v, const char *want)
+{
+	if (!slice_is(json_str(v), want))
+		fail_msg("got \"%.*s\", want \"%s\"", SLICE_FMT(json_str(v)), want);
+}
+
+static void a_pod_gets_what_upstream_gives_it(void **state)
+{
+	struct json *spec =
+	        json_get(defaulted("", "v1", "pods",
+	                         "{\"metadata\":{},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"nginx\","
+	                         "\"ports\":[{\"containerPort\":1}],"
+	                         "\"resources\":{\"limits\":{\"cpu\":\"1\"}},\"livenessProbe\":{\"httpGet\":{\"port\":"
+	                         "80}}},{\"name\":\"b\",\"image\":\"nginx:1.2\"}],"
+	                         "\"volumes\":[{\"name\":\"v\",\"configMap\":{\"name\":\"c\"}},{\"name\":\"e\"}]}}"),
+	                "spec");
+	struct json *c = json_at(json_get(spec, "containers"), 0);
+	assert_str(json_get(spec, "restartPolicy"), "Always");
+	assert_str(json_get(spec, "dnsPolicy"), "ClusterFirst");
+	assert_str(json_get(spec, "schedulerName"), "default-scheduler");
+	assert_int_equal(json_get_int(spec, "terminationGracePeriodSeconds", 0), 30);
+	assert_str(json_get(c, "imagePullPolicy"), "Always");
+	assert_str(json_get(json_at(json_get(spec, "containers"), 1), "imagePullPolicy"), "IfNotPresent");
+	assert_str(json_get(json_at(json_get(c, "ports"), 0), "protocol"), "TCP");
+	assert_str(json_path(c, "resources", "requests", "cpu", NULL), "1");
+	assert_str(json_path(c, "livenessProbe", "httpGet", "scheme", NULL), "HTTP");
+	assert_int_equal(json_int(json_path(c, "livenessProbe", "periodSeconds", NULL), 0), 10);
+	assert_int_equal(
+	        json_int(json_path(json_at(json_get(spec, "volumes"), 0), "configMap", "defaultMode", NULL), 0), 420);
+	assert_non_null(json_get(json_at(json_get(spec, "volumes"), 1), "emptyDir"));
+}
+
+static void what_is_set_stays(void **state)
+{
+	struct json *spec = json_get(
+	        defaulted("", "v1", "pods",
+	                "{\"metadata\":{},\"spec\":{\"restartPolicy\":\"Never\",\"terminationGracePeriodSeconds\":0,"
+	                "\"containers\":[{\"name\":\"a\",\"image\":\"nginx\",\"imagePullPolicy\":\"Never\"}]}}"),
+	        "spec");
+	assert_str(json_get(spec, "restartPolicy"), "Never");
+	assert_int_equal(json_get_int(spec, "terminationGracePeriodSeconds", 7), 0);
+	assert_str(json_get(json_at(json_get(spec, "containers"), 0), "imagePullPolicy"), "Never");
+}
+
+static void workloads_and_services_are_filled_in(void **state)
+{
+	struct json *d = defaulted("apps", "v1", "deployments",
+	        "{\"metadata\":{},\"spec\":{\"selector\":{},\"template\":{\"spec\":{\"containers\":[]}}}}");
+	assert_int_equal(json_int(json_path(d, "spec", "replicas", NULL), 0), 1);
+	assert_str(json_path(d, "spec", "strategy", "rollingUpdate", "maxSurge", NULL), "25%");
+	struct json *s = defaulted("", "v1", "services", "{\"metadata\":{},\"spec\":{\"ports\":[{\"port\":80}]}}");
+	assert_str(json_path(s, "spec", "type", NULL), "ClusterIP");
+	assert_str(json_path(s, "spec", "sessionAffinity", NULL), "None");
+	assert_int_equal(json_get_int(json_at(json_path(s, "spec", "ports", NULL), 0), "targetPort", 0), 80);
+	struct json *j = defaulted(
+	        "batch", "v1", "jobs", "{\"metadata\":{},\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}");
+	assert_int_equal(json_int(json_path(j, "spec", "backoffLimit", NULL), 0), 6);
+	assert_int_equal(json_int(json_path(j, "spec", "completions", NULL), 0), 1);
+	struct json *c = defaulted("batch", "v1", "cronjobs",
+	        "{\"metadata\":{},\"spec\":{\"schedule\":\"* * * * "
+	        "*\",\"jobTemplate\":{\"spec\":{\"template\":{\"spec\":{\"containers\":[]}}}}}}");
+	assert_str(json_path(c, "spec", "concurrencyPolicy", NULL), "Allow");
+	struct json *secret = defaulted("", "v1", "secrets", "{\"metadata\":{}}");
+	assert_str(json_get(secret, "type"), "Opaque");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_teardown(a_pod_gets_what_upstream_gives_it, release),
+	        cmocka_unit_test_teardown(what_is_set_stays, release),
+	        cmocka_unit_test_teardown(workloads_and_services_are_filled_in, release),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* Validation: the field that is wrong is the field that is named. */
+#include "tests/unit/unit.h"
+
+#include "api/machinery/rules/defaults.h"
+#include "api/machinery/rules/validate.h"
+#include "base/clock.h"
+
+static struct arena a;
+
+static int release(void **state)
+{
+	arena_release(&a);
+	return 0;
+}
+
+/* The first error's field, NULL when there is none. */
+static const char *first_field(const char *group, const char *version, const char *plural, const char *text)
+{
+	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
+	struct err err = ERR_INIT;
+	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
+	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
+	if (!v)
+		fail_msg("%s: %s", text, err.msg);
+	defaults_apply(&a, r, v);
+	field_errors_init(errors, &a);
+	validate_object(errors, r, v, NULL, "");
+	for (size_t i = 0; i < errors->count; i++)
+		assert_true(errors->items[i].message[0] && errors->items[i].reason[0]);
+	return errors->count ? errors->items[0].field : NULL;
+}
+
+static void assert_field(const char *got, const char *want, const char *text)
+{
+	if (!got || strcmp(got, want) != 0)
+		fail_msg("%s: field %s, want %s", text, got ? got : "(no error)", want);
+}
+
+static void names_and_labels_follow_their_rules(void **state)
+{
+	static const char *const cases[][2] = {
+	        {"{\"metadata\":{\"namespace\":\"d\"}}", "metadata.name"},
+	        {"{\"metadata\":{\"name\":\"A\",\"namespace\":\"d\"}}", "metadata.name"},
+	        {"{\"metadata\":{\"name\":\"a_b\",\"namespace\":\"d\"}}", "metadata.name"},
+	        {"{\"metadata\":{\"name\":\"-a\",\"namespace\":\"d\"}}", "metadata.name"},
+	        {"{\"metadata\":{\"name\":\"a\",\"namespace\":\"d\",\"labels\":{\"a b\":\"x\"}}}", "metadata.labels"},
+	        {"{\"metadata\":{\"name\":\"a\",\"namespace\":\"d\",\"labels\":{\"a\":\"-x\"}}}", "metadata.labels"},
+	        {"{\"metadata\":{\"name\":\"a\",\"namespace\":\"d\",\"annotations\":{\"a b\":\"x\"}}}",
+	                "metadata.annotations"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("", "v1", "configmaps", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("", "v1", "configmaps",
+	        "{\"metadata\":{\"name\":\"a.b-c\",\"namespace\":\"d\",\"labels\":{\"x.y/z_1\":\"A.b\"}}}"));
+	assert_null(validate_dns1123_label(SLICE("a-1")));
+	assert_non_null(validate_dns1123_label(SLICE("a.b")));
+	assert_null(validate_dns1123_subdomain(SLICE("a.b")));
+	assert_non_null(validate_dns1123_subdomain(SLICE("a..b")));
+}
+
+#define POD(spec) "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{" spec "}}"
+
+static void pods_name_the_field_that_is_wrong(void **state)
+{
+	static const char *const cases[][2] = {
+	        {POD("\"containers\":[]"), "spec.containers"},
+	        {POD("\"containers\":[{\"image\":\"i\"}]"), "spec.containers[0].name"},
+	        {POD("\"containers\":[{\"name\":\"c\"}]"), "spec.containers[0].image"},
+	        {POD("\"containers\":[{\"name\":\"C\",\"image\":\"i\"}]"), "spec.containers[0].name"},
+	        {POD("\"restartPolicy\":\"No\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]"),
+	                "spec.restartPolicy"},
+	        {POD("\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":70000}]}]"),
+	                "spec.containers[0].ports[0].containerPort"},
+	        {POD("\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":"
+	             "\"/x\"}]}]"),
+	                "spec.containers[0].volumeMounts[0].name"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("", "v1", "pods", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("", "v1", "pods", POD("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]")));
+}
+
+static void a_selector_must_match_its_template(void **state)
+{
+	static const char text[] = "{\"metadata\":{\"name\":\"d\",\"namespace\":\"d\"},\"spec\":{\"selector\":{"
+	                           "\"matchLabels\":{\"a\":\"b\"}},"
+	                           "\"template\":{\"metadata\":{\"labels\":{\"a\":\"c\"}},\"spec\":{\"containers\":[{"
+	                           "\"name\":\"c\",\"image\":\"i\"}]}}}}";
+	assert_field(first_field("apps", "v1", "deployments", text), "spec.template.metadata.labels", text);
+}
+
+/* The field of the first error of an update, "" when there is none. */
+static const char *update_field(
+        const char *group, const char *version, const char *plural, const char *old, const char *now)
+{
+	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
+	struct json *before = json_parse(&a, slice_of(old), NULL, NULL), *v = json_parse(&a, slice_of(now), NULL, NULL);
+	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
+	assert_non_null(before);
+	assert_non_null(v);
+	defaults_apply(&a, r, before);
+	defaults_apply(&a, r, v);
+	field_errors_init(errors, &a);
+	validate_object(errors, r, v, before, "");
+	return errors->count ? errors->items[0].field : "";
+}
+
+#define HEAD "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\",\"uid\":\"u\"},"
+#define PODSPEC(rest) "{" rest "\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+#define SET(rest, image) \
+	HEAD "\"spec\":{" rest \
+	     "\"manualSelector\":true,\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{" \
+	     "\"labels\":{\"a\":\"b\"}},\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\"," \
+	     "\"image\":\"" image "\"}]}}}}"
+
+static void what_may_not_change_is_named(void **state)
+{
+	static const char *const cases[][6] = {
+	        {"batch", "v1", "jobs", SET("", "i"), SET("", "other"), "spec.template"},
+	        {"batch", "v1", "jobs", SET("\"suspend\":true,", "i"), SET("\"suspend\":true,", "other"),
+	                "spec.template"},
+	        {"batch", "v1", "jobs", SET("", "i"), SET("\"completionMode\":\"Indexed\",", "i"),
+	                "spec.completionMode"},
+	        {"batch", "v1", "jobs", SET("\"completions\":2,", "i"), SET("\"completions\":3,", "i"),
+	                "spec.completions"},
+	        {"batch", "v1", "jobs", SET("", "i"),
+	                SET("\"parallelism\":1,\"backoffLimit\":9,\"completions\":1,", "i"), ""},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("\"terminationGracePeriodSeconds\":30,") "}",
+	                HEAD "\"spec\":" PODSPEC("\"terminationGracePeriodSeconds\":1,") "}", "spec"},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("\"activeDeadlineSeconds\":30,") "}",
+	                HEAD "\"spec\":" PODSPEC("\"activeDeadlineSeconds\":31,") "}", "spec.activeDeadlineSeconds"},
+	        {"", "v1", "pods", HEAD "\"spec\":" PODSPEC("") "}",
+	                HEAD "\"spec\":" PODSPEC("\"schedulingGates\":[{\"name\":\"g\"}],") "}",
+	                "spec.schedulingGates"},
+	        {"", "v1", "persistentvolumeclaims", HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
+	                HEAD "\"spec\":{\"accessModes\":[\"ReadWriteMany\"]}}", "spec"},
+	        {"", "v1", "persistentvolumeclaims", HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"]}}",
+	                HEAD "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"volumeName\":\"v\"}}", ""},
+	        {"", "v1", "persistentvolumes", HEAD "\"spec\":{\"hostPath\":{\"path\":\"/a\"}}}",
+	                HEAD "\"spec\":{\"hostPath\":{\"path\":\"/b\"}}}", "spec.persistentvolumesource"},
+	        {"storage.k8s.io", "v1", "storageclasses", HEAD "\"provisioner\":\"a\"}", HEAD "\"provisioner\":\"b\"}",
+	                "provisioner"},
+	        {"node.k8s.io", "v1", "runtimeclasses", HEAD "\"handler\":\"a\"}", HEAD "\"handler\":\"b\"}",
+	                "handler"},
+	        {"apps", "v1", "controllerrevisions", HEAD "\"data\":{\"a\":1}}", HEAD "\"data\":{\"a\":2}}", "data"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *const *c = cases[i];
+		const char *got = update_field(c[0], c[1], c[2], c[3], c[4]);
+		if (strcmp(got, c[5]) != 0)
+			fail_msg("%s: got \"%s\", want \"%s\"", c[4], got, c[5]);
+	}
+}
+
+static void a_stateful_set_mounts_its_claim_templates(void **state)
+{
+#define STATEFUL(claim) \
+	"{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"serviceName\":\"s\",\"selector\":{" \
+	"\"matchLabels\":{\"a\":\"b\"}}," \
+	"\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"" claim \
+	"\"}}],\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{" \
+	"\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[{\"name\":\"data\",\"mountPath\":\"/" \
+	"d\"}]}]}}}}"
+	assert_null(first_field("apps", "v1", "statefulsets", STATEFUL("data")));
+	assert_field(first_field("apps", "v1", "statefulsets", STATEFUL("other")),
+	        "spec.template.spec.containers[0].volumeMounts[0].name", STATEFUL("other"));
+}
+
+/* 30,000 ports took 100 s when each was compared with all before it. */
+static void long_lists_take_linear_time(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	uint64_t began = clock_mono_ms();
+	strbuf_adds(&b, "{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"ports\":[");
+	for (int i = 0; i < 60000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"p%d\",\"port\":%d,\"protocol\":\"TCP\"}", i ? "," : "", i, i + 1);
+	strbuf_adds(&b, "]}}");
+	assert_null(first_field("", "v1", "services", strbuf_cstr(&b)));
+	strbuf_reset(&b);
+	strbuf_adds(&b, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{\"volumes\":[");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"v%d\"}", i ? "," : "", i);
+	strbuf_adds(&b, "],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s{\"name\":\"v%d\",\"mountPath\":\"/m%d\"}", i ? "," : "", 29999 - i, i);
+	strbuf_adds(&b, "]}]}}");
+	assert_null(first_field("", "v1", "pods", strbuf_cstr(&b)));
+	assert_true(clock_mono_ms() - began < 10000);
+	strbuf_release(&b);
+}
+
+static void errors_beyond_the_limit_are_counted_only(void **state)
+{
+	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
+	field_errors_init(errors, &a);
+	for (int i = 0; i < FIELD_ERRORS_MAX + 5; i++)
+		field_error_add(errors, "FieldValueInvalid", "f", "Invalid value: %d", i);
+	assert_int_equal(errors->count, FIELD_ERRORS_MAX);
+	assert_int_equal(errors->dropped, 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_teardown(names_and_labels_follow_their_rules, release),
+	        cmocka_unit_test_teardown(pods_name_the_field_that_is_wrong, release),
+	        cmocka_unit_test_teardown(a_selector_must_match_its_template, release),
+	        cmocka_unit_test_teardown(what_may_not_change_is_named, release),
+	        cmocka_unit_test_teardown(a_stateful_set_mounts_its_claim_templates, release),
+	        cmocka_unit_test_teardown(long_lists_take_linear_time, release),
+	        cmocka_unit_test_teardown(errors_beyond_the_limit_are_counted_only, release),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

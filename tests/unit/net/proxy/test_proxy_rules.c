@@ -1,0 +1,131 @@
+/* net/proxy_rules: the nftables text of service ports, and that the kernel takes it, in a network namespace of its own.
+ */
+#include "tests/unit/unit.h"
+
+#include "net/proxy/proxy_rules_int.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct proxy_endpoint two[] = {{"10.42.0.5", 8080}, {"10.42.1.6", 8080}};
+static const char *addresses[] = {"10.43.0.9", "192.0.2.50"};
+
+static struct proxy_port port(size_t endpoints)
+{
+	return (struct proxy_port){.chain = "00000000000000aa",
+	        .comment = "default/web:http",
+	        .protocol = "tcp",
+	        .port = 80,
+	        .node_port = 30080,
+	        .addresses = addresses,
+	        .n_addresses = 2,
+	        .n_cluster_addresses = 1,
+	        .internal = two,
+	        .n_internal = endpoints,
+	        .external = two,
+	        .n_external = endpoints};
+}
+
+/* Feeds the script to nft inside a fresh network namespace; returns its exit status and, in `rules`, what the table
+ * holds afterwards. */
+static int load(const struct strbuf *script, char *rules, size_t size)
+{
+	char name[] = "/tmp/k3x-nft-XXXXXX", command[256];
+	int fd = mkstemp(name);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, script->data, script->len), (ssize_t)script->len);
+	close(fd);
+	snprintf(command, sizeof command, "unshare -n sh -c 'nft -f %s && nft list table " PROXY_TABLE "' 2>&1", name);
+	FILE *f = popen(command, "r");
+	size_t n = fread(rules, 1, size - 1, f);
+	rules[n] = 0;
+	int status = pclose(f);
+	unlink(name);
+	return WEXITSTATUS(status);
+}
+
+static void check_loads(const struct strbuf *script, char *rules, size_t size)
+{
+	if (geteuid() != 0) {
+		print_message("SKIP not root: nftables cannot be tried\n");
+		skip();
+	}
+	int rc = load(script, rules, size);
+	if (rc != 0)
+		print_message("%s\n%s\n", script->data, rules);
+	assert_int_equal(rc, 0);
+}
+
+static void the_kernel_takes_what_is_added(void **state)
+{
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	for (size_t n = 0; n < 3; n++) {
+		struct proxy_port p = port(n);
+		strbuf_reset(&s);
+		proxy_rules_frame(&s, "10.42.0.0/16");
+		proxy_rules_add(&s, &p);
+		check_loads(&s, rules, sizeof rules);
+		if (n == 2) {
+			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
+			assert_non_null(strstr(rules, "tcp . 30080 : goto ext-00000000000000aa"));
+		}
+		if (n == 0)
+			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80"));
+	}
+	strbuf_release(&s);
+}
+
+static void what_was_added_can_be_taken_away(void **state)
+{
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	for (int affinity = 0; affinity < 2; affinity++)
+		for (size_t n = 0; n < 3; n++) {
+			struct proxy_port p = port(n);
+			p.affinity_s = affinity ? 60 : 0;
+			strbuf_reset(&s);
+			proxy_rules_frame(&s, "10.42.0.0/16");
+			proxy_rules_add(&s, &p);
+			proxy_rules_delete(&s, &p);
+			check_loads(&s, rules, sizeof rules);
+			assert_null(strstr(rules, "aa"));
+			assert_null(strstr(rules, "10.43.0.9"));
+		}
+	strbuf_release(&s);
+}
+
+static void loading_the_frame_again_replaces_the_table(void **state)
+{
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	struct proxy_port p = port(2);
+	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_add(&s, &p);
+	proxy_rules_frame(&s, "10.42.0.0/16");
+	check_loads(&s, rules, sizeof rules);
+	assert_null(strstr(rules, "goto svc-"));
+	strbuf_release(&s);
+}
+
+static void ports_compare_by_what_the_kernel_would_hold(void **state)
+{
+	struct proxy_port a = port(2), b = port(2);
+	assert_true(proxy_port_equal(&a, &b));
+	b.n_internal = 1;
+	assert_false(proxy_port_equal(&a, &b));
+	b = port(2);
+	b.affinity_s = 5;
+	assert_false(proxy_port_equal(&a, &b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(the_kernel_takes_what_is_added),
+	        cmocka_unit_test(what_was_added_can_be_taken_away),
+	        cmocka_unit_test(loading_the_frame_again_replaces_the_table),
+	        cmocka_unit_test(ports_compare_by_what_the_kernel_would_hold),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

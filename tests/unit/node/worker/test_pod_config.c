@@ -1,0 +1,115 @@
+/* The pure parts of turning a spec into what the runtime is told: variables, resources, names, network, frames. */
+#include "tests/unit/unit.h"
+
+#include "node/cgroup/resources.h"
+#include "node/runtime/cni.h"
+#include "node/runtime/image_name.h"
+#include "node/runtime/pause_image.h"
+#include "node/worker/pod_env_int.h"
+
+static struct arena arena;
+
+static int setup(void **state)
+{
+	arena_init(&arena);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	arena_release(&arena);
+	return 0;
+}
+
+static struct json *parse(const char *text)
+{
+	struct err err = ERR_INIT;
+	struct json *v = json_parse(&arena, slice_of(text), NULL, &err);
+	assert_non_null(v);
+	return v;
+}
+
+static void variables_are_expanded(void **state)
+{
+	struct env_var vars[] = {{"A", "1"}, {"B", ""}};
+	struct env env = {vars, 2, 2};
+	assert_string_equal(env_expand(&arena, SLICE("x$(A)y$(B)z"), &env), "x1yz");
+	assert_string_equal(env_expand(&arena, SLICE("$(NOPE) $$(A) $A $( $"), &env), "$(NOPE) $(A) $A $( $");
+	assert_string_equal(env_expand(&arena, SLICE("$$$(A)"), &env), "$1");
+	assert_string_equal(env_expand(&arena, SLICE(""), &env), "");
+}
+
+#define SPEC(resources) "{\"containers\":[{\"name\":\"c\",\"resources\":" resources "}]}"
+
+static void quality_of_service(void **state)
+{
+	assert_int_equal(pod_qos(parse(SPEC("{}"))), QOS_BESTEFFORT);
+	assert_int_equal(pod_qos(parse(SPEC("{\"requests\":{\"cpu\":\"1\"}}"))), QOS_BURSTABLE);
+	assert_int_equal(pod_qos(parse(SPEC("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"}}"))), QOS_GUARANTEED);
+	assert_int_equal(
+	        pod_qos(parse(SPEC("{\"limits\":{\"cpu\":\"1\",\"memory\":\"1Gi\"},\"requests\":{\"cpu\":\"500m\"}}"))),
+	        QOS_BURSTABLE);
+}
+
+static void quantities_become_cgroup_values(void **state)
+{
+	struct resource_limits r;
+	struct json *spec = parse(SPEC("{\"limits\":{\"cpu\":\"250m\",\"memory\":\"64Mi\"},\"requests\":{\"cpu\":"
+	                               "\"100m\",\"memory\":\"32Mi\"}}"));
+	r = container_resources(spec, json_at(json_get(spec, "containers"), 0), (int64_t)1 << 30);
+	assert_int_equal(r.cpu_shares, 102);
+	assert_int_equal(r.cpu_quota_us, 25000);
+	assert_int_equal(r.cpu_period_us, 100000);
+	assert_int_equal(r.memory_bytes, 64 << 20);
+	assert_int_equal(r.oom_score_adj, 1000 - 1000 * 32 / 1024);
+	spec = parse(SPEC("{}"));
+	r = container_resources(spec, json_at(json_get(spec, "containers"), 0), (int64_t)1 << 30);
+	assert_int_equal(r.cpu_shares, 2);
+	assert_int_equal(r.cpu_quota_us, 0);
+	assert_int_equal(r.oom_score_adj, 1000);
+	spec = parse(SPEC("{\"limits\":{\"cpu\":\"1m\"}}"));
+	r = container_resources(spec, json_at(json_get(spec, "containers"), 0), (int64_t)1 << 30);
+	assert_int_equal(r.cpu_quota_us, 1000);
+}
+
+static void an_image_without_a_tag_is_the_latest(void **state)
+{
+	assert_string_equal(image_default_tag(&arena, "busybox"), "busybox:latest");
+	assert_string_equal(image_default_tag(&arena, "host:5000/a/b"), "host:5000/a/b:latest");
+	assert_string_equal(image_default_tag(&arena, "host:5000/a/b:1"), "host:5000/a/b:1");
+	assert_string_equal(image_default_tag(&arena, "a@sha256:12"), "a@sha256:12");
+}
+
+static void the_network_configuration_is_json(void **state)
+{
+	struct strbuf b = cni_conf_text("10.42.3.0/24", "cni0", "/run/x");
+	struct json *bridge = json_at(json_get(parse(strbuf_cstr(&b)), "plugins"), 0);
+	assert_true(slice_is(json_get_str(bridge, "bridge"), "cni0"));
+	struct json *range = json_at(json_at(json_path(bridge, "ipam", "ranges", NULL), 0), 0);
+	assert_true(slice_is(json_get_str(range, "subnet"), "10.42.3.0/24"));
+	strbuf_release(&b);
+}
+
+static void the_pause_image_is_a_tar(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	pause_image_write(&b, "k3x/pause:x");
+	assert_int_equal(b.len % 512, 0);
+	assert_memory_equal(b.data + 257, "ustar", 6);
+	assert_non_null(memmem(b.data, b.len, "[\"k3x/pause:x\"]", 15));
+	assert_non_null(memmem(b.data, b.len, "\177ELF", 4));
+	strbuf_release(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(variables_are_expanded),
+	        cmocka_unit_test(quality_of_service),
+	        cmocka_unit_test(quantities_become_cgroup_values),
+	        cmocka_unit_test(an_image_without_a_tag_is_the_latest),
+	        cmocka_unit_test(the_network_configuration_is_json),
+	        cmocka_unit_test(the_pause_image_is_a_tar),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
