@@ -366,6 +366,13 @@ static int check_frame(struct raft_host *h, const struct frame *f, struct err *e
 	return rc;
 }
 
+/* New entries for a machine that has enough; heartbeats, votes and what it led to itself go on. */
+static bool is_shed(const struct raft_host *h, const struct frame *f)
+{
+	const struct raft_machine_vtable *v = h->c.machine->v;
+	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries && v->is_busy && v->is_busy(h->c.machine);
+}
+
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)
 {
 	adapter_check_owner(&h->adapter);
@@ -379,7 +386,7 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 		rc = check_frame(h, &f, err);
 	if (rc == 0)
 		note_heard(h, from);
-	if (rc == 0 && !h->adapter.dead) {
+	if (rc == 0 && !h->adapter.dead && !is_shed(h, &f)) {
 		if (f.kind == MESSAGE_READ_PROBE)
 			host_receive_probe(h, &f);
 		else if (f.kind == MESSAGE_READ_ANSWER)

@@ -311,6 +311,16 @@ static void release(struct engine_core *c)
 	c->path = NULL;
 }
 
+/* Readers come and go without a gap: one who replaces the database must not wait until there is one. */
+static void init_swap_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t a;
+	pthread_rwlockattr_init(&a);
+	pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	CHECK(pthread_rwlock_init(lock, &a) == 0);
+	pthread_rwlockattr_destroy(&a);
+}
+
 int engine_core_open(struct engine_core *c, const struct engine_core_options *o, struct err *err)
 {
 	sigset_t all, old;
@@ -330,7 +340,7 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	request_queue_init(&c->reads);
 	request_queue_init(&c->defragments);
 	write_gate_init(&c->gate);
-	pthread_rwlock_init(&c->swap, NULL);
+	init_swap_lock(&c->swap);
 	sigfillset(&all); /* our threads take no signals */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = finish_swap(c->path, err);

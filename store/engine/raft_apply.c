@@ -702,6 +702,12 @@ static bool machine_is_command(struct raft_machine *m, struct slice command)
 	return command_is_sound(command);
 }
 
+static bool machine_is_busy(struct raft_machine *m)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	return atomic_load(&e->apply_bytes) > 2 * STORE_APPLY_BYTES_MAX;
+}
+
 static bool machine_is_descriptor(struct raft_machine *m, struct slice descriptor)
 {
 	return descriptor.len == sizeof(uint64_t);
@@ -744,6 +750,7 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 const struct raft_machine_vtable raft_engine_machine = {.apply = machine_apply_entry,
         .is_command = machine_is_command,
         .is_descriptor = machine_is_descriptor,
+        .is_busy = machine_is_busy,
         .snapshot = machine_snapshot,
         .restore = machine_restore,
         .install = machine_install,

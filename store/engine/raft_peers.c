@@ -36,6 +36,8 @@ static void turn_away(struct raft_engine *e, uint64_t to, uint64_t sequence)
 static void forwarded_done(struct raft_proposal *q, int status, uint64_t index, size_t position)
 {
 	struct forwarded *f = CONTAINER_OF(q, struct forwarded, proposal);
+	CHECK(f->engine->n_forwarded > 0);
+	f->engine->n_forwarded--;
 	if (status == ERR_UNAVAILABLE)
 		turn_away(f->engine, f->from, f->sequence);
 	free(f);
@@ -52,7 +54,7 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 		peers_tell(e, from, &b);
 		return;
 	}
-	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX) {
+	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX || e->n_forwarded >= FORWARDED_MAX) {
 		turn_away(e, from, head.sequence);
 		return;
 	}
@@ -61,6 +63,7 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 	memcpy(f->bytes, command.ptr, command.len);
 	f->proposal.data = (struct slice){f->bytes, command.len};
 	f->proposal.done = forwarded_done;
+	e->n_forwarded++;
 	raft_host_propose(engine_host(e), &f->proposal);
 	loop_defer(raft_node_loop(e->node), &e->flush);
 }
