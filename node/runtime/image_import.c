@@ -294,6 +294,12 @@ void image_import_start(struct image_import *im, void (*done)(struct node *n))
 	ask(im);
 }
 
+void image_import_again(struct image_import *im)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	uv_timer_start(&im->timer, settled, SETTLE_MS, 0);
+}
+
 /* ---- life ---- */
 
 struct image_import *image_import_new(struct node *n, void (*imported)(struct node *n))
