@@ -5,15 +5,28 @@
 /* ---- requests ---- */
 /* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
+/* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
+ * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
+#define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
+/* How long one write may be worked on, waits included, before it is given up with 504. */
+#define API_WRITE_MS_MAX 10000
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a few
  * lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
 #define HTTP_HEADERS_MAX 128
-/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch).
+/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; clients open another
+ * connection). */
+#define HTTP2_STREAMS_MAX 250
+/* What a server holds for the requests of one connection, heads and collected bodies: ten bodies of the largest size.
+ * Beyond it the newest request is answered 429. */
+#define HTTP_CONNECTION_HELD_BYTES_MAX (10u * API_BODY_BYTES_MAX)
+/* The same for all peers together that nobody has vouched for yet (http_trust()): a thousand heads of the largest size.
  */
-#define HTTP2_STREAMS_MAX 1000
+#define HTTP_STRANGERS_HELD_BYTES_MAX (1000u * HTTP_HEADER_BYTES_MAX)
+/* Chunk sizes, extensions and line ends of one HTTP/1.1 body: beyond it the request is refused. */
+#define HTTP_CHUNK_EXTENSION_BYTES_MAX 1024
 /* Flow control: what a client may send ahead on one stream and on one connection before we have taken it. */
 #define HTTP2_STREAM_WINDOW_BYTES (256 * 1024)
 #define HTTP2_CONNECTION_WINDOW_BYTES (1024 * 1024)
@@ -92,6 +105,10 @@ _Static_assert(STORE_COMMAND_BYTES_MAX < RAFT_ENTRY_BYTES_MAX && RAFT_PACK_BYTES
 _Static_assert(RAFT_ENTRY_BYTES_MAX + 64 < RAFT_BATCH_BYTES_MAX, "a batch has room for an entry");
 _Static_assert(RAFT_BATCH_BYTES_MAX + 1024 < RAFT_MESSAGE_BYTES_MAX, "a message has room for a batch");
 _Static_assert(STORE_APPLY_BYTES_MAX > 2 * RAFT_ENTRY_BYTES_MAX, "the largest entry may wait behind another");
+
+_Static_assert(HTTP_CONNECTION_HELD_BYTES_MAX >= API_BODY_BYTES_MAX + HTTP_HEADER_BYTES_MAX,
+        "one connection can bring one request of the largest size");
+_Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a stranger can bring a head");
 
 /* ---- the network of a node ---- */
 /* What nft takes as a comment (NFTNL_UDATA_COMMENT_MAXLEN). */

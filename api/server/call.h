@@ -11,6 +11,7 @@
 #include "api/server/auth/user.h"
 #include "api/server/route.h"
 #include "api/server/shape.h"
+#include "base/mem/budget.h"
 #include "base/wire/http.h"
 
 struct api_server;
@@ -37,6 +38,7 @@ struct param {
 struct call {
 	struct api_server *server;
 	struct arena arena;
+	struct budget budget; /* of the arena, for writes */
 	unsigned refs;
 	bool gone; /* the client went away: nobody waits for an answer */
 	bool answered;

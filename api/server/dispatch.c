@@ -11,6 +11,8 @@
 #include "api/server/nonresource.h"
 #include "api/server/state.h"
 #include "api/server/verbs/verbs.h"
+#include "base/clock.h"
+#include "base/limits.h"
 
 static void run_handler(struct call *c)
 {
@@ -66,6 +68,14 @@ static bool has_body(const struct call *c)
 	       (RESOURCE_CREATE | RESOURCE_UPDATE | RESOURCE_PATCH | RESOURCE_DELETE | RESOURCE_DELETECOLLECTION);
 }
 
+/* The work for one write is bounded in memory and in time. */
+static void with_body(struct call *c)
+{
+	c->budget = BUDGET(API_WRITE_ARENA_BYTES_MAX, clock_mono_ms() + API_WRITE_MS_MAX);
+	c->arena.budget = &c->budget;
+	run_handler(c);
+}
+
 static void refuse(struct call *c, const struct err *err)
 {
 	c->server->counters.errors++;
@@ -80,7 +90,9 @@ static void authorized(struct authorization *z)
 		authorize_refusal(&z->attributes, z->reason, &err);
 		refuse(c, &err);
 	} else if (!c->gone && has_body(c) && c->transport->read_body) {
-		c->transport->read_body(c, run_handler);
+		c->transport->read_body(c, with_body);
+	} else if (!c->gone && has_body(c)) {
+		with_body(c);
 	} else if (!c->gone) {
 		run_handler(c);
 	}

@@ -2,7 +2,7 @@
  *
  * Nesting is bounded by the scanner's depth limit, so the recursion is too. Repeated names are looked for by a linear
  * walk in small objects and through a hash map in large ones, and what is repeated takes its value where the first
- * stood, so that a hostile object costs no quadratic time. The arena's budget is asked at every container. */
+ * stood, so that a hostile object costs no quadratic time. The arena's budget is asked at every value. */
 #include "base/json/json.h"
 #include "base/json/scan.h"
 #include "base/mem/budget.h"
@@ -59,6 +59,12 @@ static bool note_duplicate(struct parser *p, struct slice key, size_t offset)
 	return false;
 }
 
+static bool has_budget(struct parser *p)
+{
+	p->failed = p->failed || budget_check(p->arena->budget, p->arena->used_bytes, p->err) != 0;
+	return !p->failed;
+}
+
 static bool parse_member(struct parser *p, struct json_index *index)
 {
 	size_t offset = json_scan_offset(&p->scan);
@@ -80,7 +86,7 @@ static bool parse_members(struct parser *p, struct json *obj)
 	struct json_index index = {.object = obj};
 	bool ok = true;
 	while (ok && json_scan_member(&p->scan))
-		ok = parse_member(p, &index);
+		ok = has_budget(p) && parse_member(p, &index);
 	json_index_release(&index);
 	return ok && !p->scan.error;
 }
@@ -88,7 +94,7 @@ static bool parse_members(struct parser *p, struct json *obj)
 static bool parse_elements(struct parser *p, struct json *array)
 {
 	while (json_scan_element(&p->scan)) {
-		struct json *v = parse_value(p);
+		struct json *v = has_budget(p) ? parse_value(p) : NULL;
 		if (!v)
 			return false;
 		json_append(array, v);
@@ -98,10 +104,6 @@ static bool parse_elements(struct parser *p, struct json *array)
 
 static struct json *parse_container(struct parser *p, struct json *v)
 {
-	if (budget_check(p->arena->budget, p->arena->used_bytes, p->err) != 0) {
-		p->failed = true;
-		return NULL;
-	}
 	v->key = p->key;
 	p->open[p->depth++] = v;
 	bool ok = v->type == JSON_OBJECT ? parse_members(p, v) : parse_elements(p, v);

@@ -35,6 +35,7 @@ if __name__ == "__main__":
     import api_cases_watch  # noqa: F401
     import api_cases_patch  # noqa: F401
     import api_cases_front  # noqa: F401
+    import api_cases_hostile  # noqa: F401
     import api_cases_wire  # noqa: F401
     import api_cases_kubectl  # noqa: F401
     import api_cases_process  # noqa: F401

@@ -1,7 +1,7 @@
 /* Quantities as an integer of nano units in 128 bits.
  *
- * Parsing keeps the first twenty significant digits, which is more than the int64 upstream's results are capped to, and
- * remembers whether anything was cut so that rounding up stays right. The canonical text follows upstream: no more
+ * Parsing keeps the first 38 significant digits, which is more than the 28 of the largest nano value and so of any text of
+ * ours, and remembers whether anything was cut so that rounding up stays right. The canonical text follows upstream: no more
  * than three digits are moved into the suffix, binary suffixes only for whole numbers from 1024 on. */
 #include "api/machinery/codec/quantity.h"
 
@@ -13,7 +13,7 @@
 #define NANO 1000000000
 #define NANOS_MAX ((__int128)INT64_MAX * NANO)
 
-enum { DIGITS_MAX = 20 };
+enum { DIGITS_MAX = 38 }; /* 10^38 < 2^128 */
 
 typedef unsigned __int128 u128;
 
@@ -87,6 +87,16 @@ static size_t parse_digits(struct slice s, u128 *digits, int *scale, bool *cut)
 	return i;
 }
 
+/* digits * 2^exponent; digits that have no room any more go. */
+static u128 shifted(u128 digits, int exponent, int *scale, bool *cut)
+{
+	for (; digits > ~(u128)0 >> exponent; (*scale)++) {
+		*cut |= digits % 10 != 0;
+		digits /= 10;
+	}
+	return digits << exponent;
+}
+
 static __int128 scaled(u128 v, int scale, bool cut)
 {
 	bool up = cut;
@@ -125,7 +135,7 @@ int quantity_parse(struct slice text, struct quantity *out, struct err *err)
 		return err_set(err, ERR_INVAL, "unable to parse quantity's suffix");
 	}
 	if (format == QUANTITY_BINARY_SI)
-		digits <<= exponent; /* 10^20 * 2^60 < 2^128 */
+		digits = shifted(digits, exponent, &scale, &cut);
 	else
 		scale += exponent;
 	__int128 nanos = scaled(digits, scale, cut);

@@ -62,6 +62,7 @@ void keyed_list_open(struct keyed_list *k, struct arena *a, struct json *list, c
 		json_remove(list, it);
 		add(k, it, k->count);
 	}
+	k->had = k->count;
 }
 
 struct json *keyed_list_find(const struct keyed_list *k, struct slice key)
@@ -79,8 +80,16 @@ void keyed_list_add(struct keyed_list *k, struct json *value)
 
 void keyed_list_delete(struct keyed_list *k, struct slice key)
 {
-	for (struct keyed_item *it = map_get(&k->by_key, key); it; it = it->same)
+	for (struct keyed_item *it = map_get(&k->by_key, key); it; it = it->same) {
+		k->deleted += it->value && it->place != SIZE_MAX;
 		it->value = NULL;
+	}
+}
+
+void keyed_list_fill_places(struct keyed_list *k)
+{
+	for (size_t i = k->had; i < k->count && i < k->had + k->deleted; i++)
+		k->items[i]->place = i;
 }
 
 /* ---- closing ---- */

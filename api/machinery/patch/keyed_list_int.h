@@ -23,6 +23,7 @@ struct keyed_list {
 	const char *merge_key; /* NULL: scalars */
 	struct keyed_item **items;
 	size_t count, cap;
+	size_t had, deleted;
 	struct map by_key; /* the first item of each key */
 };
 
@@ -33,6 +34,10 @@ struct slice keyed_list_key(const struct keyed_list *k, const struct json *eleme
 struct json *keyed_list_find(const struct keyed_list *k, struct slice key);
 void keyed_list_add(struct keyed_list *k, struct json *value);
 void keyed_list_delete(struct keyed_list *k, struct slice key); /* all of that key */
+
+/* Upstream's lists share their memory while $setElementOrder is carried out, so that elements that are new take the
+ * places of as many deleted ones, behind what the list had. Say so before closing to get its order. */
+void keyed_list_fill_places(struct keyed_list *k);
 
 /* Links what is left: elements that `order` names (by key, or as elements that have one; NULL: none) in its order,
  * woven with the others in theirs: one of the others goes before a named one that stood behind it in the list as it

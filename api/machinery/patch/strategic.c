@@ -114,6 +114,7 @@ static int merge_element(
 	return 0;
 }
 
+/* `order`: of the patch's directive; NULL: it has none, its own order counts. */
 static int merge_objects_list(struct merger *m, struct json *list, const struct json *patch,
         const struct schema_field *f, const struct json *order)
 {
@@ -124,7 +125,9 @@ static int merge_objects_list(struct merger *m, struct json *list, const struct 
 	keyed_list_open(&k, m->a, list, f->merge_key);
 	for (const struct json *it = patch->first; it && rc == 0; it = it->next)
 		rc = merge_element(m, &k, it, f->ref);
-	keyed_list_close(&k, order);
+	if (order)
+		keyed_list_fill_places(&k);
+	keyed_list_close(&k, order ? order : patch);
 	return rc;
 }
 
@@ -192,7 +195,7 @@ static int merge_list(struct merger *m, struct json_index *object, const struct 
 		set(m, object, it->key, old);
 	}
 	if (f->merge_key)
-		return merge_objects_list(m, old, it, f, order ? order : it);
+		return merge_objects_list(m, old, it, f, order);
 	merge_scalars(m, old, it, order ? order : it);
 	return 0;
 }

@@ -20,7 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536 };
+enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536, PORTS = 65536 };
 
 struct service_allocator {
 	uint32_t base;  /* first address of the range, host order */
@@ -167,13 +167,13 @@ void service_each_claim(const struct service_allocator *a, struct arena *arena, 
 	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
 	if (i >= 0)
 		key_of_address(arena, a->base + (uint32_t)i, fn, arg);
+	bool *seen = ARENA_ARRAY(arena, bool, PORTS); /* one port may serve two protocols */
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		int64_t port = json_get_int(p, "nodePort", 0);
-		bool seen = false; /* one port may serve two protocols */
-		for (struct json *q = json_get(spec, "ports")->first; q != p; q = q->next)
-			seen = seen || json_get_int(q, "nodePort", 0) == port;
-		if (!seen)
-			key_of_port(a, arena, port, fn, arg);
+		if (port <= 0 || port >= PORTS || seen[port])
+			continue;
+		seen[port] = true;
+		key_of_port(a, arena, port, fn, arg);
 	}
 	key_of_port(a, arena, json_get_int(spec, "healthCheckNodePort", 0), fn, arg);
 }
@@ -324,60 +324,82 @@ static int choose_address(
 	return 0;
 }
 
-static int64_t port_had(const struct json *old_spec, const struct json *port)
+/* The ports of one service while they are chosen, so that as many as a body can hold are looked at once each. */
+struct port_choice {
+	struct map had; /* "port/protocol" -> the old port */
+	/* by node port */
+	bool *before; /* an old port has it */
+	bool *asked;  /* a new one asks for it, or has it */
+	bool *given;  /* a new one has it */
+};
+
+static struct slice port_key(struct arena *arena, const struct json *port)
 {
-	JSON_FOREACH (p, json_get(old_spec, "ports"))
-		if (json_get_int(p, "port", 0) == json_get_int(port, "port", -1) &&
-		        slice_eq(json_get_str(p, "protocol"), json_get_str(port, "protocol")))
-			return json_get_int(p, "nodePort", 0);
-	return 0;
+	return slice_of(arena_printf(arena, "%lld/%.*s", (long long)json_get_int(port, "port", 0),
+	        SLICE_FMT(json_get_str(port, "protocol"))));
 }
 
-static bool has_node_port(const struct json *spec, const struct json *but, int64_t node_port)
+static bool *node_ports_of(struct arena *arena, const struct json *spec)
 {
-	JSON_FOREACH (p, json_get(spec, "ports"))
-		if (p != but && json_get_int(p, "nodePort", 0) == node_port)
-			return true;
-	return false;
+	bool *out = ARENA_ARRAY(arena, bool, PORTS);
+	JSON_FOREACH (p, json_get(spec, "ports")) {
+		int64_t port = json_get_int(p, "nodePort", 0);
+		if (port > 0 && port < PORTS)
+			out[port] = true;
+	}
+	return out;
+}
+
+static void choice_init(
+        struct port_choice *c, struct arena *arena, const struct json *spec, const struct json *old_spec)
+{
+	*c = (struct port_choice){.before = node_ports_of(arena, old_spec),
+	        .asked = node_ports_of(arena, spec),
+	        .given = ARENA_ARRAY(arena, bool, PORTS)};
+	JSON_FOREACH (p, json_get(old_spec, "ports"))
+		map_put(&c->had, port_key(arena, p), p);
 }
 
 /* A free one that no other port of the service asks for; -1: none. */
-static int64_t pick_port(const struct service_allocator *a, const struct json *spec)
+static int64_t pick_port(const struct service_allocator *a, const struct port_choice *c)
 {
-	uint32_t n = (uint32_t)(a->port_max - a->port_min + 1);
-	for (uint32_t tries = 0; tries < n; tries++) {
-		int64_t i = pick(a->ports, 0, n);
-		if (i < 0 || !has_node_port(spec, NULL, a->port_min + i))
-			return i < 0 ? -1 : a->port_min + i;
+	uint32_t n = (uint32_t)(a->port_max - a->port_min + 1), start = random_below(n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = (start + i) % n;
+		if (!a->ports[at] && !c->asked[a->port_min + (int)at])
+			return a->port_min + (int64_t)at;
 	}
 	return -1;
 }
 
-static int choose_port(struct admission *adm, struct service_allocator *a, struct json *spec,
-        const struct json *old_spec, struct json *port, struct err *err)
+/* What a client asked for, and no port of this service has had. Two protocols may share one. */
+static int check_port(
+        struct admission *adm, const struct service_allocator *a, size_t index, int64_t wanted, struct err *err)
 {
-	int64_t wanted = json_get_int(port, "nodePort", 0);
-	size_t index = 0;
-	for (struct json *p = json_get(spec, "ports")->first; p != port; p = p->next)
-		index++;
 	const char *field = arena_printf(adm->arena, "spec.ports[%zu].nodePort", index);
 	const char *value = arena_printf(adm->arena, "%lld", (long long)wanted);
-	if (!wanted)
-		wanted = port_had(old_spec, port);
-	if (wanted && (has_node_port(old_spec, NULL, wanted) || has_node_port(spec, port, wanted))) {
-		json_set_int(adm->arena, port, "nodePort", wanted);
-		return 0;
-	}
-	if (wanted && (wanted < a->port_min || wanted > a->port_max))
+	if (wanted < a->port_min || wanted > a->port_max)
 		return refuse(adm, field, value,
 		        arena_printf(adm->arena,
 		                "provided port is not in the valid range. The range of valid ports is %d-%d",
 		                a->port_min, a->port_max),
 		        err);
-	if (wanted && a->ports[wanted - a->port_min])
-		return refuse(adm, field, value, "provided port is already allocated", err);
-	if (!wanted && (wanted = pick_port(a, spec)) < 0)
+	return a->ports[wanted - a->port_min] ? refuse(adm, field, value, "provided port is already allocated", err)
+	                                      : 0;
+}
+
+static int choose_port(struct admission *adm, struct service_allocator *a, struct port_choice *c, struct json *port,
+        size_t index, struct err *err)
+{
+	int64_t wanted = json_get_int(port, "nodePort", 0);
+	if (!wanted)
+		wanted = json_get_int(map_get(&c->had, port_key(adm->arena, port)), "nodePort", 0);
+	bool is_ours = wanted > 0 && wanted < PORTS && (c->before[wanted] || c->given[wanted]);
+	if (wanted && !is_ours && check_port(adm, a, index, wanted, err) != 0)
+		return err->code;
+	if (!wanted && (wanted = pick_port(a, c)) < 0)
 		return err_set(err, ERR_NO_SPACE, "failed to allocate a nodePort: range is full");
+	c->asked[wanted] = c->given[wanted] = true;
 	json_set_int(adm->arena, port, "nodePort", wanted);
 	return 0;
 }
@@ -393,13 +415,19 @@ static int choose_ports(struct admission *adm, struct service_allocator *a, stru
         const struct json *old_spec, struct err *err)
 {
 	bool wanted = wants_node_ports(spec), is_plain = slice_is(json_get_str(spec, "type"), "ClusterIP");
+	struct port_choice c;
+	size_t index = 0;
+	int rc = 0;
+	choice_init(&c, adm->arena, spec, old_spec);
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		if (!wanted && is_plain)
 			json_del(p, "nodePort");
-		else if ((wanted || json_get_int(p, "nodePort", 0)) && choose_port(adm, a, spec, old_spec, p, err) != 0)
-			return err->code;
+		else if (rc == 0 && (wanted || json_get_int(p, "nodePort", 0)))
+			rc = choose_port(adm, a, &c, p, index, err);
+		index++;
 	}
-	return 0;
+	map_release(&c.had);
+	return rc;
 }
 
 /* ---- the plugin ---- */

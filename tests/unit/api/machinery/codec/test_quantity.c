@@ -45,6 +45,7 @@ static void texts_become_canonical_as_upstream_writes_them(void **state)
 	canonical("0.1n", "1n");
 	canonical("1e-10", "1e-9");
 	canonical("16Ei", "9223372036854775807");
+	canonical("1234567890123456789012345678n", "1234567890123456789012345678n"); /* what we write we read */
 }
 
 static void values_are_rounded_up(void **state)

@@ -76,6 +76,12 @@ static void results_are_those_of_upstream(void **state)
 	                POD("\"$setElementOrder/containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"new\"}],"
 	                    "\"containers\":[{\"name\":\"new\"}]"),
 	                POD("\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"},{\"name\":\"new\"}]")},
+	        /* with an order given, what is new takes the place of what is deleted, behind what the server has */
+	        {POD("\"containers\":[{\"name\":\"f\"},{\"name\":\"a\"},{\"name\":\"b\"}]"),
+	                POD("\"$setElementOrder/containers\":[{\"name\":\"d\"},{\"name\":\"e\"}],\"containers\":[{"
+	                    "\"name\":\"d\"},{\"name\":\"e\"},{\"name\":\"a\",\"$patch\":\"delete\"}]"),
+	                POD("\"containers\":[{\"name\":\"f\"},{\"name\":\"b\"},{\"name\":\"d\"},{\"name\":\"e\"}"
+	                    "]")},
 	        {"{\"metadata\":{\"finalizers\":[\"a\",\"b\"]}}", "{\"metadata\":{\"finalizers\":[\"c\",\"a\"]}}",
 	                "{\"metadata\":{\"finalizers\":[\"c\",\"a\",\"b\"]}}"},
 	        {POD("\"containers\":[{\"name\":\"a\",\"ports\":[{\"containerPort\":80},{\"containerPort\":\"80\"}]}]"),
