@@ -16,9 +16,17 @@
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
 #define HTTP_HEADERS_MAX 128
-/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; client-go opens one per watch).
+/* Streams one client may have open on one HTTP/2 connection (Go's server default: 250; clients open another
+ * connection). */
+#define HTTP2_STREAMS_MAX 250
+/* What a server holds for the requests of one connection, heads and collected bodies: ten bodies of the largest size.
+ * Beyond it the newest request is answered 429. */
+#define HTTP_CONNECTION_HELD_BYTES_MAX (10u * API_BODY_BYTES_MAX)
+/* The same for all peers together that nobody has vouched for yet (http_trust()): a thousand heads of the largest size.
  */
-#define HTTP2_STREAMS_MAX 1000
+#define HTTP_STRANGERS_HELD_BYTES_MAX (1000u * HTTP_HEADER_BYTES_MAX)
+/* Chunk sizes, extensions and line ends of one HTTP/1.1 body: beyond it the request is refused. */
+#define HTTP_CHUNK_EXTENSION_BYTES_MAX 1024
 /* Flow control: what a client may send ahead on one stream and on one connection before we have taken it. */
 #define HTTP2_STREAM_WINDOW_BYTES (256 * 1024)
 #define HTTP2_CONNECTION_WINDOW_BYTES (1024 * 1024)
@@ -48,9 +56,11 @@
 #define STORE_TXN_OPS_CEILING 100000
 /* Transactions in transactions: each level costs stack where it is checked, coded and carried out. */
 #define STORE_TXN_DEPTH_MAX 8
-/* A request as a command of the log. What an operation takes besides its bytes (numbers, flags) comes on top of those. */
+/* A request as a command of the log. What an operation takes besides its bytes (numbers, flags) comes on top of those.
+ */
 #define STORE_COMMAND_BYTES_MAX (24u * 1024 * 1024)
-/* Keys of a lease that has run out, deleted in one revision: a larger one ends over several, so that nobody waits long. */
+/* Keys of a lease that has run out, deleted in one revision: a larger one ends over several, so that nobody waits long.
+ */
 #define STORE_EXPIRY_KEYS_MAX 10000
 /* Requests waiting for the writer; beyond it ERR_BUSY. */
 #define STORE_REQUESTS_MAX 8192
@@ -88,12 +98,34 @@ _Static_assert(STORE_KEY_BYTES_MAX < STORE_REQUEST_BYTES_MAX, "a request has roo
 _Static_assert(STORE_REQUEST_BYTES_MAX <= STORE_REQUEST_BYTES_CEILING && STORE_TXN_OPS_MAX <= STORE_TXN_OPS_CEILING,
         "defaults are possible settings");
 _Static_assert(STORE_REQUEST_BYTES_CEILING <= STORE_COMMAND_BYTES_MAX / 3 * 2, "a command has room for a request");
-_Static_assert(STORE_REQUEST_BYTES_MAX * STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
+_Static_assert(STORE_REQUEST_BYTES_MAX *STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
         "what a transaction puts can be read in it as often as it has operations");
 _Static_assert(STORE_COMMAND_BYTES_MAX < RAFT_ENTRY_BYTES_MAX && RAFT_PACK_BYTES_MAX < RAFT_ENTRY_BYTES_MAX,
         "an entry has room for a command");
 _Static_assert(RAFT_ENTRY_BYTES_MAX + 64 < RAFT_BATCH_BYTES_MAX, "a batch has room for an entry");
 _Static_assert(RAFT_BATCH_BYTES_MAX + 1024 < RAFT_MESSAGE_BYTES_MAX, "a message has room for a batch");
 _Static_assert(STORE_APPLY_BYTES_MAX > 2 * RAFT_ENTRY_BYTES_MAX, "the largest entry may wait behind another");
+
+_Static_assert(HTTP_CONNECTION_HELD_BYTES_MAX >= API_BODY_BYTES_MAX + HTTP_HEADER_BYTES_MAX,
+        "one connection can bring one request of the largest size");
+_Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a stranger can bring a head");
+
+/* ---- the network of a node ---- */
+/* What nft takes as a comment (NFTNL_UDATA_COMMENT_MAXLEN). */
+#define NFT_COMMENT_BYTES_MAX 128
+/* What is kept of nft's words about a script: its first error stands at their beginning. */
+#define NFT_OUTPUT_BYTES_MAX (16u * 1024)
+/* Addresses of endpoints that left stay in a set, which does no harm; past so many the table is written anew. */
+#define PROXY_HAIRPINS_MAX 65536
+
+/* ---- the kubelet ---- */
+/* A frame of the runtime's streaming server: it sends 32 KiB at a time. */
+#define SPDY_FRAME_BYTES_MAX (1024u * 1024)
+/* What a kubelet takes as one answer of the runtime: a list of some ten thousand containers. */
+#define CRI_ANSWER_BYTES_MAX (32u * 1024 * 1024)
+/* Blocking work that waits for a thread; beyond it an errand is not taken, and whoever had it tries again. */
+#define NODE_ERRANDS_MAX 1024
+/* Events that wait for the API server; beyond it they are dropped. */
+#define NODE_EVENTS_WAITING_MAX 512
 
 #endif

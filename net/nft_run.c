@@ -3,16 +3,16 @@
 #include "net/nft_run.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 #include <stddef.h>
 
-enum { OUTPUT_BYTES_MAX = 16 * 1024 };
-
 static void finish(struct nft_run *r)
 {
+	CHECK(r->handles == 0);
 	struct err err = ERR_INIT;
 	if (r->status != 0) {
-		struct slice text = slice_trim(strbuf_slice(&r->output));
+		struct slice rest = slice_trim(strbuf_slice(&r->output)), text = slice_cut(&rest, '\n');
 		err_set(&err, ERR_INTERNAL, "nft: %.*s", SLICE_FMT(text.len ? text : SLICE("exited with an error")));
 	}
 	strbuf_release(&r->script);
@@ -50,7 +50,7 @@ static void on_alloc(uv_handle_t *h, size_t size, uv_buf_t *buf)
 static void on_output(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
 {
 	struct nft_run *r = s->data;
-	if (n > 0 && r->output.len < OUTPUT_BYTES_MAX)
+	if (n > 0 && r->output.len < NFT_OUTPUT_BYTES_MAX)
 		strbuf_add(&r->output, buf->base, (size_t)n);
 	if (n < 0)
 		close_handle(r, (uv_handle_t *)s);
@@ -73,8 +73,10 @@ static void spawn_failed(struct nft_run *r, int rc)
 
 void nft_run_start(struct nft_run *r, const char *nft_path)
 {
+	LOOP_CHECK_OWNER(r->loop);
+	CHECK(r->done && !r->handles);
 	uv_loop_t *uv = loop_uv(r->loop);
-	char *args[] = {(char *)(nft_path ? nft_path : "nft"), "-f", "-", NULL};
+	char *args[] = {(char *)(nft_path ? nft_path : "nft"), r->is_check ? "-cf" : "-f", "-", NULL};
 	CHECK(uv_pipe_init(uv, &r->in, 0) == 0 && uv_pipe_init(uv, &r->out, 0) == 0);
 	uv_stdio_container_t stdio[] = {
 	        {.flags = UV_CREATE_PIPE | UV_READABLE_PIPE, .data.stream = (uv_stream_t *)&r->in},

@@ -9,6 +9,7 @@
 /* Embedded by the caller. */
 struct nft_run {
 	struct loop *loop;
+	bool is_check;        /* nft -c: says whether the kernel would take it, and changes nothing */
 	struct strbuf script; /* fed to nft -f - */
 	struct strbuf output; /* what it said */
 	void (*done)(struct nft_run *r, const struct err *err);
@@ -20,7 +21,7 @@ struct nft_run {
 };
 
 /* Starts nft with the script, which nft_run owns until done(); done is called once, never inside. The struct must be
- * zeroed but for loop, script and done. */
+ * zeroed but for loop, script, is_check and done. */
 void nft_run_start(struct nft_run *r, const char *nft_path);
 
 #endif

@@ -7,7 +7,9 @@
  * Closing takes the other way and leaves containers alone. */
 #include "node/node.h"
 
+#include "base/check.h"
 #include "api/client/informer.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
 #include "node/events/events.h"
@@ -36,10 +38,11 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 1024 };
+enum { POOL_THREADS = 2 };
 
 static void tick_all(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	size_t count;
 	struct pod **pods = node_pods(n, &count);
 	for (size_t i = 0; i < count; i++)
@@ -49,6 +52,7 @@ static void tick_all(struct node *n)
 
 static void network_ready(struct node *n)
 {
+	CHECK(n->network_ready);
 	node_status_poke(n);
 	tick_all(n);
 }
@@ -57,6 +61,7 @@ static void network_ready(struct node *n)
 
 static void images_are_in(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	if (n->closing)
 		return;
 	n->runtime_ready = true;
@@ -68,6 +73,7 @@ static void images_are_in(struct node *n)
 
 static void runtime_is_up(void *arg)
 {
+	LOOP_CHECK_OWNER(((struct node *)arg)->loop);
 	struct node *n = arg;
 	if (n->closing)
 		return;
@@ -177,12 +183,14 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->loop = options->loop;
 	n->client = options->client;
 	copy_options(n, options);
-	if (make_folders(n, err) != 0 || start_containerd(n, err) != 0) {
+	if (n->o.data_dir[0] != '/')
+		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
+	if (n->o.data_dir[0] != '/' || make_folders(n, err) != 0 || start_containerd(n, err) != 0) {
 		arena_release(&n->arena);
 		free(n);
 		return err->code;
 	}
-	n->pool = pool_new("node-pool", POOL_THREADS, POOL_QUEUE);
+	n->pool = pool_new("node-pool", POOL_THREADS, NODE_ERRANDS_MAX);
 	n->parts.all_closed = release;
 	closing_hold(&n->parts); /* node_close() gives it up */
 	n->worker_callbacks = &worker_callbacks;
@@ -205,6 +213,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 
 static void release(struct closing *parts)
 {
+	CHECK(parts->pending == 0);
 	struct node *n = CONTAINER_OF(parts, struct node, parts);
 	void (*closed)(void *) = n->closed;
 	void *arg = n->closed_arg;

@@ -118,13 +118,21 @@ static int damaged(struct scan *sc, const struct segment *s, uint64_t offset, co
 	        s->number, what, offset);
 }
 
+/* With zeros, in place: the blocks stay the segment's, so that what is appended next needs no room on the disk. */
 static int cut_torn_tail(struct scan *sc, struct segment *s)
 {
-	/* Down and up again: what is between is zeros. */
-	if (s->file->v->truncate(s->file, s->used, sc->err) != 0 ||
-	        s->file->v->truncate(s->file, s->size, sc->err) != 0 || s->file->v->sync(s->file, sc->err) != 0)
-		return sc->err->code;
-	return 0;
+	static const char zeros[4096];
+	char block[sizeof zeros];
+	size_t got = 0;
+	for (uint64_t at = s->used; at < s->size; at += got) {
+		if (s->file->v->read(s->file, at, block, sizeof block, &got, sc->err) != 0)
+			return sc->err->code;
+		if (!got)
+			break;
+		if (!is_zero(block, got) && s->file->v->write(s->file, at, zeros, got, sc->err) != 0)
+			return sc->err->code;
+	}
+	return s->file->v->sync(s->file, sc->err) == 0 ? 0 : sc->err->code;
 }
 
 /* ---- segments ---- */
@@ -216,15 +224,16 @@ static int discard_unfinished(struct scan *sc, struct segment *s, bool is_last)
 static int forget_older(struct scan *sc, uint64_t next)
 {
 	struct raft_log *l = sc->log;
-	for (size_t i = 0; i + 1 < l->n_segments; i++) {
+	while (l->n_segments > 1) {
 		char name[32];
-		log_segment_name(name, l->segments[i].number);
-		l->segments[i].file->v->close(l->segments[i].file);
+		log_segment_name(name, l->segments[0].number);
+		l->segments[0].file->v->close(l->segments[0].file);
+		l->n_segments--; /* closed once, whatever comes next */
+		memmove(l->segments, l->segments + 1, l->n_segments * sizeof *l->segments);
 		if (l->disk->v->remove(l->disk, name, sc->err) != 0)
 			return sc->err->code;
 	}
-	l->segments[0] = l->segments[l->n_segments - 1];
-	l->n_segments = 1;
+	CHECK(l->n_segments == 1 && l->segments[0].file);
 	l->n_batches = 0;
 	l->next = next;
 	return 0;

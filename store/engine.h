@@ -36,6 +36,12 @@ struct store_key_range {
 	struct slice end;
 };
 
+/* All keys from `key` on. */
+static inline bool store_range_is_open(const struct store_key_range *keys)
+{
+	return keys->end.len == 1 && keys->end.ptr[0] == 0;
+}
+
 /* [prefix, prefix+1) in the arena. The empty prefix gives all keys. */
 struct store_key_range store_prefix_range(struct arena *a, struct slice prefix);
 

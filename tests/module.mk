@@ -31,8 +31,8 @@ fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
-	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_%,$*),raft/%.c store/%.c),$(LIB_SRCS)) \
-		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_%,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
+	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 -Ulinux $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_%,$*),raft/%.c store/%.c) $(if $(filter node_%,$*),node/%.c api/client/%.c),$(LIB_SRCS)) \
+		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_%,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter node_%,$*),$(filter build/gen/node/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
 
 fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
 	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \

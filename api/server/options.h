@@ -20,6 +20,7 @@ struct api_server_options {
 	int node_port_min, node_port_max;     /* 30000, 32767 */
 	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
+	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */
 	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
 };
 

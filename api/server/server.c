@@ -126,6 +126,8 @@ static int admit(struct call *c, struct http_exchange *x, struct err *err)
 	if (!s->is_ready && !is_public(c->path))
 		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
 	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
+	if (rc == 0)
+		http_trust(x);
 	if (rc == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
 		*err = ERR_INIT;
 		c->user = user_anonymous();
@@ -141,17 +143,18 @@ static void on_body(struct http_exchange *x, struct slice body, void *arg)
 	c->with_body(c);
 }
 
+static void on_body_refused(struct http_exchange *x, int status, const char *why, void *arg)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, status == 413 ? ERR_TOO_BIG : ERR_BUSY, "%s: at most %u bytes", why, API_BODY_BYTES_MAX);
+	call_respond_err(arg, &err);
+}
+
 static void http_transport_read_body(struct call *c, void (*then)(struct call *c))
 {
-	const struct http_request *r = http_request(c->exchange);
-	struct err err = ERR_INIT;
 	c->with_body = then;
-	if (r->content_length <= (int64_t)API_BODY_BYTES_MAX) {
-		http_body_collect(c->exchange, API_BODY_BYTES_MAX, on_body, c);
-		return;
-	}
-	err_set(&err, ERR_TOO_BIG, "Request entity too large: limit is %u", API_BODY_BYTES_MAX);
-	call_respond_err(c, &err);
+	http_on_body_refused(c->exchange, on_body_refused, c);
+	http_body_collect(c->exchange, API_BODY_BYTES_MAX, on_body, c);
 }
 
 static const struct call_transport http_transport = {http_transport_read_body, http_transport_respond,
@@ -233,6 +236,8 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_ca_file = keep_text(s, o->kubelet_ca_file);
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
+	s->options.tls_min_version = keep_text(s, o->tls_min_version);
+	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
 }
 
 static int open_tls(struct api_server *s, struct err *err)
@@ -240,7 +245,9 @@ static int open_tls(struct api_server *s, struct err *err)
 	struct tls_options serve = {.is_server = true,
 	        .certificate_file = s->options.cert_file,
 	        .key_file = s->options.key_file,
-	        .ca_file = s->options.client_ca_file};
+	        .ca_file = s->options.client_ca_file,
+	        .min_version = s->options.tls_min_version,
+	        .cipher_suites = s->options.tls_cipher_suites};
 	if (tls_context_new(&serve, &s->tls, err) != 0)
 		return err->code;
 	if (!s->options.kubelet_cert_file)

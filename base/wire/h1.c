@@ -36,7 +36,7 @@ struct h1 {
 	bool in_trailers;
 	bool in_value;
 	bool drained; /* draining: no further request */
-	size_t head_bytes;
+	size_t head_bytes, extension_bytes;
 	size_t name_start;
 	size_t value_start;
 	int fail_status; /* what to answer when a callback refuses */
@@ -58,19 +58,19 @@ static int on_message_begin(llhttp_t *p)
 	struct h1 *h = p->data;
 	CHECK(h->x == NULL);
 	h->x = exchange_new(h->connection);
-	h->head_bytes = 0;
+	h->head_bytes = h->extension_bytes = 0;
 	h->message_done = h->response_done = h->close_after = h->chunked = false;
 	h->in_trailers = h->in_value = false;
-	http_connection_deadline(h->connection, h->connection->server->o.read_stall_ms);
+	http_connection_deadline(h->connection, 0); /* from here on the exchange has to go on */
 	return 0;
 }
 
 static int count_head(struct h1 *h, size_t len)
 {
 	h->head_bytes += len;
-	if (h->head_bytes <= h->connection->server->o.header_bytes_max)
-		return 0;
-	return refuse(h, 431, "request head is too large");
+	if (h->head_bytes > h->connection->server->o.header_bytes_max)
+		return refuse(h, 431, "request head is too large");
+	return exchange_hold(h->x, len) ? 0 : refuse(h, 503, "too much is held for strangers: try again");
 }
 
 static int on_url(llhttp_t *p, const char *at, size_t len)
@@ -174,23 +174,32 @@ static int take_target(struct h1 *h)
 	if (slice_is(*t, "*") && h->parser.method == HTTP_OPTIONS)
 		return 0;
 	if (slice_starts(*t, "http://") || slice_starts(*t, "https://")) {
-		const char *from = strstr(t->ptr, "//") + 2;
-		const char *slash = memchr(from, '/', (size_t)(t->ptr + t->len - from));
-		if (slash) {
-			*t = (struct slice){slash, (size_t)(t->ptr + t->len - slash)};
-			return 0;
-		}
-		*t = SLICE("/");
+		const char *from = strstr(t->ptr, "//") + 2, *end = t->ptr + t->len;
+		while (from < end && *from != '/' && *from != '?' && *from != '#')
+			from++;
+		struct slice rest = {from, (size_t)(end - from)};
+		bool has_path = rest.len && rest.ptr[0] == '/';
+		*t = has_path ? rest : slice_of(arena_printf(&h->x->arena, "/%.*s", SLICE_FMT(rest)));
 		return 0;
 	}
 	return refuse(h, 400, "request target must be a path");
+}
+
+/* llhttp looks at the last coding alone: "gzip, chunked" would be taken for chunked. */
+static bool is_chunked_alone(const struct http_exchange *x)
+{
+	for (size_t i = 0; i < x->headers.count; i++)
+		if (slice_is(x->headers.items[i].name, "transfer-encoding") &&
+		        !slice_caseis(slice_trim(x->headers.items[i].value), "chunked"))
+			return false;
+	return true;
 }
 
 static int take_framing(struct h1 *h)
 {
 	struct http_exchange *x = h->x;
 	bool chunked = h->parser.flags & F_CHUNKED;
-	if ((h->parser.flags & F_TRANSFER_ENCODING) && (!chunked || h->parser.http_minor == 0))
+	if ((h->parser.flags & F_TRANSFER_ENCODING) && (!is_chunked_alone(x) || !chunked || h->parser.http_minor == 0))
 		return refuse(h, 501, "transfer encoding is not supported; use chunked");
 	if ((h->parser.flags & F_TRANSFER_ENCODING) && (h->parser.flags & F_CONTENT_LENGTH))
 		return refuse(h, 400, "Content-Length and Transfer-Encoding exclude each other");
@@ -225,11 +234,19 @@ static int on_headers_complete(llhttp_t *p)
 static int on_body(llhttp_t *p, const char *at, size_t len)
 {
 	struct h1 *h = p->data;
-	http_connection_deadline(h->connection, h->connection->server->o.read_stall_ms);
 	if (exchange_body(h->x, at, len))
 		return 0;
 	h->event = EVENT_BODY_PAUSED;
 	return HPE_PAUSED;
+}
+
+/* Nobody uses them; they are passed over, but not without end. */
+static int on_chunk_extension(llhttp_t *p, const char *at, size_t len)
+{
+	struct h1 *h = p->data;
+	h->extension_bytes += len;
+	return h->extension_bytes <= HTTP_CHUNK_EXTENSION_BYTES_MAX ? 0
+	                                                            : refuse(h, 400, "chunk extensions are too large");
 }
 
 static int on_message_complete(llhttp_t *p)
@@ -246,6 +263,8 @@ static const llhttp_settings_t settings = {
         .on_header_value = on_header_value,
         .on_headers_complete = on_headers_complete,
         .on_body = on_body,
+        .on_chunk_extension_name = on_chunk_extension,
+        .on_chunk_extension_value = on_chunk_extension,
         .on_message_complete = on_message_complete,
 };
 
@@ -283,22 +302,17 @@ static void dispatch(struct h1 *h)
 {
 	struct http_exchange *x = h->x;
 	struct http_connection *c = h->connection;
-	if (x->request.content_length == 0)
-		http_connection_deadline(c, 0);
 	exchange_dispatch(x);
 	if (c->upgraded || c->closing)
 		return;
-	if (x->request.content_length != 0 && !exchange_takes_body(x)) {
+	if (x->request.content_length != 0 && !exchange_takes_body(x))
 		h->blocked = true;
-		http_connection_deadline(c, 0);
-	}
 }
 
 static void message_done(struct h1 *h)
 {
 	h->message_done = true;
 	h->blocked = true;
-	http_connection_deadline(h->connection, 0);
 	exchange_body_end(h->x);
 	if (!h->connection->upgraded && h->response_done)
 		response_over(h);
@@ -377,7 +391,7 @@ static void h1_body_wanted(struct http_exchange *x)
 	if (h->message_done)
 		return;
 	h->blocked = false;
-	http_connection_deadline(x->connection, x->server->o.read_stall_ms);
+	x->progress_ms = loop_now_ms(x->server->loop);
 	conn_read_resume(x->connection->conn);
 }
 
@@ -551,11 +565,16 @@ static void h1_drain(struct http_connection *c)
 
 static void h1_expired(struct http_connection *c)
 {
-	struct h1 *h = state_of(c);
-	if (h->x && !h->x->head_sent && !h->message_done)
+	http_connection_close(c, 0);
+}
+
+static void h1_stalled(struct http_exchange *x)
+{
+	struct h1 *h = state_of(x->connection);
+	if (!x->head_sent && !h->message_done)
 		fail(h, 408, "request took too long to arrive");
 	else
-		http_connection_close(c, 0);
+		http_connection_close(x->connection, 0);
 }
 
 static void h1_closed(struct http_connection *c)
@@ -576,6 +595,7 @@ const struct http_protocol h1_protocol = {
         .ended = h1_ended,
         .drain = h1_drain,
         .expired = h1_expired,
+        .stalled = h1_stalled,
         .closed = h1_closed,
 };
 

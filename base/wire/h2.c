@@ -46,7 +46,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
 static struct slice copy_to_head(struct http_exchange *x, const uint8_t *p, size_t len)
 {
-	return (struct slice){arena_memdup(&x->arena, p, len), len};
+	return (struct slice){arena_memdup(&x->head_arena, p, len), len};
 }
 
 static void pseudo_header(struct http_exchange *x, struct slice name, struct slice value)
@@ -71,6 +71,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	x->body_limit += name_len + value_len + 4; /* counts the head until the body has its limit */
 	if (x->body_limit > o->header_bytes_max || x->headers.count >= o->headers_max)
 		return 0;
+	if (!exchange_hold(x, name_len + value_len + 2 * sizeof(struct slice)))
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* the stream is reset */
 	struct slice n = copy_to_head(x, name, name_len), v = copy_to_head(x, value, value_len);
 	if (name_len && name[0] == ':') {
 		pseudo_header(x, n, v);
@@ -391,6 +393,21 @@ static void h2_expired(struct http_connection *c)
 	h->goaway_due = false;
 }
 
+/* In the middle of a head nothing can be said about the stream by itself (RFC 9113 section 4.3). */
+static void h2_stalled(struct http_exchange *x)
+{
+	struct http_connection *c = x->connection;
+	struct h2 *h = c->state;
+	if (!x->dispatched) {
+		nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+		h2_flush(c);
+		http_connection_close(c, LINGER_MS);
+		return;
+	}
+	nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, x->stream_id, NGHTTP2_CANCEL);
+	http_connection_wake(c);
+}
+
 static void h2_closed(struct http_connection *c)
 {
 	struct h2 *h = c->state;
@@ -409,5 +426,6 @@ const struct http_protocol h2_protocol = {
         .ended = h2_ended,
         .drain = h2_drain,
         .expired = h2_expired,
+        .stalled = h2_stalled,
         .closed = h2_closed,
 };

@@ -52,10 +52,69 @@ struct http_exchange *exchange_new(struct http_connection *c)
 	x->connection = c;
 	x->content_length = -1;
 	x->request.content_length = -1;
+	x->progress_ms = loop_now_ms(s->loop);
 	s->exchanges_live++;
 	list_push_back(&c->exchanges, &x->link);
 	c->exchanges_count++;
 	return x;
+}
+
+/* ---- what is held for requests ---- */
+
+bool exchange_hold(struct http_exchange *x, size_t bytes)
+{
+	struct http_connection *c = x->connection;
+	struct http_server *s = x->server;
+	if (c && c->held_bytes + bytes > HTTP_CONNECTION_HELD_BYTES_MAX)
+		return false;
+	if (!x->is_trusted && s->strangers_held_bytes + bytes > HTTP_STRANGERS_HELD_BYTES_MAX)
+		return false;
+	x->held_bytes += bytes;
+	if (c)
+		c->held_bytes += bytes;
+	if (!x->is_trusted)
+		s->strangers_held_bytes += bytes;
+	return true;
+}
+
+static void let_go(struct http_exchange *x)
+{
+	if (x->connection)
+		x->connection->held_bytes -= x->held_bytes;
+	if (!x->is_trusted)
+		x->server->strangers_held_bytes -= x->held_bytes;
+	x->held_bytes = 0;
+}
+
+void http_trust(struct http_exchange *x)
+{
+	if (!x->is_trusted)
+		x->server->strangers_held_bytes -= x->held_bytes;
+	x->is_trusted = true;
+}
+
+/* Once it is answered nobody looks at the request any more, while the answer may wait for its reader for long. */
+static void drop_request(struct http_exchange *x)
+{
+	arena_release(&x->head_arena);
+	x->headers.count = 0;
+	x->request.headers_count = 0;
+	x->request.method = x->request.target = x->request.path = x->request.query = x->request.authority = SLICE_NULL;
+	if (x->head.cap > HEAD_KEPT)
+		strbuf_release(&x->head);
+	if (x->body.cap > BODY_KEPT)
+		strbuf_release(&x->body);
+	let_go(x);
+}
+
+bool exchange_has_stalled(const struct http_exchange *x, uint64_t now_ms)
+{
+	/* A body that is streamed may rest as long as its sender likes: most are calls that last. */
+	bool owes_request = !x->dispatched || (!x->body_ended && x->body_mode == BODY_COLLECT && !x->user_done);
+	bool owes_reading = x->head_sent && (x->queue_count || x->bufs_next < x->bufs_count);
+	if (owes_request)
+		return now_ms - x->progress_ms > x->server->o.read_stall_ms;
+	return owes_reading && now_ms - x->progress_ms > HTTP_WRITE_STALL_MS_MAX;
 }
 
 static struct http_buf *queue_at(struct http_exchange *x, size_t i)
@@ -75,6 +134,7 @@ void exchange_drop_queue(struct http_exchange *x)
 void exchange_free(struct http_exchange *x)
 {
 	arena_release(&x->arena);
+	arena_release(&x->head_arena);
 	strbuf_release(&x->head);
 	strbuf_release(&x->body);
 	free(x->headers.items);
@@ -91,6 +151,8 @@ static void recycle(struct http_exchange *x)
 	struct http_server *s = x->server;
 	exchange_drop_queue(x);
 	loop_defer_cancel(&x->turn);
+	let_go(x);
+	arena_release(&x->head_arena);
 	arena_reset(&x->arena);
 	if (x->head.cap > HEAD_KEPT)
 		strbuf_release(&x->head);
@@ -166,6 +228,7 @@ static void detach(struct http_exchange *x)
 		return;
 	list_del(&x->link);
 	c->exchanges_count--;
+	c->held_bytes -= x->held_bytes;
 	x->connection = NULL;
 }
 
@@ -221,6 +284,7 @@ static void user_done(struct http_exchange *x)
 	discard_body(x);
 	x->user_done = true;
 	x->ended = true;
+	drop_request(x);
 	later(x);
 	wake(x);
 }
@@ -300,11 +364,19 @@ void exchange_dispatch(struct http_exchange *x)
 
 /* ---- bodies ---- */
 
-static void body_too_large(struct http_exchange *x)
+static void refuse_body(struct http_exchange *x, int status, const char *why)
 {
 	x->body_mode = BODY_DISCARD;
 	strbuf_release(&x->body);
-	exchange_refuse(x, 413, "request body is too large");
+	if (x->on_body_refused && !x->user_done && !x->aborted)
+		x->on_body_refused(x, status, why, x->body_arg);
+	else
+		exchange_refuse(x, status, why);
+}
+
+static void body_too_large(struct http_exchange *x)
+{
+	refuse_body(x, 413, "request body is too large");
 }
 
 bool exchange_takes_body(const struct http_exchange *x)
@@ -329,6 +401,11 @@ bool exchange_body(struct http_exchange *x, const char *data, size_t len)
 {
 	if (x->user_done)
 		x->body_mode = BODY_DISCARD;
+	x->progress_ms = loop_now_ms(x->server->loop);
+	if (x->body_mode != BODY_DISCARD && x->body_mode != BODY_STREAM && !exchange_hold(x, len)) {
+		refuse_body(x, 429, "too much is held for requests at this moment: send fewer at a time");
+		return true;
+	}
 	switch (x->body_mode) {
 	case BODY_COLLECT:
 		if (x->body.len + len > x->body_limit) {
@@ -362,7 +439,7 @@ void exchange_deliver_held(struct http_exchange *x)
 {
 	if (x->user_done || x->aborted)
 		return;
-	if (x->body_mode == BODY_COLLECT && x->body.len > x->body_limit) {
+	if (x->body_mode == BODY_COLLECT && (x->is_body_too_large || x->body.len > x->body_limit)) {
 		body_too_large(x);
 		return;
 	}
@@ -389,13 +466,20 @@ void http_body_collect(struct http_exchange *x, size_t limit_bytes,
 	x->body_limit = limit_bytes;
 	x->on_body = fn;
 	x->body_arg = arg;
-	if (x->request.content_length > 0 && (uint64_t)x->request.content_length > limit_bytes) {
-		body_too_large(x);
-		return;
-	}
-	if (x->request.content_length > 0)
-		strbuf_reserve(&x->body, (size_t)x->request.content_length);
+	bool is_too_large = x->request.content_length > 0 && (uint64_t)x->request.content_length > limit_bytes;
+	if (x->request.content_length > 0 &&
+	        !is_too_large) /* memory comes with the bytes, not with the promise of them */
+		strbuf_reserve(&x->body,
+		        x->request.content_length < BODY_KEPT ? (size_t)x->request.content_length : BODY_KEPT);
+	x->is_body_too_large = is_too_large;
 	body_decided(x);
+}
+
+void http_on_body_refused(
+        struct http_exchange *x, void (*fn)(struct http_exchange *x, int status, const char *why, void *arg), void *arg)
+{
+	x->on_body_refused = fn;
+	x->body_arg = arg;
 }
 
 void http_body_stream(struct http_exchange *x,
@@ -449,6 +533,7 @@ void http_respond_begin(struct http_exchange *x, int status, int64_t content_len
 	LOOP_CHECK_OWNER(x->server->loop);
 	CHECK(x->status == 0 && !x->user_done && status >= 200);
 	x->status = status;
+	x->progress_ms = loop_now_ms(x->server->loop);
 	x->content_length = content_length;
 	x->no_body = status == 204 || status == 304 || slice_is(x->request.method, "HEAD");
 	wake(x);
@@ -641,6 +726,7 @@ void exchange_move(struct http_exchange *x, struct conn *to, size_t len)
 	}
 	x->queue_bytes -= len;
 	x->written += (int64_t)len;
+	x->progress_ms = loop_now_ms(x->server->loop);
 	b->data.ptr += len;
 	b->data.len -= len;
 	if (whole) {
@@ -649,111 +735,4 @@ void exchange_move(struct http_exchange *x, struct conn *to, size_t len)
 	}
 	if (x->wants_writable && x->queue_bytes < HTTP_WRITE_ROOM_BYTES / 2)
 		later(x);
-}
-
-/* ---- helpers ---- */
-
-const char *http_status_text(int status)
-{
-	switch (status) {
-#define STATUS(code, text) \
-	case code: \
-		return text;
-		STATUS(100, "Continue")
-		STATUS(101, "Switching Protocols")
-		STATUS(200, "OK")
-		STATUS(201, "Created")
-		STATUS(202, "Accepted")
-		STATUS(204, "No Content")
-		STATUS(206, "Partial Content")
-		STATUS(301, "Moved Permanently")
-		STATUS(302, "Found")
-		STATUS(304, "Not Modified")
-		STATUS(307, "Temporary Redirect")
-		STATUS(308, "Permanent Redirect")
-		STATUS(400, "Bad Request")
-		STATUS(401, "Unauthorized")
-		STATUS(403, "Forbidden")
-		STATUS(404, "Not Found")
-		STATUS(405, "Method Not Allowed")
-		STATUS(406, "Not Acceptable")
-		STATUS(408, "Request Timeout")
-		STATUS(409, "Conflict")
-		STATUS(410, "Gone")
-		STATUS(411, "Length Required")
-		STATUS(412, "Precondition Failed")
-		STATUS(413, "Request Entity Too Large")
-		STATUS(415, "Unsupported Media Type")
-		STATUS(422, "Unprocessable Entity")
-		STATUS(426, "Upgrade Required")
-		STATUS(429, "Too Many Requests")
-		STATUS(431, "Request Header Fields Too Large")
-		STATUS(500, "Internal Server Error")
-		STATUS(501, "Not Implemented")
-		STATUS(502, "Bad Gateway")
-		STATUS(503, "Service Unavailable")
-		STATUS(504, "Gateway Timeout")
-		STATUS(505, "HTTP Version Not Supported")
-		STATUS(507, "Insufficient Storage")
-#undef STATUS
-	default:
-		return "";
-	}
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool is_unreserved(unsigned char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~", c));
-}
-
-void http_encode(struct strbuf *out, struct slice s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = (unsigned char)s.ptr[i];
-		strbuf_addf(out, is_unreserved(c) ? "%c" : "%%%02X", c);
-	}
-}
-
-bool http_decode(struct arena *a, struct slice s, bool is_query, struct slice *ret)
-{
-	char *out = arena_alloc(a, s.len + 1);
-	size_t n = 0;
-	for (size_t i = 0; i < s.len; i++) {
-		char c = s.ptr[i];
-		if (c == '%') {
-			int hi = i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
-			int lo = hi >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
-			if (lo < 0)
-				return false;
-			c = (char)(hi << 4 | lo);
-			i += 2;
-		} else if (c == '+' && is_query) {
-			c = ' ';
-		}
-		if (c == 0)
-			return false;
-		out[n++] = c;
-	}
-	out[n] = 0;
-	*ret = (struct slice){out, n};
-	return true;
-}
-
-bool http_query_next(struct arena *a, struct slice *rest, struct slice *name, struct slice *value)
-{
-	while (rest->len) {
-		struct slice v = slice_cut(rest, '&');
-		struct slice k = slice_cut(&v, '=');
-		if (k.len && http_decode(a, k, true, name) && http_decode(a, v, true, value))
-			return true;
-	}
-	return false;
 }

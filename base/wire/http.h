@@ -92,6 +92,15 @@ void http_on_abort(struct http_exchange *x, void (*fn)(struct http_exchange *x, 
 void http_body_collect(struct http_exchange *x, size_t limit_bytes,
         void (*fn)(struct http_exchange *x, struct slice body, void *arg), void *arg);
 
+/* To answer a body that is too large (413) or one too many (429) oneself, instead of with a line of plain text: fn is
+ * called once, never from inside a call, and must answer. Before http_body_collect(). */
+void http_on_body_refused(struct http_exchange *x,
+        void (*fn)(struct http_exchange *x, int status, const char *why, void *arg), void *arg);
+
+/* The peer is known: what its request holds counts no longer among that of strangers, which is bounded for all of them.
+ */
+void http_trust(struct http_exchange *x);
+
 /* Streams it: fn is called with each piece (valid during the call) and at last with is_end (data may be empty then).
  * No limit. http_body_pause() stops the pieces, and with the flow control window full the sender too. */
 void http_body_stream(struct http_exchange *x,

@@ -35,7 +35,11 @@ struct http_exchange {
 
 	/* request */
 	struct http_request request;
-	struct strbuf head; /* the bytes of its head */
+	struct strbuf head;      /* HTTP/1.1: the bytes of its head */
+	struct arena head_arena; /* HTTP/2: the same; gone once the request is answered */
+	size_t held_bytes;       /* of head and body, as they are counted with connection and server */
+	bool is_trusted;         /* somebody has vouched for the peer: http_trust() */
+	uint64_t progress_ms;    /* loop time at which it came or went on */
 	struct header_list headers;
 	enum body_mode body_mode;
 	bool body_ended; /* all of it has come */
@@ -43,10 +47,12 @@ struct http_exchange {
 	bool end_delivered;
 	bool wants_held; /* a decision or resume: the turn delivers what was held back */
 	bool expects_continue;
+	bool is_body_too_large; /* its Content-Length says so */
 	bool is_upgrade;
 	size_t body_limit;
 	struct strbuf body; /* collected, or held back while undecided or paused */
 	void (*on_body)(struct http_exchange *x, struct slice body, void *arg);
+	void (*on_body_refused)(struct http_exchange *x, int status, const char *why, void *arg);
 	void (*on_data)(struct http_exchange *x, struct slice data, bool is_end, void *arg);
 	void *body_arg;
 
@@ -96,6 +102,7 @@ struct http_protocol {
 	void (*ended)(struct http_connection *c);   /* the peer sends no more (in order) */
 	void (*drain)(struct http_connection *c);   /* finish what is under way, then close */
 	void (*expired)(struct http_connection *c); /* the deadline has passed */
+	void (*stalled)(struct http_exchange *x);   /* the peer has brought or taken nothing for too long: end it */
 	void (*closed)(struct http_connection *c);  /* the connection is gone: free the state */
 };
 
@@ -110,7 +117,8 @@ struct http_connection {
 	bool upgraded; /* the conn is somebody else's now; the memory goes with the next turn */
 	struct list_link exchanges;
 	size_t exchanges_count;
-	uint64_t deadline_ms;      /* loop time; 0: none */
+	size_t held_bytes;         /* of its exchanges */
+	uint64_t deadline_ms;      /* loop time; 0: none. Of the connection by itself: idle, or closing */
 	size_t stalled_bytes;      /* what was queued at the last tick ... */
 	uint64_t stalled_since_ms; /* ... and since when it has not changed */
 	bool ended;                /* the peer is gone, or we have given it up */
@@ -137,6 +145,7 @@ struct http_server {
 	void *closed_arg;
 	struct list_link spare; /* exchanges to use again */
 	size_t spare_count;
+	size_t strangers_held_bytes; /* of exchanges nobody has vouched for */
 	size_t exchanges_live;
 	char date[32];
 	time_t date_s;
@@ -146,6 +155,11 @@ struct http_server {
 struct http_exchange *exchange_new(struct http_connection *c);
 /* Adds to the request's headers while the head comes in: offsets into x->head. */
 void header_list_add(struct header_list *l, struct slice name, struct slice value);
+/* Counts bytes that are held for a request. False: connection, or strangers all together, hold too much already; then
+ * nothing was counted. */
+bool exchange_hold(struct http_exchange *x, size_t bytes);
+/* The peer has not done its part of this exchange for `ms`: brought the rest of its request, or taken the answer. */
+bool exchange_has_stalled(const struct http_exchange *x, uint64_t now_ms);
 /* The head is complete: calls the handler. */
 void exchange_dispatch(struct http_exchange *x);
 /* Body bytes. False: it is paused or undecided now, send no more until body_wanted (these bytes were taken). */

@@ -1,7 +1,8 @@
 /* Servers: listeners, connections, deadlines, shutting down.
  *
  * A connection's protocol is what ALPN says, or, without TLS, what its first bytes look like (the HTTP/2 preface or
- * not). One timer per server looks at the deadlines of all connections twice a second: cheaper than a timer each.
+ * not). One timer per server looks at the deadlines of all connections twice a second, and at requests and answers that
+ * do not go on (both protocols leave that to it): cheaper than a timer each.
  *
  * Shutting down: listeners close, each protocol finishes what is under way, at the deadline the rest is cut; when the
  * last connection, exchange and handle is gone the server frees itself. */
@@ -192,6 +193,18 @@ static bool write_stalled(struct http_connection *c, uint64_t now)
 	return now - c->stalled_since_ms > HTTP_WRITE_STALL_MS_MAX;
 }
 
+/* The protocols end what has stalled; a connection may go with it. */
+static void end_stalled(struct http_connection *c, uint64_t now)
+{
+	LIST_FOREACH (it, &c->exchanges) {
+		struct http_exchange *x = CONTAINER_OF(it, struct http_exchange, link);
+		if (c->closing)
+			return;
+		if (exchange_has_stalled(x, now))
+			c->protocol->stalled(x);
+	}
+}
+
 static void tick(uv_timer_t *t)
 {
 	struct http_server *s = t->data;
@@ -207,6 +220,8 @@ static void tick(uv_timer_t *t)
 			c->protocol->expired(c);
 		else if (c->deadline_ms && now >= c->deadline_ms)
 			http_connection_close(c, 0);
+		else if (c->protocol)
+			end_stalled(c, now);
 	}
 }
 

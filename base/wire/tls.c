@@ -262,6 +262,54 @@ static void set_up_client(SSL_CTX *ctx, struct tls_context *t)
 	SSL_CTX_set_alpn_protos(ctx, list, len);
 }
 
+static int set_min_version(SSL_CTX *ctx, const char *name, struct err *err)
+{
+	int version = !name || strcmp(name, "VersionTLS12") == 0 ? TLS1_2_VERSION
+	              : strcmp(name, "VersionTLS13") == 0        ? TLS1_3_VERSION
+	                                                         : 0;
+	if (!version)
+		return err_set(err, ERR_INVAL, "TLS version \"%s\" is not one of VersionTLS12, VersionTLS13", name);
+	SSL_CTX_set_min_proto_version(ctx, version);
+	return 0;
+}
+
+/* IANA's names, as flags have them, in OpenSSL's. The suites of TLS 1.3 are always those that OpenSSL has on; naming
+ * them is allowed and changes nothing, as with Go's library. */
+static int set_cipher_suites(SSL_CTX *ctx, const char *names, struct err *err)
+{
+	struct strbuf list = STRBUF_INIT;
+	struct slice rest = slice_of(names);
+	char name[80];
+	int rc = 0;
+	while (rest.ptr && rc == 0) {
+		struct slice one = slice_trim(slice_cut(&rest, ','));
+		snprintf(name, sizeof name, "%.*s", SLICE_FMT(one));
+		const char *ours = OPENSSL_cipher_name(name);
+		bool is_1_3 = slice_starts(one, "TLS_AES_") || slice_starts(one, "TLS_CHACHA20_");
+		if (!is_1_3 && strcmp(ours, "(NONE)") == 0)
+			rc = err_set(err, ERR_INVAL,
+			        "cipher suite \"%s\" is not known: use IANA's names, like "
+			        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+			        name);
+		else if (!is_1_3)
+			strbuf_addf(&list, "%s%s", list.len ? ":" : "", ours);
+	}
+	if (rc == 0 && list.len && SSL_CTX_set_cipher_list(ctx, strbuf_cstr(&list)) != 1)
+		rc = err_set(err, ERR_INVAL, "none of the cipher suites %s can be used", names);
+	strbuf_release(&list);
+	return rc;
+}
+
+static int set_strength(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
+{
+	if (set_min_version(ctx, o->min_version, err) != 0)
+		return err->code;
+	if (o->cipher_suites)
+		return set_cipher_suites(ctx, o->cipher_suites, err);
+	CHECK(SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1);
+	return 0;
+}
+
 static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 {
 	const struct tls_options *o = &t->o;
@@ -272,12 +320,12 @@ static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 		err = &local;
 	SSL_CTX *ctx = SSL_CTX_new(o->is_server ? TLS_server_method() : TLS_client_method());
 	CHECK(ctx != NULL);
-	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	SSL_CTX_set_mode(
 	        ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 	                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
-	if (has_cert)
+	rc = set_strength(ctx, o, err);
+	if (rc == 0 && has_cert)
 		rc = load_chain(ctx, o, err) != 0 ? err->code : load_key(ctx, o, err);
 	if (rc == 0 && has_ca)
 		rc = load_ca(ctx, o, err);
@@ -318,6 +366,8 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret,
 	t->o.certificate_pem = dup_or_null(o->certificate_pem);
 	t->o.key_pem = dup_or_null(o->key_pem);
 	t->o.ca_pem = dup_or_null(o->ca_pem);
+	t->o.min_version = dup_or_null(o->min_version);
+	t->o.cipher_suites = dup_or_null(o->cipher_suites);
 	int rc = make_ctx(t, &t->ctx, err);
 	if (rc != 0) {
 		tls_context_unref(t);
@@ -346,6 +396,8 @@ void tls_context_unref(struct tls_context *t)
 	free((char *)t->o.certificate_pem);
 	free((char *)t->o.key_pem);
 	free((char *)t->o.ca_pem);
+	free((char *)t->o.min_version);
+	free((char *)t->o.cipher_suites);
 	free(t);
 }
 

@@ -23,13 +23,17 @@ struct tls_options {
 	const char *certificate_pem;
 	const char *key_pem;
 	const char *ca_pem;
-	bool skip_verify; /* client: take any server certificate (fetching the CA by its hash when joining) */
-	bool http1_only;  /* ALPN: http/1.1 only instead of h2 and http/1.1 */
-	bool h2_only;     /* ALPN: h2 only (gRPC) */
+	bool skip_verify;          /* client: take any server certificate (fetching the CA by its hash when joining) */
+	bool http1_only;           /* ALPN: http/1.1 only instead of h2 and http/1.1 */
+	bool h2_only;              /* ALPN: h2 only (gRPC) */
+	const char *min_version;   /* "VersionTLS12" (the default) or "VersionTLS13", as kube-apiserver names them */
+	const char *cipher_suites; /* of TLS 1.2: IANA names with commas between; NULL: those that authenticate and
+	                              encrypt in one (AES-GCM, ChaCha20) with forward secrecy */
 	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
 };
 
-/* Loads and checks that key and certificate belong together. *options and its strings are copied. */
+/* Loads and checks that key and certificate belong together. *options and its strings are copied. ERR_INVAL names a
+ * version or cipher suite that is not known. */
 int tls_context_new(const struct tls_options *options, struct tls_context **ret, struct err *err);
 struct tls_context *tls_context_ref(struct tls_context *t);
 void tls_context_unref(struct tls_context *t); /* NULL is allowed */

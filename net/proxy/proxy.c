@@ -1,35 +1,42 @@
-/* The proxy's state: what the API says, what the kernel has, and the way from one to the other. See proxy.h.
+/* The proxy: what the API says of services, and the parts of a table made from it. See proxy.h.
  *
- * Each service is a struct service with its slices and the ports last written to the kernel. A change marks the service
- * dirty; after a short pause, so that a rollout is a few transactions and not hundreds, the dirty ones are computed
- * anew and the differences become one nft transaction. While one runs changes collect for the next. A transaction that
- * fails is followed by a complete one that rebuilds the table; if that fails too it is tried again with a growing
- * pause. */
+ * Each service is a struct service with its slices. A change marks it dirty; at the end of the loop's turn the dirty
+ * ones are computed anew (proxy_build.c), what others claim too is left out (claims.c), and each port becomes a part of
+ * the table (proxy_rules.c, net/nft_table.c), which writes what differs.
+ *
+ * What can go wrong: two services name one external address and port, or one node port: the first by creation has it,
+ * the other is told in an event. A part that the kernel does not take is left out, and told the same way. */
 #include "net/proxy/proxy.h"
 
 #include "api/client/informer.h"
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem/list.h"
 #include "base/mem/map.h"
-#include "net/nft_run.h"
+#include "base/rt/closing.h"
+#include "net/nft_table.h"
+#include "net/proxy/claims_int.h"
+#include "net/proxy/proxy_build_int.h"
+#include "net/proxy/proxy_event_int.h"
 #include "net/proxy/proxy_rules_int.h"
 
-#include <arpa/inet.h>
-#include <inttypes.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { SETTLE_MS = 20, RETRY_MS = 1000, RETRY_MS_MAX = 30000 };
+#include <unistd.h>
 
 struct service {
 	struct slice key;               /* "namespace/name"; lives behind the struct */
 	struct informer_object *object; /* NULL: only slices are there */
 	struct list_link slices;        /* of struct slice_ref */
 	struct list_link dirty;
-	struct arena applied_arena;
-	struct proxy_port *applied; /* in the kernel */
-	size_t n_applied;
+	struct claimant claimant;
+	char *rank, *uid;
+	char *places; /* what it claims, as one text */
+	char *told;   /* the conflicts of the last event; "" */
+	char **parts; /* keys of its parts in the table */
+	size_t parts_count;
 };
 
 /* Hangs on a slice's informer object. */
@@ -45,17 +52,16 @@ struct proxy {
 	struct arena arena;
 	struct informer *services_informer, *slices_informer;
 	struct map services; /* key -> struct service */
+	struct claims claims;
 	struct list_link dirty;
-	uv_timer_t timer;
-	struct nft_run run;
-	bool running, rebuild, closing;
-	uint64_t retry_ms;
-	int close_steps;
+	struct loop_defer sync;
+	struct nft_table *table;
+	bool closing, started, localnet_on;
+	size_t hairpins; /* elements added since the table was last rebuilt */
+	struct closing parts;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
-
-static void schedule(struct proxy *p, uint64_t ms);
 
 /* ---- services and their slices ---- */
 
@@ -64,25 +70,32 @@ static struct service *service_get(struct proxy *p, struct slice key)
 	struct service *s = map_get(&p->services, key);
 	if (s)
 		return s;
-	s = xcalloc(1, sizeof *s + key.len + 1);
-	char *copy = (char *)(s + 1);
-	memcpy(copy, key.ptr, key.len);
-	s->key = (struct slice){copy, key.len};
+	s = MAP_ENTRY_NEW(struct service, key, key);
 	list_init(&s->slices);
 	list_init(&s->dirty);
+	claimant_init(&s->claimant, s->key);
+	s->rank = xstrdup("");
+	s->uid = xstrdup("");
+	s->places = xstrdup("");
+	s->told = xstrdup("");
 	map_put(&p->services, s->key, s);
 	return s;
 }
 
 static void mark_dirty(struct proxy *p, struct service *s)
 {
+	LOOP_CHECK_OWNER(p->loop);
+	if (p->closing)
+		return;
 	if (!list_linked(&s->dirty))
 		list_push_back(&p->dirty, &s->dirty);
-	schedule(p, SETTLE_MS);
+	if (p->started)
+		loop_defer(p->loop, &p->sync);
 }
 
 static void on_service(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = o;
@@ -143,6 +156,7 @@ static void on_slice_updated(void *arg, struct informer_object *o, struct rcbuf 
 
 static void on_slice_deleted(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct proxy *)arg)->loop);
 	struct proxy *p = arg;
 	struct slice_ref *ref = o->user;
 	if (!ref)
@@ -153,263 +167,245 @@ static void on_slice_deleted(void *arg, struct informer_object *o)
 	o->user = NULL;
 }
 
-/* ---- what a service should look like ---- */
+/* ---- what others claim too ---- */
 
-/* Everything that lands in a rule is checked: the API's word is not enough for a root shell's grammar. */
-static const char *safe_ip(struct arena *a, struct slice s)
+static const char *node_place(struct arena *a, const struct proxy_port *port)
 {
-	char text[INET_ADDRSTRLEN];
-	struct in_addr addr;
-	if (s.len >= sizeof text)
-		return NULL;
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(s));
-	return inet_pton(AF_INET, text, &addr) == 1 ? arena_strdup(a, text) : NULL;
+	return arena_printf(a, "node %s %d", port->protocol, port->node_port);
 }
 
-static const char *safe_protocol(struct slice s)
+static const char *address_place(struct arena *a, const char *ip, const struct proxy_port *port)
 {
-	return slice_is(s, "UDP") ? "udp" : slice_is(s, "SCTP") ? "sctp" : "tcp";
+	return arena_printf(a, "%s %s %d", ip, port->protocol, port->port);
 }
 
-struct endpoint_list {
-	struct proxy_endpoint *items;
-	size_t count, cap;
-};
-
-static void list_add(struct arena *a, struct endpoint_list *l, const char *ip, int port)
+static void mark_rival(struct claimant *rival, void *arg)
 {
-	for (size_t i = 0; i < l->count; i++)
-		if (l->items[i].port == port && strcmp(l->items[i].ip, ip) == 0)
-			return;
-	if (l->count == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 8;
-		struct proxy_endpoint *bigger = ARENA_ARRAY(a, struct proxy_endpoint, cap);
-		if (l->count)
-			memcpy(bigger, l->items, l->count * sizeof *bigger);
-		l->items = bigger;
-		l->cap = cap;
-	}
-	l->items[l->count++] = (struct proxy_endpoint){ip, port};
+	mark_dirty(arg, CONTAINER_OF(rival, struct service, claimant));
 }
 
-static int slice_port(const struct json *slice, struct slice name, struct slice protocol)
+/* Claims what the ports name beside cluster addresses, which are allocated. When that changes, its rivals, old and new,
+ * are computed anew. */
+static void claim(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *ports, size_t n)
 {
-	JSON_FOREACH (p, json_get(slice, "ports"))
-		if (slice_eq(json_get_str(p, "name"), name) && slice_eq(json_get_str(p, "protocol"), protocol))
-			return (int)json_get_int(p, "port", 0);
-	return 0;
-}
-
-static bool is_usable(const struct json *endpoint)
-{
-	struct json *conditions = json_get(endpoint, "conditions");
-	return json_get_bool(conditions, "ready", true);
-}
-
-/* Endpoints of a port over all slices: all of them, and those on this node. */
-static void collect(struct proxy *p, struct service *s, struct arena *a, struct json **slices, size_t n,
-        const struct json *port, struct endpoint_list *all, struct endpoint_list *local)
-{
-	struct slice name = json_get_str(port, "name"), protocol = json_get_str(port, "protocol");
+	struct strbuf places = STRBUF_INIT;
+	strbuf_addf(&places, "%s\n", s->rank);
 	for (size_t i = 0; i < n; i++) {
-		int target = slice_port(slices[i], name, protocol);
-		if (target < 1 || target > 65535)
-			continue;
-		JSON_FOREACH (e, json_get(slices[i], "endpoints")) {
-			const char *ip =
-			        is_usable(e) ? safe_ip(a, json_str(json_at(json_get(e, "addresses"), 0))) : NULL;
-			if (!ip)
-				continue;
-			list_add(a, all, ip, target);
-			if (slice_is(json_get_str(e, "nodeName"), p->options.node_name))
-				list_add(a, local, ip, target);
-		}
+		for (size_t k = ports[i].n_cluster_addresses; k < ports[i].n_addresses; k++)
+			strbuf_addf(&places, "%s\n", address_place(a, ports[i].addresses[k], &ports[i]));
+		if (ports[i].node_port)
+			strbuf_addf(&places, "%s\n", node_place(a, &ports[i]));
 	}
-}
-
-static void add_address(struct arena *a, struct proxy_port *port, size_t cap, struct slice text)
-{
-	const char *ip = safe_ip(a, text);
-	if (ip && port->n_addresses < cap)
-		port->addresses[port->n_addresses++] = ip;
-}
-
-static void fill_addresses(struct arena *a, struct proxy_port *port, const struct json *service)
-{
-	struct json *spec = json_get(service, "spec"), *externals = json_get(spec, "externalIPs");
-	struct json *ingress = json_path(service, "status", "loadBalancer", "ingress", NULL);
-	size_t cap = 1 + (externals ? externals->count : 0) + (ingress ? ingress->count : 0);
-	port->addresses = ARENA_ARRAY(a, const char *, cap);
-	add_address(a, port, cap, json_get_str(spec, "clusterIP"));
-	port->n_cluster_addresses = port->n_addresses;
-	JSON_FOREACH (it, externals)
-		add_address(a, port, cap, json_str(it));
-	JSON_FOREACH (it, ingress)
-		add_address(a, port, cap, json_get_str(it, "ip"));
-}
-
-static int affinity_of(const struct json *spec)
-{
-	if (!slice_is(json_get_str(spec, "sessionAffinity"), "ClientIP"))
-		return 0;
-	return (int)json_int(json_path(spec, "sessionAffinityConfig", "clientIP", "timeoutSeconds", NULL), 10800);
-}
-
-static void build_port(struct proxy *p, struct service *s, struct arena *a, const struct json *service,
-        const struct json *port, struct json **slices, size_t n_slices, struct proxy_port *out)
-{
-	struct json *spec = json_get(service, "spec");
-	struct endpoint_list all = {0}, local = {0};
-	struct slice name = json_get_str(port, "name");
-	collect(p, s, a, slices, n_slices, port, &all, &local);
-	bool inside_local = slice_is(json_get_str(spec, "internalTrafficPolicy"), "Local");
-	*out = (struct proxy_port){.protocol = safe_protocol(json_get_str(port, "protocol")),
-	        .port = (int)json_get_int(port, "port", 0),
-	        .node_port = (int)json_get_int(port, "nodePort", 0),
-	        .external_local = slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local"),
-	        .affinity_s = affinity_of(spec)};
-	/* Names of services and ports are DNS labels: safe in a comment. */
-	out->comment = arena_printf(a, "%.*s:%.*s", SLICE_FMT(s->key), SLICE_FMT(name));
-	struct slice id = slice_of(arena_printf(a, "%s/%s/%d", out->comment, out->protocol, out->port));
-	uint64_t h = 14695981039346656037u; /* FNV-1a: the same name at every start */
-	for (size_t i = 0; i < id.len; i++)
-		h = (h ^ (unsigned char)id.ptr[i]) * 1099511628211u;
-	out->chain = arena_printf(a, "%016" PRIx64, h);
-	out->internal = inside_local ? local.items : all.items;
-	out->n_internal = inside_local ? local.count : all.count;
-	out->external = out->external_local ? local.items : all.items;
-	out->n_external = out->external_local ? local.count : all.count;
-	fill_addresses(a, out, service);
-}
-
-static bool has_cluster_ip(const struct json *spec)
-{
-	struct slice ip = json_get_str(spec, "clusterIP");
-	return ip.len && !slice_is(ip, "None") && !slice_is(json_get_str(spec, "type"), "ExternalName");
-}
-
-static size_t build(struct proxy *p, struct service *s, struct arena *a, struct proxy_port **out)
-{
-	struct json *service = s->object ? informer_parse(a, s->object) : NULL, *spec = json_get(service, "spec"),
-	            *ports = json_get(spec, "ports");
-	size_t n = 0, n_slices = 0;
-	if (!has_cluster_ip(spec) || !ports)
-		return 0;
-	LIST_FOREACH (it, &s->slices)
-		n_slices++;
-	struct json **slices = ARENA_ARRAY(a, struct json *, n_slices + 1);
-	n_slices = 0;
-	LIST_FOREACH (it, &s->slices)
-		slices[n_slices++] = informer_parse(a, CONTAINER_OF(it, struct slice_ref, link)->object);
-	*out = ARENA_ARRAY(a, struct proxy_port, ports->count + 1);
-	JSON_FOREACH (port, ports) {
-		build_port(p, s, a, service, port, slices, n_slices, &(*out)[n]);
-		n += (*out)[n].port > 0 && (*out)[n].port < 65536 && (*out)[n].n_addresses > 0;
+	if (strcmp(s->places, strbuf_cstr(&places)) != 0) {
+		struct slice rest = strbuf_slice(&places);
+		claims_each_rival(&s->claimant, mark_rival, p);
+		claims_drop(&p->claims, &s->claimant);
+		s->claimant.rank = s->rank;
+		slice_cut(&rest, '\n');
+		while (rest.len)
+			claims_add(&p->claims, &s->claimant, slice_cut(&rest, '\n'));
+		claims_each_rival(&s->claimant, mark_rival, p);
+		free(s->places);
+		s->places = xstrdup(strbuf_cstr(&places));
 	}
-	return n;
+	strbuf_release(&places);
 }
 
-/* ---- writing the difference ---- */
-
-static const struct proxy_port *find_port(const struct proxy_port *list, size_t n, const struct proxy_port *like)
+/* NULL: it is ours. */
+static struct claimant *taken_by(struct proxy *p, struct service *s, const char *place)
 {
-	for (size_t i = 0; i < n; i++)
-		if (proxy_port_equal(&list[i], like))
-			return &list[i];
-	return NULL;
+	struct claimant *winner = claims_winner(&p->claims, slice_of(place));
+	CHECK(winner);
+	return winner == &s->claimant ? NULL : winner;
 }
 
-static void service_free(struct service *s)
+/* Takes out of a port what an older service has; says so in `lost`. */
+static void yield(struct proxy *p, struct service *s, struct arena *a, struct proxy_port *port, struct strbuf *lost)
 {
-	arena_release(&s->applied_arena);
+	size_t kept = port->n_cluster_addresses;
+	for (size_t i = kept; i < port->n_addresses; i++) {
+		struct claimant *winner = taken_by(p, s, address_place(a, port->addresses[i], port));
+		if (winner)
+			strbuf_addf(lost, "%s%s:%d/%s is served by the older service %.*s", lost->len ? "; " : "",
+			        port->addresses[i], port->port, port->protocol, SLICE_FMT(winner->key));
+		else
+			port->addresses[kept++] = port->addresses[i];
+	}
+	port->n_addresses = kept;
+	struct claimant *winner = port->node_port ? taken_by(p, s, node_place(a, port)) : NULL;
+	if (!winner)
+		return;
+	strbuf_addf(lost, "%snode port %d/%s is served by the older service %.*s", lost->len ? "; " : "",
+	        port->node_port, port->protocol, SLICE_FMT(winner->key));
+	port->node_port = 0;
+}
+
+static void tell_lost(struct proxy *p, struct service *s, struct strbuf *lost)
+{
+	DCHECK(s->told);
+	if (strcmp(s->told, strbuf_cstr(lost)) != 0 && lost->len) {
+		log_warn("proxy", "a service's address is left out", "service=%.*s reason=\"%s\"", SLICE_FMT(s->key),
+		        strbuf_cstr(lost));
+		proxy_event(p->options.client, s->key, slice_of(s->uid), p->options.node_name, "AddressConflict",
+		        strbuf_cstr(lost));
+	}
+	free(s->told);
+	s->told = xstrdup(strbuf_cstr(lost));
+}
+
+/* ---- parts of the table ---- */
+
+static void service_free(struct proxy *p, struct service *s)
+{
+	claims_drop(&p->claims, &s->claimant);
+	list_del(&s->dirty);
+	for (size_t i = 0; i < s->parts_count; i++)
+		free(s->parts[i]);
+	free(s->parts);
+	free(s->rank);
+	free(s->uid);
+	free(s->places);
+	free(s->told);
 	free(s);
 }
 
-/* Removals and additions go to two texts: all removals come first, so that an address may move between services. */
-static void update_service(struct proxy *p, struct service *s, struct strbuf *removals, struct strbuf *additions)
+static void drop_parts(struct proxy *p, struct service *s, char *const *kept, size_t n)
 {
+	for (size_t i = 0; i < s->parts_count; i++) {
+		bool is_kept = false;
+		for (size_t k = 0; k < n; k++)
+			is_kept = is_kept || strcmp(s->parts[i], kept[k]) == 0;
+		if (!is_kept)
+			nft_table_drop(p->table, slice_of(s->parts[i]));
+		free(s->parts[i]);
+	}
+	free(s->parts);
+}
+
+static void put_parts(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
+{
+	CHECK(p->started);
+	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
+	char **keys = xcalloc(n + 1, sizeof *keys);
+	for (size_t i = 0; i < n; i++) {
+		keys[i] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		strbuf_reset(&add);
+		strbuf_reset(&remove);
+		proxy_rules_add(&add, &ports[i]);
+		proxy_rules_delete(&remove, &ports[i]);
+		if (nft_table_put(
+		            p->table, slice_of(keys[i]), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
+			p->hairpins += ports[i].n_internal;
+	}
+	drop_parts(p, s, keys, n);
+	s->parts = keys;
+	s->parts_count = n;
+	strbuf_release(&add);
+	strbuf_release(&remove);
+}
+
+static char *text_of(struct slice s)
+{
+	return xmemdup(s.ptr ? s.ptr : "", s.len);
+}
+
+static struct json **parse_slices(struct service *s, struct arena *a, size_t *ret_count)
+{
+	size_t n = 0;
+	LIST_FOREACH (it, &s->slices)
+		n++;
+	struct json **slices = ARENA_ARRAY(a, struct json *, n + 1);
+	*ret_count = 0;
+	LIST_FOREACH (it, &s->slices)
+		slices[(*ret_count)++] = informer_parse(a, CONTAINER_OF(it, struct slice_ref, link)->object);
+	return slices;
+}
+
+static void update_service(struct proxy *p, struct service *s)
+{
+	LOOP_CHECK_OWNER(p->loop);
 	struct arena a = ARENA_INIT;
+	struct strbuf lost = STRBUF_INIT;
 	struct proxy_port *ports = NULL;
-	size_t n = build(p, s, &a, &ports);
-	for (size_t i = 0; i < s->n_applied && !p->rebuild; i++)
-		if (!find_port(ports, n, &s->applied[i]))
-			proxy_rules_delete(removals, &s->applied[i]);
+	struct proxy_service v = {.key = s->key,
+	        .service = s->object ? informer_parse(&a, s->object) : NULL,
+	        .node_name = p->options.node_name};
+	struct json *meta = json_get(v.service, "metadata");
+	v.slices = parse_slices(s, &a, &v.slices_count);
+	free(s->rank);
+	free(s->uid);
+	s->rank = text_of(json_get_str(meta, "creationTimestamp"));
+	s->uid = text_of(json_get_str(meta, "uid"));
+	s->claimant.rank = s->rank;
+	size_t n = proxy_build(&v, &a, &ports);
+	claim(p, s, &a, ports, n);
 	for (size_t i = 0; i < n; i++)
-		if (p->rebuild || !find_port(s->applied, s->n_applied, &ports[i]))
-			proxy_rules_add(additions, &ports[i]);
-	arena_release(&s->applied_arena);
-	s->applied_arena = a;
-	s->applied = ports;
-	s->n_applied = n;
+		yield(p, s, &a, &ports[i], &lost);
+	put_parts(p, s, ports, n);
+	tell_lost(p, s, &lost);
+	strbuf_release(&lost);
+	arena_release(&a);
 	if (!s->object && list_empty(&s->slices)) {
 		map_del(&p->services, s->key);
-		service_free(s);
+		service_free(p, s);
 	}
 }
 
-static void transaction_done(struct nft_run *r, const struct err *err)
+static void sync_now(struct loop_defer *d)
 {
-	struct proxy *p = CONTAINER_OF(r, struct proxy, run);
-	p->running = false;
-	if (p->closing) {
-		proxy_close(p, p->closed, p->closed_arg);
-		return;
-	}
-	if (err->code) {
-		log_warn("proxy", "nft transaction failed, rebuilding the table", "error=\"%s\"", err->msg);
-		p->rebuild = true;
-		p->retry_ms = p->retry_ms * 2 < RETRY_MS_MAX ? p->retry_ms * 2 : RETRY_MS_MAX;
-		schedule(p, p->retry_ms);
-		return;
-	}
-	p->retry_ms = RETRY_MS / 2;
-	if (!list_empty(&p->dirty))
-		schedule(p, SETTLE_MS);
-}
-
-static void mark_all(struct proxy *p)
-{
-	MAP_FOREACH (slot, &p->services) {
-		struct service *s = slot->value;
-		if (!list_linked(&s->dirty))
-			list_push_back(&p->dirty, &s->dirty);
-	}
-}
-
-static void sync_now(uv_timer_t *t)
-{
-	struct proxy *p = t->data;
-	struct strbuf removals = STRBUF_INIT, additions = STRBUF_INIT;
+	struct proxy *p = CONTAINER_OF(d, struct proxy, sync);
 	struct list_link *l;
-	if (p->running || !informer_is_synced(p->services_informer) || !informer_is_synced(p->slices_informer))
+	if (p->closing)
 		return;
-	if (p->rebuild) {
-		mark_all(p);
-		proxy_rules_frame(&removals, p->options.cluster_cidr);
-	}
 	while ((l = list_pop_front(&p->dirty)))
-		update_service(p, CONTAINER_OF(l, struct service, dirty), &removals, &additions);
-	p->rebuild = false;
-	strbuf_add(&removals, additions.data, additions.len);
-	strbuf_release(&additions);
-	if (!removals.len) {
-		strbuf_release(&removals);
-		return;
+		update_service(p, CONTAINER_OF(l, struct service, dirty));
+	if (p->hairpins > PROXY_HAIRPINS_MAX) {
+		p->hairpins = 0;
+		nft_table_rebuild(p->table);
 	}
-	p->running = true;
-	p->run = (struct nft_run){.loop = p->loop, .script = removals, .done = transaction_done};
-	nft_run_start(&p->run, p->options.nft_path);
-}
-
-static void schedule(struct proxy *p, uint64_t ms)
-{
-	if (!p->closing && !p->running && !uv_is_active((uv_handle_t *)&p->timer))
-		uv_timer_start(&p->timer, sync_now, ms, 0);
 }
 
 static void on_synced(void *arg)
 {
-	schedule(arg, 0);
+	struct proxy *p = arg;
+	if (p->started || !informer_is_synced(p->services_informer) || !informer_is_synced(p->slices_informer))
+		return;
+	p->started = true;
+	sync_now(&p->sync);
+	nft_table_start(p->table);
+}
+
+/* ---- what the table tells ---- */
+
+static void write_frame(void *arg, struct strbuf *out)
+{
+	struct proxy *p = arg;
+	proxy_rules_frame(out, p->options.cluster_cidr);
+}
+
+static void part_refused(void *arg, struct slice key, const struct err *err)
+{
+	struct proxy *p = arg;
+	struct service *s = map_get(&p->services, slice_cut(&key, ' '));
+	if (s && s->object)
+		proxy_event(
+		        p->options.client, s->key, slice_of(s->uid), p->options.node_name, "NotProgrammed", err->msg);
+}
+
+/* Node ports answer on 127.0.0.1 too, as people try first. The kernel routes such packets only when told so; the frame
+ * keeps strangers from reaching what listens there, and so stands before the switch is turned. */
+static void table_applied(void *arg)
+{
+	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
+	struct proxy *p = arg;
+	if (p->localnet_on)
+		return;
+	p->localnet_on = true;
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		log_warn("proxy", "node ports will not answer on 127.0.0.1", "cannot_write=%s", path);
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- life ---- */
@@ -421,11 +417,18 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	p->options.node_name = arena_strdup(&p->arena, options->node_name);
 	p->options.cluster_cidr = arena_strdup(&p->arena, options->cluster_cidr);
 	p->loop = options->client->loop;
-	p->rebuild = true;
-	p->retry_ms = RETRY_MS / 2;
+	LOOP_CHECK_OWNER(p->loop);
 	list_init(&p->dirty);
-	CHECK(uv_timer_init(loop_uv(p->loop), &p->timer) == 0);
-	p->timer.data = p;
+	claims_init(&p->claims);
+	loop_defer_init(&p->sync, sync_now);
+	struct nft_table_options table = {.loop = p->loop,
+	        .name = PROXY_TABLE,
+	        .nft_path = options->nft_path,
+	        .frame = write_frame,
+	        .refused = part_refused,
+	        .applied = table_applied,
+	        .arg = p};
+	p->table = nft_table_new(&table);
 	struct informer_options services = {.client = options->client,
 	        .path = "/api/v1/services",
 	        .added = on_service,
@@ -445,32 +448,29 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	return p;
 }
 
-static void step_closed(void *arg)
+static void all_closed(struct closing *parts)
 {
-	struct proxy *p = arg;
-	if (--p->close_steps)
-		return;
-	MAP_FOREACH (slot, &p->services)
-		service_free(slot->value);
-	map_release(&p->services);
+	struct proxy *p = CONTAINER_OF(parts, struct proxy, parts);
 	void (*closed)(void *) = p->closed;
 	void *closed_arg = p->closed_arg;
+	MAP_FOREACH (slot, &p->services)
+		service_free(p, slot->value);
+	map_release(&p->services);
+	claims_release(&p->claims);
 	arena_release(&p->arena);
 	free(p);
 	if (closed)
 		closed(closed_arg);
 }
 
-static void timer_closed(uv_handle_t *h)
-{
-	step_closed(h->data);
-}
-
 static void free_refs(struct proxy *p)
 {
 	INFORMER_FOREACH(o, p->slices_informer)
 	{
-		free(o->user);
+		struct slice_ref *ref = o->user;
+		if (ref)
+			list_del(&ref->link);
+		free(ref);
 		o->user = NULL;
 	}
 }
@@ -478,14 +478,16 @@ static void free_refs(struct proxy *p)
 void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(p->loop);
+	CHECK(!p->closing);
 	p->closing = true;
 	p->closed = closed;
 	p->closed_arg = arg;
-	if (p->running)
-		return; /* transaction_done() comes back here */
-	p->close_steps = 3;
+	p->parts.all_closed = all_closed;
+	loop_defer_cancel(&p->sync);
+	closing_hold(&p->parts);
 	free_refs(p);
-	informer_close(p->services_informer, step_closed, p);
-	informer_close(p->slices_informer, step_closed, p);
-	uv_close((uv_handle_t *)&p->timer, timer_closed);
+	closing_hold(&p->parts), informer_close(p->services_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), informer_close(p->slices_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), nft_table_close(p->table, closing_part_done, &p->parts);
+	closing_part_done(&p->parts);
 }

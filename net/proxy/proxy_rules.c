@@ -14,6 +14,7 @@
  * map per chain, with a timeout. */
 #include "net/proxy/proxy_rules_int.h"
 
+#include "base/check.h"
 enum { MASQUERADE_MARK = 0x4000 };
 
 void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
@@ -30,18 +31,26 @@ void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
 	        "	chain dispatch {\n"
 	        "		ip daddr . meta l4proto . th dport vmap @services\n"
 	        "		ip daddr . meta l4proto . th dport vmap @externals\n"
-	        "		ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @node-ports\n"
+	        "		fib daddr type local meta l4proto . th dport vmap @node-ports\n"
 	        "	}\n"
-	        "	chain prerouting { type nat hook prerouting priority dstnat; policy accept; jump dispatch; }\n"
+	        "	chain prerouting {\n"
+	        "		type nat hook prerouting priority dstnat; policy accept;\n"
+	        "		ip daddr != 127.0.0.0/8 jump dispatch\n"
+	        "	}\n"
 	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n"
 	        "	chain postrouting {\n"
 	        "		type nat hook postrouting priority srcnat; policy accept;\n"
 	        "		meta mark & 0x%x == 0x%x meta mark set meta mark ^ 0x%x masquerade\n"
 	        "		ct status dnat ip saddr . ip daddr @hairpin masquerade\n"
+	        "		ct status dnat ip saddr 127.0.0.0/8 oifname != lo masquerade\n"
 	        "	}\n"
 	        "	chain refuse { ip daddr . meta l4proto . th dport @refused reject; }\n"
-	        "	chain filter-input { type filter hook input priority -110; policy accept; ct state new jump "
-	        "refuse; }\n"
+	        /* With route_localnet on, the kernel no longer drops what strangers send to 127.0.0.1. */
+	        "	chain filter-input {\n"
+	        "		type filter hook input priority -110; policy accept;\n"
+	        "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related } drop\n"
+	        "		ct state new jump refuse\n"
+	        "	}\n"
 	        "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
 	        "jump refuse; }\n"
 	        "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
@@ -56,6 +65,7 @@ void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
 static void write_dnat(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
+	CHECK(n > 0);
 	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s %s%s", prefix, p->chain, "meta l4proto ", p->protocol);
 	if (n == 1) {
 		strbuf_addf(out, " dnat to %s:%d\n", list[0].ip, list[0].port);
@@ -71,6 +81,7 @@ static void write_dnat(
 static void write_affinity(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
+	CHECK(n > 1 && p->affinity_s > 0);
 	for (size_t i = 0; i < n; i++) {
 		strbuf_addf(out,
 		        "add set " PROXY_TABLE " %s-%s-%zu { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
@@ -129,6 +140,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p)
 {
+	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
 		strbuf_addf(out, "add chain " PROXY_TABLE " svc-%s { comment \"%s\"; }\n", p->chain, p->comment);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
@@ -160,6 +172,7 @@ static void delete_chain(struct strbuf *out, const char *prefix, const struct pr
 /* Hairpin elements stay: another service may need them, and one too many does no harm. */
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 {
+	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	write_elements(out, "delete", p);
 	if (p->n_internal)
 		delete_chain(out, "svc", p, p->n_internal);

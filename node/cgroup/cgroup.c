@@ -7,6 +7,7 @@
  * nothing does, and a group left over is taken again by the pod's next life. */
 #include "node/cgroup/cgroup.h"
 
+#include "base/check.h"
 #include "node/cgroup/resources.h"
 #include "node/ground/files.h"
 #include "node/ground/pod_record.h"
@@ -33,6 +34,7 @@ static bool by_systemd(void)
 
 const char *pod_cgroup(const struct pod *p, struct arena *a)
 {
+	CHECK(*p->uid);
 	enum qos q = pod_qos(p->spec);
 	if (!by_systemd())
 		return arena_printf(a, "/kubepods%s/pod%s",
@@ -71,6 +73,7 @@ static void each_hierarchy(void (*fn)(const char *root, const char *controller, 
 
 static void put(const char *dir, const char *file, const char *value)
 {
+	DCHECK(*dir == '/');
 	char path[512];
 	snprintf(path, sizeof path, "%s/%s", dir, file);
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -126,6 +129,7 @@ static void set_limits(const char *dir, const char *controller, const struct res
 
 static void make_in(const char *root, const char *controller, void *arg)
 {
+	CHECK(*((struct making *)arg)->group == '/');
 	struct making *m = arg;
 	char path[512], parent[512];
 	snprintf(parent, sizeof parent, "%s", root);
@@ -148,6 +152,7 @@ static void make_in(const char *root, const char *controller, void *arg)
 
 int cgroup_make(struct pod *p, struct err *err)
 {
+	CHECK(p->spec);
 	struct arena a = ARENA_INIT;
 	struct making m = {0};
 	if (by_systemd())
@@ -161,6 +166,7 @@ int cgroup_make(struct pod *p, struct err *err)
 
 static void remove_group(const char *path, int depth)
 {
+	DCHECK(strncmp(path, CGROUP_ROOT, strlen(CGROUP_ROOT)) == 0);
 	DIR *d = depth < 4 ? opendir(path) : NULL;
 	for (struct dirent *e; d && (e = readdir(d));) {
 		char below[700];
@@ -183,6 +189,7 @@ static void remove_in(const char *root, const char *controller, void *arg)
 
 void cgroup_remove(const struct pod *p)
 {
+	CHECK(*p->uid);
 	static const char *const groups[] = {"", "/burstable", "/besteffort"};
 	if (by_systemd())
 		return;

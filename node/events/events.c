@@ -1,9 +1,11 @@
 /* Events about pods and the node. The same event again within ten minutes raises the count of the one that is there, so
  * that a pod that fails for days is one line in `kubectl get events`. Sending is fire and forget: an event that cannot
- * be written is dropped. A small ring remembers what was sent last. */
+ * be written is dropped, and so is one that comes while NODE_EVENTS_WAITING_MAX wait. A small ring remembers what was
+ * sent last. */
 #include "node/events/events.h"
 
-#include "base/pki.h"
+#include "base/check.h"
+#include "base/limits.h"
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
@@ -27,6 +29,7 @@ struct events {
 	struct node *n;
 	struct sent kept[EVENTS_KEPT];
 	unsigned next;
+	unsigned waiting; /* for the API server */
 };
 
 struct events *events_new(struct node *n)
@@ -38,11 +41,19 @@ struct events *events_new(struct node *n)
 
 void events_free(struct events *e)
 {
+	CHECK(e->n->closing);
 	for (size_t i = 0; i < EVENTS_KEPT; i++) {
 		free(e->kept[i].key);
 		free(e->kept[i].ns);
 	}
 	free(e);
+}
+
+static void sent_one(void *arg, int status, struct slice body, const struct err *err)
+{
+	struct events *e = arg;
+	CHECK(e->waiting > 0);
+	e->waiting--;
 }
 
 static struct sent *find(struct events *e, const char *key, int64_t now)
@@ -57,13 +68,15 @@ static struct sent *find(struct events *e, const char *key, int64_t now)
 
 static void count_up(struct events *e, struct sent *s, int64_t now)
 {
+	CHECK(s->count > 0 && s->key);
 	struct strbuf b = STRBUF_INIT;
 	char t[TIME_TEXT_MAX];
 	s->count++;
 	s->last_ns = now;
 	strbuf_addf(&b, "{\"count\":%u,\"lastTimestamp\":\"%s\"}", s->count, time_text(now, t));
-	api_send(e->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), NULL, NULL, "/api/v1/namespaces/%s/events/%s", s->ns,
-	        s->name);
+	e->waiting++;
+	api_send(e->n, "PATCH", API_MERGE_PATCH, strbuf_slice(&b), sent_one, e, "/api/v1/namespaces/%s/events/%s",
+	        s->ns, s->name);
 	strbuf_release(&b);
 }
 
@@ -74,7 +87,11 @@ struct subject {
 static void send_event(
         struct node *n, const struct subject *s, bool is_warning, const char *reason, const char *message)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(*reason);
 	struct events *e = n->events;
+	if (e->waiting >= NODE_EVENTS_WAITING_MAX)
+		return; /* the API server takes none */
 	struct arena a = ARENA_INIT;
 	int64_t now = time_now_ns();
 	char t[TIME_TEXT_MAX];
@@ -115,7 +132,8 @@ static void send_event(
 	json_set_cstr(&a, json_get(o, "source"), "host", n->o.node_name);
 	json_set_cstr(&a, o, "reportingComponent", "kubelet");
 	json_set_cstr(&a, o, "reportingInstance", n->o.node_name);
-	api_send_json(n, "POST", NULL, o, NULL, NULL, "/api/v1/namespaces/%s/events", ns);
+	e->waiting++;
+	api_send_json(n, "POST", NULL, o, sent_one, e, "/api/v1/namespaces/%s/events", ns);
 	arena_release(&a);
 }
 

@@ -1,6 +1,7 @@
 /* Requests to the API server: a path by format, a copied body, one callback that may be forgotten. */
 #include "node/ground/api_call.h"
 
+#include "base/check.h"
 #include "node/ground/node_record.h"
 
 #include <stdarg.h>
@@ -21,6 +22,7 @@ static void finished(struct client_request *r)
 {
 	struct api_call *c = CONTAINER_OF(r, struct api_call, request);
 	struct node *n = c->node;
+	LOOP_CHECK_OWNER(n->loop);
 	struct slice body = r->response ? (struct slice){r->response->data, r->response->len} : SLICE_NULL;
 	list_del(&c->link);
 	if (c->done)
@@ -35,6 +37,8 @@ static void finished(struct client_request *r)
 static struct api_call *send_body(struct node *n, const char *method, const char *content_type, char *body, size_t len,
         api_done_fn *done, void *arg, const char *path_fmt, va_list ap)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(method && path_fmt);
 	struct api_call *c = xcalloc(1, sizeof *c);
 	if (vasprintf(&c->path, path_fmt, ap) < 0)
 		c->path = xstrdup("/");
@@ -84,6 +88,7 @@ void api_forget(struct api_call *c)
 
 void api_cancel_all(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	LIST_FOREACH (it, &n->api_calls) {
 		struct api_call *c = CONTAINER_OF(it, struct api_call, link);
 		if (!c->canceled) {

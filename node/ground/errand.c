@@ -1,10 +1,12 @@
 /* See errand.h. */
 #include "node/ground/errand.h"
 
+#include "base/check.h"
 #include "node/ground/node_record.h"
 
 static void on_pool(struct pool_work *w)
 {
+	CHECK(!loop_is_current(w->loop));
 	struct errand *e = CONTAINER_OF(w, struct errand, work);
 	e->run(e);
 }

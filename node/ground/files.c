@@ -2,6 +2,7 @@
  * link cannot make us delete elsewhere. */
 #include "node/ground/files.h"
 
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/mem/arena.h"
 
@@ -17,6 +18,7 @@
 
 int file_make_dirs(const char *path, unsigned mode, struct err *err)
 {
+	CHECK((mode & ~07777u) == 0);
 	char part[PATH_MAX];
 	size_t len = strlen(path);
 	if (len >= sizeof part)
@@ -36,6 +38,7 @@ int file_make_dirs(const char *path, unsigned mode, struct err *err)
 
 int file_write(const char *path, struct slice data, unsigned mode, struct err *err)
 {
+	CHECK((mode & ~0777u) == 0);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
@@ -58,6 +61,7 @@ int file_write(const char *path, struct slice data, unsigned mode, struct err *e
 
 char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)
 {
+	CHECK(limit > 0);
 	struct strbuf b = STRBUF_INIT;
 	char chunk[8192];
 	struct stat st;
@@ -126,6 +130,7 @@ static void remove_in(int dir, const char *name, dev_t device, int depth)
 
 void file_remove_tree(const char *path)
 {
+	CHECK(path[0] == '/' && path[1]);
 	struct stat st;
 	if (lstat(path, &st) == 0)
 		remove_in(AT_FDCWD, path, st.st_dev, 0);

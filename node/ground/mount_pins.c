@@ -1,6 +1,7 @@
 /* See mount_pins.h. What is read belongs to other processes and may go meanwhile: then it is passed over. */
 #include "node/ground/mount_pins.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
 
@@ -52,6 +53,7 @@ static unsigned mounted_in(int pid, const char *path)
 
 static void name_process(struct strbuf *out, const char *what, int pid)
 {
+	DCHECK(pid > 0);
 	char file[64];
 	snprintf(file, sizeof file, "/proc/%d/comm", pid);
 	char *comm = file_read(file, 64, false, NULL);
@@ -120,6 +122,7 @@ static bool is_new(struct seen *s, const char *name)
 
 void mount_pins(const char *path, struct strbuf *out)
 {
+	CHECK(*path == '/');
 	char ns[64];
 	struct seen seen = {.count = 0};
 	unsigned here = mounted_in(getpid(), path), elsewhere = 0, open = 0;

@@ -108,11 +108,13 @@ const char *pod_restart_policy(const struct pod *p)
 
 const char *pod_dir(const struct pod *p, struct arena *a)
 {
+	CHECK(*p->uid && p->n->pods_dir);
 	return arena_printf(a, "%s/%s", p->n->pods_dir, p->uid);
 }
 
 const char *pod_log_dir(const struct pod *p, struct arena *a)
 {
+	CHECK(*p->uid && p->n->logs_dir);
 	return arena_printf(a, "%s/%s_%s_%s", p->n->logs_dir, p->ns, p->name, p->uid);
 }
 

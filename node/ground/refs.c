@@ -2,6 +2,7 @@
  * until the next fetch. Asked for by name only, so that nothing of other pods is held here. */
 #include "node/ground/refs.h"
 
+#include "base/check.h"
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
@@ -27,8 +28,11 @@ struct refs {
 	void (*done)(struct pod *p, const struct err *err);
 };
 
+static const char *const configmaps = "configmaps", *const secrets = "secrets";
+
 static void add(struct refs *r, const char *kind, struct slice name)
 {
+	CHECK(r->count <= REFS_MAX && (kind == configmaps || kind == secrets));
 	for (size_t i = 0; i < r->count; i++)
 		if (r->refs[i].kind == kind && slice_is(name, r->refs[i].name))
 			return;
@@ -37,8 +41,6 @@ static void add(struct refs *r, const char *kind, struct slice name)
 	r->refs = xrealloc(r->refs, (r->count + 1) * sizeof *r->refs);
 	r->refs[r->count++] = (struct ref){.kind = kind, .name = xmemdup(name.ptr, name.len)};
 }
-
-static const char *const configmaps = "configmaps", *const secrets = "secrets";
 
 static void add_source(struct refs *r, const struct json *source)
 {
@@ -73,6 +75,7 @@ static void add_all(struct refs *r, const struct json *spec)
 
 static void finish(struct refs *r)
 {
+	CHECK(r->open > 0);
 	if (--r->open)
 		return;
 	arena_release(&r->arena);
@@ -94,6 +97,7 @@ struct fetch {
 
 static void fetched(void *arg, int status, struct slice body, const struct err *err)
 {
+	DCHECK(((struct fetch *)arg)->index < ((struct fetch *)arg)->refs->count);
 	struct fetch *f = arg;
 	struct refs *r = f->refs;
 	struct ref *ref = &r->refs[f->index];
@@ -120,6 +124,8 @@ static void run_later(struct loop_task *t)
 
 void refs_fetch(struct pod *p, void (*done)(struct pod *p, const struct err *err))
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done && p->operations);
 	struct refs *r = p->refs;
 	if (!r) {
 		r = p->refs = xcalloc(1, sizeof *r);

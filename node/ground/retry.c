@@ -26,5 +26,6 @@ void retry_succeeded(struct retry *r)
 
 uint64_t retry_wait_ms(const struct retry *r, uint64_t now_ms)
 {
+	DCHECK(!r->failures || r->pause_ms);
 	return r->not_before_ms > now_ms ? r->not_before_ms - now_ms : 0;
 }

@@ -2,6 +2,7 @@
  * pods, which show static ones, go to static_pod.c. */
 #include "node/pods/api_pods.h"
 
+#include "base/check.h"
 #include "api/client/informer.h"
 #include "base/json/scan.h"
 #include "base/log.h"
@@ -30,12 +31,15 @@ static bool is_over(struct slice text)
 
 static void pod_seen(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct node *)arg)->loop);
 	struct node *n = arg;
 	struct slice text = informer_text(o), uid = json_find(text, "metadata", "uid", NULL);
 	if (is_mirror(text)) {
 		static_pods_mirror_seen(n, o->json);
 		return;
 	}
+	if (!uid.len)
+		return; /* no pod of a server of ours */
 	struct pod *p = node_pod(n, uid);
 	if (!p) {
 		struct slice key = o->key, ns = slice_cut(&key, '/');
@@ -60,6 +64,7 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 
 static void pod_deleted(void *arg, struct informer_object *o)
 {
+	LOOP_CHECK_OWNER(((struct node *)arg)->loop);
 	struct node *n = arg;
 	struct slice text = informer_text(o), key = o->key, ns = slice_cut(&key, '/');
 	struct pod *p = node_pod(n, json_find(text, "metadata", "uid", NULL));
@@ -71,6 +76,7 @@ static void pod_deleted(void *arg, struct informer_object *o)
 
 static void pods_synced(void *arg)
 {
+	LOOP_CHECK_OWNER(((struct node *)arg)->loop);
 	struct node *n = arg;
 	if (n->cri)
 		view_look(n); /* what runs without a pod shows now */
@@ -82,6 +88,8 @@ static void pods_synced(void *arg)
 
 struct pod *api_pods_stranger(struct node *n, struct slice uid, struct slice ns, struct slice name)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(uid.len);
 	if (!node_is_server_known(n))
 		return NULL;
 	log_info("node", "stopping a pod that the API server does not have", "pod=%.*s/%.*s uid=%.*s", SLICE_FMT(ns),
@@ -93,6 +101,8 @@ struct pod *api_pods_stranger(struct node *n, struct slice uid, struct slice ns,
 
 void api_pods_watch(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(!n->pod_informer && !n->service_informer);
 	char selector[300];
 	snprintf(selector, sizeof selector, "spec.nodeName=%s", n->o.node_name);
 	struct informer_options pods = {.client = n->client,

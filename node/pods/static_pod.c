@@ -10,6 +10,7 @@
  * log says so once a minute. */
 #include "node/pods/static_pod.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"
 #include "node/ground/errand.h"
@@ -55,6 +56,7 @@ static void mirror_made(void *arg, int status, struct slice body, const struct e
 
 static void make_mirror(struct pod *p)
 {
+	CHECK(p->is_static && p->object && !p->mirror_uid);
 	struct arena a = ARENA_INIT;
 	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_set(&a, o, "metadata", json_copy(&a, p->meta));
 	json_set_cstr(&a, o, "apiVersion", "v1");
@@ -97,6 +99,8 @@ static void delete_mirror(struct node *n, const char *ns, const char *name, cons
 
 static void take_file(struct node *n, const struct static_file *f)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(f->uid && f->object);
 	struct pod *p = node_pod(n, slice_of(f->uid));
 	if (p)
 		return;
@@ -109,6 +113,7 @@ static void take_file(struct node *n, const struct static_file *f)
 
 static void drop_unwanted(struct static_pods *s)
 {
+	LOOP_CHECK_OWNER(s->n->loop);
 	struct node *n = s->n;
 	size_t count;
 	struct pod **pods = node_pods(n, &count);
@@ -154,6 +159,7 @@ static void schedule(struct static_pods *s, uint64_t ms);
 
 static void folder_read(struct errand *e)
 {
+	LOOP_CHECK_OWNER(e->n->loop);
 	struct static_pods *s = CONTAINER_OF(e, struct static_pods, errand);
 	s->is_reading = false;
 	if (!s->n->closing) {
@@ -189,6 +195,7 @@ static void schedule(struct static_pods *s, uint64_t ms)
 
 void static_pods_mirror_seen(struct node *n, struct rcbuf *json)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct arena a = ARENA_INIT;
 	struct json *o = json_parse(&a, (struct slice){json->data, json->len}, NULL, NULL),
 	            *meta = json_get(o, "metadata");
@@ -210,6 +217,7 @@ void static_pods_mirror_seen(struct node *n, struct rcbuf *json)
 
 void static_pods_mirror_gone(struct node *n, struct slice ns, struct slice name)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct pod *p = node_pod_named(n, ns, name);
 	if (!p || !p->is_static)
 		return;
@@ -229,6 +237,7 @@ static void folder_changed(uv_fs_event_t *h, const char *name, int events, int s
 
 struct static_pods *static_pods_new(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct static_pods *s = xcalloc(1, sizeof *s);
 	s->n = n;
 	s->open = 3;
@@ -252,6 +261,8 @@ static void handle_closed(uv_handle_t *h)
 
 void static_pods_close(struct static_pods *s, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(s->n->loop);
+	CHECK(s->n->closing && !s->closed);
 	s->closed = closed;
 	s->closed_arg = arg;
 	uv_close((uv_handle_t *)&s->timer, handle_closed);

@@ -3,6 +3,7 @@
  * no pod; what ran because of it goes on then. */
 #include "node/pods/static_scan_int.h"
 
+#include "base/check.h"
 #include "base/pki.h"
 #include "base/yaml.h"
 #include "node/ground/files.h"
@@ -23,6 +24,7 @@ static void set_default(struct arena *a, struct json *o, const char *key, const 
 /* What the API server would have filled in. */
 static void complete(struct arena *a, struct json *o, const char *node_name, const char *uid)
 {
+	DCHECK(strlen(uid) == UID_CHARS);
 	struct json *meta = json_get(o, "metadata"), *spec = json_get(o, "spec"),
 	            *notes = json_need(a, meta, "annotations", JSON_OBJECT);
 	char now[TIME_TEXT_MAX];
@@ -75,6 +77,7 @@ static bool is_pod(const struct json *o)
 void static_file_parse(
         struct arena *a, const char *path, struct slice text, const char *node_name, struct static_file *ret)
 {
+	CHECK(!ret->uid && !ret->object);
 	struct err err = ERR_INIT;
 	struct strbuf b = STRBUF_INIT;
 	struct json *o = yaml_parse(a, text, NULL, &err);
@@ -119,6 +122,7 @@ static bool is_manifest(const char *name)
 
 void static_folder_read(const char *dir, const char *node_name, struct static_folder *f)
 {
+	CHECK(*dir == '/' && *node_name);
 	*f = (struct static_folder){.err = ERR_INIT};
 	DIR *d = opendir(dir);
 	if (!d) {
@@ -155,6 +159,7 @@ void static_folder_release(struct static_folder *f)
 
 bool static_pod_is_unwanted(const struct static_folder *f, const char *file, const char *uid)
 {
+	CHECK(*file && *uid);
 	if (f->err.code)
 		return false;
 	for (size_t i = 0; i < f->count; i++)

@@ -26,6 +26,8 @@ static const char *const kind_names[] = {"Startup", "Liveness", "Readiness"};
 void hook_run(struct pod *p, struct container *c, const struct json *handler, unsigned timeout_ms,
         void (*done)(void *arg, const struct err *err), void *arg)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done);
 	struct run_target t = {c->name, c->id};
 	run_start(p, &t, handler, timeout_ms, true, done, arg);
 }
@@ -53,6 +55,7 @@ static void probe_run(uv_timer_t *t);
 
 static void changed(struct probes *ps)
 {
+	LOOP_CHECK_OWNER(ps->n->loop);
 	struct pod *p = node_pod(ps->n, slice_of(ps->uid));
 	if (p)
 		ps->callbacks->changed(p);
@@ -69,6 +72,7 @@ static struct container *container_of(struct probes *ps)
 
 static void succeeded(struct probe *b)
 {
+	CHECK(!b->of->stopped);
 	struct probes *ps = b->of;
 	struct container *c = container_of(ps);
 	if (!c)
@@ -86,6 +90,7 @@ static void succeeded(struct probe *b)
 
 static void failed(struct probe *b, struct pod *p, const struct json *spec)
 {
+	CHECK(!b->of->stopped);
 	struct probes *ps = b->of;
 	struct container *c = pod_container_by_id(p, ps->id);
 	if (!c)
@@ -146,6 +151,7 @@ static void probe_run(uv_timer_t *t)
 
 static void begin(struct probe *b, struct pod *p)
 {
+	CHECK(!b->run && !b->of->stopped);
 	const struct json *spec = probe_spec(p, b);
 	struct container *c = pod_container_by_id(p, b->of->id);
 	int64_t age_ms = c && c->started_ns ? (time_now_ns() - c->started_ns) / 1000000 : 0;
@@ -154,6 +160,7 @@ static void begin(struct probe *b, struct pod *p)
 
 static void start_others(struct probes *ps)
 {
+	CHECK(!ps->stopped);
 	struct pod *p = node_pod(ps->n, slice_of(ps->uid));
 	for (int k = PROBE_LIVENESS; p && k < PROBE_KINDS; k++)
 		if (probe_spec(p, &ps->of[k]))
@@ -162,6 +169,9 @@ static void start_others(struct probes *ps)
 
 void probes_start(struct pod *p, struct container *c, const struct probe_callbacks *callbacks)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(!c->probes && c->state == CONTAINER_RUNNING);
+	CHECK(callbacks->changed && callbacks->failed);
 	struct probes *ps = xcalloc(1, sizeof *ps);
 	*ps = (struct probes){.n = p->n,
 	        .callbacks = callbacks,
@@ -185,6 +195,7 @@ void probes_start(struct pod *p, struct container *c, const struct probe_callbac
 
 static void probe_timer_closed(uv_handle_t *h)
 {
+	CHECK(((struct probe *)h->data)->of->stopped);
 	struct probes *ps = ((struct probe *)h->data)->of;
 	if (--ps->open)
 		return;

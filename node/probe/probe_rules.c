@@ -1,12 +1,14 @@
 /* See probe_rules_int.h. */
 #include "node/probe/probe_rules_int.h"
 
+#include "base/check.h"
 #include <ctype.h>
 
 enum { FIRST_MS = 50, DEFAULT_PERIOD_S = 10, SECONDS_MAX = 1000000 };
 
 enum probe_verdict probe_count_run(struct probe_count *c, const struct json *spec, bool is_ok)
 {
+	CHECK(!c->successes || !c->failures);
 	if (is_ok) {
 		c->failures = 0;
 		c->successes++;
@@ -24,6 +26,7 @@ enum probe_verdict probe_count_run(struct probe_count *c, const struct json *spe
 /* Seconds of a field; `fallback` when it is absent or none that can be. */
 static int64_t seconds(const struct json *spec, const char *field, int64_t fallback)
 {
+	CHECK(fallback >= 0 && fallback <= SECONDS_MAX);
 	int64_t s = json_get_int(spec, field, fallback);
 	return s <= 0 ? fallback : s > SECONDS_MAX ? SECONDS_MAX : s;
 }

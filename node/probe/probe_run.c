@@ -35,6 +35,7 @@ enum { EXEC_OUTPUT_BYTES_MAX = 200, SERVICE_BYTES_MAX = 127 };
 
 static void run_freed(struct run *r)
 {
+	CHECK(r->open > 0 && r->ended);
 	if (--r->open)
 		return;
 	strbuf_release(&r->scratch);
@@ -58,6 +59,7 @@ static void conn_closed(struct conn *c, void *arg)
 
 static void run_end(struct run *r, const struct err *err)
 {
+	LOOP_CHECK_OWNER(r->n->loop);
 	if (r->ended)
 		return;
 	r->ended = true;
@@ -77,6 +79,7 @@ static void run_end(struct run *r, const struct err *err)
 
 static void run_timed_out(uv_timer_t *t)
 {
+	CHECK(!((struct run *)t->data)->ended);
 	struct err e = ERR_INIT;
 	err_set(&e, ERR_TIMEOUT, "timed out");
 	run_end(t->data, &e);
@@ -272,6 +275,7 @@ struct run *run_start(struct pod *p, const struct run_target *t, const struct js
 
 void run_abandon(struct run *r)
 {
+	CHECK(!r->ended);
 	r->done = NULL;
 	run_end(r, NULL);
 }

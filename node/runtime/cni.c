@@ -6,6 +6,7 @@
  * that service rules see pods of one node too; both are passed over where the kernel lacks them. */
 #include "node/runtime/cni.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "node/ground/files.h"
@@ -50,6 +51,8 @@ static uint32_t path_hash(const char *path)
 
 int cni_write(struct node *n, struct err *err)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(n->pod_cidr && *n->pod_cidr);
 	struct arena a = ARENA_INIT;
 	const char *dir = arena_printf(&a, "%s/agent/etc/cni/net.d", n->o.data_dir);
 	/* Several servers on one machine (tests) must not share a bridge. */

@@ -17,8 +17,10 @@
 #include "base/mem/str.h"
 #include "base/pki.h"
 #include "base/proc/process.h"
+#include "base/rt/sm.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
+#include "node/ground/retry.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,29 +31,49 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { PROBE_MS = 100, WATCH_MS = 5000, BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 30000, STABLE_MS = 60000 };
+enum { PROBE_MS = 100, WATCH_MS = 5000, STABLE_MS = 60000 };
+
+static const struct retry_rule start_rule = {1000, 30000}, connect_rule = {PROBE_MS, 2000};
 
 #define TTRPC_SUFFIX ".ttrpc"
 
 enum containerd_state { CONTAINERD_WAITING, CONTAINERD_STARTING, CONTAINERD_UP };
 
+static const struct sm_state states[] = {
+        [CONTAINERD_WAITING] = {"waiting", SM_TO(CONTAINERD_STARTING) | SM_TO(CONTAINERD_WAITING)},
+        [CONTAINERD_STARTING] = {"starting",
+                SM_TO(CONTAINERD_STARTING) | SM_TO(CONTAINERD_UP) | SM_TO(CONTAINERD_WAITING)},
+        [CONTAINERD_UP] = {"up", SM_TO(CONTAINERD_WAITING) | SM_TO(CONTAINERD_STARTING)},
+};
+static bool holds(const struct sm *m, int before);
+static const struct sm_kind machine = SM_KIND("containerd", states, holds);
+
 struct containerd {
 	struct containerd_options o;
 	struct arena arena;
-	enum containerd_state state;
+	struct sm sm; /* enum containerd_state */
+	struct retry starts, connects;
 	const char *socket, *config_file, *pid_file, *log_file;
 	struct process *child;
 	pid_t adopted;
 	uv_timer_t timer;
 	uint64_t started_ms;
-	unsigned backoff_ms;
 };
+
+/* Only what we started ourselves, or took over, or were pointed to is up. */
+static bool holds(const struct sm *m, int before)
+{
+	const struct containerd *c = CONTAINER_OF(m, struct containerd, sm);
+	return sm_state(m) != CONTAINERD_UP || c->child || c->adopted || c->o.endpoint;
+}
 
 static void step(uv_timer_t *t);
 
-static void schedule(struct containerd *c, enum containerd_state state, unsigned ms)
+static void schedule(struct containerd *c, enum containerd_state state, uint64_t ms)
 {
-	c->state = state;
+	LOOP_CHECK_OWNER(c->o.loop);
+	if (sm_state(&c->sm) != (int)state)
+		sm_move(&c->sm, state);
 	uv_timer_start(&c->timer, step, ms, 0);
 }
 
@@ -123,19 +145,22 @@ static pid_t find_running(struct containerd *c)
 
 static void ended(struct process *p, int status, struct slice output, void *arg)
 {
+	CHECK(((struct containerd *)arg)->child == p);
 	struct containerd *c = arg;
 	c->child = NULL;
 	unlink(c->pid_file);
-	bool was_stable = loop_now_ms(c->o.loop) - c->started_ms > STABLE_MS;
-	c->backoff_ms = was_stable || !c->backoff_ms         ? BACKOFF_MIN_MS
-	                : c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
-	                                                     : c->backoff_ms * 2;
-	log_error("node", "containerd ended", "status=%d log=%s next_start_ms=%u", status, c->log_file, c->backoff_ms);
-	schedule(c, CONTAINERD_WAITING, c->backoff_ms);
+	uint64_t now = loop_now_ms(c->o.loop);
+	if (now - c->started_ms > STABLE_MS)
+		retry_succeeded(&c->starts);
+	if (retry_failed(&c->starts, &start_rule, now))
+		log_error("node", "containerd ended", "status=%d log=%s failures=%u next_start_ms=%u", status,
+		        c->log_file, c->starts.failures, c->starts.pause_ms);
+	schedule(c, CONTAINERD_WAITING, c->starts.pause_ms);
 }
 
 static void start(struct containerd *c)
 {
+	CHECK(!c->child && !c->o.endpoint);
 	const char *const argv[] = {"containerd", "--config", c->config_file, NULL};
 	struct process_options o = {
 	        .loop = c->o.loop, .argv = argv, .output_file = c->log_file, .on_exit = ended, .arg = c};
@@ -143,8 +168,10 @@ static void start(struct containerd *c)
 	char text[32];
 	c->started_ms = loop_now_ms(c->o.loop);
 	if (process_start(&o, &c->child, &err) != 0) {
-		log_error("node", "containerd cannot be started", "error=\"%s\"", err.msg);
-		schedule(c, CONTAINERD_WAITING, BACKOFF_MAX_MS);
+		if (retry_failed(&c->starts, &start_rule, c->started_ms))
+			log_error("node", "containerd cannot be started", "failures=%u error=\"%s\"",
+			        c->starts.failures, err.msg);
+		schedule(c, CONTAINERD_WAITING, c->starts.pause_ms);
 		return;
 	}
 	int n = snprintf(text, sizeof text, "%d\n", process_pid(c->child));
@@ -184,14 +211,21 @@ static void step(uv_timer_t *t)
 			return;
 		}
 	}
-	if (c->state == CONTAINERD_UP) {
+	if (sm_state(&c->sm) == CONTAINERD_UP) {
 		schedule(c, CONTAINERD_UP, WATCH_MS);
 		return;
 	}
 	if (!socket_answers(c->socket)) {
-		schedule(c, CONTAINERD_STARTING, PROBE_MS);
+		uint64_t now = loop_now_ms(c->o.loop);
+		if (retry_failed(&c->connects, &connect_rule, now) && c->connects.failures > 1)
+			log_warn("node", "the container runtime does not answer yet", "socket=%s tries=%u", c->socket,
+			        c->connects.failures);
+		schedule(c, CONTAINERD_STARTING, c->connects.pause_ms);
 		return;
 	}
+	retry_succeeded(&c->connects);
+	if (sm_state(&c->sm) == CONTAINERD_WAITING)
+		sm_move(&c->sm, CONTAINERD_STARTING);
 	schedule(c, CONTAINERD_UP, WATCH_MS);
 	c->o.on_up(c->o.arg);
 }
@@ -242,6 +276,7 @@ int containerd_new(const struct containerd_options *options, struct containerd *
 		free(c);
 		return err->code;
 	}
+	sm_init(&c->sm, &machine, CONTAINERD_WAITING, c->socket);
 	uv_timer_init(loop_uv(c->o.loop), &c->timer);
 	c->timer.data = c;
 	schedule(c, CONTAINERD_STARTING, 0);
@@ -256,7 +291,8 @@ const char *containerd_socket(const struct containerd *c)
 
 bool containerd_is_up(const struct containerd *c)
 {
-	return c->state == CONTAINERD_UP;
+	LOOP_CHECK_OWNER(c->o.loop);
+	return sm_state(&c->sm) == CONTAINERD_UP;
 }
 
 static void freed(uv_handle_t *h)
@@ -268,6 +304,7 @@ static void freed(uv_handle_t *h)
 
 void containerd_close(struct containerd *c)
 {
+	LOOP_CHECK_OWNER(c->o.loop);
 	if (c->child)
 		process_forget(c->child);
 	uv_close((uv_handle_t *)&c->timer, freed);

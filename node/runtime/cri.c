@@ -2,12 +2,15 @@
  * its timeout; callers try again), an answer that is no message (ERR_PROTOCOL). */
 #include "node/runtime/cri.h"
 
+#include "base/check.h"
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/wire/grpc.h"
 
 #include <stdlib.h>
 
 struct cri {
+	struct loop *loop;
 	struct http_client *http;
 };
 
@@ -21,22 +24,25 @@ struct cri_call {
 	bool broken;
 };
 
-enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff, CRI_ANSWER_BYTES_MAX = 32 * 1024 * 1024 };
+enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff };
 
 struct cri *cri_new(struct loop *loop, const char *socket_path)
 {
+	LOOP_CHECK_OWNER(loop);
 	struct cri *c = xcalloc(1, sizeof *c);
 	struct http_client_options o = {.loop = loop,
 	        .unix_path = socket_path,
 	        .protocol = HTTP_CLIENT_H2,
 	        .connect_ms = CRI_CONNECT_MS,
 	        .idle_ms = CRI_IDLE_MS};
+	c->loop = loop;
 	c->http = http_client_new(&o);
 	return c;
 }
 
 void cri_close(struct cri *c, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	http_client_close(c->http, closed, arg);
 	free(c);
 }
@@ -56,6 +62,7 @@ static void got_message(struct grpc_call *g, struct slice message, void *arg)
 
 static void finished(struct grpc_call *g, int status, const struct err *err, void *arg)
 {
+	CHECK(((struct cri_call *)arg)->done || ((struct cri_call *)arg)->on_message);
 	struct cri_call *call = arg;
 	struct err e = ERR_INIT;
 	if (err)
@@ -96,6 +103,8 @@ static void start(
 struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMessage *request,
         const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg)
 {
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(done && answer);
 	char path[128] = "/runtime.v1.";
 	struct cri_call *call = xcalloc(1, sizeof *call);
 	call->descriptor = answer;
@@ -109,6 +118,8 @@ struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMess
 struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMessage *request,
         void (*on_message)(void *arg, struct slice message, const struct err *err), void *arg)
 {
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(on_message && *path == '/');
 	struct cri_call *call = xcalloc(1, sizeof *call);
 	call->on_message = on_message;
 	call->arg = arg;

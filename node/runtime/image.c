@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/cri.h"
+#include "node/runtime/cri_read_int.h"
 #include "node/runtime/image_name.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct images {
 
 struct images *images_new(struct node *n, void (*changed)(struct node *n))
 {
+	CHECK(changed);
 	struct images *im = xcalloc(1, sizeof *im);
 	im->n = n;
 	im->changed = changed;
@@ -50,6 +52,7 @@ struct image_request {
 
 static void request_free(struct image_request *r)
 {
+	CHECK(!r->call);
 	free(r->image);
 	free(r->policy);
 	free(r);
@@ -57,6 +60,7 @@ static void request_free(struct image_request *r)
 
 static void fail(struct image_request *r, const char *reason, const struct err *err)
 {
+	CHECK(err->code && *reason);
 	struct image_result result = {.uid = -1, .reason = reason};
 	r->done(r->arg, &result, err);
 	request_free(r);
@@ -78,6 +82,7 @@ static void pulled(void *arg, const void *answer, const struct err *err)
 
 static void pull(struct image_request *r)
 {
+	CHECK(!r->call && !r->pulled);
 	CRI(PullImageRequest) q = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	spec.image = r->image;
@@ -115,6 +120,7 @@ static void status_told(void *arg, const void *answer, const struct err *err)
 
 static void ask_status(struct image_request *r)
 {
+	CHECK(!r->call);
 	CRI(ImageRequest) q = RUNTIME__V1__IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	spec.image = r->image;
@@ -138,6 +144,8 @@ static void refuse(struct loop_task *t)
 struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
         void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(done);
 	struct image_request *r = xcalloc(1, sizeof *r);
 	*r = (struct image_request){.n = n,
 	        .image = xstrdup(image),
@@ -157,6 +165,7 @@ struct image_request *image_ensure(struct node *n, const char *image, const char
 
 void image_forget(struct image_request *r)
 {
+	LOOP_CHECK_OWNER(r->n->loop);
 	if (r->call)
 		cri_forget(r->call);
 	if (r->bad_name.code)
@@ -167,12 +176,6 @@ void image_forget(struct image_request *r)
 
 /* ---- the Node's list ---- */
 
-static int by_size(const void *a, const void *b)
-{
-	const CRI(Image) *x = *(CRI(Image) *const *)a, *y = *(CRI(Image) *const *)b;
-	return x->size < y->size ? 1 : x->size > y->size ? -1 : strcmp(x->id, y->id);
-}
-
 static void listed(void *arg, const void *answer, const struct err *err)
 {
 	struct images *im = arg;
@@ -181,25 +184,7 @@ static void listed(void *arg, const void *answer, const struct err *err)
 		return;
 	const CRI(ListImagesResponse) *list = answer;
 	struct strbuf b = STRBUF_INIT;
-	qsort(list->images, list->n_images, sizeof *list->images, by_size);
-	strbuf_addc(&b, '[');
-	for (size_t i = 0, shown = 0; i < list->n_images && shown < IMAGES_REPORTED_MAX; i++) {
-		const CRI(Image) *image = list->images[i];
-		if (!image->n_repo_tags && !image->n_repo_digests)
-			continue;
-		strbuf_addf(&b, "%s{\"names\":[", shown++ ? "," : "");
-		size_t names = 0;
-		for (size_t k = 0; k < image->n_repo_digests; k++) {
-			strbuf_adds(&b, names++ ? "," : "");
-			json_write_str(&b, slice_of(image->repo_digests[k]));
-		}
-		for (size_t k = 0; k < image->n_repo_tags; k++) {
-			strbuf_adds(&b, names++ ? "," : "");
-			json_write_str(&b, slice_of(image->repo_tags[k]));
-		}
-		strbuf_addf(&b, "],\"sizeBytes\":%llu}", (unsigned long long)image->size);
-	}
-	strbuf_addc(&b, ']');
+	cri_images_json(list, IMAGES_REPORTED_MAX, &b);
 	bool changed = !im->status_json || strcmp(im->status_json, strbuf_cstr(&b)) != 0;
 	free(im->status_json);
 	im->status_json = strbuf_detach(&b);
@@ -209,6 +194,7 @@ static void listed(void *arg, const void *answer, const struct err *err)
 
 struct json *images_status(struct node *n, struct arena *a)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct images *im = n->images;
 	if (!im->listing && n->cri) {
 		CRI(ListImagesRequest) r = RUNTIME__V1__LIST_IMAGES_REQUEST__INIT;

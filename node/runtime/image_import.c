@@ -83,6 +83,7 @@ static const char *stamp_of(struct arena *a, const char *path)
 
 static void add_archive(struct image_import *im, const char *path, const char *known)
 {
+	CHECK(im->count <= ARCHIVES_MAX);
 	const char *stamp = stamp_of(&im->arena, path);
 	bool is_in = im->has_pause && known && *stamp && strstr(known, stamp);
 	im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in};
@@ -132,6 +133,7 @@ static void settled(uv_timer_t *t);
 
 static void round_is_over(struct image_import *im)
 {
+	LOOP_CHECK_OWNER(im->n->loop);
 	bool was_first = im->is_first;
 	sm_move(&im->sm, IMPORT_IDLE);
 	arena_release(&im->arena);
@@ -174,6 +176,7 @@ static void import_next(struct image_import *im);
 
 static void import_ended(struct process *p, int status, struct slice output, void *arg)
 {
+	CHECK(((struct image_import *)arg)->importer == p);
 	struct image_import *im = arg;
 	struct archive *a = &im->archives[im->next - 1];
 	im->importer = NULL;
@@ -214,6 +217,7 @@ static void import_next(struct image_import *im)
 
 static void listed(struct errand *e)
 {
+	LOOP_CHECK_OWNER(e->n->loop);
 	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
 	if (im->err.code)
 		log_error("node", "cannot write the pause image", "error=\"%s\"", im->err.msg);
@@ -243,6 +247,8 @@ static void pause_status(void *arg, const void *answer, const struct err *err)
 
 static void ask(struct image_import *im)
 {
+	LOOP_CHECK_OWNER(im->n->loop);
+	CHECK(im->n->cri && !im->count);
 	struct node *n = im->n;
 	CRI(ImageRequest) r = RUNTIME__V1__IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
@@ -314,6 +320,8 @@ static void handle_closed(uv_handle_t *h)
 
 void image_import_close(struct image_import *im, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(im->n->loop);
+	CHECK(im->n->closing && !im->closed);
 	im->closed = closed;
 	im->closed_arg = arg;
 	uv_close((uv_handle_t *)&im->timer, handle_closed);

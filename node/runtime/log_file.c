@@ -1,6 +1,7 @@
 /* See log_file.h. A line that is not of the form (a torn last line, a foreign file) is passed over by all readers. */
 #include "node/runtime/log_file.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "node/ground/times.h"
 
@@ -43,6 +44,7 @@ struct scan {
 
 static bool is_partial(const struct scan *s, size_t at)
 {
+	CHECK(at <= s->valid);
 	struct log_line l;
 	size_t len = s->valid - at;
 	struct slice head = {s->buf + at, len < HEAD_BYTES ? len : HEAD_BYTES};
@@ -52,6 +54,7 @@ static bool is_partial(const struct scan *s, size_t at)
 /* A line begins at `at` of the chunk. The one after it counts when this one is no part of it. True: enough. */
 static bool found_line(struct scan *s, size_t at, int64_t offset)
 {
+	DCHECK(s->line < 0 || offset < s->line);
 	if (s->line >= 0 && !is_partial(s, at) && ++s->seen == s->wanted)
 		return true;
 	s->line = offset;
@@ -60,6 +63,7 @@ static bool found_line(struct scan *s, size_t at, int64_t offset)
 
 static bool read_chunk(struct scan *s, int fd, int64_t from, size_t len)
 {
+	CHECK(len > 0 && len <= CHUNK_BYTES && from >= 0);
 	size_t behind = s->valid < HEAD_BYTES ? s->valid : HEAD_BYTES, got = 0;
 	memmove(s->buf + len, s->buf, behind);
 	while (got < len) {
@@ -90,6 +94,7 @@ static int64_t scan_back(struct scan *s, int fd, int64_t end)
 
 int64_t log_file_tail_offset(int fd, uint64_t lines)
 {
+	CHECK(fd >= 0);
 	int64_t end = lseek(fd, 0, SEEK_END);
 	if (end < 0 || !lines)
 		return end;

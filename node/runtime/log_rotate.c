@@ -1,9 +1,11 @@
 /* Keeps container logs small: a log of more than 10 MiB is renamed to ATTEMPT.log.1 (older ones move up, the fifth
- * goes) and the runtime is told to open a new file. Looked at every 20 s, by one stat per running container. A log that
- * cannot be reopened is put back, so that no line is written to a file that nobody reads. */
+ * goes) and the runtime is told to open a new file. Looked at every 20 s, on the pool, by one stat per running
+ * container. A log that cannot be reopened is put back, so that no line is written to a file that nobody reads. */
 #include "node/runtime/log_rotate.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 #include "node/runtime/cri.h"
@@ -30,6 +32,7 @@ static void name_of(char *out, size_t size, const char *path, int number)
 
 static void shift(const char *path)
 {
+	CHECK(*path == '/');
 	char from[4096], to[4096];
 	for (int i = LOG_FILES_MAX - 1; i > 0; i--) {
 		name_of(from, sizeof from, path, i - 1);
@@ -50,34 +53,84 @@ static void reopened(void *arg, const void *answer, const struct err *err)
 	free(path);
 }
 
-static void look_at(struct pod *p, struct container *c)
+/* A round: the logs of what runs, and of each whether it was moved. */
+struct round {
+	struct errand errand;
+	struct node *n;
+	struct arena arena;
+	struct log {
+		const char *path, *id;
+		bool is_moved;
+	} * logs;
+	size_t count, cap;
+};
+
+static void add_log(struct round *r, struct pod *p, const struct container *c)
 {
-	struct arena a = ARENA_INIT;
-	struct stat st;
-	const char *path = arena_printf(&a, "%s/%s/%u.log", pod_log_dir(p, &a), c->name, c->attempt);
-	if (stat(path, &st) == 0 && st.st_size > LOG_BYTES_MAX) {
-		CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
-		r.container_id = c->id;
-		shift(path);
-		cri_call(p->n->cri, "RuntimeService/ReopenContainerLog", &r.base, &runtime__v1__empty__descriptor,
-		        CALL_MS, reopened, xstrdup(path));
+	struct arena *a = &r->arena;
+	if (r->count == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 64;
+		struct log *logs = ARENA_ARRAY(a, struct log, cap);
+		if (r->count)
+			memcpy(logs, r->logs, r->count * sizeof *logs);
+		r->logs = logs;
+		r->cap = cap;
 	}
-	arena_release(&a);
+	r->logs[r->count++] =
+	        (struct log){.path = arena_printf(a, "%s/%s/%u.log", pod_log_dir(p, a), c->name, c->attempt),
+	                .id = arena_strdup(a, c->id)};
+}
+
+static void move_large(struct errand *e)
+{
+	struct round *r = CONTAINER_OF(e, struct round, errand);
+	for (size_t i = 0; i < r->count; i++) {
+		struct stat st;
+		struct log *l = &r->logs[i];
+		l->is_moved = stat(l->path, &st) == 0 && st.st_size > LOG_BYTES_MAX;
+		if (l->is_moved)
+			shift(l->path);
+	}
+}
+
+static void round_free(struct round *r)
+{
+	arena_release(&r->arena);
+	free(r);
+}
+
+static void moved(struct errand *e)
+{
+	struct round *r = CONTAINER_OF(e, struct round, errand);
+	LOOP_CHECK_OWNER(r->n->loop);
+	for (size_t i = 0; i < r->count && r->n->cri; i++) {
+		CRI(ContainerRequest) q = RUNTIME__V1__CONTAINER_REQUEST__INIT;
+		q.container_id = (char *)r->logs[i].id;
+		if (r->logs[i].is_moved)
+			cri_call(r->n->cri, "RuntimeService/ReopenContainerLog", &q.base,
+			        &runtime__v1__empty__descriptor, CALL_MS, reopened, xstrdup(r->logs[i].path));
+	}
+	round_free(r);
 }
 
 static void look(uv_timer_t *t)
 {
-	struct log_rotation *r = t->data;
-	if (r->n->closing || !r->n->cri)
+	struct node *n = ((struct log_rotation *)t->data)->n;
+	LOOP_CHECK_OWNER(n->loop);
+	if (n->closing || !n->cri)
 		return;
-	MAP_FOREACH (it, &r->n->pods) {
+	struct round *r = xcalloc(1, sizeof *r);
+	r->n = n;
+	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		LIST_FOREACH (link, &p->containers) {
 			struct container *c = CONTAINER_OF(link, struct container, in_pod);
 			if (c->state == CONTAINER_RUNNING)
-				look_at(p, c);
+				add_log(r, p, c);
 		}
 	}
+	if (!r->count || !errand_start(n, &r->errand, move_large, moved))
+		round_free(r);
 }
 
 struct log_rotation *log_rotation_new(struct node *n)

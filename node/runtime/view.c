@@ -11,12 +11,15 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/rt/sm.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
+#include "node/ground/retry.h"
 #include "node/runtime/cri.h"
+#include "node/runtime/cri_read_int.h"
 #include "node/runtime/events_topic.h"
 #include "node/runtime/log_file.h"
 
@@ -38,12 +41,17 @@ enum {
 
 static void look(uv_timer_t *t);
 
+/* FAILED: a list was refused, and details asked for before it are still to come. */
+enum view_state { VIEW_IDLE, VIEW_LISTING_SANDBOXES, VIEW_LISTING_CONTAINERS, VIEW_INSPECTING, VIEW_FAILED };
+
 struct view {
 	struct node *n;
+	struct sm sm;
+	struct retry looks, streams;
 	struct view_callbacks callbacks;
 	uint64_t complete_generation; /* of the last complete look */
 	uint64_t generation;          /* of the look under way, or the last one */
-	bool looking, look_again;
+	bool look_again;
 	unsigned follow_ups;  /* looks still to come after an event */
 	unsigned inspections; /* status calls of this look still open */
 	uv_timer_t look_timer, stream_timer;
@@ -54,37 +62,42 @@ struct view {
 	void *closed_arg;
 };
 
-/* The runtime's number, which may be any. */
-static enum container_state container_state_of(int state)
+static bool holds(const struct sm *m, int before)
 {
-	return state >= CONTAINER_CREATED && state <= CONTAINER_UNKNOWN ? (enum container_state)state
-	                                                                : CONTAINER_UNKNOWN;
+	const struct view *v = CONTAINER_OF(m, struct view, sm);
+	return (sm_state(m) == VIEW_IDLE) == (v->inspections == 0) && v->complete_generation <= v->generation;
 }
 
-static const char *pair_get(CRI(Pair) *const *pairs, size_t n, const char *key)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(pairs[i]->key, key) == 0)
-			return pairs[i]->value;
-	return "";
-}
+static const struct sm_state states[] = {
+        [VIEW_IDLE] = {"idle", SM_TO(VIEW_LISTING_SANDBOXES)},
+        [VIEW_LISTING_SANDBOXES] = {"listing-sandboxes", SM_TO(VIEW_LISTING_CONTAINERS) | SM_TO(VIEW_IDLE)},
+        [VIEW_LISTING_CONTAINERS] = {"listing-containers",
+                SM_TO(VIEW_INSPECTING) | SM_TO(VIEW_FAILED) | SM_TO(VIEW_IDLE)},
+        [VIEW_INSPECTING] = {"inspecting", SM_TO(VIEW_IDLE)},
+        [VIEW_FAILED] = {"failed", SM_TO(VIEW_IDLE)},
+};
+static const struct sm_kind machine = SM_KIND("view", states, holds);
 
-static struct pod *pod_of(struct view *v, const char *uid, const char *ns, const char *name)
+static const struct retry_rule look_rule = {LOOK_RETRY_MS, 30000}, stream_rule = {STREAM_RETRY_MS, 60000};
+
+static struct pod *pod_of(struct view *v, const struct cri_owner *o)
 {
-	struct pod *p = node_pod(v->n, slice_of(uid));
-	return p || !*uid ? p : v->callbacks.stranger(v->n, slice_of(uid), slice_of(ns), slice_of(name));
+	struct pod *p = node_pod(v->n, slice_of(o->uid));
+	return p ? p : v->callbacks.stranger(v->n, slice_of(o->uid), slice_of(o->ns), slice_of(o->pod));
 }
 
 /* ---- the end of a look ---- */
 
 static void schedule(struct view *v, unsigned ms)
 {
+	LOOP_CHECK_OWNER(v->n->loop);
 	if (!v->n->closing)
 		uv_timer_start(&v->look_timer, look, ms, 0);
 }
 
 static void drop_unseen(struct view *v, struct pod *p)
 {
+	CHECK(sm_state(&v->sm) == VIEW_IDLE);
 	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (c->seen != v->complete_generation) {
@@ -106,7 +119,8 @@ static void finish_look(struct view *v)
 {
 	size_t count;
 	struct pod **pods = node_pods(v->n, &count);
-	v->looking = false;
+	sm_move(&v->sm, VIEW_IDLE);
+	retry_succeeded(&v->looks);
 	v->complete_generation = v->generation;
 	unsigned idle_ms = v->events_work || !count ? LOOK_IDLE_MS : LOOK_POLL_MS;
 	schedule(v, v->look_again ? LOOK_SOON_MS : v->follow_ups ? LOOK_FOLLOW_MS : idle_ms);
@@ -123,18 +137,29 @@ static void finish_look(struct view *v)
 	free(pods);
 }
 
+/* One of what the look waits for is there: a detail, or the lists. */
 static void inspected(struct view *v)
 {
-	if (--v->inspections == 0)
+	CHECK(v->inspections > 0);
+	if (--v->inspections)
+		return;
+	if (sm_state(&v->sm) == VIEW_INSPECTING) {
 		finish_look(v);
+		return;
+	}
+	sm_move(&v->sm, VIEW_IDLE);
+	schedule(v, v->looks.pause_ms ? v->looks.pause_ms : LOOK_RETRY_MS);
 }
 
+/* What was known stays as it is. */
 static void look_failed(struct view *v, const struct err *err)
 {
-	v->looking = false;
-	if (err->code != ERR_CANCELED)
-		log_warn("node", "cannot look at the container runtime", "error=\"%s\"", err->msg);
-	schedule(v, LOOK_RETRY_MS);
+	if (err->code != ERR_CANCELED && retry_failed(&v->looks, &look_rule, loop_now_ms(v->n->loop)))
+		log_warn("node", "cannot look at the container runtime", "failures=%u error=\"%s\"", v->looks.failures,
+		        err->msg);
+	if (v->inspections > 1)
+		sm_move(&v->sm, VIEW_FAILED);
+	inspected(v);
 }
 
 /* ---- details ---- */
@@ -162,6 +187,7 @@ static struct inspection *inspection_new(struct view *v, const char *uid, const 
 
 static void inspection_end(struct inspection *i)
 {
+	LOOP_CHECK_OWNER(i->view->n->loop);
 	struct view *v = i->view;
 	free(i->uid);
 	free(i->id);
@@ -189,6 +215,7 @@ static void give(char **field, char **from)
 /* All that was told, at once: nobody sees a half of it. */
 static void keep_container(struct inspection *i)
 {
+	CHECK(i->view->inspections > 0);
 	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
 	struct container *c = p ? pod_container_by_id(p, i->id) : NULL;
 	if (c) {
@@ -249,7 +276,7 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 		inspection_end(i);
 		return;
 	}
-	i->state = container_state_of((int)s->state);
+	i->state = cri_container_state((int)s->state);
 	i->created_ns = s->created_at;
 	i->started_ns = s->started_at;
 	i->finished_ns = s->finished_at;
@@ -264,12 +291,12 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 static void sandbox_told(void *arg, const void *answer, const struct err *err)
 {
 	struct inspection *i = arg;
-	const CRI(PodSandboxStatus) *st = answer ? ((const CRI(PodSandboxStatusResponse) *)answer)->status : NULL;
+	const char *ip = cri_sandbox_ip(answer);
 	struct pod *p = node_pod(i->view->n, slice_of(i->uid));
 	struct sandbox *s = p ? pod_sandbox_by_id(p, i->id) : NULL;
-	if (st && s) {
+	if (ip && s) {
 		s->is_known = true;
-		set(&s->ip, st->network ? st->network->ip : "");
+		set(&s->ip, ip);
 		p->changed = true;
 	}
 	inspection_end(i);
@@ -279,9 +306,9 @@ static void sandbox_told(void *arg, const void *answer, const struct err *err)
 
 static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 {
-	struct pod *p = item->metadata
-	                        ? pod_of(v, item->metadata->uid, item->metadata->namespace_, item->metadata->name)
-	                        : NULL;
+	CHECK(sm_state(&v->sm) == VIEW_LISTING_SANDBOXES);
+	struct cri_owner owner;
+	struct pod *p = cri_sandbox_owner(item, &owner) ? pod_of(v, &owner) : NULL;
 	if (!p)
 		return;
 	struct sandbox *s = pod_sandbox_by_id(p, item->id);
@@ -313,11 +340,9 @@ static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 
 static void add_container(struct view *v, const CRI(Container) * item)
 {
-	CRI(Pair) *const *labels = item->labels;
-	size_t n_labels = item->n_labels;
-	const char *uid = pair_get(labels, n_labels, "io.kubernetes.pod.uid");
-	struct pod *p = pod_of(v, uid, pair_get(labels, n_labels, "io.kubernetes.pod.namespace"),
-	        pair_get(labels, n_labels, "io.kubernetes.pod.name"));
+	CHECK(sm_state(&v->sm) == VIEW_LISTING_CONTAINERS);
+	struct cri_owner owner;
+	struct pod *p = cri_container_owner(item, &owner) ? pod_of(v, &owner) : NULL;
 	if (!p)
 		return;
 	struct container *c = pod_container_by_id(p, item->id);
@@ -325,11 +350,10 @@ static void add_container(struct view *v, const CRI(Container) * item)
 		c = xcalloc(1, sizeof *c);
 		*c = (struct container){.id = xstrdup(item->id),
 		        .sandbox_id = xstrdup(item->pod_sandbox_id),
-		        .name = xstrdup(pair_get(labels, n_labels, "io.kubernetes.container.name")),
-		        .attempt = item->metadata ? item->metadata->attempt : 0,
+		        .name = xstrdup(cri_container_name(item)),
+		        .attempt = cri_container_attempt(item),
 		        .created_ns = item->created_at,
-		        .hash = xstrdup(
-		                pair_get(item->annotations, item->n_annotations, "io.kubernetes.container.hash"))};
+		        .hash = xstrdup(cri_container_hash(item))};
 		struct list_link *at = p->containers.next;
 		while (at != &p->containers && CONTAINER_OF(at, struct container, in_pod)->created_ns > c->created_ns)
 			at = at->next;
@@ -337,7 +361,7 @@ static void add_container(struct view *v, const CRI(Container) * item)
 		p->changed = true;
 	}
 	c->seen = v->generation;
-	c->state = container_state_of((int)item->state);
+	c->state = cri_container_state((int)item->state);
 	if (c->is_known && c->known_state == c->state)
 		return;
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
@@ -351,15 +375,14 @@ static void containers_listed(void *arg, const void *answer, const struct err *e
 {
 	struct view *v = arg;
 	const CRI(ListContainersResponse) *list = answer;
-	if (err)
+	if (err) {
 		look_failed(v, err);
-	else
-		for (size_t i = 0; i < list->n_containers; i++)
-			add_container(v, list->containers[i]);
-	if (err)
-		v->inspections--;
-	else
-		inspected(v);
+		return;
+	}
+	for (size_t i = 0; i < list->n_containers; i++)
+		add_container(v, list->containers[i]);
+	sm_move(&v->sm, VIEW_INSPECTING);
+	inspected(v);
 }
 
 static void sandboxes_listed(void *arg, const void *answer, const struct err *err)
@@ -367,12 +390,12 @@ static void sandboxes_listed(void *arg, const void *answer, const struct err *er
 	struct view *v = arg;
 	const CRI(ListPodSandboxResponse) *list = answer;
 	if (err) {
-		v->inspections--;
 		look_failed(v, err);
 		return;
 	}
 	for (size_t i = 0; i < list->n_items; i++)
 		add_sandbox(v, list->items[i]);
+	sm_move(&v->sm, VIEW_LISTING_CONTAINERS);
 	CRI(ListContainersRequest) r = RUNTIME__V1__LIST_CONTAINERS_REQUEST__INIT;
 	cri_call(v->n->cri, "RuntimeService/ListContainers", &r.base,
 	        &runtime__v1__list_containers_response__descriptor, LIST_TIMEOUT_MS, containers_listed, v);
@@ -381,14 +404,14 @@ static void sandboxes_listed(void *arg, const void *answer, const struct err *er
 static void look(uv_timer_t *t)
 {
 	struct view *v = t->data;
-	if (v->looking || v->inspections || !v->n->cri || v->n->closing) {
+	if (sm_state(&v->sm) != VIEW_IDLE || !v->n->cri || v->n->closing) {
 		schedule(v, LOOK_RETRY_MS);
 		return;
 	}
 	CRI(ListPodSandboxRequest) r = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
-	v->looking = true;
 	v->generation++;
 	v->inspections = 1; /* the lists */
+	sm_move(&v->sm, VIEW_LISTING_SANDBOXES);
 	cri_call(v->n->cri, "RuntimeService/ListPodSandbox", &r.base,
 	        &runtime__v1__list_pod_sandbox_response__descriptor, LIST_TIMEOUT_MS, sandboxes_listed, v);
 }
@@ -396,9 +419,10 @@ static void look(uv_timer_t *t)
 uint64_t view_look(struct node *n)
 {
 	struct view *v = n->view;
-	if (v->looking)
+	LOOP_CHECK_OWNER(n->loop);
+	if (sm_state(&v->sm) != VIEW_IDLE)
 		v->look_again = true;
-	else
+	else if (!retry_wait_ms(&v->looks, loop_now_ms(n->loop)))
 		schedule(v, LOOK_SOON_MS);
 	return v->generation + 1;
 }
@@ -425,6 +449,7 @@ static void on_event(void *arg, struct slice message, const struct err *err)
 	if (!err) {
 		/* The runtime's own view lags behind its events: look more than once. */
 		v->follow_ups = FOLLOW_UPS;
+		retry_succeeded(&v->streams);
 		view_look(v->n);
 		return;
 	}
@@ -434,11 +459,13 @@ static void on_event(void *arg, struct slice message, const struct err *err)
 		return;
 	log_debug("node", "containerd's event stream ended", "error=\"%s\"", err->msg);
 	view_look(v->n);
-	uv_timer_start(&v->stream_timer, reopen, STREAM_RETRY_MS, 0);
+	retry_failed(&v->streams, &stream_rule, loop_now_ms(v->n->loop));
+	uv_timer_start(&v->stream_timer, reopen, v->streams.pause_ms, 0);
 }
 
 static void open_stream(struct view *v)
 {
+	CHECK(!v->event_stream);
 	v->event_stream = events_subscribe(v->n->cri, on_event, v);
 	v->events_work = true;
 	view_look(v->n);
@@ -446,6 +473,9 @@ static void open_stream(struct view *v)
 
 void view_start(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(n->cri);
+	retry_succeeded(&n->view->looks);
 	if (!n->view->event_stream)
 		open_stream(n->view);
 	view_look(n);
@@ -455,9 +485,11 @@ void view_start(struct node *n)
 
 struct view *view_new(struct node *n, const struct view_callbacks *callbacks)
 {
+	CHECK(callbacks->stranger && callbacks->container_gone && callbacks->looked);
 	struct view *v = xcalloc(1, sizeof *v);
 	v->n = n;
 	v->callbacks = *callbacks;
+	sm_init(&v->sm, &machine, VIEW_IDLE, n->o.node_name);
 	v->open = 2;
 	uv_timer_init(loop_uv(n->loop), &v->look_timer);
 	uv_timer_init(loop_uv(n->loop), &v->stream_timer);
@@ -474,6 +506,8 @@ static void timer_closed(uv_handle_t *h)
 
 void view_close(struct view *v, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(v->n->loop);
+	CHECK(v->n->closing);
 	v->closed = closed;
 	v->closed_arg = arg;
 	uv_close((uv_handle_t *)&v->look_timer, timer_closed);
@@ -482,5 +516,6 @@ void view_close(struct view *v, void (*closed)(void *arg), void *arg)
 
 void view_free(struct view *v)
 {
+	CHECK(!v->open);
 	free(v);
 }

@@ -13,7 +13,9 @@
  * runtime refuses (500 with its words), either side goes away (both are closed). */
 #include "node/server/kubelet_exec_int.h"
 
+#include "base/check.h"
 #include "base/log.h"
+#include "base/rt/sm.h"
 #include "base/wire/conn.h"
 #include "base/wire/ws.h"
 #include "node/ground/node_record.h"
@@ -28,10 +30,12 @@
 enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNELS, CHANNEL_CLOSE = 255 };
 enum { CALL_MS = 30000, MESSAGE_BYTES_MAX = 4 * 1024 * 1024, LINGER_MS = 2000 };
 
+enum exec_state { EXEC_ASKING, EXEC_DIALING, EXEC_OPEN, EXEC_ENDING };
+
 struct stream {
 	struct node *n;
+	struct sm sm;            /* enum exec_state */
 	struct http_exchange *x; /* until the handshake */
-	bool gone;               /* the client left before it */
 	char *url;
 	const char *protocol; /* of the raw passage; NULL: channels */
 	struct spdy *spdy;
@@ -44,8 +48,37 @@ struct stream {
 	bool ws_closing, far_closed, near_closed;
 };
 
+static bool holds(const struct sm *m, int before)
+{
+	const struct stream *s = CONTAINER_OF(m, struct stream, sm);
+	switch (sm_state(m)) {
+	case EXEC_DIALING:
+		return s->x && s->url && !s->ws && !s->near;
+	case EXEC_OPEN:
+		return !s->x && (s->ws || s->near) && (s->spdy || s->far);
+	default:
+		return true;
+	}
+}
+
+static const struct sm_state states[] = {
+        [EXEC_ASKING] = {"asking", SM_TO(EXEC_DIALING) | SM_TO(EXEC_ENDING)},
+        [EXEC_DIALING] = {"dialing", SM_TO(EXEC_OPEN) | SM_TO(EXEC_ENDING)},
+        [EXEC_OPEN] = {"open", SM_TO(EXEC_ENDING)},
+        [EXEC_ENDING] = {"ending", 0},
+};
+static const struct sm_kind machine = SM_KIND("exec-stream", states, holds);
+
+/* One side has gone, or never came. */
+static void begin_end(struct stream *s)
+{
+	if (sm_state(&s->sm) != EXEC_ENDING)
+		sm_move(&s->sm, EXEC_ENDING);
+}
+
 static void stream_free(struct stream *s)
 {
+	CHECK(!s->ws && !s->spdy && sm_state(&s->sm) == EXEC_ENDING);
 	free(s->url);
 	free(s);
 }
@@ -60,6 +93,7 @@ static void maybe_free(struct stream *s)
 
 static void close_ws(struct stream *s, unsigned code)
 {
+	begin_end(s);
 	if (s->ws && !s->ws_closing) {
 		s->ws_closing = true;
 		ws_close(s->ws, code, "");
@@ -98,6 +132,7 @@ static void ws_closed(struct ws *w, unsigned code, struct slice reason, void *ar
 {
 	struct stream *s = arg;
 	s->ws = NULL;
+	begin_end(s);
 	if (s->spdy)
 		spdy_close(s->spdy);
 	if (s->far && !s->far_closed)
@@ -111,6 +146,7 @@ static const struct ws_callbacks ws_callbacks = {
 static void refuse(struct stream *s, const struct err *err)
 {
 	struct http_exchange *x = TAKE(s->x);
+	begin_end(s);
 	if (x)
 		kubelet_answer_err(x, err);
 }
@@ -119,7 +155,7 @@ static void client_gone(struct http_exchange *x, void *arg)
 {
 	struct stream *s = arg;
 	s->x = NULL;
-	s->gone = true;
+	begin_end(s);
 	if (s->spdy)
 		spdy_close(s->spdy);
 }
@@ -132,9 +168,11 @@ static int shake_hands(struct stream *s, struct err *err)
 	http_on_abort(x, NULL, NULL);
 	int rc = ws_accept(x, s->protocol ? tunnels : channels, s->protocol ? 1 : 2, MESSAGE_BYTES_MAX, &ws_callbacks,
 	        s, &s->ws, NULL, err);
-	if (rc == 0)
-		s->x = NULL;
-	return rc;
+	if (rc != 0)
+		return rc;
+	s->x = NULL;
+	sm_move(&s->sm, EXEC_OPEN);
+	return 0;
 }
 
 /* ---- channels ---- */
@@ -151,6 +189,7 @@ static void spdy_open(struct spdy *p, void *arg)
 
 static void spdy_data(struct spdy *p, unsigned stream, struct slice data, bool is_end, void *arg)
 {
+	CHECK(stream < ((struct stream *)arg)->count);
 	struct stream *s = arg;
 	char channel = (char)s->channel_of[stream];
 	if (s->ws && data.len && !ws_send_prefixed(s->ws, false, (struct slice){&channel, 1}, data))
@@ -182,6 +221,7 @@ static void spdy_closed(struct spdy *p, const struct err *err, void *arg)
 
 static void add_channel(struct stream *s, unsigned channel, const char *type)
 {
+	CHECK(channel < CHANNELS && s->count < CHANNELS && !s->stream_of[channel]);
 	s->channel_of[s->count] = (unsigned char)channel;
 	s->types[s->count] = type;
 	s->stream_of[channel] = ++s->count;
@@ -189,6 +229,7 @@ static void add_channel(struct stream *s, unsigned channel, const char *type)
 
 static void open_channels(struct stream *s)
 {
+	CHECK(s->x && !s->spdy);
 	static const struct spdy_callbacks callbacks = {
 	        .on_open = spdy_open, .on_data = spdy_data, .on_drained = spdy_drained, .on_closed = spdy_closed};
 	struct http_exchange *x = s->x;
@@ -263,6 +304,7 @@ static void raw_dialed(void *arg, struct conn *conn, const struct err *err)
 			refuse(s, err);
 		if (conn)
 			conn_close(conn, 0);
+		begin_end(s);
 		stream_free(s);
 		return;
 	}
@@ -272,6 +314,7 @@ static void raw_dialed(void *arg, struct conn *conn, const struct err *err)
 		http_set_header(s->x, "x-stream-protocol-version", slice_of(s->protocol));
 		if (http_upgrade(s->x, "SPDY/3.1", &s->near, &e) == 0) {
 			s->x = NULL;
+			sm_move(&s->sm, EXEC_OPEN);
 			conn_start(s->near, &callbacks, s);
 		}
 	} else {
@@ -288,14 +331,17 @@ static void raw_dialed(void *arg, struct conn *conn, const struct err *err)
 
 static void url_told(void *arg, const void *answer, const struct err *err)
 {
+	CHECK(!((struct stream *)arg)->url);
 	struct stream *s = arg;
 	if (!s->x || err) {
 		if (err)
 			refuse(s, err);
+		begin_end(s);
 		stream_free(s);
 		return;
 	}
 	s->url = xstrdup(((const CRI(StreamResponse) *)answer)->url);
+	sm_move(&s->sm, EXEC_DIALING);
 	if (s->protocol)
 		spdy_dial(s->n->loop, s->url, s->protocol, raw_dialed, s);
 	else
@@ -306,6 +352,7 @@ static struct stream *stream_new(struct node *n, struct http_exchange *x)
 {
 	struct stream *s = xcalloc(1, sizeof *s);
 	*s = (struct stream){.n = n, .x = x};
+	sm_init(&s->sm, &machine, EXEC_ASKING, n->o.node_name);
 	http_on_abort(x, client_gone, s);
 	return s;
 }
@@ -360,6 +407,7 @@ static bool wants_stream(struct node *n, struct http_exchange *x, struct err *er
 void kubelet_exec(struct node *n, struct http_exchange *x, const char *what, struct slice ns, struct slice pod,
         struct slice container)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct err err = ERR_INIT;
 	struct pod *p = node_pod_named(n, ns, pod);
 	struct container *c = p ? pod_container(p, arena_memdup(http_arena(x), container.ptr, container.len)) : NULL;
@@ -381,6 +429,7 @@ void kubelet_exec(struct node *n, struct http_exchange *x, const char *what, str
 
 void kubelet_port_forward(struct node *n, struct http_exchange *x, struct slice ns, struct slice pod)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct err err = ERR_INIT;
 	struct pod *p = node_pod_named(n, ns, pod);
 	struct sandbox *box = p ? pod_sandbox(p) : NULL;

@@ -85,6 +85,7 @@ static const struct sm_kind machine = SM_KIND("log-stream", states, holds);
 
 static void maybe_free(struct log_stream *s)
 {
+	CHECK(sm_state(&s->sm) == LOG_ENDED);
 	if (s->handles || s->on_errand)
 		return;
 	if (s->fd >= 0)
@@ -130,6 +131,7 @@ static void client_gone(struct http_exchange *x, void *arg)
 /* False: enough for now, or for ever (the limit). */
 static bool send_text(struct log_stream *s, struct slice text)
 {
+	CHECK(s->x);
 	if (s->limit >= 0 && (int64_t)text.len > s->limit)
 		text.len = (size_t)s->limit;
 	if (s->limit >= 0)
@@ -157,6 +159,7 @@ static bool send_line(struct log_stream *s, struct slice line)
 /* Sends the whole lines in `rest`. False: stop. */
 static bool drain_lines(struct log_stream *s)
 {
+	CHECK(sm_state(&s->sm) == LOG_SENDING);
 	size_t at = 0;
 	bool room = true;
 	while (room && at < s->rest.len) {
@@ -230,6 +233,7 @@ static bool is_running(struct log_stream *s)
 
 static void have_read(struct errand *e)
 {
+	LOOP_CHECK_OWNER(e->n->loop);
 	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
 	s->on_errand = false;
 	if (sm_state(&s->sm) == LOG_ENDED) {
@@ -250,6 +254,7 @@ static void have_read(struct errand *e)
 /* A full pool leaves the stream where the timer finds it. */
 static void start_reading(struct log_stream *s)
 {
+	CHECK(!s->on_errand && sm_state(&s->sm) == LOG_READING);
 	s->was_running = is_running(s);
 	s->has_grown = false;
 	strbuf_reserve(&s->rest, READ_BYTES);
@@ -305,6 +310,7 @@ static void refuse(struct log_stream *s)
 
 static void have_opened(struct errand *e)
 {
+	LOOP_CHECK_OWNER(e->n->loop);
 	struct log_stream *s = CONTAINER_OF(e, struct log_stream, errand);
 	s->on_errand = false;
 	if (sm_state(&s->sm) == LOG_ENDED) {
@@ -380,6 +386,7 @@ static void begin(struct log_stream *s, struct http_exchange *x)
 
 void kubelet_logs(struct node *n, struct http_exchange *x, struct slice ns, struct slice pod, struct slice container)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct err err = ERR_INIT;
 	struct arena a = ARENA_INIT;
 	struct pod *p = node_pod_named(n, ns, pod);

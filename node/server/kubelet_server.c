@@ -4,6 +4,7 @@
  * server is) are served; everybody may ask /healthz. A connection that has no certificate gets 401. */
 #include "node/server/kubelet_server.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/rt/closing.h"
 #include "base/wire/tls.h"
@@ -54,6 +55,7 @@ static void answer_json(struct http_exchange *x, struct strbuf *body)
 
 static void answer_pods(struct node *n, struct http_exchange *x)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct strbuf b = STRBUF_INIT;
 	bool first = true;
 	strbuf_adds(&b, "{\"kind\":\"PodList\",\"apiVersion\":\"v1\",\"metadata\":{},\"items\":[");
@@ -174,6 +176,7 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 
 static void answer_stats(struct node *n, struct http_exchange *x, bool is_metrics)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct stats *s = xcalloc(1, sizeof *s);
 	CRI(ListContainerStatsRequest) r = RUNTIME__V1__LIST_CONTAINER_STATS_REQUEST__INIT;
 	*s = (struct stats){.n = n, .x = x, .is_metrics = is_metrics};
@@ -196,6 +199,7 @@ static void refuse(struct http_exchange *x, int status, const char *text)
 
 static void route(struct node *n, struct http_exchange *x)
 {
+	LOOP_CHECK_OWNER(n->loop);
 	struct slice rest = http_request(x)->path, parts[5] = {{0}};
 	size_t count = 0;
 	slice_cut(&rest, '/');
@@ -249,6 +253,7 @@ static uint64_t identity_now(const struct kubelet_server *s)
 /* New connections get what lies in the files now; a renewal that is half written is seen again when it is whole. */
 static void look_at_certificate(uv_timer_t *t)
 {
+	LOOP_CHECK_OWNER(((struct kubelet_server *)t->data)->n->loop);
 	struct kubelet_server *s = t->data;
 	struct err err = ERR_INIT;
 	uint64_t now = identity_now(s);
@@ -287,6 +292,8 @@ static void watch_certificate(struct kubelet_server *s)
 
 struct kubelet_server *kubelet_server_new(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(!n->server);
 	struct err err = ERR_INIT;
 	struct kubelet_server *s = xcalloc(1, sizeof *s);
 	struct tls_options t = {.is_server = true,
@@ -315,6 +322,7 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 
 static void all_closed(struct closing *parts)
 {
+	CHECK(parts->pending == 0);
 	struct kubelet_server *s = CONTAINER_OF(parts, struct kubelet_server, parts);
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;

@@ -1,20 +1,20 @@
-/* See spdy.h. Header blocks are a zlib stream per direction. Ours is made of stored blocks, each followed by an empty
- * one, which every inflater takes and which needs no compressor; the server's are passed over unread, as a reply says
- * all we need by its type. Flow control windows are not kept: the servers in question do not either.
+/* See spdy.h. Frames are spdy_frame.c's. Flow control windows are not kept: the servers in question do not either.
  *
- * What can go wrong: an upgrade that is refused, a reset stream (it ends), a connection that breaks (on_closed tells).
- */
+ * What can go wrong: an upgrade that is refused, a reset stream (it ends), a frame that cannot be (the session ends), a
+ * connection that breaks (on_closed tells). */
 #include "node/server/spdy.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
+#include "base/rt/sm.h"
 #include "base/wire/conn.h"
 #include "base/wire/http_client.h"
+#include "node/server/spdy_frame_int.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SPDY_SYN_STREAM = 1, SPDY_SYN_REPLY = 2, SPDY_RST_STREAM = 3, SPDY_PING = 6, FLAG_FIN = 1 };
-enum { FRAME_HEAD = 8, UPGRADE_MS = 30000, LINGER_MS = 2000 };
+enum { UPGRADE_MS = 30000, LINGER_MS = 2000 };
 
 /* ---- dialing ---- */
 
@@ -27,6 +27,7 @@ struct spdy_dial {
 
 static void dial_end(struct spdy_dial *d, struct conn *conn, const struct err *err)
 {
+	CHECK(!conn != !err);
 	void (*done)(void *, struct conn *, const struct err *) = d->done;
 	void *arg = d->arg;
 	http_client_close(d->client, NULL, NULL);
@@ -82,64 +83,18 @@ void spdy_dial_forget(struct spdy_dial *d)
 	free(d);
 }
 
-/* ---- frames ---- */
-
-static void put32(struct strbuf *b, uint32_t v)
-{
-	char c[4] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v};
-	strbuf_add(b, c, 4);
-}
-
-static uint32_t get32(const char *p)
-{
-	const unsigned char *u = (const unsigned char *)p;
-	return (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
-}
-
-static void put_text(struct strbuf *b, const char *text)
-{
-	put32(b, (uint32_t)strlen(text));
-	strbuf_adds(b, text);
-}
-
-/* RFC 1951 section 3.2.4: a stored block is its length, the complement, the bytes. */
-static void put_stored(struct strbuf *out, struct slice data)
-{
-	unsigned n = (unsigned)data.len;
-	char head[5] = {0, (char)n, (char)(n >> 8), (char)~n, (char)(~n >> 8)};
-	strbuf_add(out, head, sizeof head);
-	strbuf_add_slice(out, data);
-}
-
-void spdy_write_syn(struct strbuf *out, unsigned stream_id, const char *stream_type, bool *first)
-{
-	struct strbuf pairs = STRBUF_INIT, block = STRBUF_INIT;
-	put32(&pairs, 1);
-	put_text(&pairs, "streamtype");
-	put_text(&pairs, stream_type);
-	if (*first)
-		strbuf_add(&block, "\x78\x01", 2); /* RFC 1950: the head of the zlib stream, once */
-	*first = false;
-	put_stored(&block, strbuf_slice(&pairs));
-	put_stored(&block, SLICE_NULL);
-	put32(out, 0x80030000u | SPDY_SYN_STREAM);
-	put32(out, (uint32_t)block.len + 10);
-	put32(out, stream_id);
-	put32(out, 0);
-	strbuf_add(out, "\0\0", 2);
-	strbuf_add_slice(out, strbuf_slice(&block));
-	strbuf_release(&pairs);
-	strbuf_release(&block);
-}
-
-void spdy_write_data(struct strbuf *out, unsigned stream_id, struct slice data, bool is_end)
-{
-	put32(out, stream_id);
-	put32(out, (is_end ? (uint32_t)FLAG_FIN << 24 : 0) | (uint32_t)data.len);
-	strbuf_add_slice(out, data);
-}
-
 /* ---- sessions ---- */
+
+enum spdy_state { SPDY_DIALING, SPDY_OPENING, SPDY_OPEN, SPDY_CLOSING };
+
+static const struct sm_state states[] = {
+        [SPDY_DIALING] = {"dialing", SM_TO(SPDY_OPENING) | SM_TO(SPDY_CLOSING)},
+        [SPDY_OPENING] = {"opening", SM_TO(SPDY_OPEN) | SM_TO(SPDY_CLOSING)},
+        [SPDY_OPEN] = {"open", SM_TO(SPDY_CLOSING)},
+        [SPDY_CLOSING] = {"closing", 0},
+};
+static bool holds(const struct sm *m, int before);
+static const struct sm_kind machine = SM_KIND("spdy", states, holds);
 
 struct spdy {
 	struct loop *loop;
@@ -150,13 +105,26 @@ struct spdy {
 	char *types[SPDY_STREAMS_MAX];
 	unsigned count, replied;
 	struct strbuf in;
-	bool open, closing;
+	struct sm sm; /* enum spdy_state */
 	struct err err;
 	struct loop_task task;
 };
 
+static bool holds(const struct sm *m, int before)
+{
+	const struct spdy *s = CONTAINER_OF(m, struct spdy, sm);
+	bool has_conn = sm_state(m) == SPDY_OPENING || sm_state(m) == SPDY_OPEN;
+	return (!has_conn || (s->conn && !s->dial)) && (sm_state(m) != SPDY_OPEN || s->replied == s->count);
+}
+
+static bool is_closing(const struct spdy *s)
+{
+	return sm_state(&s->sm) == SPDY_CLOSING;
+}
+
 static void spdy_free(struct spdy *s)
 {
+	CHECK(is_closing(s));
 	s->callbacks->on_closed(s, s->err.code ? &s->err : NULL, s->arg);
 	for (unsigned i = 0; i < s->count; i++)
 		free(s->types[i]);
@@ -171,52 +139,42 @@ static bool stream_of(const struct spdy *s, uint32_t id, unsigned *ret)
 	return (id & 1) && *ret < s->count;
 }
 
-static void control(struct spdy *s, unsigned type, const char *body, size_t len)
+static void take_frame(struct spdy *s, const struct spdy_frame *f)
 {
+	CHECK(!is_closing(s));
 	unsigned stream;
-	if (type == SPDY_SYN_REPLY && ++s->replied == s->count) {
-		s->open = true;
+	if (f->type == SPDY_DATA && stream_of(s, f->id, &stream)) {
+		s->callbacks->on_data(s, stream, f->body, f->is_end, s->arg);
+	} else if (f->type == SPDY_SYN_REPLY && sm_state(&s->sm) == SPDY_OPENING && ++s->replied == s->count) {
+		sm_move(&s->sm, SPDY_OPEN);
 		s->callbacks->on_open(s, s->arg);
-	} else if (type == SPDY_RST_STREAM && len >= 4 && stream_of(s, get32(body) & 0x7fffffff, &stream)) {
+	} else if (f->type == SPDY_RST_STREAM && stream_of(s, f->id, &stream)) {
 		s->callbacks->on_data(s, stream, SLICE_NULL, true, s->arg);
-	} else if (type == SPDY_PING && len >= 4) {
+	} else if (f->type == SPDY_PING) {
 		struct strbuf b = STRBUF_INIT;
-		put32(&b, 0x80030000u | SPDY_PING);
-		put32(&b, 4);
-		strbuf_add(&b, body, 4);
+		spdy_write_ping(&b, f->id);
 		conn_write(s->conn, b.data, b.len);
 		strbuf_release(&b);
 	}
 }
 
-/* True when a whole frame was taken from the front of `in`. */
-static bool take_frame(struct spdy *s, size_t *at)
-{
-	unsigned stream;
-	const char *p = s->in.data + *at;
-	size_t left = s->in.len - *at;
-	if (left < FRAME_HEAD)
-		return false;
-	uint32_t head = get32(p), rest = get32(p + 4), len = rest & 0xffffff;
-	if (left < FRAME_HEAD + len)
-		return false;
-	*at += FRAME_HEAD + len;
-	if (head & 0x80000000u)
-		control(s, head & 0xffff, p + FRAME_HEAD, len);
-	else if (stream_of(s, head, &stream))
-		s->callbacks->on_data(s, stream, (struct slice){p + FRAME_HEAD, len}, rest >> 24 & FLAG_FIN, s->arg);
-	return true;
-}
-
 static void on_read(struct conn *c, const char *data, size_t len, void *arg)
 {
 	struct spdy *s = arg;
-	size_t at = 0;
+	struct spdy_frame f;
+	struct err err = ERR_INIT;
 	strbuf_add(&s->in, data, len);
-	while (!s->closing && take_frame(s, &at))
-		;
-	memmove(s->in.data, s->in.data + at, s->in.len - at);
-	s->in.len -= at;
+	struct slice rest = strbuf_slice(&s->in);
+	while (!is_closing(s) && spdy_frame_next(&rest, &f, &err) > 0)
+		take_frame(s, &f);
+	size_t taken = s->in.len - rest.len;
+	memmove(s->in.data, s->in.data + taken, rest.len);
+	s->in.len = rest.len;
+	if (err.code && !is_closing(s)) {
+		s->err = err;
+		sm_move(&s->sm, SPDY_CLOSING);
+		conn_close(c, 0);
+	}
 }
 
 static void on_end(struct conn *c, const struct err *err, void *arg)
@@ -224,7 +182,8 @@ static void on_end(struct conn *c, const struct err *err, void *arg)
 	struct spdy *s = arg;
 	if (err && !s->err.code)
 		s->err = *err;
-	s->closing = true;
+	if (!is_closing(s))
+		sm_move(&s->sm, SPDY_CLOSING);
 	conn_close(c, LINGER_MS);
 }
 
@@ -250,10 +209,12 @@ static void dialed(void *arg, struct conn *conn, const struct err *err)
 	s->dial = NULL;
 	if (err) {
 		s->err = *err;
+		sm_move(&s->sm, SPDY_CLOSING);
 		spdy_free(s);
 		return;
 	}
 	s->conn = conn;
+	sm_move(&s->sm, SPDY_OPENING);
 	conn_start(conn, &callbacks, s);
 	for (unsigned i = 0; i < s->count; i++)
 		spdy_write_syn(&b, i * 2 + 1, s->types[i], &first);
@@ -264,11 +225,15 @@ static void dialed(void *arg, struct conn *conn, const struct err *err)
 struct spdy *spdy_connect(struct loop *loop, const char *url, const char *const *stream_types, unsigned streams_count,
         const struct spdy_callbacks *callbacks, void *arg)
 {
+	LOOP_CHECK_OWNER(loop);
+	CHECK(callbacks->on_open && callbacks->on_data && callbacks->on_closed);
 	struct spdy *s = xcalloc(1, sizeof *s);
 	s->loop = loop;
 	s->callbacks = callbacks;
 	s->arg = arg;
-	s->count = streams_count > SPDY_STREAMS_MAX ? SPDY_STREAMS_MAX : streams_count;
+	CHECK(streams_count > 0 && streams_count <= SPDY_STREAMS_MAX);
+	s->count = streams_count;
+	sm_init(&s->sm, &machine, SPDY_DIALING, "");
 	for (unsigned i = 0; i < s->count; i++)
 		s->types[i] = xstrdup(stream_types[i]);
 	s->dial = spdy_dial(loop, url, "v4.channel.k8s.io", dialed, s);
@@ -278,7 +243,8 @@ struct spdy *spdy_connect(struct loop *loop, const char *url, const char *const 
 bool spdy_send(struct spdy *s, unsigned stream, struct slice data, bool is_end)
 {
 	struct strbuf b = STRBUF_INIT;
-	if (!s->conn || s->closing)
+	LOOP_CHECK_OWNER(s->loop);
+	if (!s->conn || is_closing(s))
 		return true;
 	spdy_write_data(&b, stream * 2 + 1, data, is_end);
 	bool room = conn_write(s->conn, b.data, b.len);
@@ -288,13 +254,13 @@ bool spdy_send(struct spdy *s, unsigned stream, struct slice data, bool is_end)
 
 void spdy_read_pause(struct spdy *s)
 {
-	if (s->conn && !s->closing)
+	if (s->conn && !is_closing(s))
 		conn_read_pause(s->conn);
 }
 
 void spdy_read_resume(struct spdy *s)
 {
-	if (s->conn && !s->closing)
+	if (s->conn && !is_closing(s))
 		conn_read_resume(s->conn);
 }
 
@@ -305,9 +271,10 @@ static void free_later(struct loop_task *t)
 
 void spdy_close(struct spdy *s)
 {
-	if (s->closing)
+	LOOP_CHECK_OWNER(s->loop);
+	if (is_closing(s))
 		return;
-	s->closing = true;
+	sm_move(&s->sm, SPDY_CLOSING);
 	if (s->dial) {
 		spdy_dial_forget(s->dial);
 		s->dial = NULL;

@@ -34,10 +34,6 @@ void spdy_read_pause(struct spdy *s);
 void spdy_read_resume(struct spdy *s);
 void spdy_close(struct spdy *s); /* on_closed follows */
 
-/* The framing, without I/O. */
-void spdy_write_syn(struct strbuf *out, unsigned stream_id, const char *stream_type, bool *first);
-void spdy_write_data(struct strbuf *out, unsigned stream_id, struct slice data, bool is_end);
-
 /* An upgraded byte stream to such a URL for those who speak the protocol themselves (port-forward tunnels): done gets
  * the connection, to be conn_start()ed in the call, or an error. */
 struct spdy_dial;

@@ -11,11 +11,14 @@
 #include "api/client/informer.h"
 #include "api/machinery/codec/quantity.h"
 #include "base/json/scan.h"
+#include "base/check.h"
 #include "base/log.h"
+#include "base/rt/sm.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
+#include "node/ground/retry.h"
 #include "node/ground/times.h"
 #include "node/runtime/cni.h"
 #include "node/runtime/cri.h"
@@ -36,16 +39,49 @@ enum {
 	MEMORY_LOW_BYTES = 100 * 1024 * 1024
 };
 
+enum registration { NODE_UNKNOWN, NODE_REGISTERING, NODE_REGISTERED };
+
+static const struct sm_state states[] = {
+        [NODE_UNKNOWN] = {"unknown", SM_TO(NODE_REGISTERING)},
+        [NODE_REGISTERING] = {"registering", SM_TO(NODE_REGISTERED) | SM_TO(NODE_UNKNOWN)},
+        [NODE_REGISTERED] = {"registered", SM_TO(NODE_UNKNOWN)},
+};
+static bool holds(const struct sm *m, int before);
+static const struct sm_kind machine = SM_KIND("node-registration", states, holds);
+
+static const struct retry_rule register_rule = {BEAT_MS, 60000}, report_rule = {BEAT_MS, 60000},
+                               lease_rule = {1, BEAT_MS};
+
 struct node_status {
 	struct node *n;
 	void (*network_ready)(struct node *n);
 	uv_timer_t timer;
 	struct informer *informer;
-	bool registered, registering, lease_made, busy;
+	struct sm sm; /* enum registration */
+	struct retry registers, reports, leases;
+	bool lease_made, lease_busy, busy;
 	char *runtime_version;
 	char *last; /* the status without heartbeat times */
 	uint64_t reported_ms;
 };
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct node_status *s = CONTAINER_OF(m, struct node_status, sm);
+	return sm_state(m) == NODE_REGISTERED || !s->lease_made || before == NODE_REGISTERED;
+}
+
+static bool is_registered(const struct node_status *s)
+{
+	return sm_state(&s->sm) == NODE_REGISTERED;
+}
+
+static void forget_registration(struct node_status *s)
+{
+	if (is_registered(s))
+		sm_move(&s->sm, NODE_UNKNOWN);
+	s->lease_made = false;
+}
 
 /* ---- what the machine is ---- */
 
@@ -182,16 +218,20 @@ static struct json *conditions(struct node_status *s, struct arena *a, const str
 
 static void reported(void *arg, int status, struct slice body, const struct err *err)
 {
+	CHECK(((struct node_status *)arg)->busy);
 	struct node_status *s = arg;
 	s->busy = false;
-	if (!err)
+	if (!err) {
+		retry_succeeded(&s->reports);
 		return;
+	}
 	free(s->last);
 	s->last = NULL;
 	if (err->code == ERR_NOT_FOUND)
-		s->registered = false;
-	else if (err->code != ERR_CANCELED)
-		log_warn("node", "cannot write the status of the node", "error=\"%s\"", err->msg);
+		forget_registration(s);
+	else if (err->code != ERR_CANCELED && retry_failed(&s->reports, &report_rule, loop_now_ms(s->n->loop)))
+		log_warn("node", "cannot write the status of the node", "failures=%u error=\"%s\"", s->reports.failures,
+		        err->msg);
 }
 
 static void add_address(struct arena *a, struct json *list, const char *type, const char *address)
@@ -233,9 +273,11 @@ static char *fingerprint(struct arena *a, const struct json *status)
 
 static void report(struct node_status *s)
 {
+	LOOP_CHECK_OWNER(s->n->loop);
 	struct arena a = ARENA_INIT;
 	uint64_t now = loop_now_ms(s->n->loop);
-	if (s->busy || !s->registered || (s->informer && !informer_is_synced(s->informer)))
+	if (s->busy || !is_registered(s) || retry_wait_ms(&s->reports, now) ||
+	        (s->informer && !informer_is_synced(s->informer)))
 		return;
 	struct json *body = json_new(&a, JSON_OBJECT), *status = json_set(&a, body, "status", build_status(s, &a));
 	char *print = fingerprint(&a, status);
@@ -293,16 +335,18 @@ static void add_taints(struct node_status *s, struct arena *a, struct json *spec
 
 static void registered(void *arg, int status, struct slice body, const struct err *err)
 {
+	CHECK(sm_state(&((struct node_status *)arg)->sm) == NODE_REGISTERING);
 	struct node_status *s = arg;
-	s->registering = false;
 	if (err) {
-		if (err->code != ERR_CANCELED)
-			log_warn("node", "cannot register the node", "error=\"%s\"", err->msg);
+		sm_move(&s->sm, NODE_UNKNOWN);
+		if (err->code != ERR_CANCELED && retry_failed(&s->registers, &register_rule, loop_now_ms(s->n->loop)))
+			log_warn("node", "cannot register the node", "failures=%u error=\"%s\"", s->registers.failures,
+			        err->msg);
 		return;
 	}
-	if (!s->registered)
-		log_info("node", "registered", "name=%s address=%s", s->n->o.node_name, s->n->o.node_ip);
-	s->registered = true;
+	log_info("node", "registered", "name=%s address=%s", s->n->o.node_name, s->n->o.node_ip);
+	sm_move(&s->sm, NODE_REGISTERED);
+	retry_succeeded(&s->registers);
 	report(s);
 }
 
@@ -325,7 +369,7 @@ static void register_node(struct node_status *s)
 	struct arena a = ARENA_INIT;
 	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT),
 	            *spec = json_need(&a, o, "spec", JSON_OBJECT);
-	s->registering = true;
+	sm_move(&s->sm, NODE_REGISTERING);
 	json_set_cstr(&a, o, "apiVersion", "v1");
 	json_set_cstr(&a, o, "kind", "Node");
 	json_set_cstr(&a, meta, "name", s->n->o.node_name);
@@ -342,24 +386,43 @@ static void register_node(struct node_status *s)
 
 /* ---- lease ---- */
 
+/* The next beat tries again: a node whose Lease is late is taken for dead, so its pause does not grow past a beat. */
+static void lease_told(struct node_status *s, const struct err *err)
+{
+	CHECK(s->lease_busy);
+	s->lease_busy = false;
+	if (!err)
+		retry_succeeded(&s->leases);
+	else if (err->code != ERR_CANCELED && err->code != ERR_EXISTS &&
+	         retry_failed(&s->leases, &lease_rule, loop_now_ms(s->n->loop)))
+		log_warn("node", "cannot renew the node's lease", "failures=%u error=\"%s\"", s->leases.failures,
+		        err->msg);
+}
+
 static void lease_created(void *arg, int status, struct slice body, const struct err *err)
 {
 	struct node_status *s = arg;
-	s->lease_made = !err || err->code == ERR_EXISTS;
+	lease_told(s, err);
+	s->lease_made = is_registered(s) && (!err || err->code == ERR_EXISTS);
 }
 
 static void lease_renewed(void *arg, int status, struct slice body, const struct err *err)
 {
 	struct node_status *s = arg;
+	lease_told(s, err);
 	if (err && err->code == ERR_NOT_FOUND)
 		s->lease_made = false;
 }
 
 static void beat_lease(struct node_status *s)
 {
+	CHECK(is_registered(s));
 	struct strbuf b = STRBUF_INIT;
 	char now[TIME_TEXT_MAX];
 	const char *name = s->n->o.node_name, *base = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+	if (s->lease_busy)
+		return;
+	s->lease_busy = true;
 	time_text_micro(time_now_ns(), now);
 	if (s->lease_made) {
 		strbuf_addf(&b, "{\"spec\":{\"renewTime\":\"%s\"}}", now);
@@ -388,6 +451,7 @@ static void version_told(void *arg, const void *answer, const struct err *err)
 
 static void beat(uv_timer_t *t)
 {
+	LOOP_CHECK_OWNER(((struct node_status *)t->data)->n->loop);
 	struct node_status *s = t->data;
 	if (s->n->closing)
 		return;
@@ -396,9 +460,9 @@ static void beat(uv_timer_t *t)
 		cri_call(s->n->cri, "RuntimeService/Version", &r.base, &runtime__v1__version_response__descriptor,
 		        10000, version_told, s);
 	}
-	if (!s->registered && !s->registering)
+	if (sm_state(&s->sm) == NODE_UNKNOWN && !retry_wait_ms(&s->registers, loop_now_ms(s->n->loop)))
 		register_node(s);
-	if (s->registered)
+	if (is_registered(s))
 		beat_lease(s);
 	report(s);
 }
@@ -406,7 +470,7 @@ static void beat(uv_timer_t *t)
 void node_status_poke(struct node *n)
 {
 	struct node_status *s = n->status;
-	if (s && !n->closing && s->registered)
+	if (s && !n->closing && is_registered(s))
 		uv_timer_start(&s->timer, beat, 50, BEAT_MS);
 }
 
@@ -436,19 +500,21 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 static void node_deleted(void *arg, struct informer_object *o)
 {
 	struct node_status *s = arg;
-	s->registered = false;
-	s->lease_made = false;
+	forget_registration(s);
 	free(s->last);
 	s->last = NULL;
 }
 
 struct node_status *node_status_new(struct node *n, void (*network_ready)(struct node *n))
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(network_ready);
 	struct node_status *s = xcalloc(1, sizeof *s);
 	char selector[300];
 	snprintf(selector, sizeof selector, "metadata.name=%s", n->o.node_name);
 	s->n = n;
 	s->network_ready = network_ready;
+	sm_init(&s->sm, &machine, NODE_UNKNOWN, n->o.node_name);
 	uv_timer_init(loop_uv(n->loop), &s->timer);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, beat, FIRST_BEAT_MS, BEAT_MS);
@@ -473,6 +539,7 @@ static void freed(uv_handle_t *h)
 
 void node_status_close(struct node_status *s)
 {
+	LOOP_CHECK_OWNER(s->n->loop);
 	if (s->informer)
 		informer_close(s->informer, NULL, NULL);
 	s->informer = NULL;

@@ -109,6 +109,7 @@ struct counts {
 
 static void count_init(struct counts *n, const struct container_picture *c)
 {
+	CHECK(c->slot->kind == SLOT_INIT);
 	if (c->state == PICTURE_TERMINATED)
 		n->init_failed += picture_exit_code(&c->end) != 0;
 	else if (c->state == PICTURE_WAITING && c->last.is_there && picture_exit_code(&c->last) != 0)
@@ -119,6 +120,7 @@ static void count_init(struct counts *n, const struct container_picture *c)
 
 static void count_main(struct counts *n, const struct container_picture *c)
 {
+	CHECK(c->slot->kind == SLOT_MAIN);
 	const struct picture_end *end = c->state == PICTURE_TERMINATED ? &c->end : &c->last;
 	if (c->state == PICTURE_RUNNING) {
 		n->running++;
@@ -148,6 +150,7 @@ static struct counts count(const struct pod_picture *pic)
 
 static const char *over(const struct counts *n)
 {
+	CHECK(n->succeeded <= n->stopped && n->stopped > 0);
 	return n->stopped == n->succeeded ? "Succeeded" : "Failed";
 }
 
@@ -224,6 +227,7 @@ static bool all_ready(const struct pod_picture *pic)
 
 bool picture_is_over(const struct pod_picture *pic)
 {
+	CHECK(pic->phase);
 	return is_terminal(pic->phase);
 }
 

@@ -72,6 +72,7 @@ static struct json *waiting(struct arena *a, const char *reason, const char *mes
 
 static struct json *state_of(struct arena *a, const struct container_picture *c)
 {
+	CHECK(c->state != PICTURE_RUNNING || c->record || c->carried);
 	if (c->carried)
 		return json_copy(a, c->carried);
 	if (c->state == PICTURE_WAITING)
@@ -197,6 +198,8 @@ static void add_address(struct arena *a, struct json *status, const char *single
 
 struct json *pod_status_build(struct pod *p, struct arena *a)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(p->object);
 	static const char *const qos[] = {"Guaranteed", "Burstable", "BestEffort"};
 	struct json *s = json_new(a, JSON_OBJECT);
 	struct pod_picture pic = pod_picture_take(p, a);
@@ -221,6 +224,8 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 
 static void written(void *arg, int status, struct slice body, const struct err *err)
 {
+	CHECK(((struct pod *)arg)->status_busy);
+	LOOP_CHECK_OWNER(((struct pod *)arg)->n->loop);
 	static const struct retry_rule rule = {2000, 60000};
 	struct pod *p = arg;
 	uint64_t now = loop_now_ms(p->n->loop);
@@ -244,6 +249,7 @@ static void written(void *arg, int status, struct slice body, const struct err *
 
 static void send_status(struct pod *p)
 {
+	CHECK(!p->status_busy && p->in_api && pod_state(p) < POD_CLEANING);
 	struct strbuf b = STRBUF_INIT;
 	strbuf_addf(&b, "{\"metadata\":{\"uid\":\"%s\"},\"status\":%s}", p->is_static ? p->mirror_uid : p->uid,
 	        strbuf_cstr(&p->status_text));

@@ -2,6 +2,7 @@
  * points to it, readers never see it, and the next write removes it. */
 #include "node/volume/atomic_writer.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
 
@@ -81,6 +82,7 @@ static bool is_same(const char *dir, const struct payload *p, int64_t gid)
 
 static int write_files(struct arena *a, const char *into, const struct payload *p, int64_t gid, struct err *err)
 {
+	CHECK(p->count <= p->cap);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct payload_file *f = &p->files[i];
 		char *path = arena_printf(a, "%s/%s", into, f->path), *slash = strrchr(path, '/');
@@ -135,6 +137,7 @@ static void remove_stale(struct arena *a, const char *dir, const struct payload 
 
 int atomic_write(const char *dir, const struct payload *p, int64_t gid, bool *ret_changed, struct err *err)
 {
+	CHECK(*dir == '/');
 	struct arena a = ARENA_INIT;
 	struct timespec now;
 	struct tm tm;

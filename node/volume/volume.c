@@ -12,12 +12,14 @@
  * error that says so. */
 #include "node/volume/volume.h"
 
+#include "base/check.h"
 #include "api/machinery/codec/quantity.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
+#include "node/ground/mount_pins.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_fields.h"
@@ -129,6 +131,7 @@ struct build {
 
 static int add_file(struct build *b, struct slice path, struct slice data, unsigned mode)
 {
+	CHECK(b->payload.count <= b->payload.cap);
 	if (!payload_path_is_good(path))
 		return err_set(b->err, ERR_INVAL, "the path \"%.*s\" in a volume must be relative and without ..",
 		        SLICE_FMT(path));
@@ -292,6 +295,7 @@ static bool is_mounted(const char *path)
 
 static int mount_tmpfs(const char *path, const char *options, struct err *err)
 {
+	CHECK(*path == '/');
 	if (is_mounted(path) || mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0)
 		return 0;
 	return err_errno(err, errno, "mount tmpfs at %s", path);
@@ -348,6 +352,8 @@ static int make_volume(struct build *b, const struct json *volume)
 	struct slice name = json_get_str(volume, "name");
 	const char *const *kind = kind_of(volume);
 	int64_t gid = json_get_int(json_get(b->pod->spec, "securityContext"), "fsGroup", -1);
+	if (gid < -1 || gid > INT32_MAX)
+		return err_set(b->err, ERR_INVAL, "fsGroup %lld is no group", (long long)gid);
 	bool read_only;
 	if (json_get(volume, "persistentVolumeClaim"))
 		return err_set(b->err, ERR_UNIMPLEMENTED, "persistentVolumeClaim volumes are not built yet");
@@ -371,6 +377,7 @@ static int make_volume(struct build *b, const struct json *volume)
 
 static void setup_on_pool(struct errand *e)
 {
+	CHECK(!loop_is_current(e->n->loop));
 	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
 	struct build b = {.pod = v->pod, .volumes = v, .err = &v->err};
 	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
@@ -387,6 +394,7 @@ static void finish_step(struct volumes *v);
 
 static void got_token(void *arg, int status, struct slice body, const struct err *err)
 {
+	LOOP_CHECK_OWNER(((struct token *)arg)->volumes->pod->n->loop);
 	struct token *t = arg;
 	struct volumes *v = t->volumes;
 	struct arena a = ARENA_INIT;
@@ -409,6 +417,7 @@ static void got_token(void *arg, int status, struct slice body, const struct err
 
 static void ask_token(struct volumes *v, struct token *t, const struct json *source)
 {
+	CHECK(t->volumes == v);
 	struct pod *p = v->pod;
 	struct arena a = ARENA_INIT;
 	struct json *body = json_new(&a, JSON_OBJECT), *spec = json_need(&a, body, "spec", JSON_OBJECT),
@@ -450,6 +459,7 @@ static size_t each_token(struct volumes *v, bool ask)
 
 static void setup_end(struct volumes *v)
 {
+	LOOP_CHECK_OWNER(v->pod->n->loop);
 	struct err err = v->err;
 	struct node *n = v->pod->n;
 	v->were_ready = v->were_ready || !err.code;
@@ -466,6 +476,7 @@ static void setup_done(struct errand *e)
 
 static void finish_step(struct volumes *v)
 {
+	CHECK(v->open > 0);
 	if (--v->open)
 		return;
 	if (v->pod->n->closing)
@@ -486,6 +497,8 @@ static void step_on_loop(struct loop_task *t)
 
 void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err))
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done && p->spec && p->operations);
 	struct volumes *v = p->volumes;
 	if (!v) {
 		v = p->volumes = xcalloc(1, sizeof *v);
@@ -521,9 +534,21 @@ uint64_t volumes_refresh_ms(const struct pod *p)
 
 /* ---- taking down ---- */
 
+/* It goes from the tree at once, and for good when whoever holds it lets go: the log says who. */
+static void detach(const char *point)
+{
+	struct strbuf pins = STRBUF_INIT;
+	mount_pins(point, &pins);
+	int rc = umount2(point, MNT_DETACH), e = errno;
+	log_warn("node", "a mount was in use when it was undone", "path=%s pinned_by=\"%s\" detached=%s", point,
+	        strbuf_cstr(&pins), rc == 0 ? "yes" : strerror(e));
+	strbuf_release(&pins);
+}
+
 /* Undoes every mount below dir, deepest (newest) first. */
 void volumes_unmount_below(const char *dir)
 {
+	CHECK(dir[0] == '/' && dir[1]);
 	size_t len, n = strlen(dir);
 	char *table = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, &len), **points = NULL;
 	size_t count = 0;
@@ -541,7 +566,7 @@ void volumes_unmount_below(const char *dir)
 	while (count) {
 		char *point = points[--count];
 		if (umount2(point, 0) != 0 && errno == EBUSY)
-			umount2(point, MNT_DETACH);
+			detach(point);
 		free(point);
 	}
 	free(points);
@@ -569,6 +594,8 @@ static void teardown_done(struct errand *e)
 
 void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct err *err))
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(done && p->volumes && p->operations);
 	struct volumes *v = p->volumes;
 	v->done = done;
 	v->dir = pod_dir(p, &v->arena);
@@ -639,6 +666,8 @@ static void collect(struct node *n, struct orphans *o, const char *parent)
 
 void volumes_remove_orphans(struct node *n)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(node_is_server_known(n));
 	struct orphans *o = xcalloc(1, sizeof *o);
 	collect(n, o, n->pods_dir);
 	collect(n, o, n->logs_dir);

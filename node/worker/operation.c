@@ -35,21 +35,26 @@ void pod_end(struct pod *p)
 
 void pod_wake(struct pod *p, uint64_t in_ms)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(pod_state(p) != POD_GONE);
 	if (!uv_is_active((uv_handle_t *)&p->timer) || uv_timer_get_due_in(&p->timer) > in_ms)
 		uv_timer_start(&p->timer, woken, in_ms, 0);
 }
 
 void pod_status_changed(struct pod *p)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	p->n->worker_callbacks->status_changed(p);
 }
 
 bool pod_bring_up_failed(struct pod *p)
 {
+	CHECK(pod_state(p) == POD_RUNNING || p->operations);
 	return retry_failed(&p->bring_up, &bring_up_rule, loop_now_ms(p->n->loop));
 }
 
 bool pod_take_down_failed(struct pod *p)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	return retry_failed(&p->take_down, &take_down_rule, loop_now_ms(p->n->loop));
 }

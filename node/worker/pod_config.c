@@ -3,6 +3,7 @@
  * restarted kubelet knows its own. */
 #include "node/worker/pod_config_int.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
 #include "node/cgroup/resources.h"
@@ -249,6 +250,8 @@ static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a
 
 CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(p->spec);
 	CRI(PodSandboxConfig) *c = ARENA_NEW(a, CRI(PodSandboxConfig));
 	CRI(PodSandboxMetadata) *m = ARENA_NEW(a, CRI(PodSandboxMetadata));
 	struct json *labels = json_get(p->meta, "labels"), *annotations = json_get(p->meta, "annotations");
@@ -555,6 +558,8 @@ static void add_env(struct arena *a, const struct env *env, CRI(ContainerConfig)
 int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,
         const struct image_result *image, CRI(ContainerConfig) * *ret, struct pod_files *files, struct err *err)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(p->operations && image->reference);
 	struct env env;
 	struct json *mounts = json_get(container, "volumeMounts");
 	const char *name = json_cstr(a, json_get(container, "name"));

@@ -2,6 +2,7 @@
  * never override. Later entries of one name replace earlier ones in place, as upstream does. */
 #include "node/worker/pod_env_int.h"
 
+#include "base/check.h"
 #include "api/client/informer.h"
 #include "base/base64.h"
 #include "node/ground/node_record.h"
@@ -26,6 +27,7 @@ const char *env_get(const struct env *env, struct slice name)
 
 static void set(struct arena *a, struct env *env, const char *name, const char *value)
 {
+	DCHECK(env->count <= env->cap);
 	for (size_t i = 0; i < env->count; i++)
 		if (strcmp(env->vars[i].name, name) == 0) {
 			env->vars[i].value = value;
@@ -193,6 +195,7 @@ static void add_services(struct pod *p, struct arena *a, struct env *env)
 
 int pod_env(struct pod *p, struct arena *a, const struct json *container, struct env *ret, struct err *err)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	struct env services = {0}, known = {0}, *env = ret;
 	*env = (struct env){0};
 	add_services(p, a, &services);

@@ -8,6 +8,7 @@
  * What can go wrong: a link that leads out (ERR_FORBIDDEN), a file where a folder should be, no space. */
 #include "node/worker/pod_files_int.h"
 
+#include "base/check.h"
 #include "node/ground/files.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 void pod_files_add(struct pod_files *l, struct arena *a, const struct pod_file *f)
 {
+	CHECK(*f->path == '/' && l->count <= l->cap);
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 8;
 		struct pod_file *items = ARENA_ARRAY(a, struct pod_file, cap);
@@ -36,6 +38,7 @@ void pod_files_add(struct pod_files *l, struct arena *a, const struct pod_file *
 
 static int open_beneath(int root, const char *path, uint64_t flags)
 {
+	CHECK(root >= 0);
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 	return (int)syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
 }
@@ -142,6 +145,7 @@ static int mount_sub_path(const struct pod_file *f, struct err *err)
 
 static int make_file(const struct pod_file *f, struct err *err)
 {
+	CHECK((f->mode & ~0777u) == 0);
 	switch (f->kind) {
 	case POD_FILE_FOLDER:
 		return file_make_dirs(f->path, f->mode, err);

@@ -2,6 +2,7 @@
  * sandbox, their records, and at last the API object. Each is one open operation of the pod. */
 #include "node/worker/pod_kill_int.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "node/events/events.h"
 #include "node/ground/api_call.h"
@@ -16,7 +17,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CALL_MS = 120000, MARGIN_MS = 30000, MIN_GRACE_S = 2 };
+/* A grace may be any number: what is longer than eleven days is not waited for in one call. */
+enum { CALL_MS = 120000, MIN_GRACE_S = 2, GRACE_S_MAX = 1000000 };
+_Static_assert((int64_t)GRACE_S_MAX * 1000 + CALL_MS < UINT32_MAX, "milliseconds fit the calls' timeouts");
 
 struct kill {
 	struct pod *pod;
@@ -32,6 +35,7 @@ struct kill {
 
 static void kill_free(struct kill *k)
 {
+	LOOP_CHECK_OWNER(k->pod->n->loop);
 	struct pod *p = k->pod;
 	strbuf_release(&k->pins);
 	free(k->id);
@@ -83,6 +87,7 @@ static void kill_end(struct kill *k, const struct err *err, const char *what)
 
 static struct kill *kill_new(struct pod *p, const char *id)
 {
+	CHECK(*id);
 	struct kill *k = xcalloc(1, sizeof *k);
 	k->pod = p;
 	k->id = xstrdup(id);
@@ -101,6 +106,7 @@ static void stopped(void *arg, const void *answer, const struct err *err)
 
 static void stop_now(struct kill *k)
 {
+	LOOP_CHECK_OWNER(k->pod->n->loop);
 	struct node *n = k->pod->n;
 	uint64_t now = loop_now_ms(n->loop);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
@@ -124,9 +130,11 @@ static void pre_stop_done(void *arg, const struct err *err)
 
 void pod_stop_container(struct pod *p, struct container *c, int64_t grace_s)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
+	grace_s = grace_s < 0 ? 0 : grace_s > GRACE_S_MAX ? GRACE_S_MAX : grace_s;
 	struct json *hook = json_path(pod_container_spec(p, c->name), "lifecycle", "preStop", NULL);
 	struct kill *k = kill_new(p, c->id);
-	k->deadline_ms = loop_now_ms(p->n->loop) + (uint64_t)(grace_s > 0 ? grace_s : 0) * 1000;
+	k->deadline_ms = loop_now_ms(p->n->loop) + (uint64_t)grace_s * 1000;
 	c->is_stopping = true;
 	probes_stop(c);
 	if (hook && grace_s > 0 && c->state == CONTAINER_RUNNING && !c->pre_stop_begun) {
@@ -156,6 +164,7 @@ static void remove_files(struct pod *p, struct container *c)
 
 void pod_remove_container(struct pod *p, struct container *c)
 {
+	CHECK(!p->start);
 	remove_files(p, c);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;
 	r.container_id = c->id;
@@ -170,6 +179,7 @@ static void sandbox_stopped(void *arg, const void *answer, const struct err *err
 
 void pod_stop_sandbox(struct pod *p, struct sandbox *s)
 {
+	CHECK(pod_state(p) != POD_RUNNING);
 	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
 	r.pod_sandbox_id = s->id;
 	cri_call(p->n->cri, "RuntimeService/StopPodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
@@ -183,6 +193,7 @@ static void sandbox_removed(void *arg, const void *answer, const struct err *err
 
 void pod_remove_sandbox(struct pod *p, struct sandbox *s)
 {
+	CHECK(!p->start);
 	CRI(PodSandboxRequest) r = RUNTIME__V1__POD_SANDBOX_REQUEST__INIT;
 	r.pod_sandbox_id = s->id;
 	cri_call(p->n->cri, "RuntimeService/RemovePodSandbox", &r.base, &runtime__v1__empty__descriptor, CALL_MS,
@@ -191,6 +202,7 @@ void pod_remove_sandbox(struct pod *p, struct sandbox *s)
 
 static void deleted(void *arg, int status, struct slice body, const struct err *err)
 {
+	LOOP_CHECK_OWNER(((struct pod *)arg)->n->loop);
 	static const struct retry_rule rule = {2000, 60000};
 	struct pod *p = arg;
 	if (!err || err->code == ERR_NOT_FOUND || err->code == ERR_CONFLICT)
@@ -203,6 +215,7 @@ static void deleted(void *arg, int status, struct slice body, const struct err *
 
 void pod_delete_from_api(struct pod *p)
 {
+	CHECK(pod_state(p) == POD_CLEANING && p->in_api && !p->is_static);
 	struct strbuf b = STRBUF_INIT;
 	strbuf_addf(&b,
 	        "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\",\"gracePeriodSeconds\":0,\"preconditions\":{\"uid\":"

@@ -57,6 +57,7 @@ static int64_t ran_ns(const struct container *c)
 
 unsigned slot_backoff_next_ms(unsigned before_ms, int64_t ran)
 {
+	CHECK(before_ms <= BACKOFF_MAX_MS);
 	if (!before_ms || ran_long(ran))
 		return BACKOFF_MIN_MS;
 	return before_ms > BACKOFF_MAX_MS / 2 ? BACKOFF_MAX_MS : before_ms * 2;
@@ -75,6 +76,7 @@ static uint64_t crash_wait_ms(const struct slot *s, const struct container *c, c
 
 static struct slot_view due(const struct slot *s, struct slot_view v, const struct pod_world *w)
 {
+	CHECK(!v.blocks || s->kind != SLOT_MAIN);
 	v.wait_ms = retry_wait_ms(&s->start, w->now_ms);
 	v.stand = v.wait_ms ? SLOT_RETRY_WAIT : SLOT_DUE;
 	return v;
@@ -198,6 +200,7 @@ static struct pod_step containers_next(const struct pod *p, const struct sandbox
 /* Dead containers but for the last two of each name, and all dead sandboxes but the newest, are removed. */
 static struct pod_step garbage_next(const struct pod *p)
 {
+	CHECK(pod_sandbox(p));
 	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		if (c != pod_container(p, c->name) && c != pod_container_before(p, c->name) &&
@@ -346,6 +349,7 @@ static struct pod_step stopping_next(const struct pod *p, const struct pod_world
 
 static struct pod_step cleaning_next(const struct pod *p, const struct pod_world *w)
 {
+	CHECK(!p->start);
 	struct sandbox *s = pod_sandbox(p);
 	uint64_t pause_ms = retry_wait_ms(&p->take_down, w->now_ms);
 	if (p->status_busy)
@@ -377,6 +381,7 @@ static struct pod_step finished_next(const struct pod *p)
 
 struct pod_step pod_next(const struct pod *p, const struct pod_world *w)
 {
+	CHECK(!p->operations);
 	switch (pod_state(p)) {
 	case POD_RUNNING:
 		return alive_next(p, w);

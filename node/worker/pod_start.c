@@ -86,6 +86,8 @@ static bool holds(const struct sm *m, int before)
 
 static void start_end(struct start *s)
 {
+	LOOP_CHECK_OWNER(s->pod->n->loop);
+	CHECK(s->pod->start == s && !s->pull);
 	struct pod *p = s->pod;
 	p->start = NULL;
 	free(s->container_id);
@@ -96,6 +98,7 @@ static void start_end(struct start *s)
 
 static struct start *start_new(struct pod *p, struct slot *slot)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	struct start *s = xcalloc(1, sizeof *s);
 	s->pod = p;
 	s->slot = slot;
@@ -110,6 +113,7 @@ static struct start *start_new(struct pod *p, struct slot *slot)
 
 static void sandbox_failed(struct start *s, const struct err *err)
 {
+	CHECK(!s->slot && err->code);
 	struct pod *p = s->pod;
 	bool due = pod_bring_up_failed(p);
 	pod_event(p, NULL, true, "FailedCreatePodSandBox", "Failed to create pod sandbox: %s", err->msg);
@@ -174,6 +178,7 @@ void pod_start_sandbox(struct pod *p)
 
 static void wait_with(struct start *s, const char *reason, const char *message, const struct retry_rule *rule)
 {
+	CHECK(*reason);
 	struct slot *slot = s->slot;
 	struct pod *p = s->pod;
 	slot->waiting_reason = reason;
@@ -187,6 +192,7 @@ static void wait_with(struct start *s, const char *reason, const char *message, 
 
 static void fail(struct start *s, const char *reason, const struct err *err)
 {
+	CHECK(s->slot && err->code);
 	if (err->code != ERR_CANCELED) {
 		wait_with(s, reason, err->msg, &start_rule);
 		pod_event(s->pod, s->slot->name, true, "Failed", "Error: %s", err->msg);
@@ -227,6 +233,7 @@ static void run_post_start(struct start *s, const struct json *hook)
 
 static void started(void *arg, const void *answer, const struct err *err)
 {
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_STARTING);
 	struct start *s = arg;
 	struct json *hook = json_path(pod_container_spec(s->pod, s->slot->name), "lifecycle", "postStart", NULL);
 	if (err) {
@@ -243,6 +250,7 @@ static void started(void *arg, const void *answer, const struct err *err)
 
 static void created(void *arg, const void *answer, const struct err *err)
 {
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_CREATING);
 	struct start *s = arg;
 	if (err) {
 		fail(s, "CreateContainerError", err);
@@ -318,6 +326,7 @@ static void image_failed(struct start *s, const struct image_result *result, con
 
 static void image_there(void *arg, const struct image_result *result, const struct err *err)
 {
+	CHECK(sm_state(&((struct start *)arg)->sm) == START_PULLING);
 	struct start *s = arg;
 	s->pull = NULL;
 	if (err && err->code == ERR_CANCELED) {
@@ -347,6 +356,7 @@ static void pull_begins(void *arg)
 
 static void refs_there(struct pod *p, const struct err *err)
 {
+	CHECK(p->start && p->start->slot);
 	struct start *s = p->start;
 	struct json *spec = pod_container_spec(p, s->slot->name);
 	if (err) {
@@ -365,6 +375,7 @@ static void refs_there(struct pod *p, const struct err *err)
 
 void pod_start_container(struct pod *p, struct slot *slot)
 {
+	CHECK(pod_state(p) == POD_RUNNING);
 	struct container *before = pod_container(p, slot->name);
 	struct start *s = start_new(p, slot);
 	s->attempt = before ? before->attempt + 1 : 0;
@@ -373,6 +384,7 @@ void pod_start_container(struct pod *p, struct slot *slot)
 
 void pod_start_cancel(struct pod *p)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	struct start *s = p->start;
 	if (!s || !s->pull)
 		return;

@@ -16,6 +16,7 @@
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/refs.h"
 #include "node/ground/times.h"
@@ -39,6 +40,8 @@ enum { LINGERS_TO_STOP_AGAIN = 8 };
 
 struct pod *pod_new(struct node *n, struct slice uid, struct slice ns, struct slice name)
 {
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(uid.len && !node_pod(n, uid));
 	struct pod *p = xcalloc(1, sizeof *p);
 	*p = (struct pod){.n = n,
 	        .uid = xmemdup(uid.ptr, uid.len),
@@ -80,6 +83,7 @@ static void timer_closed(uv_handle_t *h)
 
 void pod_free(struct pod *p)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	map_del(&p->n->pods, slice_of(p->uid));
 	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
@@ -107,6 +111,7 @@ static void add_slots(struct pod *p, const struct json *list, bool is_init)
 
 static void take_object(struct pod *p)
 {
+	CHECK(p->next_object);
 	struct rcbuf *json = TAKE(p->next_object);
 	arena_release(&p->arena);
 	p->object = json_parse(&p->arena, (struct slice){json->data, json->len}, NULL, NULL);
@@ -136,6 +141,7 @@ static void take_object(struct pod *p)
 
 void pod_set_object(struct pod *p, struct rcbuf *json)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	rcbuf_unref(p->next_object);
 	p->next_object = rcbuf_ref(json);
 	bool first = !p->object;
@@ -150,6 +156,7 @@ void pod_set_object(struct pod *p, struct rcbuf *json)
 
 void pod_set_vanished(struct pod *p)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	p->in_api = false;
 	p->is_deleting = true;
 	p->grace_s = p->object && pod_state(p) == POD_RUNNING ? p->grace_s
@@ -162,6 +169,7 @@ void pod_set_vanished(struct pod *p)
 /* Nothing to do until its deletion, which needs no memory of it. */
 void pod_set_ended(struct pod *p)
 {
+	CHECK(!p->object && !p->operations);
 	sm_init(&p->sm, &pod_machine, POD_FINISHING, p->name);
 }
 
@@ -178,6 +186,7 @@ static void changed(struct pod *p)
 
 void pod_looked(struct pod *p, bool is_changed)
 {
+	LOOP_CHECK_OWNER(p->n->loop);
 	if (is_changed)
 		changed(p);
 	else if (p->need_generation)
@@ -226,6 +235,7 @@ static void tell_no_network(struct pod *p)
 
 static void start_container(struct pod *p, struct slot *s, const struct container *before)
 {
+	CHECK(!p->start && pod_state(p) == POD_RUNNING);
 	if (before && before->state == CONTAINER_EXITED && before->is_known) {
 		int64_t ran_ns = before->started_ns ? before->finished_ns - before->started_ns : 0;
 		s->backoff_ms = slot_backoff_next_ms(s->backoff_ms, ran_ns);
@@ -248,6 +258,7 @@ static const char *backoff_text(unsigned ms)
 
 static bool show_crash_wait(struct pod *p, struct slot *s)
 {
+	CHECK(s->backoff_ms);
 	if (s->backoff_told)
 		return false;
 	s->waiting_reason = "CrashLoopBackOff";
@@ -309,6 +320,7 @@ static bool show_slots(struct pod *p, const struct pod_world *w)
 
 static void stop_containers(struct pod *p)
 {
+	CHECK(pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING);
 	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		probes_stop(c);
@@ -334,6 +346,7 @@ static void look_again(struct pod *p)
 
 static void stop_sandboxes(struct pod *p)
 {
+	CHECK(pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING);
 	LIST_FOREACH (it, &p->sandboxes) {
 		struct sandbox *s = CONTAINER_OF(it, struct sandbox, in_pod);
 		if (s->is_ready)
@@ -360,6 +373,7 @@ struct chore {
 
 static void chore_on_pool(struct errand *e)
 {
+	CHECK(!loop_is_current(e->n->loop));
 	struct chore *c = CONTAINER_OF(e, struct chore, errand);
 	if (c->pod_dir) {
 		volumes_unmount_below(c->pod_dir);
@@ -382,6 +396,7 @@ static void chore_done(struct errand *e)
 
 static void do_chore(struct pod *p, bool folders_too)
 {
+	CHECK(!p->start && !p->operations);
 	struct chore *c = xcalloc(1, sizeof *c);
 	c->pod = p;
 	c->pod_dir = folders_too ? pod_dir(p, &c->arena) : NULL;
@@ -496,12 +511,14 @@ static void tick_busy(struct pod *p)
 
 static void gone(struct pod *p)
 {
+	CHECK(pod_state(p) == POD_GONE && !p->status_busy);
 	log_info("node", "pod is gone", "pod=%s/%s uid=%s", p->ns, p->name, p->uid);
 	pod_free(p);
 }
 
 static void tick_idle(struct pod *p)
 {
+	CHECK(!p->operations && !p->start);
 	struct pod_world w = world_of(p);
 	struct pod_step step = pod_next(p, &w);
 	while (step.action == POD_MOVE) {

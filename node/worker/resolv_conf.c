@@ -2,6 +2,7 @@
  * as the resolver does. */
 #include "node/worker/resolv_conf_int.h"
 
+#include "base/check.h"
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
@@ -25,6 +26,7 @@ static struct slice next_word(struct slice *line)
 
 static void add(struct arena *a, char **list, size_t *count, size_t max, struct slice word)
 {
+	CHECK(*count <= max && word.len);
 	if (*count < max && !memchr(word.ptr, 0, word.len))
 		list[(*count)++] = arena_memdup(a, word.ptr, word.len);
 }

@@ -84,7 +84,7 @@ void engine_core_complete_later(struct engine_core *c, struct store_request *req
 int engine_core_choose_lease_id(struct engine_core *c, struct store_request *req)
 {
 	struct store_lease_args *a = &req->lease;
-	if (a->id < 0 || a->ttl_s <= 0 || a->ttl_s > STORE_LEASE_TTL_S_MAX) {
+	if (a->ttl_s <= 0 || a->ttl_s > STORE_LEASE_TTL_S_MAX) {
 		req->cause = STORE_CAUSE_LEASE_TTL;
 		return err_set(&req->err, ERR_INVAL, "a lease of %" PRId64 " seconds: 1 to %lld are allowed", a->ttl_s,
 		        STORE_LEASE_TTL_S_MAX);

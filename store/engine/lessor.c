@@ -181,7 +181,7 @@ void lessor_clear(struct lessor *l)
 void lessor_add(struct lessor *l, int64_t id, int64_t ttl_s)
 {
 	struct lease *e = xcalloc(1, sizeof *e);
-	CHECK(id > 0 && ttl_s > 0 && ttl_s <= STORE_LEASE_TTL_S_MAX);
+	CHECK(id != 0 && ttl_s > 0 && ttl_s <= STORE_LEASE_TTL_S_MAX);
 	e->id = id;
 	e->ttl_s = ttl_s;
 	pthread_mutex_lock(&l->lock);
@@ -248,23 +248,28 @@ bool lessor_ttl(struct lessor *l, int64_t id, int64_t *ret_ttl_s, int64_t *ret_g
 	return e != NULL;
 }
 
-static int compare_ids(const void *a, const void *b)
+/* What runs out first comes first, as in etcd; by number where that does not tell. */
+static int compare_leases(const void *a, const void *b)
 {
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
+	const struct lease *x = *(struct lease *const *)a, *y = *(struct lease *const *)b;
+	int c = (x->deadline_ms > y->deadline_ms) - (x->deadline_ms < y->deadline_ms);
+	return c ? c : (x->id > y->id) - (x->id < y->id);
 }
 
 int64_t *lessor_list(struct lessor *l, size_t *ret_n)
 {
 	size_t n = 0;
 	pthread_mutex_lock(&l->lock);
-	int64_t *ids = xcalloc(l->leases.count, sizeof *ids);
+	struct lease **all = xcalloc(l->leases.count + 1, sizeof(struct lease *));
+	int64_t *ids = xcalloc(l->leases.count + 1, sizeof *ids);
 	MAP_FOREACH (slot, &l->leases) {
-		ids[n++] = ((struct lease *)slot->value)->id;
+		all[n++] = slot->value;
 	}
+	qsort(all, n, sizeof(struct lease *), compare_leases);
+	for (size_t i = 0; i < n; i++)
+		ids[i] = all[i]->id;
 	pthread_mutex_unlock(&l->lock);
-	if (n)
-		qsort(ids, n, sizeof *ids, compare_ids);
+	free(all);
 	*ret_n = n;
 	return ids;
 }

@@ -47,7 +47,7 @@ bool lessor_keep_alive(struct lessor *l, int64_t id, int64_t *ret_ttl_s);
 /* False when there is none. A lease that is being revoked has 0 seconds left. */
 bool lessor_ttl(struct lessor *l, int64_t id, int64_t *ret_ttl_s, int64_t *ret_granted_s);
 
-/* All ids, ascending, from malloc. */
+/* All ids, those that run out first first, from malloc. */
 int64_t *lessor_list(struct lessor *l, size_t *ret_n);
 
 #endif

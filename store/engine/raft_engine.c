@@ -33,6 +33,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -49,7 +50,7 @@ static int check_write(struct raft_engine *e, struct store_request *req)
 		return req->err.code;
 	if (req->type == STORE_REQUEST_SYSTEM && system_check(req) != 0)
 		return req->err.code;
-	if (atomic_load(&e->apply_full))
+	if (atomic_load(&e->apply_full) || atomic_load(&e->log_full))
 		return err_set(&req->err, ERR_NO_SPACE, "the disk of this server is full: make room");
 	if (atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX)
 		return err_set(&req->err, ERR_BUSY, "too much is committed and not applied yet: try again");
@@ -100,12 +101,14 @@ static void submit(struct engine *base, struct store_request *req)
 	struct raft_engine *e = raft_engine_from(base);
 	enum pending_kind kind = PENDING_READ;
 	engine_reset_answer(req);
+	atomic_fetch_add(&e->entering, 1);
 	if (atomic_load(&e->stopping))
 		err_set(&req->err, ERR_UNAVAILABLE, "the store is stopping");
 	else if (atomic_load(&e->is_fenced))
 		err_set(&req->err, ERR_CORRUPT, "this replica differs from the others and is being replaced");
 	else if (route(e, req, &kind) == 0 && kind == PENDING_CHANGE) {
 		engine_core_read(&e->core, req, STORE_REQUESTS_MAX);
+		atomic_fetch_sub(&e->entering, 1);
 		return;
 	}
 	if (req->err.code == 0 && atomic_fetch_add(&e->outstanding, 1) >= STORE_REQUESTS_MAX) {
@@ -116,13 +119,20 @@ static void submit(struct engine *base, struct store_request *req)
 		engine_core_complete_later(&e->core, req);
 	else
 		raft_engine_take(e, kind, req, NULL);
+	atomic_fetch_sub(&e->entering, 1);
 }
 
 void raft_engine_change_members(struct raft_engine *e, struct raft_engine_change *c)
 {
 	c->err = ERR_INIT;
-	atomic_fetch_add(&e->outstanding, 1);
-	raft_engine_take(e, PENDING_CHANGE, NULL, c);
+	atomic_fetch_add(&e->entering, 1);
+	if (atomic_load(&e->stopping)) {
+		raft_engine_refuse_change(c, ERR_UNAVAILABLE, "the store is stopping");
+	} else {
+		atomic_fetch_add(&e->outstanding, 1);
+		raft_engine_take(e, PENDING_CHANGE, NULL, c);
+	}
+	atomic_fetch_sub(&e->entering, 1);
 }
 
 /* ---- raft thread: turns and time ---- */
@@ -145,9 +155,22 @@ static void applied(struct loop_task *t)
 
 static void end_joining(struct raft_engine *e);
 
+/* What waits in a full log may be committed yet; what comes now is told at once that it won't. */
+static void look_at_disk(struct raft_engine *e)
+{
+	bool is_full = e->is_leader && engine_host(e) && raft_host_is_disk_full(engine_host(e));
+	if (atomic_exchange(&e->log_full, is_full) == is_full)
+		return;
+	if (is_full)
+		log_warn("store", "the disk of the log is full: writes are refused", "mend=\"make room\"");
+	else
+		log_info("store", "the log takes writes again", "term=%" PRIu64, e->term);
+}
+
 static void tick(void *arg)
 {
 	struct raft_engine *e = arg;
+	look_at_disk(e);
 	pendings_tick(e);
 	reads_applied(e); /* those that waited for libraft, not for us */
 	reads_reroute(e, false);
@@ -229,6 +252,8 @@ static void engine_close(struct engine *base)
 	struct raft_engine *e = raft_engine_from(base);
 	engine_core_stop_leases(&e->core);
 	atomic_store(&e->stopping, true);
+	while (atomic_load(&e->entering)) /* what is let in is posted before the loop ends: nobody waits for ever */
+		sched_yield();
 	raft_node_close_loop(e->node);
 	apply_stop(e);
 	pendings_fail(e);

@@ -45,6 +45,11 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 	struct command_head head;
 	if (!command_is_sound(command) || !command_head_decode(command, &head))
 		return; /* who sent it waits for nothing */
+	if (e->is_leader && (atomic_load(&e->log_full) || atomic_load(&e->apply_full))) {
+		struct strbuf b = peers_begin(MESSAGE_NO_SPACE, head.sequence);
+		peers_tell(e, from, &b);
+		return;
+	}
 	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX) {
 		turn_away(e, from, head.sequence);
 		return;
@@ -63,6 +68,13 @@ static void on_turned_away(struct raft_engine *e, uint64_t sequence)
 	struct pending *p = pending_take(e, sequence);
 	if (p)
 		pending_park(p);
+}
+
+static void on_no_space(struct raft_engine *e, uint64_t sequence)
+{
+	struct pending *p = pending_take(e, sequence);
+	if (p && (p->req || p->change))
+		pending_answer(p, ERR_NO_SPACE, "the disk of the leader is full: make room");
 }
 
 /* ---- read index ---- */
@@ -195,7 +207,8 @@ static void on_change(struct raft_engine *e, uint64_t from, uint64_t sequence, s
 	x->change.id = command_get(r);
 	struct slice address = command_get_bytes(r);
 	snprintf(x->change.address, sizeof x->change.address, "%.*s", SLICE_FMT(address));
-	if (r->is_bad || !e->is_leader) {
+	bool fits = address.len < sizeof x->change.address && !(address.len && memchr(address.ptr, 0, address.len));
+	if (r->is_bad || !fits || !e->is_leader) {
 		free(x);
 		turn_away(e, from, sequence);
 		return;
@@ -230,6 +243,9 @@ void peers_message(void *arg, uint64_t from, struct slice bytes)
 		break;
 	case MESSAGE_TURNED_AWAY:
 		on_turned_away(e, first);
+		break;
+	case MESSAGE_NO_SPACE:
+		on_no_space(e, first);
 		break;
 	case MESSAGE_INDEX:
 		on_index(e, from, first);

@@ -51,6 +51,18 @@ static void change_done(struct loop_task *t)
 	c->done(c);
 }
 
+static void post_change(struct raft_engine_change *c)
+{
+	c->task.run = change_done;
+	loop_post(c->loop, &c->task);
+}
+
+void raft_engine_refuse_change(struct raft_engine_change *c, int code, const char *text)
+{
+	err_set(&c->err, code, "%s", text);
+	post_change(c);
+}
+
 void pending_answer(struct pending *p, int code, const char *text)
 {
 	struct raft_engine *e = p->engine;
@@ -71,12 +83,10 @@ void pending_answer(struct pending *p, int code, const char *text)
 			err_set(&req->err, code, "%s", text);
 		engine_complete(req);
 	}
-	if (change) {
-		if (code)
-			err_set(&change->err, code, "%s", text);
-		change->task.run = change_done;
-		loop_post(change->loop, &change->task);
-	}
+	if (change && code)
+		raft_engine_refuse_change(change, code, text);
+	else if (change)
+		post_change(change);
 	pending_release(p);
 }
 

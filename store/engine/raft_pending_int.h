@@ -33,6 +33,9 @@ static inline bool pending_is_proposal(enum pending_kind kind)
 	return kind == PENDING_WRITE || kind == PENDING_CHANGE;
 }
 
+/* Any thread: done() is posted with this error. */
+void raft_engine_refuse_change(struct raft_engine_change *c, int code, const char *text);
+
 void pending_map(struct pending *p);
 void pending_unmap(struct pending *p);
 struct pending *pending_take(struct raft_engine *e, uint64_t sequence); /* out of the map; NULL: nobody waits */

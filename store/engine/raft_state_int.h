@@ -81,9 +81,11 @@ struct raft_engine {
 	void (*question)(void *arg, struct slice question, struct strbuf *answer);
 	void *arg;
 	atomic_uint outstanding;
+	atomic_uint entering; /* threads between the look at `stopping` and the loop's mailbox */
 	atomic_bool stopping;
 	_Atomic uint64_t apply_bytes; /* queued */
 	atomic_bool apply_full;       /* the disk of the state is */
+	atomic_bool log_full;         /* the disk of the log is, and this server leads: nothing new is committed */
 	_Atomic uint64_t shown_term, shown_leader;
 	_Atomic uint64_t n_proposed; /* writes and changes of members that are out */
 	_Atomic uint64_t n_failed, n_committed, n_applied, n_leader_changes, n_slow_reads;

@@ -16,6 +16,7 @@ enum message_kind {
 	MESSAGE_HASH,          /* index */
 	MESSAGE_HASH_ANSWER,   /* index, hash */
 	MESSAGE_FENCE,         /* index */
+	MESSAGE_NO_SPACE,      /* sequence: it was not proposed, for the leader's disk is full */
 };
 
 struct strbuf peers_begin(enum message_kind kind, uint64_t first);

@@ -175,6 +175,10 @@ static void health(struct etcd_service *s, struct http_exchange *x)
 			p->failed = true;
 			snprintf(p->reason, sizeof p->reason, "ALARM %s", alarms[i].name);
 		}
+	if (!p->failed && s->is_disk_full && !query_has(x, "exclude", "NOSPACE")) {
+		p->failed = true;
+		snprintf(p->reason, sizeof p->reason, "ALARM NOSPACE: the disk is full: make room");
+	}
 	bool serializable = query_has(x, "serializable", "true");
 	if (!p->failed && !serializable && s->raft && !raft_engine_leader(s->raft)) {
 		p->failed = true;

@@ -7,6 +7,7 @@
 #include "base/rt/pool.h"
 #include "base/wire/tls.h"
 #include "store/etcd/auth/auth.h"
+#include "store/etcd/calls/backup.h"
 #include "store/etcd/calls/cluster.h"
 #include "store/etcd/calls/watch.h"
 #include "store/etcd/compactor_int.h"
@@ -69,6 +70,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->store = o->store;
 	s->raft = raft_engine_of(o->store);
 	list_init(&s->watch_streams);
+	list_init(&s->passwords);
 	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)
 		goto fail;
@@ -82,6 +84,8 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->timer) == 0);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, tick, TICK_MS, TICK_MS);
+	if (o->scratch_dir)
+		etcd_snapshot_forget_old(o->scratch_dir);
 	etcd_quota_tick(s);
 	etcd_compactor_start(s);
 	etcd_system_start(s);

@@ -382,7 +382,7 @@ static void get_arguments(struct command_reader *r, bool is_expiry, struct store
 		req->type = STORE_REQUEST_LEASE_GRANT;
 		req->lease.id = get_i64(r);
 		req->lease.ttl_s = get_i64(r);
-		r->is_bad |= req->lease.id <= 0 || req->lease.ttl_s <= 0 || req->lease.ttl_s > STORE_LEASE_TTL_S_MAX;
+		r->is_bad |= req->lease.id == 0 || req->lease.ttl_s <= 0 || req->lease.ttl_s > STORE_LEASE_TTL_S_MAX;
 		break;
 	case COMMAND_LEASE_REVOKE:
 		req->type = STORE_REQUEST_LEASE_REVOKE;

@@ -91,6 +91,9 @@ int db_fail(struct db *db, int rc, struct err *err, const char *doing)
 {
 	int extended = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
 	const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+	bool is_full = db->handle && sqlite3_system_errno(db->handle) == ENOSPC;
+	if (is_full && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR))
+		return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
 	switch (rc & 0xff) {
 	case SQLITE_FULL:
 		return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
@@ -270,6 +273,8 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
 		        (long long)revision, (long long)ROW_REVISION(newest));
 fail:
+	if (e.code == ERR_NO_SPACE)
+		return err_set(err, ERR_NO_SPACE, "%s: %s", path, e.msg);
 	if (e.code)
 		return err_set(err, ERR_CORRUPT, "%s does not read as a database of k3x (%s): %s", path, e.msg, mend);
 	return 0;
@@ -281,6 +286,8 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 	struct err e = ERR_INIT;
 	int64_t application_id = query_int(db, "PRAGMA application_id", 0, &e);
 	int64_t tables = e.code ? 0 : query_int(db, "SELECT count(*) FROM sqlite_schema", 0, &e);
+	if (e.code == ERR_NO_SPACE)
+		return err_set(err, ERR_NO_SPACE, "%s: %s", path, e.msg);
 	if (e.code)
 		return err_set(err, ERR_CORRUPT, "%s does not read (%s): %s", path, e.msg, mend);
 	bool is_new = application_id == 0 && tables == 0;

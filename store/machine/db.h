@@ -16,6 +16,7 @@ enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 2, DB_PAGE_BYTES = 4096
  * a revision on is one range scan. 43 bits of revision last 13 years at 20,000 writes per second. */
 enum { SUB_BITS = 20 };
 #define SUB_MAX ((INT64_C(1) << SUB_BITS) - 16)
+#define REVISION_MAX (INT64_MAX >> (SUB_BITS + 1)) /* what is left then lasts as long again */
 #define ROW_ID(revision) ((int64_t)(revision) << SUB_BITS)
 #define ROW_REVISION(id) ((int64_t)(id) >> SUB_BITS)
 

@@ -86,7 +86,7 @@ int machine_commit(struct machine *m, struct event_block **ret_block, struct err
 
 static int lease_grant(struct machine *m, struct store_request *req, struct err *err)
 {
-	CHECK(req->lease.id > 0); /* the engine has chosen one */
+	CHECK(req->lease.id != 0); /* the engine has chosen one */
 	int rc = machine_lease_exists(&m->db, req->lease.id, err);
 	if (rc < 0)
 		return rc;

@@ -9,12 +9,6 @@
 /* Does the range, as etcd writes it (engine.h), have the key? */
 bool store_range_has(const struct store_key_range *keys, struct slice key);
 
-/* All keys from `key` on. */
-static inline bool store_range_is_open(const struct store_key_range *keys)
-{
-	return keys->end.len == 1 && keys->end.ptr[0] == 0;
-}
-
 struct meta {
 	int64_t revision;
 	int64_t compacted;

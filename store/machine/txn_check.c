@@ -113,7 +113,7 @@ static void add_write(struct checker *c, struct store_key_range keys, bool is_pu
 static int check_key(struct checker *c, const struct store_key_range *keys, struct err *err)
 {
 	c->bytes += keys->key.len + keys->end.len;
-	if (keys->key.len == 0 && keys->end.len == 0)
+	if (keys->key.len == 0)
 		return refuse(c, STORE_CAUSE_EMPTY_KEY, err, ERR_INVAL, "the key is empty");
 	if (keys->key.len > STORE_KEY_BYTES_MAX || keys->end.len > STORE_KEY_BYTES_MAX)
 		return err_set(err, ERR_TOO_BIG, "a key of more than %u bytes", STORE_KEY_BYTES_MAX);

@@ -1,7 +1,8 @@
 /* Unpacking messages, with a limit on depth.
  *
  * protobuf-c unpacks nested messages by recursion and without a limit; a client could nest transactions until the stack
- * ends. So the bytes are walked first, along the descriptors, as deep as MESSAGE_DEPTH_MAX. */
+ * ends. So the bytes are walked first, along the descriptors, as deep as MESSAGE_DEPTH_MAX. Strings end at a zero byte
+ * for it: those that hold one (a name or a password that would become another) are refused. */
 #include "store/proto/unpack.h"
 
 #include "base/check.h"
@@ -33,7 +34,8 @@ static bool skip(struct slice *s, uint64_t n)
 	return true;
 }
 
-static bool is_shallow(const ProtobufCMessageDescriptor *type, struct slice s, unsigned depth)
+/* Also: is every string whole, once it ends at its first zero byte? */
+static bool is_sound(const ProtobufCMessageDescriptor *type, struct slice s, unsigned depth)
 {
 	uint64_t key, n;
 	if (depth > MESSAGE_DEPTH_MAX)
@@ -49,8 +51,10 @@ static bool is_shallow(const ProtobufCMessageDescriptor *type, struct slice s, u
 		if (!read_varint(&s, &n) || n > s.len)
 			return false;
 		const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field(type, (unsigned)(key >> 3));
+		if (f && f->type == PROTOBUF_C_TYPE_STRING && n && memchr(s.ptr, 0, n))
+			return false; /* it would be cut there */
 		if (f && f->type == PROTOBUF_C_TYPE_MESSAGE &&
-		        !is_shallow(f->descriptor, (struct slice){s.ptr, n}, depth + 1))
+		        !is_sound(f->descriptor, (struct slice){s.ptr, n}, depth + 1))
 			return false;
 		skip(&s, n);
 	}
@@ -74,7 +78,7 @@ ProtobufCAllocator etcd_allocator(struct arena *a)
 void *etcd_message_unpack(struct arena *a, const ProtobufCMessageDescriptor *type, struct slice bytes)
 {
 	ProtobufCAllocator allocator = etcd_allocator(a);
-	if (!is_shallow(type, bytes, 0))
+	if (!is_sound(type, bytes, 0))
 		return NULL;
 	return protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.ptr);
 }

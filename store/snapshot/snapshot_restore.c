@@ -37,6 +37,23 @@ struct restore {
 
 /* ---- files ---- */
 
+/* 0, or -1 with errno set: a disk that fills takes a part, which is no error by itself. */
+static int write_all(int fd, const char *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n == 0)
+			errno = ENOSPC;
+		if (n <= 0)
+			return -1;
+		data += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
 static int copy_file(const char *from, const char *to, int64_t bytes, struct err *err)
 {
 	char *buffer = xmalloc(1 << 20);
@@ -46,7 +63,7 @@ static int copy_file(const char *from, const char *to, int64_t bytes, struct err
 		err_errno(err, errno, "copy %s to %s", from, to);
 	while (!err->code && bytes > 0) {
 		ssize_t n = read(in, buffer, bytes < 1 << 20 ? (size_t)bytes : 1 << 20);
-		if (n <= 0 || write(out, buffer, (size_t)n) != n)
+		if (n <= 0 || write_all(out, buffer, (size_t)n) != 0)
 			err_errno(err, n == 0 ? EIO : errno, "copy %s to %s", from, to);
 		bytes -= n > 0 ? n : 0;
 	}
@@ -92,11 +109,24 @@ static const char forget_sql[] =
         "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574';"
         "UPDATE meta SET system_version = system_version + 1";
 
+/* Before anything is written: revisions have an end, see db.h. */
+static int check_bump(const struct restore *r, int64_t revision, struct err *err)
+{
+	int64_t room = REVISION_MAX - revision;
+	if (r->o->bump_revision <= room)
+		return 0;
+	return err_set(err, ERR_INVAL, "%s: revision %lld cannot be raised by %lld: up to %lld are left",
+	        r->o->snapshot, (long long)revision, (long long)r->o->bump_revision, (long long)room);
+}
+
 static int change_copy(struct restore *r, sqlite3 *h, struct err *err)
 {
 	const struct store_restore_options *o = r->o;
 	struct db db = {.handle = h};
 	/* Format 1 has neither members nor a version of them; the server brings it up to date. */
+	int64_t revision = snapshot_query(&db, "SELECT revision FROM meta", err);
+	if (err->code || check_bump(r, revision, err) != 0)
+		return err->code;
 	bool has_system = snapshot_query(&db, "SELECT count(*) FROM sqlite_schema WHERE name = 'sys'", err) > 0;
 	char *sql = sqlite3_mprintf("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN;"
 	                            "DROP TABLE IF EXISTS snapshot;"
@@ -310,8 +340,9 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	r.made = arena_printf(a, "%s.restoring", r.db);
 	r.raft = arena_printf(a, "%s/raft", o->data_dir);
 	r.made_raft = arena_printf(a, "%s.restoring", r.raft);
-	if (look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 || choose_cluster_id(&r, err) != 0 ||
-	        check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 || data_lock(r.db, &lock, err) != 0)
+	if (check_bump(&r, 0, err) != 0 || look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 ||
+	        choose_cluster_id(&r, err) != 0 || check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 ||
+	        data_lock(r.db, &lock, err) != 0)
 		return err->code;
 	int rc = make_state(&r, &made, err);
 	if (rc == 0)

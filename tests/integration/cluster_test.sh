@@ -73,6 +73,34 @@ check "every replica answers a pod through the ClusterIP" replies from_pod 3
 check "every replica answers the node through the ClusterIP" replies from_node 3
 check "the kubernetes service answers" bash -c "[ \"\$(nsenter --net=/run/netns/$netns curl -sk -m 2 https://10.43.0.1/livez)\" = ok ]"
 
+# two services name one external address: the older has it, the other is told, and nobody else is kept from being served
+cat >"$T/external.yaml" <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: older}
+spec: {selector: {app: web}, externalIPs: [192.168.177.50], ports: [{port: 90, targetPort: 8080}]}
+YAML
+long=$(printf 'n%.0s' $(seq 63))
+check "apply the older service" kubectl apply -f "$T/external.yaml"
+older_is_older() { [ "$(kubectl get svc older -o jsonpath='{.metadata.creationTimestamp}')" != "$(date -u +%Y-%m-%dT%H:%M:%SZ)" ]; }
+wait_for 5 older_is_older
+sed 's/older/younger/' "$T/external.yaml" | kubectl apply -f - >/dev/null
+check "a service with the longest names" kubectl apply -f - <<<"$(sed "s/older/$long/; s/port: 90/name: $long, port: 90/; s/externalIPs.*50., //" "$T/external.yaml")"
+kubectl create service nodeport innocent --tcp=80:8080 --node-port=31080 >/dev/null
+kubectl patch service innocent -p '{"spec":{"selector":{"app":"web"}}}' >/dev/null
+inside ip addr add 192.168.177.50/32 dev uplink
+node_answers() { inside curl -s -m 2 "http://$1/" | grep -qE '^(one|two)-'; }
+check "the external address answers" wait_for 10 node_answers 192.168.177.50:90
+check "a service that came later is served" wait_for 10 node_answers "$(kubectl get svc innocent -o jsonpath='{.spec.clusterIP}')"
+check "its node port answers on the node's address" wait_for 10 node_answers 192.168.177.1:31080
+check "and on 127.0.0.1" wait_for 10 node_answers 127.0.0.1:31080
+told() { kubectl get events --field-selector involvedObject.name=younger -o jsonpath='{.items[*].message}' | grep -q 'older service default/older'; }
+check "the younger one's event says who has its address" wait_for 10 told
+check "long names are served too" wait_for 10 node_answers "$(kubectl get svc "$long" -o jsonpath='{.spec.clusterIP}'):90"
+kubectl delete svc older >/dev/null
+check "the younger one has it when the older is gone" wait_for 10 node_answers 192.168.177.50:90
+kubectl delete svc younger innocent "$long" >/dev/null
+
 check_has "logs" hello "$(kubectl logs client)"
 check_has "logs -f ends with its time" hello "$(timeout 3 nsenter --net=/run/netns/$netns "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" logs -f client)"
 check_is "exec passes output" hi "$(kubectl exec client -- echo hi)"
@@ -103,7 +131,9 @@ check_has "pods answer while the server is dead" one- "$(from_node)"
 start_server 17643 --node-name node1 --kubelet-port 17650
 check "node is Ready again" wait_for 30 bash -c "$(declare -f inside kubectl); netns=$netns T=$T; kubectl wait --for=condition=Ready node/node1 --timeout=1s"
 check_is "what was acknowledged is there" b "$(kubectl get configmap kept -o jsonpath='{.data.a}')"
-sleep 3 # long enough for a kubelet that adopts badly to show it
+looked_again() { [ "$(grep -c "container runtime is ready" "$T/k3x.log")" -ge 2 ] && kubectl exec client -- true; }
+check "the kubelet has looked at what runs" wait_for 20 looked_again
+check "and writes the status of what it adopted" wait_for 20 bash -c "$(declare -f inside kubectl); netns=$netns T=$T; kubectl wait --for=condition=Ready pod --all --timeout=1s"
 check_is "the same containers run, none restarted" "$before" "$(kubectl get pods -o jsonpath='{range .items[*]}{.metadata.uid}{.status.containerStatuses[0].containerID}{.status.containerStatuses[0].restartCount}{"\n"}{end}' | sort)"
 check_is "exec works on adopted pods" hi "$(kubectl exec client -- echo hi)"
 

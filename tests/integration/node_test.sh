@@ -118,6 +118,20 @@ spec:
 ---
 apiVersion: v1
 kind: Pod
+metadata: {name: badname}
+spec:
+  nodeName: node1
+  containers: [{name: c, image: "NO:such:name"}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: late}
+spec:
+  nodeName: node1
+  containers: [{name: c, image: "late:1", command: [sleep, "1000"], imagePullPolicy: Never}]
+---
+apiVersion: v1
+kind: Pod
 metadata: {name: noref}
 spec:
   nodeName: node1
@@ -176,8 +190,29 @@ check "BackOff event" wait_for 10 event_has crash 'BackOff Back-off restarting'
 wait_is "ImagePullBackOff" 40 pod/noimage '.status.containerStatuses[0].state.waiting.reason' ImagePullBackOff
 check "pull event" event_has noimage 'Failed Failed to pull image'
 wait_is "ErrImageNeverPull" 20 pod/never '.status.containerStatuses[0].state.waiting.reason' ErrImageNeverPull
+wait_is "InvalidImageName" 20 pod/badname '.status.containerStatuses[0].state.waiting.reason' InvalidImageName
+check_is "a pod whose only container waits is Pending" Pending "$(field pod/badname .status.phase)"
 wait_is "a missing configMap is told" 20 pod/noref '.status.containerStatuses[0].state.waiting.reason' CreateContainerConfigError
 check "a claim is told to be not built" wait_for 20 event_has claim 'FailedMount .*not built yet'
+
+# what an operator does while it runs
+busybox_image late:1 "$T/late.tar" sh
+mv "$T/late.tar" "$T/data/agent/images/late.tar"
+check "an image that is put into agent/images is imported" wait_for 20 grep -q 'images imported archive=.*late.tar' "$T/k3x.log"
+wait_is "and its pod runs" 40 pod/late .status.phase Running
+check_is "other users cannot see into pods" 750 "$(stat -c %a "$T/data/agent/kubelet/pods")"
+check_has "/run/netns is a shared mount" shared: "$(grep ' /run/netns ' /proc/self/mountinfo)"
+if [ "$(($((16#$(sed -n 's/^CapEff:\t*//p' "/proc/$server_pid/status"))) >> 24 & 1))" = 1 ]; then
+	check_is "pods go before the server when memory is short" -999 "$(cat "/proc/$server_pid/oom_score_adj")"
+fi
+serial() { inside openssl s_client -connect 127.0.0.1:17750 </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+old_serial=$(serial)
+openssl req -new -key "$T/data/agent/serving-kubelet.key" -subj /CN=node1 2>/dev/null |
+	openssl x509 -req -days 2 -CA "$T/data/server/tls/server-ca.crt" -CAkey "$T/data/server/tls/server-ca.key" -CAcreateserial -CAserial "$T/serial" \
+		-extfile <(echo "subjectAltName=DNS:node1,DNS:localhost,IP:127.0.0.1,IP:192.168.177.1") -out "$T/renewed.crt" 2>/dev/null
+mv "$T/renewed.crt" "$T/data/agent/serving-kubelet.crt"
+renewed() { [ "$(serial)" != "$old_serial" ]; }
+check "a renewed serving certificate is served" wait_for 10 renewed
 
 wait_is "probes make it ready" 20 pod/web '.status.conditions[?(@.type=="Ready")].status' True
 ip=$(field pod/web .status.podIP)
@@ -215,7 +250,8 @@ check "containerd survives kill -9" kill -0 "$containerd"
 start_server 17743 "${ports[@]}"
 wait_for 30 is node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 check "containerd is adopted" wait_for 10 grep -q 'containerd adopted' "$T/k3x.log"
-sleep 2
+looked_again() { [ "$(grep -c 'container runtime is ready' "$T/k3x.log")" -ge 2 ] && kubectl exec full -c c -- true; }
+check "the kubelet has looked at what runs" wait_for 30 looked_again
 check_is "containers are adopted" "$before" "$(field pod/full '.status.containerStatuses[0].containerID')"
 check_is "no restart" 0 "$(field pod/full '.status.containerStatuses[0].restartCount')"
 check_is "exec after adoption" ok "$(kubectl exec full -c c -- echo ok)"
@@ -228,10 +264,12 @@ rm "$T/data/agent/pod-manifests/still.yaml"
 check "the static pod goes with its file" wait_for 30 gone pod/still-node1
 check "delete" kubectl delete pod --all --timeout=60s
 check_is "preStop ran" prestop "$(cat "$T/hostdir/hook")"
-sleep 1
-check_is "no container is left" "" "$(ctr -a "$T/data/agent/run/containerd/containerd.sock" -n k8s.io containers ls -q)"
-check_is "no mount is left" "" "$(grep "$T/data/agent/kubelet" /proc/mounts)"
-check_is "no pod folder is left" "" "$(ls "$T/data/agent/kubelet/pods")"
-check_is "no log folder is left" "" "$(ls "$T/data/agent/kubelet/logs")"
+no_containers() { [ -z "$(ctr -a "$T/data/agent/run/containerd/containerd.sock" -n k8s.io containers ls -q)" ]; }
+no_mounts() { ! grep -q "$T/data/agent/kubelet" /proc/mounts; }
+is_empty() { [ -z "$(ls "$1")" ]; }
+check "no container is left" wait_for 10 no_containers
+check "no mount is left" wait_for 10 no_mounts
+check "no pod folder is left" wait_for 10 is_empty "$T/data/agent/kubelet/pods"
+check "no log folder is left" wait_for 10 is_empty "$T/data/agent/kubelet/logs"
 check_is "no interface is left" "" "$(ip -n $netns -br link | grep veth)"
 finish

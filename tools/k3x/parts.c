@@ -3,7 +3,10 @@
 
 #include "base/log.h"
 
+#include <errno.h>
+#include <semaphore.h>
 #include <stddef.h>
+#include <time.h>
 
 static const struct part *const rows[] = {
         &part_controllers,
@@ -19,6 +22,7 @@ struct running {
 	struct loop loop;
 	void *state;
 	struct err err;
+	sem_t closed;
 };
 
 static struct running running[PARTS];
@@ -67,6 +71,7 @@ static void closed(void *arg)
 {
 	struct running *r = arg;
 	loop_stop(&r->loop);
+	sem_post(&r->closed);
 }
 
 static void close_on_loop(void *arg)
@@ -75,12 +80,30 @@ static void close_on_loop(void *arg)
 	r->part->close(r->state, closed, r);
 }
 
-void parts_stop(void)
+static bool has_closed_in_time(struct running *r)
+{
+	struct timespec limit;
+	clock_gettime(CLOCK_MONOTONIC, &limit);
+	limit.tv_sec += PART_CLOSE_S_MAX;
+	while (sem_clockwait(&r->closed, CLOCK_MONOTONIC, &limit) != 0)
+		if (errno != EINTR)
+			return false;
+	return true;
+}
+
+bool parts_stop(void)
 {
 	while (n_running) {
 		struct running *r = &running[--n_running];
+		sem_init(&r->closed, 0, 0);
 		loop_call(&r->loop, close_on_loop, r);
+		if (!has_closed_in_time(r)) {
+			log_error("server", "a part does not close, the process ends without it", "name=%s waited_s=%d",
+			        r->part->name, PART_CLOSE_S_MAX);
+			return false;
+		}
 		loop_join(&r->loop);
 		loop_release(&r->loop);
 	}
+	return true;
 }

@@ -9,6 +9,8 @@
 #include "api/server/server.h"
 #include "tools/k3x/server_settings.h"
 
+enum { PART_CLOSE_S_MAX = 20 };
+
 struct part_env {
 	struct server_settings *settings; /* read only from here on */
 	struct api_server *api;           /* for api_server_client() */
@@ -28,8 +30,9 @@ struct part {
 /* Starts all wanted parts. Main thread, which waits for each. */
 int parts_start(struct server_settings *settings, struct api_server *api, int api_port, struct err *err);
 
-/* Stops them and joins their threads. Main thread. */
-void parts_stop(void);
+/* Stops them and joins their threads. False: a part has not closed within PART_CLOSE_S_MAX; it is named in the log, and
+ * the process should end. Main thread. */
+bool parts_stop(void);
 
 /* Rows. */
 extern const struct part part_controllers;

@@ -6,6 +6,7 @@
  * the API server has a loop and a thread of its own. */
 #include "tools/k3x/parts.h"
 #include "tools/programs.h"
+#include "tools/k3x/server_check.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_store.h"
@@ -78,7 +79,8 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
-	parts_stop();
+	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
+		_exit(1);
 	loop_call(&s->api_loop, close_api, s);
 }
 
@@ -104,6 +106,8 @@ static void api_ready_on_main(struct loop_task *t)
 {
 	struct server *s = CONTAINER_OF(t, struct server, ready_task);
 	struct err err = ERR_INIT;
+	if (s->stopping) /* the signal came first */
+		return;
 	if (s->api_err.code) {
 		fail(s, &s->api_err);
 		return;
@@ -150,6 +154,8 @@ static void start_api_on_loop(void *arg)
 	        .node_port_min = set->node_port_min,
 	        .node_port_max = set->node_port_max,
 	        .advertise_address = set->advertise_address,
+	        .tls_min_version = set->tls_min_version,
+	        .tls_cipher_suites = set->tls_cipher_suites,
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
 	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
@@ -230,7 +236,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	int rc = server_settings_load(&s->settings, argc, argv, err);
 	if (rc != 0)
 		return rc;
-	if (open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
+	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
 		return err->code;
 	if (server_store_open(&s->settings, &s->store, err) != 0)
 		return err->code;

@@ -21,6 +21,7 @@ struct server_settings {
 	int node_port_min, node_port_max;
 	const char *write_kubeconfig, *write_kubeconfig_mode;
 	const char *token;
+	const char *tls_min_version, *tls_cipher_suites;
 	struct flag_list disable;
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
@@ -32,7 +33,7 @@ struct server_settings {
 	int64_t kubelet_port;
 };
 
-/* Fills the settings; prints help and returns 1 when that was asked for. */
+/* Fills the settings, unchecked; prints help and returns 1 when that was asked for. */
 int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err);
 
 /* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */

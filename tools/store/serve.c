@@ -251,7 +251,8 @@ static void on_signal(uv_signal_t *h, int number)
 	if (s->stopping || number == SIGPIPE)
 		return;
 	s->stopping = true;
-	etcd_service_close(s->service, 2000, closed, s);
+	if (s->service) /* else start_service() is still to run, and sees it */
+		etcd_service_close(s->service, 2000, closed, s);
 }
 
 static void stop_removed(struct loop_task *t)
@@ -287,6 +288,10 @@ static void start_service(struct loop_task *t)
 {
 	struct serve *s = CONTAINER_OF(t, struct serve, start_task);
 	struct err err = ERR_INIT;
+	if (s->stopping) {
+		closed(s);
+		return;
+	}
 	if (open_service(s, &err) == 0) {
 		if (raft_engine_of(s->store))
 			s->removal = removal_watch_start(

@@ -32,7 +32,7 @@ static struct store_system_entry *add(struct etcd_edit *e, const char *kind, str
 {
 	CHECK(e->n < e->cap);
 	struct store_system_entry *x = &e->list[e->n++];
-	x->key = slice_of(arena_printf(&e->call->arena, "%s%.*s", kind, SLICE_FMT(name)));
+	x->key = slice_join(&e->call->arena, slice_of(kind), name);
 	return x;
 }
 
@@ -204,13 +204,13 @@ static void check_login(struct etcd_call *c)
 		etcd_reply_auth_err(c, ETCD_AUTH_NOT_ENABLED);
 	} else if (!auth->secret.len) {
 		make_secret(c);
-	} else if (!u) {
-		etcd_reply_auth_err(c, ETCD_AUTH_FAILED);
-	} else if (u->message->options && u->message->options->no_password) {
+	} else if (u && u->message->options && u->message->options->no_password) {
 		etcd_reply_auth_err(c, ETCD_AUTH_NO_PASSWORD_USER);
 	} else {
 		l->revision = auth->revision;
-		etcd_password_check(c, slice_of(l->request->password), etcd_slice(u->message->password), login_checked);
+		/* Somebody who is not there fails as slowly as somebody who is. */
+		etcd_password_check(c, slice_of(l->request->name), slice_of(l->request->password),
+		        u ? etcd_slice(u->message->password) : SLICE(""), login_checked);
 	}
 }
 

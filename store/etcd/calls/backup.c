@@ -13,6 +13,7 @@
 #include "store/etcd/serve/service.h"
 #include "store/etcd/serve/stream.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -188,6 +189,19 @@ static void on_writable(struct etcd_stream *x, void *arg)
 	struct snapshot *s = arg;
 	if (s->fd >= 0)
 		pump(s);
+}
+
+void etcd_snapshot_forget_old(const char *folder)
+{
+	DIR *d = opendir(folder);
+	if (!d)
+		return;
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		size_t n = strlen(e->d_name);
+		if (strncmp(e->d_name, ".snapshot-", 10) == 0 && n > 4 && strcmp(e->d_name + n - 4, ".tmp") == 0)
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	closedir(d);
 }
 
 void etcd_snapshot_open(struct etcd_stream *x)

@@ -568,6 +568,16 @@ static void lead_asked(struct raft_engine_change *change)
 	}
 }
 
+static bool is_voter(struct etcd_service *s, uint64_t id)
+{
+	struct raft_node_status r;
+	raft_engine_status(s->raft, &r);
+	for (size_t i = 0; i < r.n_members; i++)
+		if (r.members[i].id == id)
+			return r.members[i].role == RAFT_HOST_VOTER;
+	return false;
+}
+
 void etcd_move_leader(struct etcd_call *c, struct slice message)
 {
 	Etcdpb__MoveLeaderRequest *r = etcd_unpack(c, &etcdpb__move_leader_request__descriptor, message);
@@ -576,6 +586,10 @@ void etcd_move_leader(struct etcd_call *c, struct slice message)
 		return;
 	if (raft_engine_leader(c->service->raft) != c->service->options.member_id) {
 		etcd_reply_err(c, GRPC_FAILED_PRECONDITION, "etcdserver: not leader");
+		return;
+	}
+	if (!is_voter(c->service, r->targetid)) {
+		etcd_reply_err(c, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee");
 		return;
 	}
 	op->id = r->targetid;

@@ -18,8 +18,8 @@ static struct store_range range_of(const Etcdpb__RangeRequest *r)
 	        STORE_TARGET_KEY, STORE_TARGET_VERSION, STORE_TARGET_CREATE, STORE_TARGET_MOD, STORE_TARGET_VALUE};
 	return (struct store_range){
 	        .keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
-	        .limit = r->limit,
-	        .revision = r->revision,
+	        .limit = r->limit > 0 ? r->limit : 0,
+	        .revision = r->revision > 0 ? r->revision : 0,
 	        .sort = r->sort_order == 1   ? STORE_SORT_ASCEND
 	                : r->sort_order == 2 ? STORE_SORT_DESCEND
 	                                     : STORE_SORT_NONE,
@@ -32,6 +32,11 @@ static struct store_range range_of(const Etcdpb__RangeRequest *r)
 	        .min_create_revision = r->min_create_revision,
 	        .max_create_revision = r->max_create_revision,
 	};
+}
+
+static bool has_sort(const Etcdpb__RangeRequest *r)
+{
+	return (unsigned)r->sort_order <= 2 && (unsigned)r->sort_target <= 4;
 }
 
 static struct store_put put_of(const Etcdpb__PutRequest *r)
@@ -89,7 +94,7 @@ static const char *op_of(struct arena *a, const Etcdpb__RequestOp *o, struct sto
 	switch (o->request_case) {
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
 		*out = (struct store_op){.type = STORE_OP_RANGE, .range = range_of(o->request_range)};
-		return NULL;
+		return has_sort(o->request_range) ? NULL : "etcdserver: invalid sort option";
 	case ETCDPB__REQUEST_OP__REQUEST_REQUEST_PUT:
 		*out = (struct store_op){.type = STORE_OP_PUT, .put = put_of(o->request_put)};
 		return NULL;
@@ -272,7 +277,7 @@ void etcd_range(struct etcd_call *c, struct slice message)
 		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided");
 		return;
 	}
-	if ((unsigned)r->sort_order > 2 || (unsigned)r->sort_target > 4) {
+	if (!has_sort(r)) {
 		etcd_reply_err(c, GRPC_INVALID_ARGUMENT, "etcdserver: invalid sort option");
 		return;
 	}

@@ -57,7 +57,10 @@ void etcd_status(struct etcd_call *c, struct slice message)
 		raft_status(s, &m);
 	if (!m.leader)
 		errors[m.n_errors++] = "etcdserver: no leader";
-	m.n_errors += alarm_texts(s, &c->arena, errors + m.n_errors, 15);
+	if (s->is_disk_full)
+		errors[m.n_errors++] = arena_printf(&c->arena,
+		        "memberID:%" PRIu64 " alarm:NOSPACE (its disk is full: make room)", s->options.member_id);
+	m.n_errors += alarm_texts(s, &c->arena, errors + m.n_errors, 14);
 	m.dbsizequota = s->options.quota_bytes > 0 ? s->options.quota_bytes : 0;
 	etcd_reply(c, &m.base);
 }

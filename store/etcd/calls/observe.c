@@ -23,6 +23,7 @@ struct observer {
 	struct etcd_stream *peer; /* NULL: gone */
 	struct arena arena;
 	struct slice name;
+	struct arena keys; /* of what is asked, or watched next: dropped when the watch is open */
 	struct store_request request;
 	struct store_watch *watch;
 	bool is_out, is_asked, is_full;
@@ -38,6 +39,7 @@ static void observer_free(struct observer *o)
 		return;
 	store_request_release(&o->request);
 	arena_release(&o->arena);
+	arena_release(&o->keys);
 	o->service->calls--;
 	free(o);
 }
@@ -96,7 +98,7 @@ static void close_watch(struct observer *o)
 
 static struct slice kept(struct observer *o, struct slice s)
 {
-	return (struct slice){arena_memdup(&o->arena, s.ptr, s.len), s.len};
+	return (struct slice){arena_memdup(&o->keys, s.ptr, s.len), s.len};
 }
 
 /* True: this watch is over. */
@@ -133,6 +135,8 @@ static void watch(struct observer *o, const struct store_watch_options *options)
 {
 	o->wants_leader = options->keys.end.len > 0;
 	o->watch = store_watch_open(o->service->store, options, o->service->loop, pump, o);
+	store_request_release(&o->request);
+	arena_reset(&o->keys); /* the watch has copies */
 	pump(o);
 }
 
@@ -163,7 +167,7 @@ static void answered(struct store_request *req)
 static void ask(struct observer *o)
 {
 	struct etcd_identity who;
-	struct store_range range = etcd_election_first(&o->arena, o->name);
+	struct store_range range = etcd_election_first(&o->keys, o->name);
 	enum etcd_auth_error error = etcd_stream_identify(o->peer, &who);
 	if (!error)
 		error = etcd_auth_check_range(o->service->system.auth, &who, &range.keys, false);

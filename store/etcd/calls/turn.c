@@ -14,6 +14,7 @@
 #include "store/etcd/calls/turn_int.h"
 
 #include "base/check.h"
+#include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
 
 #include <inttypes.h>
@@ -150,7 +151,9 @@ static void put(struct etcd_call *c)
 {
 	struct etcd_turn *t = turn_of(c);
 	struct store_op *ops = ARENA_ARRAY(&c->arena, struct store_op, 2);
-	t->key = slice_of(arena_printf(&c->arena, "%.*s%" PRIx64, SLICE_FMT(t->prefix), (uint64_t)t->lease));
+	char hex[20];
+	snprintf(hex, sizeof hex, "%" PRIx64, (uint64_t)t->lease);
+	t->key = slice_join(&c->arena, t->prefix, slice_of(hex));
 	ops[0] = (struct store_op){.type = STORE_OP_PUT, .put = {.key = t->key, .value = t->value, .lease = t->lease}};
 	ops[1] = (struct store_op){.type = STORE_OP_RANGE, .range.keys.key = t->key};
 	struct store_request req = {.op = etcd_turn_guarded(&c->arena, t->key, 0, &ops[0])};
@@ -209,11 +212,8 @@ void etcd_turn_start(struct etcd_call *c, struct slice name, struct slice value,
         void (*queued)(struct etcd_call *c), void (*mine)(struct etcd_call *c))
 {
 	struct etcd_turn *t = ARENA_NEW(&c->arena, struct etcd_turn);
-	char *prefix = arena_alloc(&c->arena, name.len + 1);
-	memcpy(prefix, name.ptr, name.len);
-	prefix[name.len] = '/';
 	*t = (struct etcd_turn){.call = c,
-	        .prefix = {prefix, name.len + 1},
+	        .prefix = slice_join(&c->arena, name, SLICE("/")),
 	        .value = value,
 	        .lease = lease,
 	        .queued = queued,

@@ -26,6 +26,8 @@ struct stream {
 	struct list_link in_service;
 	struct etcd_stream *peer; /* NULL: gone */
 	struct list_link watches;
+	struct map by_id;         /* those that are not closing */
+	struct loop_defer level;  /* looks whether all are level, once a turn */
 	struct list_link blocked; /* of struct watch with something to read and no room */
 	int64_t next_id;
 	size_t n_watches;
@@ -48,10 +50,13 @@ struct watch {
 
 /* ---- sending ---- */
 
+/* Who does not take what is sent is not listened to either, until there is room. */
 static void send_response(struct stream *s, const Etcdpb__WatchResponse *m)
 {
-	if (s->peer && !etcd_stream_send(s->peer, &m->base))
-		s->full = true;
+	if (!s->peer || etcd_stream_send(s->peer, &m->base) || s->full)
+		return;
+	s->full = true;
+	etcd_stream_pause(s->peer);
 }
 
 static Etcdpb__WatchResponse response(struct stream *s, struct arena *a, int64_t id, int64_t revision)
@@ -113,7 +118,10 @@ static void stream_maybe_free(struct stream *s)
 {
 	if (s->peer || s->n_watches)
 		return;
+	CHECK(s->by_id.count == 0 && list_empty(&s->watches));
 	list_del(&s->in_service);
+	loop_defer_cancel(&s->level);
+	map_release(&s->by_id);
 	s->service->counters.watch_streams--;
 	free(s);
 }
@@ -130,16 +138,20 @@ static void watch_closed(void *arg)
 	stream_maybe_free(s);
 }
 
+static struct slice id_key(const int64_t *id)
+{
+	return (struct slice){(const char *)id, sizeof *id};
+}
+
 static void watch_close(struct watch *w)
 {
 	if (w->closing)
 		return;
 	w->closing = true;
+	CHECK(map_del(&w->stream->by_id, id_key(&w->id)) == w);
 	list_del(&w->blocked);
 	store_watch_close(w->stream->service->store, w->store, watch_closed, w);
 }
-
-static void send_progress_if_level(struct stream *s);
 
 /* Reads what there is, as long as the stream has room. */
 static void pump(struct watch *w)
@@ -165,7 +177,8 @@ static void pump(struct watch *w)
 	}
 	if (s->full && !w->closing && !list_linked(&w->blocked))
 		list_push_back(&s->blocked, &w->blocked);
-	send_progress_if_level(s);
+	if (s->progress_wanted)
+		loop_defer(s->service->loop, &s->level);
 }
 
 static void on_ready(void *arg)
@@ -180,6 +193,8 @@ static void on_writable(struct etcd_stream *x, void *arg)
 	s->full = false;
 	while (!s->full && (l = list_pop_front(&s->blocked)))
 		pump(CONTAINER_OF(l, struct watch, blocked));
+	if (!s->full && s->peer)
+		etcd_stream_resume(s->peer);
 }
 
 /* ---- progress ---- */
@@ -207,6 +222,11 @@ static void send_progress_if_level(struct stream *s)
 		return;
 	s->progress_wanted = false;
 	send_progress(s, -1, level);
+}
+
+static void look_whether_level(struct loop_defer *d)
+{
+	send_progress_if_level(CONTAINER_OF(d, struct stream, level));
 }
 
 static void read_all(struct stream *s)
@@ -242,12 +262,7 @@ void etcd_watch_tick(struct etcd_service *service)
 
 static struct watch *find(struct stream *s, int64_t id)
 {
-	LIST_FOREACH (it, &s->watches) {
-		struct watch *w = CONTAINER_OF(it, struct watch, link);
-		if (w->id == id && !w->closing)
-			return w;
-	}
-	return NULL;
+	return map_get(&s->by_id, id_key(&id));
 }
 
 static bool choose_id(struct stream *s, int64_t wanted, int64_t *id)
@@ -294,6 +309,10 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 		o.keys.key = SLICE("\0"); /* the empty key stands for the smallest one */
 	if (!is_permitted(s, &o.keys))
 		return;
+	if (o.keys.end.len && !store_range_is_open(&o.keys) && slice_cmp(o.keys.key, o.keys.end) >= 0) {
+		send_canceled(s, -1, 0, "mvcc: watcher range is empty", true);
+		return;
+	}
 	for (size_t i = 0; i < r->n_filters; i++) {
 		o.no_put = o.no_put || r->filters[i] == 0;
 		o.no_delete = o.no_delete || r->filters[i] == 1;
@@ -313,6 +332,7 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 	w->last_sent_ms = loop_now_ms(s->service->loop);
 	list_init(&w->blocked);
 	list_push_back(&s->watches, &w->link);
+	CHECK(map_put(&s->by_id, id_key(&w->id), w) == NULL);
 	s->n_watches++;
 	s->service->counters.watches++;
 	Etcdpb__WatchResponse m = response(s, &a, id, store_revision(s->service->store));
@@ -344,9 +364,10 @@ static void on_message(struct etcd_stream *x, struct slice message, void *arg)
 		cancel(s, m->cancel_request->watch_id);
 		break;
 	case ETCDPB__WATCH_REQUEST__REQUEST_PROGRESS_REQUEST:
+		if (!s->progress_wanted)
+			read_all(s);
 		s->progress_wanted = true;
-		read_all(s);
-		send_progress_if_level(s);
+		loop_defer(s->service->loop, &s->level);
 		break;
 	default:
 		break;
@@ -378,6 +399,8 @@ void etcd_watch_open(struct etcd_stream *x)
 	s->peer = x;
 	list_init(&s->watches);
 	list_init(&s->blocked);
+	map_init(&s->by_id);
+	loop_defer_init(&s->level, look_whether_level);
 	list_push_back(&s->service->watch_streams, &s->in_service);
 	s->service->counters.watch_streams++;
 	etcd_stream_start(x, MESSAGE_BYTES_MAX, &callbacks, s);

@@ -26,3 +26,14 @@ Etcdpb__KeyValue *etcd_kv(struct arena *a, const struct store_kv *kv)
 	v->lease = kv->lease;
 	return v;
 }
+
+struct slice slice_join(struct arena *a, struct slice x, struct slice y)
+{
+	char *bytes = arena_alloc(a, x.len + y.len + 1);
+	if (x.len)
+		memcpy(bytes, x.ptr, x.len);
+	if (y.len)
+		memcpy(bytes + x.len, y.ptr, y.len);
+	bytes[x.len + y.len] = 0;
+	return (struct slice){bytes, x.len + y.len};
+}

@@ -61,11 +61,21 @@ static void raise_no_space(struct etcd_service *s)
 	store_submit(s->store, &r->request);
 }
 
+static bool is_disk_full(struct etcd_service *s)
+{
+	struct raft_engine_counters n;
+	if (!s->raft)
+		return false;
+	raft_engine_counters(s->raft, &n);
+	return n.is_disk_full;
+}
+
 void etcd_quota_tick(struct etcd_service *s)
 {
 	struct store_stats stats = {0};
 	store_stats(s->store, &stats);
 	s->in_use_bytes = stats.size_in_use_bytes;
+	s->is_disk_full = is_disk_full(s);
 }
 
 /* Is there no room for so many bytes more? */

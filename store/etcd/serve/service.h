@@ -25,10 +25,12 @@ struct etcd_service {
 	bool is_published, is_publishing, is_promoting; /* see cluster.c */
 	uint32_t alarms;                                /* bits by enum etcd_alarm: of any member */
 	int64_t in_use_bytes;
+	bool is_disk_full; /* of this server; heals by itself */
 	struct etcd_compactor *compactor;
 	struct etcd_system system;
 	struct etcd_tokens *tokens;
-	struct pool *pool; /* for password hashes; NULL until the first */
+	struct pool *pool;          /* for password hashes; NULL until the first */
+	struct list_link passwords; /* the work under way */
 	struct {
 		uint64_t requests, failed, watch_streams, watches, events;
 	} counters;

@@ -25,6 +25,12 @@
 
 #include <stdlib.h>
 
+/* Messages that wait until users and roles are known; beyond it the client is not listened to. */
+enum { HELD_MESSAGES_MAX = 64, HELD_BYTES_MAX = 512 * 1024 };
+
+/* Why a client is not listened to. */
+enum { PAUSED_BY_HANDLER = 1, PAUSED_FOR_HELD = 2 };
+
 struct held {
 	struct list_link link;
 	struct slice message;
@@ -40,6 +46,8 @@ struct etcd_stream {
 	size_t message_bytes_max;
 	struct strbuf text; /* JSON: what is no whole object yet */
 	struct list_link held;
+	size_t n_held, held_bytes;
+	unsigned pauses;
 	struct etcd_waiter waiter;
 	bool is_waiting, is_admitted;
 	bool ends; /* the client sends no more */
@@ -162,8 +170,21 @@ static bool is_open(struct etcd_stream *x)
 	return !error;
 }
 
+static void set_pause(struct etcd_stream *x, unsigned pauses)
+{
+	if (!x->pauses && pauses && !x->is_over)
+		http_body_pause(x->x);
+	if (x->pauses && !pauses && !x->is_over)
+		http_body_resume(x->x);
+	x->pauses = pauses;
+}
+
 static void hold(struct etcd_stream *x, struct slice message)
 {
+	x->n_held++;
+	x->held_bytes += message.len;
+	if (x->n_held > HELD_MESSAGES_MAX || x->held_bytes > HELD_BYTES_MAX)
+		set_pause(x, x->pauses | PAUSED_FOR_HELD);
 	struct held *h = xmalloc(sizeof *h + message.len + 1);
 	h->message = (struct slice){memcpy(h + 1, message.len ? message.ptr : "", message.len), message.len};
 	list_push_back(&x->held, &h->link);
@@ -175,9 +196,14 @@ static void deliver_held(struct etcd_stream *x)
 	while (!x->is_over && !list_empty(&x->held) && is_open(x)) {
 		l = list_pop_front(&x->held);
 		struct held *h = CONTAINER_OF(l, struct held, link);
+		CHECK(x->n_held > 0 && x->held_bytes >= h->message.len);
+		x->n_held--;
+		x->held_bytes -= h->message.len;
 		x->cb.on_message(x, h->message, x->arg);
 		free(h);
 	}
+	if (!x->is_over && list_empty(&x->held))
+		set_pause(x, x->pauses & ~(unsigned)PAUSED_FOR_HELD);
 	if (!x->is_over && x->ends && list_empty(&x->held) && x->cb.on_end) {
 		void (*on_end)(struct etcd_stream *, void *) = x->cb.on_end;
 		x->cb.on_end = NULL;
@@ -336,10 +362,10 @@ void etcd_stream_start(
 
 void etcd_stream_pause(struct etcd_stream *x)
 {
-	http_body_pause(x->x);
+	set_pause(x, x->pauses | PAUSED_BY_HANDLER);
 }
 
 void etcd_stream_resume(struct etcd_stream *x)
 {
-	http_body_resume(x->x);
+	set_pause(x, x->pauses & ~(unsigned)PAUSED_BY_HANDLER);
 }

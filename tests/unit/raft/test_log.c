@@ -199,7 +199,9 @@ static void a_write_torn_at_any_byte_is_cut_off(void **state)
 	char path[512], original[4096], zeros[4096] = {0};
 	last_segment(path, sizeof path);
 	int fd = open(path, O_RDONLY);
+	struct stat before, after;
 	assert_int_equal(pread(fd, original, sizeof original, 0), sizeof original);
+	assert_int_equal(fstat(fd, &before), 0);
 	close(fd);
 	for (uint64_t cut = start; cut <= end; cut++) {
 		patch_file(path, 0, original, sizeof original);
@@ -207,6 +209,8 @@ static void a_write_torn_at_any_byte_is_cut_off(void **state)
 		l = open_log(&d, &s, &err);
 		if (!l)
 			fail_msg("cut at %d: %s", (int)cut, err.msg);
+		assert_int_equal(stat(path, &after), 0);
+		assert_true(after.st_blocks >= before.st_blocks); /* what is appended next needs no room */
 		/* The last bytes of a batch may be padding: then nothing is missing. */
 		bool all = s.next == 6;
 		assert_true(all || s.next == 4);
@@ -263,9 +267,32 @@ static void a_missing_segment_is_refused(void **state)
 	assert_int_equal(err.code, ERR_CORRUPT);
 }
 
+/* What a peer sends in one message may be more than one write takes. */
+static void more_than_a_batch_goes_in_several(void **state)
+{
+	enum { SIZE = 12 * 1024 * 1024, N = 4 };
+	struct disk *d;
+	struct seen s;
+	struct err err;
+	struct log_entry entries[N];
+	char *data = malloc(SIZE);
+	memset(data, 'x', SIZE);
+	struct raft_log *l = open_log(&d, &s, &err);
+	for (int i = 0; i < N; i++)
+		entries[i] = (struct log_entry){1, 1, {data, SIZE}};
+	assert_int_equal(log_append(l, 1, entries, N, &err), 0);
+	close_log(d, l);
+	l = open_log(&d, &s, &err);
+	assert_int_equal(s.next, N + 1);
+	assert_true(s.ordered);
+	close_log(d, l);
+	free(data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(more_than_a_batch_goes_in_several, setup, teardown),
 	        cmocka_unit_test_setup_teardown(entries_are_there_after_a_restart, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_conflicting_tail_is_replaced_and_stays_so, setup, teardown),
 	        cmocka_unit_test_setup_teardown(old_segments_can_be_dropped, setup, teardown),

@@ -136,6 +136,7 @@ static void ambiguous_requests_are_refused(void **state)
 	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
 	                "400"},
 	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "HTTP/1.1 "},
+	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501"},
 	        {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", "HTTP/1.1 "},
 	        {"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "501"},
 	        {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"},
@@ -184,6 +185,18 @@ static void large_heads_and_bodies_are_refused(void **state)
 	for (int i = 0; i < 2000; i++)
 		strbuf_addc(&b, 'a');
 	expect_refusal(strbuf_slice(&b), "413", 700);
+	strbuf_release(&b);
+	stop();
+}
+
+static void chunk_extensions_end_somewhere(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	serve(0, NULL);
+	strbuf_adds(&b, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;");
+	for (int i = 0; i < 5000; i++)
+		strbuf_addc(&b, 'e');
+	expect_refusal(strbuf_slice(&b), "400", 700);
 	strbuf_release(&b);
 	stop();
 }
@@ -366,6 +379,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(ambiguous_requests_are_refused),
 	        cmocka_unit_test(large_heads_and_bodies_are_refused),
+	        cmocka_unit_test(chunk_extensions_end_somewhere),
 	        cmocka_unit_test(stalled_requests_time_out),
 	        cmocka_unit_test(pipelined_requests_are_answered_in_order),
 	        cmocka_unit_test(chunked_bodies_continue_and_http_1_0_work),

@@ -18,11 +18,23 @@ static void on_data(struct http_exchange *x, struct slice data, bool is_end, voi
 	(void)x, (void)data, (void)is_end, (void)arg;
 }
 
+static void on_whole(struct http_exchange *x, struct slice body, void *arg)
+{
+	http_respond(x, 200);
+}
+
 static void handler(struct http_exchange *x, void *arg)
 {
 	(void)arg;
 	handled++;
 	http_on_abort(x, on_abort, NULL);
+	if (slice_is(http_request(x)->path, "/c")) { /* answers with more than any window */
+		http_respond_begin(x, 200, -1);
+		http_write(x, SLICE("some answer"));
+		http_respond_end(x);
+	}
+	if (slice_is(http_request(x)->path, "/b")) /* wants the body */
+		http_body_collect(x, 1000, on_whole, NULL);
 	if (slice_is(http_request(x)->path, "/p")) { /* takes nothing */
 		held = x;
 		http_body_pause(x);
@@ -64,7 +76,7 @@ static void count(void *arg)
 static void begin(struct peer *p)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
-	struct http_server_options o = {.loop = &loop, .handler = handler};
+	struct http_server_options o = {.loop = &loop, .handler = handler, .read_stall_ms = 300};
 	struct conn *s;
 	loop_begin();
 	handled = server_closed = 0;
@@ -199,6 +211,78 @@ static void a_paused_body_is_bounded_by_its_window(void **state)
 	finish(&p);
 }
 
+#define POST_B \
+	SLICE("\x83\x86\x04\x02/b\x41\x01" \
+	      "a")
+
+/* Literals are put into the table once and named afterwards: a few bytes each that are kilobytes here. */
+static void add_bomb(struct strbuf *b, unsigned stream, bool is_first)
+{
+	enum { VALUE = 3900, NAMES = 15 };
+	struct strbuf head = STRBUF_INIT;
+	strbuf_add(&head,
+	        "\x82\x86\x04\x02/c\x01\x01"
+	        "a",
+	        9);
+	if (is_first) {
+		strbuf_add(&head, "\x40\x01x\x7f\xbd\x1d", 6); /* x: a value of 127 + 0x3d + (0x1d << 7) = 3900 bytes */
+		for (int i = 0; i < VALUE; i++)
+			strbuf_addc(&head, 'v');
+	}
+	for (int i = 0; i < NAMES; i++)
+		strbuf_addc(&head, (char)0xbe); /* index 62: the newest entry */
+	add_frame(b, 1, 5, stream, strbuf_slice(&head));
+	strbuf_release(&head);
+}
+
+static void heads_of_answered_requests_are_not_held_while_nobody_reads(void **state)
+{
+	struct peer p;
+	struct strbuf b = STRBUF_INIT;
+	begin(&p);
+	add_frame(&b, 4, 0, 0, SLICE("\0\4\0\0\0\0")); /* SETTINGS_INITIAL_WINDOW_SIZE = 0 */
+	for (unsigned i = 0; i < 200; i++)
+		add_bomb(&b, 2 * i + 1, i == 0);
+	conn_write(p.conn, b.data, b.len);
+	strbuf_release(&b);
+	WAIT_FOR(handled == 200);
+	struct http_connection *c = CONTAINER_OF(server->connections.next, struct http_connection, link);
+	assert_int_equal(c->exchanges_count, 200);
+	assert_int_equal(c->held_bytes, 0);
+	assert_int_equal(server->strangers_held_bytes, 0);
+	LIST_FOREACH (it, &c->exchanges)
+		assert_null(CONTAINER_OF(it, struct http_exchange, link)->head_arena.chunk);
+	finish(&p);
+}
+
+static void a_head_that_never_ends_ends_the_connection(void **state)
+{
+	struct peer p;
+	struct strbuf b = STRBUF_INIT;
+	begin(&p);
+	add_frame(&b, 1, 0, 1, GET_X); /* no END_HEADERS */
+	conn_write(p.conn, b.data, b.len);
+	strbuf_release(&b);
+	WAIT_FOR(p.ended);
+	finish(&p);
+}
+
+static void a_body_that_stops_ends_its_stream_and_no_other(void **state)
+{
+	struct peer p;
+	struct strbuf b = STRBUF_INIT;
+	begin(&p);
+	add_frame(&b, 1, 4, 1, POST_B);
+	add_frame(&b, 0, 0, 1, SLICE("half"));
+	add_frame(&b, 1, 4, 3, POST_P); /* streamed: it may rest */
+	conn_write(p.conn, b.data, b.len);
+	strbuf_release(&b);
+	WAIT_FOR(got(&p, 3, NULL, 0)); /* RST_STREAM */
+	assert_false(p.ended);
+	assert_non_null(held);
+	finish(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +291,9 @@ int main(void)
 	        cmocka_unit_test(a_large_head_is_answered_with_431),
 	        cmocka_unit_test(broken_frames_get_goaway),
 	        cmocka_unit_test(a_paused_body_is_bounded_by_its_window),
+	        cmocka_unit_test(heads_of_answered_requests_are_not_held_while_nobody_reads),
+	        cmocka_unit_test(a_head_that_never_ends_ends_the_connection),
+	        cmocka_unit_test(a_body_that_stops_ends_its_stream_and_no_other),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

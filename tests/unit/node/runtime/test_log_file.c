@@ -112,6 +112,9 @@ static void times_go_there_and_back(void **state)
 	assert_string_equal(time_text_nano(ns, t), "2026-01-02T03:04:05.123456789Z");
 	assert_int_equal(time_parse(SLICE("2026-01-02T05:04:05+02:00")), ns / 1000000000 * 1000000000);
 	assert_int_equal(time_parse(SLICE("soon")), 0);
+	assert_int_equal(time_parse(SLICE("1013-01-02T03:04:05Z")), 0);
+	assert_int_equal(time_parse(SLICE("9999-01-02T03:04:05Z")), 0);
+	assert_int_equal(time_parse(SLICE("1970-01-01T00:00:01+23:00")), 0);
 }
 
 int main(void)

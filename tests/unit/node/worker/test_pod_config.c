@@ -5,7 +5,6 @@
 #include "node/runtime/cni.h"
 #include "node/runtime/image_name.h"
 #include "node/runtime/pause_image.h"
-#include "node/server/spdy.h"
 #include "node/worker/pod_env_int.h"
 
 static struct arena arena;
@@ -91,25 +90,6 @@ static void the_network_configuration_is_json(void **state)
 	strbuf_release(&b);
 }
 
-static void spdy_frames(void **state)
-{
-	struct strbuf b = STRBUF_INIT;
-	bool first = true;
-	spdy_write_data(&b, 5, SLICE("hey"), true);
-	assert_int_equal(b.len, 11);
-	assert_memory_equal(b.data, "\0\0\0\5\1\0\0\3hey", 11);
-	strbuf_reset(&b);
-	spdy_write_syn(&b, 1, "stdin", &first);
-	assert_false(first);
-	assert_memory_equal(b.data, "\x80\x03\0\1", 4);
-	assert_int_equal((unsigned char)b.data[18], 0x78); /* the zlib head, once */
-	size_t with_head = b.len;
-	strbuf_reset(&b);
-	spdy_write_syn(&b, 3, "stdin", &first);
-	assert_int_equal(b.len, with_head - 2);
-	strbuf_release(&b);
-}
-
 static void the_pause_image_is_a_tar(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -129,7 +109,6 @@ int main(void)
 	        cmocka_unit_test(quantities_become_cgroup_values),
 	        cmocka_unit_test(an_image_without_a_tag_is_the_latest),
 	        cmocka_unit_test(the_network_configuration_is_json),
-	        cmocka_unit_test(spdy_frames),
 	        cmocka_unit_test(the_pause_image_is_a_tar),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

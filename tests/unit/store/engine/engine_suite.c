@@ -932,7 +932,7 @@ static void suite_system_keyspace_takes_no_revision(void **state)
 	assert_true(slice_is(c.req.system.entries[0].value, "x"));
 	assert_true(slice_is(c.req.system.entries[1].key, "alarm/2"));
 	suite_end(&c);
-	struct suite_call all = {.req.op = suite_op_list("", "")};
+	struct suite_call all = {.req.op = suite_op_list("a", "z")};
 	assert_int_equal(suite_run(e, &all), 0);
 	assert_int_equal(all.req.result.count, 1);
 	suite_end(&all);

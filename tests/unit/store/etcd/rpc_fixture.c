@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-enum { WAIT_MS_MAX = 10000 };
+enum { WAIT_MS_MAX = 60000 };
 
 static struct {
 	struct loop loop;

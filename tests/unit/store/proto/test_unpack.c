@@ -48,9 +48,22 @@ static void test_broken_bytes_are_refused(void **state)
 	arena_release(&a);
 }
 
+/* A password that was cut at its zero byte let in who knew its beginning. */
+static void test_strings_with_zero_bytes_are_refused(void **state)
+{
+	struct arena a = ARENA_INIT;
+	static const char whole[] = "\x0a\x04root\x12\x05newpw", cut[] = "\x0a\x04root\x12\x07newpw\0z";
+	assert_non_null(etcd_message_unpack(
+	        &a, &etcdpb__authenticate_request__descriptor, (struct slice){whole, sizeof whole - 1}));
+	assert_null(etcd_message_unpack(
+	        &a, &etcdpb__authenticate_request__descriptor, (struct slice){cut, sizeof cut - 1}));
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_strings_with_zero_bytes_are_refused),
 	        cmocka_unit_test(test_depth_is_limited),
 	        cmocka_unit_test(test_broken_bytes_are_refused),
 	};

@@ -131,7 +131,7 @@ static void watcher_close(struct watcher *w)
 
 #define WAIT_FOR(condition) \
 	do { \
-		for (int wait_ = 0; wait_ < 5000 && !(condition); wait_++) \
+		for (int wait_ = 0; wait_ < 60000 && !(condition); wait_++) \
 			usleep(1000); \
 		assert_true(condition); \
 	} while (0)

@@ -448,9 +448,26 @@ static void compaction(void **state)
 	assert_string_equal(rpc_pairs(m->kvs, m->n_kvs), "p/1=v5 p/2=v4 p/3=v3 p/4=v2 ");
 }
 
+static void numbers_below_zero_mean_none(void **state)
+{
+	rpc_put("p/1", "a");
+	rpc_put("p/2", "b");
+	Etcdpb__RangeRequest g = range_from_to("p/", "p0");
+	g.limit = -5;
+	g.revision = -1;
+	Etcdpb__RangeResponse *m = rpc_ok("KV/Range", &g.base, range_type);
+	assert_string_equal(rpc_pairs(m->kvs, m->n_kvs), "p/1=a p/2=b ");
+	g.key = etcd_bytes(SLICE(""));
+	rpc_fails("KV/Range", &g.base, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided");
+	Etcdpb__DeleteRangeRequest d = ETCDPB__DELETE_RANGE_REQUEST__INIT;
+	d.range_end = etcd_bytes(SLICE("\0"));
+	rpc_fails("KV/DeleteRange", &d.base, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(numbers_below_zero_mean_none, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(options_of_a_range, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(ends_of_a_range, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(ranges_that_are_refused, rpc_setup, rpc_teardown),

@@ -161,9 +161,24 @@ static void a_client_that_goes_away_leaves_nothing(void **state)
 	rpc_stream_cancel(s); /* the service closes all the same, see teardown */
 }
 
+static void ids_below_zero_are_ids(void **state)
+{
+	rpc_grant(-7, 1000);
+	rpc_put_under("a", -7);
+	assert_int_equal(rpc_get("a")->kvs[0]->lease, -7);
+	rpc_grant(5, 100);
+	Etcdpb__EmptyRequest none = ETCDPB__EMPTY_REQUEST__INIT;
+	Etcdpb__LeaseLeasesResponse *m =
+	        rpc_ok("Lease/LeaseLeases", &none.base, &etcdpb__lease_leases_response__descriptor);
+	assert_int_equal(m->n_leases, 2);
+	assert_int_equal(m->leases[0]->id, 5); /* runs out first */
+	assert_int_equal(m->leases[1]->id, -7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(ids_below_zero_are_ids, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(what_is_granted, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(an_id_is_chosen_when_none_is_named, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(what_is_said_of_a_lease, rpc_setup, rpc_teardown),

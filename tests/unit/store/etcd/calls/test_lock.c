@@ -125,9 +125,24 @@ static void an_unknown_lease_is_refused(void **state)
 	assert_string_equal(c->text, "etcdserver: requested lease not found");
 }
 
+/* Names are bytes: one that was cut at its zero byte let two hold what each took for its own lock. */
+static void names_are_whole(void **state)
+{
+	Etcdpb__LockRequest r = ETCDPB__LOCK_REQUEST__INIT;
+	struct slice names[] = {{"a\0b", 3}, {"a\0c", 3}, {"a", 1}, {"", 0}};
+	for (int i = 0; i < 4; i++) {
+		r.name = etcd_bytes(names[i]);
+		r.lease = 0xa1;
+		Etcdpb__LockResponse *m = rpc_ok("/v3lockpb.Lock/Lock", &r.base, &etcdpb__lock_response__descriptor);
+		assert_int_equal(m->key.len, names[i].len + 3);
+		assert_memory_equal(m->key.data, names[i].ptr, names[i].len);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(names_are_whole, setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(it_is_handed_over_in_order, setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(who_holds_it_gets_it_again, setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(the_end_of_the_lease_hands_it_over, setup, rpc_teardown),

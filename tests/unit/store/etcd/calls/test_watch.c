@@ -2,6 +2,8 @@
  * progress, and a client that does not read. */
 #include "tests/unit/store/etcd/rpc_fixture.h"
 
+#include <time.h>
+
 typedef Etcdpb__WatchResponse answer; /* it is named in every line */
 
 static struct rpc_stream *stream;
@@ -311,9 +313,38 @@ static void what_is_no_request_is_passed_over(void **state)
 	assert_int_equal(created(watch_of("a", "", 0))->watch_id, 0);
 }
 
+static void a_watch_of_nothing_is_canceled(void **state)
+{
+	open_stream();
+	answer *m = created(watch_of("b", "a", 0));
+	assert_true(m->canceled);
+	assert_int_equal(m->watch_id, -1);
+	assert_string_equal(m->cancel_reason, "mvcc: watcher range is empty");
+	assert_int_equal(created(watch_of("a", "b", 0))->watch_id, 0);
+}
+
+/* Finding an id walked a list of all watches, each time. */
+static void many_watches_on_one_stream(void **state)
+{
+	enum { N = 20000 };
+	open_stream();
+	clock_t begun = clock();
+	for (int i = 0; i < N; i++)
+		create(watch_of("a", "", 0));
+	for (int i = 0; i < N; i++)
+		assert_int_equal(((answer *)rpc_stream_next(stream))->watch_id, i);
+	assert_true((double)(clock() - begun) / CLOCKS_PER_SEC < 5);
+	for (int i = 0; i < N; i++)
+		cancel(i);
+	for (int i = 0; i < N; i++)
+		assert_true(((answer *)rpc_stream_next(stream))->canceled);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(a_watch_of_nothing_is_canceled, rpc_setup, rpc_teardown),
+	        cmocka_unit_test_setup_teardown(many_watches_on_one_stream, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(what_a_watch_sees, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(keys_without_an_end_and_without_a_key, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(a_watch_from_now_on_and_one_from_later, rpc_setup, rpc_teardown),

@@ -241,9 +241,31 @@ static void there_is_a_secret_again_after_the_first_login(void **state)
 	store_request_release(&c.req);
 }
 
+static void wrong_passwords_keep_nobody_out(void **state)
+{
+	enum { N = 40 };
+	struct rpc_call *calls[N];
+	unsigned failed = 0, turned_away = 0;
+	for (int i = 0; i < N; i++) {
+		Etcdpb__AuthenticateRequest r = ETCDPB__AUTHENTICATE_REQUEST__INIT;
+		r.name = i % 2 ? "root" : "nobody"; /* one that is not there costs the same */
+		r.password = "wrong";
+		calls[i] = rpc_begin("Auth/Authenticate", &r.base, NULL);
+	}
+	for (int i = 0; i < N; i++) {
+		rpc_end(calls[i]);
+		failed += strcmp(calls[i]->text, "etcdserver: authentication failed, invalid user ID or password") == 0;
+		turned_away += calls[i]->status == GRPC_RESOURCE_EXHAUSTED;
+	}
+	assert_int_equal(failed + turned_away, N);
+	assert_true(failed >= 8 && turned_away >= 8);
+	assert_non_null(log_in("root"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(wrong_passwords_keep_nobody_out, setup_users, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(what_is_no_message_is_refused, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(nesting_has_an_end, rpc_setup, rpc_teardown),
 	        cmocka_unit_test_setup_teardown(clients_that_go_away_leave_nothing, rpc_setup, rpc_teardown),

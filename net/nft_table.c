@@ -1,0 +1,542 @@
+/* See nft_table.h.
+ *
+ *     IDLE --(something differs)--> SETTLING --> WRITING --(taken)--> IDLE
+ *       ^                              ^            \--(refused)--> CHECKING --> WRITING (what was accepted)
+ *       \--(a pause)-- PAUSED <--------+------------ (even the frame is refused, or nft cannot be run)
+ *
+ * A transaction is the removal of what changed or went, and the addition of what changed or came; or, when the table is
+ * to be rebuilt, the frame and all parts. When the kernel does not take it, which is all or nothing, the parts are
+ * tried in halves with `nft -c`, which changes nothing, oldest first, each half on top of what was accepted before it:
+ * a single part that fails is refused. So a table of a thousand parts with one bad one costs some twenty checks, and
+ * meanwhile the kernel keeps what it had.
+ *
+ * What can go wrong: the kernel's table is not what we believe (somebody flushed it): the removal fails, and all is
+ * rebuilt. nft is absent or too old: told once a minute, and tried again with a growing pause. */
+#include "net/nft_table.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem/arena.h"
+#include "base/mem/list.h"
+#include "base/mem/map.h"
+#include "base/rt/closing.h"
+#include "base/rt/sm.h"
+#include "net/nft_run.h"
+
+#include <stdlib.h>
+
+enum {
+	SETTLE_MS = 20,
+	RETRY_MS = 1000,
+	RETRY_MS_MAX = 30000,
+	TELL_MS = 60000,
+	REFUSED_AGAIN_MS = 300000,
+	GROUPS_MAX = 128 /* halves of halves: more than the bits of a size, twice */
+};
+
+enum table_state { TABLE_NEW, TABLE_IDLE, TABLE_SETTLING, TABLE_WRITING, TABLE_CHECKING, TABLE_PAUSED, TABLE_CLOSING };
+
+struct part {
+	struct slice key;
+	char *rank;
+	char *add, *remove; /* as it is wanted; NULL: not any more */
+	char *there;        /* what undoes what the kernel has of it; NULL: nothing */
+	bool is_refused, is_told;
+	bool in_turn;
+	struct list_link dirty;
+};
+
+/* A part of a turn, as it was when the turn began: owners go on changing theirs. */
+struct entry {
+	struct part *part;
+	char *rank, *add, *remove; /* add NULL: it goes */
+	bool is_accepted;
+	struct err err; /* why not */
+};
+
+/* Entries [first, first + count) of the turn, to be checked together. */
+struct group {
+	size_t first, count;
+};
+
+struct nft_table {
+	struct nft_table_options o;
+	struct sm sm;
+	struct map parts;
+	struct list_link dirty;
+	bool rebuild;
+	uv_timer_t timer, again_timer;
+	struct nft_run run;
+	bool running;
+	/* the turn: a transaction and, when it is refused, its checks */
+	bool turn_rebuilds, was_checked, base_is_good;
+	struct entry *entries; /* those to be added first, oldest first */
+	size_t entries_count, adds_count;
+	struct strbuf base, accepted;
+	struct group *groups; /* a stack */
+	size_t groups_count;
+	/* failures of the whole */
+	uint64_t retry_ms, told_ms;
+	struct closing closing;
+	void (*closed)(void *arg);
+	void *closed_arg;
+};
+
+static bool holds(const struct sm *m, int before)
+{
+	const struct nft_table *t = CONTAINER_OF(m, struct nft_table, sm);
+	bool in_turn = sm_state(m) == TABLE_WRITING || sm_state(m) == TABLE_CHECKING;
+	return in_turn == (t->entries != NULL) && (sm_state(m) == TABLE_CHECKING || !t->groups_count);
+}
+
+#define TO_CLOSING SM_TO(TABLE_CLOSING)
+static const struct sm_state states[] = {
+        [TABLE_NEW] = {"new", SM_TO(TABLE_SETTLING) | TO_CLOSING},
+        [TABLE_IDLE] = {"idle", SM_TO(TABLE_SETTLING) | TO_CLOSING},
+        [TABLE_SETTLING] = {"settling", SM_TO(TABLE_WRITING) | TO_CLOSING},
+        [TABLE_WRITING] = {"writing", SM_TO(TABLE_IDLE) | SM_TO(TABLE_CHECKING) | SM_TO(TABLE_PAUSED) | TO_CLOSING},
+        [TABLE_CHECKING] = {"checking",
+                SM_TO(TABLE_WRITING) | SM_TO(TABLE_PAUSED) | SM_TO(TABLE_SETTLING) | TO_CLOSING},
+        [TABLE_PAUSED] = {"paused", SM_TO(TABLE_SETTLING) | TO_CLOSING},
+        [TABLE_CLOSING] = {"closing", 0},
+};
+static const struct sm_kind machine = SM_KIND("nft-table", states, holds);
+
+static void settled(uv_timer_t *timer);
+
+static void settle(struct nft_table *t, uint64_t ms)
+{
+	sm_move(&t->sm, TABLE_SETTLING);
+	uv_timer_start(&t->timer, settled, ms, 0);
+}
+
+static void poke(struct nft_table *t)
+{
+	if (sm_state(&t->sm) == TABLE_IDLE)
+		settle(t, SETTLE_MS);
+}
+
+/* ---- parts ---- */
+
+static void part_free(struct part *p)
+{
+	free(p->rank);
+	free(p->add);
+	free(p->remove);
+	free(p->there);
+	free(p);
+}
+
+static void mark_dirty(struct nft_table *t, struct part *p)
+{
+	if (!list_linked(&p->dirty))
+		list_push_back(&t->dirty, &p->dirty);
+	poke(t);
+}
+
+static char *copy(struct slice s)
+{
+	return xmemdup(s.ptr ? s.ptr : "", s.len);
+}
+
+static struct part *part_new(struct nft_table *t, struct slice key)
+{
+	struct part *p = MAP_ENTRY_NEW(struct part, key, key);
+	list_init(&p->dirty);
+	map_put(&t->parts, p->key, p);
+	return p;
+}
+
+bool nft_table_put(struct nft_table *t, struct slice key, struct slice rank, struct slice add, struct slice remove)
+{
+	LOOP_CHECK_OWNER(t->o.loop);
+	struct part *p = map_get(&t->parts, key);
+	if (p && p->add && slice_is(add, p->add) && slice_is(rank, p->rank))
+		return false;
+	p = p ? p : part_new(t, key);
+	free(p->rank);
+	free(p->add);
+	free(p->remove);
+	p->rank = copy(rank);
+	p->add = copy(add);
+	p->remove = copy(remove);
+	p->is_refused = p->is_told = false;
+	mark_dirty(t, p);
+	return true;
+}
+
+void nft_table_drop(struct nft_table *t, struct slice key)
+{
+	LOOP_CHECK_OWNER(t->o.loop);
+	struct part *p = map_get(&t->parts, key);
+	if (!p || !p->add)
+		return;
+	free(p->add);
+	free(p->remove);
+	p->add = p->remove = NULL;
+	mark_dirty(t, p);
+}
+
+void nft_table_rebuild(struct nft_table *t)
+{
+	LOOP_CHECK_OWNER(t->o.loop);
+	t->rebuild = true;
+	poke(t);
+}
+
+/* ---- a turn: its entries ---- */
+
+static int adds_first_and_oldest(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	if (!x->add != !y->add)
+		return x->add ? -1 : 1;
+	int d = x->add ? strcmp(x->rank, y->rank) : 0;
+	return d ? d : slice_cmp(x->part->key, y->part->key);
+}
+
+static void take_entry(struct nft_table *t, struct part *p)
+{
+	struct entry *e = &t->entries[t->entries_count++];
+	*e = (struct entry){.part = p, .err = ERR_INIT};
+	p->in_turn = true;
+	if (!p->add)
+		return;
+	e->rank = xstrdup(p->rank);
+	e->add = xstrdup(p->add);
+	e->remove = xstrdup(p->remove);
+	t->adds_count++;
+}
+
+static void take_entries(struct nft_table *t)
+{
+	struct list_link *l;
+	if (t->turn_rebuilds)
+		MAP_FOREACH (it, &t->parts) {
+			struct part *p = it->value;
+			if (!list_linked(&p->dirty))
+				list_push_back(&t->dirty, &p->dirty);
+		}
+	t->entries = xcalloc(t->parts.count + 1, sizeof *t->entries);
+	t->entries_count = t->adds_count = 0;
+	while ((l = list_pop_front(&t->dirty)))
+		take_entry(t, CONTAINER_OF(l, struct part, dirty));
+	qsort(t->entries, t->entries_count, sizeof *t->entries, adds_first_and_oldest);
+}
+
+static void drop_entries(struct nft_table *t)
+{
+	for (size_t i = 0; i < t->entries_count; i++) {
+		struct entry *e = &t->entries[i];
+		e->part->in_turn = false;
+		free(e->rank);
+		free(e->add);
+		free(e->remove);
+	}
+	free(t->entries);
+	free(t->groups);
+	t->entries = NULL;
+	t->groups = NULL;
+	t->entries_count = t->adds_count = t->groups_count = 0;
+	strbuf_reset(&t->base);
+	strbuf_reset(&t->accepted);
+}
+
+static void add_texts(struct nft_table *t, struct strbuf *out, struct group g)
+{
+	CHECK(g.first + g.count <= t->adds_count);
+	for (size_t i = g.first; i < g.first + g.count; i++)
+		strbuf_adds(out, t->entries[i].add);
+}
+
+/* The removal of what changes or goes; or the frame. */
+static void write_base(struct nft_table *t)
+{
+	if (t->turn_rebuilds)
+		t->o.frame(t->o.arg, &t->base);
+	else
+		for (size_t i = 0; i < t->entries_count; i++)
+			if (t->entries[i].part->there)
+				strbuf_adds(&t->base, t->entries[i].part->there);
+}
+
+/* ---- a turn: running nft ---- */
+
+static void ran(struct nft_run *r, const struct err *err);
+
+/* Runs base, what was accepted, and a group. */
+static void run(struct nft_table *t, struct group g, bool is_check)
+{
+	struct strbuf script = STRBUF_INIT;
+	CHECK(!t->running);
+	strbuf_add_slice(&script, strbuf_slice(&t->base));
+	strbuf_add_slice(&script, strbuf_slice(&t->accepted));
+	add_texts(t, &script, g);
+	t->running = true;
+	t->run = (struct nft_run){.loop = t->o.loop, .script = script, .is_check = is_check, .done = ran};
+	nft_run_start(&t->run, t->o.nft_path);
+}
+
+static void tell_refused(struct nft_table *t, struct entry *e)
+{
+	struct part *p = e->part;
+	if (p->is_told || !p->add || strcmp(p->add, e->add) != 0)
+		return;
+	p->is_refused = p->is_told = true;
+	log_warn("nft", "a part of the table is left out", "table=\"%s\" part=%.*s error=\"%s\"", t->o.name,
+	        SLICE_FMT(p->key), e->err.msg);
+	if (t->o.refused)
+		t->o.refused(t->o.arg, p->key, &e->err);
+}
+
+/* The kernel has it now. */
+static void keep(struct nft_table *t, struct entry *e)
+{
+	struct part *p = e->part;
+	free(p->there);
+	p->there = e->is_accepted ? TAKE(e->remove) : NULL;
+	if (e->is_accepted)
+		p->is_refused = false;
+	else if (e->add)
+		tell_refused(t, e);
+	if (!p->add && !p->there) {
+		list_del(&p->dirty);
+		map_del(&t->parts, p->key);
+		p->in_turn = false;
+		e->part = NULL;
+		part_free(p);
+	}
+}
+
+static void turn_is_written(struct nft_table *t)
+{
+	struct entry *entries = t->entries;
+	size_t count = t->entries_count;
+	t->entries = NULL;
+	t->entries_count = 0;
+	drop_entries(t);
+	t->retry_ms = RETRY_MS;
+	sm_move(&t->sm, TABLE_IDLE);
+	for (size_t i = 0; i < count; i++) {
+		keep(t, &entries[i]);
+		if (entries[i].part)
+			entries[i].part->in_turn = false;
+		free(entries[i].rank);
+		free(entries[i].add);
+		free(entries[i].remove);
+	}
+	free(entries);
+	if (!list_empty(&t->dirty) || t->rebuild)
+		poke(t);
+	else if (t->o.applied)
+		t->o.applied(t->o.arg);
+}
+
+/* Nothing can be written at all. */
+static void turn_failed(struct nft_table *t, const struct err *err)
+{
+	uint64_t now = loop_now_ms(t->o.loop);
+	if (!t->told_ms || now - t->told_ms >= TELL_MS) {
+		log_warn("nft", "the table cannot be written", "table=\"%s\" again_ms=%llu error=\"%s\"", t->o.name,
+		        (unsigned long long)t->retry_ms, err->msg);
+		t->told_ms = now ? now : 1;
+	}
+	drop_entries(t);
+	t->rebuild = true;
+	sm_move(&t->sm, TABLE_PAUSED);
+	uv_timer_start(&t->timer, settled, t->retry_ms, 0);
+	t->retry_ms = t->retry_ms > RETRY_MS_MAX / 2 ? RETRY_MS_MAX : t->retry_ms * 2;
+}
+
+/* ---- a turn: checks ---- */
+
+static void push_group(struct nft_table *t, size_t first, size_t count)
+{
+	CHECK(t->groups_count < GROUPS_MAX);
+	if (count)
+		t->groups[t->groups_count++] = (struct group){first, count};
+}
+
+static void check_next(struct nft_table *t)
+{
+	if (!t->groups_count) {
+		sm_move(&t->sm, TABLE_WRITING);
+		t->was_checked = true;
+		run(t, (struct group){0, 0}, false);
+		return;
+	}
+	run(t, t->groups[t->groups_count - 1], true);
+}
+
+static void begin_checks(struct nft_table *t, const struct err *err)
+{
+	log_debug("nft", "a transaction was refused: looking for the parts at fault",
+	        "table=\"%s\" parts=%zu error=\"%s\"", t->o.name, t->adds_count, err->msg);
+	t->groups = xcalloc(GROUPS_MAX, sizeof *t->groups);
+	t->base_is_good = false;
+	sm_move(&t->sm, TABLE_CHECKING);
+	run(t, (struct group){0, 0}, true);
+}
+
+static void base_checked(struct nft_table *t, const struct err *err)
+{
+	if (!err->code) {
+		t->base_is_good = true;
+		push_group(t, 0, t->adds_count);
+		check_next(t);
+	} else if (t->turn_rebuilds) {
+		turn_failed(t, err);
+	} else { /* the kernel does not have what we believe */
+		drop_entries(t);
+		t->rebuild = true;
+		settle(t, 0);
+	}
+}
+
+static void group_checked(struct nft_table *t, const struct err *err)
+{
+	struct group g = t->groups[--t->groups_count];
+	if (!err->code) {
+		add_texts(t, &t->accepted, g);
+		for (size_t i = g.first; i < g.first + g.count; i++)
+			t->entries[i].is_accepted = true;
+	} else if (g.count == 1) {
+		t->entries[g.first].err = *err;
+	} else {
+		size_t half = g.count / 2;
+		push_group(t, g.first + half, g.count - half);
+		push_group(t, g.first, half);
+	}
+	check_next(t);
+}
+
+static void written(struct nft_table *t, const struct err *err)
+{
+	if (!err->code) {
+		for (size_t i = 0; i < t->adds_count && !t->was_checked; i++)
+			t->entries[i].is_accepted = true;
+		turn_is_written(t);
+	} else if (t->was_checked) {
+		turn_failed(t, err);
+	} else {
+		begin_checks(t, err);
+	}
+}
+
+static void ran(struct nft_run *r, const struct err *err)
+{
+	struct nft_table *t = CONTAINER_OF(r, struct nft_table, run);
+	LOOP_CHECK_OWNER(t->o.loop);
+	t->running = false;
+	switch (sm_state(&t->sm)) {
+	case TABLE_WRITING:
+		written(t, err);
+		break;
+	case TABLE_CHECKING:
+		if (t->base_is_good)
+			group_checked(t, err);
+		else
+			base_checked(t, err);
+		break;
+	default:
+		CHECK(sm_state(&t->sm) == TABLE_CLOSING);
+		closing_part_done(&t->closing);
+	}
+}
+
+/* ---- when ---- */
+
+static void settled(uv_timer_t *timer)
+{
+	struct nft_table *t = timer->data;
+	if (sm_state(&t->sm) == TABLE_PAUSED)
+		sm_move(&t->sm, TABLE_SETTLING);
+	t->turn_rebuilds = t->rebuild;
+	t->rebuild = t->was_checked = false;
+	take_entries(t);
+	write_base(t);
+	sm_move(&t->sm, TABLE_WRITING);
+	if (t->base.len || t->adds_count)
+		run(t, (struct group){0, t->adds_count}, false);
+	else
+		turn_is_written(t);
+}
+
+/* What was in the way of a refused part may have gone. */
+static void try_refused(uv_timer_t *timer)
+{
+	struct nft_table *t = timer->data;
+	MAP_FOREACH (it, &t->parts) {
+		struct part *p = it->value;
+		if (p->is_refused && !p->in_turn)
+			mark_dirty(t, p);
+	}
+}
+
+/* ---- life ---- */
+
+struct nft_table *nft_table_new(const struct nft_table_options *options)
+{
+	struct nft_table *t = xcalloc(1, sizeof *t);
+	LOOP_CHECK_OWNER(options->loop);
+	CHECK(options->frame);
+	t->o = *options;
+	t->o.name = xstrdup(options->name);
+	t->o.nft_path = options->nft_path ? xstrdup(options->nft_path) : NULL;
+	t->retry_ms = RETRY_MS;
+	list_init(&t->dirty);
+	map_init(&t->parts);
+	sm_init(&t->sm, &machine, TABLE_NEW, t->o.name);
+	uv_timer_init(loop_uv(t->o.loop), &t->timer);
+	uv_timer_init(loop_uv(t->o.loop), &t->again_timer);
+	t->timer.data = t->again_timer.data = t;
+	uv_timer_start(&t->again_timer, try_refused, REFUSED_AGAIN_MS, REFUSED_AGAIN_MS);
+	return t;
+}
+
+void nft_table_start(struct nft_table *t)
+{
+	LOOP_CHECK_OWNER(t->o.loop);
+	if (sm_state(&t->sm) != TABLE_NEW)
+		return;
+	t->rebuild = true;
+	settle(t, 0);
+}
+
+static void free_table(struct closing *c)
+{
+	struct nft_table *t = CONTAINER_OF(c, struct nft_table, closing);
+	void (*closed)(void *) = t->closed;
+	void *arg = t->closed_arg;
+	MAP_FOREACH (it, &t->parts)
+		part_free(it->value);
+	map_release(&t->parts);
+	strbuf_release(&t->base);
+	strbuf_release(&t->accepted);
+	free((char *)t->o.name);
+	free((char *)t->o.nft_path);
+	free(t);
+	if (closed)
+		closed(arg);
+}
+
+static void timer_closed(uv_handle_t *h)
+{
+	closing_part_done(&((struct nft_table *)h->data)->closing);
+}
+
+void nft_table_close(struct nft_table *t, void (*closed)(void *arg), void *arg)
+{
+	LOOP_CHECK_OWNER(t->o.loop);
+	t->closed = closed;
+	t->closed_arg = arg;
+	t->closing.all_closed = free_table;
+	drop_entries(t);
+	sm_move(&t->sm, TABLE_CLOSING);
+	closing_hold(&t->closing);
+	if (t->running)
+		closing_hold(&t->closing);
+	closing_hold(&t->closing), uv_close((uv_handle_t *)&t->timer, timer_closed);
+	closing_hold(&t->closing), uv_close((uv_handle_t *)&t->again_timer, timer_closed);
+	closing_part_done(&t->closing);
+}

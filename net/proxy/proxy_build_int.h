@@ -1,0 +1,19 @@
+/* What the ports of a service should lead to, from the service and its endpoint slices. Pure. */
+#ifndef K3X_NET_PROXY_PROXY_BUILD_INT_H
+#define K3X_NET_PROXY_PROXY_BUILD_INT_H
+
+#include "base/json/json.h"
+#include "net/proxy/proxy_rules_int.h"
+
+struct proxy_service {
+	struct slice key;           /* "namespace/name" */
+	const struct json *service; /* NULL: there is none, only slices */
+	struct json **slices;
+	size_t slices_count;
+	const char *node_name; /* whose endpoints are local */
+};
+
+/* The ports that can be served, in the arena; how many. */
+size_t proxy_build(const struct proxy_service *v, struct arena *a, struct proxy_port **ret);
+
+#endif

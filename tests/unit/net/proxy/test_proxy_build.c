@@ -1,0 +1,108 @@
+/* From services and endpoint slices to ports. */
+#include "tests/unit/unit.h"
+
+#include "base/limits.h"
+#include "net/proxy/proxy_build_int.h"
+
+static struct arena arena;
+
+static int teardown(void **state)
+{
+	arena_release(&arena);
+	return 0;
+}
+
+static struct json *parse(const char *text)
+{
+	struct err err = ERR_INIT;
+	struct json *v = json_parse(&arena, slice_of(text), NULL, &err);
+	assert_non_null(v);
+	return v;
+}
+
+static size_t build(const char *key, const char *service, const char *slice, struct proxy_port **ports)
+{
+	struct json *slices[] = {parse(slice)};
+	struct proxy_service v = {.key = slice_of(key),
+	        .service = parse(service),
+	        .slices = slices,
+	        .slices_count = 1,
+	        .node_name = "node1"};
+	return proxy_build(&v, &arena, ports);
+}
+
+#define SLICE_TEXT \
+	"{\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":8080}],\"endpoints\":[{\"addresses\":[\"10.42." \
+	"0.5\"]," \
+	"\"nodeName\":\"node1\"},{\"addresses\":[\"10.42.1.6\"],\"nodeName\":\"node2\"},{\"addresses\":[\"10.42.1." \
+	"7\"]," \
+	"\"conditions\":{\"ready\":false}},{\"addresses\":[\"evil; flush ruleset\"]}]}"
+
+static void ready_endpoints_are_led_to(void **state)
+{
+	struct proxy_port *p;
+	assert_int_equal(
+	        build("default/web",
+	                "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"externalTrafficPolicy\":\"Local\",\"ports\":[{"
+	                "\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80,\"nodePort\":30080}]}}",
+	                SLICE_TEXT, &p),
+	        1);
+	assert_int_equal(p->n_internal, 2);
+	assert_int_equal(p->n_external, 1);
+	assert_string_equal(p->external[0].ip, "10.42.0.5");
+	assert_int_equal(p->node_port, 30080);
+	assert_string_equal(p->comment, "default/web:http");
+}
+
+static void an_address_twice_is_one(void **state)
+{
+	struct proxy_port *p;
+	assert_int_equal(
+	        build("default/web",
+	                "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"externalIPs\":[\"192.0.2.1\",\"192.0.2.1\",\"x\"],"
+	                "\"ports\":[{\"port\":80}]},\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"}]}"
+	                "}}",
+	                SLICE_TEXT, &p),
+	        1);
+	assert_int_equal(p->n_addresses, 2);
+	assert_int_equal(p->n_cluster_addresses, 1);
+}
+
+static void a_comment_is_what_nft_takes(void **state)
+{
+	struct proxy_port *p;
+	char key[300];
+	memset(key, 'n', sizeof key);
+	key[100] = '/';
+	key[200] = 0;
+	assert_int_equal(
+	        build(key, "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{\"port\":80}]}}", SLICE_TEXT, &p), 1);
+	assert_int_equal(strlen(p->comment), NFT_COMMENT_BYTES_MAX);
+	assert_int_equal(
+	        build("a/b\";x", "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{\"port\":80}]}}", SLICE_TEXT, &p),
+	        1);
+	assert_string_equal(p->comment, "a/b??x:");
+}
+
+static void what_has_no_address_has_no_port(void **state)
+{
+	struct proxy_port *p;
+	assert_int_equal(
+	        build("a/b", "{\"spec\":{\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}}", SLICE_TEXT, &p), 0);
+	assert_int_equal(
+	        build("a/b", "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{\"port\":0},{\"port\":70000}]}}",
+	                SLICE_TEXT, &p),
+	        0);
+	assert_int_equal(build("a/b", "{}", SLICE_TEXT, &p), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_teardown(ready_endpoints_are_led_to, teardown),
+	        cmocka_unit_test_teardown(an_address_twice_is_one, teardown),
+	        cmocka_unit_test_teardown(a_comment_is_what_nft_takes, teardown),
+	        cmocka_unit_test_teardown(what_has_no_address_has_no_port, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/* See server_check.h. Every flag that has a form is checked here, so that a mistake is told at the start and by the
+ * flag's name, and not by a network that does not come up. */
+#include "tools/k3x/server_check.h"
+
+#include "api/machinery/rules/validate.h"
+#include "base/check.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct range {
+	uint32_t first, mask;
+	unsigned bits;
+};
+
+static int bad(struct err *err, const char *flag, const char *value, const char *want)
+{
+	return err_set(err, ERR_INVAL, "--%s: \"%s\" is not %s", flag, value, want);
+}
+
+/* ---- addresses ---- */
+
+static bool is_ipv4(const char *text)
+{
+	struct in_addr addr;
+	return inet_pton(AF_INET, text, &addr) == 1;
+}
+
+static bool is_ip(const char *text)
+{
+	struct in6_addr addr;
+	return is_ipv4(text) || inet_pton(AF_INET6, text, &addr) == 1;
+}
+
+static bool parse_range(const char *text, unsigned bits_min, unsigned bits_max, struct range *ret)
+{
+	struct slice rest = slice_of(text), ip = slice_cut(&rest, '/');
+	char copy[INET_ADDRSTRLEN];
+	struct in_addr addr;
+	uint64_t bits;
+	if (ip.len >= sizeof copy || !slice_to_u64(rest, &bits) || bits < bits_min || bits > bits_max)
+		return false;
+	memcpy(copy, ip.ptr, ip.len);
+	copy[ip.len] = 0;
+	if (inet_pton(AF_INET, copy, &addr) != 1)
+		return false;
+	ret->bits = (unsigned)bits;
+	ret->mask = ~(uint32_t)0 << (32 - bits);
+	ret->first = ntohl(addr.s_addr) & ret->mask;
+	return true;
+}
+
+static bool overlap(const struct range *a, const struct range *b)
+{
+	uint32_t mask = a->bits < b->bits ? a->mask : b->mask;
+	return (a->first & mask) == (b->first & mask);
+}
+
+static int check_ranges(const struct server_settings *s, struct err *err)
+{
+	struct range pods, services;
+	struct in_addr dns;
+	if (!parse_range(s->cluster_cidr, 8, 24, &pods))
+		return bad(err, "cluster-cidr", s->cluster_cidr,
+		        "an IPv4 range like 10.42.0.0/16, of 8 to 24 bits (each node takes 24 of them)");
+	if (!parse_range(s->service_cidr, 8, 28, &services))
+		return bad(err, "service-cidr", s->service_cidr, "an IPv4 range like 10.43.0.0/16, of 8 to 28 bits");
+	if (overlap(&pods, &services))
+		return err_set(err, ERR_INVAL, "--service-cidr: %s overlaps with --cluster-cidr %s", s->service_cidr,
+		        s->cluster_cidr);
+	if (inet_pton(AF_INET, s->cluster_dns, &dns) != 1 || (ntohl(dns.s_addr) & services.mask) != services.first)
+		return bad(err, "cluster-dns", s->cluster_dns, "an IPv4 address in --service-cidr");
+	return 0;
+}
+
+static int check_addresses(const struct server_settings *s, struct err *err)
+{
+	if (!is_ip(s->bind_address))
+		return bad(err, "bind-address", s->bind_address, "an IP address");
+	if (!is_ipv4(s->node_ip))
+		return bad(err, "node-ip", s->node_ip, "an IPv4 address");
+	if (!is_ipv4(s->advertise_address))
+		return bad(err, "advertise-address", s->advertise_address, "an IPv4 address");
+	return check_ranges(s, err);
+}
+
+/* ---- numbers ---- */
+
+static int check_port(const char *flag, int64_t port, struct err *err)
+{
+	if (port < 0 || port > 65535)
+		return err_set(err, ERR_INVAL, "--%s: %lld is not a port (0 to 65535)", flag, (long long)port);
+	return 0;
+}
+
+static int check_port_range(struct server_settings *s, struct err *err)
+{
+	struct slice rest = slice_of(s->node_port_range), low = slice_cut(&rest, '-');
+	int64_t min, max;
+	if (!slice_to_i64(low, &min) || !slice_to_i64(rest, &max) || min < 1 || max > 65535 || min > max)
+		return bad(err, "service-node-port-range", s->node_port_range, "like 30000-32767");
+	s->node_port_min = (int)min;
+	s->node_port_max = (int)max;
+	return 0;
+}
+
+static int check_mode(const struct server_settings *s, struct err *err)
+{
+	char *end;
+	long mode = strtol(s->write_kubeconfig_mode, &end, 8);
+	if (*end || end == s->write_kubeconfig_mode || mode < 0 || mode > 0777)
+		return bad(err, "write-kubeconfig-mode", s->write_kubeconfig_mode, "an octal mode like 600");
+	return 0;
+}
+
+/* ---- names ---- */
+
+static int check_label(const char *text, struct err *err)
+{
+	struct slice value = slice_of(text), key = slice_cut(&value, '=');
+	if (!key.len || !value.ptr)
+		return bad(err, "node-label", text, "like key=value");
+	return 0;
+}
+
+static int check_taint(const char *text, struct err *err)
+{
+	struct slice effect = slice_of(text), key = slice_cut(&effect, ':');
+	if (!key.len || !(slice_is(effect, "NoSchedule") || slice_is(effect, "PreferNoSchedule") ||
+	                        slice_is(effect, "NoExecute")))
+		return bad(err, "node-taint", text, "like key=value:NoSchedule (or PreferNoSchedule, NoExecute)");
+	return 0;
+}
+
+/* k3s's names, and ours. What they name is not built yet; who leaves it out already keeps that. */
+static int check_component(const char *name, struct err *err)
+{
+	static const char *const known[] = {"coredns", "dns", "traefik", "ingress", "servicelb", "local-storage",
+	        "provisioner", "metrics-server", "metrics", "runtimes", NULL};
+	for (const char *const *k = known; *k; k++)
+		if (strcmp(name, *k) == 0)
+			return 0;
+	return bad(err, "disable", name,
+	        "a component: coredns, traefik, servicelb, local-storage, metrics-server, runtimes");
+}
+
+static int check_each(const struct flag_list *list, int (*check)(const char *text, struct err *err), struct err *err)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (check(list->items[i], err) != 0)
+			return err->code;
+	return 0;
+}
+
+static int check_names(const struct server_settings *s, struct err *err)
+{
+	if (validate_dns1123_subdomain(slice_of(s->node_name)))
+		return bad(err, "node-name", s->node_name, "a name of lower case letters, digits, '-' and '.'");
+	if (validate_dns1123_subdomain(slice_of(s->cluster_domain)))
+		return bad(err, "cluster-domain", s->cluster_domain, "a DNS domain like cluster.local");
+	if (check_each(&s->node_label, check_label, err) != 0 || check_each(&s->node_taint, check_taint, err) != 0)
+		return err->code;
+	return check_each(&s->disable, check_component, err);
+}
+
+static int check_files(const struct server_settings *s, struct err *err)
+{
+	if (!*s->data_dir)
+		return bad(err, "data-dir", s->data_dir, "a folder");
+	if (s->resolv_conf && access(s->resolv_conf, R_OK) != 0)
+		return bad(err, "resolv-conf", s->resolv_conf, "a file that can be read");
+	return 0;
+}
+
+int server_check(struct server_settings *s, struct err *err)
+{
+	if (check_port("https-listen-port", s->https_port, err) != 0 ||
+	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
+	        check_mode(s, err) != 0 || check_addresses(s, err) != 0 || check_names(s, err) != 0)
+		return err->code;
+	return check_files(s, err);
+}
