@@ -12,16 +12,9 @@ static const struct {
 	void (*release)(void *state);
 	void (*stop)(void *state); /* NULL: nothing of its own to take off */
 } table[] = {
-        {"namespace", namespace_controller_start, namespace_controller_release, NULL},
-        {"serviceaccount", service_account_controller_start, service_account_controller_release, NULL},
-        {"replicaset", replica_set_controller_start, replica_set_controller_release, NULL},
-        {"deployment", deployment_controller_start, deployment_controller_release, NULL},
-        {"endpointslice", endpoint_slice_controller_start, endpoint_slice_controller_release, NULL},
-        {"nodeipam", node_ipam_controller_start, node_ipam_controller_release, NULL},
-        {"nodelifecycle", node_lifecycle_controller_start, node_lifecycle_controller_release, NULL},
-        {"tainteviction", taint_eviction_controller_start, taint_eviction_controller_release, NULL},
-        {"token", token_controller_start, token_controller_release, NULL},
-        {"garbage", garbage_collector_start, garbage_collector_release, garbage_collector_stop},
+#define CONTROLLER(name, prefix, stop) {name, prefix##_start, prefix##_release, stop},
+        CONTROLLERS
+#undef CONTROLLER
 };
 
 struct queue_row {

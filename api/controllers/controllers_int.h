@@ -53,28 +53,27 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	return loop_now_ms(c->client->loop);
 }
 
-/* The table's functions: `start` returns the state, `release` (may be free) frees it once nothing calls it any more. */
-void *namespace_controller_start(struct controllers *c);
-void namespace_controller_release(void *state);
-void *service_account_controller_start(struct controllers *c);
-void service_account_controller_release(void *state);
-void *replica_set_controller_start(struct controllers *c);
-void replica_set_controller_release(void *state);
-void *deployment_controller_start(struct controllers *c);
-void deployment_controller_release(void *state);
-void *garbage_collector_start(struct controllers *c);
-void garbage_collector_stop(void *state); /* takes off the handlers it made itself */
-void garbage_collector_release(void *state);
-void *endpoint_slice_controller_start(struct controllers *c);
-void endpoint_slice_controller_release(void *state);
-void *node_lifecycle_controller_start(struct controllers *c);
-void node_lifecycle_controller_release(void *state);
-void *taint_eviction_controller_start(struct controllers *c);
-void taint_eviction_controller_release(void *state);
-void *node_ipam_controller_start(struct controllers *c);
-void node_ipam_controller_release(void *state);
-void *token_controller_start(struct controllers *c);
-void token_controller_release(void *state);
+/* The table of controllers: CONTROLLER(name, prefix, stop). A controller is a file with two functions, PREFIX_start(),
+ * which returns its state, and PREFIX_release(), which frees it once nothing calls it any more; and a row here. `stop`
+ * takes off what it made itself beside what the context made for it; NULL: nothing. */
+#define CONTROLLERS \
+	CONTROLLER("namespace", namespace_controller, NULL) \
+	CONTROLLER("serviceaccount", service_account_controller, NULL) \
+	CONTROLLER("replicaset", replica_set_controller, NULL) \
+	CONTROLLER("deployment", deployment_controller, NULL) \
+	CONTROLLER("endpointslice", endpoint_slice_controller, NULL) \
+	CONTROLLER("nodeipam", node_ipam_controller, NULL) \
+	CONTROLLER("nodelifecycle", node_lifecycle_controller, NULL) \
+	CONTROLLER("tainteviction", taint_eviction_controller, NULL) \
+	CONTROLLER("token", token_controller, NULL) \
+	CONTROLLER("garbage", garbage_collector, garbage_collector_stop)
+
+#define CONTROLLER(name, prefix, stop) \
+	void *prefix##_start(struct controllers *c); \
+	void prefix##_release(void *state);
+CONTROLLERS
+#undef CONTROLLER
+void garbage_collector_stop(void *state);
 
 /* ---- small things that several need ---- */
 

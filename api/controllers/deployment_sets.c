@@ -84,15 +84,26 @@ static void set_int_annotation(struct arena *a, struct json *annotations, const 
 	json_set_cstr(a, annotations, name, arena_printf(a, "%" PRId64, v));
 }
 
+/* A member that is not there yet. */
+static void set_copy(struct arena *a, struct json *out, const struct json *from)
+{
+	struct json *v = json_copy(a, from);
+	v->key = (struct slice){arena_memdup(a, from->key.ptr, from->key.len), from->key.len};
+	json_append(out, v);
+}
+
 /* What differs from `have` (NULL: a set to be made) into `out`. */
 static bool wanted_annotations(struct rollout *y, const struct child_set *have, struct json *out)
 {
 	struct arena *a = &y->work->arena;
 	struct json *old = have ? json_path(have->tree, "metadata", "annotations", NULL) : NULL;
+	struct json_index had;
 	int64_t revision = next_revision(y);
+	json_index_init(&had, old);
 	JSON_FOREACH (it, json_path(y->object, "metadata", "annotations", NULL))
-		if (!is_own_annotation(it->key) && !slice_eq(json_str(json_get_slice(old, it->key)), json_str(it)))
-			json_set_slice(a, out, it->key, json_copy(a, it));
+		if (!is_own_annotation(it->key) && !slice_eq(json_str(json_index_get(&had, it->key)), json_str(it)))
+			set_copy(a, out, it);
+	json_index_release(&had);
 	if (!have || have->revision < revision) {
 		set_int_annotation(a, out, REVISION, revision);
 		struct slice past = json_get_str(old, REVISION_HISTORY);

@@ -17,7 +17,7 @@
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/gc_graph.h"
 
-#include "api/machinery/schema/resources.h"
+#include "api/machinery/schema/kind_ops.h"
 
 enum { ABSENT_MAX = 256, UID_MAX = 64, UNKNOWN_KIND_RETRY_MS = 5 * 60 * 1000, NEW_KINDS_MS = 2000 };
 
@@ -420,8 +420,7 @@ static void run(struct work *w)
 static bool is_collected(const struct resource *r)
 {
 	unsigned needed = RESOURCE_LIST | RESOURCE_WATCH | RESOURCE_DELETE;
-	bool is_event = strcmp(r->plural, "events") == 0 && (!*r->group || strcmp(r->group, "events.k8s.io") == 0);
-	return (r->verbs & needed) == needed && r->storage == r && !is_event;
+	return (r->verbs & needed) == needed && r->storage == r && !resource_has(r, KIND_IS_EVENT);
 }
 
 static char *path_of(const struct resource *r)

@@ -54,25 +54,27 @@ static bool same_status(const struct json *a, const struct json *b)
 	return true;
 }
 
-static bool has_template_labels(const struct json *template_labels, struct slice labels)
+/* The labels of the template as a selector that a pod's labels must match. */
+static void labels_selector(struct arena *a, const struct json *labels, struct label_selector *out)
 {
-	JSON_FOREACH (it, template_labels) {
-		char key[320];
-		snprintf(key, sizeof key, "%.*s", SLICE_FMT(it->key));
-		if (!slice_eq(json_find(labels, key, NULL), json_str(it)))
-			return false;
-	}
-	return true;
+	struct json *v = json_new(a, JSON_OBJECT);
+	bool nothing;
+	if (labels)
+		json_set(a, v, "matchLabels", json_copy(a, labels));
+	if (label_selector_from_json(a, v, out, &nothing, NULL) != 0)
+		*out = (struct label_selector){0};
 }
 
 static void count_pods(struct sync *y, struct json *status)
 {
 	struct arena *a = &y->work->arena;
 	struct json *labels = json_path(y->set, "spec", "template", "metadata", "labels", NULL);
+	struct label_selector selector;
 	int64_t labeled = 0, ready = 0, available = 0, now_s = kube_time_now_s();
+	labels_selector(a, labels, &selector);
 	for (size_t i = 0; i < y->count; i++) {
 		int64_t wait_s;
-		labeled += has_template_labels(labels, y->pods[i].meta.labels);
+		labeled += label_selector_matches(&selector, y->pods[i].meta.labels);
 		ready += y->pods[i].is_ready;
 		available += pod_view_is_available(&y->pods[i], y->min_ready_s, now_s, &wait_s);
 		if (wait_s)

@@ -68,9 +68,7 @@ static struct node_info *node_need(struct cache *k, struct slice name)
 	struct node_info *n = map_get(&k->nodes, name);
 	if (n)
 		return n;
-	n = xcalloc(1, sizeof *n + name.len + 1);
-	memcpy(n + 1, name.ptr, name.len);
-	n->name = (struct slice){(char *)(n + 1), name.len};
+	n = MAP_ENTRY_NEW(struct node_info, name, name);
 	list_init(&n->pods);
 	map_put(&k->nodes, n->name, n);
 	return n;

@@ -38,16 +38,17 @@ static void try_object(struct arena *a, const struct schema_type *t, struct slic
 	CHECK(json_equal(v, again));
 }
 
-static void try_definition(struct arena *a, const struct json *crd)
+static void try_definition(const struct json *crd)
 {
-	struct custom_resources set;
+	struct custom_resources *set;
 	struct err err = ERR_INIT;
-	if (custom_resources_make(a, crd, &set, &err) != 0) {
+	if (custom_resources_new(crd, &set, &err) != 0) {
 		CHECK(err.code == ERR_INVAL && err.msg[0]);
 		return;
 	}
-	for (size_t i = 0; i < set.count; i++)
-		CHECK(*set.rows[i].group && *set.rows[i].plural && set.rows[i].is_custom && set.rows[i].storage);
+	for (size_t i = 0; i < set->count; i++)
+		CHECK(*set->rows[i].group && *set->rows[i].plural && set->rows[i].is_custom && set->rows[i].storage);
+	custom_resources_unref(set);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -64,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		try_object(&a, t, rest);
 	}
 	if (json_get(schema, "spec"))
-		try_definition(&a, schema);
+		try_definition(schema);
 	arena_release(&a);
 	return 0;
 }

@@ -118,13 +118,16 @@ static void check_frozen(struct field_errors *e, const struct json *object, cons
 
 static void validate_config_map(struct field_errors *e, const struct json *object, const struct json *old)
 {
+	struct json_index members;
 	size_t total = 0;
 	check_data(e, "data", json_get(object, "data"), &total);
 	check_data(e, "binaryData", json_get(object, "binaryData"), &total);
+	json_index_init(&members, json_get(object, "data"));
 	JSON_FOREACH (it, json_get(object, "binaryData"))
-		if (json_get_slice(json_get(object, "data"), it->key))
+		if (json_index_get(&members, it->key))
 			bad_value(e, at(e, "binaryData[%.*s]", SLICE_FMT(it->key)), it->key,
 			        "duplicate of key present in data");
+	json_index_release(&members);
 	if (total > OBJECT_DATA_BYTES_MAX)
 		field_error_add(e, "FieldValueTooLong", "", "Too long: may not be more than 1048576 bytes");
 	if (old)
@@ -252,6 +255,7 @@ const struct kind_ops kinds_core[] = {
                 .columns = "Name,Endpoints,Age",
                 .cells = table_endpoints},
         {.kind = "Event",
+                .traits = KIND_IS_EVENT,
                 .columns = "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,"
                            "Name::1",
                 .cells = table_event},

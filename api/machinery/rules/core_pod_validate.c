@@ -162,6 +162,7 @@ static void check_resources(struct field_errors *e, const char *base, const stru
 			        "Invalid value: \"%.*s\": must be less than or equal to %.*s limit of %.*s",
 			        SLICE_FMT(it->text), SLICE_FMT(it->key), SLICE_FMT(limit->text));
 	}
+	json_index_release(&by_name);
 	JSON_FOREACH (it, limits) {
 		struct quantity l;
 		if (quantity_parse(it->text, &l, NULL) == 0 && l.nanos < 0)

@@ -2,7 +2,10 @@
 #include "api/machinery/schema/custom_resource.h"
 #include "api/machinery/schema/custom_schema.h"
 
+#include "base/check.h"
+
 #include <ctype.h>
+#include <stdlib.h>
 
 static const char *text_of(struct arena *a, const struct json *obj, const char *key)
 {
@@ -105,30 +108,53 @@ static int make_row(
 	return rc;
 }
 
-int custom_resources_make(struct arena *a, const struct json *crd, struct custom_resources *out, struct err *err)
+static int make_rows(struct custom_resources *set, const struct json *crd, struct err *err)
 {
-	const struct json *spec = json_get(crd, "spec");
-	const struct json *versions = json_get(spec, "versions");
+	const struct json *spec = json_get(crd, "spec"), *versions = json_get(spec, "versions");
+	const struct resource *storage = NULL;
 	if (!json_is(versions, JSON_ARRAY) || versions->count == 0)
 		return err_set(err, ERR_INVAL, "spec.versions: must not be empty");
-	struct custom_resources set = {
-	        .rows = ARENA_ARRAY(a, struct resource, versions->count),
-	        .served = ARENA_ARRAY(a, bool, versions->count),
-	};
-	const struct resource *storage = NULL;
+	set->rows = ARENA_ARRAY(&set->arena, struct resource, versions->count);
+	set->served = ARENA_ARRAY(&set->arena, bool, versions->count);
 	JSON_FOREACH (it, versions) {
-		struct resource *r = &set.rows[set.count];
-		int rc = make_row(a, r, spec, it, err);
+		struct resource *r = &set->rows[set->count];
+		int rc = make_row(&set->arena, r, spec, it, err);
 		if (rc != 0)
 			return rc;
+		r->owner = &set->owner;
 		if (json_get_bool(it, "storage", false))
 			storage = r;
-		set.served[set.count++] = json_get_bool(it, "served", false);
+		set->served[set->count++] = json_get_bool(it, "served", false);
 	}
 	if (!storage)
 		return err_set(err, ERR_INVAL, "spec.versions: one version must have storage: true");
-	for (size_t i = 0; i < set.count; i++)
-		set.rows[i].storage = storage;
-	*out = set;
+	for (size_t i = 0; i < set->count; i++)
+		set->rows[i].storage = storage;
 	return 0;
+}
+
+static void set_free(struct resource_owner *owner)
+{
+	struct custom_resources *set = CONTAINER_OF(owner, struct custom_resources, owner);
+	arena_release(&set->arena);
+	free(set);
+}
+
+int custom_resources_new(const struct json *crd, struct custom_resources **ret, struct err *err)
+{
+	struct custom_resources *set = xcalloc(1, sizeof *set);
+	atomic_init(&set->owner.refs, 1);
+	set->owner.free = set_free;
+	int rc = make_rows(set, crd, err);
+	if (rc == 0)
+		*ret = set;
+	else
+		set_free(&set->owner);
+	return rc;
+}
+
+void custom_resources_unref(struct custom_resources *set)
+{
+	if (set)
+		resource_unref(&set->rows[0]);
 }

@@ -17,7 +17,8 @@ enum kind_trait {
 	KIND_IS_SERVICE = 2,        /* addresses and node ports are allocated */
 	KIND_IS_NODE = 4,           /* tainted until it is ready */
 	KIND_IS_NAMESPACE = 8,      /* deleted once its content is; holds others */
-	KIND_STATUS_AT_CREATE = 16, /* a creation may bring its status with it */
+	KIND_IS_EVENT = 16,         /* notes that pass: nobody's dependents, no garbage */
+	KIND_STATUS_AT_CREATE = 32, /* a creation may bring its status with it */
 };
 
 struct kind_ops {

@@ -3,6 +3,8 @@
 
 #include "base/json/scan.h"
 
+enum { FEW_REQUIREMENTS = 24 };
+
 enum { VALUES_MAX = 1024, REQUIREMENTS_MAX = 256 };
 
 struct lexer {
@@ -253,8 +255,19 @@ static struct slice find_label(struct slice labels, struct slice key)
 	return SLICE_NULL;
 }
 
+/* Selectors of objects may have as many requirements as labels: then the text is walked once, not once for each. */
+static bool matches_many(const struct label_selector *s, struct slice labels_json)
+{
+	struct arena a = ARENA_INIT;
+	bool holds = label_selector_matches_tree(s, labels_json.ptr ? json_parse(&a, labels_json, NULL, NULL) : NULL);
+	arena_release(&a);
+	return holds;
+}
+
 bool label_selector_matches(const struct label_selector *s, struct slice labels_json)
 {
+	if (s->count > FEW_REQUIREMENTS)
+		return matches_many(s, labels_json);
 	for (size_t i = 0; i < s->count; i++)
 		if (!requirement_holds(&s->requirements[i], find_label(labels_json, s->requirements[i].key)))
 			return false;
@@ -263,10 +276,14 @@ bool label_selector_matches(const struct label_selector *s, struct slice labels_
 
 bool label_selector_matches_tree(const struct label_selector *s, const struct json *labels)
 {
-	for (size_t i = 0; i < s->count; i++)
-		if (!requirement_holds(&s->requirements[i], json_str(json_get_slice(labels, s->requirements[i].key))))
-			return false;
-	return true;
+	struct json_index members;
+	bool holds = true;
+	json_index_init(&members, (struct json *)labels);
+	for (size_t i = 0; i < s->count && holds; i++)
+		holds = requirement_holds(
+		        &s->requirements[i], json_str(json_index_get(&members, s->requirements[i].key)));
+	json_index_release(&members);
+	return holds;
 }
 
 /* ---- field selectors ---- */

@@ -183,8 +183,20 @@ static void long_lists_take_linear_time(void **state)
 	strbuf_adds(&b, "],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":[");
 	for (int i = 0; i < 30000; i++)
 		strbuf_addf(&b, "%s{\"name\":\"v%d\",\"mountPath\":\"/m%d\"}", i ? "," : "", 29999 - i, i);
-	strbuf_adds(&b, "]}]}}");
+	strbuf_adds(&b, "],\"resources\":{\"limits\":{");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s\"x.io/r%d\":\"1\"", i ? "," : "", i);
+	strbuf_adds(&b, "}}}]}}");
 	assert_null(first_field("", "v1", "pods", strbuf_cstr(&b)));
+	strbuf_reset(&b);
+	strbuf_adds(&b, "{\"metadata\":{\"name\":\"d\",\"namespace\":\"d\"},\"spec\":{\"selector\":{\"matchLabels\":{");
+	for (int i = 0; i < 30000; i++)
+		strbuf_addf(&b, "%s\"l%d\":\"v\"", i ? "," : "", i);
+	strbuf_adds(&b, "}},\"template\":{\"metadata\":{\"labels\":{");
+	for (int i = 29999; i >= 0; i--)
+		strbuf_addf(&b, "\"l%d\":\"v\"%s", i, i ? "," : "");
+	strbuf_adds(&b, "}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}");
+	assert_null(first_field("apps", "v1", "deployments", strbuf_cstr(&b)));
 	assert_true(clock_mono_ms() - began < 10000);
 	strbuf_release(&b);
 }
