@@ -163,10 +163,6 @@ static void prepare_machine(void)
 	if (machine_share_netns(&err) != 0)
 		log_warn("node", "pods may stay Terminating once somebody adds a network namespace", "error=\"%s\"",
 		        err.msg);
-	err = ERR_INIT;
-	if (machine_set_own_oom_score(&err) != 0)
-		log_warn("node", "this process is as likely to be killed as a pod when memory is short", "error=\"%s\"",
-		        err.msg);
 }
 
 /* What a lower room tells a higher one goes through here. */

@@ -40,11 +40,24 @@ static void add_terminating_cause(struct arena *a, struct json *details, struct 
 	json_append(json_need(a, details, "causes", JSON_ARRAY), cause);
 }
 
+/* kubectl shows causes alone. */
+static void add_cause(struct arena *a, struct json *details, const struct resource *r, const char *message)
+{
+	struct json *causes = json_set(a, details, "causes", json_new(a, JSON_ARRAY)), *cause = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, details, "kind", r->kind);
+	json_set_cstr(a, cause, "reason", "FieldValueInvalid");
+	json_set_cstr(a, cause, "message", message);
+	json_set_cstr(a, cause, "field", "body");
+	json_append(causes, cause);
+}
+
 struct json *status_from_err(struct arena *a, const struct err *err, const struct route *route)
 {
 	struct json *s = status_new(a, err_http_status(err->code), err_reason(err->code), err->msg);
 	if (route->resource)
 		json_set(a, s, "details", details_of(a, route->resource, route->name));
+	if (route->resource && err->code == ERR_INVALID_OBJECT)
+		add_cause(a, json_get(s, "details"), route->resource, err->msg);
 	if (err->code == ERR_TERMINATING)
 		add_terminating_cause(a, json_need(a, s, "details", JSON_OBJECT), route->ns);
 	if (err_may_retry(err->code) && err_http_status(err->code) == 429)

@@ -147,3 +147,18 @@ void process_forget(struct process *p)
 	uv_poll_stop(&p->poll);
 	uv_close((uv_handle_t *)&p->poll, freed);
 }
+
+int process_set_own_oom_score(struct err *err)
+{
+	char text[16];
+	int n = snprintf(text, sizeof text, "%d", PROCESS_OOM_SCORE_ADJ);
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, (size_t)n) != n) {
+		int e = errno;
+		if (fd >= 0)
+			close(fd);
+		return err_errno(err, e, "write %s to /proc/self/oom_score_adj", text);
+	}
+	close(fd);
+	return 0;
+}

@@ -36,4 +36,9 @@ void process_signal(struct process *p, int signal_number);
 /* Watches it no longer; on_exit is not called. It runs on. */
 void process_forget(struct process *p);
 
+/* This process is among the last that the kernel ends when memory is short: pods go first. ERR_IO: the kernel does not
+ * let us (it needs CAP_SYS_RESOURCE). Any thread. */
+enum { PROCESS_OOM_SCORE_ADJ = -999 };
+int process_set_own_oom_score(struct err *err);
+
 #endif

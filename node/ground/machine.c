@@ -26,21 +26,6 @@ bool machine_may_lower_oom_score(void)
 	return yes;
 }
 
-int machine_set_own_oom_score(struct err *err)
-{
-	char text[16];
-	int n = snprintf(text, sizeof text, "%d", OOM_SCORE_ADJ_OWN);
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, text, (size_t)n) != n) {
-		int e = errno;
-		if (fd >= 0)
-			close(fd);
-		return err_errno(err, e, "write %s to /proc/self/oom_score_adj", text);
-	}
-	close(fd);
-	return 0;
-}
-
 int machine_share_netns(struct err *err)
 {
 	static const char dir[] = "/run/netns";

@@ -10,10 +10,7 @@
 int64_t node_memory_bytes(void); /* all of it; 0 when the kernel does not say */
 
 /* For ourselves and containerd: pods are to go before us when memory is short. */
-enum { OOM_SCORE_ADJ_OWN = -999 };
 bool machine_may_lower_oom_score(void); /* needs CAP_SYS_RESOURCE, which nested machines may lack */
-/* ERR_IO: the kernel does not let us. */
-int machine_set_own_oom_score(struct err *err);
 
 /* Makes /run/netns a shared mount of its own, as `ip netns add` does later otherwise: then each namespace that was
  * mounted there is mounted twice and cannot be removed. ERR_IO: it cannot be. */

@@ -94,7 +94,7 @@ static int write_config(struct containerd *c, struct err *err)
 	strbuf_addf(&b, "# Written by k3x at every start.\nversion = 2\nroot = \"%s\"\nstate = \"%s\"\n", c->o.root_dir,
 	        c->o.state_dir);
 	if (machine_may_lower_oom_score())
-		strbuf_addf(&b, "oom_score = %d\n", OOM_SCORE_ADJ_OWN);
+		strbuf_addf(&b, "oom_score = %d\n", PROCESS_OOM_SCORE_ADJ);
 	strbuf_addf(
 	        &b, "[grpc]\n  address = \"%s\"\n[ttrpc]\n  address = \"%s" TTRPC_SUFFIX "\"\n", c->socket, c->socket);
 	strbuf_adds(&b, "[plugins.\"io.containerd.grpc.v1.cri\"]\n  stream_server_address = \"127.0.0.1\"\n  "

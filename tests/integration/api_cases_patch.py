@@ -187,3 +187,14 @@ def _():
     has(t.api.patch(CM + "/jp?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
     has(t.api.patch(CM + "/absent?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
     t.api.request("PATCH", CM + "/jp", "{}", type="application/json").want(415, "UnsupportedMediaType")
+
+
+@case("patch: a JSON patch that does not fit is told with name and cause, by kubectl too")
+def _():
+    t.api.post(CM, {"metadata": {"name": "jp-fail"}, "data": {"a": "b"}}).want(201)
+    refused = t.api.patch(CM + "/jp-fail", [{"op": "remove", "path": "/data/zz"}], "json").want(422, "Invalid").json
+    eq((refused["details"]["name"], refused["details"]["kind"]), ("jp-fail", "ConfigMap"))
+    has(refused["details"]["causes"][0]["message"], 'path "/data/zz" does not exist')
+    rc, _, err = t.server.kubectl("-n", "t", "patch", "configmap", "jp-fail", "--type=json", "-p", '[{"op":"test","path":"/data/a","value":"x"}]')
+    eq(rc, 1)
+    has(err, 'The ConfigMap "jp-fail" is invalid: body: ')

@@ -14,6 +14,7 @@
 #include "api/server/server.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/proc/process.h"
 #include "store/engine.h"
 
 #include <errno.h>
@@ -217,6 +218,14 @@ static void raise_file_limit(void)
 	}
 }
 
+static void go_last_when_memory_is_short(void)
+{
+	struct err err = ERR_INIT;
+	if (process_set_own_oom_score(&err) != 0)
+		log_warn("server", "this process is as likely to be killed as a pod when memory is short",
+		        "error=\"%s\"", err.msg);
+}
+
 static void watch_signals(struct server *s)
 {
 	uv_loop_t *uv = loop_uv(&s->main_loop);
@@ -236,11 +245,13 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	int rc = server_settings_load(&s->settings, argc, argv, err);
 	if (rc != 0)
 		return rc;
-	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 || server_pki_prepare(&s->settings, NULL, err) != 0)
+	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 ||
+	        server_pki_prepare(&s->settings, NULL, err) != 0)
 		return err->code;
 	if (server_store_open(&s->settings, &s->store, err) != 0)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
+	go_last_when_memory_is_short();
 	watch_signals(s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);

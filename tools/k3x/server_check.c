@@ -166,8 +166,8 @@ static int check_names(const struct server_settings *s, struct err *err)
 
 static int check_files(const struct server_settings *s, struct err *err)
 {
-	if (!*s->data_dir)
-		return bad(err, "data-dir", s->data_dir, "a folder");
+	if (*s->data_dir != '/')
+		return bad(err, "data-dir", s->data_dir, "the whole path of a folder");
 	if (s->resolv_conf && access(s->resolv_conf, R_OK) != 0)
 		return bad(err, "resolv-conf", s->resolv_conf, "a file that can be read");
 	return 0;
