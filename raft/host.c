@@ -370,7 +370,8 @@ static int check_frame(struct raft_host *h, const struct frame *f, struct err *e
 static bool is_shed(const struct raft_host *h, const struct frame *f)
 {
 	const struct raft_machine_vtable *v = h->c.machine->v;
-	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries && v->is_busy && v->is_busy(h->c.machine);
+	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries && v->is_busy &&
+	       v->is_busy(h->c.machine);
 }
 
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)

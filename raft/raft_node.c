@@ -60,6 +60,10 @@ struct raft_node {
 	unsigned to_close, since_tick_ms;
 	struct list_link questions; /* answering, oldest first */
 	unsigned n_questions;
+	struct {
+		uint64_t id; /* 0: free */
+		char address[RAFT_ADDRESS_BYTES_MAX];
+	} moved[RAFT_MEMBERS_MAX]; /* members that are not where the configuration says */
 	pthread_mutex_t status_lock;
 	struct raft_node_status status;
 	struct histogram log_syncs;
@@ -87,11 +91,41 @@ static uint64_t env_random(struct raft_env *e)
 	return r;
 }
 
+/* `address` unless the member has moved. */
+static const char *address_of(const struct raft_node *s, uint64_t id, const char *address)
+{
+	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++)
+		if (s->moved[i].id == id)
+			return s->moved[i].address;
+	return address;
+}
+
+static bool is_in(const struct raft_node_status *v, uint64_t id)
+{
+	for (size_t i = 0; i < v->n_members; i++)
+		if (v->members[i].id == id)
+			return true;
+	return false;
+}
+
+void raft_node_move(struct raft_node *s, uint64_t id, const char *address)
+{
+	size_t at = RAFT_MEMBERS_MAX;
+	LOOP_CHECK_OWNER(&s->loop);
+	for (size_t i = 0; i < RAFT_MEMBERS_MAX && (at == RAFT_MEMBERS_MAX || s->moved[at].id != id); i++)
+		if (s->moved[i].id == id || !s->moved[i].id || !is_in(&s->status, s->moved[i].id))
+			at = s->moved[i].id == id || at == RAFT_MEMBERS_MAX ? i : at;
+	if (at == RAFT_MEMBERS_MAX || id == s->o.id)
+		return;
+	s->moved[at].id = id;
+	snprintf(s->moved[at].address, sizeof s->moved[at].address, "%s", address);
+}
+
 static void env_send(struct raft_env *e, uint64_t to, const char *address, const void *frame, size_t len)
 {
 	struct raft_node *s = node_of(e);
 	if (s->transport)
-		transport_send(s->transport, to, address, (struct slice){frame, len});
+		transport_send(s->transport, to, address_of(s, to, address), (struct slice){frame, len});
 }
 
 static void *writer_main(void *arg)
@@ -397,7 +431,7 @@ static void update_status(struct raft_node *s)
 		m->role = members[i].server.role;
 		m->match_index = members[i].match_index;
 		m->is_online = members[i].is_online;
-		snprintf(m->address, sizeof m->address, "%s", members[i].server.address);
+		snprintf(m->address, sizeof m->address, "%s", address_of(s, m->id, members[i].server.address));
 	}
 	if (s->transport)
 		keep_peers(s, &v);
@@ -700,7 +734,7 @@ void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_inde
 	struct arena a = ARENA_INIT;
 	const char *address = s->transport ? raft_host_address(s->host, from, &a) : NULL;
 	if (address)
-		state_fetcher_want(s->fetcher, from, address, min_index);
+		state_fetcher_want(s->fetcher, from, address_of(s, from, address), min_index);
 	arena_release(&a);
 }
 
@@ -717,7 +751,7 @@ bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message)
 	if (address) {
 		strbuf_add(&b, &kind, sizeof kind);
 		strbuf_add_slice(&b, message);
-		sent = transport_send(s->transport, to, address, strbuf_slice(&b));
+		sent = transport_send(s->transport, to, address_of(s, to, address), strbuf_slice(&b));
 	}
 	strbuf_release(&b);
 	arena_release(&a);

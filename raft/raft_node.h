@@ -97,6 +97,9 @@ void raft_node_status(struct raft_node *s, struct raft_node_status *ret);
 const struct histogram *raft_node_log_syncs(const struct raft_node *s);
 const struct peer_table *raft_node_peers(const struct raft_node *s);
 
+/* A member is reached at this address from now on, whatever the configuration says. Raft thread. */
+void raft_node_move(struct raft_node *s, uint64_t id, const char *address);
+
 /* Brings it up to date now, which otherwise happens at each tick. Raft thread. */
 void raft_node_refresh_status(struct raft_node *s);
 

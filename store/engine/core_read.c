@@ -2,8 +2,9 @@
  * are caught up from the log. Each has a connection of its own and sees commits only. A read begins its transaction
  * after it was taken from the queue, so it sees every write that was answered before it was submitted.
  *
- * A thread takes a share of what waits, and what goes through all of the store alone. It has what was told committed first, which writes pages: so a share is large.
- * A read transaction holds back the write-ahead log: so a share that takes long goes on in another one. */
+ * A thread takes a share of what waits, and what goes through all of the store alone. It has what was told committed
+ * first, which writes pages: so a share is large. A read transaction holds back the write-ahead log: so a share that
+ * takes long goes on in another one. */
 #include "store/engine/core_int.h"
 
 #include "base/check.h"
@@ -20,7 +21,8 @@ enum { SHARE_MAX = 64, TRANSACTION_MS_MAX = 2 };
 /* Goes through all there is: nobody is to wait behind it who could be served by another reader. */
 static bool is_long(const struct store_request *req)
 {
-	return req->type == STORE_REQUEST_BACKUP || req->type == STORE_REQUEST_HASH || (int)req->type == STORE_REQUEST_COPY_;
+	return req->type == STORE_REQUEST_BACKUP || req->type == STORE_REQUEST_HASH ||
+	       (int)req->type == STORE_REQUEST_COPY_;
 }
 
 /* Some requests, so that the other readers get theirs; NULL when the queue is empty and stopping. */

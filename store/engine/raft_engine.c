@@ -230,6 +230,35 @@ void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *re
 	        .durable_index = atomic_load(&e->core.checkpointer.durable_applied)};
 }
 
+struct move {
+	struct loop_task task;
+	struct raft_engine *engine;
+	uint64_t id;
+	char address[RAFT_ADDRESS_BYTES_MAX];
+};
+
+static void moved(struct loop_task *t)
+{
+	struct move *m = CONTAINER_OF(t, struct move, task);
+	RAFT_THREAD(m->engine);
+	raft_node_move(m->engine->node, m->id, m->address);
+	free(m);
+}
+
+void raft_engine_move_member(struct raft_engine *e, uint64_t id, const char *address)
+{
+	atomic_fetch_add(&e->entering, 1);
+	if (!atomic_load(&e->stopping)) {
+		struct move *m = xcalloc(1, sizeof *m);
+		m->engine = e;
+		m->id = id;
+		snprintf(m->address, sizeof m->address, "%s", address);
+		m->task.run = moved;
+		loop_post(raft_node_loop(e->node), &m->task);
+	}
+	atomic_fetch_sub(&e->entering, 1);
+}
+
 const struct peer_table *raft_engine_peers(const struct raft_engine *e)
 {
 	return raft_node_peers(e->node);

@@ -62,6 +62,8 @@ struct raft_engine_counters {
 	int64_t applied_index, durable_index;
 };
 void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *ret);
+/* Where a member is reached from now on, whatever the configuration says. Any thread. */
+void raft_engine_move_member(struct raft_engine *e, uint64_t id, const char *address);
 const struct peer_table *raft_engine_peers(const struct raft_engine *e);
 
 void raft_engine_change_members(struct raft_engine *e, struct raft_engine_change *c);

@@ -91,7 +91,7 @@ struct raft_engine {
 	_Atomic uint64_t n_failed, n_committed, n_applied, n_leader_changes, n_slow_reads;
 	/* raft thread */
 	uint64_t origin, sequence, batch_id;
-	unsigned n_forwarded; /* commands of others that are proposed here and not through */
+	unsigned n_forwarded;   /* commands of others that are proposed here and not through */
 	struct map by_sequence; /* pending */
 	struct list_link by_age, parked, reads, batches;
 	struct loop_defer flush;

@@ -27,6 +27,7 @@ struct known_member {
 	uint64_t id;
 	bool is_learner, is_voter_to_be;
 	const char *name;
+	const char *moved_to; /* the peer URL it was updated to; NULL: that of the configuration */
 	char **peer_urls, **client_urls;
 	size_t n_peer_urls, n_client_urls;
 };
@@ -52,6 +53,33 @@ static char **strings_of(struct arena *a, const struct json *list, size_t *ret_n
 	return out;
 }
 
+/* libraft has no change of an address: a member that was updated has its URL in its record, and every member sends
+ * there. */
+static const char *moved_to(struct arena *a, const struct json *j)
+{
+	const struct json *url = json_get(j, "peerURL");
+	const char *text = json_is(url, JSON_STRING) ? json_cstr(a, url) : "";
+	return text[0] && strlen(text) < RAFT_ADDRESS_BYTES_MAX ? text : NULL;
+}
+
+void etcd_cluster_take_addresses(struct etcd_service *s, const struct store_system_entry *entries, size_t n)
+{
+	struct arena a = ARENA_INIT;
+	struct err err;
+	for (size_t i = 0; s->raft && i < n; i++) {
+		size_t prefix = sizeof member_prefix - 1;
+		if (!slice_starts(entries[i].key, member_prefix) || entries[i].key.len != prefix + 16)
+			continue;
+		char *hex = arena_memdup(&a, entries[i].key.ptr + prefix, 16);
+		err = ERR_INIT;
+		struct json *j = json_parse(&a, entries[i].value, NULL, &err);
+		const char *url = j ? moved_to(&a, j) : NULL;
+		if (url)
+			raft_engine_move_member(s->raft, strtoull(hex, NULL, 16), url);
+	}
+	arena_release(&a);
+}
+
 static void read_record(struct arena *a, struct slice text, struct known_member *m)
 {
 	struct err err = ERR_INIT;
@@ -60,12 +88,15 @@ static void read_record(struct arena *a, struct slice text, struct known_member 
 		return;
 	struct slice name = json_get_str(j, "name");
 	m->name = arena_printf(a, "%.*s", SLICE_FMT(name));
+	m->moved_to = moved_to(a, j);
+	if (m->moved_to)
+		m->peer_urls[0] = (char *)m->moved_to;
 	m->is_voter_to_be = json_get_bool(j, "voter", false);
 	m->client_urls = strings_of(a, json_get(j, "clientURLs"), &m->n_client_urls);
 }
 
 static struct slice write_record(
-        struct arena *a, const char *name, const char *const *client_urls, size_t n, bool voter)
+        struct arena *a, const char *name, const char *const *client_urls, size_t n, bool voter, const char *moved_to)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct json *j = json_new(a, JSON_OBJECT), *urls = json_new(a, JSON_ARRAY);
@@ -74,6 +105,8 @@ static struct slice write_record(
 	for (size_t i = 0; i < n; i++)
 		json_append(urls, json_new_cstr(a, client_urls[i]));
 	json_set(a, j, "clientURLs", urls);
+	if (moved_to)
+		json_set_cstr(a, j, "peerURL", moved_to);
 	json_write(&b, j);
 	struct slice text = {arena_memdup(a, b.data, b.len), b.len};
 	strbuf_release(&b);
@@ -193,7 +226,6 @@ enum step {
 	STEP_FORGET, /* remove its record */
 	STEP_ADD,
 	STEP_CHANGE, /* as the call says */
-	STEP_DROP,   /* UPDATE: the old address goes, for the new one to come */
 	STEP_ANSWER,
 };
 
@@ -203,8 +235,9 @@ struct member_op {
 	struct raft_engine_change change;
 	enum raft_engine_change_kind kind;
 	uint64_t id;
-	const char *url;  /* ADD, UPDATE */
-	const char *name; /* what STEP_LOOK found, to be kept */
+	const char *url;      /* ADD, UPDATE */
+	const char *moved_to; /* for its record */
+	const char *name;     /* what STEP_LOOK found, to be kept */
 	const char *const *client_urls;
 	size_t n_client_urls;
 	bool is_learner, is_done;
@@ -317,8 +350,8 @@ static void store_record(struct member_op *op, bool forget)
 	struct store_system_entry *e = ARENA_NEW(&c->arena, struct store_system_entry);
 	*e = (struct store_system_entry){.key = record_key(&c->arena, op->id), .is_delete = forget};
 	if (!forget)
-		e->value = write_record(
-		        &c->arena, op->name ? op->name : "", op->client_urls, op->n_client_urls, !op->is_learner);
+		e->value = write_record(&c->arena, op->name ? op->name : "", op->client_urls, op->n_client_urls,
+		        !op->is_learner, op->moved_to);
 	etcd_submit_next(c,
 	        &(struct store_request){.type = STORE_REQUEST_SYSTEM,
 	                .system = {.expect_version = STORE_SYSTEM_ANY, .changes = e, .n_changes = 1}},
@@ -382,6 +415,12 @@ static void looked(struct etcd_call *c)
 	op->name = all[i].name;
 	op->client_urls = (const char *const *)all[i].client_urls;
 	op->n_client_urls = all[i].n_client_urls;
+	op->moved_to = op->url ? op->url : all[i].moved_to;
+	for (size_t k = 0; k < n && op->url; k++)
+		if (k != i && strcmp(all[k].peer_urls[0], op->url) == 0) {
+			etcd_reply_err(c, GRPC_FAILED_PRECONDITION, "etcdserver: Peer URLs already exists");
+			return;
+		}
 	if (op->kind == RAFT_ENGINE_ADD)
 		op->is_learner = all[i].is_learner && !all[i].is_voter_to_be;
 	if (op->url && all[i].n_peer_urls && strcmp(all[i].peer_urls[0], op->url) == 0)
@@ -431,9 +470,6 @@ static void go_on(struct member_op *op)
 		break;
 	case STEP_ADD:
 		change(op, RAFT_ENGINE_ADD);
-		break;
-	case STEP_DROP:
-		change(op, RAFT_ENGINE_REMOVE);
 		break;
 	case STEP_CHANGE:
 		change(op, op->kind);
@@ -519,12 +555,11 @@ void etcd_member_demote(struct etcd_call *c, struct slice message)
 	change_one(c, message, RAFT_ENGINE_DEMOTE, steps);
 }
 
-/* libraft has no change of an address: the member is taken out and comes back under the new one, as a learner that is
- * promoted when it has caught up. */
+/* In place: the record says where it is now. */
 void etcd_member_update(struct etcd_call *c, struct slice message)
 {
 	LOOP_CHECK_OWNER(c->service->loop);
-	static const enum step steps[] = {STEP_LOOK, STEP_DROP, STEP_RECORD, STEP_ADD, STEP_ANSWER};
+	static const enum step steps[] = {STEP_LOOK, STEP_RECORD, STEP_ANSWER};
 	Etcdpb__MemberUpdateRequest *r = etcd_unpack(c, &etcdpb__member_update_request__descriptor, message);
 	const char *url = r ? one_url(c, r->peerurls, r->n_peerurls) : NULL;
 	struct member_op *op = url ? begin(c, RAFT_ENGINE_ADD, steps) : NULL;
@@ -641,13 +676,13 @@ static void published(struct store_request *req)
 	own_free(o);
 }
 
-static void publish_as(struct etcd_service *s, bool is_voter)
+static void publish_as(struct etcd_service *s, bool is_voter, const char *moved_to)
 {
 	const char *const urls[] = {s->options.client_url};
 	struct own_request *o = own_request(s, STORE_REQUEST_SYSTEM, published);
 	struct store_system_entry *e = ARENA_NEW(&o->req.arena, struct store_system_entry);
 	e->key = record_key(&o->req.arena, s->options.member_id);
-	e->value = write_record(&o->req.arena, s->options.name, urls, 1, is_voter);
+	e->value = write_record(&o->req.arena, s->options.name, urls, 1, is_voter, moved_to);
 	o->req.system = (struct store_system_args){.expect_version = STORE_SYSTEM_ANY, .changes = e, .n_changes = 1};
 	s->is_publishing = true;
 	store_submit(s->store, &o->req);
@@ -694,7 +729,7 @@ static void records_read(struct store_request *req)
 		        strcmp(all[i].client_urls[0], s->options.client_url) == 0)
 			s->is_published = true;
 		else if (is_self && !s->close_steps)
-			publish_as(s, all[i].is_voter_to_be || !all[i].is_learner);
+			publish_as(s, all[i].is_voter_to_be || !all[i].is_learner, all[i].moved_to);
 		if (all[i].is_learner && all[i].is_voter_to_be && !s->is_promoting &&
 		        raft_engine_leader(s->raft) == s->options.member_id)
 			promote(s, all[i].id);

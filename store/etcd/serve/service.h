@@ -37,6 +37,8 @@ struct etcd_service {
 		uint64_t requests, failed, watch_streams, watches, events;
 	} counters;
 	struct etcd_counts *counts; /* of calls */
+	/* What else follows from a new version of the system keyspace. */
+	void (*on_system)(struct etcd_service *s, const struct store_system_entry *entries, size_t n);
 	int close_steps;
 	void (*closed)(void *arg);
 	void *closed_arg;

@@ -57,6 +57,8 @@ static void loaded(struct store_request *req)
 		y->auth = etcd_auth_state_new(req->system.entries, req->system.n_entries);
 		take_alarms(s, req->system.entries, req->system.n_entries);
 		y->version = req->system.version;
+		if (s->on_system)
+			s->on_system(s, req->system.entries, req->system.n_entries);
 	}
 	store_request_release(req);
 	list_init(&run);
