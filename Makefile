@@ -98,6 +98,11 @@ clean-data: down
 check: deps
 	@tests/check.sh
 
+# The same in bare Debian roots of their own, half an hour each: for releases, and when packages change.
+.PHONY: check-bare
+check-bare:
+	@tests/check_bare.sh $(RELEASES)
+
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: all
 	install -D -m 755 -s $(B)/k3x $(DESTDIR)$(PREFIX)/bin/k3x

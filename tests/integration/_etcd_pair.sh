@@ -3,7 +3,7 @@
 # raft or a random lease is blanked in both. Sets $real and $ours; $etcd_flags and $store_flags may be set before.
 real=http://127.0.0.1:21379 ours=http://127.0.0.1:21381
 etcd=$(PATH=/usr/bin:$PATH type -P etcd)
-if [ -z "$etcd" ] || ! command -v etcdctl >/dev/null; then skip "comparison" "etcd and etcdctl are not installed"; finish; exit 0; fi
+needs etcd etcdctl jq
 export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_DIAL_TIMEOUT=3s
 
 "$etcd" --name m1 --data-dir "$T/etcd" --listen-client-urls $real --advertise-client-urls $real \

@@ -25,6 +25,13 @@ check_is() { if [ "$2" = "$3" ]; then ok "$1"; else bad "$1" "expected '$2', got
 # check_has NAME PART TEXT
 check_has() { case $3 in *"$2"*) ok "$1" ;; *) bad "$1" "no '$2' in: $(tail -n 5 <<<"$3")" ;; esac; }
 
+# needs PROGRAM...: what can be installed may not be skipped; `make deps` installs all that tests start.
+needs() {
+	local p missing=
+	for p; do command -v "$p" >/dev/null || missing="$missing $p"; done
+	[ -z "$missing" ] || { bad "programs are installed" "missing:$missing (make deps installs them)"; finish; exit 1; }
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds.
 wait_for() {
 	local end=$((SECONDS + $1))

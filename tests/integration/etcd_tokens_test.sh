@@ -3,7 +3,7 @@
 # of a cluster.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=5s ETCDCTL_DIAL_TIMEOUT=3s
-command -v etcdctl >/dev/null && command -v openssl >/dev/null && command -v jq >/dev/null || { skip "tokens" "etcdctl, openssl or jq is not installed"; finish; exit 0; }
+needs etcdctl openssl jq
 url=http://127.0.0.1:22379
 pids=()
 stop_all() {

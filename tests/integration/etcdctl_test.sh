@@ -2,7 +2,7 @@
 # `k3x-store serve` with stock etcdctl: keys, transactions, watches, leases, compaction, status, restart, kill -9.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_ENDPOINTS=http://127.0.0.1:17379 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_API=3
-command -v etcdctl >/dev/null || { bad "etcdctl is installed"; finish; exit 1; }
+needs etcdctl
 
 serve() {
 	"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS </dev/null >>"$T/store.log" 2>&1 &

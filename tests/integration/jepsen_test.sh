@@ -53,12 +53,9 @@ before=$(left_over)
 check_has "it lists its nemeses" partition-leader "$($jepsen --list)"
 check_has "a workload that is unknown is refused" 'none is called "nonsense"' "$($jepsen --nodes 1 -w nonsense 2>&1)"
 
-if command -v etcd >/dev/null; then
-	trial "etcd, three servers, kills and partitions" --target etcd --nodes 3 -w register,append,watch \
-		-n kill,pause,partition-halves,partition-one-way,partition-leader,delay --seconds 21 --seed 7
-else
-	skip "etcd, three servers" "etcd is not installed"
-fi
+needs etcd mkfs.ext4 losetup
+trial "etcd, three servers, kills and partitions" --target etcd --nodes 3 -w register,append,watch \
+	-n kill,pause,partition-halves,partition-one-way,partition-leader,delay --seconds 21 --seed 7
 trial "one server of ours, everything that fits" --target k3x --nodes 1 -w register,append,watch --seconds 12 --seed 9
 trial "three servers of ours, everything" --target k3x --nodes 3 -w register,append,watch,kube --seconds 36 --seed 5
 trial_finds "reads that are asked to be stale are found to be" --nodes 3 -w register -n partition-leader,pause --seconds 10 --serializable

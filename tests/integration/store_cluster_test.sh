@@ -4,7 +4,7 @@
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_store_cluster.sh"
 export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=8s
-command -v etcdctl >/dev/null || { bad "etcdctl is installed"; finish; exit 1; }
+needs etcdctl
 all="m1 m2 m3"
 ctl() { local n=$1; shift; etcdctl --endpoints "$(client_url "$n")" "$@"; }
 at() { etcdctl --endpoints "$(endpoints $all)" "$@"; }

@@ -3,7 +3,7 @@
 # leases, compaction and users must come over exactly; and back.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_COMMAND_TIMEOUT=5s ETCDCTL_API=3
-command -v etcdctl >/dev/null || { skip "restore" "etcdctl is not installed"; finish; exit 0; }
+needs etcdctl etcd etcdutl
 base=18700
 . "$(dirname "$0")/_store_cluster.sh"
 three=$(cluster_of m1 m2 m3)
@@ -74,7 +74,6 @@ check "with equal hashes" wait_for 10 same_hash m1 m2 m3
 check_is "the snapshot's" "$old_hash" "$(hash_of m3)"
 members_stop
 
-command -v etcd >/dev/null || { skip "restore from etcd" "etcd is not installed"; finish; exit 0; }
 etcd --data-dir "$T/etcd" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
 	--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --bcrypt-cost 4 --log-level error </dev/null >"$T/etcd.log" 2>&1 &
 echo $! >"$T/m9.pid"
@@ -181,28 +180,24 @@ check "and it is sound" store check "$T/from-etcd/m1"
 check "snapshot to-etcd" store snapshot to-etcd "$T/back.snap" "$T/back.db"
 check_has "over a file is refused" "is there already" "$(store snapshot to-etcd "$T/back.snap" "$T/back.db" 2>&1)"
 check_has "we read what we wrote" "revision   $newest" "$(store snapshot status "$T/back.db")"
-if command -v etcdutl >/dev/null; then
-	check "etcd restores it" etcdutl snapshot restore "$T/back.db" --data-dir "$T/etcd-back" --name default --initial-cluster default="$(peer_url m9)" --initial-advertise-peer-urls "$(peer_url m9)"
-	etcd --data-dir "$T/etcd-back" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
-		--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
-	echo $! >"$T/m9.pid"
-	check "and serves it" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
-	check_is "alice logs in with the password she got from us" v57 "$(as alice:newpw m9 get k/1 --print-value-only)"
-	check_has "and not with the one of before" "invalid user ID or password" "$(as alice:alicepw m9 get k/1)"
-	check_is "carol, whom we made" v57 "$(as carol:carolpw m9 get k/1 --print-value-only)"
-	check_has "she may no more than with us" "permission denied" "$(as carol:carolpw m9 put late/1 x)"
-	check_is "roles are the same" "$(tail -n 6 "$T/users.etcd")" "$(as root:secret m9 role get keeper)"
-	check_is "at our revision" "$newest" "$(revision m9)"
-	newest=$((newest - 1))
-	history_from m9 $((newest - 5)) >"$T/history.etcd"
-	check "every kept revision has the same pairs, versions and leases" diff -q "$T/history.k3x" "$T/history.etcd"
-	check_has "what was compacted is" compacted "$(e get k/1 --rev $((newest - 6)) 2>&1)"
-	check_has "the lease has its key" "kept-by-lease" "$(e lease timetolive "$lease" --keys)"
-	check_is "and writes go on" OK "$(e put more x)"
-	members_stop
-else
-	skip "back to etcd" "etcdutl is not installed"
-fi
+check "etcd restores it" etcdutl snapshot restore "$T/back.db" --data-dir "$T/etcd-back" --name default --initial-cluster default="$(peer_url m9)" --initial-advertise-peer-urls "$(peer_url m9)"
+etcd --data-dir "$T/etcd-back" --listen-client-urls "$(client_url m9)" --advertise-client-urls "$(client_url m9)" --listen-peer-urls "$(peer_url m9)" \
+	--initial-advertise-peer-urls "$(peer_url m9)" --initial-cluster default="$(peer_url m9)" --log-level error </dev/null >"$T/etcd-back.log" 2>&1 &
+echo $! >"$T/m9.pid"
+check "and serves it" wait_for 15 etcdctl --endpoints "$(client_url m9)" endpoint health
+check_is "alice logs in with the password she got from us" v57 "$(as alice:newpw m9 get k/1 --print-value-only)"
+check_has "and not with the one of before" "invalid user ID or password" "$(as alice:alicepw m9 get k/1)"
+check_is "carol, whom we made" v57 "$(as carol:carolpw m9 get k/1 --print-value-only)"
+check_has "she may no more than with us" "permission denied" "$(as carol:carolpw m9 put late/1 x)"
+check_is "roles are the same" "$(tail -n 6 "$T/users.etcd")" "$(as root:secret m9 role get keeper)"
+check_is "at our revision" "$newest" "$(revision m9)"
+newest=$((newest - 1))
+history_from m9 $((newest - 5)) >"$T/history.etcd"
+check "every kept revision has the same pairs, versions and leases" diff -q "$T/history.k3x" "$T/history.etcd"
+check_has "what was compacted is" compacted "$(e get k/1 --rev $((newest - 6)) 2>&1)"
+check_has "the lease has its key" "kept-by-lease" "$(e lease timetolive "$lease" --keys)"
+check_is "and writes go on" OK "$(e put more x)"
+members_stop
 
 cp "$T/etcd.snap" "$T/flipped.snap"
 printf '\377\000\377' | dd of="$T/flipped.snap" bs=1 seek=20000 conv=notrunc status=none

@@ -2,7 +2,7 @@
 # Snapshots through the API, restored and checked offline; damage and foreign snapshots refused; hashes.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_ENDPOINTS=http://127.0.0.1:17579 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_API=3
-command -v etcdctl >/dev/null || { skip "snapshots" "etcdctl is not installed"; finish; exit 0; }
+needs etcdctl
 
 serve() { # data-dir
 	"$K3X" store serve --name m1 --data-dir "$1" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS </dev/null >>"$T/store.log" 2>&1 &

@@ -12,9 +12,9 @@ stamp="$root/build/deps/.stamp"
 api_dir="$root/build/deps/k8s-api"
 
 build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev liblz4-dev libssl-dev libnghttp2-dev
-  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libnftables-dev libmnl-dev"
+  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libmnl-dev libjansson-dev"
 run_pkgs="containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
-test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl"
+test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount"
 newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client"
 raft_pkgs="libraft-dev"
 k8s_pkgs="golang-k8s-api-dev golang-k8s-apimachinery-dev"

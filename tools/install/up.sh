@@ -29,17 +29,29 @@ else
 fi
 
 export KUBECONFIG=$kubeconfig
-kube() { kubectl --request-timeout=5s "$@" 2>/dev/null; }
+deadline=$((SECONDS + wait_s))
+kube() { kubectl --request-timeout=2s "$@" 2>/dev/null; }
 
-node_ready() { [ -n "$(kube get nodes -o jsonpath='{range .items[*]}{range .status.conditions[?(@.type=="Ready")]}{.status}{end}{end}' | grep True)" ]; }
-pods_settled() { ! kube get pods -A -o jsonpath='{range .items[*]}{.status.phase}{"\n"}{end}' | grep -qvE '^(Running|Succeeded)?$'; }
+# What is still waited for; nothing when all is there. Pods of users are theirs: they may be pending for reasons of their own.
+waits_for() {
+	[ -f $kubeconfig ] || { echo "the server's kubeconfig"; return; }
+	local nodes pods
+	nodes=$(kube get nodes -o jsonpath='{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') ||
+		{ echo "the API"; return; }
+	grep -q '=True$' <<<"$nodes" || { echo "the node to be Ready"; return; }
+	pods=$(kube -n kube-system get pods -o jsonpath='{range .items[*]}{.metadata.name}={.status.phase}{"\n"}{end}') ||
+		{ echo "the API"; return; }
+	pods=$(grep -vE '=(Running|Succeeded)$|^$' <<<"$pods" | paste -sd' ')
+	[ -z "$pods" ] || echo "system pods: $pods"
+}
 
-for _ in $(seq $((wait_s * 5))); do
+said=
+while what=$(waits_for) && [ -n "$what" ]; do
 	[ -e "/proc/$pid" ] || fail "the server ended"
-	[ -f $kubeconfig ] && node_ready && pods_settled && break
-	sleep 0.2
+	[ $SECONDS -lt $deadline ] || fail "after $wait_s s it still waits for $what (kubectl describe says why)"
+	[ "$what" = "$said" ] || [ $SECONDS -lt $((deadline - wait_s + 3)) ] || { echo "make up: waiting for $what"; said=$what; }
+	sleep 0.1
 done
-node_ready || fail "the node is not Ready after $wait_s s: kubectl describe node says why"
 
 echo
 kubectl get nodes -o wide
