@@ -13,7 +13,7 @@ B := build/$(VARIANT)
 VERSION := 0.1.0
 KUBE_VERSION := v1.32.4
 
-CC := gcc
+CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-unused-parameter
 DEFS := -D_GNU_SOURCE -DK3X_VERSION='"$(VERSION)"' -DK3X_KUBE_VERSION='"$(KUBE_VERSION)+k3x"'
 CFLAGS_release := -O2 -g1 -ffunction-sections -fdata-sections
@@ -21,11 +21,13 @@ CFLAGS_release := -O2 -g1 -ffunction-sections -fdata-sections
 CFLAGS_breakable := $(CFLAGS_release) -DK3X_BREAKABLE
 CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -DK3X_DEBUG
 CFLAGS_tsan := -O1 -g -fsanitize=thread -DK3X_DEBUG
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -Ulinux -w -DK3X_DEBUG
+LDFLAGS_fuzz := -fsanitize=address,undefined
 LDFLAGS_release := -Wl,--gc-sections
 LDFLAGS_breakable := $(LDFLAGS_release)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
-CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(CFLAGS_$(VARIANT)) $(WARN) $(DEFS)
+CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(if $(filter fuzz,$(VARIANT)),,$(WARN)) $(CFLAGS_$(VARIANT)) $(DEFS)
 CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
 # Debian 12 calls libuv's static library libuv_a.a, Debian 13 libuv.a.
 UV_STATIC := $(if $(wildcard /usr/lib/*/libuv_a.a),-luv_a,-luv)
@@ -114,7 +116,7 @@ install: all
 	$(B)/k3x store completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/k3x-store.fish
 
 clean:
-	rm -rf build/release build/asan build/tsan build/gen build/k3x build/k3x-store build/k3x-bench build/fuzz compile_commands.json
+	rm -rf build/release build/asan build/tsan build/fuzz build/gen build/k3x build/k3x-store build/k3x-bench compile_commands.json
 
 # ---- for contributors ----
 

@@ -125,6 +125,18 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define CRI_ANSWER_BYTES_MAX (32u * 1024 * 1024)
 /* Blocking work that waits for a thread; beyond it an errand is not taken, and whoever had it tries again. */
 #define NODE_ERRANDS_MAX 1024
+/* A line of a container's log: runtimes cut theirs at 16 KiB. A longer one ends the answer. */
+#define NODE_LOG_LINE_BYTES_MAX (1024u * 1024)
+/* A WebSocket message of exec, attach or port-forward: kubectl sends 32 KiB. A longer one ends the session. */
+#define NODE_EXEC_MESSAGE_BYTES_MAX (4u * 1024 * 1024)
+_Static_assert(NODE_EXEC_MESSAGE_BYTES_MAX < 0xffffff, "a message fits a SPDY frame");
+/* Static pods: a manifest, and how many of them; a larger one is no pod, the rest of more is left out and told. */
+#define STATIC_MANIFEST_BYTES_MAX (1024u * 1024)
+#define STATIC_MANIFESTS_MAX 1024u
+/* ConfigMaps and secrets that one pod's volumes and environment name; the rest is taken for absent. */
+#define POD_REFS_MAX 256
+/* Image archives in agent/images. */
+#define IMAGE_ARCHIVES_MAX 4096
 /* Events that wait for the API server; beyond it they are dropped. */
 #define NODE_EVENTS_WAITING_MAX 512
 

@@ -79,10 +79,12 @@ static void runtime_is_up(void *arg)
 		return;
 	if (!n->cri)
 		n->cri = cri_new(n->loop, containerd_socket(n->containerd));
-	if (n->runtime_ready)
+	if (n->runtime_ready) {
 		view_start(n);
-	else
+		image_import_again(n->image_import);
+	} else {
 		image_import_start(n->image_import, images_are_in);
+	}
 }
 
 /* ---- start ---- */

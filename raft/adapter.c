@@ -20,6 +20,7 @@ void adapter_fatal(struct raft_adapter *a, const struct err *err)
 /* 13. Nothing but the stock backend fires the callbacks of what was committed: do it after every call. */
 void adapter_after(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	if (adapter_works_around(a, 13))
 		LegacyFireCompletedRequests(a->raft);
 	if (a->c.after)
@@ -30,12 +31,14 @@ void adapter_after(struct raft_adapter *a)
 
 void adapter_forget_changes(struct raft_adapter *a, uint64_t from)
 {
+	adapter_check_owner(a);
 	while (a->n_changes && a->changes[a->n_changes - 1].index >= from)
 		free(a->changes[--a->n_changes].data);
 }
 
 void adapter_note_change(struct raft_adapter *a, uint64_t index, const void *data, size_t len)
 {
+	adapter_check_owner(a);
 	adapter_forget_changes(a, index);
 	if (a->n_changes == a->cap_changes) {
 		a->cap_changes = a->cap_changes ? a->cap_changes * 2 : 8;
@@ -223,6 +226,7 @@ static void io_close(struct raft_io *io, raft_io_close_cb cb)
 
 void adapter_tick(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	if (a->dead)
 		return;
 	adapter_answer_gets(a);
@@ -283,6 +287,7 @@ int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_co
 
 void adapter_release(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	forget_loaded(a);
 	adapter_forget_changes(a, 0);
 	free(a->changes);

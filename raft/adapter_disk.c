@@ -80,6 +80,7 @@ static void free_op(struct disk_op *op)
 
 static void finish(struct raft_adapter *a, struct disk_op *op, int status)
 {
+	adapter_check_owner(a);
 	if (op->is_snapshot) {
 		struct raft_io_snapshot_put *put = op->put;
 		a->puts--;
@@ -119,6 +120,7 @@ static void done(struct raft_job *job)
 
 void adapter_start_job(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	if (a->job_active || a->dead || a->closing)
 		return;
 	if (list_empty(&a->running))
@@ -133,6 +135,7 @@ void adapter_start_job(struct raft_adapter *a)
 
 void adapter_cancel_ops(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	struct list_link *l;
 	while ((l = list_pop_front(&a->running)) != NULL)
 		finish(a, op_of(l), RAFT_CANCELED);
@@ -152,6 +155,7 @@ int adapter_truncate(struct raft_io *io, raft_index index)
 
 static void note_entries(struct raft_adapter *a, const struct raft_entry entries[], unsigned n)
 {
+	adapter_check_owner(a);
 	for (unsigned i = 0; i < n; i++) {
 		const struct raft_entry *e = &entries[i];
 		struct log_entry le = {e->term, e->type, {e->buf.base, e->buf.len}};

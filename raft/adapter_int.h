@@ -13,7 +13,10 @@
 #include "raft/meta.h"
 #include "raft/raft_env.h"
 
+#include "base/check.h"
 #include "base/mem/list.h"
+
+#include <pthread.h>
 
 #define WORKAROUND(n) (1u << (n))
 
@@ -105,8 +108,15 @@ struct raft_adapter {
 	struct frame late;       /* a MESSAGE_COMMIT of entries that are not here yet; its term 0: none */
 	char late_address[FRAME_ADDRESS_MAX + 1];
 	bool dead, closing;
+	bool has_owner; /* it has started: everything but the job is on this thread */
+	pthread_t owner;
 	struct strbuf frame;
 };
+
+static inline void adapter_check_owner(const struct raft_adapter *a)
+{
+	CHECK(!a->has_owner || pthread_equal(a->owner, pthread_self()));
+}
 
 int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_config *c, struct err *err);
 /* After raft_close() has called back. */

@@ -8,6 +8,7 @@
 
 static void deliver(struct raft_adapter *a, struct raft_message *m)
 {
+	adapter_check_owner(a);
 	a->recv(&a->io, m);
 	a->stale = false;
 	adapter_after(a);
@@ -74,6 +75,7 @@ static uint64_t bounded_commit(const struct raft_adapter *a, uint64_t last, uint
 
 static void receive_append(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	const struct raft_append_entries *src = &f->m.append_entries;
 	uint64_t prev = src->prev_log_index, term = src->prev_log_term;
 	unsigned i = skip_committed(a, src, &prev, &term);
@@ -99,6 +101,7 @@ static void receive_append(struct raft_adapter *a, const struct frame *f)
  * would else wait for the next heartbeat. */
 static void receive_commit(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	const struct raft_append_entries *m = &f->m.append_entries;
 	a->mute = true;
 	receive_append(a, f);
@@ -121,6 +124,7 @@ static void receive_late_commit(struct raft_adapter *a)
 
 static void receive_snapshot(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	struct raft_message m = f->m;
 	struct raft_buffer conf = {(void *)f->conf.ptr, f->conf.len};
 	/* 8. While a snapshot of any kind is being written, another one crashes libraft or is leaked. It comes again.
@@ -140,6 +144,7 @@ static void receive_snapshot(struct raft_adapter *a, const struct frame *f)
  * messages in flight below zero: the follower then gets only heartbeats. */
 static void receive_append_result(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	struct raft_message m = f->m;
 	struct raft_append_entries_result *r = &m.append_entries_result;
 	raft_index match;
@@ -175,6 +180,7 @@ static void forget_quiet_leader(struct raft_adapter *a, unsigned quiet_ms)
  * forgets its leader: either can block elections for ever. Thesis section 4.2.2: the vote is given anyway. */
 static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	struct raft_message m = f->m;
 	struct raft_server *own = adapter_works_around(a, 12) ? own_server(a) : NULL;
 	int role = own ? own->role : RAFT_VOTER;
@@ -192,6 +198,7 @@ static void receive_vote_request(struct raft_adapter *a, const struct frame *f)
 
 void adapter_receive(struct raft_adapter *a, const struct frame *f)
 {
+	adapter_check_owner(a);
 	struct raft_message m = f->m;
 	uint64_t term = raft_current_term(a->raft);
 	if (a->dead || a->closing)

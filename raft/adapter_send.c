@@ -21,6 +21,7 @@ static void mend_stale_reply(const struct raft_adapter *a, struct raft_message *
  * never learn of a higher term and is refused for ever. */
 static void mend_pre_vote_refusal(const struct raft_adapter *a, struct raft_message *m)
 {
+	adapter_check_owner(a);
 	struct raft_request_vote_result *v = &m->request_vote_result;
 	if (m->type == RAFT_REQUEST_VOTE_RESULT && adapter_works_around(a, 11) && v->pre_vote && !v->vote_granted &&
 	        raft_current_term(a->raft) > v->term)
@@ -51,6 +52,7 @@ int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft
 
 void adapter_sends_done(struct raft_adapter *a, int status)
 {
+	adapter_check_owner(a);
 	struct list_link *l;
 	while ((l = list_pop_front(&a->sends)) != NULL) {
 		struct pending_send *p = CONTAINER_OF(l, struct pending_send, link);

@@ -253,6 +253,7 @@ int adapter_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, r
 
 void adapter_answer_gets(struct raft_adapter *a)
 {
+	adapter_check_owner(a);
 	struct list_link *l;
 	while (!a->dead && (l = list_pop_front(&a->gets)) != NULL) {
 		struct pending_get *p = CONTAINER_OF(l, struct pending_get, link);

@@ -65,6 +65,7 @@ static struct raft_buffer fill(struct raft_host *h, struct pack *p)
 
 static void flush_one(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	struct pack *p = xcalloc(1, sizeof *p);
 	p->host = h;
 	p->req.data = p;
@@ -86,6 +87,7 @@ static bool may_pack(const struct raft_host *h)
 
 void raft_host_flush(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	if (h->closing || h->adapter.dead || h->is_flushing)
 		return;
 	h->is_flushing = true;
@@ -97,6 +99,7 @@ void raft_host_flush(struct raft_host *h)
 
 void raft_host_propose(struct raft_host *h, struct raft_proposal *p)
 {
+	adapter_check_owner(&h->adapter);
 	list_push_back(&h->proposals, &p->link);
 }
 
@@ -157,6 +160,7 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 /* Entries without commands are not given to the machine one by one, but it learns how far it is. */
 static void tell_index(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	uint64_t index = libraft_last_applied(&h->raft);
 	if (h->told >= index)
 		return;
@@ -205,6 +209,7 @@ static void commit_own_term(struct raft_host *h)
  * that, with a write that was sent on, a read or a watch: so it is told at once. */
 static void push_commit(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	uint64_t commit = raft_commit_index(&h->raft), term = raft_host_term(h);
 	uint64_t commit_term = libraft_term_of(&h->raft, commit);
@@ -280,6 +285,7 @@ static void narrow_election_timer(struct raft_host *h)
 
 void raft_host_tick(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	raft_host_flush(h);
 	narrow_election_timer(h);
 	pace_snapshots(h);
@@ -360,8 +366,16 @@ static int check_frame(struct raft_host *h, const struct frame *f, struct err *e
 	return rc;
 }
 
+/* New entries for a machine that has enough; heartbeats, votes and what it led to itself go on. */
+static bool is_shed(const struct raft_host *h, const struct frame *f)
+{
+	const struct raft_machine_vtable *v = h->c.machine->v;
+	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries && v->is_busy && v->is_busy(h->c.machine);
+}
+
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)
 {
+	adapter_check_owner(&h->adapter);
 	struct arena a = ARENA_INIT;
 	struct frame f;
 	int rc = message_decode(bytes, &a, &f, err);
@@ -372,7 +386,7 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
 		rc = check_frame(h, &f, err);
 	if (rc == 0)
 		note_heard(h, from);
-	if (rc == 0 && !h->adapter.dead) {
+	if (rc == 0 && !h->adapter.dead && !is_shed(h, &f)) {
 		if (f.kind == MESSAGE_READ_PROBE)
 			host_receive_probe(h, &f);
 		else if (f.kind == MESSAGE_READ_ANSWER)
@@ -388,6 +402,7 @@ int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, st
  * leader. The moment is random so that followers do not all stand at once. */
 void raft_host_peer_gone(struct raft_host *h, uint64_t id)
 {
+	adapter_check_owner(&h->adapter);
 	struct raft *r = &h->raft;
 	struct raft_env *env = h->c.env;
 	if (!h->started || h->adapter.dead || raft_host_is_leader(h) || raft_host_leader(h) != id ||
@@ -505,6 +520,8 @@ int raft_host_start(struct raft_host *h, struct err *err)
 {
 	if (close_the_gap(h, err) != 0)
 		return err->code;
+	h->adapter.owner = pthread_self();
+	h->adapter.has_owner = true;
 	int rc = raft_start(&h->raft);
 	if (rc != 0)
 		return err_set(
@@ -520,6 +537,7 @@ static void closed(struct raft *r)
 
 void raft_host_close(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	struct list_link *l;
 	h->closing = true;
 	raft_close(&h->raft, closed); /* our backend closes at once */
@@ -542,16 +560,19 @@ bool raft_host_is_leader(const struct raft_host *h)
 
 uint64_t raft_host_term(const struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	return raft_current_term(&h->raft);
 }
 
 uint64_t raft_host_commit_index(const struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	return raft_commit_index(&h->raft);
 }
 
 uint64_t raft_host_applied_index(const struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	return libraft_last_applied(&h->raft);
 }
 
@@ -567,6 +588,7 @@ uint64_t raft_host_id(const struct raft_host *h)
 
 uint64_t raft_host_leader(const struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	raft_id id = 0;
 	const char *address;
 	raft_leader((struct raft *)&h->raft, &id, &address);
@@ -587,6 +609,7 @@ const char *raft_host_address(const struct raft_host *h, uint64_t id, struct are
 
 void raft_host_set_busy(struct raft_host *h, bool is_sending_state)
 {
+	adapter_check_owner(&h->adapter);
 	h->is_sending_state = is_sending_state;
 }
 

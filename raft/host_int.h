@@ -7,6 +7,9 @@
 
 #include "base/check.h"
 
+_Static_assert(
+        sizeof(raft_id) == sizeof(uint64_t) && sizeof(raft_index) == sizeof(uint64_t), "ids and indexes are 64 bits");
+
 struct raft_host {
 	struct raft raft;
 	struct raft_adapter adapter;

@@ -27,6 +27,7 @@ static void changed(struct raft_change *req, int status)
 
 static bool is_free(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	return libraft_may_change(&h->raft);
 }
 
@@ -58,6 +59,7 @@ static void after_barrier(struct raft_barrier *req, int status)
 
 void raft_host_change_members(struct raft_host *h, struct raft_host_change *c)
 {
+	adapter_check_owner(&h->adapter);
 	struct change_request *q = xcalloc(1, sizeof *q);
 	q->host = h;
 	q->change = c;
@@ -75,6 +77,7 @@ static void transferred(struct raft_transfer *req)
 
 int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err)
 {
+	adapter_check_owner(&h->adapter);
 	if (!raft_host_is_leader(h))
 		return err_set(err, ERR_UNAVAILABLE, "only the leader can hand over, and this server is not it");
 	if (libraft_is_transferring(&h->raft))
@@ -88,6 +91,7 @@ int raft_host_transfer(struct raft_host *h, uint64_t to, struct err *err)
 
 bool host_is_member(const struct raft_host *h, uint64_t id)
 {
+	adapter_check_owner(&h->adapter);
 	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->servers[i].id == id)
@@ -102,6 +106,7 @@ static enum raft_host_role role_of(int role)
 
 size_t raft_host_members(struct raft_host *h, struct arena *a, struct raft_host_member **ret)
 {
+	adapter_check_owner(&h->adapter);
 	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	bool leads = raft_host_is_leader(h);
 	uint64_t now = h->c.env->v->now_ms(h->c.env);
@@ -133,6 +138,7 @@ bool raft_host_is_changing(const struct raft_host *h)
 
 void host_changes_fail(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	for (struct list_link *l; (l = list_pop_front(&h->changes)) != NULL;)
 		finish(CONTAINER_OF(l, struct change_request, link), ERR_CANCELED);
 }

@@ -168,6 +168,7 @@ static int deliver(struct raft_node *s, uint64_t from, struct slice bytes, struc
  * meanwhile are let go: if the first one is too old by the time it can be followed, the next will be sent again. */
 static bool hold_back(struct raft_node *s, uint64_t from, struct slice bytes, struct err *err)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct arena a = ARENA_INIT;
 	struct frame f;
 	uint32_t kind;
@@ -280,6 +281,7 @@ static void answer_closed(struct conn *c, void *arg)
 /* Who was let in to ask something asks it at once. */
 static void end_late_questions(struct raft_node *s)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	uint64_t now = loop_now_ms(&s->loop);
 	LIST_FOREACH (l, &s->questions) {
 		struct answering *q = CONTAINER_OF(l, struct answering, link);
@@ -343,6 +345,7 @@ static void tell_members(const struct raft_node_status *v)
 
 static void probe(struct raft_node *s, const struct raft_node_member *m)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct peer_stats *p = peer_stats_of(&s->peers, m->id);
 	uint64_t round = peer_stats_probe(&s->peers, p, histogram_now_ns());
 	struct strbuf b = STRBUF_INIT;
@@ -357,6 +360,7 @@ static void probe(struct raft_node *s, const struct raft_node_member *m)
 /* Connections and their numbers are the members', and nobody else's for long. */
 static void keep_peers(struct raft_node *s, const struct raft_node_status *v)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	uint64_t ids[RAFT_MEMBERS_MAX];
 	for (size_t i = 0; i < v->n_members; i++) {
 		const struct raft_node_member *m = &v->members[i];
@@ -371,6 +375,7 @@ static void keep_peers(struct raft_node *s, const struct raft_node_status *v)
 
 static void update_status(struct raft_node *s)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *members;
 	struct raft_node_status v = {.id = s->o.id,
@@ -443,6 +448,7 @@ static void timer_closed(uv_handle_t *h)
 
 static void close_all(struct raft_node *s)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	s->closing = true;
 	raft_host_close(s->host);
 	s->host = NULL;
@@ -459,6 +465,7 @@ static void close_all(struct raft_node *s)
 
 static bool has_successor(struct raft_node *s)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
 	size_t n = raft_host_members(s->host, &a, &m);
@@ -689,6 +696,7 @@ int raft_node_port(const struct raft_node *s)
 
 void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_index)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct arena a = ARENA_INIT;
 	const char *address = s->transport ? raft_host_address(s->host, from, &a) : NULL;
 	if (address)
@@ -698,6 +706,7 @@ void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_inde
 
 bool raft_node_tell(struct raft_node *s, uint64_t to, struct slice message)
 {
+	LOOP_CHECK_OWNER(&s->loop);
 	struct arena a = ARENA_INIT;
 	struct strbuf b = STRBUF_INIT;
 	uint32_t kind = APP_FRAME;

@@ -33,6 +33,7 @@ static bool has_majority(const struct raft_host *h)
 
 static void ask(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	struct strbuf b = STRBUF_INIT;
 	message_encode_read(&b, h->c.id, h->c.address, MESSAGE_READ_PROBE, h->round_term, h->round, false);
@@ -46,6 +47,7 @@ static void ask(struct raft_host *h)
 /* A round serves the reads that wait without one; their index is what is committed now. */
 static void begin_round(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	bool any = false;
 	if (h->confirmed_round != h->round || !knows_commit_index(h))
 		return;
@@ -67,6 +69,7 @@ static void begin_round(struct raft_host *h)
 
 void host_reads_advance(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	if (list_empty(&h->reads) || !raft_host_is_leader(h))
 		return;
 	begin_round(h);
@@ -84,6 +87,7 @@ void host_reads_advance(struct raft_host *h)
 
 void host_reads_fail(struct raft_host *h, int status)
 {
+	adapter_check_owner(&h->adapter);
 	struct list_link *l;
 	while ((l = list_pop_front(&h->reads)) != NULL) {
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
@@ -94,12 +98,14 @@ void host_reads_fail(struct raft_host *h, int status)
 
 void host_reads_resend(struct raft_host *h)
 {
+	adapter_check_owner(&h->adapter);
 	if (!list_empty(&h->reads) && raft_host_is_leader(h) && h->confirmed_round != h->round)
 		ask(h);
 }
 
 void host_receive_probe(struct raft_host *h, const struct frame *f)
 {
+	adapter_check_owner(&h->adapter);
 	struct strbuf b = STRBUF_INIT;
 	bool same = raft_current_term(&h->raft) == f->read_term;
 	message_encode_read(&b, h->c.id, h->c.address, MESSAGE_READ_ANSWER, f->read_term, f->read_round, same);
@@ -109,6 +115,7 @@ void host_receive_probe(struct raft_host *h, const struct frame *f)
 
 void host_receive_answer(struct raft_host *h, const struct frame *f)
 {
+	adapter_check_owner(&h->adapter);
 	if (!raft_host_is_leader(h) || !f->read_same_term || f->read_round != h->round ||
 	        f->read_term != raft_current_term(&h->raft) || f->read_term != h->round_term ||
 	        !host_is_member(h, f->from) || has_answered(h, f->from) ||
@@ -120,6 +127,7 @@ void host_receive_answer(struct raft_host *h, const struct frame *f)
 
 void raft_host_read_index(struct raft_host *h, struct raft_read *r)
 {
+	adapter_check_owner(&h->adapter);
 	r->round = r->index = 0;
 	list_push_back(&h->reads, &r->link); /* answered from the next call on, never in this one */
 }

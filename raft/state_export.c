@@ -115,6 +115,7 @@ static void check_work(struct pool_work *w)
 
 static void copy_failed(struct state_exporter *x, const char *why)
 {
+	LOOP_CHECK_OWNER(x->loop);
 	log_warn("raft", "state not copied", "error=\"%s\"", why);
 	unlink(x->path);
 	x->state = COPY_NONE;
@@ -154,6 +155,7 @@ static void copied(struct raft_state_copy *c)
 
 static void make_copy(struct state_exporter *x)
 {
+	LOOP_CHECK_OWNER(x->loop);
 	drop_copy(x);
 	unlink(x->path);
 	x->state = COPY_MAKING;
@@ -235,6 +237,7 @@ static void read_done(struct pool_work *w)
 
 static void read_next(struct stream *s)
 {
+	LOOP_CHECK_OWNER(s->exporter->loop);
 	if (!s->conn || s->working || s->wants_room || uv_is_active((uv_handle_t *)&s->timer) ||
 	        s->offset >= s->exporter->size)
 		return;
@@ -248,6 +251,7 @@ static void read_next(struct stream *s)
 
 static void start_stream(struct stream *s)
 {
+	LOOP_CHECK_OWNER(s->exporter->loop);
 	struct state_exporter *x = s->exporter;
 	struct state_head head = {STATE_HEAD, x->crc, x->id, x->copy.index, x->size};
 	s->fd = open(x->path, O_RDONLY | O_CLOEXEC);
@@ -267,6 +271,7 @@ static void start_stream(struct stream *s)
  * file may go, they have it open, and they are given to the end what they began. */
 static void serve_waiting(struct state_exporter *x)
 {
+	LOOP_CHECK_OWNER(x->loop);
 	bool too_old = false;
 	LIST_FOREACH (l, &x->streams) {
 		struct stream *s = CONTAINER_OF(l, struct stream, link);
@@ -289,13 +294,10 @@ static void serve_waiting(struct state_exporter *x)
 static bool stream_frame(void *arg, struct slice payload)
 {
 	struct stream *s = arg;
-	uint32_t kind = 0;
-	memcpy(&kind, payload.ptr, payload.len < sizeof kind ? payload.len : sizeof kind);
-	if (kind != STATE_WANT || payload.len != sizeof s->want || s->has_want) {
+	if (s->has_want || !state_want_decode(payload, &s->want)) {
 		stream_close(s);
 		return false;
 	}
-	memcpy(&s->want, payload.ptr, sizeof s->want);
 	s->has_want = true;
 	serve_waiting(s->exporter);
 	return s->conn != NULL;
@@ -337,6 +339,7 @@ static void stream_closed(struct conn *c, void *arg)
 
 bool state_exporter_serve(struct state_exporter *x, struct conn *c)
 {
+	LOOP_CHECK_OWNER(x->loop);
 	static const struct conn_callbacks callbacks = {.on_read = stream_read,
 	        .on_end = stream_ended,
 	        .on_drained = stream_drained,
@@ -407,6 +410,7 @@ static void timer_closed(uv_handle_t *h)
 
 void state_exporter_close(struct state_exporter *x, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(x->loop);
 	x->closing = true;
 	x->closed = closed;
 	x->closed_arg = arg;

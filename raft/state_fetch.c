@@ -18,7 +18,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <lz4.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -73,6 +72,7 @@ static void finish_close(struct state_fetcher *f)
 
 static void disconnect(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	if (f->conn)
 		conn_close(f->conn, 0);
 	f->conn = NULL;
@@ -85,6 +85,7 @@ static void disconnect(struct state_fetcher *f)
 
 static void begin_anew(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
@@ -102,9 +103,7 @@ static void write_work(struct pool_work *w)
 	char *raw = xmalloc(len);
 	const char *p = raw;
 	f->error = 0;
-	if (f->packed.len == len)
-		memcpy(raw, f->packed.data, len);
-	else if (LZ4_decompress_safe(f->packed.data, raw, (int)f->packed.len, (int)len) != (int)len)
+	if (!state_chunk_unpack(&f->chunk, strbuf_slice(&f->packed), raw))
 		f->error = -1;
 	while (len && !f->error) {
 		ssize_t n = pwrite(f->fd, p, len, (off_t)(f->offset + f->chunk.raw_len - len));
@@ -198,15 +197,13 @@ static void write_done(struct pool_work *w)
 
 static bool got_chunk(struct state_fetcher *f, struct slice payload)
 {
-	if (f->state != FETCH_RECEIVING || payload.len < sizeof f->chunk || f->working)
-		return false;
-	memcpy(&f->chunk, payload.ptr, sizeof f->chunk);
-	size_t len = payload.len - sizeof f->chunk;
-	if (f->chunk.offset != f->offset || !f->chunk.raw_len || f->chunk.raw_len > STATE_CHUNK_BYTES ||
-	        len > f->chunk.raw_len || f->chunk.raw_len > f->head.size - f->offset)
+	LOOP_CHECK_OWNER(f->loop);
+	struct slice packed;
+	if (f->state != FETCH_RECEIVING || f->working ||
+	        !state_chunk_decode(payload, f->offset, f->head.size, &f->chunk, &packed))
 		return false;
 	strbuf_reset(&f->packed);
-	strbuf_add(&f->packed, payload.ptr + sizeof f->chunk, len);
+	strbuf_add_slice(&f->packed, packed);
 	f->working = pool_submit(f->pool, &f->work, f->loop, write_work, write_done);
 	if (f->working)
 		conn_read_pause(f->conn);
@@ -215,13 +212,12 @@ static bool got_chunk(struct state_fetcher *f, struct slice payload)
 
 static bool got_head(struct state_fetcher *f, struct slice payload)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	struct state_head head;
-	if (f->state != FETCH_CONNECTING || payload.len != sizeof head)
+	if (f->state != FETCH_CONNECTING || !state_head_decode(payload, &head) || head.index < f->min_index)
 		return false;
-	memcpy(&head, payload.ptr, sizeof head);
-	if (!head.export_id || head.index < f->min_index || !head.size)
-		return false;
-	if (head.export_id != f->head.export_id || f->fd < 0) {
+	bool is_same = head.export_id == f->head.export_id && head.size == f->head.size && head.crc == f->head.crc;
+	if (!is_same || f->fd < 0) {
 		begin_anew(f);
 		f->fd = open(f->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 		if (f->fd < 0)
@@ -234,6 +230,7 @@ static bool got_head(struct state_fetcher *f, struct slice payload)
 
 static void ask_for_it(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	struct state_want want = {STATE_WANT, 0, f->min_index, f->head.export_id, f->offset};
 	conn_write_frame(f->conn, (struct slice){(const char *)&want, sizeof want});
 }
@@ -253,7 +250,6 @@ static bool greeting_goes_on(struct state_fetcher *f, struct slice payload)
 static bool got_frame(void *arg, struct slice payload)
 {
 	struct state_fetcher *f = arg;
-	uint32_t kind = 0;
 	bool ok = false;
 	if (!caller_is_done(&f->greeting)) {
 		ok = greeting_goes_on(f, payload);
@@ -261,7 +257,7 @@ static bool got_frame(void *arg, struct slice payload)
 			disconnect(f);
 		return ok;
 	}
-	memcpy(&kind, payload.ptr, payload.len < sizeof kind ? payload.len : sizeof kind);
+	uint32_t kind = state_frame_kind(payload);
 	if (kind == STATE_HEAD)
 		ok = got_head(f, payload);
 	else if (kind == STATE_CHUNK)
@@ -316,6 +312,7 @@ static void on_closed(struct conn *c, void *arg)
 
 void state_fetcher_tick(struct state_fetcher *f)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	static const struct conn_callbacks callbacks = {
 	        .on_open = on_open, .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 	struct err err = ERR_INIT;
@@ -332,6 +329,7 @@ void state_fetcher_tick(struct state_fetcher *f)
 
 void state_fetcher_want(struct state_fetcher *f, uint64_t from, const char *address, uint64_t min_index)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	bool same = f->wanted && f->from == from && strcmp(f->address, address) == 0;
 	if (!same && f->state != FETCH_CHECKING) {
 		disconnect(f);
@@ -371,6 +369,7 @@ struct state_fetcher *state_fetcher_new(struct loop *loop, struct pool *pool, st
 
 void state_fetcher_close(struct state_fetcher *f, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(f->loop);
 	f->closing = true;
 	f->closed = closed;
 	f->closed_arg = arg;

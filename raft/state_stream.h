@@ -7,33 +7,10 @@
 #define K3X_RAFT_STATE_STREAM_H
 
 #include "raft/state_copy.h"
+#include "raft/state_frame.h"
 #include "raft/transport.h"
 
 #include "base/rt/pool.h"
-
-/* Frames: a kind, then fields. */
-enum state_frame { STATE_WANT = 1, STATE_HEAD, STATE_CHUNK };
-
-struct state_want {
-	uint32_t kind, reserved;
-	uint64_t min_index; /* an older state is of no use */
-	uint64_t export_id; /* what was begun; 0: nothing */
-	uint64_t offset;    /* bytes of it that are there */
-};
-
-struct state_head {
-	uint32_t kind;
-	uint32_t crc; /* CRC-32C of the whole file */
-	uint64_t export_id, index, size;
-};
-
-struct state_chunk {
-	uint32_t kind;
-	uint32_t raw_len; /* bytes when decompressed; the LZ4 block follows; raw when it is as long as raw_len */
-	uint64_t offset;
-};
-
-enum { STATE_CHUNK_BYTES = 256 * 1024 };
 
 struct state_exporter;
 struct state_exporter *state_exporter_new(struct loop *loop, struct pool *pool, const char *folder,

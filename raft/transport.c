@@ -44,6 +44,9 @@ enum {
 	UNUSED_MS_MAX = 10000,
 };
 
+_Static_assert(QUEUE_BYTES_MAX < CONN_WRITE_QUEUE_BYTES_MAX, "what waits for a peer fits the connection's queue");
+_Static_assert(BACKOFF_MS_MIN < BACKOFF_MS_MAX && BACKOFF_MS_MAX < REFUSED_MS_MAX, "refusals wait longest");
+
 enum peer_state { PEER_IDLE, PEER_CONNECTING, PEER_GREETING, PEER_OPEN };
 
 struct peer {
@@ -136,6 +139,7 @@ static void finish_close(struct transport *t)
 struct conn *transport_connect(struct transport *t, const char *address, uint64_t to, enum wire_purpose purpose,
         const struct conn_callbacks *callbacks, void *arg, struct err *err)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	struct arena a = ARENA_INIT;
 	struct url u;
 	struct conn *c = NULL;
@@ -168,6 +172,7 @@ static void close_for(struct peer *p, unsigned wait_ms)
 
 static void peer_close(struct peer *p)
 {
+	LOOP_CHECK_OWNER(p->transport->o.loop);
 	if (!p->conn)
 		return;
 	close_for(p, p->backoff_ms);
@@ -176,6 +181,7 @@ static void peer_close(struct peer *p)
 
 static void peer_refused(struct peer *p, struct slice why)
 {
+	LOOP_CHECK_OWNER(p->transport->o.loop);
 	struct transport *t = p->transport;
 	char text[REFUSAL_BYTES_MAX];
 	uint64_t times;
@@ -189,6 +195,7 @@ static void peer_refused(struct peer *p, struct slice why)
 
 static void say_connected(struct peer *p)
 {
+	LOOP_CHECK_OWNER(p->transport->o.loop);
 	p->settled = true;
 	p->refused_ms = 0;
 	log_info("raft", "peer connected", "peer=%016" PRIx64 " address=%s", p->id, p->address);
@@ -196,6 +203,7 @@ static void say_connected(struct peer *p)
 
 static void peer_greeted(struct peer *p)
 {
+	LOOP_CHECK_OWNER(p->transport->o.loop);
 	p->state = PEER_OPEN;
 	p->backoff_ms = BACKOFF_MS_MIN;
 	if (!p->refused_ms)
@@ -276,6 +284,7 @@ static void peer_closed(struct conn *c, void *arg)
 
 static void peer_connect(struct peer *p)
 {
+	LOOP_CHECK_OWNER(p->transport->o.loop);
 	static const struct conn_callbacks callbacks = {
 	        .on_open = peer_opened, .on_read = peer_read, .on_end = peer_ended, .on_closed = peer_closed};
 	struct transport *t = p->transport;
@@ -316,6 +325,7 @@ static size_t least_useful(const struct transport *t)
 
 static struct peer *peer_new(struct transport *t, uint64_t id, const char *address)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	if (t->n_peers == PEERS_MAX && least_useful(t) < t->n_peers)
 		peer_drop(t, least_useful(t));
 	if (t->n_peers == PEERS_MAX)
@@ -341,6 +351,7 @@ static struct peer *find_peer(const struct transport *t, uint64_t id)
 
 static struct peer *peer_of(struct transport *t, uint64_t id, const char *address)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	struct peer *p = find_peer(t, id);
 	if (!p)
 		p = peer_new(t, id, address);
@@ -367,6 +378,7 @@ static void peer_is_there(void *arg, uint64_t id)
 
 static struct peer *connected_peer(struct transport *t, uint64_t id, const char *address)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	struct peer *p = t->closing ? NULL : peer_of(t, id, address);
 	uint64_t now = loop_now_ms(t->o.loop);
 	if (p && p->state == PEER_IDLE && now >= p->retry_at_ms)
@@ -402,11 +414,13 @@ void transport_members(struct transport *t, const uint64_t *ids, size_t n)
 
 void transport_keep(struct transport *t, uint64_t id, const char *address)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	connected_peer(t, id, address);
 }
 
 bool transport_send(struct transport *t, uint64_t to, const char *address, struct slice message)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	struct peer *p = connected_peer(t, to, address);
 	if (!p)
 		return false;
@@ -481,6 +495,7 @@ static void listener_closed(void *arg)
 
 void transport_close(struct transport *t, void (*closed)(void *arg), void *arg)
 {
+	LOOP_CHECK_OWNER(t->o.loop);
 	t->closing = true;
 	t->closed = closed;
 	t->closed_arg = arg;

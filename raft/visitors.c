@@ -117,6 +117,7 @@ static void leave_strangers(struct visitor *v)
 /* The oldest connection of this peer goes when it has too many; of all of them, when there are. */
 static void make_room(struct visitors *all, uint64_t from)
 {
+	LOOP_CHECK_OWNER(all->o.loop);
 	struct visitor *oldest = NULL;
 	unsigned n = 0;
 	LIST_FOREACH (l, &all->peers) {
@@ -134,6 +135,7 @@ static void make_room(struct visitors *all, uint64_t from)
 
 static int become_peer(struct visitor *v, const struct wire_hello *h)
 {
+	LOOP_CHECK_OWNER(v->all->o.loop);
 	struct visitors *all = v->all;
 	make_room(all, h->from);
 	leave_strangers(v);
@@ -148,6 +150,7 @@ static int become_peer(struct visitor *v, const struct wire_hello *h)
 
 static int greeted(struct visitor *v, struct slice payload, struct err *err)
 {
+	LOOP_CHECK_OWNER(v->all->o.loop);
 	struct wire_hello h;
 	struct strbuf out = STRBUF_INIT;
 	int rc = called_take(&v->greeting, payload, &h, &out, err);
@@ -217,6 +220,7 @@ static void visitor_ended(struct conn *c, const struct err *err, void *arg)
 
 static void begin_greeting(struct visitor *v)
 {
+	LOOP_CHECK_OWNER(v->all->o.loop);
 	struct strbuf out = STRBUF_INIT;
 	called_begin(&v->greeting, v->all->o.secret, &out);
 	if (out.len && v->conn)
@@ -284,6 +288,7 @@ void visitors_accept(struct visitors *all, struct conn *c)
 
 void visitors_tick(struct visitors *all)
 {
+	LOOP_CHECK_OWNER(all->o.loop);
 	uint64_t now = loop_now_ms(all->o.loop);
 	LIST_FOREACH (l, &all->strangers) {
 		if (now - visitor_of(l)->came_ms < VISITORS_GREET_MS_MAX)
@@ -301,6 +306,7 @@ void visitors_init(struct visitors *all, const struct visitors_options *o, struc
 
 void visitors_close(struct visitors *all)
 {
+	LOOP_CHECK_OWNER(all->o.loop);
 	all->closing = true;
 	LIST_FOREACH (l, &all->strangers)
 		visitor_close(visitor_of(l));

@@ -155,6 +155,8 @@ enum store_request_type {
 	                       */
 	STORE_REQUEST_SYSTEM, /* system.changes, all or nothing -> system.version, one higher. ERR_CONFLICT when it is
 	                         not at system.expect_version */
+	STORE_REQUEST_DEFRAGMENT, /* gives what is free in this server's file back to the disk; no command, and not
+	                             replicated */
 	STORE_REQUEST_SYSTEM_READ, /* system.prefix -> system.entries in order of keys, system.version */
 };
 

@@ -1,6 +1,6 @@
 # Tests. A unit test is one cmocka program per source file, found by its name; it links the whole library. A fuzz target is
 # built twice: by `fuzz-corpus` with a plain main() that runs it over its corpus (part of `make check`, needs no clang), and
-# by `fuzz` with libFuzzer, SECONDS each.
+# by `fuzz` with libFuzzer, FUZZ_SECONDS each (FUZZ_NAMES="h1 h2" picks some).
 UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
@@ -28,15 +28,20 @@ $(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/corpus_main.c $(JEPSEN_LIB) $(
 fuzz-corpus: $(FUZZ_NAMES:%=$(B)/tests/fuzz/%)
 	@tests/run_fuzz.sh $(B)/tests/fuzz $(FUZZ_NAMES)
 
-build/fuzz/%: tests/fuzz/fuzz_%.c $(LIB_SRCS) | $(GEN_H) $(GEN_C)
+# A variant of its own: the whole library with clang's coverage and sanitizers, each target linked to it.
+$(B)/fuzz/%: tests/fuzz/fuzz_%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  FUZZ $*"
-	@clang -g -O1 -fsanitize=fuzzer,address,undefined -std=gnu11 -Ulinux $(DEFS) $(CPPFLAGS) -w -o $@ $< $(filter base/%.c api/machinery/%.c $(if $(filter raft_% store_%,$*),raft/%.c store/machine/command.c) $(if $(filter etcd_%,$*),raft/%.c store/%.c) $(if $(filter node_%,$*),node/%.c api/client/%.c),$(LIB_SRCS)) \
-		$(if $(filter history,$*),jepsen/history.c jepsen/history_file.c) $(if $(filter schema_file,$*),tools/schema/gen_schema_parse.c) $(filter build/gen/schema%.c,$(GEN_C)) $(if $(filter etcd_%,$*),$(filter build/gen/store/%.c,$(GEN_C))) $(if $(filter node_%,$*),$(filter build/gen/node/%.c,$(GEN_C))) $(if $(filter raft_% store_% etcd_%,$*),$(LIBS),$(filter-out -lraft,$(LIBS)))
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(JEPSEN_LIB) $(LIB) $(LIBS)
 
-fuzz: $(FUZZ_NAMES:%=build/fuzz/%)
-	@for n in $(FUZZ_NAMES); do build/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -artifact_prefix=build/fuzz/ build/fuzz/$$n.corpus \
-		tests/fuzz/corpus/$$n 2>&1 | tail -n 1 || exit 1; done
+.PHONY: fuzz-run
+fuzz-run: $(FUZZ_NAMES:%=$(B)/fuzz/%)
+	@for n in $(FUZZ_NAMES); do mkdir -p $(B)/found/$$n; $(B)/fuzz/$$n -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 \
+		-artifact_prefix=$(B)/found/ $(B)/found/$$n tests/fuzz/corpus/$$n >$(B)/found/$$n.log 2>&1 || { tail -n 40 $(B)/found/$$n.log; exit 1; }; \
+		printf '%-20s %s\n' $$n "$$(tail -n 1 $(B)/found/$$n.log)"; done
+
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
 
 .PHONY: test-api
 test-api: all

@@ -16,12 +16,14 @@ struct charge {
 static void give_back(void *arg)
 {
 	struct charge *k = arg;
+	CHECK(k->server->built_bytes >= k->bytes);
 	k->server->built_bytes -= k->bytes;
 }
 
 int call_charge(struct call *c, size_t bytes, struct err *err)
 {
 	struct api_server *s = c->server;
+	LOOP_CHECK_OWNER(s->loop);
 	if (s->built_bytes && s->built_bytes + bytes > API_BUILT_ANSWER_BYTES_MAX)
 		return err_set(err, ERR_BUSY,
 		        "too many large answers are being read at this moment: try again, ask for fewer objects by "
@@ -104,6 +106,7 @@ void call_respond_object(struct call *c, int status, struct rcbuf *text, const s
 {
 	struct err err = ERR_INIT;
 	struct rcbuf *converted = shape_convert(text, from, c->route.resource, &err);
+	LOOP_CHECK_OWNER(c->loop);
 	rcbuf_unref(text);
 	if (!converted) {
 		call_respond_err(c, &err);
@@ -118,6 +121,7 @@ void call_respond_object(struct call *c, int status, struct rcbuf *text, const s
 void call_respond_tree(struct call *c, int status, const struct json *tree)
 {
 	struct strbuf text = STRBUF_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	json_write(&text, tree);
 	respond_encoded(c, status, &text);
 }
@@ -151,6 +155,7 @@ void call_stream_begin(struct call *c, int status, const char *content_type)
 
 bool call_stream_write(struct call *c, struct http_buf piece)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	if (!c->gone)
 		return c->transport->write(c, piece);
 	rcbuf_unref(piece.ref);
@@ -165,6 +170,8 @@ bool call_stream_copy(struct call *c, struct slice bytes)
 
 void call_stream_end(struct call *c)
 {
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(c->answered);
 	if (!c->gone)
 		c->transport->end(c);
 }

@@ -4,6 +4,7 @@
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/codec/transcode.h"
 #include "base/yaml.h"
+#include "base/check.h"
 
 bool body_is(const struct call *c, const char *media_type)
 {
@@ -61,6 +62,7 @@ struct json *body_read(
 	enum decode_validation validation;
 	struct decode_problems problems;
 	bool decoded;
+	LOOP_CHECK_OWNER(c->loop);
 	if (decode_validation_parse(call_param(c, "fieldValidation"), &validation, err) != 0)
 		return NULL;
 	if (!c->body.len) {
@@ -125,6 +127,7 @@ static int check_options(const struct json *options, struct err *err)
 struct json *body_read_delete_options(struct call *c, struct err *err)
 {
 	struct json *options;
+	LOOP_CHECK_OWNER(c->loop);
 	if (c->body.len) {
 		struct decode_problems problems;
 		bool decoded;

@@ -2,6 +2,7 @@
 #include "api/server/call.h"
 
 #include "api/machinery/codec/transcode.h"
+#include "api/server/state.h"
 #include "base/check.h"
 #include "base/clock.h"
 
@@ -13,6 +14,7 @@ struct call *call_new(struct api_server *s, const struct call_transport *t, void
 {
 	struct call *c = xcalloc(1, sizeof *c);
 	c->server = s;
+	c->loop = s->loop;
 	c->transport = t;
 	c->transport_data = transport_data;
 	c->refs = 1;
@@ -22,6 +24,7 @@ struct call *call_new(struct api_server *s, const struct call_transport *t, void
 
 struct call *call_ref(struct call *c)
 {
+	CHECK(c->refs > 0);
 	c->refs++;
 	return c;
 }
@@ -39,6 +42,8 @@ void call_unref(struct call *c)
 
 void call_set_gone(struct call *c)
 {
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(!c->gone);
 	c->gone = true;
 	if (c->on_gone)
 		c->on_gone(c);
@@ -71,6 +76,7 @@ bool call_param_bool(const struct call *c, const char *name)
 
 void call_warn(struct call *c, const char *text)
 {
+	CHECK(!c->answered && text);
 	if (!c->warnings)
 		c->warnings = ARENA_ARRAY(&c->arena, const char *, WARNINGS_MAX);
 	if (c->n_warnings < WARNINGS_MAX)

@@ -37,6 +37,7 @@ struct param {
 
 struct call {
 	struct api_server *server;
+	struct loop *loop; /* the server's */
 	struct arena arena;
 	struct budget budget; /* of the arena, for writes */
 	unsigned refs;

@@ -13,10 +13,13 @@
 #include "api/server/verbs/verbs.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/check.h"
 
 static void run_handler(struct call *c)
 {
 	struct route *r = &c->route;
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(!c->answered && !c->gone);
 	if (!r->is_resource) {
 		api_nonresource(c);
 		return;
@@ -86,6 +89,7 @@ static void authorized(struct authorization *z)
 {
 	struct call *c = z->arg;
 	struct err err = ERR_INIT;
+	CHECK(!c->answered);
 	if (!c->gone && z->verdict != VERDICT_ALLOW) {
 		authorize_refusal(&z->attributes, z->reason, &err);
 		refuse(c, &err);
@@ -129,6 +133,8 @@ static void fill_attributes(struct call *c, struct attributes *a)
 void api_dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(c->user && !c->answered);
 	c->server->counters.requests++;
 	call_parse_query(c);
 	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &err);

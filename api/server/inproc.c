@@ -118,6 +118,7 @@ static void on_answer(struct loop_task *t)
 {
 	struct inproc_op *op = CONTAINER_OF(t, struct inproc_op, to_client);
 	struct inproc_client *ic = op->client;
+	LOOP_CHECK_OWNER(ic->base.loop);
 	list_del(&op->link);
 	if (op->watch)
 		complete_watch(op);
@@ -158,6 +159,7 @@ static void on_event(struct loop_task *t)
 static void answer(struct call *c, int status, struct rcbuf *body)
 {
 	struct inproc_op *op = c->transport_data;
+	CHECK(op->call == c);
 	op->status = status;
 	op->response = body;
 	op->call = NULL;
@@ -223,6 +225,7 @@ static void start_on_server(struct loop_task *t)
 	struct inproc_op *op = CONTAINER_OF(t, struct inproc_op, to_server);
 	struct call *c = call_new(op->client->server, &inproc_transport, op);
 	struct slice target = slice_of(op->path);
+	LOOP_CHECK_OWNER(op->client->server->loop);
 	op->call = c;
 	c->method = slice_of(op->method);
 	c->path = slice_cut(&target, '?');

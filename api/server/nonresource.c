@@ -7,6 +7,7 @@
 #include "api/server/answer.h"
 #include "api/server/state.h"
 #include "base/wire/http.h"
+#include "base/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -248,6 +249,7 @@ void api_nonresource(struct call *c)
 {
 	struct slice path = without_slash(c->path);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	if (!slice_is(c->method, "GET") && !slice_is(c->method, "HEAD")) {
 		err_set(&err, ERR_METHOD, "the server does not allow this method on the requested resource");
 		call_respond_err(c, &err);

@@ -123,6 +123,7 @@ static int admit(struct call *c, struct http_exchange *x, struct err *err)
 {
 	struct api_server *s = c->server;
 	bool is_silent = true;
+	LOOP_CHECK_OWNER(s->loop);
 	if (!s->is_ready && !is_public(c->path))
 		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
 	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
@@ -152,6 +153,7 @@ static void on_body_refused(struct http_exchange *x, int status, const char *why
 
 static void http_transport_read_body(struct call *c, void (*then)(struct call *c))
 {
+	CHECK(c->exchange && then);
 	c->with_body = then;
 	http_on_body_refused(c->exchange, on_body_refused, c);
 	http_body_collect(c->exchange, API_BODY_BYTES_MAX, on_body, c);

@@ -2,14 +2,13 @@
  * until the next fetch. Asked for by name only, so that nothing of other pods is held here. */
 #include "node/ground/refs.h"
 
+#include "base/limits.h"
 #include "base/check.h"
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 
 #include <stdlib.h>
-
-enum { REFS_MAX = 256 };
 
 struct ref {
 	const char *kind; /* static */
@@ -32,11 +31,11 @@ static const char *const configmaps = "configmaps", *const secrets = "secrets";
 
 static void add(struct refs *r, const char *kind, struct slice name)
 {
-	CHECK(r->count <= REFS_MAX && (kind == configmaps || kind == secrets));
+	CHECK(r->count <= POD_REFS_MAX && (kind == configmaps || kind == secrets));
 	for (size_t i = 0; i < r->count; i++)
 		if (r->refs[i].kind == kind && slice_is(name, r->refs[i].name))
 			return;
-	if (!name.len || r->count >= REFS_MAX)
+	if (!name.len || r->count >= POD_REFS_MAX)
 		return;
 	r->refs = xrealloc(r->refs, (r->count + 1) * sizeof *r->refs);
 	r->refs[r->count++] = (struct ref){.kind = kind, .name = xmemdup(name.ptr, name.len)};

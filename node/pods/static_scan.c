@@ -3,6 +3,7 @@
  * no pod; what ran because of it goes on then. */
 #include "node/pods/static_scan_int.h"
 
+#include "base/limits.h"
 #include "base/check.h"
 #include "base/pki.h"
 #include "base/yaml.h"
@@ -13,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MANIFEST_BYTES_MAX = 1024 * 1024, MANIFESTS_MAX = 1024, UID_CHARS = 32 };
+enum { UID_CHARS = 32 };
 
 static void set_default(struct arena *a, struct json *o, const char *key, const char *value)
 {
@@ -101,13 +102,13 @@ static bool read_one(struct static_folder *f, const char *dir, const char *node_
 	size_t len;
 	const char *path = arena_printf(&f->arena, "%s/%s", dir, file->name);
 	errno = 0;
-	char *text = file_read(path, MANIFEST_BYTES_MAX + 1, false, &len);
+	char *text = file_read(path, STATIC_MANIFEST_BYTES_MAX + 1, false, &len);
 	if (!text && errno == ENOENT)
 		return false;
 	if (!text)
 		file->error = arena_printf(&f->arena, "cannot be read: %s", strerror(errno));
-	else if (len > MANIFEST_BYTES_MAX)
-		file->error = arena_printf(&f->arena, "is larger than %d bytes", MANIFEST_BYTES_MAX);
+	else if (len > STATIC_MANIFEST_BYTES_MAX)
+		file->error = arena_printf(&f->arena, "is larger than %u bytes", STATIC_MANIFEST_BYTES_MAX);
 	else
 		static_file_parse(&f->arena, path, (struct slice){text, len}, node_name, file);
 	free(text);
@@ -129,14 +130,14 @@ void static_folder_read(const char *dir, const char *node_name, struct static_fo
 		err_errno(&f->err, errno, "open the folder %s", dir);
 		return;
 	}
-	f->files = ARENA_ARRAY(&f->arena, struct static_file, MANIFESTS_MAX);
+	f->files = ARENA_ARRAY(&f->arena, struct static_file, STATIC_MANIFESTS_MAX);
 	struct dirent *e;
 	for (errno = 0; (e = readdir(d)); errno = 0) {
 		if (!is_manifest(e->d_name))
 			continue;
-		if (f->count == MANIFESTS_MAX) {
-			err_set(&f->err, ERR_TOO_BIG, "%s has more than %d manifests: the others are left out", dir,
-			        MANIFESTS_MAX);
+		if (f->count == STATIC_MANIFESTS_MAX) {
+			err_set(&f->err, ERR_TOO_BIG, "%s has more than %u manifests: the others are left out", dir,
+			        STATIC_MANIFESTS_MAX);
 			break;
 		}
 		struct static_file *file = &f->files[f->count];

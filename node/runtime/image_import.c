@@ -10,6 +10,7 @@
 #include "node/runtime/image_import.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/proc/process.h"
 #include "base/rt/sm.h"
@@ -25,7 +26,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { STATUS_MS = 30000, SETTLE_MS = 1000, STAMPS_BYTES_MAX = 1024 * 1024, ARCHIVES_MAX = 4096 };
+enum { STATUS_MS = 30000, SETTLE_MS = 1000, STAMPS_BYTES_MAX = 1024 * 1024 };
 
 enum import_state { IMPORT_IDLE, IMPORT_ASKING, IMPORT_LISTING, IMPORT_RUNNING, IMPORT_NOTING };
 
@@ -83,7 +84,7 @@ static const char *stamp_of(struct arena *a, const char *path)
 
 static void add_archive(struct image_import *im, const char *path, const char *known)
 {
-	CHECK(im->count <= ARCHIVES_MAX);
+	CHECK(im->count <= IMAGE_ARCHIVES_MAX);
 	const char *stamp = stamp_of(&im->arena, path);
 	bool is_in = im->has_pause && known && *stamp && strstr(known, stamp);
 	im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in};
@@ -105,10 +106,10 @@ static void list_on_pool(struct errand *e)
 	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
 	char *known = file_read(im->stamp_file, STAMPS_BYTES_MAX, false, NULL);
 	DIR *d = opendir(im->dir);
-	im->archives = ARENA_ARRAY(&im->arena, struct archive, ARCHIVES_MAX + 1);
+	im->archives = ARENA_ARRAY(&im->arena, struct archive, IMAGE_ARCHIVES_MAX + 1);
 	if (im->needs_pause)
 		write_pause_image(im);
-	for (struct dirent *f; d && im->count < ARCHIVES_MAX && (f = readdir(d));)
+	for (struct dirent *f; d && im->count < IMAGE_ARCHIVES_MAX && (f = readdir(d));)
 		if (slice_ends(slice_of(f->d_name), ".tar") && f->d_name[0] != '.')
 			add_archive(im, arena_printf(&im->arena, "%s/%s", im->dir, f->d_name), known);
 	if (d)
@@ -291,6 +292,12 @@ void image_import_start(struct image_import *im, void (*done)(struct node *n))
 	if (!im->watching && uv_fs_event_start(&im->watch, folder_changed, im->dir, 0) == 0)
 		im->watching = true;
 	ask(im);
+}
+
+void image_import_again(struct image_import *im)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	uv_timer_start(&im->timer, settled, SETTLE_MS, 0);
 }
 
 /* ---- life ---- */

@@ -11,6 +11,8 @@ struct image_import *image_import_new(struct node *n, void (*imported)(struct no
 /* The runtime is up: imports what is new, then done(n), and follows the folder from then on. Does nothing while an
  * import is under way. */
 void image_import_start(struct image_import *im, void (*done)(struct node *n));
+/* The runtime came up again: is the pause image there still, and what is new? */
+void image_import_again(struct image_import *im);
 /* closed(arg) on the loop; image_import_free() comes when the node's errands have ended. */
 void image_import_close(struct image_import *im, void (*closed)(void *arg), void *arg);
 void image_import_free(struct image_import *im);

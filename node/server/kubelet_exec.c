@@ -14,6 +14,7 @@
 #include "node/server/kubelet_exec_int.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
 #include "base/wire/conn.h"
@@ -28,7 +29,7 @@
 #include <stdlib.h>
 
 enum { CHANNEL_STDIN, CHANNEL_STDOUT, CHANNEL_STDERR, CHANNEL_ERROR, CHANNEL_RESIZE, CHANNELS, CHANNEL_CLOSE = 255 };
-enum { CALL_MS = 30000, MESSAGE_BYTES_MAX = 4 * 1024 * 1024, LINGER_MS = 2000 };
+enum { CALL_MS = 30000, LINGER_MS = 2000 };
 
 enum exec_state { EXEC_ASKING, EXEC_DIALING, EXEC_OPEN, EXEC_ENDING };
 
@@ -166,8 +167,8 @@ static int shake_hands(struct stream *s, struct err *err)
 	static const char *const tunnels[] = {"SPDY/3.1+portforward.k8s.io"};
 	struct http_exchange *x = s->x;
 	http_on_abort(x, NULL, NULL);
-	int rc = ws_accept(x, s->protocol ? tunnels : channels, s->protocol ? 1 : 2, MESSAGE_BYTES_MAX, &ws_callbacks,
-	        s, &s->ws, NULL, err);
+	int rc = ws_accept(x, s->protocol ? tunnels : channels, s->protocol ? 1 : 2, NODE_EXEC_MESSAGE_BYTES_MAX,
+	        &ws_callbacks, s, &s->ws, NULL, err);
 	if (rc != 0)
 		return rc;
 	s->x = NULL;

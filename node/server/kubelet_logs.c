@@ -8,12 +8,13 @@
  * lines, stop nobody else. While GROWING, inotify wakes us for new lines, and a timer each second looks whether the
  * container still runs, whether the file was rotated (another inode at its path) and whether the client is there.
  *
- * What can go wrong: the file is not there or goes away (404, or the answer ends), a line longer than LINE_BYTES_MAX
- * (the answer ends), the pool is full (again at the next look of the timer), the client leaves (what is open ends
- * first). */
+ * What can go wrong: the file is not there or goes away (404, or the answer ends), a line longer than
+ * NODE_LOG_LINE_BYTES_MAX (the answer ends), the pool is full (again at the next look of the timer), the client leaves
+ * (what is open ends first). */
 #include "node/server/kubelet_logs_int.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
 #include "node/ground/errand.h"
@@ -30,7 +31,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 64 * 1024, LOOK_MS = 1000, LINE_BYTES_MAX = 1024 * 1024 };
+enum { READ_BYTES = 64 * 1024, LOOK_MS = 1000 };
 
 enum log_state { LOG_OPENING, LOG_READING, LOG_SENDING, LOG_PAUSED, LOG_GROWING, LOG_ENDED };
 
@@ -179,7 +180,7 @@ static void read_more(struct log_stream *s);
 static void send_lines(struct log_stream *s)
 {
 	bool room = drain_lines(s);
-	if (s->limit == 0 || s->rest.len > LINE_BYTES_MAX) {
+	if (s->limit == 0 || s->rest.len > NODE_LOG_LINE_BYTES_MAX) {
 		finish(s);
 	} else if (room) {
 		read_more(s);

@@ -74,8 +74,10 @@ static void tell(struct kill *k, const struct err *err)
 static void kill_end(struct kill *k, const struct err *err, const char *what)
 {
 	struct pod *p = k->pod;
-	bool failed = err && err->code != ERR_NOT_FOUND && err->code != ERR_CANCELED;
+	bool absent = err && err->code == ERR_NOT_FOUND, failed = err && !absent && err->code != ERR_CANCELED;
 	k->what = what;
+	if (absent)
+		pod_take_down_failed(p); /* the next look may still list it: not again at once */
 	if (failed && pod_take_down_failed(p)) {
 		tell(k, err);
 		return;

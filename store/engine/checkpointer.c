@@ -57,9 +57,11 @@ bool write_gate_is_wanted(struct write_gate *g)
 	return wanted;
 }
 
-static void checkpoint(struct checkpointer *c, int *ret_log, int *ret_done)
+enum { CUT_TRIES = 20 };
+
+static void checkpoint(struct checkpointer *c, int mode, int *ret_log, int *ret_done)
 {
-	int rc = sqlite3_wal_checkpoint_v2(c->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, ret_log, ret_done);
+	int rc = sqlite3_wal_checkpoint_v2(c->db.handle, NULL, mode, ret_log, ret_done);
 	struct err err = ERR_INIT;
 	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
 		return;
@@ -91,17 +93,27 @@ static void note_durable(struct checkpointer *c)
 		log_warn("store", "sync failed", "error=\"%s\"", err.msg);
 }
 
+/* What is free in both files goes back to the disk. Readers may stand in the way: then it is tried again. */
+static void cut_files(struct checkpointer *c)
+{
+	int log = 1, done = 0;
+	write_gate_enter(c->gate, true);
+	for (int i = 0; i < CUT_TRIES && log > 0; i++)
+		checkpoint(c, SQLITE_CHECKPOINT_TRUNCATE, &log, &done);
+	write_gate_leave(c->gate);
+}
+
 static void checkpoint_all(struct checkpointer *c, int64_t wal_bytes)
 {
 	int log = 0, done = 0;
 	note_durable(c);
-	checkpoint(c, &log, &done);
+	checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 	if (wal_bytes < (int64_t)STORE_WAL_HARD_BYTES_MAX)
 		return;
 	for (int i = 0; i < 3 && log - done > 256; i++)
-		checkpoint(c, &log, &done);
+		checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 	write_gate_enter(c->gate, true);
-	checkpoint(c, &log, &done);
+	checkpoint(c, SQLITE_CHECKPOINT_PASSIVE, &log, &done);
 	write_gate_leave(c->gate);
 }
 
@@ -116,9 +128,12 @@ static void *checkpointer_main(void *arg)
 			continue;
 		}
 		int64_t wal_bytes = c->wal_bytes;
-		c->due = false;
+		bool is_cut_due = c->is_cut_due;
+		c->due = c->is_cut_due = false;
 		pthread_mutex_unlock(&c->lock);
 		checkpoint_all(c, wal_bytes);
+		if (is_cut_due)
+			cut_files(c);
 		pthread_mutex_lock(&c->lock);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -162,5 +177,13 @@ void checkpointer_note(struct checkpointer *c, int64_t wal_bytes)
 		c->due = true;
 		pthread_cond_signal(&c->wake);
 	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void checkpointer_cut(struct checkpointer *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->due = c->is_cut_due = true;
+	pthread_cond_signal(&c->wake);
 	pthread_mutex_unlock(&c->lock);
 }

@@ -29,7 +29,7 @@ struct checkpointer {
 	struct write_gate *gate; /* the writer is in it during each transaction */
 	int64_t wal_bytes;       /* as the writer last saw it */
 	int64_t begun_bytes;     /* as it was when the last checkpoint began */
-	bool due;
+	bool due, is_cut_due;
 	bool stopping;
 	_Atomic int64_t *applied;        /* what is committed by now; NULL: not of interest */
 	_Atomic int64_t durable_applied; /* and what of it a power cut would leave */
@@ -45,6 +45,9 @@ int checkpointer_sync(struct checkpointer *c, struct err *err);
 
 /* Does a last checkpoint and ends the thread. */
 void checkpointer_stop(struct checkpointer *c);
+
+/* Soon: everything into the database, and what is free in it and in the log back to the disk. Any thread. */
+void checkpointer_cut(struct checkpointer *c);
 
 /* After a commit: the log has so many bytes now. Writer thread. */
 void checkpointer_note(struct checkpointer *c, int64_t wal_bytes);

@@ -301,6 +301,7 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 static void release(struct engine_core *c)
 {
 	request_queue_release(&c->reads);
+	request_queue_release(&c->defragments);
 	write_gate_release(&c->gate);
 	pthread_rwlock_destroy(&c->swap);
 	pthread_mutex_destroy(&c->commits.lock);
@@ -308,6 +309,16 @@ static void release(struct engine_core *c)
 	close(c->lock_fd);
 	free(c->path);
 	c->path = NULL;
+}
+
+/* Readers come and go without a gap: one who replaces the database must not wait until there is one. */
+static void init_swap_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t a;
+	pthread_rwlockattr_init(&a);
+	pthread_rwlockattr_setkind_np(&a, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	CHECK(pthread_rwlock_init(lock, &a) == 0);
+	pthread_rwlockattr_destroy(&a);
 }
 
 int engine_core_open(struct engine_core *c, const struct engine_core_options *o, struct err *err)
@@ -327,8 +338,9 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	pthread_mutex_init(&c->commits.lock, NULL);
 	pthread_cond_init(&c->commits.wake, NULL);
 	request_queue_init(&c->reads);
+	request_queue_init(&c->defragments);
 	write_gate_init(&c->gate);
-	pthread_rwlock_init(&c->swap, NULL);
+	init_swap_lock(&c->swap);
 	sigfillset(&all); /* our threads take no signals */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = finish_swap(c->path, err);

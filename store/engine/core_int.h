@@ -81,7 +81,9 @@ struct engine_core {
 	bool is_full_sync;                         /* each commit is synced; else the log keeps what is not */
 	bool may_shrink;                           /* compaction has freed pages; the writing thread's */
 	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
-	struct store_request *physical; /* compactions that wait until it is done; the writing thread's */
+	struct store_request *physical;   /* compactions that wait until it is done; the writing thread's */
+	struct request_queue defragments; /* that wait until nothing is free any more */
+	atomic_bool is_defragment_wanted; /* there are some */
 	char *path;
 	int lock_fd;
 };
@@ -141,6 +143,8 @@ bool engine_core_has_chores(const struct engine_core *c);
 /* A step of compaction, or of shrinking the file after it, with nothing else to do. False when it failed: the next
  * request may bring better luck. */
 bool engine_core_do_chore(struct engine_core *c);
+/* Any thread: asks for it, and is answered when it is done. The writing thread is woken by the caller. */
+void engine_core_defragment(struct engine_core *c, struct store_request *req);
 /* Answers the compactions that are through; at the end (`err`) those that are not. */
 void engine_core_answer_physical(struct engine_core *c, const struct err *err);
 /* Replaces the database by the file at `path`: readers wait, watches go on from disk, leases begin anew. */

@@ -2,7 +2,7 @@
  * are caught up from the log. Each has a connection of its own and sees commits only. A read begins its transaction
  * after it was taken from the queue, so it sees every write that was answered before it was submitted.
  *
- * A thread takes a share of what waits. It has what was told committed first, which writes pages: so a share is large.
+ * A thread takes a share of what waits, and what goes through all of the store alone. It has what was told committed first, which writes pages: so a share is large.
  * A read transaction holds back the write-ahead log: so a share that takes long goes on in another one. */
 #include "store/engine/core_int.h"
 
@@ -17,6 +17,12 @@
 
 enum { SHARE_MAX = 64, TRANSACTION_MS_MAX = 2 };
 
+/* Goes through all there is: nobody is to wait behind it who could be served by another reader. */
+static bool is_long(const struct store_request *req)
+{
+	return req->type == STORE_REQUEST_BACKUP || req->type == STORE_REQUEST_HASH || (int)req->type == STORE_REQUEST_COPY_;
+}
+
 /* Some requests, so that the other readers get theirs; NULL when the queue is empty and stopping. */
 static struct store_request *take_share(struct request_queue *q, unsigned readers)
 {
@@ -24,8 +30,11 @@ static struct store_request *take_share(struct request_queue *q, unsigned reader
 	request_queue_wait(q);
 	unsigned share = (q->n + readers - 1) / readers;
 	struct store_request *first = NULL, **end = &first;
-	for (unsigned n = 0; n < share && n < SHARE_MAX; n++, end = &(*end)->next)
+	for (unsigned n = 0; n < share && n < SHARE_MAX && !(n && is_long(q->head)); n++, end = &(*end)->next) {
 		*end = request_queue_pop(q);
+		if (!*end || is_long(*end))
+			break;
+	}
 	pthread_mutex_unlock(&q->lock);
 	return first;
 }
@@ -139,8 +148,7 @@ static void fail_one(struct store_request *req, const struct err *err)
 static bool may_be_behind(const struct store_request *req)
 {
 	return req->type == STORE_REQUEST_LEASE_KEEPALIVE || (int)req->type == STORE_REQUEST_WATCH_CATCH_UP_ ||
-	       req->type == STORE_REQUEST_HASH ||
-	       (req->type == STORE_REQUEST_OP && req->op.type == STORE_OP_RANGE && req->op.range.serializable);
+	       req->type == STORE_REQUEST_HASH || (req->type == STORE_REQUEST_OP && txn_may_be_behind(&req->op));
 }
 
 static int begin_read(struct reader *r, struct meta *meta, uint64_t *ret_ns, struct err *err)

@@ -105,8 +105,46 @@ void engine_core_tell_lessor(struct engine_core *c, const struct store_request *
 		lessor_remove(&c->lessor, r->lease.id);
 }
 
+void engine_core_defragment(struct engine_core *c, struct store_request *req)
+{
+	bool stopping;
+	request_queue_put(&c->defragments, req, 0, &stopping);
+	atomic_store(&c->is_defragment_wanted, true);
+}
+
+static void answer_defragments(struct engine_core *c, const struct err *err)
+{
+	struct store_request *r;
+	atomic_store(&c->is_defragment_wanted, false);
+	do {
+		pthread_mutex_lock(&c->defragments.lock);
+		r = request_queue_pop(&c->defragments);
+		pthread_mutex_unlock(&c->defragments.lock);
+		if (r && err)
+			r->err = *err;
+		if (r)
+			engine_complete(r);
+	} while (r);
+}
+
+/* A step of giving free pages back. */
+static int defragment(struct engine_core *c, struct err *err)
+{
+	c->machine.is_defragmenting = true;
+	int rc = machine_shrink(&c->machine, err);
+	if (rc == 0)
+		checkpointer_cut(&c->checkpointer);
+	if (rc <= 0)
+		answer_defragments(c, rc < 0 ? err : NULL);
+	return rc;
+}
+
 void engine_core_answer(struct engine_core *c, struct store_request *r)
 {
+	if (r->err.code == 0 && r->type == STORE_REQUEST_DEFRAGMENT) {
+		engine_core_defragment(c, r);
+		return;
+	}
 	if (r->err.code == 0 && r->type == STORE_REQUEST_COMPACT && r->physical && machine_trim_pending(&c->machine)) {
 		r->next = c->physical;
 		c->physical = r;
@@ -119,7 +157,7 @@ void engine_core_answer(struct engine_core *c, struct store_request *r)
 
 bool engine_core_has_chores(const struct engine_core *c)
 {
-	return machine_trim_pending(&c->machine) || c->may_shrink;
+	return machine_trim_pending(&c->machine) || c->may_shrink || atomic_load(&c->is_defragment_wanted);
 }
 
 static void answer_list(struct store_request *r, const struct err *err)
@@ -135,6 +173,8 @@ static void answer_list(struct store_request *r, const struct err *err)
 
 void engine_core_answer_physical(struct engine_core *c, const struct err *err)
 {
+	if (err)
+		answer_defragments(c, err);
 	if (!c->physical || (!err && machine_trim_pending(&c->machine)))
 		return;
 	struct store_request *all = c->physical;
@@ -170,6 +210,8 @@ bool engine_core_do_chore(struct engine_core *c)
 	if (machine_trim_pending(&c->machine)) {
 		rc = trim_alone(c, &err);
 		c->may_shrink = true;
+	} else if (atomic_load(&c->is_defragment_wanted)) {
+		rc = defragment(c, &err);
 	} else {
 		rc = machine_shrink(&c->machine, &err);
 		c->may_shrink = rc > 0;

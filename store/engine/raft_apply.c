@@ -93,7 +93,7 @@ static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 	struct apply_queue *q = &e->queue;
 	struct timespec limit = cond_limit(timeout_ms > 0 ? timeout_ms : 0);
 	while (timeout_ms && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted &&
-	        !atomic_load(&e->core.commits.is_wanted)) {
+	        !atomic_load(&e->core.is_defragment_wanted) && !atomic_load(&e->core.commits.is_wanted)) {
 		if (timeout_ms < 0)
 			pthread_cond_wait(&q->wake, &q->lock);
 		else if (!cond_wait_until(&q->wake, &q->lock, &limit))
@@ -104,6 +104,7 @@ static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 /* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
 static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms, bool hold)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	pthread_mutex_lock(&q->lock);
 	wait_for_work(e, timeout_ms, hold);
@@ -193,6 +194,7 @@ static int apply_entry(struct raft_engine *e, struct apply_entry *x, bool again,
 
 static int begin(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	if (t->is_open)
 		return 0;
@@ -208,6 +210,7 @@ static int begin(struct raft_engine *e, struct err *err)
 
 static void roll_back(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	if (!e->open.is_open)
 		return;
 	machine_rollback(&e->core.machine);
@@ -218,6 +221,7 @@ static void roll_back(struct raft_engine *e)
 /* Entries that were told and are not committed: kept to be applied again should the commit fail. */
 static void keep_entry(struct raft_engine *e, struct apply_entry *x)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	x->next = NULL;
 	*(t->kept ? &t->last->next : &t->kept) = x;
@@ -227,6 +231,7 @@ static void keep_entry(struct raft_engine *e, struct apply_entry *x)
 
 static void drop_kept(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct open_transaction *t = &e->open;
 	for (struct apply_entry *x = t->kept, *next; x; x = next) {
 		next = x->next;
@@ -238,6 +243,7 @@ static void drop_kept(struct raft_engine *e)
 
 static int commit(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	struct machine *m = &e->core.machine;
 	if (!e->open.is_open)
 		return 0;
@@ -258,13 +264,15 @@ static int commit(struct raft_engine *e, struct err *err)
 static bool is_commit_due(struct raft_engine *e)
 {
 	const struct open_transaction *t = &e->open;
-	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || t->bytes >= OPEN_BYTES_MAX ||
-	                             now_ms() - t->begun_ms >= OPEN_MS_MAX || write_gate_is_wanted(&e->core.gate));
+	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || atomic_load(&e->core.is_defragment_wanted) ||
+	                             t->bytes >= OPEN_BYTES_MAX || now_ms() - t->begun_ms >= OPEN_MS_MAX ||
+	                             write_gate_is_wanted(&e->core.gate));
 }
 
 /* Everything that is kept, from the bytes of the log: requests of this server were answered long ago. */
 static int apply_kept(struct raft_engine *e, struct err *err)
 {
+	APPLY_THREAD(e);
 	int rc = begin(e, err);
 	for (struct apply_entry *x = e->open.kept; x && rc == 0; x = x->next)
 		rc = apply_entry(e, x, true, err);
@@ -273,6 +281,7 @@ static int apply_kept(struct raft_engine *e, struct err *err)
 
 static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
 {
+	APPLY_THREAD(e);
 	bool again = !e->open.is_open && e->open.kept;
 	int rc = again ? apply_kept(e, err) : begin(e, err);
 	if (rc == 0 && again) /* told before: the hub must not hear of it twice */
@@ -305,6 +314,7 @@ static void answer_command(struct raft_engine *e, struct apply_command *c)
  * that was quicker. */
 static void tell_lessor(struct raft_engine *e, const struct apply_entry *batch)
 {
+	APPLY_THREAD(e);
 	for (const struct apply_entry *x = batch; x; x = x->next)
 		for (size_t i = 0; i < x->n; i++) {
 			const struct apply_command *c = &x->commands[i];
@@ -364,6 +374,7 @@ static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
  * full. */
 static bool commit_until_done(struct raft_engine *e, bool once)
 {
+	APPLY_THREAD(e);
 	struct err err = ERR_INIT;
 	for (;;) {
 		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
@@ -431,6 +442,7 @@ static void give(struct raft_engine *e, struct answers *a, bool ok)
  * answered that is not in the database. */
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
+	APPLY_THREAD(e);
 	bool ok = apply_until_done(e, batch);
 	if (ok)
 		tell_lessor(e, batch);
@@ -458,6 +470,7 @@ static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 
 static int install_state(struct raft_engine *e, uint64_t index, const char *path, struct err *err)
 {
+	APPLY_THREAD(e);
 	if (e->core.machine.committed.applied_index < (int64_t)index && path &&
 	        engine_core_swap(&e->core, path, err) != 0)
 		return err->code;
@@ -470,6 +483,7 @@ static int install_state(struct raft_engine *e, uint64_t index, const char *path
 /* A fenced replica takes what was fetched for it, in place of a state that is as new. */
 static bool do_replace(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	struct err err = ERR_INIT;
 	pthread_mutex_lock(&q->lock);
@@ -500,6 +514,7 @@ static bool do_replace(struct raft_engine *e)
 
 static bool do_install(struct raft_engine *e)
 {
+	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	struct err err = ERR_INIT;
 	pthread_mutex_lock(&q->lock);
@@ -587,6 +602,7 @@ static void *applier_main(void *arg)
 	struct err err = ERR_INIT;
 	bool can_do_chores = true;
 	pthread_setname_np(pthread_self(), "store-apply");
+	atomic_store(&e->apply_tid, (int)gettid());
 	for (;;) {
 		bool chores = can_do_chores && engine_core_has_chores(&e->core);
 		/* A fenced replica applies nothing to a state that is about to go. */
@@ -686,6 +702,12 @@ static bool machine_is_command(struct raft_machine *m, struct slice command)
 	return command_is_sound(command);
 }
 
+static bool machine_is_busy(struct raft_machine *m)
+{
+	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
+	return atomic_load(&e->apply_bytes) > 2 * STORE_APPLY_BYTES_MAX;
+}
+
 static bool machine_is_descriptor(struct raft_machine *m, struct slice descriptor)
 {
 	return descriptor.len == sizeof(uint64_t);
@@ -728,6 +750,7 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 const struct raft_machine_vtable raft_engine_machine = {.apply = machine_apply_entry,
         .is_command = machine_is_command,
         .is_descriptor = machine_is_descriptor,
+        .is_busy = machine_is_busy,
         .snapshot = machine_snapshot,
         .restore = machine_restore,
         .install = machine_install,

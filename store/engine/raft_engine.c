@@ -69,9 +69,11 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 			*kind = PENDING_WRITE;
 			return check_write(e, req);
 		}
-		if ((req->op.type == STORE_OP_RANGE && req->op.range.serializable) || breakage_is(BREAK_STALE_READ))
+		if (txn_may_be_behind(&req->op) || breakage_is(BREAK_STALE_READ))
 			*kind = PENDING_CHANGE;
 		return 0;
+	case STORE_REQUEST_DEFRAGMENT:
+		break; /* has gone another way */
 	case STORE_REQUEST_COMPACT:
 	case STORE_REQUEST_LEASE_GRANT:
 	case STORE_REQUEST_LEASE_REVOKE:
@@ -83,7 +85,9 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 		*kind = PENDING_LEASE;
 		return 0;
 	case STORE_REQUEST_BARRIER:
-	case STORE_REQUEST_LEASE_LIST:
+		return 0;
+	case STORE_REQUEST_LEASE_LIST: /* as in etcd: of this server */
+		*kind = PENDING_CHANGE;
 		return 0;
 	case STORE_REQUEST_SYSTEM_READ:
 		*kind = req->system.is_local ? PENDING_CHANGE : PENDING_READ;
@@ -106,7 +110,12 @@ static void submit(struct engine *base, struct store_request *req)
 		err_set(&req->err, ERR_UNAVAILABLE, "the store is stopping");
 	else if (atomic_load(&e->is_fenced))
 		err_set(&req->err, ERR_CORRUPT, "this replica differs from the others and is being replaced");
-	else if (route(e, req, &kind) == 0 && kind == PENDING_CHANGE) {
+	else if (req->type == STORE_REQUEST_DEFRAGMENT) {
+		engine_core_defragment(&e->core, req);
+		apply_want_commit(e);
+		atomic_fetch_sub(&e->entering, 1);
+		return;
+	} else if (route(e, req, &kind) == 0 && kind == PENDING_CHANGE) {
 		engine_core_read(&e->core, req, STORE_REQUESTS_MAX);
 		atomic_fetch_sub(&e->entering, 1);
 		return;
@@ -158,6 +167,8 @@ static void end_joining(struct raft_engine *e);
 /* What waits in a full log may be committed yet; what comes now is told at once that it won't. */
 static void look_at_disk(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
+
 	bool is_full = e->is_leader && engine_host(e) && raft_host_is_disk_full(engine_host(e));
 	if (atomic_exchange(&e->log_full, is_full) == is_full)
 		return;

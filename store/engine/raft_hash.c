@@ -107,6 +107,7 @@ static void judge(struct raft_engine *e)
 
 void hashes_answer(struct raft_engine *e, uint64_t from, uint64_t index, uint64_t hash)
 {
+	RAFT_THREAD(e);
 	struct hash_round *r = &e->hash_round;
 	if (!e->is_leader || index != r->index || r->n >= RAFT_MEMBERS_MAX)
 		return;
@@ -119,6 +120,7 @@ void hashes_answer(struct raft_engine *e, uint64_t from, uint64_t index, uint64_
 
 void hashes_asked(struct raft_engine *e, uint64_t from, uint64_t index)
 {
+	RAFT_THREAD(e);
 	uint64_t hash;
 	if (lookup(e, index, &hash))
 		peers_answer_hash(e, from, index, hash);
@@ -126,6 +128,7 @@ void hashes_asked(struct raft_engine *e, uint64_t from, uint64_t index)
 
 void hashes_tick(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	struct hash_round *r = &e->hash_round;
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
@@ -155,6 +158,7 @@ void hashes_tick(struct raft_engine *e)
 
 void hashes_fence_self(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	struct err err = ERR_INIT;
 	if (!atomic_exchange(&e->is_fenced, true))
 		log_error("store",

@@ -104,6 +104,7 @@ static bool is_safe_to_drop(const struct raft_host_member *m, size_t n, const st
 
 static int lead(struct raft_engine *e, uint64_t to, const char **text)
 {
+	RAFT_THREAD(e);
 	static struct err err; /* raft thread only; the text is used before the next call */
 	err = ERR_INIT;
 	if (to == raft_host_id(engine_host(e)))
@@ -116,6 +117,7 @@ static int lead(struct raft_engine *e, uint64_t to, const char **text)
 /* What stands against the change; 0: nothing, and *c says what the host is asked for. */
 static int judge(struct raft_engine *e, struct member_change *c, const char **text)
 {
+	RAFT_THREAD(e);
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
 	size_t n = raft_host_members(engine_host(e), &a, &m);
@@ -145,6 +147,7 @@ static int judge(struct raft_engine *e, struct member_change *c, const char **te
 void members_change(struct raft_engine *e, struct raft_engine_change *asked,
         void (*done)(void *arg, int code, const char *text), void *arg)
 {
+	RAFT_THREAD(e);
 	static const enum raft_change_kind kinds[] = {[RAFT_ENGINE_ADD] = RAFT_CHANGE_ADD,
 	        [RAFT_ENGINE_PROMOTE] = RAFT_CHANGE_ASSIGN,
 	        [RAFT_ENGINE_DEMOTE] = RAFT_CHANGE_ASSIGN,
@@ -194,6 +197,7 @@ static void managed(void *arg, int code, const char *text)
 
 static void manage(struct raft_engine *e, enum raft_engine_change_kind kind, uint64_t id, const char *what)
 {
+	RAFT_THREAD(e);
 	struct raft_engine_change c = {.kind = kind, .id = id};
 	log_info("store", what, "member=%016" PRIx64, id);
 	e->is_managing = true;
@@ -243,6 +247,7 @@ static bool was_left_half_way(struct raft_engine *e, const struct raft_host_memb
 
 void members_tick(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
 	uint64_t now = loop_now_ms(raft_node_loop(e->node)), longest = 0;

@@ -28,6 +28,7 @@ struct forwarded {
 
 static void turn_away(struct raft_engine *e, uint64_t to, uint64_t sequence)
 {
+	RAFT_THREAD(e);
 	struct strbuf b = peers_begin(MESSAGE_TURNED_AWAY, sequence);
 	peers_tell(e, to, &b);
 }
@@ -35,6 +36,8 @@ static void turn_away(struct raft_engine *e, uint64_t to, uint64_t sequence)
 static void forwarded_done(struct raft_proposal *q, int status, uint64_t index, size_t position)
 {
 	struct forwarded *f = CONTAINER_OF(q, struct forwarded, proposal);
+	CHECK(f->engine->n_forwarded > 0);
+	f->engine->n_forwarded--;
 	if (status == ERR_UNAVAILABLE)
 		turn_away(f->engine, f->from, f->sequence);
 	free(f);
@@ -42,6 +45,7 @@ static void forwarded_done(struct raft_proposal *q, int status, uint64_t index, 
 
 static void on_forward(struct raft_engine *e, uint64_t from, struct slice command)
 {
+	RAFT_THREAD(e);
 	struct command_head head;
 	if (!command_is_sound(command) || !command_head_decode(command, &head))
 		return; /* who sent it waits for nothing */
@@ -50,7 +54,7 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 		peers_tell(e, from, &b);
 		return;
 	}
-	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX) {
+	if (!e->is_leader || atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX || e->n_forwarded >= FORWARDED_MAX) {
 		turn_away(e, from, head.sequence);
 		return;
 	}
@@ -59,12 +63,14 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 	memcpy(f->bytes, command.ptr, command.len);
 	f->proposal.data = (struct slice){f->bytes, command.len};
 	f->proposal.done = forwarded_done;
+	e->n_forwarded++;
 	raft_host_propose(engine_host(e), &f->proposal);
 	loop_defer(raft_node_loop(e->node), &e->flush);
 }
 
 static void on_turned_away(struct raft_engine *e, uint64_t sequence)
 {
+	RAFT_THREAD(e);
 	struct pending *p = pending_take(e, sequence);
 	if (p)
 		pending_park(p);
@@ -72,6 +78,7 @@ static void on_turned_away(struct raft_engine *e, uint64_t sequence)
 
 static void on_no_space(struct raft_engine *e, uint64_t sequence)
 {
+	RAFT_THREAD(e);
 	struct pending *p = pending_take(e, sequence);
 	if (p && (p->req || p->change))
 		pending_answer(p, ERR_NO_SPACE, "the disk of the leader is full: make room");
@@ -87,6 +94,7 @@ struct remote_read {
 
 static void answer_index(struct raft_engine *e, uint64_t to, uint64_t batch, bool ok, uint64_t index)
 {
+	RAFT_THREAD(e);
 	struct strbuf b = peers_begin(MESSAGE_INDEX_ANSWER, batch);
 	command_put(&b, ok);
 	command_put(&b, index);
@@ -102,6 +110,7 @@ static void remote_read_done(struct raft_read *r, int status, uint64_t index)
 
 static void on_index(struct raft_engine *e, uint64_t from, uint64_t batch)
 {
+	RAFT_THREAD(e);
 	if (!e->is_leader) {
 		answer_index(e, from, batch, false, 0);
 		return;
@@ -139,6 +148,7 @@ static void remote_lease_done(struct store_request *req)
 
 static void on_lease(struct raft_engine *e, uint64_t from, uint64_t sequence, struct command_reader *r)
 {
+	RAFT_THREAD(e);
 	struct remote_lease *x = xcalloc(1, sizeof *x);
 	x->engine = e;
 	x->from = from;
@@ -159,6 +169,7 @@ static void on_lease(struct raft_engine *e, uint64_t from, uint64_t sequence, st
 
 static void on_lease_answer(struct raft_engine *e, uint64_t sequence, struct command_reader *r)
 {
+	RAFT_THREAD(e);
 	struct pending *p = pending_take(e, sequence);
 	if (!p || !p->req || p->kind != PENDING_LEASE)
 		return;
@@ -199,6 +210,7 @@ static void remote_change_done(void *arg, int code, const char *text)
 
 static void on_change(struct raft_engine *e, uint64_t from, uint64_t sequence, struct command_reader *r)
 {
+	RAFT_THREAD(e);
 	struct remote_change *x = xcalloc(1, sizeof *x);
 	x->engine = e;
 	x->from = from;
@@ -218,6 +230,7 @@ static void on_change(struct raft_engine *e, uint64_t from, uint64_t sequence, s
 
 static void on_change_answer(struct raft_engine *e, uint64_t sequence, struct command_reader *r)
 {
+	RAFT_THREAD(e);
 	struct pending *p = pending_take(e, sequence);
 	int code = -(int)command_get(r);
 	struct slice text = command_get_bytes(r);

@@ -36,6 +36,7 @@ static void proposed(struct raft_proposal *q, int status, uint64_t index, size_t
 
 static void route_write(struct pending *p)
 {
+	RAFT_THREAD(p->engine);
 	struct raft_engine *e = p->engine;
 	pending_map(p);
 	if (e->is_leader) {
@@ -71,6 +72,7 @@ static void change_ref_done(void *arg, int code, const char *text)
 
 static void route_change(struct pending *p)
 {
+	RAFT_THREAD(p->engine);
 	pending_map(p);
 	if (p->engine->is_leader) {
 		struct change_ref *r = xcalloc(1, sizeof *r);
@@ -86,6 +88,7 @@ static void route_change(struct pending *p)
 
 static void route_lease(struct pending *p)
 {
+	RAFT_THREAD(p->engine);
 	if (p->engine->is_leader) {
 		reads_add(p->engine, p);
 		return;
@@ -99,6 +102,7 @@ static void route_lease(struct pending *p)
 
 static void pending_route(struct pending *p)
 {
+	RAFT_THREAD(p->engine);
 	if (!engine_host(p->engine)) {
 		pending_answer(p, ERR_UNAVAILABLE, "the store is stopping");
 		return;
@@ -161,6 +165,7 @@ void raft_engine_take(
 
 void pendings_unpark(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	struct list_link todo, *l;
 	list_init(&todo);
 	while ((l = list_pop_front(&e->parked)) != NULL)
@@ -176,6 +181,7 @@ void pendings_unpark(struct raft_engine *e)
 
 void pendings_tick(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	uint64_t now = loop_now_ms(raft_node_loop(e->node));
 	for (struct list_link *l; (l = list_pop_front(&e->by_age)) != NULL;) {
 		struct pending *p = CONTAINER_OF(l, struct pending, by_age);

@@ -20,6 +20,7 @@ static struct pending *pending_of(struct list_link *l)
 
 void reads_add(struct raft_engine *e, struct pending *p)
 {
+	RAFT_THREAD(e);
 	list_push_back(&e->reads, &p->link);
 	loop_defer(raft_node_loop(e->node), &e->flush);
 }
@@ -32,6 +33,7 @@ static void batch_free(struct read_batch *b)
 
 static void serve(struct raft_engine *e, struct read_batch *b)
 {
+	RAFT_THREAD(e);
 	struct list_link *l;
 	while ((l = list_pop_front(&b->pendings)) != NULL) {
 		struct pending *p = pending_of(l);
@@ -48,6 +50,7 @@ static void serve(struct raft_engine *e, struct read_batch *b)
 /* Back to the queue: to be asked for anew. */
 static void unbatch(struct raft_engine *e, struct read_batch *b)
 {
+	RAFT_THREAD(e);
 	struct list_link *l;
 	while ((l = list_pop_front(&b->pendings)) != NULL)
 		list_push_back(&e->reads, l);
@@ -84,6 +87,7 @@ static void read_done(struct raft_read *r, int status, uint64_t index)
 
 void reads_answer(struct raft_engine *e, uint64_t batch_id, int status, uint64_t index)
 {
+	RAFT_THREAD(e);
 	LIST_FOREACH (l, &e->batches) {
 		struct read_batch *b = CONTAINER_OF(l, struct read_batch, link);
 		if (b->id != batch_id || b->is_known)
@@ -98,6 +102,7 @@ void reads_answer(struct raft_engine *e, uint64_t batch_id, int status, uint64_t
 
 void reads_applied(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	LIST_FOREACH (l, &e->batches) {
 		struct read_batch *b = CONTAINER_OF(l, struct read_batch, link);
 		if (b->is_known && has_arrived(e, b->index))
@@ -115,6 +120,7 @@ static unsigned asked(const struct raft_engine *e)
 
 void reads_flush(struct raft_engine *e)
 {
+	RAFT_THREAD(e);
 	struct list_link *l;
 	if (list_empty(&e->reads) || !e->leader || !engine_host(e) || asked(e) >= BATCHES_MAX)
 		return;
@@ -137,6 +143,7 @@ void reads_flush(struct raft_engine *e)
 
 void reads_reroute(struct raft_engine *e, bool at_once)
 {
+	RAFT_THREAD(e);
 	uint64_t now = loop_now_ms(raft_node_loop(e->node));
 	LIST_FOREACH (l, &e->batches) {
 		struct read_batch *b = CONTAINER_OF(l, struct read_batch, link);

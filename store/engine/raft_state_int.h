@@ -91,6 +91,7 @@ struct raft_engine {
 	_Atomic uint64_t n_failed, n_committed, n_applied, n_leader_changes, n_slow_reads;
 	/* raft thread */
 	uint64_t origin, sequence, batch_id;
+	unsigned n_forwarded; /* commands of others that are proposed here and not through */
 	struct map by_sequence; /* pending */
 	struct list_link by_age, parked, reads, batches;
 	struct loop_defer flush;
@@ -110,12 +111,19 @@ struct raft_engine {
 	struct apply_queue queue;
 	struct open_transaction open;
 	pthread_t applier;
+	atomic_int apply_tid; /* of that thread; 0: it does not run */
 };
 
 static inline struct raft_engine *raft_engine_from(struct engine *base)
 {
 	return CONTAINER_OF(base, struct raft_engine, core.base);
 }
+
+/* Only the apply thread writes the database. */
+#define APPLY_THREAD(e) CHECK(atomic_load(&(e)->apply_tid) == (int)gettid())
+
+/* What follows belongs to the raft thread: whoever gets here is on it. */
+#define RAFT_THREAD(e) LOOP_CHECK_OWNER(raft_node_loop((e)->node))
 
 static inline struct raft_host *engine_host(struct raft_engine *e)
 {

@@ -33,6 +33,7 @@ static struct request_queue *route(struct sqlite_engine *e, struct store_request
 	case STORE_REQUEST_LEASE_GRANT:
 		return engine_core_choose_lease_id(&e->core, req) == 0 ? &e->writes : NULL;
 	case STORE_REQUEST_COMPACT:
+	case STORE_REQUEST_DEFRAGMENT:
 	case STORE_REQUEST_LEASE_REVOKE:
 		return &e->writes;
 	case STORE_REQUEST_SYSTEM:

@@ -76,6 +76,7 @@ static void on_timer(uv_timer_t *t)
 
 void etcd_compactor_start(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	const struct etcd_service_options *o = &s->options;
 	uint64_t tick_ms = REVISION_MODE_MS;
 	if (!o->compact_keep_revisions && !o->compact_period_ms)
@@ -113,6 +114,7 @@ static void close_when_idle(uv_timer_t *t)
 
 void etcd_compactor_stop(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct etcd_compactor *c = TAKE(s->compactor);
 	if (!c)
 		return;

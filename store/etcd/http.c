@@ -142,6 +142,7 @@ static void on_abort(struct http_exchange *x, void *arg)
 
 static struct probe *probe_new(struct etcd_service *s, struct http_exchange *x, const char *kind)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct probe *p = xcalloc(1, sizeof *p);
 	p->service = s;
 	p->exchange = x;
@@ -214,6 +215,7 @@ static bool checks(struct etcd_service *s, struct http_exchange *x, const char *
 
 void etcd_http(struct etcd_service *s, struct http_exchange *x)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct slice path = http_request(x)->path;
 	if (slice_is(path, "/metrics")) {
 		etcd_metrics(s, x);

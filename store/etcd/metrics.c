@@ -170,6 +170,7 @@ static void process_part(struct strbuf *b)
 
 void etcd_metrics(struct etcd_service *s, struct http_exchange *x)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct strbuf out = STRBUF_INIT;
 	if (s->raft) {
 		raft_part(&out, s);

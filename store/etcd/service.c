@@ -48,6 +48,7 @@ static void on_request(struct http_exchange *x, void *arg)
 
 static void tick(uv_timer_t *t)
 {
+	etcd_streams_tick(t->data);
 	etcd_watch_tick(t->data);
 	etcd_quota_tick(t->data);
 	etcd_system_tick(t->data);
@@ -70,6 +71,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->store = o->store;
 	s->raft = raft_engine_of(o->store);
 	list_init(&s->watch_streams);
+	list_init(&s->wanting_leader);
 	list_init(&s->passwords);
 	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)

@@ -20,6 +20,8 @@ enum { SUB_BITS = 20 };
 #define ROW_ID(revision) ((int64_t)(revision) << SUB_BITS)
 #define ROW_REVISION(id) ((int64_t)(id) >> SUB_BITS)
 
+_Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has room for a revision and its rows");
+
 #define DB_STMTS \
 	STMT(BEGIN_READ, "BEGIN") \
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \

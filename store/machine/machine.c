@@ -66,9 +66,22 @@ struct event_block *machine_take_events(struct machine *m)
 	return block;
 }
 
+/* Counters only go up, and none passes another. */
+static void check_meta(const struct machine *m)
+{
+	const struct meta *now = &m->meta, *before = &m->committed;
+	CHECK(now->revision >= before->revision && now->revision <= INT64_MAX >> SUB_BITS);
+	CHECK(now->compacted >= before->compacted && now->compacted <= now->revision);
+	CHECK(now->trimmed >= 0 && now->trimmed <= ROW_ID(now->compacted + 1));
+	CHECK(now->applied_index >= before->applied_index && now->applied_term >= before->applied_term);
+	CHECK(now->system_version >= before->system_version);
+	CHECK(now->keys >= 0);
+}
+
 int machine_commit(struct machine *m, struct event_block **ret_block, struct err *err)
 {
 	int rc = 0;
+	check_meta(m);
 	if (memcmp(&m->meta, &m->committed, sizeof m->meta) != 0)
 		rc = meta_save(&m->db, &m->meta, err);
 	if (rc == 0)
@@ -268,7 +281,9 @@ int machine_shrink(struct machine *m, struct err *err)
 {
 	int64_t pages = db_pragma_int(&m->db, "page_count");
 	int64_t free_pages = db_pragma_int(&m->db, "freelist_count");
-	if (!m->is_shrinking)
+	if (m->is_defragmenting)
+		m->is_shrinking = m->is_defragmenting = free_pages > 0;
+	else if (!m->is_shrinking)
 		m->is_shrinking = free_pages > SHRINK_PAGES_MIN && free_pages * 4 > pages;
 	else if (free_pages * 8 <= pages)
 		m->is_shrinking = false;
@@ -359,6 +374,8 @@ int machine_apply(struct machine *m, struct store_request *req, struct err *err)
 	case STORE_REQUEST_SYSTEM:
 		rc = system_apply(m, req, err);
 		break;
+	case STORE_REQUEST_DEFRAGMENT:
+		break; /* no change of the state: see engine_core_answer() */
 	default:
 		CHECK(!"not a command");
 	}

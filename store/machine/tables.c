@@ -24,6 +24,8 @@ static int64_t next_id(struct machine *m)
 static int write_row(struct machine *m, const struct store_kv *kv, int64_t id, int64_t prev_id,
         const struct store_kv *prev, struct err *err)
 {
+	CHECK(kv->key.len > 0 && kv->version >= 0 && kv->mod_revision == m->meta.revision);
+	CHECK(id > prev_id && ROW_REVISION(id) == m->meta.revision);
 	sqlite3_stmt *s = db_stmt(&m->db, DB_REV_ADD);
 	sqlite3_bind_int64(s, 1, id);
 	db_bind_slice(s, 2, kv->key);
@@ -73,6 +75,7 @@ int machine_put(
 	if (lives && p->ignore_lease)
 		kv.lease = old.lease;
 	int64_t id = next_id(m);
+	CHECK(m->writing && old.id < id);
 	kv.mod_revision = m->meta.revision;
 	kv.create_revision = lives ? old.created : kv.mod_revision;
 	kv.version = lives ? old.version + 1 : 1;

@@ -14,6 +14,7 @@ struct machine {
 	struct event_block *block; /* events of the open transaction */
 	bool collect_prev;         /* the engine's: events shall carry previous pairs */
 	bool is_shrinking;
+	bool is_defragmenting;        /* until nothing is free */
 	struct op_counters *counters; /* the engine's; NULL: nobody counts */
 	bool writing;                 /* the command at hand has raised the revision */
 	int64_t sub;

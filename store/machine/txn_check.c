@@ -257,3 +257,20 @@ bool txn_is_read_only(const struct store_op *op)
 		       branch_is_read_only(op->txn.failure, op->txn.n_failure);
 	return op->type == STORE_OP_RANGE;
 }
+
+static bool branch_may_be_behind(const struct store_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!txn_may_be_behind(&ops[i]))
+			return false;
+	return true;
+}
+
+bool txn_may_be_behind(const struct store_op *op)
+{
+	if (op->type == STORE_OP_TXN)
+		return op->txn.n_success + op->txn.n_failure > 0 &&
+		       branch_may_be_behind(op->txn.success, op->txn.n_success) &&
+		       branch_may_be_behind(op->txn.failure, op->txn.n_failure);
+	return op->type == STORE_OP_RANGE && op->range.serializable;
+}

@@ -11,7 +11,7 @@ post_one() { # base token path json file
 	{ grep -v '^HTTP' "$5.raw" | jq -S -c . 2>&1 || cat "$5.raw"; grep '^HTTP' "$5.raw"; } |
 		sed -E 's/"(cluster_id|member_id|raft_term|raftIndex|raftTerm|raftAppliedIndex|leader|dbSize|dbSizeInUse|hash|authRevisio)":"?[0-9]+"?/"\1":0/g
 			s/"(ID|lease)":"[0-9]{10,}"/"\1":"L"/g; s/\xc2\xa0/ /g; s/\(line [0-9]+:[0-9]+\): //; s/oneof [A-Za-z.]* is/oneof is/; s/127\.0\.0\.1:213[0-9]+/HOST/g
-			s/"TTL":"(99|100)"/"TTL":"T"/g; s/"key":"(bG9ja|ZWxlY)[^"]*"/"key":"K"/g; s/"token":"[^"]*"/"token":"T"/' >"$5"
+			s/"TTL":"(9[0-9]|100)"/"TTL":"T"/g; s/"key":"(bG9ja|ZWxlY)[^"]*"/"key":"K"/g; s/"token":"[^"]*"/"token":"T"/' >"$5"
 }
 post() {
 	local name=$1

@@ -244,6 +244,9 @@ YAML
 wait_is "a static pod runs and has a mirror" 30 pod/still-node1 .status.phase Running
 
 before=$(field pod/full '.status.containerStatuses[0].containerID')
+ready_since() { field "$1" '.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].lastTransitionTime'; }
+wait_is "the restarted container is ready again" 20 pod/web '.status.conditions[?(@.type=="Ready")].status' True
+web_ready=$(ready_since pod/web) full_ready=$(ready_since pod/full)
 containerd=$(cat "$T/data/agent/run/containerd/containerd.pid")
 stop_server KILL
 check "containerd survives kill -9" kill -0 "$containerd"
@@ -253,6 +256,7 @@ check "containerd is adopted" wait_for 10 grep -q 'containerd adopted' "$T/k3x.l
 looked_again() { [ "$(grep -c 'container runtime is ready' "$T/k3x.log")" -ge 2 ] && kubectl exec full -c c -- true; }
 check "the kubelet has looked at what runs" wait_for 30 looked_again
 check_is "containers are adopted" "$before" "$(field pod/full '.status.containerStatuses[0].containerID')"
+check_is "readiness did not flap" "$web_ready $full_ready" "$(ready_since pod/web) $(ready_since pod/full)"
 check_is "no restart" 0 "$(field pod/full '.status.containerStatuses[0].restartCount')"
 check_is "exec after adoption" ok "$(kubectl exec full -c c -- echo ok)"
 

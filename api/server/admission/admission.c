@@ -8,6 +8,7 @@
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
+#include "base/check.h"
 
 enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_DELETE = 1 << ADMISSION_DELETE };
 
@@ -40,6 +41,7 @@ struct object *admission_lookup(struct admission *a, const char *group, const ch
 struct admission_write *admission_add_write(struct admission *a, struct slice key)
 {
 	struct admission_write *w = ARENA_NEW(a->arena, struct admission_write);
+	CHECK(key.len > 0);
 	w->key = key;
 	w->next = a->writes;
 	a->writes = w;
@@ -69,16 +71,19 @@ static int run(struct admission *a, bool mutating, struct err *err)
 
 int admission_mutate(struct admission *a, struct err *err)
 {
+	CHECK(a->call && a->arena && a->errors);
 	return run(a, true, err);
 }
 
 int admission_validate(struct admission *a, struct err *err)
 {
+	CHECK(a->call && a->arena && a->errors);
 	return run(a, false, err);
 }
 
 void admission_remove(struct admission *a)
 {
+	CHECK(a->old != NULL);
 	for (size_t i = 0; i < COUNT_OF(plugins); i++)
 		if (plugins[i].remove && resource_has(a->resource, plugins[i].kinds))
 			plugins[i].remove(a);

@@ -238,6 +238,7 @@ static void claim_difference(
         struct admission *adm, struct service_allocator *a, const struct json *old_spec, const struct json *spec)
 {
 	struct keys had = {.arena = adm->arena}, has = {.arena = adm->arena};
+	CHECK(adm->object != NULL);
 	service_each_claim(a, adm->arena, old_spec, add_key, &had);
 	service_each_claim(a, adm->arena, spec, add_key, &has);
 	for (size_t i = 0; i < has.count; i++)

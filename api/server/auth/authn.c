@@ -179,6 +179,7 @@ int authn_token(struct api_server *s, struct arena *a, struct slice token, struc
 	struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
 	int64_t now = (int64_t)time(NULL);
 	struct json *claims = NULL;
+	LOOP_CHECK_OWNER(s->loop);
 	if (jwt_parse(token, &header, &text, err) == 0)
 		claims = json_parse(a, strbuf_slice(&text), NULL, err);
 	strbuf_release(&header);
@@ -225,6 +226,7 @@ int authn_request(struct api_server *s, struct http_exchange *x, struct user **r
 {
 	struct slice header = http_header(x, "authorization");
 	const struct http_peer *peer = http_request(x)->peer;
+	LOOP_CHECK_OWNER(s->loop);
 	*is_silent = false;
 	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer "))
 		return of_token(s, slice_trim((struct slice){header.ptr + 7, header.len - 7}), ret, err);

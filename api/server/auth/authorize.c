@@ -96,6 +96,7 @@ static void add(struct strbuf *out, const char *before, struct slice text, const
 
 int authorize_refusal(const struct attributes *a, const char *reason, struct err *err)
 {
+	CHECK(a->user && reason);
 	if (!a->is_resource)
 		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"",
 		        SLICE_FMT(a->user->name), SLICE_FMT(a->verb), SLICE_FMT(a->path));

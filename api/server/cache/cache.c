@@ -81,6 +81,7 @@ static struct cache_resource *resource_new(struct cache *c, const struct resourc
 
 struct cache_resource *cache_resource(struct cache *c, const struct resource *r)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	CHECK(r->storage_prefix != NULL);
 	r = r->storage;
 	struct cache_resource *cr = map_get(&c->by_prefix, slice_of(r->storage_prefix));
@@ -114,6 +115,7 @@ static struct cache_resource *find_resource(struct cache *c, struct slice key, s
 
 struct object *cache_get(struct cache_resource *cr, struct slice key)
 {
+	DCHECK(cr->resource != NULL);
 	return omap_get(&cr->objects, key);
 }
 
@@ -132,6 +134,7 @@ static size_t event_bytes(const struct cache_event *e)
 static void ring_drop_oldest(struct cache_resource *cr)
 {
 	struct cache_event *e = ring_at(cr, cr->first_seq++);
+	CHECK(cr->ring_bytes >= event_bytes(e));
 	cr->ring_bytes -= event_bytes(e);
 	cr->horizon = e->revision;
 	object_unref(e->object);
@@ -152,6 +155,7 @@ static void ring_grow(struct cache_resource *cr)
 /* Takes over the references in e. */
 static void ring_add(struct cache_resource *cr, struct cache_event e)
 {
+	CHECK(e.object != NULL && e.revision > 0);
 	cr->ring_bytes += event_bytes(&e);
 	while (cr->next_seq > cr->first_seq &&
 	        (cr->ring_bytes > RING_BYTES_MAX || cr->next_seq - cr->first_seq >= RING_EVENTS_MAX))
@@ -276,6 +280,7 @@ void cache_wait(struct cache *c, struct cache_wait *w)
 
 void cache_wait_cancel(struct cache_wait *w)
 {
+	DCHECK(w != NULL);
 	if (w->link.next && list_linked(&w->link))
 		list_del(&w->link);
 }
@@ -348,6 +353,7 @@ static void reload(struct cache *c);
 static void feed(void *arg)
 {
 	struct cache *c = arg;
+	LOOP_CHECK_OWNER(c->loop);
 	for (;;) {
 		struct store_watch_batch batch;
 		struct err err = ERR_INIT;
@@ -384,6 +390,7 @@ static void drop_objects(struct omap *objects)
 static void take_over(struct cache *c, struct cache_resource *cr)
 {
 	struct omap old = cr->objects;
+	CHECK(cr->first_seq <= cr->next_seq);
 	while (cr->first_seq < cr->next_seq)
 		ring_drop_oldest(cr);
 	cr->first_seq = ++cr->next_seq;
@@ -420,6 +427,8 @@ static void load_again(struct cache *c, const struct err *err)
 
 static void load_done(struct cache *c, const struct err *err)
 {
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(c->is_loading);
 	arena_reset(&c->page_arena);
 	c->is_loading = false;
 	if (c->is_closing) {

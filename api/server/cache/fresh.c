@@ -43,6 +43,8 @@ static void fresh_barrier_done(struct store_request *req)
 void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c))
 {
 	struct fresh *f = ARENA_NEW(&c->arena, struct fresh);
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(fn != NULL);
 	f->call = call_ref(c);
 	f->fn = fn;
 	f->wait.reached = fresh_reached;
@@ -58,6 +60,7 @@ void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c))
 
 void fresh_wait_at(struct call *c, int64_t revision, void (*fn)(struct call *c))
 {
+	LOOP_CHECK_OWNER(c->loop);
 	if (revision > store_revision(c->server->store)) {
 		struct err err = ERR_INIT;
 		err_set(&err, ERR_FUTURE_REVISION, "Too large resource version: %" PRId64 ", current: %" PRId64,

@@ -174,6 +174,7 @@ struct object *object_new(const struct resource *r, struct slice key, struct sli
 
 struct object *object_ref(struct object *o)
 {
+	CHECK(atomic_load_explicit(&o->refs, memory_order_relaxed) > 0);
 	atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
 	return o;
 }

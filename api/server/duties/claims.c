@@ -140,6 +140,7 @@ static void want_all(struct claims *k)
 static void take_key(struct claims *k, const struct store_kv *kv)
 {
 	struct fix *f = map_get(&k->wanted, kv->key);
+	CHECK(kv->key.len > 0);
 	if (f) {
 		map_del(&k->wanted, kv->key);
 		return;
@@ -151,6 +152,7 @@ static void take_key(struct claims *k, const struct store_kv *kv)
 static void compare(struct cache_wait *w)
 {
 	struct claims *k = CONTAINER_OF(w, struct claims, wait);
+	CHECK(k->request.result.n_results == COUNT_OF(k->reads));
 	want_all(k);
 	for (size_t i = 0; i < COUNT_OF(k->reads); i++)
 		for (size_t j = 0; j < k->request.result.results[i].n_kvs; j++)

@@ -37,6 +37,7 @@ static unsigned period_s(const struct duties *d, const struct duty *duty)
 
 static void begin(struct duties *d, struct duty_run *r)
 {
+	CHECK(!r->is_out);
 	r->is_out = true;
 	r->duty->run(r);
 }
@@ -50,6 +51,7 @@ static void look(struct duties *d)
 {
 	uint64_t now = loop_now_ms(d->loop);
 	bool leads = store_leads(d->server->store);
+	LOOP_CHECK_OWNER(d->loop);
 	if (leads != d->leads)
 		log_info("duties", leads ? "this server leads: its duties are taken over" : "another server leads",
 		        "%s", "");

@@ -128,6 +128,7 @@ static void object_written(struct client_request *req)
 
 static void write_next(struct endpoints *e)
 {
+	CHECK(e->client && e->step <= COUNT_OF(objects));
 	if (e->err.code || e->step == COUNT_OF(objects)) {
 		client_close(e->client, client_closed, e);
 		return;
@@ -282,6 +283,7 @@ void endpoints_leave(struct duty_run *r)
 {
 	struct endpoints *e = r->state;
 	struct store_request req = {.type = STORE_REQUEST_LEASE_REVOKE, .done = revoked};
+	CHECK(e != NULL && e->run == r);
 	req.lease.id = e->lease;
 	submit(e, req);
 }

@@ -6,6 +6,7 @@
 #include "api/server/body.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
+#include "base/check.h"
 
 struct binding {
 	struct mutation mutation; /* first */
@@ -75,6 +76,7 @@ void api_bind(struct call *c)
 {
 	struct binding *b = ARENA_NEW(&c->arena, struct binding);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	mutation_init(&b->mutation, &verb, c, &c->arena);
 	if (body_dry_run(c, &b->mutation.is_dry_run, &err) == 0)
 		b->body = body_read(c, c->route.sub->type, "Binding", "v1", &err);

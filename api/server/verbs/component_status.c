@@ -50,5 +50,6 @@ static void list_now(struct call *c)
 /* The store has answered when the wait is over; when it cannot, that is the answer. */
 void api_component_status(struct call *c)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	fresh_wait(c, true, c->route.verb == RESOURCE_GET ? get_now : list_now);
 }

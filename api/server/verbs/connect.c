@@ -425,6 +425,7 @@ void api_connect(struct call *c)
 {
 	struct err err = ERR_INIT;
 	bool is_pod = strcmp(c->route.resource->plural, "pods") == 0;
+	LOOP_CHECK_OWNER(c->loop);
 	if (!is_pod || strcmp(c->route.sub->name, "proxy") == 0) {
 		err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural,
 		        c->route.sub->name);

@@ -6,6 +6,7 @@
 #include "api/server/body.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
+#include "base/check.h"
 
 static int check_namespace(const struct mutation *m, const struct json *object, struct err *err)
 {
@@ -70,6 +71,7 @@ void api_create(struct call *c)
 {
 	struct mutation *m = ARENA_NEW(&c->arena, struct mutation);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	mutation_init(m, &verb, c, &c->arena);
 	if (body_dry_run(c, &m->is_dry_run, &err) == 0)
 		mutation_start(m);

@@ -8,6 +8,7 @@
 #include "api/server/body.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
+#include "base/check.h"
 
 /* ---- deciding ---- */
 
@@ -165,6 +166,7 @@ void api_delete(struct call *c)
 {
 	struct deletion *d = ARENA_NEW(&c->arena, struct deletion);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	if (deletion_init(d, &verb, c, &c->arena, &err) == 0)
 		mutation_start(&d->mutation);
 	else

@@ -48,6 +48,7 @@ static void item_over(struct mutation *m)
 {
 	struct item *it = (struct item *)m;
 	struct collection *k = it->collection;
+	CHECK(k->running > 0);
 	object_unref(it->object);
 	arena_release(&it->arena);
 	free(it);
@@ -95,6 +96,7 @@ static void finish(struct collection *k)
 
 static void pump(struct collection *k)
 {
+	CHECK(k->next <= k->count && k->running <= AT_ONCE_MAX);
 	while (!k->call->gone && k->next < k->count && k->running < AT_ONCE_MAX)
 		start(k, k->items[k->next++]);
 	if (!k->running)
@@ -133,6 +135,7 @@ void api_delete_collection(struct call *c)
 {
 	struct collection *k = ARENA_NEW(&c->arena, struct collection);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	k->call = c;
 	c->handler_data = k;
 	if (deletion_init(&k->shared, &verb, c, &c->arena, &err) == 0)

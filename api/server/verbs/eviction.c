@@ -12,6 +12,7 @@
 #include "api/server/state.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
+#include "base/check.h"
 
 struct eviction {
 	struct deletion deletion; /* first */
@@ -185,6 +186,7 @@ void api_evict(struct call *c)
 	struct eviction *e = ARENA_NEW(&c->arena, struct eviction);
 	struct err err = ERR_INIT;
 	struct json *options;
+	LOOP_CHECK_OWNER(c->loop);
 	if (read_eviction(c, &options, &err) != 0 || deletion_init(&e->deletion, &verb, c, &c->arena, &err) != 0) {
 		call_respond_err(c, &err);
 		return;

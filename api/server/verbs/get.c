@@ -5,6 +5,7 @@
 #include "api/server/cache/fresh.h"
 #include "api/server/status.h"
 #include "api/server/verbs/list_int.h"
+#include "base/check.h"
 
 static void get_now(struct call *c)
 {
@@ -23,6 +24,7 @@ void api_get(struct call *c)
 	struct slice version = call_param(c, "resourceVersion");
 	struct err err = ERR_INIT;
 	int64_t at = 0;
+	LOOP_CHECK_OWNER(c->loop);
 	if (!version.len) {
 		fresh_wait(c, true, get_now);
 	} else if (list_parse_version(version, &at, &err) != 0) {

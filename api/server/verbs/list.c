@@ -13,6 +13,7 @@
 #include "api/server/cache/fresh.h"
 #include "api/server/state.h"
 #include "base/base64.h"
+#include "base/check.h"
 
 #include <inttypes.h>
 
@@ -133,6 +134,7 @@ void list_select(struct list *l, struct rcbuf *text)
 
 void list_drop_selection(struct list *l)
 {
+	CHECK(l->selection.count <= l->selection.cap);
 	while (l->selection.count)
 		rcbuf_unref(l->selection.texts[--l->selection.count]);
 }
@@ -178,6 +180,7 @@ void api_list(struct call *c)
 	struct list *l = ARENA_NEW(&c->arena, struct list);
 	struct err err = ERR_INIT;
 	int64_t at;
+	LOOP_CHECK_OWNER(c->loop);
 	l->call = c;
 	l->selection.remaining = -1;
 	c->handler_data = l;

@@ -2,6 +2,7 @@
 #include "api/server/verbs/list_int.h"
 
 #include "api/server/answer.h"
+#include "base/check.h"
 
 #include <inttypes.h>
 
@@ -126,6 +127,7 @@ static bool may_be_built(const struct list *l)
 void list_respond(struct list *l)
 {
 	struct call *c = l->call;
+	CHECK(!c->answered);
 	if (!convert_selection(l))
 		return;
 	if (c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON)

@@ -114,5 +114,6 @@ static void history_page_done(struct store_request *req)
 
 void list_from_history(struct list *l)
 {
+	CHECK(l->revision > 0);
 	submit(l);
 }

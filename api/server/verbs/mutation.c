@@ -84,6 +84,7 @@ static void wait_for_cache(struct mutation *m, int64_t revision)
 static struct object *find(struct mutation *m)
 {
 	struct slice key = m->name;
+	CHECK(m->name.len > 0);
 	if (m->resource->namespaced)
 		key = slice_of(arena_printf(m->arena, "%.*s/%.*s", SLICE_FMT(m->ns), SLICE_FMT(m->name)));
 	return cache_get(cache_resource(m->call->server->cache, m->resource), key);
@@ -134,6 +135,7 @@ int mutation_check_identity(struct mutation *m, const struct json *object, struc
 	             uid = json_get_str(meta, "uid"), version = json_get_str(meta, "resourceVersion");
 	struct slice old_uid = object_span(m->before, m->before->uid);
 	int64_t revision;
+	CHECK(m->before != NULL);
 	m->is_bound = version.len && !slice_is(version, "0");
 	if (name.len && !slice_eq(name, m->name))
 		return err_set(err, ERR_INVAL,
@@ -326,6 +328,8 @@ static void written(struct store_request *req)
 	struct mutation *m = CONTAINER_OF(req, struct mutation, request);
 	struct err err = req->err;
 	bool lost = !err.code && !req->result.succeeded;
+	LOOP_CHECK_OWNER(m->call->loop);
+	CHECK(sm_state(&m->sm) == MUTATION_WRITING);
 	m->revision = req->revision;
 	if (lost && learn_from_failure(m, &req->result) && ++m->tries <= MUTATION_TRIES_MAX) {
 		store_request_release(req);
@@ -386,6 +390,7 @@ static int write_out(struct mutation *m)
 
 void mutation_answer_object(struct mutation *m, int status)
 {
+	CHECK(m->result != NULL);
 	call_respond_object(m->call, status, rcbuf_ref(m->result), m->resource->storage);
 }
 
@@ -405,6 +410,7 @@ static void finish(struct mutation *m)
 	struct call *c = m->call;
 	struct object *before = m->before;
 	struct rcbuf *result = m->result;
+	CHECK(sm_state(&m->sm) == MUTATION_ANSWERING);
 	if (m->err.code)
 		tell_failure(m);
 	else
@@ -450,6 +456,7 @@ static void run(struct mutation *m)
 
 void mutation_init(struct mutation *m, const struct mutation_verb *verb, struct call *c, struct arena *a)
 {
+	CHECK(verb->decode && verb->answer && c->route.resource);
 	m->call = c;
 	m->arena = a;
 	m->verb = verb;
@@ -463,7 +470,7 @@ void mutation_init(struct mutation *m, const struct mutation_verb *verb, struct 
 
 void mutation_start(struct mutation *m)
 {
-	LOOP_CHECK_OWNER(m->call->server->loop);
+	LOOP_CHECK_OWNER(m->call->loop);
 	CHECK(sm_state(&m->sm) == MUTATION_LOADING);
 	call_ref(m->call);
 	wait_for_cache(m, store_revision(m->call->server->store));
@@ -473,6 +480,7 @@ void mutation_start(struct mutation *m)
 void mutation_resume(struct mutation *m, const struct err *err)
 {
 	int state = sm_state(&m->sm);
+	LOOP_CHECK_OWNER(m->call->loop);
 	CHECK(state < MUTATION_ANSWERING);
 	m->err = *err;
 	if (!m->err.code && m->call->gone && state != MUTATION_WRITING)

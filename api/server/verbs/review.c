@@ -164,6 +164,7 @@ void api_review(struct call *c)
 {
 	const struct resource *r = c->route.resource;
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (strcmp(r->plural, rows[i].plural) != 0)
 			continue;

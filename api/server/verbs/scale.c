@@ -110,6 +110,7 @@ static const struct mutation_verb verb = {
 
 void api_scale(struct call *c)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	if (c->route.verb == RESOURCE_GET) {
 		fresh_wait(c, true, get_now);
 		return;

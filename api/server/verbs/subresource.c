@@ -27,6 +27,7 @@ static const struct {
 
 bool api_subresource(struct call *c)
 {
+	LOOP_CHECK_OWNER(c->loop);
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (strcmp(rows[i].name, c->route.sub->name) == 0) {
 			rows[i].run(c);

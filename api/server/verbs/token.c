@@ -8,6 +8,7 @@
 #include "api/server/state.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
+#include "base/check.h"
 
 #include <inttypes.h>
 #include <time.h>
@@ -118,6 +119,7 @@ static void token_now(struct call *c)
 void api_token(struct call *c)
 {
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	c->handler_data = body_read(c, c->route.sub->type, "TokenRequest", "authentication.k8s.io/v1", &err);
 	if (c->handler_data)
 		fresh_wait(c, true, token_now);

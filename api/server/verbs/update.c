@@ -96,6 +96,7 @@ void api_update(struct call *c)
 {
 	struct mutation *m = ARENA_NEW(&c->arena, struct mutation);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	mutation_init(m, &verb, c, &c->arena);
 	if (body_dry_run(c, &m->is_dry_run, &err) != 0 ||
 	        (c->route.verb == RESOURCE_PATCH && !is_patch_type(m) && refuse_patch_type(c, &err) != 0))

@@ -410,14 +410,14 @@ void api_watch(struct call *c)
 {
 	struct watch *w = ARENA_NEW(&c->arena, struct watch);
 	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
 	w->call = c;
 	w->filter.ns = c->route.ns;
 	w->filter.name = c->route.name;
 	c->handler_data = w;
 	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &w->filter.labels, &err) != 0 ||
 	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &w->filter.fields, &err) != 0 ||
-	        object_filter_check(&w->filter, c->route.resource, &err) != 0 ||
-	        parse_start(c, w, &err) != 0) {
+	        object_filter_check(&w->filter, c->route.resource, &err) != 0 || parse_start(c, w, &err) != 0) {
 		call_respond_err(c, &err);
 		return;
 	}

@@ -93,6 +93,7 @@ static void set_secret(struct etcd_edit *e)
 
 void etcd_auth_enable(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	const struct etcd_auth_state *auth = c->service->system.auth;
 	const struct etcd_user *root = etcd_auth_user(auth, SLICE("root"));
 	if (auth->is_enabled) {
@@ -120,6 +121,7 @@ void etcd_auth_enable(struct etcd_call *c, struct slice message)
 
 void etcd_auth_disable(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	if (!c->service->system.auth->is_enabled) {
 		etcd_edit_none(c);
 		return;
@@ -133,6 +135,7 @@ void etcd_auth_disable(struct etcd_call *c, struct slice message)
 
 void etcd_auth_status(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	const struct etcd_auth_state *auth = c->service->system.auth;
 	Etcdpb__AuthStatusResponse m = ETCDPB__AUTH_STATUS_RESPONSE__INIT;
 	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
@@ -216,6 +219,7 @@ static void check_login(struct etcd_call *c)
 
 void etcd_authenticate(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	struct login *l = ARENA_NEW(&c->arena, struct login);
 	l->request = etcd_unpack(c, &etcdpb__authenticate_request__descriptor, message);
 	if (!l->request)

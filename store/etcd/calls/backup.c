@@ -40,6 +40,7 @@ static void hash_done(struct etcd_call *c)
 
 void etcd_hash_kv(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__HashKVRequest *r = etcd_unpack(c, &etcdpb__hash_kvrequest__descriptor, message);
 	if (!r)
 		return;
@@ -50,6 +51,7 @@ void etcd_hash_kv(struct etcd_call *c, struct slice message)
 
 void etcd_hash(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->request.type = STORE_REQUEST_HASH;
 	c->request.hash_leases = true;
 	etcd_submit(c, hash_done);
@@ -206,6 +208,7 @@ void etcd_snapshot_forget_old(const char *folder)
 
 void etcd_snapshot_open(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(etcd_stream_service(x)->loop);
 	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = on_message, .on_end = on_end, .on_abort = on_abort, .on_writable = on_writable};
 	struct snapshot *s = xcalloc(1, sizeof *s);

@@ -128,10 +128,11 @@ static Etcdpb__Member **member_messages(struct arena *a, const struct known_memb
 
 /* ---- list ---- */
 
-static void read_records(struct etcd_call *c, void (*done)(struct etcd_call *c))
+/* is_local: as this server knows them, which needs no quorum. */
+static void read_records(struct etcd_call *c, bool is_local, void (*done)(struct etcd_call *c))
 {
 	c->request.type = STORE_REQUEST_SYSTEM_READ;
-	c->request.system = (struct store_system_args){.prefix = SLICE("member/")};
+	c->request.system = (struct store_system_args){.prefix = SLICE("member/"), .is_local = is_local};
 	etcd_submit(c, done);
 }
 
@@ -173,13 +174,14 @@ static void list_alone(struct etcd_call *c)
 
 void etcd_member_list(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__MemberListRequest *r = etcd_unpack(c, &etcdpb__member_list_request__descriptor, message);
 	if (!r)
 		return;
 	if (!c->service->raft)
 		list_alone(c);
 	else
-		read_records(c, list_done);
+		read_records(c, !r->linearizable, list_done);
 }
 
 /* ---- changes: a list of steps, one after the other ---- */
@@ -470,6 +472,7 @@ static const char *one_url(struct etcd_call *c, char **urls, size_t n)
 
 void etcd_member_add(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	static const enum step steps[] = {STEP_RECORD, STEP_ADD, STEP_ANSWER};
 	Etcdpb__MemberAddRequest *r = etcd_unpack(c, &etcdpb__member_add_request__descriptor, message);
 	const char *url = r ? one_url(c, r->peerurls, r->n_peerurls) : NULL;
@@ -496,12 +499,14 @@ static void change_one(
 
 void etcd_member_remove(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	static const enum step steps[] = {STEP_CHANGE, STEP_FORGET, STEP_ANSWER};
 	change_one(c, message, RAFT_ENGINE_REMOVE, steps);
 }
 
 void etcd_member_promote(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	static const enum step steps[] = {STEP_LOOK, STEP_CHANGE, STEP_RECORD, STEP_ANSWER};
 	change_one(c, message, RAFT_ENGINE_PROMOTE, steps);
 }
@@ -509,6 +514,7 @@ void etcd_member_promote(struct etcd_call *c, struct slice message)
 /* The record goes first: else the leader might promote it again in between. */
 void etcd_member_demote(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	static const enum step steps[] = {STEP_LOOK, STEP_RECORD, STEP_CHANGE, STEP_ANSWER};
 	change_one(c, message, RAFT_ENGINE_DEMOTE, steps);
 }
@@ -517,6 +523,7 @@ void etcd_member_demote(struct etcd_call *c, struct slice message)
  * promoted when it has caught up. */
 void etcd_member_update(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	static const enum step steps[] = {STEP_LOOK, STEP_DROP, STEP_RECORD, STEP_ADD, STEP_ANSWER};
 	Etcdpb__MemberUpdateRequest *r = etcd_unpack(c, &etcdpb__member_update_request__descriptor, message);
 	const char *url = r ? one_url(c, r->peerurls, r->n_peerurls) : NULL;
@@ -580,6 +587,7 @@ static bool is_voter(struct etcd_service *s, uint64_t id)
 
 void etcd_move_leader(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__MoveLeaderRequest *r = etcd_unpack(c, &etcdpb__move_leader_request__descriptor, message);
 	struct member_op *op = r ? begin(c, RAFT_ENGINE_LEAD, NULL) : NULL;
 	if (!op)

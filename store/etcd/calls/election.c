@@ -58,6 +58,7 @@ static void queued(struct etcd_call *c)
 
 void etcd_campaign(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__CampaignRequest *r = etcd_unpack(c, &etcdpb__campaign_request__descriptor, message);
 	if (r)
 		etcd_turn_start(c, etcd_slice(r->name), etcd_slice(r->value), r->lease, queued, elected);
@@ -77,6 +78,7 @@ static void proclaimed(struct etcd_call *c)
 
 void etcd_proclaim(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__ProclaimRequest *r = etcd_unpack(c, &etcdpb__proclaim_request__descriptor, message);
 	if (!r)
 		return;
@@ -99,6 +101,7 @@ static void resigned(struct etcd_call *c)
 
 void etcd_resign(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__ResignRequest *r = etcd_unpack(c, &etcdpb__resign_request__descriptor, message);
 	if (!r)
 		return;
@@ -141,6 +144,7 @@ struct store_range etcd_election_first(struct arena *a, struct slice name)
 
 void etcd_leader(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__LeaderRequest *r = etcd_unpack(c, &etcdpb__leader_request__descriptor, message);
 	if (!r)
 		return;

@@ -270,6 +270,7 @@ static bool too_large(struct etcd_call *c, struct slice message)
 
 void etcd_range(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__RangeRequest *r = etcd_unpack(c, &etcdpb__range_request__descriptor, message);
 	if (!r)
 		return;
@@ -287,6 +288,7 @@ void etcd_range(struct etcd_call *c, struct slice message)
 
 void etcd_put(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	if (too_large(c, message))
 		return;
 	Etcdpb__PutRequest *r = etcd_unpack(c, &etcdpb__put_request__descriptor, message);
@@ -299,6 +301,7 @@ void etcd_put(struct etcd_call *c, struct slice message)
 
 void etcd_delete_range(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__DeleteRangeRequest *r = etcd_unpack(c, &etcdpb__delete_range_request__descriptor, message);
 	if (!r)
 		return;
@@ -321,6 +324,7 @@ static bool writes(const struct store_op *op)
 
 void etcd_txn(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	if (too_large(c, message))
 		return;
 	Etcdpb__TxnRequest *r = etcd_unpack(c, &etcdpb__txn_request__descriptor, message);
@@ -358,6 +362,7 @@ static bool nothing_compacted(struct etcd_service *s)
 
 void etcd_compact(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__CompactionRequest *r = etcd_unpack(c, &etcdpb__compaction_request__descriptor, message);
 	if (!r)
 		return;

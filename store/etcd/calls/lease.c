@@ -36,6 +36,7 @@ static void grant_done(struct etcd_call *c)
 
 void etcd_lease_grant(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__LeaseGrantRequest *r = etcd_unpack(c, &etcdpb__lease_grant_request__descriptor, message);
 	if (!r)
 		return;
@@ -54,6 +55,7 @@ static void revoke_done(struct etcd_call *c)
 
 void etcd_lease_revoke(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__LeaseRevokeRequest *r = etcd_unpack(c, &etcdpb__lease_revoke_request__descriptor, message);
 	if (!r)
 		return;
@@ -89,6 +91,7 @@ static void ttl_done(struct etcd_call *c)
 
 void etcd_lease_ttl(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__LeaseTimeToLiveRequest *r = etcd_unpack(c, &etcdpb__lease_time_to_live_request__descriptor, message);
 	if (!r)
 		return;
@@ -116,6 +119,7 @@ static void list_done(struct etcd_call *c)
 
 void etcd_lease_list(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->request.type = STORE_REQUEST_LEASE_LIST;
 	etcd_submit(c, list_done);
 }
@@ -145,6 +149,7 @@ enum { KEEPALIVES_OUTSTANDING_MAX = 64 };
 
 static void keepalive_release(struct keepalive_stream *k)
 {
+	LOOP_CHECK_OWNER(k->service->loop);
 	if (k->outstanding || (k->stream && !k->ended))
 		return;
 	if (k->stream)
@@ -155,6 +160,7 @@ static void keepalive_release(struct keepalive_stream *k)
 
 static void keepalive_answer(struct keepalive_stream *k, struct store_request *req)
 {
+	LOOP_CHECK_OWNER(k->service->loop);
 	if (req->err.code && req->err.code != ERR_NOT_FOUND) {
 		int status;
 		const char *text = etcd_error_text(req, &status);
@@ -225,6 +231,7 @@ static void keepalive_abort(struct etcd_stream *x, void *arg)
 
 void etcd_lease_keepalive_open(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(etcd_stream_service(x)->loop);
 	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = keepalive_message, .on_end = keepalive_end, .on_abort = keepalive_abort};
 	struct keepalive_stream *k = xcalloc(1, sizeof *k);

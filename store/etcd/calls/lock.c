@@ -38,6 +38,7 @@ static void mine(struct etcd_call *c)
 
 void etcd_lock(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__LockRequest *r = etcd_unpack(c, &etcdpb__lock_request__descriptor, message);
 	if (r)
 		etcd_turn_start(c, etcd_slice(r->name), SLICE(""), r->lease, etcd_turn_wait, mine);
@@ -53,6 +54,7 @@ static void unlocked(struct etcd_call *c)
 
 void etcd_unlock(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__UnlockRequest *r = etcd_unpack(c, &etcdpb__unlock_request__descriptor, message);
 	if (!r)
 		return;

@@ -40,6 +40,7 @@ static void raft_status(struct etcd_service *s, Etcdpb__StatusResponse *m)
 
 void etcd_status(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__StatusResponse m = ETCDPB__STATUS_RESPONSE__INIT;
 	struct etcd_service *s = c->service;
 	struct store_stats stats = {0};
@@ -67,14 +68,17 @@ void etcd_status(struct etcd_call *c, struct slice message)
 
 static void defragment_done(struct etcd_call *c)
 {
-	etcd_reply_header(c, store_revision(c->service->store));
+	if (c->request.err.code)
+		etcd_reply_store_err(c, &c->request);
+	else
+		etcd_reply_header(c, store_revision(c->service->store));
 }
 
-/* The file shrinks by itself after compactions (store/machine/machine.c); what is asked for here is that everything
- * said before has been done. */
+/* The file shrinks by itself when much of it is free (store/machine/machine.c); this gives all of it back. */
 void etcd_defragment(struct etcd_call *c, struct slice message)
 {
-	c->request.type = STORE_REQUEST_BARRIER;
+	LOOP_CHECK_OWNER(c->service->loop);
+	c->request.type = STORE_REQUEST_DEFRAGMENT;
 	etcd_submit(c, defragment_done);
 }
 
@@ -82,6 +86,7 @@ void etcd_defragment(struct etcd_call *c, struct slice message)
 
 void etcd_health_check(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__HealthCheckRequest *r = etcd_unpack(c, &etcdpb__health_check_request__descriptor, message);
 	Etcdpb__HealthCheckResponse m = ETCDPB__HEALTH_CHECK_RESPONSE__INIT;
 	if (!r)
@@ -104,6 +109,7 @@ static void health_message(struct etcd_stream *x, struct slice message, void *ar
 /* The client listens on; the stream ends with it or with the server. */
 void etcd_health_watch_open(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(etcd_stream_service(x)->loop);
 	static const struct etcd_stream_callbacks callbacks = {.on_message = health_message};
 	etcd_stream_start(x, 1024, &callbacks, NULL);
 }

@@ -46,6 +46,7 @@ static void observer_free(struct observer *o)
 
 static void finish(struct observer *o, int status, const char *text)
 {
+	LOOP_CHECK_OWNER(o->service->loop);
 	etcd_stream_finish(TAKE(o->peer), status, text);
 	observer_free(o);
 }
@@ -92,6 +93,7 @@ static void closing_done(void *arg)
 
 static void close_watch(struct observer *o)
 {
+	LOOP_CHECK_OWNER(o->service->loop);
 	o->is_out = true;
 	store_watch_close(o->service->store, o->watch, closing_done, o);
 }
@@ -166,6 +168,7 @@ static void answered(struct store_request *req)
 
 static void ask(struct observer *o)
 {
+	LOOP_CHECK_OWNER(o->service->loop);
 	struct etcd_identity who;
 	struct store_range range = etcd_election_first(&o->keys, o->name);
 	enum etcd_auth_error error = etcd_stream_identify(o->peer, &who);
@@ -220,6 +223,7 @@ static void on_writable(struct etcd_stream *x, void *arg)
 
 void etcd_observe_open(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(etcd_stream_service(x)->loop);
 	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = on_message, .on_abort = on_abort, .on_writable = on_writable};
 	struct observer *o = xcalloc(1, sizeof *o);

@@ -14,6 +14,7 @@ static const struct etcd_auth_state *state_of(const struct etcd_call *c)
 
 void etcd_role_add(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthNameRequest *r = etcd_unpack(c, &etcdpb__auth_name_request__descriptor, message);
 	Etcdpb__Role role = ETCDPB__ROLE__INIT;
 	if (!r)
@@ -30,6 +31,7 @@ void etcd_role_add(struct etcd_call *c, struct slice message)
 
 void etcd_role_get(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthRoleRequest *r = etcd_unpack(c, &etcdpb__auth_role_request__descriptor, message);
 	Etcdpb__AuthRoleGetResponse m = ETCDPB__AUTH_ROLE_GET_RESPONSE__INIT;
 	if (!r)
@@ -54,6 +56,7 @@ void etcd_role_get(struct etcd_call *c, struct slice message)
 
 void etcd_role_list(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	const struct etcd_auth_state *auth = state_of(c);
 	Etcdpb__AuthRolesResponse m = ETCDPB__AUTH_ROLES_RESPONSE__INIT;
 	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
@@ -67,6 +70,7 @@ void etcd_role_list(struct etcd_call *c, struct slice message)
 
 void etcd_role_delete(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	const struct etcd_auth_state *auth = state_of(c);
 	Etcdpb__AuthRoleRequest *r = etcd_unpack(c, &etcdpb__auth_role_request__descriptor, message);
 	if (!r)
@@ -121,6 +125,7 @@ static Etcdpb__Role copy_without(struct arena *a, const Etcdpb__Role *old, struc
 
 void etcd_role_grant_permission(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthRoleGrantPermissionRequest *r =
 	        etcd_unpack(c, &etcdpb__auth_role_grant_permission_request__descriptor, message);
 	if (!r)
@@ -144,6 +149,7 @@ void etcd_role_grant_permission(struct etcd_call *c, struct slice message)
 
 void etcd_role_revoke_permission(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthRoleRevokePermissionRequest *r =
 	        etcd_unpack(c, &etcdpb__auth_role_revoke_permission_request__descriptor, message);
 	if (!r)

@@ -39,6 +39,7 @@ static void hashed(struct etcd_call *c, struct slice hash)
 
 void etcd_user_add(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthUserAddRequest *r = etcd_unpack(c, &etcdpb__auth_user_add_request__descriptor, message);
 	Etcdpb__User u = ETCDPB__USER__INIT;
 	const struct slice *hash = c->state;
@@ -69,6 +70,7 @@ void etcd_user_add(struct etcd_call *c, struct slice message)
 
 void etcd_user_change_password(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthUserChangePasswordRequest *r =
 	        etcd_unpack(c, &etcdpb__auth_user_change_password_request__descriptor, message);
 	const struct slice *hash = c->state;
@@ -94,6 +96,7 @@ void etcd_user_change_password(struct etcd_call *c, struct slice message)
 
 void etcd_user_delete(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthNameRequest *r = etcd_unpack(c, &etcdpb__auth_name_request__descriptor, message);
 	if (!r)
 		return;
@@ -112,6 +115,7 @@ void etcd_user_delete(struct etcd_call *c, struct slice message)
 
 void etcd_user_get(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthNameRequest *r = etcd_unpack(c, &etcdpb__auth_name_request__descriptor, message);
 	Etcdpb__AuthRolesResponse m = ETCDPB__AUTH_ROLES_RESPONSE__INIT;
 	if (!r)
@@ -135,6 +139,7 @@ void etcd_user_get(struct etcd_call *c, struct slice message)
 
 void etcd_user_list(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	const struct etcd_auth_state *auth = state_of(c);
 	Etcdpb__AuthUserListResponse m = ETCDPB__AUTH_USER_LIST_RESPONSE__INIT;
 	m.header = etcd_header(c->service, &c->arena, store_revision(c->service->store));
@@ -151,6 +156,7 @@ static int compare_names(const void *x, const void *y)
 
 void etcd_user_grant_role(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthUserGrantRoleRequest *r =
 	        etcd_unpack(c, &etcdpb__auth_user_grant_role_request__descriptor, message);
 	if (!r)
@@ -181,6 +187,7 @@ void etcd_user_grant_role(struct etcd_call *c, struct slice message)
 
 void etcd_user_revoke_role(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AuthUserRevokeRoleRequest *r =
 	        etcd_unpack(c, &etcdpb__auth_user_revoke_role_request__descriptor, message);
 	if (!r)

@@ -156,6 +156,7 @@ static void watch_close(struct watch *w)
 /* Reads what there is, as long as the stream has room. */
 static void pump(struct watch *w)
 {
+	LOOP_CHECK_OWNER(w->stream->service->loop);
 	struct stream *s = w->stream;
 	while (!w->closing && !s->full && s->peer) {
 		struct store_watch_batch batch;
@@ -231,6 +232,7 @@ static void look_whether_level(struct loop_defer *d)
 
 static void read_all(struct stream *s)
 {
+	LOOP_CHECK_OWNER(s->service->loop);
 	LIST_FOREACH (it, &s->watches) {
 		struct watch *w = CONTAINER_OF(it, struct watch, link);
 		if (!w->closing)
@@ -300,6 +302,7 @@ static bool is_permitted(struct stream *s, const struct store_key_range *keys)
 
 static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 {
+	LOOP_CHECK_OWNER(s->service->loop);
 	struct store_watch_options o = {.keys = {etcd_slice(r->key), etcd_slice(r->range_end)},
 	        .start_revision = r->start_revision,
 	        .prev_kv = r->prev_kv};
@@ -344,6 +347,7 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 
 static void cancel(struct stream *s, int64_t id)
 {
+	LOOP_CHECK_OWNER(s->service->loop);
 	struct watch *w = find(s, id);
 	if (!w)
 		return;
@@ -392,6 +396,7 @@ static void on_abort(struct etcd_stream *x, void *arg)
 /* A client that sends no more still wants its events: only its going away ends the stream. */
 void etcd_watch_open(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(etcd_stream_service(x)->loop);
 	static const struct etcd_stream_callbacks callbacks = {
 	        .on_message = on_message, .on_abort = on_abort, .on_writable = on_writable};
 	struct stream *s = xcalloc(1, sizeof *s);

@@ -35,6 +35,7 @@ enum { MESSAGE_OVERHEAD_BYTES = 512 * 1024, TRIES_MAX = 8 };
 
 void etcd_call_end(struct etcd_call *c)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->service->calls--;
 	etcd_count_handled(c->service->counts, c->method, c->status, c->begun_ns);
 	store_request_release(&c->request);
@@ -52,6 +53,7 @@ static void ended(struct etcd_call *c)
 
 void etcd_call_abort(struct etcd_call *c)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->is_gone = true;
 	if (!c->is_out)
 		ended(c);
@@ -77,6 +79,7 @@ static void send_json(struct etcd_call *c, const ProtobufCMessage *message)
 
 void etcd_reply(struct etcd_call *c, const ProtobufCMessage *message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	if (!c->is_gone) {
 		c->status = GRPC_OK;
 		if (c->stream)
@@ -89,6 +92,7 @@ void etcd_reply(struct etcd_call *c, const ProtobufCMessage *message)
 
 void etcd_reply_err(struct etcd_call *c, int grpc_status, const char *text)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->service->counters.failed++;
 	if (c->method->is_recipe)
 		grpc_status = GRPC_UNKNOWN; /* etcd's own client prints what the server said */
@@ -244,8 +248,19 @@ static void enter_again(struct etcd_waiter *w, const struct err *err)
 		etcd_call_enter(c);
 }
 
+/* Does the client want an error at once when nobody leads? As etcd's do by the metadata "hasleader". */
+static bool wants_leader(const struct etcd_call *c)
+{
+	return c->stream && slice_is(http_header(grpc_exchange(c->stream), "hasleader"), "true");
+}
+
 void etcd_call_enter(struct etcd_call *c)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
+	if (wants_leader(c) && !etcd_has_leader(c->service)) {
+		etcd_reply_err(c, GRPC_UNAVAILABLE, "etcdserver: no leader");
+		return;
+	}
 	if (c->method->access != ETCD_ACCESS_OPEN && !etcd_system_is_fresh(c->service)) {
 		wait_for_system(c, enter_again, false);
 		return;
@@ -259,6 +274,7 @@ void etcd_call_enter(struct etcd_call *c)
 struct etcd_call *etcd_call_begin(struct etcd_service *s, const struct etcd_method *method, struct grpc_stream *stream,
         struct http_exchange *json, struct slice message)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct etcd_call *c = xcalloc(1, sizeof *c);
 	c->service = s;
 	c->method = method;
@@ -342,12 +358,14 @@ static void submit_now(struct etcd_call *c)
 
 void etcd_submit(struct etcd_call *c, void (*done)(struct etcd_call *c))
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->done = done;
 	submit_now(c);
 }
 
 void etcd_submit_next(struct etcd_call *c, const struct store_request *req, void (*done)(struct etcd_call *c))
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	store_request_release(&c->request);
 	c->request = *req;
 	etcd_submit(c, done);
@@ -356,6 +374,7 @@ void etcd_submit_next(struct etcd_call *c, const struct store_request *req, void
 void etcd_submit_system(
         struct etcd_call *c, const struct store_system_entry *changes, size_t n, void (*done)(struct etcd_call *c))
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	c->request.type = STORE_REQUEST_SYSTEM;
 	c->request.system = (struct store_system_args){
 	        .expect_version = c->service->system.version, .changes = changes, .n_changes = n};

@@ -66,6 +66,7 @@ static void on_body(struct http_exchange *x, struct slice body, void *arg)
 
 void etcd_gateway_open(struct etcd_service *s, struct http_exchange *x)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	const struct etcd_method *method = etcd_method_find_json(http_request(x)->path);
 	if (!method) {
 		etcd_gateway_reply_err(x, GRPC_NOT_FOUND, "Not Found");

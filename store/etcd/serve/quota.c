@@ -46,6 +46,7 @@ static void raised(struct store_request *req)
 /* It stands here at once, and on the other members when it is recorded. */
 static void raise_no_space(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct raising *r = xcalloc(1, sizeof *r);
 	log_warn("store", "alarm raised", "alarm=NOSPACE in_use=%" PRId64 " quota=%" PRId64, s->in_use_bytes,
 	        s->options.quota_bytes);
@@ -72,6 +73,7 @@ static bool is_disk_full(struct etcd_service *s)
 
 void etcd_quota_tick(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct store_stats stats = {0};
 	store_stats(s->store, &stats);
 	s->in_use_bytes = stats.size_in_use_bytes;
@@ -202,6 +204,7 @@ static void change(struct etcd_call *c, Etcdpb__AlarmRequest *r)
 
 void etcd_alarm(struct etcd_call *c, struct slice message)
 {
+	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__AlarmRequest *r = etcd_unpack(c, &etcdpb__alarm_request__descriptor, message);
 	Etcdpb__AlarmResponse m = ETCDPB__ALARM_RESPONSE__INIT;
 	const struct etcd_system *y = &c->service->system;

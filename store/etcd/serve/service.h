@@ -20,8 +20,10 @@ struct etcd_service {
 	struct raft_engine *raft; /* the same, when it is replicated; else NULL */
 	struct http_server *http;
 	struct list_link watch_streams;
-	uv_timer_t timer; /* progress notifications */
-	unsigned calls;   /* unary calls whose store request is out, and whatever else must end before the service */
+	struct list_link wanting_leader; /* etcd_stream: end when there is no leader */
+	unsigned leaderless_s;           /* for how long nobody has been known to lead */
+	uv_timer_t timer;                /* progress notifications */
+	unsigned calls; /* unary calls whose store request is out, and whatever else must end before the service */
 	bool is_published, is_publishing, is_promoting; /* see cluster.c */
 	uint32_t alarms;                                /* bits by enum etcd_alarm: of any member */
 	int64_t in_use_bytes;
@@ -39,6 +41,12 @@ struct etcd_service {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
+
+/* Is somebody known to lead? One server alone leads itself. */
+static inline bool etcd_has_leader(const struct etcd_service *s)
+{
+	return !s->raft || raft_engine_leader(s->raft) != 0;
+}
 
 static inline bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm)
 {

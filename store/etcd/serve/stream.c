@@ -38,6 +38,7 @@ struct held {
 
 struct etcd_stream {
 	struct etcd_service *service;
+	struct list_link wanting_leader;
 	const struct etcd_method *method;
 	struct http_exchange *x;
 	struct grpc_stream *grpc; /* NULL: JSON */
@@ -80,6 +81,7 @@ static bool send_json(struct etcd_stream *x, const ProtobufCMessage *m)
 
 bool etcd_stream_send(struct etcd_stream *x, const ProtobufCMessage *m)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (!x->grpc)
 		return send_json(x, m);
 	size_t n = protobuf_c_message_get_packed_size(m);
@@ -111,12 +113,14 @@ static void finish_json(struct etcd_stream *x, int grpc_status, const char *text
 static void over(struct etcd_stream *x, int grpc_status)
 {
 	x->is_over = true;
+	list_del(&x->wanting_leader);
 	etcd_waiter_cancel(&x->waiter);
 	etcd_count_handled(x->service->counts, x->method, grpc_status, 0);
 }
 
 void etcd_stream_finish(struct etcd_stream *x, int grpc_status, const char *text)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	CHECK(!x->is_over);
 	over(x, grpc_status);
 	if (x->grpc)
@@ -223,6 +227,7 @@ static void admit_again(struct etcd_waiter *w, const struct err *err)
 
 static void take_message(struct etcd_stream *x, struct slice message)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (x->is_over)
 		return;
 	etcd_count_received(x->service->counts, x->method, x->grpc ? message.len : 0);
@@ -238,6 +243,7 @@ static void take_end(struct etcd_stream *x)
 
 static void take_abort(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	if (x->is_over)
 		return;
 	over(x, GRPC_CANCELLED);
@@ -320,6 +326,30 @@ static void json_writable(struct http_exchange *h, void *arg)
 	grpc_writable(NULL, arg);
 }
 
+/* ---- leaders: metadata "hasleader", as etcd's clients send it for streams that must not be silent ---- */
+
+enum { LEADERLESS_S_MAX = 3 };
+static const char no_leader[] = "etcdserver: no leader";
+
+void etcd_streams_tick(struct etcd_service *s)
+{
+	s->leaderless_s = etcd_has_leader(s) ? 0 : s->leaderless_s + 1;
+	if (s->leaderless_s < LEADERLESS_S_MAX)
+		return;
+	LIST_FOREACH (l, &s->wanting_leader)
+		give_up(CONTAINER_OF(l, struct etcd_stream, wanting_leader), GRPC_UNAVAILABLE, no_leader);
+}
+
+static void want_leader(struct etcd_stream *x)
+{
+	if (!slice_is(http_header(x->x, "hasleader"), "true"))
+		return;
+	if (etcd_has_leader(x->service))
+		list_push_back(&x->service->wanting_leader, &x->wanting_leader);
+	else
+		give_up(x, GRPC_UNAVAILABLE, no_leader);
+}
+
 /* ---- life ---- */
 
 static void release(void *arg)
@@ -340,6 +370,7 @@ void etcd_stream_open(struct etcd_service *s, struct http_exchange *x, const str
 	st->x = x;
 	list_init(&st->held);
 	list_init(&st->waiter.link);
+	list_init(&st->wanting_leader);
 	arena_on_release(http_arena(x), release, st);
 	etcd_count_started(s->counts, method);
 	method->open(st);
@@ -349,6 +380,7 @@ void etcd_stream_open(struct etcd_service *s, struct http_exchange *x, const str
 		http_body_stream(x, json_data, st);
 	} else {
 		st->grpc = grpc_accept(x, st->message_bytes_max, &callbacks, st);
+		want_leader(st);
 	}
 }
 
@@ -362,10 +394,12 @@ void etcd_stream_start(
 
 void etcd_stream_pause(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	set_pause(x, x->pauses | PAUSED_BY_HANDLER);
 }
 
 void etcd_stream_resume(struct etcd_stream *x)
 {
+	LOOP_CHECK_OWNER(x->service->loop);
 	set_pause(x, x->pauses & ~(unsigned)PAUSED_BY_HANDLER);
 }

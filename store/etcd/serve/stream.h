@@ -14,6 +14,9 @@ struct etcd_stream_callbacks {
 	void (*on_writable)(struct etcd_stream *x, void *arg);
 };
 
+/* Once a second: streams whose clients ask for a leader end when there has been none for a while. */
+void etcd_streams_tick(struct etcd_service *s);
+
 void etcd_stream_open(struct etcd_service *s, struct http_exchange *x, const struct etcd_method *method, bool is_json);
 struct etcd_service *etcd_stream_service(struct etcd_stream *x);
 /* Called by a method's opener, once. Messages come when the system keyspace is known, unless anybody may call. */

@@ -74,6 +74,7 @@ static void loaded(struct store_request *req)
 
 static void load(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct etcd_system *y = &s->system;
 	y->request = (struct store_request){.type = STORE_REQUEST_SYSTEM_READ,
 	        .system.is_local = !y->wants_linearizable,
@@ -87,6 +88,7 @@ static void load(struct etcd_service *s)
 
 void etcd_system_wait(struct etcd_service *s, struct etcd_waiter *w, bool refused)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	struct etcd_system *y = &s->system;
 	y->wants_linearizable |= refused;
 	list_push_back(y->is_loading ? &y->later : &y->waiters, &w->link);
@@ -102,6 +104,7 @@ void etcd_waiter_cancel(struct etcd_waiter *w)
 
 void etcd_system_start(struct etcd_service *s)
 {
+	LOOP_CHECK_OWNER(s->loop);
 	list_init(&s->system.waiters);
 	list_init(&s->system.later);
 	s->system.auth = etcd_auth_state_new(NULL, 0);

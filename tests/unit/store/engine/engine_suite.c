@@ -911,6 +911,40 @@ static int suite_system_change(struct engine *e, int64_t expect, const char *key
 	return rc;
 }
 
+static int64_t size_of(struct engine *e)
+{
+	struct store_stats st;
+	store_stats(e, &st);
+	return st.size_bytes;
+}
+
+static void suite_defragmenting_gives_space_back(void **state)
+{
+	static char value[20000];
+	struct engine *e = *state;
+	memset(value, 'v', sizeof value - 1);
+	for (int i = 0; i < 400; i++) {
+		char key[16];
+		snprintf(key, sizeof key, "k%d", i);
+		suite_put(e, key, value);
+	}
+	struct suite_call gone = {.req.op = suite_op_list("k", "l")};
+	gone.req.op = (struct store_op){.type = STORE_OP_DELETE, .del.keys = {SLICE("k"), SLICE("l")}};
+	assert_int_equal(suite_run(e, &gone), 0);
+	struct suite_call compact = {
+	        .req.type = STORE_REQUEST_COMPACT, .req.revision_arg = gone.req.revision, .req.physical = true};
+	suite_end(&gone);
+	assert_int_equal(suite_run(e, &compact), 0);
+	suite_end(&compact);
+	struct suite_call defragment = {.req.type = STORE_REQUEST_DEFRAGMENT};
+	assert_int_equal(suite_run(e, &defragment), 0);
+	suite_end(&defragment);
+	for (int i = 0; size_of(e) > 1024 * 1024 && i < 5000; i++) /* the checkpoint that follows cuts the file */
+		usleep(1000);
+	assert_true(size_of(e) <= 1024 * 1024);
+	assert_int_equal(suite_put(e, "k", "1") > 0, 1);
+}
+
 static void suite_system_keyspace_takes_no_revision(void **state)
 {
 	struct engine *e = *state;
@@ -1012,7 +1046,7 @@ static void suite_operations_and_their_times_are_counted(void **state)
 	        SUITE_TEST(suite_lease_revoke_deletes_its_keys_at_once), \
 	        SUITE_TEST(suite_lease_keys_must_lie_within_when_it_is_carried_out), \
 	        SUITE_TEST(suite_lease_runs_out_unless_kept_alive), SUITE_TEST(suite_barrier_sees_what_was_answered), \
-	        SUITE_TEST(suite_system_keyspace_takes_no_revision), \
+	        SUITE_TEST(suite_defragmenting_gives_space_back), SUITE_TEST(suite_system_keyspace_takes_no_revision), \
 	        SUITE_TEST(suite_system_change_is_bound_to_its_version), \
 	        SUITE_TEST(suite_requests_are_bound_to_the_system_version), \
 	        SUITE_TEST(suite_operations_and_their_times_are_counted), \

@@ -132,6 +132,7 @@ static void trio_start(struct trio *t, int i, bool bootstrap)
 	        .address = t->addresses[i],
 	        .listen_host = "127.0.0.1",
 	        .listen_port = t->ports[i],
+	        .access.secret = SLICE("a secret of the three"),
 	        .heartbeat_ms = 30,
 	        .election_ms = 300,
 	        .snapshot_bytes = 64 * 1024,
@@ -480,6 +481,39 @@ static void a_read_waits_for_what_came_with_a_sent_state(void **state)
 	trio_close(&t);
 }
 
+/* ---- without a majority ---- */
+
+static int run_op(struct engine *e, struct store_op op)
+{
+	struct suite_call c = {.req.op = op};
+	int rc = suite_run(e, &c);
+	suite_end(&c);
+	return rc;
+}
+
+static void what_needs_no_majority_is_served_without_one(void **state)
+{
+	struct trio t = {0};
+	trio_open(&t);
+	int last = leader_of(&t);
+	suite_put(t.e[last], "a", "1");
+	for (int i = 0; i < SERVERS; i++)
+		if (i != last) {
+			store_close(t.e[i]);
+			t.e[i] = NULL;
+		}
+	struct store_op reads[2] = {suite_op_list("a", "b"), suite_op_list("a", "b")};
+	reads[0].range.serializable = reads[1].range.serializable = true;
+	struct store_op op = {.type = STORE_OP_TXN, .txn = {.success = reads, .n_success = 2}};
+	assert_int_equal(run_op(t.e[last], op), 0);
+	struct suite_call leases = {.req.type = STORE_REQUEST_LEASE_LIST};
+	assert_int_equal(suite_run(t.e[last], &leases), 0);
+	suite_end(&leases);
+	reads[1].range.serializable = false; /* one that must not be behind waits */
+	assert_int_equal(run_op(t.e[last], op), ERR_TIMEOUT);
+	trio_close(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +521,7 @@ int main(void)
 	        cmocka_unit_test(data_of_the_sqlite_engine_becomes_the_first_state),
 	        SUITE_TESTS,
 	        cmocka_unit_test(a_state_without_its_log_is_refused),
+	        cmocka_unit_test(what_needs_no_majority_is_served_without_one),
 	        cmocka_unit_test(every_server_takes_writes_and_reads),
 	        cmocka_unit_test(leases_live_on_the_leader_and_are_known_to_all),
 	        cmocka_unit_test(a_leader_that_stops_is_followed_and_comes_back),
