@@ -256,6 +256,7 @@ const struct kind_ops kinds_core[] = {
                 .cells = table_endpoints},
         {.kind = "Event",
                 .traits = KIND_IS_EVENT,
+                .convert = event_convert,
                 .columns = "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,"
                            "Name::1",
                 .cells = table_event},

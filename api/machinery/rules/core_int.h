@@ -4,6 +4,8 @@
 
 #include "api/machinery/rules/validate.h"
 
+int event_convert(struct arena *a, struct json *object, const struct resource *to, struct err *err);
+
 void volume_claim_defaults(struct arena *a, struct json *o);
 
 void service_defaults(struct arena *a, struct json *o);

@@ -35,6 +35,9 @@ struct kind_ops {
 	void (*prepare_create)(struct arena *a, struct json *object);
 	/* What it owns in a changed one; sub: "" or the subresource that is written. */
 	void (*prepare_update)(struct arena *a, struct json *object, const struct json *old, const char *sub);
+	/* For kinds of which two rows share a storage: into the form of the other one, in place (apiVersion is set by
+	 * who calls). ERR_UNIMPLEMENTED where that form cannot say it. */
+	int (*convert)(struct arena *a, struct json *object, const struct resource *to, struct err *err);
 	/* Fields that an update may not change, dotted, commas between: "spec.selector,spec.completionMode". */
 	const char *immutable;
 	/* Members of metadata that a write of the status may not change, commas between. What the server owns (uid,
