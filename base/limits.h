@@ -5,6 +5,9 @@
 /* ---- requests ---- */
 /* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
+/* How deep objects and arrays are nested in each other, whichever form they come in: JSON, YAML, protobuf, schemas. What one
+ * of them reads the others can write. (kube-apiserver's JSON: 10,000; no built-in kind is nested deeper than 20.) */
+#define API_TREE_DEPTH_MAX 64
 /* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
  * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
 #define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)

@@ -13,6 +13,7 @@
 #define K3X_BASE_JSON_JSON_H
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/mem/map.h"
 #include "base/mem/str.h"
@@ -33,7 +34,7 @@ struct json {
 
 #define JSON_FOREACH(it, parent) for (struct json *it = (parent) ? (parent)->first : NULL; it; it = it->next)
 
-enum { JSON_DEPTH_MAX = 64 };
+enum { JSON_DEPTH_MAX = API_TREE_DEPTH_MAX };
 
 /* on_duplicate is called for every member name that is repeated in one object: `path` like "spec.containers[0].image",
  * `offset` where the repetition stands in the text. The last value wins, as in Go, at the place of the first. NULL

@@ -3,12 +3,13 @@
 #ifndef K3X_API_MACHINERY_CODEC_WIRE_H
 #define K3X_API_MACHINERY_CODEC_WIRE_H
 
+#include "base/limits.h"
 #include "base/err.h"
 #include "base/mem/str.h"
 
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
-enum { TRANSCODE_DEPTH_MAX = 64 };
+enum { TRANSCODE_DEPTH_MAX = API_TREE_DEPTH_MAX };
 
 /* One field read off a message: a number for varints and fixed ones, bytes else. */
 struct wire_field {
