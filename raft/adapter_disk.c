@@ -7,6 +7,7 @@
  * (fatal). */
 #include "raft/adapter_int.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -42,6 +43,8 @@ static int write_appends(struct raft_adapter *a, struct list_link **it, struct e
 		add_entries(&list, op_of(l), &bytes);
 		next += op_of(l)->n;
 		l = l->next;
+		if (buggify(BUGGIFY_BATCH_OF_ONE))
+			break;
 	}
 	int rc = log_append(
 	        a->log, first->index, (const struct log_entry *)list.data, list.len / sizeof(struct log_entry), err);

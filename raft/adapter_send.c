@@ -2,6 +2,7 @@
  * libraft leaves a field unset. With 9 off it is held for some ticks. */
 #include "raft/adapter_int.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
 
@@ -28,11 +29,27 @@ static void mend_pre_vote_refusal(const struct raft_adapter *a, struct raft_mess
 		v->term = raft_current_term(a->raft);
 }
 
+/* As many entries as a write of the log takes, one at least: libraft sends all it has. Those left out are as good as
+ * lost, and are sent again from where the answer says. */
+static void trim(struct raft_append_entries *m)
+{
+	size_t bytes = 0;
+	for (unsigned i = 0; i < m->n_entries; i++) {
+		bytes += m->entries[i].buf.len + 24;
+		if (i && (bytes > RAFT_BATCH_BYTES_MAX - 1024 || buggify(BUGGIFY_SEND_TRIMMED))) {
+			m->n_entries = i;
+			return;
+		}
+	}
+}
+
 int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
 {
 	struct raft_adapter *a = io->impl;
 	struct raft_message m = *message;
 	req->cb = cb;
+	if (m.type == RAFT_APPEND_ENTRIES)
+		trim(&m.append_entries);
 	mend_stale_reply(a, &m);
 	mend_pre_vote_refusal(a, &m);
 	if (!a->dead && !(a->mute && m.type == RAFT_APPEND_ENTRIES_RESULT)) {

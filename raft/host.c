@@ -6,6 +6,7 @@
  * closed, and nothing of it gets into the log). What is in our own log was looked at on its way in: CHECK. */
 #include "raft/host_int.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "base/limits.h"
 
@@ -15,6 +16,12 @@
 /* Few packs at a time: while they are on their way the next ones fill up, so that with many clients an entry, its sync
  * and its messages are shared by many commands, and nobody waits on purpose. */
 enum { PACKS_IN_FLIGHT_MAX = 2 };
+
+/* Beyond what any cluster reaches, and far from where sums overflow. */
+#define TERM_MAX (UINT64_C(1) << 62)
+#define INDEX_MAX (UINT64_C(1) << 55)
+enum { SERVERS_MAX = 64 };
+_Static_assert(RAFT_STANDBY <= RAFT_SPARE && RAFT_VOTER <= RAFT_SPARE, "the highest role is known");
 
 struct pack {
 	struct list_link link;
@@ -49,7 +56,7 @@ static struct raft_buffer fill(struct raft_host *h, struct pack *p)
 	struct strbuf b = STRBUF_INIT;
 	while (!list_empty(&h->proposals)) {
 		struct raft_proposal *q = CONTAINER_OF(h->proposals.next, struct raft_proposal, link);
-		if (b.len && b.len + q->data.len > RAFT_PACK_BYTES_MAX)
+		if (b.len && (b.len + q->data.len > RAFT_PACK_BYTES_MAX || buggify(BUGGIFY_PACK_OF_ONE)))
 			break;
 		uint32_t len = (uint32_t)q->data.len;
 		strbuf_add(&b, &len, sizeof len);
@@ -214,7 +221,7 @@ static void push_commit(struct raft_host *h)
 	uint64_t commit = raft_commit_index(&h->raft), term = raft_host_term(h);
 	uint64_t commit_term = libraft_term_of(&h->raft, commit);
 	struct strbuf b = STRBUF_INIT;
-	if (commit <= h->pushed_commit || commit_term != term)
+	if (commit <= h->pushed_commit || commit_term != term || buggify(BUGGIFY_COMMIT_NOT_TOLD))
 		return;
 	h->pushed_commit = commit;
 	message_encode_commit(&b, h->c.id, h->c.address, term, commit, commit_term);
@@ -337,6 +344,26 @@ static int check_commands(struct raft_host *h, struct slice rest, struct err *er
 	return rc == 0 ? 0 : err_set(err, ERR_PROTOCOL, "an entry that does not unpack");
 }
 
+/* Does a configuration read within its bytes? libraft looks for the ends of addresses beyond them. Its form: 1, how
+ * many (8 bytes), and of each the id (8), the address with a zero byte, and the role. */
+static bool is_configuration(struct slice rest)
+{
+	uint64_t n;
+	if (rest.len < 1 + sizeof n || rest.ptr[0] != 1)
+		return false;
+	memcpy(&n, rest.ptr + 1, sizeof n);
+	rest = (struct slice){rest.ptr + 1 + sizeof n, rest.len - 1 - sizeof n};
+	if (n > SERVERS_MAX)
+		return false;
+	for (; n > 0; n--) {
+		const char *end = rest.len > sizeof n ? memchr(rest.ptr + sizeof n, 0, rest.len - sizeof n) : NULL;
+		if (!end || (size_t)(end - rest.ptr) + 2 > rest.len || (unsigned char)end[1] > RAFT_SPARE)
+			return false;
+		rest = (struct slice){end + 2, rest.len - (size_t)(end - rest.ptr) - 2};
+	}
+	return true;
+}
+
 static int check_entry(struct raft_host *h, const struct frame_entry *e, struct err *err)
 {
 	struct raft_buffer b = {(void *)e->data.ptr, e->data.len};
@@ -348,19 +375,43 @@ static int check_entry(struct raft_host *h, const struct frame_entry *e, struct 
 		return check_commands(h, e->data, err);
 	if (e->kind != RAFT_CHANGE)
 		return 0;
-	if (raft_configuration_decode(&b, &conf) != 0)
+	if (!is_configuration(e->data) || raft_configuration_decode(&b, &conf) != 0)
 		return err_set(err, ERR_PROTOCOL, "a configuration that does not read");
 	raft_configuration_close(&conf);
 	return 0;
 }
 
+/* Terms never fall along a log, and none is above its leader's (Raft figure 3.2); libraft relies on it. */
+static int check_order(const struct frame *f, struct err *err)
+{
+	const struct raft_append_entries *m = &f->m.append_entries;
+	uint64_t before = m->prev_log_index ? m->prev_log_term : 1;
+	bool ok = m->term && m->term < TERM_MAX && m->prev_log_index < INDEX_MAX;
+	ok &= !m->prev_log_index || m->prev_log_term;
+	for (unsigned i = 0; i < m->n_entries && ok; i++) {
+		ok = f->entries[i].term >= before && f->entries[i].term <= m->term;
+		before = f->entries[i].term;
+	}
+	return ok ? 0 : err_set(err, ERR_PROTOCOL, "entries whose terms or indexes are none of a log");
+}
+
+static int check_snapshot(const struct raft_host *h, const struct frame *f, struct err *err)
+{
+	const struct raft_install_snapshot *m = &f->m.install_snapshot;
+	const struct raft_machine_vtable *v = h->c.machine->v;
+	bool ok = m->term && m->term < TERM_MAX && m->last_term && m->last_term <= m->term && m->last_index &&
+	          m->last_index < INDEX_MAX && m->conf_index <= m->last_index && is_configuration(f->conf);
+	if (ok && v->is_descriptor)
+		ok = v->is_descriptor(h->c.machine, f->descriptor);
+	return ok ? 0 : err_set(err, ERR_PROTOCOL, "a snapshot of something else");
+}
+
 /* Whatever gets past this may be relied on. */
 static int check_frame(struct raft_host *h, const struct frame *f, struct err *err)
 {
-	const struct raft_machine_vtable *v = h->c.machine->v;
-	int rc = 0;
-	if (f->kind == RAFT_INSTALL_SNAPSHOT && v->is_descriptor && !v->is_descriptor(h->c.machine, f->descriptor))
-		return err_set(err, ERR_PROTOCOL, "a snapshot of something else");
+	if (f->kind == RAFT_INSTALL_SNAPSHOT)
+		return check_snapshot(h, f, err);
+	int rc = f->kind == RAFT_APPEND_ENTRIES ? check_order(f, err) : 0;
 	for (unsigned i = 0; f->kind == RAFT_APPEND_ENTRIES && rc == 0 && i < f->m.append_entries.n_entries; i++)
 		rc = check_entry(h, &f->entries[i], err);
 	return rc;
@@ -370,8 +421,8 @@ static int check_frame(struct raft_host *h, const struct frame *f, struct err *e
 static bool is_shed(const struct raft_host *h, const struct frame *f)
 {
 	const struct raft_machine_vtable *v = h->c.machine->v;
-	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries && v->is_busy &&
-	       v->is_busy(h->c.machine);
+	return f->kind == RAFT_APPEND_ENTRIES && f->m.append_entries.n_entries &&
+	       ((v->is_busy && v->is_busy(h->c.machine)) || buggify(BUGGIFY_ENTRIES_SHED));
 }
 
 int raft_host_receive(struct raft_host *h, uint64_t from, struct slice bytes, struct err *err)

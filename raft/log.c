@@ -5,6 +5,7 @@
  * scan finds a whole log, perhaps with a torn batch at its end that was never acknowledged). */
 #include "raft/log_int.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 #include "base/crc32c.h"
 
@@ -194,7 +195,7 @@ static size_t that_fit(const struct log_entry *entries, size_t n)
 	size_t fit = 1;
 	for (size_t bytes = encoded_bytes(entries, 1); fit < n; fit++) {
 		bytes += sizeof(struct entry_header) + padded(entries[fit].data.len);
-		if (bytes > LOG_BATCH_BYTES_MAX)
+		if (bytes > LOG_BATCH_BYTES_MAX || buggify(BUGGIFY_APPEND_SPLIT))
 			break;
 	}
 	return fit;

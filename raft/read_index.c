@@ -5,6 +5,8 @@
  * next one. Lost messages are asked again at each tick. */
 #include "raft/host_int.h"
 
+#include "base/buggify.h"
+
 static bool knows_commit_index(struct raft_host *h)
 {
 	return libraft_term_of(&h->raft, raft_commit_index(&h->raft)) == raft_current_term(&h->raft);
@@ -36,6 +38,8 @@ static void ask(struct raft_host *h)
 	adapter_check_owner(&h->adapter);
 	const struct raft_configuration *c = libraft_configuration(&h->raft);
 	struct strbuf b = STRBUF_INIT;
+	if (buggify(BUGGIFY_READ_ASKED_LATE))
+		return;
 	message_encode_read(&b, h->c.id, h->c.address, MESSAGE_READ_PROBE, h->round_term, h->round, false);
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->servers[i].role == RAFT_VOTER && c->servers[i].id != h->c.id &&

@@ -49,7 +49,7 @@ test-api: all
 
 # The simulator of clusters: `make sim` runs SEEDS seeds from SEED on, or for SECONDS; STORE=1 puts the store's own state machine
 # behind the log.
-SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/sim/sim_store.c
+SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/sim/sim_rare.c tests/sim/sim_store.c
 SIM_HDRS := $(wildcard tests/sim/*.h)
 UNIT_EXTRA_raft/test_sim := $(SIM_SRCS)
 UNIT_EXTRA_raft/test_adapter := tests/sim/sim_disk.c

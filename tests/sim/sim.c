@@ -771,10 +771,12 @@ int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *
 			signal(signals[i], SIG_DFL);
 		this_seed = seed;
 		options = o;
+		sim_rare_force(o->no_buggify ? NULL : rng);
 		alarm(60);
 		log_set_level(LOG_ERROR);
 		run();
 		total.seeds = 1;
+		sim_rare_count(total.rare);
 		_exit(write(pipes[1], &total, sizeof total) == (ssize_t)sizeof total ? 0 : 1);
 	}
 	close(pipes[1]);
