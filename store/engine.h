@@ -7,8 +7,8 @@
  * Requests are embedded by the caller, submitted from any thread, and completed exactly once, never before submit
  * returns: `done` runs on the loop the request names (or on an engine thread when it names none, where it must only
  * hand on). Bytes that a request points to must stay valid until then. Results live in the request until
- * store_request_release() or its next submission. A write that was answered without an error survives a power cut; one that was answered with
- * ERR_UNAVAILABLE or ERR_TIMEOUT may or may not have happened; any other error means it did not.
+ * store_request_release() or its next submission. A write that was answered without an error survives a power cut; one
+ * that was answered with ERR_UNAVAILABLE or ERR_TIMEOUT may or may not have happened; any other error means it did not.
  *
  * Watches are pulled: the engine says on the watcher's loop that something is ready, and the watcher reads as much as
  * it can take. Events are shared, not copied; a watcher that falls behind the ring in memory is caught up from disk. */
@@ -155,8 +155,8 @@ enum store_request_type {
 	                       */
 	STORE_REQUEST_SYSTEM, /* system.changes, all or nothing -> system.version, one higher. ERR_CONFLICT when it is
 	                         not at system.expect_version */
-	STORE_REQUEST_DEFRAGMENT, /* gives what is free in this server's file back to the disk; no command, and not
-	                             replicated */
+	STORE_REQUEST_DEFRAGMENT,  /* gives what is free in this server's file back to the disk; no command, and not
+	                              replicated */
 	STORE_REQUEST_SYSTEM_READ, /* system.prefix -> system.entries in order of keys, system.version */
 };
 
@@ -274,6 +274,9 @@ struct store_stats {
 	int64_t size_bytes; /* file and write-ahead log */
 	int64_t size_in_use_bytes;
 	int64_t keys; /* live ones */
+	/* How often something in the database was found rotten, and the same while nobody has another copy to mend it
+	 * by: then nothing should be written any more. */
+	uint64_t rotten, rotten_alone;
 	int64_t watches;
 	uint64_t ranges, puts, deletes; /* operations carried out, within transactions or alone */
 	uint64_t txns;                  /* that had more than one of them */
@@ -373,10 +376,17 @@ static inline void store_close(struct engine *e)
 	e->vtable->close(e);
 }
 
+/* When the checksums of all pages of a database are looked at. */
+struct store_check_options {
+	bool at_start;     /* before it is served; after a stop over a rotten page it is done anyway */
+	uint64_t every_ms; /* and in the background; 0: once a day, UINT64_MAX: never */
+};
+
 struct sqlite_engine_options {
 	const char *path;        /* database file; its folder must exist */
 	unsigned reader_threads; /* 0: 2 */
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
+	struct store_check_options check;
 };
 
 /* Opens or creates the single-server engine. ERR_LOCKED when another process has it, ERR_CORRUPT when the file is not a

@@ -154,6 +154,8 @@ void engine_core_stats(struct engine *base, struct store_stats *out)
 	        .size_bytes = file_bytes(c->path, "") + file_bytes(c->path, "-wal"),
 	        .size_in_use_bytes = atomic_load(&c->used_bytes),
 	        .keys = atomic_load(&c->keys),
+	        .rotten = atomic_load(&c->rot.found),
+	        .rotten_alone = atomic_load(&c->rot.found),
 	        .watches = atomic_load(&c->hub.watches),
 	        .ranges = atomic_load(&c->operations.ranges),
 	        .puts = atomic_load(&c->operations.puts),
@@ -199,11 +201,12 @@ static void close_database(struct engine_core *c)
 {
 	for (unsigned i = 0; i < c->n_readers; i++)
 		db_close(&c->readers[i].db);
+	db_close(&c->checker.db);
 	checkpointer_stop(&c->checkpointer);
 	machine_close(&c->machine);
 }
 
-/* The writer's connection, the checkpointer's and the readers'. */
+/* The writer's connection, the checkpointer's, the readers' and the page checker's. */
 static int open_database(struct engine_core *c, struct err *err)
 {
 	int rc = machine_open(&c->machine, c->path, err);
@@ -222,12 +225,22 @@ static int open_database(struct engine_core *c, struct err *err)
 	}
 	for (unsigned i = 0; i < c->n_readers && rc == 0; i++)
 		rc = db_open(&c->readers[i].db, c->path, DB_READER, err);
+	if (rc == 0)
+		rc = db_open(&c->checker.db, c->path, DB_CHECKPOINTER, err);
 	if (rc != 0)
 		close_database(c);
 	else
 		show_counters(c);
 	c->may_shrink = true;
 	return rc;
+}
+
+/* A mark that stays costs a look at all pages at the next start, no more. */
+static void forget_rot(const char *path)
+{
+	char *mark = db_rotten_mark(path);
+	unlink(mark);
+	free(mark);
 }
 
 /* A replacement that a crash cut short. */
@@ -246,6 +259,8 @@ static int finish_swap(const char *path, struct err *err)
 	}
 	if (rc == 0 && rename(next, path) != 0)
 		rc = err_errno(err, errno, "rename %s", next);
+	if (rc == 0)
+		forget_rot(path);
 	if (rc == 0)
 		rc = file_sync_folder(path, err);
 out:
@@ -284,6 +299,17 @@ static void expire(void *arg, int64_t id)
 	store_submit(&x->core->base, &x->req);
 }
 
+/* Before anything is served from it. */
+static void check_pages_first(struct engine_core *c, const struct engine_core_options *o)
+{
+	char *mark = db_rotten_mark(c->path);
+	if (o->check.at_start || access(mark, F_OK) == 0)
+		page_checker_run_first(&c->checker);
+	free(mark);
+}
+
+enum { CHECK_EVERY_MS = 24 * 3600 * 1000 };
+
 static void start_threads(struct engine_core *c, const struct engine_core_options *o)
 {
 	struct err err = ERR_INIT;
@@ -296,6 +322,8 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 		c->readers[i].core = c;
 	for (unsigned i = 0; i < c->n_readers; i++)
 		CHECK(pthread_create(&c->readers[i].thread, NULL, engine_core_reader_main, &c->readers[i]) == 0);
+	if (o->check.every_ms != UINT64_MAX)
+		page_checker_start(&c->checker, o->check.every_ms ? o->check.every_ms : CHECK_EVERY_MS);
 }
 
 static void release(struct engine_core *c)
@@ -341,13 +369,16 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	request_queue_init(&c->defragments);
 	write_gate_init(&c->gate);
 	init_swap_lock(&c->swap);
+	c->checker = (struct page_checker){.swap = &c->swap, .rot = &c->rot, .path = c->path};
 	sigfillset(&all); /* our threads take no signals */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	rc = finish_swap(c->path, err);
 	if (rc == 0)
 		rc = open_database(c, err);
-	if (rc == 0)
+	if (rc == 0) {
+		check_pages_first(c, o);
 		start_threads(c, o);
+	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc != 0) {
 		release(c);
@@ -368,6 +399,7 @@ void engine_core_close(struct engine_core *c)
 	request_queue_stop(&c->reads);
 	for (unsigned i = 0; i < c->n_readers; i++)
 		pthread_join(c->readers[i].thread, NULL);
+	page_checker_stop(&c->checker);
 	close_database(c);
 	watch_hub_release(&c->hub);
 	lessor_release(&c->lessor);
@@ -394,6 +426,7 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 		log_error("store", "a state that was sent is not in place: stopping", "error=\"%s\"", err->msg);
 		_exit(err_exit_code(err->code));
 	}
+	atomic_store(&c->rot.is_there, false);
 	lessor_clear(&c->lessor);
 	rc = load_leases(c, err);
 	watch_hub_reset(&c->hub, &c->machine.committed);

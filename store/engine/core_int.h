@@ -6,6 +6,7 @@
 
 #include "store/engine/checkpointer_int.h"
 #include "store/engine/lessor_int.h"
+#include "store/engine/page_checker_int.h"
 #include "store/machine/machine.h"
 #include "store/watch/watch_hub.h"
 
@@ -66,6 +67,8 @@ struct engine_core {
 	struct request_queue reads;
 	struct write_gate gate; /* the writing thread is in it during a transaction */
 	struct checkpointer checkpointer;
+	struct page_checker checker;
+	struct rot rot;
 	struct lessor lessor;
 	struct watch_hub hub;
 	struct reader readers[READERS_MAX];
@@ -95,6 +98,7 @@ struct engine_core_options {
 	bool is_full_sync;
 	void (*want_commit)(void *arg); /* a reader's; NULL: see commit_gate */
 	void *arg;                      /* of want_commit */
+	struct store_check_options check;
 };
 
 /* Opens or creates the database and starts the threads. On failure nothing is left but the memory, zeroed. */

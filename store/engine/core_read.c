@@ -160,6 +160,15 @@ static int begin_read(struct reader *r, struct meta *meta, uint64_t *ret_ns, str
 	return rc == 0 ? meta_load(&r->db, meta, err) : rc;
 }
 
+/* What a read came across is not only its own affair. */
+static void note_rot(struct reader *r)
+{
+	if (!r->db.is_rotten)
+		return;
+	r->db.is_rotten = false;
+	rot_note(&r->core->rot, r->core->path, "a read met a page that is not what was written");
+}
+
 static void read_share(struct reader *r, struct store_request *req)
 {
 	struct err err = ERR_INIT, behind = ERR_INIT;
@@ -183,6 +192,7 @@ static void read_share(struct reader *r, struct store_request *req)
 			read_one(r, &meta, req);
 	}
 	db_end_read(&r->db);
+	note_rot(r);
 	pthread_rwlock_unlock(&r->core->swap);
 }
 

@@ -88,12 +88,13 @@ static void machine_apply_entry(
 /* ---- apply thread ---- */
 
 /* Waits for timeout_ms (negative: for ever) until there is something to do; with the lock. */
-static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
+static void wait_for_work(struct raft_engine *e, int timeout_ms)
 {
 	struct apply_queue *q = &e->queue;
 	struct timespec limit = cond_limit(timeout_ms > 0 ? timeout_ms : 0);
-	while (timeout_ms && (hold || !q->head) && !q->stopping && !q->is_install_wanted && !q->is_replace_wanted &&
-	        !atomic_load(&e->core.is_defragment_wanted) && !atomic_load(&e->core.commits.is_wanted)) {
+	while (timeout_ms && (atomic_load(&e->is_fenced) || !q->head) && !q->stopping && !q->is_install_wanted &&
+	        !q->is_replace_wanted && !atomic_load(&e->core.is_defragment_wanted) &&
+	        !atomic_load(&e->core.commits.is_wanted)) {
 		if (timeout_ms < 0)
 			pthread_cond_wait(&q->wake, &q->lock);
 		else if (!cond_wait_until(&q->wake, &q->lock, &limit))
@@ -101,13 +102,15 @@ static void wait_for_work(struct raft_engine *e, int timeout_ms, bool hold)
 	}
 }
 
-/* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. */
-static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms, bool hold)
+/* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. A fenced replica
+ * applies nothing to a state that is about to go. */
+static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms)
 {
 	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	pthread_mutex_lock(&q->lock);
-	wait_for_work(e, timeout_ms, hold);
+	wait_for_work(e, timeout_ms);
+	bool hold = atomic_load(&e->is_fenced);
 	struct apply_entry *first = q->head, *last = NULL;
 	size_t bytes = 0, n = 0;
 	while (!hold && q->head && n < BATCH_ENTRIES_MAX && bytes < BATCH_BYTES_MAX) {
@@ -605,8 +608,7 @@ static void *applier_main(void *arg)
 	atomic_store(&e->apply_tid, (int)gettid());
 	for (;;) {
 		bool chores = can_do_chores && engine_core_has_chores(&e->core);
-		/* A fenced replica applies nothing to a state that is about to go. */
-		struct apply_entry *batch = take_batch(e, patience(e, chores), atomic_load(&e->is_fenced));
+		struct apply_entry *batch = take_batch(e, patience(e, chores));
 		if (batch) {
 			do_batch(e, batch);
 			can_do_chores = true;

@@ -109,7 +109,8 @@ static void submit(struct engine *base, struct store_request *req)
 	if (atomic_load(&e->stopping))
 		err_set(&req->err, ERR_UNAVAILABLE, "the store is stopping");
 	else if (atomic_load(&e->is_fenced))
-		err_set(&req->err, ERR_CORRUPT, "this replica differs from the others and is being replaced");
+		err_set(&req->err, ERR_CORRUPT,
+		        "this replica is not what the others are, or rotten, and is being replaced");
 	else if (req->type == STORE_REQUEST_DEFRAGMENT) {
 		engine_core_defragment(&e->core, req);
 		apply_want_commit(e);
@@ -275,6 +276,7 @@ static bool leads(struct engine *base)
 static void stats(struct engine *base, struct store_stats *out)
 {
 	engine_core_stats(base, out);
+	out->rotten_alone = atomic_load(&raft_engine_from(base)->rotten_alone);
 	out->syncs = raft_node_log_syncs(raft_engine_from(base)->node);
 }
 
@@ -450,6 +452,7 @@ static int open_all(struct raft_engine *e, const struct raft_engine_options *o, 
 	        .reader_threads = o->reader_threads,
 	        .watch_ring_bytes = o->watch_ring_bytes,
 	        .want_commit = apply_want_commit,
+	        .check = o->check,
 	        .arg = e};
 	int rc = 0;
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
@@ -504,6 +507,8 @@ int raft_engine_open(const struct raft_engine_options *o, struct engine **ret, s
 	sigfillset(&all); /* our threads take no signals */
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	raft_node_prepare(e->node);
+	e->is_fenced_first = atomic_load(&e->core.rot.is_there); /* the writer would stop over it again */
+	atomic_store(&e->is_fenced, e->is_fenced_first);
 	apply_start(e);
 	rc = raft_node_start(e->node, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -36,6 +36,7 @@ struct raft_engine_options {
 	/* Questions of servers that want to join: raft thread. */
 	void (*question)(void *arg, struct slice question, struct strbuf *answer);
 	void *arg;
+	struct store_check_options check;
 };
 
 /* Opens or creates data and log and starts. Converting: a state.db of the sqlite engine that is there when a cluster
@@ -58,7 +59,7 @@ struct raft_engine_counters {
 	uint64_t slow_reads;     /* questions what is committed, that were not answered soon, or reads not in time */
 	uint64_t apply_queue_bytes;
 	bool is_disk_full;
-	bool is_fenced; /* it differs from the others, and answers nothing until it has their state */
+	bool is_fenced; /* it differs from the others or is rotten, and answers nothing until it has their state */
 	int64_t applied_index, durable_index;
 };
 void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *ret);

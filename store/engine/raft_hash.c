@@ -7,8 +7,10 @@
  *     leader: HASH(index) --> others: HASH_ANSWER(index, hash or "not kept") --> when all have, or time is up: judge
  *         --> FENCE(index) to each that differs
  *
- * What this finds is a state machine that went another way (a bug, a bit that flipped in memory). A row that rots on
- * disk after it was written is found by SQLite's checks, HashKV and `k3x-store check`. */
+ * What the hashes find is a state machine that went another way (a bug, a bit that flipped in memory). What rots on
+ * disk after it was written is found by the checksums of pages (page_file.c) when it is read, or in the background
+ * (page_checker.c): that replica knows it by itself, and is fenced and given the leader's state in the same way. One
+ * that is alone goes on with what can be read, and says so (store_stats.rotten_alone). */
 #include "store/engine/raft_hash_int.h"
 
 #include "base/log.h"
@@ -64,6 +66,55 @@ static uint64_t choose_index(struct raft_engine *e)
 }
 
 /* ---- the round, on the leader's raft thread ---- */
+
+enum { HAND_OVER_MS = 1000 };
+
+static void hand_over(struct raft_engine *e)
+{
+	struct err err = ERR_INIT;
+	uint64_t now = loop_now_ms(raft_node_loop(e->node));
+	if (!e->is_leader || (e->handed_ms && now - e->handed_ms < HAND_OVER_MS))
+		return;
+	e->handed_ms = now;
+	if (raft_host_transfer(engine_host(e), 0, &err) != 0)
+		log_warn("store", "leadership not handed over", "error=\"%s\"", err.msg);
+}
+
+static void fence_for(struct raft_engine *e, const char *why)
+{
+	RAFT_THREAD(e);
+	bool was = atomic_exchange(&e->is_fenced, true);
+	if (!was || e->is_fenced_first)
+		log_error("store", "fenced: this replica takes the leader's state", "why=\"%s\" applied=%" PRId64, why,
+		        atomic_load(&e->core.applied_index));
+	hand_over(e);
+}
+
+/* Something in the database is not what was written: is there another copy of it? */
+static void look_at_rot(struct raft_engine *e)
+{
+	struct arena a = ARENA_INIT;
+	struct raft_host_member *m;
+	if (!atomic_load(&e->core.rot.is_there) || (atomic_load(&e->is_fenced) && !e->is_fenced_first))
+		return;
+	size_t n = raft_host_members(engine_host(e), &a, &m);
+	arena_release(&a);
+	if (n == 0)
+		return;
+	if (n > 1) {
+		fence_for(e, "its database is rotten");
+		e->is_fenced_first = false;
+		return;
+	}
+	atomic_store(&e->rotten_alone, atomic_load(&e->core.rot.found));
+	if (e->is_fenced_first) {
+		e->is_fenced_first = false;
+		atomic_store(&e->is_fenced, false);
+		pthread_mutex_lock(&e->queue.lock); /* there may be something to apply now */
+		pthread_cond_broadcast(&e->queue.wake);
+		pthread_mutex_unlock(&e->queue.lock);
+	}
+}
 
 static void fence(struct raft_engine *e, uint64_t id, uint64_t index)
 {
@@ -133,6 +184,11 @@ void hashes_tick(struct raft_engine *e)
 	struct arena a = ARENA_INIT;
 	struct raft_host_member *m;
 	uint64_t now = loop_now_ms(raft_node_loop(e->node)), own;
+	if (!engine_host(e))
+		return;
+	look_at_rot(e);
+	if (atomic_load(&e->is_fenced))
+		hand_over(e);
 	if (atomic_load(&e->is_fenced) && !e->is_leader && e->leader)
 		raft_node_fetch_state(e->node, e->leader, (uint64_t)atomic_load(&e->core.applied_index));
 	if (!e->is_leader || now - r->begun_ms < HASH_ROUND_MS)
@@ -158,12 +214,5 @@ void hashes_tick(struct raft_engine *e)
 
 void hashes_fence_self(struct raft_engine *e)
 {
-	RAFT_THREAD(e);
-	struct err err = ERR_INIT;
-	if (!atomic_exchange(&e->is_fenced, true))
-		log_error("store",
-		        "fenced: this replica went another way than the others, and takes the leader's state",
-		        "applied=%" PRId64, atomic_load(&e->core.applied_index));
-	if (e->is_leader && raft_host_transfer(engine_host(e), 0, &err) != 0)
-		log_warn("store", "leadership not handed over", "error=\"%s\"", err.msg);
+	fence_for(e, "it went another way than the others");
 }

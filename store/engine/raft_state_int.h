@@ -105,6 +105,9 @@ struct raft_engine {
 	struct hash_round hash_round;
 	struct kept_hashes hashes; /* under its lock */
 	atomic_bool is_fenced;
+	bool is_fenced_first;          /* at the start, until it is known who else there is; raft thread */
+	uint64_t handed_ms;            /* when the leadership was last offered, of one that is fenced */
+	_Atomic uint64_t rotten_alone; /* findings when there was no other member */
 	struct loop_task applied_task;
 	atomic_bool applied_posted;
 	/* apply thread */

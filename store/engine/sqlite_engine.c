@@ -105,7 +105,8 @@ int sqlite_engine_open(const struct sqlite_engine_options *options, struct engin
 	struct engine_core_options o = {.path = options->path,
 	        .reader_threads = options->reader_threads,
 	        .watch_ring_bytes = options->watch_ring_bytes,
-	        .is_full_sync = true};
+	        .is_full_sync = true,
+	        .check = options->check};
 	int rc = engine_core_open(&e->core, &o, err);
 	if (rc != 0) {
 		request_queue_release(&e->writes);

@@ -11,14 +11,20 @@
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
  * row), because a full one of a large file takes minutes; `k3x-store check` does that.
  *
+ * Pages have checksums (page_file.c). A file of before gets them when the writer opens it: a copy is made beside it and
+ * renamed, so that a crash leaves the one or the other.
+ *
  * What can go wrong later: the disk is full (ERR_NO_SPACE, the transaction is rolled back, nothing is lost); a write or
  * a sync fails (the process stops, because the kernel may have dropped pages and a second sync would lie); a page does
- * not read or is malformed (a reader answers with the error, the writer stops). */
+ * not read, is malformed or its checksum does not fit (a reader answers with the error; the writer leaves a mark for
+ * the next start and stops). */
 #include "store/machine/db.h"
 
+#include "store/machine/page_file.h"
 #include "store/machine/wal_file.h"
 
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
 
@@ -70,6 +76,7 @@ static void sqlite_setup(void)
 	/* Statistics cost a global mutex per allocation. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	sqlite3_initialize();
+	page_file_vfs_register();
 	wal_file_vfs_register();
 }
 
@@ -87,10 +94,48 @@ void db_stop_corrupt(const struct err *err)
 	stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", "apply", 0, err->msg);
 }
 
+char *db_rotten_mark(const char *path)
+{
+	return xprintf("%s.rotten", path);
+}
+
+static void leave_mark(struct db *db)
+{
+	char *name = db_rotten_mark(sqlite3_db_filename(db->handle, "main"));
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_warn("store", "mark not left", "path=%s error=\"%s\"", name, strerror(errno));
+	else
+		close(fd);
+	free(name);
+}
+
+/* What is on the disk is not what was written. */
+static int fail_rotten(struct db *db, struct err *err, const char *doing, int extended, const char *text)
+{
+	char what[80];
+	db->is_rotten = true;
+	if (extended == PAGE_FILE_ROTTEN) {
+		snprintf(what, sizeof what, "page %lld is rotten (its checksum does not fit)",
+		        (long long)page_file_rotten_page());
+		text = what;
+	}
+	if (db->is_writer) {
+		leave_mark(db);
+		stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", doing, extended, text);
+	}
+	const char *path = db->handle ? sqlite3_db_filename(db->handle, "main") : NULL;
+	return err_set(err, ERR_CORRUPT,
+	        "%s: %s: %s: %s (one of several members is given the leader's state by itself)", doing,
+	        path ? path : "the database", text, mend);
+}
+
 int db_fail(struct db *db, int rc, struct err *err, const char *doing)
 {
 	int extended = db->handle ? sqlite3_extended_errcode(db->handle) : rc;
 	const char *text = db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc);
+	if (rc == PAGE_FILE_ROTTEN)
+		extended = rc;
 	bool is_full = db->handle && sqlite3_system_errno(db->handle) == ENOSPC;
 	if (is_full && ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_IOERR))
 		return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
@@ -105,14 +150,14 @@ int db_fail(struct db *db, int rc, struct err *err, const char *doing)
 	case SQLITE_IOERR:
 		if (extended == SQLITE_IOERR_SHMSIZE) /* the index of the log could not grow; nothing was written */
 			return err_set(err, ERR_NO_SPACE, "%s: the disk is full: make room", doing);
+		if (extended == PAGE_FILE_ROTTEN)
+			return fail_rotten(db, err, doing, extended, text);
 		if (db->is_writer)
 			stop_for_disk(ERR_IO, "disk failed", doing, extended, text);
 		return err_set(err, ERR_IO, "%s: %s (%d)", doing, text, extended);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		if (db->is_writer)
-			stop_for_disk(ERR_CORRUPT, "database corrupt: restore a snapshot", doing, extended, text);
-		return err_set(err, ERR_CORRUPT, "%s: %s: %s", doing, text, mend);
+		return fail_rotten(db, err, doing, extended, text);
 	default:
 		return err_set(err, ERR_INTERNAL, "%s: %s (%d)", doing, text, extended);
 	}
@@ -295,8 +340,11 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 		return err_set(err, ERR_CORRUPT, "%s is the database of another program: %s", path, mend);
 	char sql[128];
 	snprintf(sql, sizeof sql, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", DB_PAGE_BYTES);
+	int sum_bytes = PAGE_SUM_BYTES;
 	if (is_new && exec(db, sql, err, "set up the database") != 0)
 		return err->code;
+	if (is_new)
+		sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
 	if (exec(db, "PRAGMA journal_mode = WAL", err, "switch to the write-ahead log") != 0)
 		return err->code;
 	if (is_new && exec(db, schema_sql, err, "create the tables") != 0) {
@@ -319,6 +367,69 @@ static const char *const role_sql[] = {
         [DB_CHECKPOINTER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64; PRAGMA wal_autocheckpoint = 0",
 };
 
+static int open_handle(struct db *db, const char *path, enum db_role role, struct err *err)
+{
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0),
+	        role == DB_WRITER ? WAL_FILE_VFS : PAGE_FILE_VFS);
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(db->handle, 5000);
+		return 0;
+	}
+	return err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
+	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+}
+
+static int sync_file(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) != 0 ? err_errno(err, errno, "sync %s", path) : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* The log of the file of before must not be taken for one of the file that follows. */
+static int check_no_log(const char *path, struct err *err)
+{
+	struct stat st;
+	char *log = xprintf("%s-wal", path);
+	bool is_there = stat(log, &st) == 0 && st.st_size > 0;
+	free(log);
+	return is_there ? err_set(err, ERR_BUSY, "%s is open in another program: end that first", path) : 0;
+}
+
+/* Gives the pages checksums; the connection is open again afterwards. */
+static int add_sums(struct db *db, const char *path, struct err *err)
+{
+	int sum_bytes = PAGE_SUM_BYTES;
+	char *made = xprintf("%s.with-sums", path), *sql = sqlite3_mprintf("VACUUM INTO %Q", made);
+	CHECK(sql != NULL);
+	unlink(made);
+	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
+	int rc = exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err, "empty the write-ahead log");
+	if (rc == 0)
+		rc = exec(db, sql, err, "give the pages checksums");
+	if (rc == 0)
+		rc = sync_file(made, err);
+	db_close(db);
+	if (rc == 0)
+		rc = check_no_log(path, err);
+	if (rc == 0 && rename(made, path) != 0)
+		rc = err_errno(err, errno, "rename %s", made);
+	if (rc == 0)
+		rc = file_sync_folder(path, err);
+	if (rc == 0)
+		rc = open_handle(db, path, DB_WRITER, err);
+	if (rc == 0)
+		log_info("store", "the database's pages have checksums now", "path=%s", path);
+	else
+		unlink(made);
+	sqlite3_free(sql);
+	free(made);
+	return rc;
+}
+
 int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -330,16 +441,10 @@ int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 	err->code = 0;
 	if (role == DB_WRITER && header_check(path, err) != 0)
 		return err->code;
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = sqlite3_open_v2(path, &db->handle, flags | (role == DB_WRITER ? SQLITE_OPEN_CREATE : 0),
-	        role == DB_WRITER ? WAL_FILE_VFS : NULL);
-	if (rc != SQLITE_OK) {
-		err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
-		        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	if (open_handle(db, path, role, err) != 0 || (role == DB_WRITER && writer_setup(db, path, err) != 0))
 		goto fail;
-	}
-	sqlite3_busy_timeout(db->handle, 5000);
-	if (role == DB_WRITER && writer_setup(db, path, err) != 0)
+	if (role == DB_WRITER && !page_file_has_sums(db->handle) &&
+	        (add_sums(db, path, err) != 0 || writer_setup(db, path, err) != 0))
 		goto fail;
 	if (exec(db, role_sql[role], err, "set up the connection") != 0)
 		goto fail;

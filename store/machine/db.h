@@ -70,6 +70,7 @@ struct db {
 	sqlite3 *handle;
 	sqlite3_stmt *stmts[DB_STMT_COUNT]; /* prepared at first use */
 	bool is_writer;                     /* a failed disk stops the process: what was synced is no longer known */
+	bool is_rotten;                     /* an error said that what is on the disk is not what was written */
 };
 
 enum db_role { DB_WRITER, DB_READER, DB_CHECKPOINTER };
@@ -81,6 +82,10 @@ void db_close(struct db *db);
 
 /* Turns the connection's last error, `rc`, into ours. */
 int db_fail(struct db *db, int rc, struct err *err, const char *doing);
+
+/* The file beside a database that says that a writer stopped over what it read there: its pages are to be looked at
+ * before it is served again. The caller frees the name. */
+char *db_rotten_mark(const char *path);
 
 /* The writer found rows that do not belong together: the process stops, for going on would spread it. */
 __attribute__((noreturn)) void db_stop_corrupt(const struct err *err);

@@ -12,12 +12,13 @@
  * back and overwrites its frames later; what was gathered is forgotten. A process that dies loses what was gathered:
  * frames without their commit, which nobody would have used.
  *
- * All other files, the database itself among them, are those of the default VFS. */
+ * All other files, the database itself among them, are those of the VFS below (page_file.c). */
 #include "store/machine/wal_file.h"
 
 #include "base/check.h"
 #include "base/histogram.h"
 #include "base/mem/arena.h"
+#include "store/machine/page_file.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -169,14 +170,14 @@ void wal_file_measure(sqlite3 *db, struct histogram *syncs)
 		wal_of(f)->syncs = syncs;
 }
 
-static sqlite3_vfs *default_vfs(sqlite3_vfs *v)
+static sqlite3_vfs *vfs_below(sqlite3_vfs *v)
 {
 	return v->pAppData;
 }
 
 static int vfs_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags, int *ret_flags)
 {
-	sqlite3_vfs *real = default_vfs(v);
+	sqlite3_vfs *real = vfs_below(v);
 	struct wal_file *w = wal_of(f);
 	if (!(flags & SQLITE_OPEN_WAL))
 		return real->xOpen(real, name, f, flags, ret_flags);
@@ -193,7 +194,8 @@ static sqlite3_vfs vfs;
 
 static void vfs_make(void)
 {
-	sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+	page_file_vfs_register();
+	sqlite3_vfs *real = sqlite3_vfs_find(PAGE_FILE_VFS);
 	CHECK(real != NULL);
 	vfs = *real; /* everything but opening is the default's, which looks at none of its own fields there */
 	vfs.zName = WAL_FILE_VFS;

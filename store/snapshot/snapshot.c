@@ -11,6 +11,7 @@
 #include "base/pki.h"
 #include "store/snapshot/bbolt_int.h"
 #include "store/machine/hash.h"
+#include "store/machine/page_file.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -41,6 +42,27 @@ static int view_version_1(struct db *db, struct err *err)
 	return err->code;
 }
 
+enum { NAMED_MAX = 16 };
+
+/* What a check found, or could not read: which pages do not fit their checksums says more than what came of that. */
+static int fail_check(struct db *db, struct err *err)
+{
+	struct strbuf names = STRBUF_INIT;
+	size_t n = 0;
+	for (int64_t page = 1, pages = page_file_pages(db->handle); page <= pages; page++) {
+		enum page_state state = page_file_look(db->handle, page);
+		if (state != PAGE_IS_ROTTEN && state != PAGE_IS_UNREAD)
+			continue;
+		if (n++ < NAMED_MAX)
+			strbuf_addf(&names, "%s%" PRId64, n > 1 ? ", " : "", page);
+	}
+	if (n)
+		err_set(err, ERR_CORRUPT, "%zu pages are rotten (their checksums do not fit): %.*s%s", n,
+		        (int)names.len, (const char *)names.data, n > NAMED_MAX ? ", ..." : "");
+	strbuf_release(&names);
+	return err->code;
+}
+
 int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err)
 {
 	*db = (struct db){0};
@@ -48,19 +70,22 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 		return err_errno(err, errno, "open %s", path);
 	char *uri = sqlite3_mprintf("file:%s?%s", path, immutable ? "immutable=1" : "mode=ro");
 	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = sqlite3_open_v2(uri, &db->handle, flags, NULL);
+	page_file_vfs_register();
+	int rc = sqlite3_open_v2(uri, &db->handle, flags, PAGE_FILE_VFS);
 	sqlite3_free(uri);
-	/* Checks look up every row in two orders: mapped, a page costs no call, and takes no memory that is short. */
+	/* Checks look up every row in two orders: a large cache, of which a small file takes little. */
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db->handle,
-		        "PRAGMA query_only = ON; PRAGMA mmap_size = 2147418112; SELECT count(*) FROM sqlite_schema",
-		        NULL, NULL, NULL);
+		        "PRAGMA query_only = ON; PRAGMA cache_size = -65536; SELECT count(*) FROM sqlite_schema", NULL,
+		        NULL, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(db->handle, 5000);
 		return view_version_1(db, err);
 	}
-	err_set(err, ERR_CORRUPT, "%s does not read as a database: %s", path,
-	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	err_set(err, ERR_CORRUPT, "%s", db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
+	if (rc == PAGE_FILE_ROTTEN)
+		fail_check(db, err);
+	err_wrap(err, "%s does not read as a database", path);
 	db_close(db);
 	return err->code;
 }
@@ -138,8 +163,10 @@ int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
 	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
 		n = sqlite3_column_int64(s, 0);
-	if (rc != SQLITE_ROW)
+	if (rc != SQLITE_ROW) {
 		err_set(err, ERR_CORRUPT, "%s", sqlite3_errmsg(db->handle));
+		fail_check(db, err);
+	}
 	sqlite3_finalize(s);
 	return n;
 }
@@ -151,8 +178,10 @@ static int quick_check(struct db *db, struct err *err)
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(s);
 	const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : sqlite3_errmsg(db->handle);
-	if (!text || strcmp(text, "ok") != 0)
+	if (!text || strcmp(text, "ok") != 0) {
 		err_set(err, ERR_CORRUPT, "SQLite's check says: %s", text ? text : "nothing");
+		fail_check(db, err);
+	}
 	sqlite3_finalize(s);
 	return err->code;
 }

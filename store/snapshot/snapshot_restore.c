@@ -16,6 +16,7 @@
 #include "base/pki.h"
 #include "raft/raft_node.h"
 #include "store/machine/data_lock.h"
+#include "store/machine/page_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -159,7 +160,8 @@ static int make_state(struct restore *r, struct store_file_info *ret, struct err
 	int rc = r->info.is_etcd                  ? snapshot_from_etcd(r->snapshot, r->bytes, r->made, &r->info, err)
 	         : r->bytes != r->info.size_bytes ? copy_file(r->snapshot, r->made, r->bytes, err)
 	                                          : copy_database(r->snapshot, r->made, err);
-	if (rc == 0 && sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (rc == 0 &&
+	        sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, PAGE_FILE_VFS) != SQLITE_OK)
 		rc = err_set(err, ERR_IO, "open %s: %s", r->made, h ? sqlite3_errmsg(h) : "out of memory");
 	if (rc == 0)
 		rc = change_copy(r, h, err);
@@ -309,6 +311,9 @@ static int swap_in(struct restore *r, struct err *err)
 		return err->code;
 	if (rename(r->made, r->db) != 0)
 		return err_errno(err, errno, "rename %s to %s", r->made, r->db);
+	char *mark = db_rotten_mark(r->db); /* of what was there; a start with it would only look twice */
+	unlink(mark);
+	free(mark);
 	return sync_path(r->o->data_dir, err);
 }
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/file_map.h"
 #include "base/pki.h"
+#include "store/machine/page_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -58,6 +59,8 @@ static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err
 	sqlite3_backup_finish(b);
 	if (rc == SQLITE_DONE)
 		return 0;
+	if (rc == PAGE_FILE_ROTTEN)
+		return db_fail(db, rc, err, "copy the database");
 	return err_set(
 	        err, (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO, "write %s: %s", path, sqlite3_errstr(rc));
 }
@@ -66,7 +69,8 @@ static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err
 static int copy_to(struct db *db, const char *path, sqlite3 **ret, struct err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	if (sqlite3_open_v2(path, ret, flags, NULL) != SQLITE_OK)
+	const char *vfs = page_file_has_sums(db->handle) ? PAGE_FILE_VFS : NULL; /* a file of before stays as it is */
+	if (sqlite3_open_v2(path, ret, flags, vfs) != SQLITE_OK)
 		return err_set(err, ERR_IO, "make %s: %s", path, *ret ? sqlite3_errmsg(*ret) : "out of memory");
 	return copy_pages(db, *ret, path, err);
 }

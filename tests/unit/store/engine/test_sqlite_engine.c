@@ -5,6 +5,8 @@ static struct engine *suite_open(void);
 #include "tests/unit/store/engine/engine_suite.c"
 
 #include "store/machine/db.h"
+#include "store/machine/page_file.h"
+#include "store/snapshot/snapshot.h"
 
 static struct engine *suite_open(void)
 {
@@ -100,6 +102,209 @@ static void fill(int n)
 	store_close(e);
 }
 
+static void set_version(int version)
+{
+	char sql[64];
+	sqlite3 *h = NULL;
+	snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+	assert_int_equal(sqlite3_open_v2(suite_path(), &h, SQLITE_OPEN_READWRITE, PAGE_FILE_VFS), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(h);
+}
+
+/* Changes one bit of the file where `text` stands in it. */
+static void rot(const char *text)
+{
+	static char data[4 * 1024 * 1024];
+	size_t n = read_file(data, sizeof data);
+	char *at = memmem(data, n, text, strlen(text));
+	assert_non_null(at);
+	assert_true(n < sizeof data);
+	*at ^= 1;
+	write_file(at, 1, at - data);
+}
+
+static int get_code(struct engine *e, const char *key, char *msg, size_t size)
+{
+	struct suite_call c = {.req.op = suite_op_get(key)};
+	int rc = suite_run(e, &c);
+	snprintf(msg, size, "%s", c.req.err.msg);
+	suite_end(&c);
+	return rc;
+}
+
+static uint64_t rotten(struct engine *e)
+{
+	struct store_stats s = {0};
+	store_stats(e, &s);
+	return s.rotten_alone;
+}
+
+/* A store whose value "needle" lies in the middle of many. */
+static void fill_with_needle(const char *needle)
+{
+	struct engine *e = suite_open();
+	char key[16];
+	for (int i = 0; i < 600; i++) {
+		snprintf(key, sizeof key, "k%03d", i);
+		suite_put(e, key,
+		        i == 300 ? needle : "a value that takes some room in the file, so that there are pages");
+	}
+	store_close(e);
+}
+
+static void test_a_rotten_value_is_an_error_and_not_an_answer(void **state)
+{
+	char msg[400];
+	suite_folder_make();
+	fill_with_needle("the needle in the hay");
+	rot("the needle in the hay");
+	struct engine *e = suite_open();
+	assert_int_equal(rotten(e), 0);
+	assert_int_equal(get_code(e, "k300", msg, sizeof msg), ERR_CORRUPT);
+	assert_non_null(strstr(msg, "is rotten"));
+	assert_non_null(strstr(msg, suite_path()));
+	assert_non_null(strstr(msg, "restore a snapshot"));
+	assert_true(suite_get(e, "k000") != NULL); /* of another page */
+	store_close(e);
+	suite_folder_remove();
+}
+
+static void test_a_large_rotten_value_is_an_error(void **state)
+{
+	char msg[400], *value = malloc(100001);
+	memset(value, 'v', 100000);
+	memcpy(value + 50000, "the needle", 10);
+	value[100000] = 0;
+	suite_folder_make();
+	fill_with_needle(value);
+	rot("the needle");
+	struct engine *e = suite_open();
+	assert_int_equal(get_code(e, "k300", msg, sizeof msg), ERR_CORRUPT);
+	store_close(e);
+	free(value);
+	suite_folder_remove();
+}
+
+static void test_a_check_names_the_rotten_page(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct store_file_info info;
+	struct err err = ERR_INIT;
+	suite_folder_make();
+	fill_with_needle("the needle in the hay");
+	assert_int_equal(store_file_inspect(suite_path(), true, &info, &a, &err), 0);
+	rot("the needle in the hay");
+	assert_int_equal(store_file_inspect(suite_path(), true, &info, &a, &err), ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "1 pages are rotten"));
+	arena_release(&a);
+	suite_folder_remove();
+}
+
+static bool wait_for_rot(struct engine *e)
+{
+	for (int i = 0; i < 1000 && !rotten(e); i++)
+		usleep(10000);
+	return rotten(e) > 0;
+}
+
+static void test_rot_is_found_without_a_read(void **state)
+{
+	struct err err = ERR_INIT;
+	struct engine *e = NULL;
+	suite_folder_make();
+	struct sqlite_engine_options o = {.path = suite_path(), .check.every_ms = 20};
+	fill_with_needle("the needle in the hay");
+	assert_int_equal(sqlite_engine_open(&o, &e, &err), 0);
+	rot("the needle in the hay"); /* beside the running store */
+	assert_true(wait_for_rot(e));
+	store_close(e);
+	o.check = (struct store_check_options){.at_start = true, .every_ms = UINT64_MAX};
+	assert_int_equal(sqlite_engine_open(&o, &e, &err), 0);
+	assert_int_equal(rotten(e), 1);
+	store_close(e);
+	suite_folder_remove();
+}
+
+static void test_a_sound_store_is_never_called_rotten(void **state)
+{
+	struct err err = ERR_INIT;
+	struct engine *e = NULL;
+	char key[16], value[1000] = "";
+	memset(value, 'x', sizeof value - 1);
+	suite_folder_make();
+	struct sqlite_engine_options o = {.path = suite_path(), .check = {.at_start = true, .every_ms = 1}};
+	assert_int_equal(sqlite_engine_open(&o, &e, &err), 0);
+	for (int i = 0; i < 6000; i++) { /* checkpoints, compaction and giving back go on beside the check */
+		snprintf(key, sizeof key, "k%d", i % 300);
+		assert_true(suite_put(e, key, value) > 0);
+		if (i % 1500 == 1499)
+			assert_int_equal(suite_compact(e, store_revision(e)), 0);
+	}
+	assert_int_equal(rotten(e), 0);
+	store_close(e);
+	assert_int_equal(sqlite_engine_open(&o, &e, &err), 0);
+	assert_int_equal(rotten(e), 0);
+	store_close(e);
+	suite_folder_remove();
+}
+
+/* Makes the file one whose pages have no room for checksums, as they were once. */
+static void take_sums_away(void)
+{
+	char plain[128], sql[400];
+	sqlite3 *h = NULL;
+	sqlite3_stmt *s;
+	snprintf(plain, sizeof plain, "%s.plain", suite_path());
+	assert_int_equal(sqlite3_open_v2(plain, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_URI, NULL),
+	        SQLITE_OK);
+	snprintf(sql, sizeof sql,
+	        "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d;"
+	        "PRAGMA user_version = 2; ATTACH 'file:%s?vfs=%s' AS old",
+	        DB_APPLICATION_ID, suite_path(), PAGE_FILE_VFS);
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(
+	        sqlite3_prepare_v2(h, "SELECT sql FROM old.sqlite_schema WHERE sql IS NOT NULL", -1, &s, NULL), 0);
+	while (sqlite3_step(s) == SQLITE_ROW)
+		assert_int_equal(sqlite3_exec(h, (const char *)sqlite3_column_text(s, 0), NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_finalize(s);
+	assert_int_equal(
+	        sqlite3_exec(h,
+	                "INSERT INTO main.rev SELECT * FROM old.rev; INSERT INTO main.cur SELECT * FROM old.cur;"
+	                "INSERT INTO main.lease SELECT * FROM old.lease;"
+	                "INSERT INTO main.meta SELECT * FROM old.meta; INSERT INTO main.sys SELECT * FROM old.sys",
+	                NULL, NULL, NULL),
+	        SQLITE_OK);
+	assert_false(page_file_has_sums(h));
+	sqlite3_close(h);
+	assert_int_equal(rename(plain, suite_path()), 0);
+}
+
+static void test_a_file_without_checksums_gets_them(void **state)
+{
+	char msg[400];
+	struct arena a = ARENA_INIT;
+	struct store_file_info info;
+	struct err err = ERR_INIT;
+	suite_folder_make();
+	fill_with_needle("the needle in the hay");
+	take_sums_away();
+	if (store_file_inspect(suite_path(), true, &info, &a, &err) != 0)
+		fail_msg("%s", err.msg);
+	struct engine *e = suite_open();
+	assert_int_equal(store_revision(e), 601);
+	assert_string_equal(suite_get(e, "k300"), "the needle in the hay");
+	assert_int_equal(suite_put(e, "more", "1"), 602);
+	store_close(e);
+	assert_int_equal(store_file_inspect(suite_path(), true, &info, &a, &err), 0);
+	rot("the needle in the hay");
+	e = suite_open();
+	assert_int_equal(get_code(e, "k300", msg, sizeof msg), ERR_CORRUPT);
+	store_close(e);
+	arena_release(&a);
+	suite_folder_remove();
+}
+
 static void test_a_broken_file_is_refused_and_kept(void **state)
 {
 	char msg[400], zeros[4096] = {0};
@@ -119,7 +324,7 @@ static void test_a_broken_file_is_refused_and_kept(void **state)
 	assert_int_equal(open_code(msg, sizeof msg), ERR_CORRUPT);
 	unlink(suite_path());
 	fill(2);
-	write_file("\0\0\0\7", 4, 60); /* user_version */
+	set_version(7);
 	assert_int_equal(open_code(msg, sizeof msg), ERR_CORRUPT);
 	assert_non_null(strstr(msg, "newer program"));
 	suite_folder_remove();
@@ -270,6 +475,12 @@ int main(void)
 	        SUITE_TESTS,
 	        cmocka_unit_test(test_put_get_delete_survive_a_restart),
 	        cmocka_unit_test(test_a_foreign_file_is_left_alone),
+	        cmocka_unit_test(test_a_rotten_value_is_an_error_and_not_an_answer),
+	        cmocka_unit_test(test_a_large_rotten_value_is_an_error),
+	        cmocka_unit_test(test_a_check_names_the_rotten_page),
+	        cmocka_unit_test(test_rot_is_found_without_a_read),
+	        cmocka_unit_test(test_a_sound_store_is_never_called_rotten),
+	        cmocka_unit_test(test_a_file_without_checksums_gets_them),
 	        cmocka_unit_test(test_a_broken_file_is_refused_and_kept),
 	        cmocka_unit_test(test_a_second_engine_is_locked_out),
 	        cmocka_unit_test(test_leases_survive_a_restart),

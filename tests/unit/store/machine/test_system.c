@@ -1,6 +1,7 @@
 /* The system keyspace in the state machine: its changes are in the hash, a refused one leaves nothing, and files of
  * format 1, which had none, get it when they are opened and can be looked at without. */
 #include "store/machine/machine.h"
+#include "store/machine/page_file.h"
 #include "store/snapshot/snapshot.h"
 #include "tests/unit/store/engine/engine_suite.h"
 
@@ -50,7 +51,7 @@ static void test_changes_are_in_the_hash_and_refused_ones_are_not(void **state)
 static void sql(const char *text)
 {
 	sqlite3 *h = NULL;
-	assert_int_equal(sqlite3_open(suite_path(), &h), SQLITE_OK);
+	assert_int_equal(sqlite3_open_v2(suite_path(), &h, SQLITE_OPEN_READWRITE, PAGE_FILE_VFS), SQLITE_OK);
 	if (sqlite3_exec(h, text, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s", sqlite3_errmsg(h));
 	sqlite3_close(h);

@@ -1,0 +1,40 @@
+/* A database file whose pages carry a checksum. See page_file.c. */
+#ifndef K3X_STORE_MACHINE_PAGE_FILE_H
+#define K3X_STORE_MACHINE_PAGE_FILE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE_FILE_VFS "k3x-page"
+
+/* What SQLite is to leave free at the end of each page (SQLITE_FCNTL_RESERVE_BYTES). */
+enum { PAGE_SUM_BYTES = 8 };
+
+/* Once per process is enough; any thread. SQLite is set up already. Every connection to a database of ours names this
+ * VFS, or one that stands on it. */
+void page_file_vfs_register(void);
+
+/* The code of SQLite's errors that are a page whose checksum does not fit. */
+#define PAGE_FILE_ROTTEN SQLITE_IOERR_DATA
+
+/* The page, from 1, that the last such error of this thread was about. */
+int64_t page_file_rotten_page(void);
+
+enum page_state {
+	PAGE_SOUND,
+	PAGE_IS_ROTTEN,
+	PAGE_IS_EMPTY,   /* never written, or all of it is zeros: sound if nothing uses it */
+	PAGE_IS_UNREAD,  /* the disk does not give it */
+	PAGE_HAS_NO_SUM, /* the file is of before there were checksums, or no database of ours */
+};
+
+/* How many pages the file of this connection has, and what one of them, from 1, is like on the disk now. While a
+ * checkpoint writes it, it may look rotten. The connection has read something; its thread. */
+int64_t page_file_pages(sqlite3 *db);
+enum page_state page_file_look(sqlite3 *db, int64_t page);
+
+/* Whether its pages have checksums. As above. */
+bool page_file_has_sums(sqlite3 *db);
+
+#endif
