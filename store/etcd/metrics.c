@@ -35,6 +35,8 @@ static void store_part(struct strbuf *b, struct etcd_service *s)
 	        st.size_bytes);
 	one(b, "etcd_mvcc_db_total_size_in_use_in_bytes", "gauge", "Bytes of the database that hold something.",
 	        st.size_in_use_bytes);
+	one(b, "k3x_store_rotten_total", "counter", "Reads and checks that met a page that is not what was written.",
+	        (int64_t)st.rotten);
 	one(b, "etcd_debugging_mvcc_keys_total", "gauge", "Keys that live.", st.keys);
 	one(b, "etcd_debugging_mvcc_current_revision", "gauge", "Newest revision.", st.revision);
 	one(b, "etcd_debugging_mvcc_compact_revision", "gauge", "Compacted revision.", st.compacted_revision);

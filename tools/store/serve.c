@@ -129,6 +129,7 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	        .bootstrap = s->identity.servers,
 	        .n_bootstrap = s->identity.n_servers,
 	        .question = serve_answer,
+	        .check = {v->initial_corrupt_check, v->corrupt_check_ms},
 	        .arg = &s->answers};
 	int rc = raft_engine_open(&o, &s->store, err);
 	if (rc == 0)
@@ -149,7 +150,8 @@ static int open_store(struct serve *s, struct err *err)
 	if (s->identity.n_servers > 1)
 		return err_set(err, ERR_INVAL, "--engine sqlite is for one member: --initial-cluster names %zu",
 		        s->identity.n_servers);
-	struct sqlite_engine_options o = {.path = arena_printf(&s->arena, "%s/state.db", v->data_dir)};
+	struct sqlite_engine_options o = {.path = arena_printf(&s->arena, "%s/state.db", v->data_dir),
+	        .check = {v->initial_corrupt_check, v->corrupt_check_ms}};
 	return sqlite_engine_open(&o, &s->store, err);
 }
 

@@ -27,6 +27,9 @@ struct serve_settings {
 	int64_t heartbeat_ms, election_ms, snapshot_count, promote_after_s, state_mbytes_per_s;
 	const char *progress_interval;
 	uint64_t progress_ms; /* 0: the default */
+	const char *corrupt_check_time;
+	uint64_t corrupt_check_ms; /* UINT64_MAX: never */
+	bool initial_corrupt_check;
 	const char *logger, *log_outputs;
 	bool strict_reconfig, pre_vote, enable_v2, tick_advance;
 	int64_t max_wals, max_snapshots; /* below 0: not given */
@@ -44,7 +47,8 @@ struct serve_identity {
 	size_t n_servers;
 };
 
-/* Finds out from the data directory, the flags, and when joining from the members that are up. access is for peers. Blocks. */
+/* Finds out from the data directory, the flags, and when joining from the members that are up. access is for peers.
+ * Blocks. */
 int serve_identity_load(const struct serve_settings *v, struct arena *a, const struct raft_peer_access *access,
         struct serve_identity *ret, struct err *err);
 
@@ -75,8 +79,8 @@ const struct serve_told *serve_answer_removal(const struct serve_told *told, siz
 /* Watches whether this member was removed from its cluster while it could not hear of it (store_removed.c): calls
  * removed(arg) once, on a thread of its own, when their leader says so. */
 struct removal_watch;
-struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url, const struct raft_peer_access *access,
-        void (*removed)(void *arg), void *arg);
+struct removal_watch *removal_watch_start(struct raft_engine *e, const char *peer_url,
+        const struct raft_peer_access *access, void (*removed)(void *arg), void *arg);
 void removal_watch_stop(struct removal_watch *w);
 
 #endif

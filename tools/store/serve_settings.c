@@ -86,6 +86,23 @@ static int check_progress(struct serve_settings *v, struct err *err)
 	        v->progress_interval);
 }
 
+/* etcd's: 0 is never. */
+static int check_corrupt_time(struct serve_settings *v, struct err *err)
+{
+	const char *text = v->corrupt_check_time;
+	if (strcmp(text, "0") == 0) {
+		v->corrupt_check_ms = UINT64_MAX;
+		return 0;
+	}
+	if (!parse_duration(text, &v->corrupt_check_ms) || (v->corrupt_check_ms && v->corrupt_check_ms < 1000))
+		return err_set(err, ERR_INVAL,
+		        "--experimental-corrupt-check-time: \"%s\" is no duration of 1s or more, nor 0 for never",
+		        text);
+	if (!v->corrupt_check_ms)
+		v->corrupt_check_ms = UINT64_MAX;
+	return 0;
+}
+
 static int check_settings(struct serve_settings *v, struct arena *a, struct err *err)
 {
 	if (v->request_bytes_max < 1024 || v->request_bytes_max > (int)STORE_REQUEST_BYTES_CEILING)
@@ -115,7 +132,7 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 		        v->initial_cluster_state);
 	if (!v->data_dir)
 		v->data_dir = arena_printf(a, "%s.k3x", v->name);
-	if (check_fixed(v, err) != 0 || check_progress(v, err) != 0)
+	if (check_fixed(v, err) != 0 || check_progress(v, err) != 0 || check_corrupt_time(v, err) != 0)
 		return err->code;
 	return parse_compaction(v, err);
 }
@@ -159,6 +176,7 @@ int serve_settings_load(
 	        .election_ms = 1000,
 	        .promote_after_s = 60,
 	        .log_level = "info",
+	        .corrupt_check_time = "24h",
 	        .logger = "zap",
 	        .log_outputs = "default",
 	        .strict_reconfig = true,
@@ -221,6 +239,10 @@ int serve_settings_load(
 	        TEXT("experimental-watch-progress-notify-interval", progress_interval,
 	                "ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL",
 	                "between notifications of progress to quiet watches (10m)"),
+	        SWITCH("experimental-initial-corrupt-check", initial_corrupt_check,
+	                "ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK", "look at the checksums of all pages before serving"),
+	        TEXT("experimental-corrupt-check-time", corrupt_check_time, "ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME",
+	                "and so often in the background; 0: never (24h)"),
 	        /* etcd's, where one value alone is what happens here: see check_fixed(). */
 	        FIXED("logger", FLAG_STRING, logger, "ETCD_LOGGER"),
 	        FIXED("log-outputs", FLAG_STRING, log_outputs, "ETCD_LOG_OUTPUTS"),

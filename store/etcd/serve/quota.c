@@ -8,8 +8,9 @@
  * The write that would pass the quota raises the alarm NOSPACE. While it stands, puts, transactions with puts and new
  * leases are refused with etcd's words; reads, deletions, compaction and lease revocation go on. It is taken down by
  * `alarm disarm`, as in etcd, and raised again by the next write when there is still no room. CORRUPT refuses what
- * writes. Alarms are in the system keyspace ("alarm/MEMBER/NAME"), so they stand on every member and over
- * restarts, whichever member's disk they are about. */
+ * writes; it is raised when something in the database is rotten and no other member has it. Alarms are in the system
+ * keyspace ("alarm/MEMBER/NAME"), so they stand on every member and over restarts, whichever member's disk they are
+ * about. */
 #include "store/etcd/serve/quota.h"
 
 #include "base/check.h"
@@ -25,7 +26,7 @@
 /* etcd's estimates (server/storage/quota.go): a pair's costs besides its bytes, and a lease's. */
 enum { PAIR_BYTES = 256, LEASE_BYTES = 64 };
 
-/* ---- raising NOSPACE ---- */
+/* ---- raising them ---- */
 
 struct raising {
 	struct etcd_service *service;
@@ -44,15 +45,13 @@ static void raised(struct store_request *req)
 }
 
 /* It stands here at once, and on the other members when it is recorded. */
-static void raise_no_space(struct etcd_service *s)
+static void raise_alarm(struct etcd_service *s, enum etcd_alarm alarm)
 {
 	LOOP_CHECK_OWNER(s->loop);
 	struct raising *r = xcalloc(1, sizeof *r);
-	log_warn("store", "alarm raised", "alarm=NOSPACE in_use=%" PRId64 " quota=%" PRId64, s->in_use_bytes,
-	        s->options.quota_bytes);
-	s->alarms |= 1u << ETCD_ALARM_NOSPACE;
+	s->alarms |= 1u << alarm;
 	r->service = s;
-	r->entry.key = etcd_alarm_key(&r->request.arena, s->options.member_id, ETCD_ALARM_NOSPACE);
+	r->entry.key = etcd_alarm_key(&r->request.arena, s->options.member_id, alarm);
 	r->request.type = STORE_REQUEST_SYSTEM;
 	r->request.system =
 	        (struct store_system_args){.expect_version = STORE_SYSTEM_ANY, .changes = &r->entry, .n_changes = 1};
@@ -60,6 +59,25 @@ static void raise_no_space(struct etcd_service *s)
 	r->request.done = raised;
 	s->calls++;
 	store_submit(s->store, &r->request);
+}
+
+static void raise_no_space(struct etcd_service *s)
+{
+	log_warn("store", "alarm raised", "alarm=NOSPACE in_use=%" PRId64 " quota=%" PRId64, s->in_use_bytes,
+	        s->options.quota_bytes);
+	raise_alarm(s, ETCD_ALARM_NOSPACE);
+}
+
+/* Each time that something is found: who disarms it without a mend hears of the next. */
+static void look_at_rot(struct etcd_service *s, uint64_t rotten_alone)
+{
+	if (rotten_alone == s->rotten_alone)
+		return;
+	s->rotten_alone = rotten_alone;
+	if (etcd_has_alarm(s, ETCD_ALARM_CORRUPT))
+		return;
+	log_error("store", "alarm raised", "alarm=CORRUPT mend=\"restore a snapshot, then alarm disarm\"");
+	raise_alarm(s, ETCD_ALARM_CORRUPT);
 }
 
 static bool is_disk_full(struct etcd_service *s)
@@ -78,6 +96,7 @@ void etcd_quota_tick(struct etcd_service *s)
 	store_stats(s->store, &stats);
 	s->in_use_bytes = stats.size_in_use_bytes;
 	s->is_disk_full = is_disk_full(s);
+	look_at_rot(s, stats.rotten_alone);
 }
 
 /* Is there no room for so many bytes more? */
