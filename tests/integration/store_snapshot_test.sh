@@ -99,5 +99,24 @@ check_is "sql on a snapshot, as JSON" '{"n":"8"}' "$(store sql "$T/one.snap" 'SE
 check_has "sql does not write" "only reading" "$(store sql "$T/three" 'DELETE FROM cur' 2>&1)"
 python3 -c 'import sqlite3, sys
 c = sqlite3.connect(sys.argv[1]); c.execute("DELETE FROM rev WHERE id = (SELECT id FROM cur LIMIT 1)"); c.commit()' "$T/three/state.db"
+check_has "check finds that another program wrote" "rotten" "$(store check "$T/three" 2>&1)"
+# The checksums of its pages are made right, so that what was written is all that is wrong.
+python3 -c 'import struct, sys
+table = []
+for n in range(256):
+    for _ in range(8):
+        n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
+    table.append(n)
+def crc(data):
+    c = 0xffffffff
+    for b in data:
+        c = c >> 8 ^ table[(c ^ b) & 255]
+    return c ^ 0xffffffff
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    for at in range(0, len(data), 4096):
+        body = data[at:at + 4088]
+        f.seek(at + 4088)
+        f.write(struct.pack("<I", crc(struct.pack("<Q", at // 4096 + 1) + body)) + b"k3x1")' "$T/three/state.db"
 check_has "check finds a missing version" "newest version is in the log" "$(store check "$T/three" 2>&1)"
 finish
