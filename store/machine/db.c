@@ -325,6 +325,18 @@ fail:
 	return 0;
 }
 
+/* The room for checksums comes before auto_vacuum, which makes the first page. */
+static int set_layout(struct db *db, struct err *err)
+{
+	char sql[64];
+	int sum_bytes = PAGE_SUM_BYTES;
+	snprintf(sql, sizeof sql, "PRAGMA page_size = %d", DB_PAGE_BYTES);
+	if (exec(db, sql, err, "set up the database") != 0)
+		return err->code;
+	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
+	return exec(db, "PRAGMA auto_vacuum = INCREMENTAL", err, "set up the database");
+}
+
 /* Finds out whether the file is ours, or new and to be filled. */
 static int writer_setup(struct db *db, const char *path, struct err *err)
 {
@@ -338,13 +350,8 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 	bool is_new = application_id == 0 && tables == 0;
 	if (!is_new && application_id != DB_APPLICATION_ID)
 		return err_set(err, ERR_CORRUPT, "%s is the database of another program: %s", path, mend);
-	char sql[128];
-	snprintf(sql, sizeof sql, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", DB_PAGE_BYTES);
-	int sum_bytes = PAGE_SUM_BYTES;
-	if (is_new && exec(db, sql, err, "set up the database") != 0)
+	if (is_new && set_layout(db, err) != 0)
 		return err->code;
-	if (is_new)
-		sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
 	if (exec(db, "PRAGMA journal_mode = WAL", err, "switch to the write-ahead log") != 0)
 		return err->code;
 	if (is_new && exec(db, schema_sql, err, "create the tables") != 0) {

@@ -280,6 +280,19 @@ static void take_sums_away(void)
 	assert_int_equal(rename(plain, suite_path()), 0);
 }
 
+static void test_a_new_file_has_checksums_from_the_start(void **state)
+{
+	char head[24], copy[128];
+	suite_folder_make();
+	snprintf(copy, sizeof copy, "%s.with-sums", suite_path());
+	assert_int_equal(mkdir(copy, 0700), 0); /* it is not copied to get them */
+	struct engine *e = suite_open();
+	assert_int_equal(read_file(head, sizeof head), sizeof head);
+	assert_int_equal(head[20], PAGE_SUM_BYTES);
+	store_close(e);
+	suite_folder_remove();
+}
+
 static void test_a_file_without_checksums_gets_them(void **state)
 {
 	char msg[400];
@@ -480,6 +493,7 @@ int main(void)
 	        cmocka_unit_test(test_a_check_names_the_rotten_page),
 	        cmocka_unit_test(test_rot_is_found_without_a_read),
 	        cmocka_unit_test(test_a_sound_store_is_never_called_rotten),
+	        cmocka_unit_test(test_a_new_file_has_checksums_from_the_start),
 	        cmocka_unit_test(test_a_file_without_checksums_gets_them),
 	        cmocka_unit_test(test_a_broken_file_is_refused_and_kept),
 	        cmocka_unit_test(test_a_second_engine_is_locked_out),
