@@ -140,6 +140,11 @@ void json_lib_set_int(json_t *object, const char *name, int64_t v)
 	json_lib_set(object, name, json_integer(v));
 }
 
+void json_lib_set_real(json_t *object, const char *name, double v)
+{
+	json_lib_set(object, name, isfinite(v) ? json_real(v) : json_null());
+}
+
 void json_lib_set_bool(json_t *object, const char *name, bool v)
 {
 	json_lib_set(object, name, json_boolean(v));

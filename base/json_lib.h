@@ -39,6 +39,7 @@ void json_lib_set_str(json_t *object, const char *name, struct slice s);
 void json_lib_set_cstr(json_t *object, const char *name, const char *text);
 __attribute__((format(printf, 3, 4))) void json_lib_set_fmt(json_t *object, const char *name, const char *fmt, ...);
 void json_lib_set_int(json_t *object, const char *name, int64_t v);
+void json_lib_set_real(json_t *object, const char *name, double v); /* what is no number becomes null */
 void json_lib_set_bool(json_t *object, const char *name, bool v);
 
 /* ---- writing: fractions with at most 15 digits, which are those that a double keeps ---- */

@@ -6,6 +6,8 @@
 
 #include "tests/unit/unit.h"
 
+#include <math.h>
+
 static const char *refusal(struct slice text)
 {
 	static struct err err;
@@ -84,12 +86,14 @@ static void members_keep_their_order_and_texts_are_mended(void **state)
 	json_lib_set_fmt(v, "m\xff", "%04x \xc3(", 7u);
 	json_lib_set_bool(v, "y", true);
 	json_lib_set_str(v, "empty", SLICE_NULL);
-	json_lib_set(v, "real", json_real(12.3));
+	json_lib_set_real(v, "real", 12.3);
+	json_lib_set_real(v, "none", (double)NAN);
 	json_lib_set_int(v, "a", -5);
 	json_lib_set_int(v, "z", 1); /* in its old place */
 	json_lib_write(&b, v);
-	assert_string_equal(strbuf_cstr(&b),
-	        "{\"z\":1,\"m\xef\xbf\xbd\":\"0007 \xef\xbf\xbd(\",\"y\":true,\"empty\":\"\",\"real\":12.3,\"a\":-5}");
+	assert_string_equal(
+	        strbuf_cstr(&b), "{\"z\":1,\"m\xef\xbf\xbd\":\"0007 "
+	                         "\xef\xbf\xbd(\",\"y\":true,\"empty\":\"\",\"real\":12.3,\"none\":null,\"a\":-5}");
 	assert_true(json_lib_get_bool(v, "y", false));
 	assert_true(json_lib_get_bool(v, "a", true));
 	assert_true(slice_is(json_lib_get_str(v, "empty"), ""));
