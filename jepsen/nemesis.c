@@ -2,6 +2,7 @@
 #include "jepsen/nemesis.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "jepsen/workload.h"
 
@@ -124,10 +125,7 @@ static int64_t after_fault(struct nemesis_schedule *s)
 /* One seed, another schedule for each workload. */
 static uint64_t stream_of(const char *name)
 {
-	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-	return hash;
+	return fnv1a64(name, strlen(name));
 }
 
 int nemesis_schedule_init(struct nemesis_schedule *s, struct run *run, const char *names, struct err *err)

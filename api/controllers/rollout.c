@@ -3,6 +3,8 @@
 
 #include "api/controllers/controllers_int.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 
 static int64_t min(int64_t a, int64_t b)
@@ -144,8 +146,7 @@ void rollout_scale(struct rollout_set *active, size_t n, int64_t replicas, int64
 
 static void fnv(uint32_t *h, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		*h = (*h ^ (unsigned char)p[i]) * 16777619u;
+	*h = fnv1a32_add(*h, p, n);
 }
 
 static int by_key(const void *x, const void *y)

@@ -7,6 +7,7 @@
 #include "node/runtime/cni.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "node/ground/files.h"
@@ -40,15 +41,6 @@ static void turn_on(const char *path)
 	close(fd);
 }
 
-/* Stable over starts, unlike map_hash(). */
-static uint32_t path_hash(const char *path)
-{
-	uint32_t h = 2166136261u;
-	for (; *path; path++)
-		h = (h ^ (unsigned char)*path) * 16777619u;
-	return h;
-}
-
 int cni_write(struct node *n, struct err *err)
 {
 	LOOP_CHECK_OWNER(n->loop);
@@ -57,7 +49,9 @@ int cni_write(struct node *n, struct err *err)
 	const char *dir = arena_printf(&a, "%s/agent/etc/cni/net.d", n->o.data_dir);
 	/* Several servers on one machine (tests) must not share a bridge. */
 	bool only = n->o.is_default_data_dir;
-	const char *bridge = only ? "cni0" : arena_printf(&a, "k3x%08x", (unsigned)path_hash(n->o.data_dir));
+	const char *bridge = only ? "cni0"
+	                          : arena_printf(&a, "k3x%08x",
+	                                    (unsigned)fnv1a32_add(FNV1A32_INIT, n->o.data_dir, strlen(n->o.data_dir)));
 	const char *addresses = only ? "/run/k3x/cni" : arena_printf(&a, "%s/agent/run/cni", n->o.data_dir);
 	struct strbuf text = cni_conf_text(n->pod_cidr, bridge, addresses);
 	int rc = file_make_dirs(dir, 0755, err);

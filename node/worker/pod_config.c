@@ -4,6 +4,7 @@
 #include "node/worker/pod_config_int.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
 #include "node/cgroup/resources.h"
@@ -283,11 +284,10 @@ CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsig
 
 const char *pod_container_hash(struct arena *a, const struct json *container)
 {
-	uint64_t h = 1469598103934665603ull;
+	uint64_t h = FNV1A64_INIT;
 	struct slice parts[] = {json_get_str(container, "name"), json_get_str(container, "image")};
 	for (size_t i = 0; i < 2; i++)
-		for (size_t k = 0; k < parts[i].len; k++)
-			h = (h ^ (unsigned char)parts[i].ptr[k]) * 1099511628211ull;
+		h = fnv1a64_add(h, parts[i].ptr, parts[i].len);
 	return arena_printf(a, "%llx", (unsigned long long)h);
 }
 

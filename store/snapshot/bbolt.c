@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/file_map.h"
+#include "base/hash.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,14 +56,6 @@ _Static_assert(sizeof(struct branch_element) == 16 && sizeof(struct leaf_element
 
 /* ---- opening ---- */
 
-static uint64_t fnv1a(const void *data, size_t len)
-{
-	uint64_t h = UINT64_C(14695981039346656037);
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ ((const unsigned char *)data)[i]) * UINT64_C(1099511628211);
-	return h;
-}
-
 static bool read_meta(const char *data, size_t len, size_t at, struct meta_page *m)
 {
 	struct page_head h;
@@ -71,7 +64,7 @@ static bool read_meta(const char *data, size_t len, size_t at, struct meta_page 
 	memcpy(&h, data + at, sizeof h);
 	memcpy(m, data + at + sizeof h, sizeof *m);
 	return (h.flags & PAGE_META) && m->magic == BBOLT_MAGIC && m->version == VERSION &&
-	       m->checksum == fnv1a(m, offsetof(struct meta_page, checksum)) && m->page_bytes >= PAGE_BYTES_MIN &&
+	       m->checksum == fnv1a64(m, offsetof(struct meta_page, checksum)) && m->page_bytes >= PAGE_BYTES_MIN &&
 	       m->page_bytes <= PAGE_BYTES_MAX && (m->page_bytes & (m->page_bytes - 1)) == 0;
 }
 

@@ -6,6 +6,7 @@
 #include "store/snapshot/bbolt_int.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/mem/arena.h"
 
 #include <errno.h>
@@ -271,7 +272,6 @@ static int write_metas(struct bbolt_writer *w, uint64_t root, struct err *err)
 	char pages[PAGE_BYTES * FIRST_PAGE] = {0};
 	for (unsigned i = 0; i < 2; i++) {
 		char *m = pages + i * PAGE_BYTES + HEAD_BYTES;
-		uint64_t h = UINT64_C(14695981039346656037);
 		put_head(pages + i * PAGE_BYTES, i, PAGE_META, 0, 0);
 		put(m, 0xed0cdaedu, 4);
 		put(m + 4, 2, 4);
@@ -280,9 +280,7 @@ static int write_metas(struct bbolt_writer *w, uint64_t root, struct err *err)
 		put(m + 32, FREELIST_PAGE, 8);
 		put(m + 40, w->next, 8);
 		put(m + 48, i, 8);
-		for (int k = 0; k < META_BYTES - 8; k++)
-			h = (h ^ (unsigned char)m[k]) * UINT64_C(1099511628211);
-		put(m + META_BYTES - 8, h, 8);
+		put(m + META_BYTES - 8, fnv1a64(m, META_BYTES - 8), 8);
 	}
 	put_head(pages + FREELIST_PAGE * PAGE_BYTES, FREELIST_PAGE, PAGE_FREELIST, 0, 0);
 	if (fseek(w->file, 0, SEEK_SET) != 0)

@@ -5,6 +5,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,11 +19,9 @@ enum { META_AT = 16, CHECKSUM_AT = META_AT + 56, META_END = CHECKSUM_AT + 8 };
 
 static void put_right(uint8_t *page, size_t len)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
 	if (len < META_END)
 		return;
-	for (size_t i = META_AT; i < CHECKSUM_AT; i++)
-		h = (h ^ page[i]) * UINT64_C(1099511628211);
+	uint64_t h = fnv1a64(page + META_AT, CHECKSUM_AT - META_AT);
 	memcpy(page + CHECKSUM_AT, &h, sizeof h);
 }
 

@@ -9,8 +9,9 @@
 #include "tests/sim/sim_memory.h"
 #include "tests/sim/sim_store.h"
 
-#include "raft/host_int.h"
+#include "raft/host/host_int.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <signal.h>
@@ -96,14 +97,6 @@ static uint64_t between(uint64_t low, uint64_t high)
 static bool chance(unsigned per_mille)
 {
 	return rng() % 1000 < per_mille;
-}
-
-static uint64_t hash_of(uint64_t h, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ p[i]) * 1099511628211ull;
-	return h;
 }
 
 /* ---- events ---- */
@@ -222,7 +215,7 @@ static void machine_apply(
         struct raft_machine *m, uint64_t index, uint64_t term, const struct slice *commands, size_t count)
 {
 	struct node *n = CONTAINER_OF(m, struct node, machine);
-	uint64_t h = 14695981039346656037ull, first = 0;
+	uint64_t h = FNV1A64_INIT, first = 0;
 	if (index >= INDEX_MAX)
 		fail("harness", "too many entries");
 	if (!count) { /* nothing between the last command and here was one */
@@ -237,14 +230,14 @@ static void machine_apply(
 	if (!term)
 		fail("no term", "server %d at %llu", n->id, (unsigned long long)index);
 	for (size_t i = 0; i < count; i++)
-		h = hash_of(h, commands[i].ptr, commands[i].len);
+		h = fnv1a64_add(h, commands[i].ptr, commands[i].len);
 	memcpy(&first, commands[0].ptr, sizeof first);
 	if (history[index].count && history[index].hash != h)
 		fail("state machines differ", "server %d applies another entry at %llu", n->id,
 		        (unsigned long long)index);
 	if (index <= n->applied)
 		return;
-	uint64_t state = hash_of(hash_of(n->hash, &index, sizeof index), &h, sizeof h);
+	uint64_t state = fnv1a64_add(fnv1a64_add(n->hash, &index, sizeof index), &h, sizeof h);
 	if (!history[index].count) {
 		history[index].hash = h;
 		history[index].state = state;
@@ -353,7 +346,7 @@ static const struct raft_machine_vtable machine_vtable = {.apply = machine_apply
 
 static void probe_appended(void *arg, uint64_t index, const struct log_entry *e)
 {
-	uint64_t h = e->kind == RAFT_BARRIER ? 1 : hash_of(e->kind, e->data.ptr, e->data.len);
+	uint64_t h = e->kind == RAFT_BARRIER ? 1 : fnv1a64_add(e->kind, e->data.ptr, e->data.len);
 	if (index >= INDEX_MAX)
 		fail("harness", "too many entries");
 	for (int i = 0; i < TERMS; i++) {
@@ -771,10 +764,12 @@ int sim_run_seed(uint64_t seed, const struct sim_options *o, struct sim_totals *
 			signal(signals[i], SIG_DFL);
 		this_seed = seed;
 		options = o;
+		sim_rare_force(o->no_buggify ? NULL : rng);
 		alarm(60);
 		log_set_level(LOG_ERROR);
 		run();
 		total.seeds = 1;
+		sim_rare_count(total.rare);
 		_exit(write(pipes[1], &total, sizeof total) == (ssize_t)sizeof total ? 0 : 1);
 	}
 	close(pipes[1]);

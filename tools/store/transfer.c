@@ -10,14 +10,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE = 500, BATCH = 100, BATCH_BYTES = 1000 * 1000 };
+/* A page is read by number: as many of the largest values fit in memory twice over; what is small comes fast enough. */
+enum { PAGE = 64, BATCH = 100, BATCH_BYTES = 1000 * 1000 };
 
-static ProtobufCBinaryData after(struct arena *a, ProtobufCBinaryData key)
+/* The first key behind this one; *keep has its bytes. */
+static ProtobufCBinaryData after(struct strbuf *keep, ProtobufCBinaryData key)
 {
-	char *next = arena_alloc(a, key.len + 1);
-	memcpy(next, key.data, key.len);
-	next[key.len] = 0;
-	return (ProtobufCBinaryData){key.len + 1, (uint8_t *)next};
+	struct strbuf next = STRBUF_INIT;
+	strbuf_add(&next, key.data, key.len);
+	strbuf_addc(&next, 0);
+	strbuf_release(keep);
+	*keep = next;
+	return (ProtobufCBinaryData){next.len, (uint8_t *)next.data};
+}
+
+/* One page, printed; what it took is freed. False: it was the last, or failed. */
+static bool export_page(struct store_command *m, Etcdpb__RangeRequest *r, struct strbuf *key)
+{
+	struct arena rest = m->arena;
+	m->arena = ARENA_INIT;
+	Etcdpb__RangeResponse *got = store_command_call(m, "KV/Range", &r->base, &etcdpb__range_response__descriptor);
+	bool more = got && got->n_kvs && got->more;
+	for (size_t i = 0; got && i < got->n_kvs; i++)
+		json_lib_print(stdout, store_json_pair(got->kvs[i]));
+	if (got && !r->revision)
+		r->revision = got->header->revision;
+	if (more)
+		r->key = after(key, got->kvs[got->n_kvs - 1]->key);
+	arena_release(&m->arena);
+	m->arena = rest;
+	return more;
 }
 
 int store_export(int argc, char **argv)
@@ -34,18 +56,10 @@ int store_export(int argc, char **argv)
 	r.key = prefix[0] ? store_bytes(prefix) : (ProtobufCBinaryData){1, (uint8_t *)"\0"};
 	r.range_end = store_prefix_end(&m.arena, store_bytes(prefix));
 	r.limit = PAGE;
-	Etcdpb__RangeResponse *got;
-	do {
-		got = store_command_call(&m, "KV/Range", &r.base, &etcdpb__range_response__descriptor);
-		for (size_t i = 0; got && i < got->n_kvs; i++) {
-			json_lib_print(stdout, store_json_pair(got->kvs[i]));
-		}
-		if (!got || !got->n_kvs)
-			break;
-		if (!r.revision)
-			r.revision = got->header->revision;
-		r.key = after(&m.arena, got->kvs[got->n_kvs - 1]->key);
-	} while (got->more);
+	struct strbuf key = STRBUF_INIT;
+	while (export_page(&m, &r, &key))
+		;
+	strbuf_release(&key);
 	return store_command_end(&m);
 }
 
@@ -54,6 +68,7 @@ struct import {
 	Etcdpb__RequestOp ops[BATCH], *list[BATCH];
 	Etcdpb__PutRequest puts[BATCH];
 	size_t n, bytes;
+	struct arena batch; /* of the pairs in it */
 	int64_t written, skipped;
 	bool keep_leased;
 	int line;
@@ -66,7 +81,12 @@ static bool flush_batch(struct import *x)
 		return true;
 	r.success = x->list;
 	r.n_success = x->n;
-	if (!store_command_call(&x->m, "KV/Txn", &r.base, &etcdpb__txn_response__descriptor))
+	struct arena rest = x->m.arena;
+	x->m.arena = ARENA_INIT;
+	bool done = store_command_call(&x->m, "KV/Txn", &r.base, &etcdpb__txn_response__descriptor) != NULL;
+	arena_release(&x->m.arena);
+	x->m.arena = rest;
+	if (!done)
 		return false;
 	x->written += (int64_t)x->n;
 	x->n = x->bytes = 0;
@@ -75,14 +95,15 @@ static bool flush_batch(struct import *x)
 
 static bool add_line(struct import *x, const char *text, size_t len, struct err *err)
 {
+	struct arena *a = &x->batch;
 	json_auto_t *v = json_lib_parse((struct slice){text, len}, err);
 	struct slice key, value = SLICE_NULL;
 	if (!v) {
-		err_wrap(err, arena_printf(&x->m.arena, "line %d", x->line));
+		err_wrap(err, "line %d", x->line);
 		return false;
 	}
-	if (!base64_decode(&x->m.arena, json_lib_get_str(v, "key"), &key) || !key.len ||
-	        (json_object_get(v, "value") && !base64_decode(&x->m.arena, json_lib_get_str(v, "value"), &value))) {
+	if (!base64_decode(a, json_lib_get_str(v, "key"), &key) || !key.len ||
+	        (json_object_get(v, "value") && !base64_decode(a, json_lib_get_str(v, "value"), &value))) {
 		err_set(err, ERR_INVAL, "line %d: key and value must be base64, the key not empty", x->line);
 		return false;
 	}
@@ -124,9 +145,15 @@ int store_import(int argc, char **argv)
 		x->line++;
 		if (strspn(line, " \t\r\n") < (size_t)n)
 			good = add_line(x, line, (size_t)n, &err);
+		/* What was read while the batch before was written stays until this one is. */
+		if (x->n == 0 || x->n == BATCH || x->bytes > BATCH_BYTES / 2) {
+			good = good && flush_batch(x);
+			arena_reset(&x->batch);
+		}
 	}
 	good = good && flush_batch(x);
 	free(line);
+	arena_release(&x->batch);
 	if (err.code)
 		x->m.exit_code = store_tool_fail("import", &err);
 	if (started && x->m.json)

@@ -3,8 +3,9 @@
  * assertions). */
 #include "tests/sim/sim.h"
 
-#include "raft/adapter_int.h"
+#include "raft/adapter/adapter.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 #include "tests/unit/unit.h"
@@ -16,6 +17,10 @@ static void clusters_agree_whatever_happens(void **state)
 	for (uint64_t seed = 1; seed <= 300; seed++)
 		assert_int_equal(sim_run_seed(seed, &o, &t), 0);
 	assert_true(t.crashes > 500 && t.reads > 1000 && t.changes > 100 && t.snapshots > 1000);
+	for (int i = 0; i < BUGGIFY_POINT_COUNT; i++) /* the rare branches that are forced were reached */
+		if (t.rare[i] < 100)
+			fail_msg("%s was taken %llu times", buggify_name((enum buggify_point)i),
+			        (unsigned long long)t.rare[i]);
 }
 
 static void stores_agree_whatever_happens(void **state)

@@ -4,6 +4,7 @@
 
 #include "tests/unit/unit.h"
 
+#include "base/hash.h"
 #include "base/mem/arena.h"
 
 #include <stdlib.h>
@@ -30,10 +31,7 @@ static void head(char *page, uint64_t id, unsigned flags, unsigned count, unsign
 
 static void seal(char *page)
 {
-	uint64_t h = UINT64_C(14695981039346656037);
-	for (int i = 16; i < 72; i++)
-		h = (h ^ (unsigned char)page[i]) * UINT64_C(1099511628211);
-	put(page + 72, h, 8);
+	put(page + 72, fnv1a64(page + 16, 72 - 16), 8);
 }
 
 static void meta(char *page, uint64_t id, uint64_t root, uint64_t txid)
