@@ -16,16 +16,16 @@ int store_tool_fail(const char *command, const struct err *err)
 
 int64_t store_note_created_s(const char *note)
 {
-	const char *at = strstr(note, "\"created_s\":");
-	return at ? strtoll(at + strlen("\"created_s\":"), NULL, 10) : 0;
+	json_auto_t *v = json_lib_parse(slice_of(note), NULL);
+	return json_lib_get_int(v, "created_s", 0);
 }
 
 void store_note_cluster(const char *note, char ret[17])
 {
-	const char *at = strstr(note, "\"cluster_id\":\"");
-	snprintf(ret, 17, "%s", at ? at + strlen("\"cluster_id\":\"") : "");
-	if (strspn(ret, "0123456789abcdef") != 16)
-		ret[0] = 0;
+	json_auto_t *v = json_lib_parse(slice_of(note), NULL);
+	struct slice id = json_lib_get_str(v, "cluster_id");
+	bool is_id = id.len == 16 && strspn(id.ptr, "0123456789abcdef") == 16;
+	snprintf(ret, 17, "%s", is_id ? id.ptr : "");
 }
 
 void store_set_counts(json_t *object, const struct store_file_info *i)
