@@ -109,9 +109,12 @@ json_t *json_lib_new_str(struct slice s)
 
 void json_lib_set(json_t *object, const char *name, json_t *value)
 {
-	CLEANUP(cleanup_strbuf) struct strbuf mended = STRBUF_INIT;
-	add_mended(&mended, slice_of(name));
-	CHECK(json_object_set_new(object, strbuf_cstr(&mended), value) == 0);
+	if (json_object_set(object, name, value) != 0) {
+		CLEANUP(cleanup_strbuf) struct strbuf mended = STRBUF_INIT;
+		add_mended(&mended, slice_of(name));
+		CHECK(json_object_set(object, strbuf_cstr(&mended), value) == 0);
+	}
+	json_decref(value);
 }
 
 void json_lib_set_str(json_t *object, const char *name, struct slice s)
