@@ -5,16 +5,17 @@
 /* ---- requests ---- */
 /* What kube-apiserver takes as a request body (MaxRequestBodyBytes). */
 #define API_BODY_BYTES_MAX (3u * 1024 * 1024)
-/* How deep objects and arrays are nested in each other, whichever form they come in: JSON, YAML, protobuf, schemas. What one
- * of them reads the others can write. (kube-apiserver's JSON: 10,000; no built-in kind is nested deeper than 20.) */
+/* How deep objects and arrays are nested in each other, whichever form they come in: JSON, YAML, protobuf, schemas.
+ * What one of them reads the others can write. (kube-apiserver's JSON: 10,000; no built-in kind is nested deeper
+ * than 20.) */
 #define API_TREE_DEPTH_MAX 64
 /* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
  * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
 #define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
 /* How long one write may be worked on, waits included, before it is given up with 504. */
 #define API_WRITE_MS_MAX 10000
-/* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a few
- * lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
+/* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
+ * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
@@ -38,6 +39,11 @@
 #define HTTP2_RESETS_PER_S_MAX 33
 /* Connections an API loop keeps; beyond it new ones are closed at once. */
 #define API_CONNECTIONS_MAX 20000
+/* Connections that nobody has vouched for and that wait to be (a TLS handshake costs 35 KB): the one that has waited
+ * longest makes room for a new one. */
+#define HTTP_STRANGERS_MAX 1024
+/* Descriptors that a server leaves for everything that is no connection of a client: logs, pods, peers. */
+#define HTTP_DESCRIPTORS_RESERVED 1024
 /* A request's header or body that stalls this long ends its connection (slow loris). */
 #define HTTP_READ_STALL_MS_MAX 30000
 /* A peer that takes none of what is queued for it in this time is given up. */

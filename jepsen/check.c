@@ -3,7 +3,7 @@
 #include "jepsen/check_int.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -187,54 +187,54 @@ void check_report_release(struct check_report *r)
 
 /* ---- as JSON ---- */
 
-static struct json *finding_json(const struct history *h, const struct check_finding *f, struct arena *a)
+static json_t *finding_json(const struct history *h, const struct check_finding *f)
 {
-	struct json *v = json_new(a, JSON_OBJECT);
-	json_set_cstr(a, v, "anomaly", f->anomaly);
-	json_set_cstr(a, v, "text", f->text);
-	struct json *list = json_need(a, v, "records", JSON_ARRAY);
+	json_t *v = json_object(), *list = json_array();
+	json_lib_set_cstr(v, "anomaly", f->anomaly);
+	json_lib_set_cstr(v, "text", f->text);
+	json_lib_set(v, "records", list);
 	for (uint32_t i = 0; i < f->record_count; i++) {
 		CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 		const struct history_record *r = &h->records[f->records[i]];
 		strbuf_addf(&text, "%u: %.6f s, process %d: ", f->records[i], (double)r->time_ns / 1e9, r->process);
 		history_describe(h, f->records[i], &text);
-		json_append(list, json_new_str(a, strbuf_slice(&text)));
+		json_array_append_new(list, json_lib_new_str(strbuf_slice(&text)));
 	}
 	return v;
 }
 
-static struct json *result_json(const struct history *h, const struct check_result *r, struct arena *a)
+static json_t *result_json(const struct history *h, const struct check_result *r)
 {
-	struct json *v = json_new(a, JSON_OBJECT);
-	json_set_cstr(a, v, "checker", r->checker);
-	json_set_cstr(a, v, "verdict", check_verdict_name(r->verdict));
-	json_set_cstr(a, v, r->verdict == CHECK_UNKNOWN ? "reason" : "looked_at", r->reason);
-	json_set_int(a, v, "operations", r->checked);
-	json_set_int(a, v, "took_ms", r->took_ms);
-	json_set_int(a, v, "violations", r->finding_count);
-	struct json *list = json_need(a, v, "findings", JSON_ARRAY);
+	json_t *v = json_object(), *list = json_array();
+	json_lib_set_cstr(v, "checker", r->checker);
+	json_lib_set_cstr(v, "verdict", check_verdict_name(r->verdict));
+	json_lib_set_cstr(v, r->verdict == CHECK_UNKNOWN ? "reason" : "looked_at", r->reason);
+	json_lib_set_int(v, "operations", r->checked);
+	json_lib_set_int(v, "took_ms", r->took_ms);
+	json_lib_set_int(v, "violations", r->finding_count);
+	json_lib_set(v, "findings", list);
 	for (const struct check_finding *f = r->findings; f; f = f->next)
-		json_append(list, finding_json(h, f, a));
+		json_array_append_new(list, finding_json(h, f));
 	return v;
 }
 
-struct json *check_report_json(const struct history *h, const struct check_report *r, struct arena *a)
+json_t *check_report_json(const struct history *h, const struct check_report *r)
 {
-	struct json *v = json_new(a, JSON_OBJECT);
+	json_t *v = json_object(), *settings = json_object(), *list = json_array();
 	int64_t violations = 0, operations = 0;
-	json_set_cstr(a, v, "verdict", check_verdict_name(r->verdict));
-	struct json *settings = json_need(a, v, "settings", JSON_OBJECT);
+	json_lib_set_cstr(v, "verdict", check_verdict_name(r->verdict));
+	json_lib_set(v, "settings", settings);
 	for (size_t i = 0; i < h->setting_count; i++)
-		json_set_cstr(a, settings, h->settings[i].name, h->settings[i].value);
+		json_lib_set_cstr(settings, h->settings[i].name, h->settings[i].value);
 	for (size_t i = 0; i < h->count; i++)
 		operations += h->records[i].type == HISTORY_INVOKE;
 	for (size_t i = 0; i < r->count; i++)
 		violations += r->results[i].finding_count;
-	json_set_int(a, v, "operations", operations);
-	json_set_int(a, v, "faults", (int64_t)h->fault_count);
-	json_set_int(a, v, "violations", violations);
-	struct json *list = json_need(a, v, "checkers", JSON_ARRAY);
+	json_lib_set_int(v, "operations", operations);
+	json_lib_set_int(v, "faults", (int64_t)h->fault_count);
+	json_lib_set_int(v, "violations", violations);
+	json_lib_set(v, "checkers", list);
 	for (size_t i = 0; i < r->count; i++)
-		json_append(list, result_json(h, &r->results[i], a));
+		json_array_append_new(list, result_json(h, &r->results[i]));
 	return v;
 }

@@ -8,7 +8,7 @@
 
 #include "jepsen/history.h"
 
-struct json;
+struct json_t;
 
 enum check_verdict { CHECK_VALID, CHECK_UNKNOWN, CHECK_INVALID };
 
@@ -75,8 +75,8 @@ int check_history(
 void check_report_release(struct check_report *r);
 const char *check_verdict_name(enum check_verdict v); /* "valid", "unknown", "invalid" */
 
-/* {"verdict":..., "checkers":[...]}: what result.json holds. In the arena. */
-struct json *check_report_json(const struct history *h, const struct check_report *r, struct arena *a);
+/* {"verdict":..., "checkers":[...]}: what result.json holds. The caller frees it (json_decref). */
+struct json_t *check_report_json(const struct history *h, const struct check_report *r);
 
 /* ---- for checkers ---- */
 __attribute__((format(printf, 5, 6))) void check_find(struct check_context *c, const char *anomaly,

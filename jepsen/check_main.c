@@ -8,7 +8,7 @@
 #include "jepsen/check.h"
 #include "jepsen/report.h"
 
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,12 +47,14 @@ static void keep_notes(struct arena *a, const char *folder, struct report_notes 
 		strbuf_add(&text, block, n);
 	if (f)
 		fclose(f);
-	struct json *list = json_get(json_parse(a, strbuf_slice(&text), NULL, &err), "violations");
-	if (!json_is(list, JSON_ARRAY))
+	json_auto_t *result = json_lib_parse(strbuf_slice(&text), &err);
+	json_t *list = json_object_get(result, "violations"), *v;
+	size_t i;
+	if (!json_is_array(list))
 		return;
-	const char **texts = ARENA_ARRAY(a, const char *, list->count + 1);
-	JSON_FOREACH (v, list)
-		texts[ret->count++] = json_cstr(a, v);
+	const char **texts = ARENA_ARRAY(a, const char *, json_array_size(list) + 1);
+	json_array_foreach (list, i, v)
+		texts[ret->count++] = arena_strdup(a, json_is_string(v) ? json_string_value(v) : "");
 	ret->texts = texts;
 }
 

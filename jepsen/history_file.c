@@ -1,7 +1,10 @@
 /* Histories as JSON lines. Each line is one object: {"set":name,"to":text}, {"fault":name,...} or a record. Numbers
  * that are HISTORY_NIL are left out, so a file stays readable and small. Which member goes to which field is said in
  * one table for both ways. The reader trusts nothing: an unknown member, a number where a text belongs or a value out
- * of range refuses the file with its line. */
+ * of range refuses the file with its line.
+ *
+ * Lines are read with base/json, not with jansson as other JSON that is no API object: a history has millions of them,
+ * and an arena that is reset for each is more than twice as fast as a tree that is freed. */
 #include "jepsen/history.h"
 
 #include "base/json/json.h"

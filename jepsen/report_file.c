@@ -1,7 +1,7 @@
 /* Writes what is left of a run: report.html and result.json. */
 #include "jepsen/report_int.h"
 
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,24 +27,23 @@ static void write_result(
         const struct history *h, const struct check_report *r, const struct report_notes *notes, struct strbuf *out)
 {
 	static const char *const copied[] = {"workload", "target", "nemesis", "started"};
-	struct arena a = ARENA_INIT;
-	struct json *root = json_new(&a, JSON_OBJECT);
+	json_auto_t *root = json_object();
+	json_t *list = json_array();
 	int64_t operations = 0;
 	for (size_t i = 0; i < h->count; i++)
 		operations += h->records[i].type == HISTORY_INVOKE;
 	for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++)
 		if (history_get(h, copied[i]))
-			json_set_cstr(&a, root, copied[i], history_get(h, copied[i]));
-	json_set_int(&a, root, "seed", history_get_int(h, "seed", 0));
-	json_set_int(&a, root, "operations", operations);
-	json_set_int(&a, root, "faults", (int64_t)h->fault_count);
-	struct json *list = json_need(&a, root, "violations", JSON_ARRAY);
+			json_lib_set_cstr(root, copied[i], history_get(h, copied[i]));
+	json_lib_set_int(root, "seed", history_get_int(h, "seed", 0));
+	json_lib_set_int(root, "operations", operations);
+	json_lib_set_int(root, "faults", (int64_t)h->fault_count);
+	json_lib_set(root, "violations", list);
 	for (size_t i = 0; notes && i < notes->count; i++)
-		json_append(list, json_new_cstr(&a, notes->texts[i]));
-	json_set(&a, root, "check", check_report_json(h, r, &a));
-	json_write_pretty(out, root);
+		json_array_append_new(list, json_lib_new_str(slice_of(notes->texts[i])));
+	json_lib_set(root, "check", check_report_json(h, r));
+	json_lib_write_pretty(out, root);
 	strbuf_addc(out, '\n');
-	arena_release(&a);
 }
 
 int report_save(const struct history *h, const struct check_report *r, const struct report_notes *notes,

@@ -2,7 +2,7 @@
  * what became of it. Runs are found by their result.json, at most two folders deep. */
 #include "jepsen/report_int.h"
 
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,17 +41,20 @@ static char *slurp(struct arena *a, const char *path, size_t *ret_len)
 	return arena_memdup(a, strbuf_cstr(&text), text.len);
 }
 
-static const char *text_of(struct arena *a, const struct json *v, const char *name)
+static const char *text_of(struct arena *a, const json_t *v, const char *name)
 {
-	return json_cstr(a, json_get(v, name));
+	struct slice text = json_lib_get_str(v, name);
+	return arena_memdup(a, text.ptr ? text.ptr : "", text.len);
 }
 
 /* The names of what was found, each once. */
-static const char *anomalies_of(struct arena *a, const struct json *check)
+static const char *anomalies_of(struct arena *a, const json_t *check)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf out = STRBUF_INIT;
-	JSON_FOREACH (checker, json_get(check, "checkers"))
-		JSON_FOREACH (finding, json_get(checker, "findings")) {
+	json_t *checker, *finding;
+	size_t i, k;
+	json_array_foreach (json_object_get(check, "checkers"), i, checker)
+		json_array_foreach (json_object_get(checker, "findings"), k, finding) {
 			const char *name = text_of(a, finding, "anomaly");
 			if (strstr(strbuf_cstr(&out), name))
 				continue;
@@ -61,11 +64,10 @@ static const char *anomalies_of(struct arena *a, const struct json *check)
 	return arena_memdup(a, strbuf_cstr(&out), out.len);
 }
 
-static void add_run(struct summary *s, const char *folder, const struct json *root)
+static void add_run(struct summary *s, const char *folder, const json_t *root)
 {
-	const struct json *check = json_get(root, "check"), *notes = json_get(root, "violations");
-	const struct json *settings = json_get(check, "settings");
-	int64_t noted = json_is(notes, JSON_ARRAY) ? notes->count : 0;
+	const json_t *check = json_object_get(root, "check"), *settings = json_object_get(check, "settings");
+	int64_t noted = (int64_t)json_array_size(json_object_get(root, "violations"));
 	const char *verdict = text_of(&s->arena, check, "verdict");
 	if (s->count == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 64;
@@ -80,10 +82,10 @@ static void add_run(struct summary *s, const char *folder, const struct json *ro
 	                   : verdict[0] ? verdict
 	                                : "unknown",
 	        .anomalies = noted ? "seen by the harness" : anomalies_of(&s->arena, check),
-	        .seed = json_get_int(root, "seed", 0),
-	        .operations = json_get_int(root, "operations", 0),
-	        .faults = json_get_int(root, "faults", 0),
-	        .violations = json_get_int(check, "violations", 0) + noted};
+	        .seed = json_lib_get_int(root, "seed", 0),
+	        .operations = json_lib_get_int(root, "operations", 0),
+	        .faults = json_lib_get_int(root, "faults", 0),
+	        .violations = json_lib_get_int(check, "violations", 0) + noted};
 }
 
 static void look_into(struct summary *s, const char *folder, int depth)
@@ -91,7 +93,7 @@ static void look_into(struct summary *s, const char *folder, int depth)
 	size_t len;
 	struct err err = ERR_INIT;
 	char *text = slurp(&s->arena, arena_printf(&s->arena, "%s/result.json", folder), &len);
-	struct json *root = text ? json_parse(&s->arena, (struct slice){text, len}, NULL, &err) : NULL;
+	json_auto_t *root = text ? json_lib_parse((struct slice){text, len}, &err) : NULL;
 	if (root) {
 		add_run(s, folder, root);
 		FILE *page = fopen(arena_printf(&s->arena, "%s/report.html", folder), "re");

@@ -1,8 +1,8 @@
 /* A question to a server that is up, from one that is not yet: a loop of its own for one connection, on the calling
  * thread. See raft_node.h. */
 #include "raft/raft_node.h"
-#include "raft/conn_frame.h"
-#include "raft/transport.h"
+#include "raft/wire/conn_frame.h"
+#include "raft/wire/transport.h"
 
 #include "base/check.h"
 

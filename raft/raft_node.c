@@ -11,10 +11,10 @@
  * not find a successor when it is told to stop (it stops all the same; the others elect one). */
 #include "raft/raft_node.h"
 
-#include "raft/message_int.h"
-#include "raft/state_stream.h"
+#include "raft/adapter/message.h"
+#include "raft/wire/state_stream.h"
 
-#include "raft/conn_frame.h"
+#include "raft/wire/conn_frame.h"
 
 #include "base/check.h"
 #include "base/log.h"

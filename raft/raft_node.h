@@ -6,9 +6,9 @@
 #ifndef K3X_RAFT_NODE_H
 #define K3X_RAFT_NODE_H
 
-#include "raft/peer_stats.h"
-#include "raft/raft_host.h"
-#include "raft/state_copy.h"
+#include "raft/wire/peer_stats.h"
+#include "raft/host/raft_host.h"
+#include "raft/wire/state_copy.h"
 
 #include "base/rt/loop.h"
 

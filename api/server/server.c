@@ -263,7 +263,8 @@ static int open_tls(struct api_server *s, struct err *err)
 
 static int open_http(struct api_server *s, struct err *err)
 {
-	struct http_server_options o = {.loop = s->loop, .handler = on_request, .arg = s, .tls = s->tls};
+	struct http_server_options o = {
+	        .loop = s->loop, .handler = on_request, .arg = s, .tls = s->tls, .vouches = true};
 	if (http_server_new(&o, &s->http, err) != 0)
 		return err->code;
 	return http_server_listen_tcp(s->http, s->options.bind_address, s->options.port, err);

@@ -68,8 +68,9 @@ static inline bool json_is(const struct json *v, enum json_type t)
 {
 	return v && v->type == t;
 }
-bool json_equal(const struct json *a, const struct json *b); /* member order ignored, numbers by value */
-const char *json_type_name(enum json_type t);                /* "string", "object", ... */
+/* Member order ignored, numbers by value. (The linker's name: jansson, in the same program, has a json_equal too.) */
+bool json_equal(const struct json *a, const struct json *b) __asm__("k3x_json_equal");
+const char *json_type_name(enum json_type t); /* "string", "object", ... */
 
 /* ---- making and changing: text arguments are copied into the arena unless the name says borrow ---- */
 struct json *json_new(struct arena *a, enum json_type type);
@@ -77,8 +78,8 @@ struct json *json_new_str(struct arena *a, struct slice s);
 struct json *json_new_cstr(struct arena *a, const char *s);
 struct json *json_new_int(struct arena *a, int64_t v);
 struct json *json_new_bool(struct arena *a, bool v);
-struct json *json_new_number(struct arena *a, struct slice text); /* text must be a JSON number */
-struct json *json_copy(struct arena *a, const struct json *v);    /* deep */
+struct json *json_new_number(struct arena *a, struct slice text);                       /* text must be a JSON number */
+struct json *json_copy(struct arena *a, const struct json *v) __asm__("k3x_json_copy"); /* deep */
 
 /* Sets a member: replaces in place or appends. `value` must not be linked anywhere else. Returns value. */
 struct json *json_set(struct arena *a, struct json *obj, const char *key, struct json *value);

@@ -2,22 +2,9 @@
  * strings, but every client reads both. */
 #include "base/json/json.h"
 
-static const char hex[] = "0123456789abcdef";
+#include "base/mem/utf8.h"
 
-/* Bytes of the valid UTF-8 sequence at p, 0 when invalid. Only called for bytes >= 0x80. */
-static size_t sequence_len(const unsigned char *p, size_t n)
-{
-	size_t want = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n < want)
-		return 0;
-	for (size_t i = 1; i < want; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-	        (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return want;
-}
+static const char hex[] = "0123456789abcdef";
 
 static void write_special(struct strbuf *out, unsigned char c)
 {
@@ -44,7 +31,7 @@ void json_write_str(struct strbuf *out, struct slice s)
 			i++;
 			continue;
 		}
-		size_t n = c >= 0x80 ? sequence_len(p + i, s.len - i) : 0;
+		size_t n = c >= 0x80 ? utf8_len(p + i, s.len - i) : 0;
 		if (n) {
 			i += n;
 			continue;

@@ -62,17 +62,18 @@ static int on_header_value(llhttp_t *p, const char *at, size_t len)
 static int on_headers_complete(llhttp_t *p)
 {
 	struct h1c *h = p->data;
-	if (!h->call)
+	struct http_call *call = h->call;
+	if (!call)
 		return -1;
 	store_header(h);
-	h->call->answer.status = p->status_code;
+	call->answer.status = p->status_code;
 	if (p->status_code < 200 && p->status_code != 101) {
-		h->call->headers.count = 0;
+		call->headers.count = 0;
 		return 0;
 	}
 	h->event = EVENT_HEAD;
-	call_head(h->call);
-	if (!h->call)
+	call_head(call);
+	if (!h->call) /* it was given up */
 		return -1;
 	if (p->status_code == 101)
 		return 2;

@@ -335,7 +335,8 @@ static struct h2 *state_of(struct http_connection *c)
 {
 	if (!c->state) {
 		c->state = session_new(c);
-		http_connection_deadline(c, c->server->o.idle_ms);
+		http_connection_deadline(
+		        c, c->server->o.read_stall_ms); /* for the first request; idle comes after one */
 	}
 	return c->state;
 }

@@ -91,6 +91,8 @@ void http_trust(struct http_exchange *x)
 	if (!x->is_trusted)
 		x->server->strangers_held_bytes -= x->held_bytes;
 	x->is_trusted = true;
+	if (x->connection)
+		http_connection_known(x->connection);
 }
 
 /* Once it is answered nobody looks at the request any more, while the answer may wait for its reader for long. */
@@ -357,6 +359,8 @@ void exchange_dispatch(struct http_exchange *x)
 	x->request.headers_count = x->headers.count;
 	fill_peer(x);
 	x->dispatched = true;
+	if (!x->server->o.vouches)
+		http_connection_known(x->connection);
 	x->server->o.handler(x, x->server->o.arg);
 	if (x->user_done && x->body_mode == BODY_UNDECIDED)
 		x->body_mode = BODY_DISCARD;

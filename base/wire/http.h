@@ -173,6 +173,7 @@ struct http_server_options {
 	void *arg;
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
 	bool reuse_port;         /* several servers share a TCP port */
+	bool vouches; /* the handler vouches for peers by http_trust(); else whoever has asked for something is known */
 	/* 0: the default of base/limits.h */
 	size_t header_bytes_max;
 	size_t headers_max;

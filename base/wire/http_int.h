@@ -112,6 +112,7 @@ struct http_connection {
 	struct http_server *server;
 	struct conn *conn;
 	struct list_link link;
+	struct list_link in_strangers;        /* linked while nobody has vouched for the peer */
 	const struct http_protocol *protocol; /* NULL until known */
 	struct loop_defer turn;
 	bool upgraded; /* the conn is somebody else's now; the memory goes with the next turn */
@@ -134,6 +135,9 @@ struct http_server {
 	struct http_server_options o;
 	struct list_link connections;
 	size_t connections_count;
+	struct list_link strangers; /* of the connections: who has waited longest is first */
+	size_t strangers_count;
+	uint64_t told_full_ms; /* when it was last logged that connections are turned away */
 	struct conn_listener *listeners[8];
 	unsigned listeners_count;
 	unsigned listeners_open;
@@ -189,6 +193,8 @@ void http_server_take(struct http_server *s, struct conn *conn);
 void http_connection_wake(struct http_connection *c); /* protocol->flush at the end of the turn */
 void http_connection_close(struct http_connection *c, unsigned linger_ms);
 void http_connection_deadline(struct http_connection *c, unsigned ms);
+/* It is no stranger's any more. */
+void http_connection_known(struct http_connection *c);
 void http_server_recycle(struct http_server *s, struct http_exchange *x);
 const char *http_server_date(struct http_server *s);
 /* Takes the conn away for an upgrade. */

@@ -9,9 +9,11 @@
 #include "base/wire/http_int.h"
 
 #include "base/check.h"
+#include "base/log.h"
 #include "base/wire/tls.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { TICK_MS = 500, SPARE_MAX = 64, LINGER_MS = 2000 };
@@ -48,9 +50,18 @@ void http_connection_close(struct http_connection *c, unsigned linger_ms)
 	conn_close(c->conn, linger_ms);
 }
 
+void http_connection_known(struct http_connection *c)
+{
+	if (!list_linked(&c->in_strangers))
+		return;
+	list_del(&c->in_strangers);
+	c->server->strangers_count--;
+}
+
 static void connection_free(struct http_connection *c)
 {
 	struct http_server *s = c->server;
+	http_connection_known(c);
 	break_exchanges(c);
 	if (c->protocol)
 		c->protocol->closed(c);
@@ -113,6 +124,8 @@ static void on_open(struct conn *conn, const struct err *err, void *arg)
 	struct slice alpn = conn_alpn(conn);
 	if (alpn.len)
 		set_protocol(c, slice_is(alpn, "h2"));
+	if (conn_peer(conn)->verified)
+		http_connection_known(c);
 	http_connection_deadline(c, c->server->o.read_stall_ms);
 	http_connection_wake(c);
 }
@@ -156,16 +169,43 @@ static void on_closed(struct conn *conn, void *arg)
 
 static const struct conn_callbacks callbacks = {on_open, on_read, on_end, on_drained, on_closed};
 
+/* One line a minute: who turns others away must say so. */
+static void tell_full(struct http_server *s, const char *what)
+{
+	uint64_t now = loop_now_ms(s->loop);
+	if (s->told_full_ms && now - s->told_full_ms < 60000)
+		return;
+	s->told_full_ms = now;
+	log_warn("http", what, "port=%d connections=%zu unknown=%zu", http_server_port(s), s->connections_count,
+	        s->strangers_count);
+}
+
+static void make_room_for_stranger(struct http_server *s)
+{
+	while (s->strangers_count >= HTTP_STRANGERS_MAX) {
+		struct http_connection *oldest = CONTAINER_OF(s->strangers.next, struct http_connection, in_strangers);
+		tell_full(s, "too many peers that do not say who they are: the oldest connections are closed");
+		http_connection_known(oldest);
+		http_connection_close(oldest, 0);
+	}
+}
+
 void http_server_take(struct http_server *s, struct conn *conn)
 {
 	if (s->closing || s->connections_count >= s->o.connections_max) {
+		if (!s->closing)
+			tell_full(s, "too many connections: new ones are closed");
 		conn_close(conn, 0);
 		return;
 	}
+	make_room_for_stranger(s);
 	struct http_connection *c = xcalloc(1, sizeof *c);
 	c->server = s;
 	c->conn = conn;
 	list_init(&c->exchanges);
+	list_init(&c->in_strangers);
+	list_push_back(&s->strangers, &c->in_strangers);
+	s->strangers_count++;
 	loop_defer_init(&c->turn, connection_turn);
 	list_push_back(&s->connections, &c->link);
 	s->connections_count++;
@@ -225,6 +265,16 @@ static void tick(uv_timer_t *t)
 	}
 }
 
+/* A connection that takes the last descriptor is one too many. */
+static size_t connections_possible(void)
+{
+	struct rlimit l;
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_cur == RLIM_INFINITY)
+		return API_CONNECTIONS_MAX;
+	size_t n = l.rlim_cur > 2 * HTTP_DESCRIPTORS_RESERVED ? l.rlim_cur - HTTP_DESCRIPTORS_RESERVED : l.rlim_cur / 2;
+	return n < API_CONNECTIONS_MAX ? n : API_CONNECTIONS_MAX;
+}
+
 #define DEFAULT(field, value) \
 	if (!s->o.field) \
 	s->o.field = (value)
@@ -238,13 +288,14 @@ int http_server_new(const struct http_server_options *options, struct http_serve
 	s->o = *options;
 	DEFAULT(header_bytes_max, HTTP_HEADER_BYTES_MAX);
 	DEFAULT(headers_max, HTTP_HEADERS_MAX);
-	DEFAULT(connections_max, API_CONNECTIONS_MAX);
+	DEFAULT(connections_max, connections_possible());
 	DEFAULT(streams_max, HTTP2_STREAMS_MAX);
 	DEFAULT(read_stall_ms, HTTP_READ_STALL_MS_MAX);
 	DEFAULT(idle_ms, HTTP_IDLE_MS_MAX);
 	if (s->o.tls)
 		tls_context_ref(s->o.tls);
 	list_init(&s->connections);
+	list_init(&s->strangers);
 	list_init(&s->spare);
 	uv_timer_init(loop_uv(s->loop), &s->tick);
 	s->tick.data = s;

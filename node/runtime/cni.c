@@ -7,6 +7,7 @@
 #include "node/runtime/cni.h"
 
 #include "base/check.h"
+#include "base/json_lib.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/pki.h"
@@ -16,18 +17,34 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+static json_t *bridge_of(const char *pod_cidr, const char *bridge, const char *addresses_dir)
+{
+	json_t *plugin = json_object(), *ipam = json_object();
+	json_lib_set_cstr(plugin, "type", "bridge");
+	json_lib_set_cstr(plugin, "bridge", bridge);
+	json_lib_set_bool(plugin, "isGateway", true);
+	json_lib_set_bool(plugin, "isDefaultGateway", true);
+	json_lib_set_bool(plugin, "forceAddress", true);
+	json_lib_set_bool(plugin, "hairpinMode", true);
+	json_lib_set_bool(plugin, "ipMasq", true);
+	json_lib_set_cstr(ipam, "type", "host-local");
+	json_lib_set_cstr(ipam, "dataDir", addresses_dir);
+	json_lib_set(ipam, "ranges", json_pack("[[{s:o}]]", "subnet", json_lib_new_str(slice_of(pod_cidr))));
+	json_lib_set(plugin, "ipam", ipam);
+	return plugin;
+}
+
 struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char *addresses_dir)
 {
 	struct strbuf b = STRBUF_INIT;
-	strbuf_adds(&b, "{\n  \"cniVersion\": \"1.0.0\",\n  \"name\": \"cbr0\",\n  \"plugins\": [\n");
-	strbuf_addf(&b,
-	        "    {\"type\": \"bridge\", \"bridge\": \"%s\", \"isGateway\": true, \"isDefaultGateway\": true, "
-	        "\"forceAddress\": true,\n"
-	        "     \"hairpinMode\": true, \"ipMasq\": true,\n"
-	        "     \"ipam\": {\"type\": \"host-local\", \"dataDir\": \"%s\", \"ranges\": [[{\"subnet\": "
-	        "\"%s\"}]]}},\n",
-	        bridge, addresses_dir, pod_cidr);
-	strbuf_adds(&b, "    {\"type\": \"portmap\", \"capabilities\": {\"portMappings\": true}}\n  ]\n}\n");
+	json_auto_t *conf = json_object();
+	json_lib_set_cstr(conf, "cniVersion", "1.0.0");
+	json_lib_set_cstr(conf, "name", "cbr0");
+	json_lib_set(conf, "plugins",
+	        json_pack("[o, {s:s, s:{s:b}}]", bridge_of(pod_cidr, bridge, addresses_dir), "type", "portmap",
+	                "capabilities", "portMappings", true));
+	json_lib_write_pretty(&b, conf);
+	strbuf_addc(&b, '\n');
 	return b;
 }
 

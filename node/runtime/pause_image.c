@@ -3,6 +3,7 @@
  */
 #include "node/runtime/pause_image.h"
 
+#include "base/json_lib.h"
 #include "base/pki.h"
 
 #include <stdio.h>
@@ -50,6 +51,13 @@ static void tar_end(struct strbuf *out)
 	strbuf_add(out, zero, sizeof zero);
 }
 
+/* What the image's configuration is called follows from its bytes: members keep their order. */
+static void write_json(struct strbuf *out, json_t *v)
+{
+	json_lib_write(out, v);
+	json_decref(v);
+}
+
 void pause_image_write(struct strbuf *out, const char *name)
 {
 	struct strbuf layer = STRBUF_INIT, config = STRBUF_INIT, manifest = STRBUF_INIT;
@@ -57,14 +65,14 @@ void pause_image_write(struct strbuf *out, const char *name)
 	tar_file(&layer, "pause", 0755, (struct slice){pause_program, (size_t)(pause_program_end - pause_program)});
 	tar_end(&layer);
 	pki_sha256_hex(layer.data, layer.len, hash);
-	strbuf_addf(&config,
-	        "{\"architecture\":\"" PAUSE_ARCHITECTURE
-	        "\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/pause\"],\"WorkingDir\":\"/\"},"
-	        "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%s\"]},\"history\":[{\"created_by\":\"k3x\"}]}",
-	        hash);
+	write_json(&config,
+	        json_pack("{s:s, s:s, s:{s:[s], s:s}, s:{s:s, s:[o]}, s:[{s:s}]}", "architecture", PAUSE_ARCHITECTURE,
+	                "os", "linux", "config", "Entrypoint", "/pause", "WorkingDir", "/", "rootfs", "type", "layers",
+	                "diff_ids", json_sprintf("sha256:%s", hash), "history", "created_by", "k3x"));
 	pki_sha256_hex(config.data, config.len, hash);
 	snprintf(file, sizeof file, "%s.json", hash);
-	strbuf_addf(&manifest, "[{\"Config\":\"%s\",\"RepoTags\":[\"%s\"],\"Layers\":[\"layer.tar\"]}]", file, name);
+	write_json(&manifest, json_pack("[{s:s, s:[o], s:[s]}]", "Config", file, "RepoTags",
+	                              json_lib_new_str(slice_of(name)), "Layers", "layer.tar"));
 	tar_file(out, "layer.tar", 0644, strbuf_slice(&layer));
 	tar_file(out, file, 0644, strbuf_slice(&config));
 	tar_file(out, "manifest.json", 0644, strbuf_slice(&manifest));

@@ -84,6 +84,15 @@ static struct json *state_of(struct arena *a, const struct container_picture *c)
 	return state;
 }
 
+/* What runs may be of the image before this one, until it is replaced. */
+static struct slice image_of(struct pod *p, const struct container_picture *c, const struct json *old)
+{
+	const struct json *spec = pod_container_spec(p, c->slot->name);
+	bool is_of_before = c->record && !pod_container_is_current(p, c->record);
+	return is_of_before && json_get_str(old, "image").len ? json_get_str(old, "image")
+	                                                      : json_get_str(spec, "image");
+}
+
 static struct json *container_status(struct pod *p, struct arena *a, const struct container_picture *c)
 {
 	struct json *o = json_new(a, JSON_OBJECT);
@@ -93,7 +102,7 @@ static struct json *container_status(struct pod *p, struct arena *a, const struc
 		json_set_str(a, o, "containerID", slice_of(arena_printf(a, "containerd://%s", r->id)));
 	else if (json_get_str(old, "containerID").len)
 		json_set_str(a, o, "containerID", json_get_str(old, "containerID"));
-	json_set_str(a, o, "image", json_get_str(pod_container_spec(p, c->slot->name), "image"));
+	json_set_str(a, o, "image", image_of(p, c, old));
 	json_set_cstr(a, o, "imageID", r && r->image_ref ? r->image_ref : json_cstr(a, json_get(old, "imageID")));
 	json_set(a, o, "lastState", c->last.is_there ? end_of(a, &c->last) : json_new(a, JSON_OBJECT));
 	json_set_cstr(a, o, "name", c->slot->name);

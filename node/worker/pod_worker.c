@@ -139,6 +139,23 @@ static void take_object(struct pod *p)
 		}
 }
 
+/* It is to be deleted while something is open: a pull is given up, and containers that are being stopped (for another
+ * image, for a probe) hear of a grace that is shorter. */
+static void hurry(struct pod *p, struct slice object)
+{
+	int64_t grace;
+	pod_start_cancel(p);
+	if (!slice_to_i64(json_find(object, "metadata", "deletionGracePeriodSeconds", NULL), &grace) ||
+	        grace >= p->grace_s)
+		return;
+	p->grace_s = grace;
+	LIST_FOREACH (it, &p->containers) {
+		struct container *c = CONTAINER_OF(it, struct container, in_pod);
+		if (c->is_stopping && c->state != CONTAINER_EXITED)
+			pod_stop_container(p, c, grace);
+	}
+}
+
 void pod_set_object(struct pod *p, struct rcbuf *json)
 {
 	LOOP_CHECK_OWNER(p->n->loop);
@@ -149,7 +166,7 @@ void pod_set_object(struct pod *p, struct rcbuf *json)
 	if (first || !p->operations || (pod_state(p) == POD_STOPPING && !p->start))
 		take_object(p);
 	else if (json_find((struct slice){json->data, json->len}, "metadata", "deletionTimestamp", NULL).len)
-		pod_start_cancel(p);
+		hurry(p, (struct slice){json->data, json->len});
 	pod_status_changed(p);
 	pod_tick(p);
 }
@@ -554,4 +571,13 @@ void pod_tick(struct pod *p)
 		return;
 	p->need_generation = 0;
 	tick_idle(p);
+}
+
+bool pod_container_is_current(const struct pod *p, const struct container *c)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	struct arena a = ARENA_INIT;
+	bool is = !c->hash || strcmp(c->hash, pod_container_hash(&a, pod_container_spec(p, c->name))) == 0;
+	arena_release(&a);
+	return is;
 }

@@ -19,4 +19,7 @@ void pod_looked(struct pod *p, bool changed);           /* the view has looked *
 void pod_container_gone(struct container *c);           /* the view drops the record */
 void pod_free(struct pod *p);
 
+/* The container was made of the spec as it is now: of its name and image. Node's loop. */
+bool pod_container_is_current(const struct pod *p, const struct container *c);
+
 #endif

@@ -332,6 +332,12 @@ static bool is_plain(const struct store_range *r)
 }
 
 /* Walks the range, takes what is wanted into *t and counts the rest. */
+/* All ranges of a transaction are answered from one arena: together they have the bound of one. */
+static bool is_full(const struct arena *a)
+{
+	return a->used_bytes > STORE_RANGE_BYTES_MAX;
+}
+
 static int collect(
         struct db *db, const struct store_range *r, struct taken *t, struct arena *a, int64_t *count, struct err *err)
 {
@@ -358,7 +364,7 @@ static int collect(
 		++*count;
 		if (!full && !r->count_only && passes(r, &row))
 			taken_add(t, a, &row);
-		if (t->bytes > STORE_RANGE_BYTES_MAX) {
+		if (t->bytes > STORE_RANGE_BYTES_MAX || is_full(a)) {
 			rc = err_set(
 			        err, ERR_TOO_BIG, "the range has too many keys for one answer: read it with a limit");
 			break;
@@ -388,7 +394,7 @@ static int answer(struct db *db, const struct store_range *r, struct taken *t, s
 		if (rc != 0)
 			return rc;
 		t->bytes += res->kvs[i].value.len;
-		if (t->bytes > STORE_RANGE_BYTES_MAX)
+		if (t->bytes > STORE_RANGE_BYTES_MAX || is_full(a))
 			return err_set(err, ERR_TOO_BIG, "the range is too large for one answer: read it with a limit");
 	}
 	res->n_kvs = t->n;

@@ -228,7 +228,7 @@ static int take_meta(void *arg, struct slice key, struct slice value, struct err
 static int take_bucket(struct import *x, const struct bbolt *b, const char *name, bool needed,
         int (*fn)(void *arg, struct slice key, struct slice value, struct err *err), struct err *err)
 {
-	struct bbolt_bucket bucket;
+	struct bbolt_bucket bucket = {0};
 	int rc = bbolt_bucket(b, slice_of(name), &bucket, err);
 	if (rc == 0 && needed)
 		return err_set(err, ERR_CORRUPT, "it has no bucket \"%s\": it is not of etcd", name);

@@ -13,6 +13,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
+#include "base/json_lib.h"
 #include "base/pki.h"
 #include "raft/raft_node.h"
 #include "store/machine/data_lock.h"
@@ -192,8 +193,9 @@ static uint64_t derive_cluster_id(struct restore *r)
 
 static uint64_t noted_cluster_id(const char *note)
 {
-	const char *at = strstr(note, "\"cluster_id\":\"");
-	return at ? strtoull(at + strlen("\"cluster_id\":\""), NULL, 16) : 0;
+	json_auto_t *v = json_lib_parse(slice_of(note), NULL);
+	struct slice id = json_lib_get_str(v, "cluster_id");
+	return id.len ? strtoull(id.ptr, NULL, 16) : 0;
 }
 
 /* Whose snapshot it must be: as asked for, or the cluster whose data directory this was (the file is the server's),

@@ -146,7 +146,7 @@ int snapshot_users_from_etcd(struct db *db, const struct bbolt *b, struct store_
 	struct taking t = {.db = db, .users = users};
 	int rc = 0;
 	for (size_t i = 0; i < COUNT_OF(buckets) && rc >= 0; i++) {
-		struct bbolt_bucket bucket;
+		struct bbolt_bucket bucket = {0};
 		rc = bbolt_bucket(b, slice_of(buckets[i].bucket), &bucket, err);
 		if (rc == 1)
 			rc = bbolt_each(b, &bucket, buckets[i].take, &t, err);

@@ -1,6 +1,6 @@
 /* Any bytes as messages of a peer to a server that runs: each has its length (2 bytes) before it. Whatever gets into
  * the log is committed and unpacked, for the peer may lead. The server begins anew now and then. */
-#include "raft/host_int.h"
+#include "raft/host/host_int.h"
 
 #include "base/check.h"
 

@@ -1,8 +1,8 @@
 /* Any bytes as the files of a raft log: two segments, the snapshot record, term and vote. With the first bit of the
  * first byte set, checksums are put right before, so that what lies behind them is reached. What opens must take an
  * entry. */
-#include "raft/adapter_int.h"
-#include "raft/log_int.h"
+#include "raft/adapter/adapter.h"
+#include "raft/log/log_int.h"
 
 #include "base/crc32c.h"
 

@@ -1,5 +1,5 @@
 /* Any bytes as a message of a peer. */
-#include "raft/message_int.h"
+#include "raft/adapter/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,5 +1,5 @@
 /* Any bytes as the frames by which a state is sent: two bytes say how much of it is there and how large it is. */
-#include "raft/state_frame.h"
+#include "raft/wire/state_frame.h"
 
 #include "base/check.h"
 #include "base/mem/arena.h"

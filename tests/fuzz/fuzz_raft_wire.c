@@ -1,5 +1,5 @@
 /* Any bytes as what a peer's connection brings, cut by the first byte; whole frames are taken for greetings too. */
-#include "raft/wire_frame.h"
+#include "raft/wire/wire_frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -248,3 +248,22 @@ def _():
     true("page5" in got and "page6" in got and "page4" not in got, str(got))
     foreign = base64.urlsafe_b64encode(json.dumps({"rv": -1, "start": "a/x"}).encode()).decode().rstrip("=")
     true("page0" in names(t.api.get(f"{CM}?continue={foreign}")), "a key before the namespace begins at the namespace")
+
+
+@case("pods: a runtime class that is not there is refused, one that is adds its overhead and where it runs")
+def _():
+    has(t.api.post(PODS, pod("rc0", runtimeClassName="nope")).want(403, "Forbidden").json["message"], 'RuntimeClass not found: "nope"')
+    t.api.post("/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": "heavy"}, "handler": "heavy", "overhead": {"podFixed": {"memory": "8Mi"}},
+                                                       "scheduling": {"nodeSelector": {"kind": "heavy"}, "tolerations": [{"key": "heavy", "operator": "Exists"}]}}).want(201)
+    spec = t.api.post(PODS, pod("rc1", runtimeClassName="heavy")).want(201).json["spec"]
+    eq((spec["overhead"], spec["nodeSelector"]), ({"memory": "8Mi"}, {"kind": "heavy"}))
+    true(any(x.get("key") == "heavy" for x in spec["tolerations"]), "its toleration")
+    has(t.api.post(PODS, pod("rc2", runtimeClassName="heavy", nodeSelector={"kind": "light"})).want(403, "Forbidden").json["message"], "conflict")
+
+
+@case("what waits for something that is not built comes with a warning")
+def _():
+    answer = t.api.post(SERVICES, service("lb", type="LoadBalancer")).want(201)
+    has(answer.headers.get("Warning") or "", "no load balancer is built in yet")
+    answer = t.api.post(PODS, pod("claims", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}])).want(201)
+    has(answer.headers.get("Warning") or "", "is of a kind that is not built yet")

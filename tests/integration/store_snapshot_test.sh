@@ -27,6 +27,10 @@ etcdctl del later >/dev/null
 check "etcdctl snapshot save" etcdctl snapshot save "$T/one.snap"
 check_has "snapshot status" "sha256" "$(store snapshot status "$T/one.snap")"
 check_has "snapshot status as JSON" '"keys":8,' "$(store snapshot status "$T/one.snap" -o json)"
+file=$T/$(printf 'a "quoted" \\ name of \xff.snap')
+check_has "a file's name is quoted in JSON" '"file":"'"$T"'/a \"quoted\" \\ name of '$'\xef\xbf\xbd''.snap",' \
+	"$(store snapshot save "$file" -o json --endpoints $ETCDCTL_ENDPOINTS)"
+rm -f "$file"
 revision=$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')
 hash=$(hash_of)
 check "check of a directory that is served" store check "$T/store"

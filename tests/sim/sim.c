@@ -9,7 +9,7 @@
 #include "tests/sim/sim_memory.h"
 #include "tests/sim/sim_store.h"
 
-#include "raft/host_int.h"
+#include "raft/host/host_int.h"
 
 #include "base/hash.h"
 #include "base/log.h"

@@ -2,7 +2,7 @@
 #ifndef K3X_TESTS_SIM_DISK_H
 #define K3X_TESTS_SIM_DISK_H
 
-#include "raft/disk.h"
+#include "raft/log/disk.h"
 
 /* The disk outlives the hosts on it. random: of the simulation. */
 struct disk *sim_disk_new(uint64_t (*random)(void));

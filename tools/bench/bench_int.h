@@ -67,6 +67,12 @@ void bench_report_add(struct bench_report *r, struct bench_row row);
 /* Prints the table and writes OUT/NAME.json. */
 void bench_report_end(struct bench_report *r, const struct bench_settings *s, const char *name, const char *method);
 
+/* Figures have four decimals in files. */
+double bench_rounded(double v);
+/* Writes FOLDER/NAME.json, making the folder, and says so. */
+struct json_t;
+int bench_write_json(const char *folder, const char *name, const struct json_t *v, struct err *err);
+
 double bench_now_ms(void);
 
 /* ---- a server of our own (bench_server.c) ---- */

@@ -1,7 +1,10 @@
 /* Samples, and the report of a benchmark: a table for people, a flat JSON file for programs. */
 #include "tools/bench/bench_int.h"
 
+#include "base/json_lib.h"
+
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,24 +93,39 @@ static void print_row(const struct bench_row *b)
 	printf("%-58s %10s %-7s %10s %7s %10s %s\n", b->what, ours, b->unit, peer, ratio, aim, met);
 }
 
-static void write_json(const struct bench_report *r, const char *folder, const char *name)
+double bench_rounded(double v)
 {
+	return round(v * 1e4) / 1e4;
+}
+
+int bench_write_json(const char *folder, const char *name, const struct json_t *v, struct err *err)
+{
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 	char path[300];
 	mkdir("build", 0755);
 	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-		return;
+		return err_errno(err, errno, "make %s", folder);
 	snprintf(path, sizeof path, "%s/%s.json", folder, name);
 	FILE *f = fopen(path, "we");
-	if (!f) {
-		fprintf(stderr, "k3x-bench: cannot write %s: %s\n", path, strerror(errno));
-		return;
-	}
-	fprintf(f, "{");
-	for (size_t i = 0; i < r->count; i++)
-		fprintf(f, "%s\n  \"%s\": %.4f", i ? "," : "", r->rows[i].key, r->rows[i].ours);
-	fprintf(f, "\n}\n");
-	fclose(f);
+	if (!f)
+		return err_errno(err, errno, "write %s", path);
+	json_lib_write_pretty(&text, v);
+	strbuf_addc(&text, '\n');
+	bool is_whole = fwrite(text.data, 1, text.len, f) == text.len;
+	if (fclose(f) != 0 || !is_whole)
+		return err_errno(err, errno, "write %s", path);
 	printf("\nwritten to %s\n", path);
+	return 0;
+}
+
+static void write_rows(const struct bench_report *r, const char *folder, const char *name)
+{
+	struct err err = ERR_INIT;
+	json_auto_t *v = json_object();
+	for (size_t i = 0; i < r->count; i++)
+		json_lib_set_real(v, r->rows[i].key, bench_rounded(r->rows[i].ours));
+	if (bench_write_json(folder, name, v, &err) != 0)
+		fprintf(stderr, "k3x-bench: %s\n", err.msg);
 }
 
 void bench_report_end(struct bench_report *r, const struct bench_settings *s, const char *name, const char *method)
@@ -118,7 +136,7 @@ void bench_report_end(struct bench_report *r, const struct bench_settings *s, co
 	printf("%-58s %10s %-7s %10s %7s %10s\n", "what", "ours", "unit", "peer", "ratio", "aim");
 	for (size_t i = 0; i < r->count; i++)
 		print_row(&r->rows[i]);
-	write_json(r, s->out, name);
+	write_rows(r, s->out, name);
 	fflush(stdout);
 	free(r->rows);
 	*r = (struct bench_report){0};

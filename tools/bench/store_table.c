@@ -3,11 +3,11 @@
  * the latency, memory or bytes. */
 #include "tools/bench/store_int.h"
 
-#include <errno.h>
+#include "base/json_lib.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static struct figure *figure_for(struct figures *f, const char *key)
 {
@@ -94,39 +94,33 @@ void figures_print(struct figures *f, const char *method)
 	fflush(stdout);
 }
 
-static void write_runs(FILE *out, const char *name, const struct bench_samples *s)
+static json_t *runs_of(const struct bench_samples *s)
 {
-	fprintf(out, ", \"%s_runs\": [", name);
+	json_t *list = json_array();
 	for (size_t i = 0; i < s->count; i++)
-		fprintf(out, "%s%.4f", i ? ", " : "", s->values[i]);
-	fprintf(out, "]");
+		json_array_append_new(list, json_real(bench_rounded(s->values[i])));
+	return list;
 }
 
-/* method has no characters that JSON would want escaped. */
+static json_t *row_of(struct figure *f)
+{
+	json_t *v = json_object();
+	json_lib_set_real(v, "k3x", bench_rounded(median(f, TRIO_K3X)));
+	json_lib_set_real(v, "etcd", bench_rounded(median(f, TRIO_ETCD)));
+	json_lib_set_real(v, "ratio", bench_rounded(figure_ratio(f)));
+	json_lib_set_cstr(v, "unit", f->unit);
+	json_lib_set(v, "k3x_runs", runs_of(&f->runs[TRIO_K3X]));
+	json_lib_set(v, "etcd_runs", runs_of(&f->runs[TRIO_ETCD]));
+	return v;
+}
+
 int figures_write(struct figures *f, const char *folder, const char *name, const char *method, struct err *err)
 {
-	char path[300];
-	mkdir("build", 0755);
-	if (mkdir(folder, 0755) != 0 && errno != EEXIST)
-		return err_errno(err, errno, "make %s", folder);
-	snprintf(path, sizeof path, "%s/%s.json", folder, name);
-	FILE *out = fopen(path, "we");
-	if (!out)
-		return err_errno(err, errno, "write %s", path);
-	fprintf(out, "{\n  \"method\": \"%s\"", method);
-	for (size_t i = 0; i < f->count; i++) {
-		struct figure *row = &f->rows[i];
-		fprintf(out, ",\n  \"%s\": {\"k3x\": %.4f, \"etcd\": %.4f, \"ratio\": %.4f, \"unit\": \"%s\"", row->key,
-		        median(row, TRIO_K3X), median(row, TRIO_ETCD), figure_ratio(row), row->unit);
-		write_runs(out, "k3x", &row->runs[TRIO_K3X]);
-		write_runs(out, "etcd", &row->runs[TRIO_ETCD]);
-		fprintf(out, "}");
-	}
-	fprintf(out, "\n}\n");
-	if (fclose(out) != 0)
-		return err_errno(err, errno, "write %s", path);
-	printf("\nwritten to %s\n", path);
-	return 0;
+	json_auto_t *v = json_object();
+	json_lib_set_cstr(v, "method", method);
+	for (size_t i = 0; i < f->count; i++)
+		json_lib_set(v, f->rows[i].key, row_of(&f->rows[i]));
+	return bench_write_json(folder, name, v, err);
 }
 
 void figures_release(struct figures *f)

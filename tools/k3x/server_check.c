@@ -48,7 +48,7 @@ static bool parse_range(const char *text, unsigned bits_min, unsigned bits_max, 
 	ret->bits = (unsigned)bits;
 	ret->mask = ~(uint32_t)0 << (32 - bits);
 	ret->first = ntohl(addr.s_addr) & ret->mask;
-	return true;
+	return ret->first == ntohl(addr.s_addr); /* 10.42.0.1/16 is an address, not a range */
 }
 
 static bool overlap(const struct range *a, const struct range *b)
@@ -119,8 +119,8 @@ static int check_mode(const struct server_settings *s, struct err *err)
 static int check_label(const char *text, struct err *err)
 {
 	struct slice value = slice_of(text), key = slice_cut(&value, '=');
-	if (!key.len || !value.ptr)
-		return bad(err, "node-label", text, "like key=value");
+	if (!key.len || !value.ptr || validate_label_key(key) || validate_label_value(value))
+		return bad(err, "node-label", text, "a label like key=value");
 	return 0;
 }
 
@@ -153,6 +153,14 @@ static int check_each(const struct flag_list *list, int (*check)(const char *tex
 	return 0;
 }
 
+static int check_san(const char *name, struct err *err)
+{
+	const char *host = strncmp(name, "*.", 2) == 0 ? name + 2 : name;
+	return is_ip(name) || !validate_dns1123_subdomain(slice_of(host))
+	               ? 0
+	               : bad(err, "tls-san", name, "a host name or an IP address");
+}
+
 static int check_names(const struct server_settings *s, struct err *err)
 {
 	if (validate_dns1123_subdomain(slice_of(s->node_name)))
@@ -160,6 +168,8 @@ static int check_names(const struct server_settings *s, struct err *err)
 	if (validate_dns1123_subdomain(slice_of(s->cluster_domain)))
 		return bad(err, "cluster-domain", s->cluster_domain, "a DNS domain like cluster.local");
 	if (check_each(&s->node_label, check_label, err) != 0 || check_each(&s->node_taint, check_taint, err) != 0)
+		return err->code;
+	if (check_each(&s->tls_san, check_san, err) != 0)
 		return err->code;
 	return check_each(&s->disable, check_component, err);
 }

@@ -125,11 +125,18 @@ static void print_log(const struct store_directory *d)
 
 static void print_json(const struct store_directory *d)
 {
-	printf("{\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\",\"hasLog\":%s,\"firstIndex\":%" PRIu64
-	       ",\"lastIndex\":%" PRIu64 ",\"lastTerm\":%" PRIu64 ",\"term\":%" PRIu64 ",\"snapshotIndex\":%" PRIu64
-	       ",\"damages\":%zu,\"remarks\":%zu}\n",
-	        d->cluster_id, d->member_id, d->has_log ? "true" : "false", d->raft.first_index, d->raft.last_index,
-	        d->raft.last_term, d->raft.term, d->raft.snapshot_index, d->n_damages, d->n_remarks);
+	json_t *v = json_object();
+	json_lib_set_fmt(v, "cluster", "%016" PRIx64, d->cluster_id);
+	json_lib_set_fmt(v, "member", "%016" PRIx64, d->member_id);
+	json_lib_set_bool(v, "hasLog", d->has_log);
+	json_lib_set_int(v, "firstIndex", (int64_t)d->raft.first_index);
+	json_lib_set_int(v, "lastIndex", (int64_t)d->raft.last_index);
+	json_lib_set_int(v, "lastTerm", (int64_t)d->raft.last_term);
+	json_lib_set_int(v, "term", (int64_t)d->raft.term);
+	json_lib_set_int(v, "snapshotIndex", (int64_t)d->raft.snapshot_index);
+	json_lib_set_int(v, "damages", (int64_t)d->n_damages);
+	json_lib_set_int(v, "remarks", (int64_t)d->n_remarks);
+	json_lib_print(stdout, v);
 }
 
 static void advise(const char *path, bool state_is_sound, size_t members, const struct store_file_info *state)

@@ -11,7 +11,7 @@
 #include "tools/store/serve_int.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 #include "base/log.h"
 #include "base/pki.h"
 
@@ -107,26 +107,26 @@ static uint64_t cluster_id_of(const struct serve_identity *id, const char *token
 
 /* ---- joining ---- */
 
+static uint64_t id_in(const json_t *answer, const char *name)
+{
+	struct slice text = json_lib_get_str(answer, name);
+	return text.len ? strtoull(text.ptr, NULL, 16) : 0;
+}
+
 /* {"cluster":"...","member":"...","term":N,"leads":true}, or with "error" in place of the ids */
 int serve_answer_parse(struct slice text, struct serve_told *told, struct err *err)
 {
-	struct arena a = ARENA_INIT;
-	struct json *j = json_parse(&a, text, NULL, err);
-	const char *cluster = j ? json_cstr(&a, json_get(j, "cluster")) : "";
-	const char *member = j ? json_cstr(&a, json_get(j, "member")) : "";
-	int rc = j ? 0 : err->code;
-	if (rc == 0) {
-		struct slice why = json_get_str(j, "error");
-		int64_t term = json_get_int(j, "term", 0);
-		*told = (struct serve_told){.cluster_id = strtoull(cluster, NULL, 16),
-		        .member_id = strtoull(member, NULL, 16),
-		        .term = term > 0 ? (uint64_t)term : 0,
-		        .leads = json_get_bool(j, "leads", false)};
-		if (!why.len && (!told->cluster_id || !told->member_id))
-			rc = err_set(err, ERR_PROTOCOL, "an answer without ids");
-	}
-	arena_release(&a);
-	return rc;
+	json_auto_t *j = json_lib_parse(text, err);
+	if (!j)
+		return err->code;
+	int64_t term = json_lib_get_int(j, "term", 0);
+	*told = (struct serve_told){.cluster_id = id_in(j, "cluster"),
+	        .member_id = id_in(j, "member"),
+	        .term = term > 0 ? (uint64_t)term : 0,
+	        .leads = json_lib_get_bool(j, "leads", false)};
+	if (!json_lib_get_str(j, "error").len && (!told->cluster_id || !told->member_id))
+		return err_set(err, ERR_PROTOCOL, "an answer without ids");
+	return 0;
 }
 
 const struct serve_told *serve_answer_choose(const struct serve_told *told, size_t n)
@@ -212,13 +212,16 @@ void serve_answer(void *arg, struct slice question, struct strbuf *answer)
 	for (size_t i = 0; i < status.n_members; i++)
 		if (slice_is(question, status.members[i].address))
 			m = &status.members[i];
-	if (m)
-		strbuf_addf(
-		        answer, "{\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"", s->cluster_id, m->id);
-	else
-		strbuf_adds(answer, "{\"error\":\"no member has this peer URL\"");
-	strbuf_addf(answer, ",\"term\":%" PRIu64 ",\"leads\":%s}", status.term,
-	        status.is_leader && !status.is_changing ? "true" : "false");
+	json_auto_t *v = json_object();
+	if (m) {
+		json_lib_set_fmt(v, "cluster", "%016" PRIx64, s->cluster_id);
+		json_lib_set_fmt(v, "member", "%016" PRIx64, m->id);
+	} else {
+		json_lib_set_cstr(v, "error", "no member has this peer URL");
+	}
+	json_lib_set_int(v, "term", (int64_t)status.term);
+	json_lib_set_bool(v, "leads", status.is_leader && !status.is_changing);
+	json_lib_write(answer, v);
 }
 
 /* ---- all of it ---- */

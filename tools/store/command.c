@@ -3,7 +3,6 @@
 
 #include "base/base64.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -113,33 +112,24 @@ ProtobufCBinaryData store_prefix_end(struct arena *a, ProtobufCBinaryData key)
 	return (ProtobufCBinaryData){1, (uint8_t *)"\0"};
 }
 
-static void json_bytes(struct strbuf *b, const char *name, ProtobufCBinaryData bytes)
+static void set_bytes(json_t *object, const char *name, ProtobufCBinaryData bytes)
 {
 	struct arena a = ARENA_INIT;
-	strbuf_addf(b, "\"%s\":\"", name);
-	strbuf_add_slice(b, base64_encode(&a, (struct slice){(const char *)bytes.data, bytes.len}));
-	strbuf_addc(b, '"');
+	json_lib_set_str(object, name, base64_encode(&a, (struct slice){(const char *)bytes.data, bytes.len}));
 	arena_release(&a);
 }
 
-void store_json_pair(struct strbuf *b, const Etcdpb__KeyValue *kv)
+json_t *store_json_pair(const Etcdpb__KeyValue *kv)
 {
-	strbuf_addc(b, '{');
-	json_bytes(b, "key", kv->key);
-	strbuf_addf(b, ",\"create_revision\":%" PRId64 ",\"mod_revision\":%" PRId64 ",\"version\":%" PRId64 ",",
-	        kv->create_revision, kv->mod_revision, kv->version);
-	json_bytes(b, "value", kv->value);
+	json_t *v = json_object();
+	set_bytes(v, "key", kv->key);
+	json_lib_set_int(v, "create_revision", kv->create_revision);
+	json_lib_set_int(v, "mod_revision", kv->mod_revision);
+	json_lib_set_int(v, "version", kv->version);
+	set_bytes(v, "value", kv->value);
 	if (kv->lease)
-		strbuf_addf(b, ",\"lease\":%" PRId64, kv->lease);
-	strbuf_addc(b, '}');
-}
-
-void store_print_buffer(struct strbuf *b)
-{
-	fwrite(b->data, 1, b->len, stdout);
-	fputc('\n', stdout);
-	fflush(stdout);
-	strbuf_release(b);
+		json_lib_set_int(v, "lease", kv->lease);
+	return v;
 }
 
 void store_print_bytes(ProtobufCBinaryData bytes)

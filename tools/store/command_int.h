@@ -2,6 +2,7 @@
 #ifndef K3X_TOOLS_STORE_COMMAND_INT_H
 #define K3X_TOOLS_STORE_COMMAND_INT_H
 
+#include "base/json_lib.h"
 #include "base/mem/str.h"
 #include "tools/store/client.h"
 #include "tools/store/tool_int.h"
@@ -29,8 +30,7 @@ int store_command_end(struct store_command *m); /* returns exit_code */
 
 ProtobufCBinaryData store_bytes(const char *text);
 ProtobufCBinaryData store_prefix_end(struct arena *a, ProtobufCBinaryData key);
-void store_json_pair(struct strbuf *b, const Etcdpb__KeyValue *kv); /* as etcdctl writes it: bytes in base64 */
-void store_print_buffer(struct strbuf *b);                          /* with a newline; released */
+json_t *store_json_pair(const Etcdpb__KeyValue *kv); /* as etcdctl writes it: bytes in base64. Freed by the caller */
 void store_print_bytes(ProtobufCBinaryData bytes);
 
 #endif

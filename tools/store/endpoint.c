@@ -229,12 +229,15 @@ int store_endpoint_hashkv(int argc, char **argv)
 static void print_alarms(struct store_command *m, const Etcdpb__AlarmResponse *got)
 {
 	static const char *const names[] = {"NONE", "NOSPACE", "CORRUPT"};
-	for (size_t i = 0; i < got->n_alarms; i++)
-		printf(m->json ? "{\"member\":\"%016" PRIx64 "\",\"alarm\":\"%s\"}\n"
-		               : "member %016" PRIx64 " alarm %s\n",
-		        got->alarms[i]->memberid,
-		        got->alarms[i]->alarm >= 0 && got->alarms[i]->alarm <= 2 ? names[got->alarms[i]->alarm]
-		                                                                 : "UNKNOWN");
+	for (size_t i = 0; i < got->n_alarms; i++) {
+		const Etcdpb__AlarmMember *x = got->alarms[i];
+		const char *name = x->alarm >= 0 && x->alarm <= 2 ? names[x->alarm] : "UNKNOWN";
+		if (m->json)
+			json_lib_print(stdout, json_pack("{s:o, s:s}", "member",
+			                               json_sprintf("%016" PRIx64, x->memberid), "alarm", name));
+		else
+			printf("member %016" PRIx64 " alarm %s\n", x->memberid, name);
+	}
 }
 
 int store_alarm_list(int argc, char **argv)
@@ -285,8 +288,13 @@ int store_defrag(int argc, char **argv)
 		return store_command_end(&m);
 	for (size_t i = 0; i < m.settings.endpoints.count; i++) {
 		const char *e = m.settings.endpoints.items[i];
-		if (ask(&m, e, "Maintenance/Defragment", &empty.base, &etcdpb__header_response__descriptor))
-			printf(m.json ? "{\"endpoint\":\"%s\",\"defragmented\":true}\n" : "%s defragmented\n", e);
+		if (!ask(&m, e, "Maintenance/Defragment", &empty.base, &etcdpb__header_response__descriptor))
+			continue;
+		if (m.json)
+			json_lib_print(stdout, json_pack("{s:o, s:b}", "endpoint", json_lib_new_str(slice_of(e)),
+			                               "defragmented", true));
+		else
+			printf("%s defragmented\n", e);
 	}
 	return store_command_end(&m);
 }

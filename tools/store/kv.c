@@ -6,19 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_header(struct strbuf *b, const Etcdpb__ResponseHeader *h)
+/* An answer as an object, which begins with its header. */
+static json_t *answer_of(const Etcdpb__ResponseHeader *h)
 {
-	strbuf_addf(b, "{\"header\":{\"revision\":%" PRId64 "}", h ? h->revision : 0);
+	json_t *v = json_object(), *header = json_object();
+	json_lib_set_int(header, "revision", h ? h->revision : 0);
+	json_lib_set(v, "header", header);
+	return v;
 }
 
-static void add_pairs(struct strbuf *b, const char *name, Etcdpb__KeyValue **kvs, size_t n)
+static void set_pairs(json_t *object, const char *name, Etcdpb__KeyValue **kvs, size_t n)
 {
-	strbuf_addf(b, ",\"%s\":[", name);
-	for (size_t i = 0; i < n; i++) {
-		strbuf_adds(b, i ? "," : "");
-		store_json_pair(b, kvs[i]);
-	}
-	strbuf_addc(b, ']');
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, store_json_pair(kvs[i]));
+	json_lib_set(object, name, list);
 }
 
 static void print_pair(const Etcdpb__KeyValue *kv, bool keys, bool values)
@@ -64,12 +66,10 @@ int store_put(int argc, char **argv)
 	r.prev_kv = prev;
 	Etcdpb__PutResponse *got = store_command_call(&m, "KV/Put", &r.base, &etcdpb__put_response__descriptor);
 	if (got && m.json) {
-		struct strbuf b = STRBUF_INIT;
-		print_header(&b, got->header);
+		json_t *v = answer_of(got->header);
 		if (got->prev_kv)
-			add_pairs(&b, "prev_kvs", &got->prev_kv, 1);
-		strbuf_addc(&b, '}');
-		store_print_buffer(&b);
+			set_pairs(v, "prev_kvs", &got->prev_kv, 1);
+		json_lib_print(stdout, v);
 	} else if (got) {
 		printf("OK\n");
 		if (got->prev_kv)
@@ -100,11 +100,11 @@ static void set_range(
 static void print_range(struct store_command *m, Etcdpb__RangeResponse *got, bool count, bool keys, bool values)
 {
 	if (m->json) {
-		struct strbuf b = STRBUF_INIT;
-		print_header(&b, got->header);
-		add_pairs(&b, "kvs", got->kvs, got->n_kvs);
-		strbuf_addf(&b, ",\"more\":%s,\"count\":%" PRId64 "}", got->more ? "true" : "false", got->count);
-		store_print_buffer(&b);
+		json_t *v = answer_of(got->header);
+		set_pairs(v, "kvs", got->kvs, got->n_kvs);
+		json_lib_set_bool(v, "more", got->more);
+		json_lib_set_int(v, "count", got->count);
+		json_lib_print(stdout, v);
 		return;
 	}
 	if (count)
@@ -165,12 +165,10 @@ int store_del(int argc, char **argv)
 	Etcdpb__DeleteRangeResponse *got =
 	        store_command_call(&m, "KV/DeleteRange", &r.base, &etcdpb__delete_range_response__descriptor);
 	if (got && m.json) {
-		struct strbuf b = STRBUF_INIT;
-		print_header(&b, got->header);
-		strbuf_addf(&b, ",\"deleted\":%" PRId64, got->deleted);
-		add_pairs(&b, "prev_kvs", got->prev_kvs, got->n_prev_kvs);
-		strbuf_addc(&b, '}');
-		store_print_buffer(&b);
+		json_t *v = answer_of(got->header);
+		json_lib_set_int(v, "deleted", got->deleted);
+		set_pairs(v, "prev_kvs", got->prev_kvs, got->n_prev_kvs);
+		json_lib_print(stdout, v);
 	} else if (got) {
 		printf("%" PRId64 "\n", got->deleted);
 		for (size_t i = 0; i < got->n_prev_kvs; i++)
@@ -198,8 +196,11 @@ int store_compact(int argc, char **argv)
 		return store_command_end(&m);
 	}
 	r.physical = physical;
-	if (store_command_call(&m, "KV/Compact", &r.base, &etcdpb__header_response__descriptor))
-		printf(m.json ? "{\"compacted\":%" PRId64 "}\n" : "compacted revision %" PRId64 "\n", r.revision);
+	void *got = store_command_call(&m, "KV/Compact", &r.base, &etcdpb__header_response__descriptor);
+	if (got && m.json)
+		json_lib_print(stdout, json_pack("{s:I}", "compacted", (json_int_t)r.revision));
+	else if (got)
+		printf("compacted revision %" PRId64 "\n", r.revision);
 	return store_command_end(&m);
 }
 
@@ -207,15 +208,12 @@ static void print_event(struct store_command *m, const Etcdpb__Event *e)
 {
 	const char *type = e->type == ETCDPB__EVENT__TYPE__DELETE ? "DELETE" : "PUT";
 	if (m->json) {
-		struct strbuf b = STRBUF_INIT;
-		strbuf_addf(&b, "{\"type\":\"%s\",\"kv\":", type);
-		store_json_pair(&b, e->kv);
-		if (e->prev_kv) {
-			strbuf_adds(&b, ",\"prev_kv\":");
-			store_json_pair(&b, e->prev_kv);
-		}
-		strbuf_addc(&b, '}');
-		store_print_buffer(&b);
+		json_t *v = json_object();
+		json_lib_set_cstr(v, "type", type);
+		json_lib_set(v, "kv", store_json_pair(e->kv));
+		if (e->prev_kv)
+			json_lib_set(v, "prev_kv", store_json_pair(e->prev_kv));
+		json_lib_print(stdout, v);
 		return;
 	}
 	printf("%s\n", type);

@@ -22,6 +22,11 @@ static bool lease_id(struct store_command *m, int64_t *ret)
 	return false;
 }
 
+static json_t *id_of(int64_t id)
+{
+	return json_sprintf("%016" PRIx64, id);
+}
+
 int store_lease_grant(int argc, char **argv)
 {
 	struct store_command m = {0};
@@ -34,10 +39,10 @@ int store_lease_grant(int argc, char **argv)
 	r.ttl = strtoll(store_command_argument(&m, 0), NULL, 10);
 	Etcdpb__LeaseGrantResponse *got =
 	        store_command_call(&m, "Lease/LeaseGrant", &r.base, &etcdpb__lease_grant_response__descriptor);
-	if (got)
-		printf(m.json ? "{\"id\":\"%016" PRIx64 "\",\"ttl\":%" PRId64 "}\n"
-		              : "lease %016" PRIx64 " granted with TTL(%" PRId64 "s)\n",
-		        got->id, got->ttl);
+	if (got && m.json)
+		json_lib_print(stdout, json_pack("{s:o, s:I}", "id", id_of(got->id), "ttl", (json_int_t)got->ttl));
+	else if (got)
+		printf("lease %016" PRIx64 " granted with TTL(%" PRId64 "s)\n", got->id, got->ttl);
 	return store_command_end(&m);
 }
 
@@ -48,8 +53,12 @@ int store_lease_revoke(int argc, char **argv)
 	if (store_command_load(&m, "lease revoke", "k3x-store lease revoke ID: end a lease and delete its keys", NULL,
 	            0, argc, argv) == 0 &&
 	        store_command_wants(&m, 1, 1, "an ID") == 0 && lease_id(&m, &r.id) &&
-	        store_command_call(&m, "Lease/LeaseRevoke", &r.base, &etcdpb__header_response__descriptor))
-		printf(m.json ? "{\"revoked\":\"%016" PRIx64 "\"}\n" : "lease %016" PRIx64 " revoked\n", r.id);
+	        store_command_call(&m, "Lease/LeaseRevoke", &r.base, &etcdpb__header_response__descriptor)) {
+		if (m.json)
+			json_lib_print(stdout, json_pack("{s:o}", "revoked", id_of(r.id)));
+		else
+			printf("lease %016" PRIx64 " revoked\n", r.id);
+	}
 	return store_command_end(&m);
 }
 
@@ -67,8 +76,9 @@ int store_lease_ttl(int argc, char **argv)
 	Etcdpb__LeaseTimeToLiveResponse *got = store_command_call(
 	        &m, "Lease/LeaseTimeToLive", &r.base, &etcdpb__lease_time_to_live_response__descriptor);
 	if (got && m.json)
-		printf("{\"id\":\"%016" PRIx64 "\",\"ttl\":%" PRId64 ",\"grantedTTL\":%" PRId64 ",\"keys\":%zu}\n",
-		        got->id, got->ttl, got->grantedttl, got->n_keys);
+		json_lib_print(
+		        stdout, json_pack("{s:o, s:I, s:I, s:I}", "id", id_of(got->id), "ttl", (json_int_t)got->ttl,
+		                        "grantedTTL", (json_int_t)got->grantedttl, "keys", (json_int_t)got->n_keys));
 	else if (got && got->ttl < 0)
 		printf("lease %016" PRIx64 " already expired\n", got->id);
 	else if (got)
@@ -87,13 +97,16 @@ int store_lease_list(int argc, char **argv)
 		return store_command_end(&m);
 	Etcdpb__LeaseLeasesResponse *got =
 	        store_command_call(&m, "Lease/LeaseLeases", &r.base, &etcdpb__lease_leases_response__descriptor);
+	json_t *list = json_array();
+	for (size_t i = 0; got && i < got->n_leases; i++) {
+		if (m.json)
+			json_array_append_new(list, id_of(got->leases[i]->id));
+		else
+			printf("%016" PRIx64 "\n", got->leases[i]->id);
+	}
 	if (got && m.json)
-		printf("{\"leases\":[");
-	for (size_t i = 0; got && i < got->n_leases; i++)
-		printf(m.json ? "%s\"%016" PRIx64 "\"" : "%s%016" PRIx64 "\n", i && m.json ? "," : "",
-		        got->leases[i]->id);
-	if (got && m.json)
-		printf("]}\n");
+		json_lib_print(stdout, json_pack("{s:O}", "leases", list));
+	json_decref(list);
 	return store_command_end(&m);
 }
 

@@ -341,9 +341,11 @@ static int move_leader(struct store_command *m, const Etcdpb__MemberListResponse
 	if (!store_endpoint_call(
 	            m, v.leader_url, "Maintenance/MoveLeader", &r.base, &etcdpb__header_response__descriptor, err))
 		return err->code;
-	printf(m->json ? "{\"from\":\"%016" PRIx64 "\",\"to\":\"%016" PRIx64 "\"}\n"
-	               : "leadership moved from %016" PRIx64 " to %016" PRIx64 "\n",
-	        v.leader, r.targetid);
+	if (m->json)
+		json_lib_print(stdout, json_pack("{s:o, s:o}", "from", json_sprintf("%016" PRIx64, v.leader), "to",
+		                               json_sprintf("%016" PRIx64, r.targetid)));
+	else
+		printf("leadership moved from %016" PRIx64 " to %016" PRIx64 "\n", v.leader, r.targetid);
 	return 0;
 }
 

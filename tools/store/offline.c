@@ -1,8 +1,6 @@
 /* `k3x-store snapshot status`, `sql`: commands that work on files, without a server. */
 #include "tools/store/offline_int.h"
 
-#include "base/json/json.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,35 +16,54 @@ int store_tool_fail(const char *command, const struct err *err)
 
 int64_t store_note_created_s(const char *note)
 {
-	const char *at = strstr(note, "\"created_s\":");
-	return at ? strtoll(at + strlen("\"created_s\":"), NULL, 10) : 0;
+	json_auto_t *v = json_lib_parse(slice_of(note), NULL);
+	return json_lib_get_int(v, "created_s", 0);
 }
 
 void store_note_cluster(const char *note, char ret[17])
 {
-	const char *at = strstr(note, "\"cluster_id\":\"");
-	snprintf(ret, 17, "%s", at ? at + strlen("\"cluster_id\":\"") : "");
-	if (strspn(ret, "0123456789abcdef") != 16)
-		ret[0] = 0;
+	json_auto_t *v = json_lib_parse(slice_of(note), NULL);
+	struct slice id = json_lib_get_str(v, "cluster_id");
+	bool is_id = id.len == 16 && strspn(id.ptr, "0123456789abcdef") == 16;
+	snprintf(ret, 17, "%s", is_id ? id.ptr : "");
+}
+
+void store_set_counts(json_t *object, const struct store_file_info *i)
+{
+	json_lib_set_int(object, "revision", i->revision);
+	json_lib_set_int(object, "compactedRevision", i->compacted_revision);
+	json_lib_set_int(object, "keys", i->keys);
+	json_lib_set_int(object, "versions", i->versions);
+	json_lib_set_int(object, "leases", i->leases);
+}
+
+/* The note is JSON that a server wrote; what came in a file may be anything. */
+static json_t *origin_of(const struct store_file_info *i)
+{
+	json_t *note = i->note[0] ? json_lib_parse(slice_of(i->note), NULL) : json_null();
+	return note ? note : json_lib_new_str(slice_of(i->note));
 }
 
 static void print_json(const struct store_file_info *i)
 {
-	printf("{\"revision\":%" PRId64 ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
-	       ",\"leases\":%" PRId64 ",\"size\":%" PRId64 ",\"hash\":\"%08x\",\"sha256\":\"%s\",\"format\":\"%s\","
-	       "\"appliedIndex\":%" PRId64 ",\"appliedTerm\":%" PRId64 ",\"origin\":%s}\n",
-	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash,
-	        i->sha256_hex, i->is_etcd ? "etcd" : "k3x", i->applied_index, i->applied_term,
-	        i->note[0] ? i->note : "null");
+	json_t *v = json_object();
+	store_set_counts(v, i);
+	json_lib_set_int(v, "size", i->size_bytes);
+	json_lib_set_fmt(v, "hash", "%08x", i->hash);
+	json_lib_set_cstr(v, "sha256", i->sha256_hex);
+	json_lib_set_cstr(v, "format", i->is_etcd ? "etcd" : "k3x");
+	json_lib_set_int(v, "appliedIndex", i->applied_index);
+	json_lib_set_int(v, "appliedTerm", i->applied_term);
+	json_lib_set(v, "origin", origin_of(i));
+	json_lib_print(stdout, v);
 }
 
-void store_print_users_json(const struct store_users *u)
+void store_set_users(json_t *object, const struct store_users *u)
 {
-	struct strbuf names = STRBUF_INIT;
-	json_write_str(&names, slice_of(u->without_password));
-	printf(",\"users\":%" PRId64 ",\"roles\":%" PRId64 ",\"authEnabled\":%s,\"withoutPassword\":%s", u->users,
-	        u->roles, u->is_auth_enabled ? "true" : "false", strbuf_cstr(&names));
-	strbuf_release(&names);
+	json_lib_set_int(object, "users", u->users);
+	json_lib_set_int(object, "roles", u->roles);
+	json_lib_set_bool(object, "authEnabled", u->is_auth_enabled);
+	json_lib_set_cstr(object, "withoutPassword", u->without_password);
 }
 
 void store_print_users(const struct store_users *u)
@@ -129,27 +146,24 @@ struct sql_output {
 static void sql_row(void *arg, bool is_head, const char *const *texts, int n)
 {
 	struct sql_output *o = arg;
-	struct strbuf b = STRBUF_INIT;
 	if (is_head) {
 		o->names = ARENA_ARRAY(&o->arena, const char *, n + 1);
 		for (int i = 0; i < n; i++)
 			o->names[i] = arena_strdup(&o->arena, texts[i]);
-		if (o->json)
-			return;
 	}
+	if (o->json && is_head)
+		return;
+	json_t *row = o->json ? json_object() : NULL;
 	for (int i = 0; i < n; i++) {
-		strbuf_adds(&b, i ? (o->json ? "," : "\t") : "");
-		if (o->json) {
-			json_write_str(&b, slice_of(o->names[i]));
-			strbuf_addc(&b, ':');
-		}
-		if (o->json && texts[i])
-			json_write_str(&b, slice_of(texts[i]));
+		if (row)
+			json_lib_set(row, o->names[i], texts[i] ? json_lib_new_str(slice_of(texts[i])) : json_null());
 		else
-			strbuf_adds(&b, texts[i] ? texts[i] : o->json ? "null" : "");
+			printf("%s%s", i ? "\t" : "", texts[i] ? texts[i] : "");
 	}
-	printf(o->json ? "{%.*s}\n" : "%.*s\n", (int)b.len, b.data ? b.data : "");
-	strbuf_release(&b);
+	if (row)
+		json_lib_print(stdout, row);
+	else
+		putchar('\n');
 }
 
 int store_sql_main(int argc, char **argv)

@@ -3,6 +3,7 @@
 #define K3X_TOOLS_STORE_OFFLINE_INT_H
 
 #include "base/flags.h"
+#include "base/json_lib.h"
 #include "store/snapshot/snapshot.h"
 #include "tools/store/tool_int.h"
 
@@ -12,8 +13,10 @@ int store_offline_parse(struct flags *f, struct arena *a, int argc, char **argv,
         const char *what, int *exit_code);
 
 void store_print_info(const struct store_file_info *i, bool json);
-void store_print_users(const struct store_users *u);      /* nothing when there are none */
-void store_print_users_json(const struct store_users *u); /* ,"users":... to go on with an object */
+void store_print_users(const struct store_users *u); /* nothing when there are none */
+/* Members for -o json: what is counted in a file, and its users. */
+void store_set_counts(json_t *object, const struct store_file_info *i);
+void store_set_users(json_t *object, const struct store_users *u);
 
 /* The sha256, cluster and time in a snapshot's note, for people. 0: it does not say. */
 int64_t store_note_created_s(const char *note);

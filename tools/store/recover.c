@@ -32,11 +32,17 @@ static void print_position(const struct recover *r)
 {
 	const struct raft_host_checked *x = &r->d.raft;
 	if (strcmp(r->output, "json") == 0) {
-		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64
-		       "\",\"lastTerm\":%" PRIu64 ",\"lastIndex\":%" PRIu64 ",\"term\":%" PRIu64
-		       ",\"appliedIndex\":%" PRId64 ",\"revision\":%" PRId64 ",\"damages\":%zu}\n",
-		        r->data_dir, r->d.cluster_id, r->d.member_id, x->last_term, x->last_index, x->term,
-		        r->state.applied_index, r->state.revision, r->d.n_damages);
+		json_t *v = json_object();
+		json_lib_set_cstr(v, "dataDir", r->data_dir);
+		json_lib_set_fmt(v, "cluster", "%016" PRIx64, r->d.cluster_id);
+		json_lib_set_fmt(v, "member", "%016" PRIx64, r->d.member_id);
+		json_lib_set_int(v, "lastTerm", (int64_t)x->last_term);
+		json_lib_set_int(v, "lastIndex", (int64_t)x->last_index);
+		json_lib_set_int(v, "term", (int64_t)x->term);
+		json_lib_set_int(v, "appliedIndex", r->state.applied_index);
+		json_lib_set_int(v, "revision", r->state.revision);
+		json_lib_set_int(v, "damages", (int64_t)r->d.n_damages);
+		json_lib_print(stdout, v);
 		return;
 	}
 	printf("%s: last entry (term, index) = (%" PRIu64 ", %" PRIu64 "), applied %" PRId64 ", revision %" PRId64 "\n",

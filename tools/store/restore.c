@@ -40,13 +40,15 @@ static int choose_members(
 static void print_result(const struct restore_command *c, const struct store_file_info *i, uint64_t cluster_id)
 {
 	if (strcmp(c->output, "json") == 0) {
-		printf("{\"dataDir\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"revision\":%" PRId64
-		       ",\"compactedRevision\":%" PRId64 ",\"keys\":%" PRId64 ",\"versions\":%" PRId64
-		       ",\"leases\":%" PRId64 ",\"hash\":\"%08x\",\"members\":%zu,\"fromEtcd\":%s",
-		        c->o.data_dir, cluster_id, i->revision, i->compacted_revision, i->keys, i->versions, i->leases,
-		        i->hash, c->o.n_servers, i->is_etcd ? "true" : "false");
-		store_print_users_json(&i->users);
-		printf("}\n");
+		json_t *v = json_object();
+		json_lib_set_cstr(v, "dataDir", c->o.data_dir);
+		json_lib_set_fmt(v, "cluster", "%016" PRIx64, cluster_id);
+		store_set_counts(v, i);
+		json_lib_set_fmt(v, "hash", "%08x", i->hash);
+		json_lib_set_int(v, "members", (int64_t)c->o.n_servers);
+		json_lib_set_bool(v, "fromEtcd", i->is_etcd);
+		store_set_users(v, &i->users);
+		json_lib_print(stdout, v);
 		return;
 	}
 	store_print_info(i, false);
@@ -135,15 +137,20 @@ int store_snapshot_restore(int argc, char **argv)
 
 static void print_written(const char *file, const struct store_to_etcd *got, bool json)
 {
-	printf(json ? "{\"file\":\"%s\",\"revision\":%" PRId64 ",\"versions\":%" PRId64 ",\"leases\":%" PRId64
-	              ",\"size\":%" PRId64 ",\"sha256\":\"%s\""
-	            : "wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64
-	              "\nsize       %" PRId64 " bytes\nsha256     %s\n",
-	        file, got->revision, got->versions, got->leases, got->size_bytes, got->sha256_hex);
 	if (json) {
-		store_print_users_json(&got->users);
-		printf("}\n");
+		json_t *v = json_object();
+		json_lib_set_cstr(v, "file", file);
+		json_lib_set_int(v, "revision", got->revision);
+		json_lib_set_int(v, "versions", got->versions);
+		json_lib_set_int(v, "leases", got->leases);
+		json_lib_set_int(v, "size", got->size_bytes);
+		json_lib_set_cstr(v, "sha256", got->sha256_hex);
+		store_set_users(v, &got->users);
+		json_lib_print(stdout, v);
 	} else {
+		printf("wrote      %s\nrevision   %" PRId64 "\nversions   %" PRId64 "\nleases     %" PRId64
+		       "\nsize       %" PRId64 " bytes\nsha256     %s\n",
+		        file, got->revision, got->versions, got->leases, got->size_bytes, got->sha256_hex);
 		store_print_users(&got->users);
 	}
 	if (got->lost_revision)

@@ -135,6 +135,18 @@ static int save(struct store_command *m, const char *path, struct saved *s, stru
 	return err->code;
 }
 
+static void print_saved(const char *path, const struct saved *s)
+{
+	json_t *v = json_object();
+	json_lib_set_cstr(v, "file", path);
+	json_lib_set_int(v, "size", s->size);
+	json_lib_set_int(v, "revision", s->revision);
+	json_lib_set_cstr(v, "sha256", s->sha256_hex);
+	json_lib_set_fmt(v, "cluster", "%016" PRIx64, s->cluster_id);
+	json_lib_set_fmt(v, "member", "%016" PRIx64, s->member_id);
+	json_lib_print(stdout, v);
+}
+
 int store_snapshot_save(int argc, char **argv)
 {
 	struct store_command m = {0};
@@ -161,9 +173,7 @@ int store_snapshot_save(int argc, char **argv)
 	if (err.code)
 		m.exit_code = store_tool_fail("snapshot save", &err);
 	else if (m.json)
-		printf("{\"file\":\"%s\",\"size\":%" PRId64 ",\"revision\":%" PRId64
-		       ",\"sha256\":\"%s\",\"cluster\":\"%016" PRIx64 "\",\"member\":\"%016" PRIx64 "\"}\n",
-		        path, s.size, s.revision, s.sha256_hex, s.cluster_id, s.member_id);
+		print_saved(path, &s);
 	else
 		printf("saved %s (%" PRId64 " bytes, revision %" PRId64 ")\nsha256  %s\ncluster %016" PRIx64
 		       ", member %016" PRIx64 "\n",

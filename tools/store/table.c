@@ -2,7 +2,7 @@
 #include "tools/store/table.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,22 +31,22 @@ const char *store_table_size(struct store_table *t, int64_t bytes)
 	return arena_printf(&t->arena, i ? "%.1f %s" : "%.0f %s", n, units[i]);
 }
 
+/* What a cell is in JSON. What is no value after all, like a number above those of 64 bits with a sign, stays a text.
+ */
+static json_t *json_of(const struct store_column *c, const char *cell)
+{
+	json_t *v = c->kind == STORE_COLUMN_TEXT ? NULL : json_lib_parse(slice_of(cell), NULL);
+	return v ? v : json_lib_new_str(slice_of(cell));
+}
+
 static void write_json_row(struct store_table *t, const char *const *row, struct strbuf *out)
 {
-	const char *between = "{";
-	for (size_t c = 0; c < t->n_columns; c++) {
-		if (!t->columns[c].name)
-			continue;
-		strbuf_adds(out, between);
-		json_write_str(out, slice_of(t->columns[c].name));
-		strbuf_addc(out, ':');
-		if (t->columns[c].kind == STORE_COLUMN_TEXT)
-			json_write_str(out, slice_of(row[c]));
-		else
-			strbuf_adds(out, row[c]);
-		between = ",";
-	}
-	strbuf_adds(out, "}\n");
+	json_auto_t *object = json_object();
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (t->columns[c].name)
+			json_lib_set(object, t->columns[c].name, json_of(&t->columns[c], row[c]));
+	json_lib_write(out, object);
+	strbuf_addc(out, '\n');
 }
 
 /* Bytes that begin a character: what it takes on a terminal, near enough. */

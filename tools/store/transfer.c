@@ -4,7 +4,6 @@
 #include "tools/store/command_int.h"
 
 #include "base/base64.h"
-#include "base/json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -32,11 +31,8 @@ static bool export_page(struct store_command *m, Etcdpb__RangeRequest *r, struct
 	m->arena = ARENA_INIT;
 	Etcdpb__RangeResponse *got = store_command_call(m, "KV/Range", &r->base, &etcdpb__range_response__descriptor);
 	bool more = got && got->n_kvs && got->more;
-	for (size_t i = 0; got && i < got->n_kvs; i++) {
-		struct strbuf b = STRBUF_INIT;
-		store_json_pair(&b, got->kvs[i]);
-		store_print_buffer(&b);
-	}
+	for (size_t i = 0; got && i < got->n_kvs; i++)
+		json_lib_print(stdout, store_json_pair(got->kvs[i]));
 	if (got && !r->revision)
 		r->revision = got->header->revision;
 	if (more)
@@ -100,18 +96,18 @@ static bool flush_batch(struct import *x)
 static bool add_line(struct import *x, const char *text, size_t len, struct err *err)
 {
 	struct arena *a = &x->batch;
-	struct json *v = json_parse(a, (struct slice){text, len}, NULL, err);
+	json_auto_t *v = json_lib_parse((struct slice){text, len}, err);
 	struct slice key, value = SLICE_NULL;
 	if (!v) {
-		err_wrap(err, arena_printf(a, "line %d", x->line));
+		err_wrap(err, "line %d", x->line);
 		return false;
 	}
-	if (!base64_decode(a, json_get_str(v, "key"), &key) || !key.len ||
-	        (json_get(v, "value") && !base64_decode(a, json_get_str(v, "value"), &value))) {
+	if (!base64_decode(a, json_lib_get_str(v, "key"), &key) || !key.len ||
+	        (json_object_get(v, "value") && !base64_decode(a, json_lib_get_str(v, "value"), &value))) {
 		err_set(err, ERR_INVAL, "line %d: key and value must be base64, the key not empty", x->line);
 		return false;
 	}
-	if (json_get_int(v, "lease", 0) && !x->keep_leased) {
+	if (json_lib_get_int(v, "lease", 0) && !x->keep_leased) {
 		x->skipped++;
 		return true;
 	}
@@ -160,10 +156,11 @@ int store_import(int argc, char **argv)
 	arena_release(&x->batch);
 	if (err.code)
 		x->m.exit_code = store_tool_fail("import", &err);
-	if (started)
-		printf(x->m.json ? "{\"written\":%" PRId64 ",\"skipped\":%" PRId64 "}\n"
-		                 : "%" PRId64 " pairs written, %" PRId64 " on leases left out\n",
-		        x->written, x->skipped);
+	if (started && x->m.json)
+		json_lib_print(stdout,
+		        json_pack("{s:I, s:I}", "written", (json_int_t)x->written, "skipped", (json_int_t)x->skipped));
+	else if (started)
+		printf("%" PRId64 " pairs written, %" PRId64 " on leases left out\n", x->written, x->skipped);
 	int code = store_command_end(&x->m);
 	free(x);
 	return code;

@@ -181,18 +181,23 @@ static void print_op(struct store_command *m, const Etcdpb__ResponseOp *o)
 {
 	switch (o->response_case) {
 	case ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT:
-		printf(m->json ? "{\"put\":true}\n" : "OK\n");
+		if (m->json)
+			json_lib_print(stdout, json_pack("{s:b}", "put", true));
+		else
+			printf("OK\n");
 		break;
 	case ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE:
-		printf(m->json ? "{\"deleted\":%" PRId64 "}\n" : "%" PRId64 "\n", o->response_delete_range->deleted);
+		if (m->json)
+			json_lib_print(
+			        stdout, json_pack("{s:I}", "deleted", (json_int_t)o->response_delete_range->deleted));
+		else
+			printf("%" PRId64 "\n", o->response_delete_range->deleted);
 		break;
 	case ETCDPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE:
 		for (size_t i = 0; i < o->response_range->n_kvs; i++) {
 			const Etcdpb__KeyValue *kv = o->response_range->kvs[i];
-			struct strbuf b = STRBUF_INIT;
 			if (m->json) {
-				store_json_pair(&b, kv);
-				store_print_buffer(&b);
+				json_lib_print(stdout, store_json_pair(kv));
 			} else {
 				store_print_bytes(kv->key);
 				store_print_bytes(kv->value);
@@ -238,12 +243,11 @@ int store_txn_main(int argc, char **argv)
 		m.exit_code = store_tool_fail("txn", &err);
 	else
 		got = store_command_call(&m, "KV/Txn", &r.base, &etcdpb__txn_response__descriptor);
-	if (got)
-		printf(m.json ? "{\"succeeded\":%s,\"revision\":%" PRId64 "}\n" : "%s\n",
-		        m.json           ? (got->succeeded ? "true" : "false")
-		        : got->succeeded ? "SUCCESS"
-		                         : "FAILURE",
-		        got->header->revision);
+	if (got && m.json)
+		json_lib_print(stdout, json_pack("{s:b, s:I}", "succeeded", got->succeeded, "revision",
+		                               (json_int_t)got->header->revision));
+	else if (got)
+		printf("%s\n", got->succeeded ? "SUCCESS" : "FAILURE");
 	for (size_t i = 0; got && i < got->n_responses; i++)
 		print_op(&m, got->responses[i]);
 	free(p);

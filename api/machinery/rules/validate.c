@@ -437,3 +437,13 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 	if (old)
 		check_frozen_fields(e, ops->immutable, object, old);
 }
+
+const char *validate_label_key(struct slice s)
+{
+	return check_qualified_name(s);
+}
+
+const char *validate_label_value(struct slice s)
+{
+	return label_value_error(s);
+}

@@ -37,4 +37,7 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 const char *validate_dns1123_label(struct slice s);
 const char *validate_dns1123_subdomain(struct slice s);
 
+const char *validate_label_key(struct slice s); /* "example.com/name" or "name" */
+const char *validate_label_value(struct slice s);
+
 #endif

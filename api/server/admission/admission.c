@@ -25,6 +25,7 @@ static const struct plugin plugins[] = {
         {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL},
         {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL},
+        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL},
         {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,

@@ -12,6 +12,7 @@ typedef int admission_fn(struct admission *a, struct err *err);
 admission_fn warn_of_unbuilt;           /* unbuilt.c */
 admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
 admission_fn admit_service_account;     /* service_account.c */
+admission_fn admit_runtime_class;       /* runtime_class.c */
 admission_fn admit_priority;            /* priority.c */
 admission_fn admit_tolerations;         /* default_tolerations.c */
 admission_fn admit_node_taint;          /* node_taint.c */

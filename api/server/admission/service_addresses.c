@@ -314,7 +314,7 @@ static int choose_address(
 	if (!wanted.len) {
 		int64_t i = pick(a->addresses, low, a->count - 1);
 		if (i < 0)
-			return err_set(err, ERR_NO_SPACE, "failed to allocate a service IP: range is full");
+			return err_set(err, ERR_INTERNAL, "failed to allocate a serviceIP: range is full");
 		wanted = slice_of(ip_text(adm->arena, a->base + (uint32_t)i));
 	} else if (!slice_is(wanted, "None") && !slice_eq(had, wanted) && check_address(adm, a, wanted, err) != 0) {
 		return err->code;
@@ -399,7 +399,7 @@ static int choose_port(struct admission *adm, struct service_allocator *a, struc
 	if (wanted && !is_ours && check_port(adm, a, index, wanted, err) != 0)
 		return err->code;
 	if (!wanted && (wanted = pick_port(a, c)) < 0)
-		return err_set(err, ERR_NO_SPACE, "failed to allocate a nodePort: range is full");
+		return err_set(err, ERR_INTERNAL, "failed to allocate a nodePort: range is full");
 	c->asked[wanted] = c->given[wanted] = true;
 	json_set_int(adm->arena, port, "nodePort", wanted);
 	return 0;

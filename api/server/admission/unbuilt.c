@@ -48,6 +48,25 @@ static bool wants_pod_security(const struct admission *a)
 	return false;
 }
 
+static bool is_built_volume(const struct json *volume)
+{
+	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected"};
+	for (size_t i = 0; i < COUNT_OF(built); i++)
+		if (json_get(volume, built[i]))
+			return true;
+	return false;
+}
+
+static void warn_of_volumes(struct admission *a)
+{
+	JSON_FOREACH (it, json_path(a->object, "spec", "volumes", NULL))
+		if (!is_built_volume(it))
+			call_warn(a->call, arena_printf(a->arena,
+			                           "volume \"%.*s\" is of a kind that is not built yet: the pod "
+			                           "will wait for it",
+			                           SLICE_FMT(json_get_str(it, "name"))));
+}
+
 int warn_of_unbuilt(struct admission *a, struct err *err)
 {
 	const struct resource *r = a->resource;
@@ -55,6 +74,12 @@ int warn_of_unbuilt(struct admission *a, struct err *err)
 		if (strcmp(r->plural, rows[i].plural) == 0 && strcmp(r->group, rows[i].group) == 0)
 			call_warn(a->call, arena_printf(a->arena, "%s%s%s \"%.*s\" is stored, but %s", r->plural,
 			                           *r->group ? "." : "", r->group, SLICE_FMT(a->name), rows[i].what));
+	if (resource_has(r, KIND_IS_POD) && a->operation == ADMISSION_CREATE)
+		warn_of_volumes(a);
+	if (resource_has(r, KIND_IS_SERVICE) &&
+	        slice_is(json_str(json_path(a->object, "spec", "type", NULL)), "LoadBalancer"))
+		call_warn(a->call,
+		        "no load balancer is built in yet: the service stays pending and answers on its node ports");
 	if (resource_has(r, KIND_IS_NAMESPACE) && wants_pod_security(a))
 		call_warn(a->call, "the labels pod-security.kubernetes.io/... are stored, but not enforced yet");
 	return 0;

@@ -65,9 +65,11 @@ const char *authn_issuer(const struct api_server *s)
 	return s->options.service_account_issuer;
 }
 
-int authn_sign(struct api_server *s, struct slice claims, struct strbuf *out, struct err *err)
+int authn_sign(struct api_server *s, const struct claims *claims, struct strbuf *out, struct err *err)
 {
-	return jwt_sign(s->authenticator->key, claims, out, err);
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
+	claims_write(claims, &text);
+	return jwt_sign(s->authenticator->key, strbuf_slice(&text), out, err);
 }
 
 /* ---- users ---- */
@@ -136,72 +138,64 @@ static bool exists(struct api_server *s, const char *plural, struct slice ns, st
 	return o && slice_eq(object_span(o, o->uid), uid);
 }
 
-static bool bound_object_is_there(struct api_server *s, const struct json *k, const char *member, const char *plural)
+static bool bound_object_is_there(
+        struct api_server *s, struct slice ns, const struct claims_object *o, const char *plural)
 {
-	struct json *ref = json_get(k, member);
-	return !ref ||
-	       exists(s, plural, json_get_str(k, "namespace"), json_get_str(ref, "name"), json_get_str(ref, "uid"));
+	return !o->is_named || exists(s, plural, ns, o->name, o->uid);
 }
 
-static int check_claims(struct api_server *s, const struct json *claims, int64_t now, struct err *err)
+static int check_claims(struct api_server *s, const struct claims *c, int64_t now, struct err *err)
 {
-	struct json *k = json_get(claims, "kubernetes.io"), *account = json_get(k, "serviceaccount");
-	if (!slice_is(json_get_str(claims, "iss"), s->options.service_account_issuer))
+	if (!slice_is(c->issuer, s->options.service_account_issuer))
 		return reject(err, "it was issued by somebody else");
-	if (json_get_int(claims, "exp", 0) <= now)
+	if (c->expires_s <= now)
 		return reject(err, "it has expired");
-	if (json_get_int(claims, "nbf", 0) > now + 60)
+	if (c->not_before_s > now + 60)
 		return reject(err, "it is not valid yet");
-	if (!exists(s, "serviceaccounts", json_get_str(k, "namespace"), json_get_str(account, "name"),
-	            json_get_str(account, "uid")))
+	if (!exists(s, "serviceaccounts", c->ns, c->account.name, c->account.uid))
 		return reject(err, "its service account is gone");
-	if (!bound_object_is_there(s, k, "pod", "pods") || !bound_object_is_there(s, k, "secret", "secrets"))
+	if (!bound_object_is_there(s, c->ns, &c->pod, "pods") ||
+	        !bound_object_is_there(s, c->ns, &c->secret, "secrets"))
 		return reject(err, "the object it is bound to is gone");
 	return 0;
 }
 
-static struct user *user_of_claims(struct arena *a, const struct json *claims)
+static struct user *user_of_claims(struct arena *a, const struct claims *c)
 {
-	struct json *k = json_get(claims, "kubernetes.io");
-	struct slice ns = json_get_str(k, "namespace"), name = json_str(json_path(k, "serviceaccount", "name", NULL));
-	struct user *u =
-	        user_new(slice_of(arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(ns), SLICE_FMT(name))),
-	                json_str(json_path(k, "serviceaccount", "uid", NULL)));
+	struct user *u = user_new(slice_of(arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->ns),
+	                                  SLICE_FMT(c->account.name))),
+	        c->account.uid);
 	user_add_group(u, SLICE("system:serviceaccounts"));
-	user_add_group(u, slice_of(arena_printf(a, "system:serviceaccounts:%.*s", SLICE_FMT(ns))));
+	user_add_group(u, slice_of(arena_printf(a, "system:serviceaccounts:%.*s", SLICE_FMT(c->ns))));
 	user_add_group(u, SLICE("system:authenticated"));
 	return u;
 }
 
-int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct json **audiences,
+int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct claims *ret_claims,
         struct err *err)
 {
-	struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
+	CLEANUP(cleanup_strbuf) struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
 	int64_t now = (int64_t)time(NULL);
-	struct json *claims = NULL;
+	struct claims claims;
 	LOOP_CHECK_OWNER(s->loop);
-	if (jwt_parse(token, &header, &text, err) == 0)
-		claims = json_parse(a, strbuf_slice(&text), NULL, err);
-	strbuf_release(&header);
-	strbuf_release(&text);
-	if (!claims)
+	if (jwt_parse(token, &header, &text, err) != 0)
 		return reject(err, "it is not a JSON Web Token");
+	/* Before the claims are read: a tree is made of nothing that a stranger wrote. */
 	if (verify_signature(s, token, now, err) != 0)
 		return reject(err, "its signature does not fit");
-	if (check_claims(s, claims, now, err) != 0)
+	if (claims_parse(a, strbuf_slice(&text), &claims, err) != 0)
+		return reject(err, "its claims are not JSON");
+	if (check_claims(s, &claims, now, err) != 0)
 		return err->code;
-	*ret = user_of_claims(a, claims);
-	if (audiences)
-		*audiences = json_get(claims, "aud");
+	*ret = user_of_claims(a, &claims);
+	*ret_claims = claims;
 	return 0;
 }
 
-static bool is_for_us(struct api_server *s, const struct json *audiences)
+static bool is_for_us(struct api_server *s, const struct claims *c)
 {
-	if (slice_is(json_str(audiences), s->options.service_account_issuer))
-		return true;
-	JSON_FOREACH (it, audiences)
-		if (slice_is(json_str(it), s->options.service_account_issuer) || slice_is(json_str(it), "k3x"))
+	for (size_t i = 0; i < c->audience_count; i++)
+		if (slice_is(c->audiences[i], s->options.service_account_issuer) || slice_is(c->audiences[i], "k3x"))
 			return true;
 	return false;
 }
@@ -209,10 +203,10 @@ static bool is_for_us(struct api_server *s, const struct json *audiences)
 static int of_token(struct api_server *s, struct slice token, struct user **ret, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	struct json *audiences;
+	struct claims claims;
 	struct user *u = NULL;
-	int rc = authn_token(s, &a, token, &u, &audiences, err);
-	if (rc == 0 && !is_for_us(s, audiences)) {
+	int rc = authn_token(s, &a, token, &u, &claims, err);
+	if (rc == 0 && !is_for_us(s, &claims)) {
 		user_unref(u);
 		rc = reject(err, "it was made for another audience");
 	}

@@ -2,9 +2,9 @@
 #ifndef K3X_API_SERVER_AUTH_AUTHN_H
 #define K3X_API_SERVER_AUTH_AUTHN_H
 
+#include "api/server/auth/claims.h"
 #include "api/server/auth/user.h"
 #include "base/err.h"
-#include "base/json/json.h"
 
 struct api_server;
 struct authenticator;
@@ -18,12 +18,12 @@ void authenticator_free(struct authenticator *a);
  * when neither proves anything; then `*is_silent` says that neither was there. */
 int authn_request(struct api_server *s, struct http_exchange *x, struct user **ret, bool *is_silent, struct err *err);
 
-/* Of a bearer token; and, when not NULL, the audiences it was made for, in the arena. */
-int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct json **audiences,
+/* Of a bearer token; and what it says, in the arena. */
+int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct claims *ret_claims,
         struct err *err);
 
-/* Signs a service account token with these claims (JSON text). Appends. */
-int authn_sign(struct api_server *s, struct slice claims, struct strbuf *out, struct err *err);
+/* Signs a service account token with these claims. Appends. */
+int authn_sign(struct api_server *s, const struct claims *claims, struct strbuf *out, struct err *err);
 const char *authn_issuer(const struct api_server *s);
 
 #endif

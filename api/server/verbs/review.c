@@ -24,16 +24,17 @@ static void token_review(struct call *c, struct json *review, struct json *statu
 	struct arena *a = &c->arena;
 	struct user *user = NULL;
 	struct err err = ERR_INIT;
-	struct json *audiences = NULL;
+	struct claims claims;
 	struct slice token = json_str(json_path(review, "spec", "token", NULL));
-	if (authn_token(c->server, a, token, &user, &audiences, &err) != 0) {
+	if (authn_token(c->server, a, token, &user, &claims, &err) != 0) {
 		json_set_bool(a, status, "authenticated", false);
 		json_set_cstr(a, status, "error", err.msg);
 	} else {
 		json_set_bool(a, status, "authenticated", true);
 		set_user(a, json_set(a, status, "user", json_new(a, JSON_OBJECT)), user);
-		if (audiences)
-			json_set(a, status, "audiences", json_copy(a, audiences));
+		struct json *audiences = claims.audience_count ? json_need(a, status, "audiences", JSON_ARRAY) : NULL;
+		for (size_t i = 0; i < claims.audience_count; i++)
+			json_append(audiences, json_new_str(a, claims.audiences[i]));
 		user_unref(user);
 	}
 	call_respond_tree(c, 201, review);

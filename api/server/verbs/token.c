@@ -15,17 +15,13 @@
 
 enum { TOKEN_S_DEFAULT = 3600, TOKEN_S_MIN = 600, TOKEN_S_LIMIT = 1 << 30 };
 
-struct token_request {
-	struct json *body;
-};
-
 static const char *bound_plural(struct slice kind)
 {
 	return slice_is(kind, "Pod") ? "pods" : slice_is(kind, "Secret") ? "secrets" : NULL;
 }
 
-/* Adds {"pod":{"name":...,"uid":...}} for the object the token shall die with. */
-static int bind_to(struct call *c, const struct json *ref, struct json *claim, struct err *err)
+/* Sets the object the token shall die with. */
+static int bind_to(struct call *c, const struct json *ref, struct claims *claims, struct err *err)
 {
 	struct slice kind = json_get_str(ref, "kind"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
 	const char *plural = bound_plural(kind);
@@ -42,43 +38,41 @@ static int bind_to(struct call *c, const struct json *ref, struct json *claim, s
 		return err_set(err, ERR_CONFLICT,
 		        "the UID in the bound object reference (%.*s) does not match the UID in record (%.*s)",
 		        SLICE_FMT(uid), SLICE_FMT(have));
-	struct json *v = json_new(&c->arena, JSON_OBJECT);
-	json_set_str(&c->arena, v, "name", name);
-	json_set_str(&c->arena, v, "uid", have);
-	json_set(&c->arena, claim, slice_is(kind, "Pod") ? "pod" : "secret", v);
+	*(slice_is(kind, "Pod") ? &claims->pod : &claims->secret) = (struct claims_object){true, name, have};
 	return 0;
 }
 
-static struct json *claims_of(
-        struct call *c, const struct json *spec, const struct object *account, int64_t seconds, struct err *err)
+/* Those asked for; without any the server itself. */
+static void set_audiences(struct call *c, const struct json *asked, struct claims *claims)
 {
-	struct arena *a = &c->arena;
-	struct json *claims = json_new(a, JSON_OBJECT), *k = json_new(a, JSON_OBJECT), *sa = json_new(a, JSON_OBJECT);
-	int64_t now = (int64_t)time(NULL);
-	struct json *audiences = json_get(spec, "audiences");
-	if (audiences && audiences->first) {
-		json_set(a, claims, "aud", json_copy(a, audiences));
+	size_t n = json_is(asked, JSON_ARRAY) ? asked->count : 0;
+	struct slice *list = ARENA_ARRAY(&c->arena, struct slice, n + 2);
+	if (n) {
+		JSON_FOREACH (it, asked)
+			list[claims->audience_count++] = json_str(it);
 	} else {
-		struct json *list = json_set(a, claims, "aud", json_new(a, JSON_ARRAY));
-		json_append(list, json_new_cstr(a, authn_issuer(c->server)));
-		json_append(list, json_new_cstr(a, "k3x"));
+		list[claims->audience_count++] = slice_of(authn_issuer(c->server));
+		list[claims->audience_count++] = SLICE("k3x");
 	}
-	json_set_int(a, claims, "exp", now + seconds);
-	json_set_int(a, claims, "iat", now);
-	json_set_cstr(a, claims, "iss", authn_issuer(c->server));
-	json_set_cstr(a, claims, "jti", strategy_uid(a));
-	json_set_str(a, k, "namespace", c->route.ns);
-	json_set_str(a, sa, "name", c->route.name);
-	json_set_str(a, sa, "uid", object_span(account, account->uid));
-	json_set(a, k, "serviceaccount", sa);
+	claims->audiences = list;
+}
+
+static int claims_of(struct call *c, const struct json *spec, const struct object *account, int64_t seconds,
+        struct claims *ret, struct err *err)
+{
+	int64_t now = (int64_t)time(NULL);
 	struct json *ref = json_get(spec, "boundObjectRef");
-	if (json_is(ref, JSON_OBJECT) && bind_to(c, ref, k, err) != 0)
-		return NULL;
-	json_set(a, claims, "kubernetes.io", k);
-	json_set_int(a, claims, "nbf", now);
-	json_set_cstr(a, claims, "sub",
-	        arena_printf(a, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(c->route.name)));
-	return claims;
+	*ret = (struct claims){.issuer = slice_of(authn_issuer(c->server)),
+	        .id = slice_of(strategy_uid(&c->arena)),
+	        .subject = slice_of(arena_printf(&c->arena, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->route.ns),
+	                SLICE_FMT(c->route.name))),
+	        .ns = c->route.ns,
+	        .account = {true, c->route.name, object_span(account, account->uid)},
+	        .expires_s = now + seconds,
+	        .issued_s = now,
+	        .not_before_s = now};
+	set_audiences(c, json_get(spec, "audiences"), ret);
+	return json_is(ref, JSON_OBJECT) ? bind_to(c, ref, ret, err) : 0;
 }
 
 static void token_now(struct call *c)
@@ -86,7 +80,7 @@ static void token_now(struct call *c)
 	struct json *request = c->handler_data, *spec = json_need(&c->arena, request, "spec", JSON_OBJECT);
 	struct object *account = fresh_route_object(c);
 	struct err err = ERR_INIT;
-	struct strbuf text = STRBUF_INIT, token = STRBUF_INIT;
+	struct strbuf token = STRBUF_INIT;
 	int64_t seconds = json_get_int(spec, "expirationSeconds", TOKEN_S_DEFAULT);
 	if (!account) {
 		status_not_found(&err, c->route.resource, c->route.name);
@@ -96,13 +90,10 @@ static void token_now(struct call *c)
 		        ": may not specify a duration less than 10 minutes or larger than 2^30 seconds",
 		        seconds);
 	} else {
-		struct json *claims = claims_of(c, spec, account, seconds, &err);
-		if (claims) {
-			json_write(&text, claims);
-			authn_sign(c->server, strbuf_slice(&text), &token, &err);
-		}
+		struct claims claims;
+		if (claims_of(c, spec, account, seconds, &claims, &err) == 0)
+			authn_sign(c->server, &claims, &token, &err);
 	}
-	strbuf_release(&text);
 	if (err.code) {
 		strbuf_release(&token);
 		call_respond_err(c, &err);

@@ -10,7 +10,7 @@
  * operator's. It dies when it says so, and when anything about users and roles has changed since. */
 #include "base/base64.h"
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 #include "base/mem/map.h"
 #include "base/pki.h"
 #include "store/etcd/auth/auth.h"
@@ -252,37 +252,33 @@ static enum etcd_auth_error check_simple(struct etcd_tokens *t, const struct etc
 static enum etcd_auth_error make_jwt(struct etcd_tokens *t, const struct etcd_auth_state *s, const struct etcd_user *u,
         int64_t now_s, struct strbuf *out)
 {
-	struct strbuf claims = STRBUF_INIT;
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 	struct err err = ERR_INIT;
 	if (!pki_key_is_private(t->key))
 		return ETCD_AUTH_VERIFY_ONLY;
-	strbuf_adds(&claims, "{\"username\":");
-	json_write_str(&claims, u->name);
-	strbuf_addf(&claims, ",\"revision\":%" PRIu64 ",\"exp\":%" PRId64 "}", s->revision, now_s + t->ttl_s);
-	int rc = jwt_sign(t->key, strbuf_slice(&claims), out, &err);
-	strbuf_release(&claims);
-	return rc == 0 ? ETCD_AUTH_OK : ETCD_AUTH_VERIFY_ONLY;
+	json_auto_t *claims = json_object();
+	json_lib_set_str(claims, "username", u->name);
+	json_lib_set_int(claims, "revision", (int64_t)s->revision);
+	json_lib_set_int(claims, "exp", now_s + t->ttl_s);
+	json_lib_write(&text, claims);
+	return jwt_sign(t->key, strbuf_slice(&text), out, &err) == 0 ? ETCD_AUTH_OK : ETCD_AUTH_VERIFY_ONLY;
 }
 
 static enum etcd_auth_error check_jwt(
         struct etcd_tokens *t, struct slice token, int64_t now_s, struct arena *a, struct etcd_identity *ret)
 {
-	struct strbuf header = STRBUF_INIT, claims = STRBUF_INIT;
+	CLEANUP(cleanup_strbuf) struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
 	struct err err = ERR_INIT;
-	enum etcd_auth_error error = ETCD_AUTH_BAD_TOKEN;
-	if (jwt_verify(token, &t->key, 1, &err) != 0 || jwt_parse(token, &header, &claims, &err) != 0)
-		goto out;
-	struct json *v = json_parse(a, strbuf_slice(&claims), NULL, &err);
-	struct slice name = json_get_str(v, "username");
-	int64_t revision = json_get_int(v, "revision", 0);
-	if (!name.len || revision <= 0 || json_get_int(v, "exp", INT64_MAX) <= now_s)
-		goto out;
+	if (jwt_verify(token, &t->key, 1, &err) != 0 || jwt_parse(token, &header, &text, &err) != 0)
+		return ETCD_AUTH_BAD_TOKEN;
+	json_auto_t *claims = json_lib_parse(strbuf_slice(&text), &err);
+	struct slice name = json_lib_get_str(claims, "username");
+	int64_t revision = json_lib_get_int(claims, "revision", 0);
+	if (!name.len || revision <= 0 || json_lib_get_int(claims, "exp", INT64_MAX) <= now_s)
+		return ETCD_AUTH_BAD_TOKEN;
+	name.ptr = arena_memdup(a, name.ptr, name.len);
 	*ret = (struct etcd_identity){.is_known = true, .name = name, .revision = (uint64_t)revision};
-	error = ETCD_AUTH_OK;
-out:
-	strbuf_release(&header);
-	strbuf_release(&claims);
-	return error;
+	return ETCD_AUTH_OK;
 }
 
 /* ---- both ---- */

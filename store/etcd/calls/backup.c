@@ -6,7 +6,7 @@
 #include "store/etcd/calls/backup.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 #include "base/log.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
@@ -148,10 +148,12 @@ static const char *note(struct snapshot *s)
 {
 	struct strbuf b = STRBUF_INIT;
 	const struct etcd_service_options *o = &s->service->options;
-	strbuf_addf(&b, "{\"cluster_id\":\"%016llx\",\"member_id\":\"%016llx\",\"created_s\":%lld,\"name\":",
-	        (unsigned long long)o->cluster_id, (unsigned long long)o->member_id, (long long)time(NULL));
-	json_write_str(&b, slice_of(o->name));
-	strbuf_addc(&b, '}');
+	json_auto_t *v = json_object();
+	json_lib_set_fmt(v, "cluster_id", "%016llx", (unsigned long long)o->cluster_id);
+	json_lib_set_fmt(v, "member_id", "%016llx", (unsigned long long)o->member_id);
+	json_lib_set_int(v, "created_s", time(NULL));
+	json_lib_set_cstr(v, "name", o->name);
+	json_lib_write(&b, v);
 	const char *text = arena_printf(&s->arena, "%.*s", (int)b.len, b.data);
 	strbuf_release(&b);
 	return text;

@@ -12,7 +12,7 @@
 #include "store/etcd/calls/cluster.h"
 
 #include "base/check.h"
-#include "base/json/json.h"
+#include "base/json_lib.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "store/etcd/serve/answer.h"
@@ -41,24 +41,27 @@ static struct slice record_key(struct arena *a, uint64_t id)
 	return slice_of(arena_printf(a, "%s%016" PRIx64, member_prefix, id));
 }
 
-static char **strings_of(struct arena *a, const struct json *list, size_t *ret_n)
+/* "" for what is no text. */
+static char *text_of(struct arena *a, const json_t *v)
 {
-	size_t n = 0;
-	while (json_is(list, JSON_ARRAY) && json_at(list, n))
-		n++;
+	return arena_strdup(a, json_is_string(v) ? json_string_value(v) : "");
+}
+
+static char **strings_of(struct arena *a, const json_t *list, size_t *ret_n)
+{
+	size_t n = json_array_size(list);
 	char **out = ARENA_ARRAY(a, char *, n + 1);
 	for (size_t i = 0; i < n; i++)
-		out[i] = arena_strdup(a, json_is(json_at(list, i), JSON_STRING) ? json_cstr(a, json_at(list, i)) : "");
+		out[i] = text_of(a, json_array_get(list, i));
 	*ret_n = n;
 	return out;
 }
 
 /* libraft has no change of an address: a member that was updated has its URL in its record, and every member sends
  * there. */
-static const char *moved_to(struct arena *a, const struct json *j)
+static const char *moved_to(struct arena *a, const json_t *j)
 {
-	const struct json *url = json_get(j, "peerURL");
-	const char *text = json_is(url, JSON_STRING) ? json_cstr(a, url) : "";
+	const char *text = text_of(a, json_object_get(j, "peerURL"));
 	return text[0] && strlen(text) < RAFT_ADDRESS_BYTES_MAX ? text : NULL;
 }
 
@@ -72,7 +75,7 @@ void etcd_cluster_take_addresses(struct etcd_service *s, const struct store_syst
 			continue;
 		char *hex = arena_memdup(&a, entries[i].key.ptr + prefix, 16);
 		err = ERR_INIT;
-		struct json *j = json_parse(&a, entries[i].value, NULL, &err);
+		json_auto_t *j = json_lib_parse(entries[i].value, &err);
 		const char *url = j ? moved_to(&a, j) : NULL;
 		if (url)
 			raft_engine_move_member(s->raft, strtoull(hex, NULL, 16), url);
@@ -83,31 +86,31 @@ void etcd_cluster_take_addresses(struct etcd_service *s, const struct store_syst
 static void read_record(struct arena *a, struct slice text, struct known_member *m)
 {
 	struct err err = ERR_INIT;
-	struct json *j = json_parse(a, text, NULL, &err);
+	json_auto_t *j = json_lib_parse(text, &err);
 	if (!j)
 		return;
-	struct slice name = json_get_str(j, "name");
-	m->name = arena_printf(a, "%.*s", SLICE_FMT(name));
+	m->name = text_of(a, json_object_get(j, "name"));
 	m->moved_to = moved_to(a, j);
 	if (m->moved_to)
 		m->peer_urls[0] = (char *)m->moved_to;
-	m->is_voter_to_be = json_get_bool(j, "voter", false);
-	m->client_urls = strings_of(a, json_get(j, "clientURLs"), &m->n_client_urls);
+	m->is_voter_to_be = json_lib_get_bool(j, "voter", false);
+	m->client_urls = strings_of(a, json_object_get(j, "clientURLs"), &m->n_client_urls);
 }
 
 static struct slice write_record(
         struct arena *a, const char *name, const char *const *client_urls, size_t n, bool voter, const char *moved_to)
 {
 	struct strbuf b = STRBUF_INIT;
-	struct json *j = json_new(a, JSON_OBJECT), *urls = json_new(a, JSON_ARRAY);
-	json_set_cstr(a, j, "name", name);
-	json_set_bool(a, j, "voter", voter);
+	json_auto_t *j = json_object();
+	json_t *urls = json_array();
+	json_lib_set_cstr(j, "name", name);
+	json_lib_set_bool(j, "voter", voter);
 	for (size_t i = 0; i < n; i++)
-		json_append(urls, json_new_cstr(a, client_urls[i]));
-	json_set(a, j, "clientURLs", urls);
+		json_array_append_new(urls, json_lib_new_str(slice_of(client_urls[i])));
+	json_lib_set(j, "clientURLs", urls);
 	if (moved_to)
-		json_set_cstr(a, j, "peerURL", moved_to);
-	json_write(&b, j);
+		json_lib_set_cstr(j, "peerURL", moved_to);
+	json_lib_write(&b, j);
 	struct slice text = {arena_memdup(a, b.data, b.len), b.len};
 	strbuf_release(&b);
 	return text;

@@ -1,7 +1,7 @@
 /* jepsen/report: pages for any history, and a summary over folders. */
 #include "tests/unit/jepsen/histories.h"
 
-#include "base/json/json.h"
+#include "base/json_lib.h"
 #include "jepsen/report.h"
 
 #include <unistd.h>
@@ -215,17 +215,17 @@ static void a_summary_of_nothing_is_an_error(void **state)
 
 static void a_result_says_all_in_json(void **state)
 {
-	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
 	save_run("bad", 1, NULL);
 	CLEANUP(cleanup_free) char *text = slurp("bad/result.json");
-	struct json *root = json_parse(&a, slice_of(text), NULL, &err);
+	json_auto_t *root = json_lib_parse(slice_of(text), &err);
 	assert_non_null(root);
-	assert_true(slice_is(json_str(json_path(root, "check", "verdict", NULL)), "invalid"));
-	struct json *finding = json_at(json_get(json_at(json_path(root, "check", "checkers", NULL), 0), "findings"), 0);
-	assert_true(slice_is(json_get_str(finding, "anomaly"), "duplicate id"));
-	assert_int_equal(json_get(finding, "records")->count, 4);
-	arena_release(&a);
+	json_t *verdict = json_object_get(root, "check");
+	assert_true(slice_is(json_lib_get_str(verdict, "verdict"), "invalid"));
+	json_t *checker = json_array_get(json_object_get(verdict, "checkers"), 0);
+	json_t *finding = json_array_get(json_object_get(checker, "findings"), 0);
+	assert_true(slice_is(json_lib_get_str(finding, "anomaly"), "duplicate id"));
+	assert_int_equal(json_array_size(json_object_get(finding, "records")), 4);
 }
 
 int main(void)

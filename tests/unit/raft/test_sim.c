@@ -3,7 +3,7 @@
  * assertions). */
 #include "tests/sim/sim.h"
 
-#include "raft/adapter_int.h"
+#include "raft/adapter/adapter.h"
 
 #include "base/buggify.h"
 #include "base/check.h"

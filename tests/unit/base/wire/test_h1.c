@@ -1,5 +1,6 @@
 /* HTTP/1.1 at the level of bytes: what is refused, what is limited, what is kept apart. */
 #include "base/wire/conn.h"
+#include "base/limits.h"
 #include "tests/unit/base/wire/wire_test.h"
 
 #include <sys/resource.h>
@@ -325,7 +326,7 @@ static void two_thousand_idle_tls_connections_stay_small(void **state)
 {
 	enum { N = 2000 };
 	struct peer *peers = calloc(N, sizeof *peers);
-	struct conn_connect_options o = {.tls = anonymous_tls};
+	struct conn_connect_options o = {.tls = client_tls};
 	struct rlimit files = {8192, 8192};
 	(void)state;
 	setrlimit(RLIMIT_NOFILE, &files);
@@ -360,6 +361,28 @@ static void two_thousand_idle_tls_connections_stay_small(void **state)
 	free(peers);
 }
 
+static void who_has_waited_longest_makes_room_for_a_new_stranger(void **state)
+{
+	enum { MORE = 50, N = HTTP_STRANGERS_MAX + MORE };
+	struct peer *peers = calloc(N, sizeof *peers), known;
+	serve(0, NULL);
+	open_peer(&known);
+	conn_write(known.conn, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27);
+	WAIT_FOR(handled == 1);
+	for (int i = 0; i < N; i++)
+		open_peer(&peers[i]);
+	WAIT_FOR(peers[MORE - 1].ended);
+	WAIT_FOR(http_server_connections(server) == HTTP_STRANGERS_MAX + 1);
+	for (int i = 0; i < N; i++)
+		assert_int_equal(peers[i].ended, i < MORE);
+	assert_false(known.ended);
+	for (int i = 0; i < N; i++)
+		close_peer(&peers[i]);
+	close_peer(&known);
+	stop();
+	free(peers);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -386,6 +409,7 @@ int main(void)
 	        cmocka_unit_test(an_early_answer_does_not_read_a_long_body),
 	        cmocka_unit_test(a_late_answer_that_ignores_the_body_keeps_the_connection),
 	        cmocka_unit_test(connections_may_close_at_every_byte),
+	        cmocka_unit_test(who_has_waited_longest_makes_room_for_a_new_stranger),
 	        cmocka_unit_test(two_thousand_idle_tls_connections_stay_small),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

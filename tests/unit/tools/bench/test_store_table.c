@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 #include "tools/bench/store_int.h"
 
-#include "base/json/json.h"
+#include "base/json_lib.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,25 +68,28 @@ static void test_json_file_reads_back(void **state)
 {
 	struct figures f = {0};
 	struct err err = ERR_INIT;
-	struct arena a = ARENA_INIT;
 	char dir[] = "/tmp/k3x-test-XXXXXX", path[64], text[4096] = "";
 	assert_non_null(mkdtemp(dir));
 	add(&f, "put_per_s", BENCH_HIGHER, (double[]){30, 10, 20}, (double[]){5, 5, 5});
-	assert_int_equal(figures_write(&f, dir, "t", "how", &err), 0);
+	add(&f, "third", BENCH_HIGHER, (double[]){1.0 / 3, 1, 1}, (double[]){1, 1, 1});
+	assert_int_equal(figures_write(&f, dir, "t", "how, \"quoted\"", &err), 0);
 	snprintf(path, sizeof path, "%s/t.json", dir);
 	FILE *in = fopen(path, "re");
 	assert_non_null(in);
 	size_t n = fread(text, 1, sizeof text - 1, in);
 	fclose(in);
-	struct json *j = json_parse(&a, (struct slice){text, n}, NULL, &err);
-	assert_non_null(j);
-	struct json *row = json_get(j, "put_per_s");
-	assert_non_null(row);
-	assert_non_null(json_get(row, "ratio"));
-	assert_true(strstr(text, "\"k3x\": 20.0000, \"etcd\": 5.0000, \"ratio\": 4.0000") != NULL);
+	json_auto_t *j = json_lib_parse((struct slice){text, n}, &err);
+	assert_true(slice_is(json_lib_get_str(j, "method"), "how, \"quoted\""));
+	json_t *row = json_object_get(j, "put_per_s"), *runs = json_object_get(row, "k3x_runs");
+	assert_float_equal(json_real_value(json_object_get(row, "k3x")), 20, 1e-9);
+	assert_float_equal(json_real_value(json_object_get(row, "etcd")), 5, 1e-9);
+	assert_float_equal(json_real_value(json_object_get(row, "ratio")), 4, 1e-9);
+	assert_true(slice_is(json_lib_get_str(row, "unit"), "unit"));
+	assert_int_equal(json_array_size(runs), 3);
+	assert_float_equal(json_real_value(json_array_get(runs, 2)), 30, 1e-9); /* sorted, for the median */
+	assert_non_null(strstr(text, "0.3333,")); /* four decimals, not what a double makes of them */
 	unlink(path);
 	rmdir(dir);
-	arena_release(&a);
 	figures_release(&f);
 }
 

@@ -42,6 +42,22 @@ static void json_is_an_object_a_line(void **state)
 	strbuf_release(&b);
 }
 
+/* What a server calls itself and a term beyond 63 bits are no reason to write what cannot be read. */
+static void json_can_be_read_whatever_is_in_the_cells(void **state)
+{
+	struct store_table t = {columns, 5, ARENA_INIT, NULL, 0, 0};
+	struct strbuf b = STRBUF_INIT;
+	store_table_add(&t, "\xff\"\n");
+	store_table_add(&t, "-");
+	store_table_add(&t, "18446744073709551615");
+	store_table_add(&t, "note");
+	store_table_add(&t, "%s", "");
+	store_table_write(&t, true, &b);
+	assert_string_equal(strbuf_cstr(&b), "{\"name\":\"\xef\xbf\xbd\\\"\\n\",\"bytes\":\"18446744073709551615\","
+	                                     "\"note\":\"note\",\"good\":\"\"}\n");
+	strbuf_release(&b);
+}
+
 static void without_rows_there_are_heads_and_no_json(void **state)
 {
 	struct store_table t = {columns, 5, ARENA_INIT, NULL, 0, 0};
@@ -59,6 +75,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(columns_are_as_wide_as_what_is_in_them),
 	        cmocka_unit_test(json_is_an_object_a_line),
+	        cmocka_unit_test(json_can_be_read_whatever_is_in_the_cells),
 	        cmocka_unit_test(without_rows_there_are_heads_and_no_json),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

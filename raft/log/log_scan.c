@@ -1,0 +1,322 @@
+/* The scan at start: reads all segments, finds the torn end, refuses damage. See log.h. */
+#include "raft/log/log_int.h"
+
+#include "base/check.h"
+#include "base/crc32c.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct scan {
+	struct raft_log *log;
+	uint64_t *numbers;
+	size_t count, cap;
+	void (*fn)(void *arg, uint64_t index, const struct log_entry *e);
+	void *arg;
+	struct err *err;
+};
+
+/* ---- batches ---- */
+
+bool log_parse_entries(const char *payload, size_t length, uint32_t count, struct log_entry *out)
+{
+	size_t at = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		struct entry_header e;
+		if (length - at < sizeof e)
+			return false;
+		memcpy(&e, payload + at, sizeof e);
+		at += sizeof e;
+		if (e.length > length - at)
+			return false;
+		size_t bytes = ((size_t)e.length + 7) & ~(size_t)7;
+		if (length - at < bytes)
+			return false;
+		out[i] = (struct log_entry){e.term, e.kind, {payload + at, e.length}};
+		at += bytes;
+	}
+	return at == length;
+}
+
+int log_load_batch(
+        const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err)
+{
+	size_t got;
+	*sound = false;
+	*payload = xmalloc(1);
+	if (s->file->v->read(s->file, offset, h, sizeof *h, &got, err) != 0) {
+		free(*payload);
+		*payload = NULL;
+		return err->code;
+	}
+	if (got < sizeof *h || h->magic != LOG_BATCH_MAGIC || h->salt != s->salt || h->length > LOG_BATCH_BYTES_MAX ||
+	        h->count > h->length / sizeof(struct entry_header) || offset + sizeof *h + h->length > s->size)
+		return 0;
+	*payload = xrealloc(*payload, h->length ? h->length : 1);
+	if (s->file->v->read(s->file, offset + sizeof *h, *payload, h->length, &got, err) != 0) {
+		free(*payload);
+		*payload = NULL;
+		return err->code;
+	}
+	uint32_t crc = crc32c(0, (const char *)h + 8, sizeof *h - 8);
+	*sound = got == h->length && crc32c(crc, *payload, h->length) == h->crc;
+	return 0;
+}
+
+static bool is_zero(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+/* What lies behind the last sound batch: nothing but zeros, or something. */
+static int is_clean_from(struct scan *sc, const struct segment *s, uint64_t offset, bool *clean)
+{
+	char block[4096];
+	*clean = true;
+	while (*clean && offset < s->size) {
+		size_t got;
+		if (s->file->v->read(s->file, offset, block, sizeof block, &got, sc->err) != 0)
+			return sc->err->code;
+		if (!got)
+			break;
+		*clean = is_zero(block, got);
+		offset += got;
+	}
+	return 0;
+}
+
+/* A sound batch anywhere behind `offset`: then what is broken there was written, synced and acknowledged once. */
+static int anything_sound_behind(struct scan *sc, const struct segment *s, uint64_t offset, bool *found)
+{
+	*found = false;
+	for (uint64_t at = offset + 8; !*found && at + sizeof(struct batch_header) <= s->size; at += 8) {
+		uint32_t magic;
+		size_t got;
+		struct batch_header h;
+		char *payload;
+		if (s->file->v->read(s->file, at, &magic, sizeof magic, &got, sc->err) != 0)
+			return sc->err->code;
+		if (got < sizeof magic || magic != LOG_BATCH_MAGIC)
+			continue;
+		if (log_load_batch(s, at, &h, &payload, found, sc->err) != 0)
+			return sc->err->code;
+		free(payload);
+	}
+	return 0;
+}
+
+static int damaged(struct scan *sc, const struct segment *s, uint64_t offset, const char *what)
+{
+	return err_set(sc->err, ERR_CORRUPT,
+	        "log segment log-%016" PRIx64 ": %s at offset %" PRIu64
+	        ". Entries that were acknowledged may be damaged. Replace this member "
+	        "(remove it from the cluster, empty its data directory, add it again), or restore a snapshot if it is "
+	        "the only one",
+	        s->number, what, offset);
+}
+
+/* With zeros, in place: the blocks stay the segment's, so that what is appended next needs no room on the disk. */
+static int cut_torn_tail(struct scan *sc, struct segment *s)
+{
+	static const char zeros[4096];
+	char block[sizeof zeros];
+	size_t got = 0;
+	for (uint64_t at = s->used; at < s->size; at += got) {
+		if (s->file->v->read(s->file, at, block, sizeof block, &got, sc->err) != 0)
+			return sc->err->code;
+		if (!got)
+			break;
+		if (!is_zero(block, got) && s->file->v->write(s->file, at, zeros, got, sc->err) != 0)
+			return sc->err->code;
+	}
+	return s->file->v->sync(s->file, sc->err) == 0 ? 0 : sc->err->code;
+}
+
+/* ---- segments ---- */
+
+static int take_batch(struct scan *sc, const struct segment *s, const struct batch_header *h, const char *payload)
+{
+	struct raft_log *l = sc->log;
+	struct log_entry *entries = xcalloc(h->count + 1, sizeof *entries);
+	bool first_of_all = !l->n_batches && l->next == 1 && l->n_segments == 1;
+	int rc = 0;
+	if (!log_parse_entries(payload, h->length, h->count, entries))
+		rc = damaged(sc, s, s->used, "a batch that does not divide into its entries");
+	else if (h->first == 0 || h->first > LOG_INDEX_MAX)
+		rc = damaged(sc, s, s->used, "a batch with an index that no log reaches");
+	else if (h->first > l->next && !first_of_all)
+		rc = damaged(sc, s, s->used, "entries are missing before the batch");
+	if (rc == 0) {
+		struct batch_ref b = {h->first, h->count, h->length, s->number, s->used};
+		if (first_of_all)
+			l->next = h->first; /* older segments were dropped */
+		log_note_batch(l, &b);
+	}
+	free(entries);
+	return rc;
+}
+
+static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
+{
+	struct batch_header h;
+	char *payload;
+	bool sound, clean, more;
+	for (;;) {
+		if (log_load_batch(s, s->used, &h, &payload, &sound, sc->err) != 0)
+			return sc->err->code;
+		int rc = sound ? take_batch(sc, s, &h, payload) : 0;
+		free(payload);
+		if (rc != 0)
+			return rc;
+		if (!sound)
+			break;
+		s->used += sizeof h + h.length;
+	}
+	if (is_clean_from(sc, s, s->used, &clean) != 0)
+		return sc->err->code;
+	if (clean)
+		return 0;
+	if (!is_last)
+		return damaged(sc, s, s->used, "a broken batch in a segment that others follow");
+	if (anything_sound_behind(sc, s, s->used, &more) != 0)
+		return sc->err->code;
+	return more ? damaged(sc, s, s->used, "a broken batch with sound ones behind it") : cut_torn_tail(sc, s);
+}
+
+/* *usable false: the header never became whole, which is a crash while the segment was made. */
+static int open_segment(struct scan *sc, uint64_t number, struct segment *s, struct segment_header *h, bool *usable)
+{
+	struct disk *d = sc->log->disk;
+	char name[32];
+	size_t got;
+	*s = (struct segment){.number = number, .used = sizeof *h};
+	log_segment_name(name, number);
+	if (d->v->open(d, name, false, 0, &s->file, sc->err) != 0)
+		return sc->err->code;
+	if (s->file->v->size(s->file, &s->size, sc->err) != 0 ||
+	        s->file->v->read(s->file, 0, h, sizeof *h, &got, sc->err) != 0) {
+		s->file->v->close(s->file);
+		return sc->err->code;
+	}
+	*usable = got == sizeof *h && h->magic == LOG_SEGMENT_MAGIC &&
+	          h->crc == crc32c(0, h, offsetof(struct segment_header, crc));
+	s->salt = h->salt;
+	return 0;
+}
+
+static int discard_unfinished(struct scan *sc, struct segment *s, bool is_last)
+{
+	char name[32];
+	bool clean;
+	log_segment_name(name, s->number);
+	int rc = is_clean_from(sc, s, sizeof(struct segment_header), &clean);
+	if (rc == 0 && (!is_last || !clean)) {
+		rc = damaged(sc, s, 0, "the segment's header is broken");
+	}
+	s->file->v->close(s->file);
+	return rc == 0 ? sc->log->disk->v->remove(sc->log->disk, name, sc->err) : rc;
+}
+
+/* A restarting segment supersedes all before it: what a crash left of them is removed. */
+static int forget_older(struct scan *sc, uint64_t next)
+{
+	struct raft_log *l = sc->log;
+	while (l->n_segments > 1) {
+		char name[32];
+		log_segment_name(name, l->segments[0].number);
+		l->segments[0].file->v->close(l->segments[0].file);
+		l->n_segments--; /* closed once, whatever comes next */
+		memmove(l->segments, l->segments + 1, l->n_segments * sizeof *l->segments);
+		if (l->disk->v->remove(l->disk, name, sc->err) != 0)
+			return sc->err->code;
+	}
+	CHECK(l->n_segments == 1 && l->segments[0].file);
+	l->n_batches = 0;
+	l->next = next;
+	return 0;
+}
+
+static int scan_one(struct scan *sc, uint64_t number, bool is_last)
+{
+	struct segment s;
+	struct segment_header h;
+	bool usable = false;
+	if (open_segment(sc, number, &s, &h, &usable) != 0)
+		return sc->err->code;
+	if (!usable)
+		return discard_unfinished(sc, &s, is_last);
+	if (h.restart > LOG_INDEX_MAX) {
+		s.file->v->close(s.file);
+		return damaged(sc, &s, 0, "a segment that begins at an index that no log reaches");
+	}
+	log_add_segment(sc->log, s);
+	if (h.restart && forget_older(sc, h.restart) != 0)
+		return sc->err->code;
+	return scan_segment(sc, &sc->log->segments[sc->log->n_segments - 1], is_last);
+}
+
+/* ---- the order of things ---- */
+
+static void note_name(void *arg, const char *name)
+{
+	struct scan *sc = arg;
+	char *end;
+	if (strncmp(name, "log-", 4) != 0)
+		return;
+	uint64_t number = strtoull(name + 4, &end, 16);
+	if (*end || end != name + 20)
+		return;
+	if (sc->count == sc->cap) {
+		sc->cap = sc->cap ? sc->cap * 2 : 16;
+		sc->numbers = xrealloc(sc->numbers, sc->cap * sizeof *sc->numbers);
+	}
+	sc->numbers[sc->count++] = number;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+/* Entries are reported at the end, when it is known which of them still count. */
+static int report(struct scan *sc)
+{
+	struct raft_log *l = sc->log;
+	for (uint64_t index = log_first_index(l); sc->fn && index < l->next;) {
+		struct arena a = ARENA_INIT;
+		struct log_entry *entries;
+		size_t n;
+		int rc = log_read(l, index, &a, &entries, &n, sc->err);
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			sc->fn(sc->arg, index + i, &entries[i]);
+		arena_release(&a);
+		if (rc != 0)
+			return rc;
+		index += n;
+	}
+	return 0;
+}
+
+int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
+        struct err *err)
+{
+	struct scan sc = {.log = l, .fn = fn, .arg = arg, .err = err};
+	int rc = l->disk->v->list(l->disk, note_name, &sc, err);
+	if (sc.count)
+		qsort(sc.numbers, sc.count, sizeof *sc.numbers, by_number);
+	for (size_t i = 0; rc == 0 && i < sc.count; i++) {
+		if (i && sc.numbers[i] != sc.numbers[i - 1] + 1)
+			rc = err_set(err, ERR_CORRUPT,
+			        "log: segment log-%016" PRIx64
+			        " is missing between its neighbours; restore it or replace this member",
+			        sc.numbers[i - 1] + 1);
+		else
+			rc = scan_one(&sc, sc.numbers[i], i + 1 == sc.count);
+	}
+	free(sc.numbers);
+	return rc == 0 ? report(&sc) : rc;
+}

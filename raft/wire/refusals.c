@@ -1,0 +1,34 @@
+/* See refusals.h. */
+#include "raft/wire/refusals.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct refusal *find(struct refusals *r, const char *text)
+{
+	struct refusal *oldest = &r->at[0];
+	for (struct refusal *x = r->at; x < r->at + REFUSALS_KEPT; x++) {
+		if (strcmp(x->text, text) == 0)
+			return x;
+		if (x->noted_ms < oldest->noted_ms)
+			oldest = x;
+	}
+	*oldest = (struct refusal){0};
+	memcpy(oldest->text, text, sizeof oldest->text);
+	return oldest;
+}
+
+bool refusals_note(struct refusals *r, const char *who, const char *why, uint64_t now_ms, uint64_t *ret_times)
+{
+	char text[REFUSAL_BYTES_MAX] = "";
+	snprintf(text, sizeof text, "%s %s", who, why);
+	struct refusal *x = find(r, text);
+	x->noted_ms = now_ms;
+	x->unsaid++;
+	if (x->said_ms && now_ms - x->said_ms < REFUSAL_SAID_EVERY_MS)
+		return false;
+	*ret_times = x->unsaid;
+	x->said_ms = now_ms;
+	x->unsaid = 0;
+	return true;
+}
