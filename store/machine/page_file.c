@@ -1,6 +1,6 @@
 /* A VFS that puts a checksum into every page of a database file when it is written, and looks at it when it is read.
  *
- *     | what SQLite keeps in a page, 4088 bytes | CRC-32C of the page's number and these bytes | "k3x1" |
+ *     | what SQLite keeps in a page, 4088 bytes | CRC-32C (four in turn) of its number and these bytes | "k3x1" |
  *
  * SQLite leaves the last 8 bytes of each page to us (byte 20 of the file says so, and is how a file of before is told:
  * that one is passed through as it is). The number of the page is in the sum, so that a page that landed in another's
@@ -57,7 +57,7 @@ static bool is_whole_page(int n, sqlite3_int64 at)
 static uint32_t sum_of(const void *page, sqlite3_int64 at)
 {
 	uint64_t number = (uint64_t)at / DB_PAGE_BYTES + 1;
-	return crc32c(crc32c(0, &number, sizeof number), page, BODY_BYTES);
+	return crc32c_in_turn(crc32c(0, &number, sizeof number), page, BODY_BYTES);
 }
 
 static bool is_sound(const char *page, sqlite3_int64 at)

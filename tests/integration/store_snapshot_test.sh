@@ -111,16 +111,21 @@ for n in range(256):
     for _ in range(8):
         n = n >> 1 ^ (0x82f63b78 if n & 1 else 0)
     table.append(n)
-def crc(data):
-    c = 0xffffffff
+def crc(data, c=0):
+    c ^= 0xffffffff
     for b in data:
         c = c >> 8 ^ table[(c ^ b) & 255]
     return c ^ 0xffffffff
+def page_sum(number, body):
+    first, turns = crc(struct.pack("<Q", number)), len(body) // 32 * 32
+    sums = [crc(b"".join(body[at:at + 8] for at in range(i * 8, turns, 32)), first) for i in range(4)]
+    sums[0] = crc(body[turns:], sums[0])
+    return crc(struct.pack("<4I", *sums))
 with open(sys.argv[1], "r+b") as f:
     data = f.read()
     for at in range(0, len(data), 4096):
         body = data[at:at + 4088]
         f.seek(at + 4088)
-        f.write(struct.pack("<I", crc(struct.pack("<Q", at // 4096 + 1) + body)) + b"k3x1")' "$T/three/state.db"
+        f.write(struct.pack("<I", page_sum(at // 4096 + 1, body)) + b"k3x1")' "$T/three/state.db"
 check_has "check finds a missing version" "newest version is in the log" "$(store check "$T/three" 2>&1)"
 finish
