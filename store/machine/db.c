@@ -67,6 +67,7 @@ static const char from_version_1_sql[] = "BEGIN IMMEDIATE;"
                                          "PRAGMA user_version = 2;"
                                          "COMMIT";
 
+_Static_assert((int)DB_PAGE_BYTES == (int)PAGE_BYTES, "checksums are of whole pages");
 _Static_assert(DB_APPLICATION_ID == 1798535283, "the schema names the application id in decimal");
 
 static const char mend[] = "restore a snapshot over it, or move it (with its -wal and -shm files) away to start empty";

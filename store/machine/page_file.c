@@ -21,12 +21,11 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
-#include "store/machine/db.h"
 
 #include <pthread.h>
 #include <string.h>
 
-enum { BODY_BYTES = DB_PAGE_BYTES - PAGE_SUM_BYTES, RESERVED_AT = 20, HEAD_BYTES = 24 };
+enum { BODY_BYTES = PAGE_BYTES - PAGE_SUM_BYTES, RESERVED_AT = 20, HEAD_BYTES = 24 };
 
 static const char magic[4] = "k3x1";
 
@@ -51,12 +50,12 @@ int64_t page_file_rotten_page(void)
 
 static bool is_whole_page(int n, sqlite3_int64 at)
 {
-	return n == DB_PAGE_BYTES && at % DB_PAGE_BYTES == 0;
+	return n == PAGE_BYTES && at % PAGE_BYTES == 0;
 }
 
 static uint32_t sum_of(const void *page, sqlite3_int64 at)
 {
-	uint64_t number = (uint64_t)at / DB_PAGE_BYTES + 1;
+	uint64_t number = (uint64_t)at / PAGE_BYTES + 1;
 	return crc32c_in_turn(crc32c(0, &number, sizeof number), page, BODY_BYTES);
 }
 
@@ -86,7 +85,7 @@ static int page_read(sqlite3_file *f, void *out, int n, sqlite3_int64 at)
 	int rc = p->real->pMethods->xRead(p->real, out, n, at);
 	if (rc != SQLITE_OK || !is_whole_page(n, at) || !has_sums(p) || is_sound(out, at))
 		return rc;
-	rotten_page = at / DB_PAGE_BYTES + 1;
+	rotten_page = at / PAGE_BYTES + 1;
 	return PAGE_FILE_ROTTEN;
 }
 
@@ -107,7 +106,7 @@ static int settle(struct page_file *p, const void *page, sqlite3_int64 at)
 static int page_write(sqlite3_file *f, const void *bytes, int n, sqlite3_int64 at)
 {
 	struct page_file *p = page_of(f);
-	char page[DB_PAGE_BYTES];
+	char page[PAGE_BYTES];
 	if (!is_whole_page(n, at))
 		return p->real->pMethods->xWrite(p->real, bytes, n, at);
 	int rc = settle(p, bytes, at);
@@ -231,19 +230,19 @@ int64_t page_file_pages(sqlite3 *db)
 {
 	struct page_file *p = file_of(db);
 	sqlite3_int64 size = 0;
-	return p && page_size(&p->base, &size) == SQLITE_OK ? size / DB_PAGE_BYTES : 0;
+	return p && page_size(&p->base, &size) == SQLITE_OK ? size / PAGE_BYTES : 0;
 }
 
 static bool is_empty(const char *page)
 {
-	return page[0] == 0 && memcmp(page, page + 1, DB_PAGE_BYTES - 1) == 0;
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
 }
 
 enum page_state page_file_look(sqlite3 *db, int64_t number)
 {
 	struct page_file *p = file_of(db);
-	char page[DB_PAGE_BYTES];
-	sqlite3_int64 at = (number - 1) * DB_PAGE_BYTES;
+	char page[PAGE_BYTES];
+	sqlite3_int64 at = (number - 1) * PAGE_BYTES;
 	if (!p || !has_sums(p))
 		return PAGE_HAS_NO_SUM;
 	int rc = p->real->pMethods->xRead(p->real, page, sizeof page, at);

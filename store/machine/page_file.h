@@ -8,8 +8,8 @@
 
 #define PAGE_FILE_VFS "k3x-page"
 
-/* What SQLite is to leave free at the end of each page (SQLITE_FCNTL_RESERVE_BYTES). */
-enum { PAGE_SUM_BYTES = 8 };
+/* A page, and what SQLite is to leave free at its end (SQLITE_FCNTL_RESERVE_BYTES). */
+enum { PAGE_BYTES = 4096, PAGE_SUM_BYTES = 8 };
 
 /* Once per process is enough; any thread. SQLite is set up already. Every connection to a database of ours names this
  * VFS, or one that stands on it. */
