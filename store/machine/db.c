@@ -438,6 +438,13 @@ static int add_sums(struct db *db, const char *path, struct err *err)
 	return rc;
 }
 
+/* One in memory has no file, nor a disk that could rot. */
+static bool is_in_file(const struct db *db)
+{
+	const char *name = sqlite3_db_filename(db->handle, "main");
+	return name && *name;
+}
+
 int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -451,7 +458,7 @@ int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 		return err->code;
 	if (open_handle(db, path, role, err) != 0 || (role == DB_WRITER && writer_setup(db, path, err) != 0))
 		goto fail;
-	if (role == DB_WRITER && !page_file_has_sums(db->handle) &&
+	if (role == DB_WRITER && is_in_file(db) && !page_file_has_sums(db->handle) &&
 	        (add_sums(db, path, err) != 0 || writer_setup(db, path, err) != 0))
 		goto fail;
 	if (exec(db, role_sql[role], err, "set up the connection") != 0)

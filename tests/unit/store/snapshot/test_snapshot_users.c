@@ -215,6 +215,7 @@ static void they_go_back_but_for_hashes_etcd_does_not_know(void **state)
 	struct db db, other;
 	struct bbolt b;
 	assert_int_equal(db_open(&db, ":memory:", DB_WRITER, &err), 0);
+	assert_int_not_equal(access(":memory:", F_OK), 0); /* it is in memory alone */
 	set(&db, "auth/enabled", SLICE("1"));
 	set(&db, "auth/revision", SLICE("9"));
 	set(&db, "auth/role/r", role("r", 1));
