@@ -33,7 +33,8 @@ make_root() { # release
 	touch "$root/.made"
 }
 
-# in_root ROOT [--apart] COMMAND: with /proc, /dev and /sys; --apart: with a network and a host name of its own too.
+# in_root ROOT [--apart] COMMAND: with /proc, /dev and /sys; --apart: with a network and a host name of its own too. The root is
+# that of the mount namespace, not a chroot's: what joins a container's namespaces would otherwise see the machine's files.
 in_root() {
 	local root=$1 apart=
 	shift
@@ -47,7 +48,8 @@ in_root() {
 			hostname bare && ip link set lo up && ip link add uplink type bridge && ip addr add 192.168.178.1/24 dev uplink &&
 				ip link set uplink up && ip route add default via 192.168.178.254 dev uplink onlink || exit 1
 		fi
-		exec chroot . /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 bash -c "$3"
+		mkdir -p tmp/old && pivot_root . tmp/old && cd / && umount -l /tmp/old && rmdir /tmp/old || exit 1
+		exec /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 bash -c "$3"
 	' _ "$root" "$apart" "$1"
 }
 

@@ -47,6 +47,16 @@ static bool is_held(const struct duties *d, const struct duty_run *r)
 	return d->leads || !r->duty->is_led;
 }
 
+/* What comes before the first answer is done in the order of the rows: each needs what those above it have made. */
+static bool waits_for_another(const struct duties *d, const struct duty_run *r)
+{
+	if (r->duty->is_first && !r->was_done)
+		for (const struct duty_run *other = d->runs; other < r; other++)
+			if (other->duty->is_first && is_held(d, other) && !other->was_done)
+				return true;
+	return false;
+}
+
 static void look(struct duties *d)
 {
 	uint64_t now = loop_now_ms(d->loop);
@@ -61,7 +71,7 @@ static void look(struct duties *d)
 	d->leads = leads;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct duty_run *r = &d->runs[i];
-		if (is_held(d, r) && !r->is_out && r->due_ms <= now)
+		if (is_held(d, r) && !r->is_out && r->due_ms <= now && !waits_for_another(d, r))
 			begin(d, r);
 	}
 }
@@ -84,6 +94,8 @@ static void first_is_done(struct duties *d, struct duty_run *r, const struct err
 {
 	if (r->was_done || !d->ready)
 		return;
+	if (err->code == ERR_NOT_FOUND && !d->leads)
+		return; /* the server that leads has yet to make the namespaces */
 	if (err->code)
 		tell_ready(d, err);
 	else if (--d->first_left == 0)
@@ -141,6 +153,8 @@ void duty_done(struct duty_run *r, const struct err *err)
 	if (r->duty->is_first)
 		first_is_done(d, r, err);
 	r->was_done = r->was_done || !err->code;
+	if (!d->is_closing)
+		look(d);
 	close_on(d);
 }
 
