@@ -19,6 +19,7 @@ enum { PACKS_IN_FLIGHT_MAX = 2 };
 
 /* Beyond what any cluster reaches, and far from where sums overflow. */
 #define TERM_MAX (UINT64_C(1) << 62)
+#define TERM_JUMP_MAX (UINT64_C(1) << 32) /* more elections than there can have been while a server was away */
 #define INDEX_MAX (UINT64_C(1) << 55)
 enum { SERVERS_MAX = 64 };
 _Static_assert(RAFT_STANDBY <= RAFT_SPARE && RAFT_VOTER <= RAFT_SPARE, "the highest role is known");
@@ -406,9 +407,47 @@ static int check_snapshot(const struct raft_host *h, const struct frame *f, stru
 	return ok ? 0 : err_set(err, ERR_PROTOCOL, "a snapshot of something else");
 }
 
+static uint64_t term_of(const struct frame *f)
+{
+	switch (f->kind) {
+	case RAFT_REQUEST_VOTE:
+		return f->m.request_vote.term;
+	case RAFT_REQUEST_VOTE_RESULT:
+		return f->m.request_vote_result.term;
+	case RAFT_APPEND_ENTRIES:
+	case MESSAGE_COMMIT:
+		return f->m.append_entries.term;
+	case RAFT_APPEND_ENTRIES_RESULT:
+		return f->m.append_entries_result.term;
+	case RAFT_INSTALL_SNAPSHOT:
+		return f->m.install_snapshot.term;
+	case RAFT_TIMEOUT_NOW:
+		return f->m.timeout_now.term;
+	default:
+		return 0; /* our own kinds change no term */
+	}
+}
+
+/* A term is taken from whoever names it, and can't rise for ever. A term has one leader (Raft section 5.2): libraft
+ * takes that for granted, and writes a follower's fields over a leader's that hears from another. */
+static int check_term(struct raft_host *h, const struct frame *f, struct err *err)
+{
+	uint64_t own = raft_current_term(&h->raft), term = term_of(f);
+	bool is_leaders = f->kind == RAFT_APPEND_ENTRIES || f->kind == MESSAGE_COMMIT || f->kind == RAFT_INSTALL_SNAPSHOT;
+	if (term >= TERM_MAX || (term > own && term - own > TERM_JUMP_MAX))
+		return err_set(err, ERR_PROTOCOL, "server %llu says the term is %llu, and here it is %llu",
+		        (unsigned long long)f->from, (unsigned long long)term, (unsigned long long)own);
+	if (is_leaders && term == own && h->started && raft_state(&h->raft) == RAFT_LEADER)
+		return err_set(err, ERR_PROTOCOL, "server %llu says it leads in term %llu, which this server does",
+		        (unsigned long long)f->from, (unsigned long long)term);
+	return 0;
+}
+
 /* Whatever gets past this may be relied on. */
 static int check_frame(struct raft_host *h, const struct frame *f, struct err *err)
 {
+	if (check_term(h, f, err) != 0)
+		return err->code;
 	if (f->kind == RAFT_INSTALL_SNAPSHOT)
 		return check_snapshot(h, f, err);
 	int rc = f->kind == RAFT_APPEND_ENTRIES ? check_order(f, err) : 0;

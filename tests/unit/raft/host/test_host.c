@@ -268,6 +268,67 @@ static void an_entry_that_does_not_unpack_is_refused(void **state)
 	assert_int_equal(f->applied, 2);
 }
 
+static int receive_term(unsigned type, uint64_t term)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	struct raft_message m = {.type = (enum raft_message_type)type, .server_id = SELF};
+	if (type == RAFT_REQUEST_VOTE)
+		m.request_vote = (struct raft_request_vote){
+		        .version = 2, .term = term, .candidate_id = OTHER, .last_log_index = 9, .last_log_term = 2};
+	else
+		m.append_entries = (struct raft_append_entries){
+		        .term = term, .prev_log_index = 1, .prev_log_term = 1, .leader_commit = 1};
+	message_encode(&b, OTHER, "three", &m);
+	int rc = raft_host_receive(f->host, OTHER, strbuf_slice(&b), &err);
+	strbuf_release(&b);
+	return rc;
+}
+
+/* Such a term was taken, and no later one could follow it. */
+static void a_term_far_ahead_is_refused(void **state)
+{
+	static const uint64_t terms[] = {UINT64_MAX, UINT64_C(1) << 62, UINT64_C(1) << 40};
+	receive_entries(0, 1);
+	for (size_t i = 0; i < COUNT_OF(terms); i++) {
+		assert_int_equal(receive_term(RAFT_REQUEST_VOTE, terms[i]), ERR_PROTOCOL);
+		assert_int_equal(receive_term(RAFT_APPEND_ENTRIES, terms[i]), ERR_PROTOCOL);
+	}
+	assert_int_equal(receive_term(RAFT_APPEND_ENTRIES, 1000000), 0);
+}
+
+static void receive_vote(bool is_pre_vote, uint64_t term)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct raft_message m = {.type = RAFT_REQUEST_VOTE_RESULT,
+	        .server_id = SELF,
+	        .request_vote_result = {.version = 2,
+	                .term = term,
+	                .vote_granted = true,
+	                .pre_vote = is_pre_vote}};
+	message_encode(&b, OTHER, "three", &m);
+	receive(OTHER, &b);
+}
+
+/* libraft wrote a follower's fields over the leader's, and the next tick went past the end of an array. */
+static void a_leader_does_not_follow_another_of_its_term(void **state)
+{
+	receive_entries(0, 1);
+	raft_host_peer_gone(f->host, LEADER);
+	f->now_ms += 2 * ELECTION_MS;
+	raft_host_tick(f->host);
+	run_jobs();
+	receive_vote(true, 3);
+	run_jobs();
+	receive_vote(false, 3);
+	run_jobs();
+	assert_true(raft_host_is_leader(f->host));
+	assert_int_equal(receive_term(RAFT_APPEND_ENTRIES, 3), ERR_PROTOCOL);
+	assert_true(raft_host_is_leader(f->host));
+	assert_int_equal(receive_term(RAFT_APPEND_ENTRIES, 4), 0);
+	assert_false(raft_host_is_leader(f->host));
+}
+
 static void who_is_no_member_takes_no_place(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -285,6 +346,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(an_entry_that_does_not_unpack_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(who_is_no_member_takes_no_place, setup, teardown),
+	        TEST(a_term_far_ahead_is_refused),
+	        TEST(a_leader_does_not_follow_another_of_its_term),
 	        TEST(what_is_committed_before_it_is_here_counts_once_it_comes),
 	        TEST(a_commit_ahead_waits_for_all_its_entries),
 	        TEST(a_vote_is_given_when_the_leader_was_quiet_for_the_minimum_timeout),
