@@ -330,84 +330,14 @@ static void tell_lessor(struct raft_engine *e, const struct apply_entry *batch)
 		}
 }
 
-static void wait_ms(struct apply_queue *q, unsigned ms)
-{
-	struct timespec limit = cond_limit(ms);
-	pthread_mutex_lock(&q->lock);
-	cond_wait_until(&q->wake, &q->lock, &limit);
-	pthread_mutex_unlock(&q->lock);
-}
-
-static bool is_stopping(struct apply_queue *q)
-{
-	pthread_mutex_lock(&q->lock);
-	bool stopping = q->stopping;
-	pthread_mutex_unlock(&q->lock);
-	return stopping;
-}
-
-static void is_full(struct raft_engine *e, const struct err *err)
-{
-	if (!atomic_exchange(&e->apply_full, true))
-		log_warn("store", "writes wait", "error=\"%s\"", err->msg);
-	engine_core_stuck(&e->core);
-}
-
-static void has_room(struct raft_engine *e)
-{
-	if (atomic_exchange(&e->apply_full, false))
-		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.meta.applied_index);
-}
-
-/* Until it is done, for it is decided; or until the store stops: the log keeps it. */
-static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
-{
-	struct err err = ERR_INIT;
-	while (apply_once(e, batch, &err) != 0) {
-		reset_answers(batch);
-		is_full(e, &err);
-		if (is_stopping(&e->queue))
-			return false;
-		wait_ms(&e->queue, FULL_RETRY_MS);
-	}
-	return true;
-}
-
-/* Commits what is open; when that fails all of it is applied again first. False: the store stops, or (once) the disk is
- * full. */
-static bool commit_until_done(struct raft_engine *e, bool once)
-{
-	APPLY_THREAD(e);
-	struct err err = ERR_INIT;
-	for (;;) {
-		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
-		if (rc == 0)
-			rc = commit(e, &err);
-		if (rc == 0) {
-			has_room(e);
-			return true;
-		}
-		is_full(e, &err);
-		if (once || is_stopping(&e->queue))
-			return false;
-		wait_ms(&e->queue, FULL_RETRY_MS);
-	}
-}
-
 static void fail_command(struct raft_engine *e, struct apply_command *c)
 {
 	if (!c->req)
 		return;
-	err_set(&c->req->err, ERR_TIMEOUT, "the store stops with this request decided and not carried out");
+	err_set(&c->req->err, ERR_TIMEOUT, "this is decided, and is carried out when there is room or at the next start");
 	atomic_fetch_sub(&e->outstanding, 1);
 	atomic_fetch_sub(&e->n_proposed, 1);
 	engine_complete(c->req);
-}
-
-static void tell_applied(struct raft_engine *e)
-{
-	if (!atomic_exchange(&e->applied_posted, true))
-		loop_post(raft_node_loop(e->node), &e->applied_task);
 }
 
 /* What there is to say about a batch once it may be said. */
@@ -439,6 +369,92 @@ static void give(struct raft_engine *e, struct answers *a, bool ok)
 		else
 			fail_command(e, &a->commands[i]);
 	free(a->commands);
+	*a = (struct answers){NULL, 0};
+}
+
+static void wait_ms(struct apply_queue *q, unsigned ms)
+{
+	struct timespec limit = cond_limit(ms);
+	pthread_mutex_lock(&q->lock);
+	cond_wait_until(&q->wake, &q->lock, &limit);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static bool is_stopping(struct apply_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	bool stopping = q->stopping;
+	pthread_mutex_unlock(&q->lock);
+	return stopping;
+}
+
+static void is_full(struct raft_engine *e, const struct err *err)
+{
+	if (!atomic_exchange(&e->apply_full, true))
+		log_warn("store", "writes wait", "error=\"%s\"", err->msg);
+	engine_core_stuck(&e->core);
+	engine_core_answer_physical(&e->core, err);
+}
+
+/* The disk may stay full for days: who waits for what is decided is told now that it comes later. */
+static void fail_waiting(struct raft_engine *e, struct apply_entry *batch)
+{
+	APPLY_THREAD(e);
+	struct answers a = collect(batch);
+	give(e, &a, false);
+	pthread_mutex_lock(&e->queue.lock);
+	a = collect(e->queue.head);
+	pthread_mutex_unlock(&e->queue.lock);
+	give(e, &a, false);
+}
+
+static void has_room(struct raft_engine *e)
+{
+	if (atomic_exchange(&e->apply_full, false))
+		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.meta.applied_index);
+}
+
+/* Until it is done, for it is decided; or until the store stops: the log keeps it. */
+static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
+{
+	struct err err = ERR_INIT;
+	for (unsigned tries = 0; apply_once(e, batch, &err) != 0; tries++) {
+		reset_answers(batch);
+		is_full(e, &err);
+		if (tries)
+			fail_waiting(e, batch);
+		if (is_stopping(&e->queue))
+			return false;
+		wait_ms(&e->queue, FULL_RETRY_MS);
+	}
+	return true;
+}
+
+/* Commits what is open; when that fails all of it is applied again first. False: the store stops, or (once) the disk is
+ * full. */
+static bool commit_until_done(struct raft_engine *e, bool once)
+{
+	APPLY_THREAD(e);
+	struct err err = ERR_INIT;
+	for (;;) {
+		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
+		if (rc == 0)
+			rc = commit(e, &err);
+		if (rc == 0) {
+			has_room(e);
+			return true;
+		}
+		is_full(e, &err);
+		if (once || is_stopping(&e->queue))
+			return false;
+		wait_ms(&e->queue, FULL_RETRY_MS);
+	}
+}
+
+static void tell_applied(struct raft_engine *e)
+{
+	if (!atomic_exchange(&e->applied_posted, true))
+		loop_post(raft_node_loop(e->node), &e->applied_task);
 }
 
 /* The batch is told and answered before it is committed; but with the disk full, or just not full any more, nothing is
@@ -463,8 +479,11 @@ static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 	}
 	if (ok)
 		engine_core_tell(&e->core);
-	if (ok && atomic_load(&e->apply_full))
+	if (ok && atomic_load(&e->apply_full) && !commit_until_done(e, true)) {
+		give(e, &a, false);
+		fail_waiting(e, NULL);
 		ok = commit_until_done(e, false);
+	}
 	give(e, &a, ok);
 	tell_applied(e);
 }

@@ -110,6 +110,16 @@ void reads_applied(struct raft_engine *e)
 	}
 }
 
+/* What is decided can't be applied before the disk has room. */
+static void refuse(struct raft_engine *e, struct read_batch *b)
+{
+	RAFT_THREAD(e);
+	while (!list_empty(&b->pendings))
+		pending_answer(pending_of(b->pendings.next), ERR_NO_SPACE,
+		        "the disk of this server is full: what was written last can't be read before there is room");
+	batch_free(b);
+}
+
 static unsigned asked(const struct raft_engine *e)
 {
 	unsigned n = 0;
@@ -150,6 +160,8 @@ void reads_reroute(struct raft_engine *e, bool at_once)
 		bool is_late = now - b->asked_at_ms >= ASK_AGAIN_MS;
 		if (list_empty(&b->pendings) && (b->is_known || b->id))
 			batch_free(b); /* they ran out of time */
+		else if (b->is_known && is_late && atomic_load(&e->apply_full))
+			refuse(e, b);
 		else if (b->id && !b->is_known && (at_once || is_late)) {
 			atomic_fetch_add(&e->n_slow_reads, is_late);
 			unbatch(e, b);

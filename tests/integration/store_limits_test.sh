@@ -1,12 +1,18 @@
 #!/bin/bash
-# `k3x-store serve` under its limits: the quota and its alarm, automatic compaction, request sizes; gRPC's health service.
+# `k3x-store serve` under its limits: the quota and its alarm, automatic compaction, request sizes, a full
+# disk; gRPC's health service.
 . "$(dirname "$0")/_lib.sh"
 export ETCDCTL_ENDPOINTS=http://127.0.0.1:17479 ETCDCTL_COMMAND_TIMEOUT=3s ETCDCTL_API=3
 needs etcdctl
 
-serve() {
-	"$K3X" store serve --name m1 --data-dir "$T/store" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS "$@" </dev/null >>"$T/store.log" 2>&1 &
+data=$T/store
+
+serve_in_background() {
+	"$K3X" store serve --name m1 --data-dir "$data" --listen-client-urls $ETCDCTL_ENDPOINTS --advertise-client-urls $ETCDCTL_ENDPOINTS "$@" </dev/null >>"$T/store.log" 2>&1 &
 	server_pid=$!
+}
+serve() {
+	serve_in_background "$@"
 	wait_for 10 etcdctl member list
 }
 
@@ -42,6 +48,34 @@ for i in 1 2 3 4 5; do etcdctl put k "$i" >/dev/null; done
 check "history is compacted by itself" wait_for 8 bash -c 'etcdctl get k --rev=2 2>&1 | grep -q compacted'
 check_is "the newest stays" 5 "$(etcdctl get k --print-value-only)"
 stop_server TERM
+
+# A disk that is full: everybody is answered, nobody waits for room, and the server can be stopped and started.
+if [ "$(id -u)" = 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=64m none "$T/small"; then
+	data=$T/small/store
+	serve && ok "serves on a small disk" || bad "serves on a small disk" "$(tail -n 3 "$T/store.log")"
+	check_is "a put while there is room" OK "$(etcdctl put a 1)"
+	dd if=/dev/zero of="$T/small/fill" bs=1M 2>/dev/null
+	answers=$(for i in $(seq 20); do etcdctl put big/$((i % 3)) <"$T/big" 2>&1 | tail -n 1; done)
+	check_has "writes are refused" "database space exceeded" "$answers"
+	check_is "no put waits for its deadline" "" "$(grep deadline <<<"$answers")"
+	check_has "status names the disk" "disk is full" "$(etcdctl endpoint status)"
+	check_has "reads of what is not there yet are refused" "database space exceeded" "$(etcdctl get a 2>&1)"
+	check "reads that may be old go on" etcdctl get a --consistency=s
+	check_has "so is defragmentation" "database space exceeded" "$(etcdctl defrag 2>&1)"
+	kill -TERM $server_pid
+	check "the server stops with its disk full" wait_for 10 bash -c "! kill -0 $server_pid 2>/dev/null"
+	stop_server KILL
+	serve_in_background
+	check "starts with its disk full" wait_for 10 bash -c "etcdctl endpoint status | grep 'disk is full'"
+	rm "$T/small/fill"
+	check "there is room: writes go on" wait_for 10 etcdctl put a 2
+	check_is "reads go on" 2 "$(etcdctl get a --print-value-only)"
+	stop_server TERM
+	umount -l "$T/small"
+else
+	skip "a full disk" "needs root and a tmpfs"
+fi
+
 check_has "a retention that is none" "is not a number of hours" "$("$K3X" store serve --data-dir "$T/store" --auto-compaction-retention soon 2>&1)"
 check_has "a mode that is none" "neither periodic nor revision" "$("$K3X" store serve --data-dir "$T/store" --auto-compaction-mode daily 2>&1)"
 finish
