@@ -1,6 +1,6 @@
 /* What time it is. For durations and deadlines the monotonic clock, which nobody sets; for what people read the wall
- * clock, which may jump. Code that runs under the simulator is given the time instead (raft/adapter/raft_env.h). On a loop,
- * loop_now_ms() is cheaper: it is read once a turn. Any thread. */
+ * clock, which may jump. Code that runs under the simulator is given the time instead (raft/adapter/raft_env.h). On a
+ * loop, loop_now_ms() is cheaper: it is read once a turn. Any thread. */
 #ifndef K3X_BASE_CLOCK_H
 #define K3X_BASE_CLOCK_H
 

@@ -37,7 +37,8 @@
 	ERR_ROW(CORRUPT, "corrupt", 500, "InternalError", 15, 7, 0) \
 	ERR_ROW(IO, "input/output error", 500, "InternalError", 13, 6, 0) \
 	ERR_ROW(INTERNAL, "internal error", 500, "InternalError", 13, 1, 0) \
-	/* a cause of Forbidden that clients of ours must tell apart: nothing new comes into a namespace that goes away */ \
+	/* a cause of Forbidden that clients of ours must tell apart: nothing new comes into a namespace that goes \
+	 * away */ \
 	ERR_ROW(TERMINATING, "namespace is being terminated", 403, "Forbidden", 7, 3, 0)
 
 #endif

@@ -43,7 +43,8 @@ static void add_terminating_cause(struct arena *a, struct json *details, struct 
 /* kubectl shows causes alone. */
 static void add_cause(struct arena *a, struct json *details, const struct resource *r, const char *message)
 {
-	struct json *causes = json_set(a, details, "causes", json_new(a, JSON_ARRAY)), *cause = json_new(a, JSON_OBJECT);
+	struct json *causes = json_set(a, details, "causes", json_new(a, JSON_ARRAY)),
+	            *cause = json_new(a, JSON_OBJECT);
 	json_set_cstr(a, details, "kind", r->kind);
 	json_set_cstr(a, cause, "reason", "FieldValueInvalid");
 	json_set_cstr(a, cause, "message", message);

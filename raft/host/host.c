@@ -433,7 +433,8 @@ static uint64_t term_of(const struct frame *f)
 static int check_term(struct raft_host *h, const struct frame *f, struct err *err)
 {
 	uint64_t own = raft_current_term(&h->raft), term = term_of(f);
-	bool is_leaders = f->kind == RAFT_APPEND_ENTRIES || f->kind == MESSAGE_COMMIT || f->kind == RAFT_INSTALL_SNAPSHOT;
+	bool is_leaders =
+	        f->kind == RAFT_APPEND_ENTRIES || f->kind == MESSAGE_COMMIT || f->kind == RAFT_INSTALL_SNAPSHOT;
 	if (term >= TERM_MAX || (term > own && term - own > TERM_JUMP_MAX))
 		return err_set(err, ERR_PROTOCOL, "server %llu says the term is %llu, and here it is %llu",
 		        (unsigned long long)f->from, (unsigned long long)term, (unsigned long long)own);

@@ -35,8 +35,8 @@ struct raft_machine_vtable {
 	 * before it gets into the log; what is in the log is taken for sound. NULL: anything is. */
 	bool (*is_command)(struct raft_machine *m, struct slice command);
 	bool (*is_descriptor)(struct raft_machine *m, struct slice descriptor);
-	/* Has it so much to carry out that it wants no more for now? What a leader sends then is as good as lost, and is
-	 * sent again. NULL: never. */
+	/* Has it so much to carry out that it wants no more for now? What a leader sends then is as good as lost, and
+	 * is sent again. NULL: never. */
 	bool (*is_busy)(struct raft_machine *m);
 	/* Adds a descriptor (some 64 bytes) of the state at `index`, which is the last applied. */
 	void (*snapshot)(struct raft_machine *m, uint64_t index, struct strbuf *descriptor);

@@ -18,6 +18,15 @@ static struct refusal *find(struct refusals *r, const char *text)
 	return oldest;
 }
 
+static bool may_say(struct refusals *r, uint64_t now_ms)
+{
+	if (!r->minute_ms || now_ms - r->minute_ms >= REFUSAL_SAID_EVERY_MS) {
+		r->minute_ms = now_ms;
+		r->n_said = 0;
+	}
+	return r->n_said < REFUSALS_SAID_MAX;
+}
+
 bool refusals_note(struct refusals *r, const char *who, const char *why, uint64_t now_ms, uint64_t *ret_times)
 {
 	char text[REFUSAL_BYTES_MAX] = "";
@@ -27,6 +36,9 @@ bool refusals_note(struct refusals *r, const char *who, const char *why, uint64_
 	x->unsaid++;
 	if (x->said_ms && now_ms - x->said_ms < REFUSAL_SAID_EVERY_MS)
 		return false;
+	if (!may_say(r, now_ms))
+		return false;
+	r->n_said++;
 	*ret_times = x->unsaid;
 	x->said_ms = now_ms;
 	x->unsaid = 0;

@@ -334,7 +334,8 @@ static void fail_command(struct raft_engine *e, struct apply_command *c)
 {
 	if (!c->req)
 		return;
-	err_set(&c->req->err, ERR_TIMEOUT, "this is decided, and is carried out when there is room or at the next start");
+	err_set(&c->req->err, ERR_TIMEOUT,
+	        "this is decided, and is carried out when there is room or at the next start");
 	atomic_fetch_sub(&e->outstanding, 1);
 	atomic_fetch_sub(&e->n_proposed, 1);
 	engine_complete(c->req);

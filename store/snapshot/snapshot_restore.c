@@ -111,12 +111,15 @@ static const char forget_sql[] =
         "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574';"
         "UPDATE meta SET system_version = system_version + 1";
 
-/* Before anything is written: revisions have an end, see db.h. */
+/* Before anything is written: revisions have an end, see db.h. Revision 0: it is not known yet. */
 static int check_bump(const struct restore *r, int64_t revision, struct err *err)
 {
 	int64_t room = REVISION_MAX - revision;
 	if (r->o->bump_revision <= room)
 		return 0;
+	if (revision == 0)
+		return err_set(err, ERR_INVAL, "revisions cannot be raised by %lld: they end at %lld",
+		        (long long)r->o->bump_revision, (long long)REVISION_MAX);
 	return err_set(err, ERR_INVAL, "%s: revision %lld cannot be raised by %lld: up to %lld are left",
 	        r->o->snapshot, (long long)revision, (long long)r->o->bump_revision, (long long)room);
 }

@@ -1,10 +1,10 @@
 /* `k3x-store check PATH`: is all of a data directory, database or snapshot sound? Nothing is changed, and a server may
  * run.
  *
- * For a data directory: the checksums of SQLite's pages, the store's invariants, every checksum of the raft log and its meta files, that
- * no entry is missing between state and log, and the identity files. When something is damaged it says what can be
- * saved, for the state and the log are two copies of the newest changes: a sound state is enough to go on from. Exit
- * code 0: sound; 7: damaged; other codes: it could not be looked at. */
+ * For a data directory: the checksums of SQLite's pages, the store's invariants, every checksum of the raft log and its
+ * meta files, that no entry is missing between state and log, and the identity files. When something is damaged it says
+ * what can be saved, for the state and the log are two copies of the newest changes: a sound state is enough to go on
+ * from. Exit code 0: sound; 7: damaged; other codes: it could not be looked at. */
 #include "tools/store/check.h"
 
 #include "base/check.h"

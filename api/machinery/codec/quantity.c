@@ -1,8 +1,8 @@
 /* Quantities as an integer of nano units in 128 bits.
  *
- * Parsing keeps the first 38 significant digits, which is more than the 28 of the largest nano value and so of any text of
- * ours, and remembers whether anything was cut so that rounding up stays right. The canonical text follows upstream: no more
- * than three digits are moved into the suffix, binary suffixes only for whole numbers from 1024 on. */
+ * Parsing keeps the first 38 significant digits, which is more than the 28 of the largest nano value and so of any text
+ * of ours, and remembers whether anything was cut so that rounding up stays right. The canonical text follows upstream:
+ * no more than three digits are moved into the suffix, binary suffixes only for whole numbers from 1024 on. */
 #include "api/machinery/codec/quantity.h"
 
 #include "base/check.h"

@@ -11,8 +11,9 @@
 #include "base/json/json.h"
 
 /* Makes the type of whole objects: the schema's fields, and apiVersion, kind and metadata as every object has them.
- * `name` is its OpenAPI name, `kind` its Go name; all is copied into the arena, which must live as long as the type. ERR_INVAL when the schema is no object or nests deeper than
- * JSON_DEPTH_MAX. Lists in lists and maps in maps are taken as any value. Any thread. */
+ * `name` is its OpenAPI name, `kind` its Go name; all is copied into the arena, which must live as long as the type.
+ * ERR_INVAL when the schema is no object or nests deeper than JSON_DEPTH_MAX. Lists in lists and maps in maps are taken
+ * as any value. Any thread. */
 const struct schema_type *custom_schema_type(
         struct arena *a, const struct json *schema, const char *name, const char *kind, struct err *err);
 

@@ -14,7 +14,7 @@ void api_delete(struct call *c);            /* delete.c */
 void api_delete_collection(struct call *c); /* delete_collection.c */
 void api_review(struct call *c);            /* review.c: objects that are questions */
 
-void api_component_status(struct call *c);  /* component_status.c */
+void api_component_status(struct call *c); /* component_status.c */
 
 /* Subresources that are more than a plain read or write (subresource.c); false: it is one. */
 bool api_subresource(struct call *c);

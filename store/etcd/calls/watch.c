@@ -19,7 +19,12 @@
 
 #include <stdlib.h>
 
-enum { FRAGMENT_BYTES = 1536 * 1024, WATCHES_PER_STREAM_MAX = 100000, MESSAGE_BYTES_MAX = 256 * 1024 };
+enum {
+	FRAGMENT_BYTES = 1536 * 1024,
+	WATCHES_PER_STREAM_MAX = 100000,
+	WATCHES_MAX = 200000,
+	MESSAGE_BYTES_MAX = 256 * 1024
+};
 
 struct stream {
 	struct etcd_service *service;
@@ -320,11 +325,15 @@ static void create(struct stream *s, const Etcdpb__WatchCreateRequest *r)
 		o.no_put = o.no_put || r->filters[i] == 0;
 		o.no_delete = o.no_delete || r->filters[i] == 1;
 	}
-	if (s->n_watches >= WATCHES_PER_STREAM_MAX || !choose_id(s, r->watch_id, &id)) {
-		send_canceled(s, -1, 0,
-		        s->n_watches >= WATCHES_PER_STREAM_MAX ? "etcdserver: too many watches on one stream"
-		                                               : "mvcc: duplicate watch ID provided on the WatchStream",
-		        true);
+	const char *refusal = NULL;
+	if (s->service->counters.watches >= WATCHES_MAX)
+		refusal = "etcdserver: too many watches on this server";
+	else if (s->n_watches >= WATCHES_PER_STREAM_MAX)
+		refusal = "etcdserver: too many watches on one stream";
+	else if (!choose_id(s, r->watch_id, &id))
+		refusal = "mvcc: duplicate watch ID provided on the WatchStream";
+	if (refusal) {
+		send_canceled(s, -1, 0, refusal, true);
 		return;
 	}
 	struct watch *w = xcalloc(1, sizeof *w);

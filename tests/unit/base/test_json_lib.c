@@ -91,9 +91,9 @@ static void members_keep_their_order_and_texts_are_mended(void **state)
 	json_lib_set_int(v, "a", -5);
 	json_lib_set_int(v, "z", 1); /* in its old place */
 	json_lib_write(&b, v);
-	assert_string_equal(
-	        strbuf_cstr(&b), "{\"z\":1,\"m\xef\xbf\xbd\":\"0007 "
-	                         "\xef\xbf\xbd(\",\"y\":true,\"empty\":\"\",\"real\":12.3,\"none\":null,\"a\":-5}");
+	assert_string_equal(strbuf_cstr(&b),
+	        "{\"z\":1,\"m\xef\xbf\xbd\":\"0007 "
+	        "\xef\xbf\xbd(\",\"y\":true,\"empty\":\"\",\"real\":12.3,\"none\":null,\"a\":-5}");
 	assert_true(json_lib_get_bool(v, "y", false));
 	assert_true(json_lib_get_bool(v, "a", true));
 	assert_true(slice_is(json_lib_get_str(v, "empty"), ""));

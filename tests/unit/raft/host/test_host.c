@@ -302,10 +302,7 @@ static void receive_vote(bool is_pre_vote, uint64_t term)
 	struct strbuf b = STRBUF_INIT;
 	struct raft_message m = {.type = RAFT_REQUEST_VOTE_RESULT,
 	        .server_id = SELF,
-	        .request_vote_result = {.version = 2,
-	                .term = term,
-	                .vote_granted = true,
-	                .pre_vote = is_pre_vote}};
+	        .request_vote_result = {.version = 2, .term = term, .vote_granted = true, .pre_vote = is_pre_vote}};
 	message_encode(&b, OTHER, "three", &m);
 	receive(OTHER, &b);
 }
