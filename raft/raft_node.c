@@ -53,7 +53,7 @@ struct raft_node {
 	struct writer writer;
 	uv_timer_t timer;
 	struct strbuf held; /* the message that announced the state being fetched */
-	uint64_t held_from, fetched_index;
+	uint64_t held_from, held_index, fetched_index;
 	int port;
 	unsigned handover_ticks; /* closing: how long a successor is waited for */
 	bool closing, is_prepared, is_running;
@@ -220,6 +220,7 @@ static bool hold_back(struct raft_node *s, uint64_t from, struct slice bytes, st
 		strbuf_reset(&s->held);
 		strbuf_add_slice(&s->held, bytes);
 		s->held_from = from;
+		s->held_index = m->last_index;
 	}
 	if (is_news)
 		state_fetcher_want(s->fetcher, from, f.address, m->last_index);
@@ -227,6 +228,7 @@ static bool hold_back(struct raft_node *s, uint64_t from, struct slice bytes, st
 	return is_news;
 }
 
+/* A leader that came meanwhile may have announced a newer one than was asked for: that announcement is let go too. */
 static void fetched(void *arg, uint64_t index)
 {
 	struct raft_node *s = arg;
@@ -236,7 +238,7 @@ static void fetched(void *arg, uint64_t index)
 	s->o.state_fetched(s->o.arg, arena_printf(&a, "%s/incoming.state", s->o.folder), index);
 	struct strbuf message = s->held;
 	s->held = STRBUF_INIT;
-	if (message.len && deliver(s, s->held_from, strbuf_slice(&message), &err) != 0)
+	if (message.len && s->held_index <= index && deliver(s, s->held_from, strbuf_slice(&message), &err) != 0)
 		log_warn("raft", "snapshot not taken", "error=\"%s\"", err.msg);
 	strbuf_release(&message);
 	arena_release(&a);
