@@ -22,7 +22,6 @@ struct duties {
 	uv_timer_t timer;
 	struct duty_run runs[COUNT_OF(rows)];
 	bool leads, is_closing, is_leaving;
-	size_t first_left; /* duties to be done before requests are answered */
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	void (*closed)(void *arg);
@@ -47,14 +46,19 @@ static bool is_held(const struct duties *d, const struct duty_run *r)
 	return d->leads || !r->duty->is_led;
 }
 
+/* Is a duty above `end` to be done before the first answer, and is not? */
+static bool lacks_first(const struct duties *d, const struct duty_run *end)
+{
+	for (const struct duty_run *r = d->runs; r < end; r++)
+		if (r->duty->is_first && is_held(d, r) && !r->was_done)
+			return true;
+	return false;
+}
+
 /* What comes before the first answer is done in the order of the rows: each needs what those above it have made. */
 static bool waits_for_another(const struct duties *d, const struct duty_run *r)
 {
-	if (r->duty->is_first && !r->was_done)
-		for (const struct duty_run *other = d->runs; other < r; other++)
-			if (other->duty->is_first && is_held(d, other) && !other->was_done)
-				return true;
-	return false;
+	return r->duty->is_first && !r->was_done && lacks_first(d, r);
 }
 
 static void look(struct duties *d)
@@ -90,15 +94,10 @@ static void tell_ready(struct duties *d, const struct err *err)
 		ready(d->ready_arg, err);
 }
 
-static void first_is_done(struct duties *d, struct duty_run *r, const struct err *err)
+static void first_is_done(struct duties *d, const struct err *err)
 {
-	if (r->was_done || !d->ready)
-		return;
-	if (err->code == ERR_NOT_FOUND && !d->leads)
-		return; /* the server that leads has yet to make the namespaces */
-	if (err->code)
-		tell_ready(d, err);
-	else if (--d->first_left == 0)
+	bool is_early = err->code == ERR_NOT_FOUND && !d->leads; /* who leads has yet to make the namespaces */
+	if (err->code ? !is_early : !lacks_first(d, d->runs + COUNT_OF(rows)))
 		tell_ready(d, err);
 }
 
@@ -150,9 +149,10 @@ void duty_done(struct duty_run *r, const struct err *err)
 		        err->msg);
 	unsigned next_s = err->code ? RETRY_S : period_s(d, r->duty);
 	r->due_ms = next_s ? loop_now_ms(d->loop) + next_s * 1000ull : UINT64_MAX;
-	if (r->duty->is_first)
-		first_is_done(d, r, err);
+	bool is_first_time = r->duty->is_first && !r->was_done;
 	r->was_done = r->was_done || !err->code;
+	if (is_first_time)
+		first_is_done(d, err);
 	if (!d->is_closing)
 		look(d);
 	close_on(d);
@@ -184,10 +184,9 @@ void duties_start(struct duties *d, void (*ready)(void *arg, const struct err *e
 		d->runs[i].due_ms = is_periodic ? loop_now_ms(d->loop) + period_s(d, &rows[i]) * 1000ull : 0;
 		if (rows[i].run == claims_run)
 			d->runs[i].due_ms = 0;
-		d->first_left += rows[i].is_first && is_held(d, &d->runs[i]);
 	}
 	uv_timer_start(&d->timer, on_timer, LOOK_MS, LOOK_MS);
-	if (!d->first_left)
+	if (!lacks_first(d, d->runs + COUNT_OF(rows)))
 		tell_ready(d, &none);
 	look(d);
 }
