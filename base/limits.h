@@ -83,12 +83,13 @@
 /* One read of a watch stops after the revision that passes either. */
 #define STORE_WATCH_READ_EVENTS_MAX 1000
 #define STORE_WATCH_READ_BYTES_MAX (1024u * 1024)
-/* Write-ahead log: past SOFT it is checkpointed beside the writer, past HARD the writer waits for the checkpoint. */
-#define STORE_WAL_SOFT_BYTES_MAX (4u * 1024 * 1024)
-#define STORE_WAL_HARD_BYTES_MAX (16u * 1024 * 1024)
-/* Rows a compaction looks at per step of the writer, beside other work and alone. */
-#define STORE_TRIM_BUSY_ROWS_MAX 100
-#define STORE_TRIM_IDLE_ROWS_MAX 200
+/* Of what is applied and not in the database yet: a segment of the memory table is flushed at this size (there is one
+ * more at most, which holds up to twice as much when the disk is slow), or when so much of the log was applied since
+ * the last time: a start applies it again. */
+#define STORE_TABLE_BYTES_MAX (12u * 1024 * 1024)
+#define STORE_FLUSH_LOG_BYTES_MAX (32u * 1024 * 1024)
+/* Rows that a compaction looks at in one transaction. */
+#define STORE_TRIM_ROWS_MAX 1000
 /* Committed commands that wait to be applied; beyond it a leader takes no new ones. */
 #define STORE_APPLY_BYTES_MAX (64u * 1024 * 1024)
 /* etcd's: lease TTLs beyond it are refused. */

@@ -1,4 +1,4 @@
-/* The datastore's interface: what every engine (sqlite now; raft, etcd and sql later) offers to the rest of the house.
+/* The datastore's interface: what every engine (raft now; etcd and sql later) offers to the rest of the house.
  *
  * The model is etcd's (etcd learning/data_model, KV API guarantees): a flat keyspace of byte strings, one global 64-bit
  * revision that every writing transaction raises by one, every version kept until compaction, transactions with
@@ -288,7 +288,7 @@ struct store_stats {
 struct engine;
 
 struct engine_vtable {
-	const char *name; /* "sqlite" */
+	const char *name; /* "raft" */
 	void (*submit)(struct engine *e, struct store_request *req);
 	int64_t (*revision)(struct engine *e);
 	int64_t (*system_version)(struct engine *e);
@@ -381,16 +381,5 @@ struct store_check_options {
 	bool at_start;     /* before it is served; after a stop over a rotten page it is done anyway */
 	uint64_t every_ms; /* and in the background; 0: once a day, UINT64_MAX: never */
 };
-
-struct sqlite_engine_options {
-	const char *path;        /* database file; its folder must exist */
-	unsigned reader_threads; /* 0: 2 */
-	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
-	struct store_check_options check;
-};
-
-/* Opens or creates the single-server engine. ERR_LOCKED when another process has it, ERR_CORRUPT when the file is not a
- * sound k3x database: it is then left as it is and the message says what to do. */
-int sqlite_engine_open(const struct sqlite_engine_options *options, struct engine **ret, struct err *err);
 
 #endif

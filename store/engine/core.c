@@ -1,12 +1,12 @@
-/* The part that engines share. See core_int.h.
+/* The part of an engine that is not about where commands come from. See core_int.h.
  *
  *     reads queue --> readers (core_read.c) --> answers
- *     the engine's writing thread --> state machine --> watch hub, answers
- *     lessor (expired leases go to the engine), checkpointer
+ *     the applying thread --> state machine --> watch hub, answers
+ *     flusher: memory table --> database;  lessor (expired leases go to the engine)
  *
  * Opening takes a lock on a file beside the database (held until the process ends or the engine is closed), because a
- * second writer would make revisions of its own. Threads end in the order lessor, writing thread, readers,
- * checkpointer; the last connection to close moves the log into the database.
+ * second writer would make revisions of its own. Threads end in the order lessor, applying thread, readers, flusher;
+ * the last connection to close moves the write-ahead log into the database, which then is the whole state.
  *
  * Replacing the database (a follower that is sent a newer state): the new file becomes PATH.next, which is the point of
  * no return, the old one is closed and removed with its write-ahead log, and the new one renamed. A crash in between is
@@ -19,7 +19,6 @@
 #include "base/file_sync.h"
 #include "base/pki.h"
 #include "store/machine/data_lock.h"
-#include "store/machine/wal_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -148,11 +147,13 @@ static int64_t file_bytes(const char *path, const char *suffix)
 void engine_core_stats(struct engine *base, struct store_stats *out)
 {
 	struct engine_core *c = CONTAINER_OF(base, struct engine_core, base);
+	struct mem_table_state table;
+	mem_table_state(&c->machine.table, &table);
 	*out = (struct store_stats){
 	        .revision = atomic_load(&c->revision),
 	        .compacted_revision = atomic_load(&c->compacted),
 	        .size_bytes = file_bytes(c->path, "") + file_bytes(c->path, "-wal"),
-	        .size_in_use_bytes = atomic_load(&c->used_bytes),
+	        .size_in_use_bytes = atomic_load(&c->flusher.used_bytes) + (int64_t)table.data_bytes,
 	        .keys = atomic_load(&c->keys),
 	        .rotten = atomic_load(&c->rot.found),
 	        .rotten_alone = atomic_load(&c->rot.found),
@@ -161,77 +162,65 @@ void engine_core_stats(struct engine *base, struct store_stats *out)
 	        .puts = atomic_load(&c->operations.puts),
 	        .deletes = atomic_load(&c->operations.deletes),
 	        .txns = atomic_load(&c->operations.txns),
-	        .commits = &c->commit_times,
-	        .syncs = &c->sync_times,
+	        .commits = &c->flush_times,
 	};
 }
 
 /* ---- opening and closing ---- */
 
+static void add_lease(void *arg, int64_t id, int64_t ttl_s)
+{
+	lessor_add(arg, id, ttl_s);
+}
+
 static int load_leases(struct engine_core *c, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(&c->machine.db, DB_LEASE_ALL);
-	int rc;
-	while ((rc = db_step(&c->machine.db, s, err, "read the leases")) == 1)
-		lessor_add(&c->lessor, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1));
-	db_done(s);
+	struct store_view v;
+	int rc = store_view_open(&v, &c->machine.table, &c->machine.db, err);
+	if (rc == 0)
+		rc = lease_each(&v, add_lease, &c->lessor, err);
+	store_view_close(&v);
 	return rc;
 }
 
-static int wal_hook(void *arg, sqlite3 *handle, const char *name, int pages)
+static void show_counters(struct engine_core *c, const struct meta *m)
 {
-	struct engine_core *c = arg;
-	atomic_store(&c->wal_bytes, (int64_t)pages * (DB_PAGE_BYTES + 24));
-	return SQLITE_OK;
-}
-
-static void show_counters(struct engine_core *c)
-{
-	const struct meta *m = &c->machine.committed;
 	atomic_store(&c->keys, m->keys);
 	atomic_store(&c->system_version, m->system_version);
 	atomic_store(&c->compacted, m->compacted);
-	atomic_store(&c->used_bytes, db_used_bytes(&c->machine.db));
-	atomic_store(&c->committed_index, m->applied_index);
 	atomic_store(&c->applied_index, m->applied_index);
 	atomic_store(&c->revision, m->revision);
 }
 
-static void close_database(struct engine_core *c)
+static void close_connections(struct engine_core *c)
 {
 	for (unsigned i = 0; i < c->n_readers; i++)
 		db_close(&c->readers[i].db);
 	db_close(&c->checker.db);
-	checkpointer_stop(&c->checkpointer);
-	machine_close(&c->machine);
 }
 
-/* The writer's connection, the checkpointer's, the readers' and the page checker's. */
-static int open_database(struct engine_core *c, struct err *err)
+/* The readers' and the page checker's; and the one that writes is set up: what is not synced the log has. */
+static int open_connections(struct engine_core *c, struct err *err)
 {
-	int rc = machine_open(&c->machine, c->path, err);
-	if (rc != 0)
-		return rc;
-	c->machine.counters = &c->operations;
-	if (c->is_full_sync)
-		wal_file_measure(c->machine.db.handle, &c->sync_times);
-	else
-		sqlite3_exec(c->machine.db.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
-	sqlite3_wal_hook(c->machine.db.handle, wal_hook, c);
-	rc = checkpointer_start(&c->checkpointer, c->path, &c->gate, &c->committed_index, err);
-	if (rc != 0) {
-		machine_close(&c->machine);
-		return rc;
-	}
+	int rc = 0;
+	sqlite3_exec(c->machine.tables.handle, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	for (unsigned i = 0; i < c->n_readers && rc == 0; i++)
 		rc = db_open(&c->readers[i].db, c->path, DB_READER, err);
 	if (rc == 0)
 		rc = db_open(&c->checker.db, c->path, DB_CHECKPOINTER, err);
 	if (rc != 0)
-		close_database(c);
+		close_connections(c);
 	else
-		show_counters(c);
-	c->may_shrink = true;
+		show_counters(c, &c->machine.meta);
+	return rc;
+}
+
+static int open_database(struct engine_core *c, struct err *err)
+{
+	int rc = machine_open(&c->machine, c->path, err);
+	c->machine.counters = &c->operations;
+	if (rc == 0 && (rc = open_connections(c, err)) != 0)
+		machine_close(&c->machine);
 	return rc;
 }
 
@@ -299,6 +288,21 @@ static void expire(void *arg, int64_t id)
 	store_submit(&x->core->base, &x->req);
 }
 
+/* ---- what the flusher is done with ---- */
+
+static void flushed(void *arg, struct store_request *req)
+{
+	if (req->err.code)
+		engine_complete(req);
+	else
+		engine_core_read(arg, req, 0);
+}
+
+static void through(void *arg, struct store_request *req)
+{
+	engine_complete(req);
+}
+
 /* Before anything is served from it. */
 static void check_pages_first(struct engine_core *c, const struct engine_core_options *o)
 {
@@ -314,7 +318,15 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 {
 	struct err err = ERR_INIT;
 	size_t ring = o->watch_ring_bytes ? o->watch_ring_bytes : STORE_WATCH_RING_BYTES_MAX;
-	watch_hub_init(&c->hub, &c->machine.committed, ring, catch_up, c);
+	struct flusher_options f = {.machine = &c->machine,
+	        .swap = &c->swap,
+	        .times = &c->flush_times,
+	        .table_bytes = o->table_bytes ? o->table_bytes : STORE_TABLE_BYTES_MAX,
+	        .flushed = flushed,
+	        .through = through,
+	        .arg = c};
+	flusher_start(&c->flusher, &f);
+	watch_hub_init(&c->hub, &c->machine.meta, ring, catch_up, c);
 	lessor_init(&c->lessor, expire, c);
 	int rc = load_leases(c, &err);
 	CHECK(rc == 0); /* the writer's connection stops the process by itself */
@@ -329,11 +341,7 @@ static void start_threads(struct engine_core *c, const struct engine_core_option
 static void release(struct engine_core *c)
 {
 	request_queue_release(&c->reads);
-	request_queue_release(&c->defragments);
-	write_gate_release(&c->gate);
 	pthread_rwlock_destroy(&c->swap);
-	pthread_mutex_destroy(&c->commits.lock);
-	pthread_cond_destroy(&c->commits.wake);
 	close(c->lock_fd);
 	free(c->path);
 	c->path = NULL;
@@ -358,16 +366,8 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 		return rc;
 	c->path = xstrdup(o->path);
 	c->n_readers = n < READERS_MAX ? n : READERS_MAX;
-	c->is_full_sync = o->is_full_sync;
-	histogram_init_doubling(&c->commit_times, DISK_FIRST_NS, DISK_BOUNDS);
-	histogram_init_doubling(&c->sync_times, DISK_FIRST_NS, DISK_BOUNDS);
-	c->commits.want = o->want_commit;
-	c->commits.arg = o->arg;
-	pthread_mutex_init(&c->commits.lock, NULL);
-	pthread_cond_init(&c->commits.wake, NULL);
+	histogram_init_doubling(&c->flush_times, DISK_FIRST_NS, DISK_BOUNDS);
 	request_queue_init(&c->reads);
-	request_queue_init(&c->defragments);
-	write_gate_init(&c->gate);
 	init_swap_lock(&c->swap);
 	c->checker = (struct page_checker){.swap = &c->swap, .rot = &c->rot, .path = c->path};
 	sigfillset(&all); /* our threads take no signals */
@@ -389,6 +389,47 @@ int engine_core_open(struct engine_core *c, const struct engine_core_options *o,
 	return 0;
 }
 
+/* ---- the applying thread ---- */
+
+void engine_core_begin(struct engine_core *c)
+{
+	flusher_begin_batch(&c->flusher);
+	machine_begin(&c->machine);
+}
+
+/* Readers see it before anybody is told of it. */
+void engine_core_tell(struct engine_core *c, size_t bytes)
+{
+	struct event_block *block = machine_publish(&c->machine);
+	struct meta meta = c->machine.meta;
+	flusher_end_batch(&c->flusher, bytes);
+	atomic_store(&c->keys, meta.keys);
+	atomic_store(&c->compacted, meta.compacted);
+	watch_hub_publish(&c->hub, block, &meta);
+	atomic_store(&c->system_version, meta.system_version);
+	atomic_store(&c->applied_index, meta.applied_index);
+	atomic_store(&c->revision, meta.revision);
+	c->machine.collect_prev = atomic_load(&c->hub.prev_watches) > 0;
+}
+
+void engine_core_tell_lessor(struct engine_core *c, const struct store_request *r)
+{
+	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_GRANT)
+		lessor_add(&c->lessor, r->lease.id, r->lease.ttl_s);
+	if (r->err.code == 0 && r->type == STORE_REQUEST_LEASE_REVOKE && !r->lease.more)
+		lessor_remove(&c->lessor, r->lease.id);
+}
+
+void engine_core_answer(struct engine_core *c, struct store_request *r)
+{
+	if (r->err.code == 0 && r->type == STORE_REQUEST_COMPACT && r->physical)
+		flusher_compact(&c->flusher, r);
+	else
+		engine_complete(r);
+}
+
+/* ---- closing ---- */
+
 void engine_core_stop_leases(struct engine_core *c)
 {
 	lessor_stop(&c->lessor);
@@ -400,7 +441,9 @@ void engine_core_close(struct engine_core *c)
 	for (unsigned i = 0; i < c->n_readers; i++)
 		pthread_join(c->readers[i].thread, NULL);
 	page_checker_stop(&c->checker);
-	close_database(c);
+	flusher_stop(&c->flusher);
+	close_connections(c);
+	machine_close(&c->machine);
 	watch_hub_release(&c->hub);
 	lessor_release(&c->lessor);
 	release(c);
@@ -418,10 +461,13 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 	if (rc != 0)
 		return rc;
 	pthread_rwlock_wrlock(&c->swap);
-	close_database(c);
+	close_connections(c);
+	machine_detach(&c->machine);
 	rc = finish_swap(c->path, err);
 	if (rc == 0)
-		rc = open_database(c, err);
+		rc = machine_attach(&c->machine, c->path, err);
+	if (rc == 0)
+		rc = open_connections(c, err);
 	if (rc != 0) { /* the old database is gone, and only a restart can say what the disk has kept of the new one */
 		log_error("store", "a state that was sent is not in place: stopping", "error=\"%s\"", err->msg);
 		_exit(err_exit_code(err->code));
@@ -429,8 +475,8 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 	atomic_store(&c->rot.is_there, false);
 	lessor_clear(&c->lessor);
 	rc = load_leases(c, err);
-	watch_hub_reset(&c->hub, &c->machine.committed);
-	watch_hub_committed(&c->hub, c->machine.committed.revision);
+	flusher_reset(&c->flusher);
+	watch_hub_reset(&c->hub, &c->machine.meta);
 	pthread_rwlock_unlock(&c->swap);
 	log_info("store", "state replaced", "revision=%" PRId64 " applied=%" PRId64, atomic_load(&c->revision),
 	        atomic_load(&c->applied_index));

@@ -1,10 +1,10 @@
-/* What the engines that keep SQLite share: the state machine and who reads it, checkpoints it, watches it and counts
- * its leases. An engine embeds a core as its first member and adds how commands come to the state machine: from a queue
- * (sqlite_engine.c) or out of a replicated log (raft_engine.c). See core.c. */
+/* What a store on this server is, whatever its commands come out of: the state machine and who reads it, flushes it,
+ * watches it and counts its leases. The engine (raft_engine.c) embeds a core as its first member and adds how commands
+ * come to the state machine. See core.c. */
 #ifndef K3X_STORE_ENGINE_CORE_INT_H
 #define K3X_STORE_ENGINE_CORE_INT_H
 
-#include "store/engine/checkpointer_int.h"
+#include "store/engine/flusher_int.h"
 #include "store/engine/lessor_int.h"
 #include "store/engine/page_checker_int.h"
 #include "store/machine/machine.h"
@@ -40,19 +40,6 @@ void request_queue_stop(struct request_queue *q);
 void request_queue_wait(struct request_queue *q);
 struct store_request *request_queue_pop(struct request_queue *q);
 
-/* An engine may carry out, tell and answer commands before it commits them, when something else keeps them. Who reads
- * then asks for the commit first: what was answered before a read began is in what it sees. */
-struct commit_gate {
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	uint64_t count;       /* of commits */
-	atomic_bool is_dirty; /* something was told that is not committed */
-	atomic_bool is_wanted;
-	bool is_stuck;           /* the disk is full: it can't be had now */
-	void (*want)(void *arg); /* rings the writing thread; NULL: it commits before it answers */
-	void *arg;
-};
-
 struct engine_core;
 
 struct reader {
@@ -62,11 +49,10 @@ struct reader {
 };
 
 struct engine_core {
-	struct engine base;     /* first */
-	struct machine machine; /* the writing thread's */
+	struct engine base; /* first */
+	struct machine machine;
 	struct request_queue reads;
-	struct write_gate gate; /* the writing thread is in it during a transaction */
-	struct checkpointer checkpointer;
+	struct flusher flusher;
 	struct page_checker checker;
 	struct rot rot;
 	struct lessor lessor;
@@ -74,19 +60,11 @@ struct engine_core {
 	struct reader readers[READERS_MAX];
 	unsigned n_readers;
 	pthread_rwlock_t swap; /* readers hold it while they read; held for writing when the database is replaced */
-	_Atomic int64_t revision, compacted, keys, used_bytes, system_version;
-	_Atomic int64_t wal_bytes;
-	_Atomic int64_t applied_index;   /* of a replicated log: carried out; readers see it (see commit_gate) */
-	_Atomic int64_t committed_index; /* and committed in the database */
-	struct commit_gate commits;
+	_Atomic int64_t revision, compacted, keys, system_version;
+	_Atomic int64_t applied_index; /* of the replicated log: carried out, and readers see it */
 	struct op_counters operations;
-	struct histogram commit_times, sync_times; /* syncs: those of commits, with is_full_sync */
-	bool is_full_sync;                         /* each commit is synced; else the log keeps what is not */
-	bool may_shrink;                           /* compaction has freed pages; the writing thread's */
-	bool is_failing; /* the last write did not go through: said once in the log; the writing thread's */
-	struct store_request *physical;   /* compactions that wait until it is done; the writing thread's */
-	struct request_queue defragments; /* that wait until nothing is free any more */
-	atomic_bool is_defragment_wanted; /* there are some */
+	struct histogram flush_times;
+	size_t table_bytes;
 	char *path;
 	int lock_fd;
 };
@@ -95,9 +73,7 @@ struct engine_core_options {
 	const char *path;
 	unsigned reader_threads; /* 0: 2 */
 	size_t watch_ring_bytes; /* 0: STORE_WATCH_RING_BYTES_MAX */
-	bool is_full_sync;
-	void (*want_commit)(void *arg); /* a reader's; NULL: see commit_gate */
-	void *arg;                      /* of want_commit */
+	size_t table_bytes;      /* 0: STORE_TABLE_BYTES_MAX */
 	struct store_check_options check;
 };
 
@@ -125,32 +101,22 @@ int engine_core_choose_lease_id(struct engine_core *c, struct store_request *req
 /* To a reader, which answers; when the queue does not take it, it is answered with the reason. limit as above. */
 void engine_core_read(struct engine_core *c, struct store_request *req, unsigned limit);
 
-/* ---- the writing thread ---- */
+/* To a reader once all that readers see now is in the database: BACKUP and COPY_. */
+void engine_core_read_flushed(struct engine_core *c, struct store_request *req);
+/* Answers a read in the caller's thread when memory has what it asks for. False: it has to go to a reader. The read is
+ * of now: who must not be behind has waited for what it must see. */
+bool engine_core_read_in_memory(struct engine_core *c, struct store_request *req);
 
-/* Commits the open transaction and tells the hub. On failure it is rolled back. */
-int engine_core_commit(struct engine_core *c, struct err *err);
-/* Tells the hub and everybody what was applied so far, in the open transaction. */
-void engine_core_tell(struct engine_core *c);
-/* Commits what was told already. On failure it is rolled back: all since the last commit must be applied again, and not
- * be told. is_stuck: so it will be for a while. */
-int engine_core_commit_told(struct engine_core *c, struct err *err);
-void engine_core_stuck(struct engine_core *c);
-/* Any other thread: waits until all that was told when it was called is committed. False: it can't be, for the disk is
- * full. */
-bool engine_core_await_commit(struct engine_core *c);
+/* ---- the applying thread ---- */
 
+/* A batch: begin, machine_apply() many times, tell: what was done is seen by readers and watchers. `bytes` of the log.
+ */
+void engine_core_begin(struct engine_core *c);
+void engine_core_tell(struct engine_core *c, size_t bytes);
 /* What a command means for the clock of leases; before anybody is told that it was carried out. */
 void engine_core_tell_lessor(struct engine_core *c, const struct store_request *req);
-/* After the commit; a physical compaction is answered when it is through. */
+/* After it was told; a physical compaction is answered when it is through. */
 void engine_core_answer(struct engine_core *c, struct store_request *req);
-bool engine_core_has_chores(const struct engine_core *c);
-/* A step of compaction, or of shrinking the file after it, with nothing else to do. False when it failed: the next
- * request may bring better luck. */
-bool engine_core_do_chore(struct engine_core *c);
-/* Any thread: asks for it, and is answered when it is done. The writing thread is woken by the caller. */
-void engine_core_defragment(struct engine_core *c, struct store_request *req);
-/* Answers the compactions that are through; at the end (`err`) those that are not. */
-void engine_core_answer_physical(struct engine_core *c, const struct err *err);
 /* Replaces the database by the file at `path`: readers wait, watches go on from disk, leases begin anew. */
 int engine_core_swap(struct engine_core *c, const char *path, struct err *err);
 

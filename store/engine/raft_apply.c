@@ -1,17 +1,15 @@
-/* From the log into the state. The raft thread hands committed entries over; the apply thread, the only one that writes
- * the database, takes all that has queued, applies it in a transaction with the index inside, tells the watch hub and
- * answers the requests among them that came from this server. The log keeps what is not in the database, so the
- * transaction stays open for the next batches and takes each page to the write-ahead log once for all of them; who
- * reads has it committed first (commit_gate in core_int.h). No commit is synced: what a power cut takes, the log
- * still has, and it is applied again; entries up to the applied index are passed over, so each counts once.
+/* From the log into the state. The raft thread hands committed entries over; the apply thread takes all that has
+ * queued, applies it as a batch, tells readers and watchers, and answers the requests among them that came from this
+ * server. Nothing is written for that: the log has it, and keeps it until the database does (flusher.c). After a crash
+ * the entries that the database lacks are applied again; those up to its applied index are passed over, so each counts
+ * once.
  *
  * A command of this server is carried out from its request, one of another from the bytes in the log: both say the
  * same.
  *
- * What can go wrong: the disk is full (all since the last commit is rolled back, and applied again from the bytes in
- * the log until there is room; meanwhile new writes are turned away, and reads but serializable ones); a command does
- * not decode (it went through two checksums, so this program is older than the one that wrote it: stop). A write that
- * fails stops the process (db.c). */
+ * What can go wrong: the memory table is full, for the disk is (nothing more is applied until there is room; who waits
+ * is told that it comes later); a command does not decode (it went through two checksums, so this program is older than
+ * the one that wrote it: stop). */
 #include "store/engine/raft_apply_int.h"
 
 #include "base/breakage.h"
@@ -29,17 +27,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { FULL_RETRY_MS = 200, BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 8 * 1024 * 1024 };
-
-/* A transaction is committed when a reader wants it, or after so long, or so many bytes of commands. */
-enum { OPEN_MS_MAX = 400, OPEN_BYTES_MAX = 3 * 1024 * 1024 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
+enum { BATCH_ENTRIES_MAX = 64, BATCH_BYTES_MAX = 2 * 1024 * 1024 };
 
 /* ---- raft thread: in ---- */
 
@@ -87,29 +75,23 @@ static void machine_apply_entry(
 
 /* ---- apply thread ---- */
 
-/* Waits for timeout_ms (negative: for ever) until there is something to do; with the lock. */
-static void wait_for_work(struct raft_engine *e, int timeout_ms)
+/* Waits until there is something to do; with the lock. */
+static void wait_for_work(struct raft_engine *e)
 {
 	struct apply_queue *q = &e->queue;
-	struct timespec limit = cond_limit(timeout_ms > 0 ? timeout_ms : 0);
-	while (timeout_ms && (atomic_load(&e->is_fenced) || !q->head) && !q->stopping && !q->is_install_wanted &&
-	        !q->is_replace_wanted && !atomic_load(&e->core.is_defragment_wanted) &&
-	        !atomic_load(&e->core.commits.is_wanted)) {
-		if (timeout_ms < 0)
-			pthread_cond_wait(&q->wake, &q->lock);
-		else if (!cond_wait_until(&q->wake, &q->lock, &limit))
-			return;
-	}
+	while ((atomic_load(&e->is_fenced) || !q->head) && !q->stopping && !q->is_install_wanted &&
+	        !q->is_replace_wanted)
+		pthread_cond_wait(&q->wake, &q->lock);
 }
 
 /* In the order of the log; what is taken is taken off the count of queued bytes when it is applied. A fenced replica
  * applies nothing to a state that is about to go. */
-static struct apply_entry *take_batch(struct raft_engine *e, int timeout_ms)
+static struct apply_entry *take_batch(struct raft_engine *e)
 {
 	APPLY_THREAD(e);
 	struct apply_queue *q = &e->queue;
 	pthread_mutex_lock(&q->lock);
-	wait_for_work(e, timeout_ms);
+	wait_for_work(e);
 	bool hold = atomic_load(&e->is_fenced);
 	struct apply_entry *first = q->head, *last = NULL;
 	size_t bytes = 0, n = 0;
@@ -133,7 +115,7 @@ static bool is_void(const struct apply_command *c, const struct apply_entry *x)
 	return c->only_in_term && c->only_in_term != x->term;
 }
 
-static int apply_foreign(struct machine *m, struct apply_command *c, struct err *err)
+static void apply_foreign(struct machine *m, struct apply_command *c)
 {
 	struct store_request req = {0};
 	struct command_head head;
@@ -142,16 +124,15 @@ static int apply_foreign(struct machine *m, struct apply_command *c, struct err 
 		log_error("store", "command not understood", "error=\"%s\"", e.msg);
 		CHECK(!"a command in the log is not understood: start the newer program");
 	}
-	int rc = machine_apply(m, &req, err);
+	machine_apply(m, &req);
 	c->lease = LEASE_UNCHANGED;
-	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_GRANT)
+	if (!req.err.code && req.type == STORE_REQUEST_LEASE_GRANT)
 		c->lease = LEASE_GRANTED;
-	if (rc == 0 && !req.err.code && req.type == STORE_REQUEST_LEASE_REVOKE && !req.lease.more)
+	if (!req.err.code && req.type == STORE_REQUEST_LEASE_REVOKE && !req.lease.more)
 		c->lease = LEASE_REVOKED;
 	c->lease_id = req.lease.id;
 	c->lease_ttl_s = req.lease.ttl_s;
 	store_request_release(&req);
-	return rc;
 }
 
 /* A state that another server sent holds what this entry did, and not what came of it: who waits for that here is told
@@ -164,144 +145,36 @@ static void pass_over(struct apply_entry *x)
 			        "this server was sent a newer state meanwhile: the request may have been carried out");
 }
 
-/* again: from its bytes, whoever it came from. */
-static int apply_entry(struct raft_engine *e, struct apply_entry *x, bool again, struct err *err)
+static void apply_command(struct raft_engine *e, struct apply_command *c, const struct apply_entry *x)
 {
 	struct machine *m = &e->core.machine;
-	int rc = 0;
+	bool twice = breakage_is(BREAK_APPLY_TWICE) && x->index % 16 == 0;
+	if (is_void(c, x)) {
+		if (c->req)
+			err_set(&c->req->err, ERR_CANCELED, "decided in an earlier term");
+		return;
+	}
+	for (int i = 0; i < (twice ? 2 : 1); i++) {
+		if (c->req)
+			machine_apply(m, c->req);
+		else
+			apply_foreign(m, c);
+	}
+}
+
+static void apply_entry(struct raft_engine *e, struct apply_entry *x)
+{
+	struct machine *m = &e->core.machine;
 	if ((int64_t)x->index <= m->meta.applied_index) {
-		if (!again)
-			pass_over(x);
-		return 0;
+		pass_over(x);
+		return;
 	}
-	for (size_t i = 0; i < x->n && rc == 0; i++) {
-		struct apply_command *c = &x->commands[i];
-		if (is_void(c, x)) {
-			if (c->req && !again)
-				err_set(&c->req->err, ERR_CANCELED, "decided in an earlier term");
-		} else {
-			bool own = c->req && !again;
-			rc = own ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
-			if (rc == 0 && breakage_is(BREAK_APPLY_TWICE) && x->index % 16 == 0)
-				rc = own ? machine_apply(m, c->req, err) : apply_foreign(m, c, err);
-		}
-	}
-	if (rc == 0 && x->index % HASH_EVERY == 0)
-		x->hash = m->meta.hash;
+	for (size_t i = 0; i < x->n; i++)
+		apply_command(e, &x->commands[i], x);
+	if (x->index % HASH_EVERY == 0)
+		hashes_note(e, x->index, m->meta.hash);
 	m->meta.applied_index = (int64_t)x->index;
 	m->meta.applied_term = (int64_t)x->term;
-	return rc;
-}
-
-/* ---- the open transaction ---- */
-
-static int begin(struct raft_engine *e, struct err *err)
-{
-	APPLY_THREAD(e);
-	struct open_transaction *t = &e->open;
-	if (t->is_open)
-		return 0;
-	write_gate_enter(&e->core.gate, false);
-	if (machine_begin(&e->core.machine, err) != 0) {
-		write_gate_leave(&e->core.gate);
-		return err->code;
-	}
-	t->is_open = true;
-	t->begun_ms = now_ms();
-	return 0;
-}
-
-static void roll_back(struct raft_engine *e)
-{
-	APPLY_THREAD(e);
-	if (!e->open.is_open)
-		return;
-	machine_rollback(&e->core.machine);
-	write_gate_leave(&e->core.gate);
-	e->open.is_open = false;
-}
-
-/* Entries that were told and are not committed: kept to be applied again should the commit fail. */
-static void keep_entry(struct raft_engine *e, struct apply_entry *x)
-{
-	APPLY_THREAD(e);
-	struct open_transaction *t = &e->open;
-	x->next = NULL;
-	*(t->kept ? &t->last->next : &t->kept) = x;
-	t->last = x;
-	t->bytes += x->bytes + 64;
-}
-
-static void drop_kept(struct raft_engine *e)
-{
-	APPLY_THREAD(e);
-	struct open_transaction *t = &e->open;
-	for (struct apply_entry *x = t->kept, *next; x; x = next) {
-		next = x->next;
-		free(x);
-	}
-	t->kept = t->last = NULL;
-	t->bytes = 0;
-}
-
-static int commit(struct raft_engine *e, struct err *err)
-{
-	APPLY_THREAD(e);
-	struct machine *m = &e->core.machine;
-	if (!e->open.is_open)
-		return 0;
-	int rc = machine_trim_pending(m) ? machine_trim(m, STORE_TRIM_BUSY_ROWS_MAX, err) : 0;
-	if (rc == 0)
-		rc = engine_core_commit_told(&e->core, err);
-	if (rc != 0) {
-		roll_back(e);
-		return rc;
-	}
-	write_gate_leave(&e->core.gate);
-	e->open.is_open = false;
-	drop_kept(e);
-	checkpointer_note(&e->core.checkpointer, atomic_load(&e->core.wal_bytes));
-	return 0;
-}
-
-static bool is_commit_due(struct raft_engine *e)
-{
-	const struct open_transaction *t = &e->open;
-	return t->is_open && (atomic_load(&e->core.commits.is_wanted) || atomic_load(&e->core.is_defragment_wanted) ||
-	                             t->bytes >= OPEN_BYTES_MAX || now_ms() - t->begun_ms >= OPEN_MS_MAX ||
-	                             write_gate_is_wanted(&e->core.gate));
-}
-
-/* Everything that is kept, from the bytes of the log: requests of this server were answered long ago. */
-static int apply_kept(struct raft_engine *e, struct err *err)
-{
-	APPLY_THREAD(e);
-	int rc = begin(e, err);
-	for (struct apply_entry *x = e->open.kept; x && rc == 0; x = x->next)
-		rc = apply_entry(e, x, true, err);
-	return rc;
-}
-
-static int apply_once(struct raft_engine *e, struct apply_entry *batch, struct err *err)
-{
-	APPLY_THREAD(e);
-	bool again = !e->open.is_open && e->open.kept;
-	int rc = again ? apply_kept(e, err) : begin(e, err);
-	if (rc == 0 && again) /* told before: the hub must not hear of it twice */
-		event_block_unref(machine_take_events(&e->core.machine));
-	for (struct apply_entry *x = batch; x && rc == 0; x = x->next)
-		rc = apply_entry(e, x, false, err);
-	if (rc != 0)
-		roll_back(e);
-	return rc;
-}
-
-static void reset_answers(struct apply_entry *batch)
-{
-	for (struct apply_entry *x = batch; x; x = x->next)
-		for (size_t i = 0; i < x->n; i++)
-			if (x->commands[i].req)
-				engine_reset_answer(x->commands[i].req);
 }
 
 static void answer_command(struct raft_engine *e, struct apply_command *c)
@@ -373,28 +246,12 @@ static void give(struct raft_engine *e, struct answers *a, bool ok)
 	*a = (struct answers){NULL, 0};
 }
 
-static void wait_ms(struct apply_queue *q, unsigned ms)
-{
-	struct timespec limit = cond_limit(ms);
-	pthread_mutex_lock(&q->lock);
-	cond_wait_until(&q->wake, &q->lock, &limit);
-	pthread_mutex_unlock(&q->lock);
-}
-
 static bool is_stopping(struct apply_queue *q)
 {
 	pthread_mutex_lock(&q->lock);
 	bool stopping = q->stopping;
 	pthread_mutex_unlock(&q->lock);
 	return stopping;
-}
-
-static void is_full(struct raft_engine *e, const struct err *err)
-{
-	if (!atomic_exchange(&e->apply_full, true))
-		log_warn("store", "writes wait", "error=\"%s\"", err->msg);
-	engine_core_stuck(&e->core);
-	engine_core_answer_physical(&e->core, err);
 }
 
 /* The disk may stay full for days: who waits for what is decided is told now that it comes later. */
@@ -409,47 +266,20 @@ static void fail_waiting(struct raft_engine *e, struct apply_entry *batch)
 	give(e, &a, false);
 }
 
-static void has_room(struct raft_engine *e)
+/* Until the table has room. False: the store stops; the log keeps what is not applied. */
+static bool wait_for_room(struct raft_engine *e, struct apply_entry *batch)
 {
-	if (atomic_exchange(&e->apply_full, false))
-		log_info("store", "writes go on", "applied=%" PRId64, e->core.machine.meta.applied_index);
-}
-
-/* Until it is done, for it is decided; or until the store stops: the log keeps it. */
-static bool apply_until_done(struct raft_engine *e, struct apply_entry *batch)
-{
-	struct err err = ERR_INIT;
-	for (unsigned tries = 0; apply_once(e, batch, &err) != 0; tries++) {
-		reset_answers(batch);
-		is_full(e, &err);
-		if (tries)
-			fail_waiting(e, batch);
-		if (is_stopping(&e->queue))
-			return false;
-		wait_ms(&e->queue, FULL_RETRY_MS);
+	while (!e->is_cut && !flusher_make_room(&e->core.flusher)) {
+		e->is_cut = is_stopping(&e->queue);
+		if (!atomic_load(&e->core.flusher.is_stuck))
+			continue;
+		if (!atomic_exchange(&e->apply_full, true))
+			log_warn("store", "nothing more is applied", "error=\"the disk is full\" mend=\"make room\"");
+		fail_waiting(e, batch);
 	}
-	return true;
-}
-
-/* Commits what is open; when that fails all of it is applied again first. False: the store stops, or (once) the disk is
- * full. */
-static bool commit_until_done(struct raft_engine *e, bool once)
-{
-	APPLY_THREAD(e);
-	struct err err = ERR_INIT;
-	for (;;) {
-		int rc = e->open.is_open ? 0 : apply_once(e, NULL, &err);
-		if (rc == 0)
-			rc = commit(e, &err);
-		if (rc == 0) {
-			has_room(e);
-			return true;
-		}
-		is_full(e, &err);
-		if (once || is_stopping(&e->queue))
-			return false;
-		wait_ms(&e->queue, FULL_RETRY_MS);
-	}
+	if (!e->is_cut && atomic_exchange(&e->apply_full, false))
+		log_info("store", "applying goes on", "applied=%" PRId64, e->core.machine.meta.applied_index);
+	return !e->is_cut;
 }
 
 static void tell_applied(struct raft_engine *e)
@@ -458,33 +288,32 @@ static void tell_applied(struct raft_engine *e)
 		loop_post(raft_node_loop(e->node), &e->applied_task);
 }
 
-/* The batch is told and answered before it is committed; but with the disk full, or just not full any more, nothing is
- * answered that is not in the database. */
+static void free_batch(struct raft_engine *e, struct apply_entry *batch)
+{
+	for (struct apply_entry *x = batch, *next; x; x = next) {
+		next = x->next;
+		atomic_fetch_add(&e->n_applied, x->n);
+		atomic_fetch_sub(&e->apply_bytes, x->bytes);
+		free(x);
+	}
+}
+
 static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 {
 	APPLY_THREAD(e);
-	bool ok = apply_until_done(e, batch);
-	if (ok)
+	size_t bytes = 0;
+	bool ok = wait_for_room(e, batch);
+	if (ok) {
+		engine_core_begin(&e->core);
+		for (struct apply_entry *x = batch; x; x = x->next) {
+			apply_entry(e, x);
+			bytes += x->bytes;
+		}
 		tell_lessor(e, batch);
+		engine_core_tell(&e->core, bytes);
+	}
 	struct answers a = collect(batch);
-	for (struct apply_entry *x = batch, *next; x; x = next) {
-		next = x->next;
-		if (ok && x->hash)
-			hashes_note(e, x->index, x->hash);
-		atomic_fetch_add(&e->n_applied, x->n);
-		atomic_fetch_sub(&e->apply_bytes, x->bytes);
-		if (ok)
-			keep_entry(e, x);
-		else
-			free(x);
-	}
-	if (ok)
-		engine_core_tell(&e->core);
-	if (ok && atomic_load(&e->apply_full) && !commit_until_done(e, true)) {
-		give(e, &a, false);
-		fail_waiting(e, NULL);
-		ok = commit_until_done(e, false);
-	}
+	free_batch(e, batch);
 	give(e, &a, ok);
 	tell_applied(e);
 }
@@ -494,13 +323,12 @@ static void do_batch(struct raft_engine *e, struct apply_entry *batch)
 static int install_state(struct raft_engine *e, uint64_t index, const char *path, struct err *err)
 {
 	APPLY_THREAD(e);
-	if (e->core.machine.committed.applied_index < (int64_t)index && path &&
-	        engine_core_swap(&e->core, path, err) != 0)
+	if (e->core.machine.meta.applied_index < (int64_t)index && path && engine_core_swap(&e->core, path, err) != 0)
 		return err->code;
-	if (e->core.machine.committed.applied_index < (int64_t)index)
+	if (e->core.machine.meta.applied_index < (int64_t)index)
 		return err_set(err, ERR_CORRUPT, "the state that was sent has %" PRId64 ", its snapshot says %" PRIu64,
-		        e->core.machine.committed.applied_index, index);
-	return checkpointer_sync(&e->core.checkpointer, err);
+		        e->core.machine.meta.applied_index, index);
+	return flusher_flush(&e->core.flusher, err);
 }
 
 /* A fenced replica takes what was fetched for it, in place of a state that is as new. */
@@ -517,13 +345,10 @@ static bool do_replace(struct raft_engine *e)
 	pthread_mutex_unlock(&q->lock);
 	if (!wanted)
 		return false;
-	if (!commit_until_done(e, true)) {
-		log_warn("store", "state not replaced", "error=\"%s\"", "the disk is full");
-		unlink(path);
-	} else if (index < e->core.machine.committed.applied_index) {
+	if (index < e->core.machine.meta.applied_index) {
 		log_info("store", "the state that came is too old: fetching again", "index=%" PRId64, index);
 		unlink(path);
-	} else if (engine_core_swap(&e->core, path, &err) == 0 && checkpointer_sync(&e->core.checkpointer, &err) == 0) {
+	} else if (engine_core_swap(&e->core, path, &err) == 0) {
 		hashes_clear(e);
 		atomic_store(&e->is_fenced, false);
 		log_info("store", "no longer fenced", "applied=%" PRId64, atomic_load(&e->core.applied_index));
@@ -547,8 +372,7 @@ static bool do_install(struct raft_engine *e)
 	pthread_mutex_unlock(&q->lock);
 	if (!wanted)
 		return false;
-	int rc = commit_until_done(e, true) ? install_state(e, index, path, &err)
-	                                    : err_set(&err, ERR_NO_SPACE, "the disk is full");
+	int rc = install_state(e, index, path, &err);
 	hashes_clear(e);
 	free(path);
 	pthread_mutex_lock(&q->lock);
@@ -593,58 +417,18 @@ void apply_state_fetched(void *arg, const char *path, uint64_t index)
 	pthread_mutex_unlock(&e->queue.lock);
 }
 
-void apply_want_commit(void *arg)
-{
-	struct raft_engine *e = arg;
-	pthread_mutex_lock(&e->queue.lock);
-	pthread_cond_broadcast(&e->queue.wake);
-	pthread_mutex_unlock(&e->queue.lock);
-}
-
-/* How long to wait for the next batch, in milliseconds: until what is open must be committed, what failed tried again.
- */
-static int patience(struct raft_engine *e, bool has_chores)
-{
-	const struct open_transaction *t = &e->open;
-	uint64_t age = t->is_open ? now_ms() - t->begun_ms : 0;
-	if (t->is_open)
-		return age < OPEN_MS_MAX ? (int)(OPEN_MS_MAX - age) : 0;
-	if (t->kept)
-		return FULL_RETRY_MS;
-	return has_chores ? 0 : -1;
-}
-
-static bool is_idle(const struct raft_engine *e)
-{
-	return !e->open.is_open && !e->open.kept;
-}
-
 static void *applier_main(void *arg)
 {
 	struct raft_engine *e = arg;
-	struct err err = ERR_INIT;
-	bool can_do_chores = true;
 	pthread_setname_np(pthread_self(), "store-apply");
 	atomic_store(&e->apply_tid, (int)gettid());
 	for (;;) {
-		bool chores = can_do_chores && engine_core_has_chores(&e->core);
-		struct apply_entry *batch = take_batch(e, patience(e, chores));
-		if (batch) {
+		struct apply_entry *batch = take_batch(e);
+		if (batch)
 			do_batch(e, batch);
-			can_do_chores = true;
-		} else if (do_install(e) || do_replace(e)) {
-			can_do_chores = true;
-		} else if (is_stopping(&e->queue)) {
+		else if (!do_install(e) && !do_replace(e) && is_stopping(&e->queue))
 			break;
-		} else if (chores && is_idle(e)) {
-			can_do_chores = engine_core_do_chore(&e->core);
-		}
-		if (is_commit_due(e) || (!batch && !e->open.is_open && e->open.kept))
-			commit_until_done(e, true);
-		engine_core_answer_physical(&e->core, NULL);
 	}
-	commit_until_done(e, true);
-	drop_kept(e); /* the log has it */
 	for (struct apply_entry *x = e->queue.head, *next; x;
 	        x = next) { /* of a fenced replica; nobody adds any more */
 		next = x->next;
@@ -653,8 +437,6 @@ static void *applier_main(void *arg)
 		give(e, &a, false);
 		free(x);
 	}
-	err_set(&err, ERR_UNAVAILABLE, "the store stops; the compaction goes on when it is started again");
-	engine_core_answer_physical(&e->core, &err);
 	return NULL;
 }
 
@@ -709,7 +491,7 @@ void apply_copy_state(void *arg, struct raft_state_copy *copy)
 	c->req.path = copy->path;
 	c->req.loop = raft_node_loop(e->node);
 	c->req.done = copied;
-	engine_core_read(&e->core, &c->req, 0);
+	engine_core_read_flushed(&e->core, &c->req);
 }
 
 /* ---- the rest of the machine ---- */
@@ -748,7 +530,7 @@ static uint64_t machine_applied(struct raft_machine *m)
 static uint64_t machine_durable(struct raft_machine *m)
 {
 	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
-	return (uint64_t)atomic_load(&e->core.checkpointer.durable_applied);
+	return (uint64_t)atomic_load(&e->core.flusher.durable_index);
 }
 
 static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, uint64_t leader)

@@ -11,7 +11,6 @@ void apply_start(struct raft_engine *e);
 void apply_stop(struct raft_engine *e); /* what is queued is applied first */
 extern const struct raft_machine_vtable raft_engine_machine;
 void apply_state_fetched(void *arg, const char *path, uint64_t index); /* raft thread */
-void apply_want_commit(void *arg);                                     /* any thread */
 void apply_copy_state(void *arg, struct raft_state_copy *c);           /* raft thread */
 
 #endif

@@ -5,8 +5,8 @@
  *                   \--(read)--> read index --> applied --> readers --> answers
  *
  * Threads: callers; the raft thread (raft_node.h), which owns everything in struct raft_engine that is not atomic or
- * the apply queue; the log writer; the apply thread, the only one that writes the database; readers, checkpointer,
- * lessor.
+ * the apply queue; the log writer; the apply thread, which changes the state; the flusher, which
+ * writes the database; readers, lessor.
  *
  * Leases run out on the leader alone, by a command like any other that says in which term it was decided: in another
  * term it is void, for the new leader has given every lease its full time again. A lease is kept alive once the leader
@@ -50,7 +50,7 @@ static int check_write(struct raft_engine *e, struct store_request *req)
 		return req->err.code;
 	if (req->type == STORE_REQUEST_SYSTEM && system_check(req) != 0)
 		return req->err.code;
-	if (atomic_load(&e->apply_full) || atomic_load(&e->log_full))
+	if (flusher_is_full(&e->core.flusher) || atomic_load(&e->log_full))
 		return err_set(&req->err, ERR_NO_SPACE, "the disk of this server is full: make room");
 	if (atomic_load(&e->apply_bytes) > STORE_APPLY_BYTES_MAX)
 		return err_set(&req->err, ERR_BUSY, "too much is committed and not applied yet: try again");
@@ -100,6 +100,17 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 	return err_set(&req->err, ERR_INVAL, "unknown request %d", (int)req->type);
 }
 
+/* What this server has, which may be behind. */
+static void read_here(struct raft_engine *e, struct store_request *req)
+{
+	if (req->type == STORE_REQUEST_BACKUP)
+		engine_core_read_flushed(&e->core, req);
+	else if (req->loop && engine_core_read_in_memory(&e->core, req))
+		engine_core_complete_later(&e->core, req);
+	else
+		engine_core_read(&e->core, req, STORE_REQUESTS_MAX);
+}
+
 static void submit(struct engine *base, struct store_request *req)
 {
 	struct raft_engine *e = raft_engine_from(base);
@@ -112,12 +123,11 @@ static void submit(struct engine *base, struct store_request *req)
 		err_set(&req->err, ERR_CORRUPT,
 		        "this replica is not what the others are, or rotten, and is being replaced");
 	else if (req->type == STORE_REQUEST_DEFRAGMENT) {
-		engine_core_defragment(&e->core, req);
-		apply_want_commit(e);
+		flusher_defragment(&e->core.flusher, req);
 		atomic_fetch_sub(&e->entering, 1);
 		return;
 	} else if (route(e, req, &kind) == 0 && kind == PENDING_CHANGE) {
-		engine_core_read(&e->core, req, STORE_REQUESTS_MAX);
+		read_here(e, req);
 		atomic_fetch_sub(&e->entering, 1);
 		return;
 	}
@@ -165,12 +175,14 @@ static void applied(struct loop_task *t)
 
 static void end_joining(struct raft_engine *e);
 
-/* What waits in a full log may be committed yet; what comes now is told at once that it won't. */
+/* What waits for a full log may be committed yet, and is told so; what comes now is told at once that it won't. */
 static void look_at_disk(struct raft_engine *e)
 {
 	RAFT_THREAD(e);
 
 	bool is_full = e->is_leader && engine_host(e) && raft_host_is_disk_full(engine_host(e));
+	if (is_full)
+		pendings_give_up(e);
 	if (atomic_exchange(&e->log_full, is_full) == is_full)
 		return;
 	if (is_full)
@@ -225,10 +237,10 @@ void raft_engine_counters(struct raft_engine *e, struct raft_engine_counters *re
 	        .leader_changes = atomic_load(&e->n_leader_changes),
 	        .slow_reads = atomic_load(&e->n_slow_reads),
 	        .apply_queue_bytes = atomic_load(&e->apply_bytes),
-	        .is_disk_full = s.is_disk_full || atomic_load(&e->apply_full),
+	        .is_disk_full = s.is_disk_full || atomic_load(&e->core.flusher.is_stuck),
 	        .is_fenced = atomic_load(&e->is_fenced),
 	        .applied_index = atomic_load(&e->core.applied_index),
-	        .durable_index = atomic_load(&e->core.checkpointer.durable_applied)};
+	        .durable_index = atomic_load(&e->core.flusher.durable_index)};
 }
 
 struct move {
@@ -357,26 +369,24 @@ static int open_node(struct raft_engine *e, const struct raft_engine_options *o,
 
 static int set_applied(struct raft_engine *e, int64_t index, struct err *err)
 {
-	if (machine_begin(&e->core.machine, err) != 0)
-		return err->code;
+	engine_core_begin(&e->core);
 	e->core.machine.meta.applied_index = index;
 	e->core.machine.meta.applied_term = 1;
-	if (engine_core_commit(&e->core, err) != 0)
-		return err->code;
-	return checkpointer_sync(&e->core.checkpointer, err);
+	engine_core_tell(&e->core, 0);
+	return flusher_flush(&e->core.flusher, err);
 }
 
 /* A state without a log begins the cluster as its snapshot: those who join later get it, not the log from nothing. */
 static int bootstrap(struct raft_engine *e, const struct raft_engine_options *o, struct err *err)
 {
-	bool has_state = e->core.machine.committed.revision > 1 || e->core.machine.committed.system_version > 1;
+	bool has_state = e->core.machine.meta.revision > 1 || e->core.machine.meta.system_version > 1;
 	uint64_t index = 1;
 	if (raft_node_has_log(e->node) || !o->bootstrap)
 		return 0;
 	if (!has_state)
 		return raft_node_bootstrap(e->node, o->bootstrap, o->n_bootstrap, err);
 	log_info("store", "the data becomes the first state of a cluster", "revision=%" PRId64,
-	        e->core.machine.committed.revision);
+	        e->core.machine.meta.revision);
 	if (set_applied(e, 1, err) != 0)
 		return err->code;
 	return raft_node_bootstrap_state(
@@ -425,7 +435,7 @@ static void end_joining(struct raft_engine *e)
 /* The state must begin where the log does: a log that is gone or of another life can't be told from an empty one. */
 static int check_state(struct raft_engine *e, const struct raft_engine_options *o, struct err *err)
 {
-	int64_t has = e->core.machine.committed.applied_index;
+	int64_t has = e->core.machine.meta.applied_index;
 	if (raft_node_has_log(e->node)) {
 		end_joining(e);
 		return 0;
@@ -451,9 +461,8 @@ static int open_all(struct raft_engine *e, const struct raft_engine_options *o, 
 	struct engine_core_options c = {.path = arena_printf(&a, "%s/state.db", o->data_dir),
 	        .reader_threads = o->reader_threads,
 	        .watch_ring_bytes = o->watch_ring_bytes,
-	        .want_commit = apply_want_commit,
-	        .check = o->check,
-	        .arg = e};
+	        .table_bytes = o->table_bytes,
+	        .check = o->check};
 	int rc = 0;
 	if (mkdir(folder, 0700) != 0 && errno != EEXIST)
 		rc = err_errno(err, errno, "make folder %s", folder);
@@ -462,9 +471,7 @@ static int open_all(struct raft_engine *e, const struct raft_engine_options *o, 
 	if (rc != 0)
 		goto out;
 	lessor_rest(&e->core.lessor, true);
-	rc = checkpointer_sync(&e->core.checkpointer, err);
-	if (rc == 0)
-		rc = open_node(e, o, folder, err);
+	rc = open_node(e, o, folder, err);
 	if (rc == 0 && (rc = check_state(e, o, err)) == 0)
 		rc = bootstrap(e, o, err);
 	if (rc != 0) {
@@ -518,4 +525,15 @@ int raft_engine_open(const struct raft_engine_options *o, struct engine **ret, s
 	}
 	*ret = &e->core.base;
 	return 0;
+}
+
+int raft_engine_open_alone(const struct raft_engine_options *o, struct engine **ret, struct err *err)
+{
+	struct raft_engine_options all = *o;
+	struct raft_host_server self = {.id = 1, .address = "http://127.0.0.1", .role = RAFT_HOST_VOTER};
+	all.cluster_id = all.id = self.id;
+	all.address = self.address;
+	all.bootstrap = &self;
+	all.n_bootstrap = 1;
+	return raft_engine_open(&all, ret, err);
 }

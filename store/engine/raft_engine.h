@@ -17,6 +17,7 @@ struct raft_engine_options {
 	const char *data_dir; /* state.db and raft/ are in it */
 	unsigned reader_threads;
 	size_t watch_ring_bytes;
+	size_t table_bytes;      /* 0: STORE_TABLE_BYTES_MAX */
 	uint64_t cluster_id, id; /* not 0 */
 	const char *address;     /* URL for peers */
 	const char *listen_host; /* NULL: alone */
@@ -39,9 +40,13 @@ struct raft_engine_options {
 	struct store_check_options check;
 };
 
-/* Opens or creates data and log and starts. Converting: a state.db of the sqlite engine that is there when a cluster
- * begins becomes its first state. ERR_CORRUPT, ERR_LOCKED, ERR_INVAL. */
+/* Opens or creates data and log and starts. A state.db without a log (a snapshot was restored) that is there when a
+ * cluster begins becomes its first state. ERR_CORRUPT, ERR_LOCKED, ERR_INVAL. */
 int raft_engine_open(const struct raft_engine_options *o, struct engine **ret, struct err *err);
+
+/* The same for a cluster of one that nobody joins, in a folder that exists: cluster, id, address and bootstrap are
+ * filled in. For tests and benchmarks. */
+int raft_engine_open_alone(const struct raft_engine_options *o, struct engine **ret, struct err *err);
 
 /* Is it one? NULL for other engines. */
 struct raft_engine *raft_engine_of(struct engine *e);

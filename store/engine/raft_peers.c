@@ -49,7 +49,7 @@ static void on_forward(struct raft_engine *e, uint64_t from, struct slice comman
 	struct command_head head;
 	if (!command_is_sound(command) || !command_head_decode(command, &head))
 		return; /* who sent it waits for nothing */
-	if (e->is_leader && (atomic_load(&e->log_full) || atomic_load(&e->apply_full))) {
+	if (e->is_leader && (atomic_load(&e->log_full) || flusher_is_full(&e->core.flusher))) {
 		struct strbuf b = peers_begin(MESSAGE_NO_SPACE, head.sequence);
 		peers_tell(e, from, &b);
 		return;

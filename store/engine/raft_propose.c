@@ -195,6 +195,23 @@ void pendings_tick(struct raft_engine *e)
 	pendings_unpark(e);
 }
 
+void pendings_give_up(struct raft_engine *e)
+{
+	RAFT_THREAD(e);
+	struct list_link kept, *l;
+	list_init(&kept);
+	while ((l = list_pop_front(&e->by_age)) != NULL) {
+		struct pending *p = CONTAINER_OF(l, struct pending, by_age);
+		if (p->kind == PENDING_WRITE)
+			pending_answer(
+			        p, ERR_TIMEOUT, "the disk is full: this is carried out when there is room, or never");
+		else
+			list_push_back(&kept, l);
+	}
+	while ((l = list_pop_front(&kept)) != NULL)
+		list_push_back(&e->by_age, l);
+}
+
 void pendings_fail(struct raft_engine *e)
 {
 	for (struct list_link *l; (l = list_pop_front(&e->by_age)) != NULL;)

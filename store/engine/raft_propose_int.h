@@ -8,6 +8,7 @@ void raft_engine_take(struct raft_engine *e, enum pending_kind kind, struct stor
         struct raft_engine_change *change); /* any thread */
 void pendings_tick(struct raft_engine *e);
 void pendings_unpark(struct raft_engine *e);
-void pendings_fail(struct raft_engine *e); /* at the close */
+void pendings_give_up(struct raft_engine *e); /* writes, for the disk of the log is full */
+void pendings_fail(struct raft_engine *e);    /* at the close */
 
 #endif

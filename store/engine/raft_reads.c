@@ -41,7 +41,10 @@ static void serve(struct raft_engine *e, struct read_batch *b)
 		atomic_fetch_sub(&e->outstanding, 1);
 		if (req->type == STORE_REQUEST_SYSTEM_READ) /* who reads what members say asks who they are, too */
 			raft_node_refresh_status(e->node);
-		engine_core_read(&e->core, req, 0);
+		if (engine_core_read_in_memory(&e->core, req))
+			engine_complete(req);
+		else
+			engine_core_read(&e->core, req, 0);
 		pending_release(p);
 	}
 	batch_free(b);

@@ -20,7 +20,6 @@ struct apply_command {
 struct apply_entry {
 	struct apply_entry *next;
 	uint64_t index, term;
-	uint64_t hash; /* the state's, after this entry; 0: not of interest */
 	size_t n, bytes;
 	struct apply_command commands[];
 };
@@ -37,14 +36,6 @@ struct apply_queue {
 	uint64_t fetched_index;
 	int install_rc;
 	struct err install_err;
-};
-
-/* The apply thread's. */
-struct open_transaction {
-	bool is_open;
-	uint64_t begun_ms;
-	size_t bytes;                    /* of the commands in it */
-	struct apply_entry *kept, *last; /* told and not committed */
 };
 
 /* ---- see raft_hash.c ---- */
@@ -84,7 +75,7 @@ struct raft_engine {
 	atomic_uint entering; /* threads between the look at `stopping` and the loop's mailbox */
 	atomic_bool stopping;
 	_Atomic uint64_t apply_bytes; /* queued */
-	atomic_bool apply_full;       /* the disk of the state is */
+	atomic_bool apply_full;       /* the memory table and the disk of the state are: nothing more is applied */
 	atomic_bool log_full;         /* the disk of the log is, and this server leads: nothing new is committed */
 	_Atomic uint64_t shown_term, shown_leader;
 	_Atomic uint64_t n_proposed; /* writes and changes of members that are out */
@@ -112,7 +103,7 @@ struct raft_engine {
 	atomic_bool applied_posted;
 	/* apply thread */
 	struct apply_queue queue;
-	struct open_transaction open;
+	bool is_cut; /* a batch was left to the log, and with it all that comes after */
 	pthread_t applier;
 	atomic_int apply_tid; /* of that thread; 0: it does not run */
 };
@@ -122,7 +113,7 @@ static inline struct raft_engine *raft_engine_from(struct engine *base)
 	return CONTAINER_OF(base, struct raft_engine, core.base);
 }
 
-/* Only the apply thread writes the database. */
+/* Only the apply thread changes the state. */
 #define APPLY_THREAD(e) CHECK(atomic_load(&(e)->apply_tid) == (int)gettid())
 
 /* What follows belongs to the raft thread: whoever gets here is on it. */

@@ -11,8 +11,7 @@
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
  * row), because a full one of a large file takes minutes; `k3x-store check` does that.
  *
- * Pages have checksums (page_file.c). A file of before gets them when the writer opens it: a copy is made beside it and
- * renamed, so that a crash leaves the one or the other.
+ * Pages have checksums (page_file.c). A file without, and one of an earlier format, is refused.
  *
  * What can go wrong later: the disk is full (ERR_NO_SPACE, the transaction is rolled back, nothing is lost); a write or
  * a sync fails (the process stops, because the kernel may have dropped pages and a second sync would lie); a page does
@@ -54,18 +53,12 @@ static const char schema_sql[] =
         "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
         "CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
         " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
-        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL DEFAULT 1);"
-        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1);"
+        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL, flushes INTEGER NOT NULL);"
+        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1, 0);"
         "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
         "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
-        "PRAGMA user_version = 2;"
+        "PRAGMA user_version = 3;"
         "COMMIT";
-
-static const char from_version_1_sql[] = "BEGIN IMMEDIATE;"
-                                         "ALTER TABLE meta ADD COLUMN system_version INTEGER NOT NULL DEFAULT 1;"
-                                         "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
-                                         "PRAGMA user_version = 2;"
-                                         "COMMIT";
 
 _Static_assert((int)DB_PAGE_BYTES == (int)PAGE_BYTES, "checksums are of whole pages");
 _Static_assert(DB_APPLICATION_ID == 1798535283, "the schema names the application id in decimal");
@@ -308,6 +301,12 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 		return err_set(err, ERR_CORRUPT,
 		        "%s has format %d and this program knows up to %d: start the newer program again, or %s", path,
 		        (int)version, DB_USER_VERSION, mend);
+	if (version < DB_USER_VERSION)
+		return err_set(err, ERR_CORRUPT,
+		        "%s has format %d, of an earlier program, and this one has %d: write it in etcd's format with "
+		        "that "
+		        "program (k3x-store snapshot to-etcd) and restore that",
+		        path, (int)version, DB_USER_VERSION);
 	int64_t tables = query_int(db,
 	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', 'sys')",
 	        0, &e);
@@ -315,7 +314,7 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM rev ORDER BY id DESC LIMIT 1", 0, &e);
 	if (!e.code)
 		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
-	if (!e.code && (tables != (version < 2 ? 5 : 6) || revision < 1 || ROW_REVISION(newest) > revision))
+	if (!e.code && (tables != 6 || revision < 1 || ROW_REVISION(newest) > revision))
 		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
 		        (long long)revision, (long long)ROW_REVISION(newest));
 fail:
@@ -361,16 +360,13 @@ static int writer_setup(struct db *db, const char *path, struct err *err)
 	}
 	if (sanity_check(db, path, err) != 0)
 		return err->code;
-	if (db_pragma_int(db, "user_version") == 1 && exec(db, from_version_1_sql, err, "bring up to format 2") != 0) {
-		db_rollback(db);
-		return err->code;
-	}
 	return 0;
 }
 
 static const char *const role_sql[] = {
         [DB_WRITER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -4096; PRAGMA wal_autocheckpoint = 0;"
                       "PRAGMA secure_delete = OFF; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 33554432",
+        [DB_APPLIER] = "PRAGMA query_only = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY",
         [DB_READER] = "PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY",
         [DB_CHECKPOINTER] = "PRAGMA synchronous = FULL; PRAGMA cache_size = -64; PRAGMA wal_autocheckpoint = 0",
 };
@@ -386,56 +382,6 @@ static int open_handle(struct db *db, const char *path, enum db_role role, struc
 	}
 	return err_set(err, (rc & 0xff) == SQLITE_CANTOPEN ? ERR_IO : ERR_CORRUPT, "open %s: %s", path,
 	        db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
-}
-
-static int sync_file(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) != 0 ? err_errno(err, errno, "sync %s", path) : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* The log of the file of before must not be taken for one of the file that follows. */
-static int check_no_log(const char *path, struct err *err)
-{
-	struct stat st;
-	char *log = xprintf("%s-wal", path);
-	bool is_there = stat(log, &st) == 0 && st.st_size > 0;
-	free(log);
-	return is_there ? err_set(err, ERR_BUSY, "%s is open in another program: end that first", path) : 0;
-}
-
-/* Gives the pages checksums; the connection is open again afterwards. */
-static int add_sums(struct db *db, const char *path, struct err *err)
-{
-	int sum_bytes = PAGE_SUM_BYTES;
-	char *made = xprintf("%s.with-sums", path), *sql = sqlite3_mprintf("VACUUM INTO %Q", made);
-	CHECK(sql != NULL);
-	unlink(made);
-	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &sum_bytes);
-	int rc = exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", err, "empty the write-ahead log");
-	if (rc == 0)
-		rc = exec(db, sql, err, "give the pages checksums");
-	if (rc == 0)
-		rc = sync_file(made, err);
-	db_close(db);
-	if (rc == 0)
-		rc = check_no_log(path, err);
-	if (rc == 0 && rename(made, path) != 0)
-		rc = err_errno(err, errno, "rename %s", made);
-	if (rc == 0)
-		rc = file_sync_folder(path, err);
-	if (rc == 0)
-		rc = open_handle(db, path, DB_WRITER, err);
-	if (rc == 0)
-		log_info("store", "the database's pages have checksums now", "path=%s", path);
-	else
-		unlink(made);
-	sqlite3_free(sql);
-	free(made);
-	return rc;
 }
 
 /* One in memory has no file, nor a disk that could rot. */
@@ -458,12 +404,14 @@ int db_open(struct db *db, const char *path, enum db_role role, struct err *err)
 		return err->code;
 	if (open_handle(db, path, role, err) != 0 || (role == DB_WRITER && writer_setup(db, path, err) != 0))
 		goto fail;
-	if (role == DB_WRITER && is_in_file(db) && !page_file_has_sums(db->handle) &&
-	        (add_sums(db, path, err) != 0 || writer_setup(db, path, err) != 0))
+	if (role == DB_WRITER && is_in_file(db) && !page_file_has_sums(db->handle)) {
+		err_set(err, ERR_CORRUPT, "%s has no checksums in its pages, as every file of this format has: %s",
+		        path, mend);
 		goto fail;
+	}
 	if (exec(db, role_sql[role], err, "set up the connection") != 0)
 		goto fail;
-	db->is_writer = role == DB_WRITER;
+	db->is_writer = role == DB_WRITER || role == DB_APPLIER;
 	return 0;
 fail:
 	db_close(db);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* "k3xs" */
-enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 2, DB_PAGE_BYTES = 4096 };
+enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 3, DB_PAGE_BYTES = 4096 };
 
 /* A row of the revision log is named by revision and position within it; one rowid holds both, so that everything from
  * a revision on is one range scan. 43 bits of revision last 13 years at 20,000 writes per second. */
@@ -27,10 +27,10 @@ _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has 
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \
 	STMT(COMMIT, "COMMIT") \
 	STMT(META_GET, "SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term, " \
-	               "system_version FROM meta WHERE one = 1") \
+	               "system_version, flushes FROM meta WHERE one = 1") \
 	STMT(META_SET, "UPDATE meta SET revision = ?1, compacted = ?2, trimmed = ?3, keys = ?4, hash = ?5, " \
 	               "applied_index = ?6," \
-	               " applied_term = ?7, system_version = ?8 WHERE one = 1") \
+	               " applied_term = ?7, system_version = ?8, flushes = ?9 WHERE one = 1") \
 	STMT(CUR_GET, "SELECT id, created, version, lease FROM cur WHERE key = ?1") \
 	STMT(CUR_SET, "REPLACE INTO cur (key, id, created, version, lease) VALUES (?1, ?2, ?3, ?4, ?5)") \
 	STMT(CUR_DROP, "DELETE FROM cur WHERE key = ?1 AND id = ?2") \
@@ -38,12 +38,10 @@ _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has 
 	STMT(CUR_SCAN_ALL, "SELECT key, id, created, version, lease FROM cur WHERE key >= ?1 ORDER BY key") \
 	STMT(CUR_COUNT, "SELECT count(*) FROM cur WHERE key >= ?1 AND key < ?2 AND version > 0") \
 	STMT(CUR_COUNT_ALL, "SELECT count(*) FROM cur WHERE key >= ?1 AND version > 0") \
-	STMT(CUR_COUNT_OF_LEASE, "SELECT count(*) FROM cur WHERE lease = ?1 AND lease <> 0") \
-	STMT(CUR_OF_LEASE, "SELECT key FROM cur WHERE lease = ?1 AND lease <> 0 ORDER BY key") \
+	STMT(CUR_OF_LEASE, "SELECT key FROM cur WHERE lease = ?1 AND lease <> 0 AND key > ?2 ORDER BY key") \
 	STMT(REV_ADD, \
 	        "INSERT INTO rev (id, key, prev, created, version, lease, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
 	STMT(REV_META, "SELECT prev, created, version, lease FROM rev WHERE id = ?1") \
-	STMT(REV_FULL, "SELECT created, version, lease, value FROM rev WHERE id = ?1") \
 	STMT(REV_VALUE, "SELECT value FROM rev WHERE id = ?1") \
 	STMT(REV_VALUE_BYTES, "SELECT length(value) FROM rev WHERE id = ?1") \
 	STMT(REV_LOG, "SELECT id, key, prev, created, version, lease, value FROM rev WHERE id >= ?1 ORDER BY id") \
@@ -52,7 +50,7 @@ _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has 
 	STMT(PAGE_COUNT, "PRAGMA page_count") \
 	STMT(FREE_COUNT, "PRAGMA freelist_count") \
 	STMT(LEASE_GET, "SELECT ttl FROM lease WHERE id = ?1") \
-	STMT(LEASE_ADD, "INSERT INTO lease (id, ttl) VALUES (?1, ?2)") \
+	STMT(LEASE_SET, "REPLACE INTO lease (id, ttl) VALUES (?1, ?2)") \
 	STMT(LEASE_DROP, "DELETE FROM lease WHERE id = ?1") \
 	STMT(LEASE_ALL, "SELECT id, ttl FROM lease ORDER BY id") \
 	STMT(SYS_SET, "REPLACE INTO sys (key, value) VALUES (?1, ?2)") \
@@ -73,7 +71,12 @@ struct db {
 	bool is_rotten;                     /* an error said that what is on the disk is not what was written */
 };
 
-enum db_role { DB_WRITER, DB_READER, DB_CHECKPOINTER };
+enum db_role {
+	DB_WRITER,
+	DB_APPLIER, /* reads, for one who can't go on without: what does not read stops the process */
+	DB_READER,
+	DB_CHECKPOINTER,
+};
 
 /* Opens or creates the file as the writer (which checks it), or joins it. One thread at a time per connection.
  * ERR_CORRUPT when it is not a sound database of ours. */

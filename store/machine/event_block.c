@@ -1,12 +1,19 @@
-/* Blocks of events. Most hold one event of a few hundred bytes and thousands of them are kept, so a block is two exact
- * allocations beside its head: the array of events and all their bytes. While it is built the bytes may move, so the
- * slices hold offsets (in `ptr`, one more than the offset so that NULL stays NULL); sealing turns them into pointers.
- */
+/* Blocks of events. Most hold one event of a few hundred bytes and thousands of them are kept, so the first event gets
+ * exactly the memory it needs; a block that goes on takes its bytes from chunks that double. Chunks never move: the
+ * memory table points into them while the block is still being built. */
 #include "store/machine/event_block.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
+
+enum { CHUNK_MAX = 64 * 1024, MALLOC_BYTES = 16 };
+
+struct block_chunk {
+	struct block_chunk *older;
+	size_t used, size;
+	char data[];
+};
 
 struct event_block *event_block_new(bool has_prev)
 {
@@ -26,65 +33,79 @@ void event_block_unref(struct event_block *b)
 {
 	if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	strbuf_release(&b->bytes);
+	for (struct block_chunk *c = b->chunk, *older; c; c = older) {
+		older = c->older;
+		free(c);
+	}
 	free(b->events);
 	free(b);
 }
 
-static void store_bytes(struct event_block *b, struct slice *s)
+/* One that has room for `need` bytes more. */
+static struct block_chunk *chunk_for(struct event_block *b, size_t need)
 {
-	uintptr_t offset = b->bytes.len + 1;
-	strbuf_add(&b->bytes, s->ptr, s->len);
-	s->ptr = (const char *)offset;
+	struct block_chunk *c = b->chunk;
+	if (c && c->size - c->used >= need)
+		return c;
+	size_t size = c && 2 * c->size < CHUNK_MAX ? 2 * c->size : 0;
+	if (c && size == 0)
+		size = CHUNK_MAX;
+	if (size < need)
+		size = need;
+	c = xmalloc(sizeof *c + size);
+	*c = (struct block_chunk){.older = b->chunk, .size = size};
+	b->chunk = c;
+	b->chunk_bytes += sizeof *c + size + MALLOC_BYTES;
+	return c;
 }
 
-void event_block_add(struct event_block *b, bool is_delete, const struct store_kv *kv, const struct store_kv *prev)
+static void keep(struct event_block *b, struct block_chunk *c, struct slice *s)
+{
+	CHECK(s->len <= c->size - c->used);
+	char *p = c->data + c->used;
+	if (s->len)
+		memcpy(p, s->ptr, s->len);
+	c->used += s->len;
+	b->bytes += s->len;
+	s->ptr = p;
+}
+
+const struct store_event *event_block_add(
+        struct event_block *b, bool is_delete, const struct store_kv *kv, const struct store_kv *prev)
 {
 	CHECK(!b->sealed);
+	CHECK(kv->mod_revision >= b->last_revision);
 	if (b->n == b->cap) {
 		b->cap = b->cap ? b->cap * 2 : 1;
 		b->events = xrealloc(b->events, b->cap * sizeof *b->events);
 	}
 	struct store_event *e = &b->events[b->n++];
+	struct block_chunk *c =
+	        chunk_for(b, kv->key.len + kv->value.len + (prev ? prev->key.len + prev->value.len : 0));
 	*e = (struct store_event){.is_delete = is_delete, .kv = *kv};
-	store_bytes(b, &e->kv.key);
-	store_bytes(b, &e->kv.value);
+	keep(b, c, &e->kv.key);
+	keep(b, c, &e->kv.value);
 	if (prev) {
 		e->prev = *prev;
-		store_bytes(b, &e->prev.key);
-		store_bytes(b, &e->prev.value);
+		keep(b, c, &e->prev.key);
+		keep(b, c, &e->prev.value);
 	}
 	if (b->n == 1)
 		b->first_revision = kv->mod_revision;
 	b->last_revision = kv->mod_revision;
-}
-
-static void to_pointer(struct event_block *b, struct slice *s)
-{
-	if (s->ptr)
-		s->ptr = b->bytes.data + ((uintptr_t)s->ptr - 1);
+	return e;
 }
 
 void event_block_seal(struct event_block *b)
 {
 	CHECK(!b->sealed);
 	b->sealed = true;
-	if (b->n == 0)
-		return;
-	if (b->cap > b->n)
+	if (b->cap > b->n && b->n)
 		b->events = xrealloc(b->events, b->n * sizeof *b->events);
-	b->bytes.data = xrealloc(b->bytes.data, b->bytes.len + 1);
 	b->cap = b->n;
-	b->bytes.cap = b->bytes.len + 1;
-	for (size_t i = 0; i < b->n; i++) {
-		to_pointer(b, &b->events[i].kv.key);
-		to_pointer(b, &b->events[i].kv.value);
-		to_pointer(b, &b->events[i].prev.key);
-		to_pointer(b, &b->events[i].prev.value);
-	}
 }
 
 size_t event_block_bytes(const struct event_block *b)
 {
-	return sizeof *b + b->cap * sizeof *b->events + b->bytes.cap + 48; /* and what malloc adds */
+	return sizeof *b + b->cap * sizeof *b->events + b->chunk_bytes + 2 * MALLOC_BYTES;
 }

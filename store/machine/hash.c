@@ -8,6 +8,7 @@
 #include "store/machine/hash.h"
 
 #include "base/mem/arena.h"
+#include "store/machine/range.h"
 
 #include <stdlib.h>
 
@@ -22,24 +23,28 @@ static int compare_ids(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Rows that the compaction under way has yet to remove because a newer one supersedes them. */
-static int superseded(struct db *db, const struct meta *meta, struct ids *ids, struct err *err)
+static void add_id(struct ids *ids, int64_t id)
 {
-	sqlite3_stmt *s = db_stmt(db, DB_REV_TRIM);
-	int rc;
-	sqlite3_bind_int64(s, 1, meta->trimmed);
-	sqlite3_bind_int64(s, 2, ROW_ID(meta->compacted + 1));
-	sqlite3_bind_int64(s, 3, -1);
-	while ((rc = db_step(db, s, err, "read the log")) == 1) {
-		if (ids->n == ids->cap)
-			ids->list = xrealloc(ids->list, (ids->cap = ids->cap ? ids->cap * 2 : 256) * sizeof *ids->list);
-		ids->list[ids->n++] = sqlite3_column_int64(s, 2);
-	}
-	if (rc == 0)
-		db_done(s);
+	if (ids->n == ids->cap)
+		ids->list = xrealloc(ids->list, (ids->cap = ids->cap ? ids->cap * 2 : 256) * sizeof *ids->list);
+	ids->list[ids->n++] = id;
+}
+
+/* Rows that are superseded at or before the compacted revision, and still there: predecessors of those that the walk of
+ * compaction has before it, and of all that is in memory. */
+static int superseded(struct store_view *v, struct ids *ids, struct err *err)
+{
+	struct version_cursor c;
+	struct version_row row;
+	int rc = versions_open(&c, v, v->meta.trimmed, err);
+	if (rc != 0)
+		return rc;
+	while ((rc = versions_next(&c, &row, err)) == 1 && ROW_REVISION(row.id) <= v->meta.compacted)
+		add_id(ids, row.prev);
+	versions_close(&c);
 	if (ids->n)
 		qsort(ids->list, ids->n, sizeof *ids->list, compare_ids);
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static bool is_gone(struct ids *ids, const struct meta *meta, int64_t id, int64_t version)
@@ -51,49 +56,51 @@ static bool is_gone(struct ids *ids, const struct meta *meta, int64_t id, int64_
 	return ids->at < ids->n && ids->list[ids->at] == id;
 }
 
-static int hash_leases(struct db *db, uint64_t *h, struct err *err)
+static void hash_lease(void *arg, int64_t id, int64_t ttl_s)
 {
-	sqlite3_stmt *s = db_stmt(db, DB_LEASE_ALL);
-	int rc;
-	while ((rc = db_step(db, s, err, "read the leases")) == 1)
-		*h = hash_word(
-		        hash_word(*h, (uint64_t)sqlite3_column_int64(s, 0)), (uint64_t)sqlite3_column_int64(s, 1));
-	if (rc == 0)
-		db_done(s);
-	return rc;
+	uint64_t *h = arg;
+	*h = hash_word(hash_word(*h, (uint64_t)id), (uint64_t)ttl_s);
 }
 
-int hash_versions(
-        struct db *db, const struct meta *meta, int64_t revision, bool with_leases, uint32_t *ret, struct err *err)
+static uint64_t hash_row(uint64_t h, const struct version_row *row)
+{
+	h = hash_word(h, (uint64_t)row->id);
+	h = hash_bytes(h, row->key);
+	h = hash_word(h, (uint64_t)row->created);
+	h = hash_word(h, (uint64_t)row->version);
+	h = hash_word(h, (uint64_t)row->lease);
+	return hash_bytes(h, row->value);
+}
+
+static int hash_log(struct store_view *v, struct ids *gone, int64_t revision, uint64_t *h, struct err *err)
+{
+	struct version_cursor c;
+	struct version_row row;
+	int rc = versions_open(&c, v, 0, err);
+	if (rc != 0)
+		return rc;
+	while ((rc = versions_next(&c, &row, err)) == 1) {
+		if (revision && ROW_REVISION(row.id) > revision)
+			break;
+		if (!is_gone(gone, &v->meta, row.id, row.version))
+			*h = hash_row(*h, &row);
+	}
+	versions_close(&c);
+	return rc < 0 ? rc : 0;
+}
+
+int hash_versions(struct store_view *v, int64_t revision, bool with_leases, uint32_t *ret, struct err *err)
 {
 	struct ids ids = {0};
 	uint64_t h = 0;
-	int rc = range_check_revision(meta, revision, err);
+	int rc = range_check_revision(&v->meta, revision, err);
 	if (rc == 0)
-		rc = superseded(db, meta, &ids, err);
-	if (rc != 0)
-		goto out;
-	sqlite3_stmt *s = db_stmt(db, DB_REV_LOG);
-	sqlite3_bind_int64(s, 1, 0);
-	while ((rc = db_step(db, s, err, "read the log")) == 1) {
-		int64_t id = sqlite3_column_int64(s, 0), version = sqlite3_column_int64(s, 4);
-		if (revision && ROW_REVISION(id) > revision)
-			break;
-		if (is_gone(&ids, meta, id, version))
-			continue;
-		h = hash_word(h, (uint64_t)id);
-		h = hash_bytes(h, db_column_slice(s, 1));
-		h = hash_word(h, (uint64_t)sqlite3_column_int64(s, 3));
-		h = hash_word(h, (uint64_t)version);
-		h = hash_word(h, (uint64_t)sqlite3_column_int64(s, 5));
-		h = hash_bytes(h, db_column_slice(s, 6));
-	}
-	if (rc >= 0) {
-		db_done(s);
-		rc = with_leases ? hash_leases(db, &h, err) : 0;
-	}
+		rc = superseded(v, &ids, err);
+	if (rc == 0)
+		rc = hash_log(v, &ids, revision, &h, err);
+	if (rc == 0 && with_leases)
+		rc = lease_each(v, hash_lease, &h, err);
 	*ret = (uint32_t)(h ^ (h >> 32));
-out:
 	free(ids.list);
 	return rc;
 }

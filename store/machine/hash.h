@@ -3,7 +3,7 @@
 #ifndef K3X_STORE_MACHINE_HASH_H
 #define K3X_STORE_MACHINE_HASH_H
 
-#include "store/machine/range.h"
+#include "store/machine/view.h"
 
 #include <string.h>
 
@@ -28,9 +28,8 @@ static inline uint64_t hash_bytes(uint64_t h, struct slice s)
 }
 
 /* The hash of every version kept at `revision` (0: the newest), whatever compaction has got to removing by now: equal
- * contents and equal compacted revisions give equal hashes on any engine. with_leases: the leases too. In a read
- * transaction; *meta as read in it. ERR_COMPACTED, ERR_FUTURE_REVISION. */
-int hash_versions(
-        struct db *db, const struct meta *meta, int64_t revision, bool with_leases, uint32_t *ret, struct err *err);
+ * contents and equal compacted revisions give equal hashes on any engine. with_leases: the leases too.
+ * ERR_COMPACTED, ERR_FUTURE_REVISION. */
+int hash_versions(struct store_view *v, int64_t revision, bool with_leases, uint32_t *ret, struct err *err);
 
 #endif

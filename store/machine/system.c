@@ -1,14 +1,14 @@
 /* The system keyspace: small state that is replicated and snapshotted with the data and is no part of etcd's keyspace.
  *
- * One table, `sys`, and a version in `meta` that counts its changes (1 in a fresh store). A change is a command like
- * any other: all of its entries or none, refused when the version is not the one it was made for. Other commands may
- * name the version too, and are refused when it has moved on: so a permission that was judged before a command was
- * handed in still holds when it is carried out. The rolling hash covers the changes. */
+ * Entries in the memory table and in the table `sys`, and a version in `meta` that counts its changes (1 in a fresh
+ * store). A change is a command like any other: all of its entries or none, refused when the version is not the one it
+ * was made for. Other commands may name the version too, and are refused when it has moved on: so a permission that was
+ * judged before a command was handed in still holds when it is carried out. The rolling hash covers the changes. */
 #include "store/machine/system.h"
 
 #include "base/limits.h"
 #include "store/machine/hash.h"
-#include "store/machine/tables.h"
+#include "store/machine/change.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -41,18 +41,14 @@ int system_check(struct store_request *req)
 	return 0;
 }
 
-static int apply_entry(struct machine *m, const struct store_system_entry *x, struct err *err)
+static void apply_entry(struct machine *m, const struct store_system_entry *x)
 {
-	sqlite3_stmt *s = db_stmt(&m->db, x->is_delete ? DB_SYS_DROP : DB_SYS_SET);
-	db_bind_slice(s, 1, x->key);
-	if (!x->is_delete)
-		db_bind_slice(s, 2, x->value);
+	machine_set_setting(m, x->key, x->value, x->is_delete);
 	uint64_t h = hash_bytes(hash_word(m->meta.hash, x->is_delete), x->key);
 	m->meta.hash = x->is_delete ? h : hash_bytes(h, x->value);
-	return db_run(&m->db, s, err, "write a setting");
 }
 
-int system_apply(struct machine *m, struct store_request *req, struct err *err)
+int system_apply(struct machine *m, struct store_request *req)
 {
 	struct store_system_args *a = &req->system;
 	a->version = m->meta.system_version;
@@ -65,10 +61,9 @@ int system_apply(struct machine *m, struct store_request *req, struct err *err)
 	}
 	a->version = ++m->meta.system_version;
 	m->meta.hash = hash_word(m->meta.hash, (uint64_t)a->version);
-	int rc = 0;
-	for (size_t i = 0; i < a->n_changes && rc == 0; i++)
-		rc = apply_entry(m, &a->changes[i], err);
-	return rc;
+	for (size_t i = 0; i < a->n_changes; i++)
+		apply_entry(m, &a->changes[i]);
+	return 0;
 }
 
 static struct slice kept(struct arena *a, struct slice s)
@@ -76,27 +71,82 @@ static struct slice kept(struct arena *a, struct slice s)
 	return (struct slice){arena_memdup(a, s.ptr, s.len), s.len};
 }
 
-void system_read(struct db *db, const struct meta *meta, struct store_request *req)
+static bool has_prefix(struct slice key, struct slice prefix)
 {
-	struct store_system_args *a = &req->system;
-	struct store_system_entry *list = NULL;
-	size_t n = 0, cap = 0;
+	return key.len >= prefix.len && slice_eq((struct slice){key.ptr, prefix.len}, prefix);
+}
+
+struct entries {
+	struct store_system_entry *list;
+	size_t n, cap;
+	struct arena *arena;
+};
+
+static void add_entry(struct entries *e, struct slice key, struct slice value)
+{
+	if (e->n == e->cap)
+		e->list = xrealloc(e->list, (e->cap = e->cap ? e->cap * 2 : 16) * sizeof *e->list);
+	e->list[e->n++] = (struct store_system_entry){.key = kept(e->arena, key), .value = kept(e->arena, value)};
+}
+
+/* What memory knows of a setting; NULL: nothing. */
+static const struct mem_version *in_memory(const struct store_view *v, struct slice key)
+{
+	const struct mem_version *m = NULL;
+	for (unsigned i = 0; i < v->mem.n_layers && !m; i++)
+		m = mem_segment_find(v->mem.layers[i], MEM_SETTINGS, key, v->mem.change_max);
+	return m;
+}
+
+/* Those of SQLite that memory does not know of. */
+static int read_db(struct store_view *v, struct slice prefix, struct entries *e, struct err *err)
+{
+	struct db *db = store_view_db(v, err);
 	int rc;
+	if (!db)
+		return err->code;
 	sqlite3_stmt *s = db_stmt(db, DB_SYS_FROM);
-	db_bind_slice(s, 1, a->prefix);
-	while ((rc = db_step(db, s, &req->err, "read the settings")) == 1) {
+	db_bind_slice(s, 1, prefix);
+	while ((rc = db_step(db, s, err, "read the settings")) == 1) {
 		struct slice key = db_column_slice(s, 0);
-		if (key.len < a->prefix.len || !slice_eq((struct slice){key.ptr, a->prefix.len}, a->prefix))
+		if (!has_prefix(key, prefix))
 			break;
-		if (n == cap)
-			list = xrealloc(list, (cap = cap ? cap * 2 : 16) * sizeof *list);
-		list[n++] = (struct store_system_entry){
-		        .key = kept(&req->answer, key), .value = kept(&req->answer, db_column_slice(s, 1))};
+		if (!in_memory(v, key))
+			add_entry(e, key, db_column_slice(s, 1));
 	}
 	if (rc >= 0)
 		db_done(s);
-	a->version = meta->system_version;
-	a->n_entries = n;
-	a->entries = n ? (struct store_system_entry *)arena_memdup(&req->answer, list, n * sizeof *list) : NULL;
-	free(list);
+	return rc < 0 ? rc : 0;
+}
+
+/* Those of memory, each from the newest segment that knows it. */
+static void read_memory(struct store_view *v, struct slice prefix, struct entries *e)
+{
+	for (unsigned i = 0; i < v->mem.n_layers; i++) {
+		const struct mem_node *n = mem_segment_seek(v->mem.layers[i], MEM_SETTINGS, prefix);
+		for (; n && has_prefix(n->key, prefix); n = mem_node_next(n)) {
+			const struct mem_version *m = mem_node_version(n, v->mem.change_max);
+			if (m && m == in_memory(v, n->key) && m->version > 0)
+				add_entry(e, n->key, m->value);
+		}
+	}
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+	return slice_cmp(((const struct store_system_entry *)a)->key, ((const struct store_system_entry *)b)->key);
+}
+
+void system_read(struct store_view *v, struct store_request *req)
+{
+	struct store_system_args *a = &req->system;
+	struct entries e = {.arena = &req->answer};
+	if (read_db(v, a->prefix, &e, &req->err) == 0)
+		read_memory(v, a->prefix, &e);
+	if (e.n)
+		qsort(e.list, e.n, sizeof *e.list, compare_entries);
+	a->version = v->meta.system_version;
+	a->n_entries = e.n;
+	a->entries = e.n ? (struct store_system_entry *)arena_memdup(&req->answer, e.list, e.n * sizeof *e.list) : NULL;
+	free(e.list);
 }

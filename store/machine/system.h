@@ -1,9 +1,9 @@
-/* The system keyspace in the tables. See system.c. */
+/* The system keyspace. See system.c. */
 #ifndef K3X_STORE_MACHINE_SYSTEM_H
 #define K3X_STORE_MACHINE_SYSTEM_H
 
 #include "store/engine.h"
-#include "store/machine/range.h"
+#include "store/machine/view.h"
 
 struct machine;
 
@@ -11,7 +11,7 @@ struct machine;
  * the system's version is concerned? When not, err and cause are set. */
 int system_check(struct store_request *req);
 bool system_expected(const struct meta *m, struct store_request *req);
-int system_apply(struct machine *m, struct store_request *req, struct err *err);
-void system_read(struct db *db, const struct meta *meta, struct store_request *req);
+int system_apply(struct machine *m, struct store_request *req);
+void system_read(struct store_view *v, struct store_request *req);
 
 #endif

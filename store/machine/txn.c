@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "store/machine/tables.h"
+#include "store/machine/change.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -61,7 +61,7 @@ static int compare_row(struct txn_context *t, const struct store_compare *c, con
 	case STORE_TARGET_VALUE:
 		if (row->id == 0)
 			return 0; /* nothing is neither equal nor different */
-		rc = row_value(t->db, row->id, &a, &value, err);
+		rc = row_value(t->view, row, &a, &value, err);
 		if (rc == 0)
 			rc = compare_number(slice_cmp(value, c->value), 0, c->result);
 		arena_release(&a);
@@ -76,8 +76,10 @@ static int compare_holds(struct txn_context *t, const struct store_compare *c, s
 	struct range_cursor cursor;
 	struct row row, none = {0};
 	bool any = false;
-	int rc, holds = 1;
-	range_open(&cursor, t->db, &c->keys, INT64_MAX);
+	int holds = 1;
+	int rc = range_open(&cursor, t->view, &c->keys, INT64_MAX, err);
+	if (rc != 0)
+		return rc;
 	while (holds == 1 && (rc = range_next(&cursor, &row, err)) == 1) {
 		any = true;
 		holds = compare_row(t, c, &row, err);
@@ -101,7 +103,7 @@ static int decide_put(struct txn_context *t, const struct store_put *p, struct e
 	t->rows++;
 	t->put_bytes += p->key.len + p->value.len;
 	if (p->ignore_value || p->ignore_lease) {
-		int rc = row_newest(t->db, p->key, &row, err);
+		int rc = row_newest(t->view, p->key, &row, err);
 		if (rc < 0)
 			return rc;
 		if (rc == 0 || row.version == 0) {
@@ -111,7 +113,7 @@ static int decide_put(struct txn_context *t, const struct store_put *p, struct e
 		}
 	}
 	if (p->lease) {
-		int rc = machine_lease_exists(t->db, p->lease, err);
+		int rc = lease_exists(t->view, p->lease, err);
 		if (rc < 0)
 			return rc;
 		if (rc == 0) {
@@ -129,7 +131,7 @@ static int decide_delete(struct txn_context *t, const struct store_delete *d, st
 	struct store_range r = {.keys = d->keys, .count_only = true};
 	bool is_rough =
 	        d->keys.end.len == 0 || (t->meta->keys <= ROUGH_KEYS_MAX && t->rough_deletes++ < ROUGH_DELETES_MAX);
-	int rc = is_rough ? 0 : range_eval(t->db, &r, &res, t->arena, err);
+	int rc = is_rough ? 0 : range_eval(t->view, &r, &res, t->arena, err);
 	if (rc == 0)
 		t->rows += res.count;
 	return rc;
@@ -189,7 +191,7 @@ static int measure_range(struct txn_context *t, const struct store_range *r, str
 {
 	size_t bytes = 0;
 	size_t max = t->m->answer_bytes_max;
-	int rc = range_measure(t->db, r, t->rows, max, &bytes, err);
+	int rc = range_measure(t->view, r, t->rows, max, &bytes, err);
 	if (rc != 0)
 		return rc;
 	t->answer_bytes += bytes + t->put_bytes;
@@ -255,7 +257,7 @@ static int delete_quietly(struct txn_context *t, struct store_key_range keys, in
 	int rc = 0;
 	while (rc == 0 && rows.more) {
 		struct arena step = ARENA_INIT;
-		rc = range_eval(t->db, &r, &rows, &step, err);
+		rc = range_eval(t->view, &r, &rows, &step, err);
 		if (rc == 0)
 			rc = delete_rows(t, &rows, err);
 		*ret_count += (int64_t)rows.n_kvs;
@@ -268,8 +270,8 @@ static int run_delete(struct txn_context *t, const struct store_delete *d, struc
 {
 	struct store_range all = {.keys = d->keys};
 	*res = (struct store_result){0};
-	int rc =
-	        d->prev_kv ? range_eval(t->db, &all, res, t->arena, err) : delete_quietly(t, d->keys, &res->count, err);
+	int rc = d->prev_kv ? range_eval(t->view, &all, res, t->arena, err)
+	                    : delete_quietly(t, d->keys, &res->count, err);
 	if (rc == 0 && d->prev_kv)
 		rc = delete_rows(t, res, err);
 	res->type = STORE_OP_DELETE;
@@ -285,7 +287,7 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 	t->puts += op->type == STORE_OP_PUT;
 	t->deletes += op->type == STORE_OP_DELETE;
 	if (op->type == STORE_OP_RANGE)
-		return range_eval(t->db, &op->range, res, t->arena, err);
+		return range_eval(t->view, &op->range, res, t->arena, err);
 	if (op->type == STORE_OP_TXN) {
 		const struct store_txn *x = &op->txn;
 		bool held = t->held[t->next++];

@@ -26,11 +26,11 @@ bool txn_is_read_only(const struct store_op *op);
 /* Does it read only, and may all of it be answered from what this server has? */
 bool txn_may_be_behind(const struct store_op *op);
 
-/* Carries out an operation on a connection inside a transaction; m is NULL on a reader's. See txn.c. With an error,
+/* Carries out an operation on a view; m is NULL on a reader's. See txn.c. With an error,
  * `refused` tells that the request is at fault and nothing has been changed; otherwise storage failed. */
 struct txn_context {
 	struct machine *m;
-	struct db *db;
+	struct store_view *view;
 	const struct meta *meta;
 	struct arena *arena;
 	enum store_cause cause;

@@ -26,22 +26,6 @@ const char *snapshot_file_of(struct arena *a, const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? arena_printf(a, "%s/state.db", path) : path;
 }
 
-/* A file of format 1 that is only read lacks a counter and the system keyspace: views in this connection add them. */
-static int view_version_1(struct db *db, struct err *err)
-{
-	static const char sql[] = "PRAGMA query_only = OFF;"
-	                          "CREATE TEMP VIEW meta AS SELECT *, 1 AS system_version FROM main.meta;"
-	                          "CREATE TEMP VIEW sys AS SELECT x'' AS key, x'' AS value WHERE 0;"
-	                          "PRAGMA query_only = ON";
-	if (db_pragma_int(db, "application_id") != DB_APPLICATION_ID || db_pragma_int(db, "user_version") != 1)
-		return 0;
-	if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) == SQLITE_OK)
-		return 0;
-	err_set(err, ERR_CORRUPT, "its counters do not read: %s", sqlite3_errmsg(db->handle));
-	db_close(db);
-	return err->code;
-}
-
 enum { NAMED_MAX = 16 };
 
 /* What a check found, or could not read: which pages do not fit their checksums says more than what came of that. */
@@ -80,7 +64,7 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 		        NULL, NULL);
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(db->handle, 5000);
-		return view_version_1(db, err);
+		return 0;
 	}
 	err_set(err, ERR_CORRUPT, "%s", db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(rc));
 	if (rc == PAGE_FILE_ROTTEN)
@@ -220,10 +204,15 @@ static int check_kind(struct db *db, struct err *err)
 	int64_t version = snapshot_query(db, "PRAGMA user_version", err);
 	if (version > DB_USER_VERSION)
 		return err_set(err, ERR_CORRUPT, "its format is newer than this program: use the newer program");
+	if (version < DB_USER_VERSION)
+		return err_set(err, ERR_CORRUPT,
+		        "its format is %d, of an earlier program, and this one has %d: write it in etcd's format with "
+		        "that program (k3x-store snapshot to-etcd) and restore that",
+		        (int)version, DB_USER_VERSION);
 	if (snapshot_query(db,
 	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', "
 	            "'sys')",
-	            err) != (version < 2 ? 5 : 6))
+	            err) != 6)
 		return err_set(err, ERR_CORRUPT, "its tables are not the store's");
 	return 0;
 }
@@ -242,24 +231,24 @@ int snapshot_note(const char *path, struct store_file_info *info, struct arena *
 
 static int read_info(struct db *db, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
 {
-	struct meta meta;
+	struct store_view v;
 	if (check_kind(db, err) != 0)
 		return err->code;
 	if (deep && check_deep(db, err) != 0)
 		return err->code;
-	if (db_begin_read(db, err) != 0 || meta_load(db, &meta, err) != 0)
+	if (db_begin_read(db, err) != 0 || store_view_of_db(&v, db, err) != 0)
 		return err->code;
-	info->revision = meta.revision;
-	info->compacted_revision = meta.compacted;
-	info->keys = meta.keys;
-	info->applied_index = meta.applied_index;
-	info->applied_term = meta.applied_term;
+	info->revision = v.meta.revision;
+	info->compacted_revision = v.meta.compacted;
+	info->keys = v.meta.keys;
+	info->applied_index = v.meta.applied_index;
+	info->applied_term = v.meta.applied_term;
 	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
 	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
 	read_note(db, info, a);
 	if (snapshot_users_count(db, &info->users, err) != 0)
 		return err->code;
-	int rc = err->code ? err->code : hash_versions(db, &meta, 0, false, &info->hash, err);
+	int rc = err->code ? err->code : hash_versions(&v, 0, false, &info->hash, err);
 	db_end_read(db);
 	return rc;
 }

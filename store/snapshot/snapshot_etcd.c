@@ -148,7 +148,8 @@ static int put_current(struct import *x, const struct store_kv *kv, int64_t id, 
 static int put_version(struct import *x, const struct store_kv *kv, int64_t id, struct err *err)
 {
 	struct row old = {0};
-	int found = row_newest(&x->db, kv->key, &old, err);
+	struct store_view v = {.db = &x->db};
+	int found = row_newest(&v, kv->key, &old, err);
 	if (found < 0)
 		return found;
 	if (!found)
@@ -207,7 +208,7 @@ static int take_lease(void *arg, struct slice key, struct slice value, struct er
 	}
 	if (rc < 0 || key.len != 8 || id != big_endian(key.ptr) || id == 0 || ttl < 1)
 		return err_set(err, ERR_CORRUPT, "a lease of etcd that does not read");
-	sqlite3_stmt *s = db_stmt(&x->db, DB_LEASE_ADD);
+	sqlite3_stmt *s = db_stmt(&x->db, DB_LEASE_SET);
 	sqlite3_bind_int64(s, 1, id);
 	sqlite3_bind_int64(s, 2, ttl);
 	return db_run(&x->db, s, err, "write a lease");

@@ -15,9 +15,6 @@
  * or none, and a block has whole revisions only, so the events of a revision always come together. A watch that wants
  * previous pairs and meets a block made when nobody did reads that block from disk, where they can be found.
  *
- * Events are published before they are committed. A reader asks for the commit first; when it can't be had, for the
- * disk is full, a job that wants what is not in the database yet is put aside until it is.
- *
  * What can go wrong: the log below `next` was compacted (ERR_COMPACTED, the watch is over); a slow watcher is overtaken
  * by the ring (it goes on from disk, nothing is lost); the disk does not read (the watch ends with that error). Each
  * watch belongs to its loop's thread; only the hub's ring and the list of loops are shared, under the lock. */
@@ -83,7 +80,6 @@ void watch_hub_init(struct watch_hub *h, const struct meta *meta, size_t bytes_m
 	*h = (struct watch_hub){.bytes_max = bytes_max,
 	        .floor = meta->revision,
 	        .revision = meta->revision,
-	        .committed = meta->revision,
 	        .compacted = meta->compacted,
 	        .catch_up = catch_up,
 	        .arg = arg};
@@ -192,48 +188,6 @@ void watch_hub_reset(struct watch_hub *h, const struct meta *meta)
 		post_locked(CONTAINER_OF(it, struct hub_loop, in_hub));
 	}
 	pthread_mutex_unlock(&h->lock);
-}
-
-/* ---- jobs that wait for a commit ---- */
-
-static bool stall(struct watch_hub *h, struct store_request *job, int64_t wanted)
-{
-	pthread_mutex_lock(&h->lock);
-	bool must_wait = h->committed < wanted;
-	if (must_wait) {
-		job->next = h->stalled;
-		h->stalled = job;
-	}
-	pthread_mutex_unlock(&h->lock);
-	return must_wait;
-}
-
-/* False: it is not among them. */
-static bool unstall(struct watch_hub *h, const struct store_request *job)
-{
-	pthread_mutex_lock(&h->lock);
-	struct store_request **at = &h->stalled;
-	while (*at && *at != job)
-		at = &(*at)->next;
-	bool found = *at != NULL;
-	if (found)
-		*at = job->next;
-	pthread_mutex_unlock(&h->lock);
-	return found;
-}
-
-void watch_hub_committed(struct watch_hub *h, int64_t revision)
-{
-	pthread_mutex_lock(&h->lock);
-	struct store_request *jobs = h->stalled;
-	h->stalled = NULL;
-	h->committed = revision;
-	pthread_mutex_unlock(&h->lock);
-	for (struct store_request *next; jobs; jobs = next) {
-		next = jobs->next;
-		jobs->next = NULL;
-		h->catch_up(h->arg, jobs);
-	}
 }
 
 /* ---- states of watches ---- */
@@ -598,7 +552,7 @@ void watch_close(struct store_watch *w, void (*closed)(void *arg), void *arg)
 	give_back(w);
 	if (w->options.prev_kv)
 		atomic_fetch_sub(&w->hub->prev_watches, 1);
-	if (w->is_job_out && !unstall(w->hub, &w->job))
+	if (w->is_job_out)
 		return; /* it comes back to fetched_run */
 	w->task.run = closed_run;
 	loop_post(w->at->loop, &w->task);
@@ -629,20 +583,22 @@ static void fetched_run(struct loop_task *t)
 	notify_soon(w);
 }
 
-static int add_logged(struct store_watch *w, struct db *db, sqlite3_stmt *s, struct event_block *b, struct err *err)
+static int add_logged(struct store_watch *w, struct store_view *v, const struct version_row *row, struct event_block *b,
+        struct err *err)
 {
-	struct store_event e = {0};
-	e.kv.key = db_column_slice(s, 1);
-	e.kv.version = sqlite3_column_int64(s, 4);
-	e.is_delete = e.kv.version == 0;
+	struct store_event e = {.is_delete = row->version == 0};
+	e.kv = (struct store_kv){.key = row->key, .version = row->version};
 	if (!wants(&w->options, &e))
 		return 0;
-	e.kv.mod_revision = ROW_REVISION(sqlite3_column_int64(s, 0));
-	e.kv.create_revision = sqlite3_column_int64(s, 3);
-	e.kv.lease = sqlite3_column_int64(s, 5);
-	e.kv.value = e.is_delete ? SLICE_NULL : db_column_slice(s, 6);
+	e.kv.mod_revision = ROW_REVISION(row->id);
+	e.kv.create_revision = row->created;
+	e.kv.lease = row->lease;
+	e.kv.value = e.is_delete ? SLICE_NULL : row->value;
 	struct arena a = ARENA_INIT;
-	int rc = w->options.prev_kv ? row_pair(db, sqlite3_column_int64(s, 2), e.kv.key, &a, &e.prev, err) : 0;
+	struct row prev;
+	int rc = w->options.prev_kv && row->prev ? row_by_id(v, row->key, row->prev, &prev, err) : 0;
+	if (rc == 1)
+		rc = row_pair(v, &prev, row->key, &a, &e.prev, err);
 	if (rc >= 0)
 		event_block_add(b, e.is_delete, &e.kv, rc == 1 ? &e.prev : NULL);
 	arena_release(&a);
@@ -650,48 +606,46 @@ static int add_logged(struct store_watch *w, struct db *db, sqlite3_stmt *s, str
 }
 
 /* Reads whole revisions from w->next on until a limit or the end of the log. */
-static int read_log(
-        struct store_watch *w, struct db *db, const struct meta *meta, struct event_block *b, struct err *err)
+static int read_log(struct store_watch *w, struct store_view *v, struct event_block *b, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(db, DB_REV_LOG);
-	sqlite3_bind_int64(s, 1, ROW_ID(w->next));
+	struct version_cursor c;
+	struct version_row row;
 	int64_t at = w->next - 1;
-	int rows = 0, rc;
-	while ((rc = db_step(db, s, err, "read the log for a watch")) == 1) {
-		int64_t revision = ROW_REVISION(sqlite3_column_int64(s, 0));
+	int rows = 0;
+	int rc = versions_open(&c, v, ROW_ID(w->next), err);
+	if (rc != 0)
+		return rc;
+	while ((rc = versions_next(&c, &row, err)) == 1) {
+		int64_t revision = ROW_REVISION(row.id);
 		bool full = rows >= CATCH_UP_ROWS_MAX || b->n >= STORE_WATCH_READ_EVENTS_MAX ||
-		            b->bytes.len >= STORE_WATCH_READ_BYTES_MAX;
+		            b->bytes >= STORE_WATCH_READ_BYTES_MAX;
 		if (full && revision != at)
 			break;
 		at = revision;
 		rows++;
-		rc = add_logged(w, db, s, b, err);
+		rc = add_logged(w, v, &row, b, err);
 		if (rc < 0)
 			break;
 	}
-	db_done(s);
-	b->last_revision = rc == 0 ? meta->revision : at;
+	versions_close(&c);
+	b->last_revision = rc == 0 ? v->meta.revision : at;
 	return rc < 0 ? rc : 0;
 }
 
-void watch_catch_up(struct store_request *job, struct db *db, const struct meta *meta, const struct err *failed)
+void watch_catch_up(struct store_request *job, struct store_view *v, const struct err *failed)
 {
 	struct store_watch *w = CONTAINER_OF(job, struct store_watch, job);
-	if (db && meta->revision < w->next) {
-		if (!stall(w->hub, job, w->next)) /* it was committed meanwhile */
-			w->hub->catch_up(w->hub->arg, job);
-		return;
-	}
-	if (!db) {
+	if (!v) {
 		w->job_err = *failed;
-	} else if (w->next < meta->compacted) {
-		w->job_compacted = meta->compacted;
+	} else if (w->next < v->meta.compacted) {
+		w->job_compacted = v->meta.compacted;
 		err_set(&w->job_err, ERR_COMPACTED,
 		        "watch from revision %lld: it has been compacted, the oldest is %lld", (long long)w->next,
-		        (long long)meta->compacted);
+		        (long long)v->meta.compacted);
 	} else {
 		struct event_block *b = event_block_new(w->options.prev_kv);
-		if (read_log(w, db, meta, b, &w->job_err) == 0) {
+		CHECK(v->meta.revision + 1 >= w->next); /* who is behind the ring wants what was published */
+		if (read_log(w, v, b, &w->job_err) == 0) {
 			int64_t last = b->last_revision;
 			event_block_seal(b);
 			b->last_revision = last;

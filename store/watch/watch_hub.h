@@ -19,9 +19,7 @@ struct watch_hub {
 	int64_t floor;    /* all events after this revision are in the ring */
 	int64_t revision; /* newest published */
 	int64_t compacted;
-	int64_t committed;             /* newest that readers find in the database; behind `revision` on a full disk */
-	struct store_request *stalled; /* jobs for what is not there yet */
-	struct list_link loops;        /* of struct hub_loop */
+	struct list_link loops; /* of struct hub_loop */
 	atomic_int watches;
 	atomic_int prev_watches; /* those that want previous pairs */
 	void (*catch_up)(void *arg, struct store_request *job);
@@ -36,9 +34,6 @@ void watch_hub_release(struct watch_hub *h); /* all watches are closed */
 /* After a commit: takes the reference to the block (NULL: no events). Writer thread. */
 void watch_hub_publish(struct watch_hub *h, struct event_block *block, const struct meta *meta);
 
-/* What was published is committed up to `revision`: readers find it. Writer thread. */
-void watch_hub_committed(struct watch_hub *h, int64_t revision);
-
 /* The database was replaced by a newer one: what happened between is read from disk. Writer thread. */
 void watch_hub_reset(struct watch_hub *h, const struct meta *meta);
 
@@ -47,8 +42,8 @@ struct store_watch *watch_open(struct watch_hub *h, const struct store_watch_opt
 int watch_read(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 void watch_close(struct store_watch *w, void (*closed)(void *arg), void *arg);
 
-/* Reader thread, inside a read transaction whose counters are `meta`; or with db NULL when the engine stops or the read
- * could not begin: then the job only goes back, with the error. */
-void watch_catch_up(struct store_request *job, struct db *db, const struct meta *meta, const struct err *failed);
+/* Reader thread, with a view that is no older than the last publish; NULL when the engine stops or there is none: then
+ * the job only goes back, with the error. */
+void watch_catch_up(struct store_request *job, struct store_view *v, const struct err *failed);
 
 #endif

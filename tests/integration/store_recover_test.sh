@@ -81,7 +81,8 @@ member_stop m2 KILL
 alive=$(curl -s -m 30 -d '{"ID":4711}' "$(client_url m3)/v3/lease/keepalive")
 check_has "a keep-alive without a leader fails" "timed out" "$alive"
 check_is "and does not say that the lease is gone" 0 "$(grep -c '"result"' <<<"$alive")"
-members_stop KILL
+# in order, so that the state alone has everything
+members_stop TERM
 check_has "inspect" "last entry (term, index) = (" "$(store recover --inspect --data-dir "$T/m3")"
 check_has "inspect names the members" "$(peer_url m1)" "$(store recover --inspect --data-dir "$T/m3")"
 check_has "inspect as JSON" '"lastIndex":' "$(store recover --inspect --data-dir "$T/m3" -o json)"

@@ -134,17 +134,4 @@ check "what was rotten is right" wait_for 10 has m5 130
 check "no alarm stands" test -z "$(at m5 alarm list | grep CORRUPT)"
 check "it is written to" at m5 put more 1
 member_stop m5
-
-# --engine sqlite says it, too.
-flags[m6]="--engine sqlite"
-member_start m6 new m6
-check "the sqlite engine" wait_for 20 healthy m6
-fill m6
-member_stop m6
-rot "$T/m6/state.db" value-130-
-flags[m6]="--engine sqlite --experimental-initial-corrupt-check"
-member_start m6 new m6
-alarmed() { at m6 alarm list | grep -q CORRUPT; }
-check "its alarm at the start" wait_for 10 alarmed
-member_stop m6
 finish

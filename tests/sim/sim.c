@@ -385,12 +385,12 @@ static void crash(struct node *n)
 	n->host = NULL;
 	n->epoch++;
 	sim_disk_crash(n->disk);
-	if (chance(500) && n->applied > n->durable) {
-		uint64_t t = between(n->durable, n->applied);
-		while (t > n->durable && (n->store || !history[t].state))
+	if (n->store || (chance(500) && n->applied > n->durable)) {
+		uint64_t t = n->store ? sim_store_crash(n->store) : between(n->durable, n->applied);
+		while (t > n->durable && !history[t].state)
 			t--;
-		if (n->store)
-			sim_store_fall_back(n->store);
+		if (t < n->durable) /* the entries between were none of the store's business */
+			t = n->durable;
 		n->applied = t;
 		n->hash = t ? history[t].state : 0;
 	}
@@ -729,7 +729,7 @@ static void run(void)
 		snprintf(n->address, sizeof n->address, "server-%d", i);
 		n->disk = sim_disk_new(rng);
 		if (options->with_store)
-			n->store = sim_store_new(i, store_fails);
+			n->store = sim_store_new(i, store_fails, rng);
 	}
 	for (int i = 1; i <= n_nodes; i++)
 		start(&nodes[i], i <= n_voters);

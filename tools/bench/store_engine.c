@@ -7,13 +7,15 @@
  * from the submit of the put until it is answered and the last watcher has read it. */
 #include "base/limits.h"
 #include "base/mem/arena.h"
-#include "store/engine.h"
+#include "store/engine/raft_engine.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -326,11 +328,11 @@ static void stop_loop(void *arg)
 	loop_stop(arg);
 }
 
-static int open_engine(struct bench *b, const char *path)
+static int open_engine(struct bench *b, const char *folder)
 {
 	struct err err = ERR_INIT;
-	struct sqlite_engine_options o = {.path = path};
-	if (sqlite_engine_open(&o, &b->engine, &err) == 0)
+	struct raft_engine_options o = {.data_dir = folder};
+	if (raft_engine_open_alone(&o, &b->engine, &err) == 0)
 		return 0;
 	fprintf(stderr, "%s\n", err.msg);
 	return err_exit_code(err.code);
@@ -357,6 +359,11 @@ static void run_all(struct bench *b, double seconds)
 	run_compaction(b, seconds);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 int bench_store_engine_main(int argc, char **argv)
 {
 	const char *dir = argc > 1 ? argv[1] : "/tmp";
@@ -364,8 +371,11 @@ int bench_store_engine_main(int argc, char **argv)
 	struct bench b = {.samples_us = xmalloc(SAMPLES_MAX * sizeof(uint32_t)), .value = xmalloc(1024)};
 	struct store_stats stats;
 	char path[256];
-	const char *const suffixes[] = {"", "-wal", "-shm", ".lock"};
-	snprintf(path, sizeof path, "%s/bench-%ld.db", dir, (long)getpid());
+	snprintf(path, sizeof path, "%s/bench-%ld", dir, (long)getpid());
+	if (mkdir(path, 0700) != 0) {
+		perror(path);
+		return 1;
+	}
 	for (int i = 0; i < 1024; i++)
 		b.value[i] = (char)('a' + i * 7 % 26);
 	uv_sem_init(&b.finished, 0);
@@ -384,11 +394,7 @@ int bench_store_engine_main(int argc, char **argv)
 	loop_join(&b.loop);
 	loop_release(&b.loop);
 	store_close(b.engine);
-	for (size_t i = 0; i < 4; i++) {
-		char name[300];
-		snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-		unlink(name);
-	}
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 	uv_sem_destroy(&b.finished);
 	free(b.samples_us);
 	free(b.value);

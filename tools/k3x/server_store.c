@@ -1,13 +1,9 @@
-/* Which engine `k3x server` keeps its state in. One server has SQLite alone. --cluster-init puts it behind a raft log,
- * the data that is there becoming the first state of the cluster; once that has happened the log is used whether the
- * flag is given or not, for the data without its log is older than what was acknowledged. */
+/* The store that `k3x server` keeps its state in: a raft group, of this server alone unless others join. */
 #include "tools/k3x/server_store.h"
 
-#include "base/log.h"
 #include "base/pki.h"
 #include "store/engine/raft_engine.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,24 +26,14 @@ static int need_id(const char *path, uint64_t *ret, struct err *err)
 	return pki_file_write(path, (struct slice){text, (size_t)n}, 0600, err);
 }
 
-static int open_raft(struct server_settings *s, const char *dir, struct engine **ret, struct err *err)
+int server_store_open(struct server_settings *s, struct engine **ret, struct err *err)
 {
 	struct raft_host_server self = {.role = RAFT_HOST_VOTER};
-	struct raft_engine_options o = {.data_dir = dir, .bootstrap = &self, .n_bootstrap = 1};
+	struct raft_engine_options o = {.data_dir = server_file(s, "server/db"), .bootstrap = &self, .n_bootstrap = 1};
 	if (need_id(server_file(s, "server/db/cluster"), &o.cluster_id, err) != 0 ||
 	        need_id(server_file(s, "server/db/member"), &o.id, err) != 0)
 		return err->code;
 	self.id = o.id;
 	self.address = o.address = arena_printf(&s->arena, "https://%s:2380", s->node_ip);
 	return raft_engine_open(&o, ret, err);
-}
-
-int server_store_open(struct server_settings *s, struct engine **ret, struct err *err)
-{
-	const char *dir = server_file(s, "server/db");
-	struct sqlite_engine_options o = {.path = server_file(s, "server/db/state.db")};
-	bool has_log = access(server_file(s, "server/db/raft/meta-0"), F_OK) == 0;
-	if (s->cluster_init || has_log)
-		return open_raft(s, dir, ret, err);
-	return sqlite_engine_open(&o, ret, err);
 }

@@ -130,7 +130,6 @@ static const struct hint {
         {"Peer URLs already exists", "a member with this URL is there already: see member list"},
         {"unknown method MemberDemote",
                 "etcd has no such call: remove the member, delete its data and add it again with --learner"},
-        {"start it with --engine raft", "restart the server without --engine sqlite to make it the first of a cluster"},
 };
 
 static void *change(struct store_command *m, const char *method, const ProtobufCMessage *request,

@@ -145,14 +145,7 @@ static int open_store(struct serve *s, struct err *err)
 	if (open_peer_tls(s, err) != 0 || load_peer_secret(s, err) != 0 ||
 	        serve_identity_load(v, &s->arena, &s->access, &s->identity, err) != 0)
 		return err->code;
-	if (strcmp(v->engine, "raft") == 0)
-		return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
-	if (s->identity.n_servers > 1)
-		return err_set(err, ERR_INVAL, "--engine sqlite is for one member: --initial-cluster names %zu",
-		        s->identity.n_servers);
-	struct sqlite_engine_options o = {.path = arena_printf(&s->arena, "%s/state.db", v->data_dir),
-	        .check = {v->initial_corrupt_check, v->corrupt_check_ms}};
-	return sqlite_engine_open(&o, &s->store, err);
+	return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
 }
 
 static int open_client_tls(struct serve *s, struct err *err)

@@ -18,7 +18,6 @@ struct serve_settings {
 	const char *peer_cert_file, *peer_key_file, *peer_ca_file;
 	bool peer_client_cert_auth;
 	const char *peer_secret_file;
-	const char *engine;
 	const char *log_level;
 	int64_t quota_bytes, request_bytes_max, txn_ops_max;
 	const char *compaction_mode, *compaction_retention;

@@ -125,8 +125,6 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 		        "be "
 		        "three times",
 		        (int)v->election_ms, (int)v->heartbeat_ms);
-	if (strcmp(v->engine, "raft") != 0 && strcmp(v->engine, "sqlite") != 0)
-		return err_set(err, ERR_INVAL, "--engine: \"%s\" is neither raft nor sqlite", v->engine);
 	if (strcmp(v->initial_cluster_state, "new") != 0 && strcmp(v->initial_cluster_state, "existing") != 0)
 		return err_set(err, ERR_INVAL, "--initial-cluster-state: \"%s\" is neither new nor existing",
 		        v->initial_cluster_state);
@@ -171,7 +169,6 @@ int serve_settings_load(
 	        .bcrypt_cost = 10,
 	        .compaction_mode = "periodic",
 	        .compaction_retention = "0",
-	        .engine = "raft",
 	        .heartbeat_ms = 100,
 	        .election_ms = 1000,
 	        .promote_after_s = 60,
@@ -235,7 +232,6 @@ int serve_settings_load(
 	                "seconds a voter may be lost before a standby takes its place; 0: never (60)"),
 	        NUMBER("state-transfer-mbytes", state_mbytes_per_s, "K3X_STATE_TRANSFER_MBYTES",
 	                "MB/s at which a state is sent to a member that is far behind; 0: no limit (0)"),
-	        TEXT("engine", engine, "K3X_STORE_ENGINE", "raft, or sqlite for one member that stays alone (raft)"),
 	        TEXT("experimental-watch-progress-notify-interval", progress_interval,
 	                "ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL",
 	                "between notifications of progress to quiet watches (10m)"),

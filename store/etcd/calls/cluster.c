@@ -190,34 +190,13 @@ static void list_done(struct etcd_call *c)
 		reply_list(c);
 }
 
-/* One server that is not replicated. */
-static void list_alone(struct etcd_call *c)
-{
-	Etcdpb__MemberListResponse m = ETCDPB__MEMBER_LIST_RESPONSE__INIT;
-	const struct etcd_service_options *o = &c->service->options;
-	char *urls[2] = {(char *)o->peer_url, (char *)o->client_url};
-	struct known_member self = {.id = o->member_id,
-	        .name = o->name,
-	        .peer_urls = &urls[0],
-	        .n_peer_urls = 1,
-	        .client_urls = &urls[1],
-	        .n_client_urls = 1};
-	m.n_members = 1;
-	m.members = member_messages(&c->arena, &self, 1);
-	m.header = etcd_header(c->service, &c->arena, 0);
-	etcd_reply(c, &m.base);
-}
-
 void etcd_member_list(struct etcd_call *c, struct slice message)
 {
 	LOOP_CHECK_OWNER(c->service->loop);
 	Etcdpb__MemberListRequest *r = etcd_unpack(c, &etcdpb__member_list_request__descriptor, message);
 	if (!r)
 		return;
-	if (!c->service->raft)
-		list_alone(c);
-	else
-		read_records(c, !r->linearizable, list_done);
+	read_records(c, !r->linearizable, list_done);
 }
 
 /* ---- changes: a list of steps, one after the other ---- */
@@ -486,11 +465,6 @@ static void go_on(struct member_op *op)
 
 static struct member_op *begin(struct etcd_call *c, enum raft_engine_change_kind kind, const enum step *steps)
 {
-	if (!c->service->raft) {
-		etcd_reply_err(c, GRPC_UNIMPLEMENTED,
-		        "etcdserver: this server is not replicated: start it with --engine raft");
-		return NULL;
-	}
 	struct member_op *op = ARENA_NEW(&c->arena, struct member_op);
 	op->call = c;
 	op->kind = kind;

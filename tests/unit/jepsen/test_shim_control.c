@@ -1,6 +1,6 @@
 /* jepsen/shim_control and jepsen/shim: what a power cut may take, and what it must leave. The shim is linked in, so
  * that this program's own calls go through it; it starts itself again with the shim's settings in the environment. */
-#include "store/engine.h"
+#include "store/engine/raft_engine.h"
 
 #include "tests/unit/store/engine/engine_suite.h"
 
@@ -310,8 +310,8 @@ static void put_on_a_bad_disk(bool only_syncs)
 	struct err err = ERR_INIT;
 	struct engine *e = NULL;
 	struct shim_control *s = shim_control_map(control, &err);
-	struct sqlite_engine_options o = {.path = in_data("state.db")};
-	if (!s || sqlite_engine_open(&o, &e, &err) != 0)
+	struct raft_engine_options o = {.data_dir = data};
+	if (!s || raft_engine_open_alone(&o, &e, &err) != 0)
 		_exit(100);
 	s->write_error_ppm = only_syncs ? 0 : 1000000;
 	s->sync_error_ppm = 1000000;

@@ -4,7 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include "api/server/server.h"
-#include "store/engine.h"
+#include "store/engine/raft_engine.h"
 #include "base/json/json.h"
 #include "base/pki.h"
 
@@ -74,8 +74,8 @@ static void start_on_loop(void *arg)
 
 static void start(struct house *h)
 {
-	struct sqlite_engine_options o = {.path = in(h, "state.db")};
-	assert_int_equal(sqlite_engine_open(&o, &h->store, &h->err), 0);
+	struct raft_engine_options o = {.data_dir = h->dir};
+	assert_int_equal(raft_engine_open_alone(&o, &h->store, &h->err), 0);
 	loop_init(&h->loop, "api");
 	loop_start_thread(&h->loop);
 	loop_call(&h->loop, start_on_loop, h);

@@ -21,7 +21,7 @@ static char suite_folder[64];
 static inline const char *suite_path(void)
 {
 	static char path[96];
-	snprintf(path, sizeof path, "%s/store.db", suite_folder);
+	snprintf(path, sizeof path, "%s/state.db", suite_folder);
 	return path;
 }
 

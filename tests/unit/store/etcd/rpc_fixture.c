@@ -1,4 +1,5 @@
 /* See rpc_fixture.h. */
+#include "store/engine/raft_engine.h"
 #include "tests/unit/store/etcd/rpc_fixture.h"
 
 #include "base/wire/http_client.h"
@@ -50,8 +51,8 @@ void rpc_open(const struct etcd_service_options *options)
 	memset(&rpc, 0, sizeof rpc);
 	snprintf(rpc.folder, sizeof rpc.folder, "/tmp/k3x-rpc-XXXXXX");
 	assert_non_null(mkdtemp(rpc.folder));
-	struct sqlite_engine_options e = {.path = arena_printf(&rpc.arena, "%s/state.db", rpc.folder)};
-	assert_int_equal(sqlite_engine_open(&e, &rpc.store, &err), 0);
+	struct raft_engine_options e = {.data_dir = rpc.folder};
+	assert_int_equal(raft_engine_open_alone(&e, &rpc.store, &err), 0);
 	loop_init(&rpc.loop, "rpc");
 	loop_own(&rpc.loop);
 	o.loop = &rpc.loop;

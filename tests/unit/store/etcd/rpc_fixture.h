@@ -1,4 +1,4 @@
-/* A service of etcd's API over a real store (the sqlite engine in a folder of its own) and a client of it, over
+/* A service of etcd's API over a real store (of one server, in a folder of its own) and a client of it, over
  * loopback, all on the test's thread: a call turns the loop until its answer has come.
  *
  * One service at a time. Answers live until rpc_close(). Whatever takes longer than ten seconds fails the test. */

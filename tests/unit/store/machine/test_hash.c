@@ -1,6 +1,7 @@
 /* The hash that compares stores: the same at every pace of compaction, another for other contents. */
 #include "store/machine/hash.h"
-#include "store/machine/machine.h"
+#include "store/machine/compaction.h"
+#include "store/machine/flush.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -39,12 +40,9 @@ static void close_fixture(struct fixture *f)
 
 static void apply(struct fixture *f, struct store_request *req)
 {
-	struct err err = ERR_INIT;
-	struct event_block *block = NULL;
-	assert_int_equal(machine_begin(&f->m, &err), 0);
-	assert_int_equal(machine_apply(&f->m, req, &err), 0);
-	assert_int_equal(machine_commit(&f->m, &block, &err), 0);
-	event_block_unref(block);
+	machine_begin(&f->m);
+	machine_apply(&f->m, req);
+	event_block_unref(machine_publish(&f->m));
 	store_request_release(req);
 }
 
@@ -67,27 +65,30 @@ static void compact(struct fixture *f, int64_t revision)
 	apply(f, &req);
 }
 
+static void flush(struct fixture *f)
+{
+	struct err err = ERR_INIT;
+	assert_true(mem_table_freeze(&f->m.table));
+	assert_int_equal(machine_flush(&f->m, &err), 1);
+}
+
 static bool trim_step(struct fixture *f)
 {
 	struct err err = ERR_INIT;
-	struct event_block *block = NULL;
 	if (!machine_trim_pending(&f->m))
 		return false;
-	assert_int_equal(machine_begin(&f->m, &err), 0);
 	assert_int_equal(machine_trim(&f->m, 1, &err), 0);
-	assert_int_equal(machine_commit(&f->m, &block, &err), 0);
 	return true;
 }
 
 static uint32_t hash_at(struct fixture *f, int64_t revision)
 {
 	struct err err = ERR_INIT;
-	struct meta meta;
+	struct store_view v;
 	uint32_t h = 0;
-	assert_int_equal(db_begin_read(&f->m.db, &err), 0);
-	assert_int_equal(meta_load(&f->m.db, &meta, &err), 0);
-	assert_int_equal(hash_versions(&f->m.db, &meta, revision, false, &h, &err), 0);
-	db_end_read(&f->m.db);
+	assert_int_equal(store_view_open(&v, &f->m.table, &f->m.db, &err), 0);
+	assert_int_equal(hash_versions(&v, revision, false, &h, &err), 0);
+	store_view_close(&v);
 	return h;
 }
 
@@ -107,8 +108,10 @@ static void hash_does_not_depend_on_the_pace_of_compaction(void **state)
 	struct fixture f;
 	open_fixture(&f);
 	fill(&f);
+	flush(&f);
 	uint32_t before = hash_at(&f, 0);
 	compact(&f, 6);
+	flush(&f);
 	uint32_t want = hash_at(&f, 0);
 	assert_int_not_equal(want, before);
 	int steps = 0;
@@ -150,14 +153,15 @@ static void hash_refuses_what_cannot_be_read(void **state)
 {
 	struct fixture f;
 	struct err err = ERR_INIT;
-	struct meta meta;
+	struct store_view v;
 	uint32_t h;
 	open_fixture(&f);
 	fill(&f);
 	compact(&f, 5);
-	assert_int_equal(meta_load(&f.m.db, &meta, &err), 0);
-	assert_int_equal(hash_versions(&f.m.db, &meta, 4, false, &h, &err), ERR_COMPACTED);
-	assert_int_equal(hash_versions(&f.m.db, &meta, 100, false, &h, &err), ERR_FUTURE_REVISION);
+	assert_int_equal(store_view_open(&v, &f.m.table, &f.m.db, &err), 0);
+	assert_int_equal(hash_versions(&v, 4, false, &h, &err), ERR_COMPACTED);
+	assert_int_equal(hash_versions(&v, 100, false, &h, &err), ERR_FUTURE_REVISION);
+	store_view_close(&v);
 	close_fixture(&f);
 }
 

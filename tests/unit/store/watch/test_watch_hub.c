@@ -1,6 +1,6 @@
 /* Watches through the engine: from old revisions, behind the ring, past compaction, many at once, closed at odd times.
  */
-#include "store/engine.h"
+#include "store/engine/raft_engine.h"
 
 static struct engine *suite_open(void);
 #include "tests/unit/store/engine/engine_suite.h"
@@ -14,8 +14,8 @@ static struct engine *suite_open(void)
 {
 	struct engine *e = NULL;
 	struct err err = ERR_INIT;
-	struct sqlite_engine_options o = {.path = suite_path(), .watch_ring_bytes = ring_bytes};
-	if (sqlite_engine_open(&o, &e, &err) != 0)
+	struct raft_engine_options o = {.data_dir = suite_folder, .watch_ring_bytes = ring_bytes};
+	if (raft_engine_open_alone(&o, &e, &err) != 0)
 		fail_msg("%s", err.msg);
 	return e;
 }
@@ -380,97 +380,6 @@ static void test_watchers_while_compaction_runs(void **state)
 
 /* ---- the hub alone: a full disk keeps what was published out of the database ---- */
 
-struct stuck {
-	struct watch_hub hub;
-	struct store_watch *watch;
-	struct store_request *job;
-	atomic_int jobs, error;
-	_Atomic int64_t revision;
-	atomic_bool closed;
-};
-
-static void stuck_job(void *arg, struct store_request *job)
-{
-	struct stuck *s = arg;
-	s->job = job;
-	s->jobs++;
-}
-
-static void stuck_ready(void *arg)
-{
-	struct stuck *s = arg;
-	struct store_watch_batch b;
-	struct err err = ERR_INIT;
-	s->error = watch_read(s->watch, &b, &err);
-	s->revision = b.revision;
-}
-
-static void stuck_open(void *arg)
-{
-	struct stuck *s = arg;
-	struct store_watch_options o = {.keys = {SLICE("k"), SLICE("l")}, .start_revision = 12, .prev_kv = true};
-	s->watch = watch_open(&s->hub, &o, &test_loop, stuck_ready, s);
-}
-
-static void stuck_closed(void *arg)
-{
-	struct stuck *s = arg;
-	s->closed = true;
-}
-
-static void stuck_close(void *arg)
-{
-	struct stuck *s = arg;
-	watch_close(s->watch, stuck_closed, s);
-}
-
-/* Events 11 and 12 are published and not committed, by a hub that nobody had asked for previous pairs: a watch that
- * wants them must read the database, which is at 10. */
-static void stuck_begin(struct stuck *s)
-{
-	struct meta meta = {.revision = 10};
-	struct event_block *b = event_block_new(false);
-	watch_hub_init(&s->hub, &meta, 1024 * 1024, stuck_job, s);
-	for (int64_t revision = 11; revision <= 12; revision++)
-		event_block_add(b, false, &(struct store_kv){.key = SLICE("k"), .mod_revision = revision}, NULL);
-	event_block_seal(b);
-	meta.revision = 12;
-	watch_hub_publish(&s->hub, b, &meta);
-	loop_call(&test_loop, stuck_open, s);
-	WAIT_FOR(s->jobs == 1);
-	watch_catch_up(s->job, (struct db *)s, &(struct meta){.revision = 10}, NULL);
-}
-
-static void test_a_watch_never_goes_back_for_a_database_that_lags(void **state)
-{
-	struct stuck s = {0};
-	struct err err = ERR_INIT;
-	stuck_begin(&s);
-	watch_hub_committed(&s.hub, 11);
-	assert_int_equal(s.jobs, 2); /* tried again, and stalled again */
-	watch_catch_up(s.job, (struct db *)&s, &(struct meta){.revision = 11}, NULL);
-	assert_int_equal(s.jobs, 2);
-	watch_hub_committed(&s.hub, 12);
-	assert_int_equal(s.jobs, 3);
-	err_set(&err, ERR_UNAVAILABLE, "the engine stops");
-	watch_catch_up(s.job, NULL, NULL, &err);
-	WAIT_FOR(s.error == ERR_UNAVAILABLE);
-	loop_call(&test_loop, stuck_close, &s);
-	WAIT_FOR(s.closed);
-	watch_hub_release(&s.hub);
-}
-
-static void test_closed_while_it_waits_for_a_commit(void **state)
-{
-	struct stuck s = {0};
-	stuck_begin(&s);
-	loop_call(&test_loop, stuck_close, &s);
-	WAIT_FOR(s.closed);
-	watch_hub_committed(&s.hub, 12);
-	assert_int_equal(s.jobs, 1);
-	watch_hub_release(&s.hub);
-}
-
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -488,8 +397,6 @@ int main(void)
 	        TEST(test_closed_while_it_reads_from_disk),
 	        TEST(test_closed_from_a_callback_together_with_another),
 	        TEST(test_watchers_while_compaction_runs),
-	        TEST(test_a_watch_never_goes_back_for_a_database_that_lags),
-	        TEST(test_closed_while_it_waits_for_a_commit),
 	        cmocka_unit_test_setup_teardown(
 	                test_one_behind_the_ring_is_caught_up_from_disk, setup_small_ring, teardown),
 	        cmocka_unit_test_setup_teardown(test_a_revision_is_never_torn, setup_small_ring, teardown),

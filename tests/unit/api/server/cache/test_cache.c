@@ -1,5 +1,6 @@
 /* The watch cache over a real engine whose watch can be broken: it reads everything anew, watchers list again, and
  * waits end. */
+#include "store/engine/raft_engine.h"
 #include "tests/unit/unit.h"
 
 #include "api/server/cache/cache.h"
@@ -88,10 +89,8 @@ static int set_up(void **state)
 	struct house *h = xcalloc(1, sizeof *h);
 	snprintf(h->dir, sizeof h->dir, "/tmp/k3x-cache-XXXXXX");
 	assert_non_null(mkdtemp(h->dir));
-	char path[96];
-	snprintf(path, sizeof path, "%s/state.db", h->dir);
-	struct sqlite_engine_options o = {.path = path};
-	assert_int_equal(sqlite_engine_open(&o, &h->store, &h->err), 0);
+	struct raft_engine_options o = {.data_dir = h->dir};
+	assert_int_equal(raft_engine_open_alone(&o, &h->store, &h->err), 0);
 	h->breakable.vtable = &breakable;
 	the_house = h;
 	sem_init(&h->step, 0, 0);
