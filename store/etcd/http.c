@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "store/etcd/serve/alarm.h"
 #include "store/etcd/serve/call.h"
+#include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 
 #include <stdlib.h>
@@ -176,7 +177,7 @@ static void health(struct etcd_service *s, struct http_exchange *x)
 			p->failed = true;
 			snprintf(p->reason, sizeof p->reason, "ALARM %s", alarms[i].name);
 		}
-	if (!p->failed && s->is_disk_full && !query_has(x, "exclude", "NOSPACE")) {
+	if (!p->failed && etcd_is_disk_full(s) && !query_has(x, "exclude", "NOSPACE")) {
 		p->failed = true;
 		snprintf(p->reason, sizeof p->reason, "ALARM NOSPACE: the disk is full: make room");
 	}

@@ -55,6 +55,10 @@ if [ "$(id -u)" = 0 ] && mkdir "$T/small" && mount -t tmpfs -o size=64m none "$T
 	serve && ok "serves on a small disk" || bad "serves on a small disk" "$(tail -n 3 "$T/store.log")"
 	check_is "a put while there is room" OK "$(etcdctl put a 1)"
 	dd if=/dev/zero of="$T/small/fill" bs=1M 2>/dev/null
+	first_refusal() { for _ in $(seq 20); do etcdctl put big/0 <"$T/big" 2>&1 | grep 'space exceeded' && return; done; }
+	check_has "a write is refused" "database space exceeded" "$(first_refusal)"
+	check_has "the very next call says why" "disk is full" "$(etcdctl endpoint status)"
+	check_has "health says so too" "the disk is full" "$(curl -s http://127.0.0.1:17479/health)"
 	answers=$(for i in $(seq 20); do etcdctl put big/$((i % 3)) <"$T/big" 2>&1 | tail -n 1; done)
 	check_has "writes are refused" "database space exceeded" "$answers"
 	check_is "no put waits for its deadline" "" "$(grep deadline <<<"$answers")"

@@ -4,6 +4,7 @@
 #include "store/etcd/serve/alarm.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
+#include "store/etcd/serve/quota.h"
 #include "store/etcd/serve/service.h"
 #include "store/etcd/serve/stream.h"
 
@@ -58,7 +59,7 @@ void etcd_status(struct etcd_call *c, struct slice message)
 		raft_status(s, &m);
 	if (!m.leader)
 		errors[m.n_errors++] = "etcdserver: no leader";
-	if (s->is_disk_full)
+	if (etcd_is_disk_full(s))
 		errors[m.n_errors++] = arena_printf(&c->arena,
 		        "memberID:%" PRIu64 " alarm:NOSPACE (its disk is full: make room)", s->options.member_id);
 	m.n_errors += alarm_texts(s, &c->arena, errors + m.n_errors, 14);

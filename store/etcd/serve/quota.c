@@ -80,9 +80,10 @@ static void look_at_rot(struct etcd_service *s, uint64_t rotten_alone)
 	raise_alarm(s, ETCD_ALARM_CORRUPT);
 }
 
-static bool is_disk_full(struct etcd_service *s)
+bool etcd_is_disk_full(const struct etcd_service *s)
 {
 	struct raft_engine_counters n;
+	LOOP_CHECK_OWNER(s->loop);
 	if (!s->raft)
 		return false;
 	raft_engine_counters(s->raft, &n);
@@ -95,7 +96,6 @@ void etcd_quota_tick(struct etcd_service *s)
 	struct store_stats stats = {0};
 	store_stats(s->store, &stats);
 	s->in_use_bytes = stats.size_in_use_bytes;
-	s->is_disk_full = is_disk_full(s);
 	look_at_rot(s, stats.rotten_alone);
 }
 

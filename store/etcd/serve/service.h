@@ -27,7 +27,6 @@ struct etcd_service {
 	bool is_published, is_publishing, is_promoting; /* see cluster.c */
 	uint32_t alarms;                                /* bits by enum etcd_alarm: of any member */
 	int64_t in_use_bytes;
-	bool is_disk_full;     /* of this server; heals by itself */
 	uint64_t rotten_alone; /* what was found rotten, as of the last tick: see quota.c */
 	struct etcd_compactor *compactor;
 	struct etcd_system system;
