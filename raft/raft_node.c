@@ -166,6 +166,7 @@ static void env_submit(struct raft_env *e, struct raft_job *job)
 	CHECK(!w->reported);
 	w->reported = job;
 	pthread_mutex_lock(&w->lock);
+	CHECK(!w->job && !w->stopping);
 	w->job = job;
 	pthread_cond_broadcast(&w->wake);
 	pthread_mutex_unlock(&w->lock);
@@ -206,6 +207,7 @@ static bool hold_back(struct raft_node *s, uint64_t from, struct slice bytes, st
 	struct arena a = ARENA_INIT;
 	struct frame f;
 	uint32_t kind;
+	CHECK(bytes.len >= sizeof kind);
 	memcpy(&kind, bytes.ptr, sizeof kind);
 	if (kind != RAFT_INSTALL_SNAPSHOT || message_decode(bytes, &a, &f, err) != 0) {
 		arena_release(&a);
@@ -234,6 +236,8 @@ static void fetched(void *arg, uint64_t index)
 	struct raft_node *s = arg;
 	struct err err = ERR_INIT;
 	struct arena a = ARENA_INIT;
+	LOOP_CHECK_OWNER(&s->loop);
+	CHECK(index >= 1 && !s->closing);
 	s->fetched_index = index;
 	s->o.state_fetched(s->o.arg, arena_printf(&a, "%s/incoming.state", s->o.folder), index);
 	struct strbuf message = s->held;
@@ -308,6 +312,7 @@ static void answer_end(struct conn *c, const struct err *err, void *arg)
 static void answer_closed(struct conn *c, void *arg)
 {
 	struct answering *q = arg;
+	CHECK(q->server->n_questions > 0);
 	list_del(&q->link);
 	q->server->n_questions--;
 	wire_frame_reader_release(&q->reader);
@@ -473,6 +478,7 @@ void raft_node_status(struct raft_node *s, struct raft_node_status *ret)
 static void part_closed(void *arg)
 {
 	struct raft_node *s = arg;
+	CHECK(s->closing && s->to_close > 0);
 	if (--s->to_close == 0)
 		loop_stop(&s->loop);
 }
@@ -485,6 +491,7 @@ static void timer_closed(uv_handle_t *h)
 static void close_all(struct raft_node *s)
 {
 	LOOP_CHECK_OWNER(&s->loop);
+	CHECK(!s->closing && s->host);
 	s->closing = true;
 	raft_host_close(s->host);
 	s->host = NULL;
@@ -524,6 +531,7 @@ static void hand_over(void *arg)
 
 static bool still_handing_over(struct raft_node *s)
 {
+	CHECK(s->handover_ticks > 0 && s->host);
 	s->handover_ticks--;
 	return s->handover_ticks && (raft_host_is_leader(s->host) || raft_node_leader(s) == 0);
 }
@@ -553,6 +561,7 @@ static void stop_threads(struct raft_node *s)
 	pthread_cond_broadcast(&s->writer.wake);
 	pthread_mutex_unlock(&s->writer.lock);
 	pthread_join(s->writer.thread, NULL);
+	CHECK(!s->writer.job && !s->writer.reported); /* the host waited for it when it closed */
 	pool_free(s->pool);
 }
 
@@ -570,6 +579,7 @@ void raft_node_close_loop(struct raft_node *s)
 
 void raft_node_free(struct raft_node *s)
 {
+	CHECK(!s->host && list_empty(&s->questions));
 	if (s->is_prepared)
 		loop_release(&s->loop);
 	s->disk->v->free(s->disk);
@@ -590,6 +600,7 @@ void raft_node_close(struct raft_node *s)
 
 int raft_node_open(const struct raft_node_options *o, struct raft_node **ret, struct err *err)
 {
+	CHECK(o->id != 0 && o->machine && o->folder && o->address);
 	struct raft_node *s = xcalloc(1, sizeof *s);
 	s->env.v = &env_vtable;
 	list_init(&s->questions);
@@ -690,6 +701,7 @@ static void start_on_loop(void *arg)
 
 void raft_node_prepare(struct raft_node *s)
 {
+	CHECK(!s->is_prepared);
 	loop_init(&s->loop, "raft");
 	s->is_prepared = true;
 }
@@ -697,6 +709,7 @@ void raft_node_prepare(struct raft_node *s)
 int raft_node_start(struct raft_node *s, struct err *err)
 {
 	struct starting b = {s, ERR_INIT};
+	CHECK(!s->is_running && s->host);
 	if (!s->is_prepared)
 		raft_node_prepare(s);
 	s->pool = pool_new("raft-files", 1, 64);

@@ -13,6 +13,7 @@
 
 void adapter_fatal(struct raft_adapter *a, const struct err *err)
 {
+	CHECK(err->code != 0);
 	a->dead = true;
 	a->c.env->v->fatal(a->c.env, err);
 }
@@ -39,6 +40,7 @@ void adapter_forget_changes(struct raft_adapter *a, uint64_t from)
 void adapter_note_change(struct raft_adapter *a, uint64_t index, const void *data, size_t len)
 {
 	adapter_check_owner(a);
+	CHECK(index >= 1);
 	adapter_forget_changes(a, index);
 	if (a->n_changes == a->cap_changes) {
 		a->cap_changes = a->cap_changes ? a->cap_changes * 2 : 8;
@@ -63,6 +65,7 @@ static void keep_entry(void *arg, uint64_t index, const struct log_entry *e)
 	struct raft_adapter *a = arg;
 	if (!a->n_loaded)
 		a->loaded_first = index;
+	CHECK(index == a->loaded_first + a->n_loaded); /* an array stands for indexes without a gap */
 	if (a->n_loaded == a->cap_loaded) {
 		a->cap_loaded = a->cap_loaded ? a->cap_loaded * 2 : 64;
 		a->loaded = xrealloc(a->loaded, a->cap_loaded * sizeof *a->loaded);
@@ -119,12 +122,15 @@ static void hand_over(struct raft_adapter *a, struct raft_entry *entries)
 		        .buf = {base, e->data.len},
 		        .batch = all ? all : base};
 	}
+	CHECK(at + 1 == bytes);
 }
 
 static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot,
         raft_index *start_index, struct raft_entry *entries[], size_t *n_entries)
 {
 	struct raft_adapter *a = io->impl;
+	CHECK(!a->tick); /* once, before it starts */
+	CHECK(a->n_loaded == log_last_index(a->log) + 1 - log_first_index(a->log));
 	*term = meta_term(a->meta);
 	*vote = meta_vote(a->meta);
 	*snapshot = NULL;
@@ -143,6 +149,7 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct ra
 static int io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
 {
 	struct raft_adapter *a = io->impl;
+	CHECK(!a->tick && !a->closing && tick && recv);
 	a->tick = tick;
 	a->recv = recv;
 	return 0;
@@ -153,6 +160,7 @@ static int io_bootstrap(struct raft_io *io, const struct raft_configuration *con
 	struct raft_adapter *a = io->impl;
 	struct raft_buffer b;
 	struct err err = ERR_INIT;
+	CHECK(!a->tick);
 	if (meta_term(a->meta) > 1 || meta_vote(a->meta) != 0 || log_last_index(a->log) != 0 || a->snapshot.index)
 		return RAFT_CANTBOOTSTRAP;
 	if (raft_configuration_encode(conf, &b) != 0)
@@ -205,6 +213,7 @@ static raft_time io_time(struct raft_io *io)
 static int io_random(struct raft_io *io, int min, int max)
 {
 	struct raft_adapter *a = io->impl;
+	CHECK(min <= max);
 	if (breakage_is(
 	            BREAK_FORGET_VOTE)) /* candidates meet: where votes count once, nothing comes of it but a delay */
 		return min;
@@ -214,6 +223,7 @@ static int io_random(struct raft_io *io, int min, int max)
 static void io_close(struct raft_io *io, raft_io_close_cb cb)
 {
 	struct raft_adapter *a = io->impl;
+	CHECK(!a->closing);
 	a->closing = true;
 	a->c.env->v->quiesce(a->c.env);
 	adapter_cancel_ops(a);
@@ -221,6 +231,7 @@ static void io_close(struct raft_io *io, raft_io_close_cb cb)
 	/* 10. A snapshot_get callback with an error makes libraft free what it never set: they stay unanswered. */
 	while (!list_empty(&a->gets))
 		free(CONTAINER_OF(list_pop_front(&a->gets), struct pending_get, link));
+	CHECK(list_empty(&a->queue) && list_empty(&a->running) && list_empty(&a->sends)); /* all are answered */
 	cb(io);
 }
 
@@ -229,6 +240,7 @@ void adapter_tick(struct raft_adapter *a)
 	adapter_check_owner(a);
 	if (a->dead)
 		return;
+	CHECK(a->tick && !a->closing);
 	adapter_answer_gets(a);
 	if (!list_empty(&a->sends) && io_random(&a->io, 0, 7) == 0)
 		adapter_sends_done(a, 0);
@@ -265,6 +277,7 @@ static void set_hooks(struct raft_adapter *a)
 
 int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_config *c, struct err *err)
 {
+	CHECK(c->id != 0 && c->env && c->env->v && c->disk && c->disk->v);
 	memset(a, 0, sizeof *a);
 	a->c = *c;
 	a->raft = r;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 enum { BATCH_BYTES_MAX = 4 * 1024 * 1024 };
+_Static_assert(BATCH_BYTES_MAX + RAFT_ENTRY_BYTES_MAX < RAFT_BATCH_BYTES_MAX, "what is put together fits one write");
 
 static struct disk_op *op_of(struct list_link *l)
 {
@@ -39,6 +40,7 @@ static int write_appends(struct raft_adapter *a, struct list_link **it, struct e
 	uint64_t next = first->index;
 	size_t bytes = 0;
 	struct list_link *l = *it;
+	CHECK(first->index >= 1 && first->n >= 1 && !first->is_snapshot);
 	while (l != &a->running && !op_of(l)->is_snapshot && op_of(l)->index == next && bytes < BATCH_BYTES_MAX) {
 		add_entries(&list, op_of(l), &bytes);
 		next += op_of(l)->n;
@@ -58,6 +60,7 @@ static void work(struct raft_job *job)
 {
 	struct raft_adapter *a = CONTAINER_OF(job, struct raft_adapter, job);
 	struct list_link *it = a->running.next;
+	CHECK(a->job_active && !list_empty(&a->running));
 	a->job_rc = 0;
 	a->job_err = ERR_INIT;
 	while (it != &a->running && a->job_rc == 0) {
@@ -84,8 +87,10 @@ static void free_op(struct disk_op *op)
 static void finish(struct raft_adapter *a, struct disk_op *op, int status)
 {
 	adapter_check_owner(a);
+	CHECK(status != 0 || op->written); /* nothing is acknowledged before it is durable */
 	if (op->is_snapshot) {
 		struct raft_io_snapshot_put *put = op->put;
+		CHECK(put && a->puts > 0);
 		a->puts--;
 		if (status == 0) {
 			snapshot_record_release(&a->snapshot);
@@ -107,6 +112,7 @@ static void done(struct raft_job *job)
 {
 	struct raft_adapter *a = CONTAINER_OF(job, struct raft_adapter, job);
 	int rc = a->job_rc;
+	CHECK(a->job_active && !a->closing);
 	a->is_full = rc == ERR_NO_SPACE;
 	if (rc != 0 && rc != ERR_NO_SPACE) {
 		a->job_active = false;
@@ -116,6 +122,7 @@ static void done(struct raft_job *job)
 	/* What is finished makes libraft append more; the next job starts when this one's list is done with. */
 	while (!a->dead && !list_empty(&a->running) && op_of(a->running.next)->written)
 		finish(a, op_of(list_pop_front(&a->running)), 0);
+	CHECK(rc != 0 || a->dead || list_empty(&a->running));
 	a->job_active = false;
 	if (rc == 0)
 		adapter_start_job(a);
@@ -151,6 +158,7 @@ void adapter_cancel_ops(struct raft_adapter *a)
 int adapter_truncate(struct raft_io *io, raft_index index)
 {
 	struct raft_adapter *a = io->impl;
+	CHECK(index >= 1 && index > a->snapshot.index); /* what is in a snapshot is committed, and stays */
 	a->next_index = index;
 	adapter_forget_changes(a, index);
 	return 0;
@@ -176,7 +184,7 @@ int adapter_append(struct raft_io *io, struct raft_io_append *req, const struct 
 {
 	struct raft_adapter *a = io->impl;
 	struct disk_op *op = xcalloc(1, sizeof *op);
-	CHECK(a->next_index != 0);
+	CHECK(a->next_index != 0 && n >= 1);
 	req->cb = cb;
 	op->append = req;
 	op->index = a->next_index;

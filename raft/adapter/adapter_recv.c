@@ -9,7 +9,10 @@
 static void deliver(struct raft_adapter *a, struct raft_message *m)
 {
 	adapter_check_owner(a);
+	CHECK(a->recv && !a->dead && !a->closing);
+	uint64_t term = raft_current_term(a->raft), commit = raft_commit_index(a->raft);
 	a->recv(&a->io, m);
+	CHECK(raft_current_term(a->raft) >= term && (a->c.workarounds_off || raft_commit_index(a->raft) >= commit));
 	a->stale = false;
 	adapter_after(a);
 }
@@ -32,6 +35,7 @@ static struct raft_entry *make_entries(const struct frame_entry *from, unsigned 
 		memcpy(p, from[i].data.ptr, from[i].data.len);
 		p += from[i].data.len;
 	}
+	CHECK(p == batch + bytes);
 	return e;
 }
 
@@ -48,6 +52,7 @@ static unsigned skip_committed(
 	uint64_t commit_term = libraft_term_of(a->raft, commit);
 	if (commit_term == 0)
 		return 0;
+	CHECK(commit > *prev);
 	uint64_t known = commit - *prev;
 	*prev = commit;
 	*term = commit_term;
@@ -63,6 +68,7 @@ static unsigned piece_end(const struct raft_adapter *a, const struct frame *f, u
 		return n;
 	while (end < n && f->entries[end].kind != RAFT_CHANGE)
 		end++;
+	CHECK(end > from && end <= n);
 	return end;
 }
 
@@ -114,6 +120,7 @@ static void receive_commit(struct raft_adapter *a, const struct frame *f)
 {
 	adapter_check_owner(a);
 	const struct raft_append_entries *m = &f->m.append_entries;
+	CHECK(m->n_entries == 0 && !a->mute);
 	a->mute = true;
 	receive_append(a, f);
 	a->mute = false;
@@ -214,6 +221,7 @@ void adapter_receive(struct raft_adapter *a, const struct frame *f)
 	uint64_t term = raft_current_term(a->raft);
 	if (a->dead || a->closing)
 		return;
+	CHECK(f->from == m.server_id && f->from != 0);
 	if ((f->kind == RAFT_APPEND_ENTRIES && m.append_entries.term >= term) ||
 	        (f->kind == RAFT_INSTALL_SNAPSHOT && m.install_snapshot.term >= term))
 		a->last_append_ms = a->c.env->v->now_ms(a->c.env);

@@ -38,6 +38,7 @@ static void trim(struct raft_append_entries *m)
 		bytes += m->entries[i].buf.len + 24;
 		if (i && (bytes > RAFT_BATCH_BYTES_MAX - 1024 || buggify(BUGGIFY_SEND_TRIMMED))) {
 			m->n_entries = i;
+			CHECK(i >= 1);
 			return;
 		}
 	}
@@ -55,6 +56,7 @@ int adapter_send(struct raft_io *io, struct raft_io_send *req, const struct raft
 	if (!a->dead && !(a->mute && m.type == RAFT_APPEND_ENTRIES_RESULT)) {
 		strbuf_reset(&a->frame);
 		message_encode(&a->frame, a->c.id, a->c.address, &m);
+		CHECK(a->frame.len <= FRAME_BYTES_MAX); /* what the other takes */
 		a->c.env->v->send(a->c.env, m.server_id, m.server_address, a->frame.data, a->frame.len);
 	}
 	if (adapter_works_around(a, 9)) {

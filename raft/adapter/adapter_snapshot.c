@@ -30,6 +30,7 @@ void snapshot_record_release(struct snapshot_record *s)
 
 int adapter_snapshot_make(const struct snapshot_record *s, struct raft_snapshot **ret)
 {
+	CHECK(s->index >= 1 && s->term >= 1);
 	struct raft_snapshot *r = raft_calloc(1, sizeof *r);
 	struct raft_buffer conf = {s->conf.data, s->conf.len};
 	r->index = s->index;
@@ -80,6 +81,9 @@ static int write_file(struct disk *d, const struct strbuf *bytes, struct err *er
 int adapter_snapshot_record(struct disk *d, const struct snapshot_record *s, struct err *err)
 {
 	struct strbuf bytes = STRBUF_INIT;
+	CHECK(s->index >= 1 && s->term >= 1 && s->conf_index <= s->index);
+	CHECK(sizeof(struct snapshot_head) + s->conf.len + s->descriptor.len <=
+	        SNAPSHOT_BYTES_MAX); /* it reads again */
 	struct snapshot_head h = {
 	        SNAPSHOT_MAGIC, s->index, s->term, s->conf_index, s->conf.len, s->descriptor.len, 0, 0};
 	h.crc = crc32c(0, &h, offsetof(struct snapshot_head, crc));
@@ -123,6 +127,10 @@ static int parse(struct snapshot_record *s, const char *bytes, size_t len, struc
 		return err_set(err, ERR_CORRUPT,
 		        "the file \"snapshot\" is damaged. Remove this server from the cluster, delete its data and "
 		        "join it again");
+	if (!h.index || h.index >= LOG_INDEX_MAX || !h.term || h.conf_index > h.index)
+		return err_set(err, ERR_CORRUPT,
+		        "the file \"snapshot\" is whole and holds what no server writes. Remove this server from the "
+		        "cluster, delete its data and join it again");
 	s->index = h.index;
 	s->term = h.term;
 	s->conf_index = h.conf_index;
@@ -164,6 +172,7 @@ static const struct config_change *change_at(const struct raft_adapter *a, uint6
 	size_t n = a->n_changes;
 	while (n && a->changes[n - 1].index > index)
 		n--;
+	CHECK(!n || a->changes[n - 1].index <= index);
 	return n ? &a->changes[n - 1] : NULL;
 }
 
@@ -194,6 +203,7 @@ static void prune_changes(struct raft_adapter *a, uint64_t index, bool installed
 	if (keep)
 		memmove(a->changes, a->changes + keep, (a->n_changes - keep) * sizeof *a->changes);
 	a->n_changes -= keep;
+	CHECK(a->n_changes < 2 || a->changes[1].index > index);
 }
 
 int adapter_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
@@ -202,6 +212,8 @@ int adapter_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_s
 	struct raft_adapter *a = io->impl;
 	struct disk_op *op = xcalloc(1, sizeof *op);
 	struct raft_buffer conf = {NULL, 0};
+	CHECK(snapshot->index >= 1 && snapshot->term >= 1);
+	CHECK(snapshot->index >= a->snapshot.index); /* states do not go back */
 	(void)raft_configuration_encode(&snapshot->configuration, &conf);
 	req->cb = cb;
 	op->is_snapshot = true;

@@ -20,7 +20,7 @@ enum { PACKS_IN_FLIGHT_MAX = 2 };
 /* Beyond what any cluster reaches, and far from where sums overflow. */
 #define TERM_MAX (UINT64_C(1) << 62)
 #define TERM_JUMP_MAX (UINT64_C(1) << 32) /* more elections than there can have been while a server was away */
-#define INDEX_MAX (UINT64_C(1) << 55)
+#define INDEX_MAX LOG_INDEX_MAX
 enum { SERVERS_MAX = 64 };
 _Static_assert(RAFT_STANDBY <= RAFT_SPARE && RAFT_VOTER <= RAFT_SPARE, "the highest role is known");
 
@@ -37,6 +37,8 @@ static void answer(struct pack *p, int status, uint64_t index)
 {
 	struct list_link *l;
 	size_t position = 0;
+	CHECK(p->host->n_packs > 0 && !list_empty(&p->proposals));
+	CHECK(status != 0 || index >= 1);
 	list_del(&p->link);
 	p->host->n_packs--;
 	while ((l = list_pop_front(&p->proposals)) != NULL) {
@@ -65,6 +67,7 @@ static struct raft_buffer fill(struct raft_host *h, struct pack *p)
 		list_del(&q->link);
 		list_push_back(&p->proposals, &q->link);
 	}
+	CHECK(b.len > 0 && b.len <= RAFT_ENTRY_BYTES_MAX); /* the others refuse more */
 	struct raft_buffer r = {raft_malloc(b.len), b.len};
 	memcpy(r.base, b.data, b.len);
 	strbuf_release(&b);
@@ -74,6 +77,7 @@ static struct raft_buffer fill(struct raft_host *h, struct pack *p)
 static void flush_one(struct raft_host *h)
 {
 	adapter_check_owner(&h->adapter);
+	CHECK(h->started && !list_empty(&h->proposals));
 	struct pack *p = xcalloc(1, sizeof *p);
 	p->host = h;
 	p->req.data = p;
@@ -108,6 +112,7 @@ void raft_host_flush(struct raft_host *h)
 void raft_host_propose(struct raft_host *h, struct raft_proposal *p)
 {
 	adapter_check_owner(&h->adapter);
+	CHECK(p->done && p->data.len > 0 && !h->closing);
 	list_push_back(&h->proposals, &p->link);
 }
 
@@ -160,6 +165,7 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
 	*result = NULL;
 	if (h->adapter.dead)
 		return 0;
+	CHECK(index > h->told && index <= raft_commit_index(&h->raft)); /* each once, in order, none before its time */
 	h->told = index;
 	unpack(h, index, libraft_term_of(&h->raft, index), (struct slice){buf->base, buf->len});
 	return 0;
@@ -170,6 +176,7 @@ static void tell_index(struct raft_host *h)
 {
 	adapter_check_owner(&h->adapter);
 	uint64_t index = libraft_last_applied(&h->raft);
+	CHECK(index <= raft_commit_index(&h->raft));
 	if (h->told >= index)
 		return;
 	h->told = index;
@@ -181,7 +188,8 @@ static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsign
 	struct raft_host *h = fsm->data;
 	struct strbuf b = STRBUF_INIT;
 	tell_index(h);
-	h->c.machine->v->snapshot(h->c.machine, libraft_last_applied(&h->raft), &b);
+	CHECK(h->told == libraft_last_applied(&h->raft));
+	h->c.machine->v->snapshot(h->c.machine, h->told, &b);
 	*bufs = raft_malloc(sizeof **bufs);
 	*n_bufs = 1;
 	(*bufs)[0].len = b.len;
@@ -222,6 +230,7 @@ static void push_commit(struct raft_host *h)
 	uint64_t commit = raft_commit_index(&h->raft), term = raft_host_term(h);
 	uint64_t commit_term = libraft_term_of(&h->raft, commit);
 	struct strbuf b = STRBUF_INIT;
+	CHECK(raft_host_is_leader(h) && commit_term <= term);
 	if (commit <= h->pushed_commit || commit_term != term || buggify(BUGGIFY_COMMIT_NOT_TOLD))
 		return;
 	h->pushed_commit = commit;
@@ -241,6 +250,7 @@ static void after(void *arg)
 		return;
 	tell_index(h);
 	bool is_leader = raft_host_is_leader(h);
+	CHECK(raft_host_term(h) >= h->was_term);
 	raft_leader(&h->raft, &leader, &address);
 	if (is_leader != h->was_leader || raft_host_term(h) != h->was_term || leader != h->was_leader_id) {
 		if (h->was_leader)
@@ -273,6 +283,7 @@ static void pace_snapshots(struct raft_host *h)
 	unsigned trailing = h->c.snapshot_trailing;
 	if (limit && n && bytes / n * trailing > limit / 4 * 3)
 		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
+	CHECK(trailing >= 1); /* 0 is libraft's sign of an installed snapshot: see adapter_snapshot_write() */
 	raft_set_snapshot_trailing(&h->raft, trailing);
 	raft_set_snapshot_threshold(&h->raft, due                            ? 1
 	                                      : h->is_sending_state && limit ? UINT32_MAX
@@ -317,6 +328,7 @@ static void note_heard(struct raft_host *h, uint64_t id)
 		if (free_at == COUNT_OF(h->heard) && (!h->heard[i].id || !host_is_member(h, h->heard[i].id)))
 			free_at = i;
 	}
+	CHECK(id != 0);
 	if (free_at == COUNT_OF(h->heard))
 		return; /* more members than are allowed */
 	h->heard[free_at].id = id;
@@ -357,8 +369,11 @@ static bool is_configuration(struct slice rest)
 	if (n > SERVERS_MAX)
 		return false;
 	for (; n > 0; n--) {
+		uint64_t id = 0;
+		if (rest.len > sizeof id)
+			memcpy(&id, rest.ptr, sizeof id);
 		const char *end = rest.len > sizeof n ? memchr(rest.ptr + sizeof n, 0, rest.len - sizeof n) : NULL;
-		if (!end || (size_t)(end - rest.ptr) + 2 > rest.len || (unsigned char)end[1] > RAFT_SPARE)
+		if (!id || !end || (size_t)(end - rest.ptr) + 2 > rest.len || (unsigned char)end[1] > RAFT_SPARE)
 			return false;
 		rest = (struct slice){end + 2, rest.len - (size_t)(end - rest.ptr) - 2};
 	}
@@ -574,6 +589,7 @@ int raft_host_bootstrap(struct raft_host *h, const struct raft_host_server *serv
 {
 	static const int roles[] = {RAFT_STANDBY, RAFT_VOTER, RAFT_SPARE};
 	struct raft_configuration conf;
+	CHECK(!h->started && n >= 1);
 	raft_configuration_init(&conf);
 	int rc = 0;
 	for (size_t i = 0; i < n && rc == 0; i++)
@@ -597,6 +613,7 @@ static int close_the_gap(struct raft_host *h, struct err *err)
 		        " and the log does not hold what lies between: the state is older than it can be. Remove this "
 		        "server from the cluster, delete its data and join it again",
 		        has, wants);
+	CHECK(has >= wants || a->loaded_first <= has + 1);
 	for (uint64_t i = has + 1; i <= wants && i - a->loaded_first < a->n_loaded; i++) {
 		const struct log_entry *e = &a->loaded[i - a->loaded_first];
 		if (e->kind == RAFT_COMMAND)
@@ -610,6 +627,7 @@ static int close_the_gap(struct raft_host *h, struct err *err)
 
 int raft_host_start(struct raft_host *h, struct err *err)
 {
+	CHECK(!h->started && !h->closing);
 	if (close_the_gap(h, err) != 0)
 		return err->code;
 	h->adapter.owner = pthread_self();
@@ -631,6 +649,7 @@ void raft_host_close(struct raft_host *h)
 {
 	adapter_check_owner(&h->adapter);
 	struct list_link *l;
+	CHECK(!h->closing);
 	h->closing = true;
 	raft_close(&h->raft, closed); /* our backend closes at once */
 	while ((l = list_pop_front(&h->packs)) != NULL)
@@ -641,6 +660,7 @@ void raft_host_close(struct raft_host *h)
 	}
 	host_reads_fail(h, ERR_CANCELED);
 	host_changes_fail(h);
+	CHECK(h->n_packs == 0 && list_empty(&h->proposals) && list_empty(&h->reads)); /* everybody was answered */
 	adapter_release(&h->adapter);
 	free(h);
 }

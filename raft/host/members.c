@@ -15,6 +15,8 @@ struct change_request {
 static void finish(struct change_request *q, int status)
 {
 	struct raft_host_change *c = q->change;
+	adapter_check_owner(&q->host->adapter);
+	CHECK(c && c->done);
 	list_del(&q->link);
 	free(q);
 	c->done(c, status);
@@ -35,6 +37,8 @@ static int submit(struct raft_host *h, struct change_request *q)
 {
 	const struct raft_host_server *s = &q->change->server;
 	static const int roles[] = {RAFT_STANDBY, RAFT_VOTER, RAFT_SPARE};
+	CHECK(raft_host_is_leader(h) && libraft_may_change(&h->raft)); /* one at a time: Raft section 6 */
+	CHECK((size_t)s->role < COUNT_OF(roles));
 	q->raft_change.data = q;
 	switch (q->change->kind) {
 	case RAFT_CHANGE_ADD:
@@ -60,6 +64,7 @@ static void after_barrier(struct raft_barrier *req, int status)
 void raft_host_change_members(struct raft_host *h, struct raft_host_change *c)
 {
 	adapter_check_owner(&h->adapter);
+	CHECK(c->done && !h->closing);
 	struct change_request *q = xcalloc(1, sizeof *q);
 	q->host = h;
 	q->change = c;
@@ -128,6 +133,7 @@ const char *raft_host_role_name(enum raft_host_role role)
 {
 	static const char *const names[] = {
 	        [RAFT_HOST_STANDBY] = "standby", [RAFT_HOST_VOTER] = "voter", [RAFT_HOST_SPARE] = "spare"};
+	CHECK((size_t)role < COUNT_OF(names));
 	return names[role];
 }
 

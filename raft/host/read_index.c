@@ -30,6 +30,7 @@ static bool has_majority(const struct raft_host *h)
 		voters++;
 		yes += c->servers[i].id == h->c.id || has_answered(h, c->servers[i].id);
 	}
+	CHECK(yes <= voters);
 	return yes > voters / 2;
 }
 
@@ -53,12 +54,14 @@ static void begin_round(struct raft_host *h)
 {
 	adapter_check_owner(&h->adapter);
 	bool any = false;
+	CHECK(h->confirmed_round <= h->round && raft_host_is_leader(h));
 	if (h->confirmed_round != h->round || !knows_commit_index(h))
 		return;
 	LIST_FOREACH (l, &h->reads) {
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
 		if (r->round != 0)
 			continue;
+		CHECK(r->index == 0); /* an index is noted once, when its round begins */
 		r->round = h->round + 1;
 		r->index = raft_commit_index(&h->raft);
 		any = true;
@@ -83,6 +86,7 @@ void host_reads_advance(struct raft_host *h)
 		struct raft_read *r = CONTAINER_OF(l, struct raft_read, link);
 		if (r->round == 0 || r->round > h->confirmed_round || libraft_last_applied(&h->raft) < r->index)
 			continue;
+		CHECK(r->index >= 1 && r->index <= raft_commit_index(&h->raft));
 		list_del(&r->link);
 		r->done(r, 0, r->index);
 	}
@@ -125,6 +129,7 @@ void host_receive_answer(struct raft_host *h, const struct frame *f)
 	        !host_is_member(h, f->from) || has_answered(h, f->from) ||
 	        h->n_answered == sizeof h->answered / sizeof h->answered[0])
 		return;
+	CHECK(f->from != h->c.id && h->n_answered < COUNT_OF(h->answered));
 	h->answered[h->n_answered++] = f->from;
 	host_reads_advance(h);
 }
@@ -132,6 +137,7 @@ void host_receive_answer(struct raft_host *h, const struct frame *f)
 void raft_host_read_index(struct raft_host *h, struct raft_read *r)
 {
 	adapter_check_owner(&h->adapter);
+	CHECK(r->done && !h->closing);
 	r->round = r->index = 0;
 	list_push_back(&h->reads, &r->link); /* answered from the next call on, never in this one */
 }

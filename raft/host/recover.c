@@ -20,6 +20,7 @@ static int encode(const struct raft_host_server *servers, size_t n, struct raft_
 	static const int roles[] = {RAFT_STANDBY, RAFT_VOTER, RAFT_SPARE};
 	struct raft_configuration conf;
 	int rc = 0;
+	CHECK(n >= 1);
 	raft_configuration_init(&conf);
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = raft_configuration_add(&conf, servers[i].id, servers[i].address, roles[servers[i].role]);
@@ -56,6 +57,7 @@ int raft_host_recover(
 	}
 	rc = encode(self, 1, &conf, err);
 	struct log_entry e = {meta_term(a.meta) > term ? meta_term(a.meta) : term, RAFT_CHANGE, {conf.base, conf.len}};
+	CHECK(e.term >= term && last <= log_last_index(a.log)); /* behind all there is, and in no older term */
 	if (rc == 0)
 		rc = log_append(a.log, last + 1, &e, 1, err);
 	*ret_last = last;

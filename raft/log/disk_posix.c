@@ -20,6 +20,7 @@ struct posix_disk {
 	int folder;
 	char *path;
 	struct histogram *syncs; /* NULL: not of interest */
+	unsigned n_open;         /* files; the disk is used by one thread at a time */
 };
 
 struct posix_file {
@@ -39,6 +40,7 @@ static int folder_of(struct disk *d)
 static int posix_open(
         struct disk *d, const char *name, bool create, uint64_t size, struct disk_file **ret, struct err *err)
 {
+	CHECK(name[0] && !strchr(name, '/')); /* nothing beside the folder */
 	int fd = openat(folder_of(d), name, O_RDWR | O_CLOEXEC | (create ? O_CREAT | O_EXCL : 0), 0600);
 	if (fd < 0)
 		return err_errno(err, errno, "open %s/%s", ((struct posix_disk *)d)->path, name);
@@ -53,6 +55,7 @@ static int posix_open(
 	f->disk = (struct posix_disk *)d;
 	f->fd = fd;
 	f->name = xstrdup(name);
+	f->disk->n_open++;
 	*ret = &f->base;
 	return 0;
 }
@@ -128,6 +131,8 @@ static int posix_sync(struct disk_file *base, struct err *err)
 static void posix_close(struct disk_file *base)
 {
 	struct posix_file *f = (struct posix_file *)base;
+	CHECK(f->fd >= 0 && f->disk->n_open > 0);
+	f->disk->n_open--;
 	close(f->fd);
 	free(f->name);
 	free(f);
@@ -166,6 +171,7 @@ static int posix_list(struct disk *d, void (*fn)(void *arg, const char *name), v
 static void posix_free(struct disk *d)
 {
 	struct posix_disk *p = (struct posix_disk *)d;
+	CHECK(p->n_open == 0); /* a file holds on to its disk */
 	close(p->folder);
 	free(p->path);
 	free(p);
@@ -176,6 +182,7 @@ static const struct disk_vtable posix_vtable = {posix_open, posix_write, posix_r
 
 void disk_posix_measure(struct disk *d, struct histogram *syncs)
 {
+	CHECK(d->v == &posix_vtable && !((struct posix_disk *)d)->syncs);
 	((struct posix_disk *)d)->syncs = syncs;
 }
 

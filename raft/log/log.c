@@ -21,8 +21,29 @@ void log_segment_name(char out[32], uint64_t number)
 
 /* ---- what is known of the log ---- */
 
+/* Batches follow each other without a gap up to the next index, in segments that are there; these are numbered upwards,
+ * and what is used of each lies within it. */
+bool log_holds(const struct raft_log *l)
+{
+	uint64_t next = log_first_index(l);
+	bool holds = l->next >= 1;
+	for (size_t i = 0; i < l->n_segments; i++) {
+		const struct segment *s = &l->segments[i];
+		holds &= s->file && s->used >= sizeof(struct segment_header) && s->used <= s->size;
+		holds &= !i || s->number > s[-1].number;
+	}
+	for (size_t i = 0; i < l->n_batches; i++) {
+		const struct batch_ref *b = &l->batches[i];
+		holds &= b->count && b->first == next && l->n_segments && b->segment >= l->segments[0].number;
+		next = b->first + b->count;
+	}
+	return holds && next == l->next;
+}
+
 struct segment *log_add_segment(struct raft_log *l, struct segment s)
 {
+	CHECK(s.file && s.used == sizeof(struct segment_header));
+	CHECK(!l->n_segments || s.number > l->segments[l->n_segments - 1].number);
 	if (l->n_segments == l->cap_segments) {
 		l->cap_segments = l->cap_segments ? l->cap_segments * 2 : 8;
 		l->segments = xrealloc(l->segments, l->cap_segments * sizeof s);
@@ -42,10 +63,12 @@ static void forget_from(struct raft_log *l, uint64_t index)
 			b->count = (uint32_t)(index - b->first);
 	}
 	l->next = index;
+	DCHECK(!l->n_batches || l->batches[l->n_batches - 1].count);
 }
 
 void log_note_batch(struct raft_log *l, const struct batch_ref *b)
 {
+	CHECK(b->first >= 1 && b->first <= l->next); /* a gap would be entries that nobody has */
 	if (b->first < l->next)
 		forget_from(l, b->first);
 	if (!b->count)
@@ -91,13 +114,16 @@ static int make_segment(struct raft_log *l, uint64_t size, uint64_t restart, str
 	int rc = l->disk->v->open(l->disk, name, true, size, &out->file, err);
 	if (rc != 0)
 		return rc;
-	rc = out->file->v->write(out->file, 0, &h, sizeof h, err);
-	return rc == 0 ? 0 : ERR_IO;
+	if (out->file->v->write(out->file, 0, &h, sizeof h, err) == 0)
+		return 0;
+	out->file->v->close(out->file);
+	return ERR_IO;
 }
 
 static int remove_segment(struct raft_log *l, size_t i, struct err *err)
 {
 	char name[32];
+	CHECK(i < l->n_segments);
 	struct segment *s = &l->segments[i];
 	log_segment_name(name, s->number);
 	s->file->v->close(s->file);
@@ -179,6 +205,8 @@ static int append_batch(struct raft_log *l, uint64_t index, const struct log_ent
 	if (rc != 0)
 		return rc == ERR_NO_SPACE ? rc : ERR_IO;
 	encode(&l->buffer, index, s->salt, entries, n);
+	CHECK(l->buffer.len == bytes && s->used + bytes <= s->size);
+	CHECK(s == &l->segments[l->n_segments - 1]);
 	if (s->file->v->write(s->file, s->used, l->buffer.data, l->buffer.len, err) != 0 ||
 	        sync_all(l, s, is_new, err) != 0)
 		return ERR_IO;
@@ -203,10 +231,14 @@ static size_t that_fit(const struct log_entry *entries, size_t n)
 
 int log_append(struct raft_log *l, uint64_t index, const struct log_entry *entries, size_t n, struct err *err)
 {
+	DCHECK(log_holds(l));
 	if (n == 0)
 		return append_batch(l, index, NULL, 0, err);
+	for (size_t i = 1; i < n; i++)
+		CHECK(entries[i].term >= entries[i - 1].term); /* Raft figure 3.2: terms never fall along a log */
 	for (size_t at = 0; at < n;) {
 		size_t some = that_fit(entries + at, n - at);
+		CHECK(some >= 1 && some <= n - at);
 		int rc = append_batch(l, index + at, entries + at, some, err);
 		if (rc != 0)
 			return rc;
@@ -234,12 +266,14 @@ int log_drop_before(struct raft_log *l, uint64_t index, struct err *err)
 		dropped++;
 	memmove(l->batches, l->batches + dropped, (l->n_batches - dropped) * sizeof *l->batches);
 	l->n_batches -= dropped;
+	DCHECK(log_holds(l));
 	return removed && l->disk->v->sync_folder(l->disk, err) != 0 ? ERR_IO : 0;
 }
 
 int log_restart(struct raft_log *l, uint64_t next, struct err *err)
 {
 	struct segment s;
+	CHECK(next >= 1 && next <= LOG_INDEX_MAX);
 	int rc = make_segment(l, l->segment_bytes, next, &s, err);
 	if (rc != 0)
 		return rc == ERR_NO_SPACE ? rc : ERR_IO;
@@ -289,13 +323,13 @@ int log_read(
 		        "log: entry %" PRIu64 " is not kept (first %" PRIu64 ", last %" PRIu64 ")", index,
 		        log_first_index(l), log_last_index(l));
 	const struct segment *s = find_segment(l, b->segment);
-	CHECK(s != NULL);
+	CHECK(s != NULL && b->offset >= sizeof(struct segment_header) && b->offset < s->used);
 	if (log_load_batch(s, b->offset, &h, &payload, &sound, err) != 0)
 		return err->code;
 	struct log_entry *entries = ARENA_ARRAY(a, struct log_entry, h.count + 1);
 	char *copy = arena_memdup(a, payload, sound ? h.length : 0);
 	free(payload);
-	if (!sound || h.first != b->first || !log_parse_entries(copy, h.length, h.count, entries))
+	if (!sound || h.first != b->first || h.count < b->count || !log_parse_entries(copy, h.length, h.count, entries))
 		return err_set(err, ERR_CORRUPT,
 		        "log segment %016" PRIx64 ": the batch at offset %" PRIu64
 		        " was sound when it was written and is not any more: the disk is failing",
@@ -318,6 +352,7 @@ int log_open(struct disk *d, uint64_t segment_bytes, void (*fn)(void *arg, uint6
 		log_close(l);
 		return err->code;
 	}
+	CHECK(log_holds(l));
 	*ret = l;
 	return 0;
 }

@@ -35,6 +35,9 @@ struct log_entry {
 	struct slice data;
 };
 
+/* A thousand years of a million entries a second. */
+#define LOG_INDEX_MAX (UINT64_C(1) << 55)
+
 enum { LOG_BATCH_BYTES_MAX = RAFT_BATCH_BYTES_MAX, LOG_SEGMENT_BYTES = 8 * 1024 * 1024 };
 
 /* Opens or creates the log. fn is called for every entry that is there, in order; its data is valid during the call. fn

@@ -8,8 +8,8 @@
 #define LOG_SEGMENT_MAGIC 0x00314c58334bull /* "K3XL1" */
 #define LOG_BATCH_MAGIC 0x4242584bu         /* "KXBB" */
 
-/* A thousand years of a million entries a second. */
-#define LOG_INDEX_MAX (UINT64_C(1) << 55)
+/* As with indexes: nobody gets there. */
+#define LOG_SEGMENTS_EVER_MAX (UINT64_C(1) << 55)
 
 struct segment_header {
 	uint64_t magic;
@@ -65,6 +65,9 @@ struct raft_log {
 	uint64_t next;        /* last + 1 */
 	struct strbuf buffer; /* the batch being written */
 };
+
+/* What is true of every log between two calls. For DCHECK: it looks at all of it. */
+bool log_holds(const struct raft_log *l);
 
 /* "log-%016x" */
 void log_segment_name(char out[32], uint64_t number);

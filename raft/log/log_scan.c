@@ -174,6 +174,7 @@ static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
 		if (!sound)
 			break;
 		s->used += sizeof h + h.length;
+		CHECK(s->used <= s->size);
 	}
 	if (is_clean_from(sc, s, s->used, &clean) != 0)
 		return sc->err->code;
@@ -296,6 +297,7 @@ static int report(struct scan *sc)
 		arena_release(&a);
 		if (rc != 0)
 			return rc;
+		CHECK(n >= 1 && n <= l->next - index);
 		index += n;
 	}
 	return 0;
@@ -309,7 +311,12 @@ int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const str
 	if (sc.count)
 		qsort(sc.numbers, sc.count, sizeof *sc.numbers, by_number);
 	for (size_t i = 0; rc == 0 && i < sc.count; i++) {
-		if (i && sc.numbers[i] != sc.numbers[i - 1] + 1)
+		if (sc.numbers[i] == 0 || sc.numbers[i] > LOG_SEGMENTS_EVER_MAX)
+			rc = err_set(err, ERR_CORRUPT,
+			        "log: no log of ours makes a segment log-%016" PRIx64
+			        "; remove it, or replace this member",
+			        sc.numbers[i]);
+		else if (i && sc.numbers[i] != sc.numbers[i - 1] + 1)
 			rc = err_set(err, ERR_CORRUPT,
 			        "log: segment log-%016" PRIx64
 			        " is missing between its neighbours; restore it or replace this member",
@@ -318,5 +325,6 @@ int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const str
 			rc = scan_one(&sc, sc.numbers[i], i + 1 == sc.count);
 	}
 	free(sc.numbers);
+	CHECK(l->n_segments <= sc.count);
 	return rc == 0 ? report(&sc) : rc;
 }

@@ -44,6 +44,7 @@ static int write_record(struct raft_meta *m, uint64_t term, uint64_t vote, struc
 {
 	struct meta_record r = {.magic = META_MAGIC, .generation = m->now.generation + 1, .term = term, .vote = vote};
 	struct disk_file *f = m->files[r.generation % 2];
+	CHECK(f && term >= m->now.term); /* the other file keeps the record that counts until this one is durable */
 	r.crc = crc32c(0, &r, offsetof(struct meta_record, crc));
 	if (f->v->write(f, 0, &r, sizeof r, err) != 0 || f->v->sync(f, err) != 0)
 		return err_wrap(err, "write term and vote");
@@ -139,6 +140,7 @@ int meta_open(struct disk *d, struct raft_meta **ret, struct err *err)
 		meta_close(m);
 		return rc;
 	}
+	CHECK(m->now.magic == META_MAGIC && m->now.generation > 0);
 	*ret = m;
 	return 0;
 }

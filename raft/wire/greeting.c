@@ -60,7 +60,7 @@ static void prove(struct caller *c, struct strbuf *out)
 int caller_take(struct caller *c, struct slice payload, struct strbuf *out, struct err *err)
 {
 	unsigned char mac[MAC_BYTES];
-	CHECK(c->state != CALLER_DONE);
+	CHECK(c->state != CALLER_DONE && c->secret.len > 0); /* without one nothing is proven */
 	if (c->state == CALLER_AWAITS_CHALLENGE) {
 		if (payload.len != MAGIC_BYTES + sizeof c->challenge || !slice_starts(payload, CHALLENGE_MAGIC))
 			return err_set(err, ERR_PROTOCOL, "it asks for no proof of the cluster's secret");
@@ -98,6 +98,7 @@ static int check_proven(struct called *c, struct slice *payload, struct strbuf *
 {
 	enum { HEAD = MAGIC_BYTES + GREETING_NONCE_BYTES + MAC_BYTES };
 	unsigned char nonce[GREETING_NONCE_BYTES], mac[MAC_BYTES];
+	CHECK(c->secret.len > 0);
 	if (payload->len < HEAD || !slice_starts(*payload, PROVEN_MAGIC))
 		return err_set(err, ERR_PROTOCOL, "%s", its_secret);
 	struct slice hello = {payload->ptr + HEAD, payload->len - HEAD};

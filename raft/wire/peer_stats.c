@@ -9,6 +9,8 @@
  * wrong: the answer is lost with its connection (given up after a while: no round trip). */
 #include "raft/wire/peer_stats.h"
 
+#include "base/check.h"
+
 #define PROBE_BIT (UINT64_C(1) << 63)
 #define S_NS UINT64_C(1000000000)
 
@@ -74,6 +76,7 @@ uint64_t peer_stats_probe(struct peer_table *t, struct peer_stats *p, uint64_t n
 	if (p == &t->others || (p->probed_ns && now_ns - p->probed_ns < wait_ns))
 		return 0;
 	p->probe = PROBE_BIT | ++t->n_probes;
+	CHECK(t->n_probes < PROBE_BIT);
 	p->probed_ns = now_ns;
 	return p->probe;
 }
@@ -89,6 +92,7 @@ bool peer_stats_echo(struct peer_table *t, uint64_t from, uint64_t round, uint64
 		return false;
 	struct peer_stats *p = peer_stats_of(t, from);
 	if (p->probe == round) {
+		CHECK(p != &t->others && now_ns >= p->probed_ns);
 		histogram_observe(&p->round_trips, now_ns - p->probed_ns);
 		p->echoed_ns = now_ns;
 		p->probe = 0;

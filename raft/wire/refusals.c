@@ -1,6 +1,8 @@
 /* See refusals.h. */
 #include "raft/wire/refusals.h"
 
+#include "base/check.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +41,7 @@ bool refusals_note(struct refusals *r, const char *who, const char *why, uint64_
 	if (!may_say(r, now_ms))
 		return false;
 	r->n_said++;
+	CHECK(x->unsaid >= 1 && r->n_said <= REFUSALS_SAID_MAX);
 	*ret_times = x->unsaid;
 	x->said_ms = now_ms;
 	x->unsaid = 0;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/pki.h"
+#include "base/rt/sm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ struct state_exporter {
 	uint64_t bytes_per_s;
 	void (*copy_fn)(void *arg, struct raft_state_copy *c);
 	void *arg;
-	enum copy_state state;
+	struct sm sm; /* enum copy_state */
 	struct raft_state_copy copy;
 	struct pool_work check;
 	uint64_t id, size;
@@ -71,16 +72,32 @@ static void read_next(struct stream *s);
 
 /* ---- the copy ---- */
 
+static const struct sm_state copy_states[] = {
+        [COPY_NONE] = {"none", SM_TO(COPY_MAKING)},
+        [COPY_MAKING] = {"making", SM_TO(COPY_READY) | SM_TO(COPY_NONE)},
+        [COPY_READY] = {"ready", SM_TO(COPY_NONE)},
+};
+
+/* What may be sent has a name, so that whoever goes on with it later knows it for the same. */
+static bool copy_holds(const struct sm *m, int before)
+{
+	const struct state_exporter *x = CONTAINER_OF(m, struct state_exporter, sm);
+	return m->state != COPY_READY || (x->id && !x->error);
+}
+
+static const struct sm_kind copy_machine = SM_KIND("state-copy", copy_states, copy_holds);
+
 static void drop_copy(struct state_exporter *x)
 {
-	if (x->state == COPY_READY)
-		unlink(x->path);
-	x->state = COPY_NONE;
+	if (sm_state(&x->sm) != COPY_READY)
+		return;
+	unlink(x->path);
+	sm_move(&x->sm, COPY_NONE);
 }
 
 static void finish_close(struct state_exporter *x)
 {
-	if (!x->closing || !x->timer_closed || x->n_streams || x->state == COPY_MAKING)
+	if (!x->closing || !x->timer_closed || x->n_streams || sm_state(&x->sm) == COPY_MAKING)
 		return;
 	void (*closed)(void *) = x->closed;
 	void *arg = x->closed_arg;
@@ -118,7 +135,7 @@ static void copy_failed(struct state_exporter *x, const char *why)
 	LOOP_CHECK_OWNER(x->loop);
 	log_warn("raft", "state not copied", "error=\"%s\"", why);
 	unlink(x->path);
-	x->state = COPY_NONE;
+	sm_move(&x->sm, COPY_NONE);
 	LIST_FOREACH (l, &x->streams) {
 		struct stream *s = CONTAINER_OF(l, struct stream, link);
 		if (s->conn && s->has_want && !s->started)
@@ -134,9 +151,11 @@ static void check_done(struct pool_work *w)
 		copy_failed(x, strerror(x->error));
 		return;
 	}
-	x->state = COPY_READY;
 	x->used_at_ms = loop_now_ms(x->loop);
-	pki_random(&x->id, sizeof x->id);
+	do
+		pki_random(&x->id, sizeof x->id);
+	while (!x->id); /* 0 stands for nothing */
+	sm_move(&x->sm, COPY_READY);
 	log_info("raft", "state copied", "index=%" PRIu64 " bytes=%" PRIu64, x->copy.index, x->size);
 	if (x->closing)
 		finish_close(x);
@@ -147,6 +166,7 @@ static void check_done(struct pool_work *w)
 static void copied(struct raft_state_copy *c)
 {
 	struct state_exporter *x = c->arg;
+	CHECK(c == &x->copy && sm_state(&x->sm) == COPY_MAKING);
 	if (c->err.code)
 		copy_failed(x, c->err.msg);
 	else if (!pool_submit(x->pool, &x->check, x->loop, check_work, check_done))
@@ -158,7 +178,7 @@ static void make_copy(struct state_exporter *x)
 	LOOP_CHECK_OWNER(x->loop);
 	drop_copy(x);
 	unlink(x->path);
-	x->state = COPY_MAKING;
+	sm_move(&x->sm, COPY_MAKING);
 	x->copy = (struct raft_state_copy){.path = x->path, .done = copied, .arg = x};
 	x->copy_fn(x->arg, &x->copy);
 }
@@ -168,8 +188,10 @@ static void make_copy(struct state_exporter *x)
 static void stream_unref(struct stream *s)
 {
 	struct state_exporter *x = s->exporter;
+	CHECK(s->refs > 0);
 	if (--s->refs)
 		return;
+	CHECK(!s->working && !s->conn && x->n_streams > 0);
 	list_del(&s->link);
 	x->n_streams--;
 	if (s->fd >= 0)
@@ -219,6 +241,7 @@ static void read_done(struct pool_work *w)
 {
 	struct stream *s = CONTAINER_OF(w, struct stream, work);
 	uint64_t limit = s->exporter->bytes_per_s;
+	CHECK(s->working && s->got <= STATE_CHUNK_BYTES);
 	s->working = false;
 	s->offset += s->got;
 	if (s->conn && s->error) {
@@ -253,6 +276,7 @@ static void start_stream(struct stream *s)
 {
 	LOOP_CHECK_OWNER(s->exporter->loop);
 	struct state_exporter *x = s->exporter;
+	CHECK(sm_state(&x->sm) == COPY_READY && x->copy.index >= s->want.min_index && !s->started);
 	struct state_head head = {STATE_HEAD, x->crc, x->id, x->copy.index, x->size};
 	s->fd = open(x->path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0) {
@@ -277,7 +301,7 @@ static void serve_waiting(struct state_exporter *x)
 		struct stream *s = CONTAINER_OF(l, struct stream, link);
 		if (!s->conn || !s->has_want || s->started)
 			continue;
-		if (x->state == COPY_READY && x->copy.index >= s->want.min_index)
+		if (sm_state(&x->sm) == COPY_READY && x->copy.index >= s->want.min_index)
 			start_stream(s);
 		else
 			too_old = true;
@@ -287,7 +311,7 @@ static void serve_waiting(struct state_exporter *x)
 		struct stream *s = CONTAINER_OF(l, struct stream, link);
 		in_use |= s->conn && s->started && s->offset < x->size;
 	}
-	if (too_old && x->state != COPY_MAKING && !in_use)
+	if (too_old && sm_state(&x->sm) != COPY_MAKING && !in_use)
 		make_copy(x);
 }
 
@@ -358,6 +382,7 @@ bool state_exporter_serve(struct state_exporter *x, struct conn *c)
 	s->timer.data = s;
 	list_push_back(&x->streams, &s->link);
 	x->n_streams++;
+	CHECK(x->n_streams <= STREAMS_MAX);
 	conn_start(c, &callbacks, s);
 	return true;
 }
@@ -377,9 +402,9 @@ static void tick(uv_timer_t *t)
 		if (s->conn && !s->has_want && loop_now_ms(x->loop) - s->came_ms > WANT_MS_MAX)
 			stream_close(s); /* its place is somebody else's */
 	}
-	if (x->state == COPY_READY && !x->n_streams && loop_now_ms(x->loop) - x->used_at_ms > KEEP_MS)
+	if (sm_state(&x->sm) == COPY_READY && !x->n_streams && loop_now_ms(x->loop) - x->used_at_ms > KEEP_MS)
 		drop_copy(x);
-	if (x->state != COPY_MAKING)
+	if (sm_state(&x->sm) != COPY_MAKING)
 		serve_waiting(x);
 }
 
@@ -393,6 +418,7 @@ struct state_exporter *state_exporter_new(struct loop *loop, struct pool *pool, 
 	        .bytes_per_s = bytes_per_s,
 	        .copy_fn = copy,
 	        .arg = arg};
+	sm_init(&x->sm, &copy_machine, COPY_NONE, x->path);
 	list_init(&x->streams);
 	unlink(x->path); /* of an earlier life */
 	uv_timer_init(loop_uv(loop), &x->timer);
@@ -411,6 +437,7 @@ static void timer_closed(uv_handle_t *h)
 void state_exporter_close(struct state_exporter *x, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(x->loop);
+	CHECK(!x->closing);
 	x->closing = true;
 	x->closed = closed;
 	x->closed_arg = arg;

@@ -14,6 +14,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
+#include "base/rt/sm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ struct state_fetcher {
 	char *path, *part, *address;
 	void (*fetched)(void *arg, uint64_t index);
 	void *arg;
-	enum fetch_state state;
+	struct sm sm; /* enum fetch_state */
 	bool wanted;
 	uint64_t from, min_index;
 	struct conn *conn;
@@ -52,10 +53,39 @@ struct state_fetcher {
 	void *closed_arg;
 };
 
+/* ---- its states ---- */
+
+static const struct sm_state states[] = {
+        [FETCH_IDLE] = {"idle", SM_TO(FETCH_CONNECTING) | SM_TO(FETCH_CHECKING)},
+        [FETCH_CONNECTING] = {"connecting", SM_TO(FETCH_RECEIVING) | SM_TO(FETCH_IDLE)},
+        [FETCH_RECEIVING] = {"receiving", SM_TO(FETCH_CHECKING) | SM_TO(FETCH_IDLE)},
+        [FETCH_CHECKING] = {"checking", SM_TO(FETCH_IDLE)},
+};
+
+/* From idle to checking: the connection was lost while the last chunk was being written. */
+static bool holds(const struct sm *m, int before)
+{
+	const struct state_fetcher *f = CONTAINER_OF(m, struct state_fetcher, sm);
+	switch ((enum fetch_state)m->state) {
+	case FETCH_IDLE:
+		return !f->conn;
+	case FETCH_CONNECTING:
+		return f->conn && f->wanted && !f->working;
+	case FETCH_RECEIVING:
+		return f->conn && f->fd >= 0 && f->head.export_id && f->offset <= f->head.size;
+	case FETCH_CHECKING:
+		return f->fd >= 0 && f->head.export_id && f->offset == f->head.size;
+	}
+	return false;
+}
+
+static const struct sm_kind machine = SM_KIND("state-fetch", states, holds);
+
 static void finish_close(struct state_fetcher *f)
 {
 	if (!f->closing || f->working || f->conns)
 		return;
+	CHECK(!f->conn);
 	void (*closed)(void *) = f->closed;
 	void *arg = f->closed_arg;
 	if (f->fd >= 0)
@@ -70,7 +100,7 @@ static void finish_close(struct state_fetcher *f)
 	closed(arg);
 }
 
-static void disconnect(struct state_fetcher *f)
+static void drop_connection(struct state_fetcher *f)
 {
 	LOOP_CHECK_OWNER(f->loop);
 	if (f->conn)
@@ -78,14 +108,28 @@ static void disconnect(struct state_fetcher *f)
 	f->conn = NULL;
 	wire_frame_reader_release(&f->reader);
 	caller_release(&f->greeting);
-	if (f->state != FETCH_CHECKING)
-		f->state = FETCH_IDLE;
 	f->retry_at_ms = loop_now_ms(f->loop) + RETRY_MS;
+}
+
+/* What is being checked is whole: it needs no connection. */
+static void disconnect(struct state_fetcher *f)
+{
+	drop_connection(f);
+	if (sm_state(&f->sm) != FETCH_CHECKING && sm_state(&f->sm) != FETCH_IDLE)
+		sm_move(&f->sm, FETCH_IDLE);
+}
+
+static void become_idle(struct state_fetcher *f)
+{
+	drop_connection(f);
+	if (sm_state(&f->sm) != FETCH_IDLE)
+		sm_move(&f->sm, FETCH_IDLE);
 }
 
 static void begin_anew(struct state_fetcher *f)
 {
 	LOOP_CHECK_OWNER(f->loop);
+	CHECK(!f->working); /* on the pool, with the file */
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
@@ -143,8 +187,7 @@ static void failed(struct state_fetcher *f)
 {
 	log_warn("raft", "state not received", "from=%016" PRIx64 " at=%" PRIu64 " error=\"%s\"", f->from, f->offset,
 	        f->error < 0 ? "it does not fit its checksum" : strerror(f->error));
-	f->state = FETCH_IDLE;
-	disconnect(f);
+	become_idle(f);
 	begin_anew(f);
 }
 
@@ -152,6 +195,7 @@ static void check_done(struct pool_work *w)
 {
 	struct state_fetcher *f = CONTAINER_OF(w, struct state_fetcher, work);
 	uint64_t index = f->head.index;
+	CHECK(f->working && sm_state(&f->sm) == FETCH_CHECKING);
 	f->working = false;
 	if (f->closing) {
 		finish_close(f);
@@ -163,24 +207,26 @@ static void check_done(struct pool_work *w)
 	}
 	log_info("raft", "state received", "from=%016" PRIx64 " index=%" PRIu64 " bytes=%" PRIu64, f->from, index,
 	        f->head.size);
-	f->state = FETCH_IDLE;
 	f->wanted = false;
-	disconnect(f);
+	become_idle(f);
 	begin_anew(f);
 	f->fetched(f->arg, index);
 }
 
 static void check(struct state_fetcher *f)
 {
-	f->state = FETCH_CHECKING;
+	sm_move(&f->sm, FETCH_CHECKING);
 	f->working = pool_submit(f->pool, &f->work, f->loop, check_work, check_done);
-	if (!f->working)
-		disconnect(f);
+	if (f->working)
+		return;
+	f->error = EAGAIN;
+	failed(f);
 }
 
 static void write_done(struct pool_work *w)
 {
 	struct state_fetcher *f = CONTAINER_OF(w, struct state_fetcher, work);
+	CHECK(f->working && f->offset + f->chunk.raw_len <= f->head.size);
 	f->working = false;
 	if (f->closing) {
 		finish_close(f);
@@ -199,7 +245,7 @@ static bool got_chunk(struct state_fetcher *f, struct slice payload)
 {
 	LOOP_CHECK_OWNER(f->loop);
 	struct slice packed;
-	if (f->state != FETCH_RECEIVING || f->working ||
+	if (sm_state(&f->sm) != FETCH_RECEIVING || f->working ||
 	        !state_chunk_decode(payload, f->offset, f->head.size, &f->chunk, &packed))
 		return false;
 	strbuf_reset(&f->packed);
@@ -214,7 +260,7 @@ static bool got_head(struct state_fetcher *f, struct slice payload)
 {
 	LOOP_CHECK_OWNER(f->loop);
 	struct state_head head;
-	if (f->state != FETCH_CONNECTING || !state_head_decode(payload, &head) || head.index < f->min_index)
+	if (sm_state(&f->sm) != FETCH_CONNECTING || !state_head_decode(payload, &head) || head.index < f->min_index)
 		return false;
 	bool is_same = head.export_id == f->head.export_id && head.size == f->head.size && head.crc == f->head.crc;
 	if (!is_same || f->fd < 0) {
@@ -224,7 +270,7 @@ static bool got_head(struct state_fetcher *f, struct slice payload)
 			return false;
 	}
 	f->head = head;
-	f->state = FETCH_RECEIVING;
+	sm_move(&f->sm, FETCH_RECEIVING);
 	return true;
 }
 
@@ -306,6 +352,7 @@ static void on_end(struct conn *c, const struct err *err, void *arg)
 static void on_closed(struct conn *c, void *arg)
 {
 	struct state_fetcher *f = arg;
+	CHECK(f->conns > 0 && f->conn != c);
 	f->conns--;
 	finish_close(f);
 }
@@ -316,7 +363,8 @@ void state_fetcher_tick(struct state_fetcher *f)
 	static const struct conn_callbacks callbacks = {
 	        .on_open = on_open, .on_read = on_read, .on_end = on_end, .on_closed = on_closed};
 	struct err err = ERR_INIT;
-	if (!f->wanted || f->state != FETCH_IDLE || f->working || f->closing || loop_now_ms(f->loop) < f->retry_at_ms)
+	if (!f->wanted || sm_state(&f->sm) != FETCH_IDLE || f->working || f->closing ||
+	        loop_now_ms(f->loop) < f->retry_at_ms)
 		return;
 	f->reader.bytes_max = STATE_CHUNK_BYTES + 1024;
 	f->conn = transport_connect(f->transport, f->address, f->from, WIRE_STATE, &callbacks, f, &err);
@@ -324,14 +372,14 @@ void state_fetcher_tick(struct state_fetcher *f)
 	if (!f->conn)
 		return;
 	f->conns++;
-	f->state = FETCH_CONNECTING;
+	sm_move(&f->sm, FETCH_CONNECTING);
 }
 
 void state_fetcher_want(struct state_fetcher *f, uint64_t from, const char *address, uint64_t min_index)
 {
 	LOOP_CHECK_OWNER(f->loop);
 	bool same = f->wanted && f->from == from && strcmp(f->address, address) == 0;
-	if (!same && f->state != FETCH_CHECKING) {
+	if (!same && sm_state(&f->sm) != FETCH_CHECKING) {
 		disconnect(f);
 		f->from = from;
 		f->min_index = min_index;
@@ -363,6 +411,7 @@ struct state_fetcher *state_fetcher_new(struct loop *loop, struct pool *pool, st
 	        .fetched = fetched,
 	        .arg = arg,
 	        .fd = -1};
+	sm_init(&f->sm, &machine, FETCH_IDLE, f->path);
 	unlink(f->part);
 	return f;
 }
@@ -370,6 +419,7 @@ struct state_fetcher *state_fetcher_new(struct loop *loop, struct pool *pool, st
 void state_fetcher_close(struct state_fetcher *f, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(f->loop);
+	CHECK(!f->closing);
 	f->closing = true;
 	f->closed = closed;
 	f->closed_arg = arg;

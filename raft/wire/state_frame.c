@@ -1,6 +1,8 @@
 /* See state_frame.h. What can go wrong is only what a peer sends. */
 #include "raft/wire/state_frame.h"
 
+#include "base/check.h"
+
 #include <lz4.h>
 #include <string.h>
 
@@ -42,6 +44,7 @@ bool state_chunk_decode(
 
 bool state_chunk_unpack(const struct state_chunk *c, struct slice packed, char *raw)
 {
+	CHECK(c->raw_len <= STATE_CHUNK_BYTES && packed.len <= c->raw_len); /* state_chunk_decode() saw to it */
 	if (packed.len == c->raw_len) {
 		memcpy(raw, packed.ptr, packed.len);
 		return true;

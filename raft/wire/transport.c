@@ -23,6 +23,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
+#include "base/rt/sm.h"
 #include "base/wire/url.h"
 #include "raft/wire/conn_frame.h"
 #include "raft/wire/refusals.h"
@@ -53,7 +54,7 @@ struct peer {
 	struct transport *transport;
 	uint64_t id;
 	char *address;
-	enum peer_state state;
+	struct sm sm; /* enum peer_state; its subject is the address */
 	struct conn *conn;
 	uint64_t retry_at_ms;
 	unsigned backoff_ms, refused_ms; /* refused_ms: the wait after the last refusal; 0: there was none lately */
@@ -81,6 +82,25 @@ struct transport {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
+
+/* ---- its states ---- */
+
+static const struct sm_state peer_states[] = {
+        [PEER_IDLE] = {"idle", SM_TO(PEER_CONNECTING)},
+        [PEER_CONNECTING] = {"connecting", SM_TO(PEER_GREETING) | SM_TO(PEER_IDLE)},
+        [PEER_GREETING] = {"greeting", SM_TO(PEER_OPEN) | SM_TO(PEER_IDLE)},
+        [PEER_OPEN] = {"open", SM_TO(PEER_IDLE)},
+};
+
+/* A connection is there but when it is idle, and messages go over none that has not proven itself. */
+static bool peer_holds(const struct sm *m, int before)
+{
+	const struct peer *p = CONTAINER_OF(m, struct peer, sm);
+	bool has_conn = p->conn && p->conns > 0 && p->transport->open_conns > 0;
+	return m->state == PEER_IDLE ? !p->conn : has_conn && (m->state != PEER_OPEN || caller_is_done(&p->greeting));
+}
+
+static const struct sm_kind peer_machine = SM_KIND("peer", peer_states, peer_holds);
 
 static struct strbuf hello_of(const struct transport *t, uint64_t to, enum wire_purpose purpose, struct caller *c)
 {
@@ -162,12 +182,13 @@ static unsigned doubled(unsigned ms, unsigned max)
 static void close_for(struct peer *p, unsigned wait_ms)
 {
 	uint64_t jitter = (uint64_t)rand() % BACKOFF_MS_MIN;
-	p->state = PEER_IDLE;
+	CHECK(p->conn && wait_ms >= BACKOFF_MS_MIN && wait_ms <= REFUSED_MS_MAX);
 	p->retry_at_ms = loop_now_ms(p->transport->o.loop) + wait_ms + jitter;
 	wire_frame_reader_release(&p->reader);
 	caller_release(&p->greeting);
 	conn_close(p->conn, 0);
 	p->conn = NULL;
+	sm_move(&p->sm, PEER_IDLE);
 }
 
 static void peer_close(struct peer *p)
@@ -204,7 +225,7 @@ static void say_connected(struct peer *p)
 static void peer_greeted(struct peer *p)
 {
 	LOOP_CHECK_OWNER(p->transport->o.loop);
-	p->state = PEER_OPEN;
+	sm_move(&p->sm, PEER_OPEN);
 	p->backoff_ms = BACKOFF_MS_MIN;
 	if (!p->refused_ms)
 		say_connected(p);
@@ -229,7 +250,7 @@ static void peer_opened(struct conn *c, const struct err *err, void *arg)
 	p->settled = false;
 	p->opened_ms = loop_now_ms(p->transport->o.loop);
 	p->complained = false;
-	p->state = PEER_GREETING;
+	sm_move(&p->sm, PEER_GREETING);
 	conn_limit_stall(c, STALL_MS);
 	transport_greet(p->transport, c, p->id, WIRE_MESSAGES, &p->greeting);
 	if (caller_is_done(&p->greeting))
@@ -243,9 +264,9 @@ static bool peer_frame(void *arg, struct slice payload)
 	struct err err = ERR_INIT;
 	if (wire_refusal_decode(payload, &why))
 		peer_refused(p, why);
-	else if (p->state == PEER_GREETING && transport_greeting(&p->greeting, p->conn, payload, &err) != 0)
+	else if (sm_state(&p->sm) == PEER_GREETING && transport_greeting(&p->greeting, p->conn, payload, &err) != 0)
 		peer_refused(p, slice_of(err.msg));
-	else if (p->state == PEER_GREETING && caller_is_done(&p->greeting))
+	else if (sm_state(&p->sm) == PEER_GREETING && caller_is_done(&p->greeting))
 		peer_greeted(p);
 	return p->conn != NULL;
 }
@@ -291,9 +312,9 @@ static void peer_connect(struct peer *p)
 	struct err err = ERR_INIT;
 	p->conn = transport_connect(t, p->address, p->id, WIRE_MESSAGES, &callbacks, p, &err);
 	if (p->conn) {
-		p->state = PEER_CONNECTING;
 		p->conns++;
 		t->open_conns++;
+		sm_move(&p->sm, PEER_CONNECTING);
 		return;
 	}
 	p->retry_at_ms = loop_now_ms(t->o.loop) + BACKOFF_MS_MAX;
@@ -304,6 +325,7 @@ static void peer_connect(struct peer *p)
 
 static void peer_drop(struct transport *t, size_t i)
 {
+	CHECK(i < t->n_peers && !t->peers[i]->is_dropped);
 	struct peer *p = t->peers[i];
 	t->peers[i] = t->peers[--t->n_peers];
 	peer_close(p);
@@ -330,6 +352,7 @@ static struct peer *peer_new(struct transport *t, uint64_t id, const char *addre
 		peer_drop(t, least_useful(t));
 	if (t->n_peers == PEERS_MAX)
 		return NULL;
+	CHECK(t->n_peers < PEERS_MAX && t->o.stats && !t->closing);
 	struct peer *p = xcalloc(1, sizeof *p);
 	*p = (struct peer){.transport = t,
 	        .id = id,
@@ -337,6 +360,7 @@ static struct peer *peer_new(struct transport *t, uint64_t id, const char *addre
 	        .backoff_ms = BACKOFF_MS_MIN,
 	        .reader.bytes_max = WIRE_REFUSAL_BYTES_MAX,
 	        .stats = peer_stats_of(t->o.stats, id)};
+	sm_init(&p->sm, &peer_machine, PEER_IDLE, p->address);
 	t->peers[t->n_peers++] = p;
 	return p;
 }
@@ -362,6 +386,7 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 		peer_close(p);
 		free(p->address);
 		p->address = xstrdup(address);
+		p->sm.subject = p->address;
 		p->retry_at_ms = 0;
 		p->refused_ms = 0;
 	}
@@ -381,11 +406,11 @@ static struct peer *connected_peer(struct transport *t, uint64_t id, const char 
 	LOOP_CHECK_OWNER(t->o.loop);
 	struct peer *p = t->closing ? NULL : peer_of(t, id, address);
 	uint64_t now = loop_now_ms(t->o.loop);
-	if (p && p->state == PEER_IDLE && now >= p->retry_at_ms)
+	if (p && sm_state(&p->sm) == PEER_IDLE && now >= p->retry_at_ms)
 		peer_connect(p);
-	else if (p && p->state == PEER_GREETING && now - p->opened_ms >= GREET_MS)
+	else if (p && sm_state(&p->sm) == PEER_GREETING && now - p->opened_ms >= GREET_MS)
 		peer_refused(p, SLICE("it does not answer the greeting: has it no --peer-secret-file?"));
-	else if (p && p->state == PEER_OPEN && !p->settled && now - p->opened_ms >= SETTLE_MS)
+	else if (p && sm_state(&p->sm) == PEER_OPEN && !p->settled && now - p->opened_ms >= SETTLE_MS)
 		say_connected(p);
 	return p;
 }
@@ -424,7 +449,7 @@ bool transport_send(struct transport *t, uint64_t to, const char *address, struc
 	struct peer *p = connected_peer(t, to, address);
 	if (!p)
 		return false;
-	if (p->state != PEER_OPEN || conn_write_pending(p->conn) > QUEUE_BYTES_MAX) {
+	if (sm_state(&p->sm) != PEER_OPEN || conn_write_pending(p->conn) > QUEUE_BYTES_MAX) {
 		p->stats->send_failures++;
 		return false;
 	}
@@ -451,6 +476,7 @@ static void on_accept(struct conn_listener *l, struct conn *c, void *arg)
 int transport_new(const struct transport_options *o, struct transport **ret, struct err *err)
 {
 	struct transport *t = xcalloc(1, sizeof *t);
+	CHECK(!o->listen_host || (o->stats && o->on_message && o->on_visitor));
 	t->o = *o;
 	struct visitors_options v = {.loop = o->loop,
 	        .cluster_id = o->cluster_id,
@@ -478,6 +504,7 @@ int transport_new(const struct transport_options *o, struct transport **ret, str
 	if (o->client_tls)
 		tls_context_ref(o->client_tls);
 	*ret = t;
+	CHECK(!t->n_peers && !t->open_conns);
 	return 0;
 }
 
@@ -496,6 +523,7 @@ static void listener_closed(void *arg)
 void transport_close(struct transport *t, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(t->o.loop);
+	CHECK(!t->closing);
 	t->closing = true;
 	t->closed = closed;
 	t->closed_arg = arg;

@@ -73,6 +73,7 @@ static void turn_away(struct visitor *v, const char *why)
 static bool hand_on(struct visitor *v, const struct wire_hello *hello)
 {
 	struct conn *c = v->conn;
+	CHECK(c && !v->gone && !v->from && hello->purpose != WIRE_MESSAGES);
 	v->conn = NULL;
 	v->gone = true;
 	if (v->all->o.on_visitor(v->all->o.arg, c, hello))
@@ -137,6 +138,7 @@ static int become_peer(struct visitor *v, const struct wire_hello *h)
 {
 	LOOP_CHECK_OWNER(v->all->o.loop);
 	struct visitors *all = v->all;
+	CHECK(v->conn && !v->from && h->from && h->from != all->o.id); /* check_hello() saw to it */
 	make_room(all, h->from);
 	leave_strangers(v);
 	v->from = h->from;
@@ -172,6 +174,7 @@ static bool visitor_frame(void *arg, struct slice payload)
 	struct visitor *v = arg;
 	const struct visitors_options *o = &v->all->o;
 	struct err err = ERR_INIT;
+	CHECK(!v->gone && (!v->from || v->stats));
 	if (v->from)
 		v->stats->received_bytes += WIRE_FRAME_HEAD_BYTES + payload.len;
 	int rc = v->from ? o->on_message(o->arg, v->from, payload, &err) : greeted(v, payload, &err);
@@ -193,6 +196,7 @@ static void visitor_free(struct visitor *v)
 	} else {
 		leave_strangers(v);
 	}
+	CHECK(all->open_conns > 0);
 	all->open_conns--;
 	wire_frame_reader_release(&v->reader);
 	free(v);
@@ -299,6 +303,7 @@ void visitors_tick(struct visitors *all)
 
 void visitors_init(struct visitors *all, const struct visitors_options *o, struct refusals *refusals)
 {
+	CHECK(o->loop && o->on_greeted && o->on_gone && refusals);
 	*all = (struct visitors){.o = *o, .refusals = refusals};
 	list_init(&all->strangers);
 	list_init(&all->peers);
@@ -307,6 +312,7 @@ void visitors_init(struct visitors *all, const struct visitors_options *o, struc
 void visitors_close(struct visitors *all)
 {
 	LOOP_CHECK_OWNER(all->o.loop);
+	CHECK(!all->closing);
 	all->closing = true;
 	LIST_FOREACH (l, &all->strangers)
 		visitor_close(visitor_of(l));

@@ -1,6 +1,7 @@
 /* See wire_frame.h. A frame that lies whole in what was read is handed on where it is; only a cut one is copied. */
 #include "raft/wire/wire_frame.h"
 
+#include "base/check.h"
 #include "base/crc32c.h"
 
 #define HELLO_MAGIC UINT64_C(0x3172656570783358) /* "X3xpeer1" */
@@ -9,6 +10,7 @@ enum { ADDRESS_BYTES_MAX = 255 };
 
 void wire_frame_head(char ret[WIRE_FRAME_HEAD_BYTES], struct slice payload)
 {
+	CHECK(payload.len <= UINT32_MAX);
 	uint32_t head[2] = {(uint32_t)payload.len, crc32c(0, payload.ptr, payload.len)};
 	memcpy(ret, head, sizeof head);
 }
@@ -39,6 +41,7 @@ static int feed_cut(struct wire_frame_reader *r, const char **data, size_t *len,
 	size_t need;
 	int rc;
 	while ((rc = look(r, r->bytes.data, r->bytes.len, payload, &need, err)) == 0 && *len) {
+		CHECK(need > r->bytes.len);
 		size_t take = need - r->bytes.len < *len ? need - r->bytes.len : *len;
 		strbuf_reserve(&r->bytes, need - r->bytes.len);
 		strbuf_add(&r->bytes, *data, take);
@@ -56,6 +59,7 @@ int wire_frame_feed(struct wire_frame_reader *r, const char *data, size_t len,
 	size_t rest = len, need;
 	bool go_on = true;
 	int rc = 1;
+	CHECK(r->bytes_max > 0 && r->bytes.len < WIRE_FRAME_HEAD_BYTES + r->bytes_max);
 	*ret_used = len;
 	if (r->bytes.len) {
 		rc = feed_cut(r, &at, &rest, &payload, err);
@@ -71,6 +75,7 @@ int wire_frame_feed(struct wire_frame_reader *r, const char *data, size_t len,
 		rest -= need;
 		go_on = fn(arg, payload);
 	}
+	CHECK(at + rest == data + len);
 	if (!go_on)
 		*ret_used = len - rest;
 	else if (rc == 0)
