@@ -1,6 +1,7 @@
 /* Looking at a disk: what is sound, what is damage, what is a remark, and that nothing is written. */
 #include "raft/host/host_int.h"
 
+#include "base/crc32c.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -170,6 +171,28 @@ static void a_broken_snapshot_record_and_vote_are_damage(void **state)
 	arena_release(&a);
 }
 
+/* Its index, its checksum fitting: the log would have begun anew at 0. */
+static void a_snapshot_of_an_index_that_no_log_reaches_is_damage(void **state)
+{
+	enum { INDEX_AT = 8, CRC_AT = 52, HEAD = 56 };
+	struct said s;
+	struct arena a = ARENA_INIT;
+	char bytes[4096];
+	uint64_t index = UINT64_MAX;
+	fill(3);
+	int fd = file_at("snapshot");
+	ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+	assert_true(n > HEAD);
+	memcpy(bytes + INDEX_AT, &index, sizeof index);
+	uint32_t crc = crc32c(crc32c(0, bytes, CRC_AT), bytes + HEAD, (size_t)n - HEAD);
+	memcpy(bytes + CRC_AT, &crc, sizeof crc);
+	assert_true(pwrite(fd, bytes, (size_t)n, 0) == n);
+	close(fd);
+	look(&s, &a);
+	assert_non_null(strstr(s.text, "holds what no server writes"));
+	arena_release(&a);
+}
+
 static void entries_that_are_missing_are_damage(void **state)
 {
 	struct said s;
@@ -214,6 +237,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_torn_end_is_a_remark_and_stays, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_broken_middle_is_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_broken_snapshot_record_and_vote_are_damage, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_snapshot_of_an_index_that_no_log_reaches_is_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(entries_that_are_missing_are_damage, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_term_that_nobody_promised_is_damage, setup, teardown),
 	};

@@ -268,6 +268,38 @@ static void an_entry_that_does_not_unpack_is_refused(void **state)
 	assert_int_equal(f->applied, 2);
 }
 
+static int receive_configuration(uint64_t id)
+{
+	unsigned char bytes[1 + 8 + 8 + 2 + 1] = {1, 1};
+	struct raft_entry e = {.term = 2, .type = RAFT_CHANGE, .buf = {bytes, sizeof bytes}};
+	struct strbuf b = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	struct raft_message m = {.type = RAFT_APPEND_ENTRIES,
+	        .server_id = SELF,
+	        .append_entries = {.term = 2,
+	                .prev_log_index = 1,
+	                .prev_log_term = 1,
+	                .leader_commit = 1,
+	                .entries = &e,
+	                .n_entries = 1}};
+	memcpy(bytes + 9, &id, sizeof id);
+	memcpy(bytes + 17, "x", 2);
+	bytes[19] = RAFT_VOTER;
+	message_encode(&b, LEADER, "two", &m);
+	int rc = raft_host_receive(f->host, LEADER, strbuf_slice(&b), &err);
+	strbuf_release(&b);
+	return rc;
+}
+
+/* 0 stands for no server in tables of peers. */
+static void a_configuration_with_a_server_that_is_none_is_refused(void **state)
+{
+	assert_int_equal(receive_configuration(0), ERR_PROTOCOL);
+	assert_int_equal(raft_host_last_index(f->host), 1);
+	assert_int_equal(receive_configuration(9), 0);
+	assert_int_equal(raft_host_last_index(f->host), 2);
+}
+
 static int receive_term(unsigned type, uint64_t term)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -343,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(an_entry_that_does_not_unpack_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(who_is_no_member_takes_no_place, setup, teardown),
+	        TEST(a_configuration_with_a_server_that_is_none_is_refused),
 	        TEST(a_term_far_ahead_is_refused),
 	        TEST(a_leader_does_not_follow_another_of_its_term),
 	        TEST(what_is_committed_before_it_is_here_counts_once_it_comes),

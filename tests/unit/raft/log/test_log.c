@@ -267,6 +267,48 @@ static void a_missing_segment_is_refused(void **state)
 	assert_int_equal(err.code, ERR_CORRUPT);
 }
 
+/* The next one would have begun anew at 0, before all others. */
+static void a_segment_numbered_beyond_any_log_is_refused(void **state)
+{
+	struct disk *d;
+	struct seen s;
+	struct err err;
+	char from[512], to[512];
+	struct raft_log *l = open_log(&d, &s, &err);
+	append(l, 1, 1, 1, 64);
+	close_log(d, l);
+	last_segment(from, sizeof from);
+	snprintf(to, sizeof to, "%s/log-ffffffffffffffff", folder);
+	assert_int_equal(rename(from, to), 0);
+	assert_null(open_log(&d, &s, &err));
+	assert_int_equal(err.code, ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "log-ffffffffffffffff"));
+}
+
+/* A disk that gives an older batch of the same index for a newer one, which had more entries. */
+static void a_batch_that_has_become_another_is_refused(void **state)
+{
+	struct disk *d;
+	struct seen s;
+	struct err err;
+	struct arena a = ARENA_INIT;
+	struct log_entry *e;
+	size_t n;
+	char path[512], bytes[512];
+	struct raft_log *l = open_log(&d, &s, &err);
+	append(l, 1, 1, 1, 64);
+	off_t older = (off_t)l->batches[0].offset;
+	append(l, 1, 1, 4, 64);
+	last_segment(path, sizeof path);
+	int fd = open(path, O_RDONLY);
+	assert_true(pread(fd, bytes, sizeof bytes, older) > 0);
+	close(fd);
+	patch_file(path, (off_t)l->batches[0].offset, bytes, (size_t)((off_t)l->batches[0].offset - older));
+	assert_int_equal(log_read(l, 1, &a, &e, &n, &err), ERR_CORRUPT);
+	arena_release(&a);
+	close_log(d, l);
+}
+
 /* What a peer sends in one message may be more than one write takes. */
 static void more_than_a_batch_goes_in_several(void **state)
 {
@@ -300,6 +342,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_write_torn_at_any_byte_is_cut_off, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_flipped_bit_before_sound_batches_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_missing_segment_is_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_segment_numbered_beyond_any_log_is_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_batch_that_has_become_another_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
