@@ -125,7 +125,10 @@ static int read_file(struct loader *l, const char *path, struct slice *out, bool
 	}
 	char *text = arena_alloc(l->a, CONFIG_BYTES_MAX + 1);
 	size_t n = fread(text, 1, CONFIG_BYTES_MAX + 1, file);
+	int e = ferror(file) ? errno : 0;
 	fclose(file);
+	if (e)
+		return err_errno(l->err, e, "read %s", path);
 	if (n > CONFIG_BYTES_MAX)
 		return err_set(l->err, ERR_TOO_BIG, "%s: larger than 1 MiB", path);
 	*out = (struct slice){text, n};
@@ -174,7 +177,7 @@ static int load_config(struct loader *l, const char *path, bool named)
 	struct dirent **entries;
 	const char *folder = arena_printf(l->a, "%s.d", path);
 	int n = scandir(folder, &entries, is_yaml, alphasort);
-	int rc = 0;
+	int rc = n >= 0 || errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(l->err, errno, "list %s", folder);
 	for (int i = 0; i < n; i++) {
 		if (rc == 0)
 			rc = load_file(l, arena_printf(l->a, "%s/%s", folder, entries[i]->d_name), false);

@@ -331,7 +331,12 @@ int pki_file_read(const char *path, char **ret, size_t *ret_len, struct err *err
 	struct stat st;
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
-	if (fstat(fd, &st) != 0 || st.st_size > FILE_MAX) {
+	if (fstat(fd, &st) != 0) {
+		int e = errno;
+		close(fd);
+		return err_errno(err, e, "look at %s", path);
+	}
+	if (st.st_size > FILE_MAX) {
 		close(fd);
 		return err_set(err, ERR_TOO_BIG, "%s: larger than %d bytes", path, FILE_MAX);
 	}
@@ -341,7 +346,13 @@ int pki_file_read(const char *path, char **ret, size_t *ret_len, struct err *err
 		ssize_t n = read(fd, data + len, cap - len);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n < 0) { /* half a key is none */
+			int e = errno;
+			close(fd);
+			free(data);
+			return err_errno(err, e, "read %s", path);
+		}
+		if (n == 0)
 			break;
 		len += (size_t)n;
 	}

@@ -58,6 +58,12 @@ $(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/adapter/test_adapter: $(SIM_S
 RPC_TESTS := $(shell grep -l rpc_fixture.h tests/unit/store/etcd/test_*.c tests/unit/store/etcd/*/test_*.c)
 $(foreach t,$(RPC_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) := tests/unit/store/etcd/rpc_fixture.c))
 $(RPC_TESTS:%.c=$(B)/%): tests/unit/store/etcd/rpc_fixture.c tests/unit/store/etcd/rpc_fixture.h
+# Tests that make calls of the system fail: what our code calls goes by way of faults.c.
+FAULT_TESTS := $(shell grep -rl unit/faults.h tests/unit --include='test_*.c')
+FAULT_CALLS := open open64 openat fopen opendir memfd_create scandir read pread pread64 write pwrite pwrite64 posix_fallocate \
+	ftruncate fsync fdatasync rename renameat mkdir fork pipe2 socket posix_spawnp syscall
+$(foreach t,$(FAULT_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) += tests/unit/faults.c $(FAULT_CALLS:%=-Wl,--wrap=%)))
+$(FAULT_TESTS:%.c=$(B)/%): tests/unit/faults.c tests/unit/faults.h
 SEED ?= 1
 SEEDS ?= 1000
 

@@ -73,7 +73,16 @@ char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)
 	while (b.len < limit) {
 		size_t room = limit - b.len < sizeof chunk ? limit - b.len : sizeof chunk;
 		ssize_t n = read(fd, chunk, room);
-		if (n <= 0)
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) { /* a part of it would be taken for all of it */
+			int e = errno;
+			close(fd);
+			strbuf_release(&b);
+			errno = e;
+			return NULL;
+		}
+		if (n == 0)
 			break;
 		strbuf_add(&b, chunk, (size_t)n);
 	}

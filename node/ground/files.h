@@ -12,7 +12,7 @@ int file_make_dirs(const char *path, unsigned mode, struct err *err);
 /* Creates or truncates; not atomic, not synced: for files that are made anew at each start. */
 int file_write(const char *path, struct slice data, unsigned mode, struct err *err);
 /* Whole file, at most `limit` bytes of it (its end when from_end), malloc'ed and terminated; NULL when it cannot be
- * read. */
+ * read, with errno. */
 char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len);
 /* A number that changes when any of the files is replaced or written; NULL paths are passed over. */
 uint64_t file_stamp(const char *const *paths, size_t n);

@@ -156,8 +156,8 @@ static void take_announcement(void *arg)
 	                .data = {&a->index, sizeof a->index}}};
 	raft_configuration_init(&m.install_snapshot.conf);
 	for (size_t i = 0; i < COUNT_OF(servers); i++)
-		CHECK(raft_configuration_add(
-		              &m.install_snapshot.conf, servers[i].id, servers[i].address, RAFT_VOTER) == 0);
+		CHECK(raft_configuration_add(&m.install_snapshot.conf, servers[i].id, servers[i].address, RAFT_VOTER) ==
+		        0);
 	message_encode(&b, a->from, servers[a->from - 1].address, &m);
 	a->rc = on_message(f->node, a->from, strbuf_slice(&b), &err);
 	raft_configuration_close(&m.install_snapshot.conf);
@@ -253,7 +253,8 @@ static void an_announcement_goes_with_a_newer_state(void **state)
 	assert_int_equal(f->installed, 10);
 }
 
-/* Leaders changed while a state was being looked at: the newer one's announcement is followed with its own state only. */
+/* Leaders changed while a state was being looked at: the newer one's announcement is followed with its own state only.
+ */
 static void an_announcement_does_not_go_with_an_older_state(void **state)
 {
 	start(3);
