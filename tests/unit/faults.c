@@ -65,7 +65,7 @@ WRAP(FAULT_PROCESS, pid_t, fork, (void), (), -1)
 WRAP(FAULT_PROCESS, int, pipe2, (int fds[2], int flags), (fds, flags), -1)
 WRAP(FAULT_PROCESS, int, socket, (int family, int type, int protocol), (family, type, protocol), -1)
 WRAP(FAULT_PROCESS, int, posix_spawnp,
-        (pid_t *pid, const char *file, const posix_spawn_file_actions_t *files, const posix_spawnattr_t *attr,
+        (pid_t * pid, const char *file, const posix_spawn_file_actions_t *files, const posix_spawnattr_t *attr,
                 char *const argv[], char *const env[]),
         (pid, file, files, attr, argv, env), now.error)
 
@@ -135,7 +135,8 @@ unsigned faults_try_all(const struct fault_plan *p)
 		snprintf(said, sizeof said, "%s", err.msg);
 		err = ERR_INIT;
 		if ((p->retry ? p->retry : p->run)(&err) != 0)
-			fail_msg("after the call number %u had failed (%s), the next try failed: %s", nth, said, err.msg);
+			fail_msg("after the call number %u had failed (%s), the next try failed: %s", nth, said,
+			        err.msg);
 		if (open_descriptors() != before)
 			fail_msg("the try after the call number %u leaves descriptors open", nth);
 	}

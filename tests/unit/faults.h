@@ -1,9 +1,9 @@
-/* Calls of the system that fail when the test says so: the first, the second, and so on, until nothing of what is tried is
- * left that could fail. For tests that are linked with faults.c, which stands between all of our code, and the libraries
- * that we link, and the C library (tests/module.mk does so for whoever includes this).
+/* Calls of the system that fail when the test says so: the first, the second, and so on, until nothing of what is tried
+ * is left that could fail. For tests that are linked with faults.c, which stands between all of our code, and the
+ * libraries that we link, and the C library (tests/module.mk does so for whoever includes this).
  *
- * What is shown by it of an operation: whichever call fails, it says clearly what failed, leaves no descriptor open, ends
- * no process, and works when it is tried again. */
+ * What is shown by it of an operation: whichever call fails, it says clearly what failed, leaves no descriptor open,
+ * ends no process, and works when it is tried again. */
 #ifndef K3X_TESTS_FAULTS_H
 #define K3X_TESTS_FAULTS_H
 

@@ -13,11 +13,13 @@
 #include "tools/k3x/server_pki.h"
 
 #include "base/base64.h"
+#include "base/check.h"
 #include "base/json/json.h"
 #include "base/pki.h"
 #include "base/yaml.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -38,7 +40,7 @@ static int make_folder(const char *path, mode_t mode, struct err *err)
 	return rc;
 }
 
-static int make_folders(struct server_settings *s, struct err *err)
+int server_make_folders(struct server_settings *s, struct err *err)
 {
 	static const struct {
 		const char *name;
@@ -151,15 +153,17 @@ static int need_client(struct server_settings *s, const struct pki_pair *ca, con
 	return need_leaf(s, ca, place, &r, made, err);
 }
 
-static int need_kubelet(
-        struct server_settings *s, const struct pki_pair *server_ca, const struct pki_pair *client_ca, struct err *err)
+static int need_kubelet_serving(struct server_settings *s, const struct pki_pair *ca, struct err *err)
 {
 	const char *names[] = {s->node_name, s->node_ip, "localhost", "127.0.0.1"};
 	struct pki_request r = {.common_name = s->node_name, .names = names, .names_count = 4, .is_server = true};
-	if (need_leaf(s, server_ca, "agent/serving-kubelet", &r, NULL, err) != 0)
-		return err->code;
+	return need_leaf(s, ca, "agent/serving-kubelet", &r, NULL, err);
+}
+
+static int need_kubelet_client(struct server_settings *s, const struct pki_pair *ca, struct err *err)
+{
 	const char *user = arena_printf(&s->arena, "system:node:%s", s->node_name);
-	return need_client(s, client_ca, "agent/client-kubelet", user, "system:nodes", NULL, err);
+	return need_client(s, ca, "agent/client-kubelet", user, "system:nodes", NULL, err);
 }
 
 static int need_service_key(struct server_settings *s, struct err *err)
@@ -197,33 +201,63 @@ static int need_token(struct server_settings *s, const struct pki_pair *server_c
 	return rc;
 }
 
+/* ---- all of it: what is of one CA on a thread of its own, beside what is of the other ---- */
+
+struct half {
+	struct server_settings settings; /* a copy, for an arena is one thread's */
+	bool made;
+	struct err err;
+};
+
+static void *serving_half(void *arg)
+{
+	struct half *h = arg;
+	struct server_settings *s = &h->settings;
+	struct pki_pair ca = PKI_PAIR_INIT;
+	int rc = need_ca(s, "server-ca", &ca, &h->err);
+	if (rc == 0)
+		rc = need_serving(s, &ca, &h->made, &h->err);
+	if (rc == 0)
+		rc = need_kubelet_serving(s, &ca, &h->err);
+	if (rc == 0)
+		need_token(s, &ca, &h->err);
+	pki_pair_release(&ca);
+	return NULL;
+}
+
+static void client_half(struct half *h)
+{
+	struct server_settings *s = &h->settings;
+	struct pki_pair ca = PKI_PAIR_INIT;
+	int rc = need_ca(s, "client-ca", &ca, &h->err);
+	if (rc == 0)
+		rc = need_client(s, &ca, "server/tls/client-admin", "system:admin", "system:masters", NULL, &h->err);
+	if (rc == 0)
+		rc = need_client(s, &ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters",
+		        &h->made, &h->err);
+	if (rc == 0)
+		rc = need_kubelet_client(s, &ca, &h->err);
+	if (rc == 0)
+		need_service_key(s, &h->err);
+	pki_pair_release(&ca);
+}
+
 int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err)
 {
-	struct pki_pair server_ca = PKI_PAIR_INIT, client_ca = PKI_PAIR_INIT;
-	bool made = false;
-	int rc = make_folders(s, err);
-	if (rc == 0)
-		rc = need_ca(s, "server-ca", &server_ca, err);
-	if (rc == 0)
-		rc = need_ca(s, "client-ca", &client_ca, err);
-	if (rc == 0)
-		rc = need_serving(s, &server_ca, &made, err);
-	if (rc == 0)
-		rc = need_client(s, &client_ca, "server/tls/client-admin", "system:admin", "system:masters", NULL, err);
-	if (rc == 0)
-		rc = need_client(s, &client_ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters",
-		        &made, err);
-	if (rc == 0)
-		rc = need_kubelet(s, &server_ca, &client_ca, err);
-	if (rc == 0)
-		rc = need_service_key(s, err);
-	if (rc == 0)
-		rc = need_token(s, &server_ca, err);
-	pki_pair_release(&server_ca);
-	pki_pair_release(&client_ca);
+	struct half serving = {.settings = *s}, client = {.settings = *s};
+	pthread_t thread;
+	serving.settings.arena = client.settings.arena = ARENA_INIT;
+	int rc = pthread_create(&thread, NULL, serving_half, &serving);
+	if (rc != 0)
+		return err_errno(err, rc, "start a thread");
+	client_half(&client);
+	CHECK(pthread_join(thread, NULL) == 0);
+	arena_release(&serving.settings.arena);
+	arena_release(&client.settings.arena);
+	*err = serving.err.code ? serving.err : client.err;
 	if (renewed)
-		*renewed = made;
-	return rc;
+		*renewed = serving.made || client.made;
+	return err->code;
 }
 
 /* ---- kubeconfig ---- */

@@ -4,8 +4,11 @@
 
 #include "tools/k3x/server_settings.h"
 
-/* Makes the folders, CAs, certificates, keys and tokens that are missing, renews what is due. *renewed (may be NULL)
- * says whether a serving certificate changed. */
+/* The folders of a data directory. */
+int server_make_folders(struct server_settings *s, struct err *err);
+
+/* Makes the CAs, certificates, keys and tokens that are missing, renews what is due. *renewed (may be NULL)
+ * says whether a serving certificate changed. The folders are there. */
 int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err);
 
 /* Writes the admin kubeconfig, for the API at this port. */

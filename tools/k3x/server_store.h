@@ -1,4 +1,4 @@
-/* The datastore of a server. Main thread. */
+/* The datastore of a server. */
 #ifndef K3X_TOOLS_K3X_SERVER_STORE_H
 #define K3X_TOOLS_K3X_SERVER_STORE_H
 
@@ -6,7 +6,8 @@
 
 struct engine;
 
-/* Opens it as the settings say; store_close() it. */
+/* Opens it as the settings say; store_close() it. The settings stay as long. Any one thread that nobody else uses these
+ * settings on meanwhile. */
 int server_store_open(struct server_settings *s, struct engine **ret, struct err *err);
 
 #endif

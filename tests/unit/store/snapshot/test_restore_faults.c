@@ -1,5 +1,5 @@
-/* Restoring a snapshot when the system's calls fail, each in turn: the snapshot stays what it is, and the next try, which
- * replaces what the failed one may have left, succeeds. */
+/* Restoring a snapshot when the system's calls fail, each in turn: the snapshot stays what it is, and the next try,
+ * which replaces what the failed one may have left, succeeds. */
 #include "tests/unit/faults.h"
 
 #include "raft/raft_node.h"
@@ -87,7 +87,8 @@ static void every_call_may_fail(void **state)
 	static const struct {
 		unsigned kind;
 		int error;
-	} faults[] = {{FAULT_OPEN, EMFILE}, {FAULT_READ, EIO}, {FAULT_WRITE, ENOSPC}, {FAULT_SYNC, EIO}, {FAULT_NAME, EIO}};
+	} faults[] = {
+	        {FAULT_OPEN, EMFILE}, {FAULT_READ, EIO}, {FAULT_WRITE, ENOSPC}, {FAULT_SYNC, EIO}, {FAULT_NAME, EIO}};
 	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		struct fault_plan p = {.kinds = faults[i].kind,
 		        .error = faults[i].error,
