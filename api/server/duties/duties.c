@@ -13,7 +13,12 @@ static const struct duty rows[] = {
         {.name = "bootstrap", .is_led = true, .is_first = true, .run = bootstrap_run},
         {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
         {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
-        {.name = "compaction", .is_led = true, .every_s = COMPACTION_S, .run = compaction_run},
+        {.name = "compaction",
+                .is_led = true,
+                .is_later = true,
+                .is_compact = true,
+                .every_s = COMPACTION_S,
+                .run = compaction_run},
 };
 
 struct duties {
@@ -31,7 +36,7 @@ struct duties {
 static unsigned period_s(const struct duties *d, const struct duty *duty)
 {
 	unsigned own = d->server->options.compact_interval_s;
-	return duty->run == compaction_run && own ? own : duty->every_s;
+	return duty->is_compact && own ? own : duty->every_s;
 }
 
 static void begin(struct duties *d, struct duty_run *r)
@@ -179,12 +184,8 @@ void duties_start(struct duties *d, void (*ready)(void *arg, const struct err *e
 	d->ready = ready;
 	d->ready_arg = arg;
 	d->leads = store_leads(d->server->store);
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		bool is_periodic = rows[i].every_s > 0 && !rows[i].is_first;
-		d->runs[i].due_ms = is_periodic ? loop_now_ms(d->loop) + period_s(d, &rows[i]) * 1000ull : 0;
-		if (rows[i].run == claims_run)
-			d->runs[i].due_ms = 0;
-	}
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		d->runs[i].due_ms = rows[i].is_later ? loop_now_ms(d->loop) + period_s(d, &rows[i]) * 1000ull : 0;
 	uv_timer_start(&d->timer, on_timer, LOOK_MS, LOOK_MS);
 	if (!lacks_first(d, d->runs + COUNT_OF(rows)))
 		tell_ready(d, &none);

@@ -11,6 +11,8 @@ struct duty {
 	const char *name;
 	bool is_led;      /* for the server that leads; else every server has it */
 	bool is_first;    /* done before requests are answered */
+	bool is_later;    /* its first time comes when a period is over; else at once */
+	bool is_compact;  /* its period is compact_interval_s, where that is set */
 	unsigned every_s; /* 0: once, when it is taken over */
 	/* Answers with duty_done(), never from inside. */
 	void (*run)(struct duty_run *r);

@@ -1,26 +1,9 @@
 /* JSON patches by the examples of RFC 6902, merge patches by those of RFC 7386, and their limits. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/patch/patch.h"
 #include "base/clock.h"
 #include "base/mem/budget.h"
-
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
-
-static struct json *parse(const char *text)
-{
-	struct err err = ERR_INIT;
-	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
-	if (!v)
-		fail_msg("%s: %s", text, err.msg);
-	return v;
-}
 
 static void assert_json(const struct json *got, const char *want)
 {

@@ -1,27 +1,10 @@
 /* Strategic merge against the schema of Deployment; the wire's view of it is in tests/integration/api_cases_patch.py.
  */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/patch/patch.h"
 #include "api/machinery/schema/resources.h"
 #include "base/clock.h"
-
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
-
-static struct json *parse(const char *text)
-{
-	struct err err = ERR_INIT;
-	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
-	if (!v)
-		fail_msg("%s: %s", text, err.msg);
-	return v;
-}
 
 #define POD(inner) "{\"spec\":{\"template\":{\"spec\":{" inner "}}}}"
 

@@ -1,24 +1,13 @@
 /* Defaults: what is filled in, what stays, and that a second pass changes nothing. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/rules/defaults.h"
-
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
 
 static struct json *defaulted(const char *group, const char *version, const char *plural, const char *text)
 {
 	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
-	struct err err = ERR_INIT;
-	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
+	struct json *v = parse(text);
 	assert_non_null(r);
-	if (!v)
-		fail_msg("%s: %s", text, err.msg);
 	defaults_apply(&a, r, v);
 	struct json *again = json_copy(&a, v);
 	defaults_apply(&a, r, again);

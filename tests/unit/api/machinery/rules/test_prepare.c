@@ -1,25 +1,8 @@
 /* What is not the client's to say: status and metadata, generation, job labels, what follows a service's type. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/rules/prepare.h"
 #include "api/machinery/rules/validate.h"
-
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
-
-static struct json *parse(const char *text)
-{
-	struct err err = ERR_INIT;
-	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
-	if (!v)
-		fail_msg("%s: %s", text, err.msg);
-	return v;
-}
 
 static const struct resource *row(const char *group, const char *version, const char *plural)
 {

@@ -1,27 +1,16 @@
 /* Validation: the field that is wrong is the field that is named. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/rules/defaults.h"
 #include "api/machinery/rules/validate.h"
 #include "base/clock.h"
 
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
-
 /* The first error's field, NULL when there is none. */
 static const char *first_field(const char *group, const char *version, const char *plural, const char *text)
 {
 	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
-	struct err err = ERR_INIT;
-	struct json *v = json_parse(&a, slice_of(text), NULL, &err);
+	struct json *v = parse(text);
 	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
-	if (!v)
-		fail_msg("%s: %s", text, err.msg);
 	defaults_apply(&a, r, v);
 	field_errors_init(errors, &a);
 	validate_object(errors, r, v, NULL, "");
@@ -94,10 +83,8 @@ static const char *update_field(
         const char *group, const char *version, const char *plural, const char *old, const char *now)
 {
 	const struct resource *r = resource_find(slice_of(group), slice_of(version), slice_of(plural));
-	struct json *before = json_parse(&a, slice_of(old), NULL, NULL), *v = json_parse(&a, slice_of(now), NULL, NULL);
+	struct json *before = parse(old), *v = parse(now);
 	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
-	assert_non_null(before);
-	assert_non_null(v);
 	defaults_apply(&a, r, before);
 	defaults_apply(&a, r, v);
 	field_errors_init(errors, &a);

@@ -1,15 +1,7 @@
 /* Label and field selectors: meaning, errors, and that matching a text and matching a tree are one. */
-#include "tests/unit/unit.h"
+#include "tests/unit/unit_json.h"
 
 #include "api/machinery/schema/selector.h"
-
-static struct arena a;
-
-static int release(void **state)
-{
-	arena_release(&a);
-	return 0;
-}
 
 static bool matches(const char *selector, const char *labels)
 {
@@ -18,7 +10,7 @@ static bool matches(const char *selector, const char *labels)
 	if (label_selector_parse(&a, slice_of(selector), &s, &err) != 0)
 		fail_msg("%s: %s", selector, err.msg);
 	bool by_text = label_selector_matches(&s, labels ? slice_of(labels) : SLICE_NULL);
-	bool by_tree = label_selector_matches_tree(&s, labels ? json_parse(&a, slice_of(labels), NULL, NULL) : NULL);
+	bool by_tree = label_selector_matches_tree(&s, labels ? parse(labels) : NULL);
 	assert_int_equal(by_text, by_tree);
 	return by_text;
 }
