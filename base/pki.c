@@ -392,6 +392,39 @@ void pki_sha256(const void *data, size_t len, unsigned char ret[32])
 	CHECK(EVP_Digest(data, len, ret, &n, EVP_sha256(), NULL) == 1);
 }
 
+struct pki_digest {
+	EVP_MD_CTX *ctx;
+};
+
+struct pki_digest *pki_digest_new(void)
+{
+	struct pki_digest *d = xcalloc(1, sizeof *d);
+	d->ctx = EVP_MD_CTX_new();
+	CHECK(d->ctx && EVP_DigestInit_ex(d->ctx, EVP_sha256(), NULL) == 1);
+	return d;
+}
+
+void pki_digest_add(struct pki_digest *d, const void *data, size_t len)
+{
+	CHECK(EVP_DigestUpdate(d->ctx, data, len) == 1);
+}
+
+void pki_digest_get(const struct pki_digest *d, unsigned char ret[32])
+{
+	EVP_MD_CTX *copy = EVP_MD_CTX_new();
+	unsigned n = 0;
+	CHECK(copy && EVP_MD_CTX_copy_ex(copy, d->ctx) == 1 && EVP_DigestFinal_ex(copy, ret, &n) == 1 && n == 32);
+	EVP_MD_CTX_free(copy);
+}
+
+void pki_digest_free(struct pki_digest *d)
+{
+	if (!d)
+		return;
+	EVP_MD_CTX_free(d->ctx);
+	free(d);
+}
+
 void pki_sha256_hex(const void *data, size_t len, char ret_hex[65])
 {
 	unsigned char md[32];

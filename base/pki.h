@@ -107,6 +107,12 @@ unsigned pki_password_bcrypt_cost(struct slice hash);
 /* ---- helpers ---- */
 
 void pki_sha256(const void *data, size_t len, unsigned char ret[32]);
+/* The same of what comes in pieces. One thread at a time. */
+struct pki_digest;
+struct pki_digest *pki_digest_new(void);
+void pki_digest_add(struct pki_digest *d, const void *data, size_t len);
+void pki_digest_get(const struct pki_digest *d, unsigned char ret[32]); /* of all so far; more may follow */
+void pki_digest_free(struct pki_digest *d);                             /* NULL is allowed */
 void pki_hmac_sha256(struct slice key, struct slice data, unsigned char ret[32]);
 void pki_sha256_hex(const void *data, size_t len, char ret_hex[65]);
 /* Cryptographically random; the process stops when the system has none. */

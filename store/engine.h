@@ -151,8 +151,8 @@ enum store_request_type {
 	STORE_REQUEST_LEASE_LIST,      /* -> lease.ids */
 	STORE_REQUEST_HASH, /* of what is kept at revision_arg (0: newest) -> hash, compacted_revision; the same on any
 	                       engine. hash_leases: leases too */
-	STORE_REQUEST_BACKUP, /* a copy of everything as of `revision` to the new file `path` -> sha256; see snapshot.h
-	                       */
+	STORE_REQUEST_BACKUP, /* everything as of `revision`, with `note` -> `snapshot`, which the caller pulls and
+	                         closes before the store is closed */
 	STORE_REQUEST_SYSTEM, /* system.changes, all or nothing -> system.version, one higher. ERR_CONFLICT when it is
 	                         not at system.expect_version */
 	STORE_REQUEST_DEFRAGMENT,  /* gives what is free in this server's file back to the disk; no command, and not
@@ -236,7 +236,7 @@ struct store_request {
 	int64_t revision;           /* of the store when the request was carried out; for a write, its own */
 	int64_t compacted_revision; /* with ERR_COMPACTED */
 	uint32_t hash;
-	unsigned char sha256[32];
+	struct snapshot_reader *snapshot; /* see store/snapshot/snapshot_reader.h */
 	struct store_result result;
 	struct arena answer; /* the engine's: what the results point into */
 	struct arena arena;  /* the caller's: for arguments, as long as the request */
@@ -286,6 +286,7 @@ struct store_stats {
 };
 
 struct engine;
+struct snapshot_reader;
 
 struct engine_vtable {
 	const char *name; /* "raft" */

@@ -49,7 +49,8 @@ void grpc_frames_release(struct grpc_frames *f);
  * ERR_TOO_BIG, ERR_UNIMPLEMENTED (compressed), ERR_PROTOCOL. */
 int grpc_frames_feed(struct grpc_frames *f, const char *data, size_t len, size_t *used, bool *whole, struct err *err);
 bool grpc_frames_clean(const struct grpc_frames *f); /* not inside a message */
-void grpc_frame_head(char ret[5], size_t message_len);
+enum { GRPC_FRAME_HEAD_BYTES = 5 };
+void grpc_frame_head(char ret[GRPC_FRAME_HEAD_BYTES], size_t message_len);
 
 /* grpc-timeout as text ("1500m") to milliseconds; false when it is none. */
 bool grpc_timeout_parse(struct slice s, uint64_t *ret_ms);
@@ -103,6 +104,9 @@ struct grpc_stream *grpc_accept(
 struct http_exchange *grpc_exchange(struct grpc_stream *s);  /* for peer, headers, arena */
 uint64_t grpc_timeout_ms(struct grpc_stream *s);             /* what the client allows; 0: no limit */
 bool grpc_send(struct grpc_stream *s, struct slice message); /* false: wait for on_writable */
+/* The same without a copy: the message begins GRPC_FRAME_HEAD_BYTES into the buffer, which nobody else has seen yet.
+ * The reference is taken over. */
+bool grpc_send_ref(struct grpc_stream *s, struct rcbuf *message);
 void grpc_want_writable(struct grpc_stream *s);
 void grpc_read_pause(struct grpc_stream *s);
 void grpc_read_resume(struct grpc_stream *s);

@@ -152,12 +152,17 @@ uint64_t grpc_timeout_ms(struct grpc_stream *s)
 
 bool grpc_send(struct grpc_stream *s, struct slice message)
 {
-	struct rcbuf *b = rcbuf_new(message.len + 5);
-	begin(s);
-	grpc_frame_head(b->data, message.len);
+	struct rcbuf *b = rcbuf_new(GRPC_FRAME_HEAD_BYTES + message.len);
 	if (message.len)
-		memcpy(b->data + 5, message.ptr, message.len);
-	return http_write_ref(s->x, b);
+		memcpy(b->data + GRPC_FRAME_HEAD_BYTES, message.ptr, message.len);
+	return grpc_send_ref(s, b);
+}
+
+bool grpc_send_ref(struct grpc_stream *s, struct rcbuf *message)
+{
+	begin(s);
+	grpc_frame_head(message->data, message->len - GRPC_FRAME_HEAD_BYTES);
+	return http_write_ref(s->x, message);
 }
 
 void grpc_want_writable(struct grpc_stream *s)

@@ -70,6 +70,7 @@ void engine_reset_answer(struct store_request *req)
 	req->revision = req->compacted_revision = 0;
 	req->result = (struct store_result){0};
 	req->lease.more = false;
+	req->snapshot = NULL;
 	arena_release(&req->answer);
 }
 

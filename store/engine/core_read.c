@@ -13,7 +13,7 @@
 #include "base/histogram.h"
 #include "store/machine/hash.h"
 #include "store/machine/system.h"
-#include "store/snapshot/snapshot_write.h"
+#include "store/snapshot/snapshot_reader.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -23,8 +23,7 @@ enum { SHARE_MAX = 64, TRANSACTION_MS_MAX = 2, LEASE_KEYS_PER_STEP = 256 };
 /* Goes through all there is: nobody is to wait behind it who could be served by another reader. */
 static bool is_long(const struct store_request *req)
 {
-	return req->type == STORE_REQUEST_BACKUP || req->type == STORE_REQUEST_HASH ||
-	       (int)req->type == STORE_REQUEST_COPY_;
+	return req->type == STORE_REQUEST_HASH || (int)req->type == STORE_REQUEST_COPY_;
 }
 
 /* Some requests, so that the other readers get theirs; NULL when the queue is empty and stopping. */
@@ -105,18 +104,32 @@ static void read_hash(struct store_view *v, struct store_request *req)
 }
 
 /* Of the database alone: who asks has had it flushed. */
+static void backup_rotten(void *arg)
+{
+	struct engine_core *c = arg;
+	rot_note(&c->rot, c->path, "a snapshot met a page that is not what was written");
+}
+
+/* It has a connection and a transaction of its own, which began later than this reader's. */
+static struct snapshot_reader *open_snapshot(struct reader *r, const char *note, struct store_request *req)
+{
+	struct snapshot_reader_options o = {
+	        .path = r->core->path, .note = note, .rotten = backup_rotten, .arg = r->core};
+	struct snapshot_reader *s;
+	if (snapshot_reader_open(&o, &s, &req->err) != 0)
+		return NULL;
+	req->revision = snapshot_reader_revision(s);
+	return s;
+}
+
 static void read_copy(struct reader *r, struct store_request *req)
 {
-	struct meta meta;
-	if (meta_load(&r->db, &meta, &req->err) != 0)
+	struct snapshot_reader *s = open_snapshot(r, NULL, req);
+	if (!s)
 		return;
-	req->revision = meta.revision;
-	if (req->type == STORE_REQUEST_BACKUP) {
-		snapshot_write(&r->db, req->path, req->note ? req->note : "", req->sha256, &req->err);
-		return;
-	}
-	req->revision_arg = meta.applied_index;
-	snapshot_copy(&r->db, req->path, &req->err);
+	req->revision_arg = snapshot_reader_applied_index(s);
+	snapshot_reader_save(s, req->path, &req->err);
+	snapshot_reader_close(s);
 }
 
 static void read_one(struct reader *r, struct store_view *v, struct store_request *req)
@@ -132,10 +145,12 @@ static void read_one(struct reader *r, struct store_view *v, struct store_reques
 		system_read(v, req);
 	else if (req->err.code == 0 && req->type == STORE_REQUEST_HASH)
 		read_hash(v, req);
-	else if (req->err.code == 0 && (req->type == STORE_REQUEST_BACKUP || (int)req->type == STORE_REQUEST_COPY_))
-		read_copy(r, req);
+	else if (req->err.code == 0 && req->type == STORE_REQUEST_BACKUP)
+		req->snapshot = open_snapshot(r, req->note ? req->note : "", req);
 	else if (req->err.code == 0 && (int)req->type == STORE_REQUEST_LEASE_KEYS_)
 		read_lease_keys(v, req);
+	else if (req->err.code == 0 && (int)req->type == STORE_REQUEST_COPY_)
+		read_copy(r, req);
 	else if (req->err.code == 0 && req->type != STORE_REQUEST_BARRIER)
 		read_lease(r, v, req);
 	engine_complete(req);

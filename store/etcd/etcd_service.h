@@ -23,7 +23,7 @@ struct etcd_service_options {
 	const char *client_url;  /* advertised */
 	const char *peer_url;
 	uint64_t cluster_id, member_id;
-	const char *scratch_dir;        /* for copies while they are sent; NULL: /tmp */
+	uint64_t snapshot_stall_ms;     /* whose client takes nothing for so long; 0: STORE_SNAPSHOT_STALL_MS_MAX */
 	int64_t quota_bytes;            /* of the database; 0 or less: none */
 	size_t request_bytes_max;       /* 0: STORE_REQUEST_BYTES_MAX */
 	size_t txn_ops_max;             /* 0: STORE_TXN_OPS_MAX */

@@ -7,8 +7,8 @@
 #include "base/rt/pool.h"
 #include "base/wire/tls.h"
 #include "store/etcd/auth/auth.h"
-#include "store/etcd/calls/backup.h"
 #include "store/etcd/calls/cluster.h"
+#include "store/etcd/calls/snapshot.h"
 #include "store/etcd/calls/watch.h"
 #include "store/etcd/compactor_int.h"
 #include "store/etcd/http_int.h"
@@ -50,6 +50,7 @@ static void tick(uv_timer_t *t)
 {
 	etcd_streams_tick(t->data);
 	etcd_watch_tick(t->data);
+	etcd_snapshots_tick(t->data);
 	etcd_quota_tick(t->data);
 	etcd_system_tick(t->data);
 	etcd_cluster_tick(t->data);
@@ -61,7 +62,6 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->options = *o;
 	s->options.name = arena_strdup(&s->arena, o->name);
 	s->options.client_url = arena_strdup(&s->arena, o->client_url);
-	s->options.scratch_dir = arena_strdup(&s->arena, o->scratch_dir ? o->scratch_dir : "/tmp");
 	s->options.peer_url = arena_strdup(&s->arena, o->peer_url);
 	if (!s->options.progress_ms)
 		s->options.progress_ms = PROGRESS_MS;
@@ -74,6 +74,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	list_init(&s->watch_streams);
 	list_init(&s->wanting_leader);
 	list_init(&s->passwords);
+	list_init(&s->snapshots);
 	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)
 		goto fail;
@@ -87,8 +88,6 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->timer) == 0);
 	s->timer.data = s;
 	uv_timer_start(&s->timer, tick, TICK_MS, TICK_MS);
-	if (o->scratch_dir)
-		etcd_snapshot_forget_old(o->scratch_dir);
 	etcd_quota_tick(s);
 	etcd_compactor_start(s);
 	etcd_system_start(s);
@@ -114,6 +113,7 @@ static void free_now(uv_handle_t *h)
 	void *arg = s->closed_arg;
 	if (s->pool)
 		pool_free(s->pool);
+	etcd_snapshots_release(s);
 	etcd_tokens_free(s->tokens);
 	etcd_system_release(s);
 	arena_release(&s->arena);

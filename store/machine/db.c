@@ -1,11 +1,12 @@
 /* SQLite connections of the store: how they are opened, checked and prepared.
  *
- * The database (WAL mode) has five tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
+ * The database (WAL mode) has six tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
  * `cur` has one small row per key that points to its newest version in `rev`; a deleted key keeps its row there until
  * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision
  * walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta`
  * one row of counters that changes in the same transaction as the data. `sys` is the system keyspace (system.c); files
- * of format 1 have none and get it when the writer opens them.
+ * of format 1 have none and get it when the writer opens them. `snapshot` is empty but in snapshots: a snapshot is
+ * streamed with a note laid into the one page of that table (store/snapshot/snapshot_note.c).
  *
  * Opening never repairs and never overwrites: a file that is not ours, is from a newer version, or does not read is
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
@@ -55,7 +56,7 @@ static const char schema_sql[] =
         " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
         " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL, flushes INTEGER NOT NULL);"
         "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1, 0);"
-        "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;" DB_NOTE_TABLE_SQL
         "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
         "PRAGMA user_version = 3;"
         "COMMIT";

@@ -22,6 +22,9 @@ enum { SUB_BITS = 20 };
 
 _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has room for a revision and its rows");
 
+/* Where a snapshot says where it comes from; one page, and empty in a database that is served. */
+#define DB_NOTE_TABLE_SQL "CREATE TABLE IF NOT EXISTS snapshot (one INTEGER PRIMARY KEY, note TEXT NOT NULL);"
+
 #define DB_STMTS \
 	STMT(BEGIN_READ, "BEGIN") \
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \

@@ -53,17 +53,34 @@ static bool is_whole_page(int n, sqlite3_int64 at)
 	return n == PAGE_BYTES && at % PAGE_BYTES == 0;
 }
 
-static uint32_t sum_of(const void *page, sqlite3_int64 at)
+static uint32_t sum_of(const void *page, int64_t number)
 {
-	uint64_t number = (uint64_t)at / PAGE_BYTES + 1;
-	return crc32c_in_turn(crc32c(0, &number, sizeof number), page, BODY_BYTES);
+	uint64_t n = (uint64_t)number;
+	return crc32c_in_turn(crc32c(0, &n, sizeof n), page, BODY_BYTES);
 }
 
-static bool is_sound(const char *page, sqlite3_int64 at)
+void page_seal(char *page, int64_t number)
 {
-	uint32_t sum = sum_of(page, at);
+	uint32_t sum = sum_of(page, number);
+	memcpy(page + BODY_BYTES, &sum, sizeof sum);
+	memcpy(page + BODY_BYTES + sizeof sum, magic, sizeof magic);
+}
+
+bool page_is_sound(const char *page, int64_t number)
+{
+	uint32_t sum = sum_of(page, number);
 	return memcmp(page + BODY_BYTES, &sum, sizeof sum) == 0 &&
 	       memcmp(page + BODY_BYTES + sizeof sum, magic, sizeof magic) == 0;
+}
+
+bool page_is_empty(const char *page)
+{
+	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+}
+
+static int64_t number_at(sqlite3_int64 at)
+{
+	return at / PAGE_BYTES + 1;
 }
 
 static void learn(struct page_file *p, const unsigned char *head)
@@ -83,9 +100,9 @@ static int page_read(sqlite3_file *f, void *out, int n, sqlite3_int64 at)
 {
 	struct page_file *p = page_of(f);
 	int rc = p->real->pMethods->xRead(p->real, out, n, at);
-	if (rc != SQLITE_OK || !is_whole_page(n, at) || !has_sums(p) || is_sound(out, at))
+	if (rc != SQLITE_OK || !is_whole_page(n, at) || !has_sums(p) || page_is_sound(out, number_at(at)))
 		return rc;
-	rotten_page = at / PAGE_BYTES + 1;
+	rotten_page = number_at(at);
 	return PAGE_FILE_ROTTEN;
 }
 
@@ -114,10 +131,8 @@ static int page_write(sqlite3_file *f, const void *bytes, int n, sqlite3_int64 a
 		return rc;
 	if (p->sums == SUMS_NO)
 		return p->real->pMethods->xWrite(p->real, bytes, n, at);
-	uint32_t sum = sum_of(bytes, at);
 	memcpy(page, bytes, BODY_BYTES);
-	memcpy(page + BODY_BYTES, &sum, sizeof sum);
-	memcpy(page + BODY_BYTES + sizeof sum, magic, sizeof magic);
+	page_seal(page, number_at(at));
 	return p->real->pMethods->xWrite(p->real, page, n, at);
 }
 
@@ -233,9 +248,13 @@ int64_t page_file_pages(sqlite3 *db)
 	return p && page_size(&p->base, &size) == SQLITE_OK ? size / PAGE_BYTES : 0;
 }
 
-static bool is_empty(const char *page)
+int page_file_read(sqlite3 *db, int64_t first, size_t n, char *ret_pages)
 {
-	return page[0] == 0 && memcmp(page, page + 1, PAGE_BYTES - 1) == 0;
+	struct page_file *p = file_of(db);
+	if (!p)
+		return SQLITE_IOERR_READ;
+	int rc = p->real->pMethods->xRead(p->real, ret_pages, (int)(n * PAGE_BYTES), (first - 1) * PAGE_BYTES);
+	return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc; /* what is missing was filled with zeros */
 }
 
 enum page_state page_file_look(sqlite3 *db, int64_t number)
@@ -250,7 +269,7 @@ enum page_state page_file_look(sqlite3 *db, int64_t number)
 		return PAGE_IS_EMPTY;
 	if (rc != SQLITE_OK)
 		return PAGE_IS_UNREAD;
-	return is_sound(page, at) ? PAGE_SOUND : is_empty(page) ? PAGE_IS_EMPTY : PAGE_IS_ROTTEN;
+	return page_is_sound(page, number) ? PAGE_SOUND : page_is_empty(page) ? PAGE_IS_EMPTY : PAGE_IS_ROTTEN;
 }
 
 /* ---- the VFS ---- */

@@ -4,6 +4,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PAGE_FILE_VFS "k3x-page"
@@ -34,7 +35,19 @@ enum page_state {
 int64_t page_file_pages(sqlite3 *db);
 enum page_state page_file_look(sqlite3 *db, int64_t page);
 
+/* Reads pages from the file as they are, whatever their checksums; those behind its end as zeros. SQLite's code. */
+int page_file_read(sqlite3 *db, int64_t first, size_t n, char *ret_pages);
+
 /* Whether its pages have checksums. As above. */
 bool page_file_has_sums(sqlite3 *db);
+
+/* ---- pages as bytes of PAGE_BYTES; any thread ---- */
+
+/* Puts the checksum of page `number`, from 1, at its end. */
+void page_seal(char *page, int64_t number);
+/* Does it fit? */
+bool page_is_sound(const char *page, int64_t number);
+/* All of it is zeros: it was never written. */
+bool page_is_empty(const char *page);
 
 #endif

@@ -1,7 +1,5 @@
-/* Snapshots and copies of a database that is open, made with SQLite's backup.
- *
- * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs
- * it; the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
+/* A copy of a database at rest, with what is in its write-ahead log, made with SQLite's backup. The copy leaves WAL
+ * mode, so it is one file.
  *
  * What can go wrong: the disk fills (the copy is removed). */
 #include "store/snapshot/snapshot_write.h"
@@ -36,18 +34,6 @@ int snapshot_exec(sqlite3 *handle, const char *sql, const char *path, struct err
 		return 0;
 	int code = sqlite3_errcode(handle) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO;
 	return err_set(err, code, "write %s: %s", path, sqlite3_errmsg(handle));
-}
-
-static int add_note(sqlite3 *copy, const char *path, const char *note, struct err *err)
-{
-	char *sql = sqlite3_mprintf("PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF;"
-	                            "CREATE TABLE IF NOT EXISTS snapshot (one INTEGER PRIMARY KEY, note TEXT NOT NULL);"
-	                            "REPLACE INTO snapshot VALUES (1, %Q)",
-	        note);
-	CHECK(sql != NULL);
-	int rc = snapshot_exec(copy, sql, path, err);
-	sqlite3_free(sql);
-	return rc;
 }
 
 static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err *err)
@@ -86,19 +72,3 @@ int snapshot_copy(struct db *db, const char *path, struct err *err)
 		unlink(path);
 	return rc;
 }
-
-int snapshot_write(struct db *db, const char *path, const char *note, unsigned char sha256[32], struct err *err)
-{
-	sqlite3 *copy = NULL;
-	int rc = copy_to(db, path, &copy, err);
-	if (rc == 0)
-		rc = add_note(copy, path, note, err);
-	sqlite3_close(copy);
-	if (rc == 0)
-		rc = snapshot_sha256(path, -1, sha256, NULL, err);
-	if (rc != 0)
-		unlink(path);
-	return rc;
-}
-
-/* ---- opening what no server has open ---- */

@@ -174,7 +174,6 @@ static int open_service(struct serve *s, struct err *err)
 	o.address = listen_host(&url);
 	o.port = url.port;
 	o.tls = s->tls;
-	o.scratch_dir = v->data_dir;
 	o.quota_bytes = v->quota_bytes;
 	o.request_bytes_max = (size_t)v->request_bytes_max;
 	o.txn_ops_max = (size_t)v->txn_ops_max;

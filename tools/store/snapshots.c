@@ -8,7 +8,7 @@
 #include "tools/store/table.h"
 
 #include "base/check.h"
-#include "base/file_map.h"
+#include "base/file_out.h"
 #include "base/pki.h"
 
 #include <dirent.h>
@@ -53,37 +53,55 @@ static void draw(struct progress *p, int64_t have, int64_t remaining)
 	        (double)all / 1e6);
 }
 
-/* The last 32 bytes must be the sha256 of the rest. */
-static int verify(const char *path, int64_t size, char sha256_hex[65], struct err *err)
-{
-	unsigned char sum[32];
-	struct slice file;
-	if (size < 544 || file_map(path, &file, err) != 0)
-		return err_set(err, ERR_IO, "the snapshot came incomplete (%" PRId64 " bytes)", size);
-	pki_sha256(file.ptr, file.len - 32, sum);
-	bool same = memcmp(file.ptr + file.len - 32, sum, 32) == 0;
-	file_unmap(file);
-	for (int i = 0; i < 32; i++)
-		snprintf(sha256_hex + 2 * i, 3, "%02x", sum[i]);
-	return same ? 0 : err_set(err, ERR_CORRUPT, "what came does not fit its sha256: try again");
-}
-
 struct saved {
 	int64_t size, revision;
 	uint64_t cluster_id, member_id;
 	char sha256_hex[65];
 };
 
-static void receive(struct store_call *call, FILE *f, const char *path, struct saved *s, struct err *err)
+/* What comes, on its way to the file. The last 32 bytes are the sha256 of the rest, and which are the last is known at
+ * the end: so as many are held back from the sum. */
+struct arrival {
+	struct file_out out;
+	struct pki_digest *digest;
+	char held[STORE_SNAPSHOT_HASH_BYTES];
+	size_t n_held;
+};
+
+static void sum_up(struct arrival *x, const char *data, size_t len)
+{
+	size_t all = x->n_held + len, sure = all > sizeof x->held ? all - sizeof x->held : 0;
+	size_t of_held = sure < x->n_held ? sure : x->n_held;
+	pki_digest_add(x->digest, x->held, of_held);
+	pki_digest_add(x->digest, data, sure - of_held);
+	memmove(x->held, x->held + of_held, x->n_held - of_held);
+	x->n_held -= of_held;
+	memcpy(x->held + x->n_held, data + (sure - of_held), len - (sure - of_held));
+	x->n_held += len - (sure - of_held);
+}
+
+static int verify(struct arrival *x, char sha256_hex[65], struct err *err)
+{
+	unsigned char sum[STORE_SNAPSHOT_HASH_BYTES];
+	if (x->out.written < 512 + (int64_t)sizeof sum)
+		return err_set(err, ERR_IO, "the snapshot came incomplete (%" PRId64 " bytes)", x->out.written);
+	pki_digest_get(x->digest, sum);
+	for (size_t i = 0; i < sizeof sum; i++)
+		snprintf(sha256_hex + 2 * i, 3, "%02x", sum[i]);
+	return memcmp(x->held, sum, sizeof sum) == 0
+	               ? 0
+	               : err_set(err, ERR_CORRUPT, "what came does not fit its sha256: try again");
+}
+
+static void receive(struct store_call *call, struct arrival *x, struct saved *s, struct err *err)
 {
 	struct progress p = {.is_shown = isatty(STDERR_FILENO)};
 	bool more = true;
 	while (more && !err->code) {
 		struct arena a = ARENA_INIT;
 		Etcdpb__SnapshotResponse *got = store_call_next(call, &etcdpb__snapshot_response__descriptor, &a, err);
-		if (got && fwrite(got->blob.data, 1, got->blob.len, f) != got->blob.len)
-			err_errno(err, errno, "write %s", path);
-		if (got && !err->code) {
+		if (got && file_out_write(&x->out, got->blob.data, got->blob.len, err) == 0) {
+			sum_up(x, (const char *)got->blob.data, got->blob.len);
 			s->size += (int64_t)got->blob.len;
 			draw(&p, s->size, (int64_t)got->remaining_bytes);
 		}
@@ -114,23 +132,26 @@ static int save(struct store_command *m, const char *path, struct saved *s, stru
 {
 	Etcdpb__LeaseStatus empty = ETCDPB__LEASE_STATUS__INIT;
 	const char *part = arena_printf(&m->arena, "%s.part", path);
-	FILE *f = fopen(part, "we");
-	if (!f)
-		return err_errno(err, errno, "make %s", part);
+	struct arrival x = {0};
+	if (file_out_open(&x.out, part, 0, err) != 0)
+		return err->code;
+	x.digest = pki_digest_new();
 	struct store_call *call = store_call_open(m->client, "Maintenance/Snapshot", &empty.base);
 	store_call_send_end(call);
-	receive(call, f, part, s, err);
+	receive(call, &x, s, err);
 	store_call_close(call);
-	if (!err->code && (fflush(f) != 0 || fsync(fileno(f)) != 0))
-		err_errno(err, errno, "write %s", part);
-	fclose(f);
 	if (!err->code)
-		verify(part, s->size, s->sha256_hex, err);
-	if (!err->code && rename(part, path) != 0)
-		err_errno(err, errno, "rename %s", part);
+		verify(&x, s->sha256_hex, err);
 	if (err->code)
-		unlink(part);
+		file_out_drop(&x.out);
 	else
+		file_out_keep(&x.out, err);
+	pki_digest_free(x.digest);
+	if (!err->code && rename(part, path) != 0) {
+		err_errno(err, errno, "rename %s", part);
+		unlink(part);
+	}
+	if (!err->code)
 		sync_folder_of(path, &m->arena, err);
 	return err->code;
 }

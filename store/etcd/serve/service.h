@@ -33,6 +33,9 @@ struct etcd_service {
 	struct etcd_tokens *tokens;
 	struct pool *pool;          /* for password hashes; NULL until the first */
 	struct list_link passwords; /* the work under way */
+	struct list_link snapshots; /* being sent; see calls/snapshot.c */
+	unsigned n_snapshots;
+	struct pool *snapshot_pool; /* NULL until the first */
 	struct {
 		uint64_t requests, failed, watch_streams, watches, events;
 	} counters;

@@ -94,6 +94,28 @@ bool etcd_stream_send(struct etcd_stream *x, const ProtobufCMessage *m)
 	return room;
 }
 
+static bool send_packed_json(struct etcd_stream *x, const ProtobufCMessageDescriptor *kind, struct slice packed)
+{
+	ProtobufCMessage *m = protobuf_c_message_unpack(kind, NULL, packed.len, (const uint8_t *)packed.ptr);
+	CHECK(m != NULL); /* our own */
+	bool room = send_json(x, m);
+	protobuf_c_message_free_unpacked(m, NULL);
+	return room;
+}
+
+bool etcd_stream_send_message(struct etcd_stream *x, const ProtobufCMessageDescriptor *kind, struct rcbuf *message)
+{
+	LOOP_CHECK_OWNER(x->service->loop);
+	struct slice packed = {message->data + GRPC_FRAME_HEAD_BYTES, message->len - GRPC_FRAME_HEAD_BYTES};
+	if (!x->grpc) {
+		bool room = send_packed_json(x, kind, packed);
+		rcbuf_unref(message);
+		return room;
+	}
+	etcd_count_sent(x->service->counts, x->method, packed.len);
+	return grpc_send_ref(x->grpc, message);
+}
+
 static void finish_json(struct etcd_stream *x, int grpc_status, const char *text)
 {
 	struct strbuf line = STRBUF_INIT;

@@ -23,6 +23,9 @@ struct etcd_service *etcd_stream_service(struct etcd_stream *x);
 void etcd_stream_start(
         struct etcd_stream *x, size_t message_bytes_max, const struct etcd_stream_callbacks *callbacks, void *arg);
 bool etcd_stream_send(struct etcd_stream *x, const ProtobufCMessage *m); /* false: wait for on_writable */
+/* The same of a packed message of this kind that begins GRPC_FRAME_HEAD_BYTES into the buffer; the reference is taken
+ * over. */
+bool etcd_stream_send_message(struct etcd_stream *x, const ProtobufCMessageDescriptor *kind, struct rcbuf *message);
 void etcd_stream_finish(struct etcd_stream *x, int grpc_status, const char *text);
 void etcd_stream_pause(struct etcd_stream *x);
 void etcd_stream_resume(struct etcd_stream *x);

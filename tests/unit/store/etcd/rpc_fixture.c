@@ -63,7 +63,6 @@ void rpc_open(const struct etcd_service_options *options)
 	o.peer_url = "http://127.0.0.1:2380";
 	o.cluster_id = 0xc1;
 	o.member_id = 0xa1;
-	o.scratch_dir = rpc.folder;
 	o.bcrypt_cost = 4;
 	assert_int_equal(etcd_service_new(&o, &rpc.service, &err), 0);
 	struct http_client_options h = {.loop = &rpc.loop,

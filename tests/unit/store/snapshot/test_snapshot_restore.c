@@ -3,6 +3,7 @@
 
 #include "raft/raft_node.h"
 #include "store/machine/range.h"
+#include "store/snapshot/snapshot_reader.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -29,13 +30,18 @@ static int setup(void **state)
 	                          "UPDATE meta SET revision = 2, keys = 1, applied_index = 99, applied_term = 7";
 	struct err err = ERR_INIT;
 	struct db db;
+	struct snapshot_reader *reader;
 	unsigned char sum[32];
 	snprintf(folder, sizeof folder, "/tmp/k3x-restore-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	arena = ARENA_INIT;
 	assert_int_equal(db_open(&db, in("old.db"), DB_WRITER, &err), 0);
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(snapshot_write(&db, in("one.snap"), "{\"cluster_id\":\"00000000000000aa\"}", sum, &err), 0);
+	struct snapshot_reader_options o = {.path = in("old.db"), .note = "{\"cluster_id\":\"00000000000000aa\"}"};
+	assert_int_equal(snapshot_reader_open(&o, &reader, &err), 0);
+	assert_int_equal(snapshot_reader_save(reader, in("one.snap"), &err), 0);
+	snapshot_reader_sha256(reader, sum);
+	snapshot_reader_close(reader);
 	db_close(&db);
 	int fd = open(in("one.snap"), O_WRONLY | O_APPEND);
 	assert_true(write(fd, sum, sizeof sum) == sizeof sum);
