@@ -55,6 +55,11 @@ int file_out_keep(struct file_out *o, struct err *err)
 	return 0;
 }
 
+void file_out_leave(struct file_out *o)
+{
+	close(o->fd);
+}
+
 void file_out_drop(struct file_out *o)
 {
 	close(o->fd);

@@ -14,11 +14,13 @@ struct file_out {
 };
 
 /* Makes the file, or begins it anew. bytes: how many there will be, which are reserved; 0: that is not known.
- * ERR_NO_SPACE. Until it is kept or dropped. */
+ * ERR_NO_SPACE. Until it is kept, left or dropped. */
 int file_out_open(struct file_out *o, const char *path, int64_t bytes, struct err *err);
 int file_out_write(struct file_out *o, const void *data, size_t len, struct err *err);
 /* What was written is durable (not its name); on failure it is dropped. */
 int file_out_keep(struct file_out *o, struct err *err);
+/* Closes it: making it durable is the caller's. */
+void file_out_leave(struct file_out *o);
 /* Closes and removes it. */
 void file_out_drop(struct file_out *o);
 

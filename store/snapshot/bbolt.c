@@ -68,17 +68,24 @@ static bool read_meta(const char *data, size_t len, size_t at, struct meta_page 
 	       m->page_bytes <= PAGE_BYTES_MAX && (m->page_bytes & (m->page_bytes - 1)) == 0;
 }
 
+enum { HEAD_BYTES = sizeof(struct page_head) + 8 };
+
+bool bbolt_is_head(const char *data, size_t len)
+{
+	uint32_t magic = 0;
+	if (len >= HEAD_BYTES)
+		memcpy(&magic, data + sizeof(struct page_head), sizeof magic);
+	return magic == BBOLT_MAGIC;
+}
+
 bool bbolt_is(const char *path)
 {
-	char head[sizeof(struct page_head) + 8];
-	uint32_t magic = 0;
+	char head[HEAD_BYTES];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head)
-			memcpy(&magic, head + sizeof(struct page_head), sizeof magic);
+	ssize_t n = fd >= 0 ? pread(fd, head, sizeof head, 0) : 0;
+	if (fd >= 0)
 		close(fd);
-	}
-	return magic == BBOLT_MAGIC;
+	return n > 0 && bbolt_is_head(head, (size_t)n);
 }
 
 int bbolt_open_memory(const void *data, size_t len, struct bbolt *ret, struct err *err)

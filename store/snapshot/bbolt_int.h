@@ -21,8 +21,9 @@ struct bbolt_bucket {
 	struct slice inlined;
 };
 
-/* Does the file begin like one? */
+/* Does the file begin like one? And what begins with these bytes? */
 bool bbolt_is(const char *path);
+bool bbolt_is_head(const char *data, size_t len);
 
 /* Maps the first `bytes` of a file (all when negative). ERR_CORRUPT. */
 int bbolt_open(const char *path, int64_t bytes, struct bbolt *ret, struct err *err);

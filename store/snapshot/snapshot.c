@@ -1,9 +1,7 @@
-/* Snapshots: made with SQLite's backup, checked before they are believed. See snapshot.h; snapshot_restore.c restores.
+/* Snapshots and databases at rest: looked at, checked, asked. See snapshot.h; snapshot_restore.c restores.
  *
- * The backup takes all pages in one step inside a read transaction, so a writer beside it neither waits nor disturbs
- * it; the write-ahead log cannot be shortened meanwhile. The copy leaves WAL mode, so it is one file.
- *
- * What can go wrong: the disk fills (the copy is removed); a snapshot was cut or changed (its sha256 does not fit). */
+ * What can go wrong: a snapshot was cut or changed (its sha256 does not fit), or anything in it is not as it should be.
+ */
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
@@ -114,30 +112,36 @@ int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info
 
 static const struct {
 	const char *what;
-	const char *sql; /* gives how many rows break it */
+	const char *sql;  /* gives how many rows break it */
+	bool is_all_read; /* it looks at every version */
 } invariants[] = {
-        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1"},
+        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1", false},
         {"no version is newer than the store",
-                "SELECT count(*) FROM rev WHERE id >= ((SELECT revision FROM meta) + 1) << 20"},
+                "SELECT count(*) FROM rev WHERE id >= ((SELECT revision FROM meta) + 1) << 20", false},
         {"every key's newest version is in the log",
                 "SELECT count(*) FROM cur c LEFT JOIN rev r ON r.id = c.id WHERE r.id IS NULL OR r.key <> c.key OR "
-                "r.created <> c.created OR r.version <> c.version OR r.lease <> c.lease"},
+                "r.created <> c.created OR r.version <> c.version OR r.lease <> c.lease",
+                true},
         {"no version in the log is newer than its key says",
-                "SELECT count(*) FROM rev r LEFT JOIN cur c ON c.key = r.key WHERE c.key IS NULL OR r.id > c.id"},
+                "SELECT count(*) FROM rev r LEFT JOIN cur c ON c.key = r.key WHERE c.key IS NULL OR r.id > c.id", true},
         {"versions count up by one",
                 "SELECT count(*) FROM rev r JOIN rev p ON p.id = r.prev WHERE p.key <> r.key OR p.id >= r.id OR "
-                "(r.version > 0 AND r.version <> p.version + 1)"},
+                "(r.version > 0 AND r.version <> p.version + 1)",
+                true},
         {"a version's predecessor is there unless it was compacted",
                 "SELECT count(*) FROM rev r LEFT JOIN rev p ON p.id = r.prev WHERE r.prev <> 0 AND p.id IS NULL AND "
                 "r.id >= ((SELECT compacted FROM meta) + 1) << 20 AND r.prev >= ((SELECT compacted FROM meta) + 1) << "
-                "20"},
-        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0"},
-        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)"},
+                "20",
+                true},
+        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0", false},
+        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)", false},
         {"every lease that keys name exists",
-                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)"},
+                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)",
+                false},
         {"every kept revision after the compacted one has its first row",
                 "SELECT count(*) FROM rev r WHERE r.id & 1048575 > 0 AND r.id >> 20 > (SELECT compacted FROM meta) AND "
-                "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)"},
+                "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)",
+                true},
 };
 
 int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
@@ -170,11 +174,11 @@ static int quick_check(struct db *db, struct err *err)
 	return err->code;
 }
 
-static int check_deep(struct db *db, struct err *err)
+static int check_invariants(struct db *db, bool is_all_read, struct err *err)
 {
-	if (quick_check(db, err) != 0)
-		return err->code;
 	for (size_t i = 0; i < COUNT_OF(invariants); i++) {
+		if (invariants[i].is_all_read && !is_all_read)
+			continue;
 		int64_t n = snapshot_query(db, invariants[i].sql, err);
 		if (err->code)
 			return err_wrap(err, invariants[i].what);
@@ -229,37 +233,53 @@ int snapshot_note(const char *path, struct store_file_info *info, struct arena *
 	return rc == 0 ? 0 : err_wrap(err, "%s", path);
 }
 
-static int read_info(struct db *db, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+static int check(struct db *db, enum snapshot_depth depth, struct err *err)
 {
-	struct store_view v;
 	if (check_kind(db, err) != 0)
 		return err->code;
-	if (deep && check_deep(db, err) != 0)
+	if (depth == SNAPSHOT_LOOK)
+		return 0;
+	if (depth == SNAPSHOT_DEEP && quick_check(db, err) != 0)
 		return err->code;
-	if (db_begin_read(db, err) != 0 || store_view_of_db(&v, db, err) != 0)
+	return check_invariants(db, depth == SNAPSHOT_DEEP, err);
+}
+
+/* What takes a walk through all versions. */
+static int count(struct store_view *v, struct store_file_info *info, struct err *err)
+{
+	info->is_counted = true;
+	info->versions = snapshot_query(v->db, "SELECT count(*) FROM rev", err);
+	return err->code ? err->code : hash_versions(v, 0, false, &info->hash, err);
+}
+
+static int read_info(
+        struct db *db, enum snapshot_depth depth, struct store_file_info *info, struct arena *a, struct err *err)
+{
+	struct store_view v;
+	if (check(db, depth, err) != 0 || db_begin_read(db, err) != 0 || store_view_of_db(&v, db, err) != 0)
 		return err->code;
 	info->revision = v.meta.revision;
 	info->compacted_revision = v.meta.compacted;
 	info->keys = v.meta.keys;
 	info->applied_index = v.meta.applied_index;
 	info->applied_term = v.meta.applied_term;
-	info->versions = snapshot_query(db, "SELECT count(*) FROM rev", err);
 	info->leases = snapshot_query(db, "SELECT count(*) FROM lease", err);
 	read_note(db, info, a);
 	if (snapshot_users_count(db, &info->users, err) != 0)
 		return err->code;
-	int rc = err->code ? err->code : hash_versions(&v, 0, false, &info->hash, err);
+	if (!err->code && depth != SNAPSHOT_BRIEF)
+		count(&v, info, err);
 	db_end_read(db);
-	return rc;
+	return err->code;
 }
 
-static int inspect_database(
-        const char *path, bool immutable, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
+int snapshot_inspect(const char *path, bool immutable, enum snapshot_depth depth, struct store_file_info *info,
+        struct arena *a, struct err *err)
 {
 	struct db db;
 	if (snapshot_open(path, immutable, &db, err) != 0)
 		return err->code;
-	int rc = read_info(&db, deep, info, a, err);
+	int rc = read_info(&db, depth, info, a, err);
 	db_close(&db);
 	return rc == 0 ? 0 : err_wrap(err, "%s", path);
 }
@@ -277,7 +297,7 @@ static int inspect_etcd(
 	const char *made = temporary(a);
 	int rc = snapshot_from_etcd(path, bytes, made, info, err);
 	if (rc == 0) {
-		rc = inspect_database(made, false, deep, info, a, err);
+		rc = snapshot_inspect(made, false, deep ? SNAPSHOT_DEEP : SNAPSHOT_LOOK, info, a, err);
 		unlink(made);
 	}
 	return rc;
@@ -291,7 +311,8 @@ int store_file_inspect(const char *path, bool deep, struct store_file_info *ret,
 	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0)
 		rc = info.is_etcd ? inspect_etcd(path, bytes, deep, &info, a, err)
-		                  : inspect_database(path, info.is_snapshot, deep, &info, a, err);
+		                  : snapshot_inspect(path, info.is_snapshot, deep ? SNAPSHOT_DEEP : SNAPSHOT_LOOK,
+		                            &info, a, err);
 	if (rc == 0)
 		*ret = info;
 	return rc;

@@ -27,7 +27,9 @@ struct store_users {
 };
 
 struct store_file_info {
-	int64_t revision, compacted_revision, keys, versions, leases;
+	int64_t revision, compacted_revision, keys, leases;
+	bool is_counted; /* versions and hash are known, which takes a walk through all of them */
+	int64_t versions;
 	int64_t size_bytes;                  /* of the file */
 	int64_t applied_index, applied_term; /* of a replicated log; 0 without one */
 	struct store_users users;
@@ -45,7 +47,7 @@ struct store_file_info {
 int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err);
 
 struct store_restore_options {
-	const char *snapshot;
+	const char *snapshot;   /* "-": it comes on standard input */
 	const char *data_dir;   /* made when it is not there */
 	bool replace;           /* what is there is kept beside: state.db.before-restore, raft.before-restore */
 	bool skip_hash_check;   /* it needs no sha256: a database file that was copied from a data directory */
@@ -64,8 +66,8 @@ struct store_restore_options {
 	uint64_t member_id;
 };
 
-/* Checks all of the snapshot first, writes beside the target, and renames. *ret: of what was restored. ERR_EXISTS,
- * ERR_LOCKED, ERR_CORRUPT, ERR_CONFLICT (another cluster's). */
+/* Reads the snapshot once, checks it while it is written beside the target, and renames; on failure nothing is left of
+ * it. *ret: of what was restored. ERR_EXISTS, ERR_LOCKED, ERR_CORRUPT, ERR_CONFLICT (another cluster's). */
 int store_restore(const struct store_restore_options *options, struct store_file_info *ret, uint64_t *ret_cluster_id,
         struct arena *a, struct err *err);
 

@@ -19,6 +19,12 @@ int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info
 /* What is noted in a snapshot of ours; nothing else is looked at. */
 int snapshot_note(const char *path, struct store_file_info *info, struct arena *a, struct err *err);
 
+/* How much is looked at. BRIEF: what is known without a walk through all versions, which are not counted (is_counted)
+ * then. LOOK: nothing is checked but the header and the tables; DEEP: everything. */
+enum snapshot_depth { SNAPSHOT_LOOK, SNAPSHOT_BRIEF, SNAPSHOT_DEEP };
+int snapshot_inspect(const char *path, bool immutable, enum snapshot_depth depth, struct store_file_info *info,
+        struct arena *a, struct err *err);
+
 /* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
 int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err);
 

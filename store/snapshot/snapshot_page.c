@@ -21,7 +21,6 @@ enum {
 	LEAF_OF_TABLE = 0x0d,
 	MAP_ENTRY_BYTES = 5,
 	MAP_STRIDE = USABLE_BYTES / MAP_ENTRY_BYTES + 1,
-	MAP_FREE = 2,
 	LOCK_PAGE = 0x40000000 / PAGE_BYTES + 1
 };
 
@@ -84,9 +83,10 @@ bool snapshot_page_is_map(int64_t number)
 	return number >= 2 && (number - 2) % MAP_STRIDE == 0;
 }
 
-bool snapshot_page_is_free(const char *map, int64_t number)
+enum page_use snapshot_page_use(const char *map, int64_t number)
 {
-	return map[((number - 2) % MAP_STRIDE - 1) * MAP_ENTRY_BYTES] == MAP_FREE;
+	unsigned char use = (unsigned char)map[((number - 2) % MAP_STRIDE - 1) * MAP_ENTRY_BYTES];
+	return use <= PAGE_USE_TREE ? (enum page_use)use : PAGE_USE_NONE;
 }
 
 bool snapshot_page_is_lock(int64_t number)

@@ -19,8 +19,9 @@ int snapshot_page_note(char *page, struct slice note, struct err *err);
 
 /* Pages of a database with auto_vacuum that tell of the 817 after them what they are. */
 bool snapshot_page_is_map(int64_t number);
-/* As a map says it; the page is one of those after it. Does nothing use it? */
-bool snapshot_page_is_free(const char *map, int64_t number);
+/* What one is for, as the map before it says. */
+enum page_use { PAGE_USE_NONE, PAGE_USE_ROOT, PAGE_USE_FREE, PAGE_USE_OVERFLOW, PAGE_USE_OVERFLOW_ON, PAGE_USE_TREE };
+enum page_use snapshot_page_use(const char *map, int64_t number);
 /* The page that SQLite never uses, for its locks are on its bytes. */
 bool snapshot_page_is_lock(int64_t number);
 

@@ -161,7 +161,7 @@ static int settle(struct snapshot_reader *r, char *page, int64_t number, struct 
 		memset(page, 0, PAGE_BYTES);
 	} else if (!page_is_sound(page, number)) {
 		bool is_free = r->has_maps && number > 2 && !snapshot_page_is_map(number) && page_is_empty(page) &&
-		               snapshot_page_is_free(r->map, number);
+		               snapshot_page_use(r->map, number) == PAGE_USE_FREE;
 		return is_free ? 0 : fail_rotten(r, number, err);
 	}
 	return 0;

@@ -1,15 +1,22 @@
 /* Restoring: a snapshot, ours or etcd's, becomes a data directory to start from. See snapshot.h.
  *
- *     check the sha256 -> lock the directory -> state.db.restoring, raft.restoring -> check what was made -> rename
+ *     lock the directory -> read, sum up, look at pages, write state.db.restoring -> is it whole? whose is it?
+ *         -> raft.restoring -> check what was made, sync -> rename
+ *
+ * The snapshot is read once (intake.c). When its sha256 and the checksums of all its pages fit, it is what a server
+ * wrote, page for page, and then a look at its counters is enough; anything else (a copied database, one of etcd, one
+ * whose sha256 was waived) is checked in full, as `k3x-store check` does it. A file of etcd must be walked as a tree,
+ * so it is summed up beside that, on a thread; out of a pipe it is written first.
  *
  * The restored cluster is a new one: what the old members said of themselves, the alarms, the secret that signed tokens
  * (whoever has the snapshot has it) and the place in the old raft log go, users stay. With servers named, the directory
  * gets a raft log of its own that begins at this state with them; each of them restored from the same file has the same
  * state, cluster id and log, so they find each other when they start.
  *
- * What can go wrong: the disk fills (what was made is removed, nothing else was touched); the target is in use
- * (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves state.db.before-restore
- * and raft.before-restore and perhaps no state.db: restore again, or rename them back by hand. */
+ * What can go wrong: it is damaged or the disk fills (what was made is removed, nothing else was touched); the target
+ * is in use (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves
+ * state.db.before-restore and raft.before-restore and perhaps no state.db: restore again, or rename them back by hand.
+ */
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
@@ -18,11 +25,13 @@
 #include "raft/raft_node.h"
 #include "store/machine/data_lock.h"
 #include "store/machine/page_file.h"
+#include "store/snapshot/intake_int.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,52 +39,15 @@
 
 struct restore {
 	const struct store_restore_options *o;
+	struct intake intake;
 	struct store_file_info info; /* of the snapshot */
-	int64_t bytes;               /* of the database in it */
 	uint64_t cluster_id;
-	const char *snapshot, *db, *made, *raft, *made_raft;
+	const char *db, *made, *raft, *made_raft;
+	bool is_folder_new;
 	struct arena *a;
 };
 
 /* ---- files ---- */
-
-/* 0, or -1 with errno set: a disk that fills takes a part, which is no error by itself. */
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = ENOSPC;
-		if (n <= 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int copy_file(const char *from, const char *to, int64_t bytes, struct err *err)
-{
-	char *buffer = xmalloc(1 << 20);
-	int in = open(from, O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (in < 0 || out < 0)
-		err_errno(err, errno, "copy %s to %s", from, to);
-	while (!err->code && bytes > 0) {
-		ssize_t n = read(in, buffer, bytes < 1 << 20 ? (size_t)bytes : 1 << 20);
-		if (n <= 0 || write_all(out, buffer, (size_t)n) != 0)
-			err_errno(err, n == 0 ? EIO : errno, "copy %s to %s", from, to);
-		bytes -= n > 0 ? n : 0;
-	}
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	free(buffer);
-	return err->code;
-}
 
 static int sync_path(const char *path, struct err *err)
 {
@@ -133,8 +105,9 @@ static int change_copy(struct restore *r, sqlite3 *h, struct err *err)
 	if (err->code || check_bump(r, revision, err) != 0)
 		return err->code;
 	bool has_system = snapshot_query(&db, "SELECT count(*) FROM sqlite_schema WHERE name = 'sys'", err) > 0;
-	char *sql = sqlite3_mprintf("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN;"
-	                            "DROP TABLE IF EXISTS snapshot;"
+	/* Nobody uses it yet, and it is synced when it is complete. */
+	char *sql = sqlite3_mprintf("PRAGMA journal_mode = DELETE; PRAGMA journal_mode = MEMORY;"
+	                            "PRAGMA synchronous = OFF; BEGIN;" DB_NOTE_TABLE_SQL "DELETE FROM snapshot;"
 	                            "UPDATE meta SET revision = revision + %lld, applied_index = %d, applied_term = %d;"
 	                            "%s;%s; COMMIT",
 	        (long long)o->bump_revision, o->n_servers ? 1 : 0, o->n_servers ? 1 : 0, has_system ? forget_sql : "",
@@ -156,25 +129,97 @@ static int copy_database(const char *from, const char *to, struct err *err)
 	return rc;
 }
 
-/* Makes the copy a database to start from, checks and syncs it. */
+/* ---- the way in ---- */
+
+struct summing {
+	const char *path;
+	int64_t bytes;
+	unsigned char sha256[32], end[32];
+	struct err err;
+};
+
+static void *sum_up(void *arg)
+{
+	struct summing *s = arg;
+	snapshot_sha256(s->path, s->bytes, s->sha256, s->bytes < 0 ? NULL : s->end, &s->err);
+	return NULL;
+}
+
+/* A file of etcd: its tree is walked while it is summed up. */
+static int take_etcd(struct restore *r, struct err *err)
+{
+	struct intake *x = &r->intake;
+	struct summing sum = {.path = x->from, .bytes = x->skip_hash ? -1 : x->bytes, .err = ERR_INIT};
+	pthread_t thread;
+	CHECK(pthread_create(&thread, NULL, sum_up, &sum) == 0);
+	int rc = snapshot_from_etcd(x->from, x->bytes, r->made, &r->info, err);
+	pthread_join(thread, NULL);
+	memcpy(x->sha256, sum.sha256, sizeof x->sha256);
+	if (sum.err.code) {
+		*err = sum.err;
+		return err->code;
+	}
+	if (!x->skip_hash && memcmp(sum.sha256, sum.end, sizeof sum.end) != 0)
+		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", x->from);
+	return rc;
+}
+
+/* The same out of a pipe: it has been written in the place of what is to be made of it. */
+static int take_written_etcd(struct restore *r, struct err *err)
+{
+	const char *aside = arena_printf(r->a, "%s.etcd", r->made);
+	if (rename(r->made, aside) != 0)
+		return err_errno(err, errno, "rename %s", r->made);
+	int rc = snapshot_from_etcd(aside, r->intake.bytes, r->made, &r->info, err);
+	unlink(aside);
+	return rc;
+}
+
+/* Writes the database, as it was. */
+static int take_in(struct restore *r, struct err *err)
+{
+	struct intake *x = &r->intake;
+	unlink(r->made);
+	if (x->size_bytes && x->is_etcd)
+		return take_etcd(r, err);
+	if (x->size_bytes && !x->has_sha256) { /* as it lies there, with its write-ahead log */
+		int rc = copy_database(x->from, r->made, err);
+		return rc == 0 ? snapshot_sha256(x->from, -1, x->sha256, NULL, err) : rc;
+	}
+	int rc = intake_copy(x, r->made, err);
+	return rc == 0 && x->is_etcd ? take_written_etcd(r, err) : rc;
+}
+
+static void note_origin(struct restore *r)
+{
+	struct intake *x = &r->intake;
+	r->info.size_bytes = x->size_bytes;
+	r->info.is_etcd = x->is_etcd;
+	r->info.is_snapshot = x->has_sha256 && !x->skip_hash;
+	snapshot_hex(x->sha256, r->info.sha256_hex);
+}
+
+/* Is it sure to be, page for page, what a server wrote? */
+static bool is_genuine(const struct intake *x)
+{
+	return x->has_sha256 && !x->skip_hash && x->is_checked;
+}
+
+/* Makes of it a database to start from, checks and syncs it. */
 static int make_state(struct restore *r, struct store_file_info *ret, struct err *err)
 {
 	sqlite3 *h = NULL;
-	unlink(r->made);
-	int rc = r->info.is_etcd                  ? snapshot_from_etcd(r->snapshot, r->bytes, r->made, &r->info, err)
-	         : r->bytes != r->info.size_bytes ? copy_file(r->snapshot, r->made, r->bytes, err)
-	                                          : copy_database(r->snapshot, r->made, err);
-	if (rc == 0 &&
-	        sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, PAGE_FILE_VFS) != SQLITE_OK)
+	enum snapshot_depth depth = is_genuine(&r->intake) ? SNAPSHOT_BRIEF : SNAPSHOT_DEEP;
+	int rc = 0;
+	*ret = (struct store_file_info){.note = ""};
+	if (sqlite3_open_v2(r->made, &h, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, PAGE_FILE_VFS) != SQLITE_OK)
 		rc = err_set(err, ERR_IO, "open %s: %s", r->made, h ? sqlite3_errmsg(h) : "out of memory");
 	if (rc == 0)
 		rc = change_copy(r, h, err);
 	sqlite3_close(h);
 	if (rc == 0)
-		rc = sync_path(r->made, err);
-	if (rc == 0)
-		rc = store_file_inspect(r->made, true, ret, r->a, err);
-	return rc;
+		rc = snapshot_inspect(r->made, false, depth, ret, r->a, err);
+	return rc == 0 ? sync_path(r->made, err) : rc;
 }
 
 /* ---- identity ---- */
@@ -225,12 +270,6 @@ static int check_cluster(struct restore *r, struct err *err)
 
 static int choose_cluster_id(struct restore *r, struct err *err)
 {
-	unsigned char hash[32];
-	if (!r->info.sha256_hex[0]) {
-		if (snapshot_sha256(r->snapshot, -1, hash, NULL, err) != 0)
-			return err->code;
-		snapshot_hex(hash, r->info.sha256_hex);
-	}
 	if (r->o->new_cluster_id) {
 		r->cluster_id = r->o->new_cluster_id;
 		return 0;
@@ -283,9 +322,19 @@ static int make_log(struct restore *r, struct err *err)
 
 static int make_folder(struct restore *r, struct err *err)
 {
-	return mkdir(r->o->data_dir, 0700) == 0 || errno == EEXIST
-	               ? 0
-	               : err_errno(err, errno, "make folder %s", r->o->data_dir);
+	r->is_folder_new = mkdir(r->o->data_dir, 0700) == 0;
+	return r->is_folder_new || errno == EEXIST ? 0 : err_errno(err, errno, "make folder %s", r->o->data_dir);
+}
+
+/* Nothing is left of what failed. */
+static void clean_up(struct restore *r)
+{
+	unlink(r->made);
+	remove_folder(r->a, r->made_raft);
+	if (!r->is_folder_new)
+		return;
+	unlink(arena_printf(r->a, "%s.lock", r->db));
+	rmdir(r->o->data_dir);
 }
 
 static int check_target(struct restore *r, struct err *err)
@@ -322,47 +371,39 @@ static int swap_in(struct restore *r, struct err *err)
 	return sync_path(r->o->data_dir, err);
 }
 
-static int look_at_snapshot(struct restore *r, struct err *err)
+static int restore_locked(struct restore *r, struct store_file_info *ret_made, struct err *err)
 {
-	const struct store_restore_options *o = r->o;
-	struct store_file_info info = {.note = ""};
-	if (snapshot_look(r->snapshot, o->skip_hash_check, &info, &r->bytes, err) != 0)
+	if (take_in(r, err) != 0)
 		return err->code;
-	if (!info.is_snapshot && !o->skip_hash_check)
-		return err_set(err, ERR_INVAL,
-		        "%s is a database without a sha256, not a snapshot: save one with snapshot save, or take it as "
-		        "it "
-		        "is with --skip-hash-check",
-		        o->snapshot);
-	r->info = info;
-	/* The rest is checked once, on what is made of it. */
-	return info.is_etcd || o->skip_hash_check ? 0 : snapshot_note(r->snapshot, &r->info, r->a, err);
+	note_origin(r);
+	if (!r->info.is_etcd && snapshot_note(r->made, &r->info, r->a, err) != 0)
+		return err->code;
+	if (choose_cluster_id(r, err) != 0 || check_cluster(r, err) != 0 || make_state(r, ret_made, err) != 0 ||
+	        make_log(r, err) != 0)
+		return err->code;
+	return swap_in(r, err);
 }
 
 int store_restore(const struct store_restore_options *o, struct store_file_info *ret, uint64_t *ret_cluster_id,
         struct arena *a, struct err *err)
 {
-	struct restore r = {.o = o, .a = a};
+	struct restore r = {.o = o, .a = a, .info.note = ""};
 	struct store_file_info made;
 	int lock = -1;
-	r.snapshot = snapshot_file_of(a, o->snapshot);
+	r.intake = (struct intake){.from = snapshot_file_of(a, o->snapshot), .skip_hash = o->skip_hash_check};
 	r.db = arena_printf(a, "%s/state.db", o->data_dir);
 	r.made = arena_printf(a, "%s.restoring", r.db);
 	r.raft = arena_printf(a, "%s/raft", o->data_dir);
 	r.made_raft = arena_printf(a, "%s.restoring", r.raft);
-	if (check_bump(&r, 0, err) != 0 || look_at_snapshot(&r, err) != 0 || check_target(&r, err) != 0 ||
-	        choose_cluster_id(&r, err) != 0 || check_cluster(&r, err) != 0 || make_folder(&r, err) != 0 ||
-	        data_lock(r.db, &lock, err) != 0)
+	if (check_bump(&r, 0, err) != 0 || intake_look(&r.intake, err) != 0 || check_target(&r, err) != 0 ||
+	        make_folder(&r, err) != 0)
 		return err->code;
-	int rc = make_state(&r, &made, err);
-	if (rc == 0)
-		rc = make_log(&r, err);
-	if (rc == 0)
-		rc = swap_in(&r, err);
-	if (rc != 0) {
-		unlink(r.made);
-		remove_folder(a, r.made_raft);
-	}
+	int rc = data_lock(r.db, &lock, err);
+	if (rc != 0)
+		return rc;
+	rc = restore_locked(&r, &made, err);
+	if (rc != 0)
+		clean_up(&r);
 	close(lock);
 	if (rc != 0)
 		return rc;
@@ -370,6 +411,7 @@ int store_restore(const struct store_restore_options *o, struct store_file_info 
 	ret->revision = made.revision;
 	ret->compacted_revision = made.compacted_revision;
 	ret->keys = made.keys;
+	ret->is_counted = made.is_counted;
 	ret->versions = made.versions;
 	ret->leases = made.leases;
 	ret->hash = made.hash;

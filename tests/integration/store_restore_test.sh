@@ -199,6 +199,10 @@ check_has "the lease has its key" "kept-by-lease" "$(e lease timetolive "$lease"
 check_is "and writes go on" OK "$(e put more x)"
 members_stop
 
+piped() { cat "$T/etcd.snap" | store snapshot restore - --data-dir "$T/piped"; }
+check "etcd's snapshot out of a pipe" piped
+check_is "leaves nothing beside" "" "$(ls "$T/piped" | grep restoring)"
+check_is "it has every version" "$n_events" "$(store sql "$T/piped" 'SELECT count(*) FROM rev WHERE id >> 20 >= 31' | tail -n 1)"
 cp "$T/etcd.snap" "$T/flipped.snap"
 printf '\377\000\377' | dd of="$T/flipped.snap" bs=1 seek=20000 conv=notrunc status=none
 check_has "a changed file is refused" "is damaged" "$(store snapshot restore "$T/flipped.snap" --data-dir "$T/four" 2>&1)"

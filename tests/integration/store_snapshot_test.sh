@@ -44,6 +44,8 @@ check "check after a kill" store check "$T/store"
 
 check_has "restore over data is refused" "holds data" "$(store snapshot restore "$T/one.snap" --data-dir "$T/store" 2>&1)"
 check "restore" store snapshot restore "$T/one.snap" --data-dir "$T/two"
+cp "$T/two/state.db" "$T/two.before"
+check "and it is sound in full" store check "$T/two"
 serve "$T/two"
 check_is "the same hash" "$hash" "$(hash_of)"
 check_is "the same revision" "$revision" "$(etcdctl get x -w json | sed 's/.*"revision":\([0-9]*\).*/\1/')"
@@ -67,7 +69,13 @@ check_has "a cut snapshot is refused" "not a whole snapshot" "$(store snapshot r
 check_has "a foreign cluster's is refused" "another cluster" "$(store snapshot restore "$T/one.snap" --data-dir "$T/four" --cluster-id 0123456789abcdef 2>&1)"
 mkdir "$T/foreign" && echo 0123456789abcdef >"$T/foreign/cluster"
 check_has "and one that is foreign to the directory" "another cluster" "$(store snapshot restore "$T/one.snap" --data-dir "$T/foreign" 2>&1)"
+check_has "a cut one out of a pipe, too" "not a whole snapshot" "$(store snapshot restore - --data-dir "$T/four" 2>&1 <"$T/cut.snap")"
+check_has "and a changed one" "is damaged" "$(cat "$T/flipped.snap" | store snapshot restore - --data-dir "$T/four" 2>&1)"
+check_is "the directory that was there holds what it did" cluster "$(ls "$T/foreign" | grep -v lock)"
 [ -e "$T/four" ] && bad "nothing was touched" || ok "nothing was touched"
+restore_piped() { cat "$T/one.snap" | store snapshot restore - --data-dir "$T/piped"; }
+check "restore out of a pipe" restore_piped
+check "makes the same" cmp "$T/two.before" "$T/piped/state.db"
 check "replace" store snapshot restore "$T/one.snap" --data-dir "$T/three" --replace
 [ -e "$T/three/state.db.before-restore" ] && ok "what was there is kept" || bad "what was there is kept"
 

@@ -33,7 +33,8 @@ void store_set_counts(json_t *object, const struct store_file_info *i)
 	json_lib_set_int(object, "revision", i->revision);
 	json_lib_set_int(object, "compactedRevision", i->compacted_revision);
 	json_lib_set_int(object, "keys", i->keys);
-	json_lib_set_int(object, "versions", i->versions);
+	if (i->is_counted)
+		json_lib_set_int(object, "versions", i->versions);
 	json_lib_set_int(object, "leases", i->leases);
 }
 
@@ -79,9 +80,11 @@ void store_print_info(const struct store_file_info *i, bool json)
 		print_json(i);
 		return;
 	}
-	printf("revision   %" PRId64 "\ncompacted  %" PRId64 "\nkeys       %" PRId64 "\nversions   %" PRId64
-	       "\nleases     %" PRId64 "\nsize       %" PRId64 " bytes\nhash       %08x\n",
-	        i->revision, i->compacted_revision, i->keys, i->versions, i->leases, i->size_bytes, i->hash);
+	printf("revision   %" PRId64 "\ncompacted  %" PRId64 "\nkeys       %" PRId64 "\n", i->revision,
+	        i->compacted_revision, i->keys);
+	if (i->is_counted)
+		printf("versions   %" PRId64 "\nhash       %08x\n", i->versions, i->hash);
+	printf("leases     %" PRId64 "\nsize       %" PRId64 " bytes\n", i->leases, i->size_bytes);
 	store_print_users(&i->users);
 	if (i->is_etcd)
 		printf("format     etcd (bbolt)\n");

@@ -16,7 +16,8 @@ struct restore_command {
 static const char summary[] =
         "k3x-store snapshot restore FILE --data-dir DIR: make a data directory from a snapshot of this store or of "
         "etcd.\n"
-        "Stop the server of DIR first. The whole snapshot is checked before anything is touched.\n\n"
+        "Stop the server of DIR first. FILE is read once (-: standard input), checked while it is written, and put in "
+        "place\nwhen all of it is right.\n\n"
         "For a cluster of several, restore the same FILE on each with the same --initial-cluster and its own --name "
         "and\n"
         "--initial-advertise-peer-urls, then start them all. The restored cluster has an id of its own.";
@@ -44,7 +45,8 @@ static void print_result(const struct restore_command *c, const struct store_fil
 		json_lib_set_cstr(v, "dataDir", c->o.data_dir);
 		json_lib_set_fmt(v, "cluster", "%016" PRIx64, cluster_id);
 		store_set_counts(v, i);
-		json_lib_set_fmt(v, "hash", "%08x", i->hash);
+		if (i->is_counted)
+			json_lib_set_fmt(v, "hash", "%08x", i->hash);
 		json_lib_set_int(v, "members", (int64_t)c->o.n_servers);
 		json_lib_set_bool(v, "fromEtcd", i->is_etcd);
 		store_set_users(v, &i->users);

@@ -237,7 +237,7 @@ static void pages_of_zeros_are_sound_only_when_free(void **state)
 	assert_int_equal(page_file_read(db.handle, 2, 1, map), SQLITE_OK);
 	int64_t pages = page_file_pages(db.handle), free_page = 0, used_page = 0;
 	for (int64_t i = 3; i <= pages && i < 800; i++)
-		*(snapshot_page_is_free(map, i) ? &free_page : &used_page) = i;
+		*(snapshot_page_use(map, i) == PAGE_USE_FREE ? &free_page : &used_page) = i;
 	assert_true(free_page && used_page);
 	db_close(&db);
 	int fd = open(in("state.db"), O_WRONLY);
