@@ -203,7 +203,7 @@ static int run_loads(struct bench_store *b, struct err *err)
 	for (int s = 0; s < TRIO_SYSTEMS && rc == 0; s++) {
 		if (!is_measured(b, s))
 			continue;
-		rc = trio_init(&b->trios[s], s, b->settings->dir, err);
+		rc = trio_init(&b->trios[s], s, TRIO_SERVERS, b->settings->dir, err);
 		if (rc == 0)
 			rc = trio_start(&b->trios[s], err);
 		if (rc == 0)
@@ -227,7 +227,7 @@ static int run_bulk(struct bench_store *b, struct err *err)
 		struct trio t;
 		if (!is_measured(b, s))
 			continue;
-		int rc = trio_init(&t, s, b->settings->dir, err);
+		int rc = trio_init(&t, s, TRIO_SERVERS, b->settings->dir, err);
 		if (rc == 0)
 			rc = trio_start(&t, err);
 		if (rc == 0)

@@ -25,10 +25,11 @@ struct histogram {
 void histogram_add(struct histogram *h, uint64_t value);
 uint64_t histogram_percentile(const struct histogram *h, double p); /* p in 0..100; 0 when it is empty */
 
-/* ---- three servers of one system (bench_store_trio.c) ---- */
+/* ---- three servers of one system, or one (store_trio.c) ---- */
 
 enum { TRIO_SERVERS = 3 };
-enum trio_system { TRIO_K3X, TRIO_ETCD, TRIO_SYSTEMS };
+/* Those that have servers; a figure may have one more column, of a bare table in SQLite. */
+enum trio_system { TRIO_K3X, TRIO_ETCD, TRIO_SYSTEMS, TRIO_TABLE = TRIO_SYSTEMS, TRIO_COLUMNS };
 
 struct trio_server {
 	pid_t pid; /* 0: not running */
@@ -41,6 +42,7 @@ struct trio_server {
 
 struct trio {
 	enum trio_system system;
+	int count; /* of servers: TRIO_SERVERS, or fewer */
 	char dir[200];
 	char cluster[160]; /* n0=http://...,n1=... */
 	struct trio_server servers[TRIO_SERVERS];
@@ -55,13 +57,13 @@ struct trio_usage {
 };
 
 const char *trio_name(enum trio_system system);
-/* Makes a folder below `dir`, picks free ports; nothing runs yet. */
-int trio_init(struct trio *t, enum trio_system system, const char *dir, struct err *err);
+/* Makes a folder below `dir`, picks free ports for `count` servers, 1 to TRIO_SERVERS; nothing runs yet. */
+int trio_init(struct trio *t, enum trio_system system, int count, const char *dir, struct err *err);
 void trio_release(struct trio *t); /* stops what runs, removes the folder */
 int trio_launch(struct trio *t, int i, struct err *err);
 /* Waits until server i answers and knows a leader, at most 60 s. */
 int trio_wait_ready(struct trio *t, int i, struct err *err);
-int trio_start(struct trio *t, struct err *err); /* all three, and waits */
+int trio_start(struct trio *t, struct err *err); /* all of them, and waits */
 void trio_kill(struct trio *t, int i);           /* SIGKILL, and reaps it */
 void trio_stop(struct trio *t, int i);           /* SIGTERM, and reaps it */
 int trio_leader(struct trio *t);                 /* -1: nobody knows */
@@ -104,7 +106,8 @@ struct load_kind {
 	const char *(*begin)(struct load_client *c); /* a first request, before the clock runs; may be NULL */
 };
 
-extern const struct load_kind load_put, load_fill, load_range, load_stale_range, load_swap, load_mixed, load_keepalive;
+extern const struct load_kind load_put, load_fill, load_put_pod, load_fill_pod, load_range, load_stale_range, load_swap,
+        load_mixed, load_keepalive;
 
 struct load {
 	const struct load_kind *kind;
@@ -150,6 +153,10 @@ uint64_t load_now_ns(void);
 /* A text of LOAD_VALUE_MAX bytes that does not compress well, the same in every run. */
 enum { LOAD_VALUE_MAX = 64 * 1024 };
 const char *load_value(void);
+/* A Pod as a server stores it, 4.5 to 5.7 KB of JSON: what it is asked to be, and a status. What differs between two
+ * updates of real ones (identities, addresses, times) differs with `turn`. Appends; at most LOAD_POD_MAX bytes. */
+enum { LOAD_POD_MAX = 8 * 1024 };
+void load_pod(struct strbuf *out, unsigned object, uint64_t turn);
 
 /* Opens `watchers` watches over one prefix, ten to a stream, writes `puts` keys one at a time and waits for the last
  * watcher of each; then lets 16 clients write for `seconds`. */
@@ -174,7 +181,7 @@ struct figure {
 	const char *key, *what, *unit;
 	enum bench_better better;
 	double aim; /* the ratio we want, "ours over theirs" so that more is better; 0: none */
-	struct bench_samples runs[TRIO_SYSTEMS];
+	struct bench_samples runs[TRIO_COLUMNS];
 };
 
 struct figures {

@@ -32,7 +32,7 @@ static void open_all(void *arg)
 	struct lines *l = o->lines;
 	l->count = l->opening = o->count;
 	for (unsigned i = 0; i < o->count; i++) {
-		unsigned server = o->target >= 0 ? (unsigned)o->target : i % TRIO_SERVERS;
+		unsigned server = o->target >= 0 ? (unsigned)o->target : i % (unsigned)o->trio->count;
 		l->list[i] = http_client_new(&(struct http_client_options){.loop = &l->loop,
 		        .host = "127.0.0.1",
 		        .port = o->trio->servers[server].client_port,

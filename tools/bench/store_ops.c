@@ -62,6 +62,28 @@ static const char *make_fill(struct load_client *c)
 	return "/etcdserverpb.KV/Put";
 }
 
+/* A put of a Pod: each object is one that is updated again and again. */
+static const char *put_pod(struct load_client *c, uint64_t n)
+{
+	CLEANUP(cleanup_strbuf) struct strbuf pod = STRBUF_INIT;
+	Etcdpb__PutRequest r = ETCDPB__PUT_REQUEST__INIT;
+	load_pod(&pod, (unsigned)n, c->turn * 1000 + c->id);
+	r.key = key_of(c, "pods", n);
+	r.value = bytes_of(pod.data, pod.len);
+	pack(c, &r.base);
+	return "/etcdserverpb.KV/Put";
+}
+
+static const char *make_put_pod(struct load_client *c)
+{
+	return put_pod(c, (c->turn * 7 + (uint64_t)c->id * 997) % c->load->keys);
+}
+
+static const char *make_fill_pod(struct load_client *c)
+{
+	return put_pod(c, (c->load->started - 1) % c->load->keys);
+}
+
 static const char *make_read(struct load_client *c, bool is_stale)
 {
 	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
@@ -177,6 +199,8 @@ static bool check_keepalive(struct load_client *c, struct slice message)
 
 const struct load_kind load_put = {.name = "put", .what = "put", .make = make_put};
 const struct load_kind load_fill = {.name = "fill", .what = "fill", .make = make_fill};
+const struct load_kind load_put_pod = {.name = "put_pod", .what = "put of a Pod", .make = make_put_pod};
+const struct load_kind load_fill_pod = {.name = "fill_pod", .what = "fill with Pods", .make = make_fill_pod};
 const struct load_kind load_range = {
         .name = "range", .what = "linearizable range", .make = make_range, .check = check_read};
 const struct load_kind load_stale_range = {

@@ -1,6 +1,6 @@
-/* Figures of two systems side by side: medians of the runs, their ratio, what we aim at; a table for people, a JSON
- * file for programs. A ratio is always "ours over theirs so that more is better": 2.0 is twice the throughput, or half
- * the latency, memory or bytes. */
+/* Figures of two systems side by side, and of a bare table where there is one: medians of the runs, their ratio, what
+ * we aim at; a table for people, a JSON file for programs. A ratio is always "ours over theirs so that more is
+ * better": 2.0 is twice the throughput, or half the latency, memory or bytes. */
 #include "tools/bench/store_int.h"
 
 #include "base/json_lib.h"
@@ -74,19 +74,34 @@ static const char *number(char *out, size_t size, double v, bool is_there)
 	return out;
 }
 
+static bool has_table(const struct figures *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->rows[i].runs[TRIO_TABLE].count)
+			return true;
+	return false;
+}
+
 void figures_print(struct figures *f, const char *method)
 {
-	char ours[32], theirs[32], ratio[32], aim[32];
-	printf("\n%s\nRatios say how much better k3x is: more is better, below 1 it is worse.\n\n", method);
-	printf("%-58s %10s %10s %-7s %8s %6s\n", "what", "k3x", "etcd", "unit", "ratio", "aim");
+	char ours[32], theirs[32], table[40] = "", ratio[32], aim[32];
+	bool with_table = has_table(f);
+	printf("\n%s\nRatios say how much better k3x is than etcd: more is better, below 1 it is worse.\n\n", method);
+	printf("%-58s %10s %10s %s%-7s %8s %6s\n", "what", "k3x", "etcd", with_table ? "     table " : "", "unit",
+	        "ratio", "aim");
 	for (size_t i = 0; i < f->count; i++) {
 		struct figure *row = &f->rows[i];
 		double r = figure_ratio(row);
 		number(ours, sizeof ours, median(row, TRIO_K3X), row->runs[TRIO_K3X].count > 0);
 		number(theirs, sizeof theirs, median(row, TRIO_ETCD), row->runs[TRIO_ETCD].count > 0);
+		if (with_table) {
+			char text[32];
+			number(text, sizeof text, median(row, TRIO_TABLE), row->runs[TRIO_TABLE].count > 0);
+			snprintf(table, sizeof table, "%10s ", text);
+		}
 		snprintf(ratio, sizeof ratio, r > 0 ? "%.2fx" : "-", r);
 		snprintf(aim, sizeof aim, row->aim > 0 ? "%.1fx" : "-", row->aim);
-		printf("%-58.58s %10s %10s %-7s %8s %6s %s\n", row->what, ours, theirs, row->unit, ratio, aim,
+		printf("%-58.58s %10s %10s %s%-7s %8s %6s %s\n", row->what, ours, theirs, table, row->unit, ratio, aim,
 		        row->aim <= 0 || r <= 0 ? ""
 		        : r >= row->aim         ? "met"
 		                                : "MISSED");
@@ -111,6 +126,10 @@ static json_t *row_of(struct figure *f)
 	json_lib_set_cstr(v, "unit", f->unit);
 	json_lib_set(v, "k3x_runs", runs_of(&f->runs[TRIO_K3X]));
 	json_lib_set(v, "etcd_runs", runs_of(&f->runs[TRIO_ETCD]));
+	if (f->runs[TRIO_TABLE].count) {
+		json_lib_set_real(v, "table", bench_rounded(median(f, TRIO_TABLE)));
+		json_lib_set(v, "table_runs", runs_of(&f->runs[TRIO_TABLE]));
+	}
 	return v;
 }
 
@@ -126,7 +145,7 @@ int figures_write(struct figures *f, const char *folder, const char *name, const
 void figures_release(struct figures *f)
 {
 	for (size_t i = 0; i < f->count; i++)
-		for (int s = 0; s < TRIO_SYSTEMS; s++)
+		for (int s = 0; s < TRIO_COLUMNS; s++)
 			bench_samples_release(&f->rows[i].runs[s]);
 	free(f->rows);
 	arena_release(&f->arena);

@@ -126,7 +126,7 @@ static int kill_once(struct trio *t, bool freeze, double *ret_ms, struct err *er
 {
 	struct failover f = {0};
 	struct failover_writer writers[WRITERS] = {0};
-	lines_open(&f.lines, t, TRIO_SERVERS, -1);
+	lines_open(&f.lines, t, (unsigned)t->count, -1);
 	uv_sem_init(&f.finished, 0);
 	loop_call(&f.lines.loop, start_writers, &(struct failover_start){&f, writers});
 	bool writes = wait_value(&f.acks, ACKS_BEFORE);
@@ -200,17 +200,17 @@ static int wait_reads(struct trio *t, int i, double began, double *ret_ms, struc
 static int start_all(struct trio *t, struct figures *f, struct err *err)
 {
 	double ms = 0;
-	for (int i = 0; i < TRIO_SERVERS; i++)
+	for (int i = 0; i < t->count; i++)
 		trio_stop(t, i);
 	double began = bench_now_ms();
-	for (int i = 0; i < TRIO_SERVERS; i++)
+	for (int i = 0; i < t->count; i++)
 		if (trio_launch(t, i, err) != 0)
 			return err->code;
 	if (wait_reads(t, 0, began, &ms, err) != 0)
 		return err->code;
 	figures_add(f, t->system, "large_start_all_ms", "large store: exec of all three to the first linearizable read",
 	        "ms", BENCH_LOWER, 0, ms);
-	for (int i = 0; i < TRIO_SERVERS; i++)
+	for (int i = 0; i < t->count; i++)
 		if (trio_wait_ready(t, i, err) != 0)
 			return err->code;
 	return 0;
@@ -219,7 +219,7 @@ static int start_all(struct trio *t, struct figures *f, struct err *err)
 static int start_one(struct trio *t, struct figures *f, struct err *err)
 {
 	double ms = 0;
-	int i = (trio_leader(t) + 1) % TRIO_SERVERS;
+	int i = (trio_leader(t) + 1) % t->count;
 	trio_stop(t, i);
 	double began = bench_now_ms();
 	if (trio_launch(t, i, err) != 0 || wait_reads(t, i, began, &ms, err) != 0)

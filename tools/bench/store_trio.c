@@ -1,4 +1,5 @@
-/* Three servers of one system: started in a folder of their own on free ports of loopback, stopped by their pids.
+/* Three servers of one system, or one: started in a folder of their own on free ports of loopback, stopped by their
+ * pids.
  *
  * Both systems get the same flags; fsync is on in both, timeouts are the defaults. Servers die with us too
  * (PR_SET_PDEATHSIG), so that an interrupted benchmark leaves no process behind; its folder stays then. */
@@ -46,20 +47,21 @@ static int free_ports(int *ports, int n, struct err *err)
 	return rc;
 }
 
-int trio_init(struct trio *t, enum trio_system system, const char *dir, struct err *err)
+int trio_init(struct trio *t, enum trio_system system, int count, const char *dir, struct err *err)
 {
 	int ports[2 * TRIO_SERVERS];
 	size_t used = 0;
-	*t = (struct trio){.system = system};
+	CHECK(count >= 1 && count <= TRIO_SERVERS);
+	*t = (struct trio){.system = system, .count = count};
 	snprintf(t->dir, sizeof t->dir, "%.150s/k3x-bench-%s-XXXXXX", dir, trio_name(system));
 	if (!mkdtemp(t->dir)) {
 		int rc = err_errno(err, errno, "make %s", t->dir);
 		t->dir[0] = 0;
 		return rc;
 	}
-	if (free_ports(ports, 2 * TRIO_SERVERS, err) != 0)
+	if (free_ports(ports, 2 * count, err) != 0)
 		return err->code;
-	for (int i = 0; i < TRIO_SERVERS; i++) {
+	for (int i = 0; i < count; i++) {
 		struct trio_server *s = &t->servers[i];
 		s->client_port = ports[2 * i];
 		s->peer_port = ports[2 * i + 1];
@@ -82,7 +84,7 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 void trio_release(struct trio *t)
 {
-	for (int i = 0; i < TRIO_SERVERS; i++) {
+	for (int i = 0; i < t->count; i++) {
 		trio_stop(t, i);
 		store_client_free(t->servers[i].admin);
 	}
@@ -172,10 +174,10 @@ int trio_wait_ready(struct trio *t, int i, struct err *err)
 
 int trio_start(struct trio *t, struct err *err)
 {
-	for (int i = 0; i < TRIO_SERVERS; i++)
+	for (int i = 0; i < t->count; i++)
 		if (trio_launch(t, i, err) != 0)
 			return err->code;
-	for (int i = 0; i < TRIO_SERVERS; i++)
+	for (int i = 0; i < t->count; i++)
 		if (trio_wait_ready(t, i, err) != 0)
 			return err->code;
 	return 0;
@@ -232,7 +234,7 @@ int trio_command(const char *const *argv)
 int trio_leader(struct trio *t)
 {
 	int leader = -1;
-	for (int i = 0; i < TRIO_SERVERS && leader < 0; i++) {
+	for (int i = 0; i < t->count && leader < 0; i++) {
 		struct arena a = ARENA_INIT;
 		Etcdpb__StatusResponse *r = status_of(t, i, &a);
 		if (r && r->leader && r->leader == r->header->member_id)
@@ -313,7 +315,7 @@ struct trio_usage trio_usage(const struct trio *t)
 	bool is_disk_known = u.written_bytes >= 0;
 	if (!is_disk_known)
 		u.written_bytes = 0;
-	for (int i = 0; i < TRIO_SERVERS; i++) {
+	for (int i = 0; i < t->count; i++) {
 		pid_t pid = t->servers[i].pid;
 		if (!pid)
 			continue;

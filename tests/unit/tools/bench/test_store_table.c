@@ -93,6 +93,30 @@ static void test_json_file_reads_back(void **state)
 	figures_release(&f);
 }
 
+static void test_a_bare_table_is_a_column_and_no_part_of_the_ratio(void **state)
+{
+	struct figures f = {0};
+	struct err err = ERR_INIT;
+	char dir[] = "/tmp/k3x-test-XXXXXX", path[64], text[4096] = "";
+	assert_non_null(mkdtemp(dir));
+	add(&f, "bytes", BENCH_LOWER, (double[]){10, 10, 10}, (double[]){20, 20, 20});
+	add(&f, "plain", BENCH_LOWER, (double[]){10, 10, 10}, (double[]){20, 20, 20});
+	figures_add(&f, TRIO_TABLE, "bytes", "what", "unit", BENCH_LOWER, 0, 50);
+	assert_float_equal(figure_ratio(&f.rows[0]), 2, 1e-9);
+	assert_int_equal(figures_write(&f, dir, "t", "how", &err), 0);
+	snprintf(path, sizeof path, "%s/t.json", dir);
+	FILE *in = fopen(path, "re");
+	assert_non_null(in);
+	size_t n = fread(text, 1, sizeof text - 1, in);
+	fclose(in);
+	json_auto_t *j = json_lib_parse((struct slice){text, n}, &err);
+	assert_float_equal(json_real_value(json_object_get(json_object_get(j, "bytes"), "table")), 50, 1e-9);
+	assert_null(json_object_get(json_object_get(j, "plain"), "table"));
+	unlink(path);
+	rmdir(dir);
+	figures_release(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +126,7 @@ int main(void)
 	        cmocka_unit_test(test_no_ratio_without_the_other_side),
 	        cmocka_unit_test(test_latencies_become_three_rows_in_milliseconds),
 	        cmocka_unit_test(test_json_file_reads_back),
+	        cmocka_unit_test(test_a_bare_table_is_a_column_and_no_part_of_the_ratio),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
