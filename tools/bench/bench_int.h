@@ -137,6 +137,7 @@ int bench_request(
 int bench_api(struct bench_settings *s);
 int bench_start(struct bench_settings *s);
 int bench_store(struct bench_settings *s);
+int bench_wear(struct bench_settings *s);
 
 /* ---- the objects (bench_objects.c) ---- */
 

@@ -17,10 +17,11 @@ int bench_store_engine_main(int argc, char **argv);
 
 static int usage(FILE *out)
 {
-	fprintf(out, "Usage: k3x-bench api|start|store [flags]\n       k3x-bench engine [DIRECTORY [SECONDS]]\n\n"
+	fprintf(out, "Usage: k3x-bench api|start|store|wear [flags]\n       k3x-bench engine [DIRECTORY [SECONDS]]\n\n"
 	             "  api     creations, lists, watch fan-out, memory of the API server\n"
 	             "  start   time until ready, memory and CPU when idle\n"
 	             "  store   k3x-store beside etcd, three servers each\n"
+	             "  wear    bytes that reach the disk, beside etcd; needs root\n"
 	             "  engine  the datastore without network\n");
 	return out == stdout ? 0 : 2;
 }
@@ -33,11 +34,13 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	        {"dir", 0, FLAG_STRING, &s->dir, NULL, "where servers keep their data (/tmp)", NULL},
 	        {"out", 0, FLAG_STRING, &s->out, NULL, "folder for NAME.json (build/bench)", NULL},
 	        {"only", 0, FLAG_STRING, &s->only, NULL,
-	                "api: creations, lists or watch alone; store: loads with this in their name, failover or large",
+	                "api: creations, lists or watch alone; store: loads with this in their name, failover or "
+	                "large; "
+	                "wear: loads with this in their name, or steady",
 	                NULL},
-	        {"system", 0, FLAG_STRING, &s->system, NULL, "store: k3x or etcd alone (both)", NULL},
-	        {"seconds", 0, FLAG_INT, &s->seconds, NULL, "store: of one run of a load (3)", NULL},
-	        {"connections", 0, FLAG_INT, &s->connections, NULL, "store: of all clients together (12)", NULL},
+	        {"system", 0, FLAG_STRING, &s->system, NULL, "store, wear: k3x or etcd alone (both)", NULL},
+	        {"seconds", 0, FLAG_INT, &s->seconds, NULL, "store, wear: of one run of a load (3; wear 10)", NULL},
+	        {"connections", 0, FLAG_INT, &s->connections, NULL, "store, wear: of all clients together (12)", NULL},
 	        {"puts", 0, FLAG_INT, &s->puts, NULL, "store: puts into the large store (1000000)", NULL},
 	        {"leader", 0, FLAG_BOOL, &s->leader, NULL, "store: send all requests to the leader (to all servers)",
 	                NULL},
@@ -46,7 +49,7 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	        {"quick", 0, FLAG_BOOL, &s->quick, NULL, "fewer and shorter rounds", NULL},
 	};
 	struct flags f = {.program = "k3x-bench",
-	        .summary = "k3x-bench api|start|store: measures a k3x server",
+	        .summary = "k3x-bench api|start|store|wear: measures a k3x server",
 	        .table = table,
 	        .count = COUNT_OF(table)};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
@@ -82,6 +85,8 @@ int bench_main(int argc, char **argv)
 		run = bench_start;
 	else if (strcmp(what, "store") == 0)
 		run = bench_store;
+	else if (strcmp(what, "wear") == 0)
+		run = bench_wear;
 	else
 		return usage(stderr);
 	if (load(&s, argc - 1, argv + 1, &want_help, &err) != 0) {
