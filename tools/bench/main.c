@@ -36,7 +36,7 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	        {"only", 0, FLAG_STRING, &s->only, NULL,
 	                "api: creations, lists or watch alone; store: loads with this in their name, failover or "
 	                "large; "
-	                "wear: loads with this in their name, or steady",
+	                "wear: figures with this in their name, such as steady, put_pod or one",
 	                NULL},
 	        {"system", 0, FLAG_STRING, &s->system, NULL, "store, wear: k3x or etcd alone (both)", NULL},
 	        {"seconds", 0, FLAG_INT, &s->seconds, NULL, "store, wear: of one run of a load (3; wear 10)", NULL},

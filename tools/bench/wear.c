@@ -67,6 +67,7 @@ struct bench_wear {
 };
 
 static const int server_counts[] = {1, TRIO_SERVERS};
+static const char *const quiet_names[] = {"steady_one", "steady_three"}; /* keys begin so; for --only */
 
 static const char *servers_text(int servers)
 {
@@ -157,7 +158,7 @@ static int quiet_open(struct quiet *q, const struct bench_wear *w, struct err *e
 	for (size_t i = 0; i < COUNT_OF(server_counts); i++)
 		for (int column = 0; column < TRIO_COLUMNS; column++) {
 			bool is_there = column != TRIO_TABLE || server_counts[i] == 1;
-			if (!is_there || !is_measured(w, column))
+			if (!is_there || !is_measured(w, column) || !is_wanted(w, quiet_names[i]))
 				continue;
 			struct wear_system *s = &q->list[q->count++];
 			if (system_open(s, column, server_counts[i], w->settings->dir, err) != 0)
@@ -198,7 +199,7 @@ static int quiet_begin(struct quiet *q, struct err *err)
 
 static void quiet_key(const struct wear_system *s, const char *name, char *out, size_t size)
 {
-	snprintf(out, size, "%s_%s", name, s->servers == 1 ? "one" : "three");
+	snprintf(out, size, "%s_%s", quiet_names[s->servers > 1], name);
 }
 
 /* An update before the rest begins: nobody is at rest who has never written. */
@@ -217,7 +218,7 @@ static int measure_rest(struct bench_wear *w, struct quiet *q, struct err *err)
 		double bytes;
 		if (bytes_since(s, &bytes, err) != 0)
 			return err->code;
-		quiet_key(s, "rest_bytes_per_hour", key, sizeof key);
+		quiet_key(s, "at_rest_bytes_per_hour", key, sizeof key);
 		snprintf(what, sizeof what, "at rest, %s, an hour", servers_text(s->servers));
 		figures_add(&w->figures, s->column, key, what, "B", BENCH_LOWER, 0,
 		        bytes * 3600e3 / (bench_now_ms() - began));
@@ -244,7 +245,7 @@ static int measure_steady(struct bench_wear *w, struct quiet *q, struct err *err
 		system_stop(s);
 		if (bytes_since(s, &bytes, err) != 0)
 			return err->code;
-		quiet_key(s, "steady_bytes_per_update", key, sizeof key);
+		quiet_key(s, "bytes_per_update", key, sizeof key);
 		snprintf(what, sizeof what, "one update of 300 B a second, %s", servers_text(s->servers));
 		figures_add(&w->figures, s->column, key, what, "B", BENCH_LOWER, s->servers == 1 ? 3.6 : 0,
 		        bytes / w->steady_s);
@@ -257,9 +258,9 @@ static int run_quiet(struct bench_wear *w, struct err *err)
 {
 	struct quiet q = {0};
 	int rc = quiet_open(&q, w, err);
-	if (rc == 0)
+	if (rc == 0 && q.count)
 		rc = measure_rest(w, &q, err);
-	if (rc == 0)
+	if (rc == 0 && q.count)
 		rc = measure_steady(w, &q, err);
 	for (int i = 0; i < q.count; i++)
 		system_close(&q.list[i]);
@@ -340,12 +341,23 @@ static int measure_row(
 	return 0;
 }
 
+/* Whether this system has this row in this run; key: of its figure. */
 static bool has_row(
-        const struct bench_wear *w, const struct wear_system *s, const struct wear_row *row, char *key, size_t size)
+        const struct bench_wear *w, int column, int servers, const struct wear_row *row, char *key, size_t size)
 {
+	bool is_there = column != TRIO_TABLE || (row->clients == 1 && servers == 1);
 	snprintf(key, size, "%s_%u_keys_%u_clients_%s_bytes", row->kind->name, row->keys, row->clients,
-	        s->servers == 1 ? "one" : "three");
-	return is_wanted(w, key) && (row->is_quick || !w->settings->quick) && (!s->table || row->clients == 1);
+	        servers == 1 ? "one" : "three");
+	return is_there && is_measured(w, column) && is_wanted(w, key) && (row->is_quick || !w->settings->quick);
+}
+
+static bool has_rows(const struct bench_wear *w, int column, int servers)
+{
+	char key[100];
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (has_row(w, column, servers, &rows[i], key, sizeof key))
+			return true;
+	return false;
 }
 
 /* Keys are there before they are measured, so that puts are updates. */
@@ -357,7 +369,7 @@ static int run_rows(struct bench_wear *w, struct wear_system *s, struct err *err
 	double puts;
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		const struct wear_row *row = &rows[i];
-		if (!has_row(w, s, row, key, sizeof key))
+		if (!has_row(w, s->column, s->servers, row, key, sizeof key))
 			continue;
 		bool is_filled = filled == row->fill && filled_keys == row->keys;
 		if (!is_filled && (system_begin(s, err) != 0 || put_row(s, row, 0, &puts, err) != 0))
@@ -376,7 +388,7 @@ static int run_loads(struct bench_wear *w, struct err *err)
 	for (size_t i = 0; i < COUNT_OF(server_counts); i++)
 		for (int column = 0; column < TRIO_COLUMNS && rc == 0; column++) {
 			struct wear_system s;
-			if (!is_measured(w, column) || (column == TRIO_TABLE && server_counts[i] > 1))
+			if (!has_rows(w, column, server_counts[i]))
 				continue;
 			rc = system_open(&s, column, server_counts[i], w->settings->dir, err);
 			if (rc == 0)
@@ -402,7 +414,7 @@ static void describe(const struct bench_wear *w, char *out, size_t size)
 static int run_all(struct bench_wear *w, struct err *err)
 {
 	int rc = wear_disks_begin(err);
-	if (rc == 0 && is_wanted(w, "steady"))
+	if (rc == 0)
 		rc = run_quiet(w, err);
 	for (unsigned i = 0; i < w->rounds && rc == 0; i++)
 		rc = run_loads(w, err);
