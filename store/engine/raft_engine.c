@@ -179,16 +179,14 @@ static void end_joining(struct raft_engine *e);
 static void look_at_disk(struct raft_engine *e)
 {
 	RAFT_THREAD(e);
-
 	bool is_full = e->is_leader && engine_host(e) && raft_host_is_disk_full(engine_host(e));
+	bool was_full = atomic_exchange(&e->log_full, is_full);
+	if (is_full && !was_full)
+		log_warn("store", "the disk of the log is full: writes are refused", "mend=\"make room\"");
+	else if (was_full && !is_full)
+		log_info("store", "the log takes writes again", "term=%" PRIu64, e->term);
 	if (is_full)
 		pendings_give_up(e);
-	if (atomic_exchange(&e->log_full, is_full) == is_full)
-		return;
-	if (is_full)
-		log_warn("store", "the disk of the log is full: writes are refused", "mend=\"make room\"");
-	else
-		log_info("store", "the log takes writes again", "term=%" PRIu64, e->term);
 }
 
 static void tick(void *arg)

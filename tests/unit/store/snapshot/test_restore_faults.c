@@ -4,6 +4,7 @@
 
 #include "raft/raft_node.h"
 #include "store/snapshot/snapshot_int.h"
+#include "store/snapshot/snapshot_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,12 +26,17 @@ static int setup(void **state)
 	struct err err = ERR_INIT;
 	struct db db;
 	unsigned char sum[32];
+	struct snapshot_reader *r;
 	arena = ARENA_INIT;
 	snprintf(folder, sizeof folder, "/tmp/k3x-restore-faults-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(db_open(&db, in("old.db"), DB_WRITER, &err), 0);
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(snapshot_write(&db, in("one.snap"), "{\"cluster_id\":\"00000000000000aa\"}", sum, &err), 0);
+	struct snapshot_reader_options o = {.path = in("old.db"), .note = "{\"cluster_id\":\"00000000000000aa\"}"};
+	assert_int_equal(snapshot_reader_open(&o, &r, &err), 0);
+	assert_int_equal(snapshot_reader_save(r, in("one.snap"), &err), 0);
+	snapshot_reader_sha256(r, sum);
+	snapshot_reader_close(r);
 	db_close(&db);
 	int fd = open(in("one.snap"), O_WRONLY | O_APPEND, 0);
 	assert_true(write(fd, sum, sizeof sum) == sizeof sum);
