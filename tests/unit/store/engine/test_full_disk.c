@@ -59,8 +59,9 @@ static void test_a_full_disk_turns_writes_away_and_heals(void **state)
 			break;
 		assert_true(n < 1000);
 	}
-	/* The one that the log had no room for may be carried out yet; those after it are turned away. */
-	assert_int_equal(rc, ERR_TIMEOUT);
+	/* One that the log had no room for may be carried out yet; those after it are turned away, as all are when the
+	 * memory table is full first. */
+	assert_true(rc == ERR_TIMEOUT || rc == ERR_NO_SPACE);
 	assert_int_equal(suite_put(e, "refused", "1"), ERR_NO_SPACE);
 	assert_true(n > 3);
 	assert_non_null(suite_get(e, "k0"));
