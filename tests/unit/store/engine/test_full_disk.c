@@ -21,7 +21,7 @@ static struct engine *suite_open(void)
 static bool small_disk(void)
 {
 	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("tmpfs", suite_folder, "tmpfs", 0, "size=48m") == 0;
+	       mount("tmpfs", suite_folder, "tmpfs", 0, "size=128m") == 0;
 }
 
 static void make_file(const char *path, size_t bytes)
@@ -50,7 +50,7 @@ static void test_a_full_disk_turns_writes_away_and_heals(void **state)
 	memset(value, 'v', 100000);
 	value[100000] = 0;
 	snprintf(filler, sizeof filler, "%s/filler", suite_folder);
-	make_file(filler, 8 * 1024 * 1024);
+	make_file(filler, 88 * 1024 * 1024);
 	struct engine *e = suite_open();
 	for (;; n++) {
 		snprintf(key, sizeof key, "k%d", n);
