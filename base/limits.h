@@ -86,7 +86,7 @@
 /* Of what is applied and not in the database yet: a segment of the memory table is flushed at this size (there is one
  * more at most, which holds up to twice as much when the disk is slow), or when so much of the log was applied since
  * the last time: a start applies it again. */
-#define STORE_TABLE_BYTES_MAX (12u * 1024 * 1024)
+#define STORE_TABLE_BYTES_MAX (8u * 1024 * 1024)
 #define STORE_FLUSH_LOG_BYTES_MAX (32u * 1024 * 1024)
 /* Rows that a compaction looks at in one transaction. */
 #define STORE_TRIM_ROWS_MAX 1000

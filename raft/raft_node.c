@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75, TRAILING_MAX = 4096 };
+enum { APP_FRAME = 0x70613358, HANDOVER_TICKS = 75, TRAILING_MAX = 4096, ALONE_TICK_MS = 250 };
 
 /* 1 ms, doubling up to 8.2 s: etcd's buckets. */
 enum { SYNC_FIRST_NS = 1000000, SYNC_BOUNDS = 14 };
@@ -57,7 +57,7 @@ struct raft_node {
 	int port;
 	unsigned handover_ticks; /* closing: how long a successor is waited for */
 	bool closing, is_prepared, is_running;
-	unsigned to_close, since_tick_ms;
+	unsigned to_close, since_tick_ms, period_ms;
 	struct list_link questions; /* answering, oldest first */
 	unsigned n_questions;
 	struct {
@@ -536,6 +536,18 @@ static bool still_handing_over(struct raft_node *s)
 	return s->handover_ticks && (raft_host_is_leader(s->host) || raft_node_leader(s) == 0);
 }
 
+/* A server alone that leads has nobody to hear from: it looks at its own affairs now and then. */
+static void set_period(struct raft_node *s)
+{
+	bool is_quiet = !s->handover_ticks && raft_host_is_alone(s->host) && raft_host_is_leader(s->host);
+	unsigned ms = is_quiet ? ALONE_TICK_MS : RAFT_TICK_MS;
+	if (ms == s->period_ms)
+		return;
+	s->period_ms = ms;
+	uv_timer_set_repeat(&s->timer, ms);
+	uv_timer_again(&s->timer);
+}
+
 static void tick(uv_timer_t *t)
 {
 	struct raft_node *s = t->data;
@@ -545,11 +557,12 @@ static void tick(uv_timer_t *t)
 		state_fetcher_tick(s->fetcher);
 	update_status(s);
 	end_late_questions(s);
-	s->since_tick_ms += RAFT_TICK_MS;
+	s->since_tick_ms += s->period_ms;
 	if (s->o.tick && s->since_tick_ms >= s->o.tick_ms) {
 		s->since_tick_ms = 0;
 		s->o.tick(s->o.arg);
 	}
+	set_period(s);
 	if (s->handover_ticks && !still_handing_over(s))
 		close_all(s);
 }
@@ -695,6 +708,7 @@ static void start_on_loop(void *arg)
 	}
 	if (raft_host_start(s->host, &b->err) != 0)
 		return;
+	s->period_ms = RAFT_TICK_MS;
 	uv_timer_start(&s->timer, tick, 0, RAFT_TICK_MS);
 	update_status(s);
 }

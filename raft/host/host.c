@@ -17,6 +17,9 @@
  * and its messages are shared by many commands, and nobody waits on purpose. */
 enum { PACKS_IN_FLIGHT_MAX = 2 };
 
+/* Of entries that a server alone holds in memory; each snapshot costs two syncs of a small file. */
+#define ALONE_SNAPSHOT_BYTES (UINT64_C(4) * 1024 * 1024)
+
 /* Beyond what any cluster reaches, and far from where sums overflow. */
 #define TERM_MAX (UINT64_C(1) << 62)
 #define TERM_JUMP_MAX (UINT64_C(1) << 32) /* more elections than there can have been while a server was away */
@@ -213,9 +216,20 @@ static void free_barrier(struct raft_barrier *b, int status)
 	free(b);
 }
 
-/* A new leader does not know what is committed before an entry of its own term is (Raft section 8). */
+bool raft_host_is_alone(const struct raft_host *h)
+{
+	const struct raft_configuration *c = libraft_configuration(&h->raft);
+	return c->n == 1 && c->servers[0].id == h->c.id;
+}
+
+/* A new leader does not know what is committed before an entry of its own term is (Raft section 8). One that is alone, and
+ * begins in the term that it stopped in, has all of its log committed: a start writes nothing. */
 static void commit_own_term(struct raft_host *h)
 {
+	uint64_t commit = raft_commit_index(&h->raft);
+	if (raft_host_is_alone(h) && commit == raft_host_last_index(h) &&
+	        libraft_term_of(&h->raft, commit) == raft_host_term(h))
+		return;
 	struct raft_barrier *b = xcalloc(1, sizeof *b);
 	if (raft_barrier(&h->raft, b, free_barrier) != 0)
 		free(b);
@@ -241,6 +255,26 @@ static void push_commit(struct raft_host *h)
 	strbuf_release(&b);
 }
 
+/* libraft counts entries; bytes are what memory and disk are made of. With the limit reached a snapshot is due at the
+ * next step, and what stays below it is as many entries of the size seen as make three quarters of the limit. A server
+ * alone has no follower who might need them: they lie on its disk until the state is durable, and not in memory. */
+static void pace_snapshots(struct raft_host *h)
+{
+	bool is_alone = raft_host_is_alone(h);
+	uint64_t limit = h->c.snapshot_bytes, bytes = h->adapter.bytes, n = h->adapter.entries;
+	if (is_alone && limit > ALONE_SNAPSHOT_BYTES)
+		limit = ALONE_SNAPSHOT_BYTES;
+	bool due = limit && bytes >= (h->is_sending_state ? 4 * limit : limit);
+	unsigned trailing = is_alone ? 1 : h->c.snapshot_trailing;
+	if (limit && n && bytes / n * trailing > limit / 4 * 3)
+		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
+	CHECK(trailing >= 1); /* 0 is libraft's sign of an installed snapshot: see adapter_snapshot_write() */
+	raft_set_snapshot_trailing(&h->raft, trailing);
+	raft_set_snapshot_threshold(&h->raft, due                            ? 1
+	                                      : h->is_sending_state && limit ? UINT32_MAX
+	                                                                     : h->c.snapshot_entries);
+}
+
 static void after(void *arg)
 {
 	struct raft_host *h = arg;
@@ -249,6 +283,7 @@ static void after(void *arg)
 	if (h->closing || h->adapter.dead || !h->started)
 		return;
 	tell_index(h);
+	pace_snapshots(h);
 	bool is_leader = raft_host_is_leader(h);
 	CHECK(raft_host_term(h) >= h->was_term);
 	raft_leader(&h->raft, &leader, &address);
@@ -273,22 +308,6 @@ static void after(void *arg)
 }
 
 /* ---- driving ---- */
-
-/* libraft counts entries; bytes are what memory and disk are made of. With the limit reached a snapshot is due at the
- * next step, and what stays below it is as many entries of the size seen as make three quarters of the limit. */
-static void pace_snapshots(struct raft_host *h)
-{
-	uint64_t limit = h->c.snapshot_bytes, bytes = h->adapter.bytes, n = h->adapter.entries;
-	bool due = limit && bytes >= (h->is_sending_state ? 4 * limit : limit);
-	unsigned trailing = h->c.snapshot_trailing;
-	if (limit && n && bytes / n * trailing > limit / 4 * 3)
-		trailing = (unsigned)(limit / 4 * 3 / (bytes / n)) + 1;
-	CHECK(trailing >= 1); /* 0 is libraft's sign of an installed snapshot: see adapter_snapshot_write() */
-	raft_set_snapshot_trailing(&h->raft, trailing);
-	raft_set_snapshot_threshold(&h->raft, due                            ? 1
-	                                      : h->is_sending_state && limit ? UINT32_MAX
-	                                                                     : h->c.snapshot_entries);
-}
 
 /* libraft draws election timeouts between one and two times the set one; half of that spread parts few servers as well,
  * and a leader that fell silent is followed a quarter of a timeout sooner. */

@@ -190,6 +190,8 @@ struct raft_host_checked {
 int raft_host_check(struct disk *d, void (*report)(void *arg, bool is_damage, const char *text), void *arg,
         struct arena *a, struct raft_host_checked *ret, struct err *err);
 
+/* Is it the only server of its cluster? */
+bool raft_host_is_alone(const struct raft_host *h);
 bool raft_host_is_leader(const struct raft_host *h);
 uint64_t raft_host_term(const struct raft_host *h);
 uint64_t raft_host_commit_index(const struct raft_host *h);

@@ -63,18 +63,18 @@ int log_load_batch(
 	return 0;
 }
 
+/* What is looked through at a time: most of a segment is room for what is yet to come. */
+enum { SCAN_BLOCK_BYTES = 64 * 1024 };
+
 static bool is_zero(const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (p[i])
-			return false;
-	return true;
+	return n == 0 || (p[0] == 0 && memcmp(p, p + 1, n - 1) == 0);
 }
 
 /* What lies behind the last sound batch: nothing but zeros, or something. */
 static int is_clean_from(struct scan *sc, const struct segment *s, uint64_t offset, bool *clean)
 {
-	char block[4096];
+	char block[SCAN_BLOCK_BYTES];
 	*clean = true;
 	while (*clean && offset < s->size) {
 		size_t got;
@@ -121,7 +121,7 @@ static int damaged(struct scan *sc, const struct segment *s, uint64_t offset, co
 /* With zeros, in place: the blocks stay the segment's, so that what is appended next needs no room on the disk. */
 static int cut_torn_tail(struct scan *sc, struct segment *s)
 {
-	static const char zeros[4096];
+	static const char zeros[SCAN_BLOCK_BYTES];
 	char block[sizeof zeros];
 	size_t got = 0;
 	for (uint64_t at = s->used; at < s->size; at += got) {

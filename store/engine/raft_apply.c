@@ -538,6 +538,7 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 	struct raft_engine *e = CONTAINER_OF(m, struct raft_engine, machine);
 	if (leader && leader != e->leader)
 		atomic_fetch_add(&e->n_leader_changes, 1);
+	reads_must_ask(e);
 	if (is_leader != e->is_leader || (is_leader && term != e->term))
 		lessor_rest(&e->core.lessor, true);
 	e->is_leader = is_leader;

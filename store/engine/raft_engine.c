@@ -69,7 +69,7 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 			*kind = PENDING_WRITE;
 			return check_write(e, req);
 		}
-		if (txn_may_be_behind(&req->op) || breakage_is(BREAK_STALE_READ))
+		if (txn_may_be_behind(&req->op) || atomic_load(&e->is_sole) || breakage_is(BREAK_STALE_READ))
 			*kind = PENDING_CHANGE;
 		return 0;
 	case STORE_REQUEST_DEFRAGMENT:
@@ -82,15 +82,16 @@ static int route(struct raft_engine *e, struct store_request *req, enum pending_
 		return check_write(e, req);
 	case STORE_REQUEST_LEASE_KEEPALIVE:
 	case STORE_REQUEST_LEASE_TTL:
-		*kind = PENDING_LEASE;
+		*kind = atomic_load(&e->is_sole) ? PENDING_CHANGE : PENDING_LEASE;
 		return 0;
 	case STORE_REQUEST_BARRIER:
+		*kind = atomic_load(&e->is_sole) ? PENDING_CHANGE : PENDING_READ;
 		return 0;
 	case STORE_REQUEST_LEASE_LIST: /* as in etcd: of this server */
 		*kind = PENDING_CHANGE;
 		return 0;
 	case STORE_REQUEST_SYSTEM_READ:
-		*kind = req->system.is_local ? PENDING_CHANGE : PENDING_READ;
+		*kind = req->system.is_local || atomic_load(&e->is_sole) ? PENDING_CHANGE : PENDING_READ;
 		return 0;
 	case STORE_REQUEST_HASH:
 	case STORE_REQUEST_BACKUP:

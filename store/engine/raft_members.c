@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "store/engine/raft_reads_int.h"
 #include "store/engine/raft_state_int.h"
 
 #include <inttypes.h>
@@ -47,6 +48,7 @@ static void submit(struct member_change *c)
 	log_info("store", "changing the members", "change=%s member=%016" PRIx64 " address=%s role=%s",
 	        names[c->change.kind], c->change.server.id, c->address, raft_host_role_name(c->change.server.role));
 	c->change.server.address = c->address;
+	reads_must_ask(c->engine);
 	raft_host_change_members(engine_host(c->engine), &c->change);
 	loop_defer(raft_node_loop(c->engine->node), &c->engine->flush);
 }

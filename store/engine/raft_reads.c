@@ -31,10 +31,27 @@ static void batch_free(struct read_batch *b)
 	free(b);
 }
 
+/* A batch that asked and has arrived: everything acknowledged before is told. With nobody else in the cluster, nobody
+ * else acknowledges anything from here on, and each answer comes after its telling: so until the members change or this
+ * server does not lead any more, reads need not ask. A second voter can't lead without the vote of this one, which ends
+ * its leading. */
+static void note_sole(struct raft_engine *e)
+{
+	struct raft_host *h = engine_host(e);
+	if (e->is_leader && h && raft_host_is_alone(h) && !raft_host_is_changing(h))
+		atomic_store(&e->is_sole, true);
+}
+
+void reads_must_ask(struct raft_engine *e)
+{
+	atomic_store(&e->is_sole, false);
+}
+
 static void serve(struct raft_engine *e, struct read_batch *b)
 {
 	RAFT_THREAD(e);
 	struct list_link *l;
+	note_sole(e);
 	while ((l = list_pop_front(&b->pendings)) != NULL) {
 		struct pending *p = pending_of(l);
 		struct store_request *req = TAKE(p->req);

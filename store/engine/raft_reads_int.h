@@ -20,6 +20,8 @@ struct read_batch {
 
 void reads_add(struct raft_engine *e, struct pending *p);
 void reads_flush(struct raft_engine *e);
+/* This server is no longer the only one of its cluster, or does not lead: each read asks again. */
+void reads_must_ask(struct raft_engine *e);
 void reads_applied(struct raft_engine *e);
 void reads_reroute(struct raft_engine *e, bool at_once); /* asks again what was not answered in time, or at all */
 void reads_answer(struct raft_engine *e, uint64_t batch_id, int status, uint64_t index);

@@ -74,6 +74,9 @@ struct raft_engine {
 	atomic_uint outstanding;
 	atomic_uint entering; /* threads between the look at `stopping` and the loop's mailbox */
 	atomic_bool stopping;
+	/* This server is its whole cluster, leads, and has told everything that was acknowledged: what it reads now is
+	 * linearizable without asking. See raft_reads.c. */
+	atomic_bool is_sole;
 	_Atomic uint64_t apply_bytes; /* queued */
 	atomic_bool apply_full;       /* the memory table and the disk of the state are: nothing more is applied */
 	atomic_bool log_full;         /* the disk of the log is, and this server leads: nothing new is committed */
