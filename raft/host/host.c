@@ -222,8 +222,8 @@ bool raft_host_is_alone(const struct raft_host *h)
 	return c->n == 1 && c->servers[0].id == h->c.id;
 }
 
-/* A new leader does not know what is committed before an entry of its own term is (Raft section 8). One that is alone, and
- * begins in the term that it stopped in, has all of its log committed: a start writes nothing. */
+/* A new leader does not know what is committed before an entry of its own term is (Raft section 8). One that is alone,
+ * and begins in the term that it stopped in, has all of its log committed: a start writes nothing. */
 static void commit_own_term(struct raft_host *h)
 {
 	uint64_t commit = raft_commit_index(&h->raft);

@@ -153,37 +153,6 @@ static int segment_for(struct raft_log *l, size_t bytes, struct segment **ret, b
 
 /* ---- appending ---- */
 
-static size_t padded(size_t n)
-{
-	return (n + 7) & ~(size_t)7;
-}
-
-static void encode(struct strbuf *out, uint64_t index, uint64_t salt, const struct log_entry *entries, size_t n)
-{
-	static const char zeros[8];
-	struct batch_header h = {.magic = LOG_BATCH_MAGIC, .count = (uint32_t)n, .first = index, .salt = salt};
-	strbuf_reset(out);
-	strbuf_add(out, &h, sizeof h);
-	for (size_t i = 0; i < n; i++) {
-		struct entry_header e = {entries[i].term, entries[i].kind, (uint32_t)entries[i].data.len};
-		strbuf_add(out, &e, sizeof e);
-		strbuf_add(out, entries[i].data.ptr, entries[i].data.len);
-		strbuf_add(out, zeros, padded(entries[i].data.len) - entries[i].data.len);
-	}
-	h.length = (uint32_t)(out->len - sizeof h);
-	memcpy(out->data, &h, sizeof h);
-	h.crc = crc32c(0, out->data + 8, out->len - 8); /* what stands behind the checksum itself */
-	memcpy(out->data, &h, sizeof h);
-}
-
-static size_t encoded_bytes(const struct log_entry *entries, size_t n)
-{
-	size_t bytes = sizeof(struct batch_header);
-	for (size_t i = 0; i < n; i++)
-		bytes += sizeof(struct entry_header) + padded(entries[i].data.len);
-	return bytes;
-}
-
 static int sync_all(struct raft_log *l, struct segment *s, bool is_new, struct err *err)
 {
 	if (s->file->v->sync(s->file, err) != 0)
@@ -196,23 +165,22 @@ static int append_batch(struct raft_log *l, uint64_t index, const struct log_ent
 {
 	struct segment *s;
 	bool is_new;
-	size_t bytes = encoded_bytes(entries, n);
+	size_t bytes = log_batch_bytes(entries, n);
 	CHECK(index >= 1 && index <= l->next);
 	if (bytes > LOG_BATCH_BYTES_MAX)
 		return err_set(err, ERR_TOO_BIG, "log: an entry of %zu bytes; at most %d are written at once", bytes,
 		        LOG_BATCH_BYTES_MAX);
-	int rc = segment_for(l, bytes, &s, &is_new, err);
+	struct strbuf *batch = log_batch_encode(l->buffers, index, entries, n);
+	int rc = segment_for(l, batch->len, &s, &is_new, err);
 	if (rc != 0)
 		return rc == ERR_NO_SPACE ? rc : ERR_IO;
-	encode(&l->buffer, index, s->salt, entries, n);
-	CHECK(l->buffer.len == bytes && s->used + bytes <= s->size);
-	CHECK(s == &l->segments[l->n_segments - 1]);
-	if (s->file->v->write(s->file, s->used, l->buffer.data, l->buffer.len, err) != 0 ||
-	        sync_all(l, s, is_new, err) != 0)
+	log_batch_seal(batch, s->salt);
+	CHECK(s == &l->segments[l->n_segments - 1] && s->used + batch->len <= s->size);
+	if (s->file->v->write(s->file, s->used, batch->data, batch->len, err) != 0 || sync_all(l, s, is_new, err) != 0)
 		return ERR_IO;
 	struct batch_ref b = {
-	        index, (uint32_t)n, (uint32_t)(l->buffer.len - sizeof(struct batch_header)), s->number, s->used};
-	s->used += l->buffer.len;
+	        index, (uint32_t)n, (uint32_t)(batch->len - sizeof(struct batch_header)), s->number, s->used};
+	s->used += batch->len;
 	log_note_batch(l, &b);
 	return 0;
 }
@@ -221,8 +189,8 @@ static int append_batch(struct raft_log *l, uint64_t index, const struct log_ent
 static size_t that_fit(const struct log_entry *entries, size_t n)
 {
 	size_t fit = 1;
-	for (size_t bytes = encoded_bytes(entries, 1); fit < n; fit++) {
-		bytes += sizeof(struct entry_header) + padded(entries[fit].data.len);
+	for (size_t bytes = log_batch_bytes(entries, 1); fit < n; fit++) {
+		bytes += log_batch_bytes(&entries[fit], 1) - sizeof(struct batch_header);
 		if (bytes > LOG_BATCH_BYTES_MAX || buggify(BUGGIFY_APPEND_SPLIT))
 			break;
 	}
@@ -317,6 +285,7 @@ int log_read(
 	struct batch_ref *b = find_batch(l, index);
 	struct batch_header h;
 	char *payload;
+	size_t len;
 	bool sound;
 	if (!b)
 		return err_set(err, ERR_NOT_FOUND,
@@ -324,12 +293,12 @@ int log_read(
 		        log_first_index(l), log_last_index(l));
 	const struct segment *s = find_segment(l, b->segment);
 	CHECK(s != NULL && b->offset >= sizeof(struct segment_header) && b->offset < s->used);
-	if (log_load_batch(s, b->offset, &h, &payload, &sound, err) != 0)
+	if (log_load_batch(s, b->offset, &h, &payload, &len, &sound, err) != 0)
 		return err->code;
 	struct log_entry *entries = ARENA_ARRAY(a, struct log_entry, h.count + 1);
-	char *copy = arena_memdup(a, payload, sound ? h.length : 0);
+	char *copy = arena_memdup(a, payload, sound ? len : 0);
 	free(payload);
-	if (!sound || h.first != b->first || h.count < b->count || !log_parse_entries(copy, h.length, h.count, entries))
+	if (!sound || h.first != b->first || h.count < b->count || !log_parse_entries(copy, len, h.count, entries))
 		return err_set(err, ERR_CORRUPT,
 		        "log segment %016" PRIx64 ": the batch at offset %" PRIu64
 		        " was sound when it was written and is not any more: the disk is failing",
@@ -363,6 +332,7 @@ void log_close(struct raft_log *l)
 		l->segments[i].file->v->close(l->segments[i].file);
 	free(l->segments);
 	free(l->batches);
-	strbuf_release(&l->buffer);
+	strbuf_release(&l->buffers[0]);
+	strbuf_release(&l->buffers[1]);
 	free(l);
 }

@@ -7,6 +7,7 @@
 
 #define LOG_SEGMENT_MAGIC 0x00314c58334bull /* "K3XL1" */
 #define LOG_BATCH_MAGIC 0x4242584bu         /* "KXBB" */
+#define LOG_PACKED_MAGIC 0x5a42584bu        /* "KXBZ": under LZ4, see log_batch.c */
 
 /* As with indexes: nobody gets there. */
 #define LOG_SEGMENTS_EVER_MAX (UINT64_C(1) << 55)
@@ -22,7 +23,7 @@ struct segment_header {
 struct batch_header {
 	uint32_t magic;
 	uint32_t crc;    /* of the rest of the header and the payload */
-	uint32_t length; /* of the payload */
+	uint32_t length; /* of the payload as it lies there */
 	uint32_t count;
 	uint64_t first;
 	uint64_t salt;
@@ -62,8 +63,8 @@ struct raft_log {
 	size_t n_segments, cap_segments;
 	struct batch_ref *batches; /* in order of index, without gaps */
 	size_t n_batches, cap_batches;
-	uint64_t next;        /* last + 1 */
-	struct strbuf buffer; /* the batch being written */
+	uint64_t next;            /* last + 1 */
+	struct strbuf buffers[2]; /* the batch being written: plain, and packed */
 };
 
 /* What is true of every log between two calls. For DCHECK: it looks at all of it. */
@@ -80,10 +81,19 @@ struct segment *log_add_segment(struct raft_log *l, struct segment s);
 int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
         struct err *err);
 
-/* Checks a batch at `offset` of a segment and reads its payload into *payload (malloc'ed, at least 1 byte). *sound
- * false: no batch is there. Errors are of the disk. */
-int log_load_batch(
-        const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err);
+/* ---- batches, see log_batch.c ---- */
+
+/* What a batch of these takes on the disk, at most. */
+size_t log_batch_bytes(const struct log_entry *entries, size_t n);
+/* One batch, plain or packed; whichever of the buffers it is in. It is complete once it is sealed for its segment. */
+struct strbuf *log_batch_encode(struct strbuf buffers[2], uint64_t index, const struct log_entry *entries, size_t n);
+void log_batch_seal(struct strbuf *b, uint64_t salt);
+bool log_is_batch_magic(uint32_t magic);
+
+/* Checks a batch at `offset` of a segment and gives its payload, unpacked (malloc'ed, at least 1 byte). *sound false:
+ * no batch is there. Errors are of the disk. */
+int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
+        bool *sound, struct err *err);
 
 /* Walks the entries of a payload: false when it does not divide into `count` of them. */
 bool log_parse_entries(const char *payload, size_t length, uint32_t count, struct log_entry *out);

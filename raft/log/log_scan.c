@@ -18,51 +18,6 @@ struct scan {
 
 /* ---- batches ---- */
 
-bool log_parse_entries(const char *payload, size_t length, uint32_t count, struct log_entry *out)
-{
-	size_t at = 0;
-	for (uint32_t i = 0; i < count; i++) {
-		struct entry_header e;
-		if (length - at < sizeof e)
-			return false;
-		memcpy(&e, payload + at, sizeof e);
-		at += sizeof e;
-		if (e.length > length - at)
-			return false;
-		size_t bytes = ((size_t)e.length + 7) & ~(size_t)7;
-		if (length - at < bytes)
-			return false;
-		out[i] = (struct log_entry){e.term, e.kind, {payload + at, e.length}};
-		at += bytes;
-	}
-	return at == length;
-}
-
-int log_load_batch(
-        const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, bool *sound, struct err *err)
-{
-	size_t got;
-	*sound = false;
-	*payload = xmalloc(1);
-	if (s->file->v->read(s->file, offset, h, sizeof *h, &got, err) != 0) {
-		free(*payload);
-		*payload = NULL;
-		return err->code;
-	}
-	if (got < sizeof *h || h->magic != LOG_BATCH_MAGIC || h->salt != s->salt || h->length > LOG_BATCH_BYTES_MAX ||
-	        h->count > h->length / sizeof(struct entry_header) || offset + sizeof *h + h->length > s->size)
-		return 0;
-	*payload = xrealloc(*payload, h->length ? h->length : 1);
-	if (s->file->v->read(s->file, offset + sizeof *h, *payload, h->length, &got, err) != 0) {
-		free(*payload);
-		*payload = NULL;
-		return err->code;
-	}
-	uint32_t crc = crc32c(0, (const char *)h + 8, sizeof *h - 8);
-	*sound = got == h->length && crc32c(crc, *payload, h->length) == h->crc;
-	return 0;
-}
-
 /* What is looked through at a time: most of a segment is room for what is yet to come. */
 enum { SCAN_BLOCK_BYTES = 64 * 1024 };
 
@@ -97,11 +52,12 @@ static int anything_sound_behind(struct scan *sc, const struct segment *s, uint6
 		size_t got;
 		struct batch_header h;
 		char *payload;
+		size_t len;
 		if (s->file->v->read(s->file, at, &magic, sizeof magic, &got, sc->err) != 0)
 			return sc->err->code;
-		if (got < sizeof magic || magic != LOG_BATCH_MAGIC)
+		if (got < sizeof magic || !log_is_batch_magic(magic))
 			continue;
-		if (log_load_batch(s, at, &h, &payload, found, sc->err) != 0)
+		if (log_load_batch(s, at, &h, &payload, &len, found, sc->err) != 0)
 			return sc->err->code;
 		free(payload);
 	}
@@ -137,13 +93,14 @@ static int cut_torn_tail(struct scan *sc, struct segment *s)
 
 /* ---- segments ---- */
 
-static int take_batch(struct scan *sc, const struct segment *s, const struct batch_header *h, const char *payload)
+static int take_batch(
+        struct scan *sc, const struct segment *s, const struct batch_header *h, const char *payload, size_t len)
 {
 	struct raft_log *l = sc->log;
 	struct log_entry *entries = xcalloc(h->count + 1, sizeof *entries);
 	bool first_of_all = !l->n_batches && l->next == 1 && l->n_segments == 1;
 	int rc = 0;
-	if (!log_parse_entries(payload, h->length, h->count, entries))
+	if (!log_parse_entries(payload, len, h->count, entries))
 		rc = damaged(sc, s, s->used, "a batch that does not divide into its entries");
 	else if (h->first == 0 || h->first > LOG_INDEX_MAX)
 		rc = damaged(sc, s, s->used, "a batch with an index that no log reaches");
@@ -163,11 +120,12 @@ static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
 {
 	struct batch_header h;
 	char *payload;
+	size_t len;
 	bool sound, clean, more;
 	for (;;) {
-		if (log_load_batch(s, s->used, &h, &payload, &sound, sc->err) != 0)
+		if (log_load_batch(s, s->used, &h, &payload, &len, &sound, sc->err) != 0)
 			return sc->err->code;
-		int rc = sound ? take_batch(sc, s, &h, payload) : 0;
+		int rc = sound ? take_batch(sc, s, &h, payload, len) : 0;
 		free(payload);
 		if (rc != 0)
 			return rc;

@@ -15,9 +15,9 @@
  * (flusher_make_room): by nothing while the active segment has its size, by more the closer it comes to twice that, and
  * there until the frozen one is flushed. What is not applied is not answered, so clients wait a little each.
  *
- * What can go wrong: the disk is full: the segment stays, reads and applying go on in memory, new writes are refused once
- * the table is full (flusher_is_full), and the flush is tried again every moment until there is room. A write or sync
- * that fails stops the process (db.c). */
+ * What can go wrong: the disk is full: the segment stays, reads and applying go on in memory, new writes are refused
+ * once the table is full (flusher_is_full), and the flush is tried again every moment until there is room. A write or
+ * sync that fails stops the process (db.c). */
 #include "store/engine/flusher_int.h"
 
 #include "base/check.h"
@@ -283,7 +283,8 @@ static bool flush_frozen(struct flusher *f)
 		return false;
 	}
 	if (atomic_exchange(&f->is_stuck, false))
-		log_info("store", "the memory table is flushed again", "applied=%" PRId64, atomic_load(&f->flushed_index));
+		log_info("store", "the memory table is flushed again", "applied=%" PRId64,
+		        atomic_load(&f->flushed_index));
 	f->flushed_at_ms = clock_mono_ms();
 	tell_done(f);
 	return true;
@@ -391,8 +392,7 @@ static bool wait_ms(struct flusher *f, unsigned ms)
 {
 	struct timespec limit = cond_limit(ms);
 	pthread_mutex_lock(&f->lock);
-	while (!f->stopping && !f->is_ringing && f->wanted == f->frozen &&
-	        cond_wait_until(&f->wake, &f->lock, &limit))
+	while (!f->stopping && !f->is_ringing && f->wanted == f->frozen && cond_wait_until(&f->wake, &f->lock, &limit))
 		;
 	f->is_ringing = false;
 	bool go_on = !f->stopping;

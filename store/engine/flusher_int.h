@@ -13,8 +13,8 @@ struct flusher_options {
 	struct machine *machine;
 	/* Held for reading while the database is written; who replaces it holds it for writing. */
 	pthread_rwlock_t *swap;
-	struct histogram *times;  /* of flushes */
-	size_t table_bytes;       /* a segment of so many bytes is flushed */
+	struct histogram *times; /* of flushes */
+	size_t table_bytes;      /* a segment of so many bytes is flushed */
 	/* A request that waited for a flush (flusher_then()), done or with req->err. */
 	void (*flushed)(void *arg, struct store_request *req);
 	/* A compaction or defragmentation that is through, or req->err says why not. */
@@ -36,11 +36,11 @@ struct flusher {
 	struct store_request *physical, *defragments;
 	uint64_t flushed_at_ms;
 	/* any thread */
-	atomic_bool is_stuck;           /* the disk is full: nothing is flushed */
-	_Atomic uint64_t log_bytes;     /* applied since the last freeze */
-	_Atomic int64_t flushed_index;  /* in the database; and what of it a power cut would leave */
+	atomic_bool is_stuck;          /* the disk is full: nothing is flushed */
+	_Atomic uint64_t log_bytes;    /* applied since the last freeze */
+	_Atomic int64_t flushed_index; /* in the database; and what of it a power cut would leave */
 	_Atomic int64_t durable_index;
-	_Atomic int64_t used_bytes;     /* of the database */
+	_Atomic int64_t used_bytes; /* of the database */
 };
 
 /* Opens nothing: the machine's connections are. */

@@ -5,8 +5,8 @@
  * log is walked from where the last compaction ended, every row's predecessor is removed (it is superseded at or before
  * the compacted revision), and deletions older than the compacted revision are removed with their key. Each row is
  * looked at once in its life; where the walk stands is in the same transaction, so a restart goes on. Rows of the
- * compacted revision itself are kept, deletions too, so that a watch may begin exactly there. The pages that become free
- * are used again; when they are a good part of the file, idle time is used to shorten it.
+ * compacted revision itself are kept, deletions too, so that a watch may begin exactly there. The pages that become
+ * free are used again; when they are a good part of the file, idle time is used to shorten it.
  *
  * What can go wrong: the disk is full (the step is rolled back, and tried again later). */
 #include "store/machine/compaction.h"

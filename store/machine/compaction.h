@@ -1,4 +1,5 @@
-/* Removing from SQLite what compaction has passed, and giving the room back. The flushing thread's. See compaction.c. */
+/* Removing from SQLite what compaction has passed, and giving the room back. The flushing thread's. See compaction.c.
+ */
 #ifndef K3X_STORE_MACHINE_COMPACTION_H
 #define K3X_STORE_MACHINE_COMPACTION_H
 

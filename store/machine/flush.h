@@ -4,8 +4,8 @@
 
 #include "store/machine/machine.h"
 
-/* Writes the frozen segment, if there is one, in one transaction, and takes it out of the table. On failure (the disk is
- * full) nothing has changed, and it may be tried again. 1: something was written; 0: nothing to do. */
+/* Writes the frozen segment, if there is one, in one transaction, and takes it out of the table. On failure (the disk
+ * is full) nothing has changed, and it may be tried again. 1: something was written; 0: nothing to do. */
 int machine_flush(struct machine *m, struct err *err);
 
 #endif

@@ -73,8 +73,8 @@ int64_t mem_lease_of_key(struct slice key)
 
 static void count(struct mem_segment *s, size_t bytes)
 {
-	atomic_store_explicit(&s->bytes, atomic_load_explicit(&s->bytes, memory_order_relaxed) + bytes,
-	        memory_order_release);
+	atomic_store_explicit(
+	        &s->bytes, atomic_load_explicit(&s->bytes, memory_order_relaxed) + bytes, memory_order_release);
 }
 
 void mem_segment_hold(struct mem_segment *s, struct event_block *block)
@@ -119,8 +119,8 @@ static unsigned draw_height(struct mem_segment *s)
 	return height;
 }
 
-static struct mem_node *add_node(struct mem_segment *s, struct mem_list *l, struct slice key, bool lived,
-        _Atomic(struct mem_node *) *links[])
+static struct mem_node *add_node(
+        struct mem_segment *s, struct mem_list *l, struct slice key, bool lived, _Atomic(struct mem_node *) *links[])
 {
 	unsigned height = draw_height(s), have = atomic_load_explicit(&l->height, memory_order_relaxed);
 	size_t size = sizeof(struct mem_node) + height * sizeof(_Atomic(struct mem_node *));
@@ -226,8 +226,7 @@ const struct mem_version *mem_segment_log_next(
 		log_begin(s, c, from);
 	while (c->chunk) {
 		if (c->i == atomic_load_explicit(&c->chunk->n, memory_order_acquire)) {
-			const struct mem_log_chunk *next =
-			        atomic_load_explicit(&c->chunk->next, memory_order_acquire);
+			const struct mem_log_chunk *next = atomic_load_explicit(&c->chunk->next, memory_order_acquire);
 			if (!next)
 				return NULL;
 			c->chunk = next;

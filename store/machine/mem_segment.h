@@ -23,7 +23,7 @@ enum mem_list_name {
 struct mem_node;
 
 struct mem_version {
-	int64_t at; /* of a key: its row id (db.h); else the number of the change. Readers see up to a certain one */
+	int64_t at;   /* of a key: its row id (db.h); else the number of the change. Readers see up to a certain one */
 	int64_t prev; /* row id of the version before, wherever that is; 0: none */
 	int64_t created, version, lease;
 	struct slice value;

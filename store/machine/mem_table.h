@@ -49,11 +49,11 @@ void mem_table_flushed(struct mem_table *t);
 
 /* Any thread. What the table holds, and how far the database is behind it. */
 struct mem_table_state {
-	bool is_frozen, is_dirty;      /* there is a frozen segment; there is something that the database lacks */
+	bool is_frozen, is_dirty; /* there is a frozen segment; there is something that the database lacks */
 	size_t active_bytes, frozen_bytes;
-	size_t data_bytes;             /* of keys and values, in both */
-	int64_t applied_index;         /* that readers see */
-	int64_t flushed_index;         /* that the database has */
+	size_t data_bytes;     /* of keys and values, in both */
+	int64_t applied_index; /* that readers see */
+	int64_t flushed_index; /* that the database has */
 	int64_t compacted, flushed_compacted;
 };
 void mem_table_state(struct mem_table *t, struct mem_table_state *ret);

@@ -27,8 +27,8 @@ static const struct mem_node *within(const struct store_key_range *keys, const s
 	return n && (store_range_is_open(keys) || slice_cmp(n->key, keys->end) < 0) ? n : NULL;
 }
 
-int range_open(
-        struct range_cursor *c, struct store_view *v, const struct store_key_range *keys, int64_t revision, struct err *err)
+int range_open(struct range_cursor *c, struct store_view *v, const struct store_key_range *keys, int64_t revision,
+        struct err *err)
 {
 	int64_t id_max = revision == INT64_MAX ? INT64_MAX : ROW_ID(revision + 1) - 1;
 	if (id_max > v->mem.id_max)
@@ -190,7 +190,8 @@ void range_close(struct range_cursor *c)
 /* ---- counting ---- */
 
 /* By how much what is in a segment changes the number of keys beneath it. */
-static int64_t count_in_memory(const struct store_view *v, unsigned layer, const struct store_key_range *keys, struct slice from)
+static int64_t count_in_memory(
+        const struct store_view *v, unsigned layer, const struct store_key_range *keys, struct slice from)
 {
 	int64_t n = 0;
 	const struct mem_node *at = within(keys, mem_segment_seek(v->mem.layers[layer], MEM_KEYS, from));

@@ -1,7 +1,7 @@
 /* Looks at the state: the memory table's segments, newest first, and SQLite beneath them.
  *
- * What a key is now is told by the newest layer that knows it. What it was at a revision, by the newest layer that has a
- * version at or before that revision: layers are slices of time, each after the one beneath. A layer that knows only
+ * What a key is now is told by the newest layer that knows it. What it was at a revision, by the newest layer that has
+ * a version at or before that revision: layers are slices of time, each after the one beneath. A layer that knows only
  * newer versions is stepped over, and in SQLite the newest row is followed back along `prev` (range.c).
  *
  * A look and SQLite's transaction must fit together. The look is taken first; the transaction that is begun after it

@@ -59,8 +59,7 @@ int lease_exists(struct store_view *v, int64_t id, struct err *err);
 int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slice *ret_keys, int max, struct arena *a,
         struct err *err);
 /* All leases in order of their ids: calls back for each. */
-int lease_each(
-        struct store_view *v, void (*each)(void *arg, int64_t id, int64_t ttl_s), void *arg, struct err *err);
+int lease_each(struct store_view *v, void (*each)(void *arg, int64_t id, int64_t ttl_s), void *arg, struct err *err);
 
 /* All kept versions in order of their ids, from `from` (a row id) on. */
 struct version_row {

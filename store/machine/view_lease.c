@@ -54,8 +54,8 @@ struct merge {
 /* What a node of the list stands for, when it is of the lease. */
 static void show(struct source *s, struct slice prefix)
 {
-	bool is_ours = s->node && s->node->key.len >= prefix.len &&
-	               memcmp(s->node->key.ptr, prefix.ptr, prefix.len) == 0;
+	bool is_ours =
+	        s->node && s->node->key.len >= prefix.len && memcmp(s->node->key.ptr, prefix.ptr, prefix.len) == 0;
 	s->key = is_ours ? (struct slice){s->node->key.ptr + prefix.len, s->node->key.len - prefix.len} : SLICE_NULL;
 }
 
@@ -107,8 +107,8 @@ static bool is_attached(const struct store_view *v, struct slice key, int64_t le
 	return is_in_db;
 }
 
-static int merge_open(struct merge *m, struct store_view *v, int64_t lease, struct slice after, struct arena *a,
-        struct err *err)
+static int merge_open(
+        struct merge *m, struct store_view *v, int64_t lease, struct slice after, struct arena *a, struct err *err)
 {
 	struct db *db = store_view_db(v, err);
 	if (!db)
