@@ -495,6 +495,8 @@ static void close_all(struct raft_node *s)
 	s->closing = true;
 	raft_host_close(s->host);
 	s->host = NULL;
+	LIST_FOREACH (l, &s->questions)
+		conn_close(CONTAINER_OF(l, struct answering, link)->conn, 0);
 	s->to_close = 2;
 	uv_close((uv_handle_t *)&s->timer, timer_closed);
 	if (s->transport) {

@@ -42,6 +42,9 @@ struct adapter_config {
 	struct adapter_probe probe;
 };
 
+/* Of configuration and descriptor. */
+enum { SNAPSHOT_RECORD_BYTES_MAX = 8 * 1024 * 1024 };
+
 struct snapshot_record {
 	uint64_t index, term, conf_index; /* index 0: none */
 	struct strbuf conf, descriptor;

@@ -16,6 +16,8 @@
 #define SNAPSHOT_MAGIC 0x0031504e53584b33ull
 enum { SNAPSHOT_BYTES_MAX = 16 * 1024 * 1024 };
 
+_Static_assert(SNAPSHOT_RECORD_BYTES_MAX <= SNAPSHOT_BYTES_MAX / 2, "what is written is read again");
+
 struct snapshot_head {
 	uint64_t magic, index, term, conf_index, conf_len, descriptor_len;
 	uint32_t reserved, crc; /* of what stands before it, then of what follows */

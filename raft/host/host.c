@@ -392,7 +392,8 @@ static bool is_configuration(struct slice rest)
 		if (rest.len > sizeof id)
 			memcpy(&id, rest.ptr, sizeof id);
 		const char *end = rest.len > sizeof n ? memchr(rest.ptr + sizeof n, 0, rest.len - sizeof n) : NULL;
-		if (!id || !end || (size_t)(end - rest.ptr) + 2 > rest.len || (unsigned char)end[1] > RAFT_SPARE)
+		if (!id || !end || end - (rest.ptr + sizeof n) > FRAME_ADDRESS_MAX ||
+		        (size_t)(end - rest.ptr) + 2 > rest.len || (unsigned char)end[1] > RAFT_SPARE)
 			return false;
 		rest = (struct slice){end + 2, rest.len - (size_t)(end - rest.ptr) - 2};
 	}
@@ -436,6 +437,7 @@ static int check_snapshot(const struct raft_host *h, const struct frame *f, stru
 	const struct raft_machine_vtable *v = h->c.machine->v;
 	bool ok = m->term && m->term < TERM_MAX && m->last_term && m->last_term <= m->term && m->last_index &&
 	          m->last_index < INDEX_MAX && m->conf_index <= m->last_index && is_configuration(f->conf);
+	ok = ok && f->conf.len + f->descriptor.len <= SNAPSHOT_RECORD_BYTES_MAX;
 	if (ok && v->is_descriptor)
 		ok = v->is_descriptor(h->c.machine, f->descriptor);
 	return ok ? 0 : err_set(err, ERR_PROTOCOL, "a snapshot of something else");

@@ -28,7 +28,7 @@ bool state_head_decode(struct slice payload, struct state_head *ret)
 	if (payload.len != sizeof *ret || state_frame_kind(payload) != STATE_HEAD)
 		return false;
 	memcpy(ret, payload.ptr, sizeof *ret);
-	return ret->export_id != 0 && ret->size != 0;
+	return ret->export_id != 0 && ret->size != 0 && ret->index != 0;
 }
 
 bool state_chunk_decode(

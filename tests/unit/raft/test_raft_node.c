@@ -2,6 +2,9 @@
  * messages in where connections would. */
 #include "tests/unit/unit.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
 #include "raft/raft_node.c" /* NOLINT: what comes in is put in here, at the moment that matters */
 
 enum { SELF = 1, TWO = 2, THREE = 3, TERM = 5 };
@@ -199,6 +202,12 @@ static void propose(void *arg)
 	raft_host_flush(raft_node_host(f->node));
 }
 
+static void look_for_question(void *arg)
+{
+	void **both = arg;
+	*(bool *)both[1] = ((struct raft_node *)both[0])->n_questions > 0;
+}
+
 /* ---- tests ---- */
 
 static void one_alone_leads_and_finds_its_log_again(void **state)
@@ -230,6 +239,37 @@ static void who_asks_is_answered(void **state)
 	assert_int_equal(raft_node_ask(url, &access, SLICE("who"), 10000, &answer, &err), 0);
 	assert_string_equal(strbuf_cstr(&answer), "who!");
 	strbuf_release(&answer);
+}
+
+static bool has_question(void)
+{
+	bool has = false;
+	void *both[] = {f->node, &has};
+	loop_call(raft_node_loop(f->node), look_for_question, both);
+	return has;
+}
+
+/* It would have been waited for as long as the asker likes. */
+static void a_question_that_is_not_asked_does_not_hold_up_the_end(void **state)
+{
+	struct wire_hello hello = {.from = 9, .purpose = WIRE_QUESTION, .address = SLICE("")};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct strbuf b = STRBUF_INIT;
+	char head[WIRE_FRAME_HEAD_BYTES];
+	start(3);
+	to.sin_port = htons((uint16_t)raft_node_port(f->node));
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+	wire_hello_encode(&b, &hello);
+	wire_frame_head(head, strbuf_slice(&b));
+	assert_int_equal(write(fd, head, sizeof head), sizeof head);
+	assert_int_equal(write(fd, b.data, b.len), b.len);
+	WAIT_FOR(has_question());
+	raft_node_close(f->node);
+	assert_int_equal(read(fd, head, 1), 0);
+	close(fd);
+	strbuf_release(&b);
+	open_node();
 }
 
 static void an_announcement_is_held_until_its_state_is_here(void **state)
@@ -282,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(one_alone_leads_and_finds_its_log_again),
 	        TEST(who_asks_is_answered),
+	        TEST(a_question_that_is_not_asked_does_not_hold_up_the_end),
 	        TEST(an_announcement_is_held_until_its_state_is_here),
 	        TEST(an_announcement_goes_with_a_newer_state),
 	        TEST(an_announcement_does_not_go_with_an_older_state),

@@ -300,6 +300,50 @@ static void a_configuration_with_a_server_that_is_none_is_refused(void **state)
 	assert_int_equal(raft_host_last_index(f->host), 2);
 }
 
+static int receive_snapshot(uint64_t index, uint64_t last_term, const char *address, size_t descriptor_bytes)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	char *descriptor = xcalloc(1, descriptor_bytes);
+	struct raft_message m = {.type = RAFT_INSTALL_SNAPSHOT,
+	        .server_id = SELF,
+	        .install_snapshot = {.term = 5,
+	                .last_index = index,
+	                .last_term = last_term,
+	                .conf_index = 1,
+	                .data = {descriptor, descriptor_bytes}}};
+	raft_configuration_init(&m.install_snapshot.conf);
+	assert_int_equal(raft_configuration_add(&m.install_snapshot.conf, SELF, address, RAFT_VOTER), 0);
+	message_encode(&b, LEADER, "two", &m);
+	int rc = raft_host_receive(f->host, LEADER, strbuf_slice(&b), &err);
+	raft_configuration_close(&m.install_snapshot.conf);
+	strbuf_release(&b);
+	free(descriptor);
+	return rc;
+}
+
+static void a_snapshot_larger_than_one_is_refused(void **state)
+{
+	char address[FRAME_ADDRESS_MAX + 2];
+	memset(address, 'x', sizeof address - 1);
+	address[sizeof address - 1] = 0;
+	assert_int_equal(receive_snapshot(9, 2, address, 8), ERR_PROTOCOL);
+	assert_int_equal(receive_snapshot(9, 2, "one", SNAPSHOT_RECORD_BYTES_MAX), ERR_PROTOCOL);
+	assert_null(f->job);
+}
+
+/* A state of another history would have taken the place of what this server has acknowledged. */
+static void a_snapshot_that_contradicts_what_is_committed_is_dropped(void **state)
+{
+	receive_entries(3, 4);
+	run_jobs();
+	assert_int_equal(raft_host_commit_index(f->host), 4);
+	assert_int_equal(receive_snapshot(3, 4, "one", 8), 0);
+	assert_null(f->job);
+	assert_int_equal(raft_host_commit_index(f->host), 4);
+	assert_int_equal(raft_host_last_index(f->host), 4);
+}
+
 static int receive_term(unsigned type, uint64_t term)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -376,6 +420,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(an_entry_that_does_not_unpack_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(who_is_no_member_takes_no_place, setup, teardown),
 	        TEST(a_configuration_with_a_server_that_is_none_is_refused),
+	        TEST(a_snapshot_larger_than_one_is_refused),
+	        TEST(a_snapshot_that_contradicts_what_is_committed_is_dropped),
 	        TEST(a_term_far_ahead_is_refused),
 	        TEST(a_leader_does_not_follow_another_of_its_term),
 	        TEST(what_is_committed_before_it_is_here_counts_once_it_comes),
