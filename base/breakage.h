@@ -12,7 +12,8 @@
 	BREAKAGE(FORGET_VOTE, "forget-vote")           /* a vote is given again in the same term */ \
 	BREAKAGE(APPLY_TWICE, "apply-twice")           /* some commands are applied twice */ \
 	BREAKAGE(LOSE_REVOKE, "lose-revoke")           /* a lease is revoked and its keys stay */ \
-	BREAKAGE(DROP_EVENT, "drop-event")             /* some events are not given to watches */
+	BREAKAGE(DROP_EVENT, "drop-event")             /* some events are not given to watches */ \
+	BREAKAGE(FLUSH_BEFORE_LOG, "flush-before-log") /* a flush counts entries as its own that only the log has */
 
 enum breakage {
 #define BREAKAGE(id, name) BREAK_##id,

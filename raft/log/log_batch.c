@@ -3,9 +3,9 @@
  *     header | payload                              magic KXBB: entries, each with a header, padded to eight bytes
  *     header | raw length, packed length | bytes    magic KXBZ: the same under LZ4, padded
  *
- * What the log mostly holds is text that says the same over and over, and the log is most of what a quiet server writes:
- * so a payload that shrinks by an eighth is written packed. The checksum is of what is on the disk; what unpacks to
- * something else than it says was never written by us, and counts as not there.
+ * What the log mostly holds is text that says the same over and over, and the log is most of what a quiet server
+ * writes: so a payload that shrinks by an eighth is written packed. The checksum is of what is on the disk; what
+ * unpacks to something else than it says was never written by us, and counts as not there.
  *
  * What can go wrong: broken bytes (no batch is there); the disk does not read. */
 #include "raft/log/log_int.h"
@@ -61,7 +61,8 @@ static bool pack(struct strbuf *out, const struct strbuf *raw)
 		return false;
 	strbuf_reset(out);
 	strbuf_reserve(out, skip + len);
-	int n = LZ4_compress_default(raw->data + sizeof(struct batch_header), out->data + skip, (int)len, (int)(len - len / 8));
+	int n = LZ4_compress_default(
+	        raw->data + sizeof(struct batch_header), out->data + skip, (int)len, (int)(len - len / 8));
 	if (n <= 0)
 		return false;
 	struct packed_head head = {(uint32_t)len, (uint32_t)n};
@@ -71,8 +72,7 @@ static bool pack(struct strbuf *out, const struct strbuf *raw)
 	return true;
 }
 
-struct strbuf *log_batch_encode(
-        struct strbuf buffers[2], uint64_t index, const struct log_entry *entries, size_t n)
+struct strbuf *log_batch_encode(struct strbuf buffers[2], uint64_t index, const struct log_entry *entries, size_t n)
 {
 	struct batch_header h = {.magic = LOG_BATCH_MAGIC, .count = (uint32_t)n, .first = index};
 	struct strbuf *out = &buffers[0];

@@ -20,6 +20,7 @@
  * sync that fails stops the process (db.c). */
 #include "store/engine/flusher_int.h"
 
+#include "base/breakage.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -52,7 +53,8 @@ void flusher_begin_batch(struct flusher *f)
 
 static bool is_large(const struct flusher *f, const struct mem_table_state *s)
 {
-	return s->active_bytes >= f->o.table_bytes || atomic_load(&f->log_bytes) >= STORE_FLUSH_LOG_BYTES_MAX;
+	return s->active_bytes >= f->o.table_bytes || (breakage_is(BREAK_FLUSH_BEFORE_LOG) && s->is_dirty) ||
+	       atomic_load(&f->log_bytes) >= STORE_FLUSH_LOG_BYTES_MAX;
 }
 
 void flusher_end_batch(struct flusher *f, size_t bytes)

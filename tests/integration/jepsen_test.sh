@@ -67,5 +67,6 @@ broken forget-vote --nodes 5 -w append -n pause-all --brisk --seconds 24
 broken apply-twice -w append -n none --seconds 4
 broken lose-revoke -w lease -n none --seconds 6
 broken drop-event -w watch -n none --seconds 4
+broken flush-before-log -w append -n kill --brisk --seconds 8
 check_is "nothing is left behind" "$before" "$(left_over)"
 finish

@@ -1,5 +1,5 @@
-/* raft/log, one batch: text is packed and random bytes are not, both come back as they were; a packed batch that is torn,
- * or says what can't be, is none. */
+/* raft/log, one batch: text is packed and random bytes are not, both come back as they were; a packed batch that is
+ * torn, or says what can't be, is none. */
 #include "tests/unit/unit.h"
 
 #include "raft/log/log_int.h"
@@ -80,8 +80,8 @@ static void comes_back(bool is_text)
 	struct batch_header h;
 	struct log_entry out[ENTRIES];
 	struct strbuf *b = encode(is_text);
-	assert_true(is_text ? b->len < log_batch_bytes(entries, ENTRIES) / 4
-	                    : b->len == log_batch_bytes(entries, ENTRIES));
+	assert_true(
+	        is_text ? b->len < log_batch_bytes(entries, ENTRIES) / 4 : b->len == log_batch_bytes(entries, ENTRIES));
 	assert_true(load(&h, out));
 	assert_int_equal(h.count, ENTRIES);
 	assert_int_equal(h.first, 5);
