@@ -137,7 +137,7 @@ int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slic
 {
 	struct merge m;
 	struct slice key;
-	bool is_in_db;
+	bool is_in_db = false;
 	int n = 0;
 	int rc = merge_open(&m, v, id, after, a, err);
 	if (rc != 0)
