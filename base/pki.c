@@ -11,13 +11,14 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -434,7 +435,13 @@ void pki_sha256_hex(const void *data, size_t len, char ret_hex[65])
 
 void pki_random(void *ret, size_t len)
 {
-	CHECK(RAND_bytes(ret, (int)len) == 1);
+	/* Straight from the kernel: OpenSSL's own generator would first set all of OpenSSL up, which a start that draws
+	 * one number does not wait for. */
+	for (size_t got = 0; got < len;) {
+		ssize_t n = getrandom((char *)ret + got, len - got, 0);
+		CHECK(n > 0 || errno == EINTR);
+		got += n > 0 ? (size_t)n : 0;
+	}
 }
 
 void pki_random_hex(struct strbuf *out, size_t bytes)
