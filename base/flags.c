@@ -135,6 +135,20 @@ static int read_file(struct loader *l, const char *path, struct slice *out, bool
 	return 0;
 }
 
+static int set_section(struct loader *l, const struct json *section, const char *path)
+{
+	JSON_FOREACH (it, section) {
+		const char *name = l->f->config_name(l->a, section->key, it->key);
+		const struct flag *flag = name ? find(l->f, slice_of(name)) : NULL;
+		if (!flag)
+			return err_set(l->err, ERR_INVAL, "%s: unknown setting \"%.*s\" in \"%.*s\" (see %s --help)",
+			        path, SLICE_FMT(it->key), SLICE_FMT(section->key), l->f->program);
+		if (set_from_json(l, flag, it, false, path) != 0)
+			return l->err->code;
+	}
+	return 0;
+}
+
 static int load_file(struct loader *l, const char *path, bool may_be_missing)
 {
 	struct slice text;
@@ -153,6 +167,11 @@ static int load_file(struct loader *l, const char *path, bool may_be_missing)
 		return err_set(l->err, ERR_INVAL, "%s: must be a map of settings", path);
 	memset(l->list_touched, 0, sizeof l->list_touched);
 	JSON_FOREACH (it, tree) {
+		if (it->type == JSON_OBJECT && l->f->config_name) {
+			if (set_section(l, it, path) != 0)
+				return l->err->code;
+			continue;
+		}
 		bool append = slice_ends(it->key, "+");
 		const struct flag *flag = find(l->f, append ? (struct slice){it->key.ptr, it->key.len - 1} : it->key);
 		if (!flag)

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/mem/arena.h"
+#include "base/mem/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,9 @@ struct flags {
 	const struct flag *table;
 	size_t count;
 	const char *config_flag; /* name of the flag that names the config file; NULL: no config file */
+	/* The flag that `key` in a map `section` of the config file stands for, in the arena; NULL: there is none.
+	 * Without this function there are no maps in it. */
+	const char *(*config_name)(struct arena *a, struct slice section, struct slice key);
 	bool takes_arguments;
 	/* set by flags_load() */
 	const char **arguments;

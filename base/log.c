@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/check.h"
+#include "base/mem/utf8.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,6 +20,7 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 static atomic_int min_level = LOG_INFO;
 static atomic_int out_fd = STDERR_FILENO;
+static atomic_bool as_json;
 
 static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
 static char ring[RING_LINES][256];
@@ -32,6 +34,11 @@ void log_set_level(enum log_level level)
 bool log_enabled(enum log_level level)
 {
 	return (int)level >= atomic_load_explicit(&min_level, memory_order_relaxed);
+}
+
+void log_set_json(bool is_json)
+{
+	atomic_store(&as_json, is_json);
 }
 
 void log_set_fd(int fd)
@@ -56,24 +63,147 @@ static void ring_add(const char *line, size_t len)
 	pthread_mutex_unlock(&ring_lock);
 }
 
-static size_t format_head(char *line, size_t size, enum log_level level, const char *component, const char *event)
+static size_t format_time(char *out, size_t size)
 {
 	struct timespec now;
 	struct tm tm;
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
-	int n = snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %-5s %s: %s", tm.tm_year + 1900,
-	        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000, level_names[level],
-	        component, event);
+	return (size_t)snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+	        tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+}
+
+static size_t format_head(
+        char *line, size_t size, const char *when, enum log_level level, const char *component, const char *event)
+{
+	int n = snprintf(line, size, "%s %-5s %s: %s", when, level_names[level], component, event);
 	return (size_t)n < size ? (size_t)n : size - 1;
+}
+
+/* ---- JSON ---- */
+
+/* A line that is cut must still end as an object: so much is left for that. */
+enum { JSON_END_BYTES = 4, JSON_LINE_BYTES = 2 * LINE_MAX_BYTES };
+
+struct json_line {
+	char text[JSON_LINE_BYTES];
+	size_t len;
+};
+
+static bool json_add(struct json_line *j, char c)
+{
+	bool is_escaped = c == '"' || c == '\\';
+	if (j->len + 2 + JSON_END_BYTES > sizeof j->text)
+		return false;
+	if (is_escaped)
+		j->text[j->len++] = '\\';
+	j->text[j->len++] = c;
+	return true;
+}
+
+static void json_raw(struct json_line *j, const char *text)
+{
+	size_t n = strlen(text);
+	if (j->len + n + JSON_END_BYTES > sizeof j->text)
+		return;
+	memcpy(j->text + j->len, text, n);
+	j->len += n;
+}
+
+/* ,"name":"value" */
+static void json_pair(struct json_line *j, const char *name, size_t name_len, const char *value, size_t value_len)
+{
+	if (j->len + name_len + 8 + JSON_END_BYTES > sizeof j->text)
+		return;
+	json_raw(j, j->len > 1 ? ",\"" : "\"");
+	for (size_t i = 0; i < name_len; i++)
+		json_add(j, name[i]);
+	json_raw(j, "\":\"");
+	for (size_t i = 0; i < value_len && json_add(j, value[i]); i++)
+		;
+	j->text[j->len++] = '"';
+}
+
+static bool is_name_char(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* How many bytes of a name are followed by '='; 0: no pair begins here. */
+static size_t name_length(const char *text)
+{
+	size_t n = 0;
+	while (is_name_char(text[n]))
+		n++;
+	return text[n] == '=' ? n : 0;
+}
+
+/* Where a quoted value ends: at the quote behind which another pair begins, or nothing. Texts of errors have quotes. */
+static size_t quoted_length(const char *text)
+{
+	size_t n = strlen(text);
+	for (size_t i = 0; i < n; i++)
+		if (text[i] == '"' && (!text[i + 1] || (text[i + 1] == ' ' && name_length(text + i + 2))))
+			return i;
+	return n;
+}
+
+/* The pairs of a line: key=value key="some words". */
+static void json_pairs(struct json_line *j, const char *text)
+{
+	while (*text) {
+		size_t n = name_length(text);
+		if (!n) {
+			text += strcspn(text, " ");
+			text += *text == ' ';
+			continue;
+		}
+		const char *value = text + n + 1;
+		bool is_quoted = *value == '"';
+		size_t len = is_quoted ? quoted_length(value + 1) : strcspn(value, " ");
+		json_pair(j, text, n, value + is_quoted, len);
+		text = value + is_quoted + len;
+		text += *text == '"';
+		text += *text == ' ';
+	}
+}
+
+static void write_json(
+        const char *when, enum log_level level, const char *component, const char *event, const char *pairs)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	struct json_line j = {.text = "{", .len = 1};
+	json_pair(&j, "level", 5, names[level], strlen(names[level]));
+	json_pair(&j, "ts", 2, when, strlen(when));
+	json_pair(&j, "logger", 6, component, strlen(component));
+	json_pair(&j, "msg", 3, event, strlen(event));
+	json_pairs(&j, pairs);
+	j.text[j.len++] = '}';
+	j.text[j.len++] = '\n';
+	write_line(j.text, j.len);
+}
+
+/* ---- lines ---- */
+
+/* Control characters, and bytes that are no UTF-8, which JSON could not hold, become question marks. */
+static void clean(char *line, size_t len)
+{
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_len((const unsigned char *)line + i, len - i);
+		if (n == 0 || (unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+		n += n == 0;
+	}
 }
 
 void log_event(enum log_level level, const char *component, const char *event, const char *fmt, ...)
 {
-	char line[LINE_MAX_BYTES];
-	size_t len = format_head(line, sizeof line - 2, level, component, event);
+	char line[LINE_MAX_BYTES], when[128];
+	format_time(when, sizeof when);
+	size_t len = format_head(line, sizeof line - 2, when, level, component, event), pairs = len;
 	if (fmt && *fmt) {
 		line[len++] = ' ';
+		pairs = len;
 		va_list ap;
 		va_start(ap, fmt);
 		int n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
@@ -81,12 +211,13 @@ void log_event(enum log_level level, const char *component, const char *event, c
 		size_t room = sizeof line - len - 2;
 		len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
 	}
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	clean(line, len);
+	line[len] = 0;
+	if (log_enabled(level) && atomic_load_explicit(&as_json, memory_order_relaxed))
+		write_json(when, level, component, event, line + pairs);
 	line[len++] = '\n';
 	ring_add(line, len);
-	if (log_enabled(level))
+	if (log_enabled(level) && !atomic_load_explicit(&as_json, memory_order_relaxed))
 		write_line(line, len);
 }
 

@@ -1,4 +1,4 @@
-/* Levelled, structured log: one line per event, logfmt (key=value), to stderr or a file.
+/* Levelled, structured log: one line per event, logfmt (key=value), to stderr or a file; or as JSON.
  *
  *     log_info("store", "opened", "path=%s revision=%" PRId64, path, revision);
  *
@@ -17,6 +17,10 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 /* Lines below `level` only go to the ring. Default LOG_INFO. */
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
+
+/* Writes lines as JSON objects from now on: {"level":"info","ts":"...","logger":"store","msg":"opened","path":...}, all
+ * values as strings. The ring stays as it is. */
+void log_set_json(bool is_json);
 
 /* Sends lines to this descriptor (default 2). The caller keeps it open. */
 void log_set_fd(int fd);

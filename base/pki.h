@@ -65,7 +65,7 @@ struct pki_key;
 
 /* PEM text of a new EC P-256 key, malloc'ed. */
 int pki_key_generate(char **ret_pem, struct err *err);
-/* A private or public key, EC P-256 or RSA (at least 2048 bits). */
+/* A private or public key, or the public one of a certificate; EC P-256 or RSA (at least 2048 bits). */
 int pki_key_load(const char *pem, struct pki_key **ret, struct err *err);
 void pki_key_free(struct pki_key *k); /* NULL is allowed */
 bool pki_key_is_private(const struct pki_key *k);

@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <stdlib.h>
 
@@ -64,6 +65,12 @@ static EVP_PKEY *read_key(const char *pem, bool *is_private)
 	if (!key) {
 		BIO_reset(b);
 		key = PEM_read_bio_PUBKEY(b, NULL, NULL, NULL);
+	}
+	if (!key) {
+		BIO_reset(b);
+		X509 *certificate = PEM_read_bio_X509(b, NULL, NULL, NULL);
+		key = certificate ? X509_get_pubkey(certificate) : NULL;
+		X509_free(certificate);
 	}
 	BIO_free(b);
 	return key;

@@ -25,9 +25,51 @@ enum { LINGER_MS = 2000, NV_STACK = 48, DISCARD_MAX = 16 * 1024 * 1024 };
 struct h2 {
 	struct http_connection *connection;
 	nghttp2_session *session;
+	struct {
+		uint64_t heard_ms;  /* when the peer last said anything */
+		uint64_t asked_ms;  /* when it was asked whether it is there; 0: it was not, or has spoken since */
+		uint64_t pinged_ms; /* when it last asked us */
+		unsigned too_often; /* it has, since we last sent it something */
+	} alive;
 	bool goaway_due; /* draining: the notice is out, the real GOAWAY follows */
 	bool failed;
 };
+
+/* ---- is the peer there? ---- */
+
+enum { PINGS_TOO_OFTEN_MAX = 2, PING_IDLE_MS = 2 * 3600 * 1000 };
+
+/* It asks whether we are: nghttp2 answers. */
+static void pinged(struct h2 *h)
+{
+	struct http_connection *c = h->connection;
+	uint64_t now = loop_now_ms(c->server->loop);
+	uint64_t min_ms = c->exchanges_count ? c->server->o.ping_min_ms : PING_IDLE_MS;
+	bool is_too_often = h->alive.pinged_ms && now - h->alive.pinged_ms < min_ms;
+	h->alive.pinged_ms = now;
+	if (!c->server->o.ping_min_ms || !is_too_often || ++h->alive.too_often <= PINGS_TOO_OFTEN_MAX)
+		return;
+	static const char why[] = "too_many_pings";
+	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session),
+	        NGHTTP2_ENHANCE_YOUR_CALM, (const uint8_t *)why, sizeof why - 1);
+	h->failed = true; /* closed when that is out */
+}
+
+static void h2_tick(struct http_connection *c)
+{
+	struct h2 *h = c->state;
+	const struct http_server_options *o = &c->server->o;
+	uint64_t now = loop_now_ms(c->server->loop);
+	if (!h || !o->ping_ms)
+		return;
+	if (h->alive.asked_ms && o->ping_wait_ms && now - h->alive.asked_ms >= o->ping_wait_ms) {
+		http_connection_close(c, 0);
+	} else if (!h->alive.asked_ms && now - h->alive.heard_ms >= o->ping_ms) {
+		h->alive.asked_ms = now;
+		nghttp2_submit_ping(h->session, NGHTTP2_FLAG_NONE, NULL);
+		http_connection_wake(c);
+	}
+}
 
 /* ---- requests ---- */
 
@@ -120,6 +162,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	struct h2 *h = user;
 	struct http_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 	bool is_end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+	if (frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK))
+		pinged(h);
 	if (!x || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -235,6 +279,7 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	if (!conn_write_has_room(conn))
 		return NGHTTP2_ERR_WOULDBLOCK; /* mem_send would else go on until the window is used up */
+	h->alive.too_often = 0;
 	conn_write(conn, framehd, 9);
 	while (length) {
 		CHECK(exchange_front(x, &piece));
@@ -262,6 +307,7 @@ static void submit_response(struct h2 *h, struct http_exchange *x)
 	for (size_t i = 0; i < x->out_headers.count && n < COUNT_OF(stack); i++)
 		stack[n++] = nv_of(x->out_headers.items[i].name, x->out_headers.items[i].value);
 	nghttp2_data_provider source = {.read_callback = read_data};
+	h->alive.too_often = 0;
 	bool no_data = x->no_body || x->content_length == 0;
 	nghttp2_submit_response(h->session, x->stream_id, stack, n, no_data ? NULL : &source);
 	x->submitted = x->head_sent = true;
@@ -302,6 +348,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 static struct h2 *session_new(struct http_connection *c)
 {
 	struct h2 *h = xcalloc(1, sizeof *h);
+	h->alive.heard_ms = loop_now_ms(c->server->loop);
 	nghttp2_session_callbacks *cb;
 	nghttp2_option *option;
 	h->connection = c;
@@ -346,6 +393,8 @@ static void h2_received(struct http_connection *c, const char *data, size_t len)
 	struct h2 *h = state_of(c);
 	if (h->failed)
 		return;
+	h->alive.heard_ms = loop_now_ms(c->server->loop);
+	h->alive.asked_ms = 0;
 	ssize_t rc = nghttp2_session_mem_recv(h->session, (const uint8_t *)data, len);
 	if (rc < 0)
 		h->failed = true; /* the flush sends what the session has to say about it, then closes */
@@ -427,6 +476,7 @@ const struct http_protocol h2_protocol = {
         .ended = h2_ended,
         .drain = h2_drain,
         .expired = h2_expired,
+        .tick = h2_tick,
         .stalled = h2_stalled,
         .closed = h2_closed,
 };

@@ -181,6 +181,10 @@ struct http_server_options {
 	unsigned streams_max; /* per HTTP/2 connection */
 	unsigned read_stall_ms;
 	unsigned idle_ms;
+	/* HTTP/2, as gRPC's servers do; 0: never. A peer that has said nothing for ping_ms is asked whether it is
+	 * there, and closed when it still says nothing ping_wait_ms later (0: it is not). One that asks more often than
+	 * every ping_min_ms, or, with no request under way, every two hours, is told to calm down and closed. */
+	uint64_t ping_ms, ping_wait_ms, ping_min_ms;
 };
 
 /* *options is copied. */

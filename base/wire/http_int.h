@@ -102,6 +102,7 @@ struct http_protocol {
 	void (*ended)(struct http_connection *c);   /* the peer sends no more (in order) */
 	void (*drain)(struct http_connection *c);   /* finish what is under way, then close */
 	void (*expired)(struct http_connection *c); /* the deadline has passed */
+	void (*tick)(struct http_connection *c);    /* twice a second */
 	void (*stalled)(struct http_exchange *x);   /* the peer has brought or taken nothing for too long: end it */
 	void (*closed)(struct http_connection *c);  /* the connection is gone: free the state */
 };

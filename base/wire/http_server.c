@@ -262,6 +262,8 @@ static void tick(uv_timer_t *t)
 			http_connection_close(c, 0);
 		else if (c->protocol)
 			end_stalled(c, now);
+		if (!c->closing && c->protocol && c->protocol->tick)
+			c->protocol->tick(c);
 	}
 }
 

@@ -191,6 +191,84 @@ static int load_key(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 	return 0;
 }
 
+/* ---- who is let in of those that the CA vouches for ---- */
+
+static int load_crl(SSL_CTX *ctx, const char *file, struct err *err)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	int count = 0;
+	BIO *b = open_pem(file, NULL, err);
+	if (!b)
+		return err->code;
+	for (X509_CRL *x; (x = PEM_read_bio_X509_CRL(b, NULL, NULL, NULL)) != NULL; count++) {
+		X509_STORE_add_crl(store, x);
+		X509_CRL_free(x);
+	}
+	X509_CRL *der = count == 0 && BIO_reset(b) == 0 ? d2i_X509_CRL_bio(b, NULL) : NULL;
+	if (der) {
+		X509_STORE_add_crl(store, der);
+		X509_CRL_free(der);
+		count++;
+	}
+	BIO_free(b);
+	ERR_clear_error();
+	if (count == 0)
+		return err_set(
+		        err, ERR_INVAL, "%s: no list of revoked certificates in it; it must be PEM or DER", file);
+	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	return 0;
+}
+
+static bool has_allowed_name(const char *names, X509 *x)
+{
+	unsigned char *utf8 = NULL;
+	X509_NAME *subject = X509_get_subject_name(x);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	X509_NAME_ENTRY *e = at >= 0 ? X509_NAME_get_entry(subject, at) : NULL;
+	int n = e ? ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(e)) : -1;
+	struct slice rest = slice_of(names), name = {(char *)utf8, n > 0 ? (size_t)n : 0};
+	bool found = false;
+	while (n > 0 && rest.ptr && !found)
+		found = slice_eq(slice_trim(slice_cut(&rest, ',')), name);
+	OPENSSL_free(utf8);
+	return found;
+}
+
+static bool has_allowed_host(const char *hosts, X509 *x)
+{
+	struct slice rest = slice_of(hosts);
+	char host[SERVER_NAME_MAX];
+	while (rest.ptr) {
+		snprintf(host, sizeof host, "%.*s", SLICE_FMT(slice_trim(slice_cut(&rest, ','))));
+		if (*host && (X509_check_host(x, host, 0, 0, NULL) == 1 || X509_check_ip_asc(x, host, 0) == 1))
+			return true;
+	}
+	return false;
+}
+
+/* A list that is out of date, or not there for another CA, revokes whom it names and nobody else: as etcd reads it. */
+static int judge_peer(int ok, X509_STORE_CTX *c)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(c, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_session *s = SSL_get_ex_data(ssl, session_index);
+	const struct tls_options *o = &s->context->o;
+	int error = X509_STORE_CTX_get_error(c);
+	X509 *x = X509_STORE_CTX_get_current_cert(c);
+	if (!ok && o->crl_file &&
+	        (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_CRL_HAS_EXPIRED ||
+	                error == X509_V_ERR_CRL_NOT_YET_VALID)) {
+		X509_STORE_CTX_set_error(c, X509_V_OK);
+		ok = 1;
+	}
+	if (!ok || X509_STORE_CTX_get_error_depth(c) > 0 || !o->is_server)
+		return ok;
+	if ((!o->allowed_names || has_allowed_name(o->allowed_names, x)) &&
+	        (!o->allowed_hosts || has_allowed_host(o->allowed_hosts, x)))
+		return 1;
+	X509_STORE_CTX_set_error(c, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
 /* ALPN lists, each name behind its length. */
 static void alpn_list(const struct tls_options *o, const unsigned char **list, unsigned *len)
 {
@@ -244,7 +322,7 @@ static void set_up_server(SSL_CTX *ctx, struct tls_context *t, bool has_ca)
 {
 	const struct tls_options *o = &t->o;
 	int must = o->require_client_certificate ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
-	SSL_CTX_set_verify(ctx, has_ca ? SSL_VERIFY_PEER | must : SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_verify(ctx, has_ca ? SSL_VERIFY_PEER | must : SSL_VERIFY_NONE, judge_peer);
 	SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"k3x", 3);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
@@ -255,21 +333,32 @@ static void set_up_client(SSL_CTX *ctx, struct tls_context *t)
 {
 	const unsigned char *list;
 	unsigned len;
-	SSL_CTX_set_verify(ctx, t->o.skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_verify(ctx, t->o.skip_verify ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, judge_peer);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
 	alpn_list(&t->o, &list, &len);
 	SSL_CTX_set_alpn_protos(ctx, list, len);
 }
 
-static int set_min_version(SSL_CTX *ctx, const char *name, struct err *err)
+static int version_of(const char *name, int by_default, int *ret, struct err *err)
 {
-	int version = !name || strcmp(name, "VersionTLS12") == 0 ? TLS1_2_VERSION
-	              : strcmp(name, "VersionTLS13") == 0        ? TLS1_3_VERSION
-	                                                         : 0;
-	if (!version)
-		return err_set(err, ERR_INVAL, "TLS version \"%s\" is not one of VersionTLS12, VersionTLS13", name);
-	SSL_CTX_set_min_proto_version(ctx, version);
+	*ret = !name                               ? by_default
+	       : strcmp(name, "VersionTLS12") == 0 ? TLS1_2_VERSION
+	       : strcmp(name, "VersionTLS13") == 0 ? TLS1_3_VERSION
+	                                           : -1;
+	return *ret >= 0 ? 0
+	                 : err_set(err, ERR_INVAL, "TLS version \"%s\" is not one of VersionTLS12, VersionTLS13", name);
+}
+
+static int set_versions(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
+{
+	int min, max;
+	if (version_of(o->min_version, TLS1_2_VERSION, &min, err) != 0 || version_of(o->max_version, 0, &max, err) != 0)
+		return err->code;
+	if (max && max < min)
+		return err_set(err, ERR_INVAL, "the newest TLS version allowed is older than the oldest");
+	SSL_CTX_set_min_proto_version(ctx, min);
+	SSL_CTX_set_max_proto_version(ctx, max); /* 0: the newest there is */
 	return 0;
 }
 
@@ -302,7 +391,7 @@ static int set_cipher_suites(SSL_CTX *ctx, const char *names, struct err *err)
 
 static int set_strength(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 {
-	if (set_min_version(ctx, o->min_version, err) != 0)
+	if (set_versions(ctx, o, err) != 0)
 		return err->code;
 	if (o->cipher_suites)
 		return set_cipher_suites(ctx, o->cipher_suites, err);
@@ -329,6 +418,8 @@ static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 		rc = load_chain(ctx, o, err) != 0 ? err->code : load_key(ctx, o, err);
 	if (rc == 0 && has_ca)
 		rc = load_ca(ctx, o, err);
+	if (rc == 0 && o->crl_file)
+		rc = load_crl(ctx, o->crl_file, err);
 	if (rc != 0) {
 		SSL_CTX_free(ctx);
 		return rc;
@@ -354,6 +445,9 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret,
 		return err_set(err, ERR_INVAL, "a TLS server needs a certificate");
 	if (!o->is_server && !o->ca_file && !o->ca_pem && !o->skip_verify)
 		return err_set(err, ERR_INVAL, "a TLS client needs a CA to verify servers with");
+	if ((o->crl_file || o->allowed_names || o->allowed_hosts) && !o->ca_file && !o->ca_pem)
+		return err_set(
+		        err, ERR_INVAL, "who is let in of those with a certificate needs a CA that vouches for them");
 	if ((o->certificate_file || o->certificate_pem) && !o->key_file && !o->key_pem)
 		return err_set(err, ERR_INVAL, "a TLS certificate needs its key");
 	struct tls_context *t = xcalloc(1, sizeof *t);
@@ -368,6 +462,10 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret,
 	t->o.ca_pem = dup_or_null(o->ca_pem);
 	t->o.min_version = dup_or_null(o->min_version);
 	t->o.cipher_suites = dup_or_null(o->cipher_suites);
+	t->o.max_version = dup_or_null(o->max_version);
+	t->o.crl_file = dup_or_null(o->crl_file);
+	t->o.allowed_names = dup_or_null(o->allowed_names);
+	t->o.allowed_hosts = dup_or_null(o->allowed_hosts);
 	int rc = make_ctx(t, &t->ctx, err);
 	if (rc != 0) {
 		tls_context_unref(t);
@@ -398,6 +496,10 @@ void tls_context_unref(struct tls_context *t)
 	free((char *)t->o.ca_pem);
 	free((char *)t->o.min_version);
 	free((char *)t->o.cipher_suites);
+	free((char *)t->o.max_version);
+	free((char *)t->o.crl_file);
+	free((char *)t->o.allowed_names);
+	free((char *)t->o.allowed_hosts);
 	free(t);
 }
 

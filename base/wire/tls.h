@@ -29,6 +29,12 @@ struct tls_options {
 	const char *min_version;   /* "VersionTLS12" (the default) or "VersionTLS13", as kube-apiserver names them */
 	const char *cipher_suites; /* of TLS 1.2: IANA names with commas between; NULL: those that authenticate and
 	                              encrypt in one (AES-GCM, ChaCha20) with forward secrecy */
+	const char *max_version;   /* the same two; NULL: the newest */
+	/* Of whoever's certificate the CA vouches for, these go all the same: who is on the list of revocations in this
+	 * file (PEM or DER; its date does not matter), and, when either is given, who has none of these common names,
+	 * or is good for none of these host names or addresses. Commas between. */
+	const char *crl_file;
+	const char *allowed_names, *allowed_hosts;
 	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
 };
 

@@ -3,6 +3,8 @@
 
 #include "base/mem/str.h"
 
+#include <sys/un.h>
+
 static int bad(const char *text, struct err *err)
 {
 	return err_set(err, ERR_INVAL, "URL \"%s\" is not like http://127.0.0.1:2379 or https://[::1]:2379", text);
@@ -32,6 +34,20 @@ int url_parse(struct arena *a, const char *text, int default_port, struct url *r
 	if (!host.len || memchr(host.ptr, '/', host.len) ||
 	        (rest.ptr ? !slice_to_i64(rest, &port) : default_port == 0) || port < 0 || port > 65535)
 		return bad(text, err);
-	*ret = (struct url){is_tls, arena_printf(a, "%.*s", SLICE_FMT(host)), (int)port};
+	*ret = (struct url){is_tls, arena_printf(a, "%.*s", SLICE_FMT(host)), (int)port, NULL};
+	return 0;
+}
+
+int url_parse_any(struct arena *a, const char *text, int default_port, struct url *ret, struct err *err)
+{
+	struct slice rest = slice_of(text);
+	bool is_tls = slice_starts(rest, "unixs://");
+	if (!is_tls && !slice_starts(rest, "unix://"))
+		return url_parse(a, text, default_port, ret, err);
+	const char *path = text + (is_tls ? 8 : 7);
+	if (!*path || strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+		return err_set(err, ERR_INVAL, "URL \"%s\": the path of a socket has 1 to %zu bytes", text,
+		        sizeof((struct sockaddr_un *)0)->sun_path - 1);
+	*ret = (struct url){is_tls, "localhost", 0, arena_strdup(a, path)};
 	return 0;
 }

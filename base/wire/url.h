@@ -1,5 +1,5 @@
-/* URLs of servers: http://host:port and https://host:port, nothing behind the port but a slash. No state, any thread.
- */
+/* URLs of servers: http://host:port and https://host:port, nothing behind the port but a slash; and unix:///path and
+ * unixs:///path, a socket. No state, any thread. */
 #ifndef K3X_BASE_WIRE_URL_H
 #define K3X_BASE_WIRE_URL_H
 
@@ -12,9 +12,14 @@ struct url {
 	bool is_tls;
 	const char *host; /* in the arena; an IPv6 address without its brackets */
 	int port;
+	const char *unix_path; /* NULL: TCP; else host is "localhost" and port 0 */
 };
 
 /* Takes a URL apart; default_port is for those that name none, 0: they must. ERR_INVAL says what is wrong with it. */
 int url_parse(struct arena *a, const char *text, int default_port, struct url *ret, struct err *err);
+
+/* The same, or a socket's: unix://PATH, with TLS unixs://PATH. A path that does not begin with a slash is of the
+ * working directory, as with etcd. */
+int url_parse_any(struct arena *a, const char *text, int default_port, struct url *ret, struct err *err);
 
 #endif

@@ -13,14 +13,30 @@
 struct etcd_service;
 struct tls_context;
 
-struct etcd_service_options {
-	struct loop *loop;
-	struct engine *store;    /* borrowed, outlives the service */
+/* What is served at one place. HTTP is the gateway and etcd's paths; METRICS is /metrics and the probes alone. */
+enum etcd_serves { ETCD_SERVES_GRPC = 1, ETCD_SERVES_HTTP = 2, ETCD_SERVES_METRICS = 4 };
+enum { ETCD_LISTENS_MAX = 16 };
+
+struct etcd_listen {
 	const char *address;     /* "127.0.0.1" */
 	int port;                /* 2379; 0: the kernel picks */
+	const char *unix_path;   /* a socket instead */
 	struct tls_context *tls; /* NULL: plain; a reference is taken */
-	const char *name;        /* member name */
-	const char *client_url;  /* advertised */
+	unsigned serves;         /* bits by enum etcd_serves */
+};
+
+struct etcd_service_options {
+	struct loop *loop;
+	struct engine *store;              /* borrowed, outlives the service */
+	const struct etcd_listen *listens; /* 1 to ETCD_LISTENS_MAX */
+	size_t n_listens;
+	bool reuse_port;                             /* others may listen on the same ports */
+	unsigned streams_max;                        /* requests at a time per connection; 0: HTTP2_STREAMS_MAX */
+	uint64_t ping_ms, ping_wait_ms, ping_min_ms; /* as of http_server_options */
+	bool without_gateway;                        /* no JSON over HTTP */
+	const char *const *command_line;             /* for /debug/vars; NULL: it is not told */
+	const char *name;                            /* member name */
+	const char *client_url;                      /* advertised */
 	const char *peer_url;
 	uint64_t cluster_id, member_id;
 	uint64_t snapshot_stall_ms;     /* whose client takes nothing for so long; 0: STORE_SNAPSHOT_STALL_MS_MAX */
@@ -37,9 +53,9 @@ struct etcd_service_options {
 	uint64_t progress_ms;           /* between progress notifications of quiet watches; 0: ten minutes */
 };
 
-/* Starts listening. Strings are copied. Loop's thread. */
+/* Starts listening. Strings are copied, but for command_line. Loop's thread. */
 int etcd_service_new(const struct etcd_service_options *options, struct etcd_service **ret, struct err *err);
-int etcd_service_port(const struct etcd_service *s);
+int etcd_service_port(const struct etcd_service *s); /* of the first that is TCP */
 
 /* Ends all streams, then frees. closed(arg) may be NULL. Loop's thread. */
 void etcd_service_close(struct etcd_service *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg);

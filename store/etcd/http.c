@@ -1,4 +1,5 @@
-/* etcd's HTTP paths beside gRPC: /health, /livez and /readyz with their checks one by one, /version, /metrics.
+/* etcd's HTTP paths beside gRPC: /health, /livez and /readyz with their checks one by one, /version, /metrics,
+ * /debug/vars.
  *
  * A probe runs its checks in order, each answered from what is known (alarms, role, leader) or by a request to the
  * store: a serializable read shows that this server answers at all, a linearizable one that it is part of a majority. A
@@ -56,6 +57,10 @@ static void answer_checks(struct probe *p)
 
 static void finish(struct probe *p)
 {
+	if (p->failed)
+		p->service->counters.health_failures++;
+	else
+		p->service->counters.health_successes++;
 	if (p->exchange && p->failed)
 		log_warn("store", "not healthy", "probe=%s reason=\"%s\"", p->kind ? p->kind : "health", p->reason);
 	if (p->exchange && p->kind)
@@ -214,20 +219,29 @@ static bool checks(struct etcd_service *s, struct http_exchange *x, const char *
 	return true;
 }
 
-void etcd_http(struct etcd_service *s, struct http_exchange *x)
+static void not_found(struct http_exchange *x)
+{
+	http_set_content_type(x, "text/plain; charset=utf-8");
+	http_respond_arena(x, 404, SLICE("404 page not found\n"));
+}
+
+void etcd_http(struct etcd_service *s, struct http_exchange *x, bool with_all, bool with_probes)
 {
 	LOOP_CHECK_OWNER(s->loop);
 	struct slice path = http_request(x)->path;
-	if (slice_is(path, "/metrics")) {
+	if (!with_probes) {
+		not_found(x);
+	} else if (slice_is(path, "/metrics")) {
 		etcd_metrics(s, x);
 	} else if (slice_is(path, "/health")) {
 		health(s, x);
-	} else if (slice_is(path, "/version")) {
+	} else if (with_all && slice_is(path, "/version")) {
 		http_set_content_type(x, "application/json");
 		http_respond_arena(x, 200, SLICE("{\"etcdserver\":\"3.5.16\",\"etcdcluster\":\"3.5.0\"}"));
+	} else if (with_all && slice_is(path, "/debug/vars")) {
+		etcd_vars(s, x);
 	} else if (!(slice_starts(path, "/livez") && checks(s, x, "livez", 1u << CHECK_SERIALIZABLE)) &&
 	           !(slice_starts(path, "/readyz") && checks(s, x, "readyz", (1u << CHECKS) - 1))) {
-		http_set_content_type(x, "text/plain; charset=utf-8");
-		http_respond_arena(x, 404, SLICE("404 page not found\n"));
+		not_found(x);
 	}
 }

@@ -10,6 +10,7 @@
 #include "store/etcd/serve/counts.h"
 #include "store/etcd/serve/service.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -146,15 +147,49 @@ static void raft_part(struct strbuf *b, struct etcd_service *s)
 	peers_part(b, r.id, raft_engine_peers(s->raft));
 }
 
-static int64_t resident_bytes(void)
+static void memory_part(struct strbuf *b)
 {
-	long pages = 0;
+	long all = 0, resident = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
-	if (f && fscanf(f, "%*d %ld", &pages) != 1)
-		pages = 0;
+	if (f && fscanf(f, "%ld %ld", &all, &resident) != 2)
+		all = resident = 0;
 	if (f)
 		fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
+	one(b, "process_resident_memory_bytes", "gauge", "Resident memory.", resident * sysconf(_SC_PAGESIZE));
+	one(b, "process_virtual_memory_bytes", "gauge", "Memory that is mapped.", all * sysconf(_SC_PAGESIZE));
+}
+
+static int64_t open_files(void)
+{
+	int64_t n = 0;
+	DIR *d = opendir("/proc/self/fd");
+	for (struct dirent *e; d && (e = readdir(d));)
+		n += e->d_name[0] != '.';
+	if (d)
+		closedir(d);
+	return n ? n - 1 : 0; /* less the one that reads the folder */
+}
+
+/* In seconds since 1970: the kernel tells ticks since it began itself. */
+static double start_time_s(void)
+{
+	char text[1024];
+	unsigned long long ticks = 0, boot = 0;
+	FILE *f = fopen("/proc/self/stat", "re");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+	text[n] = 0;
+	if (f)
+		fclose(f);
+	const char *behind = strrchr(text, ')'); /* the name of a program may be anything */
+	if (behind)
+		sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		        &ticks);
+	f = fopen("/proc/stat", "re");
+	while (f && fgets(text, sizeof text, f) && sscanf(text, "btime %llu", &boot) != 1)
+		;
+	if (f)
+		fclose(f);
+	return (double)boot + (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void process_part(struct strbuf *b)
@@ -163,7 +198,15 @@ static void process_part(struct strbuf *b)
 	getrusage(RUSAGE_SELF, &u);
 	double cpu = (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
 	             (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-	one(b, "process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
+	struct rlimit files = {0};
+	memory_part(b);
+	getrlimit(RLIMIT_NOFILE, &files);
+	one(b, "process_open_fds", "gauge", "Descriptors that are open.", open_files());
+	one(b, "process_max_fds", "gauge", "Descriptors that may be.", (int64_t)files.rlim_cur);
+	strbuf_addf(b,
+	        "# HELP process_start_time_seconds When the process began, since 1970.\n# TYPE "
+	        "process_start_time_seconds gauge\nprocess_start_time_seconds %.2f\n",
+	        start_time_s());
 	strbuf_addf(b,
 	        "# HELP process_cpu_seconds_total CPU time used.\n# TYPE process_cpu_seconds_total counter\n"
 	        "process_cpu_seconds_total %.2f\n",
@@ -183,6 +226,16 @@ void etcd_metrics(struct etcd_service *s, struct http_exchange *x)
 	store_part(&out, s);
 	etcd_counts_write(s->counts, &out);
 	process_part(&out);
+	one(&out, "etcd_server_health_success", "counter", "Health checks that went well.",
+	        (int64_t)s->counters.health_successes);
+	one(&out, "etcd_server_health_failures", "counter", "Health checks that did not.",
+	        (int64_t)s->counters.health_failures);
+	strbuf_addf(&out,
+	        "# HELP etcd_server_id Who this is.\n# TYPE etcd_server_id gauge\netcd_server_id{server_id=\"%" PRIx64
+	        "\"} 1\n"
+	        "# HELP etcd_cluster_version The version of etcd's API that all members speak.\n# TYPE "
+	        "etcd_cluster_version gauge\netcd_cluster_version{cluster_version=\"3.5\"} 1\n",
+	        s->options.member_id);
 	strbuf_addf(&out, "# HELP etcd_server_version The version of etcd whose behaviour this is.\n# TYPE "
 	                  "etcd_server_version gauge\n"
 	                  "etcd_server_version{server_version=\"3.5.16\"} 1\n");

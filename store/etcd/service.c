@@ -24,24 +24,67 @@
 
 enum { PROGRESS_MS = 10 * 60 * 1000, TICK_MS = 1000 };
 
+static void on_http(struct etcd_door *d, struct http_exchange *x)
+{
+	bool is_all = d->serves & ETCD_SERVES_HTTP;
+	if (is_all && !d->service->options.without_gateway && etcd_gateway_takes(x))
+		etcd_gateway_open(d->service, x);
+	else
+		etcd_http(d->service, x, is_all, d->serves & (ETCD_SERVES_HTTP | ETCD_SERVES_METRICS));
+}
+
 static void on_request(struct http_exchange *x, void *arg)
 {
-	struct etcd_service *s = arg;
+	struct etcd_door *d = arg;
+	struct etcd_service *s = d->service;
 	s->counters.requests++;
 	if (!grpc_is_request(x)) {
-		if (etcd_gateway_takes(x))
-			etcd_gateway_open(s, x);
-		else
-			etcd_http(s, x);
+		on_http(d, x);
 		return;
 	}
 	const struct etcd_method *method = etcd_method_find(http_request(x)->path);
-	if (!method)
+	if (!(d->serves & ETCD_SERVES_GRPC))
+		grpc_refuse(x, GRPC_UNIMPLEMENTED, "no gRPC is served at this URL");
+	else if (!method)
 		grpc_refuse(x, GRPC_UNIMPLEMENTED, "this method is not built yet");
 	else if (method->open)
 		etcd_stream_open(s, x, method, false);
 	else
 		etcd_call_open(s, x, method);
+}
+
+/* ---- listening ---- */
+
+static int open_door(struct etcd_service *s, const struct etcd_listen *l, struct err *err)
+{
+	const struct etcd_service_options *o = &s->options;
+	struct etcd_door *d = &s->doors[s->n_doors];
+	struct http_server_options http = {.loop = s->loop,
+	        .handler = on_request,
+	        .arg = d,
+	        .tls = l->tls,
+	        .reuse_port = o->reuse_port,
+	        .streams_max = o->streams_max,
+	        .ping_ms = o->ping_ms,
+	        .ping_wait_ms = o->ping_wait_ms,
+	        .ping_min_ms = o->ping_min_ms};
+	*d = (struct etcd_door){.service = s, .serves = l->serves};
+	if (http_server_new(&http, &d->http, err) != 0)
+		return err->code;
+	s->n_doors++;
+	return l->unix_path ? http_server_listen_unix(d->http, l->unix_path, 0600, err)
+	                    : http_server_listen_tcp(d->http, l->address, l->port, err);
+}
+
+static int open_doors(struct etcd_service *s, struct err *err)
+{
+	const struct etcd_service_options *o = &s->options;
+	if (o->n_listens == 0 || o->n_listens > ETCD_LISTENS_MAX)
+		return err_set(err, ERR_INVAL, "1 to %d URLs can be listened on", ETCD_LISTENS_MAX);
+	for (size_t i = 0; i < o->n_listens; i++)
+		if (open_door(s, &o->listens[i], err) != 0)
+			return err->code;
+	return 0;
 }
 
 /* ---- life ---- */
@@ -78,11 +121,9 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->counts = etcd_counts_new();
 	if (etcd_tokens_new(o->auth_token, o->auth_token_ttl_s, &s->tokens, err) != 0)
 		goto fail;
-	struct http_server_options http = {.loop = o->loop, .handler = on_request, .arg = s, .tls = o->tls};
-	if (http_server_new(&http, &s->http, err) != 0 ||
-	        http_server_listen_tcp(s->http, o->address, o->port, err) != 0) {
-		if (s->http)
-			http_server_close(s->http, 0, NULL, NULL);
+	if (open_doors(s, err) != 0) {
+		for (size_t i = 0; i < s->n_doors; i++)
+			http_server_close(s->doors[i].http, 0, NULL, NULL);
 		goto fail;
 	}
 	CHECK(uv_timer_init(loop_uv(s->loop), &s->timer) == 0);
@@ -103,7 +144,10 @@ fail:
 
 int etcd_service_port(const struct etcd_service *s)
 {
-	return http_server_port(s->http);
+	int port = 0;
+	for (size_t i = 0; i < s->n_doors && !port; i++)
+		port = http_server_port(s->doors[i].http);
+	return port;
 }
 
 static void free_now(uv_handle_t *h)
@@ -133,6 +177,8 @@ static void wait_for_calls(uv_timer_t *t)
 static void http_closed(void *arg)
 {
 	struct etcd_service *s = arg;
+	if (--s->n_doors)
+		return;
 	uv_timer_start(
 	        &s->timer, wait_for_calls, 0, 1); /* store requests of calls that are gone come back in a moment */
 }
@@ -144,5 +190,6 @@ void etcd_service_close(struct etcd_service *s, unsigned timeout_ms, void (*clos
 	s->closed_arg = arg;
 	uv_timer_stop(&s->timer);
 	etcd_compactor_stop(s);
-	http_server_close(s->http, timeout_ms, http_closed, s);
+	for (size_t i = 0, n = s->n_doors; i < n; i++)
+		http_server_close(s->doors[i].http, timeout_ms, http_closed, s);
 }

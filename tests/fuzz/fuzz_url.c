@@ -24,6 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(url_parse(&a, whole, 0, &again, &err) == 0 && strcmp(again.host, url.host) == 0 &&
 		        again.port == url.port);
 	}
+	err = ERR_INIT;
+	if (url_parse_any(&a, text, 0, &url, &err) == 0)
+		CHECK(*url.host && (!url.unix_path || (*url.unix_path && strlen(url.unix_path) < 108)));
 	arena_release(&a);
 	return 0;
 }

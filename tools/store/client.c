@@ -6,6 +6,7 @@
 #include "base/rt/loop.h"
 #include "base/wire/grpc.h"
 #include "base/wire/tls.h"
+#include "base/wire/url.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -53,17 +54,19 @@ static void open_http(void *arg)
 int store_client_new(
         const struct store_client_settings *v, const char *endpoint, struct store_client **ret, struct err *err)
 {
-	struct slice rest = slice_of(endpoint), host;
-	bool is_tls = slice_starts(rest, "https://");
-	int64_t port;
-	if (is_tls || slice_starts(rest, "http://"))
-		rest = (struct slice){rest.ptr + (is_tls ? 8 : 7), rest.len - (is_tls ? 8 : 7)};
-	host = slice_cut(&rest, ':');
-	if (!host.len || !slice_to_i64(rest, &port) || port < 1 || port > 65535)
-		return err_set(err, ERR_INVAL, "endpoint \"%s\" is not like http://127.0.0.1:2379", endpoint);
+	struct arena scratch = ARENA_INIT;
+	struct url url;
+	const char *whole = strstr(endpoint, "://") ? endpoint : arena_printf(&scratch, "http://%s", endpoint);
+	if (url_parse_any(&scratch, whole, 0, &url, err) != 0) {
+		arena_release(&scratch);
+		return err_set(err, ERR_INVAL,
+		        "endpoint \"%s\" is not like http://127.0.0.1:2379 or unix:///run/etcd.sock", endpoint);
+	}
+	bool is_tls = url.is_tls;
 	struct store_client *c = xcalloc(1, sizeof *c);
 	struct tls_options t = {.ca_file = v->ca, .certificate_file = v->cert, .key_file = v->key, .h2_only = true};
 	if (is_tls && tls_context_new(&t, &c->tls, err) != 0) {
+		arena_release(&scratch);
 		free(c);
 		return err->code;
 	}
@@ -76,12 +79,14 @@ int store_client_new(
 	}
 	loop_init(&c->loop, "client");
 	struct http_client_options o = {.loop = &c->loop,
-	        .host = arena_memdup(&c->arena, host.ptr, host.len),
-	        .port = (int)port,
+	        .host = arena_strdup(&c->arena, url.host),
+	        .port = url.port,
+	        .unix_path = url.unix_path ? arena_strdup(&c->arena, url.unix_path) : NULL,
 	        .tls = c->tls,
 	        .protocol = HTTP_CLIENT_H2,
 	        .connect_ms = c->timeout_ms};
 	c->options = o;
+	arena_release(&scratch);
 	loop_start_thread(&c->loop);
 	loop_call(&c->loop, open_http, c);
 	*ret = c;

@@ -2,6 +2,7 @@
  * environment are etcd's where the meaning is the same, so that it drops into scripts and unit files written for etcd.
  */
 #include "tools/programs.h"
+#include "tools/store/check.h"
 #include "tools/store/serve_int.h"
 
 #include "base/check.h"
@@ -11,11 +12,13 @@
 #include "base/wire/url.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,10 +27,11 @@ struct serve {
 	struct serve_settings settings;
 	struct serve_identity identity;
 	struct serve_answers answers;
+	char **command_line;
 	struct arena arena;
 	struct loop loop;
 	struct engine *store;
-	struct tls_context *tls, *peer_server_tls;
+	struct serve_tls tls, peer_tls;
 	struct raft_peer_access access;
 	bool are_peers_open; /* anybody who reaches the peer port passes for one */
 	struct etcd_service *service;
@@ -44,25 +48,6 @@ struct serve {
 static const char *listen_host(const struct url *url)
 {
 	return strcmp(url->host, "localhost") == 0 ? "127.0.0.1" : url->host;
-}
-
-static int open_peer_tls(struct serve *s, struct err *err)
-{
-	const struct serve_settings *v = &s->settings;
-	struct tls_options t = {.certificate_file = v->peer_cert_file,
-	        .key_file = v->peer_key_file,
-	        .ca_file = v->peer_ca_file,
-	        .require_client_certificate = v->peer_client_cert_auth};
-	if (!v->peer_cert_file && !v->peer_ca_file)
-		return 0;
-	if (!v->peer_cert_file || !v->peer_key_file)
-		return err_set(err, ERR_INVAL, "peers with TLS need --peer-cert-file and --peer-key-file");
-	t.is_server = true;
-	if (tls_context_new(&t, &s->peer_server_tls, err) != 0)
-		return err_wrap(err, "--peer-cert-file");
-	t.is_server = false;
-	t.skip_verify = !v->peer_ca_file;
-	return tls_context_new(&t, &s->access.client_tls, err) == 0 ? 0 : err_wrap(err, "--peer-cert-file");
 }
 
 enum { SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
@@ -94,7 +79,7 @@ static bool is_loopback(const char *host)
 /* Peers are told apart by their certificates, or by the secret they share. */
 static void look_at_peer_port(struct serve *s, const struct url *listen)
 {
-	bool is_proven = listen->is_tls ? s->settings.peer_client_cert_auth : s->access.secret.len > 0;
+	bool is_proven = listen->is_tls ? s->settings.peer_tls.client_cert_auth : s->access.secret.len > 0;
 	s->are_peers_open = !is_proven && s->access.secret.len == 0 && !is_loopback(listen_host(listen));
 	if (s->are_peers_open)
 		log_warn("store", "anybody who reaches the peer port can read and write everything",
@@ -109,8 +94,9 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	struct url url;
 	if (url_parse(&s->arena, peer_listen, 2380, &url, err) != 0)
 		return err_wrap(err, "--listen-peer-urls");
-	if (url.is_tls && !s->peer_server_tls)
-		return err_set(err, ERR_INVAL, "an https:// peer URL needs --peer-cert-file and --peer-key-file");
+	if (url.is_tls && !s->peer_tls.server)
+		return err_set(err, ERR_INVAL,
+		        "an https:// peer URL needs --peer-cert-file and --peer-key-file, or --peer-auto-tls");
 	look_at_peer_port(s, &url);
 	s->answers.cluster_id = s->identity.cluster_id;
 	struct raft_engine_options o = {.data_dir = v->data_dir,
@@ -119,7 +105,7 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	        .address = s->identity.peer_url,
 	        .listen_host = listen_host(&url),
 	        .listen_port = url.port,
-	        .server_tls = url.is_tls ? s->peer_server_tls : NULL,
+	        .server_tls = url.is_tls ? s->peer_tls.server : NULL,
 	        .access = s->access,
 	        .heartbeat_ms = (unsigned)v->heartbeat_ms,
 	        .election_ms = (unsigned)v->election_ms,
@@ -137,43 +123,99 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	return rc;
 }
 
+/* Where a member that others reach by https:// says it is, and where it listens. */
+static int open_peer_tls(struct serve *s, struct err *err)
+{
+	struct serve_settings *v = &s->settings;
+	struct flag_list hosts = {
+	        ARENA_ARRAY(&s->arena, const char *, v->listen_peer.count + v->advertise_peer.count), 0};
+	for (size_t i = 0; i < v->listen_peer.count; i++)
+		hosts.items[hosts.count++] = v->listen_peer.items[i];
+	for (size_t i = 0; i < v->advertise_peer.count; i++)
+		hosts.items[hosts.count++] = v->advertise_peer.items[i];
+	int rc = serve_tls_open_peers(v, &hosts, &s->arena, &s->peer_tls, err);
+	s->access.client_tls = s->peer_tls.client;
+	return rc;
+}
+
+/* Once: a member that is alone already goes on. */
+static int force_new_cluster(struct serve *s, struct err *err)
+{
+	const struct serve_settings *v = &s->settings;
+	return v->force_new_cluster ? store_recover_alone(v->data_dir, &s->arena, err) : 0;
+}
+
 static int open_store(struct serve *s, struct err *err)
 {
 	const struct serve_settings *v = &s->settings;
 	if (mkdir(v->data_dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", v->data_dir);
-	if (open_peer_tls(s, err) != 0 || load_peer_secret(s, err) != 0 ||
+	if (force_new_cluster(s, err) != 0 || open_peer_tls(s, err) != 0 || load_peer_secret(s, err) != 0 ||
 	        serve_identity_load(v, &s->arena, &s->access, &s->identity, err) != 0)
 		return err->code;
 	return open_raft(s, v->listen_peer.count ? v->listen_peer.items[0] : "http://localhost:2380", err);
 }
 
-static int open_client_tls(struct serve *s, struct err *err)
+/* ---- where clients are served ---- */
+
+static int add_listen(struct serve *s, struct etcd_listen *all, size_t *n, const char *flag, const char *text,
+        unsigned serves, struct err *err)
 {
-	const struct serve_settings *v = &s->settings;
-	struct tls_options t = {.is_server = true,
-	        .certificate_file = v->cert_file,
-	        .key_file = v->key_file,
-	        .ca_file = v->ca_file,
-	        .require_client_certificate = v->client_cert_auth};
-	if (!v->cert_file || !v->key_file)
-		return err_set(err, ERR_INVAL, "an https:// client URL needs --cert-file and --key-file");
-	return tls_context_new(&t, &s->tls, err);
+	struct serve_settings *v = &s->settings;
+	struct url url;
+	if (*n == ETCD_LISTENS_MAX)
+		return err_set(err, ERR_INVAL, "%s: %d URLs can be listened on", flag, ETCD_LISTENS_MAX);
+	if (url_parse_any(&s->arena, text, 2379, &url, err) != 0)
+		return err_wrap(err, "%s", flag);
+	if (url.is_tls && !s->tls.server &&
+	        serve_tls_open_clients(v, v->listen_client.count ? &v->listen_client : &v->listen_metrics, &s->arena,
+	                &s->tls, err) != 0)
+		return err_wrap(err, "%s", flag);
+	all[(*n)++] = (struct etcd_listen){.address = listen_host(&url),
+	        .port = url.port,
+	        .unix_path = url.unix_path,
+	        .tls = url.is_tls ? s->tls.server : NULL,
+	        .serves = serves};
+	return 0;
+}
+
+static int add_listens(struct serve *s, struct etcd_listen *all, size_t *n, const char *flag,
+        const struct flag_list *urls, unsigned serves, struct err *err)
+{
+	for (size_t i = 0; i < urls->count; i++)
+		if (add_listen(s, all, n, flag, urls->items[i], serves, err) != 0)
+			return err->code;
+	return 0;
+}
+
+static int choose_listens(struct serve *s, struct etcd_listen *all, size_t *n, struct err *err)
+{
+	struct serve_settings *v = &s->settings;
+	unsigned client = ETCD_SERVES_GRPC | (v->listen_http.count ? 0 : ETCD_SERVES_HTTP);
+	if (v->listen_client.count == 0 &&
+	        add_listen(s, all, n, "--listen-client-urls", "http://localhost:2379", client, err) != 0)
+		return err->code;
+	if (add_listens(s, all, n, "--listen-client-urls", &v->listen_client, client, err) != 0 ||
+	        add_listens(s, all, n, "--listen-client-http-urls", &v->listen_http, ETCD_SERVES_HTTP, err) != 0)
+		return err->code;
+	return add_listens(s, all, n, "--listen-metrics-urls", &v->listen_metrics, ETCD_SERVES_METRICS, err);
 }
 
 static int open_service(struct serve *s, struct err *err)
 {
 	struct serve_settings *v = &s->settings;
-	struct etcd_service_options o = {.loop = &s->loop, .store = s->store, .name = v->name};
+	struct etcd_listen listens[ETCD_LISTENS_MAX];
+	struct etcd_service_options o = {.loop = &s->loop, .store = s->store, .name = v->name, .listens = listens};
 	const char *listen = v->listen_client.count ? v->listen_client.items[0] : "http://localhost:2379";
-	struct url url;
-	if (url_parse(&s->arena, listen, 2379, &url, err) != 0)
-		return err_wrap(err, "--listen-client-urls");
-	if (url.is_tls && open_client_tls(s, err) != 0)
+	if (choose_listens(s, listens, &o.n_listens, err) != 0)
 		return err->code;
-	o.address = listen_host(&url);
-	o.port = url.port;
-	o.tls = s->tls;
+	o.reuse_port = v->reuse_port;
+	o.streams_max = (unsigned)v->streams_max;
+	o.ping_ms = v->ping_ms;
+	o.ping_wait_ms = v->ping_wait_ms;
+	o.ping_min_ms = v->ping_min_ms;
+	o.without_gateway = !v->grpc_gateway;
+	o.command_line = (const char *const *)s->command_line;
 	o.quota_bytes = v->quota_bytes;
 	o.request_bytes_max = (size_t)v->request_bytes_max;
 	o.txn_ops_max = (size_t)v->txn_ops_max;
@@ -181,7 +223,7 @@ static int open_service(struct serve *s, struct err *err)
 	o.auth_token_ttl_s = (unsigned)v->auth_token_ttl_s;
 	o.progress_ms = v->progress_ms;
 	o.bcrypt_cost = (unsigned)v->bcrypt_cost;
-	o.client_cert_auth = v->client_cert_auth;
+	o.client_cert_auth = v->client_tls.client_cert_auth;
 	o.compact_period_ms = v->compact_period_ms;
 	o.compact_keep_revisions = v->compact_keep_revisions;
 	o.client_url = v->advertise_client.count ? v->advertise_client.items[0] : listen;
@@ -216,10 +258,12 @@ static int64_t cpu_ms(void)
 	       (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1000;
 }
 
-/* What a busy time has left goes back once it is over. */
+/* What a busy time has left goes back once it is over. And files that have changed are read. */
 static void trim(uv_timer_t *t)
 {
 	struct serve *s = t->data;
+	serve_tls_refresh(&s->tls, &s->settings.client_tls);
+	serve_tls_refresh(&s->peer_tls, &s->settings.peer_tls);
 	int64_t now = cpu_ms();
 	bool is_idle = now - s->cpu_ms < IDLE_CPU_MS;
 	s->cpu_ms = now;
@@ -298,17 +342,45 @@ static void start_service(struct loop_task *t)
 	closed(s);
 }
 
+static int set_up_log(const struct serve_settings *v, struct err *err)
+{
+	const char *to = v->log_outputs;
+	log_set_level(strcmp(v->log_level, "debug") == 0  ? LOG_DEBUG
+	              : strcmp(v->log_level, "info") == 0 ? LOG_INFO
+	              : strcmp(v->log_level, "warn") == 0 ? LOG_WARN
+	                                                  : LOG_ERROR);
+	log_set_json(strcmp(v->log_format, "json") == 0);
+	if (strcmp(to, "default") == 0 || strcmp(to, "stderr") == 0)
+		return 0;
+	int fd = strcmp(to, "stdout") == 0 ? STDOUT_FILENO : open(to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, errno, "--log-outputs: open %s", to);
+	log_set_fd(fd);
+	return 0;
+}
+
+static int lock_memory(struct err *err)
+{
+	return mlockall(MCL_CURRENT | MCL_FUTURE) == 0
+	               ? 0
+	               : err_errno(err, errno,
+	                         "--memory-mlock: lock all memory (LimitMEMLOCK= of the unit, or ulimit -l)");
+}
+
 static int start(struct serve *s, int argc, char **argv, struct err *err)
 {
 	bool want_help;
+	s->command_line = argv;
 	if (serve_settings_load(&s->settings, &s->arena, argc, argv, &want_help, err) != 0)
 		return err->code;
 	if (want_help)
 		return 1;
-	log_set_level(strcmp(s->settings.log_level, "debug") == 0   ? LOG_DEBUG
-	              : strcmp(s->settings.log_level, "warn") == 0  ? LOG_WARN
-	              : strcmp(s->settings.log_level, "error") == 0 ? LOG_ERROR
-	                                                            : LOG_INFO);
+	if (s->settings.want_version) {
+		printf("k3x-store %s\netcd Version: 3.5.16\nAPI: v3\n", K3X_VERSION);
+		return 1;
+	}
+	if (set_up_log(&s->settings, err) != 0 || (s->settings.memory_lock && lock_memory(err) != 0))
+		return err->code;
 	if (open_store(s, err) != 0)
 		return err->code;
 	loop_init(&s->loop, "etcd");
@@ -344,9 +416,8 @@ int store_serve_main(int argc, char **argv)
 		removal_watch_stop(s->removal);
 	loop_release(&s->loop);
 	store_close(s->store);
-	tls_context_unref(s->tls);
-	tls_context_unref(s->peer_server_tls);
-	tls_context_unref(s->access.client_tls);
+	serve_tls_release(&s->tls);
+	serve_tls_release(&s->peer_tls);
 	arena_release(&s->arena);
 	int code = s->exit_code;
 	free(s);

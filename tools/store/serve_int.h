@@ -7,18 +7,38 @@
 #include "store/etcd/etcd_service.h"
 #include "store/engine/raft_engine.h"
 
+struct tls_context;
+
+/* Of one side, clients or peers. */
+struct serve_tls_settings {
+	const char *cert_file, *key_file, *ca_file, *crl_file;
+	bool client_cert_auth;
+	bool is_auto;
+	struct flag_list allowed_names, allowed_hosts;  /* names: peers only */
+	const char *client_cert_file, *client_key_file; /* peers only: shown to the others instead of cert_file */
+};
+
 struct serve_settings {
+	const char *config_file;
+	bool want_version;
 	const char *name, *data_dir;
 	struct flag_list listen_client, advertise_client, listen_peer, advertise_peer;
+	struct flag_list listen_http, listen_metrics;
+	bool reuse_port, grpc_gateway;
+	int64_t streams_max;
+	const char *ping_min_time, *ping_interval, *ping_timeout;
+	uint64_t ping_min_ms, ping_ms, ping_wait_ms;
 	const char *initial_cluster, *initial_cluster_state, *initial_cluster_token;
-	const char *cert_file, *key_file, *ca_file;
-	bool client_cert_auth;
+	struct serve_tls_settings client_tls, peer_tls;
+	int64_t cert_years;
+	const char *tls_min, *tls_max; /* as etcd names them */
+	struct flag_list cipher_suites;
 	const char *auth_token;
 	int64_t auth_token_ttl_s, bcrypt_cost;
-	const char *peer_cert_file, *peer_key_file, *peer_ca_file;
-	bool peer_client_cert_auth;
 	const char *peer_secret_file;
-	const char *log_level;
+	bool force_new_cluster;
+	const char *log_level, *log_format, *log_outputs, *metrics;
+	bool memory_lock;
 	int64_t quota_bytes, request_bytes_max, txn_ops_max;
 	const char *compaction_mode, *compaction_retention;
 	uint64_t compact_period_ms;
@@ -29,14 +49,30 @@ struct serve_settings {
 	const char *corrupt_check_time;
 	uint64_t corrupt_check_ms; /* UINT64_MAX: never */
 	bool initial_corrupt_check;
-	const char *logger, *log_outputs;
-	bool strict_reconfig, pre_vote, enable_v2, tick_advance;
-	int64_t max_wals, max_snapshots; /* below 0: not given */
+	const char *feature_gates;
 };
 
 /* Loads and checks flags and environment. Strings in the arena. */
 int serve_settings_load(
         struct serve_settings *v, struct arena *a, int argc, char **argv, bool *want_help, struct err *err);
+/* Their values alone, and the flags of etcd that are no settings; serve_flags.c. */
+int serve_flags_load(
+        struct serve_settings *v, struct arena *a, int argc, char **argv, bool *want_help, struct err *err);
+
+/* TLS of one side, by its settings; serve_tls.c. */
+struct serve_tls {
+	struct tls_context *server, *client; /* NULL: that side has none. Clients' side: server alone */
+	uint64_t stamp;                      /* of the files it came from */
+};
+/* For clients; hosts: URLs that a certificate made here is for, whose files the settings name then. */
+int serve_tls_open_clients(struct serve_settings *v, const struct flag_list *hosts, struct arena *a,
+        struct serve_tls *ret, struct err *err);
+/* For peers; nothing is opened without a certificate or CA. */
+int serve_tls_open_peers(struct serve_settings *v, const struct flag_list *hosts, struct arena *a,
+        struct serve_tls *ret, struct err *err);
+/* Reads the files again when they have changed: certificates are renewed, and revoked, without a restart. */
+void serve_tls_refresh(struct serve_tls *t, const struct serve_tls_settings *s);
+void serve_tls_release(struct serve_tls *t);
 
 /* Who this member is and with whom it begins; see store_cluster.c. */
 struct serve_identity {

@@ -1,4 +1,4 @@
-/* The flags and environment of `k3x-store serve`: etcd's, where the meaning is the same. */
+/* What the settings of `k3x-store serve` mean, and which values are possible; serve_flags.c says what there is. */
 #include "tools/store/serve_int.h"
 
 #include "base/limits.h"
@@ -8,6 +8,8 @@
 
 /* etcd's default quota. */
 #define QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024)
+
+enum { STREAMS_MAX = 1000000 };
 
 /* "1h30m", "500ms": Go's durations, in whole milliseconds. */
 static bool parse_duration(const char *text, uint64_t *ret_ms)
@@ -53,27 +55,115 @@ static int parse_compaction(struct serve_settings *v, struct err *err)
 	return 0;
 }
 
-/* Flags of etcd that choose between what is built in and what is not here: refused by name, never ignored. */
-static int check_fixed(const struct serve_settings *v, struct err *err)
+static const char *only_in(const char *text, const char *const *words)
 {
-	if (!v->strict_reconfig)
+	for (; *words; words++)
+		if (strcmp(text, *words) == 0)
+			return *words;
+	return NULL;
+}
+
+static int check_log(struct serve_settings *v, struct err *err)
+{
+	static const char *const formats[] = {"text", "console", "json", NULL}, *const sets[] = {
+	                                                                                "basic", "extensive", NULL};
+	static const char *const levels[] = {"debug", "info", "warn", "error", "panic", "fatal", NULL};
+	if (!only_in(v->log_format, formats))
+		return err_set(
+		        err, ERR_INVAL, "--log-format: \"%s\" is neither text (console) nor json", v->log_format);
+	if (!only_in(v->log_level, levels))
+		return err_set(
+		        err, ERR_INVAL, "--log-level: \"%s\" is not one of debug, info, warn, error", v->log_level);
+	if (!only_in(v->metrics, sets))
+		return err_set(err, ERR_INVAL, "--metrics: \"%s\" is neither basic nor extensive", v->metrics);
+	if (strchr(v->log_outputs, ','))
+		return err_set(err, ERR_INVAL, "--log-outputs: the log goes to one place: stderr, stdout or a file");
+	return 0;
+}
+
+/* Names of etcd 3.6, and what each must be; what is NULL is a choice. */
+static int check_gate(struct serve_settings *v, struct slice name, struct slice value, struct err *err)
+{
+	static const struct {
+		const char *name, *only, *why;
+	} gates[] = {{"InitialCorruptCheck", NULL, NULL},
+	        {"CompactHashCheck", "true", "replicas always compare their hashes"},
+	        {"TxnModeWriteWithSharedBuffer", "true", "a transaction always sees its own writes without a copy"},
+	        {"StopGRPCServiceOnDefrag", "false", "defrag goes in small steps and stops nothing"},
+	        {"LeaseCheckpoint", "false", "a new leader gives each lease its whole time again"},
+	        {"LeaseCheckpointPersist", "false", "a new leader gives each lease its whole time again"},
+	        {"SetMemberLocalAddr", "false", "connections go out from the address that the routes choose"},
+	        {"DistributedTracing", "false", "no spans are made"},
+	        {"AllAlpha", "false", "name the gates one by one"}, {"AllBeta", "false", "name the gates one by one"}};
+	for (size_t i = 0; i < sizeof gates / sizeof *gates; i++) {
+		if (!slice_is(name, gates[i].name))
+			continue;
+		if (gates[i].only && !slice_is(value, gates[i].only))
+			return err_set(err, ERR_INVAL, "--feature-gates: %s=%.*s: %s", gates[i].name, SLICE_FMT(value),
+			        gates[i].why);
+		if (!gates[i].only)
+			v->initial_corrupt_check = slice_is(value, "true");
+		return 0;
+	}
+	return err_set(err, ERR_INVAL, "--feature-gates: \"%.*s\" is not known", SLICE_FMT(name));
+}
+
+static int check_gates(struct serve_settings *v, struct err *err)
+{
+	struct slice rest = v->feature_gates ? slice_of(v->feature_gates) : SLICE_NULL;
+	while (rest.ptr && rest.len) {
+		struct slice value = slice_trim(slice_cut(&rest, ',')), name = slice_cut(&value, '=');
+		if (!slice_is(value, "true") && !slice_is(value, "false"))
+			return err_set(
+			        err, ERR_INVAL, "--feature-gates: \"%.*s\" needs =true or =false", SLICE_FMT(name));
+		if (check_gate(v, name, value, err) != 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int parse_ping(const char *flag, const char *text, uint64_t *ret_ms, struct err *err)
+{
+	*ret_ms = 0;
+	if (strcmp(text, "0") == 0 || parse_duration(text, ret_ms))
+		return 0;
+	return err_set(err, ERR_INVAL, "%s: \"%s\" is no duration like 20s, nor 0", flag, text);
+}
+
+static int check_connections(struct serve_settings *v, struct err *err)
+{
+	if (parse_ping("--grpc-keepalive-min-time", v->ping_min_time, &v->ping_min_ms, err) != 0 ||
+	        parse_ping("--grpc-keepalive-interval", v->ping_interval, &v->ping_ms, err) != 0 ||
+	        parse_ping("--grpc-keepalive-timeout", v->ping_timeout, &v->ping_wait_ms, err) != 0)
+		return err->code;
+	/* etcd's default: no limit. */
+	if (v->streams_max >= UINT32_MAX)
+		v->streams_max = STREAMS_MAX;
+	if (v->streams_max < 0 || v->streams_max > STREAMS_MAX)
+		return err_set(err, ERR_INVAL, "--max-concurrent-streams: 1 to %d are possible", STREAMS_MAX);
+	if (v->listen_peer.count > 1 || v->advertise_peer.count > 1 || v->advertise_client.count > 1)
+		return err_set(err, ERR_INVAL, "%s: one URL is possible",
+		        v->listen_peer.count > 1      ? "--listen-peer-urls"
+		        : v->advertise_peer.count > 1 ? "--initial-advertise-peer-urls"
+		                                      : "--advertise-client-urls");
+	return 0;
+}
+
+static int check_tls(const struct serve_settings *v, struct err *err)
+{
+	static const char *const versions[] = {"TLS1.2", "TLS1.3", NULL};
+	if (v->tls_min && *v->tls_min && !only_in(v->tls_min, versions))
+		return err_set(err, ERR_INVAL, "--tls-min-version: \"%s\" is neither TLS1.2 nor TLS1.3", v->tls_min);
+	if (v->tls_max && *v->tls_max && !only_in(v->tls_max, versions))
+		return err_set(err, ERR_INVAL, "--tls-max-version: \"%s\" is neither TLS1.2 nor TLS1.3", v->tls_max);
+	if (v->cipher_suites.count && v->tls_min && strcmp(v->tls_min, "TLS1.3") == 0)
 		return err_set(err, ERR_INVAL,
-		        "--strict-reconfig-check=false: a change that would cost the majority is always refused");
-	if (!v->pre_vote)
-		return err_set(err, ERR_INVAL, "--pre-vote=false: elections always begin with a pre-vote");
-	if (v->enable_v2)
-		return err_set(err, ERR_INVAL, "--enable-v2: the v2 API is not here; clients use v3");
-	if (strcmp(v->logger, "zap") != 0)
-		return err_set(err, ERR_INVAL,
-		        "--logger: \"%s\" is not known; the log is lines of key=value, as with zap", v->logger);
-	if (strcmp(v->log_outputs, "default") != 0 && strcmp(v->log_outputs, "stderr") != 0)
-		return err_set(err, ERR_INVAL, "--log-outputs: \"%s\": the log goes to stderr alone; redirect that",
-		        v->log_outputs);
-	if (v->max_wals >= 0 || v->max_snapshots >= 0)
-		return err_set(err, ERR_INVAL,
-		        "%s: the log keeps what a snapshot and slow members need, and nothing is left to count: leave "
-		        "it out",
-		        v->max_wals >= 0 ? "--max-wals" : "--max-snapshots");
+		        "--cipher-suites: those of TLS 1.3 are fixed, and --tls-min-version leaves no other");
+	if (v->cert_years < 1 || v->cert_years > 10)
+		return err_set(err, ERR_INVAL, "--self-signed-cert-validity: 1 to 10 years are possible");
+	if (v->peer_tls.allowed_names.count && v->peer_tls.allowed_hosts.count)
+		return err_set(
+		        err, ERR_INVAL, "--peer-cert-allowed-cn and --peer-cert-allowed-hostname: give one of them");
 	return 0;
 }
 
@@ -81,8 +171,7 @@ static int check_progress(struct serve_settings *v, struct err *err)
 {
 	if (!v->progress_interval || (parse_duration(v->progress_interval, &v->progress_ms) && v->progress_ms >= 100))
 		return 0;
-	return err_set(err, ERR_INVAL,
-	        "--experimental-watch-progress-notify-interval: \"%s\" is no duration of 100ms or more",
+	return err_set(err, ERR_INVAL, "--watch-progress-notify-interval: \"%s\" is no duration of 100ms or more",
 	        v->progress_interval);
 }
 
@@ -96,8 +185,7 @@ static int check_corrupt_time(struct serve_settings *v, struct err *err)
 	}
 	if (!parse_duration(text, &v->corrupt_check_ms) || (v->corrupt_check_ms && v->corrupt_check_ms < 1000))
 		return err_set(err, ERR_INVAL,
-		        "--experimental-corrupt-check-time: \"%s\" is no duration of 1s or more, nor 0 for never",
-		        text);
+		        "--corrupt-check-time: \"%s\" is no duration of 1s or more, nor 0 for never", text);
 	if (!v->corrupt_check_ms)
 		v->corrupt_check_ms = UINT64_MAX;
 	return 0;
@@ -130,132 +218,15 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 		        v->initial_cluster_state);
 	if (!v->data_dir)
 		v->data_dir = arena_printf(a, "%s.k3x", v->name);
-	if (check_fixed(v, err) != 0 || check_progress(v, err) != 0 || check_corrupt_time(v, err) != 0)
+	if (check_log(v, err) != 0 || check_gates(v, err) != 0 || check_connections(v, err) != 0 ||
+	        check_tls(v, err) != 0 || check_progress(v, err) != 0 || check_corrupt_time(v, err) != 0)
 		return err->code;
 	return parse_compaction(v, err);
 }
 
-/* `at` is a member of struct serve_settings. */
-#define TEXT(flag, at, env, help) \
-	{ \
-		flag, 0, FLAG_STRING, &v->at, env, help, NULL \
-	}
-#define LIST(flag, at, env, help) \
-	{ \
-		flag, 0, FLAG_LIST, &v->at, env, help, NULL \
-	}
-#define NUMBER(flag, at, env, help) \
-	{ \
-		flag, 0, FLAG_INT, &v->at, env, help, NULL \
-	}
-#define SWITCH(flag, at, env, help) \
-	{ \
-		flag, 0, FLAG_BOOL, &v->at, env, help, NULL \
-	}
-#define FIXED(flag, type, at, env) \
-	{ \
-		flag, 0, type, &v->at, env, NULL, NULL \
-	}
-
 int serve_settings_load(
         struct serve_settings *v, struct arena *a, int argc, char **argv, bool *want_help, struct err *err)
 {
-	*v = (struct serve_settings){.name = "default",
-	        .initial_cluster_state = "new",
-	        .initial_cluster_token = "etcd-cluster",
-	        .request_bytes_max = STORE_REQUEST_BYTES_MAX,
-	        .txn_ops_max = STORE_TXN_OPS_MAX,
-	        .auth_token_ttl_s = 300,
-	        .bcrypt_cost = 10,
-	        .compaction_mode = "periodic",
-	        .compaction_retention = "0",
-	        .heartbeat_ms = 100,
-	        .election_ms = 1000,
-	        .promote_after_s = 60,
-	        .log_level = "info",
-	        .corrupt_check_time = "24h",
-	        .logger = "zap",
-	        .log_outputs = "default",
-	        .strict_reconfig = true,
-	        .pre_vote = true,
-	        .max_wals = -1,
-	        .max_snapshots = -1};
-	const struct flag table[] = {
-	        TEXT("name", name, "ETCD_NAME", "name of this member (default)"),
-	        TEXT("data-dir", data_dir, "ETCD_DATA_DIR", "where state is kept (NAME.k3x)"),
-	        LIST("listen-client-urls", listen_client, "ETCD_LISTEN_CLIENT_URLS",
-	                "where clients are served (http://localhost:2379)"),
-	        LIST("advertise-client-urls", advertise_client, "ETCD_ADVERTISE_CLIENT_URLS", "what clients are told"),
-	        LIST("listen-peer-urls", listen_peer, "ETCD_LISTEN_PEER_URLS",
-	                "where peers are served (http://localhost:2380)"),
-	        LIST("initial-advertise-peer-urls", advertise_peer, "ETCD_INITIAL_ADVERTISE_PEER_URLS",
-	                "what peers are told"),
-	        TEXT("initial-cluster", initial_cluster, "ETCD_INITIAL_CLUSTER",
-	                "name=peer-url,... of the members that begin (default=http://localhost:2380)"),
-	        TEXT("initial-cluster-state", initial_cluster_state, "ETCD_INITIAL_CLUSTER_STATE",
-	                "new, or existing to join (new)"),
-	        TEXT("initial-cluster-token", initial_cluster_token, "ETCD_INITIAL_CLUSTER_TOKEN",
-	                "goes into the cluster's identity"),
-	        TEXT("cert-file", cert_file, "ETCD_CERT_FILE", "serving certificate, PEM"),
-	        TEXT("key-file", key_file, "ETCD_KEY_FILE", "its key, PEM"),
-	        TEXT("trusted-ca-file", ca_file, "ETCD_TRUSTED_CA_FILE", "CA of client certificates, PEM"),
-	        SWITCH("client-cert-auth", client_cert_auth, "ETCD_CLIENT_CERT_AUTH", "ask clients for a certificate"),
-	        {"log-level", 0, FLAG_STRING, &v->log_level, "ETCD_LOG_LEVEL", "debug, info, warn or error (info)",
-	                NULL},
-	        NUMBER("quota-backend-bytes", quota_bytes, "ETCD_QUOTA_BACKEND_BYTES",
-	                "bytes the database may hold; 0: 2 GiB, below 0: no limit"),
-	        TEXT("auto-compaction-mode", compaction_mode, "ETCD_AUTO_COMPACTION_MODE",
-	                "periodic or revision (periodic)"),
-	        TEXT("auto-compaction-retention", compaction_retention, "ETCD_AUTO_COMPACTION_RETENTION",
-	                "history to keep: hours or a duration like 30m; or a number of revisions; 0: all"),
-	        NUMBER("max-request-bytes", request_bytes_max, "ETCD_MAX_REQUEST_BYTES", "largest request (1572864)"),
-	        TEXT("auth-token", auth_token, "ETCD_AUTH_TOKEN",
-	                "simple, or jwt,pub-key=FILE,priv-key=FILE,sign-method=ES256,ttl=5m (simple)"),
-	        NUMBER("auth-token-ttl", auth_token_ttl_s, "ETCD_AUTH_TOKEN_TTL",
-	                "seconds that a simple token lives after its last use (300)"),
-	        NUMBER("bcrypt-cost", bcrypt_cost, "ETCD_BCRYPT_COST", "how slow a password's hash is, 4 to 14 (10)"),
-	        NUMBER("max-txn-ops", txn_ops_max, "ETCD_MAX_TXN_OPS", "most operations in a transaction (128)"),
-	        TEXT("peer-cert-file", peer_cert_file, "ETCD_PEER_CERT_FILE", "certificate for peers, PEM"),
-	        TEXT("peer-key-file", peer_key_file, "ETCD_PEER_KEY_FILE", "its key, PEM"),
-	        TEXT("peer-trusted-ca-file", peer_ca_file, "ETCD_PEER_TRUSTED_CA_FILE", "CA of the peers, PEM"),
-	        SWITCH("peer-client-cert-auth", peer_client_cert_auth, "ETCD_PEER_CLIENT_CERT_AUTH",
-	                "ask peers for a certificate"),
-	        TEXT("peer-secret-file", peer_secret_file, "K3X_PEER_SECRET_FILE",
-	                "a secret that all members have, by which they know each other where there is no TLS"),
-	        NUMBER("heartbeat-interval", heartbeat_ms, "ETCD_HEARTBEAT_INTERVAL",
-	                "milliseconds between a leader's heartbeats (100)"),
-	        NUMBER("election-timeout", election_ms, "ETCD_ELECTION_TIMEOUT",
-	                "milliseconds without one after which a leader is elected (1000)"),
-	        NUMBER("snapshot-count", snapshot_count, "ETCD_SNAPSHOT_COUNT",
-	                "log entries after which a snapshot is taken; 0: 16 MiB of log alone count (0)"),
-	        NUMBER("promote-standby-after", promote_after_s, "K3X_PROMOTE_STANDBY_AFTER",
-	                "seconds a voter may be lost before a standby takes its place; 0: never (60)"),
-	        NUMBER("state-transfer-mbytes", state_mbytes_per_s, "K3X_STATE_TRANSFER_MBYTES",
-	                "MB/s at which a state is sent to a member that is far behind; 0: no limit (0)"),
-	        TEXT("experimental-watch-progress-notify-interval", progress_interval,
-	                "ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL",
-	                "between notifications of progress to quiet watches (10m)"),
-	        SWITCH("experimental-initial-corrupt-check", initial_corrupt_check,
-	                "ETCD_EXPERIMENTAL_INITIAL_CORRUPT_CHECK", "look at the checksums of all pages before serving"),
-	        TEXT("experimental-corrupt-check-time", corrupt_check_time, "ETCD_EXPERIMENTAL_CORRUPT_CHECK_TIME",
-	                "and so often in the background; 0: never (24h)"),
-	        /* etcd's, where one value alone is what happens here: see check_fixed(). */
-	        FIXED("logger", FLAG_STRING, logger, "ETCD_LOGGER"),
-	        FIXED("log-outputs", FLAG_STRING, log_outputs, "ETCD_LOG_OUTPUTS"),
-	        FIXED("strict-reconfig-check", FLAG_BOOL, strict_reconfig, "ETCD_STRICT_RECONFIG_CHECK"),
-	        FIXED("pre-vote", FLAG_BOOL, pre_vote, "ETCD_PRE_VOTE"),
-	        FIXED("enable-v2", FLAG_BOOL, enable_v2, "ETCD_ENABLE_V2"),
-	        FIXED("initial-election-tick-advance", FLAG_BOOL, tick_advance, "ETCD_INITIAL_ELECTION_TICK_ADVANCE"),
-	        FIXED("max-wals", FLAG_INT, max_wals, "ETCD_MAX_WALS"),
-	        FIXED("max-snapshots", FLAG_INT, max_snapshots, "ETCD_MAX_SNAPSHOTS"),
-	};
-	struct flags f = {.program = "k3x-store serve",
-	        .summary = "k3x-store serve: a datastore that speaks etcd's v3 API",
-	        .table = table,
-	        .count = sizeof table / sizeof *table};
-	int rc = flags_load(&f, a, argc, argv, err);
-	*want_help = rc == 0 && f.want_help;
-	if (*want_help)
-		flags_help(&f);
-	return rc ? rc : check_settings(v, a, err);
+	int rc = serve_flags_load(v, a, argc, argv, want_help, err);
+	return rc != 0 || *want_help || v->want_version ? rc : check_settings(v, a, err);
 }

@@ -12,13 +12,21 @@ struct etcd_compactor;
 struct etcd_counts;
 struct pool;
 
+/* A place where it listens. */
+struct etcd_door {
+	struct etcd_service *service;
+	struct http_server *http;
+	unsigned serves;
+};
+
 struct etcd_service {
 	struct etcd_service_options options; /* strings in the arena */
 	struct arena arena;
 	struct loop *loop;
 	struct engine *store;
 	struct raft_engine *raft; /* the same, when it is replicated; else NULL */
-	struct http_server *http;
+	struct etcd_door doors[ETCD_LISTENS_MAX];
+	size_t n_doors;
 	struct list_link watch_streams;
 	struct list_link wanting_leader; /* etcd_stream: end when there is no leader */
 	unsigned leaderless_s;           /* for how long nobody has been known to lead */
@@ -37,7 +45,7 @@ struct etcd_service {
 	unsigned n_snapshots;
 	struct pool *snapshot_pool; /* NULL until the first */
 	struct {
-		uint64_t requests, failed, watch_streams, watches, events;
+		uint64_t requests, failed, watch_streams, watches, events, health_successes, health_failures;
 	} counters;
 	struct etcd_counts *counts; /* of calls */
 	/* What else follows from a new version of the system keyspace. */

@@ -57,7 +57,10 @@ void rpc_open(const struct etcd_service_options *options)
 	loop_own(&rpc.loop);
 	o.loop = &rpc.loop;
 	o.store = rpc.store;
-	o.address = "127.0.0.1";
+	static const struct etcd_listen listen = {
+	        .address = "127.0.0.1", .serves = ETCD_SERVES_GRPC | ETCD_SERVES_HTTP};
+	o.listens = &listen;
+	o.n_listens = 1;
 	o.name = "m1";
 	o.client_url = "http://127.0.0.1:2379";
 	o.peer_url = "http://127.0.0.1:2380";
