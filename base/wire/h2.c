@@ -47,7 +47,7 @@ static void pinged(struct h2 *h)
 	uint64_t min_ms = c->exchanges_count ? c->server->o.ping_min_ms : PING_IDLE_MS;
 	bool is_too_often = h->alive.pinged_ms && now - h->alive.pinged_ms < min_ms;
 	h->alive.pinged_ms = now;
-	if (!c->server->o.ping_min_ms || !is_too_often || ++h->alive.too_often <= PINGS_TOO_OFTEN_MAX)
+	if (h->failed || !c->server->o.ping_min_ms || !is_too_often || ++h->alive.too_often <= PINGS_TOO_OFTEN_MAX)
 		return;
 	static const char why[] = "too_many_pings";
 	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session),

@@ -239,7 +239,8 @@ static bool has_allowed_host(const char *hosts, X509 *x)
 	struct slice rest = slice_of(hosts);
 	char host[SERVER_NAME_MAX];
 	while (rest.ptr) {
-		snprintf(host, sizeof host, "%.*s", SLICE_FMT(slice_trim(slice_cut(&rest, ','))));
+		struct slice one = slice_trim(slice_cut(&rest, ','));
+		snprintf(host, sizeof host, "%.*s", SLICE_FMT(one));
 		if (*host && (X509_check_host(x, host, 0, 0, NULL) == 1 || X509_check_ip_asc(x, host, 0) == 1))
 			return true;
 	}

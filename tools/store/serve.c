@@ -344,7 +344,7 @@ static void start_service(struct loop_task *t)
 
 static int set_up_log(const struct serve_settings *v, struct err *err)
 {
-	const char *to = v->log_outputs;
+	const char *to = v->log_outputs.count ? v->log_outputs.items[0] : "default";
 	log_set_level(strcmp(v->log_level, "debug") == 0  ? LOG_DEBUG
 	              : strcmp(v->log_level, "info") == 0 ? LOG_INFO
 	              : strcmp(v->log_level, "warn") == 0 ? LOG_WARN

@@ -37,7 +37,8 @@ struct serve_settings {
 	int64_t auth_token_ttl_s, bcrypt_cost;
 	const char *peer_secret_file;
 	bool force_new_cluster;
-	const char *log_level, *log_format, *log_outputs, *metrics;
+	const char *log_level, *log_format, *metrics;
+	struct flag_list log_outputs; /* one */
 	bool memory_lock;
 	int64_t quota_bytes, request_bytes_max, txn_ops_max;
 	const char *compaction_mode, *compaction_retention;

@@ -76,7 +76,7 @@ static int check_log(struct serve_settings *v, struct err *err)
 		        err, ERR_INVAL, "--log-level: \"%s\" is not one of debug, info, warn, error", v->log_level);
 	if (!only_in(v->metrics, sets))
 		return err_set(err, ERR_INVAL, "--metrics: \"%s\" is neither basic nor extensive", v->metrics);
-	if (strchr(v->log_outputs, ','))
+	if (v->log_outputs.count > 1)
 		return err_set(err, ERR_INVAL, "--log-outputs: the log goes to one place: stderr, stdout or a file");
 	return 0;
 }
