@@ -10,6 +10,8 @@
  * that is being applied) has a higher number than it asks for and is stepped over. A node is never taken out; a segment
  * goes as a whole, when SQLite has what is in it and the last reader has left.
  *
+ * The thread that adds knows its keys by their hash as well, so that writing one again costs no search.
+ *
  * Keys and values are not copied: they lie in the event blocks that watchers read, and the segment keeps those. Nodes,
  * versions and the log lie in the segment's arena.
  *
@@ -47,6 +49,7 @@ void mem_segment_unref(struct mem_segment *s)
 	for (size_t i = 0; i < s->n_blocks; i++)
 		event_block_unref(s->blocks[i]);
 	free(s->blocks);
+	map_release(&s->by_key);
 	for (int i = 0; i < MEM_LISTS; i++)
 		free(s->lists[i].heads);
 	arena_release(&s->arena);
@@ -158,14 +161,32 @@ static void log_add(struct mem_segment *s, struct mem_version *v)
 	atomic_store_explicit(&c->n, n + 1, memory_order_release);
 }
 
-void mem_segment_add(struct mem_segment *s, enum mem_list_name list, const struct mem_change *c)
+/* The node of a key that is there, or a new one. A key that is written again is not searched for along the list. */
+static struct mem_node *node_for(struct mem_segment *s, enum mem_list_name list, const struct mem_change *c)
 {
 	_Atomic(struct mem_node *) *links[HEIGHT_MAX];
-	struct mem_list *l = &s->lists[list];
-	struct mem_node *n = find(l, c->key, links);
+	struct mem_node *n = list == MEM_KEYS ? map_get(&s->by_key, c->key) : NULL;
+	if (n)
+		return n;
+	n = find(&s->lists[list], c->key, links);
+	if (n && slice_eq(n->key, c->key))
+		return n;
+	n = add_node(s, &s->lists[list], c->key, c->lived, links);
+	if (list == MEM_KEYS)
+		map_put(&s->by_key, n->key, n);
+	return n;
+}
+
+const struct mem_version *mem_segment_newest(const struct mem_segment *s, struct slice key)
+{
+	const struct mem_node *n = map_get(&s->by_key, key);
+	return n ? atomic_load_explicit(&n->newest, memory_order_relaxed) : NULL;
+}
+
+void mem_segment_add(struct mem_segment *s, enum mem_list_name list, const struct mem_change *c)
+{
+	struct mem_node *n = node_for(s, list, c);
 	struct mem_version *v = arena_alloc(&s->arena, sizeof *v);
-	if (!n || !slice_eq(n->key, c->key))
-		n = add_node(s, l, c->key, c->lived, links);
 	struct mem_version *older = atomic_load_explicit(&n->newest, memory_order_relaxed);
 	CHECK(c->at > 0 && c->prev < c->at && (!older || older->at < c->at));
 	*v = (struct mem_version){.at = c->at,

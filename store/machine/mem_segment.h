@@ -6,6 +6,7 @@
 #define K3X_STORE_MACHINE_MEM_SEGMENT_H
 
 #include "base/mem/arena.h"
+#include "base/mem/map.h"
 #include "base/mem/str.h"
 #include "store/machine/event_block.h"
 
@@ -60,6 +61,7 @@ struct mem_segment {
 	atomic_uint refs;
 	struct arena arena;
 	struct mem_list lists[MEM_LISTS];
+	struct map by_key; /* nodes of keys, for the thread that adds */
 	struct mem_log_chunk *first, *last;
 	struct event_block **blocks; /* what keys and values lie in */
 	size_t n_blocks, cap_blocks;
@@ -86,6 +88,8 @@ void mem_segment_unref(struct mem_segment *s); /* NULL is allowed */
 void mem_segment_hold(struct mem_segment *s, struct event_block *block);
 /* Copies bytes that no block has. */
 struct slice mem_segment_keep(struct mem_segment *s, struct slice bytes);
+/* The newest version of a key, by its hash: the thread that adds, or any once nobody adds any more. NULL: none. */
+const struct mem_version *mem_segment_newest(const struct mem_segment *s, struct slice key);
 /* Adds a version, newer than all of this list so far. */
 void mem_segment_add(struct mem_segment *s, enum mem_list_name list, const struct mem_change *change);
 

@@ -54,7 +54,7 @@ int store_view_open(struct store_view *v, struct mem_table *t, struct db *db, st
 
 void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db)
 {
-	*v = (struct store_view){.db = db};
+	*v = (struct store_view){.db = db, .is_applying = true};
 	mem_view_open(&v->mem, t);
 	v->meta = v->mem.meta;
 	v->mem.id_max = v->mem.change_max = INT64_MAX;
@@ -104,7 +104,9 @@ static struct row row_of(const struct mem_version *m)
 bool row_newest_in_memory(const struct store_view *v, struct slice key, struct row *ret)
 {
 	for (unsigned i = 0; i < v->mem.n_layers; i++) {
-		const struct mem_version *m = mem_segment_find(v->mem.layers[i], MEM_KEYS, key, v->mem.id_max);
+		const struct mem_segment *s = v->mem.layers[i];
+		const struct mem_version *m =
+		        v->is_applying ? mem_segment_newest(s, key) : mem_segment_find(s, MEM_KEYS, key, v->mem.id_max);
 		if (m) {
 			*ret = row_of(m);
 			return true;

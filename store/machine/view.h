@@ -14,6 +14,7 @@ struct store_view {
 	struct mem_view mem;
 	struct meta meta; /* the state's; `trimmed` and `flushes` are the database's */
 	bool is_db_open;  /* a transaction is open on `db` */
+	bool is_applying; /* the applying thread's: see store_view_begin() */
 };
 
 /* Table and database. Ends any view that `v` was. Errors are SQLite's. */
