@@ -90,10 +90,11 @@
 #define STORE_FLUSH_LOG_BYTES_MAX (32u * 1024 * 1024)
 /* Rows that a compaction looks at in one transaction. */
 #define STORE_TRIM_ROWS_MAX 1000
-/* A snapshot that is sent: read and sent in such pieces, two of which are in memory; so many at a time. A client that
+/* A snapshot that is sent: read and sent in such pieces (whole pages, and below what malloc maps and unmaps each time),
+ * two of which are in memory; so many at a time. A client that
  * takes nothing for so long is cut off, and one so slow that the log, which cannot be shortened before it is through,
  * grows to this: it may not fill the disk. */
-#define STORE_SNAPSHOT_PIECE_BYTES (512u * 1024)
+#define STORE_SNAPSHOT_PIECE_BYTES (30u * 4096)
 #define STORE_SNAPSHOTS_MAX 4
 #define STORE_SNAPSHOT_STALL_MS_MAX 60000
 #define STORE_SNAPSHOT_LOG_BYTES_MAX (1024u * 1024 * 1024)

@@ -73,10 +73,11 @@ static void count(void *arg)
 	++*(int *)arg;
 }
 
-static void begin(struct peer *p)
+static void begin_with(struct peer *p, struct http_server_options o)
 {
 	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
-	struct http_server_options o = {.loop = &loop, .handler = handler, .read_stall_ms = 300};
+	o.loop = &loop;
+	o.handler = handler;
 	struct conn *s;
 	loop_begin();
 	handled = server_closed = 0;
@@ -86,6 +87,11 @@ static void begin(struct peer *p)
 	http_server_take(server, s);
 	conn_start(p->conn, &callbacks, p);
 	conn_write(p->conn, preface, sizeof preface - 1);
+}
+
+static void begin(struct peer *p)
+{
+	begin_with(p, (struct http_server_options){.read_stall_ms = 300});
 }
 
 static void finish(struct peer *p)
@@ -126,6 +132,45 @@ static bool got(const struct peer *p, int type, const char *payload, size_t len)
 		at += 9 + n;
 	}
 	return false;
+}
+
+enum { FRAME_GOAWAY = 7, FRAME_PING = 6 };
+
+static void who_pings_too_often_is_told_to_calm_down(void **state)
+{
+	struct peer p;
+	struct strbuf b = STRBUF_INIT;
+	begin_with(&p, (struct http_server_options){.ping_min_ms = 60000});
+	for (int i = 0; i < 4; i++)
+		add_frame(&b, FRAME_PING, 0, 0, SLICE("12345678"));
+	conn_write(p.conn, b.data, b.len);
+	WAIT_FOR(p.ended);
+	assert_true(got(&p, FRAME_GOAWAY, "\0\0\0\x0btoo_many_pings", 18));
+	strbuf_release(&b);
+	finish(&p);
+}
+
+static void pings_are_answered_where_nobody_counts_them(void **state)
+{
+	struct peer p;
+	struct strbuf b = STRBUF_INIT;
+	begin_with(&p, (struct http_server_options){0});
+	for (int i = 0; i < 20; i++)
+		add_frame(&b, FRAME_PING, 0, 0, SLICE("1234567x"));
+	conn_write(p.conn, b.data, b.len);
+	WAIT_FOR(got(&p, FRAME_PING, "1234567x", 8));
+	assert_false(p.ended || got(&p, FRAME_GOAWAY, NULL, 0));
+	strbuf_release(&b);
+	finish(&p);
+}
+
+static void who_says_nothing_is_asked_and_closed(void **state)
+{
+	struct peer p;
+	begin_with(&p, (struct http_server_options){.ping_ms = 1, .ping_wait_ms = 1});
+	WAIT_FOR(got(&p, FRAME_PING, NULL, 0));
+	WAIT_FOR(p.ended);
+	finish(&p);
 }
 
 static void rapid_resets_end_the_connection(void **state)
@@ -286,6 +331,9 @@ static void a_body_that_stops_ends_its_stream_and_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(who_pings_too_often_is_told_to_calm_down),
+	        cmocka_unit_test(pings_are_answered_where_nobody_counts_them),
+	        cmocka_unit_test(who_says_nothing_is_asked_and_closed),
 	        cmocka_unit_test(rapid_resets_end_the_connection),
 	        cmocka_unit_test(ping_floods_end_the_connection),
 	        cmocka_unit_test(a_large_head_is_answered_with_431),
