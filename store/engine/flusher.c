@@ -30,8 +30,10 @@
 #include "store/machine/flush.h"
 
 #include <inttypes.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-enum { RETRY_MS = 200, LOOK_MS = 30000, HOLD_MS_MAX = 20, CHORE_RETRY_MS = 1000 };
+enum { RETRY_MS = 200, LOOK_MS = 30000, HOLD_MS_MAX = 20, CHORE_RETRY_MS = 1000, FLUSH_NICE = 5 };
 
 /* A compaction that nobody waits for reaches the database after so long at the latest. */
 enum { COMPACTION_MS_MAX = 10 * 60 * 1000 };
@@ -427,6 +429,7 @@ static void *flusher_main(void *arg)
 	struct flusher *f = arg;
 	bool may_shrink = true;
 	pthread_setname_np(pthread_self(), "store-flush");
+	setpriority(PRIO_PROCESS, (id_t)gettid(), FLUSH_NICE); /* a flush has time; who waits for an answer has not */
 	for (bool go_on = true; go_on;) {
 		struct mem_table_state s;
 		mem_table_state(&f->o.machine->table, &s);

@@ -58,6 +58,11 @@ static void write_row(
 	                .lived = old->version > 0});
 	if (kv->lease)
 		attach(m, id, kv);
+	if (kv->version)
+		recent_rows_set(
+		        &m->recent, &(struct recent_row){kv->key, id, kv->create_revision, kv->version, kv->lease});
+	else
+		recent_rows_drop(&m->recent, kv->key);
 	uint64_t h = hash_word(m->meta.hash, (uint64_t)id);
 	h = hash_word(h, (uint64_t)kv->version);
 	h = hash_word(h, (uint64_t)kv->lease);

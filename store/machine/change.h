@@ -13,6 +13,7 @@ struct machine {
 	struct db db;           /* reads what is not in memory */
 	struct store_view view; /* of the open batch */
 	bool is_open;
+	struct recent_rows recent;
 	struct meta meta;             /* after what was applied */
 	int64_t change;               /* number of the newest change of leases and settings */
 	struct event_block *block;    /* events of the open batch */

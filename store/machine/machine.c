@@ -54,6 +54,7 @@ int machine_attach(struct machine *m, const char *path, struct err *err)
 void machine_detach(struct machine *m)
 {
 	CHECK(!m->is_open);
+	recent_rows_release(&m->recent);
 	db_close(&m->db);
 	db_close(&m->tables);
 }
@@ -72,7 +73,7 @@ void machine_begin(struct machine *m)
 {
 	CHECK(!m->is_open);
 	m->is_open = true;
-	store_view_begin(&m->view, &m->table, &m->db);
+	store_view_begin(&m->view, &m->table, &m->db, &m->recent);
 }
 
 struct event_block *machine_publish(struct machine *m)

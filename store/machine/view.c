@@ -52,9 +52,9 @@ int store_view_open(struct store_view *v, struct mem_table *t, struct db *db, st
 	}
 }
 
-void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db)
+void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db, const struct recent_rows *recent)
 {
-	*v = (struct store_view){.db = db, .is_applying = true};
+	*v = (struct store_view){.db = db, .recent = recent};
 	mem_view_open(&v->mem, t);
 	v->meta = v->mem.meta;
 	v->mem.id_max = v->mem.change_max = INT64_MAX;
@@ -106,7 +106,7 @@ bool row_newest_in_memory(const struct store_view *v, struct slice key, struct r
 	for (unsigned i = 0; i < v->mem.n_layers; i++) {
 		const struct mem_segment *s = v->mem.layers[i];
 		const struct mem_version *m =
-		        v->is_applying ? mem_segment_newest(s, key) : mem_segment_find(s, MEM_KEYS, key, v->mem.id_max);
+		        v->recent ? mem_segment_newest(s, key) : mem_segment_find(s, MEM_KEYS, key, v->mem.id_max);
 		if (m) {
 			*ret = row_of(m);
 			return true;
@@ -119,6 +119,11 @@ int row_newest(struct store_view *v, struct slice key, struct row *ret, struct e
 {
 	if (row_newest_in_memory(v, key, ret))
 		return 1;
+	const struct recent_row *known = v->recent ? recent_rows_get(v->recent, key) : NULL;
+	if (known) {
+		*ret = (struct row){key, known->id, known->created, known->version, known->lease, NULL};
+		return 1;
+	}
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;

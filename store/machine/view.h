@@ -8,20 +8,22 @@
 #define K3X_STORE_MACHINE_VIEW_H
 
 #include "store/machine/mem_table.h"
+#include "store/machine/recent_rows.h"
 
 struct store_view {
 	struct db *db;
 	struct mem_view mem;
 	struct meta meta; /* the state's; `trimmed` and `flushes` are the database's */
 	bool is_db_open;  /* a transaction is open on `db` */
-	bool is_applying; /* the applying thread's: see store_view_begin() */
+	/* The applying thread's, see store_view_begin(); NULL: another's. */
+	const struct recent_rows *recent;
 };
 
 /* Table and database. Ends any view that `v` was. Errors are SQLite's. */
 int store_view_open(struct store_view *v, struct mem_table *t, struct db *db, struct err *err);
 /* The same for the applying thread: the transaction in SQLite begins when something is looked for there, and changes
  * that are not published are seen. No error: a database that can't be read stops the process (db.c, writers). */
-void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db);
+void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db, const struct recent_rows *recent);
 /* A database alone, inside a transaction of the caller's or none: for what is done to one that no engine has open. */
 int store_view_of_db(struct store_view *v, struct db *db, struct err *err);
 void store_view_close(struct store_view *v);
