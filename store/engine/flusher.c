@@ -30,10 +30,11 @@
 #include "store/machine/flush.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 200, LOOK_MS = 30000, HOLD_MS_MAX = 20, CHORE_RETRY_MS = 1000, FLUSH_NICE = 5 };
+enum { RETRY_MS = 200, LOOK_MS = 30000, HOLD_MS_MAX = 20, CHORE_RETRY_MS = 1000, FLUSH_NICE = 5, GARBAGE_MS = 3000 };
 
 /* A compaction that nobody waits for reaches the database after so long at the latest. */
 enum { COMPACTION_MS_MAX = 10 * 60 * 1000 };
@@ -424,10 +425,23 @@ static bool is_wanted(struct flusher *f)
 	return wanted;
 }
 
+/* What segments have left in the heap goes back once a busy time is over. */
+static bool rest(struct flusher *f, bool *has_garbage)
+{
+	bool go_on = wait_ms(f, *has_garbage ? GARBAGE_MS : LOOK_MS);
+	struct mem_table_state s;
+	mem_table_state(&f->o.machine->table, &s);
+	if (!*has_garbage || s.is_frozen || is_wanted(f))
+		return go_on;
+	malloc_trim(0);
+	*has_garbage = false;
+	return go_on;
+}
+
 static void *flusher_main(void *arg)
 {
 	struct flusher *f = arg;
-	bool may_shrink = true;
+	bool may_shrink = true, has_garbage = false;
 	pthread_setname_np(pthread_self(), "store-flush");
 	setpriority(PRIO_PROCESS, (id_t)gettid(), FLUSH_NICE); /* a flush has time; who waits for an answer has not */
 	for (bool go_on = true; go_on;) {
@@ -439,13 +453,14 @@ static void *flusher_main(void *arg)
 		}
 		if (s.is_frozen) {
 			go_on = flush_frozen(f) || pause_ms(f, RETRY_MS);
+			has_garbage = true;
 			continue;
 		}
 		int rc = do_chore(f, &may_shrink);
 		if (rc < 0)
 			go_on = wait_ms(f, CHORE_RETRY_MS);
 		else if (rc == 0)
-			go_on = wait_ms(f, LOOK_MS);
+			go_on = rest(f, &has_garbage);
 		else
 			go_on = wait_ms(f, 0);
 	}
