@@ -37,9 +37,11 @@ static void push(struct raft_engine *e, struct apply_entry *x)
 	x->next = NULL;
 	atomic_fetch_add(&e->apply_bytes, x->bytes);
 	pthread_mutex_lock(&q->lock);
+	bool was_empty = q->head == NULL;
 	*q->tail = x;
 	q->tail = &x->next;
-	pthread_cond_broadcast(&q->wake);
+	if (was_empty) /* else the apply thread is on its way already */
+		pthread_cond_broadcast(&q->wake);
 	pthread_mutex_unlock(&q->lock);
 }
 

@@ -336,8 +336,18 @@ static void put_arguments(struct strbuf *b, const struct store_request *req)
 	}
 }
 
+/* Room for the bytes of a put, alone or as the one thing a transaction does: what most commands are. */
+static size_t rough_bytes(const struct store_op *op)
+{
+	if (op->type == STORE_OP_TXN && op->txn.n_success == 1)
+		op = &op->txn.success[0];
+	return 128 + (op->type == STORE_OP_PUT ? 2 * op->put.key.len + op->put.value.len : 0);
+}
+
 void command_encode(struct strbuf *b, const struct command_head *head, const struct store_request *req)
 {
+	if (req->type == STORE_REQUEST_OP)
+		strbuf_reserve(out, rough_bytes(&req->op));
 	command_put(b, head->origin);
 	command_put(b, head->sequence);
 	command_put(b, head->term);
