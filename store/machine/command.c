@@ -347,7 +347,7 @@ static size_t rough_bytes(const struct store_op *op)
 void command_encode(struct strbuf *b, const struct command_head *head, const struct store_request *req)
 {
 	if (req->type == STORE_REQUEST_OP)
-		strbuf_reserve(out, rough_bytes(&req->op));
+		strbuf_reserve(b, rough_bytes(&req->op));
 	command_put(b, head->origin);
 	command_put(b, head->sequence);
 	command_put(b, head->term);
