@@ -88,7 +88,18 @@
  * the last time: a start applies it again. */
 #define STORE_TABLE_BYTES_MAX (8u * 1024 * 1024)
 #define STORE_FLUSH_LOG_BYTES_MAX (32u * 1024 * 1024)
-/* Rows that a compaction looks at in one transaction. */
+/* Versions lie in the database in blocks: of about so many bytes before they are packed (16 KiB of Pods fill a page of 4
+ * KiB, and twice as much gains little and is unpacked for every point read), and no more than so many versions. A version
+ * that is larger has one to itself; what a file says a block unpacks to is believed up to RAW_MAX. */
+#define STORE_BLOCK_BYTES (16u * 1024)
+#define STORE_BLOCK_VERSIONS_MAX 256
+#define STORE_BLOCK_RAW_MAX (128u * 1024 * 1024)
+/* Unpacked blocks that a connection keeps; a check of a whole file keeps more, for it steps back from every version. */
+#define STORE_BLOCK_CACHE_BLOCKS_MAX 64
+#define STORE_BLOCK_CACHE_BYTES_MAX (1024u * 1024)
+#define STORE_CHECK_CACHE_BLOCKS_MAX 4096
+#define STORE_CHECK_CACHE_BYTES_MAX (64u * 1024 * 1024)
+/* Versions that a compaction looks at in one transaction; each can be why a block is written anew. */
 #define STORE_TRIM_ROWS_MAX 1000
 /* A snapshot that is sent: read and sent in such pieces (whole pages, and below what malloc maps and unmaps each time),
  * two of which are in memory; so many at a time. A client that
@@ -118,6 +129,8 @@ _Static_assert(STORE_REQUEST_BYTES_MAX <= STORE_REQUEST_BYTES_CEILING && STORE_T
 _Static_assert(STORE_REQUEST_BYTES_CEILING <= STORE_COMMAND_BYTES_MAX / 3 * 2, "a command has room for a request");
 _Static_assert(STORE_REQUEST_BYTES_MAX *STORE_TXN_OPS_MAX < STORE_RANGE_BYTES_MAX,
         "what a transaction puts can be read in it as often as it has operations");
+_Static_assert(STORE_COMMAND_BYTES_MAX + 1024 < STORE_BLOCK_RAW_MAX, "what was written can be read");
+_Static_assert(STORE_TRIM_ROWS_MAX *STORE_BLOCK_BYTES <= 16u * 1024 * 1024, "a step of compaction is short");
 _Static_assert(STORE_COMMAND_BYTES_MAX < RAFT_ENTRY_BYTES_MAX && RAFT_PACK_BYTES_MAX < RAFT_ENTRY_BYTES_MAX,
         "an entry has room for a command");
 _Static_assert(RAFT_ENTRY_BYTES_MAX + 64 < RAFT_BATCH_BYTES_MAX, "a batch has room for an entry");

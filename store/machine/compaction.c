@@ -1,17 +1,21 @@
 /* Compaction of what is in SQLite.
  *
  * Compaction is recorded first, by a command: from then on reads below it are refused, and what is in memory alone and
- * passed by it never gets here (flush.c). With the next flush the database knows of it. The rows go then, in steps: the
- * log is walked from where the last compaction ended, every row's predecessor is removed (it is superseded at or before
- * the compacted revision), and deletions older than the compacted revision are removed with their key. Each row is
- * looked at once in its life; where the walk stands is in the same transaction, so a restart goes on. Rows of the
- * compacted revision itself are kept, deletions too, so that a watch may begin exactly there. The pages that become
- * free are used again; when they are a good part of the file, idle time is used to shorten it.
+ * passed by it never gets here (flush.c). With the next flush the database knows of it. The versions go then, in steps:
+ * the log is walked from where the last compaction ended, every version's predecessor is removed (it is superseded at
+ * or before the compacted revision), and deletions older than the compacted revision are removed with their key. Each
+ * version is looked at once in its life; where the walk stands is in the same transaction, so a restart goes on.
+ * Versions of the compacted revision itself are kept, deletions too, so that a watch may begin exactly there.
+ *
+ * What is removed is marked as dead in its block, and blocks that are half dead, and small ones that the walk has
+ * passed, are written anew (version_trim.c): a step looks at so many versions and writes so many blocks at most. The
+ * pages that become free are used again; when they are a good part of the file, idle time is used to shorten it.
  *
  * What can go wrong: the disk is full (the step is rolled back, and tried again later). */
 #include "store/machine/compaction.h"
 
 #include "base/check.h"
+#include "store/machine/version_trim.h"
 
 enum { SHRINK_PAGES_MIN = 1024 };
 
@@ -20,66 +24,64 @@ bool machine_trim_pending(const struct machine *m)
 	return m->base.trimmed != ROW_ID(m->base.compacted);
 }
 
-struct trim_row {
-	int64_t id, prev;
-	bool is_old_deletion;
-	struct slice key;
+/* A step. */
+struct trim {
+	struct machine *m;
+	int64_t end; /* the first version that is left alone */
+	struct version_trim blocks;
 };
 
-static int trim_read(struct machine *m, struct trim_row *rows, int max, struct arena *a, struct err *err)
+/* The key goes with its deletion, unless it was written again since. */
+static int drop_key(struct trim *t, const struct version_row *v, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(&m->tables, DB_REV_TRIM);
-	sqlite3_bind_int64(s, 1, m->base.trimmed);
-	sqlite3_bind_int64(s, 2, ROW_ID(m->base.compacted + 1));
-	sqlite3_bind_int64(s, 3, max);
+	sqlite3_stmt *s = db_stmt(&t->m->tables, DB_CUR_DROP);
+	db_bind_slice(s, 1, v->key);
+	sqlite3_bind_int64(s, 2, v->id);
+	return db_run(&t->m->tables, s, err, "compact");
+}
+
+static int look_at(struct trim *t, const struct version_row *v, struct err *err)
+{
+	CHECK(v->id < t->end && v->prev < v->id);
+	version_trim_pass(&t->blocks, v->id);
+	if (v->prev)
+		version_trim_kill(&t->blocks, v->prev);
+	if (v->version != 0 || ROW_REVISION(v->id) >= t->m->base.compacted)
+		return 0;
+	version_trim_kill(&t->blocks, v->id);
+	return drop_key(t, v, err);
+}
+
+/* Looks at up to `max` versions. *ret_at: where the walk goes on; ROW_ID(compacted), which it never stops at: it is
+ * through. */
+static int walk(struct trim *t, int max, int64_t *ret_at, struct err *err)
+{
+	struct version_walk w;
+	const struct version_row *v;
+	int64_t at = 0;
 	int n = 0, rc;
-	while ((rc = db_step(&m->tables, s, err, "compact")) == 1) {
-		struct trim_row *r = &rows[n++];
-		*r = (struct trim_row){.id = sqlite3_column_int64(s, 0), .prev = sqlite3_column_int64(s, 2)};
-		r->is_old_deletion = sqlite3_column_int64(s, 3) == 0 && ROW_REVISION(r->id) < m->base.compacted;
-		if (!r->is_old_deletion)
-			continue;
-		r->key = db_column_slice(s, 1);
-		r->key.ptr = arena_memdup(a, r->key.ptr, r->key.len);
+	version_walk_open(&w, &t->m->tables, t->m->base.trimmed);
+	while ((rc = version_walk_next(&w, &v, err)) == 1 && v->id < t->end && n++ < max) {
+		at = v->id + 1;
+		if ((rc = look_at(t, v, err)) != 0)
+			break;
 	}
-	if (rc < 0)
-		return rc;
-	db_done(s);
-	return n;
-}
-
-static int drop_row(struct machine *m, int64_t id, struct err *err)
-{
-	sqlite3_stmt *s = db_stmt(&m->tables, DB_REV_DROP);
-	sqlite3_bind_int64(s, 1, id);
-	return db_run(&m->tables, s, err, "compact");
-}
-
-static int trim_one(struct machine *m, const struct trim_row *r, struct err *err)
-{
-	int rc = r->prev ? drop_row(m, r->prev, err) : 0;
-	if (rc != 0 || !r->is_old_deletion)
-		return rc;
-	rc = drop_row(m, r->id, err);
-	if (rc != 0)
-		return rc;
-	sqlite3_stmt *s = db_stmt(&m->tables, DB_CUR_DROP); /* only if the key was not written again since */
-	db_bind_slice(s, 1, r->key);
-	sqlite3_bind_int64(s, 2, r->id);
-	return db_run(&m->tables, s, err, "compact");
+	version_walk_close(&w);
+	*ret_at = n > max ? at : ROW_ID(t->m->base.compacted);
+	return rc < 0 ? rc : 0;
 }
 
 static int trim(struct machine *m, int max, struct meta *meta, struct err *err)
 {
-	struct arena a = ARENA_INIT;
-	struct trim_row *rows = arena_alloc(&a, sizeof *rows * (size_t)max);
-	int n = trim_read(m, rows, max, &a, err);
-	int rc = n < 0 ? n : 0;
-	for (int i = 0; i < n && rc == 0; i++)
-		rc = trim_one(m, &rows[i], err);
+	struct trim t = {.m = m, .end = ROW_ID(m->base.compacted + 1)};
+	bool has_changed = false;
+	CHECK(max > 0 && meta->trimmed < t.end);
+	version_trim_init(&t.blocks, &m->tables);
+	int rc = walk(&t, max, &meta->trimmed, err);
 	if (rc == 0)
-		meta->trimmed = n < max ? ROW_ID(meta->compacted) : rows[n - 1].id + 1;
-	arena_release(&a);
+		rc = version_trim_finish(&t.blocks, &has_changed, err);
+	version_trim_release(&t.blocks);
+	meta->rewrites += has_changed;
 	return rc;
 }
 

@@ -5,8 +5,8 @@
 
 #include "store/machine/machine.h"
 
-/* Removes some of what the compaction that the database knows of has freed: looks at up to `rows` rows, in a
- * transaction of its own. */
+/* Removes some of what the compaction that the database knows of has freed: looks at up to `rows` versions, in
+ * a transaction of its own. */
 int machine_trim(struct machine *m, int rows, struct err *err);
 bool machine_trim_pending(const struct machine *m);
 

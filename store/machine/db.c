@@ -1,12 +1,15 @@
 /* SQLite connections of the store: how they are opened, checked and prepared.
  *
- * The database (WAL mode) has six tables. `rev` is the log of all kept versions; a deletion is a row with version 0.
- * `cur` has one small row per key that points to its newest version in `rev`; a deleted key keeps its row there until
- * compaction passes the deletion. From it, `prev` leads from version to older version: so a read at an old revision
- * walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds leases, `meta`
- * one row of counters that changes in the same transaction as the data. `sys` is the system keyspace (system.c); files
- * of format 1 have none and get it when the writer opens them. `snapshot` is empty but in snapshots: a snapshot is
- * streamed with a note laid into the one page of that table (store/snapshot/snapshot_note.c).
+ * The database (WAL mode) has eight tables. `block` holds all kept versions, in order of their ids, some 16 KiB of them
+ * in one packed row that is named by the first (version_block.c); a deletion is a version 0. `dead` has a row of bits
+ * for each block some of whose versions compaction has removed, until that block is written anew (version_trim.c); they
+ * are as if they were not there. `cur` has one small row per key that points to its newest version; a deleted key keeps
+ * its row there until compaction passes the deletion. From it, `prev` leads from version to older version: so a read at
+ * an old revision walks `cur` and steps back, and no second index of the log must be kept on each write. `lease` holds
+ * leases, `meta` one row of counters that changes in the same transaction as the data. `sys` is the system keyspace
+ * (system.c). `snapshot` is empty but in snapshots: a snapshot is streamed with a note laid into the one page of that
+ * table (store/snapshot/snapshot_reader.c). For people, `k3x-store sql` shows versions as a table `rev`
+ * (version_sql.c).
  *
  * Opening never repairs and never overwrites: a file that is not ours, is from a newer version, or does not read is
  * answered with ERR_CORRUPT and left as it is. The check is a cheap one (header, tables, counters against the newest
@@ -45,8 +48,9 @@ static const char *const stmt_sql[DB_STMT_COUNT] = {
 
 static const char schema_sql[] =
         "BEGIN IMMEDIATE;"
-        "CREATE TABLE rev (id INTEGER PRIMARY KEY, key BLOB NOT NULL, prev INTEGER NOT NULL, created INTEGER NOT NULL,"
-        " version INTEGER NOT NULL, lease INTEGER NOT NULL, value BLOB);"
+        "CREATE TABLE block (id INTEGER PRIMARY KEY, n INTEGER NOT NULL, ids BLOB NOT NULL, raw INTEGER NOT NULL,"
+        " bytes BLOB NOT NULL);"
+        "CREATE TABLE dead (block INTEGER PRIMARY KEY, bits BLOB NOT NULL);"
         "CREATE TABLE cur (key BLOB PRIMARY KEY, id INTEGER NOT NULL, created INTEGER NOT NULL, version INTEGER NOT "
         "NULL,"
         " lease INTEGER NOT NULL) WITHOUT ROWID;"
@@ -54,8 +58,9 @@ static const char schema_sql[] =
         "CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);"
         "CREATE TABLE meta (one INTEGER PRIMARY KEY, revision INTEGER NOT NULL, compacted INTEGER NOT NULL,"
         " trimmed INTEGER NOT NULL, keys INTEGER NOT NULL, hash INTEGER NOT NULL, applied_index INTEGER NOT NULL,"
-        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL, flushes INTEGER NOT NULL);"
-        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1, 0);"
+        " applied_term INTEGER NOT NULL, system_version INTEGER NOT NULL, flushes INTEGER NOT NULL,"
+        " rewrites INTEGER NOT NULL);"
+        "INSERT INTO meta VALUES (1, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0);"
         "CREATE TABLE sys (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;" DB_NOTE_TABLE_SQL
         "PRAGMA application_id = 1798535283;" /* DB_APPLICATION_ID */
         "PRAGMA user_version = 3;"
@@ -123,6 +128,11 @@ static int fail_rotten(struct db *db, struct err *err, const char *doing, int ex
 	return err_set(err, ERR_CORRUPT,
 	        "%s: %s: %s: %s (one of several members is given the leader's state by itself)", doing,
 	        path ? path : "the database", text, mend);
+}
+
+int db_corrupt(struct db *db, struct err *err, const char *doing, const char *what)
+{
+	return fail_rotten(db, err, doing, SQLITE_CORRUPT, what);
 }
 
 int db_fail(struct db *db, int rc, struct err *err, const char *doing)
@@ -206,6 +216,7 @@ void db_end_read(struct db *db)
 {
 	if (!sqlite3_get_autocommit(db->handle))
 		db_run(db, db_stmt(db, DB_COMMIT), NULL, "end a read");
+	version_cache_trim(db->versions);
 }
 
 void db_rollback(struct db *db)
@@ -309,14 +320,15 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 		        "program (k3x-store snapshot to-etcd) and restore that",
 		        path, (int)version, DB_USER_VERSION);
 	int64_t tables = query_int(db,
-	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', 'sys')",
+	        "SELECT count(*) FROM sqlite_schema WHERE name IN ('block', 'dead', 'cur', 'cur_lease', 'lease', "
+	        "'meta', 'sys')",
 	        0, &e);
 	int64_t revision = e.code ? 0 : query_int(db, "SELECT revision FROM meta WHERE one = 1", 0, &e);
-	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM rev ORDER BY id DESC LIMIT 1", 0, &e);
+	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM block ORDER BY id DESC LIMIT 1", 0, &e);
 	if (!e.code)
 		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
-	if (!e.code && (tables != 6 || revision < 1 || ROW_REVISION(newest) > revision))
-		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest row=%lld do not fit together", (int)tables,
+	if (!e.code && (tables != 7 || revision < 1 || ROW_REVISION(newest) > revision))
+		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest block=%lld do not fit together", (int)tables,
 		        (long long)revision, (long long)ROW_REVISION(newest));
 fail:
 	if (e.code == ERR_NO_SPACE)
@@ -425,5 +437,6 @@ void db_close(struct db *db)
 		sqlite3_finalize(db->stmts[i]);
 	if (db->handle)
 		CHECK(sqlite3_close(db->handle) == SQLITE_OK);
+	version_cache_free(db->versions);
 	*db = (struct db){0};
 }

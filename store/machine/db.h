@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 #include "base/mem/str.h"
+#include "store/machine/row_id.h"
+#include "store/machine/version_cache.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -11,16 +13,6 @@
 
 /* "k3xs" */
 enum { DB_APPLICATION_ID = 0x6b337873, DB_USER_VERSION = 3, DB_PAGE_BYTES = 4096 };
-
-/* A row of the revision log is named by revision and position within it; one rowid holds both, so that everything from
- * a revision on is one range scan. 43 bits of revision last 13 years at 20,000 writes per second. */
-enum { SUB_BITS = 20 };
-#define SUB_MAX ((INT64_C(1) << SUB_BITS) - 16)
-#define REVISION_MAX (INT64_MAX >> (SUB_BITS + 1)) /* what is left then lasts as long again */
-#define ROW_ID(revision) ((int64_t)(revision) << SUB_BITS)
-#define ROW_REVISION(id) ((int64_t)(id) >> SUB_BITS)
-
-_Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has room for a revision and its rows");
 
 /* Where a snapshot says where it comes from; one page, and empty in a database that is served. */
 #define DB_NOTE_TABLE_SQL "CREATE TABLE IF NOT EXISTS snapshot (one INTEGER PRIMARY KEY, note TEXT NOT NULL);"
@@ -30,10 +22,10 @@ _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has 
 	STMT(BEGIN_WRITE, "BEGIN IMMEDIATE") \
 	STMT(COMMIT, "COMMIT") \
 	STMT(META_GET, "SELECT revision, compacted, trimmed, keys, hash, applied_index, applied_term, " \
-	               "system_version, flushes FROM meta WHERE one = 1") \
+	               "system_version, flushes, rewrites FROM meta WHERE one = 1") \
 	STMT(META_SET, "UPDATE meta SET revision = ?1, compacted = ?2, trimmed = ?3, keys = ?4, hash = ?5, " \
 	               "applied_index = ?6," \
-	               " applied_term = ?7, system_version = ?8, flushes = ?9 WHERE one = 1") \
+	               " applied_term = ?7, system_version = ?8, flushes = ?9, rewrites = ?10 WHERE one = 1") \
 	STMT(CUR_GET, "SELECT id, created, version, lease FROM cur WHERE key = ?1") \
 	STMT(CUR_SET, "REPLACE INTO cur (key, id, created, version, lease) VALUES (?1, ?2, ?3, ?4, ?5)") \
 	STMT(CUR_DROP, "DELETE FROM cur WHERE key = ?1 AND id = ?2") \
@@ -42,14 +34,20 @@ _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has 
 	STMT(CUR_COUNT, "SELECT count(*) FROM cur WHERE key >= ?1 AND key < ?2 AND version > 0") \
 	STMT(CUR_COUNT_ALL, "SELECT count(*) FROM cur WHERE key >= ?1 AND version > 0") \
 	STMT(CUR_OF_LEASE, "SELECT key FROM cur WHERE lease = ?1 AND lease <> 0 AND key > ?2 ORDER BY key") \
-	STMT(REV_ADD, \
-	        "INSERT INTO rev (id, key, prev, created, version, lease, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)") \
-	STMT(REV_META, "SELECT prev, created, version, lease FROM rev WHERE id = ?1") \
-	STMT(REV_VALUE, "SELECT value FROM rev WHERE id = ?1") \
-	STMT(REV_VALUE_BYTES, "SELECT length(value) FROM rev WHERE id = ?1") \
-	STMT(REV_LOG, "SELECT id, key, prev, created, version, lease, value FROM rev WHERE id >= ?1 ORDER BY id") \
-	STMT(REV_TRIM, "SELECT id, key, prev, version FROM rev WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3") \
-	STMT(REV_DROP, "DELETE FROM rev WHERE id = ?1") \
+	STMT(BLOCK_ADD, "INSERT INTO block (id, n, ids, raw, bytes) VALUES (?1, ?2, ?3, ?4, ?5)") \
+	STMT(BLOCK_DROP, "DELETE FROM block WHERE id = ?1") \
+	STMT(BLOCK_AT, \
+	        "SELECT b.id, b.n, b.ids, b.raw, d.bits, b.bytes FROM block b LEFT JOIN dead d ON d.block = b.id " \
+	        "WHERE b.id <= ?1 ORDER BY b.id DESC LIMIT 1") \
+	STMT(BLOCK_FROM, \
+	        "SELECT b.id, b.n, b.ids, b.raw, d.bits, b.bytes FROM block b LEFT JOIN dead d ON d.block = b.id " \
+	        "WHERE b.id >= ?1 ORDER BY b.id LIMIT 1") \
+	STMT(HEAD_AT, "SELECT b.id, b.n, b.ids, b.raw, d.bits FROM block b LEFT JOIN dead d ON d.block = b.id " \
+	              "WHERE b.id <= ?1 ORDER BY b.id DESC LIMIT 1") \
+	STMT(HEAD_FROM, "SELECT b.id, b.n, b.ids, b.raw, d.bits FROM block b LEFT JOIN dead d ON d.block = b.id " \
+	                "WHERE b.id >= ?1 ORDER BY b.id LIMIT 1") \
+	STMT(DEAD_SET, "REPLACE INTO dead (block, bits) VALUES (?1, ?2)") \
+	STMT(DEAD_DROP, "DELETE FROM dead WHERE block = ?1") \
 	STMT(PAGE_COUNT, "PRAGMA page_count") \
 	STMT(FREE_COUNT, "PRAGMA freelist_count") \
 	STMT(LEASE_GET, "SELECT ttl FROM lease WHERE id = ?1") \
@@ -72,6 +70,7 @@ struct db {
 	sqlite3_stmt *stmts[DB_STMT_COUNT]; /* prepared at first use */
 	bool is_writer;                     /* a failed disk stops the process: what was synced is no longer known */
 	bool is_rotten;                     /* an error said that what is on the disk is not what was written */
+	struct version_cache *versions;     /* made at first use (versions.c) */
 };
 
 enum db_role {
@@ -88,6 +87,9 @@ void db_close(struct db *db);
 
 /* Turns the connection's last error, `rc`, into ours. */
 int db_fail(struct db *db, int rc, struct err *err, const char *doing);
+
+/* What was read can't have been written: ERR_CORRUPT, that says `what`; a writer stops. */
+int db_corrupt(struct db *db, struct err *err, const char *doing, const char *what);
 
 /* The file beside a database that says that a writer stopped over what it read there: its pages are to be looked at
  * before it is served again. The caller frees the name. */

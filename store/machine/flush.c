@@ -1,7 +1,7 @@
 /* Flushing: what the memory table has gathered goes to SQLite at once.
  *
  *     pass 1, in key order     which versions compaction has passed; `cur`, once per key, with its newest version
- *     pass 2, in order of ids  `rev`: the versions that are left, appended
+ *     pass 2, in order of ids  the versions that are left, appended as blocks; the last one is as full as it gets
  *     leases and settings      their newest state each
  *     meta                     counters as they were when the segment was frozen, and one flush more
  *
@@ -77,28 +77,32 @@ static int write_keys(struct db *db, const struct mem_segment *s, int64_t compac
 
 /* ---- pass 2 ---- */
 
-static int write_version(struct db *db, const struct mem_version *v, struct err *err)
+static int write_version(struct version_writer *w, const struct mem_version *v, struct err *err)
 {
 	CHECK(v->kept_prev < v->at);
-	sqlite3_stmt *s = db_stmt(db, DB_REV_ADD);
-	sqlite3_bind_int64(s, 1, v->at);
-	db_bind_slice(s, 2, v->node->key);
-	sqlite3_bind_int64(s, 3, v->kept_prev);
-	sqlite3_bind_int64(s, 4, v->created);
-	sqlite3_bind_int64(s, 5, v->version);
-	sqlite3_bind_int64(s, 6, v->lease);
-	db_bind_slice(s, 7, v->value);
-	return db_run(db, s, err, "write a version");
+	return version_writer_add(w,
+	        &(struct version_row){.id = v->at,
+	                .prev = v->kept_prev,
+	                .created = v->created,
+	                .version = v->version,
+	                .lease = v->lease,
+	                .key = v->node->key,
+	                .value = v->value},
+	        err);
 }
 
 static int write_versions(struct db *db, const struct mem_segment *s, struct err *err)
 {
+	struct version_writer w = {.db = db};
 	struct mem_log_cursor c = {0};
 	const struct mem_version *v;
 	int rc = 0;
 	while (rc == 0 && (v = mem_segment_log_next(s, &c, 0, INT64_MAX)) != NULL)
 		if (!v->is_passed)
-			rc = write_version(db, v, err);
+			rc = write_version(&w, v, err);
+	if (rc == 0)
+		rc = version_writer_end(&w, err);
+	version_writer_release(&w);
 	return rc;
 }
 
@@ -150,6 +154,7 @@ int machine_flush(struct machine *m, struct err *err)
 	if (!s)
 		return 0;
 	meta.trimmed = m->base.trimmed;
+	meta.rewrites = m->base.rewrites;
 	meta.flushes = m->base.flushes + 1;
 	if (breakage_is(BREAK_FLUSH_BEFORE_LOG))
 		meta.applied_index =

@@ -23,6 +23,7 @@ int meta_load(struct db *db, struct meta *ret, struct err *err)
 	        .applied_term = sqlite3_column_int64(s, 6),
 	        .system_version = sqlite3_column_int64(s, 7),
 	        .flushes = sqlite3_column_int64(s, 8),
+	        .rewrites = sqlite3_column_int64(s, 9),
 	};
 	db_done(s);
 	return 0;
@@ -40,6 +41,7 @@ int meta_save(struct db *db, const struct meta *m, struct err *err)
 	sqlite3_bind_int64(s, 7, m->applied_term);
 	sqlite3_bind_int64(s, 8, m->system_version);
 	sqlite3_bind_int64(s, 9, m->flushes);
+	sqlite3_bind_int64(s, 10, m->rewrites);
 	return db_run(db, s, err, "write the counters");
 }
 
@@ -56,5 +58,5 @@ void meta_check(const struct meta *now, const struct meta *before)
 	CHECK(now->trimmed >= 0 && now->trimmed <= ROW_ID(now->compacted + 1));
 	CHECK(now->applied_index >= before->applied_index && now->applied_term >= before->applied_term);
 	CHECK(now->system_version >= before->system_version && now->flushes >= before->flushes);
-	CHECK(now->keys >= 0);
+	CHECK(now->keys >= 0 && now->rewrites >= before->rewrites);
 }

@@ -14,6 +14,7 @@ struct meta {
 	int64_t applied_index, applied_term; /* of the replicated log */
 	int64_t system_version;              /* counts changes of the system keyspace */
 	int64_t flushes;                     /* of the database alone: how often the memory table was moved into it */
+	int64_t rewrites;                    /* of the database alone: how often compaction changed versions in it */
 };
 
 /* In a transaction. */

@@ -1,7 +1,8 @@
 /* Answering ranges: taken in key order, sorted, cut, counted.
  *
  * Natural order and no filter: rows are taken as they come until the limit, and the rest is only counted. Otherwise all
- * rows are collected without their values, sorted, cut, and only then are values fetched. */
+ * rows are collected without their values, sorted, cut, and only then are values fetched: those that lie in SQLite in
+ * order of their ids, so that each block there is unpacked once, whatever the order of the keys. */
 #include "store/machine/range.h"
 
 #include "base/check.h"
@@ -49,6 +50,44 @@ static bool passes(const struct store_range *r, const struct row *row)
 	       (!r->max_create_revision || row->created <= r->max_create_revision);
 }
 
+/* ---- values ---- */
+
+/* A version, and where its value goes. */
+struct wanted {
+	const struct row *row;
+	struct slice *to;
+};
+
+static int compare_wanted(const void *pa, const void *pb)
+{
+	const struct wanted *a = pa, *b = pb;
+	return (a->row->id > b->row->id) - (a->row->id < b->row->id);
+}
+
+/* All ranges of a transaction are answered from one arena: together they have the bound of one. */
+static bool is_full(const struct arena *a)
+{
+	return a->used_bytes > STORE_RANGE_BYTES_MAX;
+}
+
+/* Puts all of them in place. *bytes: what the answer takes so far, and then. */
+static int fetch(struct store_view *v, struct wanted *list, size_t n, struct arena *a, size_t *bytes, struct err *err)
+{
+	if (n > 1)
+		qsort(list, n, sizeof *list, compare_wanted);
+	for (size_t i = 0; i < n; i++) {
+		int rc = row_value(v, list[i].row, a, list[i].to, err);
+		if (rc != 0)
+			return rc;
+		*bytes += list[i].to->len;
+		if (*bytes > STORE_RANGE_BYTES_MAX || is_full(a))
+			return err_set(err, ERR_TOO_BIG, "the range is too large for one answer: read it with a limit");
+	}
+	return 0;
+}
+
+/* ---- sorting ---- */
+
 static int64_t sort_number(const struct row *row, enum store_target target)
 {
 	switch (target) {
@@ -89,16 +128,24 @@ static int sort_compare(const void *pa, const void *pb)
 	return c ? c : (a->at > b->at) - (a->at < b->at);
 }
 
+static int fetch_sort_values(struct store_view *v, struct sort_item *items, size_t n, struct arena *a, struct err *err)
+{
+	struct wanted *list = xcalloc(n + 1, sizeof *list);
+	size_t bytes = 0;
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct wanted){&items[i].row, &items[i].value};
+	int rc = fetch(v, list, n, a, &bytes, err);
+	free(list);
+	return rc;
+}
+
 static int sort_taken(
         struct store_view *v, const struct store_range *r, struct taken *t, struct arena *a, struct err *err)
 {
-	struct sort_item *items = xcalloc(t->n, sizeof *items);
-	int rc = 0;
-	for (size_t i = 0; i < t->n && rc == 0; i++) {
+	struct sort_item *items = xcalloc(t->n + 1, sizeof *items);
+	for (size_t i = 0; i < t->n; i++)
 		items[i] = (struct sort_item){t->rows[i], SLICE_NULL, i, r->sort_target, r->sort == STORE_SORT_DESCEND};
-		if (r->sort_target == STORE_TARGET_VALUE)
-			rc = row_value(v, &t->rows[i], a, &items[i].value, err);
-	}
+	int rc = r->sort_target == STORE_TARGET_VALUE ? fetch_sort_values(v, items, t->n, a, err) : 0;
 	if (rc == 0 && t->n)
 		qsort(items, t->n, sizeof *items, sort_compare);
 	for (size_t i = 0; i < t->n; i++)
@@ -113,11 +160,7 @@ static bool is_plain(const struct store_range *r)
 	       r->sort_target == STORE_TARGET_KEY && r->sort != STORE_SORT_DESCEND;
 }
 
-/* All ranges of a transaction are answered from one arena: together they have the bound of one. */
-static bool is_full(const struct arena *a)
-{
-	return a->used_bytes > STORE_RANGE_BYTES_MAX;
-}
+/* ---- answering ---- */
 
 /* Walks the range, takes what is wanted into *t and counts the rest. */
 static int collect(struct store_view *v, const struct store_range *r, struct taken *t, struct arena *a, int64_t *count,
@@ -157,6 +200,18 @@ static int collect(struct store_view *v, const struct store_range *r, struct tak
 	return rc < 0 ? rc : 0;
 }
 
+static int fetch_values(
+        struct store_view *v, const struct taken *t, struct store_result *res, struct arena *a, struct err *err)
+{
+	struct wanted *list = xcalloc(t->n + 1, sizeof *list);
+	size_t bytes = t->bytes;
+	for (size_t i = 0; i < t->n; i++)
+		list[i] = (struct wanted){&t->rows[i], &res->kvs[i].value};
+	int rc = fetch(v, list, t->n, a, &bytes, err);
+	free(list);
+	return rc;
+}
+
 static int answer(struct store_view *v, const struct store_range *r, struct taken *t, struct store_result *res,
         struct arena *a, struct err *err)
 {
@@ -171,17 +226,11 @@ static int answer(struct store_view *v, const struct store_range *r, struct take
 		        .mod_revision = ROW_REVISION(row->id),
 		        .version = row->version,
 		        .lease = row->lease};
-		if (r->keys_only)
-			continue;
-		int rc = row_value(v, row, a, &res->kvs[i].value, err);
-		if (rc != 0)
-			return rc;
-		t->bytes += res->kvs[i].value.len;
-		if (t->bytes > STORE_RANGE_BYTES_MAX || is_full(a))
-			return err_set(err, ERR_TOO_BIG, "the range is too large for one answer: read it with a limit");
 	}
-	res->n_kvs = t->n;
-	return 0;
+	int rc = r->keys_only ? 0 : fetch_values(v, t, res, a, err);
+	if (rc == 0)
+		res->n_kvs = t->n;
+	return rc;
 }
 
 int range_eval(
@@ -202,28 +251,69 @@ int range_eval(
 	return rc;
 }
 
+/* ---- measuring ---- */
+
+/* Versions whose values are to be measured: a page at a time, in order of their ids, as they are read. */
+struct measure {
+	struct store_view *view;
+	size_t bytes;
+	int64_t ids[512];
+	unsigned n;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
+static int measure_page(struct measure *m, struct err *err)
+{
+	int rc = 0;
+	qsort(m->ids, m->n, sizeof *m->ids, compare_ids);
+	for (unsigned i = 0; i < m->n && rc == 0; i++) {
+		size_t value = 0;
+		rc = row_value_bytes(m->view, &(struct row){.id = m->ids[i]}, &value, err);
+		m->bytes += value;
+	}
+	m->n = 0;
+	return rc;
+}
+
+static int measure_value(struct measure *m, const struct row *row, struct err *err)
+{
+	if (row->mem) {
+		m->bytes += row->mem->value.len;
+		return 0;
+	}
+	m->ids[m->n++] = row->id;
+	return m->n == COUNT_OF(m->ids) ? measure_page(m, err) : 0;
+}
+
 int range_measure(struct store_view *v, const struct store_range *r, int64_t rows_more, size_t bytes_max,
         size_t *ret_bytes, struct err *err)
 {
 	struct range_cursor c;
 	struct row row;
+	struct measure m = {.view = v};
 	bool is_cut = r->limit && is_plain(r), has_values = !r->keys_only || r->sort_target == STORE_TARGET_VALUE;
 	int64_t n = 0;
-	*ret_bytes = 0;
 	int rc = range_open(&c, v, &r->keys, r->revision ? r->revision : INT64_MAX, err);
 	if (rc != 0)
 		return rc;
-	while ((rc = range_next(&c, &row, err)) == 1 && *ret_bytes <= bytes_max) {
-		size_t value = 0;
+	while ((rc = range_next(&c, &row, err)) == 1 && m.bytes <= bytes_max) {
 		if (is_cut && n++ >= r->limit + rows_more)
 			break;
 		if (!passes(r, &row))
 			continue;
-		if (has_values && (rc = row_value_bytes(v, &row, &value, err)) != 0)
+		m.bytes += row.key.len + 2 * sizeof(struct store_kv);
+		if (has_values && (rc = measure_value(&m, &row, err)) != 0)
 			break;
-		*ret_bytes += row.key.len + value + 2 * sizeof(struct store_kv);
 	}
 	range_close(&c);
+	if (rc >= 0)
+		rc = measure_page(&m, err);
+	*ret_bytes = m.bytes;
 	return rc < 0 ? rc : 0;
 }
 

@@ -2,7 +2,7 @@
  *
  * Of sources that stand on the same key the newest that has a version at or before the revision asked for tells what
  * the key is; all of them move on. SQLite's row, when it is newer than that revision, is followed back along `prev`
- * until a version at or before it is found; each step costs one look-up by rowid, and there are no more steps than
+ * until a version at or before it is found; each step costs one look-up by its id, and there are no more steps than
  * there were writes to the key since that revision. A version that compaction has removed is never needed: it removes
  * only what is superseded at or before the compacted revision, and reads below that are refused.
  *
@@ -51,28 +51,18 @@ int range_open(struct range_cursor *c, struct store_view *v, const struct store_
 /* Steps back from a row of SQLite that is too new. 1: *row is the version wanted; 0: there was none. */
 static int step_back(struct range_cursor *c, struct row *row, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(c->view->db, DB_REV_META);
-	while (row->id > c->id_max) {
-		sqlite3_bind_int64(s, 1, row->id);
-		int got = db_step(c->view->db, s, err, "step back in history");
-		if (got < 0)
-			return got;
-		row->id = got ? sqlite3_column_int64(s, 0) : 0;
-		db_done(s);
-		if (row->id == 0)
-			return 0;
-	}
-	sqlite3_bind_int64(s, 1, row->id);
-	int rc = db_step(c->view->db, s, err, "step back in history");
-	if (rc < 0)
-		return rc;
-	if (rc == 1) {
-		row->created = sqlite3_column_int64(s, 1);
-		row->version = sqlite3_column_int64(s, 2);
-		row->lease = sqlite3_column_int64(s, 3);
-	}
-	db_done(s);
-	return rc;
+	const struct version_row *v;
+	int rc;
+	do {
+		if ((rc = versions_get(c->view->db, row->id, &v, err)) != 1)
+			return rc;
+		if (v->id <= c->id_max) {
+			*row = (struct row){row->key, v->id, v->created, v->version, v->lease, NULL};
+			return 1;
+		}
+		row->id = v->prev;
+	} while (row->id != 0);
+	return 0;
 }
 
 static struct row row_of(const struct mem_version *m)

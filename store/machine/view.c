@@ -33,7 +33,11 @@ static int begin_db(struct store_view *v, struct meta *ret, struct err *err)
 {
 	int rc = db_begin_read(v->db, err);
 	v->is_db_open = rc == 0;
-	return rc == 0 ? meta_load(v->db, ret, err) : rc;
+	if (rc == 0)
+		rc = meta_load(v->db, ret, err);
+	if (rc == 0)
+		versions_begin(v->db, ret->rewrites);
+	return rc;
 }
 
 int store_view_open(struct store_view *v, struct mem_table *t, struct db *db, struct err *err)
@@ -64,6 +68,8 @@ int store_view_of_db(struct store_view *v, struct db *db, struct err *err)
 {
 	*v = (struct store_view){.db = db};
 	int rc = meta_load(db, &v->meta, err);
+	if (rc == 0)
+		versions_begin(db, v->meta.rewrites);
 	v->mem.flushes = v->meta.flushes;
 	v->mem.id_max = v->mem.change_max = INT64_MAX;
 	return rc;
@@ -158,14 +164,10 @@ int row_by_id(struct store_view *v, struct slice key, int64_t id, struct row *re
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;
-	sqlite3_stmt *s = db_stmt(db, DB_REV_META);
-	sqlite3_bind_int64(s, 1, id);
-	int rc = db_step(db, s, err, "read a version");
+	const struct version_row *found;
+	int rc = versions_get(db, id, &found, err);
 	if (rc == 1)
-		*ret = (struct row){key, id, sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2),
-		        sqlite3_column_int64(s, 3), NULL};
-	if (rc >= 0)
-		db_done(s);
+		*ret = (struct row){key, id, found->created, found->version, found->lease, NULL};
 	return rc;
 }
 
@@ -178,19 +180,14 @@ int row_value(struct store_view *v, const struct row *row, struct arena *a, stru
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;
-	sqlite3_stmt *s = db_stmt(db, DB_REV_VALUE);
-	sqlite3_bind_int64(s, 1, row->id);
-	int rc = db_step(db, s, err, "read a value");
+	const struct version_row *found;
+	int rc = versions_get(db, row->id, &found, err);
+	if (rc == 0)
+		rc = err_set(err, ERR_CORRUPT, "the value of revision %lld is missing: restore a snapshot",
+		        (long long)ROW_REVISION(row->id));
 	if (rc < 0)
 		return rc;
-	if (rc == 0) {
-		db_done(s);
-		return err_set(err, ERR_CORRUPT, "the value of revision %lld is missing: restore a snapshot",
-		        (long long)ROW_REVISION(row->id));
-	}
-	struct slice value = db_column_slice(s, 0);
-	*ret = (struct slice){arena_memdup(a, value.ptr, value.len), value.len};
-	db_done(s);
+	*ret = (struct slice){arena_memdup(a, found->value.ptr, found->value.len), found->value.len};
 	return 0;
 }
 
@@ -203,12 +200,10 @@ int row_value_bytes(struct store_view *v, const struct row *row, size_t *ret, st
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;
-	sqlite3_stmt *s = db_stmt(db, DB_REV_VALUE_BYTES);
-	sqlite3_bind_int64(s, 1, row->id);
-	int rc = db_step(db, s, err, "measure a value");
-	*ret = rc == 1 ? (size_t)sqlite3_column_int64(s, 0) : 0;
+	const struct version_row *found;
+	int rc = versions_get(db, row->id, &found, err);
 	if (rc >= 0)
-		db_done(s);
+		*ret = rc == 1 ? found->value.len : 0;
 	return rc < 0 ? rc : 0;
 }
 
@@ -238,24 +233,17 @@ int versions_open(struct version_cursor *c, struct store_view *v, int64_t from, 
 	*c = (struct version_cursor){.view = v, .from = from, .layer = -1};
 	if (!db)
 		return err->code;
-	c->stmt = db_stmt(db, DB_REV_LOG);
-	sqlite3_bind_int64(c->stmt, 1, from);
+	version_walk_open(&c->walk, db, from);
 	return 0;
 }
 
 static int next_in_db(struct version_cursor *c, struct version_row *ret, struct err *err)
 {
-	int rc = db_step(c->view->db, c->stmt, err, "read the log");
-	if (rc != 1)
-		return rc;
-	*ret = (struct version_row){.id = sqlite3_column_int64(c->stmt, 0),
-	        .key = db_column_slice(c->stmt, 1),
-	        .prev = sqlite3_column_int64(c->stmt, 2),
-	        .created = sqlite3_column_int64(c->stmt, 3),
-	        .version = sqlite3_column_int64(c->stmt, 4),
-	        .lease = sqlite3_column_int64(c->stmt, 5),
-	        .value = db_column_slice(c->stmt, 6)};
-	return 1;
+	const struct version_row *found;
+	int rc = version_walk_next(&c->walk, &found, err);
+	if (rc == 1)
+		*ret = *found;
+	return rc;
 }
 
 static bool next_in_memory(struct version_cursor *c, struct version_row *ret)
@@ -294,7 +282,5 @@ int versions_next(struct version_cursor *c, struct version_row *ret, struct err 
 
 void versions_close(struct version_cursor *c)
 {
-	if (c->stmt)
-		db_done(c->stmt);
-	c->stmt = NULL;
+	version_walk_close(&c->walk);
 }

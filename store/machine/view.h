@@ -9,6 +9,7 @@
 
 #include "store/machine/mem_table.h"
 #include "store/machine/recent_rows.h"
+#include "store/machine/versions.h"
 
 struct store_view {
 	struct db *db;
@@ -64,14 +65,11 @@ int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slic
 /* All leases in order of their ids: calls back for each. */
 int lease_each(struct store_view *v, void (*each)(void *arg, int64_t id, int64_t ttl_s), void *arg, struct err *err);
 
-/* All kept versions in order of their ids, from `from` (a row id) on. */
-struct version_row {
-	int64_t id, prev, created, version, lease;
-	struct slice key, value; /* until the next step */
-};
+/* All kept versions in order of their ids, from `from` (a row id) on. What a row points to is good until the next
+ * step. */
 struct version_cursor {
 	struct store_view *view;
-	sqlite3_stmt *stmt;
+	struct version_walk walk;
 	int64_t from;
 	int layer; /* -1: the database; else of the view, oldest first */
 	struct mem_log_cursor at;

@@ -10,6 +10,8 @@
 #include "store/snapshot/bbolt_int.h"
 #include "store/machine/hash.h"
 #include "store/machine/page_file.h"
+#include "store/machine/version_sql.h"
+#include "store/snapshot/version_check_int.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,7 +57,9 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 	page_file_vfs_register();
 	int rc = sqlite3_open_v2(uri, &db->handle, flags, PAGE_FILE_VFS);
 	sqlite3_free(uri);
-	/* Checks look up every row in two orders: a large cache, of which a small file takes little. */
+	/* Checks look up every key and step back from every version: large caches, of which a small file takes little.
+	 */
+	versions_keep(db, STORE_CHECK_CACHE_BLOCKS_MAX, STORE_CHECK_CACHE_BYTES_MAX);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db->handle,
 		        "PRAGMA query_only = ON; PRAGMA cache_size = -65536; SELECT count(*) FROM sqlite_schema", NULL,
@@ -110,38 +114,18 @@ int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info
 
 /* ---- invariants ---- */
 
+/* Those of versions are in version_check.c. */
 static const struct {
 	const char *what;
-	const char *sql;  /* gives how many rows break it */
-	bool is_all_read; /* it looks at every version */
+	const char *sql; /* gives how many rows break it */
 } invariants[] = {
-        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1", false},
+        {"one row of counters", "SELECT (SELECT count(*) FROM meta) <> 1"},
         {"no version is newer than the store",
-                "SELECT count(*) FROM rev WHERE id >= ((SELECT revision FROM meta) + 1) << 20", false},
-        {"every key's newest version is in the log",
-                "SELECT count(*) FROM cur c LEFT JOIN rev r ON r.id = c.id WHERE r.id IS NULL OR r.key <> c.key OR "
-                "r.created <> c.created OR r.version <> c.version OR r.lease <> c.lease",
-                true},
-        {"no version in the log is newer than its key says",
-                "SELECT count(*) FROM rev r LEFT JOIN cur c ON c.key = r.key WHERE c.key IS NULL OR r.id > c.id", true},
-        {"versions count up by one",
-                "SELECT count(*) FROM rev r JOIN rev p ON p.id = r.prev WHERE p.key <> r.key OR p.id >= r.id OR "
-                "(r.version > 0 AND r.version <> p.version + 1)",
-                true},
-        {"a version's predecessor is there unless it was compacted",
-                "SELECT count(*) FROM rev r LEFT JOIN rev p ON p.id = r.prev WHERE r.prev <> 0 AND p.id IS NULL AND "
-                "r.id >= ((SELECT compacted FROM meta) + 1) << 20 AND r.prev >= ((SELECT compacted FROM meta) + 1) << "
-                "20",
-                true},
-        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0", false},
-        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)", false},
+                "SELECT count(*) FROM block WHERE id >= ((SELECT revision FROM meta) + 1) << 20"},
+        {"the counters are in range", "SELECT (SELECT min(compacted, system_version) FROM meta) < 0"},
+        {"the number of keys", "SELECT (SELECT count(*) FROM cur WHERE version > 0) <> (SELECT keys FROM meta)"},
         {"every lease that keys name exists",
-                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)",
-                false},
-        {"every kept revision after the compacted one has its first row",
-                "SELECT count(*) FROM rev r WHERE r.id & 1048575 > 0 AND r.id >> 20 > (SELECT compacted FROM meta) AND "
-                "NOT EXISTS (SELECT 1 FROM rev q WHERE q.id = r.id - 1)",
-                true},
+                "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM lease)"},
 };
 
 int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
@@ -174,11 +158,9 @@ static int quick_check(struct db *db, struct err *err)
 	return err->code;
 }
 
-static int check_invariants(struct db *db, bool is_all_read, struct err *err)
+static int check_invariants(struct db *db, struct err *err)
 {
 	for (size_t i = 0; i < COUNT_OF(invariants); i++) {
-		if (invariants[i].is_all_read && !is_all_read)
-			continue;
 		int64_t n = snapshot_query(db, invariants[i].sql, err);
 		if (err->code)
 			return err_wrap(err, invariants[i].what);
@@ -214,9 +196,9 @@ static int check_kind(struct db *db, struct err *err)
 		        "that program (k3x-store snapshot to-etcd) and restore that",
 		        (int)version, DB_USER_VERSION);
 	if (snapshot_query(db,
-	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('rev', 'cur', 'cur_lease', 'lease', 'meta', "
-	            "'sys')",
-	            err) != 6)
+	            "SELECT count(*) FROM sqlite_schema WHERE name IN ('block', 'dead', 'cur', 'cur_lease', 'lease', "
+	            "'meta', 'sys')",
+	            err) != 7)
 		return err_set(err, ERR_CORRUPT, "its tables are not the store's");
 	return 0;
 }
@@ -241,15 +223,25 @@ static int check(struct db *db, enum snapshot_depth depth, struct err *err)
 		return 0;
 	if (depth == SNAPSHOT_DEEP && quick_check(db, err) != 0)
 		return err->code;
-	return check_invariants(db, depth == SNAPSHOT_DEEP, err);
+	return check_invariants(db, err);
 }
 
 /* What takes a walk through all versions. */
-static int count(struct store_view *v, struct store_file_info *info, struct err *err)
+static int count(struct store_view *v, enum snapshot_depth depth, struct store_file_info *info, struct err *err)
 {
+	struct version_walk w;
+	const struct version_row *row;
+	int rc;
 	info->is_counted = true;
-	info->versions = snapshot_query(v->db, "SELECT count(*) FROM rev", err);
-	return err->code ? err->code : hash_versions(v, 0, false, &info->hash, err);
+	if (depth == SNAPSHOT_DEEP) {
+		rc = version_check(v->db, &v->meta, &info->versions, err);
+	} else {
+		version_walk_open(&w, v->db, 0);
+		while ((rc = version_walk_next(&w, &row, err)) == 1)
+			info->versions++;
+		version_walk_close(&w);
+	}
+	return rc == 0 ? hash_versions(v, 0, false, &info->hash, err) : rc;
 }
 
 static int read_info(
@@ -267,8 +259,8 @@ static int read_info(
 	read_note(db, info, a);
 	if (snapshot_users_count(db, &info->users, err) != 0)
 		return err->code;
-	if (!err->code && depth != SNAPSHOT_BRIEF)
-		count(&v, info, err);
+	if (!err->code && depth != SNAPSHOT_BRIEF && count(&v, depth, info, err) != 0)
+		fail_check(db, err);
 	db_end_read(db);
 	return err->code;
 }
@@ -337,6 +329,11 @@ int store_sql(const char *path, const char *sql, void (*row)(void *arg, bool is_
 		rc = snapshot_open(path, info.is_snapshot, &db, err);
 	if (rc != 0)
 		goto out;
+	if (version_sql_register(&db, err) != 0 || db_begin_read(&db, err) != 0) {
+		rc = err->code;
+		db_close(&db);
+		goto out;
+	}
 	if (sqlite3_prepare_v2(db.handle, sql, -1, &s, NULL) != SQLITE_OK || !s) {
 		rc = err_set(err, ERR_INVAL, "%s", s ? "" : sqlite3_errmsg(db.handle));
 	} else if (!sqlite3_stmt_readonly(s)) {

@@ -1,8 +1,8 @@
 /* Taking over what etcd keeps: the versions, leases and compaction of a bbolt file become a database of ours.
  *
  * etcd's bucket "key" maps revisions (8 bytes main, '_', 8 bytes sub, and 't' behind a deletion) to mvccpb.KeyValue; in
- * order of keys that is the log of changes, which is what our table `rev` is too. Each version's predecessor is the
- * version of its key that came before it. "lease" holds leasepb.Lease by id, "meta" the revisions up to which
+ * order of keys that is the log of changes, which is what our blocks of versions are too. Each version's predecessor is
+ * the version of its key that came before it. "lease" holds leasepb.Lease by id, "meta" the revisions up to which
  * compaction was asked for and done; what it had not removed yet is taken over as well and removed by our own.
  * Everything keeps its revision, version and lease, so reads and watches from old revisions give what they gave there.
  *
@@ -25,6 +25,7 @@ struct import {
 	struct db db;
 	struct meta meta;
 	struct store_file_info *info;
+	struct version_writer versions;
 	int64_t previous; /* row id: they must rise */
 };
 
@@ -154,18 +155,14 @@ static int put_version(struct import *x, const struct store_kv *kv, int64_t id, 
 		return found;
 	if (!found)
 		old = (struct row){0};
-	sqlite3_stmt *s = db_stmt(&x->db, DB_REV_ADD);
-	sqlite3_bind_int64(s, 1, id);
-	db_bind_slice(s, 2, kv->key);
-	sqlite3_bind_int64(s, 3, old.id);
-	sqlite3_bind_int64(s, 4, kv->create_revision);
-	sqlite3_bind_int64(s, 5, kv->version);
-	sqlite3_bind_int64(s, 6, kv->lease);
-	if (kv->version)
-		db_bind_slice(s, 7, kv->value);
-	else
-		sqlite3_bind_null(s, 7);
-	if (db_run(&x->db, s, err, "write a version") != 0)
+	struct version_row row = {.id = id,
+	        .prev = old.id,
+	        .created = kv->create_revision,
+	        .version = kv->version,
+	        .lease = kv->lease,
+	        .key = kv->key,
+	        .value = kv->version ? kv->value : SLICE_NULL};
+	if (version_writer_add(&x->versions, &row, err) != 0)
 		return err->code;
 	x->meta.keys += (kv->version > 0) - (old.version > 0);
 	return put_current(x, kv, id, err);
@@ -236,25 +233,88 @@ static int take_bucket(struct import *x, const struct bbolt *b, const char *name
 	return rc == 1 ? bbolt_each(b, &bucket, fn, x, err) : rc;
 }
 
+/* The version loses its lease, in a block that is written again. Ids rise: while they lie in the block at hand, that is
+ * changed only. */
+struct unlease {
+	struct db *db;
+	struct version_block block; /* empty: none */
+};
+
+static int write_unleased(struct unlease *u, struct err *err)
+{
+	struct version_writer w = {.db = u->db};
+	int rc = u->block.n ? version_block_drop(u->db, u->block.rows[0].id, err) : 0;
+	for (unsigned i = 0; i < u->block.n && rc == 0; i++)
+		rc = version_writer_add(&w, &u->block.rows[i], err);
+	if (rc == 0)
+		rc = version_writer_end(&w, err);
+	version_writer_release(&w);
+	u->block.n = 0;
+	return rc;
+}
+
+static int unlease(struct unlease *u, int64_t id, struct err *err)
+{
+	int rc = 0;
+	if (!u->block.n || u->block.rows[u->block.n - 1].id < id) {
+		rc = write_unleased(u, err);
+		if (rc == 0)
+			rc = version_block_get(u->db, VERSION_AT, id, &u->block, err);
+		if (rc < 0)
+			return rc;
+	}
+	for (unsigned i = 0; i < u->block.n; i++)
+		if (u->block.rows[i].id == id)
+			u->block.rows[i].lease = 0;
+	return 0;
+}
+
+static int unlease_all(struct unlease *u, struct err *err)
+{
+	static const char sql[] =
+	        "SELECT id FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id FROM "
+	        "lease) ORDER BY id";
+	sqlite3_stmt *s = NULL;
+	int rc = sqlite3_prepare_v2(u->db->handle, sql, -1, &s, NULL);
+	if (rc != SQLITE_OK)
+		return db_fail(u->db, rc, err, "look for lost leases");
+	while ((rc = db_step(u->db, s, err, "look for lost leases")) == 1)
+		if ((rc = unlease(u, sqlite3_column_int64(s, 0), err)) != 0)
+			break;
+	sqlite3_finalize(s);
+	return rc == 0 ? write_unleased(u, err) : rc;
+}
+
 static int drop_lost_leases(struct import *x, const char *path, struct err *err)
 {
 	static const char count[] =
 	        "SELECT count(*) FROM cur WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT "
 	        "id FROM lease)";
 	static const char fix[] =
-	        "UPDATE rev SET lease = 0 WHERE id IN (SELECT id FROM cur WHERE version > 0 AND lease "
-	        "<> 0 AND lease NOT IN (SELECT id FROM lease));"
 	        "UPDATE cur SET lease = 0 WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id "
 	        "FROM lease)";
+	struct unlease u = {.db = &x->db};
 	x->info->leaseless = snapshot_query(&x->db, count, err);
 	if (err->code || !x->info->leaseless)
 		return err->code;
-	return snapshot_exec(x->db.handle, fix, path, err);
+	int rc = unlease_all(&u, err);
+	version_block_release(&u.block);
+	return rc == 0 ? snapshot_exec(x->db.handle, fix, path, err) : rc;
+}
+
+static int take_versions(struct import *x, const struct bbolt *b, struct err *err)
+{
+	x->versions = (struct version_writer){.db = &x->db};
+	int rc = take_bucket(x, b, "key", true, take_version, err);
+	if (rc == 0)
+		rc = version_writer_end(&x->versions, err);
+	version_writer_release(&x->versions);
+	return rc;
 }
 
 static int take_all(struct import *x, const struct bbolt *b, const char *path, struct err *err)
 {
-	if (meta_load(&x->db, &x->meta, err) != 0 || take_bucket(x, b, "key", true, take_version, err) != 0 ||
+	if (meta_load(&x->db, &x->meta, err) != 0 || take_versions(x, b, err) != 0 ||
 	        take_bucket(x, b, "lease", false, take_lease, err) != 0 ||
 	        take_bucket(x, b, "meta", true, take_meta, err) != 0 ||
 	        snapshot_users_from_etcd(&x->db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)

@@ -68,35 +68,35 @@ static void add_bytes(struct strbuf *b, unsigned field, struct slice bytes)
 
 /* ---- the buckets ---- */
 
-static int put_row(struct export *x, sqlite3_stmt *s, struct err *err)
+static int put_version(struct export *x, const struct version_row *v, struct err *err)
 {
 	char key[18];
-	int64_t id = sqlite3_column_int64(s, 0), version = sqlite3_column_int64(s, 4);
 	strbuf_reset(&x->pair);
-	add_bytes(&x->pair, 1, db_column_slice(s, 1));
-	if (version) {
-		add_number(&x->pair, 2, sqlite3_column_int64(s, 3));
-		add_number(&x->pair, 3, ROW_REVISION(id));
-		add_number(&x->pair, 4, version);
-		add_bytes(&x->pair, 5, db_column_slice(s, 6));
-		add_number(&x->pair, 6, sqlite3_column_int64(s, 5));
+	add_bytes(&x->pair, 1, v->key);
+	if (v->version) {
+		add_number(&x->pair, 2, v->created);
+		add_number(&x->pair, 3, ROW_REVISION(v->id));
+		add_number(&x->pair, 4, v->version);
+		add_bytes(&x->pair, 5, v->value);
+		add_number(&x->pair, 6, v->lease);
 	}
 	x->out->versions++;
-	x->out->revision = ROW_REVISION(id);
+	x->out->revision = ROW_REVISION(v->id);
 	return bbolt_writer_put(x->w,
-	        revision_key(key, ROW_REVISION(id), id & ((INT64_C(1) << SUB_BITS) - 1), version == 0),
+	        revision_key(key, ROW_REVISION(v->id), v->id & ((INT64_C(1) << SUB_BITS) - 1), v->version == 0),
 	        strbuf_slice(&x->pair), err);
 }
 
-static int put_rows(struct export *x, struct err *err)
+static int put_versions(struct export *x, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(&x->db, DB_REV_LOG);
+	struct version_walk w;
+	const struct version_row *v;
 	int rc;
-	sqlite3_bind_int64(s, 1, 0);
-	while ((rc = db_step(&x->db, s, err, "read the log")) == 1)
-		if ((rc = put_row(x, s, err)) != 0)
+	version_walk_open(&w, &x->db, 0);
+	while ((rc = version_walk_next(&w, &v, err)) == 1)
+		if ((rc = put_version(x, v, err)) != 0)
 			break;
-	db_done(s);
+	version_walk_close(&w);
 	return rc;
 }
 
@@ -137,7 +137,7 @@ static int put_compaction(struct export *x, struct err *err)
 static int put_all(struct export *x, struct err *err)
 {
 	static const char *const empty[] = {"alarm", "cluster", "members", "members_removed"};
-	if (bbolt_writer_bucket(x->w, "key", err) != 0 || put_rows(x, err) != 0 ||
+	if (bbolt_writer_bucket(x->w, "key", err) != 0 || put_versions(x, err) != 0 ||
 	        bbolt_writer_bucket(x->w, "lease", err) != 0 || put_leases(x, false, err) != 0 ||
 	        put_leases(x, true, err) != 0 || bbolt_writer_bucket(x->w, "meta", err) != 0 ||
 	        put_compaction(x, err) != 0 || snapshot_users_to_etcd(&x->db, x->w, &x->out->users, err) != 0)

@@ -110,7 +110,7 @@ check_is "sql" 8 "$(store sql "$T/two" 'SELECT count(*) FROM cur WHERE version >
 check_is "sql on a snapshot, as JSON" '{"n":"8"}' "$(store sql "$T/one.snap" 'SELECT keys AS n FROM meta' -o json)"
 check_has "sql does not write" "only reading" "$(store sql "$T/three" 'DELETE FROM cur' 2>&1)"
 python3 -c 'import sqlite3, sys
-c = sqlite3.connect(sys.argv[1]); c.execute("DELETE FROM rev WHERE id = (SELECT id FROM cur LIMIT 1)"); c.commit()' "$T/three/state.db"
+c = sqlite3.connect(sys.argv[1]); c.execute("DELETE FROM block WHERE id = (SELECT max(id) FROM block)"); c.commit()' "$T/three/state.db"
 check_has "check finds that another program wrote" "rotten" "$(store check "$T/three" 2>&1)"
 # The checksums of its pages are made right, so that what was written is all that is wrong.
 python3 -c 'import struct, sys

@@ -12,4 +12,18 @@
 
 #include <cmocka.h>
 
+/* A text of n bytes (and its zero byte) that does not pack: where the size of what is stored matters, or where it must
+ * lie in a file as it is. */
+static inline void unit_noise(char *out, size_t n)
+{
+	static uint64_t r = 88172645463325252;
+	for (size_t i = 0; i < n; i++) {
+		r ^= r << 13;
+		r ^= r >> 7;
+		r ^= r << 17;
+		out[i] = (char)(1 + r % 255);
+	}
+	out[n] = 0;
+}
+
 #endif

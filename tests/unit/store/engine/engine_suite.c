@@ -922,7 +922,7 @@ static void suite_defragmenting_gives_space_back(void **state)
 {
 	static char value[20000];
 	struct engine *e = *state;
-	memset(value, 'v', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	for (int i = 0; i < 400; i++) {
 		char key[16];
 		snprintf(key, sizeof key, "k%d", i);

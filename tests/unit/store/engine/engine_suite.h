@@ -4,16 +4,11 @@
 #define K3X_TESTS_ENGINE_SUITE_H
 
 #include "store/engine.h"
+#include "tests/unit/unit.h"
 
 #include <ftw.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include <sys/stat.h>
-#include <cmocka.h>
+#include <unistd.h>
 
 /* A folder of its own under /tmp, removed by suite_folder_remove(). */
 static char suite_folder[64];

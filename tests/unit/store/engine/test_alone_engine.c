@@ -7,6 +7,7 @@ static struct engine *suite_open(void);
 
 #include "store/machine/db.h"
 #include "store/machine/page_file.h"
+#include "store/machine/version_sql.h"
 #include "store/snapshot/snapshot.h"
 
 static struct engine *suite_open(void)
@@ -145,11 +146,11 @@ static uint64_t rotten(struct engine *e)
 static void fill_with_needle(const char *needle)
 {
 	struct engine *e = suite_open();
-	char key[16];
+	char key[16], noise[201];
 	for (int i = 0; i < 600; i++) {
 		snprintf(key, sizeof key, "k%03d", i);
-		suite_put(e, key,
-		        i == 300 ? needle : "a value that takes some room in the file, so that there are pages");
+		unit_noise(noise, sizeof noise - 1);
+		suite_put(e, key, i == 300 ? needle : noise);
 	}
 	store_close(e);
 }
@@ -174,7 +175,7 @@ static void test_a_rotten_value_is_an_error_and_not_an_answer(void **state)
 static void test_a_large_rotten_value_is_an_error(void **state)
 {
 	char msg[400], *value = malloc(100001);
-	memset(value, 'v', 100000);
+	unit_noise(value, 100000);
 	memcpy(value + 50000, "the needle", 10);
 	value[100000] = 0;
 	suite_folder_make();
@@ -232,7 +233,7 @@ static void test_a_sound_store_is_never_called_rotten(void **state)
 	struct err err = ERR_INIT;
 	struct engine *e = NULL;
 	char key[16], value[1000] = "";
-	memset(value, 'x', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	suite_folder_make();
 	struct raft_engine_options o = {.data_dir = suite_folder, .check = {.at_start = true, .every_ms = 1}};
 	assert_int_equal(raft_engine_open_alone(&o, &e, &err), 0);
@@ -271,7 +272,8 @@ static void take_sums_away(void)
 	sqlite3_finalize(s);
 	assert_int_equal(
 	        sqlite3_exec(h,
-	                "INSERT INTO main.rev SELECT * FROM old.rev; INSERT INTO main.cur SELECT * FROM old.cur;"
+	                "INSERT INTO main.block SELECT * FROM old.block; INSERT INTO main.dead SELECT * FROM old.dead; "
+	                "INSERT INTO main.cur SELECT * FROM old.cur;"
 	                "INSERT INTO main.lease SELECT * FROM old.lease;"
 	                "INSERT INTO main.meta SELECT * FROM old.meta; INSERT INTO main.sys SELECT * FROM old.sys",
 	                NULL, NULL, NULL),
@@ -379,6 +381,8 @@ static int64_t count_rows(const char *sql)
 	sqlite3 *handle;
 	sqlite3_stmt *s;
 	assert_int_equal(sqlite3_open_v2(suite_path(), &handle, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	struct db db = {.handle = handle};
+	assert_int_equal(version_sql_register(&db, NULL), 0);
 	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	int64_t n = sqlite3_column_int64(s, 0);
@@ -432,7 +436,7 @@ static void test_the_log_file_stays_bounded(void **state)
 	char *big = calloc(1, 200001);
 	suite_folder_make();
 	e = suite_open();
-	memset(big, 'x', 200000);
+	unit_noise(big, 200000);
 	for (int i = 0; i < 500; i++)
 		suite_put(e, "a", big);
 	snprintf(wal, sizeof wal, "%s-wal", suite_path());
@@ -450,7 +454,7 @@ static void test_the_file_shrinks_after_compaction(void **state)
 	char *big = calloc(1, 100001);
 	suite_folder_make();
 	e = suite_open();
-	memset(big, 'x', 100000);
+	unit_noise(big, 100000);
 	for (int i = 0; i < 200; i++)
 		suite_put(e, i % 2 ? "a" : "b", big);
 	store_close(e);

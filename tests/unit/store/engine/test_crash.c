@@ -43,7 +43,7 @@ static void child_next(struct child_client *c)
 	c->n++;
 	snprintf(c->key, sizeof c->key, "client-%02d", c->id);
 	snprintf(c->twin, sizeof c->twin, "twin-%02d", c->id);
-	memset(c->value, 'x', sizeof c->value - 1);
+	unit_noise(c->value, sizeof c->value - 1);
 	c->value[snprintf(c->value, 20, "%d", c->n)] = ' ';
 	c->ops[0] = suite_op_put(c->key, c->value);
 	c->ops[1] = suite_op_put(c->twin, c->value);

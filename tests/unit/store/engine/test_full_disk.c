@@ -47,8 +47,7 @@ static void test_a_full_disk_turns_writes_away_and_heals(void **state)
 		free(value);
 		skip();
 	}
-	memset(value, 'v', 100000);
-	value[100000] = 0;
+	unit_noise(value, 100000);
 	snprintf(filler, sizeof filler, "%s/filler", suite_folder);
 	make_file(filler, 88 * 1024 * 1024);
 	struct engine *e = suite_open();

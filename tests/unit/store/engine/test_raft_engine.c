@@ -265,7 +265,7 @@ static void a_server_far_behind_is_sent_the_state(void **state)
 	int behind = (leader_of(&t) + 1) % SERVERS, other = (behind + 1) % SERVERS;
 	store_close(t.e[behind]);
 	t.e[behind] = NULL;
-	memset(value, 'x', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	int64_t revision = 0;
 	for (int i = 0; i < 200; i++) {
 		char key[16];
@@ -363,7 +363,7 @@ static void a_join_that_was_cut_short_goes_on(void **state)
 	int joins = (leader_of(&t) + 1) % SERVERS, other = (joins + 1) % SERVERS;
 	snprintf(marker, sizeof marker, "%s/joining", t.dirs[joins]);
 	store_close(t.e[joins]);
-	memset(value, 'x', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	int64_t revision = 0;
 	for (int i = 0; i < 200; i++)
 		revision = suite_put(t.e[other], "k", value);
@@ -446,7 +446,7 @@ static bool catch_the_moment(struct trio *t, int behind)
 	static char value[4096];
 	int other = (behind + 1) % SERVERS;
 	store_close(t->e[behind]);
-	memset(value, 'x', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	for (int i = 0; i < 200; i++)
 		suite_put(t->e[other], "k", value);
 	trio_start(t, behind, false);

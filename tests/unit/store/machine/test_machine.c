@@ -1,9 +1,10 @@
 /* The state machine alone: the same commands give the same state and hash however they are cut into batches, whenever
  * the memory table is flushed and compaction removes rows; what a crash takes from memory is the same again when its
- * commands are; a reader's view is of one moment. */
+ * commands are; a reader's view is of one moment, and what it keeps unpacked is never out of date. */
 #include "store/machine/compaction.h"
 #include "store/machine/flush.h"
 #include "store/machine/hash.h"
+#include "store/machine/version_sql.h"
 #include "tests/unit/store/engine/engine_suite.h"
 
 #include <time.h>
@@ -37,17 +38,30 @@ static unsigned next_random(uint64_t *r, unsigned below)
 	return (unsigned)(*r >> 33) % below;
 }
 
+enum { VALUE_BYTES_MAX = 40000 };
+
 struct command {
 	struct store_request req;
-	char key[16], value[16];
+	char key[16], value[VALUE_BYTES_MAX + 1];
 	struct store_op ops[2];
 };
+
+/* Most are short; some take a good part of a block, some more than one; some pack and some don't. */
+static void make_value(char *value, uint64_t *r)
+{
+	unsigned n = next_random(r, 8);
+	size_t len = n == 0 ? next_random(r, VALUE_BYTES_MAX) : n < 3 ? next_random(r, 3000) : 0;
+	uint64_t noise = next_random(r, 2) ? *r : 0;
+	snprintf(value, 16, "v%u", next_random(r, 1000));
+	for (size_t i = strlen(value); i < len; i++)
+		value[i] = (char)(noise ? 1 + next_random(&noise, 255) : 'x');
+}
 
 static void make_command(struct command *c, uint64_t *r, int64_t revision)
 {
 	memset(c, 0, sizeof *c);
 	snprintf(c->key, sizeof c->key, "k%u", next_random(r, 20));
-	snprintf(c->value, sizeof c->value, "v%u", next_random(r, 1000));
+	make_value(c->value, r);
 	c->ops[0] = suite_op_put(c->key, c->value);
 	c->ops[1] = suite_op_put("fixed", c->value);
 	switch (next_random(r, 10)) {
@@ -95,7 +109,7 @@ static void maintain(struct machine *m, const struct pace *p, uint64_t *r)
 /* Commands from..to of those that the seed gives; the log's index of each is its number. */
 static void run_commands(struct machine *m, uint64_t seed, int64_t from, int64_t to, const struct pace *p)
 {
-	struct command c;
+	static struct command c;
 	uint64_t r = seed, paces = seed + 1;
 	static int64_t revisions[COMMANDS + 2]; /* what a command does hangs on the revision it meets */
 	for (int64_t i = 1; i <= to; i++) {
@@ -285,11 +299,80 @@ static void test_a_view_is_of_one_moment(void **state)
 static int64_t rows_of(struct machine *m, const char *sql)
 {
 	sqlite3_stmt *s = NULL;
+	assert_int_equal(version_sql_register(&m->tables, NULL), 0);
 	assert_int_equal(sqlite3_prepare_v2(m->tables.handle, sql, -1, &s, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	int64_t n = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
 	return n;
+}
+
+/* ---- unpacked blocks are kept from read to read ---- */
+
+static void append_all(struct strbuf *out, struct machine *m, struct db *db, int64_t revision)
+{
+	struct err err = ERR_INIT;
+	struct store_view v;
+	struct arena a = ARENA_INIT;
+	struct store_result res;
+	struct store_range r = {.keys = {.key = SLICE(""), .end = SLICE("\0")}, .revision = revision};
+	struct version_cursor c;
+	struct version_row row;
+	assert_int_equal(store_view_open(&v, &m->table, db, &err), 0);
+	if (range_eval(&v, &r, &res, &a, &err) != 0)
+		fail_msg("%s", err.msg);
+	for (size_t i = 0; i < res.n_kvs; i++) {
+		strbuf_addf(out, "%d %d ", (int)res.kvs[i].mod_revision, (int)res.kvs[i].version);
+		strbuf_add_slice(out, res.kvs[i].key);
+		strbuf_add_slice(out, res.kvs[i].value);
+	}
+	/* and each version with the one before it, as a watch reads them */
+	assert_int_equal(versions_open(&c, &v, ROW_ID(revision), &err), 0);
+	while (versions_next(&c, &row, &err) == 1) {
+		struct row prev;
+		int rc = row.prev ? row_by_id(&v, row.key, row.prev, &prev, &err) : 0;
+		assert_true(rc >= 0);
+		strbuf_addf(out, "%lld<-%lld ", (long long)row.id, (long long)(rc == 1 ? prev.id : 0));
+		strbuf_add_slice(out, row.value);
+	}
+	versions_close(&c);
+	store_view_close(&v);
+	arena_release(&a);
+}
+
+static void test_a_kept_block_is_never_an_old_one(void **state)
+{
+	struct machine m;
+	struct err err = ERR_INIT;
+	struct db warm, cold;
+	const struct pace pace = {7, 3, 9};
+	uint64_t seed = draw_seed(), r = seed;
+	char path[128];
+	int64_t last_rewrites = 0;
+	suite_folder_make();
+	open_named(&m, "a");
+	snprintf(path, sizeof path, "%s/a", suite_folder);
+	assert_int_equal(db_open(&warm, path, DB_READER, &err), 0);
+	for (int64_t to = 20; to <= COMMANDS; to += 20) {
+		run_commands(&m, seed, to - 19, to, &pace);
+		int64_t revision =
+		        m.meta.revision - next_random(&r, (unsigned)(m.meta.revision - m.meta.compacted) + 1);
+		revision = revision ? revision : 1;
+		struct strbuf a = STRBUF_INIT, b = STRBUF_INIT;
+		assert_int_equal(db_open(&cold, path, DB_READER, &err), 0);
+		append_all(&a, &m, &warm, revision);
+		append_all(&b, &m, &cold, revision);
+		assert_true(slice_eq(strbuf_slice(&a), strbuf_slice(&b)));
+		db_close(&cold);
+		strbuf_release(&a);
+		strbuf_release(&b);
+		last_rewrites = m.base.rewrites;
+	}
+	assert_true(last_rewrites > 20);
+	db_close(&warm);
+	machine_close(&m);
+	remove_db("a");
+	suite_folder_remove();
 }
 
 static void test_what_compaction_passed_in_memory_is_not_written(void **state)
@@ -322,6 +405,7 @@ int main(void)
 	        cmocka_unit_test(test_the_same_commands_give_the_same_state),
 	        cmocka_unit_test(test_what_a_crash_takes_is_the_same_again),
 	        cmocka_unit_test(test_a_view_is_of_one_moment),
+	        cmocka_unit_test(test_a_kept_block_is_never_an_old_one),
 	        cmocka_unit_test(test_what_compaction_passed_in_memory_is_not_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,8 +33,8 @@ static int setup(void **state)
 	arena = ARENA_INIT;
 	assert_int_equal(db_open(&db, in("state.db"), DB_WRITER, &err), 0);
 	static const char sql[] = "WITH n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
-	                          "INSERT INTO rev SELECT i << 20, X'61', 0, 2, 1, 0, randomblob(3000 + i) FROM n; "
-	                          "DELETE FROM rev WHERE id < 100 << 20; UPDATE meta SET revision = 200";
+	                          "INSERT INTO block SELECT i << 20, 1, X'', 3000 + i, randomblob(3000 + i) FROM n; "
+	                          "DELETE FROM block WHERE id < 100 << 20; UPDATE meta SET revision = 200";
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
 	assert_int_equal(
 	        snapshot_reader_open(&(struct snapshot_reader_options){.path = in("state.db"), .note = "x"}, &r, &err),

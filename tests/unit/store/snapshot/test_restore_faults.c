@@ -5,6 +5,7 @@
 #include "raft/raft_node.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_reader.h"
+#include "tests/unit/store/version_rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,7 @@ static const char *in(const char *name)
 
 static int setup(void **state)
 {
-	static const char sql[] = "INSERT INTO rev VALUES (2 << 20, X'61', 0, 2, 1, 0, X'31');"
-	                          "INSERT INTO cur VALUES (X'61', 2 << 20, 2, 1, 0);"
+	static const char sql[] = "INSERT INTO cur VALUES (X'61', 2 << 20, 2, 1, 0);"
 	                          "UPDATE meta SET revision = 2, keys = 1, applied_index = 99, applied_term = 7";
 	struct err err = ERR_INIT;
 	struct db db;
@@ -31,6 +31,8 @@ static int setup(void **state)
 	snprintf(folder, sizeof folder, "/tmp/k3x-restore-faults-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(db_open(&db, in("old.db"), DB_WRITER, &err), 0);
+	put_version(&db, &(struct version_row){
+	                         .id = ROW_ID(2), .created = 2, .version = 1, .key = SLICE("a"), .value = SLICE("1")});
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
 	struct snapshot_reader_options o = {.path = in("old.db"), .note = "{\"cluster_id\":\"00000000000000aa\"}"};
 	assert_int_equal(snapshot_reader_open(&o, &r, &err), 0);

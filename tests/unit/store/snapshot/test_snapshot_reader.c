@@ -7,7 +7,7 @@
 #include "store/machine/page_file.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_page_int.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/store/version_rows.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -30,18 +30,25 @@ static void run(const char *sql)
 		fail_msg("%s: %s", sql, why);
 }
 
-/* Versions of one key, of 3000 bytes each, so that most have an overflow page or a page of their own. */
+/* Versions of one key, of some 3000 bytes each that don't pack, so that most have an overflow page or a page of their
+ * own. */
 static void put(int from, int to)
 {
+	char value[9100];
 	run("BEGIN");
 	for (int i = from; i <= to; i++) {
-		char sql[512];
+		char sql[256];
+		size_t len = (size_t)(100 + i * 397 % 9000);
+		sqlite3_randomness((int)len, value);
+		put_version(&db, &(struct version_row){.id = ROW_ID(i),
+		                         .prev = i > 2 ? ROW_ID(i - 1) : 0,
+		                         .created = 2,
+		                         .version = i - 1,
+		                         .key = SLICE("a"),
+		                         .value = {value, len}});
 		snprintf(sql, sizeof sql,
-		        "INSERT INTO rev VALUES (%d << 20, X'61', %s, 2, %d, 0, randomblob(%d)); REPLACE INTO cur "
-		        "VALUES "
-		        "(X'61', %d << 20, 2, %d, 0); UPDATE meta SET revision = %d, keys = 1",
-		        i, i > 2 ? arena_printf(&arena, "%d << 20", i - 1) : "0", i - 1, 100 + i * 397 % 9000, i, i - 1,
-		        i);
+		        "REPLACE INTO cur VALUES (X'61', %d << 20, 2, %d, 0); UPDATE meta SET revision = %d, keys = 1",
+		        i, i - 1, i);
 		run(sql);
 	}
 	run("COMMIT");
@@ -163,7 +170,7 @@ static void what_is_written_meanwhile_is_not_in_it(void **state)
 		if (i < 340)
 			put(i, i);
 		if (i == 340)
-			run("DELETE FROM rev WHERE id < 150 << 20; PRAGMA incremental_vacuum");
+			run("DELETE FROM block WHERE id < 150 << 20; PRAGMA incremental_vacuum");
 		if (i % 10 == 0)
 			run("PRAGMA wal_checkpoint(PASSIVE)");
 	}
@@ -232,7 +239,7 @@ static void pages_of_zeros_are_sound_only_when_free(void **state)
 	static const char zeros[PAGE_BYTES];
 	struct err err = ERR_INIT;
 	put(2, 300);
-	run("DELETE FROM rev WHERE id < 250 << 20; PRAGMA wal_checkpoint(TRUNCATE)");
+	run("DELETE FROM block WHERE id < 250 << 20; PRAGMA wal_checkpoint(TRUNCATE)");
 	char map[PAGE_BYTES];
 	assert_int_equal(page_file_read(db.handle, 2, 1, map), SQLITE_OK);
 	int64_t pages = page_file_pages(db.handle), free_page = 0, used_page = 0;

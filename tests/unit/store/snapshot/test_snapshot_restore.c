@@ -5,6 +5,7 @@
 #include "store/machine/range.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tests/unit/unit.h"
+#include "tests/unit/store/version_rows.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,8 +24,7 @@ static const char *in(const char *name)
 /* A database as a member of a cluster has it, and a snapshot of it: "one.snap". */
 static int setup(void **state)
 {
-	static const char sql[] = "INSERT INTO rev VALUES (2 << 20, X'61', 0, 2, 1, 0, X'31');"
-	                          "INSERT INTO cur VALUES (X'61', 2 << 20, 2, 1, 0);"
+	static const char sql[] = "INSERT INTO cur VALUES (X'61', 2 << 20, 2, 1, 0);"
 	                          "INSERT INTO sys VALUES (X'6d656d6265722f31', X'7b7d'), (X'616c61726d2f31', X'31'),"
 	                          "(X'617574682f75736572', X'78'), (X'617574682f736563726574', X'73');"
 	                          "UPDATE meta SET revision = 2, keys = 1, applied_index = 99, applied_term = 7";
@@ -36,6 +36,8 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(folder));
 	arena = ARENA_INIT;
 	assert_int_equal(db_open(&db, in("old.db"), DB_WRITER, &err), 0);
+	put_version(&db, &(struct version_row){
+	                         .id = ROW_ID(2), .created = 2, .version = 1, .key = SLICE("a"), .value = SLICE("1")});
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
 	struct snapshot_reader_options o = {.path = in("old.db"), .note = "{\"cluster_id\":\"00000000000000aa\"}"};
 	assert_int_equal(snapshot_reader_open(&o, &reader, &err), 0);

@@ -14,7 +14,7 @@ static int setup_with(uint64_t stall_ms)
 {
 	static char value[1 << 20];
 	rpc_open(&(struct etcd_service_options){.snapshot_stall_ms = stall_ms});
-	memset(value, 'v', sizeof value - 1);
+	unit_noise(value, sizeof value - 1);
 	for (int i = 0; i < 24; i++)
 		rpc_put(arena_printf(rpc_arena(), "k%d", i), value);
 	return 0;
