@@ -134,6 +134,7 @@ static int filter(sqlite3_vtab_cursor *base, int plan, const char *text, int n_a
 	else if (plan & PLAN_TO)
 		c->to = bound(args[at++], INT64_MAX);
 	CHECK(at <= n_args);
+	CHECK(db != NULL && plan < 8);
 	version_walk_close(&c->walk);
 	version_walk_open(&c->walk, db, from);
 	return next_row(base);

@@ -139,7 +139,9 @@ int versions_get(struct db *db, int64_t id, const struct version_row **ret, stru
 		if (!b)
 			return db_corrupt(db, err, reading, "two blocks of versions overlap");
 	}
+	CHECK(b->n > 0);
 	*ret = version_block_find(b, id);
+	CHECK(!*ret || (*ret)->id == id);
 	return *ret != NULL;
 }
 
@@ -197,6 +199,8 @@ static int write_block(struct version_writer *w, struct err *err)
 	struct version_stored b;
 	sqlite3_stmt *s = db_stmt(w->db, DB_BLOCK_ADD);
 	version_builder_seal(&w->builder, &b);
+	CHECK(b.id > w->last);
+	w->last = w->builder.ids[b.n - 1];
 	sqlite3_bind_int64(s, 1, b.id);
 	sqlite3_bind_int64(s, 2, b.n);
 	db_bind_slice(s, 3, b.ids);

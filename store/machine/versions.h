@@ -38,6 +38,7 @@ void version_walk_close(struct version_walk *w);
 struct version_writer {
 	struct db *db;
 	struct version_builder builder;
+	int64_t last; /* the last id of the blocks so far */
 };
 int version_writer_add(struct version_writer *w, const struct version_row *v, struct err *err);
 int version_writer_end(struct version_writer *w, struct err *err); /* writes the last block */

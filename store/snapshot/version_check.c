@@ -11,6 +11,8 @@
  * What can go wrong: anything, for the file may have been changed by anyone. */
 #include "store/snapshot/version_check_int.h"
 
+#include "base/check.h"
+
 #include <inttypes.h>
 
 struct walk {
@@ -29,6 +31,7 @@ static int broken(const struct version_row *v, struct err *err, const char *what
 static int check_forward(struct walk *w, const struct version_row *v, struct err *err)
 {
 	int64_t sub = v->id - ROW_ID(ROW_REVISION(v->id));
+	CHECK(v->id > w->before && sub >= 0);
 	if (ROW_REVISION(v->id) > w->meta->revision)
 		return broken(v, err, "no version is newer than the store");
 	if (sub > 0 && ROW_REVISION(v->id) > w->meta->compacted && w->before != v->id - 1)
@@ -129,6 +132,7 @@ static int check_rest(struct walk *w, struct err *err)
 int version_check(struct db *db, const struct meta *meta, int64_t *ret_versions, struct err *err)
 {
 	struct walk w = {.db = db, .meta = meta};
+	CHECK(!sqlite3_get_autocommit(db->handle));
 	int rc = check_all(&w, err);
 	if (rc == 0)
 		rc = check_rest(&w, err);

@@ -2,7 +2,7 @@
  * read. */
 #include "store/snapshot/snapshot_int.h"
 
-#include "tests/unit/unit.h"
+#include "tests/unit/store/version_rows.h"
 
 #include <unistd.h>
 
@@ -124,12 +124,78 @@ static void damage_leaves_nothing_behind(void **state)
 	assert_int_not_equal(access(db, F_OK), 0);
 }
 
+enum { LEASED_KEYS = 400, LEASED_ROUNDS = 5 };
+
+/* Of every key some versions; every third key was put under a lease that is not there, another third under one that is.
+ */
+static void make_leased(const char *path)
+{
+	struct err err = ERR_INIT;
+	struct db db;
+	struct version_writer w = {.db = &db};
+	char sql[200], key[16];
+	assert_int_equal(db_open(&db, path, DB_WRITER, &err), 0);
+	assert_int_equal(
+	        sqlite3_exec(db.handle, "BEGIN; INSERT INTO lease VALUES (5, 60)", NULL, NULL, NULL), SQLITE_OK);
+	for (int i = 0; i < LEASED_KEYS * LEASED_ROUNDS; i++) {
+		int k = i % LEASED_KEYS, round = i / LEASED_KEYS, lease = k % 3 == 0 ? 7 : k % 3 == 1 ? 5 : 0;
+		size_t len = (size_t)snprintf(key, sizeof key, "k%03d", k);
+		struct version_row v = {.id = ROW_ID(2 + i),
+		        .prev = round ? ROW_ID(2 + i - LEASED_KEYS) : 0,
+		        .created = 2 + k,
+		        .version = 1 + round,
+		        .lease = lease,
+		        .key = {key, len},
+		        .value = SLICE("some value")};
+		assert_int_equal(version_writer_add(&w, &v, &err), 0);
+		snprintf(sql, sizeof sql, "REPLACE INTO cur VALUES (CAST('%s' AS BLOB), %d << 20, %d, %d, %d)", key,
+		        2 + i, 2 + k, 1 + round, lease);
+		assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	}
+	assert_int_equal(version_writer_end(&w, &err), 0);
+	version_writer_release(&w);
+	snprintf(sql, sizeof sql, "UPDATE meta SET revision = %d, keys = %d; COMMIT", 1 + LEASED_KEYS * LEASED_ROUNDS,
+	        LEASED_KEYS);
+	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	db_close(&db);
+}
+
+/* etcd loses leases. The keys stay, without one; what they were before is not touched. */
+static void keys_of_lost_leases_stay_without_one(void **state)
+{
+	struct store_file_info info = {0}, made;
+	struct store_to_etcd out;
+	struct err err = ERR_INIT;
+	struct arena a = ARENA_INIT;
+	struct rows r;
+	const char *own = arena_printf(&a, "/tmp/k3x-etcd-own-%ld", (long)getpid());
+	const char *etcd = arena_printf(&a, "/tmp/k3x-etcd-snap-%ld", (long)getpid());
+	const char *back = arena_printf(&a, "/tmp/k3x-etcd-back-%ld", (long)getpid());
+	make_leased(own);
+	assert_int_equal(store_snapshot_to_etcd(own, etcd, &out, &a, &err), 0);
+	assert_int_equal(snapshot_from_etcd(etcd, out.size_bytes - STORE_SNAPSHOT_HASH_BYTES, back, &info, &err), 0);
+	assert_int_equal(info.leaseless, 134);
+	assert_int_equal(info.versions, LEASED_KEYS * LEASED_ROUNDS);
+	if (store_file_inspect(back, true, &made, &a, &err) != 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(
+	        select_from(back, "SELECT lease, count(*) FROM cur GROUP BY 1 ORDER BY 1", &r), "0,267 5,133 ");
+	assert_string_equal(
+	        select_from(back, "SELECT lease, count(*) FROM rev GROUP BY 1 ORDER BY 1", &r), "0,799 5,665 7,536 ");
+	assert_string_equal(select_from(back, "SELECT count(*) > 2, sum(n) FROM block", &r), "1,2000 ");
+	unlink(own);
+	unlink(etcd);
+	unlink(back);
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(every_version_keeps_its_numbers),
 	        cmocka_unit_test(large_values_and_an_empty_store),
 	        cmocka_unit_test(there_and_back_gives_the_same_hash),
+	        cmocka_unit_test(keys_of_lost_leases_stay_without_one),
 	        cmocka_unit_test(damage_leaves_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
