@@ -637,6 +637,9 @@ void watch_catch_up(struct store_request *job, struct store_view *v, const struc
 	struct store_watch *w = CONTAINER_OF(job, struct store_watch, job);
 	if (!v) {
 		w->job_err = *failed;
+	} else if (v->meta.revision + 1 < w->next) { /* who is behind the ring wants what was published */
+		err_set(&w->job_err, ERR_UNAVAILABLE,
+		        "the state of this server was not what the others have, and is replaced: watch again");
 	} else if (w->next < v->meta.compacted) {
 		w->job_compacted = v->meta.compacted;
 		err_set(&w->job_err, ERR_COMPACTED,
@@ -644,7 +647,6 @@ void watch_catch_up(struct store_request *job, struct store_view *v, const struc
 		        (long long)v->meta.compacted);
 	} else {
 		struct event_block *b = event_block_new(w->options.prev_kv);
-		CHECK(v->meta.revision + 1 >= w->next); /* who is behind the ring wants what was published */
 		if (read_log(w, v, b, &w->job_err) == 0) {
 			int64_t last = b->last_revision;
 			event_block_seal(b);
