@@ -88,9 +88,9 @@
  * the last time: a start applies it again. */
 #define STORE_TABLE_BYTES_MAX (8u * 1024 * 1024)
 #define STORE_FLUSH_LOG_BYTES_MAX (32u * 1024 * 1024)
-/* Versions lie in the database in blocks: of about so many bytes before they are packed (16 KiB of Pods fill a page of 4
- * KiB, and twice as much gains little and is unpacked for every point read), and no more than so many versions. A version
- * that is larger has one to itself; what a file says a block unpacks to is believed up to RAW_MAX. */
+/* Versions lie in the database in blocks: of about so many bytes before they are packed (16 KiB of Pods fill a page of
+ * 4 KiB, and twice as much gains little and is unpacked for every point read), and no more than so many versions. A
+ * version that is larger has one to itself; what a file says a block unpacks to is believed up to RAW_MAX. */
 #define STORE_BLOCK_BYTES (16u * 1024)
 #define STORE_BLOCK_VERSIONS_MAX 256
 #define STORE_BLOCK_RAW_MAX (128u * 1024 * 1024)

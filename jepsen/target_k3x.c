@@ -5,7 +5,9 @@
 
 static const char *const *argv(const struct cluster *c, const struct node *n, struct arena *a)
 {
-	const char *const program[] = {c->binary ? c->binary : "build/k3x", "store", "serve", NULL};
+	/* So small a table is flushed several times a second: faults meet flushes in all their stages. */
+	const char *const program[] = {
+	        c->binary ? c->binary : "build/k3x", "store", "serve", "--memory-table-kbytes", "64", NULL};
 	return target_store_argv(c, n, program, a);
 }
 

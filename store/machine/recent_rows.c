@@ -1,6 +1,6 @@
-/* A cache of rows, see recent_rows.h. A row is set when it is written to the memory table; it is asked for when the table
- * has been flushed and does not know the key any more, and then SQLite has the same. Only keys that live are kept:
- * compaction removes the row of one that does not, and never the newest of one that does.
+/* A cache of rows, see recent_rows.h. A row is set when it is written to the memory table; it is asked for when the
+ * table has been flushed and does not know the key any more, and then SQLite has the same. Only keys that live are
+ * kept: compaction removes the row of one that does not, and never the newest of one that does.
  *
  * When it is full it is emptied: what is written often is back soon. */
 #include "store/machine/recent_rows.h"

@@ -111,6 +111,7 @@ static int open_raft(struct serve *s, const char *peer_listen, struct err *err)
 	        .election_ms = (unsigned)v->election_ms,
 	        .snapshot_entries = (unsigned)v->snapshot_count,
 	        .promote_after_ms = (uint64_t)v->promote_after_s * 1000,
+	        .table_bytes = (size_t)v->table_kbytes * 1024,
 	        .state_bytes_per_s = (uint64_t)v->state_mbytes_per_s * 1000000,
 	        .bootstrap = s->identity.servers,
 	        .n_bootstrap = s->identity.n_servers,

@@ -124,6 +124,8 @@ int serve_flags_load(struct serve_settings *v, struct arena *a, int argc, char *
 	                "seconds a voter may be lost before a standby takes its place; 0: never (60)"),
 	        NUMBER("state-transfer-mbytes", state_mbytes_per_s, "K3X_STATE_TRANSFER_MBYTES",
 	                "MB/s at which a state is sent to a member that is far behind; 0: no limit (0)"),
+	        NUMBER("memory-table-kbytes", table_kbytes, "K3X_MEMORY_TABLE_KBYTES",
+	                "what is applied goes to the database when it takes so much memory (8192)"),
 	        TEXT("watch-progress-notify-interval", progress_interval, "ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL",
 	                "between notifications of progress to quiet watches (10m)"),
 	        ALSO("experimental-watch-progress-notify-interval", FLAG_STRING, progress_interval,

@@ -44,7 +44,7 @@ struct serve_settings {
 	const char *compaction_mode, *compaction_retention;
 	uint64_t compact_period_ms;
 	int64_t compact_keep_revisions;
-	int64_t heartbeat_ms, election_ms, snapshot_count, promote_after_s, state_mbytes_per_s;
+	int64_t heartbeat_ms, election_ms, snapshot_count, promote_after_s, state_mbytes_per_s, table_kbytes;
 	const char *progress_interval;
 	uint64_t progress_ms; /* 0: the default */
 	const char *corrupt_check_time;

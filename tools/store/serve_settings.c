@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TABLE_KBYTES_MIN = 64, TABLE_KBYTES_MAX = 1024 * 1024 };
+
 /* etcd's default quota. */
 #define QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024)
 
@@ -207,6 +209,9 @@ static int check_settings(struct serve_settings *v, struct arena *a, struct err 
 	if (v->heartbeat_ms < 10 || v->heartbeat_ms > 10000 || v->election_ms > 50000)
 		return err_set(err, ERR_INVAL,
 		        "--heartbeat-interval: 10 to 10000 ms are possible, --election-timeout: up to 50000");
+	if (v->table_kbytes < TABLE_KBYTES_MIN || v->table_kbytes > TABLE_KBYTES_MAX)
+		return err_set(err, ERR_INVAL, "--memory-table-kbytes: %d to %d are possible", TABLE_KBYTES_MIN,
+		        TABLE_KBYTES_MAX);
 	if (v->election_ms < 3 * v->heartbeat_ms)
 		return err_set(err, ERR_INVAL,
 		        "--election-timeout of %d ms: it should be ten times the heartbeat interval (%d ms) and must "

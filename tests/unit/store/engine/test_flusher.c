@@ -96,8 +96,8 @@ static void test_a_full_segment_is_flushed_by_itself(void **state)
 	assert_int_equal(m.base.applied_index, m.meta.applied_index); /* the end flushes the rest */
 }
 
-/* The database can't be written for now, as long as `swap` is held: like a disk that takes its time. When the thread is at
- * something else just then it does not get to the segment, and it is tried again. */
+/* The database can't be written for now, as long as `swap` is held: like a disk that takes its time. When the thread is
+ * at something else just then it does not get to the segment, and it is tried again. */
 static void block_a_flush(void)
 {
 	struct err err = ERR_INIT;
