@@ -42,6 +42,7 @@ int serve_flags_load(struct serve_settings *v, struct arena *a, int argc, char *
 	        .heartbeat_ms = 100,
 	        .election_ms = 1000,
 	        .promote_after_s = 60,
+	        .table_kbytes = STORE_TABLE_BYTES_MAX / 1024,
 	        .log_level = "info",
 	        .log_format = "text",
 	        .metrics = "extensive",
