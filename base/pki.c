@@ -50,7 +50,7 @@ void pki_pair_release(struct pki_pair *p)
 	*p = PKI_PAIR_INIT;
 }
 
-static X509 *read_certificate(const char *pem, struct err *err)
+X509 *pki_certificate_read(const char *pem, struct err *err)
 {
 	BIO *b = BIO_new_mem_buf(pem, -1);
 	X509 *x = PEM_read_bio_X509(b, NULL, NULL, NULL);
@@ -71,7 +71,7 @@ static char *key_to_pem(EVP_PKEY *key)
 	return text;
 }
 
-static char *certificate_to_pem(X509 *x)
+char *pki_certificate_pem(X509 *x)
 {
 	BIO *b = BIO_new(BIO_s_mem());
 	PEM_write_bio_X509(b, x);
@@ -163,9 +163,9 @@ static void set_times(X509 *x, X509 *issuer, unsigned days)
 		X509_set1_notAfter(x, X509_get0_notAfter(issuer));
 }
 
-static int make(const struct pki_request *r, X509 *issuer, EVP_PKEY *issuer_key, struct pki_pair *ret, struct err *err)
+X509 *pki_certificate_make(
+        const struct pki_request *r, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, struct err *err)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = X509_new();
 	CHECK(key && x);
 	X509_set_version(x, X509_VERSION_3);
@@ -175,13 +175,22 @@ static int make(const struct pki_request *r, X509 *issuer, EVP_PKEY *issuer_key,
 	X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));
 	X509_set_pubkey(x, key);
 	bool ok = issuer ? add_leaf_extensions(x, issuer, r) : add_ca_extensions(x);
-	ok = ok && X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()) > 0;
-	int rc = ok ? 0 : pki_openssl_err(err, ERR_INVAL, "make certificate");
-	if (ok)
-		*ret = (struct pki_pair){certificate_to_pem(x), key_to_pem(key)};
+	if (ok && X509_sign(x, issuer_key ? issuer_key : key, EVP_sha256()) > 0)
+		return x;
+	X509_free(x);
+	pki_openssl_err(err, ERR_INVAL, "make certificate");
+	return NULL;
+}
+
+static int make(const struct pki_request *r, X509 *issuer, EVP_PKEY *issuer_key, struct pki_pair *ret, struct err *err)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = pki_certificate_make(r, key, issuer, issuer_key, err);
+	if (x)
+		*ret = (struct pki_pair){pki_certificate_pem(x), key_to_pem(key)};
 	X509_free(x);
 	EVP_PKEY_free(key);
-	return rc;
+	return x ? 0 : ERR_INVAL;
 }
 
 int pki_ca_new(const char *common_name, struct pki_pair *ret, struct err *err)
@@ -190,14 +199,20 @@ int pki_ca_new(const char *common_name, struct pki_pair *ret, struct err *err)
 	return make(&r, NULL, NULL, ret, err);
 }
 
-int pki_issue(const struct pki_pair *ca, const struct pki_request *request, struct pki_pair *ret, struct err *err)
+EVP_PKEY *pki_private_key_read(const char *pem)
 {
-	BIO *b = BIO_new_mem_buf(ca->key_pem, -1);
+	BIO *b = BIO_new_mem_buf(pem, -1);
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(b, NULL, NULL, NULL);
 	BIO_free(b);
+	return key;
+}
+
+int pki_issue(const struct pki_pair *ca, const struct pki_request *request, struct pki_pair *ret, struct err *err)
+{
+	EVP_PKEY *key = pki_private_key_read(ca->key_pem);
 	if (!key)
 		return pki_openssl_err(err, ERR_INVAL, "read CA key");
-	X509 *issuer = read_certificate(ca->certificate_pem, err);
+	X509 *issuer = pki_certificate_read(ca->certificate_pem, err);
 	int rc = issuer ? make(request, issuer, key, ret, err) : ERR_INVAL;
 	X509_free(issuer);
 	EVP_PKEY_free(key);
@@ -214,7 +229,7 @@ static int64_t to_unix(const ASN1_TIME *t)
 
 int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err)
 {
-	X509 *x = read_certificate(certificate_pem, err);
+	X509 *x = pki_certificate_read(certificate_pem, err);
 	if (!x)
 		return ERR_INVAL;
 	*ret = (struct pki_info){
@@ -236,7 +251,7 @@ bool pki_needs_renewal(const struct pki_info *info, int64_t now_s)
 
 int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err)
 {
-	X509 *x = read_certificate(certificate_pem, err);
+	X509 *x = pki_certificate_read(certificate_pem, err);
 	if (!x)
 		return ERR_INVAL;
 	X509_STORE *store = X509_STORE_new();
@@ -272,7 +287,7 @@ int pki_fingerprint(const char *certificate_pem, char ret_hex[65], struct err *e
 {
 	unsigned char md[32];
 	unsigned len = 0;
-	X509 *x = read_certificate(certificate_pem, err);
+	X509 *x = pki_certificate_read(certificate_pem, err);
 	if (!x)
 		return ERR_INVAL;
 	int ok = X509_digest(x, EVP_sha256(), md, &len);

@@ -37,6 +37,14 @@ struct pki_request {
  * CA's own. */
 int pki_issue(const struct pki_pair *ca, const struct pki_request *request, struct pki_pair *ret, struct err *err);
 
+/* A certificate for a key that stays where it is: the one who has it sends a request (PKCS #10, PEM), and whoever signs
+ * decides what the certificate says; of the request only the key counts, and that its sender has it. ERR_INVAL: it is
+ * no such request, its signature does not fit, or its key is neither EC P-256 nor RSA of 2048 to 4096 bits. Results
+ * malloc'ed. */
+int pki_csr_new(const char *common_name, char **ret_key_pem, char **ret_csr_pem, struct err *err);
+int pki_issue_csr(const struct pki_pair *ca, struct slice csr_pem, const struct pki_request *request,
+        char **ret_certificate_pem, struct err *err);
+
 /* The key file gets mode 0600, the certificate 0644; the key is written first. Loading takes what saving wrote. */
 int pki_pair_save(const struct pki_pair *p, const char *certificate_file, const char *key_file, struct err *err);
 int pki_pair_load(const char *certificate_file, const char *key_file, struct pki_pair *ret, struct err *err);
@@ -103,6 +111,15 @@ int pki_password_hash(struct slice password, unsigned cost, struct strbuf *out, 
 bool pki_password_check(struct slice password, struct slice hash);
 /* What a bcrypt hash costs; 0: it is none. */
 unsigned pki_password_bcrypt_cost(struct slice hash);
+
+/* ---- sealing: what only who knows a password may read ---- */
+
+/* Appends `plain` encrypted under a key that is derived from the password (PBKDF2-HMAC-SHA256 with a salt of its own),
+ * so that any change is noticed (AES-256-GCM). Takes some 100 ms. Never on a loop. */
+void pki_seal(struct slice password, struct slice plain, struct strbuf *out);
+/* The reverse; appends. ERR_UNAUTHENTICATED: another password, or it was changed. ERR_INVAL: it was never sealed by
+ * us. As slow. */
+int pki_unseal(struct slice password, struct slice sealed, struct strbuf *out, struct err *err);
 
 /* ---- helpers ---- */
 
