@@ -21,6 +21,8 @@ struct api_server_options {
 	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
 	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */
+	/* Join tokens (auth/join_token.h): of servers and of agents; NULL, or not there: none. */
+	const char *token_file, *agent_token_file;
 	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
 };
 

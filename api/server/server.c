@@ -97,7 +97,8 @@ static struct slice keep(struct call *c, struct slice s)
 static bool is_public(struct slice path)
 {
 	return slice_is(path, "/healthz") || slice_is(path, "/livez") || slice_is(path, "/readyz") ||
-	       slice_is(path, "/version") || slice_is(path, "/version/");
+	       slice_is(path, "/version") || slice_is(path, "/version/") || slice_is(path, "/cacerts") ||
+	       slice_is(path, "/ping");
 }
 
 /* Acting as somebody else must never be taken for acting as oneself. */
@@ -239,6 +240,8 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
 	s->options.tls_min_version = keep_text(s, o->tls_min_version);
+	s->options.token_file = keep_text(s, o->token_file);
+	s->options.agent_token_file = keep_text(s, o->agent_token_file);
 	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
 }
 

@@ -4,11 +4,14 @@
  * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not
  * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
  * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
- * remembered for a little while by the token's hash. */
+ * remembered for a little while by the token's hash.
+ * Passwords: of join tokens alone, see join_token.h. */
 #include "api/server/auth/authn.h"
 
+#include "api/server/auth/join_token.h"
 #include "api/server/state.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "base/pki.h"
 #include "base/wire/http.h"
 
@@ -29,6 +32,8 @@ struct known_peer {
 
 struct authenticator {
 	struct pki_key *key;
+	struct join_secrets *joins;
+	uint64_t warned_ms; /* of a join that was turned away: not each of many is told */
 	struct known_peer peers[PEERS_MAX];
 	struct remembered remembered[REMEMBERED_MAX];
 };
@@ -46,6 +51,10 @@ int authenticator_new(struct api_server *s, struct authenticator **ret, struct e
 		free(a);
 		return err_wrap(err, "service account key %s", s->options.service_account_key_file);
 	}
+	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &a->joins, err) != 0) {
+		authenticator_free(a);
+		return err->code;
+	}
 	*ret = a;
 	return 0;
 }
@@ -57,6 +66,7 @@ void authenticator_free(struct authenticator *a)
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		user_unref(a->peers[i].user);
 	pki_key_free(a->key);
+	join_secrets_free(a->joins);
 	free(a);
 }
 
@@ -216,6 +226,23 @@ static int of_token(struct api_server *s, struct slice token, struct user **ret,
 	return rc;
 }
 
+/* ---- join tokens ---- */
+
+enum { WARN_MS = 5000 };
+
+static int of_join(
+        struct api_server *s, struct slice credentials, const char *address, struct user **ret, struct err *err)
+{
+	struct authenticator *a = s->authenticator;
+	int rc = join_secrets_user(a->joins, credentials, ret, err);
+	uint64_t now = loop_now_ms(s->loop);
+	if (rc != 0 && (!a->warned_ms || now - a->warned_ms >= WARN_MS)) {
+		a->warned_ms = now;
+		log_warn("join", "turned away", "from=%s why=\"%s\"", address, err->msg);
+	}
+	return rc;
+}
+
 int authn_request(struct api_server *s, struct http_exchange *x, struct user **ret, bool *is_silent, struct err *err)
 {
 	struct slice header = http_header(x, "authorization");
@@ -224,6 +251,8 @@ int authn_request(struct api_server *s, struct http_exchange *x, struct user **r
 	*is_silent = false;
 	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer "))
 		return of_token(s, slice_trim((struct slice){header.ptr + 7, header.len - 7}), ret, err);
+	if (header.len > 6 && slice_caseis((struct slice){header.ptr, 6}, "Basic "))
+		return of_join(s, slice_trim((struct slice){header.ptr + 6, header.len - 6}), peer->address, ret, err);
 	if (peer->verified) {
 		struct user *u = user_of_peer(s->authenticator, peer);
 		if (!u)

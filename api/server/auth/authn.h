@@ -1,4 +1,4 @@
-/* Who is asking: client certificates, service account tokens. API loop. */
+/* Who is asking: client certificates, service account tokens, join tokens. API loop. */
 #ifndef K3X_API_SERVER_AUTH_AUTHN_H
 #define K3X_API_SERVER_AUTH_AUTHN_H
 
