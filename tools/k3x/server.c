@@ -1,7 +1,9 @@
 /* `k3x server`: puts the house together and runs it until it is told to stop.
  *
  * Start, each step waiting for the one before:
- *     settings -> keys and certificates, and beside them the store -> API server -> kubeconfig -> parts (see parts.h)
+ *     settings -> who this is -> keys and certificates, and beside them the store -> API server -> kubeconfig
+ *             -> parts (see parts.h)
+ * A server with peers opens its store when it has its certificate for them.
  * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
  * the API server has a loop and a thread of its own. */
 #include "tools/k3x/parts.h"
@@ -15,7 +17,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/proc/process.h"
-#include "store/engine.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ enum { STOP_DRAIN_MS = 3000, RENEW_CHECK_MS = 6 * 3600 * 1000 };
 struct store_opening {
 	pthread_t thread;
 	struct server_settings settings;
-	struct engine *store;
+	struct server_store *store;
 	struct err err;
 };
 
@@ -43,13 +44,14 @@ struct server {
 	struct loop main_loop;
 	struct loop api_loop;
 	struct store_opening opening;
-	struct engine *store;
+	struct server_store store;
 	struct api_server *api;
 	uv_signal_t on_term, on_int, on_pipe;
 	uv_timer_t renew_timer;
 	struct loop_task ready_task;
 	struct loop_task stopped_task;
 	struct loop_task reload_task;
+	struct loop_task removed_task;
 	struct err api_err;
 	bool stopping;
 	int exit_code;
@@ -105,6 +107,20 @@ static void on_sigpipe(uv_signal_t *h, int number)
 {
 }
 
+static void stop_removed(struct loop_task *t)
+{
+	struct server *s = CONTAINER_OF(t, struct server, removed_task);
+	s->exit_code = err_exit_code(ERR_FORBIDDEN);
+	stop(s);
+}
+
+static void on_removed(void *arg)
+{
+	struct server *s = arg;
+	s->removed_task.run = stop_removed;
+	loop_post(&s->main_loop, &s->removed_task);
+}
+
 /* ---- starting ---- */
 
 static void fail(struct server *s, const struct err *err)
@@ -152,7 +168,7 @@ static void start_api_on_loop(void *arg)
 	struct server_settings *set = &s->settings;
 	struct api_server_options o = {
 	        .loop = &s->api_loop,
-	        .store = s->store,
+	        .store = s->store.engine,
 	        .bind_address = set->bind_address,
 	        .port = (int)set->https_port,
 	        .cert_file = server_file(set, "server/tls/serving-kube-apiserver.crt"),
@@ -168,6 +184,8 @@ static void start_api_on_loop(void *arg)
 	        .advertise_address = set->advertise_address,
 	        .tls_min_version = set->tls_min_version,
 	        .tls_cipher_suites = set->tls_cipher_suites,
+	        .token_file = server_file(set, "server/token"),
+	        .agent_token_file = server_file(set, "server/agent-token"),
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
 	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
@@ -203,6 +221,7 @@ static void renew(uv_timer_t *t)
 	if (!renewed)
 		return;
 	log_info("server", "serving certificate renewed", "%s", "");
+	server_store_reload_tls(&s->store);
 	s->reload_task.run = reload_tls;
 	loop_post(&s->api_loop, &s->reload_task);
 }
@@ -255,18 +274,17 @@ static void *open_store(void *arg)
 {
 	struct store_opening *o = arg;
 	pthread_setname_np(pthread_self(), "opening");
-	server_store_open(&o->settings, &o->store, &o->err);
+	server_store_open(&o->settings, false, o->store, &o->err);
 	return NULL;
 }
 
 /* Whichever fails, both have ended. What was opened for nothing ends with the process, as after any crash. */
-static int prepare(struct server *s, struct err *err)
+static int open_beside(struct server *s, struct err *err)
 {
 	struct store_opening *o = &s->opening;
-	if (server_make_folders(&s->settings, err) != 0)
-		return err->code;
 	o->settings = s->settings;
 	o->settings.arena = ARENA_INIT;
+	o->store = &s->store;
 	int rc = pthread_create(&o->thread, NULL, open_store, o);
 	if (rc != 0)
 		return err_errno(err, rc, "start a thread");
@@ -274,8 +292,18 @@ static int prepare(struct server *s, struct err *err)
 	CHECK(pthread_join(o->thread, NULL) == 0);
 	if (rc == 0 && o->err.code)
 		*err = o->err;
-	s->store = o->store;
 	return err->code;
+}
+
+static int prepare(struct server *s, struct err *err)
+{
+	if (server_make_folders(&s->settings, err) != 0 || server_store_identify(&s->settings, err) != 0)
+		return err->code;
+	if (!s->settings.has_peers)
+		return open_beside(s, err);
+	if (server_pki_prepare(&s->settings, NULL, err) != 0)
+		return err->code;
+	return server_store_open(&s->settings, false, &s->store, err);
 }
 
 static int start(struct server *s, int argc, char **argv, struct err *err)
@@ -288,6 +316,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	loop_init(&s->main_loop, "k3x");
 	go_last_when_memory_is_short();
 	watch_signals(s);
+	server_store_watch_removal(&s->store, on_removed, s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
 	return start_api(s, err);
@@ -307,7 +336,7 @@ int server_main(int argc, char **argv)
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
 	loop_release(&s->api_loop);
-	store_close(s->store);
+	server_store_close(&s->store);
 	loop_release(&s->main_loop);
 	log_info("server", "stopped", "%s", "");
 	int code = s->exit_code;

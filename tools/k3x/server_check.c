@@ -3,7 +3,9 @@
 #include "tools/k3x/server_check.h"
 
 #include "api/machinery/rules/validate.h"
+#include "api/server/auth/join_token.h"
 #include "base/check.h"
+#include "base/wire/url.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -174,6 +176,34 @@ static int check_names(const struct server_settings *s, struct err *err)
 	return check_each(&s->disable, check_component, err);
 }
 
+/* ---- joining ---- */
+
+static int check_token(const char *flag, const char *text, struct err *err)
+{
+	struct join_token t;
+	return !text || join_token_parse(slice_of(text), &t, err) == 0 ? 0 : err_wrap(err, "--%s", flag);
+}
+
+static int check_joining(struct server_settings *s, struct err *err)
+{
+	struct url url;
+	if (check_token("token", s->token, err) != 0 || check_token("agent-token", s->agent_token, err) != 0)
+		return err->code;
+	if (s->restore_path && !s->cluster_reset)
+		return err_set(err, ERR_INVAL, "--cluster-reset-restore-path belongs to --cluster-reset");
+	if (s->join_url && (s->cluster_init || s->cluster_reset))
+		return err_set(err, ERR_INVAL, "--server joins a cluster, --%s makes one: one of the two",
+		        s->cluster_init ? "cluster-init" : "cluster-reset");
+	if (!s->join_url)
+		return 0;
+	if (!s->token)
+		return err_set(
+		        err, ERR_INVAL, "--server needs --token: the text of server/token on a server of the cluster");
+	if (url_parse(&s->arena, s->join_url, 6443, &url, err) != 0)
+		return err_wrap(err, "--server");
+	return url.is_tls ? 0 : bad(err, "server", s->join_url, "like https://10.0.0.1:6443");
+}
+
 static int check_files(const struct server_settings *s, struct err *err)
 {
 	if (*s->data_dir != '/')
@@ -187,7 +217,8 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_addresses(s, err) != 0 || check_names(s, err) != 0)
+	        check_mode(s, err) != 0 || check_addresses(s, err) != 0 || check_names(s, err) != 0 ||
+	        check_joining(s, err) != 0)
 		return err->code;
 	return check_files(s, err);
 }

@@ -6,11 +6,13 @@
  *     server/tls/client-kube-apiserver.{crt,key}        the API server towards kubelets
  *     server/tls/service.key                            signs service account tokens
  *     agent/serving-kubelet.{crt,key}, client-kubelet.{crt,key}
- *     server/token, server/node-token                   secrets for joining
+ *     server/tls/etcd/peer-ca.{crt,key}                 vouches for servers towards each other
+ *     server/tls/etcd/peer-server-client.{crt,key}      this server towards the others; it says which member it is
  *
  * CAs are never replaced here: what they issued would be worthless. Leaves are issued anew when a quarter of their life
  * is left, or when the names they must hold have changed, which is noted in a .names file beside them. */
 #include "tools/k3x/server_pki.h"
+#include "tools/k3x/server_token.h"
 
 #include "base/base64.h"
 #include "base/check.h"
@@ -19,6 +21,7 @@
 #include "base/yaml.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,8 +48,9 @@ int server_make_folders(struct server_settings *s, struct err *err)
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/db", 0700}, {"server/manifests", 0700},
-	        {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
+	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700},
+	        {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755},
+	        {"agent/etc", 0755}};
 	if (make_folder(s->data_dir, 0755, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -70,7 +74,9 @@ static int need_ca(struct server_settings *s, const char *name, struct pki_pair 
 		        "%s and its key: one of the two is missing; put it back, or remove both for a new cluster "
 		        "identity",
 		        crt);
-	const char *common_name = arena_printf(&s->arena, "k3x-%s@%lld", name, (long long)time(NULL));
+	const char *slash = strrchr(name, '/');
+	const char *common_name =
+	        arena_printf(&s->arena, "k3x-%s@%lld", slash ? slash + 1 : name, (long long)time(NULL));
 	if (pki_ca_new(common_name, ret, err) != 0)
 		return err->code;
 	return pki_pair_save(ret, crt, key, err);
@@ -179,25 +185,19 @@ static int need_service_key(struct server_settings *s, struct err *err)
 	return rc;
 }
 
-/* K10<sha256 of the server CA>::server:<secret> */
-static int need_token(struct server_settings *s, const struct pki_pair *server_ca, struct err *err)
+/* The others believe that it is the member that its certificate names, and no other. */
+static int need_peer(struct server_settings *s, bool *made, struct err *err)
 {
-	const char *path = server_file(s, "server/token"), *node_path = server_file(s, "server/node-token");
-	if (exists(path))
-		return 0;
-	struct strbuf token = STRBUF_INIT;
-	char hash[65];
-	pki_sha256_hex(server_ca->certificate_pem, strlen(server_ca->certificate_pem), hash);
-	strbuf_addf(&token, "K10%s::server:", hash);
-	if (s->token)
-		strbuf_adds(&token, s->token);
-	else
-		pki_random_hex(&token, 16);
-	strbuf_addc(&token, '\n');
-	int rc = pki_file_write(path, strbuf_slice(&token), 0600, err);
-	if (rc == 0)
-		rc = pki_file_write(node_path, strbuf_slice(&token), 0600, err);
-	strbuf_release(&token);
+	const char *names[] = {s->node_ip, s->advertise_address, s->node_name, "localhost", "127.0.0.1"};
+	char member[64];
+	struct pki_pair ca = PKI_PAIR_INIT;
+	struct pki_request r = {
+	        .common_name = member, .names = names, .names_count = 5, .is_server = true, .is_client = true};
+	snprintf(member, sizeof member, "k3x-peer-%016" PRIx64, s->member_id);
+	int rc = need_ca(s, "etcd/peer-ca", &ca, err);
+	if (rc == 0 && s->has_peers)
+		rc = need_leaf(s, &ca, SERVER_PEER_LEAF, &r, made, err);
+	pki_pair_release(&ca);
 	return rc;
 }
 
@@ -220,7 +220,7 @@ static void *serving_half(void *arg)
 	if (rc == 0)
 		rc = need_kubelet_serving(s, &ca, &h->err);
 	if (rc == 0)
-		need_token(s, &ca, &h->err);
+		server_token_prepare(s, ca.certificate_pem, &h->err);
 	pki_pair_release(&ca);
 	return NULL;
 }
@@ -238,7 +238,9 @@ static void client_half(struct half *h)
 	if (rc == 0)
 		rc = need_kubelet_client(s, &ca, &h->err);
 	if (rc == 0)
-		need_service_key(s, &h->err);
+		rc = need_service_key(s, &h->err);
+	if (rc == 0)
+		need_peer(s, &h->made, &h->err);
 	pki_pair_release(&ca);
 }
 

@@ -4,6 +4,8 @@
 
 #include "tools/k3x/server_settings.h"
 
+#define SERVER_PEER_LEAF "server/tls/etcd/peer-server-client"
+
 /* The folders of a data directory. */
 int server_make_folders(struct server_settings *s, struct err *err);
 

@@ -2,6 +2,7 @@
 #include "tools/k3x/server_settings.h"
 
 #include "base/mem/str.h"
+#include "base/pki.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -58,7 +59,12 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
 	        {"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE",
 	                "its mode (600)", NULL},
-	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN", "shared secret for joining (made when absent)",
+	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN",
+	                "secret by which servers and agents join (made when absent)", NULL},
+	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
+	        {"agent-token", 0, FLAG_STRING, &s->agent_token, "K3X_AGENT_TOKEN",
+	                "another secret, by which agents alone join", NULL},
+	        {"agent-token-file", 0, FLAG_STRING, &s->agent_token_file, "K3X_AGENT_TOKEN_FILE", "file that holds it",
 	                NULL},
 	        {"disable", 0, FLAG_LIST, &s->disable, "K3X_DISABLE", "components to leave out", NULL},
 	        {"disable-agent", 0, FLAG_BOOL, &s->disable_agent, NULL, "run no node here", NULL},
@@ -79,8 +85,13 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"tls-cipher-suites", 0, FLAG_STRING, &s->tls_cipher_suites, NULL,
 	                "TLS 1.2 cipher suites of the API, IANA names with commas between", NULL},
 	        {"cluster-init", 0, FLAG_BOOL, &s->cluster_init, "K3X_CLUSTER_INIT",
-	                "keep the state behind a raft log, taking over what is there; stays so", NULL},
-	        {"server", 's', FLAG_STRING, &ignored, "K3X_URL", NULL, "joining another server is " LATER},
+	                "let other servers join: opens the peer port, 2380; stays so", NULL},
+	        {"server", 's', FLAG_STRING, &s->join_url, "K3X_URL",
+	                "join the cluster of this server, like https://10.0.0.1:6443", NULL},
+	        {"cluster-reset", 0, FLAG_BOOL, &s->cluster_reset, "K3X_CLUSTER_RESET",
+	                "forget the other servers and go on as the only one; ends when that is done", NULL},
+	        {"cluster-reset-restore-path", 0, FLAG_STRING, &s->restore_path, NULL,
+	                "with --cluster-reset: begin from this snapshot", NULL},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
 	};
@@ -94,6 +105,22 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	if (*want_help)
 		flags_help(&f);
 	return rc;
+}
+
+/* A secret from a file, unless it was given by itself. */
+static int read_secret(struct arena *a, const char *flag, const char *path, const char **secret, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (!path)
+		return 0;
+	if (*secret)
+		return err_set(err, ERR_INVAL, "--%s and --%s-file: one of the two", flag, flag);
+	if (pki_file_read(path, &text, &len, err) != 0)
+		return err_wrap(err, "--%s-file", flag);
+	*secret = arena_printf(a, "%.*s", SLICE_FMT(slice_trim((struct slice){text, len})));
+	free(text);
+	return 0;
 }
 
 static const char *host_name(struct arena *a)
@@ -136,6 +163,9 @@ int server_settings_load(struct server_settings *s, int argc, char **argv, struc
 		return err->code;
 	if (want_help)
 		return 1;
+	if (read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
+	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
+		return err->code;
 	if (!s->node_name)
 		s->node_name = host_name(&s->arena);
 	if (!s->node_ip)

@@ -20,7 +20,10 @@ struct server_settings {
 	const char *node_port_range;
 	int node_port_min, node_port_max;
 	const char *write_kubeconfig, *write_kubeconfig_mode;
-	const char *token;
+	const char *token, *token_file, *agent_token, *agent_token_file; /* the files are read into the others */
+	const char *join_url;                                            /* --server; NULL: none */
+	bool cluster_reset;
+	const char *restore_path;
 	const char *tls_min_version, *tls_cipher_suites;
 	struct flag_list disable;
 	bool cluster_init;
@@ -31,6 +34,9 @@ struct server_settings {
 	const char *pause_image;
 	const char *resolv_conf;
 	int64_t kubelet_port;
+	/* Set by server_store_identify(). */
+	uint64_t cluster_id, member_id;
+	bool has_peers; /* the peer port is to be open */
 };
 
 /* Fills the settings, unchecked; prints help and returns 1 when that was asked for. */

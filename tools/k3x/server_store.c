@@ -1,8 +1,15 @@
-/* The store that `k3x server` keeps its state in: a raft group, of this server alone unless others join. */
+/* The store that `k3x server` keeps its state in: a raft group, of this server alone unless others join.
+ *
+ * server/db/cluster and server/db/member hold the ids, server/db/peers says that the peer port is open: from the first
+ * --cluster-init or --server on, for a server that was given one once and is started without it has peers that wait for
+ * it. Peers talk TLS 1.3 both ways, each with a certificate of the peers' CA that names its member, so nobody who
+ * merely reaches the port says a word, and no server passes for another. */
 #include "tools/k3x/server_store.h"
 
+#include "base/log.h"
 #include "base/pki.h"
-#include "store/engine/raft_engine.h"
+#include "base/wire/tls.h"
+#include "tools/k3x/server_pki.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,19 +28,107 @@ static int need_id(const char *path, uint64_t *ret, struct err *err)
 		free(bytes);
 		return *ret ? 0 : err_set(err, ERR_CORRUPT, "%s does not hold an id of 16 hex digits", path);
 	}
-	pki_random(ret, sizeof *ret);
+	while (!*ret)
+		pki_random(ret, sizeof *ret);
 	int n = snprintf(text, sizeof text, "%016" PRIx64 "\n", *ret);
 	return pki_file_write(path, (struct slice){text, (size_t)n}, 0600, err);
 }
 
-int server_store_open(struct server_settings *s, struct engine **ret, struct err *err)
+int server_store_identify(struct server_settings *s, struct err *err)
 {
-	struct raft_host_server self = {.role = RAFT_HOST_VOTER};
-	struct raft_engine_options o = {.data_dir = server_file(s, "server/db"), .bootstrap = &self, .n_bootstrap = 1};
-	if (need_id(server_file(s, "server/db/cluster"), &o.cluster_id, err) != 0 ||
-	        need_id(server_file(s, "server/db/member"), &o.id, err) != 0)
+	const char *peers = server_file(s, "server/db/peers");
+	if (need_id(server_file(s, "server/db/cluster"), &s->cluster_id, err) != 0 ||
+	        need_id(server_file(s, "server/db/member"), &s->member_id, err) != 0)
 		return err->code;
-	self.id = o.id;
-	self.address = o.address = arena_printf(&s->arena, "https://%s:2380", s->node_ip);
-	return raft_engine_open(&o, ret, err);
+	s->has_peers = access(peers, F_OK) == 0;
+	if (s->has_peers || !(s->cluster_init || s->join_url))
+		return 0;
+	s->has_peers = true;
+	return pki_file_write(peers, SLICE("the peer port is open\n"), 0600, err);
+}
+
+/* ---- peers ---- */
+
+static int open_tls(struct server_settings *s, struct server_store *o, struct err *err)
+{
+	struct tls_options t = {.is_server = true,
+	        .certificate_file = server_file(s, "%s.crt", SERVER_PEER_LEAF),
+	        .key_file = server_file(s, "%s.key", SERVER_PEER_LEAF),
+	        .ca_file = server_file(s, "server/tls/etcd/peer-ca.crt"),
+	        .min_version = "VersionTLS13",
+	        .require_client_certificate = true};
+	if (tls_context_new(&t, &o->server_tls, err) != 0)
+		return err_wrap(err, "certificate for peers");
+	t.is_server = false;
+	return tls_context_new(&t, &o->access.client_tls, err) == 0 ? 0 : err_wrap(err, "certificate for peers");
+}
+
+void server_store_reload_tls(struct server_store *o)
+{
+	struct err err = ERR_INIT;
+	if (o->server_tls &&
+	        (tls_context_reload(o->server_tls, &err) != 0 || tls_context_reload(o->access.client_tls, &err) != 0))
+		log_error("server", "cannot load the renewed certificate for peers", "error=\"%s\"", err.msg);
+}
+
+void server_store_watch_removal(struct server_store *o, void (*removed)(void *arg), void *arg)
+{
+	if (o->server_tls)
+		o->removal = removal_watch_start(raft_engine_of(o->engine), o->address, &o->access, removed, arg);
+}
+
+/* ---- life ---- */
+
+/* A member that others know under an address that it has no more is not found by them. */
+static void look_at_address(const struct server_settings *s, const struct server_store *o)
+{
+	struct raft_node_status status;
+	raft_engine_status(raft_engine_of(o->engine), &status);
+	for (size_t i = 0; i < status.n_members; i++)
+		if (status.members[i].id == s->member_id && strcmp(status.members[i].address, o->address) != 0)
+			log_warn("server", "the other servers know this one under another address",
+			        "known=%s now=%s mend=\"--node-ip with the known one, or --cluster-reset on the last "
+			        "server\"",
+			        status.members[i].address, o->address);
+}
+
+int server_store_open(struct server_settings *s, bool is_joining, struct server_store *o, struct err *err)
+{
+	struct raft_host_server self = {.role = RAFT_HOST_VOTER, .id = s->member_id};
+	if (s->has_peers && open_tls(s, o, err) != 0)
+		return err->code;
+	self.address = o->address = arena_printf(&s->arena, "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
+	o->answers.cluster_id = s->cluster_id;
+	struct raft_engine_options e = {.data_dir = server_file(s, "server/db"),
+	        .cluster_id = s->cluster_id,
+	        .id = s->member_id,
+	        .address = o->address,
+	        .listen_host = s->has_peers ? s->node_ip : NULL,
+	        .listen_port = SERVER_PEER_PORT,
+	        .server_tls = o->server_tls,
+	        .access = o->access,
+	        .bootstrap = is_joining ? NULL : &self,
+	        .n_bootstrap = is_joining ? 0 : 1,
+	        .question = serve_answer,
+	        .arg = &o->answers};
+	if (raft_engine_open(&e, &o->engine, err) != 0)
+		return err->code;
+	atomic_store(&o->answers.engine, raft_engine_of(o->engine));
+	if (s->has_peers) {
+		log_info("server", "peers are served", "address=%s member=%016" PRIx64 " cluster=%016" PRIx64,
+		        o->address, s->member_id, s->cluster_id);
+		look_at_address(s, o);
+	}
+	return 0;
+}
+
+void server_store_close(struct server_store *o)
+{
+	if (o->removal)
+		removal_watch_stop(o->removal);
+	if (o->engine)
+		store_close(o->engine);
+	tls_context_unref(o->server_tls);
+	tls_context_unref(o->access.client_tls);
+	*o = (struct server_store){0};
 }
