@@ -8,6 +8,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/auth/authorize.h"
+#include "api/server/join/join.h"
 #include "api/server/nonresource.h"
 #include "api/server/state.h"
 #include "api/server/verbs/verbs.h"
@@ -21,7 +22,10 @@ static void run_handler(struct call *c)
 	LOOP_CHECK_OWNER(c->loop);
 	CHECK(!c->answered && !c->gone);
 	if (!r->is_resource) {
-		api_nonresource(c);
+		if (join_is_path(c->path))
+			join_handle(c);
+		else
+			api_nonresource(c);
 		return;
 	}
 	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
@@ -65,7 +69,9 @@ static void run_handler(struct call *c)
 
 static bool has_body(const struct call *c)
 {
-	if (!c->route.is_resource || (c->route.sub && c->route.sub->is_connect))
+	if (!c->route.is_resource)
+		return join_is_path(c->path) && slice_is(c->method, "POST");
+	if (c->route.sub && c->route.sub->is_connect)
 		return false;
 	return c->route.verb &
 	       (RESOURCE_CREATE | RESOURCE_UPDATE | RESOURCE_PATCH | RESOURCE_DELETE | RESOURCE_DELETECOLLECTION);

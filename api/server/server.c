@@ -11,6 +11,7 @@
 #include "api/server/auth/authn.h"
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
+#include "api/server/join/join.h"
 #include "api/server/state.h"
 #include "api/server/verbs/verbs.h"
 #include "base/check.h"
@@ -279,6 +280,7 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
 	service_allocator_free(s->services);
+	join_free(s->join);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
 	arena_release(&s->arena);
@@ -296,7 +298,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	list_init(&s->watches);
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
-	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 || open_tls(s, err) != 0 ||
+	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
+	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
@@ -346,6 +349,10 @@ static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
 	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
+	if (s->join) {
+		closing_hold(&s->closing_parts);
+		join_close(s->join, closing_part_done, &s->closing_parts);
+	}
 	closing_hold(&s->closing_parts);
 	cache_close(s->cache, closing_part_done, &s->closing_parts);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);

@@ -8,6 +8,7 @@
 
 struct authenticator;
 struct duties;
+struct join;
 struct http_server;
 struct service_allocator;
 struct tls_context;
@@ -24,6 +25,7 @@ struct api_server {
 	struct authenticator *authenticator;
 	struct service_allocator *services;
 	struct duties *duties;
+	struct join *join; /* NULL: nobody joins here */
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	bool is_ready;

@@ -39,7 +39,8 @@ static enum verdict masters(const struct attributes *a, const char **reason)
 /* Upstream's roles system:public-info-viewer and system:discovery. */
 static enum verdict discovery(const struct attributes *a, const char **reason)
 {
-	static const char *const public[] = {"/healthz", "/livez", "/readyz", "/version", "/version/", NULL};
+	static const char *const public[] = {
+	        "/healthz", "/livez", "/readyz", "/version", "/version/", "/cacerts", "/ping", NULL};
 	static const char *const known[] = {"/api", "/apis", "/openapi", NULL};
 	static const char *const below[] = {"/api/", "/apis/", "/openapi/", NULL};
 	if (!is_read(a))
@@ -65,7 +66,19 @@ static enum verdict about_oneself(const struct attributes *a, const char **reaso
 	               : VERDICT_NO_OPINION;
 }
 
-static authorizer *const authorizers[] = {masters, discovery, about_oneself};
+/* What a server or an agent that shows a join token, or a node that has its certificate, may have to come in: all of it
+ * below /v1-k3x/, what is for servers only with theirs. */
+static enum verdict joining(const struct attributes *a, const char **reason)
+{
+	*reason = "a join token";
+	if (a->is_resource || !slice_starts(a->path, "/v1-k3x/"))
+		return VERDICT_NO_OPINION;
+	bool is_for_servers = slice_starts(a->path, "/v1-k3x/server-");
+	bool is_node = user_is_in(a->user, "k3x:agent") || user_is_in(a->user, "system:nodes");
+	return user_is_in(a->user, "k3x:server") || (is_node && !is_for_servers) ? VERDICT_ALLOW : VERDICT_NO_OPINION;
+}
+
+static authorizer *const authorizers[] = {masters, discovery, about_oneself, joining};
 
 /* ---- */
 

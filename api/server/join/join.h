@@ -1,0 +1,34 @@
+/* Joining: what a server answers to others that want to be servers or nodes of its cluster. API loop.
+ *
+ *     GET  /cacerts, /ping                       everybody
+ *     GET  /v1-k3x/config, readyz, client-ca.crt, server-ca.crt                    a token, or a node's certificate
+ *     POST /v1-k3x/client-kubelet.crt, serving-kubelet.crt, client-kube-proxy.crt  the same; see nodes.c
+ *     GET  /v1-k3x/server-bootstrap, POST /v1-k3x/server-join                      a server's token; see members.c */
+#ifndef K3X_API_SERVER_JOIN_JOIN_H
+#define K3X_API_SERVER_JOIN_JOIN_H
+
+#include "api/server/call.h"
+#include "api/server/join/words.h"
+
+struct join;
+struct raft_peer_access;
+
+struct api_join_options {
+	struct join_settings settings;
+	uint64_t cluster_id;
+	const struct raft_peer_access *access; /* NULL: the peer port is closed, and servers can't join. Borrowed */
+	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
+};
+
+/* Strings are copied where they are needed. */
+int join_new(struct api_server *s, const struct api_join_options *o, struct join **ret, struct err *err);
+/* No more calls come; closed(arg) when those that are out have ended, maybe from inside. */
+void join_close(struct join *j, void (*closed)(void *arg), void *arg);
+void join_free(struct join *j); /* NULL is allowed; after closing, or when no call ever came */
+
+/* Is it one of the paths above? Pure. */
+bool join_is_path(struct slice path);
+/* Answers it; the body is there. */
+void join_handle(struct call *c);
+
+#endif
