@@ -9,10 +9,13 @@
 #include "tools/k3x/parts.h"
 #include "tools/programs.h"
 #include "tools/k3x/server_check.h"
+#include "tools/k3x/server_join.h"
+#include "tools/k3x/server_keys.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_store.h"
 
+#include "api/server/join/join.h"
 #include "api/server/server.h"
 #include "base/check.h"
 #include "base/log.h"
@@ -45,6 +48,8 @@ struct server {
 	struct loop api_loop;
 	struct store_opening opening;
 	struct server_store store;
+	struct keys_keeper *keys;
+	struct api_join_options join;
 	struct api_server *api;
 	uv_signal_t on_term, on_int, on_pipe;
 	uv_timer_t renew_timer;
@@ -166,6 +171,16 @@ static void start_api_on_loop(void *arg)
 	struct api_start *start = arg;
 	struct server *s = start->server;
 	struct server_settings *set = &s->settings;
+	s->join = (struct api_join_options){
+	        .settings = {set->cluster_cidr, set->service_cidr, set->cluster_dns, set->cluster_domain,
+	                set->node_port_range},
+	        .cluster_id = set->cluster_id,
+	        .access = set->has_peers ? &s->store.access : NULL,
+	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),
+	        .client_ca_key_file = server_file(set, "server/tls/client-ca.key"),
+	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
+	        .server_ca_key_file = server_file(set, "server/tls/server-ca.key"),
+	};
 	struct api_server_options o = {
 	        .loop = &s->api_loop,
 	        .store = s->store.engine,
@@ -184,6 +199,7 @@ static void start_api_on_loop(void *arg)
 	        .advertise_address = set->advertise_address,
 	        .tls_min_version = set->tls_min_version,
 	        .tls_cipher_suites = set->tls_cipher_suites,
+	        .join = &s->join,
 	        .token_file = server_file(set, "server/token"),
 	        .agent_token_file = server_file(set, "server/agent-token"),
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
@@ -297,13 +313,16 @@ static int open_beside(struct server *s, struct err *err)
 
 static int prepare(struct server *s, struct err *err)
 {
-	if (server_make_folders(&s->settings, err) != 0 || server_store_identify(&s->settings, err) != 0)
+	struct server_settings *set = &s->settings;
+	bool is_joining = false;
+	if (server_make_folders(set, err) != 0 || server_join_begin(set, &is_joining, err) != 0 ||
+	        server_store_identify(set, err) != 0 || server_keys_recover(set, err) != 0)
 		return err->code;
-	if (!s->settings.has_peers)
+	if (!set->has_peers)
 		return open_beside(s, err);
-	if (server_pki_prepare(&s->settings, NULL, err) != 0)
+	if (server_pki_prepare(set, NULL, err) != 0 || server_store_open(set, is_joining, &s->store, err) != 0)
 		return err->code;
-	return server_store_open(&s->settings, false, &s->store, err);
+	return is_joining ? server_join_finish(set, &s->store, err) : 0;
 }
 
 static int start(struct server *s, int argc, char **argv, struct err *err)
@@ -317,6 +336,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	go_last_when_memory_is_short();
 	watch_signals(s);
 	server_store_watch_removal(&s->store, on_removed, s);
+	s->keys = keys_keeper_start(&s->settings, s->store.engine);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
 	return start_api(s, err);
@@ -336,6 +356,7 @@ int server_main(int argc, char **argv)
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
 	loop_release(&s->api_loop);
+	keys_keeper_stop(s->keys);
 	server_store_close(&s->store);
 	loop_release(&s->main_loop);
 	log_info("server", "stopped", "%s", "");

@@ -1,0 +1,71 @@
+# Clusters of `k3x server`, each server in a network namespace of its own with an address on one bridge; source it after
+# _lib.sh, under tests/apart.sh. Servers are called s1, s2, ...; each one's data, log, kubeconfig and process id are
+# $T/NAME, $T/NAME.log, $T/NAME.kubeconfig and $T/NAME.pid. They run no node: nothing here needs pods.
+net=10.99.0
+prefix=k3x-$$-
+bridge=k3xbr$$
+declare -A server_flags # of a server, beside those of all
+
+address() { echo "$net.${1#s}"; }
+url() { echo "https://$(address "$1"):6443"; }
+at() { local n=$1; shift; nsenter --net="/run/netns/$prefix$n" "$@"; }
+
+# hosts NAMES...: makes their networks.
+hosts() {
+	local n
+	ip link add name $bridge type bridge
+	ip addr add $net.254/24 dev $bridge
+	ip link set $bridge up
+	for n; do
+		ip netns add "$prefix$n"
+		ip link add name "v$$$n" type veth peer name eth0 netns "$prefix$n"
+		ip link set "v$$$n" master $bridge up
+		ip -n "$prefix$n" link set lo up
+		ip -n "$prefix$n" addr add "$(address "$n")/24" dev eth0
+		ip -n "$prefix$n" link set eth0 up
+	done
+}
+cut_off() { ip link set "v$$$1" down; }
+plug_in() { ip link set "v$$$1" up; }
+
+# server_run NAME FLAGS...: in the foreground, its words on stdout and stderr.
+server_run() {
+	local n=$1
+	shift
+	at "$n" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" --disable-agent \
+		--write-kubeconfig "$T/$n.kubeconfig" ${server_flags[$n]:-} "$@"
+}
+
+server_start() {
+	local n=$1
+	shift
+	rm -f "$T/$n.kubeconfig"
+	setsid nsenter --net="/run/netns/$prefix$n" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" \
+		--disable-agent --write-kubeconfig "$T/$n.kubeconfig" ${server_flags[$n]:-} "$@" </dev/null >>"$T/$n.log" 2>&1 &
+	echo $! >"$T/$n.pid"
+}
+
+# server_stop NAME [SIGNAL]: and waits until it is gone.
+server_stop() {
+	local pid
+	pid=$(cat "$T/$1.pid" 2>/dev/null) || return 0
+	kill "-${2:-TERM}" "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	rm -f "$T/$1.pid"
+}
+
+server_is_gone() { ! kill -0 "$(cat "$T/$1.pid")" 2>/dev/null; }
+server_is_ready() { [ -s "$T/$1.kubeconfig" ] && k "$1" get --raw /readyz; }
+join_flags() { echo "--server $(url "$1") --token $(cat "$T/$1/server/token")"; }
+
+# k NAME ARGS...: kubectl, on that server and through it.
+k() { local n=$1; shift; at "$n" "$(type -P kubectl)" --kubeconfig "$T/$n.kubeconfig" --request-timeout=10s "$@"; }
+
+servers_cleanup() {
+	local f n
+	for f in "$T"/s*.pid; do [ -e "$f" ] && server_stop "$(basename "$f" .pid)" KILL; done
+	for n in $(ip netns list 2>/dev/null | awk '{print $1}' | grep "^$prefix"); do ip netns delete "$n"; done
+	ip link delete $bridge 2>/dev/null
+	cleanup
+}
+trap servers_cleanup EXIT

@@ -1,0 +1,22 @@
+/* One HTTPS call to a server, waited for: for a server that joins, before it has a loop to do it on. */
+#ifndef K3X_TOOLS_K3X_JOIN_HTTP_H
+#define K3X_TOOLS_K3X_JOIN_HTTP_H
+
+#include "base/err.h"
+#include "base/mem/str.h"
+
+struct join_http {
+	const char *url;     /* "https://10.0.0.1:6443" */
+	const char *ca_pem;  /* who vouches for the server; NULL: whoever it is (nothing secret may be sent) */
+	struct slice secret; /* of the token; empty: shows none */
+	const char *method, *path;
+	struct slice body;
+	/* the answer */
+	int64_t date_s; /* the server's clock, Unix time; 0: it did not say */
+};
+
+/* The body of a good answer is appended; else err is what the server's Status says, by its code, or why there was no
+ * answer. Blocks, at most 20 s. Any thread that has no loop. */
+int join_http_call(struct join_http *h, struct strbuf *answer, struct err *err);
+
+#endif
