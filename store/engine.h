@@ -222,6 +222,9 @@ struct store_request {
 	/* OP, COMPACT, LEASE_GRANT, LEASE_REVOKE: refused (ERR_CONFLICT, STORE_CAUSE_SYSTEM_CHANGED) unless the system
 	 * keyspace is at this version when the request is carried out; 0: don't care. A fresh store is at 1. */
 	int64_t system_version_expected;
+	/* OP that writes: carried out in this term of the leadership (store_led_term()) or never (ERR_CANCELED), however
+	 * late it comes: what was begun by a server that led can't cross what its successor does. 0: don't care. */
+	uint64_t term_expected;
 	/* A put under a lease, LEASE_REVOKE: refused (ERR_FORBIDDEN, STORE_CAUSE_LEASE_KEYS) unless all keys that are
 	 * under the lease when the request is carried out lie in these intervals; NULL: don't care. */
 	const struct store_intervals *lease_keys_within;
@@ -298,6 +301,7 @@ struct engine_vtable {
 	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 	void (*watch_close)(struct store_watch *w, void (*closed)(void *arg), void *arg);
 	bool (*leads)(struct engine *e);
+	uint64_t (*led_term)(struct engine *e);
 	void (*stats)(struct engine *e, struct store_stats *out);
 	void (*close)(struct engine *e);
 };
@@ -363,6 +367,13 @@ static inline void store_watch_close(struct engine *e, struct store_watch *w, vo
 static inline bool store_leads(struct engine *e)
 {
 	return e->vtable->leads(e);
+}
+
+/* The term in which this server leads, for term_expected; 0: it does not lead. Each term has one leader, and a server
+ * that lost the leadership and has it again leads in another. Any thread, no I/O. */
+static inline uint64_t store_led_term(struct engine *e)
+{
+	return e->vtable->led_term(e);
 }
 
 static inline void store_stats(struct engine *e, struct store_stats *out)

@@ -56,6 +56,7 @@ struct call {
 	struct param *params;
 	size_t n_params;
 	struct user *user; /* a reference */
+	uint64_t led_term; /* not 0: written in this term of the leadership or never */
 	struct route route;
 	/* answer */
 	enum call_format format;

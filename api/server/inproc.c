@@ -22,6 +22,7 @@ struct inproc_client {
 	struct client base;
 	struct api_server *server;
 	struct user *user;
+	uint64_t led_term;
 	struct list_link operations;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -237,6 +238,7 @@ static void start_on_server(struct loop_task *t)
 	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len),
 	        op->body.len}; /* a cancelled request may free it */
 	c->user = user_ref(op->client->user);
+	c->led_term = op->client->led_term;
 	api_dispatch(c);
 }
 
@@ -348,4 +350,12 @@ struct client *api_server_client(struct api_server *s, struct loop *loop, const 
 		user_add_group(ic->user, slice_cut(&rest, ','));
 	user_add_group(ic->user, SLICE("system:authenticated"));
 	return &ic->base;
+}
+
+struct client *api_server_led_client(
+        struct api_server *s, struct loop *loop, const char *user, const char *groups, uint64_t led_term)
+{
+	struct client *c = api_server_client(s, loop, user, groups);
+	((struct inproc_client *)c)->led_term = led_term;
+	return c;
 }

@@ -10,4 +10,9 @@ struct api_server;
  * belongs to `loop`, which may be any loop; messages go between it and the server's loop. Any thread. */
 struct client *api_server_client(struct api_server *s, struct loop *loop, const char *user, const char *groups);
 
+/* The same for what one server does for all others: what it writes is written while this server leads in `led_term` (of
+ * store_led_term()), or never, however late it comes. */
+struct client *api_server_led_client(
+        struct api_server *s, struct loop *loop, const char *user, const char *groups, uint64_t led_term);
+
 #endif

@@ -111,7 +111,8 @@ static struct apply_entry *take_batch(struct raft_engine *e)
 	return last ? first : NULL;
 }
 
-/* An expiry that was decided in an earlier term: the leader that is now has given the lease its time again. */
+/* An expiry that was decided in an earlier term: the leader that is now has given the lease its time again. Or a write
+ * of what one server does for all, which led in an earlier term. */
 static bool is_void(const struct apply_command *c, const struct apply_entry *x)
 {
 	return c->only_in_term && c->only_in_term != x->term;
@@ -548,6 +549,7 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 	e->term = term;
 	atomic_store(&e->shown_term, term);
 	atomic_store(&e->shown_leader, leader);
+	atomic_store(&e->led_term, is_leader ? term : 0);
 	lessor_rest(&e->core.lessor, !is_leader);
 	log_info("store", is_leader ? "leading" : "following", "term=%" PRIu64 " leader=%016" PRIx64, term, leader);
 	reads_reroute(e, true);

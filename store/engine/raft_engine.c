@@ -284,6 +284,11 @@ static bool leads(struct engine *base)
 	return raft_engine_leader(e) == status.id;
 }
 
+static uint64_t led_term(struct engine *base)
+{
+	return atomic_load(&raft_engine_from(base)->led_term);
+}
+
 static void stats(struct engine *base, struct store_stats *out)
 {
 	engine_core_stats(base, out);
@@ -324,6 +329,7 @@ static const struct engine_vtable vtable = {
         .watch_read = watch_read,
         .watch_close = watch_close,
         .leads = leads,
+        .led_term = led_term,
         .stats = stats,
         .close = engine_close,
 };

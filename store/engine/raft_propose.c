@@ -38,6 +38,11 @@ static void route_write(struct pending *p)
 {
 	RAFT_THREAD(p->engine);
 	struct raft_engine *e = p->engine;
+	if (p->req->term_expected && p->req->term_expected != e->term) {
+		pending_answer(
+		        p, ERR_CANCELED, "this server does not lead any more: another does what one does for all");
+		return;
+	}
 	pending_map(p);
 	if (e->is_leader) {
 		p->proposal_out = true;
@@ -136,6 +141,8 @@ static void taken(struct loop_task *t)
 		struct command_head head = {e->origin, p->sequence, 0};
 		if (p->req->type == STORE_REQUEST_LEASE_REVOKE && p->req->revision_arg)
 			head.term = e->term; /* by expiry: see raft_engine.c */
+		if (p->req->type == STORE_REQUEST_OP)
+			head.term = p->req->term_expected;
 		command_encode(&p->command, &head, p->req);
 	}
 	if (p->command.len > STORE_COMMAND_BYTES_MAX) {

@@ -9,7 +9,7 @@
 struct command_head {
 	uint64_t origin;   /* which life of which server proposed it */
 	uint64_t sequence; /* of its proposals */
-	uint64_t term;     /* LEASE_REVOKE by expiry: only valid in this term, 0: in any */
+	uint64_t term;     /* only valid in this term, 0: in any; LEASE_REVOKE: it is by expiry */
 };
 
 void command_encode(struct strbuf *out, const struct command_head *head, const struct store_request *req);

@@ -1,4 +1,5 @@
 /* The controllers and the scheduler as a part of the server: one loop, one set of informers, an identity for each.
+ * They run on the server that leads, and what they write is bound to that.
  *
  * Closed in this order: controllers, scheduler, informers, clients. See parts.h. */
 #include "tools/k3x/parts.h"
@@ -89,8 +90,10 @@ static int start_controllers(struct controllers_part *p, const struct part_env *
 static void *start(const struct part_env *env, struct err *err)
 {
 	struct controllers_part *p = xcalloc(1, sizeof *p);
-	p->client = api_server_client(env->api, env->loop, "system:kube-controller-manager", "system:masters");
-	p->scheduler_client = api_server_client(env->api, env->loop, "system:kube-scheduler", "system:masters");
+	p->client = api_server_led_client(
+	        env->api, env->loop, "system:kube-controller-manager", "system:masters", env->led_term);
+	p->scheduler_client =
+	        api_server_led_client(env->api, env->loop, "system:kube-scheduler", "system:masters", env->led_term);
 	p->informers = informer_set_new(p->client);
 	if (!env->settings->disable_controllers && start_controllers(p, env, err) != 0) {
 		close_part(p, NULL, NULL);
@@ -101,4 +104,4 @@ static void *start(const struct part_env *env, struct err *err)
 	return p;
 }
 
-const struct part part_controllers = {"controllers", wanted, start, close_part};
+const struct part part_controllers = {true, "controllers", wanted, start, close_part};

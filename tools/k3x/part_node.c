@@ -78,4 +78,4 @@ static void *start(const struct part_env *env, struct err *err)
 	return NULL;
 }
 
-const struct part part_node = {"node", wanted, start, close_part};
+const struct part part_node = {false, "node", wanted, start, close_part};

@@ -52,4 +52,4 @@ static void close_part(void *state, void (*closed)(void *arg), void *arg)
 	proxy_close(p->proxy, proxy_closed, p);
 }
 
-const struct part part_proxy = {"proxy", wanted, start, close_part};
+const struct part part_proxy = {false, "proxy", wanted, start, close_part};

@@ -2,7 +2,12 @@
  * own.
  *
  * A part is a row in parts.c. Rows are started in order once the API answers, and stopped in reverse before it closes.
- * A part knows the rest of the house only through the client it makes. */
+ * A part knows the rest of the house only through the client it makes.
+ *
+ * A part that is led runs on one server of the cluster, the one that leads the store: it is started when this server
+ * gains the leadership and stopped when it loses it. Between two servers that is not exact, for one hears of it later
+ * than the other; what keeps them apart is that such a part writes by api_server_led_client() alone: what an old leader
+ * still has under way is refused by the store. */
 #ifndef K3X_TOOLS_K3X_PARTS_H
 #define K3X_TOOLS_K3X_PARTS_H
 
@@ -16,9 +21,11 @@ struct part_env {
 	struct api_server *api;           /* for api_server_client() */
 	int api_port;
 	struct loop *loop; /* the part's own */
+	uint64_t led_term; /* of a led part: for api_server_led_client() */
 };
 
 struct part {
+	bool is_led;
 	const char *name; /* also the thread's name: at most 15 bytes */
 	bool (*wanted)(const struct server_settings *s);
 	/* On the part's loop. Returns the part's state, or NULL with err set: the server then stops. */
@@ -27,8 +34,12 @@ struct part {
 	void (*close)(void *state, void (*closed)(void *arg), void *arg);
 };
 
-/* Starts all wanted parts. Main thread, which waits for each. */
-int parts_start(struct server_settings *settings, struct api_server *api, int api_port, struct err *err);
+struct engine;
+
+/* Starts all wanted parts, those that are led when it is time; `loop` is the main thread's. Main thread, which waits
+ * for each. failed(arg), at most once: one that is led can't be stopped in time, so the process should end. */
+int parts_start(struct loop *loop, struct server_settings *settings, struct engine *store, struct api_server *api,
+        int api_port, void (*failed)(void *arg), void *arg, struct err *err);
 
 /* Stops them and joins their threads. False: a part has not closed within PART_CLOSE_S_MAX; it is named in the log, and
  * the process should end. Main thread. */

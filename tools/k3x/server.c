@@ -135,6 +135,11 @@ static void fail(struct server *s, const struct err *err)
 	stop(s);
 }
 
+static void part_hangs(void *arg)
+{
+	_exit(1); /* what is acknowledged is on disk, as after any crash; another server does its work already */
+}
+
 static void api_ready_on_main(struct loop_task *t)
 {
 	struct server *s = CONTAINER_OF(t, struct server, ready_task);
@@ -149,7 +154,8 @@ static void api_ready_on_main(struct loop_task *t)
 		log_warn("server", "cannot write the admin kubeconfig", "error=\"%s\"", err.msg);
 	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api),
 	        s->settings.write_kubeconfig);
-	if (parts_start(&s->settings, s->api, api_server_port(s->api), &err) != 0)
+	if (parts_start(&s->main_loop, &s->settings, s->store.engine, s->api, api_server_port(s->api), part_hangs, s,
+	            &err) != 0)
 		fail(s, &err);
 }
 

@@ -380,6 +380,7 @@ static int write_out(struct mutation *m)
 	struct strbuf key = STRBUF_INIT;
 	resource_storage_key(&key, storage, m->ns, m->name);
 	m->request = (struct store_request){.type = STORE_REQUEST_OP, .loop = m->call->server->loop, .done = written};
+	m->request.term_expected = m->call->led_term;
 	fill_transaction(m, (struct slice){arena_memdup(m->arena, key.data, key.len), key.len});
 	strbuf_release(&key);
 	store_submit(m->call->server->store, &m->request);

@@ -256,6 +256,87 @@ static void a_leader_that_stops_is_followed_and_comes_back(void **state)
 	trio_close(&t);
 }
 
+struct late {
+	struct loop_task task;
+	struct raft_engine *engine;
+	struct strbuf command;
+	struct raft_proposal proposal;
+	atomic_bool is_through;
+};
+
+static void late_through(struct raft_proposal *q, int status, uint64_t index, size_t position)
+{
+	atomic_store(&CONTAINER_OF(q, struct late, proposal)->is_through, true);
+}
+
+static void propose_late(struct loop_task *task)
+{
+	struct late *l = CONTAINER_OF(task, struct late, task);
+	l->proposal = (struct raft_proposal){.data = strbuf_slice(&l->command), .done = late_through};
+	raft_host_propose(engine_host(l->engine), &l->proposal);
+	loop_defer(raft_node_loop(l->engine->node), &l->engine->flush);
+}
+
+static int put_in_term(struct engine *e, uint64_t term)
+{
+	struct suite_call c = {.req.op = suite_op_put("fenced", "x"), .req.term_expected = term};
+	int rc = suite_run(e, &c);
+	suite_end(&c);
+	return rc;
+}
+
+/* What one server does for all is never done by two: whoever led before writes no more, wherever its write goes. */
+static void a_write_of_an_old_leader_is_refused(void **state)
+{
+	struct trio t = {0};
+	trio_open(&t);
+	suite_put(t.e[0], "a", "1");
+	int old = leader_of(&t), led;
+	uint64_t term = store_led_term(t.e[old]);
+	assert_true(term > 0);
+	assert_int_equal(put_in_term(t.e[old], term), 0);
+	store_close(t.e[old]);
+	t.e[old] = NULL;
+	suite_put(t.e[(old + 1) % SERVERS], "a", "2");
+	led = leader_of(&t);
+	assert_true(store_led_term(t.e[led]) > term);
+	assert_int_equal(store_led_term(t.e[3 - old - led]), 0);
+	int64_t revision = store_revision(t.e[led]);
+	assert_int_equal(put_in_term(t.e[led], term), ERR_CANCELED);
+	assert_int_equal(put_in_term(t.e[3 - old - led], term), ERR_CANCELED);
+	trio_start(&t, old, false);
+	assert_int_equal(put_in_term(t.e[old], term), ERR_CANCELED);
+	assert_int_equal(store_revision(t.e[led]), revision); /* nothing was written */
+	assert_int_equal(put_in_term(t.e[led], store_led_term(t.e[led])), 0);
+	trio_close(&t);
+}
+
+/* Proposed in a term, and in the log of another: every server passes it over. */
+static void an_entry_of_another_term_changes_nothing(void **state)
+{
+	struct trio t = {0};
+	trio_open(&t);
+	suite_put(t.e[0], "a", "1");
+	int led = leader_of(&t);
+	struct raft_engine *e = raft_engine_of(t.e[led]);
+	struct store_request req = {.op = suite_op_put("late", "x")};
+	struct command_head head = {.origin = 77, .sequence = 1, .term = store_led_term(t.e[led]) + 5};
+	struct late late = {.engine = e};
+	command_encode(&late.command, &head, &req);
+	late.task.run = propose_late;
+	loop_post(raft_node_loop(e->node), &late.task);
+	while (!atomic_load(&late.is_through))
+		usleep(1000);
+	int64_t revision = suite_put(t.e[led], "b", "1");
+	for (int i = 0; i < SERVERS; i++) {
+		wait_revision(t.e[i], revision);
+		assert_null(suite_get(t.e[i], "late"));
+		assert_int_equal(hash_of(t.e[i]), hash_of(t.e[led]));
+	}
+	strbuf_release(&late.command);
+	trio_close(&t);
+}
+
 /* Far enough behind that the log it needs is gone: it is sent the state. */
 static void a_server_far_behind_is_sent_the_state(void **state)
 {
@@ -531,6 +612,8 @@ int main(void)
 	        cmocka_unit_test(every_server_takes_writes_and_reads),
 	        cmocka_unit_test(leases_live_on_the_leader_and_are_known_to_all),
 	        cmocka_unit_test(a_leader_that_stops_is_followed_and_comes_back),
+	        cmocka_unit_test(a_write_of_an_old_leader_is_refused),
+	        cmocka_unit_test(an_entry_of_another_term_changes_nothing),
 	        cmocka_unit_test(a_server_far_behind_is_sent_the_state),
 	        cmocka_unit_test(what_a_sent_state_covers_has_an_unknown_outcome),
 	        cmocka_unit_test(a_read_waits_for_what_came_with_a_sent_state),
