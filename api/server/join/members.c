@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NAMES_PREFIX "k3x/server/"
 enum { ASK_MS = 2000 };
 
 struct adding {
@@ -137,7 +136,7 @@ static void name_written(struct store_request *req)
 static void note_name(struct adding *a)
 {
 	a->entry = (struct store_system_entry){
-	        .key = slice_of(arena_printf(&a->arena, NAMES_PREFIX "%016" PRIx64, a->ask.member_id)),
+	        .key = slice_of(arena_printf(&a->arena, JOIN_NAMES_PREFIX "%016" PRIx64, a->ask.member_id)),
 	        .value = slice_of(a->ask.name)};
 	a->request = (struct store_request){
 	        .type = STORE_REQUEST_SYSTEM, .loop = a->join->server->loop, .done = name_written};
@@ -249,7 +248,7 @@ static void asked_around(struct pool_work *w)
 static bool has_name(const struct store_request *names, uint64_t id, const char *name)
 {
 	char key[64];
-	snprintf(key, sizeof key, NAMES_PREFIX "%016" PRIx64, id);
+	snprintf(key, sizeof key, JOIN_NAMES_PREFIX "%016" PRIx64, id);
 	for (size_t i = 0; i < names->system.n_entries; i++)
 		if (slice_is(names->system.entries[i].key, key))
 			return slice_is(names->system.entries[i].value, name);
@@ -267,10 +266,12 @@ static void names_read(struct store_request *req)
 		a->is_rival[i] = same_id ? !same_address : same_address || has_name(req, m->id, a->ask.name);
 	}
 	store_request_release(req);
-	if (!a->err.code && !pool_submit(a->join->pool, &a->work, a->join->server->loop, ask_around, asked_around))
-		err_set(&a->err, ERR_BUSY, "too many servers and agents join at this moment: try again");
-	if (a->err.code)
+	if (a->err.code) {
 		finish(a);
+	} else if (!pool_submit(a->join->pool, &a->work, a->join->server->loop, ask_around, asked_around)) {
+		err_set(&a->err, ERR_BUSY, "too many servers and agents join at this moment: try again");
+		finish(a);
+	}
 }
 
 static int check(struct join *j, const struct join_ask *ask, struct err *err)
@@ -301,6 +302,6 @@ void join_member(struct join *j, struct call *c)
 	join_begin(j, c);
 	a->request =
 	        (struct store_request){.type = STORE_REQUEST_SYSTEM_READ, .loop = j->server->loop, .done = names_read};
-	a->request.system.prefix = SLICE(NAMES_PREFIX);
+	a->request.system.prefix = SLICE(JOIN_NAMES_PREFIX);
 	store_submit(j->server->store, &a->request);
 }

@@ -190,10 +190,12 @@ static void ask(struct join *j, struct call *c, enum node_certificate kind)
 	n->call = c;
 	n->kind = kind;
 	join_begin(j, c);
-	if (take(n) == 0 && !pool_submit(j->pool, &n->work, j->server->loop, work, worked))
-		err_set(&n->err, ERR_BUSY, "too many servers and agents join at this moment: try again");
-	if (n->err.code)
+	if (take(n) != 0) {
 		finish(n);
+	} else if (!pool_submit(j->pool, &n->work, j->server->loop, work, worked)) { /* else it is the pool's now */
+		err_set(&n->err, ERR_BUSY, "too many servers and agents join at this moment: try again");
+		finish(n);
+	}
 }
 
 void join_client_kubelet(struct join *j, struct call *c)

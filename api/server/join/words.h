@@ -10,6 +10,8 @@
 /* Where the cluster's keys lie, sealed under the token, in the store's system keyspace; whoever starts the server puts
  * them there. */
 #define JOIN_KEYS_KEY "k3x/keys"
+/* And what each server is called: its member id in 16 hex digits, to the name of its node. */
+#define JOIN_NAMES_PREFIX "k3x/server/"
 
 /* Raised when either side would not understand the other. */
 enum { JOIN_PROTOCOL = 1, JOIN_TEXT_BYTES_MAX = 256, JOIN_MEMBERS_MAX = 32 };
