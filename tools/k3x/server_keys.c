@@ -17,8 +17,10 @@
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/server_token.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -234,42 +236,54 @@ int server_keys_recover(struct server_settings *s, struct err *err)
 struct keys_keeper {
 	struct server_settings settings; /* a copy, for an arena is one thread's */
 	struct engine *store;
+	char name_key[64];
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stopping;
 };
 
-static int put(struct keys_keeper *k, int64_t version, struct err *err)
+/* What of a change is still to be made; 0: nothing. */
+static size_t wanted(struct keys_keeper *k, const struct store_system_args *have, struct strbuf *sealed,
+        struct store_system_entry changes[2], struct err *err)
 {
-	struct strbuf plain = STRBUF_INIT, sealed = STRBUF_INIT;
-	struct slice secret;
-	struct asking a = {.req.type = STORE_REQUEST_SYSTEM};
-	if (server_token_secret(&k->settings, &secret, err) == 0 && pack(&k->settings, &plain, err) == 0) {
-		pki_seal(secret, strbuf_slice(&plain), &sealed);
-		struct store_system_entry e = {.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(&sealed)};
-		a.req.system.expect_version = version;
-		a.req.system.changes = &e;
-		a.req.system.n_changes = 1;
-		if (ask(k->store, &a) != 0)
-			*err = a.req.err;
-		store_request_release(&a.req);
+	struct strbuf plain = STRBUF_INIT;
+	struct slice secret, name = slice_of(k->name_key);
+	bool has_keys = false, has_name = false;
+	size_t n = 0;
+	for (size_t i = 0; i < have->n_entries; i++) {
+		const struct store_system_entry *e = &have->entries[i];
+		has_keys = has_keys || slice_is(e->key, JOIN_KEYS_KEY);
+		has_name = has_name || (slice_eq(e->key, name) && slice_is(e->value, k->settings.node_name));
 	}
+	if (!has_keys && server_token_secret(&k->settings, &secret, err) == 0 && pack(&k->settings, &plain, err) == 0) {
+		pki_seal(secret, strbuf_slice(&plain), sealed);
+		changes[n++] = (struct store_system_entry){.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(sealed)};
+	}
+	if (!has_name)
+		changes[n++] = (struct store_system_entry){.key = name, .value = slice_of(k->settings.node_name)};
 	strbuf_release(&plain);
-	strbuf_release(&sealed);
-	return err->code;
+	return n;
 }
 
 static int see_to_it(struct keys_keeper *k, struct err *err)
 {
-	struct asking a = {.req.type = STORE_REQUEST_SYSTEM_READ};
-	a.req.system.prefix = SLICE(JOIN_KEYS_KEY);
-	if (ask(k->store, &a) != 0)
-		*err = a.req.err;
-	bool is_there = a.req.system.n_entries == 1;
-	int64_t version = a.req.system.version;
-	store_request_release(&a.req);
-	return err->code || is_there ? err->code : put(k, version, err);
+	struct asking read = {.req.type = STORE_REQUEST_SYSTEM_READ}, write = {.req.type = STORE_REQUEST_SYSTEM};
+	struct store_system_entry changes[2];
+	struct strbuf sealed = STRBUF_INIT;
+	read.req.system.prefix = SLICE("k3x/");
+	if (ask(k->store, &read) != 0)
+		*err = read.req.err;
+	else
+		write.req.system.n_changes = wanted(k, &read.req.system, &sealed, changes, err);
+	write.req.system.changes = changes;
+	write.req.system.expect_version = read.req.system.version; /* another may have put them there meanwhile */
+	if (!err->code && write.req.system.n_changes && ask(k->store, &write) != 0)
+		*err = write.req.err;
+	store_request_release(&read.req);
+	store_request_release(&write.req);
+	strbuf_release(&sealed);
+	return err->code;
 }
 
 static bool wait_a_moment(struct keys_keeper *k)
@@ -289,8 +303,8 @@ static void *keeper_main(void *arg)
 	struct err err = ERR_INIT;
 	pthread_setname_np(pthread_self(), "keys");
 	while (see_to_it(k, &err) != 0) {
-		log_info("server", "the cluster's keys are not in the store yet, it is tried again", "error=\"%s\"",
-		        err.msg);
+		log_info(
+		        "server", "keys and name are not in the store yet, it is tried again", "error=\"%s\"", err.msg);
 		err = ERR_INIT;
 		if (!wait_a_moment(k))
 			break;
@@ -304,6 +318,7 @@ struct keys_keeper *keys_keeper_start(const struct server_settings *s, struct en
 	k->settings = *s;
 	k->settings.arena = ARENA_INIT;
 	k->store = store;
+	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, s->member_id);
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->wake, NULL);
 	CHECK(pthread_create(&k->thread, NULL, keeper_main, k) == 0);

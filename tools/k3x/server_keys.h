@@ -26,8 +26,8 @@ int server_keys_write(struct server_settings *s, struct slice sealed, struct sli
  * the store with the help of --token. Nothing happens where they are there. Before the store is opened. */
 int server_keys_recover(struct server_settings *s, struct err *err);
 
-/* Sees to it that the store has the keys, on a thread of its own, until it has or is told to stop. Settings and engine
- * stay as long. */
+/* Sees to it that the store has the keys, and what this server is called, on a thread of its own, until it has or is
+ * told to stop. Settings and engine stay as long. */
 struct keys_keeper;
 struct keys_keeper *keys_keeper_start(const struct server_settings *s, struct engine *store);
 void keys_keeper_stop(struct keys_keeper *k); /* NULL is allowed */
