@@ -52,6 +52,7 @@ server_stop() {
 	kill "-${2:-TERM}" "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
 	rm -f "$T/$1.pid"
+	echo "server: another server leads (this one was stopped)" >>"$T/$1.log"
 }
 
 server_is_gone() { ! kill -0 "$(cat "$T/$1.pid")" 2>/dev/null; }

@@ -12,6 +12,7 @@
 #include "tools/k3x/server_join.h"
 #include "tools/k3x/server_keys.h"
 #include "tools/k3x/server_pki.h"
+#include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_store.h"
 
@@ -321,8 +322,8 @@ static int prepare(struct server *s, struct err *err)
 {
 	struct server_settings *set = &s->settings;
 	bool is_joining = false;
-	if (server_make_folders(set, err) != 0 || server_join_begin(set, &is_joining, err) != 0 ||
-	        server_store_identify(set, err) != 0 || server_keys_recover(set, err) != 0)
+	if (server_join_begin(set, &is_joining, err) != 0 || server_store_identify(set, err) != 0 ||
+	        server_keys_recover(set, err) != 0)
 		return err->code;
 	if (!set->has_peers)
 		return open_beside(s, err);
@@ -336,7 +337,12 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	int rc = server_settings_load(&s->settings, argc, argv, err);
 	if (rc != 0)
 		return rc;
-	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 || prepare(s, err) != 0)
+	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 ||
+	        server_make_folders(&s->settings, err) != 0)
+		return err->code;
+	if (s->settings.cluster_reset)
+		return server_reset(&s->settings, err) == 0 ? 1 : err->code;
+	if (prepare(s, err) != 0)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
 	go_last_when_memory_is_short();

@@ -49,6 +49,11 @@ int server_store_identify(struct server_settings *s, struct err *err)
 
 /* ---- peers ---- */
 
+const char *server_peer_address(struct server_settings *s)
+{
+	return arena_printf(&s->arena, "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
+}
+
 static int open_tls(struct server_settings *s, struct server_store *o, struct err *err)
 {
 	struct tls_options t = {.is_server = true,
@@ -97,7 +102,7 @@ int server_store_open(struct server_settings *s, bool is_joining, struct server_
 	struct raft_host_server self = {.role = RAFT_HOST_VOTER, .id = s->member_id};
 	if (s->has_peers && open_tls(s, o, err) != 0)
 		return err->code;
-	self.address = o->address = arena_printf(&s->arena, "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
+	self.address = o->address = server_peer_address(s);
 	o->answers.cluster_id = s->cluster_id;
 	struct raft_engine_options e = {.data_dir = server_file(s, "server/db"),
 	        .cluster_id = s->cluster_id,

@@ -24,6 +24,9 @@ struct server_store {
  * of all. */
 int server_store_identify(struct server_settings *s, struct err *err);
 
+/* Where peers reach this server: a URL, in the arena. */
+const char *server_peer_address(struct server_settings *s);
+
 /* Opens it as the settings say; a server with peers has its certificate for them by then. is_joining: it begins no
  * cluster, and waits for those of one to find it. *o must stay where it is. The settings stay as long. Any one thread
  * that nobody else uses these settings on meanwhile. */

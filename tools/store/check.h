@@ -18,7 +18,8 @@ struct store_directory {
  * the arena. */
 int store_directory_look(const char *path, struct arena *a, struct store_directory *ret, struct err *err);
 
-/* Makes the member of a stopped server the only voter of its log, unless it is, or has none yet (recover.c). */
-int store_recover_alone(const char *data_dir, struct arena *a, struct err *err);
+/* Makes the member of a stopped server the only voter of its log, unless it is, or has none yet (recover.c). peer_url:
+ * where others reach it from now on; NULL: where they did. Prints what it does. */
+int store_recover_alone(const char *data_dir, const char *peer_url, struct arena *a, struct err *err);
 
 #endif

@@ -173,19 +173,20 @@ static int run(struct recover *r, struct err *err)
 	return r->d.n_damages ? err_set(err, ERR_CORRUPT, "%s is damaged: see check", r->data_dir) : 0;
 }
 
-int store_recover_alone(const char *data_dir, struct arena *a, struct err *err)
+int store_recover_alone(const char *data_dir, const char *peer_url, struct arena *a, struct err *err)
 {
-	struct recover r = {.data_dir = data_dir, .output = "table", .a = a, .state.note = ""};
+	struct recover r = {.data_dir = data_dir, .peer_url = peer_url, .output = "table", .a = a, .state.note = ""};
 	char *log = xprintf("%s/raft", data_dir);
 	bool is_new = access(log, F_OK) != 0;
 	free(log);
 	if (is_new)
 		return 0;
 	if (store_directory_look(data_dir, a, &r.d, err) != 0)
-		return err_wrap(err, "--force-new-cluster");
-	if (!r.d.n_damages && r.d.raft.n_servers == 1 && r.d.raft.servers[0].id == r.d.member_id)
+		return err->code;
+	const struct raft_host_server *only = r.d.raft.n_servers == 1 ? &r.d.raft.servers[0] : NULL;
+	if (!r.d.n_damages && only && only->id == r.d.member_id && (!peer_url || strcmp(only->address, peer_url) == 0))
 		return 0;
-	return single_node(&r, err) == 0 ? 0 : err_wrap(err, "--force-new-cluster");
+	return single_node(&r, err);
 }
 
 int store_recover(int argc, char **argv)

@@ -143,7 +143,9 @@ static int open_peer_tls(struct serve *s, struct err *err)
 static int force_new_cluster(struct serve *s, struct err *err)
 {
 	const struct serve_settings *v = &s->settings;
-	return v->force_new_cluster ? store_recover_alone(v->data_dir, &s->arena, err) : 0;
+	if (!v->force_new_cluster || store_recover_alone(v->data_dir, NULL, &s->arena, err) == 0)
+		return 0;
+	return err_wrap(err, "--force-new-cluster");
 }
 
 static int open_store(struct serve *s, struct err *err)
