@@ -123,6 +123,14 @@ check_has "a server that is alone says how it can be joined" "start it again wit
 server_stop s4
 check_has "a token of another cluster is told at a later start" "is of another cluster" "$(refused s4 --token "$token")"
 
+# ---- a disk that lost its log ----
+server_stop s3 TERM
+mv "$T/s3/server/db/raft" "$T/s3.raft" && mv "$T/s3/server/db/state.db" "$T/s3.state"
+check_has "a server whose log is gone begins no other one" "has lost its log" "$(refused s3)"
+mv "$T/s3.raft" "$T/s3/server/db/raft" && mv "$T/s3.state" "$T/s3/server/db/state.db"
+server_start s3
+check "with it, it goes on" wait_for 20 server_is_ready s3
+
 # ---- back to one ----
 server_stop s2 KILL
 server_stop s3 KILL

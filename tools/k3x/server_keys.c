@@ -121,17 +121,6 @@ static int compare(struct server_settings *s, const struct server_key *k, struct
 	                      path);
 }
 
-static int write_all(struct server_settings *s, const struct server_key *keys, size_t n, struct err *err)
-{
-	for (size_t i = 0; i < n; i++)
-		if (compare(s, &keys[i], err) != 0)
-			return err->code;
-	for (size_t i = 0; i < n; i++)
-		if (pki_file_write(server_file(s, "%s", keys[i].place), keys[i].text, mode_of(keys[i].place), err) != 0)
-			return err->code;
-	return 0;
-}
-
 /* server/token, in its full form, before the keys: it is checked against the flag from then on. */
 static int write_token(struct server_settings *s, struct slice ca, struct slice secret, struct err *err)
 {
@@ -146,6 +135,21 @@ static int write_token(struct server_settings *s, struct slice ca, struct slice 
 	return rc;
 }
 
+/* The token, then the keys, and nothing of either where another cluster's are. */
+static int write_all(
+        struct server_settings *s, const struct server_key *keys, size_t n, struct slice secret, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (compare(s, &keys[i], err) != 0)
+			return err->code;
+	if (write_token(s, keys[n - 1].text, secret, err) != 0)
+		return err->code;
+	for (size_t i = 0; i < n; i++)
+		if (pki_file_write(server_file(s, "%s", keys[i].place), keys[i].text, mode_of(keys[i].place), err) != 0)
+			return err->code;
+	return 0;
+}
+
 int server_keys_write(struct server_settings *s, struct slice sealed, struct slice secret, struct err *err)
 {
 	struct arena a = ARENA_INIT;
@@ -158,9 +162,7 @@ int server_keys_write(struct server_settings *s, struct slice sealed, struct sli
 	if (rc == 0)
 		rc = server_keys_parse(&a, strbuf_slice(&plain), keys, &n, err);
 	if (rc == 0)
-		rc = write_token(s, keys[n - 1].text, secret, err);
-	if (rc == 0)
-		rc = write_all(s, keys, n, err);
+		rc = write_all(s, keys, n, secret, err);
 	strbuf_release(&plain);
 	arena_release(&a);
 	return rc;

@@ -2,8 +2,10 @@
  *
  * server/db/cluster and server/db/member hold the ids, server/db/peers says that the peer port is open: from the first
  * --cluster-init or --server on, for a server that was given one once and is started without it has peers that wait for
- * it. Peers talk TLS 1.3 both ways, each with a certificate of the peers' CA that names its member, so nobody who
- * merely reaches the port says a word, and no server passes for another. */
+ * it. server/db/begun says that it has had a log: a server with peers whose log is gone must not begin another one
+ * under the same name, for it would vote a second time on what it has voted on. Peers talk TLS 1.3 both ways, each with
+ * a certificate of the peers' CA that names its member, so nobody who merely reaches the port says a word, and no
+ * server passes for another. */
 #include "tools/k3x/server_store.h"
 
 #include "base/log.h"
@@ -97,10 +99,21 @@ static void look_at_address(const struct server_settings *s, const struct server
 			        status.members[i].address, o->address);
 }
 
+static int check_log(struct server_settings *s, bool is_joining, struct err *err)
+{
+	bool has_log = access(server_file(s, "server/db/raft"), F_OK) == 0;
+	if (!s->has_peers || is_joining || has_log || access(server_file(s, "server/db/begun"), F_OK) != 0)
+		return 0;
+	return err_set(err, ERR_CORRUPT,
+	        "%s has lost its log (server/db/raft): empty it and join the other servers again with --server and "
+	        "--token, or, when there are none, --cluster-reset-restore-path a snapshot",
+	        s->data_dir);
+}
+
 int server_store_open(struct server_settings *s, bool is_joining, struct server_store *o, struct err *err)
 {
 	struct raft_host_server self = {.role = RAFT_HOST_VOTER, .id = s->member_id};
-	if (s->has_peers && open_tls(s, o, err) != 0)
+	if (check_log(s, is_joining, err) != 0 || (s->has_peers && open_tls(s, o, err) != 0))
 		return err->code;
 	self.address = o->address = server_peer_address(s);
 	o->answers.cluster_id = s->cluster_id;
@@ -119,6 +132,9 @@ int server_store_open(struct server_settings *s, bool is_joining, struct server_
 	if (raft_engine_open(&e, &o->engine, err) != 0)
 		return err->code;
 	atomic_store(&o->answers.engine, raft_engine_of(o->engine));
+	if (s->has_peers &&
+	        pki_file_write(server_file(s, "server/db/begun"), SLICE("there was a log\n"), 0600, err) != 0)
+		return err->code;
 	if (s->has_peers) {
 		log_info("server", "peers are served", "address=%s member=%016" PRIx64 " cluster=%016" PRIx64,
 		        o->address, s->member_id, s->cluster_id);
