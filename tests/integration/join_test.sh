@@ -15,7 +15,7 @@ one_leads() { [ "$(leaders | wc -w)" = 1 ]; }
 lists_servers() { [ "$(k "$1" get endpoints kubernetes -o jsonpath='{.subsets[0].addresses[*].ip}')" = "$2" ]; }
 pods_of() { k "$1" get pods -l app="$2" --no-headers 2>/dev/null | wc -l; }
 has_pods() { [ "$(pods_of "$1" "$2")" = "$3" ]; }
-writes() { k "$1" create configmap "w-$RANDOM$RANDOM" --from-literal=a=b; }
+writes() { k "$1" --request-timeout=2s create configmap "w-$RANDOM$RANDOM" --from-literal=a=b; }
 members_are() { [ "$(grep -o 'raft: members .*' "$T/$1.log" | tail -n 1 | grep -o ':voter' | wc -l)" = "$2" ]; }
 refused() { timeout 60 bash -c "$(declare -f at server_run address); $(declare -p prefix net T K3X server_flags); server_run $*" 2>&1; }
 
@@ -122,6 +122,24 @@ check_has "data of another cluster is left alone" "holds a cluster of this serve
 check_has "a server that is alone says how it can be joined" "start it again with --cluster-init" "$(server_start s4; wait_for 20 server_is_ready s4; raw s4 -u "server:$(sed 's/.*://' "$T/s4/server/token")" "$(url s4)/v1-k3x/server-bootstrap")"
 server_stop s4
 check_has "a token of another cluster is told at a later start" "is of another cluster" "$(refused s4 --token "$token")"
+
+# ---- killed while it joins, wherever that happens ----
+server_stop s3 TERM
+rm -rf "$T/s3"
+killed=0
+for after in 0.02 0.08 0.15 0.25 0.35 0.5; do
+	# shellcheck disable=SC2046
+	server_start s3 $(join_flags s2)
+	sleep $after # of a life, so that each is cut at another step
+	[ -e "$T/s3/server/joining" ] && killed=$((killed + 1))
+	server_stop s3 KILL
+done
+[ $killed -gt 0 ] && ok "it was killed while it joined" || bad "it was killed while it joined" "never"
+# shellcheck disable=SC2046
+server_start s3 $(join_flags s2)
+check "it joins in the end" wait_for 60 server_is_ready s3
+check "with a vote, and nobody twice" wait_for 10 members_are s3 3
+check "and nothing of the joining is left" test ! -e "$T/s3/server/joining"
 
 # ---- a disk that lost its log ----
 server_stop s3 TERM

@@ -1,12 +1,14 @@
 /* How a server joins:
  *
- *     GET /cacerts           from whoever is there; its hash is compared with the token's before anything else is sent
- *     GET server-bootstrap   with the token, over TLS that this CA vouches for: versions, settings, clock, members,
- * keys write                  server/db/joining, the token, the keys, the cluster's id open the store         without a
- * log: the peer port answers POST server-join       it is added, as a standby; repeated until it is promote repeated
- * until it has caught up and has a vote remove server/db/joining
+ *     GET /cacerts          from whoever is there; its hash is compared with the token's before more is sent
+ *     GET server-bootstrap  with the token, over TLS that this CA vouches for: versions, settings, members, keys
+ *     write                 server/joining, the token, the keys, the cluster's id
+ *     open the store        without a log: the peer port answers
+ *     POST server-join      it is added, as a standby; repeated until it is
+ *     promote               repeated until it has caught up and has a vote
+ *     remove server/joining
  *
- * server/db/joining is the first that is written and the last that goes, so a start after a crash anywhere in between
+ * server/joining is the first that is written and the last that goes, so a start after a crash anywhere in between
  * does it all again, and every step may be done twice. Without it, what is in server/db is a member's: --server is then
  * only compared (a token of another cluster is told), and nothing of it need be up.
  *
@@ -121,7 +123,7 @@ static int fetch_offer(struct joiner *j, struct err *err)
 
 static const char *marker(struct server_settings *s)
 {
-	return server_file(s, "server/db/joining");
+	return server_file(s, "server/joining");
 }
 
 static bool is_there(struct server_settings *s, const char *place)

@@ -55,7 +55,7 @@ int server_reset(struct server_settings *s, struct err *err)
 	                         : store_recover_alone(server_file(s, "server/db"), address, &s->arena, err);
 	if (rc != 0)
 		return err_wrap(err, "--cluster-reset");
-	unlink(server_file(s, "server/db/joining"));
+	unlink(server_file(s, "server/joining"));
 	printf("This server (%s) is the only one of its cluster now. Start it with its usual flags, without "
 	       "--cluster-reset\nand --server. Empty the data directories of the other servers, then let them join it "
 	       "again.\n",

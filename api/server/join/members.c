@@ -1,8 +1,7 @@
 /* Servers that join: what they need to begin (the keys, sealed under the token, and where the members are), and their
  * becoming members.
  *
- *     read what the servers are called -> look for rivals -> ask around -> [ remove one that is gone ]* -> add -> note
- * its name
+ *     read the servers' names -> look for rivals -> ask around -> [ remove one that is gone ]* -> add -> note its name
  *
  * A rival is a member that has the joiner's address or its name, and another id. One that answers on its peer port as
  * itself is alive, and the joiner is turned away: two servers of a name would fight over it. One that does not is what
