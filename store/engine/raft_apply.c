@@ -547,9 +547,9 @@ static void machine_role(struct raft_machine *m, bool is_leader, uint64_t term, 
 	e->is_leader = is_leader;
 	e->leader = leader;
 	e->term = term;
+	atomic_store(&e->led_term, is_leader ? term : 0);
 	atomic_store(&e->shown_term, term);
 	atomic_store(&e->shown_leader, leader);
-	atomic_store(&e->led_term, is_leader ? term : 0);
 	lessor_rest(&e->core.lessor, !is_leader);
 	log_info("store", is_leader ? "leading" : "following", "term=%" PRIu64 " leader=%016" PRIx64, term, leader);
 	reads_reroute(e, true);

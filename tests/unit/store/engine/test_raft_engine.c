@@ -297,11 +297,11 @@ static void a_write_of_an_old_leader_is_refused(void **state)
 	assert_int_equal(put_in_term(t.e[old], term), 0);
 	store_close(t.e[old]);
 	t.e[old] = NULL;
-	suite_put(t.e[(old + 1) % SERVERS], "a", "2");
+	int64_t revision = suite_put(t.e[(old + 1) % SERVERS], "a", "2");
 	led = leader_of(&t);
+	wait_revision(t.e[led], revision);
 	assert_true(store_led_term(t.e[led]) > term);
 	assert_int_equal(store_led_term(t.e[3 - old - led]), 0);
-	int64_t revision = store_revision(t.e[led]);
 	assert_int_equal(put_in_term(t.e[led], term), ERR_CANCELED);
 	assert_int_equal(put_in_term(t.e[3 - old - led], term), ERR_CANCELED);
 	trio_start(&t, old, false);
