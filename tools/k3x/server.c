@@ -360,10 +360,14 @@ int server_main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	raise_file_limit();
 	int rc = start(s, argc, argv, &err);
+	if (rc > 0) { /* help was asked for, or a reset, and nothing was opened */
+		arena_release(&s->settings.arena);
+		free(s);
+		return 0;
+	}
 	if (rc != 0) {
-		if (rc < 0)
-			fprintf(stderr, "k3x server: %s\n", err.msg);
-		return rc < 0 ? err_exit_code(rc) : 0; /* the process ends: what is open ends with it */
+		fprintf(stderr, "k3x server: %s\n", err.msg);
+		return err_exit_code(rc); /* the process ends: what is open ends with it */
 	}
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
