@@ -87,11 +87,29 @@ static void report(struct bench *b, const char *what, double seconds)
 	fflush(stdout);
 }
 
+enum { TEXT_BYTES = 1024 * 1024 };
+
+/* Values have nothing in common with each other: neighbours are packed together. */
+static void make_text(char *text)
+{
+	uint64_t x = 88172645463325252u;
+	for (size_t i = 0; i < TEXT_BYTES; i++) {
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		text[i] = (char)('0' + x % 64);
+	}
+}
+
+static struct slice next_value(const struct client *c)
+{
+	uint64_t h = ((uint64_t)c->turn << 16 | (uint64_t)c->id) * UINT64_C(0x9e3779b97f4a7c15);
+	return (struct slice){
+	        c->bench->value + (h ^ h >> 29) % (TEXT_BYTES - c->bench->value_bytes), c->bench->value_bytes};
+}
+
 static struct store_op op_put(struct client *c)
 {
 	snprintf(c->key, sizeof c->key, "/registry/pods/namespace-%u/pod-%u", c->id, c->turn++ % KEYS_PER_CLIENT);
-	return (struct store_op){.type = STORE_OP_PUT,
-	        .put = {.key = slice_of(c->key), .value = {c->bench->value, c->bench->value_bytes}}};
+	return (struct store_op){.type = STORE_OP_PUT, .put = {.key = slice_of(c->key), .value = next_value(c)}};
 }
 
 static struct store_op op_get(struct client *c)
@@ -368,7 +386,7 @@ int bench_store_engine_main(int argc, char **argv)
 {
 	const char *dir = argc > 1 ? argv[1] : "/tmp";
 	double seconds = argc > 2 ? atof(argv[2]) : 3;
-	struct bench b = {.samples_us = xmalloc(SAMPLES_MAX * sizeof(uint32_t)), .value = xmalloc(1024)};
+	struct bench b = {.samples_us = xmalloc(SAMPLES_MAX * sizeof(uint32_t)), .value = xmalloc(TEXT_BYTES)};
 	struct store_stats stats;
 	char path[256];
 	snprintf(path, sizeof path, "%s/bench-%ld", dir, (long)getpid());
@@ -376,8 +394,7 @@ int bench_store_engine_main(int argc, char **argv)
 		perror(path);
 		return 1;
 	}
-	for (int i = 0; i < 1024; i++)
-		b.value[i] = (char)('a' + i * 7 % 26);
+	make_text(b.value);
 	uv_sem_init(&b.finished, 0);
 	run_disk(&b, dir, 1);
 	int rc = open_engine(&b, path);

@@ -125,7 +125,6 @@ struct load {
 	char first_failure[200];
 	/* private */
 	struct load_client *list;
-	const char *value;
 	uint64_t started;
 	uint64_t from_ns, until_ns;
 	unsigned out;
@@ -151,8 +150,11 @@ struct load_client {
 void load_run(struct load *l);
 uint64_t load_now_ns(void);
 /* A text of LOAD_VALUE_MAX bytes that does not compress well, the same in every run. */
-enum { LOAD_VALUE_MAX = 64 * 1024 };
+enum { LOAD_VALUE_MAX = 4 * 1024 * 1024 };
 const char *load_value(void);
+/* A part of it for the n-th value: another place for every n, so that values have nothing in common with their
+ * neighbours either, next to which they lie in logs and databases that compress several at once. */
+const char *load_value_at(uint64_t n, size_t bytes);
 /* A Pod as a server stores it, 4.5 to 5.7 KB of JSON: what it is asked to be, and a status. What differs between two
  * updates of real ones (identities, addresses, times) differs with `turn`. Appends; at most LOAD_POD_MAX bytes. */
 enum { LOAD_POD_MAX = 8 * 1024 };

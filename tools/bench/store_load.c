@@ -45,6 +45,12 @@ const char *load_value(void)
 	return text;
 }
 
+const char *load_value_at(uint64_t n, size_t bytes)
+{
+	uint64_t h = (n + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	return load_value() + (h ^ h >> 29) % (LOAD_VALUE_MAX - bytes);
+}
+
 static void client_next(struct load_client *c);
 
 static void client_left(struct load_client *c)
@@ -183,7 +189,7 @@ static void make_clients(struct load *l)
 void load_run(struct load *l)
 {
 	make_clients(l);
-	l->value = load_value();
+	load_value(); /* made here, before there are threads */
 	uv_sem_init(&l->finished, 0);
 	double cpu = own_cpu_s();
 	uint64_t began = load_now_ns();

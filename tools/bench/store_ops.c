@@ -32,8 +32,7 @@ static ProtobufCBinaryData next_key(struct load_client *c)
 static ProtobufCBinaryData next_value(struct load_client *c)
 {
 	struct load *l = c->load;
-	size_t offset = (size_t)(c->turn * 64 + c->id * 8) % (LOAD_VALUE_MAX - l->value_bytes);
-	return bytes_of(l->value + offset, l->value_bytes);
+	return bytes_of(load_value_at(c->turn << 16 | (uint64_t)c->id, l->value_bytes), l->value_bytes);
 }
 
 static void pack(struct load_client *c, const ProtobufCMessage *m)

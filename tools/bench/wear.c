@@ -170,7 +170,7 @@ static int quiet_open(struct quiet *q, const struct bench_wear *w, struct err *e
 static int put_once(struct wear_system *s, uint64_t turn, struct err *err)
 {
 	static const char key[] = "/registry/configmaps/default/one";
-	const char *value = load_value() + turn * 8 % (LOAD_VALUE_MAX - SMALL_BYTES);
+	const char *value = load_value_at(turn, SMALL_BYTES);
 	if (s->table)
 		return wear_table_put(s->table, slice_of(key), (struct slice){value, SMALL_BYTES}, err);
 	Etcdpb__PutRequest r = ETCDPB__PUT_REQUEST__INIT;
@@ -297,7 +297,7 @@ static void table_value(const struct wear_row *row, uint64_t turn, struct strbuf
 	if (row->kind == &load_put_pod)
 		load_pod(out, (unsigned)(turn % row->keys), turn * 1000);
 	else
-		strbuf_add(out, load_value() + turn * 64 % (LOAD_VALUE_MAX - row->value_bytes), row->value_bytes);
+		strbuf_add(out, load_value_at(turn, row->value_bytes), row->value_bytes);
 }
 
 /* The table's part of a row: all keys once, or for some seconds. */
