@@ -222,8 +222,9 @@ struct store_request {
 	/* OP, COMPACT, LEASE_GRANT, LEASE_REVOKE: refused (ERR_CONFLICT, STORE_CAUSE_SYSTEM_CHANGED) unless the system
 	 * keyspace is at this version when the request is carried out; 0: don't care. A fresh store is at 1. */
 	int64_t system_version_expected;
-	/* OP that writes: carried out in this term of the leadership (store_led_term()) or never (ERR_CANCELED), however
-	 * late it comes: what was begun by a server that led can't cross what its successor does. 0: don't care. */
+	/* OP that writes: carried out in this term of the leadership (store_led_term()) or never (ERR_CANCELED),
+	 * however late it comes: what was begun by a server that led can't cross what its successor does. 0: don't
+	 * care. */
 	uint64_t term_expected;
 	/* A put under a lease, LEASE_REVOKE: refused (ERR_FORBIDDEN, STORE_CAUSE_LEASE_KEYS) unless all keys that are
 	 * under the lease when the request is carried out lie in these intervals; NULL: don't care. */

@@ -7,12 +7,12 @@
 #include <errno.h>
 
 static const struct {
-	const char *name;
+	const char *name, *identity;
 	void *(*start)(struct controllers *c);
 	void (*release)(void *state);
 	void (*stop)(void *state); /* NULL: nothing of its own to take off */
 } table[] = {
-#define CONTROLLER(name, prefix, stop) {name, prefix##_start, prefix##_release, stop},
+#define CONTROLLER(name, identity, prefix, stop) {name, identity, prefix##_start, prefix##_release, stop},
         CONTROLLERS
 #undef CONTROLLER
 };
@@ -140,8 +140,13 @@ int controllers_new(const struct controllers_options *options, struct controller
 		return err->code;
 	}
 	c->states = ARENA_ARRAY(&c->arena, void *, COUNT_OF(table));
-	for (size_t i = 0; i < COUNT_OF(table); i++)
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		c->client = *table[i].identity && options->client_as
+		                    ? options->client_as(options->client_as_arg, table[i].identity)
+		                    : options->client;
 		c->states[i] = table[i].start(c);
+	}
+	c->client = options->client;
 	informer_set_when_synced(c->informers, start_queues, c);
 	*ret = c;
 	return 0;

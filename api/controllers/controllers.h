@@ -1,7 +1,8 @@
 /* The controllers that upstream runs in kube-controller-manager, on one loop over shared informers.
  *
- * See README.md for which there are. They act through the client's identity and listen to the informers of the set,
- * which the scheduler may share. All functions on the client's loop. */
+ * See README.md for which there are. Each acts under an identity of its own, with the rights of its role alone; what
+ * they listen to, the informers of the set, is read by the controller manager, and the scheduler may share it. All
+ * functions on the client's loop. */
 #ifndef K3X_API_CONTROLLERS_CONTROLLERS_H
 #define K3X_API_CONTROLLERS_CONTROLLERS_H
 
@@ -11,7 +12,11 @@
 struct controllers;
 
 struct controllers_options {
-	struct client *client;          /* borrowed */
+	struct client *client; /* the controller manager's; borrowed */
+	/* A client of the same loop that acts as this service account of kube-system; borrowed until all is closed.
+	 * NULL: all act as the controller manager. */
+	struct client *(*client_as)(void *arg, const char *account);
+	void *client_as_arg;
 	struct informer_set *informers; /* borrowed; closed by the caller after controllers_close() has completed */
 	const char *root_ca_file;       /* PEM: becomes kube-root-ca.crt in every namespace; NULL: not published */
 	const char *cluster_cidr;       /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */

@@ -28,7 +28,7 @@ static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
 
 struct controllers {
-	struct client *client;
+	struct client *client; /* the controller's that is being started; later the controller manager's */
 	struct informer_set *informers;
 	struct arena arena;  /* options and small things that live as long as this */
 	const char *root_ca; /* PEM text, NULL: none */
@@ -53,22 +53,26 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	return loop_now_ms(c->client->loop);
 }
 
-/* The table of controllers: CONTROLLER(name, prefix, stop). A controller is a file with two functions, PREFIX_start(),
- * which returns its state, and PREFIX_release(), which frees it once nothing calls it any more; and a row here. `stop`
- * takes off what it made itself beside what the context made for it; NULL: nothing. */
+/* The table of controllers: CONTROLLER(name, identity, prefix, stop). A controller is a file with two functions,
+ * PREFIX_start(), which returns its state, and PREFIX_release(), which frees it once nothing calls it any more; and a
+ * row here. `identity`: the service account of kube-system that its queues and recorders act as, with the rights of the
+ * role system:controller:IDENTITY; "" is the controller manager itself. `stop` takes off what it made itself beside
+ * what the context made for it; NULL: nothing. */
 #define CONTROLLERS \
-	CONTROLLER("namespace", namespace_controller, NULL) \
-	CONTROLLER("serviceaccount", service_account_controller, NULL) \
-	CONTROLLER("replicaset", replica_set_controller, NULL) \
-	CONTROLLER("deployment", deployment_controller, NULL) \
-	CONTROLLER("endpointslice", endpoint_slice_controller, NULL) \
-	CONTROLLER("nodeipam", node_ipam_controller, NULL) \
-	CONTROLLER("nodelifecycle", node_lifecycle_controller, NULL) \
-	CONTROLLER("tainteviction", taint_eviction_controller, NULL) \
-	CONTROLLER("token", token_controller, NULL) \
-	CONTROLLER("garbage", garbage_collector, garbage_collector_stop)
+	CONTROLLER("namespace", "namespace-controller", namespace_controller, NULL) \
+	CONTROLLER("serviceaccount", "service-account-controller", service_account_controller, NULL) \
+	CONTROLLER("rootca", "root-ca-cert-publisher", root_ca_controller, NULL) \
+	CONTROLLER("clusterrole-aggregation", "clusterrole-aggregation-controller", role_aggregation_controller, NULL) \
+	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
+	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
+	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
+	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
+	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
+	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
+	CONTROLLER("token", "", token_controller, NULL) \
+	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
-#define CONTROLLER(name, prefix, stop) \
+#define CONTROLLER(name, identity, prefix, stop) \
 	void *prefix##_start(struct controllers *c); \
 	void prefix##_release(void *state);
 CONTROLLERS

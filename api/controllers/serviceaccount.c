@@ -1,18 +1,12 @@
-/* What every namespace has: the service account "default" and the config map kube-root-ca.crt. Keys are namespaces;
- * what is missing or was changed is written again.
+/* What every namespace has: the service account "default". Keys are namespaces; what is missing is made again.
  *
- * Upstream: pkg/controller/serviceaccount/serviceaccounts_controller.go,
- * pkg/controller/certificates/rootcacertpublisher. */
+ * Upstream: pkg/controller/serviceaccount/serviceaccounts_controller.go. */
 #include "api/controllers/controllers_int.h"
 
 #define SERVICE_ACCOUNTS "/api/v1/serviceaccounts"
-#define CONFIG_MAPS "/api/v1/configmaps"
-
-static const char ca_name[] = "kube-root-ca.crt";
 
 struct accounts {
-	struct controllers *c;
-	struct shared_informer *namespaces, *accounts, *config_maps;
+	struct shared_informer *namespaces, *accounts;
 	struct work_queue *queue;
 };
 
@@ -27,26 +21,12 @@ static void namespace_updated(void *arg, struct informer_object *o, struct rcbuf
 	namespace_changed(arg, o);
 }
 
-static void wake_namespace_of(struct accounts *s, struct informer_object *o, const char *name)
-{
-	struct slice rest = o->key, ns = slice_cut(&rest, '/');
-	if (slice_is(rest, name))
-		work_queue_add(s->queue, ns);
-}
-
 static void account_deleted(void *arg, struct informer_object *o)
 {
-	wake_namespace_of(arg, o, "default");
-}
-
-static void ca_deleted(void *arg, struct informer_object *o)
-{
-	wake_namespace_of(arg, o, ca_name);
-}
-
-static void ca_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	wake_namespace_of(arg, o, ca_name);
+	struct accounts *s = arg;
+	struct slice rest = o->key, ns = slice_cut(&rest, '/');
+	if (slice_is(rest, "default"))
+		work_queue_add(s->queue, ns);
 }
 
 /* Exists already, or the namespace has gone meanwhile: both are fine. */
@@ -67,32 +47,6 @@ static void need_account(struct accounts *s, struct work *w)
 	work_send(w, "POST", kube_path(a, "v1", "serviceaccounts", w->key, SLICE_NULL, NULL), o, created);
 }
 
-static void need_root_ca(struct accounts *s, struct work *w)
-{
-	struct arena *a = &w->arena;
-	struct informer_object *have =
-	        informer_get_named(shared_informer_base(s->config_maps), w->key, slice_of(ca_name));
-	if (!s->c->root_ca)
-		return;
-	struct json *tree = have ? informer_parse(a, have) : NULL;
-	if (slice_is(json_str(json_path(tree, "data", "ca.crt", NULL)), s->c->root_ca))
-		return;
-	struct json *o = json_new(a, JSON_OBJECT), *meta = json_need(a, o, "metadata", JSON_OBJECT);
-	json_set_cstr(a, json_need(a, o, "data", JSON_OBJECT), "ca.crt", s->c->root_ca);
-	if (have) {
-		work_patch(w, kube_path(a, "v1", "configmaps", w->key, slice_of(ca_name), NULL), merge_patch, o,
-		        work_done_ignore_missing);
-		return;
-	}
-	json_set_cstr(a, meta, "name", ca_name);
-	json_set_cstr(a, json_need(a, meta, "annotations", JSON_OBJECT), "kubernetes.io/description",
-	        "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such "
-	        "as the internal "
-	        "service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes "
-	        "clusters.");
-	work_send(w, "POST", kube_path(a, "v1", "configmaps", w->key, SLICE_NULL, NULL), o, created);
-}
-
 static void run(struct work *w)
 {
 	struct accounts *s = w->arg;
@@ -100,20 +54,16 @@ static void run(struct work *w)
 	if (!o || json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
 		return;
 	need_account(s, w);
-	need_root_ca(s, w);
 }
 
 void *service_account_controller_start(struct controllers *c)
 {
 	struct accounts *s = xcalloc(1, sizeof *s);
-	s->c = c;
 	s->queue = controllers_queue(c, "serviceaccount", 4, run, s);
 	s->namespaces = controllers_listen(c, NAMESPACES,
 	        &(struct informer_handler){.added = namespace_changed, .updated = namespace_updated, .arg = s});
 	s->accounts = controllers_listen(
 	        c, SERVICE_ACCOUNTS, &(struct informer_handler){.deleted = account_deleted, .arg = s});
-	s->config_maps = controllers_listen(
-	        c, CONFIG_MAPS, &(struct informer_handler){.updated = ca_updated, .deleted = ca_deleted, .arg = s});
 	return s;
 }
 

@@ -23,6 +23,7 @@ struct filling {
 	struct tokens *s;
 	struct work *work;
 	struct meta meta;
+	struct slice text; /* of the secret as it was found */
 	struct slice account, account_uid;
 	const char *path;
 };
@@ -70,14 +71,14 @@ static void issued(struct work_call *call)
 		return;
 	}
 	struct slice token = json_find(work_call_text(call), "status", "token", NULL);
-	struct json *patch = patch_new(a, f->meta.resource_version), *data = json_need(a, patch, "data", JSON_OBJECT);
-	json_set_str(a, json_need(a, json_get(patch, "metadata"), "annotations", JSON_OBJECT),
+	struct json *secret = json_parse(a, f->text, NULL, NULL), *data = json_need(a, secret, "data", JSON_OBJECT);
+	json_set_str(a, json_need(a, json_get(secret, "metadata"), "annotations", JSON_OBJECT),
 	        "kubernetes.io/service-account.uid", f->account_uid);
 	set_data(a, data, "token", token);
 	set_data(a, data, "namespace", f->meta.ns);
 	if (f->s->c->root_ca)
 		set_data(a, data, "ca.crt", slice_of(f->s->c->root_ca));
-	work_patch(f->work, f->path, merge_patch, patch, work_done_ignore_missing);
+	work_send(f->work, "PUT", f->path, secret, work_done_ignore_missing);
 }
 
 static void request_token(struct filling *f)
@@ -106,7 +107,7 @@ static void run(struct work *w)
 	struct slice text = informer_text(o), notes = json_find(text, "metadata", "annotations", NULL);
 	struct filling *f = ARENA_NEW(&w->arena, struct filling);
 	rcbuf_unref_with(&w->arena, rcbuf_ref(o->json));
-	*f = (struct filling){.s = s, .work = w};
+	*f = (struct filling){.s = s, .work = w, .text = text};
 	meta_read(text, &f->meta);
 	f->account = notes.len ? json_find(notes, "kubernetes.io/service-account.name", NULL) : SLICE_NULL;
 	if (!f->account.len || f->meta.deletion_timestamp.len || !slice_is(json_find(text, "type", NULL), token_type))

@@ -119,6 +119,23 @@ static struct slice lower(struct arena *a, struct slice s)
 	return (struct slice){text, s.len};
 }
 
+/* Who lists or watches one object by its name asks for that name; and nodes ask for what is theirs. A selector that is
+ * none is refused by who reads it. */
+static void take_selector(struct call *c, struct attributes *a)
+{
+	struct field_selector s;
+	struct err ignored = ERR_INIT;
+	if (field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &s, &ignored) != 0)
+		return;
+	for (size_t i = 0; i < s.count; i++) {
+		const struct field_requirement *f = &s.requirements[i];
+		if (!f->negated && slice_is(f->field, "metadata.name") && !a->name.len)
+			a->name = f->value;
+		if (!f->negated && slice_is(f->field, "spec.nodeName"))
+			a->node_selector = f->value;
+	}
+}
+
 static void fill_attributes(struct call *c, struct attributes *a)
 {
 	const struct route *r = &c->route;
@@ -134,6 +151,8 @@ static void fill_attributes(struct call *c, struct attributes *a)
 	a->subresource = r->sub ? slice_of(r->sub->name) : SLICE_NULL;
 	a->ns = r->ns;
 	a->name = r->name;
+	if (r->verb & (RESOURCE_LIST | RESOURCE_WATCH | RESOURCE_DELETECOLLECTION))
+		take_selector(c, a);
 }
 
 void api_dispatch(struct call *c)
@@ -154,6 +173,7 @@ void api_dispatch(struct call *c)
 	struct authorization *z = ARENA_NEW(&c->arena, struct authorization);
 	fill_attributes(c, &z->attributes);
 	z->arg = call_ref(c);
+	z->arena = &c->arena;
 	z->done = authorized;
 	authorize(c->server, z);
 }

@@ -6,7 +6,7 @@
 
 struct api_server;
 
-/* A client without sockets that acts as `user` in `groups` (comma-separated; "system:masters" may do everything). It
+/* A client without sockets that acts as `user` in `groups` (comma-separated, NULL: none) and system:authenticated. It
  * belongs to `loop`, which may be any loop; messages go between it and the server's loop. Any thread. */
 struct client *api_server_client(struct api_server *s, struct loop *loop, const char *user, const char *groups);
 

@@ -25,7 +25,7 @@ struct api_server_options {
 	/* Join tokens (auth/join_token.h): of servers and of agents; NULL, or not there: none. */
 	const char *token_file, *agent_token_file;
 	const struct api_join_options *join; /* join/join.h; NULL: nobody joins by this server. Borrowed */
-	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
+	unsigned compact_interval_s;         /* history is kept this long to twice as long; 0: five minutes */
 };
 
 #endif

@@ -9,6 +9,8 @@
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
+#include "api/server/auth/node_graph.h"
+#include "api/server/auth/rbac_index.h"
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
 #include "api/server/join/join.h"
@@ -311,6 +313,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
 	s->duties = duties_new(s);
 	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
+	s->rbac = rbac_index_new(s->cache);
+	s->node_graph = node_graph_new(s->cache);
 	*ret = s;
 	return 0;
 }
@@ -348,7 +352,9 @@ static void timer_closed(uv_handle_t *h)
 static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
-	service_allocator_free(TAKE(s->services)); /* a watcher of the cache */
+	service_allocator_free(TAKE(s->services)); /* these three watch the cache */
+	rbac_index_free(TAKE(s->rbac));
+	node_graph_free(TAKE(s->node_graph));
 	if (s->join) {
 		closing_hold(&s->closing_parts);
 		join_close(s->join, closing_part_done, &s->closing_parts);

@@ -10,6 +10,8 @@ struct authenticator;
 struct duties;
 struct join;
 struct http_server;
+struct node_graph;
+struct rbac_index;
 struct service_allocator;
 struct tls_context;
 
@@ -23,6 +25,8 @@ struct api_server {
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct authenticator *authenticator;
+	struct rbac_index *rbac;
+	struct node_graph *node_graph;
 	struct service_allocator *services;
 	struct duties *duties;
 	struct join *join; /* NULL: nobody joins here */

@@ -81,7 +81,7 @@ struct raft_engine {
 	atomic_bool apply_full;       /* the memory table and the disk of the state are: nothing more is applied */
 	atomic_bool log_full;         /* the disk of the log is, and this server leads: nothing new is committed */
 	_Atomic uint64_t shown_term, shown_leader;
-	_Atomic uint64_t led_term; /* 0: this server does not lead */
+	_Atomic uint64_t led_term;   /* 0: this server does not lead */
 	_Atomic uint64_t n_proposed; /* writes and changes of members that are out */
 	_Atomic uint64_t n_failed, n_committed, n_applied, n_leader_changes, n_slow_reads;
 	/* raft thread */

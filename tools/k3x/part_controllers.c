@@ -1,17 +1,27 @@
 /* The controllers and the scheduler as a part of the server: one loop, one set of informers, an identity for each.
  * They run on the server that leads, and what they write is bound to that.
  *
+ * Informers read as system:kube-controller-manager; each controller writes as its own service account of kube-system,
+ * the scheduler as system:kube-scheduler.
+ *
  * Closed in this order: controllers, scheduler, informers, clients. See parts.h. */
 #include "tools/k3x/parts.h"
 
 #include "api/controllers/controllers.h"
 #include "api/scheduler/scheduler.h"
+#include "base/check.h"
 #include "base/mem/arena.h"
 
 #include <stdlib.h>
 
+enum { ACCOUNTS_MAX = 64 };
+
 struct controllers_part {
 	struct client *client, *scheduler_client;
+	struct client *accounts[ACCOUNTS_MAX]; /* of controllers, each under its own name */
+	size_t n_accounts;
+	struct api_server *api;
+	uint64_t led_term;
 	struct informer_set *informers;
 	struct controllers *controllers; /* NULL: disabled */
 	struct scheduler *scheduler;     /* NULL: disabled */
@@ -39,7 +49,10 @@ static void all_closed(void *arg)
 static void client_closed(void *arg)
 {
 	struct controllers_part *p = arg;
-	client_close(p->scheduler_client, all_closed, p);
+	if (p->n_accounts)
+		client_close(p->accounts[--p->n_accounts], client_closed, p);
+	else
+		client_close(p->scheduler_client, all_closed, p);
 }
 
 static void informers_closed(void *arg)
@@ -76,10 +89,24 @@ static void close_part(void *state, void (*closed)(void *arg), void *arg)
 
 /* ---- starting ---- */
 
+/* As the service account of this name in kube-system. */
+static struct client *client_as(void *arg, const char *account)
+{
+	struct controllers_part *p = arg;
+	CHECK(p->n_accounts < ACCOUNTS_MAX);
+	char *user = xprintf("system:serviceaccount:kube-system:%s", account);
+	struct client *c = api_server_led_client(p->api, p->client->loop, user,
+	        "system:serviceaccounts,system:serviceaccounts:kube-system", p->led_term);
+	free(user);
+	return p->accounts[p->n_accounts++] = c;
+}
+
 static int start_controllers(struct controllers_part *p, const struct part_env *env, struct err *err)
 {
 	struct controllers_options o = {
 	        .client = p->client,
+	        .client_as = client_as,
+	        .client_as_arg = p,
 	        .informers = p->informers,
 	        .root_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
 	        .cluster_cidr = env->settings->cluster_cidr,
@@ -90,10 +117,10 @@ static int start_controllers(struct controllers_part *p, const struct part_env *
 static void *start(const struct part_env *env, struct err *err)
 {
 	struct controllers_part *p = xcalloc(1, sizeof *p);
-	p->client = api_server_led_client(
-	        env->api, env->loop, "system:kube-controller-manager", "system:masters", env->led_term);
-	p->scheduler_client =
-	        api_server_led_client(env->api, env->loop, "system:kube-scheduler", "system:masters", env->led_term);
+	p->api = env->api;
+	p->led_term = env->led_term;
+	p->client = api_server_led_client(env->api, env->loop, "system:kube-controller-manager", NULL, env->led_term);
+	p->scheduler_client = api_server_led_client(env->api, env->loop, "system:kube-scheduler", NULL, env->led_term);
 	p->informers = informer_set_new(p->client);
 	if (!env->settings->disable_controllers && start_controllers(p, env, err) != 0) {
 		close_part(p, NULL, NULL);

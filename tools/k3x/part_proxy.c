@@ -21,7 +21,7 @@ static bool wanted(const struct server_settings *s)
 static void *start(const struct part_env *env, struct err *err)
 {
 	struct proxy_part *p = xcalloc(1, sizeof *p);
-	p->client = api_server_client(env->api, env->loop, "system:kube-proxy", "system:node-proxier,system:masters");
+	p->client = api_server_client(env->api, env->loop, "system:kube-proxy", "system:node-proxier");
 	struct proxy_options o = {.client = p->client,
 	        .node_name = env->settings->node_name,
 	        .cluster_cidr = env->settings->cluster_cidr};

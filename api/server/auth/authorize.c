@@ -1,76 +1,35 @@
-/* See authorize.h. Until RBAC is built authorization is all or nothing: system:masters may do everything; who is known
- * may discover the API and ask about himself; everybody may see that the server is alive. */
+/* See authorize.h. In upstream's order: what is always open, the masters, nodes, roles. */
 #include "api/server/auth/authorize.h"
 
 #include "api/server/state.h"
 #include "base/check.h"
 
-typedef enum verdict authorizer(const struct attributes *a, const char **reason);
+/* ---- the authorizers that need no file of their own ---- */
 
-static bool is_one_of(struct slice text, const char *const *list)
+/* Also while there are no roles yet: who looks after this server must see that it is alive. */
+static enum verdict open_paths(struct api_server *s, struct authorization *z, struct strbuf *why)
 {
-	for (; *list; list++)
-		if (slice_is(text, *list))
-			return true;
-	return false;
-}
-
-static bool is_below(struct slice path, const char *const *list)
-{
-	for (; *list; list++)
-		if (slice_starts(path, *list))
-			return true;
-	return false;
-}
-
-static bool is_read(const struct attributes *a)
-{
-	return !a->is_resource && (slice_is(a->verb, "get") || slice_is(a->verb, "head"));
-}
-
-/* ---- the authorizers ---- */
-
-static enum verdict masters(const struct attributes *a, const char **reason)
-{
-	*reason = "member of system:masters";
-	return user_is_in(a->user, "system:masters") ? VERDICT_ALLOW : VERDICT_NO_OPINION;
-}
-
-/* Upstream's roles system:public-info-viewer and system:discovery. */
-static enum verdict discovery(const struct attributes *a, const char **reason)
-{
-	static const char *const public[] = {
-	        "/healthz", "/livez", "/readyz", "/version", "/version/", "/cacerts", "/ping", NULL};
-	static const char *const known[] = {"/api", "/apis", "/openapi", NULL};
-	static const char *const below[] = {"/api/", "/apis/", "/openapi/", NULL};
-	if (!is_read(a))
+	static const char *const paths[] = {
+	        "/healthz", "/livez", "/readyz", "/version", "/version/", "/cacerts", "/ping"};
+	const struct attributes *a = &z->attributes;
+	if (a->is_resource || !(slice_is(a->verb, "get") || slice_is(a->verb, "head")))
 		return VERDICT_NO_OPINION;
-	*reason = "discovery";
-	if (is_one_of(a->path, public))
-		return VERDICT_ALLOW;
-	if (user_is_in(a->user, "system:authenticated") && (is_one_of(a->path, known) || is_below(a->path, below)))
-		return VERDICT_ALLOW;
+	for (size_t i = 0; i < COUNT_OF(paths); i++)
+		if (slice_is(a->path, paths[i]))
+			return VERDICT_ALLOW;
 	return VERDICT_NO_OPINION;
 }
 
-/* Upstream's role system:basic-user: questions about oneself. */
-static enum verdict about_oneself(const struct attributes *a, const char **reason)
+static enum verdict masters(struct api_server *s, struct authorization *z, struct strbuf *why)
 {
-	static const char *const questions[] = {
-	        "selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", NULL};
-	static const char *const groups[] = {"authentication.k8s.io", "authorization.k8s.io", NULL};
-	*reason = "a question about oneself";
-	return a->is_resource && slice_is(a->verb, "create") && is_one_of(a->resource, questions) &&
-	                       is_one_of(a->group, groups) && user_is_in(a->user, "system:authenticated")
-	               ? VERDICT_ALLOW
-	               : VERDICT_NO_OPINION;
+	return user_is_in(z->attributes.user, "system:masters") ? VERDICT_ALLOW : VERDICT_NO_OPINION;
 }
 
 /* What a server or an agent that shows a join token, or a node that has its certificate, may have to come in: all of it
  * below /v1-k3x/, what is for servers only with theirs. */
-static enum verdict joining(const struct attributes *a, const char **reason)
+static enum verdict joining(struct api_server *s, struct authorization *z, struct strbuf *why)
 {
-	*reason = "a join token";
+	const struct attributes *a = &z->attributes;
 	if (a->is_resource || !slice_starts(a->path, "/v1-k3x/"))
 		return VERDICT_NO_OPINION;
 	bool is_for_servers = slice_starts(a->path, "/v1-k3x/server-");
@@ -78,9 +37,26 @@ static enum verdict joining(const struct attributes *a, const char **reason)
 	return user_is_in(a->user, "k3x:server") || (is_node && !is_for_servers) ? VERDICT_ALLOW : VERDICT_NO_OPINION;
 }
 
-static authorizer *const authorizers[] = {masters, discovery, about_oneself, joining};
+static authorizer_fn *const authorizers[] = {open_paths, masters, joining, authorize_node, authorize_rbac};
 
 /* ---- */
+
+/* Reasons of several that did not allow it stand below each other, as upstream's. */
+static void decide(struct api_server *s, struct authorization *z)
+{
+	CLEANUP(cleanup_strbuf) struct strbuf why = STRBUF_INIT, all = STRBUF_INIT;
+	z->verdict = VERDICT_NO_OPINION;
+	for (size_t i = 0; i < COUNT_OF(authorizers) && z->verdict == VERDICT_NO_OPINION; i++) {
+		strbuf_reset(&why);
+		z->verdict = authorizers[i](s, z, &why);
+		if (z->verdict != VERDICT_NO_OPINION)
+			strbuf_reset(&all);
+		if (why.len && all.len)
+			strbuf_addc(&all, '\n');
+		strbuf_add_slice(&all, strbuf_slice(&why));
+	}
+	z->reason = all.len ? arena_memdup(z->arena, all.data, all.len) : "";
+}
 
 static void answer(struct loop_defer *d)
 {
@@ -88,15 +64,24 @@ static void answer(struct loop_defer *d)
 	z->done(z);
 }
 
+static void cache_is_fresh(struct cache_wait *w)
+{
+	struct authorization *z = CONTAINER_OF(w, struct authorization, wait);
+	decide(z->server, z);
+	z->done(z);
+}
+
 void authorize(struct api_server *s, struct authorization *z)
 {
 	LOOP_CHECK_OWNER(s->loop);
-	CHECK(z->attributes.user != NULL && z->done != NULL);
-	z->verdict = VERDICT_NO_OPINION;
-	for (size_t i = 0; i < COUNT_OF(authorizers) && z->verdict == VERDICT_NO_OPINION; i++)
-		z->verdict = authorizers[i](&z->attributes, &z->reason);
-	if (z->verdict == VERDICT_NO_OPINION)
-		z->reason = "";
+	CHECK(z->attributes.user != NULL && z->arena != NULL && z->done != NULL);
+	z->server = s;
+	decide(s, z);
+	z->wait = (struct cache_wait){.revision = store_revision(s->store), .reached = cache_is_fresh};
+	if (z->verdict == VERDICT_NO_OPINION && z->wait.revision > cache_revision(s->cache)) {
+		cache_wait(s->cache, &z->wait);
+		return;
+	}
 	loop_defer_init(&z->deferred, answer);
 	loop_defer(s->loop, &z->deferred);
 }
@@ -111,8 +96,8 @@ int authorize_refusal(const struct attributes *a, const char *reason, struct err
 {
 	CHECK(a->user && reason);
 	if (!a->is_resource)
-		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"",
-		        SLICE_FMT(a->user->name), SLICE_FMT(a->verb), SLICE_FMT(a->path));
+		return err_set(err, ERR_FORBIDDEN, "forbidden: User \"%.*s\" cannot %.*s path \"%.*s\"%s%s",
+		        SLICE_FMT(a->user->name), SLICE_FMT(a->verb), SLICE_FMT(a->path), *reason ? ": " : "", reason);
 	struct strbuf text = STRBUF_INIT;
 	strbuf_add_slice(&text, a->resource);
 	add(&text, ".", a->group, "");

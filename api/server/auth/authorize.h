@@ -7,6 +7,7 @@
 #define K3X_API_SERVER_AUTH_AUTHORIZE_H
 
 #include "api/server/auth/user.h"
+#include "api/server/cache/cache.h"
 #include "base/err.h"
 #include "base/rt/loop.h"
 
@@ -19,6 +20,7 @@ struct attributes {
 	struct slice verb; /* "get", "list", "create", ...; of a path the method in lower case */
 	struct slice group, version, resource, subresource, ns, name;
 	struct slice path;
+	struct slice node_selector; /* of a list or watch: the node that its field selector ties spec.nodeName to */
 };
 
 enum verdict { VERDICT_NO_OPINION, VERDICT_ALLOW, VERDICT_DENY };
@@ -26,15 +28,27 @@ enum verdict { VERDICT_NO_OPINION, VERDICT_ALLOW, VERDICT_DENY };
 /* Embedded by who asks; must stay until done(). */
 struct authorization {
 	struct attributes attributes;
+	struct arena *arena; /* of the reason's text */
+	bool explains;       /* what is allowed gets a reason, too */
 	void (*done)(struct authorization *z);
 	void *arg; /* the asker's */
 	enum verdict verdict;
-	const char *reason; /* static: why; "" when nobody had an opinion */
+	const char *reason; /* why; "" when nobody had one */
+	/* authorize()'s own */
+	struct api_server *server;
 	struct loop_defer deferred;
+	struct cache_wait wait;
 };
 
-/* attributes and done are set. Always answered: it cannot be taken back. */
+/* attributes, arena and done are set. Always answered: it cannot be taken back. What is not allowed is looked at again
+ * when the cache holds all that this server knew of when it was asked: who was bound to a role a moment ago is not
+ * refused. */
 void authorize(struct api_server *s, struct authorization *z);
+
+/* One authorizer's opinion. Why: appended to `why`, when it has a reason, and of what it allows when z->explains. */
+typedef enum verdict authorizer_fn(struct api_server *s, struct authorization *z, struct strbuf *why);
+authorizer_fn authorize_node; /* node.c */
+authorizer_fn authorize_rbac; /* rbac.c */
 
 /* The 403 of what was not allowed, in upstream's words. */
 int authorize_refusal(const struct attributes *a, const char *reason, struct err *err);

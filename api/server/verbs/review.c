@@ -126,6 +126,8 @@ static void access_review(struct call *c, struct json *review, struct json *stat
 	if (strcmp(c->route.resource->plural, "localsubjectaccessreviews") == 0 && !k->z.attributes.ns.len)
 		k->z.attributes.ns = c->route.ns;
 	k->z.attributes.user = k->user;
+	k->z.arena = &c->arena;
+	k->z.explains = true;
 	k->z.done = access_known;
 	k->call = call_ref(c);
 	k->review = review;
