@@ -16,6 +16,7 @@
 
 struct api_server;
 struct call;
+struct impersonation;
 
 struct call_transport {
 	/* Reads the request's body into c->body, then runs then(c): never from inside. A body that is too large or
@@ -55,8 +56,9 @@ struct call {
 	struct slice body;
 	struct param *params;
 	size_t n_params;
-	struct user *user; /* a reference */
-	uint64_t led_term; /* not 0: written in this term of the leadership or never */
+	struct user *user;                   /* a reference */
+	struct impersonation *impersonation; /* whom the user wants to act as; NULL: himself */
+	uint64_t led_term;                   /* not 0: written in this term of the leadership or never */
 	struct route route;
 	/* answer */
 	enum call_format format;

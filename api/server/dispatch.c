@@ -1,6 +1,6 @@
 /* The steps of a request, in order, when the transport has authenticated it:
  *
- *     query -> route -> negotiate -> authorize -> body -> handler
+ *     (impersonate) -> query -> route -> negotiate -> authorize -> body -> handler
  *
  * Nobody's body is read before he may do what he asks. What can go wrong before a handler is called is answered here.
  */
@@ -8,6 +8,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/auth/authorize.h"
+#include "api/server/auth/impersonation.h"
 #include "api/server/join/join.h"
 #include "api/server/nonresource.h"
 #include "api/server/state.h"
@@ -155,12 +156,9 @@ static void fill_attributes(struct call *c, struct attributes *a)
 		take_selector(c, a);
 }
 
-void api_dispatch(struct call *c)
+static void dispatch(struct call *c)
 {
 	struct err err = ERR_INIT;
-	LOOP_CHECK_OWNER(c->loop);
-	CHECK(c->user && !c->answered);
-	c->server->counters.requests++;
 	call_parse_query(c);
 	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &err);
 	resource_ref(c->route.resource); /* the call's, until it ends */
@@ -176,4 +174,25 @@ void api_dispatch(struct call *c)
 	z->arena = &c->arena;
 	z->done = authorized;
 	authorize(c->server, z);
+}
+
+static void impersonated(struct call *c, const struct err *err)
+{
+	CHECK(!c->answered);
+	if (!c->gone && err->code)
+		refuse(c, err);
+	else if (!c->gone)
+		dispatch(c);
+	call_unref(c);
+}
+
+void api_dispatch(struct call *c)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(c->user && !c->answered);
+	c->server->counters.requests++;
+	if (c->impersonation)
+		impersonation_check(call_ref(c), c->impersonation, impersonated);
+	else
+		dispatch(c);
 }

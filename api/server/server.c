@@ -9,6 +9,7 @@
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
+#include "api/server/auth/impersonation.h"
 #include "api/server/auth/node_graph.h"
 #include "api/server/auth/rbac_index.h"
 #include "api/server/dispatch.h"
@@ -104,24 +105,6 @@ static bool is_public(struct slice path)
 	       slice_is(path, "/ping");
 }
 
-/* Acting as somebody else must never be taken for acting as oneself. */
-static int check_impersonation(struct http_exchange *x, struct err *err)
-{
-	static const char *const names[] = {"impersonate-user", "impersonate-group", "impersonate-uid"};
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (http_header(x, names[i]).ptr)
-			return err_set(err, ERR_UNIMPLEMENTED,
-			        "impersonation is not built yet: a request with the header %s (kubectl --as) is "
-			        "refused",
-			        names[i]);
-	const struct http_request *r = http_request(x);
-	for (size_t i = 0; i < r->headers_count; i++)
-		if (slice_starts(r->headers[i].name, "impersonate-extra-"))
-			return err_set(err, ERR_UNIMPLEMENTED,
-			        "impersonation is not built yet: a request with Impersonate-Extra headers is refused");
-	return 0;
-}
-
 /* Who asks; those who prove nothing may ask what is public. */
 static int admit(struct call *c, struct http_exchange *x, struct err *err)
 {
@@ -138,7 +121,7 @@ static int admit(struct call *c, struct http_exchange *x, struct err *err)
 		c->user = user_anonymous();
 		return 0;
 	}
-	return rc == 0 ? check_impersonation(x, err) : rc;
+	return rc == 0 ? impersonation_read(c, http_request(x), &c->impersonation, err) : rc;
 }
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)

@@ -70,7 +70,7 @@ static void *start(const struct part_env *env, struct err *err)
 	        .client_ca_file = server_file(s, "server/tls/client-ca.crt"),
 	};
 	char *user = xprintf("system:node:%s", s->node_name);
-	o.client = p->client = api_server_client(env->api, env->loop, user, "system:nodes");
+	o.client = p->client = api_server_client(env->api, env->loop, user, "system:nodes,k3x:server-nodes");
 	free(user);
 	if (node_new(&o, &p->node, err) == 0)
 		return p;

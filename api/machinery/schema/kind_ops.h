@@ -19,6 +19,8 @@ enum kind_trait {
 	KIND_IS_NAMESPACE = 8,      /* deleted once its content is; holds others */
 	KIND_IS_EVENT = 16,         /* notes that pass: nobody's dependents, no garbage */
 	KIND_STATUS_AT_CREATE = 32, /* a creation may bring its status with it */
+	KIND_IS_ROLE = 64,          /* nobody grants what he does not hold */
+	KIND_IS_ROLE_BINDING = 128, /* nor binds anybody to it */
 };
 
 struct kind_ops {

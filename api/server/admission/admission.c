@@ -18,19 +18,24 @@ struct plugin {
 	unsigned kinds; /* KIND_IS_*; 0: every resource */
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
+	bool sees_subs; /* writes of subresources, too */
 };
 
 static const struct plugin plugins[] = {
-        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL},
-        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL},
-        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL},
-        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL},
-        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL},
-        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL},
+        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false},
+        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false},
+        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false},
+        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, false},
+        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, false},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
-                remove_service_addresses},
-        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL},
+                remove_service_addresses, false},
+        {"NodeRestriction", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_node_restriction, NULL, true},
+        /* Nor are these two: there they are a part of the storage of roles. */
+        {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false},
+        {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false},
 };
 
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)
@@ -51,16 +56,17 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 
 static bool handles(const struct plugin *p, const struct admission *a)
 {
-	if (!(p->operations & 1u << a->operation) || *a->sub)
+	if (!(p->operations & 1u << a->operation) || (*a->sub && !p->sees_subs))
 		return false;
 	return !p->kinds || resource_has(a->resource, p->kinds);
 }
 
-static int run(struct admission *a, bool mutating, struct err *err)
+/* From a->at on, which stays behind whoever has answered. */
+static int run(struct admission *a, struct err *err)
 {
-	for (a->at = 0; a->at < COUNT_OF(plugins); a->at++) {
-		const struct plugin *p = &plugins[a->at];
-		admission_fn *fn = mutating ? p->mutate : p->validate;
+	while (a->at < COUNT_OF(plugins)) {
+		const struct plugin *p = &plugins[a->at++];
+		admission_fn *fn = a->is_mutating ? p->mutate : p->validate;
 		if (!fn || !handles(p, a))
 			continue;
 		int rc = fn(a, err);
@@ -70,16 +76,30 @@ static int run(struct admission *a, bool mutating, struct err *err)
 	return 0;
 }
 
-int admission_mutate(struct admission *a, struct err *err)
+static int start(struct admission *a, bool is_mutating, struct err *err)
 {
 	CHECK(a->call && a->arena && a->errors);
-	return run(a, true, err);
+	a->at = 0;
+	a->is_mutating = is_mutating;
+	return run(a, err);
+}
+
+void admission_resume(struct admission *a, const struct err *err)
+{
+	struct err now = *err;
+	CHECK(a->done && a->at > 0);
+	if (now.code || run(a, &now) != ADMISSION_LATER)
+		a->done(a, &now);
+}
+
+int admission_mutate(struct admission *a, struct err *err)
+{
+	return start(a, true, err);
 }
 
 int admission_validate(struct admission *a, struct err *err)
 {
-	CHECK(a->call && a->arena && a->errors);
-	return run(a, false, err);
+	return start(a, false, err);
 }
 
 void admission_remove(struct admission *a)

@@ -44,12 +44,16 @@ struct admission {
 	struct admission_write *writes;
 	/* admission's own */
 	size_t at;
+	bool is_mutating;
 };
 
 /* Success, an error (also in a->errors), or ADMISSION_LATER: done() then tells, never from inside. */
 enum { ADMISSION_LATER = 1 };
 int admission_mutate(struct admission *a, struct err *err);
 int admission_validate(struct admission *a, struct err *err);
+/* For a plugin that has answered ADMISSION_LATER: it is through, err.code 0 or why not; those after it follow. Not from
+ * inside the plugin. */
+void admission_resume(struct admission *a, const struct err *err);
 
 /* The object a->old is about to be removed for good: adds what must be given back to a->writes. */
 void admission_remove(struct admission *a);

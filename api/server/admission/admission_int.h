@@ -17,6 +17,9 @@ admission_fn admit_priority;            /* priority.c */
 admission_fn admit_tolerations;         /* default_tolerations.c */
 admission_fn admit_node_taint;          /* node_taint.c */
 admission_fn admit_service_addresses;   /* service_addresses.c */
+admission_fn admit_node_restriction;    /* node_restriction.c */
+admission_fn admit_role;                /* rbac_escalation.c */
+admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */

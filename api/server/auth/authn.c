@@ -178,6 +178,13 @@ static struct user *user_of_claims(struct arena *a, const struct claims *c)
 	user_add_group(u, SLICE("system:serviceaccounts"));
 	user_add_group(u, slice_of(arena_printf(a, "system:serviceaccounts:%.*s", SLICE_FMT(c->ns))));
 	user_add_group(u, SLICE("system:authenticated"));
+	if (c->id.len)
+		user_add_extra(u, SLICE("authentication.kubernetes.io/credential-id"),
+		        slice_of(arena_printf(a, "JTI=%.*s", SLICE_FMT(c->id))));
+	if (c->pod.is_named) {
+		user_add_extra(u, SLICE("authentication.kubernetes.io/pod-name"), c->pod.name);
+		user_add_extra(u, SLICE("authentication.kubernetes.io/pod-uid"), c->pod.uid);
+	}
 	return u;
 }
 

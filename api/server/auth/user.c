@@ -28,6 +28,16 @@ bool user_add_group(struct user *u, struct slice group)
 	return true;
 }
 
+void user_add_extra(struct user *u, struct slice key, struct slice value)
+{
+	struct user_extra **end = &u->extras;
+	DCHECK(atomic_load(&u->refs) == 1);
+	while (*end)
+		end = &(*end)->next;
+	*end = ARENA_NEW(&u->arena, struct user_extra);
+	**end = (struct user_extra){NULL, keep(u, key), keep(u, value)};
+}
+
 struct user *user_ref(struct user *u)
 {
 	CHECK(atomic_fetch_add_explicit(&u->refs, 1, memory_order_relaxed) > 0);

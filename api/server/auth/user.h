@@ -10,6 +10,12 @@
 
 enum { USER_GROUPS_MAX = 64 }; /* certificates and tokens with more are not believed */
 
+/* What an authenticator or an impersonator says beyond name and groups; a key may come several times. */
+struct user_extra {
+	struct user_extra *next;
+	struct slice key, value;
+};
+
 struct user {
 	atomic_uint refs;
 	struct arena arena; /* of its texts */
@@ -17,12 +23,15 @@ struct user {
 	struct slice uid; /* empty when there is none */
 	struct slice groups[USER_GROUPS_MAX];
 	size_t n_groups;
+	struct user_extra *extras; /* in the order they were added */
 };
 
 /* One reference; name and uid are copied. */
 struct user *user_new(struct slice name, struct slice uid);
 /* While it is made; the text is copied. False: it has USER_GROUPS_MAX already. */
 bool user_add_group(struct user *u, struct slice group);
+/* While it is made; the texts are copied. */
+void user_add_extra(struct user *u, struct slice key, struct slice value);
 struct user *user_ref(struct user *u);
 void user_unref(struct user *u); /* NULL is allowed */
 

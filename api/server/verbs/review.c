@@ -5,6 +5,8 @@
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
 #include "api/server/auth/authorize.h"
+#include "api/server/auth/node.h"
+#include "api/server/auth/rbac.h"
 #include "api/server/body.h"
 #include "api/server/state.h"
 #include "base/check.h"
@@ -17,6 +19,12 @@ static void set_user(struct arena *a, struct json *to, const struct user *u)
 	struct json *groups = json_set(a, to, "groups", json_new(a, JSON_ARRAY));
 	for (size_t i = 0; i < u->n_groups; i++)
 		json_append(groups, json_new_str(a, u->groups[i]));
+	for (const struct user_extra *e = u->extras; e; e = e->next) {
+		struct json *extra = json_need(a, to, "extra", JSON_OBJECT), *values = json_get_slice(extra, e->key);
+		if (!values)
+			values = json_set_slice(a, extra, e->key, json_new(a, JSON_ARRAY));
+		json_append(values, json_new_str(a, e->value));
+	}
 }
 
 static void token_review(struct call *c, struct json *review, struct json *status)
@@ -123,8 +131,15 @@ static void access_review(struct call *c, struct json *review, struct json *stat
 		call_respond_err(c, &err);
 		return;
 	}
-	if (strcmp(c->route.resource->plural, "localsubjectaccessreviews") == 0 && !k->z.attributes.ns.len)
-		k->z.attributes.ns = c->route.ns;
+	bool local = strcmp(c->route.resource->plural, "localsubjectaccessreviews") == 0;
+	if (local && (!k->z.attributes.is_resource || !slice_eq(k->z.attributes.ns, c->route.ns))) {
+		user_unref(k->user);
+		err_set(&err, ERR_INVALID_OBJECT,
+		        "spec.resourceAttributes.namespace: Invalid value: must match metadata.namespace, \"%.*s\"",
+		        SLICE_FMT(c->route.ns));
+		call_respond_err(c, &err);
+		return;
+	}
 	k->z.attributes.user = k->user;
 	k->z.arena = &c->arena;
 	k->z.explains = true;
@@ -137,15 +152,61 @@ static void access_review(struct call *c, struct json *review, struct json *stat
 
 /* ---- rules ---- */
 
+struct rules {
+	struct arena *arena;
+	struct json *resources, *paths;
+	struct strbuf absent;
+};
+
+static void add_rule(struct rules *x, const struct rbac_rule *r)
+{
+	struct json *o = rbac_rule_to_json(x->arena, r);
+	json_append(r->urls.count ? x->paths : x->resources, o);
+}
+
+static bool take_grant(void *arg, const struct rbac_grant *g)
+{
+	struct rules *x = arg;
+	if (!g->rules) {
+		strbuf_adds(&x->absent, x->absent.len ? ", " : "");
+		rbac_describe_absent(g, &x->absent);
+	}
+	for (size_t i = 0; g->rules && i < g->rules->count; i++)
+		add_rule(x, &g->rules->items[i]);
+	return true;
+}
+
+static void add_everything(struct rules *x)
+{
+	static const struct slice star[] = {{"*", 1}};
+	const struct rbac_list any = {star, 1};
+	add_rule(x, &(struct rbac_rule){.verbs = any, .groups = any, .resources = any});
+	add_rule(x, &(struct rbac_rule){.verbs = any, .urls = any});
+}
+
 static void rules_review(struct call *c, struct json *review, struct json *status)
 {
 	struct arena *a = &c->arena;
-	static const char all[] = "[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"]}]";
-	static const char paths[] = "[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"*\"]}]";
-	bool is_master = user_is_in(c->user, "system:masters");
-	json_set(a, status, "resourceRules", json_parse(a, is_master ? slice_of(all) : SLICE("[]"), NULL, NULL));
-	json_set(a, status, "nonResourceRules", json_parse(a, is_master ? slice_of(paths) : SLICE("[]"), NULL, NULL));
-	json_set_bool(a, status, "incomplete", !is_master);
+	struct slice ns = json_str(json_path(review, "spec", "namespace", NULL)), node;
+	struct rules x = {.arena = a};
+	struct err err = ERR_INIT;
+	if (!ns.len) {
+		err_set(&err, ERR_INVAL, "no namespace on request: spec.namespace says where the rules are to hold");
+		call_respond_err(c, &err);
+		return;
+	}
+	x.resources = json_set(a, status, "resourceRules", json_new(a, JSON_ARRAY));
+	x.paths = json_set(a, status, "nonResourceRules", json_new(a, JSON_ARRAY));
+	if (user_is_in(c->user, "system:masters"))
+		add_everything(&x);
+	rbac_index_each(c->server->rbac, c->user, ns, take_grant, &x);
+	if (node_identity(c->user, &node))
+		strbuf_addf(
+		        &x.absent, "%snode authorizer does not support user rule resolution", x.absent.len ? ", " : "");
+	json_set_bool(a, status, "incomplete", x.absent.len > 0);
+	if (x.absent.len)
+		json_set_str(a, status, "evaluationError", strbuf_slice(&x.absent));
+	strbuf_release(&x.absent);
 	call_respond_tree(c, 201, review);
 }
 

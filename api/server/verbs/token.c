@@ -1,6 +1,7 @@
 /* serviceaccounts/NAME/token: a TokenRequest makes a signed, bound, expiring token (authentication.k8s.io/v1). */
 #include "api/server/verbs/verbs.h"
 
+#include "api/server/admission/node_restriction.h"
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
 #include "api/server/body.h"
@@ -91,7 +92,8 @@ static void token_now(struct call *c)
 		        seconds);
 	} else {
 		struct claims claims;
-		if (claims_of(c, spec, account, seconds, &claims, &err) == 0)
+		if (node_restriction_token(c, spec, &err) == 0 &&
+		        claims_of(c, spec, account, seconds, &claims, &err) == 0)
 			authn_sign(c->server, &claims, &token, &err);
 	}
 	if (err.code) {
