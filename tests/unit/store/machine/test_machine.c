@@ -110,7 +110,8 @@ static void maintain(struct machine *m, const struct pace *p, uint64_t *r)
 static void run_commands(struct machine *m, uint64_t seed, int64_t from, int64_t to, const struct pace *p)
 {
 	static struct command c;
-	uint64_t r = seed, paces = seed + 1;
+	/* dice of its own for each stretch: the same ones each time would flush at the same place in all, or never */
+	uint64_t r = seed, paces = (seed + (uint64_t)from) * UINT64_C(0x9e3779b97f4a7c15) | 1;
 	static int64_t revisions[COMMANDS + 2]; /* what a command does hangs on the revision it meets */
 	for (int64_t i = 1; i <= to; i++) {
 		if (i == from || (i > from && i % p->per_batch == 0))

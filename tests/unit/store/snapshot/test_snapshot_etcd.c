@@ -157,6 +157,7 @@ static void make_leased(const char *path)
 	snprintf(sql, sizeof sql, "UPDATE meta SET revision = %d, keys = %d; COMMIT", 1 + LEASED_KEYS * LEASED_ROUNDS,
 	        LEASED_KEYS);
 	assert_int_equal(sqlite3_exec(db.handle, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db.handle, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL), SQLITE_OK);
 	db_close(&db);
 }
 
