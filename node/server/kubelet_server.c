@@ -1,7 +1,7 @@
 /* The kubelet's HTTPS server on :10250: logs, exec, attach, port-forward, pods, statistics, metrics, health.
  *
- * Only clients whose certificate the cluster's client CA vouches for and that are in the group system:masters (the API
- * server is) are served; everybody may ask /healthz. A connection that has no certificate gets 401. */
+ * Only clients whose certificate the cluster's client CA vouches for and that are the API server (kube-apiserver) or in
+ * the group system:masters are served; everybody may ask /healthz. A connection that has no certificate gets 401. */
 #include "node/server/kubelet_server.h"
 
 #include "base/check.h"
@@ -39,6 +39,8 @@ struct kubelet_server {
 
 static bool may_do_all(const struct http_request *r)
 {
+	if (r->peer->verified && slice_is(r->peer->common_name, "kube-apiserver"))
+		return true;
 	for (size_t i = 0; r->peer->verified && i < r->peer->organizations_count; i++)
 		if (slice_is(r->peer->organizations[i], "system:masters"))
 			return true;
@@ -236,7 +238,8 @@ static void handle(struct http_exchange *x, void *arg)
 	else if (!r->peer->verified)
 		refuse(x, 401, "Unauthorized: a client certificate of this cluster is needed");
 	else if (!may_do_all(r))
-		refuse(x, 403, "Forbidden: only members of system:masters may use the kubelet's API");
+		refuse(x, 403,
+		        "Forbidden: only the API server and members of system:masters may use the kubelet's API");
 	else
 		route(s->n, x);
 }

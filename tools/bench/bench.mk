@@ -1,10 +1,10 @@
-# Benchmarks: `make bench-api`, `make bench-start`, `make bench-store`, `make bench-wear` (as root), `make bench-store-engine`; QUICK=1 makes them short.
+# Benchmarks: `make bench-api`, `make bench-rbac`, `make bench-start`, `make bench-store`, `make bench-wear` (as root), `make bench-store-engine`; QUICK=1 makes them short.
 # Each starts what it needs and stops it again; figures also go to build/bench/NAME.json.
-.PHONY: bench-api bench-start bench-store bench-wear bench-store-engine bench-cluster
+.PHONY: bench-api bench-rbac bench-start bench-store bench-wear bench-store-engine bench-cluster
 
 BENCH_FLAGS := $(if $(QUICK),--quick)
 
-bench-api bench-start bench-store bench-wear: bench-%: all
+bench-api bench-rbac bench-start bench-store bench-wear: bench-%: all
 	@build/k3x bench $* $(BENCH_FLAGS)
 
 bench-store-engine: all

@@ -135,6 +135,7 @@ int bench_request(
 /* ---- the benchmarks ---- */
 
 int bench_api(struct bench_settings *s);
+int bench_rbac(struct bench_settings *s);
 int bench_start(struct bench_settings *s);
 int bench_store(struct bench_settings *s);
 int bench_wear(struct bench_settings *s);

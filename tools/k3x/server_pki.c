@@ -3,7 +3,7 @@
  *     server/tls/{server-ca,client-ca}.{crt,key}        the two CAs: who serves, who asks
  *     server/tls/serving-kube-apiserver.{crt,key}       the API server
  *     server/tls/client-admin.{crt,key}                 the admin kubeconfig, group system:masters
- *     server/tls/client-kube-apiserver.{crt,key}        the API server towards kubelets
+ *     server/tls/client-kube-apiserver.{crt,key}        the API server towards kubelets; no rights elsewhere
  *     server/tls/service.key                            signs service account tokens
  *     agent/serving-kubelet.{crt,key}, client-kubelet.{crt,key}
  *     server/tls/etcd/peer-ca.{crt,key}                 vouches for servers towards each other
@@ -155,7 +155,7 @@ static int need_client(struct server_settings *s, const struct pki_pair *ca, con
 {
 	const char *groups[] = {group};
 	struct pki_request r = {
-	        .common_name = user, .organizations = groups, .organizations_count = 1, .is_client = true};
+	        .common_name = user, .organizations = groups, .organizations_count = group ? 1 : 0, .is_client = true};
 	return need_leaf(s, ca, place, &r, made, err);
 }
 
@@ -233,8 +233,7 @@ static void client_half(struct half *h)
 	if (rc == 0)
 		rc = need_client(s, &ca, "server/tls/client-admin", "system:admin", "system:masters", NULL, &h->err);
 	if (rc == 0)
-		rc = need_client(s, &ca, "server/tls/client-kube-apiserver", "kube-apiserver", "system:masters",
-		        &h->made, &h->err);
+		rc = need_client(s, &ca, "server/tls/client-kube-apiserver", "kube-apiserver", NULL, &h->made, &h->err);
 	if (rc == 0)
 		rc = need_kubelet_client(s, &ca, &h->err);
 	if (rc == 0)

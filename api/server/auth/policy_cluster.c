@@ -176,6 +176,8 @@ const struct policy_binding policy_cluster_bindings[] = {
         {"system:node", NULL, "system:node", ""}, /* the Node authorizer does it */
         {"system:service-account-issuer-discovery", NULL, "system:service-account-issuer-discovery",
                 "Group:system:serviceaccounts"},
+        /* as k3s has it: the API server towards kubelets */
+        {"kube-apiserver-kubelet-admin", NULL, "system:kubelet-api-admin", "User:kube-apiserver"},
         {0},
 };
 

@@ -56,8 +56,6 @@ struct subject {
 	struct map by_namespace; /* of struct place */
 };
 
-enum { ROLES, CLUSTER_ROLES, BINDINGS, CLUSTER_BINDINGS, KINDS };
-
 struct kind {
 	struct cache_follower follower;
 	struct rbac_index *index;
@@ -65,7 +63,8 @@ struct kind {
 };
 
 struct rbac_index {
-	struct kind kinds[KINDS];
+	struct cache *cache; /* NULL: whoever made it tells it */
+	struct kind kinds[RBAC_KINDS];
 	struct map roles;         /* of struct role */
 	struct map users, groups; /* of struct subject */
 };
@@ -126,7 +125,7 @@ static struct compiled *compile(const struct object *o)
 static void role_changed(struct kind *k, const struct object *before, const struct object *now)
 {
 	const struct object *o = now ? now : before;
-	struct slice kind = k == &k->index->kinds[ROLES] ? SLICE("Role") : SLICE("ClusterRole");
+	struct slice kind = k == &k->index->kinds[RBAC_ROLE] ? SLICE("Role") : SLICE("ClusterRole");
 	struct role *r = need_role(k->index, kind, object_namespace(o), object_name(o));
 	compiled_free(r->compiled);
 	r->compiled = now ? compile(now) : NULL;
@@ -136,7 +135,7 @@ static void role_changed(struct kind *k, const struct object *before, const stru
 static void forget_roles(struct kind *k)
 {
 	struct rbac_index *x = k->index;
-	const char *prefix = k == &x->kinds[ROLES] ? "Role/" : "ClusterRole/";
+	const char *prefix = k == &x->kinds[RBAC_ROLE] ? "Role/" : "ClusterRole/";
 	struct strbuf unused = STRBUF_INIT; /* pointers: the map must not change while it is walked */
 	MAP_FOREACH (slot, &x->roles) {
 		struct role *r = slot->value;
@@ -319,12 +318,13 @@ static struct kind *kind_of(struct cache_follower *f)
 
 static bool is_of_bindings(const struct kind *k)
 {
-	return k - k->index->kinds >= BINDINGS;
+	return k - k->index->kinds >= RBAC_ROLE_BINDING;
 }
 
-static void changed(struct cache_follower *f, const struct object *before, const struct object *now)
+void rbac_index_change(struct rbac_index *x, enum rbac_kind kind, const struct object *before, const struct object *now)
 {
-	struct kind *k = kind_of(f);
+	struct kind *k = &x->kinds[kind];
+	CHECK(before || now);
 	if (!is_of_bindings(k)) {
 		role_changed(k, before, now);
 		return;
@@ -332,6 +332,12 @@ static void changed(struct cache_follower *f, const struct object *before, const
 	remove_binding(k, now ? now->key : before->key);
 	if (now)
 		add_binding(k, now);
+}
+
+static void changed(struct cache_follower *f, const struct object *before, const struct object *now)
+{
+	struct kind *k = kind_of(f);
+	rbac_index_change(k->index, (enum rbac_kind)(k - k->index->kinds), before, now);
 }
 
 static void forget(struct cache_follower *f)
@@ -345,20 +351,22 @@ static void forget(struct cache_follower *f)
 
 static void catch_up(struct rbac_index *x)
 {
-	for (size_t i = 0; i < KINDS; i++)
+	for (size_t i = 0; x->cache && i < RBAC_KINDS; i++)
 		cache_follower_catch_up(&x->kinds[i].follower);
 }
 
 struct rbac_index *rbac_index_new(struct cache *c)
 {
-	static const char *const plurals[KINDS] = {
-	        [ROLES] = "roles", "clusterroles", "rolebindings", "clusterrolebindings"};
+	static const char *const plurals[RBAC_KINDS] = {
+	        [RBAC_ROLE] = "roles", "clusterroles", "rolebindings", "clusterrolebindings"};
 	struct rbac_index *x = xcalloc(1, sizeof *x);
-	for (size_t i = 0; i < KINDS; i++) {
+	x->cache = c;
+	for (size_t i = 0; i < RBAC_KINDS; i++) {
 		x->kinds[i].index = x;
 		x->kinds[i].follower = (struct cache_follower){.changed = changed, .forget = forget};
-		cache_follower_init(&x->kinds[i].follower, c,
-		        resource_find_preferred(SLICE("rbac.authorization.k8s.io"), slice_of(plurals[i])));
+		if (c)
+			cache_follower_init(&x->kinds[i].follower, c,
+			        resource_find_preferred(SLICE("rbac.authorization.k8s.io"), slice_of(plurals[i])));
 	}
 	return x;
 }
@@ -367,7 +375,7 @@ void rbac_index_free(struct rbac_index *x)
 {
 	if (!x)
 		return;
-	for (size_t i = KINDS; i-- > 0;) {
+	for (size_t i = RBAC_KINDS; i-- > 0;) {
 		cache_follower_stop(&x->kinds[i].follower);
 		forget(&x->kinds[i].follower);
 		map_release(&x->kinds[i].bindings);

@@ -5,6 +5,7 @@
 #include "api/server/auth/rbac_rules.h"
 
 struct cache;
+struct object;
 struct rbac_index;
 
 /* A subject of a binding, as it was written. */
@@ -20,7 +21,13 @@ struct rbac_grant {
 	const struct rbac_rules *rules; /* NULL: there is no such role */
 };
 
+enum rbac_kind { RBAC_ROLE, RBAC_CLUSTER_ROLE, RBAC_ROLE_BINDING, RBAC_CLUSTER_ROLE_BINDING, RBAC_KINDS };
+
+/* Follows the cache; NULL: is told by rbac_index_change() alone. */
 struct rbac_index *rbac_index_new(struct cache *c);
+/* An object has come (before NULL), changed or gone (now NULL). */
+void rbac_index_change(
+        struct rbac_index *x, enum rbac_kind kind, const struct object *before, const struct object *now);
 /* Before the cache closes. NULL is allowed. */
 void rbac_index_free(struct rbac_index *x);
 

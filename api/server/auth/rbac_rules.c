@@ -72,14 +72,13 @@ static bool allows_url(const struct rbac_list *l, struct slice path)
 	return false;
 }
 
+/* The group first: most rules end there. */
 bool rbac_rule_allows(const struct rbac_rule *r, const struct attributes *a)
 {
-	if (!has_or_star(&r->verbs, a->verb))
-		return false;
 	if (!a->is_resource)
-		return allows_url(&r->urls, a->path);
+		return allows_url(&r->urls, a->path) && has_or_star(&r->verbs, a->verb);
 	return has_or_star(&r->groups, a->group) && allows_resource(&r->resources, a->resource, a->subresource) &&
-	       (!r->names.count || has(&r->names, a->name));
+	       has_or_star(&r->verbs, a->verb) && (!r->names.count || has(&r->names, a->name));
 }
 
 bool rbac_rules_allow(const struct rbac_rules *r, const struct attributes *a)
