@@ -49,10 +49,17 @@ def _():
     t.api.post(path, {"spec": {"user": "jane"}}).want(422, "Invalid")
 
 
-@case("impersonation is refused as long as it is not built")
+@case("acting as somebody else is having his rights, and only who may impersonate may")
 def _():
-    for header in ("Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-scopes"):
-        has(t.api.get(CM, headers={header: "nobody"}).want(501, "NotImplemented").json["message"], "impersonation is not built yet")
+    me = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    has(t.api.get(CM, headers={"Impersonate-User": "nobody"}).want(403, "Forbidden").json["message"], 'User "nobody" cannot list')
+    who = {"Impersonate-User": "jane", "Impersonate-Uid": "7", "Impersonate-Extra-a%2fb": "c", "Impersonate-Group": "devs"}
+    info = t.api.post(me, {}, headers=who).want(201).json["status"]["userInfo"]
+    eq(info, {"username": "jane", "uid": "7", "groups": ["devs", "system:authenticated"], "extra": {"a/b": ["c"]}})
+    for header in ("Impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-scopes"):
+        has(t.api.get(CM, headers={header: "nobody"}).want(400, "BadRequest").json["message"], "Impersonate-User")
+    account = {**token_of("default"), "Impersonate-User": "jane"}
+    has(t.server.anonymous().post(me, {}, headers=account).want(403, "Forbidden").json["message"], 'cannot impersonate resource "users"')
 
 
 @case("health: exact paths for everybody, checks by name for who may")
