@@ -20,6 +20,7 @@
 #include "api/server/server.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem/spare.h"
 #include "base/proc/process.h"
 
 #include <errno.h>
@@ -358,6 +359,7 @@ int server_main(int argc, char **argv)
 {
 	struct server *s = xcalloc(1, sizeof *s);
 	struct err err = ERR_INIT;
+	spare_memory();
 	raise_file_limit();
 	int rc = start(s, argc, argv, &err);
 	if (rc > 0) { /* help was asked for, or a reset, and nothing was opened */

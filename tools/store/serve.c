@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem/spare.h"
 #include "base/pki.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
@@ -243,15 +244,7 @@ static int open_service(struct serve *s, struct err *err)
 
 /* ---- memory ---- */
 
-enum { MAPPED_BYTES_MIN = 128 * 1024, TRIM_MS = 5000, IDLE_CPU_MS = 250, BUSY_CPU_MS = 1000 };
-
-/* By itself malloc gives every thread an arena that keeps what it has freed, and after a few large buffers keeps those,
- * too. On two cores two arenas cost nothing that can be measured; where more threads run at a time there are more. */
-static void spare_memory(void)
-{
-	mallopt(M_ARENA_MAX, sysconf(_SC_NPROCESSORS_ONLN) > 4 ? 4 : 2);
-	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN);
-}
+enum { TRIM_MS = 5000, IDLE_CPU_MS = 250, BUSY_CPU_MS = 1000 };
 
 static int64_t cpu_ms(void)
 {
