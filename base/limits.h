@@ -77,9 +77,6 @@
 #define STORE_WATCH_RING_BYTES_MAX (8u * 1024 * 1024)
 /* What one range may bring into memory; beyond it the answer is "use a limit". */
 #define STORE_RANGE_BYTES_MAX (512u * 1024 * 1024)
-/* One SQLite transaction of the writer: so many requests or bytes, then it commits and answers. */
-#define STORE_BATCH_REQUESTS_MAX 1024
-#define STORE_BATCH_BYTES_MAX (4u * 1024 * 1024)
 /* One read of a watch stops after the revision that passes either. */
 #define STORE_WATCH_READ_EVENTS_MAX 1000
 #define STORE_WATCH_READ_BYTES_MAX (1024u * 1024)

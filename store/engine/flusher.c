@@ -297,18 +297,10 @@ static bool flush_frozen(struct flusher *f)
 
 /* ---- the thread: chores ---- */
 
-static bool has_physical(struct flusher *f)
+static bool has_any(struct flusher *f, struct store_request *const *list)
 {
 	pthread_mutex_lock(&f->lock);
-	bool has = f->physical != NULL;
-	pthread_mutex_unlock(&f->lock);
-	return has;
-}
-
-static bool has_defragments(struct flusher *f)
-{
-	pthread_mutex_lock(&f->lock);
-	bool has = f->defragments != NULL;
+	bool has = *list != NULL;
 	pthread_mutex_unlock(&f->lock);
 	return has;
 }
@@ -318,7 +310,7 @@ static void answer_physical(struct flusher *f)
 {
 	const struct machine *m = f->o.machine;
 	struct store_request *through = NULL;
-	if (machine_trim_pending(m) || !has_physical(f))
+	if (machine_trim_pending(m) || !has_any(f, &f->physical))
 		return;
 	pthread_mutex_lock(&f->lock);
 	for (struct store_request **at = &f->physical; *at;) {
@@ -363,7 +355,7 @@ static int chore(struct flusher *f, bool *may_shrink, struct err *err)
 			checkpoint(f, SQLITE_CHECKPOINT_PASSIVE);
 		return rc < 0 ? rc : 1;
 	}
-	if (has_defragments(f))
+	if (has_any(f, &f->defragments))
 		return defragment(f, err);
 	if (!*may_shrink)
 		return 0;

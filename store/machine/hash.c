@@ -17,12 +17,6 @@ struct ids {
 	size_t n, cap, at;
 };
 
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static void add_id(struct ids *ids, int64_t id)
 {
 	if (ids->n == ids->cap)
@@ -43,7 +37,7 @@ static int superseded(struct store_view *v, struct ids *ids, struct err *err)
 		add_id(ids, row.prev);
 	versions_close(&c);
 	if (ids->n)
-		qsort(ids->list, ids->n, sizeof *ids->list, compare_ids);
+		qsort(ids->list, ids->n, sizeof *ids->list, row_id_compare);
 	return rc < 0 ? rc : 0;
 }
 

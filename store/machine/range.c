@@ -261,16 +261,10 @@ struct measure {
 	unsigned n;
 };
 
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static int measure_page(struct measure *m, struct err *err)
 {
 	int rc = 0;
-	qsort(m->ids, m->n, sizeof *m->ids, compare_ids);
+	qsort(m->ids, m->n, sizeof *m->ids, row_id_compare);
 	for (unsigned i = 0; i < m->n && rc == 0; i++) {
 		size_t value = 0;
 		rc = row_value_bytes(m->view, &(struct row){.id = m->ids[i]}, &value, err);

@@ -65,11 +65,6 @@ static int step_back(struct range_cursor *c, struct row *row, struct err *err)
 	return 0;
 }
 
-static struct row row_of(const struct mem_version *m)
-{
-	return (struct row){m->node->key, m->at, m->created, m->version, m->lease, m};
-}
-
 static int next_single(struct range_cursor *c, struct row *ret, struct err *err)
 {
 	const struct mem_view *mem = &c->view->mem;
@@ -79,21 +74,11 @@ static int next_single(struct range_cursor *c, struct row *ret, struct err *err)
 	for (unsigned i = 0; i < mem->n_layers; i++) {
 		const struct mem_version *m = mem_segment_find(mem->layers[i], MEM_KEYS, c->keys.key, c->id_max);
 		if (m) {
-			*ret = row_of(m);
+			*ret = row_of_version(m);
 			return 1;
 		}
 	}
-	struct db *db = store_view_db(c->view, err);
-	if (!db)
-		return err->code;
-	sqlite3_stmt *s = db_stmt(db, DB_CUR_GET);
-	db_bind_slice(s, 1, c->keys.key);
-	int rc = db_step(db, s, err, "look up a key");
-	if (rc == 1)
-		*ret = (struct row){c->keys.key, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
-		        sqlite3_column_int64(s, 2), sqlite3_column_int64(s, 3), NULL};
-	if (rc >= 0)
-		db_done(s);
+	int rc = row_newest_in_db(c->view, c->keys.key, ret, err);
 	return rc == 1 && ret->id > c->id_max ? step_back(c, ret, err) : rc;
 }
 
@@ -133,7 +118,7 @@ static int take(struct range_cursor *c, struct slice key, struct row *ret, int *
 			continue;
 		const struct mem_version *m = *ret_found ? NULL : mem_node_version(c->at[i], c->id_max);
 		if (m) {
-			*ret = row_of(m);
+			*ret = row_of_version(m);
 			*ret_found = 1;
 		}
 		c->at[i] = within(&c->keys, mem_node_next(c->at[i]));

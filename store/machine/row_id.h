@@ -14,4 +14,11 @@ enum { SUB_BITS = 20 };
 
 _Static_assert(SUB_MAX < INT64_C(1) << SUB_BITS && SUB_BITS < 32, "a row id has room for a revision and its rows");
 
+/* Of two ids, for qsort(). */
+static inline int row_id_compare(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+	return (x > y) - (x < y);
+}
+
 #endif

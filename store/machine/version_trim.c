@@ -28,16 +28,10 @@ static void add_id(struct version_ids *ids, int64_t id)
 	ids->list[ids->n++] = id;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-	return (x > y) - (x < y);
-}
-
 static void sort_ids(struct version_ids *ids)
 {
 	if (ids->n)
-		qsort(ids->list, ids->n, sizeof *ids->list, compare_ids);
+		qsort(ids->list, ids->n, sizeof *ids->list, row_id_compare);
 }
 
 void version_trim_init(struct version_trim *t, struct db *db)

@@ -97,16 +97,6 @@ struct db *store_view_db(struct store_view *v, struct err *err)
 
 /* ---- rows ---- */
 
-static struct row row_of(const struct mem_version *m)
-{
-	return (struct row){.key = m->node->key,
-	        .id = m->at,
-	        .created = m->created,
-	        .version = m->version,
-	        .lease = m->lease,
-	        .mem = m};
-}
-
 bool row_newest_in_memory(const struct store_view *v, struct slice key, struct row *ret)
 {
 	for (unsigned i = 0; i < v->mem.n_layers; i++) {
@@ -114,22 +104,15 @@ bool row_newest_in_memory(const struct store_view *v, struct slice key, struct r
 		const struct mem_version *m =
 		        v->recent ? mem_segment_newest(s, key) : mem_segment_find(s, MEM_KEYS, key, v->mem.id_max);
 		if (m) {
-			*ret = row_of(m);
+			*ret = row_of_version(m);
 			return true;
 		}
 	}
 	return false;
 }
 
-int row_newest(struct store_view *v, struct slice key, struct row *ret, struct err *err)
+int row_newest_in_db(struct store_view *v, struct slice key, struct row *ret, struct err *err)
 {
-	if (row_newest_in_memory(v, key, ret))
-		return 1;
-	const struct recent_row *known = v->recent ? recent_rows_get(v->recent, key) : NULL;
-	if (known) {
-		*ret = (struct row){key, known->id, known->created, known->version, known->lease, NULL};
-		return 1;
-	}
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;
@@ -144,6 +127,18 @@ int row_newest(struct store_view *v, struct slice key, struct row *ret, struct e
 	return rc;
 }
 
+int row_newest(struct store_view *v, struct slice key, struct row *ret, struct err *err)
+{
+	if (row_newest_in_memory(v, key, ret))
+		return 1;
+	const struct recent_row *known = v->recent ? recent_rows_get(v->recent, key) : NULL;
+	if (known) {
+		*ret = (struct row){key, known->id, known->created, known->version, known->lease, NULL};
+		return 1;
+	}
+	return row_newest_in_db(v, key, ret, err);
+}
+
 static const struct mem_version *by_id_in_memory(const struct store_view *v, struct slice key, int64_t id)
 {
 	for (unsigned i = 0; i < v->mem.n_layers; i++) {
@@ -154,18 +149,22 @@ static const struct mem_version *by_id_in_memory(const struct store_view *v, str
 	return NULL;
 }
 
+/* 1, 0: it is not there, negative. Until something else is looked for. */
+static int version_in_db(struct store_view *v, int64_t id, const struct version_row **ret, struct err *err)
+{
+	struct db *db = store_view_db(v, err);
+	return db ? versions_get(db, id, ret, err) : err->code;
+}
+
 int row_by_id(struct store_view *v, struct slice key, int64_t id, struct row *ret, struct err *err)
 {
 	const struct mem_version *m = by_id_in_memory(v, key, id);
 	if (m) {
-		*ret = row_of(m);
+		*ret = row_of_version(m);
 		return 1;
 	}
-	struct db *db = store_view_db(v, err);
-	if (!db)
-		return err->code;
 	const struct version_row *found;
-	int rc = versions_get(db, id, &found, err);
+	int rc = version_in_db(v, id, &found, err);
 	if (rc == 1)
 		*ret = (struct row){key, id, found->created, found->version, found->lease, NULL};
 	return rc;
@@ -177,11 +176,8 @@ int row_value(struct store_view *v, const struct row *row, struct arena *a, stru
 		*ret = (struct slice){arena_memdup(a, row->mem->value.ptr, row->mem->value.len), row->mem->value.len};
 		return 0;
 	}
-	struct db *db = store_view_db(v, err);
-	if (!db)
-		return err->code;
 	const struct version_row *found;
-	int rc = versions_get(db, row->id, &found, err);
+	int rc = version_in_db(v, row->id, &found, err);
 	if (rc == 0)
 		rc = err_set(err, ERR_CORRUPT, "the value of revision %lld is missing: restore a snapshot",
 		        (long long)ROW_REVISION(row->id));
@@ -197,11 +193,8 @@ int row_value_bytes(struct store_view *v, const struct row *row, size_t *ret, st
 		*ret = row->mem->value.len;
 		return 0;
 	}
-	struct db *db = store_view_db(v, err);
-	if (!db)
-		return err->code;
 	const struct version_row *found;
-	int rc = versions_get(db, row->id, &found, err);
+	int rc = version_in_db(v, row->id, &found, err);
 	if (rc >= 0)
 		*ret = rc == 1 ? found->value.len : 0;
 	return rc < 0 ? rc : 0;

@@ -42,10 +42,17 @@ struct row {
 	const struct mem_version *mem; /* where it is in memory; NULL: in the database */
 };
 
+static inline struct row row_of_version(const struct mem_version *m)
+{
+	return (struct row){m->node->key, m->at, m->created, m->version, m->lease, m};
+}
+
 /* The newest row of a key: 1 found (it may be a deletion), 0 never seen, negative error. */
 int row_newest(struct store_view *v, struct slice key, struct row *ret, struct err *err);
 /* The same, when it is in memory. False: it is not, and may be in the database. */
 bool row_newest_in_memory(const struct store_view *v, struct slice key, struct row *ret);
+/* The same in the database alone. */
+int row_newest_in_db(struct store_view *v, struct slice key, struct row *ret, struct err *err);
 /* The row with this id, which is of this key. 1, 0: it is not there (any more), negative. */
 int row_by_id(struct store_view *v, struct slice key, int64_t id, struct row *ret, struct err *err);
 

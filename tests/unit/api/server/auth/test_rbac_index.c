@@ -63,7 +63,7 @@ static bool may(const char *name, const char *group, const char *ns, const char 
 	"\"pods\"]}]}"
 #define BIND(kind, subject) \
 	"{\"metadata\":{\"name\":\"b\"},\"roleRef\":{\"kind\":\"" kind "\",\"name\":\"r\"},\"subjects\":[" subject "]" \
-	                                                                                                           "}"
+	"}"
 #define JANE "{\"kind\":\"User\",\"name\":\"jane\"}"
 #define DEVS "{\"kind\":\"Group\",\"name\":\"devs\"}"
 #define ROBOT "{\"kind\":\"ServiceAccount\",\"name\":\"robot\",\"namespace\":\"n\"}"
