@@ -53,7 +53,8 @@ SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/si
 SIM_HDRS := $(wildcard tests/sim/*.h)
 UNIT_EXTRA_raft/test_sim := $(SIM_SRCS)
 UNIT_EXTRA_raft/adapter/test_adapter := tests/sim/sim_disk.c
-$(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/adapter/test_adapter: $(SIM_SRCS) $(SIM_HDRS)
+UNIT_EXTRA_raft/adapter/test_start := tests/sim/sim_disk.c
+$(B)/tests/unit/raft/test_sim $(B)/tests/unit/raft/adapter/test_adapter $(B)/tests/unit/raft/adapter/test_start: $(SIM_SRCS) $(SIM_HDRS)
 # Tests of the etcd service's calls share a service and a client.
 RPC_TESTS := $(shell grep -l rpc_fixture.h tests/unit/store/etcd/test_*.c tests/unit/store/etcd/*/test_*.c)
 $(foreach t,$(RPC_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) := tests/unit/store/etcd/rpc_fixture.c))

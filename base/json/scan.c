@@ -73,14 +73,28 @@ static const unsigned char plain[256] = {
         [0x5d ... 0x7f] = 1,
 };
 
-/* Eight bytes none of which ends a run of plain ones. May say false needlessly (a borrow from the byte below). */
-static bool plain8(const char *p)
+/* A bit at the top of each of eight bytes that is not plain. Above the lowest one there may be bits that mean nothing
+ * (a borrow from the byte below). */
+static uint64_t special8(const char *p)
 {
 	const uint64_t ones = 0x0101010101010101u;
 	uint64_t w;
 	memcpy(&w, p, sizeof w);
 	uint64_t special = w | (w - ones * 0x20) | ((w ^ ones * '"') - ones) | ((w ^ ones * '\\') - ones);
-	return !(special & ones * 0x80);
+	return special & ones * 0x80;
+}
+
+/* The first byte that is not plain, or the end. */
+static const char *skip_plain(const char *p, const char *end)
+{
+	for (; end - p >= 8; p += 8) {
+		uint64_t special = special8(p);
+		if (special)
+			return p + (__builtin_ctzll(special) >> 3);
+	}
+	while (p < end && plain[(unsigned char)*p])
+		p++;
+	return p;
 }
 
 /* At the opening quote. */
@@ -89,10 +103,7 @@ static bool scan_string(struct json_scan *s, struct slice *text, bool *escaped)
 	const char *start = ++s->pos;
 	*escaped = false;
 	for (;;) {
-		while (s->end - s->pos >= 8 && plain8(s->pos))
-			s->pos += 8;
-		while (s->pos < s->end && plain[(unsigned char)*s->pos])
-			s->pos++;
+		s->pos = skip_plain(s->pos, s->end);
 		if (s->pos >= s->end)
 			return fail(s, "unterminated string");
 		unsigned char c = (unsigned char)*s->pos;

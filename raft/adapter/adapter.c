@@ -54,7 +54,7 @@ void adapter_note_change(struct raft_adapter *a, uint64_t index, const void *dat
 static void forget_loaded(struct raft_adapter *a)
 {
 	for (size_t i = 0; i < a->n_loaded; i++)
-		free((char *)a->loaded[i].data.ptr);
+		raft_free((char *)a->loaded[i].data.ptr); /* NULL: handed over */
 	free(a->loaded);
 	a->loaded = NULL;
 	a->n_loaded = a->cap_loaded = 0;
@@ -71,10 +71,36 @@ static void keep_entry(void *arg, uint64_t index, const struct log_entry *e)
 		a->loaded = xrealloc(a->loaded, a->cap_loaded * sizeof *a->loaded);
 	}
 	struct log_entry copy = *e;
-	copy.data.ptr = xmemdup(e->data.ptr, e->data.len);
+	char *data = raft_malloc(e->data.len + 1);
+	CHECK(data != NULL);
+	memcpy(data, e->data.ptr, e->data.len);
+	copy.data.ptr = data;
 	a->loaded[a->n_loaded++] = copy;
 	if (e->kind == RAFT_CHANGE)
 		adapter_note_change(a, index, e->data.ptr, e->data.len);
+}
+
+static bool is_alone(const struct snapshot_record *s)
+{
+	struct raft_buffer b = {s->conf.data, s->conf.len};
+	struct raft_configuration conf;
+	if (!s->index || raft_configuration_decode(&b, &conf) != 0)
+		return false; /* libraft says so when it is given it */
+	bool alone = conf.n == 1;
+	raft_configuration_close(&conf);
+	return alone;
+}
+
+/* The oldest entry that anybody may ask for: the state replays what it does not have, followers get what is not far
+ * behind the snapshot. A log of packed entries is many times larger in memory, and most of it is of no use to anybody.
+ */
+static uint64_t first_needed(const struct raft_adapter *a)
+{
+	const struct snapshot_record *s = &a->snapshot;
+	uint64_t behind = is_alone(s) ? 0 : a->c.trailing;
+	uint64_t from = s->index > behind ? s->index - behind : 0;
+	uint64_t durable = from ? a->c.durable_index(a->c.arg) : 0;
+	return durable < from ? durable + 1 : from;
 }
 
 /* The log may be older than the snapshot, when a crash came between installing one and restarting the other: then it
@@ -89,6 +115,7 @@ static int match_log_with_snapshot(struct raft_adapter *a, struct err *err)
 		        ": entries are missing. Remove this server from the cluster, delete its data and join it again",
 		        first, s->index);
 	bool in_log = s->index >= first && s->index <= last;
+	CHECK(!in_log || a->loaded_first <= s->index);
 	bool same = in_log && a->loaded[s->index - a->loaded_first].term == s->term;
 	if (s->index == 0 || same || first == s->index + 1)
 		return 0;
@@ -104,25 +131,49 @@ static int io_init(struct raft_io *io, raft_id id, const char *address)
 	return 0;
 }
 
-/* 9. libraft counts a batch's users by the entries in its log only and frees one that a send still holds, then again:
- * so every entry is a batch of its own (and sends hold nothing, see adapter_send.c). */
-static void hand_over(struct raft_adapter *a, struct raft_entry *entries)
+/* Of a server alone what is at or below the snapshot was for the state only, which has it by now. */
+static size_t count_taken_in(const struct raft_adapter *a)
+{
+	uint64_t end = a->loaded_first + a->n_loaded;
+	return !a->n_loaded || a->loaded_first > a->snapshot.index ? 0
+	       : end <= a->snapshot.index + 1                      ? a->n_loaded
+	                                                           : a->snapshot.index + 1 - a->loaded_first;
+}
+
+static struct raft_entry *hand_over_at_once(struct log_entry *loaded, size_t n, struct raft_entry *entries)
 {
 	size_t bytes = 1, at = 0;
-	for (size_t i = 0; i < a->n_loaded; i++)
-		bytes += a->loaded[i].data.len;
-	char *all = adapter_works_around(a, 9) || !a->n_loaded ? NULL : raft_malloc(bytes);
-	for (size_t i = 0; i < a->n_loaded; i++) {
-		const struct log_entry *e = &a->loaded[i];
-		char *base = all ? all + at : raft_malloc(e->data.len ? e->data.len : 1);
-		at += e->data.len;
-		memcpy(base, e->data.ptr, e->data.len);
-		entries[i] = (struct raft_entry){.term = e->term,
-		        .type = (enum raft_entry_type)e->kind,
-		        .buf = {base, e->data.len},
-		        .batch = all ? all : base};
+	for (size_t i = 0; i < n; i++)
+		bytes += loaded[i].data.len;
+	char *all = raft_malloc(bytes);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(all + at, loaded[i].data.ptr, loaded[i].data.len);
+		entries[i].buf.base = all + at;
+		entries[i].batch = all;
+		at += loaded[i].data.len;
 	}
 	CHECK(at + 1 == bytes);
+	return entries;
+}
+
+/* 9. libraft counts a batch's users by the entries in its log only and frees one that a send still holds, then again:
+ * so every entry is a batch of its own (and sends hold nothing, see adapter_send.c). */
+static struct raft_entry *hand_over(struct raft_adapter *a, struct log_entry *loaded, size_t n)
+{
+	struct raft_entry *entries = raft_calloc(n, sizeof *entries);
+	CHECK(entries != NULL);
+	for (size_t i = 0; i < n; i++) {
+		struct log_entry *e = &loaded[i];
+		entries[i] = (struct raft_entry){
+		        .term = e->term, .type = (enum raft_entry_type)e->kind, .buf.len = e->data.len};
+	}
+	if (!adapter_works_around(a, 9))
+		return hand_over_at_once(loaded, n, entries);
+	for (size_t i = 0; i < n; i++) {
+		entries[i].buf.base = entries[i].batch = (char *)loaded[i].data.ptr;
+		loaded[i].data.ptr = NULL;
+	}
+	return entries;
 }
 
 static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct raft_snapshot **snapshot,
@@ -130,18 +181,18 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *vote, struct ra
 {
 	struct raft_adapter *a = io->impl;
 	CHECK(!a->tick); /* once, before it starts */
-	CHECK(a->n_loaded == log_last_index(a->log) + 1 - log_first_index(a->log));
+	CHECK(!a->n_loaded || a->loaded_first + a->n_loaded == log_last_index(a->log) + 1);
+	size_t skip = is_alone(&a->snapshot) ? count_taken_in(a) : 0;
 	*term = meta_term(a->meta);
 	*vote = meta_vote(a->meta);
 	*snapshot = NULL;
 	*entries = NULL;
-	*start_index = log_first_index(a->log);
-	*n_entries = a->n_loaded;
+	*start_index = a->n_loaded ? a->loaded_first + skip : log_last_index(a->log) + 1;
+	*n_entries = a->n_loaded - skip;
 	if (a->snapshot.index && adapter_snapshot_make(&a->snapshot, snapshot) != 0)
 		return RAFT_CORRUPT;
-	if (a->n_loaded)
-		*entries = raft_malloc(a->n_loaded * sizeof **entries);
-	hand_over(a, *entries);
+	if (*n_entries)
+		*entries = hand_over(a, a->loaded + skip, *n_entries);
 	forget_loaded(a);
 	return 0;
 }
@@ -290,7 +341,7 @@ int adapter_open(struct raft_adapter *a, struct raft *r, const struct adapter_co
 	if (rc == 0)
 		rc = adapter_snapshot_load(a, err);
 	if (rc == 0)
-		rc = log_open(c->disk, c->segment_bytes, keep_entry, a, &a->log, err);
+		rc = log_open(c->disk, c->segment_bytes, first_needed(a), keep_entry, a, &a->log, err);
 	if (rc == 0)
 		rc = match_log_with_snapshot(a, err);
 	if (rc != 0)

@@ -35,7 +35,8 @@ struct adapter_config {
 	uint64_t segment_bytes;   /* 0: the log's default */
 	unsigned workarounds_off; /* WORKAROUND(n) | ...; production: 0 */
 	unsigned election_ms;
-	void (*after)(void *arg);                                            /* after each call into libraft */
+	uint64_t trailing;        /* entries below the snapshot that are read at the start, for followers that lag */
+	void (*after)(void *arg); /* after each call into libraft */
 	int (*install)(void *arg, struct slice descriptor, struct err *err); /* the writer's thread; see raft_host.h */
 	uint64_t (*durable_index)(void *arg);                                /* the same */
 	void *arg;
@@ -102,7 +103,7 @@ struct raft_adapter {
 	struct snapshot_record snapshot;
 	struct config_change *changes; /* configurations in the log, by index */
 	size_t n_changes, cap_changes;
-	struct log_entry *loaded; /* between open and load(): the log's entries */
+	struct log_entry *loaded; /* between open and load(): the log's newest entries, in libraft's memory */
 	uint64_t loaded_first;
 	size_t n_loaded, cap_loaded;
 	uint64_t last_append_ms; /* when a leader was last heard */

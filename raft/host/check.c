@@ -190,7 +190,7 @@ static void check_parts(struct check *c, struct raft_adapter *a)
 		damage(c, &err);
 	strbuf_add_slice(&c->conf, strbuf_slice(&a->snapshot.conf));
 	c->previous_term = 0;
-	if (log_open(a->c.disk, 0, look_at_entry, c, &a->log, &err) != 0)
+	if (log_open(a->c.disk, 0, 0, look_at_entry, c, &a->log, &err) != 0)
 		damage(c, &err);
 	out->term = a->meta ? meta_term(a->meta) : 0;
 	out->vote = a->meta ? meta_vote(a->meta) : 0;

@@ -588,6 +588,7 @@ int raft_host_open(const struct raft_host_config *c, struct raft_host **ret, str
 	        .segment_bytes = c->segment_bytes,
 	        .workarounds_off = c->workarounds_off,
 	        .election_ms = c->election_ms,
+	        .trailing = c->snapshot_trailing,
 	        .after = after,
 	        .install = install,
 	        .durable_index = durable_index,

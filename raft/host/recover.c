@@ -40,7 +40,7 @@ int raft_host_recover(
 	if (rc == 0)
 		rc = adapter_snapshot_load(&a, err);
 	if (rc == 0)
-		rc = log_open(d, 0, note_term, &term, &a.log, err);
+		rc = log_open(d, 0, 0, note_term, &term, &a.log, err);
 	if (rc != 0)
 		goto out;
 	if (term < a.snapshot.term)
@@ -104,7 +104,7 @@ int raft_host_bootstrap_state(
 	if (rc == 0)
 		rc = adapter_snapshot_load(&a, err);
 	if (rc == 0)
-		rc = log_open(d, 0, NULL, NULL, &a.log, err);
+		rc = log_open(d, 0, 0, NULL, NULL, &a.log, err);
 	if (rc == 0)
 		rc = adopt(&a, servers, n, descriptor, err);
 	adapter_release(&a);

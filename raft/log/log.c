@@ -310,14 +310,15 @@ int log_read(
 
 /* ---- life ---- */
 
-int log_open(struct disk *d, uint64_t segment_bytes, void (*fn)(void *arg, uint64_t index, const struct log_entry *e),
-        void *arg, struct raft_log **ret, struct err *err)
+int log_open(struct disk *d, uint64_t segment_bytes, uint64_t from,
+        void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg, struct raft_log **ret,
+        struct err *err)
 {
 	struct raft_log *l = xcalloc(1, sizeof *l);
 	l->disk = d;
 	l->segment_bytes = segment_bytes ? segment_bytes : LOG_SEGMENT_BYTES;
 	l->next = 1;
-	if (log_scan(l, fn, arg, err) != 0) {
+	if (log_scan(l, from, fn, arg, err) != 0) {
 		log_close(l);
 		return err->code;
 	}

@@ -40,10 +40,12 @@ struct log_entry {
 
 enum { LOG_BATCH_BYTES_MAX = RAFT_BATCH_BYTES_MAX, LOG_SEGMENT_BYTES = 8 * 1024 * 1024 };
 
-/* Opens or creates the log. fn is called for every entry that is there, in order; its data is valid during the call. fn
- * may be NULL. segment_bytes 0: LOG_SEGMENT_BYTES. ERR_CORRUPT says which file, which offset, and the mend. */
-int log_open(struct disk *d, uint64_t segment_bytes, void (*fn)(void *arg, uint64_t index, const struct log_entry *e),
-        void *arg, struct raft_log **ret, struct err *err);
+/* Opens or creates the log. fn is called for every entry that is there from index `from` on, in order; its data is
+ * valid during the call. fn may be NULL. Of what is before `from` only the checksums are looked at. segment_bytes 0:
+ * LOG_SEGMENT_BYTES. ERR_CORRUPT says which file, which offset, and the mend. */
+int log_open(struct disk *d, uint64_t segment_bytes, uint64_t from,
+        void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg, struct raft_log **ret,
+        struct err *err);
 
 uint64_t log_first_index(const struct raft_log *l); /* the oldest kept; last + 1 when there is none */
 uint64_t log_last_index(const struct raft_log *l);  /* 0: empty from the start */

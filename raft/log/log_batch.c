@@ -131,7 +131,19 @@ static bool may_be(const struct segment *s, uint64_t offset, const struct batch_
 	       h->length <= LOG_BATCH_BYTES_MAX && offset + sizeof *h + h->length <= s->size;
 }
 
-static int load(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
+/* The length of a payload that is not unpacked yet. */
+static size_t raw_length(const struct batch_header *h, const char *payload, size_t len)
+{
+	struct packed_head head;
+	if (h->magic != LOG_PACKED_MAGIC)
+		return len;
+	if (len < sizeof head)
+		return 0;
+	memcpy(&head, payload, sizeof head);
+	return head.raw_length;
+}
+
+static int check(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
         bool *sound, struct err *err)
 {
 	size_t got;
@@ -144,23 +156,30 @@ static int load(const struct segment *s, uint64_t offset, struct batch_header *h
 		return err->code;
 	uint32_t crc = crc32c(0, (const char *)h + 8, sizeof *h - 8);
 	*sound = *len == h->length && crc32c(crc, *payload, h->length) == h->crc;
-	if (*sound && h->magic == LOG_PACKED_MAGIC)
-		*sound = unpack(payload, len);
-	*sound &= h->count <= *len / sizeof(struct entry_header);
+	*sound &= h->count <= raw_length(h, *payload, *len) / sizeof(struct entry_header);
 	return 0;
 }
 
-int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
+int log_check_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
         bool *sound, struct err *err)
 {
 	*sound = false;
 	*len = 0;
 	*payload = xmalloc(1);
-	int rc = load(s, offset, h, payload, len, sound, err);
+	int rc = check(s, offset, h, payload, len, sound, err);
 	if (rc != 0) {
 		free(*payload);
 		*payload = NULL;
 	}
+	return rc;
+}
+
+int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
+        bool *sound, struct err *err)
+{
+	int rc = log_check_batch(s, offset, h, payload, len, sound, err);
+	if (rc == 0 && *sound && h->magic == LOG_PACKED_MAGIC)
+		*sound = unpack(payload, len);
 	return rc;
 }
 

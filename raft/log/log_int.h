@@ -77,9 +77,9 @@ void log_segment_name(char out[32], uint64_t number);
 void log_note_batch(struct raft_log *l, const struct batch_ref *b);
 struct segment *log_add_segment(struct raft_log *l, struct segment s);
 
-/* Reads everything there is (log_scan.c). */
-int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
-        struct err *err);
+/* Reads everything there is, and tells the entries from `from` on (log_scan.c). */
+int log_scan(struct raft_log *l, uint64_t from, void (*fn)(void *arg, uint64_t index, const struct log_entry *e),
+        void *arg, struct err *err);
 
 /* ---- batches, see log_batch.c ---- */
 
@@ -90,8 +90,11 @@ struct strbuf *log_batch_encode(struct strbuf buffers[2], uint64_t index, const 
 void log_batch_seal(struct strbuf *b, uint64_t salt);
 bool log_is_batch_magic(uint32_t magic);
 
-/* Checks a batch at `offset` of a segment and gives its payload, unpacked (malloc'ed, at least 1 byte). *sound false:
- * no batch is there. Errors are of the disk. */
+/* Reads the batch at `offset` of a segment and checks it, payload as it lies there (malloc'ed, at least 1 byte). *sound
+ * false: no batch is there. Errors are of the disk. */
+int log_check_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
+        bool *sound, struct err *err);
+/* The same, and unpacks it. */
 int log_load_batch(const struct segment *s, uint64_t offset, struct batch_header *h, char **payload, size_t *len,
         bool *sound, struct err *err);
 

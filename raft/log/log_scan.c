@@ -57,7 +57,7 @@ static int anything_sound_behind(struct scan *sc, const struct segment *s, uint6
 			return sc->err->code;
 		if (got < sizeof magic || !log_is_batch_magic(magic))
 			continue;
-		if (log_load_batch(s, at, &h, &payload, &len, found, sc->err) != 0)
+		if (log_check_batch(s, at, &h, &payload, &len, found, sc->err) != 0)
 			return sc->err->code;
 		free(payload);
 	}
@@ -93,27 +93,19 @@ static int cut_torn_tail(struct scan *sc, struct segment *s)
 
 /* ---- segments ---- */
 
-static int take_batch(
-        struct scan *sc, const struct segment *s, const struct batch_header *h, const char *payload, size_t len)
+static int take_batch(struct scan *sc, const struct segment *s, const struct batch_header *h)
 {
 	struct raft_log *l = sc->log;
-	struct log_entry *entries = xcalloc(h->count + 1, sizeof *entries);
 	bool first_of_all = !l->n_batches && l->next == 1 && l->n_segments == 1;
-	int rc = 0;
-	if (!log_parse_entries(payload, len, h->count, entries))
-		rc = damaged(sc, s, s->used, "a batch that does not divide into its entries");
-	else if (h->first == 0 || h->first > LOG_INDEX_MAX)
-		rc = damaged(sc, s, s->used, "a batch with an index that no log reaches");
-	else if (h->first > l->next && !first_of_all)
-		rc = damaged(sc, s, s->used, "entries are missing before the batch");
-	if (rc == 0) {
-		struct batch_ref b = {h->first, h->count, h->length, s->number, s->used};
-		if (first_of_all)
-			l->next = h->first; /* older segments were dropped */
-		log_note_batch(l, &b);
-	}
-	free(entries);
-	return rc;
+	if (h->first == 0 || h->first > LOG_INDEX_MAX)
+		return damaged(sc, s, s->used, "a batch with an index that no log reaches");
+	if (h->first > l->next && !first_of_all)
+		return damaged(sc, s, s->used, "entries are missing before the batch");
+	struct batch_ref b = {h->first, h->count, h->length, s->number, s->used};
+	if (first_of_all)
+		l->next = h->first; /* older segments were dropped */
+	log_note_batch(l, &b);
+	return 0;
 }
 
 static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
@@ -123,10 +115,10 @@ static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
 	size_t len;
 	bool sound, clean, more;
 	for (;;) {
-		if (log_load_batch(s, s->used, &h, &payload, &len, &sound, sc->err) != 0)
+		if (log_check_batch(s, s->used, &h, &payload, &len, &sound, sc->err) != 0)
 			return sc->err->code;
-		int rc = sound ? take_batch(sc, s, &h, payload, len) : 0;
 		free(payload);
+		int rc = sound ? take_batch(sc, s, &h) : 0;
 		if (rc != 0)
 			return rc;
 		if (!sound)
@@ -241,11 +233,12 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Entries are reported at the end, when it is known which of them still count. */
-static int report(struct scan *sc)
+/* Entries are reported at the end, when it is known which of them still count. Only these are unpacked. */
+static int report(struct scan *sc, uint64_t from)
 {
 	struct raft_log *l = sc->log;
-	for (uint64_t index = log_first_index(l); sc->fn && index < l->next;) {
+	uint64_t first = log_first_index(l);
+	for (uint64_t index = from > first ? from : first; sc->fn && index < l->next;) {
 		struct arena a = ARENA_INIT;
 		struct log_entry *entries;
 		size_t n;
@@ -261,8 +254,8 @@ static int report(struct scan *sc)
 	return 0;
 }
 
-int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const struct log_entry *e), void *arg,
-        struct err *err)
+int log_scan(struct raft_log *l, uint64_t from, void (*fn)(void *arg, uint64_t index, const struct log_entry *e),
+        void *arg, struct err *err)
 {
 	struct scan sc = {.log = l, .fn = fn, .arg = arg, .err = err};
 	int rc = l->disk->v->list(l->disk, note_name, &sc, err);
@@ -284,5 +277,5 @@ int log_scan(struct raft_log *l, void (*fn)(void *arg, uint64_t index, const str
 	}
 	free(sc.numbers);
 	CHECK(l->n_segments <= sc.count);
-	return rc == 0 ? report(&sc) : rc;
+	return rc == 0 ? report(&sc, from) : rc;
 }

@@ -189,7 +189,7 @@ static void open_all(struct memory *m)
 	struct log_entry e = {UINT64_C(1) << 40, RAFT_COMMAND, SLICE("x")};
 	struct err err = ERR_INIT;
 	if (meta_open(&m->base, &a.meta, &err) == 0 && adapter_snapshot_load(&a, &err) == 0 &&
-	        log_open(&m->base, 4096, touch, NULL, &a.log, &err) == 0)
+	        log_open(&m->base, 4096, 0, touch, NULL, &a.log, &err) == 0)
 		log_append(a.log, log_last_index(a.log) + 1, &e, 1, &err);
 	adapter_release(&a);
 }

@@ -50,7 +50,7 @@ static void fill(int n)
 	struct raft_log *log;
 	struct log_entry e = {1, RAFT_COMMAND, SLICE("command")};
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), 0);
-	assert_int_equal(log_open(disk, 0, NULL, NULL, &log, &err), 0);
+	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
 	for (int i = 0; i < n; i++)
 		assert_int_equal(log_append(log, (uint64_t)(2 + i), &e, 1, &err), 0);
 	log_close(log);
@@ -201,7 +201,7 @@ static void entries_that_are_missing_are_damage(void **state)
 	struct raft_log *log;
 	struct log_entry e = {1, RAFT_COMMAND, SLICE("command")};
 	fill(3);
-	assert_int_equal(log_open(disk, 0, NULL, NULL, &log, &err), 0);
+	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
 	assert_int_equal(log_restart(log, 9, &err), 0);
 	assert_int_equal(log_append(log, 9, &e, 1, &err), 0);
 	log_close(log);
@@ -218,7 +218,7 @@ static void a_term_that_nobody_promised_is_damage(void **state)
 	struct raft_log *log;
 	struct log_entry e = {7, RAFT_COMMAND, SLICE("command")};
 	fill(1);
-	assert_int_equal(log_open(disk, 0, NULL, NULL, &log, &err), 0);
+	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
 	assert_int_equal(log_append(log, 3, &e, 1, &err), 0);
 	e.term = 3;
 	assert_int_equal(log_append(log, 4, &e, 1, &err), 0);

@@ -49,14 +49,14 @@ static void recovery_adds_a_configuration_of_one_behind_everything(void **state)
 	uint64_t last, term;
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), 0);
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), ERR_EXISTS);
-	assert_int_equal(log_open(disk, 0, NULL, NULL, &log, &err), 0);
+	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
 	assert_int_equal(log_last_index(log), 1);
 	assert_int_equal(log_append(log, 2, &e, 1, &err), 0);
 	log_close(log);
 	assert_int_equal(raft_host_recover(disk, &all[2], &last, &term, &err), 0);
 	assert_int_equal(last, 2);
 	assert_int_equal(term, 4);
-	assert_int_equal(log_open(disk, 0, note, &newest, &log, &err), 0);
+	assert_int_equal(log_open(disk, 0, 0, note, &newest, &log, &err), 0);
 	assert_int_equal(log_last_index(log), 3);
 	assert_int_equal(newest.kind, RAFT_CHANGE);
 	assert_int_equal(newest.term, 4);

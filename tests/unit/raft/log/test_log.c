@@ -48,7 +48,7 @@ static struct raft_log *open_log(struct disk **d, struct seen *s, struct err *er
 	*s = (struct seen){.ordered = true};
 	*err = ERR_INIT;
 	assert_int_equal(disk_posix_new(folder, d, err), 0);
-	if (log_open(*d, 4096, see, s, &l, err) != 0)
+	if (log_open(*d, 4096, 0, see, s, &l, err) != 0)
 		(*d)->v->free(*d);
 	return l;
 }
@@ -95,6 +95,28 @@ static void entries_are_there_after_a_restart(void **state)
 	assert_int_equal(e[0].data.len, 102);
 	assert_int_equal(log_read(l, 201, &a, &e, &n, &err), ERR_NOT_FOUND);
 	arena_release(&a);
+	close_log(d, l);
+}
+
+static void only_what_is_asked_for_is_told(void **state)
+{
+	struct disk *d;
+	struct seen s;
+	struct err err = ERR_INIT;
+	struct raft_log *l = open_log(&d, &s, &err);
+	for (uint64_t i = 1; i < 200; i += 4)
+		append(l, i, 1, 4, 100);
+	log_close(l);
+	s = (struct seen){.ordered = true};
+	assert_int_equal(log_open(d, 4096, 150, see, &s, &l, &err), 0); /* in the middle of a batch */
+	assert_int_equal(s.first, 150);
+	assert_int_equal(s.next, 201);
+	assert_int_equal(log_first_index(l), 1);
+	log_close(l);
+	s = (struct seen){.ordered = true};
+	assert_int_equal(log_open(d, 4096, 300, see, &s, &l, &err), 0);
+	assert_int_equal(s.first, 0);
+	assert_int_equal(log_last_index(l), 200);
 	close_log(d, l);
 }
 
@@ -336,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(more_than_a_batch_goes_in_several, setup, teardown),
 	        cmocka_unit_test_setup_teardown(entries_are_there_after_a_restart, setup, teardown),
+	        cmocka_unit_test_setup_teardown(only_what_is_asked_for_is_told, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_conflicting_tail_is_replaced_and_stays_so, setup, teardown),
 	        cmocka_unit_test_setup_teardown(old_segments_can_be_dropped, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_restarted_log_begins_where_it_was_told, setup, teardown),

@@ -77,7 +77,7 @@ static int write_and_read(struct err *err)
 	int rc = disk_posix_new(folder, &d, err);
 	if (rc != 0)
 		return rc;
-	rc = log_open(d, SEGMENT, NULL, NULL, &l, err);
+	rc = log_open(d, SEGMENT, 0, NULL, NULL, &l, err);
 	if (rc == 0) {
 		rc = append_rest(l, err);
 		if (rc == 0)
