@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { KEYS = 10000, LINES_DEFAULT = 12 };
+enum { KEYS = 10000, LINES_DEFAULT = 12, PAUSE_SECONDS = 10 };
 
 struct row {
 	const struct load_kind *kind;
@@ -232,6 +232,8 @@ static int run_bulk(struct bench_store *b, struct err *err)
 			rc = trio_start(&t, err);
 		if (rc == 0)
 			rc = trial_bulk(&t, puts, 1024, &b->figures, err);
+		if (rc == 0)
+			rc = trial_pauses(&t, PAUSE_SECONDS, &b->figures, err);
 		trio_release(&t);
 		if (rc != 0)
 			return rc;

@@ -207,5 +207,7 @@ double figure_ratio(struct figure *f); /* more is better; 0 when one side has no
 int trial_failover(struct trio *t, unsigned rounds, struct figures *f, struct err *err);
 /* 1 M puts, memory, bytes written, start-up, snapshot save and restore. */
 int trial_bulk(struct trio *t, uint64_t puts, size_t value_bytes, struct figures *f, struct err *err);
+/* How long a put waits at most while that store is saved, compacted, emptied, defragmented: for `seconds` each. */
+int trial_pauses(struct trio *t, double seconds, struct figures *f, struct err *err);
 
 #endif
