@@ -42,6 +42,7 @@ struct store_key_range store_prefix_range(struct arena *a, struct slice prefix)
 	if (n == 0) /* no prefix, or one that nothing comes after */
 		return (struct store_key_range){prefix.len ? prefix : SLICE("\0"), SLICE("\0")};
 	char *end = arena_memdup(a, prefix.ptr, n);
+	CHECK((unsigned char)end[n - 1] != 0xff);
 	end[n - 1]++;
 	return (struct store_key_range){prefix, {end, n}};
 }
@@ -54,6 +55,7 @@ static void complete_run(struct loop_task *t)
 
 void engine_complete(struct store_request *req)
 {
+	CHECK(req->done != NULL);
 	if (!req->loop) {
 		req->done(req);
 		return;
@@ -403,6 +405,8 @@ void engine_core_tell(struct engine_core *c, size_t bytes)
 {
 	struct event_block *block = machine_publish(&c->machine);
 	struct meta meta = c->machine.meta;
+	CHECK(meta.revision >= atomic_load(&c->revision) && meta.compacted >= atomic_load(&c->compacted));
+	CHECK(meta.applied_index >= atomic_load(&c->applied_index) && meta.keys >= 0);
 	flusher_end_batch(&c->flusher, bytes);
 	atomic_store(&c->keys, meta.keys);
 	atomic_store(&c->compacted, meta.compacted);
@@ -423,6 +427,7 @@ void engine_core_tell_lessor(struct engine_core *c, const struct store_request *
 
 void engine_core_answer(struct engine_core *c, struct store_request *r)
 {
+	CHECK(r->revision <= atomic_load(&c->revision)); /* it was told, so who is answered reads it */
 	if (r->err.code == 0 && r->type == STORE_REQUEST_COMPACT && r->physical)
 		flusher_compact(&c->flusher, r);
 	else
@@ -464,6 +469,7 @@ int engine_core_swap(struct engine_core *c, const char *path, struct err *err)
 	pthread_rwlock_wrlock(&c->swap);
 	close_connections(c);
 	machine_detach(&c->machine);
+	CHECK(c->checker.db.handle == NULL); /* nobody looks at the old one any more */
 	rc = finish_swap(c->path, err);
 	if (rc == 0)
 		rc = machine_attach(&c->machine, c->path, err);

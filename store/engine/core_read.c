@@ -38,6 +38,7 @@ static struct store_request *take_share(struct request_queue *q, unsigned reader
 		if (!*end || is_long(*end))
 			break;
 	}
+	CHECK(first || q->stopping);
 	pthread_mutex_unlock(&q->lock);
 	return first;
 }
@@ -65,6 +66,7 @@ static void read_lease_keys(struct store_view *v, struct store_request *req)
 	int n;
 	do {
 		n = lease_keys(v, req->lease.id, after, step, LEASE_KEYS_PER_STEP, &req->answer, &req->err);
+		CHECK(n <= LEASE_KEYS_PER_STEP);
 		if (n > 0 && req->lease.n_keys + (size_t)n > cap)
 			keys = xrealloc(keys, (cap = 2 * cap + (size_t)n) * sizeof *keys);
 		for (int i = 0; i < n; i++)
@@ -91,6 +93,7 @@ static void read_lease(struct reader *r, struct store_view *v, struct store_requ
 		else if (a->want_keys)
 			read_lease_keys(v, req);
 	} else {
+		CHECK(req->type == STORE_REQUEST_LEASE_LIST);
 		int64_t *ids = lessor_list(l, &a->n_ids);
 		a->ids = (int64_t *)arena_memdup(&req->answer, ids, a->n_ids * sizeof *ids);
 		free(ids);
@@ -138,6 +141,7 @@ static void read_one(struct reader *r, struct store_view *v, struct store_reques
 		watch_catch_up(req, v, NULL);
 		return;
 	}
+	CHECK(v->meta.compacted <= v->meta.revision);
 	req->revision = v->meta.revision;
 	if (req->err.code == 0 && req->type == STORE_REQUEST_OP)
 		read_op(r, v, req);
@@ -188,6 +192,7 @@ static void read_share(struct reader *r, struct store_request *req)
 	struct store_view v;
 	uint64_t begun_ns;
 	pthread_rwlock_rdlock(&r->core->swap);
+	CHECK(r->db.handle != NULL); /* it is opened anew before the lock is given back */
 	int rc = begin_read(r, &v, &begun_ns, &err);
 	for (struct store_request *next; req; req = next) {
 		next = req->next;

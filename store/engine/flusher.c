@@ -63,6 +63,7 @@ static bool is_large(const struct flusher *f, const struct mem_table_state *s)
 void flusher_end_batch(struct flusher *f, size_t bytes)
 {
 	struct mem_table_state s;
+	DCHECK(pthread_mutex_trylock(&f->batch) != 0); /* it was begun */
 	atomic_fetch_add(&f->log_bytes, bytes);
 	pthread_mutex_unlock(&f->batch);
 	mem_table_state(&f->o.machine->table, &s);
@@ -76,6 +77,7 @@ static unsigned hold_ms(const struct flusher *f, const struct mem_table_state *s
 	size_t size = f->o.table_bytes;
 	if (!s->is_frozen || s->active_bytes <= size)
 		return 0;
+	CHECK(size > 0);
 	return (unsigned)((s->active_bytes - size) * HOLD_MS_MAX / size);
 }
 
@@ -194,6 +196,7 @@ static void answer_list(struct flusher *f, struct store_request **list,
 static void tell_done(struct flusher *f)
 {
 	pthread_mutex_lock(&f->lock);
+	CHECK(f->done <= f->frozen && f->frozen <= f->wanted); /* tickets go one way */
 	f->done = f->frozen;
 	pthread_cond_broadcast(&f->told);
 	pthread_mutex_unlock(&f->lock);
@@ -227,7 +230,7 @@ static void freeze(struct flusher *f)
 	pthread_mutex_lock(&f->batch);
 	pthread_mutex_lock(&f->lock);
 	bool has_frozen = mem_table_freeze(&f->o.machine->table);
-	CHECK(f->after_freeze == NULL);
+	CHECK(f->after_freeze == NULL); /* one flush at a time */
 	f->frozen = f->wanted;
 	f->after_freeze = f->before_freeze;
 	f->before_freeze = NULL;
@@ -267,6 +270,7 @@ static int flush(struct flusher *f, struct err *err)
 	int rc = machine_flush(m, err);
 	if (rc <= 0)
 		return rc;
+	CHECK(m->base.applied_index >= atomic_load(&f->flushed_index)); /* the database does not go back */
 	atomic_store(&f->flushed_index, m->base.applied_index);
 	if ((rc = sync_wal(&m->tables, err)) != 0)
 		return rc;
@@ -443,6 +447,7 @@ static void *flusher_main(void *arg)
 			freeze(f);
 			mem_table_state(&f->o.machine->table, &s);
 		}
+		CHECK(s.is_frozen || f->after_freeze == NULL); /* who waits, waits for what is frozen */
 		if (s.is_frozen) {
 			go_on = flush_frozen(f) || pause_ms(f, RETRY_MS);
 			has_garbage = true;
@@ -474,6 +479,7 @@ static void show(struct flusher *f)
 
 void flusher_start(struct flusher *f, const struct flusher_options *o)
 {
+	CHECK(o->machine && o->swap && o->table_bytes > 0 && o->flushed && o->through);
 	*f = (struct flusher){.o = *o, .flushed_at_ms = clock_mono_ms()};
 	pthread_mutex_init(&f->batch, NULL);
 	pthread_mutex_init(&f->lock, NULL);

@@ -64,6 +64,7 @@ static bool check_chunk(struct page_checker *c, int64_t first, int64_t *ret_rott
 {
 	int64_t pages = page_file_pages(c->db.handle), end = first + CHUNK_PAGES;
 	char what[80];
+	CHECK(first >= 1); /* SQLite counts pages from 1 */
 	for (int64_t page = first; page < end && page <= pages; page++) {
 		enum page_state state = page_file_look(c->db.handle, page);
 		if ((state != PAGE_IS_ROTTEN && state != PAGE_IS_UNREAD) || !is_rotten_for_good(c, page))
@@ -120,6 +121,7 @@ static void *checker_main(void *arg)
 
 void page_checker_start(struct page_checker *c, uint64_t every_ms)
 {
+	CHECK(!c->is_running && c->db.handle);
 	c->every_ms = every_ms;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);

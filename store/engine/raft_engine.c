@@ -116,6 +116,7 @@ static void submit(struct engine *base, struct store_request *req)
 {
 	struct raft_engine *e = raft_engine_from(base);
 	enum pending_kind kind = PENDING_READ;
+	CHECK(req->done != NULL);
 	engine_reset_answer(req);
 	atomic_fetch_add(&e->entering, 1);
 	if (atomic_load(&e->stopping))
@@ -161,6 +162,7 @@ void raft_engine_change_members(struct raft_engine *e, struct raft_engine_change
 static void flush(struct loop_defer *d)
 {
 	struct raft_engine *e = CONTAINER_OF(d, struct raft_engine, flush);
+	RAFT_THREAD(e);
 	if (!engine_host(e))
 		return;
 	reads_flush(e);
@@ -170,6 +172,7 @@ static void flush(struct loop_defer *d)
 static void applied(struct loop_task *t)
 {
 	struct raft_engine *e = CONTAINER_OF(t, struct raft_engine, applied_task);
+	RAFT_THREAD(e);
 	atomic_store(&e->applied_posted, false);
 	reads_applied(e);
 }
@@ -193,6 +196,7 @@ static void look_at_disk(struct raft_engine *e)
 static void tick(void *arg)
 {
 	struct raft_engine *e = arg;
+	RAFT_THREAD(e);
 	look_at_disk(e);
 	pendings_tick(e);
 	reads_applied(e); /* those that waited for libraft, not for us */
@@ -315,6 +319,8 @@ static void engine_close(struct engine *base)
 	raft_node_close_loop(e->node);
 	apply_stop(e);
 	pendings_fail(e);
+	CHECK(e->by_sequence.count == 0);
+	CHECK(atomic_load(&e->n_proposed) == 0); /* everybody was answered */
 	raft_node_free(e->node);
 	engine_core_close(&e->core);
 	release(e);

@@ -2,6 +2,8 @@
  * when a thread waits. */
 #include "store/engine/core_int.h"
 
+#include "base/check.h"
+
 void request_queue_init(struct request_queue *q)
 {
 	*q = (struct request_queue){0};
@@ -12,6 +14,7 @@ void request_queue_init(struct request_queue *q)
 
 void request_queue_release(struct request_queue *q)
 {
+	CHECK(q->head == NULL && q->n == 0 && q->waiting == 0); /* the readers have answered all of it */
 	pthread_cond_destroy(&q->wake);
 	pthread_mutex_destroy(&q->lock);
 }
@@ -53,6 +56,7 @@ void request_queue_wait(struct request_queue *q)
 struct store_request *request_queue_pop(struct request_queue *q)
 {
 	struct store_request *req = q->head;
+	CHECK((req == NULL) == (q->n == 0));
 	if (!req)
 		return NULL;
 	q->head = req->next;

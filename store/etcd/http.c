@@ -67,6 +67,7 @@ static void finish(struct probe *p)
 		answer_checks(p);
 	else if (p->exchange)
 		answer_health(p);
+	CHECK(p->service->calls > 0);
 	p->service->calls--;
 	store_request_release(&p->req);
 	strbuf_release(&p->lines);
@@ -100,6 +101,7 @@ static void read_done(struct store_request *req)
 
 static void read_store(struct probe *p, enum check c)
 {
+	CHECK(c == CHECK_SERIALIZABLE || c == CHECK_LINEARIZABLE);
 	p->current = c;
 	p->req = (struct store_request){.type = STORE_REQUEST_BARRIER, .loop = p->service->loop, .done = read_done};
 	if (c == CHECK_SERIALIZABLE) {

@@ -327,9 +327,11 @@ static int sanity_check(struct db *db, const char *path, struct err *err)
 	int64_t newest = e.code ? 0 : query_int(db, "SELECT id FROM block ORDER BY id DESC LIMIT 1", 0, &e);
 	if (!e.code)
 		query_int(db, "SELECT id FROM cur ORDER BY key LIMIT 1", 0, &e);
-	if (!e.code && (tables != 7 || revision < 1 || ROW_REVISION(newest) > revision))
-		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld newest block=%lld do not fit together", (int)tables,
-		        (long long)revision, (long long)ROW_REVISION(newest));
+	int64_t compacted = e.code ? 0 : query_int(db, "SELECT compacted FROM meta WHERE one = 1", 0, &e);
+	if (!e.code && (tables != 7 || revision < 1 || compacted < 0 || compacted > revision ||
+	                       ROW_REVISION(newest) > revision))
+		err_set(&e, ERR_CORRUPT, "tables=%d revision=%lld compacted=%lld newest block=%lld do not fit together",
+		        (int)tables, (long long)revision, (long long)compacted, (long long)ROW_REVISION(newest));
 fail:
 	if (e.code == ERR_NO_SPACE)
 		return err_set(err, ERR_NO_SPACE, "%s: %s", path, e.msg);

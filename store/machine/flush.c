@@ -25,7 +25,9 @@
 static const struct mem_version *pass(struct mem_version *newest, int64_t compacted)
 {
 	struct mem_version *at = NULL, *oldest = newest;
+	CHECK(newest != NULL); /* a node has a version from its making on */
 	for (struct mem_version *v = newest; v; v = v->older) {
+		CHECK(!v->older || v->older->at < v->at);
 		v->is_passed = at != NULL; /* a newer one is at or before the compacted revision */
 		v->kept_prev = v->prev;
 		if (!at && ROW_REVISION(v->at) <= compacted)
@@ -169,6 +171,7 @@ int machine_flush(struct machine *m, struct err *err)
 		db_rollback(&m->tables);
 		return rc;
 	}
+	CHECK(meta.flushes == m->base.flushes + 1 && meta.revision >= m->base.revision);
 	m->base = meta;
 	mem_table_flushed(&m->table);
 	return 1;

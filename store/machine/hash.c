@@ -7,6 +7,7 @@
  * another. */
 #include "store/machine/hash.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "store/machine/range.h"
 
@@ -45,6 +46,7 @@ static bool is_gone(struct ids *ids, const struct meta *meta, int64_t id, int64_
 {
 	if (ROW_REVISION(id) < meta->compacted && version == 0)
 		return true;
+	DCHECK(ids->at == 0 || ids->list[ids->at - 1] < id); /* asked in order of ids */
 	while (ids->at < ids->n && ids->list[ids->at] < id)
 		ids->at++;
 	return ids->at < ids->n && ids->list[ids->at] == id;

@@ -38,7 +38,7 @@ struct mem_segment *mem_segment_new(void)
 
 struct mem_segment *mem_segment_ref(struct mem_segment *s)
 {
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+	CHECK(atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed) > 0);
 	return s;
 }
 
@@ -128,6 +128,7 @@ static struct mem_node *add_node(
 	unsigned height = draw_height(s), have = atomic_load_explicit(&l->height, memory_order_relaxed);
 	size_t size = sizeof(struct mem_node) + height * sizeof(_Atomic(struct mem_node *));
 	struct mem_node *n = arena_zalloc(&s->arena, size);
+	CHECK(height >= 1 && height <= HEIGHT_MAX);
 	n->key = key;
 	n->lived = lived;
 	n->height = height;
@@ -254,6 +255,7 @@ const struct mem_version *mem_segment_log_next(
 			c->i = 0;
 			continue;
 		}
+		CHECK(c->i < MEM_LOG_CHUNK);
 		const struct mem_version *v = c->chunk->at[c->i];
 		if (v->at > at_max)
 			return NULL;

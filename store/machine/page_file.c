@@ -56,6 +56,7 @@ static bool is_whole_page(int n, sqlite3_int64 at)
 static uint32_t sum_of(const void *page, int64_t number)
 {
 	uint64_t n = (uint64_t)number;
+	CHECK(number >= 1);
 	return crc32c_in_turn(crc32c(0, &n, sizeof n), page, BODY_BYTES);
 }
 
@@ -251,6 +252,7 @@ int64_t page_file_pages(sqlite3 *db)
 int page_file_read(sqlite3 *db, int64_t first, size_t n, char *ret_pages)
 {
 	struct page_file *p = file_of(db);
+	CHECK(first >= 1 && n >= 1 && n <= INT32_MAX / PAGE_BYTES);
 	if (!p)
 		return SQLITE_IOERR_READ;
 	int rc = p->real->pMethods->xRead(p->real, ret_pages, (int)(n * PAGE_BYTES), (first - 1) * PAGE_BYTES);
@@ -261,6 +263,7 @@ enum page_state page_file_look(sqlite3 *db, int64_t number)
 {
 	struct page_file *p = file_of(db);
 	char page[PAGE_BYTES];
+	CHECK(number >= 1);
 	sqlite3_int64 at = (number - 1) * PAGE_BYTES;
 	if (!p || !has_sums(p))
 		return PAGE_HAS_NO_SUM;

@@ -36,6 +36,7 @@ static void taken_add(struct taken *t, struct arena *a, const struct row *row)
 		t->cap = t->cap ? t->cap * 2 : 16;
 		t->rows = xrealloc(t->rows, t->cap * sizeof *t->rows);
 	}
+	CHECK(row->version > 0); /* what is deleted is not walked over */
 	t->rows[t->n] = *row;
 	t->rows[t->n++].key.ptr = arena_memdup(a, row->key.ptr, row->key.len);
 	t->bytes += row->key.len + sizeof(struct store_kv);
@@ -76,6 +77,7 @@ static int fetch(struct store_view *v, struct wanted *list, size_t n, struct are
 	if (n > 1)
 		qsort(list, n, sizeof *list, compare_wanted);
 	for (size_t i = 0; i < n; i++) {
+		DCHECK(i == 0 || list[i - 1].row->id < list[i].row->id); /* a version is one key's */
 		int rc = row_value(v, list[i].row, a, list[i].to, err);
 		if (rc != 0)
 			return rc;
@@ -205,6 +207,7 @@ static int fetch_values(
 {
 	struct wanted *list = xcalloc(t->n + 1, sizeof *list);
 	size_t bytes = t->bytes;
+	CHECK(t->n == 0 || res->kvs != NULL);
 	for (size_t i = 0; i < t->n; i++)
 		list[i] = (struct wanted){&t->rows[i], &res->kvs[i].value};
 	int rc = fetch(v, list, t->n, a, &bytes, err);
@@ -245,6 +248,7 @@ int range_eval(
 		rc = sort_taken(v, r, &t, a, err);
 	if (rc == 0)
 		rc = answer(v, r, &t, res, a, err);
+	CHECK(rc != 0 || (res->count >= (int64_t)t.n && (!r->limit || res->n_kvs <= (size_t)r->limit)));
 	if (rc == 0 && is_plain(r) && !r->count_only)
 		res->more = res->count > (int64_t)t.n;
 	free(t.rows);
@@ -280,6 +284,7 @@ static int measure_value(struct measure *m, const struct row *row, struct err *e
 		m->bytes += row->mem->value.len;
 		return 0;
 	}
+	CHECK(m->n < COUNT_OF(m->ids));
 	m->ids[m->n++] = row->id;
 	return m->n == COUNT_OF(m->ids) ? measure_page(m, err) : 0;
 }

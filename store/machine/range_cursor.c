@@ -30,6 +30,7 @@ static const struct mem_node *within(const struct store_key_range *keys, const s
 int range_open(struct range_cursor *c, struct store_view *v, const struct store_key_range *keys, int64_t revision,
         struct err *err)
 {
+	CHECK(revision > 0); /* 0 means the newest: INT64_MAX here */
 	int64_t id_max = revision == INT64_MAX ? INT64_MAX : ROW_ID(revision + 1) - 1;
 	if (id_max > v->mem.id_max)
 		id_max = v->mem.id_max;
@@ -125,6 +126,7 @@ static int take(struct range_cursor *c, struct slice key, struct row *ret, int *
 	}
 	if (!in_db)
 		return 0;
+	DCHECK(c->is_db_over || c->stmt);
 	c->has_db_row = false; /* its key is good until the next step */
 	if (*ret_found)
 		return 0;
@@ -152,6 +154,7 @@ int range_next(struct range_cursor *c, struct row *ret, struct err *err)
 	do {
 		rc = c->stmt ? next_merged(c, ret, err) : next_single(c, ret, err);
 	} while (rc == 1 && ret->version == 0);
+	CHECK(rc != 1 || ret->id <= c->id_max);
 	return rc;
 }
 

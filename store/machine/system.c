@@ -6,6 +6,7 @@
  * judged before a command was handed in still holds when it is carried out. The rolling hash covers the changes. */
 #include "store/machine/system.h"
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "store/machine/hash.h"
 #include "store/machine/change.h"
@@ -43,6 +44,7 @@ int system_check(struct store_request *req)
 
 static void apply_entry(struct machine *m, const struct store_system_entry *x)
 {
+	CHECK(x->key.len > 0); /* system_check() */
 	machine_set_setting(m, x->key, x->value, x->is_delete);
 	uint64_t h = hash_bytes(hash_word(m->meta.hash, x->is_delete), x->key);
 	m->meta.hash = x->is_delete ? h : hash_bytes(h, x->value);
@@ -60,6 +62,7 @@ int system_apply(struct machine *m, struct store_request *req)
 		return 0;
 	}
 	a->version = ++m->meta.system_version;
+	CHECK(a->version > 1); /* a fresh store has 1 */
 	m->meta.hash = hash_word(m->meta.hash, (uint64_t)a->version);
 	for (size_t i = 0; i < a->n_changes; i++)
 		apply_entry(m, &a->changes[i]);
@@ -145,6 +148,8 @@ void system_read(struct store_view *v, struct store_request *req)
 		read_memory(v, a->prefix, &e);
 	if (e.n)
 		qsort(e.list, e.n, sizeof *e.list, compare_entries);
+	for (size_t i = 1; i < e.n; i++)
+		DCHECK(slice_cmp(e.list[i - 1].key, e.list[i].key) < 0); /* each setting once */
 	a->version = v->meta.system_version;
 	a->n_entries = e.n;
 	a->entries = e.n ? (struct store_system_entry *)arena_memdup(&req->answer, e.list, e.n * sizeof *e.list) : NULL;

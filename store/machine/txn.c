@@ -150,6 +150,7 @@ static int decide_txn(struct txn_context *t, const struct store_txn *x, struct e
 		t->cap_held = t->cap_held ? t->cap_held * 2 : 4;
 		t->held = xrealloc(t->held, t->cap_held * sizeof *t->held);
 	}
+	CHECK(held == 0 || held == 1);
 	t->held[t->n_held++] = held;
 	const struct store_op *ops = held ? x->success : x->failure;
 	size_t n = held ? x->n_success : x->n_failure;
@@ -210,6 +211,7 @@ static int measure(struct txn_context *t, const struct store_op *op, struct err 
 		                                             : (struct store_key_range){op->put.key, SLICE_NULL}};
 		return measure_range(t, &before, err);
 	}
+	CHECK(t->next < t->n_held); /* the branches are known */
 	bool held = t->held[t->next++];
 	const struct store_op *ops = held ? op->txn.success : op->txn.failure;
 	size_t n = held ? op->txn.n_success : op->txn.n_failure;
@@ -290,6 +292,7 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 		return range_eval(t->view, &op->range, res, t->arena, err);
 	if (op->type == STORE_OP_TXN) {
 		const struct store_txn *x = &op->txn;
+		CHECK(t->next < t->n_held);
 		bool held = t->held[t->next++];
 		const struct store_op *ops = held ? x->success : x->failure;
 		size_t n = held ? x->n_success : x->n_failure;
@@ -301,6 +304,7 @@ static int run(struct txn_context *t, const struct store_op *op, struct store_re
 			rc = run(t, &ops[i], &results[i], err);
 		return rc;
 	}
+	CHECK(t->m); /* writes come to the writer only */
 	if (op->type == STORE_OP_PUT)
 		return machine_put(t->m, &op->put, res, t->arena, err);
 	return run_delete(t, &op->del, res, err);

@@ -82,6 +82,7 @@ static bool are_apart(struct checker *c, size_t from)
 	struct reach reach = {NULL, NULL};
 	const struct write *last = NULL;
 	bool ok = true;
+	CHECK(from <= c->n);
 	if (c->n - from < 2)
 		return true;
 	struct write *w = (struct write *)xmemdup(&c->writes[from], (c->n - from) * sizeof *w);
@@ -151,7 +152,7 @@ static int too_many(struct checker *c, struct err *err)
 static int check_branch(
         struct checker *c, const struct store_op *ops, size_t n, struct room room, size_t *ret_left, struct err *err)
 {
-	size_t from = c->n;
+	size_t from = c->n, before = room.ops;
 	int rc = n > room.ops ? too_many(c, err) : 0;
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		size_t at = c->n;
@@ -159,6 +160,7 @@ static int check_branch(
 		for (; at < c->n; at++)
 			c->writes[at].item = i;
 	}
+	CHECK(rc != 0 || room.ops + n <= before);
 	*ret_left = room.ops;
 	if (rc == 0 && !are_apart(c, from))
 		return refuse(
@@ -192,6 +194,7 @@ static int check_txn(struct checker *c, const struct store_txn *t, struct room *
 	if (rc == 0)
 		rc = check_branch(c, t->failure, t->n_failure, inner, &no, err);
 	/* as etcd counts: the longest of the three */
+	CHECK(rc != 0 || (yes <= room->ops && no <= room->ops));
 	size_t left = room->ops - t->n_compares;
 	left = left < yes ? left : yes;
 	room->ops = left < no ? left : no;
@@ -237,6 +240,7 @@ int txn_check_within(
 	int rc = check_op(&c, op, &room, err);
 	if (rc == 0 && c.bytes > bytes_max)
 		rc = err_set(err, ERR_TOO_BIG, "the request has %zu bytes, %zu are allowed", c.bytes, bytes_max);
+	CHECK(rc != 0 || (c.ops >= 1 && c.ops <= c.ops_max));
 	free(c.writes);
 	*cause = c.cause;
 	return rc;

@@ -22,6 +22,7 @@
 /* Does the database, in its transaction, belong beneath the look? */
 static bool fit(struct store_view *v, const struct meta *db)
 {
+	CHECK(db->flushes >= v->mem.flushes); /* the transaction was begun after the look */
 	if (v->mem.has_frozen && db->flushes == v->mem.flushes + 1)
 		mem_view_drop_frozen(&v->mem);
 	v->meta.trimmed = db->trimmed;
@@ -58,6 +59,7 @@ int store_view_open(struct store_view *v, struct mem_table *t, struct db *db, st
 
 void store_view_begin(struct store_view *v, struct mem_table *t, struct db *db, const struct recent_rows *recent)
 {
+	CHECK(recent != NULL);
 	*v = (struct store_view){.db = db, .recent = recent};
 	mem_view_open(&v->mem, t);
 	v->meta = v->mem.meta;
@@ -263,6 +265,7 @@ static bool next_in_memory(struct version_cursor *c, struct version_row *ret)
 
 int versions_next(struct version_cursor *c, struct version_row *ret, struct err *err)
 {
+	CHECK(c->layer <= (int)c->view->mem.n_layers);
 	if (c->layer < 0) {
 		int rc = next_in_db(c, ret, err);
 		if (rc != 0)

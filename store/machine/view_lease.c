@@ -86,6 +86,7 @@ static int next_key(struct merge *m, struct arena *a, struct slice *ret, bool *r
 		least = m->db_key;
 	if (!least.ptr)
 		return 0;
+	DCHECK(!ret->ptr || slice_cmp(*ret, least) < 0); /* in order, each once */
 	*ret = (struct slice){arena_memdup(a, least.ptr, least.len), least.len};
 	*ret_is_in_db = m->is_db_read && slice_eq(m->db_key, *ret);
 	if (*ret_is_in_db)
@@ -113,6 +114,7 @@ static int merge_open(
 	struct db *db = store_view_db(v, err);
 	if (!db)
 		return err->code;
+	CHECK(v->mem.n_layers <= COUNT_OF(m->layers) && lease != 0);
 	*m = (struct merge){.view = v, .stmt = db_stmt(db, DB_CUR_OF_LEASE)};
 	sqlite3_bind_int64(m->stmt, 1, lease);
 	db_bind_slice(m->stmt, 2, after);
@@ -136,7 +138,7 @@ int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slic
         struct err *err)
 {
 	struct merge m;
-	struct slice key;
+	struct slice key = SLICE_NULL;
 	bool is_in_db = false;
 	int n = 0;
 	int rc = merge_open(&m, v, id, after, a, err);
@@ -145,6 +147,7 @@ int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slic
 	while (n < max && (rc = next_key(&m, a, &key, &is_in_db, err)) == 1)
 		if (is_attached(v, key, id, is_in_db))
 			ret_keys[n++] = key;
+	CHECK(n <= max);
 	if (rc >= 0)
 		db_done(m.stmt);
 	return rc < 0 ? rc : n;

@@ -46,6 +46,7 @@ static struct wal_file *wal_of(sqlite3_file *f)
 static int flush(struct wal_file *w)
 {
 	size_t len = w->len;
+	CHECK(len <= BUFFER_BYTES);
 	w->len = 0;
 	return len ? w->real->pMethods->xWrite(w->real, w->buffer, (int)len, w->at) : SQLITE_OK;
 }
@@ -70,6 +71,7 @@ static int wal_write(sqlite3_file *f, const void *piece, int n, sqlite3_int64 at
 	}
 	if (!w->len)
 		w->at = at;
+	CHECK(w->len + (size_t)n <= BUFFER_BYTES && w->at + (sqlite3_int64)w->len == at);
 	memcpy(w->buffer + w->len, piece, (size_t)n);
 	w->len += (size_t)n;
 	return is_commit ? flush(w) : SQLITE_OK;

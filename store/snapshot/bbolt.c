@@ -215,6 +215,7 @@ static int visit_leaf(struct walk *w, const struct page *p)
 static int child_of(struct walk *w, const struct page *p, size_t i, struct page *ret)
 {
 	struct branch_element e;
+	CHECK(i < p->head.count); /* take_page(): they have room */
 	memcpy(&e, p->bytes.ptr + sizeof p->head + i * sizeof e, sizeof e);
 	return load_page(w, e.child, ret);
 }
@@ -230,6 +231,7 @@ static int walk_tree(struct walk *w, struct page root)
 	path[0].page = root;
 	path[0].next = 0;
 	while (depth) {
+		CHECK(depth <= DEPTH_MAX);
 		struct page *p = &path[depth - 1].page;
 		size_t i = path[depth - 1].next++;
 		int rc = 0;

@@ -9,6 +9,7 @@
  * (ERR_INVAL); the disk fills (ERR_NO_SPACE). */
 #include "store/snapshot/intake_int.h"
 
+#include "base/check.h"
 #include "base/file_out.h"
 #include "base/mem/arena.h"
 #include "base/pki.h"
@@ -38,6 +39,7 @@ static int split(struct intake *x, struct err *err)
 	int64_t over = x->size_bytes % UNIT_BYTES;
 	x->has_sha256 = over == STORE_SNAPSHOT_HASH_BYTES;
 	x->bytes = x->size_bytes - over;
+	CHECK(x->bytes >= 0 && x->bytes % UNIT_BYTES == 0);
 	if (x->bytes == 0 || (over && !x->has_sha256))
 		return no_snapshot(x, err);
 	if (x->has_sha256 || x->skip_hash)
@@ -108,6 +110,7 @@ static int take_piece(struct copy *c, size_t len, struct err *err)
 		x->is_etcd = bbolt_is_head(c->piece, len);
 	x->size_bytes += (int64_t)len;
 	size_t n = len - len % UNIT_BYTES;
+	CHECK(len <= PIECE_BYTES);
 	pki_digest_add(c->digest, c->piece, n);
 	return check_pages(c, n, err) != 0 ? err->code : file_out_write(&c->out, c->piece, n, err);
 }
@@ -119,6 +122,7 @@ static int finish(struct copy *c, size_t len, struct err *err)
 	if (split(x, err) != 0)
 		return err->code;
 	pki_digest_get(c->digest, x->sha256);
+	CHECK(!x->has_sha256 || len >= STORE_SNAPSHOT_HASH_BYTES); /* pieces are whole units, so it is not cut apart */
 	const char *end = c->piece + len - STORE_SNAPSHOT_HASH_BYTES;
 	if (x->has_sha256 && !x->skip_hash && memcmp(end, x->sha256, sizeof x->sha256) != 0)
 		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", x->from);

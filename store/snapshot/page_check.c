@@ -9,6 +9,8 @@
  * Any bytes may come. Fuzzed by fuzz_store_snapshot. */
 #include "store/snapshot/page_check_int.h"
 
+#include "base/check.h"
+
 #include "store/snapshot/snapshot_page_int.h"
 
 #include <inttypes.h>
@@ -42,6 +44,7 @@ static bool is_tree(const char *page, size_t at)
 {
 	int kind = page[at];
 	bool is_inner = kind == INNER_OF_INDEX || kind == INNER_OF_TABLE;
+	CHECK(at == 0 || at == HEAD_BYTES);
 	size_t pointers = at + (is_inner ? 12 : 8), n = get16(page + at + 3), usable = PAGE_BYTES - PAGE_SUM_BYTES;
 	if (!is_inner && kind != LEAF_OF_INDEX && kind != LEAF_OF_TABLE)
 		return false;
@@ -62,6 +65,7 @@ static int bad(const struct page_check *c, struct err *err, const char *what)
 
 static int check_use(struct page_check *c, const char *page, struct err *err)
 {
+	CHECK(c->has_maps && c->number > 2); /* the map came by */
 	enum page_use use = snapshot_page_use(c->map, c->number);
 	if (use == PAGE_USE_FREE)
 		c->n_free++;
@@ -80,6 +84,7 @@ static bool is_used(const struct page_check *c)
 
 int page_check_next(struct page_check *c, const char *page, struct err *err)
 {
+	CHECK(c->number >= 0 && (c->number > 0 || (!c->has_sums && !c->has_maps))); /* page 1 says what is there */
 	c->number++;
 	if (c->number == 1)
 		learn(c, page);

@@ -155,6 +155,7 @@ static int put_version(struct import *x, const struct store_kv *kv, int64_t id, 
 		return found;
 	if (!found)
 		old = (struct row){0};
+	CHECK(old.id < id); /* ids rise: take_version() */
 	struct version_row row = {.id = id,
 	        .prev = old.id,
 	        .created = kv->create_revision,
@@ -243,6 +244,8 @@ struct unlease {
 static int write_unleased(struct unlease *u, struct err *err)
 {
 	struct version_writer w = {.db = u->db};
+	for (unsigned i = 1; i < u->block.n; i++)
+		CHECK(u->block.rows[i - 1].id < u->block.rows[i].id);
 	int rc = u->block.n ? version_block_drop(u->db, u->block.rows[0].id, err) : 0;
 	for (unsigned i = 0; i < u->block.n && rc == 0; i++)
 		rc = version_writer_add(&w, &u->block.rows[i], err);
@@ -319,6 +322,7 @@ static int take_all(struct import *x, const struct bbolt *b, const char *path, s
 	        take_bucket(x, b, "meta", true, take_meta, err) != 0 ||
 	        snapshot_users_from_etcd(&x->db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)
 		return err->code;
+	CHECK(x->meta.keys >= 0);
 	x->meta.system_version++;
 	if (x->meta.revision < x->meta.compacted)
 		x->meta.revision = x->meta.compacted;

@@ -152,6 +152,7 @@ static int read_run(struct snapshot_reader *r, char *piece, size_t n, struct err
 static int settle(struct snapshot_reader *r, char *page, int64_t number, struct err *err)
 {
 	const struct wal_frame *f = r->frame_next < r->frames.n ? &r->frames.list[r->frame_next] : NULL;
+	CHECK(!f || f->page >= number); /* both in order of pages: none is passed over */
 	if (f && f->page == number) {
 		r->frame_next++;
 		if (wal_frames_read(&r->db, f->frame, page, err) != 0)
@@ -184,7 +185,7 @@ static int change(struct snapshot_reader *r, char *page, int64_t number, struct 
 int snapshot_reader_next(struct snapshot_reader *r, char *piece, size_t room, size_t *ret_len, struct err *err)
 {
 	size_t n = room / PAGE_BYTES;
-	CHECK(n > 0);
+	CHECK(n > 0 && r->next >= 1 && r->next <= r->pages + 1);
 	if ((int64_t)n > r->pages - r->next + 1)
 		n = (size_t)(r->pages - r->next + 1);
 	*ret_len = 0;

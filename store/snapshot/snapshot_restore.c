@@ -193,6 +193,7 @@ static int take_in(struct restore *r, struct err *err)
 static void note_origin(struct restore *r)
 {
 	struct intake *x = &r->intake;
+	CHECK(x->size_bytes > 0);
 	r->info.size_bytes = x->size_bytes;
 	r->info.is_etcd = x->is_etcd;
 	r->info.is_snapshot = x->has_sha256 && !x->skip_hash;
@@ -209,6 +210,7 @@ static bool is_genuine(const struct intake *x)
 static int make_state(struct restore *r, struct store_file_info *ret, struct err *err)
 {
 	sqlite3 *h = NULL;
+	CHECK(!is_genuine(&r->intake) || !r->intake.is_etcd);
 	enum snapshot_depth depth = is_genuine(&r->intake) ? SNAPSHOT_BRIEF : SNAPSHOT_DEEP;
 	int rc = 0;
 	*ret = (struct store_file_info){.note = ""};
@@ -282,6 +284,7 @@ static int choose_cluster_id(struct restore *r, struct err *err)
 
 static int write_id(const char *path, uint64_t id, struct err *err)
 {
+	CHECK(id != 0); /* no server has it, and no cluster */
 	char text[24];
 	int n = snprintf(text, sizeof text, "%016" PRIx64 "\n", id);
 	return pki_file_write(path, (struct slice){text, (size_t)n}, 0600, err);
@@ -378,6 +381,7 @@ static int restore_locked(struct restore *r, struct store_file_info *ret_made, s
 	note_origin(r);
 	if (!r->info.is_etcd && snapshot_note(r->made, &r->info, r->a, err) != 0)
 		return err->code;
+	CHECK(r->info.sha256_hex[0] != 0); /* the cluster's id is made of it */
 	if (choose_cluster_id(r, err) != 0 || check_cluster(r, err) != 0 || make_state(r, ret_made, err) != 0 ||
 	        make_log(r, err) != 0)
 		return err->code;

@@ -26,6 +26,8 @@ struct export
 
 /* ---- etcd's forms ---- */
 
+_Static_assert(SUB_BITS < 32, "etcd's sub revisions hold ours");
+
 static void put_big_endian(char *at, int64_t n)
 {
 	for (int i = 7; i >= 0; i--, n >>= 8)
@@ -92,6 +94,7 @@ static int put_versions(struct export *x, struct err *err)
 	struct version_walk w;
 	const struct version_row *v;
 	int rc;
+	CHECK(x->out->versions == 0);
 	version_walk_open(&w, &x->db, 0);
 	while ((rc = version_walk_next(&w, &v, err)) == 1)
 		if ((rc = put_version(x, v, err)) != 0)

@@ -21,6 +21,10 @@ int snapshot_sha256(const char *path, int64_t len, unsigned char ret[32], unsign
 	if (file_map(path, &file, err) != 0)
 		return err->code;
 	size_t n = len < 0 ? file.len : (size_t)len;
+	if (n > file.len || (tail && file.len - n < 32)) {
+		file_unmap(file);
+		return err_set(err, ERR_CORRUPT, "%s has become shorter while it was read: try again", path);
+	}
 	pki_sha256(file.ptr, n, ret);
 	if (tail)
 		memcpy(tail, file.ptr + n, 32);
@@ -55,6 +59,7 @@ static int copy_pages(struct db *db, sqlite3 *copy, const char *path, struct err
 static int copy_to(struct db *db, const char *path, sqlite3 **ret, struct err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	CHECK(db->handle && sqlite3_get_autocommit(db->handle));                 /* a copy of what was committed */
 	const char *vfs = page_file_has_sums(db->handle) ? PAGE_FILE_VFS : NULL; /* a file of before stays as it is */
 	if (sqlite3_open_v2(path, ret, flags, vfs) != SQLITE_OK)
 		return err_set(err, ERR_IO, "make %s: %s", path, *ret ? sqlite3_errmsg(*ret) : "out of memory");

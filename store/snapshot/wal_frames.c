@@ -97,11 +97,13 @@ static void keep_newest(struct wal_frames *f)
 	for (size_t i = 0; i < f->n; i++)
 		if (i + 1 == f->n || f->list[i + 1].page != f->list[i].page)
 			f->list[n++] = f->list[i];
+	CHECK(n <= f->n && (n > 0) == (f->n > 0));
 	f->n = n;
 }
 
 static sqlite3_int64 frame_at(uint32_t frame)
 {
+	CHECK(frame >= 1); /* SQLite counts frames from 1 */
 	return LOG_HEAD_BYTES + (sqlite3_int64)(frame - 1) * (FRAME_HEAD_BYTES + DB_PAGE_BYTES);
 }
 
@@ -121,6 +123,7 @@ static int load(struct db *db, const struct wal_index *index, struct wal_frames 
 	memcpy(&n, index->head + MAX_FRAME_AT, sizeof n);
 	if (n == 0 || index->backfill >= n)
 		return 0;
+	CHECK(!ret->list);
 	ret->list = xcalloc(n, sizeof *ret->list);
 	for (uint32_t i = 1; i <= n; i++) {
 		if (read_log(db, head, sizeof head, frame_at(i), err) != 0)

@@ -97,6 +97,7 @@ static struct event_block *ring_at(const struct watch_hub *h, size_t i)
 static void ring_drop_oldest(struct watch_hub *h)
 {
 	struct event_block *b = ring_at(h, 0);
+	CHECK(h->n > 0 && h->bytes >= event_block_bytes(b) && b->last_revision > h->floor);
 	h->floor = b->last_revision;
 	h->bytes -= event_block_bytes(b);
 	h->first = (h->first + 1) & (h->cap - 1);
@@ -118,6 +119,7 @@ static void ring_grow(struct watch_hub *h)
 
 static void ring_add(struct watch_hub *h, struct event_block *b)
 {
+	CHECK(h->n == 0 || ring_at(h, h->n - 1)->last_revision < b->last_revision); /* whole revisions, in order */
 	if (h->n == h->cap)
 		ring_grow(h);
 	h->ring[(h->first + h->n++) & (h->cap - 1)] = b;
@@ -162,6 +164,7 @@ static void post_locked(struct hub_loop *l)
 void watch_hub_publish(struct watch_hub *h, struct event_block *block, const struct meta *meta)
 {
 	pthread_mutex_lock(&h->lock);
+	CHECK(meta->revision >= h->revision && meta->compacted >= h->compacted);
 	h->compacted = meta->compacted;
 	h->revision = meta->revision;
 	if (block && breakage_is(BREAK_DROP_EVENT) && meta->revision % 32 == 0) {
@@ -194,6 +197,8 @@ void watch_hub_reset(struct watch_hub *h, const struct meta *meta)
 
 static void set_state(struct store_watch *w, enum watch_state state)
 {
+	LOOP_CHECK_OWNER(w->at->loop);
+	CHECK(!w->is_job_out || state == WATCH_FETCHING); /* nothing else while a reader is at it */
 	list_del(&w->link);
 	w->state = state;
 	if (state == WATCH_IDLE)
@@ -288,6 +293,7 @@ static void hub_loop_run(struct loop_task *t)
 		list_push_back(&todo, it);
 	while ((it = list_pop_front(&todo))) {
 		struct store_watch *w = CONTAINER_OF(it, struct store_watch, link);
+		CHECK(w->state == WATCH_NOTIFY);
 		w->state = WATCH_TOLD;
 		w->ready(w->arg);
 	}
@@ -322,6 +328,7 @@ static struct hub_loop *hub_loop_get(struct watch_hub *h, struct loop *loop)
 
 static void fetch(struct store_watch *w)
 {
+	CHECK(!w->is_job_out && !w->fetched);
 	set_state(w, WATCH_FETCHING);
 	w->is_job_out = true;
 	w->job.type = (enum store_request_type)STORE_REQUEST_WATCH_CATCH_UP_;
@@ -479,6 +486,7 @@ static void read_fetched(struct store_watch *w)
 {
 	struct event_block *b = w->fetched;
 	w->fetched = NULL;
+	CHECK(w->n_held < READ_BLOCKS_MAX && b->last_revision + 1 >= w->next);
 	take_matching(w, b);
 	w->next = b->last_revision + 1;
 	w->held[w->n_held++] = b;

@@ -1,4 +1,5 @@
-/* How long a write waits at most while a large store is worked on: saved, compacted, emptied and given back to the disk.
+/* How long a write waits at most while a large store is worked on: saved, compacted, emptied and given back to the
+ * disk.
  *
  * Eight clients put small values through all servers without a pause; a thread of its own does the work meanwhile. The
  * longest wait of any of them counts, exactly, and the 99.9th percentile beside it. What is called "alone" is the same

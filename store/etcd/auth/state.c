@@ -47,6 +47,7 @@ static const struct {
 
 const char *etcd_auth_error_text(enum etcd_auth_error error, int *grpc_status)
 {
+	CHECK((size_t)error < COUNT_OF(errors) && errors[error].text); /* each has its words */
 	*grpc_status = errors[error].grpc;
 	return errors[error].text;
 }
@@ -177,6 +178,7 @@ static void gather_permissions(struct etcd_auth_state *s, struct etcd_user *u)
 				u->write.list[u->write.n++] = x;
 		}
 	}
+	CHECK(u->read.n <= n && u->write.n <= n);
 	merge(&u->read);
 	merge(&u->write);
 }
@@ -212,6 +214,9 @@ struct etcd_auth_state *etcd_auth_state_new(const struct store_system_entry *ent
 	s->roles = ARENA_ARRAY(&s->arena, Etcdpb__Role *, n + 1);
 	for (size_t i = 0; i < n; i++)
 		take_entry(s, &entries[i]);
+	CHECK(s->n_users + s->n_roles <= n);
+	for (size_t i = 1; i < s->n_users; i++)
+		DCHECK(slice_cmp(s->users[i - 1].name, s->users[i].name) < 0); /* they are looked up by halves */
 	for (size_t i = 0; i < s->n_users; i++)
 		gather_permissions(s, &s->users[i]);
 	return s;

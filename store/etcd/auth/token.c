@@ -170,6 +170,7 @@ void etcd_tokens_free(struct etcd_tokens *t)
 static struct slice mac_of(struct arena *a, const struct etcd_auth_state *s, struct slice signed_part)
 {
 	unsigned char mac[32];
+	CHECK(s->secret.len > 0); /* made with the first user */
 	pki_hmac_sha256(s->secret, signed_part, mac);
 	return base64url_encode(a, (struct slice){(const char *)mac, sizeof mac});
 }
@@ -254,6 +255,7 @@ static enum etcd_auth_error make_jwt(struct etcd_tokens *t, const struct etcd_au
 {
 	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 	struct err err = ERR_INIT;
+	CHECK(t->is_jwt && t->key);
 	if (!pki_key_is_private(t->key))
 		return ETCD_AUTH_VERIFY_ONLY;
 	json_auto_t *claims = json_object();

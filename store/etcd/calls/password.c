@@ -48,6 +48,8 @@ static void worked(struct pool_work *w)
 {
 	struct password_work *p = CONTAINER_OF(w, struct password_work, work);
 	struct etcd_call *c = p->call;
+	LOOP_CHECK_OWNER(c->service->loop);
+	CHECK(list_linked(&p->link) && (p->is_check ? p->checked != NULL : p->hashed != NULL));
 	list_del(&p->link);
 	struct slice hash = {arena_memdup(&c->arena, p->made.data, p->made.len), p->made.len};
 	struct err err = p->err;
@@ -89,6 +91,8 @@ static bool is_over_budget(struct etcd_service *s, struct password_work *p)
 static void start_work(struct etcd_call *c, struct password_work *p)
 {
 	struct etcd_service *s = c->service;
+	LOOP_CHECK_OWNER(s->loop);
+	CHECK(!c->is_out);
 	if (!s->pool)
 		s->pool = pool_new("store-password", PASSWORD_THREADS, PASSWORDS_WAITING_MAX);
 	p->call = c;

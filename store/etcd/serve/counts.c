@@ -71,6 +71,7 @@ void etcd_count_received(struct etcd_counts *c, const struct etcd_method *m, siz
 
 void etcd_count_sent(struct etcd_counts *c, const struct etcd_method *m, size_t grpc_bytes)
 {
+	CHECK(counts_of(c, m)->started > 0); /* who answers was asked */
 	counts_of(c, m)->sent++;
 	c->sent_bytes += grpc_bytes;
 }

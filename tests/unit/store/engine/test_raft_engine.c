@@ -374,6 +374,7 @@ static void what_a_sent_state_covers_has_an_unknown_outcome(void **state)
 	x->index = x->term = x->n = 1; /* long applied */
 	x->commands[0].req = &c.req;
 	atomic_fetch_add(&e->outstanding, 1);
+	atomic_fetch_add(&e->n_proposed, 1);
 	pthread_mutex_lock(&e->queue.lock);
 	*e->queue.tail = x;
 	e->queue.tail = &x->next;
