@@ -492,14 +492,12 @@ void flusher_start(struct flusher *f, const struct flusher_options *o)
 static void flush_last(struct flusher *f)
 {
 	struct err err = ERR_INIT;
-	for (int i = 0; i < 2; i++) { /* what is frozen, and what was added since */
-		if (flush(f, &err) != 0) {
-			log_warn("store", "stopping without a flush", "error=\"%s\" note=\"the log has it\"", err.msg);
-			return;
-		}
+	int rc = flush(f, &err); /* what is frozen, and then what was added since */
+	if (rc == 0) {
 		mem_table_freeze(&f->o.machine->table);
+		rc = flush(f, &err);
 	}
-	if (flush(f, &err) != 0)
+	if (rc != 0)
 		log_warn("store", "stopping without a flush", "error=\"%s\" note=\"the log has it\"", err.msg);
 }
 

@@ -115,8 +115,6 @@ static void read_store(struct probe *p, enum check c)
 static bool is_learner(struct etcd_service *s)
 {
 	struct raft_node_status r;
-	if (!s->raft)
-		return false;
 	raft_engine_status(s->raft, &r);
 	for (size_t i = 0; i < r.n_members; i++)
 		if (r.members[i].id == r.id)
@@ -189,7 +187,7 @@ static void health(struct etcd_service *s, struct http_exchange *x)
 		snprintf(p->reason, sizeof p->reason, "ALARM NOSPACE: the disk is full: make room");
 	}
 	bool serializable = query_has(x, "serializable", "true");
-	if (!p->failed && !serializable && s->raft && !raft_engine_leader(s->raft)) {
+	if (!p->failed && !serializable && !raft_engine_leader(s->raft)) {
 		p->failed = true;
 		snprintf(p->reason, sizeof p->reason, "RAFT NO LEADER");
 	}

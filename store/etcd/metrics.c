@@ -217,12 +217,7 @@ void etcd_metrics(struct etcd_service *s, struct http_exchange *x)
 {
 	LOOP_CHECK_OWNER(s->loop);
 	struct strbuf out = STRBUF_INIT;
-	if (s->raft) {
-		raft_part(&out, s);
-	} else {
-		one(&out, "etcd_server_has_leader", "gauge", "Whether a leader is known.", 1);
-		one(&out, "etcd_server_is_leader", "gauge", "Whether this member leads.", 1);
-	}
+	raft_part(&out, s);
 	store_part(&out, s);
 	etcd_counts_write(s->counts, &out);
 	process_part(&out);

@@ -113,6 +113,7 @@ int etcd_service_new(const struct etcd_service_options *o, struct etcd_service *
 	s->loop = o->loop;
 	s->store = o->store;
 	s->raft = raft_engine_of(o->store);
+	CHECK(s->raft != NULL); /* etcd's members, terms and learners are those of a replicated engine */
 	s->on_system = etcd_cluster_take_addresses;
 	list_init(&s->watch_streams);
 	list_init(&s->wanting_leader);

@@ -26,8 +26,6 @@ static void memory(json_t *out)
 static void raft(struct etcd_service *s, json_t *out)
 {
 	struct raft_node_status r;
-	if (!s->raft)
-		return;
 	raft_engine_status(s->raft, &r);
 	json_t *v = json_object();
 	json_lib_set_fmt(v, "id", "%" PRIx64, r.id);

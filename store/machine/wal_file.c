@@ -16,7 +16,6 @@
 #include "store/machine/wal_file.h"
 
 #include "base/check.h"
-#include "base/histogram.h"
 #include "base/mem/arena.h"
 #include "store/machine/page_file.h"
 
@@ -35,7 +34,6 @@ struct wal_file {
 	size_t len;
 	sqlite3_int64 at;        /* of the buffer's first byte in the file */
 	bool is_commit_page_due; /* the head of a commit frame was the last piece */
-	struct histogram *syncs; /* NULL: not of interest */
 };
 
 static struct wal_file *wal_of(sqlite3_file *f)
@@ -104,13 +102,7 @@ static int wal_sync(sqlite3_file *f, int flags)
 {
 	int rc = flush(wal_of(f));
 	sqlite3_file *real = wal_of(f)->real;
-	if (rc != SQLITE_OK)
-		return rc;
-	uint64_t begun = histogram_now_ns();
-	rc = real->pMethods->xSync(real, flags);
-	if (wal_of(f)->syncs)
-		histogram_observe_since(wal_of(f)->syncs, begun);
-	return rc;
+	return rc != SQLITE_OK ? rc : real->pMethods->xSync(real, flags);
 }
 
 static int wal_size(sqlite3_file *f, sqlite3_int64 *ret)
@@ -163,14 +155,6 @@ static const sqlite3_io_methods wal_methods = {.iVersion = 1,
         .xFileControl = wal_control,
         .xSectorSize = wal_sector,
         .xDeviceCharacteristics = wal_characteristics};
-
-void wal_file_measure(sqlite3 *db, struct histogram *syncs)
-{
-	sqlite3_file *f = NULL;
-	int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f);
-	if (rc == SQLITE_OK && f && f->pMethods == &wal_methods)
-		wal_of(f)->syncs = syncs;
-}
 
 static sqlite3_vfs *vfs_below(sqlite3_vfs *v)
 {

@@ -15,8 +15,8 @@
  *
  * What can go wrong: it is damaged or the disk fills (what was made is removed, nothing else was touched); the target
  * is in use (ERR_LOCKED) or holds data (ERR_EXISTS without `replace`); a crash between the renames leaves
- * state.db.before-restore and raft.before-restore and perhaps no state.db: restore again, or rename them back by hand.
- */
+ * state.db.before-restore and raft.before-restore and perhaps no state.db: restore again (they stay what they are), or
+ * rename them back by hand. */
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
@@ -349,21 +349,44 @@ static int check_target(struct restore *r, struct err *err)
 	return 0;
 }
 
-/* What was there steps aside, what was made takes its place. */
-static int swap_in(struct restore *r, struct err *err)
+static const char *aside_of(struct restore *r, const char *path)
 {
-	static const char *const parts[] = {"", "-wal", "-shm"};
-	const char *old_raft = arena_printf(r->a, "%s.before-restore", r->raft);
+	return arena_printf(r->a, "%s.before-restore", path);
+}
+
+/* The database is the last to step aside and the last to come: without it, and with an old one aside, a swap was cut
+ * short. What lies there then is of that restore, and what lies aside is what was there before it. */
+static bool was_cut_short(struct restore *r)
+{
+	return access(r->db, F_OK) != 0 && access(aside_of(r, r->db), F_OK) == 0;
+}
+
+static int step_aside(struct restore *r, struct err *err)
+{
+	static const char *const parts[] = {"-shm", "-wal", ""};
+	const char *old_raft = aside_of(r, r->raft);
 	if (access(r->raft, F_OK) == 0)
 		remove_folder(r->a, old_raft);
 	if (rename_if_there(r->raft, old_raft, err) != 0)
 		return err->code;
 	for (size_t i = 0; i < COUNT_OF(parts); i++) {
-		const char *aside = arena_printf(r->a, "%s.before-restore%s", r->db, parts[i]);
-		unlink(aside);
-		if (rename_if_there(arena_printf(r->a, "%s%s", r->db, parts[i]), aside, err) != 0)
+		const char *part = arena_printf(r->a, "%s%s", r->db, parts[i]);
+		const char *aside = arena_printf(r->a, "%s%s", aside_of(r, r->db), parts[i]);
+		if (access(part, F_OK) == 0)
+			unlink(aside);
+		if (rename_if_there(part, aside, err) != 0)
 			return err->code;
 	}
+	return 0;
+}
+
+/* What was there steps aside, what was made takes its place. */
+static int swap_in(struct restore *r, struct err *err)
+{
+	if (was_cut_short(r))
+		remove_folder(r->a, r->raft);
+	else if (step_aside(r, err) != 0)
+		return err->code;
 	if (write_identity(r, err) != 0 || (r->o->n_servers && rename_if_there(r->made_raft, r->raft, err) != 0))
 		return err->code;
 	if (rename(r->made, r->db) != 0)

@@ -69,7 +69,7 @@ void etcd_cluster_take_addresses(struct etcd_service *s, const struct store_syst
 {
 	struct arena a = ARENA_INIT;
 	struct err err;
-	for (size_t i = 0; s->raft && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		size_t prefix = sizeof member_prefix - 1;
 		if (!slice_starts(entries[i].key, member_prefix) || entries[i].key.len != prefix + 16)
 			continue;
@@ -728,7 +728,7 @@ static bool has_learners(struct etcd_service *s)
 
 void etcd_cluster_tick(struct etcd_service *s)
 {
-	if (!s->raft || s->is_publishing || !raft_engine_leader(s->raft))
+	if (s->is_publishing || !raft_engine_leader(s->raft))
 		return;
 	if (s->is_published && (s->is_promoting || !has_learners(s)))
 		return;

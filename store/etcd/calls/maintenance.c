@@ -51,12 +51,8 @@ void etcd_status(struct etcd_call *c, struct slice message)
 	m.version = (char *)etcd_version;
 	m.dbsize = stats.size_bytes;
 	m.dbsizeinuse = stats.size_in_use_bytes;
-	m.leader = s->options.member_id;
-	m.raftindex = m.raftappliedindex = (uint64_t)stats.revision;
-	m.raftterm = 1;
 	m.errors = errors;
-	if (s->raft)
-		raft_status(s, &m);
+	raft_status(s, &m);
 	if (!m.leader)
 		errors[m.n_errors++] = "etcdserver: no leader";
 	if (etcd_is_disk_full(s))

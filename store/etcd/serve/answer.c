@@ -10,7 +10,7 @@ Etcdpb__ResponseHeader *etcd_header(struct etcd_service *s, struct arena *a, int
 	h->cluster_id = s->options.cluster_id;
 	h->member_id = s->options.member_id;
 	h->revision = revision;
-	h->raft_term = s->raft ? raft_engine_term(s->raft) : 1;
+	h->raft_term = raft_engine_term(s->raft);
 	return h;
 }
 

@@ -84,8 +84,6 @@ bool etcd_is_disk_full(const struct etcd_service *s)
 {
 	struct raft_engine_counters n;
 	LOOP_CHECK_OWNER(s->loop);
-	if (!s->raft)
-		return false;
 	raft_engine_counters(s->raft, &n);
 	return n.is_disk_full;
 }

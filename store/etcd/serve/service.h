@@ -24,7 +24,7 @@ struct etcd_service {
 	struct arena arena;
 	struct loop *loop;
 	struct engine *store;
-	struct raft_engine *raft; /* the same, when it is replicated; else NULL */
+	struct raft_engine *raft; /* the same */
 	struct etcd_door doors[ETCD_LISTENS_MAX];
 	size_t n_doors;
 	struct list_link watch_streams;
@@ -58,7 +58,7 @@ struct etcd_service {
 /* Is somebody known to lead? One server alone leads itself. */
 static inline bool etcd_has_leader(const struct etcd_service *s)
 {
-	return !s->raft || raft_engine_leader(s->raft) != 0;
+	return raft_engine_leader(s->raft) != 0;
 }
 
 static inline bool etcd_has_alarm(const struct etcd_service *s, enum etcd_alarm alarm)

@@ -1,7 +1,6 @@
 /* The writer's write-ahead log: what was committed is in the file, whole, when others are told of it. */
 #include "tests/unit/unit.h"
 
-#include "base/histogram.h"
 #include "store/machine/wal_file.h"
 
 #include <sqlite3.h>
@@ -115,18 +114,6 @@ static void the_log_begins_anew_after_a_checkpoint(void **state)
 	assert_int_equal(rows_after_a_crash(), 20);
 }
 
-static void syncs_are_measured(void **state)
-{
-	static struct histogram h; /* the close syncs, too */
-	histogram_init_doubling(&h, 1000000, 14);
-	wal_file_measure(writer, &h);
-	run(writer, "INSERT INTO t (text) VALUES ('not synced')");
-	uint64_t before = histogram_count(&h);
-	run(writer, "PRAGMA synchronous = FULL; INSERT INTO t (text) VALUES ('synced')");
-	assert_int_equal(histogram_count(&h), before + 1);
-	wal_file_measure(reader, &h); /* its log is none of ours */
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -137,7 +124,6 @@ int main(void)
 	        TEST(a_transaction_larger_than_the_buffer_and_the_cache_is_whole),
 	        TEST(what_was_rolled_back_leaves_nothing),
 	        TEST(the_log_begins_anew_after_a_checkpoint),
-	        TEST(syncs_are_measured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

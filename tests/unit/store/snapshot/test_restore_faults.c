@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char folder[64];
@@ -108,10 +109,63 @@ static void every_call_may_fail(void **state)
 	}
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void assert_text(const char *path, const char *text)
+{
+	char have[32] = "";
+	FILE *f = fopen(path, "r");
+	if (!f)
+		fail_msg("%s is gone", path);
+	assert_non_null(fgets(have, sizeof have, f));
+	fclose(f);
+	assert_string_equal(have, text);
+}
+
+static void old_data_there(void)
+{
+	nothing_there();
+	assert_int_equal(mkdir(in("member"), 0700), 0);
+	assert_int_equal(mkdir(in("member/raft"), 0700), 0);
+	write_text(in("member/raft/log"), "the old log");
+	write_text(in("member/state.db"), "the old state");
+	write_text(in("member/state.db-wal"), "the old changes");
+}
+
+/* Of what was there nothing is lost, however often it is tried. */
+static int restore_again_over_old_data(struct err *err)
+{
+	int rc = restore_over(true, err);
+	if (rc == 0) {
+		assert_text(in("member/raft.before-restore/log"), "the old log");
+		assert_text(in("member/state.db.before-restore"), "the old state");
+		assert_text(in("member/state.db.before-restore-wal"), "the old changes");
+	}
+	return rc;
+}
+
+static void a_swap_that_was_cut_short_keeps_what_was_there(void **state)
+{
+	struct fault_plan p = {.kinds = FAULT_NAME,
+	        .error = EIO,
+	        .run = restore_again,
+	        .reset = old_data_there,
+	        .retry = restore_again_over_old_data,
+	        .may_succeed = true};
+	assert_true(faults_try_all(&p) >= 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(every_call_may_fail, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_swap_that_was_cut_short_keeps_what_was_there, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
