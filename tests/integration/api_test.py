@@ -34,6 +34,7 @@ if __name__ == "__main__":
     import api_cases_objects  # noqa: F401  each registers its cases
     import api_cases_watch  # noqa: F401
     import api_cases_patch  # noqa: F401
+    import api_cases_policy  # noqa: F401
     import api_cases_front  # noqa: F401
     import api_cases_hostile  # noqa: F401
     import api_cases_wire  # noqa: F401

@@ -1,5 +1,6 @@
 /* The core group but for pods and services: what its kinds fill in, refuse and own, and their rows. */
 #include "api/machinery/rules/core_int.h"
+#include "api/machinery/rules/core_policy_int.h"
 #include "api/machinery/rules/core_pod_int.h"
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/groups.h"
@@ -260,7 +261,7 @@ const struct kind_ops kinds_core[] = {
                 .columns = "Last Seen,Type,Reason,Object,Subobject::1,Source::1,Message,First Seen::1,Count:integer:1,"
                            "Name::1",
                 .cells = table_event},
-        {.kind = "LimitRange", .defaults = limit_range_defaults},
+        {.kind = "LimitRange", .defaults = limit_range_defaults, .validate = validate_limit_range},
         {.kind = "Namespace",
                 .traits = KIND_IS_NAMESPACE,
                 .defaults = namespace_defaults,
@@ -277,6 +278,7 @@ const struct kind_ops kinds_core[] = {
                            "Container-Runtime::1",
                 .cells = table_node},
         {.kind = "PersistentVolumeClaim",
+                .traits = KIND_IS_CLAIM,
                 .defaults = persistent_volume_claim_defaults,
                 .validate = validate_claim,
                 .columns = "Name,Status,Volume,Capacity,Access Modes,StorageClass,VolumeAttributesClass,Age,"
@@ -303,6 +305,7 @@ const struct kind_ops kinds_core[] = {
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_replica_set},
+        {.kind = "ResourceQuota", .validate = validate_resource_quota},
         {.kind = "Secret",
                 .defaults = secret_defaults,
                 .validate = validate_secret,

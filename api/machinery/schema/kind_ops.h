@@ -21,6 +21,7 @@ enum kind_trait {
 	KIND_STATUS_AT_CREATE = 32, /* a creation may bring its status with it */
 	KIND_IS_ROLE = 64,          /* nobody grants what he does not hold */
 	KIND_IS_ROLE_BINDING = 128, /* nor binds anybody to it */
+	KIND_IS_CLAIM = 256,        /* PersistentVolumeClaim: its size has limits */
 };
 
 struct kind_ops {

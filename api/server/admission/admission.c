@@ -23,6 +23,8 @@ struct plugin {
 
 static const struct plugin plugins[] = {
         {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false},
+        {"LimitRanger", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_IS_CLAIM, admit_limit_defaults, admit_limits, NULL,
+                false},
         {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false},
         {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false},
@@ -42,6 +44,17 @@ struct object *admission_lookup(struct admission *a, const char *group, const ch
 {
 	const struct resource *r = resource_find_preferred(slice_of(group), slice_of(plural));
 	return r ? cache_get(cache_resource(a->call->server->cache, r), key) : NULL;
+}
+
+void admission_each(struct admission *a, const char *group, const char *plural, struct slice ns,
+        void (*fn)(void *arg, struct object *o), void *arg)
+{
+	const struct resource *r = resource_find_preferred(slice_of(group), slice_of(plural));
+	struct slice prefix = slice_of(arena_printf(a->arena, "%.*s/", SLICE_FMT(ns)));
+	CHECK(r && r->namespaced);
+	struct omap_node *n = omap_seek(&cache_resource(a->call->server->cache, r)->objects, prefix);
+	for (; n && slice_starts(n->key, prefix.ptr); n = omap_next(n))
+		fn(arg, n->value);
 }
 
 struct admission_write *admission_add_write(struct admission *a, struct slice key)

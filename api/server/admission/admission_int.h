@@ -17,12 +17,17 @@ admission_fn admit_priority;            /* priority.c */
 admission_fn admit_tolerations;         /* default_tolerations.c */
 admission_fn admit_node_taint;          /* node_taint.c */
 admission_fn admit_service_addresses;   /* service_addresses.c */
-admission_fn admit_node_restriction;    /* node_restriction.c */
-admission_fn admit_role;                /* rbac_escalation.c */
+admission_fn admit_limit_defaults;      /* limit_ranger.c */
+admission_fn admit_limits;
+admission_fn admit_node_restriction; /* node_restriction.c */
+admission_fn admit_role;             /* rbac_escalation.c */
 admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key);
+/* All of a resource in a namespace (in order of names); borrowed. */
+void admission_each(struct admission *a, const char *group, const char *plural, struct slice ns,
+        void (*fn)(void *arg, struct object *o), void *arg);
 
 #endif
