@@ -129,7 +129,10 @@ void call_respond_tree(struct call *c, int status, const struct json *tree)
 void call_respond_err(struct call *c, const struct err *err)
 {
 	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, err_http_status(err->code), status_from_err(&c->arena, err, &c->route));
+	struct json *status = status_from_err(&c->arena, err, &c->route);
+	if (c->words)
+		json_set_cstr(&c->arena, status, "message", c->words);
+	call_respond_tree(c, err_http_status(err->code), status);
 }
 
 void call_respond_invalid(

@@ -40,6 +40,7 @@ struct call {
 	struct api_server *server;
 	struct loop *loop; /* the server's */
 	struct arena arena;
+	const char *words;    /* of an error that is longer than its message may be; in the arena. NULL: its message */
 	struct budget budget; /* of the arena, for writes */
 	unsigned refs;
 	bool gone; /* the client went away: nobody waits for an answer */

@@ -21,6 +21,10 @@ def limit_range(name, *limits):
     return {"metadata": {"name": name}, "spec": {"limits": list(limits)}}
 
 
+def warnings(answer):
+    return "\n".join(answer.headers.get_all("Warning") or [])
+
+
 def forbidden(answer):
     return answer.want(403, "Forbidden").json["message"]
 
@@ -84,3 +88,67 @@ def _():
     has(str(causes({"type": "PersistentVolumeClaim"})), "either minimum or maximum storage value is required")
     has(str(causes({"type": "Odd"})), "must be a standard limit type or fully qualified")
     has(str(causes({"type": "Container", "maxLimitRequestRatio": {"cpu": "500m"}})), "ratio 500m is less than 1")
+
+
+def secure(name, **more):
+    body = pod(name)
+    body["spec"]["securityContext"] = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    body["spec"]["containers"][0]["securityContext"] = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    body["spec"].update(more)
+    return body
+
+
+@case("pod security: baseline refuses what reaches the host, and says all of it")
+def _():
+    ns = namespace("ps-baseline", {"pod-security.kubernetes.io/enforce": "baseline"})
+    t.api.post(ns + "/pods", pod("plain")).want(201)
+    body = pod("bad", hostNetwork=True, hostPID=True, volumes=[{"name": "v", "hostPath": {"path": "/"}}])
+    body["spec"]["containers"][0].update(securityContext={"privileged": True, "capabilities": {"add": ["SYS_ADMIN", "CHOWN", "NET_ADMIN"]}},
+                                         ports=[{"containerPort": 80, "hostPort": 80}])
+    eq(forbidden(t.api.post(ns + "/pods", body)),
+       'pods "bad" is forbidden: violates PodSecurity "baseline:latest": '
+       'non-default capabilities (container "c" must not include "NET_ADMIN", "SYS_ADMIN" in securityContext.capabilities.add), '
+       'host namespaces (hostNetwork=true, hostPID=true), hostPath volumes (volume "v"), hostPort (container "c" uses hostPort 80), '
+       'privileged (container "c" must not set securityContext.privileged=true)')
+
+
+@case("pod security: restricted asks for the four settings, and takes a pod that has them")
+def _():
+    ns = namespace("ps-restricted", {"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/enforce-version": "v1.30"})
+    eq(forbidden(t.api.post(ns + "/pods", pod("plain"))),
+       'pods "plain" is forbidden: violates PodSecurity "restricted:v1.30": '
+       'allowPrivilegeEscalation != false (container "c" must set securityContext.allowPrivilegeEscalation=false), '
+       'unrestricted capabilities (container "c" must set securityContext.capabilities.drop=["ALL"]), '
+       'runAsNonRoot != true (pod or container "c" must set securityContext.runAsNonRoot=true), '
+       'seccompProfile (pod or container "c" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")')
+    t.api.post(ns + "/pods", secure("good")).want(201)
+    has(forbidden(t.api.post(ns + "/pods", secure("paths", volumes=[{"name": "v", "hostPath": {"path": "/"}}]))),
+        'restricted volume types (volume "v" uses restricted volume type "hostPath")')
+
+
+@case("pod security: what makes pods is warned of, and stored")
+def _():
+    t.api.patch("/api/v1/namespaces/ps-restricted", {"metadata": {"labels": {"extra": "x"}}}).want(200)
+    deployment = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": pod("x")["spec"]}}}
+    made = t.api.post("/apis/apps/v1/namespaces/ps-restricted/deployments", deployment).want(201)
+    has(warnings(made), 'would violate PodSecurity \\"restricted:v1.30\\": allowPrivilegeEscalation != false')
+    ns = namespace("ps-warn", {"pod-security.kubernetes.io/warn": "baseline"})
+    has(warnings(t.api.post(ns + "/pods", pod("host", hostIPC=True)).want(201)),
+        'would violate PodSecurity \\"baseline:latest\\": host namespaces (hostIPC=true)')
+
+
+@case("pod security: a level that does not read is refused, a raised one names what runs against it")
+def _():
+    bad = t.api.post("/api/v1/namespaces", {"metadata": {"name": "ps-odd", "labels": {
+        "pod-security.kubernetes.io/enforce": "strict", "pod-security.kubernetes.io/warn-version": "v2"}}}).want(422, "Invalid").json
+    eq([(c["field"], c["message"]) for c in bad["details"]["causes"]], [
+        ("metadata.labels[pod-security.kubernetes.io/enforce]", 'Invalid value: "strict": must be one of privileged, baseline, restricted'),
+        ("metadata.labels[pod-security.kubernetes.io/warn-version]", 'Invalid value: "v2": must be "latest" or "v1.x"')])
+    ns = namespace("ps-raised")
+    for name in ("p1", "p2", "p3"):
+        t.api.post(ns + "/pods", pod(name, hostNetwork=name != "p3")).want(201)
+    raised = t.api.patch(ns, {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}}).want(200)
+    has(warnings(raised), 'existing pods in namespace \\"ps-raised\\" violate the new PodSecurity enforce level \\"baseline:latest\\"')
+    has(warnings(raised), "p1 (and 1 other pod): host namespaces")
+    t.api.patch(ns + "/pods/p1", {"metadata": {"labels": {"touched": "yes"}}}).want(200)
+    forbidden(t.api.patch(ns + "/pods/p1", {"spec": {"containers": [{"name": "c", "image": "other"}]}}, kind="strategic"))

@@ -23,7 +23,8 @@ struct quantity *resource_list_get(const struct resource_list *a, struct slice n
 void resource_list_set(struct resource_list *a, struct slice name, const struct quantity *q);
 void resource_list_add(struct resource_list *a, const struct resource_list *more); /* name by name */
 void resource_list_sub(struct resource_list *a, const struct resource_list *less);
-void resource_list_raise(struct resource_list *a, const struct resource_list *other); /* to the larger of both, name by name */
+void resource_list_raise(
+        struct resource_list *a, const struct resource_list *other); /* to the larger of both, name by name */
 /* As a resource list, in canonical form, in the order they came. */
 struct json *resource_list_json(const struct resource_list *a);
 /* "cpu=1,memory=2Gi" in order of names, as upstream's messages have it. */

@@ -153,6 +153,7 @@ static void job_prepare_create(struct arena *a, struct json *object)
 
 const struct kind_ops kinds_batch[] = {
         {.kind = "Job",
+                .traits = KIND_MAKES_PODS,
                 .defaults = job_defaults,
                 .validate = validate_job,
                 .prepare_create = job_prepare_create,
@@ -161,6 +162,7 @@ const struct kind_ops kinds_batch[] = {
                 .columns = "Name,Status,Completions,Duration,Age,Containers::1,Images::1,Selector::1",
                 .cells = table_job},
         {.kind = "CronJob",
+                .traits = KIND_MAKES_PODS,
                 .defaults = cron_job_defaults,
                 .columns = "Name,Schedule,Timezone,Suspend,Active:integer,Last Schedule,Age,Containers::1,Images::1,"
                            "Selector::1",

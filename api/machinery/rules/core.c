@@ -300,7 +300,9 @@ const struct kind_ops kinds_core[] = {
                 .status_keeps = "ownerReferences",
                 .columns = "Name,Ready,Status,Restarts,Age,IP::1,Node::1,Nominated Node::1,Readiness Gates::1",
                 .cells = table_pod},
+        {.kind = "PodTemplate", .traits = KIND_MAKES_PODS},
         {.kind = "ReplicationController",
+                .traits = KIND_MAKES_PODS,
                 .defaults = replication_controller_defaults,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",

@@ -28,8 +28,7 @@ static void check_pair(struct limit *l, struct slice name, const char *member, c
 	const struct quantity *x = resource_list_get(low, name), *y = resource_list_get(high, name);
 	if (!x || !y || quantity_cmp(x, y) <= 0)
 		return;
-	bad_value(l->e, at(l->e, "%s.%s[%.*s]", l->field, member, SLICE_FMT(name)),
-	        slice_of(text(l->e, x)),
+	bad_value(l->e, at(l->e, "%s.%s[%.*s]", l->field, member, SLICE_FMT(name)), slice_of(text(l->e, x)),
 	        at(l->e, "%s value %s is greater than %s value %s", low_word, text(l->e, x), high_word, text(l->e, y)));
 }
 
@@ -42,7 +41,8 @@ static void check_ratio(struct limit *l, struct slice name)
 	if (!ratio)
 		return;
 	if (quantity_cmp(ratio, &one) < 0)
-		bad_value(l->e, field, slice_of(text(l->e, ratio)), at(l->e, "ratio %s is less than 1", text(l->e, ratio)));
+		bad_value(l->e, field, slice_of(text(l->e, ratio)),
+		        at(l->e, "ratio %s is less than 1", text(l->e, ratio)));
 	if (!min || !max || min->nanos <= 0 || max->nanos <= 0)
 		return;
 	double widest = (double)max->nanos / (double)min->nanos;
@@ -100,12 +100,13 @@ void validate_limit_range(struct field_errors *e, const struct json *object, con
 		struct slice type = json_get_str(it, "type");
 		struct limit l = {.e = e, .field = at(e, "spec.limits[%d]", i++)};
 		const char *bad = check_qualified_name(type);
-		bool is_own = slice_is(type, "Pod") || slice_is(type, "Container") ||
-		              slice_is(type, "PersistentVolumeClaim");
+		bool is_own =
+		        slice_is(type, "Pod") || slice_is(type, "Container") || slice_is(type, "PersistentVolumeClaim");
 		if (bad)
 			bad_value(e, at(e, "%s.type", l.field), type, bad);
 		else if (!is_own && !memchr(type.ptr, '/', type.len))
-			bad_value(e, at(e, "%s.type", l.field), type, "must be a standard limit type or fully qualified");
+			bad_value(
+			        e, at(e, "%s.type", l.field), type, "must be a standard limit type or fully qualified");
 		if (!name_set_add(&seen, type))
 			bad_duplicate(e, at(e, "%s.type", l.field), type);
 		check_limit(&l, it, type);
@@ -150,9 +151,9 @@ static bool fits_scope(struct slice scope, struct slice name)
 static void check_scope(struct field_errors *e, const char *field, struct slice scope, const struct json *hard)
 {
 	if (!scope.len || !is_one_of(scope,
-	                           (const char *const[]){"Terminating", "NotTerminating", "BestEffort", "NotBestEffort",
-	                                   "PriorityClass", "CrossNamespacePodAffinity"},
-	                           6)) {
+	                          (const char *const[]){"Terminating", "NotTerminating", "BestEffort", "NotBestEffort",
+	                                  "PriorityClass", "CrossNamespacePodAffinity"},
+	                          6)) {
 		bad_choice(e, field, scope, scopes_known);
 		return;
 	}

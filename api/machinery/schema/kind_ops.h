@@ -22,6 +22,7 @@ enum kind_trait {
 	KIND_IS_ROLE = 64,          /* nobody grants what he does not hold */
 	KIND_IS_ROLE_BINDING = 128, /* nor binds anybody to it */
 	KIND_IS_CLAIM = 256,        /* PersistentVolumeClaim: its size has limits */
+	KIND_MAKES_PODS = 512,      /* it holds a template of pods */
 };
 
 struct kind_ops {

@@ -1,5 +1,5 @@
 /* See admission.h. The table is upstream's default-on plugins, in upstream's order, as far as they are built.
- * LimitRanger, ResourceQuota, PodSecurity and webhooks come with the work on policies.
+ * ResourceQuota and webhooks come with the work on policies.
  *
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
@@ -25,6 +25,8 @@ static const struct plugin plugins[] = {
         {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false},
         {"LimitRanger", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_IS_CLAIM, admit_limit_defaults, admit_limits, NULL,
                 false},
+        {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
+                admit_pod_security, NULL, false},
         {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false},
         {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false},
@@ -55,6 +57,14 @@ void admission_each(struct admission *a, const char *group, const char *plural, 
 	struct omap_node *n = omap_seek(&cache_resource(a->call->server->cache, r)->objects, prefix);
 	for (; n && slice_starts(n->key, prefix.ptr); n = omap_next(n))
 		fn(arg, n->value);
+}
+
+int admission_forbid(struct admission *a, struct err *err, const char *why)
+{
+	struct arena *arena = &a->call->arena;
+	a->call->words = arena_printf(arena, "%s%s%s \"%.*s\" is forbidden: %s", a->resource->plural,
+	        *a->resource->group ? "." : "", a->resource->group, SLICE_FMT(a->name), why);
+	return err_set(err, ERR_FORBIDDEN, "%s", a->call->words);
 }
 
 struct admission_write *admission_add_write(struct admission *a, struct slice key)

@@ -19,6 +19,7 @@ admission_fn admit_node_taint;          /* node_taint.c */
 admission_fn admit_service_addresses;   /* service_addresses.c */
 admission_fn admit_limit_defaults;      /* limit_ranger.c */
 admission_fn admit_limits;
+admission_fn admit_pod_security;     /* pod_security.c */
 admission_fn admit_node_restriction; /* node_restriction.c */
 admission_fn admit_role;             /* rbac_escalation.c */
 admission_fn admit_role_binding;
@@ -26,6 +27,9 @@ void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key);
+/* ERR_FORBIDDEN in upstream's frame, however long it gets: 'pods "x" is forbidden: WHY'. */
+int admission_forbid(struct admission *a, struct err *err, const char *why);
+
 /* All of a resource in a namespace (in order of names); borrowed. */
 void admission_each(struct admission *a, const char *group, const char *plural, struct slice ns,
         void (*fn)(void *arg, struct object *o), void *arg);

@@ -75,8 +75,8 @@ static void fill_list(struct admission *a, struct json *container, const struct 
 	note_defaults(a, notes, names, n, what, kind, container);
 }
 
-static void fill_containers(struct admission *a, const char *member, const char *kind, const struct json *limit,
-        struct strbuf *notes)
+static void fill_containers(
+        struct admission *a, const char *member, const char *kind, const struct json *limit, struct strbuf *notes)
 {
 	JSON_FOREACH (c, json_path(a->object, "spec", member, NULL)) {
 		fill_list(a, c, json_get(limit, "defaultRequest"), "requests", "request", kind, notes);
@@ -191,13 +191,14 @@ static void check_each(struct limits *l, const struct json *limit, const char *r
 	struct resource_list bounds = resource_list_read(l->a->arena, json_get(limit, rule));
 	for (size_t i = 0; i < bounds.n; i++) {
 		struct slice name = bounds.list[i].name;
-		struct used u = {name, type, resource_list_get(requests, name), limits ? resource_list_get(limits, name) : NULL};
+		struct used u = {
+		        name, type, resource_list_get(requests, name), limits ? resource_list_get(limits, name) : NULL};
 		check(l, &u, &bounds.list[i].q);
 	}
 }
 
-static void check_all(struct limits *l, const struct json *limit, struct slice type, const struct resource_list *requests,
-        const struct resource_list *limits)
+static void check_all(struct limits *l, const struct json *limit, struct slice type,
+        const struct resource_list *requests, const struct resource_list *limits)
 {
 	check_each(l, limit, "min", type, requests, limits, check_least);
 	check_each(l, limit, "max", type, requests, limits, check_most);
@@ -207,8 +208,10 @@ static void check_all(struct limits *l, const struct json *limit, struct slice t
 static void check_containers(struct limits *l, const char *member, const struct json *limit, struct slice type)
 {
 	JSON_FOREACH (c, json_path(l->a->object, "spec", member, NULL)) {
-		struct resource_list requests = resource_list_read(l->a->arena, json_path(c, "resources", "requests", NULL));
-		struct resource_list limits = resource_list_read(l->a->arena, json_path(c, "resources", "limits", NULL));
+		struct resource_list requests =
+		        resource_list_read(l->a->arena, json_path(c, "resources", "requests", NULL));
+		struct resource_list limits =
+		        resource_list_read(l->a->arena, json_path(c, "resources", "limits", NULL));
 		check_all(l, limit, type, &requests, &limits);
 	}
 }
@@ -244,9 +247,9 @@ int admit_limits(struct admission *a, struct err *err)
 		return 0;
 	each_limit(&l);
 	if (l.n_reasons)
-		err_set(err, ERR_FORBIDDEN, "%s \"%.*s\" is forbidden: %s%.*s%s", a->resource->plural,
-		        SLICE_FMT(a->name), l.n_reasons > 1 ? "[" : "", (int)why.len, why.data,
-		        l.n_reasons > 1 ? "]" : "");
+		admission_forbid(a, err,
+		        arena_printf(a->arena, "%s%.*s%s", l.n_reasons > 1 ? "[" : "", (int)why.len, why.data,
+		                l.n_reasons > 1 ? "]" : ""));
 	strbuf_release(&why);
 	return err->code;
 }

@@ -34,14 +34,6 @@ static const struct {
         {"storage.k8s.io", "volumeattachments", not_acted_on},
 };
 
-static bool wants_pod_security(const struct admission *a)
-{
-	JSON_FOREACH (it, json_path(a->object, "metadata", "labels", NULL))
-		if (slice_starts(it->key, "pod-security.kubernetes.io/"))
-			return true;
-	return false;
-}
-
 static bool is_built_volume(const struct json *volume)
 {
 	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected"};
@@ -74,7 +66,5 @@ int warn_of_unbuilt(struct admission *a, struct err *err)
 	        slice_is(json_str(json_path(a->object, "spec", "type", NULL)), "LoadBalancer"))
 		call_warn(a->call,
 		        "no load balancer is built in yet: the service stays pending and answers on its node ports");
-	if (resource_has(r, KIND_IS_NAMESPACE) && wants_pod_security(a))
-		call_warn(a->call, "the labels pod-security.kubernetes.io/... are stored, but not enforced yet");
 	return 0;
 }
