@@ -65,6 +65,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("clusterrole-aggregation", "clusterrole-aggregation-controller", role_aggregation_controller, NULL) \
 	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
 	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
+	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \

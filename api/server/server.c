@@ -268,6 +268,8 @@ static void free_parts(struct api_server *s)
 	join_free(s->join);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
+	CHECK(s->quota_lines.count == 0); /* all calls are over */
+	map_release(&s->quota_lines);
 	arena_release(&s->arena);
 	free(s);
 }

@@ -29,7 +29,8 @@ struct api_server {
 	struct node_graph *node_graph;
 	struct service_allocator *services;
 	struct duties *duties;
-	struct join *join; /* NULL: nobody joins here */
+	struct map quota_lines; /* namespace -> those that draw on its quotas: admission/resource_quota.c */
+	struct join *join;      /* NULL: nobody joins here */
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	bool is_ready;

@@ -1,5 +1,7 @@
 """Policies of a namespace: LimitRange, ResourceQuota, PodSecurity."""
 
+import threading
+
 import api_test as t
 from harness import case, contains, eq, has, true
 
@@ -152,3 +154,95 @@ def _():
     has(warnings(raised), "p1 (and 1 other pod): host namespaces")
     t.api.patch(ns + "/pods/p1", {"metadata": {"labels": {"touched": "yes"}}}).want(200)
     forbidden(t.api.patch(ns + "/pods/p1", {"spec": {"containers": [{"name": "c", "image": "other"}]}}, kind="strategic"))
+
+
+def quota(ns, name, hard, used=None, **spec):
+    """No controller runs here: the status is filled in by hand."""
+    made = t.api.post(ns + "/resourcequotas", {"metadata": {"name": name}, "spec": {"hard": hard, **spec}}).want(201).json
+    made["status"] = {"hard": hard, "used": {k: "0" for k in hard} | (used or {})}
+    t.api.put(f"{ns}/resourcequotas/{name}/status", made).want(200)
+
+
+def used(ns, name):
+    return t.api.get(f"{ns}/resourcequotas/{name}").want(200).json["status"]["used"]
+
+
+@case("quota: what is created is counted with it, and the next one too many is refused")
+def _():
+    ns = namespace("rq")
+    quota(ns, "q", {"pods": "2", "requests.cpu": "1", "limits.memory": "1Gi", "configmaps": "1", "count/secrets": "1"})
+    t.api.post(ns + "/pods", pod("a", requests={"cpu": "500m"}, limits={"memory": "512Mi"})).want(201)
+    eq(used(ns, "q"), {"pods": "1", "requests.cpu": "500m", "limits.memory": "512Mi", "configmaps": "0", "count/secrets": "0"})
+    eq(forbidden(t.api.post(ns + "/pods", pod("b", requests={"cpu": "600m"}, limits={"memory": "1Gi"}))),
+       'pods "b" is forbidden: exceeded quota: q, requested: limits.memory=1Gi,requests.cpu=600m, used: limits.memory=512Mi,requests.cpu=500m, limited: limits.memory=1Gi,requests.cpu=1')
+    eq(forbidden(t.api.post(ns + "/pods", pod("b"))),
+       'pods "b" is forbidden: failed quota: q: must specify limits.memory for: c; requests.cpu for: c')
+    t.api.post(ns + "/configmaps", {"metadata": {"name": "c1"}}).want(201)
+    has(forbidden(t.api.post(ns + "/configmaps", {"metadata": {"name": "c2"}})), "exceeded quota: q, requested: configmaps=1, used: configmaps=1, limited: configmaps=1")
+    t.api.post(ns + "/secrets?dryRun=All", {"metadata": {"name": "s1"}}).want(201)
+    t.api.post(ns + "/secrets", {"metadata": {"name": "s1"}}).want(201)
+    has(forbidden(t.api.post(ns + "/secrets", {"metadata": {"name": "s2"}})), "requested: count/secrets=1")
+    eq(used(ns, "q"), {"pods": "1", "requests.cpu": "500m", "limits.memory": "512Mi", "configmaps": "1", "count/secrets": "1"})
+
+
+@case("quota: many at once get exactly what is there")
+def _():
+    ns = namespace("rq-race")
+    quota(ns, "q", {"configmaps": "20"})
+    results = []
+
+    def create(i):
+        api = t.server.admin()
+        for k in range(5):
+            results.append(api.post(ns + "/configmaps", {"metadata": {"name": f"c{i}-{k}"}}).status)
+    threads = [threading.Thread(target=create, args=(i,)) for i in range(8)]
+    for x in threads:
+        x.start()
+    for x in threads:
+        x.join()
+    eq(sorted(set(results)), [201, 403])
+    eq(results.count(201), 20)
+    eq(used(ns, "q"), {"configmaps": "20"})
+    eq(len(t.api.get(ns + "/configmaps").json["items"]), 20)
+
+
+@case("quota: scopes choose the pods")
+def _():
+    ns = namespace("rq-scopes")
+    quota(ns, "best-effort", {"pods": "1"}, scopes=["BestEffort"])
+    quota(ns, "urgent", {"pods": "1"}, scopeSelector={"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["urgent"]}]})
+    t.api.post("/apis/scheduling.k8s.io/v1/priorityclasses", {"metadata": {"name": "urgent"}, "value": 10}).want(201)
+    t.api.post(ns + "/pods", pod("b1")).want(201)
+    has(forbidden(t.api.post(ns + "/pods", pod("b2"))), "exceeded quota: best-effort")
+    t.api.post(ns + "/pods", pod("sized", requests={"cpu": "1m"})).want(201)
+    t.api.post(ns + "/pods", pod("u1", requests={"cpu": "1m"}, priorityClassName="urgent")).want(201)
+    has(forbidden(t.api.post(ns + "/pods", pod("u2", requests={"cpu": "1m"}, priorityClassName="urgent"))), "exceeded quota: urgent")
+
+
+@case("quota: services by their type, claims by their size, also when they grow")
+def _():
+    ns = namespace("rq-services")
+    quota(ns, "q", {"services": "3", "services.nodeports": "1", "requests.storage": "10Gi", "fast.storageclass.storage.k8s.io/requests.storage": "4Gi"})
+
+    def service(name, type):
+        return {"metadata": {"name": name}, "spec": {"type": type, "ports": [{"port": 80}]}}
+    t.api.post(ns + "/services", service("plain", "ClusterIP")).want(201)
+    t.api.post(ns + "/services", service("node", "NodePort")).want(201)
+    has(forbidden(t.api.patch(ns + "/services/plain", {"spec": {"type": "NodePort"}})), "exceeded quota: q, requested: services.nodeports=1")
+
+    def claim(name, size):
+        return {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "resources": {"requests": {"storage": size}}}}
+    t.api.post(ns + "/persistentvolumeclaims", claim("c", "3Gi")).want(201)
+    has(forbidden(t.api.post(ns + "/persistentvolumeclaims", claim("d", "2Gi"))), "fast.storageclass.storage.k8s.io/requests.storage=2Gi")
+    contains(used(ns, "q"), {"services": "2", "services.nodeports": "1", "requests.storage": "3Gi", "fast.storageclass.storage.k8s.io/requests.storage": "3Gi"})
+
+
+@case("quota: one without a status lets nothing through that it is about")
+def _():
+    ns = namespace("rq-new")
+    t.api.post(ns + "/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "5"}}}).want(201)
+    has(forbidden(t.api.post(ns + "/configmaps", {"metadata": {"name": "c"}})), "status unknown for quota: q, resources: configmaps")
+    t.api.post(ns + "/secrets", {"metadata": {"name": "s"}}).want(201)
+    status = t.api.post(ns + "/resourcequotas", {"metadata": {"name": "odd"}, "spec": {"hard": {"oddities": "5", "pods": "-1"}, "scopes": ["BestEffort", "NotBestEffort"]}}).want(422, "Invalid").json
+    has(str(status["details"]["causes"]), "must be a standard resource for quota")
+    has(str(status["details"]["causes"]), "conflicting scopes")

@@ -211,6 +211,26 @@ check "a held namespace says by what" wait_for 10 is ns/doomed '{.status.conditi
 kubectl -n doomed patch configmap kept --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null
 check "and goes when it may" wait_for 15 gone namespace doomed
 
+# ---- quotas ----
+kubectl create namespace quota >/dev/null
+kubectl -n quota create quota q --hard=pods=2,count/deployments.apps=1,configmaps=10,requests.cpu=1 >/dev/null
+used_is() { [ "$(kubectl -n quota get resourcequota q -o "jsonpath={.status.used.$1}" 2>/dev/null)" = "$2" ]; }
+check "a new quota is counted: the root CA is there already" wait_for 5 used_is configmaps 1
+check "and what it bounds is said" [ "$(kubectl -n quota get resourcequota q -o 'jsonpath={.status.hard.pods}')" = 2 ]
+kubectl -n quota create deployment web --image=web:1 --replicas=3 --dry-run=client -o yaml |
+	kubectl set resources -f - --requests=cpu=100m --local -o yaml | kubectl -n quota create -f - >/dev/null
+check "two of three pods are made" wait_for 20 used_is pods 2
+check "what they ask for is counted" wait_for 10 used_is 'requests\.cpu' 200m
+check "the third is refused, and an event says so" wait_for 10 has_event "FailedCreate.*exceeded quota: q, requested: pods=1.*used: pods=2"
+check "deployments are counted" used_is 'count/deployments\.apps' 1
+check_fails() { ! "$@" >/dev/null 2>&1; }
+check "a second one is refused" check_fails kubectl -n quota create deployment more --image=web:1
+kubectl -n quota patch resourcequota q -p '{"spec":{"hard":{"pods":"3"}}}' >/dev/null
+check "with a larger quota the third comes" wait_for 30 used_is pods 3
+kubectl -n quota delete deployment web --wait=false >/dev/null
+check "what goes is given back" wait_for 30 used_is pods 0
+check "all of it" wait_for 10 used_is 'requests\.cpu' 0
+
 # ---- a silent node ----
 check "a silent node becomes Unknown" wait_for 60 is node/dead '{.status.conditions[?(@.type=="Ready")].status}' Unknown
 check "and unreachable" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; jp node/dead '{.spec.taints[*].key}' | grep -q unreachable"

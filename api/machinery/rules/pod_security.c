@@ -9,7 +9,7 @@
 static const struct check {
 	pod_check_fn *fn;
 	enum pod_security_level level;
-	int from, to; /* minor versions; to: not any more */
+	int from, to;       /* minor versions; to: not any more */
 	bool is_overridden; /* restricted has a stricter one */
 	int overridden_from;
 } checks[] = {
@@ -37,8 +37,7 @@ _Static_assert(sizeof checks / sizeof checks[0] <= POD_VIOLATIONS_MAX, "each che
 static bool holds(const struct check *c, struct pod_security s)
 {
 	bool is_of_version = s.minor >= c->from && (s.minor < c->to || c->to == POD_SECURITY_LATEST);
-	bool is_replaced =
-	        c->is_overridden && s.level == POD_SECURITY_RESTRICTED && s.minor >= c->overridden_from;
+	bool is_replaced = c->is_overridden && s.level == POD_SECURITY_RESTRICTED && s.minor >= c->overridden_from;
 	return c->level <= s.level && is_of_version && !is_replaced;
 }
 

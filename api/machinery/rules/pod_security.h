@@ -27,8 +27,8 @@ bool pod_security_parse_version(struct slice text, int *ret_minor);
 /* "baseline:latest", "restricted:v1.29"; in the arena. */
 const char *pod_security_text(struct arena *a, struct pod_security s);
 
-/* From a namespace's metadata.labels (NULL: none). What does not read fails closed for enforce (restricted) and open for
- * the others. `bad` is called for each label that does not read; may be NULL. */
+/* From a namespace's metadata.labels (NULL: none). What does not read fails closed for enforce (restricted) and open
+ * for the others. `bad` is called for each label that does not read; may be NULL. */
 struct pod_security_policy pod_security_policy(
         const struct json *labels, void (*bad)(void *arg, const char *label, struct slice value), void *arg);
 

@@ -81,8 +81,8 @@ static void violate(const struct pod_checked *p, const char *reason, const char 
 
 static const char *const container_lists[] = {"initContainers", "containers", "ephemeralContainers"};
 
-#define FOREACH_CONTAINER(c, p)                                                                                        \
-	for (size_t list_ = 0; list_ < COUNT_OF(container_lists); list_++)                                             \
+#define FOREACH_CONTAINER(c, p) \
+	for (size_t list_ = 0; list_ < COUNT_OF(container_lists); list_++) \
 		JSON_FOREACH (c, json_get((p)->spec, container_lists[list_]))
 
 static struct json *context_of(const struct json *pod_or_container)
@@ -130,7 +130,8 @@ void check_apparmor(const struct pod_checked *p)
 	struct slice of_pod = json_str(json_path(context_of(p->spec), "appArmorProfile", "type", NULL));
 	if (!is_apparmor_type(of_pod))
 		names_add(&values, of_pod);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		struct slice type = json_str(json_path(context_of(c), "appArmorProfile", "type", NULL));
 		if (is_apparmor_type(type))
 			continue;
@@ -152,7 +153,8 @@ void check_apparmor(const struct pod_checked *p)
 		        plural("annotation", "annotations", annotations.n));
 	if (who)
 		violate(p, plural("forbidden AppArmor profile", "forbidden AppArmor profiles", values.n),
-		        arena_printf(p->arena, "%s must not set AppArmor profile type to %s", who, join(&values, true)));
+		        arena_printf(
+		                p->arena, "%s must not set AppArmor profile type to %s", who, join(&values, true)));
 }
 
 void check_capabilities_baseline(const struct pod_checked *p)
@@ -160,7 +162,8 @@ void check_capabilities_baseline(const struct pod_checked *p)
 	static const char *const allowed[] = {"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL",
 	        "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"};
 	struct names bad = no_names(p), values = no_names(p);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		size_t before = values.n;
 		JSON_FOREACH (it, json_path(context_of(c), "capabilities", "add", NULL))
 			if (!is_one_of(it->text, allowed, COUNT_OF(allowed)))
@@ -200,7 +203,8 @@ void check_host_paths(const struct pod_checked *p)
 void check_host_ports(const struct pod_checked *p)
 {
 	struct names bad = no_names(p), ports = no_names(p);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		size_t before = ports.n;
 		JSON_FOREACH (port, json_get(c, "ports"))
 			if (json_get_int(port, "hostPort", 0) != 0)
@@ -219,19 +223,20 @@ void check_host_ports(const struct pod_checked *p)
 void check_privileged(const struct pod_checked *p)
 {
 	struct names bad = no_names(p);
-	FOREACH_CONTAINER (c, p)
-		if (json_get_bool(context_of(c), "privileged", false))
-			names_add(&bad, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (json_get_bool(context_of(c), "privileged", false))
+		names_add(&bad, json_get_str(c, "name"));
 	if (bad.n)
 		violate(p, "privileged",
-		        arena_printf(p->arena, "%s must not set securityContext.privileged=true",
-		                containers_text(&bad)));
+		        arena_printf(
+		                p->arena, "%s must not set securityContext.privileged=true", containers_text(&bad)));
 }
 
 void check_proc_mount(const struct pod_checked *p)
 {
 	struct names bad = no_names(p), values = no_names(p);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		struct slice type = json_get_str(context_of(c), "procMount");
 		if (!type.ptr || slice_is(type, "Default"))
 			continue;
@@ -241,8 +246,8 @@ void check_proc_mount(const struct pod_checked *p)
 	names_sort(&values);
 	if (bad.n)
 		violate(p, "procMount",
-		        arena_printf(p->arena, "%s must not set securityContext.procMount to %s",
-		                containers_text(&bad), join(&values, true)));
+		        arena_printf(p->arena, "%s must not set securityContext.procMount to %s", containers_text(&bad),
+		                join(&values, true)));
 }
 
 struct selinux {
@@ -271,14 +276,14 @@ void check_selinux(const struct pod_checked *p)
 	struct selinux x = {.types = no_names(p)};
 	struct names bad = no_names(p), what = no_names(p);
 	bool by_pod = !look_at_selinux(p, &x, p->spec);
-	FOREACH_CONTAINER (c, p)
-		if (!look_at_selinux(p, &x, c))
-			names_add(&bad, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (!look_at_selinux(p, &x, c))
+		names_add(&bad, json_get_str(c, "name"));
 	const char *who = setters(p, by_pod, &bad), *text = "";
 	names_sort(&x.types);
 	if (x.types.n)
-		names_add(&what, slice_of(arena_printf(p->arena, "%s %s", plural("type", "types", x.types.n),
-		                         join(&x.types, true))));
+		names_add(&what, slice_of(arena_printf(
+		                         p->arena, "%s %s", plural("type", "types", x.types.n), join(&x.types, true))));
 	if (x.has_user)
 		names_add(&what, SLICE("user may not be set"));
 	if (x.has_role)
@@ -300,8 +305,8 @@ void check_seccomp_annotations(const struct pod_checked *p)
 			continue;
 		if (!slice_is(it->text, "runtime/default") && !slice_is(it->text, "docker/default") &&
 		        !slice_starts(it->text, "localhost/"))
-			names_add(&bad, slice_of(arena_printf(p->arena, "%.*s=\"%.*s\"", SLICE_FMT(it->key),
-			                        SLICE_FMT(it->text))));
+			names_add(&bad, slice_of(arena_printf(
+			                        p->arena, "%.*s=\"%.*s\"", SLICE_FMT(it->key), SLICE_FMT(it->text))));
 	}
 	names_sort(&bad);
 	if (bad.n)
@@ -328,7 +333,8 @@ static bool find_bad_seccomp(const struct pod_checked *p)
 	bool by_pod = of_pod.ptr && !is_seccomp_type(of_pod);
 	if (by_pod)
 		names_add(&values, of_pod);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		struct slice type = seccomp_of(c);
 		if (!type.ptr || is_seccomp_type(type))
 			continue;
@@ -377,9 +383,9 @@ void check_host_process(const struct pod_checked *p)
 {
 	struct names bad = no_names(p);
 	bool by_pod = json_bool(json_path(context_of(p->spec), "windowsOptions", "hostProcess", NULL), false);
-	FOREACH_CONTAINER (c, p)
-		if (json_bool(json_path(context_of(c), "windowsOptions", "hostProcess", NULL), false))
-			names_add(&bad, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (json_bool(json_path(context_of(c), "windowsOptions", "hostProcess", NULL), false))
+		names_add(&bad, json_get_str(c, "name"));
 	const char *who = setters(p, by_pod, &bad);
 	if (who)
 		violate(p, "hostProcess",
@@ -393,9 +399,9 @@ void check_privilege_escalation(const struct pod_checked *p)
 	struct names bad = no_names(p);
 	if (is_windows(p))
 		return;
-	FOREACH_CONTAINER (c, p)
-		if (json_get_bool(context_of(c), "allowPrivilegeEscalation", true))
-			names_add(&bad, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (json_get_bool(context_of(c), "allowPrivilegeEscalation", true))
+		names_add(&bad, json_get_str(c, "name"));
 	if (bad.n)
 		violate(p, "allowPrivilegeEscalation != false",
 		        arena_printf(p->arena, "%s must set securityContext.allowPrivilegeEscalation=false",
@@ -416,7 +422,8 @@ void check_capabilities_restricted(const struct pod_checked *p)
 	const char *detail = "";
 	if (is_windows(p))
 		return;
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		const struct json *capabilities = json_get(context_of(c), "capabilities");
 		size_t before = values.n;
 		if (!has_item(json_get(capabilities, "drop"), "ALL"))
@@ -429,11 +436,11 @@ void check_capabilities_restricted(const struct pod_checked *p)
 	}
 	names_sort(&values);
 	if (keeping.n)
-		detail = arena_printf(p->arena, "%s must set securityContext.capabilities.drop=[\"ALL\"]",
-		        containers_text(&keeping));
+		detail = arena_printf(
+		        p->arena, "%s must set securityContext.capabilities.drop=[\"ALL\"]", containers_text(&keeping));
 	if (adding.n)
-		detail = arena_printf(p->arena, "%s%s%s must not include %s in securityContext.capabilities.add", detail,
-		        keeping.n ? "; " : "", containers_text(&adding), join(&values, true));
+		detail = arena_printf(p->arena, "%s%s%s must not include %s in securityContext.capabilities.add",
+		        detail, keeping.n ? "; " : "", containers_text(&adding), join(&values, true));
 	if (*detail)
 		violate(p, "unrestricted capabilities", detail);
 }
@@ -465,7 +472,8 @@ void check_non_root(const struct pod_checked *p)
 {
 	const struct json *of_pod = json_get(context_of(p->spec), "runAsNonRoot");
 	struct names bad = no_names(p), silent = no_names(p);
-	FOREACH_CONTAINER (c, p) {
+	FOREACH_CONTAINER(c, p)
+	{
 		const struct json *own = json_get(context_of(c), "runAsNonRoot");
 		if (own && !json_bool(own, true))
 			names_add(&bad, json_get_str(c, "name"));
@@ -486,9 +494,9 @@ void check_user(const struct pod_checked *p)
 {
 	struct names bad = no_names(p);
 	bool by_pod = json_get_int(context_of(p->spec), "runAsUser", -1) == 0;
-	FOREACH_CONTAINER (c, p)
-		if (json_get_int(context_of(c), "runAsUser", -1) == 0)
-			names_add(&bad, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (json_get_int(context_of(c), "runAsUser", -1) == 0)
+		names_add(&bad, json_get_str(c, "name"));
 	const char *who = setters(p, by_pod, &bad);
 	if (who)
 		violate(p, "runAsUser=0", arena_printf(p->arena, "%s must not set runAsUser=0", who));
@@ -499,9 +507,9 @@ void check_seccomp_restricted(const struct pod_checked *p)
 	struct names silent = no_names(p);
 	if (is_windows(p) || find_bad_seccomp(p))
 		return;
-	FOREACH_CONTAINER (c, p)
-		if (!seccomp_of(c).ptr && !seccomp_of(p->spec).ptr)
-			names_add(&silent, json_get_str(c, "name"));
+	FOREACH_CONTAINER(c, p)
+	if (!seccomp_of(c).ptr && !seccomp_of(p->spec).ptr)
+		names_add(&silent, json_get_str(c, "name"));
 	if (silent.n)
 		violate(p, "seccompProfile",
 		        arena_printf(p->arena,

@@ -1,4 +1,5 @@
-/* A check adds what is wrong with a pod, if anything is: pod_security_checks.c; pod_security.c has the table of them. */
+/* A check adds what is wrong with a pod, if anything is: pod_security_checks.c; pod_security.c has the table of them.
+ */
 #ifndef K3X_API_MACHINERY_RULES_POD_SECURITY_INT_H
 #define K3X_API_MACHINERY_RULES_POD_SECURITY_INT_H
 

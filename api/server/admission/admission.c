@@ -1,9 +1,11 @@
 /* See admission.h. The table is upstream's default-on plugins, in upstream's order, as far as they are built.
- * ResourceQuota and webhooks come with the work on policies.
+ * Webhooks come with the work on policies.
  *
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
 #include "api/server/admission/admission_int.h"
+
+#include "api/server/admission/resource_quota.h"
 
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"
@@ -39,6 +41,7 @@ static const struct plugin plugins[] = {
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false},
+        {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false},
 };
 
@@ -123,6 +126,11 @@ int admission_mutate(struct admission *a, struct err *err)
 int admission_validate(struct admission *a, struct err *err)
 {
 	return start(a, false, err);
+}
+
+void admission_end(struct admission *a, int64_t revision)
+{
+	quota_end_turn(a, revision);
 }
 
 void admission_remove(struct admission *a)

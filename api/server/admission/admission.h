@@ -8,8 +8,10 @@
 #include "api/machinery/rules/validate.h"
 #include "api/server/cache/object.h"
 #include "base/json/json.h"
+#include "base/mem/list.h"
 
 struct call;
+struct quota_line;
 
 enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE };
 
@@ -45,6 +47,8 @@ struct admission {
 	/* admission's own */
 	size_t at;
 	bool is_mutating;
+	struct quota_line *line; /* its turn with the namespace's quotas, or its place in the queue for one */
+	struct list_link in_line;
 };
 
 /* Success, an error (also in a->errors), or ADMISSION_LATER: done() then tells, never from inside. */
@@ -54,6 +58,9 @@ int admission_validate(struct admission *a, struct err *err);
 /* For a plugin that has answered ADMISSION_LATER: it is through, err.code 0 or why not; those after it follow. Not from
  * inside the plugin. */
 void admission_resume(struct admission *a, const struct err *err);
+
+/* This try is over: written at `revision`, or not (0). What plugins hold for it is given back. */
+void admission_end(struct admission *a, int64_t revision);
 
 /* The object a->old is about to be removed for good: adds what must be given back to a->writes. */
 void admission_remove(struct admission *a);

@@ -20,6 +20,7 @@ admission_fn admit_service_addresses;   /* service_addresses.c */
 admission_fn admit_limit_defaults;      /* limit_ranger.c */
 admission_fn admit_limits;
 admission_fn admit_pod_security;     /* pod_security.c */
+admission_fn admit_resource_quota;   /* resource_quota.c */
 admission_fn admit_node_restriction; /* node_restriction.c */
 admission_fn admit_role;             /* rbac_escalation.c */
 admission_fn admit_role_binding;

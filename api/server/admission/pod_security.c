@@ -92,8 +92,8 @@ static int admit_pod(struct admission *a, struct err *err)
 	check(a, p.enforce, a->object, &v);
 	if (v.n)
 		return admission_forbid(a, err,
-		        arena_printf(a->arena, "violates PodSecurity \"%s\": %s", pod_security_text(a->arena, p.enforce),
-		                pod_violations_text(&v, true)));
+		        arena_printf(a->arena, "violates PodSecurity \"%s\": %s",
+		                pod_security_text(a->arena, p.enforce), pod_violations_text(&v, true)));
 	warn(a, p.warn, a->object);
 	return 0;
 }
@@ -154,7 +154,8 @@ static void look_at_pod(void *arg, struct object *o)
 {
 	struct look *l = arg;
 	struct pod_violations v;
-	const struct json *pod = l->n_pods++ < PODS_CHECKED_MAX ? json_parse(l->a->arena, object_text(o), NULL, NULL) : NULL;
+	const struct json *pod =
+	        l->n_pods++ < PODS_CHECKED_MAX ? json_parse(l->a->arena, object_text(o), NULL, NULL) : NULL;
 	if (!pod)
 		return;
 	check(l->a, l->level, pod, &v);
@@ -183,10 +184,9 @@ static void warn_of_pods(struct admission *a, struct pod_security level)
 		                SLICE_FMT(a->name), pod_security_text(a->arena, level)));
 	for (size_t i = 0; i < l->n_reasons; i++) {
 		const struct reason *r = &l->reasons[i];
-		const char *more = r->n == 1 ? ""
-		                   : r->n == 2
-		                           ? " (and 1 other pod)"
-		                           : arena_printf(a->arena, " (and %zu other pods)", r->n - 1);
+		const char *more = r->n == 1   ? ""
+		                   : r->n == 2 ? " (and 1 other pod)"
+		                               : arena_printf(a->arena, " (and %zu other pods)", r->n - 1);
 		call_warn(a->call, arena_printf(a->arena, "%.*s%s: %s", SLICE_FMT(r->pod), more, r->text));
 	}
 }

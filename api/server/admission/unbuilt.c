@@ -19,7 +19,6 @@ static const struct {
         {"", "replicationcontrollers", no_controller},
         {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
         {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
-        {"", "resourcequotas", not_enforced},
         {"networking.k8s.io", "networkpolicies", not_enforced},
         {"networking.k8s.io", "ingresses", not_acted_on},
         {"autoscaling", "horizontalpodautoscalers", not_acted_on},

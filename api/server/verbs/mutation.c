@@ -315,6 +315,7 @@ static void set_conflict(struct mutation *m)
 
 static void release_try(struct mutation *m)
 {
+	admission_end(&m->admission, m->revision);
 	object_unref(m->before);
 	strbuf_release(&m->text);
 	m->before = NULL;
@@ -412,6 +413,7 @@ static void finish(struct mutation *m)
 	struct object *before = m->before;
 	struct rcbuf *result = m->result;
 	CHECK(sm_state(&m->sm) == MUTATION_ANSWERING);
+	admission_end(&m->admission, m->err.code ? 0 : m->revision);
 	if (m->err.code)
 		tell_failure(m);
 	else

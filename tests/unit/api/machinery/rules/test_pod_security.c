@@ -43,12 +43,13 @@ static void levels_add_up(void **state)
 static void versions_know_what_they_knew(void **state)
 {
 	static const char plain[] = "{\"spec\":{\"containers\":[{\"name\":\"c\"}]}}";
-	static const char adding[] = "{\"spec\":{\"securityContext\":{\"runAsNonRoot\":true},\"containers\":[{\"name\":\"c\","
-	                             "\"securityContext\":{\"allowPrivilegeEscalation\":false,\"capabilities\":{\"add\":["
-	                             "\"SYS_TIME\"]}}}]}}";
+	static const char adding[] =
+	        "{\"spec\":{\"securityContext\":{\"runAsNonRoot\":true},\"containers\":[{\"name\":\"c\","
+	        "\"securityContext\":{\"allowPrivilegeEscalation\":false,\"capabilities\":{\"add\":["
+	        "\"SYS_TIME\"]}}}]}}";
 	assert_string_equal(found("restricted", "v1.7", plain), "runAsNonRoot != true");
-	assert_string_equal(
-	        found("restricted", "v1.19", plain), "allowPrivilegeEscalation != false, runAsNonRoot != true, seccompProfile");
+	assert_string_equal(found("restricted", "v1.19", plain),
+	        "allowPrivilegeEscalation != false, runAsNonRoot != true, seccompProfile");
 	/* Before restricted had a check of its own, baseline's held there, too. */
 	assert_string_equal(found("restricted", "v1.18", adding), "non-default capabilities");
 	assert_string_equal(found("restricted", "v1.22", adding), "unrestricted capabilities, seccompProfile");
@@ -56,17 +57,19 @@ static void versions_know_what_they_knew(void **state)
 
 static void profiles_were_annotations_once(void **state)
 {
-	static const char pod[] = "{\"metadata\":{\"annotations\":{\"seccomp.security.alpha.kubernetes.io/pod\":"
-	                          "\"unconfined\",\"container.apparmor.security.beta.kubernetes.io/c\":\"unconfined\"}},"
-	                          "\"spec\":{\"containers\":[{\"name\":\"c\"}]}}";
+	static const char pod[] =
+	        "{\"metadata\":{\"annotations\":{\"seccomp.security.alpha.kubernetes.io/pod\":"
+	        "\"unconfined\",\"container.apparmor.security.beta.kubernetes.io/c\":\"unconfined\"}},"
+	        "\"spec\":{\"containers\":[{\"name\":\"c\"}]}}";
 	assert_string_equal(found("baseline", "v1.18", pod), "forbidden AppArmor profile, seccompProfile");
 	assert_string_equal(found("baseline", "v1.19", pod), "forbidden AppArmor profile");
 }
 
 static void kernel_settings_became_safe_over_time(void **state)
 {
-	static const char pod[] = "{\"spec\":{\"securityContext\":{\"sysctls\":[{\"name\":\"net.ipv4.tcp_rmem\"},{\"name\":"
-	                          "\"net.ipv4.tcp_fin_timeout\"}]},\"containers\":[]}}";
+	static const char pod[] =
+	        "{\"spec\":{\"securityContext\":{\"sysctls\":[{\"name\":\"net.ipv4.tcp_rmem\"},{\"name\":"
+	        "\"net.ipv4.tcp_fin_timeout\"}]},\"containers\":[]}}";
 	assert_string_equal(found("baseline", "v1.28", pod), "forbidden sysctls");
 	assert_string_equal(found("baseline", "v1.29", pod), "forbidden sysctl");
 	assert_string_equal(found("baseline", "v1.32", pod), "");
@@ -74,8 +77,9 @@ static void kernel_settings_became_safe_over_time(void **state)
 
 static void pods_of_windows_need_no_settings_of_linux(void **state)
 {
-	static const char pod[] = "{\"spec\":{\"os\":{\"name\":\"windows\"},\"securityContext\":{\"runAsNonRoot\":true},"
-	                          "\"containers\":[{\"name\":\"c\"}]}}";
+	static const char pod[] =
+	        "{\"spec\":{\"os\":{\"name\":\"windows\"},\"securityContext\":{\"runAsNonRoot\":true},"
+	        "\"containers\":[{\"name\":\"c\"}]}}";
 	assert_string_equal(found("restricted", "v1.25", pod), "");
 	assert_string_equal(found("restricted", "v1.24", pod),
 	        "allowPrivilegeEscalation != false, unrestricted capabilities, seccompProfile");
