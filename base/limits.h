@@ -55,6 +55,16 @@
 /* Room of one exchange: producers write until it is full. Two or three TLS record runs of the socket buffer. */
 #define HTTP_WRITE_ROOM_BYTES (128u * 1024)
 
+/* ---- streams over one connection (base/wire/mux.h) ---- */
+/* A frame's bytes: two TLS records; the longest that one stream keeps others waiting at a time. */
+#define MUX_FRAME_BYTES_MAX (32u * 1024)
+/* What may be under way to one reader that does not read: half a second of 4 Mbit/s. */
+#define MUX_WINDOW_BYTES (256u * 1024)
+/* Streams of one session: sessions of exec, logs and port-forward on one node at a time. */
+#define MUX_STREAMS_MAX 256u
+/* Why a stream was broken off. */
+#define MUX_REASON_BYTES_MAX 256u
+
 /* ---- store ---- */
 /* etcd's defaults: --max-request-bytes and --max-txn-ops. */
 #define STORE_REQUEST_BYTES_MAX (1536u * 1024)
@@ -145,6 +155,13 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define NFT_OUTPUT_BYTES_MAX (16u * 1024)
 /* Addresses of endpoints that left stay in a set, which does no harm; past so many the table is written anew. */
 #define PROXY_HAIRPINS_MAX 65536
+/* An agent's way to the servers: how many of them it knows (a cluster has seven at the most that vote; a load
+ * balancer's names come on top), and connections that go through it at a time, beyond which new ones are closed: the
+ * kubelet and the proxy have one each, the rest is whoever on the machine uses the port. */
+#define BALANCER_SERVERS_MAX 32u
+#define BALANCER_CONNECTIONS_MAX 1024u
+/* Tunnels of one node that one server keeps: a node that reaches it under several addresses has several. */
+#define TUNNELS_PER_NODE_MAX 4u
 
 /* ---- the kubelet ---- */
 /* A frame of the runtime's streaming server: it sends 32 KiB at a time. */

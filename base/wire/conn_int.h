@@ -1,4 +1,4 @@
-/* Inside a connection, for conn.c and its transports (conn_uv.c, conn_pair.c). */
+/* Inside a connection, for conn.c and its transports (conn_uv.c, conn_pair.c, mux_stream.c). */
 #ifndef K3X_BASE_WIRE_CONN_INT_H
 #define K3X_BASE_WIRE_CONN_INT_H
 
@@ -71,6 +71,20 @@ struct conn {
 			bool other_shut;
 			bool other_waits;
 		} pair;
+		struct {
+			struct mux *session; /* NULL: it has left, or there never was one */
+			struct list_link link;
+			struct strbuf inbox; /* what came and is not delivered: at most the window */
+			struct loop_defer turn;
+			char *failure; /* why it is over */
+			int failure_code;
+			uint32_t id;
+			uint32_t room;  /* bytes that may be sent */
+			uint32_t owed;  /* bytes that were delivered, and the other side does not know */
+			uint32_t await; /* bytes that may still come */
+			bool waits;     /* has bytes to send */
+			bool sent_end, got_end;
+		} mux;
 	};
 };
 

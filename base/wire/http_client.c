@@ -431,14 +431,20 @@ static void connect_one(struct http_client *c)
 	struct client_conn *k = xcalloc(1, sizeof *k);
 	struct conn_connect_options o = {
 	        .tls = c->o.tls, .server_name = c->o.server_name, .timeout_ms = c->o.connect_ms};
+	if (c->o.dial && !o.server_name)
+		o.server_name = c->o.host;
 	o.http_major = c->o.protocol == HTTP_CLIENT_H1 ? 1 : c->o.protocol == HTTP_CLIENT_H2 ? 2 : 0;
 	k->client = c;
 	list_init(&k->calls);
 	loop_defer_init(&k->turn, conn_turn);
 	list_push_back(&c->conns, &k->link);
 	c->conns_count++;
-	k->conn = c->o.unix_path ? conn_connect_unix(c->loop, c->o.unix_path, &o, &callbacks, k)
-	                         : conn_connect_tcp(c->loop, c->o.host, c->o.port, &o, &callbacks, k);
+	if (c->o.dial)
+		k->conn = c->o.dial(c->o.dial_arg, &o, &callbacks, k);
+	else if (c->o.unix_path)
+		k->conn = conn_connect_unix(c->loop, c->o.unix_path, &o, &callbacks, k);
+	else
+		k->conn = conn_connect_tcp(c->loop, c->o.host, c->o.port, &o, &callbacks, k);
 }
 
 /* ---- the client ---- */

@@ -17,6 +17,8 @@
 
 struct http_client;
 struct http_call;
+struct conn_callbacks;
+struct conn_connect_options;
 struct tls_context;
 
 enum http_client_protocol { HTTP_CLIENT_AUTO, HTTP_CLIENT_H1, HTTP_CLIENT_H2 }; /* AUTO: ALPN, else HTTP/1.1 */
@@ -30,6 +32,11 @@ struct http_client_options {
 	const char *server_name; /* in the certificate; NULL: host */
 	const char *host_header; /* HTTP/1.1: what Host says; NULL: host and port */
 	enum http_client_protocol protocol;
+	/* How connections are made instead, as conn_connect_tcp() does with these options; never NULL. Only while calls
+	 * wait for one, never from inside a call. NULL: to host and port, or the socket. */
+	struct conn *(*dial)(void *arg, const struct conn_connect_options *options,
+	        const struct conn_callbacks *callbacks, void *callbacks_arg);
+	void *dial_arg;
 	unsigned connections_max; /* HTTP/1.1; 0: 8 */
 	unsigned connect_ms;      /* 0: 10 s */
 	unsigned idle_ms;         /* 0: 90 s */
