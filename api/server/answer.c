@@ -178,3 +178,12 @@ void call_stream_end(struct call *c)
 	if (!c->gone)
 		c->transport->end(c);
 }
+
+void call_upgraded(struct call *c)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(!c->answered && c->exchange);
+	c->exchange = NULL;
+	c->answered = true;
+	call_unref(c);
+}

@@ -26,6 +26,9 @@ void call_respond_invalid(
 /* Status Success, as deletions of some kinds answer. */
 void call_respond_success(struct call *c, const struct resource *r, struct slice name, struct slice uid);
 
+/* The connection has become something else (http_upgrade()): there is no call any more. */
+void call_upgraded(struct call *c);
+
 void call_stream_begin(struct call *c, int status, const char *content_type);
 bool call_stream_write(struct call *c, struct http_buf piece);
 bool call_stream_copy(struct call *c, struct slice bytes);

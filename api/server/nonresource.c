@@ -8,6 +8,7 @@
 #include "api/server/state.h"
 #include "base/wire/http.h"
 #include "base/check.h"
+#include "store/engine/raft_engine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -128,9 +129,18 @@ static void version(struct call *c)
 enum health_check { CHECK_PING, CHECK_STORE, CHECK_CACHE, CHECKS };
 static const char *const check_names[CHECKS] = {"ping", "store", "cache"};
 
+/* A server that knows of no leader serves what it has and can write nothing: whoever can choose takes another. */
+static bool has_leader(const struct api_server *s)
+{
+	struct raft_engine *raft = raft_engine_of(s->store);
+	return !raft || raft_engine_leader(raft) != 0;
+}
+
 static bool is_healthy(const struct api_server *s, enum health_check check, bool is_readiness)
 {
-	return check == CHECK_PING || !is_readiness || (s->is_ready && !s->closing);
+	if (check == CHECK_PING || !is_readiness)
+		return true;
+	return s->is_ready && !s->closing && (check != CHECK_STORE || has_leader(s));
 }
 
 static void one_health(struct call *c, struct slice name, bool is_readiness)

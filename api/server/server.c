@@ -16,6 +16,7 @@
 #include "api/server/duties/duties.h"
 #include "api/server/join/join.h"
 #include "api/server/state.h"
+#include "api/server/tunnel/tunnel.h"
 #include "api/server/verbs/verbs.h"
 #include "base/check.h"
 #include "base/limits.h"
@@ -266,6 +267,7 @@ static void free_parts(struct api_server *s)
 	authenticator_free(s->authenticator);
 	service_allocator_free(s->services);
 	join_free(s->join);
+	tunnels_free(s->tunnels);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
 	CHECK(s->quota_lines.count == 0); /* all calls are over */
@@ -283,6 +285,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->ready = ready;
 	s->ready_arg = arg;
 	list_init(&s->watches);
+	list_init(&s->sessions);
+	s->tunnels = tunnels_new(s->loop);
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
@@ -340,6 +344,10 @@ static void http_closed(void *arg)
 	service_allocator_free(TAKE(s->services)); /* these three watch the cache */
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
+	closing_hold(&s->closing_parts);
+	api_sessions_close(s, closing_part_done, &s->closing_parts);
+	closing_hold(&s->closing_parts);
+	tunnels_close(s->tunnels, closing_part_done, &s->closing_parts);
 	if (s->join) {
 		closing_hold(&s->closing_parts);
 		join_close(s->join, closing_part_done, &s->closing_parts);

@@ -14,6 +14,7 @@ struct node_graph;
 struct rbac_index;
 struct service_allocator;
 struct tls_context;
+struct tunnels;
 
 struct api_server {
 	struct api_server_options options; /* strings copied into the arena */
@@ -31,6 +32,10 @@ struct api_server {
 	struct duties *duties;
 	struct map quota_lines; /* namespace -> those that draw on its quotas: admission/resource_quota.c */
 	struct join *join;      /* NULL: nobody joins here */
+	struct tunnels *tunnels;
+	struct list_link sessions; /* of exec and its like: connections that are no calls any more */
+	void (*sessions_closed)(void *arg);
+	void *sessions_arg;
 	void (*ready)(void *arg, const struct err *err);
 	void *ready_arg;
 	bool is_ready;

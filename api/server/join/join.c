@@ -7,6 +7,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/state.h"
+#include "api/server/tunnel/tunnel.h"
 #include "base/check.h"
 #include "store/engine/raft_engine.h"
 
@@ -48,6 +49,11 @@ static void config(struct join *j, struct call *c)
 	call_respond_strbuf(c, 200, "application/json", &out);
 }
 
+static void tunnel(struct join *j, struct call *c)
+{
+	tunnel_accept(j->server->tunnels, c);
+}
+
 /* ---- the table ---- */
 
 static const struct row {
@@ -63,6 +69,7 @@ static const struct row {
         {"/v1-k3x/client-kubelet.crt", "POST", join_client_kubelet},
         {"/v1-k3x/serving-kubelet.crt", "POST", join_serving_kubelet},
         {"/v1-k3x/client-kube-proxy.crt", "POST", join_client_proxy},
+        {TUNNEL_PATH, "GET", tunnel},
         {"/v1-k3x/server-bootstrap", "GET", join_bootstrap},
         {"/v1-k3x/server-join", "POST", join_member},
 };

@@ -3,6 +3,7 @@
  *     GET  /cacerts, /ping                       everybody
  *     GET  /v1-k3x/config, readyz, client-ca.crt, server-ca.crt                    a token, or a node's certificate
  *     POST /v1-k3x/client-kubelet.crt, serving-kubelet.crt, client-kube-proxy.crt  the same; see nodes.c
+ *     GET  /v1-k3x/connect                       a node's certificate; see ../tunnel
  *     GET  /v1-k3x/server-bootstrap, POST /v1-k3x/server-join                      a server's token; see members.c */
 #ifndef K3X_API_SERVER_JOIN_JOIN_H
 #define K3X_API_SERVER_JOIN_JOIN_H

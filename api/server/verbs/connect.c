@@ -3,8 +3,10 @@
  * A log is an ordinary answer without an end: chunks go through as they come, the kubelet is held back while the client
  * does not read. The others are upgrades: the client's handshake headers go to the kubelet as they are, its answer
  * comes back, and from then on bytes are carried both ways between two connections until either side ends (so the
- * subprotocol, v5.channel.k8s.io or whatever follows, is between kubectl and the kubelet alone). Proxies to pods,
- * services and nodes are not built yet and say so. */
+ * subprotocol, v5.channel.k8s.io or whatever follows, is between kubectl and the kubelet alone). What a node's proxy is
+ * asked is passed on as it is, see node_proxy.c; proxies to pods and services are not built yet and say so. */
+#include "api/server/verbs/kubelet_int.h"
+#include "api/server/verbs/node_proxy_int.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
@@ -13,13 +15,21 @@
 #include "api/server/status.h"
 
 #include "base/check.h"
-#include "base/wire/conn.h"
-#include "base/wire/http_client.h"
+#include "base/wire/conn_join.h"
 
 #include <stdlib.h>
 
+/* An upgrade that is under way, from one end to the other. */
+struct session {
+	struct api_server *server;
+	struct list_link link;
+	struct conn_join *join;
+	struct http_client *client;
+};
+
 struct connection {
 	struct call *call;
+	struct kubelet kubelet;
 	struct http_client *client;
 	struct http_call *upstream; /* NULL before and after */
 	bool begun;                 /* a stream answer was begun */
@@ -32,26 +42,9 @@ enum { REFUSAL_BYTES_MAX = 300 };
 /* ---- finding the kubelet ---- */
 
 struct target {
-	const char *address;
-	int port;
+	struct kubelet kubelet;
 	struct slice ns, pod, container;
 };
-
-static int find_node(struct call *c, struct slice name, struct target *t, struct err *err)
-{
-	const struct resource *r = resource_find(SLICE(""), SLICE("v1"), SLICE("nodes"));
-	struct object *o = cache_get(cache_resource(c->server->cache, r), name);
-	if (!o)
-		return status_not_found(err, r, name);
-	struct json *node = json_parse(&c->arena, object_text(o), NULL, NULL), *status = json_get(node, "status");
-	t->port = (int)json_int(json_path(status, "daemonEndpoints", "kubeletEndpoint", "Port", NULL), 10250);
-	JSON_FOREACH (it, json_get(status, "addresses"))
-		if (!t->address && slice_is(json_get_str(it, "type"), "InternalIP"))
-			t->address = json_cstr(&c->arena, json_get(it, "address"));
-	return t->address ? 0
-	                  : err_set(err, ERR_UNAVAILABLE, "node \"%.*s\" has not reported an address yet",
-	                            SLICE_FMT(name));
-}
 
 static struct json *find_container(const struct json *spec, struct slice name)
 {
@@ -98,9 +91,7 @@ static int find_target(struct call *c, struct target *t, struct err *err)
 		return err->code;
 	if (!node.len)
 		return err_set(err, ERR_INVAL, "pod %.*s does not have a host assigned", SLICE_FMT(t->pod));
-	if (!c->server->kubelet_tls)
-		return err_set(err, ERR_UNAVAILABLE, "this server has no identity towards kubelets");
-	return find_node(c, node, t, err);
+	return kubelet_find(c, node, &t->kubelet, err);
 }
 
 /* ---- the request to the kubelet ---- */
@@ -150,16 +141,6 @@ static const char *kubelet_path(struct call *c, const struct target *t)
 	const char *text = arena_strdup(&c->arena, strbuf_cstr(&path));
 	strbuf_release(&path);
 	return text;
-}
-
-static struct http_client *connect_to(struct call *c, const struct target *t)
-{
-	struct http_client_options o = {.loop = c->server->loop,
-	        .host = t->address,
-	        .port = t->port,
-	        .tls = c->server->kubelet_tls,
-	        .protocol = HTTP_CLIENT_H1};
-	return http_client_new(&o);
 }
 
 /* ---- logs ---- */
@@ -226,7 +207,7 @@ static void log_done(struct http_call *call, const struct http_answer *answer, c
 		call_stream_end(c);
 	} else {
 		if (err)
-			err_set(&e, ERR_UNAVAILABLE, "the kubelet cannot be reached: %s", err->msg);
+			kubelet_unreached(c, &k->kubelet, err, &e);
 		else
 			refused(&e, answer->status, strbuf_slice(&k->refusal));
 		call_respond_err(c, &e);
@@ -252,7 +233,8 @@ static void start_log(struct call *c, const struct target *t)
 	        .on_done = log_done,
 	        .arg = k};
 	k->call = call_ref(c);
-	k->client = connect_to(c, t);
+	k->kubelet = t->kubelet;
+	k->client = kubelet_connect(c, &t->kubelet);
 	c->handler_data = k;
 	c->on_gone = log_gone;
 	c->on_writable = log_writable;
@@ -261,61 +243,60 @@ static void start_log(struct call *c, const struct target *t)
 
 /* ---- upgrades: bytes both ways ---- */
 
-/* After the hand-over the call is over; the pipe lives by itself. */
-struct pipe {
-	struct conn *side[2];
-	bool closed[2];
-	struct http_client *client;
-};
-
-static int side_of(struct pipe *p, struct conn *c)
+/* After the hand-over the call is over; the session lives by itself, and ends with the server. */
+static void session_done(void *arg)
 {
-	return p->side[1] == c;
+	struct session *z = arg;
+	struct api_server *s = z->server;
+	list_del(&z->link);
+	http_client_close(z->client, NULL, NULL);
+	free(z);
+	if (s->closing && list_empty(&s->sessions) && s->sessions_closed)
+		s->sessions_closed(s->sessions_arg);
 }
 
-static void pipe_read(struct conn *c, const char *data, size_t len, void *arg)
+void api_sessions_close(struct api_server *s, void (*closed)(void *arg), void *arg)
 {
-	struct pipe *p = arg;
-	struct conn *other = p->side[!side_of(p, c)];
-	if (!conn_write(other, data, len))
-		conn_read_pause(c);
+	s->sessions_closed = closed;
+	s->sessions_arg = arg;
+	if (list_empty(&s->sessions))
+		closed(arg);
+	LIST_FOREACH (it, &s->sessions)
+		conn_join_cut(CONTAINER_OF(it, struct session, link)->join);
 }
 
-static void pipe_drained(struct conn *c, void *arg)
+static void begin_session(struct connection *k, struct conn *near, struct conn *far)
 {
-	struct pipe *p = arg;
-	conn_read_resume(p->side[!side_of(p, c)]);
+	struct session *z = xcalloc(1, sizeof *z);
+	struct api_server *s = k->call->server;
+	z->server = s;
+	z->client = TAKE(k->client);
+	list_push_back(&s->sessions, &z->link);
+	z->join = conn_join(near, far, CONN_JOIN_WHOLE, session_done, z);
 }
 
-enum { PIPE_LINGER_MS = 5000 };
-
-static void pipe_end(struct conn *c, const struct err *err, void *arg)
+static void nothing_read(struct conn *c, const char *data, size_t len, void *arg)
 {
-	struct pipe *p = arg;
-	conn_close(p->side[!side_of(p, c)], PIPE_LINGER_MS);
+}
+
+static void nothing_ended(struct conn *c, const struct err *err, void *arg)
+{
+}
+
+static void drop(struct conn *c)
+{
+	static const struct conn_callbacks unwanted = {.on_read = nothing_read, .on_end = nothing_ended};
+	conn_start(c, &unwanted, NULL);
 	conn_close(c, 0);
-}
-
-static void pipe_closed(struct conn *c, void *arg)
-{
-	struct pipe *p = arg;
-	p->closed[side_of(p, c)] = true;
-	if (!p->closed[0] || !p->closed[1])
-		return;
-	http_client_close(p->client, NULL, NULL);
-	free(p);
 }
 
 static void upgraded(struct http_call *call, const struct http_answer *answer, struct conn *far, void *arg)
 {
-	static const struct conn_callbacks callbacks = {
-	        .on_read = pipe_read, .on_end = pipe_end, .on_drained = pipe_drained, .on_closed = pipe_closed};
 	static const char *const passed[] = {
 	        "sec-websocket-accept", "sec-websocket-protocol", "x-stream-protocol-version"};
 	struct connection *k = arg;
 	struct call *c = k->call;
 	struct http_exchange *x = c->exchange;
-	struct pipe *p = xcalloc(1, sizeof *p);
 	struct conn *near = NULL;
 	struct err err = ERR_INIT;
 	k->upstream = NULL;
@@ -325,23 +306,14 @@ static void upgraded(struct http_call *call, const struct http_answer *answer, s
 			http_set_header(x, passed[i], v);
 	}
 	c->on_gone = NULL;
-	p->client = TAKE(k->client);
-	p->side[1] = far;
 	if (http_upgrade(x, k->protocol, &near, &err) != 0) {
-		p->closed[0] = true;
-		p->side[0] = far; /* nothing is written: it is closed at once */
-		conn_start(far, &callbacks, p);
-		conn_close(far, 0);
+		drop(far);
 		call_respond_err(c, &err);
-		call_unref(c);
+		release(k);
 		return;
 	}
-	c->exchange = NULL;
-	c->answered = true;
-	p->side[0] = near;
-	conn_start(near, &callbacks, p);
-	conn_start(far, &callbacks, p);
-	call_unref(c); /* the transport's */
+	begin_session(k, near, far);
+	call_upgraded(c);
 	call_unref(c); /* ours */
 }
 
@@ -352,7 +324,7 @@ static void upgrade_refused(struct http_call *call, const struct http_answer *an
 	struct err e = ERR_INIT;
 	k->upstream = NULL;
 	if (err)
-		err_set(&e, ERR_UNAVAILABLE, "the kubelet cannot be reached: %s", err->msg);
+		kubelet_unreached(c, &k->kubelet, err, &e);
 	else
 		err_set(&e,
 		        answer->status == 404   ? ERR_NOT_FOUND
@@ -401,7 +373,8 @@ static void start_upgrade(struct call *c, const struct target *t)
 	        .on_upgraded = upgraded,
 	        .arg = k};
 	k->call = call_ref(c);
-	k->client = connect_to(c, t);
+	k->kubelet = t->kubelet;
+	k->client = kubelet_connect(c, &t->kubelet);
 	c->handler_data = k;
 	c->on_gone = upgrade_gone;
 	k->upstream = http_client_call(k->client, &o);
@@ -426,6 +399,10 @@ void api_connect(struct call *c)
 	struct err err = ERR_INIT;
 	bool is_pod = strcmp(c->route.resource->plural, "pods") == 0;
 	LOOP_CHECK_OWNER(c->loop);
+	if (strcmp(c->route.resource->plural, "nodes") == 0) {
+		fresh_wait(c, true, node_proxy);
+		return;
+	}
 	if (!is_pod || strcmp(c->route.sub->name, "proxy") == 0) {
 		err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural,
 		        c->route.sub->name);
