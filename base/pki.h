@@ -42,6 +42,8 @@ int pki_issue(const struct pki_pair *ca, const struct pki_request *request, stru
  * no such request, its signature does not fit, or its key is neither EC P-256 nor RSA of 2048 to 4096 bits. Results
  * malloc'ed. */
 int pki_csr_new(const char *common_name, char **ret_key_pem, char **ret_csr_pem, struct err *err);
+/* The same for a key that is there: a certificate that is renewed keeps its key. ERR_INVAL: the text is no key. */
+int pki_csr_for(const char *common_name, const char *key_pem, char **ret_csr_pem, struct err *err);
 int pki_issue_csr(const struct pki_pair *ca, struct slice csr_pem, const struct pki_request *request,
         char **ret_certificate_pem, struct err *err);
 

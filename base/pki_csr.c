@@ -17,30 +17,39 @@
 
 enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 4096, CSR_BYTES_MAX = 16 * 1024 };
 
+int pki_csr_for(const char *common_name, const char *key_pem, char **ret_csr_pem, struct err *err)
+{
+	EVP_PKEY *key = pki_private_key_read(key_pem);
+	if (!key)
+		return pki_openssl_err(err, ERR_INVAL, "read the private key");
+	X509_REQ *r = X509_REQ_new();
+	BIO *b = BIO_new(BIO_s_mem());
+	CHECK(r && b);
+	X509_NAME_add_entry_by_txt(
+	        X509_REQ_get_subject_name(r), "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0);
+	bool ok = X509_REQ_set_pubkey(r, key) == 1 && X509_REQ_sign(r, key, EVP_sha256()) > 0 &&
+	          PEM_write_bio_X509_REQ(b, r) == 1;
+	if (ok)
+		*ret_csr_pem = pki_bio_text(b);
+	else
+		pki_openssl_err(err, ERR_INTERNAL, "make a certificate request");
+	BIO_free(b);
+	X509_REQ_free(r);
+	EVP_PKEY_free(key);
+	return ok ? 0 : err->code;
+}
+
 int pki_csr_new(const char *common_name, char **ret_key_pem, char **ret_csr_pem, struct err *err)
 {
 	char *key_pem;
 	if (pki_key_generate(&key_pem, err) != 0)
 		return err->code;
-	EVP_PKEY *key = pki_private_key_read(key_pem);
-	X509_REQ *r = X509_REQ_new();
-	BIO *b = BIO_new(BIO_s_mem());
-	CHECK(key && r && b);
-	X509_NAME_add_entry_by_txt(
-	        X509_REQ_get_subject_name(r), "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0);
-	bool ok = X509_REQ_set_pubkey(r, key) == 1 && X509_REQ_sign(r, key, EVP_sha256()) > 0 &&
-	          PEM_write_bio_X509_REQ(b, r) == 1;
-	if (ok) {
-		*ret_key_pem = key_pem;
-		*ret_csr_pem = pki_bio_text(b);
-	} else {
+	if (pki_csr_for(common_name, key_pem, ret_csr_pem, err) != 0) {
 		free(key_pem);
-		pki_openssl_err(err, ERR_INTERNAL, "make a certificate request");
+		return err->code;
 	}
-	BIO_free(b);
-	X509_REQ_free(r);
-	EVP_PKEY_free(key);
-	return ok ? 0 : err->code;
+	*ret_key_pem = key_pem;
+	return 0;
 }
 
 static bool is_strong(EVP_PKEY *key)

@@ -4,6 +4,7 @@
 #define K3X_TOOLS_PROGRAMS_H
 
 int server_main(int argc, char **argv);
+int agent_main(int argc, char **argv);
 int store_main(int argc, char **argv);
 int store_serve_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

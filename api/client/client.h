@@ -17,6 +17,7 @@
 #include "base/rt/loop.h"
 
 struct client;
+struct tls_context;
 
 /* A request with one answer. */
 struct client_request {
@@ -82,8 +83,9 @@ struct client_https_options {
 	const char *server_url;           /* "https://127.0.0.1:6443" */
 	const char *ca_file;              /* PEM */
 	const char *cert_file, *key_file; /* client certificate, or NULL */
-	const char *token;                /* bearer token, or NULL */
-	const char *user_agent;           /* NULL: "k3x" */
+	struct tls_context *tls; /* instead of these three: whoever owns it may renew it. A reference is taken */
+	const char *token;       /* bearer token, or NULL */
+	const char *user_agent;  /* NULL: "k3x" */
 };
 
 int client_https_new(

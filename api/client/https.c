@@ -299,8 +299,11 @@ int client_https_new(
 	struct http_client_options http = {.loop = loop};
 	c->base = (struct client){&https_vtable, loop};
 	list_init(&c->operations);
+	if (options->tls)
+		http.tls = tls_context_ref(options->tls);
 	if (server_url(&c->arena, options->server_url, &http.host, &http.port, err) != 0 ||
-	        tls_context_new(&tls_options, &http.tls, err) != 0) {
+	        (!http.tls && tls_context_new(&tls_options, &http.tls, err) != 0)) {
+		tls_context_unref(http.tls);
 		arena_release(&c->arena);
 		free(c);
 		return err->code;

@@ -14,7 +14,8 @@ struct node_options {
 	const char *data_dir;     /* everything lies under DATA/agent */
 	bool is_default_data_dir; /* containerd's state goes to /run/k3x/containerd, else under the data directory */
 	const char *node_name, *node_ip;
-	const char *const *labels; /* "key=value", given at registration only */
+	const char *node_external_ip; /* by which it is reached from outside; NULL: none */
+	const char *const *labels;    /* "key=value", given at registration only */
 	size_t labels_count;
 	const char *const *taints; /* "key=value:Effect", given at registration only */
 	size_t taints_count;

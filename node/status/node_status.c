@@ -247,6 +247,8 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	struct node *n = s->n;
 	struct json *st = json_new(a, JSON_OBJECT), *addresses = json_need(a, st, "addresses", JSON_ARRAY);
 	add_address(a, addresses, "InternalIP", n->o.node_ip);
+	if (n->o.node_external_ip)
+		add_address(a, addresses, "ExternalIP", n->o.node_external_ip);
 	add_address(a, addresses, "Hostname", n->o.node_name);
 	json_set(a, st, "capacity", resources(s, a));
 	json_set(a, st, "allocatable", resources(s, a));

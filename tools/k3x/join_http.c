@@ -3,6 +3,7 @@
 
 #include "api/client/status.h"
 #include "base/base64.h"
+#include "base/check.h"
 #include "base/wire/http_client.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
@@ -57,12 +58,16 @@ static void start(struct loop_task *t)
 	struct join_http *h = c->h;
 	struct http_client_options o = {
 	        .loop = &c->loop, .host = c->url.host, .port = c->url.port, .tls = c->tls, .connect_ms = CONNECT_MS};
-	struct slice pair = slice_of(arena_printf(&c->arena, "server:%.*s", SLICE_FMT(h->secret)));
-	struct http_header headers[2] = {{SLICE("content-type"), SLICE("application/json")}};
+	struct slice pair =
+	        slice_of(arena_printf(&c->arena, "%s:%.*s", h->user ? h->user : "server", SLICE_FMT(h->secret)));
+	struct http_header headers[2 + JOIN_HTTP_HEADERS_MAX] = {{SLICE("content-type"), SLICE("application/json")}};
 	size_t n = 1;
 	if (h->secret.len)
 		headers[n++] = (struct http_header){SLICE("authorization"),
 		        slice_of(arena_printf(&c->arena, "Basic %.*s", SLICE_FMT(base64_encode(&c->arena, pair))))};
+	CHECK(h->n_headers <= JOIN_HTTP_HEADERS_MAX);
+	for (size_t i = 0; i < h->n_headers; i++)
+		headers[n++] = h->headers[i];
 	struct http_call_options call = {.method = h->method,
 	        .target = h->path,
 	        .headers = headers,
@@ -79,7 +84,10 @@ static void start(struct loop_task *t)
 int join_http_call(struct join_http *h, struct strbuf *answer, struct err *err)
 {
 	struct calling c = {.h = h, .answer = answer, .start.run = start};
-	struct tls_options t = {.ca_pem = h->ca_pem, .skip_verify = !h->ca_pem};
+	struct tls_options t = {.ca_pem = h->ca_pem,
+	        .skip_verify = !h->ca_pem,
+	        .certificate_file = h->cert_file,
+	        .key_file = h->key_file};
 	h->date_s = 0;
 	if (url_parse(&c.arena, h->url, 6443, &c.url, err) == 0 && tls_context_new(&t, &c.tls, err) == 0) {
 		loop_init(&c.loop, "join");

@@ -1,14 +1,20 @@
-/* One HTTPS call to a server, waited for: for a server that joins, before it has a loop to do it on. */
+/* One HTTPS call to a server, waited for: for a server or an agent that joins, before it has a loop to do it on. */
 #ifndef K3X_TOOLS_K3X_JOIN_HTTP_H
 #define K3X_TOOLS_K3X_JOIN_HTTP_H
 
 #include "base/err.h"
-#include "base/mem/str.h"
+#include "base/wire/http.h"
+
+enum { JOIN_HTTP_HEADERS_MAX = 4 };
 
 struct join_http {
 	const char *url;     /* "https://10.0.0.1:6443" */
 	const char *ca_pem;  /* who vouches for the server; NULL: whoever it is (nothing secret may be sent) */
+	const char *user;    /* "server" or "node": what it joins as */
 	struct slice secret; /* of the token; empty: shows none */
+	const char *cert_file, *key_file;  /* a certificate instead; NULL: shows none */
+	const struct http_header *headers; /* beside those that are made here */
+	size_t n_headers;
 	const char *method, *path;
 	struct slice body;
 	/* the answer */

@@ -13,6 +13,7 @@ struct program {
 
 static const struct program programs[] = {
         {"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
+        {"agent", agent_main, "run a node whose servers are elsewhere"},
         {"store", store_main, "run the datastore by itself (also as k3x-store)"},
         {"bench", bench_main, "measure a server"},
 };

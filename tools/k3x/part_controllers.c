@@ -31,7 +31,7 @@ struct controllers_part {
 
 static bool wanted(const struct server_settings *s)
 {
-	return !s->disable_controllers || !s->disable_scheduler;
+	return !s->is_agent && (!s->disable_controllers || !s->disable_scheduler);
 }
 
 /* ---- closing ---- */

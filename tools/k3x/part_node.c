@@ -1,6 +1,6 @@
-/* The node as a part of the server: the kubelet on a loop of its own, through an in-process client. Stopping it leaves
- * pods and containerd running. See parts.h. */
-#include "tools/k3x/parts.h"
+/* The node as a part of a server or an agent: the kubelet on a loop of its own. Stopping it leaves pods and containerd
+ * running. See parts.h. */
+#include "tools/k3x/part_client.h"
 
 #include "base/mem/arena.h"
 #include "node/node.h"
@@ -57,7 +57,8 @@ static void *start(const struct part_env *env, struct err *err)
 	        .labels_count = s->node_label.count,
 	        .taints = s->node_taint.items,
 	        .taints_count = s->node_taint.count,
-	        .is_server = true,
+	        .node_external_ip = s->node_external_ip,
+	        .is_server = !s->is_agent,
 	        .container_runtime_endpoint = s->container_runtime_endpoint,
 	        .pause_image = s->pause_image,
 	        .resolv_conf = s->resolv_conf,
@@ -67,11 +68,13 @@ static void *start(const struct part_env *env, struct err *err)
 	        .kubelet_port = (int)s->kubelet_port,
 	        .serving_cert_file = server_file(s, "agent/serving-kubelet.crt"),
 	        .serving_key_file = server_file(s, "agent/serving-kubelet.key"),
-	        .client_ca_file = server_file(s, "server/tls/client-ca.crt"),
+	        .client_ca_file = server_file(s, s->is_agent ? "agent/client-ca.crt" : "server/tls/client-ca.crt"),
 	};
-	char *user = xprintf("system:node:%s", s->node_name);
-	o.client = p->client = api_server_client(env->api, env->loop, user, "system:nodes,k3x:server-nodes");
-	free(user);
+	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
+		free(p);
+		return NULL;
+	}
+	o.client = p->client;
 	if (node_new(&o, &p->node, err) == 0)
 		return p;
 	client_close(p->client, client_closed, p);

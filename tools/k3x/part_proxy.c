@@ -1,5 +1,5 @@
-/* The service proxy as a part of the server. See parts.h. */
-#include "tools/k3x/parts.h"
+/* The service proxy as a part of a server or an agent. See parts.h. */
+#include "tools/k3x/part_client.h"
 
 #include "base/mem/arena.h"
 #include "net/proxy/proxy.h"
@@ -21,7 +21,10 @@ static bool wanted(const struct server_settings *s)
 static void *start(const struct part_env *env, struct err *err)
 {
 	struct proxy_part *p = xcalloc(1, sizeof *p);
-	p->client = api_server_client(env->api, env->loop, "system:kube-proxy", "system:node-proxier");
+	if (part_client(env, PART_IS_PROXY, &p->client, err) != 0) {
+		free(p);
+		return NULL;
+	}
 	struct proxy_options o = {.client = p->client,
 	        .node_name = env->settings->node_name,
 	        .cluster_cidr = env->settings->cluster_cidr};

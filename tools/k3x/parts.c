@@ -16,6 +16,7 @@
 #include <time.h>
 
 static const struct part *const rows[] = {
+        &part_uplink,
         &part_controllers,
         &part_node,
         &part_proxy,
@@ -160,15 +161,14 @@ static void look(uv_timer_t *timer)
 	start_led(term);
 }
 
-int parts_start(struct loop *loop, struct server_settings *settings, struct engine *store, struct api_server *api,
-        int api_port, void (*failed)(void *arg), void *arg, struct err *err)
+int parts_start(struct loop *loop, const struct part_env *env, struct engine *store, void (*failed)(void *arg),
+        void *arg, struct err *err)
 {
-	parts = (struct parts){.env = {.settings = settings, .api = api, .api_port = api_port},
-	        .store = store,
-	        .failed = failed,
-	        .arg = arg};
+	parts = (struct parts){.env = *env, .store = store, .failed = failed, .arg = arg};
+	if (!store)
+		return start_some(false, err);
 	look(NULL);
-	if (settings->has_peers || !parts.led_term) {
+	if (env->settings->has_peers || !parts.led_term) {
 		uv_timer_init(loop_uv(loop), &parts.timer);
 		uv_timer_start(&parts.timer, look, LOOK_MS, LOOK_MS);
 		parts.is_timed = true;

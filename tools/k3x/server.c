@@ -15,22 +15,19 @@
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_store.h"
+#include "tools/k3x/startup.h"
 
 #include "api/server/join/join.h"
 #include "api/server/server.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
-#include "base/proc/process.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { STOP_DRAIN_MS = 3000, RENEW_CHECK_MS = 6 * 3600 * 1000 };
@@ -156,8 +153,8 @@ static void api_ready_on_main(struct loop_task *t)
 		log_warn("server", "cannot write the admin kubeconfig", "error=\"%s\"", err.msg);
 	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api),
 	        s->settings.write_kubeconfig);
-	if (parts_start(&s->main_loop, &s->settings, s->store.engine, s->api, api_server_port(s->api), part_hangs, s,
-	            &err) != 0)
+	struct part_env env = {.settings = &s->settings, .api = s->api};
+	if (parts_start(&s->main_loop, &env, s->store.engine, part_hangs, s, &err) != 0)
 		fail(s, &err);
 }
 
@@ -250,36 +247,6 @@ static void renew(uv_timer_t *t)
 	loop_post(&s->api_loop, &s->reload_task);
 }
 
-static int open_log(struct server_settings *s, struct err *err)
-{
-	if (s->debug)
-		log_set_level(LOG_DEBUG);
-	if (!s->log_file)
-		return 0;
-	int fd = open(s->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return err_errno(err, errno, "open log %s", s->log_file);
-	log_set_fd(fd);
-	return 0;
-}
-
-static void raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
-static void go_last_when_memory_is_short(void)
-{
-	struct err err = ERR_INIT;
-	if (process_set_own_oom_score(&err) != 0)
-		log_warn("server", "this process is as likely to be killed as a pod when memory is short",
-		        "error=\"%s\"", err.msg);
-}
-
 static void watch_signals(struct server *s)
 {
 	uv_loop_t *uv = loop_uv(&s->main_loop);
@@ -335,10 +302,10 @@ static int prepare(struct server *s, struct err *err)
 
 static int start(struct server *s, int argc, char **argv, struct err *err)
 {
-	int rc = server_settings_load(&s->settings, argc, argv, err);
+	int rc = server_settings_load(&s->settings, false, argc, argv, err);
 	if (rc != 0)
 		return rc;
-	if (server_check(&s->settings, err) != 0 || open_log(&s->settings, err) != 0 ||
+	if (server_check(&s->settings, err) != 0 || startup_open_log(&s->settings, err) != 0 ||
 	        server_make_folders(&s->settings, err) != 0)
 		return err->code;
 	if (s->settings.cluster_reset)
@@ -346,7 +313,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	if (prepare(s, err) != 0)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
-	go_last_when_memory_is_short();
+	startup_go_last_when_memory_is_short();
 	watch_signals(s);
 	server_store_watch_removal(&s->store, on_removed, s);
 	s->keys = keys_keeper_start(&s->settings, s->store.engine);
@@ -360,7 +327,7 @@ int server_main(int argc, char **argv)
 	struct server *s = xcalloc(1, sizeof *s);
 	struct err err = ERR_INIT;
 	spare_memory();
-	raise_file_limit();
+	startup_raise_file_limit();
 	int rc = start(s, argc, argv, &err);
 	if (rc > 0) { /* help was asked for, or a reset, and nothing was opened */
 		arena_release(&s->settings.arena);

@@ -76,12 +76,19 @@ static int check_ranges(const struct server_settings *s, struct err *err)
 	return 0;
 }
 
+static int check_node_addresses(const struct server_settings *s, struct err *err)
+{
+	if (!is_ipv4(s->node_ip))
+		return bad(err, "node-ip", s->node_ip, "an IPv4 address");
+	return !s->node_external_ip || is_ip(s->node_external_ip)
+	               ? 0
+	               : bad(err, "node-external-ip", s->node_external_ip, "an IP address");
+}
+
 static int check_addresses(const struct server_settings *s, struct err *err)
 {
 	if (!is_ip(s->bind_address))
 		return bad(err, "bind-address", s->bind_address, "an IP address");
-	if (!is_ipv4(s->node_ip))
-		return bad(err, "node-ip", s->node_ip, "an IPv4 address");
 	if (!is_ipv4(s->advertise_address))
 		return bad(err, "advertise-address", s->advertise_address, "an IPv4 address");
 	return check_ranges(s, err);
@@ -163,14 +170,19 @@ static int check_san(const char *name, struct err *err)
 	               : bad(err, "tls-san", name, "a host name or an IP address");
 }
 
-static int check_names(const struct server_settings *s, struct err *err)
+static int check_node_names(const struct server_settings *s, struct err *err)
 {
 	if (validate_dns1123_subdomain(slice_of(s->node_name)))
 		return bad(err, "node-name", s->node_name, "a name of lower case letters, digits, '-' and '.'");
+	if (check_each(&s->node_label, check_label, err) != 0)
+		return err->code;
+	return check_each(&s->node_taint, check_taint, err);
+}
+
+static int check_names(const struct server_settings *s, struct err *err)
+{
 	if (validate_dns1123_subdomain(slice_of(s->cluster_domain)))
 		return bad(err, "cluster-domain", s->cluster_domain, "a DNS domain like cluster.local");
-	if (check_each(&s->node_label, check_label, err) != 0 || check_each(&s->node_taint, check_taint, err) != 0)
-		return err->code;
 	if (check_each(&s->tls_san, check_san, err) != 0)
 		return err->code;
 	return check_each(&s->disable, check_component, err);
@@ -184,9 +196,16 @@ static int check_token(const char *flag, const char *text, struct err *err)
 	return !text || join_token_parse(slice_of(text), &t, err) == 0 ? 0 : err_wrap(err, "--%s", flag);
 }
 
-static int check_joining(struct server_settings *s, struct err *err)
+static int check_url(struct server_settings *s, struct err *err)
 {
 	struct url url;
+	if (url_parse(&s->arena, s->join_url, 6443, &url, err) != 0)
+		return err_wrap(err, "--server");
+	return url.is_tls ? 0 : bad(err, "server", s->join_url, "like https://10.0.0.1:6443");
+}
+
+static int check_joining(struct server_settings *s, struct err *err)
+{
 	if (check_token("token", s->token, err) != 0 || check_token("agent-token", s->agent_token, err) != 0)
 		return err->code;
 	if (s->restore_path && !s->cluster_reset)
@@ -199,9 +218,7 @@ static int check_joining(struct server_settings *s, struct err *err)
 	if (!s->token)
 		return err_set(
 		        err, ERR_INVAL, "--server needs --token: the text of server/token on a server of the cluster");
-	if (url_parse(&s->arena, s->join_url, 6443, &url, err) != 0)
-		return err_wrap(err, "--server");
-	return url.is_tls ? 0 : bad(err, "server", s->join_url, "like https://10.0.0.1:6443");
+	return check_url(s, err);
 }
 
 static int check_files(const struct server_settings *s, struct err *err)
@@ -217,8 +234,22 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_addresses(s, err) != 0 || check_names(s, err) != 0 ||
-	        check_joining(s, err) != 0)
+	        check_mode(s, err) != 0 || check_node_addresses(s, err) != 0 || check_addresses(s, err) != 0 ||
+	        check_node_names(s, err) != 0 || check_names(s, err) != 0 || check_joining(s, err) != 0)
+		return err->code;
+	return check_files(s, err);
+}
+
+int agent_check(struct server_settings *s, struct err *err)
+{
+	if (!s->join_url)
+		return err_set(err, ERR_INVAL,
+		        "--server (or K3X_URL) is needed: a server of the cluster, like https://10.0.0.1:6443");
+	if (!s->kubelet_port)
+		return err_set(err, ERR_INVAL, "--kubelet-port: 0 is not a port (1 to 65535)");
+	if (check_port("lb-server-port", s->lb_port, err) != 0 ||
+	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_node_addresses(s, err) != 0 ||
+	        check_node_names(s, err) != 0 || check_token("token", s->token, err) != 0 || check_url(s, err) != 0)
 		return err->code;
 	return check_files(s, err);
 }

@@ -18,12 +18,11 @@
  * pass (another one joins, no leader, a port that is not open yet) is waited for. */
 #include "tools/k3x/server_join.h"
 
-#include "api/server/auth/join_token.h"
 #include "api/server/join/words.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/pki.h"
-#include "tools/k3x/join_http.h"
+#include "tools/k3x/join_contact.h"
 #include "tools/k3x/server_keys.h"
 #include "tools/k3x/server_store.h"
 
@@ -35,12 +34,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CLOCK_S_MAX = 300, RETRY_MS = 500, TELL_TRIES = 20, JOIN_S_MAX = 120, PEER_ASK_MS = 3000 };
+enum { RETRY_MS = 500, TELL_TRIES = 20, JOIN_S_MAX = 120, PEER_ASK_MS = 3000 };
 
 struct joiner {
 	struct server_settings *settings;
-	struct join_token token;
-	struct strbuf ca; /* PEM */
+	struct join_contact contact;
 	struct join_offer offer;
 };
 
@@ -55,47 +53,7 @@ static struct join_settings settings_of(const struct server_settings *s)
 static int call(struct joiner *j, const char *method, const char *path, struct slice body, struct strbuf *answer,
         struct err *err)
 {
-	struct join_http h = {.url = j->settings->join_url,
-	        .ca_pem = strbuf_cstr(&j->ca),
-	        .secret = j->token.secret,
-	        .method = method,
-	        .path = path,
-	        .body = body};
-	return join_http_call(&h, answer, err);
-}
-
-static int check_clock(const struct joiner *j, int64_t theirs, struct err *err)
-{
-	int64_t ahead = (int64_t)time(NULL) - theirs;
-	if (!theirs || (ahead <= CLOCK_S_MAX && ahead >= -CLOCK_S_MAX))
-		return 0;
-	return err_set(err, ERR_CONFLICT,
-	        "the clock of this server is %" PRId64
-	        " s %s that of %s: certificates and leases need clocks that agree "
-	        "(timedatectl set-ntp true)",
-	        ahead < 0 ? -ahead : ahead, ahead < 0 ? "behind" : "ahead of", j->settings->join_url);
-}
-
-/* Nothing but this is asked before the CA is known to be the token's. */
-static int fetch_ca(struct joiner *j, struct err *err)
-{
-	struct join_http h = {.url = j->settings->join_url, .method = "GET", .path = "/cacerts"};
-	char hash[65];
-	if (join_http_call(&h, &j->ca, err) != 0)
-		return err_wrap(err, "--server: is a k3x server there, and its port 6443 open?");
-	if (check_clock(j, h.date_s, err) != 0)
-		return err->code;
-	pki_sha256_hex(j->ca.data, j->ca.len, hash);
-	if (!*j->token.ca_hash)
-		log_warn("join", "the token does not name the cluster's CA, which is trusted as it came",
-		        "server=%s sha256=%s mend=\"the whole token, K10...\"", j->settings->join_url, hash);
-	else if (strcmp(hash, j->token.ca_hash) != 0)
-		return err_set(err, ERR_UNAUTHENTICATED,
-		        "the CA of %s is not the token's: its hash is %s and the token says %s. Either --server is a "
-		        "server "
-		        "of another cluster (or somebody between), or --token is",
-		        j->settings->join_url, hash, j->token.ca_hash);
-	return 0;
+	return join_contact_call(&j->contact, method, path, body, NULL, 0, answer, err);
 }
 
 static int fetch_offer(struct joiner *j, struct err *err)
@@ -109,8 +67,6 @@ static int fetch_offer(struct joiner *j, struct err *err)
 			break;
 		usleep(RETRY_MS * 1000);
 	}
-	if (err->code == ERR_UNAUTHENTICATED)
-		err_wrap(err, "--token");
 	if (!err->code && join_offer_parse(&j->settings->arena, strbuf_slice(&answer), &j->offer, err) != 0)
 		err_wrap(err, "what %s answered", j->settings->join_url);
 	strbuf_release(&answer);
@@ -142,7 +98,7 @@ static int write_all(struct joiner *j, struct err *err)
 {
 	struct server_settings *s = j->settings;
 	if (pki_file_write(marker(s), slice_of(s->join_url), 0600, err) != 0 ||
-	        server_keys_write(s, j->offer.keys, j->token.secret, err) != 0)
+	        server_keys_write(s, j->offer.keys, j->contact.token.secret, err) != 0)
 		return err->code;
 	return write_cluster_id(s, j->offer.cluster_id, err);
 }
@@ -169,17 +125,17 @@ static int look(struct server_settings *s, bool *is_joining, struct err *err)
 
 int server_join_begin(struct server_settings *s, bool *is_joining, struct err *err)
 {
-	struct joiner j = {.settings = s};
+	struct joiner j = {.settings = s, .contact = {.url = s->join_url, .user = "server"}};
 	if (look(s, is_joining, err) != 0 || !*is_joining)
 		return err->code;
-	int rc = join_token_parse(slice_of(s->token), &j.token, err);
+	int rc = join_token_parse(slice_of(s->token), &j.contact.token, err);
 	if (rc == 0)
-		rc = fetch_ca(&j, err);
+		rc = join_contact_meet(&j.contact, err);
 	if (rc == 0)
 		rc = fetch_offer(&j, err);
 	if (rc == 0)
 		rc = write_all(&j, err);
-	strbuf_release(&j.ca);
+	join_contact_release(&j.contact);
 	if (rc != 0)
 		return err_wrap(err, "joining");
 	log_info("join", "the cluster's keys are here", "server=%s cluster=%016" PRIx64 " members=%zu", s->join_url,
@@ -195,9 +151,9 @@ static int load_ca(struct joiner *j, struct err *err)
 	size_t len;
 	if (pki_file_read(server_file(j->settings, "server/tls/server-ca.crt"), &text, &len, err) != 0)
 		return err->code;
-	strbuf_add(&j->ca, text, len);
+	strbuf_add(&j->contact.ca, text, len);
 	free(text);
-	return join_token_parse(slice_of(j->settings->token), &j->token, err);
+	return join_token_parse(slice_of(j->settings->token), &j->contact.token, err);
 }
 
 static int ask_to_be_added(struct joiner *j, struct server_store *store, struct err *err)
@@ -319,7 +275,7 @@ static int be_promoted(struct joiner *j, struct server_store *store, struct loop
 
 int server_join_finish(struct server_settings *s, struct server_store *store, struct err *err)
 {
-	struct joiner j = {.settings = s};
+	struct joiner j = {.settings = s, .contact = {.url = s->join_url, .user = "server"}};
 	struct loop loop;
 	loop_init(&loop, "joining");
 	loop_start_thread(&loop);
@@ -331,7 +287,7 @@ int server_join_finish(struct server_settings *s, struct server_store *store, st
 	loop_call(&loop, stop_loop, &loop);
 	loop_join(&loop);
 	loop_release(&loop);
-	strbuf_release(&j.ca);
+	join_contact_release(&j.contact);
 	if (rc != 0)
 		return err_wrap(err, "joining");
 	log_info("join", "this server is a member with a vote", "member=%016" PRIx64 " address=%s", s->member_id,

@@ -51,9 +51,10 @@ int server_make_folders(struct server_settings *s, struct err *err)
 	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700},
 	        {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755},
 	        {"agent/etc", 0755}};
+	const size_t first_of_agent = 5;
 	if (make_folder(s->data_dir, 0755, err) != 0)
 		return err->code;
-	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+	for (size_t i = s->is_agent ? first_of_agent : 0; i < sizeof folders / sizeof *folders; i++)
 		if (make_folder(server_file(s, "%s", folders[i].name), folders[i].mode, err) != 0)
 			return err->code;
 	return 0;

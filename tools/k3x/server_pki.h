@@ -6,7 +6,7 @@
 
 #define SERVER_PEER_LEAF "server/tls/etcd/peer-server-client"
 
-/* The folders of a data directory. */
+/* The folders of a data directory, a server's or an agent's. */
 int server_make_folders(struct server_settings *s, struct err *err);
 
 /* Makes the CAs, certificates, keys and tokens that are missing, renews what is due. *renewed (may be NULL)

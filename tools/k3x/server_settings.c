@@ -1,6 +1,8 @@
-/* The flags of `k3x server`: names, environment and defaults as in k3s, so that its users know them already. */
+/* The flags of `k3x server` and `k3x agent`: names, environment and defaults as in k3s, so that its users know them
+ * already. What both have stands once; a flag of the other one is an error that says so. */
 #include "tools/k3x/server_settings.h"
 
+#include "base/check.h"
 #include "base/mem/str.h"
 #include "base/pki.h"
 
@@ -28,21 +30,61 @@ static void set_defaults(struct server_settings *s)
 	        .write_kubeconfig_mode = "600",
 	        .pause_image = "k3x/pause:" K3X_VERSION,
 	        .kubelet_port = 10250,
+	        .lb_port = 6444,
 	};
 }
 
 #define LATER "not built yet"
+#define OF_SERVERS "a setting of servers: an agent takes it from them"
+#define OF_AGENTS "a setting of agents"
+
+/* unsupported: why these can't be used here; NULL: they can. */
+static size_t add_rows(struct flag *table, size_t at, const struct flag *rows, size_t n, const char *unsupported)
+{
+	for (size_t i = 0; i < n; i++, at++) {
+		table[at] = rows[i];
+		if (unsupported) {
+			table[at].help = NULL;
+			table[at].unsupported = unsupported;
+		}
+	}
+	return at;
+}
 
 static int load(struct server_settings *s, int argc, char **argv, bool *want_help, struct err *err)
 {
 	static const char *ignored;
-	const struct flag table[] = {
+	static struct flag_list ignored_list;
+	const struct flag both[] = {
 	        {"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags",
 	                NULL},
 	        {"data-dir", 'd', FLAG_STRING, &s->data_dir, "K3X_DATA_DIR", "where state is kept (/var/lib/k3x)",
 	                NULL},
 	        {"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
 	        {"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
+	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN",
+	                "secret by which servers and agents join (made when absent)", NULL},
+	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
+	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
+	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
+	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
+	        {"node-external-ip", 0, FLAG_STRING, &s->node_external_ip, "K3X_NODE_EXTERNAL_IP",
+	                "address by which the node is reached from outside", NULL},
+	        {"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
+	        {"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
+	        {"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL,
+	                "CRI socket to use instead of starting containerd", NULL},
+	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
+	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
+	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
+	        {"server", 's', FLAG_STRING, &s->join_url, "K3X_URL",
+	                "join the cluster of this server, like https://10.0.0.1:6443", NULL},
+	        {"kubelet-arg", 0, FLAG_LIST, &ignored_list, NULL, NULL,
+	                "this kubelet has --kubelet-port, --resolv-conf, --node-label, --node-taint and no other "
+	                "settings"},
+	        {"kube-proxy-arg", 0, FLAG_LIST, &ignored_list, NULL, NULL, "the service proxy has no settings"},
+	};
+	const struct flag of_servers[] = {
 	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
 	        {"https-listen-port", 0, FLAG_INT, &s->https_port, NULL, "API port (6443)", NULL},
 	        {"advertise-address", 0, FLAG_STRING, &s->advertise_address, NULL,
@@ -59,9 +101,6 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
 	        {"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE",
 	                "its mode (600)", NULL},
-	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN",
-	                "secret by which servers and agents join (made when absent)", NULL},
-	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
 	        {"agent-token", 0, FLAG_STRING, &s->agent_token, "K3X_AGENT_TOKEN",
 	                "another secret, by which agents alone join", NULL},
 	        {"agent-token-file", 0, FLAG_STRING, &s->agent_token_file, "K3X_AGENT_TOKEN_FILE", "file that holds it",
@@ -70,24 +109,12 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"disable-agent", 0, FLAG_BOOL, &s->disable_agent, NULL, "run no node here", NULL},
 	        {"disable-scheduler", 0, FLAG_BOOL, &s->disable_scheduler, NULL, "run no scheduler", NULL},
 	        {"disable-controller-manager", 0, FLAG_BOOL, &s->disable_controllers, NULL, "run no controllers", NULL},
-	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
-	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
-	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
-	        {"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
-	        {"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
-	        {"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL,
-	                "CRI socket to use instead of starting containerd", NULL},
-	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
-	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
-	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
 	        {"tls-min-version", 0, FLAG_STRING, &s->tls_min_version, NULL,
 	                "oldest TLS version of the API: VersionTLS12 (the default), VersionTLS13", NULL},
 	        {"tls-cipher-suites", 0, FLAG_STRING, &s->tls_cipher_suites, NULL,
 	                "TLS 1.2 cipher suites of the API, IANA names with commas between", NULL},
 	        {"cluster-init", 0, FLAG_BOOL, &s->cluster_init, "K3X_CLUSTER_INIT",
 	                "let other servers join: opens the peer port, 2380; stays so", NULL},
-	        {"server", 's', FLAG_STRING, &s->join_url, "K3X_URL",
-	                "join the cluster of this server, like https://10.0.0.1:6443", NULL},
 	        {"cluster-reset", 0, FLAG_BOOL, &s->cluster_reset, "K3X_CLUSTER_RESET",
 	                "forget the other servers and go on as the only one; ends when that is done", NULL},
 	        {"cluster-reset-restore-path", 0, FLAG_STRING, &s->restore_path, NULL,
@@ -95,10 +122,19 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
 	};
-	struct flags f = {.program = "k3x server",
-	        .summary = "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
+	const struct flag of_agents[] = {
+	        {"lb-server-port", 0, FLAG_INT, &s->lb_port, "K3X_LB_SERVER_PORT",
+	                "port on 127.0.0.1 that leads to the servers (6444)", NULL},
+	};
+	struct flag table[COUNT_OF(both) + COUNT_OF(of_servers) + COUNT_OF(of_agents)];
+	size_t n = add_rows(table, 0, both, COUNT_OF(both), NULL);
+	n = add_rows(table, n, of_servers, COUNT_OF(of_servers), s->is_agent ? OF_SERVERS : NULL);
+	n = add_rows(table, n, of_agents, COUNT_OF(of_agents), s->is_agent ? NULL : OF_AGENTS);
+	struct flags f = {.program = s->is_agent ? "k3x agent" : "k3x server",
+	        .summary = s->is_agent ? "k3x agent: a node of a cluster whose servers run elsewhere"
+	                               : "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
 	        .table = table,
-	        .count = sizeof table / sizeof *table,
+	        .count = n,
 	        .config_flag = "config"};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
 	*want_help = rc == 0 && f.want_help;
@@ -155,10 +191,11 @@ static const char *host_address(struct arena *a)
 	return found ? found : "127.0.0.1";
 }
 
-int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err)
+int server_settings_load(struct server_settings *s, bool is_agent, int argc, char **argv, struct err *err)
 {
 	bool want_help;
 	set_defaults(s);
+	s->is_agent = is_agent;
 	if (load(s, argc, argv, &want_help, err) != 0)
 		return err->code;
 	if (want_help)

@@ -1,4 +1,5 @@
-/* The settings of `k3x server`: flags, environment and config file (k3s's names), checked and completed. */
+/* The settings of `k3x server` and `k3x agent`: flags, environment and config file (k3s's names), completed. An agent
+ * has those of its node; those of the cluster it takes from a server. */
 #ifndef K3X_TOOLS_K3X_SERVER_SETTINGS_H
 #define K3X_TOOLS_K3X_SERVER_SETTINGS_H
 
@@ -8,6 +9,7 @@
 
 struct server_settings {
 	struct arena arena;
+	bool is_agent;
 	const char *config;
 	const char *data_dir;
 	const char *log_file;
@@ -28,19 +30,20 @@ struct server_settings {
 	struct flag_list disable;
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
-	const char *node_name, *node_ip;
+	const char *node_name, *node_ip, *node_external_ip;
 	struct flag_list node_label, node_taint;
 	const char *container_runtime_endpoint;
 	const char *pause_image;
 	const char *resolv_conf;
 	int64_t kubelet_port;
+	int64_t lb_port; /* of an agent */
 	/* Set by server_store_identify(). */
 	uint64_t cluster_id, member_id;
 	bool has_peers; /* the peer port is to be open */
 };
 
-/* Fills the settings, unchecked; prints help and returns 1 when that was asked for. */
-int server_settings_load(struct server_settings *s, int argc, char **argv, struct err *err);
+/* Fills the settings, unchecked; prints help and returns 1 when that was asked for. is_agent: of `k3x agent`. */
+int server_settings_load(struct server_settings *s, bool is_agent, int argc, char **argv, struct err *err);
 
 /* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */
 const char *server_file(struct server_settings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

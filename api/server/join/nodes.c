@@ -4,10 +4,10 @@
  *     POST /v1-k3x/serving-kubelet.crt    NAME, its address (k3x-node-ip), localhost
  *     POST /v1-k3x/client-kube-proxy.crt  system:kube-proxy in system:node-proxier
  *
- * with the headers k3x-node-name and k3x-node-password. Whoever has the agents' token may bring in nodes, but not take
- * over one that is there: the first password that is shown for a name is kept, hashed, in the Secret
- * kube-system/NAME.node-password.k3x, and must be shown ever after. A node that was wiped has lost it; who deletes the
- * Secret (or the node for good) lets it in again.
+ * with the headers k3x-node-name and k3x-node-password (and k3x-node-ip, k3x-node-external-ip). Whoever has the agents'
+ * token may bring in nodes, but not take over one that is there: the first password that is shown for a name is kept,
+ * hashed, in the Secret kube-system/NAME.node-password.k3x, and must be shown ever after. A node that was wiped has
+ * lost it; who deletes the Secret (or the node for good) lets it in again.
  *
  *     look for the Secret -> check or make the hash, sign (pool) -> [ create the Secret ] -> answer
  *
@@ -23,6 +23,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json/json.h"
+#include "base/log.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ struct node_ask {
 	struct call *call;
 	struct arena arena;
 	enum node_certificate kind;
-	const char *name, *ip, *secret; /* ip: NULL when none was told */
+	const char *name, *ip, *external_ip, *secret; /* ip, external_ip: NULL when none was told */
 	struct slice password, csr;
 	struct slice known; /* hash in the Secret; empty: there is none */
 	struct strbuf hash; /* of a new one */
@@ -51,7 +52,9 @@ struct node_ask {
 
 static void finish(struct node_ask *n)
 {
-	if (!n->err.code)
+	if (n->err.code)
+		log_warn("join", "a node was turned away", "name=%s error=\"%s\"", n->name ? n->name : "", n->err.msg);
+	else
 		call_respond_text(n->call, 200, "application/x-pem-file", slice_of(n->certificate_pem));
 	join_end(n->join, n->call, &n->err);
 	strbuf_release(&n->hash);
@@ -97,11 +100,16 @@ static void write_secret(struct node_ask *n)
 static int sign(struct node_ask *n)
 {
 	static const char *const nodes[] = {"system:nodes"}, *const proxies[] = {"system:node-proxier"};
-	const char *names[] = {n->name, "localhost", "127.0.0.1", n->ip};
+	const char *names[5] = {n->name, "localhost", "127.0.0.1"};
+	size_t n_names = 3;
+	if (n->ip)
+		names[n_names++] = n->ip;
+	if (n->external_ip)
+		names[n_names++] = n->external_ip;
 	struct pki_request r = {.organizations_count = 1, .is_client = true};
 	if (n->kind == SERVING_KUBELET)
 		r = (struct pki_request){
-		        .common_name = n->name, .names = names, .names_count = n->ip ? 4 : 3, .is_server = true};
+		        .common_name = n->name, .names = names, .names_count = n_names, .is_server = true};
 	else if (n->kind == CLIENT_KUBELET)
 		r.common_name = arena_printf(&n->arena, "system:node:%s", n->name), r.organizations = nodes;
 	else
@@ -161,25 +169,41 @@ static bool is_address(const char *text)
 	return inet_pton(AF_INET, text, &addr) == 1 || inet_pton(AF_INET6, text, &addr) == 1;
 }
 
+static int take_address(struct node_ask *n, const char *header, const char **ret)
+{
+	struct slice ip = http_header(n->call->exchange, header);
+	if (!ip.len)
+		return 0;
+	const char *text = arena_printf(&n->arena, "%.*s", SLICE_FMT(ip));
+	if (ip.len > IP_BYTES_MAX || !is_address(text))
+		return err_set(&n->err, ERR_INVAL, "the header %s is not an address", header);
+	*ret = text;
+	return 0;
+}
+
 static int take(struct node_ask *n)
 {
 	struct http_exchange *x = n->call->exchange;
 	if (!x)
 		return err_set(&n->err, ERR_UNIMPLEMENTED, "certificates of nodes are asked for over HTTPS");
-	struct slice name = http_header(x, "k3x-node-name"), password = http_header(x, "k3x-node-password"),
-	             ip = http_header(x, "k3x-node-ip");
+	struct slice name = http_header(x, "k3x-node-name"), password = http_header(x, "k3x-node-password");
 	if (!name.len || validate_dns1123_subdomain(name))
 		return err_set(&n->err, ERR_INVAL, "the header k3x-node-name is not a node's name");
 	if (password.len < PASSWORD_BYTES_MIN || password.len > PKI_PASSWORD_BYTES_MAX)
 		return err_set(&n->err, ERR_INVAL, "the header k3x-node-password has not %d to %d bytes",
 		        PASSWORD_BYTES_MIN, PKI_PASSWORD_BYTES_MAX);
 	n->name = arena_printf(&n->arena, "%.*s", SLICE_FMT(name));
+	const struct user *u = n->call->user;
+	if (user_is_in(u, "system:nodes") && !slice_is(u->name, arena_printf(&n->arena, "system:node:%s", n->name)))
+		return err_set(&n->err, ERR_FORBIDDEN,
+		        "%.*s may not ask for certificates of the node %s: show a token to bring in another node",
+		        SLICE_FMT(u->name), n->name);
 	n->secret = arena_printf(&n->arena, "%s.node-password.k3x", n->name);
 	n->password = (struct slice){arena_memdup(&n->arena, password.ptr, password.len), password.len};
-	n->ip = ip.len ? arena_printf(&n->arena, "%.*s", SLICE_FMT(ip)) : NULL;
 	n->csr = (struct slice){arena_memdup(&n->arena, n->call->body.ptr, n->call->body.len), n->call->body.len};
-	if (n->ip && (ip.len > IP_BYTES_MAX || !is_address(n->ip)))
-		return err_set(&n->err, ERR_INVAL, "the header k3x-node-ip is not an address");
+	if (take_address(n, "k3x-node-ip", &n->ip) != 0 ||
+	        take_address(n, "k3x-node-external-ip", &n->external_ip) != 0)
+		return n->err.code;
 	return read_known(n);
 }
 

@@ -61,6 +61,27 @@ static const char **setting(const struct join_settings *s, size_t i)
 	return (const char **)((char *)(uintptr_t)s + settings_rows[i].at);
 }
 
+static int settings_in(struct arena *a, const json_t *v, struct join_settings *ret, struct err *err)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+		if (text_in(a, v, settings_rows[i].name, setting(ret, i), err) != 0)
+			return err->code;
+	return 0;
+}
+
+int join_config_parse(struct arena *a, struct slice text, struct join_config *ret, struct err *err)
+{
+	json_auto_t *v = json_lib_parse(text, err);
+	struct join_config c = {0};
+	if (!v)
+		return err->code;
+	c.protocol = (int)json_lib_get_int(v, "protocol", 0);
+	if (text_in(a, v, "kubernetes", &c.kubernetes, err) != 0 || settings_in(a, v, &c.settings, err) != 0)
+		return err->code;
+	*ret = c;
+	return 0;
+}
+
 static int members_in(struct arena *a, const json_t *list, struct join_offer *o, struct err *err)
 {
 	size_t n = json_array_size(list);
@@ -83,9 +104,8 @@ int join_offer_parse(struct arena *a, struct slice text, struct join_offer *ret,
 	if (id_in(v, "cluster", &o.cluster_id, err) != 0 || text_in(a, v, "kubernetes", &o.kubernetes, err) != 0 ||
 	        members_in(a, json_object_get(v, "members"), &o, err) != 0)
 		return err->code;
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (text_in(a, settings, settings_rows[i].name, setting(&o.settings, i), err) != 0)
-			return err->code;
+	if (settings_in(a, settings, &o.settings, err) != 0)
+		return err->code;
 	if (!base64_decode(a, json_lib_get_str(v, "keys"), &o.keys) || !o.keys.len)
 		return err_set(err, ERR_INVAL, "\"keys\" is not base64");
 	*ret = o;

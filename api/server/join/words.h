@@ -51,6 +51,12 @@ uint64_t join_answered_member(struct slice text);
 
 /* GET /v1-k3x/config: the settings alone. */
 void join_settings_write(const struct join_settings *s, struct strbuf *out);
+struct join_config {
+	int protocol;
+	const char *kubernetes;
+	struct join_settings settings;
+};
+int join_config_parse(struct arena *a, struct slice text, struct join_config *ret, struct err *err);
 
 /* Can a server of one version be in a cluster with those of the other? The same protocol, and Kubernetes versions at
  * most one minor apart, as upstream allows. ERR_CONFLICT says what to do. */

@@ -1,0 +1,14 @@
+/* What a server and an agent do to their process before they begin. */
+#ifndef K3X_TOOLS_K3X_STARTUP_H
+#define K3X_TOOLS_K3X_STARTUP_H
+
+#include "tools/k3x/server_settings.h"
+
+/* Level and file of the log. */
+int startup_open_log(struct server_settings *s, struct err *err);
+/* As many descriptors as the system allows. */
+void startup_raise_file_limit(void);
+/* When memory is short, pods are killed first. */
+void startup_go_last_when_memory_is_short(void);
+
+#endif
