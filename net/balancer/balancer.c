@@ -38,6 +38,7 @@ struct balancer {
 	struct upstreams upstreams;
 	struct list_link connections;
 	size_t n_connections;
+	bool is_lost; /* the last that came found no server */
 	bool closing;
 	struct closing parts;
 	void (*closed)(void *arg);
@@ -127,10 +128,22 @@ static void near_closed(struct conn *c, void *arg)
 	side_closed(arg);
 }
 
+/* Each time it changes, and not for each connection: clients try again and again. */
+static void tell_lost(struct balancer *b, bool is_lost)
+{
+	if (is_lost && !b->is_lost)
+		log_warn("balancer", "no server can be reached: what runs goes on, and it is tried again", "known=%zu",
+		        b->upstreams.n);
+	else if (!is_lost && b->is_lost)
+		log_info("balancer", "a server is reached again", "%s", "");
+	b->is_lost = is_lost;
+}
+
 static void far_open(struct conn *c, const struct err *err, void *arg)
 {
 	struct connection *k = arg;
 	if (!err) {
+		tell_lost(k->balancer, false);
 		k->join = conn_join(k->near, k->far, CONN_JOIN_HALVES, joined_done, k);
 		return;
 	}
@@ -158,7 +171,7 @@ static void dial(struct connection *k)
 	struct conn_connect_options o = {.timeout_ms = DIAL_MS};
 	int i = upstreams_choose(&b->upstreams, k->tried, (uint32_t)jitter_below(INT32_MAX));
 	if (i < 0) {
-		log_warn("balancer", "no server can be reached", "known=%zu", b->upstreams.n);
+		tell_lost(b, true);
 		give_up(k);
 		return;
 	}

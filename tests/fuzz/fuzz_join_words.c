@@ -1,4 +1,4 @@
-/* Any bytes as what servers say to each other when one joins: what is understood is written and understood again, the
+/* Any bytes as what servers and agents are told when they join: what is understood is written and understood again, the
  * same. */
 #include "api/server/join/words.h"
 
@@ -34,11 +34,25 @@ static void offer(struct arena *a, struct slice text)
 	strbuf_release(&out);
 }
 
+static void config(struct arena *a, struct slice text)
+{
+	struct join_config x, y;
+	struct err err = ERR_INIT;
+	struct strbuf out = STRBUF_INIT;
+	if (join_config_parse(a, text, &x, &err) == 0) {
+		join_settings_write(&x.settings, &out);
+		CHECK(join_config_parse(a, strbuf_slice(&out), &y, &err) == 0);
+		CHECK(join_check_settings(&x.settings, &y.settings, &err) == 0);
+	}
+	strbuf_release(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena a = ARENA_INIT;
 	ask(&a, (struct slice){(const char *)data, size});
 	offer(&a, (struct slice){(const char *)data, size});
+	config(&a, (struct slice){(const char *)data, size});
 	join_answered_member((struct slice){(const char *)data, size});
 	arena_release(&a);
 	return 0;

@@ -1,12 +1,12 @@
 # Clusters of `k3x server`, each server in a network namespace of its own with an address on one bridge; source it after
 # _lib.sh, under tests/apart.sh. Servers are called s1, s2, ...; each one's data, log, kubeconfig and process id are
-# $T/NAME, $T/NAME.log, $T/NAME.kubeconfig and $T/NAME.pid. They run no node: nothing here needs pods.
+# $T/NAME, $T/NAME.log, $T/NAME.kubeconfig and $T/NAME.pid. They run no node: what needs pods starts agents, a1, a2, ...
 net=10.99.0
 prefix=k3x-$$-
 bridge=k3xbr$$
 declare -A server_flags # of a server, beside those of all
 
-address() { echo "$net.${1#s}"; }
+address() { local n=${1#s}; echo "$net.${n/#a/20}"; }
 url() { echo "https://$(address "$1"):6443"; }
 at() { local n=$1; shift; nsenter --net="/run/netns/$prefix$n" "$@"; }
 
@@ -59,12 +59,30 @@ server_is_gone() { ! kill -0 "$(cat "$T/$1.pid")" 2>/dev/null; }
 server_is_ready() { [ -s "$T/$1.kubeconfig" ] && k "$1" get --raw /readyz; }
 join_flags() { echo "--server $(url "$1") --token $(cat "$T/$1/server/token")"; }
 
+# agent_run NAME FLAGS..., agent_start NAME FLAGS...: the same for an agent; server_stop stops it, and leaves its pods.
+agent_run() {
+	local n=$1
+	shift
+	at "$n" "$K3X" agent --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" "$@"
+}
+agent_start() {
+	local n=$1
+	shift
+	setsid nsenter --net="/run/netns/$prefix$n" "$K3X" agent --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" \
+		"$@" </dev/null >>"$T/$n.log" 2>&1 &
+	echo $! >"$T/$n.pid"
+}
+
 # k NAME ARGS...: kubectl, on that server and through it.
 k() { local n=$1; shift; at "$n" "$(type -P kubectl)" --kubeconfig "$T/$n.kubeconfig" --request-timeout=10s "$@"; }
 
 servers_cleanup() {
 	local f n
-	for f in "$T"/s*.pid; do [ -e "$f" ] && server_stop "$(basename "$f" .pid)" KILL; done
+	for f in "$T"/[as]*.pid; do [ -e "$f" ] && server_stop "$(basename "$f" .pid)" KILL; done
+	for f in "$T"/a*/agent; do
+		n=$(basename "${f%/agent}")
+		[ -d "$f" ] && at "$n" env K3X_DATA_DIR="$T/$n" K3X_STATE_DIR="$f/run" bash "$root/tools/install/down.sh" >/dev/null 2>&1
+	done
 	for n in $(ip netns list 2>/dev/null | awk '{print $1}' | grep "^$prefix"); do ip netns delete "$n"; done
 	ip link delete $bridge 2>/dev/null
 	cleanup

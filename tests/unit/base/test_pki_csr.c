@@ -40,6 +40,34 @@ static void the_signer_decides_what_the_certificate_says(void **state)
 	pki_pair_release(&ca);
 }
 
+static void a_renewed_certificate_keeps_its_key(void **state)
+{
+	struct pki_pair ca = PKI_PAIR_INIT;
+	char *key, *csr, *again, *crt = NULL;
+	struct pki_key *mine, *certified;
+	struct strbuf one = STRBUF_INIT, two = STRBUF_INIT;
+	struct pki_request r = {.common_name = "x", .is_client = true};
+	assert_int_equal(pki_ca_new("ca", &ca, &err), 0);
+	assert_int_equal(pki_csr_new("x", &key, &csr, &err), 0);
+	assert_int_equal(pki_csr_for("x", key, &again, &err), 0);
+	assert_int_equal(pki_issue_csr(&ca, slice_of(again), &r, &crt, &err), 0);
+	assert_int_equal(pki_key_load(key, &mine, &err), 0);
+	assert_int_equal(pki_key_load(crt, &certified, &err), 0);
+	pki_key_id(mine, &one, &err);
+	pki_key_id(certified, &two, &err);
+	assert_true(one.len && slice_eq(strbuf_slice(&one), strbuf_slice(&two)));
+	free(again);
+	assert_int_equal(pki_csr_for("x", "no key", &again, &err), ERR_INVAL);
+	pki_key_free(mine);
+	pki_key_free(certified);
+	strbuf_release(&one);
+	strbuf_release(&two);
+	free(key);
+	free(csr);
+	free(crt);
+	pki_pair_release(&ca);
+}
+
 static void what_is_no_request_is_refused(void **state)
 {
 	struct pki_pair ca = PKI_PAIR_INIT;
@@ -62,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_signer_decides_what_the_certificate_says),
+	        cmocka_unit_test(a_renewed_certificate_keeps_its_key),
 	        cmocka_unit_test(what_is_no_request_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

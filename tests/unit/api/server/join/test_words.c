@@ -56,6 +56,23 @@ static void what_is_missing_is_named(void **state)
 	arena_release(&a);
 }
 
+static void settings_arrive_as_they_were_made(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct strbuf text = STRBUF_INIT;
+	struct join_config got;
+	join_settings_write(&settings, &text);
+	assert_int_equal(join_config_parse(&a, strbuf_slice(&text), &got, &err), 0);
+	assert_int_equal(join_check_settings(&settings, &got.settings, &err), 0);
+	assert_int_equal(join_check_versions(K3X_KUBE_VERSION, got.protocol, got.kubernetes, &err), 0);
+	err = ERR_INIT;
+	assert_int_equal(join_config_parse(&a, SLICE("{\"kubernetes\":\"v1.32.4\",\"clusterCIDR\":\"x\"}"), &got, &err),
+	        ERR_INVAL);
+	assert_non_null(strstr(err.msg, "serviceCIDR"));
+	strbuf_release(&text);
+	arena_release(&a);
+}
+
 static void versions_may_be_one_minor_apart(void **state)
 {
 	assert_int_equal(join_check_versions("v1.32.4", JOIN_PROTOCOL, "v1.33.0", &err), 0);
@@ -78,6 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(an_offer_arrives_as_it_was_made),
+	        cmocka_unit_test(settings_arrive_as_they_were_made),
 	        cmocka_unit_test(what_is_missing_is_named),
 	        cmocka_unit_test(versions_may_be_one_minor_apart),
 	        cmocka_unit_test(a_setting_that_differs_is_named_by_its_flag),
