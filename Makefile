@@ -2,6 +2,7 @@
 #
 #   make            the binary, build/k3x                     make up | down     start, stop a one-server cluster
 #   make check      all tests                                 make lint          static checks and the layer check
+#   make cluster N=3 | cluster-down    N servers and an agent on this machine, to play with
 #   make test-one T=store/machine/test_txn                    one unit test program
 #   make asan|tsan  unit tests under a sanitizer              make bench-NAME    benchmarks
 #   make deps       install what is missing (Debian packages) make install       to $(DESTDIR)$(PREFIX)
@@ -92,6 +93,16 @@ up: deps
 
 down:
 	@tools/install/down.sh
+
+# N servers and one agent on hosts of their own (network namespaces), to be killed and cut off.
+N ?= 3
+.PHONY: cluster cluster-down
+cluster: deps
+	@$(MAKE) --no-print-directory all
+	@tools/install/cluster.sh up $(N)
+
+cluster-down:
+	@tools/install/cluster.sh down
 
 clean-data: down
 	rm -rf /var/lib/k3x /etc/k3x
