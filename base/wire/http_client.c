@@ -5,7 +5,11 @@
  * limit. A finished call is freed in its own deferred turn, because the protocols may still hold it on their stack.
  *
  * What can go wrong: a connection that cannot be made ends all waiting calls with its error when no other is open; one
- * that breaks ends its calls. Deadlines are looked at four times a second. */
+ * that breaks ends its calls.
+ *
+ * One timer looks at what is due: four times a second while a call has a deadline, every second while others are open
+ * (HTTP/2 asks whether the server is there), else when the first idle connection is to be closed. A client that rests
+ * wakes nobody. */
 #include "base/wire/http_client_int.h"
 
 #include "base/check.h"
@@ -13,10 +17,18 @@
 
 #include <stdlib.h>
 
-enum { TICK_MS = 250, CONNECTIONS_DEFAULT = 8, IDLE_MS_DEFAULT = 90000, BODY_MAX_DEFAULT = 16 * 1024 * 1024 };
+enum {
+	TICK_MS = 250,
+	CALL_TICK_MS = 1000,
+	CONNECTIONS_DEFAULT = 8,
+	IDLE_MS_DEFAULT = 90000,
+	BODY_MAX_DEFAULT = 16 * 1024 * 1024
+};
 enum { OUT_ROOM = 256 * 1024, CONNECT_MS_DEFAULT = 10000 };
 
 static void client_turn(struct loop_defer *d);
+static void want_tick(struct http_client *c, uint64_t ms);
+static void on_tick(uv_timer_t *t);
 static void finish_close(struct http_client *c);
 
 /* ---- calls ---- */
@@ -270,6 +282,7 @@ struct http_call *http_client_call(struct http_client *c, const struct http_call
 		call->deadline_ms = loop_now_ms(c->loop) + options->timeout_ms;
 	list_push_back(&c->waiting, &call->link);
 	c->calls_live++;
+	want_tick(c, options->timeout_ms ? TICK_MS : CALL_TICK_MS);
 	loop_defer(c->loop, &c->turn);
 	return call;
 }
@@ -332,6 +345,8 @@ void client_conn_released(struct client_conn *k)
 	struct http_client *c = k->client;
 	if (k->calls_count == 0)
 		k->idle_since_ms = loop_now_ms(c->loop);
+	if (k->calls_count == 0 && !k->going)
+		want_tick(c, c->o.idle_ms + 1);
 	if (k->going && k->calls_count == 0 && !k->detached)
 		client_conn_close(k);
 	loop_defer(c->loop, &c->turn);
@@ -517,6 +532,37 @@ static void expire_list(struct list_link *calls, uint64_t now)
 	}
 }
 
+static bool has_deadline(struct list_link *calls)
+{
+	LIST_FOREACH (it, calls)
+		if (CONTAINER_OF(it, struct http_call, link)->deadline_ms)
+			return true;
+	return false;
+}
+
+/* In how many milliseconds the timer has something to look at; 0: it has not. */
+static uint64_t next_tick(struct http_client *c, uint64_t now)
+{
+	uint64_t next = has_deadline(&c->waiting) ? TICK_MS : 0;
+	LIST_FOREACH (it, &c->conns) {
+		struct client_conn *k = CONTAINER_OF(it, struct client_conn, link);
+		uint64_t idle_end = k->idle_since_ms + c->o.idle_ms + 1;
+		uint64_t ms = has_deadline(&k->calls)          ? TICK_MS
+		              : k->calls_count || !k->protocol ? CALL_TICK_MS
+		              : idle_end > now                 ? idle_end - now
+		                                               : CALL_TICK_MS;
+		next = !next || ms < next ? ms : next;
+	}
+	return next;
+}
+
+/* At the latest. */
+static void want_tick(struct http_client *c, uint64_t ms)
+{
+	if (!c->closing && (!uv_is_active((uv_handle_t *)&c->tick) || uv_timer_get_due_in(&c->tick) > ms))
+		uv_timer_start(&c->tick, on_tick, ms, 0);
+}
+
 static void on_tick(uv_timer_t *t)
 {
 	struct http_client *c = t->data;
@@ -532,6 +578,9 @@ static void on_tick(uv_timer_t *t)
 			k->protocol->tick(k, now);
 		expire_list(&k->calls, now);
 	}
+	uint64_t next = next_tick(c, now);
+	if (next)
+		want_tick(c, next);
 }
 
 static char *dup_or_null(const char *s)
@@ -560,7 +609,6 @@ struct http_client *http_client_new(const struct http_client_options *options)
 	loop_defer_init(&c->turn, client_turn);
 	uv_timer_init(loop_uv(c->loop), &c->tick);
 	c->tick.data = c;
-	uv_timer_start(&c->tick, on_tick, TICK_MS, TICK_MS);
 	return c;
 }
 

@@ -1,5 +1,6 @@
 /* See readiness.h. A connection that can't be made or is reset is a refusal, one that gives no answer in time a
- * silence. Times between two questions are jittered, so that the agents of a cluster don't ask together. */
+ * silence. It is kept for the next question, and left for another after a silence. Times between two questions are
+ * jittered, so that the agents of a cluster don't ask together. */
 #include "net/balancer/readiness.h"
 
 #include "api/client/jitter.h"
@@ -14,7 +15,7 @@ enum { ANSWER_MS = 2000 };
 struct readiness {
 	struct readiness_options o;
 	uv_timer_t timer;
-	struct http_client *client; /* while it is asked */
+	struct http_client *client;
 	struct http_call *call;
 	void (*closed)(void *arg);
 	void *closed_arg;
@@ -39,12 +40,6 @@ static void client_closed(void *arg)
 	maybe_free(arg);
 }
 
-static void drop_client(struct readiness *r)
-{
-	if (r->client)
-		http_client_close(TAKE(r->client), client_closed, r);
-}
-
 static unsigned jittered(unsigned ms)
 {
 	return ms - ms / 5 + (unsigned)jitter_below(2 * (ms / 5) + 1);
@@ -59,7 +54,6 @@ static void answered(struct http_call *call, const struct http_answer *answer, c
 	if (!err && answer->status == 200)
 		a = UPSTREAM_READY;
 	r->call = NULL;
-	drop_client(r);
 	unsigned ms = jittered(r->o.answered(r->o.arg, a));
 	uv_timer_start(&r->timer, ask, ms, 0);
 }
@@ -67,25 +61,24 @@ static void answered(struct http_call *call, const struct http_answer *answer, c
 static void ask(uv_timer_t *t)
 {
 	struct readiness *r = t->data;
-	struct http_client_options o = {.loop = r->o.loop,
-	        .host = r->o.host,
-	        .port = r->o.port,
-	        .tls = r->o.tls,
-	        .protocol = HTTP_CLIENT_H1,
-	        .connect_ms = ANSWER_MS};
 	struct http_call_options call = {
 	        .method = "GET", .target = "/readyz", .timeout_ms = ANSWER_MS, .on_done = answered, .arg = r};
-	r->client = http_client_new(&o);
-	r->handles++;
 	r->call = http_client_call(r->client, &call);
 }
 
 struct readiness *readiness_new(const struct readiness_options *options)
 {
 	struct readiness *r = xcalloc(1, sizeof *r);
+	struct http_client_options o = {.loop = options->loop,
+	        .host = options->host,
+	        .port = options->port,
+	        .tls = options->tls,
+	        .protocol = HTTP_CLIENT_H1,
+	        .connect_ms = ANSWER_MS};
 	LOOP_CHECK_OWNER(options->loop);
 	r->o = *options;
-	r->handles = 1;
+	r->client = http_client_new(&o);
+	r->handles = 2;
 	uv_timer_init(loop_uv(r->o.loop), &r->timer);
 	r->timer.data = r;
 	uv_timer_start(&r->timer, ask, 0, 0);
@@ -109,6 +102,6 @@ void readiness_close(struct readiness *r, void (*closed)(void *arg), void *arg)
 	r->closed_arg = arg;
 	if (r->call)
 		http_call_cancel(TAKE(r->call));
-	drop_client(r);
+	http_client_close(TAKE(r->client), client_closed, r);
 	uv_close((uv_handle_t *)&r->timer, timer_closed);
 }

@@ -1,5 +1,4 @@
-/* Asks one server whether it can serve: GET /readyz over a connection of its own each time, for what is asked is also
- * whether one can be made. Loop's thread. */
+/* Asks one server, again and again, whether it can serve: GET /readyz. Loop's thread. */
 #ifndef K3X_NET_BALANCER_READINESS_H
 #define K3X_NET_BALANCER_READINESS_H
 
