@@ -76,6 +76,7 @@ struct conn_join *conn_join(struct conn *a, struct conn *b, enum conn_join_end e
 
 void conn_join_cut(struct conn_join *j)
 {
-	conn_close(j->side[0], 0);
-	conn_close(j->side[1], 0);
+	for (int i = 0; i < 2; i++) /* one may have closed while the other still sends what it has */
+		if (!j->closed[i])
+			conn_close(j->side[i], 0);
 }
