@@ -223,8 +223,8 @@ static unsigned answered(void *arg, enum upstream_answer answer)
 	enum upstream_health before = u->health;
 	unsigned ms = upstream_answered(u, answer);
 	if (u->health != before)
-		log_info("balancer", "a server", "address=%s is=\"%s\" was=\"%s\"", u->address,
-		        upstream_health_name(u->health), upstream_health_name(before));
+		log_info("balancer", "a server does otherwise than before", "address=%s now=\"%s\" before=\"%s\"",
+		        u->address, upstream_health_name(u->health), upstream_health_name(before));
 	leave_bad_ones(w->balancer);
 	return ms;
 }

@@ -44,6 +44,7 @@ check_has "a wrong token is told" "the token is not this cluster's" "$(refused a
 check "and on the server" logged s1 'join: turned away'
 check_has "another CA is told before anything is sent" "is not the token's" "$(refused a2 --server "$(url s1)" --token "K10$(printf x | sha256sum | cut -d' ' -f1)::node:agents-only-secret")"
 check "no key was made for it" test ! -e "$T/a2/agent/client-kubelet.key"
+check_has "a server's data directory is left alone" "holds a server's data" "$(refused s2 --server "$(url s1)" --token "$token")"
 agent_start a2 --server "$(url a1)" --token "$token"
 check "a server that is not there is waited for, and that is told" wait_for 20 logged a2 'waiting for a server.*is a k3x server there'
 server_stop a2 KILL

@@ -267,12 +267,19 @@ static int join(struct server_settings *s, struct err *err)
 	return 0;
 }
 
-/* A token says which cluster is meant; what is on the disk may be another's. */
+/* A token says which cluster is meant; what is on the disk may be another's, or a server's, whose node has files of the
+ * same names. */
 static int check_cluster(struct server_settings *s, struct err *err)
 {
 	struct join_token t = {0};
 	struct slice ca;
 	char hash[65];
+	if (is_there(s, "server/db"))
+		return err_set(err, ERR_CONFLICT,
+		        "%s holds a server's data: run k3x server there (it is a node, too), or give --data-dir "
+		        "another "
+		        "folder",
+		        s->data_dir);
 	if (!s->token || !is_there(s, "agent/server-ca.crt"))
 		return 0;
 	if (join_token_parse(slice_of(s->token), &t, err) != 0 || read_file(s, "agent/server-ca.crt", &ca, err) != 0)

@@ -245,8 +245,9 @@ int agent_check(struct server_settings *s, struct err *err)
 	if (!s->join_url)
 		return err_set(err, ERR_INVAL,
 		        "--server (or K3X_URL) is needed: a server of the cluster, like https://10.0.0.1:6443");
-	if (!s->kubelet_port)
-		return err_set(err, ERR_INVAL, "--kubelet-port: 0 is not a port (1 to 65535)");
+	if (!s->kubelet_port || !s->lb_port)
+		return err_set(err, ERR_INVAL, "--%s: 0 is not a port (1 to 65535)",
+		        s->lb_port ? "kubelet-port" : "lb-server-port");
 	if (check_port("lb-server-port", s->lb_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_node_addresses(s, err) != 0 ||
 	        check_node_names(s, err) != 0 || check_token("token", s->token, err) != 0 || check_url(s, err) != 0)

@@ -63,7 +63,7 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
 	        {"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
 	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN",
-	                "secret by which servers and agents join (made when absent)", NULL},
+	                "secret by which servers and agents join (the first server makes one)", NULL},
 	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
 	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
 	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
