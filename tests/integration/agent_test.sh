@@ -100,13 +100,14 @@ rm -rf "$T/a2"
 at a1 nft -f - <<'NFT'
 table inet closed { chain input { type filter hook input priority 0; iifname "eth0" tcp dport 10250 drop; }; }
 NFT
-cat <<'YAML' | k s2 apply -f - >/dev/null
+mark=${T##*/} # by which its process is found
+sed "s/MARK/$mark/g" <<'YAML' | k s2 apply -f - >/dev/null
 apiVersion: v1
 kind: Pod
 metadata: {name: web}
 spec:
   terminationGracePeriodSeconds: 1
-  containers: [{name: c, image: "box:1", command: [sh, -c, "echo hello from $HOSTNAME; mkdir -p /tmp/w; echo page >/tmp/w/index.html; httpd -f -p 8080 -h /tmp/w"]}]
+  containers: [{name: c, image: "box:1", command: [sh, -c, "echo hello from $HOSTNAME; mkdir -p /tmp/MARK; echo page >/tmp/MARK/index.html; httpd -f -p 8080 -h /tmp/MARK"]}]
 YAML
 check "a pod runs on it" wait_for 60 pod_is s1 web '{.status.phase}' Running
 check_is "it was scheduled there" a1 "$(k s1 get pod web -o 'jsonpath={.spec.nodeName}')"
@@ -130,6 +131,36 @@ check "port-forward works" forward_works
 check_has "nodes/proxy reaches the kubelet's metrics" "kubelet_running_pods 1" "$(k s3 get --raw /api/v1/nodes/a1/proxy/metrics)"
 check_has "and its answers as they are" "NotFound" "$(k s3 get --raw /api/v1/nodes/a1/proxy/nothing 2>&1)"
 check_is "who is no node gets no tunnel" 403 "$(at s1 curl -sk --http1.1 -o /dev/null -w '%{http_code}' -u node:agents-only-secret -H 'Connection: Upgrade' -H 'Upgrade: k3x-tunnel' "$(url s1)/v1-k3x/connect")"
+
+# A node may have a few tunnels to a server; what breaks the rules of one ends that one.
+at a1 python3 - "$T/a1/agent" "$(address s2)" >"$T/rules" 2>&1 <<'PY'
+import socket, ssl, sys
+def tunnel():
+    context = ssl.create_default_context(cafile=sys.argv[1] + "/server-ca.crt")
+    context.load_cert_chain(sys.argv[1] + "/client-kubelet.crt", sys.argv[1] + "/client-kubelet.key")
+    s = context.wrap_socket(socket.create_connection((sys.argv[2], 6443), timeout=10), server_hostname=sys.argv[2])
+    s.sendall(b"GET /v1-k3x/connect HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: k3x-tunnel\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += s.recv(1)
+    assert b" 101 " in head, head
+    return s
+def is_closed(s):
+    try:
+        return s.recv(100) == b""
+    except ConnectionError:
+        return True
+for words in b"\xff" * 100, b"\x01\0\0\0\1\0\0\0", b"\x02\0\0\0\5\0\0\1x", b"GET / HTTP/1.1\r\n\r\n":
+    s = tunnel()
+    s.sendall(words)
+    assert is_closed(s), words
+many = [tunnel() for _ in range(6)]
+assert is_closed(many[0]) and is_closed(many[1]), "the oldest is closed"
+print("fine")
+PY
+check_is "what is no frame ends a tunnel, and the oldest of too many" fine "$(tail -n 1 "$T/rules")"
+has_tunnel() { [ "$(k s2 exec web -- echo ran 2>/dev/null)" = ran ]; }
+check "the agent has one again" wait_for 30 has_tunnel
 
 # One that does not read what it asked for holds up nobody.
 at s1 "$(type -P kubectl)" --kubeconfig "$T/s1.kubeconfig" exec web -- sh -c 'while :; do head -c 100000 /dev/zero; done' >"$T/stuck" 2>/dev/null &
@@ -211,8 +242,17 @@ for n in s1 s2 s3; do
 done
 
 # ---- kill -9, and no server anywhere ----
-pid_of() { at a1 pgrep -f 'httpd -f -p 8080' | head -n 1; }
+pid_of() { pgrep -f "^httpd -f -p 8080 -h /tmp/$mark" | head -n 1; }
 httpd=$(pid_of)
+at s2 "$(type -P kubectl)" --kubeconfig "$T/s2.kubeconfig" exec web -- sh -c 'echo open; sleep 1000' >"$T/session" 2>/dev/null &
+session=$!
+wait_for 10 test -s "$T/session"
+stops() { # NAME: in order, within what a server may take
+	kill -TERM "$(cat "$T/$1.pid")"
+	wait_for 15 server_is_gone "$1"
+}
+check "a server with an open session stops" stops s2
+wait $session 2>/dev/null
 server_stop a1 KILL
 for n in s1 s2 s3; do server_stop $n TERM; done
 agent_start a1 --server "$(url s1)" --node-external-ip 192.0.2.7 # a token is not needed any more
@@ -225,6 +265,20 @@ check_is "the pod's container is the same, never restarted" "$before" "$(contain
 check_is "its process, too" "$httpd" "$(pid_of)"
 exec_again() { [ "$(k s2 exec web -- echo ran 2>/dev/null)" = ran ]; }
 check "exec works again" wait_for 20 exec_again
+
+# ---- a server that the agent can't reach, but that reaches it ----
+server_stop a1 KILL
+at a1 nft -f - <<'NFT'
+delete table inet closed
+table inet closed { chain output { type filter hook output priority 0; ip daddr 10.99.0.3 tcp dport 6443 drop; }; }
+NFT
+: >"$T/s3.log"
+: >"$T/a1.log"
+agent_start a1 --server "$(url s1)"
+check "with one server out of its reach the agent is Ready" wait_for 60 logged a1 'tunnel is up server=10.99.0.1'
+direct() { [ "$(k s3 exec web -- echo ran 2>/dev/null)" = ran ]; }
+check "that server dials its kubelet" wait_for 30 direct
+check_is "for it has no tunnel" 0 "$(grep -c 'opened a tunnel' "$T/s3.log")"
 rss=$(awk '/VmRSS/ { print $2 }' "/proc/$(cat "$T/a1.pid")/status")
 echo "     resident: $rss KiB"
 
