@@ -4,7 +4,7 @@
  *                   '----------------^
  *
  * asking: GET /v1-k3x/connect is out. up: the session is there; each stream that the server opens is joined to a
- * connection to the kubelet. waiting: until it is tried again, half a second after the first failure and up to ten
+ * connection to the kubelet. waiting: until it is tried again, half a second after the first failure and up to three
  * after more, jittered: all agents of a server that comes back ask at the same moment otherwise.
  *
  * What can go wrong: the server can't be reached or refuses (told once, until it worked again), the kubelet's port does
@@ -27,7 +27,7 @@
 #define PROTOCOL "k3x-tunnel"
 #define KUBELET_ADDRESS "127.0.0.1"
 
-enum { ANSWER_MS = 10000, CONNECT_MS = 5000, KUBELET_MS = 5000, RETRY_MS_MIN = 500, RETRY_MS_MAX = 10000 };
+enum { ANSWER_MS = 10000, CONNECT_MS = 5000, KUBELET_MS = 5000, RETRY_MS_MIN = 500, RETRY_MS_MAX = 3000 };
 enum state { WAITING, ASKING, UP };
 
 static const struct sm_state states[] = {
