@@ -13,6 +13,8 @@ ip -n "${prefix}a1" route add default via $net.254 # a node has one, or no servi
 node_is() { [ "$(k "$1" get node "$2" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = "$3" ]; }
 pod_is() { [ "$(k "$1" get pod "$2" -o "jsonpath=$3" 2>/dev/null)" = "$4" ]; }
 refused() { timeout 60 bash -c "$(declare -f at agent_run address); $(declare -p prefix net T K3X); agent_run $*" 2>&1; }
+# In the background: the process itself, so that $! is its own.
+beside() { local n=$1; shift; exec nsenter --net="/run/netns/$prefix$n" "$@"; }
 logged() { grep -q -- "$2" "$T/$1.log"; }
 tunnels() { grep -c 'a tunnel is up' "$T/a1.log"; }
 has_tunnels() { [ "$(tunnels)" -ge "$1" ]; }
@@ -55,7 +57,7 @@ sys.stdout.write(subprocess.run(sys.argv[1:], capture_output=True, text=True, ti
 	"$K3X" agent --data-dir "$T/a2" --node-name a2 --node-ip "$(address a2)" --server "$(url s1)" --token "$token")"
 rm -rf "$T/a2"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$T/odd.key" -out "$T/odd.crt" -subj /CN=odd -days 2 2>/dev/null
-at a1 python3 - "$T/odd.crt" "$T/odd.key" <<'PY' &
+beside a1 python3 - "$T/odd.crt" "$T/odd.key" <<'PY' &
 import http.server, ssl, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     def date_time_string(self, timestamp=None): return "Sat, 01 Jan 2000 00:00:00 GMT"
@@ -119,7 +121,7 @@ done
 check_is "a large output comes whole" 3000000 "$(k s1 exec web -- sh -c 'head -c 3000000 /dev/zero' | wc -c)"
 check_is "and input" 1000000 "$(head -c 1000000 /dev/zero | k s2 exec -i web -- wc -c | tr -d ' ')"
 forward_works() { # a port-forward of our own, ended by its pid
-	at s3 "$(type -P kubectl)" --kubeconfig "$T/s3.kubeconfig" port-forward pod/web 18080:8080 >"$T/forward.log" 2>&1 &
+	beside s3 "$(type -P kubectl)" --kubeconfig "$T/s3.kubeconfig" port-forward pod/web 18080:8080 >"$T/forward.log" 2>&1 &
 	local pid=$! out
 	wait_for 10 grep -q Forwarding "$T/forward.log"
 	out=$(at s3 curl -s --max-time 5 http://127.0.0.1:18080/)
@@ -163,10 +165,11 @@ has_tunnel() { [ "$(k s2 exec web -- echo ran 2>/dev/null)" = ran ]; }
 check "the agent has one again" wait_for 30 has_tunnel
 
 # One that does not read what it asked for holds up nobody.
-at s1 "$(type -P kubectl)" --kubeconfig "$T/s1.kubeconfig" exec web -- sh -c 'while :; do head -c 100000 /dev/zero; done' >"$T/stuck" 2>/dev/null &
+beside s1 "$(type -P kubectl)" --kubeconfig "$T/s1.kubeconfig" exec web -- sh -c 'while :; do head -c 100000 /dev/zero; done' >"$T/stuck" 2>/dev/null &
 stuck=$!
 wait_for 10 test -s "$T/stuck"
 kill -STOP $stuck
+check "one does not read" grep -q '^State:.T' /proc/$stuck/status
 check_is "beside one that does not read, exec works" ran "$(k s1 exec web -- echo ran)"
 check_is "and again" 2000000 "$(k s1 exec web -- sh -c 'head -c 2000000 /dev/zero' | wc -c)"
 kill -KILL $stuck
@@ -244,7 +247,7 @@ done
 # ---- kill -9, and no server anywhere ----
 pid_of() { pgrep -f "^httpd -f -p 8080 -h /tmp/$mark" | head -n 1; }
 httpd=$(pid_of)
-at s2 "$(type -P kubectl)" --kubeconfig "$T/s2.kubeconfig" exec web -- sh -c 'echo open; sleep 1000' >"$T/session" 2>/dev/null &
+beside s2 "$(type -P kubectl)" --kubeconfig "$T/s2.kubeconfig" exec web -- sh -c 'echo open; sleep 1000' >"$T/session" 2>/dev/null &
 session=$!
 wait_for 10 test -s "$T/session"
 stops() { # NAME: in order, within what a server may take
