@@ -60,7 +60,8 @@ static void object_changed(void *arg, struct informer_object *o)
 /* Most updates change nothing that is counted. */
 static void object_updated(void *arg, struct informer_object *o, struct rcbuf *before)
 {
-	static const char *const fields[][2] = {{"status", "phase"}, {"metadata", "deletionTimestamp"}, {"spec", "type"}};
+	static const char *const fields[][2] = {
+	        {"status", "phase"}, {"metadata", "deletionTimestamp"}, {"spec", "type"}};
 	struct slice was = {before->data, before->len};
 	for (size_t i = 0; i < COUNT_OF(fields); i++)
 		if (!slice_eq(json_find(was, fields[i][0], fields[i][1], NULL),
@@ -112,8 +113,8 @@ static struct counted *counted_of(struct quotas *s, const struct resource *r)
 			return k;
 	}
 	struct counted *k = ARENA_NEW(&s->c->arena, struct counted);
-	const char *path = arena_printf(&s->c->arena, "%s%s/%s/%s", *r->group ? "/apis/" : "/api", r->group, r->version,
-	        r->plural);
+	const char *path = arena_printf(
+	        &s->c->arena, "%s%s/%s/%s", *r->group ? "/apis/" : "/api", r->group, r->version, r->plural);
 	*k = (struct counted){.of = s, .resource = r};
 	list_push_back(&s->counted, &k->link);
 	k->objects = controllers_listen(s->c, path,
@@ -195,15 +196,16 @@ static bool is_same(const struct resource_list *x, const struct json *there)
 	return true;
 }
 
-static void write_status(struct work *w, const struct json *quota, const struct resource_list *hard,
-        const struct resource_list *used)
+static void write_status(
+        struct work *w, const struct json *quota, const struct resource_list *hard, const struct resource_list *used)
 {
 	struct arena *a = &w->arena;
 	struct json *o = json_copy(a, quota), *status = json_new(a, JSON_OBJECT);
 	json_set(a, status, "hard", resource_list_json(hard));
 	json_set(a, status, "used", resource_list_json(used));
 	json_set(a, o, "status", status);
-	work_send(w, "PUT", kube_path(a, "v1", "resourcequotas", w->ns, w->name, "status"), o, work_done_ignore_missing);
+	work_send(
+	        w, "PUT", kube_path(a, "v1", "resourcequotas", w->ns, w->name, "status"), o, work_done_ignore_missing);
 }
 
 static bool is_restless(struct quotas *s, const struct informer_object *o)
@@ -226,7 +228,8 @@ static void run(struct work *w)
 		work_again(w, REST_MS);
 		return;
 	}
-	struct sum x = {.s = s, .arena = &w->arena, .quota = quota, .ns = w->ns, .hard = &hard, .used.arena = &w->arena};
+	struct sum x = {
+	        .s = s, .arena = &w->arena, .quota = quota, .ns = w->ns, .hard = &hard, .used.arena = &w->arena};
 	sum_up(&x);
 	if (x.is_waiting) {
 		work_again(w, AGAIN_MS);

@@ -14,8 +14,7 @@ enum conn_join_end {
 
 /* Takes over two open connections of one loop. done(arg) (may be NULL), once, when both are closed and nothing is left:
  * never from inside a call. */
-struct conn_join *conn_join(
-        struct conn *a, struct conn *b, enum conn_join_end end, void (*done)(void *arg), void *arg);
+struct conn_join *conn_join(struct conn *a, struct conn *b, enum conn_join_end end, void (*done)(void *arg), void *arg);
 
 /* Breaks both off; done() follows. Not after it. */
 void conn_join_cut(struct conn_join *j);

@@ -3,8 +3,8 @@
  *     connection --> frames --> stream's inbox --> its owner         owner --> stream --> frames --> connection
  *
  * Streams that have something to send stand in a list and take turns, a frame each, while the connection has room; it
- * tells when it has again. What is said of the session itself (PING, RESET, ROOM) is not held back: it is a few bytes per
- * stream.
+ * tells when it has again. What is said of the session itself (PING, RESET, ROOM) is not held back: it is a few bytes
+ * per stream.
  *
  * What can go wrong: the connection breaks or falls silent, or the other side sends what is no frame, or a stream where
  * it may not open one. All streams end with why; the owner closes the session and makes another. */

@@ -36,7 +36,8 @@ void mux_close(struct mux *m, void (*closed)(void *arg), void *arg);
 struct conn *mux_open(struct mux *m, struct loop *loop, const struct conn_connect_options *options,
         const struct conn_callbacks *callbacks, void *arg);
 
-/* Breaks a stream off, and tells the other side why (up to MUX_REASON_BYTES_MAX); conn_close() is still to be called. */
+/* Breaks a stream off, and tells the other side why (up to MUX_REASON_BYTES_MAX); conn_close() is still to be called.
+ */
 void mux_refuse(struct conn *stream, const char *why);
 
 size_t mux_streams(const struct mux *m);

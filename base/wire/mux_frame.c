@@ -50,9 +50,8 @@ static int check_head(const char *head, size_t *ret_len, struct err *err)
 
 static int give_out(const char *head, size_t len, struct mux_frame *ret)
 {
-	*ret = (struct mux_frame){.type = (enum mux_type)head[0],
-	        .stream = get_u32(head + 1),
-	        .payload = {head + MUX_HEAD_BYTES, len}};
+	*ret = (struct mux_frame){
+	        .type = (enum mux_type)head[0], .stream = get_u32(head + 1), .payload = {head + MUX_HEAD_BYTES, len}};
 	if (ret->type == MUX_ROOM)
 		ret->room = get_u32(ret->payload.ptr);
 	return 1;

@@ -35,7 +35,7 @@ void mux_wake(struct mux *m); /* a stream waits to send */
 /* ---- of a stream, for its session ---- */
 
 struct conn *mux_stream_new(struct loop *loop, struct mux *m, uint32_t id); /* m: NULL, it fails */
-void mux_stream_data(struct conn *c, struct slice data, struct err *err);  /* ERR_PROTOCOL: more than it may */
+void mux_stream_data(struct conn *c, struct slice data, struct err *err);   /* ERR_PROTOCOL: more than it may */
 void mux_stream_room(struct conn *c, uint32_t room, struct err *err);
 void mux_stream_end(struct conn *c);
 void mux_stream_fail(struct conn *c, int code, struct slice why); /* and leaves the session */

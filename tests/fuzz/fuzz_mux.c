@@ -1,5 +1,5 @@
-/* Any bytes as what the other side of a session of streams sends: first as frames alone, cut by the first byte, where what
- * is understood is made and understood again, the same; then to a session that has two streams open, one of which
+/* Any bytes as what the other side of a session of streams sends: first as frames alone, cut by the first byte, where
+ * what is understood is made and understood again, the same; then to a session that has two streams open, one of which
  * does not read. */
 #include "base/check.h"
 #include "base/limits.h"

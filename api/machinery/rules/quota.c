@@ -105,14 +105,16 @@ static void count_claim(struct resource_list *u, const struct json *claim)
 		class = json_get_str(spec, "storageClassName");
 	count(u, "persistentvolumeclaims", 1);
 	if (class.len)
-		count(u, arena_printf(u->arena, "%.*s.storageclass.storage.k8s.io/persistentvolumeclaims", SLICE_FMT(class)),
+		count(u,
+		        arena_printf(
+		                u->arena, "%.*s.storageclass.storage.k8s.io/persistentvolumeclaims", SLICE_FMT(class)),
 		        1);
 	if (storage)
 		resource_list_set(u, SLICE("requests.storage"), storage);
 	if (storage && class.len)
 		resource_list_set(u,
-		        slice_of(arena_printf(u->arena, "%.*s.storageclass.storage.k8s.io/requests.storage",
-		                SLICE_FMT(class))),
+		        slice_of(arena_printf(
+		                u->arena, "%.*s.storageclass.storage.k8s.io/requests.storage", SLICE_FMT(class))),
 		        storage);
 }
 
@@ -182,8 +184,8 @@ static bool names_other_namespaces(const struct json *terms)
 static bool crosses_namespaces(const struct json *pod)
 {
 	static const char *const kinds[] = {"podAffinity", "podAntiAffinity"};
-	static const char *const lists[] = {"requiredDuringSchedulingIgnoredDuringExecution",
-	        "preferredDuringSchedulingIgnoredDuringExecution"};
+	static const char *const lists[] = {
+	        "requiredDuringSchedulingIgnoredDuringExecution", "preferredDuringSchedulingIgnoredDuringExecution"};
 	for (size_t i = 0; i < COUNT_OF(kinds); i++)
 		for (size_t k = 0; k < COUNT_OF(lists); k++)
 			if (names_other_namespaces(json_path(pod, "spec", "affinity", kinds[i], lists[k], NULL)))
@@ -285,8 +287,8 @@ static const char *containers_without(
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		JSON_FOREACH (c, json_path(pod, "spec", lists[i], NULL))
 			if (!json_get_slice(json_path(c, "resources", list, NULL), name))
-				so_far = arena_printf(a, "%s%s%.*s", so_far, *so_far ? "," : "",
-				        SLICE_FMT(json_get_str(c, "name")));
+				so_far = arena_printf(
+				        a, "%s%s%.*s", so_far, *so_far ? "," : "", SLICE_FMT(json_get_str(c, "name")));
 	return so_far;
 }
 

@@ -5,8 +5,6 @@
  * which the caller has awaited, so that none of them waits. */
 #include "api/server/admission/admission_int.h"
 
-#include "api/server/admission/resource_quota.h"
-
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"
 #include "api/server/state.h"

@@ -27,7 +27,11 @@ admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
-struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key);
+struct object *admission_lookup(struct admission *a, const char *group, const char *plural,
+        struct slice key); /* The end of somebody's turn with a namespace's quotas; `revision`: at which it wrote, 0
+                            * when it did not. Nothing when it has none. */
+void quota_end_turn(struct admission *a, int64_t revision);
+
 /* ERR_FORBIDDEN in upstream's frame, however long it gets: 'pods "x" is forbidden: WHY'. */
 int admission_forbid(struct admission *a, struct err *err, const char *why);
 

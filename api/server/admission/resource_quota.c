@@ -5,14 +5,14 @@
  * that read the same status only one could write: the next one waits until the one before is through, and until the
  * watch cache has what it wrote. What goes away is given back by the quota controller, which counts what is there.
  *
- * A quota whose status the controller has not filled in yet lets nothing through that it is about. Words are upstream's.
+ * A quota whose status the controller has not filled in yet lets nothing through that it is about. Words are
+ * upstream's.
  *
  * What can go wrong: the controller, or another server, writes the status meanwhile: the transaction fails, and the
  * mutation is tried again on the newer one. */
-#include "api/server/admission/resource_quota.h"
+#include "api/server/admission/admission_int.h"
 
 #include "api/machinery/rules/quota.h"
-#include "api/server/admission/admission_int.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "api/server/strategy.h"
@@ -163,8 +163,8 @@ static void draw(struct drawing *d, struct object *o, struct json *quota, struct
 	json_del(json_get(quota, "metadata"), "resourceVersion");
 	strategy_write(&text, quota);
 	resource_storage_key(&key, r, a->ns, object_name(o));
-	struct admission_write *w = admission_add_write(
-	        a, (struct slice){arena_memdup(a->arena, key.data, key.len), key.len});
+	struct admission_write *w =
+	        admission_add_write(a, (struct slice){arena_memdup(a->arena, key.data, key.len), key.len});
 	w->value = (struct slice){arena_memdup(a->arena, text.data, text.len), text.len};
 	w->when = ADMISSION_IF_AT;
 	w->revision = o->revision;
@@ -184,8 +184,7 @@ static void ask_quota(struct drawing *d, struct object *o, struct json *quota)
 	bool is_pod = resource_has(a->resource, KIND_IS_POD) && resource_list_get(&d->usage, SLICE("pods"));
 	const char *missing = is_pod ? quota_missing(a->arena, bounds, a->object) : NULL;
 	if (missing) {
-		admission_forbid(
-		        a, d->err, arena_printf(a->arena, "failed quota: %.*s: %s", SLICE_FMT(name), missing));
+		admission_forbid(a, d->err, arena_printf(a->arena, "failed quota: %.*s: %s", SLICE_FMT(name), missing));
 		return;
 	}
 	if (!asked.n)
@@ -218,7 +217,8 @@ static void look_at_quota(void *arg, struct object *o)
 /* What the change uses more than before: nothing of it is less. */
 static struct resource_list usage_of(struct admission *a)
 {
-	struct resource_list now = quota_usage(a->arena, a->resource, a->object, time(NULL)), more = {.arena = a->arena};
+	struct resource_list now = quota_usage(a->arena, a->resource, a->object, time(NULL)),
+	                     more = {.arena = a->arena};
 	if (a->old) {
 		struct resource_list before = quota_usage(a->arena, a->resource, a->old, time(NULL));
 		resource_list_sub(&now, &before);

@@ -1,5 +1,5 @@
-/* Streams over one connection: bytes both ways, TLS inside, flow control of each by itself, ends, refusals, a connection
- * that breaks or falls silent, a peer that breaks the rules, closing at every moment. */
+/* Streams over one connection: bytes both ways, TLS inside, flow control of each by itself, ends, refusals, a
+ * connection that breaks or falls silent, a peer that breaks the rules, closing at every moment. */
 #include "base/limits.h"
 #include "base/wire/conn_join.h"
 #include "base/wire/mux.h"

@@ -29,7 +29,8 @@ static void frames_survive_any_cut(void **state)
 				        f.type == MUX_ROOM ? 0 : (int)f.payload.len, f.payload.ptr);
 			assert_int_equal(in.len, 0);
 		}
-		assert_string_equal(strbuf_cstr(&got), "1/1/0/ 2/1/0/some bytes 3/1020304/77/ 5/1/0/why 6/0/0/12345678 ");
+		assert_string_equal(
+		        strbuf_cstr(&got), "1/1/0/ 2/1/0/some bytes 3/1020304/77/ 5/1/0/why 6/0/0/12345678 ");
 		mux_decoder_release(&d);
 	}
 	strbuf_release(&text);
