@@ -71,6 +71,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
 	CONTROLLER("token", "", token_controller, NULL) \
+	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
 #define CONTROLLER(name, identity, prefix, stop) \
@@ -79,6 +80,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 CONTROLLERS
 #undef CONTROLLER
 void garbage_collector_stop(void *state);
+void token_cleaner_stop(void *state);
 
 /* ---- small things that several need ---- */
 

@@ -5,9 +5,11 @@
  * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
  * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
  * remembered for a little while by the token's hash.
+ * Bootstrap tokens are bearer tokens too, told apart by their form: see bootstrap_token.h.
  * Passwords: of join tokens alone, see join_token.h. */
 #include "api/server/auth/authn.h"
 
+#include "api/server/auth/bootstrap_token.h"
 #include "api/server/auth/join_token.h"
 #include "api/server/state.h"
 #include "base/check.h"
@@ -38,24 +40,49 @@ struct authenticator {
 	struct remembered remembered[REMEMBERED_MAX];
 };
 
-int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err)
+static int load_key(const char *file, struct pki_key **ret, struct err *err)
 {
 	char *pem;
 	size_t len;
-	if (pki_file_read(s->options.service_account_key_file, &pem, &len, err) != 0)
+	if (pki_file_read(file, &pem, &len, err) != 0)
 		return err_wrap(err, "service account key");
-	struct authenticator *a = xcalloc(1, sizeof *a);
-	int rc = pki_key_load(pem, &a->key, err);
+	int rc = pki_key_load(pem, ret, err);
 	free(pem);
-	if (rc != 0) {
+	return rc == 0 ? 0 : err_wrap(err, "service account key %s", file);
+}
+
+int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err)
+{
+	struct authenticator *a = xcalloc(1, sizeof *a);
+	if (load_key(s->options.service_account_key_file, &a->key, err) != 0) {
 		free(a);
-		return err_wrap(err, "service account key %s", s->options.service_account_key_file);
+		return err->code;
 	}
 	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &a->joins, err) != 0) {
 		authenticator_free(a);
 		return err->code;
 	}
 	*ret = a;
+	return 0;
+}
+
+int authenticator_reload(struct api_server *s, struct err *err)
+{
+	struct authenticator *a = s->authenticator;
+	struct join_secrets *joins;
+	struct pki_key *key;
+	LOOP_CHECK_OWNER(s->loop);
+	if (load_key(s->options.service_account_key_file, &key, err) != 0)
+		return err->code;
+	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &joins, err) != 0) {
+		pki_key_free(key);
+		return err->code;
+	}
+	join_secrets_free(a->joins);
+	pki_key_free(a->key);
+	a->joins = joins;
+	a->key = key;
+	memset(a->remembered, 0, sizeof a->remembered); /* by the old key */
 	return 0;
 }
 
@@ -194,7 +221,12 @@ int authn_token(struct api_server *s, struct arena *a, struct slice token, struc
 	CLEANUP(cleanup_strbuf) struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
 	int64_t now = (int64_t)time(NULL);
 	struct claims claims;
+	struct bootstrap_token bootstrap;
 	LOOP_CHECK_OWNER(s->loop);
+	if (bootstrap_token_parse(token, &bootstrap)) {
+		*ret_claims = (struct claims){0};
+		return bootstrap_token_user(s, &bootstrap, ret, err);
+	}
 	if (jwt_parse(token, &header, &text, err) != 0)
 		return reject(err, "it is not a JSON Web Token");
 	/* Before the claims are read: a tree is made of nothing that a stranger wrote. */
@@ -222,8 +254,9 @@ static int of_token(struct api_server *s, struct slice token, struct user **ret,
 	struct arena a = ARENA_INIT;
 	struct claims claims;
 	struct user *u = NULL;
+	struct bootstrap_token bootstrap; /* good everywhere */
 	int rc = authn_token(s, &a, token, &u, &claims, err);
-	if (rc == 0 && !is_for_us(s, &claims)) {
+	if (rc == 0 && !bootstrap_token_parse(token, &bootstrap) && !is_for_us(s, &claims)) {
 		user_unref(u);
 		rc = reject(err, "it was made for another audience");
 	}

@@ -1,6 +1,7 @@
 /* See authorize.h. In upstream's order: what is always open, the masters, nodes, roles. */
 #include "api/server/auth/authorize.h"
 
+#include "api/server/auth/bootstrap_token.h"
 #include "api/server/state.h"
 #include "base/check.h"
 
@@ -33,7 +34,8 @@ static enum verdict joining(struct api_server *s, struct authorization *z, struc
 	if (a->is_resource || !slice_starts(a->path, "/v1-k3x/"))
 		return VERDICT_NO_OPINION;
 	bool is_for_servers = slice_starts(a->path, "/v1-k3x/server-");
-	bool is_node = user_is_in(a->user, "k3x:agent") || user_is_in(a->user, "system:nodes");
+	bool is_node = user_is_in(a->user, "k3x:agent") || user_is_in(a->user, "system:nodes") ||
+	               user_is_in(a->user, BOOTSTRAP_TOKEN_GROUP);
 	return user_is_in(a->user, "k3x:server") || (is_node && !is_for_servers) ? VERDICT_ALLOW : VERDICT_NO_OPINION;
 }
 

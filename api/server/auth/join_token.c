@@ -3,6 +3,7 @@
  * never repeated; a file that holds none (the start fails, by its name). */
 #include "api/server/auth/join_token.h"
 
+#include "api/server/auth/bootstrap_token.h"
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/pki.h"
@@ -36,6 +37,7 @@ static int check_secret(struct slice secret, struct err *err)
 /* What follows "K10". */
 static int parse_full(struct slice rest, struct join_token *t, struct err *err)
 {
+	struct bootstrap_token bootstrap;
 	if (rest.len < HASH_DIGITS + 2 || memcmp(rest.ptr + HASH_DIGITS, "::", 2) != 0)
 		return err_set(err, ERR_INVAL,
 		        "it is not like K10<64 hex digits>::<user>:<secret>; part of it may be missing");
@@ -48,10 +50,14 @@ static int parse_full(struct slice rest, struct join_token *t, struct err *err)
 		t->ca_hash[i] = c;
 	}
 	t->secret = (struct slice){rest.ptr + HASH_DIGITS + 2, rest.len - HASH_DIGITS - 2};
+	if (bootstrap_token_parse(t->secret, &bootstrap)) {
+		t->is_bootstrap = true;
+		return 0;
+	}
 	if (!memchr(t->secret.ptr, ':', t->secret.len))
-		return err_set(err, ERR_UNIMPLEMENTED,
-		        "bootstrap tokens (<id>.<secret>) are not built yet: use the one in "
-		        "server/token or server/node-token of a server");
+		return err_set(err, ERR_INVAL,
+		        "what follows the hash is neither <user>:<secret> nor a bootstrap token (six and sixteen small "
+		        "letters and digits with a dot between)");
 	t->user = slice_cut(&t->secret, ':');
 	if (!slice_is(t->user, "server") && !slice_is(t->user, "node"))
 		return err_set(err, ERR_INVAL, "its user is neither \"server\" nor \"node\"");

@@ -1,7 +1,8 @@
-/* Join tokens: what a server or an agent shows to come into a cluster. Two forms:
+/* Join tokens: what a server or an agent shows to come into a cluster. Three forms:
  *
  *     SECRET                          the secret alone; the CA is trusted as it comes
  *     K10<hash>::<user>:<secret>      hash: SHA-256 in hex of the CA bundle's PEM text; user: "server" or "node"
+ *     K10<hash>::<id>.<secret>        a bootstrap token (bootstrap_token.h), for agents; shown as a bearer token
  *
  * Parsing is pure, any thread; the rest as said. */
 #ifndef K3X_API_SERVER_AUTH_JOIN_TOKEN_H
@@ -14,8 +15,9 @@ enum { JOIN_SECRET_BYTES_MIN = 4, JOIN_SECRET_BYTES_MAX = 256, JOIN_TOKEN_BYTES_
 
 struct join_token {
 	char ca_hash[65];    /* lower case hex; "" in the short form */
-	struct slice user;   /* "server", "node"; empty in the short form */
-	struct slice secret; /* points into the text */
+	struct slice user;   /* "server", "node"; empty in the short form and of a bootstrap token */
+	struct slice secret; /* points into the text; of a bootstrap token "<id>.<secret>" */
+	bool is_bootstrap;
 };
 
 /* Takes a token apart, white space around it excepted. ERR_INVAL says what is wrong with it, without repeating it. */

@@ -14,7 +14,7 @@
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 static struct err err;
 
-static void both_forms_are_understood(void **state)
+static void all_forms_are_understood(void **state)
 {
 	struct join_token t;
 	assert_int_equal(join_token_parse(SLICE("  secret:with:colons\n"), &t, &err), 0);
@@ -22,14 +22,16 @@ static void both_forms_are_understood(void **state)
 	assert_true(slice_is(t.secret, "secret:with:colons"));
 	assert_int_equal(join_token_parse(SLICE("K10" HASH "::server:abcdef"), &t, &err), 0);
 	assert_string_equal(t.ca_hash, HASH);
-	assert_true(slice_is(t.user, "server") && slice_is(t.secret, "abcdef"));
+	assert_true(slice_is(t.user, "server") && slice_is(t.secret, "abcdef") && !t.is_bootstrap);
+	assert_int_equal(join_token_parse(SLICE("K10" HASH "::abcdef.0123456789abcdef"), &t, &err), 0);
+	assert_true(t.is_bootstrap && !t.user.len && slice_is(t.secret, "abcdef.0123456789abcdef"));
 }
 
 static void what_is_none_is_refused_without_being_repeated(void **state)
 {
 	static const char *const bad[] = {"", "abc", "with space", "K10", "K10" HASH,
 	        "K10" HASH "::", "K10" HASH "::server:", "K10" HASH ":server:abcdef", "K10" HASH "::root:abcdef",
-	        "K10x123456789abcdef" HASH "::server:abcdef", "K10" HASH "::abcdef.0123456789abcdef"};
+	        "K10x123456789abcdef" HASH "::server:abcdef", "K10" HASH "::abcdef.0123456789abcde"};
 	struct join_token t;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		err = ERR_INIT;
@@ -89,7 +91,7 @@ static void without_a_file_nobody_joins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(both_forms_are_understood),
+	        cmocka_unit_test(all_forms_are_understood),
 	        cmocka_unit_test(what_is_none_is_refused_without_being_repeated),
 	        cmocka_unit_test(the_servers_secret_is_good_for_both_and_the_agents_for_agents),
 	        cmocka_unit_test(without_a_file_nobody_joins),
