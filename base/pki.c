@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -227,6 +228,16 @@ static int64_t to_unix(const ASN1_TIME *t)
 	return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
+static void write_subject(X509_NAME *name, char *out, size_t room)
+{
+	BIO *b = BIO_new(BIO_s_mem());
+	X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
+	char *text = pki_bio_text(b);
+	snprintf(out, room, "%s", text);
+	free(text);
+	BIO_free(b);
+}
+
 int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err)
 {
 	X509 *x = pki_certificate_read(certificate_pem, err);
@@ -238,8 +249,17 @@ int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err)
 	        .is_ca = X509_check_ca(x) == 1,
 	};
 	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, ret->common_name, sizeof ret->common_name);
+	write_subject(X509_get_subject_name(x), ret->subject, sizeof ret->subject);
+	uint32_t extended = X509_get_extension_flags(x) & EXFLAG_XKUSAGE ? X509_get_extended_key_usage(x) : 0;
+	ret->uses = (extended & XKU_SSL_SERVER ? PKI_USE_SERVER : 0) | (extended & XKU_SSL_CLIENT ? PKI_USE_CLIENT : 0) |
+	            (ret->is_ca ? PKI_USE_CA : 0);
 	X509_free(x);
 	return 0;
+}
+
+bool pki_is_near_end(const struct pki_info *info, int64_t now_s)
+{
+	return info->not_after_s - now_s < (info->not_after_s - info->not_before_s) / 8;
 }
 
 bool pki_needs_renewal(const struct pki_info *info, int64_t now_s)

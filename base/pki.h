@@ -52,8 +52,11 @@ int pki_pair_save(const struct pki_pair *p, const char *certificate_file, const 
 int pki_pair_load(const char *certificate_file, const char *key_file, struct pki_pair *ret, struct err *err);
 
 /* Reads the first certificate of a PEM text. */
+enum { PKI_USE_SERVER = 1, PKI_USE_CLIENT = 2, PKI_USE_CA = 4 };
 struct pki_info {
 	char common_name[256];
+	char subject[512];  /* "CN=system:admin,O=system:masters", as much as there is room for */
+	unsigned uses;      /* PKI_USE_* */
 	int64_t not_before_s; /* Unix time */
 	int64_t not_after_s;
 	bool is_ca;
@@ -65,6 +68,22 @@ bool pki_needs_renewal(const struct pki_info *info, int64_t now_s);
 
 /* The certificate was issued by one of the CAs and is valid now. */
 int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err);
+
+/* The last part of a certificate's life, an eighth of it: it should have been renewed by now. */
+bool pki_is_near_end(const struct pki_info *info, int64_t now_s);
+
+/* ---- bundles: a CA's own certificate first, then others that vouch for it or that are trusted beside it ---- */
+
+/* Can it sign, now and with this key? Says by a trial what it can't. */
+int pki_bundle_check(const struct pki_pair *ca, struct err *err);
+/* Does whoever trusts `old` alone believe what the new CA signs, given the rest of the new bundle? Some certificate of
+ * the new CA's key must be signed by one of `old`. ERR_UNAUTHENTICATED: no. */
+int pki_bundle_continues(const struct pki_pair *ca, const char *old_pem, struct err *err);
+/* Appends `pem` and those of `more` that are not in it and not over: what is trusted while both are in use. */
+void pki_bundle_merge(struct strbuf *out, const char *pem, const char *more, int64_t now_s);
+/* Appends what a server sends behind its certificate, for clients that know an older CA: those of the bundle that are
+ * not signed by themselves. Nothing for a CA of one certificate. */
+void pki_bundle_chain(struct strbuf *out, const char *bundle_pem);
 
 /* sha256 of the DER form of the first certificate, as hex: the hash in a join token is this of the CA. */
 int pki_fingerprint(const char *certificate_pem, char ret_hex[65], struct err *err);

@@ -5,6 +5,8 @@
 
 int server_main(int argc, char **argv);
 int agent_main(int argc, char **argv);
+int token_main(int argc, char **argv);
+int certificate_main(int argc, char **argv);
 int store_main(int argc, char **argv);
 int store_serve_main(int argc, char **argv);
 int bench_main(int argc, char **argv);

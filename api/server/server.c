@@ -313,8 +313,11 @@ int api_server_port(const struct api_server *s)
 	return http_server_port(s->http);
 }
 
-int api_server_reload_tls(struct api_server *s, struct err *err)
+int api_server_reload(struct api_server *s, struct err *err)
 {
+	LOOP_CHECK_OWNER(s->loop);
+	if (authenticator_reload(s, err) != 0 || (s->join && join_reload(s->join, err) != 0))
+		return err->code;
 	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
 		return err_wrap(err, "the identity towards kubelets");
 	return tls_context_reload(s->tls, err);

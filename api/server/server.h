@@ -18,8 +18,9 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 
 int api_server_port(const struct api_server *s);
 
-/* Reads certificate and key again. Loop's thread. */
-int api_server_reload_tls(struct api_server *s, struct err *err);
+/* Reads certificates, CAs, service account keys and join tokens again: for new connections, and for what is asked from
+ * now on. What can't be read stays as it was. Loop's thread. */
+int api_server_reload(struct api_server *s, struct err *err);
 
 /* Drains connections for at most timeout_ms, then closes the rest, and frees. All clients must be closed. Loop's
  * thread. */

@@ -65,6 +65,9 @@ static void start(struct loop_task *t)
 	if (h->secret.len)
 		headers[n++] = (struct http_header){SLICE("authorization"),
 		        slice_of(arena_printf(&c->arena, "Basic %.*s", SLICE_FMT(base64_encode(&c->arena, pair))))};
+	else if (h->bearer)
+		headers[n++] = (struct http_header){
+		        SLICE("authorization"), slice_of(arena_printf(&c->arena, "Bearer %s", h->bearer))};
 	CHECK(h->n_headers <= JOIN_HTTP_HEADERS_MAX);
 	for (size_t i = 0; i < h->n_headers; i++)
 		headers[n++] = h->headers[i];
@@ -73,7 +76,7 @@ static void start(struct loop_task *t)
 	        .headers = headers,
 	        .headers_count = n,
 	        .body = h->body,
-	        .timeout_ms = CALL_MS,
+	        .timeout_ms = h->timeout_ms ? h->timeout_ms : CALL_MS,
 	        .body_bytes_max = BODY_BYTES_MAX,
 	        .on_done = answered,
 	        .arg = c};
@@ -87,7 +90,9 @@ int join_http_call(struct join_http *h, struct strbuf *answer, struct err *err)
 	struct tls_options t = {.ca_pem = h->ca_pem,
 	        .skip_verify = !h->ca_pem,
 	        .certificate_file = h->cert_file,
-	        .key_file = h->key_file};
+	        .key_file = h->key_file,
+	        .certificate_pem = h->certificate_pem,
+	        .key_pem = h->key_pem};
 	h->date_s = 0;
 	if (url_parse(&c.arena, h->url, 6443, &c.url, err) == 0 && tls_context_new(&t, &c.tls, err) == 0) {
 		loop_init(&c.loop, "join");

@@ -14,6 +14,8 @@ struct program {
 static const struct program programs[] = {
         {"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
         {"agent", agent_main, "run a node whose servers are elsewhere"},
+        {"token", token_main, "tokens by which agents and servers join: create, list, delete, generate, rotate"},
+        {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
         {"store", store_main, "run the datastore by itself (also as k3x-store)"},
         {"bench", bench_main, "measure a server"},
 };
@@ -32,7 +34,7 @@ static int usage(FILE *out)
 	        K3X_KUBE_VERSION);
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
 		if (programs[i].help)
-			fprintf(out, "  %-12s %s\n", programs[i].name, programs[i].help);
+			fprintf(out, "  %-14s %s\n", programs[i].name, programs[i].help);
 	fprintf(out, "\nk3x COMMAND --help lists the flags of a command.\n");
 	return out == stdout ? 0 : 2;
 }

@@ -161,6 +161,16 @@ static void look(uv_timer_t *timer)
 	start_led(term);
 }
 
+void parts_restart_led(void)
+{
+	uint64_t term = parts.led_term;
+	parts.led_term = 0;
+	if (term && !stop_some(true))
+		parts.failed(parts.arg);
+	else if (term)
+		start_led(term);
+}
+
 int parts_start(struct loop *loop, const struct part_env *env, struct engine *store, void (*failed)(void *arg),
         void *arg, struct err *err)
 {

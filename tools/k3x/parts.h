@@ -44,6 +44,9 @@ struct engine;
 int parts_start(struct loop *loop, const struct part_env *env, struct engine *store, void (*failed)(void *arg),
         void *arg, struct err *err);
 
+/* Those that are led begin anew, if they run here: what they read at their start has changed. Main thread. */
+void parts_restart_led(void);
+
 /* Stops them and joins their threads. False: a part has not closed within PART_CLOSE_S_MAX; it is named in the log, and
  * the process should end. Main thread. */
 bool parts_stop(void);

@@ -9,8 +9,10 @@
 #include "tools/k3x/parts.h"
 #include "tools/programs.h"
 #include "tools/k3x/server_check.h"
+#include "tools/k3x/server_events.h"
 #include "tools/k3x/server_join.h"
-#include "tools/k3x/server_keys.h"
+#include "tools/k3x/server_keeper.h"
+#include "tools/k3x/server_operate.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
@@ -20,6 +22,7 @@
 #include "api/server/join/join.h"
 #include "api/server/server.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
 
@@ -30,7 +33,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_DRAIN_MS = 3000, RENEW_CHECK_MS = 6 * 3600 * 1000 };
+enum { STOP_DRAIN_MS = 3000 };
 
 /* The store opens on a thread of its own while keys and certificates are looked at or made: each takes a third of a
  * start. Its settings are a copy, for an arena is one thread's. */
@@ -47,14 +50,16 @@ struct server {
 	struct loop api_loop;
 	struct store_opening opening;
 	struct server_store store;
-	struct keys_keeper *keys;
+	struct keeper *keeper;
+	struct server_events *events;
+	struct server_operate operate;
 	struct api_join_options join;
 	struct api_server *api;
 	uv_signal_t on_term, on_int, on_pipe;
-	uv_timer_t renew_timer;
+	bool has_parts; /* they were started */
+	unsigned missed_leaves, missed_keys; /* renewed before that */
 	struct loop_task ready_task;
 	struct loop_task stopped_task;
-	struct loop_task reload_task;
 	struct loop_task removed_task;
 	struct err api_err;
 	bool stopping;
@@ -68,7 +73,6 @@ static void close_handles(struct server *s)
 	uv_close((uv_handle_t *)&s->on_term, NULL);
 	uv_close((uv_handle_t *)&s->on_int, NULL);
 	uv_close((uv_handle_t *)&s->on_pipe, NULL);
-	uv_close((uv_handle_t *)&s->renew_timer, NULL);
 	loop_stop(&s->main_loop);
 }
 
@@ -91,6 +95,12 @@ static void close_api(void *arg)
 	api_server_close(s->api, STOP_DRAIN_MS, api_closed, s);
 }
 
+static void events_closed(void *arg)
+{
+	struct server *s = arg;
+	loop_call(&s->api_loop, close_api, s);
+}
+
 static void stop(struct server *s)
 {
 	if (s->stopping)
@@ -99,7 +109,7 @@ static void stop(struct server *s)
 	log_info("server", "stopping", "%s", "");
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
 		_exit(1);
-	loop_call(&s->api_loop, close_api, s);
+	server_events_close(s->events, events_closed, s);
 }
 
 static void on_signal(uv_signal_t *h, int number)
@@ -123,6 +133,66 @@ static void on_removed(void *arg)
 	struct server *s = arg;
 	s->removed_task.run = stop_removed;
 	loop_post(&s->main_loop, &s->removed_task);
+}
+
+/* ---- what the keeper says ---- */
+
+/* Keys or certificates have changed: on its way from the keeper's thread to those who use them. */
+struct news {
+	struct loop_task task;
+	struct server *server;
+	unsigned leaves, keys;
+};
+
+struct reload {
+	struct api_server *api;
+	struct err err;
+};
+
+static void reload_api(void *arg)
+{
+	struct reload *r = arg;
+	api_server_reload(r->api, &r->err);
+}
+
+static void use_new_files(struct server *s, unsigned leaves, unsigned keys)
+{
+	struct reload r = {.api = s->api};
+	server_store_reload_tls(&s->store);
+	loop_call(&s->api_loop, reload_api, &r);
+	if (!r.err.code && (leaves & 1u << SERVER_LEAF_ADMIN || keys & SERVER_KEYS_SERVER_CA))
+		server_write_kubeconfig(&s->settings, api_server_port(s->api), &r.err);
+	if (keys & SERVER_KEYS_SERVER_CA) /* the controllers hand the CA out */
+		parts_restart_led();
+	if (r.err.code)
+		log_error("server", "not all that was renewed is in use: restart the server", "error=\"%s\"", r.err.msg);
+}
+
+static void take_news(struct loop_task *t)
+{
+	struct news *n = CONTAINER_OF(t, struct news, task);
+	struct server *s = n->server;
+	if (!s->stopping && s->has_parts) {
+		use_new_files(s, n->leaves, n->keys);
+	} else {
+		s->missed_leaves |= n->leaves;
+		s->missed_keys |= n->keys;
+	}
+	free(n);
+}
+
+static void keys_changed(void *arg, unsigned leaves, unsigned keys)
+{
+	struct server *s = arg;
+	struct news *n = xcalloc(1, sizeof *n);
+	*n = (struct news){.task.run = take_news, .server = s, .leaves = leaves, .keys = keys};
+	loop_post(&s->main_loop, &n->task);
+}
+
+static void warn(void *arg, const char *reason, const char *message)
+{
+	struct server *s = arg;
+	server_events_tell(s->events, "Warning", reason, message);
 }
 
 /* ---- starting ---- */
@@ -154,8 +224,14 @@ static void api_ready_on_main(struct loop_task *t)
 	log_info("server", "API is ready", "port=%d kubeconfig=%s", api_server_port(s->api),
 	        s->settings.write_kubeconfig);
 	struct part_env env = {.settings = &s->settings, .api = s->api};
-	if (parts_start(&s->main_loop, &env, s->store.engine, part_hangs, s, &err) != 0)
+	if (parts_start(&s->main_loop, &env, s->store.engine, part_hangs, s, &err) != 0) {
 		fail(s, &err);
+		return;
+	}
+	server_events_begin(s->events, s->api);
+	s->has_parts = true;
+	if (s->missed_leaves || s->missed_keys)
+		use_new_files(s, s->missed_leaves, s->missed_keys);
 }
 
 static void api_ready(void *arg, const struct err *err)
@@ -185,6 +261,7 @@ static void start_api_on_loop(void *arg)
 	        .client_ca_key_file = server_file(set, "server/tls/client-ca.key"),
 	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .server_ca_key_file = server_file(set, "server/tls/server-ca.key"),
+	        .operator = {server_operate_run, &s->operate},
 	};
 	struct api_server_options o = {
 	        .loop = &s->api_loop,
@@ -224,27 +301,17 @@ static int start_api(struct server *s, struct err *err)
 	return err->code;
 }
 
-static void reload_tls(struct loop_task *t)
+static void start_keeper(struct server *s)
 {
-	struct server *s = CONTAINER_OF(t, struct server, reload_task);
-	struct err err = ERR_INIT;
-	if (api_server_reload_tls(s->api, &err) != 0)
-		log_error("server", "cannot load the renewed certificate", "error=\"%s\"", err.msg);
-}
-
-static void renew(uv_timer_t *t)
-{
-	struct server *s = t->data;
-	struct err err = ERR_INIT;
-	bool renewed = false;
-	if (server_pki_prepare(&s->settings, &renewed, &err) != 0)
-		log_error("server", "cannot renew certificates", "error=\"%s\"", err.msg);
-	if (!renewed)
-		return;
-	log_info("server", "serving certificate renewed", "%s", "");
-	server_store_reload_tls(&s->store);
-	s->reload_task.run = reload_tls;
-	loop_post(&s->api_loop, &s->reload_task);
+	struct keeper_options o = {.settings = &s->settings,
+	        .store = s->store.engine,
+	        .changed = keys_changed,
+	        .warn = warn,
+	        .arg = s};
+	s->events = server_events_new(&s->main_loop, s->settings.node_name);
+	s->keeper = keeper_start(&o);
+	s->operate = (struct server_operate){.settings = s->settings, .keeper = s->keeper};
+	s->operate.settings.arena = ARENA_INIT;
 }
 
 static void watch_signals(struct server *s)
@@ -253,12 +320,10 @@ static void watch_signals(struct server *s)
 	uv_signal_init(uv, &s->on_term);
 	uv_signal_init(uv, &s->on_int);
 	uv_signal_init(uv, &s->on_pipe);
-	uv_timer_init(uv, &s->renew_timer);
-	s->on_term.data = s->on_int.data = s->renew_timer.data = s;
+	s->on_term.data = s->on_int.data = s;
 	uv_signal_start(&s->on_term, on_signal, SIGTERM);
 	uv_signal_start(&s->on_int, on_signal, SIGINT);
 	uv_signal_start(&s->on_pipe, on_sigpipe, SIGPIPE);
-	uv_timer_start(&s->renew_timer, renew, RENEW_CHECK_MS, RENEW_CHECK_MS);
 }
 
 static void *open_store(void *arg)
@@ -279,7 +344,7 @@ static int open_beside(struct server *s, struct err *err)
 	int rc = pthread_create(&o->thread, NULL, open_store, o);
 	if (rc != 0)
 		return err_errno(err, rc, "start a thread");
-	rc = server_pki_prepare(&s->settings, NULL, err);
+	rc = server_pki_prepare(&s->settings, clock_wall_s(), 0, NULL, err);
 	CHECK(pthread_join(o->thread, NULL) == 0);
 	if (rc == 0 && o->err.code)
 		*err = o->err;
@@ -295,7 +360,7 @@ static int prepare(struct server *s, struct err *err)
 		return err->code;
 	if (!set->has_peers)
 		return open_beside(s, err);
-	if (server_pki_prepare(set, NULL, err) != 0 || server_store_open(set, is_joining, &s->store, err) != 0)
+	if (server_pki_prepare(set, clock_wall_s(), 0, NULL, err) != 0 || server_store_open(set, is_joining, &s->store, err) != 0)
 		return err->code;
 	return is_joining ? server_join_finish(set, &s->store, err) : 0;
 }
@@ -316,7 +381,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	startup_go_last_when_memory_is_short();
 	watch_signals(s);
 	server_store_watch_removal(&s->store, on_removed, s);
-	s->keys = keys_keeper_start(&s->settings, s->store.engine);
+	start_keeper(s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
 	return start_api(s, err);
@@ -341,7 +406,9 @@ int server_main(int argc, char **argv)
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
 	loop_release(&s->api_loop);
-	keys_keeper_stop(s->keys);
+	keeper_stop(s->keeper);
+	server_events_free(s->events);
+	arena_release(&s->operate.settings.arena);
 	server_store_close(&s->store);
 	loop_release(&s->main_loop);
 	log_info("server", "stopped", "%s", "");

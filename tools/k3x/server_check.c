@@ -192,8 +192,14 @@ static int check_names(const struct server_settings *s, struct err *err)
 
 static int check_token(const char *flag, const char *text, struct err *err)
 {
-	struct join_token t;
-	return !text || join_token_parse(slice_of(text), &t, err) == 0 ? 0 : err_wrap(err, "--%s", flag);
+	struct join_token t = {0};
+	if (text && join_token_parse(slice_of(text), &t, err) != 0)
+		return err_wrap(err, "--%s", flag);
+	return !t.is_bootstrap ? 0
+	                       : err_set(err, ERR_INVAL,
+	                                 "--%s: this is a bootstrap token, which joins agents: servers need the one in "
+	                                 "server/token of another server",
+	                                 flag);
 }
 
 static int check_url(struct server_settings *s, struct err *err)

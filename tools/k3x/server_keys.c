@@ -2,6 +2,10 @@
  * (base/pki_seal.c), at JOIN_KEYS_KEY of the system keyspace: replicated, in every snapshot, and no part of the data.
  * So a server that joins, or a machine that a snapshot is restored to, needs the token alone.
  *
+ * When keys or token change (server_rotate.c), those who are servers already are told by a second text, sealed under
+ * what they all have and what is never changed, the key of the peers' CA: also one that was down meanwhile, and that
+ * knows the old token alone.
+ *
  * What can go wrong: another token (told as such), a place that is none of ours or a text that is no PEM (refused: a
  * server writes nowhere else because the store says so), a CA here that is another cluster's (refused). */
 #include "tools/k3x/server_keys.h"
@@ -12,54 +16,77 @@
 #include "base/json_lib.h"
 #include "base/log.h"
 #include "base/pki.h"
-#include "base/rt/cond.h"
 #include "store/engine.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/server_token.h"
 
-#include <inttypes.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { KEY_BYTES_MAX = 64 * 1024, RETRY_MS = 2000 };
+
+#define CA_PLACE "server/tls/server-ca.crt"
+#define PEER_KEY_PLACE "server/tls/etcd/peer-ca.key"
 
 /* The CA that the token names is the last to be written: where it is, all are. */
 static const struct {
 	const char *place;
 	unsigned mode;
 	bool is_optional, is_token;
+	unsigned change; /* SERVER_KEYS_*: what it is a change of */
 } places[] = {
-        {"server/agent-token", 0600, true, true},
-        {"server/tls/service.key", 0600, false, false},
-        {"server/tls/client-ca.key", 0600, false, false},
-        {"server/tls/client-ca.crt", 0644, false, false},
-        {"server/tls/etcd/peer-ca.key", 0600, false, false},
-        {"server/tls/etcd/peer-ca.crt", 0644, false, false},
-        {"server/tls/server-ca.key", 0600, false, false},
-        {"server/tls/server-ca.crt", 0644, false, false},
+        {"server/agent-token", 0600, true, true, SERVER_KEYS_TOKEN},
+        {"server/tls/service.key", 0600, false, false, SERVER_KEYS_SERVICE},
+        {"server/tls/client-ca.key", 0600, false, false, SERVER_KEYS_CLIENT_CA},
+        {"server/tls/client-ca.crt", 0644, false, false, SERVER_KEYS_CLIENT_CA},
+        {PEER_KEY_PLACE, 0600, false, false, 0},
+        {"server/tls/etcd/peer-ca.crt", 0644, false, false, 0},
+        {"server/tls/server-ca.key", 0600, false, false, SERVER_KEYS_SERVER_CA},
+        {CA_PLACE, 0644, false, false, SERVER_KEYS_SERVER_CA},
 };
-#define CA_PLACE "server/tls/server-ca.crt"
 _Static_assert(COUNT_OF(places) <= SERVER_KEYS_MAX, "there is room for each");
+
+#define SECRET_NAME "secret"
 
 /* ---- as text ---- */
 
-static int pack(struct server_settings *s, struct strbuf *out, struct err *err)
+static const struct server_key *changed_key(const struct server_keys_change *c, const char *place)
+{
+	for (size_t i = 0; c && i < c->n; i++)
+		if (strcmp(c->keys[i].place, place) == 0)
+			return &c->keys[i];
+	return NULL;
+}
+
+static int pack_one(struct server_settings *s, const struct server_keys_change *c, size_t i, json_t *v, struct err *err)
+{
+	const char *path = server_file(s, "%s", places[i].place);
+	const struct server_key *instead = changed_key(c, places[i].place);
+	char *text;
+	size_t len;
+	if (instead) {
+		json_lib_set_str(v, places[i].place, instead->text);
+		return 0;
+	}
+	if (places[i].is_optional && access(path, F_OK) != 0)
+		return 0;
+	if (pki_file_read(path, &text, &len, err) != 0)
+		return err->code;
+	json_lib_set_str(v, places[i].place, (struct slice){text, len});
+	free(text);
+	return 0;
+}
+
+/* With the secret only where it is told: under a seal that those who have it can open anyway. */
+static int pack(struct server_settings *s, const struct server_keys_change *c, struct slice secret, struct strbuf *out,
+        struct err *err)
 {
 	json_auto_t *v = json_object();
-	for (size_t i = 0; i < COUNT_OF(places); i++) {
-		const char *path = server_file(s, "%s", places[i].place);
-		char *text;
-		size_t len;
-		if (places[i].is_optional && access(path, F_OK) != 0)
-			continue;
-		if (pki_file_read(path, &text, &len, err) != 0)
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (pack_one(s, c, i, v, err) != 0)
 			return err->code;
-		json_lib_set_str(v, places[i].place, (struct slice){text, len});
-		free(text);
-	}
+	if (secret.len)
+		json_lib_set_str(v, SECRET_NAME, secret);
 	json_lib_write(out, v);
 	return 0;
 }
@@ -170,37 +197,15 @@ int server_keys_write(struct server_settings *s, struct slice sealed, struct sli
 
 /* ---- in the store ---- */
 
-struct asking {
-	struct store_request req;
-	sem_t done;
-};
-
-static void asked(struct store_request *req)
-{
-	sem_post(&CONTAINER_OF(req, struct asking, req)->done);
-}
-
-/* Waits for the answer; the request is the caller's to release. */
-static int ask(struct engine *store, struct asking *a)
-{
-	sem_init(&a->done, 0, 0);
-	a->req.done = asked;
-	store_submit(store, &a->req);
-	while (sem_wait(&a->done) != 0)
-		;
-	sem_destroy(&a->done);
-	return a->req.err.code;
-}
-
 static int recover_from(struct server_settings *s, struct engine *store, struct err *err)
 {
-	struct asking a = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct server_question a = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	struct join_token token;
 	a.req.system.prefix = SLICE(JOIN_KEYS_KEY);
 	a.req.system.is_local = true;
 	if (join_token_parse(slice_of(s->token), &token, err) != 0)
 		return err->code;
-	if (ask(store, &a) != 0)
+	if (server_store_ask(store, &a) != 0)
 		*err = a.req.err;
 	else if (a.req.system.n_entries != 1)
 		err_set(err, ERR_NOT_FOUND,
@@ -209,6 +214,102 @@ static int recover_from(struct server_settings *s, struct engine *store, struct 
 		server_keys_write(s, a.req.system.entries[0].value, token.secret, err);
 	store_request_release(&a.req);
 	return err->code;
+}
+
+/* ---- a change ---- */
+
+static int read_peer_key(struct server_settings *s, struct slice *ret, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (pki_file_read(server_file(s, PEER_KEY_PLACE), &text, &len, err) != 0)
+		return err->code;
+	*ret = (struct slice){arena_memdup(&s->arena, text, len), len};
+	free(text);
+	return 0;
+}
+
+int server_keys_seal(struct server_settings *s, const struct server_keys_change *c, struct strbuf *for_joining,
+        struct strbuf *for_members, struct err *err)
+{
+	struct strbuf plain = STRBUF_INIT;
+	struct slice secret = c ? c->secret : SLICE_NULL, peer_key;
+	if ((secret.len || server_token_secret(s, &secret, err) == 0) && read_peer_key(s, &peer_key, err) == 0 &&
+	        pack(s, c, SLICE_NULL, &plain, err) == 0) {
+		pki_seal(secret, strbuf_slice(&plain), for_joining);
+		strbuf_reset(&plain);
+		if (for_members && pack(s, c, secret, &plain, err) == 0)
+			pki_seal(peer_key, strbuf_slice(&plain), for_members);
+	}
+	strbuf_release(&plain);
+	return err->code;
+}
+
+static unsigned change_of(const char *place)
+{
+	for (size_t i = 0; i < COUNT_OF(places); i++)
+		if (strcmp(places[i].place, place) == 0)
+			return places[i].change;
+	return 0;
+}
+
+static int follow_key(struct server_settings *s, const struct server_key *k, unsigned *changed, struct err *err)
+{
+	const char *path = server_file(s, "%s", k->place);
+	char *text = NULL;
+	size_t len = 0;
+	bool same = access(path, F_OK) == 0 && pki_file_read(path, &text, &len, err) == 0 &&
+	            slice_eq((struct slice){text, len}, k->text);
+	free(text);
+	if (same || err->code)
+		return err->code;
+	if (!change_of(k->place))
+		return err_set(err, ERR_CONFLICT, "%s is not what the other servers have: empty %s and join again", path,
+		        s->data_dir);
+	*changed |= change_of(k->place);
+	return pki_file_write(path, k->text, mode_of(k->place), err);
+}
+
+static int follow_token(struct server_settings *s, struct slice ca, struct slice secret, unsigned *changed, struct err *err)
+{
+	struct slice have = SLICE_NULL;
+	if (server_token_secret(s, &have, err) != 0)
+		return err->code;
+	if (!pki_equal(have, secret))
+		*changed |= SERVER_KEYS_TOKEN;
+	return *changed & (SERVER_KEYS_TOKEN | SERVER_KEYS_SERVER_CA) ? write_token(s, ca, secret, err) : 0;
+}
+
+static int follow_all(struct server_settings *s, struct slice plain, unsigned *changed, struct err *err)
+{
+	struct server_key keys[SERVER_KEYS_MAX];
+	struct arena a = ARENA_INIT;
+	size_t n = 0;
+	json_auto_t *v = json_lib_parse(plain, err);
+	struct slice secret = json_lib_get_str(v, SECRET_NAME);
+	int rc = v ? server_keys_parse(&a, plain, keys, &n, err) : err->code;
+	if (rc == 0 && !secret.len)
+		rc = err_set(err, ERR_INVAL, "the cluster's keys: there is no token among them");
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = follow_key(s, &keys[i], changed, err);
+	if (rc == 0)
+		rc = follow_token(s, keys[n - 1].text, secret, changed, err);
+	arena_release(&a);
+	return rc;
+}
+
+int server_keys_follow(struct server_settings *s, struct slice for_members, unsigned *changed, struct err *err)
+{
+	struct strbuf plain = STRBUF_INIT;
+	struct slice peer_key;
+	*changed = 0;
+	int rc = read_peer_key(s, &peer_key, err);
+	if (rc == 0)
+		rc = pki_unseal(peer_key, for_members, &plain, err);
+	if (rc == 0)
+		rc = follow_all(s, strbuf_slice(&plain), changed, err);
+	strbuf_release(&plain);
+	return rc == 0 ? 0 : err_wrap(err, "what the servers were told of new keys");
 }
 
 int server_keys_recover(struct server_settings *s, struct err *err)
@@ -233,111 +334,3 @@ int server_keys_recover(struct server_settings *s, struct err *err)
 	return rc;
 }
 
-/* ---- the keeper ---- */
-
-struct keys_keeper {
-	struct server_settings settings; /* a copy, for an arena is one thread's */
-	struct engine *store;
-	char name_key[64];
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stopping;
-};
-
-/* What of a change is still to be made; 0: nothing. */
-static size_t wanted(struct keys_keeper *k, const struct store_system_args *have, struct strbuf *sealed,
-        struct store_system_entry changes[2], struct err *err)
-{
-	struct strbuf plain = STRBUF_INIT;
-	struct slice secret, name = slice_of(k->name_key);
-	bool has_keys = false, has_name = false;
-	size_t n = 0;
-	for (size_t i = 0; i < have->n_entries; i++) {
-		const struct store_system_entry *e = &have->entries[i];
-		has_keys = has_keys || slice_is(e->key, JOIN_KEYS_KEY);
-		has_name = has_name || (slice_eq(e->key, name) && slice_is(e->value, k->settings.node_name));
-	}
-	if (!has_keys && server_token_secret(&k->settings, &secret, err) == 0 && pack(&k->settings, &plain, err) == 0) {
-		pki_seal(secret, strbuf_slice(&plain), sealed);
-		changes[n++] = (struct store_system_entry){.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(sealed)};
-	}
-	if (!has_name)
-		changes[n++] = (struct store_system_entry){.key = name, .value = slice_of(k->settings.node_name)};
-	strbuf_release(&plain);
-	return n;
-}
-
-static int see_to_it(struct keys_keeper *k, struct err *err)
-{
-	struct asking read = {.req.type = STORE_REQUEST_SYSTEM_READ}, write = {.req.type = STORE_REQUEST_SYSTEM};
-	struct store_system_entry changes[2];
-	struct strbuf sealed = STRBUF_INIT;
-	read.req.system.prefix = SLICE("k3x/");
-	if (ask(k->store, &read) != 0)
-		*err = read.req.err;
-	else
-		write.req.system.n_changes = wanted(k, &read.req.system, &sealed, changes, err);
-	write.req.system.changes = changes;
-	write.req.system.expect_version = read.req.system.version; /* another may have put them there meanwhile */
-	if (!err->code && write.req.system.n_changes && ask(k->store, &write) != 0)
-		*err = write.req.err;
-	store_request_release(&read.req);
-	store_request_release(&write.req);
-	strbuf_release(&sealed);
-	return err->code;
-}
-
-static bool wait_a_moment(struct keys_keeper *k)
-{
-	struct timespec limit = cond_limit(RETRY_MS);
-	pthread_mutex_lock(&k->lock);
-	while (!k->stopping && cond_wait_until(&k->wake, &k->lock, &limit))
-		;
-	bool go_on = !k->stopping;
-	pthread_mutex_unlock(&k->lock);
-	return go_on;
-}
-
-static void *keeper_main(void *arg)
-{
-	struct keys_keeper *k = arg;
-	struct err err = ERR_INIT;
-	pthread_setname_np(pthread_self(), "keys");
-	while (see_to_it(k, &err) != 0) {
-		log_info(
-		        "server", "keys and name are not in the store yet, it is tried again", "error=\"%s\"", err.msg);
-		err = ERR_INIT;
-		if (!wait_a_moment(k))
-			break;
-	}
-	return NULL;
-}
-
-struct keys_keeper *keys_keeper_start(const struct server_settings *s, struct engine *store)
-{
-	struct keys_keeper *k = xcalloc(1, sizeof *k);
-	k->settings = *s;
-	k->settings.arena = ARENA_INIT;
-	k->store = store;
-	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, s->member_id);
-	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->wake, NULL);
-	CHECK(pthread_create(&k->thread, NULL, keeper_main, k) == 0);
-	return k;
-}
-
-void keys_keeper_stop(struct keys_keeper *k)
-{
-	if (!k)
-		return;
-	pthread_mutex_lock(&k->lock);
-	k->stopping = true;
-	pthread_cond_signal(&k->wake);
-	pthread_mutex_unlock(&k->lock);
-	pthread_join(k->thread, NULL);
-	pthread_mutex_destroy(&k->lock);
-	pthread_cond_destroy(&k->wake);
-	arena_release(&k->settings.arena);
-	free(k);
-}

@@ -7,8 +7,6 @@
 
 enum { SERVER_KEYS_MAX = 16 };
 
-struct engine;
-
 struct server_key {
 	const char *place; /* "server/tls/server-ca.key"; static */
 	struct slice text;
@@ -26,10 +24,25 @@ int server_keys_write(struct server_settings *s, struct slice sealed, struct sli
  * the store with the help of --token. Nothing happens where they are there. Before the store is opened. */
 int server_keys_recover(struct server_settings *s, struct err *err);
 
-/* Sees to it that the store has the keys, and what this server is called, on a thread of its own, until it has or is
- * told to stop. Settings and engine stay as long. */
-struct keys_keeper;
-struct keys_keeper *keys_keeper_start(const struct server_settings *s, struct engine *store);
-void keys_keeper_stop(struct keys_keeper *k); /* NULL is allowed */
+/* Something in the place of what a file has: of one that is written later. */
+struct server_keys_change {
+	struct slice secret; /* of the token; empty: that of server/token */
+	struct server_key keys[SERVER_KEYS_MAX];
+	size_t n;
+};
+
+/* The cluster's keys as this data directory has them, but for what is to be changed, twice: sealed under the token's
+ * secret, for who joins and for new machines (JOIN_KEYS_KEY), and sealed under what all servers have already, the key
+ * of the peers' CA, for servers that are members (SERVER_KEYS_NEWER_KEY). Appends. Slow. */
+#define SERVER_KEYS_NEWER_KEY "k3x/newer"
+/* A mark: what the store has is of before (a snapshot was restored), and the files are right. */
+#define SERVER_OWN_KEYS_MARK "server/db/own-keys"
+int server_keys_seal(struct server_settings *s, const struct server_keys_change *c, struct strbuf *for_joining,
+        struct strbuf *for_members, struct err *err);
+
+/* What members are told, into the files: only what differs is written, what the token names last. *changed says which:
+ * bits of SERVER_KEYS_TOKEN, ... ERR_UNAUTHENTICATED: it was sealed by servers of another cluster. Slow. */
+enum { SERVER_KEYS_TOKEN = 1, SERVER_KEYS_SERVICE = 2, SERVER_KEYS_CLIENT_CA = 4, SERVER_KEYS_SERVER_CA = 8 };
+int server_keys_follow(struct server_settings *s, struct slice for_members, unsigned *changed, struct err *err);
 
 #endif

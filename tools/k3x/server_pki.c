@@ -9,8 +9,9 @@
  *     server/tls/etcd/peer-ca.{crt,key}                 vouches for servers towards each other
  *     server/tls/etcd/peer-server-client.{crt,key}      this server towards the others; it says which member it is
  *
- * CAs are never replaced here: what they issued would be worthless. Leaves are issued anew when a quarter of their life
- * is left, or when the names they must hold have changed, which is noted in a .names file beside them. */
+ * CAs are never replaced here: what they issued would be worthless (server_rotate.c does that). Leaves are issued anew
+ * when a quarter of their life is left, when somebody says so, or when the names they must hold have changed, which is
+ * noted in a .names file beside them. Behind a leaf stands what vouches for its CA to those that know an older one. */
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_token.h"
 
@@ -48,7 +49,7 @@ int server_make_folders(struct server_settings *s, struct err *err)
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700},
+	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700}, {"server/cred", 0700},
 	        {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755},
 	        {"agent/etc", 0755}};
 	const size_t first_of_agent = 5;
@@ -85,6 +86,23 @@ static int need_ca(struct server_settings *s, const char *name, struct pki_pair 
 
 /* ---- leaves ---- */
 
+const struct server_leaf_row server_leaves[SERVER_LEAVES] = {
+        [SERVER_LEAF_ADMIN] = {"admin", "server/tls/client-admin", "server/tls/client-ca"},
+        [SERVER_LEAF_API_SERVING] = {"api-server", "server/tls/serving-kube-apiserver", "server/tls/server-ca"},
+        [SERVER_LEAF_API_CLIENT] = {"api-server", "server/tls/client-kube-apiserver", "server/tls/client-ca"},
+        [SERVER_LEAF_KUBELET_SERVING] = {"kubelet", "agent/serving-kubelet", "server/tls/server-ca"},
+        [SERVER_LEAF_KUBELET_CLIENT] = {"kubelet", "agent/client-kubelet", "server/tls/client-ca"},
+        [SERVER_LEAF_PEER] = {"etcd", SERVER_PEER_LEAF, "server/tls/etcd/peer-ca"},
+};
+
+/* What is made of one CA, and of those beside it. */
+struct half {
+	struct server_settings settings; /* a copy, for an arena is one thread's */
+	int64_t now_s;
+	unsigned anew, made;
+	struct err err;
+};
+
 static char *names_text(const struct pki_request *r)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -96,37 +114,51 @@ static char *names_text(const struct pki_request *r)
 	return strbuf_detach(&b);
 }
 
-static bool is_good(const char *crt, const char *key, const char *names_file, const char *names, const char *ca_pem)
+static bool is_good(const struct half *h, const char *crt, const char *key, const char *names_file, const char *names,
+        const char *ca_pem)
 {
 	char *text = NULL, *pem = NULL;
 	size_t len;
 	struct pki_info info;
 	bool good = exists(key) && pki_file_read(names_file, &text, &len, NULL) == 0 && strcmp(text, names) == 0 &&
 	            pki_file_read(crt, &pem, &len, NULL) == 0 && pki_info(pem, &info, NULL) == 0 &&
-	            !pki_needs_renewal(&info, (int64_t)time(NULL)) && pki_verify(pem, ca_pem, NULL) == 0;
+	            !pki_needs_renewal(&info, h->now_s) && pki_verify(pem, ca_pem, NULL) == 0;
 	free(text);
 	free(pem);
 	return good;
 }
 
-static int need_leaf(struct server_settings *s, const struct pki_pair *ca, const char *place,
-        const struct pki_request *request, bool *made, struct err *err)
+static int save_leaf(const struct pki_pair *ca, const struct pki_pair *leaf, const char *crt, const char *key,
+        struct err *err)
 {
-	const char *crt = server_file(s, "%s.crt", place), *key = server_file(s, "%s.key", place),
-	           *names_file = server_file(s, "%s.names", place);
+	struct strbuf chain = STRBUF_INIT;
+	strbuf_adds(&chain, leaf->certificate_pem);
+	pki_bundle_chain(&chain, ca->certificate_pem);
+	struct pki_pair whole = {(char *)(uintptr_t)strbuf_cstr(&chain), leaf->key_pem};
+	int rc = pki_pair_save(&whole, crt, key, err);
+	strbuf_release(&chain);
+	return rc;
+}
+
+static int need_leaf(struct half *h, const struct pki_pair *ca, enum server_leaf which,
+        const struct pki_request *request)
+{
+	const char *place = server_leaves[which].place;
+	const char *crt = server_file(&h->settings, "%s.crt", place), *key = server_file(&h->settings, "%s.key", place),
+	           *names_file = server_file(&h->settings, "%s.names", place);
 	CLEANUP(cleanup_free) char *names = names_text(request);
-	if (is_good(crt, key, names_file, names, ca->certificate_pem))
+	if (!(h->anew & 1u << which) && is_good(h, crt, key, names_file, names, ca->certificate_pem))
 		return 0;
 	struct pki_pair pair = PKI_PAIR_INIT;
-	int rc = pki_issue(ca, request, &pair, err);
+	int rc = pki_issue(ca, request, &pair, &h->err);
 	if (rc == 0)
-		rc = pki_pair_save(&pair, crt, key, err);
+		rc = save_leaf(ca, &pair, crt, key, &h->err);
 	if (rc == 0)
-		rc = pki_file_write(names_file, slice_of(names), 0644, err);
+		rc = pki_file_write(names_file, slice_of(names), 0644, &h->err);
 	pki_pair_release(&pair);
-	if (rc == 0 && made)
-		*made = true;
-	return rc == 0 ? 0 : err_wrap(err, "certificate %s", crt);
+	if (rc == 0)
+		h->made |= 1u << which;
+	return rc == 0 ? 0 : err_wrap(&h->err, "certificate %s", crt);
 }
 
 static const char *first_service_ip(struct server_settings *s)
@@ -137,8 +169,9 @@ static const char *first_service_ip(struct server_settings *s)
 	return arena_printf(&s->arena, "%u.%u.%u.%u", a, b, c, d + 1);
 }
 
-static int need_serving(struct server_settings *s, const struct pki_pair *ca, bool *made, struct err *err)
+static int need_serving(struct half *h, const struct pki_pair *ca)
 {
+	struct server_settings *s = &h->settings;
 	const char *fixed[] = {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
 	        arena_printf(&s->arena, "kubernetes.default.svc.%s", s->cluster_domain), "localhost", "127.0.0.1",
 	        "::1", s->node_name, s->node_ip, s->advertise_address, first_service_ip(s)};
@@ -148,29 +181,30 @@ static int need_serving(struct server_settings *s, const struct pki_pair *ca, bo
 	for (size_t i = 0; i < s->tls_san.count; i++)
 		names[n++] = s->tls_san.items[i];
 	struct pki_request r = {.common_name = "kube-apiserver", .names = names, .names_count = n, .is_server = true};
-	return need_leaf(s, ca, "server/tls/serving-kube-apiserver", &r, made, err);
+	return need_leaf(h, ca, SERVER_LEAF_API_SERVING, &r);
 }
 
-static int need_client(struct server_settings *s, const struct pki_pair *ca, const char *place, const char *user,
-        const char *group, bool *made, struct err *err)
+static int need_client(
+        struct half *h, const struct pki_pair *ca, enum server_leaf which, const char *user, const char *group)
 {
 	const char *groups[] = {group};
 	struct pki_request r = {
 	        .common_name = user, .organizations = groups, .organizations_count = group ? 1 : 0, .is_client = true};
-	return need_leaf(s, ca, place, &r, made, err);
+	return need_leaf(h, ca, which, &r);
 }
 
-static int need_kubelet_serving(struct server_settings *s, const struct pki_pair *ca, struct err *err)
+static int need_kubelet_serving(struct half *h, const struct pki_pair *ca)
 {
+	const struct server_settings *s = &h->settings;
 	const char *names[] = {s->node_name, s->node_ip, "localhost", "127.0.0.1"};
 	struct pki_request r = {.common_name = s->node_name, .names = names, .names_count = 4, .is_server = true};
-	return need_leaf(s, ca, "agent/serving-kubelet", &r, NULL, err);
+	return need_leaf(h, ca, SERVER_LEAF_KUBELET_SERVING, &r);
 }
 
-static int need_kubelet_client(struct server_settings *s, const struct pki_pair *ca, struct err *err)
+static int need_kubelet_client(struct half *h, const struct pki_pair *ca)
 {
-	const char *user = arena_printf(&s->arena, "system:node:%s", s->node_name);
-	return need_client(s, ca, "agent/client-kubelet", user, "system:nodes", NULL, err);
+	const char *user = arena_printf(&h->settings.arena, "system:node:%s", h->settings.node_name);
+	return need_client(h, ca, SERVER_LEAF_KUBELET_CLIENT, user, "system:nodes");
 }
 
 static int need_service_key(struct server_settings *s, struct err *err)
@@ -187,28 +221,23 @@ static int need_service_key(struct server_settings *s, struct err *err)
 }
 
 /* The others believe that it is the member that its certificate names, and no other. */
-static int need_peer(struct server_settings *s, bool *made, struct err *err)
+static int need_peer(struct half *h)
 {
+	struct server_settings *s = &h->settings;
 	const char *names[] = {s->node_ip, s->advertise_address, s->node_name, "localhost", "127.0.0.1"};
 	char member[64];
 	struct pki_pair ca = PKI_PAIR_INIT;
 	struct pki_request r = {
 	        .common_name = member, .names = names, .names_count = 5, .is_server = true, .is_client = true};
 	snprintf(member, sizeof member, "k3x-peer-%016" PRIx64, s->member_id);
-	int rc = need_ca(s, "etcd/peer-ca", &ca, err);
+	int rc = need_ca(s, "etcd/peer-ca", &ca, &h->err);
 	if (rc == 0 && s->has_peers)
-		rc = need_leaf(s, &ca, SERVER_PEER_LEAF, &r, made, err);
+		rc = need_leaf(h, &ca, SERVER_LEAF_PEER, &r);
 	pki_pair_release(&ca);
 	return rc;
 }
 
 /* ---- all of it: what is of one CA on a thread of its own, beside what is of the other ---- */
-
-struct half {
-	struct server_settings settings; /* a copy, for an arena is one thread's */
-	bool made;
-	struct err err;
-};
 
 static void *serving_half(void *arg)
 {
@@ -217,9 +246,9 @@ static void *serving_half(void *arg)
 	struct pki_pair ca = PKI_PAIR_INIT;
 	int rc = need_ca(s, "server-ca", &ca, &h->err);
 	if (rc == 0)
-		rc = need_serving(s, &ca, &h->made, &h->err);
+		rc = need_serving(h, &ca);
 	if (rc == 0)
-		rc = need_kubelet_serving(s, &ca, &h->err);
+		rc = need_kubelet_serving(h, &ca);
 	if (rc == 0)
 		server_token_prepare(s, ca.certificate_pem, &h->err);
 	pki_pair_release(&ca);
@@ -232,21 +261,21 @@ static void client_half(struct half *h)
 	struct pki_pair ca = PKI_PAIR_INIT;
 	int rc = need_ca(s, "client-ca", &ca, &h->err);
 	if (rc == 0)
-		rc = need_client(s, &ca, "server/tls/client-admin", "system:admin", "system:masters", NULL, &h->err);
+		rc = need_client(h, &ca, SERVER_LEAF_ADMIN, "system:admin", "system:masters");
 	if (rc == 0)
-		rc = need_client(s, &ca, "server/tls/client-kube-apiserver", "kube-apiserver", NULL, &h->made, &h->err);
+		rc = need_client(h, &ca, SERVER_LEAF_API_CLIENT, "kube-apiserver", NULL);
 	if (rc == 0)
-		rc = need_kubelet_client(s, &ca, &h->err);
+		rc = need_kubelet_client(h, &ca);
 	if (rc == 0)
 		rc = need_service_key(s, &h->err);
 	if (rc == 0)
-		need_peer(s, &h->made, &h->err);
+		need_peer(h);
 	pki_pair_release(&ca);
 }
 
-int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err)
+int server_pki_prepare(struct server_settings *s, int64_t now_s, unsigned anew, unsigned *made, struct err *err)
 {
-	struct half serving = {.settings = *s}, client = {.settings = *s};
+	struct half serving = {.settings = *s, .now_s = now_s, .anew = anew}, client = serving;
 	pthread_t thread;
 	serving.settings.arena = client.settings.arena = ARENA_INIT;
 	int rc = pthread_create(&thread, NULL, serving_half, &serving);
@@ -257,8 +286,8 @@ int server_pki_prepare(struct server_settings *s, bool *renewed, struct err *err
 	arena_release(&serving.settings.arena);
 	arena_release(&client.settings.arena);
 	*err = serving.err.code ? serving.err : client.err;
-	if (renewed)
-		*renewed = serving.made || client.made;
+	if (made)
+		*made = serving.made | client.made;
 	return err->code;
 }
 
@@ -307,8 +336,10 @@ int server_write_kubeconfig(struct server_settings *s, int port, struct err *err
 		return rc;
 	struct strbuf text = STRBUF_INIT;
 	yaml_write(&text, config);
-	rc = pki_file_write(
-	        s->write_kubeconfig, strbuf_slice(&text), (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
+	rc = pki_file_write(server_file(s, SERVER_ADMIN_KUBECONFIG), strbuf_slice(&text), 0600, err);
+	if (rc == 0)
+		rc = pki_file_write(s->write_kubeconfig, strbuf_slice(&text),
+		        (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
 	strbuf_release(&text);
 	return rc;
 }

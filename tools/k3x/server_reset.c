@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/pki.h"
 #include "store/snapshot/snapshot.h"
+#include "tools/k3x/server_keys.h"
 #include "tools/k3x/server_store.h"
 #include "tools/store/check.h"
 
@@ -18,6 +19,10 @@
 
 static int restore(struct server_settings *s, const char *address, struct err *err)
 {
+	/* Before: a restore that is done without it would be followed by the snapshot's keys. */
+	bool has_keys = access(server_file(s, "server/tls/server-ca.crt"), F_OK) == 0;
+	if (has_keys && pki_file_write(server_file(s, SERVER_OWN_KEYS_MARK), SLICE("\n"), 0600, err) != 0)
+		return err->code;
 	struct raft_host_server self = {s->member_id, address, RAFT_HOST_VOTER};
 	struct store_file_info info = {.note = ""};
 	uint64_t cluster_id = 0, got;

@@ -2,13 +2,15 @@
 #ifndef K3X_TOOLS_K3X_SERVER_STORE_H
 #define K3X_TOOLS_K3X_SERVER_STORE_H
 
+#include "store/engine.h"
 #include "store/engine/raft_engine.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/store/answers.h"
 
+#include <semaphore.h>
+
 enum { SERVER_PEER_PORT = 2380 };
 
-struct engine;
 struct tls_context;
 
 struct server_store {
@@ -32,7 +34,15 @@ const char *server_peer_address(struct server_settings *s);
  * that nobody else uses these settings on meanwhile. */
 int server_store_open(struct server_settings *s, bool is_joining, struct server_store *o, struct err *err);
 
-/* Certificates were renewed. */
+/* A request that is waited for: with the answer in it, which is the caller's to release. Not on a loop or thread that
+ * the store needs. Returns req.err.code. */
+struct server_question {
+	struct store_request req;
+	sem_t done;
+};
+int server_store_ask(struct engine *e, struct server_question *q);
+
+/* Certificates were renewed. Any thread. */
 void server_store_reload_tls(struct server_store *o);
 
 /* removed(arg), on a thread of its own: this server was taken out of its cluster, and should stop. Nothing happens on a

@@ -5,7 +5,8 @@
  *     server/node-token    what is to be given to an agent: that one, or else the first
  *
  * The secret is made or taken from --token at the first start and stays: all servers and the keys that lie sealed in
- * the store have it. So a flag that says something else later is a mistake, and told as one. */
+ * the store have it. So a flag that says something else later is a mistake, and told as one; k3x token rotate changes it
+ * on all of them. Where the cluster's CA has become another, the files say so from the next look on. */
 #include "tools/k3x/server_token.h"
 
 #include "api/server/auth/join_token.h"
@@ -54,7 +55,8 @@ static int compare(struct server_settings *s, const char *flag, const char *give
 	if (!pki_equal(want.secret, have.secret))
 		return err_set(err, ERR_INVAL,
 		        "--%s is not the one in %s, by which this cluster was begun or joined: leave the flag out, or "
-		        "give that one",
+		        "give that one (if the token was rotated while this server was down, leave the flag out: it "
+		        "hears of the new one)",
 		        flag, path);
 	return 0;
 }
@@ -85,21 +87,40 @@ static int make(struct server_settings *s, const char *flag, const char *given, 
 	return rc;
 }
 
+/* The same secret, for a CA that is another since. */
+static int rename_ca(struct server_settings *s, const char *user, const char *path, const char *ca_hash, struct err *err)
+{
+	struct join_token t;
+	struct strbuf text = STRBUF_INIT;
+	if (load(s, path, &t, err) != 0 || strcmp(t.ca_hash, ca_hash) == 0)
+		return err->code;
+	strbuf_addf(&text, "K10%s::%s:%.*s\n", ca_hash, user, SLICE_FMT(t.secret));
+	int rc = pki_file_write(path, strbuf_slice(&text), 0600, err);
+	strbuf_release(&text);
+	return rc;
+}
+
 static int need(struct server_settings *s, const char *flag, const char *given, const char *user, const char *path,
         const char *ca_hash, struct err *err)
 {
-	return access(path, F_OK) == 0 ? compare(s, flag, given, path, ca_hash, err)
-	                               : make(s, flag, given, user, path, ca_hash, err);
+	if (access(path, F_OK) != 0)
+		return make(s, flag, given, user, path, ca_hash, err);
+	return compare(s, flag, given, path, ca_hash, err) == 0 ? rename_ca(s, user, path, ca_hash, err) : err->code;
 }
 
+/* Written only when it says something else. */
 static int copy(const char *from, const char *to, struct err *err)
 {
-	char *text;
-	size_t len;
+	char *text = NULL, *have = NULL;
+	size_t len = 0, have_len = 0;
+	struct err none = ERR_INIT;
 	if (pki_file_read(from, &text, &len, err) != 0)
 		return err->code;
-	int rc = pki_file_write(to, (struct slice){text, len}, 0600, err);
+	bool same = pki_file_read(to, &have, &have_len, &none) == 0 &&
+	            slice_eq((struct slice){have, have_len}, (struct slice){text, len});
+	int rc = same ? 0 : pki_file_write(to, (struct slice){text, len}, 0600, err);
 	free(text);
+	free(have);
 	return rc;
 }
 
@@ -114,7 +135,5 @@ int server_token_prepare(struct server_settings *s, const char *ca_pem, struct e
 	if ((s->agent_token || access(agent, F_OK) == 0) &&
 	        need(s, "agent-token", s->agent_token, "node", agent, hash, err) != 0)
 		return err->code;
-	return access(node, F_OK) == 0 && access(agent, F_OK) != 0
-	               ? 0
-	               : copy(access(agent, F_OK) == 0 ? agent : server, node, err);
+	return copy(access(agent, F_OK) == 0 ? agent : server, node, err);
 }

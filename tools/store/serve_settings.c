@@ -1,6 +1,7 @@
 /* What the settings of `k3x-store serve` mean, and which values are possible; serve_flags.c says what there is. */
 #include "tools/store/serve_int.h"
 
+#include "base/duration.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -12,31 +13,6 @@ enum { TABLE_KBYTES_MIN = 64, TABLE_KBYTES_MAX = 1024 * 1024 };
 #define QUOTA_BYTES (INT64_C(2) * 1024 * 1024 * 1024)
 
 enum { STREAMS_MAX = 1000000 };
-
-/* "1h30m", "500ms": Go's durations, in whole milliseconds. */
-static bool parse_duration(const char *text, uint64_t *ret_ms)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = {{"ms", 1}, {"h", 3600e3}, {"m", 60e3}, {"s", 1e3}};
-	double sum = 0;
-	for (const char *p = text; *p;) {
-		char *end;
-		if (*p != '.' && (*p < '0' || *p > '9'))
-			return false;
-		double n = strtod(p, &end);
-		size_t i = 0;
-		while (i < 4 && strncmp(end, units[i].unit, strlen(units[i].unit)) != 0)
-			i++;
-		if (i == 4)
-			return false;
-		sum += n * units[i].ms;
-		p = end + strlen(units[i].unit);
-	}
-	*ret_ms = (uint64_t)sum;
-	return *text && sum <= 1e15;
-}
 
 /* etcd's: a plain number means hours or revisions, whichever the mode is about. */
 static int parse_compaction(struct serve_settings *v, struct err *err)
@@ -50,7 +26,7 @@ static int parse_compaction(struct serve_settings *v, struct err *err)
 	if (slice_to_i64(text, &n) && n >= 0 && n <= 1000000000) {
 		v->compact_keep_revisions = by_revision ? n : 0;
 		v->compact_period_ms = by_revision ? 0 : (uint64_t)n * 3600 * 1000;
-	} else if (by_revision || !parse_duration(v->compaction_retention, &v->compact_period_ms)) {
+	} else if (by_revision || !duration_parse_ms(v->compaction_retention, &v->compact_period_ms)) {
 		return err_set(err, ERR_INVAL, "--auto-compaction-retention: \"%s\" is not %s", v->compaction_retention,
 		        by_revision ? "a number of revisions" : "a number of hours or a duration like 30m");
 	}
@@ -127,7 +103,7 @@ static int check_gates(struct serve_settings *v, struct err *err)
 static int parse_ping(const char *flag, const char *text, uint64_t *ret_ms, struct err *err)
 {
 	*ret_ms = 0;
-	if (strcmp(text, "0") == 0 || parse_duration(text, ret_ms))
+	if (strcmp(text, "0") == 0 || duration_parse_ms(text, ret_ms))
 		return 0;
 	return err_set(err, ERR_INVAL, "%s: \"%s\" is no duration like 20s, nor 0", flag, text);
 }
@@ -171,7 +147,7 @@ static int check_tls(const struct serve_settings *v, struct err *err)
 
 static int check_progress(struct serve_settings *v, struct err *err)
 {
-	if (!v->progress_interval || (parse_duration(v->progress_interval, &v->progress_ms) && v->progress_ms >= 100))
+	if (!v->progress_interval || (duration_parse_ms(v->progress_interval, &v->progress_ms) && v->progress_ms >= 100))
 		return 0;
 	return err_set(err, ERR_INVAL, "--watch-progress-notify-interval: \"%s\" is no duration of 100ms or more",
 	        v->progress_interval);
@@ -185,7 +161,7 @@ static int check_corrupt_time(struct serve_settings *v, struct err *err)
 		v->corrupt_check_ms = UINT64_MAX;
 		return 0;
 	}
-	if (!parse_duration(text, &v->corrupt_check_ms) || (v->corrupt_check_ms && v->corrupt_check_ms < 1000))
+	if (!duration_parse_ms(text, &v->corrupt_check_ms) || (v->corrupt_check_ms && v->corrupt_check_ms < 1000))
 		return err_set(err, ERR_INVAL,
 		        "--corrupt-check-time: \"%s\" is no duration of 1s or more, nor 0 for never", text);
 	if (!v->corrupt_check_ms)

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { REMEMBERED_MAX = 256, REMEMBER_S = 10, PEERS_MAX = 64 };
+enum { REMEMBERED_MAX = 256, REMEMBER_S = 10, PEERS_MAX = 64, KEYS_MAX = 8 };
 
 struct remembered {
 	unsigned char hash[32];
@@ -33,28 +33,46 @@ struct known_peer {
 };
 
 struct authenticator {
-	struct pki_key *key;
+	struct pki_key *keys[KEYS_MAX]; /* of service account tokens: the first signs, any verifies */
+	size_t n_keys;
 	struct join_secrets *joins;
 	uint64_t warned_ms; /* of a join that was turned away: not each of many is told */
 	struct known_peer peers[PEERS_MAX];
 	struct remembered remembered[REMEMBERED_MAX];
 };
 
-static int load_key(const char *file, struct pki_key **ret, struct err *err)
+static void free_keys(struct pki_key **keys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pki_key_free(keys[i]);
+}
+
+/* A file of one key or, while another takes over, of several. */
+static int load_keys(const char *file, struct pki_key *keys[KEYS_MAX], size_t *n, struct err *err)
 {
 	char *pem;
-	size_t len;
-	if (pki_file_read(file, &pem, &len, err) != 0)
+	*n = 0;
+	if (pki_file_read(file, &pem, NULL, err) != 0)
 		return err_wrap(err, "service account key");
-	int rc = pki_key_load(pem, ret, err);
+	for (char *at = pem, *end; at && *n < KEYS_MAX && !err->code; at = end) {
+		char *line = strstr(at, "KEY-----\n"), *last = line ? strstr(line + 1, "KEY-----") : NULL;
+		end = last ? strchr(last, '\n') : NULL;
+		if (end)
+			*end++ = 0;
+		if (last || !*n) /* nothing that is one: say so */
+			*n += pki_key_load(at, &keys[*n], err) == 0;
+	}
 	free(pem);
-	return rc == 0 ? 0 : err_wrap(err, "service account key %s", file);
+	if (!err->code)
+		return 0;
+	free_keys(keys, *n);
+	return err_wrap(err, "service account key %s", file);
 }
 
 int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err)
 {
 	struct authenticator *a = xcalloc(1, sizeof *a);
-	if (load_key(s->options.service_account_key_file, &a->key, err) != 0) {
+	if (load_keys(s->options.service_account_key_file, a->keys, &a->n_keys, err) != 0) {
 		free(a);
 		return err->code;
 	}
@@ -70,18 +88,20 @@ int authenticator_reload(struct api_server *s, struct err *err)
 {
 	struct authenticator *a = s->authenticator;
 	struct join_secrets *joins;
-	struct pki_key *key;
+	struct pki_key *keys[KEYS_MAX];
+	size_t n;
 	LOOP_CHECK_OWNER(s->loop);
-	if (load_key(s->options.service_account_key_file, &key, err) != 0)
+	if (load_keys(s->options.service_account_key_file, keys, &n, err) != 0)
 		return err->code;
 	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &joins, err) != 0) {
-		pki_key_free(key);
+		free_keys(keys, n);
 		return err->code;
 	}
 	join_secrets_free(a->joins);
-	pki_key_free(a->key);
+	free_keys(a->keys, a->n_keys);
 	a->joins = joins;
-	a->key = key;
+	a->n_keys = n;
+	memcpy(a->keys, keys, n * sizeof *keys);
 	memset(a->remembered, 0, sizeof a->remembered); /* by the old key */
 	return 0;
 }
@@ -92,7 +112,7 @@ void authenticator_free(struct authenticator *a)
 		return;
 	for (size_t i = 0; i < PEERS_MAX; i++)
 		user_unref(a->peers[i].user);
-	pki_key_free(a->key);
+	free_keys(a->keys, a->n_keys);
 	join_secrets_free(a->joins);
 	free(a);
 }
@@ -106,7 +126,7 @@ int authn_sign(struct api_server *s, const struct claims *claims, struct strbuf 
 {
 	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
 	claims_write(claims, &text);
-	return jwt_sign(s->authenticator->key, strbuf_slice(&text), out, err);
+	return jwt_sign(s->authenticator->keys[0], strbuf_slice(&text), out, err);
 }
 
 /* ---- users ---- */
@@ -154,7 +174,7 @@ static int verify_signature(struct api_server *s, struct slice token, int64_t no
 	pki_sha256(token.ptr, token.len, hash);
 	if (is_remembered(s->authenticator, hash, now))
 		return 0;
-	if (jwt_verify(token, &s->authenticator->key, 1, err) != 0)
+	if (jwt_verify(token, s->authenticator->keys, s->authenticator->n_keys, err) != 0)
 		return err->code;
 	remember(s->authenticator, hash, now);
 	return 0;

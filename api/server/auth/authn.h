@@ -10,11 +10,11 @@ struct api_server;
 struct authenticator;
 struct http_exchange;
 
-/* Loads the service account key. */
+/* Loads the service account keys: the first in the file signs, the others verify too. */
 int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err);
 void authenticator_free(struct authenticator *a);
-/* Reads the key and the join tokens again; on error those of before stay. Tokens signed with a key of before are good
- * no more. */
+/* Reads the key and the join tokens again; on error those of before stay. Tokens signed with a key that is in the
+ * file no more are good no more. */
 int authenticator_reload(struct api_server *s, struct err *err);
 
 /* *ret is a reference to who the peer's certificate or the bearer token of the request says it is. ERR_UNAUTHENTICATED

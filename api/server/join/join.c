@@ -34,12 +34,12 @@ static void ready(struct join *j, struct call *c)
 
 static void server_ca(struct join *j, struct call *c)
 {
-	text(c, "application/x-pem-file", slice_of(j->server_ca.certificate_pem));
+	text(c, "application/x-pem-file", slice_of(j->cas->server.certificate_pem));
 }
 
 static void client_ca(struct join *j, struct call *c)
 {
-	text(c, "application/x-pem-file", slice_of(j->client_ca.certificate_pem));
+	text(c, "application/x-pem-file", slice_of(j->cas->client.certificate_pem));
 }
 
 static void config(struct join *j, struct call *c)
@@ -74,6 +74,8 @@ static const struct row {
         {"/v1-k3x/server-join", "POST", join_member},
 };
 
+#define OPERATE "/v1-k3x/server-operate/"
+
 bool join_is_path(struct slice path)
 {
 	return slice_is(path, "/cacerts") || slice_is(path, "/ping") || slice_starts(path, "/v1-k3x/");
@@ -87,12 +89,27 @@ static const struct row *find(struct slice path)
 	return NULL;
 }
 
+/* The one path with a name in it. */
+static bool names_operation(struct slice path, struct slice *ret_name)
+{
+	size_t n = sizeof OPERATE - 1;
+	if (!slice_starts(path, OPERATE) || path.len == n)
+		return false;
+	*ret_name = (struct slice){path.ptr + n, path.len - n};
+	return true;
+}
+
 void join_handle(struct call *c)
 {
 	struct err err = ERR_INIT;
 	const struct row *r = find(c->path);
 	struct join *j = c->server->join;
+	struct slice name;
 	LOOP_CHECK_OWNER(c->loop);
+	if (j && names_operation(c->path, &name) && slice_is(c->method, "POST")) {
+		join_operate(j, c, name);
+		return;
+	}
 	if (!r || !j)
 		err_set(&err, ERR_NOT_FOUND, "the server could not find the requested resource");
 	else if (!slice_is(c->method, r->method))
@@ -128,16 +145,39 @@ void join_end(struct join *j, struct call *c, const struct err *err)
 
 /* ---- life ---- */
 
+void join_cas_unref(struct join_cas *c)
+{
+	if (!c || --c->refs)
+		return;
+	pki_pair_release(&c->server);
+	pki_pair_release(&c->client);
+	free(c);
+}
+
+int join_reload(struct join *j, struct err *err)
+{
+	const struct api_join_options *o = &j->options;
+	struct join_cas *c = xcalloc(1, sizeof *c);
+	c->refs = 1;
+	if (pki_pair_load(o->server_ca_file, o->server_ca_key_file, &c->server, err) != 0 ||
+	        pki_pair_load(o->client_ca_file, o->client_ca_key_file, &c->client, err) != 0) {
+		join_cas_unref(c);
+		return err_wrap(err, "what signs for those who join");
+	}
+	join_cas_unref(j->cas);
+	j->cas = c;
+	return 0;
+}
+
 int join_new(struct api_server *s, const struct api_join_options *o, struct join **ret, struct err *err)
 {
 	struct join *j = xcalloc(1, sizeof *j);
 	j->server = s;
 	j->raft = raft_engine_of(s->store);
 	j->options = *o;
-	if (pki_pair_load(o->server_ca_file, o->server_ca_key_file, &j->server_ca, err) != 0 ||
-	        pki_pair_load(o->client_ca_file, o->client_ca_key_file, &j->client_ca, err) != 0) {
+	if (join_reload(j, err) != 0) {
 		join_free(j);
-		return err_wrap(err, "what signs for those who join");
+		return err->code;
 	}
 	j->pool = pool_new("join", POOL_THREADS, POOL_QUEUE);
 	*ret = j;
@@ -158,7 +198,8 @@ void join_free(struct join *j)
 		return;
 	if (j->pool)
 		pool_free(j->pool);
-	pki_pair_release(&j->server_ca);
-	pki_pair_release(&j->client_ca);
+	if (j->operating)
+		pool_free(j->operating);
+	join_cas_unref(j->cas);
 	free(j);
 }

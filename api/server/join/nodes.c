@@ -35,6 +35,7 @@ enum node_certificate { CLIENT_KUBELET, SERVING_KUBELET, CLIENT_PROXY };
 
 struct node_ask {
 	struct join *join;
+	struct join_cas *cas; /* a reference */
 	struct call *call;
 	struct arena arena;
 	enum node_certificate kind;
@@ -57,6 +58,7 @@ static void finish(struct node_ask *n)
 	else
 		call_respond_text(n->call, 200, "application/x-pem-file", slice_of(n->certificate_pem));
 	join_end(n->join, n->call, &n->err);
+	join_cas_unref(n->cas);
 	strbuf_release(&n->hash);
 	strbuf_release(&n->body);
 	free(n->certificate_pem);
@@ -114,7 +116,7 @@ static int sign(struct node_ask *n)
 		r.common_name = arena_printf(&n->arena, "system:node:%s", n->name), r.organizations = nodes;
 	else
 		r.common_name = "system:kube-proxy", r.organizations = proxies;
-	const struct pki_pair *ca = n->kind == SERVING_KUBELET ? &n->join->server_ca : &n->join->client_ca;
+	const struct pki_pair *ca = n->kind == SERVING_KUBELET ? &n->cas->server : &n->cas->client;
 	return pki_issue_csr(ca, n->csr, &r, &n->certificate_pem, &n->err);
 }
 
@@ -213,6 +215,8 @@ static void ask(struct join *j, struct call *c, enum node_certificate kind)
 	n->join = j;
 	n->call = c;
 	n->kind = kind;
+	n->cas = j->cas;
+	n->cas->refs++;
 	join_begin(j, c);
 	if (take(n) != 0) {
 		finish(n);
