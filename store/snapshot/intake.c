@@ -3,7 +3,8 @@
  *
  * The sha256 is what is left when all pages are taken off: a database is whole pages, so the 32 bytes stand at the end
  * of the last piece, which is not full. Nothing of what is written is believed before that fits, and it goes when it
- * does not. A snapshot of etcd is bbolt's pages and has the same end.
+ * does not. A snapshot of etcd is bbolt's pages and has the same end. One that is packed (packed.h) is unpacked on its
+ * way, and all that is said here is of what was in it.
  *
  * What can go wrong: it is cut, changed, or no snapshot at all (ERR_CORRUPT); it has no sha256 and none was waived
  * (ERR_INVAL); the disk fills (ERR_NO_SPACE). */
@@ -14,6 +15,7 @@
 #include "base/mem/arena.h"
 #include "base/pki.h"
 #include "store/snapshot/bbolt_int.h"
+#include "store/snapshot/packed.h"
 #include "store/snapshot/page_check_int.h"
 #include "store/snapshot/snapshot.h"
 
@@ -58,7 +60,7 @@ static bool is_pipe(const struct intake *x)
 int intake_look(struct intake *x, struct err *err)
 {
 	struct stat st;
-	if (is_pipe(x))
+	if (is_pipe(x) || packed_is(x->from))
 		return 0;
 	if (stat(x->from, &st) != 0)
 		return err_errno(err, errno, "open %s", x->from);
@@ -72,6 +74,7 @@ int intake_look(struct intake *x, struct err *err)
 struct copy {
 	struct intake *x;
 	int in;
+	struct packed_in *unpacked; /* what is in it */
 	struct file_out out;
 	struct pki_digest *digest;
 	struct page_check check;
@@ -81,16 +84,12 @@ struct copy {
 /* As much as there is, up to a whole piece; a pipe gives less at a time. */
 static int read_piece(struct copy *c, size_t *ret_len, struct err *err)
 {
+	size_t n = 1;
 	*ret_len = 0;
-	while (*ret_len < PIECE_BYTES) {
-		ssize_t n = read(c->in, c->piece + *ret_len, PIECE_BYTES - *ret_len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_errno(err, errno, "read %s", c->x->from);
-		if (n == 0)
-			break;
-		*ret_len += (size_t)n;
+	while (*ret_len < PIECE_BYTES && n) {
+		if (packed_in_read(c->unpacked, c->piece + *ret_len, PIECE_BYTES - *ret_len, &n, err) != 0)
+			return err->code;
+		*ret_len += n;
 	}
 	return 0;
 }
@@ -157,10 +156,13 @@ int intake_copy(struct intake *x, const char *to, struct err *err)
 		return err_errno(err, errno, "open %s", x->from);
 	posix_fadvise(c.in, 0, 0, POSIX_FADV_SEQUENTIAL);
 	int64_t bytes = fstat(c.in, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size - st.st_size % UNIT_BYTES : 0;
+	if (!is_pipe(x) && packed_is(x->from)) /* how many it will be is not known */
+		bytes = 0;
 	int rc = file_out_open(&c.out, to, bytes, err);
 	if (rc == 0) {
 		x->size_bytes = 0;
 		c.piece = xmalloc(PIECE_BYTES);
+		c.unpacked = packed_in_new(c.in, x->from);
 		c.digest = pki_digest_new();
 		rc = run(&c, err);
 		if (rc == 0)
@@ -168,6 +170,7 @@ int intake_copy(struct intake *x, const char *to, struct err *err)
 		else
 			file_out_drop(&c.out);
 		pki_digest_free(c.digest);
+		packed_in_free(c.unpacked);
 		free(c.piece);
 	}
 	close(c.in);

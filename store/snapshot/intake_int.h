@@ -25,7 +25,7 @@ struct intake {
 int intake_copy(struct intake *x, const char *to, struct err *err);
 
 /* Is a file worth the work? As far as its size and beginning tell; ERR_CORRUPT, ERR_INVAL. Knows size_bytes, bytes,
- * is_etcd and has_sha256 then. Nothing is said of standard input. */
+ * is_etcd and has_sha256 then. Nothing is said of standard input and of what is packed. */
 int intake_look(struct intake *x, struct err *err);
 
 #endif

@@ -11,9 +11,12 @@
 #include "store/machine/hash.h"
 #include "store/machine/page_file.h"
 #include "store/machine/version_sql.h"
+#include "store/snapshot/intake_int.h"
+#include "store/snapshot/packed.h"
 #include "store/snapshot/version_check_int.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +103,8 @@ int snapshot_look(const char *path, bool skip_hash, struct store_file_info *info
 	struct stat st;
 	if (stat(path, &st) != 0)
 		return err_errno(err, errno, "open %s", path);
+	if (packed_is(path))
+		return err_set(err, ERR_INVAL, "%s is packed: unpack it first (lz4 -d)", path);
 	info->size_bytes = *ret_bytes = st.st_size;
 	info->is_etcd = bbolt_is(path);
 	if (st.st_size % 512 == 0 && st.st_size > 0)
@@ -296,11 +301,19 @@ static int inspect_etcd(
 	return rc;
 }
 
-int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+static int append_sha256(const char *path, const unsigned char sha256[32], struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int rc = fd >= 0 && write(fd, sha256, 32) == 32 ? 0 : err_errno(err, errno, "write %s", path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+static int inspect_file(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
 {
 	struct store_file_info info = {.note = ""};
 	int64_t bytes;
-	path = snapshot_file_of(a, path);
 	int rc = snapshot_look(path, false, &info, &bytes, err);
 	if (rc == 0)
 		rc = info.is_etcd ? inspect_etcd(path, bytes, deep, &info, a, err)
@@ -309,6 +322,29 @@ int store_file_inspect(const char *path, bool deep, struct store_file_info *ret,
 	if (rc == 0)
 		*ret = info;
 	return rc;
+}
+
+/* Unpacked beside all else, and looked at there. */
+static int inspect_packed(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+{
+	struct intake x = {.from = path};
+	const char *plain = arena_printf(a, "%s.unpacked", temporary(a));
+	struct stat st;
+	int rc = intake_copy(&x, plain, err);
+	if (rc == 0 && append_sha256(plain, x.sha256, err) == 0) /* what intake has taken off */
+		inspect_file(plain, deep, ret, a, err);
+	unlink(plain);
+	if (err->code)
+		return err_wrap(err, "%s", path);
+	if (stat(path, &st) == 0)
+		ret->size_bytes = st.st_size;
+	return 0;
+}
+
+int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+{
+	path = snapshot_file_of(a, path);
+	return packed_is(path) ? inspect_packed(path, deep, ret, a, err) : inspect_file(path, deep, ret, a, err);
 }
 
 /* ---- SQL ---- */

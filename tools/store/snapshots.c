@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/file_out.h"
 #include "base/pki.h"
+#include "store/snapshot/packed.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -220,19 +221,15 @@ struct folder {
 	struct arena arena;
 };
 
-/* Does it begin like a database of SQLite or bbolt and end like a snapshot? */
+/* Does it begin like a database of SQLite or bbolt, and end like a snapshot or is packed? */
 static bool looks_like_snapshot(const char *path, struct stat *st)
 {
 	char head[20] = "";
-	if (stat(path, st) != 0 || !S_ISREG(st->st_mode) || st->st_size < 544 ||
-	        st->st_size % 512 != STORE_SNAPSHOT_HASH_BYTES)
+	if (stat(path, st) != 0 || !S_ISREG(st->st_mode))
 		return false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!packed_is(path) && (st->st_size < 544 || st->st_size % 512 != STORE_SNAPSHOT_HASH_BYTES))
 		return false;
-	ssize_t n = pread(fd, head, sizeof head, 0);
-	close(fd);
-	return n == (ssize_t)sizeof head &&
+	return packed_peek(path, head, sizeof head) == sizeof head &&
 	       (memcmp(head, "SQLite format 3", 16) == 0 || memcmp(head + 16, "\xed\xda\x0c\xed", 4) == 0);
 }
 
