@@ -174,6 +174,8 @@ static int load_file(struct loader *l, const char *path, bool may_be_missing)
 		}
 		bool append = slice_ends(it->key, "+");
 		const struct flag *flag = find(l->f, append ? (struct slice){it->key.ptr, it->key.len - 1} : it->key);
+		if (!flag && l->f->shares_config)
+			continue;
 		if (!flag)
 			return err_set(l->err, ERR_INVAL, "%s: unknown setting \"%.*s\" (see %s --help)", path,
 			        SLICE_FMT(it->key), l->f->program);

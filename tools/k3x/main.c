@@ -16,6 +16,10 @@ static const struct program programs[] = {
         {"agent", agent_main, "run a node whose servers are elsewhere"},
         {"token", token_main, "tokens by which agents and servers join: create, list, delete, generate, rotate"},
         {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
+        {"etcd-snapshot", etcd_snapshot_main, "snapshots: save, list, delete, prune; here and in S3 stores"},
+        {"kubectl", kubectl_main, "run kubectl as the cluster's administrator"},
+        {"crictl", crictl_main, "run crictl on this node's container runtime"},
+        {"ctr", ctr_main, "run ctr on this node's containerd"},
         {"store", store_main, "run the datastore by itself (also as k3x-store)"},
         {"bench", bench_main, "measure a server"},
 };
@@ -34,7 +38,7 @@ static int usage(FILE *out)
 	        K3X_KUBE_VERSION);
 	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
 		if (programs[i].help)
-			fprintf(out, "  %-14s %s\n", programs[i].name, programs[i].help);
+			fprintf(out, "  %-15s %s\n", programs[i].name, programs[i].help);
 	fprintf(out, "\nk3x COMMAND --help lists the flags of a command.\n");
 	return out == stdout ? 0 : 2;
 }

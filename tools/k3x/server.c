@@ -16,6 +16,7 @@
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
+#include "tools/k3x/server_snapshots.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/startup.h"
 
@@ -51,6 +52,7 @@ struct server {
 	struct store_opening opening;
 	struct server_store store;
 	struct keeper *keeper;
+	struct snapshots *snapshots;
 	struct server_events *events;
 	struct server_operate operate;
 	struct api_join_options join;
@@ -107,6 +109,7 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
+	snapshots_cancel(s->snapshots);
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
 		_exit(1);
 	server_events_close(s->events, events_closed, s);
@@ -301,7 +304,14 @@ static int start_api(struct server *s, struct err *err)
 	return err->code;
 }
 
-static void start_keeper(struct server *s)
+static void tell(void *arg, const char *type, const char *reason, const char *message)
+{
+	struct server *s = arg;
+	server_events_tell(s->events, type, reason, message);
+}
+
+/* What works beside the API as long as the server runs. */
+static void start_helpers(struct server *s)
 {
 	struct keeper_options o = {.settings = &s->settings,
 	        .store = s->store.engine,
@@ -310,7 +320,10 @@ static void start_keeper(struct server *s)
 	        .arg = s};
 	s->events = server_events_new(&s->main_loop, s->settings.node_name);
 	s->keeper = keeper_start(&o);
-	s->operate = (struct server_operate){.settings = s->settings, .keeper = s->keeper};
+	s->snapshots = snapshots_start(&(struct snapshots_options){
+	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .arg = s});
+	s->operate = (struct server_operate){
+	        .settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots};
 	s->operate.settings.arena = ARENA_INIT;
 }
 
@@ -381,7 +394,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	startup_go_last_when_memory_is_short();
 	watch_signals(s);
 	server_store_watch_removal(&s->store, on_removed, s);
-	start_keeper(s);
+	start_helpers(s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
 	return start_api(s, err);
@@ -406,6 +419,7 @@ int server_main(int argc, char **argv)
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
 	loop_release(&s->api_loop);
+	snapshots_stop(s->snapshots);
 	keeper_stop(s->keeper);
 	server_events_free(s->events);
 	arena_release(&s->operate.settings.arena);

@@ -9,6 +9,8 @@
 #include "tools/k3x/server_certs.h"
 #include "tools/k3x/server_keeper.h"
 #include "tools/k3x/server_rotate.h"
+#include "tools/k3x/server_snapshots.h"
+#include "tools/snapshots/settings_json.h"
 
 #include <stdlib.h>
 
@@ -89,6 +91,31 @@ static int certificate_rotate_ca(struct server_operate *o, const json_t *ask, js
 	return set_token(o, ret, err);
 }
 
+/* ---- snapshots ---- */
+
+/* What was not said is as the server has it. */
+static int snapshot_save(struct server_operate *o, const json_t *ask, json_t *ret, struct err *err)
+{
+	struct snapshot_settings how = o->settings.snapshots;
+	struct snapshot_made made;
+	how.name = "on-demand";
+	how.retention = how.s3.retention = 0;
+	snapshot_settings_read(&how, ask, &o->settings.arena);
+	if (snapshot_settings_check(&how, err) != 0 ||
+	        snapshots_take(o->snapshots, &how, true, &o->settings.arena, &made, err) != 0)
+		return err->code;
+	json_lib_set_cstr(ret, "name", made.name);
+	json_lib_set_fmt(ret, "location", "file://%s", made.path);
+	json_lib_set_int(ret, "size", made.size);
+	json_lib_set_int(ret, "created", made.created_s);
+	json_lib_set_int(ret, "revision", made.revision);
+	json_lib_set_cstr(ret, "node", o->settings.node_name);
+	json_lib_set_bool(ret, "inS3", made.is_in_s3);
+	if (made.s3_err.code)
+		json_lib_set_cstr(ret, "s3Error", made.s3_err.msg);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -98,6 +125,7 @@ static const struct {
         {"token-rotate", token_rotate},
         {"certificate-rotate", certificate_rotate},
         {"certificate-rotate-ca", certificate_rotate_ca},
+        {"snapshot-save", snapshot_save},
 };
 
 int server_operate_run(void *arg, struct slice name, struct slice body, struct strbuf *answer, struct err *err)

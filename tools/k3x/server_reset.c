@@ -10,12 +10,33 @@
 #include "base/pki.h"
 #include "store/snapshot/snapshot.h"
 #include "tools/k3x/server_keys.h"
+#include "tools/k3x/server_snapshots.h"
 #include "tools/k3x/server_store.h"
+#include "tools/snapshots/s3.h"
 #include "tools/store/check.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* A name in the S3 store becomes a file beside the server's own snapshots. */
+static int fetch(struct server_settings *s, struct err *err)
+{
+	struct s3 s3 = {&s->snapshots.s3, NULL};
+	const char *dir = snapshots_folder(&s->arena, s->data_dir, &s->snapshots);
+	if (!s->snapshots.s3.is_on || !snapshot_name_is_good(s->restore_path) || access(s->restore_path, F_OK) == 0)
+		return 0;
+	const char *file = arena_printf(&s->arena, "%s/%s", dir, s->restore_path);
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return err_errno(err, errno, "make folder %s", dir);
+	if (s3_get(&s3, s->restore_path, file, err) != 0)
+		return err_wrap(err, "--cluster-reset-restore-path %s", s->restore_path);
+	printf("fetched    %s from the S3 store\n", s->restore_path);
+	s->restore_path = file;
+	return 0;
+}
 
 static int restore(struct server_settings *s, const char *address, struct err *err)
 {
@@ -26,6 +47,8 @@ static int restore(struct server_settings *s, const char *address, struct err *e
 	struct raft_host_server self = {s->member_id, address, RAFT_HOST_VOTER};
 	struct store_file_info info = {.note = ""};
 	uint64_t cluster_id = 0, got;
+	if (fetch(s, err) != 0)
+		return err->code;
 	if (store_file_inspect(s->restore_path, false, &info, &s->arena, err) != 0)
 		return err_wrap(err, "--cluster-reset-restore-path");
 	while (!cluster_id)

@@ -32,6 +32,7 @@ static void set_defaults(struct server_settings *s)
 	        .kubelet_port = 10250,
 	        .lb_port = 6444,
 	};
+	snapshot_settings_init(&s->snapshots);
 }
 
 #define LATER "not built yet"
@@ -118,7 +119,22 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"cluster-reset", 0, FLAG_BOOL, &s->cluster_reset, "K3X_CLUSTER_RESET",
 	                "forget the other servers and go on as the only one; ends when that is done", NULL},
 	        {"cluster-reset-restore-path", 0, FLAG_STRING, &s->restore_path, NULL,
-	                "with --cluster-reset: begin from this snapshot", NULL},
+	                "with --cluster-reset: begin from this snapshot; with --etcd-s3 the name of one there", NULL},
+	        {"etcd-disable-snapshots", 0, FLAG_BOOL, &s->snapshots.is_disabled, NULL, "take no snapshots by the clock",
+	                NULL},
+	        {"etcd-snapshot-schedule-cron", 0, FLAG_STRING, &s->snapshots.cron_text, NULL,
+	                "when to take snapshots, as cron has it, local time (" SNAPSHOT_CRON_DEFAULT ")", NULL},
+	        {"etcd-snapshot-retention", 0, FLAG_INT, &s->snapshots.retention, NULL,
+	                "snapshots to keep of those; 0: all (5)", NULL},
+	        {"etcd-snapshot-dir", 0, FLAG_STRING, &s->snapshots.dir, NULL,
+	                "where they are kept (server/db/snapshots of --data-dir)", NULL},
+	        {"etcd-snapshot-name", 0, FLAG_STRING, &s->snapshots.name, NULL,
+	                "what their names begin with (etcd-snapshot)", NULL},
+	        {"etcd-snapshot-compress", 0, FLAG_BOOL, &s->snapshots.is_packed, NULL,
+	                "pack them: LZ4, .lz4; they are restored as they are", NULL},
+	        S3_FLAGS(&s->snapshots, "etcd-", FLAGS_LISTED),
+	        {"etcd-s3-config-secret", 0, FLAG_STRING, &ignored, NULL, NULL,
+	                "settings out of a Secret are " LATER ": give them by flags or in the config file"},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
 	};

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/mem/arena.h"
+#include "tools/snapshots/settings.h"
 
 struct server_settings {
 	struct arena arena;
@@ -37,6 +38,7 @@ struct server_settings {
 	const char *resolv_conf;
 	int64_t kubelet_port;
 	int64_t lb_port; /* of an agent */
+	struct snapshot_settings snapshots;
 	/* Set by server_store_identify(). */
 	uint64_t cluster_id, member_id;
 	bool has_peers; /* the peer port is to be open */

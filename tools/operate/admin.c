@@ -36,7 +36,7 @@ int admin_parse(struct admin *m, struct flags *f, const struct flag *more, size_
         size_t min, size_t max, int *exit_code)
 {
 	struct err err = ERR_INIT;
-	const struct flag common[] = {ADMIN_FLAGS(m)};
+	const struct flag common[] = {ADMIN_FLAGS(m, f->config_flag ? "etcd-server" : "server")};
 	struct flag *table = ARENA_ARRAY(&m->arena, struct flag, COUNT_OF(common) + n_more);
 	m->output = "table";
 	if (n_more)

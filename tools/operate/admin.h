@@ -13,17 +13,19 @@ struct admin {
 	struct arena arena;
 };
 
-#define ADMIN_FLAGS(v) \
+#define ADMIN_FLAGS(v, server_flag) \
 	{"kubeconfig", 0, FLAG_STRING, &(v)->kubeconfig, NULL, \
 	        "whom to speak to, and as whom (that of --data-dir, KUBECONFIG, or /etc/k3x/k3x.yaml)", \
 	        NULL}, \
 	        {"data-dir", 'd', FLAG_STRING, &(v)->data_dir, "K3X_DATA_DIR", \
 	                "the server's, to find its kubeconfig in (/var/lib/k3x)", NULL}, \
-	        {"server", 's', FLAG_STRING, &(v)->server, NULL, \
+	        {server_flag, 's', FLAG_STRING, &(v)->server, NULL, \
 	                "another server of the cluster than the kubeconfig's, like https://10.0.0.1:6443", NULL}, \
 	{ \
 		"output", 'o', FLAG_STRING, &(v)->output, NULL, "table or json", NULL \
 	}
+
+/* In a config file that it shares with a server, --server would be the one to join: such commands say --etcd-server. */
 
 /* Parses a command's own flags and those above, and checks the number of arguments. 0: go on; 1: help was printed, or
  * else the error was: *exit_code holds what to return. */
