@@ -76,9 +76,8 @@ static int parse_field(const struct field *f, struct slice text, uint64_t *bits,
 	*bits = 0;
 	do {
 		if (!parse_part(f, slice_cut(&rest, ','), bits))
-			return err_set(err, ERR_INVAL,
-			        "its %s \"%.*s\" is not like *, 5, 1-5 or */2, of %u to %u", f->name, SLICE_FMT(text),
-			        f->min, f->max);
+			return err_set(err, ERR_INVAL, "its %s \"%.*s\" is not like *, 5, 1-5 or */2, of %u to %u",
+			        f->name, SLICE_FMT(text), f->min, f->max);
 	} while (rest.ptr);
 	return 0;
 }

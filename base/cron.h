@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 struct cron {
-	uint64_t minutes;                           /* bits 0 to 59 */
-	uint32_t hours, days, months, weekdays;     /* bits 0-23, 1-31, 1-12, 0-6 (Sunday is 0) */
-	bool is_any_day, is_any_weekday;            /* the field was "*" or began so */
-	int64_t every_s;                            /* not 0: "@every 1h", and nothing else counts */
+	uint64_t minutes;                       /* bits 0 to 59 */
+	uint32_t hours, days, months, weekdays; /* bits 0-23, 1-31, 1-12, 0-6 (Sunday is 0) */
+	bool is_any_day, is_any_weekday;        /* the field was "*" or began so */
+	int64_t every_s;                        /* not 0: "@every 1h", and nothing else counts */
 };
 
 /* Five fields: minute, hour, day of the month, month, day of the week, each "*", a number, a range "1-5", with a step

@@ -38,7 +38,7 @@ struct flags {
 	const struct flag *table;
 	size_t count;
 	const char *config_flag; /* name of the flag that names the config file; NULL: no config file */
-	bool shares_config; /* it is another program's too: what is not in the table is that one's */
+	bool shares_config;      /* it is another program's too: what is not in the table is that one's */
 	/* The flag that `key` in a map `section` of the config file stands for, in the arena; NULL: there is none.
 	 * Without this function there are no maps in it. */
 	const char *(*config_name)(struct arena *a, struct slice section, struct slice key);

@@ -251,8 +251,8 @@ int pki_info(const char *certificate_pem, struct pki_info *ret, struct err *err)
 	X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, ret->common_name, sizeof ret->common_name);
 	write_subject(X509_get_subject_name(x), ret->subject, sizeof ret->subject);
 	uint32_t extended = X509_get_extension_flags(x) & EXFLAG_XKUSAGE ? X509_get_extended_key_usage(x) : 0;
-	ret->uses = (extended & XKU_SSL_SERVER ? PKI_USE_SERVER : 0) | (extended & XKU_SSL_CLIENT ? PKI_USE_CLIENT : 0) |
-	            (ret->is_ca ? PKI_USE_CA : 0);
+	ret->uses = (extended & XKU_SSL_SERVER ? PKI_USE_SERVER : 0) |
+	            (extended & XKU_SSL_CLIENT ? PKI_USE_CLIENT : 0) | (ret->is_ca ? PKI_USE_CA : 0);
 	X509_free(x);
 	return 0;
 }

@@ -55,8 +55,8 @@ int pki_pair_load(const char *certificate_file, const char *key_file, struct pki
 enum { PKI_USE_SERVER = 1, PKI_USE_CLIENT = 2, PKI_USE_CA = 4 };
 struct pki_info {
 	char common_name[256];
-	char subject[512];  /* "CN=system:admin,O=system:masters", as much as there is room for */
-	unsigned uses;      /* PKI_USE_* */
+	char subject[512];    /* "CN=system:admin,O=system:masters", as much as there is room for */
+	unsigned uses;        /* PKI_USE_* */
 	int64_t not_before_s; /* Unix time */
 	int64_t not_after_s;
 	bool is_ca;

@@ -17,7 +17,7 @@
 
 #include <stdlib.h>
 
-static STACK_OF(X509) *read_all(const char *pem)
+static STACK_OF(X509) * read_all(const char *pem)
 {
 	STACK_OF(X509) *list = sk_X509_new_null();
 	BIO *b = BIO_new_mem_buf(pem, -1);
@@ -29,7 +29,7 @@ static STACK_OF(X509) *read_all(const char *pem)
 	return list;
 }
 
-static void free_all(STACK_OF(X509) *list)
+static void free_all(STACK_OF(X509) * list)
 {
 	sk_X509_pop_free(list, X509_free);
 }
@@ -51,12 +51,13 @@ int pki_bundle_check(const struct pki_pair *ca, struct err *err)
 		return err_set(err, ERR_INVAL, "the first certificate, %s, is no CA", info.subject);
 	if (pki_issue(ca, &r, &leaf, err) != 0)
 		return err_wrap(err, "it can't sign");
-	X509 *x = pki_certificate_read(leaf.certificate_pem, err), *issuer = pki_certificate_read(ca->certificate_pem, err);
+	X509 *x = pki_certificate_read(leaf.certificate_pem, err),
+	     *issuer = pki_certificate_read(ca->certificate_pem, err);
 	int rc = err->code;
 	if (rc == 0 && X509_verify(x, X509_get0_pubkey(issuer)) != 1)
 		rc = err_set(err, ERR_INVAL, "its key is not that of its first certificate, %s", info.subject);
 	if (rc == 0 && (X509_cmp_current_time(X509_get0_notAfter(issuer)) < 0 ||
-	                        X509_cmp_current_time(X509_get0_notBefore(issuer)) > 0))
+	                       X509_cmp_current_time(X509_get0_notBefore(issuer)) > 0))
 		rc = err_set(err, ERR_INVAL, "its certificate %s is not valid now", info.subject);
 	X509_free(x);
 	X509_free(issuer);
@@ -65,7 +66,7 @@ int pki_bundle_check(const struct pki_pair *ca, struct err *err)
 	return rc;
 }
 
-static bool verifies(X509 *x, STACK_OF(X509) *between, STACK_OF(X509) *trusted)
+static bool verifies(X509 *x, STACK_OF(X509) * between, STACK_OF(X509) * trusted)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -98,7 +99,7 @@ int pki_bundle_continues(const struct pki_pair *ca, const char *old_pem, struct 
 	                    "cross-signed behind the first");
 }
 
-static bool has(STACK_OF(X509) *list, X509 *x)
+static bool has(STACK_OF(X509) * list, X509 *x)
 {
 	for (int i = 0; i < sk_X509_num(list); i++)
 		if (X509_cmp(sk_X509_value(list, i), x) == 0)

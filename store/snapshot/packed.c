@@ -101,7 +101,7 @@ struct packed_in {
 	const char *name;
 	LZ4F_dctx *lz4; /* NULL: as it is */
 	char *piece;
-	size_t at, len; /* of what was read of the file and not used yet */
+	size_t at, len;                      /* of what was read of the file and not used yet */
 	bool is_begun, is_inside, is_at_end; /* inside: a frame has begun and not ended */
 };
 
@@ -143,7 +143,8 @@ static int unpack(struct packed_in *p, char *data, size_t room, size_t *ret_len,
 		if (fill(p, err) != 0)
 			return err->code;
 		if (p->is_at_end && p->at == p->len)
-			return p->is_inside ? err_set(err, ERR_CORRUPT, "%s is cut: its LZ4 frame has no end", p->name) : 0;
+			return p->is_inside ? err_set(err, ERR_CORRUPT, "%s is cut: its LZ4 frame has no end", p->name)
+			                    : 0;
 		size_t n = room, used = p->len - p->at;
 		size_t rc = LZ4F_decompress(p->lz4, data, &n, p->piece + p->at, &used, NULL);
 		if (LZ4F_isError(rc))

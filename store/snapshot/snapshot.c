@@ -11,12 +11,10 @@
 #include "store/machine/hash.h"
 #include "store/machine/page_file.h"
 #include "store/machine/version_sql.h"
-#include "store/snapshot/intake_int.h"
 #include "store/snapshot/packed.h"
 #include "store/snapshot/version_check_int.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -282,8 +280,7 @@ int snapshot_inspect(const char *path, bool immutable, enum snapshot_depth depth
 	return rc == 0 ? 0 : err_wrap(err, "%s", path);
 }
 
-/* Where a temporary database goes. */
-static const char *temporary(struct arena *a)
+const char *snapshot_temporary(struct arena *a)
 {
 	const char *folder = getenv("TMPDIR");
 	return arena_printf(a, "%s/.k3x-store-%ld.tmp", folder && *folder ? folder : "/tmp", (long)getpid());
@@ -292,7 +289,7 @@ static const char *temporary(struct arena *a)
 static int inspect_etcd(
         const char *path, int64_t bytes, bool deep, struct store_file_info *info, struct arena *a, struct err *err)
 {
-	const char *made = temporary(a);
+	const char *made = snapshot_temporary(a);
 	int rc = snapshot_from_etcd(path, bytes, made, info, err);
 	if (rc == 0) {
 		rc = snapshot_inspect(made, false, deep ? SNAPSHOT_DEEP : SNAPSHOT_LOOK, info, a, err);
@@ -301,16 +298,7 @@ static int inspect_etcd(
 	return rc;
 }
 
-static int append_sha256(const char *path, const unsigned char sha256[32], struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-	int rc = fd >= 0 && write(fd, sha256, 32) == 32 ? 0 : err_errno(err, errno, "write %s", path);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-static int inspect_file(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+int snapshot_inspect_file(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
 {
 	struct store_file_info info = {.note = ""};
 	int64_t bytes;
@@ -324,27 +312,11 @@ static int inspect_file(const char *path, bool deep, struct store_file_info *ret
 	return rc;
 }
 
-/* Unpacked beside all else, and looked at there. */
-static int inspect_packed(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
-{
-	struct intake x = {.from = path};
-	const char *plain = arena_printf(a, "%s.unpacked", temporary(a));
-	struct stat st;
-	int rc = intake_copy(&x, plain, err);
-	if (rc == 0 && append_sha256(plain, x.sha256, err) == 0) /* what intake has taken off */
-		inspect_file(plain, deep, ret, a, err);
-	unlink(plain);
-	if (err->code)
-		return err_wrap(err, "%s", path);
-	if (stat(path, &st) == 0)
-		ret->size_bytes = st.st_size;
-	return 0;
-}
-
 int store_file_inspect(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
 {
 	path = snapshot_file_of(a, path);
-	return packed_is(path) ? inspect_packed(path, deep, ret, a, err) : inspect_file(path, deep, ret, a, err);
+	return packed_is(path) ? snapshot_inspect_packed(path, deep, ret, a, err)
+	                       : snapshot_inspect_file(path, deep, ret, a, err);
 }
 
 /* ---- SQL ---- */

@@ -25,6 +25,11 @@ enum snapshot_depth { SNAPSHOT_LOOK, SNAPSHOT_BRIEF, SNAPSHOT_DEEP };
 int snapshot_inspect(const char *path, bool immutable, enum snapshot_depth depth, struct store_file_info *info,
         struct arena *a, struct err *err);
 
+/* store_file_inspect() of a file that is not packed, and of one that is (snapshot_packed.c). */
+int snapshot_inspect_file(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err);
+int snapshot_inspect_packed(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err);
+const char *snapshot_temporary(struct arena *a); /* where a temporary database goes */
+
 /* For reading; immutable: nobody else has it open, and its write-ahead log does not count. */
 int snapshot_open(const char *path, bool immutable, struct db *db, struct err *err);
 

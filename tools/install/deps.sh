@@ -2,7 +2,7 @@
 # Installs what k3x builds and tests with, from Debian packages only, on Debian 12 and 13.
 #
 # Nothing is done when nothing is missing, so that `make` may call this every time. Debian 12 lacks a few packages at
-# the versions we need: libraft comes from bookworm-backports, llhttp, etcd and kubectl from Debian 13, which is added
+# the versions we need: libraft comes from bookworm-backports, llhttp, etcd, kubectl and moto (the tests' S3 server) from Debian 13, which is added
 # as a source pinned so low that nothing else is ever taken from it. The Kubernetes API definitions are not installed
 # but unpacked under build/deps/, because only the text in them is wanted and not the Go libraries they depend on.
 set -eu
@@ -12,10 +12,10 @@ stamp="$root/build/deps/.stamp"
 api_dir="$root/build/deps/k8s-api"
 
 build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev liblz4-dev libssl-dev libnghttp2-dev
-  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libmnl-dev libjansson-dev"
+  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libmnl-dev libjansson-dev libcurl4-openssl-dev"
 run_pkgs="containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
-test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount"
-newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client"
+test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount lz4 python3-flask-cors"
+newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client python3-moto"
 raft_pkgs="libraft-dev"
 k8s_pkgs="golang-k8s-api-dev golang-k8s-apimachinery-dev"
 

@@ -58,7 +58,7 @@ struct server {
 	struct api_join_options join;
 	struct api_server *api;
 	uv_signal_t on_term, on_int, on_pipe;
-	bool has_parts; /* they were started */
+	bool has_parts;                      /* they were started */
 	unsigned missed_leaves, missed_keys; /* renewed before that */
 	struct loop_task ready_task;
 	struct loop_task stopped_task;
@@ -168,7 +168,8 @@ static void use_new_files(struct server *s, unsigned leaves, unsigned keys)
 	if (keys & SERVER_KEYS_SERVER_CA) /* the controllers hand the CA out */
 		parts_restart_led();
 	if (r.err.code)
-		log_error("server", "not all that was renewed is in use: restart the server", "error=\"%s\"", r.err.msg);
+		log_error(
+		        "server", "not all that was renewed is in use: restart the server", "error=\"%s\"", r.err.msg);
 }
 
 static void take_news(struct loop_task *t)
@@ -264,7 +265,7 @@ static void start_api_on_loop(void *arg)
 	        .client_ca_key_file = server_file(set, "server/tls/client-ca.key"),
 	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .server_ca_key_file = server_file(set, "server/tls/server-ca.key"),
-	        .operator = {server_operate_run, &s->operate},
+	        .operator= {server_operate_run, &s->operate},
 	};
 	struct api_server_options o = {
 	        .loop = &s->api_loop,
@@ -313,17 +314,13 @@ static void tell(void *arg, const char *type, const char *reason, const char *me
 /* What works beside the API as long as the server runs. */
 static void start_helpers(struct server *s)
 {
-	struct keeper_options o = {.settings = &s->settings,
-	        .store = s->store.engine,
-	        .changed = keys_changed,
-	        .warn = warn,
-	        .arg = s};
+	struct keeper_options o = {
+	        .settings = &s->settings, .store = s->store.engine, .changed = keys_changed, .warn = warn, .arg = s};
 	s->events = server_events_new(&s->main_loop, s->settings.node_name);
 	s->keeper = keeper_start(&o);
 	s->snapshots = snapshots_start(&(struct snapshots_options){
 	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .arg = s});
-	s->operate = (struct server_operate){
-	        .settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots};
+	s->operate = (struct server_operate){.settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots};
 	s->operate.settings.arena = ARENA_INIT;
 }
 
@@ -373,7 +370,8 @@ static int prepare(struct server *s, struct err *err)
 		return err->code;
 	if (!set->has_peers)
 		return open_beside(s, err);
-	if (server_pki_prepare(set, clock_wall_s(), 0, NULL, err) != 0 || server_store_open(set, is_joining, &s->store, err) != 0)
+	if (server_pki_prepare(set, clock_wall_s(), 0, NULL, err) != 0 ||
+	        server_store_open(set, is_joining, &s->store, err) != 0)
 		return err->code;
 	return is_joining ? server_join_finish(set, &s->store, err) : 0;
 }

@@ -48,8 +48,8 @@ void server_certificates_each_of(struct server_settings *s, int64_t now_s, unsig
 			tell(s, now_s, server_leaves[i].service, server_leaves[i].place, fn, arg);
 }
 
-void server_certificates_each(struct server_settings *s, int64_t now_s,
-        void (*fn)(void *arg, const struct server_certificate *c), void *arg)
+void server_certificates_each(
+        struct server_settings *s, int64_t now_s, void (*fn)(void *arg, const struct server_certificate *c), void *arg)
 {
 	server_certificates_each_of(s, now_s, ~0u, fn, arg);
 	for (size_t i = 0; i < COUNT_OF(cas); i++)
@@ -67,11 +67,13 @@ int server_certificates_of(const char *service, unsigned *ret, struct err *err)
 			bits |= 1u << i;
 	for (size_t i = 0; !bits && i < COUNT_OF(inside); i++)
 		if (strcmp(service, inside[i]) == 0)
-			return err_set(err, ERR_INVAL, "--service: %s has no certificate of its own here, for it is part of "
-			                               "the server process: admin, api-server, etcd and kubelet have",
+			return err_set(err, ERR_INVAL,
+			        "--service: %s has no certificate of its own here, for it is part of "
+			        "the server process: admin, api-server, etcd and kubelet have",
 			        service);
 	if (!bits)
-		return err_set(err, ERR_INVAL, "--service: \"%s\" is none of admin, api-server, etcd, kubelet", service);
+		return err_set(
+		        err, ERR_INVAL, "--service: \"%s\" is none of admin, api-server, etcd, kubelet", service);
 	*ret = bits;
 	return 0;
 }

@@ -18,8 +18,8 @@ struct server_certificate {
 };
 
 /* fn(arg, c) for each that is there, CAs last. What can't be read is left out. */
-void server_certificates_each(struct server_settings *s, int64_t now_s,
-        void (*fn)(void *arg, const struct server_certificate *c), void *arg);
+void server_certificates_each(
+        struct server_settings *s, int64_t now_s, void (*fn)(void *arg, const struct server_certificate *c), void *arg);
 
 /* The same of some leaves alone, 1 << SERVER_LEAF_... */
 void server_certificates_each_of(struct server_settings *s, int64_t now_s, unsigned leaves,

@@ -1,5 +1,5 @@
-/* See server_events.h. Whoever tells something puts it on a list and rings the main loop, where a recorder sends it. The
- * list is bounded: what nobody can send yet is not worth more memory than that. */
+/* See server_events.h. Whoever tells something puts it on a list and rings the main loop, where a recorder sends it.
+ * The list is bounded: what nobody can send yet is not worth more memory than that. */
 #include "tools/k3x/server_events.h"
 
 #include "api/client/recorder.h"

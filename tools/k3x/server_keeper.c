@@ -87,8 +87,8 @@ static struct have look(struct keeper *k, const struct store_system_args *s)
 	return h;
 }
 
-static int write_store(struct keeper *k, int64_t version, const struct store_system_entry *changes, size_t n,
-        struct err *err)
+static int write_store(
+        struct keeper *k, int64_t version, const struct store_system_entry *changes, size_t n, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM};
 	q.req.system.changes = changes;
@@ -142,8 +142,10 @@ static void warn_of(void *arg, const struct server_certificate *c)
 	if (c->status == SERVER_CERTIFICATE_OK)
 		return;
 	snprintf(text, sizeof text, "certificate %s (%s) %s in %" PRId64 " days: %s", c->place, c->info.subject,
-	        c->status == SERVER_CERTIFICATE_OVER ? "is over; it ended" : "ends", (c->info.not_after_s - now_s(k)) / 86400,
-	        c->info.is_ca ? "k3x certificate rotate-ca" : "k3x certificate rotate; the log says why it was not renewed");
+	        c->status == SERVER_CERTIFICATE_OVER ? "is over; it ended" : "ends",
+	        (c->info.not_after_s - now_s(k)) / 86400,
+	        c->info.is_ca ? "k3x certificate rotate-ca"
+	                      : "k3x certificate rotate; the log says why it was not renewed");
 	k->warned_s = now_s(k);
 	log_warn("server", "a certificate nears its end", "what=\"%s\"", text);
 	k->options.warn(k->options.arg, "CertificateExpirationWarning", text);
@@ -297,8 +299,8 @@ static void *keeper_main(void *arg)
 	for (unsigned failed = 0; go_on;) {
 		struct err err = ERR_INIT;
 		if (look_at_store(k, &err) != 0 && failed++ == 0)
-			log_info("server", "keys in the store can't be looked at yet, it is tried again", "error=\"%s\"",
-			        err.msg);
+			log_info("server", "keys in the store can't be looked at yet, it is tried again",
+			        "error=\"%s\"", err.msg);
 		failed = err.code ? failed : 0;
 		look_at_certificates(k);
 		carry_out(k);
@@ -315,7 +317,8 @@ struct keeper *keeper_start(const struct keeper_options *o)
 	k->options = *o;
 	k->settings = *o->settings;
 	k->settings.arena = ARENA_INIT;
-	k->settings.token = k->settings.agent_token = NULL; /* they were compared at the start; from now on the files count */
+	k->settings.token = k->settings.agent_token =
+	        NULL;                         /* they were compared at the start; from now on the files count */
 	k->due_ms = clock_mono_ms() + DUE_MS; /* the start has just looked */
 	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, k->settings.member_id);
 	pthread_mutex_init(&k->lock, NULL);

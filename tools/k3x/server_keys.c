@@ -264,13 +264,14 @@ static int follow_key(struct server_settings *s, const struct server_key *k, uns
 	if (same || err->code)
 		return err->code;
 	if (!change_of(k->place))
-		return err_set(err, ERR_CONFLICT, "%s is not what the other servers have: empty %s and join again", path,
-		        s->data_dir);
+		return err_set(err, ERR_CONFLICT, "%s is not what the other servers have: empty %s and join again",
+		        path, s->data_dir);
 	*changed |= change_of(k->place);
 	return pki_file_write(path, k->text, mode_of(k->place), err);
 }
 
-static int follow_token(struct server_settings *s, struct slice ca, struct slice secret, unsigned *changed, struct err *err)
+static int follow_token(
+        struct server_settings *s, struct slice ca, struct slice secret, unsigned *changed, struct err *err)
 {
 	struct slice have = SLICE_NULL;
 	if (server_token_secret(s, &have, err) != 0)
@@ -333,4 +334,3 @@ int server_keys_recover(struct server_settings *s, struct err *err)
 		log_info("server", "the cluster's keys were taken out of its store", "data=%s", s->data_dir);
 	return rc;
 }
-

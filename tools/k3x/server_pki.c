@@ -49,10 +49,10 @@ int server_make_folders(struct server_settings *s, struct err *err)
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700}, {"server/cred", 0700},
-	        {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755}, {"agent/pod-manifests", 0755},
-	        {"agent/etc", 0755}};
-	const size_t first_of_agent = 5;
+	} folders[] = {{"server", 0700}, {"server/tls", 0700}, {"server/tls/etcd", 0700}, {"server/db", 0700},
+	        {"server/cred", 0700}, {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755},
+	        {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
+	const size_t first_of_agent = 6;
 	if (make_folder(s->data_dir, 0755, err) != 0)
 		return err->code;
 	for (size_t i = s->is_agent ? first_of_agent : 0; i < sizeof folders / sizeof *folders; i++)
@@ -128,8 +128,8 @@ static bool is_good(const struct half *h, const char *crt, const char *key, cons
 	return good;
 }
 
-static int save_leaf(const struct pki_pair *ca, const struct pki_pair *leaf, const char *crt, const char *key,
-        struct err *err)
+static int save_leaf(
+        const struct pki_pair *ca, const struct pki_pair *leaf, const char *crt, const char *key, struct err *err)
 {
 	struct strbuf chain = STRBUF_INIT;
 	strbuf_adds(&chain, leaf->certificate_pem);
@@ -140,8 +140,8 @@ static int save_leaf(const struct pki_pair *ca, const struct pki_pair *leaf, con
 	return rc;
 }
 
-static int need_leaf(struct half *h, const struct pki_pair *ca, enum server_leaf which,
-        const struct pki_request *request)
+static int need_leaf(
+        struct half *h, const struct pki_pair *ca, enum server_leaf which, const struct pki_request *request)
 {
 	const char *place = server_leaves[which].place;
 	const char *crt = server_file(&h->settings, "%s.crt", place), *key = server_file(&h->settings, "%s.key", place),

@@ -44,12 +44,14 @@ static int check_old(struct server_settings *s, const char *old, struct join_tok
 	if (join_token_parse(slice_of(old), &t, err) != 0)
 		return err_wrap(err, "--token");
 	if (!pki_equal(t.secret, have->secret) || (*t.ca_hash && strcmp(t.ca_hash, have->ca_hash) != 0))
-		return err_set(err, ERR_FORBIDDEN, "--token is not the cluster's: the right one is in server/token on a "
-		                                   "server");
+		return err_set(err, ERR_FORBIDDEN,
+		        "--token is not the cluster's: the right one is in server/token on a "
+		        "server");
 	return 0;
 }
 
-static int check_new(struct server_settings *s, const struct join_token *t, const struct join_token *have, struct err *err)
+static int check_new(
+        struct server_settings *s, const struct join_token *t, const struct join_token *have, struct err *err)
 {
 	struct join_token agents;
 	const char *text;
@@ -68,8 +70,8 @@ static int check_new(struct server_settings *s, const struct join_token *t, cons
 	               : 0;
 }
 
-int server_rotate_token(struct server_settings *s, const char *old, const char *wanted, struct server_keys_change *ret,
-        struct err *err)
+int server_rotate_token(
+        struct server_settings *s, const char *old, const char *wanted, struct server_keys_change *ret, struct err *err)
 {
 	struct join_token have, t = {0};
 	struct strbuf drawn = STRBUF_INIT;
@@ -95,8 +97,8 @@ static void put(struct server_keys_change *c, const char *place, struct slice te
 	c->keys[c->n++] = (struct server_key){place, text};
 }
 
-static int add_ca(struct server_settings *s, const char *name, const char *crt, const char *key, bool force, int64_t now_s,
-        struct server_keys_change *c, struct err *err)
+static int add_ca(struct server_settings *s, const char *name, const char *crt, const char *key, bool force,
+        int64_t now_s, struct server_keys_change *c, struct err *err)
 {
 	struct pki_pair pair = {(char *)(uintptr_t)crt, (char *)(uintptr_t)key};
 	struct strbuf merged = STRBUF_INIT;
@@ -104,8 +106,8 @@ static int add_ca(struct server_settings *s, const char *name, const char *crt, 
 	if (!crt && !key)
 		return 0;
 	if (!crt || !key)
-		return err_set(err, ERR_INVAL, "%s.%s is there without %s.%s: both are needed", name, crt ? "crt" : "key",
-		        name, crt ? "key" : "crt");
+		return err_set(err, ERR_INVAL, "%s.%s is there without %s.%s: both are needed", name,
+		        crt ? "crt" : "key", name, crt ? "key" : "crt");
 	if (read_file(s, crt_place, &old, err) != 0)
 		return err->code;
 	if (pki_bundle_check(&pair, err) != 0 || (!force && pki_bundle_continues(&pair, old, err) != 0))
@@ -117,8 +119,8 @@ static int add_ca(struct server_settings *s, const char *name, const char *crt, 
 	return 0;
 }
 
-static int add_service_key(struct server_settings *s, const char *pem, bool force, struct server_keys_change *c,
-        struct err *err)
+static int add_service_key(
+        struct server_settings *s, const char *pem, bool force, struct server_keys_change *c, struct err *err)
 {
 	static const char place[] = "server/tls/service.key";
 	struct pki_key *key;
@@ -131,14 +133,16 @@ static int add_service_key(struct server_settings *s, const char *pem, bool forc
 	pki_key_free(key);
 	if (!is_private)
 		return err_set(err, ERR_INVAL, "service.key: its first key is no private one, and can't sign");
-	put(c, place, slice_of(force || strstr(pem, old) ? pem : arena_printf(&s->arena, "%s%s%s", pem,
-	                                                                  slice_ends(slice_of(pem), "\n") ? "" : "\n", old)));
+	put(c, place,
+	        slice_of(force || strstr(pem, old) ? pem
+	                                           : arena_printf(&s->arena, "%s%s%s", pem,
+	                                                     slice_ends(slice_of(pem), "\n") ? "" : "\n", old)));
 	return 0;
 }
 
 /* The agents' token names the CA too; the servers' is made of the secret. */
-static int rename_agent_token(struct server_settings *s, const struct server_new_cas *n, struct server_keys_change *c,
-        struct err *err)
+static int rename_agent_token(
+        struct server_settings *s, const struct server_new_cas *n, struct server_keys_change *c, struct err *err)
 {
 	struct join_token t;
 	const char *text;
@@ -161,11 +165,11 @@ int server_rotate_cas(struct server_settings *s, const struct server_new_cas *n,
 	*ret = (struct server_keys_change){0};
 	if (add_ca(s, "server-ca", n->server_ca, n->server_ca_key, n->force, now_s, ret, err) != 0 ||
 	        add_ca(s, "client-ca", n->client_ca, n->client_ca_key, n->force, now_s, ret, err) != 0 ||
-	        add_service_key(s, n->service_key, n->force, ret, err) != 0 ||
-	        rename_agent_token(s, n, ret, err) != 0)
+	        add_service_key(s, n->service_key, n->force, ret, err) != 0 || rename_agent_token(s, n, ret, err) != 0)
 		return err->code;
 	if (!ret->n)
-		return err_set(err, ERR_INVAL, "there is nothing to rotate to: server-ca.crt and .key, client-ca.crt and .key, "
-		                               "service.key, or some of them, are wanted");
+		return err_set(err, ERR_INVAL,
+		        "there is nothing to rotate to: server-ca.crt and .key, client-ca.crt and .key, "
+		        "service.key, or some of them, are wanted");
 	return 0;
 }

@@ -3,9 +3,9 @@
  *     the store's state at one revision -> DIR/.k3x-NAME.part, packed or not, with its sha256 -> sync -> rename
  *         -> put into the S3 store -> what is older than the retention goes, here and there
  *
- * A file of the name is whole or not there; a .part that a crash left goes at the next start. Older ones go only after a
- * new one is there: a disk that is full costs no snapshot. One that could not be put into the S3 store is there all the
- * same, and nothing goes there then.
+ * A file of the name is whole or not there; a .part that a crash left goes at the next start. Older ones go only after
+ * a new one is there: a disk that is full costs no snapshot. One that could not be put into the S3 store is there all
+ * the same, and nothing goes there then.
  *
  * What can go wrong, each told in the log and as an Event: the disk is full, the folder can't be written, the store has
  * no state to give, the S3 store says no. */
@@ -92,7 +92,8 @@ static int copy(struct snapshots *s, struct snapshot_reader *reader, struct pack
 	return packed_out_write(out, sha256, sizeof sha256, err);
 }
 
-static int write_file(struct snapshots *s, struct snapshot_reader *reader, const char *part, bool is_packed, struct err *err)
+static int write_file(
+        struct snapshots *s, struct snapshot_reader *reader, const char *part, bool is_packed, struct err *err)
 {
 	struct packed_out out;
 	if (packed_out_open(&out, part, is_packed, err) != 0)
@@ -135,8 +136,8 @@ static void pruned(void *arg, const struct snapshot_entry *e)
 	log_info("snapshot", "an older one was removed", "location=%s", e->location);
 }
 
-static void prune(struct snapshots *s, const struct snapshot_settings *how, const char *dir, const struct s3 *s3,
-        struct err *err)
+static void prune(
+        struct snapshots *s, const struct snapshot_settings *how, const char *dir, const struct s3 *s3, struct err *err)
 {
 	struct snapshot_list list = {0};
 	struct snapshot_pruning p = {.dir = dir,
@@ -182,7 +183,8 @@ static int take(struct snapshots *s, const struct snapshot_settings *how, bool w
 	if (make_file(s, a, part, how->is_packed, made, err) != 0)
 		return err->code;
 	made->size = stat(made->path, &st) == 0 ? st.st_size : 0;
-	log_info("snapshot", "taken", "file=%s bytes=%" PRId64 " revision=%" PRId64, made->path, made->size, made->revision);
+	log_info("snapshot", "taken", "file=%s bytes=%" PRId64 " revision=%" PRId64, made->path, made->size,
+	        made->revision);
 	if (how->s3.is_on)
 		made->is_in_s3 = s3_put(&s3, made->name, made->path, &made->s3_err) == 0;
 	if (made->is_in_s3)
@@ -202,7 +204,8 @@ static void tell(struct snapshots *s, const struct snapshot_made *made, const st
 	if (err->code)
 		snprintf(text, sizeof text, "snapshot failed: %s", err->msg);
 	else if (failed)
-		snprintf(text, sizeof text, "snapshot %s is here, but not in the S3 store: %s", made->name, made->s3_err.msg);
+		snprintf(text, sizeof text, "snapshot %s is here, but not in the S3 store: %s", made->name,
+		        made->s3_err.msg);
 	else
 		snprintf(text, sizeof text, "snapshot %s saved", made->name);
 	if (failed)

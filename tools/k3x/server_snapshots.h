@@ -30,8 +30,8 @@ struct snapshot_made {
 	struct err s3_err; /* the file is there, but could not be put into the store */
 };
 
-/* Takes one as these settings say (checked; dir NULL: the server's), one at a time: the others wait. prune: what is older
- * than their retention goes. Blocks; any thread. Nothing is left of one that failed. */
+/* Takes one as these settings say (checked; dir NULL: the server's), one at a time: the others wait. prune: what is
+ * older than their retention goes. Blocks; any thread. Nothing is left of one that failed. */
 int snapshots_take(struct snapshots *s, const struct snapshot_settings *how, bool prune, struct arena *a,
         struct snapshot_made *ret, struct err *err);
 

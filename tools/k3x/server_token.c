@@ -5,8 +5,8 @@
  *     server/node-token    what is to be given to an agent: that one, or else the first
  *
  * The secret is made or taken from --token at the first start and stays: all servers and the keys that lie sealed in
- * the store have it. So a flag that says something else later is a mistake, and told as one; k3x token rotate changes it
- * on all of them. Where the cluster's CA has become another, the files say so from the next look on. */
+ * the store have it. So a flag that says something else later is a mistake, and told as one; k3x token rotate changes
+ * it on all of them. Where the cluster's CA has become another, the files say so from the next look on. */
 #include "tools/k3x/server_token.h"
 
 #include "api/server/auth/join_token.h"
@@ -88,7 +88,8 @@ static int make(struct server_settings *s, const char *flag, const char *given, 
 }
 
 /* The same secret, for a CA that is another since. */
-static int rename_ca(struct server_settings *s, const char *user, const char *path, const char *ca_hash, struct err *err)
+static int rename_ca(
+        struct server_settings *s, const char *user, const char *path, const char *ca_hash, struct err *err)
 {
 	struct join_token t;
 	struct strbuf text = STRBUF_INIT;

@@ -76,10 +76,10 @@ static const struct json *named(const struct json *config, const char *list, con
 }
 
 /* NAME-data holds it in base64, or NAME names a file. NULL with err->code 0: neither is there. */
-static const char *pem_of(
-        struct admin *m, const struct json *v, const char *name, const char *folder, struct err *err)
+static const char *pem_of(struct admin *m, const struct json *v, const char *name, const char *folder, struct err *err)
 {
-	struct slice data = json_get_str(v, arena_printf(&m->arena, "%s-data", name)), file = json_get_str(v, name), out;
+	struct slice data = json_get_str(v, arena_printf(&m->arena, "%s-data", name)), file = json_get_str(v, name),
+	             out;
 	char *text;
 	size_t len;
 	if (data.len) {

@@ -15,8 +15,7 @@ struct admin {
 
 #define ADMIN_FLAGS(v, server_flag) \
 	{"kubeconfig", 0, FLAG_STRING, &(v)->kubeconfig, NULL, \
-	        "whom to speak to, and as whom (that of --data-dir, KUBECONFIG, or /etc/k3x/k3x.yaml)", \
-	        NULL}, \
+	        "whom to speak to, and as whom (that of --data-dir, KUBECONFIG, or /etc/k3x/k3x.yaml)", NULL}, \
 	        {"data-dir", 'd', FLAG_STRING, &(v)->data_dir, "K3X_DATA_DIR", \
 	                "the server's, to find its kubeconfig in (/var/lib/k3x)", NULL}, \
 	        {server_flag, 's', FLAG_STRING, &(v)->server, NULL, \

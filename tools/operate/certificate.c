@@ -4,8 +4,8 @@
  * that runs, which does it without a restart (tools/k3x/server_operate.c); `rotate-ca` sends it the files, for they are
  * here and the server may be elsewhere.
  *
- * What can go wrong: no certificates can be read there (run as root), a service that has none, CAs that do not take over
- * from those that are there. */
+ * What can go wrong: no certificates can be read there (run as root), a service that has none, CAs that do not take
+ * over from those that are there. */
 #include "tools/operate/operate_int.h"
 
 #include "base/clock.h"
@@ -38,7 +38,7 @@ struct checking {
 
 static const char *usages_of(unsigned uses)
 {
-	return uses & PKI_USE_CA                                            ? "CertSign"
+	return uses & PKI_USE_CA                                    ? "CertSign"
 	       : (uses & PKI_USE_SERVER) && (uses & PKI_USE_CLIENT) ? "ServerAuth,ClientAuth"
 	       : uses & PKI_USE_SERVER                              ? "ServerAuth"
 	                                                            : "ClientAuth";
@@ -59,7 +59,8 @@ static void add_row(void *arg, const struct server_certificate *c)
 	store_table_add(&k->table, "%s", c->info.subject);
 	store_table_add(&k->table, "%s", usages_of(c->info.uses));
 	store_table_add(&k->table, "%s", when);
-	store_table_add(&k->table, left < 86400 ? "%" PRId64 "h" : "%" PRId64 "d", left / (left < 86400 ? 3600 : 86400));
+	store_table_add(
+	        &k->table, left < 86400 ? "%" PRId64 "h" : "%" PRId64 "d", left / (left < 86400 ? 3600 : 86400));
 	store_table_add(&k->table, "%" PRId64, left);
 	store_table_add(&k->table, "%s", server_certificate_status_text(c->status));
 	k->n++;
@@ -75,11 +76,14 @@ static int check(int argc, char **argv)
 	const char *output = "table";
 	const struct flag table[] = {
 	        {"data-dir", 'd', FLAG_STRING, &s.data_dir, "K3X_DATA_DIR", "the server's (/var/lib/k3x)", NULL},
-	        {"service", 's', FLAG_LIST, &services, NULL, "only of these: admin, api-server, etcd, kubelet, client-ca, "
-	                                                     "server-ca", NULL},
+	        {"service", 's', FLAG_LIST, &services, NULL,
+	                "only of these: admin, api-server, etcd, kubelet, client-ca, "
+	                "server-ca",
+	                NULL},
 	        {"output", 'o', FLAG_STRING, &output, NULL, "table or json", NULL}};
 	struct flags f = {.program = "k3x certificate check",
-	        .summary = "k3x certificate check: the certificates of a server on this machine, what they are for and how "
+	        .summary = "k3x certificate check: the certificates of a server on this machine, what they are for and "
+	                   "how "
 	                   "long they are good.\nExit code 7 when one is over, or should have been renewed",
 	        .table = table,
 	        .count = COUNT_OF(table)};
@@ -97,8 +101,9 @@ static int check(int argc, char **argv)
 		goto out;
 	server_certificates_each(&s, k.now_s, add_row, &k);
 	if (!k.n)
-		err_set(&err, ERR_NOT_FOUND, "no%s certificate can be read in %s: is a server's data there, and is this run "
-		                             "as root?",
+		err_set(&err, ERR_NOT_FOUND,
+		        "no%s certificate can be read in %s: is a server's data there, and is this run "
+		        "as root?",
 		        services.count ? " such" : "", s.data_dir);
 	else
 		store_table_print(&k.table, strcmp(output, "json") == 0);
@@ -147,8 +152,10 @@ static int rotate(int argc, char **argv)
 	const struct flag table[] = {{"service", 0, FLAG_LIST, &services, NULL,
 	        "only of these: admin, api-server, etcd, kubelet (all)", NULL}};
 	struct flags f = {.program = "k3x certificate rotate",
-	        .summary = "k3x certificate rotate: make new certificates and keys of a running server now. It uses them for "
-	                   "new connections at\nonce, without a restart. They are renewed by themselves too, when a quarter "
+	        .summary = "k3x certificate rotate: make new certificates and keys of a running server now. It uses "
+	                   "them for "
+	                   "new connections at\nonce, without a restart. They are renewed by themselves too, when a "
+	                   "quarter "
 	                   "of their life is left"};
 	if (admin_parse(&m, &f, table, COUNT_OF(table), argc, argv, 0, 0, &code) == 0) {
 		json_auto_t *ask = json_object();
@@ -169,7 +176,8 @@ static int rotate(int argc, char **argv)
 
 /* ---- rotate-ca ---- */
 
-static const char *const ca_files[] = {"server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key", "service.key"};
+static const char *const ca_files[] = {
+        "server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key", "service.key"};
 /* What k3s's folders have and this server has no use for. */
 static const char *const other_files[] = {"etcd/peer-ca.crt", "etcd/server-ca.crt", "request-header-ca.crt"};
 
@@ -202,7 +210,8 @@ static int read_files(struct admin *m, const char *path, json_t *files, struct e
 			        i ? "nothing here uses it" : "servers know each other by the CA they have");
 	return n ? 0
 	         : err_set(err, ERR_NOT_FOUND,
-	                   "%s has none of server-ca.crt and .key, client-ca.crt and .key, service.key (nor has tls/ in it)",
+	                   "%s has none of server-ca.crt and .key, client-ca.crt and .key, service.key (nor has tls/ "
+	                   "in it)",
 	                   path);
 }
 
@@ -215,13 +224,17 @@ static int rotate_ca(int argc, char **argv)
 	int code;
 	const struct flag table[] = {
 	        {"path", 0, FLAG_STRING, &path, NULL,
-	                "folder with server-ca.crt and .key, client-ca.crt and .key, service.key, or some of them", NULL},
+	                "folder with server-ca.crt and .key, client-ca.crt and .key, service.key, or some of them",
+	                NULL},
 	        {"force", 'f', FLAG_BOOL, &force, NULL,
 	                "take CAs that the old ones do not vouch for, and trust those no more", NULL}};
 	struct flags f = {.program = "k3x certificate rotate-ca",
-	        .summary = "k3x certificate rotate-ca --path DIR: give the cluster new CAs, from files. Each NAME.crt begins "
-	                   "with the new CA\nand has one of the same key behind it that the old CA has signed; old and new are "
-	                   "trusted then.\nAll servers take them over while they run; the hash in the join tokens changes"};
+	        .summary = "k3x certificate rotate-ca --path DIR: give the cluster new CAs, from files. Each NAME.crt "
+	                   "begins "
+	                   "with the new CA\nand has one of the same key behind it that the old CA has signed; old and "
+	                   "new are "
+	                   "trusted then.\nAll servers take them over while they run; the hash in the join tokens "
+	                   "changes"};
 	if (admin_parse(&m, &f, table, COUNT_OF(table), argc, argv, 0, 0, &code) == 0) {
 		json_auto_t *ask = json_object();
 		json_t *files = json_object();
@@ -235,7 +248,8 @@ static int rotate_ca(int argc, char **argv)
 		if (v && m.json)
 			json_lib_print(stdout, json_incref(v));
 		else if (v)
-			printf("The cluster has new CAs. Servers use them now; restart agents, and give out the new admin "
+			printf("The cluster has new CAs. Servers use them now; restart agents, and give out the new "
+			       "admin "
 			       "kubeconfig.\nThe join token is\n\n  %.*s\n",
 			        SLICE_FMT(json_lib_get_str(v, "token")));
 		code = err.code ? admin_fail("certificate rotate-ca", &err) : 0;
@@ -252,6 +266,6 @@ static const struct operate_command commands[] = {
 
 int certificate_main(int argc, char **argv)
 {
-	return operate_group("certificate", "certificates of a server, and the cluster's CAs", commands, COUNT_OF(commands),
-	        argc, argv);
+	return operate_group("certificate", "certificates of a server, and the cluster's CAs", commands,
+	        COUNT_OF(commands), argc, argv);
 }

@@ -1,6 +1,6 @@
 /* `k3x kubectl|crictl|ctr ...`: runs the program of that name, told where this machine's server and container runtime
- * are, and becomes it: its exit code is ours. None of them is part of k3x, and where there is none it is said how to get
- * one.
+ * are, and becomes it: its exit code is ours. None of them is part of k3x, and where there is none it is said how to
+ * get one.
  *
  * kubectl gets KUBECONFIG, unless that is set (as k3s does) or --kubeconfig is among its arguments, which it obeys
  * itself. crictl and ctr get the socket, unless theirs is set. A k3x that is called kubectl by a link would find itself
@@ -43,7 +43,8 @@ static int run(const char *name, const char *how_to_get, char **argv)
 	const char *file = find(&a, name);
 	int code = 127; /* as a shell */
 	if (!file) {
-		fprintf(stderr, "k3x %s: there is no %s in PATH, and k3x has none of its own.\n%s", name, name, how_to_get);
+		fprintf(stderr, "k3x %s: there is no %s in PATH, and k3x has none of its own.\n%s", name, name,
+		        how_to_get);
 	} else {
 		argv[0] = (char *)(uintptr_t)name;
 		execv(file, argv);
@@ -58,13 +59,15 @@ int kubectl_main(int argc, char **argv)
 {
 	const char *data_dir = getenv("K3X_DATA_DIR"), *set = getenv("KUBECONFIG");
 	struct arena a = ARENA_INIT;
-	const char *config = data_dir ? arena_printf(&a, "%s/server/cred/admin.kubeconfig", data_dir) : KUBECONFIG_USUAL;
+	const char *config =
+	        data_dir ? arena_printf(&a, "%s/server/cred/admin.kubeconfig", data_dir) : KUBECONFIG_USUAL;
 	if (!data_dir && access(config, R_OK) != 0)
 		config = KUBECONFIG_DATA;
 	if ((!set || !*set) && access(config, R_OK) == 0)
 		setenv("KUBECONFIG", config, 1);
 	else if ((!set || !*set) && errno == EACCES)
-		fprintf(stderr, "k3x kubectl: %s can't be read by this user: run it as root, or set KUBECONFIG\n", config);
+		fprintf(stderr, "k3x kubectl: %s can't be read by this user: run it as root, or set KUBECONFIG\n",
+		        config);
 	arena_release(&a);
 	return run("kubectl",
 	        "On Debian 13 and later: apt-get install kubectl. Elsewhere: "
@@ -89,8 +92,9 @@ int crictl_main(int argc, char **argv)
 	setenv("CONTAINER_RUNTIME_ENDPOINT", endpoint, 0);
 	setenv("IMAGE_SERVICE_ENDPOINT", endpoint, 0);
 	arena_release(&a);
-	return run("crictl", "Get it from "
-	                     "https://github.com/kubernetes-sigs/cri-tools/releases\n",
+	return run("crictl",
+	        "Get it from "
+	        "https://github.com/kubernetes-sigs/cri-tools/releases\n",
 	        argv);
 }
 

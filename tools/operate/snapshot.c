@@ -1,9 +1,9 @@
 /* `k3x etcd-snapshot save|ls|delete|prune`, as k3s users know it; k3x-store snapshot does the same on files alone, and
  * checks what is in them.
  *
- * `save` asks a server that runs, which takes the snapshot and puts it where it says (tools/k3x/server_snapshots.c). The
- * others look at the folder and the S3 store themselves, so they work beside a server that is down. Flags come from the
- * server's config file too: what is there for it counts for these commands.
+ * `save` asks a server that runs, which takes the snapshot and puts it where it says (tools/k3x/server_snapshots.c).
+ * The others look at the folder and the S3 store themselves, so they work beside a server that is down. Flags come from
+ * the server's config file too: what is there for it counts for these commands.
  *
  * What can go wrong: no server, a folder that can't be read, a name that nobody has, an S3 store that says no. */
 #include "tools/operate/operate_int.h"
@@ -42,18 +42,21 @@ static int begin(struct snapshot_command *m, const char *program, const char *su
 	v->name = "on-demand";
 	v->retention = v->s3.retention = retention;
 	m->config = "/etc/k3x/config.yaml";
-	const struct flag table[] = {
-	        {"config", 'c', FLAG_STRING, &m->config, "K3X_CONFIG_FILE", "the server's config file, for what it says of "
-	                                                                   "snapshots (/etc/k3x/config.yaml)", NULL},
+	const struct flag table[] = {{"config", 'c', FLAG_STRING, &m->config, "K3X_CONFIG_FILE",
+	                                     "the server's config file, for what it says of "
+	                                     "snapshots (/etc/k3x/config.yaml)",
+	                                     NULL},
 	        {"name", 0, FLAG_STRING, &v->name, NULL, "what the name begins with (on-demand)", NULL},
 	        {"etcd-snapshot-dir", 0, FLAG_STRING, &v->dir, NULL, DIR_HELP, NULL},
 	        {"dir", 0, FLAG_STRING, &v->dir, NULL, NULL, NULL},
 	        {"etcd-snapshot-compress", 0, FLAG_BOOL, &v->is_packed, NULL, "pack it: LZ4, .lz4", NULL},
 	        {"snapshot-compress", 0, FLAG_BOOL, &v->is_packed, NULL, NULL, NULL},
 	        {"snapshot-retention", 0, FLAG_INT, &v->retention, NULL,
-	                retention ? "how many to keep of the name (5)" : "then keep so many of the name; 0: all (0)", NULL},
+	                retention ? "how many to keep of the name (5)" : "then keep so many of the name; 0: all (0)",
+	                NULL},
 	        S3_FLAGS(v, "etcd-", FLAGS_LISTED), S3_FLAGS(v, "", FLAGS_UNLISTED)};
-	m->flags = (struct flags){.program = program, .summary = summary, .config_flag = "config", .shares_config = true};
+	m->flags =
+	        (struct flags){.program = program, .summary = summary, .config_flag = "config", .shares_config = true};
 	if (admin_parse(&m->admin, &m->flags, table, COUNT_OF(table), argc, argv, min, max, code) != 0)
 		return -1;
 	if (snapshot_settings_check(v, &err) != 0) {
@@ -103,7 +106,8 @@ static int save(int argc, char **argv)
 	struct strbuf body = STRBUF_INIT, answer = STRBUF_INIT;
 	int code;
 	if (begin(&m, "k3x etcd-snapshot save",
-	            "k3x etcd-snapshot save: take a snapshot of a running server's data, on that server and, with --etcd-s3, "
+	            "k3x etcd-snapshot save: take a snapshot of a running server's data, on that server and, with "
+	            "--etcd-s3, "
 	            "in an S3\nstore. Restore it with k3x server --cluster-reset --cluster-reset-restore-path FILE",
 	            0, argc, argv, 0, 0, &code) != 0) {
 		admin_release(&m.admin);
@@ -153,7 +157,8 @@ static int list(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int code;
 	if (begin(&m, "k3x etcd-snapshot ls",
-	            "k3x etcd-snapshot ls: the snapshots in the folder of this machine's server and, with --etcd-s3, in the S3 "
+	            "k3x etcd-snapshot ls: the snapshots in the folder of this machine's server and, with --etcd-s3, "
+	            "in the S3 "
 	            "store,\nnewest first. k3x-store snapshot ls DIR looks into them",
 	            0, argc, argv, 0, 0, &code) != 0) {
 		admin_release(&m.admin);
@@ -189,13 +194,14 @@ static int delete_one(struct snapshot_command *m, const char *name, struct err *
 	return err->code;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	struct snapshot_command m = {0};
 	struct err err = ERR_INIT;
 	int code;
 	if (begin(&m, "k3x etcd-snapshot delete",
-	            "k3x etcd-snapshot delete NAME...: remove snapshots, by the names that ls prints: from the folder and, "
+	            "k3x etcd-snapshot delete NAME...: remove snapshots, by the names that ls prints: from the folder "
+	            "and, "
 	            "with --etcd-s3,\nfrom the S3 store",
 	            0, argc, argv, 1, NAMES_MAX, &code) != 0) {
 		admin_release(&m.admin);
@@ -213,8 +219,10 @@ static int prune(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int code;
 	if (begin(&m, "k3x etcd-snapshot prune",
-	            "k3x etcd-snapshot prune [--name NAME] --snapshot-retention N: remove all but the newest N snapshots whose "
-	            "names begin\nwith NAME, of each server by itself: from the folder and, with --etcd-s3, from the S3 store",
+	            "k3x etcd-snapshot prune [--name NAME] --snapshot-retention N: remove all but the newest N "
+	            "snapshots whose "
+	            "names begin\nwith NAME, of each server by itself: from the folder and, with --etcd-s3, from the "
+	            "S3 store",
 	            SNAPSHOT_RETENTION_DEFAULT, argc, argv, 0, 0, &code) != 0) {
 		admin_release(&m.admin);
 		return code;
@@ -243,5 +251,6 @@ static const struct operate_command commands[] = {
 
 int etcd_snapshot_main(int argc, char **argv)
 {
-	return operate_group("etcd-snapshot", "snapshots of the cluster's data", commands, COUNT_OF(commands), argc, argv);
+	return operate_group(
+	        "etcd-snapshot", "snapshots of the cluster's data", commands, COUNT_OF(commands), argc, argv);
 }

@@ -169,8 +169,9 @@ static int create(int argc, char **argv)
 	        {"usages", 0, FLAG_LIST, &c.usages, NULL, "signing, authentication (both)", NULL},
 	};
 	struct flags f = {.program = "k3x token create",
-	        .summary = "k3x token create [TOKEN]: make a bootstrap token, by which agents join until it is over, and "
-	                   "print it"};
+	        .summary =
+	                "k3x token create [TOKEN]: make a bootstrap token, by which agents join until it is over, and "
+	                "print it"};
 	if (admin_parse(&c.admin, &f, table, COUNT_OF(table), argc, argv, 0, 1, &code) == 0) {
 		struct arena *a = &c.admin.arena;
 		c.token = f.argument_count ? f.arguments[0] : new_token(a);
@@ -232,8 +233,8 @@ static void print_list(struct admin *m, const struct json *items)
 	struct arena *a = &m->arena;
 	JSON_FOREACH (it, items) {
 		struct slice expires = datum(a, it, "expiration");
-		store_table_add(&t, "%.*s.%.*s", SLICE_FMT(datum(a, it, "token-id")),
-		        SLICE_FMT(datum(a, it, "token-secret")));
+		store_table_add(
+		        &t, "%.*s.%.*s", SLICE_FMT(datum(a, it, "token-id")), SLICE_FMT(datum(a, it, "token-secret")));
 		store_table_add(&t, "%s", left(a, expires));
 		store_table_add(&t, "%s", expires.len ? cstr(a, expires) : m->json ? "" : "<never>");
 		store_table_add(&t, "%s", usages_of(a, it));
@@ -271,11 +272,12 @@ static int id_of(struct arena *a, const char *text, const char **ret, struct err
 {
 	struct bootstrap_token t;
 	const char *colons = strstr(text, "::"), *bare = colons ? colons + 2 : text;
-	const char *whole = strlen(bare) == BOOTSTRAP_TOKEN_ID_BYTES ? arena_printf(a, "%s.0123456789abcdef", bare)
-	                                                             : bare;
+	const char *whole =
+	        strlen(bare) == BOOTSTRAP_TOKEN_ID_BYTES ? arena_printf(a, "%s.0123456789abcdef", bare) : bare;
 	if (!bootstrap_token_parse(slice_of(whole), &t))
-		return err_set(err, ERR_INVAL, "\"%s\" is neither a bootstrap token nor the id of one (its first six "
-		                               "letters)",
+		return err_set(err, ERR_INVAL,
+		        "\"%s\" is neither a bootstrap token nor the id of one (its first six "
+		        "letters)",
 		        bare);
 	*ret = cstr(a, t.id);
 	return 0;
@@ -297,7 +299,7 @@ static int delete_one(struct admin *m, const char *text, struct err *err)
 	return err->code;
 }
 
-static int delete(int argc, char **argv)
+static int delete (int argc, char **argv)
 {
 	enum { MANY = 1000 };
 	struct admin m = {0};
@@ -331,9 +333,10 @@ static int rotate(int argc, char **argv)
 	        {"new-token", 0, FLAG_STRING, &new_one, NULL, "the secret of the new one (made)", NULL},
 	};
 	struct flags f = {.program = "k3x token rotate",
-	        .summary = "k3x token rotate --token OLD [--new-token NEW]: give the cluster another token. The cluster's "
-	                   "keys are sealed\nunder it anew, all servers write it to their server/token, and the old one "
-	                   "joins nobody any more.\nBackups made before open with the old one alone"};
+	        .summary =
+	                "k3x token rotate --token OLD [--new-token NEW]: give the cluster another token. The cluster's "
+	                "keys are sealed\nunder it anew, all servers write it to their server/token, and the old one "
+	                "joins nobody any more.\nBackups made before open with the old one alone"};
 	if (admin_parse(&m, &f, table, COUNT_OF(table), argc, argv, 0, 0, &code) == 0) {
 		struct json *v = json_new(&m.arena, JSON_OBJECT);
 		if (!token)
@@ -350,8 +353,10 @@ static int rotate(int argc, char **argv)
 		if (v && m.json)
 			printf("%s\n", strbuf_cstr(&answer));
 		else if (v)
-			printf("The cluster's token is another one now:\n\n  %s\n\nIt is in server/token of each server, "
-			       "and in server/node-token for agents that have none of their own.\nStart servers that are "
+			printf("The cluster's token is another one now:\n\n  %s\n\nIt is in server/token of each "
+			       "server, "
+			       "and in server/node-token for agents that have none of their own.\nStart servers that "
+			       "are "
 			       "given --token with this one from now on.\n",
 			        cstr(&m.arena, json_get_str(v, "token")));
 		code = err.code ? admin_fail("token rotate", &err) : 0;
@@ -372,5 +377,6 @@ static const struct operate_command commands[] = {
 
 int token_main(int argc, char **argv)
 {
-	return operate_group("token", "tokens by which agents and servers join", commands, COUNT_OF(commands), argc, argv);
+	return operate_group(
+	        "token", "tokens by which agents and servers join", commands, COUNT_OF(commands), argc, argv);
 }

@@ -1,11 +1,12 @@
-/* See s3.h. libcurl carries the requests, each over a connection of its own; they are signed here (sigv4.c), for its own
- * signatures are wrong for endpoints with a port before 8.x. What is sent is summed up first, so that a store that gets
- * other bytes says so; what comes is a snapshot, which has its own sha256.
+/* See s3.h. libcurl carries the requests, each over a connection of its own; they are signed here (sigv4.c), for its
+ * own signatures are wrong for endpoints with a port before 8.x. What is sent is summed up first, so that a store that
+ * gets other bytes says so; what comes is a snapshot, which has its own sha256.
  *
  * The bucket stands in the path, unless the endpoint is Amazon's or the settings say so.
  *
- * What can go wrong: no libcurl (its package is named), no way there, a certificate that nobody vouches for, a clock that
- * is off (the store says RequestTimeTooSkewed), keys that are not right, no such bucket; all as the store says it. */
+ * What can go wrong: no libcurl (its package is named), no way there, a certificate that nobody vouches for, a clock
+ * that is off (the store says RequestTimeTooSkewed), keys that are not right, no such bucket; all as the store says it.
+ */
 #include "tools/snapshots/s3.h"
 
 #include "base/clock.h"
@@ -58,8 +59,8 @@ static void open_library(void)
 	FIND(text, "curl_easy_strerror");
 	FIND(append, "curl_slist_append");
 	FIND(free_all, "curl_slist_free_all");
-	lib.is_there = lib.global_init && lib.init && lib.setopt && lib.perform && lib.getinfo && lib.cleanup && lib.text &&
-	               lib.append && lib.free_all && lib.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+	lib.is_there = lib.global_init && lib.init && lib.setopt && lib.perform && lib.getinfo && lib.cleanup &&
+	               lib.text && lib.append && lib.free_all && lib.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
 }
 
 /* ---- one request ---- */
@@ -71,7 +72,7 @@ struct request {
 	const char *query; /* escaped and sorted */
 	int in;            /* the file to send; -1: none */
 	int64_t in_bytes;
-	char sha256[65]; /* of that */
+	char sha256[65];      /* of that */
 	struct file_out *out; /* where a good answer goes; NULL: into `answer` */
 	struct strbuf answer;
 	CURL *curl;
@@ -219,7 +220,7 @@ static int judge(struct request *r, CURLcode rc)
 	if (status / 100 == 2)
 		return 0;
 	const char *why = s3_xml_error(&r->arena, strbuf_slice(&r->answer));
-	int code = status == 404            ? ERR_NOT_FOUND
+	int code = status == 404                    ? ERR_NOT_FOUND
 	           : status == 401 || status == 403 ? ERR_FORBIDDEN
 	           : status == 429 || status >= 500 ? ERR_UNAVAILABLE
 	                                            : ERR_INVAL;
@@ -231,7 +232,8 @@ static int perform(struct request *r)
 {
 	pthread_once(&lib.once, open_library);
 	if (!lib.is_there)
-		return err_set(r->err, ERR_NOT_FOUND, "S3 needs libcurl.so.4, which is not installed: apt-get install libcurl4");
+		return err_set(r->err, ERR_NOT_FOUND,
+		        "S3 needs libcurl.so.4, which is not installed: apt-get install libcurl4");
 	r->curl = lib.init();
 	if (r->in < 0)
 		pki_sha256_hex("", 0, r->sha256);

@@ -1,5 +1,5 @@
-/* Objects of an S3-compatible store: put, get, list, delete. Blocks, up to the timeout of the settings for each request;
- * any thread. libcurl is opened at the first request. */
+/* Objects of an S3-compatible store: put, get, list, delete. Blocks, up to the timeout of the settings for each
+ * request; any thread. libcurl is opened at the first request. */
 #ifndef K3X_TOOLS_SNAPSHOTS_S3_H
 #define K3X_TOOLS_SNAPSHOTS_S3_H
 

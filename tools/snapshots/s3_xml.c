@@ -1,6 +1,6 @@
 /* See s3_xml.h. S3's answers are flat: an element of a name is looked for in a span of text, and what is between its
- * tags is its value. Attributes, comments and CDATA do not come in what is read here; where they would, the value is
- * what it is, and no key of ours. */
+ * tags is its value. Attributes and comments do not come in what is read here; where they would, the value is what it
+ * is, and no key of ours. */
 #include "tools/snapshots/s3_xml.h"
 
 #include <stdio.h>
@@ -14,7 +14,8 @@ enum { KEY_BYTES_MAX = 1024 };
 static struct slice element(struct slice *rest, const char *name)
 {
 	char open[64], close[64];
-	size_t n = (size_t)snprintf(open, sizeof open, "<%s>", name), m = (size_t)snprintf(close, sizeof close, "</%s>", name);
+	size_t n = (size_t)snprintf(open, sizeof open, "<%s>", name),
+	       m = (size_t)snprintf(close, sizeof close, "</%s>", name);
 	const char *from = rest->len ? memmem(rest->ptr, rest->len, open, n) : NULL;
 	if (!from)
 		return SLICE_NULL;
@@ -35,6 +36,8 @@ static struct slice first(struct slice in, const char *name)
 /* The five names and numbers below 128: no key of ours has others. */
 static const char *unescape(struct arena *a, struct slice s)
 {
+	if (slice_starts(s, "<![CDATA[") && slice_ends(s, "]]>")) /* as it is */
+		return arena_memdup(a, s.ptr + 9, s.len < 12 ? 0 : s.len - 12);
 	static const struct {
 		const char *name;
 		char c;

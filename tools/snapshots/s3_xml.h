@@ -13,8 +13,8 @@ struct s3_object {
 	int64_t size, modified_s;
 };
 
-/* One page of a list (ListObjectsV2): object(arg, o) for each. *ret_next: what continues it, NULL at the end. ERR_PROTOCOL:
- * it is no such list. */
+/* One page of a list (ListObjectsV2): object(arg, o) for each. *ret_next: what continues it, NULL at the end.
+ * ERR_PROTOCOL: it is no such list. */
 int s3_xml_list(struct arena *a, struct slice xml, void (*object)(void *arg, const struct s3_object *o), void *arg,
         const char **ret_next, struct err *err);
 

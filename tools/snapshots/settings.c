@@ -55,10 +55,11 @@ static int check_s3(struct s3_settings *s, struct err *err)
 	if (s->retention < 0)
 		return err_set(err, ERR_INVAL, "--etcd-s3-retention: %lld is less than 0", (long long)s->retention);
 	if (strcmp(s->lookup, "auto") != 0 && strcmp(s->lookup, "path") != 0 && strcmp(s->lookup, "dns") != 0)
-		return err_set(err, ERR_INVAL, "--etcd-s3-bucket-lookup-type: \"%s\" is none of auto, path, dns", s->lookup);
+		return err_set(
+		        err, ERR_INVAL, "--etcd-s3-bucket-lookup-type: \"%s\" is none of auto, path, dns", s->lookup);
 	if (!is_host(s->endpoint))
-		return err_set(err, ERR_INVAL, "--etcd-s3-endpoint: \"%s\" is not a host name, or host:port, without https://",
-		        s->endpoint);
+		return err_set(err, ERR_INVAL,
+		        "--etcd-s3-endpoint: \"%s\" is not a host name, or host:port, without https://", s->endpoint);
 	if (s->folder && !is_folder(s->folder))
 		return err_set(err, ERR_INVAL, "--etcd-s3-folder: \"%s\" is not like backups/k3x", s->folder);
 	if (!s->is_on)
@@ -66,8 +67,9 @@ static int check_s3(struct s3_settings *s, struct err *err)
 	if (!s->bucket || !snapshot_name_is_good(s->bucket))
 		return err_set(err, ERR_INVAL, "--etcd-s3 needs --etcd-s3-bucket, the name of one that is there");
 	if (!s->access_key || !s->secret_key)
-		return err_set(err, ERR_INVAL, "--etcd-s3 needs --etcd-s3-access-key and --etcd-s3-secret-key (or "
-		                               "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)");
+		return err_set(err, ERR_INVAL,
+		        "--etcd-s3 needs --etcd-s3-access-key and --etcd-s3-secret-key (or "
+		        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)");
 	if (s->endpoint_ca && access(s->endpoint_ca, R_OK) != 0)
 		return err_set(err, ERR_INVAL, "--etcd-s3-endpoint-ca: %s can't be read", s->endpoint_ca);
 	return 0;
@@ -78,10 +80,11 @@ int snapshot_settings_check(struct snapshot_settings *v, struct err *err)
 	if (cron_parse(slice_of(v->cron_text), &v->cron, err) != 0)
 		return err_wrap(err, "--etcd-snapshot-schedule-cron: \"%s\"", v->cron_text);
 	if (!snapshot_name_is_good(v->name))
-		return err_set(err, ERR_INVAL, "--etcd-snapshot-name: \"%s\" is not of letters, digits, '-', '_' and '.'",
-		        v->name);
+		return err_set(err, ERR_INVAL,
+		        "--etcd-snapshot-name: \"%s\" is not of letters, digits, '-', '_' and '.'", v->name);
 	if (v->retention < 0)
-		return err_set(err, ERR_INVAL, "--etcd-snapshot-retention: %lld is less than 0", (long long)v->retention);
+		return err_set(
+		        err, ERR_INVAL, "--etcd-snapshot-retention: %lld is less than 0", (long long)v->retention);
 	if (v->dir && *v->dir != '/')
 		return err_set(err, ERR_INVAL, "--etcd-snapshot-dir: \"%s\" is not the whole path of a folder", v->dir);
 	return check_s3(&v->s3, err);

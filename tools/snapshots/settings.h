@@ -7,16 +7,16 @@
 
 struct s3_settings {
 	bool is_on;
-	const char *endpoint, *endpoint_ca, *bucket, *lookup, *region, *folder, *access_key, *secret_key, *session_token,
-	        *proxy, *timeout;
+	const char *endpoint, *endpoint_ca, *bucket, *lookup, *region, *folder, *access_key, *secret_key,
+	        *session_token, *proxy, *timeout;
 	bool skip_ssl_verify, is_insecure;
 	int64_t retention;
 	uint64_t timeout_ms; /* of `timeout`, when they were checked */
 };
 
 struct snapshot_settings {
-	const char *name;                /* what a snapshot's name begins with */
-	const char *dir;                 /* NULL: server/db/snapshots of the data directory */
+	const char *name; /* what a snapshot's name begins with */
+	const char *dir;  /* NULL: server/db/snapshots of the data directory */
 	const char *cron_text;
 	struct cron cron; /* of that, when they were checked */
 	int64_t retention;
@@ -24,14 +24,16 @@ struct snapshot_settings {
 	struct s3_settings s3;
 };
 
-#define SNAPSHOT_CRON_DEFAULT "0 *" "/12 * * *"
+#define SNAPSHOT_CRON_DEFAULT \
+	"0 *" \
+	"/12 * * *"
 enum { SNAPSHOT_RETENTION_DEFAULT = 5 };
 
 /* The defaults of a server. */
 void snapshot_settings_init(struct snapshot_settings *v);
 
-/* Flags that server and commands share; `p` is what stands before each name: "etcd-", or "" for the commands' short form,
- * which is not listed. */
+/* Flags that server and commands share; `p` is what stands before each name: "etcd-", or "" for the commands' short
+ * form, which is not listed. */
 #define S3_FLAGS(v, p, listed) \
 	{p "s3", 0, FLAG_BOOL, &(v)->s3.is_on, NULL, listed("keep snapshots in an S3-compatible store too"), NULL}, \
 	        {p "s3-endpoint", 0, FLAG_STRING, &(v)->s3.endpoint, NULL, \
@@ -40,9 +42,10 @@ void snapshot_settings_init(struct snapshot_settings *v);
 	                listed("file with the CA of its certificate"), NULL}, \
 	        {p "s3-skip-ssl-verify", 0, FLAG_BOOL, &(v)->s3.skip_ssl_verify, NULL, \
 	                listed("take any certificate of it"), NULL}, \
-	        {p "s3-access-key", 0, FLAG_STRING, &(v)->s3.access_key, "AWS_ACCESS_KEY_ID", listed("access key"), NULL}, \
-	        {p "s3-secret-key", 0, FLAG_STRING, &(v)->s3.secret_key, "AWS_SECRET_ACCESS_KEY", listed("its secret"), \
+	        {p "s3-access-key", 0, FLAG_STRING, &(v)->s3.access_key, "AWS_ACCESS_KEY_ID", listed("access key"), \
 	                NULL}, \
+	        {p "s3-secret-key", 0, FLAG_STRING, &(v)->s3.secret_key, "AWS_SECRET_ACCESS_KEY", \
+	                listed("its secret"), NULL}, \
 	        {p "s3-session-token", 0, FLAG_STRING, &(v)->s3.session_token, "AWS_SESSION_TOKEN", \
 	                listed("session token, with a key that has one"), NULL}, \
 	        {p "s3-bucket", 0, FLAG_STRING, &(v)->s3.bucket, NULL, listed("bucket, which must be there"), NULL}, \
@@ -52,7 +55,8 @@ void snapshot_settings_init(struct snapshot_settings *v);
 	        {p "s3-folder", 0, FLAG_STRING, &(v)->s3.folder, NULL, listed("folder in the bucket"), NULL}, \
 	        {p "s3-proxy", 0, FLAG_STRING, &(v)->s3.proxy, NULL, listed("HTTP proxy on the way there"), NULL}, \
 	        {p "s3-insecure", 0, FLAG_BOOL, &(v)->s3.is_insecure, NULL, listed("plain HTTP"), NULL}, \
-	        {p "s3-timeout", 0, FLAG_STRING, &(v)->s3.timeout, NULL, listed("how long a transfer may take (5m)"), NULL}, \
+	        {p "s3-timeout", 0, FLAG_STRING, &(v)->s3.timeout, NULL, listed("how long a transfer may take (5m)"), \
+	                NULL}, \
 	{ \
 		p "s3-retention", 0, FLAG_INT, &(v)->s3.retention, NULL, \
 		        listed("snapshots to keep there; 0: all (5)"), NULL \

@@ -41,8 +41,8 @@ static void add_names(const struct sigv4_request *r, struct strbuf *out)
 
 static void canonical(const struct sigv4_request *r, const char *date, struct strbuf *out)
 {
-	strbuf_addf(out, "%s\n%s\n%s\nhost:%s\n%sx-amz-content-sha256:%s\nx-amz-date:%s\n", r->method, r->path, r->query,
-	        r->host, r->more_headers ? r->more_headers : "", r->payload_sha256, date);
+	strbuf_addf(out, "%s\n%s\n%s\nhost:%s\n%sx-amz-content-sha256:%s\nx-amz-date:%s\n", r->method, r->path,
+	        r->query, r->host, r->more_headers ? r->more_headers : "", r->payload_sha256, date);
 	if (r->session_token)
 		strbuf_addf(out, "x-amz-security-token:%s\n", r->session_token);
 	strbuf_addc(out, '\n');

@@ -9,9 +9,9 @@
 
 struct sigv4_request {
 	const char *method;
-	const char *host;  /* as the Host header says it: with the port, when it is not the scheme's */
-	const char *path;  /* escaped, begins with a slash */
-	const char *query; /* escaped, sorted; "" */
+	const char *host;           /* as the Host header says it: with the port, when it is not the scheme's */
+	const char *path;           /* escaped, begins with a slash */
+	const char *query;          /* escaped, sorted; "" */
 	const char *payload_sha256; /* hex */
 	const char *region, *access_key, *secret_key;
 	const char *session_token; /* NULL: none */

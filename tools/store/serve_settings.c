@@ -147,7 +147,8 @@ static int check_tls(const struct serve_settings *v, struct err *err)
 
 static int check_progress(struct serve_settings *v, struct err *err)
 {
-	if (!v->progress_interval || (duration_parse_ms(v->progress_interval, &v->progress_ms) && v->progress_ms >= 100))
+	if (!v->progress_interval ||
+	        (duration_parse_ms(v->progress_interval, &v->progress_ms) && v->progress_ms >= 100))
 		return 0;
 	return err_set(err, ERR_INVAL, "--watch-progress-notify-interval: \"%s\" is no duration of 100ms or more",
 	        v->progress_interval);

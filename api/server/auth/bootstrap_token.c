@@ -92,8 +92,8 @@ static int add_groups(struct user *u, const struct bootstrap_token *t, struct sl
 	return 0;
 }
 
-static int check(struct arena *a, const struct bootstrap_token *t, const struct json *secret, int64_t now_s,
-        struct err *err)
+static int check(
+        struct arena *a, const struct bootstrap_token *t, const struct json *secret, int64_t now_s, struct err *err)
 {
 	if (!slice_is(json_str(json_get(secret, "type")), BOOTSTRAP_TOKEN_SECRET_TYPE) ||
 	        !slice_eq(datum(a, secret, "token-id"), t->id) ||
@@ -115,8 +115,8 @@ int bootstrap_token_judge(
 	struct json *secret = json_parse(&a, secret_object, NULL, err);
 	int rc = secret ? check(&a, t, secret, now_s, err) : err->code;
 	if (rc == 0) {
-		struct user *u = user_new(
-		        slice_of(arena_printf(&a, "system:bootstrap:%.*s", SLICE_FMT(t->id))), SLICE_NULL);
+		struct user *u =
+		        user_new(slice_of(arena_printf(&a, "system:bootstrap:%.*s", SLICE_FMT(t->id))), SLICE_NULL);
 		rc = add_groups(u, t, datum(&a, secret, "auth-extra-groups"), err);
 		if (rc == 0)
 			*ret = u;

@@ -20,7 +20,7 @@ struct join {
 	struct raft_engine *raft; /* NULL: the store is another */
 	struct api_join_options options;
 	struct arena arena;
-	struct pool *pool; /* hashes of passwords, questions to peers */
+	struct pool *pool;      /* hashes of passwords, questions to peers */
 	struct pool *operating; /* what an operator asks, which may take minutes; made when it is needed */
 	struct join_cas *cas;
 	bool is_adding; /* a member: one at a time */
@@ -37,7 +37,7 @@ void join_end(struct join *j, struct call *c, const struct err *err);
 void join_bootstrap(struct join *j, struct call *c); /* members.c */
 void join_member(struct join *j, struct call *c);
 void join_operate(struct join *j, struct call *c, struct slice name); /* operate.c */
-void join_client_kubelet(struct join *j, struct call *c); /* nodes.c */
+void join_client_kubelet(struct join *j, struct call *c);             /* nodes.c */
 void join_serving_kubelet(struct join *j, struct call *c);
 void join_client_proxy(struct join *j, struct call *c);
 

@@ -26,7 +26,8 @@ static void expect(const struct sigv4_request *r, const char *signature)
 	sigv4_authorize(r, &out);
 	if (!strstr(strbuf_cstr(&out), signature))
 		fail_msg("%s", strbuf_cstr(&out));
-	assert_non_null(strstr(strbuf_cstr(&out), "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"));
+	assert_non_null(
+	        strstr(strbuf_cstr(&out), "Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request"));
 	strbuf_release(&out);
 }
 
@@ -50,7 +51,8 @@ static void a_session_token_is_signed(void **state)
 	struct strbuf out = STRBUF_INIT;
 	r.session_token = "token";
 	sigv4_authorize(&r, &out);
-	assert_non_null(strstr(strbuf_cstr(&out), "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"));
+	assert_non_null(
+	        strstr(strbuf_cstr(&out), "SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token,"));
 	strbuf_release(&out);
 }
 

@@ -36,8 +36,8 @@ static struct user *judge(const struct secret *s, const char *token)
 	struct bootstrap_token t;
 	struct user *u = NULL;
 	assert_true(bootstrap_token_parse(slice_of(token), &t));
-	strbuf_addf(&text, "{\"metadata\":{\"name\":\"x\"%s},\"type\":\"%s\",\"data\":{", s->meta ? s->meta : "",
-	        s->type);
+	strbuf_addf(
+	        &text, "{\"metadata\":{\"name\":\"x\"%s},\"type\":\"%s\",\"data\":{", s->meta ? s->meta : "", s->type);
 	add(&text, "token-id", s->id);
 	add(&text, "token-secret", s->secret);
 	add(&text, "expiration", s->expiration);
