@@ -101,17 +101,22 @@ static int parse_every(struct slice text, struct cron *c, struct err *err)
 
 static int parse_fields(struct slice text, struct cron *c, struct err *err)
 {
+	struct slice words[FIELDS];
 	uint64_t bits[FIELDS];
 	bool any[FIELDS];
 	size_t n = 0;
-	for (struct slice rest = text, word; rest.len; rest = slice_trim(rest)) {
-		word = slice_cut(&rest, ' ');
-		if (n == FIELDS || parse_field(&fields[n], word, &bits[n], &any[n], err) != 0)
-			return err->code ? err->code : err_set(err, ERR_INVAL, "it has more than five fields");
-		n++;
+	for (struct slice rest = text; rest.len; rest = slice_trim(rest), n++) {
+		struct slice word = slice_cut(&rest, ' ');
+		if (n < FIELDS)
+			words[n] = word;
 	}
-	if (n < FIELDS)
-		return err_set(err, ERR_INVAL, "it has %zu fields, not the five: minute, hour, day, month, weekday", n);
+	if (n != FIELDS)
+		return err_set(err, ERR_INVAL,
+		        "it has %zu fields, not the five: minute, hour, day, month, weekday (nor is it like @daily)",
+		        n);
+	for (size_t i = 0; i < FIELDS; i++)
+		if (parse_field(&fields[i], words[i], &bits[i], &any[i], err) != 0)
+			return err->code;
 	*c = (struct cron){.minutes = bits[0],
 	        .hours = (uint32_t)bits[1],
 	        .days = (uint32_t)bits[2],

@@ -1,5 +1,5 @@
-/* A snapshot that is packed, looked at: it is unpacked into a temporary file, which is looked at in its place. What can go
- * wrong: what can with any snapshot; there is no room for it unpacked. */
+/* A snapshot that is packed, looked at: it is unpacked into a temporary file, which is looked at in its place. What can
+ * go wrong: what can with any snapshot; there is no room for it unpacked. */
 #include "store/snapshot/intake_int.h"
 #include "store/snapshot/snapshot_int.h"
 
@@ -18,8 +18,7 @@ static int append_sha256(const char *path, const unsigned char sha256[32], struc
 	return rc;
 }
 
-int snapshot_inspect_packed(
-        const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
+int snapshot_inspect_packed(const char *path, bool deep, struct store_file_info *ret, struct arena *a, struct err *err)
 {
 	struct intake x = {.from = path};
 	const char *plain = arena_printf(a, "%s.unpacked", snapshot_temporary(a));
@@ -34,4 +33,3 @@ int snapshot_inspect_packed(
 		ret->size_bytes = st.st_size;
 	return 0;
 }
-

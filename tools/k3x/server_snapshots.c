@@ -47,11 +47,6 @@ struct snapshots {
 	atomic_bool is_canceled;
 };
 
-static int64_t now_s(const struct snapshots *s)
-{
-	return s->options.now_s ? s->options.now_s() : clock_wall_s();
-}
-
 const char *snapshots_folder(struct arena *a, const char *data_dir, const struct snapshot_settings *v)
 {
 	return v->dir ? v->dir : arena_printf(a, "%s/server/db/snapshots", data_dir);
@@ -161,7 +156,7 @@ static void prune(
 static void choose_name(struct snapshots *s, const struct snapshot_settings *how, const char *dir, struct arena *a,
         struct snapshot_made *made)
 {
-	made->created_s = now_s(s);
+	made->created_s = clock_wall_s();
 	do {
 		made->name = arena_printf(a, "%s-%s-%" PRId64 "%s", how->name, s->options.settings->node_name,
 		        made->created_s, how->is_packed ? PACKED_SUFFIX : "");
@@ -236,8 +231,8 @@ static bool wait_until(struct snapshots *s, int64_t when)
 {
 	bool go_on = true;
 	pthread_mutex_lock(&s->lock);
-	while ((go_on = !s->stopping) && now_s(s) < when) {
-		int64_t ms = (when - now_s(s)) * 1000;
+	while ((go_on = !s->stopping) && clock_wall_s() < when) {
+		int64_t ms = (when - clock_wall_s()) * 1000;
 		struct timespec limit = cond_limit(ms < SLEEP_MS_MAX ? ms : SLEEP_MS_MAX);
 		cond_wait_until(&s->wake, &s->lock, &limit);
 	}
@@ -250,7 +245,7 @@ static void *snapshots_main(void *arg)
 	struct snapshots *s = arg;
 	const struct snapshot_settings *how = &s->options.settings->snapshots;
 	pthread_setname_np(pthread_self(), "snapshots");
-	for (int64_t next; (next = cron_next(&how->cron, now_s(s))) != 0 && wait_until(s, next);) {
+	for (int64_t next; (next = cron_next(&how->cron, clock_wall_s())) != 0 && wait_until(s, next);) {
 		struct arena a = ARENA_INIT;
 		struct err err = ERR_INIT;
 		struct snapshot_made made;

@@ -13,7 +13,6 @@ struct snapshots_options {
 	/* What people should know. On the thread that takes it. */
 	void (*tell)(void *arg, const char *type, const char *reason, const char *message);
 	void *arg;
-	int64_t (*now_s)(void); /* NULL: the clock */
 };
 
 /* Starts the thread that waits for the next time, unless that is disabled. */

@@ -82,12 +82,12 @@ static void what_is_none_is_refused_by_its_field(void **state)
 {
 	static const struct {
 		const char *text, *named;
-	} bad[] = {{"", "0 fields"}, {"* * * *", "4 fields"}, {"* * * * * *", "five"}, {"60 * * * *", "minute"},
+	} bad[] = {{"", "0 fields"}, {"* * * *", "4 fields"}, {"* * * * * *", "6 fields"}, {"60 * * * *", "minute"},
 	        {"* 24 * * *", "hour"}, {"* * 0 * *", "day of the month"}, {"* * 32 * *", "day of the month"},
 	        {"* * * 13 *", "month"}, {"* * * foo *", "month"}, {"* * * * 8", "day of the week"},
 	        {"*/0 * * * *", "minute"}, {"5-1 * * * *", "minute"}, {", * * * *", "minute"},
 	        {"1,,2 * * * *", "minute"}, {"-1 * * * *", "minute"}, {"+1 * * * *", "minute"},
-	        {"1- * * * *", "minute"}, {"@often", "minute"}, {"@every", "minute"}, {"@every 0s", "@every"},
+	        {"1- * * * *", "minute"}, {"@often", "1 fields"}, {"@every", "1 fields"}, {"@every 0s", "@every"},
 	        {"@every x", "@every"}, {"* * * * mon-", "day of the week"}};
 	struct cron c;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
