@@ -19,6 +19,9 @@ struct raft_machine;
 struct adapter_probe;
 
 enum { RAFT_TICK_MS = 20 };
+/* Where a log begins that is begun with a state. Not 1: with a snapshot there libraft takes entry 1 for there, and
+ * never sends the state to a server that has nothing, so that nobody could join. */
+enum { RAFT_STATE_INDEX = 2 };
 enum raft_host_role { RAFT_HOST_STANDBY, RAFT_HOST_VOTER, RAFT_HOST_SPARE };
 
 /* For people: "voter". Any thread. */
@@ -166,13 +169,13 @@ bool raft_host_has_log(const struct raft_host *h);            /* or a snapshot: 
  * majority is lost for good. What only the lost had is lost. *ret_last: the last entry kept. */
 int raft_host_recover(
         struct disk *d, const struct raft_host_server *self, uint64_t *ret_last, uint64_t *ret_term, struct err *err);
-/* Between open and start: as raft_host_bootstrap(), but the cluster begins at a snapshot of index 1 with this
- * descriptor, so that the state the machine has (the same on each of the servers) is where it starts from. */
+/* Between open and start: as raft_host_bootstrap(), but the cluster begins at a snapshot, at RAFT_STATE_INDEX, with
+ * this descriptor, so that the state the machine has (the same on each of the servers) is where it starts from. */
 int raft_host_adopt_state(struct raft_host *h, const struct raft_host_server *servers, size_t n,
         struct slice descriptor, struct err *err);
 
-/* Offline: an empty disk begins at a snapshot of index 1 with these servers, so that the state beside it (the same on
- * each of them) is where the cluster starts from. ERR_EXISTS when the disk is not empty. */
+/* Offline: an empty disk begins at a snapshot, at RAFT_STATE_INDEX, with these servers, so that the state beside it
+ * (the same on each of them) is where the cluster starts from. ERR_EXISTS when the disk is not empty. */
 int raft_host_bootstrap_state(
         struct disk *d, const struct raft_host_server *servers, size_t n, struct slice descriptor, struct err *err);
 

@@ -71,7 +71,7 @@ out:
 static int adopt(struct raft_adapter *a, const struct raft_host_server *servers, size_t n, struct slice descriptor,
         struct err *err)
 {
-	struct snapshot_record s = {.index = 1, .term = 1, .conf_index = 1};
+	struct snapshot_record s = {.index = RAFT_STATE_INDEX, .term = 1, .conf_index = RAFT_STATE_INDEX};
 	struct raft_buffer conf = {NULL, 0};
 	int rc = 0;
 	if (a->snapshot.index || log_last_index(a->log) || meta_term(a->meta) > 1)
@@ -85,7 +85,7 @@ static int adopt(struct raft_adapter *a, const struct raft_host_server *servers,
 	if (rc == 0)
 		rc = adapter_snapshot_record(a->c.disk, &s, err);
 	if (rc == 0)
-		rc = log_restart(a->log, 2, err);
+		rc = log_restart(a->log, RAFT_STATE_INDEX + 1, err);
 	raft_free(conf.base);
 	if (rc == 0) {
 		snapshot_record_release(&a->snapshot);

@@ -391,14 +391,14 @@ static int set_applied(struct raft_engine *e, int64_t index, struct err *err)
 static int bootstrap(struct raft_engine *e, const struct raft_engine_options *o, struct err *err)
 {
 	bool has_state = e->core.machine.meta.revision > 1 || e->core.machine.meta.system_version > 1;
-	uint64_t index = 1;
+	uint64_t index = RAFT_STATE_INDEX;
 	if (raft_node_has_log(e->node) || !o->bootstrap)
 		return 0;
 	if (!has_state)
 		return raft_node_bootstrap(e->node, o->bootstrap, o->n_bootstrap, err);
 	log_info("store", "the data becomes the first state of a cluster", "revision=%" PRId64,
 	        e->core.machine.meta.revision);
-	if (set_applied(e, 1, err) != 0)
+	if (set_applied(e, RAFT_STATE_INDEX, err) != 0)
 		return err->code;
 	return raft_node_bootstrap_state(
 	        e->node, o->bootstrap, o->n_bootstrap, (struct slice){(char *)&index, sizeof index}, err);

@@ -110,8 +110,8 @@ static int change_copy(struct restore *r, sqlite3 *h, struct err *err)
 	                            "PRAGMA synchronous = OFF; BEGIN;" DB_NOTE_TABLE_SQL "DELETE FROM snapshot;"
 	                            "UPDATE meta SET revision = revision + %lld, applied_index = %d, applied_term = %d;"
 	                            "%s;%s; COMMIT",
-	        (long long)o->bump_revision, o->n_servers ? 1 : 0, o->n_servers ? 1 : 0, has_system ? forget_sql : "",
-	        o->mark_compacted ? "UPDATE meta SET compacted = revision" : "");
+	        (long long)o->bump_revision, o->n_servers ? RAFT_STATE_INDEX : 0, o->n_servers ? 1 : 0,
+	        has_system ? forget_sql : "", o->mark_compacted ? "UPDATE meta SET compacted = revision" : "");
 	CHECK(sql != NULL);
 	int rc = err->code ? err->code : snapshot_exec(h, sql, r->made, err);
 	sqlite3_free(sql);
@@ -305,7 +305,7 @@ static int write_identity(struct restore *r, struct err *err)
 /* A log that begins at this state with these servers. */
 static int make_log(struct restore *r, struct err *err)
 {
-	uint64_t index = 1;
+	uint64_t index = RAFT_STATE_INDEX;
 	struct disk *disk = NULL;
 	if (!r->o->n_servers)
 		return 0;

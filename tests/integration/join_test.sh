@@ -184,5 +184,14 @@ server_start s4 --token "$secret"
 check "with it, it is ready" wait_for 20 server_is_ready s4
 check "and has the objects" has_object s4 one
 check_is "and the CA" "$(sha256sum <"$T/cacerts")" "$(raw s4 "$(url s4)/cacerts" | sha256sum)"
+server_stop s4 TERM
+server_start s4 --cluster-init
+check "it can be joined" wait_for 20 server_is_ready s4
+rm -rf "$T/s3"
+# shellcheck disable=SC2046
+server_start s3 $(join_flags s4)
+check "and another gets its state and a vote" wait_for 30 server_is_ready s3
+check "and has the objects" has_object s3 one
+server_stop s3 TERM
 server_stop s4
 finish

@@ -43,7 +43,7 @@ static int teardown(void **state)
 	return system(command);
 }
 
-/* A log of n entries of term 1 behind a snapshot at 1. */
+/* A log of n entries of term 1 behind a snapshot. */
 static void fill(int n)
 {
 	struct err err = ERR_INIT;
@@ -52,7 +52,7 @@ static void fill(int n)
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), 0);
 	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
 	for (int i = 0; i < n; i++)
-		assert_int_equal(log_append(log, (uint64_t)(2 + i), &e, 1, &err), 0);
+		assert_int_equal(log_append(log, (uint64_t)(RAFT_STATE_INDEX + 1 + i), &e, 1, &err), 0);
 	log_close(log);
 }
 
@@ -107,10 +107,10 @@ static void a_sound_disk_says_where_it_is(void **state)
 	fingerprint(after);
 	assert_string_equal(before, after);
 	assert_string_equal(s.text, "");
-	assert_int_equal(c.first_index, 2);
-	assert_int_equal(c.last_index, 6);
+	assert_int_equal(c.first_index, 3);
+	assert_int_equal(c.last_index, 7);
 	assert_int_equal(c.last_term, 1);
-	assert_int_equal(c.snapshot_index, 1);
+	assert_int_equal(c.snapshot_index, 2);
 	assert_int_equal(c.n_servers, 3);
 	assert_string_equal(c.servers[1].address, "http://b:2380");
 	assert_int_equal(c.servers[2].role, RAFT_HOST_STANDBY);
@@ -133,7 +133,7 @@ static void a_torn_end_is_a_remark_and_stays(void **state)
 	assert_int_equal(s.damages, 0);
 	assert_int_equal(s.remarks, 1);
 	assert_non_null(strstr(s.text, "torn"));
-	assert_int_equal(c.last_index, 3);
+	assert_int_equal(c.last_index, 4);
 	arena_release(&a);
 }
 
@@ -206,7 +206,7 @@ static void entries_that_are_missing_are_damage(void **state)
 	assert_int_equal(log_append(log, 9, &e, 1, &err), 0);
 	log_close(log);
 	look(&s, &a);
-	assert_non_null(strstr(s.text, "entries 2 to 8 are missing"));
+	assert_non_null(strstr(s.text, "entries 3 to 8 are missing"));
 	arena_release(&a);
 }
 

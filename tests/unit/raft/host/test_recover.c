@@ -50,14 +50,14 @@ static void recovery_adds_a_configuration_of_one_behind_everything(void **state)
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), 0);
 	assert_int_equal(raft_host_bootstrap_state(disk, all, 3, SLICE("12345678"), &err), ERR_EXISTS);
 	assert_int_equal(log_open(disk, 0, 0, NULL, NULL, &log, &err), 0);
-	assert_int_equal(log_last_index(log), 1);
-	assert_int_equal(log_append(log, 2, &e, 1, &err), 0);
+	assert_int_equal(log_last_index(log), RAFT_STATE_INDEX);
+	assert_int_equal(log_append(log, RAFT_STATE_INDEX + 1, &e, 1, &err), 0);
 	log_close(log);
 	assert_int_equal(raft_host_recover(disk, &all[2], &last, &term, &err), 0);
-	assert_int_equal(last, 2);
+	assert_int_equal(last, RAFT_STATE_INDEX + 1);
 	assert_int_equal(term, 4);
 	assert_int_equal(log_open(disk, 0, 0, note, &newest, &log, &err), 0);
-	assert_int_equal(log_last_index(log), 3);
+	assert_int_equal(log_last_index(log), RAFT_STATE_INDEX + 2);
 	assert_int_equal(newest.kind, RAFT_CHANGE);
 	assert_int_equal(newest.term, 4);
 	log_close(log);

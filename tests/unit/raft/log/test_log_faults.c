@@ -160,7 +160,7 @@ static int begin_at_snapshot(struct err *err)
 	if (rc == 0)
 		rc = err->code;
 	if (rc == 0)
-		assert_int_equal(checked.snapshot_index, 1);
+		assert_int_equal(checked.snapshot_index, RAFT_STATE_INDEX);
 	arena_release(&a);
 	d->v->free(d);
 	return rc;

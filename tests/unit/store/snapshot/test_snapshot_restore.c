@@ -112,10 +112,10 @@ static void members_restored_from_one_file_fit_together(void **state)
 		struct raft_host_checked c;
 		struct disk *disk;
 		assert_int_equal(restore(dir, m, plain, &ids[m - 1], &err), 0);
-		assert_string_equal(query(dir, "SELECT applied_index, applied_term FROM meta"), "1 1 ");
+		assert_string_equal(query(dir, "SELECT applied_index, applied_term FROM meta"), "2 1 ");
 		assert_int_equal(disk_posix_new(in(arena_printf(&arena, "%s/raft", dir)), &disk, &err), 0);
 		assert_int_equal(raft_host_check(disk, none, NULL, &arena, &c, &err), 0);
-		assert_int_equal(c.snapshot_index, 1);
+		assert_int_equal(c.snapshot_index, RAFT_STATE_INDEX);
 		assert_int_equal(c.n_servers, 3);
 		disk->v->free(disk);
 	}
