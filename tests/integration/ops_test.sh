@@ -233,7 +233,7 @@ check "its token is the rotated one" wait_for 10 offers
 rm -rf "$T/s4"
 # shellcheck disable=SC2046
 server_start s4 $(join_flags s5)
-check "and opens the keys in the store" wait_for 60 server_is_ready s4
+check "and a server joins by it" wait_for 60 server_is_ready s4
 
 # ---- kubectl, crictl, ctr ----
 check_has "kubectl is run as the administrator" "kube-system" "$(at s5 env K3X_DATA_DIR="$T/s5" "$K3X" kubectl get namespaces)"

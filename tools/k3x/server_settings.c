@@ -133,6 +133,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"etcd-snapshot-compress", 0, FLAG_BOOL, &s->snapshots.is_packed, NULL,
 	                "pack them: LZ4, .lz4; they are restored as they are", NULL},
 	        S3_FLAGS(&s->snapshots, "etcd-", FLAGS_LISTED),
+	        {"etcd-snapshot-reconcile-interval", 0, FLAG_STRING, &ignored, NULL, NULL,
+	                "there are no ETCDSnapshotFile objects yet that would have to fit the files"},
 	        {"etcd-s3-config-secret", 0, FLAG_STRING, &ignored, NULL, NULL,
 	                "settings out of a Secret are " LATER ": give them by flags or in the config file"},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,

@@ -59,7 +59,7 @@ void snapshot_settings_init(struct snapshot_settings *v);
 	                NULL}, \
 	{ \
 		p "s3-retention", 0, FLAG_INT, &(v)->s3.retention, NULL, \
-		        listed("snapshots to keep there; 0: all (5)"), NULL \
+		        listed("snapshots of a name to keep there; 0: all (a server's own: 5)"), NULL \
 	}
 #define FLAGS_LISTED(text) text
 #define FLAGS_UNLISTED(text) NULL

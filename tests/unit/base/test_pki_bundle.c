@@ -1,4 +1,5 @@
-/* A CA that takes over from another: what is cross-signed is believed by those who know the old one, and nothing else. */
+/* A CA that takes over from another: what is cross-signed is believed by those who know the old one, and nothing else.
+ */
 #include "base/pki_int.h"
 
 #include "base/mem/arena.h"
@@ -13,7 +14,8 @@ static char *cross; /* the new CA's certificate, signed by the old one */
 
 static char *sign_by(const struct pki_pair *subject, const struct pki_pair *issuer)
 {
-	X509 *x = pki_certificate_read(subject->certificate_pem, &err), *by = pki_certificate_read(issuer->certificate_pem, &err);
+	X509 *x = pki_certificate_read(subject->certificate_pem, &err),
+	     *by = pki_certificate_read(issuer->certificate_pem, &err);
 	EVP_PKEY *key = pki_private_key_read(issuer->key_pem);
 	assert_true(x && by && key);
 	X509_set_issuer_name(x, X509_get_subject_name(by));

@@ -87,8 +87,8 @@ static int tear_down(void **state)
 
 static struct keeper *start(void)
 {
-	return keeper_start(
-	        &(struct keeper_options){.settings = &s, .store = store, .changed = changed, .warn = warn, .now_s = later});
+	return keeper_start(&(struct keeper_options){
+	        .settings = &s, .store = store, .changed = changed, .warn = warn, .now_s = later});
 }
 
 static bool has_in_store(const char *key, struct slice *ret, struct arena *a)
@@ -98,7 +98,8 @@ static bool has_in_store(const char *key, struct slice *ret, struct arena *a)
 	assert_int_equal(server_store_ask(store, &q), 0);
 	bool has = q.req.system.n_entries == 1;
 	if (has)
-		*ret = (struct slice){arena_memdup(a, q.req.system.entries[0].value.ptr, q.req.system.entries[0].value.len),
+		*ret = (struct slice){
+		        arena_memdup(a, q.req.system.entries[0].value.ptr, q.req.system.entries[0].value.len),
 		        q.req.system.entries[0].value.len};
 	store_request_release(&q.req);
 	return has;
@@ -138,7 +139,8 @@ static void a_new_token_is_followed(void **state)
 	assert_int_equal(server_rotate_token(&s, "another-one", NULL, &c, &err), ERR_FORBIDDEN);
 	assert_int_equal(server_rotate_token(&s, old, old, &c, &err), ERR_INVAL);
 	assert_int_equal(server_rotate_token(&s, old, "x", &c, &err), ERR_INVAL);
-	assert_int_equal(server_rotate_token(&s, old, "abcdef.0123456789abcdef", &c, &err), 0); /* a secret like others */
+	assert_int_equal(
+	        server_rotate_token(&s, old, "abcdef.0123456789abcdef", &c, &err), 0); /* a secret like others */
 	assert_int_equal(server_rotate_token(&s, old, NULL, &c, &err), 0);
 	assert_int_equal(c.secret.len, 32);
 	assert_int_equal(server_rotate_token(&s, old, "the-new-one", &c, &err), 0);

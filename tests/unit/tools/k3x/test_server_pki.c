@@ -118,7 +118,8 @@ static void services_are_known_by_k3s_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test_setup_teardown(they_are_made_once_and_renewed_when_a_quarter_is_left, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                they_are_made_once_and_renewed_when_a_quarter_is_left, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(those_that_somebody_wants_are_made_anew, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(their_end_is_seen_coming, set_up, tear_down),
 	        cmocka_unit_test(services_are_known_by_k3s_names),

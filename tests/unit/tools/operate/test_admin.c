@@ -43,7 +43,8 @@ static void what_is_missing_is_told(void **state)
 	                "not base64"},
 	        {CLUSTER CONTEXT "users: [{name: u, user: {client-certificate: x.crt, client-key-data: S0VZ}}]\n",
 	                "/nonexistent/x.crt"},
-	        {"clusters: [{name: c, cluster: {server: 'https://a:6443'}}]\n" CONTEXT "users: [{name: u, user: {token: t}}]\n",
+	        {"clusters: [{name: c, cluster: {server: 'https://a:6443'}}]\n" CONTEXT
+	         "users: [{name: u, user: {token: t}}]\n",
 	                "nobody vouches"}};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct admin m;

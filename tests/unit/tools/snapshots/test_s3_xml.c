@@ -19,8 +19,10 @@ static void a_page_of_a_list_is_read(void **state)
 	seen[0] = 0;
 	assert_int_equal(
 	        s3_xml_list(&a,
-	                SLICE("<ListBucketResult xmlns=\"x\"><IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b"
-	                      "</NextContinuationToken><Contents><Key>f/x&lt;1</Key><LastModified>2027-01-15T08:00:00.000Z"
+	                SLICE("<ListBucketResult "
+	                      "xmlns=\"x\"><IsTruncated>true</IsTruncated><NextContinuationToken>a&amp;b"
+	                      "</NextContinuationToken><Contents><Key>f/x&lt;1</"
+	                      "Key><LastModified>2027-01-15T08:00:00.000Z"
 	                      "</LastModified><Size>7</Size></Contents><Contents><Key>y</Key><Size>0</Size></Contents>"
 	                      "</ListBucketResult>"),
 	                see, NULL, &next, &err),
@@ -46,7 +48,8 @@ static void an_error_says_its_code_and_why(void **state)
 {
 	struct arena a = ARENA_INIT;
 	assert_string_equal(
-	        s3_xml_error(&a, SLICE("<Error><Code>A</Code><Message><![CDATA[because]]></Message></Error>")), "A: because");
+	        s3_xml_error(&a, SLICE("<Error><Code>A</Code><Message><![CDATA[because]]></Message></Error>")),
+	        "A: because");
 	assert_string_equal(s3_xml_error(&a, SLICE("<Error><Code>A</Code></Error>")), "A");
 	assert_string_equal(s3_xml_error(&a, SLICE("no")), "");
 	arena_release(&a);
