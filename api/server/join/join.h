@@ -28,6 +28,9 @@ struct api_join_options {
 	uint64_t cluster_id;
 	const struct raft_peer_access *access; /* NULL: the peer port is closed, and servers can't join. Borrowed */
 	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
+	/* While this file is there, what the store has of the cluster's keys is of before: nobody is offered it. NULL:
+	 * none. */
+	const char *stale_mark_file;
 	struct join_operator operator; /* run NULL: there is none */
 };
 

@@ -23,6 +23,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { ASK_MS = 2000 };
 
@@ -92,7 +93,11 @@ static void keys_read(struct store_request *req)
 void join_bootstrap(struct join *j, struct call *c)
 {
 	struct err err = ERR_INIT;
-	if (!can_join(j, &err)) {
+	const char *mark = j->options.stale_mark_file;
+	/* Before the read: what is read once it is gone is what was written then. */
+	if (can_join(j, &err) && mark && access(mark, F_OK) == 0)
+		err_set(&err, ERR_UNAVAILABLE, "the cluster's keys are not in the store yet: try again in a moment");
+	if (err.code) {
 		call_respond_err(c, &err);
 		return;
 	}
