@@ -265,6 +265,7 @@ static void start_api_on_loop(void *arg)
 	        .client_ca_key_file = server_file(set, "server/tls/client-ca.key"),
 	        .server_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .server_ca_key_file = server_file(set, "server/tls/server-ca.key"),
+	        .stale_mark_file = server_file(set, SERVER_OWN_KEYS_MARK),
 	        .operator= {server_operate_run, &s->operate},
 	};
 	struct api_server_options o = {
