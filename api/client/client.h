@@ -19,6 +19,9 @@
 struct client;
 struct tls_context;
 
+/* JSON, and of objects all but managedFields, which nobody in the house reads (in-process they are never there). */
+#define CLIENT_ACCEPT "application/json;managedFields=omit"
+
 /* A request with one answer. */
 struct client_request {
 	/* set by the caller; all bytes stay valid until done() */
@@ -26,7 +29,7 @@ struct client_request {
 	const char *path;   /* path and query, escaped: "/api/v1/namespaces/default/pods?limit=5" */
 	struct slice body;
 	const char *content_type; /* NULL: "application/json"; for PATCH one of the patch types */
-	const char *accept;       /* NULL: "application/json" */
+	const char *accept;       /* NULL: CLIENT_ACCEPT */
 	void (*done)(struct client_request *req);
 	/* set by the client */
 	struct err err;  /* transport trouble, or the Status the server answered with (code by its reason, message its

@@ -76,7 +76,7 @@ static void request_done(struct http_call *call, const struct http_answer *answe
 static size_t fill_headers(struct https_client *c, struct http_header *h, const char *accept, const char *content_type)
 {
 	size_t n = 0;
-	h[n++] = (struct http_header){SLICE("accept"), slice_of(accept ? accept : "application/json")};
+	h[n++] = (struct http_header){SLICE("accept"), slice_of(accept ? accept : CLIENT_ACCEPT)};
 	h[n++] = (struct http_header){SLICE("user-agent"), slice_of(c->user_agent)};
 	if (content_type)
 		h[n++] = (struct http_header){SLICE("content-type"), slice_of(content_type)};

@@ -36,6 +36,11 @@ int call_charge(struct call *c, size_t bytes, struct err *err)
 	return 0;
 }
 
+struct rcbuf *call_object_text(const struct call *c, const struct object *o)
+{
+	return c->wants_managed ? object_whole(o) : rcbuf_ref(o->json);
+}
+
 void call_respond_bufs(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {
 	CHECK(!c->answered);

@@ -4,11 +4,16 @@
 #define K3X_API_SERVER_ANSWER_H
 
 #include "api/machinery/rules/validate.h"
+#include "api/server/cache/object.h"
 #include "api/server/call.h"
 
 /* Books the bytes that an answer is about to be built of, until the call is over: the server builds only so many for
  * all calls together (API_BUILT_ANSWER_BYTES_MAX). ERR_BUSY when there is no room. */
 int call_charge(struct call *c, size_t bytes, struct err *err);
+
+/* The object's text as this client is to see it, in the stored form: with managedFields for those who read them. A new
+ * reference. */
+struct rcbuf *call_object_text(const struct call *c, const struct object *o);
 
 /* Pieces by reference, as struct call_transport's respond. */
 void call_respond_bufs(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count);

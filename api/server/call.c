@@ -90,12 +90,14 @@ static bool take_media_range(struct call *c, struct slice range)
 {
 	struct slice type = slice_trim(slice_cut(&range, ';'));
 	struct slice as = SLICE_NULL;
-	bool v1 = true;
+	bool v1 = true, omits = false;
 	while (range.ptr) {
 		struct slice value = slice_trim(slice_cut(&range, ';'));
 		struct slice name = slice_cut(&value, '=');
 		if (slice_is(name, "as"))
 			as = value;
+		else if (slice_is(name, "managedFields")) /* ours: nodes have no use for them */
+			omits = slice_is(value, "omit");
 		else if (slice_is(name, "v"))
 			v1 = slice_is(value, "v1") || slice_is(value, "v1beta1");
 	}
@@ -108,6 +110,7 @@ static bool take_media_range(struct call *c, struct slice range)
 		c->format = FORMAT_PROTOBUF;
 	else
 		return false;
+	c->wants_managed = c->wants_managed && !omits;
 	if (!as.len)
 		c->shape = SHAPE_OBJECT;
 	else if (slice_is(as, "Table") && v1)

@@ -54,6 +54,7 @@ struct call {
 	struct slice query; /* raw */
 	struct slice accept;
 	struct slice content_type;
+	struct slice user_agent;
 	struct slice body;
 	struct param *params;
 	size_t n_params;
@@ -65,6 +66,7 @@ struct call {
 	enum call_format format;
 	enum call_shape shape;
 	struct slice table_include; /* "Metadata" (or empty), "Object", "None" */
+	bool wants_managed;         /* objects are answered with managedFields: to everybody outside of the house */
 	const char **warnings;      /* for Warning headers */
 	size_t n_warnings;
 	struct http_exchange *exchange; /* for what only HTTP can do (upgrades, ETags); NULL in-process */

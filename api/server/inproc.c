@@ -238,6 +238,7 @@ static void start_on_server(struct loop_task *t)
 	c->body = (struct slice){arena_memdup(&c->arena, op->body.ptr, op->body.len),
 	        op->body.len}; /* a cancelled request may free it */
 	c->user = user_ref(op->client->user);
+	c->user_agent = c->user->name; /* made a manager's name by who needs one */
 	c->led_term = op->client->led_term;
 	api_dispatch(c);
 }

@@ -161,6 +161,8 @@ static void on_request(struct http_exchange *x, void *arg)
 	c->query = keep(c, r->query);
 	c->accept = keep(c, http_header(x, "accept"));
 	c->content_type = keep(c, http_header(x, "content-type"));
+	c->user_agent = keep(c, http_header(x, "user-agent"));
+	c->wants_managed = true;
 	http_on_abort(x, on_abort, c);
 	http_on_writable(x, on_writable, c);
 	if (admit(c, x, &err) == 0)

@@ -47,6 +47,7 @@ struct api_server {
 	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */
 		struct rcbuf *object;
 		const char *type;
+		bool is_managed; /* with managedFields */
 		struct rcbuf *text;
 	} frame;
 	struct {

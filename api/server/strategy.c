@@ -87,11 +87,23 @@ static void move_to_front(struct json *object, const char *name)
 	json_insert(object, 0, v);
 }
 
-void strategy_write(struct strbuf *out, struct json *object)
+size_t strategy_write(struct strbuf *out, struct json *object)
 {
+	size_t metadata_end = 0;
 	json_del(json_get(object, "metadata"), "resourceVersion");
 	move_to_front(object, "metadata");
 	move_to_front(object, "apiVersion");
 	move_to_front(object, "kind");
-	json_write(out, object);
+	strbuf_addc(out, '{');
+	JSON_FOREACH (it, object) {
+		if (it != object->first)
+			strbuf_addc(out, ',');
+		json_write_str(out, it->key);
+		strbuf_addc(out, ':');
+		json_write(out, it);
+		if (slice_is(it->key, "metadata"))
+			metadata_end = out->len - 1;
+	}
+	strbuf_addc(out, '}');
+	return metadata_end;
 }

@@ -13,8 +13,8 @@ void strategy_prepare_create(struct call *c, const struct resource *r, struct js
 /* Brings over what the client may not change; sub: "" or the subresource. */
 void strategy_prepare_update(
         struct call *c, const struct resource *r, const char *sub, struct json *object, const struct json *old);
-/* Compact text in the stored form. The resourceVersion is left out. */
-void strategy_write(struct strbuf *out, struct json *object);
+/* Compact text in the stored form. The resourceVersion is left out. Returns where metadata's closing brace is. */
+size_t strategy_write(struct strbuf *out, struct json *object);
 /* "2026-01-02T03:04:05Z", now plus some seconds. */
 const char *strategy_time(struct arena *a, int64_t plus_s);
 const char *strategy_uid(struct arena *a);

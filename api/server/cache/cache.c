@@ -128,7 +128,8 @@ static struct cache_event *ring_at(struct cache_resource *cr, uint64_t seq)
 
 static size_t event_bytes(const struct cache_event *e)
 {
-	return (e->before ? e->before->json->len : 0) + (e->is_delete ? e->object->json->len : 0) + sizeof *e;
+	const struct object *o = e->before, *gone = e->is_delete ? e->object : NULL;
+	return (o ? o->json->len + o->packed_len : 0) + (gone ? gone->json->len + gone->packed_len : 0) + sizeof *e;
 }
 
 static void ring_drop_oldest(struct cache_resource *cr)
@@ -309,8 +310,10 @@ static struct object *as_deleted(struct cache_resource *cr, struct object *o, in
 {
 	struct arena a = ARENA_INIT;
 	struct strbuf text = STRBUF_INIT;
-	struct json *tree = json_parse(&a, object_text(o), NULL, NULL);
+	struct rcbuf *whole = object_whole(o);
+	struct json *tree = json_parse(&a, (struct slice){whole->data, whole->len}, NULL, NULL);
 	CHECK(tree != NULL);
+	rcbuf_unref(whole);
 	json_del(json_get(tree, "metadata"), "resourceVersion");
 	json_write(&text, tree);
 	struct object *gone = object_new(cr->resource, o->key, strbuf_slice(&text), revision);

@@ -2,6 +2,7 @@
  * selectors: paths are walked together, a bit per path that still matches the members walked so far. */
 #include "api/server/cache/object.h"
 
+#include "api/machinery/fields/pack.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 
@@ -20,7 +21,8 @@ struct extraction {
 	struct path paths[PATHS_MAX];
 	int count;
 	const char *base;   /* what spans count from */
-	size_t metadata_at; /* offset behind the '{' of metadata; 0: none */
+	size_t metadata_at;  /* offset behind the '{' of metadata; 0: none */
+	size_t metadata_end; /* of its '}' */
 };
 
 static void add_path(struct extraction *x, const char *dotted, struct span *out)
@@ -72,6 +74,8 @@ static void walk(struct extraction *x, struct json_scan *s, int depth, uint64_t 
 		if (is_metadata)
 			x->metadata_at = json_scan_offset(s);
 		walk(x, s, depth + 1, inner);
+		if (is_metadata)
+			x->metadata_end = json_scan_offset(s) - 1;
 	}
 }
 
@@ -86,22 +90,31 @@ static bool extract(struct extraction *x, struct slice text)
 	return !s.error && x->metadata_at;
 }
 
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static bool next_is_brace(struct slice text, size_t at)
 {
-	while (at < text.len && memchr(" \t\r\n", text.ptr[at], 4))
+	while (at < text.len && is_space(text.ptr[at]))
 		at++;
 	return at < text.len && text.ptr[at] == '}';
 }
 
-static struct rcbuf *insert_version(struct slice stored, size_t at, int64_t revision, size_t *added)
+/* A copy without the bytes of `cut` (behind `at`, or none), and with the version at `at`. */
+static struct rcbuf *insert_version(struct slice stored, size_t at, struct span cut, int64_t revision, size_t *added)
 {
 	char text[64];
-	int n = snprintf(text, sizeof text, "\"resourceVersion\":\"%lld\"%s", (long long)revision,
-	        next_is_brace(stored, at) ? "" : ",");
-	struct rcbuf *b = rcbuf_new(stored.len + (size_t)n);
-	memcpy(b->data, stored.ptr, at);
-	memcpy(b->data + at, text, (size_t)n);
-	memcpy(b->data + at + n, stored.ptr + at, stored.len - at);
+	size_t skip = cut.len ? cut.offset : at;
+	bool is_bare = next_is_brace(stored, skip == at ? at + cut.len : at);
+	int n = snprintf(text, sizeof text, "\"resourceVersion\":\"%lld\"%s", (long long)revision, is_bare ? "" : ",");
+	struct rcbuf *b = rcbuf_new(stored.len + (size_t)n - cut.len);
+	char *to = b->data;
+	memcpy(to, stored.ptr, at);
+	memcpy(to + at, text, (size_t)n);
+	memcpy(to + at + n, stored.ptr + at, skip - at);
+	memcpy(to + skip + n, stored.ptr + skip + cut.len, stored.len - skip - cut.len);
 	*added = (size_t)n;
 	return b;
 }
@@ -127,49 +140,165 @@ struct rcbuf *object_finish(struct slice stored, int64_t revision)
 	size_t added, at = find_metadata(stored);
 	if (!at)
 		return rcbuf_copy(stored.ptr, stored.len);
-	return insert_version(stored, at, revision, &added);
+	return insert_version(stored, at, (struct span){0}, revision, &added);
 }
 
-static void shift(struct span *s, size_t at, size_t by)
+/* ---- managedFields ---- */
+
+/* The bytes of the member whose value this is, with one comma. None when its name is not spelled as we do: then it
+ * stays where it is. */
+static struct span member_of(struct slice stored, struct span value, size_t metadata_at)
 {
-	if (s->len && s->offset >= at)
-		s->offset += (uint32_t)by;
+	static const char name[] = "\"managedFields\"";
+	size_t begin = value.offset, end = value.offset + value.len, len = sizeof name - 1;
+	while (begin > metadata_at && (is_space(stored.ptr[begin - 1]) || stored.ptr[begin - 1] == ':'))
+		begin--;
+	if (begin < metadata_at + len || memcmp(stored.ptr + begin - len, name, len) != 0)
+		return (struct span){0};
+	begin -= len;
+	size_t before = begin, after = end;
+	while (before > metadata_at && is_space(stored.ptr[before - 1]))
+		before--;
+	while (is_space(stored.ptr[after]))
+		after++;
+	if (before > metadata_at && stored.ptr[before - 1] == ',')
+		begin = before - 1;
+	else if (stored.ptr[after] == ',')
+		end = after + 1;
+	return (struct span){(uint32_t)begin, (uint32_t)(end - begin)};
 }
 
-struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
+/* Offsets in the stored text become those in the object's. */
+static uint32_t moved(size_t offset, size_t at, size_t added, struct span cut)
+{
+	size_t to = offset >= at ? offset + added : offset;
+	return (uint32_t)(cut.len && offset >= cut.offset ? to - cut.len : to);
+}
+
+static void shift(struct span *s, size_t at, size_t added, struct span cut)
+{
+	if (s->len)
+		s->offset = moved(s->offset, at, added, cut);
+}
+
+void object_lay_in(struct strbuf *out, struct slice text, size_t at, struct slice managed)
+{
+	CHECK(at < text.len && text.ptr[at] == '}');
+	strbuf_reserve(out, text.len + managed.len + 32);
+	strbuf_add(out, text.ptr, at);
+	if (text.ptr[at - 1] != '{')
+		strbuf_addc(out, ',');
+	strbuf_adds(out, "\"managedFields\":");
+	strbuf_add_slice(out, managed);
+	strbuf_add(out, text.ptr + at, text.len - at);
+}
+
+struct rcbuf *object_managed_text(const struct object *o)
+{
+	static const char head[] = ",\"managedFields\":";
+	if (!o->packed_len)
+		return NULL;
+	struct rcbuf *b = rcbuf_new(sizeof head - 1 + fields_packed_text_len(object_packed(o)));
+	memcpy(b->data, head, sizeof head - 1);
+	fields_unpack(object_packed(o), b->data + sizeof head - 1);
+	return b;
+}
+
+struct rcbuf *object_whole(const struct object *o)
+{
+	struct rcbuf *managed = object_managed_text(o);
+	if (!managed)
+		return rcbuf_ref(o->json);
+	struct rcbuf *b = rcbuf_new((size_t)o->json->len + managed->len);
+	memcpy(b->data, o->json->data, o->managed_at);
+	memcpy(b->data + o->managed_at, managed->data, managed->len);
+	memcpy(b->data + o->managed_at + managed->len, o->json->data + o->managed_at, o->json->len - o->managed_at);
+	rcbuf_unref(managed);
+	return b;
+}
+
+/* ---- objects ---- */
+
+static void add_paths(struct extraction *x, const struct resource *r, struct object *o, struct span *managed)
+{
+	add_path(x, "metadata.labels", &o->labels);
+	add_path(x, "metadata.uid", &o->uid);
+	if (managed)
+		add_path(x, "metadata.managedFields", managed);
+	for (unsigned i = 0; i < r->selector_count; i++) {
+		add_path(x, r->selectors[i].path, &o->fields[i]);
+		if (r->selectors[i].fallback)
+			add_path(x, r->selectors[i].fallback, &o->fields[r->selector_count + i]);
+	}
+}
+
+/* Key and packed managedFields, behind the fields. */
+static struct object *set_tail(struct object *o, struct slice key, struct slice managed)
+{
+	size_t head = sizeof *o + o->field_count * sizeof o->fields[0];
+	char room[4096], *packed = room;
+	if (managed.len) {
+		size_t bound = fields_pack_bound(managed.len);
+		packed = bound > sizeof room ? xmalloc(bound) : room;
+		o->packed_len = (uint32_t)fields_pack(managed, packed);
+	}
+	o = xrealloc(o, head + key.len + 1 + o->packed_len);
+	char *tail = (char *)o + head;
+	memcpy(tail, key.ptr, key.len);
+	tail[key.len] = 0;
+	memcpy(tail + key.len + 1, packed, o->packed_len);
+	o->key = (struct slice){tail, key.len};
+	if (packed != room)
+		free(packed);
+	return o;
+}
+
+static struct object *make(
+        const struct resource *r, struct slice key, struct slice stored, int64_t revision, bool is_whole)
 {
 	unsigned n = r->selector_count * 2u;
-	struct object *o = malloc(sizeof *o + n * sizeof o->fields[0] + key.len + 1);
-	CHECK(o != NULL);
-	memset(o, 0, sizeof *o + n * sizeof o->fields[0]);
+	struct object *o = xcalloc(1, sizeof *o + n * sizeof o->fields[0]);
 	struct extraction x = {0};
-	add_path(&x, "metadata.labels", &o->labels);
-	add_path(&x, "metadata.uid", &o->uid);
-	for (unsigned i = 0; i < r->selector_count; i++) {
-		add_path(&x, r->selectors[i].path, &o->fields[i]);
-		if (r->selectors[i].fallback)
-			add_path(&x, r->selectors[i].fallback, &o->fields[r->selector_count + i]);
-	}
+	struct span managed = {0}, cut = {0};
+	add_paths(&x, r, o, is_whole ? NULL : &managed);
 	if (!extract(&x, stored)) {
 		free(o);
 		return NULL;
 	}
+	if (managed.len && stored.ptr[managed.offset] == '[')
+		cut = member_of(stored, managed, x.metadata_at);
 	size_t added;
-	o->json = insert_version(stored, x.metadata_at, revision, &added);
-	shift(&o->labels, x.metadata_at, added);
-	shift(&o->uid, x.metadata_at, added);
+	o->json = insert_version(stored, x.metadata_at, cut, revision, &added);
+	o->managed_at = moved(x.metadata_end, x.metadata_at, added, cut);
+	shift(&o->labels, x.metadata_at, added, cut);
+	shift(&o->uid, x.metadata_at, added, cut);
 	for (unsigned i = 0; i < n; i++)
-		shift(&o->fields[i], x.metadata_at, added);
+		shift(&o->fields[i], x.metadata_at, added, cut);
 	atomic_init(&o->refs, 1);
 	o->revision = revision;
 	o->field_count = (uint16_t)n;
-	char *copy = (char *)&o->fields[n];
-	memcpy(copy, key.ptr, key.len);
-	copy[key.len] = 0;
-	o->key = (struct slice){copy, key.len};
-	const char *slash = r->namespaced ? memchr(copy, '/', key.len) : NULL;
-	o->namespace_len = slash ? (uint32_t)(slash - copy) : 0;
-	return o;
+	const char *slash = r->namespaced ? memchr(key.ptr, '/', key.len) : NULL;
+	o->namespace_len = slash ? (uint32_t)(slash - key.ptr) : 0;
+	return set_tail(o, key, cut.len ? (struct slice){stored.ptr + managed.offset, managed.len} : SLICE_NULL);
+}
+
+struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
+{
+	return make(r, key, stored, revision, false);
+}
+
+struct object *object_new_whole(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
+{
+	return make(r, key, stored, revision, true);
+}
+
+struct object *object_of_text(struct slice key, struct rcbuf *text)
+{
+	struct object *o = xcalloc(1, sizeof *o);
+	CHECK(text != NULL);
+	o->json = text;
+	atomic_init(&o->refs, 1);
+	return set_tail(o, key, SLICE_NULL);
 }
 
 struct object *object_ref(struct object *o)

@@ -2,7 +2,10 @@
  * for.
  *
  * The bytes are those that clients get: the stored text with metadata.resourceVersion put in place. They are shared by
- * reference with responses, watch events and in-process clients; nothing ever parses them again to serve a read. */
+ * reference with responses, watch events and in-process clients; nothing ever parses them again to serve a read.
+ *
+ * metadata.managedFields is not among them: it lies packed beside the bytes, for they are a fifth of a pod and only
+ * clients outside of the house read them. Who answers such a client lays it in, where metadata ends. */
 #ifndef K3X_API_SERVER_CACHE_OBJECT_H
 #define K3X_API_SERVER_CACHE_OBJECT_H
 
@@ -21,6 +24,8 @@ struct object {
 	struct rcbuf *json;
 	struct slice key;       /* "namespace/name" or "name"; lives behind the struct */
 	uint32_t namespace_len; /* of the key's first part, 0 for cluster scope */
+	uint32_t managed_at;    /* in json: where managedFields go */
+	uint32_t packed_len;    /* of managedFields, behind the key (api/machinery/fields/pack.h); 0: there are none */
 	uint16_t field_count;
 	struct span labels;
 	struct span uid;
@@ -29,6 +34,10 @@ struct object {
 
 /* Makes an object from a stored value. key: "namespace/name" or "name". NULL when the text is not a JSON object. */
 struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision);
+/* One that is made for an answer and not kept: managedFields stay in its bytes. */
+struct object *object_new_whole(const struct resource *r, struct slice key, struct slice stored, int64_t revision);
+/* One that is stored nowhere, with its bytes as they are; the reference is taken over. */
+struct object *object_of_text(struct slice key, struct rcbuf *text);
 struct object *object_ref(struct object *o);
 void object_unref(struct object *o); /* NULL is allowed */
 
@@ -36,6 +45,17 @@ static inline struct slice object_text(const struct object *o)
 {
 	return (struct slice){o->json->data, o->json->len};
 }
+
+/* Packed managedFields; empty: there are none. */
+static inline struct slice object_packed(const struct object *o)
+{
+	return (struct slice){o->key.ptr + o->key.len + 1, o->packed_len};
+}
+
+/* `,"managedFields":[...]`, to be put at managed_at; a new reference, NULL when there are none. */
+struct rcbuf *object_managed_text(const struct object *o);
+/* The whole object, managedFields laid in. A new reference. */
+struct rcbuf *object_whole(const struct object *o);
 
 static inline struct slice object_namespace(const struct object *o)
 {
@@ -69,5 +89,7 @@ bool object_matches(const struct object *o, const struct object_filter *f, const
 
 /* The stored text with "resourceVersion":"N" as the first member of metadata. Used for answers to writes too. */
 struct rcbuf *object_finish(struct slice stored, int64_t revision);
+/* `text` with the array of managedFields as the last member of metadata, whose closing brace is at `at`. */
+void object_lay_in(struct strbuf *out, struct slice text, size_t at, struct slice managed);
 
 #endif

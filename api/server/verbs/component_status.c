@@ -43,7 +43,7 @@ static void list_now(struct call *c)
 	l->selection.remaining = -1;
 	l->revision = cache_revision(c->server->cache);
 	for (size_t i = 0; i < COUNT_OF(components); i++)
-		list_select(l, text_of(components[i]));
+		list_select(l, object_of_text(slice_of(components[i]), text_of(components[i])));
 	list_respond(l);
 }
 

@@ -73,6 +73,8 @@ void api_create(struct call *c)
 	struct err err = ERR_INIT;
 	LOOP_CHECK_OWNER(c->loop);
 	mutation_init(m, &verb, c, &c->arena);
+	if (managing_refuses(c, "CreateOptions", false))
+		return;
 	if (body_dry_run(c, &m->is_dry_run, &err) == 0)
 		mutation_start(m);
 	else

@@ -113,7 +113,7 @@ int deletion_decode(struct mutation *m, struct err *err)
 	if (m->removes)
 		return 0;
 	if (!mark(d, object, grace)) { /* dying already: nothing to add */
-		m->result = rcbuf_ref(m->before->json);
+		m->result = call_object_text(m->call, m->before);
 		return MUTATION_SETTLED;
 	}
 	m->object = object;
@@ -151,7 +151,7 @@ static void answer(struct mutation *m)
 		return;
 	}
 	if (resource_has(r, KIND_IS_POD) || resource_has(r, KIND_IS_NAMESPACE))
-		call_respond_object(c, 200, rcbuf_ref(m->before->json), r->storage);
+		call_respond_object(c, 200, call_object_text(c, m->before), r->storage);
 	else
 		call_respond_success(c, r, m->name, object_span(m->before, m->before->uid));
 }

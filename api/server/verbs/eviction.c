@@ -105,7 +105,9 @@ static int ask_budget(struct eviction *e, struct err *err)
 	struct err why = ERR_INIT;
 	if (!o)
 		return err->code;
-	struct json *budget = json_parse(m->arena, object_text(o), NULL, err);
+	struct rcbuf *whole = object_whole(o); /* it is written, and stays managed as it is */
+	struct json *budget = json_parse(m->arena, (struct slice){whole->data, whole->len}, NULL, err);
+	rcbuf_unref(whole);
 	if (!budget)
 		return err->code;
 	if (disruption_compute(m->call->server->cache, m->arena, budget, &d, &why) != 0)

@@ -12,7 +12,7 @@ static void get_now(struct call *c)
 	struct object *o = fresh_route_object(c);
 	struct err err = ERR_INIT;
 	if (o) {
-		call_respond_object(c, 200, rcbuf_ref(o->json), c->route.resource->storage);
+		call_respond_object(c, 200, call_object_text(c, o), c->route.resource->storage);
 		return;
 	}
 	status_not_found(&err, c->route.resource, c->route.name);

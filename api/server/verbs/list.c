@@ -118,25 +118,25 @@ bool list_has_selectors(const struct list *l)
 	return l->filter.labels.count || l->filter.fields.count || l->filter.name.len;
 }
 
-void list_select(struct list *l, struct rcbuf *text)
+void list_select(struct list *l, struct object *o)
 {
 	struct selection *s = &l->selection;
 	if (s->count == s->cap) {
 		size_t cap = s->cap ? s->cap * 2 : 64;
-		struct rcbuf **bigger = arena_alloc(&l->call->arena, cap * sizeof *bigger);
+		struct object **bigger = ARENA_ARRAY(&l->call->arena, struct object *, cap);
 		if (s->count)
-			memcpy(bigger, s->texts, s->count * sizeof *bigger);
-		s->texts = bigger;
+			memcpy(bigger, s->objects, s->count * sizeof *bigger);
+		s->objects = bigger;
 		s->cap = cap;
 	}
-	s->texts[s->count++] = text;
+	s->objects[s->count++] = o;
 }
 
 void list_drop_selection(struct list *l)
 {
 	CHECK(l->selection.count <= l->selection.cap);
 	while (l->selection.count)
-		rcbuf_unref(l->selection.texts[--l->selection.count]);
+		object_unref(l->selection.objects[--l->selection.count]);
 }
 
 static int64_t count_rest(struct omap_node *n, struct slice prefix)
@@ -165,7 +165,7 @@ static void from_cache(struct call *c)
 			l->selection.remaining = list_has_selectors(l) ? -1 : count_rest(n, prefix);
 			break;
 		}
-		list_select(l, rcbuf_ref(o->json));
+		list_select(l, object_ref(o));
 	}
 	list_respond(l);
 }

@@ -1,6 +1,7 @@
 /* How a list is answered: as JSON by reference, else built as text (tables, metadata only, YAML, protobuf). */
 #include "api/server/verbs/list_int.h"
 
+#include "api/machinery/fields/pack.h"
 #include "api/server/answer.h"
 #include "base/check.h"
 
@@ -31,11 +32,25 @@ static void write_list_head(struct strbuf *out, const struct list *l)
 	strbuf_adds(out, ",\"items\":[");
 }
 
+/* An object's own bytes; managedFields between two pieces of them. Takes over the reference. */
+static size_t add_object(const struct call *c, struct http_buf *bufs, struct object *o)
+{
+	struct rcbuf *managed = c->wants_managed ? object_managed_text(o) : NULL, *json = rcbuf_ref(o->json);
+	size_t n = 0, at = managed ? o->managed_at : 0;
+	if (managed) {
+		bufs[n++] = (struct http_buf){{json->data, at}, rcbuf_ref(json)};
+		bufs[n++] = (struct http_buf){{managed->data, managed->len}, managed};
+	}
+	bufs[n++] = (struct http_buf){{json->data + at, json->len - at}, json};
+	object_unref(o);
+	return n;
+}
+
 static void respond_by_reference(struct list *l)
 {
 	struct call *c = l->call;
 	const struct selection *s = &l->selection;
-	struct http_buf *bufs = arena_alloc(&c->arena, (2 * s->count + 2) * sizeof *bufs);
+	struct http_buf *bufs = ARENA_ARRAY(&c->arena, struct http_buf, 4 * s->count + 2);
 	struct strbuf head = STRBUF_INIT;
 	size_t n = 0;
 	write_list_head(&head, l);
@@ -45,18 +60,33 @@ static void respond_by_reference(struct list *l)
 	for (size_t i = 0; i < s->count; i++) {
 		if (i)
 			bufs[n++] = (struct http_buf){SLICE(","), NULL};
-		bufs[n++] = (struct http_buf){{s->texts[i]->data, s->texts[i]->len}, s->texts[i]};
+		n += add_object(c, bufs + n, s->objects[i]);
 	}
 	bufs[n++] = (struct http_buf){SLICE("]}\n"), NULL};
 	call_respond_bufs(c, 200, "application/json", bufs, n);
 }
 
-static void write_items(struct strbuf *out, struct list *l)
+/* Rows that share a storage are told apart here: every text is turned into the route's form. NULL: it has none. */
+static struct rcbuf *text_of(struct list *l, const struct object *o, struct err *err)
+{
+	struct call *c = l->call;
+	const struct resource *r = c->route.resource;
+	bool is_bare = c->shape == SHAPE_TABLE && !slice_is(c->table_include, "Object");
+	struct rcbuf *text = is_bare ? rcbuf_ref(o->json) : call_object_text(c, o),
+	             *converted = shape_convert(text, r->storage, r, err);
+	rcbuf_unref(text);
+	return converted;
+}
+
+static int write_items(struct strbuf *out, struct list *l, struct err *err)
 {
 	const struct call *c = l->call;
 	const struct selection *s = &l->selection;
 	for (size_t i = 0; i < s->count; i++) {
-		struct slice text = {s->texts[i]->data, s->texts[i]->len};
+		struct rcbuf *whole = text_of(l, s->objects[i], err);
+		if (!whole)
+			return err->code;
+		struct slice text = {whole->data, whole->len};
 		if (i)
 			strbuf_addc(out, ',');
 		if (c->shape == SHAPE_TABLE)
@@ -65,9 +95,10 @@ static void write_items(struct strbuf *out, struct list *l)
 			shape_partial(out, text);
 		else
 			strbuf_add_slice(out, text);
-		rcbuf_unref(s->texts[i]);
+		rcbuf_unref(whole);
 	}
 	strbuf_adds(out, "]}");
+	return 0;
 }
 
 static void respond_as_text(struct list *l)
@@ -83,42 +114,29 @@ static void respond_as_text(struct list *l)
 	} else {
 		write_list_head(&text, l);
 	}
-	write_items(&text, l);
-	if (shape_encode(c->format, &text, &out, &err) == 0)
+	if (write_items(&text, l, &err) != 0)
+		call_respond_err(c, &err);
+	else if (shape_encode(c->format, &text, &out, &err) == 0)
 		call_respond_strbuf(c, 200, shape_content_type(c->format), &out);
 	else
 		call_respond_strbuf(c, 200, "application/json", &text);
+	list_drop_selection(l);
 	strbuf_release(&text);
 	strbuf_release(&out);
 }
 
-/* Rows that share a storage are told apart here: every text is turned into the route's form. */
-static bool convert_selection(struct list *l)
-{
-	struct selection *s = &l->selection;
-	const struct resource *r = l->call->route.resource;
-	struct err err = ERR_INIT;
-	for (size_t i = 0; r->storage != r && i < s->count; i++) {
-		struct rcbuf *converted = shape_convert(s->texts[i], r->storage, r, &err);
-		if (!converted) {
-			list_drop_selection(l);
-			call_respond_err(l->call, &err);
-			return false;
-		}
-		rcbuf_unref(s->texts[i]);
-		s->texts[i] = converted;
-	}
-	return true;
-}
-
-/* Bytes that are made for one answer, and held until its client has taken them, are few at a time for all together. */
-static bool may_be_built(const struct list *l)
+/* Bytes that are made for one answer, and held until its client has taken them, are few at a time for all together. Of
+ * what goes out by reference they are managedFields alone. */
+static bool may_be_built(const struct list *l, bool by_reference)
 {
 	size_t bytes = 0;
 	struct err err = ERR_INIT;
-	for (size_t i = 0; i < l->selection.count; i++)
-		bytes += l->selection.texts[i]->len;
-	if (call_charge(l->call, bytes, &err) == 0)
+	for (size_t i = 0; i < l->selection.count; i++) {
+		const struct object *o = l->selection.objects[i];
+		bytes += by_reference ? 0 : o->json->len;
+		bytes += l->call->wants_managed && o->packed_len ? fields_packed_text_len(object_packed(o)) : 0;
+	}
+	if (!bytes || call_charge(l->call, bytes, &err) == 0)
 		return true;
 	call_respond_err(l->call, &err);
 	return false;
@@ -127,13 +145,13 @@ static bool may_be_built(const struct list *l)
 void list_respond(struct list *l)
 {
 	struct call *c = l->call;
+	const struct resource *r = c->route.resource;
+	bool by_reference = c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON && r->storage == r;
 	CHECK(!c->answered);
-	if (!convert_selection(l))
-		return;
-	if (c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON)
-		respond_by_reference(l);
-	else if (may_be_built(l))
-		respond_as_text(l);
-	else
+	if (!may_be_built(l, by_reference))
 		list_drop_selection(l);
+	else if (by_reference)
+		respond_by_reference(l);
+	else
+		respond_as_text(l);
 }

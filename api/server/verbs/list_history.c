@@ -68,14 +68,14 @@ static void take_history(struct list *l, const struct store_request *req)
 	for (size_t i = 0; i < req->result.n_kvs; i++) {
 		struct store_kv *kv = &req->result.kvs[i];
 		struct slice key = {kv->key.ptr + prefix, kv->key.len - prefix};
-		struct object *o = object_new(storage, key, kv->value, kv->mod_revision);
+		struct object *o = object_new_whole(storage, key, kv->value, kv->mod_revision);
 		bool taken = o && object_matches(o, &l->filter, storage);
 		if (taken && l->limit && (int64_t)l->selection.count == l->limit) {
 			if (!list_has_selectors(l))
 				l->selection.remaining = req->result.count - (int64_t)i;
 			l->selection.next = (struct slice){arena_memdup(&c->arena, key.ptr, key.len), key.len};
 		} else if (taken) {
-			list_select(l, rcbuf_ref(o->json));
+			list_select(l, object_ref(o));
 		}
 		object_unref(o);
 		if (l->selection.next.len)

@@ -6,9 +6,9 @@
 #include "api/server/call.h"
 #include "store/engine.h"
 
-/* The chosen objects: texts in the stored form, each with a reference. */
+/* The chosen objects, each with a reference. */
 struct selection {
-	struct rcbuf **texts;
+	struct object **objects;
 	size_t count;
 	size_t cap;
 	struct slice next; /* key the next page starts with; empty: all was taken */
@@ -34,8 +34,8 @@ struct slice list_make_continue(struct call *c, int64_t revision, struct slice n
 /* remainingItemCount cannot be told of a list that is selected from. */
 bool list_has_selectors(const struct list *l);
 
-/* Adds a text; the reference is taken over. */
-void list_select(struct list *l, struct rcbuf *text);
+/* Adds an object; the reference is taken over. */
+void list_select(struct list *l, struct object *o);
 void list_drop_selection(struct list *l);
 
 /* Answers the call with the selection, whose references go with it (list_answer.c). */

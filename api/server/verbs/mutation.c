@@ -47,9 +47,9 @@ static bool invariant(const struct sm *sm, int before)
 	bool has_state = m->object || m->removes;
 	switch (sm->state) {
 	case MUTATION_LOADING:
-		return m->tries > 0 && !m->before && !m->text.data;
+		return m->tries > 0 && !m->before && !m->text.data && !m->stored.data;
 	case MUTATION_DECODING:
-		return (m->verb->operation == ADMISSION_CREATE) == !m->before;
+		return (m->operation == ADMISSION_CREATE) == !m->before;
 	case MUTATION_DEFAULTING:
 	case MUTATION_MUTATING:
 	case MUTATION_VALIDATING:
@@ -57,7 +57,7 @@ static bool invariant(const struct sm *sm, int before)
 	case MUTATION_WRITING:
 		return has_state && !m->errors->count;
 	case MUTATION_OVER:
-		return !m->before && !m->result && !m->text.data && before == MUTATION_ANSWERING;
+		return !m->before && !m->result && !m->text.data && !m->stored.data && before == MUTATION_ANSWERING;
 	}
 	return true;
 }
@@ -94,12 +94,16 @@ static int load(struct mutation *m)
 {
 	m->errors = ARENA_NEW(m->arena, struct field_errors);
 	field_errors_init(m->errors, m->arena);
-	if (m->verb->operation == ADMISSION_CREATE)
-		return 0;
-	struct object *o = find(m);
-	if (!o)
+	m->operation = m->verb->operation;
+	struct object *o = m->operation == ADMISSION_CREATE ? NULL : find(m);
+	if (!o && m->verb->may_create)
+		m->operation = ADMISSION_CREATE;
+	if (!o && m->operation != ADMISSION_CREATE)
 		return status_not_found(&m->err, m->resource, m->name);
-	m->before = object_ref(o);
+	m->before = o ? object_ref(o) : NULL;
+	managing_load(m);
+	if (!o)
+		return 0;
 	m->old = json_parse(m->arena, object_text(o), NULL, &m->err);
 	if (!m->old || resource_convert(m->arena, m->old, m->resource->storage, m->resource, &m->err) != 0)
 		return m->err.code;
@@ -112,20 +116,24 @@ static int load(struct mutation *m)
 static int decode(struct mutation *m)
 {
 	m->admission = (struct admission){.arena = m->arena}; /* the verb may add writes */
-	return m->verb->decode(m, &m->err);
+	int rc = m->verb->decode(m, &m->err);
+	if (rc == 0 && m->object)
+		managing_take_sent(m);
+	return rc;
 }
 
 static int fill_in(struct mutation *m)
 {
 	if (m->verb->is_partial || m->removes)
 		return 0;
-	if (m->verb->operation == ADMISSION_CREATE)
+	if (m->operation == ADMISSION_CREATE)
 		strategy_prepare_create(m->call, m->resource, m->object);
 	else
 		strategy_prepare_update(m->call, m->resource, m->sub, m->object, m->old);
 	defaults_apply(m->arena, m->resource, m->object);
 	m->name = json_str(json_path(m->object, "metadata", "name", NULL));
-	return 0;
+	managing_track(m);
+	return budget_check(m->arena->budget, m->arena->used_bytes, &m->err);
 }
 
 int mutation_check_identity(struct mutation *m, const struct json *object, struct err *err)
@@ -167,12 +175,12 @@ static void fill_admission(struct mutation *m)
 	m->admission = (struct admission){
 	        .call = m->call,
 	        .arena = m->arena,
-	        .operation = m->verb->operation,
+	        .operation = m->operation,
 	        .resource = m->resource,
 	        .sub = m->sub,
 	        .ns = m->ns,
 	        .name = m->name,
-	        .object = m->verb->operation == ADMISSION_DELETE ? NULL : m->object,
+	        .object = m->operation == ADMISSION_DELETE ? NULL : m->object,
 	        .old = m->old,
 	        .is_dry_run = m->is_dry_run,
 	        .errors = m->errors,
@@ -223,21 +231,43 @@ static bool may_go(const struct resource *r, const struct json *object)
 	return !resource_has(r, KIND_IS_NAMESPACE) || is_empty(json_path(object, "spec", "finalizers", NULL));
 }
 
-static struct rcbuf *finished(struct mutation *m, int64_t revision)
+/* The text as this client is to see it. */
+static struct slice answer_text(const struct mutation *m)
 {
-	return object_finish(strbuf_slice(&m->text), revision);
+	return strbuf_slice(m->call->wants_managed && m->stored.len ? &m->stored : &m->text);
 }
 
-/* The text is that of the object as it is: then nothing is written. */
+static struct rcbuf *finished(struct mutation *m, int64_t revision)
+{
+	return object_finish(answer_text(m), revision);
+}
+
+/* The text is that of the object as it is, and nobody manages more or less of it: then nothing is written. */
 static bool changes_nothing(struct mutation *m)
 {
-	struct rcbuf *text = finished(m, m->before->revision);
-	bool same = text->len == m->before->json->len && memcmp(text->data, m->before->json->data, text->len) == 0;
+	struct rcbuf *text = object_finish(strbuf_slice(&m->text), m->before->revision);
+	bool same = text->len == m->before->json->len && memcmp(text->data, m->before->json->data, text->len) == 0 &&
+	            managing_is_unchanged(m);
+	rcbuf_unref(text);
 	if (same)
-		m->result = text;
-	else
-		rcbuf_unref(text);
+		m->result = call_object_text(m->call, m->before);
 	return same;
+}
+
+/* What is stored: the object's text, and who manages it as the last member of its metadata. */
+static void write_text(struct mutation *m)
+{
+	struct strbuf managed = STRBUF_INIT;
+	size_t metadata_end = strategy_write(&m->text, m->object);
+	managing_write(m, &managed);
+	if (managed.len)
+		object_lay_in(&m->stored, strbuf_slice(&m->text), metadata_end, strbuf_slice(&managed));
+	strbuf_release(&managed);
+}
+
+static struct slice stored_text(const struct mutation *m)
+{
+	return strbuf_slice(m->stored.len ? &m->stored : &m->text);
 }
 
 static size_t count_writes(const struct mutation *m)
@@ -272,7 +302,7 @@ static void fill_transaction(struct mutation *m, struct slice key)
 	        .target = STORE_TARGET_MOD,
 	        .result = STORE_EQUAL,
 	        .number = m->before ? m->before->revision : 0};
-	success[k] = change_of(key, m->removes ? SLICE_NULL : strbuf_slice(&m->text));
+	success[k] = change_of(key, m->removes ? SLICE_NULL : stored_text(m));
 	failure[k++] = look_at(key);
 	for (struct admission_write *w = m->admission.writes; w; w = w->next) {
 		if (w->when != ADMISSION_ALWAYS)
@@ -307,7 +337,7 @@ static bool learn_from_failure(struct mutation *m, const struct store_result *fa
 static void set_conflict(struct mutation *m)
 {
 	m->call->route.name = m->name; /* for the details */
-	if (m->verb->operation == ADMISSION_CREATE)
+	if (m->operation == ADMISSION_CREATE)
 		status_exists(&m->err, m->resource, m->name);
 	else
 		status_conflict(&m->err, m->resource, m->name);
@@ -318,6 +348,7 @@ static void release_try(struct mutation *m)
 	admission_end(&m->admission, m->revision);
 	object_unref(m->before);
 	strbuf_release(&m->text);
+	strbuf_release(&m->stored);
 	m->before = NULL;
 	m->old = m->object = NULL;
 	m->removes = false;
@@ -352,12 +383,12 @@ static void written(struct store_request *req)
 /* A dry run ends here, with what would have been. */
 static int pretend(struct mutation *m)
 {
-	if (m->verb->operation == ADMISSION_DELETE)
-		m->result = rcbuf_ref(m->before->json);
+	if (m->operation == ADMISSION_DELETE)
+		m->result = call_object_text(m->call, m->before);
 	else if (m->before)
 		m->result = finished(m, m->before->revision);
 	else
-		m->result = rcbuf_copy(m->text.data, m->text.len);
+		m->result = rcbuf_copy(answer_text(m).ptr, answer_text(m).len);
 	return 0;
 }
 
@@ -365,11 +396,11 @@ static int write_out(struct mutation *m)
 {
 	const struct resource *r = m->resource, *storage = r->storage;
 	if (m->object && !m->removes)
-		m->removes = m->verb->operation == ADMISSION_UPDATE && may_go(r, m->object);
+		m->removes = m->operation == ADMISSION_UPDATE && may_go(r, m->object);
 	if (m->object && resource_convert(m->arena, m->object, r, storage, &m->err) != 0)
 		return m->err.code;
 	if (m->object)
-		strategy_write(&m->text, m->object);
+		write_text(m);
 	if (m->is_dry_run)
 		return pretend(m);
 	if (!m->removes && m->before && !m->admission.writes && changes_nothing(m))
@@ -419,6 +450,7 @@ static void finish(struct mutation *m)
 	else
 		m->verb->answer(m);
 	strbuf_release(&m->text);
+	strbuf_release(&m->stored);
 	m->before = NULL;
 	m->result = NULL;
 	sm_move(&m->sm, MUTATION_OVER);
@@ -463,6 +495,7 @@ void mutation_init(struct mutation *m, const struct mutation_verb *verb, struct 
 	m->call = c;
 	m->arena = a;
 	m->verb = verb;
+	m->operation = verb->operation;
 	m->resource = c->route.resource;
 	m->sub = c->route.sub ? c->route.sub->name : "";
 	m->ns = c->route.ns;

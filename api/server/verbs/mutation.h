@@ -6,7 +6,7 @@
  *
  * LOADING     the watch cache is awaited, the object looked up
  * DECODING    the verb makes the wanted state: of the body, a patch, a mark of death
- * DEFAULTING  what the server owns is set, what is absent filled in
+ * DEFAULTING  what the server owns is set, what is absent filled in, and whose fields are whose (managing.h)
  * MUTATING    admission plugins change it
  * VALIDATING  the rules of its kind
  * ADMITTING   admission plugins that only look
@@ -24,6 +24,7 @@
 #include "api/server/admission/admission.h"
 #include "api/server/cache/cache.h"
 #include "api/server/call.h"
+#include "api/server/verbs/managing.h"
 #include "base/rt/sm.h"
 
 struct mutation;
@@ -37,8 +38,9 @@ enum {
 struct mutation_verb {
 	const char *name; /* of the verb, for the trace */
 	enum admission_operation operation;
+	bool may_create; /* an update that creates what is absent */
 	bool is_partial; /* the new state is the old one with one thing changed by us: not defaulted and not validated
-	                    anew */
+	                    anew, and managed by nobody */
 	/* Makes m->object of m->old and whatever the client sent; or sets m->removes. 0, an error, MUTATION_LATER or
 	 * MUTATION_SETTLED. Called again on each try. */
 	int (*decode)(struct mutation *m, struct err *err);
@@ -65,15 +67,18 @@ struct mutation {
 	bool is_bound; /* to the version the client named: a lost race is its conflict, and not tried again */
 	/* of this try */
 	unsigned tries;
+	enum admission_operation operation; /* the verb's, or a creation */
 	struct object *before;       /* a reference; NULL: a creation */
 	struct json *old, *object;   /* in the form of the request's row, without resourceVersion */
+	struct managing managing;
 	struct field_errors *errors; /* 422 with causes, when there are any */
 	struct admission admission;
 	struct admission_write *verb_writes; /* those of the verb */
 	bool removes;                        /* the object goes for good */
 	struct err err;
 	/* writing */
-	struct strbuf text;
+	struct strbuf text;   /* of the object, without managedFields */
+	struct strbuf stored; /* and with them */
 	struct store_request request;
 	struct cache_wait wait;
 	/* the outcome */

@@ -1,6 +1,6 @@
 /* The scale subresource (autoscaling/v1 Scale): the number of replicas of whatever kind has one, as HPAs and `kubectl
  * scale` read and write it. A write is one of the object, so it is defaulted, validated and admitted like any other. */
-#include "api/server/verbs/mutation.h"
+#include "api/server/verbs/apply.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/machinery/patch/patch.h"
@@ -76,16 +76,34 @@ static struct json *patched(struct mutation *m, struct err *err)
 		return patch_merge_apply(m->arena, scale, patch);
 	err_set(err, ERR_MEDIA_TYPE,
 	        "accepted media types include: application/json-patch+json, application/merge-patch+json, "
-	        "application/strategic-merge-patch+json");
+	        "application/strategic-merge-patch+json, application/apply-patch+yaml");
 	return NULL;
+}
+
+static struct json *read_scale(struct mutation *m, struct err *err)
+{
+	struct call *c = m->call;
+	const struct schema_type *type = c->route.sub->type;
+	if (c->route.verb == RESOURCE_UPDATE)
+		return body_read(c, type, "Scale", "autoscaling/v1", err);
+	return apply_is(c) ? apply_read(m, type, "Scale", "autoscaling/v1", err) : patched(m, err);
+}
+
+/* Of a Scale only spec.replicas is the object's: that is what its applier names. */
+static int apply_replicas(struct mutation *m, const struct json *scale, struct err *err)
+{
+	struct json *config = json_new(m->arena, JSON_OBJECT),
+	            *replicas = json_path(scale, "spec", "replicas", NULL),
+	            *spec = json_need(m->arena, config, "spec", JSON_OBJECT);
+	if (replicas)
+		json_set(m->arena, spec, "replicas", json_copy(m->arena, replicas));
+	return managing_apply(m, config, err);
 }
 
 static int decode(struct mutation *m, struct err *err)
 {
-	struct call *c = m->call;
-	struct json *scale = c->route.verb == RESOURCE_UPDATE
-	                             ? body_read(c, c->route.sub->type, "Scale", "autoscaling/v1", err)
-	                             : patched(m, err);
+	m->call->n_warnings = 0; /* of an earlier try */
+	struct json *scale = read_scale(m, err);
 	if (!scale || mutation_check_identity(m, scale, err) != 0)
 		return err->code;
 	int64_t replicas = json_int(json_path(scale, "spec", "replicas", NULL), 0);
@@ -94,6 +112,8 @@ static int decode(struct mutation *m, struct err *err)
 		        "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64
 		        ": must be greater than or equal to 0",
 		        SLICE_FMT(m->name), replicas);
+	if (apply_is(m->call))
+		return apply_replicas(m, scale, err);
 	m->object = json_copy(m->arena, m->old);
 	json_set_int(m->arena, json_need(m->arena, m->object, "spec", JSON_OBJECT), "replicas", replicas);
 	return 0;
@@ -106,7 +126,7 @@ static void answer(struct mutation *m)
 }
 
 static const struct mutation_verb verb = {
-        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer};
+        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer, .fail = managing_tell_failure};
 
 void api_scale(struct call *c)
 {
@@ -118,6 +138,8 @@ void api_scale(struct call *c)
 	struct mutation *m = ARENA_NEW(&c->arena, struct mutation);
 	struct err err = ERR_INIT;
 	mutation_init(m, &verb, c, &c->arena);
+	if (managing_refuses(c, c->route.verb == RESOURCE_PATCH ? "PatchOptions" : "UpdateOptions", apply_is(c)))
+		return;
 	if (body_dry_run(c, &m->is_dry_run, &err) == 0)
 		mutation_start(m);
 	else

@@ -3,7 +3,7 @@
  * The new state is computed from the cached one and swapped in if nobody else was faster. A client that named a
  * resourceVersion gets 409 when it lost; one that did not is computed again on the newer state, a few times. An update
  * that changes nothing is not written. One that removes the last finalizer of a dying object deletes it. */
-#include "api/server/verbs/mutation.h"
+#include "api/server/verbs/apply.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/machinery/codec/decode.h"
@@ -14,31 +14,45 @@
 
 static int refuse_patch_type(struct call *c, struct err *err)
 {
-	if (body_is(c, "application/apply-patch+yaml") || body_is(c, "application/apply-patch+cbor"))
-		return err_set(err, ERR_UNIMPLEMENTED,
-		        "server-side apply is not built yet: use client-side apply (kubectl apply without "
-		        "--server-side)");
 	return err_set(err, ERR_MEDIA_TYPE,
 	        "the body of the request was in an unknown format - accepted media types include: "
-	        "application/json-patch+json, "
-	        "application/merge-patch+json%s",
+	        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml%s",
 	        c->route.resource->is_custom ? "" : ", application/strategic-merge-patch+json");
+}
+
+/* A JSON patch works on the object as clients see it, for it may test, copy and replace every part of that: version and
+ * managedFields are laid in. The version binds only a patch that has changed it. */
+static struct json *json_patched(struct mutation *m, const struct json *patch, struct err *err)
+{
+	struct rcbuf *whole = object_whole(m->before);
+	struct json *object = json_parse(m->arena, (struct slice){whole->data, whole->len}, NULL, err), *meta, *version;
+	rcbuf_unref(whole);
+	if (!object || resource_convert(m->arena, object, m->resource->storage, m->resource, err) != 0 ||
+	        patch_json_apply(m->arena, &object, patch, err) != 0)
+		return NULL;
+	meta = json_get(object, "metadata");
+	version = json_get(meta, "resourceVersion");
+	int64_t revision;
+	if (version && slice_to_i64(json_str(version), &revision) && revision == m->before->revision)
+		json_remove(meta, version);
+	return object;
 }
 
 static struct json *patched(struct mutation *m, struct err *err)
 {
 	struct call *c = m->call;
-	struct json *patch = json_parse(m->arena, c->body, NULL, err), *object = json_copy(m->arena, m->old);
+	struct json *patch = json_parse(m->arena, c->body, NULL, err), *object;
 	if (!patch) {
 		err_wrap(err, "the patch is not valid JSON");
 		return NULL;
 	}
 	if (body_is(c, "application/json-patch+json"))
-		return patch_json_apply(m->arena, &object, patch, err) == 0 ? object : NULL;
+		return json_patched(m, patch, err);
 	if (patch->type != JSON_OBJECT) {
 		err_set(err, ERR_INVAL, "the patch must be a JSON object, not %s", json_type_name(patch->type));
 		return NULL;
 	}
+	object = json_copy(m->arena, m->old);
 	if (body_is(c, "application/merge-patch+json"))
 		return patch_merge_apply(m->arena, object, patch);
 	CHECK(m->resource->type != NULL);
@@ -97,7 +111,13 @@ void api_update(struct call *c)
 	struct mutation *m = ARENA_NEW(&c->arena, struct mutation);
 	struct err err = ERR_INIT;
 	LOOP_CHECK_OWNER(c->loop);
+	if (apply_is(c)) {
+		api_apply(c);
+		return;
+	}
 	mutation_init(m, &verb, c, &c->arena);
+	if (managing_refuses(c, c->route.verb == RESOURCE_PATCH ? "PatchOptions" : "UpdateOptions", false))
+		return;
 	if (body_dry_run(c, &m->is_dry_run, &err) != 0 ||
 	        (c->route.verb == RESOURCE_PATCH && !is_patch_type(m) && refuse_patch_type(c, &err) != 0))
 		call_respond_err(c, &err);

@@ -10,6 +10,7 @@ void api_list(struct call *c);              /* list.c */
 void api_watch(struct call *c);             /* watch.c */
 void api_create(struct call *c);            /* create.c */
 void api_update(struct call *c);            /* update.c: PUT and PATCH */
+void api_apply(struct call *c);             /* apply.c: PATCH with an apply patch */
 void api_delete(struct call *c);            /* delete.c */
 void api_delete_collection(struct call *c); /* delete_collection.c */
 void api_review(struct call *c);            /* review.c: objects that are questions */

@@ -62,33 +62,41 @@ static bool write_slice(struct watch *w, struct slice bytes)
 	return call_stream_copy(w->call, bytes);
 }
 
-static bool frame_json_by_reference(struct watch *w, const char *type, struct rcbuf *text)
+static bool frame_json_by_reference(struct watch *w, const char *type, const struct object *o)
 {
 	char head[64];
 	int n = snprintf(head, sizeof head, "{\"type\":\"%s\",\"object\":", type);
+	struct rcbuf *managed = w->call->wants_managed ? object_managed_text(o) : NULL, *json = rcbuf_ref(o->json);
+	size_t at = managed ? o->managed_at : 0;
 	write_slice(w, (struct slice){head, (size_t)n});
-	call_stream_write(w->call, (struct http_buf){{text->data, text->len}, text});
+	if (managed) {
+		call_stream_write(w->call, (struct http_buf){{json->data, at}, rcbuf_ref(json)});
+		call_stream_write(w->call, (struct http_buf){{managed->data, managed->len}, managed});
+	}
+	call_stream_write(w->call, (struct http_buf){{json->data + at, json->len - at}, json});
 	return call_stream_write(w->call, (struct http_buf){SLICE("}\n"), NULL});
 }
 
 /* `type` is one of our literals: compared by address. */
-static bool frame_json_shared(struct watch *w, const char *type, struct rcbuf *text)
+static bool frame_json_shared(struct watch *w, const char *type, const struct object *o)
 {
 	struct api_server *s = w->call->server;
-	if (s->frame.object != text || s->frame.type != type) {
+	if (s->frame.object != o->json || s->frame.type != type || s->frame.is_managed != w->call->wants_managed) {
 		struct strbuf b = STRBUF_INIT;
+		struct rcbuf *text = call_object_text(w->call, o);
 		strbuf_reserve(&b, text->len + 64);
 		strbuf_addf(&b, "{\"type\":\"%s\",\"object\":", type);
 		strbuf_add(&b, text->data, text->len);
 		strbuf_adds(&b, "}\n");
+		rcbuf_unref(text);
 		rcbuf_unref(s->frame.object);
 		rcbuf_unref(s->frame.text);
-		s->frame.object = rcbuf_ref(text);
+		s->frame.object = rcbuf_ref(o->json);
 		s->frame.type = type;
+		s->frame.is_managed = w->call->wants_managed;
 		s->frame.text = rcbuf_copy(b.data, b.len);
 		strbuf_release(&b);
 	}
-	rcbuf_unref(text);
 	struct rcbuf *frame = rcbuf_ref(s->frame.text);
 	return call_stream_write(w->call, (struct http_buf){{frame->data, frame->len}, frame});
 }
@@ -131,15 +139,19 @@ static bool frame_text(struct watch *w, const char *type, struct slice text)
 static bool frame_object(struct watch *w, const char *type, const struct object *o)
 {
 	struct call *c = w->call;
-	struct rcbuf *text = shape_convert(o->json, w->cr->resource, c->route.resource, NULL);
+	bool is_bare = c->shape == SHAPE_TABLE && !slice_is(c->table_include, "Object");
 	c->server->counters.events_sent++;
+	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF && !c->transport->event &&
+	        w->cr->resource == c->route.resource)
+		return w->initial || o->json->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, o)
+		                                                           : frame_json_shared(w, type, o);
+	struct rcbuf *stored = is_bare ? rcbuf_ref(o->json) : call_object_text(c, o),
+	             *text = shape_convert(stored, w->cr->resource, c->route.resource, NULL);
+	rcbuf_unref(stored);
 	if (!text)
 		return true; /* has no form in this version: left out, as it is left out of lists */
 	if (c->transport->event)
 		return c->transport->event(c, type, text);
-	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF)
-		return w->initial || text->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, text)
-		                                                        : frame_json_shared(w, type, text);
 	struct strbuf shaped = STRBUF_INIT;
 	shape_object(w, &shaped, (struct slice){text->data, text->len});
 	rcbuf_unref(text);

@@ -1,0 +1,277 @@
+/* See managing.h.
+ *
+ * A manager's name is the parameter fieldManager, else the part of the User-Agent before its first '/'; requests from
+ * inside the house have none, and are called by their user. A client's own list counts in a write of the whole object:
+ * [{}] clears it, one that cannot be read is left out with a warning, and none at all keeps what is there (so that who
+ * knows nothing of managers destroys nothing). An object whose list was cleared, or was never kept, gets none by
+ * updates; the first apply tells what was there before as "before-first-apply". */
+#include "api/server/verbs/managing.h"
+
+#include "api/machinery/fields/pack.h"
+#include "api/machinery/schema/kind_ops.h"
+#include "api/server/answer.h"
+#include "api/server/status.h"
+#include "api/server/strategy.h"
+#include "api/server/verbs/mutation.h"
+#include "base/check.h"
+#include "base/mem/utf8.h"
+
+/* ---- options ---- */
+
+/* The code point, and how many bytes it takes; 0: not UTF-8. */
+static uint32_t code_point(struct slice s, size_t at, size_t *ret_len)
+{
+	const unsigned char *p = (const unsigned char *)s.ptr + at;
+	*ret_len = p[0] < 0x80 ? 1 : utf8_len(p, s.len - at);
+	if (*ret_len <= 1)
+		return *ret_len ? p[0] : 0;
+	uint32_t c = p[0] & (0xffu >> (*ret_len + 1));
+	for (size_t i = 1; i < *ret_len; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/* Go's unicode.IsPrint for what people send: controls, blanks other than the space, marks of order and private use are
+ * not. */
+static bool is_printable(uint32_t c)
+{
+	if (c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad)
+		return false;
+	return !((c >= 0x2000 && c <= 0x200f) || (c >= 0x2028 && c <= 0x202f) || (c >= 0x205f && c <= 0x206f) ||
+	         c == 0x3000 || c == 0xfeff || (c >= 0xe000 && c <= 0xf8ff) || c >= 0xe0000);
+}
+
+static void check_manager(struct field_errors *e, struct slice name)
+{
+	size_t len = 1;
+	if (name.len > MANAGER_NAME_BYTES_MAX)
+		field_error_add(e, "FieldValueTooLong", "fieldManager", "Too long: may not be more than %d bytes",
+		        MANAGER_NAME_BYTES_MAX);
+	for (size_t i = 0; i < name.len && len; i += len) {
+		uint32_t c = code_point(name, i, &len);
+		if (!len || !is_printable(c))
+			field_error_add(e, "FieldValueInvalid", "fieldManager",
+			        "Invalid value: invalid character U+%04X (at position %zu)", c, i);
+	}
+}
+
+bool managing_refuses(struct call *c, const char *options, bool is_apply)
+{
+	const struct resource row = {.group = "meta.k8s.io", .kind = options};
+	struct field_errors *e = ARENA_NEW(&c->arena, struct field_errors);
+	struct slice manager = call_param(c, "fieldManager"), force = call_param(c, "force");
+	field_errors_init(e, &c->arena);
+	if (!is_apply && force.ptr && !strcmp(options, "PatchOptions"))
+		field_error_add(e, "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
+	if (is_apply && !manager.len)
+		field_error_add(e, "FieldValueRequired", "fieldManager", "Required value: is required for apply patch");
+	check_manager(e, manager);
+	if (e->count)
+		call_respond_invalid(c, &row, SLICE_NULL, e);
+	return e->count > 0;
+}
+
+/* ---- who writes ---- */
+
+/* "system:kube-scheduler" is kube-scheduler; nodes' kubelets are alike. */
+static struct slice name_of_user(struct slice user)
+{
+	if (slice_starts(user, "system:node:"))
+		return SLICE("kubelet");
+	if (slice_is(user, "system:apiserver"))
+		return SLICE("kube-apiserver");
+	for (size_t i = user.len; i > 0; i--)
+		if (user.ptr[i - 1] == ':')
+			return (struct slice){user.ptr + i, user.len - i};
+	return user;
+}
+
+/* The printable part before the first '/', as long as a name may be. */
+static struct slice name_of_agent(struct arena *a, struct slice agent)
+{
+	struct slice head = slice_cut(&agent, '/');
+	struct strbuf out = STRBUF_INIT;
+	size_t len = 1;
+	for (size_t i = 0; i < head.len && len; i += len) {
+		uint32_t c = code_point(head, i, &len);
+		if (!is_printable(c))
+			continue;
+		if (out.len + len > MANAGER_NAME_BYTES_MAX)
+			break;
+		strbuf_add(&out, head.ptr + i, len);
+	}
+	struct slice name = {arena_memdup(a, out.data ? out.data : "", out.len), out.len};
+	strbuf_release(&out);
+	return name;
+}
+
+static struct slice manager_name(struct call *c)
+{
+	struct slice name = call_param(c, "fieldManager");
+	if (name.len)
+		return name;
+	return c->exchange ? name_of_agent(&c->arena, c->user_agent) : name_of_user(c->user_agent);
+}
+
+/* "labels,annotations" are metadata.labels and metadata.annotations. */
+static const char *kept_by_status(struct arena *a, const struct resource *r)
+{
+	struct slice rest = slice_of(resource_ops(r)->status_keeps);
+	struct strbuf out = STRBUF_INIT;
+	while (rest.ptr)
+		strbuf_addf(&out, "%smetadata.%.*s", out.len ? "," : "", SLICE_FMT(slice_cut(&rest, ',')));
+	const char *text = out.len ? arena_strdup(a, strbuf_cstr(&out)) : NULL;
+	strbuf_release(&out);
+	return text;
+}
+
+static struct managers_write write_of(struct mutation *m)
+{
+	bool is_status = !strcmp(m->sub, "status") || !strcmp(m->sub, "approval");
+	bool has_status = resource_sub_find(m->resource, SLICE("status")) != NULL;
+	return (struct managers_write){
+	        .arena = m->arena,
+	        .resource = m->resource,
+	        .sub = m->sub,
+	        .manager = manager_name(m->call),
+	        .now = strategy_time(m->arena, 0),
+	        .is_status = is_status,
+	        .resets = is_status    ? kept_by_status(m->arena, m->resource)
+	                  : has_status ? "status"
+	                               : NULL,
+	};
+}
+
+/* ---- a try ---- */
+
+static void copy_list(struct arena *a, const struct managers *from, struct managers *to)
+{
+	struct manager **tail = &to->first;
+	for (const struct manager *it = from->first; it; it = it->next) {
+		struct manager *copy = ARENA_NEW(a, struct manager);
+		*copy = *it;
+		*tail = copy;
+		tail = &copy->next;
+	}
+	*tail = NULL;
+}
+
+void managing_load(struct mutation *m)
+{
+	struct slice packed = m->before ? object_packed(m->before) : SLICE_NULL;
+	m->managing = (struct managing){0};
+	if (!packed.len || m->verb->is_partial)
+		return;
+	size_t len = fields_packed_text_len(packed);
+	char *text = arena_alloc(m->arena, len);
+	fields_unpack(packed, text);
+	/* What another server has stored and we cannot read is nobody's. */
+	if (managers_read(m->arena, (struct slice){text, len}, true, &m->managing.before, NULL) != 0)
+		m->managing.before.first = NULL;
+	copy_list(m->arena, &m->managing.before, &m->managing.now);
+}
+
+static bool is_reset(const struct json *sent)
+{
+	return sent->count == 1 && json_is(sent->first, JSON_OBJECT) && !sent->first->first;
+}
+
+static void take_list(struct mutation *m, const struct json *sent)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct managers list = {NULL};
+	struct err err = ERR_INIT;
+	json_write(&text, sent);
+	if (managers_read(m->arena, strbuf_slice(&text), false, &list, &err) != 0) {
+		call_warn(m->call, arena_printf(m->arena, "metadata.managedFields is left out, for it is not valid: %s",
+		                           err.msg));
+	} else if (list.first) {
+		m->managing.now = list;
+		m->managing.is_replaced = true;
+	}
+	strbuf_release(&text);
+}
+
+void managing_take_sent(struct mutation *m)
+{
+	struct json *meta = json_get(m->object, "metadata"), *sent = json_get(meta, "managedFields");
+	if (!sent)
+		return;
+	if (!*m->sub && json_is(sent, JSON_ARRAY) && is_reset(sent)) {
+		m->managing.now.first = NULL;
+		m->managing.is_replaced = true;
+	} else if (!*m->sub && json_is(sent, JSON_ARRAY) && sent->first) {
+		take_list(m, sent);
+	}
+	json_del(meta, "managedFields");
+}
+
+void managing_track(struct mutation *m)
+{
+	struct managers_write w;
+	if (m->managing.is_settled || (m->before && !m->managing.now.first))
+		return;
+	w = write_of(m);
+	managers_update(&w, &m->managing.now, m->before ? m->old : managers_zero(m->arena, m->resource), m->object);
+}
+
+/* ---- applying ---- */
+
+int managing_apply(struct mutation *m, const struct json *config, struct err *err)
+{
+	struct managers_write w = write_of(m);
+	const struct json *live = m->before ? m->old : json_new(m->arena, JSON_OBJECT);
+	bool force = call_param_bool(m->call, "force");
+	m->managing.is_settled = true;
+	return managers_apply(&w, &m->managing.now, live, m->before != NULL, config, force, &m->object,
+	        &m->managing.conflicts, err);
+}
+
+void managing_tell_failure(struct mutation *m, const struct err *err)
+{
+	struct call *c = m->call;
+	const struct manager_conflicts *found = &m->managing.conflicts;
+	if (err->code != ERR_CONFLICT || !found->count) {
+		if (err->code == ERR_INVALID_OBJECT && m->errors && m->errors->count)
+			call_respond_invalid(c, m->resource, m->name, m->errors);
+		else
+			call_respond_err(c, err);
+		return;
+	}
+	struct json *s = status_new(&c->arena, 409, "Conflict", managers_conflict_text(&c->arena, found)),
+	            *details = json_new(&c->arena, JSON_OBJECT), *causes = json_new(&c->arena, JSON_ARRAY);
+	for (size_t i = 0; i < found->count; i++) {
+		struct json *cause = json_new(&c->arena, JSON_OBJECT);
+		json_set_cstr(&c->arena, cause, "reason", "FieldManagerConflict");
+		json_set_cstr(&c->arena, cause, "message",
+		        arena_printf(&c->arena, "conflict with %s", manager_text(&c->arena, found->items[i].with)));
+		json_set_cstr(&c->arena, cause, "field", found->items[i].path);
+		json_append(causes, cause);
+	}
+	json_set(&c->arena, details, "causes", causes);
+	json_set(&c->arena, s, "details", details);
+	c->shape = SHAPE_OBJECT;
+	call_respond_tree(c, 409, s);
+}
+
+/* ---- storing ---- */
+
+bool managing_is_unchanged(const struct mutation *m)
+{
+	return m->verb->is_partial || managers_equal(&m->managing.before, &m->managing.now);
+}
+
+void managing_write(struct mutation *m, struct strbuf *out)
+{
+	struct slice packed = m->before ? object_packed(m->before) : SLICE_NULL;
+	if (!m->verb->is_partial) {
+		if (m->managing.now.first)
+			managers_write(out, &m->managing.now);
+	} else if (packed.len) {
+		size_t len = fields_packed_text_len(packed);
+		strbuf_reserve(out, len);
+		fields_unpack(packed, out->data);
+		out->len = len;
+		out->data[len] = 0;
+	}
+}
