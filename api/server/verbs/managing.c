@@ -7,6 +7,7 @@
  * updates; the first apply tells what was there before as "before-first-apply". */
 #include "api/server/verbs/managing.h"
 
+#include "api/machinery/fields/last_applied.h"
 #include "api/machinery/fields/pack.h"
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/answer.h"
@@ -73,9 +74,12 @@ bool managing_refuses(struct call *c, const char *options, bool is_apply)
 
 /* ---- who writes ---- */
 
-/* "system:kube-scheduler" is kube-scheduler; nodes' kubelets are alike. */
+/* "system:kube-scheduler" is kube-scheduler; nodes' kubelets are alike, and so are controllers, whatever account each
+ * of them uses. */
 static struct slice name_of_user(struct slice user)
 {
+	if (slice_starts(user, "system:serviceaccount:kube-system:"))
+		return SLICE("kube-controller-manager");
 	if (slice_starts(user, "system:node:"))
 		return SLICE("kubelet");
 	if (slice_is(user, "system:apiserver"))
@@ -217,14 +221,37 @@ void managing_track(struct mutation *m)
 
 /* ---- applying ---- */
 
+static int apply(struct mutation *m, const struct managers_write *w, const struct json *config, bool force,
+        struct err *err)
+{
+	const struct json *live = m->before ? m->old : json_new(m->arena, JSON_OBJECT);
+	copy_list(m->arena, &m->managing.before, &m->managing.now);
+	return managers_apply(w, &m->managing.now, live, m->before != NULL, config, force, &m->object,
+	        &m->managing.conflicts, err);
+}
+
+/* What kubectl owned by client-side apply it takes over, as long as it is what it has set. */
+static int apply_as_kubectl(
+        struct mutation *m, const struct managers_write *w, const struct json *config, struct err *err)
+{
+	struct manager_conflicts *found = &m->managing.conflicts;
+	if (err->code == ERR_CONFLICT && found->count && m->before) {
+		if (!last_applied_allows(m->arena, m->resource, m->old, found))
+			return err_set(err, ERR_CONFLICT, "%s", managers_conflict_text(m->arena, found));
+		*err = ERR_INIT;
+		apply(m, w, config, true, err);
+	}
+	if (!err->code)
+		last_applied_set(m->arena, m->object, config);
+	return err->code;
+}
+
 int managing_apply(struct mutation *m, const struct json *config, struct err *err)
 {
 	struct managers_write w = write_of(m);
-	const struct json *live = m->before ? m->old : json_new(m->arena, JSON_OBJECT);
-	bool force = call_param_bool(m->call, "force");
 	m->managing.is_settled = true;
-	return managers_apply(&w, &m->managing.now, live, m->before != NULL, config, force, &m->object,
-	        &m->managing.conflicts, err);
+	int rc = apply(m, &w, config, call_param_bool(m->call, "force"), err);
+	return last_applied_is_for(w.manager) ? apply_as_kubectl(m, &w, config, err) : rc;
 }
 
 void managing_tell_failure(struct mutation *m, const struct err *err)
