@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMESPACES = 8, CONFIGMAP_BYTES = 338, POD_BYTES_MEAN = 3700, BIG_POD_BYTES = 7600, PREPARE_TRIES_MAX = 200 };
+enum { NAMESPACES = 8, CONFIGMAP_BYTES = 338, POD_BYTES_MEAN = 3700, BIG_POD_BYTES = 3480, PREPARE_TRIES_MAX = 200 };
 
 static int need(struct bench_target *t, const char *path, const char *body, struct err *err)
 {

@@ -103,6 +103,15 @@ static bool next_pair(const struct field_set **x, const struct field_set **y, co
 	return true;
 }
 
+/* A node of its own, for it gets other siblings; what lies below it is that of the operand. */
+static struct field_set *share(struct arena *a, const struct field_set *x)
+{
+	struct field_set *n = arena_alloc(a, sizeof *n);
+	*n = *x;
+	n->next = NULL;
+	return n;
+}
+
 enum operation { UNION, INTERSECTION, DIFFERENCE };
 
 static bool holds(enum operation op, bool x, bool y)
@@ -119,7 +128,7 @@ static struct field_set *combine(
 	while (next_pair(&cx, &cy, &px, &py)) {
 		if ((op == INTERSECTION && (!px || !py)) || (op == DIFFERENCE && !px))
 			continue;
-		struct field_set *child = combine(a, op, px, py);
+		struct field_set *child = px && py ? combine(a, op, px, py) : share(a, px ? px : py);
 		if (field_set_is_empty(child))
 			continue;
 		*tail = child;

@@ -7,8 +7,9 @@
  *     k:{...}   an element of a list with keys         i:NUMBER  an element by its place, where nothing else names it
  *
  * Siblings are in order of kind, then name in byte order, so that all operations on sets are one walk over both. Nodes
- * live in an arena, borrow their names from whoever made them, and are not changed once their set is made: results are
- * new trees. A node on the caller's stack is a fine root. Any thread. */
+ * live in an arena, borrow their names from whoever made them, and are not changed once their set is made: results of
+ * operations are new trees that share with their operands what both have. Only who has just made a set by a walk drops
+ * parts of it. A node on the caller's stack is a fine root. Any thread. */
 #ifndef K3X_API_MACHINERY_FIELDS_FIELD_SET_H
 #define K3X_API_MACHINERY_FIELDS_FIELD_SET_H
 
@@ -43,7 +44,7 @@ bool field_set_equal(const struct field_set *x, const struct field_set *y);
 
 /* One child, NULL when there is none: a walk, for roots and the like. */
 struct field_set *field_set_child(const struct field_set *s, char kind, struct slice name);
-/* Takes out a child with all below it. */
+/* Takes out a child with all below it, of a set that shares nothing. */
 void field_set_drop(struct field_set *s, char kind, struct slice name);
 
 /* Children by name, for sets that may be large: hashed from the 25th on. */

@@ -169,8 +169,8 @@ void managers_update(const struct managers_write *w, struct managers *m, const s
 	struct versions v = {w, old, now, change_between(w, w->resource, old, now)};
 	if (is_nothing(&v.own))
 		return;
-	struct field_set *mine = field_set_union(w->arena, v.own.touched, NULL);
-	strip(mine);
+	struct field_set *mine = v.own.touched;
+	strip(mine); /* nobody else has any of those either */
 	take_from_all(&v, m, NULL);
 	if (!field_set_is_empty(mine)) {
 		struct manager *self = find_or_add(w, m, false);

@@ -99,7 +99,6 @@ static bool is_scalar(const struct json *v)
 	return v && v->type != JSON_OBJECT && v->type != JSON_ARRAY;
 }
 
-/* Almost every key is one short string: `{"name":"web"}`. */
 static bool write_keys(struct strbuf *out, const struct shape_keys *keys, const struct json *element,
         struct slice *ret_missing)
 {
@@ -123,6 +122,28 @@ static bool write_keys(struct strbuf *out, const struct shape_keys *keys, const 
 	return true;
 }
 
+/* Almost every key is one plain string: {"name":"web"}. */
+static bool is_plain(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || (unsigned char)s.ptr[i] >= 0x80 || s.ptr[i] == '"' ||
+		        s.ptr[i] == '\\')
+			return false;
+	return true;
+}
+
+static struct slice plain_key(struct arena *a, struct slice name, struct slice value)
+{
+	size_t len = name.len + value.len + sizeof "{\"\":\"\"}" - 1;
+	char *text = arena_alloc(a, len), *at = text;
+	memcpy(at, "{\"", 2);
+	memcpy(at += 2, name.ptr, name.len);
+	memcpy(at += name.len, "\":\"", 3);
+	memcpy(at += 3, value.ptr, value.len);
+	memcpy(at + value.len, "\"}", 2);
+	return (struct slice){text, len};
+}
+
 bool shape_step(struct arena *a, const struct shape_keys *keys, const struct json *element, char *ret_kind,
         struct slice *ret_name, struct slice *ret_missing)
 {
@@ -130,6 +151,13 @@ bool shape_step(struct arena *a, const struct shape_keys *keys, const struct jso
 	bool ok = keys->is_set ? is_scalar(element) : json_is(element, JSON_OBJECT);
 	*ret_kind = keys->is_set ? 'v' : 'k';
 	*ret_missing = SLICE_NULL;
+	if (ok && !keys->is_set && keys->count == 1) {
+		const struct json *v = json_get_slice(element, keys->names[0]);
+		if (json_is(v, JSON_STRING) && is_plain(v->text)) {
+			*ret_name = plain_key(a, keys->names[0], v->text);
+			return true;
+		}
+	}
 	if (ok && keys->is_set)
 		json_write(&out, element);
 	else

@@ -232,39 +232,47 @@ static void add_paths(struct extraction *x, const struct resource *r, struct obj
 	}
 }
 
-/* Key and packed managedFields, behind the fields. */
-static struct object *set_tail(struct object *o, struct slice key, struct slice managed)
+/* The object on the heap: the draft, then its key, then packed managedFields. */
+static struct object *finish(const struct object *draft, struct slice key, struct slice managed)
 {
-	size_t head = sizeof *o + o->field_count * sizeof o->fields[0];
+	size_t head = sizeof *draft + draft->field_count * sizeof draft->fields[0], packed_len = 0;
 	char room[4096], *packed = room;
 	if (managed.len) {
 		size_t bound = fields_pack_bound(managed.len);
 		packed = bound > sizeof room ? xmalloc(bound) : room;
-		o->packed_len = (uint32_t)fields_pack(managed, packed);
+		packed_len = fields_pack(managed, packed);
 	}
-	o = xrealloc(o, head + key.len + 1 + o->packed_len);
+	struct object *o = xmalloc(head + key.len + 1 + packed_len);
 	char *tail = (char *)o + head;
+	memcpy((void *)o, draft, head);
 	memcpy(tail, key.ptr, key.len);
 	tail[key.len] = 0;
-	memcpy(tail + key.len + 1, packed, o->packed_len);
+	memcpy(tail + key.len + 1, packed, packed_len);
 	o->key = (struct slice){tail, key.len};
+	o->packed_len = (uint32_t)packed_len;
 	if (packed != room)
 		free(packed);
 	return o;
 }
 
+/* An object in the making: its fields are as many as a resource can have selectors for. */
+union draft {
+	struct object object;
+	char room[sizeof(struct object) + 2u * PATHS_MAX * sizeof(struct span)];
+};
+
 static struct object *make(
         const struct resource *r, struct slice key, struct slice stored, int64_t revision, bool is_whole)
 {
 	unsigned n = r->selector_count * 2u;
-	struct object *o = xcalloc(1, sizeof *o + n * sizeof o->fields[0]);
+	union draft draft = {0};
+	struct object *o = &draft.object;
 	struct extraction x = {0};
 	struct span managed = {0}, cut = {0};
+	CHECK(n <= 2u * PATHS_MAX);
 	add_paths(&x, r, o, is_whole ? NULL : &managed);
-	if (!extract(&x, stored)) {
-		free(o);
+	if (!extract(&x, stored))
 		return NULL;
-	}
 	if (managed.len && stored.ptr[managed.offset] == '[')
 		cut = member_of(stored, managed, x.metadata_at);
 	size_t added;
@@ -279,7 +287,7 @@ static struct object *make(
 	o->field_count = (uint16_t)n;
 	const char *slash = r->namespaced ? memchr(key.ptr, '/', key.len) : NULL;
 	o->namespace_len = slash ? (uint32_t)(slash - key.ptr) : 0;
-	return set_tail(o, key, cut.len ? (struct slice){stored.ptr + managed.offset, managed.len} : SLICE_NULL);
+	return finish(o, key, cut.len ? (struct slice){stored.ptr + managed.offset, managed.len} : SLICE_NULL);
 }
 
 struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
@@ -294,11 +302,10 @@ struct object *object_new_whole(const struct resource *r, struct slice key, stru
 
 struct object *object_of_text(struct slice key, struct rcbuf *text)
 {
-	struct object *o = xcalloc(1, sizeof *o);
+	struct object draft = {.json = text};
 	CHECK(text != NULL);
-	o->json = text;
-	atomic_init(&o->refs, 1);
-	return set_tail(o, key, SLICE_NULL);
+	atomic_init(&draft.refs, 1);
+	return finish(&draft, key, SLICE_NULL);
 }
 
 struct object *object_ref(struct object *o)
