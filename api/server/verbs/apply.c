@@ -198,7 +198,7 @@ static int decode(struct mutation *m, struct err *err)
 	if ((m->before ? mutation_check_identity(m, config, err) : check_new(m, config, err)) != 0)
 		return err->code;
 	m->is_bound = m->before && m->is_bound; /* who creates meanwhile is applied to */
-	if (managing_apply(m, config, err) != 0 || normalise(m, err) != 0)
+	if (managing_apply(&m->managing, m->old, config, &m->object, err) != 0 || normalise(m, err) != 0)
 		return err->code;
 	return m->before ? 0 : ask_to_create(m);
 }
@@ -212,14 +212,12 @@ static const struct mutation_verb verb = {.name = "apply",
         .operation = ADMISSION_UPDATE,
         .may_create = true,
         .decode = decode,
-        .answer = answer,
-        .fail = managing_tell_failure};
+        .answer = answer};
 
 static const struct mutation_verb sub_verb = {.name = "apply of a part",
         .operation = ADMISSION_UPDATE,
         .decode = decode,
-        .answer = answer,
-        .fail = managing_tell_failure};
+        .answer = answer};
 
 bool apply_is(const struct call *c)
 {

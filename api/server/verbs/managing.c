@@ -13,7 +13,6 @@
 #include "api/server/answer.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
-#include "api/server/verbs/mutation.h"
 #include "base/check.h"
 #include "base/mem/utf8.h"
 
@@ -129,24 +128,31 @@ static const char *kept_by_status(struct arena *a, const struct resource *r)
 	return text;
 }
 
-static struct managers_write write_of(struct mutation *m)
+static struct managers_write write_of(struct managing *g)
 {
-	bool is_status = !strcmp(m->sub, "status") || !strcmp(m->sub, "approval");
-	bool has_status = resource_sub_find(m->resource, SLICE("status")) != NULL;
+	bool is_status = !strcmp(g->sub, "status") || !strcmp(g->sub, "approval");
+	bool has_status = resource_sub_find(g->resource, SLICE("status")) != NULL;
 	return (struct managers_write){
-	        .arena = m->arena,
-	        .resource = m->resource,
-	        .sub = m->sub,
-	        .manager = manager_name(m->call),
-	        .now = strategy_time(m->arena, 0),
+	        .arena = g->arena,
+	        .resource = g->resource,
+	        .sub = g->sub,
+	        .manager = manager_name(g->call),
+	        .now = strategy_time(g->arena, 0),
 	        .is_status = is_status,
-	        .resets = is_status    ? kept_by_status(m->arena, m->resource)
+	        .resets = is_status    ? kept_by_status(g->arena, g->resource)
 	                  : has_status ? "status"
 	                               : NULL,
 	};
 }
 
 /* ---- a try ---- */
+
+void managing_init(struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub,
+        bool is_aside)
+{
+	CHECK(c && a && r && sub);
+	*g = (struct managing){.call = c, .arena = a, .resource = r, .sub = sub, .is_aside = is_aside};
+}
 
 static void copy_list(struct arena *a, const struct managers *from, struct managers *to)
 {
@@ -160,19 +166,19 @@ static void copy_list(struct arena *a, const struct managers *from, struct manag
 	*tail = NULL;
 }
 
-void managing_load(struct mutation *m)
+void managing_load(struct managing *g, const struct object *before)
 {
-	struct slice packed = m->before ? object_packed(m->before) : SLICE_NULL;
-	m->managing = (struct managing){0};
-	if (!packed.len || m->verb->is_partial)
+	managing_init(g, g->call, g->arena, g->resource, g->sub, g->is_aside);
+	g->packed = before ? object_packed(before) : SLICE_NULL;
+	if (!g->packed.len || g->is_aside)
 		return;
-	size_t len = fields_packed_text_len(packed);
-	char *text = arena_alloc(m->arena, len);
-	fields_unpack(packed, text);
+	size_t len = fields_packed_text_len(g->packed);
+	char *text = arena_alloc(g->arena, len);
+	fields_unpack(g->packed, text);
 	/* What another server has stored and we cannot read is nobody's. */
-	if (managers_read(m->arena, (struct slice){text, len}, true, &m->managing.before, NULL) != 0)
-		m->managing.before.first = NULL;
-	copy_list(m->arena, &m->managing.before, &m->managing.now);
+	if (managers_read(g->arena, (struct slice){text, len}, true, &g->before, NULL) != 0)
+		g->before.first = NULL;
+	copy_list(g->arena, &g->before, &g->now);
 }
 
 static bool is_reset(const struct json *sent)
@@ -180,124 +186,112 @@ static bool is_reset(const struct json *sent)
 	return sent->count == 1 && json_is(sent->first, JSON_OBJECT) && !sent->first->first;
 }
 
-static void take_list(struct mutation *m, const struct json *sent)
+static void take_list(struct managing *g, const struct json *sent)
 {
 	struct strbuf text = STRBUF_INIT;
 	struct managers list = {NULL};
 	struct err err = ERR_INIT;
 	json_write(&text, sent);
-	if (managers_read(m->arena, strbuf_slice(&text), false, &list, &err) != 0) {
-		call_warn(m->call, arena_printf(m->arena, "metadata.managedFields is left out, for it is not valid: %s",
+	if (managers_read(g->arena, strbuf_slice(&text), false, &list, &err) != 0)
+		call_warn(g->call, arena_printf(g->arena, "metadata.managedFields is left out, for it is not valid: %s",
 		                           err.msg));
-	} else if (list.first) {
-		m->managing.now = list;
-		m->managing.is_replaced = true;
-	}
+	else if (list.first)
+		g->now = list;
 	strbuf_release(&text);
 }
 
-void managing_take_sent(struct mutation *m)
+void managing_take_sent(struct managing *g, struct json *object)
 {
-	struct json *meta = json_get(m->object, "metadata"), *sent = json_get(meta, "managedFields");
+	struct json *meta = json_get(object, "metadata"), *sent = json_get(meta, "managedFields");
 	if (!sent)
 		return;
-	if (!*m->sub && json_is(sent, JSON_ARRAY) && is_reset(sent)) {
-		m->managing.now.first = NULL;
-		m->managing.is_replaced = true;
-	} else if (!*m->sub && json_is(sent, JSON_ARRAY) && sent->first) {
-		take_list(m, sent);
-	}
+	if (!*g->sub && json_is(sent, JSON_ARRAY) && is_reset(sent))
+		g->now.first = NULL;
+	else if (!*g->sub && json_is(sent, JSON_ARRAY) && sent->first)
+		take_list(g, sent);
 	json_del(meta, "managedFields");
 }
 
-void managing_track(struct mutation *m)
+void managing_track(struct managing *g, const struct json *old, const struct json *object)
 {
 	struct managers_write w;
-	if (m->managing.is_settled || (m->before && !m->managing.now.first))
+	if (g->is_settled || g->is_aside || (old && !g->now.first))
 		return;
-	w = write_of(m);
-	managers_update(&w, &m->managing.now, m->before ? m->old : managers_zero(m->arena, m->resource), m->object);
+	w = write_of(g);
+	managers_update(&w, &g->now, old ? old : managers_zero(g->arena, g->resource), object);
 }
 
 /* ---- applying ---- */
 
-static int apply(struct mutation *m, const struct managers_write *w, const struct json *config, bool force,
-        struct err *err)
+static int apply(struct managing *g, const struct managers_write *w, const struct json *old, const struct json *config,
+        bool force, struct json **ret, struct err *err)
 {
-	const struct json *live = m->before ? m->old : json_new(m->arena, JSON_OBJECT);
-	copy_list(m->arena, &m->managing.before, &m->managing.now);
-	return managers_apply(w, &m->managing.now, live, m->before != NULL, config, force, &m->object,
-	        &m->managing.conflicts, err);
+	const struct json *live = old ? old : json_new(g->arena, JSON_OBJECT);
+	copy_list(g->arena, &g->before, &g->now);
+	return managers_apply(w, &g->now, live, old != NULL, config, force, ret, &g->conflicts, err);
 }
 
 /* What kubectl owned by client-side apply it takes over, as long as it is what it has set. */
-static int apply_as_kubectl(
-        struct mutation *m, const struct managers_write *w, const struct json *config, struct err *err)
+static int apply_as_kubectl(struct managing *g, const struct managers_write *w, const struct json *old,
+        const struct json *config, struct json **ret, struct err *err)
 {
-	struct manager_conflicts *found = &m->managing.conflicts;
-	if (err->code == ERR_CONFLICT && found->count && m->before) {
-		if (!last_applied_allows(m->arena, m->resource, m->old, found))
-			return err_set(err, ERR_CONFLICT, "%s", managers_conflict_text(m->arena, found));
+	if (err->code == ERR_CONFLICT && g->conflicts.count && old) {
+		if (!last_applied_allows(g->arena, g->resource, old, &g->conflicts))
+			return err_set(err, ERR_CONFLICT, "%s", managers_conflict_text(g->arena, &g->conflicts));
 		*err = ERR_INIT;
-		apply(m, w, config, true, err);
+		apply(g, w, old, config, true, ret, err);
 	}
 	if (!err->code)
-		last_applied_set(m->arena, m->object, config);
+		last_applied_set(g->arena, *ret, config);
 	return err->code;
 }
 
-int managing_apply(struct mutation *m, const struct json *config, struct err *err)
+int managing_apply(struct managing *g, const struct json *old, const struct json *config, struct json **ret,
+        struct err *err)
 {
-	struct managers_write w = write_of(m);
-	m->managing.is_settled = true;
-	int rc = apply(m, &w, config, call_param_bool(m->call, "force"), err);
-	return last_applied_is_for(w.manager) ? apply_as_kubectl(m, &w, config, err) : rc;
+	struct managers_write w = write_of(g);
+	g->is_settled = true;
+	int rc = apply(g, &w, old, config, call_param_bool(g->call, "force"), ret, err);
+	return last_applied_is_for(w.manager) ? apply_as_kubectl(g, &w, old, config, ret, err) : rc;
 }
 
-void managing_tell_failure(struct mutation *m, const struct err *err)
+void managing_tell_conflicts(struct managing *g)
 {
-	struct call *c = m->call;
-	const struct manager_conflicts *found = &m->managing.conflicts;
-	if (err->code != ERR_CONFLICT || !found->count) {
-		if (err->code == ERR_INVALID_OBJECT && m->errors && m->errors->count)
-			call_respond_invalid(c, m->resource, m->name, m->errors);
-		else
-			call_respond_err(c, err);
-		return;
-	}
-	struct json *s = status_new(&c->arena, 409, "Conflict", managers_conflict_text(&c->arena, found)),
-	            *details = json_new(&c->arena, JSON_OBJECT), *causes = json_new(&c->arena, JSON_ARRAY);
+	struct arena *a = &g->call->arena;
+	const struct manager_conflicts *found = &g->conflicts;
+	struct json *s = status_new(a, 409, "Conflict", managers_conflict_text(a, found)),
+	            *details = json_new(a, JSON_OBJECT), *causes = json_new(a, JSON_ARRAY);
+	CHECK(found->count > 0);
 	for (size_t i = 0; i < found->count; i++) {
-		struct json *cause = json_new(&c->arena, JSON_OBJECT);
-		json_set_cstr(&c->arena, cause, "reason", "FieldManagerConflict");
-		json_set_cstr(&c->arena, cause, "message",
-		        arena_printf(&c->arena, "conflict with %s", manager_text(&c->arena, found->items[i].with)));
-		json_set_cstr(&c->arena, cause, "field", found->items[i].path);
+		struct json *cause = json_new(a, JSON_OBJECT);
+		json_set_cstr(a, cause, "reason", "FieldManagerConflict");
+		json_set_cstr(a, cause, "message",
+		        arena_printf(a, "conflict with %s", manager_text(a, found->items[i].with)));
+		json_set_cstr(a, cause, "field", found->items[i].path);
 		json_append(causes, cause);
 	}
-	json_set(&c->arena, details, "causes", causes);
-	json_set(&c->arena, s, "details", details);
-	c->shape = SHAPE_OBJECT;
-	call_respond_tree(c, 409, s);
+	json_set(a, details, "causes", causes);
+	json_set(a, s, "details", details);
+	g->call->shape = SHAPE_OBJECT;
+	call_respond_tree(g->call, 409, s);
 }
 
 /* ---- storing ---- */
 
-bool managing_is_unchanged(const struct mutation *m)
+bool managing_is_unchanged(const struct managing *g)
 {
-	return m->verb->is_partial || managers_equal(&m->managing.before, &m->managing.now);
+	return g->is_aside || managers_equal(&g->before, &g->now);
 }
 
-void managing_write(struct mutation *m, struct strbuf *out)
+void managing_write(const struct managing *g, struct strbuf *out)
 {
-	struct slice packed = m->before ? object_packed(m->before) : SLICE_NULL;
-	if (!m->verb->is_partial) {
-		if (m->managing.now.first)
-			managers_write(out, &m->managing.now);
-	} else if (packed.len) {
-		size_t len = fields_packed_text_len(packed);
+	if (!g->is_aside) {
+		if (g->now.first)
+			managers_write(out, &g->now);
+	} else if (g->packed.len) {
+		size_t len = fields_packed_text_len(g->packed);
 		strbuf_reserve(out, len);
-		fields_unpack(packed, out->data);
+		fields_unpack(g->packed, out->data);
 		out->len = len;
 		out->data[len] = 0;
 	}

@@ -1,19 +1,25 @@
-/* Who manages which fields: what a mutation does to metadata.managedFields. The rules are in
- * api/machinery/fields/managers.h; here is who writes, what he sent, and how the result is stored. API loop. */
+/* Who manages which fields: what a write does to metadata.managedFields. The rules are in
+ * api/machinery/fields/managers.h; here is who writes, what he sent, and how the result is stored.
+ *
+ * Embedded in a mutation, whose steps call in this order. API loop. */
 #ifndef K3X_API_SERVER_VERBS_MANAGING_H
 #define K3X_API_SERVER_VERBS_MANAGING_H
 
 #include "api/machinery/fields/managers.h"
+#include "api/server/cache/object.h"
 #include "api/server/call.h"
 
-struct mutation;
-
-/* Of one try of a mutation. */
 struct managing {
-	struct managers before; /* of the stored object */
-	struct managers now;
-	bool is_settled;  /* an apply has made `now` itself */
-	bool is_replaced; /* the client has set the list itself */
+	/* set by managing_init() */
+	struct call *call;
+	struct arena *arena;
+	const struct resource *resource;
+	const char *sub;
+	bool is_aside; /* the write is nobody's: who manages what stays as it is */
+	/* of this try */
+	struct slice packed; /* of the stored object */
+	struct managers before, now;
+	bool is_settled; /* an apply has made `now` itself */
 	struct manager_conflicts conflicts;
 };
 
@@ -21,22 +27,23 @@ struct managing {
  * "UpdateOptions", "PatchOptions". */
 bool managing_refuses(struct call *c, const char *options, bool is_apply);
 
-/* After loading: m->before, or nothing. */
-void managing_load(struct mutation *m);
-/* After decoding: takes metadata.managedFields out of m->object, and what it says for true where a client may. */
-void managing_take_sent(struct mutation *m);
-/* After the server has set what it owns: what this write has changed is its manager's. */
-void managing_track(struct mutation *m);
-
-/* For verbs that apply: makes m->object of m->old (of nothing, for a creation) and config. ERR_CONFLICT leaves
- * conflicts. */
-int managing_apply(struct mutation *m, const struct json *config, struct err *err);
-/* The answer to an apply that failed; its conflicts are causes. */
-void managing_tell_failure(struct mutation *m, const struct err *err);
+void managing_init(struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub,
+        bool is_aside);
+/* A new try, on an object that lives as long as the try; NULL: a creation. */
+void managing_load(struct managing *g, const struct object *before);
+/* Takes metadata.managedFields out of what the client wants, and what it says for true where a client may. */
+void managing_take_sent(struct managing *g, struct json *object);
+/* What differs between the two is the writer's now, unless an apply has said so itself. `old` NULL: a creation. */
+void managing_track(struct managing *g, const struct json *old, const struct json *object);
+/* What applying `config` leads to, in *ret. `old` NULL: a creation. ERR_CONFLICT may leave conflicts. */
+int managing_apply(struct managing *g, const struct json *old, const struct json *config, struct json **ret,
+        struct err *err);
+/* Answers the call with its conflicts as causes. */
+void managing_tell_conflicts(struct managing *g);
 
 /* Nothing differs but times. */
-bool managing_is_unchanged(const struct mutation *m);
+bool managing_is_unchanged(const struct managing *g);
 /* Appends the array that is stored; nothing when there are no managers. */
-void managing_write(struct mutation *m, struct strbuf *out);
+void managing_write(const struct managing *g, struct strbuf *out);
 
 #endif

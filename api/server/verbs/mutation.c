@@ -101,7 +101,7 @@ static int load(struct mutation *m)
 	if (!o && m->operation != ADMISSION_CREATE)
 		return status_not_found(&m->err, m->resource, m->name);
 	m->before = o ? object_ref(o) : NULL;
-	managing_load(m);
+	managing_load(&m->managing, m->before);
 	if (!o)
 		return 0;
 	m->old = json_parse(m->arena, object_text(o), NULL, &m->err);
@@ -118,7 +118,7 @@ static int decode(struct mutation *m)
 	m->admission = (struct admission){.arena = m->arena}; /* the verb may add writes */
 	int rc = m->verb->decode(m, &m->err);
 	if (rc == 0 && m->object)
-		managing_take_sent(m);
+		managing_take_sent(&m->managing, m->object);
 	return rc;
 }
 
@@ -132,7 +132,7 @@ static int fill_in(struct mutation *m)
 		strategy_prepare_update(m->call, m->resource, m->sub, m->object, m->old);
 	defaults_apply(m->arena, m->resource, m->object);
 	m->name = json_str(json_path(m->object, "metadata", "name", NULL));
-	managing_track(m);
+	managing_track(&m->managing, m->old, m->object);
 	return budget_check(m->arena->budget, m->arena->used_bytes, &m->err);
 }
 
@@ -247,7 +247,7 @@ static bool changes_nothing(struct mutation *m)
 {
 	struct rcbuf *text = object_finish(strbuf_slice(&m->text), m->before->revision);
 	bool same = text->len == m->before->json->len && memcmp(text->data, m->before->json->data, text->len) == 0 &&
-	            managing_is_unchanged(m);
+	            managing_is_unchanged(&m->managing);
 	rcbuf_unref(text);
 	if (same)
 		m->result = call_object_text(m->call, m->before);
@@ -259,7 +259,7 @@ static void write_text(struct mutation *m)
 {
 	struct strbuf managed = STRBUF_INIT;
 	size_t metadata_end = strategy_write(&m->text, m->object);
-	managing_write(m, &managed);
+	managing_write(&m->managing, &managed);
 	if (managed.len)
 		object_lay_in(&m->stored, strbuf_slice(&m->text), metadata_end, strbuf_slice(&managed));
 	strbuf_release(&managed);
@@ -431,6 +431,8 @@ static void tell_failure(struct mutation *m)
 {
 	if (m->verb->fail)
 		m->verb->fail(m, &m->err);
+	else if (m->err.code == ERR_CONFLICT && m->managing.conflicts.count)
+		managing_tell_conflicts(&m->managing);
 	else if (m->err.code == ERR_INVALID_OBJECT && m->errors && m->errors->count)
 		call_respond_invalid(m->call, m->resource, m->name, m->errors);
 	else
@@ -501,6 +503,7 @@ void mutation_init(struct mutation *m, const struct mutation_verb *verb, struct 
 	m->ns = c->route.ns;
 	m->name = c->route.name;
 	m->tries = 1;
+	managing_init(&m->managing, c, a, m->resource, m->sub, verb->is_partial);
 	sm_init(&m->sm, &machine, MUTATION_LOADING, verb->name);
 }
 

@@ -97,7 +97,7 @@ static int apply_replicas(struct mutation *m, const struct json *scale, struct e
 	            *spec = json_need(m->arena, config, "spec", JSON_OBJECT);
 	if (replicas)
 		json_set(m->arena, spec, "replicas", json_copy(m->arena, replicas));
-	return managing_apply(m, config, err);
+	return managing_apply(&m->managing, m->old, config, &m->object, err);
 }
 
 static int decode(struct mutation *m, struct err *err)
@@ -126,7 +126,7 @@ static void answer(struct mutation *m)
 }
 
 static const struct mutation_verb verb = {
-        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer, .fail = managing_tell_failure};
+        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer};
 
 void api_scale(struct call *c)
 {
