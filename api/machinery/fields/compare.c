@@ -46,8 +46,8 @@ static struct element *element_of(struct elements *e, char kind, struct slice na
 	return found;
 }
 
-static void collect(struct walk *w, struct elements *e, const struct shape *list, const struct json *old,
-        const struct json *now)
+static void collect(
+        struct walk *w, struct elements *e, const struct shape *list, const struct json *old, const struct json *now)
 {
 	struct shape_keys keys;
 	struct slice name;
@@ -160,8 +160,7 @@ static void compare_repeated(struct walk *w, const struct shape *list, const str
 	} else if (e->is_old_repeated) {
 		if (e->now)
 			compare_child(w, e->kind, e->name, &inner, NULL, e->now, here);
-		else
-			field_set_push(w->a, here->removed, &mark);
+		field_set_push(w->a, here->removed, &mark);
 	} else {
 		if (e->old)
 			compare_child(w, e->kind, e->name, &inner, e->old, NULL, here);
@@ -256,8 +255,8 @@ struct place {
 	const struct field_set *step;
 };
 
-static int fields_of(struct walk *w, const struct shape *s, const struct json *v, struct field_set *here,
-        const struct place *outer);
+static int fields_of(
+        struct walk *w, const struct shape *s, const struct json *v, struct field_set *here, const struct place *outer);
 
 static void keep_path(void *arg, const char *path)
 {
@@ -299,8 +298,8 @@ static int blame_repeat(struct walk *w, const struct place *at, char kind, struc
 	return rc;
 }
 
-static int fields_of_elements(struct walk *w, const struct shape *list, const struct json *v, struct field_set *here,
-        const struct place *at)
+static int fields_of_elements(
+        struct walk *w, const struct shape *list, const struct json *v, struct field_set *here, const struct place *at)
 {
 	struct shape inner = shape_of_element(list);
 	struct shape_keys keys;
@@ -330,8 +329,8 @@ static int fields_of_elements(struct walk *w, const struct shape *list, const st
 	return rc;
 }
 
-static int fields_of_members(struct walk *w, const struct shape *s, const struct json *v, struct field_set *here,
-        const struct place *at)
+static int fields_of_members(
+        struct walk *w, const struct shape *s, const struct json *v, struct field_set *here, const struct place *at)
 {
 	bool is_named;
 	JSON_FOREACH (it, v) {
@@ -346,8 +345,8 @@ static int fields_of_members(struct walk *w, const struct shape *s, const struct
 	return 0;
 }
 
-static int fields_of(struct walk *w, const struct shape *s, const struct json *v, struct field_set *here,
-        const struct place *outer)
+static int fields_of(
+        struct walk *w, const struct shape *s, const struct json *v, struct field_set *here, const struct place *outer)
 {
 	enum json_type type = shape_is_list(s) ? JSON_ARRAY : JSON_OBJECT;
 	struct place at = {outer, here};
@@ -360,8 +359,8 @@ static int fields_of(struct walk *w, const struct shape *s, const struct json *v
 		return v->type == JSON_NULL
 		               ? 0
 		               : blame(w, &at,
-		                         arena_printf(w->a, "expected %s, got %s",
-		                                 type == JSON_ARRAY ? "list" : "map", json_type_name(v->type)));
+		                         arena_printf(w->a, "expected %s, got %s", type == JSON_ARRAY ? "list" : "map",
+		                                 json_type_name(v->type)));
 	if (shape_is_list(s))
 		rc = fields_of_elements(w, s, v, here, &at);
 	else

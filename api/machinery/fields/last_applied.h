@@ -10,8 +10,8 @@
 bool last_applied_is_for(struct slice manager);
 /* Whether all conflicts are about fields that are as the annotation of `live` says: then the apply may be forced. Else
  * those that are not are left in `conflicts`. */
-bool last_applied_allows(struct arena *a, const struct resource *r, const struct json *live,
-        struct manager_conflicts *conflicts);
+bool last_applied_allows(
+        struct arena *a, const struct resource *r, const struct json *live, struct manager_conflicts *conflicts);
 /* Sets the annotation of `object` to `config`, when it has one; to "" when that makes annotations too large. */
 void last_applied_set(struct arena *a, struct json *object, const struct json *config);
 

@@ -21,8 +21,7 @@ static int read_text(struct entry_reader *r, const char *what, struct slice *out
 	if (json_scan_next(r->scan) != JSON_TOKEN_STRING)
 		return err_set(r->err, ERR_INVAL, "managedFields: %s must be a string", what);
 	char *copy = arena_memdup(r->a, r->scan->text.ptr, r->scan->text.len);
-	*out = (struct slice){copy,
-	        r->scan->escaped ? json_unescape(copy, r->scan->text) : r->scan->text.len};
+	*out = (struct slice){copy, r->scan->escaped ? json_unescape(copy, r->scan->text) : r->scan->text.len};
 	return 0;
 }
 
@@ -143,8 +142,8 @@ static void write_entry(struct strbuf *out, const struct manager *m)
 {
 	strbuf_adds(out, "{\"manager\":");
 	json_write_str(out, m->name);
-	strbuf_adds(out, m->is_apply ? ",\"operation\":\"Apply\",\"apiVersion\":"
-	                             : ",\"operation\":\"Update\",\"apiVersion\":");
+	strbuf_adds(out,
+	        m->is_apply ? ",\"operation\":\"Apply\",\"apiVersion\":" : ",\"operation\":\"Update\",\"apiVersion\":");
 	json_write_str(out, m->api_version);
 	if (m->time.len) {
 		strbuf_adds(out, ",\"time\":");
@@ -174,8 +173,8 @@ void managers_write(struct strbuf *out, const struct managers *m)
 
 static bool is_same(const struct manager *x, const struct manager *y)
 {
-	return x->is_apply == y->is_apply && slice_eq(x->name, y->name) &&
-	       slice_eq(x->subresource, y->subresource) && (x->is_apply || slice_eq(x->api_version, y->api_version));
+	return x->is_apply == y->is_apply && slice_eq(x->name, y->name) && slice_eq(x->subresource, y->subresource) &&
+	       (x->is_apply || slice_eq(x->api_version, y->api_version));
 }
 
 struct manager *managers_find(const struct managers *m, const struct manager *like)

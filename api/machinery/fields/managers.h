@@ -50,7 +50,8 @@ bool managers_equal(const struct managers *x, const struct managers *y);
 /* The object before it is created: what Go's zero value looks like in JSON. */
 struct json *managers_zero(struct arena *a, const struct resource *r);
 /* From `old` to `now`, both in Go's form; `old` of a creation: managers_zero(). */
-void managers_update(const struct managers_write *w, struct managers *m, const struct json *old, const struct json *now);
+void managers_update(
+        const struct managers_write *w, struct managers *m, const struct json *old, const struct json *now);
 
 struct manager_conflict {
 	const struct manager *with;
@@ -66,8 +67,7 @@ struct manager_conflicts {
  * object. Without `force` fields of others that it would change are told in `conflicts` and ERR_CONFLICT is answered
  * with upstream's message; m is then to be dropped. ERR_INVAL: config cannot be applied. */
 int managers_apply(const struct managers_write *w, struct managers *m, const struct json *live, bool exists,
-        const struct json *config, bool force, struct json **ret, struct manager_conflicts *conflicts,
-        struct err *err);
+        const struct json *config, bool force, struct json **ret, struct manager_conflicts *conflicts, struct err *err);
 /* "Apply failed with 1 conflict: conflict with "x" using apps/v1: .spec.replicas". In the arena. */
 const char *managers_conflict_text(struct arena *a, const struct manager_conflicts *c);
 /* `"x" with subresource "scale" using apps/v1` */

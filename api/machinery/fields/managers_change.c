@@ -85,8 +85,8 @@ static struct change change_between(
 {
 	struct comparison c;
 	compare_objects(w->arena, r->type, old, now, &c);
-	struct change change = {field_set_union(w->arena, &c.added, &c.modified),
-	        field_set_union(w->arena, &c.removed, NULL)};
+	struct change change = {
+	        field_set_union(w->arena, &c.added, &c.modified), field_set_union(w->arena, &c.removed, NULL)};
 	reset(w, change.touched);
 	reset(w, change.removed);
 	return change;
@@ -273,8 +273,8 @@ static struct field_set *owned_by_all(const struct managers_write *w, const stru
 }
 
 /* An applier may come in another version than last time: its old names are followed in the old version's form. */
-static void prune_in_version(const struct managers_write *w, struct json *merged, const struct manager *last,
-        const struct field_set *owned)
+static void prune_in_version(
+        const struct managers_write *w, struct json *merged, const struct manager *last, const struct field_set *owned)
 {
 	const struct resource *r = w->resource, *row;
 	struct arena *a = w->arena;
@@ -295,8 +295,7 @@ static void prune_in_version(const struct managers_write *w, struct json *merged
 }
 
 int managers_apply(const struct managers_write *w, struct managers *m, const struct json *live, bool exists,
-        const struct json *config, bool force, struct json **ret, struct manager_conflicts *conflicts,
-        struct err *err)
+        const struct json *config, bool force, struct json **ret, struct manager_conflicts *conflicts, struct err *err)
 {
 	struct field_set *named = ARENA_NEW(w->arena, struct field_set);
 	struct json *merged = json_copy(w->arena, live);

@@ -162,8 +162,8 @@ static struct json *merge(struct merger *m, const struct shape *s, struct json *
 	return shape_is_list(s) ? merge_lists(m, s, live, config) : merge_members(m, s, live, config);
 }
 
-int merge_objects(struct arena *a, const struct schema_type *type, struct json *live, const struct json *config,
-        struct err *err)
+int merge_objects(
+        struct arena *a, const struct schema_type *type, struct json *live, const struct json *config, struct err *err)
 {
 	struct err own = ERR_INIT;
 	struct merger m = {a, &own};

@@ -10,8 +10,8 @@
 /* Merges `config` into `live`, which is changed in place; what is taken from config is copied. Maps and structs are
  * merged member by member, lists with keys and sets element by element, in the order of config woven with what only
  * live has; all else is replaced. ERR_TOO_BIG and ERR_TIMEOUT when the arena's budget is used up. */
-int merge_objects(struct arena *a, const struct schema_type *type, struct json *live, const struct json *config,
-        struct err *err);
+int merge_objects(
+        struct arena *a, const struct schema_type *type, struct json *live, const struct json *config, struct err *err);
 
 /* Takes out of `object`, in place, what is in `last` and not in `owned`: fields, members of maps, elements of lists. A
  * struct or map that loses all it has goes too, unless it is owned itself. */

@@ -1,5 +1,5 @@
-/* See pack.h. Packed: the text's length in four bytes, then an LZ4 block. The dictionary is loaded once; each use copies
- * the loaded state (16 KB), which is less work than loading it anew. */
+/* See pack.h. Packed: the text's length in four bytes, then an LZ4 block. The dictionary is loaded once; each use
+ * copies the loaded state (16 KB), which is less work than loading it anew. */
 #include "api/machinery/fields/pack.h"
 
 #include "api/machinery/fields/pack_dictionary.h"

@@ -99,8 +99,8 @@ static bool is_scalar(const struct json *v)
 	return v && v->type != JSON_OBJECT && v->type != JSON_ARRAY;
 }
 
-static bool write_keys(struct strbuf *out, const struct shape_keys *keys, const struct json *element,
-        struct slice *ret_missing)
+static bool write_keys(
+        struct strbuf *out, const struct shape_keys *keys, const struct json *element, struct slice *ret_missing)
 {
 	strbuf_addc(out, '{');
 	for (size_t i = 0; i < keys->count; i++) {

@@ -45,7 +45,7 @@ enum { SHAPE_KEYS_MAX = 8 };
 struct shape_keys {
 	bool is_set;
 	size_t count;
-	struct slice names[SHAPE_KEYS_MAX]; /* in byte order */
+	struct slice names[SHAPE_KEYS_MAX];   /* in byte order */
 	const char *defaults[SHAPE_KEYS_MAX]; /* as JSON; NULL: none */
 };
 void shape_keys(const struct shape *list, struct shape_keys *out);

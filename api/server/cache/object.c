@@ -20,7 +20,7 @@ struct path {
 struct extraction {
 	struct path paths[PATHS_MAX];
 	int count;
-	const char *base;   /* what spans count from */
+	const char *base;    /* what spans count from */
 	size_t metadata_at;  /* offset behind the '{' of metadata; 0: none */
 	size_t metadata_end; /* of its '}' */
 };

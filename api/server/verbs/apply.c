@@ -64,8 +64,8 @@ static const char *name_of(const struct mutation *m, const char *kind, const cha
 }
 
 /* Fields that the kind does not have are refused, whatever fieldValidation says: nobody could own them. */
-static int refuse_unknown(const struct mutation *m, struct decode_problems *problems, const char *object,
-        struct err *err)
+static int refuse_unknown(
+        const struct mutation *m, struct decode_problems *problems, const char *object, struct err *err)
 {
 	static const char prefix[] = "unknown field \"";
 	struct strbuf text = STRBUF_INIT;
@@ -208,16 +208,11 @@ static void answer(struct mutation *m)
 	mutation_answer_object(m, m->operation == ADMISSION_CREATE ? 201 : 200);
 }
 
-static const struct mutation_verb verb = {.name = "apply",
-        .operation = ADMISSION_UPDATE,
-        .may_create = true,
-        .decode = decode,
-        .answer = answer};
+static const struct mutation_verb verb = {
+        .name = "apply", .operation = ADMISSION_UPDATE, .may_create = true, .decode = decode, .answer = answer};
 
-static const struct mutation_verb sub_verb = {.name = "apply of a part",
-        .operation = ADMISSION_UPDATE,
-        .decode = decode,
-        .answer = answer};
+static const struct mutation_verb sub_verb = {
+        .name = "apply of a part", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer};
 
 bool apply_is(const struct call *c)
 {

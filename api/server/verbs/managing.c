@@ -62,7 +62,8 @@ bool managing_refuses(struct call *c, const char *options, bool is_apply)
 	struct slice manager = call_param(c, "fieldManager"), force = call_param(c, "force");
 	field_errors_init(e, &c->arena);
 	if (!is_apply && force.ptr && !strcmp(options, "PatchOptions"))
-		field_error_add(e, "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
+		field_error_add(
+		        e, "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
 	if (is_apply && !manager.len)
 		field_error_add(e, "FieldValueRequired", "fieldManager", "Required value: is required for apply patch");
 	check_manager(e, manager);
@@ -147,8 +148,8 @@ static struct managers_write write_of(struct managing *g)
 
 /* ---- a try ---- */
 
-void managing_init(struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub,
-        bool is_aside)
+void managing_init(
+        struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub, bool is_aside)
 {
 	CHECK(c && a && r && sub);
 	*g = (struct managing){.call = c, .arena = a, .resource = r, .sub = sub, .is_aside = is_aside};
@@ -193,8 +194,8 @@ static void take_list(struct managing *g, const struct json *sent)
 	struct err err = ERR_INIT;
 	json_write(&text, sent);
 	if (managers_read(g->arena, strbuf_slice(&text), false, &list, &err) != 0)
-		call_warn(g->call, arena_printf(g->arena, "metadata.managedFields is left out, for it is not valid: %s",
-		                           err.msg));
+		call_warn(g->call,
+		        arena_printf(g->arena, "metadata.managedFields is left out, for it is not valid: %s", err.msg));
 	else if (list.first)
 		g->now = list;
 	strbuf_release(&text);
@@ -246,8 +247,8 @@ static int apply_as_kubectl(struct managing *g, const struct managers_write *w, 
 	return err->code;
 }
 
-int managing_apply(struct managing *g, const struct json *old, const struct json *config, struct json **ret,
-        struct err *err)
+int managing_apply(
+        struct managing *g, const struct json *old, const struct json *config, struct json **ret, struct err *err)
 {
 	struct managers_write w = write_of(g);
 	g->is_settled = true;

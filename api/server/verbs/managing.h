@@ -27,8 +27,8 @@ struct managing {
  * "UpdateOptions", "PatchOptions". */
 bool managing_refuses(struct call *c, const char *options, bool is_apply);
 
-void managing_init(struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub,
-        bool is_aside);
+void managing_init(
+        struct managing *g, struct call *c, struct arena *a, const struct resource *r, const char *sub, bool is_aside);
 /* A new try, on an object that lives as long as the try; NULL: a creation. */
 void managing_load(struct managing *g, const struct object *before);
 /* Takes metadata.managedFields out of what the client wants, and what it says for true where a client may. */
@@ -36,8 +36,8 @@ void managing_take_sent(struct managing *g, struct json *object);
 /* What differs between the two is the writer's now, unless an apply has said so itself. `old` NULL: a creation. */
 void managing_track(struct managing *g, const struct json *old, const struct json *object);
 /* What applying `config` leads to, in *ret. `old` NULL: a creation. ERR_CONFLICT may leave conflicts. */
-int managing_apply(struct managing *g, const struct json *old, const struct json *config, struct json **ret,
-        struct err *err);
+int managing_apply(
+        struct managing *g, const struct json *old, const struct json *config, struct json **ret, struct err *err);
 /* Answers the call with its conflicts as causes. */
 void managing_tell_conflicts(struct managing *g);
 

@@ -68,8 +68,8 @@ struct mutation {
 	/* of this try */
 	unsigned tries;
 	enum admission_operation operation; /* the verb's, or a creation */
-	struct object *before;       /* a reference; NULL: a creation */
-	struct json *old, *object;   /* in the form of the request's row, without resourceVersion */
+	struct object *before;              /* a reference; NULL: a creation */
+	struct json *old, *object;          /* in the form of the request's row, without resourceVersion */
 	struct managing managing;
 	struct field_errors *errors; /* 422 with causes, when there are any */
 	struct admission admission;

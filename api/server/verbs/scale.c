@@ -92,8 +92,7 @@ static struct json *read_scale(struct mutation *m, struct err *err)
 /* Of a Scale only spec.replicas is the object's: that is what its applier names. */
 static int apply_replicas(struct mutation *m, const struct json *scale, struct err *err)
 {
-	struct json *config = json_new(m->arena, JSON_OBJECT),
-	            *replicas = json_path(scale, "spec", "replicas", NULL),
+	struct json *config = json_new(m->arena, JSON_OBJECT), *replicas = json_path(scale, "spec", "replicas", NULL),
 	            *spec = json_need(m->arena, config, "spec", JSON_OBJECT);
 	if (replicas)
 		json_set(m->arena, spec, "replicas", json_copy(m->arena, replicas));

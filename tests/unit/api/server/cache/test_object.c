@@ -168,9 +168,77 @@ static void every_field_selector_is_tested(void **state)
 	resources_each(is_tested, NULL);
 }
 
+static void assert_whole(const struct object *o, const char *want)
+{
+	struct rcbuf *b = object_whole(o);
+	assert_text((struct slice){b->data, b->len}, want);
+	rcbuf_unref(b);
+}
+
+/* Wherever they stood, managedFields lie beside the bytes, and come back as the last member of metadata. */
+static void managed_fields_lie_beside_the_bytes(void **state)
+{
+	static const char *const cases[][3] = {
+	        {"{\"metadata\":{\"name\":\"x\",\"managedFields\":[{\"manager\":\"m\"}]},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\",\"name\":\"x\"},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\",\"name\":\"x\",\"managedFields\":[{\"manager\":"
+	                "\"m\"}]},\"status\":{\"phase\":\"R\"}}"},
+	        {"{\"status\":{\"phase\":\"R\"},\"metadata\":{\"managedFields\":[1],\"name\":\"x\"}}",
+	                "{\"status\":{\"phase\":\"R\"},\"metadata\":{\"resourceVersion\":\"42\",\"name\":\"x\"}}",
+	                "{\"status\":{\"phase\":\"R\"},\"metadata\":{\"resourceVersion\":\"42\",\"name\":\"x\","
+	                "\"managedFields\":[1]}}"},
+	        {"{\"metadata\":{\"managedFields\":[1]},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\"},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\",\"managedFields\":[1]},\"status\":{\"phase\":\"R\"}"
+	                "}"},
+	        {"{\"metadata\": { \"a\":1 , \"managedFields\" : [1] , \"b\":2 },\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\": {\"resourceVersion\":\"42\", \"a\":1  , \"b\":2 "
+	                "},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\": {\"resourceVersion\":\"42\", \"a\":1  , \"b\":2 ,\"managedFields\":[1]},"
+	                "\"status\":{\"phase\":\"R\"}}"},
+	        /* null, and a name that is spelled otherwise: they stay */
+	        {"{\"metadata\":{\"managedFields\":null},\"status\":{\"phase\":\"R\"}}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\",\"managedFields\":null},\"status\":{\"phase\":\"R\"}"
+	                "}",
+	                "{\"metadata\":{\"resourceVersion\":\"42\",\"managedFields\":null},\"status\":{\"phase\":\"R\"}"
+	                "}"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct object *o = make(cases[i][0]);
+		assert_text(object_text(o), cases[i][1]);
+		assert_whole(o, cases[i][2]);
+		struct object_filter f = {0};
+		struct arena a = ARENA_INIT;
+		field_selector_parse(&a, SLICE("status.phase=R"), &f.fields, NULL);
+		assert_true(object_matches(o, &f, pods()));
+		assert_text(object_name(o), "web");
+		arena_release(&a);
+		object_unref(o);
+	}
+	struct object *o = object_new_whole(pods(), SLICE("ns/web"), slice_of(cases[0][0]), 42);
+	assert_whole(o,
+	        "{\"metadata\":{\"resourceVersion\":\"42\",\"name\":\"x\",\"managedFields\":[{\"manager\":\"m\"}]},"
+	        "\"status\":{\"phase\":\"R\"}}");
+	assert_int_equal(object_packed(o).len, 0);
+	object_unref(o);
+}
+
+static void managed_fields_are_laid_in_at_the_end_of_metadata(void **state)
+{
+	struct strbuf out = STRBUF_INIT;
+	object_lay_in(&out, SLICE("{\"metadata\":{\"a\":1},\"b\":2}"), 19, SLICE("[7]"));
+	assert_text(strbuf_slice(&out), "{\"metadata\":{\"a\":1,\"managedFields\":[7]},\"b\":2}");
+	strbuf_reset(&out);
+	object_lay_in(&out, SLICE("{\"metadata\":{}}"), 13, SLICE("[7]"));
+	assert_text(strbuf_slice(&out), "{\"metadata\":{\"managedFields\":[7]}}");
+	strbuf_release(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(managed_fields_lie_beside_the_bytes),
+	        cmocka_unit_test(managed_fields_are_laid_in_at_the_end_of_metadata),
 	        cmocka_unit_test(the_version_is_the_first_member_of_metadata),
 	        cmocka_unit_test(spans_hold_wherever_the_members_stand),
 	        cmocka_unit_test(what_is_no_object_is_refused),
