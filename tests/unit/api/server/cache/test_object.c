@@ -226,7 +226,7 @@ static void managed_fields_lie_beside_the_bytes(void **state)
 static void managed_fields_are_laid_in_at_the_end_of_metadata(void **state)
 {
 	struct strbuf out = STRBUF_INIT;
-	object_lay_in(&out, SLICE("{\"metadata\":{\"a\":1},\"b\":2}"), 19, SLICE("[7]"));
+	object_lay_in(&out, SLICE("{\"metadata\":{\"a\":1},\"b\":2}"), 18, SLICE("[7]"));
 	assert_text(strbuf_slice(&out), "{\"metadata\":{\"a\":1,\"managedFields\":[7]},\"b\":2}");
 	strbuf_reset(&out);
 	object_lay_in(&out, SLICE("{\"metadata\":{}}"), 13, SLICE("[7]"));
