@@ -36,9 +36,14 @@ int call_charge(struct call *c, size_t bytes, struct err *err)
 	return 0;
 }
 
+bool call_shows_managed(const struct call *c)
+{
+	return c->wants_managed && (c->shape != SHAPE_TABLE || slice_is(c->table_include, "Object"));
+}
+
 struct rcbuf *call_object_text(const struct call *c, const struct object *o)
 {
-	return c->wants_managed ? object_whole(o) : rcbuf_ref(o->json);
+	return call_shows_managed(c) ? object_whole(o) : rcbuf_ref(o->json);
 }
 
 void call_respond_bufs(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)

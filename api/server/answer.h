@@ -14,6 +14,8 @@ int call_charge(struct call *c, size_t bytes, struct err *err);
 /* The object's text as this client is to see it, in the stored form: with managedFields for those who read them. A new
  * reference. */
 struct rcbuf *call_object_text(const struct call *c, const struct object *o);
+/* Not in the rows of a table, unless it asks for whole objects: nobody would see them. */
+bool call_shows_managed(const struct call *c);
 
 /* Pieces by reference, as struct call_transport's respond. */
 void call_respond_bufs(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count);

@@ -166,13 +166,6 @@ def _():
     k("wait", "cm/seen-live", "--for=delete", "--timeout=5s")
 
 
-@case("kubectl apply --server-side: says that it is not built")
-def _():
-    rc, _, err = t.server.kubectl("-n", "t", "apply", "--server-side", "-f", "-", stdin=DEPLOYMENT)
-    true(rc != 0, "taken")
-    has(err, "server-side apply is not built yet")
-
-
 @case("kubectl top, drain and cordon fail or work in words")
 def _():
     t.api.post("/api/v1/nodes", {"metadata": {"name": "n9"}}).want(201)

@@ -182,10 +182,8 @@ def _():
     t.api.patch(CM + "/none", {"data": {}}).want(404, "NotFound")
 
 
-@case("patch: server-side apply and unknown types say what to do instead")
+@case("patch: unknown types are told which there are")
 def _():
-    has(t.api.patch(CM + "/jp?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
-    has(t.api.patch(CM + "/absent?fieldManager=x", "{}", "apply").want(501, "NotImplemented").json["message"], "server-side apply is not built yet")
     t.api.request("PATCH", CM + "/jp", "{}", type="application/json").want(415, "UnsupportedMediaType")
 
 

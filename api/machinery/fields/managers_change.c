@@ -77,14 +77,29 @@ struct change {
 struct versions {
 	const struct managers_write *w;
 	const struct json *old, *now;
+	bool is_merged;    /* `now` is not in Go's form yet */
 	struct change own; /* in the version of the write */
 };
 
+/* What an applier names and Go leaves out, as it is nothing ({}, false): it is in nobody's way. */
+static void leave_out_nothings(
+        const struct managers_write *w, const struct resource *r, const struct json *now, struct comparison *c)
+{
+	struct json *in_go = json_copy(w->arena, now);
+	struct comparison nothings;
+	decode_normalise(w->arena, in_go, r->type);
+	compare_objects(w->arena, r->type, now, in_go, &nothings);
+	c->added = *field_set_difference(w->arena, &c->added, &nothings.removed);
+}
+
 static struct change change_between(
-        const struct managers_write *w, const struct resource *r, const struct json *old, const struct json *now)
+        const struct managers_write *w, const struct resource *r, const struct json *old, const struct json *now,
+        bool is_merged)
 {
 	struct comparison c;
 	compare_objects(w->arena, r->type, old, now, &c);
+	if (!field_set_is_empty(&c.added) && is_merged && r->type && !r->is_custom)
+		leave_out_nothings(w, r, now, &c);
 	struct change change = {
 	        field_set_union(w->arena, &c.added, &c.modified), field_set_union(w->arena, &c.removed, NULL)};
 	reset(w, change.touched);
@@ -118,7 +133,7 @@ static bool change_in_version(const struct versions *v, struct slice api_version
 	struct json *old = json_copy(a, v->old), *now = json_copy(a, v->now);
 	if (resource_convert(a, old, r, row, NULL) != 0 || resource_convert(a, now, r, row, NULL) != 0)
 		return false;
-	*out = change_between(v->w, row, old, now);
+	*out = change_between(v->w, row, old, now, v->is_merged);
 	return true;
 }
 
@@ -166,7 +181,7 @@ static struct manager *find_or_add(const struct managers_write *w, struct manage
 
 void managers_update(const struct managers_write *w, struct managers *m, const struct json *old, const struct json *now)
 {
-	struct versions v = {w, old, now, change_between(w, w->resource, old, now)};
+	struct versions v = {w, old, now, false, change_between(w, w->resource, old, now, false)};
 	if (is_nothing(&v.own))
 		return;
 	struct field_set *mine = v.own.touched;
@@ -311,7 +326,7 @@ int managers_apply(const struct managers_write *w, struct managers *m, const str
 	self->api_version = slice_of(w->resource->api_version);
 	if (!field_set_is_empty(last.fields))
 		prune_in_version(w, merged, &last, owned_by_all(w, m));
-	struct versions v = {w, live, merged, change_between(w, w->resource, live, merged)};
+	struct versions v = {w, live, merged, true, change_between(w, w->resource, live, merged, true)};
 	*conflicts = (struct manager_conflicts){0};
 	if (!force)
 		find_conflicts(&v, m, self, conflicts);

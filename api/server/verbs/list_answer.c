@@ -71,9 +71,7 @@ static struct rcbuf *text_of(struct list *l, const struct object *o, struct err 
 {
 	struct call *c = l->call;
 	const struct resource *r = c->route.resource;
-	bool is_bare = c->shape == SHAPE_TABLE && !slice_is(c->table_include, "Object");
-	struct rcbuf *text = is_bare ? rcbuf_ref(o->json) : call_object_text(c, o),
-	             *converted = shape_convert(text, r->storage, r, err);
+	struct rcbuf *text = call_object_text(c, o), *converted = shape_convert(text, r->storage, r, err);
 	rcbuf_unref(text);
 	return converted;
 }
@@ -134,7 +132,7 @@ static bool may_be_built(const struct list *l, bool by_reference)
 	for (size_t i = 0; i < l->selection.count; i++) {
 		const struct object *o = l->selection.objects[i];
 		bytes += by_reference ? 0 : o->json->len;
-		bytes += l->call->wants_managed && o->packed_len ? fields_packed_text_len(object_packed(o)) : 0;
+		bytes += call_shows_managed(l->call) && o->packed_len ? fields_packed_text_len(object_packed(o)) : 0;
 	}
 	if (!bytes || call_charge(l->call, bytes, &err) == 0)
 		return true;

@@ -234,7 +234,7 @@ static bool may_go(const struct resource *r, const struct json *object)
 /* The text as this client is to see it. */
 static struct slice answer_text(const struct mutation *m)
 {
-	return strbuf_slice(m->call->wants_managed && m->stored.len ? &m->stored : &m->text);
+	return strbuf_slice(call_shows_managed(m->call) && m->stored.len ? &m->stored : &m->text);
 }
 
 static struct rcbuf *finished(struct mutation *m, int64_t revision)

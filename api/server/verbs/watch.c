@@ -139,14 +139,12 @@ static bool frame_text(struct watch *w, const char *type, struct slice text)
 static bool frame_object(struct watch *w, const char *type, const struct object *o)
 {
 	struct call *c = w->call;
-	bool is_bare = c->shape == SHAPE_TABLE && !slice_is(c->table_include, "Object");
 	c->server->counters.events_sent++;
 	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF && !c->transport->event &&
 	        w->cr->resource == c->route.resource)
 		return w->initial || o->json->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, o)
 		                                                           : frame_json_shared(w, type, o);
-	struct rcbuf *stored = is_bare ? rcbuf_ref(o->json) : call_object_text(c, o),
-	             *text = shape_convert(stored, w->cr->resource, c->route.resource, NULL);
+	struct rcbuf *stored = call_object_text(c, o), *text = shape_convert(stored, w->cr->resource, c->route.resource, NULL);
 	rcbuf_unref(stored);
 	if (!text)
 		return true; /* has no form in this version: left out, as it is left out of lists */
