@@ -1,6 +1,7 @@
-/* `k3x-bench api`: creations, lists, watch fan-out and memory of the API server, as clients see them.
+/* `k3x-bench api`: creations, server-side apply, lists, watch fan-out and memory of the API server, as clients see them.
  *
  * Rounds on a fresh server each measure creations (2,000 ConfigMaps by one client, 10,000 by 64, 10,000 pods by 32).
+ * One more measures server-side apply (apply.c).
  * Then one server is filled with 12,000 ConfigMaps and 10,000 pods that come back as 9 KB, and its memory, lists,
  * fan-out and start on that store are measured. Server and clients share the machine. */
 #include "tools/bench/bench_int.h"
@@ -177,6 +178,23 @@ static int measure_other(struct bench_settings *s, struct bench_report *r, struc
 	return err->code;
 }
 
+static int measure_apply(struct bench_settings *s, struct bench_report *r, int round, struct err *err)
+{
+	struct bench_server server;
+	struct bench_target t;
+	bench_server_init(&server, s, round);
+	int rc = bench_server_start(&server, alone, NULL, err);
+	if (rc == 0 && (rc = bench_target_open(&t, server.kubeconfig, err)) == 0) {
+		rc = bench_objects_prepare(&t, err);
+		if (rc == 0)
+			bench_apply(r, &t, &server, s->quick);
+		bench_target_close(&t);
+	}
+	bench_server_stop(&server);
+	bench_server_remove(&server);
+	return rc;
+}
+
 static int measure_own(struct bench_settings *s, struct bench_report *r, struct err *err)
 {
 	struct creations c = {0};
@@ -186,10 +204,12 @@ static int measure_own(struct bench_settings *s, struct bench_report *r, struct 
 			return err->code;
 	if (wants(s, "creations"))
 		report_creations(r, &c);
+	if (wants(s, "apply") && measure_apply(s, r, (int)rounds, err) != 0)
+		return err->code;
 	if (s->only && !wants(s, "lists") && !wants(s, "watch"))
 		return 0;
 	struct bench_server server;
-	bench_server_init(&server, s, (int)rounds);
+	bench_server_init(&server, s, (int)rounds + 1);
 	measure_filled(s, r, &server, err);
 	bench_server_stop(&server);
 	bench_server_remove(&server);

@@ -115,6 +115,7 @@ struct bench_load {
 	void (*make)(struct bench_load *l, unsigned n, struct strbuf *target, struct strbuf *body);
 	void *arg;
 	const char *method;
+	const char *content_type; /* NULL: application/json */
 	/* results */
 	struct bench_samples ms;
 	unsigned failed;
@@ -154,6 +155,8 @@ void bench_make_big_pod(
 double bench_create(struct bench_target *t, unsigned clients, unsigned n, const char *names,
         void (*make)(struct bench_load *, unsigned, struct strbuf *, struct strbuf *), struct bench_samples *ret_ms);
 
+/* Server-side apply (apply.c), on a server of ours with the namespaces of bench_objects_prepare(). */
+void bench_apply(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);
 /* LIST and watch fan-out (bench_read.c); both add rows to the report. server may be NULL. */
 void bench_lists(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);
 void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watchers, unsigned writes);

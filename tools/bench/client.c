@@ -98,6 +98,7 @@ struct bench_load_client {
 	struct bench_load *load;
 	struct http_client *http;
 	double began_ms;
+	struct http_header type;
 	struct strbuf target, body;
 };
 
@@ -141,10 +142,13 @@ static void client_next(struct bench_load_client *c)
 	strbuf_reset(&c->target);
 	strbuf_reset(&c->body);
 	l->make(l, l->next++, &c->target, &c->body);
+	c->type = json_header[0];
+	if (l->content_type)
+		c->type.value = slice_of(l->content_type);
 	c->began_ms = bench_now_ms();
 	http_client_call(c->http, &(struct http_call_options){.method = l->method,
 	                                  .target = strbuf_cstr(&c->target),
-	                                  .headers = json_header,
+	                                  .headers = &c->type,
 	                                  .headers_count = 1,
 	                                  .body = strbuf_slice(&c->body),
 	                                  .on_done = client_done,
