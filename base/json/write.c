@@ -43,7 +43,8 @@ void json_write_str(struct strbuf *out, struct slice s)
 			write_special(out, c);
 		run = ++i;
 	}
-	strbuf_add(out, p + run, i - run);
+	if (i > run)
+		strbuf_add(out, p + run, i - run);
 	strbuf_addc(out, '"');
 }
 

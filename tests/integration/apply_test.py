@@ -214,6 +214,7 @@ def _():
     eq(s["details"]["causes"], [{"reason": "FieldValueRequired", "message": "Required value: is required for apply patch", "field": "fieldManager"}])
     apply(CM + "/opt", configmap("opt", a="1")).want(201)
     has(api.patch(CM + "/opt?force=true", {"data": {"a": "2"}}).want(422, "Invalid").json["message"], "force: Forbidden: may not be specified for non-apply patch")
+    has(apply(CM + "/opt", configmap("opt"), query="&force=perhaps").want(422).json["message"], 'force: Invalid value: "perhaps": must be true or false')
     has(apply(CM + "/opt", configmap("opt"), "x" * 129).want(422).json["message"], "fieldManager: Too long: may not be more than 128 bytes")
     has(api.post(CM + "?fieldManager=a%09b", configmap("opt2")).want(422).json["message"], "fieldManager: Invalid value: invalid character U+0009 (at position 1)")
     api.request("PATCH", CM + "/opt?fieldManager=x", "{}", type="application/apply-patch+cbor").want(415, "UnsupportedMediaType")

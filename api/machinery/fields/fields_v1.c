@@ -144,7 +144,10 @@ struct field_set *fields_v1_read(struct arena *a, struct json_scan *s, bool is_o
 	struct err own = ERR_INIT;
 	struct reader r = {a, s, err ? err : &own, 0, is_own};
 	struct field_set *set = ARENA_NEW(a, struct field_set);
-	return read_node(&r, set) == 0 ? set : NULL;
+	if (read_node(&r, set) != 0)
+		return NULL;
+	set->is_member = false; /* the object itself is nobody's */
+	return set;
 }
 
 /* ---- writing ---- */

@@ -96,7 +96,7 @@ int managers_read(struct arena *a, struct slice text, bool is_own, struct manage
 		*tail = m;
 		tail = &m->next;
 	}
-	return scan.error ? err_set(r.err, ERR_INVAL, "managedFields: %s", scan.error) : 0;
+	return json_scan_at_end(&scan) ? 0 : err_set(r.err, ERR_INVAL, "managedFields: %s", scan.error);
 }
 
 /* ---- order ---- */

@@ -66,6 +66,10 @@ bool managing_refuses(struct call *c, const char *options, bool is_apply)
 		        e, "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
 	if (is_apply && !manager.len)
 		field_error_add(e, "FieldValueRequired", "fieldManager", "Required value: is required for apply patch");
+	if (is_apply && force.ptr && !call_param_bool(c, "force") && !slice_caseis(force, "false") &&
+	        !slice_is(force, "0"))
+		field_error_add(e, "FieldValueInvalid", "force", "Invalid value: \"%.*s\": must be true or false",
+		        SLICE_FMT(force));
 	check_manager(e, manager);
 	if (e->count)
 		call_respond_invalid(c, &row, SLICE_NULL, e);

@@ -48,7 +48,7 @@ static void wrong_entries_are_refused(void **state)
 	        "[{'manager':'x','operation':'Apply','apiVersion':'v1','fieldsV1':{'f:a':{}}}]",
 	        "[{'manager':'x','operation':'Apply','apiVersion':'v1','fieldsType':'FieldsV2','fieldsV1':{}}]",
 	        "[" ENTRY("x", "Apply", "", "{'a':{}}") "]", "[" ENTRY("x", "Apply", "", "{'f:a':{}}"),
-	        "[{'manager':7,'operation':'Apply','apiVersion':'v1','fieldsType':'FieldsV1'}]"};
+	        "[{'manager':7,'operation':'Apply','apiVersion':'v1','fieldsType':'FieldsV1'}]", "[]]"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct managers m;
 		struct err err = ERR_INIT;
