@@ -78,6 +78,10 @@ check "a cordon has its taint" wait_for 5 is node/dead '{.spec.taints[*].key}' n
 # ---- deployments ----
 kubectl create deployment web --image=web:1 --replicas=4 --port=80 >/dev/null
 check "a deployment rolls out" kubectl rollout status deployment/web --timeout=20s
+managers() { kubectl get "$1" --show-managed-fields -o 'jsonpath={range .metadata.managedFields[*]}{.manager}/{.operation}/{.subresource} {end}'; }
+check_has "its controller manages its status" "kube-controller-manager/Update/status" "$(managers deploy/web)"
+check_has "and who made it the rest" "kubectl-create/Update/ " "$(managers deploy/web)"
+check_has "controllers manage what they make" "kube-controller-manager/Update/ " "$(managers "$(kubectl get pods -l app=web -o name | head -1)")"
 check "its pods have the hash of the template" count_is pods 4 pod-template-hash
 check "its status is complete" is deploy/web '{.status.readyReplicas} {.status.updatedReplicas} {.status.availableReplicas}' "4 4 4"
 check "pods are spread over nodes" bash -c "[ $(jp pods '{.items[?(@.spec.nodeName=="n1")].metadata.name}' | wc -w) = 2 ]"
