@@ -152,6 +152,27 @@ struct field_set *fields_v1_read(struct arena *a, struct json_scan *s, bool is_o
 
 /* ---- writing ---- */
 
+static bool is_plain(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] < 0x20 || (unsigned char)s.ptr[i] >= 0x80 || s.ptr[i] == '"' ||
+		        s.ptr[i] == '\\')
+			return false;
+	return true;
+}
+
+/* Nearly every node: "f:name":{} */
+static void write_leaf(struct strbuf *out, struct slice name)
+{
+	strbuf_reserve(out, name.len + 8);
+	char *at = out->data + out->len;
+	memcpy(at, "\"f:", 3);
+	memcpy(at + 3, name.ptr, name.len);
+	memcpy(at + 3 + name.len, "\":{}", 5);
+	out->len += name.len + 7;
+	out->data[out->len] = 0;
+}
+
 /* As one string: the name's opening quote becomes the colon behind the letter. */
 static void write_name(struct strbuf *out, const struct field_set *n)
 {
@@ -170,6 +191,10 @@ void fields_v1_write(struct strbuf *out, const struct field_set *set)
 	for (const struct field_set *it = set->first; it; it = it->next) {
 		if (out->data[out->len - 1] != '{')
 			strbuf_addc(out, ',');
+		if (it->kind == 'f' && !it->first && is_plain(it->name)) {
+			write_leaf(out, it->name);
+			continue;
+		}
 		write_name(out, it);
 		strbuf_addc(out, ':');
 		fields_v1_write(out, it);

@@ -50,6 +50,17 @@ const struct schema_type *schema_type_find(struct slice name)
 	return NULL;
 }
 
+/* Most names differ in their first bytes: how long they are is not asked for. */
+static int name_order(struct slice name, const char *field)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char x = (unsigned char)name.ptr[i], y = (unsigned char)field[i];
+		if (!y || x != y)
+			return !y || x > y ? 1 : -1;
+	}
+	return field[name.len] ? -1 : 0;
+}
+
 const struct schema_field *schema_field_find(const struct schema_type *type, struct slice name)
 {
 	size_t low = 0;
@@ -57,7 +68,7 @@ const struct schema_field *schema_field_find(const struct schema_type *type, str
 	while (low < high) {
 		size_t mid = (low + high) / 2;
 		const struct schema_field *f = &type->fields[type->sorted[mid]];
-		int order = slice_cmp(name, slice_of(f->name));
+		int order = name_order(name, f->name);
 		if (order == 0)
 			return f;
 		if (order < 0)

@@ -254,11 +254,15 @@ static bool changes_nothing(struct mutation *m)
 	return same;
 }
 
+/* Room that is made at once for managedFields: those of most objects fit. */
+enum { MANAGED_BYTES_USUAL = 4096 };
+
 /* What is stored: the object's text, and who manages it as the last member of its metadata. */
 static void write_text(struct mutation *m)
 {
 	struct strbuf managed = STRBUF_INIT;
 	size_t metadata_end = strategy_write(&m->text, m->object);
+	strbuf_reserve(&managed, MANAGED_BYTES_USUAL);
 	managing_write(&m->managing, &managed);
 	if (managed.len)
 		object_lay_in(&m->stored, strbuf_slice(&m->text), metadata_end, strbuf_slice(&managed));
