@@ -25,8 +25,12 @@ static struct json *config_of(struct state *s, struct slice text)
 
 static int apply(struct state *s, const char *manager, const struct json *config, bool force)
 {
-	struct managers_write w = {
-	        .arena = s->a, .resource = s->row, .sub = "", .manager = slice_of(manager), .now = "T", .resets = "status"};
+	struct managers_write w = {.arena = s->a,
+	        .resource = s->row,
+	        .sub = "",
+	        .manager = slice_of(manager),
+	        .now = "T",
+	        .resets = "status"};
 	struct manager_conflicts conflicts;
 	struct err err = ERR_INIT;
 	struct json *ret;

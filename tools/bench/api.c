@@ -1,4 +1,5 @@
-/* `k3x-bench api`: creations, server-side apply, lists, watch fan-out and memory of the API server, as clients see them.
+/* `k3x-bench api`: creations, server-side apply, lists, watch fan-out and memory of the API server, as clients see
+ * them.
  *
  * Rounds on a fresh server each measure creations (2,000 ConfigMaps by one client, 10,000 by 64, 10,000 pods by 32).
  * One more measures server-side apply (apply.c).

@@ -1,6 +1,6 @@
 /* Server-side apply of a Deployment of 4 KB: every request changes the image of one of the Deployments of its client's
- * number, so each is merged, compared, and written; then the same once more without a change, which is merged, compared,
- * and not written. */
+ * number, so each is merged, compared, and written; then the same once more without a change, which is merged,
+ * compared, and not written. */
 #include "tools/bench/bench_int.h"
 
 enum { NAMESPACES = 8, OBJECTS = 64, DEPLOYMENT_BYTES = 4096 };
@@ -12,7 +12,8 @@ struct apply_arg {
 static void write_settings(struct strbuf *body)
 {
 	for (unsigned i = 0; body->len + 380 < DEPLOYMENT_BYTES; i++)
-		strbuf_addf(body, "%s{\"name\":\"SETTING_%u\",\"value\":\"https://service-%u.example.internal:8443/v1\"}",
+		strbuf_addf(body,
+		        "%s{\"name\":\"SETTING_%u\",\"value\":\"https://service-%u.example.internal:8443/v1\"}",
 		        i ? "," : "", i, i * 13 % 97);
 }
 
@@ -26,13 +27,16 @@ static void make_deployment(struct bench_load *l, unsigned n, struct strbuf *tar
 	strbuf_addf(body,
 	        "{\"apiVersion\":\"apps/v1\",\"kind\":\"Deployment\",\"metadata\":{\"name\":\"applied-%u\",\"labels\":{"
 	        "\"app\":\"web\",\"app.kubernetes.io/version\":\"1.27.3\"}},\"spec\":{\"replicas\":3,\"selector\":{"
-	        "\"matchLabels\":{\"app\":\"web\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{"
+	        "\"matchLabels\":{\"app\":\"web\"}},\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":"
+	        "{"
 	        "\"containers\":[{\"name\":\"nginx\",\"image\":\"registry.example.com/team/nginx:%u\",\"env\":[",
 	        i, a->is_changed ? n : 0);
 	write_settings(body);
 	strbuf_adds(body,
-	        "],\"ports\":[{\"name\":\"http\",\"containerPort\":8080},{\"name\":\"metrics\",\"containerPort\":9113}],"
-	        "\"resources\":{\"requests\":{\"cpu\":\"100m\",\"memory\":\"128Mi\"},\"limits\":{\"memory\":\"256Mi\"}},"
+	        "],\"ports\":[{\"name\":\"http\",\"containerPort\":8080},{\"name\":\"metrics\",\"containerPort\":9113}]"
+	        ","
+	        "\"resources\":{\"requests\":{\"cpu\":\"100m\",\"memory\":\"128Mi\"},\"limits\":{\"memory\":\"256Mi\"}}"
+	        ","
 	        "\"volumeMounts\":[{\"name\":\"config\",\"mountPath\":\"/etc/nginx/conf.d\"}]}],\"volumes\":[{\"name\":"
 	        "\"config\",\"configMap\":{\"name\":\"web-config\"}}]}}}}");
 }
@@ -43,7 +47,8 @@ struct apply_round {
 	bool is_changed;
 };
 
-static void run(struct bench_report *r, struct bench_target *t, struct bench_server *server, const struct apply_round *x)
+static void run(
+        struct bench_report *r, struct bench_target *t, struct bench_server *server, const struct apply_round *x)
 {
 	struct apply_arg arg = {x->is_changed};
 	struct bench_load l = {.target = t,
@@ -61,7 +66,8 @@ static void run(struct bench_report *r, struct bench_target *t, struct bench_ser
 	bench_samples_release(&l.ms);
 	if (!x->key)
 		return;
-	bench_report_add(r, (struct bench_row){x->key, x->what, "/s", (x->n - l.failed) / l.seconds, 0, 0, BENCH_HIGHER});
+	bench_report_add(
+	        r, (struct bench_row){x->key, x->what, "/s", (x->n - l.failed) / l.seconds, 0, 0, BENCH_HIGHER});
 	bench_report_add(r, (struct bench_row){x->cpu_key, "  server CPU per apply", "ms", cpu, 0, 0, BENCH_LOWER});
 }
 

@@ -82,6 +82,8 @@ static int take_name(struct reader *r, struct slice text, struct field_set *n)
 static struct slice text_of(struct reader *r)
 {
 	struct slice raw = r->scan->key;
+	if (r->is_own && !r->scan->key_escaped)
+		return raw;
 	char *copy = arena_memdup(r->a, raw.ptr, raw.len);
 	size_t len = r->scan->key_escaped ? json_unescape(copy, raw) : raw.len;
 	return (struct slice){copy, len};
@@ -152,24 +154,31 @@ struct field_set *fields_v1_read(struct arena *a, struct json_scan *s, bool is_o
 
 /* ---- writing ---- */
 
-static bool is_plain(struct slice s)
+/* Nothing but what needs no escape, or a backslash before it. */
+static bool is_simple(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.ptr[i] < 0x20 || (unsigned char)s.ptr[i] >= 0x80 || s.ptr[i] == '"' ||
-		        s.ptr[i] == '\\')
+		if ((unsigned char)s.ptr[i] < 0x20 || (unsigned char)s.ptr[i] >= 0x80)
 			return false;
 	return true;
 }
 
-/* Nearly every node: "f:name":{} */
-static void write_leaf(struct strbuf *out, struct slice name)
+/* "f:name": and "k:{\"name\":\"x\"}": as one piece, and {} behind a leaf: nearly every node is simple. */
+static void write_simple(struct strbuf *out, const struct field_set *n)
 {
-	strbuf_reserve(out, name.len + 8);
+	strbuf_reserve(out, 2 * n->name.len + 8);
 	char *at = out->data + out->len;
-	memcpy(at, "\"f:", 3);
-	memcpy(at + 3, name.ptr, name.len);
-	memcpy(at + 3 + name.len, "\":{}", 5);
-	out->len += name.len + 7;
+	*at++ = '"';
+	*at++ = n->kind;
+	*at++ = ':';
+	for (size_t i = 0; i < n->name.len; i++) {
+		char c = n->name.ptr[i];
+		if (c == '"' || c == '\\')
+			*at++ = '\\';
+		*at++ = c;
+	}
+	memcpy(at, n->first ? "\":\0\0" : "\":{}", 5);
+	out->len = (size_t)(at - out->data) + (n->first ? 2 : 4);
 	out->data[out->len] = 0;
 }
 
@@ -181,6 +190,7 @@ static void write_name(struct strbuf *out, const struct field_set *n)
 	size_t at = out->len;
 	json_write_str(out, n->name);
 	out->data[at] = ':';
+	strbuf_adds(out, n->first ? ":" : ":{}");
 }
 
 void fields_v1_write(struct strbuf *out, const struct field_set *set)
@@ -191,13 +201,12 @@ void fields_v1_write(struct strbuf *out, const struct field_set *set)
 	for (const struct field_set *it = set->first; it; it = it->next) {
 		if (out->data[out->len - 1] != '{')
 			strbuf_addc(out, ',');
-		if (it->kind == 'f' && !it->first && is_plain(it->name)) {
-			write_leaf(out, it->name);
-			continue;
-		}
-		write_name(out, it);
-		strbuf_addc(out, ':');
-		fields_v1_write(out, it);
+		if (is_simple(it->name))
+			write_simple(out, it);
+		else
+			write_name(out, it);
+		if (it->first)
+			fields_v1_write(out, it);
 	}
 	strbuf_addc(out, '}');
 }

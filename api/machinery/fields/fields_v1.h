@@ -12,7 +12,8 @@
 
 /* Reads the value that lies ahead of the scanner. Names are copied into the arena, and brought to the canonical form
  * (members of keys in order, no white space). NULL with ERR_INVAL when it is not FieldsV1 or nests deeper than an
- * object may. is_own: the text is one that fields_v1_write() has made, whose keys and values need no second look. */
+ * object may. is_own: the text is one that fields_v1_write() has made, whose keys and values need no second look, and
+ * lives as long as the arena: names are borrowed from it. */
 struct field_set *fields_v1_read(struct arena *a, struct json_scan *s, bool is_own, struct err *err);
 void fields_v1_write(struct strbuf *out, const struct field_set *set);
 

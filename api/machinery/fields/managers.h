@@ -40,8 +40,8 @@ struct managers_write {
 /* Upstream's bound on entries of operation Update; the oldest beyond it are folded into one. */
 enum { MANAGERS_UPDATERS_MAX = 10, MANAGER_NAME_BYTES_MAX = 128 };
 
-/* Of a JSON array. is_own: it was made by managers_write(). Texts are copied into the arena. ERR_INVAL with what is
- * wrong. */
+/* Of a JSON array. is_own: it was made by managers_write(), and lives as long as the arena; else texts are copied
+ * there. ERR_INVAL with what is wrong. */
 int managers_read(struct arena *a, struct slice text, bool is_own, struct managers *out, struct err *err);
 void managers_write(struct strbuf *out, const struct managers *m); /* appends the array, in upstream's order */
 /* Times left aside. */

@@ -92,9 +92,8 @@ static void leave_out_nothings(
 	c->added = *field_set_difference(w->arena, &c->added, &nothings.removed);
 }
 
-static struct change change_between(
-        const struct managers_write *w, const struct resource *r, const struct json *old, const struct json *now,
-        bool is_merged)
+static struct change change_between(const struct managers_write *w, const struct resource *r, const struct json *old,
+        const struct json *now, bool is_merged)
 {
 	struct comparison c;
 	compare_objects(w->arena, r->type, old, now, &c);

@@ -68,9 +68,8 @@ static void take_history(struct list *l, const struct store_request *req)
 	for (size_t i = 0; i < req->result.n_kvs; i++) {
 		struct store_kv *kv = &req->result.kvs[i];
 		struct slice key = {kv->key.ptr + prefix, kv->key.len - prefix};
-		struct object *o = call_shows_managed(c)
-		                           ? object_new_whole(storage, key, kv->value, kv->mod_revision)
-		                           : object_new(storage, key, kv->value, kv->mod_revision);
+		struct object *o = call_shows_managed(c) ? object_new_whole(storage, key, kv->value, kv->mod_revision)
+		                                         : object_new(storage, key, kv->value, kv->mod_revision);
 		bool taken = o && object_matches(o, &l->filter, storage);
 		if (taken && l->limit && (int64_t)l->selection.count == l->limit) {
 			if (!list_has_selectors(l))

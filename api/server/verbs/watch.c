@@ -144,7 +144,8 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	        w->cr->resource == c->route.resource)
 		return w->initial || o->json->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, o)
 		                                                           : frame_json_shared(w, type, o);
-	struct rcbuf *stored = call_object_text(c, o), *text = shape_convert(stored, w->cr->resource, c->route.resource, NULL);
+	struct rcbuf *stored = call_object_text(c, o),
+	             *text = shape_convert(stored, w->cr->resource, c->route.resource, NULL);
 	rcbuf_unref(stored);
 	if (!text)
 		return true; /* has no form in this version: left out, as it is left out of lists */

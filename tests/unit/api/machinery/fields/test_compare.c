@@ -10,7 +10,8 @@ static void differs(const char *old, const char *now, const char *added, const c
 	assert_set(&c.added, added);
 	assert_set(&c.modified, modified);
 	assert_set(&c.removed, removed);
-	assert_int_equal(comparison_is_empty(&c), !strcmp(added, "{}") && !strcmp(modified, "{}") && !strcmp(removed, "{}"));
+	assert_int_equal(
+	        comparison_is_empty(&c), !strcmp(added, "{}") && !strcmp(modified, "{}") && !strcmp(removed, "{}"));
 }
 
 #define SPEC(x) "{'spec':{" x "}}"
@@ -21,7 +22,8 @@ static void leaves_are_added_modified_and_removed(void **state)
 {
 	differs(SPEC("'nodeName':'x'"), SPEC("'nodeName':'x'"), "{}", "{}", "{}");
 	differs(SPEC("'nodeName':'x'"), SPEC("'nodeName':'y'"), "{}", F_SPEC("'f:nodeName':{}"), "{}");
-	differs(SPEC("'hostname':'x'"), SPEC("'nodeName':'y'"), F_SPEC("'f:nodeName':{}"), "{}", F_SPEC("'f:hostname':{}"));
+	differs(SPEC("'hostname':'x'"), SPEC("'nodeName':'y'"), F_SPEC("'f:nodeName':{}"), "{}",
+	        F_SPEC("'f:hostname':{}"));
 	differs(SPEC("'priority':1"), SPEC("'priority':1.0"), "{}", "{}", "{}");
 	differs(SPEC("'nodeSelector':{'a':'1'}"), SPEC("'nodeSelector':{'a':'1','b':'2'}"), "{}",
 	        F_SPEC("'f:nodeSelector':{}"), "{}"); /* atomic */

@@ -4,7 +4,8 @@
 #include "api/machinery/fields/last_applied.h"
 
 #define LIVE(applied, data) \
-	"{'metadata':{'annotations':{'kubectl.kubernetes.io/last-applied-configuration':'" applied "'}},'data':{" data "}}"
+	"{'metadata':{'annotations':{'kubectl.kubernetes.io/last-applied-configuration':'" applied "'}},'data':{" data \
+	"}}"
 #define APPLIED "{\\'data\\':{\\'a\\':\\'1\\',\\'b\\':\\'2\\'}}"
 
 static size_t left(const char *live, const char *first, const char *second)
@@ -37,9 +38,11 @@ static void an_annotation_that_cannot_be_read_allows_nothing(void **state)
 static void the_annotation_follows_what_is_applied(void **state)
 {
 	struct json *object = object_of(LIVE(APPLIED, "'a':'1'"));
-	last_applied_set(&a, object, object_of("{'metadata':{'annotations':{'kubectl.kubernetes.io/last-applied-configuration':'x','k':'v'}},'data':{'a':'3'}}"));
-	struct slice text = json_str(json_path(object, "metadata", "annotations",
-	        "kubectl.kubernetes.io/last-applied-configuration", NULL));
+	last_applied_set(&a, object,
+	        object_of("{'metadata':{'annotations':{'kubectl.kubernetes.io/"
+	                  "last-applied-configuration':'x','k':'v'}},'data':{'a':'3'}}"));
+	struct slice text = json_str(
+	        json_path(object, "metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration", NULL));
 	assert_true(slice_is(text, quoted("{'metadata':{'annotations':{'k':'v'}},'data':{'a':'3'}}\n")));
 	object = object_of("{'metadata':{}}");
 	last_applied_set(&a, object, object_of("{'data':{}}"));

@@ -29,7 +29,8 @@ static void what_is_read_is_written(void **state)
 	static const char *const texts[] = {
 	        "[]",
 	        "[" ENTRY("kubectl", "Apply", "2026-01-01T00:00:00Z", "{'f:data':{'f:a':{}}}") "]",
-	        "[{'manager':'x','operation':'Update','apiVersion':'apps/v1','fieldsType':'FieldsV1','fieldsV1':{'f:a':{}},"
+	        "[{'manager':'x','operation':'Update','apiVersion':'apps/"
+	        "v1','fieldsType':'FieldsV1','fieldsV1':{'f:a':{}},"
 	        "'subresource':'status'}]",
 	        "[" ENTRY("a\\\"b", "Update", "2026-01-01T00:00:00Z", "{'f:a':{}}") "]",
 	};
@@ -61,9 +62,9 @@ static void wrong_entries_are_refused(void **state)
 
 static void appliers_come_first_then_the_oldest(void **state)
 {
-	struct managers m = read_all("[" ENTRY("b", "Update", "2026-01-01T00:00:02Z", "{'f:a':{}}") "," ENTRY(
-	        "c", "Update", "2026-01-01T00:00:01Z", "{'f:a':{}}") "," ENTRY("z", "Apply", "2026-01-01T00:00:03Z",
-	        "{'f:a':{}}") "]");
+	struct managers m = read_all("[" ENTRY("b", "Update", "2026-01-01T00:00:02Z", "{'f:a':{}}") "," ENTRY("c",
+	        "Update", "2026-01-01T00:00:01Z",
+	        "{'f:a':{}}") "," ENTRY("z", "Apply", "2026-01-01T00:00:03Z", "{'f:a':{}}") "]");
 	managers_sort(&a, &m);
 	assert_true(slice_is(m.first->name, "z"));
 	assert_true(slice_is(m.first->next->name, "c"));
@@ -76,7 +77,8 @@ static void equality_leaves_times_aside(void **state)
 	struct managers x = read_all("[" ENTRY("x", "Apply", "2026-01-01T00:00:00Z", "{'f:a':{}}") "]"),
 	                y = read_all("[" ENTRY("x", "Apply", "2026-01-02T00:00:00Z", "{'f:a':{}}") "]"),
 	                z = read_all("[" ENTRY("x", "Update", "2026-01-01T00:00:00Z", "{'f:a':{}}") "]"),
-	                other = read_all("[" ENTRY("x", "Apply", "2026-01-01T00:00:00Z", "{'f:b':{}}") "]"), none = {NULL};
+	                other = read_all("[" ENTRY("x", "Apply", "2026-01-01T00:00:00Z", "{'f:b':{}}") "]"),
+	                none = {NULL};
 	assert_true(managers_equal(&x, &y));
 	assert_false(managers_equal(&x, &z));
 	assert_false(managers_equal(&x, &other));

@@ -96,11 +96,14 @@ static void what_is_the_servers_is_nobodys(void **state)
 static void a_write_of_one_half_owns_nothing_of_the_other(void **state)
 {
 	struct managers_write w = by("x", "T1");
-	struct json *now = object_of("{'metadata':{'labels':{'l':'1'},'annotations':{'a':'1'}},'spec':{'nodeName':'n'},'status':{'phase':'x'}}");
+	struct json *now = object_of("{'metadata':{'labels':{'l':'1'},'annotations':{'a':'1'}},'spec':{'nodeName':'n'},"
+	                             "'status':{'phase':'x'}}");
 	w.resource = row("v1", "Pod");
 	w.resets = "status";
 	managers_update(&w, &m, managers_zero(&a, w.resource), now);
-	owns("x", false, "{'f:metadata':{'f:annotations':{'.':{},'f:a':{}},'f:labels':{'.':{},'f:l':{}}},'f:spec':{'f:nodeName':{}}}");
+	owns("x", false,
+	        "{'f:metadata':{'f:annotations':{'.':{},'f:a':{}},'f:labels':{'.':{},'f:l':{}}},'f:spec':{'f:nodeName':"
+	        "{}}}");
 	m.first = NULL;
 	w.sub = "status";
 	w.is_status = true;
@@ -161,9 +164,11 @@ static void an_apply_that_changes_nothing_leaves_the_time(void **state)
 	struct managers_write w = by("x", "T3");
 	struct manager_conflicts conflicts;
 	struct json *ret;
-	managers_apply(&w, &m, object_of(DATA("'a':'1'")), true, object_of(DATA("'a':'1'")), false, &ret, &conflicts, &err);
+	managers_apply(
+	        &w, &m, object_of(DATA("'a':'1'")), true, object_of(DATA("'a':'1'")), false, &ret, &conflicts, &err);
 	assert_true(slice_is(find("x", true)->time, "T2"));
-	managers_apply(&w, &m, object_of(DATA("'a':'1'")), true, object_of(DATA("'a':'2'")), false, &ret, &conflicts, &err);
+	managers_apply(
+	        &w, &m, object_of(DATA("'a':'1'")), true, object_of(DATA("'a':'2'")), false, &ret, &conflicts, &err);
 	assert_true(slice_is(find("x", true)->time, "T3"));
 }
 
@@ -175,17 +180,20 @@ static void the_first_apply_tells_the_past_apart(void **state)
 	owns("before-first-apply", false, "{'f:data':{'.':{},'f:a':{},'f:b':{}}}");
 	owns("x", true, "{'f:data':{'f:a':{}}}");
 	assert_null(apply("x", DATA("'a':'1','b':'2'"), DATA("'b':'9'"), false, &err));
-	assert_string_equal(err.msg, "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.b");
+	assert_string_equal(
+	        err.msg, "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.b");
 }
 
 /* autoscaling/v1 and v2 of one object: each entry is told in its own version. */
 static void entries_of_another_version_are_compared_in_theirs(void **state)
 {
-	static const char v2[] = "{'apiVersion':'autoscaling/v2','kind':'HorizontalPodAutoscaler','metadata':{'name':'h'},'spec':{"
-	                         "'scaleTargetRef':{'kind':'D','name':'d'},'maxReplicas':%d,'metrics':[{'type':'Resource',"
-	                         "'resource':{'name':'cpu','target':{'type':'Utilization','averageUtilization':%d}}}]}}";
+	static const char v2[] =
+	        "{'apiVersion':'autoscaling/v2','kind':'HorizontalPodAutoscaler','metadata':{'name':'h'},'spec':{"
+	        "'scaleTargetRef':{'kind':'D','name':'d'},'maxReplicas':%d,'metrics':[{'type':'Resource',"
+	        "'resource':{'name':'cpu','target':{'type':'Utilization','averageUtilization':%d}}}]}}";
 	struct managers_write w = by("old", "T1"), now = by("new", "T2");
-	struct json *before = object_of(arena_printf(&a, v2, 3, 50)), *after = object_of(arena_printf(&a, v2, 3, 80)), *v1;
+	struct json *before = object_of(arena_printf(&a, v2, 3, 50)), *after = object_of(arena_printf(&a, v2, 3, 80)),
+	            *v1;
 	const struct resource *row1 = row("autoscaling/v1", "HorizontalPodAutoscaler"),
 	                      *row2 = row("autoscaling/v2", "HorizontalPodAutoscaler");
 	v1 = json_copy(&a, before);

@@ -68,12 +68,16 @@ static void lists_are_woven_in_the_order_of_config(void **state)
 /* Validation lets some lists repeat a key: nothing is lost or asked for twice. */
 static void repeated_elements_of_live_are_kept_or_replaced(void **state)
 {
-	static const char live_text[] = SPEC("'containers':[{'name':'a','image':'1'},{'name':'b'},{'name':'a','image':'2'}]");
+	static const char live_text[] =
+	        SPEC("'containers':[{'name':'a','image':'1'},{'name':'b'},{'name':'a','image':'2'}]");
 	struct json *live = object_of(live_text);
-	merge_objects(&a, row("v1", "Pod")->type, live, object_of(SPEC("'containers':[{'name':'b','image':'3'}]")), NULL);
-	assert_object(live, SPEC("'containers':[{'name':'a','image':'1'},{'name':'b','image':'3'},{'name':'a','image':'2'}]"));
+	merge_objects(
+	        &a, row("v1", "Pod")->type, live, object_of(SPEC("'containers':[{'name':'b','image':'3'}]")), NULL);
+	assert_object(live,
+	        SPEC("'containers':[{'name':'a','image':'1'},{'name':'b','image':'3'},{'name':'a','image':'2'}]"));
 	live = object_of(live_text);
-	merge_objects(&a, row("v1", "Pod")->type, live, object_of(SPEC("'containers':[{'name':'a','image':'9'}]")), NULL);
+	merge_objects(
+	        &a, row("v1", "Pod")->type, live, object_of(SPEC("'containers':[{'name':'a','image':'9'}]")), NULL);
 	assert_object(live, SPEC("'containers':[{'name':'a','image':'9'},{'name':'b'}]"));
 }
 
@@ -91,8 +95,8 @@ static void what_only_the_applier_had_goes(void **state)
 	pruned(SPEC("'nodeName':'x','hostname':'h'"), "{'f:spec':{'f:nodeName':{},'f:hostname':{}}}",
 	        "{'f:spec':{'f:hostname':{}}}", SPEC("'hostname':'h'"));
 	/* a member of a map; the map goes with its last */
-	pruned("{'metadata':{'name':'n','labels':{'a':'1'}}}", "{'f:metadata':{'f:labels':{'f:a':{}}}}", "{'f:metadata':{'f:name':{}}}",
-	        "{'metadata':{'name':'n'}}");
+	pruned("{'metadata':{'name':'n','labels':{'a':'1'}}}", "{'f:metadata':{'f:labels':{'f:a':{}}}}",
+	        "{'f:metadata':{'f:name':{}}}", "{'metadata':{'name':'n'}}");
 	pruned("{'metadata':{'labels':{'a':'1','b':'2'}}}", "{'f:metadata':{'f:labels':{'f:a':{}}}}",
 	        "{'f:metadata':{'f:labels':{'f:b':{}}}}", "{'metadata':{'labels':{'b':'2'}}}");
 	/* the map itself is somebody's */
@@ -109,7 +113,8 @@ static void what_only_the_applier_had_goes(void **state)
 	        "{'f:spec':{'f:containers':{" KEY ":{'.':{},'f:name':{},'f:image':{}}}}}",
 	        SPEC("'containers':[{'name':'a','image':'1'}]"));
 	/* a struct of which somebody has a part */
-	pruned(SPEC("'securityContext':{'runAsUser':1,'fsGroup':2}"), "{'f:spec':{'f:securityContext':{'f:runAsUser':{}}}}",
+	pruned(SPEC("'securityContext':{'runAsUser':1,'fsGroup':2}"),
+	        "{'f:spec':{'f:securityContext':{'f:runAsUser':{}}}}",
 	        "{'f:spec':{'f:securityContext':{'f:fsGroup':{}}}}", SPEC("'securityContext':{'fsGroup':2}"));
 	pruned("{'metadata':{'finalizers':['x','y']}}", "{'f:metadata':{'f:finalizers':{'v:\\\"x\\\"':{}}}}",
 	        "{'f:metadata':{'f:finalizers':{'v:\\\"y\\\"':{}}}}", "{'metadata':{'finalizers':['y']}}");
@@ -136,7 +141,8 @@ static void large_objects_take_linear_time_and_no_more_than_their_budget(void **
 	assert_true(clock_mono_ms() - started < 5000);
 	struct budget small = BUDGET(a.used_bytes + 1000, 0);
 	a.budget = &small;
-	assert_int_equal(merge_objects(&a, row("v1", "Pod")->type, parse("{\"metadata\":{\"labels\":{}}}"), y, &err), 0);
+	assert_int_equal(
+	        merge_objects(&a, row("v1", "Pod")->type, parse("{\"metadata\":{\"labels\":{}}}"), y, &err), 0);
 	assert_int_equal(merge_objects(&a, row("v1", "Pod")->type, x, y, &err), ERR_TOO_BIG);
 	a.budget = NULL;
 	strbuf_release(&live);

@@ -33,11 +33,13 @@ static void usual_entries_become_small(void **state)
 {
 	static const char text[] =
 	        "[{\"manager\":\"kube-controller-manager\",\"operation\":\"Update\",\"apiVersion\":\"v1\",\"time\":"
-	        "\"2031-05-06T07:08:09Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:metadata\":{\"f:generateName\":{},"
+	        "\"2031-05-06T07:08:09Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:metadata\":{\"f:generateName\":"
+	        "{},"
 	        "\"f:labels\":{\".\":{},\"f:app\":{},\"f:pod-template-hash\":{}},\"f:ownerReferences\":{\".\":{},"
 	        "\"k:{\\\"uid\\\":\\\"11111111-2222-3333-4444-555555555555\\\"}\":{}}},\"f:spec\":{\"f:containers\":{"
 	        "\"k:{\\\"name\\\":\\\"web\\\"}\":{\".\":{},\"f:image\":{},\"f:imagePullPolicy\":{},\"f:name\":{},"
-	        "\"f:resources\":{},\"f:terminationMessagePath\":{},\"f:terminationMessagePolicy\":{}}},\"f:dnsPolicy\":{},"
+	        "\"f:resources\":{},\"f:terminationMessagePath\":{},\"f:terminationMessagePolicy\":{}}},\"f:"
+	        "dnsPolicy\":{},"
 	        "\"f:enableServiceLinks\":{},\"f:restartPolicy\":{},\"f:schedulerName\":{},\"f:securityContext\":{},"
 	        "\"f:terminationGracePeriodSeconds\":{}}}}]";
 	assert_true(packs(text, sizeof text - 1) < sizeof text / 4);

@@ -59,8 +59,8 @@ static void elements_are_named_by_their_keys(void **state)
 	assert_string_equal(step("v1", "Pod", "spec.containers", "{'image':'i','name':'web'}", &kind, &missing),
 	        "{\"name\":\"web\"}");
 	assert_int_equal(kind, 'k');
-	assert_string_equal(step("v1", "Pod", "spec.containers", "{'name':'a\\\"b'}", &kind, &missing),
-	        "{\"name\":\"a\\\"b\"}");
+	assert_string_equal(
+	        step("v1", "Pod", "spec.containers", "{'name':'a\\\"b'}", &kind, &missing), "{\"name\":\"a\\\"b\"}");
 	/* in order, with the default of what is left out */
 	assert_string_equal(step("v1", "Pod", "spec.containers.ports", "{'containerPort':80}", &kind, &missing),
 	        "{\"containerPort\":80,\"protocol\":\"TCP\"}");
