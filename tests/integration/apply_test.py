@@ -354,6 +354,40 @@ def _():
     true("managedFields" not in o["metadata"], "cleared by an update")
 
 
+@case("managedFields: a JSON patch may replace them at a version, as kubectl's migration does")
+def _():
+    o = apply(CM + "/json", configmap("json", a="1")).want(201).json
+    moved = [{**o["metadata"]["managedFields"][0], "manager": "moved"}]
+    ops = lambda v: [{"op": "replace", "path": "/metadata/managedFields", "value": moved}, {"op": "replace", "path": "/metadata/resourceVersion", "value": v}]
+    api.patch(CM + "/json", ops("1"), "json").want(409, "Conflict")
+    eq(list(entries(api.patch(CM + "/json", ops(version(o)), "json").want(200).json)), [("moved", "Apply", "")])
+    api.patch(CM + "/json", [{"op": "test", "path": "/metadata/managedFields/0/manager", "value": "one"}], "json").want(422)
+
+
+@case("managedFields: what deletes, binds or evicts is nobody's write, and loses none")
+def _():
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "dying", "finalizers": ["t.io/hold"]}, "data": {"a": "1"}}
+    o = apply(CM + "/dying", body).want(201).json
+    dying = api.delete(CM + "/dying").want(200).json
+    eq(dying["metadata"]["managedFields"], o["metadata"]["managedFields"])
+    apply(CM + "/dying", {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "dying"}}).want(200)
+    api.get(CM + "/dying").want(404)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": {"p": "p"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    budgets = "/apis/policy/v1/namespaces/t/poddisruptionbudgets"
+    apply(NS + "/pods/p", pod).want(201)
+    api.post("/api/v1/nodes", {"metadata": {"name": "n1"}}).want(201)
+    bound = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n1"}}
+    before = api.get(NS + "/pods/p").json["metadata"]["managedFields"]
+    api.post(NS + "/pods/p/binding", bound).want(201)
+    eq(api.get(NS + "/pods/p").json["metadata"]["managedFields"], before)
+    api.patch(NS + "/pods/p/status", {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}).want(200)
+    b = apply(budgets + "/b", {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}, "spec": {"minAvailable": 0, "selector": {"matchLabels": {"p": "p"}}}}).want(201).json
+    api.post(NS + "/pods/p/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}}).want(201)
+    after = api.get(budgets + "/b").json
+    true(version(after) != version(b), "the eviction has drawn on the budget")
+    eq(after["metadata"]["managedFields"], b["metadata"]["managedFields"])
+
+
 @case("managedFields: a list that a client sends replaces them; none, or a wrong one, keeps them")
 def _():
     apply(CM + "/sent", configmap("sent", a="1")).want(201)
