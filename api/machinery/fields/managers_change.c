@@ -140,8 +140,10 @@ static bool change_in_version(const struct versions *v, struct slice api_version
 
 static void take_from(struct arena *a, struct manager *m, const struct change *c)
 {
-	m->fields = field_set_difference(a, m->fields, c->touched);
-	m->fields = field_set_difference(a, m->fields, c->removed);
+	if (!field_set_is_empty(c->touched))
+		m->fields = field_set_difference(a, m->fields, c->touched);
+	if (!field_set_is_empty(c->removed))
+		m->fields = field_set_difference(a, m->fields, c->removed);
 }
 
 static void take_from_all(const struct versions *v, struct managers *m, const struct manager *but)
@@ -261,7 +263,7 @@ static void find_conflicts(
 	for (struct manager *it = m->first; it; it = it->next) {
 		struct change c;
 		struct conflict_list list = {v->w->arena, out, it};
-		if (it != self && change_in_version(v, it->api_version, &c))
+		if (it != self && change_in_version(v, it->api_version, &c) && !field_set_is_empty(c.touched))
 			field_set_each(field_set_intersection(v->w->arena, it->fields, c.touched), add_conflict, &list);
 	}
 }
