@@ -2,7 +2,9 @@
  * api/machinery/rules/prepare.c and in the rows of the kinds. See strategy.h. */
 #include "api/server/strategy.h"
 
+#include "api/machinery/fields/pack.h"
 #include "api/machinery/rules/prepare.h"
+#include "api/server/cache/object.h"
 #include "api/server/call.h"
 #include "base/check.h"
 #include "base/pki.h"
@@ -106,4 +108,19 @@ size_t strategy_write(struct strbuf *out, struct json *object)
 	}
 	strbuf_addc(out, '}');
 	return metadata_end;
+}
+
+void strategy_write_changed(struct strbuf *out, struct json *object, const struct object *before)
+{
+	struct slice packed = object_packed(before);
+	struct strbuf bare = STRBUF_INIT, managed = STRBUF_INIT;
+	size_t metadata_end = strategy_write(packed.len ? &bare : out, object);
+	if (packed.len) {
+		size_t len = fields_packed_text_len(packed);
+		strbuf_reserve(&managed, len);
+		fields_unpack(packed, managed.data);
+		object_lay_in(out, strbuf_slice(&bare), metadata_end, (struct slice){managed.data, len});
+	}
+	strbuf_release(&bare);
+	strbuf_release(&managed);
 }

@@ -7,6 +7,7 @@
 #include "base/json/json.h"
 
 struct call;
+struct object;
 
 /* Identity, times, generation, status of a new object. */
 void strategy_prepare_create(struct call *c, const struct resource *r, struct json *object);
@@ -15,6 +16,9 @@ void strategy_prepare_update(
         struct call *c, const struct resource *r, const char *sub, struct json *object, const struct json *old);
 /* Compact text in the stored form. The resourceVersion is left out. Returns where metadata's closing brace is. */
 size_t strategy_write(struct strbuf *out, struct json *object);
+/* The same for what the server changes in `before` by the way (a budget that is drawn on): that is no manager's write,
+ * so its managedFields stay as they are. */
+void strategy_write_changed(struct strbuf *out, struct json *object, const struct object *before);
 /* "2026-01-02T03:04:05Z", now plus some seconds. */
 const char *strategy_time(struct arena *a, int64_t plus_s);
 const char *strategy_uid(struct arena *a);

@@ -386,6 +386,14 @@ def _():
     after = api.get(budgets + "/b").json
     true(version(after) != version(b), "the eviction has drawn on the budget")
     eq(after["metadata"]["managedFields"], b["metadata"]["managedFields"])
+    api.post("/api/v1/namespaces", {"metadata": {"name": "q"}}).want(201)
+    quotas = "/api/v1/namespaces/q/resourcequotas"
+    q = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "3"}}}
+    apply(quotas + "/q", q).want(201)
+    q = api.patch(quotas + "/q/status", {"status": {"hard": {"configmaps": "3"}, "used": {"configmaps": "0"}}}).want(200).json
+    api.post("/api/v1/namespaces/q/configmaps", configmap("drawn")).want(201)
+    after = api.get(quotas + "/q").json
+    eq((after["status"]["used"], after["metadata"]["managedFields"]), ({"configmaps": "1"}, q["metadata"]["managedFields"]))
 
 
 @case("managedFields: a list that a client sends replaces them; none, or a wrong one, keeps them")

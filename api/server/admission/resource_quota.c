@@ -161,7 +161,7 @@ static void draw(struct drawing *d, struct object *o, struct json *quota, struct
 	resource_list_add(used, asked);
 	json_set(a->arena, json_need(a->arena, quota, "status", JSON_OBJECT), "used", resource_list_json(used));
 	json_del(json_get(quota, "metadata"), "resourceVersion");
-	strategy_write(&text, quota);
+	strategy_write_changed(&text, quota, o);
 	resource_storage_key(&key, r, a->ns, object_name(o));
 	struct admission_write *w =
 	        admission_add_write(a, (struct slice){arena_memdup(a->arena, key.data, key.len), key.len});

@@ -87,7 +87,7 @@ static void draw(struct mutation *m, struct object *o, struct json *budget, cons
 	struct strbuf key = STRBUF_INIT, text = STRBUF_INIT;
 	resource_storage_key(&key, budgets_row()->storage, m->ns, object_name(o));
 	disruption_draw(m->arena, budget, d, m->name);
-	strategy_write(&text, budget);
+	strategy_write_changed(&text, budget, o);
 	struct admission_write *w =
 	        admission_add_write(&m->admission, (struct slice){arena_memdup(m->arena, key.data, key.len), key.len});
 	w->when = ADMISSION_IF_AT;
@@ -105,9 +105,7 @@ static int ask_budget(struct eviction *e, struct err *err)
 	struct err why = ERR_INIT;
 	if (!o)
 		return err->code;
-	struct rcbuf *whole = object_whole(o); /* it is written, and stays managed as it is */
-	struct json *budget = json_parse(m->arena, (struct slice){whole->data, whole->len}, NULL, err);
-	rcbuf_unref(whole);
+	struct json *budget = json_parse(m->arena, object_text(o), NULL, err);
 	if (!budget)
 		return err->code;
 	if (disruption_compute(m->call->server->cache, m->arena, budget, &d, &why) != 0)
