@@ -131,13 +131,14 @@ static int io_init(struct raft_io *io, raft_id id, const char *address)
 	return 0;
 }
 
-/* Of a server alone what is at or below the snapshot was for the state only, which has it by now. */
+/* Of a server alone what is below the snapshot was for the state only, which has it by now. The snapshot's own entry
+ * stays: of a log that begins behind it libraft takes that entry for there, and would send nothing to who lacks it. */
 static size_t count_taken_in(const struct raft_adapter *a)
 {
-	uint64_t end = a->loaded_first + a->n_loaded;
-	return !a->n_loaded || a->loaded_first > a->snapshot.index ? 0
-	       : end <= a->snapshot.index + 1                      ? a->n_loaded
-	                                                           : a->snapshot.index + 1 - a->loaded_first;
+	uint64_t snapshot = a->snapshot.index, end = a->loaded_first + a->n_loaded;
+	if (!a->n_loaded || a->loaded_first >= snapshot)
+		return 0;
+	return end <= snapshot ? a->n_loaded : snapshot - a->loaded_first;
 }
 
 static struct raft_entry *hand_over_at_once(struct log_entry *loaded, size_t n, struct raft_entry *entries)
