@@ -302,6 +302,7 @@ struct engine_vtable {
 	int (*watch_read)(struct store_watch *w, struct store_watch_batch *out, struct err *err);
 	void (*watch_close)(struct store_watch *w, void (*closed)(void *arg), void *arg);
 	bool (*leads)(struct engine *e);
+	bool (*has_leader)(struct engine *e);
 	uint64_t (*led_term)(struct engine *e);
 	void (*stats)(struct engine *e, struct store_stats *out);
 	void (*close)(struct engine *e);
@@ -368,6 +369,12 @@ static inline void store_watch_close(struct engine *e, struct store_watch *w, vo
 static inline bool store_leads(struct engine *e)
 {
 	return e->vtable->leads(e);
+}
+
+/* Is it known who leads? While nobody does nothing is written, and what is read here may be old. Any thread, no I/O. */
+static inline bool store_has_leader(struct engine *e)
+{
+	return e->vtable->has_leader(e);
 }
 
 /* The term in which this server leads, for term_expected; 0: it does not lead. Each term has one leader, and a server

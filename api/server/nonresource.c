@@ -8,7 +8,6 @@
 #include "api/server/state.h"
 #include "base/wire/http.h"
 #include "base/check.h"
-#include "store/engine/raft_engine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -129,18 +128,19 @@ static void version(struct call *c)
 enum health_check { CHECK_PING, CHECK_STORE, CHECK_CACHE, CHECKS };
 static const char *const check_names[CHECKS] = {"ping", "store", "cache"};
 
-/* A server that knows of no leader serves what it has and can write nothing: whoever can choose takes another. */
-static bool has_leader(const struct api_server *s)
-{
-	struct raft_engine *raft = raft_engine_of(s->store);
-	return !raft || raft_engine_leader(raft) != 0;
-}
-
 static bool is_healthy(const struct api_server *s, enum health_check check, bool is_readiness)
 {
 	if (check == CHECK_PING || !is_readiness)
 		return true;
-	return s->is_ready && !s->closing && (check != CHECK_STORE || has_leader(s));
+	return s->is_ready && !s->closing && (check != CHECK_STORE || store_has_leader(s->store));
+}
+
+/* A server that knows of no leader serves what it has and can write nothing: whoever can choose takes another. */
+static const char *why_not(const struct api_server *s, enum health_check check)
+{
+	if (check == CHECK_STORE && !store_has_leader(s->store))
+		return "no server leads: a majority of the servers must run and reach each other's peer port";
+	return s->closing ? "the server is stopping" : "the server is starting";
 }
 
 static void one_health(struct call *c, struct slice name, bool is_readiness)
@@ -167,7 +167,10 @@ static void health(struct call *c, struct slice path)
 	}
 	for (int i = 0; i < CHECKS; i++) {
 		bool ok = is_healthy(c->server, i, is_readiness);
-		strbuf_addf(&text, "[%c]%s %s\n", ok ? '+' : '-', check_names[i], ok ? "ok" : "failed");
+		if (ok)
+			strbuf_addf(&text, "[+]%s ok\n", check_names[i]);
+		else
+			strbuf_addf(&text, "[-]%s failed: %s\n", check_names[i], why_not(c->server, i));
 		all = all && ok;
 	}
 	strbuf_addf(&text, "%.*s check %s\n", SLICE_FMT(endpoint), all ? "passed" : "failed");

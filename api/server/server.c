@@ -175,12 +175,29 @@ static void on_request(struct http_exchange *x, void *arg)
 
 enum { TRIM_TICKS = 60 };
 
+/* After so long it is no election any more. */
+enum { LEADERLESS_S = 3 };
+
+static void look_for_leader(struct api_server *s)
+{
+	bool has_leader = store_has_leader(s->store);
+	if (has_leader && s->leaderless >= LEADERLESS_S)
+		log_info("server", "there is a leader again: writes are taken", "seconds=%u", s->leaderless);
+	s->leaderless = has_leader ? 0 : s->leaderless + 1;
+	if (s->leaderless == LEADERLESS_S)
+		log_warn("server", "no server leads: nothing is written, and what is read may be old",
+		        "mend=\"a majority of the servers must run and reach each other's peer port; when they are "
+		        "gone "
+		        "for good, see --cluster-reset\"");
+}
+
 /* Every second. What a burst of connections or writes has freed would otherwise stay with malloc for good; giving it
  * back takes a millisecond or two. */
 static void tick(uv_timer_t *t)
 {
 	struct api_server *s = t->data;
 	watches_tick(s);
+	look_for_leader(s);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
 }

@@ -42,6 +42,7 @@ struct api_server {
 	bool closing;
 	uv_timer_t bookmark_timer;
 	unsigned ticks;           /* seconds since the start */
+	unsigned leaderless;      /* seconds in which no leader was known; 0: one is */
 	size_t built_bytes;       /* of answers that were built and are not sent yet */
 	struct list_link watches; /* of struct watch, for bookmarks and time limits */
 	struct { /* the last watch event as it was framed: the next watcher most likely wants the same */

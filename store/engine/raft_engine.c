@@ -288,6 +288,11 @@ static bool leads(struct engine *base)
 	return raft_engine_leader(e) == status.id;
 }
 
+static bool has_leader(struct engine *base)
+{
+	return raft_engine_leader(raft_engine_from(base)) != 0;
+}
+
 static uint64_t led_term(struct engine *base)
 {
 	return atomic_load(&raft_engine_from(base)->led_term);
@@ -335,6 +340,7 @@ static const struct engine_vtable vtable = {
         .watch_read = watch_read,
         .watch_close = watch_close,
         .leads = leads,
+        .has_leader = has_leader,
         .led_term = led_term,
         .stats = stats,
         .close = engine_close,

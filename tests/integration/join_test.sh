@@ -153,6 +153,10 @@ check "with it, it goes on" wait_for 20 server_is_ready s3
 server_stop s2 KILL
 server_stop s3 KILL
 check "without a majority nothing is written" bash -c "! timeout 15 nsenter --net=/run/netns/${prefix}s1 kubectl --kubeconfig $T/s1.kubeconfig --request-timeout=8s create configmap lost"
+check_has "but what is there is read, with a warning that it may be old" "Warning: no server of the cluster leads" "$(k s1 --request-timeout=20s get configmap one 2>&1)"
+check_has "and given" "one" "$(k s1 --request-timeout=20s get configmap one 2>/dev/null)"
+check_has "/readyz says what is wrong" "store failed: no server leads: a majority of the servers must run" "$(raw s1 "$(url s1)/readyz?verbose")"
+check "and the log" grep -q "no server leads: nothing is written" "$T/s1.log"
 check_has "a server that runs is not reset" "in use" "$(refused s1 --cluster-reset)"
 server_stop s1 TERM
 check_has "the survivor is reset" "is the only one of its cluster now" "$(refused s1 --cluster-reset)"

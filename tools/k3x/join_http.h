@@ -1,5 +1,5 @@
-/* One HTTPS call to a server, waited for: of a server or an agent that joins, before it has a loop to do it on, or of an
- * operator's command. */
+/* One HTTPS call to a server, waited for: of a server or an agent that joins, before it has a loop to do it on, or of
+ * an operator's command. */
 #ifndef K3X_TOOLS_K3X_JOIN_HTTP_H
 #define K3X_TOOLS_K3X_JOIN_HTTP_H
 

@@ -25,10 +25,32 @@ static void fresh_reached(struct cache_wait *w)
 	call_unref(c);
 }
 
+/* Longer than any election takes. */
+enum { STALE_AFTER_S = 5 };
+
+static bool may_be_stale(const struct call *c)
+{
+	return slice_is(c->method, "GET") && !store_has_leader(c->server->store);
+}
+
+/* What this process has, and a warning. */
+static void wait_stale(struct fresh *f)
+{
+	struct call *c = f->call;
+	call_warn(c, "no server of the cluster leads: this is what the server had last, and may be old");
+	f->wait.revision = store_revision(c->server->store);
+	cache_wait(c->server->cache, &f->wait);
+}
+
 static void fresh_barrier_done(struct store_request *req)
 {
 	struct fresh *f = CONTAINER_OF(req, struct fresh, barrier);
 	struct call *c = f->call;
+	if (req->err.code && !c->gone && may_be_stale(c)) {
+		store_request_release(req);
+		wait_stale(f);
+		return;
+	}
 	if (req->err.code) {
 		if (!c->gone)
 			call_respond_err(c, &req->err);
@@ -48,6 +70,10 @@ void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c))
 	f->call = call_ref(c);
 	f->fn = fn;
 	f->wait.reached = fresh_reached;
+	if (consistent && c->server->leaderless >= STALE_AFTER_S && may_be_stale(c)) {
+		wait_stale(f);
+		return;
+	}
 	if (consistent) {
 		f->barrier = (struct store_request){
 		        .type = STORE_REQUEST_BARRIER, .loop = c->server->loop, .done = fresh_barrier_done};

@@ -7,7 +7,11 @@
 
 /* Runs fn(c), never from inside this call, when the cache holds everything that was acknowledged before now; drops the
  * call when its client is gone by then, and answers it when the store does not. `consistent` false: only what this
- * process knows of, which is enough before a compare-and-swap. */
+ * process knows of, which is enough before a compare-and-swap.
+ *
+ * While no server of the cluster leads nobody can say what was acknowledged last. Then reads (GET) are answered from
+ * what is here, with a warning to the client that it may be old: at once when it has been so for some time, else when
+ * the store gives up asking. */
 void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c));
 
 /* The same for an explicit revision; one that the store has not reached yet is answered 504. */
