@@ -1,6 +1,7 @@
-# Benchmarks: `make bench-api`, `make bench-rbac`, `make bench-start`, `make bench-store`, `make bench-wear` (as root), `make bench-store-engine`; QUICK=1 makes them short.
+# Benchmarks: `make bench-api`, `make bench-rbac`, `make bench-start`, `make bench-store`, `make bench-wear` (as root), `make bench-store-engine`,
+# `make bench-cluster` and `make bench-ha` (as root); QUICK=1 makes them short.
 # Each starts what it needs and stops it again; figures also go to build/bench/NAME.json.
-.PHONY: bench-api bench-rbac bench-start bench-store bench-wear bench-store-engine bench-cluster
+.PHONY: bench-api bench-rbac bench-start bench-store bench-wear bench-store-engine bench-cluster bench-ha
 
 BENCH_FLAGS := $(if $(QUICK),--quick)
 
@@ -12,3 +13,6 @@ bench-store-engine: all
 
 bench-cluster: all
 	@QUICK=$(QUICK) tools/bench/bench-cluster
+
+bench-ha: all
+	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) tests/apart.sh tools/bench/bench-ha
