@@ -193,7 +193,10 @@ down() {
 		[ -d "$dir/$n/agent" ] && [ -e "/run/netns/$(space $n)" ] &&
 			at $n env K3X_DATA_DIR="$dir/$n" K3X_STATE_DIR="$dir/$n/agent/run" bash tools/install/down.sh >/dev/null 2>&1
 	done
-	for n in $(hosts); do ip netns delete "$(space "$n")" 2>/dev/null; done
+	for n in $(hosts); do
+		ip link delete "k3xc-$n" 2>/dev/null # at once; with its namespace it would go some time later
+		ip netns delete "$(space "$n")" 2>/dev/null
+	done
 	ip link delete $bridge 2>/dev/null
 	nft delete table ip k3x-cluster 2>/dev/null
 	[ -s "$dir/ip_forward" ] && cat "$dir/ip_forward" >/proc/sys/net/ipv4/ip_forward 2>/dev/null
