@@ -24,6 +24,9 @@ struct node_options {
 	const char *pause_image;                /* NULL: "k3x.io/pause:1", made of a program inside this binary */
 	const char *resolv_conf;                /* NULL: /etc/resolv.conf */
 	const char *cluster_cidr;               /* not masqueraded */
+	bool has_own_network; /* somebody else (Calico, Cilium) writes the network configuration: no pods before that */
+	bool has_fabric;      /* the fabric masquerades what leaves the cluster, not the bridge plugin */
+	unsigned pod_mtu;     /* 0: the bridge plugin's choice */
 	const char *cluster_dns, *cluster_domain;
 	const char *service_host; /* KUBERNETES_SERVICE_HOST until the service is known; may be NULL */
 	int kubelet_port;         /* 10250; 0: the kernel picks */

@@ -1,9 +1,10 @@
 /* The pods' network: a CNI configuration of the reference plugins (a bridge cni0, addresses of the node's podCIDR by
  * host-local, host ports by portmap), and the kernel switches it needs. containerd reads the file by itself.
  *
- * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the bridge
- * plugin (ipMasq: everything but the pod network). The kernel switches: forwarding, and iptables for bridged packets so
- * that service rules see pods of one node too; both are passed over where the kernel lacks them. */
+ * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the fabric
+ * (net/fabric/), or by the bridge plugin where there is none (ipMasq: everything but the pod network). The kernel
+ * switches: forwarding, and iptables for bridged packets so that service rules see pods of one node too; both are
+ * passed over where the kernel lacks them. */
 #include "node/runtime/cni.h"
 
 #include "base/check.h"
@@ -17,32 +18,34 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static json_t *bridge_of(const char *pod_cidr, const char *bridge, const char *addresses_dir)
+static json_t *bridge_of(const struct cni_network *n)
 {
 	json_t *plugin = json_object(), *ipam = json_object();
 	json_lib_set_cstr(plugin, "type", "bridge");
-	json_lib_set_cstr(plugin, "bridge", bridge);
+	json_lib_set_cstr(plugin, "bridge", n->bridge);
 	json_lib_set_bool(plugin, "isGateway", true);
 	json_lib_set_bool(plugin, "isDefaultGateway", true);
 	json_lib_set_bool(plugin, "forceAddress", true);
 	json_lib_set_bool(plugin, "hairpinMode", true);
-	json_lib_set_bool(plugin, "ipMasq", true);
+	json_lib_set_bool(plugin, "ipMasq", n->masquerades);
+	if (n->mtu)
+		json_lib_set_int(plugin, "mtu", n->mtu);
 	json_lib_set_cstr(ipam, "type", "host-local");
-	json_lib_set_cstr(ipam, "dataDir", addresses_dir);
-	json_lib_set(ipam, "ranges", json_pack("[[{s:o}]]", "subnet", json_lib_new_str(slice_of(pod_cidr))));
+	json_lib_set_cstr(ipam, "dataDir", n->addresses_dir);
+	json_lib_set(ipam, "ranges", json_pack("[[{s:o}]]", "subnet", json_lib_new_str(slice_of(n->pod_cidr))));
 	json_lib_set(plugin, "ipam", ipam);
 	return plugin;
 }
 
-struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char *addresses_dir)
+struct strbuf cni_conf_text(const struct cni_network *n)
 {
 	struct strbuf b = STRBUF_INIT;
 	json_auto_t *conf = json_object();
 	json_lib_set_cstr(conf, "cniVersion", "1.0.0");
 	json_lib_set_cstr(conf, "name", "cbr0");
 	json_lib_set(conf, "plugins",
-	        json_pack("[o, {s:s, s:{s:b}}]", bridge_of(pod_cidr, bridge, addresses_dir), "type", "portmap",
-	                "capabilities", "portMappings", true));
+	        json_pack(
+	                "[o, {s:s, s:{s:b}}]", bridge_of(n), "type", "portmap", "capabilities", "portMappings", true));
 	json_lib_write_pretty(&b, conf);
 	strbuf_addc(&b, '\n');
 	return b;
@@ -70,10 +73,18 @@ int cni_write(struct node *n, struct err *err)
 	                          : arena_printf(&a, "k3x%08x",
 	                                    (unsigned)fnv1a32_add(FNV1A32_INIT, n->o.data_dir, strlen(n->o.data_dir)));
 	const char *addresses = only ? "/run/k3x/cni" : arena_printf(&a, "%s/agent/run/cni", n->o.data_dir);
-	struct strbuf text = cni_conf_text(n->pod_cidr, bridge, addresses);
+	struct cni_network network = {.pod_cidr = n->pod_cidr,
+	        .bridge = bridge,
+	        .addresses_dir = addresses,
+	        .masquerades = !n->o.has_fabric,
+	        .mtu = n->o.pod_mtu};
+	struct strbuf text = cni_conf_text(&network);
+	const char *file = arena_printf(&a, "%s/10-k3x.conflist", dir);
 	int rc = file_make_dirs(dir, 0755, err);
-	if (rc == 0)
-		rc = pki_file_write(arena_printf(&a, "%s/10-k3x.conflist", dir), strbuf_slice(&text), 0644, err);
+	if (rc == 0 && n->o.has_own_network)
+		unlink(file);
+	else if (rc == 0)
+		rc = pki_file_write(file, strbuf_slice(&text), 0644, err);
 	turn_on("/proc/sys/net/ipv4/ip_forward");
 	turn_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
 	strbuf_release(&text);

@@ -7,8 +7,16 @@
 
 struct node;
 
-/* Writes the configuration for the node's pod_cidr and turns the kernel's switches on. Blocks briefly. ERR_IO. */
+/* Writes the configuration for the node's pod_cidr (takes it away where somebody else writes one) and turns the
+ * kernel's switches on. Blocks briefly. ERR_IO. */
 int cni_write(struct node *n, struct err *err);
-struct strbuf cni_conf_text(const char *pod_cidr, const char *bridge, const char *addresses_dir);
+
+struct cni_network {
+	const char *pod_cidr, *bridge;
+	const char *addresses_dir; /* where host-local keeps what is given out */
+	bool masquerades;
+	unsigned mtu; /* 0: the plugin's choice */
+};
+struct strbuf cni_conf_text(const struct cni_network *n);
 
 #endif

@@ -105,17 +105,6 @@ write_kubeconfig() {
 	rm -f "$dir"/*.context
 }
 
-# Pods of one node find those of the other by routes, until the cluster has a pod network of its own.
-route_pods() {
-	local n other cidr
-	for n in s1 a1; do
-		cidr=$(kube get node $n -o 'jsonpath={.spec.podCIDR}')
-		for other in $(hosts); do
-			[ -z "$cidr" ] || [ "$other" = $n ] || ip -n "$(space "$other")" route replace "$cidr" via "$(address $n)"
-		done
-	done
-}
-
 up() {
 	local count=${1:-3} n
 	[ "$(id -u)" = 0 ] || fail "must be run as root"
@@ -142,7 +131,6 @@ up() {
 	write_kubeconfig
 	echo "cluster: waiting for the nodes"
 	for n in s1 a1; do wait_for 120 "node $n to be Ready" node_is_ready $n; done
-	route_pods
 	kube get nodes -o wide
 	usage
 }

@@ -79,6 +79,8 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the 
 	sleep 0.1
 done
 [ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
+ip link delete flannel.1 2>/dev/null # and with it the routes through it; those of host-gw bear k3x's protocol number
+ip route flush proto 171 2>/dev/null
 nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
 	# The switch is on for node ports on 127.0.0.1, and safe only beside the rules of that table.
 	[ "$table" = k3x-proxy ] && echo 0 >/proc/sys/net/ipv4/conf/all/route_localnet

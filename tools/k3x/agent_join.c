@@ -203,6 +203,7 @@ static int take_settings(struct server_settings *s, struct slice text, struct er
 	s->cluster_dns = c.settings.cluster_dns;
 	s->cluster_domain = c.settings.cluster_domain;
 	s->node_port_range = c.settings.node_ports;
+	s->flannel_backend = c.settings.flannel_backend;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include "tools/k3x/part_client.h"
 
 #include "base/mem/arena.h"
+#include "net/fabric/fabric.h"
 #include "node/node.h"
 
 #include <stdlib.h>
@@ -63,6 +64,8 @@ static void *start(const struct part_env *env, struct err *err)
 	        .pause_image = s->pause_image,
 	        .resolv_conf = s->resolv_conf,
 	        .cluster_cidr = s->cluster_cidr,
+	        .has_own_network = strcmp(s->flannel_backend, "none") == 0,
+	        .has_fabric = strcmp(s->flannel_backend, "none") != 0,
 	        .cluster_dns = s->cluster_dns,
 	        .cluster_domain = s->cluster_domain,
 	        .kubelet_port = (int)s->kubelet_port,
@@ -70,6 +73,9 @@ static void *start(const struct part_env *env, struct err *err)
 	        .serving_key_file = server_file(s, "agent/serving-kubelet.key"),
 	        .client_ca_file = server_file(s, s->is_agent ? "agent/client-ca.crt" : "server/tls/client-ca.crt"),
 	};
+	enum fabric_backend backend = FABRIC_NONE;
+	if (fabric_backend_parse(s->flannel_backend, &backend))
+		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip);
 	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
 		free(p);
 		return NULL;

@@ -19,6 +19,7 @@ static const struct part *const rows[] = {
         &part_uplink,
         &part_controllers,
         &part_node,
+        &part_fabric,
         &part_proxy,
 };
 

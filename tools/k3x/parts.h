@@ -55,6 +55,7 @@ bool parts_stop(void);
 extern const struct part part_uplink;
 extern const struct part part_controllers;
 extern const struct part part_node;
+extern const struct part part_fabric;
 extern const struct part part_proxy;
 
 #endif

@@ -258,7 +258,7 @@ static void start_api_on_loop(void *arg)
 	struct server_settings *set = &s->settings;
 	s->join = (struct api_join_options){
 	        .settings = {set->cluster_cidr, set->service_cidr, set->cluster_dns, set->cluster_domain,
-	                set->node_port_range},
+	                set->node_port_range, set->flannel_backend},
 	        .cluster_id = set->cluster_id,
 	        .access = set->has_peers ? &s->store.access : NULL,
 	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),

@@ -6,6 +6,7 @@
 #include "api/server/auth/join_token.h"
 #include "base/check.h"
 #include "base/wire/url.h"
+#include "net/fabric/fabric.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -120,6 +121,17 @@ static int check_mode(const struct server_settings *s, struct err *err)
 	long mode = strtol(s->write_kubeconfig_mode, &end, 8);
 	if (*end || end == s->write_kubeconfig_mode || mode < 0 || mode > 0777)
 		return bad(err, "write-kubeconfig-mode", s->write_kubeconfig_mode, "an octal mode like 600");
+	return 0;
+}
+
+static int check_backend(const struct server_settings *s, struct err *err)
+{
+	enum fabric_backend unused;
+	if (strcmp(s->flannel_backend, "wireguard-native") == 0)
+		return err_set(err, ERR_UNIMPLEMENTED,
+		        "--flannel-backend=wireguard-native is not built yet: vxlan, host-gw or none");
+	if (!fabric_backend_parse(s->flannel_backend, &unused))
+		return bad(err, "flannel-backend", s->flannel_backend, "vxlan, host-gw or none");
 	return 0;
 }
 
@@ -240,9 +252,9 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_node_addresses(s, err) != 0 || check_addresses(s, err) != 0 ||
-	        check_node_names(s, err) != 0 || check_names(s, err) != 0 || check_joining(s, err) != 0 ||
-	        snapshot_settings_check(&s->snapshots, err) != 0)
+	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_node_addresses(s, err) != 0 ||
+	        check_addresses(s, err) != 0 || check_node_names(s, err) != 0 || check_names(s, err) != 0 ||
+	        check_joining(s, err) != 0 || snapshot_settings_check(&s->snapshots, err) != 0)
 		return err->code;
 	return check_files(s, err);
 }

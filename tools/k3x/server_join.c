@@ -44,8 +44,8 @@ struct joiner {
 
 static struct join_settings settings_of(const struct server_settings *s)
 {
-	return (struct join_settings){
-	        s->cluster_cidr, s->service_cidr, s->cluster_dns, s->cluster_domain, s->node_port_range};
+	return (struct join_settings){s->cluster_cidr, s->service_cidr, s->cluster_dns, s->cluster_domain,
+	        s->node_port_range, s->flannel_backend};
 }
 
 /* ---- what the other server says ---- */

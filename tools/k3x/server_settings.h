@@ -19,6 +19,7 @@ struct server_settings {
 	int64_t https_port;
 	const char *advertise_address;
 	struct flag_list tls_san;
+	const char *flannel_backend, *flannel_iface;
 	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain;
 	const char *node_port_range;
 	int node_port_min, node_port_max;

@@ -53,6 +53,7 @@ static const struct {
         {"clusterDNS", "cluster-dns", offsetof(struct join_settings, cluster_dns)},
         {"clusterDomain", "cluster-domain", offsetof(struct join_settings, cluster_domain)},
         {"nodePortRange", "service-node-port-range", offsetof(struct join_settings, node_ports)},
+        {"flannelBackend", "flannel-backend", offsetof(struct join_settings, flannel_backend)},
 };
 enum { SETTINGS = sizeof settings_rows / sizeof *settings_rows };
 

@@ -18,7 +18,7 @@ enum { JOIN_PROTOCOL = 1, JOIN_TEXT_BYTES_MAX = 256, JOIN_MEMBERS_MAX = 32 };
 
 /* Settings that are the same on every server, or services and pods of one would not be those of the other. */
 struct join_settings {
-	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain, *node_ports;
+	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain, *node_ports, *flannel_backend;
 };
 
 /* POST /v1-k3x/server-join: who wants to be a member. */

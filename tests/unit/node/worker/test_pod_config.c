@@ -82,7 +82,11 @@ static void an_image_without_a_tag_is_the_latest(void **state)
 
 static void the_network_configuration_is_json(void **state)
 {
-	struct strbuf b = cni_conf_text("10.42.3.0/24", "cni0", "/run/a \"b\"");
+	struct strbuf b = cni_conf_text(&(struct cni_network){.pod_cidr = "10.42.3.0/24",
+	        .bridge = "cni0",
+	        .addresses_dir = "/run/a \"b\"",
+	        .masquerades = true,
+	        .mtu = 1450});
 	struct json *bridge = json_at(json_get(parse(strbuf_cstr(&b)), "plugins"), 0);
 	assert_true(slice_is(json_get_str(bridge, "bridge"), "cni0"));
 	struct json *range = json_at(json_at(json_path(bridge, "ipam", "ranges", NULL), 0), 0);

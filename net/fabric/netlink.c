@@ -1,0 +1,450 @@
+/* See netlink.h. A message is built in a buffer of its own: a header, a fixed part, attributes. What the kernel answers
+ * is walked with the macros of <linux/rtnetlink.h>, each length checked against what came. */
+#include "net/fabric/netlink.h"
+
+#include "base/check.h"
+#include "base/mem/arena.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/if_link.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MESSAGE_BYTES = 1024, ANSWER_BYTES = 32 * 1024, ANSWER_S = 5 };
+
+struct netlink {
+	int fd;
+	uint32_t seq;
+	int error; /* of the last question */
+	char answer[ANSWER_BYTES];
+};
+
+struct message {
+	union {
+		struct nlmsghdr h;
+		char bytes[MESSAGE_BYTES];
+	};
+};
+
+/* ---- messages ---- */
+
+static void begin(struct message *m, uint16_t type, uint16_t flags, const void *fixed, size_t len)
+{
+	memset(m, 0, sizeof *m);
+	m->h = (struct nlmsghdr){.nlmsg_len = (uint32_t)NLMSG_LENGTH(len), .nlmsg_type = type, .nlmsg_flags = flags};
+	memcpy(NLMSG_DATA(&m->h), fixed, len);
+}
+
+static struct rtattr *attribute(struct message *m, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = (struct rtattr *)(m->bytes + NLMSG_ALIGN(m->h.nlmsg_len));
+	CHECK(NLMSG_ALIGN(m->h.nlmsg_len) + RTA_LENGTH(len) <= sizeof m->bytes);
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(len);
+	if (len)
+		memcpy(RTA_DATA(a), data, len);
+	m->h.nlmsg_len = (uint32_t)(NLMSG_ALIGN(m->h.nlmsg_len) + RTA_ALIGN(a->rta_len));
+	return a;
+}
+
+/* Attributes added until end() are within it. */
+static struct rtattr *begin_nest(struct message *m, uint16_t type)
+{
+	return attribute(m, type, NULL, 0);
+}
+
+static void end_nest(struct message *m, struct rtattr *a)
+{
+	a->rta_len = (uint16_t)(m->bytes + m->h.nlmsg_len - (char *)a);
+}
+
+static int fail(struct netlink *n, struct err *err, int error, const char *doing)
+{
+	n->error = error;
+	if (error == EEXIST)
+		return err_set(err, ERR_EXISTS, "%s: it is there already", doing);
+	return err_errno(err, error, "%s", doing);
+}
+
+/* Reads answers until fn says that it was the last (or the kernel does). fn: NULL when only the outcome matters. */
+static int answers(struct netlink *n, const char *doing, void (*fn)(void *arg, const struct nlmsghdr *h), void *arg,
+        struct err *err)
+{
+	for (;;) {
+		ssize_t got = recv(n->fd, n->answer, sizeof n->answer, 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fail(n, err, errno, doing);
+		size_t len = (size_t)got;
+		for (struct nlmsghdr *h = (struct nlmsghdr *)n->answer; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+			if (h->nlmsg_seq != n->seq)
+				continue;
+			if (h->nlmsg_type == NLMSG_DONE)
+				return 0;
+			if (h->nlmsg_type == NLMSG_ERROR) {
+				int error = -((struct nlmsgerr *)NLMSG_DATA(h))->error;
+				return error ? fail(n, err, error, doing) : 0;
+			}
+			if (fn)
+				fn(arg, h);
+		}
+	}
+}
+
+static int ask(struct netlink *n, struct message *m, const char *doing,
+        void (*fn)(void *arg, const struct nlmsghdr *h), void *arg, struct err *err)
+{
+	/* A dump ends by itself. Its two bits are, one by one, NLM_F_REPLACE and NLM_F_EXCL of other questions. */
+	bool is_dump = (m->h.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+	m->h.nlmsg_flags |= NLM_F_REQUEST | (is_dump ? 0 : NLM_F_ACK);
+	m->h.nlmsg_seq = ++n->seq;
+	if (send(n->fd, m->bytes, m->h.nlmsg_len, 0) != (ssize_t)m->h.nlmsg_len)
+		return fail(n, err, errno, doing);
+	return answers(n, doing, fn, arg, err);
+}
+
+/* Gone already is as good. */
+static int ask_to_delete(struct netlink *n, struct message *m, const char *doing, struct err *err)
+{
+	int rc = ask(n, m, doing, NULL, NULL, err);
+	bool is_gone = rc != 0 && (n->error == ESRCH || n->error == ENOENT);
+	if (is_gone)
+		err->code = 0;
+	return is_gone ? 0 : rc;
+}
+
+int netlink_open(struct netlink **ret, struct err *err)
+{
+	struct netlink *n = xcalloc(1, sizeof *n);
+	struct timeval limit = {.tv_sec = ANSWER_S};
+	n->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (n->fd < 0) {
+		free(n);
+		return err_errno(err, errno, "open a netlink socket");
+	}
+	setsockopt(n->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	*ret = n;
+	return 0;
+}
+
+void netlink_close(struct netlink *n)
+{
+	if (!n)
+		return;
+	close(n->fd);
+	free(n);
+}
+
+/* ---- attributes that came ---- */
+
+static const struct rtattr *find(const void *first, size_t len, uint16_t type)
+{
+	int left = (int)len;
+	for (const struct rtattr *a = first; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if ((a->rta_type & NLA_TYPE_MASK) == type)
+			return a;
+	return NULL;
+}
+
+static const struct rtattr *find_in(const struct rtattr *nest, uint16_t type)
+{
+	return nest ? find(RTA_DATA(nest), RTA_PAYLOAD(nest), type) : NULL;
+}
+
+static bool copy_attribute(const struct rtattr *a, void *ret, size_t len)
+{
+	if (!a || RTA_PAYLOAD(a) < len)
+		return false;
+	memcpy(ret, RTA_DATA(a), len);
+	return true;
+}
+
+static const void *after(const struct nlmsghdr *h, size_t fixed, size_t *ret_len)
+{
+	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
+	*ret_len = h->nlmsg_len > head ? h->nlmsg_len - head : 0;
+	return (const char *)h + head;
+}
+
+/* ---- links ---- */
+
+struct vxlan_answer {
+	struct netlink_vxlan v;
+	bool is_vxlan;
+};
+
+static void take_link(void *arg, const struct nlmsghdr *h)
+{
+	struct vxlan_answer *x = arg;
+	size_t len;
+	const void *first = after(h, sizeof(struct ifinfomsg), &len);
+	const struct rtattr *info = find(first, len, IFLA_LINKINFO), *kind = find_in(info, IFLA_INFO_KIND),
+	                    *data = find_in(info, IFLA_INFO_DATA);
+	uint32_t u32 = 0;
+	uint16_t port = 0;
+	x->is_vxlan = kind && RTA_PAYLOAD(kind) >= 6 && memcmp(RTA_DATA(kind), "vxlan", 6) == 0;
+	copy_attribute(find(first, len, IFLA_ADDRESS), x->v.mac, sizeof x->v.mac);
+	if (copy_attribute(find(first, len, IFLA_MTU), &u32, sizeof u32))
+		x->v.mtu = u32;
+	if (copy_attribute(find_in(data, IFLA_VXLAN_ID), &u32, sizeof u32))
+		x->v.vni = u32;
+	if (copy_attribute(find_in(data, IFLA_VXLAN_LINK), &u32, sizeof u32))
+		x->v.link = (int)u32;
+	if (copy_attribute(find_in(data, IFLA_VXLAN_PORT), &port, sizeof port))
+		x->v.port = ntohs(port);
+	copy_attribute(find_in(data, IFLA_VXLAN_LOCAL), &x->v.local, sizeof x->v.local);
+}
+
+bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index)
+{
+	struct vxlan_answer x = {.v.name = name};
+	struct message m;
+	struct err unused = ERR_INIT;
+	struct ifinfomsg i = {.ifi_index = (int)if_nametoindex(name)};
+	*ret_index = i.ifi_index;
+	if (!i.ifi_index)
+		return false;
+	begin(&m, RTM_GETLINK, 0, &i, sizeof i);
+	if (ask(n, &m, "look at a link", take_link, &x, &unused) != 0)
+		return false;
+	*ret = x.v;
+	return x.is_vxlan;
+}
+
+int netlink_vxlan_add(struct netlink *n, const struct netlink_vxlan *v, struct err *err)
+{
+	struct message m;
+	struct ifinfomsg i = {0};
+	uint32_t vni = v->vni, link = (uint32_t)v->link, mtu = v->mtu;
+	uint16_t port = htons(v->port);
+	uint8_t off = 0;
+	begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof i);
+	attribute(&m, IFLA_IFNAME, v->name, strlen(v->name) + 1);
+	attribute(&m, IFLA_MTU, &mtu, sizeof mtu);
+	attribute(&m, IFLA_ADDRESS, v->mac, sizeof v->mac);
+	struct rtattr *info = begin_nest(&m, IFLA_LINKINFO);
+	attribute(&m, IFLA_INFO_KIND, "vxlan", 5);
+	struct rtattr *data = begin_nest(&m, IFLA_INFO_DATA);
+	attribute(&m, IFLA_VXLAN_ID, &vni, sizeof vni);
+	attribute(&m, IFLA_VXLAN_LINK, &link, sizeof link);
+	attribute(&m, IFLA_VXLAN_LOCAL, &v->local, sizeof v->local);
+	attribute(&m, IFLA_VXLAN_PORT, &port, sizeof port);
+	attribute(&m, IFLA_VXLAN_LEARNING, &off, sizeof off);
+	end_nest(&m, data);
+	end_nest(&m, info);
+	return ask(n, &m, "make the VXLAN link", NULL, NULL, err);
+}
+
+int netlink_link_del(struct netlink *n, int index, struct err *err)
+{
+	struct message m;
+	struct ifinfomsg i = {.ifi_index = index};
+	begin(&m, RTM_DELLINK, 0, &i, sizeof i);
+	return ask(n, &m, "remove a link", NULL, NULL, err);
+}
+
+int netlink_link_up(struct netlink *n, int index, struct err *err)
+{
+	struct message m;
+	struct ifinfomsg i = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
+	begin(&m, RTM_NEWLINK, 0, &i, sizeof i);
+	return ask(n, &m, "set a link up", NULL, NULL, err);
+}
+
+unsigned netlink_link_mtu(int index)
+{
+	struct ifreq r = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && if_indextoname((unsigned)index, r.ifr_name) && ioctl(fd, SIOCGIFMTU, &r) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok && r.ifr_mtu > 0 ? (unsigned)r.ifr_mtu : 0;
+}
+
+int netlink_link_of(struct in_addr address)
+{
+	struct ifaddrs *all = NULL;
+	int index = 0;
+	if (getifaddrs(&all) != 0)
+		return 0;
+	for (struct ifaddrs *i = all; i && !index; i = i->ifa_next)
+		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
+		        ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr == address.s_addr)
+			index = (int)if_nametoindex(i->ifa_name);
+	freeifaddrs(all);
+	return index;
+}
+
+int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err)
+{
+	struct message m;
+	struct ifaddrmsg a = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)prefix, .ifa_index = (unsigned)index};
+	begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &a, sizeof a);
+	attribute(&m, IFA_LOCAL, &address, sizeof address);
+	attribute(&m, IFA_ADDRESS, &address, sizeof address);
+	return ask(n, &m, "give a link its address", NULL, NULL, err);
+}
+
+/* ---- routes ---- */
+
+static void begin_route(struct message *m, uint16_t type, uint16_t flags, const struct netlink_route *r)
+{
+	struct rtmsg t = {.rtm_family = AF_INET,
+	        .rtm_dst_len = (uint8_t)r->prefix,
+	        .rtm_table = RT_TABLE_MAIN,
+	        .rtm_protocol = NETLINK_ROUTE_ORIGIN,
+	        .rtm_scope = RT_SCOPE_UNIVERSE,
+	        .rtm_type = RTN_UNICAST,
+	        .rtm_flags = r->is_onlink ? RTNH_F_ONLINK : 0};
+	uint32_t link = (uint32_t)r->link;
+	begin(m, type, flags, &t, sizeof t);
+	attribute(m, RTA_DST, &r->to, sizeof r->to);
+	attribute(m, RTA_GATEWAY, &r->via, sizeof r->via);
+	if (link)
+		attribute(m, RTA_OIF, &link, sizeof link);
+}
+
+int netlink_route_set(struct netlink *n, const struct netlink_route *r, struct err *err)
+{
+	struct message m;
+	begin_route(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, r);
+	return ask(n, &m, "set a route", NULL, NULL, err);
+}
+
+int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct err *err)
+{
+	struct message m;
+	begin_route(&m, RTM_DELROUTE, 0, r);
+	return ask_to_delete(n, &m, "remove a route", err);
+}
+
+struct route_walk {
+	void (*fn)(void *arg, const struct netlink_route *r);
+	void *arg;
+};
+
+static void take_route(void *arg, const struct nlmsghdr *h)
+{
+	const struct route_walk *w = arg;
+	const struct rtmsg *t = NLMSG_DATA(h);
+	size_t len;
+	const void *first = after(h, sizeof *t, &len);
+	struct netlink_route r = {.prefix = t->rtm_dst_len, .is_onlink = t->rtm_flags & RTNH_F_ONLINK};
+	uint32_t link = 0;
+	if (h->nlmsg_type != RTM_NEWROUTE || t->rtm_family != AF_INET || t->rtm_protocol != NETLINK_ROUTE_ORIGIN ||
+	        t->rtm_table != RT_TABLE_MAIN || !copy_attribute(find(first, len, RTA_DST), &r.to, sizeof r.to))
+		return;
+	copy_attribute(find(first, len, RTA_GATEWAY), &r.via, sizeof r.via);
+	copy_attribute(find(first, len, RTA_OIF), &link, sizeof link);
+	r.link = (int)link;
+	w->fn(w->arg, &r);
+}
+
+int netlink_routes(struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err)
+{
+	struct message m;
+	struct rtmsg t = {.rtm_family = AF_INET};
+	struct route_walk w = {fn, arg};
+	begin(&m, RTM_GETROUTE, NLM_F_DUMP, &t, sizeof t);
+	return ask(n, &m, "list the routes", take_route, &w, err);
+}
+
+/* ---- neighbours ---- */
+
+static void begin_neighbour(struct message *m, uint16_t type, uint16_t flags, uint8_t family, int link)
+{
+	struct ndmsg d = {.ndm_family = family,
+	        .ndm_ifindex = link,
+	        .ndm_state = NUD_PERMANENT,
+	        .ndm_flags = family == AF_BRIDGE ? NTF_SELF : 0,
+	        .ndm_type = RTN_UNICAST};
+	begin(m, type, flags, &d, sizeof d);
+}
+
+int netlink_arp_set(struct netlink *n, int link, struct in_addr address, const unsigned char mac[6], struct err *err)
+{
+	struct message m;
+	begin_neighbour(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, AF_INET, link);
+	attribute(&m, NDA_DST, &address, sizeof address);
+	attribute(&m, NDA_LLADDR, mac, 6);
+	return ask(n, &m, "set a neighbour", NULL, NULL, err);
+}
+
+int netlink_arp_del(struct netlink *n, int link, struct in_addr address, struct err *err)
+{
+	struct message m;
+	begin_neighbour(&m, RTM_DELNEIGH, 0, AF_INET, link);
+	attribute(&m, NDA_DST, &address, sizeof address);
+	return ask_to_delete(n, &m, "remove a neighbour", err);
+}
+
+int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err)
+{
+	struct message m;
+	begin_neighbour(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, AF_BRIDGE, link);
+	attribute(&m, NDA_LLADDR, mac, 6);
+	attribute(&m, NDA_DST, &host, sizeof host);
+	return ask(n, &m, "set a forwarding entry", NULL, NULL, err);
+}
+
+int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err)
+{
+	struct message m;
+	begin_neighbour(&m, RTM_DELNEIGH, 0, AF_BRIDGE, link);
+	attribute(&m, NDA_LLADDR, mac, 6);
+	attribute(&m, NDA_DST, &host, sizeof host);
+	return ask_to_delete(n, &m, "remove a forwarding entry", err);
+}
+
+struct neighbour_walk {
+	int link;
+	void (*arp)(void *arg, struct in_addr address);
+	void (*fdb)(void *arg, const unsigned char mac[6], struct in_addr host);
+	void *arg;
+};
+
+static void take_neighbour(void *arg, const struct nlmsghdr *h)
+{
+	const struct neighbour_walk *w = arg;
+	const struct ndmsg *d = NLMSG_DATA(h);
+	size_t len;
+	const void *first = after(h, sizeof *d, &len);
+	struct in_addr to;
+	unsigned char mac[6];
+	if (h->nlmsg_type != RTM_NEWNEIGH || d->ndm_ifindex != w->link || !(d->ndm_state & NUD_PERMANENT) ||
+	        !copy_attribute(find(first, len, NDA_DST), &to, sizeof to))
+		return;
+	if (w->arp)
+		w->arp(w->arg, to);
+	else if (copy_attribute(find(first, len, NDA_LLADDR), mac, sizeof mac))
+		w->fdb(w->arg, mac, to);
+}
+
+static int neighbours(struct netlink *n, uint8_t family, struct neighbour_walk *w, struct err *err)
+{
+	struct message m;
+	struct ndmsg d = {.ndm_family = family, .ndm_ifindex = w->link};
+	begin(&m, RTM_GETNEIGH, NLM_F_DUMP, &d, sizeof d);
+	return ask(n, &m, "list the neighbours", take_neighbour, w, err);
+}
+
+int netlink_arps(struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err)
+{
+	struct neighbour_walk w = {.link = link, .arp = fn, .arg = arg};
+	return neighbours(n, AF_INET, &w, err);
+}
+
+int netlink_fdbs(struct netlink *n, int link,
+        void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host), void *arg, struct err *err)
+{
+	struct neighbour_walk w = {.link = link, .fdb = fn, .arg = arg};
+	return neighbours(n, AF_BRIDGE, &w, err);
+}

@@ -1,0 +1,68 @@
+/* Links, addresses, routes and neighbours of this host, by rtnetlink (rtnetlink(7)): what the fabric needs of it and no
+ * more. One socket, questions and answers in turn; an answer of the kernel takes microseconds, so nothing is put on
+ * another thread. IPv4. One thread at a time. */
+#ifndef K3X_NET_FABRIC_NETLINK_H
+#define K3X_NET_FABRIC_NETLINK_H
+
+#include "base/err.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct netlink;
+
+int netlink_open(struct netlink **ret, struct err *err);
+void netlink_close(struct netlink *n); /* NULL is allowed */
+
+struct netlink_vxlan {
+	const char *name;
+	uint32_t vni;
+	uint16_t port;
+	struct in_addr local;
+	int link; /* index of the link beneath */
+	unsigned mtu;
+	unsigned char mac[6];
+};
+
+/* What the link of this name is; false: there is none, or it is no VXLAN. */
+bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index);
+/* Makes it; ERR_EXISTS when the name, or the pair of VNI and port, is another's. */
+int netlink_vxlan_add(struct netlink *n, const struct netlink_vxlan *v, struct err *err);
+int netlink_link_del(struct netlink *n, int index, struct err *err);
+int netlink_link_up(struct netlink *n, int index, struct err *err);
+unsigned netlink_link_mtu(int index); /* 0: unknown */
+/* The link that has this address; 0: none. */
+int netlink_link_of(struct in_addr address);
+
+int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err);
+
+struct netlink_route {
+	struct in_addr to;
+	int prefix;
+	struct in_addr via;
+	int link;
+	bool is_onlink; /* `via` need not be on the link's network */
+};
+
+/* Routes of ours carry this mark of origin, by which those of an earlier run are known. */
+enum { NETLINK_ROUTE_ORIGIN = 171 };
+
+int netlink_route_set(struct netlink *n, const struct netlink_route *r, struct err *err);
+int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct err *err); /* fine when it is gone */
+/* Those of our origin. */
+int netlink_routes(
+        struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err);
+
+/* Where an address is (ARP): its hardware address; and where a hardware address is (FDB): the host to send to. Both for
+ * good. */
+int netlink_arp_set(struct netlink *n, int link, struct in_addr address, const unsigned char mac[6], struct err *err);
+int netlink_arp_del(struct netlink *n, int link, struct in_addr address, struct err *err);
+int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
+int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
+/* All permanent ones of a link. */
+int netlink_arps(struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err);
+int netlink_fdbs(struct netlink *n, int link,
+        void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host), void *arg, struct err *err);
+
+#endif
