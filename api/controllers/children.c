@@ -35,6 +35,14 @@ static void owner_deleted(void *arg, struct informer_object *o)
 
 /* ---- children ---- */
 
+struct json *children_selector_of_map(struct arena *a, const struct json *labels)
+{
+	struct json *selector = json_new(a, JSON_OBJECT);
+	if (labels)
+		json_set(a, selector, "matchLabels", json_copy(a, labels));
+	return selector;
+}
+
 /* Owners that might adopt an orphan. */
 static void wake_matching(struct children *x, const struct meta *child)
 {
@@ -47,6 +55,8 @@ static void wake_matching(struct children *x, const struct meta *child)
 		bool nothing = true;
 		struct slice text = json_find(informer_text(o), "spec", "selector", NULL);
 		struct json *tree = text.len ? json_parse(&a, text, NULL, NULL) : NULL;
+		if (tree && x->selector_is_map)
+			tree = children_selector_of_map(&a, tree);
 		if (label_selector_from_json(&a, tree, &selector, &nothing, NULL) == 0 && !nothing &&
 		        label_selector_matches(&selector, child->labels))
 			work_queue_add(x->queue, o->key);
@@ -112,16 +122,26 @@ static void child_updated(void *arg, struct informer_object *o, struct rcbuf *be
 	}
 }
 
-void children_follow(struct controllers *c, struct children *x, const char *owners_path, const char *children_path)
+static void follow_children(struct controllers *c, struct children *x, const char *owners_path, const char *path)
 {
 	x->owners = informer_set_get(c->informers, owners_path);
-	x->children = informer_set_get(c->informers, children_path);
+	x->children = informer_set_get(c->informers, path);
 	x->owners_by_namespace = informer_index_get(x->owners, "namespace", informer_index_namespace);
 	x->by_owner = informer_index_get(x->children, "owner", informer_index_owner);
+	controllers_listen(c, path,
+	        &(struct informer_handler){
+	                .added = child_added, .updated = child_updated, .deleted = child_deleted, .arg = x});
+}
+
+void children_follow(struct controllers *c, struct children *x, const char *owners_path, const char *children_path)
+{
 	controllers_listen(c, owners_path,
 	        &(struct informer_handler){
 	                .added = owner_changed, .updated = owner_updated, .deleted = owner_deleted, .arg = x});
-	controllers_listen(c, children_path,
-	        &(struct informer_handler){
-	                .added = child_added, .updated = child_updated, .deleted = child_deleted, .arg = x});
+	follow_children(c, x, owners_path, children_path);
+}
+
+void children_follow_also(struct controllers *c, struct children *x, const char *owners_path, const char *children_path)
+{
+	follow_children(c, x, owners_path, children_path);
 }

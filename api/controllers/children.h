@@ -22,6 +22,7 @@ struct children {
 	const char *kind; /* of the owners */
 	struct work_queue *queue;
 	struct expectations *expectations; /* NULL: it has none */
+	bool selector_is_map;              /* spec.selector is a map of labels (replication controllers) */
 	/* set by children_follow() */
 	struct shared_informer *owners, *children;
 	struct informer_index *owners_by_namespace;
@@ -30,6 +31,11 @@ struct children {
 
 /* Listens to both until the controllers close; `x` lives as long as they. */
 void children_follow(struct controllers *c, struct children *x, const char *owners_path, const char *children_path);
+/* Another kind of children of the same owners, whose own events children_follow() brings already (with another `x`). */
+void children_follow_also(
+        struct controllers *c, struct children *x, const char *owners_path, const char *children_path);
+/* A LabelSelector that wants these labels. In the arena. */
+struct json *children_selector_of_map(struct arena *a, const struct json *labels);
 /* The owner that a reference means, if it is still the same object; NULL else. */
 struct informer_object *children_owner(const struct children *x, struct slice ns, const struct owner_ref *ref);
 

@@ -23,6 +23,12 @@
 #define SERVICES "/api/v1/services"
 #define REPLICASETS "/apis/apps/v1/replicasets"
 #define DEPLOYMENTS "/apis/apps/v1/deployments"
+#define DAEMONSETS "/apis/apps/v1/daemonsets"
+#define STATEFULSETS "/apis/apps/v1/statefulsets"
+#define REVISIONS "/apis/apps/v1/controllerrevisions"
+#define CLAIMS "/api/v1/persistentvolumeclaims"
+#define REPLICATION_CONTROLLERS "/api/v1/replicationcontrollers"
+#define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
 
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
@@ -65,6 +71,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("clusterrole-aggregation", "clusterrole-aggregation-controller", role_aggregation_controller, NULL) \
 	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
 	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
+	CONTROLLER("daemonset", "daemon-set-controller", daemon_set_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \

@@ -5,6 +5,7 @@
  *
  * Upstream: pkg/controller/tainteviction, pkg/controller/podgc. */
 #include "api/controllers/controllers_int.h"
+#include "api/machinery/schema/node_selector.h"
 
 enum { GONE_NODE_MS = 40 * 1000 };
 
@@ -93,13 +94,7 @@ static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *befo
 
 static bool tolerates(const struct json *t, const struct json *taint)
 {
-	struct slice effect = json_get_str(t, "effect"), key = json_get_str(t, "key");
-	if (effect.len && !slice_is(effect, "NoExecute"))
-		return false;
-	if (key.len && !slice_eq(key, json_get_str(taint, "key")))
-		return false;
-	return slice_is(json_get_str(t, "operator"), "Exists") ||
-	       slice_eq(json_get_str(t, "value"), json_get_str(taint, "value"));
+	return toleration_covers(t, json_get_str(taint, "key"), json_get_str(taint, "value"), SLICE("NoExecute"));
 }
 
 /* Seconds since 1970 when the pod must go; 0: at once, -1: it may stay. The shortest of the tolerations that are used

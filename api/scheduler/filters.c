@@ -3,6 +3,8 @@
  * about other pods (placement.c). */
 #include "api/scheduler/scheduler_int.h"
 
+#include "api/machinery/schema/node_selector.h"
+
 static bool refuse(struct verdict *v, const char *reason, bool resolvable)
 {
 	if (v->count < REASONS_MAX)
@@ -13,28 +15,11 @@ static bool refuse(struct verdict *v, const char *reason, bool resolvable)
 
 /* ---- taints ---- */
 
-static bool tolerates(const struct json *toleration, const struct taint *t)
-{
-	static const struct {
-		char letter;
-		const char *name;
-	} effects[] = {{'S', "NoSchedule"}, {'P', "PreferNoSchedule"}, {'E', "NoExecute"}};
-	struct slice effect = json_get_str(toleration, "effect"), key = json_get_str(toleration, "key");
-	for (size_t i = 0; effect.len && i < COUNT_OF(effects); i++)
-		if (effects[i].letter == t->effect && !slice_is(effect, effects[i].name))
-			return false;
-	if (key.len && !slice_eq(key, t->key))
-		return false;
-	struct slice op = json_get_str(toleration, "operator");
-	if (slice_is(op, "Exists"))
-		return true;
-	return (!op.len || slice_is(op, "Equal")) && slice_eq(json_get_str(toleration, "value"), t->value);
-}
-
 bool toleration_matches(const struct json *tolerations, const struct taint *t)
 {
+	const char *effect = t->effect == 'S' ? "NoSchedule" : t->effect == 'P' ? "PreferNoSchedule" : "NoExecute";
 	JSON_FOREACH (it, tolerations)
-		if (tolerates(it, t))
+		if (toleration_covers(it, t->key, t->value, slice_of(effect)))
 			return true;
 	return false;
 }
@@ -58,75 +43,15 @@ static bool filter_taints(struct candidate *p, const struct node_info *n, struct
 
 /* ---- node affinity ---- */
 
-static struct slice label_of(const struct node_info *n, struct slice key, bool *has)
-{
-	char name[512];
-	if (key.len >= sizeof name)
-		return SLICE_NULL;
-	memcpy(name, key.ptr, key.len);
-	name[key.len] = 0;
-	struct slice v = n->labels.len ? json_find(n->labels, name, NULL) : SLICE_NULL;
-	*has = v.ptr != NULL;
-	return v;
-}
-
-static bool is_among(const struct json *values, struct slice v)
-{
-	JSON_FOREACH (it, values)
-		if (slice_eq(json_str(it), v))
-			return true;
-	return false;
-}
-
-static bool expression_matches(const struct json *e, struct slice have, bool has)
-{
-	struct slice op = json_get_str(e, "operator");
-	struct json *values = json_get(e, "values");
-	if (slice_is(op, "In"))
-		return has && is_among(values, have);
-	if (slice_is(op, "NotIn"))
-		return !has || !is_among(values, have);
-	if (slice_is(op, "Exists"))
-		return has;
-	if (slice_is(op, "DoesNotExist"))
-		return !has;
-	int64_t mine, limit;
-	if (!has || !slice_to_i64(have, &mine) || !slice_to_i64(json_str(json_at(values, 0)), &limit))
-		return false;
-	return slice_is(op, "Gt") ? mine > limit : slice_is(op, "Lt") && mine < limit;
-}
-
 bool node_term_matches(const struct json *term, const struct node_info *n)
 {
-	struct json *expressions = json_get(term, "matchExpressions"), *fields = json_get(term, "matchFields");
-	bool has;
-	if (!(expressions && expressions->first) && !(fields && fields->first))
-		return false;
-	JSON_FOREACH (e, expressions) {
-		struct slice have = label_of(n, json_get_str(e, "key"), &has);
-		if (!expression_matches(e, have, has))
-			return false;
-	}
-	JSON_FOREACH (e, fields)
-		if (!slice_is(json_get_str(e, "key"), "metadata.name") || !expression_matches(e, n->name, true))
-			return false;
-	return true;
+	return node_selector_term_matches(term, n->name, n->labels);
 }
 
 static bool affinity_matches(struct candidate *p, const struct node_info *n)
 {
-	JSON_FOREACH (it, p->node_selector) {
-		bool has;
-		struct slice have = label_of(n, it->key, &has);
-		if (!has || !slice_eq(have, json_str(it)))
-			return false;
-	}
-	if (!p->required_terms)
-		return true;
-	JSON_FOREACH (term, p->required_terms)
-		if (node_term_matches(term, n))
-			return true;
-	return false;
+	return node_selector_labels_match(p->node_selector, n->labels) &&
+	       (!p->required_terms || node_selector_terms_match(p->required_terms, n->name, n->labels));
 }
 
 /* ---- ports ---- */

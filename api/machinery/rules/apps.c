@@ -6,6 +6,7 @@
 #include "api/machinery/rules/validate_int.h"
 #include "api/machinery/rules/workload_int.h"
 #include "api/machinery/table/printers.h"
+#include "base/check.h"
 
 #include <stdlib.h>
 
@@ -140,6 +141,40 @@ static void validate_deployment(struct field_errors *e, const struct json *objec
 		        "must be greater than minReadySeconds");
 }
 
+/* Of maxSurge and maxUnavailable of a daemon set exactly one is more than 0. */
+static void check_daemon_rolling(struct field_errors *e, const struct json *rolling)
+{
+	static const char *const names[] = {"maxUnavailable", "maxSurge"};
+	const char *base = "spec.updateStrategy.rollingUpdate";
+	int64_t n[2];
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		bool percent;
+		struct json *v = json_get(rolling, names[i]);
+		n[i] = int_or_percent(v, &percent);
+		if (n[i] < 0 || (percent && n[i] > 100))
+			bad_value(e, at(e, "%s.%s", base, names[i]), v ? v->text : SLICE(""),
+			        "must be a non-negative integer or a percentage of at most 100%");
+	}
+	if (n[0] > 0 && n[1] > 0)
+		bad_value(e, at(e, "%s.maxSurge", base), json_get(rolling, "maxSurge")->text,
+		        "may not be set when maxUnavailable is non-zero");
+	if (n[0] == 0 && n[1] == 0)
+		bad_required(e, at(e, "%s.maxUnavailable", base), "cannot be 0 when maxSurge is 0");
+}
+
+static void validate_daemon_set(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	struct json *spec = json_get(object, "spec"), *strategy = json_get(spec, "updateStrategy");
+	struct slice type = json_get_str(strategy, "type");
+	validate_workload(e, object, old);
+	check_choice(e, "spec.updateStrategy.type", type, "OnDelete,RollingUpdate", true);
+	if (json_path(spec, "template", "spec", "activeDeadlineSeconds", NULL))
+		bad_forbidden(e, "spec.template.spec.activeDeadlineSeconds",
+		        "activeDeadlineSeconds in DaemonSet is not Supported");
+	if (slice_is(type, "RollingUpdate"))
+		check_daemon_rolling(e, json_get(strategy, "rollingUpdate"));
+}
+
 static void validate_stateful_set(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	static const char may_change[] = "replicas,ordinals,template,updateStrategy,revisionHistoryLimit,"
@@ -162,6 +197,31 @@ static void deployment_prepare_update(struct arena *a, struct json *object, cons
 	bool same = (!(now && now->first) && !(had && had->first)) || json_equal(now, had);
 	if (!*sub && !same && json_equal(json_get(object, "spec"), json_get(old, "spec")))
 		json_set_int(a, meta, "generation", json_get_int(before, "generation", 0) + 1);
+}
+
+#define TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
+static void set_template_generation(struct arena *a, struct json *object, int64_t n)
+{
+	struct json *annotations =
+	        json_need(a, json_need(a, object, "metadata", JSON_OBJECT), "annotations", JSON_OBJECT);
+	json_set_cstr(a, annotations, TEMPLATE_GENERATION, arena_printf(a, "%lld", (long long)n));
+}
+
+static void daemon_set_prepare_create(struct arena *a, struct json *object)
+{
+	set_template_generation(a, object, 1);
+}
+
+/* Counts the templates, whatever the client sent; daemon pods have it as the label pod-template-generation. */
+static void daemon_set_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
+{
+	int64_t n = 1;
+	if (*sub)
+		return;
+	slice_to_i64(json_get_str(json_path(old, "metadata", "annotations", NULL), TEMPLATE_GENERATION), &n);
+	bool same = json_equal(json_path(object, "spec", "template", NULL), json_path(old, "spec", "template", NULL));
+	set_template_generation(a, object, same ? n : n + 1);
 }
 
 /* ---- the rows ---- */
@@ -187,7 +247,9 @@ const struct kind_ops kinds_apps[] = {
         {.kind = "DaemonSet",
                 .traits = KIND_MAKES_PODS,
                 .defaults = daemon_set_defaults,
-                .validate = validate_workload,
+                .validate = validate_daemon_set,
+                .prepare_create = daemon_set_prepare_create,
+                .prepare_update = daemon_set_prepare_update,
                 .immutable = "spec.selector",
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Up-to-date:integer,Available:integer,"
                            "Node Selector,Age,Containers::1,Images::1,Selector::1",

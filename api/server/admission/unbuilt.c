@@ -15,7 +15,6 @@ static const struct {
         {"batch", "jobs", no_controller},
         {"batch", "cronjobs", no_controller},
         {"apps", "statefulsets", no_controller},
-        {"apps", "daemonsets", no_controller},
         {"", "replicationcontrollers", no_controller},
         {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
         {"", "persistentvolumes", "volumes are not provisioned or bound yet"},

@@ -30,7 +30,8 @@ const struct policy_role policy_controllers[] = {
                         {"update", "apps,extensions", "daemonsets/status"},
                         {"update", "apps,extensions", "daemonsets/finalizers"}, {"list,watch", "", "nodes"},
                         {"create,delete,list,patch,watch", "", "pods"}, {"create", "", "pods/binding"},
-                        {"create,delete,get,list,patch,update,watch", "apps", "controllerrevisions"}, POLICY_EVENTS}},
+                        {"create,delete,get,list,patch,update,watch", "apps", "controllerrevisions"}, POLICY_EVENTS,
+                        {"patch", "apps", "daemonsets/status"}}}, /* ours */
         {.name = "deployment-controller",
                 .rules = {{"get,list,update,watch", "apps,extensions", "deployments"},
                         {"update", "apps,extensions", "deployments/status"},

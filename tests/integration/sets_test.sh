@@ -1,0 +1,147 @@
+#!/bin/bash
+# Daemon sets, stateful sets, replication controllers and disruption budgets against the real binary: nodes and pod
+# statuses are made up (fake_kubelet.py), kubectl is the user. One server of its own on loopback, nothing left behind.
+. "$(dirname "$0")/_lib.sh"
+PORT=${PORT:-17847}
+kubelet_pid=
+stop_kubelet() {
+	[ -z "$kubelet_pid" ] || kill "$kubelet_pid" 2>/dev/null
+	kubelet_pid=
+}
+trap 'stop_kubelet; cleanup' EXIT
+
+jp() { kubectl get "$1" -o "jsonpath=$2"; }
+is() { [ "$(jp "$1" "$2" 2>/dev/null)" = "$3" ]; }
+gone() { ! kubectl get "$@" >/dev/null 2>&1; }
+has_event() { kubectl get events -A -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}' | grep -q -- "$1"; }
+count_is() { [ "$(kubectl get "$1" --no-headers ${3:+-l $3} 2>/dev/null | wc -l)" = "$2" ]; }
+names() { kubectl get "$1" -l "$2" -o 'jsonpath={.items[*].metadata.name}'; }
+names_are() { [ "$(names "$1" "$2")" = "$3" ]; }
+refused() { ! "$@" >"$T/refused" 2>&1; }
+fail_pod() { kubectl patch pod "$1" --subresource=status --type=merge -p '{"status":{"phase":"Failed"}}' >/dev/null; }
+ready_pod() {
+	kubectl patch pod "$1" --subresource=status -p "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"$2\",\"lastTransitionTime\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}]}}" >/dev/null
+}
+
+node() {
+	local now
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Node
+		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, disk: ${2:-hdd}}}
+		status:
+		  capacity: {cpu: "8", memory: 8Gi, pods: "110"}
+		  allocatable: {cpu: "8", memory: 8Gi, pods: "110"}
+		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
+	YAML
+}
+
+start_server "$PORT" --disable-agent || { finish; exit 1; }
+for n in n1 n2 n3 n4; do node "$n"; done
+python3 "$root/tests/integration/fake_kubelet.py" "$T/kubeconfig" n1 n2 n3 n4 &
+kubelet_pid=$!
+
+# ---- daemon sets ----
+# daemon NAME IMAGE SPEC-MEMBERS
+daemon() {
+	kubectl apply -f - 2>&1 <<-YAML
+		apiVersion: apps/v1
+		kind: DaemonSet
+		metadata: {name: $1}
+		spec:
+		  selector: {matchLabels: {ds: $1}}
+		  ${3:-revisionHistoryLimit: 10}
+		  template:
+		    metadata: {labels: {ds: $1}}
+		    spec: {containers: [{name: c, image: "$2"}]${4:+, $4}}
+	YAML
+}
+nodes_of() { kubectl get pods -l "ds=$1" --sort-by=.spec.nodeName -o 'jsonpath={.items[*].spec.nodeName}'; }
+runs_on() { [ "$(nodes_of "$1")" = "$2" ]; }
+images_of() { kubectl get pods -l "ds=$1" -o 'jsonpath={.items[*].spec.containers[0].image}' | tr ' ' '\n' | sort | uniq -c | xargs; }
+images_are() { [ "$(images_of "$1")" = "$2" ]; }
+
+kubectl cordon n4 >/dev/null
+check_is "a daemon set is made without a warning" "daemonset.apps/log created" "$(daemon log v1)"
+check "it rolls out to every node, a cordoned one too" kubectl rollout status ds/log --timeout=20s
+check_is "one pod each" "n1 n2 n3 n4" "$(nodes_of log)"
+check "its status counts them" wait_for 5 is ds/log '{.status.desiredNumberScheduled} {.status.currentNumberScheduled} {.status.numberReady} {.status.updatedNumberScheduled} {.status.numberAvailable} {.status.numberMisscheduled} {.status.observedGeneration}' "4 4 4 4 4 0 1"
+one=$(names pods ds=log | cut -d' ' -f1)
+check_is "tied to its node by its name" "metadata.name In" "$(jp "pod/$one" '{.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].key} {.spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchFields[0].operator}')"
+check_is "with the tolerations of a daemon" "node.kubernetes.io/disk-pressure node.kubernetes.io/memory-pressure node.kubernetes.io/not-ready node.kubernetes.io/pid-pressure node.kubernetes.io/unreachable node.kubernetes.io/unschedulable" \
+	"$(jp "pod/$one" '{.spec.tolerations[*].key}' | tr ' ' '\n' | sort | xargs)"
+kubectl uncordon n4 >/dev/null
+check_is "its pods have its revision's hash" "$(kubectl get controllerrevisions -l ds=log -o 'jsonpath={.items[0].metadata.labels.controller-revision-hash}')" "$(jp "pod/$one" '{.metadata.labels.controller-revision-hash}')"
+check_is "and the generation of the template" "1 1" "$(jp ds/log '{.metadata.annotations.deprecated\.daemonset\.template\.generation}') $(jp "pod/$one" '{.metadata.labels.pod-template-generation}')"
+
+kubectl taint node n3 only=me:NoSchedule >/dev/null
+check "a NoSchedule taint leaves the pod and counts it out of place" wait_for 5 is ds/log '{.status.desiredNumberScheduled} {.status.numberMisscheduled}' "3 1"
+kubectl taint node n3 only=me:NoExecute >/dev/null
+check "NoExecute takes it off" wait_for 10 runs_on log "n1 n2 n4"
+kubectl taint node n3 only- >/dev/null
+check "without the taints it comes back" wait_for 10 runs_on log "n1 n2 n3 n4"
+node n5
+check "a new node gets one" wait_for 5 is ds/log '{.status.currentNumberScheduled}' 5
+kubectl delete node n5 >/dev/null
+check "a lost node is no longer wanted" wait_for 5 is ds/log '{.status.desiredNumberScheduled}' 4
+kubectl delete pods -l ds=log --field-selector spec.nodeName=n5 --force --grace-period=0 >/dev/null 2>&1
+
+daemon picky v1 "revisionHistoryLimit: 10" "nodeSelector: {disk: ssd}" >/dev/null
+check "no node fits a selector" wait_for 5 is ds/picky '{.status.observedGeneration} {.status.desiredNumberScheduled}' "1 0"
+kubectl label node n2 disk=ssd --overwrite >/dev/null
+check "until a node has the label" wait_for 5 runs_on picky n2
+kubectl label node n2 disk=hdd --overwrite >/dev/null
+check "and goes with it" wait_for 5 count_is pods 0 ds=picky
+kubectl delete ds picky >/dev/null
+
+check "both a surge and missing pods are refused" refused daemon wrong v1 "updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}"
+check_has "with what is wrong" "may not be set when maxUnavailable is non-zero" "$(cat "$T/refused")"
+
+# updates
+kubectl set image ds/log c=v2 >/dev/null
+check "a rolling update rolls out" kubectl rollout status ds/log --timeout=30s
+check "everywhere" images_are log "4 v2"
+check_is "in a second revision" "1 2" "$(kubectl get controllerrevisions -l ds=log -o 'jsonpath={.items[*].revision}' | tr ' ' '\n' | sort | xargs)"
+check_has "that the history shows" "2" "$(kubectl rollout history ds/log)"
+check_has "with its template" "v1" "$(kubectl rollout history ds/log --revision=1)"
+kubectl set image ds/log c=never >/dev/null
+check "a broken update takes one pod only" wait_for 10 images_are log "1 never 3 v2"
+kubectl rollout undo ds/log >/dev/null
+check "and can be undone" kubectl rollout status ds/log --timeout=30s
+check "to what it was" wait_for 5 images_are log "4 v2"
+check_is "as the newest revision" "1 3 4" "$(kubectl get controllerrevisions -l ds=log -o 'jsonpath={.items[*].revision}' | tr ' ' '\n' | sort | xargs)"
+kubectl patch ds log -p '{"spec":{"revisionHistoryLimit":0}}' >/dev/null
+check "history is cut to its limit" wait_for 5 count_is controllerrevisions 1 ds=log
+kubectl patch ds log -p '{"spec":{"updateStrategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}}}' >/dev/null
+kubectl set image ds/log c=never >/dev/null
+check "with a surge a broken pod stands beside the others" wait_for 10 images_are log "1 never 4 v2"
+check "and everything is available" is ds/log '{.status.numberAvailable}' 4
+kubectl set image ds/log c=v3 >/dev/null
+check "until the update works" kubectl rollout status ds/log --timeout=30s
+check "and no old one is left" wait_for 10 images_are log "4 v3"
+kubectl patch ds log --type=merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}' >/dev/null
+kubectl set image ds/log c=v4 >/dev/null
+check "OnDelete notes the update" wait_for 5 is ds/log '{.status.updatedNumberScheduled}' ""
+check "and leaves the pods" images_are log "4 v3"
+kubectl delete pod "$(names pods ds=log | cut -d' ' -f1)" >/dev/null
+check "a pod that is deleted comes back new" wait_for 10 images_are log "3 v3 1 v4"
+
+# failures, orphans, adoption
+one=$(names pods ds=log | cut -d' ' -f1)
+fail_pod "$one"
+check "a failed pod is said and replaced" wait_for 10 has_event "FailedDaemonPod Found failed daemon pod default/$one on node"
+check "by another" wait_for 10 gone pod "$one"
+check "so that all are ready" wait_for 10 is ds/log '{.status.numberReady}' 4
+check "its pods are said" has_event "SuccessfulCreate Created pod: log-"
+before=$(names pods ds=log)
+kubectl delete ds log --cascade=orphan --timeout=20s >/dev/null
+daemon log v4 >/dev/null
+adopted() { [ "$(kubectl get pods -l ds=log -o 'jsonpath={.items[*].metadata.ownerReferences[0].uid}' | tr ' ' '\n' | sort -u)" = "$(jp ds/log '{.metadata.uid}')" ]; }
+check "orphans are adopted" wait_for 10 adopted
+kubectl delete ds log >/dev/null
+check "pods go with their daemon set" wait_for 10 count_is pods 0 ds=log
+check "and so do revisions" wait_for 10 count_is controllerrevisions 0 ds=log
+
+stop_kubelet
+finish
