@@ -32,6 +32,11 @@ static void release(struct claim *c, const struct meta *child)
 	        work_done_ignore_missing);
 }
 
+static bool matches(const struct claim *c, const struct meta *child)
+{
+	return label_selector_matches(c->selector, child->labels) && (!c->is_member || c->is_member(c, child));
+}
+
 static bool may_adopt(struct claim *c, struct slice text, const struct meta *child)
 {
 	struct slice phase = c->adopts_inactive ? SLICE_NULL : json_find(text, "status", "phase", NULL);
@@ -52,7 +57,7 @@ struct informer_object **claim_children(struct claim *c, size_t *count, bool *ch
 	{
 		struct meta m;
 		meta_read(informer_text(o), &m);
-		if (label_selector_matches(c->selector, m.labels)) {
+		if (matches(c, &m)) {
 			list[(*count)++] = o;
 		} else if (!c->owner.deletion_timestamp.len && !m.deletion_timestamp.len) {
 			release(c, &m);
@@ -63,7 +68,7 @@ struct informer_object **claim_children(struct claim *c, size_t *count, bool *ch
 	{
 		struct meta m;
 		meta_read(informer_text(orphan), &m);
-		if (!label_selector_matches(c->selector, m.labels) || !may_adopt(c, informer_text(orphan), &m))
+		if (!matches(c, &m) || !may_adopt(c, informer_text(orphan), &m))
 			continue;
 		adopt(c, &m);
 		*changes = true;

@@ -16,6 +16,8 @@ struct claim {
 	const struct label_selector *selector;
 	const struct informer_index *by_owner; /* informer_index_owner() of the children */
 	bool adopts_inactive;                  /* pods that have ended are not adopted; replica sets always are */
+	/* What else makes a child the owner's; NULL: nothing. */
+	bool (*is_member)(const struct claim *c, const struct meta *child);
 };
 
 /* Collects the children that are the owner's and match, into the work's arena. Orphans that match are asked for,

@@ -143,5 +143,125 @@ kubectl delete ds log >/dev/null
 check "pods go with their daemon set" wait_for 10 count_is pods 0 ds=log
 check "and so do revisions" wait_for 10 count_is controllerrevisions 0 ds=log
 
+# ---- stateful sets ----
+# stateful NAME IMAGE REPLICAS SPEC-MEMBERS CONTAINER-MEMBERS
+stateful() {
+	kubectl apply -f - 2>&1 <<-YAML
+		apiVersion: apps/v1
+		kind: StatefulSet
+		metadata: {name: $1}
+		spec:
+		  serviceName: $1-svc
+		  replicas: $3
+		  selector: {matchLabels: {sts: $1}}
+		  ${4:-revisionHistoryLimit: 10}
+		  template:
+		    metadata: {labels: {sts: $1}}
+		    spec: {containers: [{name: c, image: "$2"${5:+, $5}}]}
+	YAML
+}
+pods_of() { kubectl get pods -l "sts=$1" --sort-by=.metadata.name -o 'jsonpath={range .items[*]}{.metadata.name}={.spec.containers[0].image} {end}' | xargs; }
+pods_are() { [ "$(pods_of "$1")" = "$2" ]; }
+# Deletes a pod and waits for its namesake. kubectl's own wait can take that for the pod that it deleted.
+uid_differs() { [ "$(jp "pod/$1" '{.metadata.uid}' 2>/dev/null)" != "$2" ] && kubectl get pod "$1" >/dev/null 2>&1; }
+replace() {
+	local uid
+	uid=$(jp "pod/$1" '{.metadata.uid}')
+	kubectl delete pod "$1" --wait=false >/dev/null
+	wait_for 10 uid_differs "$1" "$uid"
+}
+
+check_is "a stateful set is made without a warning" "statefulset.apps/db created" "$(stateful db never 3)"
+check "its first pod comes alone" wait_for 5 pods_are db "db-0=never"
+ready_pod db-0 True
+check "the second when the first is ready" wait_for 5 pods_are db "db-0=never db-1=never"
+ready_pod db-1 True
+check "and the third" wait_for 5 pods_are db "db-0=never db-1=never db-2=never"
+ready_pod db-2 True
+check "its rollout is done" kubectl rollout status sts/db --timeout=20s
+check_is "its pods know themselves" "db-1 1 db-1 db-svc" "$(jp pod/db-1 '{.metadata.labels.statefulset\.kubernetes\.io/pod-name} {.metadata.labels.apps\.kubernetes\.io/pod-index} {.spec.hostname} {.spec.subdomain}')"
+check_is "and their revision" "$(jp sts/db '{.status.updateRevision}')" "$(jp pod/db-1 '{.metadata.labels.controller-revision-hash}')"
+check "the status counts" wait_for 5 is sts/db '{.status.replicas} {.status.readyReplicas} {.status.availableReplicas} {.status.currentReplicas} {.status.updatedReplicas} {.status.observedGeneration}' "3 3 3 3 3 1"
+check "creations are said" has_event "SuccessfulCreate create Pod db-2 in StatefulSet db successful"
+ready_pod db-1 False
+kubectl scale sts db --replicas=5 >/dev/null
+check "it notes a pod that is not ready" wait_for 5 is sts/db '{.status.readyReplicas}' 2
+check "and adds none meanwhile" count_is pods 3 sts=db
+ready_pod db-1 True
+check "then the fourth" wait_for 5 count_is pods 4 sts=db
+ready_pod db-3 True
+check "and the fifth" wait_for 5 count_is pods 5 sts=db
+kubectl scale sts db --replicas=1 >/dev/null
+check "scaled in, the highest go first" wait_for 10 pods_are db "db-0=never"
+kubectl delete sts db >/dev/null
+check "pods go with their stateful set" wait_for 10 count_is pods 0 sts=db
+
+stateful web v1 3 >/dev/null
+check "a set rolls out" kubectl rollout status sts/web --timeout=20s
+kubectl set image sts/web c=v2 >/dev/null
+check "an update rolls out" kubectl rollout status sts/web --timeout=20s
+check "everywhere" pods_are web "web-0=v2 web-1=v2 web-2=v2"
+check "to one revision" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; [ \"\$(jp sts/web '{.status.currentRevision}')\" = \"\$(jp sts/web '{.status.updateRevision}')\" ]"
+check_has "the history shows two" "2" "$(kubectl rollout history sts/web)"
+kubectl rollout undo sts/web >/dev/null
+check "undo rolls back" kubectl rollout status sts/web --timeout=20s
+check "to the old template" pods_are web "web-0=v1 web-1=v1 web-2=v1"
+check_is "whose revision is the newest" "2 3" "$(kubectl get controllerrevisions -l sts=web -o 'jsonpath={.items[*].revision}' | tr ' ' '\n' | sort | xargs)"
+kubectl patch sts web -p '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":2}}}}' >/dev/null
+kubectl set image sts/web c=v3 >/dev/null
+check "a partition is rolled" kubectl rollout status sts/web --timeout=20s
+check "and what is below it stays" pods_are web "web-0=v1 web-1=v1 web-2=v3"
+replace web-0
+check "as it is made anew" wait_for 10 is sts/web '{.status.readyReplicas}' 3
+check_is "from the old template" "web-0=v1 web-1=v1 web-2=v3" "$(pods_of web)"
+kubectl patch sts web -p '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":0}}}}' >/dev/null
+check "without a partition the rest follows" wait_for 15 pods_are web "web-0=v3 web-1=v3 web-2=v3"
+check "until it is done" kubectl rollout status sts/web --timeout=20s
+kubectl set image sts/web c=never >/dev/null
+check "a broken update stops at the highest" wait_for 10 pods_are web "web-0=v3 web-1=v3 web-2=never"
+kubectl rollout undo sts/web >/dev/null
+replace web-2
+check "undone, with the broken pod deleted, it recovers" kubectl rollout status sts/web --timeout=20s
+kubectl patch sts web --type=merge -p '{"spec":{"revisionHistoryLimit":0,"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}' >/dev/null
+check "history is cut" wait_for 5 count_is controllerrevisions 1 sts=web
+kubectl set image sts/web c=v4 >/dev/null
+check "OnDelete notes the update" wait_for 5 is sts/web '{.status.updatedReplicas}' ""
+check "and leaves the pods" pods_are web "web-0=v3 web-1=v3 web-2=v3"
+replace web-1
+check "until one is deleted" wait_for 10 pods_are web "web-0=v3 web-1=v4 web-2=v3"
+check "all ready" wait_for 10 is sts/web '{.status.readyReplicas}' 3
+fail_pod web-0
+check "a failed pod is said" wait_for 5 has_event "RecreatingFailedPod StatefulSet default/web is recreating failed Pod web-0"
+check "and made anew" wait_for 10 is sts/web '{.status.readyReplicas}' 3
+kubectl label pod web-1 statefulset.kubernetes.io/pod-name=other --overwrite >/dev/null
+check "a pod's name label is mended" wait_for 5 is pod/web-1 '{.metadata.labels.statefulset\.kubernetes\.io/pod-name}' web-1
+kubectl delete sts web --cascade=orphan --timeout=20s >/dev/null
+stateful web v4 3 "updateStrategy: {type: OnDelete}" >/dev/null
+own() { [ "$(kubectl get pods -l sts=web -o 'jsonpath={.items[*].metadata.ownerReferences[0].uid}' | tr ' ' '\n' | sort -u)" = "$(jp sts/web '{.metadata.uid}')" ]; }
+check "orphans are adopted" wait_for 10 own
+kubectl delete sts web >/dev/null
+check "a selector that does not fit the template is refused" refused kubectl -n default create -f - <<<'{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"x"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"c"}},"spec":{"containers":[{"name":"c","image":"x"}]}}}}'
+
+stateful fast never 3 "podManagementPolicy: Parallel
+  ordinals: {start: 5}" >/dev/null
+check "Parallel waits for none, from the first ordinal on" wait_for 5 pods_are fast "fast-5=never fast-6=never fast-7=never"
+kubectl scale sts fast --replicas=0 >/dev/null
+check "nor when they go" wait_for 10 count_is pods 0 sts=fast
+kubectl delete sts fast >/dev/null
+
+check_is "a set with claims is made" "statefulset.apps/disk created" "$(stateful disk v1 2 'podManagementPolicy: Parallel
+  persistentVolumeClaimRetentionPolicy: {whenScaled: Delete, whenDeleted: Retain}
+  volumeClaimTemplates: [{metadata: {name: data, labels: {of: us}}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]' 'volumeMounts: [{name: data, mountPath: /data}]')"
+check "each pod has a claim" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; [ \"\$(jp pod/disk-1 '{.spec.volumes[?(@.name==\"data\")].persistentVolumeClaim.claimName}')\" = data-disk-1 ]"
+check_is "that was made for it" "us disk" "$(jp pvc/data-disk-1 '{.metadata.labels.of} {.metadata.labels.sts}')"
+check_is "and is free" "" "$(jp pvc/data-disk-1 '{.metadata.ownerReferences}')"
+kubectl scale sts disk --replicas=1 >/dev/null
+check "scaled in, the claim goes as whenScaled says" wait_for 15 gone pvc data-disk-1
+check "the other stays" kubectl get pvc data-disk-0
+kubectl patch sts disk -p '{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Retain","whenDeleted":"Delete"}}}' >/dev/null
+check "whenDeleted makes it the set's" wait_for 5 is pvc/data-disk-0 '{.metadata.ownerReferences[*].name}' disk
+kubectl delete sts disk >/dev/null
+check "with which it goes" wait_for 15 gone pvc data-disk-0
+
 stop_kubelet
 finish

@@ -179,7 +179,26 @@ static void validate_stateful_set(struct field_errors *e, const struct json *obj
 {
 	static const char may_change[] = "replicas,ordinals,template,updateStrategy,revisionHistoryLimit,"
 	                                 "persistentVolumeClaimRetentionPolicy,minReadySeconds";
+	struct json *spec = json_get(object, "spec"), *strategy = json_get(spec, "updateStrategy");
+	struct json *retention = json_get(spec, "persistentVolumeClaimRetentionPolicy");
+	struct slice type = json_get_str(strategy, "type");
 	validate_workload(e, object, old);
+	check_choice(e, "spec.podManagementPolicy", json_get_str(spec, "podManagementPolicy"), "OrderedReady,Parallel",
+	        true);
+	check_choice(e, "spec.updateStrategy.type", type, "OnDelete,RollingUpdate", true);
+	if (slice_is(type, "OnDelete") && json_get(strategy, "rollingUpdate"))
+		bad_value(e, "spec.updateStrategy.rollingUpdate", SLICE("{}"),
+		        "only allowed for updateStrategy 'RollingUpdate'");
+	check_non_negative(e, "spec.updateStrategy.rollingUpdate.partition",
+	        json_path(strategy, "rollingUpdate", "partition", NULL));
+	check_non_negative(e, "spec.ordinals.start", json_path(spec, "ordinals", "start", NULL));
+	check_choice(e, "spec.persistentVolumeClaimRetentionPolicy.whenDeleted", json_get_str(retention, "whenDeleted"),
+	        "Retain,Delete", true);
+	check_choice(e, "spec.persistentVolumeClaimRetentionPolicy.whenScaled", json_get_str(retention, "whenScaled"),
+	        "Retain,Delete", true);
+	if (json_path(spec, "template", "spec", "activeDeadlineSeconds", NULL))
+		bad_forbidden(e, "spec.template.spec.activeDeadlineSeconds",
+		        "activeDeadlineSeconds in StatefulSet is not Supported");
 	if (old && differs_beyond(json_get(object, "spec"), json_get(old, "spec"), may_change))
 		bad_forbidden(e, "spec",
 		        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "

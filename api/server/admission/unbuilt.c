@@ -14,7 +14,6 @@ static const struct {
 } rows[] = {
         {"batch", "jobs", no_controller},
         {"batch", "cronjobs", no_controller},
-        {"apps", "statefulsets", no_controller},
         {"", "replicationcontrollers", no_controller},
         {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
         {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
@@ -60,6 +59,11 @@ int warn_of_unbuilt(struct admission *a, struct err *err)
 			                           *r->group ? "." : "", r->group, SLICE_FMT(a->name), rows[i].what));
 	if (resource_has(r, KIND_IS_POD) && a->operation == ADMISSION_CREATE)
 		warn_of_volumes(a);
+	if (strcmp(r->plural, "statefulsets") == 0 &&
+	        json_path(a->object, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable", NULL))
+		call_warn(a->call,
+		        "spec.updateStrategy.rollingUpdate.maxUnavailable has no effect, as upstream's feature "
+		        "MaxUnavailableStatefulSet is off: pods are updated one at a time");
 	if (resource_has(r, KIND_IS_SERVICE) &&
 	        slice_is(json_str(json_path(a->object, "spec", "type", NULL)), "LoadBalancer"))
 		call_warn(a->call,

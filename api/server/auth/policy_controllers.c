@@ -127,7 +127,8 @@ const struct policy_role policy_controllers[] = {
                         {"create,delete,get,patch,update", "", "pods"},
                         {"create,delete,get,list,patch,update,watch", "apps", "controllerrevisions"},
                         {"create,get", "", "persistentvolumeclaims"}, {"delete,update", "", "persistentvolumeclaims"},
-                        POLICY_EVENTS}},
+                        POLICY_EVENTS, {"patch", "apps", "statefulsets/status"}, /* ours, and the next */
+                        {"patch", "", "persistentvolumeclaims"}}},
         {.name = "ttl-after-finished-controller", .rules = {{"delete,get,list,watch", "batch", "jobs"}, POLICY_EVENTS}},
         {.name = "ttl-controller", .rules = {{"list,patch,update,watch", "", "nodes"}, POLICY_EVENTS}},
         {.name = "validatingadmissionpolicy-status-controller",
