@@ -1,4 +1,5 @@
-/* Replica sets: as many active pods as spec.replicas says, all matching the selector and made from the template.
+/* Replica sets and replication controllers, which differ in their names and in how they write a selector: as many
+ * active pods as spec.replicas says, all matching the selector and made from the template.
  *
  *     an event of the set or of one of its pods --> the set's key
  *     run: claim pods --> expectations met? create (in batches of 1, 2, 4, ...) or delete what differs --> write status
@@ -13,7 +14,29 @@
 #include "api/controllers/pod_control.h"
 #include "api/controllers/ranking.h"
 
+/* What the two kinds do not share. */
+struct variant {
+	const char *api_version, *kind, *plural, *path;
+	const char *queue, *component;
+	bool selector_is_map; /* spec.selector is a map of labels */
+};
+
+static const struct variant replica_set = {.api_version = "apps/v1",
+        .kind = "ReplicaSet",
+        .plural = "replicasets",
+        .path = REPLICASETS,
+        .queue = "replicaset",
+        .component = "replicaset-controller"};
+static const struct variant replication_controller = {.api_version = "v1",
+        .kind = "ReplicationController",
+        .plural = "replicationcontrollers",
+        .path = REPLICATION_CONTROLLERS,
+        .queue = "replicationcontroller",
+        .component = "replication-controller",
+        .selector_is_map = true};
+
 struct replica_sets {
+	const struct variant *variant;
 	struct controllers *c;
 	struct children children;
 	struct informer_index *sets_by_owner;
@@ -35,8 +58,6 @@ struct sync {
 	struct slice pod_text;
 };
 
-static const char api_version[] = "apps/v1", kind[] = "ReplicaSet";
-
 /* ---- status ---- */
 
 static int64_t status_int(const struct json *status, const char *name)
@@ -57,11 +78,8 @@ static bool same_status(const struct json *a, const struct json *b)
 /* The labels of the template as a selector that a pod's labels must match. */
 static void labels_selector(struct arena *a, const struct json *labels, struct label_selector *out)
 {
-	struct json *v = json_new(a, JSON_OBJECT);
 	bool nothing;
-	if (labels)
-		json_set(a, v, "matchLabels", json_copy(a, labels));
-	if (label_selector_from_json(a, v, out, &nothing, NULL) != 0)
+	if (label_selector_from_json(a, children_selector_of_map(a, labels), out, &nothing, NULL) != 0)
 		*out = (struct label_selector){0};
 }
 
@@ -90,6 +108,7 @@ static void count_pods(struct sync *y, struct json *status)
 static void write_status(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
+	const struct variant *v = y->s->variant;
 	struct json *old = json_get(y->set, "status");
 	struct json *patch = patch_new(a, y->meta.resource_version),
 	            *status = json_need(a, patch, "status", JSON_OBJECT);
@@ -103,7 +122,7 @@ static void write_status(struct sync *y)
 	if (!changed && old && same_status(old, status))
 		return;
 	json_set(a, status, "conditions", conditions);
-	work_patch(y->work, kube_path(a, api_version, "replicasets", y->meta.ns, y->meta.name, "status"), merge_patch,
+	work_patch(y->work, kube_path(a, v->api_version, v->plural, y->meta.ns, y->meta.name, "status"), merge_patch,
 	        patch, work_done_ignore_missing);
 }
 
@@ -125,8 +144,8 @@ static struct pod_batch *batch(struct sync *y)
 	y->batch = (struct pod_batch){.work = y->work,
 	        .recorder = y->s->recorder,
 	        .expectations = &y->s->expectations,
-	        .api_version = api_version,
-	        .kind = kind,
+	        .api_version = y->s->variant->api_version,
+	        .kind = y->s->variant->kind,
 	        .owner = &y->meta,
 	        .now_ms = controllers_now_ms(y->s->c),
 	        .text_of = pod_text,
@@ -137,8 +156,8 @@ static struct pod_batch *batch(struct sync *y)
 
 static void create_pods(struct sync *y, int64_t n)
 {
-	y->pod_text =
-	        pod_control_text(y->work, json_path(y->set, "spec", "template", NULL), api_version, kind, &y->meta);
+	y->pod_text = pod_control_text(y->work, json_path(y->set, "spec", "template", NULL), y->s->variant->api_version,
+	        y->s->variant->kind, &y->meta);
 	pod_control_create(batch(y), n);
 }
 
@@ -206,14 +225,16 @@ static bool claim(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
 	struct label_selector selector;
+	struct json *written = json_path(y->set, "spec", "selector", NULL);
 	bool nothing, changes;
 	size_t n;
-	if (label_selector_from_json(a, json_path(y->set, "spec", "selector", NULL), &selector, &nothing, NULL) != 0 ||
-	        nothing)
+	if (written && y->s->variant->selector_is_map)
+		written = children_selector_of_map(a, written);
+	if (label_selector_from_json(a, written, &selector, &nothing, NULL) != 0 || nothing)
 		return false;
 	struct claim c = {.work = y->work,
-	        .api_version = api_version,
-	        .kind = kind,
+	        .api_version = y->s->variant->api_version,
+	        .kind = y->s->variant->kind,
 	        .child_api_version = "v1",
 	        .child_plural = "pods",
 	        .owner = y->meta,
@@ -256,17 +277,31 @@ static void run(struct work *w)
 
 /* ---- life ---- */
 
-void *replica_set_controller_start(struct controllers *c)
+static struct replica_sets *start(struct controllers *c, const struct variant *v)
 {
 	struct replica_sets *s = xcalloc(1, sizeof *s);
+	s->variant = v;
 	s->c = c;
 	expectations_init(&s->expectations);
-	s->recorder = controllers_recorder(c, "replicaset-controller");
-	s->queue = controllers_queue(c, "replicaset", 16, run, s);
-	s->children = (struct children){.kind = kind, .queue = s->queue, .expectations = &s->expectations};
-	children_follow(c, &s->children, REPLICASETS, PODS);
+	s->recorder = controllers_recorder(c, v->component);
+	s->queue = controllers_queue(c, v->queue, 16, run, s);
+	s->children = (struct children){.kind = v->kind,
+	        .queue = s->queue,
+	        .expectations = &s->expectations,
+	        .selector_is_map = v->selector_is_map};
+	children_follow(c, &s->children, v->path, PODS);
 	s->sets_by_owner = informer_index_get(s->children.owners, "owner", informer_index_owner);
 	return s;
+}
+
+void *replica_set_controller_start(struct controllers *c)
+{
+	return start(c, &replica_set);
+}
+
+void *replication_controller_start(struct controllers *c)
+{
+	return start(c, &replication_controller);
 }
 
 void replica_set_controller_release(void *state)
@@ -274,4 +309,9 @@ void replica_set_controller_release(void *state)
 	struct replica_sets *s = state;
 	expectations_release(&s->expectations);
 	free(s);
+}
+
+void replication_controller_release(void *state)
+{
+	replica_set_controller_release(state);
 }

@@ -263,5 +263,31 @@ check "whenDeleted makes it the set's" wait_for 5 is pvc/data-disk-0 '{.metadata
 kubectl delete sts disk >/dev/null
 check "with which it goes" wait_for 15 gone pvc data-disk-0
 
+# ---- replication controllers ----
+check_is "a replication controller is made without a warning" "replicationcontroller/rc created" "$(kubectl apply -f - 2>&1 <<'YAML'
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: rc}
+spec:
+  replicas: 3
+  template:
+    metadata: {labels: {app: rc}}
+    spec: {containers: [{name: c, image: v1}]}
+YAML
+)"
+check "it makes its pods" wait_for 10 is rc/rc '{.status.replicas} {.status.fullyLabeledReplicas} {.status.readyReplicas} {.status.availableReplicas} {.status.observedGeneration}' "3 3 3 3 1"
+check_is "which are its own" "v1 ReplicationController rc" "$(kubectl get pods -l app=rc -o 'jsonpath={.items[0].metadata.ownerReferences[0].apiVersion} {.items[0].metadata.ownerReferences[0].kind} {.items[0].metadata.ownerReferences[0].name}')"
+kubectl scale rc rc --replicas=1 >/dev/null
+check "it scales in" wait_for 10 count_is pods 1 app=rc
+one=$(names pods app=rc)
+kubectl label pod "$one" app=other --overwrite >/dev/null
+check "a relabelled pod is released" wait_for 5 is "pod/$one" '{.metadata.ownerReferences}' ''
+check "and replaced" wait_for 5 count_is pods 1 app=rc
+kubectl scale rc rc --replicas=2 >/dev/null
+kubectl label pod "$one" app=rc --overwrite >/dev/null
+check "labelled back there are two of them" wait_for 10 is rc/rc '{.status.readyReplicas}' 2
+check "a selector that does not fit is refused" refused kubectl create -f - <<<'{"apiVersion":"v1","kind":"ReplicationController","metadata":{"name":"x"},"spec":{"selector":{"a":"b"},"template":{"metadata":{"labels":{"a":"c"}},"spec":{"containers":[{"name":"c","image":"x"}]}}}}'
+check_has "with what is wrong" "does not match template" "$(cat "$T/refused")"
+
 stop_kubelet
 finish

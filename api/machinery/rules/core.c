@@ -195,6 +195,32 @@ static void validate_claim(struct field_errors *e, const struct json *object, co
 		        "bound claims");
 }
 
+/* Its selector is a map of labels, which the template's labels must have. */
+static void validate_replication_controller(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	struct json *spec = json_get(object, "spec"), *template = json_get(spec, "template");
+	struct json *selector = json_get(spec, "selector"), *labels = json_path(template, "metadata", "labels", NULL);
+	struct slice policy = json_str(json_path(template, "spec", "restartPolicy", NULL));
+	bool fits = true;
+	check_non_negative(e, "spec.replicas", json_get(spec, "replicas"));
+	check_non_negative(e, "spec.minReadySeconds", json_get(spec, "minReadySeconds"));
+	if (!selector || !selector->first)
+		bad_required(e, "spec.selector", "");
+	check_labels(e, "spec.selector", selector);
+	if (!template) {
+		bad_required(e, "spec.template", "");
+		return;
+	}
+	JSON_FOREACH (it, selector)
+		fits = fits && slice_eq(json_str(json_get_slice(labels, it->key)), json_str(it));
+	if (!fits)
+		bad_value(
+		        e, "spec.template.metadata.labels", SLICE("{}"), "`selector` does not match template `labels`");
+	validate_pod_template(e, "spec.template", template, NULL);
+	if (policy.len && !slice_is(policy, "Always"))
+		bad_choice(e, "spec.template.spec.restartPolicy", policy, "Always");
+}
+
 /* ---- what the server owns ---- */
 
 /* stringData is written only: its values move into data. */
@@ -304,6 +330,7 @@ const struct kind_ops kinds_core[] = {
         {.kind = "ReplicationController",
                 .traits = KIND_MAKES_PODS,
                 .defaults = replication_controller_defaults,
+                .validate = validate_replication_controller,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_replica_set},

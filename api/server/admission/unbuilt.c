@@ -14,7 +14,6 @@ static const struct {
 } rows[] = {
         {"batch", "jobs", no_controller},
         {"batch", "cronjobs", no_controller},
-        {"", "replicationcontrollers", no_controller},
         {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
         {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
         {"networking.k8s.io", "networkpolicies", not_enforced},

@@ -109,7 +109,8 @@ const struct policy_role policy_controllers[] = {
                 .rules = {{"get,list,update,watch", "", "replicationcontrollers"},
                         {"update", "", "replicationcontrollers/status"},
                         {"update", "", "replicationcontrollers/finalizers"},
-                        {"create,delete,list,patch,watch", "", "pods"}, POLICY_EVENTS}},
+                        {"create,delete,list,patch,watch", "", "pods"}, POLICY_EVENTS,
+                        {"patch", "", "replicationcontrollers/status"}}}, /* ours */
         {.name = "resourcequota-controller",
                 .rules = {{"list,watch", "*", "*"}, {"update", "", "resourcequotas/status"}, POLICY_EVENTS}},
         {.name = "root-ca-cert-publisher",
