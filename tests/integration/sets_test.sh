@@ -289,5 +289,47 @@ check "labelled back there are two of them" wait_for 10 is rc/rc '{.status.ready
 check "a selector that does not fit is refused" refused kubectl create -f - <<<'{"apiVersion":"v1","kind":"ReplicationController","metadata":{"name":"x"},"spec":{"selector":{"a":"b"},"template":{"metadata":{"labels":{"a":"c"}},"spec":{"containers":[{"name":"c","image":"x"}]}}}}'
 check_has "with what is wrong" "does not match template" "$(cat "$T/refused")"
 
+# ---- disruption budgets ----
+kubectl create deployment front --image=v1 --replicas=4 >/dev/null
+kubectl rollout status deployment/front --timeout=20s >/dev/null
+budget_is() { is "pdb/$1" '{.status.expectedPods} {.status.currentHealthy} {.status.desiredHealthy} {.status.disruptionsAllowed} {.status.conditions[0].status} {.status.conditions[0].reason}' "$2"; }
+evict() { kubectl create --raw "/api/v1/namespaces/default/pods/$1/eviction" -f - <<<"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"$1\"}}"; }
+kubectl create pdb front --selector=app=front --max-unavailable=1 >/dev/null
+check "a budget counts what its deployment wants" wait_for 5 budget_is front "4 4 3 1 True SufficientPods"
+check_is "and kubectl shows it" "front N/A 1 1" "$(kubectl get pdb front --no-headers | awk '{print $1, $2, $3, $4}')"
+one=$(names pods app=front | cut -d' ' -f1)
+ready_pod "$one" False
+check "with one pod less nothing is allowed" wait_for 5 budget_is front "4 3 3 0 False InsufficientPods"
+check "and an eviction is refused" refused evict "$(names pods app=front | cut -d' ' -f2)"
+ready_pod "$one" True
+check "until it is back" wait_for 5 budget_is front "4 4 3 1 True SufficientPods"
+check "then it is granted" evict "$one"
+check "the pod goes" wait_for 10 gone pod "$one"
+check "and what was drawn comes back with its successor" wait_for 10 budget_is front "4 4 3 1 True SufficientPods"
+check_is "nothing is left of it" "" "$(jp pdb/front '{.status.disruptedPods}')"
+stale=$(names pods app=front | cut -d' ' -f1)
+kubectl patch pdb front --subresource=status --type=merge -p "{\"status\":{\"disruptedPods\":{\"$stale\":\"2020-01-01T00:00:00Z\"}}}" >/dev/null
+check "an eviction that came to nothing is said" wait_for 5 has_event "NotDeleted Pod was expected by PDB default/front to be deleted but it wasn't"
+check "and forgotten" wait_for 5 is pdb/front '{.status.disruptedPods}' ''
+kubectl patch pdb front --subresource=status --type=merge -p "{\"status\":{\"disruptedPods\":{\"$stale\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}}}" >/dev/null
+check "a fresh one counts as gone" wait_for 5 budget_is front "4 3 3 0 False InsufficientPods"
+kubectl scale deployment front --replicas=2 >/dev/null
+check "a budget follows the scale" wait_for 10 is pdb/front '{.status.expectedPods} {.status.desiredHealthy}' "2 1"
+kubectl patch pdb front --type=merge -p '{"spec":{"maxUnavailable":null,"minAvailable":"100%"}}' >/dev/null
+check "and its own changes" wait_for 5 is pdb/front '{.status.desiredHealthy} {.status.disruptionsAllowed} {.status.observedGeneration}' "2 0 2"
+stateful duo v1 2 >/dev/null
+kubectl create pdb duo --selector=sts=duo --max-unavailable=50% >/dev/null
+check "of a stateful set too" wait_for 15 budget_is duo "2 2 1 1 True SufficientPods"
+kubectl create pdb rc --selector=app=rc --max-unavailable=0 >/dev/null
+check "and of a replication controller" wait_for 5 budget_is rc "2 2 2 0 False InsufficientPods"
+daemon lone v1 >/dev/null
+kubectl create pdb lone --selector=ds=lone --max-unavailable=1 >/dev/null
+check "a daemon set has no scale: nothing is allowed, and the condition says so" wait_for 10 is pdb/lone '{.status.disruptionsAllowed} {.status.conditions[0].reason}' "0 SyncFailed"
+check "an event too" wait_for 5 has_event 'CalculateExpectedPodCountFailed Failed to calculate the number of expected pods: DaemonSet "lone"'
+kubectl patch pdb lone --type=merge -p '{"spec":{"maxUnavailable":null,"minAvailable":1}}' >/dev/null
+check "a number of pods needs none" wait_for 15 budget_is lone "4 4 1 3 True SufficientPods"
+check "both amounts are refused" refused kubectl create -f - <<<'{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"x"},"spec":{"minAvailable":1,"maxUnavailable":1}}'
+check_has "with what is wrong" "minAvailable and maxUnavailable cannot be both set" "$(cat "$T/refused")"
+
 stop_kubelet
 finish

@@ -15,6 +15,7 @@ extern const struct kind_ops kinds_discovery[];
 extern const struct kind_ops kinds_extension[];
 extern const struct kind_ops kinds_networking[];
 extern const struct kind_ops kinds_node[];
+extern const struct kind_ops kinds_policy[];
 extern const struct kind_ops kinds_rbac[];
 extern const struct kind_ops kinds_scheduling[];
 extern const struct kind_ops kinds_storage[];

@@ -22,6 +22,7 @@
 	GROUP("flowcontrol.apiserver.k8s.io", kinds_extension) \
 	GROUP("networking.k8s.io", kinds_networking) \
 	GROUP("node.k8s.io", kinds_node) \
+	GROUP("policy", kinds_policy) \
 	GROUP("rbac.authorization.k8s.io", kinds_rbac) \
 	GROUP("scheduling.k8s.io", kinds_scheduling) \
 	GROUP("storage.k8s.io", kinds_storage)

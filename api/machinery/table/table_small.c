@@ -72,6 +72,25 @@ void table_priority_class(struct cells *c)
 	cell_str(c, json_get_str(c->object, "preemptionPolicy"));
 }
 
+/* A number or a percentage; "N/A" when it is not set. */
+static void cell_amount(struct cells *c, const struct json *v)
+{
+	if (v)
+		cell_str(c, v->text);
+	else
+		cell_text(c, "N/A");
+}
+
+void table_budget(struct cells *c)
+{
+	struct json *spec = json_get(c->object, "spec");
+	cell_name(c);
+	cell_amount(c, json_get(spec, "minAvailable"));
+	cell_amount(c, json_get(spec, "maxUnavailable"));
+	cell_int(c, json_int(json_path(c->object, "status", "disruptionsAllowed", NULL), 0));
+	cell_age(c);
+}
+
 void table_role_binding(struct cells *c)
 {
 	struct json *ref = json_get(c->object, "roleRef");

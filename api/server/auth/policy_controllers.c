@@ -44,7 +44,8 @@ const struct policy_role policy_controllers[] = {
                         {POLICY_READ, "apps,extensions", "replicasets"}, {POLICY_READ, "", "replicationcontrollers"},
                         {POLICY_READ, "policy", "poddisruptionbudgets"}, {POLICY_READ, "apps", "statefulsets"},
                         {"patch,update", "", "pods/status"}, {"update", "policy", "poddisruptionbudgets/status"},
-                        {"get", "*", "*/scale"}, POLICY_EVENTS}},
+                        {"get", "*", "*/scale"}, POLICY_EVENTS,
+                        {"patch", "policy", "poddisruptionbudgets/status"}}}, /* ours */
         {.name = "endpoint-controller",
                 .rules = {{POLICY_READ, "", "pods,services"}, {"create,delete,get,list,update", "", "endpoints"},
                         {"create", "", "endpoints/restricted"}, POLICY_EVENTS}},

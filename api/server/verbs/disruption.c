@@ -73,7 +73,8 @@ static int add_scale(struct cache *cache, struct arena *a, struct slice ns, cons
 	if (!ref)
 		return 0;
 	struct json *owner = find_owner(cache, a, ns, ref), *above = owner ? controller_ref(owner) : NULL;
-	if (above)
+	if (above && slice_is(json_get_str(ref, "kind"), "ReplicaSet") &&
+	        slice_is(json_get_str(above, "kind"), "Deployment"))
 		owner = find_owner(cache, a, ns, ref = above);
 	if (!owner)
 		return err_set(err, ERR_NOT_FOUND, "%.*s \"%.*s\", which controls pods of the budget, has no scale",
