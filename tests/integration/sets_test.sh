@@ -331,5 +331,18 @@ check "a number of pods needs none" wait_for 15 budget_is lone "4 4 1 3 True Suf
 check "both amounts are refused" refused kubectl create -f - <<<'{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"x"},"spec":{"minAvailable":1,"maxUnavailable":1}}'
 check_has "with what is wrong" "minAvailable and maxUnavailable cannot be both set" "$(cat "$T/refused")"
 
+# ---- a crash in the middle of it all ----
+kubectl set image ds/lone c=v2 >/dev/null
+kubectl set image sts/duo c=v2 >/dev/null
+kubectl scale rc rc --replicas=5 >/dev/null
+stop_server KILL
+start_server "$PORT" --disable-agent || { finish; exit 1; }
+check "after a crash a daemon set ends where it was going" kubectl rollout status ds/lone --timeout=60s
+check "and a stateful set" kubectl rollout status sts/duo --timeout=60s
+check "and a replication controller" wait_for 20 is rc/rc '{.status.readyReplicas}' 5
+check "with as many pods as without it" count_is pods 5 app=rc
+check "and one on every node" runs_on lone "n1 n2 n3 n4"
+check "the budget knows them" wait_for 10 is pdb/rc '{.status.expectedPods} {.status.currentHealthy}' "5 5"
+
 stop_kubelet
 finish
