@@ -344,5 +344,21 @@ check "with as many pods as without it" count_is pods 5 app=rc
 check "and one on every node" runs_on lone "n1 n2 n3 n4"
 check "the budget knows them" wait_for 10 is pdb/rc '{.status.expectedPods} {.status.currentHealthy}' "5 5"
 
+kubectl delete rc rc --cascade=background >/dev/null
+check "kubectl's deletion takes the pods along" wait_for 10 count_is pods 0 app=rc
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: left}
+spec:
+  template:
+    metadata: {labels: {app: left}}
+    spec: {containers: [{name: c, image: v1}]}
+YAML
+check "a replication controller has a pod" wait_for 10 is rc/left '{.status.readyReplicas}' 1
+kubectl delete --raw /api/v1/namespaces/default/replicationcontrollers/left >/dev/null
+check "deleted without a word of its pods it goes" wait_for 10 gone rc left
+check "and they stay, with nobody above them" is "pod/$(names pods app=left)" '{.metadata.ownerReferences}' ''
+
 stop_kubelet
 finish

@@ -328,7 +328,7 @@ const struct kind_ops kinds_core[] = {
                 .cells = table_pod},
         {.kind = "PodTemplate", .traits = KIND_MAKES_PODS},
         {.kind = "ReplicationController",
-                .traits = KIND_MAKES_PODS,
+                .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = replication_controller_defaults,
                 .validate = validate_replication_controller,
                 .columns = "Name,Desired:integer,Current:integer,Ready:integer,Age,Containers::1,Images::1,"

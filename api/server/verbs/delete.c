@@ -55,6 +55,14 @@ static void list_drop(struct json *list, const char *text)
 		}
 }
 
+static bool list_has(const struct json *list, const char *text)
+{
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), text))
+			return true;
+	return false;
+}
+
 /* Adds or removes the finalizers that stand for the propagation asked for (garbage collection, "cascading deletion").
  */
 static void apply_propagation(struct deletion *d, struct json *meta)
@@ -64,6 +72,9 @@ static void apply_propagation(struct deletion *d, struct json *meta)
 	bool orphan = slice_is(policy, "Orphan") || json_get_bool(d->options, "orphanDependents", false);
 	bool foreground = slice_is(policy, "Foreground");
 	struct json *list = json_get(meta, "finalizers");
+	if (!policy.len && !json_get(d->options, "orphanDependents") &&
+	        resource_has(d->mutation.resource, KIND_ORPHANS) && !list_has(list, "foregroundDeletion"))
+		orphan = true;
 	if (!policy.len && !orphan)
 		return;
 	if (list) {

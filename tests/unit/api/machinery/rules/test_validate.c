@@ -188,6 +188,79 @@ static void long_lists_take_linear_time(void **state)
 	strbuf_release(&b);
 }
 
+#define WORKLOAD(spec) \
+	"{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{" spec \
+	",\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}}," \
+	"\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}"
+
+static void daemon_sets_update_by_one_of_two_ways(void **state)
+{
+	static const char *const cases[][2] = {
+	        {WORKLOAD("\"updateStrategy\":{\"type\":\"Sometimes\"}"), "spec.updateStrategy.type"},
+	        {WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"maxUnavailable\":\"x\"}}"),
+	                "spec.updateStrategy.rollingUpdate.maxUnavailable"},
+	        {WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"maxUnavailable\":\"101%\"}}"),
+	                "spec.updateStrategy.rollingUpdate.maxUnavailable"},
+	        {WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"maxUnavailable\":0}}"),
+	                "spec.updateStrategy.rollingUpdate.maxUnavailable"},
+	        {WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":1}}"),
+	                "spec.updateStrategy.rollingUpdate.maxSurge"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("apps", "v1", "daemonsets", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("apps", "v1", "daemonsets", WORKLOAD("\"minReadySeconds\":1")));
+	assert_null(first_field("apps", "v1", "daemonsets",
+	        WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"maxSurge\":\"10%\",\"maxUnavailable\":0}}")));
+}
+
+static void stateful_sets_are_ordered_or_parallel(void **state)
+{
+	static const char *const cases[][2] = {
+	        {WORKLOAD("\"podManagementPolicy\":\"Random\""), "spec.podManagementPolicy"},
+	        {WORKLOAD("\"updateStrategy\":{\"type\":\"Recreate\"}"), "spec.updateStrategy.type"},
+	        {WORKLOAD("\"updateStrategy\":{\"type\":\"OnDelete\",\"rollingUpdate\":{}}"),
+	                "spec.updateStrategy.rollingUpdate"},
+	        {WORKLOAD("\"updateStrategy\":{\"rollingUpdate\":{\"partition\":-1}}"),
+	                "spec.updateStrategy.rollingUpdate.partition"},
+	        {WORKLOAD("\"ordinals\":{\"start\":-1}"), "spec.ordinals.start"},
+	        {WORKLOAD("\"persistentVolumeClaimRetentionPolicy\":{\"whenScaled\":\"Keep\"}"),
+	                "spec.persistentVolumeClaimRetentionPolicy.whenScaled"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("apps", "v1", "statefulsets", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("apps", "v1", "statefulsets", WORKLOAD("\"ordinals\":{\"start\":3}")));
+}
+
+static void replication_controllers_select_by_a_map(void **state)
+{
+	static const char bad[] =
+	        "{\"metadata\":{\"name\":\"r\",\"namespace\":\"d\"},\"spec\":{\"selector\":{\"a\":\"x\"},\"template\":{"
+	        "\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}"
+	        "}";
+	static const char none[] =
+	        "{\"metadata\":{\"name\":\"r\",\"namespace\":\"d\"},\"spec\":{\"selector\":{\"a\":\"x\"}}}";
+	assert_field(
+	        first_field("", "v1", "replicationcontrollers", bad), "spec.template.metadata.labels", "other labels");
+	assert_field(first_field("", "v1", "replicationcontrollers", none), "spec.template", "no template");
+}
+
+#define BUDGET(spec) "{\"metadata\":{\"name\":\"b\",\"namespace\":\"d\"},\"spec\":{" spec "}}"
+
+static void budgets_have_one_amount(void **state)
+{
+	static const char *const cases[][2] = {
+	        {BUDGET("\"minAvailable\":1,\"maxUnavailable\":1"), "spec"},
+	        {BUDGET("\"minAvailable\":-1"), "spec.minAvailable"},
+	        {BUDGET("\"minAvailable\":\"x\""), "spec.minAvailable"},
+	        {BUDGET("\"maxUnavailable\":\"101%\""), "spec.maxUnavailable"},
+	        {BUDGET("\"unhealthyPodEvictionPolicy\":\"Never\""), "spec.unhealthyPodEvictionPolicy"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(
+		        first_field("policy", "v1", "poddisruptionbudgets", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("policy", "v1", "poddisruptionbudgets", BUDGET("\"maxUnavailable\":\"100%\"")));
+}
+
 static void errors_beyond_the_limit_are_counted_only(void **state)
 {
 	struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
@@ -206,6 +279,10 @@ int main(void)
 	        cmocka_unit_test_teardown(a_selector_must_match_its_template, release),
 	        cmocka_unit_test_teardown(what_may_not_change_is_named, release),
 	        cmocka_unit_test_teardown(a_stateful_set_mounts_its_claim_templates, release),
+	        cmocka_unit_test_teardown(daemon_sets_update_by_one_of_two_ways, release),
+	        cmocka_unit_test_teardown(stateful_sets_are_ordered_or_parallel, release),
+	        cmocka_unit_test_teardown(replication_controllers_select_by_a_map, release),
+	        cmocka_unit_test_teardown(budgets_have_one_amount, release),
 	        cmocka_unit_test_teardown(long_lists_take_linear_time, release),
 	        cmocka_unit_test_teardown(errors_beyond_the_limit_are_counted_only, release),
 	};
