@@ -75,6 +75,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("statefulset", "statefulset-controller", stateful_set_controller, NULL) \
 	CONTROLLER("replicationcontroller", "replication-controller", replication_controller, NULL) \
 	CONTROLLER("disruption", "disruption-controller", disruption_controller, NULL) \
+	CONTROLLER("stale-disruption", "disruption-controller", stale_disruption_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \

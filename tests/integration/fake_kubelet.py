@@ -75,6 +75,8 @@ class Kubelets:
                 self.serve(connection, pod)
             except (OSError, http.client.HTTPException):
                 connection = self.connect()
+                self.pods.put(pod)  # the server went away: the watch may have told of this pod for the last time
+                time.sleep(0.1)
 
     def beat(self):
         while True:

@@ -331,6 +331,12 @@ check "a number of pods needs none" wait_for 15 budget_is lone "4 4 1 3 True Suf
 check "both amounts are refused" refused kubectl create -f - <<<'{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"x"},"spec":{"minAvailable":1,"maxUnavailable":1}}'
 check_has "with what is wrong" "minAvailable and maxUnavailable cannot be both set" "$(cat "$T/refused")"
 
+# a pod that was to be disrupted and was not
+one=$(names pods sts=duo | cut -d' ' -f1)
+target() { kubectl patch pod "$one" --subresource=status -p "{\"status\":{\"conditions\":[{\"type\":\"DisruptionTarget\",\"status\":\"True\",\"reason\":\"Test\",\"lastTransitionTime\":\"$1\"}]}}" >/dev/null; }
+target 2020-01-01T00:00:00Z
+check "a disruption that came to nothing is taken back" wait_for 5 is "pod/$one" '{.status.conditions[?(@.type=="DisruptionTarget")].status}' False
+
 # ---- a crash in the middle of it all ----
 kubectl set image ds/lone c=v2 >/dev/null
 kubectl set image sts/duo c=v2 >/dev/null
