@@ -23,6 +23,7 @@
 #define SERVICES "/api/v1/services"
 #define REPLICASETS "/apis/apps/v1/replicasets"
 #define DEPLOYMENTS "/apis/apps/v1/deployments"
+#define JOBS "/apis/batch/v1/jobs"
 
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
@@ -65,6 +66,8 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("clusterrole-aggregation", "clusterrole-aggregation-controller", role_aggregation_controller, NULL) \
 	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
 	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
+	CONTROLLER("job", "job-controller", job_controller, NULL) \
+	CONTROLLER("ttl-after-finished", "ttl-after-finished-controller", ttl_after_finished_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \

@@ -153,7 +153,7 @@ static void job_prepare_create(struct arena *a, struct json *object)
 
 const struct kind_ops kinds_batch[] = {
         {.kind = "Job",
-                .traits = KIND_MAKES_PODS,
+                .traits = KIND_MAKES_PODS | KIND_LEAVES_ORPHANS,
                 .defaults = job_defaults,
                 .validate = validate_job,
                 .prepare_create = job_prepare_create,

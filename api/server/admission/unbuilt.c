@@ -1,5 +1,5 @@
 /* Unbuilt: objects that are stored and that nothing here acts on yet come with a warning, so that nobody takes a policy
- * for enforced or waits for a Job's pods. A row goes when its part is built. */
+ * for enforced or waits for a StatefulSet's pods. A row goes when its part is built. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/call.h"
@@ -12,8 +12,6 @@ static const char not_acted_on[] = "nothing acts on it yet";
 static const struct {
 	const char *group, *plural, *what;
 } rows[] = {
-        {"batch", "jobs", no_controller},
-        {"batch", "cronjobs", no_controller},
         {"apps", "statefulsets", no_controller},
         {"apps", "daemonsets", no_controller},
         {"", "replicationcontrollers", no_controller},

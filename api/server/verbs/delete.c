@@ -6,6 +6,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/body.h"
+#include "api/server/call.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
@@ -55,15 +56,39 @@ static void list_drop(struct json *list, const char *text)
 		}
 }
 
+static bool list_has(const struct json *list, const char *text)
+{
+	JSON_FOREACH (it, list)
+		if (slice_is(json_str(it), text))
+			return true;
+	return false;
+}
+
+/* Jobs are older than the garbage collector: who does not say what becomes of the pods keeps them, and is told so. */
+static bool orphans_unasked(struct deletion *d, const struct json *finalizers)
+{
+	const struct resource *r = d->mutation.resource;
+	if (!resource_has(r, KIND_LEAVES_ORPHANS) || json_get(d->options, "orphanDependents") ||
+	        json_get_str(d->options, "propagationPolicy").len || list_has(finalizers, "orphan") ||
+	        list_has(finalizers, "foregroundDeletion"))
+		return false;
+	if (!d->mutation.is_dry_run)
+		call_warn(d->mutation.call, "child pods are preserved by default when jobs are deleted; set "
+		                            "propagationPolicy=Background to remove them or set "
+		                            "propagationPolicy=Orphan to suppress this warning");
+	return true;
+}
+
 /* Adds or removes the finalizers that stand for the propagation asked for (garbage collection, "cascading deletion").
  */
 static void apply_propagation(struct deletion *d, struct json *meta)
 {
 	struct arena *a = d->mutation.arena;
 	struct slice policy = json_get_str(d->options, "propagationPolicy");
-	bool orphan = slice_is(policy, "Orphan") || json_get_bool(d->options, "orphanDependents", false);
-	bool foreground = slice_is(policy, "Foreground");
 	struct json *list = json_get(meta, "finalizers");
+	bool orphan = slice_is(policy, "Orphan") || json_get_bool(d->options, "orphanDependents", false) ||
+	              orphans_unasked(d, list);
+	bool foreground = slice_is(policy, "Foreground");
 	if (!policy.len && !orphan)
 		return;
 	if (list) {
