@@ -67,6 +67,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
 	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
 	CONTROLLER("job", "job-controller", job_controller, NULL) \
+	CONTROLLER("cronjob", "cronjob-controller", cron_job_controller, NULL) \
 	CONTROLLER("ttl-after-finished", "ttl-after-finished-controller", ttl_after_finished_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
