@@ -32,9 +32,14 @@ static struct missed find_missed(const struct cron_schedule *s, int64_t now_s, b
 	}
 	int64_t distance = second - first;
 	m.count = (now_s - first) / distance + 1;
-	/* One step back, for not all schedules are regular: "30 6-16/4 * * 1-5". */
-	for (int64_t t = next_of(s, first + (m.count - 2) * distance); t && t <= now_s; t = next_of(s, t))
-		m.newest_s = t;
+	/* Not all schedules are regular ("30 6-16/4 * * 1-5"): the further back, the more surely one is found. */
+	for (int64_t back = 2; !m.newest_s; back *= 2) {
+		int64_t from_s = back < m.count ? first + (m.count - back) * distance : first - 1;
+		for (int64_t t = next_of(s, from_s); t && t <= now_s; t = next_of(s, t))
+			m.newest_s = t;
+		if (back >= m.count)
+			break;
+	}
 	return m;
 }
 

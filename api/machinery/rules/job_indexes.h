@@ -2,8 +2,8 @@
  *
  * A set is a list of ranges that are in order and neither touch nor overlap, so that a job of a million completions
  * whose first half is done has one range. All memory is the arena's. */
-#ifndef K3X_API_CONTROLLERS_JOB_INDEXES_H
-#define K3X_API_CONTROLLERS_JOB_INDEXES_H
+#ifndef K3X_API_MACHINERY_RULES_JOB_INDEXES_H
+#define K3X_API_MACHINERY_RULES_JOB_INDEXES_H
 
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
