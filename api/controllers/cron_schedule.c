@@ -34,11 +34,11 @@ static struct missed find_missed(const struct cron_schedule *s, int64_t now_s, b
 	m.count = (now_s - first) / distance + 1;
 	/* Not all schedules are regular ("30 6-16/4 * * 1-5"): the further back, the more surely one is found. */
 	for (int64_t back = 2; !m.newest_s; back *= 2) {
-		int64_t from_s = back < m.count ? first + (m.count - back) * distance : first - 1;
+		bool is_all = back >= m.count;
+		int64_t from_s = is_all ? first : first + (m.count - back) * distance;
+		m.newest_s = is_all ? first : 0;
 		for (int64_t t = next_of(s, from_s); t && t <= now_s; t = next_of(s, t))
 			m.newest_s = t;
-		if (back >= m.count)
-			break;
 	}
 	return m;
 }

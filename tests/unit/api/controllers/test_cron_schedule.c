@@ -89,6 +89,15 @@ static void intervals_go_on_from_the_last_start(void **state)
 	assert_int_equal(d.next_s, T0 + 11 + 7 * 60 * 6);
 }
 
+static void two_intervals_are_not_mixed_up(void **state)
+{
+	struct cron_schedule s = schedule("@every 7m");
+	s.last_s = T0 + 11;
+	assert_int_equal(cron_schedule_due(&s, T0 + 11 + 7 * 60 * 2).at_s, T0 + 11 + 7 * 60 * 2);
+	assert_int_equal(cron_schedule_due(&s, T0 + 11 + 7 * 60 * 3 - 1).at_s, T0 + 11 + 7 * 60 * 2);
+	assert_int_equal(cron_schedule_due(&s, T0 + 11 + 7 * 60).at_s, T0 + 11 + 7 * 60);
+}
+
 static void a_day_that_never_comes_is_told(void **state)
 {
 	struct cron_schedule s = schedule("0 0 31 2 *");
@@ -108,6 +117,7 @@ int main(void)
 	        cmocka_unit_test_teardown(irregular_times_are_not_missed, release),
 	        cmocka_unit_test_teardown(what_is_older_than_its_deadline_is_not_started, release),
 	        cmocka_unit_test_teardown(intervals_go_on_from_the_last_start, release),
+	        cmocka_unit_test_teardown(two_intervals_are_not_mixed_up, release),
 	        cmocka_unit_test_teardown(a_day_that_never_comes_is_told, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
