@@ -19,7 +19,7 @@
 #define SCHEDULED_AT "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 /* A little after the second has come; and never so late that a clock that was set goes unnoticed. */
-enum { AFTER_MS = 100, LOOK_AGAIN_MAX_MS = 10 * 60 * 1000 };
+enum { AFTER_MS = 100, LOOK_AGAIN_MAX_MS = 10 * 60 * 1000, MISSING_MAX = 64 };
 
 struct cron_jobs {
 	struct controllers *c;
@@ -386,8 +386,10 @@ static void clean_history(struct run *r)
 	n += too_many(r, "Failed", "failedJobsHistoryLimit", victims + n);
 	r->answers = n;
 	r->then = schedule;
-	if (!n)
+	if (!n) {
 		schedule(r);
+		return;
+	}
 	for (size_t i = 0; i < n; i++)
 		delete_job(r, victims[i]->meta.name, victims[i]->meta.uid);
 }
@@ -444,16 +446,20 @@ static bool is_known(const struct run *r, struct slice uid)
 
 static void check_active(struct run *r)
 {
-	struct victim *missing[64];
+	struct victim *missing[MISSING_MAX];
+	size_t n = 0;
 	JSON_FOREACH (it, json_get(r->status, "active")) {
-		if (is_known(r, json_get_str(it, "uid")) || r->answers == COUNT_OF(missing))
+		if (is_known(r, json_get_str(it, "uid")) || n == MISSING_MAX)
 			continue; /* the rest another time */
-		struct victim *v = missing[r->answers++] = ARENA_NEW(r->arena, struct victim);
+		struct victim *v = missing[n++] = ARENA_NEW(r->arena, struct victim);
 		*v = (struct victim){r, json_get_str(it, "name"), json_get_str(it, "uid")};
 	}
-	if (!r->answers)
+	if (!n) {
 		clean_history(r);
-	for (size_t i = 0, n = r->answers; i < n; i++)
+		return;
+	}
+	r->answers = n;
+	for (size_t i = 0; i < n; i++)
 		work_send(r->work, "GET", kube_path(r->arena, api_version, "jobs", r->meta.ns, missing[i]->name, NULL),
 		        NULL, missing_read)
 		        ->arg = missing[i];
