@@ -30,6 +30,7 @@ struct jobs {
 /* What is known of a job beside its status. */
 struct memory {
 	struct slice key;
+	char uid[48];    /* another job of the name begins anew */
 	int64_t written; /* revision of the status that was stored last */
 	struct job_backoff backoff;
 };
@@ -316,12 +317,17 @@ static void delete_actives(struct run *r)
 
 /* ---- the run ---- */
 
-static struct memory *memory_of(struct jobs *s, struct slice key)
+static struct memory *memory_of(struct jobs *s, struct slice key, struct slice uid)
 {
 	struct memory *m = map_get(&s->memories, key);
 	if (!m) {
 		m = MAP_ENTRY_NEW(struct memory, key, key);
 		map_put(&s->memories, m->key, m);
+	}
+	if (!slice_is(uid, m->uid)) {
+		m->written = 0;
+		m->backoff = (struct job_backoff){0};
+		snprintf(m->uid, sizeof m->uid, "%.*s", SLICE_FMT(uid));
 	}
 	return m;
 }
@@ -348,7 +354,7 @@ static bool load(struct run *r)
 	meta_read(informer_text(o), &r->y.meta);
 	if (job_is_foreign(job))
 		return false;
-	r->memory = memory_of(s, r->work->key);
+	r->memory = memory_of(s, r->work->key, r->y.meta.uid);
 	if (job_is_finished(job)) {
 		r->memory->backoff = (struct job_backoff){0};
 		wake_orphans(s, r->y.meta.uid);
