@@ -155,7 +155,8 @@ check "and makes none besides" is job/adopter '{.status.active}' 1
 kubectl delete job adopter --cascade=foreground >/dev/null
 check "its pods go with it" wait_for 5 gone pod -l "controller-uid=$uid" -o 'jsonpath={.items[0].metadata.name}'
 out=$(kubectl delete --raw /apis/batch/v1/namespaces/default/jobs/plain 2>&1)
-check "a deletion that says nothing keeps the pods" wait_for 5 pods_are plain 5
+check_has "a deletion that says nothing is warned of it" "child pods are preserved by default" "$out"
+check "and keeps the pods" wait_for 5 pods_are plain 5
 check "the job itself is gone" wait_for 5 gone job plain
 job brief "ttlSecondsAfterFinished: 0" 'fake/exit: "0"' >/dev/null
 check "a finished job whose time is up goes" wait_for 10 gone job brief

@@ -233,7 +233,7 @@ static void job_prepare_create(struct arena *a, struct json *object)
 
 const struct kind_ops kinds_batch[] = {
         {.kind = "Job",
-                .traits = KIND_MAKES_PODS | KIND_LEAVES_ORPHANS,
+                .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = job_defaults,
                 .validate = validate_job,
                 .prepare_create = job_prepare_create,

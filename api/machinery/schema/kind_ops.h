@@ -23,7 +23,7 @@ enum kind_trait {
 	KIND_IS_ROLE_BINDING = 128, /* nor binds anybody to it */
 	KIND_IS_CLAIM = 256,        /* PersistentVolumeClaim: its size has limits */
 	KIND_MAKES_PODS = 512,      /* it holds a template of pods */
-	KIND_LEAVES_ORPHANS = 1024, /* what it owns stays, where a deletion does not say: older than the garbage collector */
+	KIND_ORPHANS = 1024,        /* deleted by a client that says nothing of its dependents, it leaves them behind */
 };
 
 struct kind_ops {

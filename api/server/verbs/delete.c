@@ -64,31 +64,18 @@ static bool list_has(const struct json *list, const char *text)
 	return false;
 }
 
-/* Jobs are older than the garbage collector: who does not say what becomes of the pods keeps them, and is told so. */
-static bool orphans_unasked(struct deletion *d, const struct json *finalizers)
-{
-	const struct resource *r = d->mutation.resource;
-	if (!resource_has(r, KIND_LEAVES_ORPHANS) || json_get(d->options, "orphanDependents") ||
-	        json_get_str(d->options, "propagationPolicy").len || list_has(finalizers, "orphan") ||
-	        list_has(finalizers, "foregroundDeletion"))
-		return false;
-	if (!d->mutation.is_dry_run)
-		call_warn(d->mutation.call, "child pods are preserved by default when jobs are deleted; set "
-		                            "propagationPolicy=Background to remove them or set "
-		                            "propagationPolicy=Orphan to suppress this warning");
-	return true;
-}
-
 /* Adds or removes the finalizers that stand for the propagation asked for (garbage collection, "cascading deletion").
  */
 static void apply_propagation(struct deletion *d, struct json *meta)
 {
 	struct arena *a = d->mutation.arena;
 	struct slice policy = json_get_str(d->options, "propagationPolicy");
-	struct json *list = json_get(meta, "finalizers");
-	bool orphan = slice_is(policy, "Orphan") || json_get_bool(d->options, "orphanDependents", false) ||
-	              orphans_unasked(d, list);
+	bool orphan = slice_is(policy, "Orphan") || json_get_bool(d->options, "orphanDependents", false);
 	bool foreground = slice_is(policy, "Foreground");
+	struct json *list = json_get(meta, "finalizers");
+	if (!policy.len && !json_get(d->options, "orphanDependents") &&
+	        resource_has(d->mutation.resource, KIND_ORPHANS) && !list_has(list, "foregroundDeletion"))
+		orphan = true;
 	if (!policy.len && !orphan)
 		return;
 	if (list) {
@@ -187,13 +174,26 @@ static const struct mutation_verb verb = {.name = "delete",
         .decode = deletion_decode,
         .answer = answer};
 
+/* Jobs alone are told so, as upstream has it. */
+static void warn_of_orphans(const struct deletion *d)
+{
+	const struct resource *r = d->mutation.resource;
+	if (resource_has(r, KIND_ORPHANS) && strcmp(r->plural, "jobs") == 0 &&
+	        !json_get(d->options, "propagationPolicy") && !json_get(d->options, "orphanDependents"))
+		call_warn(d->mutation.call,
+		        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+		        "to remove them or set propagationPolicy=Orphan to suppress this warning");
+}
+
 void api_delete(struct call *c)
 {
 	struct deletion *d = ARENA_NEW(&c->arena, struct deletion);
 	struct err err = ERR_INIT;
 	LOOP_CHECK_OWNER(c->loop);
-	if (deletion_init(d, &verb, c, &c->arena, &err) == 0)
-		mutation_start(&d->mutation);
-	else
+	if (deletion_init(d, &verb, c, &c->arena, &err) != 0) {
 		call_respond_err(c, &err);
+		return;
+	}
+	warn_of_orphans(d);
+	mutation_start(&d->mutation);
 }
