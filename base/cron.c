@@ -1,7 +1,7 @@
 /* See cron.h. Robfig's cron, which k3s uses, is the model.
  *
  * The next time is found by steps from the largest unit down: a month that does not fit is left at once, then a day,
- * then an hour. Steps of a day go through mktime(), for not each has 24 hours; an hour that a change to summer time
+ * then an hour. Steps of a day go through the calendar, for not each has 24 hours; an hour that a change to summer time
  * leaves out is not waited for, and one that comes twice counts twice.
  *
  * What can go wrong: a field that is none, out of its range, or a step of 0; dates that never come. */
@@ -55,7 +55,7 @@ static bool parse_part(const struct field *f, struct slice part, uint64_t *bits)
 	struct slice first_text = slice_cut(&last_text, '-');
 	unsigned first = f->min, last = f->max;
 	int64_t step = 1;
-	bool has_step = step_text.ptr != NULL, is_any = slice_is(range, "*");
+	bool has_step = step_text.ptr != NULL, is_any = slice_is(range, "*") || slice_is(range, "?");
 	if (has_step && (!slice_to_i64(step_text, &step) || step < 1 || step > 60))
 		return false;
 	if (!is_any && !parse_value(f, first_text, &first))
@@ -72,7 +72,7 @@ static bool parse_part(const struct field *f, struct slice part, uint64_t *bits)
 static int parse_field(const struct field *f, struct slice text, uint64_t *bits, bool *is_any, struct err *err)
 {
 	struct slice rest = text;
-	*is_any = text.len && text.ptr[0] == '*';
+	*is_any = text.len && (text.ptr[0] == '*' || text.ptr[0] == '?');
 	*bits = 0;
 	do {
 		if (!parse_part(f, slice_cut(&rest, ','), bits))
@@ -152,29 +152,53 @@ static bool is_day(const struct cron *c, const struct tm *tm)
 	return c->is_any_day || c->is_any_weekday ? by_day && by_weekday : by_day || by_weekday;
 }
 
+/* What the clock on the wall shows. */
+static void clock_at(const struct zone *zone, time_t t, struct tm *ret)
+{
+	time_t shifted = zone ? t + zone_offset_s(zone, t) : t;
+	if (zone)
+		gmtime_r(&shifted, ret);
+	else
+		localtime_r(&shifted, ret);
+}
+
+/* When it shows this. The offset is that of the moment itself, for which that of one nearby is a first guess. */
+static time_t time_at(const struct zone *zone, struct tm *tm)
+{
+	if (!zone)
+		return mktime(tm);
+	time_t shown = timegm(tm), guess = shown - zone_offset_s(zone, shown);
+	return shown - zone_offset_s(zone, guess);
+}
+
 /* Midnight of the first of the next month, or of the next day. Never back. */
-static time_t next_midnight(time_t t, const struct tm *now, bool of_month)
+static time_t next_midnight(const struct zone *zone, time_t t, const struct tm *now, bool of_month)
 {
 	struct tm tm = {.tm_year = now->tm_year,
 	        .tm_mon = now->tm_mon + of_month,
 	        .tm_mday = of_month ? 1 : now->tm_mday + 1,
 	        .tm_isdst = -1};
-	time_t next = mktime(&tm);
+	time_t next = time_at(zone, &tm);
 	return next > t ? next : t + 3600;
 }
 
 int64_t cron_next(const struct cron *c, int64_t after_s)
+{
+	return cron_next_in(c, NULL, after_s);
+}
+
+int64_t cron_next_in(const struct cron *c, const struct zone *zone, int64_t after_s)
 {
 	time_t t = (time_t)(after_s - after_s % 60 + 60);
 	struct tm tm;
 	if (c->every_s)
 		return after_s + c->every_s;
 	while (t - after_s < (int64_t)YEARS_MAX * 366 * 86400) {
-		localtime_r(&t, &tm);
+		clock_at(zone, t, &tm);
 		if (!(c->months & UINT32_C(1) << (tm.tm_mon + 1)))
-			t = next_midnight(t, &tm, true);
+			t = next_midnight(zone, t, &tm, true);
 		else if (!is_day(c, &tm))
-			t = next_midnight(t, &tm, false);
+			t = next_midnight(zone, t, &tm, false);
 		else if (!(c->hours & UINT32_C(1) << tm.tm_hour))
 			t += 3600 - tm.tm_min * 60;
 		else if (!(c->minutes & UINT64_C(1) << tm.tm_min))

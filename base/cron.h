@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem/str.h"
+#include "base/zone.h"
 
 #include <stdint.h>
 
@@ -14,8 +15,8 @@ struct cron {
 	int64_t every_s;                        /* not 0: "@every 1h", and nothing else counts */
 };
 
-/* Five fields: minute, hour, day of the month, month, day of the week, each "*", a number, a range "1-5", with a step
- * "2-10/2" or from a number on "5/15", or several of them with commas between; months and weekdays also by their
+/* Five fields: minute, hour, day of the month, month, day of the week, each "*" or "?", a number, a range "1-5", with a
+ * step "2-10/2" or from a number on "5/15", or several of them with commas between; months and weekdays also by their
  * English names' first three letters. Or @yearly, @annually, @monthly, @weekly, @daily, @midnight, @hourly, @every
  * DURATION. When both days are restricted, either will do. ERR_INVAL names the field. */
 int cron_parse(struct slice text, struct cron *ret, struct err *err);
@@ -23,5 +24,7 @@ int cron_parse(struct slice text, struct cron *ret, struct err *err);
 /* The first time after `after_s` (Unix time), in the local time zone; 0: there is none within five years (February 30).
  */
 int64_t cron_next(const struct cron *c, int64_t after_s);
+/* The same in a time zone; NULL: the local one. */
+int64_t cron_next_in(const struct cron *c, const struct zone *zone, int64_t after_s);
 
 #endif

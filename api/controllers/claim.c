@@ -8,6 +8,13 @@ static const char *child_path(struct claim *c, const struct meta *child)
 	return kube_path(&c->work->arena, c->child_api_version, c->child_plural, child->ns, child->name, NULL);
 }
 
+static void name_finalizer(struct claim *c, struct json *meta, const char *member)
+{
+	struct arena *a = &c->work->arena;
+	if (c->finalizer)
+		json_append(json_need(a, meta, member, JSON_ARRAY), json_new_cstr(a, c->finalizer));
+}
+
 static void adopt(struct claim *c, const struct meta *child)
 {
 	struct arena *a = &c->work->arena;
@@ -15,6 +22,7 @@ static void adopt(struct claim *c, const struct meta *child)
 	json_set_str(a, meta, "uid", child->uid);
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
 	        owner_ref_new(a, c->api_version, c->kind, c->owner.name, c->owner.uid));
+	name_finalizer(c, meta, "finalizers");
 	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch,
 	        work_done_ignore_missing);
 }
@@ -28,6 +36,7 @@ static void release(struct claim *c, const struct meta *child)
 	json_set_str(a, ref, "uid", c->owner.uid);
 	json_set_str(a, meta, "uid", child->uid);
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY), ref);
+	name_finalizer(c, meta, "$deleteFromPrimitiveList/finalizers");
 	work_patch(c->work, child_path(c, child), "application/strategic-merge-patch+json", patch,
 	        work_done_ignore_missing);
 }

@@ -15,6 +15,7 @@ struct claim {
 	struct meta owner;
 	const struct label_selector *selector;
 	const struct informer_index *by_owner; /* informer_index_owner() of the children */
+	const char *finalizer;                 /* comes with adoption and goes with release; NULL: none */
 	bool adopts_inactive;                  /* pods that have ended are not adopted; replica sets always are */
 	/* What else makes a child the owner's; NULL: nothing. */
 	bool (*is_member)(const struct claim *c, const struct meta *child);

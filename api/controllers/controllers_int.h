@@ -29,6 +29,7 @@
 #define CLAIMS "/api/v1/persistentvolumeclaims"
 #define REPLICATION_CONTROLLERS "/api/v1/replicationcontrollers"
 #define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
+#define JOBS "/apis/batch/v1/jobs"
 
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
@@ -76,6 +77,9 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("replicationcontroller", "replication-controller", replication_controller, NULL) \
 	CONTROLLER("disruption", "disruption-controller", disruption_controller, NULL) \
 	CONTROLLER("stale-disruption", "disruption-controller", stale_disruption_controller, NULL) \
+	CONTROLLER("job", "job-controller", job_controller, NULL) \
+	CONTROLLER("cronjob", "cronjob-controller", cron_job_controller, NULL) \
+	CONTROLLER("ttl-after-finished", "ttl-after-finished-controller", ttl_after_finished_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \

@@ -3,21 +3,27 @@
 
 #include "api/controllers/controllers_int.h"
 
-struct slice pod_control_text(struct work *w, const struct json *template, const char *api_version, const char *kind,
-        const struct meta *owner)
+struct json *pod_control_pod(struct arena *a, const struct json *template, const char *api_version, const char *kind,
+        const struct meta *owner, const char *generate_name)
 {
-	struct arena *a = &w->arena;
 	struct json *from = json_get(template, "metadata");
 	struct json *pod = json_new(a, JSON_OBJECT), *meta = json_need(a, pod, "metadata", JSON_OBJECT);
 	static const char *const copied[] = {"labels", "annotations", "finalizers"};
-	json_set_cstr(a, meta, "generateName", arena_printf(a, "%.*s-", SLICE_FMT(owner->name)));
+	json_set_cstr(a, meta, "generateName", generate_name);
 	for (size_t i = 0; i < COUNT_OF(copied); i++)
 		if (json_get(from, copied[i]))
 			json_set(a, meta, copied[i], json_copy(a, json_get(from, copied[i])));
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
 	        owner_ref_new(a, api_version, kind, owner->name, owner->uid));
 	json_set(a, pod, "spec", json_copy(a, json_get(template, "spec")));
-	return work_text(w, pod);
+	return pod;
+}
+
+struct slice pod_control_text(struct work *w, const struct json *template, const char *api_version, const char *kind,
+        const struct meta *owner)
+{
+	const char *prefix = arena_printf(&w->arena, "%.*s-", SLICE_FMT(owner->name));
+	return work_text(w, pod_control_pod(&w->arena, template, api_version, kind, owner, prefix));
 }
 
 static void note_failure(struct pod_batch *b, const char *reason, const struct err *err)

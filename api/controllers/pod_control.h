@@ -36,6 +36,10 @@ struct pod_batch {
 	const char *path;
 };
 
+/* A pod as the template says, owned by `owner`; what it is called begins
+ * with `generate_name`. In the arena. */
+struct json *pod_control_pod(struct arena *a, const struct json *template, const char *api_version, const char *kind,
+        const struct meta *owner, const char *generate_name);
 /* A pod as the template says, owned by `owner`, named after it. In the work's arena. */
 struct slice pod_control_text(struct work *w, const struct json *template, const char *api_version, const char *kind,
         const struct meta *owner);

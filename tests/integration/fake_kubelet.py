@@ -2,7 +2,15 @@
 """Plays the kubelets of nodes that do not exist: fake_kubelet.py KUBECONFIG NODE...
 
 Keeps the nodes' Ready heartbeat moving, makes every pod assigned to them Running and Ready (unless its image name holds
-"never"), and deletes dying pods with grace 0 as a kubelet does when their containers are gone. Only the Python library."""
+"never"), and ends dying pods and deletes them with grace 0 as a kubelet does when their containers are gone. How a pod
+ends by itself is said by its annotations, read anew when they change:
+
+    fake/exit: "0"                  its containers end with this code: Succeeded for 0, Failed for others
+    fake/exit: "1,0"                the same, but by its completion index: the code in this place, the last one for the rest
+    fake/condition: DisruptionTarget    it fails with this condition, without an exit code
+    fake/restarts: "3"              it runs, and its first container has been restarted so often
+
+Only the Python library."""
 import base64
 import http.client
 import json
@@ -58,6 +66,8 @@ class Kubelets:
         meta = pod["metadata"]
         path = "/api/v1/namespaces/%s/pods/%s" % (meta["namespace"], meta["name"])
         if meta.get("deletionTimestamp"):
+            if pod["status"].get("phase") not in ("Succeeded", "Failed"):
+                self.call(connection, "PATCH", path + "/status", {"status": {"phase": "Failed"}})
             options = {"gracePeriodSeconds": 0, "preconditions": {"uid": meta["uid"]}}
             self.call(connection, "DELETE", path, options, "application/json")
             return
@@ -65,7 +75,26 @@ class Kubelets:
         ready = {"type": "Ready", "status": "False" if never else "True", "lastTransitionTime": now()}
         status = {"phase": "Running", "podIP": self.address(), "startTime": now(),
                   "conditions": [{"type": "PodScheduled", "status": "True"}, ready]}
+        notes = meta.get("annotations", {})
+        if "fake/exit" in notes:
+            codes = [int(code) for code in notes["fake/exit"].split(",")]
+            code = codes[min(int(notes.get("batch.kubernetes.io/job-completion-index", 0)), len(codes) - 1)]
+            ended = {"exitCode": code, "startedAt": now(), "finishedAt": now(), "reason": "Error" if code else "Completed"}
+            ready["status"] = "False"
+            status["phase"] = "Failed" if code else "Succeeded"
+            status["containerStatuses"] = [self.container(c, {"terminated": ended}) for c in pod["spec"]["containers"]]
+        elif "fake/condition" in notes:
+            ready["status"] = "False"
+            status["phase"] = "Failed"
+            status["conditions"].append({"type": notes["fake/condition"], "status": "True"})
+        elif "fake/restarts" in notes:
+            first = pod["spec"]["containers"][0]
+            status["containerStatuses"] = [self.container(first, {"running": {"startedAt": now()}}, int(notes["fake/restarts"]))]
         self.call(connection, "PATCH", path + "/status", {"status": status})
+
+    def container(self, spec, state, restarts=0):
+        return {"name": spec["name"], "image": spec["image"], "imageID": "", "ready": "running" in state,
+                "restartCount": restarts, "state": state}
 
     def work(self):
         connection = self.connect()
@@ -97,7 +126,9 @@ class Kubelets:
             pod = event["object"]
             if event["type"] not in ("ADDED", "MODIFIED") or pod["spec"].get("nodeName") not in self.nodes:
                 continue
-            if pod["metadata"].get("deletionTimestamp") or pod["status"].get("phase") == "Pending":
+            ends = not {"fake/exit", "fake/condition"}.isdisjoint(pod["metadata"].get("annotations", {}))
+            phase = pod["status"].get("phase")
+            if pod["metadata"].get("deletionTimestamp") or phase == "Pending" or (ends and phase == "Running"):
                 self.pods.put(pod)
 
     def run(self):

@@ -1,4 +1,5 @@
 /* The batch group: jobs and cron jobs. */
+#include "api/machinery/rules/batch_int.h"
 #include "api/machinery/rules/core_pod_int.h"
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/groups.h"
@@ -6,8 +7,18 @@
 #include "api/machinery/rules/workload_int.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
+#include "base/cron.h"
+
+#include <inttypes.h>
 
 /* ---- defaults ---- */
+
+static void condition_defaults(struct arena *a, struct json *spec)
+{
+	JSON_FOREACH (rule, json_path(spec, "podFailurePolicy", "rules", NULL))
+		JSON_FOREACH (it, json_get(rule, "onPodConditions"))
+			default_str(a, it, "status", "True");
+}
 
 static void job_spec_defaults(struct arena *a, struct json *spec)
 {
@@ -24,6 +35,7 @@ static void job_spec_defaults(struct arena *a, struct json *spec)
 	default_bool(a, spec, "manualSelector", false);
 	default_str(
 	        a, spec, "podReplacementPolicy", json_get(spec, "podFailurePolicy") ? "Failed" : "TerminatingOrFailed");
+	condition_defaults(a, spec);
 	pod_spec_defaults(a, json_path(spec, "template", "spec", NULL));
 }
 
@@ -108,20 +120,88 @@ static void check_job_update(struct field_errors *e, const struct json *spec, co
 		check_immutable(e, "spec.template", now, json_get(before, "template"));
 }
 
+/* The pods of an indexed job are called after it and their index, and that is a label of DNS. */
+static void check_index_names(struct field_errors *e, const struct json *object)
+{
+	const struct json *spec = json_get(object, "spec");
+	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
+	int64_t completions = json_get_int(spec, "completions", 0);
+	if (!slice_is(json_get_str(spec, "completionMode"), "Indexed") || completions < 1)
+		return;
+	const char *last = at(e, "%.*s-%" PRId64, SLICE_FMT(name), completions - 1);
+	if (validate_dns1123_label(slice_of(last)))
+		bad_value(e, "metadata.name", name,
+		        at(e, "will not able to create pod with invalid DNS label: %s", last));
+}
+
 static void validate_job(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	struct json *spec = json_get(object, "spec");
-	struct slice policy = json_str(json_path(spec, "template", "spec", "restartPolicy", NULL));
 	check_generated_selector(e, object);
 	check_selector_fits(e, spec);
-	check_non_negative(e, "spec.parallelism", json_get(spec, "parallelism"));
-	check_non_negative(e, "spec.completions", json_get(spec, "completions"));
-	check_non_negative(e, "spec.backoffLimit", json_get(spec, "backoffLimit"));
-	validate_pod_template(e, "spec.template", json_get(spec, "template"), NULL);
-	if (policy.len && slice_is(policy, "Always"))
-		bad_choice(e, "spec.template.spec.restartPolicy", policy, "OnFailure,Never");
+	validate_job_spec(e, "spec", spec);
 	if (old)
 		check_job_update(e, spec, old);
+	else
+		check_index_names(e, object);
+}
+
+/* ---- cron jobs ---- */
+
+/* A job's name is the cron job's with the minute behind it, and has 63 bytes. */
+enum { CRON_JOB_NAME_MAX = 52 };
+
+static void check_schedule(struct field_errors *e, struct slice text)
+{
+	struct cron unused;
+	struct err err = ERR_INIT;
+	if (!text.len)
+		bad_required(e, "spec.schedule", "");
+	else if (memmem(text.ptr, text.len, "TZ", 2))
+		bad_value(e, "spec.schedule", text, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+	else if (cron_parse(text, &unused, &err) != 0)
+		bad_value(e, "spec.schedule", text, err.msg);
+}
+
+static void check_time_zone(struct field_errors *e, const struct json *v)
+{
+	struct err err = ERR_INIT;
+	struct zone *unused;
+	struct slice name = json_str(v);
+	if (v && !name.len)
+		bad_value(e, "spec.timeZone", name, "timeZone must be nil or non-empty string");
+	else if (slice_caseis(name, "Local"))
+		bad_value(e, "spec.timeZone", name,
+		        "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones");
+	else if (v && zone_load(e->arena, name, &unused, &err) != 0)
+		bad_value(e, "spec.timeZone", name, err.msg);
+}
+
+static void check_job_template(struct field_errors *e, const struct json *spec)
+{
+	if (json_get(spec, "selector"))
+		bad_value(e, "spec.jobTemplate.spec.selector", SLICE("{}"), "`selector` will be auto-generated");
+	if (json_get_bool(spec, "manualSelector", false))
+		field_error_add(e, "FieldValueNotSupported", "spec.jobTemplate.spec.manualSelector",
+		        "Unsupported value: true: supported values: \"nil\", \"false\"");
+	validate_job_spec(e, "spec.jobTemplate.spec", spec);
+}
+
+static void validate_cron_job(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	static const char *const counts[] = {
+	        "startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"};
+	struct json *spec = json_get(object, "spec");
+	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
+	if (!old && name.len > CRON_JOB_NAME_MAX)
+		bad_value(e, "metadata.name", name, "must be no more than 52 characters");
+	check_schedule(e, json_get_str(spec, "schedule"));
+	check_time_zone(e, json_get(spec, "timeZone"));
+	check_choice(
+	        e, "spec.concurrencyPolicy", json_get_str(spec, "concurrencyPolicy"), "Allow,Forbid,Replace", true);
+	for (size_t i = 0; i < COUNT_OF(counts); i++)
+		check_non_negative(e, at(e, "spec.%s", counts[i]), json_get(spec, counts[i]));
+	check_job_template(e, json_path(spec, "jobTemplate", "spec", NULL));
 }
 
 /* ---- strategy ---- */
@@ -153,7 +233,7 @@ static void job_prepare_create(struct arena *a, struct json *object)
 
 const struct kind_ops kinds_batch[] = {
         {.kind = "Job",
-                .traits = KIND_MAKES_PODS,
+                .traits = KIND_MAKES_PODS | KIND_ORPHANS,
                 .defaults = job_defaults,
                 .validate = validate_job,
                 .prepare_create = job_prepare_create,
@@ -164,6 +244,7 @@ const struct kind_ops kinds_batch[] = {
         {.kind = "CronJob",
                 .traits = KIND_MAKES_PODS,
                 .defaults = cron_job_defaults,
+                .validate = validate_cron_job,
                 .columns = "Name,Schedule,Timezone,Suspend,Active:integer,Last Schedule,Age,Containers::1,Images::1,"
                            "Selector::1",
                 .cells = table_cron_job},

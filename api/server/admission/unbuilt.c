@@ -1,19 +1,16 @@
 /* Unbuilt: objects that are stored and that nothing here acts on yet come with a warning, so that nobody takes a policy
- * for enforced or waits for a Job's pods. A row goes when its part is built. */
+ * for enforced or waits for what nobody provides. A row goes when its part is built. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/call.h"
 #include "base/check.h"
 
-static const char no_controller[] = "nothing acts on it yet: no pods will be made for it";
 static const char not_enforced[] = "it is not enforced yet";
 static const char not_acted_on[] = "nothing acts on it yet";
 
 static const struct {
 	const char *group, *plural, *what;
 } rows[] = {
-        {"batch", "jobs", no_controller},
-        {"batch", "cronjobs", no_controller},
         {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
         {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
         {"networking.k8s.io", "networkpolicies", not_enforced},

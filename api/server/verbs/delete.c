@@ -6,6 +6,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/body.h"
+#include "api/server/call.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
@@ -173,13 +174,26 @@ static const struct mutation_verb verb = {.name = "delete",
         .decode = deletion_decode,
         .answer = answer};
 
+/* Jobs alone are told so, as upstream has it. */
+static void warn_of_orphans(const struct deletion *d)
+{
+	const struct resource *r = d->mutation.resource;
+	if (resource_has(r, KIND_ORPHANS) && strcmp(r->plural, "jobs") == 0 &&
+	        !json_get(d->options, "propagationPolicy") && !json_get(d->options, "orphanDependents"))
+		call_warn(d->mutation.call,
+		        "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background "
+		        "to remove them or set propagationPolicy=Orphan to suppress this warning");
+}
+
 void api_delete(struct call *c)
 {
 	struct deletion *d = ARENA_NEW(&c->arena, struct deletion);
 	struct err err = ERR_INIT;
 	LOOP_CHECK_OWNER(c->loop);
-	if (deletion_init(d, &verb, c, &c->arena, &err) == 0)
-		mutation_start(&d->mutation);
-	else
+	if (deletion_init(d, &verb, c, &c->arena, &err) != 0) {
 		call_respond_err(c, &err);
+		return;
+	}
+	warn_of_orphans(d);
+	mutation_start(&d->mutation);
 }

@@ -92,6 +92,105 @@ static const char *update_field(
 	return errors->count ? errors->items[0].field : "";
 }
 
+#define POD_OF(policy) \
+	"\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"restartPolicy\":\"" policy \
+	"\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"
+#define JOB_OF(spec, policy) \
+	"{\"metadata\":{\"name\":\"j\",\"namespace\":\"d\"},\"spec\":{\"manualSelector\":true,\"selector\":{" \
+	"\"matchLabels\":{" \
+	"\"a\":\"b\"}}," spec \
+	POD_OF(policy) "}}"
+#define INDEXED(rest) "\"completionMode\":\"Indexed\",\"completions\":3," rest
+#define FAILURE(rule) "\"podFailurePolicy\":{\"rules\":[{" rule "}]},"
+#define SUCCESS(rule) INDEXED("\"successPolicy\":{\"rules\":[{" rule "}]},")
+
+static void jobs_name_the_field_that_is_wrong(void **state)
+{
+	static const char *const cases[][2] = {
+	        {JOB_OF("", "Always"), "spec.template.spec.restartPolicy"},
+	        {JOB_OF("\"ttlSecondsAfterFinished\":-1,", "Never"), "spec.ttlSecondsAfterFinished"},
+	        {JOB_OF("\"managedBy\":\"me\",", "Never"), "spec.managedBy"},
+	        {JOB_OF("\"completionMode\":\"Indexed\",\"parallelism\":1,", "Never"), "spec.completions"},
+	        {JOB_OF("\"completionMode\":\"Sorted\",", "Never"), "spec.completionMode"},
+	        {JOB_OF(INDEXED("\"parallelism\":100001,"), "Never"), "spec.parallelism"},
+	        {JOB_OF(INDEXED("\"maxFailedIndexes\":1,"), "Never"), "spec.backoffLimitPerIndex"},
+	        {JOB_OF(INDEXED("\"backoffLimitPerIndex\":1,\"maxFailedIndexes\":4,"), "Never"),
+	                "spec.maxFailedIndexes"},
+	        {JOB_OF("\"completionMode\":\"Indexed\",\"completions\":100001,\"backoffLimitPerIndex\":1,", "Never"),
+	                "spec.maxFailedIndexes"},
+	        {JOB_OF("\"backoffLimitPerIndex\":1,", "Never"), "spec.backoffLimitPerIndex"},
+	        {JOB_OF("\"successPolicy\":{\"rules\":[{\"succeededCount\":1}]},", "Never"), "spec.successPolicy"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[1]}"),
+	                 "OnFailure"),
+	                "spec.template.spec.restartPolicy"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\""), "Never"), "spec.podFailurePolicy.rules[0]"},
+	        {JOB_OF(FAILURE("\"action\":\"Stop\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[1]}"), "Never"),
+	                "spec.podFailurePolicy.rules[0].action"},
+	        {JOB_OF(FAILURE("\"action\":\"FailIndex\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[1]}"),
+	                 "Never"),
+	                "spec.podFailurePolicy.rules[0].action"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[0]}"), "Never"),
+	                "spec.podFailurePolicy.rules[0].onExitCodes.values[0]"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[2,1]}"),
+	                 "Never"),
+	                "spec.podFailurePolicy.rules[0].onExitCodes.values"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"operator\":\"In\",\"values\":[1,1]}"),
+	                 "Never"),
+	                "spec.podFailurePolicy.rules[0].onExitCodes.values[1]"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"operator\":\"In\"}"), "Never"),
+	                "spec.podFailurePolicy.rules[0].onExitCodes.values"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onExitCodes\":{\"containerName\":\"x\",\"operator\":\"In\","
+	                        "\"values\":[1]}"),
+	                 "Never"),
+	                "spec.podFailurePolicy.rules[0].onExitCodes.containerName"},
+	        {JOB_OF(FAILURE("\"action\":\"Count\",\"onPodConditions\":[{\"type\":\"A B\"}]"), "Never"),
+	                "spec.podFailurePolicy.rules[0].onPodConditions[0].type"},
+	        {JOB_OF("\"podReplacementPolicy\":\"TerminatingOrFailed\"," FAILURE(
+	                        "\"action\":\"Count\","
+	                        "\"onPodConditions\":[{\"type\":\"A\"}]"),
+	                 "Never"),
+	                "spec.podReplacementPolicy"},
+	        {JOB_OF(SUCCESS(""), "Never"), "spec.successPolicy.rules[0]"},
+	        {JOB_OF(SUCCESS("\"succeededIndexes\":\"0-3\""), "Never"),
+	                "spec.successPolicy.rules[0].succeededIndexes"},
+	        {JOB_OF(SUCCESS("\"succeededIndexes\":\"0-1\",\"succeededCount\":3"), "Never"),
+	                "spec.successPolicy.rules[0].succeededCount"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("batch", "v1", "jobs", cases[i][0]), cases[i][1], cases[i][0]);
+	static const char *const fine[] = {JOB_OF("", "OnFailure"), JOB_OF("\"managedBy\":\"a.b/c\",", "Never"),
+	        JOB_OF(SUCCESS("\"succeededIndexes\":\"0-1\",\"succeededCount\":2"), "Never"),
+	        JOB_OF(FAILURE("\"action\":\"Ignore\",\"onPodConditions\":[{\"type\":\"DisruptionTarget\"}]"),
+	                "Never")};
+	for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
+		assert_null(first_field("batch", "v1", "jobs", fine[i]));
+}
+
+#define CRON_OF(spec, job) \
+	"{\"metadata\":{\"name\":\"c\",\"namespace\":\"d\"},\"spec\":{" spec \
+	"\"jobTemplate\":{\"spec\":{" job POD_OF("Never") "}}}}"
+#define HOURLY "\"schedule\":\"@hourly\","
+
+static void cron_jobs_name_the_field_that_is_wrong(void **state)
+{
+	static const char *const cases[][2] = {
+	        {CRON_OF("", ""), "spec.schedule"},
+	        {CRON_OF("\"schedule\":\"0 25 * * *\",", ""), "spec.schedule"},
+	        {CRON_OF("\"schedule\":\"CRON_TZ=UTC 0 5 * * *\",", ""), "spec.schedule"},
+	        {CRON_OF(HOURLY "\"timeZone\":\"\",", ""), "spec.timeZone"},
+	        {CRON_OF(HOURLY "\"timeZone\":\"local\",", ""), "spec.timeZone"},
+	        {CRON_OF(HOURLY "\"timeZone\":\"Mars/Olympus\",", ""), "spec.timeZone"},
+	        {CRON_OF(HOURLY "\"concurrencyPolicy\":\"Never\",", ""), "spec.concurrencyPolicy"},
+	        {CRON_OF(HOURLY "\"startingDeadlineSeconds\":-1,", ""), "spec.startingDeadlineSeconds"},
+	        {CRON_OF(HOURLY, "\"selector\":{\"matchLabels\":{\"a\":\"b\"}},"), "spec.jobTemplate.spec.selector"},
+	        {CRON_OF(HOURLY, "\"manualSelector\":true,"), "spec.jobTemplate.spec.manualSelector"},
+	        {CRON_OF(HOURLY, "\"backoffLimit\":-1,"), "spec.jobTemplate.spec.backoffLimit"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("batch", "v1", "cronjobs", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("batch", "v1", "cronjobs", CRON_OF(HOURLY "\"timeZone\":\"Europe/Berlin\",", "")));
+}
+
 #define HEAD "{\"metadata\":{\"name\":\"x\",\"namespace\":\"d\",\"uid\":\"u\"},"
 #define PODSPEC(rest) "{" rest "\"restartPolicy\":\"Never\",\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
 #define SET(rest, image) \
@@ -274,6 +373,8 @@ static void errors_beyond_the_limit_are_counted_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_teardown(jobs_name_the_field_that_is_wrong, release),
+	        cmocka_unit_test_teardown(cron_jobs_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(names_and_labels_follow_their_rules, release),
 	        cmocka_unit_test_teardown(pods_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(a_selector_must_match_its_template, release),
