@@ -7,6 +7,15 @@
 
 /* ---- creation ---- */
 
+/* Built-in kinds have an empty status from the start, custom resources none. */
+static void drop_status(struct arena *a, const struct resource *r, struct json *object)
+{
+	if (r->is_custom)
+		json_del(object, "status");
+	else
+		json_set(a, object, "status", json_new(a, JSON_OBJECT));
+}
+
 void prepare_create(struct arena *a, const struct resource *r, struct json *object)
 {
 	const struct kind_ops *ops = resource_ops(r);
@@ -17,7 +26,7 @@ void prepare_create(struct arena *a, const struct resource *r, struct json *obje
 		json_del(meta, "generation");
 	bool own_status = resource_sub_find(r, SLICE("status")) && !(ops->traits & KIND_STATUS_AT_CREATE);
 	if (own_status && json_get(object, "status"))
-		json_set(a, object, "status", json_new(a, JSON_OBJECT));
+		drop_status(a, r, object);
 	if (ops->prepare_create)
 		ops->prepare_create(a, object);
 }

@@ -1,5 +1,6 @@
 /* Validation of metadata, and what the files of the groups share: collecting errors, names, choices, selectors. See
  * validate.h. Upstream: apimachinery/pkg/api/validation. */
+#include "api/machinery/rules/custom_program.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -430,6 +431,8 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 {
 	const struct kind_ops *ops = resource_ops(r);
 	check_metadata(e, r, object, old);
+	if (r->custom) /* the status too, whichever part is written */
+		custom_program_check(e, r->custom, object, old, "", true);
 	if (*sub)
 		return; /* the rest is the old object's, which was valid */
 	if (ops->validate)

@@ -49,9 +49,16 @@ static void set_subs(struct arena *a, struct resource *r, const struct json *ver
 	const struct json *wanted = json_get(version, "subresources");
 	unsigned verbs = RESOURCE_GET | RESOURCE_UPDATE | RESOURCE_PATCH;
 	struct resource_sub *subs = ARENA_ARRAY(a, struct resource_sub, 2);
-	if (json_is(json_get(wanted, "scale"), JSON_OBJECT))
+	const struct json *scale = json_get(wanted, "scale");
+	if (json_is(scale, JSON_OBJECT)) {
+		struct resource_scale *paths = ARENA_NEW(a, struct resource_scale);
+		paths->spec = text_of(a, scale, "specReplicasPath");
+		paths->status = text_of(a, scale, "statusReplicasPath");
+		paths->selector = json_get(scale, "labelSelectorPath") ? text_of(a, scale, "labelSelectorPath") : NULL;
+		r->scale = paths;
 		subs[r->sub_count++] = (struct resource_sub){"scale", "autoscaling", "v1", "Scale",
 		        resource_kind_type(SLICE("autoscaling/v1"), SLICE("Scale")), verbs, false};
+	}
 	if (json_is(json_get(wanted, "status"), JSON_OBJECT))
 		subs[r->sub_count++] =
 		        (struct resource_sub){"status", r->group, r->version, r->kind, r->type, verbs, false};
@@ -122,6 +129,7 @@ static int make_rows(struct custom_resources *set, const struct json *crd, struc
 		if (rc != 0)
 			return rc;
 		r->owner = &set->owner;
+		r->terminating = &set->is_terminating;
 		if (json_get_bool(it, "storage", false))
 			storage = r;
 		set->served[set->count++] = json_get_bool(it, "served", false);

@@ -20,6 +20,8 @@
 #include <stdatomic.h>
 
 struct kind_ops;
+struct custom_columns;
+struct custom_program;
 
 enum resource_verb {
 	RESOURCE_GET = 1,
@@ -53,6 +55,11 @@ struct resource_sub {
 	bool is_connect;                /* exec, attach, portforward, proxy: streams, not objects */
 };
 
+/* Where the scale of a custom resource is: dotted paths, ".spec.replicas". */
+struct resource_scale {
+	const char *spec, *status, *selector; /* selector NULL: none */
+};
+
 /* What rows that were added live in (the arena of a CRD). free() is called when the last reference is gone. */
 struct resource_owner {
 	atomic_uint refs;
@@ -78,7 +85,10 @@ struct resource {
 	const char *openapi_json;            /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
 	const struct kind_ops *ops;          /* see kind_ops.h; NULL: nothing particular */
 	struct resource_owner *owner;        /* NULL: lives for ever, as built-in rows do */
-	void *custom;                        /* CRDs: the owner's data; NULL for built-in rows */
+	const struct custom_program *custom; /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
+	const struct custom_columns *columns; /* CRDs: what `kubectl get` prints (table/custom_columns.h); else NULL */
+	const struct resource_scale *scale;   /* CRDs with a scale subresource; NULL: where it is in built-in kinds */
+	atomic_bool *terminating;             /* CRDs: the definition is going, nothing may be created; else NULL */
 	unsigned verbs;
 	uint8_t sub_count;
 	uint8_t selector_count;
