@@ -82,13 +82,13 @@ static void keep_all_but(struct arena *a, struct json *object, const struct json
 		}
 }
 
-static bool same_but_status_and_metadata(const struct json *x, const struct json *y)
+static bool same_spec(const struct json *x, const struct json *y, bool has_status)
 {
 	struct json_index members;
 	bool same = true;
 	json_index_init(&members, (struct json *)y);
 	for (const struct json *it = x->first; it && same; it = it->next) {
-		if (is_head(it->key) || slice_is(it->key, "status"))
+		if (is_head(it->key) || (has_status && slice_is(it->key, "status")))
 			continue;
 		struct json *other = json_index_get(&members, it->key);
 		same = other && json_equal(it, other);
@@ -97,9 +97,11 @@ static bool same_but_status_and_metadata(const struct json *x, const struct json
 	return same;
 }
 
-static bool spec_changed(const struct json *object, const struct json *old)
+/* A custom resource without a subresource for its status has none: there status is a member like others. */
+static bool spec_changed(const struct resource *r, const struct json *object, const struct json *old)
 {
-	return !same_but_status_and_metadata(object, old) || !same_but_status_and_metadata(old, object);
+	bool has_status = !r->is_custom || resource_sub_find(r, SLICE("status"));
+	return !same_spec(object, old, has_status) || !same_spec(old, object, has_status);
 }
 
 void prepare_update(
@@ -118,6 +120,6 @@ void prepare_update(
 		keep(a, object, old, "status");
 	if (ops->prepare_update)
 		ops->prepare_update(a, object, old, sub);
-	if (r->has_generation && !status && spec_changed(object, old))
+	if (r->has_generation && !status && spec_changed(r, object, old))
 		json_set_int(a, meta, "generation", json_get_int(old_meta, "generation", 0) + 1);
 }
