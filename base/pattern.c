@@ -19,7 +19,8 @@ struct range {
 	uint32_t low, high;
 };
 
-struct class {
+struct class
+{
 	struct range *ranges;
 	unsigned count, cap;
 	bool negated;
@@ -294,8 +295,8 @@ static struct node *parse_brackets(struct parser *p, struct slice from)
 			high = take_class_rune(p);
 		}
 		if (high < low)
-			return fail(p, "invalid character class range",
-			        (struct slice){start.ptr, start.len - p->rest.len});
+			return fail(
+			        p, "invalid character class range", (struct slice){start.ptr, start.len - p->rest.len});
 		class_add_folded(p, n->class, low, high);
 	}
 	take(p, "]");

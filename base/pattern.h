@@ -1,6 +1,6 @@
-/* Regular expressions in RE2's syntax, as OpenAPI schemas of custom resources carry them: does a text match, anywhere in
- * it? No captures, no back references, so that the time is bounded by pattern times text, whoever wrote either. Patterns
- * are compiled once and are then immutable: any thread may match.
+/* Regular expressions in RE2's syntax, as OpenAPI schemas of custom resources carry them: does a text match, anywhere
+ * in it? No captures, no back references, so that the time is bounded by pattern times text, whoever wrote either.
+ * Patterns are compiled once and are then immutable: any thread may match.
  *
  * Left out, and refused by name: classes of Unicode (\p{Greek}). Case folding and named classes are ASCII's. */
 #ifndef K3X_BASE_PATTERN_H

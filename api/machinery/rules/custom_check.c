@@ -207,8 +207,8 @@ static void check_choices(struct check *c, const struct place *at, const struct 
 		else
 			strbuf_addf(&words, "\"%s\"", value_text(c, it));
 	}
-	field_error_add(c->errors, "FieldValueNotSupported", path_of(c, at), "Unsupported value: %s: supported values: %s",
-	        value_text(c, v), strbuf_cstr(&words));
+	field_error_add(c->errors, "FieldValueNotSupported", path_of(c, at),
+	        "Unsupported value: %s: supported values: %s", value_text(c, v), strbuf_cstr(&words));
 	strbuf_release(&words);
 }
 
@@ -338,8 +338,8 @@ static void check_embedded(struct check *c, const struct place *at, const struct
 	for (size_t i = 0; i < 2; i++) {
 		struct place here = {.parent = at, .name = slice_of(needed[i])};
 		if (!json_get_str(v, needed[i]).len)
-			field_error_add(
-			        c->errors, "FieldValueRequired", path_of(c, &here), "Required value: must not be empty");
+			field_error_add(c->errors, "FieldValueRequired", path_of(c, &here),
+			        "Required value: must not be empty");
 	}
 }
 
@@ -385,8 +385,8 @@ static void check_object(struct check *c, const struct place *at, const struct c
 /* ---- choices between schemas ---- */
 
 /* What is wrong with a value by itself, on a list of its own; the words lie in the same arena. */
-static struct field_errors *try_schema(struct check *c, const struct place *at, const struct custom_node *n,
-        const struct json *v, bool is_whole)
+static struct field_errors *try_schema(
+        struct check *c, const struct place *at, const struct custom_node *n, const struct json *v, bool is_whole)
 {
 	struct field_errors *found = ARENA_NEW(c->errors->arena, struct field_errors);
 	struct check mine = {.errors = found, .base = c->base};
@@ -443,10 +443,13 @@ static void check_combinations(
 			unfit(c, at, "validate one and only one schema (oneOf). Found none valid");
 			add_all(c, nearest);
 		} else if (fitting > 1) {
-			unfit(c, at, arena_printf(c->errors->arena, "validate one and only one schema (oneOf). Found %zu valid alternatives", fitting));
+			unfit(c, at,
+			        arena_printf(c->errors->arena,
+			                "validate one and only one schema (oneOf). Found %zu valid alternatives",
+			                fitting));
 		}
 	}
-	if (n->not&& try_schema(c, at, n->not, v, is_whole)->count == 0)
+	if (n->not &&try_schema(c, at, n->not, v, is_whole)->count == 0)
 		unfit(c, at, "not validate the schema (not)");
 }
 
@@ -479,8 +482,8 @@ void custom_program_check(struct field_errors *e, const struct custom_program *p
 	check_value(&c, NULL, p->root, value, old, is_whole);
 }
 
-int custom_schema_check_value(struct field_errors *e, const struct json *schema, const struct json *value,
-        const char *path, struct err *err)
+int custom_schema_check_value(
+        struct field_errors *e, const struct json *schema, const struct json *value, const char *path, struct err *err)
 {
 	const struct custom_program *p = custom_program_new(e->arena, schema, err);
 	if (!p)

@@ -1,4 +1,5 @@
-/* See custom_format.h. Upstream: kube-openapi pkg/validation/strfmt and the list of supported formats in apiextensions. */
+/* See custom_format.h. Upstream: kube-openapi pkg/validation/strfmt and the list of supported formats in apiextensions.
+ */
 #include "api/machinery/rules/custom_format.h"
 
 #include "api/machinery/codec/scalar.h"
@@ -52,7 +53,9 @@ static bool all_of(struct slice s, const char *pattern, size_t count)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];
-		bool fits = pattern[i] == 'x' ? isxdigit(c) : pattern[i] == '9' ? isdigit(c) : c == (unsigned char)pattern[i];
+		bool fits = pattern[i] == 'x'   ? isxdigit(c)
+		            : pattern[i] == '9' ? isdigit(c)
+		                                : c == (unsigned char)pattern[i];
 		if (!fits)
 			return false;
 	}
@@ -122,7 +125,8 @@ static bool is_byte(struct slice s)
 
 static bool is_uuid(struct slice s)
 {
-	return all_of(s, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", 36) || (s.len == 32 && all_of(s, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 32));
+	return all_of(s, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", 36) ||
+	       (s.len == 32 && all_of(s, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 32));
 }
 
 static bool is_uuid_of(struct slice s, char version)

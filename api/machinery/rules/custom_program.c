@@ -98,8 +98,8 @@ static struct slice *words(struct compiler *c, const struct json *list, size_t *
 	struct slice *out = ARENA_ARRAY(c->arena, struct slice, max + 1);
 	if (max)
 		JSON_FOREACH (it, list)
-			out[n++] = (struct slice){arena_memdup(c->arena, json_str(it).ptr ? json_str(it).ptr : "",
-			                                  json_str(it).len),
+			out[n++] = (struct slice){
+			        arena_memdup(c->arena, json_str(it).ptr ? json_str(it).ptr : "", json_str(it).len),
 			        json_str(it).len};
 	*ret_count = n;
 	return out;
@@ -142,7 +142,8 @@ static bool set_list(struct compiler *c, struct custom_list *out, const struct j
 	return true;
 }
 
-static bool set_child(struct compiler *c, struct custom_node *n, const struct custom_node **out, const struct json *schema)
+static bool set_child(
+        struct compiler *c, struct custom_node *n, const struct custom_node **out, const struct json *schema)
 {
 	if (!json_is(schema, JSON_OBJECT))
 		return true;
@@ -173,8 +174,10 @@ static const struct custom_node *compile(struct compiler *c, const struct json *
 	n->format = custom_format_find(json_get_str(schema, "format"));
 	bool good = set_pattern(c, n, schema) && set_members(c, n, json_get(schema, "properties")) &&
 	            set_child(c, n, &n->items, json_get(schema, "items")) && set_child(c, n, &n->values, extra) &&
-	            set_list(c, &n->all_of, json_get(schema, "allOf")) && set_list(c, &n->any_of, json_get(schema, "anyOf")) &&
-	            set_list(c, &n->one_of, json_get(schema, "oneOf")) && set_child(c, n, &n->not, json_get(schema, "not"));
+	            set_list(c, &n->all_of, json_get(schema, "allOf")) &&
+	            set_list(c, &n->any_of, json_get(schema, "anyOf")) &&
+	            set_list(c, &n->one_of, json_get(schema, "oneOf")) &&
+	            set_child(c, n, &n->not, json_get(schema, "not"));
 	c->depth--;
 	return good ? n : NULL;
 }

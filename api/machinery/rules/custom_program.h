@@ -5,19 +5,19 @@
 #ifndef K3X_API_MACHINERY_RULES_CUSTOM_PROGRAM_H
 #define K3X_API_MACHINERY_RULES_CUSTOM_PROGRAM_H
 
-#include "api/machinery/rules/validate.h"
+#include "api/machinery/rules/field_errors.h"
 #include "base/err.h"
 #include "base/json/json.h"
 
 struct custom_program;
 
-/* Of an openAPIV3Schema (as a tree, read during the call alone). NULL with ERR_INVAL: a pattern is none, or it nests too
- * deep; both are refused when a definition is validated. */
+/* Of an openAPIV3Schema (as a tree, read during the call alone). NULL with ERR_INVAL: a pattern is none, or it nests
+ * too deep; both are refused when a definition is validated. */
 const struct custom_program *custom_program_new(struct arena *a, const struct json *schema, struct err *err);
 
-/* Fills in defaults, and takes out nulls where the schema allows none (a default takes their place). In place, new nodes
- * from the arena. apiVersion, kind and metadata of the whole object are left alone. A second time it changes nothing.
- * True: something was changed. */
+/* Fills in defaults, and takes out nulls where the schema allows none (a default takes their place). In place, new
+ * nodes from the arena. apiVersion, kind and metadata of the whole object are left alone. A second time it changes
+ * nothing. True: something was changed. */
 bool custom_program_fill(struct arena *a, const struct custom_program *p, struct json *object);
 
 /* Adds what is wrong, in upstream's words. `old` not NULL: parts that are as they were there are not looked at, so that
@@ -27,7 +27,7 @@ void custom_program_check(struct field_errors *e, const struct custom_program *p
         const struct json *old, const char *path, bool is_whole);
 
 /* A value by a schema that is not compiled yet, for defaults. ERR_INVAL when the schema does not compile. */
-int custom_schema_check_value(struct field_errors *e, const struct json *schema, const struct json *value,
-        const char *path, struct err *err);
+int custom_schema_check_value(
+        struct field_errors *e, const struct json *schema, const struct json *value, const char *path, struct err *err);
 
 #endif

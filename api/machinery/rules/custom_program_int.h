@@ -25,10 +25,10 @@ enum custom_flag {
 	CUSTOM_HAS_MAX = 32,
 	CUSTOM_HAS_MIN = 64,
 	CUSTOM_UNIQUE = 128,
-	CUSTOM_FILLS = 256,     /* it or something below it has a default */
-	CUSTOM_SET = 512,       /* x-kubernetes-list-type: set */
-	CUSTOM_KEYED = 1024,    /* map */
-	CUSTOM_CLOSED = 2048,   /* additionalProperties: false */
+	CUSTOM_FILLS = 256,   /* it or something below it has a default */
+	CUSTOM_SET = 512,     /* x-kubernetes-list-type: set */
+	CUSTOM_KEYED = 1024,  /* map */
+	CUSTOM_CLOSED = 2048, /* additionalProperties: false */
 };
 
 struct custom_node;
@@ -45,7 +45,7 @@ struct custom_list {
 
 struct custom_node {
 	unsigned type, flags;
-	const char *type_name; /* as the schema has it, for messages */
+	const char *type_name;         /* as the schema has it, for messages */
 	struct custom_member *members; /* sorted by name */
 	size_t member_count;
 	const struct custom_node *items, *values;
@@ -53,8 +53,8 @@ struct custom_node {
 	size_t required_count;
 	struct slice *keys; /* of a keyed list */
 	size_t key_count;
-	const struct json *fallback; /* default; NULL: none */
-	const struct json *choices;  /* enum */
+	const struct json *fallback;  /* default; NULL: none */
+	const struct json *choices;   /* enum */
 	double max, min, multiple_of; /* multiple_of 0: any */
 	const char *max_text, *min_text, *multiple_text;
 	int64_t length_max, length_min; /* -1: none; of strings */
@@ -63,7 +63,7 @@ struct custom_node {
 	const struct pattern *pattern;
 	const struct custom_format *format;
 	struct custom_list all_of, any_of, one_of;
-	const struct custom_node *not;
+	const struct custom_node * not ;
 };
 
 struct custom_program {

@@ -1,8 +1,8 @@
 /* CustomResourceDefinitions: what is filled in, kept and refused. Upstream: apiextensions-apiserver pkg/apis/
  * apiextensions/{v1/defaults.go,validation} and pkg/registry/customresourcedefinition/strategy.go.
  *
- * Two things that upstream takes are refused here by name, for they would be stored and not done: conversion by webhook,
- * and rules in CEL (structural.c). */
+ * Two things that upstream takes are refused here by name, for they would be stored and not done: conversion by
+ * webhook, and rules in CEL (structural.c). */
 #include "api/machinery/rules/definition.h"
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/structural.h"
@@ -175,13 +175,14 @@ static bool is_simple_path(struct slice path)
 	if (path.len < 2 || path.ptr[0] != '.')
 		return false;
 	for (size_t i = 0; i < path.len; i++)
-		if (memchr("[]()?*@\"'{} ", path.ptr[i], 12) || (path.ptr[i] == '.' && i + 1 < path.len && path.ptr[i + 1] == '.'))
+		if (memchr("[]()?*@\"'{} ", path.ptr[i], 12) ||
+		        (path.ptr[i] == '.' && i + 1 < path.len && path.ptr[i + 1] == '.'))
 			return false;
 	return path.ptr[path.len - 1] != '.';
 }
 
-static void check_scale_path(
-        struct field_errors *e, const char *field, struct slice path, const char *under, const char *other, const char *words)
+static void check_scale_path(struct field_errors *e, const char *field, struct slice path, const char *under,
+        const char *other, const char *words)
 {
 	if (!is_simple_path(path))
 		bad_value(e, field, path, "should be a simple json path without array notation");
@@ -196,12 +197,13 @@ static void check_scale(struct field_errors *e, const struct json *scale, const 
 	if (!spec.len)
 		bad_required(e, at(e, "%s.specReplicasPath", path), "");
 	else
-		check_scale_path(e, at(e, "%s.specReplicasPath", path), spec, ".spec.", NULL, "should be a json path under .spec");
+		check_scale_path(e, at(e, "%s.specReplicasPath", path), spec, ".spec.", NULL,
+		        "should be a json path under .spec");
 	if (!status.len)
 		bad_required(e, at(e, "%s.statusReplicasPath", path), "");
 	else
-		check_scale_path(
-		        e, at(e, "%s.statusReplicasPath", path), status, ".status.", NULL, "should be a json path under .status");
+		check_scale_path(e, at(e, "%s.statusReplicasPath", path), status, ".status.", NULL,
+		        "should be a json path under .status");
 	if (selector.len)
 		check_scale_path(e, at(e, "%s.labelSelectorPath", path), selector, ".status.", ".spec.",
 		        "should be a json path under either .status or .spec");
@@ -222,8 +224,8 @@ static void check_columns(struct field_errors *e, const struct json *version, co
 		else
 			check_choice(e, at(e, "%s.type", here), type, "boolean,date,integer,number,string", true);
 		if (format.len)
-			check_choice(e, at(e, "%s.format", here), format, "byte,date,date-time,double,float,int32,int64,password",
-			        true);
+			check_choice(e, at(e, "%s.format", here), format,
+			        "byte,date,date-time,double,float,int32,int64,password", true);
 		if (!json_path_text.len)
 			bad_required(e, at(e, "%s.jsonPath", here), "");
 		else if (!custom_path_new(e->arena, json_path_text, &err))
@@ -239,7 +241,8 @@ static const struct json *schema_at(const struct json *schema, struct slice path
 	return schema;
 }
 
-static void check_selectable(struct field_errors *e, const struct json *version, const struct json *schema, const char *path)
+static void check_selectable(
+        struct field_errors *e, const struct json *version, const struct json *schema, const char *path)
 {
 	const struct json *list = json_get(version, "selectableFields");
 	struct name_set seen = {MAP_INIT};
@@ -267,7 +270,8 @@ static void check_selectable(struct field_errors *e, const struct json *version,
 			bad_value(e, here, where, "field does not exist in the schema");
 		else if (!slice_is(type, "string") && !slice_is(type, "boolean") && !slice_is(type, "integer"))
 			bad_value(e, here, where,
-			        "must point to a field of type string, boolean or integer. Enum string fields and strings with "
+			        "must point to a field of type string, boolean or integer. Enum string fields and "
+			        "strings with "
 			        "formats are allowed.");
 		if (!name_set_add(&seen, where))
 			bad_duplicate(e, here, where);
@@ -342,7 +346,8 @@ static void check_stored(struct field_errors *e, const struct json *object)
 		JSON_FOREACH (v, json_path(object, "spec", "versions", NULL))
 			found = found || slice_eq(json_get_str(v, "name"), json_str(it));
 		if (!found)
-			bad_value(e, at(e, "status.storedVersions[%d]", i), json_str(it), "must appear in spec.versions");
+			bad_value(
+			        e, at(e, "status.storedVersions[%d]", i), json_str(it), "must appear in spec.versions");
 		i++;
 	}
 }

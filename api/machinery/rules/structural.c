@@ -45,12 +45,11 @@ static void bad_bool(struct field_errors *e, const char *field, bool value, cons
 
 static void check_unsupported(struct field_errors *e, const struct json *s, const char *path)
 {
-	static const char *const never[] = {"$ref", "$schema", "id", "definitions", "dependencies", "patternProperties",
-	        "additionalItems"};
+	static const char *const never[] = {
+	        "$ref", "$schema", "id", "definitions", "dependencies", "patternProperties", "additionalItems"};
 	for (size_t i = 0; i < COUNT_OF(never); i++)
 		if (json_get(s, never[i]))
-			bad_forbidden(e, child(e, path, never[i]),
-			        at(e, "%s is not supported", never[i]));
+			bad_forbidden(e, child(e, path, never[i]), at(e, "%s is not supported", never[i]));
 	if (is_true(s, "uniqueItems"))
 		bad_forbidden(e, child(e, path, "uniqueItems"),
 		        "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
@@ -84,9 +83,9 @@ static void check_type_word(struct field_errors *e, const struct json *s, const 
 /* Inside of allOf and its like nothing is said of what there is. */
 static void check_condition_words(struct field_errors *e, const struct json *s, const char *path)
 {
-	static const char *const empty[] = {"description", "type", "title", "additionalProperties", "nullable", "default",
-	        "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-list-type",
-	        "x-kubernetes-list-map-keys", "x-kubernetes-map-type"};
+	static const char *const empty[] = {"description", "type", "title", "additionalProperties", "nullable",
+	        "default", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource",
+	        "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type"};
 	bool is_int_or_string = is_true(s, "x-kubernetes-int-or-string");
 	for (size_t i = 0; i < COUNT_OF(empty); i++) {
 		const struct json *v = json_get(s, empty[i]);
@@ -105,8 +104,8 @@ static void check_condition_words(struct field_errors *e, const struct json *s, 
 		bad_forbidden(e, child(e, path, "x-kubernetes-int-or-string"), "must be false to be structural");
 }
 
-static void check_condition(struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path,
-        bool says_types);
+static void check_condition(
+        struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path, bool says_types);
 
 /* Every property and item that a condition speaks of must be in the skeleton. */
 static void check_condition_parts(
@@ -124,12 +123,14 @@ static void check_condition_parts(
 	}
 	if (items) {
 		if (!json_get(skeleton, "items"))
-			bad_required(e, child(e, path, "items"), at(e, "because it is defined in %s", child(e, path, "items")));
+			bad_required(e, child(e, path, "items"),
+			        at(e, "because it is defined in %s", child(e, path, "items")));
 		check_condition(e, items, json_get(skeleton, "items"), child(e, path, "items"), false);
 	}
 }
 
-static void check_conditions(struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path)
+static void check_conditions(
+        struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path)
 {
 	static const char *const lists[] = {"allOf", "anyOf", "oneOf"};
 	bool int_or_string = is_true(skeleton, "x-kubernetes-int-or-string");
@@ -143,11 +144,12 @@ static void check_conditions(struct field_errors *e, const struct json *s, const
 }
 
 /* The two anyOf that controller-gen writes beside x-kubernetes-int-or-string may say types. */
-static void check_condition(struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path,
-        bool says_types)
+static void check_condition(
+        struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path, bool says_types)
 {
 	const struct json *type = json_get(s, "type");
-	bool is_allowed = says_types && type && (slice_is(json_str(type), "integer") || slice_is(json_str(type), "string"));
+	bool is_allowed =
+	        says_types && type && (slice_is(json_str(type), "integer") || slice_is(json_str(type), "string"));
 	check_unsupported(e, s, path);
 	check_pattern(e, s, path);
 	if (is_allowed) {
@@ -166,11 +168,12 @@ static void check_condition(struct field_errors *e, const struct json *s, const 
 
 static void check_list_words(struct field_errors *e, const struct json *s, const char *path)
 {
-	const struct json *type = json_get(s, "x-kubernetes-list-type"), *keys = json_get(s, "x-kubernetes-list-map-keys"),
-	                  *items = json_get(s, "items");
+	const struct json *type = json_get(s, "x-kubernetes-list-type"),
+	                  *keys = json_get(s, "x-kubernetes-list-map-keys"), *items = json_get(s, "items");
 	struct slice list = json_str(type);
 	if (type && !slice_is(json_get_str(s, "type"), "array"))
-		bad_value(e, child(e, path, "type"), json_get_str(s, "type"), "must be array if x-kubernetes-list-type is specified");
+		bad_value(e, child(e, path, "type"), json_get_str(s, "type"),
+		        "must be array if x-kubernetes-list-type is specified");
 	if (type)
 		check_choice(e, child(e, path, "x-kubernetes-list-type"), list, "atomic,set,map", true);
 	if (keys && keys->first && !slice_is(list, "map"))
@@ -215,7 +218,8 @@ static void check_list_keys(struct field_errors *e, const struct json *s, const 
 		const char *place = keyed(e, child(e, path, "items"), "properties", json_str(it));
 		struct slice type = json_get_str(key, "type");
 		if (slice_is(type, "object") || slice_is(type, "array"))
-			bad_value(e, child(e, place, "type"), type, "must be a scalar type if parent array's x-kubernetes-list-type is map");
+			bad_value(e, child(e, place, "type"), type,
+			        "must be a scalar type if parent array's x-kubernetes-list-type is map");
 		if (is_true(key, "nullable"))
 			bad_forbidden(e, child(e, place, "nullable"),
 			        "this property is in x-kubernetes-list-map-keys, so it cannot be nullable");
@@ -223,7 +227,8 @@ static void check_list_keys(struct field_errors *e, const struct json *s, const 
 			is_needed = is_needed || slice_eq(json_str(r), json_str(it));
 		if (!is_needed)
 			bad_required(e, child(e, place, "default"),
-			        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property");
+			        "this property is in x-kubernetes-list-map-keys, so it must have a default or be a "
+			        "required property");
 	}
 	name_set_release(&seen);
 }
@@ -234,7 +239,8 @@ static void check_map_words(struct field_errors *e, const struct json *s, const 
 	if (!type)
 		return;
 	if (!slice_is(json_get_str(s, "type"), "object"))
-		bad_value(e, child(e, path, "type"), json_get_str(s, "type"), "must be object if x-kubernetes-map-type is specified");
+		bad_value(e, child(e, path, "type"), json_get_str(s, "type"),
+		        "must be object if x-kubernetes-map-type is specified");
 	check_choice(e, child(e, path, "x-kubernetes-map-type"), json_str(type), "atomic,granular", true);
 }
 
@@ -291,11 +297,14 @@ static void check_head(struct field_errors *e, const struct json *s, const char 
 	if (!slice_is(json_get_str(meta, "type"), "object"))
 		bad_value(e, child(e, here, "type"), json_get_str(meta, "type"), "must be object");
 	if (differs_beyond(meta, NULL, "type,description,properties"))
-		bad_forbidden(e, here, "must not specify anything other than name and generateName, but metadata is implicitly specified");
+		bad_forbidden(e, here,
+		        "must not specify anything other than name and generateName, but metadata is implicitly "
+		        "specified");
 	JSON_FOREACH (it, json_get(meta, "properties"))
 		if (!slice_is(it->key, "name") && !slice_is(it->key, "generateName"))
 			bad_forbidden(e, here,
-			        "must not specify anything other than name and generateName, but metadata is implicitly specified");
+			        "must not specify anything other than name and generateName, but metadata is "
+			        "implicitly specified");
 }
 
 static void check_default(struct field_errors *e, const struct json *s, const char *path, enum level level)
@@ -319,8 +328,7 @@ static void check_additional(struct field_errors *e, const struct json *s, const
 		bad_forbidden(e, child(e, path, "additionalProperties"),
 		        "additionalProperties and properties are mutual exclusive");
 	if (extra->type == JSON_BOOL && !extra->boolean)
-		bad_forbidden(e, child(e, path, "additionalProperties"),
-		        "additionalProperties cannot be set to false");
+		bad_forbidden(e, child(e, path, "additionalProperties"), "additionalProperties cannot be set to false");
 	if (level == AT_ROOT)
 		bad_forbidden(e, child(e, path, "additionalProperties"), "must not be used at the root");
 	if (extra->type == JSON_OBJECT)
@@ -344,7 +352,8 @@ static void check_skeleton(struct field_errors *e, const struct json *s, const c
 		check_head(e, s, path);
 	check_additional(e, s, path, level);
 	JSON_FOREACH (it, json_get(s, "properties")) {
-		bool is_meta = slice_is(it->key, "metadata") && (level == AT_ROOT || is_true(s, "x-kubernetes-embedded-resource"));
+		bool is_meta = slice_is(it->key, "metadata") &&
+		               (level == AT_ROOT || is_true(s, "x-kubernetes-embedded-resource"));
 		if (!is_meta)
 			check_skeleton(e, it, keyed(e, path, "properties", it->key), AT_PROPERTY);
 	}

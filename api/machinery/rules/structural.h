@@ -1,5 +1,6 @@
 /* Structural schemas (KEP "Graduate CustomResourceDefinitions", Kubernetes documentation "Specifying a structural
- * schema"): what an openAPIV3Schema of a CustomResourceDefinition must be for its objects to be pruned and filled in. */
+ * schema"): what an openAPIV3Schema of a CustomResourceDefinition must be for its objects to be pruned and filled in.
+ */
 #ifndef K3X_API_MACHINERY_RULES_STRUCTURAL_H
 #define K3X_API_MACHINERY_RULES_STRUCTURAL_H
 

@@ -1,7 +1,7 @@
-/* From OpenAPI to schema types. One walk: an object becomes a type, its properties become fields. Lists in lists and maps
- * in maps, which a field cannot say, become a type of one field that stands for the value itself (SCHEMA_TYPE_INNER).
- * An object that keeps what it does not know, and has no properties, is SCHEMA_RAW; a value without a type SCHEMA_ANY:
- * both keep all and check nothing. */
+/* From OpenAPI to schema types. One walk: an object becomes a type, its properties become fields. Lists in lists and
+ * maps in maps, which a field cannot say, become a type of one field that stands for the value itself
+ * (SCHEMA_TYPE_INNER). An object that keeps what it does not know, and has no properties, is SCHEMA_RAW; a value
+ * without a type SCHEMA_ANY: both keep all and check nothing. */
 #include "api/machinery/schema/custom_schema.h"
 
 #include <stdlib.h>

@@ -78,14 +78,14 @@ struct resource {
 	const char *const *categories;  /* ends with NULL; never NULL itself */
 	const struct resource_sub *subs;
 	const struct resource_selector *selectors;
-	const struct schema_type *type;      /* NULL: a CRD without a schema, any object */
-	const struct schema_type *list_type; /* NULL for CRDs */
-	const char *storage_prefix;          /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
-	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
-	const char *openapi_json;            /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
-	const struct kind_ops *ops;          /* see kind_ops.h; NULL: nothing particular */
-	struct resource_owner *owner;        /* NULL: lives for ever, as built-in rows do */
-	const struct custom_program *custom; /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
+	const struct schema_type *type;       /* NULL: a CRD without a schema, any object */
+	const struct schema_type *list_type;  /* NULL for CRDs */
+	const char *storage_prefix;           /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
+	const struct resource *storage;       /* the row in whose form objects are stored: itself, mostly */
+	const char *openapi_json;             /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
+	const struct kind_ops *ops;           /* see kind_ops.h; NULL: nothing particular */
+	struct resource_owner *owner;         /* NULL: lives for ever, as built-in rows do */
+	const struct custom_program *custom;  /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
 	const struct custom_columns *columns; /* CRDs: what `kubectl get` prints (table/custom_columns.h); else NULL */
 	const struct resource_scale *scale;   /* CRDs with a scale subresource; NULL: where it is in built-in kinds */
 	atomic_bool *terminating;             /* CRDs: the definition is going, nothing may be created; else NULL */

@@ -11,8 +11,8 @@ enum step_kind { STEP_MEMBER, STEP_INDEX, STEP_ALL, STEP_FILTER };
 
 struct custom_path {
 	enum step_kind kind;
-	struct slice name; /* of a member */
-	int64_t index;     /* from the end when below 0 */
+	struct slice name;              /* of a member */
+	int64_t index;                  /* from the end when below 0 */
 	const struct custom_path *left; /* of a filter: what must be equal to the name */
 	const struct custom_path *next;
 };
@@ -48,7 +48,8 @@ static bool take_quoted(struct arena *a, struct slice *rest, struct slice *out)
 	const char *end = memchr(rest->ptr + 1, rest->ptr[0], rest->len - 1);
 	if (!end)
 		return false;
-	*out = (struct slice){arena_memdup(a, rest->ptr + 1, (size_t)(end - rest->ptr - 1)), (size_t)(end - rest->ptr - 1)};
+	*out = (struct slice){
+	        arena_memdup(a, rest->ptr + 1, (size_t)(end - rest->ptr - 1)), (size_t)(end - rest->ptr - 1)};
 	*rest = (struct slice){end + 1, rest->len - (size_t)(end + 1 - rest->ptr)};
 	return true;
 }
@@ -212,8 +213,8 @@ const struct custom_columns *custom_columns_new(struct arena *a, const struct js
 	c->columns = ARENA_ARRAY(a, struct column, n + 1);
 	if (!n) {
 		c->columns[c->count++] = (struct column){"Age", "date", "",
-		        "CreationTimestamp is a timestamp representing the server time when this object was created.", 0,
-		        custom_path_new(a, SLICE(".metadata.creationTimestamp"), err)};
+		        "CreationTimestamp is a timestamp representing the server time when this object was created.",
+		        0, custom_path_new(a, SLICE(".metadata.creationTimestamp"), err)};
 		return c;
 	}
 	JSON_FOREACH (it, list)
@@ -230,8 +231,9 @@ static void write_member(struct strbuf *out, const char *name, const char *text)
 
 void custom_columns_write(struct strbuf *out, const struct custom_columns *c)
 {
-	strbuf_adds(out, "[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"name\",\"description\":\"Name must be unique "
-	                 "within a namespace.\",\"priority\":0}");
+	strbuf_adds(out,
+	        "[{\"name\":\"Name\",\"type\":\"string\",\"format\":\"name\",\"description\":\"Name must be unique "
+	        "within a namespace.\",\"priority\":0}");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct column *col = &c->columns[i];
 		strbuf_adds(out, ",{");

@@ -1,8 +1,8 @@
 /* Columns of custom resources: additionalPrinterColumns of a definition's version, their JSON paths compiled once. Lies
  * in an arena and never changes: any thread.
  *
- * Of JSONPath what printer columns are made of: .name, ['name'], [0], [*], [?(@.name=="value")], with backslashes before
- * dots in names. */
+ * Of JSONPath what printer columns are made of: .name, ['name'], [0], [*], [?(@.name=="value")], with backslashes
+ * before dots in names. */
 #ifndef K3X_API_MACHINERY_TABLE_CUSTOM_COLUMNS_H
 #define K3X_API_MACHINERY_TABLE_CUSTOM_COLUMNS_H
 

@@ -299,8 +299,8 @@ static void apply_delete(struct cache_resource *cr, struct slice key, int64_t re
 	if (cr->kind)
 		cache_kind_touched(cr, key);
 	if (before)
-		ring_add(cr,
-		        (struct cache_event){revision, cache_remade(cr->resource, before, revision), before, true});
+		ring_add(
+		        cr, (struct cache_event){revision, cache_remade(cr->resource, before, revision), before, true});
 }
 
 static void apply_event(struct cache *c, const struct store_event *e)

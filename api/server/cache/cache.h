@@ -61,7 +61,7 @@ struct cache_kind {
 	struct cache *cache;
 	struct cache_resource *target; /* NULL: given up, or all was read anew meanwhile */
 	struct store_request request;
-	struct arena arena;  /* keys of pages, and of what the feed has touched meanwhile */
+	struct arena arena; /* keys of pages, and of what the feed has touched meanwhile */
 	struct map touched;
 	int64_t revision;
 };
@@ -87,12 +87,12 @@ int64_t cache_revision(const struct cache *c);
 void cache_wait(struct cache *c, struct cache_wait *w);
 void cache_wait_cancel(struct cache_wait *w);
 
-/* Kinds that come and go (cache_kinds.c). cache_kind_add() reads what lies under the row's prefix, which is followed from
- * then on; loaded() is called once, never from inside, also with ERR_CANCELED when the cache closes. Until then nobody
- * may ask for the kind. */
+/* Kinds that come and go (cache_kinds.c). cache_kind_add() reads what lies under the row's prefix, which is followed
+ * from then on; loaded() is called once, never from inside, also with ERR_CANCELED when the cache closes. Until then
+ * nobody may ask for the kind. */
 void cache_kind_add(struct cache *c, struct cache_kind *k);
-/* A row takes the place of another of the same storage. Objects are made anew when `changes_objects`: when it reads them
- * another way (version, defaults, selectable fields); who watches must then list again. */
+/* A row takes the place of another of the same storage. Objects are made anew when `changes_objects`: when it reads
+ * them another way (version, defaults, selectable fields); who watches must then list again. */
 void cache_kind_renew(struct cache *c, const struct resource *r, bool changes_objects);
 /* Its objects are let go, and who watches them is told that he has fallen behind. */
 void cache_kind_forget(struct cache *c, const struct resource *r);

@@ -28,8 +28,8 @@ struct cache {
 	bool is_loading, is_loaded; /* is_loaded: once at least */
 	bool is_dropping;           /* the watch is being closed, to load again */
 	uv_timer_t reload_timer;
-	struct list_link gone;       /* resources that are no longer served, while somebody watches them */
-	struct list_link kind_loads; /* of struct cache_kind, under way */
+	struct list_link gone;         /* resources that are no longer served, while somebody watches them */
+	struct list_link kind_loads;   /* of struct cache_kind, under way */
 	struct cache_resource nowhere; /* what a row that is no longer served finds: nothing */
 	void (*loaded)(void *arg, const struct err *err);
 	void *loaded_arg;

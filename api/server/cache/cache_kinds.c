@@ -57,9 +57,8 @@ static void take_page(struct cache_kind *k, const struct store_result *result)
 	for (size_t i = 0; cr && i < result->n_kvs; i++) {
 		const struct store_kv *kv = &result->kvs[i];
 		struct slice key = {kv->key.ptr + cr->prefix.len, kv->key.len - cr->prefix.len};
-		struct object *o = map_get(&k->touched, key)
-		                           ? NULL
-		                           : object_new(cr->resource, key, kv->value, kv->mod_revision);
+		struct object *o =
+		        map_get(&k->touched, key) ? NULL : object_new(cr->resource, key, kv->value, kv->mod_revision);
 		if (o)
 			object_unref(omap_put(&cr->objects, o->key, o));
 	}

@@ -1,5 +1,5 @@
-/* See definitions.h. An event touches a definition; those that are touched are looked at when the loop's turn ends, each
- * by its newest state:
+/* See definitions.h. An event touches a definition; those that are touched are looked at when the loop's turn ends,
+ * each by its newest state:
  *
  *     established, and its spec is not the one that is served    rows are made; the first time its objects are loaded,
  *                                                                and the rows are added when they are there; later the
@@ -9,6 +9,7 @@
  *
  * What can go wrong: a definition from elsewhere (an older server, a restored store) that this server refuses. It is
  * logged, and not served, or served as it was before. */
+#include "api/server/extend/definitions.h"
 #include "api/server/extend/extend_int.h"
 
 #include "api/machinery/rules/definition.h"

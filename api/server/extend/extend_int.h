@@ -5,7 +5,6 @@
 #include "api/client/client.h"
 #include "api/machinery/rules/custom_kind.h"
 #include "api/server/cache/follower.h"
-#include "api/server/extend/definitions.h"
 #include "api/server/extend/naming.h"
 #include "api/server/state.h"
 

@@ -11,7 +11,8 @@ static struct slice copy(struct arena *a, struct slice s)
 
 void naming_read(struct arena *a, const struct json *crd, struct definition_names *out)
 {
-	const struct json *names = json_path(crd, "status", "acceptedNames", NULL), *shorts = json_get(names, "shortNames");
+	const struct json *names = json_path(crd, "status", "acceptedNames", NULL),
+	                  *shorts = json_get(names, "shortNames");
 	*out = (struct definition_names){.group = copy(a, json_str(json_path(crd, "spec", "group", NULL))),
 	        .plural = copy(a, json_get_str(names, "plural")),
 	        .singular = copy(a, json_get_str(names, "singular")),
@@ -58,16 +59,14 @@ struct accepting {
 	struct slice group;
 	const struct json *wanted;
 	struct json *accepted;
-	const char *reason, *message; /* of the first conflict */
+	const char *reason, *message; /* of the last conflict, as upstream tells it */
 	bool changed;
 };
 
 static bool refuse(struct accepting *x, const char *reason, struct slice name)
 {
-	if (!x->reason) {
-		x->reason = reason;
-		x->message = arena_printf(x->arena, "\"%.*s\" is already in use", SLICE_FMT(name));
-	}
+	x->reason = reason;
+	x->message = arena_printf(x->arena, "\"%.*s\" is already in use", SLICE_FMT(name));
 	return false;
 }
 
