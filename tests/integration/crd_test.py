@@ -472,7 +472,7 @@ def _():
     objects = [
         {"apiVersion": "cert.example.io/v1", "kind": "Certificate", "metadata": {"name": "c", "namespace": "t"}, "spec": {"secretName": "s", "dnsNames": ["a.b"], "usages": ["server auth"]}},
         {"apiVersion": "mon.example.com/v1", "kind": "Prometheus", "metadata": {"name": "p", "namespace": "t"}, "spec": {"resources": {"limits": {"cpu": "500m", "memory": 1}}, "retention": "24h", "containers": [{"name": "x"}]}},
-        {"apiVersion": "argo.example.io/v1", "kind": "Application", "metadata": {"name": "a", "namespace": "t"}, "spec": {"source": {"helm": {"valuesObject": {"deep": {"er": [1, {"x": None}]}}}}}}]
+        {"apiVersion": "argo.example.io/v1", "kind": "Application", "metadata": {"name": "a", "namespace": "t"}, "spec": {"source": {"helm": {"valuesObject": {"deep": {"er": [1, {"x": "y"}]}}}}}}]
     text = listed(objects)
     server.kubectl_ok("apply", "-f", "-", stdin=text)
     eq(server.kubectl_ok("apply", "-f", "-", stdin=text).count("unchanged"), 3)

@@ -169,7 +169,7 @@ static const struct custom_node *compile(struct compiler *c, const struct json *
 	set_bounds(c, n, schema);
 	n->required = words(c, json_get(schema, "required"), &n->required_count);
 	n->keys = words(c, json_get(schema, "x-kubernetes-list-map-keys"), &n->key_count);
-	n->fallback = keep(c, json_get(schema, "default"));
+	n->fallback = json_is(json_get(schema, "default"), JSON_NULL) ? NULL : keep(c, json_get(schema, "default"));
 	n->choices = keep(c, json_get(schema, "enum"));
 	n->format = custom_format_find(json_get_str(schema, "format"));
 	bool good = set_pattern(c, n, schema) && set_members(c, n, json_get(schema, "properties")) &&
