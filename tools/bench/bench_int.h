@@ -161,6 +161,8 @@ void bench_apply(struct bench_report *r, struct bench_target *t, struct bench_se
 /* Custom resources (custom.c), on the same. */
 void bench_custom(
         struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick, struct err *err);
+/* 500 definitions, on any server. */
+void bench_definitions(struct bench_target *t, struct err *err);
 /* LIST and watch fan-out (bench_read.c); both add rows to the report. server may be NULL. */
 void bench_lists(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);
 void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watchers, unsigned writes);

@@ -146,7 +146,7 @@ static bool check_type(struct check *c, const struct place *at, const struct cus
 	}
 	if (!n->type || fits_type(n, v))
 		return true;
-	wrong_type(c, at, n->type_name, json_word(v));
+	wrong_type(c, at, custom_type_name(n->type), json_word(v));
 	return false;
 }
 
@@ -164,30 +164,36 @@ static int64_t count_characters(struct slice s)
 
 static void check_string(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
 {
-	int64_t length = n->length_max >= 0 || n->length_min >= 0 ? count_characters(v->text) : 0;
-	if (n->length_max >= 0 && length > n->length_max)
-		field_error_add(c->errors, "FieldValueTooLong", path_of(c, at),
-		        "Too long: may not be more than %" PRId64 " bytes", n->length_max);
-	if (length < n->length_min)
-		invalid(c, at, v, "should be at least %" PRId64 " chars long", n->length_min);
-	if (n->pattern && !pattern_matches(n->pattern, v->text))
-		invalid(c, at, v, "should match '%s'", n->pattern_text);
+	const struct custom_sizes *b = n->sizes;
+	int64_t length = b && (b->length_max >= 0 || b->length_min >= 0) ? count_characters(v->text) : 0;
 	if (n->format && !n->format->fits(v->text))
 		invalid(c, at, v, "must be of type %s: %s", n->format->name, value_text(c, v));
+	if (n->pattern && !pattern_matches(n->pattern->pattern, v->text))
+		invalid(c, at, v, "should match '%s'", n->pattern->text);
+	if (!b)
+		return;
+	if (b->length_max >= 0 && length > b->length_max)
+		field_error_add(c->errors, "FieldValueTooLong", path_of(c, at),
+		        "Too long: may not be more than %" PRId64 " bytes", b->length_max);
+	if (length < b->length_min)
+		invalid(c, at, v, "should be at least %" PRId64 " chars long", b->length_min);
 }
 
 static void check_number(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
 {
+	const struct custom_range *b = n->range;
+	if (!b)
+		return;
 	double d = strtod(v->text.ptr, NULL);
 	bool open_max = n->flags & CUSTOM_EXCLUSIVE_MAX, open_min = n->flags & CUSTOM_EXCLUSIVE_MIN;
-	if (n->flags & CUSTOM_HAS_MAX && (d > n->max || (open_max && d == n->max)))
-		invalid(c, at, v, "should be less than %s%s", open_max ? "" : "or equal to ", n->max_text);
-	if (n->flags & CUSTOM_HAS_MIN && (d < n->min || (open_min && d == n->min)))
-		invalid(c, at, v, "should be greater than %s%s", open_min ? "" : "or equal to ", n->min_text);
-	if (n->multiple_of != 0) {
-		double q = d / n->multiple_of;
+	if (b->max_text && (d > b->max || (open_max && d == b->max)))
+		invalid(c, at, v, "should be less than %s%s", open_max ? "" : "or equal to ", b->max_text);
+	if (b->min_text && (d < b->min || (open_min && d == b->min)))
+		invalid(c, at, v, "should be greater than %s%s", open_min ? "" : "or equal to ", b->min_text);
+	if (b->multiple_of != 0) {
+		double q = d / b->multiple_of;
 		if (fabs(q - round(q)) > 1e-9 * fmax(1, fabs(q)))
-			invalid(c, at, v, "should be a multiple of %s", n->multiple_text);
+			invalid(c, at, v, "should be a multiple of %s", b->multiple_text);
 	}
 }
 
@@ -313,10 +319,11 @@ static void check_elements(struct check *c, const struct place *at, const struct
 static void check_array(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
         const struct json *old)
 {
-	if (n->items_max >= 0 && (int64_t)v->count > n->items_max)
-		too_many(c, at, v->count, n->items_max);
-	if ((int64_t)v->count < n->items_min)
-		invalid(c, at, v, "should have at least %" PRId64 " items", n->items_min);
+	const struct custom_sizes *b = n->sizes;
+	if (b && b->items_max >= 0 && (int64_t)v->count > b->items_max)
+		too_many(c, at, v->count, b->items_max);
+	if (b && (int64_t)v->count < b->items_min)
+		invalid(c, at, v, "should have at least %" PRId64 " items", b->items_min);
 	if (n->flags & CUSTOM_UNIQUE && has_duplicates(v))
 		invalid(c, at, v, "shouldn't contain duplicates");
 	if (n->flags & (CUSTOM_SET | CUSTOM_KEYED))
@@ -365,6 +372,7 @@ static void check_members(struct check *c, const struct place *at, const struct 
 static void check_object(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
         const struct json *old, bool is_whole)
 {
+	const struct custom_sizes *b = n->sizes;
 	struct json_index members;
 	json_index_init(&members, (struct json *)v);
 	for (size_t i = 0; i < n->required_count; i++) {
@@ -373,10 +381,10 @@ static void check_object(struct check *c, const struct place *at, const struct c
 			field_error_add(c->errors, "FieldValueRequired", path_of(c, &here), "Required value");
 	}
 	json_index_release(&members);
-	if (n->members_max >= 0 && (int64_t)v->count > n->members_max)
-		too_many(c, at, v->count, n->members_max);
-	if ((int64_t)v->count < n->members_min)
-		invalid(c, at, v, "should have at least %" PRId64 " properties", n->members_min);
+	if (b && b->members_max >= 0 && (int64_t)v->count > b->members_max)
+		too_many(c, at, v->count, b->members_max);
+	if (b && (int64_t)v->count < b->members_min)
+		invalid(c, at, v, "should have at least %" PRId64 " properties", b->members_min);
 	if (n->flags & CUSTOM_EMBEDDED)
 		check_embedded(c, at, v);
 	check_members(c, at, n, v, old, is_whole);
@@ -426,19 +434,20 @@ static void unfit(struct check *c, const struct place *at, const char *words)
 static void check_combinations(
         struct check *c, const struct place *at, const struct custom_node *n, const struct json *v, bool is_whole)
 {
+	const struct custom_combinations *x = n->combinations;
 	struct field_errors *nearest;
-	for (size_t i = 0; i < n->all_of.count; i++) {
-		struct field_errors *e = try_schema(c, at, n->all_of.nodes[i], v, is_whole);
+	for (size_t i = 0; x && i < x->all_of.count; i++) {
+		struct field_errors *e = try_schema(c, at, x->all_of.nodes[i], v, is_whole);
 		add_all(c, e);
 		if (e->count)
 			unfit(c, at, "validate all the schemas (allOf)");
 	}
-	if (n->any_of.count && !count_fitting(c, at, &n->any_of, v, is_whole, &nearest)) {
+	if (x && x->any_of.count && !count_fitting(c, at, &x->any_of, v, is_whole, &nearest)) {
 		unfit(c, at, "validate at least one schema (anyOf)");
 		add_all(c, nearest);
 	}
-	if (n->one_of.count) {
-		size_t fitting = count_fitting(c, at, &n->one_of, v, is_whole, &nearest);
+	if (x && x->one_of.count) {
+		size_t fitting = count_fitting(c, at, &x->one_of, v, is_whole, &nearest);
 		if (fitting == 0) {
 			unfit(c, at, "validate one and only one schema (oneOf). Found none valid");
 			add_all(c, nearest);
@@ -449,7 +458,7 @@ static void check_combinations(
 			                fitting));
 		}
 	}
-	if (n->not &&try_schema(c, at, n->not, v, is_whole)->count == 0)
+	if (x && x->unlike && try_schema(c, at, x->unlike, v, is_whole)->count == 0)
 		unfit(c, at, "not validate the schema (not)");
 }
 

@@ -20,13 +20,22 @@ static bool is_true(const struct json *schema, const char *key)
 	return json_get_bool(schema, key, false);
 }
 
+static const char *const type_names[] = {"object", "array", "string", "integer", "number", "boolean"};
+
 static unsigned type_of(struct slice name)
 {
-	static const char *const names[] = {"object", "array", "string", "integer", "number", "boolean"};
-	for (unsigned i = 0; i < COUNT_OF(names); i++)
-		if (slice_is(name, names[i]))
+	for (unsigned i = 0; i < COUNT_OF(type_names); i++)
+		if (slice_is(name, type_names[i]))
 			return 1u << i;
 	return CUSTOM_ANY_TYPE;
+}
+
+const char *custom_type_name(unsigned type)
+{
+	for (unsigned i = 0; i < COUNT_OF(type_names); i++)
+		if (type == 1u << i)
+			return type_names[i];
+	return "";
 }
 
 static unsigned flags_of(const struct json *schema)
@@ -56,52 +65,73 @@ static const char *number_text(struct compiler *c, const struct json *v)
 	return arena_memdup(c->arena, v->text.ptr, v->text.len);
 }
 
-static void set_bounds(struct compiler *c, struct custom_node *n, const struct json *schema)
+static bool has_any(const struct json *schema, const char *const *words, size_t count)
 {
-	const struct json *max = json_get(schema, "maximum"), *min = json_get(schema, "minimum"),
-	                  *multiple = json_get(schema, "multipleOf");
-	if (json_is(max, JSON_NUMBER)) {
-		n->flags |= CUSTOM_HAS_MAX;
-		n->max_text = number_text(c, max);
-		n->max = strtod(n->max_text, NULL);
-	}
-	if (json_is(min, JSON_NUMBER)) {
-		n->flags |= CUSTOM_HAS_MIN;
-		n->min_text = number_text(c, min);
-		n->min = strtod(n->min_text, NULL);
-	}
-	if (json_is(multiple, JSON_NUMBER)) {
-		n->multiple_text = number_text(c, multiple);
-		n->multiple_of = strtod(n->multiple_text, NULL);
-	}
-	n->length_max = json_get_int(schema, "maxLength", -1);
-	n->length_min = json_get_int(schema, "minLength", -1);
-	n->items_max = json_get_int(schema, "maxItems", -1);
-	n->items_min = json_get_int(schema, "minItems", -1);
-	n->members_max = json_get_int(schema, "maxProperties", -1);
-	n->members_min = json_get_int(schema, "minProperties", -1);
+	for (size_t i = 0; i < count; i++)
+		if (json_get(schema, words[i]))
+			return true;
+	return false;
+}
+
+static double number_of(struct compiler *c, const struct json *v, const char **ret_text)
+{
+	if (!json_is(v, JSON_NUMBER))
+		return 0;
+	*ret_text = number_text(c, v);
+	return strtod(*ret_text, NULL);
+}
+
+static void set_range(struct compiler *c, struct custom_node *n, const struct json *schema)
+{
+	static const char *const words[] = {"maximum", "minimum", "multipleOf"};
+	if (!has_any(schema, words, COUNT_OF(words)))
+		return;
+	struct custom_range *r = ARENA_NEW(c->arena, struct custom_range);
+	r->max = number_of(c, json_get(schema, "maximum"), &r->max_text);
+	r->min = number_of(c, json_get(schema, "minimum"), &r->min_text);
+	r->multiple_of = number_of(c, json_get(schema, "multipleOf"), &r->multiple_text);
+	n->range = r;
+}
+
+static void set_sizes(struct compiler *c, struct custom_node *n, const struct json *schema)
+{
+	static const char *const words[] = {
+	        "maxLength", "minLength", "maxItems", "minItems", "maxProperties", "minProperties"};
+	if (!has_any(schema, words, COUNT_OF(words)))
+		return;
+	struct custom_sizes *s = ARENA_NEW(c->arena, struct custom_sizes);
+	s->length_max = json_get_int(schema, "maxLength", -1);
+	s->length_min = json_get_int(schema, "minLength", -1);
+	s->items_max = json_get_int(schema, "maxItems", -1);
+	s->items_min = json_get_int(schema, "minItems", -1);
+	s->members_max = json_get_int(schema, "maxProperties", -1);
+	s->members_min = json_get_int(schema, "minProperties", -1);
+	n->sizes = s;
 }
 
 static bool set_pattern(struct compiler *c, struct custom_node *n, const struct json *schema)
 {
-	struct slice pattern = json_get_str(schema, "pattern");
-	if (!pattern.len)
+	struct slice text = json_get_str(schema, "pattern");
+	if (!text.len)
 		return true;
-	n->pattern_text = arena_memdup(c->arena, pattern.ptr, pattern.len);
-	n->pattern = pattern_compile(c->arena, pattern, c->err);
-	return n->pattern != NULL;
+	struct custom_pattern *p = ARENA_NEW(c->arena, struct custom_pattern);
+	p->text = arena_memdup(c->arena, text.ptr, text.len);
+	p->pattern = pattern_compile(c->arena, text, c->err);
+	n->pattern = p;
+	return p->pattern != NULL;
 }
 
-static struct slice *words(struct compiler *c, const struct json *list, size_t *ret_count)
+static struct slice *words(struct compiler *c, const struct json *list, uint16_t *ret_count)
 {
 	size_t n = 0, max = json_is(list, JSON_ARRAY) ? list->count : 0;
-	struct slice *out = ARENA_ARRAY(c->arena, struct slice, max + 1);
-	if (max)
-		JSON_FOREACH (it, list)
-			out[n++] = (struct slice){
-			        arena_memdup(c->arena, json_str(it).ptr ? json_str(it).ptr : "", json_str(it).len),
-			        json_str(it).len};
-	*ret_count = n;
+	if (max == 0 || max > UINT16_MAX)
+		return NULL;
+	struct slice *out = ARENA_ARRAY(c->arena, struct slice, max);
+	JSON_FOREACH (it, list) {
+		struct slice s = json_str(it);
+		out[n++] = (struct slice){arena_memdup(c->arena, s.ptr ? s.ptr : "", s.len), s.len};
+	}
+	*ret_count = (uint16_t)n;
 	return out;
 }
 
@@ -153,31 +183,38 @@ static bool set_child(
 	return *out != NULL;
 }
 
+static bool set_combinations(struct compiler *c, struct custom_node *n, const struct json *schema)
+{
+	const struct json *all = json_get(schema, "allOf"), *any = json_get(schema, "anyOf"),
+	                  *one = json_get(schema, "oneOf"), *unlike = json_get(schema, "not");
+	if (!all && !any && !one && !unlike)
+		return true;
+	struct custom_combinations *x = ARENA_NEW(c->arena, struct custom_combinations);
+	n->combinations = x;
+	return set_list(c, &x->all_of, all) && set_list(c, &x->any_of, any) && set_list(c, &x->one_of, one) &&
+	       set_child(c, n, &x->unlike, unlike);
+}
+
 static const struct custom_node *compile(struct compiler *c, const struct json *schema)
 {
 	struct custom_node *n = ARENA_NEW(c->arena, struct custom_node);
-	struct slice type = json_get_str(schema, "type");
 	const struct json *extra = json_get(schema, "additionalProperties");
 	if (++c->depth > JSON_DEPTH_MAX) {
 		err_set(c->err, ERR_INVAL, "the schema nests too deep");
 		return NULL;
 	}
-	n->type = type_of(type);
-	n->type_name = arena_memdup(c->arena, type.ptr ? type.ptr : "", type.len);
-	n->flags = flags_of(schema);
-	n->flags |= json_is(extra, JSON_BOOL) && !extra->boolean ? CUSTOM_CLOSED : 0;
-	set_bounds(c, n, schema);
+	n->type = (uint16_t)type_of(json_get_str(schema, "type"));
+	n->flags = (uint16_t)(flags_of(schema) | (json_is(extra, JSON_BOOL) && !extra->boolean ? CUSTOM_CLOSED : 0));
 	n->required = words(c, json_get(schema, "required"), &n->required_count);
 	n->keys = words(c, json_get(schema, "x-kubernetes-list-map-keys"), &n->key_count);
 	n->fallback = json_is(json_get(schema, "default"), JSON_NULL) ? NULL : keep(c, json_get(schema, "default"));
 	n->choices = keep(c, json_get(schema, "enum"));
 	n->format = custom_format_find(json_get_str(schema, "format"));
+	set_range(c, n, schema);
+	set_sizes(c, n, schema);
 	bool good = set_pattern(c, n, schema) && set_members(c, n, json_get(schema, "properties")) &&
 	            set_child(c, n, &n->items, json_get(schema, "items")) && set_child(c, n, &n->values, extra) &&
-	            set_list(c, &n->all_of, json_get(schema, "allOf")) &&
-	            set_list(c, &n->any_of, json_get(schema, "anyOf")) &&
-	            set_list(c, &n->one_of, json_get(schema, "oneOf")) &&
-	            set_child(c, n, &n->not, json_get(schema, "not"));
+	            set_combinations(c, n, schema);
 	c->depth--;
 	return good ? n : NULL;
 }

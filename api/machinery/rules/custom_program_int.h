@@ -22,8 +22,6 @@ enum custom_flag {
 	CUSTOM_EMBEDDED = 4,
 	CUSTOM_EXCLUSIVE_MAX = 8,
 	CUSTOM_EXCLUSIVE_MIN = 16,
-	CUSTOM_HAS_MAX = 32,
-	CUSTOM_HAS_MIN = 64,
 	CUSTOM_UNIQUE = 128,
 	CUSTOM_FILLS = 256,   /* it or something below it has a default */
 	CUSTOM_SET = 512,     /* x-kubernetes-list-type: set */
@@ -43,33 +41,51 @@ struct custom_list {
 	size_t count;
 };
 
+/* Bounds of numbers, with what messages call them; NULL: none. */
+struct custom_range {
+	double max, min, multiple_of;
+	const char *max_text, *min_text, *multiple_text;
+};
+
+/* Bounds of strings, lists and objects; -1: none. */
+struct custom_sizes {
+	int64_t length_max, length_min, items_max, items_min, members_max, members_min;
+};
+
+struct custom_pattern {
+	const char *text;
+	const struct pattern *pattern;
+};
+
+struct custom_combinations {
+	struct custom_list all_of, any_of, one_of;
+	const struct custom_node *unlike; /* "not" */
+};
+
+/* There are some hundred of these in each of some hundred definitions: what is rare hangs on it, or
+ * is NULL. */
 struct custom_node {
-	unsigned type, flags;
-	const char *type_name;         /* as the schema has it, for messages */
+	uint16_t type, flags;
+	uint16_t required_count, key_count;
 	struct custom_member *members; /* sorted by name */
 	size_t member_count;
 	const struct custom_node *items, *values;
 	struct slice *required;
-	size_t required_count;
-	struct slice *keys; /* of a keyed list */
-	size_t key_count;
-	const struct json *fallback;  /* default; NULL: none */
-	const struct json *choices;   /* enum */
-	double max, min, multiple_of; /* multiple_of 0: any */
-	const char *max_text, *min_text, *multiple_text;
-	int64_t length_max, length_min; /* -1: none; of strings */
-	int64_t items_max, items_min, members_max, members_min;
-	const char *pattern_text;
-	const struct pattern *pattern;
+	struct slice *keys;          /* of a keyed list */
+	const struct json *fallback; /* default; NULL: none */
+	const struct json *choices;  /* enum */
 	const struct custom_format *format;
-	struct custom_list all_of, any_of, one_of;
-	const struct custom_node * not ;
+	const struct custom_range *range;
+	const struct custom_sizes *sizes;
+	const struct custom_pattern *pattern;
+	const struct custom_combinations *combinations;
 };
 
 struct custom_program {
 	const struct custom_node *root;
 };
 
+const char *custom_type_name(unsigned type);                                                  /* as schemas have it */
 const struct custom_node *custom_node_member(const struct custom_node *n, struct slice name); /* NULL: none */
 
 #endif

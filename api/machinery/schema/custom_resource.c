@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include <ctype.h>
+#include <lz4.h>
 #include <stdlib.h>
 
 static const char *text_of(struct arena *a, const struct json *obj, const char *key)
@@ -79,6 +80,28 @@ static void set_selectors(struct arena *a, struct resource *r, const struct json
 	}
 }
 
+static void pack_schema(struct arena *a, struct resource *r, struct slice text)
+{
+	int room = LZ4_compressBound((int)text.len);
+	char *packed = xmalloc((size_t)room);
+	int len = LZ4_compress_default(text.ptr, packed, (int)text.len, room);
+	CHECK(len > 0);
+	r->openapi_packed = (struct slice){arena_memdup(a, packed, (size_t)len), (size_t)len};
+	r->openapi_len = text.len;
+	free(packed);
+}
+
+struct slice resource_openapi_text(struct arena *a, const struct resource *r)
+{
+	if (!r->openapi_len)
+		return SLICE_NULL;
+	char *text = arena_alloc(a, r->openapi_len + 1);
+	int len = LZ4_decompress_safe(r->openapi_packed.ptr, text, (int)r->openapi_packed.len, (int)r->openapi_len);
+	CHECK(len >= 0 && (size_t)len == r->openapi_len); /* packed by us */
+	text[len] = 0;
+	return (struct slice){text, r->openapi_len};
+}
+
 static int set_schema(struct arena *a, struct resource *r, const struct json *version, struct err *err)
 {
 	const struct json *schema = json_path(version, "schema", "openAPIV3Schema", NULL);
@@ -86,7 +109,7 @@ static int set_schema(struct arena *a, struct resource *r, const struct json *ve
 		return 0;
 	struct strbuf b = STRBUF_INIT;
 	json_write(&b, schema);
-	r->openapi_json = arena_strdup(a, strbuf_cstr(&b));
+	pack_schema(a, r, strbuf_slice(&b));
 	strbuf_reset(&b);
 	resource_definition_name(&b, r, "");
 	r->type = custom_schema_type(a, schema, strbuf_cstr(&b), r->kind, err);

@@ -200,7 +200,7 @@ static const struct schema_type *make_type(
 		return NULL;
 	}
 	struct schema_type *t = ARENA_NEW(m->arena, struct schema_type);
-	struct schema_field *fields = ARENA_ARRAY(m->arena, struct schema_field, n + 3);
+	struct schema_field *fields = ARENA_ARRAY(m->arena, struct schema_field, n + (is_object ? 3 : 0));
 	size_t at = 0;
 	JSON_FOREACH (it, properties) {
 		fields[at].name = arena_memdup(m->arena, it->key.ptr, it->key.len);
@@ -216,8 +216,8 @@ static const struct schema_type *make_type(
 	bool keeps_all = keeps_unknown(schema) || json_get(schema, "additionalProperties") ||
 	                 (is_object && !n && !type_is(schema, "object"));
 	*t = (struct schema_type){
-	        .name = arena_strdup(m->arena, name),
-	        .go_name = arena_strdup(m->arena, go_name),
+	        .name = is_object ? arena_strdup(m->arena, name) : name, /* of a field: it is in the arena */
+	        .go_name = is_object ? arena_strdup(m->arena, go_name) : name,
 	        .fields = fields,
 	        .sorted = sorted,
 	        .field_count = (uint16_t)at,

@@ -78,11 +78,12 @@ struct resource {
 	const char *const *categories;  /* ends with NULL; never NULL itself */
 	const struct resource_sub *subs;
 	const struct resource_selector *selectors;
-	const struct schema_type *type;       /* NULL: a CRD without a schema, any object */
-	const struct schema_type *list_type;  /* NULL for CRDs */
-	const char *storage_prefix;           /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
-	const struct resource *storage;       /* the row in whose form objects are stored: itself, mostly */
-	const char *openapi_json;             /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
+	const struct schema_type *type;      /* NULL: a CRD without a schema, any object */
+	const struct schema_type *list_type; /* NULL for CRDs */
+	const char *storage_prefix;          /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
+	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
+	struct slice openapi_packed;         /* CRDs: see resource_openapi_text(); else empty */
+	size_t openapi_len;
 	const struct kind_ops *ops;           /* see kind_ops.h; NULL: nothing particular */
 	struct resource_owner *owner;         /* NULL: lives for ever, as built-in rows do */
 	const struct custom_program *custom;  /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
@@ -155,6 +156,10 @@ int resource_convert(
 /* The name of a row's definition in OpenAPI documents: "io.k8s.api.core.v1.Pod", or "com.example.v1.Foo" for CRDs.
  * `suffix` "" or "List". */
 void resource_definition_name(struct strbuf *out, const struct resource *r, const char *suffix);
+
+/* The openAPIV3Schema of a CRD's version as JSON, unpacked into the arena; empty when there is none. It is kept packed,
+ * for it is as large as all else of a row, and read only for /openapi. */
+struct slice resource_openapi_text(struct arena *a, const struct resource *r);
 
 /* "get", "list", ...: of one bit. */
 const char *resource_verb_name(enum resource_verb verb);

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/log.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 static void look(struct loop_defer *defer);
@@ -95,15 +96,10 @@ static bool same_selectors(const struct resource *x, const struct resource *y)
 	return same;
 }
 
-static bool same_text(const char *x, const char *y)
-{
-	return x == y || (x && y && strcmp(x, y) == 0);
-}
-
 /* Do both read objects of the store the same way? */
 static bool reads_alike(const struct resource *x, const struct resource *y)
 {
-	return strcmp(x->api_version, y->api_version) == 0 && same_text(x->openapi_json, y->openapi_json) &&
+	return strcmp(x->api_version, y->api_version) == 0 && slice_eq(x->openapi_packed, y->openapi_packed) &&
 	       same_selectors(x, y);
 }
 
@@ -213,6 +209,7 @@ static void tell_ready(struct definitions *all)
 	if (!ready || all->loading || !list_empty(&all->dirty))
 		return;
 	all->ready = NULL;
+	malloc_trim(0); /* what trees of definitions took is not needed again so soon */
 	ready(all->server);
 }
 
