@@ -21,7 +21,6 @@ struct place {
 	struct slice name;
 	size_t index;
 	bool is_element;
-	bool is_key; /* of a map: [name] */
 };
 
 struct check {
@@ -41,8 +40,6 @@ static void put_place(struct strbuf *out, const struct place *at)
 	put_place(out, at->parent);
 	if (at->is_element)
 		strbuf_addf(out, "[%zu]", at->index);
-	else if (at->is_key)
-		strbuf_addf(out, "[%.*s]", SLICE_FMT(at->name));
 	else
 		strbuf_addf(out, "%s%.*s", out->len ? "." : "", SLICE_FMT(at->name));
 }
@@ -357,7 +354,7 @@ static void check_members(struct check *c, const struct place *at, const struct 
 	json_index_init(&before, (struct json *)old);
 	JSON_FOREACH (it, v) {
 		const struct custom_node *m = custom_node_member(n, it->key);
-		struct place here = {.parent = at, .name = it->key, .is_key = !m && n->values};
+		struct place here = {.parent = at, .name = it->key};
 		if ((is_whole || n->flags & CUSTOM_EMBEDDED) && is_head(it->key))
 			continue;
 		if (m || n->values)
