@@ -39,7 +39,7 @@ for n in s1 s2 s3; do
 	check "$n serves it" wait_for 10 serves $n
 done
 k s3 create -f - >/dev/null <<'YAML'
-{"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}}
+{"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one"}, "spec": {}}
 YAML
 for n in s1 s2 s3; do
 	check "$n has the object" wait_for 10 is $n one red

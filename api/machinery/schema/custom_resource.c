@@ -138,10 +138,31 @@ static int make_row(
 	return rc;
 }
 
+/* Objects are indexed in the stored version's form: its row knows the fields of all versions. */
+static void share_selectors(struct custom_resources *set, struct resource *storage)
+{
+	size_t room = 1;
+	for (size_t i = 0; i < set->count; i++)
+		room += set->rows[i].selector_count;
+	struct resource_selector *out = ARENA_ARRAY(&set->arena, struct resource_selector, room);
+	size_t n = 0;
+	for (size_t i = 0; i < set->count; i++)
+		for (size_t k = 0; k < set->rows[i].selector_count; k++) {
+			const struct resource_selector *s = &set->rows[i].selectors[k];
+			bool is_there = false;
+			for (size_t j = 0; j < n; j++)
+				is_there = is_there || strcmp(out[j].path, s->path) == 0;
+			if (!is_there && n < UINT8_MAX)
+				out[n++] = *s;
+		}
+	storage->selectors = out;
+	storage->selector_count = (uint8_t)n;
+}
+
 static int make_rows(struct custom_resources *set, const struct json *crd, struct err *err)
 {
 	const struct json *spec = json_get(crd, "spec"), *versions = json_get(spec, "versions");
-	const struct resource *storage = NULL;
+	struct resource *storage = NULL;
 	if (!json_is(versions, JSON_ARRAY) || versions->count == 0)
 		return err_set(err, ERR_INVAL, "spec.versions: must not be empty");
 	set->rows = ARENA_ARRAY(&set->arena, struct resource, versions->count);
@@ -161,6 +182,7 @@ static int make_rows(struct custom_resources *set, const struct json *crd, struc
 		return err_set(err, ERR_INVAL, "spec.versions: one version must have storage: true");
 	for (size_t i = 0; i < set->count; i++)
 		set->rows[i].storage = storage;
+	share_selectors(set, storage);
 	return 0;
 }
 
