@@ -159,6 +159,8 @@ void cache_kinds_reap(struct cache *c)
 {
 	LIST_FOREACH (it, &c->gone) {
 		struct cache_resource *cr = CONTAINER_OF(it, struct cache_resource, in_gone);
+		if (c->is_closing)
+			list_del(&cr->in_waking); /* nobody is woken any more */
 		if (cr->watchers_count || list_linked(&cr->in_waking))
 			continue;
 		list_del(it);
