@@ -80,7 +80,7 @@ static void set_selectors(struct arena *a, struct resource *r, const struct json
 	}
 }
 
-static void pack_schema(struct arena *a, struct resource *r, struct slice text)
+void resource_openapi_set(struct arena *a, struct resource *r, struct slice text)
 {
 	int room = LZ4_compressBound((int)text.len);
 	char *packed = xmalloc((size_t)room);
@@ -109,7 +109,7 @@ static int set_schema(struct arena *a, struct resource *r, const struct json *ve
 		return 0;
 	struct strbuf b = STRBUF_INIT;
 	json_write(&b, schema);
-	pack_schema(a, r, strbuf_slice(&b));
+	resource_openapi_set(a, r, strbuf_slice(&b));
 	strbuf_reset(&b);
 	resource_definition_name(&b, r, "");
 	r->type = custom_schema_type(a, schema, strbuf_cstr(&b), r->kind, err);

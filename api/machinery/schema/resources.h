@@ -160,6 +160,7 @@ void resource_definition_name(struct strbuf *out, const struct resource *r, cons
 /* The openAPIV3Schema of a CRD's version as JSON, unpacked into the arena; empty when there is none. It is kept packed,
  * for it is as large as all else of a row, and read only for /openapi. */
 struct slice resource_openapi_text(struct arena *a, const struct resource *r);
+void resource_openapi_set(struct arena *a, struct resource *r, struct slice text); /* packs it into the arena */
 
 /* "get", "list", ...: of one bit. */
 const char *resource_verb_name(enum resource_verb verb);
