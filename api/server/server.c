@@ -1,6 +1,6 @@
 /* The API server's life, and the HTTP transport of calls. See server.h.
  *
- *     new -> loading (cache) -> bootstrapping (first objects) -> ready -> closing -> closed
+ *     new -> loading (cache, then custom resources) -> bootstrapping (first objects) -> ready -> closing -> closed
  *
  * The listener is open from the start, so that a client that comes early waits instead of being refused: until the
  * cache is loaded calls are answered 503 with the health paths excepted. */
@@ -14,6 +14,7 @@
 #include "api/server/auth/rbac_index.h"
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
+#include "api/server/extend/definitions.h"
 #include "api/server/join/join.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
@@ -198,6 +199,7 @@ static void tick(uv_timer_t *t)
 	struct api_server *s = t->data;
 	watches_tick(s);
 	look_for_leader(s);
+	definitions_tick(s->definitions);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
 }
@@ -216,13 +218,18 @@ static void duties_ready(void *arg, const struct err *err)
 	report_ready(s, err);
 }
 
+static void kinds_ready(struct api_server *s)
+{
+	duties_start(s->duties, duties_ready, s);
+}
+
 static void cache_loaded(void *arg, const struct err *err)
 {
 	struct api_server *s = arg;
 	if (err->code)
 		report_ready(s, err);
 	else
-		duties_start(s->duties, duties_ready, s);
+		definitions_start(s->definitions, kinds_ready);
 }
 
 static const char *keep_text(struct api_server *s, const char *text)
@@ -284,6 +291,7 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->tls);
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
+	definitions_free(s->definitions);
 	service_allocator_free(s->services);
 	join_free(s->join);
 	tunnels_free(s->tunnels);
@@ -321,6 +329,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
 	s->duties = duties_new(s);
 	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
+	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
 	*ret = s;
@@ -363,6 +372,7 @@ static void timer_closed(uv_handle_t *h)
 static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
+	definitions_stop(s->definitions);
 	service_allocator_free(TAKE(s->services)); /* these three watch the cache */
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
@@ -379,10 +389,16 @@ static void http_closed(void *arg)
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
 }
 
-static void duties_closed(void *arg)
+static void definitions_closed(void *arg)
 {
 	struct api_server *s = arg;
 	http_server_close(s->http, s->drain_ms, http_closed, s);
+}
+
+static void duties_closed(void *arg)
+{
+	struct api_server *s = arg;
+	definitions_close(s->definitions, definitions_closed, s);
 }
 
 void api_server_close(struct api_server *s, unsigned timeout_ms, void (*closed)(void *arg), void *arg)

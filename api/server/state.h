@@ -7,6 +7,7 @@
 #include "base/rt/closing.h"
 
 struct authenticator;
+struct definitions;
 struct duties;
 struct join;
 struct http_server;
@@ -30,6 +31,7 @@ struct api_server {
 	struct node_graph *node_graph;
 	struct service_allocator *services;
 	struct duties *duties;
+	struct definitions *definitions;
 	struct map quota_lines; /* namespace -> those that draw on its quotas: admission/resource_quota.c */
 	struct join *join;      /* NULL: nobody joins here */
 	struct tunnels *tunnels;

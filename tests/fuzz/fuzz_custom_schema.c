@@ -1,7 +1,12 @@
 /* Types of custom resources: a line with an openAPIV3Schema in JSON, then an object. Making a type answers with one or
- * an error; an object that decodes by it is a fixed point, and what it does not know is told. A whole definition on the
- * first line is tried as rows of the registry too. */
+ * an error; an object that decodes by it is a fixed point, and what it does not know is told. The same schema is judged
+ * as a structural one, and compiled: what is filled in is so once, and an object is never invalid against itself. A
+ * whole definition on the first line is tried as rows of the registry too. */
 #include "api/machinery/codec/decode.h"
+#include "api/machinery/rules/custom_kind.h"
+#include "api/machinery/rules/custom_program.h"
+#include "api/machinery/rules/definition.h"
+#include "api/machinery/rules/structural.h"
 #include "api/machinery/schema/custom_resource.h"
 #include "api/machinery/schema/custom_schema.h"
 #include "base/check.h"
@@ -38,11 +43,40 @@ static void try_object(struct arena *a, const struct schema_type *t, struct slic
 	CHECK(json_equal(v, again));
 }
 
-static void try_definition(const struct json *crd)
+static void try_program(struct arena *a, const struct json *schema, struct slice text)
+{
+	struct err err = ERR_INIT;
+	struct field_errors *e = ARENA_NEW(a, struct field_errors);
+	const struct custom_program *p = custom_program_new(a, schema, &err);
+	struct json *v = json_parse(a, text, NULL, NULL);
+	field_errors_init(e, a);
+	structural_check(e, schema, "schema");
+	if (!p)
+		CHECK(err.code == ERR_INVAL && err.msg[0]);
+	if (!p || !json_is(v, JSON_OBJECT))
+		return;
+	custom_program_fill(a, p, v);
+	CHECK(!custom_program_fill(a, p, v));
+	field_errors_init(e, a);
+	custom_program_check(e, p, v, v, "", true);
+	CHECK(e->count == 0);
+	custom_program_check(e, p, v, NULL, "", true);
+}
+
+static void try_definition(struct arena *a, struct json *crd)
 {
 	struct custom_resources *set;
 	struct err err = ERR_INIT;
-	if (custom_resources_new(crd, &set, &err) != 0) {
+	struct field_errors *e = ARENA_NEW(a, struct field_errors);
+	field_errors_init(e, a);
+	const struct resource *r =
+	        resource_find(SLICE("apiextensions.k8s.io"), SLICE("v1"), SLICE("customresourcedefinitions"));
+	struct json *typed = json_copy(a, crd);
+	if (decode_object(a, typed, r->type, 0, NULL, &err) == 0) {
+		definition_defaults(a, typed);
+		definition_validate(e, typed, NULL);
+	}
+	if (custom_kind_new(crd, &set, &err) != 0) {
 		CHECK(err.code == ERR_INVAL && err.msg[0]);
 		return;
 	}
@@ -64,8 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		is_sound(t, 0);
 		try_object(&a, t, rest);
 	}
+	if (json_is(schema, JSON_OBJECT))
+		try_program(&a, schema, rest);
 	if (json_get(schema, "spec"))
-		try_definition(schema);
+		try_definition(&a, schema);
 	arena_release(&a);
 	return 0;
 }

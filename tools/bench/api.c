@@ -2,7 +2,7 @@
  * them.
  *
  * Rounds on a fresh server each measure creations (2,000 ConfigMaps by one client, 10,000 by 64, 10,000 pods by 32).
- * One more measures server-side apply (apply.c).
+ * One more measures server-side apply (apply.c), one custom resources (custom.c).
  * Then one server is filled with 12,000 ConfigMaps and 10,000 pods that come back as 9 KB, and its memory, lists,
  * fan-out and start on that store are measured. Server and clients share the machine. */
 #include "tools/bench/bench_int.h"
@@ -196,6 +196,50 @@ static int measure_apply(struct bench_settings *s, struct bench_report *r, int r
 	return rc;
 }
 
+static int measure_custom(struct bench_settings *s, struct bench_report *r, int round, struct err *err)
+{
+	struct bench_server server;
+	struct bench_target t;
+	bench_server_init(&server, s, round);
+	int rc = bench_server_start(&server, alone, NULL, err);
+	if (rc == 0 && (rc = bench_target_open(&t, server.kubeconfig, err)) == 0) {
+		if (bench_objects_prepare(&t, err) == 0)
+			bench_custom(r, &t, &server, s->quick, err);
+		bench_target_close(&t);
+		rc = err->code;
+	}
+	bench_server_stop(&server);
+	bench_server_remove(&server);
+	return rc;
+}
+
+/* What a server holds that was started with 500 definitions, beyond one that was started with none. */
+static int measure_definitions(struct bench_settings *s, struct bench_report *r, int round, struct err *err)
+{
+	struct bench_server server;
+	struct bench_target t;
+	double ready_ms;
+	bench_server_init(&server, s, round);
+	int rc = bench_server_start(&server, alone, NULL, err);
+	double without = bench_server_rss_mb(&server, "RssAnon");
+	if (rc == 0 && (rc = bench_target_open(&t, server.kubeconfig, err)) == 0) {
+		bench_definitions(&t, err);
+		bench_target_close(&t);
+		bench_server_stop(&server);
+		if (!err->code && bench_server_start(&server, alone, &ready_ms, err) == 0) {
+			bench_report_add(
+			        r, (struct bench_row){"definitions_500_mb", "500 definitions of 15 KB, memory", "MiB",
+			                   bench_server_rss_mb(&server, "RssAnon") - without, 0, 40, BENCH_LOWER});
+			bench_report_add(r, (struct bench_row){"definitions_500_ready_ms", "  start to ready with them",
+			                            "ms", ready_ms, 0, 1000, BENCH_LOWER});
+		}
+		rc = err->code;
+	}
+	bench_server_stop(&server);
+	bench_server_remove(&server);
+	return rc;
+}
+
 static int measure_own(struct bench_settings *s, struct bench_report *r, struct err *err)
 {
 	struct creations c = {0};
@@ -207,10 +251,13 @@ static int measure_own(struct bench_settings *s, struct bench_report *r, struct 
 		report_creations(r, &c);
 	if (wants(s, "apply") && measure_apply(s, r, (int)rounds, err) != 0)
 		return err->code;
+	if (wants(s, "custom") && (measure_custom(s, r, (int)rounds + 1, err) != 0 ||
+	                                  measure_definitions(s, r, (int)rounds + 2, err) != 0))
+		return err->code;
 	if (s->only && !wants(s, "lists") && !wants(s, "watch"))
 		return 0;
 	struct bench_server server;
-	bench_server_init(&server, s, (int)rounds + 1);
+	bench_server_init(&server, s, (int)rounds + 3);
 	measure_filled(s, r, &server, err);
 	bench_server_stop(&server);
 	bench_server_remove(&server);

@@ -20,14 +20,15 @@ struct bench_settings {
 	const char *kubeconfig; /* measure this server; NULL: start one */
 	const char *dir;        /* data of servers we start goes below it */
 	const char *out;        /* folder for NAME.json */
-	const char *only;       /* api: "creations", "lists" or "watch"; store: part of a load's name; NULL: all */
-	const char *system;     /* store: "k3x" or "etcd" alone; NULL: both */
-	int64_t seconds;        /* store: of one run; 0: the benchmark's own number */
-	int64_t connections;    /* store: of all clients together; 0: 12 */
-	int64_t puts;           /* store: of the large store; 0: 1,000,000 */
-	bool leader;            /* store: all requests go to the leader */
-	int64_t port;           /* first of the ports we use */
-	int64_t rounds;         /* 0: the benchmark's own number */
+	const char *only;    /* api: "creations", "apply", "custom", "lists" or "watch"; store: part of a load's name;
+	                        NULL: all */
+	const char *system;  /* store: "k3x" or "etcd" alone; NULL: both */
+	int64_t seconds;     /* store: of one run; 0: the benchmark's own number */
+	int64_t connections; /* store: of all clients together; 0: 12 */
+	int64_t puts;        /* store: of the large store; 0: 1,000,000 */
+	bool leader;         /* store: all requests go to the leader */
+	int64_t port;        /* first of the ports we use */
+	int64_t rounds;      /* 0: the benchmark's own number */
 	bool quick;
 };
 
@@ -157,6 +158,11 @@ double bench_create(struct bench_target *t, unsigned clients, unsigned n, const 
 
 /* Server-side apply (apply.c), on a server of ours with the namespaces of bench_objects_prepare(). */
 void bench_apply(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);
+/* Custom resources (custom.c), on the same. */
+void bench_custom(
+        struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick, struct err *err);
+/* 500 definitions, on any server. */
+void bench_definitions(struct bench_target *t, struct err *err);
 /* LIST and watch fan-out (bench_read.c); both add rows to the report. server may be NULL. */
 void bench_lists(struct bench_report *r, struct bench_target *t, struct bench_server *server, bool quick);
 void bench_fan_out(struct bench_report *r, struct bench_target *t, unsigned watchers, unsigned writes);

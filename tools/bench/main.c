@@ -36,7 +36,8 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	        {"dir", 0, FLAG_STRING, &s->dir, NULL, "where servers keep their data (/tmp)", NULL},
 	        {"out", 0, FLAG_STRING, &s->out, NULL, "folder for NAME.json (build/bench)", NULL},
 	        {"only", 0, FLAG_STRING, &s->only, NULL,
-	                "api: creations, apply, lists or watch alone; store: loads with this in their name, failover "
+	                "api: creations, apply, custom, lists or watch alone; store: loads with this in their name, "
+	                "failover "
 	                "or "
 	                "large; "
 	                "wear: figures with this in their name, such as steady, put_pod or one",

@@ -38,6 +38,8 @@ struct decoder {
 };
 
 static int decode_struct(struct decoder *d, const struct frame *at, struct json *obj, const struct schema_type *type);
+static int decode_value(struct decoder *d, const struct frame *at, const struct schema_type *owner,
+        const struct schema_field *f, struct json *v);
 
 /* ---- problems ---- */
 
@@ -396,6 +398,8 @@ static int decode_one(struct decoder *d, const struct frame *at, const struct sc
 		return decode_scalar(d, at, owner, f, is_element, v);
 	if (f->flags & SCHEMA_EMBEDDED_OBJECT && !(f->ref->flags & SCHEMA_TYPE_HAS_TYPE_META))
 		return decode_metadata(d, at, owner, f, v);
+	if (f->ref->flags & SCHEMA_TYPE_INNER)
+		return decode_value(d, at, f->ref, &f->ref->fields[0], v);
 	if (f->ref->flags & SCHEMA_TYPE_UNION)
 		return decode_union(d, at, owner, f, is_element, v);
 	if (f->ref->flags & SCHEMA_TYPE_LIST_WRAPPER) {

@@ -15,6 +15,8 @@ struct shape shape_of_type(const struct schema_type *type)
 		return (struct shape){.kind = SHAPE_OF_UNTYPED};
 	if (type->flags & (SCHEMA_TYPE_ATOMIC | SCHEMA_TYPE_UNION | SCHEMA_TYPE_LIST_WRAPPER))
 		return atom();
+	if (type->flags & SCHEMA_TYPE_INNER)
+		return shape_of_field(&type->fields[0]);
 	return (struct shape){.kind = SHAPE_OF_STRUCT, .type = type};
 }
 

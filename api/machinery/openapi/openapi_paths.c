@@ -74,17 +74,20 @@ static void put_content(struct openapi *o, struct strbuf *b, const char *const *
 	strbuf_addc(b, '}');
 }
 
-static void put_body(struct openapi *o, struct strbuf *b, const char *action, const char *type)
+/* Custom resources know no strategic merge: clients read here whether to send one. */
+static void put_body(struct openapi *o, struct strbuf *b, const char *action, const char *type, bool is_custom)
 {
 	static const char *const any[] = {"*/*", NULL};
 	static const char *const patches[] = {"application/json-patch+json", "application/merge-patch+json",
-	        "application/strategic-merge-patch+json", "application/apply-patch+yaml", NULL};
+	        "application/apply-patch+yaml", "application/strategic-merge-patch+json", NULL};
+	static const char *const custom_patches[] = {
+	        "application/json-patch+json", "application/merge-patch+json", "application/apply-patch+yaml", NULL};
 	bool is_patch = strcmp(action, "patch") == 0;
 	bool is_delete = strncmp(action, "delete", 6) == 0;
 	const char *what = is_patch ? META "Patch" : is_delete ? META "DeleteOptions" : type;
 	if (o->is_v3) {
 		strbuf_addf(b, ",\"requestBody\":{%s", is_delete ? "" : "\"required\":true,");
-		put_content(o, b, is_patch ? patches : any, what);
+		put_content(o, b, !is_patch ? any : is_custom ? custom_patches : patches, what);
 		strbuf_addc(b, '}');
 		return;
 	}
@@ -165,10 +168,10 @@ static void put_operation(
 	if (!is_connect)
 		put_operation_parameters(o, b, action);
 	if (has_body && !o->is_v3)
-		put_body(o, b, action, strbuf_cstr(&type));
+		put_body(o, b, action, strbuf_cstr(&type), t->r->is_custom);
 	strbuf_addc(b, ']');
 	if (has_body && o->is_v3)
-		put_body(o, b, action, strbuf_cstr(&type));
+		put_body(o, b, action, strbuf_cstr(&type), t->r->is_custom);
 	if (is_connect)
 		strbuf_adds(b, ",\"responses\":{\"200\":{\"description\":\"OK\"}}");
 	else

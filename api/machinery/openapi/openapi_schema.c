@@ -394,7 +394,8 @@ static void set_gvk(struct arena *a, struct json *schema, const struct resource 
 static void put_custom(struct openapi *o, struct strbuf *b, const struct resource *r)
 {
 	struct arena a = ARENA_INIT;
-	struct json *schema = r->openapi_json ? json_parse(&a, slice_of(r->openapi_json), NULL, NULL) : NULL;
+	struct slice text = resource_openapi_text(&a, r);
+	struct json *schema = text.len ? json_parse(&a, text, NULL, NULL) : NULL;
 	if (!json_is(schema, JSON_OBJECT))
 		schema = json_new(&a, JSON_OBJECT);
 	if (!o->is_v3)

@@ -18,12 +18,17 @@ static void row_path(struct strbuf *out, const struct resource *r)
 }
 
 /* FNV-1a, twice with different starts: no secret, only a name for a state. */
-static void hash_add(uint64_t h[2], const char *text)
+static void hash_bytes(uint64_t h[2], struct slice bytes)
 {
 	for (int i = 0; i < 2; i++) {
-		h[i] = fnv1a64_add(h[i], text, strlen(text));
+		h[i] = fnv1a64_add(h[i], bytes.ptr ? bytes.ptr : "", bytes.len);
 		h[i] = fnv1a64_add(h[i], "\xff", 1);
 	}
+}
+
+static void hash_add(uint64_t h[2], const char *text)
+{
+	hash_bytes(h, slice_of(text));
 }
 
 static void hash_rows(const struct resource_rows *rows, size_t from, size_t to, char out[65])
@@ -37,7 +42,7 @@ static void hash_rows(const struct resource_rows *rows, size_t from, size_t to, 
 	for (size_t i = from; i < to; i++) {
 		hash_add(h, rows->rows[i]->api_version);
 		hash_add(h, rows->rows[i]->plural);
-		hash_add(h, rows->rows[i]->openapi_json ? rows->rows[i]->openapi_json : "");
+		hash_bytes(h, rows->rows[i]->openapi_packed);
 	}
 	snprintf(out, 65, "%016llX%016llX", (unsigned long long)h[0], (unsigned long long)h[1]);
 }

@@ -1,6 +1,7 @@
 /* See defaults.h. Upstream writes these as SetDefaults_TYPE functions per API group (pkg/apis/GROUP/v1/defaults.go);
  * here each kind has one function, in the file of its group, and pod specs and pod templates share theirs. */
 #include "api/machinery/rules/defaults.h"
+#include "api/machinery/rules/custom_program.h"
 #include "api/machinery/rules/defaults_int.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -49,4 +50,6 @@ void defaults_apply(struct arena *a, const struct resource *r, struct json *obje
 	const struct kind_ops *ops = resource_ops(r);
 	if (ops->defaults)
 		ops->defaults(a, object);
+	if (r->custom)
+		custom_program_fill(a, r->custom, object);
 }

@@ -7,6 +7,15 @@
 
 /* ---- creation ---- */
 
+/* Built-in kinds have an empty status from the start, custom resources none. */
+static void drop_status(struct arena *a, const struct resource *r, struct json *object)
+{
+	if (r->is_custom)
+		json_del(object, "status");
+	else
+		json_set(a, object, "status", json_new(a, JSON_OBJECT));
+}
+
 void prepare_create(struct arena *a, const struct resource *r, struct json *object)
 {
 	const struct kind_ops *ops = resource_ops(r);
@@ -17,7 +26,7 @@ void prepare_create(struct arena *a, const struct resource *r, struct json *obje
 		json_del(meta, "generation");
 	bool own_status = resource_sub_find(r, SLICE("status")) && !(ops->traits & KIND_STATUS_AT_CREATE);
 	if (own_status && json_get(object, "status"))
-		json_set(a, object, "status", json_new(a, JSON_OBJECT));
+		drop_status(a, r, object);
 	if (ops->prepare_create)
 		ops->prepare_create(a, object);
 }
@@ -73,13 +82,13 @@ static void keep_all_but(struct arena *a, struct json *object, const struct json
 		}
 }
 
-static bool same_but_status_and_metadata(const struct json *x, const struct json *y)
+static bool same_spec(const struct json *x, const struct json *y, bool has_status)
 {
 	struct json_index members;
 	bool same = true;
 	json_index_init(&members, (struct json *)y);
 	for (const struct json *it = x->first; it && same; it = it->next) {
-		if (is_head(it->key) || slice_is(it->key, "status"))
+		if (is_head(it->key) || (has_status && slice_is(it->key, "status")))
 			continue;
 		struct json *other = json_index_get(&members, it->key);
 		same = other && json_equal(it, other);
@@ -88,9 +97,11 @@ static bool same_but_status_and_metadata(const struct json *x, const struct json
 	return same;
 }
 
-static bool spec_changed(const struct json *object, const struct json *old)
+/* A custom resource without a subresource for its status has none: there status is a member like others. */
+static bool spec_changed(const struct resource *r, const struct json *object, const struct json *old)
 {
-	return !same_but_status_and_metadata(object, old) || !same_but_status_and_metadata(old, object);
+	bool has_status = !r->is_custom || resource_sub_find(r, SLICE("status"));
+	return !same_spec(object, old, has_status) || !same_spec(old, object, has_status);
 }
 
 void prepare_update(
@@ -109,6 +120,6 @@ void prepare_update(
 		keep(a, object, old, "status");
 	if (ops->prepare_update)
 		ops->prepare_update(a, object, old, sub);
-	if (r->has_generation && !status && spec_changed(object, old))
+	if (r->has_generation && !status && spec_changed(r, object, old))
 		json_set_int(a, meta, "generation", json_get_int(old_meta, "generation", 0) + 1);
 }

@@ -1,5 +1,6 @@
 /* Validation of metadata, and what the files of the groups share: collecting errors, names, choices, selectors. See
  * validate.h. Upstream: apimachinery/pkg/api/validation. */
+#include "api/machinery/rules/custom_program.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -10,28 +11,6 @@
 enum { LABEL_MAX = 63, SUBDOMAIN_MAX = 253, ANNOTATIONS_BYTES_MAX = 256 * 1024 };
 
 /* ---- collecting ---- */
-
-void field_errors_init(struct field_errors *e, struct arena *a)
-{
-	e->arena = a;
-	e->count = 0;
-	e->dropped = 0;
-}
-
-void field_error_add(struct field_errors *e, const char *reason, const char *field, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-	if (e->count == FIELD_ERRORS_MAX) {
-		e->dropped++;
-		return;
-	}
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	e->items[e->count++] =
-	        (struct field_error){reason, arena_strdup(e->arena, field), arena_strdup(e->arena, text)};
-}
 
 const char *at(struct field_errors *e, const char *fmt, ...)
 {
@@ -430,6 +409,8 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 {
 	const struct kind_ops *ops = resource_ops(r);
 	check_metadata(e, r, object, old);
+	if (r->custom) /* the status too, whichever part is written */
+		custom_program_check(e, r->custom, object, old, "", true);
 	if (*sub)
 		return; /* the rest is the old object's, which was valid */
 	if (ops->validate)

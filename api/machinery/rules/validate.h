@@ -5,28 +5,8 @@
 #ifndef K3X_API_MACHINERY_RULES_VALIDATE_H
 #define K3X_API_MACHINERY_RULES_VALIDATE_H
 
+#include "api/machinery/rules/field_errors.h"
 #include "api/machinery/schema/resources.h"
-
-struct field_error {
-	const char *reason;  /* "FieldValueRequired", "FieldValueInvalid", "FieldValueNotSupported",
-	                        "FieldValueForbidden", ... */
-	const char *field;   /* "spec.containers[0].name" */
-	const char *message; /* "Required value", "Invalid value: \"x\": must be ..." */
-};
-
-enum { FIELD_ERRORS_MAX = 64 };
-
-struct field_errors {
-	struct arena *arena;
-	struct field_error items[FIELD_ERRORS_MAX];
-	size_t count;
-	size_t dropped;
-};
-
-void field_errors_init(struct field_errors *e, struct arena *a);
-/* Copies its texts into the arena. */
-__attribute__((format(printf, 4, 5))) void field_error_add(
-        struct field_errors *e, const char *reason, const char *field, const char *fmt, ...);
 
 /* Metadata rules of every kind (names, labels, annotations, finalizers, generateName, ownerReferences) and the rules of
  * the kind. `old` NULL: a creation; else an update of it: immutable fields too. sub: "" or the subresource written. */

@@ -5,6 +5,7 @@
 #include "base/check.h"
 
 #include <ctype.h>
+#include <lz4.h>
 #include <stdlib.h>
 
 static const char *text_of(struct arena *a, const struct json *obj, const char *key)
@@ -49,9 +50,16 @@ static void set_subs(struct arena *a, struct resource *r, const struct json *ver
 	const struct json *wanted = json_get(version, "subresources");
 	unsigned verbs = RESOURCE_GET | RESOURCE_UPDATE | RESOURCE_PATCH;
 	struct resource_sub *subs = ARENA_ARRAY(a, struct resource_sub, 2);
-	if (json_is(json_get(wanted, "scale"), JSON_OBJECT))
+	const struct json *scale = json_get(wanted, "scale");
+	if (json_is(scale, JSON_OBJECT)) {
+		struct resource_scale *paths = ARENA_NEW(a, struct resource_scale);
+		paths->spec = text_of(a, scale, "specReplicasPath");
+		paths->status = text_of(a, scale, "statusReplicasPath");
+		paths->selector = json_get(scale, "labelSelectorPath") ? text_of(a, scale, "labelSelectorPath") : NULL;
+		r->scale = paths;
 		subs[r->sub_count++] = (struct resource_sub){"scale", "autoscaling", "v1", "Scale",
 		        resource_kind_type(SLICE("autoscaling/v1"), SLICE("Scale")), verbs, false};
+	}
 	if (json_is(json_get(wanted, "status"), JSON_OBJECT))
 		subs[r->sub_count++] =
 		        (struct resource_sub){"status", r->group, r->version, r->kind, r->type, verbs, false};
@@ -72,6 +80,28 @@ static void set_selectors(struct arena *a, struct resource *r, const struct json
 	}
 }
 
+void resource_openapi_set(struct arena *a, struct resource *r, struct slice text)
+{
+	int room = LZ4_compressBound((int)text.len);
+	char *packed = xmalloc((size_t)room);
+	int len = LZ4_compress_default(text.ptr, packed, (int)text.len, room);
+	CHECK(len > 0);
+	r->openapi_packed = (struct slice){arena_memdup(a, packed, (size_t)len), (size_t)len};
+	r->openapi_len = text.len;
+	free(packed);
+}
+
+struct slice resource_openapi_text(struct arena *a, const struct resource *r)
+{
+	if (!r->openapi_len)
+		return SLICE_NULL;
+	char *text = arena_alloc(a, r->openapi_len + 1);
+	int len = LZ4_decompress_safe(r->openapi_packed.ptr, text, (int)r->openapi_packed.len, (int)r->openapi_len);
+	CHECK(len >= 0 && (size_t)len == r->openapi_len); /* packed by us */
+	text[len] = 0;
+	return (struct slice){text, r->openapi_len};
+}
+
 static int set_schema(struct arena *a, struct resource *r, const struct json *version, struct err *err)
 {
 	const struct json *schema = json_path(version, "schema", "openAPIV3Schema", NULL);
@@ -79,7 +109,7 @@ static int set_schema(struct arena *a, struct resource *r, const struct json *ve
 		return 0;
 	struct strbuf b = STRBUF_INIT;
 	json_write(&b, schema);
-	r->openapi_json = arena_strdup(a, strbuf_cstr(&b));
+	resource_openapi_set(a, r, strbuf_slice(&b));
 	strbuf_reset(&b);
 	resource_definition_name(&b, r, "");
 	r->type = custom_schema_type(a, schema, strbuf_cstr(&b), r->kind, err);
@@ -108,10 +138,31 @@ static int make_row(
 	return rc;
 }
 
+/* Objects are indexed in the stored version's form: its row knows the fields of all versions. */
+static void share_selectors(struct custom_resources *set, struct resource *storage)
+{
+	size_t room = 1;
+	for (size_t i = 0; i < set->count; i++)
+		room += set->rows[i].selector_count;
+	struct resource_selector *out = ARENA_ARRAY(&set->arena, struct resource_selector, room);
+	size_t n = 0;
+	for (size_t i = 0; i < set->count; i++)
+		for (size_t k = 0; k < set->rows[i].selector_count; k++) {
+			const struct resource_selector *s = &set->rows[i].selectors[k];
+			bool is_there = false;
+			for (size_t j = 0; j < n; j++)
+				is_there = is_there || strcmp(out[j].path, s->path) == 0;
+			if (!is_there && n < UINT8_MAX)
+				out[n++] = *s;
+		}
+	storage->selectors = out;
+	storage->selector_count = (uint8_t)n;
+}
+
 static int make_rows(struct custom_resources *set, const struct json *crd, struct err *err)
 {
 	const struct json *spec = json_get(crd, "spec"), *versions = json_get(spec, "versions");
-	const struct resource *storage = NULL;
+	struct resource *storage = NULL;
 	if (!json_is(versions, JSON_ARRAY) || versions->count == 0)
 		return err_set(err, ERR_INVAL, "spec.versions: must not be empty");
 	set->rows = ARENA_ARRAY(&set->arena, struct resource, versions->count);
@@ -122,6 +173,7 @@ static int make_rows(struct custom_resources *set, const struct json *crd, struc
 		if (rc != 0)
 			return rc;
 		r->owner = &set->owner;
+		r->terminating = &set->is_terminating;
 		if (json_get_bool(it, "storage", false))
 			storage = r;
 		set->served[set->count++] = json_get_bool(it, "served", false);
@@ -130,6 +182,7 @@ static int make_rows(struct custom_resources *set, const struct json *crd, struc
 		return err_set(err, ERR_INVAL, "spec.versions: one version must have storage: true");
 	for (size_t i = 0; i < set->count; i++)
 		set->rows[i].storage = storage;
+	share_selectors(set, storage);
 	return 0;
 }
 

@@ -18,9 +18,11 @@
 struct custom_resources {
 	struct resource_owner owner; /* of every row */
 	struct arena arena;
-	struct resource *rows; /* one for each version, in the CRD's order; `custom` is NULL and the caller's to set */
+	struct resource *rows; /* one for each version, in the CRD's order; `custom` and `columns` are NULL and the
+	                          caller's to set */
 	bool *served;          /* spec.versions[i].served */
 	size_t count;
+	atomic_bool is_terminating; /* the caller's to set, at any time */
 };
 
 /* Every row knows the row of the storage version as its `storage`, served or not. ERR_INVAL names what is missing. The

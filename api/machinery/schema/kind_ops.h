@@ -48,6 +48,8 @@ struct kind_ops {
 	/* Members of metadata that a write of the status may not change, commas between. What the server owns (uid,
 	 * name, times, generation) is never theirs. */
 	const char *status_keeps;
+	/* A finalizer that every deletion adds: what hangs on the object goes before it does. */
+	const char *cleanup;
 	/* Columns of `kubectl get`: "Name", "Name:type" or "Name:type:priority" with commas between; and what appends
 	 * the cells (api/machinery/table/cells.h). Absent: name and age. */
 	const char *columns;

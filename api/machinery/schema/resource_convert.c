@@ -7,6 +7,10 @@ int resource_convert(
 	const struct kind_ops *ops = resource_ops(from);
 	if (from == to)
 		return 0;
+	if (from->is_custom && to->is_custom && strcmp(from->storage_prefix, to->storage_prefix) == 0) {
+		json_set_cstr(a, object, "apiVersion", to->api_version); /* conversion strategy None */
+		return 0;
+	}
 	if (from->storage != to->storage || !ops->convert)
 		return err_set(err, ERR_UNIMPLEMENTED, "%s of %s cannot be converted to %s", from->plural,
 		        from->api_version, to->api_version);

@@ -20,6 +20,8 @@
 #include <stdatomic.h>
 
 struct kind_ops;
+struct custom_columns;
+struct custom_program;
 
 enum resource_verb {
 	RESOURCE_GET = 1,
@@ -53,6 +55,11 @@ struct resource_sub {
 	bool is_connect;                /* exec, attach, portforward, proxy: streams, not objects */
 };
 
+/* Where the scale of a custom resource is: dotted paths, ".spec.replicas". */
+struct resource_scale {
+	const char *spec, *status, *selector; /* selector NULL: none */
+};
+
 /* What rows that were added live in (the arena of a CRD). free() is called when the last reference is gone. */
 struct resource_owner {
 	atomic_uint refs;
@@ -75,10 +82,14 @@ struct resource {
 	const struct schema_type *list_type; /* NULL for CRDs */
 	const char *storage_prefix;          /* "/registry/pods/"; NULL for what is not stored (reviews, bindings) */
 	const struct resource *storage;      /* the row in whose form objects are stored: itself, mostly */
-	const char *openapi_json;            /* CRDs: the openAPIV3Schema as JSON text, for /openapi; else NULL */
-	const struct kind_ops *ops;          /* see kind_ops.h; NULL: nothing particular */
-	struct resource_owner *owner;        /* NULL: lives for ever, as built-in rows do */
-	void *custom;                        /* CRDs: the owner's data; NULL for built-in rows */
+	struct slice openapi_packed;         /* CRDs: see resource_openapi_text(); else empty */
+	size_t openapi_len;
+	const struct kind_ops *ops;           /* see kind_ops.h; NULL: nothing particular */
+	struct resource_owner *owner;         /* NULL: lives for ever, as built-in rows do */
+	const struct custom_program *custom;  /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
+	const struct custom_columns *columns; /* CRDs: what `kubectl get` prints (table/custom_columns.h); else NULL */
+	const struct resource_scale *scale;   /* CRDs with a scale subresource; NULL: where it is in built-in kinds */
+	atomic_bool *terminating;             /* CRDs: the definition is going, nothing may be created; else NULL */
 	unsigned verbs;
 	uint8_t sub_count;
 	uint8_t selector_count;
@@ -145,6 +156,11 @@ int resource_convert(
 /* The name of a row's definition in OpenAPI documents: "io.k8s.api.core.v1.Pod", or "com.example.v1.Foo" for CRDs.
  * `suffix` "" or "List". */
 void resource_definition_name(struct strbuf *out, const struct resource *r, const char *suffix);
+
+/* The openAPIV3Schema of a CRD's version as JSON, unpacked into the arena; empty when there is none. It is kept packed,
+ * for it is as large as all else of a row, and read only for /openapi. */
+struct slice resource_openapi_text(struct arena *a, const struct resource *r);
+void resource_openapi_set(struct arena *a, struct resource *r, struct slice text); /* packs it into the arena */
 
 /* "get", "list", ...: of one bit. */
 const char *resource_verb_name(enum resource_verb verb);

@@ -86,6 +86,8 @@ enum schema_type_flag {
 	 */
 	SCHEMA_TYPE_UNION = 16,
 	SCHEMA_TYPE_CUSTOM = 32, /* made from a CRD: decoding is lenient and keeps the shape, see decode.h */
+	SCHEMA_TYPE_INNER =
+	        64, /* CRDs, lists in lists and maps in maps: the JSON is not an object, but the one field */
 };
 
 struct schema_type {

@@ -1,6 +1,7 @@
 /* See table.h. Columns and printers stand in the kind's row (struct kind_ops); upstream's printers are in
  * pkg/printers/internalversion. */
 #include "api/machinery/table/table.h"
+#include "api/machinery/table/custom_columns.h"
 #include "api/machinery/table/printers.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -15,6 +16,10 @@ void table_write_columns(struct strbuf *out, const struct resource *r)
 	const char *columns = ops_of(r)->columns;
 	struct slice rest = slice_of(columns ? columns : "Name,Age");
 	bool first = true;
+	if (r->columns) {
+		custom_columns_write(out, r->columns);
+		return;
+	}
 	strbuf_addc(out, '[');
 	while (rest.ptr) {
 		struct slice column = slice_cut(&rest, ','), name = slice_cut(&column, ':'),
@@ -37,10 +42,13 @@ void table_write_cells(struct strbuf *out, const struct resource *r, struct slic
 	struct cells c = {.out = out, .arena = &a, .now_s = now_s};
 	c.object = json_parse(&a, object_text, NULL, NULL);
 	/* events.k8s.io rows are printed from the core form, which is what is stored */
-	if (c.object && r->storage && r->storage != r)
+	if (c.object && r->storage && r->storage != r && !r->is_custom)
 		resource_convert(&a, c.object, r, r->storage, NULL);
 	strbuf_addc(out, '[');
-	(ops->cells ? ops->cells : table_plain)(&c);
+	if (r->columns)
+		custom_columns_cells(&c, r->columns);
+	else
+		(ops->cells ? ops->cells : table_plain)(&c);
 	strbuf_addc(out, ']');
 	arena_release(&a);
 }

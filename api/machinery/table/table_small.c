@@ -1,6 +1,12 @@
 /* Printers of the kinds whose cells need little thought. See printers.h. */
 #include "api/machinery/table/printers.h"
 
+void table_definition(struct cells *c)
+{
+	cell_name(c);
+	cell_str(c, json_str(json_path(c->object, "metadata", "creationTimestamp", NULL)));
+}
+
 void table_config_map(struct cells *c)
 {
 	struct json *data = json_get(c->object, "data"), *binary = json_get(c->object, "binaryData");

@@ -12,12 +12,11 @@
  * What can go wrong: the store compacts past what the watch has read, or replaces its state. Then everything is read
  * anew beside what is here, and takes its place at once; watchers fall out of their rings and list again. While the
  * store cannot be read that is tried again and again, and reads go on from what is here. */
-#include "api/server/cache/cache.h"
+#include "api/server/cache/cache_int.h"
 
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/rt/closing.h"
 
 #include <stdlib.h>
 
@@ -32,40 +31,9 @@ enum {
 
 static const char registry[] = "/registry/";
 
-struct cache {
-	struct loop *loop;
-	struct engine *store;
-	struct map by_prefix; /* storage prefix -> struct cache_resource */
-	int64_t revision;
-	struct list_link waits;
-	struct list_link due; /* waits whose revision is there */
-	struct loop_defer wake_due;
-	struct loop_defer
-	        look; /* reads the watch: writes of keys that are not followed move the revision without a word */
-	struct list_link waking; /* resources with watchers to wake */
-	struct loop_defer wake_more;
-	struct store_watch *watch;
-	struct cache_page {
-		struct store_request request;
-		struct cache *cache;
-	} pages[2];              /* while one is taken in the store reads the next */
-	struct arena page_arena; /* keys of the pages asked for */
-	int64_t load_revision;
-	size_t loaded_count;
-	bool is_loading, is_loaded; /* is_loaded: once at least */
-	bool is_dropping;           /* the watch is being closed, to load again */
-	uv_timer_t reload_timer;
-	void (*loaded)(void *arg, const struct err *err);
-	void *loaded_arg;
-	bool is_closing;
-	struct closing closing;
-	void (*closed)(void *arg);
-	void *closed_arg;
-};
-
 /* ---- resources ---- */
 
-static struct cache_resource *resource_new(struct cache *c, const struct resource *r)
+struct cache_resource *cache_resource_new(struct cache *c, const struct resource *r)
 {
 	struct cache_resource *cr = MAP_ENTRY_NEW(struct cache_resource, prefix, slice_of(r->storage_prefix));
 	cr->resource = resource_ref(r);
@@ -85,12 +53,14 @@ struct cache_resource *cache_resource(struct cache *c, const struct resource *r)
 	CHECK(r->storage_prefix != NULL);
 	r = r->storage;
 	struct cache_resource *cr = map_get(&c->by_prefix, slice_of(r->storage_prefix));
-	return cr ? cr : resource_new(c, r);
+	if (!cr && r->is_custom) /* its definition is gone, and a call that began before is still here */
+		return &c->nowhere;
+	return cr ? cr : cache_resource_new(c, r);
 }
 
 static bool add_row(void *arg, const struct resource *r)
 {
-	if (r->storage_prefix)
+	if (r->storage_prefix && !r->is_custom)
 		cache_resource(arg, r);
 	return true;
 }
@@ -115,7 +85,6 @@ static struct cache_resource *find_resource(struct cache *c, struct slice key, s
 
 struct object *cache_get(struct cache_resource *cr, struct slice key)
 {
-	DCHECK(cr->resource != NULL);
 	return omap_get(&cr->objects, key);
 }
 
@@ -301,12 +270,14 @@ static void apply_put(struct cache_resource *cr, struct slice key, const struct 
 		        SLICE_FMT(kv->key), (long long)kv->mod_revision);
 		return;
 	}
+	if (cr->kind)
+		cache_kind_touched(cr, o->key);
 	struct object *before = omap_put(&cr->objects, o->key, o);
 	ring_add(cr, (struct cache_event){kv->mod_revision, object_ref(o), before, false});
 }
 
 /* The text without the resourceVersion member that object_new() had put first into metadata. */
-static struct object *as_deleted(struct cache_resource *cr, struct object *o, int64_t revision)
+struct object *cache_remade(const struct resource *r, struct object *o, int64_t revision)
 {
 	struct arena a = ARENA_INIT;
 	struct strbuf text = STRBUF_INIT;
@@ -316,17 +287,20 @@ static struct object *as_deleted(struct cache_resource *cr, struct object *o, in
 	rcbuf_unref(whole);
 	json_del(json_get(tree, "metadata"), "resourceVersion");
 	json_write(&text, tree);
-	struct object *gone = object_new(cr->resource, o->key, strbuf_slice(&text), revision);
+	struct object *made = object_new(r, o->key, strbuf_slice(&text), revision);
 	strbuf_release(&text);
 	arena_release(&a);
-	return gone;
+	return made;
 }
 
 static void apply_delete(struct cache_resource *cr, struct slice key, int64_t revision)
 {
 	struct object *before = omap_del(&cr->objects, key);
+	if (cr->kind)
+		cache_kind_touched(cr, key);
 	if (before)
-		ring_add(cr, (struct cache_event){revision, as_deleted(cr, before, revision), before, true});
+		ring_add(
+		        cr, (struct cache_event){revision, cache_remade(cr->resource, before, revision), before, true});
 }
 
 static void apply_event(struct cache *c, const struct store_event *e)
@@ -357,6 +331,8 @@ static void feed(void *arg)
 {
 	struct cache *c = arg;
 	LOOP_CHECK_OWNER(c->loop);
+	if (!list_empty(&c->gone))
+		cache_kinds_reap(c);
 	for (;;) {
 		struct store_watch_batch batch;
 		struct err err = ERR_INIT;
@@ -389,19 +365,27 @@ static void drop_objects(struct omap *objects)
 	omap_init(objects);
 }
 
-/* What was read takes the place of what was there; whoever watches has missed what lies between. */
-static void take_over(struct cache *c, struct cache_resource *cr)
+void cache_resource_restart(struct cache *c, struct cache_resource *cr)
 {
-	struct omap old = cr->objects;
 	CHECK(cr->first_seq <= cr->next_seq);
 	while (cr->first_seq < cr->next_seq)
 		ring_drop_oldest(cr);
 	cr->first_seq = ++cr->next_seq;
 	cr->horizon = c->revision;
+	note_event(c, cr);
+}
+
+/* What was read takes the place of what was there; whoever watches has missed what lies between. */
+static void take_over(struct cache *c, struct cache_resource *cr)
+{
+	struct omap old = cr->objects;
+	if (cr->kind) /* what is read of it besides is older */
+		cr->kind->target = NULL;
+	cr->kind = NULL;
 	cr->objects = cr->incoming;
 	omap_init(&cr->incoming);
 	drop_objects(&old);
-	note_event(c, cr);
+	cache_resource_restart(c, cr);
 }
 
 static void follow(struct cache *c)
@@ -553,6 +537,13 @@ struct cache *cache_new(
 	list_init(&c->waits);
 	list_init(&c->due);
 	list_init(&c->waking);
+	list_init(&c->gone);
+	list_init(&c->kind_loads);
+	list_init(&c->nowhere.watchers);
+	list_init(&c->nowhere.in_waking);
+	omap_init(&c->nowhere.objects);
+	c->nowhere.resource = resource_find_preferred(SLICE(""), SLICE("configmaps")); /* there is none of it */
+	c->nowhere.horizon = INT64_MAX;
 	loop_defer_init(&c->wake_more, wake_some);
 	loop_defer_init(&c->wake_due, wake_due);
 	loop_defer_init(&c->look, look);
@@ -566,7 +557,7 @@ struct cache *cache_new(
 
 /* ---- the end ---- */
 
-static void free_resource(struct cache_resource *cr)
+void cache_resource_free(struct cache_resource *cr)
 {
 	CHECK(list_empty(&cr->watchers));
 	while (cr->first_seq < cr->next_seq)
@@ -586,7 +577,9 @@ static void all_closed(struct closing *closing)
 	void (*closed)(void *) = c->closed;
 	void *closed_arg = c->closed_arg;
 	MAP_FOREACH (slot, &c->by_prefix)
-		free_resource(slot->value);
+		cache_resource_free(slot->value);
+	cache_kinds_reap(c);
+	CHECK(list_empty(&c->gone));
 	map_release(&c->by_prefix);
 	arena_release(&c->page_arena);
 	free(c);
@@ -610,6 +603,7 @@ void cache_close(struct cache *c, void (*closed)(void *arg), void *arg)
 	loop_defer_cancel(&c->wake_more);
 	loop_defer_cancel(&c->wake_due);
 	loop_defer_cancel(&c->look);
+	cache_kinds_close(c);
 	closing_hold(&c->closing);
 	uv_close((uv_handle_t *)&c->reload_timer, timer_closed);
 	if (c->is_loading || c->is_dropping)

@@ -47,6 +47,23 @@ struct cache_resource {
 	size_t watchers_count;
 	size_t unwoken; /* at least so many at the front of `watchers` are to be looked at */
 	struct list_link in_waking;
+	struct cache_kind *kind; /* a custom resource's, while its objects are loaded */
+	struct list_link in_gone;
+};
+
+/* A kind that comes while the cache follows the store: embedded by who brings it. */
+struct cache_kind {
+	/* set by the caller */
+	const struct resource *resource; /* held by him until loaded() */
+	void (*loaded)(struct cache_kind *k, const struct err *err);
+	/* the cache's own */
+	struct list_link link;
+	struct cache *cache;
+	struct cache_resource *target; /* NULL: given up, or all was read anew meanwhile */
+	struct store_request request;
+	struct arena arena; /* keys of pages, and of what the feed has touched meanwhile */
+	struct map touched;
+	int64_t revision;
 };
 
 /* Waits until the cache has reached a revision; embedded by the caller. */
@@ -69,6 +86,16 @@ int64_t cache_revision(const struct cache *c);
 /* Calls w->reached, never from inside, once the cache stands at w->revision or later. */
 void cache_wait(struct cache *c, struct cache_wait *w);
 void cache_wait_cancel(struct cache_wait *w);
+
+/* Kinds that come and go (cache_kinds.c). cache_kind_add() reads what lies under the row's prefix, which is followed
+ * from then on; loaded() is called once, never from inside, also with ERR_CANCELED when the cache closes. Until then
+ * nobody may ask for the kind. */
+void cache_kind_add(struct cache *c, struct cache_kind *k);
+/* A row takes the place of another of the same storage. Objects are made anew when `changes_objects`: when it reads
+ * them another way (version, defaults, selectable fields); who watches must then list again. */
+void cache_kind_renew(struct cache *c, const struct resource *r, bool changes_objects);
+/* Its objects are let go, and who watches them is told that he has fallen behind. */
+void cache_kind_forget(struct cache *c, const struct resource *r);
 
 /* Of a row's storage. Never NULL for a stored resource; made when first asked for. */
 struct cache_resource *cache_resource(struct cache *c, const struct resource *r);

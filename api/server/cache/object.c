@@ -2,6 +2,8 @@
  * selectors: paths are walked together, a bit per path that still matches the members walked so far. */
 #include "api/server/cache/object.h"
 
+#include "api/machinery/rules/custom_kind.h"
+
 #include "api/machinery/fields/pack.h"
 #include "base/check.h"
 #include "base/json/scan.h"
@@ -290,14 +292,25 @@ static struct object *make(
 	return finish(o, key, cut.len ? (struct slice){stored.ptr + managed.offset, managed.len} : SLICE_NULL);
 }
 
+/* Custom resources may be older than their definition. */
+static struct object *make_renewed(
+        const struct resource *r, struct slice key, struct slice stored, int64_t revision, bool is_whole)
+{
+	struct strbuf text = STRBUF_INIT;
+	bool is_renewed = r->custom && custom_kind_renew(r, stored, &text);
+	struct object *o = make(r, key, is_renewed ? strbuf_slice(&text) : stored, revision, is_whole);
+	strbuf_release(&text);
+	return o;
+}
+
 struct object *object_new(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
 {
-	return make(r, key, stored, revision, false);
+	return make_renewed(r, key, stored, revision, false);
 }
 
 struct object *object_new_whole(const struct resource *r, struct slice key, struct slice stored, int64_t revision)
 {
-	return make(r, key, stored, revision, true);
+	return make_renewed(r, key, stored, revision, true);
 }
 
 struct object *object_of_text(struct slice key, struct rcbuf *text)

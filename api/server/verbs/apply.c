@@ -120,6 +120,8 @@ static int check_new(struct mutation *m, const struct json *config, struct err *
 	struct json *meta = json_get(config, "metadata");
 	struct slice name = json_get_str(meta, "name"), ns = json_get_str(meta, "namespace"),
 	             uid = json_get_str(meta, "uid"), version = json_get_str(meta, "resourceVersion");
+	if (m->resource->terminating && atomic_load(m->resource->terminating))
+		return err_set(err, ERR_METHOD, "create not allowed while custom resource definition is terminating");
 	if (!name.len)
 		return err_set(err, ERR_INVAL,
 		        "the name of the object (%.*s based on URL) was undeterminable: name must be provided%s",

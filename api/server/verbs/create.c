@@ -35,13 +35,11 @@ static int check_absent(struct mutation *m, struct slice name, struct err *err)
 	return status_exists(err, m->resource, name);
 }
 
-/* Kinds whose objects promise what is not there yet. */
-static int check_built(const struct resource *r, struct err *err)
+/* Its definition is going, and takes its objects along. */
+static int check_stays(const struct resource *r, struct err *err)
 {
-	if (!strcmp(r->group, "apiextensions.k8s.io") && !strcmp(r->plural, "customresourcedefinitions"))
-		return err_set(err, ERR_UNIMPLEMENTED,
-		        "custom resources are not built yet: this server would not serve the kinds of a "
-		        "CustomResourceDefinition");
+	if (r->terminating && atomic_load(r->terminating))
+		return err_set(err, ERR_METHOD, "create not allowed while custom resource definition is terminating");
 	return 0;
 }
 
@@ -49,7 +47,7 @@ static int decode(struct mutation *m, struct err *err)
 {
 	const struct resource *r = m->resource;
 	m->call->n_warnings = 0; /* of an earlier try */
-	if (check_built(r, err) != 0)
+	if (check_stays(r, err) != 0)
 		return err->code;
 	m->object = body_read(m->call, r->type, r->kind, r->api_version, err);
 	if (!m->object || check_namespace(m, m->object, err) != 0)

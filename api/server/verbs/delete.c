@@ -87,6 +87,14 @@ static void apply_propagation(struct deletion *d, struct json *meta)
 		        json_new_cstr(a, orphan ? "orphan" : "foregroundDeletion"));
 }
 
+/* Kinds that others hang on are emptied before they go; once, for who empties them takes the finalizer away. */
+static void add_cleanup(struct mutation *m, struct json *meta)
+{
+	const char *cleanup = resource_ops(m->resource)->cleanup;
+	if (cleanup && !json_get_str(meta, "deletionTimestamp").len)
+		json_append(json_need(m->arena, meta, "finalizers", JSON_ARRAY), json_new_cstr(m->arena, cleanup));
+}
+
 static bool is_held(const struct resource *r, const struct json *object)
 {
 	struct json *finalizers = json_path(object, "metadata", "finalizers", NULL);
@@ -120,6 +128,7 @@ int deletion_decode(struct mutation *m, struct err *err)
 	if (check_preconditions(d, m->before, err) != 0)
 		return err->code;
 	apply_propagation(d, json_get(object, "metadata"));
+	add_cleanup(m, json_get(object, "metadata"));
 	int64_t grace = grace_of(d, object);
 	m->removes = grace == 0 && !is_held(m->resource, object);
 	if (m->removes)

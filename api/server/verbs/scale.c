@@ -12,9 +12,43 @@
 
 #include <inttypes.h>
 
-/* Label selector in its text form, as HPAs and `kubectl scale` read it from a Scale's status. */
-static const char *selector_text(struct arena *a, const struct json *object)
+/* ---- where it is ---- */
+
+/* The value at a dotted path (".spec.replicas"); NULL: none. */
+static struct json *at_path(const struct json *v, const char *path)
 {
+	struct slice rest = slice_of(path + (*path == '.'));
+	while (v && rest.ptr)
+		v = json_get_slice(v, slice_cut(&rest, '.'));
+	return (struct json *)v;
+}
+
+static const struct resource_scale *paths_of(const struct resource *r)
+{
+	static const struct resource_scale built_in = {".spec.replicas", ".status.replicas", NULL};
+	return r->scale ? r->scale : &built_in;
+}
+
+/* Makes what lies above it. */
+static void set_at_path(struct arena *a, struct json *v, const char *path, struct json *value)
+{
+	struct slice rest = slice_of(path + (*path == '.'));
+	while (rest.ptr) {
+		struct slice name = slice_cut(&rest, '.');
+		const char *key = arena_memdup(a, name.ptr, name.len);
+		if (!rest.ptr)
+			json_set(a, v, key, value);
+		else
+			v = json_need(a, v, key, JSON_OBJECT);
+	}
+}
+
+/* Label selector in its text form, as HPAs and `kubectl scale` read it from a Scale's status. Custom resources have it
+ * in that form themselves. */
+static const char *selector_text(struct arena *a, const struct resource *r, const struct json *object)
+{
+	if (r->scale)
+		return r->scale->selector ? json_cstr(a, at_path(object, r->scale->selector)) : "";
 	struct json *selector = json_path(object, "spec", "selector", NULL);
 	struct json *labels = json_get(selector, "matchLabels");
 	struct strbuf out = STRBUF_INIT;
@@ -27,7 +61,7 @@ static const char *selector_text(struct arena *a, const struct json *object)
 	return text;
 }
 
-static struct json *scale_of(struct arena *a, const struct json *object, int64_t revision)
+static struct json *scale_of(struct arena *a, const struct resource *r, const struct json *object, int64_t revision)
 {
 	static const char *const kept[] = {"name", "namespace", "uid", "creationTimestamp"};
 	struct json *s = json_new(a, JSON_OBJECT), *meta = json_new(a, JSON_OBJECT),
@@ -40,10 +74,10 @@ static struct json *scale_of(struct arena *a, const struct json *object, int64_t
 	json_set_cstr(a, meta, "resourceVersion", arena_printf(a, "%" PRId64, revision));
 	json_set(a, s, "metadata", meta);
 	json_set_int(a, json_need(a, s, "spec", JSON_OBJECT), "replicas",
-	        json_int(json_path(object, "spec", "replicas", NULL), 1));
+	        json_int(at_path(object, paths_of(r)->spec), r->scale ? 0 : 1));
 	struct json *status = json_need(a, s, "status", JSON_OBJECT);
-	json_set_int(a, status, "replicas", json_int(json_path(object, "status", "replicas", NULL), 0));
-	json_set_cstr(a, status, "selector", selector_text(a, object));
+	json_set_int(a, status, "replicas", json_int(at_path(object, paths_of(r)->status), 0));
+	json_set_cstr(a, status, "selector", selector_text(a, r, object));
 	return s;
 }
 
@@ -53,7 +87,7 @@ static void get_now(struct call *c)
 	struct err err = ERR_INIT;
 	struct json *object = o ? json_parse(&c->arena, object_text(o), NULL, &err) : NULL;
 	if (object) {
-		call_respond_tree(c, 200, scale_of(&c->arena, object, o->revision));
+		call_respond_tree(c, 200, scale_of(&c->arena, c->route.resource, object, o->revision));
 		return;
 	}
 	status_not_found(&err, c->route.resource, c->route.name);
@@ -64,7 +98,7 @@ static void get_now(struct call *c)
 
 static struct json *patched(struct mutation *m, struct err *err)
 {
-	struct json *scale = scale_of(m->arena, m->old, m->before->revision);
+	struct json *scale = scale_of(m->arena, m->resource, m->old, m->before->revision);
 	struct json *patch = json_parse(m->arena, m->call->body, NULL, err);
 	json_del(json_get(scale, "metadata"), "resourceVersion");
 	if (!patch)
@@ -92,10 +126,9 @@ static struct json *read_scale(struct mutation *m, struct err *err)
 /* Of a Scale only spec.replicas is the object's: that is what its applier names. */
 static int apply_replicas(struct mutation *m, const struct json *scale, struct err *err)
 {
-	struct json *config = json_new(m->arena, JSON_OBJECT), *replicas = json_path(scale, "spec", "replicas", NULL),
-	            *spec = json_need(m->arena, config, "spec", JSON_OBJECT);
+	struct json *config = json_new(m->arena, JSON_OBJECT), *replicas = json_path(scale, "spec", "replicas", NULL);
 	if (replicas)
-		json_set(m->arena, spec, "replicas", json_copy(m->arena, replicas));
+		set_at_path(m->arena, config, paths_of(m->resource)->spec, json_copy(m->arena, replicas));
 	return managing_apply(&m->managing, m->old, config, &m->object, err);
 }
 
@@ -114,14 +147,14 @@ static int decode(struct mutation *m, struct err *err)
 	if (apply_is(m->call))
 		return apply_replicas(m, scale, err);
 	m->object = json_copy(m->arena, m->old);
-	json_set_int(m->arena, json_need(m->arena, m->object, "spec", JSON_OBJECT), "replicas", replicas);
+	set_at_path(m->arena, m->object, paths_of(m->resource)->spec, json_new_int(m->arena, replicas));
 	return 0;
 }
 
 static void answer(struct mutation *m)
 {
 	int64_t revision = m->revision ? m->revision : m->before->revision; /* 0: nothing was written */
-	call_respond_tree(m->call, 200, scale_of(m->arena, m->object, revision));
+	call_respond_tree(m->call, 200, scale_of(m->arena, m->resource, m->object, revision));
 }
 
 static const struct mutation_verb verb = {

@@ -62,7 +62,8 @@ static struct json *patched(struct mutation *m, struct err *err)
 static bool is_patch_type(const struct mutation *m)
 {
 	return body_is(m->call, "application/json-patch+json") || body_is(m->call, "application/merge-patch+json") ||
-	       (body_is(m->call, "application/strategic-merge-patch+json") && m->resource->type);
+	       (body_is(m->call, "application/strategic-merge-patch+json") && m->resource->type &&
+	               !m->resource->is_custom);
 }
 
 /* A patched tree is decoded like a body: unknown fields and wrong types come from the patch. */

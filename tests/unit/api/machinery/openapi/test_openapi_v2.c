@@ -88,10 +88,11 @@ static void custom_schemas_lose_what_v2_does_not_know(void **state)
 	        .short_names = none,
 	        .categories = none,
 	        .verbs = RESOURCE_VERBS_ALL,
-	        .is_custom = true,
-	        .openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"oneOf\":[{}],"
-	                        "\"properties\":{"
-	                        "\"a\":{\"type\":\"string\",\"default\":\"x\",\"nullable\":true}}}}}"};
+	        .is_custom = true};
+	resource_openapi_set(&arena, &r,
+	        SLICE("{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"oneOf\":[{}],"
+	              "\"properties\":{"
+	              "\"a\":{\"type\":\"string\",\"default\":\"x\",\"nullable\":true}}}}}"));
 	assert_int_equal(resources_add(&r, &err), 0);
 	struct json *doc = v2_json();
 	struct json *spec = json_path(doc, "definitions", "com.example.v1.Bar", "properties", "spec", NULL);
@@ -125,7 +126,7 @@ static void odd_schemas_of_custom_resources_do_no_harm(void **state)
 	assert_int_equal(resources_add(&r, &err), 0);
 	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
 		struct strbuf b = STRBUF_INIT;
-		r.openapi_json = odd[i];
+		resource_openapi_set(&arena, &r, slice_of(odd[i]));
 		openapi_v2_protobuf(&b);
 		strbuf_release(&b);
 		v2_json();

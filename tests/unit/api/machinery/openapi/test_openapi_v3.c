@@ -100,8 +100,9 @@ static void custom_resources_appear_with_their_schema(void **state)
 	        .categories = none,
 	        .verbs = RESOURCE_VERBS_ALL,
 	        .namespaced = true,
-	        .is_custom = true,
-	        .openapi_json = "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\"}}}"};
+	        .is_custom = true};
+	resource_openapi_set(
+	        &arena, &r, SLICE("{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\"}}}"));
 	char before[65];
 	char after[65];
 	assert_int_equal(resources_add(&r, &err), 0);
@@ -112,7 +113,7 @@ static void custom_resources_appear_with_their_schema(void **state)
 	assert_non_null(json_path(doc, "components", "schemas", "com.example.stable.v1.FooList", NULL));
 	check_refs(doc, json_path(doc, "components", "schemas", NULL));
 	openapi_v3_hash(SLICE("apis/stable.example.com/v1"), before, &err);
-	r.openapi_json = "{\"type\":\"object\"}";
+	resource_openapi_set(&arena, &r, SLICE("{\"type\":\"object\"}"));
 	openapi_v3_hash(SLICE("apis/stable.example.com/v1"), after, &err);
 	assert_string_not_equal(before, after);
 	resources_retire(&r);

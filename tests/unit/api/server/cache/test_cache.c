@@ -3,6 +3,7 @@
 #include "store/engine/raft_engine.h"
 #include "tests/unit/unit.h"
 
+#include "api/machinery/rules/custom_kind.h"
 #include "api/server/cache/cache.h"
 #include "base/check.h"
 
@@ -287,6 +288,93 @@ static void it_closes_while_it_reads_everything_anew(void **state)
 	write_one(h, "one", false);
 }
 
+/* ---- kinds that come and go ---- */
+
+static struct custom_resources *kind_set;
+static struct cache_kind kind;
+
+static void kind_loaded(struct cache_kind *k, const struct err *err)
+{
+	the_house->err = *err;
+	sem_post(&the_house->step);
+}
+
+static void add_kind(void *arg)
+{
+	struct house *h = arg;
+	kind = (struct cache_kind){.resource = &kind_set->rows[0], .loaded = kind_loaded};
+	cache_kind_add(h->cache, &kind);
+}
+
+static void look_at_kind(void *arg)
+{
+	struct house *h = arg;
+	struct cache_resource *cr = cache_resource(h->cache, &kind_set->rows[0]);
+	struct object *o = cache_get(cr, h->look_for);
+	h->found = o ? o->revision : 0;
+	h->was_inside = o && memmem(o->json->data, o->json->len, "\"a\":\"x\"", 7);
+}
+
+static void watch_kind(void *arg)
+{
+	struct house *h = arg;
+	h->watcher.wake = no_wake;
+	assert_true(
+	        cache_watch_from(cache_resource(h->cache, &kind_set->rows[0]), &h->watcher, cache_revision(h->cache)));
+}
+
+static void forget_kind(void *arg)
+{
+	struct house *h = arg;
+	struct cache_resource *was = h->watcher.resource;
+	cache_kind_forget(h->cache, &kind_set->rows[0]);
+	assert_null(cache_watch_next(was, &h->watcher, &h->lost));
+	assert_int_equal(cache_resource(h->cache, &kind_set->rows[0])->objects.count, 0);
+}
+
+static void make_kind(void)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	struct json *crd = json_parse(&a,
+	        SLICE("{\"spec\":{\"group\":\"e.com\",\"scope\":\"Cluster\",\"names\":{\"plural\":\"things\",\"kind\":"
+	              "\"Thing\"},"
+	              "\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"schema\":{\"openAPIV3Schema\":"
+	              "{\"type\":"
+	              "\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"default\":\"x\"}}}}}]}}"),
+	        NULL, &err);
+	assert_non_null(crd);
+	assert_int_equal(custom_kind_new(crd, &kind_set, &err), 0);
+	arena_release(&a);
+}
+
+static void a_kind_that_comes_has_what_lay_there_and_what_is_written_meanwhile(void **state)
+{
+	struct house *h = *state;
+	make_kind();
+	write_at(h, "/registry/e.com/things/old", "{\"apiVersion\":\"e.com/v1\",\"metadata\":{\"name\":\"old\"}}");
+	int64_t old = h->wait.revision;
+	write_at(h, "/registry/e.com/things/both", "{\"metadata\":{\"name\":\"both\"}}");
+	catch_up(h);
+	loop_call(&h->loop, add_kind, h);
+	write_at(h, "/registry/e.com/things/both", "{\"metadata\":{\"name\":\"both\"},\"a\":\"y\"}");
+	sem_wait(&h->step); /* loaded, or written: both come */
+	int64_t both = h->wait.revision;
+	assert_int_equal(h->err.code, 0);
+	catch_up(h);
+	h->look_for = SLICE("old");
+	loop_call(&h->loop, look_at_kind, h);
+	assert_int_equal(h->found, old);
+	assert_true(h->was_inside); /* it is older than the default */
+	h->look_for = SLICE("both");
+	loop_call(&h->loop, look_at_kind, h);
+	assert_int_equal(h->found, both);
+	loop_call(&h->loop, watch_kind, h);
+	loop_call(&h->loop, forget_kind, h);
+	assert_true(h->lost);
+	custom_resources_unref(kind_set);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +384,8 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(
 	                a_broken_watch_brings_everything_anew_and_watchers_list_again, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(it_closes_while_it_reads_everything_anew, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(
+	                a_kind_that_comes_has_what_lay_there_and_what_is_written_meanwhile, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
