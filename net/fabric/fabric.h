@@ -4,8 +4,8 @@
  * for nodes on one link. As flannel does it, with its names (link flannel.1, VNI 1, annotations on the node), so that
  * nodes of both find each other. What pods send out of the cluster is masqueraded, by a table of nftables of our own.
  *
- * Routes and the link stay when it is closed, for pods run on; what an earlier run has left is adopted or removed at the
- * start. IPv4. */
+ * Routes and the link stay when it is closed, for pods run on; what an earlier run has left is adopted or removed at
+ * the start. IPv4. */
 #ifndef K3X_NET_FABRIC_FABRIC_H
 #define K3X_NET_FABRIC_FABRIC_H
 

@@ -99,8 +99,8 @@ static int answers(struct netlink *n, const char *doing, void (*fn)(void *arg, c
 	}
 }
 
-static int ask(struct netlink *n, struct message *m, const char *doing,
-        void (*fn)(void *arg, const struct nlmsghdr *h), void *arg, struct err *err)
+static int ask(struct netlink *n, struct message *m, const char *doing, void (*fn)(void *arg, const struct nlmsghdr *h),
+        void *arg, struct err *err)
 {
 	/* A dump ends by itself. Its two bits are, one by one, NLM_F_REPLACE and NLM_F_EXCL of other questions. */
 	bool is_dump = (m->h.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
@@ -115,7 +115,7 @@ static int ask(struct netlink *n, struct message *m, const char *doing,
 static int ask_to_delete(struct netlink *n, struct message *m, const char *doing, struct err *err)
 {
 	int rc = ask(n, m, doing, NULL, NULL, err);
-	bool is_gone = rc != 0 && (n->error == ESRCH || n->error == ENOENT);
+	bool is_gone = rc != 0 && (n->error == ESRCH || n->error == ENOENT || n->error == ENODEV);
 	if (is_gone)
 		err->code = 0;
 	return is_gone ? 0 : rc;
@@ -283,6 +283,19 @@ int netlink_link_of(struct in_addr address)
 	return index;
 }
 
+bool netlink_has_other_address(const char *link, struct in_addr address)
+{
+	struct ifaddrs *all = NULL;
+	bool found = false;
+	if (getifaddrs(&all) != 0)
+		return false;
+	for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+		found = i->ifa_addr && i->ifa_addr->sa_family == AF_INET && strcmp(i->ifa_name, link) == 0 &&
+		        ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr != address.s_addr;
+	freeifaddrs(all);
+	return found;
+}
+
 int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err)
 {
 	struct message m;
@@ -442,8 +455,8 @@ int netlink_arps(struct netlink *n, int link, void (*fn)(void *arg, struct in_ad
 	return neighbours(n, AF_INET, &w, err);
 }
 
-int netlink_fdbs(struct netlink *n, int link,
-        void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host), void *arg, struct err *err)
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host),
+        void *arg, struct err *err)
 {
 	struct neighbour_walk w = {.link = link, .fdb = fn, .arg = arg};
 	return neighbours(n, AF_BRIDGE, &w, err);

@@ -35,6 +35,8 @@ unsigned netlink_link_mtu(int index); /* 0: unknown */
 /* The link that has this address; 0: none. */
 int netlink_link_of(struct in_addr address);
 
+/* The link has an address that is not this one. */
+bool netlink_has_other_address(const char *link, struct in_addr address);
 int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err);
 
 struct netlink_route {
@@ -51,8 +53,7 @@ enum { NETLINK_ROUTE_ORIGIN = 171 };
 int netlink_route_set(struct netlink *n, const struct netlink_route *r, struct err *err);
 int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct err *err); /* fine when it is gone */
 /* Those of our origin. */
-int netlink_routes(
-        struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err);
+int netlink_routes(struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err);
 
 /* Where an address is (ARP): its hardware address; and where a hardware address is (FDB): the host to send to. Both for
  * good. */
@@ -61,8 +62,9 @@ int netlink_arp_del(struct netlink *n, int link, struct in_addr address, struct 
 int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
 int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
 /* All permanent ones of a link. */
-int netlink_arps(struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err);
-int netlink_fdbs(struct netlink *n, int link,
-        void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host), void *arg, struct err *err);
+int netlink_arps(
+        struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err);
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host),
+        void *arg, struct err *err);
 
 #endif

@@ -487,6 +487,7 @@ static void node_seen(void *arg, struct informer_object *o)
 	n->pod_cidr = arena_memdup(&n->arena, cidr.ptr, cidr.len);
 	if (cni_write(n, &err) != 0) {
 		log_error("node", "cannot write the network configuration", "error=\"%s\"", err.msg);
+		n->pod_cidr = NULL; /* the next event of the node tries again */
 		return;
 	}
 	log_info("node", "pod network configured", "pod_cidr=%s", n->pod_cidr);

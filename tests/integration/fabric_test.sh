@@ -94,10 +94,30 @@ for backend in vxlan host-gw; do
 	check_is "$backend: what leaves the cluster comes from the node" "$(address a1)" "$(cat "$T/seen")"
 
 	check_is "$backend: a node knows one way" 1 "$(routes a1 | wc -l)"
+
+	# What a node says of itself is not believed where it would be others' loss.
+	k s1 create -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: Node
+	metadata: {name: thief, annotations: {flannel.alpha.coreos.com/public-ip: $(address a2), flannel.alpha.coreos.com/backend-type: vxlan, flannel.alpha.coreos.com/backend-data: '{"VNI":1,"VtepMAC":"02:00:00:00:00:66"}'}}
+	spec: {podCIDR: 0.0.0.0/1, podCIDRs: [0.0.0.0/1]}
+	YAML
+	check "$backend: a network outside of the cluster's is refused" wait_for 10 grep -q "node thief: its spec.podCIDR is not in the cluster's 10.42.0.0/16" "$T/a1.log"
+	check_is "$backend: and no way leads there" 1 "$(routes a1 | wc -l)"
+	k s1 delete node thief >/dev/null
+	own=$T/a1/agent
+	check_has "$backend: a kubelet may not choose its pods' network" "not allowed to modify its pod CIDR" \
+		"$(at a1 curl -s -m 5 --cacert "$own/server-ca.crt" --cert "$own/client-kubelet.crt" --key "$own/client-kubelet.key" -X PATCH -H 'Content-Type: application/merge-patch+json' \
+			-d '{"spec":{"podCIDR":"10.42.0.0/17","podCIDRs":["10.42.0.0/17"]}}' "https://$(address s1):6443/api/v1/nodes/a1")"
+	ip -n "${prefix}a1" route flush proto 171
+	comes_back() { [ "$(routes a1 | wc -l)" = 1 ]; }
+	check "$backend: a way that somebody took away comes back" wait_for 30 comes_back
 	if [ $backend = vxlan ]; then
 		check_has "vxlan: what others must know is on the node" '"VtepMAC":"' "$(field node/a2 '{.metadata.annotations.flannel\.alpha\.coreos\.com/backend-data}')"
 		link=$(ip -n "${prefix}a1" -o link show type vxlan | sed 's/^[0-9]*: \([^:@]*\).*/\1/')
-		mac=$(cat_mac() { at a1 cat "/sys/class/net/$link/address"; }; cat_mac)
+		mac_of() { ip -n "${prefix}a1" -o link show dev "$link" | sed -n 's/.*link\/ether \([0-9a-f:]*\).*/\1/p'; }
+		mac=$(mac_of)
+		check_is "vxlan: the link has an address" 17 "${#mac}"
 		ip -n "${prefix}a1" route add 10.42.77.0/24 via $net.254 proto 171
 		ip -n "${prefix}a1" neigh add 10.42.77.0 lladdr 02:00:00:00:00:77 dev "$link" nud permanent
 		server_stop a1 KILL
@@ -106,7 +126,7 @@ for backend in vxlan host-gw; do
 		agent_start a1 $(join_flags s1)
 		check "vxlan: what an earlier run left goes" wait_for 20 bash -c "! ip -n ${prefix}a1 route show | grep -q 10.42.77"
 		check "vxlan: and its neighbour" wait_for 5 bash -c "! ip -n ${prefix}a1 neigh show dev $link | grep -q 10.42.77"
-		check_is "vxlan: the link stays what it was" "$mac" "$(cat_mac() { at a1 cat "/sys/class/net/$link/address"; }; cat_mac)"
+		check_is "vxlan: the link stays what it was" "$mac" "$(mac_of)"
 		check "vxlan: the way is there" pings one "$(ip_of other)"
 		ip -n "${prefix}a2" link delete "$(ip -n "${prefix}a2" -o link show type vxlan | sed 's/^[0-9]*: \([^:@]*\).*/\1/')"
 	fi
@@ -123,6 +143,9 @@ for backend in vxlan host-gw; do
 	k s1 delete pod --all --force --grace-period=0 >/dev/null 2>&1
 	gone() { [ -z "$(k s1 get pods --no-headers 2>/dev/null)" ]; }
 	wait_for 20 gone
+	# An old pod's namespace on the bridge would answer for a new one with its address.
+	no_namespaces() { ! ip netns list | grep -q '^cni-'; }
+	check "$backend: no pod leaves its network namespace" wait_for 30 no_namespaces
 	for n in a1 a2 s1; do server_stop $n TERM; done
 	start_over
 done

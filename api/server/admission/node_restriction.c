@@ -168,6 +168,11 @@ static int write_node(struct admission *a, struct slice node, struct err *err)
 	if (labels.len)
 		return FORBID(a, err, "node \"%.*s\" is not allowed to %s labels: %s", SLICE_FMT(node),
 		        a->old ? "modify" : "set the following", strbuf_cstr(&labels));
+	/* Routes on every other node follow from it: only who hands the networks out may write it. */
+	if (!slice_eq(json_str(json_path(a->object, "spec", "podCIDR", NULL)),
+	            json_str(json_path(a->old, "spec", "podCIDR", NULL))) ||
+	        !is_same(json_path(a->object, "spec", "podCIDRs", NULL), json_path(a->old, "spec", "podCIDRs", NULL)))
+		return FORBID(a, err, "node \"%.*s\" is not allowed to modify its pod CIDR", SLICE_FMT(node));
 	if (!a->old)
 		return 0;
 	if (!is_same(json_path(a->object, "spec", "taints", NULL), json_path(a->old, "spec", "taints", NULL)))

@@ -49,8 +49,8 @@ static void a_key_longer_than_any_label_is_absent(void **state)
 	memset(key, 'k', sizeof key - 1);
 	key[sizeof key - 1] = 0;
 	assert_false(term(arena_printf(&a, "{\"matchExpressions\":[{\"key\":\"%s\",\"operator\":\"Exists\"}]}", key)));
-	assert_true(term(
-	        arena_printf(&a, "{\"matchExpressions\":[{\"key\":\"%s\",\"operator\":\"DoesNotExist\"}]}", key)));
+	assert_true(
+	        term(arena_printf(&a, "{\"matchExpressions\":[{\"key\":\"%s\",\"operator\":\"DoesNotExist\"}]}", key)));
 	arena_release(&a);
 }
 
