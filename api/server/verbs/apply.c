@@ -127,14 +127,8 @@ static int check_new(struct mutation *m, const struct json *config, struct err *
 		        "the name of the object (%.*s based on URL) was undeterminable: name must be provided%s",
 		        SLICE_FMT(m->name),
 		        json_get(meta, "generateName") ? ": generateName cannot be used with apply" : "");
-	if (!slice_eq(name, m->name))
-		return err_set(err, ERR_INVAL,
-		        "the name of the object (%.*s) does not match the name on the URL (%.*s)", SLICE_FMT(name),
-		        SLICE_FMT(m->name));
-	if (ns.len && m->resource->namespaced && !slice_eq(ns, m->ns))
-		return err_set(err, ERR_INVAL,
-		        "the namespace of the object (%.*s) does not match the namespace on the request (%.*s)",
-		        SLICE_FMT(ns), SLICE_FMT(m->ns));
+	if (mutation_check_place(m, name, ns, err) != 0)
+		return err->code;
 	if (ns.len && !m->resource->namespaced)
 		return err_set(err, ERR_INVAL, "namespace is not allowed on this type");
 	if (uid.len || (version.len && !slice_is(version, "0")))

@@ -136,6 +136,19 @@ static int fill_in(struct mutation *m)
 	return budget_check(m->arena->budget, m->arena->used_bytes, &m->err);
 }
 
+int mutation_check_place(const struct mutation *m, struct slice name, struct slice ns, struct err *err)
+{
+	if (name.len && !slice_eq(name, m->name))
+		return err_set(err, ERR_INVAL,
+		        "the name of the object (%.*s) does not match the name on the URL (%.*s)", SLICE_FMT(name),
+		        SLICE_FMT(m->name));
+	if (ns.len && m->resource->namespaced && !slice_eq(ns, m->ns))
+		return err_set(err, ERR_INVAL,
+		        "the namespace of the object (%.*s) does not match the namespace on the request (%.*s)",
+		        SLICE_FMT(ns), SLICE_FMT(m->ns));
+	return 0;
+}
+
 int mutation_check_identity(struct mutation *m, const struct json *object, struct err *err)
 {
 	struct json *meta = json_get(object, "metadata");
@@ -145,14 +158,8 @@ int mutation_check_identity(struct mutation *m, const struct json *object, struc
 	int64_t revision;
 	CHECK(m->before != NULL);
 	m->is_bound = version.len && !slice_is(version, "0");
-	if (name.len && !slice_eq(name, m->name))
-		return err_set(err, ERR_INVAL,
-		        "the name of the object (%.*s) does not match the name on the URL (%.*s)", SLICE_FMT(name),
-		        SLICE_FMT(m->name));
-	if (ns.len && m->resource->namespaced && !slice_eq(ns, m->ns))
-		return err_set(err, ERR_INVAL,
-		        "the namespace of the object (%.*s) does not match the namespace on the request (%.*s)",
-		        SLICE_FMT(ns), SLICE_FMT(m->ns));
+	if (mutation_check_place(m, name, ns, err) != 0)
+		return err->code;
 	if (m->is_bound && (!slice_to_i64(version, &revision) || revision != m->before->revision))
 		return status_conflict(err, m->resource, m->name);
 	if (uid.len && old_uid.len && !slice_eq(uid, old_uid))

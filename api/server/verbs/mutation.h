@@ -96,6 +96,8 @@ void mutation_resume(struct mutation *m, const struct err *err);
 /* The client's object as the API answers it: 200 or another status, m->result in the form that was asked for. */
 void mutation_answer_object(struct mutation *m, int status);
 
+/* A body's name and namespace, where they are given, are the route's, else ERR_INVAL. */
+int mutation_check_place(const struct mutation *m, struct slice name, struct slice ns, struct err *err);
 /* The new state is of the object that the client named by metadata.resourceVersion and uid: sets is_bound. ERR_CONFLICT
  * when the present one is another, ERR_INVAL when name or namespace are not the route's. */
 int mutation_check_identity(struct mutation *m, const struct json *object, struct err *err);
