@@ -1,11 +1,12 @@
 #!/bin/bash
 # What `make check` runs, in order: quick lint, unit tests, fuzz corpora, integration tests. Adds the counts up and ends with
-# one line, "N passed, N failed, N skipped". Each integration test is a script that starts what it needs, cleans up after
-# itself and ends with a line of the same shape; a name starting with '_' is a helper. They run side by side, each with a
-# network and mounts of its own (apart.sh); those with a line "# lane: NAME" share something of the machine, and tests of
-# one lane run one after the other. LANES=1 runs all so.
+# what failed, told once more in a few lines each, and one line, "N passed, N failed, N skipped". Each integration test is a
+# script that starts what it needs, cleans up after itself and ends with a line of the same shape; a name starting with '_' is
+# a helper. They run side by side, each with a network and mounts of its own (apart.sh); those with a line "# lane: NAME" share
+# something of the machine, and tests of one lane run one after the other. LANES=1 runs all so.
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/check
+: >build/check/failures
 passed=0 failed=0 skipped=0
 
 take() { # log, exit code: adds the counts of its last summary line
@@ -33,6 +34,10 @@ run() { # name, command...
 	else
 		printf 'FAIL  %-44s %4ds (exit %d, log %s)\n' "$name" $((SECONDS - start)) $rc "$log"
 		tail -n 60 "$log" | sed 's/^/      /'
+		{
+			echo "FAIL  $name:"
+			grep -aE 'FAILED|ERROR  |LINE  |^ *FAIL|not ok|rror:' "$log" | tail -n 12 | cut -c1-300 | sed 's/^/      /'
+		} >>build/check/failures
 	fi
 	take "$log" $rc
 }
@@ -86,6 +91,7 @@ for t in tests/integration/[!_]*; do
 		failed=$((failed + 1))
 	fi
 done
+cat build/check/failures
 grep -ahE '^ *(SKIP|skip)' build/check/*.log | sort -u | sed 's/^/skip: /'
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
