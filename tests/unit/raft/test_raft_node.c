@@ -124,13 +124,6 @@ static void start(size_t n_servers)
 	assert_int_equal(raft_node_start(f->node, &err), 0);
 }
 
-#define WAIT_FOR(cond) \
-	do { \
-		for (int tries_ = 0; !(cond) && tries_ < 1000; tries_++) \
-			usleep(10000); \
-		assert_true(cond); \
-	} while (0)
-
 static bool leads(void)
 {
 	struct raft_node_status s;

@@ -357,9 +357,7 @@ static void suite_lease_runs_out_unless_kept_alive(void **state)
 	}
 	assert_null(suite_get(e, "short"));
 	assert_string_equal(suite_get(e, "kept"), "v");
-	for (int i = 0; i < 200 && suite_get(e, "kept"); i++)
-		usleep(50000);
-	assert_null(suite_get(e, "kept"));
+	WAIT_FOR(suite_get(e, "kept") == NULL);
 }
 
 static void suite_barrier_sees_what_was_answered(void **state)
@@ -939,9 +937,7 @@ static void suite_defragmenting_gives_space_back(void **state)
 	struct suite_call defragment = {.req.type = STORE_REQUEST_DEFRAGMENT};
 	assert_int_equal(suite_run(e, &defragment), 0);
 	suite_end(&defragment);
-	for (int i = 0; size_of(e) > 1024 * 1024 && i < 5000; i++) /* the checkpoint that follows cuts the file */
-		usleep(1000);
-	assert_true(size_of(e) <= 1024 * 1024);
+	WAIT_FOR(size_of(e) <= 1024 * 1024); /* the checkpoint that follows cuts the file */
 	assert_int_equal(suite_put(e, "k", "1") > 0, 1);
 }
 

@@ -203,13 +203,6 @@ static void test_a_check_names_the_rotten_page(void **state)
 	suite_folder_remove();
 }
 
-static bool wait_for_rot(struct engine *e)
-{
-	for (int i = 0; i < 1000 && !rotten(e); i++)
-		usleep(10000);
-	return rotten(e) > 0;
-}
-
 static void test_rot_is_found_without_a_read(void **state)
 {
 	struct err err = ERR_INIT;
@@ -219,11 +212,11 @@ static void test_rot_is_found_without_a_read(void **state)
 	fill_with_needle("the needle in the hay");
 	assert_int_equal(raft_engine_open_alone(&o, &e, &err), 0);
 	rot("the needle in the hay"); /* beside the running store */
-	assert_true(wait_for_rot(e));
+	WAIT_FOR(rotten(e) > 0);
 	store_close(e);
 	o.check = (struct store_check_options){.at_start = true, .every_ms = UINT64_MAX};
 	assert_int_equal(raft_engine_open_alone(&o, &e, &err), 0);
-	assert_true(wait_for_rot(e));
+	WAIT_FOR(rotten(e) > 0);
 	store_close(e);
 	suite_folder_remove();
 }
@@ -369,9 +362,7 @@ static void test_leases_survive_a_restart(void **state)
 	assert_int_equal(suite_run(e, &c), 0);
 	assert_int_equal(c.req.lease.ttl_s, 1);
 	suite_end(&c);
-	for (int i = 0; i < 200 && suite_get(e, "a"); i++)
-		usleep(20000);
-	assert_null(suite_get(e, "a"));
+	WAIT_FOR(suite_get(e, "a") == NULL);
 	store_close(e);
 	suite_folder_remove();
 }
@@ -418,10 +409,7 @@ static void test_compaction_goes_on_after_a_restart(void **state)
 	b.req.op.range.revision = 100;
 	assert_int_equal(suite_run(e, &b), ERR_COMPACTED);
 	suite_end(&b);
-	int64_t rows = 0;
-	for (int i = 0; i < 500 && (rows = count_rows("SELECT count(*) FROM rev")) != 100; i++)
-		usleep(10000);
-	assert_int_equal(rows, 100);
+	WAIT_FOR(count_rows("SELECT count(*) FROM rev") == 100);
 	assert_int_equal(count_rows("SELECT count(*) FROM cur"), 100);
 	assert_string_equal(suite_get(e, "k00"), "value");
 	store_close(e);

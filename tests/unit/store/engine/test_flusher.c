@@ -96,9 +96,7 @@ static bool is_settled(void)
 static void test_a_full_segment_is_flushed_by_itself(void **state)
 {
 	fill_to(TABLE_BYTES);
-	for (int i = 0; i < 12000 && !is_settled(); i++)
-		usleep(5000);
-	assert_true(is_settled());
+	WAIT_FOR(is_settled());
 	flusher_stop(&f);
 	assert_int_equal(m.base.applied_index, m.meta.applied_index); /* the end flushes the rest */
 }

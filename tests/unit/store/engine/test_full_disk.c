@@ -66,8 +66,7 @@ static void test_a_full_disk_turns_writes_away_and_heals(void **state)
 	assert_non_null(suite_get(e, "k0"));
 	assert_int_equal(store_revision(e), n + 1);
 	assert_int_equal(unlink(filler), 0);
-	for (int i = 0; i < 100 && (rc = suite_put(e, "after", "1")) < 0; i++)
-		usleep(50000);
+	WAIT_FOR((rc = suite_put(e, "after", "1")) >= 0);
 	assert_in_range(rc, n + 2, n + 3);
 	store_close(e);
 	e = suite_open();

@@ -129,13 +129,6 @@ static void watcher_close(struct watcher *w)
 	assert_false(w->disorder);
 }
 
-#define WAIT_FOR(condition) \
-	do { \
-		for (int wait_ = 0; wait_ < 60000 && !(condition); wait_++) \
-			usleep(1000); \
-		assert_true(condition); \
-	} while (0)
-
 static void put_many(struct engine *e, int n)
 {
 	char key[16];
