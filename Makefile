@@ -39,8 +39,8 @@ LDFLAGS := $(LDFLAGS_$(VARIANT))
 
 .PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus
 .DEFAULT_GOAL := all
-.SECONDARY:
 .DELETE_ON_ERROR:
+.PHONY: FORCE
 
 SRCS :=
 GEN_C :=
@@ -50,6 +50,7 @@ MAIN_SRC := tools/k3x/main.c
 LIB_SRCS := $(filter-out $(MAIN_SRC),$(SRCS))
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/obj/%.o) $(GEN_C:build/gen/%.c=$(B)/obj/gen/%.o)
 LIB := $(B)/libk3x.a
+.SECONDARY: $(GEN_C) $(GEN_H)
 
 all: build/k3x
 
@@ -60,9 +61,14 @@ build/k3x: $(B)/k3x
 $(B)/k3x: $(B)/obj/$(MAIN_SRC:.c=.o) $(LIB)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(LIB): $(LIB_OBJS)
+$(LIB): $(LIB_OBJS) $(B)/objects
 	@rm -f $@
-	@$(AR) rcs $@ $^
+	@$(AR) rcs $@ $(LIB_OBJS)
+
+# The names of what is in it: a source that went makes no file newer.
+$(B)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo $(LIB_OBJS) | cmp -s - $@ || echo $(LIB_OBJS) >$@
 
 $(B)/obj/%.o: %.c | $(GEN_H)
 	@mkdir -p $(@D)

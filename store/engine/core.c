@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/file_sync.h"
 #include "base/pki.h"
-#include "store/machine/data_lock.h"
+#include "store/machine/database/data_lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

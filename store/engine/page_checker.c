@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/rt/cond.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef K3X_STORE_ENGINE_PAGE_CHECKER_INT_H
 #define K3X_STORE_ENGINE_PAGE_CHECKER_INT_H
 
-#include "store/machine/db.h"
+#include "store/machine/database/db.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
 #ifndef K3X_STORE_MACHINE_CHANGE_H
 #define K3X_STORE_MACHINE_CHANGE_H
 
-#include "store/machine/range.h"
+#include "store/machine/read/range.h"
 
 struct op_counters;
 

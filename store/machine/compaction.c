@@ -15,7 +15,7 @@
 #include "store/machine/compaction.h"
 
 #include "base/check.h"
-#include "store/machine/version_trim.h"
+#include "store/machine/database/version_trim.h"
 
 enum { SHRINK_PAGES_MIN = 1024 };
 

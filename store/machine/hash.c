@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "store/machine/range.h"
+#include "store/machine/read/range.h"
 
 #include <stdlib.h>
 

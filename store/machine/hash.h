@@ -3,7 +3,7 @@
 #ifndef K3X_STORE_MACHINE_HASH_H
 #define K3X_STORE_MACHINE_HASH_H
 
-#include "store/machine/view.h"
+#include "store/machine/read/view.h"
 
 #include <string.h>
 

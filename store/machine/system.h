@@ -3,7 +3,7 @@
 #define K3X_STORE_MACHINE_SYSTEM_H
 
 #include "store/engine.h"
-#include "store/machine/view.h"
+#include "store/machine/read/view.h"
 
 struct machine;
 

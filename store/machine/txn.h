@@ -3,7 +3,7 @@
 #define K3X_STORE_MACHINE_TXN_H
 
 #include "store/engine.h"
-#include "store/machine/range.h"
+#include "store/machine/read/range.h"
 
 #include <stdatomic.h>
 

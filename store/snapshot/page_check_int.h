@@ -2,7 +2,7 @@
 #ifndef K3X_STORE_SNAPSHOT_PAGE_CHECK_INT_H
 #define K3X_STORE_SNAPSHOT_PAGE_CHECK_INT_H
 
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 
 #include "base/err.h"
 

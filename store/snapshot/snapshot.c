@@ -9,8 +9,8 @@
 #include "base/pki.h"
 #include "store/snapshot/bbolt_int.h"
 #include "store/machine/hash.h"
-#include "store/machine/page_file.h"
-#include "store/machine/version_sql.h"
+#include "store/machine/database/page_file.h"
+#include "store/machine/database/version_sql.h"
 #include "store/snapshot/packed.h"
 #include "store/snapshot/version_check_int.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "store/snapshot/bbolt_int.h"
-#include "store/machine/range.h"
+#include "store/machine/read/range.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

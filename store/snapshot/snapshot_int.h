@@ -2,7 +2,7 @@
 #ifndef K3X_STORE_SNAPSHOT_SNAPSHOT_INT_H
 #define K3X_STORE_SNAPSHOT_SNAPSHOT_INT_H
 
-#include "store/machine/db.h"
+#include "store/machine/database/db.h"
 #include "store/snapshot/snapshot.h"
 #include "store/snapshot/snapshot_write.h"
 

@@ -12,7 +12,7 @@
  * parent. */
 #include "store/snapshot/snapshot_page_int.h"
 
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 
 #include <string.h>
 

@@ -23,7 +23,7 @@
 #include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/pki.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_page_int.h"
 #include "store/snapshot/wal_frames_int.h"
 

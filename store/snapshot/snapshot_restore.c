@@ -23,8 +23,8 @@
 #include "base/json_lib.h"
 #include "base/pki.h"
 #include "raft/raft_node.h"
-#include "store/machine/data_lock.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/data_lock.h"
+#include "store/machine/database/page_file.h"
 #include "store/snapshot/intake_int.h"
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/file_map.h"
 #include "base/pki.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef K3X_STORE_SNAPSHOT_SNAPSHOT_WRITE_H
 #define K3X_STORE_SNAPSHOT_SNAPSHOT_WRITE_H
 
-#include "store/machine/db.h"
+#include "store/machine/database/db.h"
 
 /* A plain copy of what the connection sees, a database like the one it was taken from. The file is removed on failure.
  */

@@ -2,7 +2,7 @@
 #ifndef K3X_STORE_SNAPSHOT_VERSION_CHECK_INT_H
 #define K3X_STORE_SNAPSHOT_VERSION_CHECK_INT_H
 
-#include "store/machine/view.h"
+#include "store/machine/read/view.h"
 
 /* In a transaction of the caller's. ERR_CORRUPT says what does not hold, and of which version. *ret_versions: how many
  * are kept. */

@@ -2,8 +2,8 @@
 #ifndef K3X_STORE_SNAPSHOT_WAL_FRAMES_INT_H
 #define K3X_STORE_SNAPSHOT_WAL_FRAMES_INT_H
 
-#include "store/machine/db.h"
-#include "store/machine/range.h"
+#include "store/machine/database/db.h"
+#include "store/machine/read/range.h"
 
 struct wal_frame {
 	uint32_t page, frame; /* both from 1 */

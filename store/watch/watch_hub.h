@@ -3,8 +3,8 @@
 #define K3X_STORE_WATCH_WATCH_HUB_H
 
 #include "base/mem/list.h"
-#include "store/machine/event_block.h"
-#include "store/machine/range.h"
+#include "store/machine/memory/event_block.h"
+#include "store/machine/read/range.h"
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /* Any bytes as a block of versions, as it lies in the database. What reads must come out the same when it is packed
  * again. */
-#include "store/machine/version_block.h"
+#include "store/machine/database/version_block.h"
 
 #include "base/check.h"
 

@@ -2,7 +2,7 @@
  *
  * Each benchmark starts servers of its own on loopback, with folders of their own, and leaves nothing behind; `api` can
  * also be pointed at a running server with --kubeconfig. */
-#include "tools/bench/bench_int.h"
+#include "tools/bench/bench.h"
 #include "tools/programs.h"
 
 #include "base/flags.h"

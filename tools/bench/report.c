@@ -1,5 +1,5 @@
 /* Samples, and the report of a benchmark: a table for people, a flat JSON file for programs. */
-#include "tools/bench/bench_int.h"
+#include "tools/bench/bench.h"
 
 #include "base/json_lib.h"
 

@@ -1,6 +1,6 @@
 /* A `k3x server` process that belongs to a benchmark: its own folder and port, stopped by its pid. It dies with us too
  * (PR_SET_PDEATHSIG), so that an interrupted benchmark leaves no process behind. */
-#include "tools/bench/bench_int.h"
+#include "tools/bench/bench.h"
 
 #include <dirent.h>
 #include <errno.h>

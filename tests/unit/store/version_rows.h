@@ -2,7 +2,7 @@
 #ifndef K3X_TESTS_UNIT_STORE_VERSION_ROWS_H
 #define K3X_TESTS_UNIT_STORE_VERSION_ROWS_H
 
-#include "store/machine/versions.h"
+#include "store/machine/database/versions.h"
 #include "tests/unit/unit.h"
 
 /* In a block of its own. */

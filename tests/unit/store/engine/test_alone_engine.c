@@ -5,9 +5,9 @@
 static struct engine *suite_open(void);
 #include "tests/unit/store/engine/engine_suite.c"
 
-#include "store/machine/db.h"
-#include "store/machine/page_file.h"
-#include "store/machine/version_sql.h"
+#include "store/machine/database/db.h"
+#include "store/machine/database/page_file.h"
+#include "store/machine/database/version_sql.h"
 #include "store/snapshot/snapshot.h"
 
 static struct engine *suite_open(void)

@@ -4,7 +4,7 @@
 static struct engine *suite_open(void);
 #include "tests/unit/store/engine/engine_suite.c"
 
-#include "store/machine/db.h"
+#include "store/machine/database/db.h"
 #include "store/engine/raft_state_int.h"
 #include "store/engine/raft_propose_int.h"
 #include "store/engine/raft_reads_int.h"

@@ -4,7 +4,7 @@
 #include "store/machine/compaction.h"
 #include "store/machine/flush.h"
 #include "store/machine/hash.h"
-#include "store/machine/version_sql.h"
+#include "store/machine/database/version_sql.h"
 #include "tests/unit/store/engine/engine_suite.h"
 
 #include <time.h>

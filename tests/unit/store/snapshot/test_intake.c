@@ -3,7 +3,7 @@
 #include "store/snapshot/intake_int.h"
 
 #include "base/pki.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tests/unit/unit.h"

@@ -4,7 +4,7 @@
 
 #include "base/limits.h"
 #include "base/pki.h"
-#include "store/machine/page_file.h"
+#include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_page_int.h"
 #include "tests/unit/store/version_rows.h"

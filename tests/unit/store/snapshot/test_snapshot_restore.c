@@ -2,7 +2,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "raft/raft_node.h"
-#include "store/machine/range.h"
+#include "store/machine/read/range.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tests/unit/unit.h"
 #include "tests/unit/store/version_rows.h"
