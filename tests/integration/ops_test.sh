@@ -186,6 +186,13 @@ check_is "of which two are kept" 2 "$(count 'etcd-snapshot-s5-*')"
 check "an Event tells of them" k s5 get events -A -o name
 check_is "ls lists what is there" "$(count '*-s5-*')" "$(kx s5 etcd-snapshot ls -o json | wc -l)"
 check_is "and the store's tool finds them sound" "sound" "$(at s5 "$K3X" store snapshot ls "$snapshots" -o json | jq -r .state | sort -u)"
+records() { k s5 get etcdsnapshotfiles -o json | jq -r '.items[] | select(.spec.nodeName == "s5" and .status.readyToUse) | "\(.spec.snapshotName) \(.status.size)"' | sort; }
+files() { find "$snapshots" -name '[!.]*' -type f -printf '%f %s\n' | sort; }
+are_recorded() { local of; of=$(files); [ "$(records)" = "$of" ]; }
+check "objects tell what there is" wait_for 20 are_recorded
+check_has "as a table" "file://$snapshots/$name" "$(k s5 get etcdsnapshotfiles)"
+owner() { k s5 get etcdsnapshotfiles -o json | jq -r --arg n "$name" '.items[] | select(.spec.snapshotName == $n) | .metadata | "\(.labels["etcd.k3s.cattle.io/snapshot-storage-node"]) \(.ownerReferences // [] | length)"'; }
+check_is "by whose they are" "s5 0" "$(owner)"
 kx s5 etcd-snapshot save --name mine --snapshot-compress --snapshot-retention 1 >/dev/null
 check_is "save keeps as many as it is told" 1 "$(count 'mine-s5-*')"
 packed=$(basename "$snapshots"/mine-s5-*)
@@ -195,6 +202,7 @@ check_has "prune removes older ones" "removed file://" "$(kx s5 etcd-snapshot pr
 check_is "and keeps the newest" 2 "$(count 'on-demand-s5-*')"
 name=$(basename "$(find "$snapshots" -name 'on-demand-s5-*' | head -n 1)")
 check_has "one is deleted by its name" "removed" "$(kx s5 etcd-snapshot delete "$name")"
+check "its object goes with it" wait_for 20 are_recorded
 check_has "a name that nobody has is told" "there is no snapshot" "$(kx s5 etcd-snapshot delete "$name")"
 check_has "a name that would leave the folder too" "is not of letters" "$(kx s5 etcd-snapshot save --name ../x)"
 mkdir "$T/small"
@@ -298,6 +306,8 @@ check "the server is ready" wait_for 20 server_is_ready s5
 check "with what was there" k s5 get configmap before
 scheduled() { [ "$(s3 list snapshots | grep -c etcd-snapshot-s5-)" = 3 ]; }
 check "its clock fills the store too, and no more than is wanted" wait_for 30 scheduled
+are_recorded_in_s3() { [ "$(k s5 get etcdsnapshotfiles -o json | jq -r '.items[] | select(.spec.nodeName == "s3") | .spec.snapshotName' | sort)" = "$(s3 list snapshots | cut -d" " -f1 | sort)" ]; }
+check "objects tell of the S3 store's" wait_for 20 are_recorded_in_s3
 check_has "commands take the settings of the config file" "s3://snapshots/etcd-snapshot-s5" "$(kx s5 etcd-snapshot ls --config "$T/config.yaml")"
 server_stop s5 TERM
 finish

@@ -17,6 +17,7 @@
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/server_snapshots.h"
+#include "tools/k3x/snapshot_records.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/startup.h"
 
@@ -53,6 +54,7 @@ struct server {
 	struct server_store store;
 	struct keeper *keeper;
 	struct snapshots *snapshots;
+	struct snapshot_records *snapshot_records;
 	struct server_events *events;
 	struct server_operate operate;
 	struct api_join_options join;
@@ -103,6 +105,12 @@ static void events_closed(void *arg)
 	loop_call(&s->api_loop, close_api, s);
 }
 
+static void records_closed(void *arg)
+{
+	struct server *s = arg;
+	server_events_close(s->events, events_closed, s);
+}
+
 static void stop(struct server *s)
 {
 	if (s->stopping)
@@ -112,7 +120,7 @@ static void stop(struct server *s)
 	snapshots_cancel(s->snapshots);
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
 		_exit(1);
-	server_events_close(s->events, events_closed, s);
+	snapshot_records_close(s->snapshot_records, records_closed, s);
 }
 
 static void on_signal(uv_signal_t *h, int number)
@@ -233,6 +241,7 @@ static void api_ready_on_main(struct loop_task *t)
 		return;
 	}
 	server_events_begin(s->events, s->api);
+	snapshot_records_begin(s->snapshot_records, s->api);
 	s->has_parts = true;
 	if (s->missed_leaves || s->missed_keys)
 		use_new_files(s, s->missed_leaves, s->missed_keys);
@@ -312,15 +321,22 @@ static void tell(void *arg, const char *type, const char *reason, const char *me
 	server_events_tell(s->events, type, reason, message);
 }
 
+static void looked(void *arg, struct snapshot_list *list, bool knows_s3)
+{
+	struct server *s = arg;
+	snapshot_records_set(s->snapshot_records, list, knows_s3);
+}
+
 /* What works beside the API as long as the server runs. */
 static void start_helpers(struct server *s)
 {
 	struct keeper_options o = {
 	        .settings = &s->settings, .store = s->store.engine, .changed = keys_changed, .warn = warn, .arg = s};
 	s->events = server_events_new(&s->main_loop, s->settings.node_name);
+	s->snapshot_records = snapshot_records_new(&s->main_loop, s->settings.node_name, &s->settings.snapshots.s3);
 	s->keeper = keeper_start(&o);
 	s->snapshots = snapshots_start(&(struct snapshots_options){
-	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .arg = s});
+	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .looked = looked, .arg = s});
 	s->operate = (struct server_operate){.settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots};
 	s->operate.settings.arena = ARENA_INIT;
 }
@@ -420,6 +436,7 @@ int server_main(int argc, char **argv)
 	loop_release(&s->api_loop);
 	snapshots_stop(s->snapshots);
 	keeper_stop(s->keeper);
+	snapshot_records_free(s->snapshot_records);
 	server_events_free(s->events);
 	arena_release(&s->operate.settings.arena);
 	server_store_close(&s->store);

@@ -116,6 +116,13 @@ static int snapshot_save(struct server_operate *o, const json_t *ask, json_t *re
 	return 0;
 }
 
+/* Somebody removed some behind our back. */
+static int snapshots_look(struct server_operate *o, const json_t *ask, json_t *ret, struct err *err)
+{
+	snapshots_changed(o->snapshots);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -126,6 +133,7 @@ static const struct {
         {"certificate-rotate", certificate_rotate},
         {"certificate-rotate-ca", certificate_rotate_ca},
         {"snapshot-save", snapshot_save},
+        {"snapshots-changed", snapshots_look},
 };
 
 int server_operate_run(void *arg, struct slice name, struct slice body, struct strbuf *answer, struct err *err)

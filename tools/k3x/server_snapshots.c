@@ -32,18 +32,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE_BYTES = 1 << 20, SLEEP_MS_MAX = 3600 * 1000 };
+enum { PIECE_BYTES = 1 << 20, SLEEP_MS_MAX = 3600 * 1000, LOOK_S = 600 };
 #define PART_PREFIX ".k3x-"
 #define PART_SUFFIX ".part"
 
 struct snapshots {
 	struct snapshots_options options;
-	bool has_thread;
 	pthread_t thread;
 	pthread_mutex_t taking; /* one at a time */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stopping;
+	bool stopping, is_changed;
 	atomic_bool is_canceled;
 };
 
@@ -219,6 +218,7 @@ int snapshots_take(struct snapshots *s, const struct snapshot_settings *how, boo
 	else
 		take(s, how, with_prune, a, ret, err);
 	pthread_mutex_unlock(&s->taking);
+	snapshots_changed(s);
 	if (err->code != ERR_CANCELED)
 		tell(s, ret, err);
 	return err->code;
@@ -226,32 +226,78 @@ int snapshots_take(struct snapshots *s, const struct snapshot_settings *how, boo
 
 /* ---- the thread ---- */
 
-/* Until it is `when`, by a clock that may be set meanwhile. False: the server stops. */
+void snapshots_changed(struct snapshots *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->is_changed = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Without the S3 store's when that can't be asked: what is known of it is not forgotten for it. */
+static void look(struct snapshots *s)
+{
+	const struct snapshot_settings *how = &s->options.settings->snapshots;
+	struct snapshot_list list = {0};
+	struct s3 s3 = {&how->s3, &s->is_canceled};
+	struct err err = ERR_INIT;
+	const char *dir = snapshots_folder(&list.arena, s->options.settings->data_dir, how);
+	int rc = snapshot_list_folder(&list, dir, &err);
+	bool knows_s3 = rc == 0 && how->s3.is_on && snapshot_list_s3(&list, &s3, &err) == 0;
+	if (err.code && err.code != ERR_CANCELED)
+		log_warn("snapshot", "can't tell which there are", "error=\"%s\"", err.msg);
+	snapshot_list_sort(&list);
+	if (rc == 0)
+		s->options.looked(s->options.arg, &list, knows_s3);
+	snapshot_list_release(&list);
+}
+
+/* Until it is `when`, by a clock that may be set meanwhile, or there is something to look at. False: the server stops.
+ */
 static bool wait_until(struct snapshots *s, int64_t when)
 {
 	bool go_on = true;
 	pthread_mutex_lock(&s->lock);
-	while ((go_on = !s->stopping) && clock_wall_s() < when) {
+	while ((go_on = !s->stopping) && !s->is_changed && clock_wall_s() < when) {
 		int64_t ms = (when - clock_wall_s()) * 1000;
 		struct timespec limit = cond_limit(ms < SLEEP_MS_MAX ? ms : SLEEP_MS_MAX);
 		cond_wait_until(&s->wake, &s->lock, &limit);
 	}
+	s->is_changed = false;
 	pthread_mutex_unlock(&s->lock);
 	return go_on;
+}
+
+static void take_scheduled(struct snapshots *s)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	struct snapshot_made made;
+	snapshots_take(s, &s->options.settings->snapshots, true, &a, &made, &err);
+	arena_release(&a);
+}
+
+/* When the next one is due; never: no schedule, or one that has no more dates. */
+static int64_t next_date(const struct snapshots *s)
+{
+	const struct snapshot_settings *how = &s->options.settings->snapshots;
+	int64_t next = how->is_disabled ? 0 : cron_next(&how->cron, clock_wall_s());
+	return next ? next : INT64_MAX;
 }
 
 static void *snapshots_main(void *arg)
 {
 	struct snapshots *s = arg;
-	const struct snapshot_settings *how = &s->options.settings->snapshots;
 	pthread_setname_np(pthread_self(), "snapshots");
-	for (int64_t next; (next = cron_next(&how->cron, clock_wall_s())) != 0 && wait_until(s, next);) {
-		struct arena a = ARENA_INIT;
-		struct err err = ERR_INIT;
-		struct snapshot_made made;
-		snapshots_take(s, how, true, &a, &made, &err);
-		arena_release(&a);
-	}
+	int64_t due = next_date(s), look_at;
+	do {
+		if (clock_wall_s() >= due) {
+			take_scheduled(s);
+			due = next_date(s);
+		}
+		look(s);
+		look_at = clock_wall_s() + LOOK_S;
+	} while (wait_until(s, due < look_at ? due : look_at));
 	return NULL;
 }
 
@@ -277,10 +323,7 @@ struct snapshots *snapshots_start(const struct snapshots_options *o)
 	pthread_cond_init(&s->wake, NULL);
 	clean_up(snapshots_folder(&a, o->settings->data_dir, &o->settings->snapshots));
 	arena_release(&a);
-	if (!o->settings->snapshots.is_disabled) {
-		CHECK(pthread_create(&s->thread, NULL, snapshots_main, s) == 0);
-		s->has_thread = true;
-	}
+	CHECK(pthread_create(&s->thread, NULL, snapshots_main, s) == 0);
 	return s;
 }
 
@@ -298,8 +341,7 @@ void snapshots_stop(struct snapshots *s)
 	s->stopping = true;
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
-	if (s->has_thread)
-		pthread_join(s->thread, NULL);
+	pthread_join(s->thread, NULL);
 	pthread_mutex_destroy(&s->taking);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);

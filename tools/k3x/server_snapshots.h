@@ -5,6 +5,7 @@
 #include "tools/k3x/server_settings.h"
 
 struct engine;
+struct snapshot_list;
 struct snapshots;
 
 struct snapshots_options {
@@ -12,15 +13,21 @@ struct snapshots_options {
 	struct engine *store;
 	/* What people should know. On the thread that takes it. */
 	void (*tell)(void *arg, const char *type, const char *reason, const char *message);
+	/* Those there are, newest first, looked at from time to time and after each change; takes the list over.
+	 * knows_s3: the S3 store's are among them. On the snapshots' thread. */
+	void (*looked)(void *arg, struct snapshot_list *list, bool knows_s3);
 	void *arg;
 };
 
-/* Starts the thread that waits for the next time, unless that is disabled. */
+/* Starts the thread that waits for the next time, and looks what there is. */
 struct snapshots *snapshots_start(const struct snapshots_options *o);
 /* Gives up what is under way, and ends. NULL is allowed. */
 void snapshots_stop(struct snapshots *s);
 /* The first half of that: transfers end soon, and no snapshot begins any more. Any thread, never waits. */
 void snapshots_cancel(struct snapshots *s);
+
+/* Somebody made or removed one: what there is is looked at. Any thread, never waits. */
+void snapshots_changed(struct snapshots *s);
 
 struct snapshot_made {
 	const char *name, *path; /* in the arena */

@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { SAVE_MS = 15 * 60 * 1000, NAMES_MAX = 1000 };
+enum { TELL_MS = 2000, SAVE_MS = 15 * 60 * 1000, NAMES_MAX = 1000 };
 
 struct snapshot_command {
 	struct admin admin;
@@ -177,6 +177,17 @@ static void say_removed(void *arg, const struct snapshot_entry *e)
 	printf(m->admin.json ? "{\"removed\":\"%s\"}\n" : "removed %s\n", e->location);
 }
 
+/* The server's objects of them follow; one that does not run now looks when it starts. */
+static void tell_server(struct snapshot_command *m)
+{
+	struct strbuf answer = STRBUF_INIT;
+	struct err err = ERR_INIT;
+	if (admin_connect(&m->admin, &err) == 0)
+		admin_call(&m->admin, "POST", "/v1-k3x/server-operate/snapshots-changed", SLICE("{}"), TELL_MS, &answer,
+		        &err);
+	strbuf_release(&answer);
+}
+
 static int delete_one(struct snapshot_command *m, const char *name, struct err *err)
 {
 	size_t n = 0;
@@ -210,6 +221,7 @@ static int delete (int argc, char **argv)
 	load(&m, &err);
 	for (size_t i = 0; i < m.flags.argument_count && !err.code; i++)
 		delete_one(&m, m.flags.arguments[i], &err);
+	tell_server(&m);
 	return end(&m, "etcd-snapshot delete", &err);
 }
 
@@ -238,6 +250,7 @@ static int prune(int argc, char **argv)
 	        .arg = &m};
 	if (!err.code && load(&m, &err) == 0)
 		snapshot_prune(&m.list, &p, &err);
+	tell_server(&m);
 	return end(&m, "etcd-snapshot prune", &err);
 }
 
