@@ -378,7 +378,7 @@ static int64_t count_rows(const char *sql)
 	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
 	int64_t n = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);
-	sqlite3_close(handle);
+	db_close(&db); /* the table has statements of its own */
 	return n;
 }
 
