@@ -450,6 +450,7 @@ void engine_core_close(struct engine_core *c)
 	flusher_stop(&c->flusher);
 	close_connections(c);
 	machine_close(&c->machine);
+	flusher_release(&c->flusher);
 	watch_hub_release(&c->hub);
 	lessor_release(&c->lessor);
 	release(c);

@@ -516,6 +516,11 @@ void flusher_stop(struct flusher *f)
 	answer_list(f, &f->before_freeze, f->o.flushed, &err);
 	answer_list(f, &f->physical, f->o.through, &err);
 	answer_list(f, &f->defragments, f->o.through, &err);
+}
+
+void flusher_release(struct flusher *f)
+{
+	CHECK(f->stopping);
 	pthread_cond_destroy(&f->wake);
 	pthread_cond_destroy(&f->told);
 	pthread_mutex_destroy(&f->lock);

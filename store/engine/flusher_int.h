@@ -45,8 +45,11 @@ struct flusher {
 
 /* Opens nothing: the machine's connections are. */
 void flusher_start(struct flusher *f, const struct flusher_options *o);
-/* Flushes what is in the table, if the disk takes it, and ends the thread. Who waits is answered ERR_UNAVAILABLE. */
+/* Flushes what is in the table, if the disk takes it, and ends the thread. Who waits is answered ERR_UNAVAILABLE, and
+ * who asks later. */
 void flusher_stop(struct flusher *f);
+/* When nobody asks any more. */
+void flusher_release(struct flusher *f);
 
 /* ---- the applying thread ---- */
 

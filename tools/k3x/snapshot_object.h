@@ -13,8 +13,8 @@
 #define SNAPSHOT_PLACE_S3 "s3"
 
 struct snapshot_place {
-	const char *node;    /* the server's */
-	struct slice uid;    /* of its Node, which then owns the objects of files; SLICE_NULL: it has none */
+	const char *node; /* the server's */
+	struct slice uid; /* of its Node, which then owns the objects of files; SLICE_NULL: it has none */
 	const struct s3_settings *s3;
 };
 

@@ -95,8 +95,7 @@ static void drop(struct work *w, struct slice name)
 static void index_objects(struct work *w, struct json *list, struct map *by_name)
 {
 	const struct pass *p = w->data;
-	JSON_FOREACH(o, json_get(list, "items"))
-	{
+	JSON_FOREACH (o, json_get(list, "items")) {
 		struct slice name = json_str(json_path(o, "metadata", "name", NULL));
 		if (name.len && snapshot_object_is_ours(o, &p->place, p->records->knows_s3))
 			map_put(by_name, name, o);
@@ -116,7 +115,7 @@ static void compare(struct work *w, struct map *by_name)
 			set_status(w, &l->entries[i]);
 		map_del(by_name, name);
 	}
-	MAP_FOREACH(e, by_name)
+	MAP_FOREACH (e, by_name)
 		drop(w, e->key);
 }
 
@@ -129,8 +128,7 @@ static void listed(struct work_call *call)
 		work_send(w, "POST", SNAPSHOT_DEFINITIONS, snapshot_object_definition(&w->arena), defined);
 		return;
 	}
-	struct json *list =
-	        call->request.err.code ? NULL : json_parse(&w->arena, work_call_text(call), NULL, &err);
+	struct json *list = call->request.err.code ? NULL : json_parse(&w->arena, work_call_text(call), NULL, &err);
 	if (!list) {
 		work_fail(w, call->request.err.code ? &call->request.err : &err);
 		return;
@@ -151,8 +149,8 @@ static void found_node(struct work_call *call)
 		return;
 	}
 	if (!code)
-		p->place.uid = json_str(json_path(
-		        json_parse(&w->arena, work_call_text(call), NULL, &err), "metadata", "uid", NULL));
+		p->place.uid = json_str(
+		        json_path(json_parse(&w->arena, work_call_text(call), NULL, &err), "metadata", "uid", NULL));
 	work_send(w, "GET", SNAPSHOT_OBJECTS, NULL, listed);
 }
 

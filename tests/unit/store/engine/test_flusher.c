@@ -46,6 +46,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	flusher_release(&f);
 	machine_close(&m);
 	pthread_rwlock_destroy(&swap);
 	uv_sem_destroy(&flushed);

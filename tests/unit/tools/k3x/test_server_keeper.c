@@ -18,7 +18,7 @@ static char folder[64];
 static struct server_settings s;
 static struct engine *store;
 static struct err err;
-static int64_t ahead_s;
+static _Atomic int64_t ahead_s;
 
 /* What the keeper says, under the lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
