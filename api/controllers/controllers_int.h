@@ -85,6 +85,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
+	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
@@ -95,6 +96,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 CONTROLLERS
 #undef CONTROLLER
 void garbage_collector_stop(void *state);
+void node_password_stop(void *state);
 void token_cleaner_stop(void *state);
 
 /* ---- small things that several need ---- */

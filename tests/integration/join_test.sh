@@ -54,6 +54,11 @@ node_cert worker a-password-of-the-worker serving-kubelet.crt >"$T/serving.crt"
 check_has "its serving certificate has its address" "10.99.0.77" "$(openssl x509 -in "$T/serving.crt" -noout -ext subjectAltName)"
 check_has "another password is refused" "with another password" "$(node_cert worker a-password-of-another client-kubelet.crt)"
 check "the password lies hashed in a Secret" k s1 -n kube-system get secret worker.node-password.k3x
+k s1 create -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Node","metadata":{"name":"worker"}}'
+k s1 delete node worker >/dev/null
+password_is_gone() { ! k s1 -n kube-system get secret worker.node-password.k3x; }
+check "it goes with the Node" wait_for 10 password_is_gone
+check_has "and another machine may take the name" BEGIN "$(node_cert worker a-password-of-another client-kubelet.crt)"
 check_has "a request that is none is refused" "certificate request" \
 	"$(raw s1 -u node:agents-only-secret -H 'k3x-node-name: other' -H 'k3x-node-password: 0123456789abcdef' --data-binary nonsense "$(url s1)/v1-k3x/client-kubelet.crt")"
 
