@@ -6,8 +6,8 @@
  *     a Secret whose Node is not there -> after a while: the password comes before the Node when a machine joins, and
  *                                         whoever led when the Node was deleted may have died of it
  *
- * Keys are "gone/NAME" and "kept/NAME" for the two. Only Secrets of the one type are watched, by an informer of its own.
- * As k3s does it (pkg/node, nodepassword). */
+ * Keys are "gone/NAME" and "kept/NAME" for the two. Only Secrets of the one type are watched, by an informer of its
+ * own. As k3s does it (pkg/node, nodepassword). */
 #include "api/controllers/controllers_int.h"
 
 #define SUFFIX ".node-password.k3x"

@@ -159,9 +159,13 @@ static void far_closed(struct conn *c, void *arg)
 	struct connection *k = arg;
 	k->far = NULL;
 	leave(k);
-	side_closed(k);
-	if (k->open && !k->closing)
-		dial(k);
+	if (k->closing) {
+		side_closed(k); /* which may be the last of it */
+		return;
+	}
+	k->open--;
+	CHECK(k->open == 1); /* the near side: where that ends, all is closing */
+	dial(k);
 }
 
 static void dial(struct connection *k)
