@@ -8,6 +8,7 @@
  * What can go wrong at the start is told and ends it (agent_join.h); later everything is tried again for as long as it
  * takes: no server, no containerd, a certificate that can't be renewed yet. */
 #include "tools/k3x/agent_join.h"
+#include "tools/k3x/node_id.h"
 #include "tools/k3x/part_client.h"
 #include "tools/k3x/server_check.h"
 #include "tools/k3x/server_pki.h"
@@ -209,7 +210,7 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (agent_check(s, err) != 0 || startup_open_log(s, err) != 0 || server_make_folders(s, err) != 0 ||
-	        agent_join(s, err) != 0 || prepare_access(a, err) != 0)
+	        node_id_append(s, err) != 0 || agent_join(s, err) != 0 || prepare_access(a, err) != 0)
 		return err->code;
 	loop_init(&a->loop, "k3x");
 	startup_go_last_when_memory_is_short();

@@ -69,6 +69,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
 	        {"disable-kube-proxy", 0, FLAG_BOOL, &s->disable_kube_proxy, NULL, "run no service proxy", NULL},
 	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
+	        {"with-node-id", 0, FLAG_BOOL, &s->with_node_id, NULL,
+	                "append an id of this machine's to the node's name, the same at every start", NULL},
 	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
 	        {"node-external-ip", 0, FLAG_STRING, &s->node_external_ip, "K3X_NODE_EXTERNAL_IP",
 	                "address by which the node is reached from outside", NULL},

@@ -11,6 +11,7 @@
 struct server_settings {
 	struct arena arena;
 	bool is_agent;
+	bool with_node_id;
 	const char *config;
 	const char *data_dir;
 	const char *log_file;
