@@ -11,6 +11,8 @@
  * not find a successor when it is told to stop (it stops all the same; the others elect one). */
 #include "raft/raft_node.h"
 
+#include "raft/moved.h"
+
 #include "raft/adapter/message.h"
 #include "raft/wire/state_stream.h"
 
@@ -60,10 +62,7 @@ struct raft_node {
 	unsigned to_close, since_tick_ms, period_ms;
 	struct list_link questions; /* answering, oldest first */
 	unsigned n_questions;
-	struct {
-		uint64_t id; /* 0: free */
-		char address[RAFT_ADDRESS_BYTES_MAX];
-	} moved[RAFT_MEMBERS_MAX]; /* members that are not where the configuration says */
+	struct moved_table moved;
 	pthread_mutex_t status_lock;
 	struct raft_node_status status;
 	struct histogram log_syncs;
@@ -91,34 +90,25 @@ static uint64_t env_random(struct raft_env *e)
 	return r;
 }
 
-/* `address` unless the member has moved. */
 static const char *address_of(const struct raft_node *s, uint64_t id, const char *address)
 {
-	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++)
-		if (s->moved[i].id == id)
-			return s->moved[i].address;
-	return address;
-}
-
-static bool is_in(const struct raft_node_status *v, uint64_t id)
-{
-	for (size_t i = 0; i < v->n_members; i++)
-		if (v->members[i].id == id)
-			return true;
-	return false;
+	return moved_address(&s->moved, id, address);
 }
 
 void raft_node_move(struct raft_node *s, uint64_t id, const char *address)
 {
-	size_t at = RAFT_MEMBERS_MAX;
 	LOOP_CHECK_OWNER(&s->loop);
-	for (size_t i = 0; i < RAFT_MEMBERS_MAX && (at == RAFT_MEMBERS_MAX || s->moved[at].id != id); i++)
-		if (s->moved[i].id == id || !s->moved[i].id || !is_in(&s->status, s->moved[i].id))
-			at = s->moved[i].id == id || at == RAFT_MEMBERS_MAX ? i : at;
-	if (at == RAFT_MEMBERS_MAX || id == s->o.id)
-		return;
-	s->moved[at].id = id;
-	snprintf(s->moved[at].address, sizeof s->moved[at].address, "%s", address);
+	if (id != s->o.id)
+		moved_tell(&s->moved, &s->status, id, address,
+		        s->o.follows_addresses && s->transport && transport_is_open(s->transport, id));
+}
+
+static void on_greeted(void *arg, uint64_t id, struct slice address)
+{
+	struct raft_node *s = arg;
+	LOOP_CHECK_OWNER(&s->loop);
+	if (s->o.follows_addresses && id != s->o.id)
+		moved_greet(&s->moved, &s->status, id, address);
 }
 
 static void env_send(struct raft_env *e, uint64_t to, const char *address, const void *frame, size_t len)
@@ -438,7 +428,10 @@ static void update_status(struct raft_node *s)
 		m->role = members[i].server.role;
 		m->match_index = members[i].match_index;
 		m->is_online = members[i].is_online;
-		snprintf(m->address, sizeof m->address, "%s", address_of(s, m->id, members[i].server.address));
+		bool is_self_moved = m->id == s->o.id && s->o.follows_addresses;
+		const char *address = is_self_moved ? s->o.address : members[i].server.address;
+		snprintf(m->address, sizeof m->address, "%s", address_of(s, m->id, address));
+		m->has_said_so = moved_has_said_so(&s->moved, m->id);
 	}
 	if (s->transport)
 		keep_peers(s, &v);
@@ -698,6 +691,7 @@ static void start_on_loop(void *arg)
 		        .on_message = on_message,
 		        .on_visitor = on_visitor,
 		        .on_unreachable = on_unreachable,
+		        .on_greeted = on_greeted,
 		        .arg = s};
 		if (transport_new(&t, &s->transport, &b->err) != 0)
 			return;

@@ -28,6 +28,9 @@ struct raft_node_options {
 	const char *address;     /* URL of this server for its peers */
 	const char *listen_host; /* NULL: alone, nobody can join */
 	int listen_port;         /* 0: the kernel picks */
+	/* A member that greets with another address than the configuration's has moved there: where peers prove who
+	 * they are. What an operator says of addresses (raft_node_move()) would be overruled. */
+	bool follows_addresses;
 	struct tls_context *server_tls;
 	struct raft_peer_access access;
 	unsigned heartbeat_ms, election_ms;
@@ -88,6 +91,7 @@ struct raft_node_status {
 		uint64_t id, match_index;
 		enum raft_host_role role;
 		bool is_online;
+		bool has_said_so; /* the address: it greeted with it, and raft_node_move() told another last, or none */
 		char address[RAFT_ADDRESS_BYTES_MAX];
 	} members[RAFT_MEMBERS_MAX];
 };
@@ -97,7 +101,8 @@ void raft_node_status(struct raft_node *s, struct raft_node_status *ret);
 const struct histogram *raft_node_log_syncs(const struct raft_node *s);
 const struct peer_table *raft_node_peers(const struct raft_node *s);
 
-/* A member is reached at this address from now on, whatever the configuration says. Raft thread. */
+/* A member is reached at this address from now on, whatever the configuration says. Of a member that has said where it
+ * is, what is told first is taken for older than that. Raft thread. */
 void raft_node_move(struct raft_node *s, uint64_t id, const char *address);
 
 /* Brings it up to date now, which otherwise happens at each tick. Raft thread. */

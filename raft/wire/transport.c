@@ -394,11 +394,14 @@ static struct peer *peer_of(struct transport *t, uint64_t id, const char *addres
 }
 
 /* It has greeted us: it is there, and one of ours. */
-static void peer_is_there(void *arg, uint64_t id)
+static void peer_is_there(void *arg, uint64_t id, struct slice address)
 {
-	struct peer *p = find_peer(arg, id);
+	struct transport *t = arg;
+	struct peer *p = find_peer(t, id);
 	if (p)
 		p->retry_at_ms = 0;
+	if (t->o.on_greeted)
+		t->o.on_greeted(t->o.arg, id, address);
 }
 
 static struct peer *connected_peer(struct transport *t, uint64_t id, const char *address)
@@ -413,6 +416,12 @@ static struct peer *connected_peer(struct transport *t, uint64_t id, const char 
 	else if (p && sm_state(&p->sm) == PEER_OPEN && !p->settled && now - p->opened_ms >= SETTLE_MS)
 		say_connected(p);
 	return p;
+}
+
+bool transport_is_open(const struct transport *t, uint64_t id)
+{
+	const struct peer *p = find_peer(t, id);
+	return p && sm_state(&p->sm) == PEER_OPEN;
 }
 
 const char *transport_address(const struct transport *t, uint64_t id)

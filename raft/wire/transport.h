@@ -32,6 +32,8 @@ struct transport_options {
 	bool (*on_visitor)(void *arg, struct conn *c, const struct wire_hello *hello);
 	/* A server cannot be reached any more, or yet: once until it was reached again. May be NULL. */
 	void (*on_unreachable)(void *arg, uint64_t id);
+	/* A server has greeted us, and says where it is reached. May be NULL. */
+	void (*on_greeted)(void *arg, uint64_t id, struct slice address);
 	void *arg;
 };
 
@@ -43,6 +45,9 @@ bool transport_send(struct transport *t, uint64_t to, const char *address, struc
 
 /* The address that a server was last sent something at; NULL: never. Valid until the next send. */
 const char *transport_address(const struct transport *t, uint64_t id);
+
+/* Is there a connection to it, made by this side? */
+bool transport_is_open(const struct transport *t, uint64_t id);
 
 /* Who the members are now: others are forgotten when they have not been of use for a while. Also looks at deadlines: to
  * be called every second or more often. */

@@ -146,7 +146,7 @@ static int become_peer(struct visitor *v, const struct wire_hello *h)
 	v->reader.bytes_max = RAFT_MESSAGE_BYTES_MAX;
 	list_push_back(&all->peers, &v->link);
 	all->n_peers++;
-	all->o.on_greeted(all->o.greeted_arg, h->from);
+	all->o.on_greeted(all->o.greeted_arg, h->from, h->address);
 	return 0;
 }
 

@@ -22,8 +22,8 @@ struct visitors_options {
 	/* A connection for something else was greeted: it is the callee's now, which starts it. False: it is closed. */
 	bool (*on_visitor)(void *arg, struct conn *c, const struct wire_hello *hello);
 	void *arg;
-	/* A peer has greeted us: it is there. */
-	void (*on_greeted)(void *greeted_arg, uint64_t id);
+	/* A peer has greeted us: it is there, and says where it is reached. */
+	void (*on_greeted)(void *greeted_arg, uint64_t id, struct slice address);
 	void (*on_gone)(void *greeted_arg); /* the memory of a connection was freed */
 	void *greeted_arg;
 };

@@ -22,6 +22,7 @@ struct raft_engine_options {
 	const char *address;     /* URL for peers */
 	const char *listen_host; /* NULL: alone */
 	int listen_port;
+	bool follows_addresses; /* see raft_node.h */
 	struct tls_context *server_tls;
 	struct raft_peer_access access;
 	unsigned heartbeat_ms, election_ms; /* 0: 100, 1000 */

@@ -40,8 +40,9 @@ int node_id_append(struct server_settings *s, struct err *err)
 	struct slice id = slice_trim((struct slice){text, len});
 	const char *name = arena_printf(&s->arena, "%s-%.*s", s->node_name, SLICE_FMT(id));
 	if (!is_id(id))
-		err_set(err, ERR_CORRUPT, "%s holds no id of %d hexadecimal digits: delete it, and this is another node",
-		        path, ID_DIGITS);
+		err_set(err, ERR_CORRUPT,
+		        "%s holds no id of %d hexadecimal digits: delete it, and this is another node", path,
+		        ID_DIGITS);
 	else if (validate_dns1123_subdomain(slice_of(name)))
 		err_set(err, ERR_INVAL, "the node's name %s is too long with its id: give it another --node-name",
 		        name);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/pki.h"
 #include "base/rt/cond.h"
+#include "store/engine/raft_engine.h"
 #include "tools/k3x/server_certs.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_store.h"
@@ -44,7 +45,9 @@ struct order {
 struct keeper {
 	struct keeper_options options;
 	struct server_settings settings; /* a copy, for an arena is one thread's */
-	char name_key[64];
+	char name_key[64], address_key[64];
+	char *address;              /* URL for peers */
+	struct strbuf others;       /* what is in the file of where they are */
 	bool has_seen;              /* version */
 	unsigned char followed[32]; /* SHA-256 of the change that is in the files: opening one takes 0.1 s */
 	int64_t version;
@@ -71,7 +74,7 @@ static const char *mark(struct keeper *k)
 /* ---- what the store lacks ---- */
 
 struct have {
-	bool keys, name, is_own;
+	bool keys, name, address, is_own;
 	struct slice newer; /* empty: nothing was ever changed */
 };
 
@@ -82,10 +85,86 @@ static struct have look(struct keeper *k, const struct store_system_args *s)
 		const struct store_system_entry *e = &s->entries[i];
 		h.keys = h.keys || slice_is(e->key, JOIN_KEYS_KEY);
 		h.name = h.name || (slice_is(e->key, k->name_key) && slice_is(e->value, k->settings.node_name));
+		h.address = h.address || (slice_is(e->key, k->address_key) && slice_is(e->value, k->address));
 		if (slice_is(e->key, SERVER_KEYS_NEWER_KEY))
 			h.newer = e->value;
 	}
 	return h;
+}
+
+/* ---- where the others are ---- */
+
+/* They are told in the store, for several may have moved since the configuration was written and would not find each
+ * other; and kept in a file, a line each, for a server that starts knows of what is in its log only once it has found
+ * them. */
+#define ADDRESSES_FILE "server/db/addresses"
+
+static void go_to(struct keeper *k, struct slice id, struct slice url)
+{
+	char text[RAFT_ADDRESS_BYTES_MAX], hex[17];
+	if (id.len != 16 || !url.len || url.len >= sizeof text)
+		return;
+	snprintf(hex, sizeof hex, "%.*s", SLICE_FMT(id));
+	snprintf(text, sizeof text, "%.*s", SLICE_FMT(url));
+	raft_engine_move_member(raft_engine_of(k->options.store), strtoull(hex, NULL, 16), text);
+}
+
+static int find_others(struct keeper *k, const struct store_system_args *s, struct err *err)
+{
+	struct strbuf lines = STRBUF_INIT;
+	for (size_t i = 0; i < s->n_entries; i++) {
+		struct slice id = s->entries[i].key, url = s->entries[i].value;
+		if (!slice_starts(id, JOIN_ADDRESSES_PREFIX) || slice_is(id, k->address_key))
+			continue;
+		id = (struct slice){id.ptr + strlen(JOIN_ADDRESSES_PREFIX), id.len - strlen(JOIN_ADDRESSES_PREFIX)};
+		go_to(k, id, url);
+		strbuf_addf(&lines, "%.*s %.*s\n", SLICE_FMT(id), SLICE_FMT(url));
+	}
+	if (!slice_eq(strbuf_slice(&lines), strbuf_slice(&k->others)) &&
+	        pki_file_write(server_file(&k->settings, ADDRESSES_FILE), strbuf_slice(&lines), 0600, err) == 0) {
+		strbuf_reset(&k->others);
+		strbuf_add_slice(&k->others, strbuf_slice(&lines));
+	}
+	strbuf_release(&lines);
+	return err->code;
+}
+
+static void find_others_again(struct keeper *k)
+{
+	const char *path = server_file(&k->settings, ADDRESSES_FILE);
+	struct err err = ERR_INIT;
+	char *text;
+	size_t len;
+	if (access(path, F_OK) != 0)
+		return;
+	if (pki_file_read(path, &text, &len, &err) != 0) {
+		log_warn("server", "cannot read where the other servers are", "error=\"%s\"", err.msg);
+		return;
+	}
+	for (struct slice rest = {text, len}, line; rest.len;) {
+		line = slice_cut(&rest, '\n');
+		struct slice id = slice_cut(&line, ' ');
+		go_to(k, id, line);
+	}
+	strbuf_add(&k->others, text, len);
+	free(text);
+}
+
+/* Members that said where they are, which no record tells yet: for those that they have not reached. */
+static size_t note_moved(struct keeper *k, struct store_system_entry *changes)
+{
+	struct raft_node_status status;
+	size_t n = 0;
+	raft_engine_status(raft_engine_of(k->options.store), &status);
+	for (size_t i = 0; i < status.n_members; i++) {
+		const struct raft_node_member *m = &status.members[i];
+		if (!m->has_said_so || m->id == k->settings.member_id)
+			continue;
+		changes[n++] = (struct store_system_entry){
+		        .key = slice_of(arena_printf(&k->settings.arena, JOIN_ADDRESSES_PREFIX "%016" PRIx64, m->id)),
+		        .value = slice_of(arena_strdup(&k->settings.arena, m->address))};
+	}
+	return n;
 }
 
 static int write_store(
@@ -103,7 +182,7 @@ static int write_store(
 
 static int put_what_lacks(struct keeper *k, const struct have *h, int64_t version, struct err *err)
 {
-	struct store_system_entry changes[3];
+	struct store_system_entry changes[4 + RAFT_MEMBERS_MAX];
 	struct strbuf sealed = STRBUF_INIT;
 	size_t n = 0;
 	if ((!h->keys || h->is_own) && server_keys_seal(&k->settings, NULL, &sealed, NULL, err) == 0)
@@ -113,6 +192,11 @@ static int put_what_lacks(struct keeper *k, const struct have *h, int64_t versio
 	if (!h->name)
 		changes[n++] = (struct store_system_entry){
 		        .key = slice_of(k->name_key), .value = slice_of(k->settings.node_name)};
+	if (!h->address && k->settings.has_peers)
+		changes[n++] =
+		        (struct store_system_entry){.key = slice_of(k->address_key), .value = slice_of(k->address)};
+	if (k->settings.has_peers)
+		n += note_moved(k, changes + n);
 	if (!err->code && n)
 		write_store(k, version, changes, n, err);
 	if (!err->code && h->is_own)
@@ -187,17 +271,25 @@ static int follow(struct keeper *k, struct slice newer, struct err *err)
 	return 0;
 }
 
+static bool somebody_moved(struct keeper *k)
+{
+	struct store_system_entry changes[RAFT_MEMBERS_MAX];
+	return k->settings.has_peers && note_moved(k, changes) > 0;
+}
+
 static int look_at_store(struct keeper *k, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
-	if (k->has_seen && k->version == store_system_version(k->options.store))
+	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
 		return 0;
 	q.req.system.prefix = SLICE("k3x/");
 	if (server_store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
 	} else {
 		struct have h = look(k, &q.req.system);
-		if (put_what_lacks(k, &h, q.req.system.version, err) == 0 && h.newer.len && !h.is_own)
+		if (k->settings.has_peers)
+			find_others(k, &q.req.system, err);
+		if (!err->code && put_what_lacks(k, &h, q.req.system.version, err) == 0 && h.newer.len && !h.is_own)
 			follow(k, h.newer, err);
 		k->version = q.req.system.version;
 		k->has_seen = !err->code;
@@ -304,6 +396,8 @@ static void *keeper_main(void *arg)
 	struct keeper *k = arg;
 	bool go_on = true;
 	pthread_setname_np(pthread_self(), "keeper");
+	if (k->settings.has_peers)
+		find_others_again(k);
 	for (unsigned failed = 0; go_on;) {
 		struct err err = ERR_INIT;
 		if (look_at_store(k, &err) != 0 && failed++ == 0)
@@ -329,6 +423,8 @@ struct keeper *keeper_start(const struct keeper_options *o)
 	        NULL;                         /* they were compared at the start; from now on the files count */
 	k->due_ms = clock_mono_ms() + DUE_MS; /* the start has just looked */
 	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, k->settings.member_id);
+	snprintf(k->address_key, sizeof k->address_key, JOIN_ADDRESSES_PREFIX "%016" PRIx64, k->settings.member_id);
+	k->address = xstrdup(server_peer_address(&k->settings));
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->wake, NULL);
 	CHECK(pthread_create(&k->thread, NULL, keeper_main, k) == 0);
@@ -347,5 +443,7 @@ void keeper_stop(struct keeper *k)
 	pthread_mutex_destroy(&k->lock);
 	pthread_cond_destroy(&k->wake);
 	arena_release(&k->settings.arena);
+	free(k->address);
+	strbuf_release(&k->others);
 	free(k);
 }

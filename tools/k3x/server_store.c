@@ -105,19 +105,6 @@ void server_store_watch_removal(struct server_store *o, void (*removed)(void *ar
 
 /* ---- life ---- */
 
-/* A member that others know under an address that it has no more is not found by them. */
-static void look_at_address(const struct server_settings *s, const struct server_store *o)
-{
-	struct raft_node_status status;
-	raft_engine_status(raft_engine_of(o->engine), &status);
-	for (size_t i = 0; i < status.n_members; i++)
-		if (status.members[i].id == s->member_id && strcmp(status.members[i].address, o->address) != 0)
-			log_warn("server", "the other servers know this one under another address",
-			        "known=%s now=%s mend=\"--node-ip with the known one, or --cluster-reset on the last "
-			        "server\"",
-			        status.members[i].address, o->address);
-}
-
 static int check_log(struct server_settings *s, bool is_joining, struct err *err)
 {
 	bool has_log = access(server_file(s, "server/db/raft"), F_OK) == 0;
@@ -142,6 +129,7 @@ int server_store_open(struct server_settings *s, bool is_joining, struct server_
 	        .address = o->address,
 	        .listen_host = s->has_peers ? s->node_ip : NULL,
 	        .listen_port = SERVER_PEER_PORT,
+	        .follows_addresses = true,
 	        .server_tls = o->server_tls,
 	        .access = o->access,
 	        .bootstrap = is_joining ? NULL : &self,
@@ -154,11 +142,9 @@ int server_store_open(struct server_settings *s, bool is_joining, struct server_
 	if (s->has_peers &&
 	        pki_file_write(server_file(s, "server/db/begun"), SLICE("there was a log\n"), 0600, err) != 0)
 		return err->code;
-	if (s->has_peers) {
+	if (s->has_peers)
 		log_info("server", "peers are served", "address=%s member=%016" PRIx64 " cluster=%016" PRIx64,
 		        o->address, s->member_id, s->cluster_id);
-		look_at_address(s, o);
-	}
 	return 0;
 }
 

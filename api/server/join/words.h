@@ -12,6 +12,8 @@
 #define JOIN_KEYS_KEY "k3x/keys"
 /* And what each server is called: its member id in 16 hex digits, to the name of its node. */
 #define JOIN_NAMES_PREFIX "k3x/server/"
+/* And where its peers reach it, the same way: the URL, which is not that of the configuration when it has moved. */
+#define JOIN_ADDRESSES_PREFIX "k3x/address/"
 
 /* Raised when either side would not understand the other. */
 enum { JOIN_PROTOCOL = 1, JOIN_TEXT_BYTES_MAX = 256, JOIN_MEMBERS_MAX = 32 };
