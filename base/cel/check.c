@@ -5,7 +5,7 @@
  * fits everywhere, so that one fault is told once.
  *
  * What can go wrong: an expression whose tree is deeper than CEL_DEPTH_MAX, which all later walks rely on. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -44,7 +44,7 @@ static const char *words(struct checker *c, const struct cel_type *t)
 static bool fits(const struct cel_type *to, const struct cel_type *from)
 {
 	struct bindings b = {0};
-	return type_fits(&b, to, from);
+	return cel_type_fits(&b, to, from);
 }
 
 static void mismatch(struct checker *c, const struct node *n, const struct cel_type *wanted, const struct cel_type *got)
@@ -108,13 +108,13 @@ static struct slice dotted_name(struct checker *c, const struct node *n, unsigne
 
 static bool refer_to_type(struct checker *c, struct node *n, struct slice name)
 {
-	const struct cel_type *t = name.len ? type_of_name(c->arena, name) : NULL;
+	const struct cel_type *t = name.len ? cel_type_of_name(c->arena, name) : NULL;
 	if (!t)
 		return false;
 	n->refers = REFERS_VALUE;
 	n->kind = NODE_NAME;
 	n->value = (struct cel_value){.kind = CEL_TYPE, .of = t};
-	n->type = type_of_types(c->arena, t);
+	n->type = cel_type_of_types(c->arena, t);
 	return true;
 }
 
@@ -267,9 +267,9 @@ static bool overload_fits(
 	if (o->count != n->count || o->is_member != n->is_member)
 		return false;
 	for (size_t i = 0; i < n->count; i++)
-		if (!type_fits(&b, o->args[i], n->args[i]->type))
+		if (!cel_type_fits(&b, o->args[i], n->args[i]->type))
 			return false;
-	*ret_result = type_filled(c->arena, &b, o->result);
+	*ret_result = cel_type_filled(c->arena, &b, o->result);
 	return true;
 }
 
@@ -284,7 +284,7 @@ static void check_overloads(struct checker *c, struct node *n)
 			continue;
 		n->fits |= 1ull << i;
 		n->only = &f->overloads[i];
-		n->type = !n->type || type_same(n->type, t) ? t : &cel_type_dyn;
+		n->type = !n->type || cel_type_same(n->type, t) ? t : &cel_type_dyn;
 		found++;
 	}
 	if (!found)
@@ -306,9 +306,9 @@ static void check_constant(struct checker *c, struct node *n)
 		n->pattern = pattern_compile(c->arena, arg->value.text, NULL);
 		if (!n->pattern && slice_is(n->name, "matches"))
 			cel_issue(c->issues, arg->offset, "invalid matches argument");
-	} else if (slice_is(n->name, "duration") && !span_parse(arg->value.text, &whole)) {
+	} else if (slice_is(n->name, "duration") && !cel_span_parse(arg->value.text, &whole)) {
 		cel_issue(c->issues, arg->offset, "invalid duration argument");
-	} else if (slice_is(n->name, "timestamp") && !time_parse(arg->value.text, &whole, &nanos)) {
+	} else if (slice_is(n->name, "timestamp") && !cel_time_parse(arg->value.text, &whole, &nanos)) {
 		cel_issue(c->issues, arg->offset, "invalid timestamp argument");
 	}
 }
@@ -322,8 +322,9 @@ static void check_logic(struct checker *c, struct node *n)
 		good = good && fits(&cel_type_bool, n->args[1]->type);
 		n->type = &cel_type_bool;
 	} else {
-		good = good && type_fits(&b, &param, n->args[1]->type) && type_fits(&b, &param, n->args[2]->type);
-		n->type = good ? type_filled(c->arena, &b, &param) : &type_error;
+		good = good && cel_type_fits(&b, &param, n->args[1]->type) &&
+		       cel_type_fits(&b, &param, n->args[2]->type);
+		n->type = good ? cel_type_filled(c->arena, &b, &param) : &type_error;
 		if (n->args[1]->type->kind == CEL_DYN || n->args[2]->type->kind == CEL_DYN)
 			n->type = &cel_type_dyn;
 	}
@@ -355,7 +356,7 @@ static void join_function_name(struct checker *c, struct node *n)
 	if (!before.len)
 		return;
 	struct slice whole = slice_of(arena_printf(c->arena, "%.*s.%.*s", SLICE_FMT(before), SLICE_FMT(n->name)));
-	if (!env_function(c->env, whole))
+	if (!cel_env_function(c->env, whole))
 		return;
 	n->name = whole;
 	n->is_member = false;
@@ -381,7 +382,7 @@ static void check_call(struct checker *c, struct node *n)
 	}
 	if (check_or(c, n))
 		return;
-	n->function = env_function(c->env, n->name);
+	n->function = cel_env_function(c->env, n->name);
 	if (!n->function) {
 		cel_issue(c->issues, n->offset, "undeclared reference to '%.*s' (in container '')", SLICE_FMT(n->name));
 		n->type = &type_error;
@@ -523,7 +524,7 @@ static void check(struct checker *c, struct node *n)
 	c->depth--;
 }
 
-bool check_expression(struct arena *a, const struct cel_env *env, const struct cel_variable *vars, size_t count,
+bool cel_check_expression(struct arena *a, const struct cel_env *env, const struct cel_variable *vars, size_t count,
         struct node *root, struct cel_issues *issues, bool *uses, size_t *ret_slots)
 {
 	struct checker c = {.arena = a, .env = env, .vars = vars, .var_count = count, .issues = issues, .uses = uses};

@@ -2,7 +2,7 @@
  *
  * Numbers are compared by value whatever their kinds (cel-spec, "Numeric Values"): what a double cannot say of an
  * integer is not rounded away. Lists that a schema calls sets are equal in any order, keyed ones by their keys. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -121,7 +121,7 @@ static bool equal_in_any_order(struct cel_run *r, struct cel_value a, struct cel
 static bool equal_lists(struct cel_run *r, struct cel_value a, struct cel_value b)
 {
 	struct cel_walk x, y;
-	if (list_count(a) != list_count(b))
+	if (cel_list_count(a) != cel_list_count(b))
 		return false;
 	if (a.is_view && b.is_view && a.type && a.type == b.type && a.type->list_type != CEL_LIST_ATOMIC)
 		return equal_in_any_order(r, a, b);
@@ -142,7 +142,7 @@ static bool equal_maps(struct cel_run *r, struct cel_value a, struct cel_value b
 		return false;
 	cel_walk_start(&w, a);
 	while (cel_walk_next(r, &w)) {
-		struct cel_value other = map_find(r, b, w.key);
+		struct cel_value other = cel_map_find(r, b, w.key);
 		if (other.kind == CEL_DYN || !cel_equal(r, w.value, other))
 			return false;
 	}
@@ -164,15 +164,15 @@ bool cel_equal(struct cel_run *r, struct cel_value a, struct cel_value b)
 	case CEL_LIST:
 		return equal_lists(r, a, b);
 	case CEL_TYPE:
-		return a.of->kind == b.of->kind && (a.of->kind != CEL_OPAQUE || type_same(a.of, b.of));
+		return a.of->kind == b.of->kind && (a.of->kind != CEL_OPAQUE || cel_type_same(a.of, b.of));
 	case CEL_OPTIONAL:
 		return !a.held || !b.held ? a.held == b.held : cel_equal(r, *a.held, *b.held);
 	case CEL_OPAQUE: {
 		/* libraries give equal things equal words */
 		struct strbuf x = STRBUF_INIT, y = STRBUF_INIT;
-		value_write(r, &x, a);
-		value_write(r, &y, b);
-		bool same = type_same(a.type, b.type) && slice_eq(strbuf_slice(&x), strbuf_slice(&y));
+		cel_value_write(r, &x, a);
+		cel_value_write(r, &y, b);
+		bool same = cel_type_same(a.type, b.type) && slice_eq(strbuf_slice(&x), strbuf_slice(&y));
 		strbuf_release(&x);
 		strbuf_release(&y);
 		return same;
@@ -189,7 +189,7 @@ uint64_t cel_size(struct cel_value v)
 	case CEL_BYTES:
 		return v.text.len;
 	case CEL_LIST:
-		return list_count(v);
+		return cel_list_count(v);
 	case CEL_MAP:
 		return v.is_view ? v.tree->count : v.map->count;
 	case CEL_OBJECT:
@@ -202,7 +202,7 @@ uint64_t cel_size(struct cel_value v)
 /* ---- words ---- */
 
 /* As Go's strconv prints the shortest that reads back the same. */
-void write_double(struct strbuf *out, double d)
+void cel_write_double(struct strbuf *out, double d)
 {
 	char text[64];
 	int digits = 1, exponent;
@@ -230,15 +230,15 @@ static void write_list(struct cel_run *r, struct strbuf *out, struct cel_value v
 	for (size_t i = 0; out->len < API_BODY_BYTES_MAX && cel_walk_next(r, &w); i++) {
 		strbuf_adds(out, i ? ", " : "");
 		if (!is_list) {
-			value_write(r, out, w.key);
+			cel_value_write(r, out, w.key);
 			strbuf_adds(out, ": ");
 		}
-		value_write(r, out, w.value);
+		cel_value_write(r, out, w.value);
 	}
 	strbuf_addc(out, is_list ? ']' : '}');
 }
 
-void value_write(struct cel_run *r, struct strbuf *out, struct cel_value v)
+void cel_value_write(struct cel_run *r, struct strbuf *out, struct cel_value v)
 {
 	switch (v.kind) {
 	case CEL_NULL:
@@ -254,17 +254,17 @@ void value_write(struct cel_run *r, struct strbuf *out, struct cel_value v)
 		strbuf_add_u64(out, v.natural);
 		break;
 	case CEL_DOUBLE:
-		write_double(out, v.real);
+		cel_write_double(out, v.real);
 		break;
 	case CEL_STRING:
 	case CEL_BYTES:
 		strbuf_add_slice(out, v.text);
 		break;
 	case CEL_TIMESTAMP:
-		time_write(out, v.integer, v.nanos);
+		cel_time_write(out, v.integer, v.nanos);
 		break;
 	case CEL_DURATION:
-		span_write(out, v.integer);
+		cel_span_write(out, v.integer);
 		break;
 	case CEL_TYPE:
 		strbuf_adds(out, cel_type_text(r->arena, v.of));
@@ -272,7 +272,7 @@ void value_write(struct cel_run *r, struct strbuf *out, struct cel_value v)
 	case CEL_OPTIONAL:
 		strbuf_adds(out, v.held ? "optional(" : "optional.none()");
 		if (v.held) {
-			value_write(r, out, *v.held);
+			cel_value_write(r, out, *v.held);
 			strbuf_addc(out, ')');
 		}
 		break;
@@ -294,13 +294,13 @@ void value_write(struct cel_run *r, struct strbuf *out, struct cel_value v)
 const char *cel_show(struct cel_run *r, struct cel_value v)
 {
 	struct strbuf b = STRBUF_INIT;
-	value_write(r, &b, v);
+	cel_value_write(r, &b, v);
 	const char *text = arena_memdup(r->arena, strbuf_cstr(&b), b.len);
 	strbuf_release(&b);
 	return text;
 }
 
-const struct cel_type *value_type(struct arena *a, struct cel_value v)
+const struct cel_type *cel_value_type(struct arena *a, struct cel_value v)
 {
 	static const struct cel_type *const scalars[] = {[CEL_DYN] = &cel_type_dyn,
 	        [CEL_ERROR] = &cel_type_dyn,
@@ -319,6 +319,6 @@ const struct cel_type *value_type(struct arena *a, struct cel_value v)
 		return v.type;
 	return v.kind == CEL_LIST       ? cel_type_list(a, &cel_type_dyn)
 	       : v.kind == CEL_OPTIONAL ? cel_type_optional(a, &cel_type_dyn)
-	       : v.kind == CEL_TYPE     ? type_of_types(a, &cel_type_dyn)
+	       : v.kind == CEL_TYPE     ? cel_type_of_types(a, &cel_type_dyn)
 	                                : cel_type_map(a, &cel_type_dyn, &cel_type_dyn);
 }

@@ -3,7 +3,7 @@
  *
  * The estimate walks the typed tree with the sizes that types declare. Where upstream follows a path of names to find
  * such a size, here the node has the declared type itself (node.declared). Sums and products stop at 2^64-1. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -104,7 +104,7 @@ static uint64_t walk_cost(struct cel_run *r, struct cel_value v)
 	return sum;
 }
 
-uint64_t call_cost(struct cel_run *r, const struct function_overload *o, const struct cel_value *args, size_t count,
+uint64_t cel_call_cost(struct cel_run *r, const struct function_overload *o, const struct cel_value *args, size_t count,
         struct cel_value result)
 {
 	struct call_sizes s = {.count = count};
@@ -130,6 +130,8 @@ static uint64_t size_of(const struct node *n)
 	if (n->declared)
 		return n->declared->size_max;
 	switch (n->type->kind) {
+	case CEL_NULL:
+	case CEL_TYPE:
 	case CEL_BOOL:
 	case CEL_INT:
 	case CEL_UINT:
@@ -344,7 +346,7 @@ static uint64_t estimate(struct node *n)
 	return 0;
 }
 
-uint64_t estimate_cost(struct node *root)
+uint64_t cel_estimate_cost(struct node *root)
 {
 	return estimate(root);
 }

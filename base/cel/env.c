@@ -1,5 +1,5 @@
 /* Which functions there are: the tables of all libraries, their declarations read, found by name. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -25,16 +25,16 @@ static void declare(struct arena *a, struct function_overload *o, const struct c
 	o->row = row;
 	if (!slice_starts(s, "(")) {
 		o->is_member = true;
-		o->args[o->count++] = type_parse(a, &s);
+		o->args[o->count++] = cel_type_parse(a, &s);
 		CHECK(take(&s, "."));
 	}
 	CHECK(take(&s, "("));
 	while (!take(&s, ")")) {
 		CHECK(o->count < FUNCTION_ARGS_MAX);
-		o->args[o->count++] = type_parse(a, &s);
+		o->args[o->count++] = cel_type_parse(a, &s);
 		take(&s, ",");
 	}
-	o->result = type_parse(a, &s);
+	o->result = cel_type_parse(a, &s);
 	CHECK(s.len == 0);
 }
 
@@ -76,7 +76,7 @@ const struct cel_env *cel_env_new(struct arena *a, const struct cel_library *con
 	return env;
 }
 
-const struct function *env_function(const struct cel_env *env, struct slice name)
+const struct function *cel_env_function(const struct cel_env *env, struct slice name)
 {
 	return map_get(&env->functions, name);
 }

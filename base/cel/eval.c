@@ -6,7 +6,7 @@
  * language's one loop would cost. When the budget is used up (or the memory of a run) nothing is absorbed any more.
  *
  * What can go wrong: depth, which the checker has bounded. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -33,7 +33,7 @@ static bool spend(struct cel_run *r, uint64_t cost)
 static struct cel_value no_key(struct cel_run *r, struct cel_value key)
 {
 	struct strbuf b = STRBUF_INIT;
-	value_write(r, &b, key);
+	cel_value_write(r, &b, key);
 	struct cel_value v =
 	        cel_error(r->arena, "no such key: %.*s", (int)(b.len < 500 ? b.len : 500), strbuf_cstr(&b));
 	strbuf_release(&b);
@@ -60,8 +60,8 @@ static struct cel_value eval_select(struct cel_run *r, const struct node *n)
 		is_optional = true;
 	}
 	if (of.kind != CEL_MAP && of.kind != CEL_OBJECT)
-		return no_overload();
-	struct cel_value v = member_find(r, of, n->name, n->field);
+		return cel_no_overload();
+	struct cel_value v = cel_member_find(r, of, n->name, n->field);
 	if (n->is_test)
 		return is_error(v) ? v : cel_of_bool(v.kind != CEL_DYN);
 	if (is_optional)
@@ -87,18 +87,18 @@ static struct cel_value index_value(struct cel_run *r, struct cel_value of, stru
 {
 	int64_t i;
 	if (of.kind == CEL_MAP || of.kind == CEL_OBJECT) {
-		struct cel_value v = map_find(r, of, key);
+		struct cel_value v = cel_map_find(r, of, key);
 		if (is_optional)
 			return wrap(r, v, v.kind != CEL_DYN);
 		return v.kind == CEL_DYN ? no_key(r, key) : v;
 	}
 	if (of.kind != CEL_LIST || !place_of(key, &i))
-		return no_overload();
-	bool is_in = i >= 0 && (uint64_t)i < list_count(of);
+		return cel_no_overload();
+	bool is_in = i >= 0 && (uint64_t)i < cel_list_count(of);
 	if (!is_in)
 		return is_optional ? cel_of_optional(r->arena, NULL)
 		                   : cel_error(r->arena, "index out of bounds: %lld", (long long)i);
-	struct cel_value v = list_at(r, of, (uint64_t)i);
+	struct cel_value v = cel_list_at(r, of, (uint64_t)i);
 	return is_optional ? wrap(r, v, true) : v;
 }
 
@@ -126,7 +126,7 @@ static struct cel_value eval_index(struct cel_run *r, const struct node *n)
 static bool args_fit(const struct function_overload *o, const struct cel_value *args)
 {
 	for (size_t i = 0; i < o->count; i++)
-		if (!type_kind_fits(o->args[i], args[i]))
+		if (!cel_type_kind_fits(o->args[i], args[i]))
 			return false;
 	return true;
 }
@@ -151,12 +151,12 @@ static struct cel_value eval_call(struct cel_run *r, const struct node *n)
 	}
 	const struct function_overload *o = choose(n, args);
 	if (!o)
-		return no_overload();
+		return cel_no_overload();
 	if (n->pattern && o->row->fn == cel_matches)
 		out = cel_of_bool(pattern_matches(n->pattern, args[0].text));
 	else
 		out = o->row->fn(r, args, n->count);
-	spend(r, call_cost(r, o, args, n->count, out));
+	spend(r, cel_call_cost(r, o, args, n->count, out));
 	return out;
 }
 
@@ -172,14 +172,14 @@ static struct cel_value eval_logic(struct cel_run *r, const struct node *n)
 		return right;
 	if (is_error(left))
 		return left;
-	return is_error(right) ? right : no_overload();
+	return is_error(right) ? right : cel_no_overload();
 }
 
 static struct cel_value eval_if(struct cel_run *r, const struct node *n)
 {
 	struct cel_value test = eval(r, n->args[0]);
 	if (test.kind != CEL_BOOL)
-		return is_error(test) ? test : no_overload();
+		return is_error(test) ? test : cel_no_overload();
 	return eval(r, n->args[test.boolean ? 1 : 2]);
 }
 
@@ -187,7 +187,7 @@ static struct cel_value eval_or_else(struct cel_run *r, const struct node *n)
 {
 	struct cel_value v = eval(r, n->args[0]);
 	if (v.kind != CEL_OPTIONAL)
-		return is_error(v) ? v : no_overload();
+		return is_error(v) ? v : cel_no_overload();
 	if (!v.held)
 		return eval(r, n->args[1]);
 	return n->op == OP_OR_VALUE ? *v.held : v;
@@ -203,7 +203,7 @@ static bool eval_element(struct cel_run *r, const struct node *n, struct cel_val
 	if (!is_optional || is_error(*ret))
 		return true;
 	if (ret->kind != CEL_OPTIONAL) {
-		*ret = no_overload();
+		*ret = cel_no_overload();
 		return true;
 	}
 	if (ret->held)
@@ -300,14 +300,14 @@ static void turn_of_test(struct cel_run *r, struct fold_run *f, struct cel_value
 		return;
 	}
 	if (f->error.kind != CEL_ERROR)
-		f->error = is_error(v) ? v : no_overload();
+		f->error = is_error(v) ? v : cel_no_overload();
 }
 
 static void put_key(struct cel_run *r, struct fold_run *f, struct cel_value key, struct cel_value v)
 {
 	struct strbuf b = STRBUF_INIT;
 	strbuf_addc(&b, (char)key.kind);
-	value_write(r, &b, key);
+	cel_value_write(r, &b, key);
 	struct slice name = {arena_memdup(r->arena, b.data, b.len), b.len};
 	strbuf_release(&b);
 	if (!is_key(key) || map_get(&f->keys, name)) {
@@ -324,7 +324,7 @@ static void put_entries(struct cel_run *r, struct fold_run *f, struct cel_value 
 {
 	struct cel_walk w;
 	if (v.kind != CEL_MAP) {
-		f->error = no_overload();
+		f->error = cel_no_overload();
 		return;
 	}
 	cel_walk_start(&w, v);
@@ -343,7 +343,7 @@ static void take_result(struct cel_run *r, struct fold_run *f, struct cel_value 
 	case FOLD_ONE:
 	case FOLD_FILTER:
 		if (v.kind != CEL_BOOL)
-			f->error = is_error(v) ? v : no_overload();
+			f->error = is_error(v) ? v : cel_no_overload();
 		else if (v.boolean) {
 			f->found++;
 			if (n->fold == FOLD_FILTER)
@@ -372,7 +372,7 @@ static void turn(struct cel_run *r, struct fold_run *f)
 	if (n->is_conditioned) {
 		struct cel_value test = eval(r, n->args[1]);
 		if (test.kind != CEL_BOOL)
-			f->error = is_error(test) ? test : no_overload();
+			f->error = is_error(test) ? test : cel_no_overload();
 		if (!cel_is_true(test))
 			return;
 	}
@@ -402,7 +402,7 @@ static struct cel_value fold_result(struct cel_run *r, struct fold_run *f)
 static struct cel_value eval_optional_fold(struct cel_run *r, const struct node *n, struct cel_value of)
 {
 	if (of.kind != CEL_OPTIONAL)
-		return no_overload();
+		return cel_no_overload();
 	spend(r, 1);
 	if (!of.held)
 		return of;
@@ -424,7 +424,7 @@ static struct cel_value eval_fold(struct cel_run *r, const struct node *n)
 	if (n->fold == FOLD_OPTIONAL || n->fold == FOLD_OPTIONAL_FLAT)
 		return eval_optional_fold(r, n, of);
 	if (of.kind != CEL_LIST && of.kind != CEL_MAP && of.kind != CEL_OBJECT)
-		return no_overload();
+		return cel_no_overload();
 	spend(r, n->fold == FOLD_MAP || n->fold == FOLD_FILTER ? 1 + COST_LIST
 	         : n->fold >= FOLD_TO_MAP                      ? 1 + COST_MAP
 	                                                       : 1);

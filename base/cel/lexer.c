@@ -2,7 +2,7 @@
  *
  * A token is a span of the text; what a literal means is read by literal.c. What can go wrong: a string without an end,
  * a character that begins nothing. The lexer then tells it and answers TOKEN_BAD, after which nobody goes on. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -202,7 +202,7 @@ static struct token read_mark(struct lexer *l)
 	return token(l, TOKEN_MARK, from);
 }
 
-struct token lexer_next(struct lexer *l)
+struct token cel_lexer_next(struct lexer *l)
 {
 	skip_blanks(l);
 	if (l->at >= l->issues->text.len)

@@ -1,5 +1,5 @@
 /* Conversions between kinds (cel-spec, "Type Conversions"): what does not fit is an error, nothing is cut. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -90,7 +90,7 @@ static struct cel_value to_string(struct cel_run *r, args_t v, size_t n)
 		}
 		return cel_of_text(s);
 	}
-	value_write(r, &b, v[0]);
+	cel_value_write(r, &b, v[0]);
 	struct slice text = {arena_memdup(r->arena, strbuf_cstr(&b), b.len), b.len};
 	strbuf_release(&b);
 	return cel_of_text(text);
@@ -119,7 +119,7 @@ static struct cel_value to_time(struct cel_run *r, args_t v, size_t n)
 	struct cel_value out = {.kind = CEL_TIMESTAMP, .integer = v[0].integer};
 	if (v[0].kind == CEL_INT)
 		return out.integer >= -62135596800ll && out.integer <= 253402300799ll ? out : range(r, "timestamp");
-	if (!time_parse(v[0].text, &out.integer, &out.nanos))
+	if (!cel_time_parse(v[0].text, &out.integer, &out.nanos))
 		return cel_error(r->arena, "type conversion error from 'string' to 'google.protobuf.Timestamp'");
 	return out;
 }
@@ -127,14 +127,14 @@ static struct cel_value to_time(struct cel_run *r, args_t v, size_t n)
 static struct cel_value to_span(struct cel_run *r, args_t v, size_t n)
 {
 	struct cel_value out = {.kind = CEL_DURATION, .integer = v[0].integer};
-	if (v[0].kind == CEL_STRING && !span_parse(v[0].text, &out.integer))
+	if (v[0].kind == CEL_STRING && !cel_span_parse(v[0].text, &out.integer))
 		return cel_error(r->arena, "type conversion error from 'string' to 'google.protobuf.Duration'");
 	return out;
 }
 
 static struct cel_value type_of(struct cel_run *r, args_t v, size_t n)
 {
-	return (struct cel_value){.kind = CEL_TYPE, .of = value_type(r->arena, v[0])};
+	return (struct cel_value){.kind = CEL_TYPE, .of = cel_value_type(r->arena, v[0])};
 }
 
 static const struct cel_overload rows[] = {

@@ -2,7 +2,7 @@
  *
  * %s takes everything that can be a text; lists and maps are written with their strings bare, times and durations as
  * string() has them. %f and %e have six digits behind the point unless the clause says otherwise. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -33,7 +33,7 @@ static void wrong_kind(struct format_run *f, char clause, struct cel_value v)
 	        : clause == 'x' || clause == 'X' ? "hexadecimal"
 	        : clause == 's'                  ? "string"
 	                                         : "fixed-point",
-	        cel_type_text(f->r->arena, value_type(f->r->arena, v)));
+	        cel_type_text(f->r->arena, cel_value_type(f->r->arena, v)));
 }
 
 static void put_base(struct strbuf *out, uint64_t v, unsigned base, bool is_upper)
@@ -61,7 +61,7 @@ static void put_whole(struct format_run *f, char clause, struct cel_value v)
 		for (size_t i = 0; i < v.text.len; i++)
 			strbuf_addf(f->out, clause == 'X' ? "%02X" : "%02x", (unsigned char)v.text.ptr[i]);
 	} else if (v.kind == CEL_DOUBLE && clause == 'd' && !isfinite(v.real)) {
-		write_double(f->out, v.real);
+		cel_write_double(f->out, v.real);
 	} else {
 		wrong_kind(f, clause, v);
 	}
@@ -90,7 +90,7 @@ static void put_text(struct format_run *f, struct cel_value v)
 	else if (v.kind == CEL_DOUBLE && !isfinite(v.real))
 		put_real(f, 'f', 0, v);
 	else
-		value_write(f->r, f->out, v);
+		cel_value_write(f->r, f->out, v);
 }
 
 /* Behind '%'. */
@@ -113,11 +113,11 @@ static void put_clause(struct format_run *f, struct slice *s, struct cel_value a
 		strbuf_addc(f->out, '%');
 		return;
 	}
-	if (*next >= list_count(args)) {
+	if (*next >= cel_list_count(args)) {
 		f->error = cel_error(f->r->arena, "index %zu out of range", *next);
 		return;
 	}
-	struct cel_value v = list_at(f->r, args, (*next)++);
+	struct cel_value v = cel_list_at(f->r, args, (*next)++);
 	if (is_error(v))
 		f->error = v;
 	else if (clause == 's')

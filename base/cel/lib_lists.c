@@ -1,6 +1,6 @@
 /* Kubernetes' functions of lists: isSorted, sum, min, max, indexOf, lastIndexOf. And those of sets (cel-go ext/sets).
  */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -16,7 +16,7 @@ static struct cel_value is_sorted(struct cel_run *r, args_t v, size_t n)
 		if (is_error(w.value))
 			return w.value;
 		if (w.at > 1 && !cel_compare(before, w.value, &order))
-			return no_overload();
+			return cel_no_overload();
 		if (w.at > 1 && order > 0)
 			return cel_of_bool(false);
 		before = w.value;
@@ -29,7 +29,7 @@ static struct cel_value add_to(struct cel_run *r, struct cel_value a, struct cel
 	struct cel_value out = a;
 	bool over = false;
 	if (a.kind != b.kind)
-		return no_overload();
+		return cel_no_overload();
 	if (a.kind == CEL_INT || a.kind == CEL_DURATION)
 		over = __builtin_add_overflow(a.integer, b.integer, &out.integer);
 	else if (a.kind == CEL_UINT)
@@ -37,7 +37,7 @@ static struct cel_value add_to(struct cel_run *r, struct cel_value a, struct cel
 	else if (a.kind == CEL_DOUBLE)
 		out.real = a.real + b.real;
 	else
-		return no_overload();
+		return cel_no_overload();
 	return over ? cel_error(r->arena, "%s overflow",
 	                      a.kind == CEL_UINT  ? "unsigned integer"
 	                      : a.kind == CEL_INT ? "integer"
@@ -79,7 +79,7 @@ static struct cel_value extreme(struct cel_run *r, args_t v, int sign, const cha
 		if (is_error(w.value))
 			return w.value;
 		if (w.at > 1 && !cel_compare(w.value, best, &order))
-			return no_overload();
+			return cel_no_overload();
 		if (w.at == 1 || order * sign > 0)
 			best = w.value;
 	}

@@ -1,6 +1,6 @@
 /* Kubernetes' functions of addresses and networks: net.IP and net.CIDR, as Go's netip reads and prints them. Zones, and
  * IPv4 dressed up as IPv6, are refused. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 

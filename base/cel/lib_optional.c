@@ -1,6 +1,6 @@
 /* Optional values: optional.of(x), optional.none(), and what they are asked. `or` and `orValue`, which look at their
  * argument only when they must, and optMap are the evaluator's. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 

@@ -1,5 +1,5 @@
 /* Kubernetes' functions of regular expressions: find and findAll. (`matches` is the language's own.) */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -15,7 +15,7 @@ static struct cel_value find(struct cel_run *r, args_t v, size_t n)
 {
 	struct cel_value error;
 	struct slice found;
-	const struct pattern *p = run_pattern(r, v[1].text, &error);
+	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
 	if (!p)
 		return bad_pattern(r, error);
 	return cel_of_text(pattern_find(p, v[0].text, 0, &found) ? found : SLICE(""));
@@ -26,7 +26,7 @@ static struct cel_value find_all(struct cel_run *r, args_t v, size_t n)
 	struct cel_value error;
 	struct cel_list_maker m = {0};
 	struct slice s = v[0].text, found;
-	const struct pattern *p = run_pattern(r, v[1].text, &error);
+	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
 	int64_t limit = n > 2 ? v[2].integer : -1;
 	const char *behind = NULL; /* the end of the last one */
 	size_t at = 0;

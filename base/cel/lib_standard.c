@@ -1,5 +1,5 @@
 /* The language's operators and its own functions (cel-spec, "Standard Definitions"). */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -107,13 +107,13 @@ static struct cel_value add_list(struct cel_run *r, args_t v, size_t n)
 	struct cel_list_maker m = {0};
 	struct cel_walk w;
 	if (!is_set || !v[1].is_view || v[1].type != v[0].type)
-		return list_concat(r, v[0], v[1]);
+		return cel_list_concat(r, v[0], v[1]);
 	struct map seen = MAP_INIT;
 	for (int i = 0; i < 2; i++) {
 		cel_walk_start(&w, v[i]);
 		while (cel_walk_next(r, &w)) {
 			struct strbuf name = STRBUF_INIT;
-			value_write(r, &name, w.value);
+			cel_value_write(r, &name, w.value);
 			struct slice key = {arena_memdup(r->arena, strbuf_cstr(&name), name.len), name.len};
 			strbuf_release(&name);
 			if (!map_get(&seen, key)) {
@@ -149,7 +149,7 @@ static struct cel_value ordered(args_t v, bool less, bool same, bool more)
 	if (cel_compare(v[0], v[1], &order))
 		return cel_of_bool(order < 0 ? less : order > 0 ? more : same);
 	bool numbers = v[0].kind == CEL_DOUBLE || v[1].kind == CEL_DOUBLE; /* NaN has no order */
-	return numbers ? cel_of_bool(false) : no_overload();
+	return numbers ? cel_of_bool(false) : cel_no_overload();
 }
 
 static struct cel_value less(struct cel_run *r, args_t v, size_t n)
@@ -184,7 +184,7 @@ static struct cel_value in_list(struct cel_run *r, args_t v, size_t n)
 
 static struct cel_value in_map(struct cel_run *r, args_t v, size_t n)
 {
-	return cel_of_bool(map_find(r, v[1], v[0]).kind != CEL_DYN);
+	return cel_of_bool(cel_map_find(r, v[1], v[0]).kind != CEL_DYN);
 }
 
 /* ---- functions ---- */
@@ -221,7 +221,7 @@ static struct cel_value ends_with(struct cel_run *r, args_t v, size_t n)
 struct cel_value cel_matches(struct cel_run *r, args_t v, size_t n)
 {
 	struct cel_value error;
-	const struct pattern *p = run_pattern(r, v[1].text, &error);
+	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
 	return p ? cel_of_bool(pattern_matches(p, v[0].text)) : error;
 }
 

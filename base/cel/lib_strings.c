@@ -1,6 +1,6 @@
 /* Functions of strings (cel-go ext/strings, version 2, which Kubernetes 1.32 has). Places are counted in characters,
  * not bytes. `format` is in lib_format.c. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -156,7 +156,7 @@ static struct cel_value join(struct cel_run *r, args_t v, size_t n)
 	cel_walk_start(&w, v[0]);
 	while (!is_error(out) && cel_walk_next(r, &w)) {
 		if (w.value.kind != CEL_STRING) {
-			out = is_error(w.value) ? w.value : no_overload();
+			out = is_error(w.value) ? w.value : cel_no_overload();
 			continue;
 		}
 		if (w.at > 1 && n > 1)

@@ -2,7 +2,7 @@
  *
  * A timestamp is seconds since 1970 and nanoseconds, of the years 1 to 9999; a duration nanoseconds in 64 bits. What
  * leaves these ranges is an error. Zones are names of the system's database, read once a run, or "+hh:mm". */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 #include "base/zone.h"
@@ -101,7 +101,7 @@ static bool fraction(struct slice *s, int32_t *ret_nanos)
 	return n > 0;
 }
 
-bool time_parse(struct slice s, int64_t *ret_s, int32_t *ret_nanos)
+bool cel_time_parse(struct slice s, int64_t *ret_s, int32_t *ret_nanos)
 {
 	static const int lengths[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	int y, mo, d, h, mi, sec;
@@ -131,7 +131,7 @@ static void write_fraction(struct strbuf *out, int64_t nanos)
 	strbuf_add(out, text, n);
 }
 
-void time_write(struct strbuf *out, int64_t s, int32_t nanos)
+void cel_time_write(struct strbuf *out, int64_t s, int32_t nanos)
 {
 	struct civil c = civil_of(s);
 	strbuf_addf(out, "%04d-%02d-%02dT%02d:%02d:%02d", (int)c.year, c.month, c.day, c.hour, c.minute, c.second);
@@ -139,7 +139,7 @@ void time_write(struct strbuf *out, int64_t s, int32_t nanos)
 	strbuf_addc(out, 'Z');
 }
 
-void span_write(struct strbuf *out, int64_t nanos)
+void cel_span_write(struct strbuf *out, int64_t nanos)
 {
 	uint64_t n = nanos < 0 ? 0 - (uint64_t)nanos : (uint64_t)nanos;
 	strbuf_addf(out, "%s%" PRIu64, nanos < 0 ? "-" : "", n / SECOND_NS);
@@ -189,7 +189,7 @@ static bool take_span(struct slice *s, __int128 *total)
 	return *total <= (__int128)INT64_MAX + 1;
 }
 
-bool span_parse(struct slice s, int64_t *ret)
+bool cel_span_parse(struct slice s, int64_t *ret)
 {
 	__int128 total = 0;
 	bool is_negative = s.len && s.ptr[0] == '-';
@@ -272,7 +272,7 @@ static bool zone_offset(struct cel_run *r, struct slice name, int64_t at_s, int6
 		rest = slice_of(arena_printf(r->arena, "+%.*s", SLICE_FMT(name)));
 	if (offset_parse(&rest, ret) && !rest.len)
 		return true;
-	struct zone *z = run_cache_get(r, 'z', name);
+	struct zone *z = cel_run_cache_get(r, 'z', name);
 	if (!z && (slice_is(name, "UTC") || slice_is(name, ""))) {
 		*ret = 0;
 		return true;
@@ -281,7 +281,7 @@ static bool zone_offset(struct cel_run *r, struct slice name, int64_t at_s, int6
 		*ret_error = cel_error(r->arena, "unknown time zone %.*s", SLICE_FMT(name));
 		return false;
 	}
-	run_cache_put(r, 'z', name, z);
+	cel_run_cache_put(r, 'z', name, z);
 	*ret = zone_offset_s(z, at_s);
 	return true;
 }

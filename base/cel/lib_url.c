@@ -1,5 +1,5 @@
 /* Kubernetes' functions of URLs: what Go's url.ParseRequestURI takes, an absolute URI or an absolute path. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 

@@ -1,7 +1,7 @@
 /* What literals mean: numbers, and strings with their escapes (cel-spec, "String and Bytes Values").
  *
  * In a string \x41, \101 and \u0041 are characters; in bytes \x and \101 are bytes, and \u is refused. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/mem/utf8.h"
 
@@ -82,7 +82,7 @@ static char *unescape(const char **p, const char *end, bool is_bytes, char *out)
 	return out + 1;
 }
 
-bool literal_text(struct cel_issues *i, const struct token *t, struct slice *ret)
+bool cel_literal_text(struct cel_issues *i, const struct token *t, struct slice *ret)
 {
 	bool is_bytes = t->kind == TOKEN_BYTES;
 	char *text = arena_alloc(i->arena, t->text.len + 1), *out = text;
@@ -130,7 +130,7 @@ static bool whole_number(struct slice s, uint64_t *ret)
 	return true;
 }
 
-bool literal_number(struct cel_issues *i, const struct token *t, bool is_negative, struct cel_value *ret)
+bool cel_literal_number(struct cel_issues *i, const struct token *t, bool is_negative, struct cel_value *ret)
 {
 	uint64_t v = 0;
 	*ret = (struct cel_value){.kind = CEL_INT};

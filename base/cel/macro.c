@@ -1,6 +1,6 @@
 /* Macros (cel-spec, "Macros"; the extensions of comprehensions with two variables and of optional values): calls whose
  * arguments are not evaluated as they stand. They become folds, which name variables of their own. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -41,14 +41,14 @@ static struct node *expand_has(struct arena *a, struct cel_issues *issues, const
 		*ret_bad = true;
 		return NULL;
 	}
-	struct node *n = node_new(a, NODE_SELECT, call->offset, 1);
+	struct node *n = cel_node_new(a, NODE_SELECT, call->offset, 1);
 	n->name = arg->name;
 	n->args[0] = arg->args[0];
 	n->is_test = true;
 	return n;
 }
 
-struct node *macro_expand(struct arena *a, struct cel_issues *issues, const struct node *call, bool *ret_bad)
+struct node *cel_macro_expand(struct arena *a, struct cel_issues *issues, const struct node *call, bool *ret_bad)
 {
 	const struct macro *m = NULL;
 	if (!call->is_member)
@@ -58,7 +58,7 @@ struct node *macro_expand(struct arena *a, struct cel_issues *issues, const stru
 			m = &macros[i];
 	if (!m)
 		return NULL;
-	struct node *n = node_new(a, NODE_FOLD, call->offset, call->count - m->vars);
+	struct node *n = cel_node_new(a, NODE_FOLD, call->offset, call->count - m->vars);
 	n->name = call->name;
 	n->fold = m->fold;
 	n->is_conditioned = m->is_conditioned;

@@ -12,7 +12,7 @@
  * Operators become calls with the names that upstream's messages show ("_+_"). What can go wrong: no expression, which
  * ends the parse at its first fault; one that nests deeper than CEL_DEPTH_MAX, which counts chains of operators and
  * members, too, for the tree they make is as deep as they are long. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -27,7 +27,7 @@ struct parser {
 
 static struct node *parse_expr(struct parser *p);
 
-struct node *node_new(struct arena *a, enum node_kind kind, size_t offset, size_t args)
+struct node *cel_node_new(struct arena *a, enum node_kind kind, size_t offset, size_t args)
 {
 	struct node *n = ARENA_NEW(a, struct node);
 	n->kind = kind;
@@ -37,9 +37,9 @@ struct node *node_new(struct arena *a, enum node_kind kind, size_t offset, size_
 	return n;
 }
 
-struct node *node_call(struct arena *a, const char *name, size_t offset, struct node *x, struct node *y)
+struct node *cel_node_call(struct arena *a, const char *name, size_t offset, struct node *x, struct node *y)
 {
-	struct node *n = node_new(a, NODE_CALL, offset, y ? 2 : 1);
+	struct node *n = cel_node_new(a, NODE_CALL, offset, y ? 2 : 1);
 	n->name = slice_of(name);
 	n->args[0] = x;
 	if (y)
@@ -57,7 +57,7 @@ static struct node *fail(struct parser *p, size_t offset, const char *what)
 
 static void advance(struct parser *p)
 {
-	p->now = lexer_next(&p->lexer);
+	p->now = cel_lexer_next(&p->lexer);
 	p->failed = p->failed || p->now.kind == TOKEN_BAD;
 }
 
@@ -125,7 +125,7 @@ static void parse_list(struct parser *p, struct nodes *out, const char *close, b
 		if (!n)
 			return;
 		if (is_optional) { /* a mark of the place, not of the expression */
-			struct node *wrap = node_new(p->arena, NODE_LIST, n->offset, 1);
+			struct node *wrap = cel_node_new(p->arena, NODE_LIST, n->offset, 1);
 			wrap->args[0] = n;
 			wrap->is_optional = true;
 			n = wrap;
@@ -143,7 +143,7 @@ static struct node *list_literal(struct parser *p, size_t offset)
 {
 	struct nodes items = {0};
 	parse_list(p, &items, "]", false);
-	struct node *n = node_new(p->arena, NODE_LIST, offset, 0);
+	struct node *n = cel_node_new(p->arena, NODE_LIST, offset, 0);
 	n->args = items.items;
 	n->count = items.count;
 	return p->failed ? NULL : n;
@@ -159,7 +159,7 @@ static struct node *map_literal(struct parser *p, size_t offset)
 		expect(p, ":");
 		struct node *v = p->failed ? NULL : parse_expr(p);
 		if (v && is_optional) {
-			struct node *wrap = node_new(p->arena, NODE_LIST, v->offset, 1);
+			struct node *wrap = cel_node_new(p->arena, NODE_LIST, v->offset, 1);
 			wrap->args[0] = v;
 			wrap->is_optional = true;
 			v = wrap;
@@ -169,7 +169,7 @@ static struct node *map_literal(struct parser *p, size_t offset)
 			break;
 	}
 	expect(p, "}");
-	struct node *n = node_new(p->arena, NODE_MAP, offset, 0);
+	struct node *n = cel_node_new(p->arena, NODE_MAP, offset, 0);
 	n->args = items.items;
 	n->count = items.count;
 	return p->failed ? NULL : n;
@@ -194,7 +194,7 @@ static bool is_keyword(struct slice name)
 
 static struct node *literal(struct parser *p, size_t offset, struct cel_value v)
 {
-	struct node *n = node_new(p->arena, NODE_LITERAL, offset, 0);
+	struct node *n = cel_node_new(p->arena, NODE_LITERAL, offset, 0);
 	n->value = v;
 	return n;
 }
@@ -209,12 +209,12 @@ static struct node *finish_call(struct parser *p, struct node *target, struct sl
 	parse_list(p, &args, ")", true);
 	if (p->failed)
 		return NULL;
-	struct node *n = node_new(p->arena, NODE_CALL, offset, 0);
+	struct node *n = cel_node_new(p->arena, NODE_CALL, offset, 0);
 	n->name = name;
 	n->is_member = target != NULL;
 	n->args = args.items;
 	n->count = args.count;
-	struct node *expanded = macro_expand(p->arena, p->issues, n, &is_bad);
+	struct node *expanded = cel_macro_expand(p->arena, p->issues, n, &is_bad);
 	p->failed = p->failed || is_bad;
 	return p->failed ? NULL : expanded ? expanded : n;
 }
@@ -240,7 +240,7 @@ static struct node *parse_name(struct parser *p, bool is_absolute)
 		advance(p);
 		return finish_call(p, NULL, t.text, offset);
 	}
-	struct node *n = node_new(p->arena, NODE_NAME, t.offset, 0);
+	struct node *n = cel_node_new(p->arena, NODE_NAME, t.offset, 0);
 	n->name = t.text;
 	return n;
 }
@@ -249,7 +249,7 @@ static struct node *parse_text(struct parser *p)
 {
 	struct token t = p->now;
 	struct slice text;
-	if (!literal_text(p->issues, &t, &text)) {
+	if (!cel_literal_text(p->issues, &t, &text)) {
 		p->failed = true;
 		return NULL;
 	}
@@ -261,7 +261,7 @@ static struct node *parse_number(struct parser *p, bool is_negative, size_t offs
 {
 	struct token t = p->now;
 	struct cel_value v;
-	if (!literal_number(p->issues, &t, is_negative, &v)) {
+	if (!cel_literal_number(p->issues, &t, is_negative, &v)) {
 		p->failed = true;
 		return NULL;
 	}
@@ -317,7 +317,7 @@ static struct node *parse_select(struct parser *p, struct node *target, size_t d
 		advance(p);
 		return finish_call(p, target, t.text, offset);
 	}
-	struct node *n = node_new(p->arena, NODE_SELECT, dot, 1);
+	struct node *n = cel_node_new(p->arena, NODE_SELECT, dot, 1);
 	n->args[0] = target;
 	n->name = t.text;
 	n->is_optional = is_optional;
@@ -331,7 +331,7 @@ static struct node *parse_index(struct parser *p, struct node *target, size_t of
 	expect(p, "]");
 	if (p->failed)
 		return NULL;
-	struct node *n = node_call(p->arena, is_optional ? "_[?_]" : "_[_]", offset, target, key);
+	struct node *n = cel_node_call(p->arena, is_optional ? "_[?_]" : "_[_]", offset, target, key);
 	n->op = is_optional ? OP_INDEX_OPTIONAL : OP_INDEX;
 	return n;
 }
@@ -373,7 +373,7 @@ static struct node *parse_unary(struct parser *p)
 	} else {
 		n = parse_member(p);
 	}
-	return n && count % 2 ? node_call(p->arena, mark[0] == '!' ? "!_" : "-_", offset, n, NULL) : n;
+	return n && count % 2 ? cel_node_call(p->arena, mark[0] == '!' ? "!_" : "-_", offset, n, NULL) : n;
 }
 
 /* ---- operators ---- */
@@ -405,7 +405,7 @@ static struct node *balance(struct parser *p, const char *name, struct node **te
 	size_t half = (count + 1) / 2;
 	struct node *left = balance(p, name, terms, offsets, half),
 	            *right = balance(p, name, terms + half, offsets + half, count - half);
-	struct node *n = node_call(p->arena, name, offsets[half], left, right);
+	struct node *n = cel_node_call(p->arena, name, offsets[half], left, right);
 	n->op = name[1] == '&' ? OP_AND : OP_OR;
 	return n;
 }
@@ -427,7 +427,7 @@ static struct node *parse_level(struct parser *p, size_t level)
 			return NULL;
 		advance(p);
 		struct node *right = parse_level(p, level + 1);
-		n = right ? node_call(p->arena, name, offset, n, right) : NULL;
+		n = right ? cel_node_call(p->arena, name, offset, n, right) : NULL;
 	}
 	p->depth = depth;
 	return p->failed ? NULL : n;
@@ -467,7 +467,7 @@ static struct node *parse_expr(struct parser *p)
 		struct node *yes = parse_level(p, 0);
 		expect(p, ":");
 		struct node *no = p->failed ? NULL : parse_expr(p);
-		struct node *all = node_new(p->arena, NODE_CALL, offset, 3);
+		struct node *all = cel_node_new(p->arena, NODE_CALL, offset, 3);
 		all->name = SLICE("_?_:_");
 		all->op = OP_IF;
 		all->args[0] = n;
@@ -479,7 +479,7 @@ static struct node *parse_expr(struct parser *p)
 	return p->failed ? NULL : n;
 }
 
-struct node *parse_expression(struct arena *a, struct cel_issues *issues)
+struct node *cel_parse_expression(struct arena *a, struct cel_issues *issues)
 {
 	struct parser p = {.arena = a, .issues = issues, .lexer = {.issues = issues}};
 	if (issues->text.len > CEL_TEXT_BYTES_MAX) {

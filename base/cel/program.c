@@ -1,5 +1,5 @@
 /* From text to a program: parsed, typed, its cost estimated. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env, const struct cel_variable *variables,
         size_t count, struct slice text, struct strbuf *words)
@@ -8,11 +8,11 @@ const struct cel_program *cel_compile(struct arena *a, const struct cel_env *env
 	struct slice copy = {arena_memdup(a, text.ptr ? text.ptr : "", text.len), text.len};
 	struct cel_issues issues = {.arena = a, .text = copy, .words = words};
 	p->uses = ARENA_ARRAY(a, bool, count + 1);
-	p->root = parse_expression(a, &issues);
-	if (!p->root || !check_expression(a, env, variables, count, p->root, &issues, p->uses, &p->slots))
+	p->root = cel_parse_expression(a, &issues);
+	if (!p->root || !cel_check_expression(a, env, variables, count, p->root, &issues, p->uses, &p->slots))
 		return NULL;
 	p->type = p->root->type;
-	p->cost = estimate_cost(p->root);
+	p->cost = cel_estimate_cost(p->root);
 	return p;
 }
 

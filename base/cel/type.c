@@ -2,7 +2,7 @@
  *
  * What fits where is the language's "gradual typing": dyn fits everywhere and takes everything; a parameter takes what
  * it met first, or what is more general. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/check.h"
 
@@ -60,7 +60,7 @@ const struct cel_type *cel_type_optional(struct arena *a, const struct cel_type 
 	return make(a, CEL_OPTIONAL, NULL, elem);
 }
 
-const struct cel_type *type_of_types(struct arena *a, const struct cel_type *of)
+const struct cel_type *cel_type_of_types(struct arena *a, const struct cel_type *of)
 {
 	return make(a, CEL_TYPE, NULL, of);
 }
@@ -116,7 +116,7 @@ const char *cel_type_text(struct arena *a, const struct cel_type *t)
 	return text;
 }
 
-const struct cel_type *type_of_name(struct arena *a, struct slice name)
+const struct cel_type *cel_type_of_name(struct arena *a, struct slice name)
 {
 	for (size_t i = 0; i < COUNT_OF(named); i++)
 		if (slice_is(name, named[i].in_expressions))
@@ -126,7 +126,7 @@ const struct cel_type *type_of_name(struct arena *a, struct slice name)
 	if (slice_is(name, "map"))
 		return cel_type_map(a, &cel_type_dyn, &cel_type_dyn);
 	if (slice_is(name, "type"))
-		return type_of_types(a, &cel_type_dyn);
+		return cel_type_of_types(a, &cel_type_dyn);
 	if (slice_is(name, "optional_type"))
 		return cel_type_optional(a, &cel_type_dyn);
 	return NULL;
@@ -141,7 +141,7 @@ static bool take(struct slice *s, const char *text)
 	return true;
 }
 
-const struct cel_type *type_parse(struct arena *a, struct slice *s)
+const struct cel_type *cel_type_parse(struct arena *a, struct slice *s)
 {
 	static const struct {
 		const char *open;
@@ -152,16 +152,16 @@ const struct cel_type *type_parse(struct arena *a, struct slice *s)
 	for (size_t i = 0; i < COUNT_OF(holders); i++) {
 		if (take(s, holders[i].open)) {
 			t->kind = holders[i].kind;
-			t->elem = type_parse(a, s);
+			t->elem = cel_type_parse(a, s);
 			CHECK(take(s, ")"));
 			return t;
 		}
 	}
 	if (take(s, "map(")) {
 		t->kind = CEL_MAP;
-		t->key = type_parse(a, s);
+		t->key = cel_type_parse(a, s);
 		CHECK(take(s, ","));
-		t->elem = type_parse(a, s);
+		t->elem = cel_type_parse(a, s);
 		CHECK(take(s, ")"));
 		return t;
 	}
@@ -184,7 +184,7 @@ const struct cel_type *type_parse(struct arena *a, struct slice *s)
 
 /* ---- relations ---- */
 
-bool type_same(const struct cel_type *a, const struct cel_type *b)
+bool cel_type_same(const struct cel_type *a, const struct cel_type *b)
 {
 	if (a == b)
 		return true;
@@ -194,9 +194,9 @@ bool type_same(const struct cel_type *a, const struct cel_type *b)
 	case CEL_LIST:
 	case CEL_OPTIONAL:
 	case CEL_TYPE:
-		return type_same(a->elem, b->elem);
+		return cel_type_same(a->elem, b->elem);
 	case CEL_MAP:
-		return type_same(a->key, b->key) && type_same(a->elem, b->elem);
+		return cel_type_same(a->key, b->key) && cel_type_same(a->elem, b->elem);
 	case CEL_OBJECT:
 		return false; /* it is its place */
 	case CEL_OPAQUE:
@@ -220,9 +220,9 @@ static bool param_fits(struct bindings *b, const struct cel_type *to, const stru
 		b->count++;
 		return true;
 	}
-	if (b->types[i]->kind == CEL_DYN || type_fits(&none, b->types[i], from))
+	if (b->types[i]->kind == CEL_DYN || cel_type_fits(&none, b->types[i], from))
 		return true;
-	if (!type_fits(&none, from, b->types[i]))
+	if (!cel_type_fits(&none, from, b->types[i]))
 		return false;
 	b->types[i] = from;
 	return true;
@@ -233,7 +233,7 @@ static bool takes_null(const struct cel_type *t)
 	return t->kind == CEL_OBJECT || t->kind == CEL_TIMESTAMP || t->kind == CEL_DURATION || t->kind == CEL_OPAQUE;
 }
 
-bool type_fits(struct bindings *b, const struct cel_type *to, const struct cel_type *from)
+bool cel_type_fits(struct bindings *b, const struct cel_type *to, const struct cel_type *from)
 {
 	if (to->kind == CEL_PARAM)
 		return param_fits(b, to, from);
@@ -246,17 +246,17 @@ bool type_fits(struct bindings *b, const struct cel_type *to, const struct cel_t
 	switch (to->kind) {
 	case CEL_LIST:
 	case CEL_OPTIONAL:
-		return type_fits(b, to->elem, from->elem);
+		return cel_type_fits(b, to->elem, from->elem);
 	case CEL_TYPE:
 		return true;
 	case CEL_MAP:
-		return type_fits(b, to->key, from->key) && type_fits(b, to->elem, from->elem);
+		return cel_type_fits(b, to->key, from->key) && cel_type_fits(b, to->elem, from->elem);
 	default:
-		return type_same(to, from);
+		return cel_type_same(to, from);
 	}
 }
 
-const struct cel_type *type_filled(struct arena *a, const struct bindings *b, const struct cel_type *t)
+const struct cel_type *cel_type_filled(struct arena *a, const struct bindings *b, const struct cel_type *t)
 {
 	switch (t->kind) {
 	case CEL_PARAM:
@@ -267,15 +267,15 @@ const struct cel_type *type_filled(struct arena *a, const struct bindings *b, co
 	case CEL_LIST:
 	case CEL_OPTIONAL:
 	case CEL_TYPE:
-		return make(a, t->kind, NULL, type_filled(a, b, t->elem));
+		return make(a, t->kind, NULL, cel_type_filled(a, b, t->elem));
 	case CEL_MAP:
-		return cel_type_map(a, type_filled(a, b, t->key), type_filled(a, b, t->elem));
+		return cel_type_map(a, cel_type_filled(a, b, t->key), cel_type_filled(a, b, t->elem));
 	default:
 		return t;
 	}
 }
 
-bool type_kind_fits(const struct cel_type *t, struct cel_value v)
+bool cel_type_kind_fits(const struct cel_type *t, struct cel_value v)
 {
 	if (t->kind == CEL_DYN || t->kind == CEL_PARAM)
 		return true;

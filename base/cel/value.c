@@ -3,7 +3,7 @@
  * A list or object of JSON stays where it is: a view. JSON's containers are chains, so one that is asked for a member
  * or an element by its place, and is large, gets an index for the time of the run (in its cache). Lists that are joined
  * are not copied but lie one behind the other, no deeper than LIST_DEPTH_MAX. */
-#include "base/cel/cel_int.h"
+#include "base/cel/program_int.h"
 
 #include "base/base64.h"
 #include "base/check.h"
@@ -85,7 +85,7 @@ struct cel_value cel_text(struct cel_run *r, const char *fmt, ...)
 	return cel_of_text((struct slice){arena_memdup(r->arena, text, len), len});
 }
 
-struct cel_value no_overload(void)
+struct cel_value cel_no_overload(void)
 {
 	return (struct cel_value){.kind = CEL_ERROR, .error = "no such overload"};
 }
@@ -117,12 +117,12 @@ static struct cel_value typed_text(struct arena *a, struct slice text, const str
 		struct slice whole = text;
 		if (text.len == 10)
 			whole = slice_of(arena_printf(a, "%.*sT00:00:00Z", SLICE_FMT(text)));
-		return time_parse(whole, &v.integer, &v.nanos)
+		return cel_time_parse(whole, &v.integer, &v.nanos)
 		               ? v
 		               : cel_error(a, "invalid data, could not parse '%.*s' as a time", SLICE_FMT(text));
 	}
 	if (type->kind == CEL_DURATION)
-		return span_parse(text, &v.integer)
+		return cel_span_parse(text, &v.integer)
 		               ? v
 		               : cel_error(a, "invalid data, could not parse '%.*s' as a duration", SLICE_FMT(text));
 	struct slice bytes;
@@ -173,12 +173,12 @@ static struct slice cache_key(struct cel_run *r, char what, struct slice key)
 	return (struct slice){text, key.len + 1};
 }
 
-void *run_cache_get(struct cel_run *r, char what, struct slice key)
+void *cel_run_cache_get(struct cel_run *r, char what, struct slice key)
 {
 	return r->cache ? map_get(r->cache, cache_key(r, what, key)) : NULL;
 }
 
-void run_cache_put(struct cel_run *r, char what, struct slice key, void *value)
+void cel_run_cache_put(struct cel_run *r, char what, struct slice key, void *value)
 {
 	if (!r->cache) {
 		r->cache = ARENA_NEW(r->arena, struct map);
@@ -187,15 +187,15 @@ void run_cache_put(struct cel_run *r, char what, struct slice key, void *value)
 	map_put(r->cache, cache_key(r, what, key), value);
 }
 
-const struct pattern *run_pattern(struct cel_run *r, struct slice text, struct cel_value *ret_error)
+const struct pattern *cel_run_pattern(struct cel_run *r, struct slice text, struct cel_value *ret_error)
 {
 	struct err err = ERR_INIT;
-	const struct pattern *p = run_cache_get(r, 'p', text);
+	const struct pattern *p = cel_run_cache_get(r, 'p', text);
 	if (p)
 		return p;
 	p = pattern_compile(r->arena, text, &err);
 	if (p)
-		run_cache_put(r, 'p', text, (void *)p);
+		cel_run_cache_put(r, 'p', text, (void *)p);
 	else
 		*ret_error = cel_error(r->arena, "%s", err.msg);
 	return p;
@@ -211,12 +211,12 @@ static const struct json *json_member(struct cel_run *r, const struct json *obje
 	if (object->count < INDEXED_FROM)
 		return json_get_slice(object, name);
 	struct slice key = {(const char *)&object, sizeof object};
-	struct json_index *x = run_cache_get(r, 'o', key);
+	struct json_index *x = cel_run_cache_get(r, 'o', key);
 	if (!x) {
 		x = ARENA_NEW(r->arena, struct json_index);
 		json_index_init(x, (struct json *)object);
 		arena_on_release(r->arena, release_index, x);
-		run_cache_put(r, 'o', key, x);
+		cel_run_cache_put(r, 'o', key, x);
 	}
 	return json_index_get(x, name);
 }
@@ -226,13 +226,13 @@ static const struct json *json_element(struct cel_run *r, const struct json *arr
 	if (array->count < INDEXED_FROM)
 		return json_at(array, i);
 	struct slice key = {(const char *)&array, sizeof array};
-	const struct json **all = run_cache_get(r, 'a', key);
+	const struct json **all = cel_run_cache_get(r, 'a', key);
 	if (!all) {
 		size_t n = 0;
 		all = ARENA_ARRAY(r->arena, const struct json *, array->count);
 		JSON_FOREACH (it, array)
 			all[n++] = it;
-		run_cache_put(r, 'a', key, all);
+		cel_run_cache_put(r, 'a', key, all);
 	}
 	return all[i];
 }
@@ -244,15 +244,15 @@ static const struct cel_type *elem_of(const struct cel_type *t)
 	return t ? t->elem : NULL;
 }
 
-size_t list_count(struct cel_value list)
+size_t cel_list_count(struct cel_value list)
 {
 	return list.is_view ? list.tree->count : list.list->count;
 }
 
-struct cel_value list_at(struct cel_run *r, struct cel_value list, uint64_t i)
+struct cel_value cel_list_at(struct cel_run *r, struct cel_value list, uint64_t i)
 {
 	while (!list.is_view && list.list->left) {
-		size_t left = list_count(*list.list->left);
+		size_t left = cel_list_count(*list.list->left);
 		bool is_left = i < left;
 		i -= is_left ? 0 : left;
 		list = is_left ? *list.list->left : *list.list->right;
@@ -262,17 +262,17 @@ struct cel_value list_at(struct cel_run *r, struct cel_value list, uint64_t i)
 	return list.list->items[i];
 }
 
-struct cel_value list_concat(struct cel_run *r, struct cel_value a, struct cel_value b)
+struct cel_value cel_list_concat(struct cel_run *r, struct cel_value a, struct cel_value b)
 {
 	unsigned left = a.is_view ? 0 : a.list->depth, right = b.is_view ? 0 : b.list->depth;
 	struct cel_list *l = ARENA_NEW(r->arena, struct cel_list);
 	struct cel_value *both = ARENA_ARRAY(r->arena, struct cel_value, 2);
-	if (!list_count(a) || !list_count(b))
-		return list_count(a) ? a : b;
+	if (!cel_list_count(a) || !cel_list_count(b))
+		return cel_list_count(a) ? a : b;
 	both[0] = a;
 	both[1] = b;
 	l->depth = (left > right ? left : right) + 1;
-	if (l->depth > LIST_DEPTH_MAX || __builtin_add_overflow(list_count(a), list_count(b), &l->count))
+	if (l->depth > LIST_DEPTH_MAX || __builtin_add_overflow(cel_list_count(a), cel_list_count(b), &l->count))
 		return cel_error(r->arena, "a list is joined of too many");
 	l->left = &both[0];
 	l->right = &both[1];
@@ -356,7 +356,7 @@ static struct cel_value find_in_map(struct cel_run *r, const struct cel_map *m, 
 				return m->values[i];
 		return (struct cel_value){.kind = CEL_DYN};
 	}
-	struct map *x = run_cache_get(r, 'm', where);
+	struct map *x = cel_run_cache_get(r, 'm', where);
 	if (!x) {
 		x = ARENA_NEW(r->arena, struct map);
 		arena_on_release(r->arena, release_map, x);
@@ -367,13 +367,14 @@ static struct cel_value find_in_map(struct cel_run *r, const struct cel_map *m, 
 				map_put(x, (struct slice){arena_memdup(r->arena, k.ptr, k.len), k.len},
 				        (void *)&m->values[i]);
 		}
-		run_cache_put(r, 'm', where, x);
+		cel_run_cache_put(r, 'm', where, x);
 	}
 	const struct cel_value *v = map_get(x, name);
 	return v ? *v : (struct cel_value){.kind = CEL_DYN};
 }
 
-struct cel_value member_find(struct cel_run *r, struct cel_value v, struct slice name, const struct cel_field *field)
+struct cel_value cel_member_find(
+        struct cel_run *r, struct cel_value v, struct slice name, const struct cel_field *field)
 {
 	struct cel_value none = {.kind = CEL_DYN};
 	if (!v.is_view)
@@ -392,10 +393,10 @@ struct cel_value member_find(struct cel_run *r, struct cel_value v, struct slice
 	return it ? cel_of_json(r->arena, it, type) : none;
 }
 
-struct cel_value map_find(struct cel_run *r, struct cel_value map, struct cel_value key)
+struct cel_value cel_map_find(struct cel_run *r, struct cel_value map, struct cel_value key)
 {
 	if (map.is_view || map.kind == CEL_OBJECT)
-		return key.kind == CEL_STRING ? member_find(r, map, key.text, NULL)
+		return key.kind == CEL_STRING ? cel_member_find(r, map, key.text, NULL)
 		                              : (struct cel_value){.kind = CEL_DYN};
 	return find_in_map(r, map.map, key);
 }
@@ -439,7 +440,7 @@ bool cel_walk_next(struct cel_run *r, struct cel_walk *w)
 		if (w->at >= w->of.list->count)
 			return false;
 		w->key = cel_of_int((int64_t)w->at);
-		w->value = list_at(r, w->of, w->at++);
+		w->value = cel_list_at(r, w->of, w->at++);
 		return true;
 	}
 	if (w->of.kind != CEL_MAP || w->at >= w->of.map->count)

@@ -1,6 +1,6 @@
 /* What the files of this room share: the tree of an expression, tokens, the table of functions. */
-#ifndef K3X_BASE_CEL_CEL_INT_H
-#define K3X_BASE_CEL_CEL_INT_H
+#ifndef K3X_BASE_CEL_PROGRAM_INT_H
+#define K3X_BASE_CEL_PROGRAM_INT_H
 
 #include "base/cel/library.h"
 #include "base/pattern.h"
@@ -41,11 +41,11 @@ struct lexer {
 	struct cel_issues *issues;
 	size_t at;
 };
-struct token lexer_next(struct lexer *l);
+struct token cel_lexer_next(struct lexer *l);
 /* The bytes of a string or bytes literal; false: it was told. */
-bool literal_text(struct cel_issues *i, const struct token *t, struct slice *ret);
+bool cel_literal_text(struct cel_issues *i, const struct token *t, struct slice *ret);
 /* A number, with its sign if the parser saw one. False: told. */
-bool literal_number(struct cel_issues *i, const struct token *t, bool is_negative, struct cel_value *ret);
+bool cel_literal_number(struct cel_issues *i, const struct token *t, bool is_negative, struct cel_value *ret);
 
 /* ---- the tree ---- */
 
@@ -98,13 +98,13 @@ struct node {
 	uint64_t size_min, size_max;
 };
 
-struct node *node_new(struct arena *a, enum node_kind kind, size_t offset, size_t args);
-struct node *node_call(struct arena *a, const char *name, size_t offset, struct node *x, struct node *y);
+struct node *cel_node_new(struct arena *a, enum node_kind kind, size_t offset, size_t args);
+struct node *cel_node_call(struct arena *a, const char *name, size_t offset, struct node *x, struct node *y);
 
 /* The tree, or NULL with issues. */
-struct node *parse_expression(struct arena *a, struct cel_issues *issues);
+struct node *cel_parse_expression(struct arena *a, struct cel_issues *issues);
 /* A call that is a macro becomes what it means; NULL: it is none, or issues were added (then *ret_bad). */
-struct node *macro_expand(struct arena *a, struct cel_issues *issues, const struct node *call, bool *ret_bad);
+struct node *cel_macro_expand(struct arena *a, struct cel_issues *issues, const struct node *call, bool *ret_bad);
 
 /* ---- functions ---- */
 
@@ -124,7 +124,7 @@ struct function {
 	size_t count;
 };
 
-const struct function *env_function(const struct cel_env *env, struct slice name); /* NULL: none */
+const struct function *cel_env_function(const struct cel_env *env, struct slice name); /* NULL: none */
 cel_fn cel_matches; /* the one function whose pattern the checker may have compiled */
 extern const struct cel_library cel_standard, cel_convert, cel_times, cel_strings, cel_lists, cel_regex, cel_urls,
         cel_addresses, cel_sets, cel_optionals, cel_formats;
@@ -138,13 +138,13 @@ struct bindings {
 	size_t count;
 };
 /* May a value of type `from` stand where `to` is wanted? Parameters of `to` are bound. */
-bool type_fits(struct bindings *b, const struct cel_type *to, const struct cel_type *from);
-const struct cel_type *type_filled(struct arena *a, const struct bindings *b, const struct cel_type *t);
-bool type_same(const struct cel_type *a, const struct cel_type *b);
-const struct cel_type *type_of_name(struct arena *a, struct slice name); /* "int", ...: NULL: none */
-const struct cel_type *type_of_types(struct arena *a, const struct cel_type *of);
-const struct cel_type *type_parse(struct arena *a, struct slice *text); /* a declaration's */
-bool type_kind_fits(const struct cel_type *t, struct cel_value v);      /* at run time: by kinds alone */
+bool cel_type_fits(struct bindings *b, const struct cel_type *to, const struct cel_type *from);
+const struct cel_type *cel_type_filled(struct arena *a, const struct bindings *b, const struct cel_type *t);
+bool cel_type_same(const struct cel_type *a, const struct cel_type *b);
+const struct cel_type *cel_type_of_name(struct arena *a, struct slice name); /* "int", ...: NULL: none */
+const struct cel_type *cel_type_of_types(struct arena *a, const struct cel_type *of);
+const struct cel_type *cel_type_parse(struct arena *a, struct slice *text); /* a declaration's */
+bool cel_type_kind_fits(const struct cel_type *t, struct cel_value v);      /* at run time: by kinds alone */
 
 /* ---- values ---- */
 
@@ -160,31 +160,32 @@ struct cel_map {
 	const struct cel_value *keys, *values;
 };
 
-struct cel_value list_at(struct cel_run *r, struct cel_value list, uint64_t i); /* i is in it */
-size_t list_count(struct cel_value list);
-struct cel_value list_concat(struct cel_run *r, struct cel_value a, struct cel_value b);
+struct cel_value cel_list_at(struct cel_run *r, struct cel_value list, uint64_t i); /* i is in it */
+size_t cel_list_count(struct cel_value list);
+struct cel_value cel_list_concat(struct cel_run *r, struct cel_value a, struct cel_value b);
 /* CEL_DYN: there is none. */
-struct cel_value map_find(struct cel_run *r, struct cel_value map, struct cel_value key);
-struct cel_value member_find(struct cel_run *r, struct cel_value v, struct slice name, const struct cel_field *field);
-const struct cel_type *value_type(struct arena *a, struct cel_value v);
+struct cel_value cel_map_find(struct cel_run *r, struct cel_value map, struct cel_value key);
+struct cel_value cel_member_find(
+        struct cel_run *r, struct cel_value v, struct slice name, const struct cel_field *field);
+const struct cel_type *cel_value_type(struct arena *a, struct cel_value v);
 /* As errors and string() have it. */
-void value_write(struct cel_run *r, struct strbuf *out, struct cel_value v);
-void write_double(struct strbuf *out, double d);
-struct cel_value no_overload(void);
+void cel_value_write(struct cel_run *r, struct strbuf *out, struct cel_value v);
+void cel_write_double(struct strbuf *out, double d);
+struct cel_value cel_no_overload(void);
 static inline bool is_error(struct cel_value v)
 {
 	return v.kind == CEL_ERROR;
 }
 /* Compiled once a run. NULL with an error of that run. */
-const struct pattern *run_pattern(struct cel_run *r, struct slice text, struct cel_value *ret_error);
-void *run_cache_get(struct cel_run *r, char what, struct slice key);
-void run_cache_put(struct cel_run *r, char what, struct slice key, void *value);
+const struct pattern *cel_run_pattern(struct cel_run *r, struct slice text, struct cel_value *ret_error);
+void *cel_run_cache_get(struct cel_run *r, char what, struct slice key);
+void cel_run_cache_put(struct cel_run *r, char what, struct slice key, void *value);
 
 /* times */
-bool time_parse(struct slice text, int64_t *ret_s, int32_t *ret_nanos);
-bool span_parse(struct slice text, int64_t *ret_nanos);
-void time_write(struct strbuf *out, int64_t s, int32_t nanos);
-void span_write(struct strbuf *out, int64_t nanos);
+bool cel_time_parse(struct slice text, int64_t *ret_s, int32_t *ret_nanos);
+bool cel_span_parse(struct slice text, int64_t *ret_nanos);
+void cel_time_write(struct strbuf *out, int64_t s, int32_t nanos);
+void cel_span_write(struct strbuf *out, int64_t nanos);
 
 /* ---- programs ---- */
 
@@ -197,10 +198,10 @@ struct cel_program {
 };
 
 /* Types all nodes; false: issues were added. */
-bool check_expression(struct arena *a, const struct cel_env *env, const struct cel_variable *vars, size_t count,
+bool cel_check_expression(struct arena *a, const struct cel_env *env, const struct cel_variable *vars, size_t count,
         struct node *root, struct cel_issues *issues, bool *uses, size_t *ret_slots);
-uint64_t estimate_cost(struct node *root);
-uint64_t call_cost(struct cel_run *r, const struct function_overload *o, const struct cel_value *args, size_t count,
+uint64_t cel_estimate_cost(struct node *root);
+uint64_t cel_call_cost(struct cel_run *r, const struct function_overload *o, const struct cel_value *args, size_t count,
         struct cel_value result);
 
 #endif
