@@ -161,8 +161,30 @@ static const struct cel_type *member_type(struct checker *c, struct node *n, con
 	}
 }
 
+/* A variable may be called "a.b". */
+static bool refer_to_dotted(struct checker *c, struct node *n)
+{
+	const struct node *of = n->args[0];
+	size_t at;
+	if (of->kind != NODE_NAME || n->is_test || n->is_optional || local(c, of->name))
+		return false;
+	struct slice whole =
+	        slice_of(arena_printf(c->arena, "%.*s.%.*s", SLICE_FMT(of->name), SLICE_FMT(n->name)));
+	if (!variable(c, whole, &at))
+		return false;
+	n->kind = NODE_NAME;
+	n->name = whole;
+	n->refers = REFERS_VARIABLE;
+	n->slots[0] = at;
+	n->type = n->declared = c->vars[at].type;
+	c->uses[at] = true;
+	return true;
+}
+
 static void check_select(struct checker *c, struct node *n)
 {
+	if (refer_to_dotted(c, n))
+		return;
 	if (!n->is_test && !n->is_optional && refer_to_type(c, n, dotted_name(c, n, NAME_DOTS_MAX)))
 		return;
 	struct node *of = n->args[0];

@@ -419,6 +419,7 @@ static bool walk_view(struct cel_run *r, struct cel_walk *w)
 	while (is_object && w->next) {
 		struct slice name = cel_escape(r->arena, w->next->key);
 		field = name.ptr ? cel_type_field(w->of.type, name) : NULL;
+		field = field ? field : cel_type_field(w->of.type, w->next->key);
 		if (field)
 			break;
 		w->next = w->next->next;

@@ -2,7 +2,7 @@
 #include "api/machinery/rules/custom_program_int.h"
 
 #include "api/machinery/cel/schema_type.h"
-#include "api/machinery/rules/custom_rules.h"
+#include "api/machinery/rules/custom_rule.h"
 #include "base/check.h"
 
 #include <stdlib.h>

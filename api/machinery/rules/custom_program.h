@@ -15,6 +15,9 @@ struct custom_program;
  * it nests too deep; all are refused when a definition is validated. */
 const struct custom_program *custom_program_new(struct arena *a, const struct json *schema, struct err *err);
 
+/* Is there a rule in CEL in a schema, or below it? */
+bool custom_schema_has_rules(const struct json *schema);
+
 /* Fills in defaults, and takes out nulls where the schema allows none (a default takes their place). In place, new
  * nodes from the arena. apiVersion, kind and metadata of the whole object are left alone. A second time it changes
  * nothing. True: something was changed. */

@@ -6,7 +6,8 @@
  * Old values can be told apart in keyed lists and in maps alone: below another list a rule may not ask for oldSelf.
  *
  * What can go wrong: depth, bounded by parsing. */
-#include "api/machinery/rules/custom_rules.h"
+#include "api/machinery/rules/custom_rules_define.h"
+#include "api/machinery/rules/custom_rule.h"
 
 #include "api/machinery/cel/schema_type.h"
 #include "api/machinery/rules/custom_program_int.h"

@@ -6,7 +6,7 @@
 #include "api/machinery/rules/definition.h"
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/structural.h"
-#include "api/machinery/rules/custom_rules.h"
+#include "api/machinery/rules/custom_rules_define.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/schema/kind_ops.h"

@@ -6,7 +6,6 @@
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/rules/custom_program.h"
-#include "api/machinery/rules/custom_rules.h"
 #include "base/check.h"
 #include "base/pattern.h"
 

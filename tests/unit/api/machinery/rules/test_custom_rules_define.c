@@ -1,5 +1,6 @@
 /* Rules in CEL: what definitions may say, what objects are told, and when a rule is not asked. */
-#include "api/machinery/rules/custom_rules.h"
+#include "api/machinery/rules/custom_rules_define.h"
+#include "api/machinery/rules/custom_rule.h"
 
 #include "api/machinery/rules/custom_program.h"
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* Rules in CEL of a schema (x-kubernetes-validations), compiled. See custom_program.h for how they are asked. */
-#ifndef K3X_API_MACHINERY_RULES_CUSTOM_RULES_H
-#define K3X_API_MACHINERY_RULES_CUSTOM_RULES_H
+#ifndef K3X_API_MACHINERY_RULES_CUSTOM_RULE_H
+#define K3X_API_MACHINERY_RULES_CUSTOM_RULE_H
 
 #include "api/machinery/rules/field_errors.h"
 #include "base/cel/cel.h"
@@ -28,15 +28,5 @@ bool custom_rule_compile(struct arena *a, const struct json *rule, const struct 
 /* All of a schema. ERR_INVAL and NULL: one does not compile. */
 const struct custom_rules *custom_rules_new(
         struct arena *a, const struct json *rules, const struct cel_type *type, struct err *err);
-
-/* Is there a rule in it, or below it? */
-bool custom_schema_has_rules(const struct json *schema);
-
-/* A fieldPath ("." and a name, "['" and a name "']") by the schema that its rule stands in. False: it names nothing.
- * *ret: as messages have it, with a point before it. In the arena. */
-bool custom_field_path(struct arena *a, const struct json *schema, struct slice path, const char **ret);
-
-/* All rules of an openAPIV3Schema that is structural otherwise: adds what is wrong with them, in upstream's words. */
-void custom_rules_define(struct field_errors *e, const struct json *schema, const char *path);
 
 #endif
