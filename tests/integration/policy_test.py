@@ -276,5 +276,22 @@ def _():
     api.post(MAPS, config("no")).want(201)
 
 
+@case("types: expressions that cannot be right for a kind are told in the status")
+def _():
+    apps = [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}]
+    api.post(POLICIES, policy("typed", "object.spec.replicas > 1 && object.metadata.namespace != 'x'", "object.spec.replicas == 'three'", "object.spec.nope == 1", rules=apps)).want(201)
+    status = until("checked", lambda: (lambda s: s if s.get("observedGeneration") == 1 else None)(api.get(POLICIES + "/typed").json.get("status", {})))
+    found = status["typeChecking"]["expressionWarnings"]
+    eq([w["fieldRef"] for w in found], ["spec.validations[1].expression", "spec.validations[2].expression"])
+    has(found[0]["warning"], "apps/v1, Kind=Deployment: ERROR: <input>:1:22: found no matching overload for '_==_' applied to '(int, string)'")
+    has(found[1]["warning"], "undefined field 'nope'")
+    p = api.get(POLICIES + "/typed").json
+    p["spec"]["validations"] = [{"expression": "object.spec.replicas > 1"}]
+    api.put(POLICIES + "/typed", p).want(200)
+    status = until("checked anew", lambda: (lambda s: s if s.get("observedGeneration") == 2 else None)(api.get(POLICIES + "/typed").json["status"]))
+    eq(status["typeChecking"], {})
+    api.delete(POLICIES + "/typed").want(200)
+
+
 if __name__ == "__main__":
     sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
