@@ -20,7 +20,11 @@ const struct pattern *pattern_compile(struct arena *a, struct slice text, struct
 /* Text is UTF-8; bytes that are none count as U+FFFD each. */
 bool pattern_matches(const struct pattern *p, struct slice text);
 /* The first place from byte `from` on where it matches, and there what Perl would take: of alternatives the first, of
- * repetitions as many as may be, or as few. *ret is a part of the text. */
-bool pattern_find(const struct pattern *p, struct slice text, size_t from, struct slice *ret);
+ * repetitions as many as may be, or as few. *ret is a part of the text;
+ * *ret_looked (NULL is fine) how many bytes were looked at, which may be many more. */
+bool pattern_find(const struct pattern *p, struct slice text, size_t from, struct slice *ret, size_t *ret_looked);
+
+/* How many steps it is made of: a byte of a text costs so many at most. */
+unsigned pattern_steps(const struct pattern *p);
 
 #endif

@@ -66,7 +66,12 @@ static void seek(struct pattern_run *r, struct threads *now, struct slice text, 
 	}
 }
 
-bool pattern_find(const struct pattern *p, struct slice text, size_t from, struct slice *ret)
+unsigned pattern_steps(const struct pattern *p)
+{
+	return p->count;
+}
+
+bool pattern_find(const struct pattern *p, struct slice text, size_t from, struct slice *ret, size_t *ret_looked)
 {
 	unsigned n = p->count;
 	unsigned *memory = xcalloc(3 * (size_t)n + 2, sizeof(unsigned));
@@ -104,6 +109,8 @@ bool pattern_find(const struct pattern *p, struct slice text, size_t from, struc
 		next = swap;
 		seek(&r, &now, text, &rest);
 	}
+	if (ret_looked)
+		*ret_looked = text.len - rest.len - from;
 	free(rooms);
 	free(memory);
 	return r.matched;

@@ -155,7 +155,8 @@ struct cel_run {
 	struct cel_value *locals;
 	struct map *cache; /* indexes of large trees, compiled patterns, time zones; goes with the arena */
 	size_t bytes_max;
-	bool is_over; /* the budget is used up: every step is an error from here on */
+	uint64_t work; /* what is done inside of functions, in parts of a unit of cost */
+	bool is_over;  /* the budget is used up: every step is an error from here on */
 };
 
 #define CEL_OVER_BUDGET "operation cancelled: actual cost limit exceeded"

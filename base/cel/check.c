@@ -168,8 +168,7 @@ static bool refer_to_dotted(struct checker *c, struct node *n)
 	size_t at;
 	if (of->kind != NODE_NAME || n->is_test || n->is_optional || local(c, of->name))
 		return false;
-	struct slice whole =
-	        slice_of(arena_printf(c->arena, "%.*s.%.*s", SLICE_FMT(of->name), SLICE_FMT(n->name)));
+	struct slice whole = slice_of(arena_printf(c->arena, "%.*s.%.*s", SLICE_FMT(of->name), SLICE_FMT(n->name)));
 	if (!variable(c, whole, &at))
 		return false;
 	n->kind = NODE_NAME;
@@ -260,11 +259,19 @@ static void check_list(struct checker *c, struct node *n)
 	n->type = cel_type_list(c->arena, elem ? elem : &cel_type_dyn);
 }
 
+static bool is_key_type(enum cel_kind kind)
+{
+	return kind == CEL_DYN || kind == CEL_ERROR || kind == CEL_STRING || kind == CEL_INT || kind == CEL_UINT ||
+	       kind == CEL_BOOL;
+}
+
 static void check_map(struct checker *c, struct node *n)
 {
 	const struct cel_type *key = NULL, *elem = NULL;
 	for (size_t i = 0; i < n->count; i++)
 		check_element(c, n->args[i], i % 2 ? &elem : &key);
+	if (key && !is_key_type(key->kind))
+		cel_issue(c->issues, n->offset, "unsupported key type: %s", words(c, key));
 	n->type = cel_type_map(c->arena, key ? key : &cel_type_dyn, elem ? elem : &cel_type_dyn);
 }
 

@@ -154,6 +154,8 @@ bool cel_equal(struct cel_run *r, struct cel_value a, struct cel_value b)
 	int order;
 	if (is_number(a) && is_number(b))
 		return compare_numbers(a, b, &order) && order == 0;
+	if (!cel_work(r, 1))
+		return false;
 	if ((a.kind == CEL_MAP || a.kind == CEL_OBJECT) && (b.kind == CEL_MAP || b.kind == CEL_OBJECT))
 		return equal_maps(r, a, b);
 	if (a.kind != b.kind)

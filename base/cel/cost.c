@@ -110,6 +110,8 @@ uint64_t cel_call_cost(struct cel_run *r, const struct function_overload *o, con
 	struct call_sizes s = {.count = count};
 	if (o->row->cost == CEL_COST_ONE)
 		return 1;
+	if (o->row->cost == CEL_COST_PATTERN)
+		return 1; /* was counted as work, by the steps that the pattern has */
 	for (size_t i = 0; i < count; i++)
 		s.args[i] = cel_size(args[i]);
 	if (o->row->cost == CEL_COST_WALK)

@@ -153,7 +153,8 @@ static struct cel_value eval_call(struct cel_run *r, const struct node *n)
 	if (!o)
 		return cel_no_overload();
 	if (n->pattern && o->row->fn == cel_matches)
-		out = cel_of_bool(pattern_matches(n->pattern, args[0].text));
+		out = cel_of_bool(
+		        cel_work_pattern(r, n->pattern, args[0].text.len) && pattern_matches(n->pattern, args[0].text));
 	else
 		out = o->row->fn(r, args, n->count);
 	spend(r, cel_call_cost(r, o, args, n->count, out));

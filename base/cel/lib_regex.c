@@ -18,7 +18,8 @@ static struct cel_value find(struct cel_run *r, args_t v, size_t n)
 	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
 	if (!p)
 		return bad_pattern(r, error);
-	return cel_of_text(pattern_find(p, v[0].text, 0, &found) ? found : SLICE(""));
+	bool is_found = cel_work_pattern(r, p, v[0].text.len) && pattern_find(p, v[0].text, 0, &found, NULL);
+	return cel_of_text(is_found ? found : SLICE(""));
 }
 
 static struct cel_value find_all(struct cel_run *r, args_t v, size_t n)
@@ -29,10 +30,13 @@ static struct cel_value find_all(struct cel_run *r, args_t v, size_t n)
 	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
 	int64_t limit = n > 2 ? v[2].integer : -1;
 	const char *behind = NULL; /* the end of the last one */
-	size_t at = 0;
+	size_t at = 0, looked;
 	if (!p)
 		return bad_pattern(r, error);
-	while (at <= s.len && (limit < 0 || (int64_t)m.count < limit) && pattern_find(p, s, at, &found)) {
+	/* a search may look far beyond what it finds, each time anew */
+	while (at <= s.len && (limit < 0 || (int64_t)m.count < limit) && pattern_find(p, s, at, &found, &looked)) {
+		if (!cel_work_pattern(r, p, looked))
+			break;
 		at = (size_t)(found.ptr + found.len - s.ptr);
 		/* an empty one right behind another does not count */
 		if (found.len || found.ptr != behind)

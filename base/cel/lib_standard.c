@@ -222,7 +222,9 @@ struct cel_value cel_matches(struct cel_run *r, args_t v, size_t n)
 {
 	struct cel_value error;
 	const struct pattern *p = cel_run_pattern(r, v[1].text, &error);
-	return p ? cel_of_bool(pattern_matches(p, v[0].text)) : error;
+	if (!p)
+		return error;
+	return cel_of_bool(cel_work_pattern(r, p, v[0].text.len) && pattern_matches(p, v[0].text));
 }
 
 #define ORDERS(name, fn, a, b) \

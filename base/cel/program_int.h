@@ -181,6 +181,13 @@ const struct pattern *cel_run_pattern(struct cel_run *r, struct slice text, stru
 void *cel_run_cache_get(struct cel_run *r, char what, struct slice key);
 void cel_run_cache_put(struct cel_run *r, char what, struct slice key, void *value);
 
+/* Work inside of a function that its cost does not tell: `parts` of which CEL_WORK_PARTS make a unit. False: the budget
+ * is used up, and the function need not go on: nobody will see its value. */
+enum { CEL_WORK_PARTS = 16 };
+bool cel_work(struct cel_run *r, uint64_t parts);
+/* The same for a pattern that is about to look at so many bytes. */
+bool cel_work_pattern(struct cel_run *r, const struct pattern *p, size_t bytes);
+
 /* times */
 bool cel_time_parse(struct slice text, int64_t *ret_s, int32_t *ret_nanos);
 bool cel_span_parse(struct slice text, int64_t *ret_nanos);

@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 
+enum { TYPE_TEXT_BYTES_MAX = 1000 };
+
 const struct cel_type cel_type_dyn = {.kind = CEL_DYN, .size_max = CEL_SIZE_UNBOUND, .text_bytes_min = 1};
 const struct cel_type cel_type_null = {.kind = CEL_NULL, .size_max = 1, .text_bytes_min = 4};
 const struct cel_type cel_type_bool = {.kind = CEL_BOOL, .size_max = 1, .text_bytes_min = 4};
@@ -77,7 +79,7 @@ static const char *scalar_name(enum cel_kind kind)
 
 static void write_type(struct strbuf *out, const struct cel_type *t, unsigned depth)
 {
-	if (depth > CEL_DEPTH_MAX) {
+	if (depth > CEL_DEPTH_MAX || out->len > TYPE_TEXT_BYTES_MAX) {
 		strbuf_adds(out, "...");
 		return;
 	}
@@ -237,6 +239,8 @@ bool cel_type_fits(struct bindings *b, const struct cel_type *to, const struct c
 {
 	if (to->kind == CEL_PARAM)
 		return param_fits(b, to, from);
+	if (to == from)
+		return true;
 	if (to->kind == CEL_DYN || from->kind == CEL_DYN || from->kind == CEL_ERROR || to->kind == CEL_ERROR)
 		return true;
 	if (from->kind == CEL_NULL && takes_null(to))

@@ -14,6 +14,26 @@
 
 enum { INDEXED_FROM = 24, LIST_DEPTH_MAX = 64 };
 
+/* ---- work ---- */
+
+bool cel_work(struct cel_run *r, uint64_t parts)
+{
+	r->work += parts;
+	r->cost += r->work / CEL_WORK_PARTS;
+	r->work %= CEL_WORK_PARTS;
+	if (r->cost > r->cost_max || r->arena->used_bytes > r->bytes_max)
+		r->is_over = true;
+	return !r->is_over;
+}
+
+/* A unit is some 40 steps: as many as a pattern of plain characters has for its length. What is longer than its text
+ * says ("(a{100}){100}") costs more. */
+bool cel_work_pattern(struct cel_run *r, const struct pattern *p, size_t bytes)
+{
+	uint64_t steps = (uint64_t)pattern_steps(p) * (bytes + 1);
+	return cel_work(r, steps / 40 * CEL_WORK_PARTS);
+}
+
 /* ---- making ---- */
 
 struct cel_value cel_of_text(struct slice text)
@@ -281,6 +301,10 @@ struct cel_value cel_list_concat(struct cel_run *r, struct cel_value a, struct c
 
 void cel_list_add(struct cel_run *r, struct cel_list_maker *m, struct cel_value v)
 {
+	if (r->arena->used_bytes > r->bytes_max) {
+		r->is_over = true; /* nobody will see the list */
+		return;
+	}
 	if (m->count == m->cap) {
 		struct cel_value *more = arena_alloc(r->arena, (m->cap * 2 + 8) * sizeof *more);
 		if (m->count)

@@ -117,6 +117,7 @@ enum match_verdict match_conditions_ask(
 	struct cel_run r = {.arena = a, .variables = variables, .cost_max = KUBE_CEL_CALL_COST_MAX};
 	int64_t budget = KUBE_CEL_MATCH_BUDGET;
 	enum match_verdict verdict = MATCH_HOLDS;
+	const char *words = NULL;
 	for (size_t i = 0; i < m->count; i++) {
 		struct cel_value v = {.kind = CEL_ERROR, .error = "it does not compile"};
 		if (m->programs[i])
@@ -133,11 +134,13 @@ enum match_verdict match_conditions_ask(
 			return MATCH_FAILS;
 		if (v.kind != CEL_BOOL && verdict == MATCH_HOLDS) {
 			verdict = MATCH_ERROR;
-			*ret_words = arena_printf(a, "match condition '%s' resulted in error: %s", m->names[i],
+			words = arena_printf(a, "match condition '%s' resulted in error: %s", m->names[i],
 			        v.kind == CEL_ERROR ? cel_error_text(v) : "it is no bool");
 		}
 		if (budget < 0)
 			break;
 	}
+	if (verdict == MATCH_ERROR)
+		*ret_words = words;
 	return verdict;
 }

@@ -4,8 +4,6 @@
 #include "api/machinery/cel/kube_cel.h"
 #include "base/check.h"
 
-#include <stdlib.h>
-
 struct maker {
 	struct arena *arena;
 	const struct policy_faults *faults;
@@ -39,32 +37,25 @@ static const struct cel_program *compile(
 
 /* ---- variables ---- */
 
-static int by_name(const void *a, const void *b)
-{
-	const struct cel_field *x = a, *y = b;
-	return slice_cmp(x->name, y->name);
-}
-
+/* In its place among the others. Those before it were compiled when it was not there. */
 static void declare(struct maker *m, struct slice name, const struct cel_program *p)
 {
-	const struct cel_type *type = p ? cel_program_type(p) : &cel_type_dyn;
-	/* each sees a type of its own, for the list is sorted anew */
-	struct cel_type *t = ARENA_NEW(m->arena, struct cel_type);
-	struct cel_field *fields = ARENA_ARRAY(m->arena, struct cel_field, m->variables->field_count + 1);
-	if (m->variables->field_count)
-		memcpy(fields, m->variables->fields, m->variables->field_count * sizeof *fields);
-	*t = *m->variables;
-	fields[t->field_count++] = (struct cel_field){name, name, type};
-	qsort(fields, t->field_count, sizeof *fields, by_name);
-	t->fields = fields;
-	m->variables = t;
-	m->env.vars[POLICY_VARIABLES] = (struct cel_variable){"variables", t};
+	struct cel_type *t = m->variables;
+	size_t i = t->field_count++;
+	for (; i > 0 && slice_cmp(m->fields[i - 1].name, name) > 0; i--)
+		m->fields[i] = m->fields[i - 1];
+	m->fields[i] = (struct cel_field){name, name, p ? cel_program_type(p) : &cel_type_dyn};
 }
 
 static void make_variables(struct maker *m, struct policy_program *p, const struct json *list)
 {
-	p->variables = ARENA_ARRAY(m->arena, struct policy_named, list ? list->count + 1 : 1);
+	size_t max = list ? list->count : 0;
+	p->variables = ARENA_ARRAY(m->arena, struct policy_named, max + 1);
+	m->fields = ARENA_ARRAY(m->arena, struct cel_field, max + 1);
+	m->variables->fields = m->fields;
 	JSON_FOREACH (it, list) {
+		if (p->variable_count == POLICY_VARIABLES_COUNT_MAX)
+			break;
 		struct policy_named *v = &p->variables[p->variable_count];
 		const char *field = arena_printf(m->arena, "variables[%zu].expression", p->variable_count++);
 		v->name = kept(m, it, "name");
@@ -77,8 +68,11 @@ struct lazy_variables {
 	const struct policy_program *program;
 	const struct cel_value *values;
 	struct cel_value *known; /* kind CEL_DYN: not yet */
-	bool *is_busy;
+	unsigned depth;
 };
+
+/* Variables that ask for variables: each takes some of the stack. */
+enum { VARIABLE_DEPTH_MAX = 32 };
 
 static struct cel_value variable(void *arg, struct cel_run *r, struct slice name)
 {
@@ -91,11 +85,12 @@ static struct cel_value variable(void *arg, struct cel_run *r, struct slice name
 	if (lazy->known[i].kind != CEL_DYN)
 		return lazy->known[i];
 	const struct cel_program *p = lazy->program->variables[i].program;
-	if (!p || lazy->is_busy[i]) /* compiled, it cannot ask for itself: only those before it are declared */
-		return cel_error(r->arena, "composited variable \"%.*s\" fails to compile", SLICE_FMT(name));
-	lazy->is_busy[i] = true;
+	if (!p || lazy->depth == VARIABLE_DEPTH_MAX)
+		return cel_error(r->arena, "composited variable \"%.*s\" %s", SLICE_FMT(name),
+		        p ? "asks for a variable that asks for a variable, and so on, too deep" : "fails to compile");
+	lazy->depth++;
 	struct cel_value v = cel_run(p, r);
-	lazy->is_busy[i] = false;
+	lazy->depth--;
 	if (v.kind == CEL_ERROR && !r->is_over)
 		v = cel_error(r->arena, "composited variable \"%.*s\" fails to evaluate: %s", SLICE_FMT(name),
 		        cel_error_text(v));
@@ -108,8 +103,8 @@ struct cel_value policy_variables(struct arena *a, const struct policy_program *
 {
 	struct cel_lazy *lazy = ARENA_NEW(a, struct cel_lazy);
 	struct lazy_variables *vars = ARENA_NEW(a, struct lazy_variables);
-	*vars = (struct lazy_variables){p, values, ARENA_ARRAY(a, struct cel_value, p->variable_count + 1),
-	        ARENA_ARRAY(a, bool, p->variable_count + 1)};
+	*vars = (struct lazy_variables){
+	        .program = p, .values = values, .known = ARENA_ARRAY(a, struct cel_value, p->variable_count + 1)};
 	*lazy = (struct cel_lazy){variable, vars};
 	return cel_of_lazy(lazy);
 }

@@ -19,6 +19,9 @@ struct policy_named {
 	const struct cel_program *program;
 };
 
+/* More of them are not looked at: validation has refused them. */
+enum { POLICY_VARIABLES_COUNT_MAX = 256 };
+
 struct policy_program {
 	const struct match_conditions *conditions;
 	struct policy_named *variables;

@@ -54,6 +54,9 @@ static void check_variables(struct field_errors *e, const struct json *list)
 {
 	struct name_set seen = {MAP_INIT};
 	int i = 0;
+	if (list && list->count > POLICY_VARIABLES_COUNT_MAX)
+		field_error_add(e, "FieldValueTooMany", "spec.variables", "Too many: %u: must have at most %d items",
+		        list->count, POLICY_VARIABLES_COUNT_MAX);
 	JSON_FOREACH (it, list) {
 		struct slice name = json_get_str(it, "name");
 		const char *here = at(e, "spec.variables[%d]", i++);

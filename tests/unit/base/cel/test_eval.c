@@ -22,7 +22,8 @@ static void literals_mean_what_they_say(void **state)
 	        {"{'a': 1, 'a': 2}", "error: repeated key a"},
 	        {"[1, 'a']", "compile: expected type 'int' but found 'string'"},
 	        {"[?optional.of(1), ?optional.none(), 3]", "[1, 3]"}, {"{?'a': optional.none(), 'b': 2}", "{b: 2}"},
-	        {"1 // one\n + 2", "3"}, {"12x", "compile: letter"});
+	        {"1 // one\n + 2", "3"}, {"{[1]: 2}", "compile: unsupported key type: list(int)"},
+	        {"{1.5: 2}", "compile: unsupported key type: double"}, {"12x", "compile: letter"});
 }
 
 static void numbers_are_reckoned_with_their_bounds(void **state)
@@ -173,6 +174,38 @@ static void depth_length_and_cost_are_bounded(void **state)
 	arena_release(&a);
 }
 
+/* What a call's cost does not tell is counted, too: a pattern that is larger than its text, searches that look far
+ * beyond what they find, and trees that are compared. */
+static void work_inside_of_functions_is_bounded(void **state)
+{
+	static const char *const rows[] = {"t.matches('^(a{100}){100}$')", "t.findAll('a.*z|a').size() > 0",
+	        "[t].all(x, l.map(y, l).all(y, y == l))", "l.map(x, t.split('')).size() > 0"};
+	struct arena kept = ARENA_INIT;
+	const struct cel_env *env = cel_env_new(&kept, NULL, 0);
+	const struct cel_variable vars[] = {{"t", &cel_type_string}, {"l", cel_type_list(&kept, &cel_type_dyn)}};
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT, list = STRBUF_INIT;
+	for (int i = 0; i < 300000; i++)
+		strbuf_addc(&text, 'a');
+	strbuf_addc(&list, '[');
+	for (int i = 0; i < 20000; i++)
+		strbuf_adds(&list, i ? ",\"x\"" : "\"x\"");
+	strbuf_addc(&list, ']');
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct arena a = ARENA_INIT;
+		struct cel_value values[] = {cel_of_text(strbuf_slice(&text)),
+		        cel_of_json(&a, json_parse(&a, strbuf_slice(&list), NULL, NULL), NULL)};
+		const struct cel_program *p = cel_compile(&a, env, vars, 2, slice_of(rows[i]), NULL);
+		struct cel_run r = {.arena = &a, .variables = values, .cost_max = 1000000};
+		assert_non_null(p);
+		struct cel_value v = cel_run(p, &r);
+		if (strcmp(cel_error_text(v), CEL_OVER_BUDGET) != 0)
+			fail_msg("%s: %s, cost %llu", rows[i], cel_show(&r, v), (unsigned long long)r.cost);
+		assert_true(a.used_bytes < 200u * 1024 * 1024);
+		arena_release(&a);
+	}
+	arena_release(&kept);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +216,7 @@ int main(void)
 	        cmocka_unit_test(lists_maps_and_texts_are_asked),
 	        cmocka_unit_test(times_and_spans),
 	        cmocka_unit_test(depth_length_and_cost_are_bounded),
+	        cmocka_unit_test(work_inside_of_functions_is_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
