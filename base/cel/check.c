@@ -127,6 +127,12 @@ static void check_name(struct checker *c, struct node *n)
 		n->slots[0] = s->slot;
 		n->type = s->type;
 		n->declared = s->declared;
+		/* upstream takes elements of what is made in an expression for as large as the first variable, and
+		 * rules in the field rely on it */
+		if (!s->declared && c->var_count) {
+			n->has_size = true;
+			n->size_max = c->vars[0].type->size_max;
+		}
 	} else if (variable(c, n->name, &at)) {
 		n->refers = REFERS_VARIABLE;
 		n->slots[0] = at;
@@ -194,7 +200,7 @@ static void check_select(struct checker *c, struct node *n)
 		n->type = &type_error;
 		return;
 	}
-	n->declared = of->declared ? t : NULL;
+	n->declared = of->declared && !n->is_test ? t : NULL;
 	n->type = n->is_test ? &cel_type_bool : n->is_optional || is_chained ? cel_type_optional(c->arena, t) : t;
 }
 

@@ -232,7 +232,8 @@ static bool param_fits(struct bindings *b, const struct cel_type *to, const stru
 
 static bool takes_null(const struct cel_type *t)
 {
-	return t->kind == CEL_OBJECT || t->kind == CEL_TIMESTAMP || t->kind == CEL_DURATION || t->kind == CEL_OPAQUE;
+	return t->kind == CEL_OBJECT || t->kind == CEL_TIMESTAMP || t->kind == CEL_DURATION || t->kind == CEL_OPAQUE ||
+	       t->kind == CEL_OPTIONAL;
 }
 
 bool cel_type_fits(struct bindings *b, const struct cel_type *to, const struct cel_type *from)

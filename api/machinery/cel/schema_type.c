@@ -1,5 +1,6 @@
 /* See schema_type.h. Upstream: apiserver pkg/cel/common/schemas.go, whose estimates of sizes are these: what has no
- * bound is as large as a request may be, by the least that each part of it takes there.
+ * bound is as large as a request may be, by the least that each part of it takes there; objects count as nothing, by
+ * themselves.
  *
  * What can go wrong: depth, which parsing has bounded (JSON_DEPTH_MAX). */
 #include "api/machinery/cel/schema_type.h"
@@ -104,7 +105,8 @@ static const struct cel_type *map_type(struct arena *a, const struct json *s, co
 	const struct cel_type *elem = schema_cel_type(a, values, schema_is_embedded(values));
 	if (!elem)
 		return NULL;
-	const struct cel_type *key = sized(a, &cel_type_string, REQUEST_BYTES - 2, 2);
+	/* upstream counts names of members as nothing: rules in the field rely on it */
+	const struct cel_type *key = sized(a, &cel_type_string, 0, 2);
 	struct cel_type *t = (struct cel_type *)cel_type_map(a, key, elem);
 	/* a name of no characters, a colon, a comma */
 	t->size_max = bound(s, "maxProperties", (REQUEST_BYTES - 2) / (elem->text_bytes_min + 6));
@@ -141,7 +143,7 @@ static const struct cel_type *head_type(struct arena *a)
 	struct cel_type *t = ARENA_NEW(a, struct cel_type);
 	struct cel_field *fields = ARENA_ARRAY(a, struct cel_field, 2);
 	const struct cel_type *text = sized(a, &cel_type_string, REQUEST_BYTES - 2, 2);
-	*t = (struct cel_type){.kind = CEL_OBJECT, .fields = fields, .size_max = CEL_SIZE_UNBOUND, .text_bytes_min = 2};
+	*t = (struct cel_type){.kind = CEL_OBJECT, .fields = fields, .size_max = 0, .text_bytes_min = 2};
 	add_field(a, t, fields, SLICE("generateName"), text);
 	add_field(a, t, fields, SLICE("name"), text);
 	return t;
@@ -157,7 +159,7 @@ static const struct cel_type *object_type(struct arena *a, const struct json *s,
 	const struct json *properties = json_get(s, "properties");
 	struct cel_type *t = ARENA_NEW(a, struct cel_type);
 	struct cel_field *fields = ARENA_ARRAY(a, struct cel_field, (properties ? properties->count : 0) + 3);
-	*t = (struct cel_type){.kind = CEL_OBJECT, .fields = fields, .size_max = CEL_SIZE_UNBOUND, .text_bytes_min = 2};
+	*t = (struct cel_type){.kind = CEL_OBJECT, .fields = fields, .size_max = 0, .text_bytes_min = 2};
 	JSON_FOREACH (it, properties) {
 		if (is_root && is_head(it->key))
 			continue;

@@ -176,6 +176,37 @@ static void definitions_are_told(void **state)
 	arena_release(&arena);
 }
 
+/* Rules as published definitions have them, whose cost is within bounds because of how upstream counts. */
+static void rules_of_the_field_are_taken(void **state)
+{
+	static const char *const rows[] = {
+	        /* names of members, objects and what only is asked for count as nothing */
+	        "{'type':'object','maxProperties':16,'additionalProperties':{'type':'string','maxLength':4096},'x-"
+	        "kubernetes-validations':[{'rule':"
+	        "'self.all(key, "
+	        "key.matches(`^([a-z0-9]([-a-z0-9]*[a-z0-9])?/)?[A-Za-z0-9]$`))'},{'rule':'self.all(key, "
+	        "key.split(`/`)[0].size() < "
+	        "253)'}]}",
+	        "{'type':'object','properties':{'a':{'type':'array','items':{'type':'string'}}},'x-kubernetes-"
+	        "validations':[{'rule':'self == oldSelf'}]}",
+	        "{'type':'array','maxItems':50,'items':{'type':'object','properties':{'s':{'type':'string'},'d':{'type'"
+	        ":'string'}}},"
+	        "'x-kubernetes-validations':[{'rule':'self.all(x, has(x.s) == has(x.d))'}]}",
+	        /* and so do elements of what is made in the rule */
+	        "{'type':'object','properties':{'l':{'type':'array','maxItems':256,'items':{'type':'string','maxLength'"
+	        ":256}}},"
+	        "'x-kubernetes-validations':[{'rule':'(has(self.l) ? self.l : []).exists(k, k.contains(`/`))'}]}",
+	        "{'type':'string','maxLength':20,'x-kubernetes-validations':[{'rule':'size(self) == 0 || "
+	        "format.dns1123Label().validate(self) == "
+	        "null'}]}",
+	        "{'x-kubernetes-int-or-string':true,'x-kubernetes-validations':[{'rule':'type(self) == string ? "
+	        "self.endsWith(`%`) : self > 0'}]}",
+	};
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		defines(arena_printf(&arena, "{'type':'object','properties':{'x':%s}}", rows[i]), "");
+	arena_release(&arena);
+}
+
 static void paths_of_fields(void **state)
 {
 	static const char schema[] =
@@ -202,6 +233,7 @@ int main(void)
 	        cmocka_unit_test(what_is_as_it_was_is_let_be),
 	        cmocka_unit_test(the_budget_ends),
 	        cmocka_unit_test(definitions_are_told),
+	        cmocka_unit_test(rules_of_the_field_are_taken),
 	        cmocka_unit_test(paths_of_fields),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
