@@ -109,6 +109,8 @@ static struct slice dotted_name(struct checker *c, const struct node *n, unsigne
 static bool refer_to_type(struct checker *c, struct node *n, struct slice name)
 {
 	const struct cel_type *t = name.len ? cel_type_of_name(c->arena, name) : NULL;
+	if (!t && name.len)
+		t = cel_env_type(c->env, name);
 	if (!t)
 		return false;
 	n->refers = REFERS_VALUE;

@@ -1,7 +1,7 @@
 /* Equality, order, sizes, and the words of values.
  *
- * Numbers are compared by value whatever their kinds (cel-spec, "Numeric Values"): what a double cannot say of an
- * integer is not rounded away. Lists that a schema calls sets are equal in any order, keyed ones by their keys. */
+ * Numbers are compared by value whatever their kinds (cel-spec, "Numeric Values"); beside a double, an integer is what
+ * a double can say of it. Lists that a schema calls sets are equal in any order, keyed ones by their keys. */
 #include "base/cel/program_int.h"
 
 #include "base/check.h"
@@ -23,35 +23,20 @@ static int order_of(int64_t a, int64_t b)
 	return a < b ? -1 : a > b;
 }
 
-/* An integer of 65 bits against a double; false: the double is no number. */
-static bool compare_whole(__int128 i, double d, int *ret)
+static double as_double(struct cel_value v)
 {
-	if (isnan(d))
-		return false;
-	if (d >= 0x1p64 || d <= -0x1p64) {
-		*ret = d > 0 ? -1 : 1;
-		return true;
-	}
-	__int128 whole = (__int128)d;
-	*ret = i < whole ? -1 : i > whole ? 1 : d > (double)whole ? -1 : d < (double)whole;
-	return true;
+	return v.kind == CEL_INT ? (double)v.integer : v.kind == CEL_UINT ? (double)v.natural : v.real;
 }
 
 static bool compare_numbers(struct cel_value a, struct cel_value b, int *ret)
 {
-	if (a.kind == CEL_DOUBLE && b.kind == CEL_DOUBLE) {
-		*ret = a.real < b.real ? -1 : a.real > b.real;
-		return !isnan(a.real) && !isnan(b.real);
+	if (a.kind == CEL_DOUBLE || b.kind == CEL_DOUBLE) {
+		double x = as_double(a), y = as_double(b);
+		*ret = x < y ? -1 : x > y;
+		return !isnan(x) && !isnan(y);
 	}
 	__int128 x = a.kind == CEL_INT ? (__int128)a.integer : (__int128)a.natural,
 	         y = b.kind == CEL_INT ? (__int128)b.integer : (__int128)b.natural;
-	if (a.kind == CEL_DOUBLE) {
-		bool good = compare_whole(y, a.real, ret);
-		*ret = good ? -*ret : 0;
-		return good;
-	}
-	if (b.kind == CEL_DOUBLE)
-		return compare_whole(x, b.real, ret);
 	*ret = x < y ? -1 : x > y;
 	return true;
 }

@@ -4,7 +4,7 @@
 #include "base/check.h"
 
 struct cel_env {
-	struct map functions; /* in no arena: freed with the one of the environment */
+	struct map functions, types; /* in no arena: freed with the one of the environment */
 };
 
 static const struct cel_library *const own[] = {&cel_standard, &cel_convert, &cel_times, &cel_strings, &cel_lists,
@@ -19,7 +19,13 @@ static bool take(struct slice *s, const char *text)
 	return true;
 }
 
-static void declare(struct arena *a, struct function_overload *o, const struct cel_overload *row)
+static void note_type(struct cel_env *env, const struct cel_type *t)
+{
+	if (t->kind == CEL_OPAQUE)
+		map_put(&env->types, slice_of(t->name), (void *)t);
+}
+
+static void declare(struct arena *a, struct cel_env *env, struct function_overload *o, const struct cel_overload *row)
 {
 	struct slice s = slice_of(row->declaration);
 	o->row = row;
@@ -36,6 +42,7 @@ static void declare(struct arena *a, struct function_overload *o, const struct c
 	}
 	o->result = cel_type_parse(a, &s);
 	CHECK(s.len == 0);
+	note_type(env, o->result);
 }
 
 static void add(struct arena *a, struct cel_env *env, const struct cel_overload *row)
@@ -49,7 +56,7 @@ static void add(struct arena *a, struct cel_env *env, const struct cel_overload 
 		map_put(&env->functions, name, f);
 	}
 	CHECK(f->count < FUNCTION_OVERLOADS_MAX);
-	declare(a, &f->overloads[f->count++], row);
+	declare(a, env, &f->overloads[f->count++], row);
 }
 
 static void add_library(struct arena *a, struct cel_env *env, const struct cel_library *l)
@@ -62,6 +69,7 @@ static void release(void *arg)
 {
 	struct cel_env *env = arg;
 	map_release(&env->functions);
+	map_release(&env->types);
 }
 
 const struct cel_env *cel_env_new(struct arena *a, const struct cel_library *const *libraries, size_t count)
@@ -79,4 +87,9 @@ const struct cel_env *cel_env_new(struct arena *a, const struct cel_library *con
 const struct function *cel_env_function(const struct cel_env *env, struct slice name)
 {
 	return map_get(&env->functions, name);
+}
+
+const struct cel_type *cel_env_type(const struct cel_env *env, struct slice name)
+{
+	return map_get(&env->types, name);
 }

@@ -51,28 +51,42 @@ static struct cel_value char_at(struct cel_run *r, args_t v, size_t n)
 	return text_of(v[0].text.ptr + at, at < v[0].text.len ? step(v[0].text, at) : 0);
 }
 
+/* Beyond the end there is nothing. */
 static struct cel_value index_of(struct cel_run *r, args_t v, size_t n)
 {
 	struct slice s = v[0].text, part = v[1].text;
-	size_t from = 0;
-	if (n > 2 && !byte_of(s, v[2].integer, &from))
-		return outside(r, v[2].integer);
-	const char *found = part.len ? memmem(s.ptr + from, s.len - from, part.ptr, part.len) : s.ptr + from;
+	int64_t place = n > 2 ? v[2].integer : 0;
+	size_t from;
+	if (!part.len)
+		return cel_of_int(place);
+	if (place < 0)
+		return outside(r, place);
+	if (!byte_of(s, place, &from))
+		return cel_of_int(-1);
+	const char *found = memmem(s.ptr + from, s.len - from, part.ptr, part.len);
 	return cel_of_int(found ? characters((struct slice){s.ptr, (size_t)(found - s.ptr)}) : -1);
 }
 
 static struct cel_value last_index_of(struct cel_run *r, args_t v, size_t n)
 {
 	struct slice s = v[0].text, part = v[1].text;
+	int64_t place = n > 2 ? v[2].integer : characters(s);
 	size_t from = s.len;
-	if (n > 2 && !byte_of(s, v[2].integer, &from))
-		return outside(r, v[2].integer);
-	if (part.len > s.len)
+	if (!part.len)
+		return cel_of_int(place);
+	if (place < 0)
+		return outside(r, place);
+	if (!byte_of(s, place, &from) || (n > 2 && from == s.len) || part.len > s.len)
 		return cel_of_int(-1);
 	from = from > s.len - part.len ? s.len - part.len : from;
-	for (size_t i = from + 1; i-- > 0;)
+	for (size_t i = from + 1; i-- > 0;) {
+		if (s.ptr[i] != part.ptr[0])
+			continue;
+		if (!cel_work(r, part.len / 160))
+			break;
 		if (slice_eq((struct slice){s.ptr + i, part.len}, part))
 			return cel_of_int(characters((struct slice){s.ptr, i}));
+	}
 	return cel_of_int(-1);
 }
 

@@ -124,6 +124,8 @@ struct function {
 	size_t count;
 };
 
+/* An opaque type that some declaration speaks of; NULL: none of this name. */
+const struct cel_type *cel_env_type(const struct cel_env *env, struct slice name);
 const struct function *cel_env_function(const struct cel_env *env, struct slice name); /* NULL: none */
 cel_fn cel_matches; /* the one function whose pattern the checker may have compiled */
 extern const struct cel_library cel_standard, cel_convert, cel_times, cel_strings, cel_lists, cel_regex, cel_urls,

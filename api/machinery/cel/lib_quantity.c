@@ -46,7 +46,8 @@ static struct cel_value is_quantity(struct cel_run *r, args_t v, size_t n)
 
 static bool is_whole(const struct quantity *q)
 {
-	return q->nanos % NANOS == 0 && q->nanos / NANOS <= INT64_MAX && q->nanos / NANOS >= INT64_MIN;
+	/* what is beyond is held as the greatest */
+	return q->nanos % NANOS == 0 && q->nanos / NANOS < INT64_MAX && q->nanos / NANOS > INT64_MIN;
 }
 
 static struct cel_value is_integer(struct cel_run *r, args_t v, size_t n)
