@@ -87,6 +87,8 @@ def _():
     eq(s["reason"], "Invalid")
     eq(s["details"]["causes"], [{"message": "ValidatingAdmissionPolicy 'loose' with binding 'tight' denied request: failed expression: false"}])
     has(server.kubectl("-n", "p", "create", "configmap", "b")[2], "ValidatingAdmissionPolicy 'loose' with binding 'tight' denied request")
+    eq(server.kubectl_ok("get", "validatingadmissionpolicies").split("\n")[0].split(), ["NAME", "VALIDATIONS", "PARAMKIND", "AGE"])
+    eq(server.kubectl_ok("get", "validatingadmissionpolicybindings", "--no-headers").split()[:3], ["tight", "loose", "<unset>"])
     api.post("/api/v1/namespaces/p/secrets", {"metadata": {"name": "s"}}).want(201)  # not matched
     api.delete(f"{BINDINGS}/tight").want(200)
     api.post(MAPS, config("b")).want(201)

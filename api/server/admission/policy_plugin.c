@@ -17,7 +17,8 @@ struct dispatch {
 	struct admission *a;
 	const struct policy *policy;
 	const struct resource *resource; /* in whose form the policy sees the object */
-	struct cel_request *request;     /* NULL: not made yet */
+	const struct resource *made_for; /* and in which the request was made; NULL: not yet */
+	struct cel_request *request;
 	/* the first denial */
 	const char *denied, *reason;
 };
@@ -103,13 +104,14 @@ static void ask_bound(struct dispatch *d, const struct policy_binding *b)
 		is_misconfigured(d, b, err.msg);
 		return;
 	}
-	if (!d->request && params.count) {
+	if (d->made_for != d->resource && params.count) {
 		d->request = ARENA_NEW(d->a->arena, struct cel_request);
+		d->made_for = NULL;
 		if (cel_request_init(d->request, d->a, d->resource, &err) != 0) {
-			d->request = NULL;
 			is_misconfigured(d, b, err.msg);
 			return;
 		}
+		d->made_for = d->resource;
 	}
 	struct policy_outcome *o = ARENA_NEW(d->a->arena, struct policy_outcome);
 	for (size_t i = 0; i < params.count; i++) {
@@ -181,7 +183,6 @@ int admit_by_policies(struct admission *a, struct err *err)
 		if (!is_bound(all, all->policies[i]))
 			continue;
 		d.policy = all->policies[i];
-		d.request = NULL;
 		ask(&d, all);
 	}
 	return d.denied ? refuse(a, &d, err) : 0;
