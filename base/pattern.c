@@ -660,10 +660,14 @@ void pattern_look_ahead(struct pattern_run *r, struct slice rest)
 	r->turn++;
 }
 
+enum { FEW_UNITS = 256 };
+
 bool pattern_matches(const struct pattern *p, struct slice text)
 {
 	unsigned n = p->count;
-	unsigned *memory = xcalloc(5 * (size_t)n + 2, sizeof(unsigned));
+	unsigned few[FEW_UNITS] = {0}; /* most patterns are short, and asked often */
+	bool is_short = 5 * (size_t)n + 2 <= FEW_UNITS;
+	unsigned *memory = is_short ? few : xcalloc(5 * (size_t)n + 2, sizeof(unsigned));
 	struct set now = {.steps = memory}, next = {.steps = memory + n};
 	struct pattern_run r = {.pattern = p, .marks = memory + 2 * n, .stack = memory + 3 * n, .at_start = true};
 	pattern_look_ahead(&r, text);
@@ -682,6 +686,7 @@ bool pattern_matches(const struct pattern *p, struct slice text)
 		now = next;
 		next = swap;
 	}
-	free(memory);
+	if (!is_short)
+		free(memory);
 	return r.matched;
 }

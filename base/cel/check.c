@@ -126,7 +126,7 @@ static void check_name(struct checker *c, struct node *n)
 	size_t at;
 	if (s) {
 		n->refers = REFERS_LOCAL;
-		n->slots[0] = s->slot;
+		n->slots[0] = (uint32_t)s->slot;
 		n->type = s->type;
 		n->declared = s->declared;
 		/* upstream takes elements of what is made in an expression for as large as the first variable, and
@@ -137,7 +137,7 @@ static void check_name(struct checker *c, struct node *n)
 		}
 	} else if (variable(c, n->name, &at)) {
 		n->refers = REFERS_VARIABLE;
-		n->slots[0] = at;
+		n->slots[0] = (uint32_t)at;
 		n->type = n->declared = c->vars[at].type;
 		c->uses[at] = true;
 	} else if (!refer_to_type(c, n, n->name)) {
@@ -182,7 +182,7 @@ static bool refer_to_dotted(struct checker *c, struct node *n)
 	n->kind = NODE_NAME;
 	n->name = whole;
 	n->refers = REFERS_VARIABLE;
-	n->slots[0] = at;
+	n->slots[0] = (uint32_t)at;
 	n->type = n->declared = c->vars[at].type;
 	c->uses[at] = true;
 	return true;
@@ -259,12 +259,29 @@ static void check_element(struct checker *c, struct node *n, const struct cel_ty
 		*type = both;
 }
 
+/* A list of literals is made once. */
+static void make_constant(struct checker *c, struct node *n)
+{
+	for (size_t i = 0; i < n->count; i++)
+		if (n->args[i]->kind != NODE_LITERAL)
+			return;
+	struct cel_list *l = ARENA_NEW(c->arena, struct cel_list);
+	struct cel_value *items = ARENA_ARRAY(c->arena, struct cel_value, n->count + 1);
+	for (size_t i = 0; i < n->count; i++)
+		items[i] = n->args[i]->value;
+	l->items = items;
+	l->count = n->count;
+	n->value = (struct cel_value){.kind = CEL_LIST, .list = l};
+	n->is_constant = true;
+}
+
 static void check_list(struct checker *c, struct node *n)
 {
 	const struct cel_type *elem = NULL;
 	for (size_t i = 0; i < n->count; i++)
 		check_element(c, n->args[i], &elem);
 	n->type = cel_type_list(c->arena, elem ? elem : &cel_type_dyn);
+	make_constant(c, n);
 }
 
 static bool is_key_type(enum cel_kind kind)
@@ -436,7 +453,7 @@ static bool range_types(struct checker *c, struct node *n, struct scope vars[2])
 {
 	const struct node *range = n->args[0];
 	const struct cel_type *t = range->type;
-	bool has_two = n->vars[1].len > 0, is_optional = n->fold == FOLD_OPTIONAL || n->fold == FOLD_OPTIONAL_FLAT;
+	bool has_two = n->has_two, is_optional = n->fold == FOLD_OPTIONAL || n->fold == FOLD_OPTIONAL_FLAT;
 	vars[0].type = vars[1].type = t->kind == CEL_ERROR ? &type_error : &cel_type_dyn;
 	if (t->kind == CEL_DYN || t->kind == CEL_ERROR)
 		return true;
@@ -511,11 +528,11 @@ static void check_fold(struct checker *c, struct node *n)
 		n->type = &type_error;
 		return;
 	}
-	vars[0].slot = n->slots[0] = c->slots++;
+	vars[0].slot = n->slots[0] = (uint32_t)c->slots++;
 	c->scope = &vars[0];
-	if (n->vars[1].len) {
+	if (n->has_two) {
 		vars[1].parent = &vars[0];
-		vars[1].slot = n->slots[1] = c->slots++;
+		vars[1].slot = n->slots[1] = (uint32_t)c->slots++;
 		c->scope = &vars[1];
 	}
 	for (size_t i = 1; i < n->count; i++)

@@ -108,17 +108,17 @@ uint64_t cel_call_cost(struct cel_run *r, const struct function_overload *o, con
         struct cel_value result)
 {
 	struct call_sizes s = {.count = count};
-	if (o->row->cost == CEL_COST_ONE)
+	if (o->cost == CEL_COST_ONE)
 		return 1;
-	if (o->row->cost == CEL_COST_PATTERN)
+	if (o->cost == CEL_COST_PATTERN)
 		return 1; /* was counted as work, by the steps that the pattern has */
 	for (size_t i = 0; i < count; i++)
 		s.args[i] = cel_size(args[i]);
-	if (o->row->cost == CEL_COST_WALK)
+	if (o->cost == CEL_COST_WALK)
 		s.elements = walk_cost(r, args[0]);
-	if (o->row->cost == CEL_COST_JOIN)
+	if (o->cost == CEL_COST_JOIN)
 		s.result = cel_size(result);
-	return cost_of(o->row->cost, &s);
+	return cost_of(o->cost, &s);
 }
 
 /* ---- the estimate ---- */
@@ -219,7 +219,7 @@ static void replaced_size(struct node *n, const struct call_sizes *s)
 static uint64_t estimate_overload(struct node *n, const struct function_overload *o)
 {
 	struct call_sizes s = {.count = n->count};
-	enum cel_cost cost = o->row->cost;
+	enum cel_cost cost = (enum cel_cost)o->cost;
 	for (size_t i = 0; i < n->count; i++)
 		s.args[i] = size_of(n->args[i]);
 	if (cost == CEL_COST_WALK)

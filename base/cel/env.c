@@ -28,7 +28,8 @@ static void note_type(struct cel_env *env, const struct cel_type *t)
 static void declare(struct arena *a, struct cel_env *env, struct function_overload *o, const struct cel_overload *row)
 {
 	struct slice s = slice_of(row->declaration);
-	o->row = row;
+	o->fn = row->fn;
+	o->cost = (uint8_t)row->cost;
 	if (!slice_starts(s, "(")) {
 		o->is_member = true;
 		o->args[o->count++] = cel_type_parse(a, &s);
@@ -42,6 +43,8 @@ static void declare(struct arena *a, struct cel_env *env, struct function_overlo
 	}
 	o->result = cel_type_parse(a, &s);
 	CHECK(s.len == 0);
+	for (size_t i = 0; i < o->count; i++)
+		o->kinds[i] = o->args[i]->kind == CEL_PARAM ? CEL_DYN : (uint8_t)o->args[i]->kind;
 	note_type(env, o->result);
 }
 

@@ -126,7 +126,9 @@ static struct cel_value eval_index(struct cel_run *r, const struct node *n)
 static bool args_fit(const struct function_overload *o, const struct cel_value *args)
 {
 	for (size_t i = 0; i < o->count; i++)
-		if (!cel_type_kind_fits(o->args[i], args[i]))
+		if (o->kinds[i] == CEL_OPAQUE ? !cel_type_kind_fits(o->args[i], args[i])
+		                              : o->kinds[i] != CEL_DYN && o->kinds[i] != args[i].kind &&
+		                                        !(o->kinds[i] == CEL_MAP && args[i].kind == CEL_OBJECT))
 			return false;
 	return true;
 }
@@ -152,11 +154,11 @@ static struct cel_value eval_call(struct cel_run *r, const struct node *n)
 	const struct function_overload *o = choose(n, args);
 	if (!o)
 		return cel_no_overload();
-	if (n->pattern && o->row->fn == cel_matches)
+	if (n->pattern && o->fn == cel_matches)
 		out = cel_of_bool(
 		        cel_work_pattern(r, n->pattern, args[0].text.len) && pattern_matches(n->pattern, args[0].text));
 	else
-		out = o->row->fn(r, args, n->count);
+		out = o->fn(r, args, n->count);
 	spend(r, cel_call_cost(r, o, args, n->count, out));
 	return out;
 }
@@ -217,6 +219,10 @@ static bool eval_element(struct cel_run *r, const struct node *n, struct cel_val
 static struct cel_value eval_list(struct cel_run *r, const struct node *n)
 {
 	struct cel_list_maker m = {0};
+	if (n->is_constant) {
+		spend(r, COST_LIST);
+		return n->value;
+	}
 	for (size_t i = 0; i < n->count; i++) {
 		struct cel_value v;
 		bool is_there = eval_element(r, n->args[i], &v);
@@ -419,7 +425,7 @@ static struct cel_value eval_fold(struct cel_run *r, const struct node *n)
 	struct fold_run f = {.n = n};
 	struct cel_walk w;
 	struct cel_value of = eval(r, n->args[0]);
-	bool has_two = n->vars[1].len > 0;
+	bool has_two = n->has_two;
 	if (is_error(of))
 		return of;
 	if (n->fold == FOLD_OPTIONAL || n->fold == FOLD_OPTIONAL_FLAT)

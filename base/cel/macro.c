@@ -60,7 +60,8 @@ struct node *cel_macro_expand(struct arena *a, struct cel_issues *issues, const 
 		return NULL;
 	struct node *n = cel_node_new(a, NODE_FOLD, call->offset, call->count - m->vars);
 	n->name = call->name;
-	n->fold = m->fold;
+	n->fold = (uint8_t)m->fold;
+	n->has_two = m->vars == 2;
 	n->is_conditioned = m->is_conditioned;
 	n->args[0] = call->args[0];
 	for (size_t i = 0; i < m->vars; i++) {

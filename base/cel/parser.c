@@ -29,11 +29,12 @@ static struct node *parse_expr(struct parser *p);
 
 struct node *cel_node_new(struct arena *a, enum node_kind kind, size_t offset, size_t args)
 {
+	struct node **list = args ? ARENA_ARRAY(a, struct node *, args) : NULL; /* beside the node's head */
 	struct node *n = ARENA_NEW(a, struct node);
-	n->kind = kind;
+	n->kind = (uint8_t)kind;
 	n->offset = offset;
-	n->count = args;
-	n->args = args ? ARENA_ARRAY(a, struct node *, args) : NULL;
+	n->count = (uint32_t)args;
+	n->args = list;
 	return n;
 }
 
@@ -145,7 +146,7 @@ static struct node *list_literal(struct parser *p, size_t offset)
 	parse_list(p, &items, "]", false);
 	struct node *n = cel_node_new(p->arena, NODE_LIST, offset, 0);
 	n->args = items.items;
-	n->count = items.count;
+	n->count = (uint32_t)items.count;
 	return p->failed ? NULL : n;
 }
 
@@ -171,7 +172,7 @@ static struct node *map_literal(struct parser *p, size_t offset)
 	expect(p, "}");
 	struct node *n = cel_node_new(p->arena, NODE_MAP, offset, 0);
 	n->args = items.items;
-	n->count = items.count;
+	n->count = (uint32_t)items.count;
 	return p->failed ? NULL : n;
 }
 
@@ -213,7 +214,7 @@ static struct node *finish_call(struct parser *p, struct node *target, struct sl
 	n->name = name;
 	n->is_member = target != NULL;
 	n->args = args.items;
-	n->count = args.count;
+	n->count = (uint32_t)args.count;
 	struct node *expanded = cel_macro_expand(p->arena, p->issues, n, &is_bad);
 	p->failed = p->failed || is_bad;
 	return p->failed ? NULL : expanded ? expanded : n;

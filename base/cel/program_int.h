@@ -70,31 +70,31 @@ enum reference { REFERS_VARIABLE, REFERS_LOCAL, REFERS_VALUE };
 
 struct function;
 
+/* What evaluation touches comes first: an expression that is run once in a while is read from memory, a line at a time.
+ */
 struct node {
-	enum node_kind kind;
-	enum operation op;
-	enum fold fold;
-	enum reference refers;
-	size_t offset;
-	struct slice name;   /* a name, a field, a function */
-	bool is_member;      /* a call: args[0] is its target */
-	bool is_optional;    /* a.?b, a[?b], [?a], {?a: b} */
-	bool is_test;        /* has(a.b) */
-	bool is_conditioned; /* a fold that maps: args[1] picks, args[2] makes */
+	uint8_t kind, op, fold, refers; /* of the enums above */
+	bool is_member;                 /* a call: args[0] is its target */
+	bool is_optional;               /* a.?b, a[?b], [?a], {?a: b} */
+	bool is_test;                   /* has(a.b) */
+	bool is_conditioned;            /* a fold that maps: args[1] picks, args[2] makes */
+	bool has_two;                   /* a fold of two variables */
+	bool is_constant;               /* a list whose value is here */
+	bool has_size;                  /* by the estimate of costs */
+	uint32_t count;                 /* of args */
+	uint32_t slots[2];              /* of a fold's variables; slots[0] of a name */
 	struct node **args;
-	size_t count;
-	struct slice vars[2]; /* of a fold; the second may be SLICE_NULL */
-	size_t slots[2];      /* of a fold's variables; slots[0] of a name */
-	struct cel_value value;
-	/* by the checker */
-	const struct cel_type *type;
-	const struct cel_type *declared; /* the value's place in the types of variables, for its size; or NULL */
-	const struct cel_field *field;   /* of a select in an object */
-	const struct function *function;
 	const struct function_overload *only; /* the one that fits, when it is clear */
-	const struct pattern *pattern;        /* of `matches` and its like with a constant */
-	uint64_t fits;                        /* overloads that may: bits */
-	bool has_size;                        /* by the estimate of costs */
+	const struct cel_field *field;        /* of a select in an object */
+	struct slice name;                    /* a name, a field, a function */
+	struct cel_value value;
+	const struct pattern *pattern; /* of `matches` and its like with a constant */
+	const struct function *function;
+	uint64_t fits;                   /* overloads that may: bits */
+	struct slice vars[2];            /* of a fold; the second may be SLICE_NULL */
+	size_t offset;                   /* in the text */
+	const struct cel_type *type;     /* by the checker */
+	const struct cel_type *declared; /* the value's place in the types of variables, for its size; or NULL */
 	uint64_t size_min, size_max;
 };
 
@@ -111,10 +111,12 @@ struct node *cel_macro_expand(struct arena *a, struct cel_issues *issues, const 
 enum { FUNCTION_ARGS_MAX = 4, FUNCTION_OVERLOADS_MAX = 48 };
 
 struct function_overload {
-	const struct cel_overload *row;
+	cel_fn *fn;
+	uint8_t cost;                     /* enum cel_cost */
+	uint8_t kinds[FUNCTION_ARGS_MAX]; /* of the arguments: CEL_DYN any, CEL_OPAQUE is to be looked at */
 	const struct cel_type *args[FUNCTION_ARGS_MAX];
 	const struct cel_type *result;
-	size_t count;
+	uint32_t count;
 	bool is_member;
 };
 
