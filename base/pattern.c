@@ -24,7 +24,8 @@ struct node {
 };
 
 struct parser {
-	struct arena *arena;
+	struct arena *arena;  /* of what stays: classes */
+	struct arena scratch; /* of the tree */
 	struct slice whole, rest;
 	struct err *err;
 	int depth;
@@ -240,7 +241,7 @@ static uint32_t take_class_rune(struct parser *p)
 
 static struct node *node_new(struct parser *p, enum node_kind kind)
 {
-	struct node *n = ARENA_NEW(p->arena, struct node);
+	struct node *n = ARENA_NEW(&p->scratch, struct node);
 	n->kind = kind;
 	return n;
 }
@@ -592,6 +593,7 @@ const struct pattern *pattern_compile(struct arena *a, struct slice text, struct
 		}
 		free(e.steps);
 	}
+	arena_release(&p.scratch);
 	return out;
 }
 
