@@ -12,6 +12,11 @@
 /* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
  * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
 #define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
+/* Expressions in CEL: their text (upstream bounds it by the request alone; the longest of published definitions has 3
+ * KB), how deep they nest (cel-go's), and what one run may take of memory beside what it counts as cost. */
+#define CEL_TEXT_BYTES_MAX (64u * 1024)
+#define CEL_DEPTH_MAX 200
+#define CEL_RUN_BYTES_MAX (64u * 1024 * 1024)
 /* How long one write may be worked on, waits included, before it is given up with 504. */
 #define API_WRITE_MS_MAX 10000
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a

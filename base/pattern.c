@@ -4,7 +4,7 @@
  *
  * What can go wrong: a pattern that is none, or whose repetitions multiply beyond PATTERN_STEPS_MAX: both are errors of
  * the compilation. Matching cannot fail. */
-#include "base/pattern.h"
+#include "base/pattern_int.h"
 
 #include "base/check.h"
 #include "base/mem/utf8.h"
@@ -12,19 +12,7 @@
 #include <stdlib.h>
 
 enum node_kind { NODE_EMPTY, NODE_CLASS, NODE_ASSERT, NODE_CAT, NODE_ALT, NODE_REPEAT };
-enum assert_kind { AT_TEXT_START, AT_TEXT_END, AT_LINE_START, AT_LINE_END, AT_WORD, AT_NO_WORD };
 enum { RUNE_MAX = 0x10ffff, RUNE_BAD = 0xfffd };
-
-struct range {
-	uint32_t low, high;
-};
-
-struct class
-{
-	struct range *ranges;
-	unsigned count, cap;
-	bool negated;
-};
 
 struct node {
 	enum node_kind kind;
@@ -32,24 +20,12 @@ struct node {
 	struct class *class;
 	struct node *left, *right; /* of CAT and ALT; REPEAT has left */
 	int min, max;              /* max -1: without end */
-};
-
-enum step_kind { STEP_CLASS, STEP_ASSERT, STEP_SPLIT, STEP_JUMP, STEP_MATCH };
-
-struct step {
-	enum step_kind kind;
-	enum assert_kind assertion;
-	const struct class *class;
-	unsigned x, y;
-};
-
-struct pattern {
-	struct step *steps;
-	unsigned count;
+	bool is_lazy;              /* as few as may be */
 };
 
 struct parser {
-	struct arena *arena;
+	struct arena *arena;  /* of what stays: classes */
+	struct arena scratch; /* of the tree */
 	struct slice whole, rest;
 	struct err *err;
 	int depth;
@@ -69,7 +45,7 @@ static void *fail(struct parser *p, const char *what, struct slice where)
 
 /* ---- characters ---- */
 
-static uint32_t take_rune(struct slice *s)
+uint32_t pattern_take_rune(struct slice *s)
 {
 	const unsigned char *b = (const unsigned char *)s->ptr;
 	size_t n = utf8_len(b, s->len);
@@ -129,7 +105,7 @@ static void class_add_folded(struct parser *p, struct class *c, uint32_t low, ui
 	}
 }
 
-static bool class_has(const struct class *c, uint32_t r)
+bool pattern_class_has(const struct class *c, uint32_t r)
 {
 	bool found = false;
 	for (unsigned i = 0; i < c->count && !found; i++)
@@ -215,7 +191,7 @@ static uint32_t take_escaped(struct parser *p, struct slice from)
 		fail(p, "trailing backslash at end of expression", SLICE(""));
 		return 0;
 	}
-	uint32_t r = take_rune(&p->rest);
+	uint32_t r = pattern_take_rune(&p->rest);
 	if (r == 'x')
 		return take_hex(p, from);
 	const char *found = r < 128 && r ? strchr(letters, (int)r) : NULL;
@@ -260,12 +236,12 @@ static bool take_posix_class(struct parser *p, struct class *c)
 static uint32_t take_class_rune(struct parser *p)
 {
 	struct slice from = p->rest;
-	return take(p, "\\") ? take_escaped(p, from) : take_rune(&p->rest);
+	return take(p, "\\") ? take_escaped(p, from) : pattern_take_rune(&p->rest);
 }
 
 static struct node *node_new(struct parser *p, enum node_kind kind)
 {
-	struct node *n = ARENA_NEW(p->arena, struct node);
+	struct node *n = ARENA_NEW(&p->scratch, struct node);
 	n->kind = kind;
 	return n;
 }
@@ -318,7 +294,7 @@ static bool parse_flags(struct parser *p, struct slice from, bool *ret_is_group)
 	bool value = true;
 	*ret_is_group = false;
 	while (p->rest.len) {
-		uint32_t r = take_rune(&p->rest);
+		uint32_t r = pattern_take_rune(&p->rest);
 		if (r == ')')
 			return true;
 		if (r == ':') {
@@ -406,7 +382,7 @@ static struct node *parse_atom(struct parser *p)
 			class_add(p, n->class, '\n', '\n');
 		return n;
 	}
-	uint32_t r = take_rune(&p->rest);
+	uint32_t r = pattern_take_rune(&p->rest);
 	class_add_folded(p, n->class, r, r);
 	return n;
 }
@@ -459,9 +435,8 @@ static struct node *parse_repeated(struct parser *p)
 			        (struct slice){from.ptr, from.len - p->rest.len});
 		if (min > PATTERN_REPEAT_MAX || max > PATTERN_REPEAT_MAX || (max >= 0 && max < min))
 			return fail(p, "invalid repeat count", (struct slice){from.ptr, from.len - p->rest.len});
-		take(p, "?"); /* as few as may be: it matches the same texts */
 		struct node *r = node_new(p, NODE_REPEAT);
-		*r = (struct node){.kind = NODE_REPEAT, .left = n, .min = min, .max = max};
+		*r = (struct node){.kind = NODE_REPEAT, .left = n, .min = min, .max = max, .is_lazy = take(p, "?")};
 		n = r;
 		again = true;
 	}
@@ -500,8 +475,8 @@ static struct node *parse_alternatives(struct parser *p)
 /* ---- steps ---- */
 
 struct emitter {
-	struct step *steps;
-	unsigned count;
+	struct step *steps; /* from malloc */
+	unsigned count, cap;
 	bool is_full;
 };
 
@@ -510,6 +485,10 @@ static unsigned emit(struct emitter *e, struct step s)
 	if (e->count == PATTERN_STEPS_MAX) {
 		e->is_full = true;
 		return e->count - 1;
+	}
+	if (e->count == e->cap) {
+		e->cap = e->cap * 2 + 64;
+		e->steps = xrealloc(e->steps, e->cap * sizeof *e->steps);
 	}
 	e->steps[e->count] = s;
 	return e->count++;
@@ -528,23 +507,28 @@ static void emit_alternatives(struct emitter *e, const struct node *n)
 	e->steps[jump].x = e->count;
 }
 
+/* A split into going on and going out; what is wanted more comes first. */
+static void set_split(struct emitter *e, unsigned split, unsigned on, bool is_lazy)
+{
+	e->steps[split].x = is_lazy ? e->count : on;
+	e->steps[split].y = is_lazy ? on : e->count;
+}
+
 static void emit_repeat(struct emitter *e, const struct node *n)
 {
 	for (int i = 0; i < n->min && !e->is_full; i++)
 		emit_node(e, n->left);
 	if (n->max < 0) {
-		unsigned split = emit(e, (struct step){.kind = STEP_SPLIT});
-		e->steps[split].x = e->count;
+		unsigned split = emit(e, (struct step){.kind = STEP_SPLIT}), on = e->count;
 		emit_node(e, n->left);
 		emit(e, (struct step){.kind = STEP_JUMP, .x = split});
-		e->steps[split].y = e->count;
+		set_split(e, split, on, n->is_lazy);
 		return;
 	}
 	for (int i = n->min; i < n->max && !e->is_full; i++) {
-		unsigned split = emit(e, (struct step){.kind = STEP_SPLIT});
-		e->steps[split].x = e->count;
+		unsigned split = emit(e, (struct step){.kind = STEP_SPLIT}), on = e->count;
 		emit_node(e, n->left);
-		e->steps[split].y = e->count;
+		set_split(e, split, on, n->is_lazy);
 	}
 }
 
@@ -590,14 +574,13 @@ static void emit_node(struct emitter *e, const struct node *n)
 
 const struct pattern *pattern_compile(struct arena *a, struct slice text, struct err *err)
 {
-	struct arena scratch = ARENA_INIT;
 	struct parser p = {.arena = a, .whole = text, .rest = text, .err = err};
 	struct node *root = parse_alternatives(&p);
 	struct pattern *out = NULL;
 	if (!p.failed && p.rest.len)
 		fail(&p, "unexpected )", p.whole);
 	if (!p.failed) {
-		struct emitter e = {.steps = ARENA_ARRAY(&scratch, struct step, PATTERN_STEPS_MAX)};
+		struct emitter e = {0};
 		emit_node(&e, root);
 		emit(&e, (struct step){.kind = STEP_MATCH});
 		if (e.is_full) {
@@ -608,8 +591,9 @@ const struct pattern *pattern_compile(struct arena *a, struct slice text, struct
 			out->steps = ARENA_ARRAY(a, struct step, e.count);
 			memcpy(out->steps, e.steps, e.count * sizeof *e.steps);
 		}
+		free(e.steps);
 	}
-	arena_release(&scratch);
+	arena_release(&p.scratch);
 	return out;
 }
 
@@ -620,22 +604,12 @@ struct set {
 	unsigned count;
 };
 
-struct run {
-	const struct pattern *pattern;
-	unsigned *marks; /* the turn in which a step was added last */
-	unsigned *stack;
-	unsigned turn;
-	bool at_start, at_end;
-	uint32_t before, after; /* the characters around this place */
-	bool matched;
-};
-
 static bool is_word(uint32_t r)
 {
 	return (r >= '0' && r <= '9') || (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z') || r == '_';
 }
 
-static bool holds(const struct run *r, enum assert_kind kind)
+bool pattern_holds(const struct pattern_run *r, enum assert_kind kind)
 {
 	bool at_word = (!r->at_start && is_word(r->before)) != (!r->at_end && is_word(r->after));
 	switch (kind) {
@@ -656,7 +630,7 @@ static bool holds(const struct run *r, enum assert_kind kind)
 }
 
 /* Adds a step and all that follow it without a character. A step that is new pushes two at most. */
-static void follow(struct run *r, struct set *s, unsigned from)
+static void follow(struct pattern_run *r, struct set *s, unsigned from)
 {
 	unsigned depth = 0;
 	r->stack[depth++] = from;
@@ -671,7 +645,7 @@ static void follow(struct run *r, struct set *s, unsigned from)
 		} else if (step->kind == STEP_CLASS) {
 			s->steps[s->count++] = at_step;
 		} else if (step->kind == STEP_ASSERT) {
-			if (holds(r, step->assertion))
+			if (pattern_holds(r, step->assertion))
 				r->stack[depth++] = at_step + 1;
 		} else {
 			if (step->kind == STEP_SPLIT)
@@ -681,35 +655,40 @@ static void follow(struct run *r, struct set *s, unsigned from)
 	}
 }
 
-static void look_ahead(struct run *r, struct slice rest)
+void pattern_look_ahead(struct pattern_run *r, struct slice rest)
 {
 	r->at_end = rest.len == 0;
-	r->after = rest.len ? take_rune(&rest) : 0;
+	r->after = rest.len ? pattern_take_rune(&rest) : 0;
 	r->turn++;
 }
+
+enum { FEW_UNITS = 256 };
 
 bool pattern_matches(const struct pattern *p, struct slice text)
 {
 	unsigned n = p->count;
-	unsigned *memory = xcalloc(5 * (size_t)n + 2, sizeof(unsigned));
+	unsigned few[FEW_UNITS] = {0}; /* most patterns are short, and asked often */
+	bool is_short = 5 * (size_t)n + 2 <= FEW_UNITS;
+	unsigned *memory = is_short ? few : xcalloc(5 * (size_t)n + 2, sizeof(unsigned));
 	struct set now = {.steps = memory}, next = {.steps = memory + n};
-	struct run r = {.pattern = p, .marks = memory + 2 * n, .stack = memory + 3 * n, .at_start = true};
-	look_ahead(&r, text);
+	struct pattern_run r = {.pattern = p, .marks = memory + 2 * n, .stack = memory + 3 * n, .at_start = true};
+	pattern_look_ahead(&r, text);
 	follow(&r, &now, 0);
 	while (!r.matched && text.len) {
-		uint32_t c = take_rune(&text);
+		uint32_t c = pattern_take_rune(&text);
 		r.at_start = false;
 		r.before = c;
-		look_ahead(&r, text);
+		pattern_look_ahead(&r, text);
 		next.count = 0;
 		for (unsigned i = 0; i < now.count && !r.matched; i++)
-			if (class_has(p->steps[now.steps[i]].class, c))
+			if (pattern_class_has(p->steps[now.steps[i]].class, c))
 				follow(&r, &next, now.steps[i] + 1);
 		follow(&r, &next, 0); /* it may begin anywhere */
 		struct set swap = now;
 		now = next;
 		next = swap;
 	}
-	free(memory);
+	if (!is_short)
+		free(memory);
 	return r.matched;
 }

@@ -70,6 +70,8 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("serviceaccount", "service-account-controller", service_account_controller, NULL) \
 	CONTROLLER("rootca", "root-ca-cert-publisher", root_ca_controller, NULL) \
 	CONTROLLER("clusterrole-aggregation", "clusterrole-aggregation-controller", role_aggregation_controller, NULL) \
+	CONTROLLER("validatingadmissionpolicy-status", "validatingadmissionpolicy-status-controller", \
+	        policy_status_controller, NULL) \
 	CONTROLLER("replicaset", "replicaset-controller", replica_set_controller, NULL) \
 	CONTROLLER("deployment", "deployment-controller", deployment_controller, NULL) \
 	CONTROLLER("daemonset", "daemon-set-controller", daemon_set_controller, NULL) \

@@ -139,6 +139,10 @@ void call_respond_tree(struct call *c, int status, const struct json *tree)
 void call_respond_err(struct call *c, const struct err *err)
 {
 	c->shape = SHAPE_OBJECT;
+	if (c->status) {
+		call_respond_tree(c, err_http_status(err->code), c->status);
+		return;
+	}
 	struct json *status = status_from_err(&c->arena, err, &c->route);
 	if (c->words)
 		json_set_cstr(&c->arena, status, "message", c->words);

@@ -17,6 +17,7 @@
 struct api_server;
 struct call;
 struct impersonation;
+struct json;
 
 struct call_transport {
 	/* Reads the request's body into c->body, then runs then(c): never from inside. A body that is too large or
@@ -42,6 +43,7 @@ struct call {
 	struct arena arena;
 	const char *words;    /* of an error that is longer than its message may be; in the arena. NULL: its message */
 	struct budget budget; /* of the arena, for writes */
+	const struct json *status; /* of an error that says more than its code and words; in the arena. NULL: those */
 	unsigned refs;
 	bool gone; /* the client went away: nobody waits for an answer */
 	bool answered;

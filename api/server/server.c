@@ -6,6 +6,7 @@
  * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
+#include "api/server/admission/policy.h"
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/auth/authn.h"
@@ -373,7 +374,8 @@ static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
 	definitions_stop(s->definitions);
-	service_allocator_free(TAKE(s->services)); /* these three watch the cache */
+	service_allocator_free(TAKE(s->services)); /* these watch the cache */
+	policies_free(s);
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
 	closing_hold(&s->closing_parts);

@@ -12,6 +12,7 @@ struct duties;
 struct join;
 struct http_server;
 struct node_graph;
+struct policy_store;
 struct rbac_index;
 struct service_allocator;
 struct tls_context;
@@ -32,6 +33,7 @@ struct api_server {
 	struct service_allocator *services;
 	struct duties *duties;
 	struct definitions *definitions;
+	struct policy_store *policies; /* admission/policies.c; NULL: nobody asked yet */
 	struct map quota_lines; /* namespace -> those that draw on its quotas: admission/resource_quota.c */
 	struct join *join;      /* NULL: nobody joins here */
 	struct tunnels *tunnels;

@@ -1,10 +1,11 @@
 /* Types of custom resources: a line with an openAPIV3Schema in JSON, then an object. Making a type answers with one or
  * an error; an object that decodes by it is a fixed point, and what it does not know is told. The same schema is judged
- * as a structural one, and compiled: what is filled in is so once, and an object is never invalid against itself. A
- * whole definition on the first line is tried as rows of the registry too. */
+ * as a structural one, and compiled: what is filled in is so once, an object is never invalid against itself, and rules
+ * in CEL are asked of whatever there is. A whole definition on the first line is tried as rows of the registry too. */
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/rules/custom_kind.h"
 #include "api/machinery/rules/custom_program.h"
+#include "api/machinery/rules/custom_rules_define.h"
 #include "api/machinery/rules/definition.h"
 #include "api/machinery/rules/structural.h"
 #include "api/machinery/schema/custom_resource.h"
@@ -51,6 +52,8 @@ static void try_program(struct arena *a, const struct json *schema, struct slice
 	struct json *v = json_parse(a, text, NULL, NULL);
 	field_errors_init(e, a);
 	structural_check(e, schema, "schema");
+	if (!e->count)
+		custom_rules_define(e, schema, "schema");
 	if (!p)
 		CHECK(err.code == ERR_INVAL && err.msg[0]);
 	if (!p || !json_is(v, JSON_OBJECT))
@@ -61,6 +64,10 @@ static void try_program(struct arena *a, const struct json *schema, struct slice
 	custom_program_check(e, p, v, v, "", true);
 	CHECK(e->count == 0);
 	custom_program_check(e, p, v, NULL, "", true);
+	/* rules, of values that may be of any shape */
+	field_errors_init(e, a);
+	custom_program_check_rules(e, p, v, NULL, "");
+	custom_program_check_rules(e, p, v, json_copy(a, v), "");
 }
 
 static void try_definition(struct arena *a, struct json *crd)

@@ -161,7 +161,7 @@ def _():
     refused(with_schema({"type": "object", "anyOf": [{"properties": {"zz": {"minimum": 3}}}]}), "because it is defined in")
     refused(with_schema({"type": "object", "allOf": [{"type": "object"}]}), "allOf[0].type: Forbidden: must be empty to be structural")
     refused(with_schema({"type": "object", "properties": {"a": {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}}}}), "x-kubernetes-list-map-keys: Required value")
-    refused(with_schema({"type": "object", "x-kubernetes-validations": [{"rule": "true"}]}), "rules in CEL are not enforced by this server yet")
+    refused(with_schema({"type": "object", "x-kubernetes-validations": [{"rule": "self.a == 1"}]}), "compilation failed: ERROR: <input>:1:5: undefined field 'a'")
     bad = definition("bads", "Bad")
     bad["metadata"]["name"] = "other.example.com"
     refused(bad, "metadata.name: Invalid value: \"other.example.com\": must be spec.names.plural+\".\"+spec.group")
@@ -306,6 +306,89 @@ def _():
     has(server.kubectl_ok("-n", "t", "get", "ct", "-o", "wide"), "busybox")
     has(server.kubectl_ok("-n", "t", "get", "all"), "crontab.stable.example.com/t")
     api.delete(TABS + "/t").want(200)
+
+
+RULED = {"type": "object", "properties": {
+    "spec": {"type": "object", "x-kubernetes-validations": [
+                 {"rule": "!has(self.max) || self.min <= self.max", "messageExpression": "'min %d is above max %d'.format([self.min, self.max])", "fieldPath": ".min"},
+                 {"rule": "self.port == oldSelf.port", "message": "port stays as it is", "reason": "FieldValueForbidden"},
+                 {"rule": "!has(self.when) || self.when > timestamp('2020-01-01T00:00:00Z')"}],
+             "properties": {"min": {"type": "integer", "default": 0}, "max": {"type": "integer"}, "port": {"type": "integer"}, "when": {"type": "string", "format": "date-time"},
+                            "mixed": {"x-kubernetes-int-or-string": True, "x-kubernetes-validations": [{"rule": "type(self) == int ? self > 0 : self.endsWith('%')"}]},
+                            "labels": {"type": "object", "maxProperties": 20, "additionalProperties": {"type": "string", "maxLength": 20}},
+                            "namespace": {"type": "string", "maxLength": 63},
+                            "list": {"type": "array", "maxItems": 20, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                                     "items": {"type": "object", "required": ["name"], "properties": {"name": {"type": "string", "maxLength": 20}, "n": {"type": "integer"}},
+                                               "x-kubernetes-validations": [{"rule": "self.n >= oldSelf.n", "message": "n may only grow"}]}}}}},
+    "x-kubernetes-validations": [{"rule": "self.metadata.name.startsWith('r')", "message": "the name begins with r"},
+                                 {"rule": "!has(self.spec.__namespace__) || self.spec.__namespace__ != 'kube-system'"}]}
+
+
+@case("rules: CEL decides what objects may be, and old values what they may become")
+def _():
+    rules = establish(definition("ruleds", "Ruled", RULED, scope="Cluster"))
+
+    def ruled(name, **spec):
+        return {"apiVersion": "stable.example.com/v1", "kind": "Ruled", "metadata": {"name": name}, "spec": {"port": 1, **spec}}
+
+    def bad(obj, *words, reason="FieldValueInvalid"):
+        answer = api.post(rules, obj)
+        answer.want(422)
+        for w in words:
+            has(answer.json["message"], w)
+        eq(answer.json["details"]["causes"][0]["reason"], reason)
+
+    bad(ruled("x"), 'Invalid value: "object": the name begins with r')
+    bad(ruled("r", min=3, max=2), 'spec.min: Invalid value: "object": min 3 is above max 2')
+    bad(ruled("r", when="2019-01-01T00:00:00Z"), "spec: Invalid value: \"object\": failed rule: !has(self.when) || self.when > timestamp('2020-01-01T00:00:00Z')")
+    bad(ruled("r", mixed=0), "spec.mixed")
+    bad(ruled("r", mixed="5"), "spec.mixed")
+    bad(ruled("r", namespace="kube-system"), "failed rule")
+    answer = api.post(rules, ruled("r", min="a"))  # rules count on types: they are not asked
+    answer.want(422)
+    has(answer.json["message"], "some validation rules were not checked because the object was invalid")
+    api.post(rules, ruled("r", min=1, max=2, mixed="50%", list=[{"name": "a", "n": 3}])).want(201)
+    answer = api.patch(rules + "/r", {"spec": {"port": 2}})
+    answer.want(422)
+    has(answer.json["message"], "spec: Forbidden: port stays as it is")
+    answer = api.patch(rules + "/r", {"spec": {"list": [{"name": "a", "n": 2}]}})
+    answer.want(422)
+    has(answer.json["message"], "spec.list[0]: Invalid value: \"object\": n may only grow")
+    api.patch(rules + "/r", {"spec": {"list": [{"name": "b", "n": 1}, {"name": "a", "n": 3}]}}).want(200)
+    # a rule that came later lets be what is as it was
+    crd = api.get(CRDS + "/ruleds.stable.example.com").json
+    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["max"]["x-kubernetes-validations"] = [{"rule": "self > 10", "message": "must be large"}]
+    api.put(CRDS + "/ruleds.stable.example.com", crd).want(200)
+    until("the new rule", lambda: api.post(rules + "?dryRun=All", ruled("r2", max=5)).status == 422)
+    api.patch(rules + "/r", {"spec": {"min": 2}}).want(200)
+    api.patch(rules + "/r", {"spec": {"max": 3}}).want(422)
+    api.patch(rules + "/r", {"spec": {"max": 11}}).want(200)
+    drop("ruleds.stable.example.com")
+
+
+@case("rules: what they may not say is told when they are written")
+def _():
+    def rule(schema, *words, **rule):
+        refused(definition("bads", "Bad", {"type": "object", "properties": {"a": {**schema, "x-kubernetes-validations": [rule]}}}), *words)
+
+    place = "spec.versions[0].schema.openAPIV3Schema.properties[a].x-kubernetes-validations[0]"
+    text = {"type": "string", "maxLength": 10}
+    rule(text, place + ".rule: Required value: rule is not specified", rule=" ")
+    rule(text, "undeclared reference to 'foo'", rule="foo == 1")
+    rule(text, "found no matching overload for '_==_' applied to '(string, int)'", rule="self == 1")
+    rule(text, "cel expression must evaluate to a bool", rule="self")
+    rule(text, place + ".message: Invalid value", rule="true", message="a\nb")
+    rule(text, place + ".reason: Unsupported value: \"Other\"", rule="true", reason="Other")
+    rule(text, place + ".fieldPath: Invalid value: \".nope\": fieldPath must be a valid path", rule="true", fieldPath=".nope")
+    rule(text, "messageExpression must evaluate to a string", rule="true", messageExpression="1")
+    rule(text, place + ".optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule", rule="true", optionalOldSelf=True)
+    strings = {"type": "array", "items": {"type": "string"}}
+    rule(strings, "estimated rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems", rule="self.all(x, self.all(y, x == y))")
+    items = {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 5, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}
+    refused(definition("bads", "Bad", {"type": "object", "properties": {"a": items}}), "oldSelf cannot be used on the uncorrelatable portion of the schema within spec.versions[0].schema.openAPIV3Schema.properties[a]")
+    refused(definition("bads", "Bad", {"type": "object", "properties": {"a": {"type": "integer", "default": 0, "x-kubernetes-validations": [{"rule": "self > 0"}]}}}),
+            "properties[a].default: Invalid value: \"integer\": failed rule: self > 0")
 
 
 @case("objects: applied twice without a difference, by client and by server")

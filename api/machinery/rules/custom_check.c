@@ -16,24 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct place {
-	const struct place *parent;
-	struct slice name;
-	size_t index;
-	bool is_element;
-};
-
 struct check {
 	struct field_errors *errors;
 	const char *base;
 };
 
-static void check_value(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old, bool is_whole);
+static void check_value(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old, bool is_whole);
 
 /* ---- words ---- */
 
-static void put_place(struct strbuf *out, const struct place *at)
+static void put_place(struct strbuf *out, const struct custom_place *at)
 {
 	if (!at)
 		return;
@@ -44,14 +37,19 @@ static void put_place(struct strbuf *out, const struct place *at)
 		strbuf_addf(out, "%s%.*s", out->len ? "." : "", SLICE_FMT(at->name));
 }
 
-static const char *path_of(const struct check *c, const struct place *at)
+const char *custom_place_text(struct arena *a, const char *base, const struct custom_place *at)
 {
 	struct strbuf b = STRBUF_INIT;
-	strbuf_adds(&b, c->base);
+	strbuf_adds(&b, base);
 	put_place(&b, at);
-	const char *text = arena_strdup(c->errors->arena, b.len ? strbuf_cstr(&b) : "<nil>");
+	const char *text = arena_strdup(a, b.len ? strbuf_cstr(&b) : "<nil>");
 	strbuf_release(&b);
 	return text;
+}
+
+static const char *path_of(const struct check *c, const struct custom_place *at)
+{
+	return custom_place_text(c->errors->arena, c->base, at);
 }
 
 static const char *value_text(const struct check *c, const struct json *v)
@@ -69,7 +67,7 @@ static const char *value_text(const struct check *c, const struct json *v)
 
 /* "spec.replicas: Invalid value: 12: spec.replicas in body should be ..." */
 __attribute__((format(printf, 4, 5))) static void invalid(
-        struct check *c, const struct place *at, const struct json *v, const char *fmt, ...)
+        struct check *c, const struct custom_place *at, const struct json *v, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -81,7 +79,7 @@ __attribute__((format(printf, 4, 5))) static void invalid(
 	        v ? value_text(c, v) : "\"\"", path, text);
 }
 
-static void too_many(struct check *c, const struct place *at, int64_t have, int64_t most)
+static void too_many(struct check *c, const struct custom_place *at, int64_t have, int64_t most)
 {
 	field_error_add(c->errors, "FieldValueTooMany", path_of(c, at),
 	        "Too many: %" PRId64 ": must have at most %" PRId64 " items", have, most);
@@ -97,7 +95,7 @@ static const char *json_word(const struct json *v)
 	return v->type == JSON_BOOL ? "boolean" : json_type_name(v->type);
 }
 
-static void wrong_type(struct check *c, const struct place *at, const char *want, const char *got)
+static void wrong_type(struct check *c, const struct custom_place *at, const char *want, const char *got)
 {
 	const char *path = path_of(c, at);
 	field_error_add(c->errors, "FieldValueTypeInvalid", path,
@@ -132,7 +130,8 @@ static bool fits_type(const struct custom_node *n, const struct json *v)
 }
 
 /* False: nothing else of it need be looked at. */
-static bool check_type(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
+static bool check_type(
+        struct check *c, const struct custom_place *at, const struct custom_node *n, const struct json *v)
 {
 	if (n->flags & CUSTOM_INT_OR_STRING) {
 		if (v->type == JSON_STRING || (v->type == JSON_NUMBER && is_integer(v)) ||
@@ -159,7 +158,8 @@ static int64_t count_characters(struct slice s)
 	return n;
 }
 
-static void check_string(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
+static void check_string(
+        struct check *c, const struct custom_place *at, const struct custom_node *n, const struct json *v)
 {
 	const struct custom_sizes *b = n->sizes;
 	int64_t length = b && (b->length_max >= 0 || b->length_min >= 0) ? count_characters(v->text) : 0;
@@ -176,7 +176,8 @@ static void check_string(struct check *c, const struct place *at, const struct c
 		invalid(c, at, v, "should be at least %" PRId64 " chars long", b->length_min);
 }
 
-static void check_number(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
+static void check_number(
+        struct check *c, const struct custom_place *at, const struct custom_node *n, const struct json *v)
 {
 	const struct custom_range *b = n->range;
 	if (!b)
@@ -194,7 +195,8 @@ static void check_number(struct check *c, const struct place *at, const struct c
 	}
 }
 
-static void check_choices(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
+static void check_choices(
+        struct check *c, const struct custom_place *at, const struct custom_node *n, const struct json *v)
 {
 	struct strbuf words = STRBUF_INIT;
 	if (v->type == JSON_NULL && n->flags & CUSTOM_NULLABLE)
@@ -237,7 +239,7 @@ static void write_keys(struct strbuf *out, const struct custom_node *list, const
 	strbuf_addc(out, '}');
 }
 
-static void write_name(struct strbuf *out, const struct custom_node *list, const struct json *element)
+void custom_element_name(struct strbuf *out, const struct custom_node *list, const struct json *element)
 {
 	strbuf_reset(out);
 	if (list->flags & CUSTOM_KEYED)
@@ -251,7 +253,7 @@ static void index_list(struct check *c, struct map *names, const struct custom_n
 {
 	struct strbuf name = STRBUF_INIT;
 	JSON_FOREACH (it, v) {
-		write_name(&name, list, it);
+		custom_element_name(&name, list, it);
 		struct slice key = {arena_memdup(c->errors->arena, name.data, name.len), name.len};
 		if (!map_get(names, key))
 			map_put(names, key, it);
@@ -259,14 +261,15 @@ static void index_list(struct check *c, struct map *names, const struct custom_n
 	strbuf_release(&name);
 }
 
-static void check_duplicates(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v)
+static void check_duplicates(
+        struct check *c, const struct custom_place *at, const struct custom_node *n, const struct json *v)
 {
 	struct strbuf name = STRBUF_INIT;
 	struct map seen = MAP_INIT;
 	size_t i = 0;
 	JSON_FOREACH (it, v) {
-		struct place here = {.parent = at, .index = i++, .is_element = true};
-		write_name(&name, n, it);
+		struct custom_place here = {.parent = at, .index = i++, .is_element = true};
+		custom_element_name(&name, n, it);
 		struct slice key = {arena_memdup(c->errors->arena, name.data, name.len), name.len};
 		if (map_put(&seen, key, (void *)n))
 			field_error_add(c->errors, "FieldValueDuplicate", path_of(c, &here), "Duplicate value: %.*s",
@@ -294,8 +297,8 @@ static bool has_duplicates(const struct json *v)
 	return found;
 }
 
-static void check_elements(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old)
+static void check_elements(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old)
 {
 	struct strbuf name = STRBUF_INIT;
 	struct map before = MAP_INIT;
@@ -304,17 +307,17 @@ static void check_elements(struct check *c, const struct place *at, const struct
 	if (finds)
 		index_list(c, &before, n, old);
 	JSON_FOREACH (it, v) {
-		struct place here = {.parent = at, .index = i++, .is_element = true};
+		struct custom_place here = {.parent = at, .index = i++, .is_element = true};
 		if (finds)
-			write_name(&name, n, it);
+			custom_element_name(&name, n, it);
 		check_value(c, &here, n->items, it, finds ? map_get(&before, strbuf_slice(&name)) : NULL, false);
 	}
 	map_release(&before);
 	strbuf_release(&name);
 }
 
-static void check_array(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old)
+static void check_array(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old)
 {
 	const struct custom_sizes *b = n->sizes;
 	if (b && b->items_max >= 0 && (int64_t)v->count > b->items_max)
@@ -336,25 +339,25 @@ static bool is_head(struct slice key)
 	return slice_is(key, "apiVersion") || slice_is(key, "kind") || slice_is(key, "metadata");
 }
 
-static void check_embedded(struct check *c, const struct place *at, const struct json *v)
+static void check_embedded(struct check *c, const struct custom_place *at, const struct json *v)
 {
 	static const char *const needed[] = {"apiVersion", "kind"};
 	for (size_t i = 0; i < 2; i++) {
-		struct place here = {.parent = at, .name = slice_of(needed[i])};
+		struct custom_place here = {.parent = at, .name = slice_of(needed[i])};
 		if (!json_get_str(v, needed[i]).len)
 			field_error_add(c->errors, "FieldValueRequired", path_of(c, &here),
 			        "Required value: must not be empty");
 	}
 }
 
-static void check_members(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old, bool is_whole)
+static void check_members(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old, bool is_whole)
 {
 	struct json_index before;
 	json_index_init(&before, (struct json *)old);
 	JSON_FOREACH (it, v) {
 		const struct custom_node *m = custom_node_member(n, it->key);
-		struct place here = {.parent = at, .name = it->key};
+		struct custom_place here = {.parent = at, .name = it->key};
 		if ((is_whole || n->flags & CUSTOM_EMBEDDED) && is_head(it->key))
 			continue;
 		if (m || n->values)
@@ -366,14 +369,14 @@ static void check_members(struct check *c, const struct place *at, const struct 
 	json_index_release(&before);
 }
 
-static void check_object(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old, bool is_whole)
+static void check_object(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old, bool is_whole)
 {
 	const struct custom_sizes *b = n->sizes;
 	struct json_index members;
 	json_index_init(&members, (struct json *)v);
 	for (size_t i = 0; i < n->required_count; i++) {
-		struct place here = {.parent = at, .name = n->required[i]};
+		struct custom_place here = {.parent = at, .name = n->required[i]};
 		if (!json_index_get(&members, n->required[i]))
 			field_error_add(c->errors, "FieldValueRequired", path_of(c, &here), "Required value");
 	}
@@ -390,8 +393,8 @@ static void check_object(struct check *c, const struct place *at, const struct c
 /* ---- choices between schemas ---- */
 
 /* What is wrong with a value by itself, on a list of its own; the words lie in the same arena. */
-static struct field_errors *try_schema(
-        struct check *c, const struct place *at, const struct custom_node *n, const struct json *v, bool is_whole)
+static struct field_errors *try_schema(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, bool is_whole)
 {
 	struct field_errors *found = ARENA_NEW(c->errors->arena, struct field_errors);
 	struct check mine = {.errors = found, .base = c->base};
@@ -407,7 +410,7 @@ static void add_all(struct check *c, const struct field_errors *from)
 }
 
 /* How many of them fit, and what is wrong by the one that is the nearest. */
-static size_t count_fitting(struct check *c, const struct place *at, const struct custom_list *list,
+static size_t count_fitting(struct check *c, const struct custom_place *at, const struct custom_list *list,
         const struct json *v, bool is_whole, struct field_errors **ret_nearest)
 {
 	size_t fitting = 0;
@@ -421,15 +424,15 @@ static size_t count_fitting(struct check *c, const struct place *at, const struc
 	return fitting;
 }
 
-static void unfit(struct check *c, const struct place *at, const char *words)
+static void unfit(struct check *c, const struct custom_place *at, const char *words)
 {
 	const char *path = path_of(c, at);
 	field_error_add(c->errors, "FieldValueInvalid", path, "Invalid value: \"\": \"%s\" must %s",
 	        strcmp(path, "<nil>") == 0 ? "" : path, words);
 }
 
-static void check_combinations(
-        struct check *c, const struct place *at, const struct custom_node *n, const struct json *v, bool is_whole)
+static void check_combinations(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, bool is_whole)
 {
 	const struct custom_combinations *x = n->combinations;
 	struct field_errors *nearest;
@@ -461,8 +464,8 @@ static void check_combinations(
 
 /* ---- values ---- */
 
-static void check_value(struct check *c, const struct place *at, const struct custom_node *n, const struct json *v,
-        const struct json *old, bool is_whole)
+static void check_value(struct check *c, const struct custom_place *at, const struct custom_node *n,
+        const struct json *v, const struct json *old, bool is_whole)
 {
 	if (old && json_equal(v, old))
 		return;
@@ -491,7 +494,7 @@ void custom_program_check(struct field_errors *e, const struct custom_program *p
 int custom_schema_check_value(
         struct field_errors *e, const struct json *schema, const struct json *value, const char *path, struct err *err)
 {
-	const struct custom_program *p = custom_program_new(e->arena, schema, err);
+	const struct custom_program *p = custom_program_of_part(e->arena, schema, false, err);
 	if (!p)
 		return ERR_INVAL;
 	custom_program_check(e, p, value, NULL, path, false);

@@ -1,6 +1,8 @@
 /* Compiling a schema, and filling in its defaults. See custom_program.h. */
 #include "api/machinery/rules/custom_program_int.h"
 
+#include "api/machinery/cel/schema_type.h"
+#include "api/machinery/rules/custom_rule.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -11,7 +13,8 @@ struct compiler {
 	int depth;
 };
 
-static const struct custom_node *compile(struct compiler *c, const struct json *schema);
+/* `type`: in expressions; NULL: it has none, or there are none. */
+static const struct custom_node *compile(struct compiler *c, const struct json *schema, const struct cel_type *type);
 
 /* ---- compiling ---- */
 
@@ -141,7 +144,26 @@ static int by_name(const void *a, const void *b)
 	return slice_cmp(x->name, y->name);
 }
 
-static bool set_members(struct compiler *c, struct custom_node *n, const struct json *properties)
+/* What shines through to the nodes above. */
+static void inherit(struct custom_node *n, const struct custom_node *child)
+{
+	if (child->fallback || child->flags & CUSTOM_FILLS)
+		n->flags |= CUSTOM_FILLS;
+	n->flags |= child->flags & CUSTOM_RULED;
+}
+
+/* Names that expressions cannot say still have rules of their own. */
+static const struct cel_type *member_type(struct compiler *c, const struct cel_type *type, const struct json *property)
+{
+	struct slice name = type ? cel_escape(c->arena, property->key) : SLICE_NULL;
+	const struct cel_field *f = name.ptr && type->kind == CEL_OBJECT ? cel_type_field(type, name) : NULL;
+	if (type && !name.ptr)
+		return schema_cel_type(c->arena, property, schema_is_embedded(property));
+	return f ? f->type : NULL;
+}
+
+static bool set_members(
+        struct compiler *c, struct custom_node *n, const struct json *properties, const struct cel_type *type)
 {
 	if (!json_is(properties, JSON_OBJECT))
 		return true;
@@ -149,41 +171,44 @@ static bool set_members(struct compiler *c, struct custom_node *n, const struct 
 	JSON_FOREACH (it, properties) {
 		struct custom_member *m = &n->members[n->member_count++];
 		m->name = (struct slice){arena_memdup(c->arena, it->key.ptr, it->key.len), it->key.len};
-		m->node = compile(c, it);
+		m->node = compile(c, it, member_type(c, type, it));
 		if (!m->node)
 			return false;
-		if (m->node->fallback || m->node->flags & CUSTOM_FILLS)
-			n->flags |= CUSTOM_FILLS;
+		inherit(n, m->node);
 	}
 	qsort(n->members, n->member_count, sizeof *n->members, by_name);
 	return true;
 }
 
-static bool set_list(struct compiler *c, struct custom_list *out, const struct json *list)
+static bool set_list(struct compiler *c, struct custom_node *n, struct custom_list *out, const struct json *list,
+        const struct cel_type *type)
 {
 	if (!json_is(list, JSON_ARRAY))
 		return true;
 	out->nodes = ARENA_ARRAY(c->arena, const struct custom_node *, list->count + 1);
 	JSON_FOREACH (it, list) {
-		out->nodes[out->count] = compile(c, it);
-		if (!out->nodes[out->count++])
+		const struct custom_node *node = compile(c, it, type);
+		if (!node)
 			return false;
+		out->nodes[out->count++] = node;
+		n->flags |= node->flags & CUSTOM_RULED;
 	}
 	return true;
 }
 
-static bool set_child(
-        struct compiler *c, struct custom_node *n, const struct custom_node **out, const struct json *schema)
+static bool set_child(struct compiler *c, struct custom_node *n, const struct custom_node **out,
+        const struct json *schema, const struct cel_type *type)
 {
 	if (!json_is(schema, JSON_OBJECT))
 		return true;
-	*out = compile(c, schema);
-	if (*out && (*out)->flags & CUSTOM_FILLS)
-		n->flags |= CUSTOM_FILLS;
+	*out = compile(c, schema, type);
+	if (*out)
+		inherit(n, *out);
 	return *out != NULL;
 }
 
-static bool set_combinations(struct compiler *c, struct custom_node *n, const struct json *schema)
+static bool set_combinations(
+        struct compiler *c, struct custom_node *n, const struct json *schema, const struct cel_type *type)
 {
 	const struct json *all = json_get(schema, "allOf"), *any = json_get(schema, "anyOf"),
 	                  *one = json_get(schema, "oneOf"), *unlike = json_get(schema, "not");
@@ -191,11 +216,21 @@ static bool set_combinations(struct compiler *c, struct custom_node *n, const st
 		return true;
 	struct custom_combinations *x = ARENA_NEW(c->arena, struct custom_combinations);
 	n->combinations = x;
-	return set_list(c, &x->all_of, all) && set_list(c, &x->any_of, any) && set_list(c, &x->one_of, one) &&
-	       set_child(c, n, &x->unlike, unlike);
+	return set_list(c, n, &x->all_of, all, type) && set_list(c, n, &x->any_of, any, NULL) &&
+	       set_list(c, n, &x->one_of, one, NULL) && set_child(c, n, &x->unlike, unlike, NULL);
 }
 
-static const struct custom_node *compile(struct compiler *c, const struct json *schema)
+static bool set_rules(struct compiler *c, struct custom_node *n, const struct json *schema, const struct cel_type *type)
+{
+	const struct json *rules = json_get(schema, "x-kubernetes-validations");
+	if (!type || !rules || !rules->count)
+		return true;
+	n->rules = custom_rules_new(c->arena, rules, type, c->err);
+	n->flags |= CUSTOM_RULED;
+	return n->rules != NULL;
+}
+
+static const struct custom_node *compile(struct compiler *c, const struct json *schema, const struct cel_type *type)
 {
 	struct custom_node *n = ARENA_NEW(c->arena, struct custom_node);
 	const struct json *extra = json_get(schema, "additionalProperties");
@@ -212,20 +247,43 @@ static const struct custom_node *compile(struct compiler *c, const struct json *
 	n->format = custom_format_find(json_get_str(schema, "format"));
 	set_range(c, n, schema);
 	set_sizes(c, n, schema);
-	bool good = set_pattern(c, n, schema) && set_members(c, n, json_get(schema, "properties")) &&
-	            set_child(c, n, &n->items, json_get(schema, "items")) && set_child(c, n, &n->values, extra) &&
-	            set_combinations(c, n, schema);
+	const struct cel_type *elem = type && (type->kind == CEL_LIST || type->kind == CEL_MAP) ? type->elem : NULL;
+	bool good = set_pattern(c, n, schema) && set_members(c, n, json_get(schema, "properties"), type) &&
+	            set_child(c, n, &n->items, json_get(schema, "items"), elem) &&
+	            set_child(c, n, &n->values, extra, elem) && set_combinations(c, n, schema, type) &&
+	            set_rules(c, n, schema, type);
 	c->depth--;
 	return good ? n : NULL;
 }
 
-const struct custom_program *custom_program_new(struct arena *a, const struct json *schema, struct err *err)
+bool custom_schema_has_rules(const struct json *v)
+{
+	JSON_FOREACH (it, v)
+		if (slice_is(it->key, "x-kubernetes-validations") || custom_schema_has_rules(it))
+			return true;
+	return false;
+}
+
+static const struct custom_program *new_program(
+        struct arena *a, const struct json *schema, const struct cel_type *type, struct err *err)
 {
 	struct err own = ERR_INIT;
 	struct compiler c = {.arena = a, .err = err ? err : &own};
 	struct custom_program *p = ARENA_NEW(a, struct custom_program);
-	p->root = compile(&c, schema);
+	p->root = compile(&c, schema, type);
 	return p->root ? p : NULL;
+}
+
+const struct custom_program *custom_program_new(struct arena *a, const struct json *schema, struct err *err)
+{
+	return new_program(a, schema, custom_schema_has_rules(schema) ? schema_cel_type(a, schema, true) : NULL, err);
+}
+
+const struct custom_program *custom_program_of_part(
+        struct arena *a, const struct json *schema, bool with_rules, struct err *err)
+{
+	bool is_root = schema_is_embedded(schema);
+	return new_program(a, schema, with_rules ? schema_cel_type(a, schema, is_root) : NULL, err);
 }
 
 const struct custom_node *custom_node_member(const struct custom_node *n, struct slice name)

@@ -11,9 +11,12 @@
 
 struct custom_program;
 
-/* Of an openAPIV3Schema (as a tree, read during the call alone). NULL with ERR_INVAL: a pattern is none, or it nests
- * too deep; both are refused when a definition is validated. */
+/* Of an openAPIV3Schema (as a tree, read during the call alone). NULL with ERR_INVAL: a pattern or a rule is none, or
+ * it nests too deep; all are refused when a definition is validated. */
 const struct custom_program *custom_program_new(struct arena *a, const struct json *schema, struct err *err);
+
+/* Is there a rule in CEL in a schema, or below it? */
+bool custom_schema_has_rules(const struct json *schema);
 
 /* Fills in defaults, and takes out nulls where the schema allows none (a default takes their place). In place, new
  * nodes from the arena. apiVersion, kind and metadata of the whole object are left alone. A second time it changes
@@ -25,6 +28,12 @@ bool custom_program_fill(struct arena *a, const struct custom_program *p, struct
  * in messages; is_whole: apiVersion, kind and metadata are not the schema's. */
 void custom_program_check(struct field_errors *e, const struct custom_program *p, const struct json *value,
         const struct json *old, const char *path, bool is_whole);
+
+/* Then its rules in CEL (x-kubernetes-validations), which count on values of the right shape: when what is wrong so far
+ * leaves it in doubt, that is said instead. Rules that look at oldSelf are asked where there is an old value, all
+ * others where the value is new or another. */
+void custom_program_check_rules(struct field_errors *e, const struct custom_program *p, const struct json *value,
+        const struct json *old, const char *path);
 
 /* A value by a schema that is not compiled yet, for defaults. ERR_INVAL when the schema does not compile. */
 int custom_schema_check_value(

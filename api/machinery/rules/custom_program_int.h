@@ -27,9 +27,11 @@ enum custom_flag {
 	CUSTOM_SET = 512,     /* x-kubernetes-list-type: set */
 	CUSTOM_KEYED = 1024,  /* map */
 	CUSTOM_CLOSED = 2048, /* additionalProperties: false */
+	CUSTOM_RULED = 4096,  /* it or something below it has rules in CEL */
 };
 
 struct custom_node;
+struct custom_rules;
 
 struct custom_member {
 	struct slice name;
@@ -79,11 +81,26 @@ struct custom_node {
 	const struct custom_sizes *sizes;
 	const struct custom_pattern *pattern;
 	const struct custom_combinations *combinations;
+	const struct custom_rules *rules;
 };
 
 struct custom_program {
 	const struct custom_node *root;
 };
+
+/* Where a value stands in its object. */
+struct custom_place {
+	const struct custom_place *parent;
+	struct slice name;
+	size_t index;
+	bool is_element;
+};
+const char *custom_place_text(struct arena *a, const char *base, const struct custom_place *at);
+/* What an element of a keyed list or a set is known by. */
+void custom_element_name(struct strbuf *out, const struct custom_node *list, const struct json *element);
+/* custom_program_new() of a schema that is a part of another. */
+const struct custom_program *custom_program_of_part(
+        struct arena *a, const struct json *schema, bool with_rules, struct err *err);
 
 const char *custom_type_name(unsigned type);                                                  /* as schemas have it */
 const struct custom_node *custom_node_member(const struct custom_node *n, struct slice name); /* NULL: none */

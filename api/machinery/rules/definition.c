@@ -6,6 +6,7 @@
 #include "api/machinery/rules/definition.h"
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/structural.h"
+#include "api/machinery/rules/custom_rules_define.h"
 #include "api/machinery/rules/validate_int.h"
 
 #include "api/machinery/schema/kind_ops.h"
@@ -279,6 +280,15 @@ static void check_selectable(
 	name_set_release(&seen);
 }
 
+/* Rules in CEL are of values that the rest of the schema has made sure of. */
+static void check_schema(struct field_errors *e, const struct json *schema, const char *path)
+{
+	size_t before = e->count;
+	structural_check(e, schema, path);
+	if (e->count == before)
+		custom_rules_define(e, schema, path);
+}
+
 static void check_version(struct field_errors *e, const struct json *version, const char *path)
 {
 	const struct json *schema = json_path(version, "schema", "openAPIV3Schema", NULL);
@@ -288,7 +298,7 @@ static void check_version(struct field_errors *e, const struct json *version, co
 	if (!json_is(schema, JSON_OBJECT))
 		bad_required(e, place, "schemas are required");
 	else
-		structural_check(e, schema, place);
+		check_schema(e, schema, place);
 	if (json_is(scale, JSON_OBJECT))
 		check_scale(e, scale, at(e, "%s.subresources.scale", path));
 	check_columns(e, version, path);

@@ -1,5 +1,6 @@
 /* The groups that extend the API itself: definitions, aggregated services, admission and flow control. Their status is
  * nobody's but the server's. */
+#include "api/machinery/rules/admission_policy.h"
 #include "api/machinery/rules/definition.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/table/printers.h"
@@ -17,6 +18,16 @@ const struct kind_ops kinds_extension[] = {
                 .cells = table_definition},
         {.kind = "FlowSchema", .status_keeps = STATUS_KEEPS_ALL},
         {.kind = "PriorityLevelConfiguration", .status_keeps = STATUS_KEEPS_ALL},
-        {.kind = "ValidatingAdmissionPolicy", .status_keeps = STATUS_KEEPS_ALL},
+        {.kind = "ValidatingAdmissionPolicy",
+                .status_keeps = STATUS_KEEPS_ALL,
+                .defaults = policy_defaults,
+                .validate = policy_validate,
+                .columns = "Name,Validations:integer,ParamKind,Age",
+                .cells = table_admission_policy},
+        {.kind = "ValidatingAdmissionPolicyBinding",
+                .defaults = policy_binding_defaults,
+                .validate = policy_binding_validate,
+                .columns = "Name,PolicyName,ParamRef,Age",
+                .cells = table_admission_binding},
         {0},
 };

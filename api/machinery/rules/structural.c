@@ -1,9 +1,7 @@
 /* See structural.h. Upstream: apiextensions-apiserver pkg/apiserver/schema/validation.go and pkg/apis/apiextensions/
  * validation. A schema has a skeleton, which says what there is (types, properties, items), and may carry conditions in
- * allOf, anyOf, oneOf and not, which only say more of what the skeleton knows.
- *
- * What upstream takes and this server does not: rules in CEL (x-kubernetes-validations). They are refused by name, for
- * a rule that is stored and not enforced is a hole. */
+ * allOf, anyOf, oneOf and not, which only say more of what the skeleton knows. Rules in CEL may stand in the skeleton
+ * and in allOf; they are looked at by themselves (custom_rules.h). */
 #include "api/machinery/rules/structural.h"
 #include "api/machinery/rules/validate_int.h"
 
@@ -55,9 +53,6 @@ static void check_unsupported(struct field_errors *e, const struct json *s, cons
 		        "uniqueItems cannot be set to true since the runtime complexity becomes quadratic");
 	if (json_is(json_get(s, "items"), JSON_ARRAY))
 		bad_forbidden(e, child(e, path, "items"), "items must be a schema object and not an array");
-	if (json_get(s, "x-kubernetes-validations"))
-		bad_forbidden(e, child(e, path, "x-kubernetes-validations"),
-		        "rules in CEL are not enforced by this server yet: take them out");
 }
 
 static void check_pattern(struct field_errors *e, const struct json *s, const char *path)
@@ -132,7 +127,7 @@ static void check_condition_parts(
 static void check_conditions(
         struct field_errors *e, const struct json *s, const struct json *skeleton, const char *path)
 {
-	static const char *const lists[] = {"allOf", "anyOf", "oneOf"};
+	static const char *const lists[] = {"allOf", "anyOf", "oneOf"}, *const choices[] = {"anyOf", "oneOf", "not"};
 	bool int_or_string = is_true(skeleton, "x-kubernetes-int-or-string");
 	for (size_t i = 0; i < COUNT_OF(lists); i++) {
 		int k = 0;
@@ -141,6 +136,10 @@ static void check_conditions(
 	}
 	if (json_get(s, "not"))
 		check_condition(e, json_get(s, "not"), skeleton, child(e, path, "not"), false);
+	for (size_t i = 0; i < COUNT_OF(choices); i++)
+		if (custom_schema_has_rules(json_get(s, choices[i])))
+			bad_forbidden(e, child(e, child(e, path, choices[i]), "x-kubernetes-validations"),
+			        "must be empty to be structural");
 }
 
 /* The two anyOf that controller-gen writes beside x-kubernetes-int-or-string may say types. */

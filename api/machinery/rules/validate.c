@@ -409,8 +409,10 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 {
 	const struct kind_ops *ops = resource_ops(r);
 	check_metadata(e, r, object, old);
-	if (r->custom) /* the status too, whichever part is written */
+	if (r->custom) { /* the status too, whichever part is written */
 		custom_program_check(e, r->custom, object, old, "", true);
+		custom_program_check_rules(e, r->custom, object, old, "");
+	}
 	if (*sub)
 		return; /* the rest is the old object's, which was valid */
 	if (ops->validate)

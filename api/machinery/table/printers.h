@@ -19,6 +19,8 @@ void table_ingress(struct cells *c);
 void table_network_policy(struct cells *c);
 
 void table_definition(struct cells *c);
+void table_admission_policy(struct cells *c);
+void table_admission_binding(struct cells *c);
 void table_config_map(struct cells *c);
 void table_secret(struct cells *c);
 void table_service_account(struct cells *c);

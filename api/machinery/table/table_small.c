@@ -7,6 +7,35 @@ void table_definition(struct cells *c)
 	cell_str(c, json_str(json_path(c->object, "metadata", "creationTimestamp", NULL)));
 }
 
+void table_admission_policy(struct cells *c)
+{
+	const struct json *spec = json_get(c->object, "spec"), *checks = json_get(spec, "validations"),
+	                  *kind = json_get(spec, "paramKind");
+	cell_name(c);
+	cell_int(c, checks ? checks->count : 0);
+	if (json_is(kind, JSON_OBJECT))
+		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(kind, "apiVersion")),
+		        SLICE_FMT(json_get_str(kind, "kind")));
+	else
+		cell_text(c, "<unset>");
+	cell_age(c);
+}
+
+void table_admission_binding(struct cells *c)
+{
+	const struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "paramRef");
+	struct slice ns = json_get_str(ref, "namespace"), name = json_get_str(ref, "name");
+	cell_name(c);
+	cell_str(c, json_get_str(spec, "policyName"));
+	if (name.len)
+		cell_fmt(c, "%.*s/%.*s", ns.len ? (int)ns.len : 1, ns.len ? ns.ptr : "*", SLICE_FMT(name));
+	else if (json_get(ref, "selector"))
+		cell_selector(c, json_get(ref, "selector"));
+	else
+		cell_text(c, "<unset>");
+	cell_age(c);
+}
+
 void table_config_map(struct cells *c)
 {
 	struct json *data = json_get(c->object, "data"), *binary = json_get(c->object, "binaryData");

@@ -39,6 +39,7 @@ static const struct plugin plugins[] = {
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false},
+        {"ValidatingAdmissionPolicy", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_policies, NULL, true},
         {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false},
 };

@@ -22,6 +22,7 @@ admission_fn admit_limits;
 admission_fn admit_pod_security;     /* pod_security.c */
 admission_fn admit_resource_quota;   /* resource_quota.c */
 admission_fn admit_node_restriction; /* node_restriction.c */
+admission_fn admit_by_policies;      /* policy_plugin.c */
 admission_fn admit_role;             /* rbac_escalation.c */
 admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);

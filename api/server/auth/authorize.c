@@ -60,6 +60,13 @@ static void decide(struct api_server *s, struct authorization *z)
 	z->reason = all.len ? arena_memdup(z->arena, all.data, all.len) : "";
 }
 
+enum verdict authorize_now(struct api_server *s, struct authorization *z)
+{
+	LOOP_CHECK_OWNER(s->loop);
+	decide(s, z);
+	return z->verdict;
+}
+
 static void answer(struct loop_defer *d)
 {
 	struct authorization *z = CONTAINER_OF(d, struct authorization, deferred);

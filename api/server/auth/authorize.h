@@ -45,6 +45,10 @@ struct authorization {
  * refused. */
 void authorize(struct api_server *s, struct authorization *z);
 
+/* The same at once, as the cache is: for those that ask in the midst of something (expressions of policies).
+ * attributes, arena and explains are set; verdict and reason are then. */
+enum verdict authorize_now(struct api_server *s, struct authorization *z);
+
 /* One authorizer's opinion. Why: appended to `why`, when it has a reason, and of what it allows when z->explains. */
 typedef enum verdict authorizer_fn(struct api_server *s, struct authorization *z, struct strbuf *why);
 authorizer_fn authorize_node; /* node.c */

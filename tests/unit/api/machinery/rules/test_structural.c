@@ -68,10 +68,8 @@ static void others_are_refused_where_they_fail(void **state)
 	        "x-kubernetes-preserve-unknown-fields");
 	says(OBJECT("\"a\":{\"type\":\"string\",\"x-kubernetes-int-or-string\":true}"),
 	        "s.properties[a].type: Forbidden: must be empty if x-kubernetes-int-or-string is true");
-	says(OBJECT("\"a\":{\"type\":\"string\",\"x-kubernetes-validations\":[]}"),
-	        "s.properties[a].x-kubernetes-validations: Forbidden: rules in CEL are not enforced by this server "
-	        "yet: take them "
-	        "out");
+	says(OBJECT("\"a\":{\"type\":\"string\",\"anyOf\":[{\"x-kubernetes-validations\":[{\"rule\":\"true\"}]}]}"),
+	        "s.properties[a].anyOf.x-kubernetes-validations: Forbidden: must be empty to be structural");
 	says("{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
 	        "s.additionalProperties: Forbidden: must not be used at the root");
 	says("{\"type\":\"object\",\"not\":{\"properties\":{\"b\":{}}}}",
