@@ -17,24 +17,24 @@ static const struct moved *find(const struct moved_table *t, uint64_t id)
 	return NULL;
 }
 
-static const struct raft_node_member *member(const struct raft_node_status *members, uint64_t id)
-{
-	for (size_t i = 0; i < members->n_members; i++)
-		if (members->members[i].id == id)
-			return &members->members[i];
-	return NULL;
-}
-
-/* Its own row, a free one, or that of one that has gone; NULL: there is none. */
-static struct moved *row_of(struct moved_table *t, const struct raft_node_status *members, uint64_t id)
+/* Its own row or a free one; NULL: there is none. */
+static struct moved *row_of(struct moved_table *t, uint64_t id)
 {
 	struct moved *row = (struct moved *)find(t, id);
-	for (size_t i = 0; i < RAFT_MEMBERS_MAX && !row; i++)
-		if (!t->rows[i].id || !member(members, t->rows[i].id)) {
-			row = &t->rows[i];
-			*row = (struct moved){.id = id};
-		}
+	if (!row && (row = (struct moved *)find(t, 0)))
+		*row = (struct moved){.id = id};
 	return row;
+}
+
+void moved_members(struct moved_table *t, const uint64_t *ids, size_t n)
+{
+	for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+		bool is_in = false;
+		for (size_t k = 0; k < n && !is_in; k++)
+			is_in = ids[k] == t->rows[i].id;
+		if (!is_in)
+			t->rows[i].id = 0;
+	}
 }
 
 const char *moved_address(const struct moved_table *t, uint64_t id, const char *address)
@@ -43,10 +43,9 @@ const char *moved_address(const struct moved_table *t, uint64_t id, const char *
 	return row ? row->address : address;
 }
 
-void moved_tell(struct moved_table *t, const struct raft_node_status *members, uint64_t id, const char *address,
-        bool is_reached)
+void moved_tell(struct moved_table *t, uint64_t id, const char *address, bool is_reached)
 {
-	struct moved *row = row_of(t, members, id);
+	struct moved *row = row_of(t, id);
 	if (!row || strcmp(row->told, address) == 0)
 		return;
 	if ((row->told[0] && !is_reached) || !row->address[0])
@@ -54,15 +53,14 @@ void moved_tell(struct moved_table *t, const struct raft_node_status *members, u
 	snprintf(row->told, sizeof row->told, "%s", address);
 }
 
-void moved_greet(struct moved_table *t, const struct raft_node_status *members, uint64_t id, struct slice address)
+void moved_greet(struct moved_table *t, uint64_t id, const char *known, struct slice address)
 {
-	const struct raft_node_member *m = member(members, id);
 	char text[RAFT_ADDRESS_BYTES_MAX];
-	if (!m || !address.len || address.len >= sizeof text || memchr(address.ptr, 0, address.len))
+	if (!address.len || address.len >= sizeof text || memchr(address.ptr, 0, address.len))
 		return;
 	snprintf(text, sizeof text, "%.*s", SLICE_FMT(address));
-	const char *known = moved_address(t, id, m->address);
-	struct moved *row = strcmp(known, text) == 0 ? NULL : row_of(t, members, id);
+	known = moved_address(t, id, known);
+	struct moved *row = strcmp(known, text) == 0 ? NULL : row_of(t, id);
 	if (!row)
 		return;
 	log_info("raft", "a member has moved", "member=%016" PRIx64 " from=%s to=%s", id, known, text);

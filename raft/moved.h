@@ -3,7 +3,8 @@
 #ifndef K3X_RAFT_MOVED_H
 #define K3X_RAFT_MOVED_H
 
-#include "raft/raft_node.h"
+#include "base/mem/str.h"
+#include "raft/raft_limits.h"
 
 struct moved_table {
 	struct moved {
@@ -15,12 +16,12 @@ struct moved_table {
 
 /* `address` unless it has moved. */
 const char *moved_address(const struct moved_table *t, uint64_t id, const char *address);
-/* A record says so: a row of those who are no members in `members` may be used for it. is_reached: there is a connection
- * to it where it is taken to be, which is then no mistake. */
-void moved_tell(struct moved_table *t, const struct raft_node_status *members, uint64_t id, const char *address,
-        bool is_reached);
-/* It has said so itself, when it greeted. Who is no member, and what is no address, is not heard. */
-void moved_greet(struct moved_table *t, const struct raft_node_status *members, uint64_t id, struct slice address);
+/* The members have changed: the rows of all others are free. */
+void moved_members(struct moved_table *t, const uint64_t *ids, size_t n);
+/* A record says so. is_reached: there is a connection to it where it is taken to be, which is then no mistake. */
+void moved_tell(struct moved_table *t, uint64_t id, const char *address, bool is_reached);
+/* A member has said so itself, when it greeted; it was known at `known`. What is no address is not heard. */
+void moved_greet(struct moved_table *t, uint64_t id, const char *known, struct slice address);
 /* Is its address what it said itself, and no record yet? */
 bool moved_has_said_so(const struct moved_table *t, uint64_t id);
 

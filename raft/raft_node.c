@@ -98,17 +98,18 @@ static const char *address_of(const struct raft_node *s, uint64_t id, const char
 void raft_node_move(struct raft_node *s, uint64_t id, const char *address)
 {
 	LOOP_CHECK_OWNER(&s->loop);
+	bool is_reached = s->o.follows_addresses && s->transport && transport_is_open(s->transport, id);
 	if (id != s->o.id)
-		moved_tell(&s->moved, &s->status, id, address,
-		        s->o.follows_addresses && s->transport && transport_is_open(s->transport, id));
+		moved_tell(&s->moved, id, address, is_reached);
 }
 
 static void on_greeted(void *arg, uint64_t id, struct slice address)
 {
 	struct raft_node *s = arg;
 	LOOP_CHECK_OWNER(&s->loop);
-	if (s->o.follows_addresses && id != s->o.id)
-		moved_greet(&s->moved, &s->status, id, address);
+	for (size_t i = 0; s->o.follows_addresses && i < s->status.n_members; i++)
+		if (s->status.members[i].id == id && id != s->o.id)
+			moved_greet(&s->moved, id, s->status.members[i].address, address);
 }
 
 static void env_send(struct raft_env *e, uint64_t to, const char *address, const void *frame, size_t len)
@@ -363,6 +364,14 @@ static bool is_same_list(const struct raft_node_status *a, const struct raft_nod
 	return same;
 }
 
+static void forget_moved(struct raft_node *s, const struct raft_node_status *v)
+{
+	uint64_t ids[RAFT_MEMBERS_MAX];
+	for (size_t i = 0; i < v->n_members; i++)
+		ids[i] = v->members[i].id;
+	moved_members(&s->moved, ids, v->n_members);
+}
+
 static void tell_members(const struct raft_node_status *v)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -436,8 +445,10 @@ static void update_status(struct raft_node *s)
 	if (s->transport)
 		keep_peers(s, &v);
 	arena_release(&a);
-	if (!is_same_list(&s->status, &v))
+	if (!is_same_list(&s->status, &v)) {
+		forget_moved(s, &v);
 		tell_members(&v);
+	}
 	pthread_mutex_lock(&s->status_lock);
 	s->status = v;
 	pthread_mutex_unlock(&s->status_lock);

@@ -6,6 +6,8 @@
 #ifndef K3X_RAFT_NODE_H
 #define K3X_RAFT_NODE_H
 
+#include "raft/raft_limits.h"
+
 #include "raft/wire/peer_stats.h"
 #include "raft/host/raft_host.h"
 #include "raft/wire/state_copy.h"
@@ -79,7 +81,6 @@ void raft_node_fetch_state(struct raft_node *s, uint64_t from, uint64_t min_inde
 uint64_t raft_node_leader(struct raft_node *s); /* 0: none is known */
 
 /* What is known of the cluster, kept up to date; any thread. */
-enum { RAFT_MEMBERS_MAX = 32, RAFT_ADDRESS_BYTES_MAX = 256 };
 struct raft_node_status {
 	uint64_t id, leader, term, commit_index, applied_index, last_index;
 	bool is_leader, is_disk_full;
