@@ -64,6 +64,12 @@
 #define OUTGOING_CONNECTIONS_MAX 32
 #define OUTGOING_CALLS_MAX 4096
 
+/* What fails for every request alike is logged once in this time. */
+#define LOG_REPEAT_MS 10000
+
+/* Requests that wait until somebody has said whose token they bring; beyond it they are refused. */
+#define AUTHN_WAITING_MAX 4096
+
 /* ---- streams over one connection (base/wire/mux.h) ---- */
 /* A frame's bytes: two TLS records; the longest that one stream keeps others waiting at a time. */
 #define MUX_FRAME_BYTES_MAX (32u * 1024)

@@ -9,15 +9,45 @@
 
 #include "base/flags.h"
 
+/* Tokens of an OpenID Connect issuer; issuer_url NULL: there is none. */
+struct api_oidc_arguments {
+	const char *issuer_url, *client_id, *ca_file;
+	const char *username_claim, *username_prefix; /* "sub"; NULL: see oidc_claims.h */
+	const char *groups_claim, *groups_prefix;
+	struct flag_list required_claims; /* NAME=VALUE */
+	struct flag_list signing_algs;    /* none: RS256 */
+};
+
+/* Webhooks are named by kubeconfig files; NULL: there is none. */
+struct api_token_webhook_arguments {
+	const char *config_file, *version; /* "v1beta1" or "v1" */
+	uint64_t cache_ttl_ms;
+};
+
+struct api_service_account_arguments {
+	struct flag_list issuers;   /* the first signs, all are taken; none: the cluster's own */
+	struct flag_list audiences; /* of the API; none: the issuers and "k3x" */
+	const char *jwks_uri;       /* for discovery; NULL: this server's */
+	uint64_t max_expiration_ms; /* 0: no more than the API's own limit */
+	bool extend_expiration;     /* tokens that the kubelet mounts live for a year, and warn before */
+};
+
 struct api_arguments {
+	struct api_oidc_arguments oidc;
+	struct api_token_webhook_arguments token_webhook;
+	const char *token_file; /* static tokens; NULL: none */
+	struct api_service_account_arguments service_accounts;
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
 };
 
 /* What holds when nothing was said. */
-#define API_ARGUMENTS_INIT \
-	{ \
-		0 \
-	}
+/* clang-format off */
+#define API_ARGUMENTS_INIT { \
+	.oidc = {.username_claim = "sub"}, \
+	.token_webhook = {.version = "v1beta1", .cache_ttl_ms = 120000}, \
+	.service_accounts = {.extend_expiration = true}, \
+}
+/* clang-format on */
 
 #endif

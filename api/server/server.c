@@ -109,23 +109,57 @@ static bool is_public(struct slice path)
 	       slice_is(path, "/ping");
 }
 
-/* Who asks; those who prove nothing may ask what is public. */
-static int admit(struct call *c, struct http_exchange *x, struct err *err)
+/* Somebody may ask, or those who prove nothing may ask what is public; then it goes its way. */
+static void admitted(struct call *c, struct token_question *q, bool is_silent, struct err *err)
 {
-	struct api_server *s = c->server;
-	bool is_silent = true;
-	LOOP_CHECK_OWNER(s->loop);
-	if (!s->is_ready && !is_public(c->path))
-		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
-	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
-	if (rc == 0)
+	struct http_exchange *x = c->exchange;
+	c->user = q->user;
+	if (!err->code)
 		http_trust(x);
-	if (rc == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
+	if (err->code == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
 		*err = ERR_INIT;
 		c->user = user_anonymous();
-		return 0;
+	} else if (!err->code) {
+		impersonation_read(c, http_request(x), &c->impersonation, err);
 	}
-	return rc == 0 ? impersonation_read(c, http_request(x), &c->impersonation, err) : rc;
+	if (!err->code)
+		api_dispatch(c);
+	else
+		call_respond_err(c, err);
+}
+
+static void authenticated(struct token_question *q, const struct err *err)
+{
+	struct call *c = q->arg;
+	struct err now = *err;
+	if (c->gone)
+		user_unref(q->user);
+	else
+		admitted(c, q, false, &now);
+	call_unref(c);
+}
+
+static void admit(struct call *c)
+{
+	struct api_server *s = c->server;
+	struct err err = ERR_INIT;
+	bool is_silent = true;
+	struct token_question *q = ARENA_NEW(&c->arena, struct token_question);
+	LOOP_CHECK_OWNER(s->loop);
+	if (!s->is_ready && !is_public(c->path)) {
+		err_set(&err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
+		call_respond_err(c, &err);
+		return;
+	}
+	q->arena = &c->arena;
+	q->done = authenticated;
+	q->arg = c;
+	int rc = s->is_ready ? authn_request(s, c->exchange, q, &is_silent, &err)
+	                     : err_set(&err, ERR_UNAUTHENTICATED, "Unauthorized");
+	if (rc == AUTHN_LATER)
+		call_ref(c);
+	else
+		admitted(c, q, is_silent, &err);
 }
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)
@@ -157,7 +191,6 @@ static void on_request(struct http_exchange *x, void *arg)
 {
 	const struct http_request *r = http_request(x);
 	struct call *c = call_new(arg, &http_transport, NULL);
-	struct err err = ERR_INIT;
 	c->exchange = x;
 	c->method = keep(c, r->method);
 	c->path = keep(c, r->path);
@@ -168,10 +201,7 @@ static void on_request(struct http_exchange *x, void *arg)
 	c->wants_managed = true;
 	http_on_abort(x, on_abort, c);
 	http_on_writable(x, on_writable, c);
-	if (admit(c, x, &err) == 0)
-		api_dispatch(c);
-	else
-		call_respond_err(c, &err);
+	admit(c);
 }
 
 /* ---- start ---- */
@@ -339,6 +369,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
+	authenticator_start(s->authenticator);
 	*ret = s;
 	return 0;
 }

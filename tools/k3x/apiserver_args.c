@@ -30,6 +30,24 @@ struct arg_row {
 static const struct arg_row rows[] = {
         ROW("tls-min-version", ARG_STRING, tls_min_version),
         ROW("tls-cipher-suites", ARG_STRING, tls_cipher_suites),
+        ROW("oidc-issuer-url", ARG_STRING, oidc.issuer_url),
+        ROW("oidc-client-id", ARG_STRING, oidc.client_id),
+        ROW("oidc-ca-file", ARG_STRING, oidc.ca_file),
+        ROW("oidc-username-claim", ARG_STRING, oidc.username_claim),
+        ROW("oidc-username-prefix", ARG_STRING, oidc.username_prefix),
+        ROW("oidc-groups-claim", ARG_STRING, oidc.groups_claim),
+        ROW("oidc-groups-prefix", ARG_STRING, oidc.groups_prefix),
+        ROW("oidc-required-claim", ARG_LIST, oidc.required_claims),
+        ROW("oidc-signing-algs", ARG_LIST, oidc.signing_algs),
+        ROW("authentication-token-webhook-config-file", ARG_STRING, token_webhook.config_file),
+        ROW("authentication-token-webhook-version", ARG_STRING, token_webhook.version),
+        ROW("authentication-token-webhook-cache-ttl", ARG_DURATION_MS, token_webhook.cache_ttl_ms),
+        ROW("token-auth-file", ARG_STRING, token_file),
+        ROW("service-account-issuer", ARG_LIST, service_accounts.issuers),
+        ROW("service-account-jwks-uri", ARG_STRING, service_accounts.jwks_uri),
+        ROW("service-account-max-token-expiration", ARG_DURATION_MS, service_accounts.max_expiration_ms),
+        ROW("service-account-extend-token-expiration", ARG_BOOL, service_accounts.extend_expiration),
+        ROW("api-audiences", ARG_LIST, service_accounts.audiences),
 };
 
 static const struct {
@@ -67,6 +85,7 @@ static const struct {
         {"kubelet-client-key", OF_SERVER},
         {"service-account-signing-key-file", OF_SERVER},
         {"service-account-key-file", OF_SERVER},
+        {"authentication-config", "it is not built yet: use the arguments oidc-..."},
         {"feature-gates", "there are no gates: what is built is on"},
 };
 
