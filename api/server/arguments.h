@@ -32,11 +32,18 @@ struct api_service_account_arguments {
 	bool extend_expiration;     /* tokens that the kubelet mounts live for a year, and warn before */
 };
 
+struct api_authorization_arguments {
+	struct flag_list modes;                            /* none: Node, RBAC */
+	const char *webhook_config_file, *webhook_version; /* "v1beta1" or "v1" */
+	uint64_t authorized_ttl_ms, unauthorized_ttl_ms;
+};
+
 struct api_arguments {
 	struct api_oidc_arguments oidc;
 	struct api_token_webhook_arguments token_webhook;
 	const char *token_file; /* static tokens; NULL: none */
 	struct api_service_account_arguments service_accounts;
+	struct api_authorization_arguments authorization;
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
 };
@@ -46,6 +53,7 @@ struct api_arguments {
 #define API_ARGUMENTS_INIT { \
 	.oidc = {.username_claim = "sub"}, \
 	.token_webhook = {.version = "v1beta1", .cache_ttl_ms = 120000}, \
+	.authorization = {.webhook_version = "v1beta1", .authorized_ttl_ms = 300000, .unauthorized_ttl_ms = 30000}, \
 	.service_accounts = {.extend_expiration = true}, \
 }
 /* clang-format on */

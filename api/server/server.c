@@ -10,6 +10,7 @@
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
 #include "api/server/auth/authn.h"
+#include "api/server/auth/authorize.h"
 #include "api/server/auth/impersonation.h"
 #include "api/server/auth/node_graph.h"
 #include "api/server/auth/rbac_index.h"
@@ -326,6 +327,7 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->tls);
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
+	authorizers_free(s->authorizers);
 	definitions_free(s->definitions);
 	service_allocator_free(s->services);
 	join_free(s->join);
@@ -353,6 +355,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
+	        authorizers_new(s, &s->authorizers, err) != 0 ||
 	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)

@@ -7,6 +7,7 @@
 #include "base/rt/closing.h"
 
 struct authenticator;
+struct authorizers;
 struct definitions;
 struct duties;
 struct join;
@@ -29,6 +30,7 @@ struct api_server {
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct outgoing_pool *outgoing;  /* calls to webhooks and issuers */
 	struct authenticator *authenticator;
+	struct authorizers *authorizers;
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;
 	struct service_allocator *services;

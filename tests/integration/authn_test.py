@@ -38,6 +38,19 @@ def token_review(review):
     return {"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status}
 
 
+def access_review(review):
+    spec = review["spec"]
+    what = spec.get("resourceAttributes") or spec["nonResourceAttributes"]
+    status = {"allowed": False}
+    if what.get("resource") == "configmaps":
+        status = {"allowed": spec["user"] == "hook:ann" and what["verb"] == "get", "reason": "ann reads configmaps"}
+    if spec["user"] == "hook:evil":
+        status = {"allowed": False, "denied": True, "reason": "evil is as evil does"}
+    if what.get("resource") == "broken":
+        return 500, {}
+    return {"apiVersion": review["apiVersion"], "kind": "SubjectAccessReview", "status": status}
+
+
 def setup():
     global api, hooks, authority, issuer, rsa, ec, ec384
     authority = Authority(server.folder)
@@ -46,7 +59,7 @@ def setup():
     rsa, ec, ec384 = Signer(server.folder, "rsa"), Signer(server.folder, "ec", "P-256"), Signer(server.folder, "ec384", "P-384")
     published.extend([rsa, ec, ec384])
     hooks.answers = {"/issuer/.well-known/openid-configuration": lambda _: {"issuer": issuer, "jwks_uri": hooks.url + "/keys"},
-                     "/keys": lambda _: {"keys": [k.jwk() for k in published]}, "/review": token_review}
+                     "/keys": lambda _: {"keys": [k.jwk() for k in published]}, "/review": token_review, "/access": access_review}
     tokens = authority.path("tokens.csv")
     open(tokens, "w").write('static-1,fred,7,"admins,ops"\nstatic-2,jill,8\n')
     server.flags += [
@@ -54,7 +67,9 @@ def setup():
         argument("oidc-username-prefix", "oidc:"), argument("oidc-groups-claim", "groups"), argument("oidc-groups-prefix", "oidc:"),
         argument("oidc-signing-algs", ",".join(ALGORITHMS)), argument("oidc-required-claim", "hd=example.com"),
         argument("authentication-token-webhook-config-file", authority.kubeconfig("hook.yaml", hooks.url + "/review", {"token": "sesame"})),
-        argument("authentication-token-webhook-version", "v1"), argument("token-auth-file", tokens)]
+        argument("authentication-token-webhook-version", "v1"), argument("token-auth-file", tokens),
+        argument("authorization-mode", "Node,Webhook,RBAC"), argument("authorization-webhook-version", "v1"),
+        argument("authorization-webhook-config-file", authority.kubeconfig("access.yaml", hooks.url + "/access"))]
     server.start()
     api = server.admin()
     api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}}).want(201)  # there are no controllers
@@ -223,13 +238,57 @@ def _():
     eq(got["exp"] - got["iat"], 3607)
 
 
+def access(token, path):
+    return server.anonymous().get(path, headers={"Authorization": "Bearer " + token})
+
+
+@case("authorization by webhook: allowed, no opinion, denied; answers are remembered")
+def _():
+    path = "/api/v1/namespaces/kube-system/configmaps/none"
+    eq(access("hook-ann", path).status, 404, "allowed, and not there")
+    body, _ = hooks.last("/access")
+    eq(body["apiVersion"], "authorization.k8s.io/v1")
+    eq(body["spec"], {"user": "hook:ann", "uid": "u1", "groups": ["hooked", "system:authenticated"], "extra": {"team": ["a", "b"]},
+                      "resourceAttributes": {"verb": "get", "version": "v1", "resource": "configmaps", "namespace": "kube-system", "name": "none"}})
+    asked = hooks.count("/access")
+    for _ in range(5):
+        eq(access("hook-ann", path).status, 404)
+    eq(hooks.count("/access"), asked, "no further question")
+    answer = access("hook-bob", path).want(403)
+    has(answer.json["message"], 'User "hook:bob" cannot get resource "configmaps" in API group "" in the namespace "kube-system": ann reads configmaps')
+    eq(access("hook-bob", "/apis").status, 200, "roles are asked behind it")
+    has(access("hook-evil", "/apis").want(403).json["message"], "evil is as evil does")
+
+
+@case("authorization by webhook: the masters are not asked for, and reviews go the same way")
+def _():
+    before = hooks.count("/access")
+    api.get("/api/v1/secrets").want(200)
+    eq(hooks.count("/access"), before)
+    spec = {"user": "hook:ann", "resourceAttributes": {"verb": "get", "resource": "configmaps", "namespace": "x"}}
+    status = api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}).want(201).json["status"]
+    eq((status["allowed"], status["reason"]), (True, "ann reads configmaps"))
+    spec["user"] = "hook:evil"
+    status = api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}).want(201).json["status"]
+    eq((status["allowed"], status.get("denied")), (False, True))
+
+
+@case("authorization by webhook: one that fails has no opinion, and the others decide")
+def _():
+    hooks.answers["/access"] = lambda _: (500, {})
+    eq(access("hook-carl", "/apis").status, 200)
+    has(access("hook-carl", "/api/v1/namespaces/default/pods").want(403).json["message"], "gave no answer")
+    hooks.answers["/access"] = access_review
+
+
 @case("arguments that are wrong are told at the start, by name")
 def _():
     for flags, told in [(["oidc-issuer-url=https://x"], "oidc-client-id is missing"), (["oidc-client-id=x", "oidc-issuer-url=http://x"], "must begin with https://"),
                         (["token-auth-file=/nonexistent"], "token-auth-file"), (["oidc-isuer-url=https://x"], 'did you mean "oidc-issuer-url"'),
                         (["authentication-token-webhook-config-file=/nonexistent"], "authentication-token-webhook-config-file"),
                         (["oidc-client-id=x", "oidc-issuer-url=https://x", "oidc-signing-algs=none"], "oidc-signing-algs"),
-                        (["authentication-config=/x"], "not built yet"), (["anonymous-auth=true"], "anonymous-auth can only be")]:
+                        (["authorization-mode=Magic"], "none of Node, RBAC, Webhook"), (["authorization-mode=Webhook"], "authorization-webhook-config-file is missing"),
+                        (["authorization-webhook-config-file=/x"], "no Webhook in authorization-mode"), (["authentication-config=/x"], "not built yet"), (["anonymous-auth=true"], "anonymous-auth can only be")]:
         other = Server(port=17342)
         other.flags = ["--kube-apiserver-arg=" + f for f in flags]
         r = subprocess.run(other.command(), capture_output=True, text=True, timeout=20)

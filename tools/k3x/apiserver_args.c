@@ -47,6 +47,11 @@ static const struct arg_row rows[] = {
         ROW("service-account-jwks-uri", ARG_STRING, service_accounts.jwks_uri),
         ROW("service-account-max-token-expiration", ARG_DURATION_MS, service_accounts.max_expiration_ms),
         ROW("service-account-extend-token-expiration", ARG_BOOL, service_accounts.extend_expiration),
+        ROW("authorization-mode", ARG_LIST, authorization.modes),
+        ROW("authorization-webhook-config-file", ARG_STRING, authorization.webhook_config_file),
+        ROW("authorization-webhook-version", ARG_STRING, authorization.webhook_version),
+        ROW("authorization-webhook-cache-authorized-ttl", ARG_DURATION_MS, authorization.authorized_ttl_ms),
+        ROW("authorization-webhook-cache-unauthorized-ttl", ARG_DURATION_MS, authorization.unauthorized_ttl_ms),
         ROW("api-audiences", ARG_LIST, service_accounts.audiences),
 };
 
@@ -86,6 +91,7 @@ static const struct {
         {"service-account-signing-key-file", OF_SERVER},
         {"service-account-key-file", OF_SERVER},
         {"authentication-config", "it is not built yet: use the arguments oidc-..."},
+        {"authorization-config", "it is not built yet: use authorization-mode and authorization-webhook-..."},
         {"feature-gates", "there are no gates: what is built is on"},
 };
 

@@ -63,3 +63,77 @@ int token_review_read(struct slice text, void (*good_for_each)(void *arg, struct
 		good_for_each(arg, json_lib_str(json_array_get(audiences, i)));
 	return 0;
 }
+
+/* ---- access ---- */
+
+static void set_text(json_t *to, const char *name, struct slice text)
+{
+	if (text.len)
+		json_lib_set_str(to, name, text);
+}
+
+static json_t *user_extras(const struct user *u)
+{
+	json_t *extra = json_object();
+	for (const struct user_extra *e = u->extras; e; e = e->next) {
+		json_t *values = json_object_getn(extra, e->key.ptr, e->key.len);
+		if (!values) {
+			values = json_array();
+			json_object_setn_new(extra, e->key.ptr, e->key.len, values);
+		}
+		json_array_append_new(values, json_lib_new_str(e->value));
+	}
+	return extra;
+}
+
+static json_t *attributes_json(const struct attributes *a)
+{
+	json_t *v = json_object();
+	set_text(v, "verb", a->verb);
+	if (!a->is_resource) {
+		set_text(v, "path", a->path);
+		return v;
+	}
+	set_text(v, "namespace", a->ns);
+	set_text(v, "group", a->group);
+	set_text(v, "version", a->version);
+	set_text(v, "resource", a->resource);
+	set_text(v, "subresource", a->subresource);
+	set_text(v, "name", a->name);
+	return v;
+}
+
+void access_review_write(struct strbuf *out, const char *api_version, const struct attributes *a)
+{
+	json_auto_t *v = json_object();
+	json_t *spec = json_object(), *groups = json_array();
+	bool is_beta = slice_ends(slice_of(api_version), "/v1beta1");
+	json_lib_set_cstr(v, "apiVersion", api_version);
+	json_lib_set_cstr(v, "kind", "SubjectAccessReview");
+	json_lib_set(v, "spec", spec);
+	json_lib_set(spec, a->is_resource ? "resourceAttributes" : "nonResourceAttributes", attributes_json(a));
+	set_text(spec, "user", a->user->name);
+	for (size_t i = 0; i < a->user->n_groups; i++)
+		json_array_append_new(groups, json_lib_new_str(a->user->groups[i]));
+	json_lib_set(spec, is_beta ? "group" : "groups", groups);
+	set_text(spec, "uid", a->user->uid);
+	if (a->user->extras)
+		json_lib_set(spec, "extra", user_extras(a->user));
+	json_lib_write(out, v);
+}
+
+int access_review_read(struct slice text, enum verdict *ret, struct strbuf *reason, struct err *err)
+{
+	json_auto_t *v = json_lib_parse(text, err);
+	const json_t *status = json_object_get(v, "status");
+	if (!v)
+		return err->code;
+	if (!slice_is(json_lib_get_str(v, "kind"), "SubjectAccessReview") || !json_is_object(status))
+		return err_set(err, ERR_INVAL, "it is no SubjectAccessReview with a status");
+	bool allowed = json_lib_get_bool(status, "allowed", false), denied = json_lib_get_bool(status, "denied", false);
+	if (allowed && denied)
+		return err_set(err, ERR_INVAL, "it says allowed and denied at once");
+	*ret = allowed ? VERDICT_ALLOW : denied ? VERDICT_DENY : VERDICT_NO_OPINION;
+	strbuf_add_slice(reason, json_lib_get_str(status, "reason"));
+	return 0;
+}

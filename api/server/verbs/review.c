@@ -224,6 +224,9 @@ static void rules_review(struct call *c, struct json *review, struct json *statu
 	if (node_identity(c->user, &node))
 		strbuf_addf(
 		        &x.absent, "%snode authorizer does not support user rule resolution", x.absent.len ? ", " : "");
+	if (authorizers_have_webhook(c->server->authorizers))
+		strbuf_addf(&x.absent, "%swebhook authorizer does not support user rule resolution",
+		        x.absent.len ? ", " : "");
 	json_set_bool(a, status, "incomplete", x.absent.len > 0);
 	if (x.absent.len)
 		json_set_str(a, status, "evaluationError", strbuf_slice(&x.absent));
