@@ -411,6 +411,8 @@ void validate_object(struct field_errors *e, const struct resource *r, const str
 	check_metadata(e, r, object, old);
 	if (r->custom) /* the status too, whichever part is written */
 		custom_program_check(e, r->custom, object, old, "", true);
+	if (*sub && ops->validate_part)
+		ops->validate_part(e, object, old);
 	if (*sub)
 		return; /* the rest is the old object's, which was valid */
 	if (ops->validate)

@@ -39,6 +39,11 @@ static const struct plugin plugins[] = {
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false},
+        {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, false},
+        {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL, true},
+        {"CertificateSigning", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_signing, NULL, true},
+        {"CertificateSubjectRestriction", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_subject, NULL,
+                false},
         {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false},
 };

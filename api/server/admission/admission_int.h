@@ -22,7 +22,11 @@ admission_fn admit_limits;
 admission_fn admit_pod_security;     /* pod_security.c */
 admission_fn admit_resource_quota;   /* resource_quota.c */
 admission_fn admit_node_restriction; /* node_restriction.c */
-admission_fn admit_role;             /* rbac_escalation.c */
+admission_fn name_requester;         /* certificates.c */
+admission_fn admit_certificate_approval;
+admission_fn admit_certificate_signing;
+admission_fn admit_certificate_subject;
+admission_fn admit_role; /* rbac_escalation.c */
 admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
