@@ -38,12 +38,18 @@ struct api_authorization_arguments {
 	uint64_t authorized_ttl_ms, unauthorized_ttl_ms;
 };
 
+struct api_admission_arguments {
+	struct flag_list enable, disable; /* plugins, beside those that are on by default */
+	const char *config_file;          /* an AdmissionConfiguration; NULL: none */
+};
+
 struct api_arguments {
 	struct api_oidc_arguments oidc;
 	struct api_token_webhook_arguments token_webhook;
 	const char *token_file; /* static tokens; NULL: none */
 	struct api_service_account_arguments service_accounts;
 	struct api_authorization_arguments authorization;
+	struct api_admission_arguments admission;
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
 };

@@ -6,6 +6,7 @@
  * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
+#include "api/server/admission/admission.h"
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
@@ -328,6 +329,7 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
 	authorizers_free(s->authorizers);
+	admission_config_free(s->admission);
 	definitions_free(s->definitions);
 	service_allocator_free(s->services);
 	join_free(s->join);
@@ -356,6 +358,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
 	        authorizers_new(s, &s->authorizers, err) != 0 ||
+	        admission_config_new(s, &s->admission, err) != 0 ||
 	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)

@@ -6,6 +6,7 @@
 #include "api/server/options.h"
 #include "base/rt/closing.h"
 
+struct admission_config;
 struct authenticator;
 struct authorizers;
 struct definitions;
@@ -31,6 +32,7 @@ struct api_server {
 	struct outgoing_pool *outgoing;  /* calls to webhooks and issuers */
 	struct authenticator *authenticator;
 	struct authorizers *authorizers;
+	struct admission_config *admission; /* which plugins are on, and what they were told */
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;
 	struct service_allocator *services;

@@ -52,6 +52,9 @@ static const struct arg_row rows[] = {
         ROW("authorization-webhook-version", ARG_STRING, authorization.webhook_version),
         ROW("authorization-webhook-cache-authorized-ttl", ARG_DURATION_MS, authorization.authorized_ttl_ms),
         ROW("authorization-webhook-cache-unauthorized-ttl", ARG_DURATION_MS, authorization.unauthorized_ttl_ms),
+        ROW("enable-admission-plugins", ARG_LIST, admission.enable),
+        ROW("disable-admission-plugins", ARG_LIST, admission.disable),
+        ROW("admission-control-config-file", ARG_STRING, admission.config_file),
         ROW("api-audiences", ARG_LIST, service_accounts.audiences),
 };
 
