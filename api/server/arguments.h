@@ -18,6 +18,13 @@ struct api_oidc_arguments {
 	struct flag_list signing_algs;    /* none: RS256 */
 };
 
+/* Proxies in front of the server, who say in headers for whom they ask; ca_file NULL: there are none. */
+struct api_front_proxy_arguments {
+	const char *ca_file;            /* vouches for their certificates */
+	struct flag_list allowed_names; /* their common names; none: any */
+	struct flag_list username_headers, group_headers, uid_headers, extra_prefixes;
+};
+
 /* Webhooks are named by kubeconfig files; NULL: there is none. */
 struct api_token_webhook_arguments {
 	const char *config_file, *version; /* "v1beta1" or "v1" */
@@ -47,6 +54,7 @@ struct api_arguments {
 	struct api_oidc_arguments oidc;
 	struct api_token_webhook_arguments token_webhook;
 	const char *token_file; /* static tokens; NULL: none */
+	struct api_front_proxy_arguments front_proxy;
 	struct api_service_account_arguments service_accounts;
 	struct api_authorization_arguments authorization;
 	struct api_admission_arguments admission;

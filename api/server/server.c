@@ -301,6 +301,7 @@ static int open_tls(struct api_server *s, struct err *err)
 	        .certificate_file = s->options.cert_file,
 	        .key_file = s->options.key_file,
 	        .ca_file = s->options.client_ca_file,
+	        .proxy_ca_file = s->options.arguments->front_proxy.ca_file,
 	        .min_version = s->options.tls_min_version,
 	        .cipher_suites = s->options.tls_cipher_suites};
 	if (tls_context_new(&serve, &s->tls, err) != 0)
@@ -357,8 +358,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
-	        authorizers_new(s, &s->authorizers, err) != 0 ||
-	        admission_config_new(s, &s->admission, err) != 0 ||
+	        authorizers_new(s, &s->authorizers, err) != 0 || admission_config_new(s, &s->admission, err) != 0 ||
 	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)

@@ -68,6 +68,9 @@ def setup():
         argument("oidc-signing-algs", ",".join(ALGORITHMS)), argument("oidc-required-claim", "hd=example.com"),
         argument("authentication-token-webhook-config-file", authority.kubeconfig("hook.yaml", hooks.url + "/review", {"token": "sesame"})),
         argument("authentication-token-webhook-version", "v1"), argument("token-auth-file", tokens),
+        argument("requestheader-client-ca-file", authority.ca), argument("requestheader-allowed-names", "front"),
+        argument("requestheader-username-headers", "X-Remote-User"), argument("requestheader-group-headers", "X-Remote-Group"),
+        argument("requestheader-extra-headers-prefix", "X-Remote-Extra-"), argument("requestheader-uid-headers", "X-Remote-Uid"),
         argument("authorization-mode", "Node,Webhook,RBAC"), argument("authorization-webhook-version", "v1"),
         argument("authorization-webhook-config-file", authority.kubeconfig("access.yaml", hooks.url + "/access"))]
     server.start()
@@ -281,13 +284,35 @@ def _():
     hooks.answers["/access"] = access_review
 
 
+def proxied(certificate, **headers):
+    api_ = harness.Api(server, certificate)
+    answer = api_.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"},
+                       headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return answer.json["status"]["userInfo"] if answer.status == 201 else answer.status
+
+
+@case("a front proxy says for whom it asks; nobody else does")
+def _():
+    client = "extendedKeyUsage=clientAuth"
+    front, other = (authority.issue(n, s, client) for n, s in (("front", "/CN=front"), ("other", "/O=system:masters/CN=other")))
+    eq(proxied(front, X_Remote_User="jane", X_Remote_Group="devs", X_Remote_Uid="9", X_Remote_Extra_Scopes="a"),
+       {"username": "jane", "uid": "9", "groups": ["devs", "system:authenticated"], "extra": {"scopes": ["a"]}})
+    eq(proxied(front), 401, "a proxy is nobody itself")
+    eq(proxied(other, X_Remote_User="jane"), 401, "its name is not allowed, and its CA is none of clients")
+    eq(proxied(None, X_Remote_User="jane", X_Remote_Group="system:masters"), 401)
+    eq(proxied("admin", X_Remote_User="jane")["username"], "system:admin", "a client's headers are not looked at")
+    eq(proxied(front, X_Remote_User="jane", Authorization="Bearer static-1")["username"], "jane", "the proxy comes first")
+    eq(proxied(front, Authorization="Bearer static-1")["username"], "fred", "and when it names nobody, others do")
+
+
 @case("arguments that are wrong are told at the start, by name")
 def _():
     for flags, told in [(["oidc-issuer-url=https://x"], "oidc-client-id is missing"), (["oidc-client-id=x", "oidc-issuer-url=http://x"], "must begin with https://"),
                         (["token-auth-file=/nonexistent"], "token-auth-file"), (["oidc-isuer-url=https://x"], 'did you mean "oidc-issuer-url"'),
                         (["authentication-token-webhook-config-file=/nonexistent"], "authentication-token-webhook-config-file"),
                         (["oidc-client-id=x", "oidc-issuer-url=https://x", "oidc-signing-algs=none"], "oidc-signing-algs"),
-                        (["authorization-mode=Magic"], "none of Node, RBAC, Webhook"), (["authorization-mode=Webhook"], "authorization-webhook-config-file is missing"),
+                        (["requestheader-allowed-names=x"], "requestheader-client-ca-file is missing"),
+                        (["requestheader-client-ca-file=/nonexistent"], "requestheader-username-headers are missing"), (["authorization-mode=Magic"], "none of Node, RBAC, Webhook"), (["authorization-mode=Webhook"], "authorization-webhook-config-file is missing"),
                         (["authorization-webhook-config-file=/x"], "no Webhook in authorization-mode"), (["authentication-config=/x"], "not built yet"), (["anonymous-auth=true"], "anonymous-auth can only be")]:
         other = Server(port=17342)
         other.flags = ["--kube-apiserver-arg=" + f for f in flags]

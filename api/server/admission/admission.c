@@ -14,6 +14,7 @@
 #include "base/check.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_DELETE = 1 << ADMISSION_DELETE };
 
@@ -159,6 +160,13 @@ int admission_config_new(struct api_server *s, struct admission_config **ret, st
 		}
 	*ret = c;
 	return 0;
+}
+
+void admission_config_free(struct admission_config *c)
+{
+	if (c)
+		admission_config_release(c);
+	free(c);
 }
 
 /* ---- a request's way through them ---- */

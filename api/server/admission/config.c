@@ -2,7 +2,6 @@
  * a field of one, that nothing here reads is refused: it would be a policy that its author believes in. */
 #include "api/server/admission/config_int.h"
 
-#include "api/server/admission/admission.h"
 #include "base/check.h"
 #include "base/pki.h"
 #include "base/yaml.h"
@@ -237,11 +236,8 @@ int admission_config_read(struct admission_config *c, const char *path, struct e
 	return rc == 0 ? 0 : err_wrap(err, "admission-control-config-file %s", path);
 }
 
-void admission_config_free(struct admission_config *c)
+void admission_config_release(struct admission_config *c)
 {
-	if (!c)
-		return;
 	event_limits_free(c->events);
 	arena_release(&c->arena);
-	free(c);
 }

@@ -27,6 +27,9 @@ int admission_config_read(struct admission_config *c, const char *path, struct e
 /* The same of a text; folder: what files in it are relative to. */
 int admission_config_parse(struct admission_config *c, struct slice text, const char *folder, struct err *err);
 
+/* What it holds; the struct is its owner's (admission_config_free() of admission.h frees both). */
+void admission_config_release(struct admission_config *c);
+
 /* event_rate_limit.c: of its section. */
 int event_limits_new(const struct json *configuration, struct event_limits **ret, struct err *err);
 void event_limits_free(struct event_limits *l); /* NULL is allowed */

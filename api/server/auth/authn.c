@@ -1,6 +1,7 @@
 /* See authn.h.
  *
  * Certificates: TLS has verified them against the client CA; the common name is the user, organizations are groups.
+ * Proxies say for whom they ask, in headers: see front_proxy.h. They come first.
  * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not
  * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
  * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
@@ -14,6 +15,7 @@
 #include "api/server/auth/authn.h"
 
 #include "api/server/auth/bootstrap_token.h"
+#include "api/server/auth/front_proxy.h"
 #include "api/server/auth/join_token.h"
 #include "api/server/arguments.h"
 #include "api/server/auth/oidc.h"
@@ -152,7 +154,8 @@ static int load_named(struct api_server *s, struct authenticator *a, struct err 
 	const struct api_arguments *args = s->options.arguments;
 	const struct api_oidc_arguments *o = &args->oidc;
 	bool has_oidc = o->issuer_url || o->client_id || o->ca_file || o->groups_claim || o->required_claims.count;
-	if (take_audiences(s, a, err) != 0 || check_issuers(s, err) != 0)
+	if (take_audiences(s, a, err) != 0 || check_issuers(s, err) != 0 ||
+	        front_proxy_check(&args->front_proxy, s->options.client_ca_file, err) != 0)
 		return err->code;
 	if (args->token_file && token_file_load(args->token_file, &a->token_file, err) != 0)
 		return err_wrap(err, "token-auth-file");
@@ -487,6 +490,9 @@ int authn_request(
 	const struct http_peer *peer = http_request(x)->peer;
 	LOOP_CHECK_OWNER(s->loop);
 	*is_silent = false;
+	if (peer->is_proxy &&
+	        (front_proxy_user(&s->options.arguments->front_proxy, http_request(x), &q->user, err) != 0 || q->user))
+		return err->code;
 	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer ")) {
 		struct slice token = behind(header, 7);
 		q->token = (struct slice){arena_memdup(q->arena, token.ptr, token.len), token.len};
