@@ -90,6 +90,8 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
+	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \
+	CONTROLLER("pvprotection", "pv-protection-controller", volume_protection, NULL) \
 	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \
 	CONTROLLER("csrsigning", "certificate-controller", csr_signer, NULL) \
 	CONTROLLER("csrcleaner", "certificate-controller", csr_cleaner, NULL) \

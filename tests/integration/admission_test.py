@@ -7,13 +7,26 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import harness
 from harness import Server, case, eq, has, true
 
-server = Server(port=17344)
+class WithControllers(Server):
+    def command(self, port=None):
+        return [a for a in super().command(port) if a != "--disable-controller-manager"]
+
+
+server = WithControllers(port=17344)
 api = None
 POD = {"containers": [{"name": "c", "image": "example.com/x:1", "imagePullPolicy": "IfNotPresent"}]}
+
+
+def until(what, fn, seconds=20):
+    end = time.monotonic() + seconds
+    while not fn():
+        true(time.monotonic() < end, f"waited in vain: {what}")
+        time.sleep(0.02)
 
 
 def argument(name, value):
@@ -39,7 +52,7 @@ def setup():
     for name in ("default", "free", "tight", "annotated"):
         if name != "default":
             api.post("/api/v1/namespaces", {"metadata": {"name": name}}).want(201)
-        api.post(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}}).want(201)
+        until("an account", lambda: api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default").status == 200)
 
 
 def pod(ns="default", **spec):
@@ -125,6 +138,30 @@ def _():
         api.patch(path + name + "/status", {"status": {"phase": "Bound"}}).want(200)
     has(grow("named").want(403).json["message"], "must support resize")
     grow("late").want(200)
+
+
+@case("StorageObjectInUseProtection: what is in use is held until it is not")
+def _():
+    path = "/api/v1/namespaces/free/"
+    body = {"metadata": {"name": "held"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    eq(api.post(path + "persistentvolumeclaims", body).want(201).json["metadata"]["finalizers"], ["kubernetes.io/pvc-protection"])
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "held"}}]
+    api.post(path + "pods", {"metadata": {"name": "user"}, "spec": {**POD, "nodeName": "nowhere", "volumes": volumes}}).want(201)
+    body["metadata"]["name"] = "unused"
+    api.post(path + "persistentvolumeclaims", body).want(201)
+    for name in ("held", "unused"):
+        api.delete(path + "persistentvolumeclaims/" + name).want(200)
+    until("the unused one is gone", lambda: api.get(path + "persistentvolumeclaims/unused").status == 404)
+    true(api.get(path + "persistentvolumeclaims/held").want(200).json["metadata"]["deletionTimestamp"], "the other one waits")
+    api.delete(path + "pods/user", {"gracePeriodSeconds": 0}).want(200)
+    until("it is gone with its pod", lambda: api.get(path + "persistentvolumeclaims/held").status == 404)
+    volume = {"metadata": {"name": "pv"}, "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}}
+    eq(api.post("/api/v1/persistentvolumes", volume).want(201).json["metadata"]["finalizers"], ["kubernetes.io/pv-protection"])
+    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Bound"}}).want(200)
+    api.delete("/api/v1/persistentvolumes/pv").want(200)
+    true(api.get("/api/v1/persistentvolumes/pv").want(200).json["metadata"]["deletionTimestamp"], "bound it waits")
+    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Released"}}).want(200)
+    until("released it goes", lambda: api.get("/api/v1/persistentvolumes/pv").status == 404)
 
 
 @case("DefaultIngressClass: an ingress that names none is of the default class")

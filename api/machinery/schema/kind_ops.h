@@ -24,6 +24,7 @@ enum kind_trait {
 	KIND_IS_CLAIM = 256,        /* PersistentVolumeClaim: its size has limits */
 	KIND_MAKES_PODS = 512,      /* it holds a template of pods */
 	KIND_ORPHANS = 1024,        /* deleted by a client that says nothing of its dependents, it leaves them behind */
+	KIND_IS_VOLUME = 8192,      /* PersistentVolume: held while it is bound */
 	KIND_IS_INGRESS = 4096,     /* of a class, the default one when it names none */
 	KIND_IS_CERTIFICATE_REQUEST = 2048, /* says who asked, and what nobody may ask for or approve */
 };

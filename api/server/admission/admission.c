@@ -47,6 +47,8 @@ static const struct plugin plugins[] = {
                 admit_allowed_tolerations, NULL, false, ON_DEMAND},
         {"EventRateLimit", ON_CREATE | ON_UPDATE, KIND_IS_EVENT, NULL, admit_event, NULL, false, ON_DEMAND},
         {"DefaultStorageClass", ON_CREATE, KIND_IS_CLAIM, admit_storage_class, NULL, NULL, false, BY_DEFAULT},
+        {"StorageObjectInUseProtection", ON_CREATE, KIND_IS_CLAIM | KIND_IS_VOLUME, admit_storage_protection, NULL,
+                NULL, false, BY_DEFAULT},
         {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, false, BY_DEFAULT},
         {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, false, BY_DEFAULT},
         /* Not upstream's: there it is a part of the services' storage. */
@@ -109,8 +111,7 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "DenyServiceExternalIPs",
         "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
         "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists",
-        "OwnerReferencesPermissionEnforcement", "StorageObjectInUseProtection", "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionWebhook"};
+        "OwnerReferencesPermissionEnforcement", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook"};
 
 static int switch_plugins(struct admission_config *c, const struct flag_list *names, bool is_on, struct err *err)
 {

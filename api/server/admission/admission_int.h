@@ -26,8 +26,9 @@ admission_fn admit_pull_policy;      /* always_pull_images.c */
 admission_fn admit_pulled_images;
 admission_fn admit_storage_class; /* default_class.c */
 admission_fn admit_ingress_class;
-admission_fn admit_claim_resize;  /* claim_resize.c */
-admission_fn admit_node_selector; /* pod_node_selector.c */
+admission_fn admit_storage_protection; /* storage_protection.c */
+admission_fn admit_claim_resize;       /* claim_resize.c */
+admission_fn admit_node_selector;      /* pod_node_selector.c */
 admission_fn admit_node_selector_again;
 admission_fn admit_event;           /* event_rate_limit.c */
 admission_fn admit_pod_tolerations; /* pod_tolerations.c */
