@@ -43,6 +43,9 @@ def setup():
     config = os.path.join(server.folder, "admission.yaml")
     json.dump({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
                "plugins": [{"name": "PodSecurity", "path": "pod-security.yaml"}, {"name": "EventRateLimit", "configuration": events},
+                           {"name": "ResourceQuota", "configuration": {
+                               "apiVersion": "apiserver.config.k8s.io/v1", "kind": "ResourceQuotaConfiguration",
+                               "limitedResources": [{"resource": "persistentvolumeclaims", "matchContains": ["gold.storageclass.storage.k8s.io/requests.storage"]}]}},
                            {"name": "PodNodeSelector", "configuration": {"podNodeSelectorPluginConfig": {"clusterDefaultNodeSelector": "zone=a", "tight": "zone=a,disk=ssd"}}}]},
               open(config, "w"))
     server.flags += [argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImages,EventRateLimit,PodNodeSelector,PodTolerationRestriction"),
@@ -127,6 +130,15 @@ def _():
     eq(claim("late").want(201).json["spec"]["storageClassName"], "fast")
     eq(claim("named", storageClassName="plain").want(201).json["spec"]["storageClassName"], "plain")
     eq(claim("none", storageClassName="").want(201).json["spec"]["storageClassName"], "")
+
+
+@case("ResourceQuota: what is limited is used with a quota for it alone")
+def _():
+    has(claim("rich", storageClassName="gold").want(403).json["message"], "insufficient quota to consume: gold.storageclass.storage.k8s.io/requests.storage")
+    api.post("/api/v1/namespaces/default/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"gold.storageclass.storage.k8s.io/requests.storage": "1Gi"}}}).want(201)
+    until("the quota is counted", lambda: api.get("/api/v1/namespaces/default/resourcequotas/q").json.get("status", {}).get("used"))
+    claim("rich", storageClassName="gold").want(201)
+    has(claim("richer", storageClassName="gold").want(403).json["message"], "exceeded quota")
 
 
 @case("PersistentVolumeClaimResize: only what is bound, and of a class that says so, grows")

@@ -149,6 +149,26 @@ static int toleration_restriction(struct reader *r, const struct json *v)
 	return 0;
 }
 
+static int resource_quota(struct reader *r, const struct json *v)
+{
+	bool is_new = slice_is(json_get_str(v, "kind"), "ResourceQuotaConfiguration");
+	const struct json *list = json_get(v, "limitedResources"), *unused;
+	if (header(r, v, is_new ? "ResourceQuotaConfiguration" : "Configuration",
+	            is_new ? "apiserver.config.k8s.io/v1"
+	                   : "resourcequota.admission.k8s.io/v1beta1,resourcequota.admission.k8s.io/v1alpha1") != 0 ||
+	        only(r, v, "apiVersion,kind,limitedResources") != 0)
+		return r->err->code;
+	JSON_FOREACH (it, list) {
+		if (only(r, it, "apiGroup,resource,matchContains") != 0)
+			return err_wrap(r->err, "limitedResources (matchScopes are not built yet)");
+		if (!json_get_str(it, "resource").len || texts(r, it, "matchContains", &unused) != 0)
+			return r->err->code ? r->err->code
+			                    : err_set(r->err, ERR_INVAL, "limitedResources: one names no resource");
+	}
+	r->c->limited = list;
+	return 0;
+}
+
 static const struct {
 	const char *plugin;
 	int (*read)(struct reader *r, const struct json *v);
@@ -157,6 +177,7 @@ static const struct {
         {"EventRateLimit", event_rate_limit},
         {"PodNodeSelector", node_selector},
         {"PodTolerationRestriction", toleration_restriction},
+        {"ResourceQuota", resource_quota},
 };
 
 /* ---- the file ---- */
@@ -199,8 +220,8 @@ static int section(struct reader *r, const struct json *v)
 		return what && sections[i].read(r, what) == 0 ? 0 : err_wrap(r->err, "%s", sections[i].plugin);
 	}
 	return err_set(r->err, ERR_UNIMPLEMENTED,
-	        "the plugin \"%.*s\" takes no configuration here: PodSecurity, EventRateLimit, PodNodeSelector and "
-	        "PodTolerationRestriction do",
+	        "the plugin \"%.*s\" takes no configuration here: PodSecurity, EventRateLimit, PodNodeSelector, "
+	        "PodTolerationRestriction and ResourceQuota do",
 	        SLICE_FMT(name));
 }
 

@@ -18,6 +18,7 @@ struct admission_config {
 	const struct json *exempt_users, *exempt_namespaces, *exempt_runtime_classes; /* lists of texts; NULL: none */
 	const struct json *node_selectors; /* PodNodeSelector: clusterDefaultNodeSelector, namespaces; NULL: none */
 	const struct json *tolerations;    /* PodTolerationRestriction: default, whitelist; NULL: none */
+	const struct json *limited;        /* ResourceQuota: what is used with a quota for it alone; NULL: nothing */
 	struct event_limits *events;       /* EventRateLimit; NULL: none */
 };
 

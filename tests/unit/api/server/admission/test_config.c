@@ -49,6 +49,9 @@ static void what_nobody_reads_is_refused_by_name(void **state)
 	        {"kind: Pod", "AdmissionConfiguration"},
 	        {HEAD "- name: ImagePolicyWebhook\n  path: x\n", "ImagePolicyWebhook"},
 	        {HEAD "- name: ResourceQuota\n  configuration: {}\n", "ResourceQuota"},
+	        {HEAD "- name: ResourceQuota\n  configuration: {apiVersion: apiserver.config.k8s.io/v1, kind: "
+	              "ResourceQuotaConfiguration, limitedResources: [{resource: pods, matchScopes: []}]}\n",
+	                "matchScopes"},
 	        {HEAD "- name: PodSecurity\n", "one of the two"},
 	        {HEAD "- name: PodSecurity\n  path: gone.yaml\n", "/nonexistent/gone.yaml"},
 	        {HEAD "- name: PodSecurity\n  configuration: {kind: x}\n", "PodSecurityConfiguration"},
