@@ -46,8 +46,9 @@ struct api_authorization_arguments {
 };
 
 struct api_admission_arguments {
-	struct flag_list enable, disable; /* plugins, beside those that are on by default */
-	const char *config_file;          /* an AdmissionConfiguration; NULL: none */
+	struct flag_list enable, disable;                         /* plugins, beside those that are on by default */
+	const char *config_file;                                  /* an AdmissionConfiguration; NULL: none */
+	int64_t not_ready_toleration_s, unreachable_toleration_s; /* DefaultTolerationSeconds */
 };
 
 struct api_arguments {
@@ -68,6 +69,7 @@ struct api_arguments {
 	.oidc = {.username_claim = "sub"}, \
 	.token_webhook = {.version = "v1beta1", .cache_ttl_ms = 120000}, \
 	.authorization = {.webhook_version = "v1beta1", .authorized_ttl_ms = 300000, .unauthorized_ttl_ms = 30000}, \
+	.admission = {.not_ready_toleration_s = 300, .unreachable_toleration_s = 300}, \
 	.service_accounts = {.extend_expiration = true}, \
 }
 /* clang-format on */

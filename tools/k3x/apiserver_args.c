@@ -61,6 +61,8 @@ static const struct arg_row rows[] = {
         ROW("enable-admission-plugins", ARG_LIST, admission.enable),
         ROW("disable-admission-plugins", ARG_LIST, admission.disable),
         ROW("admission-control-config-file", ARG_STRING, admission.config_file),
+        ROW("default-not-ready-toleration-seconds", ARG_INT, admission.not_ready_toleration_s),
+        ROW("default-unreachable-toleration-seconds", ARG_INT, admission.unreachable_toleration_s),
         ROW("api-audiences", ARG_LIST, service_accounts.audiences),
 };
 

@@ -60,6 +60,23 @@ static void what_a_flag_of_ours_says_is_refused_with_its_name(void **state)
 	assert_non_null(strstr(err.msg, "--https-listen-port"));
 }
 
+static void a_value_is_of_its_type(void **state)
+{
+	assert_int_equal(LOAD("default-not-ready-toleration-seconds=60", "authentication-token-webhook-cache-ttl=1m30s",
+	                         "service-account-extend-token-expiration=false", "oidc-signing-algs=RS256, ES256",
+	                         "oidc-signing-algs=PS256"),
+	        0);
+	assert_int_equal(args.admission.not_ready_toleration_s, 60);
+	assert_int_equal(args.admission.unreachable_toleration_s, 300);
+	assert_int_equal(args.token_webhook.cache_ttl_ms, 90000);
+	assert_false(args.service_accounts.extend_expiration);
+	assert_int_equal(args.oidc.signing_algs.count, 3);
+	assert_string_equal(args.oidc.signing_algs.items[1], "ES256");
+	assert_int_equal(LOAD("default-not-ready-toleration-seconds=soon"), ERR_INVAL);
+	assert_int_equal(LOAD("authentication-token-webhook-cache-ttl=90"), ERR_INVAL);
+	assert_int_equal(LOAD("service-account-extend-token-expiration=maybe"), ERR_INVAL);
+}
+
 static void a_value_that_is_missing_is_told(void **state)
 {
 	assert_int_equal(LOAD("tls-min-version"), ERR_INVAL);
@@ -80,6 +97,7 @@ int main(void)
 	        cmocka_unit_test(an_unknown_name_is_refused_with_the_nearest_known_one),
 	        cmocka_unit_test(a_fixed_argument_takes_its_one_value),
 	        cmocka_unit_test(what_a_flag_of_ours_says_is_refused_with_its_name),
+	        cmocka_unit_test(a_value_is_of_its_type),
 	        cmocka_unit_test(a_value_that_is_missing_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, release);
