@@ -436,7 +436,8 @@ int server_main(int argc, char **argv)
 	}
 	if (rc != 0) {
 		fprintf(stderr, "k3x server: %s\n", err.msg);
-		return err_exit_code(rc); /* the process ends: what is open ends with it */
+		_exit(err_exit_code(rc)); /* what is open ends with it; threads run, and exit handlers would pull
+		                             OpenSSL from under them */
 	}
 	loop_run(&s->main_loop);
 	loop_join(&s->api_loop);
