@@ -60,7 +60,8 @@
 #define OUTGOING_ANSWER_BYTES_MAX API_BODY_BYTES_MAX
 /* How long one may take, tries included, when its caller does not say (client-go's for webhooks). */
 #define OUTGOING_MS_DEFAULT 30000
-/* Connections to one target that speaks HTTP/1.1, and calls under way to all: beyond it ERR_BUSY. */
+/* Connections to one target that speaks HTTP/1.1, and calls under way to one: beyond it ERR_BUSY. Of one, so that
+ * strangers whose tokens a webhook is asked for are in nobody else's way. */
 #define OUTGOING_CONNECTIONS_MAX 32
 #define OUTGOING_CALLS_MAX 4096
 

@@ -45,6 +45,7 @@ struct outgoing {
 	struct arena arena;
 	struct list_link link;
 	unsigned refs;
+	size_t n_calls;
 	struct slice identity;
 	const char *url, *path;
 	struct http_client *http; /* NULL: closed */
@@ -247,6 +248,7 @@ static void finish(struct outgoing_call *c)
 	c->is_over = true;
 	list_del(&c->link);
 	p->n_calls--;
+	o->n_calls--;
 	c->target = NULL;
 	c->done(c);
 	outgoing_unref(o);
@@ -373,10 +375,11 @@ void outgoing_send(struct outgoing *o, struct outgoing_call *c)
 	list_push_back(&p->calls, &c->link);
 	if (p->closing)
 		end_later(c, ERR_CANCELED, "the server is stopping");
-	else if (p->n_calls >= OUTGOING_CALLS_MAX)
+	else if (o->n_calls >= OUTGOING_CALLS_MAX)
 		end_later(c, ERR_BUSY, "too many calls are under way");
 	else
 		try_it(c);
+	o->n_calls++;
 	p->n_calls++;
 }
 

@@ -73,7 +73,7 @@ struct outgoing_call {
 	bool is_over;
 };
 
-/* Holds a reference to the target until done(). ERR_BUSY (by done()): OUTGOING_CALLS_MAX are under way. */
+/* Holds a reference to the target until done(). ERR_BUSY (by done()): OUTGOING_CALLS_MAX are under way to it. */
 void outgoing_send(struct outgoing *o, struct outgoing_call *c);
 /* Gives up: done() still comes, with ERR_CANCELED. Nothing when done() is on its way. */
 void outgoing_cancel(struct outgoing_call *c);

@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "base/limits.h"
 
+#include <signal.h>
+
 static struct http_server *server;
 static struct outgoing_pool *pool;
 static struct http_exchange *held;
@@ -222,6 +224,29 @@ static void the_last_reference_may_go_while_a_call_is_open(void **state)
 	assert_int_equal(r.call.status, 200);
 }
 
+static void too_many_calls_to_one_are_no_calls_too_many_to_another(void **state)
+{
+	struct outgoing_target t = {.ca_pem = ca.certificate_pem};
+	struct outgoing *busy = target("/hold", t), *other = target("/x", t);
+	struct result *many = xcalloc(OUTGOING_CALLS_MAX + 1, sizeof *many);
+	for (size_t i = 0; i <= OUTGOING_CALLS_MAX; i++) {
+		many[i].call = (struct outgoing_call){.done = done, .arg = &many[i]};
+		outgoing_send(busy, &many[i].call);
+	}
+	WAIT_FOR(many[OUTGOING_CALLS_MAX].done);
+	assert_int_equal(many[OUTGOING_CALLS_MAX].call.err.code, ERR_BUSY);
+	assert_int_equal(many[0].done, 0);
+	struct result r = send_and_wait(other, "");
+	assert_int_equal(r.call.status, 200);
+	for (size_t i = 0; i < OUTGOING_CALLS_MAX; i++)
+		outgoing_cancel(&many[i].call);
+	for (size_t i = 0; i < OUTGOING_CALLS_MAX; i++)
+		WAIT_FOR(many[i].done);
+	outgoing_unref(busy);
+	outgoing_unref(other);
+	free(many);
+}
+
 static void an_odd_url_is_refused(void **state)
 {
 	static const char *const bad[] = {"", "ftp://a", "https://", "https://a b", "https://u@h/", "https://h/#x",
@@ -249,8 +274,10 @@ int main(void)
 	        TEST(an_answer_without_an_end_is_an_error),
 	        TEST(a_closed_pool_ends_its_calls_and_targets_may_outlive_it),
 	        TEST(the_last_reference_may_go_while_a_call_is_open),
+	        TEST(too_many_calls_to_one_are_no_calls_too_many_to_another),
 	        TEST(an_odd_url_is_refused),
 	};
+	signal(SIGPIPE, SIG_IGN); /* as the server has it: its other end may be gone when it writes */
 	make_identities();
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 	drop_identities();
