@@ -67,11 +67,14 @@ class Hooks:
                 value = answer(body) if answer else (404, {})
                 status, value = value if isinstance(value, tuple) else (200, value)
                 text = json.dumps(value).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
+                try:
+                    self.send_response(status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(text)))
+                    self.end_headers()
+                    self.wfile.write(text)
+                except OSError:
+                    self.close_connection = True  # who asked has gone
 
             do_GET = do_POST = reply
 

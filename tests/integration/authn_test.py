@@ -9,6 +9,7 @@ import hmac
 import json
 import subprocess
 import sys
+import threading
 import time
 
 import harness
@@ -320,6 +321,30 @@ def _():
         true(r.returncode in (2, 4), f"{flags}: exit status {r.returncode}")  # an error's, not a crash's
         has(r.stderr, told)
         other.remove()
+
+
+@case("the server stops in order while requests wait for a webhook that does not answer")
+def _():
+    asked, go_on = threading.Event(), threading.Event()
+
+    def hang(review):
+        asked.set()
+        go_on.wait(30)
+        return token_review(review)
+
+    def ask():
+        try:
+            who("hook-late")
+        except OSError:
+            pass  # the server went away, as it may
+
+    hooks.answers["/review"] = hang
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    true(asked.wait(10), "the webhook was asked")
+    eq(server.stop(), 0, "exit status")
+    go_on.set()
+    thread.join(10)
 
 
 if __name__ == "__main__":
