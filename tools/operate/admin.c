@@ -66,7 +66,7 @@ int admin_parse(struct admin *m, struct flags *f, const struct flag *more, size_
 
 int admin_read(struct admin *m, struct slice text, const char *folder, struct err *err)
 {
-	struct outgoing_target t;
+	struct outgoing_target t = {0};
 	if (kubeconfig_read(&m->arena, text, folder, &t, err) != 0)
 		return err->code;
 	if (!t.ca_pem)

@@ -47,9 +47,10 @@ static enum verdict joining(struct api_server *s, struct authorization *z, struc
 
 enum { STEPS_MAX = 8 };
 
-/* NULL stands for the webhook. */
 struct authorizers {
-	authorizer_fn *steps[STEPS_MAX];
+	struct {
+		authorizer_fn *fn; /* NULL stands for the webhook */
+	} steps[STEPS_MAX];
 	size_t n;
 	struct authorize_webhook *webhook; /* NULL: there is none */
 };
@@ -63,9 +64,9 @@ static int add_mode(struct api_server *s, struct authorizers *a, const char *mod
 	if (!fn && !is_webhook)
 		return err_set(err, ERR_INVAL, "authorization-mode: \"%s\" is none of Node, RBAC, Webhook", mode);
 	for (size_t i = 0; i < a->n; i++)
-		if (a->steps[i] == fn)
+		if (a->steps[i].fn == fn)
 			return err_set(err, ERR_INVAL, "authorization-mode: %s is there twice", mode);
-	a->steps[a->n++] = fn;
+	a->steps[a->n++].fn = fn;
 	return is_webhook ? authorize_webhook_new(s, &a->webhook, err) : 0;
 }
 
@@ -74,7 +75,7 @@ int authorizers_new(struct api_server *s, struct authorizers **ret, struct err *
 	static const char *const by_default[] = {"Node", "RBAC"};
 	const struct api_authorization_arguments *args = &s->options.arguments->authorization;
 	struct authorizers *a = xcalloc(1, sizeof *a);
-	*a = (struct authorizers){.steps = {open_paths, masters, joining}, .n = 3};
+	*a = (struct authorizers){.steps = {{open_paths}, {masters}, {joining}}, .n = 3};
 	size_t n = args->modes.count ? args->modes.count : COUNT_OF(by_default);
 	const char *const *modes = args->modes.count ? (const char *const *)args->modes.items : by_default;
 	int rc = 0;
@@ -136,7 +137,7 @@ static bool decide(struct authorization *z)
 	CLEANUP(cleanup_strbuf) struct strbuf why = STRBUF_INIT;
 	const struct authorizers *a = z->server->authorizers;
 	while (z->at < a->n && z->verdict == VERDICT_NO_OPINION) {
-		authorizer_fn *fn = a->steps[z->at];
+		authorizer_fn *fn = a->steps[z->at].fn;
 		strbuf_reset(&why);
 		if (!fn && is_behind(z))
 			return true;

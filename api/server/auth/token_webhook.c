@@ -167,7 +167,7 @@ int token_webhook_new(struct loop *loop, struct outgoing_pool *pool, const struc
         struct token_webhook **ret, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	struct outgoing_target target;
+	struct outgoing_target target = {0};
 	bool is_v1 = strcmp(args->version, "v1") == 0;
 	if (!is_v1 && strcmp(args->version, "v1beta1") != 0)
 		return err_set(err, ERR_INVAL, "authentication-token-webhook-version: \"%s\" is neither v1 nor v1beta1",

@@ -153,7 +153,7 @@ int authorize_webhook_new(struct api_server *s, struct authorize_webhook **ret, 
 	const struct api_authorization_arguments *args = &s->options.arguments->authorization;
 	bool is_v1 = strcmp(args->webhook_version, "v1") == 0;
 	struct arena a = ARENA_INIT;
-	struct outgoing_target target;
+	struct outgoing_target target = {0};
 	if (!args->webhook_config_file)
 		return err_set(
 		        err, ERR_INVAL, "authorization-mode has Webhook: authorization-webhook-config-file is missing");
