@@ -60,6 +60,22 @@
 /* Room of one exchange: producers write until it is full. Two or three TLS record runs of the socket buffer. */
 #define HTTP_WRITE_ROOM_BYTES (128u * 1024)
 
+/* ---- calls of the API server to others: webhooks, an issuer's keys ---- */
+/* What one may answer: an admission webhook sends a patch of an object, an issuer some keys. */
+#define OUTGOING_ANSWER_BYTES_MAX API_BODY_BYTES_MAX
+/* How long one may take, tries included, when its caller does not say (client-go's for webhooks). */
+#define OUTGOING_MS_DEFAULT 30000
+/* Connections to one target that speaks HTTP/1.1, and calls under way to one: beyond it ERR_BUSY. Of one, so that
+ * strangers whose tokens a webhook is asked for are in nobody else's way. */
+#define OUTGOING_CONNECTIONS_MAX 32
+#define OUTGOING_CALLS_MAX 4096
+
+/* What fails for every request alike is logged once in this time. */
+#define LOG_REPEAT_MS 10000
+
+/* Requests that wait until somebody has said whose token they bring; beyond it they are refused. */
+#define AUTHN_WAITING_MAX 4096
+
 /* ---- streams over one connection (base/wire/mux.h) ---- */
 /* A frame's bytes: two TLS records; the longest that one stream keeps others waiting at a time. */
 #define MUX_FRAME_BYTES_MAX (32u * 1024)

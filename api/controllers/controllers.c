@@ -110,6 +110,11 @@ static int read_root_ca(struct controllers *c, const char *file, struct err *err
 	return 0;
 }
 
+static const char *keep(struct controllers *c, const char *text)
+{
+	return text ? arena_strdup(&c->arena, text) : NULL;
+}
+
 static void all_closed(struct closing *closing)
 {
 	struct controllers *c = CONTAINER_OF(closing, struct controllers, closing);
@@ -130,6 +135,10 @@ int controllers_new(const struct controllers_options *options, struct controller
 	c->informers = options->informers;
 	c->node_grace_s = options->node_grace_s ? options->node_grace_s : 50;
 	c->cluster_cidr = options->cluster_cidr ? arena_strdup(&c->arena, options->cluster_cidr) : NULL;
+	c->client_ca_file = keep(c, options->client_ca_file);
+	c->client_ca_key_file = keep(c, options->client_ca_key_file);
+	c->server_ca_file = keep(c, options->server_ca_file);
+	c->server_ca_key_file = keep(c, options->server_ca_key_file);
 	c->closing.all_closed = all_closed;
 	list_init(&c->queues);
 	list_init(&c->listeners);

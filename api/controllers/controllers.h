@@ -19,8 +19,11 @@ struct controllers_options {
 	void *client_as_arg;
 	struct informer_set *informers; /* borrowed; closed by the caller after controllers_close() has completed */
 	const char *root_ca_file;       /* PEM: becomes kube-root-ca.crt in every namespace; NULL: not published */
-	const char *cluster_cidr;       /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
-	unsigned node_grace_s;          /* a node that is silent for longer is Unknown; 0: 50 */
+	/* CAs, PEM, the key beside each: what signs requests for certificates of clients, and of kubelets' servers.
+	 * NULL: nothing is signed. Read anew for every certificate. */
+	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
+	const char *cluster_cidr; /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
+	unsigned node_grace_s;    /* a node that is silent for longer is Unknown; 0: 50 */
 };
 
 /* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied.

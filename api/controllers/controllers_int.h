@@ -30,6 +30,7 @@
 #define REPLICATION_CONTROLLERS "/api/v1/replicationcontrollers"
 #define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
 #define JOBS "/apis/batch/v1/jobs"
+#define CERTIFICATE_REQUESTS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
@@ -39,6 +40,7 @@ struct controllers {
 	struct informer_set *informers;
 	struct arena arena;  /* options and small things that live as long as this */
 	const char *root_ca; /* PEM text, NULL: none */
+	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file; /* NULL: none signs */
 	const char *cluster_cidr;
 	unsigned node_grace_s;
 	struct list_link queues, listeners, recorders;
@@ -90,6 +92,11 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
+	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \
+	CONTROLLER("pvprotection", "pv-protection-controller", volume_protection, NULL) \
+	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \
+	CONTROLLER("csrsigning", "certificate-controller", csr_signer, NULL) \
+	CONTROLLER("csrcleaner", "certificate-controller", csr_cleaner, NULL) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
 #define CONTROLLER(name, identity, prefix, stop) \

@@ -5,6 +5,7 @@
 #include "api/machinery/openapi/openapi_v2.h"
 #include "api/machinery/openapi/openapi_v3.h"
 #include "api/server/answer.h"
+#include "api/server/auth/authn.h"
 #include "api/server/state.h"
 #include "base/wire/http.h"
 #include "base/check.h"
@@ -181,6 +182,22 @@ static void health(struct call *c, struct slice path)
 	call_respond_strbuf(c, all ? 200 : 503, "text/plain; charset=utf-8", &text);
 }
 
+/* ---- whose tokens we sign ---- */
+
+static void issuer_discovery(struct call *c)
+{
+	struct strbuf text = STRBUF_INIT;
+	authn_write_discovery(c->server, &text);
+	respond_json(c, &text);
+}
+
+static void issuer_keys(struct call *c)
+{
+	struct strbuf text = STRBUF_INIT;
+	authn_write_keys(c->server, &text);
+	call_respond_strbuf(c, 200, "application/jwk-set+json", &text);
+}
+
 static long resident_bytes(void)
 {
 	long pages = 0, total;
@@ -254,7 +271,8 @@ static bool under(struct slice path, const char *prefix)
 static void root(struct call *c)
 {
 	call_respond_text(c, 200, "application/json",
-	        SLICE("{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\",\"/openapi/"
+	        SLICE("{\"paths\":[\"/.well-known/openid-configuration\",\"/api\",\"/api/v1\",\"/apis\",\"/"
+	              "healthz\",\"/livez\",\"/metrics\",\"/openid/v1/jwks\",\"/openapi/"
 	              "v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}"));
 }
 
@@ -281,6 +299,10 @@ void api_nonresource(struct call *c)
 		health(c, path);
 	} else if (slice_is(path, "/metrics")) {
 		metrics(c);
+	} else if (slice_is(path, "/.well-known/openid-configuration")) {
+		issuer_discovery(c);
+	} else if (slice_is(path, "/openid/v1/jwks")) {
+		issuer_keys(c);
 	} else {
 		not_found(c);
 	}

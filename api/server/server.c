@@ -6,10 +6,13 @@
  * cache is loaded calls are answered 503 with the health paths excepted. */
 #include "api/server/server.h"
 
+#include "api/server/admission/admission.h"
 #include "api/server/admission/policy.h"
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
+#include "api/server/arguments.h"
 #include "api/server/auth/authn.h"
+#include "api/server/auth/authorize.h"
 #include "api/server/auth/impersonation.h"
 #include "api/server/auth/node_graph.h"
 #include "api/server/auth/rbac_index.h"
@@ -17,6 +20,7 @@
 #include "api/server/duties/duties.h"
 #include "api/server/extend/definitions.h"
 #include "api/server/join/join.h"
+#include "api/server/outgoing/outgoing.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
 #include "api/server/verbs/verbs.h"
@@ -108,23 +112,57 @@ static bool is_public(struct slice path)
 	       slice_is(path, "/ping");
 }
 
-/* Who asks; those who prove nothing may ask what is public. */
-static int admit(struct call *c, struct http_exchange *x, struct err *err)
+/* Somebody may ask, or those who prove nothing may ask what is public; then it goes its way. */
+static void admitted(struct call *c, struct token_question *q, bool is_silent, struct err *err)
 {
-	struct api_server *s = c->server;
-	bool is_silent = true;
-	LOOP_CHECK_OWNER(s->loop);
-	if (!s->is_ready && !is_public(c->path))
-		return err_set(err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
-	int rc = s->is_ready ? authn_request(s, x, &c->user, &is_silent, err) : ERR_UNAUTHENTICATED;
-	if (rc == 0)
+	struct http_exchange *x = c->exchange;
+	c->user = q->user;
+	if (!err->code)
 		http_trust(x);
-	if (rc == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
+	if (err->code == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
 		*err = ERR_INIT;
 		c->user = user_anonymous();
-		return 0;
+	} else if (!err->code) {
+		impersonation_read(c, http_request(x), &c->impersonation, err);
 	}
-	return rc == 0 ? impersonation_read(c, http_request(x), &c->impersonation, err) : rc;
+	if (!err->code)
+		api_dispatch(c);
+	else
+		call_respond_err(c, err);
+}
+
+static void authenticated(struct token_question *q, const struct err *err)
+{
+	struct call *c = q->arg;
+	struct err now = *err;
+	if (c->gone)
+		user_unref(q->user);
+	else
+		admitted(c, q, false, &now);
+	call_unref(c);
+}
+
+static void admit(struct call *c)
+{
+	struct api_server *s = c->server;
+	struct err err = ERR_INIT;
+	bool is_silent = true;
+	struct token_question *q = ARENA_NEW(&c->arena, struct token_question);
+	LOOP_CHECK_OWNER(s->loop);
+	if (!s->is_ready && !is_public(c->path)) {
+		err_set(&err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
+		call_respond_err(c, &err);
+		return;
+	}
+	q->arena = &c->arena;
+	q->done = authenticated;
+	q->arg = c;
+	int rc = s->is_ready ? authn_request(s, c->exchange, q, &is_silent, &err)
+	                     : err_set(&err, ERR_UNAUTHENTICATED, "Unauthorized");
+	if (rc == AUTHN_LATER)
+		call_ref(c);
+	else
+		admitted(c, q, is_silent, &err);
 }
 
 static void on_body(struct http_exchange *x, struct slice body, void *arg)
@@ -156,7 +194,6 @@ static void on_request(struct http_exchange *x, void *arg)
 {
 	const struct http_request *r = http_request(x);
 	struct call *c = call_new(arg, &http_transport, NULL);
-	struct err err = ERR_INIT;
 	c->exchange = x;
 	c->method = keep(c, r->method);
 	c->path = keep(c, r->path);
@@ -167,10 +204,7 @@ static void on_request(struct http_exchange *x, void *arg)
 	c->wants_managed = true;
 	http_on_abort(x, on_abort, c);
 	http_on_writable(x, on_writable, c);
-	if (admit(c, x, &err) == 0)
-		api_dispatch(c);
-	else
-		call_respond_err(c, &err);
+	admit(c);
 }
 
 /* ---- start ---- */
@@ -240,7 +274,10 @@ static const char *keep_text(struct api_server *s, const char *text)
 
 static void copy_options(struct api_server *s, const struct api_server_options *o)
 {
+	static const struct api_arguments nothing_said = API_ARGUMENTS_INIT;
 	s->options = *o;
+	if (!o->arguments)
+		s->options.arguments = &nothing_said;
 	s->options.bind_address = keep_text(s, o->bind_address);
 	s->options.cert_file = keep_text(s, o->cert_file);
 	s->options.key_file = keep_text(s, o->key_file);
@@ -265,6 +302,7 @@ static int open_tls(struct api_server *s, struct err *err)
 	        .certificate_file = s->options.cert_file,
 	        .key_file = s->options.key_file,
 	        .ca_file = s->options.client_ca_file,
+	        .proxy_ca_file = s->options.arguments->front_proxy.ca_file,
 	        .min_version = s->options.tls_min_version,
 	        .cipher_suites = s->options.tls_cipher_suites};
 	if (tls_context_new(&serve, &s->tls, err) != 0)
@@ -292,6 +330,8 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->tls);
 	tls_context_unref(s->kubelet_tls);
 	authenticator_free(s->authenticator);
+	authorizers_free(s->authorizers);
+	admission_config_free(s->admission);
 	definitions_free(s->definitions);
 	service_allocator_free(s->services);
 	join_free(s->join);
@@ -315,13 +355,16 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	list_init(&s->watches);
 	list_init(&s->sessions);
 	s->tunnels = tunnels_new(s->loop);
+	s->outgoing = outgoing_pool_new(s->loop);
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
+	        authorizers_new(s, &s->authorizers, err) != 0 || admission_config_new(s, &s->admission, err) != 0 ||
 	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
+		outgoing_pool_close(s->outgoing, NULL, NULL);
 		free_parts(s);
 		return err->code;
 	}
@@ -333,6 +376,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
+	authenticator_start(s->authenticator);
 	*ret = s;
 	return 0;
 }
@@ -380,6 +424,8 @@ static void http_closed(void *arg)
 	node_graph_free(TAKE(s->node_graph));
 	closing_hold(&s->closing_parts);
 	api_sessions_close(s, closing_part_done, &s->closing_parts);
+	closing_hold(&s->closing_parts);
+	outgoing_pool_close(s->outgoing, closing_part_done, &s->closing_parts); /* nobody asks any more */
 	closing_hold(&s->closing_parts);
 	tunnels_close(s->tunnels, closing_part_done, &s->closing_parts);
 	if (s->join) {

@@ -6,12 +6,15 @@
 #include "api/server/options.h"
 #include "base/rt/closing.h"
 
+struct admission_config;
 struct authenticator;
+struct authorizers;
 struct definitions;
 struct duties;
 struct join;
 struct http_server;
 struct node_graph;
+struct outgoing_pool;
 struct policy_store;
 struct rbac_index;
 struct service_allocator;
@@ -27,7 +30,10 @@ struct api_server {
 	struct http_server *http;
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
+	struct outgoing_pool *outgoing;  /* calls to webhooks and issuers */
 	struct authenticator *authenticator;
+	struct authorizers *authorizers;
+	struct admission_config *admission; /* which plugins are on, and what they were told */
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;
 	struct service_allocator *services;

@@ -341,6 +341,7 @@ static void fill_peer(struct http_exchange *x)
 	x->peer = (struct http_peer){
 	        .address = p->address,
 	        .verified = p->verified,
+	        .is_proxy = p->is_proxy,
 	        .common_name = p->common_name,
 	        .organizations = p->organizations,
 	        .organizations_count = p->organizations_count,

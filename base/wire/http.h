@@ -45,7 +45,9 @@ struct http_header {
 /* Who is at the other end, as far as TLS proved it. */
 struct http_peer {
 	const char *address; /* "10.0.0.7:41234", "[::1]:80"; "@" for a unix socket */
-	bool verified;       /* a client certificate came and our CA vouches for it; else the rest is empty */
+	bool verified; /* a client certificate came and our CA vouches for it; else, and unless is_proxy, the rest is
+	                  empty */
+	bool is_proxy; /* the CA of proxies vouches for it: it may say for whom it asks */
 	struct slice common_name;
 	const struct slice *organizations;
 	size_t organizations_count;

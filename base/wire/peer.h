@@ -11,6 +11,7 @@
 struct conn_peer {
 	const char *address; /* "10.0.0.7:41234", "[::1]:80"; "@" for unix sockets and pairs */
 	bool verified;       /* the peer's certificate was verified against the CA */
+	bool is_proxy; /* it was, against the CA of proxies (tls_options.proxy_ca_file); names are filled for it too */
 	struct slice common_name;
 	const struct slice *organizations;
 	size_t organizations_count;

@@ -55,6 +55,7 @@ struct tls_session {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *bio_method;
 static int session_index;
+static int clients_index, proxies_index; /* of an SSL_CTX: an X509_STORE of each CA, when there are two */
 
 /* ---- the BIO ---- */
 
@@ -93,6 +94,11 @@ static int bio_create(BIO *b)
 	return 1;
 }
 
+static void free_store(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
+{
+	X509_STORE_free(ptr);
+}
+
 static void init_once(void)
 {
 	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "k3x");
@@ -102,6 +108,8 @@ static void init_once(void)
 	BIO_meth_set_ctrl(bio_method, bio_ctrl);
 	BIO_meth_set_create(bio_method, bio_create);
 	session_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	clients_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_store);
+	proxies_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_store);
 }
 
 /* ---- errors ---- */
@@ -153,6 +161,51 @@ static int load_ca(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
 	if (count == 0)
 		return err_set(err, ERR_INVAL, "%s: no CA certificate in it; it must be PEM", name);
 	return 0;
+}
+
+/* ---- two CAs: of clients, of proxies ---- */
+
+/* Those of the file go into a store of their own, which hangs on the context, and on request into the context's. */
+static int add_store(SSL_CTX *ctx, int index, const char *file, const char *pem, bool also_here, struct err *err)
+{
+	BIO *b = open_pem(file, pem, err);
+	X509_STORE *store = X509_STORE_new();
+	int count = 0;
+	CHECK(store && SSL_CTX_set_ex_data(ctx, index, store) == 1);
+	if (!b)
+		return err->code;
+	for (X509 *x; (x = PEM_read_bio_X509(b, NULL, NULL, NULL)) != NULL; count++) {
+		X509_STORE_add_cert(store, x);
+		if (also_here) {
+			X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), x);
+			SSL_CTX_add_client_CA(ctx, x);
+		}
+		X509_free(x);
+	}
+	BIO_free(b);
+	ERR_clear_error();
+	return count ? 0
+	             : err_set(err, ERR_INVAL, "%s: no CA certificate in it; it must be PEM", file ? file : "CA text");
+}
+
+static int load_proxy_ca(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+	SSL_CTX_set_num_tickets(ctx, 0);
+	if (add_store(ctx, clients_index, o->ca_file, o->ca_pem, false, err) != 0)
+		return err->code;
+	return add_store(ctx, proxies_index, o->proxy_ca_file, NULL, true, err);
+}
+
+static bool is_vouched(SSL *ssl, X509 *x, X509_STORE *store)
+{
+	X509_STORE_CTX *c = X509_STORE_CTX_new();
+	CHECK(c && X509_STORE_CTX_init(c, store, x, SSL_get_peer_cert_chain(ssl)) == 1);
+	X509_STORE_CTX_set_default(c, "ssl_client");
+	bool ok = X509_verify_cert(c) == 1;
+	X509_STORE_CTX_free(c);
+	ERR_clear_error();
+	return ok;
 }
 
 static int load_chain(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
@@ -429,6 +482,10 @@ static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 		set_up_server(ctx, t, has_ca);
 	else
 		set_up_client(ctx, t);
+	if (o->proxy_ca_file && load_proxy_ca(ctx, o, err) != 0) {
+		SSL_CTX_free(ctx);
+		return err->code;
+	}
 	*ret = ctx;
 	return 0;
 }
@@ -449,6 +506,8 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret,
 	if ((o->crl_file || o->allowed_names || o->allowed_hosts) && !o->ca_file && !o->ca_pem)
 		return err_set(
 		        err, ERR_INVAL, "who is let in of those with a certificate needs a CA that vouches for them");
+	if (o->proxy_ca_file && (!o->is_server || (!o->ca_file && !o->ca_pem)))
+		return err_set(err, ERR_INVAL, "a CA of proxies belongs to a server that has one of clients");
 	if ((o->certificate_file || o->certificate_pem) && !o->key_file && !o->key_pem)
 		return err_set(err, ERR_INVAL, "a TLS certificate needs its key");
 	struct tls_context *t = xcalloc(1, sizeof *t);
@@ -458,6 +517,7 @@ int tls_context_new(const struct tls_options *options, struct tls_context **ret,
 	t->o.certificate_file = dup_or_null(o->certificate_file);
 	t->o.key_file = dup_or_null(o->key_file);
 	t->o.ca_file = dup_or_null(o->ca_file);
+	t->o.proxy_ca_file = dup_or_null(o->proxy_ca_file);
 	t->o.certificate_pem = dup_or_null(o->certificate_pem);
 	t->o.key_pem = dup_or_null(o->key_pem);
 	t->o.ca_pem = dup_or_null(o->ca_pem);
@@ -492,6 +552,7 @@ void tls_context_unref(struct tls_context *t)
 	free((char *)t->o.certificate_file);
 	free((char *)t->o.key_file);
 	free((char *)t->o.ca_file);
+	free((char *)t->o.proxy_ca_file);
 	free((char *)t->o.certificate_pem);
 	free((char *)t->o.key_pem);
 	free((char *)t->o.ca_pem);
@@ -725,7 +786,12 @@ void tls_session_peer(struct tls_session *s, struct conn_peer *peer)
 	if (!(SSL_get_verify_mode(s->ssl) & SSL_VERIFY_PEER) || SSL_get_verify_result(s->ssl) != X509_V_OK)
 		return;
 	X509_NAME *name = X509_get_subject_name(x);
-	peer->verified = true;
+	X509_STORE *clients = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(s->ssl), clients_index),
+	           *proxies = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(s->ssl), proxies_index);
+	peer->verified = !clients || is_vouched(s->ssl, x, clients);
+	peer->is_proxy = proxies && is_vouched(s->ssl, x, proxies);
+	if (!peer->verified && !peer->is_proxy)
+		return;
 	peer->common_name = entry_text(&s->arena, name, X509_NAME_get_index_by_NID(name, NID_commonName, -1));
 	organizations(&s->arena, name, peer);
 }

@@ -35,6 +35,10 @@ struct tls_options {
 	 * or is good for none of these host names or addresses. Commas between. */
 	const char *crl_file;
 	const char *allowed_names, *allowed_hosts;
+	/* Server: another CA, PEM, whose certificates prove that the peer is a proxy who says for whom it asks
+	 * (conn_peer.is_proxy), and nothing else. There are no session tickets then: every handshake shows its chain.
+	 */
+	const char *proxy_ca_file;
 	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
 };
 

@@ -109,6 +109,10 @@ static int start_controllers(struct controllers_part *p, const struct part_env *
 	        .client_as_arg = p,
 	        .informers = p->informers,
 	        .root_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
+	        .client_ca_file = server_file(env->settings, "server/tls/client-ca.crt"),
+	        .client_ca_key_file = server_file(env->settings, "server/tls/client-ca.key"),
+	        .server_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
+	        .server_ca_key_file = server_file(env->settings, "server/tls/server-ca.key"),
 	        .cluster_cidr = env->settings->cluster_cidr,
 	};
 	return controllers_new(&o, &p->controllers, err);

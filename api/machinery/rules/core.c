@@ -311,7 +311,7 @@ const struct kind_ops kinds_core[] = {
                            "VolumeMode::1",
                 .cells = table_claim},
         {.kind = "PersistentVolume",
-                .traits = KIND_STATUS_AT_CREATE,
+                .traits = KIND_STATUS_AT_CREATE | KIND_IS_VOLUME,
                 .defaults = persistent_volume_defaults,
                 .validate = validate_volume,
                 .immutable = "spec.volumeMode",

@@ -21,7 +21,10 @@ static void network_policy_defaults(struct arena *a, struct json *o)
 
 const struct kind_ops kinds_networking[] = {
         {.kind = "IngressClass", .immutable = "spec.controller"},
-        {.kind = "Ingress", .columns = "Name,Class,Hosts,Address,Ports,Age", .cells = table_ingress},
+        {.kind = "Ingress",
+                .traits = KIND_IS_INGRESS,
+                .columns = "Name,Class,Hosts,Address,Ports,Age",
+                .cells = table_ingress},
         {.kind = "NetworkPolicy",
                 .defaults = network_policy_defaults,
                 .columns = "Name,Pod-Selector,Age",

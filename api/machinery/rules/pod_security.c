@@ -110,10 +110,10 @@ struct reading {
 
 /* What is there and does not read has level `fallback`. False: no level is asked for. */
 static bool read_mode(const struct reading *r, const char *level_label, const char *version_label,
-        enum pod_security_level fallback, struct pod_security *ret)
+        enum pod_security_level fallback, struct pod_security by_default, struct pod_security *ret)
 {
 	const struct json *level = json_get(r->labels, level_label), *version = json_get(r->labels, version_label);
-	*ret = (struct pod_security){POD_SECURITY_PRIVILEGED, POD_SECURITY_LATEST};
+	*ret = by_default;
 	if (level && !pod_security_parse_level(level->text, &ret->level)) {
 		ret->level = fallback;
 		if (r->bad)
@@ -124,15 +124,18 @@ static bool read_mode(const struct reading *r, const char *level_label, const ch
 	return level != NULL;
 }
 
-struct pod_security_policy pod_security_policy(
-        const struct json *labels, void (*bad)(void *arg, const char *label, struct slice value), void *arg)
+struct pod_security_policy pod_security_policy(const struct json *labels, const struct pod_security_policy *defaults,
+        void (*bad)(void *arg, const char *label, struct slice value), void *arg)
 {
+	static const struct pod_security_policy nothing_said = {{POD_SECURITY_PRIVILEGED, POD_SECURITY_LATEST},
+	        {POD_SECURITY_PRIVILEGED, POD_SECURITY_LATEST}, {POD_SECURITY_PRIVILEGED, POD_SECURITY_LATEST}};
 	struct reading r = {labels, bad, arg};
+	const struct pod_security_policy *d = defaults ? defaults : &nothing_said;
 	struct pod_security_policy p;
-	read_mode(&r, LABEL "enforce", LABEL "enforce-version", POD_SECURITY_RESTRICTED, &p.enforce);
-	read_mode(&r, LABEL "audit", LABEL "audit-version", POD_SECURITY_PRIVILEGED, &p.audit);
+	read_mode(&r, LABEL "enforce", LABEL "enforce-version", POD_SECURITY_RESTRICTED, d->enforce, &p.enforce);
+	read_mode(&r, LABEL "audit", LABEL "audit-version", POD_SECURITY_PRIVILEGED, d->audit, &p.audit);
 	/* Who is refused pods is told so when he makes what would make them. */
-	if (!read_mode(&r, LABEL "warn", LABEL "warn-version", POD_SECURITY_PRIVILEGED, &p.warn) &&
+	if (!read_mode(&r, LABEL "warn", LABEL "warn-version", POD_SECURITY_PRIVILEGED, d->warn, &p.warn) &&
 	        p.enforce.level > p.warn.level)
 		p.warn = p.enforce;
 	return p;

@@ -27,10 +27,11 @@ bool pod_security_parse_version(struct slice text, int *ret_minor);
 /* "baseline:latest", "restricted:v1.29"; in the arena. */
 const char *pod_security_text(struct arena *a, struct pod_security s);
 
-/* From a namespace's metadata.labels (NULL: none). What does not read fails closed for enforce (restricted) and open
- * for the others. `bad` is called for each label that does not read; may be NULL. */
-struct pod_security_policy pod_security_policy(
-        const struct json *labels, void (*bad)(void *arg, const char *label, struct slice value), void *arg);
+/* From a namespace's metadata.labels (NULL: none); what they do not say is as in `defaults` (NULL: privileged:latest).
+ * What does not read fails closed for enforce (restricted) and open for the others. `bad` is called for each label that
+ * does not read; may be NULL. */
+struct pod_security_policy pod_security_policy(const struct json *labels, const struct pod_security_policy *defaults,
+        void (*bad)(void *arg, const char *label, struct slice value), void *arg);
 
 /* One thing that a pod may not do, in short ("host namespaces") and at length ("hostNetwork=true"; may be empty). */
 struct pod_violation {

@@ -24,6 +24,9 @@ enum kind_trait {
 	KIND_IS_CLAIM = 256,        /* PersistentVolumeClaim: its size has limits */
 	KIND_MAKES_PODS = 512,      /* it holds a template of pods */
 	KIND_ORPHANS = 1024,        /* deleted by a client that says nothing of its dependents, it leaves them behind */
+	KIND_IS_VOLUME = 8192,      /* PersistentVolume: held while it is bound */
+	KIND_IS_INGRESS = 4096,     /* of a class, the default one when it names none */
+	KIND_IS_CERTIFICATE_REQUEST = 2048, /* says who asked, and what nobody may ask for or approve */
 };
 
 struct kind_ops {
@@ -34,6 +37,8 @@ struct kind_ops {
 	void (*defaults)(struct arena *a, struct json *object);
 	/* Adds what is wrong; `old` NULL: a creation. */
 	void (*validate)(struct field_errors *e, const struct json *object, const struct json *old);
+	/* The same of what a write of a subresource that is a part of the object (status, approval) brings. */
+	void (*validate_part)(struct field_errors *e, const struct json *object, const struct json *old);
 	/* NULL when the name is fine, else what is wrong with it. Absent: a DNS subdomain. */
 	const char *(*check_name)(struct slice name);
 	/* What the server owns in a new object (metadata is done, status is empty). */

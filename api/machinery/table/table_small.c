@@ -199,3 +199,28 @@ void table_plain(struct cells *c)
 	cell_name(c);
 	cell_age(c);
 }
+
+/* What became of a request, as kubectl shows it: the verdict, then Failed or Issued. */
+void table_certificate_request(struct cells *c)
+{
+	struct json *spec = json_get(c->object, "spec"), *status = json_get(c->object, "status");
+	CLEANUP(cleanup_strbuf) struct strbuf b = STRBUF_INIT;
+	char text[32];
+	JSON_FOREACH (it, json_get(status, "conditions")) {
+		strbuf_adds(&b, b.len ? "," : "");
+		strbuf_add_slice(&b, json_get_str(it, "type"));
+	}
+	if (!b.len)
+		strbuf_adds(&b, "Pending");
+	if (json_get_str(status, "certificate").len)
+		strbuf_adds(&b, ",Issued");
+	cell_name(c);
+	cell_age(c);
+	cell_or_none(c, json_get_str(spec, "signerName"));
+	cell_str(c, json_get_str(spec, "username"));
+	int64_t seconds = json_get_int(spec, "expirationSeconds", 0);
+	if (seconds)
+		duration_text(text, seconds);
+	cell_text(c, seconds ? text : "<none>");
+	cell_str(c, strbuf_slice(&b));
+}

@@ -1,14 +1,20 @@
-/* See admission.h. The table is upstream's default-on plugins, in upstream's order, as far as they are built.
- * Webhooks come with the work on policies.
+/* See admission.h. The table is upstream's plugins, in upstream's order, as far as they are built: those that are on by
+ * default, those that are on when they are asked for, and what upstream does elsewhere and that is always on. Webhooks
+ * come with the work on policies.
  *
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/server/admission/config_int.h"
+#include "api/server/arguments.h"
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "base/check.h"
+
+#include <stdint.h>
+#include <stdlib.h>
 
 enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_DELETE = 1 << ADMISSION_DELETE };
 
@@ -19,29 +25,51 @@ struct plugin {
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
 	bool sees_subs; /* writes of subresources, too */
+	enum { BY_DEFAULT, ON_DEMAND, ALWAYS } when;
 };
 
 static const struct plugin plugins[] = {
-        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false},
+        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false, BY_DEFAULT},
         {"LimitRanger", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_IS_CLAIM, admit_limit_defaults, admit_limits, NULL,
-                false},
+                false, BY_DEFAULT},
         {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
-                admit_pod_security, NULL, false},
-        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false},
-        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false},
-        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false},
-        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, false},
-        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, false},
+                admit_pod_security, NULL, false, BY_DEFAULT},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false, BY_DEFAULT},
+        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false, BY_DEFAULT},
+        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false, BY_DEFAULT},
+        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, false, BY_DEFAULT},
+        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, false, BY_DEFAULT},
+        {"AlwaysPullImages", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pull_policy, admit_pulled_images, NULL, false,
+                ON_DEMAND},
+        {"PodNodeSelector", ON_CREATE, KIND_IS_POD, admit_node_selector, admit_node_selector_again, NULL, false,
+                ON_DEMAND},
+        {"PodTolerationRestriction", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pod_tolerations,
+                admit_allowed_tolerations, NULL, false, ON_DEMAND},
+        {"EventRateLimit", ON_CREATE | ON_UPDATE, KIND_IS_EVENT, NULL, admit_event, NULL, false, ON_DEMAND},
+        {"DefaultStorageClass", ON_CREATE, KIND_IS_CLAIM, admit_storage_class, NULL, NULL, false, BY_DEFAULT},
+        {"StorageObjectInUseProtection", ON_CREATE, KIND_IS_CLAIM | KIND_IS_VOLUME, admit_storage_protection, NULL,
+                NULL, false, BY_DEFAULT},
+        {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, false, BY_DEFAULT},
+        {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, false, BY_DEFAULT},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
-                remove_service_addresses, false},
-        {"NodeRestriction", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_node_restriction, NULL, true},
+                remove_service_addresses, false, ALWAYS},
+        {"NodeRestriction", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_node_restriction, NULL, true, BY_DEFAULT},
         /* Nor are these two: there they are a part of the storage of roles. */
-        {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false},
-        {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false},
-        {"ValidatingAdmissionPolicy", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_policies, NULL, true},
-        {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false},
-        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false},
+        {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false, ALWAYS},
+        {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false,
+                ALWAYS},
+        {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, false, ALWAYS},
+        {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL, true,
+                BY_DEFAULT},
+        {"CertificateSigning", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_signing, NULL, true,
+                BY_DEFAULT},
+        {"CertificateSubjectRestriction", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_subject, NULL,
+                false, BY_DEFAULT},
+        {"ValidatingAdmissionPolicy", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_policies, NULL, true,
+                BY_DEFAULT},
+        {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false, BY_DEFAULT},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false, ALWAYS},
 };
 
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)
@@ -79,8 +107,77 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 	return w;
 }
 
+/* ---- which are on ---- */
+
+/* Upstream's that are not here. */
+static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "DenyServiceExternalIPs",
+        "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
+        "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists",
+        "OwnerReferencesPermissionEnforcement", "ValidatingAdmissionWebhook"};
+
+static int switch_plugins(struct admission_config *c, const struct flag_list *names, bool is_on, struct err *err)
+{
+	const char *argument = is_on ? "enable-admission-plugins" : "disable-admission-plugins";
+	for (size_t i = 0; i < names->count; i++) {
+		size_t k = 0;
+		while (k < COUNT_OF(plugins) &&
+		        (plugins[k].when == ALWAYS || strcmp(plugins[k].name, names->items[i]) != 0))
+			k++;
+		if (k < COUNT_OF(plugins)) {
+			c->is_on[k] = is_on;
+			continue;
+		}
+		for (size_t j = 0; j < COUNT_OF(unbuilt); j++)
+			if (strcmp(unbuilt[j], names->items[i]) == 0 && is_on)
+				return err_set(err, ERR_UNIMPLEMENTED, "%s: %s is not built yet", argument, unbuilt[j]);
+			else if (strcmp(unbuilt[j], names->items[i]) == 0)
+				k = SIZE_MAX; /* what is not there is off */
+		if (k != SIZE_MAX)
+			return err_set(err, ERR_INVAL, "%s: there is no plugin \"%s\"", argument, names->items[i]);
+	}
+	return 0;
+}
+
+int admission_config_new(struct api_server *s, struct admission_config **ret, struct err *err)
+{
+	const struct api_admission_arguments *args = &s->options.arguments->admission;
+	_Static_assert(COUNT_OF(plugins) <= ADMISSION_PLUGINS_MAX, "a switch for each");
+	struct admission_config *c = xcalloc(1, sizeof *c);
+	for (size_t i = 0; i < COUNT_OF(plugins); i++)
+		c->is_on[i] = plugins[i].when != ON_DEMAND;
+	for (size_t i = 0; i < args->disable.count; i++)
+		if (flag_list_has(&args->enable, args->disable.items[i]))
+			err_set(err, ERR_INVAL, "%s is in enable-admission-plugins and in disable-admission-plugins",
+			        args->disable.items[i]);
+	if (err->code || switch_plugins(c, &args->disable, false, err) != 0 ||
+	        switch_plugins(c, &args->enable, true, err) != 0 ||
+	        admission_config_read(c, args->config_file, err) != 0) {
+		admission_config_free(c);
+		return err->code;
+	}
+	for (size_t i = 0; i < COUNT_OF(plugins); i++)
+		if (plugins[i].validate == admit_event && c->is_on[i] && !c->events) {
+			admission_config_free(c);
+			return err_set(err, ERR_INVAL,
+			        "EventRateLimit needs its limits: a section in admission-control-config-file");
+		}
+	*ret = c;
+	return 0;
+}
+
+void admission_config_free(struct admission_config *c)
+{
+	if (c)
+		admission_config_release(c);
+	free(c);
+}
+
+/* ---- a request's way through them ---- */
+
 static bool handles(const struct plugin *p, const struct admission *a)
 {
+	if (!a->call->server->admission->is_on[p - plugins])
+		return false;
 	if (!(p->operations & 1u << a->operation) || (*a->sub && !p->sees_subs))
 		return false;
 	return !p->kinds || resource_has(a->resource, p->kinds);

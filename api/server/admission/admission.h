@@ -65,6 +65,13 @@ void admission_end(struct admission *a, int64_t revision);
 /* The object a->old is about to be removed for good: adds what must be given back to a->writes. */
 void admission_remove(struct admission *a);
 
+/* Which plugins are on, by the arguments and their configuration file. ERR_INVAL and ERR_UNIMPLEMENTED name what is
+ * odd. */
+struct api_server;
+struct admission_config;
+int admission_config_new(struct api_server *s, struct admission_config **ret, struct err *err);
+void admission_config_free(struct admission_config *c); /* NULL is allowed */
+
 /* In the arena, linked. */
 struct admission_write *admission_add_write(struct admission *a, struct slice key);
 

@@ -23,7 +23,22 @@ admission_fn admit_pod_security;     /* pod_security.c */
 admission_fn admit_resource_quota;   /* resource_quota.c */
 admission_fn admit_node_restriction; /* node_restriction.c */
 admission_fn admit_by_policies;      /* policy_plugin.c */
-admission_fn admit_role;             /* rbac_escalation.c */
+admission_fn admit_pull_policy;      /* always_pull_images.c */
+admission_fn admit_pulled_images;
+admission_fn admit_storage_class; /* default_class.c */
+admission_fn admit_ingress_class;
+admission_fn admit_storage_protection; /* storage_protection.c */
+admission_fn admit_claim_resize;       /* claim_resize.c */
+admission_fn admit_node_selector;      /* pod_node_selector.c */
+admission_fn admit_node_selector_again;
+admission_fn admit_event;           /* event_rate_limit.c */
+admission_fn admit_pod_tolerations; /* pod_tolerations.c */
+admission_fn admit_allowed_tolerations;
+admission_fn name_requester; /* certificates.c */
+admission_fn admit_certificate_approval;
+admission_fn admit_certificate_signing;
+admission_fn admit_certificate_subject;
+admission_fn admit_role; /* rbac_escalation.c */
 admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 

@@ -1,9 +1,11 @@
-/* DefaultTolerationSeconds: pods stay for five minutes on a node that is lost, unless they say something else. */
+/* DefaultTolerationSeconds: pods stay for five minutes (or what the arguments say) on a node that is lost, unless they
+ * say something else. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/server/arguments.h"
+#include "api/server/call.h"
+#include "api/server/state.h"
 #include "base/check.h"
-
-enum { NOT_READY_TOLERATION_S = 300 };
 
 static bool tolerates(const struct json *tolerations, const char *key)
 {
@@ -19,6 +21,8 @@ int admit_tolerations(struct admission *adm, struct err *err)
 {
 	struct arena *a = adm->arena;
 	struct json *spec = json_get(adm->object, "spec");
+	const struct api_admission_arguments *args = &adm->call->server->options.arguments->admission;
+	const int64_t seconds[] = {args->not_ready_toleration_s, args->unreachable_toleration_s};
 	static const char *const keys[] = {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"};
 	for (size_t i = 0; i < COUNT_OF(keys); i++) {
 		if (tolerates(json_get(spec, "tolerations"), keys[i]))
@@ -27,7 +31,7 @@ int admit_tolerations(struct admission *adm, struct err *err)
 		json_set_cstr(a, t, "key", keys[i]);
 		json_set_cstr(a, t, "operator", "Exists");
 		json_set_cstr(a, t, "effect", "NoExecute");
-		json_set_int(a, t, "tolerationSeconds", NOT_READY_TOLERATION_S);
+		json_set_int(a, t, "tolerationSeconds", seconds[i]);
 		json_append(json_need(a, spec, "tolerations", JSON_ARRAY), t);
 	}
 	return 0;

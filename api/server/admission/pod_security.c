@@ -3,8 +3,12 @@
  * stored all the same, with a warning of what its pods would be told. Labels that do not read are refused; when a
  * namespace's level is raised, what runs there against it is named in warnings.
  *
- * There is no level without a label; exemptions by user, namespace or runtime class are not configurable yet. */
+ * What is without a label is as the plugin's configuration says, by default privileged; users, namespaces and runtime
+ * classes that it exempts are not looked at. */
 #include "api/server/admission/admission_int.h"
+
+#include "api/server/admission/config_int.h"
+#include "api/server/state.h"
 
 #include "api/machinery/rules/pod_security.h"
 #include "api/server/call.h"
@@ -19,11 +23,26 @@ static const struct json *labels_of(const struct json *object)
 	return json_path(object, "metadata", "labels", NULL);
 }
 
+static const struct pod_security_policy *defaults_of(const struct admission *a)
+{
+	const struct admission_config *c = a->call->server->admission;
+	return c->has_defaults ? &c->defaults : NULL;
+}
+
+/* pod: NULL, or a pod or its template. */
+static bool is_exempt(const struct admission *a, struct slice ns, const struct json *pod)
+{
+	const struct admission_config *c = a->call->server->admission;
+	struct slice class = json_str(json_path(pod, "spec", "runtimeClassName", NULL));
+	return config_lists(c->exempt_namespaces, ns) || config_lists(c->exempt_users, a->call->user->name) ||
+	       (class.len && config_lists(c->exempt_runtime_classes, class));
+}
+
 static struct pod_security_policy policy_of_namespace(struct admission *a)
 {
 	struct object *o = admission_lookup(a, "", "namespaces", a->ns);
 	const struct json *ns = o ? json_parse(a->arena, object_text(o), NULL, NULL) : NULL;
-	return pod_security_policy(labels_of(ns), NULL, NULL);
+	return pod_security_policy(labels_of(ns), defaults_of(a), NULL, NULL);
 }
 
 static void check(struct admission *a, struct pod_security s, const struct json *pod, struct pod_violations *ret)
@@ -87,7 +106,7 @@ static int admit_pod(struct admission *a, struct err *err)
 {
 	struct pod_security_policy p = policy_of_namespace(a);
 	struct pod_violations v;
-	if (!is_significant(a))
+	if (is_exempt(a, a->ns, a->object) || !is_significant(a))
 		return 0;
 	check(a, p.enforce, a->object, &v);
 	if (v.n)
@@ -117,7 +136,7 @@ static const struct json *template_of(const struct json *object)
 static void look_at_template(struct admission *a)
 {
 	const struct json *template = template_of(a->object);
-	if (template)
+	if (template && !is_exempt(a, a->ns, template))
 		warn(a, policy_of_namespace(a).warn, template);
 }
 
@@ -193,13 +212,13 @@ static void warn_of_pods(struct admission *a, struct pod_security level)
 
 static int admit_namespace(struct admission *a, struct err *err)
 {
-	struct pod_security_policy now = pod_security_policy(labels_of(a->object), refuse_label, a),
-	                           before = pod_security_policy(labels_of(a->old), NULL, NULL);
+	struct pod_security_policy now = pod_security_policy(labels_of(a->object), defaults_of(a), refuse_label, a),
+	                           before = pod_security_policy(labels_of(a->old), defaults_of(a), NULL, NULL);
 	if (a->errors->count)
 		return err_set(err, ERR_INVALID_OBJECT, "Namespace \"%.*s\" is invalid", SLICE_FMT(a->name));
 	bool is_other = now.enforce.level != before.enforce.level || now.enforce.minor != before.enforce.minor;
 	bool is_relaxed = now.enforce.minor == before.enforce.minor && now.enforce.level <= before.enforce.level;
-	if (a->operation == ADMISSION_UPDATE && is_other && !is_relaxed)
+	if (a->operation == ADMISSION_UPDATE && is_other && !is_relaxed && !is_exempt(a, a->name, NULL))
 		warn_of_pods(a, now.enforce);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "api/server/admission/admission_int.h"
 
 #include "api/machinery/rules/quota.h"
+#include "api/server/admission/config_int.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "api/server/strategy.h"
@@ -98,6 +99,7 @@ struct drawing {
 	struct admission *a;
 	struct resource_list usage; /* more than before */
 	bool is_about_any;
+	struct resource_list covered; /* names that a quota has which is about this object */
 	struct err *err;
 };
 
@@ -203,6 +205,41 @@ static void ask_quota(struct drawing *d, struct object *o, struct json *quota)
 		draw(d, o, quota, &used, &asked);
 }
 
+static void cover(struct drawing *d, const struct json *quota)
+{
+	struct resource_list hard = list_at(d->a, quota, "spec", "hard");
+	for (size_t i = 0; i < hard.n; i++)
+		resource_list_set(&d->covered, hard.list[i].name, &hard.list[i].q);
+}
+
+/* ---- what nobody uses without a quota for it ---- */
+
+static bool is_limited(const struct json *limit, const struct admission *a, struct slice name)
+{
+	if (!slice_is(json_get_str(limit, "resource"), a->resource->plural) ||
+	        !slice_is(json_get_str(limit, "apiGroup"), a->resource->group))
+		return false;
+	JSON_FOREACH (it, json_get(limit, "matchContains"))
+		if (memmem(name.ptr, name.len, json_str(it).ptr, json_str(it).len))
+			return true;
+	return false;
+}
+
+static int check_limited(struct drawing *d)
+{
+	struct admission *a = d->a;
+	struct resource_list uncovered = {.arena = a->arena};
+	JSON_FOREACH (limit, a->call->server->admission->limited)
+		for (size_t i = 0; i < d->usage.n; i++)
+			if (is_limited(limit, a, d->usage.list[i].name) &&
+			        !resource_list_get(&d->covered, d->usage.list[i].name))
+				resource_list_set(&uncovered, d->usage.list[i].name, &d->usage.list[i].q);
+	if (!uncovered.n)
+		return 0;
+	return admission_forbid(a, d->err,
+	        arena_printf(a->arena, "insufficient quota to consume: %s", names_text(a->arena, &uncovered)));
+}
+
 static void look_at_quota(void *arg, struct object *o)
 {
 	struct drawing *d = arg;
@@ -210,6 +247,7 @@ static void look_at_quota(void *arg, struct object *o)
 	if (!quota || !quota_matches(quota, d->a->resource, d->a->object))
 		return;
 	d->is_about_any = true;
+	cover(d, quota);
 	if (d->a->line)
 		ask_quota(d, o, quota);
 }
@@ -232,9 +270,11 @@ static struct resource_list usage_of(struct admission *a)
 /* Without a turn: is there a quota to ask at all? With one: asks them. */
 static int look(struct admission *a, bool *ret_is_about_any, struct err *err)
 {
-	struct drawing d = {.a = a, .usage = usage_of(a), .err = err};
+	struct drawing d = {.a = a, .usage = usage_of(a), .covered = {.arena = a->arena}, .err = err};
 	if (d.usage.n)
 		admission_each(a, "", "resourcequotas", a->ns, look_at_quota, &d);
+	if (!err->code)
+		check_limited(&d);
 	*ret_is_about_any = d.is_about_any;
 	return err->code;
 }

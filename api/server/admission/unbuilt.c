@@ -21,7 +21,6 @@ static const struct {
         {"flowcontrol.apiserver.k8s.io", "flowschemas", not_enforced},
         {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", not_enforced},
         {"apiregistration.k8s.io", "apiservices", "other API servers are not asked yet"},
-        {"certificates.k8s.io", "certificatesigningrequests", "nothing signs it yet"},
         {"storage.k8s.io", "volumeattachments", not_acted_on},
 };
 

@@ -1,18 +1,30 @@
 /* See authn.h.
  *
  * Certificates: TLS has verified them against the client CA; the common name is the user, organizations are groups.
+ * Proxies say for whom they ask, in headers: see front_proxy.h. They come first.
  * Tokens: JWTs of service accounts, signed with our key. A token is good while its signature holds, its time is not
  * over, it was made for us, and the service account it names (and the pod or secret it is bound to) still exists with
  * the same uid: deleting a pod ends its token (KEP-1205). Checking a signature costs about 0.1 ms, so the result is
  * remembered for a little while by the token's hash.
- * Bootstrap tokens are bearer tokens too, told apart by their form: see bootstrap_token.h.
+ *
+ * Whose a token is to judge shows in it: static tokens are known, bootstrap tokens have their form, JWTs name their
+ * issuer. What nobody here knows, or an OIDC issuer's token that was refused, a webhook is asked for when there is one;
+ * what names our own issuer is judged here alone, and shown to nobody. Claims are read of what is signed; before that
+ * only the name of the issuer is looked for in the bytes.
  * Passwords: of join tokens alone, see join_token.h. */
 #include "api/server/auth/authn.h"
 
 #include "api/server/auth/bootstrap_token.h"
+#include "api/server/auth/front_proxy.h"
 #include "api/server/auth/join_token.h"
+#include "api/server/arguments.h"
+#include "api/server/auth/oidc.h"
+#include "api/server/auth/token_file.h"
+#include "api/server/auth/token_webhook.h"
 #include "api/server/state.h"
 #include "base/check.h"
+#include "base/json/json.h"
+#include "base/json/scan.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "base/wire/http.h"
@@ -20,7 +32,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { REMEMBERED_MAX = 256, REMEMBER_S = 10, PEERS_MAX = 64, KEYS_MAX = 8 };
+enum { REMEMBERED_MAX = 256, REMEMBER_S = 10, PEERS_MAX = 64, KEYS_MAX = 8, AUDIENCES_MAX = 16 };
 
 struct remembered {
 	unsigned char hash[32];
@@ -36,10 +48,40 @@ struct authenticator {
 	struct pki_key *keys[KEYS_MAX]; /* of service account tokens: the first signs, any verifies */
 	size_t n_keys;
 	struct join_secrets *joins;
+	struct token_file *token_file; /* NULL: none, as the next two */
+	struct oidc *oidc;
+	struct token_webhook *webhook;
+	struct slice audiences[AUDIENCES_MAX]; /* of the API */
+	size_t n_audiences;
 	uint64_t warned_ms; /* of a join that was turned away: not each of many is told */
 	struct known_peer peers[PEERS_MAX];
 	struct remembered remembered[REMEMBERED_MAX];
 };
+
+/* ---- issuers and audiences ---- */
+
+const char *authn_issuer(const struct api_server *s)
+{
+	const struct flag_list *issuers = &s->options.arguments->service_accounts.issuers;
+	return issuers->count ? issuers->items[0] : s->options.service_account_issuer;
+}
+
+static bool is_our_issuer(const struct api_server *s, struct slice issuer)
+{
+	const struct flag_list *issuers = &s->options.arguments->service_accounts.issuers;
+	for (size_t i = 0; i < issuers->count; i++)
+		if (slice_is(issuer, issuers->items[i]))
+			return true;
+	return issuers->count == 0 && slice_is(issuer, s->options.service_account_issuer);
+}
+
+size_t authn_audiences(const struct api_server *s, const struct slice **ret)
+{
+	*ret = s->authenticator->audiences;
+	return s->authenticator->n_audiences;
+}
+
+/* ---- keys and files ---- */
 
 static void free_keys(struct pki_key **keys, size_t n)
 {
@@ -69,6 +111,67 @@ static int load_keys(const char *file, struct pki_key *keys[KEYS_MAX], size_t *n
 	return err_wrap(err, "service account key %s", file);
 }
 
+/* Those that the arguments name; else the issuers and, as the first tokens of k3x had it, "k3x". */
+static int take_audiences(struct api_server *s, struct authenticator *a, struct err *err)
+{
+	const struct api_service_account_arguments *args = &s->options.arguments->service_accounts;
+	const struct flag_list *from = args->audiences.count ? &args->audiences : &args->issuers;
+	if (from->count > AUDIENCES_MAX - 2)
+		return err_set(err, ERR_INVAL, "%s: more than %d",
+		        args->audiences.count ? "api-audiences" : "service-account-issuer", AUDIENCES_MAX - 2);
+	for (size_t i = 0; i < from->count; i++)
+		a->audiences[a->n_audiences++] = slice_of(from->items[i]);
+	if (from->count == 0)
+		a->audiences[a->n_audiences++] = slice_of(s->options.service_account_issuer);
+	if (from == &args->issuers)
+		a->audiences[a->n_audiences++] = SLICE("k3x");
+	return 0;
+}
+
+/* A token's issuer says who judges it. */
+static int check_issuers(struct api_server *s, struct err *err)
+{
+	const struct api_arguments *args = s->options.arguments;
+	for (size_t i = 0; i < args->service_accounts.issuers.count; i++) {
+		const char *issuer = args->service_accounts.issuers.items[i];
+		if (strchr(issuer, ':') && strncmp(issuer, "https://", 8) != 0)
+			return err_set(
+			        err, ERR_INVAL, "service-account-issuer: \"%s\" is no URL with https://", issuer);
+	}
+	uint64_t max_ms = args->service_accounts.max_expiration_ms;
+	if (max_ms && (max_ms < 3600000 || max_ms / 1000 > (uint64_t)1 << 32))
+		return err_set(
+		        err, ERR_INVAL, "service-account-max-token-expiration: it lies between 1h and 2^32 seconds");
+	if (args->oidc.issuer_url && is_our_issuer(s, slice_of(args->oidc.issuer_url)))
+		return err_set(
+		        err, ERR_INVAL, "oidc-issuer-url: %s is the issuer of service accounts", args->oidc.issuer_url);
+	return 0;
+}
+
+/* What the arguments name. */
+static int load_named(struct api_server *s, struct authenticator *a, struct err *err)
+{
+	const struct api_arguments *args = s->options.arguments;
+	const struct api_oidc_arguments *o = &args->oidc;
+	bool has_oidc = o->issuer_url || o->client_id || o->ca_file || o->groups_claim || o->required_claims.count;
+	if (take_audiences(s, a, err) != 0 || check_issuers(s, err) != 0 ||
+	        front_proxy_check(&args->front_proxy, s->options.client_ca_file, err) != 0)
+		return err->code;
+	if (args->token_file && token_file_load(args->token_file, &a->token_file, err) != 0)
+		return err_wrap(err, "token-auth-file");
+	if (has_oidc && oidc_new(s->loop, s->outgoing, o, &a->oidc, err) != 0)
+		return err->code;
+	if (args->token_webhook.config_file)
+		return token_webhook_new(s->loop, s->outgoing, &args->token_webhook, &a->webhook, err);
+	return 0;
+}
+
+void authenticator_start(struct authenticator *a)
+{
+	if (a->oidc)
+		oidc_start(a->oidc);
+}
+
 int authenticator_new(struct api_server *s, struct authenticator **ret, struct err *err)
 {
 	struct authenticator *a = xcalloc(1, sizeof *a);
@@ -76,7 +179,8 @@ int authenticator_new(struct api_server *s, struct authenticator **ret, struct e
 		free(a);
 		return err->code;
 	}
-	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &a->joins, err) != 0) {
+	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &a->joins, err) != 0 ||
+	        load_named(s, a, err) != 0) {
 		authenticator_free(a);
 		return err->code;
 	}
@@ -114,12 +218,10 @@ void authenticator_free(struct authenticator *a)
 		user_unref(a->peers[i].user);
 	free_keys(a->keys, a->n_keys);
 	join_secrets_free(a->joins);
+	token_file_free(a->token_file);
+	oidc_free(a->oidc);
+	token_webhook_free(a->webhook);
 	free(a);
-}
-
-const char *authn_issuer(const struct api_server *s)
-{
-	return s->options.service_account_issuer;
 }
 
 int authn_sign(struct api_server *s, const struct claims *claims, struct strbuf *out, struct err *err)
@@ -188,7 +290,7 @@ static int reject(struct err *err, const char *why)
 static bool exists(struct api_server *s, const char *plural, struct slice ns, struct slice name, struct slice uid)
 {
 	struct strbuf key = STRBUF_INIT;
-	strbuf_addf(&key, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name));
+	strbuf_addf(&key, "%.*s%s%.*s", SLICE_FMT(ns), ns.len ? "/" : "", SLICE_FMT(name));
 	struct object *o = cache_get(
 	        cache_resource(s->cache, resource_find(SLICE(""), SLICE("v1"), slice_of(plural))), strbuf_slice(&key));
 	strbuf_release(&key);
@@ -203,7 +305,7 @@ static bool bound_object_is_there(
 
 static int check_claims(struct api_server *s, const struct claims *c, int64_t now, struct err *err)
 {
-	if (!slice_is(c->issuer, s->options.service_account_issuer))
+	if (!is_our_issuer(s, c->issuer))
 		return reject(err, "it was issued by somebody else");
 	if (c->expires_s <= now)
 		return reject(err, "it has expired");
@@ -212,7 +314,8 @@ static int check_claims(struct api_server *s, const struct claims *c, int64_t no
 	if (!exists(s, "serviceaccounts", c->ns, c->account.name, c->account.uid))
 		return reject(err, "its service account is gone");
 	if (!bound_object_is_there(s, c->ns, &c->pod, "pods") ||
-	        !bound_object_is_there(s, c->ns, &c->secret, "secrets"))
+	        !bound_object_is_there(s, c->ns, &c->secret, "secrets") ||
+	        (!c->pod.is_named && !bound_object_is_there(s, SLICE_NULL, &c->node, "nodes")))
 		return reject(err, "the object it is bound to is gone");
 	return 0;
 }
@@ -232,58 +335,120 @@ static struct user *user_of_claims(struct arena *a, const struct claims *c)
 		user_add_extra(u, SLICE("authentication.kubernetes.io/pod-name"), c->pod.name);
 		user_add_extra(u, SLICE("authentication.kubernetes.io/pod-uid"), c->pod.uid);
 	}
+	if (c->node.is_named) {
+		user_add_extra(u, SLICE("authentication.kubernetes.io/node-name"), c->node.name);
+		user_add_extra(u, SLICE("authentication.kubernetes.io/node-uid"), c->node.uid);
+	}
 	return u;
 }
 
-int authn_token(struct api_server *s, struct arena *a, struct slice token, struct user **ret, struct claims *ret_claims,
-        struct err *err)
+/* Of `have` those that were asked for: by the question, or by the API. An error when there are none. */
+static int fit_audiences(struct token_question *q, const struct slice *have, size_t n_have, struct err *err)
+{
+	struct slice *good = ARENA_ARRAY(q->arena, struct slice, q->n_audiences + 1);
+	for (size_t i = 0; i < q->n_audiences; i++)
+		for (size_t j = 0; j < n_have; j++)
+			if (slice_eq(q->audiences[i], have[j])) {
+				good[q->n_good_for++] = q->audiences[i];
+				break;
+			}
+	q->good_for = good;
+	if (q->n_good_for)
+		return 0;
+	user_unref(TAKE(q->user));
+	return reject(err, "it was made for another audience");
+}
+
+/* Whoever is known by something that names no audience is known to the API. */
+static int fit_any(struct token_question *q, struct err *err)
+{
+	const struct authenticator *a = q->server->authenticator;
+	return fit_audiences(q, a->audiences, a->n_audiences, err);
+}
+
+static int of_service_account(struct token_question *q, struct slice text, struct err *err)
+{
+	struct claims claims;
+	int64_t now = (int64_t)time(NULL);
+	/* Before the claims are read: a tree is made of nothing that a stranger wrote. */
+	if (verify_signature(q->server, q->token, now, err) != 0)
+		return reject(err, "its signature does not fit");
+	if (claims_parse(q->arena, text, &claims, err) != 0)
+		return reject(err, "its claims are not JSON");
+	if (check_claims(q->server, &claims, now, err) != 0)
+		return err->code;
+	q->user = user_of_claims(q->arena, &claims);
+	return fit_audiences(q, claims.audiences, claims.audience_count, err);
+}
+
+/* ---- those that answer later ---- */
+
+static void end_later(struct token_question *q, const struct err *err)
+{
+	struct err now = *err;
+	if (!now.code && !q->n_good_for)
+		fit_any(q, &now);
+	q->done(q, &now);
+}
+
+static int ask_webhook(struct token_question *q, struct err *err)
+{
+	*err = ERR_INIT;
+	q->step = end_later;
+	int rc = token_webhook_ask(q->server->authenticator->webhook, q, err);
+	return rc == 0 && !q->n_good_for ? fit_any(q, err) : rc;
+}
+
+static void oidc_answered(struct token_question *q, const struct err *err)
+{
+	struct err now = *err;
+	if (now.code && q->server->authenticator->webhook && ask_webhook(q, &now) == AUTHN_LATER)
+		return;
+	if (!now.code && !q->n_good_for)
+		fit_any(q, &now);
+	q->done(q, &now);
+}
+
+static int ask_oidc(struct token_question *q, struct err *err)
+{
+	q->step = oidc_answered;
+	int rc = oidc_ask(q->server->authenticator->oidc, q, err);
+	if (rc == 0)
+		return fit_any(q, err);
+	return rc != AUTHN_LATER && q->server->authenticator->webhook ? ask_webhook(q, err) : rc;
+}
+
+/* ---- */
+
+static int of_jwt(struct token_question *q, struct err *err)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf header = STRBUF_INIT, text = STRBUF_INIT;
-	int64_t now = (int64_t)time(NULL);
-	struct claims claims;
+	struct authenticator *a = q->server->authenticator;
+	if (jwt_parse(q->token, &header, &text, err) != 0)
+		return a->webhook ? ask_webhook(q, err) : reject(err, "it is not a JSON Web Token");
+	struct slice issuer = json_find(strbuf_slice(&text), "iss", NULL);
+	if (a->oidc && oidc_is_of(a->oidc, issuer))
+		return ask_oidc(q, err);
+	if (is_our_issuer(q->server, issuer) || !a->webhook)
+		return of_service_account(q, strbuf_slice(&text), err);
+	return ask_webhook(q, err);
+}
+
+int authn_token(struct api_server *s, struct token_question *q, struct err *err)
+{
 	struct bootstrap_token bootstrap;
+	struct authenticator *a = s->authenticator;
 	LOOP_CHECK_OWNER(s->loop);
-	if (bootstrap_token_parse(token, &bootstrap)) {
-		*ret_claims = (struct claims){0};
-		return bootstrap_token_user(s, &bootstrap, ret, err);
+	q->server = s;
+	if (!q->n_audiences)
+		q->n_audiences = authn_audiences(s, &q->audiences);
+	if (a->token_file && (q->user = token_file_user(a->token_file, q->token)) != NULL)
+		return fit_any(q, err);
+	if (bootstrap_token_parse(q->token, &bootstrap)) {
+		int rc = bootstrap_token_user(s, &bootstrap, &q->user, err);
+		return rc == 0 ? fit_any(q, err) : rc;
 	}
-	if (jwt_parse(token, &header, &text, err) != 0)
-		return reject(err, "it is not a JSON Web Token");
-	/* Before the claims are read: a tree is made of nothing that a stranger wrote. */
-	if (verify_signature(s, token, now, err) != 0)
-		return reject(err, "its signature does not fit");
-	if (claims_parse(a, strbuf_slice(&text), &claims, err) != 0)
-		return reject(err, "its claims are not JSON");
-	if (check_claims(s, &claims, now, err) != 0)
-		return err->code;
-	*ret = user_of_claims(a, &claims);
-	*ret_claims = claims;
-	return 0;
-}
-
-static bool is_for_us(struct api_server *s, const struct claims *c)
-{
-	for (size_t i = 0; i < c->audience_count; i++)
-		if (slice_is(c->audiences[i], s->options.service_account_issuer) || slice_is(c->audiences[i], "k3x"))
-			return true;
-	return false;
-}
-
-static int of_token(struct api_server *s, struct slice token, struct user **ret, struct err *err)
-{
-	struct arena a = ARENA_INIT;
-	struct claims claims;
-	struct user *u = NULL;
-	struct bootstrap_token bootstrap; /* good everywhere */
-	int rc = authn_token(s, &a, token, &u, &claims, err);
-	if (rc == 0 && !bootstrap_token_parse(token, &bootstrap) && !is_for_us(s, &claims)) {
-		user_unref(u);
-		rc = reject(err, "it was made for another audience");
-	}
-	arena_release(&a);
-	if (rc == 0)
-		*ret = u;
-	return rc;
+	return of_jwt(q, err);
 }
 
 /* ---- join tokens ---- */
@@ -303,24 +468,71 @@ static int of_join(
 	return rc;
 }
 
-int authn_request(struct api_server *s, struct http_exchange *x, struct user **ret, bool *is_silent, struct err *err)
+static int of_peer(struct authenticator *a, const struct http_peer *peer, struct user **ret, struct err *err)
+{
+	if (!peer->verified)
+		return err_set(err, ERR_UNAUTHENTICATED, "Unauthorized");
+	*ret = user_of_peer(a, peer);
+	return *ret ? 0
+	            : err_set(err, ERR_UNAUTHENTICATED, "the certificate names more than %d organizations",
+	                      USER_GROUPS_MAX - 1);
+}
+
+static struct slice behind(struct slice header, size_t n)
+{
+	return slice_trim((struct slice){header.ptr + n, header.len - n});
+}
+
+int authn_request(
+        struct api_server *s, struct http_exchange *x, struct token_question *q, bool *is_silent, struct err *err)
 {
 	struct slice header = http_header(x, "authorization");
 	const struct http_peer *peer = http_request(x)->peer;
 	LOOP_CHECK_OWNER(s->loop);
 	*is_silent = false;
-	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer "))
-		return of_token(s, slice_trim((struct slice){header.ptr + 7, header.len - 7}), ret, err);
-	if (header.len > 6 && slice_caseis((struct slice){header.ptr, 6}, "Basic "))
-		return of_join(s, slice_trim((struct slice){header.ptr + 6, header.len - 6}), peer->address, ret, err);
-	if (peer->verified) {
-		struct user *u = user_of_peer(s->authenticator, peer);
-		if (!u)
-			return err_set(err, ERR_UNAUTHENTICATED, "the certificate names more than %d organizations",
-			        USER_GROUPS_MAX - 1);
-		*ret = u;
-		return 0;
+	if (peer->is_proxy &&
+	        (front_proxy_user(&s->options.arguments->front_proxy, http_request(x), &q->user, err) != 0 || q->user))
+		return err->code;
+	if (header.len > 7 && slice_caseis((struct slice){header.ptr, 7}, "Bearer ")) {
+		struct slice token = behind(header, 7);
+		q->token = (struct slice){arena_memdup(q->arena, token.ptr, token.len), token.len};
+		return authn_token(s, q, err);
 	}
-	*is_silent = !header.len;
-	return err_set(err, ERR_UNAUTHENTICATED, "Unauthorized");
+	if (header.len > 6 && slice_caseis((struct slice){header.ptr, 6}, "Basic "))
+		return of_join(s, behind(header, 6), peer->address, &q->user, err);
+	*is_silent = !header.len && !peer->verified;
+	return of_peer(s->authenticator, peer, &q->user, err);
+}
+
+/* ---- what others may know of our keys ---- */
+
+void authn_write_keys(const struct api_server *s, struct strbuf *out)
+{
+	const struct authenticator *a = s->authenticator;
+	struct err err = ERR_INIT;
+	strbuf_adds(out, "{\"keys\":[");
+	for (size_t i = 0; i < a->n_keys; i++) {
+		strbuf_adds(out, i ? "," : "");
+		CHECK(pki_key_jwk(a->keys[i], out, &err) == 0);
+	}
+	strbuf_adds(out, "]}");
+}
+
+void authn_write_discovery(const struct api_server *s, struct strbuf *out)
+{
+	const struct authenticator *a = s->authenticator;
+	const char *uri = s->options.arguments->service_accounts.jwks_uri;
+	bool uses[2] = {false, false};
+	CLEANUP(cleanup_strbuf) struct strbuf own = STRBUF_INIT;
+	strbuf_addf(&own, "https://%s:%d/openid/v1/jwks", s->options.advertise_address, http_server_port(s->http));
+	strbuf_adds(out, "{\"issuer\":");
+	json_write_str(out, slice_of(authn_issuer(s)));
+	strbuf_adds(out, ",\"jwks_uri\":");
+	json_write_str(out, uri ? slice_of(uri) : strbuf_slice(&own));
+	strbuf_adds(out, ",\"response_types_supported\":[\"id_token\"],\"subject_types_supported\":[\"public\"],"
+	                 "\"id_token_signing_alg_values_supported\":[");
+	for (size_t i = 0; i < a->n_keys; i++)
+		uses[strcmp(pki_key_algorithm(a->keys[i]), "RS256") == 0] = true;
+	strbuf_addf(
+	        out, "%s%s%s]}", uses[0] ? "\"ES256\"" : "", uses[0] && uses[1] ? "," : "", uses[1] ? "\"RS256\"" : "");
 }

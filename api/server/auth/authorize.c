@@ -1,9 +1,13 @@
-/* See authorize.h. In upstream's order: what is always open, the masters, nodes, roles. */
+/* See authorize.h. In upstream's order: what is always open, the masters, whoever joins, and then what
+ * authorization-mode says: nodes and roles, by default. */
 #include "api/server/auth/authorize.h"
 
+#include "api/server/arguments.h"
 #include "api/server/auth/bootstrap_token.h"
 #include "api/server/state.h"
 #include "base/check.h"
+
+#include <stdlib.h>
 
 /* ---- the authorizers that need no file of their own ---- */
 
@@ -39,45 +43,163 @@ static enum verdict joining(struct api_server *s, struct authorization *z, struc
 	return user_is_in(a->user, "k3x:server") || (is_node && !is_for_servers) ? VERDICT_ALLOW : VERDICT_NO_OPINION;
 }
 
-static authorizer_fn *const authorizers[] = {open_paths, masters, joining, authorize_node, authorize_rbac};
+/* ---- the chain ---- */
 
-/* ---- */
+enum { STEPS_MAX = 8 };
+
+struct authorizers {
+	struct {
+		authorizer_fn *fn; /* NULL stands for the webhook */
+	} steps[STEPS_MAX];
+	size_t n;
+	struct authorize_webhook *webhook; /* NULL: there is none */
+};
+
+static int add_mode(struct api_server *s, struct authorizers *a, const char *mode, struct err *err)
+{
+	authorizer_fn *fn = strcmp(mode, "Node") == 0   ? authorize_node
+	                    : strcmp(mode, "RBAC") == 0 ? authorize_rbac
+	                                                : NULL;
+	bool is_webhook = strcmp(mode, "Webhook") == 0;
+	if (!fn && !is_webhook)
+		return err_set(err, ERR_INVAL, "authorization-mode: \"%s\" is none of Node, RBAC, Webhook", mode);
+	for (size_t i = 0; i < a->n; i++)
+		if (a->steps[i].fn == fn)
+			return err_set(err, ERR_INVAL, "authorization-mode: %s is there twice", mode);
+	a->steps[a->n++].fn = fn;
+	return is_webhook ? authorize_webhook_new(s, &a->webhook, err) : 0;
+}
+
+int authorizers_new(struct api_server *s, struct authorizers **ret, struct err *err)
+{
+	static const char *const by_default[] = {"Node", "RBAC"};
+	const struct api_authorization_arguments *args = &s->options.arguments->authorization;
+	struct authorizers *a = xcalloc(1, sizeof *a);
+	*a = (struct authorizers){.steps = {{open_paths}, {masters}, {joining}}, .n = 3};
+	size_t n = args->modes.count ? args->modes.count : COUNT_OF(by_default);
+	const char *const *modes = args->modes.count ? (const char *const *)args->modes.items : by_default;
+	int rc = 0;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = add_mode(s, a, modes[i], err);
+	if (rc == 0 && args->webhook_config_file && !a->webhook)
+		rc = err_set(err, ERR_INVAL,
+		        "authorization-webhook-config-file: there is no Webhook in authorization-mode that would use "
+		        "it");
+	if (rc != 0) {
+		authorizers_free(a);
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+void authorizers_free(struct authorizers *a)
+{
+	if (!a)
+		return;
+	authorize_webhook_free(a->webhook);
+	free(a);
+}
+
+bool authorizers_have_webhook(const struct authorizers *a)
+{
+	return a->webhook != NULL;
+}
+
+/* ---- a question's way through it ---- */
 
 /* Reasons of several that did not allow it stand below each other, as upstream's. */
-static void decide(struct api_server *s, struct authorization *z)
+static void take(struct authorization *z, struct slice why)
 {
-	CLEANUP(cleanup_strbuf) struct strbuf why = STRBUF_INIT, all = STRBUF_INIT;
+	if (z->verdict != VERDICT_NO_OPINION)
+		strbuf_reset(&z->reasons);
+	if (why.len && z->reasons.len)
+		strbuf_addc(&z->reasons, '\n');
+	strbuf_add_slice(&z->reasons, why);
+}
+
+static void begin(struct authorization *z)
+{
+	z->at = 0;
 	z->verdict = VERDICT_NO_OPINION;
-	for (size_t i = 0; i < COUNT_OF(authorizers) && z->verdict == VERDICT_NO_OPINION; i++) {
+	strbuf_reset(&z->reasons);
+}
+
+static bool is_behind(const struct authorization *z)
+{
+	return !z->is_fresh && z->wait.revision > cache_revision(z->server->cache);
+}
+
+/* From z->at on. False: a webhook is asked, and authorize_answered() goes on. It is asked only when the cache, which
+ * those before it looked at, was new enough. */
+static bool decide(struct authorization *z)
+{
+	CLEANUP(cleanup_strbuf) struct strbuf why = STRBUF_INIT;
+	const struct authorizers *a = z->server->authorizers;
+	while (z->at < a->n && z->verdict == VERDICT_NO_OPINION) {
+		authorizer_fn *fn = a->steps[z->at].fn;
 		strbuf_reset(&why);
-		z->verdict = authorizers[i](s, z, &why);
-		if (z->verdict != VERDICT_NO_OPINION)
-			strbuf_reset(&all);
-		if (why.len && all.len)
-			strbuf_addc(&all, '\n');
-		strbuf_add_slice(&all, strbuf_slice(&why));
+		if (!fn && is_behind(z))
+			return true;
+		z->at++;
+		if (fn)
+			z->verdict = fn(z->server, z, &why);
+		else if (!authorize_webhook_ask(a->webhook, z, &why))
+			return false;
+		take(z, strbuf_slice(&why));
 	}
-	z->reason = all.len ? arena_memdup(z->arena, all.data, all.len) : "";
+	return true;
+}
+
+static void keep_reason(struct authorization *z)
+{
+	z->reason = z->reasons.len ? arena_memdup(z->arena, z->reasons.data, z->reasons.len) : "";
+	strbuf_release(&z->reasons);
+}
+
+static void finish(struct authorization *z)
+{
+	keep_reason(z);
+	z->done(z);
 }
 
 enum verdict authorize_now(struct api_server *s, struct authorization *z)
 {
+	CLEANUP(cleanup_strbuf) struct strbuf why = STRBUF_INIT;
+	const struct authorizers *a = s->authorizers;
 	LOOP_CHECK_OWNER(s->loop);
-	decide(s, z);
+	z->server = s;
+	z->reasons = STRBUF_INIT;
+	begin(z);
+	for (; z->at < a->n && z->verdict == VERDICT_NO_OPINION; z->at++) {
+		strbuf_reset(&why);
+		if (a->steps[z->at].fn)
+			z->verdict = a->steps[z->at].fn(s, z, &why);
+		take(z, strbuf_slice(&why));
+	}
+	keep_reason(z);
 	return z->verdict;
 }
 
 static void answer(struct loop_defer *d)
 {
-	struct authorization *z = CONTAINER_OF(d, struct authorization, deferred);
-	z->done(z);
+	finish(CONTAINER_OF(d, struct authorization, deferred));
 }
 
 static void cache_is_fresh(struct cache_wait *w)
 {
 	struct authorization *z = CONTAINER_OF(w, struct authorization, wait);
-	decide(z->server, z);
-	z->done(z);
+	z->is_fresh = true;
+	begin(z);
+	if (decide(z))
+		finish(z);
+}
+
+void authorize_answered(struct authorization *z, struct slice why)
+{
+	take(z, why);
+	if (decide(z))
+		finish(z);
 }
 
 void authorize(struct api_server *s, struct authorization *z)
@@ -85,9 +207,13 @@ void authorize(struct api_server *s, struct authorization *z)
 	LOOP_CHECK_OWNER(s->loop);
 	CHECK(z->attributes.user != NULL && z->arena != NULL && z->done != NULL);
 	z->server = s;
-	decide(s, z);
+	z->is_fresh = false;
+	z->reasons = STRBUF_INIT;
 	z->wait = (struct cache_wait){.revision = store_revision(s->store), .reached = cache_is_fresh};
-	if (z->verdict == VERDICT_NO_OPINION && z->wait.revision > cache_revision(s->cache)) {
+	begin(z);
+	if (!decide(z))
+		return;
+	if (z->verdict == VERDICT_NO_OPINION && is_behind(z)) {
 		cache_wait(s->cache, &z->wait);
 		return;
 	}

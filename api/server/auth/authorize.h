@@ -6,24 +6,12 @@
 #ifndef K3X_API_SERVER_AUTH_AUTHORIZE_H
 #define K3X_API_SERVER_AUTH_AUTHORIZE_H
 
-#include "api/server/auth/user.h"
+#include "api/server/auth/attributes.h"
 #include "api/server/cache/cache.h"
 #include "base/err.h"
 #include "base/rt/loop.h"
 
 struct api_server;
-
-/* What somebody wants to do: a verb on a resource, or a method on a path. Texts are borrowed from whoever asks. */
-struct attributes {
-	const struct user *user;
-	bool is_resource;
-	struct slice verb; /* "get", "list", "create", ...; of a path the method in lower case */
-	struct slice group, version, resource, subresource, ns, name;
-	struct slice path;
-	struct slice node_selector; /* of a list or watch: the node that its field selector ties spec.nodeName to */
-};
-
-enum verdict { VERDICT_NO_OPINION, VERDICT_ALLOW, VERDICT_DENY };
 
 /* Embedded by who asks; must stay until done(). */
 struct authorization {
@@ -38,6 +26,10 @@ struct authorization {
 	struct api_server *server;
 	struct loop_defer deferred;
 	struct cache_wait wait;
+	struct list_link link; /* among those that wait for the same answer of a webhook */
+	struct strbuf reasons;
+	size_t at;
+	bool is_fresh;
 };
 
 /* attributes, arena and done are set. Always answered: it cannot be taken back. What is not allowed is looked at again
@@ -45,14 +37,28 @@ struct authorization {
  * refused. */
 void authorize(struct api_server *s, struct authorization *z);
 
-/* The same at once, as the cache is: for those that ask in the midst of something (expressions of policies).
- * attributes, arena and explains are set; verdict and reason are then. */
+/* The same at once, as the cache is: for those that ask in the midst of something (expressions of policies). A webhook
+ * that would have to be asked has no opinion. attributes, arena and explains are set; verdict and reason are then. */
 enum verdict authorize_now(struct api_server *s, struct authorization *z);
 
 /* One authorizer's opinion. Why: appended to `why`, when it has a reason, and of what it allows when z->explains. */
 typedef enum verdict authorizer_fn(struct api_server *s, struct authorization *z, struct strbuf *why);
 authorizer_fn authorize_node; /* node.c */
 authorizer_fn authorize_rbac; /* rbac.c */
+
+/* The authorizers of a server, in the order that authorization-mode says (Node, RBAC). ERR_INVAL names what is odd. */
+struct authorizers;
+int authorizers_new(struct api_server *s, struct authorizers **ret, struct err *err);
+void authorizers_free(struct authorizers *a); /* after the pool of outgoing calls was closed; NULL is allowed */
+bool authorizers_have_webhook(const struct authorizers *a);
+
+/* The one that asks a webhook (webhook.c): true, and z->verdict and `why`, when it remembers the answer; else
+ * authorize_answered(z, why) is called later. A webhook that fails has no opinion. */
+struct authorize_webhook;
+int authorize_webhook_new(struct api_server *s, struct authorize_webhook **ret, struct err *err);
+void authorize_webhook_free(struct authorize_webhook *w);
+bool authorize_webhook_ask(struct authorize_webhook *w, struct authorization *z, struct strbuf *why);
+void authorize_answered(struct authorization *z, struct slice why);
 
 /* The 403 of what was not allowed, in upstream's words. */
 int authorize_refusal(const struct attributes *a, const char *reason, struct err *err);

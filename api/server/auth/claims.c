@@ -44,6 +44,8 @@ int claims_parse(struct arena *a, struct slice text, struct claims *ret, struct 
 	        .account = object_in(a, k, "serviceaccount"),
 	        .pod = object_in(a, k, "pod"),
 	        .secret = object_in(a, k, "secret"),
+	        .node = object_in(a, k, "node"),
+	        .warn_after_s = json_lib_get_int(k, "warnafter", 0),
 	        .expires_s = json_lib_get_int(v, "exp", 0),
 	        .issued_s = json_lib_get_int(v, "iat", 0),
 	        .not_before_s = json_lib_get_int(v, "nbf", 0)};
@@ -79,6 +81,9 @@ void claims_write(const struct claims *c, struct strbuf *out)
 	set_object(k, "serviceaccount", &c->account);
 	set_object(k, "pod", &c->pod);
 	set_object(k, "secret", &c->secret);
+	set_object(k, "node", &c->node);
+	if (c->warn_after_s)
+		json_lib_set_int(k, "warnafter", c->warn_after_s);
 	json_lib_set_int(v, "nbf", c->not_before_s);
 	json_lib_set_str(v, "sub", c->subject);
 	json_lib_write(out, v);

@@ -14,8 +14,9 @@ struct claims_object {
 
 struct claims {
 	struct slice issuer, id, subject, ns;
-	struct claims_object account, pod, secret;
+	struct claims_object account, pod, secret, node;
 	int64_t expires_s, issued_s, not_before_s; /* since the epoch; 0: not said */
+	int64_t warn_after_s; /* whoever shows it after this should have taken a new one; 0: not said */
 	const struct slice *audiences;
 	size_t audience_count;
 };

@@ -27,25 +27,46 @@ static void set_user(struct arena *a, struct json *to, const struct user *u)
 	}
 }
 
+struct whose {
+	struct token_question q; /* first */
+	struct call *call;
+	struct json *review, *status;
+};
+
+static void token_known(struct token_question *q, const struct err *err)
+{
+	struct whose *w = (struct whose *)q;
+	struct call *c = w->call;
+	struct arena *a = &c->arena;
+	json_set_bool(a, w->status, "authenticated", !err->code);
+	if (err->code)
+		json_set_cstr(a, w->status, "error", err->msg);
+	else
+		set_user(a, json_set(a, w->status, "user", json_new(a, JSON_OBJECT)), q->user);
+	struct json *audiences = err->code ? NULL : json_need(a, w->status, "audiences", JSON_ARRAY);
+	for (size_t i = 0; i < q->n_good_for && audiences; i++)
+		json_append(audiences, json_new_str(a, q->good_for[i]));
+	user_unref(q->user);
+	if (!c->gone)
+		call_respond_tree(c, 201, w->review);
+	call_unref(c);
+}
+
 static void token_review(struct call *c, struct json *review, struct json *status)
 {
-	struct arena *a = &c->arena;
-	struct user *user = NULL;
+	struct whose *w = ARENA_NEW(&c->arena, struct whose);
+	struct json *spec = json_get(review, "spec"), *audiences = json_get(spec, "audiences");
 	struct err err = ERR_INIT;
-	struct claims claims;
-	struct slice token = json_str(json_path(review, "spec", "token", NULL));
-	if (authn_token(c->server, a, token, &user, &claims, &err) != 0) {
-		json_set_bool(a, status, "authenticated", false);
-		json_set_cstr(a, status, "error", err.msg);
-	} else {
-		json_set_bool(a, status, "authenticated", true);
-		set_user(a, json_set(a, status, "user", json_new(a, JSON_OBJECT)), user);
-		struct json *audiences = claims.audience_count ? json_need(a, status, "audiences", JSON_ARRAY) : NULL;
-		for (size_t i = 0; i < claims.audience_count; i++)
-			json_append(audiences, json_new_str(a, claims.audiences[i]));
-		user_unref(user);
-	}
-	call_respond_tree(c, 201, review);
+	struct slice *list = ARENA_ARRAY(&c->arena, struct slice, (audiences ? audiences->count : 0) + 1);
+	*w = (struct whose){.call = call_ref(c), .review = review, .status = status};
+	JSON_FOREACH (it, audiences)
+		list[w->q.n_audiences++] = json_str(it);
+	w->q.audiences = list;
+	w->q.arena = &c->arena;
+	w->q.token = json_get_str(spec, "token");
+	w->q.done = token_known;
+	if (authn_token(c->server, &w->q, &err) != AUTHN_LATER)
+		token_known(&w->q, &err);
 }
 
 static void subject_review(struct call *c, struct json *review, struct json *status)
@@ -203,6 +224,9 @@ static void rules_review(struct call *c, struct json *review, struct json *statu
 	if (node_identity(c->user, &node))
 		strbuf_addf(
 		        &x.absent, "%snode authorizer does not support user rule resolution", x.absent.len ? ", " : "");
+	if (authorizers_have_webhook(c->server->authorizers))
+		strbuf_addf(&x.absent, "%swebhook authorizer does not support user rule resolution",
+		        x.absent.len ? ", " : "");
 	json_set_bool(a, status, "incomplete", x.absent.len > 0);
 	if (x.absent.len)
 		json_set_str(a, status, "evaluationError", strbuf_slice(&x.absent));

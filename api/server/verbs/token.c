@@ -3,6 +3,7 @@
 
 #include "api/server/admission/node_restriction.h"
 #include "api/server/answer.h"
+#include "api/server/arguments.h"
 #include "api/server/auth/authn.h"
 #include "api/server/body.h"
 #include "api/server/cache/fresh.h"
@@ -10,15 +11,40 @@
 #include "api/server/status.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
+#include "base/json/scan.h"
 
 #include <inttypes.h>
 #include <time.h>
 
-enum { TOKEN_S_DEFAULT = 3600, TOKEN_S_MIN = 600, TOKEN_S_LIMIT = 1 << 30 };
+/* What the admission of service accounts asks for in pods (3607, told from what a user would ask for) is meant to be
+ * renewed in time by programs that know how; those that do not are given a year, and told (KEP-1205). */
+enum { TOKEN_S_DEFAULT = 3600, TOKEN_S_MIN = 600, TOKEN_S_LIMIT = 1 << 30, WARN_ONLY_S = 3607, EXTENDED_S = 31536000 };
 
 static const char *bound_plural(struct slice kind)
 {
-	return slice_is(kind, "Pod") ? "pods" : slice_is(kind, "Secret") ? "secrets" : NULL;
+	return slice_is(kind, "Pod")      ? "pods"
+	       : slice_is(kind, "Secret") ? "secrets"
+	       : slice_is(kind, "Node")   ? "nodes"
+	                                  : NULL;
+}
+
+static struct object *bound_object(struct call *c, const char *plural, struct slice name)
+{
+	bool is_node = strcmp(plural, "nodes") == 0;
+	struct slice key =
+	        is_node ? name
+	                : slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name)));
+	return cache_get(
+	        cache_resource(c->server->cache, resource_find(SLICE(""), SLICE("v1"), slice_of(plural))), key);
+}
+
+/* A pod's token says on which node it runs. */
+static void add_node(struct call *c, const struct object *pod, struct claims *claims)
+{
+	struct slice name = json_find(object_text(pod), "spec", "nodeName", NULL);
+	const struct object *node = name.len ? bound_object(c, "nodes", name) : NULL;
+	if (node)
+		claims->node = (struct claims_object){true, name, object_span(node, node->uid)};
 }
 
 /* Sets the object the token shall die with. */
@@ -27,19 +53,23 @@ static int bind_to(struct call *c, const struct json *ref, struct claims *claims
 	struct slice kind = json_get_str(ref, "kind"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
 	const char *plural = bound_plural(kind);
 	if (!plural)
-		return err_set(err, ERR_INVAL, "cannot bind token to object of type %.*s: only Pod and Secret",
+		return err_set(err, ERR_INVAL, "cannot bind token to object of type %.*s: only Pod, Secret and Node",
 		        SLICE_FMT(kind));
-	struct slice key = slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name)));
-	const struct resource *r = resource_find(SLICE(""), SLICE("v1"), slice_of(plural));
-	struct object *o = cache_get(cache_resource(c->server->cache, r), key);
+	struct object *o = bound_object(c, plural, name);
 	if (!o)
-		return status_not_found(err, r, name);
+		return status_not_found(err, resource_find(SLICE(""), SLICE("v1"), slice_of(plural)), name);
 	struct slice have = object_span(o, o->uid);
 	if (uid.len && !slice_eq(uid, have))
 		return err_set(err, ERR_CONFLICT,
 		        "the UID in the bound object reference (%.*s) does not match the UID in record (%.*s)",
 		        SLICE_FMT(uid), SLICE_FMT(have));
-	*(slice_is(kind, "Pod") ? &claims->pod : &claims->secret) = (struct claims_object){true, name, have};
+	struct claims_object bound = {true, name, have};
+	if (slice_is(kind, "Pod")) {
+		claims->pod = bound;
+		add_node(c, o, claims);
+	} else {
+		*(slice_is(kind, "Node") ? &claims->node : &claims->secret) = bound;
+	}
 	return 0;
 }
 
@@ -52,10 +82,34 @@ static void set_audiences(struct call *c, const struct json *asked, struct claim
 		JSON_FOREACH (it, asked)
 			list[claims->audience_count++] = json_str(it);
 	} else {
-		list[claims->audience_count++] = slice_of(authn_issuer(c->server));
-		list[claims->audience_count++] = SLICE("k3x");
+		claims->audience_count = authn_audiences(c->server, &claims->audiences);
+		return;
 	}
 	claims->audiences = list;
+}
+
+static bool is_for_api(struct call *c, const struct claims *claims)
+{
+	const struct slice *own;
+	size_t n = authn_audiences(c->server, &own);
+	for (size_t i = 0; i < claims->audience_count; i++) {
+		bool is_own = false;
+		for (size_t j = 0; j < n; j++)
+			is_own = is_own || slice_eq(claims->audiences[i], own[j]);
+		if (!is_own)
+			return false;
+	}
+	return true;
+}
+
+static void extend(struct call *c, int64_t seconds, struct claims *claims)
+{
+	const struct api_service_account_arguments *args = &c->server->options.arguments->service_accounts;
+	if (!args->extend_expiration || seconds != WARN_ONLY_S || !is_for_api(c, claims))
+		return;
+	int64_t max_s = (int64_t)(args->max_expiration_ms / 1000);
+	claims->warn_after_s = claims->issued_s + seconds;
+	claims->expires_s = claims->issued_s + (max_s && max_s < EXTENDED_S ? max_s : EXTENDED_S);
 }
 
 static int claims_of(struct call *c, const struct json *spec, const struct object *account, int64_t seconds,
@@ -73,6 +127,7 @@ static int claims_of(struct call *c, const struct json *spec, const struct objec
 	        .issued_s = now,
 	        .not_before_s = now};
 	set_audiences(c, json_get(spec, "audiences"), ret);
+	extend(c, seconds, ret);
 	return json_is(ref, JSON_OBJECT) ? bind_to(c, ref, ret, err) : 0;
 }
 
@@ -83,6 +138,13 @@ static void token_now(struct call *c)
 	struct err err = ERR_INIT;
 	struct strbuf token = STRBUF_INIT;
 	int64_t seconds = json_get_int(spec, "expirationSeconds", TOKEN_S_DEFAULT);
+	int64_t max_s = (int64_t)(c->server->options.arguments->service_accounts.max_expiration_ms / 1000);
+	if (max_s && seconds > max_s && seconds <= TOKEN_S_LIMIT) {
+		call_warn(c, arena_printf(&c->arena,
+		                     "requested expiration of %" PRId64 " seconds shortened to %" PRId64 " seconds",
+		                     seconds, max_s));
+		seconds = max_s;
+	}
 	if (!account) {
 		status_not_found(&err, c->route.resource, c->route.name);
 	} else if (seconds < TOKEN_S_MIN || seconds > TOKEN_S_LIMIT) {

@@ -92,7 +92,7 @@ static void labels_fail_closed_where_they_enforce(void **state)
 	        SLICE("{\"pod-security.kubernetes.io/enforce\":\"odd\",\"pod-security.kubernetes.io/warn\":\"odd\","
 	              "\"pod-security.kubernetes.io/enforce-version\":\"v1.29\"}"),
 	        NULL, &err);
-	struct pod_security_policy p = pod_security_policy(labels, NULL, NULL);
+	struct pod_security_policy p = pod_security_policy(labels, NULL, NULL, NULL);
 	assert_int_equal(p.enforce.level, POD_SECURITY_RESTRICTED);
 	assert_int_equal(p.enforce.minor, 29);
 	assert_int_equal(p.warn.level, POD_SECURITY_PRIVILEGED);

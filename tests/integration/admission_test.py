@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Admission plugins that are switched on, off and configured by flags, as users of kube-apiserver do it.
+
+Usage: admission_test.py [PART OF A CASE'S NAME]. Starts and stops its own server."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import harness
+from harness import Server, case, eq, has, true
+
+class WithControllers(Server):
+    def command(self, port=None):
+        return [a for a in super().command(port) if a != "--disable-controller-manager"]
+
+
+server = WithControllers(port=17344)
+api = None
+POD = {"containers": [{"name": "c", "image": "example.com/x:1", "imagePullPolicy": "IfNotPresent"}]}
+
+
+def until(what, fn, seconds=20):
+    end = time.monotonic() + seconds
+    while not fn():
+        true(time.monotonic() < end, f"waited in vain: {what}")
+        time.sleep(0.02)
+
+
+def argument(name, value):
+    return f"--kube-apiserver-arg={name}={value}"
+
+
+def setup():
+    global api
+    security = {"apiVersion": "pod-security.admission.config.k8s.io/v1", "kind": "PodSecurityConfiguration",
+                "defaults": {"enforce": "baseline"}, "exemptions": {"namespaces": ["free"], "usernames": [], "runtimeClasses": []}}
+    events = {"apiVersion": "eventratelimit.admission.k8s.io/v1alpha1", "kind": "Configuration",
+              "limits": [{"type": "SourceAndObject", "qps": 1, "burst": 3, "cacheSize": 2}]}
+    json.dump(security, open(os.path.join(server.folder, "pod-security.yaml"), "w"))
+    config = os.path.join(server.folder, "admission.yaml")
+    json.dump({"apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
+               "plugins": [{"name": "PodSecurity", "path": "pod-security.yaml"}, {"name": "EventRateLimit", "configuration": events},
+                           {"name": "ResourceQuota", "configuration": {
+                               "apiVersion": "apiserver.config.k8s.io/v1", "kind": "ResourceQuotaConfiguration",
+                               "limitedResources": [{"resource": "persistentvolumeclaims", "matchContains": ["gold.storageclass.storage.k8s.io/requests.storage"]}]}},
+                           {"name": "PodNodeSelector", "configuration": {"podNodeSelectorPluginConfig": {"clusterDefaultNodeSelector": "zone=a", "tight": "zone=a,disk=ssd"}}}]},
+              open(config, "w"))
+    server.flags += [argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImages,EventRateLimit,PodNodeSelector,PodTolerationRestriction"),
+                     argument("disable-admission-plugins", "DefaultTolerationSeconds"), argument("admission-control-config-file", config)]
+    server.start()
+    api = server.admin()
+    for name in ("default", "free", "tight", "annotated"):
+        if name != "default":
+            api.post("/api/v1/namespaces", {"metadata": {"name": name}}).want(201)
+        until("an account", lambda: api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default").status == 200)
+
+
+def pod(ns="default", **spec):
+    return api.post(f"/api/v1/namespaces/{ns}/pods?dryRun=All", {"metadata": {"name": "p"}, "spec": {**POD, **spec}})
+
+
+@case("AlwaysPullImages: every image is pulled anew")
+def _():
+    eq(pod().want(201).json["spec"]["containers"][0]["imagePullPolicy"], "Always")
+
+
+@case("what is switched off does nothing")
+def _():
+    eq(pod().want(201).json["spec"].get("tolerations"), None)
+
+
+@case("PodSecurity: the configuration's level holds without labels, and exempt namespaces are free of it")
+def _():
+    has(pod(hostNetwork=True).want(403).json["message"], 'violates PodSecurity "baseline:latest"')
+    pod("free", hostNetwork=True).want(201)
+    api.patch("/api/v1/namespaces/annotated", {"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}}).want(200)
+    pod("annotated", hostNetwork=True).want(201)
+
+
+@case("PodNodeSelector: default, annotation, conflict and what the configuration allows")
+def _():
+    eq(pod().want(201).json["spec"]["nodeSelector"], {"zone": "a"})
+    eq(pod(nodeSelector={"disk": "ssd"}).want(201).json["spec"]["nodeSelector"], {"disk": "ssd", "zone": "a"})
+    has(pod(nodeSelector={"zone": "b"}).want(403).json["message"], "conflicts with its namespace node label selector")
+    pod("tight", nodeSelector={"disk": "ssd"}).want(201)
+    has(pod("tight", nodeSelector={"gpu": "yes"}).want(403).json["message"], "conflict with its namespace whitelist")
+    api.patch("/api/v1/namespaces/annotated", {"metadata": {"annotations": {"scheduler.alpha.kubernetes.io/node-selector": "zone=c, tier=x"}}}).want(200)
+    eq(pod("annotated").want(201).json["spec"]["nodeSelector"], {"zone": "c", "tier": "x"})
+
+
+@case("PodTolerationRestriction: defaults are added, others than those allowed are refused")
+def _():
+    key = "scheduler.alpha.kubernetes.io/"
+    api.patch("/api/v1/namespaces/free", {"metadata": {"annotations": {
+        key + "defaultTolerations": '[{"key":"a","operator":"Exists"}]', key + "tolerationsWhitelist": '[{"key":"a","operator":"Exists"},{"key":"b","operator":"Equal","value":"1"}]'}}}).want(200)
+    eq(pod("free").want(201).json["spec"]["tolerations"], [{"key": "a", "operator": "Exists"}])
+    pod("free", tolerations=[{"key": "b", "operator": "Equal", "value": "1"}]).want(201)
+    has(pod("free", tolerations=[{"key": "b", "operator": "Equal", "value": "2"}]).want(403).json["message"], "whitelist")
+    has(pod("free", tolerations=[{"operator": "Exists"}]).want(403).json["message"], "whitelist")
+
+
+@case("EventRateLimit: a source that says too much of one thing is stopped, and others are not")
+def _():
+    def event(i, about):
+        return api.post("/api/v1/namespaces/default/events", {"metadata": {"name": f"{about}.{i}"}, "reason": "R", "type": "Normal", "message": "m",
+                        "source": {"component": "t"}, "involvedObject": {"kind": "Pod", "namespace": "default", "name": about}})
+    statuses = [event(i, "loud").status for i in range(12)]
+    eq(statuses[:3], [201, 201, 201])
+    true(429 in statuses, f"{statuses}")
+    event(0, "quiet").want(201)
+    answer = event(99, "loud")
+    if answer.status == 429:
+        eq(answer.json["reason"], "TooManyRequests")
+
+
+def claim(name, **spec):
+    return api.post("/api/v1/namespaces/default/persistentvolumeclaims", {"metadata": {"name": name}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, **spec}})
+
+
+@case("DefaultStorageClass: a claim that names none is of the default class, the newest of several")
+def _():
+    eq(claim("early").want(201).json["spec"].get("storageClassName"), None)
+    classes = "/apis/storage.k8s.io/v1/storageclasses"
+    for name, is_default in (("plain", "false"), ("fast", "true")):
+        api.post(classes, {"metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": is_default}}, "provisioner": "x/y",
+                           "allowVolumeExpansion": name == "fast"}).want(201)
+    eq(claim("late").want(201).json["spec"]["storageClassName"], "fast")
+    eq(claim("named", storageClassName="plain").want(201).json["spec"]["storageClassName"], "plain")
+    eq(claim("none", storageClassName="").want(201).json["spec"]["storageClassName"], "")
+
+
+@case("ResourceQuota: what is limited is used with a quota for it alone")
+def _():
+    has(claim("rich", storageClassName="gold").want(403).json["message"], "insufficient quota to consume: gold.storageclass.storage.k8s.io/requests.storage")
+    api.post("/api/v1/namespaces/default/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"gold.storageclass.storage.k8s.io/requests.storage": "1Gi"}}}).want(201)
+    until("the quota is counted", lambda: api.get("/api/v1/namespaces/default/resourcequotas/q").json.get("status", {}).get("used"))
+    claim("rich", storageClassName="gold").want(201)
+    has(claim("richer", storageClassName="gold").want(403).json["message"], "exceeded quota")
+
+
+@case("PersistentVolumeClaimResize: only what is bound, and of a class that says so, grows")
+def _():
+    path = "/api/v1/namespaces/default/persistentvolumeclaims/"
+    grow = lambda name: api.patch(path + name, {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
+    grow("late").want(422)  # the rules of the kind come first, and say so too
+    for name in ("late", "named"):
+        api.patch(path + name + "/status", {"status": {"phase": "Bound"}}).want(200)
+    has(grow("named").want(403).json["message"], "must support resize")
+    grow("late").want(200)
+
+
+@case("StorageObjectInUseProtection: what is in use is held until it is not")
+def _():
+    path = "/api/v1/namespaces/free/"
+    body = {"metadata": {"name": "held"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    eq(api.post(path + "persistentvolumeclaims", body).want(201).json["metadata"]["finalizers"], ["kubernetes.io/pvc-protection"])
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "held"}}]
+    api.post(path + "pods", {"metadata": {"name": "user"}, "spec": {**POD, "nodeName": "nowhere", "volumes": volumes}}).want(201)
+    body["metadata"]["name"] = "unused"
+    api.post(path + "persistentvolumeclaims", body).want(201)
+    for name in ("held", "unused"):
+        api.delete(path + "persistentvolumeclaims/" + name).want(200)
+    until("the unused one is gone", lambda: api.get(path + "persistentvolumeclaims/unused").status == 404)
+    true(api.get(path + "persistentvolumeclaims/held").want(200).json["metadata"]["deletionTimestamp"], "the other one waits")
+    api.delete(path + "pods/user", {"gracePeriodSeconds": 0}).want(200)
+    until("it is gone with its pod", lambda: api.get(path + "persistentvolumeclaims/held").status == 404)
+    volume = {"metadata": {"name": "pv"}, "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}}
+    eq(api.post("/api/v1/persistentvolumes", volume).want(201).json["metadata"]["finalizers"], ["kubernetes.io/pv-protection"])
+    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Bound"}}).want(200)
+    api.delete("/api/v1/persistentvolumes/pv").want(200)
+    true(api.get("/api/v1/persistentvolumes/pv").want(200).json["metadata"]["deletionTimestamp"], "bound it waits")
+    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Released"}}).want(200)
+    until("released it goes", lambda: api.get("/api/v1/persistentvolumes/pv").status == 404)
+
+
+@case("DefaultIngressClass: an ingress that names none is of the default class")
+def _():
+    api.post("/apis/networking.k8s.io/v1/ingressclasses", {"metadata": {"name": "main", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}, "spec": {"controller": "x.example/y"}}).want(201)
+    body = {"metadata": {"name": "i"}, "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}}
+    ingresses = "/apis/networking.k8s.io/v1/namespaces/default/ingresses?dryRun=All"
+    eq(api.post(ingresses, body).want(201).json["spec"]["ingressClassName"], "main")
+    body["metadata"]["annotations"] = {"kubernetes.io/ingress.class": "old"}
+    eq(api.post(ingresses, body).want(201).json["spec"].get("ingressClassName"), None)
+
+
+@case("wrong names and configurations are told at the start")
+def _():
+    for flags, told in [(["enable-admission-plugins=Magic"], 'there is no plugin "Magic"'), (["enable-admission-plugins=ImagePolicyWebhook"], "not built yet"),
+                        (["disable-admission-plugins=Majick"], 'there is no plugin "Majick"'), (["enable-admission-plugins=EventRateLimit"], "needs its limits"),
+                        (["enable-admission-plugins=Priority", "disable-admission-plugins=Priority"], "Priority is in"),
+                        (["admission-control-config-file=/nonexistent"], "/nonexistent")]:
+        other = Server(port=17345)
+        other.flags = ["--kube-apiserver-arg=" + f for f in flags]
+        r = subprocess.run(other.command(), capture_output=True, text=True, timeout=20)
+        true(r.returncode in (2, 4), f"{flags}: exit status {r.returncode}")  # an error's, not a crash's
+        has(r.stderr, told)
+        other.remove()
+
+
+if __name__ == "__main__":
+    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
