@@ -59,6 +59,10 @@ static void list_set(struct loader *l, const struct flag *flag, struct slice val
 	if (!l->list_touched[i] && !append)
 		list->count = 0;
 	l->list_touched[i] = true;
+	if (flag->type == FLAG_ITEMS) {
+		list_add(l, list, value);
+		return;
+	}
 	while (value.ptr) {
 		struct slice item = slice_trim(slice_cut(&value, ','));
 		if (item.len)
@@ -91,6 +95,7 @@ static int set(struct loader *l, const struct flag *flag, struct slice value, bo
 		*(const char **)flag->value = arena_memdup(l->a, value.ptr, value.len);
 		return 0;
 	case FLAG_LIST:
+	case FLAG_ITEMS:
 		list_set(l, flag, value, append);
 		return 0;
 	}
@@ -102,7 +107,7 @@ static int set(struct loader *l, const struct flag *flag, struct slice value, bo
 static int set_from_json(struct loader *l, const struct flag *flag, const struct json *v, bool append, const char *path)
 {
 	if (v->type == JSON_ARRAY) {
-		if (flag->type != FLAG_LIST)
+		if (flag->type != FLAG_LIST && flag->type != FLAG_ITEMS)
 			return err_set(l->err, ERR_INVAL, "%s: %s: takes one value, not a list", path, flag->name);
 		JSON_FOREACH (it, v)
 			if (set_from_json(l, flag, it, append, path) != 0)
@@ -298,7 +303,7 @@ int flags_load(struct flags *f, struct arena *a, int argc, char **argv, struct e
 
 void flags_help(const struct flags *f)
 {
-	static const char *const kinds[] = {"", " N", " VALUE", " LIST"};
+	static const char *const kinds[] = {"", " N", " VALUE", " LIST", " VALUE"};
 	printf("%s\n\nUsage: %s [flags]%s\n\n", f->summary, f->program, f->takes_arguments ? " ..." : "");
 	for (size_t i = 0; i < f->count; i++) {
 		const struct flag *flag = &f->table[i];

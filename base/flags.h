@@ -15,7 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum flag_type { FLAG_BOOL, FLAG_INT, FLAG_STRING, FLAG_LIST /* repeatable, or comma-separated */ };
+enum flag_type {
+	FLAG_BOOL,
+	FLAG_INT,
+	FLAG_STRING,
+	FLAG_LIST,  /* repeatable, or comma-separated */
+	FLAG_ITEMS, /* repeatable; commas belong to the value */
+};
 
 struct flag_list {
 	const char **items;
@@ -26,9 +32,10 @@ struct flag {
 	const char *name; /* "data-dir" */
 	char letter;      /* 'd', or 0 */
 	enum flag_type type;
-	void *value;      /* bool *, int64_t *, const char **, struct flag_list * : holds the default before loading */
-	const char *env;  /* "K3X_DATA_DIR", or NULL */
-	const char *help; /* NULL: accepted but not listed */
+	void *value; /* bool *, int64_t *, const char **, struct flag_list * (FLAG_LIST, FLAG_ITEMS): holds the default
+	                before loading */
+	const char *env;         /* "K3X_DATA_DIR", or NULL */
+	const char *help;        /* NULL: accepted but not listed */
 	const char *unsupported; /* not NULL: using it is an error that says this */
 };
 

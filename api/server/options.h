@@ -5,6 +5,7 @@
 #include "base/rt/loop.h"
 
 struct engine;
+struct api_arguments;
 struct api_join_options;
 
 struct api_server_options {
@@ -24,8 +25,9 @@ struct api_server_options {
 	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */
 	/* Join tokens (auth/join_token.h): of servers and of agents; NULL, or not there: none. */
 	const char *token_file, *agent_token_file;
-	const struct api_join_options *join; /* join/join.h; NULL: nobody joins by this server. Borrowed */
-	unsigned compact_interval_s;         /* history is kept this long to twice as long; 0: five minutes */
+	const struct api_join_options *join;   /* join/join.h; NULL: nobody joins by this server. Borrowed */
+	const struct api_arguments *arguments; /* arguments.h; NULL: all defaults. Borrowed, outlives the server */
+	unsigned compact_interval_s;           /* history is kept this long to twice as long; 0: five minutes */
 };
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
+#include "api/server/arguments.h"
 #include "api/server/auth/authn.h"
 #include "api/server/auth/impersonation.h"
 #include "api/server/auth/node_graph.h"
@@ -239,7 +240,10 @@ static const char *keep_text(struct api_server *s, const char *text)
 
 static void copy_options(struct api_server *s, const struct api_server_options *o)
 {
+	static const struct api_arguments nothing_said = API_ARGUMENTS_INIT;
 	s->options = *o;
+	if (!o->arguments)
+		s->options.arguments = &nothing_said;
 	s->options.bind_address = keep_text(s, o->bind_address);
 	s->options.cert_file = keep_text(s, o->cert_file);
 	s->options.key_file = keep_text(s, o->key_file);

@@ -261,6 +261,11 @@ struct api_start {
 	struct err err;
 };
 
+static const char *or_else(const char *text, const char *otherwise)
+{
+	return text ? text : otherwise;
+}
+
 static void start_api_on_loop(void *arg)
 {
 	struct api_start *start = arg;
@@ -294,8 +299,9 @@ static void start_api_on_loop(void *arg)
 	        .node_port_min = set->node_port_min,
 	        .node_port_max = set->node_port_max,
 	        .advertise_address = set->advertise_address,
-	        .tls_min_version = set->tls_min_version,
-	        .tls_cipher_suites = set->tls_cipher_suites,
+	        .tls_min_version = or_else(set->apiserver.tls_min_version, set->tls_min_version),
+	        .tls_cipher_suites = or_else(set->apiserver.tls_cipher_suites, set->tls_cipher_suites),
+	        .arguments = &set->apiserver,
 	        .join = &s->join,
 	        .token_file = server_file(set, "server/token"),
 	        .agent_token_file = server_file(set, "server/agent-token"),

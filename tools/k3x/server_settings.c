@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mem/str.h"
 #include "base/pki.h"
+#include "tools/k3x/apiserver_args.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -144,6 +145,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "there are no ETCDSnapshotFile objects yet that would have to fit the files"},
 	        {"etcd-s3-config-secret", 0, FLAG_STRING, &ignored, NULL, NULL,
 	                "settings out of a Secret are " LATER ": give them by flags or in the config file"},
+	        {"kube-apiserver-arg", 0, FLAG_ITEMS, &s->apiserver_arg, NULL,
+	                "an argument of kube-apiserver, NAME=VALUE; may come several times", NULL},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
 	};
@@ -225,7 +228,8 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 		return err->code;
 	if (want_help)
 		return 1;
-	if (read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
+	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
+	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
 		return err->code;
 	if (!s->node_name)

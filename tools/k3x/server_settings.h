@@ -3,6 +3,7 @@
 #ifndef K3X_TOOLS_K3X_SERVER_SETTINGS_H
 #define K3X_TOOLS_K3X_SERVER_SETTINGS_H
 
+#include "api/server/arguments.h"
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/mem/arena.h"
@@ -41,6 +42,8 @@ struct server_settings {
 	int64_t kubelet_port;
 	int64_t lb_port; /* of an agent */
 	struct snapshot_settings snapshots;
+	struct flag_list apiserver_arg; /* --kube-apiserver-arg */
+	struct api_arguments apiserver; /* what they say */
 	/* Set by server_store_identify(). */
 	uint64_t cluster_id, member_id;
 	bool has_peers; /* the peer port is to be open */

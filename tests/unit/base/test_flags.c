@@ -10,7 +10,7 @@ struct values {
 	const char *config, *dir;
 	int64_t port;
 	bool debug;
-	struct flag_list disable;
+	struct flag_list disable, items;
 };
 
 static char folder[64];
@@ -51,6 +51,7 @@ static int load(struct arena *a, struct values *v, struct err *err, int argc, ch
 	        {"port", 0, FLAG_INT, &v->port, NULL, "port", NULL},
 	        {"debug", 0, FLAG_BOOL, &v->debug, NULL, "talk", NULL},
 	        {"disable", 0, FLAG_LIST, &v->disable, NULL, "parts", NULL},
+	        {"item", 0, FLAG_ITEMS, &v->items, NULL, "whole values", NULL},
 	        {"later", 0, FLAG_BOOL, &v->debug, NULL, NULL, "not built yet"},
 	};
 	struct flags f = {.program = "test",
@@ -63,6 +64,23 @@ static int load(struct arena *a, struct values *v, struct err *err, int argc, ch
 
 #define LOAD(...) \
 	load(&a, &v, &err, sizeof((char *[]){"test", __VA_ARGS__}) / sizeof(char *), (char *[]){"test", __VA_ARGS__})
+
+static void an_item_keeps_its_commas_and_a_repeated_one_is_another(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct values v;
+	struct err err;
+	write_file("config.yaml", "item:\n- x=1,2\n- y\n");
+	assert_int_equal(LOAD("--debug"), 0);
+	assert_int_equal(v.items.count, 2);
+	assert_string_equal(v.items.items[0], "x=1,2");
+	assert_int_equal(LOAD("--item", "a=b,c", "--item=d"), 0);
+	assert_int_equal(v.items.count, 2);
+	assert_string_equal(v.items.items[0], "a=b,c");
+	assert_string_equal(v.items.items[1], "d");
+	write_file("config.yaml", "");
+	arena_release(&a);
+}
 
 static void the_command_line_wins_over_environment_file_and_default(void **state)
 {
@@ -137,6 +155,8 @@ static void mistakes_are_named(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test_setup_teardown(
+	                an_item_keeps_its_commas_and_a_repeated_one_is_another, setup, teardown),
 	        cmocka_unit_test_setup_teardown(
 	                the_command_line_wins_over_environment_file_and_default, setup, teardown),
 	        cmocka_unit_test_setup_teardown(lists_of_a_stronger_source_replace_weaker_ones, setup, teardown),

@@ -1,0 +1,23 @@
+/* What an operator says to the API server beyond k3x's own flags: kube-apiserver's arguments by their meaning, as
+ * `--kube-apiserver-arg=NAME=VALUE` gives them (tools/k3x/apiserver_args.h reads them: a row there for a member here).
+ *
+ * A room that takes such settings looks at its own part and checks it when the server is made, so that a mistake is
+ * told at the start. Nothing of it changes while the server runs. Texts are borrowed: they live as long as the process.
+ */
+#ifndef K3X_API_SERVER_ARGUMENTS_H
+#define K3X_API_SERVER_ARGUMENTS_H
+
+#include "base/flags.h"
+
+struct api_arguments {
+	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
+	const char *tls_min_version, *tls_cipher_suites;
+};
+
+/* What holds when nothing was said. */
+#define API_ARGUMENTS_INIT \
+	{ \
+		0 \
+	}
+
+#endif

@@ -1,0 +1,86 @@
+/* Arguments of kube-apiserver: what is taken, and how what is not is refused. */
+#include "base/check.h"
+#include "tools/k3x/apiserver_args.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static struct arena arena;
+static struct api_arguments args;
+static struct err err;
+
+static int load(const char **items, size_t n)
+{
+	struct flag_list given = {items, n};
+	err = ERR_INIT;
+	args = (struct api_arguments){0};
+	return apiserver_args_load(&given, &arena, &args, &err);
+}
+
+#define LOAD(...) load((const char *[]){__VA_ARGS__}, COUNT_OF(((const char *[]){__VA_ARGS__})))
+
+static void a_name_may_have_dashes_before_it(void **state)
+{
+	assert_int_equal(LOAD("tls-min-version=VersionTLS13"), 0);
+	assert_string_equal(args.tls_min_version, "VersionTLS13");
+	assert_int_equal(LOAD("--tls-min-version=VersionTLS12"), 0);
+	assert_string_equal(args.tls_min_version, "VersionTLS12");
+}
+
+static void the_last_of_a_repeated_argument_holds(void **state)
+{
+	assert_int_equal(LOAD("tls-min-version=VersionTLS13", "tls-min-version=VersionTLS12"), 0);
+	assert_string_equal(args.tls_min_version, "VersionTLS12");
+}
+
+static void an_unknown_name_is_refused_with_the_nearest_known_one(void **state)
+{
+	assert_int_equal(LOAD("tls-min-versoin=VersionTLS13"), ERR_INVAL);
+	assert_non_null(strstr(err.msg, "\"tls-min-versoin\""));
+	assert_non_null(strstr(err.msg, "did you mean \"tls-min-version\"?"));
+	assert_int_equal(LOAD("warp-drive=on"), ERR_INVAL);
+	assert_null(strstr(err.msg, "did you mean"));
+	assert_int_equal(LOAD(""), ERR_INVAL);
+}
+
+static void a_fixed_argument_takes_its_one_value(void **state)
+{
+	assert_int_equal(LOAD("anonymous-auth=false", "--allow-privileged=true", "service-account-lookup"), 0);
+	assert_int_equal(LOAD("anonymous-auth=true"), ERR_UNIMPLEMENTED);
+	assert_non_null(strstr(err.msg, "anonymous-auth can only be \"false\""));
+	assert_int_equal(LOAD("profiling"), ERR_UNIMPLEMENTED);
+}
+
+static void what_a_flag_of_ours_says_is_refused_with_its_name(void **state)
+{
+	assert_int_equal(LOAD("secure-port=6444"), ERR_UNIMPLEMENTED);
+	assert_non_null(strstr(err.msg, "--https-listen-port"));
+}
+
+static void a_value_that_is_missing_is_told(void **state)
+{
+	assert_int_equal(LOAD("tls-min-version"), ERR_INVAL);
+	assert_non_null(strstr(err.msg, "tls-min-version needs a value"));
+}
+
+static int release(void **state)
+{
+	arena_release(&arena);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_name_may_have_dashes_before_it),
+	        cmocka_unit_test(the_last_of_a_repeated_argument_holds),
+	        cmocka_unit_test(an_unknown_name_is_refused_with_the_nearest_known_one),
+	        cmocka_unit_test(a_fixed_argument_takes_its_one_value),
+	        cmocka_unit_test(what_a_flag_of_ours_says_is_refused_with_its_name),
+	        cmocka_unit_test(a_value_that_is_missing_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, release);
+}

@@ -1,0 +1,207 @@
+/* See apiserver_args.h. Three kinds of rows:
+ *
+ *   rows      what can be set: type, and the member of struct api_arguments that it fills.
+ *   fixed     what has one value here. Who says that value says what is so anyway, and is believed; all else is refused
+ *             with the reason.
+ *   elsewhere what a flag of k3x says, or what the server keeps by itself.
+ *
+ * A name that is in none of them is refused, with the known one that it most looks like: an argument that is accepted
+ * and does nothing would be a policy that its author believes in. */
+#include "tools/k3x/apiserver_args.h"
+
+#include "base/check.h"
+#include "base/duration.h"
+
+#include <stddef.h>
+
+enum arg_type { ARG_STRING, ARG_LIST, ARG_BOOL, ARG_INT, ARG_DURATION_MS };
+
+struct arg_row {
+	const char *name;
+	enum arg_type type;
+	size_t at; /* of const char *, struct flag_list, bool, int64_t, uint64_t */
+};
+
+#define ROW(name, type, member) \
+	{ \
+		name, type, offsetof(struct api_arguments, member) \
+	}
+
+static const struct arg_row rows[] = {
+        ROW("tls-min-version", ARG_STRING, tls_min_version),
+        ROW("tls-cipher-suites", ARG_STRING, tls_cipher_suites),
+};
+
+static const struct {
+	const char *name, *value, *why;
+} fixed[] = {
+        {"allow-privileged", "true", "what pods may is PodSecurity's to say"},
+        {"anonymous-auth", "false", "who proves nothing gets what is open to all, and nothing else"},
+        {"enable-bootstrap-token-auth", "true", "nodes join by it"},
+        {"enable-garbage-collector", "true", "what has lost its owner is collected always"},
+        {"http2-max-streams-per-connection", "250", "it is a limit of the server"},
+        {"profiling", "false", "there is no profiler in the server"},
+        {"service-account-lookup", "true", "a token dies with its service account"},
+        {"storage-backend", "etcd3", "keys and values are etcd's"},
+        {"storage-media-type", "application/json", "objects are stored as JSON"},
+};
+
+#define OF_SERVER "the server makes and renews it: see server/tls in --data-dir"
+
+static const struct {
+	const char *name, *instead;
+} elsewhere[] = {
+        {"advertise-address", "use --advertise-address"},
+        {"bind-address", "use --bind-address"},
+        {"secure-port", "use --https-listen-port"},
+        {"service-cluster-ip-range", "use --service-cidr"},
+        {"service-node-port-range", "use --service-node-port-range"},
+        {"etcd-servers", "use --datastore-endpoint"},
+        {"v", "use --debug"},
+        {"client-ca-file", OF_SERVER},
+        {"tls-cert-file", OF_SERVER},
+        {"tls-private-key-file", OF_SERVER},
+        {"cert-dir", OF_SERVER},
+        {"kubelet-certificate-authority", OF_SERVER},
+        {"kubelet-client-certificate", OF_SERVER},
+        {"kubelet-client-key", OF_SERVER},
+        {"service-account-signing-key-file", OF_SERVER},
+        {"service-account-key-file", OF_SERVER},
+        {"feature-gates", "there are no gates: what is built is on"},
+};
+
+/* ---- names ---- */
+
+enum { NAME_BYTES_MAX = 63 };
+
+/* Letters to add, drop or exchange (Levenshtein). */
+static unsigned distance(struct slice a, struct slice b)
+{
+	unsigned row[NAME_BYTES_MAX + 1];
+	for (unsigned j = 0; j <= b.len; j++)
+		row[j] = j;
+	for (unsigned i = 1; i <= a.len; i++) {
+		unsigned diagonal = row[0];
+		row[0] = i;
+		for (unsigned j = 1; j <= b.len; j++) {
+			unsigned best = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+			diagonal = row[j];
+			best = best < row[j] + 1 ? best : row[j] + 1;
+			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+		}
+	}
+	return row[b.len];
+}
+
+static void look_at(struct slice name, const char *known, const char **nearest, unsigned *best)
+{
+	unsigned d = distance(name, slice_of(known));
+	if (d < *best) {
+		*best = d;
+		*nearest = known;
+	}
+}
+
+static int unknown(struct slice name, struct err *err)
+{
+	const char *nearest = NULL;
+	unsigned best = 6;
+	if (name.len <= NAME_BYTES_MAX) {
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
+			look_at(name, rows[i].name, &nearest, &best);
+		for (size_t i = 0; i < COUNT_OF(fixed); i++)
+			look_at(name, fixed[i].name, &nearest, &best);
+	}
+	return err_set(err, ERR_INVAL,
+	        "--kube-apiserver-arg: \"%.*s\" is not an argument that k3x knows%s%s%s (docs/security.md lists them)",
+	        SLICE_FMT(name), nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
+static int not_settable(struct slice name, struct slice value, struct err *err)
+{
+	for (size_t i = 0; i < COUNT_OF(fixed); i++) {
+		if (!slice_is(name, fixed[i].name))
+			continue;
+		if (slice_is(value, fixed[i].value) || (!value.ptr && strcmp(fixed[i].value, "true") == 0))
+			return 0;
+		return err_set(err, ERR_UNIMPLEMENTED, "--kube-apiserver-arg: %s can only be \"%s\": %s", fixed[i].name,
+		        fixed[i].value, fixed[i].why);
+	}
+	for (size_t i = 0; i < COUNT_OF(elsewhere); i++)
+		if (slice_is(name, elsewhere[i].name))
+			return err_set(err, ERR_UNIMPLEMENTED, "--kube-apiserver-arg: %s cannot be set here: %s",
+			        elsewhere[i].name, elsewhere[i].instead);
+	return unknown(name, err);
+}
+
+/* ---- values ---- */
+
+static int bad(const struct arg_row *row, struct slice value, const char *want, struct err *err)
+{
+	return err_set(
+	        err, ERR_INVAL, "--kube-apiserver-arg: %s: \"%.*s\" is not %s", row->name, SLICE_FMT(value), want);
+}
+
+static void add_items(struct arena *a, struct flag_list *list, struct slice value)
+{
+	while (value.ptr) {
+		struct slice item = slice_trim(slice_cut(&value, ','));
+		if (!item.len)
+			continue;
+		const char **more = ARENA_ARRAY(a, const char *, list->count + 1);
+		if (list->count)
+			memcpy(more, list->items, list->count * sizeof *more);
+		more[list->count++] = arena_memdup(a, item.ptr, item.len);
+		list->items = more;
+	}
+}
+
+static int set(const struct arg_row *row, struct arena *a, void *to, struct slice value, struct err *err)
+{
+	const char *text = value.ptr ? arena_memdup(a, value.ptr, value.len) : NULL;
+	bool *flag = to;
+	if (!text && row->type != ARG_BOOL)
+		return err_set(
+		        err, ERR_INVAL, "--kube-apiserver-arg: %s needs a value: %s=VALUE", row->name, row->name);
+	switch (row->type) {
+	case ARG_STRING:
+		*(const char **)to = text;
+		return 0;
+	case ARG_LIST:
+		add_items(a, to, value);
+		return 0;
+	case ARG_BOOL:
+		*flag = !text || strcmp(text, "true") == 0;
+		return *flag || strcmp(text, "false") == 0 ? 0 : bad(row, value, "true or false", err);
+	case ARG_INT:
+		return slice_to_i64(value, to) ? 0 : bad(row, value, "a whole number", err);
+	case ARG_DURATION_MS:
+		if (strcmp(text, "0") == 0) {
+			*(uint64_t *)to = 0;
+			return 0;
+		}
+		return duration_parse_ms(text, to) ? 0 : bad(row, value, "a span of time like 30s or 2m", err);
+	}
+	return 0;
+}
+
+static int take(struct slice text, struct arena *a, struct api_arguments *args, struct err *err)
+{
+	while (slice_starts(text, "-"))
+		text = (struct slice){text.ptr + 1, text.len - 1};
+	struct slice value = text, name = slice_cut(&value, '=');
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (slice_is(name, rows[i].name))
+			return set(&rows[i], a, (char *)args + rows[i].at, value, err);
+	return not_settable(name, value, err);
+}
+
+int apiserver_args_load(const struct flag_list *given, struct arena *a, struct api_arguments *ret, struct err *err)
+{
+	struct api_arguments args = API_ARGUMENTS_INIT;
+	for (size_t i = 0; i < given->count; i++)
+		if (take(slice_of(given->items[i]), a, &args, err) != 0)
+			return err->code;
+	*ret = args;
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* --kube-apiserver-arg=NAME=VALUE: arguments of kube-apiserver, as k3s passes them on. One table says which are known,
+ * of what type they are and what they set. */
+#ifndef K3X_TOOLS_K3X_APISERVER_ARGS_H
+#define K3X_TOOLS_K3X_APISERVER_ARGS_H
+
+#include "api/server/arguments.h"
+#include "base/err.h"
+#include "base/mem/arena.h"
+
+/* Fills *ret from its defaults and the arguments given, each NAME=VALUE, with or without dashes before the name; of a
+ * boolean the name alone will do. An argument that is repeated: the last one holds, lists grow. Texts go into the
+ * arena. ERR_INVAL names the argument and what would be right; ERR_UNIMPLEMENTED is of one that kube-apiserver has and
+ * k3x has not, or has with one value only. Any thread. */
+int apiserver_args_load(const struct flag_list *given, struct arena *a, struct api_arguments *ret, struct err *err);
+
+#endif
