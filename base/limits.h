@@ -55,6 +55,15 @@
 /* Room of one exchange: producers write until it is full. Two or three TLS record runs of the socket buffer. */
 #define HTTP_WRITE_ROOM_BYTES (128u * 1024)
 
+/* ---- calls of the API server to others: webhooks, an issuer's keys ---- */
+/* What one may answer: an admission webhook sends a patch of an object, an issuer some keys. */
+#define OUTGOING_ANSWER_BYTES_MAX API_BODY_BYTES_MAX
+/* How long one may take, tries included, when its caller does not say (client-go's for webhooks). */
+#define OUTGOING_MS_DEFAULT 30000
+/* Connections to one target that speaks HTTP/1.1, and calls under way to all: beyond it ERR_BUSY. */
+#define OUTGOING_CONNECTIONS_MAX 32
+#define OUTGOING_CALLS_MAX 4096
+
 /* ---- streams over one connection (base/wire/mux.h) ---- */
 /* A frame's bytes: two TLS records; the longest that one stream keeps others waiting at a time. */
 #define MUX_FRAME_BYTES_MAX (32u * 1024)

@@ -17,6 +17,7 @@
 #include "api/server/duties/duties.h"
 #include "api/server/extend/definitions.h"
 #include "api/server/join/join.h"
+#include "api/server/outgoing/outgoing.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
 #include "api/server/verbs/verbs.h"
@@ -318,6 +319,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	list_init(&s->watches);
 	list_init(&s->sessions);
 	s->tunnels = tunnels_new(s->loop);
+	s->outgoing = outgoing_pool_new(s->loop);
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
@@ -325,6 +327,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	        open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
+		outgoing_pool_close(s->outgoing, NULL, NULL);
 		free_parts(s);
 		return err->code;
 	}
@@ -382,6 +385,8 @@ static void http_closed(void *arg)
 	node_graph_free(TAKE(s->node_graph));
 	closing_hold(&s->closing_parts);
 	api_sessions_close(s, closing_part_done, &s->closing_parts);
+	closing_hold(&s->closing_parts);
+	outgoing_pool_close(s->outgoing, closing_part_done, &s->closing_parts); /* nobody asks any more */
 	closing_hold(&s->closing_parts);
 	tunnels_close(s->tunnels, closing_part_done, &s->closing_parts);
 	if (s->join) {

@@ -12,6 +12,7 @@ struct duties;
 struct join;
 struct http_server;
 struct node_graph;
+struct outgoing_pool;
 struct rbac_index;
 struct service_allocator;
 struct tls_context;
@@ -26,6 +27,7 @@ struct api_server {
 	struct http_server *http;
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
+	struct outgoing_pool *outgoing; /* calls to webhooks and issuers */
 	struct authenticator *authenticator;
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;

@@ -10,11 +10,9 @@
  * a server that is down. */
 #include "tools/operate/admin.h"
 
-#include "base/base64.h"
+#include "api/server/outgoing/kubeconfig.h"
 #include "base/check.h"
-#include "base/json/json.h"
 #include "base/pki.h"
-#include "base/yaml.h"
 #include "tools/k3x/join_http.h"
 
 #include <stdio.h>
@@ -66,71 +64,22 @@ int admin_parse(struct admin *m, struct flags *f, const struct flag *more, size_
 
 /* ---- the kubeconfig ---- */
 
-static const struct json *named(const struct json *config, const char *list, const char *part, struct slice name)
-{
-	const struct json *v = json_get(config, list);
-	JSON_FOREACH (it, v)
-		if (slice_eq(json_get_str(it, "name"), name))
-			return json_get(it, part);
-	return NULL;
-}
-
-/* NAME-data holds it in base64, or NAME names a file. NULL with err->code 0: neither is there. */
-static const char *pem_of(struct admin *m, const struct json *v, const char *name, const char *folder, struct err *err)
-{
-	struct slice data = json_get_str(v, arena_printf(&m->arena, "%s-data", name)), file = json_get_str(v, name),
-	             out;
-	char *text;
-	size_t len;
-	if (data.len) {
-		if (base64_decode(&m->arena, data, &out))
-			return arena_printf(&m->arena, "%.*s", SLICE_FMT(out));
-		err_set(err, ERR_INVAL, "%s-data is not base64", name);
-		return NULL;
-	}
-	if (!file.len)
-		return NULL;
-	const char *path = file.ptr[0] == '/' ? arena_printf(&m->arena, "%.*s", SLICE_FMT(file))
-	                                      : arena_printf(&m->arena, "%s/%.*s", folder, SLICE_FMT(file));
-	if (pki_file_read(path, &text, &len, err) != 0)
-		return NULL;
-	const char *kept = arena_strdup(&m->arena, text);
-	free(text);
-	return kept;
-}
-
-static int read_user(struct admin *m, const struct json *user, const char *folder, struct err *err)
-{
-	struct slice token = json_get_str(user, "token");
-	m->certificate_pem = pem_of(m, user, "client-certificate", folder, err);
-	if (!err->code)
-		m->key_pem = pem_of(m, user, "client-key", folder, err);
-	if (!err->code && token.len)
-		m->bearer = arena_printf(&m->arena, "%.*s", SLICE_FMT(token));
-	if (!err->code && !m->bearer && !(m->certificate_pem && m->key_pem))
-		err_set(err, ERR_INVAL, "its user has neither a client certificate with a key nor a token");
-	return err->code;
-}
-
 int admin_read(struct admin *m, struct slice text, const char *folder, struct err *err)
 {
-	struct json *config = yaml_parse(&m->arena, text, NULL, err);
-	if (!config)
+	struct outgoing_target t;
+	if (kubeconfig_read(&m->arena, text, folder, &t, err) != 0)
 		return err->code;
-	struct slice name = json_get_str(config, "current-context");
-	const struct json *context = named(config, "contexts", "context", name);
-	const struct json *cluster = named(config, "clusters", "cluster", json_get_str(context, "cluster"));
-	const struct json *user = named(config, "users", "user", json_get_str(context, "user"));
-	struct slice url = json_get_str(cluster, "server");
-	if (!context || !cluster || !user || !url.len)
-		return err_set(err, ERR_INVAL,
-		        "it is not a kubeconfig whose current-context names a context, and that a cluster with a "
-		        "server, and a user");
-	m->url = m->server ? m->server : arena_printf(&m->arena, "%.*s", SLICE_FMT(url));
-	m->ca_pem = pem_of(m, cluster, "certificate-authority", folder, err);
-	if (!err->code && !m->ca_pem)
-		err_set(err, ERR_INVAL, "its cluster has no certificate-authority: nobody vouches for the server");
-	return err->code ? err->code : read_user(m, user, folder, err);
+	if (!t.ca_pem)
+		return err_set(
+		        err, ERR_INVAL, "its cluster has no certificate-authority: nobody vouches for the server");
+	if (!t.bearer && !t.certificate_pem)
+		return err_set(err, ERR_INVAL, "its user has neither a client certificate with a key nor a token");
+	m->url = m->server ? m->server : t.url;
+	m->ca_pem = t.ca_pem;
+	m->certificate_pem = t.certificate_pem;
+	m->key_pem = t.key_pem;
+	m->bearer = t.bearer;
+	return 0;
 }
 
 static int read_file(struct admin *m, struct err *err)
