@@ -7,17 +7,19 @@
 #ifndef K3X_API_SERVER_ARGUMENTS_H
 #define K3X_API_SERVER_ARGUMENTS_H
 
+#include "api/server/audit/options.h"
 #include "base/flags.h"
 
 struct api_arguments {
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
+	struct audit_options audit;
 };
 
 /* What holds when nothing was said. */
 #define API_ARGUMENTS_INIT \
 	{ \
-		0 \
+		.audit = AUDIT_OPTIONS_INIT \
 	}
 
 #endif

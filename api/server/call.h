@@ -15,6 +15,7 @@
 #include "base/wire/http.h"
 
 struct api_server;
+struct audit_record;
 struct call;
 struct impersonation;
 
@@ -62,6 +63,8 @@ struct call {
 	struct impersonation *impersonation; /* whom the user wants to act as; NULL: himself */
 	uint64_t led_term;                   /* not 0: written in this term of the leadership or never */
 	struct route route;
+	struct audit_record *audit;      /* NULL: it is not audited */
+	void (*on_over)(struct call *c); /* with the last reference, before the memory goes: audit's */
 	/* answer */
 	enum call_format format;
 	enum call_shape shape;

@@ -7,4 +7,8 @@
 /* The head of the request is in the call (method, path, query, headers, user); answers it, now or later. API loop. */
 void api_dispatch(struct call *c);
 
+/* Answers a call that the transport does not let in: who it is from is not known (401), or the server is not ready.
+ * c->user is NULL. API loop. */
+void api_refuse(struct call *c, const struct err *err);
+
 #endif

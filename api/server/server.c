@@ -9,6 +9,7 @@
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
+#include "api/server/audit/audit.h"
 #include "api/server/auth/authn.h"
 #include "api/server/auth/impersonation.h"
 #include "api/server/auth/node_graph.h"
@@ -35,6 +36,8 @@ static void set_headers(struct call *c, struct http_exchange *x, int status, con
 {
 	http_set_content_type(x, content_type);
 	http_set_header(x, "cache-control", SLICE("no-cache, private"));
+	if (c->audit)
+		http_set_header(x, "audit-id", audit_id(c));
 	for (size_t i = 0; i < c->n_warnings; i++) {
 		struct strbuf v = STRBUF_INIT;
 		strbuf_adds(&v, "299 - ");
@@ -171,7 +174,7 @@ static void on_request(struct http_exchange *x, void *arg)
 	if (admit(c, x, &err) == 0)
 		api_dispatch(c);
 	else
-		call_respond_err(c, &err);
+		api_refuse(c, &err);
 }
 
 /* ---- start ---- */
@@ -323,7 +326,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
-	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
+	        (options->join && join_new(s, options->join, &s->join, err) != 0) ||
+	        audit_new(s->loop, &s->options.arguments->audit, &s->audit, err) != 0 || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
@@ -360,14 +364,24 @@ int api_server_reload(struct api_server *s, struct err *err)
 
 /* ---- the end ---- */
 
+static void audit_closed(void *arg)
+{
+	struct api_server *s = arg;
+	void (*closed)(void *) = s->closed;
+	void *closed_arg = s->closed_arg;
+	free_parts(s);
+	if (closed)
+		closed(closed_arg);
+}
+
+/* All calls are over: what is to be written of them is complete. */
 static void all_closed(struct closing *closing)
 {
 	struct api_server *s = CONTAINER_OF(closing, struct api_server, closing_parts);
-	void (*closed)(void *) = s->closed;
-	void *arg = s->closed_arg;
-	free_parts(s);
-	if (closed)
-		closed(arg);
+	if (s->audit)
+		audit_close(TAKE(s->audit), audit_closed, s);
+	else
+		audit_closed(s);
 }
 
 static void timer_closed(uv_handle_t *h)

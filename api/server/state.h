@@ -6,6 +6,7 @@
 #include "api/server/options.h"
 #include "base/rt/closing.h"
 
+struct audit;
 struct authenticator;
 struct definitions;
 struct duties;
@@ -28,6 +29,7 @@ struct api_server {
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct outgoing_pool *outgoing; /* calls to webhooks and issuers */
+	struct audit *audit;             /* NULL: nothing is audited */
 	struct authenticator *authenticator;
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;

@@ -28,6 +28,15 @@ struct arg_row {
 	}
 
 static const struct arg_row rows[] = {
+        ROW("audit-policy-file", ARG_STRING, audit.policy_file),
+        ROW("audit-log-path", ARG_STRING, audit.log_path),
+        ROW("audit-log-maxsize", ARG_INT, audit.log_max_size_mb),
+        ROW("audit-log-maxbackup", ARG_INT, audit.log_max_backup),
+        ROW("audit-log-maxage", ARG_INT, audit.log_max_age_days),
+        ROW("audit-log-compress", ARG_BOOL, audit.log_compress),
+        ROW("audit-log-format", ARG_STRING, audit.log_format),
+        ROW("audit-log-truncate-enabled", ARG_BOOL, audit.log_truncates),
+        ROW("audit-log-truncate-max-event-size", ARG_INT, audit.log_event_bytes_max),
         ROW("tls-min-version", ARG_STRING, tls_min_version),
         ROW("tls-cipher-suites", ARG_STRING, tls_cipher_suites),
 };
@@ -37,6 +46,8 @@ static const struct {
 } fixed[] = {
         {"allow-privileged", "true", "what pods may is PodSecurity's to say"},
         {"anonymous-auth", "false", "who proves nothing gets what is open to all, and nothing else"},
+        {"audit-log-mode", "batch", "no request waits for the disk"},
+        {"audit-log-version", "audit.k8s.io/v1", "there is one"},
         {"enable-bootstrap-token-auth", "true", "nodes join by it"},
         {"enable-garbage-collector", "true", "what has lost its owner is collected always"},
         {"http2-max-streams-per-connection", "250", "it is a limit of the server"},

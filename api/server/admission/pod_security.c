@@ -7,6 +7,7 @@
 #include "api/server/admission/admission_int.h"
 
 #include "api/machinery/rules/pod_security.h"
+#include "api/server/audit/audit.h"
 #include "api/server/call.h"
 
 /* Upstream looks no further, either. */
@@ -38,6 +39,19 @@ static void warn(struct admission *a, struct pod_security s, const struct json *
 	if (v.n)
 		call_warn(a->call, arena_printf(a->arena, "would violate PodSecurity \"%s\": %s",
 		                           pod_security_text(a->arena, s), pod_violations_text(&v, true)));
+}
+
+/* What would be against the level that is asked for in `audit` stands in the event, and nowhere else. */
+static void annotate(struct admission *a, struct pod_security s, const struct json *pod)
+{
+	struct pod_violations v;
+	if (!a->call->audit)
+		return;
+	check(a, s, pod, &v);
+	if (v.n)
+		audit_annotate(a->call, "pod-security.kubernetes.io/audit-violations",
+		        slice_of(arena_printf(a->arena, "would violate PodSecurity \"%s\": %s",
+		                pod_security_text(a->arena, s), pod_violations_text(&v, true))));
 }
 
 static bool is_profile(struct slice annotation)
@@ -90,6 +104,10 @@ static int admit_pod(struct admission *a, struct err *err)
 	if (!is_significant(a))
 		return 0;
 	check(a, p.enforce, a->object, &v);
+	if (a->call->audit)
+		audit_annotate(a->call, "pod-security.kubernetes.io/enforce-policy",
+		        slice_of(pod_security_text(a->arena, p.enforce)));
+	annotate(a, p.audit, a->object);
 	if (v.n)
 		return admission_forbid(a, err,
 		        arena_printf(a->arena, "violates PodSecurity \"%s\": %s",
@@ -117,8 +135,11 @@ static const struct json *template_of(const struct json *object)
 static void look_at_template(struct admission *a)
 {
 	const struct json *template = template_of(a->object);
-	if (template)
-		warn(a, policy_of_namespace(a).warn, template);
+	if (!template)
+		return;
+	struct pod_security_policy p = policy_of_namespace(a);
+	annotate(a, p.audit, template);
+	warn(a, p.warn, template);
 }
 
 /* ---- namespaces ---- */
