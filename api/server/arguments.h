@@ -14,6 +14,8 @@ struct api_arguments {
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
 	struct audit_options audit;
+	const char *encryption_config; /* --encryption-provider-config */
+	bool encryption_reloads;       /* its file is looked at now and then */
 };
 
 /* What holds when nothing was said. */

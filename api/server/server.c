@@ -19,6 +19,7 @@
 #include "api/server/extend/definitions.h"
 #include "api/server/join/join.h"
 #include "api/server/outgoing/outgoing.h"
+#include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
 #include "api/server/verbs/verbs.h"
@@ -179,7 +180,7 @@ static void on_request(struct http_exchange *x, void *arg)
 
 /* ---- start ---- */
 
-enum { TRIM_TICKS = 60 };
+enum { TRIM_TICKS = 60, SEALER_TICKS = 5 };
 
 /* After so long it is no election any more. */
 enum { LEADERLESS_S = 3 };
@@ -197,6 +198,28 @@ static void look_for_leader(struct api_server *s)
 		        "for good, see --cluster-reset\"");
 }
 
+static int reload_sealer(struct api_server *s, struct err *err)
+{
+	bool changed = false;
+	if (sealer_reload(s->sealer, &changed, err) != 0)
+		return err->code;
+	if (changed) {
+		log_info("server", "the encryption configuration has changed", "sha256=%s", sealer_hash(s->sealer));
+		cache_sealer_changed(s->cache);
+	}
+	return 0;
+}
+
+/* A file that does not read is told once, and looked at again when it has changed once more. */
+static void look_at_sealer(struct api_server *s)
+{
+	struct err err = ERR_INIT;
+	if (!s->options.arguments->encryption_reloads || s->ticks % SEALER_TICKS || !sealer_file_changed(s->sealer))
+		return;
+	if (reload_sealer(s, &err) != 0)
+		log_error("server", "the encryption configuration stays as it was", "error=\"%s\"", err.msg);
+}
+
 /* Every second. What a burst of connections or writes has freed would otherwise stay with malloc for good; giving it
  * back takes a millisecond or two. */
 static void tick(uv_timer_t *t)
@@ -205,6 +228,7 @@ static void tick(uv_timer_t *t)
 	watches_tick(s);
 	look_for_leader(s);
 	definitions_tick(s->definitions);
+	look_at_sealer(s);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
 }
@@ -261,9 +285,16 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
 	s->options.tls_min_version = keep_text(s, o->tls_min_version);
+	s->options.encryption_config_file = keep_text(s, o->encryption_config_file);
 	s->options.token_file = keep_text(s, o->token_file);
 	s->options.agent_token_file = keep_text(s, o->agent_token_file);
 	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
+}
+
+static int open_sealer(struct api_server *s, struct err *err)
+{
+	const char *given = s->options.arguments->encryption_config;
+	return sealer_new(given ? given : s->options.encryption_config_file, !given, &s->sealer, err);
 }
 
 static int open_tls(struct api_server *s, struct err *err)
@@ -303,6 +334,7 @@ static void free_parts(struct api_server *s)
 	service_allocator_free(s->services);
 	join_free(s->join);
 	tunnels_free(s->tunnels);
+	sealer_free(s->sealer);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
 	CHECK(s->quota_lines.count == 0); /* all calls are over */
@@ -326,7 +358,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
-	        (options->join && join_new(s, options->join, &s->join, err) != 0) ||
+	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_sealer(s, err) != 0 ||
 	        audit_new(s->loop, &s->options.arguments->audit, &s->audit, err) != 0 || open_tls(s, err) != 0 ||
 	        open_http(s, err) != 0) {
 		if (s->http)
@@ -339,7 +371,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->bookmark_timer.data = s;
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
 	s->duties = duties_new(s);
-	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
+	s->cache = cache_new(s->loop, s->store, s->sealer, cache_loaded, s);
 	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
@@ -355,7 +387,8 @@ int api_server_port(const struct api_server *s)
 int api_server_reload(struct api_server *s, struct err *err)
 {
 	LOOP_CHECK_OWNER(s->loop);
-	if (authenticator_reload(s, err) != 0 || (s->join && join_reload(s->join, err) != 0))
+	if (reload_sealer(s, err) != 0 || authenticator_reload(s, err) != 0 ||
+	        (s->join && join_reload(s->join, err) != 0))
 		return err->code;
 	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
 		return err_wrap(err, "the identity towards kubelets");

@@ -15,6 +15,7 @@ struct http_server;
 struct node_graph;
 struct outgoing_pool;
 struct rbac_index;
+struct sealer;
 struct service_allocator;
 struct tls_context;
 struct tunnels;
@@ -24,6 +25,7 @@ struct api_server {
 	struct arena arena;
 	struct loop *loop;
 	struct engine *store;
+	struct sealer *sealer; /* what is stored encrypted, and how */
 	struct cache *cache;
 	struct http_server *http;
 	struct tls_context *tls;

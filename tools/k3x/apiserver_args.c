@@ -37,6 +37,8 @@ static const struct arg_row rows[] = {
         ROW("audit-log-format", ARG_STRING, audit.log_format),
         ROW("audit-log-truncate-enabled", ARG_BOOL, audit.log_truncates),
         ROW("audit-log-truncate-max-event-size", ARG_INT, audit.log_event_bytes_max),
+        ROW("encryption-provider-config", ARG_STRING, encryption_config),
+        ROW("encryption-provider-config-automatic-reload", ARG_BOOL, encryption_reloads),
         ROW("tls-min-version", ARG_STRING, tls_min_version),
         ROW("tls-cipher-suites", ARG_STRING, tls_cipher_suites),
 };

@@ -22,6 +22,7 @@
 #include "base/rt/cond.h"
 #include "store/engine/raft_engine.h"
 #include "tools/k3x/server_certs.h"
+#include "tools/k3x/server_encryption.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_store.h"
 
@@ -45,7 +46,7 @@ struct order {
 struct keeper {
 	struct keeper_options options;
 	struct server_settings settings; /* a copy, for an arena is one thread's */
-	char name_key[64], address_key[64];
+	char name_key[64], address_key[64], encryption_key[64];
 	char *address;              /* URL for peers */
 	struct strbuf others;       /* what is in the file of where they are */
 	bool has_seen;              /* version */
@@ -75,17 +76,33 @@ static const char *mark(struct keeper *k)
 
 struct have {
 	bool keys, name, address, is_own;
+	bool encryption;    /* what is said of ours is so */
 	struct slice newer; /* empty: nothing was ever changed */
 };
 
+/* "" when there is no configuration, or none that reads. */
+static const char *encryption_hash(struct keeper *k)
+{
+	struct encryption_texts texts;
+	struct encryption_view view = {.hash = ""};
+	struct err err = ERR_INIT;
+	if (encryption_read(&k->settings, &texts, &err) != 0 ||
+	        encryption_describe(&k->settings.arena, &texts, &view, &err) != 0)
+		return "";
+	return view.hash;
+}
+
 static struct have look(struct keeper *k, const struct store_system_args *s)
 {
-	struct have h = {.is_own = access(mark(k), F_OK) == 0};
+	const char *hash = encryption_hash(k);
+	struct have h = {.is_own = access(mark(k), F_OK) == 0, .encryption = !*hash};
 	for (size_t i = 0; i < s->n_entries; i++) {
 		const struct store_system_entry *e = &s->entries[i];
 		h.keys = h.keys || slice_is(e->key, JOIN_KEYS_KEY);
 		h.name = h.name || (slice_is(e->key, k->name_key) && slice_is(e->value, k->settings.node_name));
 		h.address = h.address || (slice_is(e->key, k->address_key) && slice_is(e->value, k->address));
+		if (slice_is(e->key, k->encryption_key))
+			h.encryption = slice_is(e->value, hash);
 		if (slice_is(e->key, SERVER_KEYS_NEWER_KEY))
 			h.newer = e->value;
 	}
@@ -182,13 +199,16 @@ static int write_store(
 
 static int put_what_lacks(struct keeper *k, const struct have *h, int64_t version, struct err *err)
 {
-	struct store_system_entry changes[4 + RAFT_MEMBERS_MAX];
+	struct store_system_entry changes[5 + RAFT_MEMBERS_MAX];
 	struct strbuf sealed = STRBUF_INIT;
 	size_t n = 0;
 	if ((!h->keys || h->is_own) && server_keys_seal(&k->settings, NULL, &sealed, NULL, err) == 0)
 		changes[n++] = (struct store_system_entry){.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(&sealed)};
 	if (h->is_own && h->newer.len)
 		changes[n++] = (struct store_system_entry){.key = SLICE(SERVER_KEYS_NEWER_KEY), .is_delete = true};
+	if (!h->encryption)
+		changes[n++] = (struct store_system_entry){
+		        .key = slice_of(k->encryption_key), .value = slice_of(encryption_hash(k))};
 	if (!h->name)
 		changes[n++] = (struct store_system_entry){
 		        .key = slice_of(k->name_key), .value = slice_of(k->settings.node_name)};
@@ -252,7 +272,7 @@ static void look_at_certificates(struct keeper *k)
 
 /* ---- following ---- */
 
-static int follow(struct keeper *k, struct slice newer, struct err *err)
+static int follow(struct keeper *k, struct slice newer, unsigned *ret_keys, struct err *err)
 {
 	unsigned keys = 0, anew = 0;
 	unsigned char sum[32];
@@ -265,6 +285,7 @@ static int follow(struct keeper *k, struct slice newer, struct err *err)
 		if ((keys & SERVER_KEYS_SERVER_CA && strstr(server_leaves[i].ca, "server-ca")) ||
 		        (keys & SERVER_KEYS_CLIENT_CA && strstr(server_leaves[i].ca, "client-ca")))
 			anew |= 1u << i;
+	*ret_keys = keys;
 	if (keys && prepare(k, anew, keys, NULL, err) != 0)
 		return err->code;
 	memcpy(k->followed, sum, sizeof sum);
@@ -277,11 +298,9 @@ static bool somebody_moved(struct keeper *k)
 	return k->settings.has_peers && note_moved(k, changes) > 0;
 }
 
-static int look_at_store(struct keeper *k, struct err *err)
+static int look_once(struct keeper *k, unsigned *ret_keys, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
-	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
-		return 0;
 	q.req.system.prefix = SLICE("k3x/");
 	if (server_store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
@@ -290,12 +309,24 @@ static int look_at_store(struct keeper *k, struct err *err)
 		if (k->settings.has_peers)
 			find_others(k, &q.req.system, err);
 		if (!err->code && put_what_lacks(k, &h, q.req.system.version, err) == 0 && h.newer.len && !h.is_own)
-			follow(k, h.newer, err);
+			follow(k, h.newer, ret_keys, err);
 		k->version = q.req.system.version;
 		k->has_seen = !err->code;
 	}
 	store_request_release(&q.req);
 	return err->code;
+}
+
+/* What came of new keys may be something to be told in turn: then once more. */
+static int look_at_store(struct keeper *k, struct err *err)
+{
+	unsigned keys = 0;
+	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
+		return 0;
+	if (look_once(k, &keys, err) != 0 || !(keys & SERVER_KEYS_ENCRYPTION))
+		return err->code;
+	keys = 0;
+	return look_once(k, &keys, err);
 }
 
 /* ---- orders ---- */
@@ -323,6 +354,27 @@ static int change(struct keeper *k, const struct server_keys_change *c, struct e
 	strbuf_release(&for_joining);
 	strbuf_release(&for_members);
 	return err->code;
+}
+
+/* --secrets-encryption, and the cluster has none: it is there already, or was begun without. All servers hear of it. */
+static void begin_encryption(struct keeper *k)
+{
+	struct encryption_texts t = {0};
+	struct err err = ERR_INIT;
+	if (!k->settings.secrets_encryption || !k->has_seen || encryption_read(&k->settings, &t, &err) != 0 ||
+	        t.config.len)
+		return;
+	if (encryption_new(&k->settings.arena, k->settings.secrets_provider, now_s(k), &t, &err) == 0) {
+		struct server_keys_change c = {.n = 2};
+		c.keys[0] = (struct server_key){ENCRYPTION_STATE_PLACE, t.state};
+		c.keys[1] = (struct server_key){ENCRYPTION_CONFIG_PLACE, t.config};
+		change(k, &c, &err);
+	}
+	if (err.code && err.code != ERR_CONFLICT)
+		log_warn("server", "Secrets are not encrypted yet", "error=\"%s\"", err.msg);
+	else if (!err.code)
+		log_info("server", "Secrets are encrypted from now on",
+		        "earlier=\"k3x secrets-encrypt reencrypt -f --skip writes them anew\"");
 }
 
 static struct order *take_order(struct keeper *k)
@@ -404,6 +456,7 @@ static void *keeper_main(void *arg)
 			log_info("server", "keys in the store can't be looked at yet, it is tried again",
 			        "error=\"%s\"", err.msg);
 		failed = err.code ? failed : 0;
+		begin_encryption(k);
 		look_at_certificates(k);
 		carry_out(k);
 		arena_release(&k->settings.arena);
@@ -425,6 +478,8 @@ struct keeper *keeper_start(const struct keeper_options *o)
 	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, k->settings.member_id);
 	snprintf(k->address_key, sizeof k->address_key, JOIN_ADDRESSES_PREFIX "%016" PRIx64, k->settings.member_id);
 	k->address = xstrdup(server_peer_address(&k->settings));
+	snprintf(k->encryption_key, sizeof k->encryption_key, SERVER_ENCRYPTION_PREFIX "%016" PRIx64,
+	        k->settings.member_id);
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->wake, NULL);
 	CHECK(pthread_create(&k->thread, NULL, keeper_main, k) == 0);
