@@ -2,6 +2,7 @@
 #include "api/server/answer.h"
 
 #include "api/server/audit/audit.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/shape.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
@@ -52,6 +53,7 @@ void call_respond_bufs(struct call *c, int status, const char *content_type, str
 	CHECK(!c->answered);
 	c->answered = true;
 	audit_response(c, status, content_type, bufs, count);
+	fairness_leave(c);
 	if (c->gone) {
 		for (size_t i = 0; i < count; i++)
 			rcbuf_unref(bufs[i].ref);
@@ -167,6 +169,7 @@ void call_stream_begin(struct call *c, int status, const char *content_type)
 	CHECK(!c->answered);
 	c->answered = true;
 	audit_started(c, status);
+	fairness_leave(c);
 	if (!c->gone)
 		c->transport->begin(c, status, content_type);
 }

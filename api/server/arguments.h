@@ -14,14 +14,15 @@ struct api_arguments {
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
 	struct audit_options audit;
-	const char *encryption_config; /* --encryption-provider-config */
-	bool encryption_reloads;       /* its file is looked at now and then */
+	int64_t inflight_max, mutating_inflight_max; /* together: the seats of fairness/ */
+	const char *encryption_config;               /* --encryption-provider-config */
+	bool encryption_reloads;                     /* its file is looked at now and then */
 };
 
 /* What holds when nothing was said. */
 #define API_ARGUMENTS_INIT \
 	{ \
-		.audit = AUDIT_OPTIONS_INIT \
+		.audit = AUDIT_OPTIONS_INIT, .inflight_max = 400, .mutating_inflight_max = 200 \
 	}
 
 #endif

@@ -16,6 +16,7 @@
 
 struct api_server;
 struct audit_record;
+struct flow;
 struct call;
 struct impersonation;
 
@@ -64,7 +65,8 @@ struct call {
 	uint64_t led_term;                   /* not 0: written in this term of the leadership or never */
 	struct route route;
 	struct audit_record *audit;      /* NULL: it is not audited */
-	void (*on_over)(struct call *c); /* with the last reference, before the memory goes: audit's */
+	struct flow *flow;               /* its place in fairness/; NULL: it has none */
+	void (*on_over)(struct call *c); /* with the last reference, before the memory goes: dispatch's */
 	/* answer */
 	enum call_format format;
 	enum call_shape shape;

@@ -1,6 +1,6 @@
 /* The steps of a request, in order, when the transport has authenticated it:
  *
- *     (impersonate) -> query -> route -> negotiate -> authorize -> body -> handler
+ *     query -> route -> (impersonate) -> negotiate -> its turn -> authorize -> body -> handler
  *
  * Nobody's body is read before he may do what he asks. What can go wrong before a handler is called is answered here.
  */
@@ -10,6 +10,7 @@
 #include "api/server/audit/audit.h"
 #include "api/server/auth/authorize.h"
 #include "api/server/auth/impersonation.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
 #include "api/server/nonresource.h"
 #include "api/server/state.h"
@@ -168,6 +169,26 @@ static void fill_attributes(struct call *c, struct attributes *a)
 		take_selector(c, a);
 }
 
+static void may_he(struct call *c, struct passage *p)
+{
+	struct authorization *z = &p->z;
+	z->arg = call_ref(c);
+	z->arena = &c->arena;
+	z->explains = audit_wants_reason(c);
+	z->done = authorized;
+	authorize(c->server, z);
+}
+
+static void its_turn(struct call *c, const struct err *err)
+{
+	struct passage *p = c->handler_data;
+	c->handler_data = NULL;
+	if (err->code)
+		refuse(c, err);
+	else
+		may_he(c, p);
+}
+
 /* Path, query and Accept are read; what is wrong with them is answered when it is known who acts. */
 static void dispatch(struct call *c)
 {
@@ -180,13 +201,13 @@ static void dispatch(struct call *c)
 		refuse(c, &err);
 		return;
 	}
-	struct authorization *z = &p->z;
-	z->attributes.user = c->user;
-	z->arg = call_ref(c);
-	z->arena = &c->arena;
-	z->explains = audit_wants_reason(c);
-	z->done = authorized;
-	authorize(c->server, z);
+	p->z.attributes.user = c->user;
+	if (fairness_enter(c, &p->z.attributes, its_turn, &err))
+		may_he(c, p);
+	else if (err.code)
+		refuse(c, &err);
+	else
+		c->handler_data = p;
 }
 
 static void impersonated(struct call *c, const struct err *err)
@@ -212,6 +233,13 @@ static struct passage *read_head(struct call *c)
 	return p;
 }
 
+/* If nobody has said so before: the client went away. */
+static void over(struct call *c)
+{
+	audit_complete(c);
+	fairness_leave(c);
+}
+
 void api_dispatch(struct call *c)
 {
 	LOOP_CHECK_OWNER(c->loop);
@@ -219,6 +247,7 @@ void api_dispatch(struct call *c)
 	c->server->counters.requests++;
 	struct passage *p = read_head(c);
 	c->handler_data = p;
+	c->on_over = over;
 	audit_begin(c, &p->z.attributes);
 	if (c->impersonation)
 		impersonation_check(call_ref(c), c->impersonation, impersonated);

@@ -6,6 +6,7 @@
 #include "api/machinery/openapi/openapi_v3.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "base/wire/http.h"
@@ -234,6 +235,7 @@ static void metrics(struct call *c)
 	        resident_bytes());
 	audit_metrics(s->audit, &out);
 	sealer_metrics(s->sealer, &out);
+	fairness_metrics(s->fairness, &out);
 	strbuf_addf(&out, "# TYPE apiserver_storage_objects gauge\n");
 	void *arg[] = {&out, c};
 	resources_each(write_object_count, arg);

@@ -17,6 +17,7 @@
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
 #include "api/server/extend/definitions.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
 #include "api/server/outgoing/outgoing.h"
 #include "api/server/sealing/sealer.h"
@@ -39,6 +40,10 @@ static void set_headers(struct call *c, struct http_exchange *x, int status, con
 	http_set_header(x, "cache-control", SLICE("no-cache, private"));
 	if (c->audit)
 		http_set_header(x, "audit-id", audit_id(c));
+	if (c->flow && fairness_schema_uid(c).len) {
+		http_set_header(x, "x-kubernetes-pf-flowschema-uid", fairness_schema_uid(c));
+		http_set_header(x, "x-kubernetes-pf-prioritylevel-uid", fairness_level_uid(c));
+	}
 	for (size_t i = 0; i < c->n_warnings; i++) {
 		struct strbuf v = STRBUF_INIT;
 		strbuf_adds(&v, "299 - ");
@@ -180,7 +185,7 @@ static void on_request(struct http_exchange *x, void *arg)
 
 /* ---- start ---- */
 
-enum { TRIM_TICKS = 60, SEALER_TICKS = 5 };
+enum { TRIM_TICKS = 60, SEALER_TICKS = 5, INFLIGHT_MAX = 1000000 };
 
 /* After so long it is no election any more. */
 enum { LEADERLESS_S = 3 };
@@ -229,6 +234,7 @@ static void tick(uv_timer_t *t)
 	look_for_leader(s);
 	definitions_tick(s->definitions);
 	look_at_sealer(s);
+	fairness_tick(s->fairness);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
 }
@@ -291,6 +297,22 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
 }
 
+static unsigned seats_of(const struct api_server *s)
+{
+	const struct api_arguments *a = s->options.arguments;
+	return (unsigned)(a->inflight_max + a->mutating_inflight_max);
+}
+
+static int check_seats(const struct api_server *s, struct err *err)
+{
+	const struct api_arguments *a = s->options.arguments;
+	if (a->inflight_max >= 0 && a->mutating_inflight_max >= 0 && a->inflight_max <= INFLIGHT_MAX &&
+	        a->mutating_inflight_max <= INFLIGHT_MAX && a->inflight_max + a->mutating_inflight_max > 0)
+		return 0;
+	return err_set(err, ERR_INVAL,
+	        "max-requests-inflight and max-mutating-requests-inflight: from 0 to %d, and not both 0", INFLIGHT_MAX);
+}
+
 static int open_sealer(struct api_server *s, struct err *err)
 {
 	const char *given = s->options.arguments->encryption_config;
@@ -335,6 +357,7 @@ static void free_parts(struct api_server *s)
 	join_free(s->join);
 	tunnels_free(s->tunnels);
 	sealer_free(s->sealer);
+	fairness_free(s->fairness);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
 	CHECK(s->quota_lines.count == 0); /* all calls are over */
@@ -358,9 +381,9 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	copy_options(s, options);
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
-	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_sealer(s, err) != 0 ||
-	        audit_new(s->loop, &s->options.arguments->audit, &s->audit, err) != 0 || open_tls(s, err) != 0 ||
-	        open_http(s, err) != 0) {
+	        (options->join && join_new(s, options->join, &s->join, err) != 0) || check_seats(s, err) != 0 ||
+	        open_sealer(s, err) != 0 || audit_new(s->loop, &s->options.arguments->audit, &s->audit, err) != 0 ||
+	        open_tls(s, err) != 0 || open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
 		outgoing_pool_close(s->outgoing, NULL, NULL);
@@ -375,6 +398,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
+	s->fairness = fairness_new(s, seats_of(s));
 	*ret = s;
 	return 0;
 }
@@ -430,6 +454,7 @@ static void http_closed(void *arg)
 	service_allocator_free(TAKE(s->services)); /* these three watch the cache */
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
+	fairness_stop(s->fairness);
 	closing_hold(&s->closing_parts);
 	api_sessions_close(s, closing_part_done, &s->closing_parts);
 	closing_hold(&s->closing_parts);

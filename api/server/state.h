@@ -11,6 +11,7 @@ struct authenticator;
 struct definitions;
 struct duties;
 struct join;
+struct fairness;
 struct http_server;
 struct node_graph;
 struct outgoing_pool;
@@ -31,7 +32,8 @@ struct api_server {
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct outgoing_pool *outgoing; /* calls to webhooks and issuers */
-	struct audit *audit;             /* NULL: nothing is audited */
+	struct fairness *fairness;
+	struct audit *audit; /* NULL: nothing is audited */
 	struct authenticator *authenticator;
 	struct rbac_index *rbac;
 	struct node_graph *node_graph;

@@ -39,6 +39,8 @@ static const struct arg_row rows[] = {
         ROW("audit-log-truncate-max-event-size", ARG_INT, audit.log_event_bytes_max),
         ROW("encryption-provider-config", ARG_STRING, encryption_config),
         ROW("encryption-provider-config-automatic-reload", ARG_BOOL, encryption_reloads),
+        ROW("max-requests-inflight", ARG_INT, inflight_max),
+        ROW("max-mutating-requests-inflight", ARG_INT, mutating_inflight_max),
         ROW("tls-min-version", ARG_STRING, tls_min_version),
         ROW("tls-cipher-suites", ARG_STRING, tls_cipher_suites),
 };
@@ -52,6 +54,7 @@ static const struct {
         {"audit-log-version", "audit.k8s.io/v1", "there is one"},
         {"enable-bootstrap-token-auth", "true", "nodes join by it"},
         {"enable-garbage-collector", "true", "what has lost its owner is collected always"},
+        {"enable-priority-and-fairness", "true", "a flood of one user would be everybody's"},
         {"http2-max-streams-per-connection", "250", "it is a limit of the server"},
         {"profiling", "false", "there is no profiler in the server"},
         {"service-account-lookup", "true", "a token dies with its service account"},

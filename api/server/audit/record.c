@@ -158,7 +158,6 @@ static struct audit_record *open_record(struct call *c, const struct attributes 
 	take_addresses(c, r);
 	take_ref(r, a);
 	c->audit = r;
-	c->on_over = audit_complete; /* if nobody has said so before */
 	return r;
 }
 
