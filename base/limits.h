@@ -17,9 +17,11 @@
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
  * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
-/* Audit events that wait for the disk; beyond it they are lost, and counted. At 1 KB each: a second of 16,000 requests.
+/* Audit events that wait for the disk, or the webhook; beyond it they are lost, and counted. At 1 KB each: a second of 16,000 requests.
  */
 #define AUDIT_PENDING_BYTES_MAX (16u * 1024 * 1024)
+/* How long a server that stops waits for its audit webhook to take the last batches. */
+#define AUDIT_LAST_MS_MAX 3000
 /* An event with its objects; of a larger one they are left out (upstream's largest batch, which is what its webhooks
  * take). */
 #define AUDIT_EVENT_BYTES_MAX (10u * 1024 * 1024)

@@ -382,7 +382,8 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
 	        (options->join && join_new(s, options->join, &s->join, err) != 0) || check_seats(s, err) != 0 ||
-	        open_sealer(s, err) != 0 || audit_new(s->loop, &s->options.arguments->audit, &s->audit, err) != 0 ||
+	        open_sealer(s, err) != 0 ||
+	        audit_new(s->loop, s->outgoing, &s->options.arguments->audit, &s->audit, err) != 0 ||
 	        open_tls(s, err) != 0 || open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
@@ -447,7 +448,7 @@ static void timer_closed(uv_handle_t *h)
 	closing_part_done(&s->closing_parts);
 }
 
-static void http_closed(void *arg)
+static void webhook_closed(void *arg)
 {
 	struct api_server *s = arg;
 	definitions_stop(s->definitions);
@@ -468,6 +469,12 @@ static void http_closed(void *arg)
 	closing_hold(&s->closing_parts);
 	cache_close(s->cache, closing_part_done, &s->closing_parts);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
+}
+
+static void http_closed(void *arg)
+{
+	struct api_server *s = arg;
+	audit_close_webhook(s->audit, webhook_closed, s);
 }
 
 static void definitions_closed(void *arg)

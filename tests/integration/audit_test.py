@@ -5,11 +5,13 @@ Usage: audit_test.py [PART OF A CASE'S NAME]. Starts and stops its own servers; 
 
 import glob
 import gzip
+import http.server
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import harness
@@ -269,6 +271,101 @@ def _():
     server.stop()
 
 
+class Hook:
+    """A webhook that keeps what it is sent; `answers` are the statuses of its next answers, 200 after that."""
+
+    def __init__(self):
+        hook = self
+        self.lists, self.answers, self.calls = [], [], 0
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                hook.calls += 1
+                status = hook.answers.pop(0) if hook.answers else 200
+                if status == 200:
+                    hook.lists.append(body)
+                self.send_response(status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def config(self):
+        path = os.path.join(server.folder, "webhook.kubeconfig")
+        with open(path, "w") as f:
+            f.write(f"apiVersion: v1\nkind: Config\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{self.server.server_port}/audit'}}}}]\n"
+                    "contexts: [{name: x, context: {cluster: c, user: u}}]\ncurrent-context: x\nusers: [{name: u, user: {}}]\n")
+        return path
+
+    def ids(self):
+        return [e["auditID"] for l in self.lists for e in l["items"]]
+
+
+def hooked(hook, *args):
+    global api
+    policy = os.path.join(server.folder, "policy.yaml")
+    server.flags = [f"--kube-apiserver-arg=audit-policy-file={policy}", f"--kube-apiserver-arg=audit-webhook-config-file={hook.config()}",
+                    "--kube-apiserver-arg=audit-webhook-initial-backoff=100ms"] + [f"--kube-apiserver-arg={a}" for a in args]
+    server.start()
+    api = server.admin()
+
+
+def awaits(what, fn):
+    end = time.monotonic() + 20
+    while not fn():
+        true(time.monotonic() < end, f"awaited in vain: {what}")
+        time.sleep(0.02)
+
+
+@case("the webhook gets lists of events, in batches, and again when it failed")
+def _():
+    hook = Hook()
+    hooked(hook, "audit-webhook-batch-max-size=4", "audit-webhook-batch-max-wait=1h", "audit-webhook-batch-throttle-enable=false")
+    for i in range(10):
+        api.request("GET", "/version", headers={"Audit-ID": f"w-{i}"})
+    # the server's own beginning is audited as well: batches of four, until what is left is less than one
+    awaits("the batches", lambda: sum(i.startswith("w-") for i in hook.ids()) >= 16)
+    for l in hook.lists:
+        contains(l, {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}})
+        eq(len(l["items"]), 4)
+        contains(l["items"][0], {"kind": "Event", "level": "Metadata"})
+    hook.answers = [500, 429, 503]
+    before, calls = len(hook.lists), hook.calls
+    for i in range(4):
+        api.request("GET", "/version", headers={"Audit-ID": f"again-{i}"})
+    awaits("what failed is sent again", lambda: len([i for i in hook.ids() if i.startswith("again-")]) >= 4)
+    true(hook.calls - calls >= len(hook.lists) - before + 3, "three of the calls failed")
+    api.request("GET", "/version", headers={"Audit-ID": "last"})
+    server.stop()
+    eq(hook.ids().count("last"), 2)
+    for i in range(10):
+        eq(hook.ids().count(f"w-{i}"), 2)
+
+
+@case("what the webhook refuses or has no room for is lost and counted")
+def _():
+    hook = Hook()
+    hooked(hook, "audit-webhook-batch-max-size=2", "audit-webhook-batch-max-wait=10ms", "audit-webhook-batch-buffer-size=4")
+    hook.answers = [400]
+    lost = lambda: int(re.search(r'apiserver_audit_error_total\{plugin="webhook"\} (\d+)', api.get("/metrics").body.decode()).group(1))
+    before = lost()
+    awaits("a refused batch is counted", lambda: lost() > before)
+    hook.server.shutdown()
+    hook.server.server_close()
+    before = lost()
+    for i in range(10):
+        api.request("GET", "/version")
+    awaits("what does not fit is counted", lambda: lost() > before)
+    server.stop()
+
+
 def refuses(words, *args):
     r = subprocess.run(server.command() + [f"--kube-apiserver-arg={a}" for a in args], capture_output=True, text=True, timeout=30)
     true(r.returncode != 0, f"{args} is taken")
@@ -287,6 +384,8 @@ def _():
     with open(bad, "w") as f:
         f.write(POLICY)
     refuses("audit-log-format", f"audit-policy-file={bad}", f"audit-log-path={log}", "audit-log-format=xml")
+    refuses("audit-webhook-config-file: ", f"audit-policy-file={bad}", "audit-webhook-config-file=/none")
+    refuses("audit-webhook-batch-max-size", f"audit-policy-file={bad}", f"audit-webhook-config-file={Hook().config()}", "audit-webhook-batch-max-size=0")
     refuses("/none/audit.log", f"audit-policy-file={bad}", "audit-log-path=/none/audit.log")
 
 

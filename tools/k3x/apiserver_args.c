@@ -29,6 +29,14 @@ struct arg_row {
 
 static const struct arg_row rows[] = {
         ROW("audit-policy-file", ARG_STRING, audit.policy_file),
+        ROW("audit-webhook-config-file", ARG_STRING, audit.webhook_config_file),
+        ROW("audit-webhook-initial-backoff", ARG_DURATION_MS, audit.webhook_backoff_ms),
+        ROW("audit-webhook-batch-buffer-size", ARG_INT, audit.webhook_buffer_size),
+        ROW("audit-webhook-batch-max-size", ARG_INT, audit.webhook_max_size),
+        ROW("audit-webhook-batch-max-wait", ARG_DURATION_MS, audit.webhook_max_wait_ms),
+        ROW("audit-webhook-batch-throttle-enable", ARG_BOOL, audit.webhook_throttles),
+        ROW("audit-webhook-batch-throttle-qps", ARG_INT, audit.webhook_throttle_qps),
+        ROW("audit-webhook-batch-throttle-burst", ARG_INT, audit.webhook_throttle_burst),
         ROW("audit-log-path", ARG_STRING, audit.log_path),
         ROW("audit-log-maxsize", ARG_INT, audit.log_max_size_mb),
         ROW("audit-log-maxbackup", ARG_INT, audit.log_max_backup),
@@ -51,6 +59,8 @@ static const struct {
         {"allow-privileged", "true", "what pods may is PodSecurity's to say"},
         {"anonymous-auth", "false", "who proves nothing gets what is open to all, and nothing else"},
         {"audit-log-mode", "batch", "no request waits for the disk"},
+        {"audit-webhook-mode", "batch", "no request waits for the webhook"},
+        {"audit-webhook-version", "audit.k8s.io/v1", "there is one"},
         {"audit-log-version", "audit.k8s.io/v1", "there is one"},
         {"enable-bootstrap-token-auth", "true", "nodes join by it"},
         {"enable-garbage-collector", "true", "what has lost its owner is collected always"},

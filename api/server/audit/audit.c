@@ -3,6 +3,7 @@
 
 #include "api/server/audit/audit_log.h"
 #include "api/server/audit/audit_sinks.h"
+#include "api/server/audit/audit_webhook.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -19,7 +20,8 @@ struct audit {
 	struct audit_policy *policy;
 	struct pool *pool;
 	struct audit_log *log; /* NULL: no such backend */
-	struct strbuf line;    /* of the event that is made; kept for the next */
+	struct audit_webhook *webhook;
+	struct strbuf line; /* of the event that is made; kept for the next */
 	bool is_legacy;
 	uint64_t events;
 	uint64_t levels[AUDIT_LEVELS];
@@ -27,11 +29,6 @@ struct audit {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
-
-static size_t bytes_max(const struct audit *a)
-{
-	return a->options->log_truncates ? (size_t)a->options->log_event_bytes_max : AUDIT_EVENT_BYTES_MAX;
-}
 
 const struct audit_policy *audit_policy(const struct audit *a)
 {
@@ -44,16 +41,32 @@ void audit_count_level(struct audit *a, enum audit_level level)
 	a->levels[level]++;
 }
 
-void audit_emit(struct audit *a, const struct audit_record *r, enum audit_stage stage, int64_t now_ns)
+static void to_log(struct audit *a, const struct audit_record *r, enum audit_stage stage, int64_t now_ns)
 {
-	a->events++;
+	const struct audit_options *o = a->options;
+	size_t bytes_max = o->log_truncates ? (size_t)o->log_event_bytes_max : AUDIT_EVENT_BYTES_MAX;
 	strbuf_reset(&a->line);
 	if (a->is_legacy)
 		audit_event_write_legacy(&a->line, r, stage, now_ns);
 	else
-		audit_event_write(&a->line, r, stage, now_ns, bytes_max(a));
+		audit_event_write(&a->line, r, stage, now_ns, bytes_max);
+	audit_log_add(a->log, strbuf_slice(&a->line));
+}
+
+static void to_webhook(struct audit *a, const struct audit_record *r, enum audit_stage stage, int64_t now_ns)
+{
+	strbuf_reset(&a->line);
+	audit_event_write(&a->line, r, stage, now_ns, AUDIT_EVENT_BYTES_MAX);
+	audit_webhook_add(a->webhook, (struct slice){a->line.data, a->line.len - 1});
+}
+
+void audit_emit(struct audit *a, const struct audit_record *r, enum audit_stage stage, int64_t now_ns)
+{
+	a->events++;
 	if (a->log)
-		audit_log_add(a->log, strbuf_slice(&a->line));
+		to_log(a, r, stage, now_ns);
+	if (a->webhook)
+		to_webhook(a, r, stage, now_ns);
 	if (a->line.cap > AUDIT_LINE_KEPT_BYTES_MAX)
 		strbuf_release(&a->line);
 }
@@ -89,18 +102,20 @@ static void free_all(struct audit *a)
 	if (a->pool)
 		pool_free(a->pool);
 	audit_policy_free(a->policy);
+	audit_webhook_free(a->webhook);
 	strbuf_release(&a->line);
 	free(a);
 }
 
-int audit_new(struct loop *loop, const struct audit_options *options, struct audit **ret, struct err *err)
+int audit_new(struct loop *loop, struct outgoing_pool *pool, const struct audit_options *options, struct audit **ret,
+        struct err *err)
 {
 	*ret = NULL;
 	if (check(options, err) != 0)
 		return err->code;
 	if (!options->policy_file) {
-		if (options->log_path)
-			log_warn("audit", "without --audit-policy-file nothing is audited", "%s", "");
+		if (options->log_path || options->webhook_config_file)
+			log_warn("audit", "without audit-policy-file nothing is audited", "%s", "");
 		return 0;
 	}
 	struct audit *a = xcalloc(1, sizeof *a);
@@ -110,16 +125,18 @@ int audit_new(struct loop *loop, const struct audit_options *options, struct aud
 		free_all(a);
 		return err->code;
 	}
-	if (!options->log_path) {
-		log_warn("audit", "there is a policy and no --audit-log-path: nothing is audited", "%s", "");
+	if (!options->log_path && !options->webhook_config_file) {
+		log_warn("audit",
+		        "there is a policy, and neither audit-log-path nor audit-webhook-config-file: nothing is "
+		        "audited",
+		        "%s", "");
 		free_all(a);
 		return 0;
 	}
 	a->pool = pool_new("audit", POOL_THREADS, POOL_QUEUE_MAX);
-	if (open_log(loop, a, err) != 0) {
-		free_all(a);
-		return err->code;
-	}
+	if ((options->webhook_config_file && audit_webhook_new(loop, pool, options, &a->webhook, err) != 0) ||
+	        open_log(loop, a, err) != 0)
+		return err->code; /* the server does not start: what is open ends with the process */
 	*ret = a;
 	return 0;
 }
@@ -133,6 +150,14 @@ static void all_closed(struct closing *closing)
 	closed(arg);
 }
 
+void audit_close_webhook(struct audit *a, void (*closed)(void *arg), void *arg)
+{
+	if (a && a->webhook)
+		audit_webhook_close(a->webhook, closed, arg);
+	else
+		closed(arg);
+}
+
 void audit_close(struct audit *a, void (*closed)(void *arg), void *arg)
 {
 	CHECK(!a->closed);
@@ -140,7 +165,10 @@ void audit_close(struct audit *a, void (*closed)(void *arg), void *arg)
 	a->closed_arg = arg;
 	a->closing.all_closed = all_closed;
 	closing_hold(&a->closing);
-	audit_log_close(a->log, closing_part_done, &a->closing);
+	if (a->log)
+		audit_log_close(a->log, closing_part_done, &a->closing);
+	else
+		closing_part_done(&a->closing);
 }
 
 void audit_metrics(const struct audit *a, struct strbuf *out)
@@ -156,4 +184,7 @@ void audit_metrics(const struct audit *a, struct strbuf *out)
 	strbuf_adds(out, "# TYPE apiserver_audit_error_total counter\n");
 	if (a->log)
 		strbuf_addf(out, "apiserver_audit_error_total{plugin=\"log\"} %" PRIu64 "\n", audit_log_lost(a->log));
+	if (a->webhook)
+		strbuf_addf(out, "apiserver_audit_error_total{plugin=\"webhook\"} %" PRIu64 "\n",
+		        audit_webhook_lost(a->webhook));
 }

@@ -14,10 +14,16 @@
 struct audit;
 struct audit_record;
 
-/* Opens the log and reads the policy; *ret stays NULL when nothing is to be audited. The options are borrowed and
- * outlive it. */
-int audit_new(struct loop *loop, const struct audit_options *options, struct audit **ret, struct err *err);
-/* When all calls are over. Events that are still in memory go out first; never from inside. */
+struct outgoing_pool;
+
+/* Opens the backends and reads the policy; *ret stays NULL when nothing is to be audited. Options and pool are borrowed
+ * and outlive it. */
+int audit_new(struct loop *loop, struct outgoing_pool *pool, const struct audit_options *options, struct audit **ret,
+        struct err *err);
+/* The server stops: the webhook gets what waits for it, and no more after that. Before the pool closes; `a` may be
+ * NULL. */
+void audit_close_webhook(struct audit *a, void (*closed)(void *arg), void *arg);
+/* When all calls are over, and after that. Events that are still in memory are written first; never from inside. */
 void audit_close(struct audit *a, void (*closed)(void *arg), void *arg);
 /* Appends lines for /metrics; nothing for NULL. */
 void audit_metrics(const struct audit *a, struct strbuf *out);
