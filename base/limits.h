@@ -25,6 +25,9 @@
 /* An event with its objects; of a larger one they are left out (upstream's largest batch, which is what its webhooks
  * take). */
 #define AUDIT_EVENT_BYTES_MAX (10u * 1024 * 1024)
+/* An object of which managedFields are left out: its tree takes ten times as much for a moment. Larger ones are left out
+ * whole. */
+#define AUDIT_PARSED_BYTES_MAX (2u * 1024 * 1024)
 /* What is kept of the memory in which events are made. */
 #define AUDIT_LINE_KEPT_BYTES_MAX (64u * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */

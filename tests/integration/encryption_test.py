@@ -179,6 +179,26 @@ def _():
     true(stored("first").startswith(b"k8s:enc:secretbox:v1:secretboxkey-"), "NaCl's box now")
 
 
+@case("a snapshot of before opens in an empty folder with the token, by the keys of its time")
+def _():
+    start()
+    made = json.loads(subprocess.run([K3X, "etcd-snapshot", "save", "-o", "json", "--kubeconfig", server.kubeconfig], capture_output=True, text=True, timeout=60).stdout)
+    encrypt("rotate-keys")
+    server.stop()
+    snapshot = os.path.join(server.folder, "snapshot")
+    shutil.copy(made["location"].removeprefix("file://"), snapshot)
+    token = open(os.path.join(data, "server", "token")).read().strip()
+    os.rename(data, data + ".away")
+    server.flags = ["--token", token]
+    reset = subprocess.run(server.command() + ["--cluster-reset", "--cluster-reset-restore-path", snapshot], capture_output=True, text=True, timeout=60)
+    eq(reset.returncode, 0, reset.stderr[-600:])
+    start("--token", token)
+    eq((reads("first"), reads("second")), ("marmalade-one", "marmalade-three"))
+    server.stop()
+    shutil.rmtree(data)
+    os.rename(data + ".away", data)
+
+
 @case("disabled, Secrets are written plain; enabled, encrypted again")
 def _():
     start()

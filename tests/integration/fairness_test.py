@@ -104,6 +104,11 @@ def _():
              "spec": {"matchingPrecedence": 9000, "distinguisherMethod": {"type": "ByUser"}, "priorityLevelConfiguration": {"name": "workload-low"}}})
     out = server.kubectl_ok("get", "flowschemas", "-o", "name")
     has(out, "flowschema.flowcontrol.apiserver.k8s.io/system-nodes")
+    line = lambda kind, name: server.kubectl_ok("get", kind, name, "--no-headers").split()[:-1]
+    eq(line("flowschema", "service-accounts"), ["service-accounts", "workload-low", "9000", "ByUser"])
+    eq(line("flowschema", "exempt"), ["exempt", "exempt", "1", "<none>"])
+    eq(line("prioritylevelconfiguration", "workload-low"), ["workload-low", "Limited", "100", "128", "6", "50"])
+    eq(line("prioritylevelconfiguration", "catch-all"), ["catch-all", "Limited", "5", "<none>", "<none>", "<none>"])
 
 
 @case("answers name the schema and the level, and metrics count them")

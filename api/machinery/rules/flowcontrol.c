@@ -3,6 +3,7 @@
 #include "api/machinery/rules/defaults_int.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/validate_int.h"
+#include "api/machinery/table/printers.h"
 
 enum {
 	PRECEDENCE_MAX = 10000,
@@ -205,10 +206,14 @@ const struct kind_ops kinds_flowcontrol[] = {
         {.kind = "FlowSchema",
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = schema_defaults,
-                .validate = validate_schema},
+                .validate = validate_schema,
+                .columns = "Name,PriorityLevel,MatchingPrecedence:integer,DistinguisherMethod,Age",
+                .cells = table_flow_schema},
         {.kind = "PriorityLevelConfiguration",
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = level_defaults,
-                .validate = validate_level},
+                .validate = validate_level,
+                .columns = "Name,Type,NominalConcurrencyShares,Queues,HandSize,QueueLengthLimit,Age",
+                .cells = table_priority_level},
         {0},
 };

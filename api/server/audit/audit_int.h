@@ -31,6 +31,7 @@ struct audit_record {
 	const char *message; /* of a code without a Status; NULL: none */
 	struct slice request_object, response_object;
 	struct audit_annotation *annotations;
+	bool is_cut;     /* an object was too large to be kept */
 	bool is_refused; /* at the door: no more than one event */
 	bool is_long, is_started, is_complete;
 };

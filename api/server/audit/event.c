@@ -176,7 +176,7 @@ void audit_event_write(
 {
 	size_t objects = r->request_object.len + r->response_object.len, before = out->len;
 	CHECK(r->user && r->id.len);
-	write_event(out, r, stage, now_ns, objects > bytes_max);
+	write_event(out, r, stage, now_ns, r->is_cut || objects > bytes_max);
 	if (out->len - before <= bytes_max || !objects || objects > bytes_max)
 		return;
 	out->len = before;

@@ -21,7 +21,7 @@ enum { ID_BYTES_MAX = 64, AGENT_BYTES_MAX = 1024 };
 static void emit(struct call *c, enum audit_stage stage)
 {
 	struct audit_record *r = c->audit;
-	if (!(r->decision.omitted & 1u << stage))
+	if (c->server->audit && !(r->decision.omitted & 1u << stage))
 		audit_emit(c->server->audit, r, stage, clock_wall_ns());
 }
 
@@ -205,7 +205,12 @@ static struct slice text_of(struct call *c, struct slice json, bool is_ours)
 	struct arena a = ARENA_INIT;
 	struct strbuf out = STRBUF_INIT;
 	struct slice text = SLICE_NULL;
-	if (is_ours && !c->audit->decision.omits_managed)
+	bool is_parsed = !is_ours || c->audit->decision.omits_managed;
+	if (json.len > (is_parsed ? AUDIT_PARSED_BYTES_MAX : AUDIT_EVENT_BYTES_MAX)) {
+		c->audit->is_cut = true;
+		return SLICE_NULL;
+	}
+	if (!is_parsed)
 		return keep(c, slice_trim(json));
 	struct json *tree = json_parse(&a, json, NULL, NULL);
 	if (tree && c->audit->decision.omits_managed)
@@ -303,15 +308,16 @@ void audit_response_status(struct call *c, const struct json *status)
 void audit_response_text(struct call *c, struct slice json)
 {
 	if (wants_response(c))
-		c->audit->response_object = text_of(c, json, false);
+		c->audit->response_object = text_of(c, json, true);
 }
 
+/* More than an event may have is not even put together. */
 static void take_pieces(struct call *c, const struct http_buf *bufs, size_t count)
 {
 	struct strbuf all = STRBUF_INIT;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && all.len <= AUDIT_EVENT_BYTES_MAX; i++)
 		strbuf_add_slice(&all, bufs[i].data);
-	c->audit->response_object = text_of(c, strbuf_slice(&all), false);
+	c->audit->response_object = text_of(c, strbuf_slice(&all), true);
 	strbuf_release(&all);
 }
 
