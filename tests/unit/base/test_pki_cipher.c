@@ -95,7 +95,7 @@ static void cbc_is_the_standards(void **state)
 	assert_memory_equal(out.data + 16, want, 16);
 }
 
-static const size_t sizes[] = {0, 1, 15, 16, 31, 32, 33, 63, 64, 95, 96, 97, 4096};
+static const size_t sizes[] = {0, 1, 15, 16, 31, 32, 33, 63, 64, 95, 96, 97, 223, 224, 225, 479, 480, 481, 4096};
 
 static void what_is_sealed_opens(void **state)
 {
