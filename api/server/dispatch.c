@@ -257,8 +257,11 @@ void api_dispatch(struct call *c)
 
 void api_refuse(struct call *c, const struct err *err)
 {
-	CHECK(!c->user && !c->answered);
-	if (err->code == ERR_UNAUTHENTICATED && c->server->audit) {
+	CHECK(!c->answered);
+	c->on_over = over;
+	if (c->user) { /* it is known who asks, and what he says besides is wrong */
+		audit_begin(c, &read_head(c)->z.attributes);
+	} else if (err->code == ERR_UNAUTHENTICATED && c->server->audit) {
 		c->user = user_new(SLICE(""), SLICE_NULL);
 		audit_begin_refused(c, &read_head(c)->z.attributes, err->msg);
 	}

@@ -189,6 +189,13 @@ def _():
     eq(only["user"], {})
 
 
+@case("who says wrong things of whom he acts as is audited as himself")
+def _():
+    answer, (_, last) = asked("as-2", "GET", "/api/v1/nodes", headers={"Impersonate-Group": "devs"})
+    answer.want(400)
+    contains(last, {"user": {"username": "system:admin"}, "impersonatedUser": ABSENT, "responseStatus": {"code": 400}})
+
+
 @case("proxies' headers say where a request came from; the peer stands last")
 def _():
     _, (first, _) = asked("ip-1", "GET", "/version", headers={"X-Forwarded-For": "203.0.113.7, not-one, 2001:db8::1", "X-Real-Ip": "203.0.113.9"})
