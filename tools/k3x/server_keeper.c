@@ -33,7 +33,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 2000, LOOK_MS = 1000, DUE_MS = 6 * 3600 * 1000, WARN_EVERY_S = 24 * 3600 };
+enum {
+	RETRY_MS = 2000,
+	LOOK_MS = 1000,
+	DUE_MS = 6 * 3600 * 1000,
+	WARN_EVERY_S = 24 * 3600,
+	CHANGE_TRIES = 20,
+	LOOK_TRIES = 10
+};
 
 struct order {
 	struct order *next;
@@ -317,43 +324,74 @@ static int look_once(struct keeper *k, unsigned *ret_keys, struct err *err)
 	return err->code;
 }
 
-/* What came of new keys may be something to be told in turn: then once more. */
+/* Once more when other servers wrote at the same moment, as all do after a change of what they tell about themselves;
+ * and when what came of new keys is something to be told in turn. */
 static int look_at_store(struct keeper *k, struct err *err)
 {
-	unsigned keys = 0;
+	unsigned keys = SERVER_KEYS_ENCRYPTION;
 	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
 		return 0;
-	if (look_once(k, &keys, err) != 0 || !(keys & SERVER_KEYS_ENCRYPTION))
-		return err->code;
-	keys = 0;
-	return look_once(k, &keys, err);
+	for (int tries = 0; tries < LOOK_TRIES && (err->code == ERR_CONFLICT || keys & SERVER_KEYS_ENCRYPTION);
+	        tries++) {
+		*err = ERR_INIT;
+		keys = 0;
+		look_once(k, &keys, err);
+	}
+	return err->code;
 }
 
 /* ---- orders ---- */
 
-static int change(struct keeper *k, const struct server_keys_change *c, struct err *err)
+/* Files follow the store up to its newest version, and say what the change was computed of. */
+static int stand_at_newest(struct keeper *k, const struct server_keys_change *c, struct err *err)
+{
+	if (!c->encryption_from || look_at_store(k, err) != 0)
+		return err->code;
+	if (strcmp(encryption_hash(k), c->encryption_from) != 0)
+		return err_set(err, ERR_CONFLICT, "somebody else has changed the encryption configuration meanwhile");
+	return 0;
+}
+
+/* *ret_is_raced: the store has moved on since the files were looked at. */
+static int try_change(struct keeper *k, const struct server_keys_change *c, bool *ret_is_raced, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	struct strbuf for_joining = STRBUF_INIT, for_members = STRBUF_INIT;
 	q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(k->options.store, &q) != 0)
+	if (server_store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
-	else if (server_keys_seal(&k->settings, c, &for_joining, &for_members, err) == 0) {
+	} else if (c->encryption_from && q.req.system.version != k->version) {
+		*ret_is_raced = true;
+	} else if (server_keys_seal(&k->settings, c, &for_joining, &for_members, err) == 0) {
 		struct store_system_entry changes[] = {
 		        {.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(&for_joining)},
 		        {.key = SLICE(SERVER_KEYS_NEWER_KEY), .value = strbuf_slice(&for_members)}};
-		write_store(k, q.req.system.version, changes, COUNT_OF(changes), err);
-	}
-	if (!err->code) {
-		k->has_seen = false;
-		look_at_store(k, err);
-	} else if (err->code == ERR_CONFLICT) {
-		err_wrap(err, "something else changed at the same moment, try again");
+		*ret_is_raced = write_store(k, q.req.system.version, changes, COUNT_OF(changes), err) == ERR_CONFLICT;
 	}
 	store_request_release(&q.req);
 	strbuf_release(&for_joining);
 	strbuf_release(&for_members);
 	return err->code;
+}
+
+static int change(struct keeper *k, const struct server_keys_change *c, struct err *err)
+{
+	bool is_raced = true;
+	for (int tries = 0; is_raced && tries < CHANGE_TRIES; tries++) {
+		is_raced = false;
+		*err = ERR_INIT;
+		if (stand_at_newest(k, c, err) != 0)
+			return err->code;
+		try_change(k, c, &is_raced, err);
+		if (!c->encryption_from)
+			break;
+	}
+	if (is_raced)
+		return err_set(err, ERR_CONFLICT, "something else changed at the same moment, try again");
+	if (err->code)
+		return err->code;
+	k->has_seen = false;
+	return look_at_store(k, err);
 }
 
 /* --secrets-encryption, and the cluster has none: it is there already, or was begun without. All servers hear of it. */
@@ -365,7 +403,7 @@ static void begin_encryption(struct keeper *k)
 	        t.config.len)
 		return;
 	if (encryption_new(&k->settings.arena, k->settings.secrets_provider, now_s(k), &t, &err) == 0) {
-		struct server_keys_change c = {.n = 2};
+		struct server_keys_change c = {.n = 2, .encryption_from = ""};
 		c.keys[0] = (struct server_key){ENCRYPTION_STATE_PLACE, t.state};
 		c.keys[1] = (struct server_key){ENCRYPTION_CONFIG_PLACE, t.config};
 		change(k, &c, &err);

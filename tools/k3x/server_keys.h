@@ -29,6 +29,9 @@ struct server_keys_change {
 	struct slice secret; /* of the token; empty: that of server/token */
 	struct server_key keys[SERVER_KEYS_MAX];
 	size_t n;
+	/* It was computed of the encryption configuration that encryption_describe() tells by this hash, and is for no
+	 * other; then what else was written at the same moment is no hindrance. NULL: it is not about that. */
+	const char *encryption_from;
 };
 
 /* The cluster's keys as this data directory has them, but for what is to be changed, twice: sealed under the token's

@@ -210,7 +210,7 @@ static int secrets_encrypt(struct server_operate *o, const json_t *ask, json_t *
 	        encryption_change(&o->settings.arena, &now, action, text_of(o, ask, "provider"), is_forced,
 	                clock_wall_s(), &then, err) != 0)
 		return err->code;
-	struct server_keys_change c = {.n = 2};
+	struct server_keys_change c = {.n = 2, .encryption_from = text_of(o, ret, "hash")};
 	c.keys[0] = (struct server_key){ENCRYPTION_STATE_PLACE, then.state};
 	c.keys[1] = (struct server_key){ENCRYPTION_CONFIG_PLACE, then.config};
 	if (keeper_change(o->keeper, &c, err) != 0)
