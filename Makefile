@@ -32,9 +32,9 @@ CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-st
 CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
 # Debian 12 calls libuv's static library libuv_a.a, Debian 13 libuv.a.
 UV_STATIC := $(if $(wildcard /usr/lib/*/libuv_a.a),-luv_a,-luv)
-# What libcrypto itself was built with: nothing on Debian 12, zlib and zstd on Debian 13.
-CRYPTO_NEEDS := $(filter -lz -lzstd,$(shell pkg-config --static --libs-only-l libcrypto 2>/dev/null))
-LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) -lcrypt $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
+# What libcrypto itself was built with, beside zlib: nothing on Debian 12, zstd on Debian 13.
+CRYPTO_NEEDS := $(filter -lzstd,$(shell pkg-config --static --libs-only-l libcrypto 2>/dev/null))
+LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) -lz -lcrypt $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
 .PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus

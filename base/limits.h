@@ -22,6 +22,20 @@
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
  * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
+/* Audit events that wait for the disk, or the webhook; beyond it they are lost, and counted. At 1 KB each: a second of
+ * 16,000 requests.
+ */
+#define AUDIT_PENDING_BYTES_MAX (16u * 1024 * 1024)
+/* How long a server that stops waits for its audit webhook to take the last batches. */
+#define AUDIT_LAST_MS_MAX 3000
+/* An event with its objects; of a larger one they are left out (upstream's largest batch, which is what its webhooks
+ * take). */
+#define AUDIT_EVENT_BYTES_MAX (10u * 1024 * 1024)
+/* An object of which managedFields are left out: its tree takes ten times as much for a moment. Larger ones are left
+ * out whole. */
+#define AUDIT_PARSED_BYTES_MAX (2u * 1024 * 1024)
+/* What is kept of the memory in which events are made. */
+#define AUDIT_LINE_KEPT_BYTES_MAX (64u * 1024)
 /* Request line and headers together, HTTP/1.1 and HTTP/2: Go's default is 1 MiB, browsers stay under 64 KiB. */
 #define HTTP_HEADER_BYTES_MAX (64u * 1024)
 #define HTTP_HEADERS_MAX 128

@@ -5,6 +5,7 @@
 
 int server_main(int argc, char **argv);
 int agent_main(int argc, char **argv);
+int secrets_encrypt_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 int certificate_main(int argc, char **argv);
 int etcd_snapshot_main(int argc, char **argv);

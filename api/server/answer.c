@@ -1,6 +1,8 @@
 /* See answer.h. */
 #include "api/server/answer.h"
 
+#include "api/server/audit/audit.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/shape.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
@@ -50,6 +52,8 @@ void call_respond_bufs(struct call *c, int status, const char *content_type, str
 {
 	CHECK(!c->answered);
 	c->answered = true;
+	audit_response(c, status, content_type, bufs, count);
+	fairness_leave(c);
 	if (c->gone) {
 		for (size_t i = 0; i < count; i++)
 			rcbuf_unref(bufs[i].ref);
@@ -81,6 +85,7 @@ static void respond_encoded(struct call *c, int status, struct strbuf *text)
 {
 	struct strbuf out = STRBUF_INIT;
 	struct err err = ERR_INIT;
+	audit_response_text(c, strbuf_slice(text));
 	if (shape_encode(c->format, text, &out, &err) != 0) { /* no protobuf form: JSON is in every client's list too */
 		c->format = FORMAT_JSON;
 		strbuf_release(&out);
@@ -133,6 +138,7 @@ void call_respond_tree(struct call *c, int status, const struct json *tree)
 	struct strbuf text = STRBUF_INIT;
 	LOOP_CHECK_OWNER(c->loop);
 	json_write(&text, tree);
+	audit_response_status(c, tree);
 	respond_encoded(c, status, &text);
 }
 
@@ -166,6 +172,8 @@ void call_stream_begin(struct call *c, int status, const char *content_type)
 {
 	CHECK(!c->answered);
 	c->answered = true;
+	audit_started(c, status);
+	fairness_leave(c);
 	if (!c->gone)
 		c->transport->begin(c, status, content_type);
 }
@@ -189,6 +197,7 @@ void call_stream_end(struct call *c)
 {
 	LOOP_CHECK_OWNER(c->loop);
 	CHECK(c->answered);
+	audit_complete(c);
 	if (!c->gone)
 		c->transport->end(c);
 }
@@ -199,5 +208,6 @@ void call_upgraded(struct call *c)
 	CHECK(!c->answered && c->exchange);
 	c->exchange = NULL;
 	c->answered = true;
+	audit_started(c, 101);
 	call_unref(c);
 }

@@ -7,6 +7,7 @@
 #ifndef K3X_API_SERVER_ARGUMENTS_H
 #define K3X_API_SERVER_ARGUMENTS_H
 
+#include "api/server/audit/options.h"
 #include "base/flags.h"
 
 /* Tokens of an OpenID Connect issuer; issuer_url NULL: there is none. */
@@ -61,6 +62,10 @@ struct api_arguments {
 	struct api_admission_arguments admission;
 	/* of TLS; NULL: --tls-min-version and --tls-cipher-suites, or their defaults */
 	const char *tls_min_version, *tls_cipher_suites;
+	struct audit_options audit;
+	int64_t inflight_max, mutating_inflight_max; /* together: the seats of fairness/ */
+	const char *encryption_config;               /* --encryption-provider-config */
+	bool encryption_reloads;                     /* its file is looked at now and then */
 };
 
 /* What holds when nothing was said. */
@@ -71,6 +76,9 @@ struct api_arguments {
 	.authorization = {.webhook_version = "v1beta1", .authorized_ttl_ms = 300000, .unauthorized_ttl_ms = 30000}, \
 	.admission = {.not_ready_toleration_s = 300, .unreachable_toleration_s = 300}, \
 	.service_accounts = {.extend_expiration = true}, \
+	.audit = AUDIT_OPTIONS_INIT, \
+	.inflight_max = 400, \
+	.mutating_inflight_max = 200, \
 }
 /* clang-format on */
 

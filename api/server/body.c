@@ -3,6 +3,7 @@
 
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/codec/transcode.h"
+#include "api/server/audit/audit.h"
 #include "base/yaml.h"
 #include "base/check.h"
 
@@ -92,6 +93,7 @@ struct json *body_read(
 		call_warn(c, problems.texts[i]);
 	json_set_cstr(&c->arena, tree, "kind", kind);
 	json_set_cstr(&c->arena, tree, "apiVersion", api_version);
+	audit_request_object(c, tree);
 	return tree;
 }
 
@@ -138,6 +140,7 @@ struct json *body_read_delete_options(struct call *c, struct err *err)
 			options = NULL;
 		if (!options)
 			return NULL;
+		audit_request_object(c, options);
 	} else {
 		options = json_new(&c->arena, JSON_OBJECT);
 	}

@@ -32,6 +32,8 @@ struct call *call_ref(struct call *c)
 void call_unref(struct call *c)
 {
 	CHECK(c->refs > 0);
+	if (c->refs == 1 && c->on_over)
+		c->on_over(c);
 	if (--c->refs)
 		return;
 	user_unref(c->user);

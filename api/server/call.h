@@ -15,6 +15,8 @@
 #include "base/wire/http.h"
 
 struct api_server;
+struct audit_record;
+struct flow;
 struct call;
 struct impersonation;
 struct json;
@@ -64,6 +66,9 @@ struct call {
 	struct impersonation *impersonation; /* whom the user wants to act as; NULL: himself */
 	uint64_t led_term;                   /* not 0: written in this term of the leadership or never */
 	struct route route;
+	struct audit_record *audit;      /* NULL: it is not audited */
+	struct flow *flow;               /* its place in fairness/; NULL: it has none */
+	void (*on_over)(struct call *c); /* with the last reference, before the memory goes: dispatch's */
 	/* answer */
 	enum call_format format;
 	enum call_shape shape;

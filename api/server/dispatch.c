@@ -1,14 +1,16 @@
 /* The steps of a request, in order, when the transport has authenticated it:
  *
- *     (impersonate) -> query -> route -> negotiate -> authorize -> body -> handler
+ *     query -> route -> (impersonate) -> negotiate -> its turn -> authorize -> body -> handler
  *
  * Nobody's body is read before he may do what he asks. What can go wrong before a handler is called is answered here.
  */
 #include "api/server/dispatch.h"
 
 #include "api/server/answer.h"
+#include "api/server/audit/audit.h"
 #include "api/server/auth/authorize.h"
 #include "api/server/auth/impersonation.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
 #include "api/server/nonresource.h"
 #include "api/server/state.h"
@@ -16,6 +18,12 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/check.h"
+
+/* What is kept between the steps, in the call's arena: until the handler has it, c->handler_data. */
+struct passage {
+	struct authorization z;
+	struct err err; /* what is wrong with the path */
+};
 
 static void run_handler(struct call *c)
 {
@@ -83,6 +91,8 @@ static void with_body(struct call *c)
 {
 	c->budget = BUDGET(API_WRITE_ARENA_BYTES_MAX, clock_mono_ms() + API_WRITE_MS_MAX);
 	c->arena.budget = &c->budget;
+	if (c->route.is_resource && c->route.verb == RESOURCE_PATCH)
+		audit_request_patch(c);
 	run_handler(c);
 }
 
@@ -97,6 +107,9 @@ static void authorized(struct authorization *z)
 	struct call *c = z->arg;
 	struct err err = ERR_INIT;
 	CHECK(!c->answered);
+	audit_annotate(
+	        c, "authorization.k8s.io/decision", z->verdict == VERDICT_ALLOW ? SLICE("allow") : SLICE("forbid"));
+	audit_annotate(c, "authorization.k8s.io/reason", slice_of(z->reason));
 	if (!c->gone && z->verdict != VERDICT_ALLOW) {
 		authorize_refusal(&z->attributes, z->reason, &err);
 		refuse(c, &err);
@@ -156,29 +169,52 @@ static void fill_attributes(struct call *c, struct attributes *a)
 		take_selector(c, a);
 }
 
+static void may_he(struct call *c, struct passage *p)
+{
+	struct authorization *z = &p->z;
+	z->arg = call_ref(c);
+	z->arena = &c->arena;
+	z->explains = audit_wants_reason(c);
+	z->done = authorized;
+	authorize(c->server, z);
+}
+
+static void its_turn(struct call *c, const struct err *err)
+{
+	struct passage *p = c->handler_data;
+	c->handler_data = NULL;
+	if (err->code)
+		refuse(c, err);
+	else
+		may_he(c, p);
+}
+
+/* Path, query and Accept are read; what is wrong with them is answered when it is known who acts. */
 static void dispatch(struct call *c)
 {
-	struct err err = ERR_INIT;
-	call_parse_query(c);
-	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &err);
-	resource_ref(c->route.resource); /* the call's, until it ends */
-	if (rc == 0 && c->route.is_resource && !(c->route.sub && c->route.sub->is_connect))
-		rc = call_negotiate(c, &err);
-	if (rc != 0) {
+	struct passage *p = c->handler_data;
+	struct err err = p->err;
+	c->handler_data = NULL;
+	if (!err.code && c->route.is_resource && !(c->route.sub && c->route.sub->is_connect))
+		call_negotiate(c, &err);
+	if (err.code) {
 		refuse(c, &err);
 		return;
 	}
-	struct authorization *z = ARENA_NEW(&c->arena, struct authorization);
-	fill_attributes(c, &z->attributes);
-	z->arg = call_ref(c);
-	z->arena = &c->arena;
-	z->done = authorized;
-	authorize(c->server, z);
+	p->z.attributes.user = c->user;
+	if (fairness_enter(c, &p->z.attributes, its_turn, &err))
+		may_he(c, p);
+	else if (err.code)
+		refuse(c, &err);
+	else
+		c->handler_data = p;
 }
 
 static void impersonated(struct call *c, const struct err *err)
 {
 	CHECK(!c->answered);
+	if (!err->code)
+		audit_impersonated(c);
 	if (!c->gone && err->code)
 		refuse(c, err);
 	else if (!c->gone)
@@ -186,13 +222,48 @@ static void impersonated(struct call *c, const struct err *err)
 	call_unref(c);
 }
 
+static struct passage *read_head(struct call *c)
+{
+	struct passage *p = ARENA_NEW(&c->arena, struct passage);
+	call_parse_query(c);
+	if (route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &p->err) != 0)
+		c->route.is_resource = c->route.is_resource && c->route.verb;
+	resource_ref(c->route.resource); /* the call's, until it ends */
+	fill_attributes(c, &p->z.attributes);
+	return p;
+}
+
+/* If nobody has said so before: the client went away. */
+static void over(struct call *c)
+{
+	audit_complete(c);
+	fairness_leave(c);
+}
+
 void api_dispatch(struct call *c)
 {
 	LOOP_CHECK_OWNER(c->loop);
 	CHECK(c->user && !c->answered);
 	c->server->counters.requests++;
+	struct passage *p = read_head(c);
+	c->handler_data = p;
+	c->on_over = over;
+	audit_begin(c, &p->z.attributes);
 	if (c->impersonation)
 		impersonation_check(call_ref(c), c->impersonation, impersonated);
 	else
 		dispatch(c);
+}
+
+void api_refuse(struct call *c, const struct err *err)
+{
+	CHECK(!c->answered);
+	c->on_over = over;
+	if (c->user) { /* it is known who asks, and what he says besides is wrong */
+		audit_begin(c, &read_head(c)->z.attributes);
+	} else if (err->code == ERR_UNAUTHENTICATED && c->server->audit) {
+		c->user = user_new(SLICE(""), SLICE_NULL);
+		audit_begin_refused(c, &read_head(c)->z.attributes, err->msg);
+	}
+	call_respond_err(c, err);
 }

@@ -5,7 +5,10 @@
 #include "api/machinery/openapi/openapi_v2.h"
 #include "api/machinery/openapi/openapi_v3.h"
 #include "api/server/answer.h"
+#include "api/server/audit/audit.h"
 #include "api/server/auth/authn.h"
+#include "api/server/fairness/fairness.h"
+#include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "base/wire/http.h"
 #include "base/check.h"
@@ -247,6 +250,9 @@ static void metrics(struct call *c)
 	strbuf_addf(&out, "# TYPE store_size_bytes gauge\nstore_size_bytes %" PRId64 "\n", stats.size_bytes);
 	strbuf_addf(&out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %ld\n",
 	        resident_bytes());
+	audit_metrics(s->audit, &out);
+	sealer_metrics(s->sealer, &out);
+	fairness_metrics(s->fairness, &out);
 	strbuf_addf(&out, "# TYPE apiserver_storage_objects gauge\n");
 	void *arg[] = {&out, c};
 	resources_each(write_object_count, arg);

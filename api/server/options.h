@@ -27,7 +27,10 @@ struct api_server_options {
 	const char *token_file, *agent_token_file;
 	const struct api_join_options *join;   /* join/join.h; NULL: nobody joins by this server. Borrowed */
 	const struct api_arguments *arguments; /* arguments.h; NULL: all defaults. Borrowed, outlives the server */
-	unsigned compact_interval_s;           /* history is kept this long to twice as long; 0: five minutes */
+	/* An EncryptionConfiguration that may come later (api_server_reload()); NULL: there is none. Not with that of
+	 * the arguments, which must be there. */
+	const char *encryption_config_file;
+	unsigned compact_interval_s; /* history is kept this long to twice as long; 0: five minutes */
 };
 
 #endif

@@ -11,6 +11,7 @@
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
+#include "api/server/audit/audit.h"
 #include "api/server/auth/authn.h"
 #include "api/server/auth/authorize.h"
 #include "api/server/auth/impersonation.h"
@@ -19,8 +20,10 @@
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
 #include "api/server/extend/definitions.h"
+#include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
 #include "api/server/outgoing/outgoing.h"
+#include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
 #include "api/server/verbs/verbs.h"
@@ -38,6 +41,12 @@ static void set_headers(struct call *c, struct http_exchange *x, int status, con
 {
 	http_set_content_type(x, content_type);
 	http_set_header(x, "cache-control", SLICE("no-cache, private"));
+	if (c->audit)
+		http_set_header(x, "audit-id", audit_id(c));
+	if (c->flow && fairness_schema_uid(c).len) {
+		http_set_header(x, "x-kubernetes-pf-flowschema-uid", fairness_schema_uid(c));
+		http_set_header(x, "x-kubernetes-pf-prioritylevel-uid", fairness_level_uid(c));
+	}
 	for (size_t i = 0; i < c->n_warnings; i++) {
 		struct strbuf v = STRBUF_INIT;
 		strbuf_adds(&v, "299 - ");
@@ -128,7 +137,7 @@ static void admitted(struct call *c, struct token_question *q, bool is_silent, s
 	if (!err->code)
 		api_dispatch(c);
 	else
-		call_respond_err(c, err);
+		api_refuse(c, err);
 }
 
 static void authenticated(struct token_question *q, const struct err *err)
@@ -151,7 +160,7 @@ static void admit(struct call *c)
 	LOOP_CHECK_OWNER(s->loop);
 	if (!s->is_ready && !is_public(c->path)) {
 		err_set(&err, ERR_UNAVAILABLE, "the server is starting: try again in a moment");
-		call_respond_err(c, &err);
+		api_refuse(c, &err);
 		return;
 	}
 	q->arena = &c->arena;
@@ -209,7 +218,7 @@ static void on_request(struct http_exchange *x, void *arg)
 
 /* ---- start ---- */
 
-enum { TRIM_TICKS = 60 };
+enum { TRIM_TICKS = 60, SEALER_TICKS = 5, INFLIGHT_MAX = 1000000 };
 
 /* After so long it is no election any more. */
 enum { LEADERLESS_S = 3 };
@@ -227,6 +236,28 @@ static void look_for_leader(struct api_server *s)
 		        "for good, see --cluster-reset\"");
 }
 
+static int reload_sealer(struct api_server *s, struct err *err)
+{
+	bool changed = false;
+	if (sealer_reload(s->sealer, &changed, err) != 0)
+		return err->code;
+	if (changed) {
+		log_info("server", "the encryption configuration has changed", "sha256=%s", sealer_hash(s->sealer));
+		cache_sealer_changed(s->cache);
+	}
+	return 0;
+}
+
+/* A file that does not read is told once, and looked at again when it has changed once more. */
+static void look_at_sealer(struct api_server *s)
+{
+	struct err err = ERR_INIT;
+	if (!s->options.arguments->encryption_reloads || s->ticks % SEALER_TICKS || !sealer_file_changed(s->sealer))
+		return;
+	if (reload_sealer(s, &err) != 0)
+		log_error("server", "the encryption configuration stays as it was", "error=\"%s\"", err.msg);
+}
+
 /* Every second. What a burst of connections or writes has freed would otherwise stay with malloc for good; giving it
  * back takes a millisecond or two. */
 static void tick(uv_timer_t *t)
@@ -235,6 +266,8 @@ static void tick(uv_timer_t *t)
 	watches_tick(s);
 	look_for_leader(s);
 	definitions_tick(s->definitions);
+	look_at_sealer(s);
+	fairness_tick(s->fairness);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
 }
@@ -291,9 +324,32 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
 	s->options.tls_min_version = keep_text(s, o->tls_min_version);
+	s->options.encryption_config_file = keep_text(s, o->encryption_config_file);
 	s->options.token_file = keep_text(s, o->token_file);
 	s->options.agent_token_file = keep_text(s, o->agent_token_file);
 	s->options.tls_cipher_suites = keep_text(s, o->tls_cipher_suites);
+}
+
+static unsigned seats_of(const struct api_server *s)
+{
+	const struct api_arguments *a = s->options.arguments;
+	return (unsigned)(a->inflight_max + a->mutating_inflight_max);
+}
+
+static int check_seats(const struct api_server *s, struct err *err)
+{
+	const struct api_arguments *a = s->options.arguments;
+	if (a->inflight_max >= 0 && a->mutating_inflight_max >= 0 && a->inflight_max <= INFLIGHT_MAX &&
+	        a->mutating_inflight_max <= INFLIGHT_MAX && a->inflight_max + a->mutating_inflight_max > 0)
+		return 0;
+	return err_set(err, ERR_INVAL,
+	        "max-requests-inflight and max-mutating-requests-inflight: from 0 to %d, and not both 0", INFLIGHT_MAX);
+}
+
+static int open_sealer(struct api_server *s, struct err *err)
+{
+	const char *given = s->options.arguments->encryption_config;
+	return sealer_new(given ? given : s->options.encryption_config_file, !given, &s->sealer, err);
 }
 
 static int open_tls(struct api_server *s, struct err *err)
@@ -336,6 +392,8 @@ static void free_parts(struct api_server *s)
 	service_allocator_free(s->services);
 	join_free(s->join);
 	tunnels_free(s->tunnels);
+	sealer_free(s->sealer);
+	fairness_free(s->fairness);
 	rcbuf_unref(s->frame.object);
 	rcbuf_unref(s->frame.text);
 	CHECK(s->quota_lines.count == 0); /* all calls are over */
@@ -360,8 +418,10 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->services = service_allocator_new(options->service_cidr, options->node_port_min, options->node_port_max, err);
 	if (!s->services || authenticator_new(s, &s->authenticator, err) != 0 ||
 	        authorizers_new(s, &s->authorizers, err) != 0 || admission_config_new(s, &s->admission, err) != 0 ||
-	        (options->join && join_new(s, options->join, &s->join, err) != 0) || open_tls(s, err) != 0 ||
-	        open_http(s, err) != 0) {
+	        (options->join && join_new(s, options->join, &s->join, err) != 0) || check_seats(s, err) != 0 ||
+	        open_sealer(s, err) != 0 ||
+	        audit_new(s->loop, s->outgoing, &s->options.arguments->audit, &s->audit, err) != 0 ||
+	        open_tls(s, err) != 0 || open_http(s, err) != 0) {
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
 		outgoing_pool_close(s->outgoing, NULL, NULL);
@@ -372,11 +432,12 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->bookmark_timer.data = s;
 	uv_timer_start(&s->bookmark_timer, tick, 1000, 1000);
 	s->duties = duties_new(s);
-	s->cache = cache_new(s->loop, s->store, cache_loaded, s);
+	s->cache = cache_new(s->loop, s->store, s->sealer, cache_loaded, s);
 	s->definitions = definitions_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
 	authenticator_start(s->authenticator);
+	s->fairness = fairness_new(s, seats_of(s));
 	*ret = s;
 	return 0;
 }
@@ -389,7 +450,8 @@ int api_server_port(const struct api_server *s)
 int api_server_reload(struct api_server *s, struct err *err)
 {
 	LOOP_CHECK_OWNER(s->loop);
-	if (authenticator_reload(s, err) != 0 || (s->join && join_reload(s->join, err) != 0))
+	if (reload_sealer(s, err) != 0 || authenticator_reload(s, err) != 0 ||
+	        (s->join && join_reload(s->join, err) != 0))
 		return err->code;
 	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
 		return err_wrap(err, "the identity towards kubelets");
@@ -398,14 +460,24 @@ int api_server_reload(struct api_server *s, struct err *err)
 
 /* ---- the end ---- */
 
+static void audit_closed(void *arg)
+{
+	struct api_server *s = arg;
+	void (*closed)(void *) = s->closed;
+	void *closed_arg = s->closed_arg;
+	free_parts(s);
+	if (closed)
+		closed(closed_arg);
+}
+
+/* All calls are over: what is to be written of them is complete. */
 static void all_closed(struct closing *closing)
 {
 	struct api_server *s = CONTAINER_OF(closing, struct api_server, closing_parts);
-	void (*closed)(void *) = s->closed;
-	void *arg = s->closed_arg;
-	free_parts(s);
-	if (closed)
-		closed(arg);
+	if (s->audit)
+		audit_close(TAKE(s->audit), audit_closed, s);
+	else
+		audit_closed(s);
 }
 
 static void timer_closed(uv_handle_t *h)
@@ -414,7 +486,7 @@ static void timer_closed(uv_handle_t *h)
 	closing_part_done(&s->closing_parts);
 }
 
-static void http_closed(void *arg)
+static void webhook_closed(void *arg)
 {
 	struct api_server *s = arg;
 	definitions_stop(s->definitions);
@@ -422,6 +494,7 @@ static void http_closed(void *arg)
 	policies_free(s);
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
+	fairness_stop(s->fairness);
 	closing_hold(&s->closing_parts);
 	api_sessions_close(s, closing_part_done, &s->closing_parts);
 	closing_hold(&s->closing_parts);
@@ -435,6 +508,12 @@ static void http_closed(void *arg)
 	closing_hold(&s->closing_parts);
 	cache_close(s->cache, closing_part_done, &s->closing_parts);
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
+}
+
+static void http_closed(void *arg)
+{
+	struct api_server *s = arg;
+	audit_close_webhook(s->audit, webhook_closed, s);
 }
 
 static void definitions_closed(void *arg)

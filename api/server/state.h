@@ -7,16 +7,19 @@
 #include "base/rt/closing.h"
 
 struct admission_config;
+struct audit;
 struct authenticator;
 struct authorizers;
 struct definitions;
 struct duties;
 struct join;
+struct fairness;
 struct http_server;
 struct node_graph;
 struct outgoing_pool;
 struct policy_store;
 struct rbac_index;
+struct sealer;
 struct service_allocator;
 struct tls_context;
 struct tunnels;
@@ -26,11 +29,14 @@ struct api_server {
 	struct arena arena;
 	struct loop *loop;
 	struct engine *store;
+	struct sealer *sealer; /* what is stored encrypted, and how */
 	struct cache *cache;
 	struct http_server *http;
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
 	struct outgoing_pool *outgoing;  /* calls to webhooks and issuers */
+	struct fairness *fairness;
+	struct audit *audit; /* NULL: nothing is audited */
 	struct authenticator *authenticator;
 	struct authorizers *authorizers;
 	struct admission_config *admission; /* which plugins are on, and what they were told */

@@ -12,7 +12,7 @@ stamp="$root/build/deps/.stamp"
 api_dir="$root/build/deps/k8s-api"
 
 build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev liblz4-dev libssl-dev libnghttp2-dev
-  libprotobuf-c-dev protobuf-c-compiler libyaml-dev libmnl-dev libjansson-dev libcurl4-openssl-dev"
+  libprotobuf-c-dev protobuf-c-compiler libyaml-dev zlib1g-dev libmnl-dev libjansson-dev libcurl4-openssl-dev"
 run_pkgs="tzdata containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
 test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount lz4 python3-flask-cors"
 newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client python3-moto"
@@ -37,8 +37,8 @@ missing_of() {
 }
 
 . /etc/os-release
-# Debian 13's static libcrypto was built with these two.
-[ "${VERSION_ID:-}" = 12 ] || build_pkgs="$build_pkgs zlib1g-dev libzstd-dev"
+# Debian 13's static libcrypto was built with it.
+[ "${VERSION_ID:-}" = 12 ] || build_pkgs="$build_pkgs libzstd-dev"
 [ "${ID:-}" = debian ] || die "this is ${PRETTY_NAME:-an unknown system}; packages are only known for Debian 12 and 13"
 
 add_sources() {

@@ -14,6 +14,8 @@ struct program {
 static const struct program programs[] = {
         {"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
         {"agent", agent_main, "run a node whose servers are elsewhere"},
+        {"secrets-encrypt", secrets_encrypt_main,
+                "Secrets at rest: status, enable, disable, prepare, rotate, reencrypt, rotate-keys"},
         {"token", token_main, "tokens by which agents and servers join: create, list, delete, generate, rotate"},
         {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
         {"etcd-snapshot", etcd_snapshot_main, "snapshots: save, list, delete, prune; here and in S3 stores"},

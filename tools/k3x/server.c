@@ -10,6 +10,7 @@
 #include "tools/k3x/parts.h"
 #include "tools/programs.h"
 #include "tools/k3x/server_check.h"
+#include "tools/k3x/server_encryption.h"
 #include "tools/k3x/server_events.h"
 #include "tools/k3x/server_join.h"
 #include "tools/k3x/server_keeper.h"
@@ -302,6 +303,7 @@ static void start_api_on_loop(void *arg)
 	        .tls_min_version = or_else(set->apiserver.tls_min_version, set->tls_min_version),
 	        .tls_cipher_suites = or_else(set->apiserver.tls_cipher_suites, set->tls_cipher_suites),
 	        .arguments = &set->apiserver,
+	        .encryption_config_file = server_file(set, ENCRYPTION_CONFIG_PLACE),
 	        .join = &s->join,
 	        .token_file = server_file(set, "server/token"),
 	        .agent_token_file = server_file(set, "server/agent-token"),
@@ -344,7 +346,8 @@ static void start_helpers(struct server *s)
 	s->keeper = keeper_start(&o);
 	s->snapshots = snapshots_start(&(struct snapshots_options){
 	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .looked = looked, .arg = s});
-	s->operate = (struct server_operate){.settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots};
+	s->operate = (struct server_operate){
+	        .settings = s->settings, .keeper = s->keeper, .snapshots = s->snapshots, .store = s->store.engine};
 	s->operate.settings.arena = ARENA_INIT;
 }
 
@@ -389,8 +392,9 @@ static int prepare(struct server *s, struct err *err)
 {
 	struct server_settings *set = &s->settings;
 	bool is_joining = false;
-	if (server_join_begin(set, &is_joining, err) != 0 || server_store_identify(set, err) != 0 ||
-	        server_keys_recover(set, err) != 0)
+	if (server_join_begin(set, &is_joining, err) != 0 ||
+	        (!is_joining && encryption_begin(set, clock_wall_s(), err) != 0) ||
+	        server_store_identify(set, err) != 0 || server_keys_recover(set, err) != 0)
 		return err->code;
 	if (!set->has_peers)
 		return open_beside(s, err);

@@ -95,6 +95,17 @@ static int check_addresses(const struct server_settings *s, struct err *err)
 	return check_ranges(s, err);
 }
 
+static int check_encryption(const struct server_settings *s, struct err *err)
+{
+	if (strcmp(s->secrets_provider, "aescbc") != 0 && strcmp(s->secrets_provider, "secretbox") != 0)
+		return bad(err, "secrets-encryption-provider", s->secrets_provider, "aescbc or secretbox");
+	if (s->secrets_encryption && s->apiserver.encryption_config)
+		return err_set(err, ERR_INVAL,
+		        "--secrets-encryption keeps an encryption configuration of its own: leave out "
+		        "--kube-apiserver-arg=encryption-provider-config, or that");
+	return 0;
+}
+
 /* ---- numbers ---- */
 
 static int check_port(const char *flag, int64_t port, struct err *err)
@@ -254,7 +265,8 @@ int server_check(struct server_settings *s, struct err *err)
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
 	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_node_addresses(s, err) != 0 ||
 	        check_addresses(s, err) != 0 || check_node_names(s, err) != 0 || check_names(s, err) != 0 ||
-	        check_joining(s, err) != 0 || snapshot_settings_check(&s->snapshots, err) != 0)
+	        check_joining(s, err) != 0 || check_encryption(s, err) != 0 ||
+	        snapshot_settings_check(&s->snapshots, err) != 0)
 		return err->code;
 	return check_files(s, err);
 }

@@ -22,6 +22,7 @@
 #include "base/rt/cond.h"
 #include "store/engine/raft_engine.h"
 #include "tools/k3x/server_certs.h"
+#include "tools/k3x/server_encryption.h"
 #include "tools/k3x/server_pki.h"
 #include "tools/k3x/server_store.h"
 
@@ -32,7 +33,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RETRY_MS = 2000, LOOK_MS = 1000, DUE_MS = 6 * 3600 * 1000, WARN_EVERY_S = 24 * 3600 };
+enum {
+	RETRY_MS = 2000,
+	LOOK_MS = 1000,
+	DUE_MS = 6 * 3600 * 1000,
+	WARN_EVERY_S = 24 * 3600,
+	CHANGE_TRIES = 20,
+	LOOK_TRIES = 10
+};
 
 struct order {
 	struct order *next;
@@ -45,7 +53,7 @@ struct order {
 struct keeper {
 	struct keeper_options options;
 	struct server_settings settings; /* a copy, for an arena is one thread's */
-	char name_key[64], address_key[64];
+	char name_key[64], address_key[64], encryption_key[64];
 	char *address;              /* URL for peers */
 	struct strbuf others;       /* what is in the file of where they are */
 	bool has_seen;              /* version */
@@ -75,17 +83,33 @@ static const char *mark(struct keeper *k)
 
 struct have {
 	bool keys, name, address, is_own;
+	bool encryption;    /* what is said of ours is so */
 	struct slice newer; /* empty: nothing was ever changed */
 };
 
+/* "" when there is no configuration, or none that reads. */
+static const char *encryption_hash(struct keeper *k)
+{
+	struct encryption_texts texts;
+	struct encryption_view view = {.hash = ""};
+	struct err err = ERR_INIT;
+	if (encryption_read(&k->settings, &texts, &err) != 0 ||
+	        encryption_describe(&k->settings.arena, &texts, &view, &err) != 0)
+		return "";
+	return view.hash;
+}
+
 static struct have look(struct keeper *k, const struct store_system_args *s)
 {
-	struct have h = {.is_own = access(mark(k), F_OK) == 0};
+	const char *hash = encryption_hash(k);
+	struct have h = {.is_own = access(mark(k), F_OK) == 0, .encryption = !*hash};
 	for (size_t i = 0; i < s->n_entries; i++) {
 		const struct store_system_entry *e = &s->entries[i];
 		h.keys = h.keys || slice_is(e->key, JOIN_KEYS_KEY);
 		h.name = h.name || (slice_is(e->key, k->name_key) && slice_is(e->value, k->settings.node_name));
 		h.address = h.address || (slice_is(e->key, k->address_key) && slice_is(e->value, k->address));
+		if (slice_is(e->key, k->encryption_key))
+			h.encryption = slice_is(e->value, hash);
 		if (slice_is(e->key, SERVER_KEYS_NEWER_KEY))
 			h.newer = e->value;
 	}
@@ -182,13 +206,16 @@ static int write_store(
 
 static int put_what_lacks(struct keeper *k, const struct have *h, int64_t version, struct err *err)
 {
-	struct store_system_entry changes[4 + RAFT_MEMBERS_MAX];
+	struct store_system_entry changes[5 + RAFT_MEMBERS_MAX];
 	struct strbuf sealed = STRBUF_INIT;
 	size_t n = 0;
 	if ((!h->keys || h->is_own) && server_keys_seal(&k->settings, NULL, &sealed, NULL, err) == 0)
 		changes[n++] = (struct store_system_entry){.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(&sealed)};
 	if (h->is_own && h->newer.len)
 		changes[n++] = (struct store_system_entry){.key = SLICE(SERVER_KEYS_NEWER_KEY), .is_delete = true};
+	if (!h->encryption)
+		changes[n++] = (struct store_system_entry){
+		        .key = slice_of(k->encryption_key), .value = slice_of(encryption_hash(k))};
 	if (!h->name)
 		changes[n++] = (struct store_system_entry){
 		        .key = slice_of(k->name_key), .value = slice_of(k->settings.node_name)};
@@ -252,7 +279,7 @@ static void look_at_certificates(struct keeper *k)
 
 /* ---- following ---- */
 
-static int follow(struct keeper *k, struct slice newer, struct err *err)
+static int follow(struct keeper *k, struct slice newer, unsigned *ret_keys, struct err *err)
 {
 	unsigned keys = 0, anew = 0;
 	unsigned char sum[32];
@@ -265,6 +292,7 @@ static int follow(struct keeper *k, struct slice newer, struct err *err)
 		if ((keys & SERVER_KEYS_SERVER_CA && strstr(server_leaves[i].ca, "server-ca")) ||
 		        (keys & SERVER_KEYS_CLIENT_CA && strstr(server_leaves[i].ca, "client-ca")))
 			anew |= 1u << i;
+	*ret_keys = keys;
 	if (keys && prepare(k, anew, keys, NULL, err) != 0)
 		return err->code;
 	memcpy(k->followed, sum, sizeof sum);
@@ -277,11 +305,9 @@ static bool somebody_moved(struct keeper *k)
 	return k->settings.has_peers && note_moved(k, changes) > 0;
 }
 
-static int look_at_store(struct keeper *k, struct err *err)
+static int look_once(struct keeper *k, unsigned *ret_keys, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
-	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
-		return 0;
 	q.req.system.prefix = SLICE("k3x/");
 	if (server_store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
@@ -290,7 +316,7 @@ static int look_at_store(struct keeper *k, struct err *err)
 		if (k->settings.has_peers)
 			find_others(k, &q.req.system, err);
 		if (!err->code && put_what_lacks(k, &h, q.req.system.version, err) == 0 && h.newer.len && !h.is_own)
-			follow(k, h.newer, err);
+			follow(k, h.newer, ret_keys, err);
 		k->version = q.req.system.version;
 		k->has_seen = !err->code;
 	}
@@ -298,31 +324,95 @@ static int look_at_store(struct keeper *k, struct err *err)
 	return err->code;
 }
 
+/* Once more when other servers wrote at the same moment, as all do after a change of what they tell about themselves;
+ * and when what came of new keys is something to be told in turn. */
+static int look_at_store(struct keeper *k, struct err *err)
+{
+	unsigned keys = SERVER_KEYS_ENCRYPTION;
+	if (k->has_seen && k->version == store_system_version(k->options.store) && !somebody_moved(k))
+		return 0;
+	for (int tries = 0; tries < LOOK_TRIES && (err->code == ERR_CONFLICT || keys & SERVER_KEYS_ENCRYPTION);
+	        tries++) {
+		*err = ERR_INIT;
+		keys = 0;
+		look_once(k, &keys, err);
+	}
+	return err->code;
+}
+
 /* ---- orders ---- */
 
-static int change(struct keeper *k, const struct server_keys_change *c, struct err *err)
+/* Files follow the store up to its newest version, and say what the change was computed of. */
+static int stand_at_newest(struct keeper *k, const struct server_keys_change *c, struct err *err)
+{
+	if (!c->encryption_from || look_at_store(k, err) != 0)
+		return err->code;
+	if (strcmp(encryption_hash(k), c->encryption_from) != 0)
+		return err_set(err, ERR_CONFLICT, "somebody else has changed the encryption configuration meanwhile");
+	return 0;
+}
+
+/* *ret_is_raced: the store has moved on since the files were looked at. */
+static int try_change(struct keeper *k, const struct server_keys_change *c, bool *ret_is_raced, struct err *err)
 {
 	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	struct strbuf for_joining = STRBUF_INIT, for_members = STRBUF_INIT;
 	q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(k->options.store, &q) != 0)
+	if (server_store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
-	else if (server_keys_seal(&k->settings, c, &for_joining, &for_members, err) == 0) {
+	} else if (c->encryption_from && q.req.system.version != k->version) {
+		*ret_is_raced = true;
+	} else if (server_keys_seal(&k->settings, c, &for_joining, &for_members, err) == 0) {
 		struct store_system_entry changes[] = {
 		        {.key = SLICE(JOIN_KEYS_KEY), .value = strbuf_slice(&for_joining)},
 		        {.key = SLICE(SERVER_KEYS_NEWER_KEY), .value = strbuf_slice(&for_members)}};
-		write_store(k, q.req.system.version, changes, COUNT_OF(changes), err);
-	}
-	if (!err->code) {
-		k->has_seen = false;
-		look_at_store(k, err);
-	} else if (err->code == ERR_CONFLICT) {
-		err_wrap(err, "something else changed at the same moment, try again");
+		*ret_is_raced = write_store(k, q.req.system.version, changes, COUNT_OF(changes), err) == ERR_CONFLICT;
 	}
 	store_request_release(&q.req);
 	strbuf_release(&for_joining);
 	strbuf_release(&for_members);
 	return err->code;
+}
+
+static int change(struct keeper *k, const struct server_keys_change *c, struct err *err)
+{
+	bool is_raced = true;
+	for (int tries = 0; is_raced && tries < CHANGE_TRIES; tries++) {
+		is_raced = false;
+		*err = ERR_INIT;
+		if (stand_at_newest(k, c, err) != 0)
+			return err->code;
+		try_change(k, c, &is_raced, err);
+		if (!c->encryption_from)
+			break;
+	}
+	if (is_raced)
+		return err_set(err, ERR_CONFLICT, "something else changed at the same moment, try again");
+	if (err->code)
+		return err->code;
+	k->has_seen = false;
+	return look_at_store(k, err);
+}
+
+/* --secrets-encryption, and the cluster has none: it is there already, or was begun without. All servers hear of it. */
+static void begin_encryption(struct keeper *k)
+{
+	struct encryption_texts t = {0};
+	struct err err = ERR_INIT;
+	if (!k->settings.secrets_encryption || !k->has_seen || encryption_read(&k->settings, &t, &err) != 0 ||
+	        t.config.len)
+		return;
+	if (encryption_new(&k->settings.arena, k->settings.secrets_provider, now_s(k), &t, &err) == 0) {
+		struct server_keys_change c = {.n = 2, .encryption_from = ""};
+		c.keys[0] = (struct server_key){ENCRYPTION_STATE_PLACE, t.state};
+		c.keys[1] = (struct server_key){ENCRYPTION_CONFIG_PLACE, t.config};
+		change(k, &c, &err);
+	}
+	if (err.code && err.code != ERR_CONFLICT)
+		log_warn("server", "Secrets are not encrypted yet", "error=\"%s\"", err.msg);
+	else if (!err.code)
+		log_info("server", "Secrets are encrypted from now on",
+		        "earlier=\"k3x secrets-encrypt reencrypt -f --skip writes them anew\"");
 }
 
 static struct order *take_order(struct keeper *k)
@@ -404,6 +494,7 @@ static void *keeper_main(void *arg)
 			log_info("server", "keys in the store can't be looked at yet, it is tried again",
 			        "error=\"%s\"", err.msg);
 		failed = err.code ? failed : 0;
+		begin_encryption(k);
 		look_at_certificates(k);
 		carry_out(k);
 		arena_release(&k->settings.arena);
@@ -425,6 +516,8 @@ struct keeper *keeper_start(const struct keeper_options *o)
 	snprintf(k->name_key, sizeof k->name_key, JOIN_NAMES_PREFIX "%016" PRIx64, k->settings.member_id);
 	snprintf(k->address_key, sizeof k->address_key, JOIN_ADDRESSES_PREFIX "%016" PRIx64, k->settings.member_id);
 	k->address = xstrdup(server_peer_address(&k->settings));
+	snprintf(k->encryption_key, sizeof k->encryption_key, SERVER_ENCRYPTION_PREFIX "%016" PRIx64,
+	        k->settings.member_id);
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_cond_init(&k->wake, NULL);
 	CHECK(pthread_create(&k->thread, NULL, keeper_main, k) == 0);

@@ -10,6 +10,9 @@
 struct engine;
 struct keeper;
 
+/* What each server has of the encryption configuration, by its id: the hash that encryption_describe() tells. */
+#define SERVER_ENCRYPTION_PREFIX "k3x/encryption/"
+
 struct keeper_options {
 	const struct server_settings *settings; /* copied; the strings stay as long as the keeper */
 	struct engine *store;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/pki.h"
 #include "store/engine.h"
+#include "tools/k3x/server_encryption.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/server_token.h"
 
@@ -28,21 +29,26 @@ enum { KEY_BYTES_MAX = 64 * 1024, RETRY_MS = 2000 };
 #define CA_PLACE "server/tls/server-ca.crt"
 #define PEER_KEY_PLACE "server/tls/etcd/peer-ca.key"
 
+enum form { IS_PEM, IS_TOKEN, IS_JSON };
+
 /* The CA that the token names is the last to be written: where it is, all are. */
 static const struct {
 	const char *place;
 	unsigned mode;
-	bool is_optional, is_token;
+	bool is_optional;
+	enum form form;
 	unsigned change; /* SERVER_KEYS_*: what it is a change of */
 } places[] = {
-        {"server/agent-token", 0600, true, true, SERVER_KEYS_TOKEN},
-        {"server/tls/service.key", 0600, false, false, SERVER_KEYS_SERVICE},
-        {"server/tls/client-ca.key", 0600, false, false, SERVER_KEYS_CLIENT_CA},
-        {"server/tls/client-ca.crt", 0644, false, false, SERVER_KEYS_CLIENT_CA},
-        {PEER_KEY_PLACE, 0600, false, false, 0},
-        {"server/tls/etcd/peer-ca.crt", 0644, false, false, 0},
-        {"server/tls/server-ca.key", 0600, false, false, SERVER_KEYS_SERVER_CA},
-        {CA_PLACE, 0644, false, false, SERVER_KEYS_SERVER_CA},
+        {"server/agent-token", 0600, true, IS_TOKEN, SERVER_KEYS_TOKEN},
+        {ENCRYPTION_STATE_PLACE, 0600, true, IS_JSON, SERVER_KEYS_ENCRYPTION},
+        {ENCRYPTION_CONFIG_PLACE, 0600, true, IS_JSON, SERVER_KEYS_ENCRYPTION},
+        {"server/tls/service.key", 0600, false, IS_PEM, SERVER_KEYS_SERVICE},
+        {"server/tls/client-ca.key", 0600, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
+        {"server/tls/client-ca.crt", 0644, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
+        {PEER_KEY_PLACE, 0600, false, IS_PEM, 0},
+        {"server/tls/etcd/peer-ca.crt", 0644, false, IS_PEM, 0},
+        {"server/tls/server-ca.key", 0600, false, IS_PEM, SERVER_KEYS_SERVER_CA},
+        {CA_PLACE, 0644, false, IS_PEM, SERVER_KEYS_SERVER_CA},
 };
 _Static_assert(COUNT_OF(places) <= SERVER_KEYS_MAX, "there is room for each");
 
@@ -91,13 +97,15 @@ static int pack(struct server_settings *s, const struct server_keys_change *c, s
 	return 0;
 }
 
-static bool is_sound(struct slice text, bool is_token)
+static bool is_sound(struct slice text, enum form form)
 {
 	struct join_token t;
 	struct err unused = ERR_INIT;
 	if (!text.len || text.len > KEY_BYTES_MAX || memchr(text.ptr, 0, text.len))
 		return false;
-	return is_token ? join_token_parse(text, &t, &unused) == 0 : slice_starts(text, "-----BEGIN ");
+	if (form == IS_TOKEN)
+		return join_token_parse(text, &t, &unused) == 0;
+	return slice_starts(text, form == IS_JSON ? "{" : "-----BEGIN ");
 }
 
 int server_keys_parse(
@@ -111,7 +119,7 @@ int server_keys_parse(
 		struct slice x = json_lib_get_str(v, places[i].place);
 		if (!x.ptr && places[i].is_optional)
 			continue;
-		if (!is_sound(x, places[i].is_token))
+		if (!is_sound(x, places[i].form))
 			return err_set(err, ERR_INVAL, "the cluster's keys: %s is missing or broken", places[i].place);
 		ret[(*n)++] = (struct server_key){places[i].place, {arena_memdup(a, x.ptr, x.len), x.len}};
 	}

@@ -29,6 +29,9 @@ struct server_keys_change {
 	struct slice secret; /* of the token; empty: that of server/token */
 	struct server_key keys[SERVER_KEYS_MAX];
 	size_t n;
+	/* It was computed of the encryption configuration that encryption_describe() tells by this hash, and is for no
+	 * other; then what else was written at the same moment is no hindrance. NULL: it is not about that. */
+	const char *encryption_from;
 };
 
 /* The cluster's keys as this data directory has them, but for what is to be changed, twice: sealed under the token's
@@ -42,7 +45,13 @@ int server_keys_seal(struct server_settings *s, const struct server_keys_change 
 
 /* What members are told, into the files: only what differs is written, what the token names last. *changed says which:
  * bits of SERVER_KEYS_TOKEN, ... ERR_UNAUTHENTICATED: it was sealed by servers of another cluster. Slow. */
-enum { SERVER_KEYS_TOKEN = 1, SERVER_KEYS_SERVICE = 2, SERVER_KEYS_CLIENT_CA = 4, SERVER_KEYS_SERVER_CA = 8 };
+enum {
+	SERVER_KEYS_TOKEN = 1,
+	SERVER_KEYS_SERVICE = 2,
+	SERVER_KEYS_CLIENT_CA = 4,
+	SERVER_KEYS_SERVER_CA = 8,
+	SERVER_KEYS_ENCRYPTION = 16
+};
 int server_keys_follow(struct server_settings *s, struct slice for_members, unsigned *changed, struct err *err);
 
 #endif

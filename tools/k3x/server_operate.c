@@ -2,14 +2,17 @@
  * does it; here, that the body is no object. */
 #include "tools/k3x/server_operate.h"
 
+#include "api/server/join/words.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json_lib.h"
 #include "base/pki.h"
 #include "tools/k3x/server_certs.h"
+#include "tools/k3x/server_encryption.h"
 #include "tools/k3x/server_keeper.h"
 #include "tools/k3x/server_rotate.h"
 #include "tools/k3x/server_snapshots.h"
+#include "tools/k3x/server_store.h"
 #include "tools/snapshots/settings_json.h"
 
 #include <stdlib.h>
@@ -19,6 +22,11 @@ static const char *text_of(struct server_operate *o, const json_t *v, const char
 {
 	struct slice s = json_lib_get_str(v, name);
 	return s.ptr ? arena_printf(&o->settings.arena, "%.*s", SLICE_FMT(s)) : NULL;
+}
+
+static const char *text_at(struct server_operate *o, struct slice s)
+{
+	return arena_printf(&o->settings.arena, "%.*s", SLICE_FMT(s));
 }
 
 /* ---- tokens ---- */
@@ -123,6 +131,94 @@ static int snapshots_look(struct server_operate *o, const json_t *ask, json_t *r
 	return 0;
 }
 
+/* ---- secrets at rest ---- */
+
+/* What the servers say that they have: alike, and each. Servers that say nothing are of before: they are not alike. */
+static int compare_servers(struct server_operate *o, const char *hash, json_t *ret, struct err *err)
+{
+	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	json_t *servers = json_object();
+	bool all = true;
+	q.req.system.prefix = SLICE("k3x/");
+	if (server_store_ask(o->store, &q) != 0)
+		*err = q.req.err;
+	for (size_t i = 0; !err->code && i < q.req.system.n_entries; i++) {
+		const struct store_system_entry *e = &q.req.system.entries[i];
+		if (!slice_starts(e->key, JOIN_NAMES_PREFIX))
+			continue;
+		struct slice id = {e->key.ptr + sizeof JOIN_NAMES_PREFIX - 1,
+		                     e->key.len - (sizeof JOIN_NAMES_PREFIX - 1)},
+		             has = SLICE_NULL;
+		for (size_t k = 0; k < q.req.system.n_entries; k++) {
+			const struct store_system_entry *x = &q.req.system.entries[k];
+			if (slice_starts(x->key, SERVER_ENCRYPTION_PREFIX) && slice_ends(x->key, text_at(o, id)))
+				has = x->value;
+		}
+		all = all && slice_is(has, hash);
+		json_lib_set_str(servers, text_at(o, e->value), has);
+	}
+	json_lib_set(ret, "servers", servers);
+	json_lib_set_bool(ret, "hashesMatch", all);
+	store_request_release(&q.req);
+	return err->code;
+}
+
+static int encryption_status(struct server_operate *o, json_t *ret, struct err *err)
+{
+	struct encryption_texts now;
+	struct encryption_view v;
+	json_t *keys = json_array();
+	if (encryption_read(&o->settings, &now, err) != 0 ||
+	        encryption_describe(&o->settings.arena, &now, &v, err) != 0) {
+		json_decref(keys);
+		return err->code;
+	}
+	for (size_t i = 0; i < v.n_keys; i++) {
+		json_t *key = json_object();
+		json_lib_set_bool(key, "active", i == 0 && v.is_enabled);
+		json_lib_set_cstr(key, "type", v.keys[i].type);
+		json_lib_set_cstr(key, "name", v.keys[i].name);
+		json_array_append_new(keys, key);
+	}
+	json_lib_set_bool(ret, "configured", v.is_there);
+	json_lib_set_bool(ret, "enabled", v.is_enabled);
+	json_lib_set_cstr(ret, "stage", v.stage);
+	json_lib_set_cstr(ret, "hash", v.hash);
+	json_lib_set(ret, "keys", keys);
+	return compare_servers(o, v.hash, ret, err);
+}
+
+/* {"action": "status", "enable", ...: encryption_change(), "provider": of a new key, "force"} */
+static int secrets_encrypt(struct server_operate *o, const json_t *ask, json_t *ret, struct err *err)
+{
+	struct encryption_texts now, then;
+	const char *action = text_of(o, ask, "action");
+	bool is_forced = json_lib_get_bool(ask, "force", false);
+	if (o->settings.apiserver.encryption_config)
+		return err_set(err, ERR_CONFLICT,
+		        "this server was given --kube-apiserver-arg=encryption-provider-config: that file is changed "
+		        "by "
+		        "hand, on every server");
+	if (encryption_status(o, ret, err) != 0 || !action || strcmp(action, "status") == 0)
+		return err->code;
+	if (!is_forced && !json_lib_get_bool(ret, "hashesMatch", false))
+		return err_set(err, ERR_CONFLICT,
+		        "not all servers have the same encryption configuration yet: k3x secrets-encrypt status names "
+		        "them "
+		        "(-f goes on all the same)");
+	if (encryption_read(&o->settings, &now, err) != 0 ||
+	        encryption_change(&o->settings.arena, &now, action, text_of(o, ask, "provider"), is_forced,
+	                clock_wall_s(), &then, err) != 0)
+		return err->code;
+	struct server_keys_change c = {.n = 2, .encryption_from = text_of(o, ret, "hash")};
+	c.keys[0] = (struct server_key){ENCRYPTION_STATE_PLACE, then.state};
+	c.keys[1] = (struct server_key){ENCRYPTION_CONFIG_PLACE, then.config};
+	if (keeper_change(o->keeper, &c, err) != 0)
+		return err->code;
+	json_object_clear(ret);
+	return encryption_status(o, ret, err);
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -134,6 +230,7 @@ static const struct {
         {"certificate-rotate-ca", certificate_rotate_ca},
         {"snapshot-save", snapshot_save},
         {"snapshots-changed", snapshots_look},
+        {"secrets-encrypt", secrets_encrypt},
 };
 
 int server_operate_run(void *arg, struct slice name, struct slice body, struct strbuf *answer, struct err *err)

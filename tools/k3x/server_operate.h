@@ -6,11 +6,13 @@
 
 struct keeper;
 struct snapshots;
+struct engine;
 
 struct server_operate {
 	struct server_settings settings; /* a copy, for an arena is one thread's: emptied after each operation */
 	struct keeper *keeper;
 	struct snapshots *snapshots;
+	struct engine *store;
 };
 
 /* A struct join_operator's run, arg a struct server_operate. Blocks; one at a time. */

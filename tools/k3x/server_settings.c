@@ -33,6 +33,7 @@ static void set_defaults(struct server_settings *s)
 	        .pause_image = "k3x/pause:" K3X_VERSION,
 	        .kubelet_port = 10250,
 	        .lb_port = 6444,
+	        .secrets_provider = "aescbc",
 	};
 	snapshot_settings_init(&s->snapshots);
 }
@@ -145,6 +146,10 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "there are no ETCDSnapshotFile objects yet that would have to fit the files"},
 	        {"etcd-s3-config-secret", 0, FLAG_STRING, &ignored, NULL, NULL,
 	                "settings out of a Secret are " LATER ": give them by flags or in the config file"},
+	        {"secrets-encryption", 0, FLAG_BOOL, &s->secrets_encryption, NULL,
+	                "store Secrets encrypted; see k3x secrets-encrypt", NULL},
+	        {"secrets-encryption-provider", 0, FLAG_STRING, &s->secrets_provider, NULL,
+	                "by what, when it begins: aescbc or secretbox (aescbc)", NULL},
 	        {"kube-apiserver-arg", 0, FLAG_ITEMS, &s->apiserver_arg, NULL,
 	                "an argument of kube-apiserver, NAME=VALUE; may come several times", NULL},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,

@@ -42,6 +42,8 @@ struct server_settings {
 	int64_t kubelet_port;
 	int64_t lb_port; /* of an agent */
 	struct snapshot_settings snapshots;
+	bool secrets_encryption;
+	const char *secrets_provider;   /* "aescbc", "secretbox" */
 	struct flag_list apiserver_arg; /* --kube-apiserver-arg */
 	struct api_arguments apiserver; /* what they say */
 	/* Set by server_store_identify(). */

@@ -1,4 +1,4 @@
-/* The groups that extend the API itself: definitions, aggregated services, admission and flow control. Their status is
+/* The groups that extend the API itself: definitions, aggregated services and admission. Their status is
  * nobody's but the server's. */
 #include "api/machinery/rules/admission_policy.h"
 #include "api/machinery/rules/definition.h"
@@ -16,8 +16,6 @@ const struct kind_ops kinds_extension[] = {
                 .cleanup = DEFINITION_CLEANUP,
                 .columns = "Name,Created At:date",
                 .cells = table_definition},
-        {.kind = "FlowSchema", .status_keeps = STATUS_KEEPS_ALL},
-        {.kind = "PriorityLevelConfiguration", .status_keeps = STATUS_KEEPS_ALL},
         {.kind = "ValidatingAdmissionPolicy",
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = policy_defaults,

@@ -13,6 +13,7 @@ extern const struct kind_ops kinds_certificates[];
 extern const struct kind_ops kinds_coordination[];
 extern const struct kind_ops kinds_discovery[];
 extern const struct kind_ops kinds_extension[];
+extern const struct kind_ops kinds_flowcontrol[];
 extern const struct kind_ops kinds_networking[];
 extern const struct kind_ops kinds_node[];
 extern const struct kind_ops kinds_policy[];

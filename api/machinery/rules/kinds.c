@@ -19,7 +19,7 @@
 	GROUP("coordination.k8s.io", kinds_coordination) \
 	GROUP("discovery.k8s.io", kinds_discovery) \
 	GROUP("events.k8s.io", kinds_core) /* its events are core's in other words */ \
-	GROUP("flowcontrol.apiserver.k8s.io", kinds_extension) \
+	GROUP("flowcontrol.apiserver.k8s.io", kinds_flowcontrol) \
 	GROUP("networking.k8s.io", kinds_networking) \
 	GROUP("node.k8s.io", kinds_node) \
 	GROUP("policy", kinds_policy) \

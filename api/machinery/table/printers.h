@@ -28,6 +28,8 @@ void table_namespace(struct cells *c);
 void table_event(struct cells *c);
 void table_lease(struct cells *c);
 void table_priority_class(struct cells *c);
+void table_flow_schema(struct cells *c);
+void table_priority_level(struct cells *c);
 void table_role_binding(struct cells *c);
 void table_role(struct cells *c);
 void table_certificate_request(struct cells *c);

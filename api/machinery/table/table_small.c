@@ -107,6 +107,35 @@ void table_priority_class(struct cells *c)
 	cell_str(c, json_get_str(c->object, "preemptionPolicy"));
 }
 
+void table_flow_schema(struct cells *c)
+{
+	const struct json *spec = json_get(c->object, "spec");
+	cell_name(c);
+	cell_str(c, json_str(json_path(spec, "priorityLevelConfiguration", "name", NULL)));
+	cell_int(c, json_get_int(spec, "matchingPrecedence", 0));
+	cell_or_none(c, json_str(json_path(spec, "distinguisherMethod", "type", NULL)));
+	cell_age(c);
+}
+
+static void cell_number_or_none(struct cells *c, const struct json *v)
+{
+	cell_or_none(c, v ? v->text : SLICE_NULL);
+}
+
+void table_priority_level(struct cells *c)
+{
+	const struct json *spec = json_get(c->object, "spec"), *limited = json_get(spec, "limited"),
+	                  *exempt = json_get(spec, "exempt"),
+	                  *queuing = json_path(limited, "limitResponse", "queuing", NULL);
+	cell_name(c);
+	cell_str(c, json_get_str(spec, "type"));
+	cell_number_or_none(c, json_get(limited ? limited : exempt, "nominalConcurrencyShares"));
+	cell_number_or_none(c, json_get(queuing, "queues"));
+	cell_number_or_none(c, json_get(queuing, "handSize"));
+	cell_number_or_none(c, json_get(queuing, "queueLengthLimit"));
+	cell_age(c);
+}
+
 /* A number or a percentage; "N/A" when it is not set. */
 static void cell_amount(struct cells *c, const struct json *v)
 {

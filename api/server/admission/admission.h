@@ -20,7 +20,8 @@ enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE 
 struct admission_write {
 	struct admission_write *next;
 	struct slice key;
-	struct slice value; /* ptr NULL: the key is deleted */
+	struct slice value;              /* ptr NULL: the key is deleted */
+	const struct resource *resource; /* whose object the value is; NULL: it is none */
 	enum { ADMISSION_IF_ABSENT, ADMISSION_IF_AT, ADMISSION_ALWAYS } when;
 	int64_t revision; /* IF_AT: its modification revision */
 	/* IF_ABSENT: the transaction failed, and the key is there. Then the whole mutation is tried again. */

@@ -11,6 +11,7 @@
 #include "api/server/state.h"
 
 #include "api/machinery/rules/pod_security.h"
+#include "api/server/audit/audit.h"
 #include "api/server/call.h"
 
 /* Upstream looks no further, either. */
@@ -57,6 +58,19 @@ static void warn(struct admission *a, struct pod_security s, const struct json *
 	if (v.n)
 		call_warn(a->call, arena_printf(a->arena, "would violate PodSecurity \"%s\": %s",
 		                           pod_security_text(a->arena, s), pod_violations_text(&v, true)));
+}
+
+/* What would be against the level that is asked for in `audit` stands in the event, and nowhere else. */
+static void annotate(struct admission *a, struct pod_security s, const struct json *pod)
+{
+	struct pod_violations v;
+	if (!a->call->audit)
+		return;
+	check(a, s, pod, &v);
+	if (v.n)
+		audit_annotate(a->call, "pod-security.kubernetes.io/audit-violations",
+		        slice_of(arena_printf(a->arena, "would violate PodSecurity \"%s\": %s",
+		                pod_security_text(a->arena, s), pod_violations_text(&v, true))));
 }
 
 static bool is_profile(struct slice annotation)
@@ -109,6 +123,10 @@ static int admit_pod(struct admission *a, struct err *err)
 	if (is_exempt(a, a->ns, a->object) || !is_significant(a))
 		return 0;
 	check(a, p.enforce, a->object, &v);
+	if (a->call->audit)
+		audit_annotate(a->call, "pod-security.kubernetes.io/enforce-policy",
+		        slice_of(pod_security_text(a->arena, p.enforce)));
+	annotate(a, p.audit, a->object);
 	if (v.n)
 		return admission_forbid(a, err,
 		        arena_printf(a->arena, "violates PodSecurity \"%s\": %s",
@@ -136,8 +154,11 @@ static const struct json *template_of(const struct json *object)
 static void look_at_template(struct admission *a)
 {
 	const struct json *template = template_of(a->object);
-	if (template && !is_exempt(a, a->ns, template))
-		warn(a, policy_of_namespace(a).warn, template);
+	if (!template || is_exempt(a, a->ns, template))
+		return;
+	struct pod_security_policy p = policy_of_namespace(a);
+	annotate(a, p.audit, template);
+	warn(a, p.warn, template);
 }
 
 /* ---- namespaces ---- */

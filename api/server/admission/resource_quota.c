@@ -168,6 +168,7 @@ static void draw(struct drawing *d, struct object *o, struct json *quota, struct
 	struct admission_write *w =
 	        admission_add_write(a, (struct slice){arena_memdup(a->arena, key.data, key.len), key.len});
 	w->value = (struct slice){arena_memdup(a->arena, text.data, text.len), text.len};
+	w->resource = r;
 	w->when = ADMISSION_IF_AT;
 	w->revision = o->revision;
 	strbuf_release(&key);

@@ -14,6 +14,7 @@
  * store cannot be read that is tried again and again, and reads go on from what is here. */
 #include "api/server/cache/cache_int.h"
 
+#include "api/server/sealing/sealer.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -27,6 +28,7 @@ enum {
 	WAKE_AT_ONCE = 64,
 	RING_BYTES_MAX = 4 * 1024 * 1024, /* of bytes that only the ring may still hold, per resource */
 	RELOAD_PAUSE_MS = 500,
+	OPENED_BYTES_KEPT = 64 * 1024,
 };
 
 static const char registry[] = "/registry/";
@@ -262,9 +264,40 @@ int64_t cache_revision(const struct cache *c)
 
 /* ---- the feed ---- */
 
-static void apply_put(struct cache_resource *cr, struct slice key, const struct store_kv *kv)
+struct object *cache_object_new(struct cache *c, const struct resource *r, struct slice key, const struct store_kv *kv,
+        bool is_whole, struct err *err)
 {
-	struct object *o = object_new(cr->resource, key, kv->value, kv->mod_revision);
+	struct slice plain = kv->value;
+	uint32_t seal = 0;
+	LOOP_CHECK_OWNER(c->loop);
+	if (c->sealer && sealer_open(c->sealer, r, kv->key, kv->value, &c->opened, &plain, &seal, err) != 0)
+		return NULL;
+	struct object *o = is_whole ? object_new_whole(r, key, plain, kv->mod_revision)
+	                            : object_new(r, key, plain, kv->mod_revision);
+	if (o)
+		o->seal = seal;
+	if (c->opened.cap > OPENED_BYTES_KEPT)
+		strbuf_release(&c->opened);
+	return o;
+}
+
+void cache_note_unreadable(struct cache *c, const struct err *err)
+{
+	CHECK(err->code);
+	if (!c->is_unreadable)
+		log_error("cache", "what is stored cannot be read: it is served as it was before, or not at all",
+		        "error=\"%s\"", err->msg);
+	c->is_unreadable = true;
+}
+
+static void apply_put(struct cache *c, struct cache_resource *cr, struct slice key, const struct store_kv *kv)
+{
+	struct err err = ERR_INIT;
+	struct object *o = cache_object_new(c, cr->resource, key, kv, false, &err);
+	if (err.code) {
+		cache_note_unreadable(c, &err);
+		return;
+	}
 	if (!o) {
 		log_warn("cache", "stored value is not an object, ignored", "key=%.*s revision=%lld",
 		        SLICE_FMT(kv->key), (long long)kv->mod_revision);
@@ -288,6 +321,8 @@ struct object *cache_remade(const struct resource *r, struct object *o, int64_t 
 	json_del(json_get(tree, "metadata"), "resourceVersion");
 	json_write(&text, tree);
 	struct object *made = object_new(r, o->key, strbuf_slice(&text), revision);
+	if (made)
+		made->seal = o->seal;
 	strbuf_release(&text);
 	arena_release(&a);
 	return made;
@@ -312,7 +347,7 @@ static void apply_event(struct cache *c, const struct store_event *e)
 	if (e->is_delete)
 		apply_delete(cr, key, e->kv.mod_revision);
 	else
-		apply_put(cr, key, &e->kv);
+		apply_put(c, cr, key, &e->kv);
 	note_event(c, cr);
 }
 
@@ -431,6 +466,7 @@ static void load_done(struct cache *c, const struct err *err)
 		return;
 	}
 	c->revision = c->load_revision;
+	c->is_unreadable = false;
 	MAP_FOREACH (slot, &c->by_prefix)
 		take_over(c, slot->value);
 	follow(c);
@@ -443,18 +479,19 @@ static void load_done(struct cache *c, const struct err *err)
 	}
 }
 
-static void take_page(struct cache *c, const struct store_result *result)
+static int take_page(struct cache *c, const struct store_result *result, struct err *err)
 {
-	for (size_t i = 0; i < result->n_kvs; i++) {
+	for (size_t i = 0; !err->code && i < result->n_kvs; i++) {
 		struct store_kv *kv = &result->kvs[i];
 		struct slice key;
 		struct cache_resource *cr = find_resource(c, kv->key, &key);
-		struct object *o = cr ? object_new(cr->resource, key, kv->value, kv->mod_revision) : NULL;
+		struct object *o = cr ? cache_object_new(c, cr->resource, key, kv, false, err) : NULL;
 		if (o) {
 			object_unref(omap_put(&cr->incoming, o->key, o));
 			c->loaded_count++;
 		}
 	}
+	return err->code;
 }
 
 static void load_page_done(struct store_request *req)
@@ -462,17 +499,17 @@ static void load_page_done(struct store_request *req)
 	struct cache_page *page = CONTAINER_OF(req, struct cache_page, request);
 	struct cache *c = page->cache;
 	struct err err = req->err;
-	bool more = !err.code && req->result.more && !c->is_closing;
 	if (!c->load_revision)
 		c->load_revision = req->revision;
+	if (!err.code)
+		take_page(c, &req->result, &err);
+	bool more = !err.code && req->result.more && !c->is_closing;
 	if (more) {
 		struct slice last =
 		        req->result.kvs[req->result.n_kvs - 1].key; /* the zero byte after it makes it the next key */
 		char *copy = arena_memdup(&c->page_arena, last.ptr, last.len);
 		load_page(page == &c->pages[0] ? &c->pages[1] : &c->pages[0], (struct slice){copy, last.len + 1});
 	}
-	if (!err.code)
-		take_page(c, &req->result);
 	store_request_release(req);
 	if (!more)
 		load_done(c, &err);
@@ -525,12 +562,20 @@ static void reload(struct cache *c)
 
 static void all_closed(struct closing *closing);
 
-struct cache *cache_new(
-        struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg)
+void cache_sealer_changed(struct cache *c)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	if (c->is_unreadable && c->watch && !c->is_closing)
+		reload(c);
+}
+
+struct cache *cache_new(struct loop *loop, struct engine *store, struct sealer *sealer,
+        void (*loaded)(void *arg, const struct err *err), void *arg)
 {
 	struct cache *c = xcalloc(1, sizeof *c);
 	c->loop = loop;
 	c->store = store;
+	c->sealer = sealer;
 	c->loaded = loaded;
 	c->loaded_arg = arg;
 	c->closing.all_closed = all_closed;
@@ -582,6 +627,7 @@ static void all_closed(struct closing *closing)
 	CHECK(list_empty(&c->gone));
 	map_release(&c->by_prefix);
 	arena_release(&c->page_arena);
+	strbuf_release(&c->opened);
 	free(c);
 	if (closed)
 		closed(closed_arg);

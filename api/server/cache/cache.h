@@ -74,11 +74,12 @@ struct cache_wait {
 };
 
 struct cache;
+struct sealer;
 
 /* Loads everything under /registry/ and follows the store from there; `loaded` runs on the loop when that is done, or
- * with an error. */
-struct cache *cache_new(
-        struct loop *loop, struct engine *store, void (*loaded)(void *arg, const struct err *err), void *arg);
+ * with an error. sealer: opens what is stored encrypted; borrowed, NULL: nothing is. */
+struct cache *cache_new(struct loop *loop, struct engine *store, struct sealer *sealer,
+        void (*loaded)(void *arg, const struct err *err), void *arg);
 void cache_close(struct cache *c, void (*closed)(void *arg), void *arg);
 
 int64_t cache_revision(const struct cache *c);
@@ -96,6 +97,13 @@ void cache_kind_add(struct cache *c, struct cache_kind *k);
 void cache_kind_renew(struct cache *c, const struct resource *r, bool changes_objects);
 /* Its objects are let go, and who watches them is told that he has fallen behind. */
 void cache_kind_forget(struct cache *c, const struct resource *r);
+
+/* The object of a stored value, opened when it is encrypted. key: behind the resource's prefix. NULL with err->code 0:
+ * it is no object; with ERR_CORRUPT: it cannot be opened. is_whole: as object_new_whole(). */
+struct object *cache_object_new(struct cache *c, const struct resource *r, struct slice key, const struct store_kv *kv,
+        bool is_whole, struct err *err);
+/* The sealer's configuration is another one. When something could not be opened, everything is read anew. */
+void cache_sealer_changed(struct cache *c);
 
 /* Of a row's storage. Never NULL for a stored resource; made when first asked for. */
 struct cache_resource *cache_resource(struct cache *c, const struct resource *r);

@@ -8,6 +8,9 @@
 struct cache {
 	struct loop *loop;
 	struct engine *store;
+	struct sealer *sealer;
+	struct strbuf opened; /* of the value that is looked at */
+	bool is_unreadable;   /* something could not be opened, and is as it was before, or not here */
 	struct map by_prefix; /* storage prefix -> struct cache_resource */
 	int64_t revision;
 	struct list_link waits;
@@ -43,6 +46,8 @@ struct cache_resource *cache_resource_new(struct cache *c, const struct resource
 void cache_resource_free(struct cache_resource *cr);
 /* The ring is empty and whoever watches has to list again. */
 void cache_resource_restart(struct cache *c, struct cache_resource *cr);
+/* Says so, and remembers it. */
+void cache_note_unreadable(struct cache *c, const struct err *err);
 struct object *cache_remade(const struct resource *r, struct object *o, int64_t revision);
 /* The feed has changed or deleted an object while its kind is loaded: what is read of it is older. */
 void cache_kind_touched(struct cache_resource *cr, struct slice key);

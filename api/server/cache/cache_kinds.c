@@ -57,8 +57,12 @@ static void take_page(struct cache_kind *k, const struct store_result *result)
 	for (size_t i = 0; cr && i < result->n_kvs; i++) {
 		const struct store_kv *kv = &result->kvs[i];
 		struct slice key = {kv->key.ptr + cr->prefix.len, kv->key.len - cr->prefix.len};
-		struct object *o =
-		        map_get(&k->touched, key) ? NULL : object_new(cr->resource, key, kv->value, kv->mod_revision);
+		struct err err = ERR_INIT;
+		struct object *o = map_get(&k->touched, key)
+		                           ? NULL
+		                           : cache_object_new(k->cache, cr->resource, key, kv, false, &err);
+		if (err.code)
+			cache_note_unreadable(k->cache, &err);
 		if (o)
 			object_unref(omap_put(&cr->objects, o->key, o));
 	}

@@ -26,6 +26,7 @@ struct object {
 	uint32_t namespace_len; /* of the key's first part, 0 for cluster scope */
 	uint32_t managed_at;    /* in json: where managedFields go */
 	uint32_t packed_len;    /* of managedFields, behind the key (api/machinery/fields/pack.h); 0: there are none */
+	uint32_t seal;          /* how its stored value was written (sealing/sealer.h); 0: plain */
 	uint16_t field_count;
 	struct span labels;
 	struct span uid;

@@ -7,11 +7,12 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300 };
+enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300, FLOWS_S = 60 };
 
 static const struct duty rows[] = {
         {.name = "bootstrap", .is_led = true, .is_first = true, .run = bootstrap_run},
         {.name = "roles", .is_led = true, .is_first = true, .run = roles_run},
+        {.name = "flows", .is_led = true, .is_first = true, .every_s = FLOWS_S, .run = flows_run},
         {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
         {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
         {.name = "compaction",

@@ -25,6 +25,7 @@ struct session {
 	struct list_link link;
 	struct conn_join *join;
 	struct http_client *client;
+	struct call *call; /* a reference: what is audited of it ends with the session */
 };
 
 struct connection {
@@ -250,6 +251,7 @@ static void session_done(void *arg)
 	struct api_server *s = z->server;
 	list_del(&z->link);
 	http_client_close(z->client, NULL, NULL);
+	call_unref(z->call);
 	free(z);
 	if (s->closing && list_empty(&s->sessions) && s->sessions_closed)
 		s->sessions_closed(s->sessions_arg);
@@ -270,6 +272,7 @@ static void begin_session(struct connection *k, struct conn *near, struct conn *
 	struct session *z = xcalloc(1, sizeof *z);
 	struct api_server *s = k->call->server;
 	z->server = s;
+	z->call = call_ref(k->call);
 	z->client = TAKE(k->client);
 	list_push_back(&s->sessions, &z->link);
 	z->join = conn_join(near, far, CONN_JOIN_WHOLE, session_done, z);

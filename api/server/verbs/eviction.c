@@ -90,6 +90,7 @@ static void draw(struct mutation *m, struct object *o, struct json *budget, cons
 	strategy_write_changed(&text, budget, o);
 	struct admission_write *w =
 	        admission_add_write(&m->admission, (struct slice){arena_memdup(m->arena, key.data, key.len), key.len});
+	w->resource = budgets_row()->storage;
 	w->when = ADMISSION_IF_AT;
 	w->revision = o->revision;
 	w->value = (struct slice){arena_memdup(m->arena, text.data, text.len), text.len};

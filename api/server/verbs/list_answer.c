@@ -3,6 +3,7 @@
 
 #include "api/machinery/fields/pack.h"
 #include "api/server/answer.h"
+#include "api/server/audit/audit.h"
 #include "base/check.h"
 
 #include <inttypes.h>
@@ -112,7 +113,10 @@ static void respond_as_text(struct list *l)
 	} else {
 		write_list_head(&text, l);
 	}
-	if (write_items(&text, l, &err) != 0)
+	int rc = write_items(&text, l, &err);
+	if (rc == 0)
+		audit_response_text(c, strbuf_slice(&text));
+	if (rc != 0)
 		call_respond_err(c, &err);
 	else if (shape_encode(c->format, &text, &out, &err) == 0)
 		call_respond_strbuf(c, 200, shape_content_type(c->format), &out);

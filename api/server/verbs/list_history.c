@@ -60,7 +60,7 @@ static void fail_compacted(struct list *l)
 }
 
 /* Takes what matches from one page; sets l->start to where the next one begins, empty when nothing is left. */
-static void take_history(struct list *l, const struct store_request *req)
+static void take_history(struct list *l, const struct store_request *req, struct err *err)
 {
 	struct call *c = l->call;
 	const struct resource *storage = c->route.resource->storage;
@@ -68,8 +68,9 @@ static void take_history(struct list *l, const struct store_request *req)
 	for (size_t i = 0; i < req->result.n_kvs; i++) {
 		struct store_kv *kv = &req->result.kvs[i];
 		struct slice key = {kv->key.ptr + prefix, kv->key.len - prefix};
-		struct object *o = call_shows_managed(c) ? object_new_whole(storage, key, kv->value, kv->mod_revision)
-		                                         : object_new(storage, key, kv->value, kv->mod_revision);
+		struct object *o = cache_object_new(c->server->cache, storage, key, kv, call_shows_managed(c), err);
+		if (err->code)
+			return;
 		bool taken = o && object_matches(o, &l->filter, storage);
 		if (taken && l->limit && (int64_t)l->selection.count == l->limit) {
 			if (!list_has_selectors(l))
@@ -94,9 +95,9 @@ static void history_page_done(struct store_request *req)
 {
 	struct list *l = CONTAINER_OF(req, struct list, request);
 	struct call *c = l->call;
-	if (!req->err.code)
-		take_history(l, req);
 	struct err err = req->err;
+	if (!err.code)
+		take_history(l, req, &err);
 	store_request_release(req);
 	if (c->gone || err.code)
 		list_drop_selection(l);

@@ -11,6 +11,7 @@
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/rules/defaults.h"
 #include "api/server/answer.h"
+#include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
@@ -249,11 +250,13 @@ static struct rcbuf *finished(struct mutation *m, int64_t revision)
 	return object_finish(answer_text(m), revision);
 }
 
-/* The text is that of the object as it is, and nobody manages more or less of it: then nothing is written. */
+/* The text is that of the object as it is, nobody manages more or less of it, and it is stored as it would be now: then
+ * nothing is written. */
 static bool changes_nothing(struct mutation *m)
 {
 	struct rcbuf *text = object_finish(strbuf_slice(&m->text), m->before->revision);
-	bool same = text->len == m->before->json->len && memcmp(text->data, m->before->json->data, text->len) == 0 &&
+	bool same = m->before->seal == sealer_seal_of(m->call->server->sealer, m->resource) &&
+	            text->len == m->before->json->len && memcmp(text->data, m->before->json->data, text->len) == 0 &&
 	            managing_is_unchanged(&m->managing);
 	rcbuf_unref(text);
 	if (same)
@@ -295,8 +298,12 @@ static struct store_op look_at(struct slice key)
 	        .type = STORE_OP_RANGE, .range = {.keys = {.key = key}, .keys_only = true, .serializable = true}};
 }
 
-static struct store_op change_of(struct slice key, struct slice value)
+/* r: whose object it is; NULL: it is none. */
+static struct store_op change_of(
+        const struct mutation *m, const struct resource *r, struct slice key, struct slice value)
 {
+	if (value.ptr && r)
+		value = sealer_seal(m->call->server->sealer, m->arena, r, key, value);
 	if (value.ptr)
 		return (struct store_op){.type = STORE_OP_PUT, .put = {.key = key, .value = value}};
 	return (struct store_op){.type = STORE_OP_DELETE, .del = {.keys = {.key = key}}};
@@ -313,7 +320,7 @@ static void fill_transaction(struct mutation *m, struct slice key)
 	        .target = STORE_TARGET_MOD,
 	        .result = STORE_EQUAL,
 	        .number = m->before ? m->before->revision : 0};
-	success[k] = change_of(key, m->removes ? SLICE_NULL : stored_text(m));
+	success[k] = change_of(m, m->resource, key, m->removes ? SLICE_NULL : stored_text(m));
 	failure[k++] = look_at(key);
 	for (struct admission_write *w = m->admission.writes; w; w = w->next) {
 		if (w->when != ADMISSION_ALWAYS)
@@ -321,7 +328,7 @@ static void fill_transaction(struct mutation *m, struct slice key)
 			        .target = STORE_TARGET_MOD,
 			        .result = STORE_EQUAL,
 			        .number = w->when == ADMISSION_IF_AT ? w->revision : 0};
-		success[k] = change_of(w->key, w->value);
+		success[k] = change_of(m, w->resource, w->key, w->value);
 		failure[k++] = look_at(w->key);
 	}
 	CHECK(k == n);

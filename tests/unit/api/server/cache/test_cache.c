@@ -82,7 +82,7 @@ static void loaded(void *arg, const struct err *err)
 static void make_cache(void *arg)
 {
 	struct house *h = arg;
-	h->cache = cache_new(&h->loop, &h->breakable, loaded, h);
+	h->cache = cache_new(&h->loop, &h->breakable, NULL, loaded, h);
 }
 
 static int set_up(void **state)
