@@ -4,6 +4,7 @@
 Usage: policy_test.py [PART OF A CASE'S NAME]. Starts and stops its own server; exit status 0 when every case passed."""
 
 import json
+import os
 import sys
 import time
 
@@ -17,6 +18,7 @@ class WithControllers(Server):
 
 
 server = WithControllers(port=17348)
+AUDIT_LOG = os.path.join(server.folder, "audit.log")
 api = None
 BASE = "/apis/admissionregistration.k8s.io/v1/"
 POLICIES, BINDINGS = BASE + "validatingadmissionpolicies", BASE + "validatingadmissionpolicybindings"
@@ -26,6 +28,9 @@ RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDA
 
 def setup():
     global api
+    with open(os.path.join(server.folder, "audit.json"), "w") as f:
+        json.dump({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}, f)
+    server.flags += [f"--kube-apiserver-arg=audit-policy-file={f.name}", f"--kube-apiserver-arg=audit-log-path={AUDIT_LOG}"]
     server.start()
     api = server.admin()
     api.post("/api/v1/namespaces", {"metadata": {"name": "p", "labels": {"team": "a"}}}).want(201)
@@ -175,9 +180,11 @@ def _():
     answer = api.post(MAPS, config("warned"))
     answer.want(201)
     has(warnings(answer), "Validation failed for ValidatingAdmissionPolicy 'soft' with binding 'soft': better not")
-    log = until("the audit's line", lambda: [l for l in open(server.log).read().split("\n") if "soft/seen" in l])[0]
-    has(log, "name warned")
-    has(open(server.log).read(), "validation.policy.admission.k8s.io/validation_failure")
+    line = until("the audit's line", lambda: [l for l in open(AUDIT_LOG).read().split("\n") if "soft/seen" in l])[0]
+    notes = json.loads(line)["annotations"]
+    eq(notes["soft/seen"], "name warned")
+    eq(json.loads(notes["validation.policy.admission.k8s.io/validation_failure"]),
+       [{"message": "better not", "policy": "soft", "binding": "soft", "expressionIndex": 0, "validationActions": ["Warn", "Audit"]}])
     unbind("soft")
 
 

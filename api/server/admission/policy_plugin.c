@@ -1,17 +1,17 @@
 /* ValidatingAdmissionPolicy: every policy that is bound is asked about every request that it is for, once for each
  * binding and parameter. Upstream: apiserver pkg/admission/plugin/policy/validating/dispatcher.go.
  *
- * What a policy has against a request is denied, told as a warning, or written to the log for audits, as the binding
+ * What a policy has against a request is denied, told as a warning, or noted in its audit event, as the binding
  * says. All are asked, and the first that denies is the answer. What is set up wrongly (no such parameter, a namespace
  * that is not there) is a denial, too, unless the policy's failurePolicy is Ignore. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/admission/cel_request.h"
+#include "api/server/audit/audit.h"
 #include "api/server/admission/policy_params.h"
 #include "api/server/call.h"
 #include "api/server/status.h"
 #include "base/check.h"
-#include "base/log.h"
 
 struct dispatch {
 	struct admission *a;
@@ -19,6 +19,7 @@ struct dispatch {
 	const struct resource *resource; /* in whose form the policy sees the object */
 	const struct resource *made_for; /* and in which the request was made; NULL: not yet */
 	struct cel_request *request;
+	struct strbuf failures; /* for audits: a JSON array without its end */
 	/* the first denial */
 	const char *denied, *reason;
 };
@@ -44,27 +45,31 @@ static void is_misconfigured(struct dispatch *d, const struct policy_binding *b,
 
 /* ---- what a binding does with it ---- */
 
-static void note(const struct dispatch *d, const char *key, const char *value)
+static void note_failure(struct dispatch *d, const struct policy_binding *b, const char *message, size_t check)
 {
-	log_info("admission", "audit", "key=%s resource=%s namespace=%.*s name=%.*s user=%.*s value=%s", key,
-	        d->a->resource->plural, SLICE_FMT(d->a->ns), SLICE_FMT(d->a->name), SLICE_FMT(d->a->call->user->name),
-	        value);
+	struct strbuf *text = &d->failures;
+	if (!d->a->call->audit)
+		return;
+	strbuf_adds(text, text->len ? ",{\"message\":" : "[{\"message\":");
+	json_write_str(text, slice_of(message));
+	strbuf_adds(text, ",\"policy\":");
+	json_write_str(text, d->policy->name);
+	strbuf_adds(text, ",\"binding\":");
+	json_write_str(text, b->name);
+	strbuf_addf(text, ",\"expressionIndex\":%zu,\"validationActions\":", check);
+	json_write(text, json_get(b->spec, "validationActions"));
+	strbuf_addc(text, '}');
 }
 
-static void note_failure(const struct dispatch *d, const struct policy_binding *b, const char *message, size_t check)
+/* All that failed, of all policies, is one annotation. */
+static void note_failures(struct dispatch *d)
 {
-	struct strbuf text = STRBUF_INIT;
-	strbuf_adds(&text, "[{\"message\":");
-	json_write_str(&text, slice_of(message));
-	strbuf_adds(&text, ",\"policy\":");
-	json_write_str(&text, d->policy->name);
-	strbuf_adds(&text, ",\"binding\":");
-	json_write_str(&text, b->name);
-	strbuf_addf(&text, ",\"expressionIndex\":%zu,\"validationActions\":", check);
-	json_write(&text, json_get(b->spec, "validationActions"));
-	strbuf_adds(&text, "}]");
-	note(d, "validation.policy.admission.k8s.io/validation_failure", strbuf_cstr(&text));
-	strbuf_release(&text);
+	if (d->failures.len) {
+		strbuf_addc(&d->failures, ']');
+		audit_annotate(d->a->call, "validation.policy.admission.k8s.io/validation_failure",
+		        strbuf_slice(&d->failures));
+	}
+	strbuf_release(&d->failures);
 }
 
 static void act(struct dispatch *d, const struct policy_binding *b, const struct policy_outcome *o)
@@ -86,7 +91,7 @@ static void act(struct dispatch *d, const struct policy_binding *b, const struct
 		}
 	}
 	for (size_t i = 0; i + 1 < o->note_count; i += 2)
-		note(d, o->notes[i], o->notes[i + 1]);
+		audit_annotate(d->a->call, o->notes[i], slice_of(o->notes[i + 1]));
 }
 
 /* ---- asking ---- */
@@ -175,7 +180,7 @@ static int refuse(struct admission *a, const struct dispatch *d, struct err *err
 
 int admit_by_policies(struct admission *a, struct err *err)
 {
-	struct dispatch d = {.a = a};
+	struct dispatch d = {.a = a, .failures = STRBUF_INIT};
 	if (admission_is_exempt(a))
 		return 0;
 	const struct policies *all = policies_get(a->call->server);
@@ -185,5 +190,6 @@ int admit_by_policies(struct admission *a, struct err *err)
 		d.policy = all->policies[i];
 		ask(&d, all);
 	}
+	note_failures(&d);
 	return d.denied ? refuse(a, &d, err) : 0;
 }

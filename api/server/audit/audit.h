@@ -39,7 +39,7 @@ void audit_impersonated(struct call *c);
 /* The body as it was understood; of a patch, which need not be of the object's kind, its bytes. */
 void audit_request_object(struct call *c, const struct json *object);
 void audit_request_patch(struct call *c);
-/* The key is static, the value copied. Of several with one key the first stays. */
+/* Key and value are copied. Of several with one key the first stays. */
 void audit_annotate(struct call *c, const char *key, struct slice value);
 /* The answer: a Status as a tree, which lives as long as the call; the JSON of whatever is answered, before it is
  * encoded; what goes out, which is the same when it is JSON. */

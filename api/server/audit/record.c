@@ -287,7 +287,7 @@ void audit_annotate(struct call *c, const char *key, struct slice value)
 	if (*at && strcmp((*at)->key, key) == 0)
 		return;
 	struct audit_annotation *x = ARENA_NEW(&c->arena, struct audit_annotation);
-	*x = (struct audit_annotation){*at, key, keep(c, value)};
+	*x = (struct audit_annotation){*at, arena_strdup(&c->arena, key), keep(c, value)};
 	*at = x;
 }
 
