@@ -3,11 +3,11 @@
  * as a structural one, and compiled: what is filled in is so once, an object is never invalid against itself, and rules
  * in CEL are asked of whatever there is. A whole definition on the first line is tried as rows of the registry too. */
 #include "api/machinery/codec/decode.h"
-#include "api/machinery/rules/custom_kind.h"
-#include "api/machinery/rules/custom_program.h"
-#include "api/machinery/rules/custom_rules_define.h"
-#include "api/machinery/rules/definition.h"
-#include "api/machinery/rules/structural.h"
+#include "api/machinery/rules/custom/custom_kind.h"
+#include "api/machinery/rules/custom/custom_program.h"
+#include "api/machinery/rules/custom/custom_rules_define.h"
+#include "api/machinery/rules/custom/definition.h"
+#include "api/machinery/rules/custom/structural.h"
 #include "api/machinery/schema/custom_resource.h"
 #include "api/machinery/schema/custom_schema.h"
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* Any bytes as the keys that a cluster's store holds: what is taken goes to places below server/ alone, and the CA is
  * the last. */
-#include "tools/k3x/server_keys.h"
+#include "tools/k3x/keys/server_keys.h"
 
 #include "base/check.h"
 

@@ -7,11 +7,11 @@
  *
  * What can go wrong at the start is told and ends it (agent_join.h); later everything is tried again for as long as it
  * takes: no server, no containerd, a certificate that can't be renewed yet. */
-#include "tools/k3x/agent_join.h"
-#include "tools/k3x/node_id.h"
-#include "tools/k3x/part_client.h"
+#include "tools/k3x/join/agent_join.h"
+#include "tools/k3x/keys/node_id.h"
+#include "tools/k3x/parts/part_client.h"
 #include "tools/k3x/server_check.h"
-#include "tools/k3x/server_pki.h"
+#include "tools/k3x/keys/server_pki.h"
 #include "tools/k3x/startup.h"
 #include "tools/programs.h"
 

@@ -6,20 +6,20 @@
  * A server with peers opens its store when it has its certificate for them.
  * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
  * the API server has a loop and a thread of its own. */
-#include "tools/k3x/node_id.h"
-#include "tools/k3x/parts.h"
+#include "tools/k3x/keys/node_id.h"
+#include "tools/k3x/parts/parts.h"
 #include "tools/programs.h"
 #include "tools/k3x/server_check.h"
-#include "tools/k3x/server_encryption.h"
+#include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/server_events.h"
-#include "tools/k3x/server_join.h"
-#include "tools/k3x/server_keeper.h"
+#include "tools/k3x/join/server_join.h"
+#include "tools/k3x/keys/server_keeper.h"
 #include "tools/k3x/server_operate.h"
-#include "tools/k3x/server_pki.h"
+#include "tools/k3x/keys/server_pki.h"
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
-#include "tools/k3x/server_snapshots.h"
-#include "tools/k3x/snapshot_records.h"
+#include "tools/k3x/snapshots/server_snapshots.h"
+#include "tools/k3x/snapshots/snapshot_records.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/startup.h"
 

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "base/pki.h"
 #include "base/wire/tls.h"
-#include "tools/k3x/server_pki.h"
+#include "tools/k3x/keys/server_pki.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include "api/server/outgoing/kubeconfig.h"
 #include "base/check.h"
 #include "base/pki.h"
-#include "tools/k3x/join_http.h"
+#include "tools/k3x/join/join_http.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/json_lib.h"
 #include "base/pki.h"
-#include "tools/k3x/server_certs.h"
+#include "tools/k3x/keys/server_certs.h"
 #include "tools/store/table.h"
 
 #include <inttypes.h>

@@ -1,9 +1,9 @@
 /* `k3x secrets-encrypt status|enable|disable|prepare|rotate|reencrypt|rotate-keys`: Secrets at rest, as k3s has it.
  *
- * A server changes the configuration (tools/k3x/server_encryption.c) and brings it to all servers; this command waits
- * until they have it, so that the next step finds them alike. Writing Secrets anew is done from here, a page of names
- * at a time: each is read and put as it is, and the server, which sees that it is stored by another key than it would
- * take now, writes it. One that somebody else has written meanwhile is by the new key anyway.
+ * A server changes the configuration (tools/k3x/keys/server_encryption.c) and brings it to all servers; this command
+ * waits until they have it, so that the next step finds them alike. Writing Secrets anew is done from here, a page of
+ * names at a time: each is read and put as it is, and the server, which sees that it is stored by another key than it
+ * would take now, writes it. One that somebody else has written meanwhile is by the new key anyway.
  *
  * What can go wrong: a server is down, and the others do not match (it says so; -f goes on); this command ends half-way
  * through the Secrets (they are read by the old key, which is there until all are through; it is run again). */

@@ -1,15 +1,16 @@
 /* `k3x etcd-snapshot save|ls|delete|prune`, as k3s users know it; k3x-store snapshot does the same on files alone, and
  * checks what is in them.
  *
- * `save` asks a server that runs, which takes the snapshot and puts it where it says (tools/k3x/server_snapshots.c).
- * The others look at the folder and the S3 store themselves, so they work beside a server that is down. Flags come from
- * the server's config file too: what is there for it counts for these commands.
+ * `save` asks a server that runs, which takes the snapshot and puts it where it says
+ * (tools/k3x/snapshots/server_snapshots.c). The others look at the folder and the S3 store themselves, so they work
+ * beside a server that is down. Flags come from the server's config file too: what is there for it counts for these
+ * commands.
  *
  * What can go wrong: no server, a folder that can't be read, a name that nobody has, an S3 store that says no. */
 #include "tools/operate/operate_int.h"
 
 #include "base/json_lib.h"
-#include "tools/k3x/server_snapshots.h"
+#include "tools/k3x/snapshots/server_snapshots.h"
 #include "tools/snapshots/list.h"
 #include "tools/snapshots/settings_json.h"
 #include "tools/store/table.h"

@@ -2,7 +2,7 @@
  *
  * The first four are about bootstrap tokens, which are Secrets (api/server/auth/bootstrap_token.h): these commands are
  * clients of the API like any other. `rotate` is about the cluster's own token: a server that runs does it
- * (tools/k3x/server_rotate.c).
+ * (tools/k3x/keys/server_rotate.c).
  *
  * What can go wrong: a token, group, usage or span that is none; one of the id that is there already. */
 #include "tools/operate/operate_int.h"

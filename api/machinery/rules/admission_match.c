@@ -1,6 +1,6 @@
 /* See admission_match.h. Upstream: pkg/apis/admissionregistration, defaults and validation. */
 #include "api/machinery/rules/admission_match.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 
 #include "base/check.h"
 

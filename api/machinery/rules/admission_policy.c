@@ -1,7 +1,7 @@
 /* ValidatingAdmissionPolicy and its binding. Upstream: pkg/apis/admissionregistration. */
 #include "api/machinery/rules/admission_policy.h"
 #include "api/machinery/rules/admission_match.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 
 #include "api/machinery/cel/policy_program.h"
 #include "base/check.h"

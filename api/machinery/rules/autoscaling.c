@@ -1,6 +1,6 @@
 /* The autoscaling group. Autoscalers are stored as v2; v1 has one number for CPU, and what it cannot say is refused,
  * rather than lost on the next write. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 
 #include <string.h>

@@ -1,9 +1,9 @@
 /* The batch group: jobs and cron jobs. */
 #include "api/machinery/rules/batch_int.h"
 #include "api/machinery/rules/core_pod_int.h"
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/workload_int.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"

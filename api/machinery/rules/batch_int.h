@@ -2,7 +2,7 @@
 #ifndef K3X_API_MACHINERY_RULES_BATCH_INT_H
 #define K3X_API_MACHINERY_RULES_BATCH_INT_H
 
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 
 /* A JobSpec at `path`: "spec" of a job, "spec.jobTemplate.spec" of a cron job. Its selector is the caller's. */
 void validate_job_spec(struct field_errors *e, const char *path, const struct json *spec);

@@ -3,7 +3,7 @@
  * and says Failed. */
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/signers.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 #include "base/base64.h"
 

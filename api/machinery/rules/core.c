@@ -2,9 +2,9 @@
 #include "api/machinery/rules/core_int.h"
 #include "api/machinery/rules/core_policy_int.h"
 #include "api/machinery/rules/core_pod_int.h"
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 #include "base/base64.h"
 

@@ -1,6 +1,6 @@
 /* Defaults of pods and pod templates (upstream: pkg/apis/core/v1/defaults.go), and what a new pod's status says. */
 #include "api/machinery/rules/core_pod_int.h"
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 
 /* ---- defaults ---- */
 

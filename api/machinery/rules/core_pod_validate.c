@@ -1,6 +1,6 @@
 /* Validation of pods and pod templates (upstream: pkg/apis/core/validation). See validate.h. */
 #include "api/machinery/rules/core_pod_int.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 
 #include "api/machinery/codec/quantity.h"
 

@@ -3,7 +3,7 @@
 #include "api/machinery/rules/core_policy_int.h"
 
 #include "api/machinery/codec/resource_list.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "base/check.h"
 
 /* ---- LimitRange ---- */

@@ -1,8 +1,8 @@
 /* Services: defaults, what follows a change of the type, and validation (upstream: SetDefaults_Service and
  * ValidateService in pkg/apis/core, pkg/registry/core/service/strategy.go). */
 #include "api/machinery/rules/core_int.h"
-#include "api/machinery/rules/defaults_int.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/fill.h"
+#include "api/machinery/rules/checks.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

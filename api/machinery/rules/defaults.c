@@ -1,8 +1,8 @@
 /* See defaults.h. Upstream writes these as SetDefaults_TYPE functions per API group (pkg/apis/GROUP/v1/defaults.go);
  * here each kind has one function, in the file of its group, and pod specs and pod templates share theirs. */
 #include "api/machinery/rules/defaults.h"
-#include "api/machinery/rules/custom_program.h"
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/custom/custom_program.h"
+#include "api/machinery/rules/fill.h"
 
 #include "api/machinery/schema/kind_ops.h"
 

@@ -1,7 +1,7 @@
 /* The discovery.k8s.io group: endpoint slices. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 
 static void endpoint_slice_defaults(struct arena *a, struct json *o)

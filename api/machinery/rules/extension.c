@@ -1,7 +1,7 @@
 /* The groups that extend the API itself: definitions, aggregated services and admission. Their status is
  * nobody's but the server's. */
 #include "api/machinery/rules/admission_policy.h"
-#include "api/machinery/rules/definition.h"
+#include "api/machinery/rules/custom/definition.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/table/printers.h"
 

@@ -1,8 +1,8 @@
 /* The flowcontrol.apiserver.k8s.io group: FlowSchemas and PriorityLevelConfigurations. Their status is nobody's but the
  * server's. Upstream: pkg/apis/flowcontrol/v1/defaults.go and validation. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 
 enum {

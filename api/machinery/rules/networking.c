@@ -1,5 +1,5 @@
 /* The networking.k8s.io group. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/table/printers.h"
 

@@ -1,6 +1,6 @@
 /* The policy group: pod disruption budgets. */
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 
 static void check_amount(struct field_errors *e, const char *field, const struct json *v)

@@ -1,7 +1,7 @@
 /* The rbac.authorization.k8s.io group: roles and bindings. Their names may be any segment of a path. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 
 static void role_binding_defaults(struct arena *a, struct json *o)

@@ -1,7 +1,7 @@
 /* The scheduling.k8s.io group: priority classes. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 
 static void priority_class_defaults(struct arena *a, struct json *o)

@@ -1,7 +1,7 @@
 /* The storage.k8s.io group. */
-#include "api/machinery/rules/defaults_int.h"
+#include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
 

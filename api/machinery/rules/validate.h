@@ -6,18 +6,12 @@
 #define K3X_API_MACHINERY_RULES_VALIDATE_H
 
 #include "api/machinery/rules/field_errors.h"
+#include "api/machinery/rules/names.h"
 #include "api/machinery/schema/resources.h"
 
 /* Metadata rules of every kind (names, labels, annotations, finalizers, generateName, ownerReferences) and the rules of
  * the kind. `old` NULL: a creation; else an update of it: immutable fields too. sub: "" or the subresource written. */
 void validate_object(struct field_errors *e, const struct resource *r, const struct json *object,
         const struct json *old, const char *sub);
-
-/* Name rules by themselves: NULL when fine, else upstream's message. */
-const char *validate_dns1123_label(struct slice s);
-const char *validate_dns1123_subdomain(struct slice s);
-
-const char *validate_label_key(struct slice s); /* "example.com/name" or "name" */
-const char *validate_label_value(struct slice s);
 
 #endif

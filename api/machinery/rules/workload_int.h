@@ -2,7 +2,7 @@
 #ifndef K3X_API_MACHINERY_RULES_WORKLOAD_INT_H
 #define K3X_API_MACHINERY_RULES_WORKLOAD_INT_H
 
-#include "api/machinery/rules/validate_int.h"
+#include "api/machinery/rules/checks.h"
 
 /* spec.selector is there, is not empty, and matches the labels of spec.template. */
 void check_selector_fits(struct field_errors *e, const struct json *spec);

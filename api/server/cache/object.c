@@ -2,7 +2,7 @@
  * selectors: paths are walked together, a bit per path that still matches the members walked so far. */
 #include "api/server/cache/object.h"
 
-#include "api/machinery/rules/custom_kind.h"
+#include "api/machinery/rules/custom/custom_kind.h"
 
 #include "api/machinery/fields/pack.h"
 #include "base/check.h"

@@ -12,7 +12,7 @@
 #include "api/server/extend/definitions.h"
 #include "api/server/extend/extend_int.h"
 
-#include "api/machinery/rules/definition.h"
+#include "api/machinery/rules/custom/definition.h"
 #include "api/server/inproc.h"
 #include "base/check.h"
 #include "base/log.h"

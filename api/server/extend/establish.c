@@ -8,7 +8,7 @@
  * look. What fails is tried again at the next tick. Upstream: pkg/controller/{status,establish,finalizer}. */
 #include "api/server/extend/extend_int.h"
 
-#include "api/machinery/rules/definition.h"
+#include "api/machinery/rules/custom/definition.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
 #include "base/log.h"

@@ -3,7 +3,7 @@
 #define K3X_API_SERVER_EXTEND_EXTEND_INT_H
 
 #include "api/client/client.h"
-#include "api/machinery/rules/custom_kind.h"
+#include "api/machinery/rules/custom/custom_kind.h"
 #include "api/server/cache/follower.h"
 #include "api/server/extend/naming.h"
 #include "api/server/state.h"

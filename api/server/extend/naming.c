@@ -1,7 +1,7 @@
 /* See naming.h. */
 #include "api/server/extend/naming.h"
 
-#include "api/machinery/rules/definition.h"
+#include "api/machinery/rules/custom/definition.h"
 #include "base/check.h"
 
 static struct slice copy(struct arena *a, struct slice s)

@@ -3,7 +3,7 @@
 #include "store/engine/raft_engine.h"
 #include "tests/unit/unit.h"
 
-#include "api/machinery/rules/custom_kind.h"
+#include "api/machinery/rules/custom/custom_kind.h"
 #include "api/server/cache/cache.h"
 #include "base/check.h"
 

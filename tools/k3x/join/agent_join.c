@@ -1,0 +1,308 @@
+/* See agent_join.h. The order of joining:
+ *
+ *     /cacerts                     its hash is compared with the token's before more is sent
+ *     config, client-ca.crt        with the token
+ *     per certificate: a key is made and written, a request for it is signed, the certificate is written
+ *     cluster.json                 the last that is written: with it, a start asks nobody
+ *
+ * so a start after a crash anywhere in between does it again, with the keys and the password that are there. A
+ * certificate that is renewed keeps its key: one file changes, whole, and key and certificate always belong together.
+ *
+ * What can go wrong: nobody is there (waited for), a wrong token or CA, a clock that is far off, versions too far
+ * apart, a name that another node has, a data directory of another cluster, a full disk. */
+#include "tools/k3x/join/agent_join.h"
+
+#include "api/server/join/words.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/pki.h"
+#include "tools/k3x/join/join_contact.h"
+
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RETRY_MS = 1000, TELL_TRIES = 15, PASSWORD_BYTES = 16 };
+
+static const struct certificate {
+	const char *place, *path;
+} certificates[] = {
+        {"agent/client-kubelet", "/v1-k3x/client-kubelet.crt"},
+        {"agent/serving-kubelet", "/v1-k3x/serving-kubelet.crt"},
+        {"agent/client-kube-proxy", "/v1-k3x/client-kube-proxy.crt"},
+};
+
+/* ---- files ---- */
+
+static bool is_there(struct server_settings *s, const char *place)
+{
+	return access(server_file(s, "%s", place), F_OK) == 0;
+}
+
+/* In the arena. */
+static int read_file(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
+		return err->code;
+	*ret = (struct slice){arena_printf(&s->arena, "%s", text), len};
+	free(text);
+	return 0;
+}
+
+static int write_file(struct server_settings *s, const char *place, struct slice text, unsigned mode, struct err *err)
+{
+	return pki_file_write(server_file(s, "%s", place), text, mode, err);
+}
+
+static const char *node_text(struct server_settings *s)
+{
+	return arena_printf(
+	        &s->arena, "%s\n%s\n%s\n", s->node_name, s->node_ip, s->node_external_ip ? s->node_external_ip : "");
+}
+
+/* Are the certificates for this name; and for these addresses? */
+static bool is_same_node(struct server_settings *s, bool name_alone)
+{
+	struct slice text;
+	struct err unused = ERR_INIT;
+	if (read_file(s, "agent/node", &text, &unused) != 0)
+		return false;
+	struct slice rest = text;
+	return name_alone ? slice_is(slice_cut(&rest, '\n'), s->node_name) : slice_is(text, node_text(s));
+}
+
+static bool is_complete(struct server_settings *s)
+{
+	bool all = is_there(s, "agent/cluster.json") && is_there(s, "agent/server-ca.crt") &&
+	           is_there(s, "agent/client-ca.crt") && is_same_node(s, true);
+	for (size_t i = 0; all && i < COUNT_OF(certificates); i++)
+		all = is_there(s, arena_printf(&s->arena, "%s.crt", certificates[i].place)) &&
+		      is_there(s, arena_printf(&s->arena, "%s.key", certificates[i].place));
+	return all;
+}
+
+/* ---- certificates ---- */
+
+static int need_password(struct server_settings *s, struct slice *ret, struct err *err)
+{
+	static const char place[] = "agent/node-password";
+	struct strbuf text = STRBUF_INIT;
+	if (!is_there(s, place)) {
+		pki_random_hex(&text, PASSWORD_BYTES);
+		int rc = write_file(s, place, strbuf_slice(&text), 0600, err);
+		strbuf_release(&text);
+		if (rc != 0)
+			return rc;
+	}
+	if (read_file(s, place, ret, err) != 0)
+		return err->code;
+	*ret = slice_trim(*ret);
+	return 0;
+}
+
+static int need_key(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
+{
+	const char *file = arena_printf(&s->arena, "%s.key", place);
+	char *pem;
+	if (!is_there(s, file)) {
+		if (pki_key_generate(&pem, err) != 0)
+			return err->code;
+		int rc = write_file(s, file, slice_of(pem), 0600, err);
+		free(pem);
+		if (rc != 0)
+			return rc;
+	}
+	return read_file(s, file, ret, err);
+}
+
+static int obtain(struct server_settings *s, struct join_contact *c, const struct certificate *cert, struct err *err)
+{
+	struct slice password, key;
+	struct strbuf answer = STRBUF_INIT;
+	struct pki_info info;
+	char *csr;
+	if (need_password(s, &password, err) != 0 || need_key(s, cert->place, &key, err) != 0 ||
+	        pki_csr_for(s->node_name, key.ptr, &csr, err) != 0)
+		return err_wrap(err, "%s", cert->place);
+	struct http_header headers[4] = {{SLICE("k3x-node-name"), slice_of(s->node_name)},
+	        {SLICE("k3x-node-password"), password}, {SLICE("k3x-node-ip"), slice_of(s->node_ip)}};
+	size_t n = 3;
+	if (s->node_external_ip)
+		headers[n++] = (struct http_header){SLICE("k3x-node-external-ip"), slice_of(s->node_external_ip)};
+	int rc = join_contact_call(c, "POST", cert->path, slice_of(csr), headers, n, &answer, err);
+	if (rc == 0 && pki_info(strbuf_cstr(&answer), &info, err) != 0)
+		rc = err_wrap(err, "what %s answered to %s", c->url, cert->path);
+	if (rc == 0)
+		rc = write_file(s, arena_printf(&s->arena, "%s.crt", cert->place), strbuf_slice(&answer), 0644, err);
+	strbuf_release(&answer);
+	free(csr);
+	return rc;
+}
+
+static bool is_due(struct server_settings *s, const struct certificate *cert)
+{
+	struct slice pem, key;
+	struct pki_info info;
+	struct err unused = ERR_INIT;
+	return read_file(s, arena_printf(&s->arena, "%s.crt", cert->place), &pem, &unused) != 0 ||
+	       read_file(s, arena_printf(&s->arena, "%s.key", cert->place), &key, &unused) != 0 ||
+	       pki_info(pem.ptr, &info, &unused) != 0 || pki_needs_renewal(&info, (int64_t)time(NULL));
+}
+
+/* By the certificate of the kubelet while it is good, for a token may have been changed since. */
+static void choose_proof(struct server_settings *s, struct join_contact *c)
+{
+	struct slice pem, ca;
+	struct err unused = ERR_INIT;
+	if (read_file(s, "agent/client-kubelet.crt", &pem, &unused) != 0 ||
+	        read_file(s, "agent/client-ca.crt", &ca, &unused) != 0 || pki_verify(pem.ptr, ca.ptr, &unused) != 0)
+		return;
+	c->cert_file = server_file(s, "agent/client-kubelet.crt");
+	c->key_file = server_file(s, "agent/client-kubelet.key");
+}
+
+int agent_certificates_renew(struct server_settings *s, const char *url, bool *renewed, struct err *err)
+{
+	struct join_contact c = {.url = url, .user = "node"};
+	struct slice ca;
+	bool moved = !is_same_node(s, false), due[COUNT_OF(certificates)], any = false;
+	*renewed = false;
+	for (size_t i = 0; i < COUNT_OF(certificates); i++)
+		any |= due[i] = moved || is_due(s, &certificates[i]);
+	if (!any)
+		return 0;
+	if (read_file(s, "agent/server-ca.crt", &ca, err) != 0 ||
+	        (s->token && join_token_parse(slice_of(s->token), &c.token, err) != 0))
+		return err->code;
+	strbuf_add_slice(&c.ca, ca);
+	choose_proof(s, &c);
+	if (!c.cert_file && !s->token)
+		err_set(err, ERR_UNAUTHENTICATED,
+		        "the node's certificate has ended: start the agent with --token to get another");
+	for (size_t i = 0; !err->code && i < COUNT_OF(certificates); i++)
+		if (due[i] && obtain(s, &c, &certificates[i], err) == 0)
+			*renewed = true;
+	join_contact_release(&c);
+	if (!err->code && moved)
+		write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
+	return err->code;
+}
+
+/* ---- joining ---- */
+
+static int take_settings(struct server_settings *s, struct slice text, struct err *err)
+{
+	struct join_config c;
+	if (join_config_parse(&s->arena, text, &c, err) != 0 ||
+	        join_check_versions(K3X_KUBE_VERSION, c.protocol, c.kubernetes, err) != 0)
+		return err->code;
+	s->cluster_cidr = c.settings.cluster_cidr;
+	s->service_cidr = c.settings.service_cidr;
+	s->cluster_dns = c.settings.cluster_dns;
+	s->cluster_domain = c.settings.cluster_domain;
+	s->node_port_range = c.settings.node_ports;
+	s->flannel_backend = c.settings.flannel_backend;
+	return 0;
+}
+
+static int fetch_file(
+        struct server_settings *s, struct join_contact *c, const char *path, const char *place, struct err *err)
+{
+	struct strbuf answer = STRBUF_INIT;
+	int rc = join_contact_call(c, "GET", path, SLICE(""), NULL, 0, &answer, err);
+	if (rc == 0)
+		rc = write_file(s, place, strbuf_slice(&answer), 0644, err);
+	strbuf_release(&answer);
+	return rc;
+}
+
+static int join_once(struct server_settings *s, struct join_contact *c, struct err *err)
+{
+	struct strbuf config = STRBUF_INIT;
+	int rc = join_contact_meet(c, err);
+	if (rc == 0)
+		rc = join_contact_call(c, "GET", "/v1-k3x/config", SLICE(""), NULL, 0, &config, err);
+	if (rc == 0 && take_settings(s, strbuf_slice(&config), err) != 0)
+		rc = err_wrap(err, "%s", c->url);
+	if (rc == 0)
+		rc = fetch_file(s, c, "/v1-k3x/client-ca.crt", "agent/client-ca.crt", err);
+	for (size_t i = 0; rc == 0 && i < COUNT_OF(certificates); i++)
+		rc = obtain(s, c, &certificates[i], err);
+	if (rc == 0)
+		rc = write_file(s, "agent/server-ca.crt", strbuf_slice(&c->ca), 0644, err);
+	if (rc == 0)
+		rc = write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
+	if (rc == 0)
+		rc = write_file(s, "agent/cluster.json", strbuf_slice(&config), 0644, err);
+	strbuf_release(&config);
+	return rc;
+}
+
+/* What may pass: a server that is not up, or not yet ready. */
+static bool may_pass(const struct err *err)
+{
+	return err_may_retry(err->code) || err->code == ERR_CLOSED || err->code == ERR_TIMEOUT;
+}
+
+static int join(struct server_settings *s, struct err *err)
+{
+	struct join_contact c = {.url = s->join_url, .user = "node"};
+	if (!s->token)
+		return err_set(err, ERR_INVAL,
+		        "--token (or --token-file, K3X_TOKEN) is needed to join: the text of server/node-token on a "
+		        "server of the cluster");
+	if (join_token_parse(slice_of(s->token), &c.token, err) != 0)
+		return err_wrap(err, "--token");
+	for (unsigned tries = 0; join_once(s, &c, err) != 0 && may_pass(err); tries++) {
+		if (tries % TELL_TRIES == 0)
+			log_warn("join", "waiting for a server", "why=\"%s\"", err->msg);
+		*err = ERR_INIT;
+		usleep(RETRY_MS * 1000);
+	}
+	join_contact_release(&c);
+	if (err->code)
+		return err_wrap(err, "joining");
+	log_info("join", "this node is in the cluster", "server=%s node=%s", s->join_url, s->node_name);
+	return 0;
+}
+
+/* A token says which cluster is meant; what is on the disk may be another's, or a server's, whose node has files of the
+ * same names. */
+static int check_cluster(struct server_settings *s, struct err *err)
+{
+	struct join_token t = {0};
+	struct slice ca;
+	char hash[65];
+	if (is_there(s, "server/db"))
+		return err_set(err, ERR_CONFLICT,
+		        "%s holds a server's data: run k3x server there (it is a node, too), or give --data-dir "
+		        "another "
+		        "folder",
+		        s->data_dir);
+	if (!s->token || !is_there(s, "agent/server-ca.crt"))
+		return 0;
+	if (join_token_parse(slice_of(s->token), &t, err) != 0 || read_file(s, "agent/server-ca.crt", &ca, err) != 0)
+		return err_wrap(err, "--token");
+	pki_sha256_hex(ca.ptr, ca.len, hash);
+	if (!*t.ca_hash || strcmp(hash, t.ca_hash) == 0)
+		return 0;
+	return err_set(err, ERR_CONFLICT,
+	        "--token is of another cluster than the one that %s/agent belongs to: give --data-dir an empty folder "
+	        "to "
+	        "join that one, or the token of this one",
+	        s->data_dir);
+}
+
+int agent_join(struct server_settings *s, struct err *err)
+{
+	struct slice text;
+	if (check_cluster(s, err) != 0)
+		return err->code;
+	if (!is_complete(s))
+		return join(s, err);
+	if (read_file(s, "agent/cluster.json", &text, err) != 0 || take_settings(s, text, err) != 0)
+		return err_wrap(err, "%s/agent/cluster.json (remove it to join anew)", s->data_dir);
+	return 0;
+}

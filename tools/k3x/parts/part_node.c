@@ -1,0 +1,90 @@
+/* The node as a part of a server or an agent: the kubelet on a loop of its own. Stopping it leaves pods and containerd
+ * running. See parts.h. */
+#include "tools/k3x/parts/part_client.h"
+
+#include "base/mem/arena.h"
+#include "net/fabric/fabric.h"
+#include "node/node.h"
+
+#include <stdlib.h>
+
+struct node_part {
+	struct client *client;
+	struct node *node;
+	void (*closed)(void *arg);
+	void *arg;
+};
+
+static bool wanted(const struct server_settings *s)
+{
+	return !s->disable_agent;
+}
+
+static void client_closed(void *arg)
+{
+	struct node_part *p = arg;
+	void (*closed)(void *) = p->closed;
+	void *closed_arg = p->arg;
+	free(p);
+	if (closed)
+		closed(closed_arg);
+}
+
+static void node_closed(void *arg)
+{
+	struct node_part *p = arg;
+	client_close(p->client, client_closed, p);
+}
+
+static void close_part(void *state, void (*closed)(void *arg), void *arg)
+{
+	struct node_part *p = state;
+	p->closed = closed;
+	p->arg = arg;
+	node_close(p->node, node_closed, p);
+}
+
+static void *start(const struct part_env *env, struct err *err)
+{
+	struct server_settings *s = env->settings;
+	struct node_part *p = xcalloc(1, sizeof *p);
+	struct node_options o = {
+	        .loop = env->loop,
+	        .data_dir = s->data_dir,
+	        .is_default_data_dir = strcmp(s->data_dir, "/var/lib/k3x") == 0,
+	        .node_name = s->node_name,
+	        .node_ip = s->node_ip,
+	        .labels = s->node_label.items,
+	        .labels_count = s->node_label.count,
+	        .taints = s->node_taint.items,
+	        .taints_count = s->node_taint.count,
+	        .node_external_ip = s->node_external_ip,
+	        .is_server = !s->is_agent,
+	        .container_runtime_endpoint = s->container_runtime_endpoint,
+	        .pause_image = s->pause_image,
+	        .resolv_conf = s->resolv_conf,
+	        .cluster_cidr = s->cluster_cidr,
+	        .has_own_network = strcmp(s->flannel_backend, "none") == 0,
+	        .has_fabric = strcmp(s->flannel_backend, "none") != 0,
+	        .cluster_dns = s->cluster_dns,
+	        .cluster_domain = s->cluster_domain,
+	        .kubelet_port = (int)s->kubelet_port,
+	        .serving_cert_file = server_file(s, "agent/serving-kubelet.crt"),
+	        .serving_key_file = server_file(s, "agent/serving-kubelet.key"),
+	        .client_ca_file = server_file(s, s->is_agent ? "agent/client-ca.crt" : "server/tls/client-ca.crt"),
+	};
+	enum fabric_backend backend = FABRIC_NONE;
+	if (fabric_backend_parse(s->flannel_backend, &backend))
+		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip);
+	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
+		free(p);
+		return NULL;
+	}
+	o.client = p->client;
+	if (node_new(&o, &p->node, err) == 0)
+		return p;
+	client_close(p->client, client_closed, p);
+	return NULL;
+}
+
+const struct part part_node = {false, "node", wanted, start, close_part};
