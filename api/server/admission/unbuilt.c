@@ -18,8 +18,6 @@ static const struct {
         {"autoscaling", "horizontalpodautoscalers", not_acted_on},
         {"admissionregistration.k8s.io", "validatingwebhookconfigurations", not_enforced},
         {"admissionregistration.k8s.io", "mutatingwebhookconfigurations", not_enforced},
-        {"flowcontrol.apiserver.k8s.io", "flowschemas", not_enforced},
-        {"flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations", not_enforced},
         {"apiregistration.k8s.io", "apiservices", "other API servers are not asked yet"},
         {"storage.k8s.io", "volumeattachments", not_acted_on},
 };
