@@ -116,8 +116,7 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 /* Upstream's that are not here. */
 static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "DenyServiceExternalIPs",
         "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
-        "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists",
-        "OwnerReferencesPermissionEnforcement"};
+        "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists", "OwnerReferencesPermissionEnforcement"};
 
 static int switch_plugins(struct admission_config *c, const struct flag_list *names, bool is_on, struct err *err)
 {

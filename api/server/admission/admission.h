@@ -46,8 +46,9 @@ struct admission {
 	struct field_errors *errors; /* a plugin may refuse field by field: 422 */
 	void (*done)(struct admission *a,
 	        const struct err *err); /* of a plugin that answered later: err.code 0 or why not */
-	/* Of a plugin that has changed the object as a client might: it is checked as a body is, what the server owns in it
-	 * is as it was, and it becomes a->object. ERR_INVAL says what is wrong with it. NULL: it may not be changed. */
+	/* Of a plugin that has changed the object as a client might: it is checked as a body is, what the server owns
+	 * in it is as it was, and it becomes a->object. ERR_INVAL says what is wrong with it. NULL: it may not be
+	 * changed. */
 	int (*replace)(struct admission *a, struct json *object, struct err *err);
 	/* added to by plugins */
 	struct admission_write *writes;
@@ -55,7 +56,7 @@ struct admission {
 	size_t at;
 	bool is_mutating;
 	struct webhook_passes *webhooks; /* webhook_mutating.c; NULL: none was asked yet */
-	struct quota_line *line; /* its turn with the namespace's quotas, or its place in the queue for one */
+	struct quota_line *line;         /* its turn with the namespace's quotas, or its place in the queue for one */
 	struct list_link in_line;
 };
 

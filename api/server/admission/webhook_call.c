@@ -37,8 +37,8 @@ static void answered(struct outgoing_call *c)
 		err_set(&k->err, ERR_UNAVAILABLE, "the server answered %d", c->status);
 	if (k->err.code)
 		err_wrap(&k->err, "failed to call webhook");
-	else if (webhook_answer_read(k->a->arena, c->answer, k->hook->version, k->uid, k->may_patch, &k->answer,
-	                 &k->err) != 0)
+	else if (webhook_answer_read(
+	                 k->a->arena, c->answer, k->hook->version, k->uid, k->may_patch, &k->answer, &k->err) != 0)
 		err_wrap(&k->err, "received invalid webhook response");
 	k->done(k);
 }
@@ -54,8 +54,7 @@ static int prepare(struct webhook_call *k, struct outgoing **ret)
 	if (k->err.code || webhook_target(k->hook, a, ret, &k->err) != 0)
 		return err_wrap(&k->err, "failed to call webhook");
 	k->uid = strategy_uid(a->arena);
-	webhook_review_write(
-	        &k->body, k->hook->version, k->uid, cel_request_json(a, k->resource), k->shown, old);
+	webhook_review_write(&k->body, k->hook->version, k->uid, cel_request_json(a, k->resource), k->shown, old);
 	return 0;
 }
 
@@ -67,10 +66,8 @@ bool webhook_call_send(struct webhook_call *k)
 	k->answer = (struct webhook_answer){0};
 	if (prepare(k, &target) != 0)
 		return false;
-	k->call = (struct outgoing_call){.body = strbuf_slice(&k->body),
-	        .timeout_ms = k->hook->timeout_s * 1000,
-	        .done = answered,
-	        .arg = k};
+	k->call = (struct outgoing_call){
+	        .body = strbuf_slice(&k->body), .timeout_ms = k->hook->timeout_s * 1000, .done = answered, .arg = k};
 	outgoing_send(target, &k->call);
 	outgoing_unref(target);
 	return true;
@@ -106,9 +103,8 @@ static void pass_on(struct webhook_call *k)
 	JSON_FOREACH (it, k->answer.warnings)
 		call_warn(a->call, json_cstr(&a->call->arena, it));
 	JSON_FOREACH (it, k->answer.annotations)
-		log_info("admission", "audit",
-		        "key=%s/%.*s resource=%s namespace=%.*s name=%.*s user=%.*s value=%.*s", k->hook->name,
-		        SLICE_FMT(it->key), a->resource->plural, SLICE_FMT(a->ns), SLICE_FMT(a->name),
+		log_info("admission", "audit", "key=%s/%.*s resource=%s namespace=%.*s name=%.*s user=%.*s value=%.*s",
+		        k->hook->name, SLICE_FMT(it->key), a->resource->plural, SLICE_FMT(a->ns), SLICE_FMT(a->name),
 		        SLICE_FMT(a->call->user->name), SLICE_FMT(json_str(it)));
 }
 

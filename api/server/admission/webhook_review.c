@@ -131,8 +131,7 @@ struct json *webhook_rejection(struct arena *a, const char *name, const struct j
 	json_set(a, s, "metadata", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, s, "status", "Failure");
 	const char *words = arena_printf(a, "admission webhook \"%s\" denied the request%s%.*s", name,
-	        message.len || reason.len ? ": " : " without explanation",
-	        SLICE_FMT(message.len ? message : reason));
+	        message.len || reason.len ? ": " : " without explanation", SLICE_FMT(message.len ? message : reason));
 	json_set_cstr(a, s, "message", words);
 	if (reason.len)
 		json_set_str(a, s, "reason", reason);

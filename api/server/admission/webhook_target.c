@@ -1,6 +1,6 @@
 /* Where a webhook is: at its URL, or at an endpoint of a Service that is ready. The Service's own address would need
- * its node's proxy, which a server need not have; its certificate is for NAME.NAMESPACE.svc either way. Calls take turns
- * among the endpoints. */
+ * its node's proxy, which a server need not have; its certificate is for NAME.NAMESPACE.svc either way. Calls take
+ * turns among the endpoints. */
 #include "api/server/admission/webhooks.h"
 
 #include "api/server/admission/admission_int.h"
@@ -85,8 +85,8 @@ static int find_service(struct webhook *w, struct admission *a, struct outgoing_
 	const struct json *port = port_of(service, w->service_port);
 	struct slice external = json_str(json_path(service, "spec", "externalName", NULL));
 	t->server_name = arena_printf(a->arena, "%.*s.%.*s.svc", SLICE_FMT(name), SLICE_FMT(ns));
-	t->url = arena_printf(a->arena, "https://%s:%d%s?timeout=%us", t->server_name, w->service_port, w->path,
-	        w->timeout_s);
+	t->url = arena_printf(
+	        a->arena, "https://%s:%d%s?timeout=%us", t->server_name, w->service_port, w->path, w->timeout_s);
 	if (slice_is(json_str(json_path(service, "spec", "type", NULL)), "ExternalName")) {
 		t->connect_host = arena_memdup(a->arena, external.ptr, external.len);
 		t->connect_port = w->service_port;

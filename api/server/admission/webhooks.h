@@ -44,8 +44,7 @@ void webhooks_free(struct api_server *s);
 
 /* 1: it wants to be asked about the request; *ret_resource is the row in whose form. 0: it does not. Below 0: nobody
  * can tell, and the request is refused so. */
-int webhook_wants(
-        const struct webhook *w, struct admission *a, const struct resource **ret_resource, struct err *err);
+int webhook_wants(const struct webhook *w, struct admission *a, const struct resource **ret_resource, struct err *err);
 
 /* Where a call goes, as things stand now; a reference, to be given back. An error says what is missing. */
 int webhook_target(struct webhook *w, struct admission *a, struct outgoing **ret, struct err *err);

@@ -193,7 +193,8 @@ static int take_replacement(struct admission *a, struct json *object, struct err
 {
 	static const char *const identity[] = {"name", "namespace", "uid", "creationTimestamp"};
 	struct mutation *m = CONTAINER_OF(a, struct mutation, admission);
-	struct json *meta = json_need(m->arena, object, "metadata", JSON_OBJECT), *before = json_get(m->object, "metadata");
+	struct json *meta = json_need(m->arena, object, "metadata", JSON_OBJECT),
+	            *before = json_get(m->object, "metadata");
 	json_set_str(m->arena, object, "apiVersion", json_get_str(m->object, "apiVersion"));
 	json_set_str(m->arena, object, "kind", json_get_str(m->object, "kind"));
 	json_del(meta, "managedFields");
