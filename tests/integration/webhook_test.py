@@ -5,6 +5,7 @@ Usage: webhook_test.py [PART OF A CASE'S NAME]. Starts and stops its own server;
 
 import base64
 import json
+import os
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from _webhooks import Authority, Hooks
 from harness import ABSENT, Server, case, contains, eq, has, true
 
 server = Server(port=17349)
+AUDIT_LOG = os.path.join(server.folder, "audit.log")
 api = hooks = authority = None
 BASE = "/apis/admissionregistration.k8s.io/v1/"
 MUTATING, VALIDATING = BASE + "mutatingwebhookconfigurations", BASE + "validatingwebhookconfigurations"
@@ -23,6 +25,9 @@ RULE = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDA
 
 def setup():
     global api, hooks, authority
+    with open(os.path.join(server.folder, "audit.json"), "w") as f:
+        json.dump({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "Metadata"}]}, f)
+    server.flags += [f"--kube-apiserver-arg=audit-policy-file={f.name}", f"--kube-apiserver-arg=audit-log-path={AUDIT_LOG}"]
     server.start()
     api = server.admin()
     authority = Authority(server.folder)
@@ -80,6 +85,17 @@ def warnings(answer):
     return "\n".join(answer.headers.get_all("Warning") or [])
 
 
+def audited(key):
+    """The value of an annotation in the latest audit event that has it."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        lines = [line for line in open(AUDIT_LOG).read().split("\n")[:-1] if key in line]
+        if lines:
+            return json.loads(lines[-1])["annotations"][key]
+        time.sleep(0.02)
+    raise harness.Mismatch(f"no audit event has {key}")
+
+
 def failed(answer, *words):
     answer.want(500, "InternalError")
     for w in ("Internal error occurred: failed calling webhook",) + words:
@@ -125,7 +141,7 @@ def _():
         made = api.post(MAPS, config("b")).want(201)
         has(warnings(made), "careful")
         has(warnings(made), 'a \\"quoted\\" one')
-        has(open(server.log).read(), "deny.example.com/k")
+        eq(audited("deny.example.com/k"), "noted")
     api.delete(MAPS + "/b").want(200)
 
 
@@ -157,6 +173,8 @@ def _():
         api.post("/api/v1/namespaces/w/secrets", {"metadata": {"name": "s"}}).want(201)  # it is not for secrets
     with installed(VALIDATING, {**dead, "failurePolicy": "Ignore"}), installed(MUTATING, {**dead, "failurePolicy": "Ignore"}):
         api.post(MAPS, config("f")).want(201)
+        eq(audited("failed-open.mutating.webhook.admission.k8s.io/round_0_index_0"), "dead.example.com")
+        eq(audited("failed-open.validating.webhook.admission.k8s.io/round_0_index_0"), "dead.example.com")
     untrusted = hook("/odd")
     untrusted["clientConfig"]["caBundle"] = base64.b64encode(open(server.pem("certificate-authority-data"), "rb").read()).decode()
     with installed(MUTATING, untrusted):
@@ -255,6 +273,8 @@ def _():
         made = api.post(MAPS, config("r", z="")).want(201).json
         eq(sorted(made["data"]), ["a", "b", "c", "z"])
         eq(seen, [("a", ["z"]), ("b", ["a", "z"]), ("c", ["a", "b", "z"]), ("a", ["a", "b", "c", "z"])])
+        eq(json.loads(audited("mutation.webhook.admission.k8s.io/round_0_index_1")), {"configuration": "y", "webhook": "b.example.com", "mutated": True})
+        eq(json.loads(audited("mutation.webhook.admission.k8s.io/round_1_index_0")), {"configuration": "x", "webhook": "a.example.com", "mutated": False})
         seen.clear()
         api.put(MAPS + "/r", config("r", a="", b="", c="")).want(200)
         eq([n for n, _ in seen], ["a", "b", "c"])  # nothing was changed

@@ -5,6 +5,7 @@
 #include "api/server/admission/webhook_call.h"
 
 #include "api/server/admission/cel_request.h"
+#include "api/server/audit/audit.h"
 #include "api/server/call.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
@@ -103,9 +104,8 @@ static void pass_on(struct webhook_call *k)
 	JSON_FOREACH (it, k->answer.warnings)
 		call_warn(a->call, json_cstr(&a->call->arena, it));
 	JSON_FOREACH (it, k->answer.annotations)
-		log_info("admission", "audit", "key=%s/%.*s resource=%s namespace=%.*s name=%.*s user=%.*s value=%.*s",
-		        k->hook->name, SLICE_FMT(it->key), a->resource->plural, SLICE_FMT(a->ns), SLICE_FMT(a->name),
-		        SLICE_FMT(a->call->user->name), SLICE_FMT(json_str(it)));
+		audit_annotate(
+		        a->call, arena_printf(a->arena, "%s/%.*s", k->hook->name, SLICE_FMT(it->key)), json_str(it));
 }
 
 int webhook_call_judge(struct webhook_call *k, struct err *err)
@@ -117,8 +117,13 @@ int webhook_call_judge(struct webhook_call *k, struct err *err)
 	}
 	if (k->err.code) {
 		tell_failure(k);
-		if (k->hook->ignores_failure)
+		if (k->hook->ignores_failure) {
+			audit_annotate(c,
+			        arena_printf(&c->arena, "failed-open.%s.webhook.admission.k8s.io/round_%u_index_%zu",
+			                k->may_patch ? "mutating" : "validating", k->round, k->index),
+			        slice_of(k->hook->name));
 			return 0;
+		}
 		return webhook_internal_error(k->a,
 		        arena_printf(&c->arena, "failed calling webhook \"%s\": %s", k->hook->name, k->err.msg), err);
 	}

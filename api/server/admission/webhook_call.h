@@ -11,6 +11,8 @@ struct webhook_call {
 	struct webhook *hook;            /* stays while the call is under way: who asks holds its set */
 	const struct resource *resource; /* in whose form it sees the object */
 	bool may_patch;
+	unsigned round; /* of mutating webhooks: 0 or 1 */
+	size_t index;   /* among those of its kind */
 	void (*done)(struct webhook_call *k);
 	void *arg;
 	/* what it was shown; a copy. NULL: a deletion */
@@ -27,8 +29,8 @@ struct webhook_call {
 /* True: done() follows, never from inside. False: it could not be asked, k->err says why, and there is no done(). */
 bool webhook_call_send(struct webhook_call *k);
 
-/* What the outcome means: warnings and annotations are passed on. 0: nothing is against the request, or its failure is
- * ignored. Else an error, and the call has the status to be answered with. */
+/* What the outcome means: warnings go to the client, annotations into its audit event. 0: nothing is against the
+ * request, or its failure is ignored. Else an error, and the call has the status to be answered with. */
 int webhook_call_judge(struct webhook_call *k, struct err *err);
 
 /* The request is refused because something does not work: 500 "Internal error occurred: WHY". */

@@ -12,6 +12,7 @@
 
 #include "api/machinery/patch/patch.h"
 #include "api/server/admission/webhook_call.h"
+#include "api/server/audit/audit.h"
 #include "api/server/call.h"
 #include "base/check.h"
 
@@ -58,6 +59,24 @@ static struct json *patched(struct webhook_passes *p, struct err *err)
 	return json_equal(object, p->call.shown) ? NULL : object;
 }
 
+/* Into the audit event: who has been asked, and whether he changed it. */
+static void note_mutation(struct webhook_passes *p, bool mutated)
+{
+	struct arena *arena = p->a->arena;
+	const struct webhook_call *k = &p->call;
+	struct json *v = json_new(arena, JSON_OBJECT);
+	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT;
+	if (!p->a->call->audit)
+		return;
+	json_set_str(arena, v, "configuration", (struct slice){k->hook->id, strcspn(k->hook->id, "/")});
+	json_set_cstr(arena, v, "webhook", k->hook->name);
+	json_set_bool(arena, v, "mutated", mutated);
+	json_write(&text, v);
+	audit_annotate(p->a->call,
+	        arena_printf(arena, "mutation.webhook.admission.k8s.io/round_%u_index_%zu", k->round, k->index),
+	        strbuf_slice(&text));
+}
+
 static void call_again(struct webhook_passes *p)
 {
 	for (struct earlier *e = p->earlier; e; e = e->next)
@@ -68,8 +87,10 @@ static int apply(struct webhook_passes *p, struct err *err)
 {
 	struct admission *a = p->a;
 	struct err why = ERR_INIT;
-	if (!p->call.answer.patch.len)
+	if (!p->call.answer.patch.len) {
+		note_mutation(p, false);
 		return 0;
+	}
 	if (!p->call.shown || !a->replace)
 		return refuse_patch(p,
 		        arena_printf(a->arena,
@@ -87,6 +108,7 @@ static int apply(struct webhook_passes *p, struct err *err)
 		        arena_printf(a->arena, "admission webhook \"%s\": its patch cannot be applied: %s",
 		                p->call.hook->name, why.msg),
 		        err);
+	note_mutation(p, object != NULL);
 	if (object) {
 		p->has_changed = true;
 		call_again(p);
@@ -150,8 +172,14 @@ static int go_on(struct webhook_passes *p, struct err *err)
 			continue;
 		if (rc < 0)
 			return end_pass(p, rc);
-		p->call = (struct webhook_call){
-		        .a = p->a, .hook = w, .resource = r, .may_patch = true, .done = answered, .arg = p};
+		p->call = (struct webhook_call){.a = p->a,
+		        .hook = w,
+		        .resource = r,
+		        .may_patch = true,
+		        .round = p->is_second,
+		        .index = p->at - 1,
+		        .done = answered,
+		        .arg = p};
 		if (webhook_call_send(&p->call))
 			return ADMISSION_LATER;
 		if (take_answer(p, err) != 0)

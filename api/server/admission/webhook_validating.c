@@ -57,6 +57,7 @@ static int choose(struct asking *k, struct err *err)
 		c->hook = &k->set->items[i];
 		c->done = answered;
 		c->arg = k;
+		c->index = i;
 		k->count++;
 	}
 	return 0;
