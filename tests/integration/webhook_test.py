@@ -137,9 +137,10 @@ def _():
         answers("/deny", lambda b: review(b, False, status={"reason": "Because", "code": 200}))
         eq(api.post(MAPS, config("b")).want(400).json["message"], 'admission webhook "deny.example.com" denied the request: Because')
         has(server.kubectl("-n", "w", "create", "configmap", "b")[2], 'admission webhook "deny.example.com" denied the request: Because')
-        answers("/deny", lambda b: review(b, True, warnings=["careful", 'a "quoted" one'], auditAnnotations={"k": "noted"}))
+        answers("/deny", lambda b: review(b, True, warnings=["careful", "é" * 100000, 'a "quoted" one'], auditAnnotations={"k": "noted"}))
         made = api.post(MAPS, config("b")).want(201)
         has(warnings(made), "careful")
+        true(len(warnings(made)) < 2000, "long warnings are cut")
         has(warnings(made), 'a \\"quoted\\" one')
         eq(audited("deny.example.com/k"), "noted")
     api.delete(MAPS + "/b").want(200)
@@ -378,6 +379,33 @@ def _():
     for w in ("at least three segments", "between 1 and 30 seconds", "must specify one of None, NoneOnDryRun", "'https' is the only allowed URL scheme",
               "user information is not permitted", "fragments are not permitted", "query parameters are not permitted", "matchConditions[0].expression"):
         has(s, w)
+
+
+@case("webhook: a server stops while one is asked")
+def _():
+    release = threading.Event()
+    answers("/hang", lambda b: release.wait(60) and review(b))
+
+    def ask():
+        try:
+            api.post(MAPS, config("h"))
+        except OSError:
+            pass  # it went away
+        except harness.http.client.HTTPException:
+            pass
+    with installed(MUTATING, hook("/hang", timeoutSeconds=30)):
+        asking = threading.Thread(target=ask)
+        asking.start()
+        end = time.monotonic() + 20
+        while not hooks.count("/hang"):
+            true(time.monotonic() < end, "it is asked")
+            time.sleep(0.02)
+        begun = time.monotonic()
+        server.stop()
+        true(time.monotonic() - begun < 25, "it stops before the webhook answers")
+        release.set()
+        asking.join()
+        server.start()
 
 
 def teardown():

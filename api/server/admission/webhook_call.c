@@ -7,11 +7,15 @@
 #include "api/server/admission/cel_request.h"
 #include "api/server/audit/audit.h"
 #include "api/server/call.h"
+#include "api/server/state.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
+
+/* Upstream's, when there are many. */
+enum { WARNING_BYTES_MAX = 256 };
 
 /* ---- asking ---- */
 
@@ -98,11 +102,20 @@ static void tell_failure(struct webhook_call *k)
 	        k->hook->ignores_failure ? "Ignore" : "Fail", k->err.msg);
 }
 
+/* They become headers. */
+static size_t warning_len(struct slice text)
+{
+	size_t n = text.len < WARNING_BYTES_MAX ? text.len : WARNING_BYTES_MAX;
+	while (n < text.len && n > 0 && ((unsigned char)text.ptr[n] & 0xc0) == 0x80)
+		n--; /* not amid a character */
+	return n;
+}
+
 static void pass_on(struct webhook_call *k)
 {
 	struct admission *a = k->a;
 	JSON_FOREACH (it, k->answer.warnings)
-		call_warn(a->call, json_cstr(&a->call->arena, it));
+		call_warn(a->call, arena_memdup(&a->call->arena, json_str(it).ptr, warning_len(json_str(it))));
 	JSON_FOREACH (it, k->answer.annotations)
 		audit_annotate(
 		        a->call, arena_printf(a->arena, "%s/%.*s", k->hook->name, SLICE_FMT(it->key)), json_str(it));
@@ -111,8 +124,8 @@ static void pass_on(struct webhook_call *k)
 int webhook_call_judge(struct webhook_call *k, struct err *err)
 {
 	struct call *c = k->a->call;
-	if (k->err.code == ERR_CANCELED) {
-		*err = k->err; /* the server stops */
+	if (k->err.code && c->server->closing) {
+		*err = k->err; /* nobody failed but we */
 		return err->code;
 	}
 	if (k->err.code) {

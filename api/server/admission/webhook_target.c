@@ -55,8 +55,8 @@ static void look_at(void *arg, struct object *o)
 	}
 }
 
-static int choose_endpoint(
-        struct webhook *w, struct admission *a, const struct json *port, struct outgoing_target *t, struct err *err)
+static int choose_endpoint(struct webhook *w, struct admission *a, const struct json *port, struct outgoing_target *t,
+        size_t *ret_place, struct err *err)
 {
 	struct finding *f = ARENA_NEW(a->arena, struct finding);
 	const char *label = arena_printf(a->arena, "kubernetes.io/service-name=%.*s", SLICE_FMT(w->service_name));
@@ -68,13 +68,16 @@ static int choose_endpoint(
 	if (!f->count)
 		return err_set(err, ERR_UNAVAILABLE, "no endpoints available for service \"%.*s\"",
 		        SLICE_FMT(w->service_name));
-	struct endpoint *e = &f->found[w->turns++ % f->count];
+	*ret_place = w->turns++ % f->count;
+	struct endpoint *e = &f->found[*ret_place];
 	t->connect_host = arena_memdup(a->arena, e->address.ptr, e->address.len);
 	t->connect_port = e->port;
 	return 0;
 }
 
-static int find_service(struct webhook *w, struct admission *a, struct outgoing_target *t, struct err *err)
+/* *ret_place tells its endpoints apart. */
+static int find_service(
+        struct webhook *w, struct admission *a, struct outgoing_target *t, size_t *ret_place, struct err *err)
 {
 	struct slice ns = w->service_ns, name = w->service_name;
 	struct object *o = admission_lookup(
@@ -95,19 +98,21 @@ static int find_service(struct webhook *w, struct admission *a, struct outgoing_
 	if (!port)
 		return err_set(err, ERR_NOT_FOUND, "no service port %d found for service \"%.*s\"", w->service_port,
 		        SLICE_FMT(name));
-	return choose_endpoint(w, a, port, t, err);
+	return choose_endpoint(w, a, port, t, ret_place, err);
 }
 
 int webhook_target(struct webhook *w, struct admission *a, struct outgoing **ret, struct err *err)
 {
 	struct outgoing_target t = {.ca_pem = w->ca_pem};
+	size_t place = 0;
 	if (w->url)
 		t.url = arena_printf(a->arena, "%s?timeout=%us", w->url, w->timeout_s);
-	else if (find_service(w, a, &t, err) != 0)
+	else if (find_service(w, a, &t, &place, err) != 0)
 		return err->code;
 	if (outgoing_get(a->call->server->outgoing, &t, ret, err) != 0)
 		return err->code;
-	outgoing_unref(w->target);
-	w->target = outgoing_ref(*ret);
+	struct outgoing **kept = &w->targets[place % WEBHOOK_TARGETS_KEPT];
+	outgoing_unref(*kept);
+	*kept = outgoing_ref(*ret);
 	return 0;
 }

@@ -126,7 +126,8 @@ void webhooks_unref(struct webhooks *w)
 	if (!w || --w->refs)
 		return;
 	for (size_t i = 0; i < w->count; i++)
-		outgoing_unref(w->items[i].target);
+		for (size_t k = 0; k < WEBHOOK_TARGETS_KEPT; k++)
+			outgoing_unref(w->items[i].targets[k]);
 	free(w->items);
 	arena_release(&w->arena);
 	free(w);

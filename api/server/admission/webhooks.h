@@ -9,6 +9,9 @@
 
 struct api_server;
 
+/* Endpoints of one webhook's Service to which connections are kept. */
+enum { WEBHOOK_TARGETS_KEPT = 8 };
+
 struct webhook {
 	const char *name, *id; /* id: "CONFIGURATION/NAME", which no other of its kind has */
 	const char *fault;     /* why it cannot be asked whether it is for a request; NULL: it can */
@@ -21,10 +24,10 @@ struct webhook {
 	const char *url;
 	struct slice service_ns, service_name;
 	int service_port;
-	const char *path;        /* begins with a slash */
-	const char *ca_pem;      /* NULL: the system's roots */
-	struct outgoing *target; /* of the last call, so that its connections are kept; NULL: none yet */
-	unsigned turns;          /* of the service's endpoints */
+	const char *path;                               /* begins with a slash */
+	const char *ca_pem;                             /* NULL: the system's roots */
+	struct outgoing *targets[WEBHOOK_TARGETS_KEPT]; /* of former calls, for their connections; NULL: none yet */
+	unsigned turns;                                 /* of the service's endpoints */
 	uint64_t warned_ms;
 };
 
