@@ -115,9 +115,12 @@ static void write_status(struct sync *y)
 	struct json *conditions =
 	        json_get(old, "conditions") ? json_copy(a, json_get(old, "conditions")) : json_new(a, JSON_ARRAY);
 	const char *failure = y->batch.failure_reason; /* NULL: all went well */
-	bool changed = failure ? condition_set(a, conditions, "ReplicaFailure", "True", failure,
-	                                 y->batch.failure_message, NULL)
-	                       : condition_drop(conditions, "ReplicaFailure");
+	/* One that is there stays: its message names a pod, another with each try, and what is written brings the next. */
+	bool is_told = failure && condition_find(conditions, "ReplicaFailure");
+	bool changed = is_told   ? false
+	               : failure ? condition_set(a, conditions, "ReplicaFailure", "True", failure,
+	                                   y->batch.failure_message, NULL)
+	                         : condition_drop(conditions, "ReplicaFailure");
 	count_pods(y, status);
 	if (!changed && old && same_status(old, status))
 		return;

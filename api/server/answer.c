@@ -146,7 +146,8 @@ void call_respond_err(struct call *c, const struct err *err)
 {
 	c->shape = SHAPE_OBJECT;
 	if (c->status) {
-		call_respond_tree(c, err_http_status(err->code), c->status);
+		int code = (int)json_get_int(c->status, "code", err_http_status(err->code));
+		call_respond_tree(c, code, c->status);
 		return;
 	}
 	struct json *status = status_from_err(&c->arena, err, &c->route);

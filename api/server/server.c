@@ -8,6 +8,7 @@
 
 #include "api/server/admission/admission.h"
 #include "api/server/admission/policy.h"
+#include "api/server/admission/webhooks.h"
 #include "api/server/admission/service_addresses.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
@@ -492,6 +493,7 @@ static void webhook_closed(void *arg)
 	definitions_stop(s->definitions);
 	service_allocator_free(TAKE(s->services)); /* these watch the cache */
 	policies_free(s);
+	webhooks_free(s);
 	rbac_index_free(TAKE(s->rbac));
 	node_graph_free(TAKE(s->node_graph));
 	fairness_stop(s->fairness);

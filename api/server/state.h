@@ -23,6 +23,7 @@ struct sealer;
 struct service_allocator;
 struct tls_context;
 struct tunnels;
+struct webhook_store;
 
 struct api_server {
 	struct api_server_options options; /* strings copied into the arena */
@@ -45,9 +46,10 @@ struct api_server {
 	struct service_allocator *services;
 	struct duties *duties;
 	struct definitions *definitions;
-	struct policy_store *policies; /* admission/policies.c; NULL: nobody asked yet */
-	struct map quota_lines;        /* namespace -> those that draw on its quotas: admission/resource_quota.c */
-	struct join *join;             /* NULL: nobody joins here */
+	struct policy_store *policies;  /* admission/policies.c; NULL: nobody asked yet */
+	struct webhook_store *webhooks; /* admission/webhooks.c; NULL: nobody asked yet */
+	struct map quota_lines;         /* namespace -> those that draw on its quotas: admission/resource_quota.c */
+	struct join *join;              /* NULL: nobody joins here */
 	struct tunnels *tunnels;
 	struct list_link sessions; /* of exec and its like: connections that are no calls any more */
 	void (*sessions_closed)(void *arg);

@@ -62,8 +62,9 @@ class Hooks:
                 length = int(self.headers.get("content-length") or 0)
                 body = json.loads(self.rfile.read(length)) if length else None
                 with hooks.lock:
-                    hooks.asked.append((self.path, body, dict(self.headers)))
-                    answer = hooks.answers.get(self.path)
+                    path = self.path.split("?")[0]
+                    hooks.asked.append((path, body, dict(self.headers)))
+                    answer = hooks.answers.get(path)
                 value = answer(body) if answer else (404, {})
                 status, value = value if isinstance(value, tuple) else (200, value)
                 text = json.dumps(value).encode()

@@ -226,6 +226,13 @@ kubectl -n quota create deployment web --image=web:1 --replicas=3 --dry-run=clie
 check "two of three pods are made" wait_for 20 used_is pods 2
 check "what they ask for is counted" wait_for 10 used_is 'requests\.cpu' 200m
 check "the third is refused, and an event says so" wait_for 10 has_event "FailedCreate.*exceeded quota: q, requested: pods=1.*used: pods=2"
+set_version() { kubectl -n quota get replicasets -o 'jsonpath={.items[0].metadata.resourceVersion}'; }
+tries() { grep -c "replicaset: cannot bring about what is wanted.*exceeded quota: q" "$T/k3x.log"; }
+tried_more() { [ "$(tries)" -ge $(($1 + 3)) ]; }
+check "it is told in the set's status" wait_for 5 kubectl -n quota wait --for=jsonpath='{.status.conditions[0].type}'=ReplicaFailure replicaset --all --timeout=1s
+version=$(set_version)
+check "and tried again" wait_for 20 tried_more "$(tries)"
+check_is "without a write for each try" "$version" "$(set_version)"
 check "deployments are counted" used_is 'count/deployments\.apps' 1
 check_fails() { ! "$@" >/dev/null 2>&1; }
 check "a second one is refused" check_fails kubectl -n quota create deployment more --image=web:1

@@ -1,6 +1,7 @@
 /* The groups that extend the API itself: definitions, aggregated services and admission. Their status is
  * nobody's but the server's. */
 #include "api/machinery/rules/admission_policy.h"
+#include "api/machinery/rules/admission_webhook.h"
 #include "api/machinery/rules/custom/definition.h"
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/table/printers.h"
@@ -16,6 +17,11 @@ const struct kind_ops kinds_extension[] = {
                 .cleanup = DEFINITION_CLEANUP,
                 .columns = "Name,Created At:date",
                 .cells = table_definition},
+        {.kind = "MutatingWebhookConfiguration",
+                .defaults = webhook_mutating_defaults,
+                .validate = webhook_mutating_validate,
+                .columns = "Name,Webhooks:integer,Age",
+                .cells = table_admission_webhooks},
         {.kind = "ValidatingAdmissionPolicy",
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = policy_defaults,
@@ -27,5 +33,10 @@ const struct kind_ops kinds_extension[] = {
                 .validate = policy_binding_validate,
                 .columns = "Name,PolicyName,ParamRef,Age",
                 .cells = table_admission_binding},
+        {.kind = "ValidatingWebhookConfiguration",
+                .defaults = webhook_validating_defaults,
+                .validate = webhook_validating_validate,
+                .columns = "Name,Webhooks:integer,Age",
+                .cells = table_admission_webhooks},
         {0},
 };

@@ -21,6 +21,7 @@ void table_network_policy(struct cells *c);
 void table_definition(struct cells *c);
 void table_admission_policy(struct cells *c);
 void table_admission_binding(struct cells *c);
+void table_admission_webhooks(struct cells *c);
 void table_config_map(struct cells *c);
 void table_secret(struct cells *c);
 void table_service_account(struct cells *c);

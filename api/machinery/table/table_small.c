@@ -21,6 +21,14 @@ void table_admission_policy(struct cells *c)
 	cell_age(c);
 }
 
+void table_admission_webhooks(struct cells *c)
+{
+	const struct json *hooks = json_get(c->object, "webhooks");
+	cell_name(c);
+	cell_int(c, hooks ? hooks->count : 0);
+	cell_age(c);
+}
+
 void table_admission_binding(struct cells *c)
 {
 	const struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "paramRef");

@@ -1,6 +1,6 @@
 /* See admission.h. The table is upstream's plugins, in upstream's order, as far as they are built: those that are on by
- * default, those that are on when they are asked for, and what upstream does elsewhere and that is always on. Webhooks
- * come with the work on policies.
+ * default, those that are on when they are asked for, and what upstream does elsewhere and that is always on. What a
+ * webhook has changed goes through the plugins that mutate once more.
  *
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
@@ -51,6 +51,8 @@ static const struct plugin plugins[] = {
                 NULL, false, BY_DEFAULT},
         {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, false, BY_DEFAULT},
         {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, false, BY_DEFAULT},
+        {"MutatingAdmissionWebhook", ON_CREATE | ON_UPDATE | ON_DELETE, 0, admit_by_mutating_webhooks, NULL, NULL, true,
+                BY_DEFAULT},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses, false, ALWAYS},
@@ -68,6 +70,8 @@ static const struct plugin plugins[] = {
                 false, BY_DEFAULT},
         {"ValidatingAdmissionPolicy", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_policies, NULL, true,
                 BY_DEFAULT},
+        {"ValidatingAdmissionWebhook", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_validating_webhooks, NULL,
+                true, BY_DEFAULT},
         {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false, BY_DEFAULT},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false, ALWAYS},
 };
@@ -112,8 +116,7 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 /* Upstream's that are not here. */
 static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "DenyServiceExternalIPs",
         "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
-        "MutatingAdmissionPolicy", "MutatingAdmissionWebhook", "NamespaceAutoProvision", "NamespaceExists",
-        "OwnerReferencesPermissionEnforcement", "ValidatingAdmissionWebhook"};
+        "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists", "OwnerReferencesPermissionEnforcement"};
 
 static int switch_plugins(struct admission_config *c, const struct flag_list *names, bool is_on, struct err *err)
 {
@@ -183,7 +186,7 @@ static bool handles(const struct plugin *p, const struct admission *a)
 	return !p->kinds || resource_has(a->resource, p->kinds);
 }
 
-/* From a->at on, which stays behind whoever has answered. */
+/* From a->at on, which stays behind whoever has answered, unless he wants those before him to be asked again. */
 static int run(struct admission *a, struct err *err)
 {
 	while (a->at < COUNT_OF(plugins)) {
@@ -209,7 +212,7 @@ static int start(struct admission *a, bool is_mutating, struct err *err)
 void admission_resume(struct admission *a, const struct err *err)
 {
 	struct err now = *err;
-	CHECK(a->done && a->at > 0);
+	CHECK(a->done);
 	if (now.code || run(a, &now) != ADMISSION_LATER)
 		a->done(a, &now);
 }

@@ -12,6 +12,7 @@
 
 struct call;
 struct quota_line;
+struct webhook_passes;
 
 enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE };
 
@@ -40,15 +41,22 @@ struct admission {
 	struct json *object;    /* NULL: a deletion */
 	const struct json *old; /* NULL: a creation */
 	bool is_dry_run;
+	bool is_partial;  /* one thing of the object is changed by ourselves, for a request that is of another kind */
+	int64_t revision; /* of the old object; 0: there is none */
 	struct field_errors *errors; /* a plugin may refuse field by field: 422 */
 	void (*done)(struct admission *a,
 	        const struct err *err); /* of a plugin that answered later: err.code 0 or why not */
+	/* Of a plugin that has changed the object as a client might: it is checked as a body is, what the server owns
+	 * in it is as it was, and it becomes a->object. ERR_INVAL says what is wrong with it. NULL: it may not be
+	 * changed. */
+	int (*replace)(struct admission *a, struct json *object, struct err *err);
 	/* added to by plugins */
 	struct admission_write *writes;
 	/* admission's own */
 	size_t at;
 	bool is_mutating;
-	struct quota_line *line; /* its turn with the namespace's quotas, or its place in the queue for one */
+	struct webhook_passes *webhooks; /* webhook_mutating.c; NULL: none was asked yet */
+	struct quota_line *line;         /* its turn with the namespace's quotas, or its place in the queue for one */
 	struct list_link in_line;
 };
 

@@ -19,11 +19,13 @@ admission_fn admit_node_taint;          /* node_taint.c */
 admission_fn admit_service_addresses;   /* service_addresses.c */
 admission_fn admit_limit_defaults;      /* limit_ranger.c */
 admission_fn admit_limits;
-admission_fn admit_pod_security;     /* pod_security.c */
-admission_fn admit_resource_quota;   /* resource_quota.c */
-admission_fn admit_node_restriction; /* node_restriction.c */
-admission_fn admit_by_policies;      /* policy_plugin.c */
-admission_fn admit_pull_policy;      /* always_pull_images.c */
+admission_fn admit_pod_security;           /* pod_security.c */
+admission_fn admit_resource_quota;         /* resource_quota.c */
+admission_fn admit_node_restriction;       /* node_restriction.c */
+admission_fn admit_by_policies;            /* policy_plugin.c */
+admission_fn admit_by_mutating_webhooks;   /* webhook_mutating.c */
+admission_fn admit_by_validating_webhooks; /* webhook_validating.c */
+admission_fn admit_pull_policy;            /* always_pull_images.c */
 admission_fn admit_pulled_images;
 admission_fn admit_storage_class; /* default_class.c */
 admission_fn admit_ingress_class;

@@ -178,6 +178,44 @@ static void admission_is_back(struct admission *a, const struct err *err)
 	mutation_resume(CONTAINER_OF(a, struct mutation, admission), err);
 }
 
+/* What a client may not change, but by the name of what it means to change. */
+static void keep_metadata(struct arena *a, struct json *now, const struct json *before, const char *name)
+{
+	const struct json *v = json_get(before, name);
+	if (v)
+		json_set(a, now, name, json_copy(a, v));
+	else
+		json_del(now, name);
+}
+
+/* What a webhook made of the object: decoded and defaulted as what a client sends is. */
+static int take_replacement(struct admission *a, struct json *object, struct err *err)
+{
+	static const char *const identity[] = {"name", "namespace", "uid", "creationTimestamp"};
+	struct mutation *m = CONTAINER_OF(a, struct mutation, admission);
+	struct json *meta = json_need(m->arena, object, "metadata", JSON_OBJECT),
+	            *before = json_get(m->object, "metadata");
+	json_set_str(m->arena, object, "apiVersion", json_get_str(m->object, "apiVersion"));
+	json_set_str(m->arena, object, "kind", json_get_str(m->object, "kind"));
+	json_del(meta, "managedFields");
+	json_del(meta, "resourceVersion");
+	if (m->resource->type && decode_object(m->arena, object, m->resource->type, 0, NULL, err) != 0)
+		return err->code;
+	meta = json_get(object, "metadata");
+	for (size_t i = 0; i < 2; i++)
+		if (!slice_eq(json_get_str(meta, identity[i]), json_get_str(before, identity[i])))
+			return err_set(err, ERR_INVAL, "metadata.%s may not be changed", identity[i]);
+	if (m->operation == ADMISSION_CREATE)
+		strategy_prepare_create(m->call, m->resource, object);
+	else
+		strategy_prepare_update(m->call, m->resource, m->sub, object, m->old);
+	for (size_t i = 0; i < COUNT_OF(identity); i++)
+		keep_metadata(m->arena, json_get(object, "metadata"), before, identity[i]);
+	defaults_apply(m->arena, m->resource, object);
+	m->object = a->object = object;
+	return budget_check(m->arena->budget, m->arena->used_bytes, err);
+}
+
 static void fill_admission(struct mutation *m)
 {
 	m->admission = (struct admission){
@@ -191,6 +229,9 @@ static void fill_admission(struct mutation *m)
 	        .object = m->operation == ADMISSION_DELETE ? NULL : m->object,
 	        .old = m->old,
 	        .is_dry_run = m->is_dry_run,
+	        .is_partial = m->verb->is_partial && m->operation != ADMISSION_DELETE,
+	        .revision = m->before ? m->before->revision : 0,
+	        .replace = m->operation == ADMISSION_DELETE ? NULL : take_replacement,
 	        .errors = m->errors,
 	        .writes = m->verb_writes,
 	        .done = admission_is_back,
