@@ -107,7 +107,10 @@ static bool swap(struct worker *w, struct kube_client *c, struct history_record 
 	bool creates = r->expect == HISTORY_NIL, deletes = r->value == HISTORY_NIL;
 	json_auto_t *body = deletes ? make_precondition(w, mod_revision) : make_object(w, r, mod_revision);
 	run_invoke(w, r);
-	struct kube_answer a = kube_client_call(c, creates ? "POST" : deletes ? "DELETE" : "PUT",
+	struct kube_answer a = kube_client_call(c,
+	        creates   ? "POST"
+	        : deletes ? "DELETE"
+	                  : "PUT",
 	        creates ? API_CONFIGMAPS : arena_printf(&w->arena, API_CONFIGMAPS "/%s", r->key), body);
 	if (a.base.outcome == CLIENT_OK && !deletes)
 		r->revision = kube_revision(a.body);
@@ -168,8 +171,8 @@ static void add_page(struct worker *w, const json_t *list, struct history_item *
 	}
 }
 
-static struct kube_answer get_pages(struct worker *w, struct kube_client *c, struct history_record *r,
-        struct history_item *items, unsigned *count)
+static struct kube_answer get_pages(
+        struct worker *w, struct kube_client *c, struct history_record *r, struct history_item *items, unsigned *count)
 {
 	bool in_pages = rng_chance(&w->rng, 50);
 	const char *from = "";
@@ -189,8 +192,8 @@ static struct kube_answer get_pages(struct worker *w, struct kube_client *c, str
 	}
 }
 
-bool api_objects_list(struct worker *w, struct kube_client *c, struct history_item **items, unsigned *count,
-        int64_t *revision)
+bool api_objects_list(
+        struct worker *w, struct kube_client *c, struct history_item **items, unsigned *count, int64_t *revision)
 {
 	struct history_record r = HISTORY_RECORD_INIT;
 	*items = ARENA_ARRAY(&w->arena, struct history_item, LISTED_MAX);

@@ -38,8 +38,8 @@ bool api_object_step(struct worker *w, unsigned object, bool only_read, uint16_t
 
 /* A list of all, recorded: at once or in pages, at random. The items (in the worker's arena) and the list's
  * resourceVersion. */
-bool api_objects_list(struct worker *w, struct kube_client *c, struct history_item **items, unsigned *count,
-        int64_t *revision);
+bool api_objects_list(
+        struct worker *w, struct kube_client *c, struct history_item **items, unsigned *count, int64_t *revision);
 
 /* What a ConfigMap of ours holds; a number that no write has when that is none. */
 int64_t api_object_value(const json_t *object);

@@ -23,8 +23,8 @@ struct kube_answer {
 struct kube_client *kube_client_new(struct tls_context *tls, const char *host, int port, unsigned timeout_ms);
 void kube_client_free(struct kube_client *c);
 
-/* "GET", "/api/v1/...", and a body (NULL: none), which is left to the caller. Reads that fail are FAIL, never INFO: they
- * have no effect; so are those that the server says may be old. */
+/* "GET", "/api/v1/...", and a body (NULL: none), which is left to the caller. Reads that fail are FAIL, never INFO:
+ * they have no effect; so are those that the server says may be old. */
 struct kube_answer kube_client_call(struct kube_client *c, const char *method, const char *target, const json_t *body);
 
 /* A watch: the client's only one, and no calls while it is open. */

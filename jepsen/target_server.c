@@ -1,5 +1,5 @@
-/* k3x as people run it: `k3x server`, three or more of them in one cluster, asked over HTTPS as kubectl asks. They run no
- * node: whatever the workloads want of pods is that the objects are there.
+/* k3x as people run it: `k3x server`, three or more of them in one cluster, asked over HTTPS as kubectl asks. They run
+ * no node: whatever the workloads want of pods is that the objects are there.
  *
  * The first server begins the cluster; when it serves, the others are started with its token, and join. Token and the
  * admin's certificate are taken from the first one's data folder, once: they stay, whatever happens to that disk later.
@@ -71,8 +71,7 @@ static bool serves(struct cluster *c, unsigned i, struct err *err)
 	if (!c->tls)
 		return err_set(err, ERR_UNAVAILABLE, "there are no certificates yet"), false;
 	if (!c->admin_api[i])
-		c->admin_api[i] = kube_client_new(
-		        c->tls, c->nodes[i].net->address, CLUSTER_API_PORT, ADMIN_TIMEOUT_MS);
+		c->admin_api[i] = kube_client_new(c->tls, c->nodes[i].net->address, CLUSTER_API_PORT, ADMIN_TIMEOUT_MS);
 	got = kube_client_call(c->admin_api[i], "GET", "/readyz", NULL);
 	if (got.base.outcome == CLIENT_OK)
 		got = kube_client_call(c->admin_api[i], "GET", "/api/v1/namespaces/default", NULL);

@@ -1,6 +1,6 @@
-/* Deployments scaled up and down, deleted and made again while servers fail and controllers move with the leader. In the
- * end each has exactly its replicas of pods, whichever server is asked, and of those that were deleted nothing is left:
- * no ReplicaSet, no pod. Nothing runs the pods, so they only have to be there.
+/* Deployments scaled up and down, deleted and made again while servers fail and controllers move with the leader. In
+ * the end each has exactly its replicas of pods, whichever server is asked, and of those that were deleted nothing is
+ * left: no ReplicaSet, no pod. Nothing runs the pods, so they only have to be there.
  *
  * An annotation holds a number that is unique, by which each Deployment is a register as in api_objects.h: controllers
  * write to the same objects and may not undo what a user wrote. Their writes move resourceVersions, so those are not
@@ -90,8 +90,8 @@ static bool erase(struct worker *w, struct kube_client *c, struct history_record
 	json_lib_set_cstr(options, "apiVersion", "v1");
 	json_lib_set_cstr(options, "propagationPolicy", "Background");
 	run_invoke(w, r);
-	struct kube_answer a = kube_client_call(
-	        c, "DELETE", arena_printf(&w->arena, DEPLOYMENTS_PATH "/%s", r->key), options);
+	struct kube_answer a =
+	        kube_client_call(c, "DELETE", arena_printf(&w->arena, DEPLOYMENTS_PATH "/%s", r->key), options);
 	run_complete(w, r, &a.base);
 	return a.base.outcome == CLIENT_OK;
 }
@@ -164,7 +164,8 @@ static bool count(struct kube_client *c, const char *path, struct counts *ret)
 static bool is_settled(struct kube_client *c, const char *node)
 {
 	struct counts deployments, sets, pods;
-	if (!count(c, DEPLOYMENTS_PATH, &deployments) || !count(c, REPLICASETS_PATH, &sets) || !count(c, PODS_PATH, &pods))
+	if (!count(c, DEPLOYMENTS_PATH, &deployments) || !count(c, REPLICASETS_PATH, &sets) ||
+	        !count(c, PODS_PATH, &pods))
 		return false;
 	bool all = true;
 	for (unsigned i = 0; i < DEPLOYMENTS; i++) {

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { WAIT_MS = 200, CACHE_EVERY = 20, LEAVE_PERMILLE = 4, FINAL_MS_MAX = 2000 };
+enum { WAIT_MS = 200, CACHE_EVERY = 20, LEAVE_PERMILLE = 15, FINAL_MS_MAX = 2000 };
 
 struct object {
 	int64_t value, mod_revision; /* mod_revision 0: not there */
@@ -143,7 +143,7 @@ static void follow(struct worker *w, struct informer *n)
 		take(w, n, arena_memdup(&w->arena, type.ptr, type.len), object);
 	else if (event || ended)
 		leave(w, n, status == 410, kube_watch_error(n->watch)->msg);
-	else if (!run_is_final(w->run) && rng_below(&w->rng, 1000) < LEAVE_PERMILLE)
+	if (n->watch && !run_is_final(w->run) && rng_below(&w->rng, 1000) < LEAVE_PERMILLE)
 		leave(w, n, false, "left");
 }
 
