@@ -154,6 +154,16 @@ mv "$T/s3.raft" "$T/s3/server/db/raft" && mv "$T/s3.state" "$T/s3/server/db/stat
 server_start s3
 check "with it, it goes on" wait_for 20 server_is_ready s3
 
+# ---- all were off, and come back one after the other ----
+for n in s1 s2 s3; do server_stop $n KILL; done
+server_start s1
+check "the first to come back does not give up" wait_for 30 grep -q 'cannot read the store, it is tried again' "$T/s1.log"
+check "but waits for the others" kill -0 "$(cat "$T/s1.pid")"
+server_start s2
+check "with a majority it is ready" wait_for 20 server_is_ready s1
+server_start s3
+check "and so are all" wait_for 20 server_is_ready s3
+
 # ---- back to one ----
 server_stop s2 KILL
 server_stop s3 KILL
