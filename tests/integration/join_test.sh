@@ -173,7 +173,13 @@ check_has "and given" "one" "$(k s1 --request-timeout=20s get configmap one 2>/d
 check_has "/readyz says what is wrong" "store failed: no server leads: a majority of the servers must run" "$(raw s1 "$(url s1)/readyz?verbose")"
 check "and the log" grep -q "no server leads: nothing is written" "$T/s1.log"
 check_has "a server that runs is not reset" "in use" "$(refused s1 --cluster-reset)"
-server_stop s1 TERM
+at s1 timeout 1 kubectl --kubeconfig "$T/s1.kubeconfig" create configmap nobody-waits-for-it >/dev/null 2>&1
+began=$SECONDS
+kill -TERM "$(cat "$T/s1.pid")"
+wait "$(cat "$T/s1.pid")"
+check_is "it ends in order, a write under way whose client has gone" 0 $?
+check "and does not wait for a majority" test $((SECONDS - began)) -le 5
+server_stop s1
 check_has "the survivor is reset" "is the only one of its cluster now" "$(refused s1 --cluster-reset)"
 server_start s1
 check "it is ready" wait_for 20 server_is_ready s1
