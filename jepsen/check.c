@@ -11,18 +11,19 @@
 
 /* Sorted by what a reader wants to see first. */
 const struct checker checkers[] = {
-        {"register", " register ", check_register},
+        {"register", " register api-objects api-informers api-deployments ", check_register},
         {"set", " set ", check_set},
         {"unique", " unique ", check_unique},
         {"counter", " counter ", check_counter},
         {"append", " append ", check_append},
         {"bank", " bank ", check_bank},
-        {"watch", " watch kube ", check_watch},
+        {"watch", " watch kube api-informers ", check_watch},
         {"lease", " lease lock ", check_lease},
         {"lock", " lock ", check_lock},
-        {"kube", " kube ", check_kube},
-        {"origin", " register watch kube ", check_origin},
-        {"revision", " register set unique counter append bank watch lease lock kube ", check_revision},
+        {"kube", " kube api-objects api-informers ", check_kube},
+        {"origin", " register watch kube api-objects api-informers ", check_origin},
+        {"revision", " register set unique counter append bank watch lease lock kube api-objects api-informers ",
+                check_revision},
 };
 const size_t checker_count = COUNT_OF(checkers);
 

@@ -7,19 +7,49 @@
 
 #include <inttypes.h>
 
+/* A value that a compare-and-swap may have taken away and left nothing. */
+struct taken {
+	uint32_t key_id, begin;
+	int64_t value;
+};
+
 struct kube {
 	struct check_context *c;
 	struct changes changes;
 	struct arena arena;
 	uint32_t *listed_in; /* by key id: the list that last held it, from 1 */
 	uint32_t lists;
+	struct taken *taken; /* in the order of their beginning */
+	size_t taken_count;
 };
 
 /* ---- lists and caches ---- */
 
-static bool may_be_deleted(const struct kube *k, uint32_t key_id, uint32_t before)
+/* Kubernetes' API does not say at which revision it deleted: of a swap that left nothing only the value is known that
+ * it took away. */
+static bool may_be_swapped_away(const struct kube *k, const struct change *newest, uint32_t before)
 {
-	return k->changes.unknown_delete[key_id] < before;
+	for (size_t i = 0; i < k->taken_count; i++)
+		if (k->taken[i].key_id == newest->key_id && k->taken[i].value == newest->value)
+			return k->taken[i].begin < before;
+	return false;
+}
+
+static bool may_be_deleted(const struct kube *k, const struct change *newest, uint32_t before)
+{
+	return k->changes.unknown_delete[newest->key_id] < before || may_be_swapped_away(k, newest, before);
+}
+
+/* Values are unique, and who takes one away twice does it in vain the second time: the first to ask counts. */
+static void collect_taken(struct kube *k)
+{
+	k->taken = ARENA_ARRAY(&k->arena, struct taken, k->c->ops->count + 1);
+	for (size_t n = 0; n < k->c->ops->count; n++) {
+		const struct history_op *op = &k->c->ops->ops[n];
+		const struct history_record *i = op_first(k->c, op);
+		if (i->f == HISTORY_CAS && i->value == HISTORY_NIL && op->type != HISTORY_FAIL)
+			k->taken[k->taken_count++] = (struct taken){i->key_id, op_begin(op), i->expect};
+	}
 }
 
 static void check_item(struct kube *k, const struct history_record *o, uint32_t record, uint32_t at)
@@ -61,7 +91,7 @@ static void check_objects(struct kube *k, const struct history_record *o, uint32
 		if (k->listed_in[key] == k->lists || strncmp(name, prefix, prefix_len) != 0)
 			continue;
 		const struct change *newest = changes_newest(&k->changes, key, o->revision);
-		if (!newest || newest->value == HISTORY_NIL || may_be_deleted(k, key, record))
+		if (!newest || newest->value == HISTORY_NIL || may_be_deleted(k, newest, record))
 			continue;
 		check_find(k->c, o->f == HISTORY_CACHE ? "cache differs" : "list is no cut",
 		        (uint32_t[]){newest->record, record}, 2,
@@ -81,7 +111,7 @@ static void check_swap(struct kube *k, const struct history_op *op)
 		return;
 	uint32_t proof[] = {before->record, op->invoke, op->complete};
 	if (i->f == HISTORY_CREATE) {
-		if (before->value != HISTORY_NIL && !may_be_deleted(k, i->key_id, op->complete))
+		if (before->value != HISTORY_NIL && !may_be_deleted(k, before, op->complete))
 			check_find(k->c, "created over an object", proof, 3,
 			        "Key %s was created at revision %" PRId64 ", and it was there since revision %" PRId64
 			        ".",
@@ -99,6 +129,7 @@ void check_kube(struct check_context *c)
 	struct kube k = {.c = c};
 	uint32_t swaps = 0;
 	changes_collect(c, &k.arena, &k.changes);
+	collect_taken(&k);
 	k.listed_in = ARENA_ARRAY(&k.arena, uint32_t, c->history->key_count);
 	for (size_t n = 0; n < c->ops->count; n++) {
 		const struct history_op *op = &c->ops->ops[n];

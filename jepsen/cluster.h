@@ -11,10 +11,14 @@
 enum {
 	CLUSTER_CLIENT_PORT = 2379,
 	CLUSTER_PEER_PORT = 2380,
+	CLUSTER_API_PORT = 6443, /* of targets that serve Kubernetes' API */
 	CLUSTER_HEARTBEAT_MS = 100,
 	CLUSTER_ELECTION_MS = 1000,
 	CLUSTER_READY_MS_MAX = 60000, /* the bound within which a healed cluster must serve again */
 };
+
+struct kube_client;
+struct tls_context;
 
 struct cluster {
 	const struct target *target;
@@ -27,6 +31,10 @@ struct cluster {
 	unsigned count;
 	bool can_change_members;         /* cluster_probe() found out */
 	struct client *admin[NODES_MAX]; /* one per node, for questions and changes */
+	/* Of targets that serve Kubernetes' API: the admin's identity, what others join with, a client per node. */
+	struct tls_context *tls;
+	char *token;
+	struct kube_client *admin_api[NODES_MAX];
 };
 
 /* Makes network and disks and starts every server. */

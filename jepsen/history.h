@@ -34,7 +34,12 @@
  * i:key,value,expect (mod_revision) o:revision | DELETE i:key,expect o:revision: a compare that failed is FAIL | READ
  * i:key o:value,mod_revision,revision | LIST i:key (prefix) o:revision (of all pages),items[key,value,mod_revision] of
  * all pages, in order | WATCH, WATCH_EVENT, WATCH_CANCEL as above | CACHE o:key
- * (prefix),revision,items[key,value,mod_revision]: what a list + watch client believes The setting "workload" names the
+ * (prefix),revision,items[key,value,mod_revision]: what a list + watch client believes.
+ *   api-objects  READ i:key o:value,mod_revision | CAS i:key,expect,value o:revision (NIL of a delete, whose value is
+ * NIL; of a create expect is) | LIST as in kube. api-informers has WATCH, WATCH_EVENT, WATCH_CANCEL and CACHE of kube
+ * besides; api-deployments READ and CAS without revisions.
+ *
+ * The setting "workload" names the
  * row; checkers are picked by it (check.h).
  *
  * A history is kept in memory and saved as JSON lines: settings first, then records and faults. One thread at a time.

@@ -30,7 +30,8 @@ static void list_all(void)
 
 static bool is_chosen(const struct jepsen_options *o, const struct workload *w)
 {
-	return strcmp(o->workload, "all") == 0 || jepsen_names_have(o->workload, w->name);
+	bool fits = w->wants_kube == target_find(o->target)->serves_kube;
+	return strcmp(o->workload, "all") == 0 ? fits : jepsen_names_have(o->workload, w->name);
 }
 
 static void run_and_count(const struct jepsen_options *o, const struct workload *w, int64_t seconds, struct totals *t)
@@ -38,6 +39,12 @@ static void run_and_count(const struct jepsen_options *o, const struct workload 
 	struct run_result got = {0};
 	struct err err = ERR_INIT;
 	t->runs++;
+	if (w->wants_kube != target_find(o->target)->serves_kube) {
+		t->failed++;
+		fprintf(stderr, "jepsen: %s: %s serves %s API, and this workload asks for the other\n", w->name,
+		        o->target, w->wants_kube ? "etcd's" : "Kubernetes'");
+		return;
+	}
 	if (run_one(o, w, seconds, (uint64_t)o->seed, &got, &err) != 0) {
 		t->failed++;
 		fprintf(stderr, "jepsen: %s: %s\n", w->name, err.msg);

@@ -1,6 +1,6 @@
 # Fault tests on real processes. What the programs share goes into a library of its own: nothing of it is in the binary.
 #
-#   make jepsen [SECONDS=600] [SEED=n] [WORKLOAD=w] [NEMESIS=n] [TARGET=k3x|etcd] [NODES=3]      make jepsen-long HOURS=n
+#   make jepsen [SECONDS=600] [SEED=n] [WORKLOAD=w] [NEMESIS=n] [TARGET=k3x|k3x-server|etcd] [NODES=3]      make jepsen-long HOURS=n
 JEPSEN_SRCS := $(filter-out %_main.c jepsen/main.c jepsen/shim.c,$(wildcard jepsen/*.c))
 JEPSEN_LIB := $(B)/libjepsen.a
 JEPSEN_OBJS := $(JEPSEN_SRCS:%.c=$(B)/obj/%.o)

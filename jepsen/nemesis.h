@@ -38,6 +38,7 @@ struct nemesis {
 	unsigned nodes_min; /* of the cluster */
 	bool needs_shim;
 	bool needs_members; /* members must be removed and added to mend it */
+	bool needs_etcd;    /* it asks the servers in etcd's words */
 	bool is_moment;     /* over with begin() */
 	/* Below 0 when it could not be done: nothing is broken then. */
 	int (*begin)(struct nemesis_fault *f, struct err *err);

@@ -93,5 +93,6 @@ const struct nemesis nemesis_bit_flip = {.name = "bit-flip",
         .kind = NEMESIS_DISK,
         .nodes_min = 3,
         .needs_members = true,
+        .needs_etcd = true,
         .begin = begin,
         .end = end};

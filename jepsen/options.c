@@ -34,7 +34,7 @@ static int check(struct jepsen_options *o, struct err *err)
 {
 	const struct target *t = target_find(o->target);
 	if (!t)
-		return err_set(err, ERR_INVAL, "--target: \"%s\" is neither k3x nor etcd", o->target);
+		return err_set(err, ERR_INVAL, "--target: \"%s\" is none of k3x, k3x-server, etcd", o->target);
 	if (o->nodes < 1 || o->nodes > 7)
 		return err_set(err, ERR_INVAL, "--nodes: 1 to 7 are possible");
 	if (o->nodes > 1 && !t->has_clusters)
@@ -61,7 +61,7 @@ int jepsen_options_load(struct jepsen_options *o, struct arena *a, int argc, cha
 	        .seconds = 60,
 	        .rate = 200};
 	const struct flag table[] = {
-	        {"target", 0, FLAG_STRING, &o->target, NULL, "k3x or etcd (k3x)", NULL},
+	        {"target", 0, FLAG_STRING, &o->target, NULL, "k3x, k3x-server or etcd (k3x)", NULL},
 	        {"binary", 0, FLAG_STRING, &o->binary, NULL, "the target's program (build/k3x, etcd)", NULL},
 	        {"workload", 'w', FLAG_STRING, &o->workload, NULL, "names with commas between, or all (all)", NULL},
 	        {"nemesis", 'n', FLAG_STRING, &o->nemesis, NULL,

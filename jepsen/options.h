@@ -7,7 +7,7 @@
 enum { JEPSEN_LANES_MAX = 4 };
 
 struct jepsen_options {
-	const char *target;     /* k3x, etcd */
+	const char *target;     /* k3x, k3x-server, etcd */
 	const char *binary;     /* of the target; NULL: its usual place */
 	const char *workload;   /* "all", or names with commas between */
 	const char *nemesis;    /* "mixed", "none", or names with commas between */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const struct target *const targets[] = {&target_etcd, &target_k3x};
+static const struct target *const targets[] = {&target_etcd, &target_k3x, &target_server};
 
 const struct target *target_find(const char *name)
 {

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 const struct workload *const workloads[] = {&workload_register, &workload_set, &workload_append, &workload_bank,
-        &workload_unique, &workload_watch, &workload_lease, &workload_lock, &workload_kube};
+        &workload_unique, &workload_watch, &workload_lease, &workload_lock, &workload_kube, &workload_api_objects,
+        &workload_api_informers, &workload_api_deployments};
 const unsigned workload_count = COUNT_OF(workloads);
 
 const char *workload_key(struct worker *w, const char *prefix, unsigned index)

@@ -15,6 +15,7 @@ struct workload {
 	void (*step)(struct worker *w);
 	bool (*last)(struct worker *w); /* may be NULL */
 	void (*end)(struct worker *w);  /* releases w->state; may be NULL */
+	bool wants_kube;                /* of targets that serve Kubernetes' API, and of no others */
 	bool is_paced;                  /* steps are requests: the run's rate applies */
 };
 
@@ -27,6 +28,9 @@ extern const struct workload workload_watch;
 extern const struct workload workload_lease;
 extern const struct workload workload_lock;
 extern const struct workload workload_kube;
+extern const struct workload workload_api_objects;
+extern const struct workload workload_api_informers;
+extern const struct workload workload_api_deployments;
 
 extern const struct workload *const workloads[];
 extern const unsigned workload_count;

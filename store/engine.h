@@ -304,6 +304,7 @@ struct engine_vtable {
 	bool (*leads)(struct engine *e);
 	bool (*has_leader)(struct engine *e);
 	uint64_t (*led_term)(struct engine *e);
+	void (*hurry)(struct engine *e); /* NULL: it never waits for others */
 	void (*stats)(struct engine *e, struct store_stats *out);
 	void (*close)(struct engine *e);
 };
@@ -375,6 +376,14 @@ static inline bool store_leads(struct engine *e)
 static inline bool store_has_leader(struct engine *e)
 {
 	return e->vtable->has_leader(e);
+}
+
+/* Who asks is about to end: from now on requests that wait for others (a leader, a majority) are answered within a
+ * second or so, with ERR_TIMEOUT if need be. Any thread, no I/O. */
+static inline void store_hurry(struct engine *e)
+{
+	if (e->vtable->hurry)
+		e->vtable->hurry(e);
 }
 
 /* The term in which this server leads, for term_expected; 0: it does not lead. Each term has one leader, and a server

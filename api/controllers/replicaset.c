@@ -115,7 +115,8 @@ static void write_status(struct sync *y)
 	struct json *conditions =
 	        json_get(old, "conditions") ? json_copy(a, json_get(old, "conditions")) : json_new(a, JSON_ARRAY);
 	const char *failure = y->batch.failure_reason; /* NULL: all went well */
-	/* One that is there stays: its message names a pod, another with each try, and what is written brings the next. */
+	/* One that is there stays: its message names a pod, another with each try, and what is written brings the next.
+	 */
 	bool is_told = failure && condition_find(conditions, "ReplicaFailure");
 	bool changed = is_told   ? false
 	               : failure ? condition_set(a, conditions, "ReplicaFailure", "True", failure,

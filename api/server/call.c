@@ -42,6 +42,22 @@ void call_unref(struct call *c)
 	free(c);
 }
 
+void call_submit(struct call *c, struct store_request *req)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	c->server->asked++;
+	store_submit(c->server->store, req);
+}
+
+void call_was_answered(struct call *c)
+{
+	struct api_server *s = c->server;
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(s->asked > 0);
+	if (--s->asked == 0 && s->awaits_answers)
+		loop_post(s->loop, &s->answered);
+}
+
 void call_set_gone(struct call *c)
 {
 	LOOP_CHECK_OWNER(c->loop);

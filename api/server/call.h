@@ -17,6 +17,7 @@
 struct api_server;
 struct audit_record;
 struct flow;
+struct store_request;
 struct call;
 struct impersonation;
 struct json;
@@ -88,6 +89,11 @@ struct call {
 struct call *call_new(struct api_server *s, const struct call_transport *t, void *transport_data);
 struct call *call_ref(struct call *c);
 void call_unref(struct call *c);
+
+/* Asks the store on behalf of a call, which holds a reference until `done`. That function first of all says
+ * call_was_answered(): the server does not close while a request of a call is under way, be its client there or not. */
+void call_submit(struct call *c, struct store_request *req);
+void call_was_answered(struct call *c);
 
 /* Transports say this when the client went away; drops their reference too. */
 void call_set_gone(struct call *c);

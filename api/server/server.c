@@ -512,10 +512,23 @@ static void webhook_closed(void *arg)
 	uv_close((uv_handle_t *)&s->bookmark_timer, timer_closed);
 }
 
+/* Nobody is connected, and nobody waits for the store. */
+static void all_answered(struct loop_task *t)
+{
+	struct api_server *s = CONTAINER_OF(t, struct api_server, answered);
+	if (s->asked) /* the last answer made another request; its answer comes here again */
+		return;
+	s->awaits_answers = false;
+	audit_close_webhook(s->audit, webhook_closed, s);
+}
+
 static void http_closed(void *arg)
 {
 	struct api_server *s = arg;
-	audit_close_webhook(s->audit, webhook_closed, s);
+	s->answered.run = all_answered;
+	s->awaits_answers = true;
+	if (!s->asked)
+		loop_post(s->loop, &s->answered);
 }
 
 static void definitions_closed(void *arg)

@@ -79,6 +79,9 @@ struct api_server {
 	void *closed_arg;
 	unsigned drain_ms;
 	struct closing closing_parts;
+	unsigned asked;            /* requests of calls to the store that are under way: call_submit() */
+	bool awaits_answers;       /* closing goes on when there are none */
+	struct loop_task answered; /* says so */
 };
 
 #endif

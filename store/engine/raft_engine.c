@@ -293,6 +293,11 @@ static bool has_leader(struct engine *base)
 	return raft_engine_leader(raft_engine_from(base)) != 0;
 }
 
+static void hurry(struct engine *base)
+{
+	atomic_store(&raft_engine_from(base)->is_hurried, true);
+}
+
 static uint64_t led_term(struct engine *base)
 {
 	return atomic_load(&raft_engine_from(base)->led_term);
@@ -342,6 +347,7 @@ static const struct engine_vtable vtable = {
         .leads = leads,
         .has_leader = has_leader,
         .led_term = led_term,
+        .hurry = hurry,
         .stats = stats,
         .close = engine_close,
 };

@@ -186,10 +186,14 @@ void pendings_unpark(struct raft_engine *e)
 	}
 }
 
+enum { HURRIED_MS = 1000 };
+
 void pendings_tick(struct raft_engine *e)
 {
 	RAFT_THREAD(e);
 	uint64_t now = loop_now_ms(raft_node_loop(e->node));
+	if (atomic_load(&e->is_hurried) && e->timeout_ms > HURRIED_MS)
+		now += e->timeout_ms - HURRIED_MS; /* all that is older than that is late */
 	for (struct list_link *l; (l = list_pop_front(&e->by_age)) != NULL;) {
 		struct pending *p = CONTAINER_OF(l, struct pending, by_age);
 		if (p->deadline_ms > now) {

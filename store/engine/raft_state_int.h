@@ -74,6 +74,7 @@ struct raft_engine {
 	atomic_uint outstanding;
 	atomic_uint entering; /* threads between the look at `stopping` and the loop's mailbox */
 	atomic_bool stopping;
+	atomic_bool is_hurried; /* requests are waited for no longer than HURRIED_MS */
 	/* This server is its whole cluster, leads, and has told everything that was acknowledged: what it reads now is
 	 * linearizable without asking. See raft_reads.c. */
 	atomic_bool is_sole;

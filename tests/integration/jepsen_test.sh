@@ -53,12 +53,17 @@ before=$(left_over)
 check_has "it lists its nemeses" partition-leader "$($jepsen --list)"
 check_has "a workload that is unknown is refused" 'none is called "nonsense"' "$($jepsen --nodes 1 -w nonsense 2>&1)"
 
+check_has "so is one that asks for another API" "this workload asks for the other" "$($jepsen --target k3x-server --nodes 1 -w register --dir "$T/runs" 2>&1)"
+
 needs etcd mkfs.ext4 losetup
 trial "etcd, three servers, kills and partitions" --target etcd --nodes 3 -w register,append,watch \
 	-n kill,pause,partition-halves,partition-one-way,partition-leader,delay --seconds 21 --seed 7
-trial "one server of ours, everything that fits" --target k3x --nodes 1 -w register,append,watch --seconds 12 --seed 9
-trial "three servers of ours, everything" --target k3x --nodes 3 -w register,append,watch,kube --seconds 36 --seed 5
-trial_finds "reads that are asked to be stale are found to be" --nodes 3 -w register -n partition-leader,pause --seconds 10 --serializable
+trial "one server of ours, everything that fits" --target k3x --nodes 1 -w register,append,watch --seconds 9 --seed 9
+trial "three servers of ours, everything" --target k3x --nodes 3 -w register,append,watch,kube --seconds 28 --seed 5
+trial "three servers of ours with the API" --target k3x-server --nodes 3 -w api-objects,api-informers,api-deployments \
+	-n kill-leader,partition-leader,power-cut --brisk --clients 6 --rate 60 --seconds 12 --seed 3
+trial_finds "reads that are asked to be stale are found to be" --nodes 3 -w register -n partition-leader,pause --seconds 8 --serializable
+trial_finds "so are those of the API" --target k3x-server --nodes 3 -w api-objects -n partition-leader,pause --seconds 8 --rate 100 --serializable
 
 make --no-print-directory VARIANT=breakable build/breakable/k3x >"$T/make.log" 2>&1 || bad "build" "$(tail "$T/make.log")"
 broken stale-read -w register -n partition-leader,pause --seconds 8

@@ -154,6 +154,16 @@ mv "$T/s3.raft" "$T/s3/server/db/raft" && mv "$T/s3.state" "$T/s3/server/db/stat
 server_start s3
 check "with it, it goes on" wait_for 20 server_is_ready s3
 
+# ---- all were off, and come back one after the other ----
+for n in s1 s2 s3; do server_stop $n KILL; done
+server_start s1
+check "the first to come back does not give up" wait_for 30 grep -q 'cannot read the store, it is tried again' "$T/s1.log"
+check "but waits for the others" kill -0 "$(cat "$T/s1.pid")"
+server_start s2
+check "with a majority it is ready" wait_for 20 server_is_ready s1
+server_start s3
+check "and so are all" wait_for 20 server_is_ready s3
+
 # ---- back to one ----
 server_stop s2 KILL
 server_stop s3 KILL
@@ -163,7 +173,13 @@ check_has "and given" "one" "$(k s1 --request-timeout=20s get configmap one 2>/d
 check_has "/readyz says what is wrong" "store failed: no server leads: a majority of the servers must run" "$(raw s1 "$(url s1)/readyz?verbose")"
 check "and the log" grep -q "no server leads: nothing is written" "$T/s1.log"
 check_has "a server that runs is not reset" "in use" "$(refused s1 --cluster-reset)"
-server_stop s1 TERM
+at s1 timeout 1 kubectl --kubeconfig "$T/s1.kubeconfig" create configmap nobody-waits-for-it >/dev/null 2>&1
+began=$SECONDS
+kill -TERM "$(cat "$T/s1.pid")"
+wait "$(cat "$T/s1.pid")"
+check_is "it ends in order, a write under way whose client has gone" 0 $?
+check "and does not wait for a majority" test $((SECONDS - began)) -le 5
+server_stop s1
 check_has "the survivor is reset" "is the only one of its cluster now" "$(refused s1 --cluster-reset)"
 server_start s1
 check "it is ready" wait_for 20 server_is_ready s1

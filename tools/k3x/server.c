@@ -119,6 +119,7 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
+	store_hurry(s->store.engine);
 	snapshots_cancel(s->snapshots);
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
 		_exit(1);

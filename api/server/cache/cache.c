@@ -457,7 +457,8 @@ static void load_done(struct cache *c, const struct err *err)
 		closing_part_done(&c->closing);
 		return;
 	}
-	if (err->code == ERR_COMPACTED || (err->code && c->is_loaded)) {
+	/* At the start too: who comes back first waits for a majority, however long the others take. */
+	if (err->code == ERR_COMPACTED || (err->code && (c->is_loaded || err_may_retry(err->code)))) {
 		load_again(c, err);
 		return;
 	}

@@ -46,6 +46,7 @@ static void fresh_barrier_done(struct store_request *req)
 {
 	struct fresh *f = CONTAINER_OF(req, struct fresh, barrier);
 	struct call *c = f->call;
+	call_was_answered(c);
 	if (req->err.code && !c->gone && may_be_stale(c)) {
 		store_request_release(req);
 		wait_stale(f);
@@ -77,7 +78,7 @@ void fresh_wait(struct call *c, bool consistent, void (*fn)(struct call *c))
 	if (consistent) {
 		f->barrier = (struct store_request){
 		        .type = STORE_REQUEST_BARRIER, .loop = c->server->loop, .done = fresh_barrier_done};
-		store_submit(c->server->store, &f->barrier);
+		call_submit(c, &f->barrier);
 		return;
 	}
 	f->wait.revision = store_revision(c->server->store);

@@ -31,7 +31,7 @@ static void submit(struct list *l)
 	strbuf_release(&from);
 	strbuf_release(&all);
 	call_ref(c);
-	store_submit(c->server->store, &l->request);
+	call_submit(c, &l->request);
 }
 
 /* Who pages through a list that is too old is given a token for the rest of it, as it is by now. */
@@ -95,6 +95,7 @@ static void history_page_done(struct store_request *req)
 {
 	struct list *l = CONTAINER_OF(req, struct list, request);
 	struct call *c = l->call;
+	call_was_answered(c);
 	struct err err = req->err;
 	if (!err.code)
 		take_history(l, req, &err);

@@ -419,7 +419,7 @@ static void written(struct store_request *req)
 	struct mutation *m = CONTAINER_OF(req, struct mutation, request);
 	struct err err = req->err;
 	bool lost = !err.code && !req->result.succeeded;
-	LOOP_CHECK_OWNER(m->call->loop);
+	call_was_answered(m->call);
 	CHECK(sm_state(&m->sm) == MUTATION_WRITING);
 	m->revision = req->revision;
 	if (lost && learn_from_failure(m, &req->result) && ++m->tries <= MUTATION_TRIES_MAX) {
@@ -474,7 +474,7 @@ static int write_out(struct mutation *m)
 	m->request.term_expected = m->call->led_term;
 	fill_transaction(m, (struct slice){arena_memdup(m->arena, key.data, key.len), key.len});
 	strbuf_release(&key);
-	store_submit(m->call->server->store, &m->request);
+	call_submit(m->call, &m->request);
 	return MUTATION_LATER;
 }
 

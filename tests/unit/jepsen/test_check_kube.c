@@ -119,6 +119,44 @@ static void nothing_is_created_over_an_object(void **state)
 	expect_invalid("kube", "created over an object");
 }
 
+/* As Kubernetes' API answers: a delete is a swap of what was there, and nobody says at which revision. */
+static void begin_swapped(void)
+{
+	begin("api-objects");
+	R(0, INVOKE, CAS, o.key = "p/a", o.value = 1);
+	R(0, OK, CAS, o.revision = 2);
+	R(0, INVOKE, CAS, o.key = "p/a", o.expect = 1);
+}
+
+static void what_was_swapped_away_is_missing_rightly(void **state)
+{
+	begin_swapped();
+	R(0, OK, CAS);
+	R(1, INVOKE, LIST, o.key = "p/");
+	R(1, OK, LIST, o.revision = 4);
+	expect_valid("kube");
+}
+
+static void a_swap_that_failed_excuses_nothing(void **state)
+{
+	begin_swapped();
+	R(0, FAIL, CAS);
+	R(1, INVOKE, LIST, o.key = "p/");
+	R(1, OK, LIST, o.revision = 4);
+	expect_invalid("kube", "list is no cut");
+}
+
+static void what_came_after_is_not_swapped_away(void **state)
+{
+	begin_swapped();
+	R(0, OK, CAS);
+	R(0, INVOKE, CAS, o.key = "p/a", o.value = 5);
+	R(0, OK, CAS, o.revision = 7);
+	R(1, INVOKE, LIST, o.key = "p/");
+	R(1, OK, LIST, o.revision = 8);
+	expect_invalid("kube", "list is no cut");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +171,9 @@ int main(void)
 	        cmocka_unit_test(a_cache_equals_a_list),
 	        cmocka_unit_test(a_swap_from_an_old_revision_is_a_lost_update),
 	        cmocka_unit_test(nothing_is_created_over_an_object),
+	        cmocka_unit_test(what_was_swapped_away_is_missing_rightly),
+	        cmocka_unit_test(a_swap_that_failed_excuses_nothing),
+	        cmocka_unit_test(what_came_after_is_not_swapped_away),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,27 @@ static void names_are_checked(void **state)
 	free(r);
 }
 
+static void what_speaks_no_etcd_is_not_asked_in_its_words(void **state)
+{
+	static const char *const names[] = {
+	        "member-churn", "leader-transfer", "compaction", "snapshot", "defragment", "bit-flip"};
+	struct nemesis_schedule s;
+	struct run *r = make("k3x-server", 3, 1);
+	struct err err = ERR_INIT;
+	r->cluster.can_change_members = false;
+	assert_int_equal(nemesis_schedule_init(&s, r, "mixed", &err), 0);
+	assert_true(has(&s, "kill-leader") && has(&s, "power-cut-all") && has(&s, "clock-jump"));
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		assert_false(has(&s, names[i]));
+		err = ERR_INIT;
+		struct nemesis_schedule one;
+		assert_int_equal(nemesis_schedule_init(&one, r, names[i], &err), ERR_INVAL);
+		assert_non_null(strstr(err.msg, names[i]));
+		assert_non_null(strstr(err.msg, "etcd's API"));
+	}
+	free(r);
+}
+
 static void the_seed_and_the_workload_decide(void **state)
 {
 	struct nemesis_schedule a, b;
@@ -92,6 +113,7 @@ static void names_are_used_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(mixed_takes_what_fits), cmocka_unit_test(names_are_checked),
+	        cmocka_unit_test(what_speaks_no_etcd_is_not_asked_in_its_words),
 	        cmocka_unit_test(the_seed_and_the_workload_decide), cmocka_unit_test(names_are_used_once)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,11 +3,15 @@
 
 #include "jepsen/cluster.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 static void make(struct cluster *c, unsigned count)
 {
 	*c = (struct cluster){.count = count};
 	for (unsigned i = 0; i < count; i++) {
 		struct node *n = &c->nodes[i];
+		n->index = i;
 		n->net = &c->net.nodes[i];
 		n->is_member = true;
 		snprintf(n->name, sizeof n->name, "n%u", i + 1);
@@ -55,6 +59,54 @@ static void a_node_that_joins_names_the_members_there_are(void **state)
 	arena_release(&a);
 }
 
+static void servers_begin_a_cluster_or_join_it(void **state)
+{
+	struct cluster c;
+	struct arena a = ARENA_INIT;
+	const struct target *target = target_find("k3x-server");
+	make(&c, 3);
+	c.token = "K10abc::server:secret";
+	const char *const *first = target->argv(&c, &c.nodes[0], &a), *const *third = target->argv(&c, &c.nodes[2], &a);
+	assert_string_equal(value_of(third, "--node-name"), "n3");
+	assert_string_equal(value_of(third, "--node-ip"), "10.77.0.12");
+	assert_string_equal(value_of(third, "--data-dir"), "/disk/n3");
+	assert_string_equal(value_of(third, "--server"), "https://10.77.0.10:6443");
+	assert_string_equal(value_of(third, "--token"), "K10abc::server:secret");
+	assert_null(value_of(first, "--server"));
+	while (*first && strcmp(*first, "--cluster-init") != 0)
+		first++;
+	assert_non_null(*first);
+	arena_release(&a);
+}
+
+static FILE *log_of(struct node *n)
+{
+	snprintf(n->log_path, sizeof n->log_path, "/tmp/test_target-%d-%u.log", (int)getpid(), n->index);
+	return fopen(n->log_path, "we");
+}
+
+static void who_leads_stands_in_the_logs(void **state)
+{
+	static const char *const logs[] = {
+	        "store: opened path=x\nserver: this server leads term=2\nserver: another server leads\n",
+	        "store: opened path=x\nserver: this server leads term=3\n",
+	        "store: opened path=x\nserver: this server leads term=9\nstore: opened path=x\n"};
+	struct cluster c;
+	make(&c, 3);
+	c.target = target_find("k3x-server");
+	for (unsigned i = 0; i < 3; i++) {
+		FILE *f = log_of(&c.nodes[i]);
+		assert_true(fputs(logs[i], f) >= 0);
+		fclose(f);
+		c.nodes[i].state = NODE_UP;
+	}
+	assert_int_equal(cluster_leader(&c), 1);
+	c.nodes[1].state = NODE_DOWN;
+	assert_int_equal(cluster_leader(&c), -1);
+	for (unsigned i = 0; i < 3; i++)
+		unlink(c.nodes[i].log_path);
+}
+
 static void unknown_names_are_nobody(void **state)
 {
 	assert_null(target_find("zookeeper"));
@@ -64,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(both_targets_take_etcds_flags),
 	        cmocka_unit_test(a_node_that_joins_names_the_members_there_are),
+	        cmocka_unit_test(servers_begin_a_cluster_or_join_it), cmocka_unit_test(who_leads_stands_in_the_logs),
 	        cmocka_unit_test(unknown_names_are_nobody)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,7 @@ static void workloads_are_whole(void **state)
 	for (unsigned i = 0; i < workload_count; i++) {
 		assert_non_null(workloads[i]->step);
 		assert_non_null(workloads[i]->what);
+		assert_true(workloads[i]->wants_kube == (strncmp(workloads[i]->name, "api-", 4) == 0));
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(workloads[i]->name, workloads[j]->name);
 	}

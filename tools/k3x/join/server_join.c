@@ -20,6 +20,7 @@
 
 #include "api/server/join/words.h"
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/log.h"
 #include "base/pki.h"
 #include "tools/k3x/join/join_contact.h"
@@ -292,5 +293,9 @@ int server_join_finish(struct server_settings *s, struct server_store *store, st
 		return err_wrap(err, "joining");
 	log_info("join", "this server is a member with a vote", "member=%016" PRIx64 " address=%s", s->member_id,
 	        store->address);
-	return unlink(marker(s)) == 0 ? 0 : err_errno(err, errno, "remove %s", marker(s));
+	if (unlink(marker(s)) != 0)
+		return err_errno(err, errno, "remove %s", marker(s));
+	/* A power cut would bring it back: a member that waits to be told it may join, by those who wait for its vote.
+	 */
+	return file_sync_folder(marker(s), err);
 }
