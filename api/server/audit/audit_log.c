@@ -19,11 +19,11 @@ struct audit_log {
 	struct loop *loop;
 	struct pool *pool;
 	struct log_file file; /* the pool's while is_writing */
+	bool was_put_away;    /* as well */
 	struct strbuf pending, writing;
 	struct loop_defer flush;
 	struct pool_work write_work, tidy_work;
 	struct err write_err, tidy_err; /* the pool's while the work is out */
-	bool was_put_away;              /* as well */
 	bool is_writing, is_tidying, wants_tidying;
 	uint64_t lost;
 	uint64_t warned_ms;

@@ -92,6 +92,10 @@ static int open_file(struct log_file *f, struct err *err)
 		f->fd = STDOUT_FILENO;
 		return 0;
 	}
+	/* A pipe that nobody reads takes no more one day, and the end of the server would wait for it. */
+	if (stat(f->options.path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return err_set(err, ERR_INVAL,
+		        "audit log %s is no regular file: name one, or - for the standard output", f->options.path);
 	f->fd = open(f->options.path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, LOG_MODE);
 	if (f->fd < 0 || fstat(f->fd, &st) != 0 || end_torn_line(f->fd, st.st_size) != 0) {
 		int rc = err_errno(err, errno, "audit log %s", f->options.path);

@@ -3,7 +3,8 @@
 
 #include "api/machinery/rules/defaults.h"
 #include "api/machinery/rules/validate.h"
-#include "base/clock.h"
+
+#include <time.h>
 
 /* The first error's field, NULL when there is none. */
 static const char *first_field(const char *group, const char *version, const char *plural, const char *text)
@@ -252,11 +253,19 @@ static void a_stateful_set_mounts_its_claim_templates(void **state)
 	        "spec.template.spec.containers[0].volumeMounts[0].name", STATEFUL("other"));
 }
 
+/* Of this thread: however busy the machine is. */
+static uint64_t cpu_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* 30,000 ports took 100 s when each was compared with all before it. */
 static void long_lists_take_linear_time(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
-	uint64_t began = clock_mono_ms();
+	uint64_t began = cpu_ms();
 	strbuf_adds(&b, "{\"metadata\":{\"name\":\"s\",\"namespace\":\"d\"},\"spec\":{\"ports\":[");
 	for (int i = 0; i < 60000; i++)
 		strbuf_addf(&b, "%s{\"name\":\"p%d\",\"port\":%d,\"protocol\":\"TCP\"}", i ? "," : "", i, i + 1);
@@ -283,7 +292,7 @@ static void long_lists_take_linear_time(void **state)
 		strbuf_addf(&b, "\"l%d\":\"v\"%s", i, i ? "," : "");
 	strbuf_adds(&b, "}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}");
 	assert_null(first_field("apps", "v1", "deployments", strbuf_cstr(&b)));
-	assert_true(clock_mono_ms() - began < 10000);
+	assert_true(cpu_ms() - began < 10000);
 	strbuf_release(&b);
 }
 

@@ -152,6 +152,16 @@ static void what_cannot_be_opened_is_told_and_tried_again(void **state)
 	log_file_close(&f);
 }
 
+static void a_pipe_is_no_log(void **state)
+{
+	struct log_file f;
+	struct err err = ERR_INIT;
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(log_file_open(&f, &options, &err), ERR_INVAL);
+	assert_non_null(strstr(err.msg, "is no regular file"));
+	unlink(path);
+}
+
 static void old_ones_go_by_number(void **state)
 {
 	struct err err = ERR_INIT;
@@ -200,6 +210,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(lines_that_fit_go_together), T(a_full_file_is_put_away_between_lines),
 	        T(a_line_larger_than_a_file_has_one_to_itself), T(what_is_there_is_counted_and_a_torn_line_ended),
 	        T(what_cannot_be_opened_is_told_and_tried_again), T(old_ones_go_by_number), T(old_ones_go_by_age),
-	        T(what_stays_is_packed)};
+	        T(a_pipe_is_no_log), T(what_stays_is_packed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
