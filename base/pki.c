@@ -94,7 +94,7 @@ static void set_subject(X509 *x, const struct pki_request *r)
 	add_name(n, "CN", r->common_name);
 }
 
-static void set_serial(X509 *x)
+void pki_serial_set(X509 *x)
 {
 	unsigned char bytes[SERIAL_BYTES];
 	pki_random(bytes, sizeof bytes);
@@ -104,7 +104,7 @@ static void set_serial(X509 *x)
 	BN_free(bn);
 }
 
-static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
+bool pki_extension_add(X509 *x, X509 *issuer, int nid, const char *value)
 {
 	X509V3_CTX ctx;
 	X509V3_set_ctx_nodb(&ctx);
@@ -142,17 +142,18 @@ static bool add_leaf_extensions(X509 *x, X509 *issuer, const struct pki_request 
 	const char *use = r->is_server && r->is_client ? "serverAuth,clientAuth"
 	                  : r->is_server               ? "serverAuth"
 	                                               : "clientAuth";
-	return add_extension(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-	       add_extension(x, issuer, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
-	       add_extension(x, issuer, NID_ext_key_usage, use) &&
-	       add_extension(x, issuer, NID_authority_key_identifier, "keyid:always") && add_alternative_names(x, r);
+	return pki_extension_add(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+	       pki_extension_add(x, issuer, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
+	       pki_extension_add(x, issuer, NID_ext_key_usage, use) &&
+	       pki_extension_add(x, issuer, NID_authority_key_identifier, "keyid:always") &&
+	       add_alternative_names(x, r);
 }
 
 static bool add_ca_extensions(X509 *x)
 {
-	return add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE") &&
-	       add_extension(x, x, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign") &&
-	       add_extension(x, x, NID_subject_key_identifier, "hash");
+	return pki_extension_add(x, x, NID_basic_constraints, "critical,CA:TRUE") &&
+	       pki_extension_add(x, x, NID_key_usage, "critical,digitalSignature,keyEncipherment,keyCertSign") &&
+	       pki_extension_add(x, x, NID_subject_key_identifier, "hash");
 }
 
 static void set_times(X509 *x, X509 *issuer, unsigned days)
@@ -170,7 +171,7 @@ X509 *pki_certificate_make(
 	X509 *x = X509_new();
 	CHECK(key && x);
 	X509_set_version(x, X509_VERSION_3);
-	set_serial(x);
+	pki_serial_set(x);
 	set_subject(x, r);
 	set_times(x, issuer, r->days ? r->days : issuer ? PKI_LEAF_DAYS : PKI_CA_DAYS);
 	X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x));

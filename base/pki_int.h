@@ -15,6 +15,9 @@ char *pki_bio_text(BIO *b); /* malloc'ed */
 X509 *pki_certificate_read(const char *pem, struct err *err);
 EVP_PKEY *pki_private_key_read(const char *pem); /* NULL: OpenSSL knows why */
 char *pki_certificate_pem(X509 *x);              /* malloc'ed */
+void pki_serial_set(X509 *x);                    /* a random one */
+/* An extension in OpenSSL's words, which must hold nothing that a stranger chose. False: OpenSSL knows why. */
+bool pki_extension_add(X509 *x, X509 *issuer, int nid, const char *value);
 /* A certificate for `key`; issuer NULL: of itself, a CA. NULL: err says why. */
 X509 *pki_certificate_make(
         const struct pki_request *r, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key, struct err *err);

@@ -160,17 +160,6 @@ int pki_request_read(struct arena *a, struct slice csr_pem, struct pki_request_i
 
 /* ---- signing ---- */
 
-static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
-{
-	X509V3_CTX ctx;
-	X509V3_set_ctx_nodb(&ctx);
-	X509V3_set_ctx(&ctx, issuer, x, NULL, NULL, 0);
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
-	bool ok = e && X509_add_ext(x, e, -1) == 1;
-	X509_EXTENSION_free(e);
-	return ok;
-}
-
 static bool add_usages(X509 *x, X509 *issuer, const struct slice *usages, size_t n)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf key = STRBUF_INIT, extended = STRBUF_INIT;
@@ -184,8 +173,8 @@ static bool add_usages(X509 *x, X509 *issuer, const struct slice *usages, size_t
 		else
 			strbuf_addf(&extended, "%s%s", extended.len ? "," : "", usages_known[row].extended);
 	}
-	return (key.len == sizeof "critical" - 1 || add_extension(x, issuer, NID_key_usage, key.data)) &&
-	       (!extended.len || add_extension(x, issuer, NID_ext_key_usage, extended.data));
+	return (key.len == sizeof "critical" - 1 || pki_extension_add(x, issuer, NID_key_usage, key.data)) &&
+	       (!extended.len || pki_extension_add(x, issuer, NID_ext_key_usage, extended.data));
 }
 
 static bool add_names(X509 *x, X509_REQ *r)
@@ -199,13 +188,8 @@ static bool add_names(X509 *x, X509_REQ *r)
 
 static void fill(X509 *x, X509_REQ *r, X509 *issuer, int64_t seconds)
 {
-	unsigned char serial[16];
 	time_t now = time(NULL);
-	pki_random(serial, sizeof serial);
-	serial[0] = (serial[0] & 0x7f) | 0x01; /* positive, never 0 (RFC 5280 section 4.1.2.2) */
-	BIGNUM *bn = BN_bin2bn(serial, sizeof serial, NULL);
-	BN_to_ASN1_INTEGER(bn, X509_get_serialNumber(x));
-	BN_free(bn);
+	pki_serial_set(x);
 	X509_set_version(x, X509_VERSION_3);
 	X509_set_subject_name(x, X509_REQ_get_subject_name(r));
 	X509_set_issuer_name(x, X509_get_subject_name(issuer));
@@ -227,9 +211,9 @@ int pki_request_sign(const struct pki_pair *ca, struct slice csr_pem, const stru
 	bool ok = issuer && x;
 	if (ok) {
 		fill(x, r, issuer, seconds);
-		ok = add_extension(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+		ok = pki_extension_add(x, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
 		     add_usages(x, issuer, usages, n_usages) &&
-		     add_extension(x, issuer, NID_authority_key_identifier, "keyid:always") && add_names(x, r) &&
+		     pki_extension_add(x, issuer, NID_authority_key_identifier, "keyid:always") && add_names(x, r) &&
 		     X509_sign(x, ca_key, EVP_sha256()) > 0;
 	}
 	if (ok)

@@ -128,28 +128,19 @@ static bool load(struct sync *y)
 	return false;
 }
 
-static void write_collisions(struct history *h)
-{
-	struct sync *y = h->arg;
-	struct arena *a = &y->work->arena;
-	struct json *patch = patch_new(a, y->meta.resource_version);
-	json_set_int(a, json_need(a, patch, "status", JSON_OBJECT), "collisionCount", h->collisions);
-	work_patch(y->work, kube_path(a, api_version, "daemonsets", y->meta.ns, y->meta.name, "status"), merge_patch,
-	        patch, work_done_ignore_missing);
-}
-
 static bool settle_history(struct sync *y)
 {
-	y->history = (struct history){.work = y->work,
+	y->history = (struct history){
+	        .work = y->work,
 	        .kind = kind,
+	        .plural = "daemonsets",
 	        .hash_label = REVISION_HASH,
 	        .owner = y->meta,
 	        .object = y->set,
 	        .selector = &y->selector,
 	        .by_owner = y->s->revisions.by_owner,
 	        .collisions = json_int(json_path(y->set, "status", "collisionCount", NULL), 0),
-	        .collided = write_collisions,
-	        .arg = y};
+	};
 	return history_load(&y->history) && history_settle(&y->history);
 }
 

@@ -76,6 +76,15 @@ static struct json *new_revision(struct history *h, const char *hash)
 	return r;
 }
 
+static void write_collisions(struct history *h)
+{
+	struct arena *a = &h->work->arena;
+	struct json *patch = patch_new(a, h->owner.resource_version);
+	json_set_int(a, json_need(a, patch, "status", JSON_OBJECT), "collisionCount", h->collisions);
+	work_patch(h->work, kube_path(a, api_version, h->plural, h->owner.ns, h->owner.name, "status"), merge_patch,
+	        patch, work_done_ignore_missing);
+}
+
 /* The name is taken: by ours and the same (its event is on the way), or by another template. */
 static void existing_read(struct work_call *call)
 {
@@ -92,7 +101,7 @@ static void existing_read(struct work_call *call)
 	if (ours && json_equal(json_get(tree, "data"), h->data))
 		return;
 	h->collisions++;
-	h->collided(h);
+	write_collisions(h);
 	work_again(h->work, 5);
 }
 

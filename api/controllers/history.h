@@ -5,9 +5,8 @@
  *                         the owner again; true: h->fresh is it
  *     history_truncate()  deletes what is beyond the limit
  *
- * What can go wrong: the name, which is the owner's and the template's hash, is taken by another template. Then
- * collided() is called with the next collision count in h->collisions, which the owner writes into its status and
- * which changes the next name. On the client's loop. */
+ * What can go wrong: the name, which is the owner's and the template's hash, is taken by another template. Then the
+ * next collision count is written into the owner's status, which changes the next name. On the client's loop. */
 #ifndef K3X_API_CONTROLLERS_HISTORY_H
 #define K3X_API_CONTROLLERS_HISTORY_H
 
@@ -19,15 +18,13 @@
 struct history {
 	/* set by the owner's controller */
 	struct work *work;
-	const char *kind;       /* of the owner; its group is apps/v1 */
-	const char *hash_label; /* the revision's label that holds the hash */
+	const char *kind, *plural; /* of the owner; its group is apps/v1 */
+	const char *hash_label;    /* the revision's label that holds the hash */
 	struct meta owner;
 	struct json *object; /* the owner */
 	const struct label_selector *selector;
 	const struct informer_index *by_owner; /* of the revisions */
 	int64_t collisions;                    /* status.collisionCount */
-	void (*collided)(struct history *h);
-	void *arg;
 	/* found */
 	struct revision *list; /* oldest first */
 	size_t count;

@@ -47,30 +47,21 @@ static bool load(struct stateful_sync *y)
 	       !nothing;
 }
 
-static void write_collisions(struct history *h)
-{
-	struct stateful_sync *y = h->arg;
-	struct arena *a = &y->work->arena;
-	struct json *patch = patch_new(a, y->meta.resource_version);
-	json_set_int(a, json_need(a, patch, "status", JSON_OBJECT), "collisionCount", h->collisions);
-	work_patch(y->work, kube_path(a, api_version, "statefulsets", y->meta.ns, y->meta.name, "status"), merge_patch,
-	        patch, work_done_ignore_missing);
-}
-
 /* The revisions of the present template and of the one before, while an update is under way. */
 static bool settle_history(struct stateful_sync *y)
 {
 	struct json *status = json_get(y->set, "status");
-	y->history = (struct history){.work = y->work,
+	y->history = (struct history){
+	        .work = y->work,
 	        .kind = kind,
+	        .plural = "statefulsets",
 	        .hash_label = "controller.kubernetes.io/hash",
 	        .owner = y->meta,
 	        .object = y->set,
 	        .selector = &y->selector,
 	        .by_owner = y->s->revisions.by_owner,
 	        .collisions = json_get_int(status, "collisionCount", 0),
-	        .collided = write_collisions,
-	        .arg = y};
+	};
 	if (!history_load(&y->history) || (!y->meta.deletion_timestamp.len && !history_settle(&y->history)))
 		return false;
 	y->fresh = y->history.fresh;
