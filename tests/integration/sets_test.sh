@@ -116,7 +116,7 @@ check "history is cut to its limit" wait_for 5 count_is controllerrevisions 1 ds
 kubectl patch ds log -p '{"spec":{"updateStrategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":0}}}}' >/dev/null
 kubectl set image ds/log c=never >/dev/null
 check "with a surge a broken pod stands beside the others" wait_for 10 images_are log "1 never 4 v2"
-check "and everything is available" is ds/log '{.status.numberAvailable}' 4
+check "and everything is available" wait_for 10 is ds/log '{.status.numberAvailable}' 4
 kubectl set image ds/log c=v3 >/dev/null
 check "until the update works" kubectl rollout status ds/log --timeout=30s
 check "and no old one is left" wait_for 10 images_are log "4 v3"
