@@ -123,6 +123,8 @@ static int by_node(const void *x, const void *y)
 	        made_b = kube_time_parse(b->view.meta.creation_timestamp);
 	if (made_a != made_b)
 		return made_a < made_b ? -1 : 1;
+	if (a->view.is_ready != b->view.is_ready)
+		return a->view.is_ready ? -1 : 1;
 	return slice_cmp(a->view.meta.name, b->view.meta.name);
 }
 

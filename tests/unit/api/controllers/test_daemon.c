@@ -100,6 +100,21 @@ static struct daemon_pod pod(unsigned what)
 	return p;
 }
 
+/* Times are whole seconds: a pod that a surge put beside another may be as old as that one. */
+static void of_two_pods_of_one_second_the_ready_one_counts(void **state)
+{
+	struct daemon_pod two[] = {pod(BOUND | NEW), pod(BOUND | READY)};
+	two[0].view.meta.name = SLICE("a");
+	two[1].view.meta.name = SLICE("b");
+	two[0].view.meta.creation_timestamp = two[1].view.meta.creation_timestamp = SLICE("2026-01-01T00:00:00Z");
+	daemon_sort(two, 2);
+	struct daemon_node on = {.exists = true, .verdict = {true, true}, .pods = two, .count = 2};
+	assert_int_equal(daemon_count(&on, 1).available, 1);
+	two[1].view.meta.creation_timestamp = SLICE("2025-01-01T00:00:00Z");
+	daemon_sort(two, 2);
+	assert_int_equal(daemon_count(&on, 1).available, 0);
+}
+
 static bool yes(void *arg, const struct daemon_pod *p)
 {
 	return true;
