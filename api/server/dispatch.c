@@ -38,7 +38,9 @@ static void run_handler(struct call *c)
 		return;
 	}
 	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
-		if (r->verb == RESOURCE_CREATE)
+		if (strcmp(r->resource->plural, "bindings") == 0)
+			api_bind_by_name(c);
+		else if (r->verb == RESOURCE_CREATE)
 			api_review(c);
 		else
 			api_component_status(c);

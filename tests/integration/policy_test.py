@@ -285,6 +285,82 @@ def _():
     api.post(MAPS, config("no")).want(201)
 
 
+# ---- what changes no object of its path ----
+
+
+def rule(resource, operation="CREATE", group="", version="v1"):
+    return [{"apiGroups": [group], "apiVersions": [version], "operations": [operation], "resources": [resource]}]
+
+
+def pod(name, ns="p"):
+    return {"metadata": {"name": name}, "spec": {"containers": [{"name": "c", "image": "i"}], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False}}
+
+
+@case("subresources: a policy sees a TokenRequest as it was sent")
+def _():
+    bound("tokens", "object.spec.audiences.all(a, a != 'bad') && request.kind.kind == 'TokenRequest' && request.subResource == 'token'", rules=rule("serviceaccounts/token"))
+    path = "/api/v1/namespaces/p/serviceaccounts/default/token"
+    until("an account", lambda: api.get("/api/v1/namespaces/p/serviceaccounts/default").status == 200)
+    ask = lambda audience: api.post(path, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience]}})
+    denied(ask("bad"), "tokens")
+    true(ask("good").want(201).json["status"]["token"], "a token")
+    unbind("tokens")
+    ask("bad").want(201)
+
+
+@case("subresources: an eviction is asked about as such, and not once more as a deletion")
+def _():
+    bound("evictions", "request.operation == 'CREATE' && object.kind == 'Eviction' && object.metadata.name != 'stays'", rules=rule("pods/eviction"))
+    bound("deletions", "false", rules=rule("pods", "DELETE"))
+    for name in "stays", "goes":
+        api.post("/api/v1/namespaces/p/pods", pod(name)).want(201)
+    evict = lambda name: api.post(f"/api/v1/namespaces/p/pods/{name}/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}})
+    denied(evict("stays"), "evictions")
+    denied(api.delete("/api/v1/namespaces/p/pods/goes"), "deletions")
+    evict("goes").want(201)
+    api.get("/api/v1/namespaces/p/pods/goes").want(404)
+    unbind("evictions", "deletions")
+    evict("stays").want(201)
+
+
+@case("subresources: a binding is seen as a Binding, whichever way it comes")
+def _():
+    bound("bindings", "object.target.name != 'forbidden'", rules=rule("pods/binding"))
+    bound("changes", "false", rules=rule("pods/binding", "UPDATE"))
+    api.post("/api/v1/namespaces/p/pods", {**pod("b"), "spec": {**pod("b")["spec"], "schedulerName": "nobody"}}).want(201)
+    bind = lambda path, node: api.post(path, {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "b"}, "target": {"kind": "Node", "name": node}})
+    denied(bind("/api/v1/namespaces/p/pods/b/binding", "forbidden"), "bindings")
+    denied(bind("/api/v1/namespaces/p/bindings", "forbidden"), "bindings")
+    api.post("/api/v1/namespaces/p/bindings", {"target": {"kind": "Node", "name": "n"}}).want(422)
+    bind("/api/v1/namespaces/p/bindings", "n").want(201)
+    eq(api.get("/api/v1/namespaces/p/pods/b").json["spec"]["nodeName"], "n")
+    unbind("bindings", "changes")
+
+
+@case("subresources: a scale is seen as a Scale, before and after")
+def _():
+    bound("scales", "object.spec.replicas <= oldObject.spec.replicas + 2 && request.kind.kind == 'Scale' && request.resource.resource == 'deployments'", rules=rule("deployments/scale", "UPDATE", "apps"))
+    labels = {"app": "s"}
+    api.post("/apis/apps/v1/namespaces/p/deployments", {"metadata": {"name": "s"}, "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod("x")["spec"]}}}).want(201)
+    scale = lambda n: api.patch("/apis/apps/v1/namespaces/p/deployments/s/scale", {"spec": {"replicas": n}})
+    denied(scale(3), "scales")
+    scale(2).want(200)
+    eq(api.get("/apis/apps/v1/namespaces/p/deployments/s").json["spec"]["replicas"], 2)
+    unbind("scales")
+    api.delete("/apis/apps/v1/namespaces/p/deployments/s").want(200)
+
+
+@case("questions: a policy may be about reviews, and a namespace need not be there for them")
+def _():
+    bound("reviews", "object.spec.user != 'eve'", rules=rule("subjectaccessreviews", group="authorization.k8s.io"))
+    ask = lambda user: api.post("/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": {"user": user, "nonResourceAttributes": {"verb": "get", "path": "/x"}}})
+    denied(ask("eve"), "reviews")
+    eq(ask("bob").want(201).json["status"]["allowed"], False)
+    unbind("reviews")
+    local = {"spec": {"user": "bob", "resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "absent"}}}
+    api.post("/apis/authorization.k8s.io/v1/namespaces/absent/localsubjectaccessreviews", local).want(201)
+
+
 @case("types: expressions that cannot be right for a kind are told in the status")
 def _():
     apps = [{"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}]

@@ -16,7 +16,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum { ON_CREATE = 1 << ADMISSION_CREATE, ON_UPDATE = 1 << ADMISSION_UPDATE, ON_DELETE = 1 << ADMISSION_DELETE };
+enum {
+	ON_CREATE = 1 << ADMISSION_CREATE,
+	ON_UPDATE = 1 << ADMISSION_UPDATE,
+	ON_DELETE = 1 << ADMISSION_DELETE,
+	ON_ALL = ON_CREATE | ON_UPDATE | ON_DELETE | 1 << ADMISSION_CONNECT,
+};
 
 struct plugin {
 	const char *name; /* upstream's */
@@ -51,12 +56,11 @@ static const struct plugin plugins[] = {
                 NULL, false, BY_DEFAULT},
         {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, false, BY_DEFAULT},
         {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, false, BY_DEFAULT},
-        {"MutatingAdmissionWebhook", ON_CREATE | ON_UPDATE | ON_DELETE, 0, admit_by_mutating_webhooks, NULL, NULL, true,
-                BY_DEFAULT},
+        {"MutatingAdmissionWebhook", ON_ALL, 0, admit_by_mutating_webhooks, NULL, NULL, true, BY_DEFAULT},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses, false, ALWAYS},
-        {"NodeRestriction", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_node_restriction, NULL, true, BY_DEFAULT},
+        {"NodeRestriction", ON_ALL, 0, NULL, admit_node_restriction, NULL, true, BY_DEFAULT},
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false, ALWAYS},
         {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false,
@@ -68,13 +72,20 @@ static const struct plugin plugins[] = {
                 BY_DEFAULT},
         {"CertificateSubjectRestriction", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_subject, NULL,
                 false, BY_DEFAULT},
-        {"ValidatingAdmissionPolicy", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_policies, NULL, true,
-                BY_DEFAULT},
-        {"ValidatingAdmissionWebhook", ON_CREATE | ON_UPDATE | ON_DELETE, 0, NULL, admit_by_validating_webhooks, NULL,
-                true, BY_DEFAULT},
+        {"ValidatingAdmissionPolicy", ON_ALL, 0, NULL, admit_by_policies, NULL, true, BY_DEFAULT},
+        {"ValidatingAdmissionWebhook", ON_ALL, 0, NULL, admit_by_validating_webhooks, NULL, true, BY_DEFAULT},
         {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false, BY_DEFAULT},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false, ALWAYS},
 };
+
+const char *admission_operation_name(enum admission_operation o)
+{
+	static const char *const names[] = {[ADMISSION_CREATE] = "CREATE",
+	        [ADMISSION_UPDATE] = "UPDATE",
+	        [ADMISSION_DELETE] = "DELETE",
+	        [ADMISSION_CONNECT] = "CONNECT"};
+	return names[o];
+}
 
 struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key)
 {

@@ -14,7 +14,8 @@ struct call;
 struct quota_line;
 struct webhook_passes;
 
-enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE };
+enum admission_operation { ADMISSION_CREATE, ADMISSION_UPDATE, ADMISSION_DELETE, ADMISSION_CONNECT };
+const char *admission_operation_name(enum admission_operation o); /* "CREATE" */
 
 /* Another key that is written in the transaction of the object's own, so that either both happen or neither: an address
  * that is claimed or given back, a budget that is drawn on. */
@@ -38,10 +39,12 @@ struct admission {
 	const struct resource *resource;
 	const char *sub; /* "" or the subresource */
 	struct slice ns, name;
+	/* The object is of the kind that the subresource speaks ("Scale", "Eviction"); NULL: of the resource's own. */
+	const struct resource_sub *as;
 	struct json *object;    /* NULL: a deletion */
 	const struct json *old; /* NULL: a creation */
 	bool is_dry_run;
-	bool is_partial;  /* one thing of the object is changed by ourselves, for a request that is of another kind */
+	bool was_asked;   /* webhooks and policies were, about the request as it came, whose consequence this is */
 	int64_t revision; /* of the old object; 0: there is none */
 	struct field_errors *errors; /* a plugin may refuse field by field: 422 */
 	void (*done)(struct admission *a,

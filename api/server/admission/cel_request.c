@@ -10,13 +10,24 @@
 
 /* ---- the request ---- */
 
-static void set_triple(struct arena *a, struct json *to, const char *name, const struct resource *r, const char *third,
-        const char *value)
+static void set_triple(struct arena *a, struct json *to, const char *name, const char *group, const char *version,
+        const char *third, const char *value)
 {
 	struct json *v = json_set(a, to, name, json_new(a, JSON_OBJECT));
-	json_set_cstr(a, v, "group", r->group);
-	json_set_cstr(a, v, "version", r->version);
+	json_set_cstr(a, v, "group", group);
+	json_set_cstr(a, v, "version", version);
 	json_set_cstr(a, v, third, value);
+}
+
+/* A resource and its kind; that of a subresource is what it speaks. */
+static void set_kind(struct admission *a, struct json *to, const struct resource *r, const char *kind_name,
+        const char *resource_name)
+{
+	if (a->as)
+		set_triple(a->arena, to, kind_name, a->as->group, a->as->version, "kind", a->as->kind);
+	else
+		set_triple(a->arena, to, kind_name, r->group, r->version, "kind", r->kind);
+	set_triple(a->arena, to, resource_name, r->group, r->version, "resource", r->plural);
 }
 
 static void set_user(struct arena *a, struct json *to, const struct user *u)
@@ -43,6 +54,8 @@ static void set_options(struct admission *a, struct json *to)
 	        [ADMISSION_UPDATE] = "UpdateOptions",
 	        [ADMISSION_DELETE] = "DeleteOptions"};
 	static const char *const words[] = {"fieldManager", "fieldValidation"};
+	if (a->operation == ADMISSION_CONNECT)
+		return; /* they are the object */
 	struct json *v = json_set(a->arena, to, "options", json_new(a->arena, JSON_OBJECT));
 	json_set_cstr(a->arena, v, "kind", kinds[a->operation]);
 	json_set_cstr(a->arena, v, "apiVersion", "meta.k8s.io/v1");
@@ -57,19 +70,15 @@ static void set_options(struct admission *a, struct json *to)
 
 struct json *cel_request_json(struct admission *a, const struct resource *r)
 {
-	static const char *const operations[] = {
-	        [ADMISSION_CREATE] = "CREATE", [ADMISSION_UPDATE] = "UPDATE", [ADMISSION_DELETE] = "DELETE"};
 	struct json *v = json_new(a->arena, JSON_OBJECT);
 	bool is_namespace = resource_has(a->resource, KIND_IS_NAMESPACE);
-	set_triple(a->arena, v, "kind", r, "kind", r->kind);
-	set_triple(a->arena, v, "resource", r, "resource", r->plural);
+	set_kind(a, v, r, "kind", "resource");
 	json_set_cstr(a->arena, v, "subResource", a->sub);
-	set_triple(a->arena, v, "requestKind", a->resource, "kind", a->resource->kind);
-	set_triple(a->arena, v, "requestResource", a->resource, "resource", a->resource->plural);
+	set_kind(a, v, a->resource, "requestKind", "requestResource");
 	json_set_cstr(a->arena, v, "requestSubResource", a->sub);
 	json_set_str(a->arena, v, "name", a->name);
 	json_set_str(a->arena, v, "namespace", is_namespace ? a->name : a->ns.ptr ? a->ns : SLICE(""));
-	json_set_cstr(a->arena, v, "operation", operations[a->operation]);
+	json_set_cstr(a->arena, v, "operation", admission_operation_name(a->operation));
 	set_user(a->arena, v, a->call->user);
 	set_options(a, v);
 	json_set_bool(a->arena, v, "dryRun", a->is_dry_run);

@@ -73,10 +73,8 @@ static bool fits_name(const struct json *names, struct slice name)
 
 static bool fits_rule(const struct admission *a, const struct json *rule, const struct resource *r)
 {
-	static const char *const operations[] = {
-	        [ADMISSION_CREATE] = "CREATE", [ADMISSION_UPDATE] = "UPDATE", [ADMISSION_DELETE] = "DELETE"};
 	return fits_scope(json_get_str(rule, "scope"), r) &&
-	       has(json_get(rule, "operations"), operations[a->operation]) &&
+	       has(json_get(rule, "operations"), admission_operation_name(a->operation)) &&
 	       has(json_get(rule, "apiGroups"), r->group) && has(json_get(rule, "apiVersions"), r->version) &&
 	       fits_resource(json_get(rule, "resources"), r, a->sub) &&
 	       fits_name(json_get(rule, "resourceNames"), a->name);
@@ -167,7 +165,7 @@ bool admission_is_exempt(const struct admission *a)
 struct json *admission_object_as(
         struct admission *a, const struct json *object, const struct resource *to, struct err *err)
 {
-	if (!object || to == a->resource)
+	if (!object || to == a->resource || a->as) /* a subresource's kind has one form */
 		return (struct json *)object;
 	struct json *copy = json_copy(a->arena, object);
 	return resource_convert(a->arena, copy, a->resource, to, err) == 0 ? copy : NULL;

@@ -30,7 +30,7 @@ int admit_namespace_lifecycle(struct admission *a, struct err *err)
 {
 	if (a->operation == ADMISSION_DELETE)
 		return check_deletion(a, err);
-	if (!a->resource->namespaced)
+	if (!a->resource->namespaced || !a->resource->storage_prefix) /* a question leaves nothing there */
 		return 0;
 	struct object *o = admission_lookup(a, "", "namespaces", a->ns);
 	if (!o)

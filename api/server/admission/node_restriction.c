@@ -70,6 +70,11 @@ static int create_pod(struct admission *a, struct slice node, struct err *err)
 
 static int write_pod(struct admission *a, struct slice node, struct err *err)
 {
+	if (strcmp(a->sub, "eviction") == 0)
+		return 0; /* the deletion that follows is asked about */
+	if (*a->sub && strcmp(a->sub, "status") != 0)
+		return FORBID(
+		        a, err, "unexpected pod subresource \"%s\", only 'status' and 'eviction' are allowed", a->sub);
 	if (a->operation == ADMISSION_CREATE)
 		return create_pod(a, node, err);
 	if (a->operation == ADMISSION_DELETE)
@@ -201,12 +206,35 @@ static int write_csi_node(struct admission *a, struct slice node, struct err *er
 	               : FORBID(a, err, "can only access CSINode with the same name as the requesting node");
 }
 
+/* ---- tokens ---- */
+
+/* A token of a pod that is here, and of its account. */
+static int make_token(struct admission *a, struct slice node, struct err *err)
+{
+	if (strcmp(a->sub, "token") != 0)
+		return 0;
+	struct json *ref = json_path(a->object, "spec", "boundObjectRef", NULL);
+	struct slice name = json_get_str(ref, "name");
+	if (!slice_is(json_get_str(ref, "kind"), "Pod") || !name.len)
+		return FORBID(a, err, "node requested token not bound to a pod");
+	if (!json_get_str(ref, "uid").len)
+		return FORBID(a, err, "node requested token with a pod binding without a uid");
+	struct object *o = admission_lookup(
+	        a, "", "pods", slice_of(arena_printf(a->arena, "%.*s/%.*s", SLICE_FMT(a->ns), SLICE_FMT(name))));
+	if (o && (!slice_eq(json_find(object_text(o), "spec", "nodeName", NULL), node) ||
+	                 !slice_eq(json_find(object_text(o), "spec", "serviceAccountName", NULL), a->name)))
+		return FORBID(a, err,
+		        "node requested token bound to a pod scheduled on a different node, or of another account");
+	return 0; /* a pod that is not there is told by who binds the token */
+}
+
 static const struct {
 	const char *group, *plural;
 	int (*check)(struct admission *a, struct slice node, struct err *err);
 } rows[] = {
         {"", "pods", write_pod},
         {"", "nodes", write_node},
+        {"", "serviceaccounts", make_token},
         {"coordination.k8s.io", "leases", write_lease},
         {"storage.k8s.io", "csinodes", write_csi_node},
 };
@@ -222,34 +250,4 @@ int admit_node_restriction(struct admission *a, struct err *err)
 		if (strcmp(a->resource->plural, rows[i].plural) == 0 && strcmp(a->resource->group, rows[i].group) == 0)
 			return rows[i].check(a, node, err);
 	return 0;
-}
-
-/* ---- tokens ---- */
-
-int node_restriction_token(struct call *c, const struct json *spec, struct err *err)
-{
-	struct json *ref = json_get(spec, "boundObjectRef");
-	struct slice node, name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
-	if (!node_identity(c->user, &node))
-		return 0;
-	if (!slice_is(json_get_str(ref, "kind"), "Pod") || !name.len)
-		return err_set(err, ERR_FORBIDDEN,
-		        "serviceaccounts \"%.*s\" is forbidden: node requested token not bound to a "
-		        "pod",
-		        SLICE_FMT(c->route.name));
-	if (!uid.len)
-		return err_set(err, ERR_FORBIDDEN,
-		        "serviceaccounts \"%.*s\" is forbidden: node requested token with a pod "
-		        "binding without a uid",
-		        SLICE_FMT(c->route.name));
-	struct object *o =
-	        cache_get(cache_resource(c->server->cache, resource_find_preferred(SLICE(""), SLICE("pods"))),
-	                slice_of(arena_printf(&c->arena, "%.*s/%.*s", SLICE_FMT(c->route.ns), SLICE_FMT(name))));
-	if (o && (!slice_eq(json_find(object_text(o), "spec", "nodeName", NULL), node) ||
-	                 !slice_eq(json_find(object_text(o), "spec", "serviceAccountName", NULL), c->route.name)))
-		return err_set(err, ERR_FORBIDDEN,
-		        "serviceaccounts \"%.*s\" is forbidden: node requested token bound to a pod "
-		        "scheduled on a different node, or of another account",
-		        SLICE_FMT(c->route.name));
-	return 0; /* a pod that is not there is told by who binds the token */
 }

@@ -181,7 +181,7 @@ static int refuse(struct admission *a, const struct dispatch *d, struct err *err
 int admit_by_policies(struct admission *a, struct err *err)
 {
 	struct dispatch d = {.a = a, .failures = STRBUF_INIT};
-	if (admission_is_exempt(a))
+	if (a->was_asked || admission_is_exempt(a))
 		return 0;
 	const struct policies *all = policies_get(a->call->server);
 	for (size_t i = 0; i < all->policy_count && all->binding_count; i++) {

@@ -201,7 +201,7 @@ static void answered(struct webhook_call *c)
 int admit_by_mutating_webhooks(struct admission *a, struct err *err)
 {
 	struct webhook_passes *p = a->webhooks;
-	if (a->is_partial || admission_is_exempt(a) || (p && p->is_second && !p->output))
+	if (a->was_asked || admission_is_exempt(a) || (p && p->is_second && !p->output))
 		return 0;
 	struct webhooks *set = webhooks_get(a->call->server, true);
 	if (!set->count) {

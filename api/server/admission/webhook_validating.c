@@ -66,7 +66,7 @@ static int choose(struct asking *k, struct err *err)
 int admit_by_validating_webhooks(struct admission *a, struct err *err)
 {
 	struct webhooks *set;
-	if (a->is_partial || admission_is_exempt(a))
+	if (a->was_asked || admission_is_exempt(a))
 		return 0;
 	set = webhooks_get(a->call->server, false);
 	if (!set->count) {

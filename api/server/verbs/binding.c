@@ -1,5 +1,7 @@
-/* The binding subresource of pods (core/v1 Binding): the scheduler says where a pod goes. */
+/* The binding subresource of pods (core/v1 Binding): the scheduler says where a pod goes. Plugins, policies and
+ * webhooks are asked about the Binding. */
 #include "api/server/verbs/mutation.h"
+#include "api/server/verbs/petition.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
@@ -10,6 +12,7 @@
 
 struct binding {
 	struct mutation mutation; /* first */
+	struct petition petition;
 	struct json *body;
 };
 
@@ -69,8 +72,40 @@ static void answer(struct mutation *m)
 	call_respond_tree(c, 201, status_new(&c->arena, 201, "", ""));
 }
 
-static const struct mutation_verb verb = {
-        .name = "binding", .operation = ADMISSION_UPDATE, .is_partial = true, .decode = decode, .answer = answer};
+static const struct mutation_verb verb = {.name = "binding",
+        .operation = ADMISSION_UPDATE,
+        .is_partial = true,
+        .was_asked = true,
+        .decode = decode,
+        .answer = answer};
+
+static void granted(struct petition *p)
+{
+	struct binding *b = CONTAINER_OF(p, struct binding, petition);
+	b->body = p->admission.object;
+	mutation_start(&b->mutation);
+}
+
+/* The pod is named by the Binding alone. */
+void api_bind_by_name(struct call *c)
+{
+	const struct resource *r = c->route.resource;
+	struct err err = ERR_INIT;
+	LOOP_CHECK_OWNER(c->loop);
+	struct json *body = body_read(c, r->type, r->kind, r->api_version, &err);
+	struct slice name = json_str(json_path(body, "metadata", "name", NULL));
+	if (body && !name.len)
+		err_set(&err, ERR_INVALID_OBJECT,
+		        "Binding \"\" is invalid: metadata.name: Required value: name of the pod");
+	if (err.code) {
+		call_respond_err(c, &err);
+		return;
+	}
+	c->route.resource = resource_ref(resource_find_preferred(SLICE(""), SLICE("pods")));
+	c->route.sub = resource_sub_find(c->route.resource, SLICE("binding"));
+	c->route.name = name;
+	api_bind(c);
+}
 
 void api_bind(struct call *c)
 {
@@ -81,7 +116,8 @@ void api_bind(struct call *c)
 	if (body_dry_run(c, &b->mutation.is_dry_run, &err) == 0)
 		b->body = body_read(c, c->route.sub->type, "Binding", "v1", &err);
 	if (b->body)
-		mutation_start(&b->mutation);
+		petition_start(
+		        &b->petition, c, ADMISSION_CREATE, c->route.sub, b->body, b->mutation.is_dry_run, granted);
 	else
 		call_respond_err(c, &err);
 }

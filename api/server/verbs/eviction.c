@@ -1,10 +1,12 @@
-/* The eviction subresource of pods (policy/v1 Eviction): a deletion that disruption budgets may refuse.
+/* The eviction subresource of pods (policy/v1 Eviction): a deletion that disruption budgets may refuse. Policies and
+ * webhooks are asked about the Eviction, and no more about the deletion that follows.
  *
  * What a budget allows is computed when it is asked, of the pods in the watch cache. The pod's deletion and the draw on
  * the budget (status.disruptedPods, disruptionsAllowed) are one transaction, so that two evictions at the same moment
  * cannot both use the last of it. */
 #include "api/server/verbs/deletion.h"
 #include "api/server/verbs/disruption.h"
+#include "api/server/verbs/petition.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
@@ -16,7 +18,8 @@
 
 struct eviction {
 	struct deletion deletion; /* first */
-	const char *cause;        /* of a refusal; NULL: none */
+	struct petition petition;
+	const char *cause; /* of a refusal; NULL: none */
 };
 
 /* ---- budgets ---- */
@@ -159,43 +162,49 @@ static void fail(struct mutation *m, const struct err *err)
 static const struct mutation_verb verb = {.name = "eviction",
         .operation = ADMISSION_DELETE,
         .is_partial = true,
+        .was_asked = true,
         .decode = decode,
         .answer = answer,
         .fail = fail};
 
-/* Its deleteOptions stand in the Eviction, those of the query beside it. */
-static int read_eviction(struct call *c, struct json **options, struct err *err)
+/* Without a body it is one without options. */
+static struct json *read_eviction(struct call *c, struct err *err)
 {
-	*options = NULL;
 	if (!c->body.len)
-		return 0;
-	struct json *eviction =
-	        body_read(c, resource_kind_type(SLICE("policy/v1"), SLICE("Eviction")), "Eviction", "policy/v1", err);
-	if (!eviction)
-		return err->code;
+		c->body = SLICE("{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\"}");
+	struct json *eviction = body_read(c, c->route.sub->type, "Eviction", "policy/v1", err);
 	struct slice name = json_str(json_path(eviction, "metadata", "name", NULL));
-	if (name.len && !slice_eq(name, c->route.name))
-		return err_set(err, ERR_INVAL, "name in URL (%.*s) does not match name in Eviction object (%.*s)",
+	if (name.len && !slice_eq(name, c->route.name)) {
+		err_set(err, ERR_INVAL, "name in URL (%.*s) does not match name in Eviction object (%.*s)",
 		        SLICE_FMT(c->route.name), SLICE_FMT(name));
-	*options = json_get(eviction, "deleteOptions");
+		return NULL;
+	}
 	c->body = SLICE_NULL;
-	return 0;
+	return eviction;
+}
+
+/* Its deleteOptions stand in the Eviction, those of the query beside it. */
+static void granted(struct petition *p)
+{
+	struct eviction *e = CONTAINER_OF(p, struct eviction, petition);
+	struct json *options = json_get(p->admission.object, "deleteOptions");
+	if (options)
+		e->deletion.options = options;
+	mutation_start(&e->deletion.mutation);
 }
 
 void api_evict(struct call *c)
 {
 	struct eviction *e = ARENA_NEW(&c->arena, struct eviction);
 	struct err err = ERR_INIT;
-	struct json *options;
 	LOOP_CHECK_OWNER(c->loop);
-	if (read_eviction(c, &options, &err) != 0 || deletion_init(&e->deletion, &verb, c, &c->arena, &err) != 0) {
+	struct json *eviction = read_eviction(c, &err);
+	if (!eviction || deletion_init(&e->deletion, &verb, c, &c->arena, &err) != 0) {
 		call_respond_err(c, &err);
 		return;
 	}
-	if (options)
-		e->deletion.options = options;
-	e->deletion.mutation.is_dry_run =
-	        e->deletion.mutation.is_dry_run || deletion_asks_for_dry_run(e->deletion.options);
-	e->deletion.mutation.sub = ""; /* to admission it is the pod's deletion */
-	mutation_start(&e->deletion.mutation);
+	struct mutation *m = &e->deletion.mutation;
+	m->is_dry_run = m->is_dry_run || deletion_asks_for_dry_run(json_get(eviction, "deleteOptions"));
+	m->sub = ""; /* to admission what follows is the pod's deletion */
+	petition_start(&e->petition, c, ADMISSION_CREATE, c->route.sub, eviction, m->is_dry_run, granted);
 }

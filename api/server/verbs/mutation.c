@@ -188,6 +188,18 @@ static void keep_metadata(struct arena *a, struct json *now, const struct json *
 		json_del(now, name);
 }
 
+/* The same of what was shown as the subresource's kind. */
+static int take_shown(struct admission *a, struct json *shown, struct err *err)
+{
+	struct mutation *m = CONTAINER_OF(a, struct mutation, admission);
+	json_set_str(a->arena, shown, "apiVersion", json_get_str(a->object, "apiVersion"));
+	json_set_str(a->arena, shown, "kind", json_get_str(a->object, "kind"));
+	if (decode_object(a->arena, shown, a->as->type, 0, NULL, err) != 0 || m->verb->take_shown(m, shown, err) != 0)
+		return err->code;
+	a->object = shown;
+	return budget_check(a->arena->budget, a->arena->used_bytes, err);
+}
+
 /* What a webhook made of the object: decoded and defaulted as what a client sends is. */
 static int take_replacement(struct admission *a, struct json *object, struct err *err)
 {
@@ -229,13 +241,19 @@ static void fill_admission(struct mutation *m)
 	        .object = m->operation == ADMISSION_DELETE ? NULL : m->object,
 	        .old = m->old,
 	        .is_dry_run = m->is_dry_run,
-	        .is_partial = m->verb->is_partial && m->operation != ADMISSION_DELETE,
+	        .was_asked = m->verb->was_asked,
 	        .revision = m->before ? m->before->revision : 0,
 	        .replace = m->operation == ADMISSION_DELETE ? NULL : take_replacement,
 	        .errors = m->errors,
 	        .writes = m->verb_writes,
 	        .done = admission_is_back,
 	};
+	if (!m->verb->show)
+		return;
+	m->admission.as = m->call->route.sub;
+	m->admission.object = m->verb->show(m, m->object);
+	m->admission.old = m->verb->show(m, m->old);
+	m->admission.replace = take_shown;
 }
 
 static int admit_mutating(struct mutation *m)

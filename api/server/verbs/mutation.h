@@ -41,9 +41,14 @@ struct mutation_verb {
 	bool may_create; /* an update that creates what is absent */
 	bool is_partial; /* the new state is the old one with one thing changed by us: not defaulted and not validated
 	                    anew, and managed by nobody */
+	bool was_asked;  /* policies and webhooks were, about the request itself (petition.h) */
 	/* Makes m->object of m->old and whatever the client sent; or sets m->removes. 0, an error, MUTATION_LATER or
 	 * MUTATION_SETTLED. Called again on each try. */
 	int (*decode)(struct mutation *m, struct err *err);
+	/* How admission sees the object when it is not as it is, but as the subresource's kind; NULL: as it is. And the
+	 * other way, into m->object: what a webhook made of that. */
+	struct json *(*show)(struct mutation *m, const struct json *object);
+	int (*take_shown)(struct mutation *m, const struct json *shown, struct err *err);
 	/* It went well: m->result is the object's text in the stored form, NULL when it was removed. Answers the call,
 	 * or whoever else waits. */
 	void (*answer)(struct mutation *m);

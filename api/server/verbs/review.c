@@ -1,5 +1,7 @@
-/* Objects that are questions: TokenReview, SelfSubjectReview and the access reviews. They are answered and not stored.
+/* Objects that are questions: TokenReview, SelfSubjectReview and the access reviews. They are answered and not stored;
+ * admission is asked about them as about what is.
  * What somebody may is asked where dispatch asks it (auth/authorize.h). */
+#include "api/server/verbs/petition.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
@@ -236,7 +238,7 @@ static void rules_review(struct call *c, struct json *review, struct json *statu
 
 /* ---- */
 
-static const struct {
+static const struct review {
 	const char *plural;
 	void (*answer)(struct call *c, struct json *review, struct json *status);
 } rows[] = {
@@ -248,21 +250,34 @@ static const struct {
         {"localsubjectaccessreviews", access_review},
 };
 
+struct question {
+	struct petition petition; /* first */
+	const struct review *review;
+};
+
+static void granted(struct petition *p)
+{
+	struct call *c = p->admission.call;
+	struct json *object = p->admission.object;
+	const struct review *r = ((struct question *)p)->review;
+	r->answer(c, object, json_set(&c->arena, object, "status", json_new(&c->arena, JSON_OBJECT)));
+}
+
 void api_review(struct call *c)
 {
 	const struct resource *r = c->route.resource;
+	struct question *q = ARENA_NEW(&c->arena, struct question);
 	struct err err = ERR_INIT;
+	bool is_dry_run;
 	LOOP_CHECK_OWNER(c->loop);
-	for (size_t i = 0; i < COUNT_OF(rows); i++) {
-		if (strcmp(r->plural, rows[i].plural) != 0)
-			continue;
-		struct json *review = body_read(c, r->type, r->kind, r->api_version, &err);
-		if (!review)
-			break;
-		rows[i].answer(c, review, json_set(&c->arena, review, "status", json_new(&c->arena, JSON_OBJECT)));
-		return;
-	}
-	if (!err.code)
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (strcmp(r->plural, rows[i].plural) == 0)
+			q->review = &rows[i];
+	if (!q->review)
 		err_set(&err, ERR_UNIMPLEMENTED, "%s are not built yet", r->plural);
-	call_respond_err(c, &err);
+	struct json *object = err.code ? NULL : body_read(c, r->type, r->kind, r->api_version, &err);
+	if (object && body_dry_run(c, &is_dry_run, &err) == 0)
+		petition_start(&q->petition, c, ADMISSION_CREATE, NULL, object, is_dry_run, granted);
+	else
+		call_respond_err(c, &err);
 }

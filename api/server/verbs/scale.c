@@ -132,21 +132,40 @@ static int apply_replicas(struct mutation *m, const struct json *scale, struct e
 	return managing_apply(&m->managing, m->old, config, &m->object, err);
 }
 
+static int check_replicas(const struct mutation *m, const struct json *scale, int64_t *ret, struct err *err)
+{
+	*ret = json_int(json_path(scale, "spec", "replicas", NULL), 0);
+	return *ret >= 0 ? 0
+	                 : err_set(err, ERR_INVALID_OBJECT,
+	                           "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64
+	                           ": must be greater than or equal to 0",
+	                           SLICE_FMT(m->name), *ret);
+}
+
 static int decode(struct mutation *m, struct err *err)
 {
+	int64_t replicas;
 	m->call->n_warnings = 0; /* of an earlier try */
 	struct json *scale = read_scale(m, err);
-	if (!scale || mutation_check_identity(m, scale, err) != 0)
+	if (!scale || mutation_check_identity(m, scale, err) != 0 || check_replicas(m, scale, &replicas, err) != 0)
 		return err->code;
-	int64_t replicas = json_int(json_path(scale, "spec", "replicas", NULL), 0);
-	if (replicas < 0)
-		return err_set(err, ERR_INVALID_OBJECT,
-		        "Scale.autoscaling \"%.*s\" is invalid: spec.replicas: Invalid value: %" PRId64
-		        ": must be greater than or equal to 0",
-		        SLICE_FMT(m->name), replicas);
 	if (apply_is(m->call))
 		return apply_replicas(m, scale, err);
 	m->object = json_copy(m->arena, m->old);
+	set_at_path(m->arena, m->object, paths_of(m->resource)->spec, json_new_int(m->arena, replicas));
+	return 0;
+}
+
+static struct json *show(struct mutation *m, const struct json *object)
+{
+	return scale_of(m->arena, m->resource, object, m->before->revision);
+}
+
+static int take_shown(struct mutation *m, const struct json *shown, struct err *err)
+{
+	int64_t replicas;
+	if (check_replicas(m, shown, &replicas, err) != 0)
+		return err->code;
 	set_at_path(m->arena, m->object, paths_of(m->resource)->spec, json_new_int(m->arena, replicas));
 	return 0;
 }
@@ -157,8 +176,12 @@ static void answer(struct mutation *m)
 	call_respond_tree(m->call, 200, scale_of(m->arena, m->resource, m->object, revision));
 }
 
-static const struct mutation_verb verb = {
-        .name = "scale", .operation = ADMISSION_UPDATE, .decode = decode, .answer = answer};
+static const struct mutation_verb verb = {.name = "scale",
+        .operation = ADMISSION_UPDATE,
+        .decode = decode,
+        .show = show,
+        .take_shown = take_shown,
+        .answer = answer};
 
 void api_scale(struct call *c)
 {

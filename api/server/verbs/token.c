@@ -1,7 +1,8 @@
-/* serviceaccounts/NAME/token: a TokenRequest makes a signed, bound, expiring token (authentication.k8s.io/v1). */
+/* serviceaccounts/NAME/token: a TokenRequest makes a signed, bound, expiring token (authentication.k8s.io/v1). Nothing
+ * is stored; admission is asked about the request. */
+#include "api/server/verbs/petition.h"
 #include "api/server/verbs/verbs.h"
 
-#include "api/server/admission/node_restriction.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
 #include "api/server/auth/authn.h"
@@ -131,9 +132,21 @@ static int claims_of(struct call *c, const struct json *spec, const struct objec
 	return json_is(ref, JSON_OBJECT) ? bind_to(c, ref, ret, err) : 0;
 }
 
-static void token_now(struct call *c)
+/* With upstream's fields of a token that was made. */
+static void answer(struct call *c, struct json *request, int64_t seconds, struct slice token)
 {
-	struct json *request = c->handler_data, *spec = json_need(&c->arena, request, "spec", JSON_OBJECT);
+	struct json *spec = json_get(request, "spec");
+	json_set_int(&c->arena, spec, "expirationSeconds", seconds);
+	struct json *status = json_set(&c->arena, request, "status", json_new(&c->arena, JSON_OBJECT));
+	json_set_str(&c->arena, status, "token", token);
+	json_set_cstr(&c->arena, status, "expirationTimestamp", strategy_time(&c->arena, seconds));
+	call_respond_tree(c, 201, request);
+}
+
+static void make_token(struct petition *p)
+{
+	struct call *c = p->admission.call;
+	struct json *request = p->admission.object, *spec = json_need(&c->arena, request, "spec", JSON_OBJECT);
 	struct object *account = fresh_route_object(c);
 	struct err err = ERR_INIT;
 	struct strbuf token = STRBUF_INIT;
@@ -154,21 +167,25 @@ static void token_now(struct call *c)
 		        seconds);
 	} else {
 		struct claims claims;
-		if (node_restriction_token(c, spec, &err) == 0 &&
-		        claims_of(c, spec, account, seconds, &claims, &err) == 0)
+		if (claims_of(c, spec, account, seconds, &claims, &err) == 0)
 			authn_sign(c->server, &claims, &token, &err);
 	}
-	if (err.code) {
-		strbuf_release(&token);
+	if (err.code)
 		call_respond_err(c, &err);
-		return;
-	}
-	json_set_int(&c->arena, spec, "expirationSeconds", seconds);
-	struct json *status = json_set(&c->arena, request, "status", json_new(&c->arena, JSON_OBJECT));
-	json_set_str(&c->arena, status, "token", strbuf_slice(&token));
-	json_set_cstr(&c->arena, status, "expirationTimestamp", strategy_time(&c->arena, seconds));
+	else
+		answer(c, request, seconds, strbuf_slice(&token));
 	strbuf_release(&token);
-	call_respond_tree(c, 201, request);
+}
+
+static void ask(struct call *c)
+{
+	struct petition *p = ARENA_NEW(&c->arena, struct petition);
+	struct err err = ERR_INIT;
+	bool is_dry_run;
+	if (body_dry_run(c, &is_dry_run, &err) == 0)
+		petition_start(p, c, ADMISSION_CREATE, c->route.sub, c->handler_data, is_dry_run, make_token);
+	else
+		call_respond_err(c, &err);
 }
 
 void api_token(struct call *c)
@@ -177,7 +194,7 @@ void api_token(struct call *c)
 	LOOP_CHECK_OWNER(c->loop);
 	c->handler_data = body_read(c, c->route.sub->type, "TokenRequest", "authentication.k8s.io/v1", &err);
 	if (c->handler_data)
-		fresh_wait(c, true, token_now);
+		fresh_wait(c, true, ask);
 	else
 		call_respond_err(c, &err);
 }

@@ -19,11 +19,12 @@ void api_component_status(struct call *c); /* component_status.c */
 
 /* Subresources that are more than a plain read or write (subresource.c); false: it is one. */
 bool api_subresource(struct call *c);
-void api_scale(struct call *c);   /* scale.c */
-void api_bind(struct call *c);    /* binding.c */
-void api_evict(struct call *c);   /* eviction.c */
-void api_token(struct call *c);   /* token.c */
-void api_connect(struct call *c); /* connect.c: log, exec, attach, portforward, proxy */
+void api_scale(struct call *c);        /* scale.c */
+void api_bind(struct call *c);         /* binding.c */
+void api_bind_by_name(struct call *c); /* POST bindings, the older way to say the same */
+void api_evict(struct call *c);        /* eviction.c */
+void api_token(struct call *c);        /* token.c */
+void api_connect(struct call *c);      /* connect.c: log, exec, attach, portforward, proxy */
 
 /* Ends the sessions of exec, attach and port-forward that are open; closed(arg) when none is left, maybe from inside
  * (connect.c). */
