@@ -4,6 +4,8 @@
  *     /api/v1/namespaces/NS/RESOURCE[/NAME[/SUB]]          core group, one namespace
  *     /apis/GROUP/VERSION/...                              the same for named groups
  *
+ *     /api/v1/watch/...                                    the same with ?watch=true, an older way to say it
+ *
  * "namespaces" is a resource itself, so /api/v1/namespaces/NS/status and .../finalize are its subresources. */
 #include "api/server/route.h"
 
@@ -13,6 +15,7 @@ enum { SEGMENTS_MAX = 16 };
 
 struct segments {
 	struct slice at[SEGMENTS_MAX];
+	struct slice behind[SEGMENTS_MAX]; /* what follows it, as it was sent: "" or "/..." */
 	size_t count;
 	bool too_many;
 };
@@ -31,6 +34,8 @@ static bool split(struct arena *a, struct slice path, struct segments *out)
 		}
 		if (!http_decode(a, s, false, &decoded))
 			return false;
+		const char *end = s.ptr + s.len;
+		out->behind[out->count] = (struct slice){end, (size_t)(path.ptr + path.len - end)};
 		out->at[out->count++] = decoded;
 	}
 	return true;
@@ -48,12 +53,9 @@ static int find_sub(struct route *r, const struct segments *s, size_t at, struct
 	r->sub = resource_sub_find(r->resource, s->at[at]);
 	if (!r->sub)
 		return not_served(err);
-	if (s->count > at + 1) {
-		if (!slice_is(slice_of(r->sub->name), "proxy"))
-			return not_served(err);
-		const char *start = s->at[at].ptr + s->at[at].len; /* only proxies look at it, raw */
-		r->tail = (struct slice){start, 0};
-	}
+	if (s->count > at + 1 && strcmp(r->sub->name, "proxy") != 0)
+		return not_served(err);
+	r->tail = s->behind[at];
 	return 0;
 }
 
@@ -114,8 +116,6 @@ int route_parse(
 	*ret = (struct route){0};
 	if (!split(a, path, &s))
 		return err_set(err, ERR_INVAL, "path %.*s: broken percent escape", SLICE_FMT(path));
-	if (s.too_many)
-		return not_served(err);
 	size_t at;
 	if (s.count >= 3 && slice_is(s.at[0], "api"))
 		at = 2;
@@ -123,7 +123,10 @@ int route_parse(
 		at = 3;
 	else
 		return 0;
-	struct slice group = at == 3 ? s.at[1] : SLICE("");
-	int rc = parse_resource(ret, group, s.at[at - 1], &s, at, err);
-	return rc == 0 ? method_to_verb(ret, method, wants_watch, err) : rc;
+	struct slice group = at == 3 ? s.at[1] : SLICE(""), version = s.at[at - 1];
+	bool is_watch_path = s.count > at + 1 && slice_is(s.at[at], "watch") && slice_is(method, "GET");
+	int rc = parse_resource(ret, group, version, &s, at + is_watch_path, err);
+	if (rc == 0 && s.too_many && !(ret->sub && strcmp(ret->sub->name, "proxy") == 0))
+		return not_served(err);
+	return rc == 0 ? method_to_verb(ret, method, wants_watch || is_watch_path, err) : rc;
 }

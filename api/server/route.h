@@ -11,7 +11,7 @@ struct route {
 	const struct resource_sub *sub; /* NULL: the object itself */
 	struct slice ns;                /* empty for cluster scope and lists over all namespaces */
 	struct slice name;              /* empty: the collection */
-	struct slice tail;              /* what follows a subresource that proxies: "/a/b" */
+	struct slice tail;              /* what follows a subresource that proxies, as it was sent: "", "/", "/a/b" */
 	enum resource_verb verb;
 };
 

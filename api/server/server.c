@@ -24,6 +24,7 @@
 #include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
 #include "api/server/outgoing/outgoing.h"
+#include "api/server/passing/sessions.h"
 #include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
 #include "api/server/tunnel/tunnel.h"
@@ -386,6 +387,7 @@ static void free_parts(struct api_server *s)
 {
 	tls_context_unref(s->tls);
 	tls_context_unref(s->kubelet_tls);
+	tls_context_unref(s->any_tls);
 	authenticator_free(s->authenticator);
 	authorizers_free(s->authorizers);
 	admission_config_free(s->admission);
@@ -498,7 +500,7 @@ static void webhook_closed(void *arg)
 	node_graph_free(TAKE(s->node_graph));
 	fairness_stop(s->fairness);
 	closing_hold(&s->closing_parts);
-	api_sessions_close(s, closing_part_done, &s->closing_parts);
+	sessions_close(s, closing_part_done, &s->closing_parts);
 	closing_hold(&s->closing_parts);
 	outgoing_pool_close(s->outgoing, closing_part_done, &s->closing_parts); /* nobody asks any more */
 	closing_hold(&s->closing_parts);

@@ -35,6 +35,8 @@ struct api_server {
 	struct http_server *http;
 	struct tls_context *tls;
 	struct tls_context *kubelet_tls; /* towards kubelets; NULL when none was given */
+	struct tls_context *any_tls;     /* towards pods and services, whoever answers; NULL until it is needed */
+	unsigned proxy_turns;            /* of the endpoints of services */
 	struct outgoing_pool *outgoing;  /* calls to webhooks and issuers */
 	struct fairness *fairness;
 	struct audit *audit; /* NULL: nothing is audited */

@@ -26,10 +26,6 @@ void api_evict(struct call *c);        /* eviction.c */
 void api_token(struct call *c);        /* token.c */
 void api_connect(struct call *c);      /* connect.c: log, exec, attach, portforward, proxy */
 
-/* Ends the sessions of exec, attach and port-forward that are open; closed(arg) when none is left, maybe from inside
- * (connect.c). */
-void api_sessions_close(struct api_server *s, void (*closed)(void *arg), void *arg);
-
 /* Every second: bookmarks and time limits of watches (watch.c). */
 void watches_tick(struct api_server *s);
 

@@ -37,6 +37,35 @@ static void refuse(const char *method, const char *path, int code)
 	arena_release(&a.arena);
 }
 
+static void expect_tail(const char *path, const char *tail)
+{
+	struct asked a = ask("GET", path, false);
+	assert_int_equal(a.rc, 0);
+	assert_string_equal(a.route.sub->name, "proxy");
+	assert_true(slice_is(a.route.tail, tail));
+	arena_release(&a.arena);
+}
+
+static void a_proxy_keeps_what_follows_as_it_was_sent(void **state)
+{
+	expect_tail("/api/v1/namespaces/n/pods/p/proxy", "");
+	expect_tail("/api/v1/namespaces/n/pods/p/proxy/", "/");
+	expect_tail("/api/v1/namespaces/n/services/https:s:1/proxy/a//b%2Fc/", "/a//b%2Fc/");
+	expect_tail("/api/v1/nodes/n/proxy/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17",
+	        "/1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17");
+	refuse("GET", "/api/v1/namespaces/n/pods/p/exec/x", ERR_NOT_FOUND);
+	refuse("GET", "/api/v1/namespaces/n/pods/p/status/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17", ERR_NOT_FOUND);
+}
+
+static void the_older_paths_watch(void **state)
+{
+	expect("GET", "/api/v1/watch/pods", "pods", "", "", RESOURCE_WATCH);
+	expect("GET", "/apis/apps/v1/watch/namespaces/n/deployments/d", "deployments", "n", "d", RESOURCE_WATCH);
+	expect("GET", "/api/v1/watch/namespaces/n", "namespaces", "", "n", RESOURCE_WATCH);
+	refuse("POST", "/api/v1/watch/pods", ERR_NOT_FOUND);
+	refuse("GET", "/api/v1/watch", ERR_NOT_FOUND);
+}
+
 static void paths_name_resources(void **state)
 {
 	expect("GET", "/api/v1/pods", "pods", "", "", RESOURCE_LIST);
@@ -108,6 +137,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(paths_name_resources),
+	        cmocka_unit_test(a_proxy_keeps_what_follows_as_it_was_sent),
+	        cmocka_unit_test(the_older_paths_watch),
 	        cmocka_unit_test(namespaces_have_subresources_of_their_own),
 	        cmocka_unit_test(a_watch_is_asked_for_by_the_query),
 	        cmocka_unit_test(escapes_are_decoded_in_parts),
