@@ -6,6 +6,7 @@
  */
 #include "api/server/dispatch.h"
 
+#include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
 #include "api/server/auth/authorize.h"
@@ -35,6 +36,10 @@ static void run_handler(struct call *c)
 			join_handle(c);
 		else
 			api_nonresource(c);
+		return;
+	}
+	if (r->resource->is_remote) {
+		aggregate_pass(c);
 		return;
 	}
 	if (!r->resource->storage_prefix && !r->sub) { /* nothing of these kinds is stored */
@@ -82,8 +87,8 @@ static bool has_body(const struct call *c)
 {
 	if (!c->route.is_resource)
 		return join_is_path(c->path) && slice_is(c->method, "POST");
-	if (c->route.sub && c->route.sub->is_connect)
-		return false;
+	if ((c->route.sub && c->route.sub->is_connect) || c->route.resource->is_remote)
+		return false; /* it is passed on as it comes */
 	return c->route.verb &
 	       (RESOURCE_CREATE | RESOURCE_UPDATE | RESOURCE_PATCH | RESOURCE_DELETE | RESOURCE_DELETECOLLECTION);
 }
@@ -191,13 +196,20 @@ static void its_turn(struct call *c, const struct err *err)
 		may_he(c, p);
 }
 
+/* What others answer is in a form of theirs. */
+static bool negotiates(const struct call *c)
+{
+	const struct route *r = &c->route;
+	return r->is_resource && !r->resource->is_remote && !(r->sub && r->sub->is_connect);
+}
+
 /* Path, query and Accept are read; what is wrong with them is answered when it is known who acts. */
 static void dispatch(struct call *c)
 {
 	struct passage *p = c->handler_data;
 	struct err err = p->err;
 	c->handler_data = NULL;
-	if (!err.code && c->route.is_resource && !(c->route.sub && c->route.sub->is_connect))
+	if (!err.code && negotiates(c))
 		call_negotiate(c, &err);
 	if (err.code) {
 		refuse(c, &err);
@@ -228,7 +240,13 @@ static struct passage *read_head(struct call *c)
 {
 	struct passage *p = ARENA_NEW(&c->arena, struct passage);
 	call_parse_query(c);
-	if (route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &p->err) != 0)
+	int rc = route_parse(&c->arena, c->path, c->method, call_param_bool(c, "watch"), &c->route, &p->err);
+	if (rc == ERR_NOT_FOUND) {
+		struct err err = ERR_INIT;
+		if (aggregate_route(c->server->aggregator, c, &err))
+			p->err = err;
+	}
+	if (p->err.code)
 		c->route.is_resource = c->route.is_resource && c->route.verb;
 	resource_ref(c->route.resource); /* the call's, until it ends */
 	fill_attributes(c, &p->z.attributes);

@@ -4,6 +4,7 @@
 #include "api/machinery/openapi/discovery.h"
 #include "api/machinery/openapi/openapi_v2.h"
 #include "api/machinery/openapi/openapi_v3.h"
+#include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
 #include "api/server/auth/authn.h"
@@ -42,7 +43,7 @@ static void aggregated(struct call *c, bool is_core)
 {
 	struct strbuf text = STRBUF_INIT;
 	bool v2 = accepts(c, "v=v2;") || accepts(c, "v=v2,") || accepts(c, "v=v2\0") || !accepts(c, "v=v2beta1");
-	discovery_aggregated(&text, is_core, !v2);
+	discovery_aggregated(&text, is_core, !v2, aggregate_discovery(c->server->aggregator));
 	call_respond_strbuf(c, 200,
 	        v2 ? DISCOVERY_AGGREGATED_TYPE
 	           : "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList",
@@ -52,7 +53,7 @@ static void aggregated(struct call *c, bool is_core)
 static void discovery(struct call *c, struct slice path)
 {
 	struct strbuf text = STRBUF_INIT;
-	struct err err = ERR_INIT;
+	struct err err = ERR_INIT, unavailable = ERR_INIT;
 	int rc = 0;
 	struct slice rest = {path.ptr + 1, path.len - 1}, head = slice_cut(&rest, '/');
 	bool is_core = slice_is(head, "api");
@@ -62,6 +63,7 @@ static void discovery(struct call *c, struct slice path)
 		aggregated(c, is_core);
 		return;
 	}
+	struct discovery_extras extras = aggregate_discovery(c->server->aggregator);
 	struct slice group = is_core ? SLICE("") : slice_cut(&rest, '/');
 	if (is_core && !rest.ptr) {
 		char address[128];
@@ -69,18 +71,20 @@ static void discovery(struct call *c, struct slice path)
 		        http_server_port(c->server->http));
 		discovery_core_versions(&text, address);
 	} else if (!is_core && !group.len) {
-		discovery_groups(&text);
+		discovery_groups(&text, extras);
 	} else if (!is_core && !rest.len) {
-		rc = discovery_group(&text, group, &err);
+		rc = discovery_group(&text, group, extras, &err);
 	} else {
-		rc = discovery_resources(&text, group, rest, &err);
+		rc = discovery_resources(&text, group, rest, extras, &err);
+		if (rc != 0 && aggregate_check(c->server->aggregator, group, rest, &unavailable) != 0)
+			err = unavailable;
 	}
 	if (rc == 0) {
 		respond_json(c, &text);
 		return;
 	}
 	strbuf_release(&text);
-	not_found(c);
+	call_respond_err(c, &err);
 }
 
 /* ---- OpenAPI ---- */
@@ -89,8 +93,10 @@ static void openapi_v3(struct call *c, struct slice path)
 {
 	struct strbuf text = STRBUF_INIT;
 	struct err err = ERR_INIT;
+	if (path.len && aggregate_openapi(c, path))
+		return;
 	if (!path.len) {
-		openapi_v3_index(&text);
+		openapi_v3_index(&text, aggregate_discovery(c->server->aggregator));
 	} else if (openapi_v3_document(&text, path, &err) != 0) {
 		strbuf_release(&text);
 		not_found(c);

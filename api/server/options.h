@@ -22,6 +22,8 @@ struct api_server_options {
 	int node_port_min, node_port_max;     /* 30000, 32767 */
 	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
+	/* Identity towards aggregated API servers, and what they are told to believe it by; NULL: there are none. */
+	const char *proxy_ca_file, *proxy_cert_file, *proxy_key_file;
 	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */
 	/* Join tokens (auth/join_token.h): of servers and of agents; NULL, or not there: none. */
 	const char *token_file, *agent_token_file;

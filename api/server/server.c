@@ -10,6 +10,7 @@
 #include "api/server/admission/policy.h"
 #include "api/server/admission/webhooks.h"
 #include "api/server/admission/service_addresses.h"
+#include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
 #include "api/server/audit/audit.h"
@@ -268,6 +269,7 @@ static void tick(uv_timer_t *t)
 	watches_tick(s);
 	look_for_leader(s);
 	definitions_tick(s->definitions);
+	aggregator_tick(s->aggregator);
 	look_at_sealer(s);
 	fairness_tick(s->fairness);
 	if (++s->ticks % TRIM_TICKS == 0)
@@ -290,6 +292,7 @@ static void duties_ready(void *arg, const struct err *err)
 
 static void kinds_ready(struct api_server *s)
 {
+	aggregator_start(s->aggregator);
 	duties_start(s->duties, duties_ready, s);
 }
 
@@ -325,6 +328,9 @@ static void copy_options(struct api_server *s, const struct api_server_options *
 	s->options.kubelet_ca_file = keep_text(s, o->kubelet_ca_file);
 	s->options.kubelet_cert_file = keep_text(s, o->kubelet_cert_file);
 	s->options.kubelet_key_file = keep_text(s, o->kubelet_key_file);
+	s->options.proxy_ca_file = keep_text(s, o->proxy_ca_file);
+	s->options.proxy_cert_file = keep_text(s, o->proxy_cert_file);
+	s->options.proxy_key_file = keep_text(s, o->proxy_key_file);
 	s->options.tls_min_version = keep_text(s, o->tls_min_version);
 	s->options.encryption_config_file = keep_text(s, o->encryption_config_file);
 	s->options.token_file = keep_text(s, o->token_file);
@@ -392,6 +398,7 @@ static void free_parts(struct api_server *s)
 	authorizers_free(s->authorizers);
 	admission_config_free(s->admission);
 	definitions_free(s->definitions);
+	aggregator_free(s->aggregator);
 	service_allocator_free(s->services);
 	join_free(s->join);
 	tunnels_free(s->tunnels);
@@ -437,6 +444,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
 	s->duties = duties_new(s);
 	s->cache = cache_new(s->loop, s->store, s->sealer, cache_loaded, s);
 	s->definitions = definitions_new(s);
+	s->aggregator = aggregator_new(s);
 	s->rbac = rbac_index_new(s->cache);
 	s->node_graph = node_graph_new(s->cache);
 	authenticator_start(s->authenticator);
@@ -456,6 +464,7 @@ int api_server_reload(struct api_server *s, struct err *err)
 	if (reload_sealer(s, err) != 0 || authenticator_reload(s, err) != 0 ||
 	        (s->join && join_reload(s->join, err) != 0))
 		return err->code;
+	aggregator_reload(s->aggregator);
 	if (s->kubelet_tls && tls_context_reload(s->kubelet_tls, err) != 0)
 		return err_wrap(err, "the identity towards kubelets");
 	return tls_context_reload(s->tls, err);
@@ -493,6 +502,7 @@ static void webhook_closed(void *arg)
 {
 	struct api_server *s = arg;
 	definitions_stop(s->definitions);
+	aggregator_stop(s->aggregator);
 	service_allocator_free(TAKE(s->services)); /* these watch the cache */
 	policies_free(s);
 	webhooks_free(s);
@@ -533,10 +543,16 @@ static void http_closed(void *arg)
 		loop_post(s->loop, &s->answered);
 }
 
-static void definitions_closed(void *arg)
+static void aggregator_closed(void *arg)
 {
 	struct api_server *s = arg;
 	http_server_close(s->http, s->drain_ms, http_closed, s);
+}
+
+static void definitions_closed(void *arg)
+{
+	struct api_server *s = arg;
+	aggregator_close(s->aggregator, aggregator_closed, s);
 }
 
 static void duties_closed(void *arg)

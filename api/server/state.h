@@ -7,6 +7,7 @@
 #include "base/rt/closing.h"
 
 struct admission_config;
+struct aggregator;
 struct audit;
 struct authenticator;
 struct authorizers;
@@ -48,6 +49,7 @@ struct api_server {
 	struct service_allocator *services;
 	struct duties *duties;
 	struct definitions *definitions;
+	struct aggregator *aggregator;
 	struct policy_store *policies;  /* admission/policies.c; NULL: nobody asked yet */
 	struct webhook_store *webhooks; /* admission/webhooks.c; NULL: nobody asked yet */
 	struct map quota_lines;         /* namespace -> those that draw on its quotas: admission/resource_quota.c */

@@ -311,6 +311,9 @@ static void start_api_on_loop(void *arg)
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
 	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
+	        .proxy_ca_file = server_file(set, "server/tls/request-header-ca.crt"),
+	        .proxy_cert_file = server_file(set, "server/tls/client-auth-proxy.crt"),
+	        .proxy_key_file = server_file(set, "server/tls/client-auth-proxy.key"),
 	};
 	api_server_new(&o, api_ready, s, &s->api, &start->err);
 }

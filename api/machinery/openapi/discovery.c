@@ -3,6 +3,7 @@
  * Rows come from the registry grouped and in order, so each document is one walk over a span of rows. Shapes follow
  * what kube-apiserver 1.32 answers; client-go's rest mapper reads verbs, kinds, names and scope out of them. */
 #include "api/machinery/openapi/discovery.h"
+#include "api/machinery/openapi/discovery_int.h"
 #include "api/machinery/schema/resource_rows.h"
 
 #include "base/json/json.h"
@@ -57,6 +58,11 @@ void discovery_core_versions(struct strbuf *out, const char *server_address)
 	strbuf_adds(out, "}]}\n");
 }
 
+static bool is_served_here(const struct resource_rows *rows, struct slice group)
+{
+	return resource_rows_find(rows, group, SLICE_NULL) < rows->count;
+}
+
 static void put_group_version(struct strbuf *out, const struct resource *r)
 {
 	strbuf_addc(out, '{');
@@ -81,7 +87,7 @@ static void put_group(struct strbuf *out, const struct resource_rows *rows, size
 	put_group_version(out, rows->rows[from]);
 }
 
-void discovery_groups(struct strbuf *out)
+void discovery_groups(struct strbuf *out, struct discovery_extras extras)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
@@ -95,11 +101,19 @@ void discovery_groups(struct strbuf *out)
 		strbuf_addc(out, '}');
 		comma = ",";
 	}
+	for (size_t i = 0; i < extras.count; i = discovery_extras_span(extras, i)) {
+		if (is_served_here(&rows, extras.items[i].group))
+			continue;
+		strbuf_addf(out, "%s{", comma);
+		discovery_put_extra_group(out, extras, i);
+		strbuf_addc(out, '}');
+		comma = ",";
+	}
 	strbuf_adds(out, "]}\n");
 	resource_rows_release(&rows);
 }
 
-int discovery_group(struct strbuf *out, struct slice group, struct err *err)
+int discovery_group(struct strbuf *out, struct slice group, struct discovery_extras extras, struct err *err)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
@@ -111,7 +125,7 @@ int discovery_group(struct strbuf *out, struct slice group, struct err *err)
 		strbuf_adds(out, "}\n");
 	}
 	resource_rows_release(&rows);
-	return found ? 0 : err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
+	return found ? 0 : discovery_extra_group(out, group, extras, err);
 }
 
 static void put_resource(struct strbuf *out, const struct resource *r)
@@ -141,7 +155,8 @@ static void put_sub(struct strbuf *out, const struct resource *r, const struct r
 	strbuf_addc(out, '}');
 }
 
-int discovery_resources(struct strbuf *out, struct slice group, struct slice version, struct err *err)
+int discovery_resources(
+        struct strbuf *out, struct slice group, struct slice version, struct discovery_extras extras, struct err *err)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
@@ -162,7 +177,7 @@ int discovery_resources(struct strbuf *out, struct slice group, struct slice ver
 		strbuf_adds(out, "]}\n");
 	}
 	resource_rows_release(&rows);
-	return found ? 0 : err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
+	return found ? 0 : discovery_extra_resources(out, group, version, extras, err);
 }
 
 /* ---- the aggregated form ---- */
@@ -225,7 +240,7 @@ static void put_aggregated_group(struct strbuf *out, const struct resource_rows 
 	strbuf_adds(out, "]}");
 }
 
-void discovery_aggregated(struct strbuf *out, bool is_core, bool is_v2beta1)
+void discovery_aggregated(struct strbuf *out, bool is_core, bool is_v2beta1, struct discovery_extras extras)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
@@ -242,6 +257,13 @@ void discovery_aggregated(struct strbuf *out, bool is_core, bool is_v2beta1)
 			comma = ",";
 		}
 		i = end;
+	}
+	for (size_t i = 0; !is_core && i < extras.count; i = discovery_extras_span(extras, i)) {
+		if (is_served_here(&rows, extras.items[i].group))
+			continue;
+		strbuf_adds(out, comma);
+		discovery_put_extra(out, extras, i);
+		comma = ",";
 	}
 	strbuf_adds(out, "]}\n");
 	resource_rows_release(&rows);

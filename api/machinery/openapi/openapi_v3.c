@@ -47,7 +47,18 @@ static void hash_rows(const struct resource_rows *rows, size_t from, size_t to, 
 	snprintf(out, 65, "%016llX%016llX", (unsigned long long)h[0], (unsigned long long)h[1]);
 }
 
-void openapi_v3_index(struct strbuf *out)
+/* What others serve has no hash that is known here: it is asked for each time. */
+static void put_extras(struct strbuf *out, struct discovery_extras extras)
+{
+	for (size_t i = 0; i < extras.count; i++) {
+		const struct discovery_extra *x = &extras.items[i];
+		if (x->resources.len)
+			strbuf_addf(out, ",\"apis/%.*s/%.*s\":{\"serverRelativeURL\":\"/openapi/v3/apis/%.*s/%.*s\"}",
+			        SLICE_FMT(x->group), SLICE_FMT(x->version), SLICE_FMT(x->group), SLICE_FMT(x->version));
+	}
+}
+
+void openapi_v3_index(struct strbuf *out, struct discovery_extras extras)
 {
 	struct resource_rows rows;
 	resource_rows_init(&rows);
@@ -63,6 +74,7 @@ void openapi_v3_index(struct strbuf *out)
 		strbuf_addf(out, "?hash=%s\"}", hash);
 		i = end;
 	}
+	put_extras(out, extras);
 	strbuf_adds(out, "}}\n");
 	resource_rows_release(&rows);
 }

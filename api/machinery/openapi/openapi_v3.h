@@ -6,12 +6,13 @@
 #ifndef K3X_API_MACHINERY_OPENAPI_OPENAPI_V3_H
 #define K3X_API_MACHINERY_OPENAPI_OPENAPI_V3_H
 
+#include "api/machinery/openapi/discovery.h"
 #include "base/err.h"
 #include "base/mem/str.h"
 
 /* /openapi/v3: {"paths":{"api/v1":{"serverRelativeURL":"/openapi/v3/api/v1?hash=..."}, ...}}. The hash changes when the
- * document of that group version may have changed. */
-void openapi_v3_index(struct strbuf *out);
+ * document of that group version may have changed; what other servers serve has none. */
+void openapi_v3_index(struct strbuf *out, struct discovery_extras extras);
 /* The hash in the index, hex text, for ETag and the ?hash= check. ERR_NOT_FOUND when the group version is not served.
  */
 int openapi_v3_hash(struct slice path, char out[65], struct err *err);

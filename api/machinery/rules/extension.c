@@ -2,12 +2,20 @@
  * nobody's but the server's. */
 #include "api/machinery/rules/admission_policy.h"
 #include "api/machinery/rules/admission_webhook.h"
+#include "api/machinery/rules/aggregated_service.h"
 #include "api/machinery/rules/custom/definition.h"
 #include "api/machinery/rules/groups.h"
+#include "api/machinery/rules/names.h"
 #include "api/machinery/table/printers.h"
 
 const struct kind_ops kinds_extension[] = {
-        {.kind = "APIService", .status_keeps = STATUS_KEEPS_ALL},
+        {.kind = "APIService",
+                .check_name = check_path_segment, /* "v1." is one */
+                .status_keeps = STATUS_KEEPS_ALL,
+                .defaults = aggregated_service_defaults,
+                .validate = aggregated_service_validate,
+                .columns = "Name,Service,Available,Age",
+                .cells = table_aggregated_service},
         {.kind = "CustomResourceDefinition",
                 .status_keeps = STATUS_KEEPS_ALL,
                 .defaults = definition_defaults,

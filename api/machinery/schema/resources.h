@@ -96,6 +96,7 @@ struct resource {
 	bool namespaced;
 	bool has_generation; /* metadata.generation counts spec changes */
 	bool is_custom;      /* a CRD's row: no protobuf, no strategic merge */
+	bool is_remote;      /* another server's: passed on (api/server/aggregate/) */
 };
 
 /* NULL when not served. Group "" is core. A row that was added may be retired at any time: hold a snapshot that was

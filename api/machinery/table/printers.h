@@ -19,6 +19,7 @@ void table_ingress(struct cells *c);
 void table_network_policy(struct cells *c);
 
 void table_definition(struct cells *c);
+void table_aggregated_service(struct cells *c);
 void table_admission_policy(struct cells *c);
 void table_admission_binding(struct cells *c);
 void table_admission_webhooks(struct cells *c);

@@ -7,6 +7,34 @@ void table_definition(struct cells *c)
 	cell_str(c, json_str(json_path(c->object, "metadata", "creationTimestamp", NULL)));
 }
 
+static void cell_availability(struct cells *c)
+{
+	JSON_FOREACH (it, json_path(c->object, "status", "conditions", NULL)) {
+		if (!slice_is(json_get_str(it, "type"), "Available"))
+			continue;
+		if (slice_is(json_get_str(it, "status"), "True"))
+			cell_text(c, "True");
+		else
+			cell_fmt(c, "%.*s (%.*s)", SLICE_FMT(json_get_str(it, "status")),
+			        SLICE_FMT(json_get_str(it, "reason")));
+		return;
+	}
+	cell_text(c, "Unknown");
+}
+
+void table_aggregated_service(struct cells *c)
+{
+	const struct json *service = json_path(c->object, "spec", "service", NULL);
+	cell_name(c);
+	if (json_is(service, JSON_OBJECT))
+		cell_fmt(c, "%.*s/%.*s", SLICE_FMT(json_get_str(service, "namespace")),
+		        SLICE_FMT(json_get_str(service, "name")));
+	else
+		cell_text(c, "Local");
+	cell_availability(c);
+	cell_age(c);
+}
+
 void table_admission_policy(struct cells *c)
 {
 	const struct json *spec = json_get(c->object, "spec"), *checks = json_get(spec, "validations"),

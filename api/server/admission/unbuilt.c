@@ -16,7 +16,6 @@ static const struct {
         {"networking.k8s.io", "networkpolicies", not_enforced},
         {"networking.k8s.io", "ingresses", not_acted_on},
         {"autoscaling", "horizontalpodautoscalers", not_acted_on},
-        {"apiregistration.k8s.io", "apiservices", "other API servers are not asked yet"},
         {"storage.k8s.io", "volumeattachments", not_acted_on},
 };
 

@@ -7,13 +7,14 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300, FLOWS_S = 60 };
+enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300, FLOWS_S = 60, API_S = 3 };
 
 static const struct duty rows[] = {
         {.name = "bootstrap", .is_led = true, .is_first = true, .run = bootstrap_run},
         {.name = "roles", .is_led = true, .is_first = true, .run = roles_run},
         {.name = "flows", .is_led = true, .is_first = true, .every_s = FLOWS_S, .run = flows_run},
         {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
+        {.name = "api-services", .is_led = true, .every_s = API_S, .run = api_services_run},
         {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
         {.name = "compaction",
                 .is_led = true,

@@ -33,10 +33,11 @@ struct duty_run {
 void duty_done(struct duty_run *r, const struct err *err);
 
 /* The rows. */
-void bootstrap_run(struct duty_run *r);  /* bootstrap.c */
-void claims_run(struct duty_run *r);     /* claims.c */
-void compaction_run(struct duty_run *r); /* compaction.c */
-void endpoints_run(struct duty_run *r);  /* endpoints.c */
+void api_services_run(struct duty_run *r); /* api_services.c */
+void bootstrap_run(struct duty_run *r);    /* bootstrap.c */
+void claims_run(struct duty_run *r);       /* claims.c */
+void compaction_run(struct duty_run *r);   /* compaction.c */
+void endpoints_run(struct duty_run *r);    /* endpoints.c */
 void endpoints_leave(struct duty_run *r);
 void flows_run(struct duty_run *r); /* flows.c */
 void roles_run(struct duty_run *r); /* roles.c */

@@ -76,7 +76,7 @@ static void identify(const struct outgoing_target *t, char ret_hex[65])
 }
 
 /* Where distributions keep the certificates that everybody trusts. */
-static const char *system_roots(void)
+const char *outgoing_system_roots(void)
 {
 	static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
 	        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
@@ -116,7 +116,7 @@ static int make_tls(const struct outgoing_target *t, struct tls_context **ret, s
 	        .skip_verify = t->skip_verify,
 	        .certificate_pem = t->certificate_pem,
 	        .key_pem = t->key_pem};
-	if (!t->ca_pem && !t->skip_verify && !(tls.ca_file = system_roots()))
+	if (!t->ca_pem && !t->skip_verify && !(tls.ca_file = outgoing_system_roots()))
 		return err_set(err, ERR_NOT_FOUND,
 		        "no CA is given for %s and this system has no roots: install ca-certificates", t->url);
 	return tls_context_new(&tls, ret, err) == 0 ? 0 : err_wrap(err, "%s", t->url);

@@ -38,6 +38,9 @@ struct outgoing_target {
 	const char *username, *password; /* HTTP Basic; NULL: none */
 };
 
+/* The file of those that everybody trusts; NULL: this system has none. */
+const char *outgoing_system_roots(void);
+
 /* *ret is a reference to the target, which is made when it is not there; *t is copied. ERR_INVAL says what is wrong
  * with the URL, a certificate or a key; ERR_NOT_FOUND: ca_pem is NULL and the system has no file of roots. */
 int outgoing_get(struct outgoing_pool *p, const struct outgoing_target *t, struct outgoing **ret, struct err *err);

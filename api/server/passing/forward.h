@@ -21,9 +21,9 @@ struct forward {
 	const char *target;         /* path and query there */
 	const struct http_header *headers;
 	size_t headers_count;
-	const char *upgrade; /* to this protocol; NULL: none */
-	bool translates;     /* what is no success is told in the API's form, with the other side's words */
-	bool has_no_body;    /* whatever the client sends */
+	const char *upgrade;             /* to this protocol; NULL: none */
+	bool translates;                 /* what is no success is told in the API's form, with the other side's words */
+	bool has_no_body;                /* whatever the client sends */
 	const struct links_place *place; /* for redirects and links in its answer; NULL: it is not looked at */
 	/* Why there was no answer, in words for the client. NULL: "error trying to reach service". */
 	void (*tell)(struct forward *f, const struct err *why, struct err *ret);

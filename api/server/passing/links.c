@@ -122,10 +122,10 @@ static bool has_word(const char *list, struct slice s)
 static bool is_link(struct slice tag, struct slice attribute)
 {
 	static const char *const rows[][2] = {{"a area base link", "href"}, {"applet object", "codebase"},
-	        {"audio embed iframe img input script source video frame", "src"},
-	        {"blockquote q del ins", "cite"}, {"body", "background"}, {"button input", "formaction"},
-	        {"command", "icon"}, {"form", "action"}, {"frame iframe img", "longdesc"}, {"head", "profile"},
-	        {"html", "manifest"}, {"img input object", "usemap"}, {"object", "classid data"}, {"video", "poster"}};
+	        {"audio embed iframe img input script source video frame", "src"}, {"blockquote q del ins", "cite"},
+	        {"body", "background"}, {"button input", "formaction"}, {"command", "icon"}, {"form", "action"},
+	        {"frame iframe img", "longdesc"}, {"head", "profile"}, {"html", "manifest"},
+	        {"img input object", "usemap"}, {"object", "classid data"}, {"video", "poster"}};
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
 		if (has_word(rows[i][0], tag) && has_word(rows[i][1], attribute))
 			return true;

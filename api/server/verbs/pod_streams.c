@@ -91,8 +91,8 @@ static void start(struct call *c, struct target *t, struct forward *f, struct st
 /* A kubelet takes a log's options by the names that they have here; it is the one that checks them. */
 static void add_log_options(struct call *c, struct strbuf *path)
 {
-	static const char *const names[] = {"follow", "previous", "sinceSeconds", "sinceTime", "timestamps",
-	        "tailLines", "limitBytes"};
+	static const char *const names[] = {
+	        "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "tailLines", "limitBytes"};
 	char sep = '?';
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		struct slice value = call_param(c, names[i]);
@@ -113,8 +113,8 @@ void pod_log(struct call *c)
 		call_respond_err(c, &err);
 		return;
 	}
-	strbuf_addf(&path, "/containerLogs/%.*s/%.*s/%.*s", SLICE_FMT(t->ns), SLICE_FMT(t->pod),
-	        SLICE_FMT(t->container));
+	strbuf_addf(
+	        &path, "/containerLogs/%.*s/%.*s/%.*s", SLICE_FMT(t->ns), SLICE_FMT(t->pod), SLICE_FMT(t->container));
 	add_log_options(c, &path);
 	start(c, t, ARENA_NEW(&c->arena, struct forward), &path);
 }
@@ -122,10 +122,10 @@ void pod_log(struct call *c)
 static const char *protocol_of(struct call *c)
 {
 	struct http_exchange *x = c->exchange;
-	return !x                                      ? NULL
-	       : http_wants_upgrade(x, "SPDY/3.1")     ? "SPDY/3.1"
-	       : http_wants_upgrade(x, "websocket")    ? "websocket"
-	                                               : NULL;
+	return !x                                   ? NULL
+	       : http_wants_upgrade(x, "SPDY/3.1")  ? "SPDY/3.1"
+	       : http_wants_upgrade(x, "websocket") ? "websocket"
+	                                            : NULL;
 }
 
 void pod_stream(struct call *c, const struct json *options)

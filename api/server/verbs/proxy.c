@@ -66,8 +66,8 @@ static bool redirects(struct call *c)
 	bool reads = slice_is(c->method, "GET") || slice_is(c->method, "HEAD");
 	if (!reads || c->route.tail.len || !c->exchange || http_wants_upgrade(c->exchange, NULL))
 		return false;
-	const char *to = arena_printf(&c->arena, "%.*s/%s%.*s", SLICE_FMT(c->path), c->query.len ? "?" : "",
-	        SLICE_FMT(c->query));
+	const char *to = arena_printf(
+	        &c->arena, "%.*s/%s%.*s", SLICE_FMT(c->path), c->query.len ? "?" : "", SLICE_FMT(c->query));
 	http_set_header(c->exchange, "location", slice_of(to));
 	call_respond_text(c, 301, "text/plain", SLICE("Moved Permanently\n"));
 	return true;
@@ -116,7 +116,8 @@ static void start(struct call *c, struct place *p, struct http_client *client, c
 	        .prefix = arena_printf(&c->arena, "%.*s", (int)(c->path.len - c->route.tail.len), c->path.ptr),
 	        .here = c->exchange ? http_request(c->exchange)->authority : SLICE_NULL};
 	f->client = client;
-	f->target = arena_printf(&c->arena, "%.*s%s%.*s", SLICE_FMT(p->path), c->query.len ? "?" : "", SLICE_FMT(c->query));
+	f->target =
+	        arena_printf(&c->arena, "%.*s%s%.*s", SLICE_FMT(p->path), c->query.len ? "?" : "", SLICE_FMT(c->query));
 	f->headers = headers.items;
 	f->headers_count = headers.count;
 	f->place = &p->links;

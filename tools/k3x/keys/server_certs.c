@@ -9,7 +9,7 @@
 static const struct {
 	const char *service, *place;
 } cas[] = {{"client-ca", "server/tls/client-ca"}, {"server-ca", "server/tls/server-ca"},
-        {"etcd", "server/tls/etcd/peer-ca"}};
+        {"request-header-ca", "server/tls/request-header-ca"}, {"etcd", "server/tls/etcd/peer-ca"}};
 
 enum server_certificate_status server_certificate_status(const struct pki_info *info, int64_t now_s)
 {
@@ -60,7 +60,7 @@ int server_certificates_of(const char *service, unsigned *ret, struct err *err)
 {
 	/* k3s's names of what has no certificate here: they run in the server, and ask it without one. */
 	static const char *const inside[] = {"controller-manager", "scheduler", "supervisor", "k3s-controller",
-	        "k3x-controller", "k3s-server", "k3x-server", "cloud-controller", "auth-proxy", "kube-proxy"};
+	        "k3x-controller", "k3s-server", "k3x-server", "cloud-controller", "kube-proxy"};
 	unsigned bits = 0;
 	for (unsigned i = 0; i < SERVER_LEAVES; i++)
 		if (!service || strcmp(service, server_leaves[i].service) == 0)
@@ -69,7 +69,7 @@ int server_certificates_of(const char *service, unsigned *ret, struct err *err)
 		if (strcmp(service, inside[i]) == 0)
 			return err_set(err, ERR_INVAL,
 			        "--service: %s has no certificate of its own here, for it is part of "
-			        "the server process: admin, api-server, etcd and kubelet have",
+			        "the server process: admin, api-server, auth-proxy, etcd and kubelet have",
 			        service);
 	if (!bits)
 		return err_set(

@@ -45,6 +45,8 @@ static const struct {
         {"server/tls/service.key", 0600, false, IS_PEM, SERVER_KEYS_SERVICE},
         {"server/tls/client-ca.key", 0600, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
         {"server/tls/client-ca.crt", 0644, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
+        {"server/tls/request-header-ca.key", 0600, true, IS_PEM, 0},
+        {"server/tls/request-header-ca.crt", 0644, true, IS_PEM, 0},
         {PEER_KEY_PLACE, 0600, false, IS_PEM, 0},
         {"server/tls/etcd/peer-ca.crt", 0644, false, IS_PEM, 0},
         {"server/tls/server-ca.key", 0600, false, IS_PEM, SERVER_KEYS_SERVER_CA},

@@ -4,6 +4,8 @@
  *     server/tls/serving-kube-apiserver.{crt,key}       the API server
  *     server/tls/client-admin.{crt,key}                 the admin kubeconfig, group system:masters
  *     server/tls/client-kube-apiserver.{crt,key}        the API server towards kubelets; no rights elsewhere
+ *     server/tls/request-header-ca.{crt,key}            vouches for who may say for whom it asks
+ *     server/tls/client-auth-proxy.{crt,key}            this server towards aggregated API servers
  *     server/tls/service.key                            signs service account tokens
  *     agent/serving-kubelet.{crt,key}, client-kubelet.{crt,key}
  *     server/tls/etcd/peer-ca.{crt,key}                 vouches for servers towards each other
@@ -92,6 +94,7 @@ const struct server_leaf_row server_leaves[SERVER_LEAVES] = {
         [SERVER_LEAF_API_CLIENT] = {"api-server", "server/tls/client-kube-apiserver", "server/tls/client-ca"},
         [SERVER_LEAF_KUBELET_SERVING] = {"kubelet", "agent/serving-kubelet", "server/tls/server-ca"},
         [SERVER_LEAF_KUBELET_CLIENT] = {"kubelet", "agent/client-kubelet", "server/tls/client-ca"},
+        [SERVER_LEAF_FRONT_PROXY] = {"auth-proxy", "server/tls/client-auth-proxy", "server/tls/request-header-ca"},
         [SERVER_LEAF_PEER] = {"etcd", SERVER_PEER_LEAF, "server/tls/etcd/peer-ca"},
 };
 
@@ -237,6 +240,17 @@ static int need_peer(struct half *h)
 	return rc;
 }
 
+/* Not of the clients' CA: whoever has a certificate of this one can say that he is anybody. */
+static int need_front_proxy(struct half *h)
+{
+	struct pki_pair ca = PKI_PAIR_INIT;
+	int rc = need_ca(&h->settings, "request-header-ca", &ca, &h->err);
+	if (rc == 0)
+		rc = need_client(h, &ca, SERVER_LEAF_FRONT_PROXY, "system:auth-proxy", NULL);
+	pki_pair_release(&ca);
+	return rc;
+}
+
 /* ---- all of it: what is of one CA on a thread of its own, beside what is of the other ---- */
 
 static void *serving_half(void *arg)
@@ -268,6 +282,8 @@ static void client_half(struct half *h)
 		rc = need_kubelet_client(h, &ca);
 	if (rc == 0)
 		rc = need_service_key(s, &h->err);
+	if (rc == 0)
+		rc = need_front_proxy(h);
 	if (rc == 0)
 		need_peer(h);
 	pki_pair_release(&ca);

@@ -258,6 +258,7 @@ int main(void)
 	        cmocka_unit_test(daemons_bear_what_comes_with_conditions),
 	        cmocka_unit_test(a_second_round_of_tolerations_adds_nothing),
 	        cmocka_unit_test(a_pinned_pod_says_where_it_belongs),
+	        cmocka_unit_test(of_two_pods_of_one_second_the_ready_one_counts),
 	        cmocka_unit_test(what_is_missing_is_made_and_what_is_too_much_goes),
 	        cmocka_unit_test(ended_pods_go_and_failed_ones_when_they_may),
 	        cmocka_unit_test(updates_in_place_keep_to_max_unavailable),

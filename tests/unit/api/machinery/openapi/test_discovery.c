@@ -3,6 +3,8 @@
 #include "base/json/json.h"
 #include "tests/unit/unit.h"
 
+static const struct discovery_extras no_extras = {0};
+
 static struct arena arena;
 
 static struct json *parsed(struct strbuf *b)
@@ -27,7 +29,7 @@ static struct json *by_member(const struct json *array, const char *key, const c
 static void resources_are_listed_with_their_subresources(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
-	assert_int_equal(discovery_resources(&b, SLICE(""), SLICE("v1"), NULL), 0);
+	assert_int_equal(discovery_resources(&b, SLICE(""), SLICE("v1"), no_extras, NULL), 0);
 	struct json *doc = parsed(&b);
 	assert_null(json_get(doc, "apiVersion"));
 	assert_true(slice_is(json_get_str(doc, "groupVersion"), "v1"));
@@ -37,25 +39,25 @@ static void resources_are_listed_with_their_subresources(void **state)
 	assert_true(json_get_bool(pods, "namespaced", false));
 	struct json *eviction = by_member(json_get(doc, "resources"), "name", "pods/eviction");
 	assert_true(slice_is(json_get_str(eviction, "group"), "policy"));
-	assert_int_equal(discovery_resources(&b, SLICE("nope"), SLICE("v1"), NULL), ERR_NOT_FOUND);
+	assert_int_equal(discovery_resources(&b, SLICE("nope"), SLICE("v1"), no_extras, NULL), ERR_NOT_FOUND);
 }
 
 static void groups_name_their_preferred_version(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
-	discovery_groups(&b);
+	discovery_groups(&b, no_extras);
 	struct json *group = by_member(json_get(parsed(&b), "groups"), "name", "autoscaling");
 	assert_true(slice_is(json_get_str(json_get(group, "preferredVersion"), "version"), "v2"));
 	assert_int_equal(json_get(group, "versions")->count, 2);
-	assert_int_equal(discovery_group(&b, SLICE("apps"), NULL), 0);
+	assert_int_equal(discovery_group(&b, SLICE("apps"), no_extras, NULL), 0);
 	assert_true(slice_is(json_get_str(parsed(&b), "name"), "apps"));
-	assert_int_equal(discovery_group(&b, SLICE(""), NULL), ERR_NOT_FOUND);
+	assert_int_equal(discovery_group(&b, SLICE(""), no_extras, NULL), ERR_NOT_FOUND);
 }
 
 static void the_aggregated_form_has_all_resources(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
-	discovery_aggregated(&b, false, false);
+	discovery_aggregated(&b, false, false, no_extras);
 	struct json *doc = parsed(&b);
 	assert_true(slice_is(json_get_str(doc, "apiVersion"), "apidiscovery.k8s.io/v2"));
 	struct json *apps = NULL;
@@ -67,7 +69,7 @@ static void the_aggregated_form_has_all_resources(void **state)
 	assert_true(slice_is(json_get_str(d, "scope"), "Namespaced"));
 	struct json *scale = by_member(json_get(d, "subresources"), "subresource", "scale");
 	assert_true(slice_is(json_get_str(json_get(scale, "responseKind"), "group"), "autoscaling"));
-	discovery_aggregated(&b, true, true);
+	discovery_aggregated(&b, true, true, no_extras);
 	assert_int_equal(json_get(parsed(&b), "items")->count, 1);
 	discovery_core_versions(&b, "10.0.0.1:6443");
 	assert_int_equal(json_get(parsed(&b), "versions")->count, 1);

@@ -36,7 +36,7 @@ static void check_refs(const struct json *v, const struct json *schemas)
 static void every_document_in_the_index_is_whole(void **state)
 {
 	struct strbuf b = STRBUF_INIT;
-	openapi_v3_index(&b);
+	openapi_v3_index(&b, (struct discovery_extras){0});
 	struct json *index = json_parse(&arena, strbuf_slice(&b), NULL, &err);
 	strbuf_release(&b);
 	size_t n = 0;

@@ -4,6 +4,8 @@
 #include "api/machinery/openapi/openapi_v3.h"
 #include "tests/unit/unit.h"
 
+static const struct discovery_extras no_extras = {0};
+
 static struct arena arena;
 static struct err err;
 
@@ -41,7 +43,7 @@ static void a_crd_becomes_rows_that_are_served(void **state)
 	assert_string_equal(resource_selector_find(r, SLICE("spec.color"))->path, "spec.color");
 	assert_int_equal(resources_add(r, &err), 0);
 	struct strbuf b = STRBUF_INIT;
-	assert_int_equal(discovery_resources(&b, SLICE("stable.example.com"), SLICE("v1"), &err), 0);
+	assert_int_equal(discovery_resources(&b, SLICE("stable.example.com"), SLICE("v1"), no_extras, &err), 0);
 	assert_non_null(strstr(strbuf_cstr(&b), "\"shortNames\":[\"ct\"]"));
 	strbuf_reset(&b);
 	assert_int_equal(openapi_v3_document(&b, SLICE("apis/stable.example.com/v1"), &err), 0);

@@ -66,8 +66,8 @@ static void what_is_no_link_stays(void **state)
 	expect_text("1 < 2 <b>/x</b> <", "1 < 2 <b>/x</b> <");
 	expect_text("<p href=\"/x\">", "<p href=\"/x\">");
 	expect_text("<!-- <a href='/x'> -->", "<!-- <a href='/x'> -->");
-	expect_text("<script>'<a href=\"/x\">'</script><a href='/y'>",
-	        "<script>'<a href=\"/x\">'</script><a href='/p/y'>");
+	expect_text(
+	        "<script>'<a href=\"/x\">'</script><a href='/y'>", "<script>'<a href=\"/x\">'</script><a href='/p/y'>");
 	expect_text("<a href=\"/x", "<a href=\"/x");
 	expect_text("<a =x href>", "<a =x href>");
 }

@@ -94,13 +94,13 @@ static void their_end_is_seen_coming(void **state)
 	int64_t now = clock_wall_s();
 	prepare(now, 0);
 	struct counts k = look(now);
-	assert_int_equal(k.n, 5 + 3);
-	assert_int_equal(k.of[SERVER_CERTIFICATE_OK], 8);
+	assert_int_equal(k.n, 6 + 4);
+	assert_int_equal(k.of[SERVER_CERTIFICATE_OK], 10);
 	k = look(now + 330 * DAY_S); /* the last eighth of a year */
-	assert_int_equal(k.of[SERVER_CERTIFICATE_NEAR_END], 5);
+	assert_int_equal(k.of[SERVER_CERTIFICATE_NEAR_END], 6);
 	k = look(now + 3400 * DAY_S);
-	assert_int_equal(k.of[SERVER_CERTIFICATE_NEAR_END], 3);
-	assert_int_equal(k.of[SERVER_CERTIFICATE_OVER], 5);
+	assert_int_equal(k.of[SERVER_CERTIFICATE_NEAR_END], 4);
+	assert_int_equal(k.of[SERVER_CERTIFICATE_OVER], 6);
 }
 
 static void services_are_known_by_k3s_names(void **state)
