@@ -248,6 +248,16 @@ void http_call_write_end(struct http_call *call)
 		call->on->protocol->wake(call);
 }
 
+/* A value cannot end its header and begin another. */
+static struct slice copy_value(struct arena *a, struct slice v)
+{
+	char *copy = arena_memdup(a, v.ptr, v.len);
+	for (size_t i = 0; i < v.len; i++)
+		if (copy[i] == '\r' || copy[i] == '\n' || copy[i] == 0)
+			copy[i] = ' ';
+	return (struct slice){copy, v.len};
+}
+
 static void copy_options(struct http_call *call, const struct http_call_options *o)
 {
 	struct arena *a = &call->arena;
@@ -259,8 +269,7 @@ static void copy_options(struct http_call *call, const struct http_call_options 
 	for (size_t i = 0; i < o->headers_count; i++) {
 		h[i].name = (struct slice){
 		        arena_memdup(a, o->headers[i].name.ptr, o->headers[i].name.len), o->headers[i].name.len};
-		h[i].value = (struct slice){
-		        arena_memdup(a, o->headers[i].value.ptr, o->headers[i].value.len), o->headers[i].value.len};
+		h[i].value = copy_value(a, o->headers[i].value);
 	}
 	call->o.headers = h;
 	if (!o->body_bytes_max)

@@ -62,7 +62,8 @@ struct slice http_answer_header(const struct http_answer *a, const char *name);
 struct http_call_options {
 	const char *method;
 	const char *target;                /* path and query */
-	const struct http_header *headers; /* lower case names; Host, lengths and Connection are made here */
+	const struct http_header *headers; /* lower case names; Host, lengths and Connection are made here; line ends in
+	                                      values become blanks */
 	size_t headers_count;
 	struct slice body; /* copied */
 	bool stream_body;  /* the body comes with http_call_write(); `body` is its beginning */

@@ -54,21 +54,22 @@ int discovery_extra_group(struct strbuf *out, struct slice group, struct discove
 	return err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
 }
 
-int discovery_extra_resources(struct strbuf *out, struct slice group, struct slice version, struct discovery_extras extras,
-        struct err *err)
+int discovery_extra_resources(
+        struct strbuf *out, struct slice group, struct slice version, struct discovery_extras extras, struct err *err)
 {
 	const struct discovery_extra *x = find_extra(extras, group, version);
 	if (!x || !x->resources.len)
 		return err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
 	strbuf_addf(out,
-	        "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%.*s/%.*s\",\"resources\":%.*s}\n",
+	        "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":\"%.*s/"
+	        "%.*s\",\"resources\":%.*s}\n",
 	        SLICE_FMT(group), SLICE_FMT(version), SLICE_FMT(x->resources));
 	return 0;
 }
 
 /* As an APIResourceList names it, "pods/log" for what a subresource is. */
-static void put_extra_resource(
-        struct strbuf *out, const struct discovery_extra *x, const struct json *r, const char *name_of, struct slice name)
+static void put_extra_resource(struct strbuf *out, const struct discovery_extra *x, const struct json *r,
+        const char *name_of, struct slice name)
 {
 	struct slice group = json_get_str(r, "group"), version = json_get_str(r, "version");
 	strbuf_addf(out, "{\"%s\":", name_of);
@@ -106,7 +107,8 @@ static void put_scope(struct strbuf *out, const struct json *r, struct slice sin
 	json_write_str(out, singular);
 }
 
-static void put_extra_parent(struct strbuf *out, const struct discovery_extra *x, const struct json *r, struct slice name)
+static void put_extra_parent(
+        struct strbuf *out, const struct discovery_extra *x, const struct json *r, struct slice name)
 {
 	static const char *const words[] = {"shortNames", "categories"};
 	put_extra_resource(out, x, r, "resource", name);
@@ -175,4 +177,3 @@ void discovery_put_extra(struct strbuf *out, struct discovery_extras x, size_t f
 	}
 	strbuf_adds(out, "]}");
 }
-

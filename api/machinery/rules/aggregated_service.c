@@ -21,8 +21,7 @@ static void check_group_version(struct field_errors *e, const struct json *objec
 	const char *wanted = at(e, "%.*s.%.*s", SLICE_FMT(version), SLICE_FMT(group));
 	const char *why;
 	if (!slice_is(name, wanted))
-		bad_value(e, "metadata.name", name,
-		        at(e, "must be `spec.version+\".\"+spec.group`: \"%s\"", wanted));
+		bad_value(e, "metadata.name", name, at(e, "must be `spec.version+\".\"+spec.group`: \"%s\"", wanted));
 	if (!group.len && !slice_is(version, "v1"))
 		bad_required(e, "spec.group", "only v1 may have an empty group and it better be legacy kube");
 	else if (group.len && (why = validate_dns1123_subdomain(group)))
@@ -35,7 +34,8 @@ static void check_group_version(struct field_errors *e, const struct json *objec
 
 static void check_priorities(struct field_errors *e, const struct json *spec)
 {
-	int64_t group = json_get_int(spec, "groupPriorityMinimum", 0), version = json_get_int(spec, "versionPriority", 0);
+	int64_t group = json_get_int(spec, "groupPriorityMinimum", 0),
+	        version = json_get_int(spec, "versionPriority", 0);
 	if (group <= 0 || group > GROUP_PRIORITY_MAX)
 		bad_number(e, "spec.groupPriorityMinimum", group, "must be positive and less than 20000");
 	if (version <= 0 || version > VERSION_PRIORITY_MAX)
@@ -45,7 +45,8 @@ static void check_priorities(struct field_errors *e, const struct json *spec)
 /* NULL: this server's own. */
 static void check_service(struct field_errors *e, const struct json *spec, const struct json *service)
 {
-	bool has_ca = json_get_str(spec, "caBundle").len > 0, skips = json_get_bool(spec, "insecureSkipTLSVerify", false);
+	bool has_ca = json_get_str(spec, "caBundle").len > 0,
+	     skips = json_get_bool(spec, "insecureSkipTLSVerify", false);
 	if (!json_is(service, JSON_OBJECT)) {
 		if (has_ca)
 			bad_value(e, "spec.caBundle", SLICE(""), "local APIServices may not have a caBundle");

@@ -132,8 +132,8 @@ int api_service_connect(struct api_service *v, struct arena *a, struct http_clie
 {
 	struct backend b;
 	struct slice port = slice_of(arena_printf(a, "%d", v->port));
-	if (api_service_tls(v, err) != 0 || backend_find(v->all->server->cache, a, v->service_ns, v->service, port,
-	                                            &v->ask.turns, &b, err) != 0)
+	if (api_service_tls(v, err) != 0 ||
+	        backend_find(v->all->server->cache, a, v->service_ns, v->service, port, &v->ask.turns, &b, err) != 0)
 		return err->code;
 	struct http_client_options o = {.loop = v->all->server->loop,
 	        .host = b.host,
@@ -247,8 +247,8 @@ struct aggregator *aggregator_new(struct api_server *s)
 	loop_defer_init(&g->look, look);
 	g->follower.changed = changed;
 	g->follower.forget = forget_all;
-	cache_follower_init(&g->follower, s->cache,
-	        resource_find_preferred(SLICE("apiregistration.k8s.io"), SLICE("apiservices")));
+	cache_follower_init(
+	        &g->follower, s->cache, resource_find_preferred(SLICE("apiregistration.k8s.io"), SLICE("apiservices")));
 	return g;
 }
 

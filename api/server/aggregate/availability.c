@@ -172,7 +172,8 @@ static struct json *new_conditions(struct api_service *v, struct arena *a, const
 		}
 		if (!slice_is(json_get_str(it, "status"), status))
 			continue;
-		if (slice_is(json_get_str(it, "reason"), v->reason) && slice_is(json_get_str(it, "message"), v->message))
+		if (slice_is(json_get_str(it, "reason"), v->reason) &&
+		        slice_is(json_get_str(it, "message"), v->message))
 			return NULL;
 		since = json_cstr(a, json_get(it, "lastTransitionTime"));
 	}
@@ -202,8 +203,7 @@ static void write_condition(struct api_service *v)
 	json_write(&text, patch);
 	v->write.is_out = true;
 	v->write.request = (struct client_request){.method = "PATCH",
-	        .path = arena_printf(
-	                a, "/apis/apiregistration.k8s.io/v1/apiservices/%.*s/status", SLICE_FMT(v->name)),
+	        .path = arena_printf(a, "/apis/apiregistration.k8s.io/v1/apiservices/%.*s/status", SLICE_FMT(v->name)),
 	        .body = {arena_memdup(a, text.data, text.len), text.len},
 	        .content_type = "application/merge-patch+json",
 	        .done = written};

@@ -1,5 +1,5 @@
-/* A request on its way to an aggregated API server, which believes this one's certificate and therefore what the headers
- * say of who asks. Upstream: kube-aggregator pkg/apiserver/handler_proxy.go. */
+/* A request on its way to an aggregated API server, which believes this one's certificate and therefore what the
+ * headers say of who asks. Upstream: kube-aggregator pkg/apiserver/handler_proxy.go. */
 #include "api/server/aggregate/aggregate_int.h"
 #include "api/server/aggregate/remote_route.h"
 
@@ -89,8 +89,8 @@ static void pass(struct call *c, struct api_service *v)
 	}
 	headers_of_request(c, 1 + c->user->n_groups + count_extras(c->user), &headers);
 	add_user(c, &headers);
-	f->target = arena_printf(
-	        &c->arena, "%.*s%s%.*s", SLICE_FMT(c->path), c->query.len ? "?" : "", SLICE_FMT(c->query));
+	f->target =
+	        arena_printf(&c->arena, "%.*s%s%.*s", SLICE_FMT(c->path), c->query.len ? "?" : "", SLICE_FMT(c->query));
 	f->headers = headers.items;
 	f->headers_count = headers.count;
 	f->upgrade = protocol_of(c);
@@ -114,8 +114,7 @@ void aggregate_pass(struct call *c)
 bool aggregate_openapi(struct call *c, struct slice path)
 {
 	struct slice rest = path, first = slice_cut(&rest, '/'), group = slice_cut(&rest, '/');
-	struct api_service *v =
-	        slice_is(first, "apis") ? aggregate_find(c->server->aggregator, group, rest) : NULL;
+	struct api_service *v = slice_is(first, "apis") ? aggregate_find(c->server->aggregator, group, rest) : NULL;
 	if (v)
 		pass(c, v);
 	return v != NULL;

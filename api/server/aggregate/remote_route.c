@@ -61,8 +61,8 @@ static struct resource_sub *make_sub(struct arena *a, const struct resource *r, 
 	return sub;
 }
 
-bool remote_route(struct arena *a, struct slice path, struct slice method, bool wants_watch, struct route *ret,
-        struct err *err)
+bool remote_route(
+        struct arena *a, struct slice path, struct slice method, bool wants_watch, struct route *ret, struct err *err)
 {
 	struct slice s[SEGMENTS_MAX];
 	size_t n = split(a, path, s), at = FIRST;

@@ -6,7 +6,7 @@
 
 /* Of "/apis/GROUP/VERSION/..." with at least one segment behind the version; else false. The row and the subresource
  * are made for it, in the arena. A method that is none of a verb: ERR_METHOD. */
-bool remote_route(struct arena *a, struct slice path, struct slice method, bool wants_watch, struct route *ret,
-        struct err *err);
+bool remote_route(
+        struct arena *a, struct slice path, struct slice method, bool wants_watch, struct route *ret, struct err *err);
 
 #endif

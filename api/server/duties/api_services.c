@@ -103,8 +103,10 @@ static void drop_unserved(struct keeping *k, const struct resource_rows *rows)
 {
 	struct cache_resource *all = source(k, "apiregistration.k8s.io", "apiservices");
 	for (struct omap_node *n = all->objects.head[0]; n; n = omap_next(n)) {
-		const struct json *o = json_parse(&k->arena, object_text(n->value), NULL, NULL), *spec = json_get(o, "spec");
-		bool is_ours = json_get(json_path(o, "metadata", "labels", NULL), MANAGED) && !json_get(spec, "service");
+		const struct json *o = json_parse(&k->arena, object_text(n->value), NULL, NULL),
+		                  *spec = json_get(o, "spec");
+		bool is_ours =
+		        json_get(json_path(o, "metadata", "labels", NULL), MANAGED) && !json_get(spec, "service");
 		struct slice group = json_get_str(spec, "group");
 		if (is_ours && resource_rows_find(rows, group.ptr ? group : SLICE(""), json_get_str(spec, "version")) ==
 		                       rows->count)
@@ -194,8 +196,11 @@ static void write_next(struct keeping *k)
 		client_close(k->client, client_closed, k);
 		return;
 	}
-	k->request = (struct client_request){
-	        .method = s->method, .path = s->path, .body = s->body, .content_type = s->content_type, .done = written};
+	k->request = (struct client_request){.method = s->method,
+	        .path = s->path,
+	        .body = s->body,
+	        .content_type = s->content_type,
+	        .done = written};
 	client_send(k->client, &k->request);
 }
 

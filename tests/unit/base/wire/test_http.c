@@ -90,6 +90,8 @@ static void handler(struct http_exchange *x, void *arg)
 		who(x);
 	else if (slice_is(r->path, "/hold"))
 		held = x;
+	else if (slice_is(r->path, "/header"))
+		http_respond_arena(x, 200, http_header(x, "x-more").len ? SLICE("injected") : http_header(x, "x-user"));
 	else if (slice_is(r->path, "/none"))
 		http_respond(x, 204);
 	else if (slice_is(r->path, "/short")) {
@@ -212,6 +214,22 @@ static void exercise(struct http_client *c)
 	strbuf_release(&r.body);
 }
 
+static void send_header(struct http_client *c, struct slice value, const char *want)
+{
+	struct result r = {0};
+	const struct http_header header = {SLICE("x-user"), value};
+	struct http_call_options o = {.method = "GET",
+	        .target = "/header",
+	        .headers = &header,
+	        .headers_count = 1,
+	        .on_done = on_done,
+	        .arg = &r};
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_string_equal(strbuf_cstr(&r.body), want);
+	strbuf_release(&r.body);
+}
+
 static void parallel(struct http_client *c)
 {
 	enum { N = 50 };
@@ -231,6 +249,8 @@ static void run(struct tls_context *tls, enum http_client_protocol protocol)
 {
 	struct http_client *c = client_new(tls, protocol);
 	exercise(c);
+	send_header(c, SLICE("eve"), "eve");
+	send_header(c, SLICE("eve\r\nx-more: root"), "eve  x-more: root");
 	parallel(c);
 	client_close(c);
 }

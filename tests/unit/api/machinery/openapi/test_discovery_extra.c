@@ -7,14 +7,16 @@
 static struct arena arena;
 
 #define POD_METRICS \
-	"[{\"name\":\"pods\",\"singularName\":\"pod\",\"namespaced\":true,\"kind\":\"PodMetrics\",\"verbs\":[\"get\",\"list\"]}]"
+	"[{\"name\":\"pods\",\"singularName\":\"pod\",\"namespaced\":true,\"kind\":\"PodMetrics\",\"verbs\":[\"get\"," \
+	"\"list\"]}]"
 #define CUSTOM \
 	"[{\"name\":\"pods/a\",\"namespaced\":true,\"kind\":\"L\",\"verbs\":[\"get\"]}," \
 	"{\"name\":\"pods/b\",\"namespaced\":true,\"kind\":\"L\",\"verbs\":[\"get\"]}]"
 
-static const struct discovery_extra items[] = {{{"metrics.k8s.io", 14}, {"v1beta1", 7}, {POD_METRICS, sizeof POD_METRICS - 1}, false},
-        {{"c.example", 9}, {"v2", 2}, {CUSTOM, sizeof CUSTOM - 1}, false}, {{"c.example", 9}, {"v1", 2}, {NULL, 0}, true},
-        {{"apps", 4}, {"v9", 2}, {NULL, 0}, true}};
+static const struct discovery_extra items[] = {
+        {{"metrics.k8s.io", 14}, {"v1beta1", 7}, {POD_METRICS, sizeof POD_METRICS - 1}, false},
+        {{"c.example", 9}, {"v2", 2}, {CUSTOM, sizeof CUSTOM - 1}, false},
+        {{"c.example", 9}, {"v1", 2}, {NULL, 0}, true}, {{"apps", 4}, {"v9", 2}, {NULL, 0}, true}};
 static const struct discovery_extras extras = {items, 4};
 
 static struct json *parsed(struct strbuf *b)
@@ -31,7 +33,8 @@ static size_t count_of(const struct json *list, const char *name)
 {
 	size_t n = 0;
 	JSON_FOREACH (it, list)
-		n += slice_is(json_get_str(it, "name"), name) || slice_is(json_str(json_path(it, "metadata", "name", NULL)), name);
+		n += slice_is(json_get_str(it, "name"), name) ||
+		     slice_is(json_str(json_path(it, "metadata", "name", NULL)), name);
 	return n;
 }
 
@@ -67,7 +70,8 @@ static void subresources_without_a_resource_get_one(void **state)
 	JSON_FOREACH (group, list) {
 		if (!slice_is(json_str(json_path(group, "metadata", "name", NULL)), "c.example"))
 			continue;
-		struct json *versions = json_get(group, "versions"), *v2 = json_at(versions, 0), *v1 = json_at(versions, 1);
+		struct json *versions = json_get(group, "versions"), *v2 = json_at(versions, 0),
+		            *v1 = json_at(versions, 1);
 		struct json *resources = json_get(v2, "resources"), *pods = json_at(resources, 0);
 		assert_int_equal(resources->count, 1);
 		assert_true(slice_is(json_get_str(pods, "resource"), "pods"));
