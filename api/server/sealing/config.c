@@ -69,6 +69,25 @@ static int check_resource(struct reading *r, struct slice name)
 	return 0;
 }
 
+static bool covers(struct slice pattern, struct slice group, struct slice plural)
+{
+	struct slice of = pattern, name = slice_cut(&of, '.');
+	if (slice_is(name, "*"))
+		return slice_is(of, "*") || slice_eq(of, group);
+	return slice_eq(name, plural) && slice_eq(of, group);
+}
+
+/* One of two of a list that the other says already: it has no meaning of its own. */
+static int check_overlap(struct reading *r, struct slice one, struct slice other)
+{
+	struct slice group = other, plural = slice_cut(&group, '.');
+	if (slice_eq(one, other))
+		return wrong(r, "resources: \"%.*s\" stands there twice", SLICE_FMT(one));
+	if (!covers(one, group, plural))
+		return 0;
+	return wrong(r, "resources: \"%.*s\" is masked by \"%.*s\" in the same list", SLICE_FMT(other), SLICE_FMT(one));
+}
+
 static int read_resources(struct reading *r, const struct json *array)
 {
 	struct sealing_rule *rule = r->rule;
@@ -81,8 +100,9 @@ static int read_resources(struct reading *r, const struct json *array)
 		if (check_resource(r, it->text) != 0)
 			return r->err->code;
 		for (size_t i = 0; i < rule->n_resources; i++)
-			if (slice_eq(rule->resources[i], it->text))
-				return wrong(r, "resources: \"%.*s\" stands there twice", SLICE_FMT(it->text));
+			if (check_overlap(r, rule->resources[i], it->text) != 0 ||
+			        check_overlap(r, it->text, rule->resources[i]) != 0)
+				return r->err->code;
 		rule->resources[rule->n_resources++] = it->text;
 	}
 	return 0;
@@ -113,6 +133,10 @@ static int read_key(struct reading *r, const char *provider, enum pki_cipher cip
 		return r->err->code;
 	if (!key.name.len)
 		return wrong(r, "providers[%zu].%s: a key needs a name", r->provider_at, provider);
+	if (memchr(key.name.ptr, ':', key.name.len))
+		return wrong(r,
+		        "providers[%zu].%s: the name of key \"%.*s\" may hold no ':', which ends it where it is stored",
+		        r->provider_at, provider, SLICE_FMT(key.name));
 	if (!base64_decode(a, json_get_str(v, "secret"), &key.secret) || !pki_cipher_takes(cipher, key.secret.len))
 		return wrong(r, "providers[%zu].%s: the secret of key \"%.*s\" must be %s bytes in base64",
 		        r->provider_at, provider, SLICE_FMT(key.name), cipher == PKI_SECRETBOX ? "32" : "16, 24 or 32");
@@ -231,20 +255,12 @@ void sealing_config_free(struct sealing_config *c)
 
 /* ---- asking ---- */
 
-static bool covers(struct slice pattern, const char *group, const char *plural)
-{
-	struct slice of = pattern, name = slice_cut(&of, '.');
-	if (slice_is(name, "*"))
-		return slice_is(of, "*") || slice_is(of, group);
-	return slice_is(name, plural) && slice_is(of, group);
-}
-
 const struct sealing_rule *sealing_config_find(const struct sealing_config *c, const char *group, const char *plural)
 {
 	DCHECK(group && plural);
 	for (size_t i = 0; i < c->n_rules; i++)
 		for (size_t k = 0; k < c->rules[i].n_resources; k++)
-			if (covers(c->rules[i].resources[k], group, plural))
+			if (covers(c->rules[i].resources[k], slice_of(group), slice_of(plural)))
 				return &c->rules[i];
 	return NULL;
 }
