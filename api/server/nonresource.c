@@ -155,6 +155,8 @@ static const char *why_not(const struct api_server *s, enum health_check check)
 
 static void one_health(struct call *c, struct slice name, bool is_readiness)
 {
+	if (slice_is(name, "etcd")) /* upstream's name for it */
+		name = slice_of(check_names[CHECK_STORE]);
 	for (int i = 0; i < CHECKS; i++)
 		if (slice_is(name, check_names[i])) {
 			bool ok = is_healthy(c->server, i, is_readiness);

@@ -69,6 +69,7 @@ def _():
     for path in ("/readyz/cache", "/healthzfoo", "/livez/ping", "/metrics"):
         api.get(path).want(401, "Unauthorized")
     eq(t.api.get("/readyz/cache").want(200).body, b"ok")
+    eq(t.api.get("/readyz/etcd").want(200).body, b"ok")
     t.api.get("/readyz/nonsense").want(404, "NotFound")
     has(t.api.get("/readyz?verbose").want(200).body, b"[+]store ok")
 

@@ -120,7 +120,7 @@ def _():
 def _():
     true(t.server.anonymous().get(CM).status in (401, 403), "anonymous may list")
     t.server.anonymous().get(CM, headers={"Authorization": "Bearer nonsense"}).want(401, "Unauthorized")
-    t.server.anonymous().get(CM, headers={"Authorization": "Basic YTpi"}).want(401, "Unauthorized")
+    has(t.server.anonymous().get(CM, headers={"Authorization": "Basic YTpi"}).want(401, "Unauthorized").json["message"], "is what servers and agents join with")
 
 
 @case("auth: 403 for a user without rights, who still learns who they are")

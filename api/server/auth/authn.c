@@ -454,16 +454,24 @@ int authn_token(struct api_server *s, struct token_question *q, struct err *err)
 /* ---- join tokens ---- */
 
 enum { WARN_MS = 5000 };
+#define JOIN_PREFIX "/v1-k3x/"
 
-static int of_join(
-        struct api_server *s, struct slice credentials, const char *address, struct user **ret, struct err *err)
+static int of_join(struct api_server *s, struct slice credentials, const struct http_request *r, struct user **ret,
+        struct err *err)
 {
 	struct authenticator *a = s->authenticator;
 	int rc = join_secrets_user(a->joins, credentials, ret, err);
 	uint64_t now = loop_now_ms(s->loop);
+	if (rc != 0 && !slice_starts(r->path, JOIN_PREFIX)) {
+		*err = ERR_INIT;
+		return err_set(err, ERR_UNAUTHENTICATED,
+		        "Unauthorized: a password is what servers and agents join with: send a bearer token or a "
+		        "client "
+		        "certificate");
+	}
 	if (rc != 0 && (!a->warned_ms || now - a->warned_ms >= WARN_MS)) {
 		a->warned_ms = now;
-		log_warn("join", "turned away", "from=%s why=\"%s\"", address, err->msg);
+		log_warn("join", "turned away", "from=%s why=\"%s\"", r->peer->address, err->msg);
 	}
 	return rc;
 }
@@ -499,7 +507,7 @@ int authn_request(
 		return authn_token(s, q, err);
 	}
 	if (header.len > 6 && slice_caseis((struct slice){header.ptr, 6}, "Basic "))
-		return of_join(s, behind(header, 6), peer->address, &q->user, err);
+		return of_join(s, behind(header, 6), http_request(x), &q->user, err);
 	*is_silent = !header.len && !peer->verified;
 	return of_peer(s->authenticator, peer, &q->user, err);
 }
