@@ -133,6 +133,11 @@ int controllers_new(const struct controllers_options *options, struct controller
 	struct controllers *c = xcalloc(1, sizeof *c);
 	c->client = options->client;
 	c->informers = options->informers;
+	c->serves_load_balancers = options->serves_load_balancers;
+	for (size_t i = 0; options->reserved_ports && options->reserved_ports[i]; i++) {
+		CHECK(i < CONTROLLERS_PORTS_MAX);
+		c->reserved_ports[i] = options->reserved_ports[i];
+	}
 	c->node_grace_s = options->node_grace_s ? options->node_grace_s : 50;
 	c->cluster_cidr = options->cluster_cidr ? arena_strdup(&c->arena, options->cluster_cidr) : NULL;
 	c->client_ca_file = keep(c, options->client_ca_file);

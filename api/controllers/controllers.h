@@ -22,8 +22,10 @@ struct controllers_options {
 	/* CAs, PEM, the key beside each: what signs requests for certificates of clients, and of kubelets' servers.
 	 * NULL: nothing is signed. Read anew for every certificate. */
 	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
-	const char *cluster_cidr; /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
-	unsigned node_grace_s;    /* a node that is silent for longer is Unknown; 0: 50 */
+	const char *cluster_cidr;   /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
+	bool serves_load_balancers; /* services of that type get the addresses of nodes (servicelb.c) */
+	const int *reserved_ports;  /* which no such service gets; ends with 0; NULL: none */
+	unsigned node_grace_s;      /* a node that is silent for longer is Unknown; 0: 50 */
 };
 
 /* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied.

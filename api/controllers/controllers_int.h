@@ -35,6 +35,8 @@
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
 
+enum { CONTROLLERS_PORTS_MAX = 8 };
+
 struct controllers {
 	struct client *client; /* the controller's that is being started; later the controller manager's */
 	struct informer_set *informers;
@@ -42,6 +44,8 @@ struct controllers {
 	const char *root_ca; /* PEM text, NULL: none */
 	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file; /* NULL: none signs */
 	const char *cluster_cidr;
+	bool serves_load_balancers;
+	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
 	struct list_link queues, listeners, recorders;
 	void **states; /* one for each row of the table */
@@ -86,6 +90,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("ttl-after-finished", "ttl-after-finished-controller", ttl_after_finished_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
+	CONTROLLER("service-lb", "service-lb-controller", service_lb_controller, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \

@@ -242,6 +242,54 @@ kubectl -n quota delete deployment web --wait=false >/dev/null
 check "what goes is given back" wait_for 30 used_is pods 0
 check "all of it" wait_for 10 used_is 'requests\.cpu' 0
 
+# ---- load balancers ----
+balancer() { # NAME PORT [SPEC-MEMBERS]
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Service
+		metadata: {name: $1}
+		spec: {type: LoadBalancer, selector: {app: nobody}, ports: [{port: $2}]${3:+, $3}}
+	YAML
+}
+addresses() { jp "service/$1" '{.status.loadBalancer.ingress[*].ip}' 2>/dev/null; }
+serves() { [ "$(addresses "$1")" = "$2" ]; }
+node lb1 && node lb2
+for n in lb1:10.77.0.1 lb2:10.77.0.2; do
+	kubectl patch node "${n%%:*}" --subresource=status -p "{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"${n##*:}\"}]}}" >/dev/null
+done
+balancer web 80
+check "a load balancer has the addresses of the nodes" wait_for 10 serves web "10.77.0.1 10.77.0.2"
+check "as they are" is service/web '{.status.loadBalancer.ingress[0].ipMode}' VIP
+balancer second 80
+check "its port is given once" wait_for 10 has_event "PortConflict port 80 is served by the older service default/web: no node is left"
+check "and no address" serves second ""
+balancer api "$PORT"
+check "the API's port is given to nobody" wait_for 10 has_event "PortConflict port $PORT is served by the cluster's own servers"
+balancer other 80 "loadBalancerClass: example.com/other"
+balancer near 81 "externalTrafficPolicy: Local"
+kubectl label node lb2 svccontroller.k3s.cattle.io/enablelb=true >/dev/null
+check "labels choose" wait_for 10 serves web 10.77.0.2
+check "for all" serves second ""
+kubectl label node lb2 svccontroller.k3s.cattle.io/enablelb- >/dev/null
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: near-x, labels: {kubernetes.io/service-name: near}}
+addressType: IPv4
+ports: [{port: 81}]
+endpoints: [{addresses: [10.88.0.1], nodeName: lb1, conditions: {ready: true}}]
+YAML
+check "a local one is where its endpoints are" wait_for 10 serves near 10.77.0.1
+check "another's class is left alone" serves other ""
+kubectl delete service web >/dev/null
+check "a port that is free again is given" wait_for 10 serves second "10.77.0.1 10.77.0.2"
+kubectl patch node lb1 --subresource=status -p '{"status":{"conditions":[{"type":"Ready","status":"False"}]}}' >/dev/null
+check "a node that is not ready serves nobody" wait_for 10 serves second 10.77.0.2
+kubectl patch service second -p '{"spec":{"type":"ClusterIP"}}' >/dev/null
+check "what is no load balancer any more has no address" wait_for 10 serves second ""
+kubectl delete service second near api other >/dev/null
+kubectl delete node lb1 lb2 >/dev/null
+
 # ---- a silent node ----
 check "a silent node becomes Unknown" wait_for 60 is node/dead '{.status.conditions[?(@.type=="Ready")].status}' Unknown
 check "and unreachable" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; jp node/dead '{.spec.taints[*].key}' | grep -q unreachable"

@@ -218,6 +218,16 @@ wait_is "probes make it ready" 20 pod/web '.status.conditions[?(@.type=="Ready")
 ip=$(field pod/web .status.podIP)
 check_is "the pod's address answers" hi "$(inside curl -s -m 3 "http://$ip:8080/")"
 check_is "the host port answers" hi "$(inside curl -s -m 3 http://192.168.177.1:18888/)"
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: balanced}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 8088, targetPort: 8080}]}
+YAML
+kubectl label pod web app=web --overwrite >/dev/null
+wait_is "a load balancer has the node's address" 20 service/balanced '.status.loadBalancer.ingress[0].ip' 192.168.177.1
+answers() { [ "$(inside curl -s -m 1 "$1")" = hi ]; }
+check "and answers there" wait_for 10 answers http://192.168.177.1:8088/
 inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" port-forward pod/web 18889:8080 >/dev/null 2>&1 &
 forward=$!
 check "port-forward" wait_for 5 inside curl -s -m 2 http://127.0.0.1:18889/

@@ -52,9 +52,5 @@ int warn_of_unbuilt(struct admission *a, struct err *err)
 		call_warn(a->call,
 		        "spec.updateStrategy.rollingUpdate.maxUnavailable has no effect, as upstream's feature "
 		        "MaxUnavailableStatefulSet is off: pods are updated one at a time");
-	if (resource_has(r, KIND_IS_SERVICE) &&
-	        slice_is(json_str(json_path(a->object, "spec", "type", NULL)), "LoadBalancer"))
-		call_warn(a->call,
-		        "no load balancer is built in yet: the service stays pending and answers on its node ports");
 	return 0;
 }

@@ -131,6 +131,9 @@ const struct policy_role policy_controllers[] = {
                         {"create,get", "", "persistentvolumeclaims"}, {"delete,update", "", "persistentvolumeclaims"},
                         POLICY_EVENTS, {"patch", "apps", "statefulsets/status"}, /* ours, and the next */
                         {"patch", "", "persistentvolumeclaims"}}},
+        {.name = "service-lb-controller",
+                .rules = {{POLICY_READ, "", "nodes,services"}, {"patch,update", "", "services/status"},
+                        {POLICY_READ, "discovery.k8s.io", "endpointslices"}, POLICY_EVENTS}}, /* ours: k3s's klipper */
         {.name = "ttl-after-finished-controller", .rules = {{"delete,get,list,watch", "batch", "jobs"}, POLICY_EVENTS}},
         {.name = "ttl-controller", .rules = {{"list,patch,update,watch", "", "nodes"}, POLICY_EVENTS}},
         {.name = "validatingadmissionpolicy-status-controller",

@@ -103,7 +103,12 @@ static struct client *client_as(void *arg, const char *account)
 
 static int start_controllers(struct controllers_part *p, const struct part_env *env, struct err *err)
 {
+	const struct server_settings *s = env->settings;
+	const int own_ports[] = {(int)s->https_port, (int)s->kubelet_port, 0};
+	bool leaves_out = flag_list_has(&s->disable, "servicelb") || flag_list_has(&s->disable, "loadbalancer");
 	struct controllers_options o = {
+	        .serves_load_balancers = !leaves_out,
+	        .reserved_ports = own_ports,
 	        .client = p->client,
 	        .client_as = client_as,
 	        .client_as_arg = p,
