@@ -50,8 +50,8 @@ void balancing_release(struct balancing *b)
 
 /* ---- a service ---- */
 
-static bool may_serve(const struct balancing *b, const struct balancing_node *n, const struct json *service,
-        const struct map *local)
+static bool may_serve(
+        const struct balancing *b, const struct balancing_node *n, const struct json *service, const struct map *local)
 {
 	struct slice pool = json_get_str(json_path(service, "metadata", "labels", NULL), BALANCING_POOL);
 	if (!n->may || (!n->internal.len && !n->external.len) || (local && !map_get(local, n->name)))

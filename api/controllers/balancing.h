@@ -11,7 +11,7 @@
 
 struct balancing_node {
 	struct slice name, labels, internal, external; /* addresses; external may be empty */
-	bool may; /* it is ready and not excluded */
+	bool may;                                      /* it is ready and not excluded */
 };
 
 /* Of a Node's text. */
@@ -20,8 +20,8 @@ void balancing_read_node(struct slice text, struct arena *a, struct balancing_no
 struct balancing {
 	const struct balancing_node *nodes;
 	size_t n_nodes;
-	bool by_label; /* some node has the label */
-	struct map taken; /* "NODE PROTOCOL PORT" -> the service's key, as text */
+	bool by_label;       /* some node has the label */
+	struct map taken;    /* "NODE PROTOCOL PORT" -> the service's key, as text */
 	const int *reserved; /* ports that the nodes' own servers listen on; ends with 0 */
 };
 
@@ -32,7 +32,7 @@ struct balancing_answer {
 	const struct balancing_node **nodes; /* in order of names */
 	size_t n;
 	const char *conflict; /* who has one of its ports somewhere: "the older service NS/NAME"; NULL: nobody */
-	int port;              /* that port */
+	int port;             /* that port */
 };
 
 /* The next service, by age; its ports are taken from now on. `local`: nodes that have endpoints of it, by name, when

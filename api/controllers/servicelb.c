@@ -1,5 +1,5 @@
-/* Services of type LoadBalancer get the addresses of nodes, as with k3s's klipper: a node's service proxy answers on its
- * own address for the service's ports, so that no pod is needed for it.
+/* Services of type LoadBalancer get the addresses of nodes, as with k3s's klipper: a node's service proxy answers on
+ * its own address for the service's ports, so that no pod is needed for it.
  *
  * Which nodes: those that are ready (balancing.c has the labels and pools of k3s); with externalTrafficPolicy Local
  * those that have ready endpoints, which therefore see the client's own address. External addresses where any node has
@@ -168,13 +168,15 @@ static void write_status(struct work *w, const struct wanted *v, struct json *in
 	const struct json *have = json_path(v->tree, "status", "loadBalancer", "ingress", NULL);
 	if (have ? json_equal(have, ingress) : !ingress->count)
 		return;
-	struct json *patch = patch_new(a, v->meta.resource_version), *status = json_need(a, patch, "status", JSON_OBJECT);
+	struct json *patch = patch_new(a, v->meta.resource_version),
+	            *status = json_need(a, patch, "status", JSON_OBJECT);
 	json_set(a, json_need(a, status, "loadBalancer", JSON_OBJECT), "ingress", ingress);
 	work_patch(w, kube_path(a, "v1", "services", v->meta.ns, v->meta.name, "status"), merge_patch, patch,
 	        work_done_ignore_missing);
 }
 
-static void tell_conflict(struct service_lb *s, struct work *w, const struct wanted *v, const struct balancing_answer *k)
+static void tell_conflict(
+        struct service_lb *s, struct work *w, const struct wanted *v, const struct balancing_answer *k)
 {
 	if (k->conflict)
 		tell(s, v, "Warning", "PortConflict",
@@ -208,7 +210,8 @@ static void clean_up(struct service_lb *s, struct work *w)
 		return;
 	meta_read(informer_text(o), &m);
 	struct json *patch = patch_new(&w->arena, m.resource_version);
-	json_set(&w->arena, json_need(&w->arena, patch, "status", JSON_OBJECT), "loadBalancer", json_new(&w->arena, JSON_NULL));
+	json_set(&w->arena, json_need(&w->arena, patch, "status", JSON_OBJECT), "loadBalancer",
+	        json_new(&w->arena, JSON_NULL));
 	work_patch(w, kube_path(&w->arena, "v1", "services", m.ns, m.name, "status"), merge_patch, patch,
 	        work_done_ignore_missing);
 }

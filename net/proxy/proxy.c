@@ -222,7 +222,7 @@ static struct claimant *taken_by(struct proxy *p, struct service *s, const char 
 /* Takes out of a port what an older service has; says so in `lost`. */
 static void yield(struct proxy *p, struct service *s, struct arena *a, struct proxy_port *port, struct strbuf *lost)
 {
-	size_t kept = port->n_cluster_addresses;
+	size_t kept = port->n_cluster_addresses, open = port->n_open_addresses;
 	for (size_t i = kept; i < port->n_addresses; i++) {
 		struct claimant *winner = taken_by(p, s, address_place(a, port->addresses[i], port));
 		if (winner)
@@ -230,6 +230,7 @@ static void yield(struct proxy *p, struct service *s, struct arena *a, struct pr
 			        port->addresses[i], port->port, port->protocol, SLICE_FMT(winner->key));
 		else
 			port->addresses[kept++] = port->addresses[i];
+		port->n_open_addresses -= winner && i < open;
 	}
 	port->n_addresses = kept;
 	struct claimant *winner = port->node_port ? taken_by(p, s, node_place(a, port)) : NULL;

@@ -21,6 +21,15 @@ static const char *safe_ip(struct arena *a, struct slice s)
 	return inet_pton(AF_INET, text, &addr) == 1 ? arena_strdup(a, text) : NULL;
 }
 
+/* "ADDRESS/BITS"; NULL: it is none. */
+static const char *safe_cidr(struct arena *a, struct slice s)
+{
+	struct slice bits = slice_trim(s), address = slice_cut(&bits, '/');
+	const char *ip = safe_ip(a, address);
+	uint64_t n;
+	return ip && slice_to_u64(bits, &n) && n <= 32 ? arena_printf(a, "%s/%u", ip, (unsigned)n) : NULL;
+}
+
 static const char *safe_protocol(struct slice s)
 {
 	return slice_is(s, "UDP") ? "udp" : slice_is(s, "SCTP") ? "sctp" : "tcp";
@@ -107,8 +116,23 @@ static void fill_addresses(struct arena *a, struct proxy_port *port, const struc
 	port->n_cluster_addresses = port->n_addresses;
 	JSON_FOREACH (it, externals)
 		add_address(a, port, cap, json_str(it));
+	port->n_open_addresses = port->n_addresses;
 	JSON_FOREACH (it, ingress)
-		add_address(a, port, cap, json_get_str(it, "ip"));
+		if (!slice_is(json_get_str(it, "ipMode"), "Proxy")) /* there it is the balancer that answers */
+			add_address(a, port, cap, json_get_str(it, "ip"));
+}
+
+/* Ranges of another family let nobody of this one in. */
+static void fill_sources(struct arena *a, struct proxy_port *port, const struct json *ranges)
+{
+	port->sources = ARENA_ARRAY(a, const char *, (ranges ? ranges->count : 0) + 1);
+	JSON_FOREACH (it, ranges) {
+		const char *range = safe_cidr(a, json_str(it));
+		if (range)
+			port->sources[port->n_sources++] = range;
+	}
+	if (ranges && ranges->count && !port->n_sources)
+		port->sources[port->n_sources++] = "255.255.255.255/32"; /* nobody's */
 }
 
 static int affinity_of(const struct json *spec)
@@ -155,6 +179,7 @@ static void build_port(const struct proxy_service *v, struct arena *a, const str
 	if (out->node_port < 0 || out->node_port > 65535)
 		out->node_port = 0;
 	fill_addresses(a, out, v->service);
+	fill_sources(a, out, json_get(spec, "loadBalancerSourceRanges"));
 }
 
 static bool has_cluster_ip(const struct json *spec)

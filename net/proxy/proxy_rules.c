@@ -8,6 +8,7 @@
  *       set hairpin     address . address                             an endpoint talking to itself
  *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
  *       chain ext-X     mark for masquerading, then the same (policy Local: no mark)
+ *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
  *
  * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
  * chains are its own, its map elements are named by its addresses. Endpoints with client affinity are remembered in a
@@ -115,6 +116,28 @@ static bool has_external(const struct proxy_port *p)
 	return p->node_port || p->n_addresses > p->n_cluster_addresses;
 }
 
+static bool is_guarded(const struct proxy_port *p)
+{
+	return p->n_sources && p->n_addresses > p->n_open_addresses && p->n_external;
+}
+
+static void write_guard(struct strbuf *out, const struct proxy_port *p)
+{
+	strbuf_addf(out, "add chain " PROXY_TABLE " lb-%s { comment \"%s\"; }\n", p->chain, p->comment);
+	for (size_t i = 0; i < p->n_sources; i++)
+		strbuf_addf(out, "add rule " PROXY_TABLE " lb-%s ip saddr %s goto ext-%s\n", p->chain, p->sources[i],
+		        p->chain);
+	strbuf_addf(out, "add rule " PROXY_TABLE " lb-%s drop\n", p->chain);
+}
+
+/* Where what comes to its i-th address goes. */
+static const char *chain_of(const struct proxy_port *p, size_t i)
+{
+	if (i < p->n_cluster_addresses)
+		return "svc";
+	return i >= p->n_open_addresses && is_guarded(p) ? "lb" : "ext";
+}
+
 static void write_elements(struct strbuf *out, const char *verb, const struct proxy_port *p)
 {
 	for (size_t i = 0; i < p->n_addresses; i++) {
@@ -127,7 +150,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		                 : "externals",
 		        p->addresses[i], p->protocol, p->port);
 		if (served && adding)
-			strbuf_addf(out, " : goto %s-%s", inside ? "svc" : "ext", p->chain);
+			strbuf_addf(out, " : goto %s-%s", chain_of(p, i), p->chain);
 		strbuf_adds(out, " }\n");
 	}
 	if (p->node_port && p->n_external) {
@@ -151,6 +174,8 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p)
 			strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s jump masquerade-outside\n", p->chain);
 		write_chain(out, "ext", p, p->external, p->n_external);
 	}
+	if (is_guarded(p))
+		write_guard(out, p);
 	write_elements(out, "add", p);
 	/* An element may be there from another service with the same endpoint: adding it again is fine. */
 	for (size_t i = 0; i < p->n_internal; i++)
@@ -174,6 +199,9 @@ void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 {
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	write_elements(out, "delete", p);
+	if (is_guarded(p))
+		strbuf_addf(out, "flush chain " PROXY_TABLE " lb-%s\ndelete chain " PROXY_TABLE " lb-%s\n", p->chain,
+		        p->chain);
 	if (p->n_internal)
 		delete_chain(out, "svc", p, p->n_internal);
 	if (has_external(p) && p->n_external)
@@ -197,8 +225,12 @@ bool proxy_port_equal(const struct proxy_port *a, const struct proxy_port *b)
 	if (strcmp(a->chain, b->chain) != 0 || strcmp(a->protocol, b->protocol) != 0 || a->port != b->port ||
 	        a->node_port != b->node_port || a->n_addresses != b->n_addresses ||
 	        a->n_cluster_addresses != b->n_cluster_addresses || a->external_local != b->external_local ||
-	        a->affinity_s != b->affinity_s)
+	        a->affinity_s != b->affinity_s || a->n_open_addresses != b->n_open_addresses ||
+	        a->n_sources != b->n_sources)
 		return false;
+	for (size_t i = 0; i < a->n_sources; i++)
+		if (strcmp(a->sources[i], b->sources[i]) != 0)
+			return false;
 	for (size_t i = 0; i < a->n_addresses; i++)
 		if (strcmp(a->addresses[i], b->addresses[i]) != 0)
 			return false;

@@ -23,6 +23,9 @@ struct proxy_port {
 	const char **addresses; /* cluster IP, external IPs, load balancer IPs */
 	size_t n_addresses;
 	size_t n_cluster_addresses;            /* the first ones: reached from inside, by the internal policy */
+	size_t n_open_addresses;               /* those before load balancers' */
+	const char **sources;                  /* "10.0.0.0/8": who may come to load balancers' */
+	size_t n_sources;                      /* 0: everybody */
 	const struct proxy_endpoint *internal; /* by the internal traffic policy */
 	size_t n_internal;
 	const struct proxy_endpoint *external; /* by the external one */

@@ -228,6 +228,11 @@ kubectl label pod web app=web --overwrite >/dev/null
 wait_is "a load balancer has the node's address" 20 service/balanced '.status.loadBalancer.ingress[0].ip' 192.168.177.1
 answers() { [ "$(inside curl -s -m 1 "$1")" = hi ]; }
 check "and answers there" wait_for 10 answers http://192.168.177.1:8088/
+kubectl patch service balanced -p '{"spec":{"loadBalancerSourceRanges":["10.9.9.0/24"]}}' >/dev/null
+silent() { ! answers "$1"; }
+check "but not to those whom its source ranges leave out" wait_for 10 silent http://192.168.177.1:8088/
+kubectl patch service balanced -p '{"spec":{"loadBalancerSourceRanges":["10.9.9.0/24","192.168.0.0/16"]}}' >/dev/null
+check "only to those whom they name" wait_for 10 answers http://192.168.177.1:8088/
 inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" port-forward pod/web 18889:8080 >/dev/null 2>&1 &
 forward=$!
 check "port-forward" wait_for 5 inside curl -s -m 2 http://127.0.0.1:18889/

@@ -10,7 +10,8 @@ static struct balancing_node node(const char *name, const char *labels, bool is_
 {
 	struct balancing_node n;
 	const char *text = arena_printf(&arena,
-	        "{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
+	        "{\"metadata\":{\"name\":\"%s\",\"labels\":{%s}},\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+	        "\"address\":"
 	        "\"10.0.0.1\"}],\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\"}]}}",
 	        name, labels, is_ready ? "True" : "False");
 	balancing_read_node(slice_of(text), &arena, &n);
@@ -19,7 +20,8 @@ static struct balancing_node node(const char *name, const char *labels, bool is_
 
 static const struct json *service(const char *labels, const char *ports)
 {
-	const char *text = arena_printf(&arena, "{\"metadata\":{\"labels\":{%s}},\"spec\":{\"ports\":[%s]}}", labels, ports);
+	const char *text =
+	        arena_printf(&arena, "{\"metadata\":{\"labels\":{%s}},\"spec\":{\"ports\":[%s]}}", labels, ports);
 	struct json *v = json_parse(&arena, slice_of(text), NULL, NULL);
 	assert_non_null(v);
 	return v;
@@ -29,8 +31,8 @@ static const struct json *service(const char *labels, const char *ports)
 #define ON(label, value) "\"svccontroller.k3s.cattle.io/" label "\":\"" value "\""
 
 /* Places one; the names of its nodes with blanks between. */
-static const char *place(struct balancing *b, const char *key, const struct json *s, const struct map *local,
-        const char **conflict)
+static const char *place(
+        struct balancing *b, const char *key, const struct json *s, const struct map *local, const char **conflict)
 {
 	struct balancing_answer k;
 	const char *out = "";
@@ -45,7 +47,8 @@ static const char *place(struct balancing *b, const char *key, const struct json
 static void nodes_that_are_ready_serve(void **state)
 {
 	const struct balancing_node nodes[] = {node("a", "", true), node("b", "", false),
-	        node("c", "\"node.kubernetes.io/exclude-from-external-load-balancers\":\"\"", true), node("d", "", true)};
+	        node("c", "\"node.kubernetes.io/exclude-from-external-load-balancers\":\"\"", true),
+	        node("d", "", true)};
 	struct balancing b;
 	balancing_init(&b, nodes, 4, none);
 	assert_string_equal(place(&b, "n/s", service("", PORT(80)), NULL, NULL), "a d");

@@ -68,6 +68,23 @@ static void an_address_twice_is_one(void **state)
 	assert_int_equal(p->n_cluster_addresses, 1);
 }
 
+static void who_may_come_to_a_balancer_is_read(void **state)
+{
+	struct proxy_port *p;
+	const char *with =
+	        "{\"spec\":{\"clusterIP\":\"10.43.0.9\",\"externalIPs\":[\"192.0.2.1\"],\"ports\":[{\"port\":80}],"
+	        "\"loadBalancerSourceRanges\":[%s]},\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},"
+	        "{\"ip\":\"192.0.2.2\"},{\"ip\":\"192.0.2.3\",\"ipMode\":\"Proxy\"}]}}}";
+	build("default/web", arena_printf(&arena, with, "\"10.0.0.0/8\",\" 10.1.0.0/16 \",\"x; drop\",\"1.2.3.4/33\""),
+	        SLICE_TEXT, &p);
+	assert_int_equal(p->n_open_addresses, 2);
+	assert_int_equal(p->n_addresses, 3);
+	assert_int_equal(p->n_sources, 2);
+	assert_string_equal(p->sources[1], "10.1.0.0/16");
+	build("default/web", arena_printf(&arena, with, "\"fd00::/8\""), SLICE_TEXT, &p);
+	assert_int_equal(p->n_sources, 1); /* and nobody is of it */
+}
+
 static void a_comment_is_what_nft_takes(void **state)
 {
 	struct proxy_port *p;
@@ -101,6 +118,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(ready_endpoints_are_led_to, teardown),
 	        cmocka_unit_test_teardown(an_address_twice_is_one, teardown),
+	        cmocka_unit_test_teardown(who_may_come_to_a_balancer_is_read, teardown),
 	        cmocka_unit_test_teardown(a_comment_is_what_nft_takes, teardown),
 	        cmocka_unit_test_teardown(what_has_no_address_has_no_port, teardown),
 	};

@@ -95,6 +95,30 @@ static void what_was_added_can_be_taken_away(void **state)
 	strbuf_release(&s);
 }
 
+static void a_balancers_address_is_guarded(void **state)
+{
+	static const char *sources[] = {"10.0.0.0/8", "10.1.0.0/16"}; /* they may overlap */
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	struct proxy_port p = port(2), other;
+	p.n_open_addresses = 1;
+	p.sources = sources;
+	p.n_sources = 2;
+	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_add(&s, &p);
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
+	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
+	assert_non_null(strstr(rules, "ip saddr 10.0.0.0/8 goto ext-00000000000000aa"));
+	proxy_rules_delete(&s, &p);
+	check_loads(&s, rules, sizeof rules);
+	assert_null(strstr(rules, "aa"));
+	other = p;
+	other.n_sources = 1;
+	assert_false(proxy_port_equal(&p, &other));
+	strbuf_release(&s);
+}
+
 static void loading_the_frame_again_replaces_the_table(void **state)
 {
 	char rules[16384];
@@ -124,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_kernel_takes_what_is_added),
 	        cmocka_unit_test(what_was_added_can_be_taken_away),
+	        cmocka_unit_test(a_balancers_address_is_guarded),
 	        cmocka_unit_test(loading_the_frame_again_replaces_the_table),
 	        cmocka_unit_test(ports_compare_by_what_the_kernel_would_hold),
 	};
