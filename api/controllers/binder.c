@@ -18,8 +18,9 @@ enum { WRITES_MAX = 16, LAG_MS = 200 };
 
 struct binder {
 	struct shared_informer *claims, *volumes, *classes, *pods;
-	struct informer_index *wanting;  /* claims by class ("/CLASS") while they have no volume, then by it ("=VOLUME") */
-	struct informer_index *free;     /* volumes by class ("/CLASS") while they have no claim */
+	struct informer_index
+	        *wanting;            /* claims by class ("/CLASS") while they have no volume, then by it ("=VOLUME") */
+	struct informer_index *free; /* volumes by class ("/CLASS") while they have no claim */
 	struct informer_index *pointing; /* volumes by the claim they point to, "ns/name" */
 	struct informer_index *unplaced; /* pods without a node, by namespace */
 	struct work_queue *claim_queue, *volume_queue;
@@ -35,26 +36,6 @@ static void index_wanting(struct slice object, struct strbuf *out)
 	claim_view_read(object, &c);
 	strbuf_addc(out, c.volume.len ? '=' : '/');
 	strbuf_add_slice(out, c.volume.len ? c.volume : c.class);
-}
-
-static void index_free(struct slice object, struct strbuf *out)
-{
-	struct volume_view v;
-	volume_view_read(object, &v);
-	if (!v.has_claim) {
-		strbuf_addc(out, '/');
-		strbuf_add_slice(out, v.class);
-	}
-}
-
-static void index_pointing(struct slice object, struct strbuf *out)
-{
-	struct slice ref = json_find(object, "spec", "claimRef", NULL);
-	if (!ref.len)
-		return;
-	strbuf_add_slice(out, json_find(ref, "namespace", NULL));
-	strbuf_addc(out, '/');
-	strbuf_add_slice(out, json_find(ref, "name", NULL));
 }
 
 static void index_unplaced(struct slice object, struct strbuf *out)
@@ -201,8 +182,8 @@ static bool uses(struct arena *a, struct informer_object *pod, const struct clai
 	JSON_FOREACH (it, list) {
 		struct slice name = json_str(json_path(it, "persistentVolumeClaim", "claimName", NULL));
 		if (json_get(it, "ephemeral"))
-			name = slice_of(arena_printf(
-			        a, "%.*s-%.*s", SLICE_FMT(pod_name), SLICE_FMT(json_get_str(it, "name"))));
+			name = slice_of(
+			        arena_printf(a, "%.*s-%.*s", SLICE_FMT(pod_name), SLICE_FMT(json_get_str(it, "name"))));
 		if (slice_eq(name, c->name))
 			return true;
 	}
@@ -261,7 +242,8 @@ static void tell(struct run *r)
 		meta_read(text, &m);
 		struct recorder_subject about =
 		        recorder_about("v1", e->about_volume ? "PersistentVolume" : "PersistentVolumeClaim", &m);
-		recorder_event(r->s->recorder, &about, e->is_warning ? "Warning" : "Normal", e->reason, "%s", e->message);
+		recorder_event(
+		        r->s->recorder, &about, e->is_warning ? "Warning" : "Normal", e->reason, "%s", e->message);
 	}
 }
 
@@ -281,8 +263,8 @@ static void wrote(struct work_call *call)
 	if (is_volume)
 		remember(&s->written_volumes, shared_informer_base(s->volumes), m.name, call->request.response);
 	else
-		remember(&s->written_claims, shared_informer_base(s->claims),
-		        named_key(&r->work->arena, m.ns, m.name), call->request.response);
+		remember(&s->written_claims, shared_informer_base(s->claims), named_key(&r->work->arena, m.ns, m.name),
+		        call->request.response);
 	tell(r);
 	next(r);
 }
@@ -336,8 +318,8 @@ static void act(struct run *r)
 		work_fail(r->work, &err);
 		return;
 	case BINDER_ASK_CLAIM:
-		work_send(r->work, "GET", kube_path(a, "v1", "persistentvolumeclaims", ns, name, NULL), NULL, asked)->arg =
-		        r;
+		work_send(r->work, "GET", kube_path(a, "v1", "persistentvolumeclaims", ns, name, NULL), NULL, asked)
+		        ->arg = r;
 		return;
 	case BINDER_WAKE_CLAIM:
 		work_queue_add(r->s->claim_queue, named_key(a, ns, name));
@@ -427,7 +409,7 @@ static void claim_deleted(void *arg, struct informer_object *o)
 static void wake_claim_of(struct binder *s, struct slice volume)
 {
 	struct strbuf key = STRBUF_INIT;
-	index_pointing(volume, &key);
+	volume_index_pointing(volume, &key);
 	if (key.len)
 		work_queue_add(s->claim_queue, strbuf_slice(&key));
 	strbuf_release(&key);
@@ -515,8 +497,8 @@ void *binder_start(struct controllers *c)
 	s->classes = informer_set_get(c->informers, STORAGE_CLASSES);
 	s->pods = informer_set_get(c->informers, PODS);
 	s->wanting = informer_index_get(s->claims, "wanting", index_wanting);
-	s->free = informer_index_get(s->volumes, "free-by-class", index_free);
-	s->pointing = informer_index_get(s->volumes, "by-claim", index_pointing);
+	s->free = informer_index_get(s->volumes, "free-by-class", volume_index_free);
+	s->pointing = informer_index_get(s->volumes, "by-claim", volume_index_pointing);
 	s->unplaced = informer_index_get(s->pods, "unplaced", index_unplaced);
 	controllers_listen(c, CLAIMS,
 	        &(struct informer_handler){

@@ -109,21 +109,6 @@ static struct binder_step claim_lost(
 
 /* ---- the four writes ---- */
 
-static struct binder_step point_to_claim(struct arena *a, const struct volume_view *v, const struct claim_view *c)
-{
-	struct json *object = tree(a, v->text), *spec = json_need(a, object, "spec", JSON_OBJECT);
-	if (!volume_is_for(v, c))
-		json_set_cstr(a, annotations(a, object), VOLUME_BOUND_BY_CONTROLLER, "yes");
-	struct json *ref = json_set(a, spec, "claimRef", json_new(a, JSON_OBJECT));
-	json_set_cstr(a, ref, "kind", "PersistentVolumeClaim");
-	json_set_str(a, ref, "namespace", c->ns);
-	json_set_str(a, ref, "name", c->name);
-	json_set_str(a, ref, "uid", c->uid);
-	json_set_cstr(a, ref, "apiVersion", "v1");
-	json_set_str(a, ref, "resourceVersion", json_find(c->text, "metadata", "resourceVersion", NULL));
-	return write(BINDER_VOLUME, object);
-}
-
 static struct binder_step point_to_volume(struct arena *a, const struct claim_view *c, const struct volume_view *v)
 {
 	struct json *object = tree(a, c->text), *marks = annotations(a, object);
@@ -140,7 +125,7 @@ static struct binder_step bind(
         struct arena *a, const struct volume_view *v, const struct claim_view *c, const char *now)
 {
 	if (!volume_is_for(v, c) || !slice_eq(v->claim_uid, c->uid))
-		return point_to_claim(a, v, c);
+		return write(BINDER_VOLUME, volume_point_to_claim(a, v, c));
 	struct binder_step s = volume_phase(a, v, "Bound", NULL, now);
 	if (s.kind != BINDER_DONE)
 		return s;

@@ -3,7 +3,7 @@
 #ifndef K3X_API_CONTROLLERS_BINDER_PLAN_H
 #define K3X_API_CONTROLLERS_BINDER_PLAN_H
 
-#include "api/machinery/schema/volume_binding.h"
+#include "api/machinery/rules/volume_binding.h"
 
 /* Objects are answered as text, SLICE_NULL when there is none; the text lives until the step was read. */
 struct binder_world {
@@ -46,7 +46,7 @@ struct binder_step {
 struct binder_step binder_plan_claim(
         const struct binder_world *w, struct arena *a, const struct claim_view *c, const char *now);
 /* `claim_is_gone`: the API server was asked for the volume's claim, and it is not there, or another of its name. */
-struct binder_step binder_plan_volume(
-        const struct binder_world *w, struct arena *a, const struct volume_view *v, bool claim_is_gone, const char *now);
+struct binder_step binder_plan_volume(const struct binder_world *w, struct arena *a, const struct volume_view *v,
+        bool claim_is_gone, const char *now);
 
 #endif

@@ -2,7 +2,7 @@
  * the conditions and the new size), and here the user is told that it is waited for. Once per size that is asked for,
  * and again after a restart, as an event has its count for. Upstream: pkg/controller/volume/expand. */
 #include "api/controllers/controllers_int.h"
-#include "api/machinery/schema/volume_binding.h"
+#include "api/machinery/rules/volume_binding.h"
 #include "api/machinery/codec/quantity.h"
 
 struct expander {

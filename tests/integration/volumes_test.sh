@@ -150,4 +150,166 @@ check "what the provisioner made is bound" wait_for 10 phase pvc/classless Bound
 kubectl delete pvc classless >/dev/null
 check "and left to it when the claim is gone" wait_for 10 phase "pv/pvc-$uid" Released
 check_is "not deleted by us" "pvc-$uid" "$(jp "pv/pvc-$uid" '{.metadata.name}')"
+
+# ---- the scheduler ----
+for n in n1 n2; do node "$n" "z${n#n}"; done
+python3 "$root/tests/integration/fake_kubelet.py" "$T/kubeconfig" n1 n2 &
+kubelet_pid=$!
+# at NODE: the members of a volume that lies on it
+at() { echo "nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$1]}]}]}}"; }
+# provision CLAIM NODE DRIVER: what a provisioner does
+provision() {
+	local uid
+	wait_for 10 is "pvc/$1" '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' "$2" || return 1
+	uid=$(jp "pvc/$1" '{.metadata.uid}')
+	kubectl apply -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: PersistentVolume
+		metadata: {name: pvc-$uid, annotations: {pv.kubernetes.io/provisioned-by: $3}}
+		spec: {storageClassName: $(jp "pvc/$1" '{.spec.storageClassName}'), accessModes: [ReadWriteOnce], capacity: {storage: $(jp "pvc/$1" "{.spec.resources.requests.storage}")}, persistentVolumeReclaimPolicy: Delete, csi: {driver: $3, volumeHandle: "$uid"}, claimRef: {namespace: default, name: $1, uid: $uid}, $(at "$2")}
+	YAML
+}
+pod orphan nothing
+check "a claim that is not there is told" wait_for 10 unscheduled orphan 'persistentvolumeclaim "nothing" not found'
+claim stuck 1Gi 'storageClassName: absent'
+pod early stuck
+check "an immediate claim has to be bound first" wait_for 10 unscheduled early "pod has unbound immediate PersistentVolumeClaims"
+class lazy kubernetes.io/no-provisioner WaitForFirstConsumer
+claim local 1Gi 'storageClassName: lazy'
+check "a class may wait for the first consumer" wait_for 10 has_event "local Normal WaitForFirstConsumer waiting for first consumer to be created before binding"
+pod consumer local
+check "no volume, no node" wait_for 10 unscheduled consumer "2 node(s) didn't find available persistent volumes to bind"
+check "the claim tells which pod waits" wait_for 10 has_event "local Normal WaitForPodScheduled waiting for pod consumer to be scheduled"
+volume on-n2 1Gi "storageClassName: lazy, $(at n2)"
+check "the pod goes where the volume is" wait_for 20 on_node consumer n2
+check "and both are bound" wait_for 10 is pvc/local '{.spec.volumeName}' on-n2
+check "the pod runs" wait_for 10 phase pod/consumer Running
+pod elsewhere local 'nodeSelector: {kubernetes.io/hostname: n1}'
+check "a bound volume does not follow" wait_for 10 unscheduled elsewhere "1 node(s) had volume node affinity conflict"
+claim pair-a 1Gi 'storageClassName: lazy'
+claim pair-b 2Gi 'storageClassName: lazy'
+volume pair-1 1Gi "storageClassName: lazy, $(at n1)"
+volume pair-2 5Gi "storageClassName: lazy, $(at n1)"
+volume pair-3 1Gi "storageClassName: lazy, $(at n2)"
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: Pod
+	metadata: {name: pair}
+	spec: {containers: [{name: c, image: x}], volumes: [{name: b, persistentVolumeClaim: {claimName: pair-b}}, {name: a, persistentVolumeClaim: {claimName: pair-a}}]}
+YAML
+check "two claims of a pod find a node that has both" wait_for 20 on_node pair n1
+check_is "the smaller one leaves the larger volume" "pair-1 pair-2" "$(jp pvc/pair-a '{.spec.volumeName}') $(jp pvc/pair-b '{.spec.volumeName}')"
+
+class made example.com/csi WaitForFirstConsumer
+claim dynamic 1Gi 'storageClassName: made'
+pod user dynamic 'nodeSelector: {kubernetes.io/hostname: n1}'
+check "a claim names the node of its pod" wait_for 10 is pvc/dynamic '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' n1
+check "the pod waits for its volume" is pod/user '{.spec.nodeName}' ""
+stop_server KILL
+start_server "$PORT" --disable-agent --disable local-storage || { finish; exit 1; }
+check "a restart in between: its provisioner makes it" provision dynamic n1 example.com/csi
+check "and the pod gets its node" wait_for 20 on_node user n1
+check "the claim its volume" phase pvc/dynamic Bound
+claim refused 1Gi 'storageClassName: made'
+pod retry refused
+wait_for 10 is pvc/refused '{.metadata.annotations.volume\.kubernetes\.io/storage-provisioner}' example.com/csi
+kubectl annotate pvc refused volume.kubernetes.io/selected-node- >/dev/null
+check "a provisioner that cannot gives the node back" wait_for 10 has_event 'retry Warning FailedScheduling running PreBind plugin "VolumeBinding": binding volumes: provisioning failed for PVC "refused"'
+chosen() { jp pvc/refused '{.metadata.annotations.volume\.kubernetes\.io/selected-node}'; }
+chosen_again() { [ -n "$(chosen)" ]; }
+check "and the pod chooses again" wait_for 20 chosen_again
+check "a volume at last" provision refused "$(chosen)" example.com/csi
+check "a node at last" wait_for 20 on_node retry
+
+# ---- capacity, limits, zones, single pods ----
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: storage.k8s.io/v1
+	kind: CSIDriver
+	metadata: {name: tight.example.com}
+	spec: {storageCapacity: true, attachRequired: false}
+YAML
+class tight tight.example.com WaitForFirstConsumer
+claim wide 10Gi 'storageClassName: tight'
+pod fat wide
+check "a driver that has no room is told" wait_for 10 unscheduled fat "2 node(s) did not have enough free storage"
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: storage.k8s.io/v1
+	kind: CSIStorageCapacity
+	metadata: {name: room}
+	storageClassName: tight
+	capacity: 20Gi
+	nodeTopology: {matchLabels: {kubernetes.io/hostname: n2}}
+YAML
+check "room on a node is used" wait_for 20 is pvc/wide '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' n2
+check "made there" provision wide n2 tight.example.com
+check "placed there" wait_for 20 on_node fat n2
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: storage.k8s.io/v1
+	kind: CSINode
+	metadata: {name: n2}
+	spec: {drivers: [{name: tight.example.com, nodeID: n2, allocatable: {count: 1}}]}
+YAML
+claim second 1Gi 'storageClassName: tight'
+pod crowd second
+check "a node takes so many volumes of a driver" wait_for 10 unscheduled crowd "1 node(s) exceed max volume count"
+kubectl delete pod fat --grace-period=0 --force >/dev/null 2>&1
+check "one less is room for one more" wait_for 20 is pvc/second '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' n2
+volume zoned 1Gi 'storageClassName: zoned' 'labels: {topology.kubernetes.io/zone: z1__z9}'
+claim zoned 1Gi 'storageClassName: zoned'
+wait_for 10 phase pvc/zoned Bound
+pod inzone zoned
+check "a zone is heeded" wait_for 20 on_node inzone n1
+pod outzone zoned 'nodeSelector: {kubernetes.io/hostname: n2}'
+check "also against the pod's wish" wait_for 10 unscheduled outzone "1 node(s) had no available volume zone"
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: PersistentVolume
+	metadata: {name: single}
+	spec: {storageClassName: single, accessModes: [ReadWriteOncePod], capacity: {storage: 1Gi}, hostPath: {path: /data/single}}
+---
+	apiVersion: v1
+	kind: PersistentVolumeClaim
+	metadata: {name: single}
+	spec: {storageClassName: single, accessModes: [ReadWriteOncePod], resources: {requests: {storage: 1Gi}}}
+YAML
+wait_for 10 phase pvc/single Bound
+pod only single
+check "a claim for one pod has one" wait_for 10 on_node only
+pod another single
+check "and no second" wait_for 10 unscheduled another "2 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode"
+kubectl delete pod only --grace-period=0 --force >/dev/null 2>&1
+check "until the first is gone" wait_for 20 on_node another
+
+# ---- claims of pods, and growing ----
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: PersistentVolume
+	metadata: {name: scratch-1}
+	spec: {storageClassName: scratch, accessModes: [ReadWriteOnce], capacity: {storage: 1Gi}, hostPath: {path: /data/scratch}}
+---
+	apiVersion: v1
+	kind: Pod
+	metadata: {name: eph}
+	spec:
+	  containers: [{name: c, image: x}]
+	  volumes:
+	  - name: scratch
+	    ephemeral: {volumeClaimTemplate: {metadata: {labels: {for: eph}}, spec: {storageClassName: scratch, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}
+YAML
+check "an ephemeral volume is a claim of its pod" wait_for 10 is pvc/eph-scratch '{.metadata.labels.for} {.metadata.ownerReferences[0].kind} {.metadata.ownerReferences[0].name} {.metadata.ownerReferences[0].controller}' "eph Pod eph true"
+check "with it the pod runs" wait_for 20 phase pod/eph Running
+kubectl delete pod eph --grace-period=0 --force >/dev/null 2>&1
+check "it goes with its pod" wait_for 30 gone pvc eph-scratch
+claim thief-data 1Gi 'storageClassName: scratch'
+kubectl apply -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: Pod
+	metadata: {name: thief}
+	spec: {containers: [{name: c, image: x}], volumes: [{name: data, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: scratch, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}}}]}
+YAML
+check "a claim that is not its own is not taken" wait_for 10 has_event "thief Warning FailedBinding ephemeral volume data: PVC default/thief-data was not created for pod default/thief (pod is not owner)"
+check "nor is the pod placed with it" wait_for 10 unscheduled thief "PVC default/thief-data was not created for pod default/thief (pod is not owner)"
+kubectl patch sc made --type=merge -p '{"allowVolumeExpansion": true}' >/dev/null
+kubectl patch pvc dynamic --type=merge -p '{"spec":{"resources":{"requests":{"storage":"3Gi"}}}}' >/dev/null
+check "who grows a claim is somebody else" wait_for 10 has_event "dynamic Normal ExternalExpanding waiting for an external controller to expand this PVC"
 finish

@@ -1,4 +1,5 @@
-/* The binder's plans, played in a world of memory: claims and volumes as texts, writes that replace them, events kept. */
+/* The binder's plans, played in a world of memory: claims and volumes as texts, writes that replace them, events kept.
+ */
 #include "tests/unit/unit.h"
 
 #include "api/controllers/binder_plan.h"
@@ -140,7 +141,8 @@ static void settle(struct world *w, int writes, bool volumes_first)
 static const char *claim(struct world *w, const char *name, const char *spec, const char *size)
 {
 	return arena_printf(&w->arena,
-	        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"uid-%s\",\"resourceVersion\":\"1\"},\"spec\":"
+	        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"d\",\"uid\":\"uid-%s\",\"resourceVersion\":\"1\"},"
+	        "\"spec\":"
 	        "{\"accessModes\":[\"ReadWriteOnce\"],\"volumeMode\":\"Filesystem\",\"resources\":{\"requests\":{"
 	        "\"storage\":\"%s\"}}%s},\"status\":{\"phase\":\"Pending\"}}",
 	        name, name, size, spec);
@@ -159,8 +161,8 @@ static const char *volume(struct world *w, const char *name, const char *spec, c
 static const char *class(struct world *w, const char *name, const char *provisioner, const char *mode)
 {
 	return arena_printf(&w->arena,
-	        "{\"metadata\":{\"name\":\"%s\"},\"provisioner\":\"%s\",\"volumeBindingMode\":\"%s\"}", name, provisioner,
-	        mode);
+	        "{\"metadata\":{\"name\":\"%s\"},\"provisioner\":\"%s\",\"volumeBindingMode\":\"%s\"}", name,
+	        provisioner, mode);
 }
 
 static void is(const char *object, const char *a, const char *b, const char *value)
@@ -241,7 +243,8 @@ static void selectors_modes_and_access_are_heeded(void **state)
 	is(w.claims[0], "spec", "volumeName", "wanted");
 	w.claims[1] = arena_strdup(&w.arena,
 	        "{\"metadata\":{\"name\":\"m\",\"namespace\":\"d\",\"uid\":\"u\"},\"spec\":{\"accessModes\":["
-	        "\"ReadWriteMany\"],\"resources\":{\"requests\":{\"storage\":\"1\"}}},\"status\":{\"phase\":\"Pending\"}}");
+	        "\"ReadWriteMany\"],\"resources\":{\"requests\":{\"storage\":\"1\"}}},\"status\":{\"phase\":"
+	        "\"Pending\"}}");
 	settle(&w, 100, false);
 	is(w.claims[1], "status", "phase", "Pending");
 	told(&w, "Normal FailedBinding no persistent volumes available for this claim and no storage class is set");
@@ -295,8 +298,7 @@ static void a_claim_without_its_volume_is_lost(void **state)
 	is(w.claims[0], "status", "phase", "Lost");
 	told(&w, "Warning ClaimLost Bound claim has lost its PersistentVolume. Data on the volume is lost!");
 	assert_null(json_find(slice_of(w.claims[0]), "status", "capacity", NULL).ptr);
-	w.volumes[0] = volume(&w, "v",
-	        ",\"claimRef\":{\"namespace\":\"d\",\"name\":\"c\",\"uid\":\"another\"}", "1Gi");
+	w.volumes[0] = volume(&w, "v", ",\"claimRef\":{\"namespace\":\"d\",\"name\":\"c\",\"uid\":\"another\"}", "1Gi");
 	w.claims[0] = claim(&w, "c", ",\"volumeName\":\"v\"", "1Gi");
 	struct json *bound = json_parse(&w.arena, slice_of(w.claims[0]), NULL, NULL);
 	json_set_cstr(&w.arena, json_need(&w.arena, json_get(bound, "metadata"), "annotations", JSON_OBJECT),
@@ -365,7 +367,8 @@ static void a_class_waits_for_its_first_consumer(void **state)
 	         "'x.io/p' or manually by the system administrator.");
 	assert_true(marked(w.claims[0], VOLUME_STORAGE_PROVISIONER));
 	w.volumes[1] = volume(&w, "made",
-	        ",\"storageClassName\":\"lazy\",\"claimRef\":{\"namespace\":\"d\",\"name\":\"c\",\"uid\":\"uid-c\"}", "1Gi");
+	        ",\"storageClassName\":\"lazy\",\"claimRef\":{\"namespace\":\"d\",\"name\":\"c\",\"uid\":\"uid-c\"}",
+	        "1Gi");
 	settle(&w, 100, true);
 	is(w.claims[0], "spec", "volumeName", "made");
 	is(w.claims[0], "status", "phase", "Bound");
@@ -419,7 +422,8 @@ static void a_volume_whose_claim_is_bound_elsewhere_is_free_again(void **state)
 	settle(&w, 100, true);
 	is(w.volumes[1], "status", "phase", "Available");
 	assert_null(json_find(slice_of(w.volumes[1]), "spec", "claimRef", "uid", NULL).ptr);
-	assert_true(slice_is(json_find(slice_of(w.volumes[1]), "spec", "claimRef", "name", NULL), "c")); /* reserved still */
+	assert_true(slice_is(
+	        json_find(slice_of(w.volumes[1]), "spec", "claimRef", "name", NULL), "c")); /* reserved still */
 	end(&w);
 }
 

@@ -1,7 +1,7 @@
 /* See volume_binding.h. The order of the rules is upstream's (FindMatchingVolume), for it decides what a user sees: a
  * volume that is reserved for the claim wins whatever its class; among the others a smaller set of access modes is
  * tried before a larger, and within a set the smallest volume wins. */
-#include "api/machinery/schema/volume_binding.h"
+#include "api/machinery/rules/volume_binding.h"
 
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/schema/node_selector.h"
@@ -81,6 +81,22 @@ bool volume_is_for(const struct volume_view *v, const struct claim_view *c)
 	       (!v->claim_uid.len || slice_eq(v->claim_uid, c->uid));
 }
 
+struct json *volume_point_to_claim(struct arena *a, const struct volume_view *v, const struct claim_view *c)
+{
+	struct json *object = json_parse(a, v->text, NULL, NULL), *spec = json_need(a, object, "spec", JSON_OBJECT);
+	struct json *meta = json_need(a, object, "metadata", JSON_OBJECT);
+	if (!volume_is_for(v, c))
+		json_set_cstr(a, json_need(a, meta, "annotations", JSON_OBJECT), VOLUME_BOUND_BY_CONTROLLER, "yes");
+	struct json *ref = json_set(a, spec, "claimRef", json_new(a, JSON_OBJECT));
+	json_set_cstr(a, ref, "kind", "PersistentVolumeClaim");
+	json_set_str(a, ref, "namespace", c->ns);
+	json_set_str(a, ref, "name", c->name);
+	json_set_str(a, ref, "uid", c->uid);
+	json_set_cstr(a, ref, "apiVersion", "v1");
+	json_set_str(a, ref, "resourceVersion", json_find(c->text, "metadata", "resourceVersion", NULL));
+	return object;
+}
+
 static bool has_access(const struct volume_view *v, const struct claim_view *c)
 {
 	return (c->access & ~v->access) == 0;
@@ -119,9 +135,8 @@ static bool selector_admits(struct volume_search *s, const struct volume_view *v
 {
 	struct label_selector selector;
 	bool nothing;
-	return !s->selector ||
-	       (label_selector_from_json(s->arena, s->selector, &selector, &nothing, NULL) == 0 && !nothing &&
-	               label_selector_matches(&selector, v->labels));
+	return !s->selector || (label_selector_from_json(s->arena, s->selector, &selector, &nothing, NULL) == 0 &&
+	                               !nothing && label_selector_matches(&selector, v->labels));
 }
 
 /* Fewer modes, then fewer bytes. */
@@ -159,6 +174,26 @@ void volume_search_offer(struct volume_search *s, const struct volume_view *v)
 const struct volume_view *volume_search_end(const struct volume_search *s)
 {
 	return s->found && !s->is_refused ? &s->best : NULL;
+}
+
+void volume_index_free(struct slice object, struct strbuf *out)
+{
+	struct volume_view v;
+	volume_view_read(object, &v);
+	if (!v.has_claim) {
+		strbuf_addc(out, '/');
+		strbuf_add_slice(out, v.class);
+	}
+}
+
+void volume_index_pointing(struct slice object, struct strbuf *out)
+{
+	struct slice ref = json_find(object, "spec", "claimRef", NULL);
+	if (!ref.len)
+		return;
+	strbuf_add_slice(out, json_find(ref, "namespace", NULL));
+	strbuf_addc(out, '/');
+	strbuf_add_slice(out, json_find(ref, "name", NULL));
 }
 
 bool storage_class_waits(struct slice storage_class)

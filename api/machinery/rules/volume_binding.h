@@ -2,8 +2,8 @@
  *
  * Shared by the binder and by the scheduler, so that both always agree. A view is read from an object's text in one go
  * and points into it; nothing is kept. Any thread. Upstream: component-helpers/storage/volume. */
-#ifndef K3X_API_MACHINERY_SCHEMA_VOLUME_BINDING_H
-#define K3X_API_MACHINERY_SCHEMA_VOLUME_BINDING_H
+#ifndef K3X_API_MACHINERY_RULES_VOLUME_BINDING_H
+#define K3X_API_MACHINERY_RULES_VOLUME_BINDING_H
 
 #include "base/json/json.h"
 
@@ -39,8 +39,8 @@ struct claim_view {
 	int64_t size; /* asked for, bytes */
 	unsigned access;
 	bool is_block, is_dying;
-	bool has_class;    /* a class is said, be it "" */
-	bool was_bound;    /* bind-completed */
+	bool has_class;     /* a class is said, be it "" */
+	bool was_bound;     /* bind-completed */
 	bool by_controller; /* bound-by-controller */
 	struct slice selected_node;
 };
@@ -55,11 +55,14 @@ const char *volume_mismatch(const struct volume_view *v, const struct claim_view
 /* The affinity admits a node with this name and these labels (raw text). */
 bool volume_reaches_node(const struct volume_view *v, struct slice node, struct slice labels);
 
+/* The volume's object with a claimRef to the claim, and the binder's mark when it was not reserved for it before. */
+struct json *volume_point_to_claim(struct arena *a, const struct volume_view *v, const struct claim_view *c);
+
 /* A search for the claim's volume: one volume after the other is offered, the best is kept. `node` and `labels`: the
  * scheduler's search for a volume on that node, which also finds for claims that wait for their first consumer. */
 struct volume_search {
 	const struct claim_view *claim;
-	bool waits_for_consumer;    /* of the binder: only volumes that are reserved for the claim count */
+	bool waits_for_consumer; /* of the binder: only volumes that are reserved for the claim count */
 	bool on_node;
 	struct slice node, labels;
 	/* the search's own */
@@ -73,6 +76,10 @@ void volume_search_start(struct volume_search *s, struct arena *a);
 void volume_search_offer(struct volume_search *s, const struct volume_view *v);
 /* The best, NULL: none. Reserved ones come first, then the fewest access modes, then the smallest. */
 const struct volume_view *volume_search_end(const struct volume_search *s);
+
+/* Keys of indexes of volumes: "/CLASS" of those without a claim, "ns/name" of the claim that others point to. */
+void volume_index_free(struct slice object, struct strbuf *out);
+void volume_index_pointing(struct slice object, struct strbuf *out);
 
 /* A storage class: WaitForFirstConsumer. Empty text: false. */
 bool storage_class_waits(struct slice storage_class);
