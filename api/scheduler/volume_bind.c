@@ -5,10 +5,10 @@
  *             --> the pod is bound
  *
  * Meanwhile the pod counts as placed, its volumes as taken, and its claims as decided. A write that fails, a claim that
- * goes or is bound elsewhere, a provisioner that takes the node off the claim (it cannot make it there), and ten minutes
- * without an end undo all that: the pod backs off and is tried again, on whatever node fits then. What was written stays:
- * a volume that points to its claim is the claim's. After a restart of ours the pod is simply tried again, and finds what
- * was written.
+ * goes or is bound elsewhere, a provisioner that takes the node off the claim (it cannot make it there), and ten
+ * minutes without an end undo all that: the pod backs off and is tried again, on whatever node fits then. What was
+ * written stays: a volume that points to its claim is the claim's. After a restart of ours the pod is simply tried
+ * again, and finds what was written.
  *
  * Upstream: pkg/scheduler/framework/plugins/volumebinding/binder.go (AssumePodVolumes, BindPodVolumes). */
 #include "api/scheduler/scheduler_int.h"
@@ -36,7 +36,8 @@ struct volume_wait {
 
 /* ---- what waits counts ---- */
 
-static const struct wait_claim *find(const struct scheduler *s, struct slice claim, struct slice volume, struct slice *node)
+static const struct wait_claim *find(
+        const struct scheduler *s, struct slice claim, struct slice volume, struct slice *node)
 {
 	for (struct list_link *it = s->volume_waits.next; it && it != &s->volume_waits; it = it->next) {
 		struct volume_wait *w = CONTAINER_OF(it, struct volume_wait, link);

@@ -1,9 +1,9 @@
-/* What a pod's claims ask of its node. In upstream's order and words: VolumeRestrictions (a ReadWriteOncePod claim has one
- * pod), NodeVolumeLimits (how many volumes of a driver a node takes), VolumeBinding and VolumeZone.
+/* What a pod's claims ask of its node. In upstream's order and words: VolumeRestrictions (a ReadWriteOncePod claim has
+ * one pod), NodeVolumeLimits (how many volumes of a driver a node takes), VolumeBinding and VolumeZone.
  *
- * Prepared once per attempt: each claim with its volume when it is bound, and else with the volumes that could be. A claim
- * of a class that waits for its first consumer is judged node by node: a volume that exists and reaches the node, or one
- * that can be made there. A claim whose volume was to be made on a node already stays with this node.
+ * Prepared once per attempt: each claim with its volume when it is bound, and else with the volumes that could be. A
+ * claim of a class that waits for its first consumer is judged node by node: a volume that exists and reaches the node,
+ * or one that can be made there. A claim whose volume was to be made on a node already stays with this node.
  *
  * Upstream: pkg/scheduler/framework/plugins/{volumebinding,volumezone,volumerestrictions,nodevolumelimits}. */
 #include "api/scheduler/scheduler_int.h"
@@ -15,9 +15,9 @@ struct pod_claim {
 	struct pod_claim *next;
 	struct claim_view claim;
 	bool is_bound, has_volume;
-	struct volume_view volume;       /* of a bound one, when it is there */
-	struct slice storage_class;      /* text, of one that waits */
-	struct volume_view *choices;     /* of one that waits: volumes that could be its own */
+	struct volume_view volume;   /* of a bound one, when it is there */
+	struct slice storage_class;  /* text, of one that waits */
+	struct volume_view *choices; /* of one that waits: volumes that could be its own */
 	size_t n_choices;
 	struct slice driver; /* of the volume that it is or will be; empty: unknown, or no CSI driver */
 };
@@ -88,13 +88,12 @@ static void add_choices(struct scheduler *s, struct pod_claim *c, const struct i
 static void read_choices(struct scheduler *s, struct candidate *p, struct pod_claim *c)
 {
 	struct arena *a = &p->arena;
-	struct slice key =
-	        slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(c->claim.ns), SLICE_FMT(c->claim.name)));
+	struct slice key = slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(c->claim.ns), SLICE_FMT(c->claim.name)));
 	struct slice class = slice_of(arena_printf(a, "/%.*s", SLICE_FMT(c->claim.class)));
 	const struct informer_group *own = informer_index_group(s->pointing_volumes, key),
 	                            *free_ones = informer_index_group(s->free_volumes, class);
-	c->choices = ARENA_ARRAY(
-	        a, struct volume_view, informer_group_count(own) + informer_group_count(free_ones) + 1);
+	c->choices =
+	        ARENA_ARRAY(a, struct volume_view, informer_group_count(own) + informer_group_count(free_ones) + 1);
 	add_choices(s, c, own, key);
 	add_choices(s, c, free_ones, key);
 	struct slice node = volume_bind_node_of(s, key);
@@ -184,9 +183,8 @@ const char *volumes_prepare(struct scheduler *s, struct candidate *p)
 static int64_t limit_of(struct scheduler *s, struct candidate *p, const struct node_info *n, struct slice driver)
 {
 	struct slice text = find_object(s->csi_nodes, SLICE_NULL, n->name);
-	struct json *drivers = text.ptr
-	                               ? json_parse(&p->arena, json_find(text, "spec", "drivers", NULL), NULL, NULL)
-	                               : NULL;
+	struct json *drivers =
+	        text.ptr ? json_parse(&p->arena, json_find(text, "spec", "drivers", NULL), NULL, NULL) : NULL;
 	JSON_FOREACH (it, drivers)
 		if (slice_eq(json_get_str(it, "name"), driver))
 			return json_int(json_path(it, "allocatable", "count", NULL), -1);
@@ -194,19 +192,21 @@ static int64_t limit_of(struct scheduler *s, struct candidate *p, const struct n
 }
 
 /* Volumes of the driver, each once however many pods use it: names by "ns/claim". */
-static void count_claims(struct scheduler *s, struct arena *a, struct slice pod_text, struct slice driver, struct map *seen)
+static void count_claims(
+        struct scheduler *s, struct arena *a, struct slice pod_text, struct slice driver, struct map *seen)
 {
 	struct slice volumes = json_find(pod_text, "spec", "volumes", NULL),
 	             ns = json_find(pod_text, "metadata", "namespace", NULL),
 	             pod = json_find(pod_text, "metadata", "name", NULL);
 	JSON_FOREACH (it, volumes.len ? json_parse(a, volumes, NULL, NULL) : NULL) {
-		struct slice name = claim_name(a, it, pod), text = name.len ? find_object(s->claims, ns, name) : SLICE_NULL;
+		struct slice name = claim_name(a, it, pod),
+		             text = name.len ? find_object(s->claims, ns, name) : SLICE_NULL;
 		struct slice volume = text.ptr ? json_find(text, "spec", "volumeName", NULL) : SLICE_NULL;
-		struct slice by = volume.len
-		                          ? json_find(find_object(s->volumes, SLICE_NULL, volume), "spec", "csi", "driver", NULL)
-		                          : json_find(find_object(s->classes, SLICE_NULL,
-		                                            json_find(text, "spec", "storageClassName", NULL)),
-		                                    "provisioner", NULL);
+		struct slice by = volume.len ? json_find(find_object(s->volumes, SLICE_NULL, volume), "spec", "csi",
+		                                       "driver", NULL)
+		                             : json_find(find_object(s->classes, SLICE_NULL,
+		                                                 json_find(text, "spec", "storageClassName", NULL)),
+		                                       "provisioner", NULL);
 		if (text.ptr && slice_eq(by, driver))
 			map_put(seen, slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(ns), SLICE_FMT(name))), it);
 	}
@@ -243,7 +243,8 @@ static bool topology_admits(struct candidate *p, struct slice storage_class, con
 		bool all = true;
 		JSON_FOREACH (e, json_get(term, "matchLabelExpressions")) {
 			struct slice have =
-			        n->labels.len ? json_find(n->labels, json_cstr(&p->arena, json_get(e, "key")), NULL) : SLICE_NULL;
+			        n->labels.len ? json_find(n->labels, json_cstr(&p->arena, json_get(e, "key")), NULL)
+			                      : SLICE_NULL;
 			bool any = false;
 			JSON_FOREACH (value, json_get(e, "values"))
 				any = any || (have.ptr && slice_eq(json_str(value), have));
@@ -295,8 +296,8 @@ static const char *can_be_made(
 /* ---- a node ---- */
 
 /* The volume for a claim that waits; `chosen` are those that the pod's other claims have got. */
-static const struct volume_view *match(struct candidate *p, struct pod_claim *c, const struct node_info *n,
-        const struct volume_choice *chosen)
+static const struct volume_view *match(
+        struct candidate *p, struct pod_claim *c, const struct node_info *n, const struct volume_choice *chosen)
 {
 	struct volume_search search = {.claim = &c->claim, .on_node = true, .node = n->name, .labels = n->labels};
 	volume_search_start(&search, &p->arena);
