@@ -1,8 +1,9 @@
-/* See directory.h. Whoever wrote into a volume may have put anything there, and paths come from claims: so every step is
- * taken from an open directory to a name in it (openat, O_NOFOLLOW), and no name is ever resolved twice.
+/* See directory.h. Whoever wrote into a volume may have put anything there, and paths come from claims: so every step
+ * is taken from an open directory to a name in it (openat, O_NOFOLLOW), and no name is ever resolved twice.
  *
- * Removing takes two open directories however deep the tree is: what is found below a child is moved up beside it, level
- * by level, until only files and empty directories are left. A directory is moved once, and only within the volume.
+ * Removing takes two open directories however deep the tree is: what is found below a child is moved up beside it,
+ * level by level, until only files and empty directories are left. A directory is moved once, and only within the
+ * volume.
  *
  * What can go wrong: a link in the way (refused), a mount inside (EBUSY: nothing of it is touched, and the rest goes at
  * the next try), a full or read-only disk. All can be tried again. */
@@ -55,8 +56,10 @@ static bool is_path(const char *path)
 	return true;
 }
 
-/* Opens the directory that holds the path's last name, which is copied. < 0: an error, ENOENT among them by *missing. */
-static int open_parent(int at, const char *path, bool make, char name[NAME_BYTES_MAX + 1], bool *missing, struct err *err)
+/* Opens the directory that holds the path's last name, which is copied. < 0: an error, ENOENT among them by *missing.
+ */
+static int open_parent(
+        int at, const char *path, bool make, char name[NAME_BYTES_MAX + 1], bool *missing, struct err *err)
 {
 	struct slice rest = slice_of(path);
 	*missing = false;

@@ -1,6 +1,6 @@
-/* See local_path.h. The config map, the class's parameters and annotations are those of rancher's local-path-provisioner,
- * which k3s comes with, so that a cluster's own settings go on to work. What is not built (a file system that all nodes
- * share) is refused by name. */
+/* See local_path.h. The config map, the class's parameters and annotations are those of rancher's
+ * local-path-provisioner, which k3s comes with, so that a cluster's own settings go on to work. What is not built (a
+ * file system that all nodes share) is refused by name. */
 #include "tools/provisioner/local_path.h"
 
 #include <string.h>
@@ -26,20 +26,22 @@ static int take(struct arena *a, struct slice path, const char **ret, struct err
 	while (path.len > 1 && path.ptr[path.len - 1] == '/')
 		path.len--;
 	if (path.len < 2 || path.ptr[0] != '/' || !local_path_is_safe((struct slice){path.ptr + 1, path.len - 1}))
-		return err_set(err, ERR_INVAL, "config: \"%.*s\" is no absolute path of a directory (and / is none for volumes)",
+		return err_set(err, ERR_INVAL,
+		        "config: \"%.*s\" is no absolute path of a directory (and / is none for volumes)",
 		        SLICE_FMT(path));
 	*ret = arena_printf(a, "%.*s", SLICE_FMT(path));
 	return 0;
 }
 
-int local_path_base(struct arena *a, const struct json *config, struct slice node, struct slice wanted, struct slice salt,
-        const char **ret, struct err *err)
+int local_path_base(struct arena *a, const struct json *config, struct slice node, struct slice wanted,
+        struct slice salt, const char **ret, struct err *err)
 {
 	const struct json *entry = entry_of(config, node), *paths = json_get(entry, "paths");
 	size_t sum = 0;
 	if (json_get_str(config, "sharedFileSystemPath").len || json_get(config, "storageClassConfigs"))
 		return err_set(err, ERR_UNIMPLEMENTED,
-		        "config: sharedFileSystemPath and storageClassConfigs are not built: use nodePathMap, and nodePath in a "
+		        "config: sharedFileSystemPath and storageClassConfigs are not built: use nodePathMap, and "
+		        "nodePath in a "
 		        "class's parameters");
 	if (!entry)
 		return err_set(err, ERR_INVAL, "config doesn't contain node %.*s, and no " ANY_NODE " available",
@@ -101,7 +103,8 @@ static size_t find(struct slice text, size_t from, const char *two)
 	return from + 1 < text.len ? from : text.len;
 }
 
-static int expand(struct slice pattern, const char *volume, const struct json *claim, struct strbuf *out, struct err *err)
+static int expand(
+        struct slice pattern, const char *volume, const struct json *claim, struct strbuf *out, struct err *err)
 {
 	for (size_t at = 0; at < pattern.len;) {
 		size_t open = find(pattern, at, "{{"), close = find(pattern, open, "}}");
@@ -109,10 +112,12 @@ static int expand(struct slice pattern, const char *volume, const struct json *c
 		strbuf_add(out, pattern.ptr + at, open - at);
 		if (open == pattern.len)
 			return 0;
-		struct slice name = slice_trim((struct slice){pattern.ptr + open + 2, close > open ? close - open - 2 : 0});
+		struct slice name =
+		        slice_trim((struct slice){pattern.ptr + open + 2, close > open ? close - open - 2 : 0});
 		if (close == pattern.len || !field(name, volume, claim, &value))
 			return err_set(err, ERR_INVAL,
-			        "pathPattern: \"{{ %.*s }}\" is not known: .PVName, .PVC.Name, .PVC.Namespace, .PVC.Labels.KEY "
+			        "pathPattern: \"{{ %.*s }}\" is not known: .PVName, .PVC.Name, .PVC.Namespace, "
+			        ".PVC.Labels.KEY "
 			        "and .PVC.Annotations.KEY are",
 			        SLICE_FMT(name));
 		strbuf_add_slice(out, value);
@@ -175,8 +180,7 @@ static void run_script(struct arena *a, struct json *spec, struct json *containe
 	const char *path = arena_printf(a, "%s/%s", j->base, j->folder), *mode = "Filesystem",
 	           *size = arena_printf(a, "%lld", (long long)j->size);
 	const char *const command[] = {"/bin/sh", j->removes ? "/script/teardown" : "/script/setup", NULL};
-	const char *const args[] = {
-	        "-p", path, "-s", size, "-m", mode, "-a", j->removes ? "delete" : "create", NULL};
+	const char *const args[] = {"-p", path, "-s", size, "-m", mode, "-a", j->removes ? "delete" : "create", NULL};
 	add_words(a, container, "command", command);
 	add_words(a, container, "args", args);
 	add_env(a, container, "VOL_DIR", path);
@@ -191,8 +195,8 @@ static void run_script(struct arena *a, struct json *spec, struct json *containe
 
 static void run_own(struct arena *a, struct json *container, const struct local_path_job *j)
 {
-	const char *const args[] = {"provisioner", j->removes ? "teardown" : "setup", "--base", "/data", "--path",
-	        j->folder, NULL};
+	const char *const args[] = {
+	        "provisioner", j->removes ? "teardown" : "setup", "--base", "/data", "--path", j->folder, NULL};
 	static const char *const dropped[] = {"ALL", NULL}, *const kept[] = {"DAC_OVERRIDE", "FOWNER", NULL};
 	struct json *security = json_need(a, container, "securityContext", JSON_OBJECT),
 	            *capabilities = json_need(a, security, "capabilities", JSON_OBJECT);
@@ -208,7 +212,8 @@ static void run_own(struct arena *a, struct json *container, const struct local_
 struct json *local_path_helper(struct arena *a, const struct local_path_job *j)
 {
 	struct json *pod = json_new(a, JSON_OBJECT), *meta = json_need(a, pod, "metadata", JSON_OBJECT),
-	            *spec = json_need(a, pod, "spec", JSON_OBJECT), *marks = json_need(a, meta, "annotations", JSON_OBJECT);
+	            *spec = json_need(a, pod, "spec", JSON_OBJECT),
+	            *marks = json_need(a, meta, "annotations", JSON_OBJECT);
 	json_set_cstr(a, meta, "name", j->pod);
 	json_set_cstr(a, meta, "namespace", j->ns);
 	json_set_cstr(a, json_need(a, meta, "labels", JSON_OBJECT), "app", LOCAL_PATH_HELPER_LABEL);
@@ -245,11 +250,12 @@ static bool is_local(const struct json *claim, const struct json *storage_class)
 	return slice_caseis(type, "local");
 }
 
-struct json *local_path_volume(struct arena *a, const char *name, const struct json *claim, const struct json *storage_class,
-        const char *base, const char *folder, const char *node, struct slice hostname)
+struct json *local_path_volume(struct arena *a, const char *name, const struct json *claim,
+        const struct json *storage_class, const char *base, const char *folder, const char *node, struct slice hostname)
 {
 	struct json *volume = json_new(a, JSON_OBJECT), *meta = json_need(a, volume, "metadata", JSON_OBJECT),
-	            *spec = json_need(a, volume, "spec", JSON_OBJECT), *marks = json_need(a, meta, "annotations", JSON_OBJECT);
+	            *spec = json_need(a, volume, "spec", JSON_OBJECT),
+	            *marks = json_need(a, meta, "annotations", JSON_OBJECT);
 	struct json *wish = json_get(claim, "spec"), *of = json_get(claim, "metadata");
 	struct slice policy = json_get_str(storage_class, "reclaimPolicy");
 	json_set_cstr(a, meta, "name", name);

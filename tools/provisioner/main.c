@@ -1,8 +1,8 @@
 /* `k3x provisioner`: the add-on itself, and `k3x provisioner setup|teardown`, what its helper pods run.
  *
- * The add-on speaks to the API as its pod's service account, or as whom a kubeconfig names when it runs outside a pod. It
- * ends on SIGTERM and SIGINT; nothing is lost by that, for all state is in the API. Two at once do no harm: names are the
- * same, and the second of two writes finds the first. */
+ * The add-on speaks to the API as its pod's service account, or as whom a kubeconfig names when it runs outside a pod.
+ * It ends on SIGTERM and SIGINT; nothing is lost by that, for all state is in the API. Two at once do no harm: names
+ * are the same, and the second of two writes finds the first. */
 #include "tools/programs.h"
 
 #include "api/server/outgoing/kubeconfig.h"
@@ -30,7 +30,8 @@ static int say(const char *program, const struct err *err)
 
 static int directory_main(int argc, char **argv, bool removes)
 {
-	const char *base = NULL, *path = NULL, *program = removes ? "k3x provisioner teardown" : "k3x provisioner setup";
+	const char *base = NULL, *path = NULL,
+	           *program = removes ? "k3x provisioner teardown" : "k3x provisioner setup";
 	const struct flag table[] = {
 	        {"base", 0, FLAG_STRING, &base, NULL, "the directory that all volumes of the node lie in", NULL},
 	        {"path", 0, FLAG_STRING, &path, NULL, "the volume's own, relative to the base", NULL},
@@ -106,6 +107,8 @@ struct program {
 	struct loop loop;
 	struct client *client;
 	struct provisioner *provisioner;
+	struct loop_task start_task;
+	struct err err; /* of the start */
 	uv_signal_t on_term, on_int;
 	bool stopping;
 };
@@ -145,22 +148,21 @@ static void watch_signal(struct program *g, uv_signal_t *h, int number)
 	uv_signal_start(h, on_signal, number);
 }
 
-static int serve(struct program *g, struct err *err)
+/* On the loop: all of it belongs to it. */
+static void start(struct loop_task *t)
 {
+	struct program *g = CONTAINER_OF(t, struct program, start_task);
 	struct settings *s = &g->settings;
-	int rc = s->kubeconfig ? client_of_kubeconfig(&g->loop, &s->arena, s->kubeconfig, &g->client, err)
-	                       : client_of_pod(&g->loop, &s->arena, &g->client, err);
-	if (rc != 0)
-		return rc;
-	g->provisioner = provisioner_new(&(struct provisioner_options){.client = g->client,
-	        .ns = s->ns,
-	        .config_map = s->config_map,
-	        .helper_image = s->helper_image});
+	int rc = s->kubeconfig ? client_of_kubeconfig(&g->loop, &s->arena, s->kubeconfig, &g->client, &g->err)
+	                       : client_of_pod(&g->loop, &s->arena, &g->client, &g->err);
+	if (rc != 0) {
+		loop_stop(&g->loop);
+		return;
+	}
+	g->provisioner = provisioner_new(&(struct provisioner_options){
+	        .client = g->client, .ns = s->ns, .config_map = s->config_map, .helper_image = s->helper_image});
 	watch_signal(g, &g->on_term, SIGTERM);
 	watch_signal(g, &g->on_int, SIGINT);
-	loop_run(&g->loop);
-	loop_release(&g->loop);
-	return 0;
 }
 
 static int load(struct settings *s, int argc, char **argv, bool *ret_help, struct err *err)
@@ -171,7 +173,8 @@ static int load(struct settings *s, int argc, char **argv, bool *ret_help, struc
 	        {"configmap-name", 0, FLAG_STRING, &s->config_map, "CONFIGMAP_NAME",
 	                "the config map with config.json: which paths on which nodes", NULL},
 	        {"helper-image", 0, FLAG_STRING, &s->helper_image, "HELPER_IMAGE",
-	                "of the pods that make and remove directories: k3x's own, or one with /bin/sh for the config map's "
+	                "of the pods that make and remove directories: k3x's own, or one with /bin/sh for the config "
+	                "map's "
 	                "scripts",
 	                NULL},
 	};
@@ -200,7 +203,12 @@ int provisioner_main(int argc, char **argv)
 	int rc = load(&g.settings, argc, argv, &help, &err);
 	if (rc == 0 && !help) {
 		loop_init(&g.loop, "provisioner");
-		rc = serve(&g, &err);
+		g.start_task.run = start;
+		loop_post(&g.loop, &g.start_task);
+		loop_run(&g.loop);
+		loop_release(&g.loop);
+		err = g.err;
+		rc = err.code;
 	}
 	if (rc != 0)
 		rc = say("k3x provisioner", &err);

@@ -1,16 +1,16 @@
-/* See provisioner.h. One look at a claim (or at a volume that is released) does the one thing that is next, and the event
- * of that brings the next look:
+/* See provisioner.h. One look at a claim (or at a volume that is released) does the one thing that is next, and the
+ * event of that brings the next look:
  *
  *     claim:   chosen node, no volume --> helper pod --ended well--> volume --> helper pod deleted
  *     volume:  Released, to be deleted --> helper pod --ended well--> volume deleted --> helper pod deleted
  *
- * All state is in the API: helper pods have the name of their volume and carry where its directory is, so that a restart
- * anywhere goes on, and a config that changes meanwhile changes nothing. A helper pod that fails, or has not ended after
- * two minutes, is told to the user, deleted, and made again later and later.
+ * All state is in the API: helper pods have the name of their volume and carry where its directory is, so that a
+ * restart anywhere goes on, and a config that changes meanwhile changes nothing. A helper pod that fails, or has not
+ * ended after two minutes, is told to the user, deleted, and made again later and later.
  *
- * What can go wrong beyond that: a node that is no more. A claim gets its node taken back, so that the scheduler chooses
- * again; a volume stays Released and says why: its data may still be there. And two volumes with one directory (a
- * pathPattern that allows it): the directory is removed with the last of them. */
+ * What can go wrong beyond that: a node that is no more. A claim gets its node taken back, so that the scheduler
+ * chooses again; a volume stays Released and says why: its data may still be there. And two volumes with one directory
+ * (a pathPattern that allows it): the directory is removed with the last of them. */
 #include "tools/provisioner/provisioner.h"
 
 #include "api/client/informer_set.h"
@@ -187,8 +187,8 @@ static enum helper look_at_helper(struct look *l)
 		fail_as(l, "failed to %s volume %s: the helper pod on node %s: %s", what, l->volume, l->node,
 		        last_words(a, pod));
 	else
-		fail_as(l, "failed to %s volume %s: %s process timeout after %d seconds on node %s", what, l->volume, what,
-		        HELPER_MS_MAX / 1000, l->node);
+		fail_as(l, "failed to %s volume %s: %s process timeout after %d seconds on node %s", what, l->volume,
+		        what, HELPER_MS_MAX / 1000, l->node);
 	return HELPER_WAITS;
 }
 
@@ -204,8 +204,8 @@ static void volume_made(struct work_call *call)
 	if (!call->request.err.code) {
 		tell(l, "Normal", "ProvisioningSucceeded", "Successfully provisioned volume %s", l->volume);
 		tell(l, "Normal", "SizeNotEnforced",
-		        "%s/%s on node %s may grow beyond the size that was asked for, to what its file system holds", l->base,
-		        l->folder, l->node);
+		        "%s/%s on node %s may grow beyond the size that was asked for, to what its file system holds",
+		        l->base, l->folder, l->node);
 	}
 	delete_helper(l);
 }
@@ -228,11 +228,10 @@ static void config_read(struct work_call *call)
 		return;
 	}
 	bool has_scripts = json_get(data, "setup") && json_get(data, "teardown");
-	if (!l->removes &&
-	        (local_path_base(a, config, slice_of(l->node), json_get_str(parameters, "nodePath"), slice_of(l->volume),
-	                 &l->base, &err) != 0 ||
-	                local_path_folder(a, json_get_str(parameters, "pathPattern"), l->volume, l->object, &l->folder,
-	                        &err) != 0)) {
+	if (!l->removes && (local_path_base(a, config, slice_of(l->node), json_get_str(parameters, "nodePath"),
+	                            slice_of(l->volume), &l->base, &err) != 0 ||
+	                           local_path_folder(a, json_get_str(parameters, "pathPattern"), l->volume, l->object,
+	                                   &l->folder, &err) != 0)) {
 		fail(l, &err);
 		return;
 	}
@@ -277,8 +276,8 @@ static const char *cannot_serve(const struct claim_view *c)
 static void make_volume(struct look *l, struct slice hostname)
 {
 	struct arena *a = &l->work->arena;
-	struct json *volume = local_path_volume(
-	        a, l->volume, l->object, l->storage_class, l->base, l->folder, l->node, hostname);
+	struct json *volume =
+	        local_path_volume(a, l->volume, l->object, l->storage_class, l->base, l->folder, l->node, hostname);
 	work_send(l->work, "POST", kube_path(a, "v1", "persistentvolumes", SLICE_NULL, SLICE_NULL, NULL), volume,
 	        volume_made)
 	        ->arg = l;
@@ -296,7 +295,8 @@ static void provision(struct look *l, const struct claim_view *c)
 	l->size = c->size;
 	struct informer_object *node = get(l->p->nodes, c->selected_node);
 	struct slice hostname =
-	        node ? json_find(informer_text(node), "metadata", "labels", "kubernetes.io/hostname", NULL) : SLICE_NULL;
+	        node ? json_find(informer_text(node), "metadata", "labels", "kubernetes.io/hostname", NULL)
+	             : SLICE_NULL;
 	if (!node) {
 		give_node_back(l);
 		return;
@@ -362,7 +362,8 @@ static bool is_shared(struct look *l)
 		        !slice_is(json_find(marks, LOCAL_PATH_BASE, NULL), l->base))
 			continue;
 		bool inside = memcmp(folder.ptr, l->folder, shorter) == 0;
-		if (inside && (folder.len == len || (folder.len > len ? folder.ptr[len] : l->folder[folder.len]) == '/'))
+		if (inside &&
+		        (folder.len == len || (folder.len > len ? folder.ptr[len] : l->folder[folder.len]) == '/'))
 			return true;
 	}
 	return false;
@@ -387,20 +388,24 @@ static void delete_object(struct look *l)
 static void remove_volume(struct look *l)
 {
 	if (!*l->folder || !*l->base || !local_path_is_safe(slice_of(l->folder))) {
-		fail_as(l, "the annotations " LOCAL_PATH_BASE " and " LOCAL_PATH_FOLDER " do not say where volume %s lies: its "
-		           "data is kept, delete the volume by hand",
+		fail_as(l,
+		        "the annotations " LOCAL_PATH_BASE " and " LOCAL_PATH_FOLDER
+		        " do not say where volume %s lies: its "
+		        "data is kept, delete the volume by hand",
 		        l->volume);
 		return;
 	}
 	if (is_shared(l)) {
-		tell(l, "Normal", "DirectoryKept", "%s/%s on node %s is kept: another volume has it too", l->base, l->folder,
-		        l->node);
+		tell(l, "Normal", "DirectoryKept", "%s/%s on node %s is kept: another volume has it too", l->base,
+		        l->folder, l->node);
 		delete_object(l);
 		return;
 	}
 	if (!get(l->p->nodes, slice_of(l->node))) {
-		fail_as(l, "failed to delete volume %s: node %s is no more; what is in %s/%s is there still, if the node is: "
-		           "delete the volume by hand",
+		fail_as(l,
+		        "failed to delete volume %s: node %s is no more; what is in %s/%s is there still, if the node "
+		        "is: "
+		        "delete the volume by hand",
 		        l->volume, l->node, l->base, l->folder);
 		return;
 	}

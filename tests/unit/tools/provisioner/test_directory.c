@@ -12,8 +12,8 @@ static char base[64], outside[64];
 
 static int set_up(void **state)
 {
-	strcpy(base, "/tmp/k3x-unit-base-XXXXXX");
-	strcpy(outside, "/tmp/k3x-unit-out-XXXXXX");
+	snprintf(base, sizeof base, "/tmp/k3x-unit-base-XXXXXX");
+	snprintf(outside, sizeof outside, "/tmp/k3x-unit-out-XXXXXX");
 	return mkdtemp(base) && mkdtemp(outside) ? 0 : -1;
 }
 

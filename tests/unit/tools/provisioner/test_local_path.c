@@ -13,9 +13,10 @@ static struct json *parse(const char *text)
 	return v;
 }
 
-static const char config[] = "{\"nodePathMap\":[{\"node\":\"DEFAULT_PATH_FOR_NON_LISTED_NODES\",\"paths\":[\"/var/data/\"]},"
-                             "{\"node\":\"big\",\"paths\":[\"/ssd\",\"/hdd\"]},{\"node\":\"none\",\"paths\":[]},"
-                             "{\"node\":\"bad\",\"paths\":[\"/a/../b\"]},{\"node\":\"root\",\"paths\":[\"/\"]}]}";
+static const char config[] =
+        "{\"nodePathMap\":[{\"node\":\"DEFAULT_PATH_FOR_NON_LISTED_NODES\",\"paths\":[\"/var/data/\"]},"
+        "{\"node\":\"big\",\"paths\":[\"/ssd\",\"/hdd\"]},{\"node\":\"none\",\"paths\":[]},"
+        "{\"node\":\"bad\",\"paths\":[\"/a/../b\"]},{\"node\":\"root\",\"paths\":[\"/\"]}]}";
 
 static void a_node_has_paths_of_its_own_or_the_default(void **state)
 {
@@ -28,8 +29,8 @@ static void a_node_has_paths_of_its_own_or_the_default(void **state)
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		struct err err = ERR_INIT;
 		const char *base = NULL;
-		int rc = local_path_base(&a, parse(config), slice_of(rows[i].node), slice_of(rows[i].wanted), SLICE("pvc-1"),
-		        &base, &err);
+		int rc = local_path_base(&a, parse(config), slice_of(rows[i].node), slice_of(rows[i].wanted),
+		        SLICE("pvc-1"), &base, &err);
 		assert_int_equal(rc == 0, rows[i].error == NULL);
 		if (rows[i].base)
 			assert_string_equal(base, rows[i].base);
@@ -38,13 +39,14 @@ static void a_node_has_paths_of_its_own_or_the_default(void **state)
 	}
 	struct err err = ERR_INIT;
 	const char *base;
-	assert_int_equal(local_path_base(&a, parse("{\"nodePathMap\":[]}"), SLICE("n"), SLICE(""), SLICE("x"), &base, &err),
+	assert_int_equal(
+	        local_path_base(&a, parse("{\"nodePathMap\":[]}"), SLICE("n"), SLICE(""), SLICE("x"), &base, &err),
 	        ERR_INVAL);
 	assert_string_equal(
 	        err.msg, "config doesn't contain node n, and no DEFAULT_PATH_FOR_NON_LISTED_NODES available");
 	err = ERR_INIT;
-	assert_int_equal(
-	        local_path_base(&a, parse("{\"sharedFileSystemPath\":\"/nfs\"}"), SLICE("n"), SLICE(""), SLICE("x"), &base, &err),
+	assert_int_equal(local_path_base(&a, parse("{\"sharedFileSystemPath\":\"/nfs\"}"), SLICE("n"), SLICE(""),
+	                         SLICE("x"), &base, &err),
 	        ERR_UNIMPLEMENTED);
 	arena_release(&a);
 }
@@ -76,8 +78,14 @@ static void patterns_name_folders_beneath_the_base(void **state)
 
 static void helpers_run_our_program_or_the_scripts(void **state)
 {
-	struct local_path_job job = {.pod = "h", .ns = "s", .image = "i", .for_key = "d/c", .node = "n", .base = "/b",
-	        .folder = "f", .size = 7};
+	struct local_path_job job = {.pod = "h",
+	        .ns = "s",
+	        .image = "i",
+	        .for_key = "d/c",
+	        .node = "n",
+	        .base = "/b",
+	        .folder = "f",
+	        .size = 7};
 	struct json *pod = local_path_helper(&a, &job), *spec = json_get(pod, "spec");
 	struct json *container = json_at(json_get(spec, "containers"), 0);
 	assert_true(slice_is(json_get_str(spec, "nodeName"), "n"));
@@ -90,7 +98,8 @@ static void helpers_run_our_program_or_the_scripts(void **state)
 	container = json_at(json_get(spec, "containers"), 0);
 	assert_true(slice_is(json_str(json_at(json_get(container, "command"), 1)), "/script/teardown"));
 	assert_true(slice_is(json_str(json_at(json_get(container, "args"), 1)), "/b/f"));
-	assert_true(slice_is(json_str(json_path(json_at(json_get(spec, "volumes"), 1), "configMap", "name", NULL)), "cm"));
+	assert_true(
+	        slice_is(json_str(json_path(json_at(json_get(spec, "volumes"), 1), "configMap", "name", NULL)), "cm"));
 	arena_release(&a);
 }
 
