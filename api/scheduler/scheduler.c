@@ -311,7 +311,7 @@ static void follow(struct scheduler *s, const char *path, struct shared_informer
 	informer_set_listen(*i, h);
 }
 
-static void listen_to_volumes(struct scheduler *s)
+void scheduler_follow_volumes(struct scheduler *s)
 {
 	follow(s, "/api/v1/persistentvolumeclaims", &s->claims, &s->on_claims);
 	follow(s, "/api/v1/persistentvolumes", &s->volumes, &s->on_volumes);
@@ -347,7 +347,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	        .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
 	informer_set_listen(s->nodes, &s->on_nodes);
 	informer_set_listen(s->pods, &s->on_pods);
-	listen_to_volumes(s);
+	scheduler_follow_volumes(s);
 	informer_set_when_synced(s->informers, start, s);
 	return s;
 }

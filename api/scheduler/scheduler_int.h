@@ -259,6 +259,8 @@ struct scheduler {
 };
 
 void scheduler_wake(struct scheduler *s);
+/* Gets and listens to all that is about volumes. */
+void scheduler_follow_volumes(struct scheduler *s);
 uint64_t scheduler_now_ms(const struct scheduler *s);
 
 /* Sends the binding; the pod is assumed to be there until it fails. */

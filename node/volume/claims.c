@@ -1,6 +1,7 @@
 /* See claims.h. For each volume of the pod that stands for a claim:
  *
- *     (unknown) --claim is bound--> its volume --points back--> this node, when it is tied to some --reaches it--> known
+ *     (unknown) --claim is bound--> its volume --points back--> this node, when it is tied to some --reaches it-->
+ * known
  *
  * Everything else is an error that says what is waited for, in upstream's words; the pod is tried again later, with all
  * that is not known yet. Volumes that lie on this host are built: hostPath and local.
@@ -103,7 +104,8 @@ __attribute__((format(printf, 2, 3))) static void fail(struct entry *e, const ch
 	va_end(args);
 	if (!c->err->code)
 		err_set(c->err, ERR_UNAVAILABLE,
-		        "Unable to attach or mount volumes: unmounted volumes=[%.*s], unattached volumes=[], failed to process "
+		        "Unable to attach or mount volumes: unmounted volumes=[%.*s], unattached volumes=[], failed to "
+		        "process "
 		        "volumes=[%.*s]: error processing PVC %s/%s: %s",
 		        SLICE_FMT(name), SLICE_FMT(name), c->pod->ns, e->claim, why);
 }
@@ -147,7 +149,8 @@ static void got_node(void *arg, int status, struct slice body, const struct err 
 	if (err)
 		fail(e, "get this node: %s", err->msg);
 	else if (!volume_reaches_node(&v, name, json_find(body, "metadata", "labels", NULL)))
-		fail(e, "MountVolume.NodeAffinity check failed for volume \"%s\" : no matching NodeSelectorTerms", e->pv);
+		fail(e, "MountVolume.NodeAffinity check failed for volume \"%s\" : no matching NodeSelectorTerms",
+		        e->pv);
 	else
 		know(e, &v);
 	c->answered(c->arg);
@@ -163,7 +166,8 @@ static void take_volume(struct entry *e, struct slice text)
 	if (!v.has_claim || !slice_is(v.claim_uid, e->claim_uid)) {
 		fail(e, "failed to fetch PV %s from API server: its claimRef is of another claim", e->pv);
 	} else if (v.is_block && !as_block) {
-		fail(e, "volume %.*s has volumeMode Block, but is specified in volumeMounts", SLICE_FMT(e->source.volume));
+		fail(e, "volume %.*s has volumeMode Block, but is specified in volumeMounts",
+		        SLICE_FMT(e->source.volume));
 	} else if (!v.is_block && as_block) {
 		fail(e, "volume %.*s has volumeMode Filesystem, but is specified in volumeDevices",
 		        SLICE_FMT(e->source.volume));

@@ -1,5 +1,5 @@
-/* A class's pathPattern, and a path of the config: what comes out lies beneath its base, whatever goes in. The input is a
- * pattern, a line break, and what a claim's label says. */
+/* A class's pathPattern, and a path of the config: what comes out lies beneath its base, whatever goes in. The input is
+ * a pattern, a line break, and what a claim's label says. */
 #include "base/check.h"
 #include "tools/provisioner/local_path.h"
 
