@@ -51,6 +51,22 @@ start_provisioner() {
 }
 start_provisioner
 
+# An image of the binary with the libraries it names.
+own_image() {
+	local dir sum f
+	dir=$(mktemp -d "$T/image-XXXXXX")
+	mkdir -p "$dir/root/bin"
+	cp -L "$K3X" "$dir/root/bin/k3x"
+	strip "$dir/root/bin/k3x" 2>/dev/null
+	for f in $(ldd "$K3X" | grep -o '/[^ ]*'); do mkdir -p "$dir/root$(dirname "$f")" && cp -L "$f" "$dir/root$f"; done
+	tar -C "$dir/root" --owner=0 --group=0 -cf "$dir/layer.tar" .
+	sum=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)
+	echo '{"architecture":"'"$(dpkg --print-architecture)"'","os":"linux","config":{"Entrypoint":["/bin/k3x"]},"rootfs":{"type":"layers","diff_ids":["sha256:'"$sum"'"]}}' >"$dir/config.json"
+	echo '[{"Config":"config.json","RepoTags":["docker.io/library/own:1"],"Layers":["layer.tar"]}]' >"$dir/manifest.json"
+	tar -C "$dir" -cf "$1" manifest.json config.json layer.tar
+	rm -rf "$dir"
+}
+
 # claim NAME [CLASS] [ANNOTATIONS]
 claim() {
 	kubectl apply -f - >/dev/null <<-YAML
@@ -148,4 +164,32 @@ YAML
 check "a pod that was placed by hand waits for its claim" wait_for 20 has_event "early Warning FailedMount Unable to attach or mount volumes: unmounted volumes=[data], unattached volumes=[], failed to process volumes=[data]: error processing PVC default/many: PVC is not bound"
 pod many many "true"
 check "a mode that cannot be served is told" wait_for 20 has_event 'many Warning ProvisioningFailed failed to provision volume with StorageClass "local-path": NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes'
+
+# ---- the add-on itself: a Deployment under its account, helper pods that run our own program ----
+stop_provisioner
+own_image "$T/own.tar"
+mv "$T/own.tar" "$T/data/agent/images/own.tar"
+kubectl delete pod unlucky early many --grace-period=0 --force >/dev/null 2>&1
+sed "s#%{DEFAULT_LOCAL_STORAGE_PATH}%#$T/storage2#; s#%{SYSTEM_IMAGE}%#own:1#" "$root/tools/k3x/addons/local-storage.yaml" >"$T/addon.yaml"
+kubectl delete -f "$T/addon.yaml" >/dev/null 2>&1
+addon_runs() { [ "$(kubectl -n kube-system get deployment local-path-provisioner -o 'jsonpath={.status.readyReplicas}')" = 1 ]; }
+check "the whole add-on is applied" kubectl apply -f "$T/addon.yaml"
+check "it runs, as nobody, on a root that is read only" wait_for 60 addon_runs
+claim own
+pod first own "echo mine >/data/file; mkdir -p /data/a/b/c; ln -s /etc /data/a/link"
+check "a claim is served from our own image" wait_for 90 is pod/first '{.status.phase}' Succeeded
+own=$(jp pvc/own '{.spec.volumeName}')
+dir=$T/storage2/${own}_default_own
+check_is "its directory is anybody's" 777 "$(stat -c %a "$dir")"
+check_is "and holds what was written" mine "$(cat "$dir/file")"
+kubectl delete pod first >/dev/null
+kubectl delete pvc own >/dev/null
+check "its volume goes" wait_for 60 gone pv "$own"
+check "with all that was in it" test ! -e "$dir"
+for i in $(seq 20); do
+	claim "m$i"
+	pod "m$i" "m$i" "true"
+done
+all_done() { [ "$(kubectl get pods -o 'jsonpath={range .items[*]}{.metadata.name} {.status.phase}{"\n"}{end}' | grep -c '^m[0-9]* Succeeded')" = 20 ]; }
+check "twenty at once" wait_for 120 all_done
 finish

@@ -1,5 +1,5 @@
-/* Claims in the scheduler: which nodes they admit, and how those that wait are bound, over a client that is made up: the
- * test is the API server. All of a test runs in one task of the loop. */
+/* Claims in the scheduler: which nodes they admit, and how those that wait are bound, over a client that is made up:
+ * the test is the API server. All of a test runs in one task of the loop. */
 #include "tests/unit/unit.h"
 
 #include "api/scheduler/scheduler_int.h"
@@ -59,10 +59,11 @@ static void put(struct fake *f, const char *type, const char *plural, const char
 	for (size_t i = 0; i < f->n_watches; i++)
 		if (strstr(f->watches[i]->path, end)) {
 			const char *text = arena_printf(&f->arena,
-			        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"uid-%s\",\"resourceVersion\":"
+			        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"uid\":\"uid-%s\","
+			        "\"resourceVersion\":"
 			        "\"%d\"%s}",
-			        name, plural[0] == 'p' && strcmp(plural, "persistentvolumes") ? "d" : "", name, ++f->revision,
-			        more);
+			        name, plural[0] == 'p' && strcmp(plural, "persistentvolumes") ? "d" : "", name,
+			        ++f->revision, more);
 			f->watches[i]->on_event(f->watches[i], type, slice_of(text), NULL);
 			return;
 		}
@@ -90,7 +91,8 @@ static void drain(struct fake *f)
 static void node(struct fake *f, const char *name, const char *labels)
 {
 	const char *text = arena_printf(&f->arena,
-	        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"host\":\"%s\"%s}},\"spec\":{},\"status\":{\"allocatable\":{"
+	        "{\"metadata\":{\"name\":\"%s\",\"labels\":{\"host\":\"%s\"%s}},\"spec\":{},\"status\":{"
+	        "\"allocatable\":{"
 	        "\"cpu\":\"2\",\"memory\":\"4Gi\",\"pods\":\"10\"}}}",
 	        name, name, labels);
 	struct rcbuf *json = rcbuf_copy(text, strlen(text));
@@ -101,15 +103,16 @@ static void node(struct fake *f, const char *name, const char *labels)
 static void class(struct fake *f, const char *name, const char *provisioner, const char *more)
 {
 	put(f, "ADDED", "storageclasses", name,
-	        arena_printf(&f->arena, "},\"provisioner\":\"%s\",\"volumeBindingMode\":\"WaitForFirstConsumer\"%s", provisioner,
-	                more));
+	        arena_printf(&f->arena, "},\"provisioner\":\"%s\",\"volumeBindingMode\":\"WaitForFirstConsumer\"%s",
+	                provisioner, more));
 }
 
 static void claim(struct fake *f, const char *name, const char *size, const char *annotations, const char *more)
 {
 	put(f, "ADDED", "persistentvolumeclaims", name,
 	        arena_printf(&f->arena,
-	                ",\"annotations\":{%s}},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{"
+	                ",\"annotations\":{%s}},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{"
+	                "\"requests\":{"
 	                "\"storage\":\"%s\"}}%s},\"status\":{\"phase\":\"Pending\"}",
 	                annotations, size, more));
 }
@@ -118,9 +121,11 @@ static void volume(struct fake *f, const char *name, const char *size, const cha
 {
 	put(f, "ADDED", "persistentvolumes", name,
 	        arena_printf(&f->arena,
-	                ",\"labels\":{%s}},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{\"storage\":\"%s\"},"
+	                ",\"labels\":{%s}},\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"capacity\":{\"storage\":\"%"
+	                "s\"},"
 	                "\"storageClassName\":\"lazy\"%s,\"nodeAffinity\":{\"required\":{\"nodeSelectorTerms\":[{"
-	                "\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"In\",\"values\":[\"%s\"]}]}]}}},\"status\":{"
+	                "\"matchExpressions\":[{\"key\":\"host\",\"operator\":\"In\",\"values\":[\"%s\"]}]}]}}},"
+	                "\"status\":{"
 	                "\"phase\":\"Available\"}",
 	                *more == '!' ? more + 1 : "", size, *more == '!' ? "" : more, on));
 }
