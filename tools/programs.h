@@ -14,6 +14,7 @@ int crictl_main(int argc, char **argv);
 int ctr_main(int argc, char **argv);
 int store_main(int argc, char **argv);
 int store_serve_main(int argc, char **argv);
+int provisioner_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 
 #endif

@@ -27,6 +27,8 @@
 #define STATEFULSETS "/apis/apps/v1/statefulsets"
 #define REVISIONS "/apis/apps/v1/controllerrevisions"
 #define CLAIMS "/api/v1/persistentvolumeclaims"
+#define VOLUMES "/api/v1/persistentvolumes"
+#define STORAGE_CLASSES "/apis/storage.k8s.io/v1/storageclasses"
 #define REPLICATION_CONTROLLERS "/api/v1/replicationcontrollers"
 #define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
 #define JOBS "/apis/batch/v1/jobs"
@@ -97,6 +99,9 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
+	CONTROLLER("persistentvolume-binder", "persistent-volume-binder", binder, NULL) \
+	CONTROLLER("persistentvolume-expander", "expand-controller", expander, NULL) \
+	CONTROLLER("ephemeral-volume", "ephemeral-volume-controller", ephemeral_volume, NULL) \
 	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \
 	CONTROLLER("pvprotection", "pv-protection-controller", volume_protection, NULL) \
 	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \

@@ -7,8 +7,6 @@
  * Upstream: pkg/controller/volume/pvcprotection, pkg/controller/volume/pvprotection. */
 #include "api/controllers/controllers_int.h"
 
-#define VOLUMES "/api/v1/persistentvolumes"
-
 struct protection {
 	struct controllers *c;
 	struct shared_informer *objects, *pods; /* pods: NULL of volumes */

@@ -10,6 +10,7 @@ struct call {
 	uint64_t serial; /* 0: it was in no queue */
 	struct recorder_subject subject;
 	const char *node; /* binding: which */
+	bind_written_fn *written;
 	struct arena arena;
 };
 
@@ -129,6 +130,25 @@ void bind_send(struct scheduler *s, struct candidate *p, const struct node_info 
 	c->node = arena_memdup(a, n->name.ptr, n->name.len);
 	cache_pod_set(&s->cache, p->key, n->name, p->json, true);
 	send_call(c, "POST", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "binding"), NULL, body);
+}
+
+/* ---- other writes ---- */
+
+static void put(struct client_request *req)
+{
+	struct call *c = CONTAINER_OF(req, struct call, request);
+	struct rcbuf *r = req->response;
+	if (!c->s->closing)
+		c->written(c->s, c->key, c->serial, &req->err, r ? (struct slice){r->data, r->len} : SLICE_NULL);
+	call_free(c);
+}
+
+void bind_put(
+        struct scheduler *s, struct candidate *p, const char *path, const struct json *object, bind_written_fn *written)
+{
+	struct call *c = call_new(s, p, put);
+	c->written = written;
+	send_call(c, "PUT", arena_strdup(&c->arena, path), NULL, object);
 }
 
 /* ---- conditions ---- */

@@ -1,6 +1,6 @@
 /* Filters: can this node take this pod? In upstream's order, with upstream's words, because people and tools read them:
- * NodeUnschedulable, NodeName, TaintToleration, NodeAffinity, NodePorts, NodeResourcesFit, VolumeBinding, and the rules
- * about other pods (placement.c). */
+ * NodeUnschedulable, NodeName, TaintToleration, NodeAffinity, NodePorts, NodeResourcesFit, what volumes ask
+ * (volumes.c), and the rules about other pods (placement.c). */
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/machinery/schema/node_selector.h"
@@ -103,75 +103,6 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 	return ok;
 }
 
-/* ---- volumes ---- */
-
-static const char *claim_problem(struct scheduler *s, struct candidate *p, struct slice name)
-{
-	struct arena *a = &p->arena;
-	struct informer_object *claim = informer_get_named(shared_informer_base(s->claims), p->meta.ns, name);
-	if (!claim)
-		return arena_printf(a, "persistentvolumeclaim \"%.*s\" not found", SLICE_FMT(name));
-	struct slice text = informer_text(claim);
-	if (json_find(text, "metadata", "deletionTimestamp", NULL).len)
-		return arena_printf(a, "persistentvolumeclaim \"%.*s\" is being deleted", SLICE_FMT(name));
-	struct slice volume = json_find(text, "spec", "volumeName", NULL);
-	if (slice_is(json_find(text, "status", "phase", NULL), "Lost"))
-		return arena_printf(a, "persistentvolumeclaim \"%.*s\" bound to non-existent persistentvolume \"%.*s\"",
-		        SLICE_FMT(name), SLICE_FMT(volume));
-	if (!volume.len || !slice_is(json_find(text, "status", "phase", NULL), "Bound"))
-		return "pod has unbound immediate PersistentVolumeClaims";
-	if (!informer_get_named(shared_informer_base(s->volumes), SLICE_NULL, volume))
-		return arena_printf(a, "persistentvolume \"%.*s\" not found", SLICE_FMT(volume));
-	return NULL;
-}
-
-/* The claim a volume of the pod stands for; SLICE_NULL: none. */
-static struct slice claim_name(struct candidate *p, const struct json *volume)
-{
-	if (json_get(volume, "ephemeral"))
-		return slice_of(arena_printf(
-		        &p->arena, "%.*s-%.*s", SLICE_FMT(p->meta.name), SLICE_FMT(json_get_str(volume, "name"))));
-	return json_str(json_path(volume, "persistentVolumeClaim", "claimName", NULL));
-}
-
-const char *filters_prepare(struct scheduler *s, struct candidate *p)
-{
-	JSON_FOREACH (volume, json_get(p->spec, "volumes")) {
-		struct slice name = claim_name(p, volume);
-		const char *problem = name.len ? claim_problem(s, p, name) : NULL;
-		if (problem)
-			return problem;
-	}
-	return NULL;
-}
-
-static bool volume_reaches(
-        struct scheduler *s, struct candidate *p, struct slice claim_named, const struct node_info *n)
-{
-	struct informer_object *claim = informer_get_named(shared_informer_base(s->claims), p->meta.ns, claim_named);
-	struct slice volume = claim ? json_find(informer_text(claim), "spec", "volumeName", NULL) : SLICE_NULL;
-	struct informer_object *o =
-	        volume.len ? informer_get_named(shared_informer_base(s->volumes), SLICE_NULL, volume) : NULL;
-	struct slice text = o ? json_find(informer_text(o), "spec", "nodeAffinity", "required", NULL) : SLICE_NULL;
-	if (!text.len)
-		return true;
-	struct json *required = json_parse(&p->arena, text, NULL, NULL);
-	JSON_FOREACH (term, json_get(required, "nodeSelectorTerms"))
-		if (node_term_matches(term, n))
-			return true;
-	return false;
-}
-
-static bool volumes_reach(struct scheduler *s, struct candidate *p, const struct node_info *n)
-{
-	JSON_FOREACH (volume, json_get(p->spec, "volumes")) {
-		struct slice name = claim_name(p, volume);
-		if (name.len && !volume_reaches(s, p, name, n))
-			return false;
-	}
-	return true;
-}
-
 /* ---- all of them ---- */
 
 bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_info *n, struct verdict *v)
@@ -188,8 +119,10 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 		return refuse(v, "node(s) didn't have free ports for the requested pod ports", true);
 	if (!filter_resources(p, n, v))
 		return false;
-	if (!volumes_reach(s, p, n))
-		return refuse(v, "node(s) had volume node affinity conflict", false);
+	bool may_be_freed = false;
+	const char *volume = p->volumes ? volumes_filter(s, p, n, &may_be_freed) : NULL;
+	if (volume)
+		return refuse(v, volume, may_be_freed);
 	const char *other = p->placement ? placement_filter(p, n) : NULL;
 	return other ? refuse(v, other, true) : true;
 }

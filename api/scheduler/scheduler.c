@@ -8,6 +8,7 @@
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/client/jitter.h"
+#include "api/machinery/rules/volume_binding.h"
 
 #include "base/log.h"
 
@@ -82,6 +83,8 @@ static void pod_deleted(void *arg, struct informer_object *o)
 {
 	struct scheduler *s = arg;
 	queue_remove(&s->queue, o->key);
+	s->waits_are_stale = true;
+	scheduler_wake(s);
 	if (!cache_pod(&s->cache, o->key))
 		return;
 	cache_pod_remove(&s->cache, o->key);
@@ -116,9 +119,12 @@ static void node_deleted(void *arg, struct informer_object *o)
 	cache_node_remove(&s->cache, o->key);
 }
 
+/* Claims, volumes, classes, drivers and what they can hold. */
 static void volume_changed(void *arg, struct informer_object *o)
 {
 	struct scheduler *s = arg;
+	s->waits_are_stale = true;
+	scheduler_wake(s);
 	if (s->queue.n_unschedulable)
 		retry_all(s);
 }
@@ -225,9 +231,12 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 		candidate_release(&p);
 		return;
 	}
-	const char *volumes = filters_prepare(s, &p);
+	const char *volumes = volumes_prepare(s, &p);
 	struct node_info *node = volumes ? NULL : choose(s, &p, &t);
-	if (node) {
+	struct volume_choice *choices = node && p.volumes ? volumes_choose(s, &p, node) : NULL;
+	if (choices) {
+		volume_bind_start(s, &p, node, choices);
+	} else if (node) {
 		bind_send(s, &p, node);
 	} else {
 		const char *message = volumes ? arena_printf(&p.arena,
@@ -252,6 +261,8 @@ static void work(struct loop_defer *d)
 {
 	struct scheduler *s = CONTAINER_OF(d, struct scheduler, work);
 	uint64_t now = scheduler_now_ms(s), next = queue_tick(&s->queue, now);
+	if (s->waits_are_stale || now >= volume_bind_deadline_ms(s))
+		volume_bind_check(s);
 	for (int i = 0; i < PODS_PER_TURN && s->in_flight < BINDINGS_MAX; i++) {
 		struct queued_pod *q = queue_pop(&s->queue);
 		if (!q)
@@ -260,7 +271,9 @@ static void work(struct loop_defer *d)
 	}
 	if (heap_first(&s->queue.active) && s->in_flight < BINDINGS_MAX)
 		scheduler_wake(s);
+	uint64_t deadline = volume_bind_deadline_ms(s);
 	next = queue_tick(&s->queue, now);
+	next = deadline && (!next || deadline < next) ? deadline : next;
 	if (next)
 		uv_timer_start(&s->timer, on_timer, next > now ? next - now : 1, 0);
 	else
@@ -282,11 +295,32 @@ static void all_closed(struct closing *c)
 	struct scheduler *s = CONTAINER_OF(c, struct scheduler, close);
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;
+	volume_bind_release(s);
 	cache_release(&s->cache);
 	queue_release(&s->queue);
 	free(s);
 	if (closed)
 		closed(arg);
+}
+
+static void follow(struct scheduler *s, const char *path, struct shared_informer **i, struct informer_handler *h)
+{
+	*i = informer_set_get(s->informers, path);
+	*h = (struct informer_handler){
+	        .added = volume_changed, .updated = volume_updated, .deleted = volume_changed, .arg = s};
+	informer_set_listen(*i, h);
+}
+
+void scheduler_follow_volumes(struct scheduler *s)
+{
+	follow(s, "/api/v1/persistentvolumeclaims", &s->claims, &s->on_claims);
+	follow(s, "/api/v1/persistentvolumes", &s->volumes, &s->on_volumes);
+	follow(s, "/apis/storage.k8s.io/v1/storageclasses", &s->classes, &s->on_classes);
+	follow(s, "/apis/storage.k8s.io/v1/csinodes", &s->csi_nodes, &s->on_csi_nodes);
+	follow(s, "/apis/storage.k8s.io/v1/csidrivers", &s->csi_drivers, &s->on_csi_drivers);
+	follow(s, "/apis/storage.k8s.io/v1/csistoragecapacities", &s->capacities, &s->on_capacities);
+	s->free_volumes = informer_index_get(s->volumes, "free-by-class", volume_index_free);
+	s->pointing_volumes = informer_index_get(s->volumes, "by-claim", volume_index_pointing);
 }
 
 struct scheduler *scheduler_new(const struct scheduler_options *options)
@@ -298,6 +332,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->close.all_closed = all_closed;
 	s->recorder = recorder_new(s->client, scheduler_name, NULL);
 	list_init(&s->calls);
+	list_init(&s->volume_waits);
 	cache_init(&s->cache);
 	queue_init(&s->queue);
 	loop_defer_init(&s->work, work);
@@ -306,18 +341,13 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->pods = informer_set_get(s->informers, "/api/v1/pods");
 	s->nodes = informer_set_get(s->informers, "/api/v1/nodes");
 	s->namespaces = informer_set_get(s->informers, "/api/v1/namespaces");
-	s->claims = informer_set_get(s->informers, "/api/v1/persistentvolumeclaims");
-	s->volumes = informer_set_get(s->informers, "/api/v1/persistentvolumes");
 	s->on_nodes = (struct informer_handler){
 	        .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
 	s->on_pods = (struct informer_handler){
 	        .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
-	s->on_claims = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
-	s->on_volumes = (struct informer_handler){.added = volume_changed, .updated = volume_updated, .arg = s};
 	informer_set_listen(s->nodes, &s->on_nodes);
 	informer_set_listen(s->pods, &s->on_pods);
-	informer_set_listen(s->claims, &s->on_claims);
-	informer_set_listen(s->volumes, &s->on_volumes);
+	scheduler_follow_volumes(s);
 	informer_set_when_synced(s->informers, start, s);
 	return s;
 }
@@ -340,6 +370,10 @@ void scheduler_close(struct scheduler *s, void (*closed)(void *arg), void *arg)
 	informer_set_ignore(&s->on_nodes);
 	informer_set_ignore(&s->on_claims);
 	informer_set_ignore(&s->on_volumes);
+	informer_set_ignore(&s->on_classes);
+	informer_set_ignore(&s->on_csi_nodes);
+	informer_set_ignore(&s->on_csi_drivers);
+	informer_set_ignore(&s->on_capacities);
 	loop_defer_cancel(&s->work);
 	bind_cancel_all(s);
 	closing_hold(&s->close);

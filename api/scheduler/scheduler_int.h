@@ -4,6 +4,7 @@
  *   cache.c      nodes and what their pods take, kept up by every event, binding included ("assumed" pods)
  *   queue.c      pods that wait: active, backing off, unschedulable, gated
  *   filters.c    which nodes can take a pod, and why the others cannot; placement.c: rules about other pods
+ *   volumes.c    which nodes the pod's claims admit; volume_bind.c: binding those that waited for this pod
  *   scores.c     which of them is best
  *   bind.c       telling the API server: bindings, conditions, events
  *   scheduler.c  events in, one pod after the other, life */
@@ -128,6 +129,7 @@ struct candidate {
 	struct json *tolerations, *node_selector, *required_terms, *preferred_terms;
 	struct json *affinity, *anti_affinity, *spread; /* rules about other pods, NULL: none */
 	struct placement *placement;                    /* prepared by placement.c */
+	struct pod_volumes *volumes;                    /* prepared by volumes.c, NULL: no claims */
 };
 
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a);
@@ -157,8 +159,28 @@ bool toleration_matches(const struct json *tolerations, const struct taint *t);
 /* A nodeSelectorTerm, upstream's rules: an empty term matches nothing. */
 bool node_term_matches(const struct json *term, const struct node_info *n);
 
-/* Before the nodes: NULL, or why no node can take it (volumes). */
-const char *filters_prepare(struct scheduler *s, struct candidate *p);
+/* volumes.c: claims. Before the nodes: NULL, or why no node can take it. */
+const char *volumes_prepare(struct scheduler *s, struct candidate *p);
+/* NULL, or why this node cannot; *resolvable: because of other pods, which may go. */
+const char *volumes_filter(struct scheduler *s, struct candidate *p, const struct node_info *n, bool *resolvable);
+/* What is to be done for claims that waited for the pod, now that it gets this node: a list in the candidate's arena,
+ * NULL when they are all bound. */
+struct volume_choice {
+	struct volume_choice *next;
+	struct slice claim;  /* its name */
+	struct slice volume; /* to be bound to it; empty: one is to be made */
+};
+struct volume_choice *volumes_choose(struct scheduler *s, struct candidate *p, const struct node_info *n);
+
+/* volume_bind.c: writes the choices, waits until all claims are bound, and then sends the binding of the pod. */
+void volume_bind_start(
+        struct scheduler *s, struct candidate *p, const struct node_info *n, const struct volume_choice *choices);
+void volume_bind_check(struct scheduler *s);                 /* something changed: claims, volumes, pods, time */
+uint64_t volume_bind_deadline_ms(const struct scheduler *s); /* of the first that waits; 0: none */
+void volume_bind_release(struct scheduler *s);
+/* What waits already counts: the volume is given to this claim ("ns/name"), the claim has chosen this node. */
+struct slice volume_bind_taken_by(const struct scheduler *s, struct slice volume);
+struct slice volume_bind_node_of(const struct scheduler *s, struct slice claim);
 
 /* placement.c: affinity and anti-affinity among pods, topology spread; required rules only. */
 void placement_prepare(struct scheduler *s, struct candidate *p);
@@ -215,7 +237,12 @@ struct scheduler {
 	struct client *client;
 	struct informer_set *informers;
 	struct shared_informer *pods, *nodes, *claims, *volumes, *classes, *namespaces;
-	struct informer_handler on_pods, on_nodes, on_claims, on_volumes;
+	struct shared_informer *csi_nodes, *csi_drivers, *capacities;
+	struct informer_index *free_volumes, *pointing_volumes; /* by "/CLASS", by "ns/name" of the claim */
+	struct informer_handler on_pods, on_nodes, on_claims, on_volumes, on_classes, on_csi_nodes, on_csi_drivers,
+	        on_capacities;
+	struct list_link volume_waits;
+	bool waits_are_stale; /* something changed since they were looked at */
 	struct recorder *recorder;
 	struct cache cache;
 	struct queue queue;
@@ -232,10 +259,17 @@ struct scheduler {
 };
 
 void scheduler_wake(struct scheduler *s);
+/* Gets and listens to all that is about volumes. */
+void scheduler_follow_volumes(struct scheduler *s);
 uint64_t scheduler_now_ms(const struct scheduler *s);
 
 /* Sends the binding; the pod is assumed to be there until it fails. */
 void bind_send(struct scheduler *s, struct candidate *p, const struct node_info *n);
+/* A write that goes with the placement of a pod: the object is put, done() is told of the pod by key and serial. */
+typedef void bind_written_fn(
+        struct scheduler *s, struct slice key, uint64_t serial, const struct err *err, struct slice answer);
+void bind_put(struct scheduler *s, struct candidate *p, const char *path, const struct json *object,
+        bind_written_fn *written);
 /* PodScheduled=False and the event FailedScheduling. */
 void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const char *reason, const char *message);
 void bind_cancel_all(struct scheduler *s);

@@ -1,15 +1,15 @@
 /* Volumes: made under DATA/agent/kubelet/pods/UID/volumes before a pod starts, refreshed while it runs, taken down
  * after.
  *
- *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old
+ *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old, and for claims
  *     pool:  make folders, mount tmpfs, check host paths, write files (atomic_writer.h)
  *     loop:  done(p, err); the next refresh is set for pods whose files may change
  *
  * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found
  * again through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
  *
- * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected. All other kinds fail with an
- * error that says so. */
+ * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected, and claims that are bound to
+ * volumes of this host (claims.h). All other kinds fail with an error that says so. */
 #include "node/volume/volume.h"
 
 #include "base/check.h"
@@ -27,10 +27,12 @@
 #include "node/ground/refs.h"
 #include "node/ground/times.h"
 #include "node/volume/atomic_writer.h"
+#include "node/volume/claims.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -58,6 +60,7 @@ struct volumes {
 	struct loop_task task;
 	bool refreshes;
 	uint64_t refresh_ms;
+	struct claims *claims; /* NULL: none */
 	struct token *tokens;
 	size_t tokens_count;
 	bool were_ready; /* once: what fails later is a refresh */
@@ -110,12 +113,26 @@ const char *volume_host_path(const struct pod *p, struct arena *a, struct slice 
 {
 	struct json *v = find_volume(p, name);
 	const char *const *kind = v ? kind_of(v) : NULL;
+	const struct claim_source *claim = p->volumes ? claims_find(p->volumes->claims, name) : NULL;
+	if (claim) {
+		*ret_read_only = claim->is_read_only;
+		return claim->is_block ? NULL : arena_strdup(a, claim->path);
+	}
 	*ret_read_only = kind && strcmp(kind[0], "emptyDir") != 0 && strcmp(kind[0], "hostPath") != 0;
 	if (!kind)
 		return NULL;
 	if (!kind[1])
 		return json_cstr(a, json_path(v, "hostPath", "path", NULL));
 	return arena_printf(a, "%s/volumes/%s/%.*s", pod_dir(p, a), kind[1], SLICE_FMT(name));
+}
+
+const char *volume_device_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only)
+{
+	const struct claim_source *claim = p->volumes ? claims_find(p->volumes->claims, name) : NULL;
+	if (!claim || !claim->is_block)
+		return NULL;
+	*ret_read_only = claim->is_read_only;
+	return arena_strdup(a, claim->path);
 }
 
 /* ---- files of a volume (pool) ---- */
@@ -319,10 +336,8 @@ static int make_empty_dir(struct build *b, const struct json *source, const char
 	return 0;
 }
 
-static int check_host_path(struct build *b, const struct json *source)
+static int check_host_path(struct build *b, const char *path, struct slice type)
 {
-	const char *path = json_cstr(&b->arena, json_get(source, "path"));
-	struct slice type = json_get_str(source, "type");
 	struct stat st;
 	bool exists = stat(path, &st) == 0;
 	if (slice_is(type, "DirectoryOrCreate") && !exists)
@@ -347,6 +362,36 @@ static int check_host_path(struct build *b, const struct json *source)
 	            : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
 }
 
+/* All of it to the pod's group, as upstream does for local volumes; not again when the root has it already. */
+static int give_to_group(const char *path, int64_t gid, struct err *err)
+{
+	char *const roots[] = {(char *)path, NULL};
+	struct stat st;
+	if (gid < 0 || (stat(path, &st) == 0 && st.st_gid == (gid_t)gid && (st.st_mode & S_ISGID)))
+		return 0;
+	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	for (FTSENT *e; walk && !err->code && (e = fts_read(walk));) {
+		bool is_dir = e->fts_info == FTS_DP;
+		if (e->fts_info == FTS_D || e->fts_info == FTS_SL || e->fts_info == FTS_SLNONE)
+			continue; /* directories after what is in them: the root is the mark that all is done */
+		if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
+			err_errno(err, e->fts_errno, "give %s to group %lld", e->fts_path, (long long)gid);
+		else if (lchown(e->fts_accpath, (uid_t)-1, (gid_t)gid) != 0 ||
+		         chmod(e->fts_accpath, (e->fts_statp->st_mode & 07777) | (is_dir ? 02770 : 0660)) != 0)
+			err_errno(err, errno, "give %s to group %lld", e->fts_path, (long long)gid);
+	}
+	if (walk)
+		fts_close(walk);
+	return err->code;
+}
+
+static int check_claim(struct build *b, const struct claim_source *s, int64_t gid)
+{
+	if (check_host_path(b, s->path, slice_of(s->type)) != 0)
+		return b->err->code;
+	return s->is_local && !s->is_block && !s->is_read_only ? give_to_group(s->path, gid, b->err) : 0;
+}
+
 static int make_volume(struct build *b, const struct json *volume)
 {
 	struct slice name = json_get_str(volume, "name");
@@ -355,12 +400,14 @@ static int make_volume(struct build *b, const struct json *volume)
 	if (gid < -1 || gid > INT32_MAX)
 		return err_set(b->err, ERR_INVAL, "fsGroup %lld is no group", (long long)gid);
 	bool read_only;
-	if (json_get(volume, "persistentVolumeClaim"))
-		return err_set(b->err, ERR_UNIMPLEMENTED, "persistentVolumeClaim volumes are not built yet");
+	const struct claim_source *claim = claims_find(b->volumes->claims, name);
+	if (claim)
+		return check_claim(b, claim, gid);
 	if (!kind)
 		return err_set(b->err, ERR_UNIMPLEMENTED, "a volume of this kind is not built yet");
 	if (!kind[1])
-		return check_host_path(b, json_get(volume, "hostPath"));
+		return check_host_path(b, json_cstr(&b->arena, json_path(volume, "hostPath", "path", NULL)),
+		        json_str(json_path(volume, "hostPath", "type", NULL)));
 	const char *path = volume_host_path(b->pod, &b->arena, name, &read_only);
 	if (file_make_dirs(path, 0755, b->err) != 0)
 		return b->err->code;
@@ -382,7 +429,8 @@ static void setup_on_pool(struct errand *e)
 	struct build b = {.pod = v->pod, .volumes = v, .err = &v->err};
 	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
 		if (make_volume(&b, it) != 0) {
-			err_wrap(&v->err, "volume \"%.*s\"", SLICE_FMT(json_get_str(it, "name")));
+			err_wrap(&v->err, "MountVolume.SetUp failed for volume \"%.*s\" ",
+			        SLICE_FMT(json_get_str(it, "name")));
 			break;
 		}
 	arena_release(&b.arena);
@@ -404,7 +452,8 @@ static void got_token(void *arg, int status, struct slice body, const struct err
 	if (err) {
 		/* An old token is better than none: it is told only when there is none. */
 		if (!t->text)
-			err_set(&v->err, err->code, "ask for a service account token: %s", err->msg);
+			err_set(&v->err, err->code, "MountVolume.SetUp failed: ask for a service account token: %s",
+			        err->msg);
 	} else {
 		int64_t life_ms = (ends - time_now_ns()) / 1000000;
 		free(t->text);
@@ -490,6 +539,16 @@ static void finish_step(struct volumes *v)
 	setup_end(v);
 }
 
+static void question_begun(void *arg)
+{
+	((struct volumes *)arg)->open++;
+}
+
+static void question_answered(void *arg)
+{
+	finish_step(arg);
+}
+
 static void step_on_loop(struct loop_task *t)
 {
 	finish_step(CONTAINER_OF(t, struct volumes, task));
@@ -504,6 +563,7 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 		v = p->volumes = xcalloc(1, sizeof *v);
 		v->pod = p;
 		sm_init(&v->sm, &machine, VOLUMES_NONE, p->name);
+		v->claims = claims_new(p);
 		v->tokens_count = each_token(v, false);
 		v->tokens = xcalloc(v->tokens_count + 1, sizeof *v->tokens);
 		for (size_t i = 0; i < v->tokens_count; i++)
@@ -518,6 +578,8 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	sm_move(&v->sm, VOLUMES_ASKING);
 	closing_hold(&p->n->parts);
 	each_token(v, true);
+	if (v->claims)
+		claims_ask(v->claims, &v->err, question_begun, question_answered, v);
 	v->task.run = step_on_loop;
 	loop_post(p->n->loop, &v->task);
 }
@@ -615,6 +677,7 @@ void volumes_free(struct volumes *v)
 	for (size_t i = 0; i < v->tokens_count; i++)
 		free(v->tokens[i].text);
 	free(v->tokens);
+	claims_free(v->claims);
 	arena_release(&v->arena);
 	free(v);
 }

@@ -17,6 +17,8 @@ uint64_t volumes_refresh_ms(const struct pod *p); /* loop time of the next refre
 void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct err *err));
 /* Where a volume lies on the host; NULL when there is none of that name. */
 const char *volume_host_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only);
+/* The same of a volume that is a block device, which has no other path. */
+const char *volume_device_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only);
 void volumes_unmount_below(const char *dir); /* undoes every mount below it; blocks; any thread */
 void volumes_free(struct volumes *v);        /* NULL is fine */
 /* At start: unmounts and removes folders of pods that are no more. */

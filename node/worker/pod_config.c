@@ -456,6 +456,28 @@ static int add_volume_mount(struct config *g, const struct json *mount, const st
 	return 0;
 }
 
+/* Block devices go in as they are. */
+static int add_devices(struct config *g, struct err *err)
+{
+	struct json *list = json_get(g->container, "volumeDevices");
+	g->c->devices = ARENA_ARRAY(g->a, CRI(Device) *, list ? list->count + 1 : 1);
+	JSON_FOREACH (it, list) {
+		struct slice name = json_get_str(it, "name");
+		bool read_only = false;
+		const char *host = volume_device_path(g->p, g->a, name, &read_only);
+		if (!host)
+			return err_set(err, ERR_NOT_FOUND,
+			        "volume \"%.*s\" of a device is not there, or is no block device", SLICE_FMT(name));
+		CRI(Device) *d = ARENA_NEW(g->a, CRI(Device));
+		runtime__v1__device__init(d);
+		d->host_path = (char *)host;
+		d->container_path = (char *)json_cstr(g->a, json_get(it, "devicePath"));
+		d->permissions = read_only ? "r" : "mrw";
+		g->c->devices[g->c->n_devices++] = d;
+	}
+	return 0;
+}
+
 static struct slice hosts_text(struct pod *p, struct arena *a)
 {
 	struct strbuf b = STRBUF_INIT;
@@ -588,6 +610,8 @@ int pod_container_config(struct pod *p, struct arena *a, const struct json *cont
 	JSON_FOREACH (it, mounts)
 		if (add_volume_mount(&g, it, &env, err) != 0)
 			return err->code;
+	if (add_devices(&g, err) != 0)
+		return err->code;
 	add_own_files(&g, attempt);
 	*ret = c;
 	return set_linux(p, a, container, image, c, err);

@@ -226,7 +226,7 @@ static void volumes_done(struct pod *p, const struct err *err)
 	if (!err) {
 		retry_succeeded(&p->bring_up);
 	} else if (err->code != ERR_CANCELED) {
-		pod_event(p, NULL, true, "FailedMount", "MountVolume.SetUp failed: %s", err->msg);
+		pod_event(p, NULL, true, "FailedMount", "%s", err->msg);
 		if (pod_bring_up_failed(p))
 			log_warn("node", "cannot set up volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
 			        p->bring_up.failures, err->msg);

@@ -121,7 +121,10 @@ class Kubelets:
     def watch(self):
         connection = self.connect()
         connection.request("GET", "/api/v1/pods?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
-        for line in connection.getresponse():
+        answer = connection.getresponse()
+        if answer.status != 200:  # a server that is about to start or to stop: its answer is no stream of events
+            raise http.client.HTTPException("watch of pods: %d" % answer.status)
+        for line in answer:
             event = json.loads(line)
             pod = event["object"]
             if event["type"] not in ("ADDED", "MODIFIED") or pod["spec"].get("nodeName") not in self.nodes:

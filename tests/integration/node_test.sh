@@ -193,7 +193,7 @@ wait_is "ErrImageNeverPull" 20 pod/never '.status.containerStatuses[0].state.wai
 wait_is "InvalidImageName" 20 pod/badname '.status.containerStatuses[0].state.waiting.reason' InvalidImageName
 check_is "a pod whose only container waits is Pending" Pending "$(field pod/badname .status.phase)"
 wait_is "a missing configMap is told" 20 pod/noref '.status.containerStatuses[0].state.waiting.reason' CreateContainerConfigError
-check "a claim is told to be not built" wait_for 20 event_has claim 'FailedMount .*not built yet'
+check "a claim that is not there is told" wait_for 20 event_has claim 'FailedMount .*error processing PVC default/x: failed to fetch PVC'
 
 # what an operator does while it runs
 busybox_image late:1 "$T/late.tar" sh

@@ -23,6 +23,7 @@ static const struct program programs[] = {
         {"crictl", crictl_main, "run crictl on this node's container runtime"},
         {"ctr", ctr_main, "run ctr on this node's containerd"},
         {"store", store_main, "run the datastore by itself (also as k3x-store)"},
+        {"provisioner", provisioner_main, "make directories for claims: the add-on of the class local-path"},
         {"bench", bench_main, "measure a server"},
 };
 

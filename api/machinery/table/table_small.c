@@ -220,6 +220,22 @@ void table_storage_class(struct cells *c)
 	cell_age(c);
 }
 
+/* "RWO,RWX", in this order and each once. */
+static void cell_access_modes(struct cells *c, const struct json *list)
+{
+	static const char *const modes[][2] = {{"ReadWriteOnce", "RWO"}, {"ReadOnlyMany", "ROX"},
+	        {"ReadWriteMany", "RWX"}, {"ReadWriteOncePod", "RWOP"}};
+	struct strbuf text = STRBUF_INIT;
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+		JSON_FOREACH (it, list)
+			if (slice_is(json_str(it), modes[i][0])) {
+				strbuf_addf(&text, "%s%s", text.len ? "," : "", modes[i][1]);
+				break;
+			}
+	cell_str(c, strbuf_slice(&text));
+	strbuf_release(&text);
+}
+
 void table_claim(struct cells *c)
 {
 	struct json *spec = json_get(c->object, "spec"), *status = json_get(c->object, "status");
@@ -228,11 +244,7 @@ void table_claim(struct cells *c)
 	cell_str(c, dying ? SLICE("Terminating") : json_get_str(status, "phase"));
 	cell_str(c, json_get_str(spec, "volumeName"));
 	cell_str(c, json_str(json_path(status, "capacity", "storage", NULL)));
-	struct json *modes = json_get(status, "accessModes");
-	if (modes)
-		cell_join(c, modes, NULL);
-	else
-		cell_text(c, "");
+	cell_access_modes(c, json_get(status, "accessModes"));
 	cell_str(c, json_get_str(spec, "storageClassName"));
 	cell_text(c, "<unset>");
 	cell_age(c);
@@ -244,7 +256,7 @@ void table_volume(struct cells *c)
 	struct json *spec = json_get(c->object, "spec"), *ref = json_get(spec, "claimRef");
 	cell_name(c);
 	cell_str(c, json_str(json_path(spec, "capacity", "storage", NULL)));
-	cell_join(c, json_get(spec, "accessModes"), NULL);
+	cell_access_modes(c, json_get(spec, "accessModes"));
 	cell_str(c, json_get_str(spec, "persistentVolumeReclaimPolicy"));
 	cell_str(c, json_str(json_path(c->object, "status", "phase", NULL)));
 	if (ref)

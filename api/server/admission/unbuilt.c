@@ -11,8 +11,6 @@ static const char not_acted_on[] = "nothing acts on it yet";
 static const struct {
 	const char *group, *plural, *what;
 } rows[] = {
-        {"", "persistentvolumeclaims", "volumes are not provisioned or bound yet"},
-        {"", "persistentvolumes", "volumes are not provisioned or bound yet"},
         {"networking.k8s.io", "networkpolicies", not_enforced},
         {"networking.k8s.io", "ingresses", not_acted_on},
         {"autoscaling", "horizontalpodautoscalers", not_acted_on},
@@ -21,7 +19,8 @@ static const struct {
 
 static bool is_built_volume(const struct json *volume)
 {
-	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected"};
+	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected",
+	        "persistentVolumeClaim", "ephemeral"};
 	for (size_t i = 0; i < COUNT_OF(built); i++)
 		if (json_get(volume, built[i]))
 			return true;

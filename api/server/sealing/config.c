@@ -133,10 +133,6 @@ static int read_key(struct reading *r, const char *provider, enum pki_cipher cip
 		return r->err->code;
 	if (!key.name.len)
 		return wrong(r, "providers[%zu].%s: a key needs a name", r->provider_at, provider);
-	if (memchr(key.name.ptr, ':', key.name.len))
-		return wrong(r,
-		        "providers[%zu].%s: the name of key \"%.*s\" may hold no ':', which ends it where it is stored",
-		        r->provider_at, provider, SLICE_FMT(key.name));
 	if (!base64_decode(a, json_get_str(v, "secret"), &key.secret) || !pki_cipher_takes(cipher, key.secret.len))
 		return wrong(r, "providers[%zu].%s: the secret of key \"%.*s\" must be %s bytes in base64",
 		        r->provider_at, provider, SLICE_FMT(key.name), cipher == PKI_SECRETBOX ? "32" : "16, 24 or 32");
