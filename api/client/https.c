@@ -8,6 +8,7 @@
 #include "api/client/status.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "base/log.h"
 #include "base/mem/list.h"
 #include "base/wire/http_client.h"
 #include "base/wire/tls.h"
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TOKEN_FILE_MS = 60000, TOKEN_BYTES_MAX = 16 * 1024 };
 enum { REQUEST_MS_MAX = 60000, ANSWER_BYTES_MAX = 512 * 1024 * 1024, FRAME_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct https_client {
@@ -23,6 +25,9 @@ struct https_client {
 	struct http_client *http;
 	struct arena arena;
 	const char *bearer; /* "Bearer ...", NULL when there is none */
+	const char *token_file;
+	struct strbuf bearer_of_file;
+	uint64_t token_read_ms; /* 0: not yet */
 	const char *user_agent;
 	struct list_link operations;
 	struct loop_task close_task;
@@ -73,9 +78,33 @@ static void request_done(struct http_call *call, const struct http_answer *answe
 	req->done(req);
 }
 
+/* A projected token is a small file in memory: reading it holds up nothing. */
+static void read_token_file(struct https_client *c)
+{
+	uint64_t now = loop_now_ms(c->base.loop);
+	char text[TOKEN_BYTES_MAX];
+	if (c->token_read_ms && now - c->token_read_ms < TOKEN_FILE_MS)
+		return;
+	c->token_read_ms = now ? now : 1;
+	FILE *f = fopen(c->token_file, "re");
+	size_t n = f ? fread(text, 1, sizeof text, f) : 0;
+	struct slice token = slice_trim((struct slice){text, n});
+	if (f)
+		fclose(f);
+	if (!token.len || n == sizeof text || memchr(token.ptr, '\n', token.len)) {
+		log_warn("client", "the token's file can't be read", "path=%s", c->token_file);
+		return;
+	}
+	strbuf_reset(&c->bearer_of_file);
+	strbuf_addf(&c->bearer_of_file, "Bearer %.*s", SLICE_FMT(token));
+	c->bearer = strbuf_cstr(&c->bearer_of_file);
+}
+
 static size_t fill_headers(struct https_client *c, struct http_header *h, const char *accept, const char *content_type)
 {
 	size_t n = 0;
+	if (c->token_file)
+		read_token_file(c);
 	h[n++] = (struct http_header){SLICE("accept"), slice_of(accept ? accept : CLIENT_ACCEPT)};
 	h[n++] = (struct http_header){SLICE("user-agent"), slice_of(c->user_agent)};
 	if (content_type)
@@ -244,6 +273,7 @@ static void http_closed(void *arg)
 	struct https_client *c = arg;
 	void (*closed)(void *) = c->closed;
 	void *closed_arg = c->closed_arg;
+	strbuf_release(&c->bearer_of_file);
 	arena_release(&c->arena);
 	free(c);
 	if (closed)
@@ -309,6 +339,7 @@ int client_https_new(
 		return err->code;
 	}
 	c->bearer = options->token ? arena_printf(&c->arena, "Bearer %s", options->token) : NULL;
+	c->token_file = options->token_file ? arena_strdup(&c->arena, options->token_file) : NULL;
 	c->user_agent = arena_strdup(&c->arena, options->user_agent ? options->user_agent : "k3x/" K3X_VERSION);
 	c->http = http_client_new(&http);
 	tls_context_unref(http.tls);

@@ -5,8 +5,8 @@
 
 /* ---- which types have names in their data ---- */
 
-/* A layout is read from left to right: a digit skips so many bytes, 'n' is a name. The rest is opaque. `packs`: names may
- * be packed when written (RFC 3597: those of RFC 1035 alone). */
+/* A layout is read from left to right: a digit skips so many bytes, 'n' is a name. The rest is opaque. `packs`: names
+ * may be packed when written (RFC 3597: those of RFC 1035 alone). */
 struct layout {
 	uint16_t type;
 	const char *parts;
@@ -194,8 +194,8 @@ int dns_message_parse(struct arena *a, struct dns_message *m, const uint8_t *dat
 	m->id = get16(data);
 	m->opcode = flags >> 11 & 0xf;
 	m->rcode = flags & 0xf;
-	m->flags = flags & (DNS_FLAG_QR | DNS_FLAG_AA | DNS_FLAG_TC | DNS_FLAG_RD | DNS_FLAG_RA | DNS_FLAG_AD |
-	                           DNS_FLAG_CD);
+	m->flags = flags &
+	           (DNS_FLAG_QR | DNS_FLAG_AA | DNS_FLAG_TC | DNS_FLAG_RD | DNS_FLAG_RA | DNS_FLAG_AD | DNS_FLAG_CD);
 	unsigned records = 0;
 	for (unsigned i = 0; i < DNS_SECTIONS; i++)
 		records += get16(data + 6 + 2 * i);
@@ -470,8 +470,8 @@ const char *dns_type_text(uint16_t type)
 const char *dns_rcode_text(unsigned rcode)
 {
 	static const struct number_name names[] = {{DNS_NOERROR, "NOERROR"}, {DNS_FORMERR, "FORMERR"},
-	        {DNS_SERVFAIL, "SERVFAIL"}, {DNS_NXDOMAIN, "NXDOMAIN"}, {DNS_NOTIMP, "NOTIMP"}, {DNS_REFUSED, "REFUSED"},
-	        {DNS_BADVERS, "BADVERS"}};
+	        {DNS_SERVFAIL, "SERVFAIL"}, {DNS_NXDOMAIN, "NXDOMAIN"}, {DNS_NOTIMP, "NOTIMP"},
+	        {DNS_REFUSED, "REFUSED"}, {DNS_BADVERS, "BADVERS"}};
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (names[i].number == rcode)
 			return names[i].name;

@@ -1,9 +1,9 @@
 /* DNS messages (RFC 1035, EDNS0 of RFC 6891): parsing and writing.
  *
- * Parsing makes of any bytes a struct dns_message or an error. Names come out whole: pointers of compression are followed
- * backwards alone, so that no message makes it loop, and names inside of records' data are unpacked where the type is
- * known to hold some (RFC 3597 section 4), so that a record can be put into another message. What a message may hold is
- * bounded by DNS_RECORDS_MAX.
+ * Parsing makes of any bytes a struct dns_message or an error. Names come out whole: pointers of compression are
+ * followed backwards alone, so that no message makes it loop, and names inside of records' data are unpacked where the
+ * type is known to hold some (RFC 3597 section 4), so that a record can be put into another message. What a message may
+ * hold is bounded by DNS_RECORDS_MAX.
  *
  * Writing packs the owners of records and the names inside of those types of RFC 1035 that everybody unpacks. What does
  * not fit is left out at a record's border and TC is set: first the additional records go (without TC, as RFC 2181
@@ -76,15 +76,17 @@ struct dns_message {
 	uint16_t udp_bytes; /* what the sender takes over UDP; DNS_UDP_BYTES_MIN without EDNS */
 };
 
-/* Parses any bytes. ERR_PROTOCOL says what is wrong; then the header's id, flags and opcode are set all the same when the
- * bytes had one (else id and flags are 0). A message has one question, no more and no fewer. Records lie in the arena. */
+/* Parses any bytes. ERR_PROTOCOL says what is wrong; then the header's id, flags and opcode are set all the same when
+ * the bytes had one (else id and flags are 0). A message has one question, no more and no fewer. Records lie in the
+ * arena. */
 int dns_message_parse(struct arena *a, struct dns_message *m, const uint8_t *data, size_t len, struct err *err);
 
 /* Writes the message into `out`, at most `limit` bytes of it (DNS_UDP_BYTES_MIN to DNS_MESSAGE_BYTES_MAX). Returns how
  * many; m->flags gets TC when records were left out that count. */
 size_t dns_message_write(struct dns_message *m, uint8_t *out, size_t limit);
 
-/* Adds a record; owner and data must live as long as the message. Not more than DNS_RECORDS_MAX: the rest is not taken. */
+/* Adds a record; owner and data must live as long as the message. Not more than DNS_RECORDS_MAX: the rest is not taken.
+ */
 void dns_message_add(struct arena *a, struct dns_message *m, enum dns_section section, const struct dns_record *r);
 /* The same with the data copied into the arena. */
 void dns_message_add_copy(struct arena *a, struct dns_message *m, enum dns_section section, const uint8_t *owner,

@@ -1,6 +1,6 @@
-/* Domain names as they are on the wire (RFC 1035 section 3.1): labels with their lengths before them, a zero byte at the
- * end, 255 bytes at the most. A wire name is a pointer to its first length byte; whoever made it has checked it. Case is
- * kept and does not count in comparisons. Pure, any thread. */
+/* Domain names as they are on the wire (RFC 1035 section 3.1): labels with their lengths before them, a zero byte at
+ * the end, 255 bytes at the most. A wire name is a pointer to its first length byte; whoever made it has checked it.
+ * Case is kept and does not count in comparisons. Pure, any thread. */
 #ifndef K3X_NET_DNS_MESSAGE_NAME_H
 #define K3X_NET_DNS_MESSAGE_NAME_H
 
@@ -20,8 +20,8 @@ struct dns_name {
 size_t dns_name_len(const uint8_t *wire);
 void dns_name_set(struct dns_name *n, const uint8_t *wire);
 
-/* From text, "Example.org" or "example.org."; "." and "" are the root. \DDD and \X are escapes. ERR_INVAL says why it is
- * no name. */
+/* From text, "Example.org" or "example.org."; "." and "" are the root. \DDD and \X are escapes. ERR_INVAL says why it
+ * is no name. */
 int dns_name_parse(struct dns_name *n, struct slice text, struct err *err);
 /* Appends it as text with its dot at the end, what is not plain escaped; lower: in small letters. */
 void dns_name_text(struct strbuf *out, const uint8_t *wire, bool lower);

@@ -301,8 +301,8 @@ static enum answer_outcome give_addresses(struct lookup *l)
 
 static void add_srv(struct lookup *l, const struct found *f, unsigned weight, const struct dns_name *target)
 {
-	uint8_t data[6 + DNS_NAME_BYTES_MAX] = {0, 0, (uint8_t)(weight >> 8), (uint8_t)weight, (uint8_t)(f->port >> 8),
-	        (uint8_t)f->port};
+	uint8_t data[6 + DNS_NAME_BYTES_MAX] = {
+	        0, 0, (uint8_t)(weight >> 8), (uint8_t)weight, (uint8_t)(f->port >> 8), (uint8_t)f->port};
 	memcpy(data + 6, target->wire, target->len);
 	add(l, DNS_ANSWER, l->name->wire, DNS_SRV, l->options->ttl_s, data, 6u + target->len);
 }
@@ -444,8 +444,7 @@ static bool give_ptr(struct lookup *l, struct slice address)
 		return false;
 	LIST_FOREACH (it, uses) {
 		const struct zone_use *u = CONTAINER_OF(it, struct zone_use, link);
-		const struct slice labels[] = {
-		        zone_item_name(u->item), zone_item_namespace(u->item), SLICE("svc")};
+		const struct slice labels[] = {zone_item_name(u->item), zone_item_namespace(u->item), SLICE("svc")};
 		if (u->kind == ZONE_SERVICE && is_exposed(l, labels[1]))
 			return ptr_target(l, labels, 3);
 	}

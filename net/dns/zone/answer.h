@@ -1,9 +1,8 @@
 /* Answers about the cluster: the Kubernetes DNS specification 1.1, as CoreDNS's kubernetes plugin gives them.
  *
- *   SERVICE.NS.svc.ZONE                  A, AAAA of the service, or of each ready endpoint of a headless one; CNAME of an
- *                                        ExternalName; SRV of each port
- *   ENDPOINT.SERVICE.NS.svc.ZONE         A, AAAA of one endpoint, by its hostname, or its address with dashes
- *   _PORT._PROTOCOL.SERVICE.NS.svc.ZONE  SRV of a named port (A and AAAA, too)
+ *   SERVICE.NS.svc.ZONE                  A, AAAA of the service, or of each ready endpoint of a headless one; CNAME of
+ * an ExternalName; SRV of each port ENDPOINT.SERVICE.NS.svc.ZONE         A, AAAA of one endpoint, by its hostname, or
+ * its address with dashes _PORT._PROTOCOL.SERVICE.NS.svc.ZONE  SRV of a named port (A and AAAA, too)
  *   A-B-C-D.NS.pod.ZONE                  A of a pod
  *   PTR below in-addr.arpa, ip6.arpa     the service with that address, or the endpoints with that one and a hostname
  *   dns-version.ZONE                     TXT

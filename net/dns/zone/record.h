@@ -1,6 +1,6 @@
-/* What DNS needs of an object of the API, packed: a service, an endpoint slice, a pod. An object of 1 to 2 KB becomes some
- * hundred bytes, which is what keeps a cluster of 10,000 services in a few megabytes. Packing is where texts of the API are
- * checked; what is packed is read without further questions. Pure, any thread. */
+/* What DNS needs of an object of the API, packed: a service, an endpoint slice, a pod. An object of 1 to 2 KB becomes
+ * some hundred bytes, which is what keeps a cluster of 10,000 services in a few megabytes. Packing is where texts of
+ * the API are checked; what is packed is read without further questions. Pure, any thread. */
 #ifndef K3X_NET_DNS_ZONE_RECORD_H
 #define K3X_NET_DNS_ZONE_RECORD_H
 

@@ -1,5 +1,5 @@
-/* The cluster as DNS sees it: which services, endpoints, namespaces and (when they are asked for) pods there are, each as
- * its packed record (record.h), found by name and by address. Filled by whoever follows the API; read by answers.
+/* The cluster as DNS sees it: which services, endpoints, namespaces and (when they are asked for) pods there are, each
+ * as its packed record (record.h), found by name and by address. Filled by whoever follows the API; read by answers.
  *
  * One thread. Keys are "namespace/name" ("name" for namespaces) and copied; a record's reference is taken. */
 #ifndef K3X_NET_DNS_ZONE_ZONE_H
@@ -15,8 +15,8 @@ enum zone_kind { ZONE_SERVICE, ZONE_SLICE, ZONE_NAMESPACE, ZONE_POD, ZONE_KINDS 
 struct zone_item {
 	struct slice key;
 	struct rcbuf *record;
-	struct list_link in_service;  /* slices: those of one service */
-	struct zone_use *uses;        /* the addresses by which it is found */
+	struct list_link in_service; /* slices: those of one service */
+	struct zone_use *uses;       /* the addresses by which it is found */
 	unsigned n_uses;
 };
 
@@ -42,8 +42,8 @@ uint32_t zone_serial(const struct zone *z);
 
 /* The slices of a service, linked by in_service; NULL: none. */
 const struct list_link *zone_slices(const struct zone *z, struct slice ns, struct slice service);
-/* What is found by an address, struct zone_use linked by link; NULL: nothing. Services by their addresses; slices by those
- * of ready endpoints with a hostname; pods by theirs. */
+/* What is found by an address, struct zone_use linked by link; NULL: nothing. Services by their addresses; slices by
+ * those of ready endpoints with a hostname; pods by theirs. */
 const struct list_link *zone_by_address(const struct zone *z, struct slice ip);
 
 struct slice zone_item_namespace(const struct zone_item *i);

@@ -129,7 +129,11 @@ static void hostile_names_are_errors(void **state)
 	assert_int_equal(parse_tail(0, "\xc0\x0c\0\1\0\1", 6, &err), ERR_PROTOCOL); /* to itself */
 	assert_non_null(strstr(err.msg, "backwards"));
 	assert_int_equal(parse_tail(0, "\1a\xc0\x0c\0\1\0\1", 8, &err), ERR_PROTOCOL); /* a loop through a label */
-	assert_int_equal(parse_tail(0, "\x45" "a\0\0\1\0\1", 7, &err), ERR_PROTOCOL);
+	assert_int_equal(parse_tail(0,
+	                         "\x45"
+	                         "a\0\0\1\0\1",
+	                         7, &err),
+	        ERR_PROTOCOL);
 	assert_int_equal(parse_tail(0, "\5a", 2, &err), ERR_PROTOCOL);
 	assert_int_equal(parse_tail(0, "\xc0", 1, &err), ERR_PROTOCOL);
 	assert_int_equal(parse_tail(0, "\0\0\1", 3, &err), ERR_PROTOCOL);
@@ -145,9 +149,12 @@ static void hostile_names_are_errors(void **state)
 static void hostile_records_are_errors(void **state)
 {
 	struct err err = ERR_INIT;
-	static const char cut_off[] = "\0\0\1\0\1" "\0\0\1\0\1\0\0\0\5\0\5abc";
-	static const char mx_short[] = "\0\0\1\0\1" "\0\0\17\0\1\0\0\0\5\0\1a";
-	static const char cname_beyond[] = "\0\0\1\0\1" "\0\0\5\0\1\0\0\0\5\0\1\3abc\0";
+	static const char cut_off[] = "\0\0\1\0\1"
+	                              "\0\0\1\0\1\0\0\0\5\0\5abc";
+	static const char mx_short[] = "\0\0\1\0\1"
+	                               "\0\0\17\0\1\0\0\0\5\0\1a";
+	static const char cname_beyond[] = "\0\0\1\0\1"
+	                                   "\0\0\5\0\1\0\0\0\5\0\1\3abc\0";
 	assert_int_equal(parse_tail(1, cut_off, sizeof cut_off - 1, &err), ERR_PROTOCOL);
 	assert_int_equal(parse_tail(1, mx_short, sizeof mx_short - 1, &err), ERR_PROTOCOL);
 	assert_int_equal(parse_tail(1, cname_beyond, sizeof cname_beyond - 1, &err), ERR_PROTOCOL);

@@ -83,9 +83,9 @@ static void addresses_are_read_from_reverse_names(void **state)
 	assert_memory_equal(ip, "\12\53\0\1", 4);
 	assert_int_equal(dns_name_reverse(name("256.0.43.10.in-addr.arpa").wire, ip), 0);
 	assert_int_equal(dns_name_reverse(name("0.43.10.in-addr.arpa").wire, ip), 0);
-	assert_int_equal(dns_name_reverse(
-	                         name("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.F.ip6.arpa").wire,
-	                         ip),
+	assert_int_equal(
+	        dns_name_reverse(
+	                name("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.F.ip6.arpa").wire, ip),
 	        16);
 	assert_int_equal(ip[0], 0xfd);
 	assert_int_equal(ip[15], 1);
