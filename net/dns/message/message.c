@@ -186,6 +186,8 @@ static int read_question(struct reader *r, struct dns_message *m, struct err *er
 
 int dns_message_parse(struct arena *a, struct dns_message *m, const uint8_t *data, size_t len, struct err *err)
 {
+	struct err own = ERR_INIT;
+	err = err ? err : &own;
 	struct reader r = {.data = data, .len = len, .at = DNS_HEADER_BYTES, .arena = a};
 	*m = (struct dns_message){.name = DNS_ROOT, .udp_bytes = DNS_UDP_BYTES_MIN};
 	if (len < DNS_HEADER_BYTES)
