@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { REGEX_STEPS_MAX = 500, REGEX_GROUPS_MAX = 10 };
 enum { DAY_MS = 24 * 3600 * 1000, TTL_S_MAX = 3600, HOSTS_TTL_S = 3600, HOSTS_RELOAD_MS = 5000 };
 
 static bool is(const struct corefile_line *l, const char *word)
@@ -365,6 +366,46 @@ static void regex_free(void *arg)
 	regfree(arg);
 }
 
+/* The C library writes a repetition out: a part with "+" behind it is there twice, and parts in parts as often as that
+ * multiplies. How long a pattern gets by that; REGEX_STEPS_MAX + 1: too long. Counts are too high rather than too low.
+ */
+static size_t regex_steps(const char *pattern)
+{
+	size_t total[REGEX_GROUPS_MAX] = {0}, last = 0, depth = 0;
+	for (const char *p = pattern; *p; p++) {
+		size_t times = 1;
+		if (*p == '(') {
+			if (++depth == REGEX_GROUPS_MAX)
+				return REGEX_STEPS_MAX + 1;
+			total[depth] = last = 0;
+			continue;
+		}
+		if (*p == ')' && depth > 0) {
+			last = total[depth--] + 1;
+		} else if (strchr("+*?", *p)) {
+			times = 2;
+		} else if (*p == '{') {
+			unsigned long from = strtoul(p + 1, NULL, 10);
+			const char *comma = strpbrk(p, ",}");
+			unsigned long to = comma && *comma == ',' ? strtoul(comma + 1, NULL, 10) : 0;
+			times = (from > to ? from : to) + 1;
+			times = times > REGEX_STEPS_MAX ? REGEX_STEPS_MAX + 1 : times;
+			p = strchr(p, '}') ? strchr(p, '}') : p;
+		} else {
+			p += *p == '\\' && p[1];
+			last = 1;
+		}
+		if (times > 1) {
+			total[depth] -= total[depth] < last ? total[depth] : last;
+			last = last ? last * times : times;
+		}
+		total[depth] += last;
+		if (total[depth] > REGEX_STEPS_MAX)
+			return REGEX_STEPS_MAX + 1;
+	}
+	return total[0];
+}
+
 /* Go's classes that POSIX has not would be taken as letters: they are refused. */
 static int compile(struct reading *r, const struct corefile_line *l, struct conf_rewrite *w)
 {
@@ -379,6 +420,9 @@ static int compile(struct reading *r, const struct corefile_line *l, struct conf
 			return corefile_error(
 			        r->err, l, "rewrite: \"(?\" in a pattern is not supported: case never counts");
 	}
+	if (regex_steps(w->from) > REGEX_STEPS_MAX)
+		return corefile_error(
+		        r->err, l, "rewrite: the pattern \"%s\" repeats too much, or is too long", w->from);
 	regex_t *re = ARENA_NEW(r->arena, regex_t);
 	int rc = regcomp(re, w->from, REG_EXTENDED | REG_ICASE);
 	if (rc != 0) {

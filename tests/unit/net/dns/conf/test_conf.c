@@ -194,6 +194,9 @@ static void what_is_wrong_is_told(void **state)
 	refuses(". {\n import nothing\n}\n", ":2: import: /etc/nothing is not there");
 	refuses(". {\n import Corefile\n}\n", "in a circle");
 	refuses(". {\n rewrite name regex a(b c\n}\n", "the pattern");
+	refuses(". {\n rewrite name regex a++++++++++++++++++++++++++++++++++++ c\n}\n", "repeats too much");
+	refuses(". {\n rewrite name regex ((((((((a+)+)+)+)+)+)+)+)+ c\n}\n", "repeats too much");
+	refuses(". {\n rewrite name regex (a{99}){99} c\n}\n", "repeats too much");
 	refuses(". {\n rewrite name regex \\d+ c\n}\n", "write [0-9]");
 	refuses(". {\n rewrite name a b answer name c d\n}\n", "answer auto");
 	refuses("10.0.0.0/9 {\n}\n", "between labels");
