@@ -272,6 +272,14 @@ wait $dns_pid
 check_is "then ends in order" 0 $?
 dns_pid=
 stop_ups
+# The add-on's own Corefile, but for its files and its upstream.
+echo 'nameserver 192.0.2.53' >"$T/resolv.conf"
+kubectl -n kube-system get configmap coredns -o 'jsonpath={.data.Corefile}' | sed "s|/etc/coredns/config/NodeHosts|$T/NodeHosts|; s|/etc/coredns/custom|$T/none|; s|/etc/resolv.conf|$T/resolv.conf|" >"$T/Corefile"
+start_dns --kubeconfig "$T/dns.kubeconfig"
+check_is "the add-on's Corefile is understood" "10.43.0.77 " "$(short web.default.$z)"
+check_is "it has the cluster's DNS by name" "10.43.0.10 " "$(short kube-dns.kube-system.$z)"
+kill $dns_pid; kill $dns_pid # asked twice: at once
+stop_dns
 says() { inside timeout 20 "$K3X" dns --conf "$T/Corefile" 2>&1; }
 printf '.:53 {\n  errors\n  frobnicate\n}\n' >"$T/Corefile"
 check_has "an unknown directive is named with its line" 'Corefile:3: unknown directive "frobnicate"' "$(says)"

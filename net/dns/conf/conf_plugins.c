@@ -366,6 +366,19 @@ static void regex_free(void *arg)
 	regfree(arg);
 }
 
+/* The closing bracket of the set of characters that begins here, or its first, when there is none: [])(], [^]],
+ * [[:alpha:]]. */
+static const char *behind_set(const char *p)
+{
+	const char *at = p + 1 + (p[1] == '^');
+	for (at += *at == ']'; *at && *at != ']'; at++) {
+		const char kind[] = {at[1], ']', 0};
+		const char *end = *at == '[' && at[1] && strchr(":.=", at[1]) ? strstr(at + 2, kind) : NULL;
+		at = end ? end + 1 : at;
+	}
+	return *at ? at : p;
+}
+
 /* The C library writes a repetition out: a part with "+" behind it is there twice, and parts in parts as often as that
  * multiplies. How long a pattern gets by that; REGEX_STEPS_MAX + 1: too long. Counts are too high rather than too low.
  */
@@ -374,6 +387,8 @@ static size_t regex_steps(const char *pattern)
 	size_t total[REGEX_GROUPS_MAX] = {0}, last = 0, depth = 0;
 	for (const char *p = pattern; *p; p++) {
 		size_t times = 1;
+		if (*p == '[')
+			p = behind_set(p); /* at its last bracket */
 		if (*p == '(') {
 			if (++depth == REGEX_GROUPS_MAX)
 				return REGEX_STEPS_MAX + 1;

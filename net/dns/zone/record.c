@@ -171,7 +171,7 @@ struct rcbuf *record_pack_pod(struct slice text)
 	const struct json *o = json_parse(&a, text, NULL, NULL), *status = json_get(o, "status");
 	struct slice phase = json_get_str(status, "phase");
 	bool over = slice_is(phase, "Succeeded") || slice_is(phase, "Failed") ||
-	            json_bool(json_path(o, "spec", "hostNetwork", NULL), false);
+	            json_path(o, "metadata", "deletionTimestamp", NULL);
 	add_ips(&b, over ? NULL : json_get(status, "podIPs"), "ip");
 	return packed(&a, &b);
 }

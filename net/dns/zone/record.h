@@ -47,7 +47,7 @@ struct record_endpoint {
 /* One reference each, never NULL; what is missing or odd in the object is left out. */
 struct rcbuf *record_pack_service(struct slice json);
 struct rcbuf *record_pack_slice(struct slice json);
-struct rcbuf *record_pack_pod(struct slice json);       /* its addresses, when it runs */
+struct rcbuf *record_pack_pod(struct slice json);       /* its addresses, unless it has ended or is to go */
 struct rcbuf *record_pack_namespace(struct slice json); /* nothing: its name is all */
 
 void record_read_service(const struct rcbuf *b, struct record_service *ret);

@@ -196,6 +196,8 @@ static void what_is_wrong_is_told(void **state)
 	refuses(". {\n rewrite name regex a(b c\n}\n", "the pattern");
 	refuses(". {\n rewrite name regex a++++++++++++++++++++++++++++++++++++ c\n}\n", "repeats too much");
 	refuses(". {\n rewrite name regex ((((((((a+)+)+)+)+)+)+)+)+ c\n}\n", "repeats too much");
+	refuses(". {\n rewrite name regex ((((((((((a[[:alpha:]))))))))))]+)+)+)+)+)+)+)+)+)+ c\n}\n",
+	        "repeats too much");
 	refuses(". {\n rewrite name regex (a{99}){99} c\n}\n", "repeats too much");
 	refuses(". {\n rewrite name regex \\d+ c\n}\n", "write [0-9]");
 	refuses(". {\n rewrite name a b answer name c d\n}\n", "answer auto");
