@@ -280,6 +280,36 @@ check_is "the add-on's Corefile is understood" "10.43.0.77 " "$(short web.defaul
 check_is "it has the cluster's DNS by name" "10.43.0.10 " "$(short kube-dns.kube-system.$z)"
 kill $dns_pid; kill $dns_pid # asked twice: at once
 stop_dns
+# As in a pod: who it is, and where the API server is, by the account's files and the environment; not as root, and without
+# any capability, where the network lets everybody have port 53.
+mkdir -p "$T/account"
+cp "$T/data/server/tls/server-ca.crt" "$T/account/ca.crt"
+cp "$T/token" "$T/account/token"
+chmod -R a+rX "$T"
+inside sysctl -qw net.ipv4.ip_unprivileged_port_start=0
+printf '.:53 {\n  ready\n  kubernetes cluster.local {\n    pods verified\n  }\n}\n' >"$T/Corefile"
+chmod a+r "$T/Corefile"
+cat >"$T/as_pod.sh" <<'SH'
+mount -t tmpfs tmpfs /run && mkdir -p /run/secrets/kubernetes.io && mkdir /run/secrets/kubernetes.io/serviceaccount || exit 1
+mount --bind "$1" /run/secrets/kubernetes.io/serviceaccount || exit 1
+shift
+KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=$1 exec setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs \
+	--inh-caps=-all --bounding-set=-all "$2" dns --conf "$3"
+SH
+nsenter --net=/run/netns/$netns unshare --mount bash "$T/as_pod.sh" "$T/account" $PORT "$K3X" "$T/Corefile" >>"$T/dns.log" 2>&1 &
+dns_pid=$!
+check "as a pod it is ready" wait_for 20 inside curl -sf http://127.0.0.1:8181/ready
+check_is "and answers" "10.43.0.77 " "$(short web.default.$z)"
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec: {nodeName: none, containers: [{name: c, image: x}]}
+YAML
+check_is "a pod's address is verified" NXDOMAIN "$(rcode 10-42-8-8.default.pod.cluster.local)"
+kubectl patch pod p --subresource=status --type=merge -p '{"status":{"phase":"Running","podIP":"10.42.8.8","podIPs":[{"ip":"10.42.8.8"}]}}' >/dev/null
+check "one that is there is answered" wait_for 10 has 10-42-8-8.default.pod.cluster.local "10.42.8.8 "
+stop_dns
 says() { inside timeout 20 "$K3X" dns --conf "$T/Corefile" 2>&1; }
 printf '.:53 {\n  errors\n  frobnicate\n}\n' >"$T/Corefile"
 check_has "an unknown directive is named with its line" 'Corefile:3: unknown directive "frobnicate"' "$(says)"

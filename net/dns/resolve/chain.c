@@ -531,13 +531,40 @@ static bool refuse(struct chain_request *r)
 	return true;
 }
 
+/* Is it more than a question holds? Its records would be kept until it is answered. (What upstream takes: a SOA of
+ * IXFR, one of NOTIFY, OPT and a signature.) */
+static bool is_too_much(const uint8_t *data, size_t len)
+{
+	unsigned counts[DNS_SECTIONS];
+	for (unsigned i = 0; i < DNS_SECTIONS; i++)
+		counts[i] = (unsigned)(data[6 + 2 * i] << 8 | data[7 + 2 * i]);
+	return counts[DNS_ANSWER] > 1 || counts[DNS_AUTHORITY] > 1 || counts[DNS_ADDITIONAL] > 2 ||
+	       len > DNS_QUESTION_BYTES_MAX;
+}
+
+/* What can't be read is answered with a head alone: there is no question to repeat. */
+static void answer_head(struct chain_request *r, unsigned rcode)
+{
+	uint8_t *out = r->chain->out;
+	unsigned flags = DNS_FLAG_QR | (r->query.flags & DNS_FLAG_RD) | (r->query.opcode & 0xf) << 11 | rcode;
+	memset(out, 0, DNS_HEADER_BYTES);
+	out[0] = (uint8_t)(r->query.id >> 8);
+	out[1] = (uint8_t)r->query.id;
+	out[2] = (uint8_t)(flags >> 8);
+	out[3] = (uint8_t)flags;
+	r->answer(r, out, DNS_HEADER_BYTES);
+	request_gone(r);
+}
+
 void chain_ask(struct chain_request *r, const uint8_t *data, size_t len)
 {
 	struct err err = ERR_INIT;
 	r->begun_ns = metrics_now_ns();
 	r->query_bytes = len;
 	r->reply = (struct dns_message){.name = DNS_ROOT};
-	int rc = dns_message_parse(&r->arena, &r->query, data, len, &err);
+	/* of what is too much the head alone is read, for the refusal */
+	bool too_much = len >= DNS_HEADER_BYTES && is_too_much(data, len);
+	int rc = dns_message_parse(&r->arena, &r->query, data, too_much ? DNS_HEADER_BYTES : len, &err);
 	/* An answer gets no answer: two servers would send each other some for ever. */
 	if (len < DNS_HEADER_BYTES || r->query.flags & DNS_FLAG_QR) {
 		r->chain->env.metrics->dropped++;
@@ -545,8 +572,7 @@ void chain_ask(struct chain_request *r, const uint8_t *data, size_t len)
 		return;
 	}
 	if (rc != 0) {
-		r->query.has_edns = false;
-		finish_with(r, r->query.opcode ? DNS_NOTIMP : DNS_FORMERR);
+		answer_head(r, r->query.opcode ? DNS_NOTIMP : DNS_FORMERR);
 		return;
 	}
 	r->name = r->query.name;

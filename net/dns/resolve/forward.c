@@ -30,7 +30,6 @@ struct flight {
 	struct slice key;
 	struct forward *forward;
 	struct list_link questions;
-	unsigned n_questions;
 	struct dns_name name;
 	unsigned order[DNS_UPSTREAMS_MAX];
 	size_t n_order, at;
@@ -47,6 +46,7 @@ struct forward {
 	struct metrics *metrics;
 	struct upstream upstreams[DNS_UPSTREAMS_MAX];
 	struct map flights;
+	size_t n_waiting; /* questions of all flights */
 	unsigned turn;
 	bool is_closing;
 	struct closing closing;
@@ -149,6 +149,7 @@ static void flight_free(struct flight *f)
 /* Whoever waits is told one by one; what they ask anew is a flight of its own. */
 static void land(struct flight *f, const struct dns_message *reply, const struct err *err)
 {
+	struct forward *fw = f->forward;
 	struct list_link waiting;
 	list_init(&waiting);
 	for (struct list_link *it; (it = list_pop_front(&f->questions)) != NULL;)
@@ -156,6 +157,7 @@ static void land(struct flight *f, const struct dns_message *reply, const struct
 	flight_free(f);
 	for (struct list_link *it; (it = list_pop_front(&waiting)) != NULL;) {
 		struct forward_question *q = CONTAINER_OF(it, struct forward_question, link);
+		fw->n_waiting--;
 		q->done(q, reply, err);
 	}
 }
@@ -238,14 +240,14 @@ bool forward_ask(struct forward *fw, struct forward_question *q)
 	struct flight *f = map_get(&fw->flights, key);
 	bool is_new = !f;
 	if (fw->is_closing || (is_new && fw->flights.count >= fw->conf->max_concurrent) ||
-	        (f && f->n_questions >= DNS_FORWARD_WAITERS_MAX)) {
+	        fw->n_waiting >= DNS_FORWARD_WAITERS_MAX) {
 		fw->metrics->forward_rejects++;
 		return false;
 	}
 	if (is_new)
 		f = take_off(fw, q, key);
 	list_push_back(&f->questions, &q->link);
-	f->n_questions++;
+	fw->n_waiting++;
 	if (is_new)
 		try_next(f);
 	return true;

@@ -165,6 +165,13 @@ static void on_answer(struct chain_request *r, const uint8_t *data, size_t len)
 	answered = true;
 }
 
+static void on_answer_without_question(struct chain_request *r, const uint8_t *data, size_t len)
+{
+	assert_int_equal(len, DNS_HEADER_BYTES);
+	assert_int_equal(data[3] & 0xf, DNS_FORMERR);
+	answered = true;
+}
+
 static void send_question(const char *name, uint16_t type)
 {
 	uint8_t out[512];
@@ -319,6 +326,23 @@ static void too_many_questions_are_refused(void **state)
 	assert_int_equal(metrics->forward_rejects, 1);
 }
 
+static void what_is_more_than_a_question_is_refused_unread(void **state)
+{
+	uint8_t out[4096];
+	struct dns_message m = {.id = 7, .name = DNS_ROOT, .type = DNS_A, .klass = DNS_CLASS_IN};
+	start(". {\n forward . 127.0.0.1:%d\n}\n");
+	for (unsigned i = 0; i < 20; i++)
+		dns_message_add_copy(&arena, &m, DNS_ANSWER, (const uint8_t *)"", DNS_A, 5, "\1\2\3\4", 4);
+	struct chain_request *r = chain_request_new(chain);
+	r->port = 53;
+	r->client.ss_family = AF_INET;
+	r->answer = on_answer_without_question;
+	answered = false;
+	chain_ask(r, out, dns_message_write(&m, out, sizeof out));
+	assert_true(answered);
+	assert_int_equal(ups[0].udp_questions, 0);
+}
+
 static void the_longest_zone_and_the_longest_forward_win(void **state)
 {
 	start(". {\n forward . 127.0.0.1:%d {\n except x.org\n }\n forward sub.org 127.0.0.1:%d\n}\nown.org {\n"
@@ -385,6 +409,7 @@ int main(void)
 	        TEST(when_nobody_answers_it_is_a_failure),
 	        TEST(one_question_at_a_time_is_asked_however_many_ask_it),
 	        TEST(too_many_questions_are_refused),
+	        TEST(what_is_more_than_a_question_is_refused_unread),
 	        TEST(the_longest_zone_and_the_longest_forward_win),
 	        TEST(denials_wait_until_the_cluster_is_known),
 	        TEST(aliases_that_go_in_a_circle_end),
