@@ -51,10 +51,15 @@ static int get(int port, const char *path)
 	return status;
 }
 
+static void nobody(struct http_exchange *x, void *arg)
+{
+	http_respond(x, 404);
+}
+
 /* Ports that are free, as far as one can know. */
 static int free_port(void)
 {
-	struct http_server_options o = {.loop = &loop};
+	struct http_server_options o = {.loop = &loop, .handler = nobody};
 	struct http_server *s;
 	struct err err = ERR_INIT;
 	assert_int_equal(http_server_new(&o, &s, &err), 0);
@@ -118,7 +123,7 @@ static void pages_are_where_they_are_wanted(void **state)
 static void what_can_not_be_had_changes_nothing(void **state)
 {
 	struct err err = ERR_INIT;
-	struct http_server_options o = {.loop = &loop};
+	struct http_server_options o = {.loop = &loop, .handler = nobody};
 	struct http_server *other;
 	assert_int_equal(http_server_new(&o, &other, &err), 0);
 	assert_int_equal(http_server_listen_tcp(other, "127.0.0.1", 0, &err), 0);
