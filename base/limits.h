@@ -198,6 +198,37 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 /* Tunnels of one node that one server keeps: a node that reaches it under several addresses has several. */
 #define TUNNELS_PER_NODE_MAX 4u
 
+/* ---- the cluster's DNS server ---- */
+/* A Corefile with what it imports (a ConfigMap has 1 MiB), its words, its server blocks, and how deep imports nest. */
+#define DNS_CONF_BYTES_MAX (1024u * 1024)
+#define DNS_CONF_WORDS_MAX 100000u
+#define DNS_CONF_BLOCKS_MAX 256u
+#define DNS_CONF_IMPORTS_MAX 256u
+/* A hosts file: one of the well-known lists of names to be blocked has 6 MiB. */
+#define DNS_HOSTS_BYTES_MAX (16u * 1024 * 1024)
+/* Upstreams of one forward directive (upstream's own limit), and such directives of one server block. */
+#define DNS_UPSTREAMS_MAX 15u
+#define DNS_FORWARDS_PER_BLOCK_MAX 16u
+/* Questions that wait for an upstream, all together; beyond it they are refused. Each holds a socket. */
+#define DNS_FORWARDS_MAX 4096u
+/* Clients that wait for the upstreams of a forward directive, several for one answer among them; at some 6 KB each. More
+ * of them are refused. */
+#define DNS_FORWARD_WAITERS_MAX 8192u
+/* A question: with all that EDNS may bring (padding, cookies), and a signature. */
+#define DNS_QUESTION_BYTES_MAX 4096u
+/* TCP connections of clients, how many questions of one are worked on at a time, and how long one may say nothing. */
+#define DNS_TCP_CONNECTIONS_MAX 1024u
+#define DNS_TCP_QUESTIONS_MAX 64u
+#define DNS_TCP_IDLE_MS_MAX 10000u
+/* What is sent over UDP whatever the client says it takes: a larger datagram is cut in pieces on its way (DNS flag day
+ * 2020). */
+#define DNS_UDP_BYTES_MAX 1232u
+/* Records of a cache (upstream's), and bytes of one. */
+#define DNS_CACHE_RECORDS_MAX 9984u
+#define DNS_CACHE_RECORD_BYTES_MAX (16u * 1024)
+/* Aliases followed for one question (upstream's). */
+#define DNS_ALIASES_MAX 8u
+
 /* ---- the kubelet ---- */
 /* A frame of the runtime's streaming server: it sends 32 KiB at a time. */
 #define SPDY_FRAME_BYTES_MAX (1024u * 1024)

@@ -9,6 +9,7 @@ int secrets_encrypt_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 int certificate_main(int argc, char **argv);
 int etcd_snapshot_main(int argc, char **argv);
+int dns_main(int argc, char **argv);
 int kubectl_main(int argc, char **argv);
 int crictl_main(int argc, char **argv);
 int ctr_main(int argc, char **argv);

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TOKEN_FILE_MS = 60000, TOKEN_BYTES_MAX = 16 * 1024 };
+enum { TOKEN_BYTES_MAX = 16 * 1024 };
 enum { REQUEST_MS_MAX = 60000, ANSWER_BYTES_MAX = 512 * 1024 * 1024, FRAME_BYTES_MAX = 8 * 1024 * 1024 };
 
 struct https_client {
@@ -27,7 +27,6 @@ struct https_client {
 	const char *bearer; /* "Bearer ...", NULL when there is none */
 	const char *token_file;
 	struct strbuf bearer_of_file;
-	uint64_t token_read_ms; /* 0: not yet */
 	const char *user_agent;
 	struct list_link operations;
 	struct loop_task close_task;
@@ -78,14 +77,10 @@ static void request_done(struct http_call *call, const struct http_answer *answe
 	req->done(req);
 }
 
-/* A projected token is a small file in memory: reading it holds up nothing. */
+/* A projected token is a small file in memory: reading it for every request holds up nothing, and none is ever too old. */
 static void read_token_file(struct https_client *c)
 {
-	uint64_t now = loop_now_ms(c->base.loop);
 	char text[TOKEN_BYTES_MAX];
-	if (c->token_read_ms && now - c->token_read_ms < TOKEN_FILE_MS)
-		return;
-	c->token_read_ms = now ? now : 1;
 	FILE *f = fopen(c->token_file, "re");
 	size_t n = f ? fread(text, 1, sizeof text, f) : 0;
 	struct slice token = slice_trim((struct slice){text, n});

@@ -69,8 +69,10 @@ static bool read_identity(struct slice object, struct strbuf *key, int64_t *revi
 	return true;
 }
 
-static struct rcbuf *keep(struct slice object, struct rcbuf *shared)
+static struct rcbuf *keep(const struct informer *inf, struct slice object, struct rcbuf *shared)
 {
+	if (inf->options.digest)
+		return inf->options.digest(object);
 	return shared ? rcbuf_ref(shared) : rcbuf_copy(object.ptr, object.len);
 }
 
@@ -79,7 +81,7 @@ static void upsert(struct informer *inf, struct slice key, int64_t revision, str
 	struct informer_object *o = map_get(&inf->objects, key);
 	if (!o) {
 		o = MAP_ENTRY_NEW(struct informer_object, key, key);
-		o->json = keep(text, shared);
+		o->json = keep(inf, text, shared);
 		o->revision = revision;
 		o->epoch = inf->epoch;
 		map_put(&inf->objects, o->key, o);
@@ -91,7 +93,7 @@ static void upsert(struct informer *inf, struct slice key, int64_t revision, str
 	if (o->revision == revision)
 		return;
 	struct rcbuf *before = o->json;
-	o->json = keep(text, shared);
+	o->json = keep(inf, text, shared);
 	o->revision = revision;
 	if (inf->options.updated)
 		inf->options.updated(inf->options.arg, o, before);
@@ -104,7 +106,7 @@ static void remove_key(struct informer *inf, struct slice key, struct slice text
 	if (!o)
 		return;
 	rcbuf_unref(o->json);
-	o->json = keep(text, shared);
+	o->json = keep(inf, text, shared);
 	drop(inf, o);
 }
 

@@ -1,7 +1,7 @@
 # Benchmarks: `make bench-api`, `make bench-rbac`, `make bench-start`, `make bench-store`, `make bench-wear` (as root), `make bench-store-engine`,
-# `make bench-cluster` and `make bench-ha` (as root); QUICK=1 makes them short.
+# `make bench-cluster`, `make bench-ha` and `make bench-dns` (as root); QUICK=1 makes them short.
 # Each starts what it needs and stops it again; figures also go to build/bench/NAME.json.
-.PHONY: bench-api bench-rbac bench-start bench-store bench-wear bench-store-engine bench-cluster bench-ha
+.PHONY: bench-api bench-rbac bench-start bench-store bench-wear bench-store-engine bench-cluster bench-ha bench-dns
 
 BENCH_FLAGS := $(if $(QUICK),--quick)
 
@@ -16,3 +16,6 @@ bench-cluster: all
 
 bench-ha: all
 	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) tests/apart.sh tools/bench/bench-ha
+
+bench-dns: all
+	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) SERVICES=$(SERVICES) tests/apart.sh tools/bench/bench-dns

@@ -19,6 +19,7 @@ static const struct program programs[] = {
         {"token", token_main, "tokens by which agents and servers join: create, list, delete, generate, rotate"},
         {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
         {"etcd-snapshot", etcd_snapshot_main, "snapshots: save, list, delete, prune; here and in S3 stores"},
+        {"dns", dns_main, "the cluster's DNS server (a pod of kube-system)"},
         {"kubectl", kubectl_main, "run kubectl as the cluster's administrator"},
         {"crictl", crictl_main, "run crictl on this node's container runtime"},
         {"ctr", ctr_main, "run ctr on this node's containerd"},
