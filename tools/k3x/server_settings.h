@@ -31,7 +31,7 @@ struct server_settings {
 	bool cluster_reset;
 	const char *restore_path;
 	const char *tls_min_version, *tls_cipher_suites;
-	struct flag_list disable;
+	struct flag_list disable, addons_off; /* --disable as it was given, and what addons_choose() made of it */
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
 	const char *node_name, *node_ip, *node_external_ip;
