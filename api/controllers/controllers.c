@@ -115,6 +115,14 @@ static const char *keep(struct controllers *c, const char *text)
 	return text ? arena_strdup(&c->arena, text) : NULL;
 }
 
+static const char *const *keep_list(struct controllers *c, const char *const *list, size_t n)
+{
+	const char **copy = ARENA_ARRAY(&c->arena, const char *, n + 1);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = keep(c, list[i]);
+	return copy;
+}
+
 static void all_closed(struct closing *closing)
 {
 	struct controllers *c = CONTAINER_OF(closing, struct controllers, closing);
@@ -144,6 +152,9 @@ int controllers_new(const struct controllers_options *options, struct controller
 	c->client_ca_key_file = keep(c, options->client_ca_key_file);
 	c->server_ca_file = keep(c, options->server_ca_file);
 	c->server_ca_key_file = keep(c, options->server_ca_key_file);
+	c->manifests_dir = keep(c, options->manifests_dir);
+	c->disabled_addons = keep_list(c, options->disabled_addons, options->n_disabled_addons);
+	c->n_disabled_addons = options->n_disabled_addons;
 	c->closing.all_closed = all_closed;
 	list_init(&c->queues);
 	list_init(&c->listeners);

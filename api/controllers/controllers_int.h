@@ -33,7 +33,12 @@
 #define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
 #define JOBS "/apis/batch/v1/jobs"
 #define CERTIFICATE_REQUESTS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
+/* Who owns the fields of what lies in server/manifests. */
+#define DEPLOY_MANAGER "deploy"
+
+static const char apply_patch[] __attribute__((unused)) = "application/apply-patch+yaml";
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
 
@@ -49,6 +54,9 @@ struct controllers {
 	bool serves_load_balancers;
 	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
+	const char *manifests_dir; /* NULL: none is read */
+	const char *const *disabled_addons;
+	size_t n_disabled_addons;
 	struct list_link queues, listeners, recorders;
 	void **states; /* one for each row of the table */
 	struct closing closing;
@@ -107,6 +115,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \
 	CONTROLLER("csrsigning", "certificate-controller", csr_signer, NULL) \
 	CONTROLLER("csrcleaner", "certificate-controller", csr_cleaner, NULL) \
+	CONTROLLER("deploy", "deploy-controller", deploy_controller, deploy_controller_stop) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
 #define CONTROLLER(name, identity, prefix, stop) \
@@ -114,6 +123,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	void prefix##_release(void *state);
 CONTROLLERS
 #undef CONTROLLER
+void deploy_controller_stop(void *state);
 void garbage_collector_stop(void *state);
 void node_password_stop(void *state);
 void token_cleaner_stop(void *state);
