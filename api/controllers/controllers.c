@@ -136,6 +136,16 @@ static void all_closed(struct closing *closing)
 		closed(arg);
 }
 
+static void take_arguments(struct controllers *c, const struct controllers_arguments *g)
+{
+	c->node_grace_s = (unsigned)g->node_grace_s;
+	c->terminated_pods_max = (size_t)g->terminated_pods_max;
+	c->eviction_rate = g->eviction_rate;
+	c->secondary_eviction_rate = g->secondary_eviction_rate;
+	c->unhealthy_zone_threshold = g->unhealthy_zone_threshold;
+	c->large_zone_nodes = (size_t)g->large_zone_nodes;
+}
+
 int controllers_new(const struct controllers_options *options, struct controllers **ret, struct err *err)
 {
 	struct controllers *c = xcalloc(1, sizeof *c);
@@ -146,7 +156,7 @@ int controllers_new(const struct controllers_options *options, struct controller
 		CHECK(i < CONTROLLERS_PORTS_MAX);
 		c->reserved_ports[i] = options->reserved_ports[i];
 	}
-	c->node_grace_s = options->node_grace_s ? options->node_grace_s : 50;
+	take_arguments(c, &options->arguments);
 	c->cluster_cidr = options->cluster_cidr ? arena_strdup(&c->arena, options->cluster_cidr) : NULL;
 	c->client_ca_file = keep(c, options->client_ca_file);
 	c->client_ca_key_file = keep(c, options->client_ca_key_file);

@@ -8,6 +8,7 @@
 
 #include "api/client/client.h"
 #include "api/client/informer_set.h"
+#include "api/controllers/arguments.h"
 
 struct controllers;
 
@@ -29,7 +30,7 @@ struct controllers_options {
 	/* Names of Addons that are to go, with what they applied. */
 	const char *const *disabled_addons;
 	size_t n_disabled_addons;
-	unsigned node_grace_s; /* a node that is silent for longer is Unknown; 0: 50 */
+	struct controllers_arguments arguments;
 };
 
 /* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied.

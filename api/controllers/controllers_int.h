@@ -54,6 +54,9 @@ struct controllers {
 	bool serves_load_balancers;
 	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
+	size_t terminated_pods_max;
+	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
+	size_t large_zone_nodes;
 	const char *manifests_dir; /* NULL: none is read */
 	const char *const *disabled_addons;
 	size_t n_disabled_addons;
@@ -104,6 +107,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
+	CONTROLLER("podgc", "pod-garbage-collector", pod_gc_controller, NULL) \
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
