@@ -104,6 +104,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("service-lb", "service-lb-controller", service_lb_controller, NULL) \
+	CONTROLLER("endpointslicemirroring", "endpointslicemirroring-controller", endpoint_slice_mirroring, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
@@ -114,6 +115,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("persistentvolume-binder", "persistent-volume-binder", binder, NULL) \
 	CONTROLLER("persistentvolume-expander", "expand-controller", expander, NULL) \
 	CONTROLLER("ephemeral-volume", "ephemeral-volume-controller", ephemeral_volume, NULL) \
+	CONTROLLER("bootstrapsigner", "bootstrap-signer", bootstrap_signer, bootstrap_signer_stop) \
 	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \
 	CONTROLLER("pvprotection", "pv-protection-controller", volume_protection, NULL) \
 	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \
@@ -131,6 +133,7 @@ void deploy_controller_stop(void *state);
 void garbage_collector_stop(void *state);
 void node_password_stop(void *state);
 void token_cleaner_stop(void *state);
+void bootstrap_signer_stop(void *state);
 
 /* ---- small things that several need ---- */
 
