@@ -147,6 +147,28 @@ check "what was put there meanwhile is applied" wait_for 10 kubectl get configma
 check "a start brings back what was deleted" wait_for 10 kubectl get configmap early
 check_is "and does not touch what is as it should be" "$revision" "$(kubectl get configmap unskipped -o 'jsonpath={.metadata.resourceVersion}')"
 
+# ---- killed in the middle, again and again: it ends as it would have without ----
+many() { # FROM TO
+	local i
+	for ((i = $1; i <= $2; i++)); do printf -- '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: many-%s}\n' "$i"; done
+}
+names() { kubectl get configmaps -o name | grep -c many-; }
+for round in 1 2 3 4; do
+	stop_server KILL
+	many $((round * 50)) $((round * 50 + 199)) | put many.yaml
+	start
+	wait_for 10 bash -c "[ \$(grep -c 'manifest is applied' '$T/k3x.log') -gt $round ]"
+done
+stop_server KILL
+many 300 399 | put many.yaml
+start
+check "what is in the file is there in the end" wait_for 30 kubectl get configmap many-300 many-399
+names_are() { [ "$(names)" = "$1" ]; }
+check "and nothing that was in it before" wait_for 30 names_are 100
+check "the Addon knows of it" wait_for 10 checksum_is many many.yaml
+: | put many.yaml
+check "and all of it can go" wait_for 30 names_are 0
+
 # ---- what comes with us ----
 packaged=$(cd "$root/tools/k3x/addons" && ls *.yaml 2>/dev/null)
 for f in $packaged; do

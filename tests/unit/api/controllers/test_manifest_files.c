@@ -1,9 +1,12 @@
 /* Which files of a folder are manifests. */
+#include "tests/unit/faults.h"
 #include "tests/unit/unit_json.h"
 
+#include "api/controllers/manifest.h"
 #include "api/controllers/manifest_files.h"
 #include "base/limits.h"
 
+#include <errno.h>
 #include <sys/stat.h>
 
 static char dir[64];
@@ -119,6 +122,35 @@ static void what_is_no_folder_is_an_error(void **state)
 	assert_non_null(strstr(err.msg, "/nonexistent"));
 }
 
+static int read_one(struct err *err)
+{
+	struct manifest m;
+	struct arena own = ARENA_INIT;
+	char path[128];
+	snprintf(path, sizeof path, "%s/a.yaml", dir);
+	int rc = manifest_read(&own, path, &m, err);
+	assert_true(rc != 0 || m.count == 1);
+	arena_release(&own);
+	return rc;
+}
+
+static int scan_once(struct err *err)
+{
+	struct arena own = ARENA_INIT;
+	int rc = manifest_files_scan(&own, dir, &found, err);
+	arena_release(&own);
+	return rc;
+}
+
+static void what_cannot_be_read_is_told(void **state)
+{
+	static const struct fault_plan reading = {.kinds = FAULT_OPEN | FAULT_READ, .error = EIO, .run = read_one},
+	                               scanning = {.kinds = FAULT_OPEN, .error = EMFILE, .run = scan_once};
+	put("a.yaml", "{apiVersion: v1, kind: Pod, metadata: {name: a}}\n");
+	assert_true(faults_try_all(&reading) >= 2);
+	assert_true(faults_try_all(&scanning) >= 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +159,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(the_first_has_the_name, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(a_stamp_changes_with_the_file, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(circles_and_depths_end, make_dir, remove_dir),
+	        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_told, make_dir, remove_dir),
 	        cmocka_unit_test_teardown(what_is_no_folder_is_an_error, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* The image of the program that runs: here, of this test. What is in it is unpacked, and runs. */
+#include "tests/unit/faults.h"
 #include "tests/unit/unit_json.h"
 
 #include "node/runtime/system_image.h"
@@ -111,14 +112,32 @@ static void a_place_that_cannot_be_written_is_named(void **state)
 	assert_non_null(strstr(err.msg, "/nonexistent/image.tar"));
 }
 
+static int write_and_remove(struct err *err)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/image.tar", dir);
+	int rc = system_image_write(path, err);
+	assert_true((access(path, F_OK) == 0) == (rc == 0)); /* all of it or nothing */
+	unlink(path);
+	return rc;
+}
+
+static void whatever_fails_leaves_nothing_behind(void **state)
+{
+	static const struct fault_plan plan = {
+	        .kinds = FAULT_OPEN | FAULT_READ | FAULT_WRITE, .error = EIO, .run = write_and_remove};
+	assert_true(faults_try_all(&plan) > 10);
+}
+
 int main(void)
 {
 	if (getenv("K3X_TEST_RUNS_ALONE"))
-		return 42;
+		return 42; /* in a root of its own */
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(it_is_a_layout_whose_digests_are_right, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(the_same_files_are_the_same_bytes, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(what_is_in_it_runs_alone, make_dir, remove_dir),
+	        cmocka_unit_test_setup_teardown(whatever_fails_leaves_nothing_behind, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(a_place_that_cannot_be_written_is_named, make_dir, remove_dir),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
