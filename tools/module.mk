@@ -9,7 +9,7 @@ build/gen/tools/k3x/addon_files.c: FORCE
 	@mkdir -p $(@D)
 	@{ echo '/* Made by tools/module.mk. */'; echo '#include "tools/k3x/addons.h"'; \
 		for f in $(ADDONS); do s=addon_$$(basename $$f .yaml | tr -c 'a-z0-9\n' _); echo "/* $$(cksum <$$f) */"; \
-			printf '__asm__(".pushsection .rodata\\n%s:\\n.incbin \"%s\"\\n%s_end:\\n.byte 0\\n.popsection\\n");\n' $$s $$f $$s; \
+			printf '__asm__(".pushsection .rodata\\n%s:\\n.incbin \\\"%s\\\"\\n%s_end:\\n.byte 0\\n.popsection\\n");\n' $$s $$f $$s; \
 			echo "extern const char $$s[], $${s}_end[];"; done; \
 		echo 'const struct addon_file addon_files[] = {'; \
 		for f in $(ADDONS); do n=$$(basename $$f .yaml); s=addon_$$(echo $$n | tr -c 'a-z0-9\n' _); \

@@ -142,6 +142,15 @@ static const char *variable(struct server_settings *s, struct slice name)
 	return NULL;
 }
 
+/* What else stands between the signs is text that means itself. */
+static bool looks_like_one(struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!(name.ptr[i] >= 'A' && name.ptr[i] <= 'Z') && name.ptr[i] != '_')
+			return false;
+	return name.len;
+}
+
 int addons_fill_in(struct server_settings *s, struct slice text, struct strbuf *out, struct err *err)
 {
 	while (text.len) {
@@ -150,13 +159,15 @@ int addons_fill_in(struct server_settings *s, struct slice text, struct strbuf *
 		if (!end)
 			break;
 		struct slice name = {begin + 2, (size_t)(end - begin) - 2};
-		const char *value = variable(s, name);
+		bool is_one = looks_like_one(name);
+		const char *value = is_one ? variable(s, name) : "%{";
 		if (!value)
 			return err_set(err, ERR_INVAL, "%%{%.*s}%% is no variable of add-ons", SLICE_FMT(name));
 		strbuf_add(out, text.ptr, (size_t)(begin - text.ptr));
 		strbuf_adds(out, value);
-		text.len -= (size_t)(end + 2 - text.ptr);
-		text.ptr = end + 2;
+		const char *rest = is_one ? end + 2 : begin + 2;
+		text.len -= (size_t)(rest - text.ptr);
+		text.ptr = rest;
 	}
 	strbuf_add_slice(out, text);
 	return 0;

@@ -132,7 +132,7 @@ static void whatever_fails_leaves_nothing_behind(void **state)
 int main(void)
 {
 	if (getenv("K3X_TEST_RUNS_ALONE"))
-		return 42; /* in a root of its own */
+		_exit(42); /* in a root of its own, where a sanitizer finds no /proc at its end */
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(it_is_a_layout_whose_digests_are_right, make_dir, remove_dir),
 	        cmocka_unit_test_setup_teardown(the_same_files_are_the_same_bytes, make_dir, remove_dir),

@@ -132,6 +132,9 @@ static void unknown_variables_are_named(void **state)
 	strbuf_reset(&out);
 	assert_int_equal(addons_fill_in(&s, SLICE("100% {} %{ x"), &out, &err), 0);
 	assert_string_equal(strbuf_cstr(&out), "100% {} %{ x");
+	strbuf_reset(&out);
+	assert_int_equal(addons_fill_in(&s, SLICE("# %{...}% and %{%{CLUSTER_DNS}%"), &out, &err), 0);
+	assert_string_equal(strbuf_cstr(&out), "# %{...}% and %{10.43.0.10");
 	strbuf_release(&out);
 }
 
@@ -144,7 +147,6 @@ static void all_that_are_in_the_binary_can_be_laid_out(void **state)
 		if (addons_fill_in(&s, (struct slice){f->text, (size_t)(f->end - f->text)}, &out, &err) != 0 ||
 		        !yaml_parse_all(&a, strbuf_slice(&out), NULL, &err))
 			fail_msg("%s: %s", f->name, err.msg);
-		assert_null(strstr(strbuf_cstr(&out), "%{"));
 		strbuf_release(&out);
 	}
 }
