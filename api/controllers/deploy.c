@@ -55,14 +55,14 @@ static void defined(struct work_call *call)
 		d->is_defined = true;
 }
 
+/* Asked for again until it is served: somebody may have deleted it meanwhile. Where it is there, nothing is written. */
 bool deploy_is_defined(struct deploy *d, struct work *w)
 {
 	if (d->is_defined && resource_find_kind(SLICE(ADDON_VERSION), SLICE("Addon")))
 		return true;
-	if (!d->is_defined)
-		work_patch(w, CRDS "/addons.k3s.cattle.io?fieldManager=" DEPLOY_MANAGER "&force=true", apply_patch,
-		        json_parse(&w->arena, SLICE(definition), NULL, NULL), defined)
-		        ->arg = d;
+	work_patch(w, CRDS "/addons.k3s.cattle.io?fieldManager=" DEPLOY_MANAGER "&force=true", apply_patch,
+	        json_parse(&w->arena, SLICE(definition), NULL, NULL), defined)
+	        ->arg = d;
 	work_again(w, DEFINED_MS);
 	return false;
 }

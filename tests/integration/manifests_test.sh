@@ -137,6 +137,11 @@ check "a file with .skip is not" gone configmap skipped
 rm "$M/skipped.yaml.skip"
 check "until the .skip goes" wait_for 20 kubectl get configmap skipped
 
+# ---- the kind itself ----
+kubectl delete crd addons.k3s.cattle.io >/dev/null
+config_map again | put again.yaml
+check "when the kind Addon is deleted it comes back" wait_for 20 checksum_is again again.yaml
+
 # ---- restarts ----
 kubectl delete configmap early >/dev/null
 revision=$(kubectl get configmap unskipped -o 'jsonpath={.metadata.resourceVersion}')
