@@ -15,16 +15,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* k3s's name, ours. */
+/* k3s's name, ours. What is built in has no file: it is left out where it is made. */
 static const struct {
 	const char *name, *synonym;
+	bool is_built_in;
 } components[] = {
-        {"coredns", "dns"},
-        {"traefik", "ingress"},
-        {"servicelb", "loadbalancer"},
-        {"local-storage", "provisioner"},
-        {"metrics-server", "metrics"},
-        {"runtimes", NULL},
+        {"coredns", "dns", false},
+        {"traefik", "ingress", false},
+        {"servicelb", "loadbalancer", true}, /* parts/part_controllers.c */
+        {"local-storage", "provisioner", false},
+        {"metrics-server", "metrics", false},
+        {"runtimes", NULL, false},
 };
 
 enum { COMPONENTS = sizeof components / sizeof *components };
@@ -37,6 +38,14 @@ static const struct addon_file *find_file(const struct addon_file *files, const 
 		if (strcmp(files->name, name) == 0)
 			return files;
 	return NULL;
+}
+
+static bool is_built_in(const char *name)
+{
+	for (size_t i = 0; i < COMPONENTS; i++)
+		if (components[i].is_built_in && strcmp(components[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 /* NULL: no component is called so. */
@@ -201,10 +210,12 @@ static int lay_out(struct server_settings *s, const struct addon_file *f, struct
 
 int addons_lay_out(struct server_settings *s, const struct addon_file *files, struct err *err)
 {
-	for (size_t i = 0; i < s->disable.count; i++)
-		if (!find_file(files, canonical(files, s->disable.items[i])))
+	for (size_t i = 0; i < s->disable.count; i++) {
+		const char *name = canonical(files, s->disable.items[i]);
+		if (!is_built_in(name) && !find_file(files, name))
 			log_warn("server", "nothing is left out: this component is not built yet", "disable=%s",
 			        s->disable.items[i]);
+	}
 	for (const struct addon_file *f = files; f->name; f++) {
 		const char *path = server_file(s, "server/manifests/%s.yaml", f->name);
 		if (!flag_list_has(&s->addons_off, f->name)) {
