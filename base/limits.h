@@ -229,6 +229,19 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 /* Aliases followed for one question (upstream's). */
 #define DNS_ALIASES_MAX 8u
 
+/* ---- manifests that are applied (DATA/server/manifests) ---- */
+/* A file: the largest published ones, definitions of operators, have 6 MB. */
+#define MANIFEST_BYTES_MAX (16u * 1024 * 1024)
+/* Its objects, and how deep Lists lie in Lists. */
+#define MANIFEST_OBJECTS_MAX 10000u
+#define MANIFEST_LISTS_MAX 8
+/* Files, folders below the first (each is watched), and how deep they lie. The rest is left out and told. */
+#define MANIFESTS_MAX 1024u
+#define MANIFEST_FOLDERS_MAX 64u
+#define MANIFEST_FOLDER_DEPTH_MAX 8
+/* What is named in one message of an event about a file. */
+#define MANIFEST_MESSAGE_BYTES_MAX 1024u
+
 /* ---- the kubelet ---- */
 /* A frame of the runtime's streaming server: it sends 32 KiB at a time. */
 #define SPDY_FRAME_BYTES_MAX (1024u * 1024)

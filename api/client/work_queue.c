@@ -304,6 +304,25 @@ void work_done_ignore_missing(struct work_call *call)
 		work_fail(call->work, &call->request.err);
 }
 
+void work_hold(struct work *w)
+{
+	LOOP_CHECK_OWNER(w->queue->options.client->loop);
+	w->outstanding++;
+}
+
+void work_let_go(struct work *w)
+{
+	LOOP_CHECK_OWNER(w->queue->options.client->loop);
+	CHECK(w->outstanding > 0);
+	if (--w->outstanding == 0)
+		finish(w);
+}
+
+bool work_is_closing(const struct work *w)
+{
+	return w->queue->closing;
+}
+
 void work_fail(struct work *w, const struct err *err)
 {
 	if (!w->failed)

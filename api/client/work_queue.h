@@ -84,6 +84,12 @@ void work_fail(struct work *w, const struct err *err);
 /* Come again after ms, also when all went well; the earliest of several counts. */
 void work_again(struct work *w, int64_t ms);
 
+/* Something beside calls is under way (a file is read on a pool): the work is not over before work_let_go() was called
+ * as often as this. When the queue is being closed meanwhile, work_let_go() is all that may still be called. */
+void work_hold(struct work *w);
+void work_let_go(struct work *w);
+bool work_is_closing(const struct work *w);
+
 static inline struct slice work_call_text(const struct work_call *c)
 {
 	return c->request.response ? (struct slice){c->request.response->data, c->request.response->len} : SLICE_NULL;

@@ -115,6 +115,14 @@ static const char *keep(struct controllers *c, const char *text)
 	return text ? arena_strdup(&c->arena, text) : NULL;
 }
 
+static const char *const *keep_list(struct controllers *c, const char *const *list, size_t n)
+{
+	const char **copy = ARENA_ARRAY(&c->arena, const char *, n + 1);
+	for (size_t i = 0; i < n; i++)
+		copy[i] = keep(c, list[i]);
+	return copy;
+}
+
 static void all_closed(struct closing *closing)
 {
 	struct controllers *c = CONTAINER_OF(closing, struct controllers, closing);
@@ -128,6 +136,16 @@ static void all_closed(struct closing *closing)
 		closed(arg);
 }
 
+static void take_arguments(struct controllers *c, const struct controllers_arguments *g)
+{
+	c->node_grace_s = (unsigned)g->node_grace_s;
+	c->terminated_pods_max = (size_t)g->terminated_pods_max;
+	c->eviction_rate = g->eviction_rate;
+	c->secondary_eviction_rate = g->secondary_eviction_rate;
+	c->unhealthy_zone_threshold = g->unhealthy_zone_threshold;
+	c->large_zone_nodes = (size_t)g->large_zone_nodes;
+}
+
 int controllers_new(const struct controllers_options *options, struct controllers **ret, struct err *err)
 {
 	struct controllers *c = xcalloc(1, sizeof *c);
@@ -138,12 +156,15 @@ int controllers_new(const struct controllers_options *options, struct controller
 		CHECK(i < CONTROLLERS_PORTS_MAX);
 		c->reserved_ports[i] = options->reserved_ports[i];
 	}
-	c->node_grace_s = options->node_grace_s ? options->node_grace_s : 50;
+	take_arguments(c, &options->arguments);
 	c->cluster_cidr = options->cluster_cidr ? arena_strdup(&c->arena, options->cluster_cidr) : NULL;
 	c->client_ca_file = keep(c, options->client_ca_file);
 	c->client_ca_key_file = keep(c, options->client_ca_key_file);
 	c->server_ca_file = keep(c, options->server_ca_file);
 	c->server_ca_key_file = keep(c, options->server_ca_key_file);
+	c->manifests_dir = keep(c, options->manifests_dir);
+	c->disabled_addons = keep_list(c, options->disabled_addons, options->n_disabled_addons);
+	c->n_disabled_addons = options->n_disabled_addons;
 	c->closing.all_closed = all_closed;
 	list_init(&c->queues);
 	list_init(&c->listeners);

@@ -8,6 +8,7 @@
 
 #include "api/client/client.h"
 #include "api/client/informer_set.h"
+#include "api/controllers/arguments.h"
 
 struct controllers;
 
@@ -25,7 +26,11 @@ struct controllers_options {
 	const char *cluster_cidr;   /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
 	bool serves_load_balancers; /* services of that type get the addresses of nodes (servicelb.c) */
 	const int *reserved_ports;  /* which no such service gets; ends with 0; NULL: none */
-	unsigned node_grace_s;      /* a node that is silent for longer is Unknown; 0: 50 */
+	const char *manifests_dir;  /* DATA/server/manifests, whose files are applied; NULL: none */
+	/* Names of Addons that are to go, with what they applied. */
+	const char *const *disabled_addons;
+	size_t n_disabled_addons;
+	struct controllers_arguments arguments;
 };
 
 /* Starts them: they act once the informers are synced. ERR_INVAL or ERR_IO when an option is wrong. Options are copied.

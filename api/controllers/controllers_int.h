@@ -33,7 +33,12 @@
 #define BUDGETS "/apis/policy/v1/poddisruptionbudgets"
 #define JOBS "/apis/batch/v1/jobs"
 #define CERTIFICATE_REQUESTS "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
+/* Who owns the fields of what lies in server/manifests. */
+#define DEPLOY_MANAGER "deploy"
+
+static const char apply_patch[] __attribute__((unused)) = "application/apply-patch+yaml";
 static const char merge_patch[] = "application/merge-patch+json";
 static const char strategic_patch[] = "application/strategic-merge-patch+json";
 
@@ -49,6 +54,12 @@ struct controllers {
 	bool serves_load_balancers;
 	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
+	size_t terminated_pods_max;
+	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
+	size_t large_zone_nodes;
+	const char *manifests_dir; /* NULL: none is read */
+	const char *const *disabled_addons;
+	size_t n_disabled_addons;
 	struct list_link queues, listeners, recorders;
 	void **states; /* one for each row of the table */
 	struct closing closing;
@@ -93,20 +104,24 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("service-lb", "service-lb-controller", service_lb_controller, NULL) \
+	CONTROLLER("endpointslicemirroring", "endpointslicemirroring-controller", endpoint_slice_mirroring, NULL) \
 	CONTROLLER("nodeipam", "node-controller", node_ipam_controller, NULL) \
 	CONTROLLER("nodelifecycle", "node-controller", node_lifecycle_controller, NULL) \
 	CONTROLLER("tainteviction", "node-controller", taint_eviction_controller, NULL) \
+	CONTROLLER("podgc", "pod-garbage-collector", pod_gc_controller, NULL) \
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
 	CONTROLLER("persistentvolume-binder", "persistent-volume-binder", binder, NULL) \
 	CONTROLLER("persistentvolume-expander", "expand-controller", expander, NULL) \
 	CONTROLLER("ephemeral-volume", "ephemeral-volume-controller", ephemeral_volume, NULL) \
+	CONTROLLER("bootstrapsigner", "bootstrap-signer", bootstrap_signer, bootstrap_signer_stop) \
 	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \
 	CONTROLLER("pvprotection", "pv-protection-controller", volume_protection, NULL) \
 	CONTROLLER("csrapproving", "certificate-controller", csr_approver, NULL) \
 	CONTROLLER("csrsigning", "certificate-controller", csr_signer, NULL) \
 	CONTROLLER("csrcleaner", "certificate-controller", csr_cleaner, NULL) \
+	CONTROLLER("deploy", "deploy-controller", deploy_controller, deploy_controller_stop) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
 #define CONTROLLER(name, identity, prefix, stop) \
@@ -114,9 +129,11 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	void prefix##_release(void *state);
 CONTROLLERS
 #undef CONTROLLER
+void deploy_controller_stop(void *state);
 void garbage_collector_stop(void *state);
 void node_password_stop(void *state);
 void token_cleaner_stop(void *state);
+void bootstrap_signer_stop(void *state);
 
 /* ---- small things that several need ---- */
 

@@ -21,8 +21,6 @@
 
 enum { ABSENT_MAX = 256, UID_MAX = 64, UNKNOWN_KIND_RETRY_MS = 5 * 60 * 1000, NEW_KINDS_MS = 2000 };
 
-#define CRDS "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
 struct monitor {
 	struct collector *g;
 	unsigned number;

@@ -9,8 +9,13 @@
  *     Ready Unknown           --> taints unreachable:NoSchedule and :NoExecute
  *     Ready True              --> neither; pressure conditions and cordons have NoSchedule taints of their own
  *
+ * NoExecute taints, which cost a node its pods, come one after the other, as fast as the node's zone allows
+ * (node_zones.h). When every zone is down none is given and those there are are taken back; when one is up again all
+ * nodes have a whole grace period anew, for it may have been us who heard nothing.
+ *
  * Upstream: pkg/controller/nodelifecycle. Pods are evicted by tainteviction.c. */
 #include "api/controllers/controllers_int.h"
+#include "api/controllers/node_zones.h"
 
 #include "base/log.h"
 
@@ -22,6 +27,8 @@ struct health {
 	struct slice name;
 	uint64_t alive_ms;
 	bool was_ready;
+	bool may_evict; /* its zone has let it have a NoExecute taint */
+	struct node_place place;
 };
 
 struct lifecycle {
@@ -31,6 +38,7 @@ struct lifecycle {
 	struct work_queue *queue;
 	struct recorder *recorder;
 	struct map health;
+	struct node_zones zones;
 };
 
 struct sync {
@@ -68,14 +76,8 @@ static void alive(struct lifecycle *s, struct slice name)
 	work_queue_add_after(s->queue, name, grace_ms(s));
 }
 
-static void node_added(void *arg, struct informer_object *o)
-{
-	struct lifecycle *s = arg;
-	alive(s, o->key);
-	work_queue_add(s->queue, o->key);
-}
-
-static struct slice ready_heartbeat(struct slice text)
+/* The whole condition Ready of a node's text. */
+static struct slice ready_condition(struct slice text)
 {
 	struct slice list = json_find(text, "status", "conditions", NULL);
 	struct json_scan s;
@@ -86,15 +88,63 @@ static struct slice ready_heartbeat(struct slice text)
 		if (!json_scan_skip(&s))
 			break;
 		if (slice_is(json_find(s.text, "type", NULL), "Ready"))
-			return json_find(s.text, "lastHeartbeatTime", NULL);
+			return s.text;
 	}
 	return SLICE_NULL;
+}
+
+/* ---- zones ---- */
+
+static void take_news(struct lifecycle *s, unsigned news)
+{
+	if (news & NODE_ZONES_ALL_DOWN)
+		log_warn("nodelifecycle", "no zone has a node that is ready: no pods are evicted", "nodes=%zu",
+		        s->health.count);
+	if (news & NODE_ZONES_ANY_UP)
+		log_info("nodelifecycle", "nodes are ready again", "nodes=%zu", s->health.count);
+	MAP_FOREACH (slot, &s->health) {
+		struct health *h = slot->value;
+		if (news & NODE_ZONES_ANY_UP)
+			h->alive_ms = controllers_now_ms(s->c);
+		if (news)
+			work_queue_add(s->queue, h->name);
+	}
+}
+
+static void count_node(struct lifecycle *s, struct informer_object *o)
+{
+	struct meta m;
+	char zone[640] = "/";
+	meta_read(informer_text(o), &m);
+	struct slice status = json_find(ready_condition(informer_text(o)), "status", NULL);
+	enum node_count count = slice_is(status, "True") ? NODE_COUNTED_READY : NODE_COUNTED_NOT_READY;
+	if (!status.len || (m.labels.len && json_find(m.labels, "node.kubernetes.io/exclude-disruption", NULL).ptr))
+		count = NODE_NOT_COUNTED;
+	if (m.labels.len)
+		snprintf(zone, sizeof zone, "%.*s/%.*s",
+		        SLICE_FMT(json_find(m.labels, "topology.kubernetes.io/region", NULL)),
+		        SLICE_FMT(json_find(m.labels, "topology.kubernetes.io/zone", NULL)));
+	take_news(s, node_zones_set(&s->zones, &health_need(s, o->key)->place, slice_of(zone), count));
+}
+
+static void node_added(void *arg, struct informer_object *o)
+{
+	struct lifecycle *s = arg;
+	count_node(s, o);
+	alive(s, o->key);
+	work_queue_add(s->queue, o->key);
+}
+
+static struct slice ready_heartbeat(struct slice text)
+{
+	return json_find(ready_condition(text), "lastHeartbeatTime", NULL);
 }
 
 static void node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
 {
 	struct lifecycle *s = arg;
 	struct slice old = {before->data, before->len};
+	count_node(s, o);
 	if (!slice_eq(ready_heartbeat(informer_text(o)), ready_heartbeat(old)))
 		alive(s, o->key);
 	work_queue_add(s->queue, o->key);
@@ -103,7 +153,10 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 static void node_deleted(void *arg, struct informer_object *o)
 {
 	struct lifecycle *s = arg;
-	free(map_del(&s->health, o->key));
+	struct health *h = map_del(&s->health, o->key);
+	if (h)
+		take_news(s, node_zones_set(&s->zones, &h->place, SLICE_NULL, NODE_NOT_COUNTED));
+	free(h);
 }
 
 static void lease_added(void *arg, struct informer_object *o)
@@ -190,15 +243,40 @@ static bool taint_wanted(struct sync *y, size_t row)
 	return c && slice_is(json_get_str(c, "status"), taint_rows[row].status);
 }
 
+/* One of ours: which of the two it is changes with the condition, at once. */
+static bool has_no_execute(struct json *taints)
+{
+	return taint_find(taints, taint_rows[1].key, "NoExecute") || taint_find(taints, taint_rows[3].key, "NoExecute");
+}
+
+/* Its zone lets one node after the other lose its pods. What was granted once stays so until the node is ready. */
+static bool may_evict(struct sync *y, struct json *taints)
+{
+	int64_t wait_ms = -1;
+	struct health *h = y->health;
+	if (!h->may_evict && !has_no_execute(taints))
+		h->may_evict = node_zones_may_taint(&y->s->zones, &h->place, controllers_now_ms(y->s->c), &wait_ms);
+	else
+		h->may_evict = true;
+	if (wait_ms >= 0)
+		work_again(y->work, wait_ms + 1);
+	return h->may_evict;
+}
+
 static bool fix_taints(struct sync *y)
 {
 	struct arena *a = &y->work->arena;
 	struct json *have = json_path(y->node, "spec", "taints", NULL);
 	struct json *list = have ? json_copy(a, have) : json_new(a, JSON_ARRAY);
-	bool changed = false;
+	bool changed = false, evicts = false;
 	for (size_t i = 0; i < COUNT_OF(taint_rows); i++) {
 		struct json *t = taint_find(list, taint_rows[i].key, taint_rows[i].effect);
-		if (taint_wanted(y, i) == (t != NULL))
+		bool wanted = taint_wanted(y, i);
+		if (strcmp(taint_rows[i].effect, "NoExecute") == 0 && wanted) {
+			wanted = !node_zones_all_down(&y->s->zones) && may_evict(y, have);
+			evicts = evicts || wanted;
+		}
+		if (wanted == (t != NULL))
 			continue;
 		changed = true;
 		if (t) {
@@ -211,6 +289,8 @@ static bool fix_taints(struct sync *y)
 		json_set_cstr(a, t, "timeAdded", kube_time_text(a, 0));
 		json_append(list, t);
 	}
+	if (!evicts)
+		y->health->may_evict = false;
 	if (!changed)
 		return false;
 	struct json *patch = patch_new(a, y->meta.resource_version);
@@ -309,6 +389,10 @@ void *node_lifecycle_controller_start(struct controllers *c)
 {
 	struct lifecycle *s = xcalloc(1, sizeof *s);
 	s->c = c;
+	s->zones = (struct node_zones){.rate = c->eviction_rate,
+	        .secondary_rate = c->secondary_eviction_rate,
+	        .threshold = c->unhealthy_zone_threshold,
+	        .large = c->large_zone_nodes};
 	s->recorder = controllers_recorder(c, "node-controller");
 	s->queue = controllers_queue(c, "nodelifecycle", 8, run, s);
 	s->pods = informer_set_get(c->informers, PODS);
@@ -327,5 +411,6 @@ void node_lifecycle_controller_release(void *state)
 	MAP_FOREACH (slot, &s->health)
 		free(slot->value);
 	map_release(&s->health);
+	node_zones_release(&s->zones);
 	free(s);
 }

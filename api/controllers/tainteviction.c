@@ -1,13 +1,10 @@
-/* Pods that have to leave: those that do not tolerate a NoExecute taint of their node (at once, or when
- * tolerationSeconds are over, counted from the taint's timeAdded), those whose node is gone (after 40 s, in case it
- * comes back), and dying ones that never had a node. Keys are pods; nothing waits for pods on nodes without such
- * taints.
+/* Pods that do not tolerate a NoExecute taint of their node leave it: at once, or when tolerationSeconds are over,
+ * counted from the taint's timeAdded. Keys are pods; nothing waits for pods on nodes without such taints. Pods whose
+ * node is gone are podgc.c's.
  *
- * Upstream: pkg/controller/tainteviction, pkg/controller/podgc. */
+ * Upstream: pkg/controller/tainteviction. */
 #include "api/controllers/controllers_int.h"
 #include "api/machinery/schema/node_selector.h"
-
-enum { GONE_NODE_MS = 40 * 1000 };
 
 struct evictions {
 	struct controllers *c;
@@ -15,12 +12,6 @@ struct evictions {
 	struct informer_index *pods_by_node;
 	struct work_queue *queue;
 	struct recorder *recorder;
-	struct map missing; /* nodes that pods name and that are not there: while there are such pods */
-};
-
-struct missing {
-	struct slice name;
-	uint64_t since_ms;
 };
 
 /* ---- events ---- */
@@ -39,8 +30,6 @@ static void wake_pods(struct evictions *s, struct slice node)
 
 static void node_changed(void *arg, struct informer_object *o)
 {
-	struct evictions *s = arg;
-	free(map_del(&s->missing, o->key));
 	if (has_no_execute(informer_text(o)))
 		wake_pods(arg, o->key);
 }
@@ -52,32 +41,13 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 		node_changed(arg, o);
 }
 
-static void node_deleted(void *arg, struct informer_object *o)
-{
-	wake_pods(arg, o->key);
-}
-
 static void pod_changed(void *arg, struct informer_object *o)
 {
 	struct evictions *s = arg;
-	struct slice text = informer_text(o), node = json_find(text, "spec", "nodeName", NULL);
-	if (!node.len) {
-		if (json_find(text, "metadata", "deletionTimestamp", NULL).len)
-			work_queue_add(s->queue, o->key);
-		return;
-	}
-	struct informer_object *n = informer_get(shared_informer_base(s->nodes), node);
-	if (!n || has_no_execute(informer_text(n)))
-		work_queue_add(s->queue, o->key);
-}
-
-/* The last pod of a node that is missing takes its entry along. */
-static void pod_deleted(void *arg, struct informer_object *o)
-{
-	struct evictions *s = arg;
 	struct slice node = json_find(informer_text(o), "spec", "nodeName", NULL);
-	if (node.len && !informer_index_group(s->pods_by_node, node))
-		free(map_del(&s->missing, node));
+	struct informer_object *n = node.len ? informer_get(shared_informer_base(s->nodes), node) : NULL;
+	if (n && has_no_execute(informer_text(n)))
+		work_queue_add(s->queue, o->key);
 }
 
 static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
@@ -129,7 +99,6 @@ struct leaver {
 	struct evictions *s;
 	struct work *work;
 	struct meta meta;
-	bool at_once; /* grace 0: nobody is left to do it gently */
 };
 
 static void delete_pod(struct leaver *l)
@@ -137,8 +106,6 @@ static void delete_pod(struct leaver *l)
 	struct arena *a = &l->work->arena;
 	struct json *options = json_new(a, JSON_OBJECT);
 	json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", l->meta.uid);
-	if (l->at_once)
-		json_set_int(a, options, "gracePeriodSeconds", 0);
 	work_send(l->work, "DELETE", kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, NULL), options,
 	        work_done_ignore_missing);
 }
@@ -152,9 +119,8 @@ static void marked(struct work_call *call)
 		delete_pod(l);
 }
 
-/* The condition DisruptionTarget says why before the pod goes; pods of lost nodes end as Failed, for their jobs' sake.
- */
-static void send_away(struct leaver *l, const char *reason, const char *message, bool fails)
+/* The condition DisruptionTarget says why before the pod goes. */
+static void send_away(struct leaver *l, const char *reason, const char *message)
 {
 	struct arena *a = &l->work->arena;
 	struct json *patch = json_new(a, JSON_OBJECT), *c = json_new(a, JSON_OBJECT),
@@ -166,43 +132,8 @@ static void send_away(struct leaver *l, const char *reason, const char *message,
 	json_set_cstr(a, c, "message", message);
 	json_set_cstr(a, c, "lastTransitionTime", kube_time_text(a, 0));
 	json_append(json_need(a, status, "conditions", JSON_ARRAY), c);
-	if (fails)
-		json_set_cstr(a, status, "phase", "Failed");
 	work_patch(
 	        l->work, kube_path(a, "v1", "pods", l->meta.ns, l->meta.name, "status"), strategic_patch, patch, marked)
-	        ->arg = l;
-}
-
-static void node_asked(struct work_call *call)
-{
-	struct leaver *l = call->arg;
-	if (call->request.err.code == ERR_NOT_FOUND)
-		send_away(l, "DeletionByPodGC", "PodGC: node no longer exists", true);
-	else if (call->request.err.code)
-		work_fail(l->work, &call->request.err);
-}
-
-/* Since when a node is missing; the first look starts the time. */
-static uint64_t missing_since_ms(struct evictions *s, struct slice node)
-{
-	struct missing *m = map_get(&s->missing, node);
-	if (!m) {
-		m = MAP_ENTRY_NEW(struct missing, name, node);
-		m->since_ms = controllers_now_ms(s->c);
-		map_put(&s->missing, m->name, m);
-	}
-	return m->since_ms;
-}
-
-/* 40 s later, and after a last look, it is over. */
-static void node_gone(struct leaver *l, struct slice node)
-{
-	uint64_t gone_ms = controllers_now_ms(l->s->c) - missing_since_ms(l->s, node);
-	if (gone_ms < GONE_NODE_MS) {
-		work_again(l->work, (int64_t)(GONE_NODE_MS - gone_ms));
-		return;
-	}
-	work_send(l->work, "GET", kube_path(&l->work->arena, "v1", "nodes", SLICE_NULL, node, NULL), NULL, node_asked)
 	        ->arg = l;
 }
 
@@ -224,7 +155,7 @@ static void judge(struct leaver *l, struct slice pod, struct slice node)
 	struct recorder_subject about = recorder_about("v1", "Pod", &l->meta);
 	recorder_event(l->s->recorder, &about, "Normal", "TaintManagerEviction", "Marking for deletion Pod %.*s",
 	        SLICE_FMT(l->work->key));
-	send_away(l, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint", false);
+	send_away(l, "DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint");
 }
 
 static void run(struct work *w)
@@ -240,17 +171,8 @@ static void run(struct work *w)
 	*l = (struct leaver){.s = s, .work = w};
 	meta_read(text, &l->meta);
 	struct informer_object *n = node.len ? informer_get(shared_informer_base(s->nodes), node) : NULL;
-	if (!node.len || !n) {
-		l->at_once = true;
-		if (node.len)
-			node_gone(l, node);
-		else if (l->meta.deletion_timestamp.len)
-			delete_pod(l);
-		return;
-	}
-	if (l->meta.deletion_timestamp.len)
-		return;
-	judge(l, text, informer_text(n));
+	if (n && !l->meta.deletion_timestamp.len)
+		judge(l, text, informer_text(n));
 }
 
 void *taint_eviction_controller_start(struct controllers *c)
@@ -259,21 +181,15 @@ void *taint_eviction_controller_start(struct controllers *c)
 	s->c = c;
 	s->recorder = controllers_recorder(c, "taint-eviction-controller");
 	s->queue = controllers_queue(c, "tainteviction", 8, run, s);
-	s->pods = controllers_listen(c, PODS,
-	        &(struct informer_handler){
-	                .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s});
+	s->pods = controllers_listen(
+	        c, PODS, &(struct informer_handler){.added = pod_changed, .updated = pod_updated, .arg = s});
 	s->pods_by_node = informer_index_get(s->pods, "node", informer_index_pod_node);
-	s->nodes = controllers_listen(c, NODES,
-	        &(struct informer_handler){
-	                .added = node_changed, .updated = node_updated, .deleted = node_deleted, .arg = s});
+	s->nodes = controllers_listen(
+	        c, NODES, &(struct informer_handler){.added = node_changed, .updated = node_updated, .arg = s});
 	return s;
 }
 
 void taint_eviction_controller_release(void *state)
 {
-	struct evictions *s = state;
-	MAP_FOREACH (slot, &s->missing)
-		free(slot->value);
-	map_release(&s->missing);
-	free(s);
+	free(state);
 }

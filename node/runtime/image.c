@@ -167,7 +167,7 @@ void image_forget(struct image_request *r)
 {
 	LOOP_CHECK_OWNER(r->n->loop);
 	if (r->call)
-		cri_forget(r->call);
+		cri_forget(TAKE(r->call));
 	if (r->bad_name.code)
 		r->done = NULL; /* its task is on the way */
 	else

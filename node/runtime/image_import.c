@@ -1,6 +1,10 @@
 /* See image_import.h. CRI cannot import, so archives go through `ctr images import`, one after the other:
  *
- *     IDLE --> ASKING (is the pause image there?) --> LISTING (pool) --> IMPORTING --> NOTING (pool) --> IDLE
+ *     IDLE --> ASKING (are our own images there?) --> LISTING (pool) --> IMPORTING --> NOTING (pool) --> IDLE
+ *
+ * Two images are our own: the pause program's, and that of this binary, which add-ons run from. Their archives are made
+ * when they are needed; the second one, as large as the binary, is removed when it is in, and made anew when the binary
+ * or a library of it is another one. It is marked as pinned, so that nobody collects it as garbage.
  *
  * An archive is imported when its name, size and time are not among those noted in DATA/agent/images/.imported; a store
  * without the pause image is an empty one, and nothing is taken for imported then. The folder is watched with inotify,
@@ -20,19 +24,23 @@
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/pause_image.h"
+#include "node/runtime/system_image.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+/* An archive of each of ours beside those of the folder. */
+enum { OWN_ARCHIVES = 2 };
 enum { STATUS_MS = 30000, SETTLE_MS = 1000, STAMPS_BYTES_MAX = 1024 * 1024 };
 
 enum import_state { IMPORT_IDLE, IMPORT_ASKING, IMPORT_LISTING, IMPORT_RUNNING, IMPORT_NOTING };
 
 struct archive {
 	const char *path, *stamp; /* name, size and time */
-	bool is_in, is_tried;
+	bool is_in, is_tried, is_system;
 };
 
 struct image_import {
@@ -42,7 +50,7 @@ struct image_import {
 	struct arena arena; /* of this round */
 	struct archive *archives;
 	size_t count, next;
-	bool has_pause, needs_pause, is_first, again, watching;
+	bool has_pause, needs_pause, has_system, is_first, again, watching;
 	const char *dir, *stamp_file, *pause_dir;
 	struct strbuf failed; /* stamps of those that could not be imported */
 	struct process *importer;
@@ -84,10 +92,10 @@ static const char *stamp_of(struct arena *a, const char *path)
 
 static void add_archive(struct image_import *im, const char *path, const char *known)
 {
-	CHECK(im->count <= IMAGE_ARCHIVES_MAX);
+	CHECK(im->count < IMAGE_ARCHIVES_MAX + OWN_ARCHIVES);
 	const char *stamp = stamp_of(&im->arena, path);
 	bool is_in = im->has_pause && known && *stamp && strstr(known, stamp);
-	im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in};
+	im->archives[im->count++] = (struct archive){.path = path, .stamp = stamp, .is_in = is_in, .is_tried = is_in};
 }
 
 static void write_pause_image(struct image_import *im)
@@ -101,14 +109,32 @@ static void write_pause_image(struct image_import *im)
 	strbuf_release(&tar);
 }
 
+static bool has_failed(const struct image_import *im, const char *stamp)
+{
+	return im->failed.len && *stamp && strstr(strbuf_cstr(&im->failed), stamp);
+}
+
+/* Its stamp is of what it is made of: the archive itself does not stay. */
+static void write_system_image(struct image_import *im, const char *known)
+{
+	const char *stamp = system_image_stamp(&im->arena);
+	const char *path = arena_printf(&im->arena, "%s/system.tar", im->pause_dir);
+	bool is_in = im->has_system && known && *stamp && strstr(known, stamp);
+	if (has_failed(im, stamp))
+		return;
+	if (is_in || (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 && system_image_write(path, &im->err) == 0))
+		im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in, true};
+}
+
 static void list_on_pool(struct errand *e)
 {
 	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
 	char *known = file_read(im->stamp_file, STAMPS_BYTES_MAX, false, NULL);
 	DIR *d = opendir(im->dir);
-	im->archives = ARENA_ARRAY(&im->arena, struct archive, IMAGE_ARCHIVES_MAX + 1);
+	im->archives = ARENA_ARRAY(&im->arena, struct archive, IMAGE_ARCHIVES_MAX + OWN_ARCHIVES);
 	if (im->needs_pause)
 		write_pause_image(im);
+	write_system_image(im, known);
 	for (struct dirent *f; d && im->count < IMAGE_ARCHIVES_MAX && (f = readdir(d));)
 		if (slice_ends(slice_of(f->d_name), ".tar") && f->d_name[0] != '.')
 			add_archive(im, arena_printf(&im->arena, "%s/%s", im->dir, f->d_name), known);
@@ -175,6 +201,30 @@ static void note(struct image_import *im)
 
 static void import_next(struct image_import *im);
 
+static void pinned(struct process *p, int status, struct slice output, void *arg)
+{
+	struct image_import *im = arg;
+	CHECK(im->importer == p);
+	im->importer = NULL;
+	if (status != 0)
+		log_warn("node", "cannot pin the image of this program", "image=%s status=%d output=\"%.*s\"",
+		        SYSTEM_IMAGE, status, SLICE_FMT(slice_trim(output)));
+	import_next(im);
+}
+
+static void pin_system_image(struct image_import *im, const char *archive)
+{
+	struct err err = ERR_INIT;
+	const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
+	        "label", SYSTEM_IMAGE, "io.cri-containerd.pinned=pinned", NULL};
+	struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = pinned, .arg = im};
+	unlink(archive);
+	if (process_start(&o, &im->importer, &err) == 0)
+		return;
+	log_warn("node", "cannot pin the image of this program", "image=%s error=\"%s\"", SYSTEM_IMAGE, err.msg);
+	import_next(im);
+}
+
 static void import_ended(struct process *p, int status, struct slice output, void *arg)
 {
 	CHECK(((struct image_import *)arg)->importer == p);
@@ -189,12 +239,10 @@ static void import_ended(struct process *p, int status, struct slice output, voi
 		        SLICE_FMT(slice_trim(output)));
 		strbuf_adds(&im->failed, a->stamp);
 	}
-	import_next(im);
-}
-
-static bool has_failed(struct image_import *im, const struct archive *a)
-{
-	return im->failed.len && *a->stamp && strstr(strbuf_cstr(&im->failed), a->stamp);
+	if (a->is_in && a->is_system && !im->n->closing)
+		pin_system_image(im, a->path);
+	else
+		import_next(im);
 }
 
 static void import_next(struct image_import *im)
@@ -203,7 +251,7 @@ static void import_next(struct image_import *im)
 	CHECK(sm_state(&im->sm) == IMPORT_RUNNING && !im->importer);
 	while (im->next < im->count && !im->n->closing) {
 		struct archive *a = &im->archives[im->next++];
-		if (a->is_in || has_failed(im, a))
+		if (a->is_in || has_failed(im, a->stamp))
 			continue;
 		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
 		        "import", a->path, NULL};
@@ -221,19 +269,34 @@ static void listed(struct errand *e)
 	LOOP_CHECK_OWNER(e->n->loop);
 	struct image_import *im = CONTAINER_OF(e, struct image_import, errand);
 	if (im->err.code)
-		log_error("node", "cannot write the pause image", "error=\"%s\"", im->err.msg);
+		log_error("node", "cannot make an image of our own", "error=\"%s\"", im->err.msg);
 	if (strlen(strbuf_cstr(&im->failed)) > STAMPS_BYTES_MAX)
 		strbuf_reset(&im->failed);
 	sm_move(&im->sm, IMPORT_RUNNING);
 	import_next(im);
 }
 
-static void pause_status(void *arg, const void *answer, const struct err *err)
+static bool is_there(const void *answer)
+{
+	const CRI(ImageStatusResponse) *r = answer;
+	return r && r->image;
+}
+
+static void ask_for(
+        struct image_import *im, const char *image, void (*answered)(void *, const void *, const struct err *))
+{
+	CRI(ImageRequest) r = RUNTIME__V1__IMAGE_REQUEST__INIT;
+	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	spec.image = (char *)image;
+	r.image = &spec;
+	cri_call(im->n->cri, "ImageService/ImageStatus", &r.base, &runtime__v1__image_status_response__descriptor,
+	        STATUS_MS, answered, im);
+}
+
+static void system_status(void *arg, const void *answer, const struct err *err)
 {
 	struct image_import *im = arg;
-	const CRI(ImageStatusResponse) *r = answer;
-	im->has_pause = r && r->image;
-	im->needs_pause = !im->has_pause && strcmp(im->n->o.pause_image, PAUSE_IMAGE_DEFAULT) == 0;
+	im->has_system = is_there(answer);
 	im->err = ERR_INIT;
 	if (!im->n->closing) {
 		sm_move(&im->sm, IMPORT_LISTING);
@@ -246,19 +309,24 @@ static void pause_status(void *arg, const void *answer, const struct err *err)
 	sm_move(&im->sm, IMPORT_IDLE);
 }
 
+static void pause_status(void *arg, const void *answer, const struct err *err)
+{
+	struct image_import *im = arg;
+	im->has_pause = is_there(answer);
+	im->needs_pause = !im->has_pause && strcmp(im->n->o.pause_image, PAUSE_IMAGE_DEFAULT) == 0;
+	if (!im->n->closing)
+		ask_for(im, SYSTEM_IMAGE, system_status);
+	else
+		sm_move(&im->sm, IMPORT_IDLE);
+}
+
 static void ask(struct image_import *im)
 {
 	LOOP_CHECK_OWNER(im->n->loop);
 	CHECK(im->n->cri && !im->count);
-	struct node *n = im->n;
-	CRI(ImageRequest) r = RUNTIME__V1__IMAGE_REQUEST__INIT;
-	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
 	sm_move(&im->sm, IMPORT_ASKING);
 	im->again = false;
-	spec.image = (char *)n->o.pause_image;
-	r.image = &spec;
-	cri_call(n->cri, "ImageService/ImageStatus", &r.base, &runtime__v1__image_status_response__descriptor,
-	        STATUS_MS, pause_status, im);
+	ask_for(im, im->n->o.pause_image, pause_status);
 }
 
 /* ---- the folder changes ---- */

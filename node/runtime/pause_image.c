@@ -5,6 +5,7 @@
 
 #include "base/json_lib.h"
 #include "base/pki.h"
+#include "node/runtime/tar.h"
 
 #include <stdio.h>
 
@@ -20,26 +21,11 @@ extern const char pause_program[], pause_program_end[];
 #define PAUSE_ARCHITECTURE "amd64"
 #endif
 
-enum { TAR_BLOCK = 512 };
-
-/* A ustar header (POSIX.1-1988) and the content, padded to blocks. */
 static void tar_file(struct strbuf *out, const char *name, unsigned mode, struct slice data)
 {
-	char h[TAR_BLOCK] = {0};
-	unsigned sum = 0;
-	snprintf(h, 100, "%s", name);
-	snprintf(h + 100, 8, "%07o", mode);
-	snprintf(h + 108, 8, "%07o", 0);
-	snprintf(h + 116, 8, "%07o", 0);
-	snprintf(h + 124, 12, "%011zo", data.len);
-	snprintf(h + 136, 12, "%011o", 0);
-	memset(h + 148, ' ', 8);
-	h[156] = '0';
-	memcpy(h + 257, "ustar\00000", 8);
-	for (size_t i = 0; i < sizeof h; i++)
-		sum += (unsigned char)h[i];
-	snprintf(h + 148, 8, "%06o", sum);
-	strbuf_add(out, h, sizeof h);
+	char header[TAR_BLOCK];
+	tar_header(header, name, mode, data.len);
+	strbuf_add(out, header, sizeof header);
 	strbuf_add_slice(out, data);
 	while (out->len % TAR_BLOCK)
 		strbuf_addc(out, 0);
@@ -47,7 +33,7 @@ static void tar_file(struct strbuf *out, const char *name, unsigned mode, struct
 
 static void tar_end(struct strbuf *out)
 {
-	char zero[2 * TAR_BLOCK] = {0};
+	char zero[TAR_END] = {0};
 	strbuf_add(out, zero, sizeof zero);
 }
 

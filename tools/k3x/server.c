@@ -6,6 +6,7 @@
  * A server with peers opens its store when it has its certificate for them.
  * Stop (SIGTERM, SIGINT): the same in reverse; pods keep running. The main thread runs a loop for signals and timers;
  * the API server has a loop and a thread of its own. */
+#include "tools/k3x/addons.h"
 #include "tools/k3x/keys/node_id.h"
 #include "tools/k3x/parts/parts.h"
 #include "tools/programs.h"
@@ -414,7 +415,8 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (server_check(&s->settings, err) != 0 || startup_open_log(&s->settings, err) != 0 ||
-	        server_make_folders(&s->settings, err) != 0 || node_id_append(&s->settings, err) != 0)
+	        server_make_folders(&s->settings, err) != 0 || node_id_append(&s->settings, err) != 0 ||
+	        addons_lay_out(&s->settings, addon_files, err) != 0)
 		return err->code;
 	if (s->settings.cluster_reset)
 		return server_reset(&s->settings, err) == 0 ? 1 : err->code;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/wire/url.h"
 #include "net/fabric/fabric.h"
+#include "tools/k3x/addons.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -165,18 +166,6 @@ static int check_taint(const char *text, struct err *err)
 	return 0;
 }
 
-/* k3s's names, and ours. What they name is not built yet; who leaves it out already keeps that. */
-static int check_component(const char *name, struct err *err)
-{
-	static const char *const known[] = {"coredns", "dns", "traefik", "ingress", "servicelb", "local-storage",
-	        "provisioner", "metrics-server", "metrics", "runtimes", NULL};
-	for (const char *const *k = known; *k; k++)
-		if (strcmp(name, *k) == 0)
-			return 0;
-	return bad(err, "disable", name,
-	        "a component: coredns, traefik, servicelb, local-storage, metrics-server, runtimes");
-}
-
 static int check_each(const struct flag_list *list, int (*check)(const char *text, struct err *err), struct err *err)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -202,13 +191,13 @@ static int check_node_names(const struct server_settings *s, struct err *err)
 	return check_each(&s->node_taint, check_taint, err);
 }
 
-static int check_names(const struct server_settings *s, struct err *err)
+static int check_names(struct server_settings *s, struct err *err)
 {
 	if (validate_dns1123_subdomain(slice_of(s->cluster_domain)))
 		return bad(err, "cluster-domain", s->cluster_domain, "a DNS domain like cluster.local");
 	if (check_each(&s->tls_san, check_san, err) != 0)
 		return err->code;
-	return check_each(&s->disable, check_component, err);
+	return addons_choose(s, addon_files, err);
 }
 
 /* ---- joining ---- */

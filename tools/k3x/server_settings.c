@@ -6,6 +6,7 @@
 #include "base/mem/str.h"
 #include "base/pki.h"
 #include "tools/k3x/apiserver_args.h"
+#include "tools/k3x/controller_args.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -152,6 +153,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "by what, when it begins: aescbc or secretbox (aescbc)", NULL},
 	        {"kube-apiserver-arg", 0, FLAG_ITEMS, &s->apiserver_arg, NULL,
 	                "an argument of kube-apiserver, NAME=VALUE; may come several times", NULL},
+	        {"kube-controller-manager-arg", 0, FLAG_ITEMS, &s->controller_arg, NULL,
+	                "an argument of kube-controller-manager, NAME=VALUE; may come several times", NULL},
 	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
 	                "external datastores are " LATER},
 	};
@@ -234,6 +237,7 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 	if (want_help)
 		return 1;
 	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
+	        controller_args_load(&s->controller_arg, &s->controllers, err) != 0 ||
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
 		return err->code;

@@ -3,6 +3,7 @@
 #ifndef K3X_TOOLS_K3X_SERVER_SETTINGS_H
 #define K3X_TOOLS_K3X_SERVER_SETTINGS_H
 
+#include "api/controllers/arguments.h"
 #include "api/server/arguments.h"
 #include "base/err.h"
 #include "base/flags.h"
@@ -31,7 +32,7 @@ struct server_settings {
 	bool cluster_reset;
 	const char *restore_path;
 	const char *tls_min_version, *tls_cipher_suites;
-	struct flag_list disable;
+	struct flag_list disable, addons_off; /* --disable as it was given, and what addons_choose() made of it */
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy;
 	const char *node_name, *node_ip, *node_external_ip;
@@ -43,9 +44,11 @@ struct server_settings {
 	int64_t lb_port; /* of an agent */
 	struct snapshot_settings snapshots;
 	bool secrets_encryption;
-	const char *secrets_provider;   /* "aescbc", "secretbox" */
-	struct flag_list apiserver_arg; /* --kube-apiserver-arg */
-	struct api_arguments apiserver; /* what they say */
+	const char *secrets_provider;    /* "aescbc", "secretbox" */
+	struct flag_list apiserver_arg;  /* --kube-apiserver-arg */
+	struct api_arguments apiserver;  /* what they say */
+	struct flag_list controller_arg; /* --kube-controller-manager-arg */
+	struct controllers_arguments controllers;
 	/* Set by server_store_identify(). */
 	uint64_t cluster_id, member_id;
 	bool has_peers; /* the peer port is to be open */

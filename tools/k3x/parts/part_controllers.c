@@ -119,6 +119,10 @@ static int start_controllers(struct controllers_part *p, const struct part_env *
 	        .server_ca_file = server_file(env->settings, "server/tls/server-ca.crt"),
 	        .server_ca_key_file = server_file(env->settings, "server/tls/server-ca.key"),
 	        .cluster_cidr = env->settings->cluster_cidr,
+	        .arguments = env->settings->controllers,
+	        .manifests_dir = server_file(env->settings, "server/manifests"),
+	        .disabled_addons = env->settings->addons_off.items,
+	        .n_disabled_addons = env->settings->addons_off.count,
 	};
 	return controllers_new(&o, &p->controllers, err);
 }

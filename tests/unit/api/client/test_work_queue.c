@@ -122,6 +122,72 @@ static void work_comes_again_after_its_time(void **state)
 	loop_release(&f.loop);
 }
 
+/* Something that is no call, and ends on the loop's next turn. */
+struct held {
+	struct loop_task task;
+	struct fake *f;
+	struct work *w;
+};
+
+static void held_is_done(struct loop_task *t)
+{
+	struct held *h = CONTAINER_OF(t, struct held, task);
+	struct fake *f = h->f;
+	struct work *w = h->w;
+	free(h);
+	assert_int_equal(f->runs, 1); /* the key came again, but not while it is held */
+	if (f->hang) {
+		assert_true(work_is_closing(w));
+	} else {
+		assert_false(work_is_closing(w));
+		work_send(w, "GET", "/after", NULL, NULL);
+	}
+	work_let_go(w);
+}
+
+static void run_and_hold(struct work *w)
+{
+	struct fake *f = w->arg;
+	if (f->runs++ > 0) {
+		close_queue(f);
+		return;
+	}
+	struct held *h = xcalloc(1, sizeof *h);
+	*h = (struct held){.task.run = held_is_done, .f = f, .w = w};
+	work_hold(w);
+	work_queue_add(f->queue, w->key);
+	if (f->hang)
+		close_queue(f);
+	loop_post(&f->loop, &h->task);
+}
+
+static void work_that_is_held_is_not_over(void **state)
+{
+	struct fake f;
+	fake_init(&f);
+	f.queue = queue_new(&f, run_and_hold);
+	work_queue_add(f.queue, SLICE("ns/name"));
+	work_queue_start(f.queue);
+	loop_run(&f.loop);
+	assert_int_equal(f.runs, 2);
+	assert_string_equal(f.last_path, "/after");
+	loop_release(&f.loop);
+}
+
+static void a_queue_closes_when_nothing_is_held_any_more(void **state)
+{
+	struct fake f;
+	fake_init(&f);
+	f.hang = true;
+	f.queue = queue_new(&f, run_and_hold);
+	work_queue_add(f.queue, SLICE("ns/name"));
+	work_queue_start(f.queue);
+	loop_run(&f.loop);
+	assert_int_equal(f.runs, 1);
+	assert_int_equal(f.sent, 0);
+	loop_release(&f.loop);
+}
+
 static void run_until_third(struct work *w)
 {
 	struct fake *f = w->arg;
@@ -222,6 +288,8 @@ int main(void)
 	        cmocka_unit_test(work_comes_again_after_its_time),
 	        cmocka_unit_test(failures_are_tried_again),
 	        cmocka_unit_test(closing_cancels_what_is_outstanding),
+	        cmocka_unit_test(work_that_is_held_is_not_over),
+	        cmocka_unit_test(a_queue_closes_when_nothing_is_held_any_more),
 	        cmocka_unit_test(events_are_counted_and_combined),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

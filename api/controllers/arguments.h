@@ -1,0 +1,18 @@
+/* What kube-controller-manager takes as arguments; the defaults are upstream's. */
+#ifndef K3X_API_CONTROLLERS_ARGUMENTS_H
+#define K3X_API_CONTROLLERS_ARGUMENTS_H
+
+#include <stdint.h>
+
+struct controllers_arguments {
+	int64_t node_grace_s;        /* a node that is silent for longer is Unknown */
+	int64_t terminated_pods_max; /* more pods that have ended are collected; 0: none is */
+	/* Nodes of a zone that get NoExecute taints a second; and when at least `unhealthy_zone_threshold` of a zone's
+	 * nodes are not ready: the secondary rate, in zones of more than large_zone_nodes, else none. */
+	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
+	int64_t large_zone_nodes;
+};
+
+#define CONTROLLERS_ARGUMENTS_DEFAULT ((struct controllers_arguments){50, 12500, 0.1, 0.01, 0.55, 50})
+
+#endif
