@@ -211,8 +211,8 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define DNS_FORWARDS_PER_BLOCK_MAX 16u
 /* Questions that wait for an upstream, all together; beyond it they are refused. Each holds a socket. */
 #define DNS_FORWARDS_MAX 4096u
-/* Clients that wait for the upstreams of a forward directive, several for one answer among them; at some 6 KB each. More
- * of them are refused. */
+/* Clients that wait for the upstreams of a forward directive, several for one answer among them; at some 6 KB each.
+ * More of them are refused. */
 #define DNS_FORWARD_WAITERS_MAX 8192u
 /* A question: with all that EDNS may bring (padding, cookies), and a signature. */
 #define DNS_QUESTION_BYTES_MAX 4096u

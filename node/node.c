@@ -59,6 +59,12 @@ static void network_ready(struct node *n)
 
 /* ---- the runtime ---- */
 
+static void images_came(struct node *n)
+{
+	images_look_again(n->images);
+	node_status_poke(n);
+}
+
 static void images_are_in(struct node *n)
 {
 	LOOP_CHECK_OWNER(n->loop);
@@ -198,7 +204,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	cgroup_make_roots();
 	n->events = events_new(n);
 	n->images = images_new(n, node_status_poke);
-	n->image_import = image_import_new(n, node_status_poke);
+	n->image_import = image_import_new(n, images_came);
 	n->server = kubelet_server_new(n);
 	n->status = node_status_new(n, network_ready);
 	api_pods_watch(n);

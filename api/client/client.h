@@ -88,9 +88,10 @@ struct client_https_options {
 	const char *cert_file, *key_file; /* client certificate, or NULL */
 	struct tls_context *tls; /* instead of these three: whoever owns it may renew it. A reference is taken */
 	const char *token;       /* bearer token, or NULL */
-	const char *token_file;  /* instead: a file that holds it and is written anew from time to time (a pod's service
-	                            account): read for every request. A file that can't be read leaves what was read last */
-	const char *user_agent;  /* NULL: "k3x" */
+	const char
+	        *token_file;    /* instead: a file that holds it and is written anew from time to time (a pod's service
+	                           account): read for every request. A file that can't be read leaves what was read last */
+	const char *user_agent; /* NULL: "k3x" */
 };
 
 int client_https_new(

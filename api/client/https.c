@@ -77,7 +77,8 @@ static void request_done(struct http_call *call, const struct http_answer *answe
 	req->done(req);
 }
 
-/* A projected token is a small file in memory: reading it for every request holds up nothing, and none is ever too old. */
+/* A projected token is a small file in memory: reading it for every request holds up nothing, and none is ever too old.
+ */
 static void read_token_file(struct https_client *c)
 {
 	char text[TOKEN_BYTES_MAX];

@@ -28,8 +28,9 @@ struct informer_options {
 	struct client *client;
 	const char *path;                            /* "/api/v1/pods", "/apis/apps/v1/replicasets": copied */
 	const char *label_selector, *field_selector; /* NULL: all */
-	/* What is kept of an object instead of all of it, as one reference; never NULL. For who follows many objects and
-	 * needs little of each: o->json is then what this made, and informer_parse() is not for it. NULL: all is kept. */
+	/* What is kept of an object instead of all of it, as one reference; never NULL. For who follows many objects
+	 * and needs little of each: o->json is then what this made, and informer_parse() is not for it. NULL: all is
+	 * kept. */
 	struct rcbuf *(*digest)(struct slice object);
 	/* Callbacks may be NULL. `before` and a deleted object are valid during the call only. */
 	void (*added)(void *arg, struct informer_object *o);

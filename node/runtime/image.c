@@ -1,6 +1,7 @@
 /* Images: having one at hand when a container needs it, and the list that the Node shows.
  *
- * image_ensure() checks the name, asks for the image's status and pulls by the policy. Requests may be forgotten at any
+ * image_ensure() checks the name, asks for the image's status and pulls by the policy; one that is being imported is
+ * waited for. Requests may be forgotten at any
  * time. */
 #include "node/runtime/image.h"
 
@@ -8,6 +9,7 @@
 #include "node/ground/node_record.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/cri_read_int.h"
+#include "node/runtime/image_import.h"
 #include "node/runtime/image_name.h"
 
 #include <stdlib.h>
@@ -19,6 +21,7 @@ struct images {
 	void (*changed)(struct node *n);
 	char *status_json;
 	struct cri_call *listing;
+	struct list_link waiting; /* requests, until what is being imported is in */
 };
 
 struct images *images_new(struct node *n, void (*changed)(struct node *n))
@@ -27,6 +30,7 @@ struct images *images_new(struct node *n, void (*changed)(struct node *n))
 	struct images *im = xcalloc(1, sizeof *im);
 	im->n = n;
 	im->changed = changed;
+	list_init(&im->waiting);
 	return im;
 }
 
@@ -42,6 +46,7 @@ struct image_request {
 	struct node *n;
 	char *image, *policy;
 	struct cri_call *call;
+	struct list_link waiting;
 	bool pulled;
 	struct err bad_name;
 	struct loop_task refusal;
@@ -53,6 +58,7 @@ struct image_request {
 static void request_free(struct image_request *r)
 {
 	CHECK(!r->call);
+	list_del(&r->waiting);
 	free(r->image);
 	free(r->policy);
 	free(r);
@@ -107,6 +113,8 @@ static void status_told(void *arg, const void *answer, const struct err *err)
 		        .username = image->username};
 		r->done(r->arg, &result, NULL);
 		request_free(r);
+	} else if (image_import_owes(r->n->image_import, r->image)) {
+		list_push_back(&r->n->images->waiting, &r->waiting);
 	} else if (strcmp(r->policy, "Never") == 0) {
 		err_set(&e, ERR_NOT_FOUND, "Container image \"%s\" is not present with pull policy of Never", r->image);
 		fail(r, "ErrImageNeverPull", &e);
@@ -127,6 +135,14 @@ static void ask_status(struct image_request *r)
 	q.image = &spec;
 	r->call = cri_call(r->n->cri, "ImageService/ImageStatus", &q.base,
 	        &runtime__v1__image_status_response__descriptor, STATUS_MS, status_told, r);
+}
+
+void images_look_again(struct images *im)
+{
+	struct list_link *it;
+	LOOP_CHECK_OWNER(im->n->loop);
+	while ((it = list_pop_front(&im->waiting)))
+		ask_status(CONTAINER_OF(it, struct image_request, waiting));
 }
 
 /* Not from inside image_ensure(). */
@@ -153,6 +169,7 @@ struct image_request *image_ensure(struct node *n, const char *image, const char
 	        .on_pull = on_pull,
 	        .done = done,
 	        .arg = arg};
+	list_init(&r->waiting);
 	if (image_name_check(image, &r->bad_name) == 0) {
 		ask_status(r);
 	} else {

@@ -12,6 +12,8 @@ struct image_request;
 /* changed(n): the list of images_status() is another one. */
 struct images *images_new(struct node *n, void (*changed)(struct node *n));
 void images_free(struct images *i);
+/* What was being imported is in, or never will be: those that waited for it are asked for again. */
+void images_look_again(struct images *i);
 
 struct image_result {
 	const char *reference; /* of the image as the runtime knows it */

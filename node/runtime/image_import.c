@@ -6,6 +6,9 @@
  * when they are needed; the second one, as large as the binary, is removed when it is in, and made anew when the binary
  * or a library of it is another one. It is marked as pinned, so that nobody collects it as garbage.
  *
+ * The first round, which the node waits for, leaves the second one out: it takes most of a second, and only add-ons
+ * need it. It comes in a round at once after; requests for it wait meanwhile (image.c).
+ *
  * An archive is imported when its name, size and time are not among those noted in DATA/agent/images/.imported; a store
  * without the pause image is an empty one, and nothing is taken for imported then. The folder is watched with inotify,
  * and read a little later so that files that are being copied settle.
@@ -51,6 +54,7 @@ struct image_import {
 	struct archive *archives;
 	size_t count, next;
 	bool has_pause, needs_pause, has_system, is_first, again, watching;
+	bool owes_system; /* the image of this binary has not been looked after yet */
 	const char *dir, *stamp_file, *pause_dir;
 	struct strbuf failed; /* stamps of those that could not be imported */
 	struct process *importer;
@@ -134,7 +138,8 @@ static void list_on_pool(struct errand *e)
 	im->archives = ARENA_ARRAY(&im->arena, struct archive, IMAGE_ARCHIVES_MAX + OWN_ARCHIVES);
 	if (im->needs_pause)
 		write_pause_image(im);
-	write_system_image(im, known);
+	if (!im->is_first)
+		write_system_image(im, known);
 	for (struct dirent *f; d && im->count < IMAGE_ARCHIVES_MAX && (f = readdir(d));)
 		if (slice_ends(slice_of(f->d_name), ".tar") && f->d_name[0] != '.')
 			add_archive(im, arena_printf(&im->arena, "%s/%s", im->dir, f->d_name), known);
@@ -167,14 +172,21 @@ static void round_is_over(struct image_import *im)
 	im->archives = NULL;
 	im->count = im->next = 0;
 	im->is_first = false;
+	im->owes_system = im->owes_system && was_first;
 	if (im->n->closing)
 		return;
 	if (was_first)
 		im->done(im->n);
 	else
 		im->imported(im->n);
-	if (im->again)
-		uv_timer_start(&im->timer, settled, SETTLE_MS, 0);
+	if (was_first || im->again)
+		uv_timer_start(&im->timer, settled, was_first ? 0 : SETTLE_MS, 0);
+}
+
+bool image_import_owes(const struct image_import *im, const char *image)
+{
+	LOOP_CHECK_OWNER(im->n->loop);
+	return im->owes_system && strcmp(image, SYSTEM_IMAGE) == 0;
 }
 
 static void noted(struct errand *e)
@@ -379,6 +391,7 @@ struct image_import *image_import_new(struct node *n, void (*imported)(struct no
 	im->stamp_file = arena_printf(&n->arena, "%s/.imported", im->dir);
 	im->pause_dir = arena_printf(&n->arena, "%s/agent/containerd", n->o.data_dir);
 	im->open = 2;
+	im->owes_system = true;
 	sm_init(&im->sm, &machine, IMPORT_IDLE, "");
 	uv_timer_init(loop_uv(n->loop), &im->timer);
 	uv_fs_event_init(loop_uv(n->loop), &im->watch);

@@ -3,14 +3,18 @@
 #ifndef K3X_NODE_RUNTIME_IMAGE_IMPORT_H
 #define K3X_NODE_RUNTIME_IMAGE_IMPORT_H
 
+#include <stdbool.h>
+
 struct image_import;
 struct node;
 
-/* imported(n): archives that were put there while we run are in. */
+/* imported(n): what was put there while we run is in, or the image of this binary (or it cannot be). */
 struct image_import *image_import_new(struct node *n, void (*imported)(struct node *n));
 /* The runtime is up: imports what is new, then done(n), and follows the folder from then on. Does nothing while an
  * import is under way. */
 void image_import_start(struct image_import *im, void (*done)(struct node *n));
+/* It is one of our own that is on its way: whoever needs it asks again after imported(). */
+bool image_import_owes(const struct image_import *im, const char *image);
 /* The runtime came up again: is the pause image there still, and what is new? */
 void image_import_again(struct image_import *im);
 /* closed(arg) on the loop; image_import_free() comes when the node's errands have ended. */

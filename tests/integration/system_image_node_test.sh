@@ -1,5 +1,5 @@
 #!/bin/bash
-# The image of our own binary on a real node: there before the node is Ready, pinned, and an add-on from server/manifests
+# The image of our own binary on a real node: made at the start, pinned, and an add-on from server/manifests
 # runs from it; a start with the same binary makes no new one, another binary does.
 # lane: cgroups
 . "$(dirname "$0")/_lib.sh"
@@ -37,8 +37,9 @@ spec:
 YAML
 start_server 17753 "${flags[@]}" || { finish; exit 1; }
 check "node becomes Ready" wait_for 30 ready
-check "the image is there by then" grep -q 'images imported archive=.*system.tar' "$T/k3x.log"
-check_has "it is pinned" "io.cri-containerd.pinned=pinned" "$(ctr images ls | grep "$image")"
+check "the image is there soon" wait_for 20 grep -q 'images imported archive=.*system.tar' "$T/k3x.log"
+is_pinned() { ctr images ls | grep "$image" | grep -q io.cri-containerd.pinned=pinned; }
+check "and pinned" wait_for 20 is_pinned
 check "its archive does not stay" test ! -e "$T/data/agent/containerd/system.tar"
 check "an add-on runs from it" wait_for 40 running
 check "as the program it names" wait_for 10 log_has .
