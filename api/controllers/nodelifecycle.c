@@ -39,6 +39,8 @@ struct lifecycle {
 	struct recorder *recorder;
 	struct map health;
 	struct node_zones zones;
+	uint64_t started_ms;
+	bool told_down;
 };
 
 struct sync {
@@ -95,13 +97,25 @@ static struct slice ready_condition(struct slice text)
 
 /* ---- zones ---- */
 
-static void take_news(struct lifecycle *s, unsigned news)
+/* Nodes that are coming up are no news. */
+enum { QUIET_MS = 30000 };
+
+static void tell_zones(struct lifecycle *s, unsigned news)
 {
-	if (news & NODE_ZONES_ALL_DOWN)
+	if (news & NODE_ZONES_ALL_DOWN && controllers_now_ms(s->c) - s->started_ms > QUIET_MS) {
+		s->told_down = true;
 		log_warn("nodelifecycle", "no zone has a node that is ready: no pods are evicted", "nodes=%zu",
 		        s->health.count);
-	if (news & NODE_ZONES_ANY_UP)
+	}
+	if (news & NODE_ZONES_ANY_UP && s->told_down) {
+		s->told_down = false;
 		log_info("nodelifecycle", "nodes are ready again", "nodes=%zu", s->health.count);
+	}
+}
+
+static void take_news(struct lifecycle *s, unsigned news)
+{
+	tell_zones(s, news);
 	MAP_FOREACH (slot, &s->health) {
 		struct health *h = slot->value;
 		if (news & NODE_ZONES_ANY_UP)
@@ -389,6 +403,7 @@ void *node_lifecycle_controller_start(struct controllers *c)
 {
 	struct lifecycle *s = xcalloc(1, sizeof *s);
 	s->c = c;
+	s->started_ms = controllers_now_ms(c);
 	s->zones = (struct node_zones){.rate = c->eviction_rate,
 	        .secondary_rate = c->secondary_eviction_rate,
 	        .threshold = c->unhealthy_zone_threshold,
