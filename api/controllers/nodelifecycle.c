@@ -39,8 +39,7 @@ struct lifecycle {
 	struct recorder *recorder;
 	struct map health;
 	struct node_zones zones;
-	uint64_t started_ms;
-	bool told_down;
+	bool was_up, told_down; /* some node was ready; it was told that none is */
 };
 
 struct sync {
@@ -98,11 +97,9 @@ static struct slice ready_condition(struct slice text)
 /* ---- zones ---- */
 
 /* Nodes that are coming up are no news. */
-enum { QUIET_MS = 30000 };
-
 static void tell_zones(struct lifecycle *s, unsigned news)
 {
-	if (news & NODE_ZONES_ALL_DOWN && controllers_now_ms(s->c) - s->started_ms > QUIET_MS) {
+	if (news & NODE_ZONES_ALL_DOWN && s->was_up) {
 		s->told_down = true;
 		log_warn("nodelifecycle", "no zone has a node that is ready: no pods are evicted", "nodes=%zu",
 		        s->health.count);
@@ -132,6 +129,7 @@ static void count_node(struct lifecycle *s, struct informer_object *o)
 	meta_read(informer_text(o), &m);
 	struct slice status = json_find(ready_condition(informer_text(o)), "status", NULL);
 	enum node_count count = slice_is(status, "True") ? NODE_COUNTED_READY : NODE_COUNTED_NOT_READY;
+	s->was_up = s->was_up || count == NODE_COUNTED_READY;
 	if (!status.len || (m.labels.len && json_find(m.labels, "node.kubernetes.io/exclude-disruption", NULL).ptr))
 		count = NODE_NOT_COUNTED;
 	if (m.labels.len)
@@ -403,7 +401,6 @@ void *node_lifecycle_controller_start(struct controllers *c)
 {
 	struct lifecycle *s = xcalloc(1, sizeof *s);
 	s->c = c;
-	s->started_ms = controllers_now_ms(c);
 	s->zones = (struct node_zones){.rate = c->eviction_rate,
 	        .secondary_rate = c->secondary_eviction_rate,
 	        .threshold = c->unhealthy_zone_threshold,
