@@ -28,11 +28,11 @@
 #include "node/ground/times.h"
 #include "node/volume/atomic_writer.h"
 #include "node/volume/claims.h"
+#include "node/volume/group.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -362,34 +362,11 @@ static int check_host_path(struct build *b, const char *path, struct slice type)
 	            : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
 }
 
-/* All of it to the pod's group, as upstream does for local volumes; not again when the root has it already. */
-static int give_to_group(const char *path, int64_t gid, struct err *err)
-{
-	char *const roots[] = {(char *)path, NULL};
-	struct stat st;
-	if (gid < 0 || (stat(path, &st) == 0 && st.st_gid == (gid_t)gid && (st.st_mode & S_ISGID)))
-		return 0;
-	FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	for (FTSENT *e; walk && !err->code && (e = fts_read(walk));) {
-		bool is_dir = e->fts_info == FTS_DP;
-		if (e->fts_info == FTS_D || e->fts_info == FTS_SL || e->fts_info == FTS_SLNONE)
-			continue; /* directories after what is in them: the root is the mark that all is done */
-		if (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS)
-			err_errno(err, e->fts_errno, "give %s to group %lld", e->fts_path, (long long)gid);
-		else if (lchown(e->fts_accpath, (uid_t)-1, (gid_t)gid) != 0 ||
-		         chmod(e->fts_accpath, (e->fts_statp->st_mode & 07777) | (is_dir ? 02770 : 0660)) != 0)
-			err_errno(err, errno, "give %s to group %lld", e->fts_path, (long long)gid);
-	}
-	if (walk)
-		fts_close(walk);
-	return err->code;
-}
-
 static int check_claim(struct build *b, const struct claim_source *s, int64_t gid)
 {
 	if (check_host_path(b, s->path, slice_of(s->type)) != 0)
 		return b->err->code;
-	return s->is_local && !s->is_block && !s->is_read_only ? give_to_group(s->path, gid, b->err) : 0;
+	return s->is_local && !s->is_block && !s->is_read_only ? volume_give_to_group(s->path, gid, b->err) : 0;
 }
 
 static int make_volume(struct build *b, const struct json *volume)
