@@ -32,7 +32,7 @@ plug_in() { ip link set "v$$$1" up; }
 server_run() {
 	local n=$1
 	shift
-	at "$n" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" --disable-agent \
+	at "$n" "${no_addons[@]}" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" --disable-agent \
 		--write-kubeconfig "$T/$n.kubeconfig" ${server_flags[$n]:-} "$@"
 }
 
@@ -40,7 +40,7 @@ server_start() {
 	local n=$1
 	shift
 	rm -f "$T/$n.kubeconfig"
-	setsid nsenter --net="/run/netns/$prefix$n" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" \
+	setsid nsenter --net="/run/netns/$prefix$n" "${no_addons[@]}" "$K3X" server --data-dir "$T/$n" --node-name "$n" --node-ip "$(address "$n")" \
 		--disable-agent --write-kubeconfig "$T/$n.kubeconfig" ${server_flags[$n]:-} "$@" </dev/null >>"$T/$n.log" 2>&1 &
 	echo $! >"$T/$n.pid"
 }

@@ -167,12 +167,15 @@ def _():
     true(api.get(path + "persistentvolumeclaims/held").want(200).json["metadata"]["deletionTimestamp"], "the other one waits")
     api.delete(path + "pods/user", {"gracePeriodSeconds": 0}).want(200)
     until("it is gone with its pod", lambda: api.get(path + "persistentvolumeclaims/held").status == 404)
-    volume = {"metadata": {"name": "pv"}, "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}}}
+    volume = {"metadata": {"name": "pv"}, "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/x"}, "claimRef": {"namespace": "free", "name": "bound"}}}
     eq(api.post("/api/v1/persistentvolumes", volume).want(201).json["metadata"]["finalizers"], ["kubernetes.io/pv-protection"])
-    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Bound"}}).want(200)
+    body["metadata"]["name"] = "bound"
+    body["spec"].update({"storageClassName": "", "volumeName": "pv"})
+    api.post(path + "persistentvolumeclaims", body).want(201)
+    until("it is bound", lambda: api.get("/api/v1/persistentvolumes/pv").json["status"]["phase"] == "Bound")
     api.delete("/api/v1/persistentvolumes/pv").want(200)
     true(api.get("/api/v1/persistentvolumes/pv").want(200).json["metadata"]["deletionTimestamp"], "bound it waits")
-    api.patch("/api/v1/persistentvolumes/pv/status", {"status": {"phase": "Released"}}).want(200)
+    api.delete(path + "persistentvolumeclaims/bound").want(200)
     until("released it goes", lambda: api.get("/api/v1/persistentvolumes/pv").status == 404)
 
 

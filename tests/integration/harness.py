@@ -19,6 +19,7 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ.setdefault("K3X_DISABLE", "coredns,local-storage,metrics-server")  # as _lib.sh; no test here starts an agent
 K3X = os.environ.get("K3X", os.path.join(ROOT, "build", "k3x"))
 cases = []
 

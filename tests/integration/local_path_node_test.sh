@@ -15,7 +15,7 @@ trap 'stop_provisioner; cleanup' EXIT
 in_namespace
 mkdir -p "$T/data/agent/images"
 busybox_image box:1 "$T/data/agent/images/box.tar" sh
-start_server 17759 --node-name node1 --kubelet-port 17766 --disable local-storage || { finish; exit 1; }
+start_server 17759 --node-name node1 --kubelet-port 17766 || { finish; exit 1; }
 
 jp() { kubectl get "$1" -o "jsonpath=$2"; }
 is() { [ "$(jp "$1" "$2" 2>/dev/null)" = "$3" ]; }
@@ -124,7 +124,7 @@ claim mine named 'volumeType: local'
 pod grouped mine "id -G; stat -c %g /data; touch /data/own && stat -c %g /data/own" "securityContext: {runAsUser: 1000, fsGroup: 2000}"
 check "without a provisioner the claim names its node and waits" wait_for 20 is pvc/mine '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' node1
 stop_server KILL
-start_server 17759 --node-name node1 --kubelet-port 17766 --disable local-storage || { finish; exit 1; }
+start_server 17759 --node-name node1 --kubelet-port 17766 || { finish; exit 1; }
 start_provisioner
 check "after a restart it goes on" wait_for 90 is pod/grouped '{.status.phase}' Succeeded
 check_is "the group of the pod owns a local volume" "2000 2000 2000" "$(kubectl logs grouped | tr '\n' ' ' | sed 's/^0 //; s/ $//')"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What lies in server/manifests is applied: at the start and when a file changes, in sub-folders, several documents, JSON,
 # Lists, kinds whose definition comes beside them; what leaves a file goes; broken files, .skip, --disable, restarts.
+WITH_ADDONS=1
 . "$(dirname "$0")/_lib.sh"
 PORT=${PORT:-17863}
 

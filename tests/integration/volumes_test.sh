@@ -75,7 +75,7 @@ pod() {
 	YAML
 }
 
-start_server "$PORT" --disable-agent --disable local-storage || { finish; exit 1; }
+start_server "$PORT" --disable-agent || { finish; exit 1; }
 
 # ---- claims and volumes ----
 claim small 1Gi
@@ -125,7 +125,7 @@ for i in $(seq 30); do
 done >"$T/many.yaml"
 kubectl apply -f "$T/many.yaml" >/dev/null
 stop_server KILL
-start_server "$PORT" --disable-agent --disable local-storage || { finish; exit 1; }
+start_server "$PORT" --disable-agent || { finish; exit 1; }
 all_bound() { [ "$(kubectl get pvc -o 'jsonpath={range .items[?(@.spec.storageClassName=="many")]}{.status.phase}{"\n"}{end}' | grep -c Bound)" = 30 ]; }
 check "thirty claims are bound whatever happens in between" wait_for 30 all_bound
 check_is "each to a volume of its own" 30 "$(kubectl get pvc -o 'jsonpath={range .items[?(@.spec.storageClassName=="many")]}{.spec.volumeName}{"\n"}{end}' | sort -u | wc -l)"
@@ -206,7 +206,7 @@ pod user dynamic 'nodeSelector: {kubernetes.io/hostname: n1}'
 check "a claim names the node of its pod" wait_for 10 is pvc/dynamic '{.metadata.annotations.volume\.kubernetes\.io/selected-node}' n1
 check "the pod waits for its volume" is pod/user '{.spec.nodeName}' ""
 stop_server KILL
-start_server "$PORT" --disable-agent --disable local-storage || { finish; exit 1; }
+start_server "$PORT" --disable-agent || { finish; exit 1; }
 check "a restart in between: its provisioner makes it" provision dynamic n1 example.com/csi
 check "and the pod gets its node" wait_for 20 on_node user n1
 check "the claim its volume" phase pvc/dynamic Bound
