@@ -29,7 +29,7 @@ static void make_file(const char *name)
 
 static int setup(void **state)
 {
-	strcpy(root, "/tmp/k3x-group-XXXXXX");
+	snprintf(root, sizeof root, "/tmp/k3x-group-XXXXXX");
 	err = ERR_INIT;
 	return mkdtemp(root) && mkdir(in("volume"), 0755) == 0 && mkdir(in("volume/sub"), 0700) == 0 ? 0 : -1;
 }
@@ -92,9 +92,9 @@ static void what_is_too_deep_is_told(void **state)
 {
 	need_root();
 	char path[1024];
-	strcpy(path, in("volume"));
+	int n = snprintf(path, sizeof path, "%s", in("volume"));
 	for (int i = 0; i < 140; i++) {
-		strcat(path, "/d");
+		n += snprintf(path + n, sizeof path - (size_t)n, "/d");
 		assert_int_equal(mkdir(path, 0755), 0);
 	}
 	assert_int_equal(volume_give_to_group(in("volume"), 4321, &err), ERR_TOO_BIG);
