@@ -1,7 +1,7 @@
 /* Signatures of tokens that others have made (RFC 7515, 7518): public keys from JSON Web Keys, and the nine algorithms
  * RS, PS and ES with 256, 384 and 512. Our own tokens are signed and verified by pki.h. No state, any thread. */
-#ifndef K3X_BASE_PKI_JWS_H
-#define K3X_BASE_PKI_JWS_H
+#ifndef K3X_BASE_PKI_PKI_JWS_H
+#define K3X_BASE_PKI_PKI_JWS_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

@@ -5,7 +5,7 @@
  * that a faulty program may have made and computes a few of them differently on purpose; "$2b$" is what Go does.
  *
  * Before bcrypt, hashes were made by scrypt (RFC 7914): "scrypt$LOG_N$8$1$SALT$HASH". They are still checked. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/base64.h"
 #include "base/check.h"

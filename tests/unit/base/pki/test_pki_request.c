@@ -1,5 +1,5 @@
 /* Requests that say themselves what they want: what is read is what is signed, and no more. */
-#include "base/pki_request.h"
+#include "base/pki/pki_request.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"

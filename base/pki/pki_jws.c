@@ -1,11 +1,11 @@
 /* See pki_jws.h. An algorithm is a row: what key it takes, which digest, how wide the numbers of an EC signature are.
  * The key and the algorithm must fit each other, so that a public key is never taken for the secret of a symmetric
  * algorithm (RFC 8725 section 3.1): those are not even known. */
-#include "base/pki_jws.h"
+#include "base/pki/pki_jws.h"
 
 #include "base/base64.h"
 #include "base/check.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

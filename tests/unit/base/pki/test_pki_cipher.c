@@ -1,5 +1,5 @@
 /* The ciphers of what is stored: published vectors, what is sealed opens, and what was changed does not. */
-#include "base/pki_cipher.h"
+#include "base/pki/pki_cipher.h"
 
 #include "tests/unit/unit.h"
 

@@ -9,11 +9,11 @@
  *
  * What can go wrong: a text that is too short or of another kind (ERR_INVAL), another password or any bit changed
  * (ERR_UNAUTHENTICATED, which cannot be told apart). */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -2,8 +2,8 @@
  *
  * Everything is EC P-256 (signing is ten times cheaper than RSA). PEM text goes in and out; files are written whole or
  * not at all. No state, any thread; signing and issuing cost some 0.1 ms of CPU. */
-#ifndef K3X_BASE_PKI_H
-#define K3X_BASE_PKI_H
+#ifndef K3X_BASE_PKI_PKI_H
+#define K3X_BASE_PKI_PKI_H
 
 #include "base/err.h"
 #include "base/mem/str.h"
@@ -69,6 +69,9 @@ bool pki_needs_renewal(const struct pki_info *info, int64_t now_s);
 /* The certificate was issued by one of the CAs and is valid now. */
 int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err);
 
+/* It was signed by the key of the first of the CAs: the one that signs now, not one that is trusted beside it. */
+bool pki_is_signed_by(const char *certificate_pem, const char *ca_pem);
+
 /* The last part of a certificate's life, an eighth of it: it should have been renewed by now. */
 bool pki_is_near_end(const struct pki_info *info, int64_t now_s);
 
@@ -79,6 +82,9 @@ int pki_bundle_check(const struct pki_pair *ca, struct err *err);
 /* Does whoever trusts `old` alone believe what the new CA signs, given the rest of the new bundle? Some certificate of
  * the new CA's key must be signed by one of `old`. ERR_UNAUTHENTICATED: no. */
 int pki_bundle_continues(const struct pki_pair *ca, const char *old_pem, struct err *err);
+/* Do the two have a certificate in common? Bundles of one cluster do, before and after one of its CAs has taken over.
+ */
+bool pki_bundle_shares(const char *pem, const char *other_pem);
 /* Appends `pem` and those of `more` that are not in it and not over: what is trusted while both are in use. */
 void pki_bundle_merge(struct strbuf *out, const char *pem, const char *more, int64_t now_s);
 /* Appends what a server sends behind its certificate, for clients that know an older CA: those of the bundle that are

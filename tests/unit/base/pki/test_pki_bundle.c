@@ -1,6 +1,6 @@
 /* A CA that takes over from another: what is cross-signed is believed by those who know the old one, and nothing else.
  */
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include "base/mem/arena.h"
 #include "tests/unit/unit.h"

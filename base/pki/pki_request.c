@@ -1,9 +1,9 @@
 /* See pki_request.h. Subject and alternative names go from request to certificate as values, so that what was read and
  * judged is what is signed; extensions that a request asks for (to be a CA, above all) are left out. */
-#include "base/pki_request.h"
+#include "base/pki/pki_request.h"
 
 #include "base/check.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

@@ -4,8 +4,8 @@
  *
  * Sealing appends to `out` and cannot fail with a key of the right size. Opening appends the plain text; ERR_CORRUPT:
  * it was made with another key, or changed (AES-CBC sees that by its padding alone, so seldom: prefer the others). */
-#ifndef K3X_BASE_PKI_CIPHER_H
-#define K3X_BASE_PKI_CIPHER_H
+#ifndef K3X_BASE_PKI_PKI_CIPHER_H
+#define K3X_BASE_PKI_PKI_CIPHER_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

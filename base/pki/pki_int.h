@@ -1,8 +1,8 @@
 /* Shared by the files of pki.h. */
-#ifndef K3X_BASE_PKI_INT_H
-#define K3X_BASE_PKI_INT_H
+#ifndef K3X_BASE_PKI_PKI_INT_H
+#define K3X_BASE_PKI_PKI_INT_H
 
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <openssl/bio.h>
 #include <openssl/x509.h>

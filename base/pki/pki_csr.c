@@ -4,10 +4,10 @@
  * the extensions it asks for are not looked at, for the signer decides what the certificate says. What can go wrong is
  * all the sender's doing: no PEM, a signature that does not fit, a key that is too weak, or so large that checking it
  * would be work. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/check.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/err.h>
 #include <openssl/evp.h>

@@ -1,10 +1,10 @@
 /* Certificate requests that say themselves what they want (PKCS #10): read, and signed as they are. For requests whose
  * signer decides what the certificate says see pki_issue_csr(). No state, any thread. */
-#ifndef K3X_BASE_PKI_REQUEST_H
-#define K3X_BASE_PKI_REQUEST_H
+#ifndef K3X_BASE_PKI_PKI_REQUEST_H
+#define K3X_BASE_PKI_PKI_REQUEST_H
 
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 enum { PKI_REQUEST_ORGANIZATIONS_MAX = 64 };
 

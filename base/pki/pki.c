@@ -2,12 +2,12 @@
  *
  * What can go wrong: broken PEM (refused, with the reason OpenSSL gives), files (refused with name and errno). A file
  * is written beside its place and renamed over it, so a crash leaves the old or the new one, never half of one. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/check.h"
 #include "base/file_sync.h"
 #include "base/mem/arena.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -292,6 +292,17 @@ int pki_verify(const char *certificate_pem, const char *ca_pem, struct err *err)
 	X509_free(x);
 	ERR_clear_error();
 	return rc;
+}
+
+bool pki_is_signed_by(const char *certificate_pem, const char *ca_pem)
+{
+	struct err unused = ERR_INIT;
+	X509 *x = pki_certificate_read(certificate_pem, &unused), *ca = pki_certificate_read(ca_pem, &unused);
+	bool is = x && ca && X509_verify(x, X509_get0_pubkey(ca)) == 1;
+	X509_free(x);
+	X509_free(ca);
+	ERR_clear_error();
+	return is;
 }
 
 static void to_hex(const unsigned char *data, size_t len, char *ret)

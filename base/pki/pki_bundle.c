@@ -5,11 +5,11 @@
  * everybody has heard of the new one.
  *
  * What can go wrong: a text without a certificate, a first one that is no CA or is over, a key that is another's. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -105,6 +105,17 @@ static bool has(STACK_OF(X509) * list, X509 *x)
 		if (X509_cmp(sk_X509_value(list, i), x) == 0)
 			return true;
 	return false;
+}
+
+bool pki_bundle_shares(const char *pem, const char *other_pem)
+{
+	STACK_OF(X509) *one = read_all(pem), *other = read_all(other_pem);
+	bool shares = false;
+	for (int i = 0; i < sk_X509_num(one) && !shares; i++)
+		shares = has(other, sk_X509_value(one, i));
+	free_all(one);
+	free_all(other);
+	return shares;
 }
 
 static void add(struct strbuf *out, X509 *x)

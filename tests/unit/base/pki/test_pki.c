@@ -1,6 +1,6 @@
 /* Certificates, signatures, tokens. */
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

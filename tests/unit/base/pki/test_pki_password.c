@@ -1,5 +1,5 @@
 /* Passwords: a hash fits its password and nothing else. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/unit.h"
 
 static void test_a_hash_fits_its_password_only(void **state)

@@ -2,12 +2,12 @@
  *
  * The algorithm follows from the key, never from what a token claims (RFC 8725 section 3.1): a token whose header names
  * another algorithm fails because its signature does not fit. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki_int.h"
+#include "base/pki/pki_int.h"
 
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

@@ -1,5 +1,5 @@
 /* Certificates for keys that stay with their owner. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "base/check.h"
 

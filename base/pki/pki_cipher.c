@@ -6,11 +6,11 @@
  *
  * OpenSSL has all of them but Salsa20, whose core is below (Bernstein, "The Salsa20 family of stream ciphers", and
  * "Extending the Salsa20 nonce"). Its first 32 bytes are Poly1305's key, what follows is laid over the text. */
-#include "base/pki_cipher.h"
+#include "base/pki/pki_cipher.h"
 
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>

@@ -1,5 +1,5 @@
 /* Signatures by others' keys: vectors of RFC 7515 and 7520, and what must not fit. */
-#include "base/pki_jws.h"
+#include "base/pki/pki_jws.h"
 
 #include "base/base64.h"
 #include "base/check.h"

@@ -1,5 +1,5 @@
 /* Sealed bytes: who knows the password reads them, and nobody changes them unnoticed. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
