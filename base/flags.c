@@ -35,6 +35,14 @@ static const struct flag *find_letter(const struct flags *f, char letter)
 	return NULL;
 }
 
+static const struct flag_refusal *find_refusal(const struct flags *f, struct slice name, char letter)
+{
+	for (size_t i = 0; i < f->refusal_count; i++)
+		if (slice_is(name, f->refusals[i].name) || (letter && f->refusals[i].letter == letter))
+			return &f->refusals[i];
+	return NULL;
+}
+
 bool flag_list_has(const struct flag_list *l, const char *item)
 {
 	for (size_t i = 0; i < l->count; i++)
@@ -74,6 +82,18 @@ static bool parse_bool(struct slice v, bool *out)
 {
 	*out = slice_is(v, "true") || slice_is(v, "1") || slice_is(v, "yes") || slice_is(v, "on");
 	return *out || slice_is(v, "false") || slice_is(v, "0") || slice_is(v, "no") || slice_is(v, "off");
+}
+
+/* 0: the value is what is so anyway. */
+static int refuse(struct loader *l, const struct flag_refusal *r, struct slice value, const char *source)
+{
+	bool said, is_so;
+	if (r->fixed && r->is_bool && parse_bool(value, &said) && parse_bool(slice_of(r->fixed), &is_so) &&
+	        said == is_so)
+		return 0;
+	if (r->fixed && !r->is_bool && slice_is(value, r->fixed))
+		return 0;
+	return err_set(l->err, ERR_UNIMPLEMENTED, "%s: --%s: %s", source, r->name, r->why);
 }
 
 static int set(struct loader *l, const struct flag *flag, struct slice value, bool append, const char *source)
@@ -118,6 +138,19 @@ static int set_from_json(struct loader *l, const struct flag *flag, const struct
 		return err_set(l->err, ERR_INVAL, "%s: %s: takes a plain value", path, flag->name);
 	struct slice text = v->type == JSON_BOOL ? slice_of(v->boolean ? "true" : "false") : v->text;
 	return v->type == JSON_NULL ? 0 : set(l, flag, text, append, path);
+}
+
+static int refuse_json(struct loader *l, const struct flag_refusal *r, const struct json *v, const char *path)
+{
+	struct slice text = v->type == JSON_BOOL ? slice_of(v->boolean ? "true" : "false") : v->text;
+	if (v->type == JSON_NULL)
+		return 0;
+	if (v->type != JSON_ARRAY)
+		return refuse(l, r, v->type == JSON_OBJECT ? SLICE("") : text, path);
+	JSON_FOREACH (it, v)
+		if (refuse_json(l, r, it, path) != 0)
+			return l->err->code;
+	return 0;
 }
 
 static int read_file(struct loader *l, const char *path, struct slice *out, bool *missing)
@@ -178,12 +211,22 @@ static int load_file(struct loader *l, const char *path, bool may_be_missing)
 			continue;
 		}
 		bool append = slice_ends(it->key, "+");
-		const struct flag *flag = find(l->f, append ? (struct slice){it->key.ptr, it->key.len - 1} : it->key);
+		struct slice name = append ? (struct slice){it->key.ptr, it->key.len - 1} : it->key;
+		const struct flag *flag = find(l->f, name);
 		if (!flag && l->f->shares_config)
 			continue;
+		const struct flag_refusal *refusal = flag ? NULL : find_refusal(l->f, name, 0);
+		if (refusal) {
+			if (refuse_json(l, refusal, it, path) != 0)
+				return l->err->code;
+			continue;
+		}
 		if (!flag)
 			return err_set(l->err, ERR_INVAL, "%s: unknown setting \"%.*s\" (see %s --help)", path,
 			        SLICE_FMT(it->key), l->f->program);
+		if (append && flag->type != FLAG_LIST && flag->type != FLAG_ITEMS)
+			return err_set(l->err, ERR_INVAL, "%s: %s+: takes one value, to which nothing is appended",
+			        path, flag->name);
 		if (set_from_json(l, flag, it, append, path) != 0)
 			return l->err->code;
 	}
@@ -225,6 +268,12 @@ static int load_env(struct loader *l)
 		if (v && *v && set(l, flag, slice_of(v), false, flag->env) != 0)
 			return l->err->code;
 	}
+	for (size_t i = 0; i < l->f->refusal_count; i++) {
+		const struct flag_refusal *r = &l->f->refusals[i];
+		const char *v = r->env ? getenv(r->env) : NULL;
+		if (v && *v && refuse(l, r, slice_of(v), r->env) != 0)
+			return l->err->code;
+	}
 	return 0;
 }
 
@@ -233,27 +282,30 @@ static int parse_flag(struct loader *l, const char *arg, const char *next, bool 
 {
 	struct slice rest = slice_of(arg), name;
 	const struct flag *flag;
+	const struct flag_refusal *refusal = NULL;
 	*took_next = false;
 	if (arg[1] == '-' || (arg[1] && arg[2] && arg[2] != '=')) {
 		rest = slice_of(arg + (arg[1] == '-' ? 2 : 1));
 		name = slice_cut(&rest, '=');
 		flag = find(l->f, name);
+		refusal = find_refusal(l->f, name, 0);
 	} else {
 		rest = slice_of(arg + 1);
 		name = slice_cut(&rest, '=');
 		flag = name.len == 1 ? find_letter(l->f, name.ptr[0]) : NULL;
+		refusal = name.len == 1 ? find_refusal(l->f, name, name.ptr[0]) : NULL;
 	}
-	if (!flag)
+	if (!flag && !refusal)
 		return err_set(l->err, ERR_INVAL, "unknown flag %s (see %s --help)", arg, l->f->program);
-	if (!rest.ptr && flag->type == FLAG_BOOL)
+	if (!rest.ptr && (flag ? flag->type == FLAG_BOOL : refusal->is_bool))
 		rest = SLICE("true");
-	if (!rest.ptr) {
-		if (!next)
-			return err_set(l->err, ERR_INVAL, "--%s needs a value", flag->name);
+	if (!rest.ptr && flag && !next)
+		return err_set(l->err, ERR_INVAL, "--%s needs a value", flag->name);
+	if (!rest.ptr && next) {
 		rest = slice_of(next);
 		*took_next = true;
 	}
-	return set(l, flag, rest, false, "command line");
+	return flag ? set(l, flag, rest, false, "command line") : refuse(l, refusal, rest, "command line");
 }
 
 static int load_arguments(struct loader *l, int argc, char **argv)
@@ -266,6 +318,10 @@ static int load_arguments(struct loader *l, int argc, char **argv)
 		bool took_next;
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			f->want_help = true;
+			return 0;
+		}
+		if (strcmp(argv[i], "--help=table") == 0) {
+			f->want_help = f->want_table = true;
 			return 0;
 		}
 		if (argv[i][0] != '-' || !argv[i][1]) {
@@ -301,8 +357,23 @@ int flags_load(struct flags *f, struct arena *a, int argc, char **argv, struct e
 	return load_arguments(&l, argc, argv);
 }
 
+static void print_table(const struct flags *f)
+{
+	static const char *const kinds[] = {"bool", "int", "string", "list", "items"};
+	for (size_t i = 0; i < f->count; i++) {
+		const struct flag *flag = &f->table[i];
+		if (!flag->unsupported)
+			printf("%s\t%.1s\t%s\t%s\t%s\n", flag->name, &flag->letter, kinds[flag->type],
+			        flag->env ? flag->env : "", flag->help ? flag->help : "");
+	}
+}
+
 void flags_help(const struct flags *f)
 {
+	if (f->want_table) {
+		print_table(f);
+		return;
+	}
 	static const char *const kinds[] = {"", " N", " VALUE", " LIST", " VALUE"};
 	printf("%s\n\nUsage: %s [flags]%s\n\n", f->summary, f->program, f->takes_arguments ? " ..." : "");
 	for (size_t i = 0; i < f->count; i++) {

@@ -39,6 +39,17 @@ struct flag {
 	const char *unsupported; /* not NULL: using it is an error that says this */
 };
 
+/* A flag of programs like this one that this one does not have. It is known, so that using it is answered with words of
+ * its own and not as a misspelling. */
+struct flag_refusal {
+	const char *name;
+	char letter;
+	const char *env;
+	const char *fixed; /* the value that is so anyway: saying it is no error; NULL: there is none */
+	bool is_bool;      /* it takes no value, or =true and =false */
+	const char *why;   /* what to use instead */
+};
+
 struct flags {
 	const char *program; /* "k3x server" */
 	const char *summary; /* one line */
@@ -50,10 +61,13 @@ struct flags {
 	 * Without this function there are no maps in it. */
 	const char *(*config_name)(struct arena *a, struct slice section, struct slice key);
 	bool takes_arguments;
+	const struct flag_refusal *refusals; /* in all sources, but for a shared config file */
+	size_t refusal_count;
 	/* set by flags_load() */
 	const char **arguments;
 	size_t argument_count;
 	bool want_help;
+	bool want_table; /* want_help, for programs: --help=table */
 };
 
 /* Parses argv[1..]. Values live in the arena. ERR_INVAL names the flag, the source and what would be right. With
@@ -61,7 +75,8 @@ struct flags {
  * named may not. */
 int flags_load(struct flags *f, struct arena *a, int argc, char **argv, struct err *err);
 
-/* Writes the help text to stdout. */
+/* Writes the help text to stdout. For --help=table a row per flag, tabs between: name, letter, kind ("bool", "int",
+ * "string", "list", "items"), environment, help; what is empty is not there, or not listed. */
 void flags_help(const struct flags *f);
 
 bool flag_list_has(const struct flag_list *l, const char *item);

@@ -22,6 +22,9 @@
 /* Answers that are built for one client (tables, YAML, protobuf lists) and wait for it to read them, all together: a
  * few lists of 10,000 pods at a time. JSON lists are sent by reference and do not count. */
 #define API_BUILT_ANSWER_BYTES_MAX (64u * 1024 * 1024)
+/* What another server answers to somebody within this process: metrics of some ten thousand pods. A larger one is none.
+ */
+#define API_INPROC_STREAM_BYTES_MAX (64u * 1024 * 1024)
 /* Audit events that wait for the disk, or the webhook; beyond it they are lost, and counted. At 1 KB each: a second of
  * 16,000 requests.
  */
@@ -83,6 +86,15 @@
  * strangers whose tokens a webhook is asked for are in nobody else's way. */
 #define OUTGOING_CONNECTIONS_MAX 32
 #define OUTGOING_CALLS_MAX 4096
+
+/* What one conversion webhook is asked for at a time, and what it may answer to that: many objects, each of which may
+ * have grown. One object alone may be as large as a body. */
+#define CONVERSION_OBJECTS_MAX 500
+#define CONVERSION_BYTES_MAX (2u * 1024 * 1024)
+#define CONVERSION_ANSWER_BYTES_MAX (16u * 1024 * 1024)
+/* What is remembered of the answers of one CRD's, and for how long. */
+#define CONVERSION_KEPT_BYTES_MAX (16u * 1024 * 1024)
+#define CONVERSION_KEPT_MS 60000
 
 /* What fails for every request alike is logged once in this time. */
 #define LOG_REPEAT_MS 10000
@@ -186,6 +198,8 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 /* ---- the network of a node ---- */
 /* What nft takes as a comment (NFTNL_UDATA_COMMENT_MAXLEN). */
 #define NFT_COMMENT_BYTES_MAX 128
+/* What the kernel may have told of nftables before it is read: a transaction of some ten thousand rules. */
+#define NFT_WATCH_BYTES (8 * 1024 * 1024)
 /* What is kept of nft's words about a script: its first error stands at their beginning. */
 #define NFT_OUTPUT_BYTES_MAX (16u * 1024)
 /* Addresses of endpoints that left stay in a set, which does no harm; past so many the table is written anew. */
@@ -197,6 +211,18 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define BALANCER_CONNECTIONS_MAX 1024u
 /* Tunnels of one node that one server keeps: a node that reaches it under several addresses has several. */
 #define TUNNELS_PER_NODE_MAX 4u
+
+/* ---- the ingress ---- */
+/* Connections to one endpoint; requests beyond it wait. */
+#define INGRESS_UPSTREAM_CONNECTIONS_MAX 1024u
+/* Connections of clients to one entry point; more are closed as they come. */
+#define INGRESS_CONNECTIONS_MAX 16384u
+/* Of a request's body so much is read until an endpoint is connected to: it is kept, so that another may be asked. */
+#define INGRESS_REPLAY_BYTES_MAX (64u * 1024)
+/* Addresses whose rate is known, of all rules together; some 200 bytes each. */
+#define INGRESS_RATE_CLIENTS_MAX 16384u
+/* Passwords known to be right, each for a while. */
+#define INGRESS_LOGINS_MAX 1024u
 
 /* ---- the cluster's DNS server ---- */
 /* A Corefile with what it imports (a ConfigMap has 1 MiB), its words, its server blocks, and how deep imports nest. */
@@ -229,6 +255,24 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 /* Aliases followed for one question (upstream's). */
 #define DNS_ALIASES_MAX 8u
 
+/* ---- metrics of nodes and pods (k3x metrics) ---- */
+/* What a kubelet says at /metrics/resource: some 500 bytes a container. A larger answer is none. */
+#define METRICS_SCRAPE_BYTES_MAX (16u * 1024 * 1024)
+/* Of a sample; kubelets give three. */
+#define METRICS_LABELS_MAX 32u
+/* Pods of a node, containers of a pod, and all pods: three times what upstream is tested with. The rest is left out and
+ * counted. */
+#define METRICS_NODE_PODS_MAX 5000u
+#define METRICS_POD_CONTAINERS_MAX 256u
+#define METRICS_PODS_MAX 500000u
+/* Certificates in the caBundle of our APIService: one of each copy of the program, and of those before them. */
+#define METRICS_BUNDLE_CERTIFICATES_MAX 4u
+/* Connections from API servers and probes. */
+#define METRICS_CONNECTIONS_MAX 256u
+/* What is remembered of who asked: identities of tokens, and what who may. Beyond it what is over goes, then all. */
+#define ACCESS_ANSWERS_MAX 1024u
+#define ACCESS_TOKEN_BYTES_MAX (16u * 1024)
+
 /* ---- manifests that are applied (DATA/server/manifests) ---- */
 /* A file: the largest published ones, definitions of operators, have 6 MB. */
 #define MANIFEST_BYTES_MAX (16u * 1024 * 1024)
@@ -247,10 +291,15 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define SPDY_FRAME_BYTES_MAX (1024u * 1024)
 /* What a kubelet takes as one answer of the runtime: a list of some ten thousand containers. */
 #define CRI_ANSWER_BYTES_MAX (32u * 1024 * 1024)
-/* Blocking work that waits for a thread; beyond it an errand is not taken, and whoever had it tries again. */
-#define NODE_ERRANDS_MAX 1024
+/* Blocking work that waits for a thread, one or two pieces per pod that is being started or ended, of which there may
+ * be thousands; beyond it an errand is not taken, and whoever had it tries again. */
+#define NODE_ERRANDS_MAX 8192
+/* Devices of one plugin; one that lists more counts as gone. */
+#define NODE_PLUGIN_DEVICES_MAX 16384u
 /* A line of a container's log: runtimes cut theirs at 16 KiB. A longer one ends the answer. */
 #define NODE_LOG_LINE_BYTES_MAX (1024u * 1024)
+/* Manifests and blobs that a node sends other nodes at a time (--embedded-registry): each holds 256 KiB. */
+#define NODE_IMAGE_SERVINGS_MAX 32u
 /* A WebSocket message of exec, attach or port-forward: kubectl sends 32 KiB. A longer one ends the session. */
 #define NODE_EXEC_MESSAGE_BYTES_MAX (4u * 1024 * 1024)
 _Static_assert(NODE_EXEC_MESSAGE_BYTES_MAX < 0xffffff, "a message fits a SPDY frame");
@@ -263,5 +312,18 @@ _Static_assert(NODE_EXEC_MESSAGE_BYTES_MAX < 0xffffff, "a message fits a SPDY fr
 #define IMAGE_ARCHIVES_MAX 4096
 /* Events that wait for the API server; beyond it they are dropped. */
 #define NODE_EVENTS_WAITING_MAX 512
+/* Descriptors that go to the process of a WebAssembly container: the kernel passes 253 at once. A container has one
+ * mount per volume and a few of its own; more is refused. */
+#define WASM_DESCRIPTORS_MAX 240
+/* A module: an image that holds a larger one is refused. */
+#define WASM_MODULE_BYTES_MAX (256u * 1024 * 1024)
+/* The specification of a container: its arguments and environment above all. */
+#define WASM_SPEC_BYTES_MAX (4u * 1024 * 1024)
+/* A line of a container's output, cut there into parts as the CRI does. */
+#define WASM_LOG_LINE_BYTES_MAX (16u * 1024)
+/* The root of a WebAssembly container: what it writes outside of volumes. It lies in memory. */
+#define WASM_ROOT_BYTES_MAX "64m"
+/* Processor seconds of compiling one module; one that takes longer is interpreted. */
+#define WASM_COMPILE_CPU_S_MAX 120
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/check.h"
+#include "base/rotating_file.h"
 #include "base/mem/utf8.h"
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +22,8 @@ static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 static atomic_int min_level = LOG_INFO;
 static atomic_int out_fd = STDERR_FILENO;
-static atomic_bool as_json;
+static atomic_bool as_json, for_journal, copies_too;
+static struct rotating_file log_file; /* written when is_open */
 
 static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
 static char ring[RING_LINES][256];
@@ -46,11 +49,45 @@ void log_set_fd(int fd)
 	atomic_store(&out_fd, fd);
 }
 
+int log_open_file(const char *path, int64_t bytes_max, unsigned files_max, struct err *err)
+{
+	return rotating_file_open(&log_file, path, bytes_max, files_max, err);
+}
+
+void log_set_copy(bool copies)
+{
+	atomic_store(&copies_too, copies);
+}
+
+void log_adopt_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+	if (stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	        st.st_dev == (dev_t)dev && st.st_ino == (ino_t)ino && !rotating_file_is_open(&log_file))
+		atomic_store(&for_journal, true);
+}
+
+/* A log that cannot be written has nowhere to complain. */
 static void write_line(const char *line, size_t len)
 {
-	int fd = atomic_load(&out_fd);
-	ssize_t n = write(fd, line, len); /* a log that cannot be written has nowhere to complain */
+	bool has_file = rotating_file_is_open(&log_file);
+	ssize_t n = 0;
+	if (has_file)
+		rotating_file_write(&log_file, line, len);
+	if (!has_file || atomic_load_explicit(&copies_too, memory_order_relaxed))
+		n = write(has_file ? STDERR_FILENO : atomic_load(&out_fd), line, len);
 	(void)n;
+}
+
+/* `head`: where the time ends, of which a journal needs none. */
+static void write_journal(enum log_level level, const char *line, size_t len, size_t head)
+{
+	static const int priorities[] = {7, 6, 4, 3}; /* of syslog */
+	char text[LINE_MAX_BYTES + 8];
+	int n = snprintf(text, sizeof text, "<%d>%.*s", priorities[level], (int)(len - head), line + head);
+	write_line(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
 static void ring_add(const char *line, size_t len)
@@ -217,7 +254,11 @@ void log_event(enum log_level level, const char *component, const char *event, c
 		write_json(when, level, component, event, line + pairs);
 	line[len++] = '\n';
 	ring_add(line, len);
-	if (log_enabled(level) && !atomic_load_explicit(&as_json, memory_order_relaxed))
+	if (!log_enabled(level) || atomic_load_explicit(&as_json, memory_order_relaxed))
+		return;
+	if (atomic_load_explicit(&for_journal, memory_order_relaxed))
+		write_journal(level, line, len, strlen(when) + 1);
+	else
 		write_line(line, len);
 }
 

@@ -10,7 +10,10 @@
 #ifndef K3X_BASE_LOG_H
 #define K3X_BASE_LOG_H
 
+#include "base/err.h"
+
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -24,6 +27,18 @@ void log_set_json(bool is_json);
 
 /* Sends lines to this descriptor (default 2). The caller keeps it open. */
 void log_set_fd(int fd);
+
+/* Sends lines to this file from now on, appended. When it has more than bytes_max bytes it becomes PATH.1, what was
+ * PATH.1 becomes PATH.2, and so on up to PATH.files_max, whose predecessor is gone: the log takes bytes_max times
+ * files_max + 1 of the disk and a line more, and not more when files can't be renamed, for then it begins anew in
+ * place. Once in a process's life. ERR_*: it can't be opened. */
+int log_open_file(const char *path, int64_t bytes_max, unsigned files_max, struct err *err);
+/* With such a file: the lines go to stderr too. */
+void log_set_copy(bool copies);
+
+/* Lines for the journal of systemd: its level before each, and no time, which it knows. Only when stderr is a
+ * journal's, as JOURNAL_STREAM says, and nothing was said of a file. */
+void log_adopt_journal(void);
 
 /* Writes the ring to the log's descriptor, oldest line first. Safe to call from a failed CHECK. */
 void log_dump_ring(void);

@@ -158,15 +158,6 @@ static bool class_add_named(struct parser *p, struct class *c, struct slice name
 	return false;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Behind "\x". */
 static uint32_t take_hex(struct parser *p, struct slice from)
 {

@@ -28,6 +28,12 @@ static double as_double(struct cel_value v)
 	return v.kind == CEL_INT ? (double)v.integer : v.kind == CEL_UINT ? (double)v.natural : v.real;
 }
 
+/* Of one that is not below zero. */
+static uint64_t natural_of(struct cel_value v)
+{
+	return v.kind == CEL_INT ? (uint64_t)v.integer : v.natural;
+}
+
 static bool compare_numbers(struct cel_value a, struct cel_value b, int *ret)
 {
 	if (a.kind == CEL_DOUBLE || b.kind == CEL_DOUBLE) {
@@ -35,9 +41,13 @@ static bool compare_numbers(struct cel_value a, struct cel_value b, int *ret)
 		*ret = x < y ? -1 : x > y;
 		return !isnan(x) && !isnan(y);
 	}
-	__int128 x = a.kind == CEL_INT ? (__int128)a.integer : (__int128)a.natural,
-	         y = b.kind == CEL_INT ? (__int128)b.integer : (__int128)b.natural;
-	*ret = x < y ? -1 : x > y;
+	bool a_is_below = a.kind == CEL_INT && a.integer < 0, b_is_below = b.kind == CEL_INT && b.integer < 0;
+	if (a_is_below && b_is_below)
+		*ret = order_of(a.integer, b.integer);
+	else if (a_is_below || b_is_below)
+		*ret = a_is_below ? -1 : 1;
+	else
+		*ret = natural_of(a) < natural_of(b) ? -1 : natural_of(a) > natural_of(b);
 	return true;
 }
 

@@ -167,31 +167,46 @@ static bool take_unit(struct slice *s, int64_t *ret)
 	return false;
 }
 
-/* One "1.5h". */
-static bool take_span(struct slice *s, __int128 *total)
+static struct slice take_digits(struct slice *s)
 {
-	__int128 whole = 0, part = 0, scale = 1;
-	size_t n = 0;
+	struct slice digits = {s->ptr, 0};
+	for (; s->len && s->ptr[0] >= '0' && s->ptr[0] <= '9'; s->ptr++, s->len--)
+		digits.len++;
+	return digits;
+}
+
+/* So much of a unit, rounded down: digits behind a point, of which the first 18 count. From the last one on, each tenth
+ * of what follows is added, rounded down too, which loses nothing: floor((d + floor(x)) / 10) is floor((d + x) / 10).
+ */
+static uint64_t share_of(struct slice digits, uint64_t unit)
+{
+	uint64_t part = 0;
+	for (size_t i = digits.len < 18 ? digits.len : 18; i--;)
+		part = ((uint64_t)(digits.ptr[i] - '0') * unit + part) / 10;
+	return part;
+}
+
+/* One "1.5h". Up to 2^63 nanoseconds, which a minus before them can make a span of. */
+static bool take_span(struct slice *s, uint64_t *total)
+{
+	struct slice whole = take_digits(s), part = {NULL, 0};
+	uint64_t v = 0;
 	int64_t unit;
-	for (; s->len && s->ptr[0] >= '0' && s->ptr[0] <= '9'; s->ptr++, s->len--, n++)
-		whole = whole > INT64_MAX ? whole : whole * 10 + (s->ptr[0] - '0');
-	if (mark(s, '.')) {
-		for (; s->len && s->ptr[0] >= '0' && s->ptr[0] <= '9'; s->ptr++, s->len--, n++) {
-			if (scale < 1000000000000000000ll) {
-				part = part * 10 + (s->ptr[0] - '0');
-				scale *= 10;
-			}
-		}
-	}
-	if (!n || !take_unit(s, &unit) || whole > INT64_MAX)
+	if (mark(s, '.'))
+		part = take_digits(s);
+	if (!(whole.len + part.len) || !take_unit(s, &unit))
 		return false;
-	*total += whole * unit + part * unit / scale;
-	return *total <= (__int128)INT64_MAX + 1;
+	for (size_t i = 0; i < whole.len; i++)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (unsigned)(whole.ptr[i] - '0'), &v))
+			return false;
+	return !__builtin_mul_overflow(v, (uint64_t)unit, &v) &&
+	       !__builtin_add_overflow(v, share_of(part, (uint64_t)unit), &v) &&
+	       !__builtin_add_overflow(*total, v, total) && *total <= (uint64_t)INT64_MAX + 1;
 }
 
 bool cel_span_parse(struct slice s, int64_t *ret)
 {
-	__int128 total = 0;
+	uint64_t total = 0;
 	bool is_negative = s.len && s.ptr[0] == '-';
 	if (is_negative || (s.len && s.ptr[0] == '+'))
 		s = (struct slice){s.ptr + 1, s.len - 1};
@@ -204,9 +219,8 @@ bool cel_span_parse(struct slice s, int64_t *ret)
 	while (s.len)
 		if (!take_span(&s, &total))
 			return false;
-	total = is_negative ? -total : total;
-	*ret = (int64_t)total;
-	return total >= INT64_MIN && total <= INT64_MAX;
+	*ret = (int64_t)(is_negative ? -total : total);
+	return is_negative || total <= INT64_MAX;
 }
 
 /* ---- reckoning ---- */
@@ -216,13 +230,13 @@ static struct cel_value span(int64_t nanos)
 	return (struct cel_value){.kind = CEL_DURATION, .integer = nanos};
 }
 
-static struct cel_value shifted(struct cel_run *r, struct cel_value t, __int128 by)
+static struct cel_value shifted(struct cel_run *r, struct cel_value t, int64_t by, bool is_back)
 {
-	__int128 all = (__int128)t.integer * SECOND_NS + t.nanos + by;
-	int64_t s = (int64_t)(all / SECOND_NS), nanos = (int64_t)(all % SECOND_NS);
-	if (nanos < 0) {
-		nanos += SECOND_NS;
-		s--;
+	int64_t by_s = by / SECOND_NS, by_ns = by % SECOND_NS;
+	int64_t s = t.integer + (is_back ? -by_s : by_s), nanos = t.nanos + (is_back ? -by_ns : by_ns);
+	if (nanos < 0 || nanos >= SECOND_NS) {
+		s += nanos < 0 ? -1 : 1;
+		nanos += nanos < 0 ? SECOND_NS : -SECOND_NS;
 	}
 	if (s < TIME_S_MIN || s > TIME_S_MAX)
 		return cel_error(r->arena, "timestamp overflow");
@@ -232,18 +246,24 @@ static struct cel_value shifted(struct cel_run *r, struct cel_value t, __int128 
 static struct cel_value time_add(struct cel_run *r, const struct cel_value *v, size_t n)
 {
 	bool first = v[0].kind == CEL_TIMESTAMP;
-	return shifted(r, first ? v[0] : v[1], first ? v[1].integer : v[0].integer);
+	return shifted(r, first ? v[0] : v[1], first ? v[1].integer : v[0].integer, false);
 }
 
 static struct cel_value time_less_span(struct cel_run *r, const struct cel_value *v, size_t n)
 {
-	return shifted(r, v[0], -(__int128)v[1].integer);
+	return shifted(r, v[0], v[1].integer, true);
 }
 
 static struct cel_value time_less_time(struct cel_run *r, const struct cel_value *v, size_t n)
 {
-	__int128 d = ((__int128)v[0].integer - v[1].integer) * SECOND_NS + v[0].nanos - v[1].nanos;
-	return d < INT64_MIN || d > INT64_MAX ? cel_error(r->arena, "duration overflow") : span((int64_t)d);
+	int64_t s = v[0].integer - v[1].integer, nanos = v[0].nanos - v[1].nanos, d;
+	if (s < 0 && nanos > 0) { /* so that what fits is not refused for a step on the way */
+		s++;
+		nanos -= SECOND_NS;
+	}
+	if (__builtin_mul_overflow(s, SECOND_NS, &d) || __builtin_add_overflow(d, nanos, &d))
+		return cel_error(r->arena, "duration overflow");
+	return span(d);
 }
 
 static struct cel_value span_add(struct cel_run *r, const struct cel_value *v, size_t n)

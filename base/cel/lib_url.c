@@ -22,15 +22,10 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static int hex(char c)
-{
-	return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool escapes_are_good(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] == '%' && (i + 2 >= s.len || hex(s.ptr[i + 1]) < 0 || hex(s.ptr[i + 2]) < 0))
+		if (s.ptr[i] == '%' && (i + 2 >= s.len || hex_digit(s.ptr[i + 1]) < 0 || hex_digit(s.ptr[i + 2]) < 0))
 			return false;
 	return true;
 }
@@ -198,7 +193,7 @@ static bool unescape(struct cel_run *r, struct slice s, struct cel_value *ret)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		if (s.ptr[i] == '%') {
-			out[len++] = (char)(hex(s.ptr[i + 1]) * 16 + hex(s.ptr[i + 2]));
+			out[len++] = (char)(hex_digit(s.ptr[i + 1]) * 16 + hex_digit(s.ptr[i + 2]));
 			i += 2;
 		} else {
 			out[len++] = s.ptr[i] == '+' ? ' ' : s.ptr[i];

@@ -68,6 +68,10 @@ struct cel_opaque {
 struct cel_value cel_of_opaque(const struct cel_type *type, const struct cel_opaque *p);
 struct cel_value cel_of_double(double d);
 struct cel_value cel_of_bytes(struct slice bytes);
+/* Of any list, a view or made by a run. */
+struct cel_value cel_list_at(struct cel_run *r, struct cel_value list, uint64_t i); /* i is in it */
+size_t cel_list_count(struct cel_value list);
+
 /* Lists that grow; end by cel_list_value(). */
 struct cel_list_maker {
 	struct cel_value *items;

@@ -164,8 +164,6 @@ struct cel_map {
 	const struct cel_value *keys, *values;
 };
 
-struct cel_value cel_list_at(struct cel_run *r, struct cel_value list, uint64_t i); /* i is in it */
-size_t cel_list_count(struct cel_value list);
 struct cel_value cel_list_concat(struct cel_run *r, struct cel_value a, struct cel_value b);
 /* CEL_DYN: there is none. */
 struct cel_value cel_map_find(struct cel_run *r, struct cel_value map, struct cel_value key);

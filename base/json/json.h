@@ -49,6 +49,8 @@ struct json_parse_options {
  * used up. The text is copied: it may be freed after.
  * `opts` NULL: duplicate names are an error. */
 struct json *json_parse(struct arena *a, struct slice text, const struct json_parse_options *opts, struct err *err);
+/* A text of the program's own, which is right. */
+struct json *json_literal(struct arena *a, const char *text);
 
 /* ---- reading: all accept NULL and the wrong type and then answer "absent" ---- */
 struct json *json_get(const struct json *obj, const char *key);

@@ -3,6 +3,7 @@
  * Nesting is bounded by the scanner's depth limit, so the recursion is too. Repeated names are looked for by a linear
  * walk in small objects and through a hash map in large ones, and what is repeated takes its value where the first
  * stood, so that a hostile object costs no quadratic time. The arena's budget is asked at every value. */
+#include "base/check.h"
 #include "base/json/json.h"
 #include "base/json/scan.h"
 #include "base/mem/budget.h"
@@ -151,5 +152,12 @@ struct json *json_parse(struct arena *a, struct slice text, const struct json_pa
 	if (!v && !p.failed)
 		err_set(p.err, ERR_INVAL, "offset %zu: %s", json_scan_offset(&p.scan),
 		        p.scan.error ? p.scan.error : "invalid JSON");
+	return v;
+}
+
+struct json *json_literal(struct arena *a, const char *text)
+{
+	struct json *v = json_parse(a, slice_of(text), NULL, NULL);
+	CHECK(v);
 	return v;
 }

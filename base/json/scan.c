@@ -35,17 +35,6 @@ static void skip_space(struct json_scan *s)
 		s->pos++;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static bool scan_escape(struct json_scan *s)
 {
 	if (s->end - s->pos < 2)
@@ -60,7 +49,7 @@ static bool scan_escape(struct json_scan *s)
 	if (s->end - s->pos < 6)
 		return fail(s, "unterminated string");
 	for (int i = 2; i < 6; i++)
-		if (hex_value(s->pos[i]) < 0)
+		if (hex_digit(s->pos[i]) < 0)
 			return fail(s, "invalid \\u escape in string");
 	s->pos += 6;
 	return true;
@@ -305,7 +294,7 @@ static unsigned read_hex4(const char *p)
 {
 	unsigned v = 0;
 	for (int i = 0; i < 4; i++)
-		v = v << 4 | (unsigned)hex_value(p[i]);
+		v = v << 4 | (unsigned)hex_digit(p[i]);
 	return v;
 }
 

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem/arena.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,14 @@ int slice_cmp(struct slice a, struct slice b)
 	size_t n = a.len < b.len ? a.len : b.len;
 	int c = n ? memcmp(a.ptr, b.ptr, n) : 0;
 	return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+struct slice slice_lower(struct arena *a, struct slice s)
+{
+	char *copy = arena_memdup(a, s.ptr, s.len);
+	for (size_t i = 0; i < s.len; i++)
+		copy[i] = (char)tolower((unsigned char)copy[i]);
+	return (struct slice){copy, s.len};
 }
 
 bool slice_starts(struct slice s, const char *prefix)

@@ -42,6 +42,17 @@ bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);
 bool slice_caseis(struct slice s, const char *text); /* ASCII case ignored */
 struct slice slice_trim(struct slice s);             /* spaces, tabs, CR, LF at both ends */
+/* A copy in the arena with ASCII letters in lower case, and a zero byte behind it. */
+struct slice slice_lower(struct arena *a, struct slice s);
+
+/* What a hexadecimal digit is worth; -1: it is none. */
+static inline int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
 
 /* Cuts s at the first `sep`: returns what is before it and leaves what is behind it in *s. Without a sep the whole is
  * returned and *s becomes SLICE_NULL. */

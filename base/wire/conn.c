@@ -584,3 +584,20 @@ struct loop *conn_loop(const struct conn *c)
 {
 	return c->loop;
 }
+
+/* ---- one that nobody wants ---- */
+
+static void nothing_read(struct conn *c, const char *data, size_t len, void *arg)
+{
+}
+
+static void nothing_ended(struct conn *c, const struct err *err, void *arg)
+{
+}
+
+void conn_drop(struct conn *c)
+{
+	static const struct conn_callbacks unwanted = {.on_read = nothing_read, .on_end = nothing_ended};
+	conn_start(c, &unwanted, NULL);
+	conn_close(c, 0);
+}

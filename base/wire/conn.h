@@ -101,6 +101,9 @@ void conn_shutdown(struct conn *c);
 /* Sends what is queued (for at most linger_ms, 0: not at all), then closes; on_closed follows, no other callback. */
 void conn_close(struct conn *c, unsigned linger_ms);
 
+/* Closes one that was just taken over (of an upgrade that comes too late), without callbacks. */
+void conn_drop(struct conn *c);
+
 bool conn_is_open(const struct conn *c); /* connected, handshake done, not closing */
 bool conn_is_tls(const struct conn *c);
 const struct conn_peer *conn_peer(struct conn *c);

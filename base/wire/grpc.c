@@ -132,19 +132,11 @@ void grpc_percent_encode(struct strbuf *out, struct slice s)
 	}
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void grpc_percent_decode(struct strbuf *out, struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
-		int hi = s.ptr[i] == '%' && i + 2 < s.len ? hex_value(s.ptr[i + 1]) : -1;
-		int lo = hi >= 0 ? hex_value(s.ptr[i + 2]) : -1;
+		int hi = s.ptr[i] == '%' && i + 2 < s.len ? hex_digit(s.ptr[i + 1]) : -1;
+		int lo = hi >= 0 ? hex_digit(s.ptr[i + 2]) : -1;
 		if (lo < 0) {
 			strbuf_addc(out, s.ptr[i]);
 			continue;

@@ -13,6 +13,8 @@
 
 enum h1_event { EVENT_NONE, EVENT_HEAD, EVENT_PAUSED, EVENT_DONE };
 
+enum { OUT_KEPT = 2048 };
+
 struct h1c {
 	struct client_conn *k;
 	llhttp_t parser;
@@ -20,6 +22,7 @@ struct h1c {
 	enum h1_event event;
 	struct strbuf name;
 	struct strbuf value;
+	struct strbuf out; /* heads are made here */
 	bool in_value;
 	bool blocked;
 	bool chunked_out;
@@ -67,6 +70,14 @@ static int on_headers_complete(llhttp_t *p)
 		return -1;
 	store_header(h);
 	call->answer.status = p->status_code;
+	if (p->status_code < 100) {
+		llhttp_set_error_reason(p, "its status is none");
+		return -1;
+	}
+	if (p->status_code == 101 && !call->o.upgrade) {
+		llhttp_set_error_reason(p, "upgrade that was not asked for");
+		return -1;
+	}
 	if (p->status_code < 200 && p->status_code != 101) {
 		call->headers.count = 0;
 		return 0;
@@ -85,6 +96,10 @@ static int on_body(llhttp_t *p, const char *at, size_t len)
 	struct h1c *h = p->data;
 	if (!h->call)
 		return HPE_USER;
+	if (p->status_code < 200) {
+		llhttp_set_error_reason(p, "an interim answer has a body");
+		return -1;
+	}
 	if (call_data(h->call, at, len))
 		return 0;
 	h->event = EVENT_PAUSED;
@@ -125,36 +140,56 @@ static struct h1c *state_of(struct client_conn *k)
 
 /* ---- requests ---- */
 
+/* `given` as it is; else where the client connects to. */
+static void write_host(struct strbuf *b, const struct http_client_options *o, const char *given)
+{
+	const char *host = given ? given : o->host;
+	bool v6 = !given && strchr(host, ':') && host[0] != '[';
+	if (v6)
+		strbuf_addc(b, '[');
+	strbuf_adds(b, host);
+	if (v6)
+		strbuf_addc(b, ']');
+	if (o->port && !given) {
+		strbuf_addc(b, ':');
+		strbuf_add_i64(b, o->port);
+	}
+	strbuf_adds(b, "\r\n");
+}
+
 static void write_head(struct h1c *h)
 {
 	struct http_call *call = h->call;
 	const struct http_client_options *o = &h->k->client->o;
-	struct strbuf b = STRBUF_INIT;
-	const char *host = o->host_header ? o->host_header : o->host;
-	bool v6 = !o->host_header && strchr(host, ':') && host[0] != '[';
-	strbuf_addf(&b, "%s %s HTTP/1.1\r\nHost: %s%s%s", call->o.method, call->o.target, v6 ? "[" : "", host,
-	        v6 ? "]" : "");
-	if (o->port && !o->host_header)
-		strbuf_addf(&b, ":%d", o->port);
-	strbuf_adds(&b, "\r\n");
+	struct strbuf *b = &h->out;
+	strbuf_reset(b);
+	strbuf_adds(b, call->o.method);
+	strbuf_addc(b, ' ');
+	strbuf_adds(b, call->o.target);
+	strbuf_adds(b, " HTTP/1.1\r\nHost: ");
+	write_host(b, o, call->o.host ? call->o.host : o->host_header);
 	for (size_t i = 0; i < call->o.headers_count; i++) {
-		strbuf_add_slice(&b, call->o.headers[i].name);
-		strbuf_adds(&b, ": ");
-		strbuf_add_slice(&b, call->o.headers[i].value);
-		strbuf_adds(&b, "\r\n");
+		strbuf_add_slice(b, call->o.headers[i].name);
+		strbuf_adds(b, ": ");
+		strbuf_add_slice(b, call->o.headers[i].value);
+		strbuf_adds(b, "\r\n");
 	}
-	h->chunked_out = !call->out_ended;
+	bool is_known = !call->out_ended && call->o.body_length > 0;
+	h->chunked_out = !call->out_ended && !is_known;
 	bool no_body =
 	        call_out_left(call) == 0 && (strcmp(call->o.method, "GET") == 0 || strcmp(call->o.method, "HEAD") == 0);
 	if (call->o.upgrade)
-		strbuf_addf(&b, "Connection: Upgrade\r\nUpgrade: %s\r\n", call->o.upgrade);
+		strbuf_addf(b, "Connection: Upgrade\r\nUpgrade: %s\r\n", call->o.upgrade);
 	if (h->chunked_out)
-		strbuf_adds(&b, "Transfer-Encoding: chunked\r\n");
+		strbuf_adds(b, "Transfer-Encoding: chunked\r\n");
+	else if (is_known)
+		strbuf_addf(b, "Content-Length: %lld\r\n", (long long)call->o.body_length);
 	else if (!no_body)
-		strbuf_addf(&b, "Content-Length: %zu\r\n", call_out_left(call));
-	strbuf_adds(&b, "\r\n");
-	conn_write(h->k->conn, b.data, b.len);
-	strbuf_release(&b);
+		strbuf_addf(b, "Content-Length: %zu\r\n", call_out_left(call));
+	strbuf_adds(b, "\r\n");
+	conn_write(h->k->conn, b->data, b->len);
+	if (b->cap > OUT_KEPT)
+		strbuf_release(b);
 }
 
 static void h1_start(struct client_conn *k, struct http_call *call)
@@ -316,6 +351,7 @@ static void h1_closed(struct client_conn *k)
 		return;
 	strbuf_release(&h->name);
 	strbuf_release(&h->value);
+	strbuf_release(&h->out);
 	free(h);
 	k->state = NULL;
 }

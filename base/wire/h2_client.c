@@ -16,7 +16,7 @@ enum {
 	CONN_WINDOW = 32 * 1024 * 1024,
 	PING_MS = 20000,
 	PING_LOST_MS = 10000,
-	NV_MAX = 64
+	NV_MAX = HTTP_HEADERS_MAX + 8
 };
 
 struct h2c {
@@ -170,10 +170,11 @@ static void h2_start(struct client_conn *k, struct http_call *call)
 	list[n++] = nv(":method", slice_of(call->o.method));
 	list[n++] = nv(":scheme", conn_is_tls(k->conn) ? SLICE("https") : SLICE("http"));
 	list[n++] = nv(":path", slice_of(call->o.target));
-	list[n++] = nv(":authority", slice_of(authority));
+	list[n++] = nv(":authority", slice_of(call->o.host ? call->o.host : authority));
 	size_t body = call_out_left(call);
-	if (body && call->out_ended) {
-		snprintf(length, sizeof length, "%zu", body);
+	bool is_known = !call->out_ended && call->o.body_length > 0;
+	if ((body && call->out_ended) || is_known) {
+		snprintf(length, sizeof length, "%lld", is_known ? (long long)call->o.body_length : (long long)body);
 		list[n++] = nv("content-length", slice_of(length));
 	}
 	for (size_t i = 0; i < call->o.headers_count && n < NV_MAX; i++) {

@@ -207,6 +207,11 @@ void http_server_close(struct http_server *s, unsigned timeout_ms, void (*on_clo
 
 /* ---- helpers ---- */
 
+/* Belongs to one connection and not to the message, so that whoever passes the message on leaves it out (RFC
+ * 9110, 7.6.1): by its name, or because the Connection header, of which `connection` is the value, names it. Name in
+ * lower case. */
+bool http_is_of_connection(struct slice name, struct slice connection);
+
 const char *http_status_text(int status); /* "OK"; "" when unknown */
 
 /* Percent-decodes into the arena ('+' becomes a space when is_query). False: broken escape or a zero byte. */

@@ -132,7 +132,7 @@ void call_head(struct http_call *call)
 	update_answer(call);
 	if (call->o.on_data && !call->o.timeout_whole)
 		call->deadline_ms = 0;
-	if (call->o.on_head && !call->finished)
+	if (call->o.on_head && !call->finished && call->answer.status >= 200)
 		call->o.on_head(call, &call->answer, call->o.arg);
 }
 
@@ -258,12 +258,23 @@ static struct slice copy_value(struct arena *a, struct slice v)
 	return (struct slice){copy, v.len};
 }
 
+/* Nor can a target or a host end its line, or its word. */
+static const char *copy_word(struct arena *a, const char *text)
+{
+	char *copy = arena_strdup(a, text);
+	for (char *c = copy; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			*c = '_';
+	return copy;
+}
+
 static void copy_options(struct http_call *call, const struct http_call_options *o)
 {
 	struct arena *a = &call->arena;
 	call->o = *o;
 	call->o.method = arena_strdup(a, o->method);
-	call->o.target = arena_strdup(a, o->target);
+	call->o.target = copy_word(a, o->target);
+	call->o.host = o->host ? copy_word(a, o->host) : NULL;
 	call->o.upgrade = o->upgrade ? arena_strdup(a, o->upgrade) : NULL;
 	struct http_header *h = ARENA_ARRAY(a, struct http_header, o->headers_count + 1);
 	for (size_t i = 0; i < o->headers_count; i++) {
@@ -510,10 +521,13 @@ static void client_turn(struct loop_defer *d)
 	while (!list_empty(&c->waiting) && (k = with_room(c)) != NULL) {
 		struct http_call *call = CONTAINER_OF(list_pop_front(&c->waiting), struct http_call, link);
 		call->on = k;
+		call->answer.is_sent = true;
 		list_push_back(&k->calls, &call->link);
 		k->calls_count++;
 		k->protocol->start(k, call);
 		client_conn_wake(k);
+		if (call->o.on_sent && !call->finished)
+			call->o.on_sent(call, call->o.arg);
 	}
 	if (!list_empty(&c->waiting) && !c->closing)
 		want_connections(c);

@@ -55,6 +55,7 @@ struct http_answer {
 	size_t trailers_count;
 	struct slice body;   /* whole body when on_data is NULL */
 	bool complete;       /* the answer ended in order */
+	bool is_sent;        /* the request, or a part of it, may have reached the server */
 	unsigned reset_code; /* HTTP/2 error code of a reset stream */
 };
 struct slice http_answer_header(const struct http_answer *a, const char *name);
@@ -62,16 +63,20 @@ struct slice http_answer_header(const struct http_answer *a, const char *name);
 struct http_call_options {
 	const char *method;
 	const char *target;                /* path and query */
+	const char *host;                  /* Host or :authority; NULL: the client's */
 	const struct http_header *headers; /* lower case names; Host, lengths and Connection are made here; line ends in
 	                                      values become blanks */
 	size_t headers_count;
-	struct slice body; /* copied */
-	bool stream_body;  /* the body comes with http_call_write(); `body` is its beginning */
+	struct slice body;   /* copied */
+	bool stream_body;    /* the body comes with http_call_write(); `body` is its beginning */
+	int64_t body_length; /* of stream_body: how long it will be, exactly; 0: not known, or nothing */
 	const char
 	        *upgrade; /* HTTP/1.1: ask for this protocol; on_upgraded tells of success, on_done of anything else */
 	unsigned timeout_ms;   /* for the whole call, with on_data until its head; 0: none */
 	bool timeout_whole;    /* with on_data too */
 	size_t body_bytes_max; /* whole answers; larger ends with ERR_TOO_BIG; 0: 16 MiB */
+	/* A connection has taken it: from now on the server may have seen it. May be NULL. */
+	void (*on_sent)(struct http_call *call, void *arg);
 	void (*on_head)(struct http_call *call, const struct http_answer *answer, void *arg); /* may be NULL */
 	void (*on_data)(struct http_call *call, struct slice data, void *arg);                /* NULL: collect */
 	/* err is NULL when the answer is complete; answer->status is 0 when none came. Memory goes on return. */

@@ -51,14 +51,6 @@ const char *http_status_text(int status)
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_unreserved(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~", c));
@@ -106,4 +98,24 @@ bool http_query_next(struct arena *a, struct slice *rest, struct slice *name, st
 			return true;
 	}
 	return false;
+}
+
+static bool is_named(struct slice connection, struct slice name)
+{
+	while (connection.len) {
+		struct slice it = slice_trim(slice_cut(&connection, ','));
+		if (it.len == name.len && strncasecmp(it.ptr, name.ptr, name.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool http_is_of_connection(struct slice name, struct slice connection)
+{
+	static const char *const names[] = {"connection", "keep-alive", "proxy-connection", "proxy-authenticate",
+	        "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "content-length"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (slice_is(name, names[i]))
+			return true;
+	return is_named(connection, name);
 }

@@ -344,6 +344,20 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* Sessions go on with this context's settings; only who we are comes from the other. */
+static int choose_identity(SSL *ssl, int *alert, void *arg)
+{
+	struct tls_context *t = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	struct tls_context *other = t->o.pick(t->o.pick_arg, name ? name : "");
+	if (!other || other == t)
+		return SSL_TLSEXT_ERR_OK;
+	pthread_mutex_lock(&other->lock);
+	SSL_set_SSL_CTX(ssl, other->ctx);
+	pthread_mutex_unlock(&other->lock);
+	return SSL_TLSEXT_ERR_OK;
+}
+
 static int keep_ticket(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls_session *s = SSL_get_ex_data(ssl, session_index);
@@ -381,6 +395,10 @@ static void set_up_server(SSL_CTX *ctx, struct tls_context *t, bool has_ca)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, t);
+	if (o->pick) {
+		SSL_CTX_set_tlsext_servername_callback(ctx, choose_identity);
+		SSL_CTX_set_tlsext_servername_arg(ctx, t);
+	}
 }
 
 static void set_up_client(SSL_CTX *ctx, struct tls_context *t)
@@ -392,65 +410,6 @@ static void set_up_client(SSL_CTX *ctx, struct tls_context *t)
 	SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
 	alpn_list(&t->o, &list, &len);
 	SSL_CTX_set_alpn_protos(ctx, list, len);
-}
-
-static int version_of(const char *name, int by_default, int *ret, struct err *err)
-{
-	*ret = !name                               ? by_default
-	       : strcmp(name, "VersionTLS12") == 0 ? TLS1_2_VERSION
-	       : strcmp(name, "VersionTLS13") == 0 ? TLS1_3_VERSION
-	                                           : -1;
-	return *ret >= 0 ? 0
-	                 : err_set(err, ERR_INVAL, "TLS version \"%s\" is not one of VersionTLS12, VersionTLS13", name);
-}
-
-static int set_versions(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
-{
-	int min, max;
-	if (version_of(o->min_version, TLS1_2_VERSION, &min, err) != 0 || version_of(o->max_version, 0, &max, err) != 0)
-		return err->code;
-	if (max && max < min)
-		return err_set(err, ERR_INVAL, "the newest TLS version allowed is older than the oldest");
-	SSL_CTX_set_min_proto_version(ctx, min);
-	SSL_CTX_set_max_proto_version(ctx, max); /* 0: the newest there is */
-	return 0;
-}
-
-/* IANA's names, as flags have them, in OpenSSL's. The suites of TLS 1.3 are always those that OpenSSL has on; naming
- * them is allowed and changes nothing, as with Go's library. */
-static int set_cipher_suites(SSL_CTX *ctx, const char *names, struct err *err)
-{
-	struct strbuf list = STRBUF_INIT;
-	struct slice rest = slice_of(names);
-	char name[80];
-	int rc = 0;
-	while (rest.ptr && rc == 0) {
-		struct slice one = slice_trim(slice_cut(&rest, ','));
-		snprintf(name, sizeof name, "%.*s", SLICE_FMT(one));
-		const char *ours = OPENSSL_cipher_name(name);
-		bool is_1_3 = slice_starts(one, "TLS_AES_") || slice_starts(one, "TLS_CHACHA20_");
-		if (!is_1_3 && strcmp(ours, "(NONE)") == 0)
-			rc = err_set(err, ERR_INVAL,
-			        "cipher suite \"%s\" is not known: use IANA's names, like "
-			        "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-			        name);
-		else if (!is_1_3)
-			strbuf_addf(&list, "%s%s", list.len ? ":" : "", ours);
-	}
-	if (rc == 0 && list.len && SSL_CTX_set_cipher_list(ctx, strbuf_cstr(&list)) != 1)
-		rc = err_set(err, ERR_INVAL, "none of the cipher suites %s can be used", names);
-	strbuf_release(&list);
-	return rc;
-}
-
-static int set_strength(SSL_CTX *ctx, const struct tls_options *o, struct err *err)
-{
-	if (set_versions(ctx, o, err) != 0)
-		return err->code;
-	if (o->cipher_suites)
-		return set_cipher_suites(ctx, o->cipher_suites, err);
-	CHECK(SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1);
-	return 0;
 }
 
 static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
@@ -467,7 +426,7 @@ static int make_ctx(struct tls_context *t, SSL_CTX **ret, struct err *err)
 	        ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF |
 	                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
-	rc = set_strength(ctx, o, err);
+	rc = tls_set_strength(ctx, o, err);
 	if (rc == 0 && has_cert)
 		rc = load_chain(ctx, o, err) != 0 ? err->code : load_key(ctx, o, err);
 	if (rc == 0 && has_ca)

@@ -39,6 +39,11 @@ struct tls_options {
 	 * (conn_peer.is_proxy), and nothing else. There are no session tickets then: every handshake shows its chain.
 	 */
 	const char *proxy_ca_file;
+	/* Server: which identity is shown to a client that asks for this name ("" when it names none; lower case as it
+	 * came), of which only certificate, key and chain are used. NULL: this context's own. Borrowed for the call, on
+	 * the thread of the connection's loop. */
+	struct tls_context *(*pick)(void *arg, const char *server_name);
+	void *pick_arg;
 	bool require_client_certificate; /* server: no certificate fails the handshake; default: optional */
 };
 

@@ -6,6 +6,10 @@
 #include "base/wire/tls.h"
 
 struct tls_session;
+struct ssl_ctx_st;
+
+/* Versions and cipher suites (tls_strength.c). ERR_INVAL names what is not known. */
+int tls_set_strength(struct ssl_ctx_st *ctx, const struct tls_options *o, struct err *err);
 
 enum { TLS_DONE = 1, TLS_AGAIN = 0, TLS_CLOSED = -1, TLS_FAILED = -2 };
 

@@ -10,7 +10,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/wire/conn.h"
 
 #include <stdlib.h>

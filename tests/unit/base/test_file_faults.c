@@ -2,7 +2,7 @@
 #include "tests/unit/faults.h"
 
 #include "base/flags.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/proc/process.h"
 #include "node/ground/files.h"
 

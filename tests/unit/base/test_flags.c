@@ -54,7 +54,14 @@ static int load(struct arena *a, struct values *v, struct err *err, int argc, ch
 	        {"item", 0, FLAG_ITEMS, &v->items, NULL, "whole values", NULL},
 	        {"later", 0, FLAG_BOOL, &v->debug, NULL, NULL, "not built yet"},
 	};
+	static const struct flag_refusal refusals[] = {
+	        {"rootless", 0, NULL, "false", true, "it is not built"},
+	        {"snapshotter", 's', "K3X_TEST_SNAPSHOTTER", "overlayfs", false, "use --dir"},
+	        {"gone", 'g', NULL, NULL, false, "use --port"},
+	};
 	struct flags f = {.program = "test",
+	        .refusals = refusals,
+	        .refusal_count = sizeof refusals / sizeof *refusals,
 	        .summary = "a test",
 	        .table = table,
 	        .count = sizeof table / sizeof *table,
@@ -152,6 +159,55 @@ static void mistakes_are_named(void **state)
 	arena_release(&a);
 }
 
+static void what_is_known_and_not_had_is_refused_with_its_words_from_every_source(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct values v;
+	struct err err;
+	assert_int_equal(LOAD("--rootless"), ERR_UNIMPLEMENTED);
+	assert_string_equal(err.msg, "command line: --rootless: it is not built");
+	assert_int_equal(LOAD("-g"), ERR_UNIMPLEMENTED);
+	assert_string_equal(err.msg, "command line: --gone: use --port");
+	assert_int_equal(LOAD("-s", "native"), ERR_UNIMPLEMENTED);
+	write_file("config.yaml", "gone: [1]\n");
+	assert_int_equal(LOAD("--debug"), ERR_UNIMPLEMENTED);
+	assert_non_null(strstr(err.msg, "config.yaml: --gone: use --port"));
+	write_file("config.yaml", "rootless: true\n");
+	assert_int_equal(LOAD("--debug"), ERR_UNIMPLEMENTED);
+	write_file("config.yaml", "gone+: {a: 1}\n");
+	assert_int_equal(LOAD("--debug"), ERR_UNIMPLEMENTED);
+	write_file("config.yaml", "debug: true\n");
+	setenv("K3X_TEST_SNAPSHOTTER", "native", 1);
+	assert_int_equal(LOAD("--debug"), ERR_UNIMPLEMENTED);
+	assert_string_equal(err.msg, "K3X_TEST_SNAPSHOTTER: --snapshotter: use --dir");
+	unsetenv("K3X_TEST_SNAPSHOTTER");
+	arena_release(&a);
+}
+
+static void to_say_what_is_so_anyway_is_no_mistake(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct values v;
+	struct err err;
+	write_file("config.yaml", "rootless: false\nsnapshotter: overlayfs\n");
+	setenv("K3X_TEST_SNAPSHOTTER", "overlayfs", 1);
+	assert_int_equal(LOAD("--rootless=no", "--snapshotter", "overlayfs", "--port", "7"), 0);
+	assert_int_equal(v.port, 7);
+	unsetenv("K3X_TEST_SNAPSHOTTER");
+	arena_release(&a);
+}
+
+static void a_plus_is_for_lists(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct values v;
+	struct err err;
+	write_file("config.yaml", "dir+: /more\n");
+	assert_int_equal(LOAD("--debug"), ERR_INVAL);
+	assert_non_null(strstr(err.msg, "dir+: takes one value"));
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +217,10 @@ int main(void)
 	                the_command_line_wins_over_environment_file_and_default, setup, teardown),
 	        cmocka_unit_test_setup_teardown(lists_of_a_stronger_source_replace_weaker_ones, setup, teardown),
 	        cmocka_unit_test_setup_teardown(mistakes_are_named, setup, teardown),
+	        cmocka_unit_test_setup_teardown(
+	                what_is_known_and_not_had_is_refused_with_its_words_from_every_source, setup, teardown),
+	        cmocka_unit_test_setup_teardown(to_say_what_is_so_anyway_is_no_mistake, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_plus_is_for_lists, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,9 +25,12 @@ static void offsets_are_those_of_the_c_library(void **state)
 		struct zone *z = zone(names[i]);
 		setenv("TZ", names[i], 1);
 		tzset();
-		for (time_t t = -1262304000; t < 2840140800; t += 144013) {
+		for (int64_t t = -1262304000; t < 2840140800; t += 144013) {
 			struct tm tm;
-			localtime_r(&t, &tm);
+			time_t system_t = (time_t)t;
+			if (system_t != t) /* a C library of 32-bit times ends in 2038; we do not */
+				break;
+			localtime_r(&system_t, &tm);
 			if (zone_offset_s(z, t) != tm.tm_gmtoff)
 				fail_msg("%s at %lld: %d, want %ld", names[i], (long long)t, (int)zone_offset_s(z, t),
 				        tm.tm_gmtoff);

@@ -91,7 +91,7 @@ static void handler(struct http_exchange *x, void *arg)
 	else if (slice_is(r->path, "/hold"))
 		held = x;
 	else if (slice_is(r->path, "/header"))
-		http_respond_arena(x, 200, http_header(x, "x-more").len ? SLICE("injected") : http_header(x, "x-user"));
+		http_respond_copy(x, 200, http_header(x, "x-more").len ? SLICE("injected") : http_header(x, "x-user"));
 	else if (slice_is(r->path, "/none"))
 		http_respond(x, 204);
 	else if (slice_is(r->path, "/short")) {

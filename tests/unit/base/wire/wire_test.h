@@ -3,7 +3,7 @@
 #define K3X_TESTS_WIRE_TEST_H
 
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/wire/http.h"
 #include "base/wire/tls.h"
 
