@@ -20,7 +20,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -106,6 +106,13 @@ bool log_is_batch_magic(uint32_t magic)
 	return magic == LOG_BATCH_MAGIC || magic == LOG_PACKED_MAGIC;
 }
 
+bool log_is_newer_batch_magic(uint32_t magic)
+{
+	uint32_t form = magic >> 24;
+	return (magic & 0xffffff) == (LOG_BATCH_MAGIC & 0xffffff) && form > ' ' && form < 0x7f &&
+	       !log_is_batch_magic(magic);
+}
+
 /* Puts what is packed in *payload in the place of it. False: it is not what it says. */
 static bool unpack(char **payload, size_t *len)
 {

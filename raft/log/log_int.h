@@ -5,9 +5,10 @@
 
 #include "raft/log/log.h"
 
-#define LOG_SEGMENT_MAGIC 0x00314c58334bull /* "K3XL1" */
-#define LOG_BATCH_MAGIC 0x4242584bu         /* "KXBB" */
-#define LOG_PACKED_MAGIC 0x5a42584bu        /* "KXBZ": under LZ4, see log_batch.c */
+/* "K3XL1": the last character is the version, a digit. Another form of batch has another last character, too. */
+#define LOG_SEGMENT_MAGIC 0x00314c58334bull
+#define LOG_BATCH_MAGIC 0x4242584bu  /* "KXBB" */
+#define LOG_PACKED_MAGIC 0x5a42584bu /* "KXBZ": under LZ4, see log_batch.c */
 
 /* As with indexes: nobody gets there. */
 #define LOG_SEGMENTS_EVER_MAX (UINT64_C(1) << 55)
@@ -89,6 +90,8 @@ size_t log_batch_bytes(const struct log_entry *entries, size_t n);
 struct strbuf *log_batch_encode(struct strbuf buffers[2], uint64_t index, const struct log_entry *entries, size_t n);
 void log_batch_seal(struct strbuf *b, uint64_t salt);
 bool log_is_batch_magic(uint32_t magic);
+/* Of a form that this program does not know, and that a newer one may. */
+bool log_is_newer_batch_magic(uint32_t magic);
 
 /* Reads the batch at `offset` of a segment and checks it, payload as it lies there (malloc'ed, at least 1 byte). *sound
  * false: no batch is there. Errors are of the disk. */

@@ -108,6 +108,34 @@ static int take_batch(struct scan *sc, const struct segment *s, const struct bat
 	return 0;
 }
 
+/* What a newer program wrote is whole, and must not be taken for what a crash left: it would be cut off. */
+static int newer(struct scan *sc, const struct segment *s, char form)
+{
+	return err_set(sc->err, ERR_CORRUPT,
+	        "log segment log-%016" PRIx64 " has the form %c of a newer program than this one: start that one "
+	        "again, nothing was changed. When none "
+	        "ever ran here it is damage. Replace this member (remove it from the cluster, empty its data "
+	        "directory, "
+	        "add it again), or restore a snapshot if it is the only one",
+	        s->number, form);
+}
+
+static bool is_newer_segment(uint64_t magic)
+{
+	const uint64_t version = magic >> 32, known = LOG_SEGMENT_MAGIC >> 32;
+	return (magic & 0xffffffff) == (LOG_SEGMENT_MAGIC & 0xffffffff) && version > known && version <= '9';
+}
+
+/* Where no sound batch is any more. */
+static int check_form(struct scan *sc, const struct segment *s)
+{
+	uint32_t magic = 0;
+	size_t got;
+	if (s->file->v->read(s->file, s->used, &magic, sizeof magic, &got, sc->err) != 0)
+		return sc->err->code;
+	return got == sizeof magic && log_is_newer_batch_magic(magic) ? newer(sc, s, (char)(magic >> 24)) : 0;
+}
+
 static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
 {
 	struct batch_header h;
@@ -130,6 +158,8 @@ static int scan_segment(struct scan *sc, struct segment *s, bool is_last)
 		return sc->err->code;
 	if (clean)
 		return 0;
+	if (check_form(sc, s) != 0)
+		return sc->err->code;
 	if (!is_last)
 		return damaged(sc, s, s->used, "a broken batch in a segment that others follow");
 	if (anything_sound_behind(sc, s, s->used, &more) != 0)
@@ -149,6 +179,11 @@ static int open_segment(struct scan *sc, uint64_t number, struct segment *s, str
 		return sc->err->code;
 	if (s->file->v->size(s->file, &s->size, sc->err) != 0 ||
 	        s->file->v->read(s->file, 0, h, sizeof *h, &got, sc->err) != 0) {
+		s->file->v->close(s->file);
+		return sc->err->code;
+	}
+	if (got >= sizeof h->magic && is_newer_segment(h->magic)) {
+		newer(sc, s, (char)(h->magic >> 32));
 		s->file->v->close(s->file);
 		return sc->err->code;
 	}

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define META_MAGIC 0x0031415445584b33ull
+#define META_MAGIC 0x0031415445584b33ull /* "3KXETA1": the last character is the version, a digit */
+enum { META_VERSION_AT = 6 };
 
 struct meta_record {
 	uint64_t magic, generation, term, vote;
@@ -66,6 +67,13 @@ int meta_set_vote(struct raft_meta *m, uint64_t id, struct err *err)
 
 enum state { EMPTY, WHOLE, BROKEN };
 
+static bool is_of_newer(uint64_t magic)
+{
+	const uint64_t mask = UINT64_C(0xff) << 8 * META_VERSION_AT;
+	uint64_t version = magic >> 8 * META_VERSION_AT, known = META_MAGIC >> 8 * META_VERSION_AT;
+	return (magic & ~mask) == (META_MAGIC & ~mask) && version > known && version <= '9';
+}
+
 static int read_record(struct disk_file *f, struct meta_record *r, enum state *state, struct err *err)
 {
 	static const struct meta_record zeros;
@@ -73,6 +81,12 @@ static int read_record(struct disk_file *f, struct meta_record *r, enum state *s
 	memset(r, 0, sizeof *r);
 	if (f->v->read(f, 0, r, sizeof *r, &got, err) != 0)
 		return err->code;
+	if (is_of_newer(r->magic))
+		return err_set(err, ERR_CORRUPT,
+		        "term and vote have the form %c of a newer program than this one: start that one again. "
+		        "Nothing of "
+		        "them was changed",
+		        (char)(r->magic >> 8 * META_VERSION_AT));
 	if (memcmp(r, &zeros, sizeof zeros) == 0)
 		*state = EMPTY;
 	else if (got == sizeof *r && r->magic == META_MAGIC &&

@@ -2,7 +2,7 @@
 #include "raft/wire/greeting.h"
 
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #define CHALLENGE_MAGIC "X3xchal1"
 #define PROVEN_MAGIC "X3xauth1"

@@ -12,7 +12,7 @@
 #include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/sm.h"
 
 #include <errno.h>

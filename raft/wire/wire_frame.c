@@ -4,7 +4,10 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 
+#include <inttypes.h>
+
 #define HELLO_MAGIC UINT64_C(0x3172656570783358) /* "X3xpeer1" */
+enum { HELLO_VERSION_AT = 7 };
 #define REFUSAL_MAGIC "X3xrefu1"
 enum { ADDRESS_BYTES_MAX = 255 };
 
@@ -95,14 +98,34 @@ void wire_hello_encode(struct strbuf *out, const struct wire_hello *h)
 	strbuf_add_slice(out, h->address);
 }
 
+/* The magic's last character is the version, a digit. */
+static bool is_of_newer(uint64_t magic)
+{
+	const uint64_t mask = UINT64_C(0xff) << 8 * HELLO_VERSION_AT;
+	uint64_t version = magic >> 8 * HELLO_VERSION_AT;
+	return (magic & ~mask) == (HELLO_MAGIC & ~mask) && version > '1' && version <= '9';
+}
+
 int wire_hello_decode(struct slice bytes, struct wire_hello *ret, struct err *err)
 {
 	uint64_t words[5];
 	if (bytes.len < sizeof words || bytes.len > sizeof words + ADDRESS_BYTES_MAX)
 		return err_set(err, ERR_PROTOCOL, "a greeting of %zu bytes", bytes.len);
 	memcpy(words, bytes.ptr, sizeof words);
-	if (words[0] != HELLO_MAGIC || words[1] < WIRE_MESSAGES || words[1] > WIRE_QUESTION)
+	if (is_of_newer(words[0]))
+		return err_set(err, ERR_PROTOCOL,
+		        "it speaks version %c of the protocol between servers and this program knows 1: upgrade the "
+		        "older "
+		        "of the two servers",
+		        bytes.ptr[HELLO_VERSION_AT]);
+	if (words[0] != HELLO_MAGIC || words[1] < WIRE_MESSAGES)
 		return err_set(err, ERR_PROTOCOL, "it does not speak this protocol");
+	if (words[1] > WIRE_QUESTION)
+		return err_set(err, ERR_PROTOCOL,
+		        "it asks for something (%" PRIu64
+		        ") that this program does not know: upgrade the older of the two "
+		        "servers",
+		        words[1]);
 	struct slice address = {bytes.ptr + sizeof words, bytes.len - sizeof words};
 	if (address.len && memchr(address.ptr, 0, address.len))
 		return err_set(err, ERR_PROTOCOL, "a greeting with a broken address");

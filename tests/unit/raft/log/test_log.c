@@ -2,6 +2,7 @@
  * skipped. */
 #include "tests/unit/unit.h"
 
+#include "base/check.h"
 #include "raft/log/log_int.h"
 
 #include <dirent.h>
@@ -246,6 +247,42 @@ static void a_write_torn_at_any_byte_is_cut_off(void **state)
 	}
 }
 
+/* What a newer program wrote looks like a torn end to this one: it is refused, and nothing of it is cut off. */
+static void what_a_newer_program_wrote_is_refused_and_left_alone(void **state)
+{
+	static const struct {
+		bool is_batch;
+		char known, newer;
+		off_t at; /* of the version in its magic */
+	} rows[] = {{false, '1', '2', 4}, {true, 'B', 'C', 3}};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct disk *d;
+		struct seen s;
+		struct err err;
+		struct raft_log *l = open_log(&d, &s, &err);
+		append(l, l->next, 1, 3, 40);
+		off_t at = rows[i].at + (rows[i].is_batch ? (off_t)l->segments[0].used : 0);
+		append(l, l->next, 1, 2, 60);
+		uint64_t next = l->next;
+		close_log(d, l);
+		char path[512];
+		struct stat before, after;
+		last_segment(path, sizeof path);
+		assert_int_equal(stat(path, &before), 0);
+		patch_file(path, at, &rows[i].newer, 1);
+		assert_null(open_log(&d, &s, &err));
+		assert_int_equal(err.code, ERR_CORRUPT);
+		assert_non_null(strstr(err.msg, "of a newer program"));
+		assert_int_equal(stat(path, &after), 0);
+		assert_int_equal(before.st_size, after.st_size);
+		patch_file(path, at, &rows[i].known, 1);
+		l = open_log(&d, &s, &err); /* as the newer program finds it */
+		assert_non_null(l);
+		assert_int_equal(s.next, next);
+		close_log(d, l);
+	}
+}
+
 static void a_flipped_bit_before_sound_batches_is_refused(void **state)
 {
 	struct disk *d;
@@ -363,6 +400,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(old_segments_can_be_dropped, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_restarted_log_begins_where_it_was_told, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_write_torn_at_any_byte_is_cut_off, setup, teardown),
+	        cmocka_unit_test_setup_teardown(what_a_newer_program_wrote_is_refused_and_left_alone, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_flipped_bit_before_sound_batches_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_missing_segment_is_refused, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_segment_numbered_beyond_any_log_is_refused, setup, teardown),

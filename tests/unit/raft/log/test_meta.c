@@ -118,6 +118,24 @@ static void two_damaged_files_are_refused(void **state)
 	assert_non_null(strstr(err.msg, "join it again"));
 }
 
+static void a_newer_form_is_refused_and_left_alone(void **state)
+{
+	struct disk *d;
+	struct raft_meta *m;
+	struct err err;
+	char bytes[64], now[64];
+	assert_int_equal(open_meta(&d, &m, &err), 0);
+	assert_int_equal(meta_set_term(m, 5, &err), 0);
+	close_meta(d, m);
+	slurp(0, bytes, NULL);
+	bytes[6] = '2'; /* "3KXETA2" */
+	slurp(0, NULL, bytes);
+	assert_int_equal(open_meta(&d, &m, &err), ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "of a newer program"));
+	slurp(0, now, NULL);
+	assert_memory_equal(now, bytes, 40);
+}
+
 static void a_creation_that_was_cut_short_starts_again(void **state)
 {
 	struct disk *d;
@@ -148,6 +166,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_new_term_clears_the_vote_and_the_same_term_keeps_it, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_torn_write_leaves_what_was_acknowledged, setup, teardown),
 	        cmocka_unit_test_setup_teardown(two_damaged_files_are_refused, setup, teardown),
+	        cmocka_unit_test_setup_teardown(a_newer_form_is_refused_and_left_alone, setup, teardown),
 	        cmocka_unit_test_setup_teardown(a_creation_that_was_cut_short_starts_again, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

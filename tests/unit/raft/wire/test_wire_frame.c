@@ -109,6 +109,14 @@ static void a_greeting_says_who_comes_and_what_for(void **state)
 	b.data[0] ^= 1;
 	assert_int_equal(wire_hello_decode(strbuf_slice(&b), &out, &err), ERR_PROTOCOL);
 	b.data[0] ^= 1;
+	b.data[7] = '2'; /* "X3xpeer2" */
+	assert_int_equal(wire_hello_decode(strbuf_slice(&b), &out, &err), ERR_PROTOCOL);
+	assert_non_null(strstr(err.msg, "speaks version 2 of the protocol between servers and this program knows 1"));
+	b.data[7] = '1';
+	b.data[8] = WIRE_QUESTION + 1;
+	assert_int_equal(wire_hello_decode(strbuf_slice(&b), &out, &err), ERR_PROTOCOL);
+	assert_non_null(strstr(err.msg, "upgrade the older"));
+	b.data[8] = WIRE_STATE;
 	for (size_t n = 0; n < 40; n++)
 		assert_int_equal(wire_hello_decode((struct slice){b.data, n}, &out, &err), ERR_PROTOCOL);
 	strbuf_release(&b);
