@@ -294,6 +294,7 @@ struct snapshot_reader;
 
 struct engine_vtable {
 	const char *name; /* "raft" */
+	bool is_external;
 	void (*submit)(struct engine *e, struct store_request *req);
 	int64_t (*revision)(struct engine *e);
 	int64_t (*system_version)(struct engine *e);
@@ -376,6 +377,12 @@ static inline bool store_leads(struct engine *e)
 static inline bool store_has_leader(struct engine *e)
 {
 	return e->vtable->has_leader(e);
+}
+
+/* Does the state lie outside of the servers, so that who leads is known by way of that? Any thread, no I/O. */
+static inline bool store_is_external(struct engine *e)
+{
+	return e->vtable->is_external;
 }
 
 /* Who asks is about to end: from now on requests that wait for others (a leader, a majority) are answered within a

@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/file_sync.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/machine/database/data_lock.h"
 
 #include <errno.h>

@@ -21,7 +21,7 @@
 #include "base/file_sync.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/engine/raft_apply_int.h"
 #include "store/engine/raft_hash_int.h"
 #include "store/engine/raft_members_int.h"

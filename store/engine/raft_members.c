@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/stop_point.h"
 #include "store/engine/raft_reads_int.h"
 #include "store/engine/raft_state_int.h"
 
@@ -64,12 +65,15 @@ static void stepped(struct raft_host_change *change, int status)
 		return;
 	}
 	if (c->kind == RAFT_ENGINE_ADD && !c->is_second && engine_host(c->engine)) {
+		stop_point(STOP_CHANGE_HALF);
 		c->is_second = true;
 		c->change.kind = RAFT_CHANGE_ASSIGN;
 		c->change.server.role = RAFT_HOST_STANDBY;
 		submit(c);
 		return;
 	}
+	if (c->kind == RAFT_ENGINE_PROMOTE)
+		stop_point(STOP_CHANGE_ANSWERED);
 	finish(c, 0, NULL);
 }
 

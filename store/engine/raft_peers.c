@@ -245,7 +245,7 @@ static void on_change_answer(struct raft_engine *e, uint64_t sequence, struct co
 void peers_message(void *arg, uint64_t from, struct slice bytes)
 {
 	struct raft_engine *e = arg;
-	struct command_reader r = {bytes, false};
+	struct command_reader r = {bytes, false, 0};
 	uint64_t kind = command_get(&r), first = command_get(&r);
 	if (r.is_bad || !engine_host(e))
 		return;
