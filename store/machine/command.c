@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "base/limits.h"
 
+#include <inttypes.h>
+
 enum { DEPTH_MAX = 16 };
 _Static_assert(DEPTH_MAX >= STORE_TXN_DEPTH_MAX, "what is accepted can be read from the log");
 
@@ -48,7 +50,7 @@ uint64_t command_get(struct command_reader *r)
 struct slice command_get_bytes(struct command_reader *r)
 {
 	uint64_t len = command_get(r);
-	if (len > r->rest.len) {
+	if (r->is_bad || len > r->rest.len) {
 		r->is_bad = true;
 		r->rest = SLICE_NULL;
 		return SLICE("");
@@ -365,7 +367,7 @@ static struct command_head get_head(struct command_reader *r)
 
 bool command_head_decode(struct slice bytes, struct command_head *ret)
 {
-	struct command_reader r = {bytes, false};
+	struct command_reader r = {bytes, false, 0};
 	*ret = get_head(&r);
 	return !r.is_bad;
 }
@@ -404,15 +406,21 @@ static void get_arguments(struct command_reader *r, bool is_expiry, struct store
 		get_system(r, &req->arena, &req->system);
 		break;
 	default:
+		r->unknown_kind = r->is_bad ? 0 : kind;
 		r->is_bad = true;
 	}
 }
 
 int command_decode(struct slice bytes, struct command_head *ret_head, struct store_request *req, struct err *err)
 {
-	struct command_reader r = {bytes, false};
+	struct command_reader r = {bytes, false, 0};
 	*ret_head = get_head(&r);
 	get_arguments(&r, ret_head->term != 0, req);
+	if (r.unknown_kind > COMMAND_LEASE_KEYS_WITHIN)
+		return err_set(err, ERR_CORRUPT,
+		        "a command of kind %" PRIu64
+		        " in the log is of a newer program than this one, which knows up to %d: upgrade this server",
+		        r.unknown_kind, COMMAND_LEASE_KEYS_WITHIN);
 	if (r.is_bad || r.rest.len)
 		return err_set(err, ERR_CORRUPT,
 		        "a command of %zu bytes in the log is broken, or of a newer program than this one", bytes.len);

@@ -28,7 +28,8 @@ void command_put(struct strbuf *b, uint64_t v);
 void command_put_bytes(struct strbuf *b, struct slice s);
 struct command_reader {
 	struct slice rest;
-	bool is_bad; /* something did not fit; everything read since is 0 */
+	bool is_bad;           /* something did not fit; everything read since is 0 */
+	uint64_t unknown_kind; /* of a command that was whole up to there; 0: none */
 };
 uint64_t command_get(struct command_reader *r);
 struct slice command_get_bytes(struct command_reader *r);

@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "base/file_out.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/snapshot/bbolt_int.h"
 #include "store/snapshot/packed.h"
 #include "store/snapshot/page_check_int.h"

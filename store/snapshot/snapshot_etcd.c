@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "store/snapshot/bbolt_int.h"
+#include "store/snapshot/state_writer_int.h"
 #include "store/machine/read/range.h"
 
 #include <inttypes.h>
@@ -22,11 +23,8 @@
 enum { REVISION_BYTES = 17 };
 
 struct import {
-	struct db db;
-	struct meta meta;
+	struct state_writer w;
 	struct store_file_info *info;
-	struct version_writer versions;
-	int64_t previous; /* row id: they must rise */
 };
 
 /* ---- protobuf, as much as is needed ---- */
@@ -135,40 +133,6 @@ static bool parse_revision(struct slice key, int64_t *main, int64_t *sub, bool *
 	return *main > 0 && *main < INT64_MAX >> SUB_BITS && *sub >= 0 && *sub < SUB_MAX;
 }
 
-static int put_current(struct import *x, const struct store_kv *kv, int64_t id, struct err *err)
-{
-	sqlite3_stmt *s = db_stmt(&x->db, DB_CUR_SET);
-	db_bind_slice(s, 1, kv->key);
-	sqlite3_bind_int64(s, 2, id);
-	sqlite3_bind_int64(s, 3, kv->create_revision);
-	sqlite3_bind_int64(s, 4, kv->version);
-	sqlite3_bind_int64(s, 5, kv->lease);
-	return db_run(&x->db, s, err, "write a key");
-}
-
-static int put_version(struct import *x, const struct store_kv *kv, int64_t id, struct err *err)
-{
-	struct row old = {0};
-	struct store_view v = {.db = &x->db};
-	int found = row_newest(&v, kv->key, &old, err);
-	if (found < 0)
-		return found;
-	if (!found)
-		old = (struct row){0};
-	CHECK(old.id < id); /* ids rise: take_version() */
-	struct version_row row = {.id = id,
-	        .prev = old.id,
-	        .created = kv->create_revision,
-	        .version = kv->version,
-	        .lease = kv->lease,
-	        .key = kv->key,
-	        .value = kv->version ? kv->value : SLICE_NULL};
-	if (version_writer_add(&x->versions, &row, err) != 0)
-		return err->code;
-	x->meta.keys += (kv->version > 0) - (old.version > 0);
-	return put_current(x, kv, id, err);
-}
-
 static int take_version(void *arg, struct slice key, struct slice value, struct err *err)
 {
 	struct import *x = arg;
@@ -179,17 +143,14 @@ static int take_version(void *arg, struct slice key, struct slice value, struct 
 		return err_set(err, ERR_CORRUPT, "a revision of etcd that does not read (%zu bytes)", key.len);
 	if (parse_pair(value, &kv) != 0 || !kv.key.len)
 		return err_set(err, ERR_CORRUPT, "the pair of revision %" PRId64 " does not read", main);
-	int64_t id = ROW_ID(main) | sub;
-	if (id <= x->previous)
+	if ((ROW_ID(main) | sub) <= x->w.previous)
 		return err_set(err, ERR_CORRUPT, "revision %" PRId64 " is there twice", main);
 	if (is_deletion)
 		kv = (struct store_kv){.key = kv.key, .value = SLICE("")};
 	else if (kv.version < 1 || kv.mod_revision != main || kv.create_revision < 1 || kv.create_revision > main)
 		return err_set(err, ERR_CORRUPT, "the pair of revision %" PRId64 " does not fit it", main);
-	x->previous = id;
-	x->meta.revision = main;
 	x->info->versions++;
-	return put_version(x, &kv, id, err);
+	return state_writer_put(&x->w, &kv, main, sub, err);
 }
 
 /* ---- the rest ---- */
@@ -206,10 +167,10 @@ static int take_lease(void *arg, struct slice key, struct slice value, struct er
 	}
 	if (rc < 0 || key.len != 8 || id != big_endian(key.ptr) || id == 0 || ttl < 1)
 		return err_set(err, ERR_CORRUPT, "a lease of etcd that does not read");
-	sqlite3_stmt *s = db_stmt(&x->db, DB_LEASE_SET);
+	sqlite3_stmt *s = db_stmt(&x->w.db, DB_LEASE_SET);
 	sqlite3_bind_int64(s, 1, id);
 	sqlite3_bind_int64(s, 2, ttl);
-	return db_run(&x->db, s, err, "write a lease");
+	return db_run(&x->w.db, s, err, "write a lease");
 }
 
 static int take_meta(void *arg, struct slice key, struct slice value, struct err *err)
@@ -220,7 +181,7 @@ static int take_meta(void *arg, struct slice key, struct slice value, struct err
 	if (value.len < REVISION_BYTES || big_endian(value.ptr) < 0)
 		return err_set(err, ERR_CORRUPT, "etcd's \"%.*s\" does not read", SLICE_FMT(key));
 	int64_t revision = big_endian(value.ptr);
-	x->meta.compacted = revision > x->meta.compacted ? revision : x->meta.compacted;
+	x->w.meta.compacted = revision > x->w.meta.compacted ? revision : x->w.meta.compacted;
 	return 0;
 }
 
@@ -296,47 +257,33 @@ static int drop_lost_leases(struct import *x, const char *path, struct err *err)
 	static const char fix[] =
 	        "UPDATE cur SET lease = 0 WHERE version > 0 AND lease <> 0 AND lease NOT IN (SELECT id "
 	        "FROM lease)";
-	struct unlease u = {.db = &x->db};
-	x->info->leaseless = snapshot_query(&x->db, count, err);
+	struct unlease u = {.db = &x->w.db};
+	x->info->leaseless = snapshot_query(&x->w.db, count, err);
 	if (err->code || !x->info->leaseless)
 		return err->code;
 	int rc = unlease_all(&u, err);
 	version_block_release(&u.block);
-	return rc == 0 ? snapshot_exec(x->db.handle, fix, path, err) : rc;
+	return rc == 0 ? snapshot_exec(x->w.db.handle, fix, path, err) : rc;
 }
 
 static int take_versions(struct import *x, const struct bbolt *b, struct err *err)
 {
-	x->versions = (struct version_writer){.db = &x->db};
 	int rc = take_bucket(x, b, "key", true, take_version, err);
-	if (rc == 0)
-		rc = version_writer_end(&x->versions, err);
-	version_writer_release(&x->versions);
-	return rc;
+	return rc == 0 ? version_writer_end(&x->w.versions, err) : rc;
 }
 
 static int take_all(struct import *x, const struct bbolt *b, const char *path, struct err *err)
 {
-	if (meta_load(&x->db, &x->meta, err) != 0 || take_versions(x, b, err) != 0 ||
-	        take_bucket(x, b, "lease", false, take_lease, err) != 0 ||
+	if (take_versions(x, b, err) != 0 || take_bucket(x, b, "lease", false, take_lease, err) != 0 ||
 	        take_bucket(x, b, "meta", true, take_meta, err) != 0 ||
-	        snapshot_users_from_etcd(&x->db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)
+	        snapshot_users_from_etcd(&x->w.db, b, &x->info->users, err) != 0 || drop_lost_leases(x, path, err) != 0)
 		return err->code;
-	CHECK(x->meta.keys >= 0);
-	x->meta.system_version++;
-	if (x->meta.revision < x->meta.compacted)
-		x->meta.revision = x->meta.compacted;
-	x->meta.trimmed = 0; /* what etcd's compaction had left is ours to remove */
-	return meta_save(&x->db, &x->meta, err);
-}
-
-/* One file that is written once: no write-ahead log, no syncs; who takes it over syncs it. */
-static int fill(struct import *x, const struct bbolt *b, const char *path, struct err *err)
-{
-	static const char setup[] = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = OFF; BEGIN IMMEDIATE";
-	if (snapshot_exec(x->db.handle, setup, path, err) != 0 || take_all(x, b, path, err) != 0)
-		return err->code;
-	return snapshot_exec(x->db.handle, "COMMIT", path, err);
+	CHECK(x->w.meta.keys >= 0);
+	x->w.meta.system_version++;
+	if (x->w.meta.revision < x->w.meta.compacted)
+		x->w.meta.revision = x->w.meta.compacted;
+	x->w.meta.trimmed = 0; /* what etcd's compaction had left is ours to remove */
+	return 0;
 }
 
 int snapshot_from_etcd(
@@ -346,18 +293,12 @@ int snapshot_from_etcd(
 	struct bbolt b;
 	if (bbolt_open(path, bytes, &b, err) != 0)
 		return err->code;
-	unlink(db_path);
-	int rc = db_open(&x.db, db_path, DB_WRITER, err);
-	if (rc == 0) {
-		x.db.is_writer = false; /* a failure here is no reason to stop a process */
-		rc = fill(&x, &b, db_path, err);
-		db_rollback(&x.db);
-		db_close(&x.db);
-	}
-	if (rc != 0) {
-		unlink(db_path);
+	int rc = state_writer_open(&x.w, db_path, err);
+	if (rc == 0)
+		rc = take_all(&x, &b, db_path, err);
+	rc = state_writer_close(&x.w, rc, err);
+	if (rc != 0)
 		err_wrap(err, "%s", path);
-	}
 	bbolt_close(&b);
 	return rc;
 }

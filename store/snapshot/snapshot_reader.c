@@ -22,7 +22,7 @@
 #include "base/file_out.h"
 #include "base/limits.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_page_int.h"
 #include "store/snapshot/wal_frames_int.h"

@@ -21,7 +21,7 @@
 
 #include "base/check.h"
 #include "base/json_lib.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "raft/raft_node.h"
 #include "store/machine/database/data_lock.h"
 #include "store/machine/database/page_file.h"

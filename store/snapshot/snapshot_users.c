@@ -15,7 +15,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/snapshot/bbolt_int.h"
 #include "store/proto/rpc.pb-c.h"
 #include "store/proto/unpack.h"

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/file_map.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/machine/database/page_file.h"
 
 #include <errno.h>

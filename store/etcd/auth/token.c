@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "base/json_lib.h"
 #include "base/mem/map.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/etcd/auth/auth.h"
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/etcd/calls/auth_edit_int.h"
 #include "store/etcd/calls/password_int.h"
 #include "store/etcd/serve/answer.h"

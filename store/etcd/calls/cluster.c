@@ -14,7 +14,7 @@
 #include "base/check.h"
 #include "base/json_lib.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/etcd/serve/answer.h"
 #include "store/etcd/serve/call.h"
 #include "store/etcd/serve/service.h"

@@ -2,7 +2,7 @@
 #include "store/etcd/calls/password_int.h"
 
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/pool.h"
 
 struct password_work {

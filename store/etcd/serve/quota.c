@@ -61,13 +61,6 @@ static void raise_alarm(struct etcd_service *s, enum etcd_alarm alarm)
 	store_submit(s->store, &r->request);
 }
 
-static void raise_no_space(struct etcd_service *s)
-{
-	log_warn("store", "alarm raised", "alarm=NOSPACE in_use=%" PRId64 " quota=%" PRId64, s->in_use_bytes,
-	        s->options.quota_bytes);
-	raise_alarm(s, ETCD_ALARM_NOSPACE);
-}
-
 /* Each time that something is found: who disarms it without a mend hears of the next. */
 static void look_at_rot(struct etcd_service *s, uint64_t rotten_alone)
 {
@@ -111,16 +104,35 @@ static bool is_full(struct etcd_service *s, int64_t cost)
 	return false;
 }
 
+static void refuse(struct etcd_call *c)
+{
+	etcd_reply_err(c, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
+}
+
+/* The write that finds no room is answered when the alarm is recorded, so that who was refused finds it standing; when
+ * it can't be recorded, the next write that does not fit tries again. */
+static void refuse_with_alarm(struct etcd_call *c)
+{
+	struct etcd_service *s = c->service;
+	struct store_system_entry *x = ARENA_NEW(&c->arena, struct store_system_entry);
+	log_warn("store", "alarm raised", "alarm=NOSPACE in_use=%" PRId64 " quota=%" PRId64, s->in_use_bytes,
+	        s->options.quota_bytes);
+	s->alarms |= 1u << ETCD_ALARM_NOSPACE;
+	x->key = etcd_alarm_key(&c->arena, s->options.member_id, ETCD_ALARM_NOSPACE);
+	etcd_submit_system(c, x, 1, refuse);
+}
+
 static bool space_refused(struct etcd_call *c, int64_t cost)
 {
 	struct etcd_service *s = c->service;
 	if (cost == 0)
 		return false;
-	if (!etcd_has_alarm(s, ETCD_ALARM_NOSPACE) && is_full(s, cost))
-		raise_no_space(s);
-	if (!etcd_has_alarm(s, ETCD_ALARM_NOSPACE))
+	if (etcd_has_alarm(s, ETCD_ALARM_NOSPACE))
+		refuse(c);
+	else if (is_full(s, cost))
+		refuse_with_alarm(c);
+	else
 		return false;
-	etcd_reply_err(c, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded");
 	return true;
 }
 

@@ -137,7 +137,7 @@ static int merge_open(
 int lease_keys(struct store_view *v, int64_t id, struct slice after, struct slice *ret_keys, int max, struct arena *a,
         struct err *err)
 {
-	struct merge m;
+	struct merge m = {0};
 	struct slice key = SLICE_NULL;
 	bool is_in_db = false;
 	int n = 0;

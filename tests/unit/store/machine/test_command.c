@@ -85,11 +85,30 @@ static void a_transaction_nested_without_end_is_refused(void **state)
 	strbuf_release(&b);
 }
 
+static void a_command_of_a_newer_program_is_told_from_a_broken_one(void **state)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct store_request req = {0};
+	struct command_head head;
+	struct err err = ERR_INIT;
+	for (int i = 0; i < 5; i++) /* origin, sequence, term, system version, kind */
+		command_put(&b, i == 4 ? 99 : 0);
+	command_put(&b, 1);
+	assert_int_equal(command_decode(strbuf_slice(&b), &head, &req, &err), ERR_CORRUPT);
+	assert_non_null(strstr(err.msg, "kind 99 in the log is of a newer program"));
+	err = ERR_INIT;
+	assert_int_equal(command_decode((struct slice){b.data, 4}, &head, &req, &err), ERR_CORRUPT);
+	assert_null(strstr(err.msg, "kind"));
+	store_request_release(&req);
+	strbuf_release(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(every_kind_comes_back),
 	        cmocka_unit_test(a_transaction_nested_without_end_is_refused),
+	        cmocka_unit_test(a_command_of_a_newer_program_is_told_from_a_broken_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  * is lost, doubled or misplaced is found although the sha256 was made right. */
 #include "store/snapshot/intake_int.h"
 
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_reader.h"

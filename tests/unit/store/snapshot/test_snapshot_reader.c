@@ -3,7 +3,7 @@
 #include "store/snapshot/snapshot_reader.h"
 
 #include "base/limits.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/machine/database/page_file.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/snapshot_page_int.h"

@@ -1,5 +1,5 @@
 /* Tokens: simple ones live as long as they are used and end with what they were made for; JWTs as they say. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/store/etcd/auth/auth_state.h"
 
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* The Snapshot stream: what comes is a snapshot, and clients that go away, stall or are too many hold nothing up. */
 #include "base/limits.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/store/etcd/rpc_fixture.h"
 
 #include <arpa/inet.h>
