@@ -9,7 +9,7 @@ GEN_C += build/gen/schema_tables.c
 
 build/gen/gen_schema: tools/schema/gen_schema.c tools/schema/gen_schema_parse.c tools/schema/gen_schema_emit.c tools/schema/gen_schema.h
 	@mkdir -p $(@D)
-	@$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -I. -o $@ $(filter %.c,$^) -llz4
+	@$(HOSTCC) -std=gnu11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -I. -o $@ $(filter %.c,$^) -llz4
 
 build/gen/schema_tables.c: build/gen/gen_schema $(K8S_API_INPUTS) $(shell find $(OWN_API) -name '*.go' 2>/dev/null)
 	@echo "  GEN $@"

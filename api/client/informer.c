@@ -208,6 +208,8 @@ static void on_end(struct client_watch *w, const struct err *err)
 		inf->revision = 0;
 	if (err->code)
 		log_debug("informer", "watch ended", "path=%s error=\"%s\"", inf->options.path, err->msg);
+	if (err->code == ERR_NOT_FOUND && inf->options.absent)
+		inf->options.absent(inf->options.arg);
 	/* also when it ended without an error: a server that ends every watch at once is asked no faster than one that
 	 * fails. Events set the pause back. */
 	inf->backoff_ms = inf->backoff_ms * 2 < BACKOFF_MAX_MS ? inf->backoff_ms * 2 : BACKOFF_MAX_MS;

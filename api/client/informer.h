@@ -37,6 +37,7 @@ struct informer_options {
 	void (*updated)(void *arg, struct informer_object *o, struct rcbuf *before);
 	void (*deleted)(void *arg, struct informer_object *o); /* o->json is the last state known */
 	void (*synced)(void *arg);                             /* once, after the initial objects */
+	void (*absent)(void *arg); /* the server does not know the resource, again at each try; it is tried on */
 	void *arg;
 };
 

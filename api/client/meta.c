@@ -3,7 +3,9 @@
 
 #include "api/machinery/codec/scalar.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/json/scan.h"
+#include "base/rfc3339.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,23 +254,14 @@ int64_t kube_time_now_s(void)
 
 const char *kube_time_text(struct arena *a, int64_t unix_s)
 {
-	time_t t = unix_s ? (time_t)unix_s : time(NULL);
-	struct tm tm;
-	char text[32];
-	gmtime_r(&t, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	return arena_strdup(a, text);
+	char text[RFC3339_MAX];
+	return arena_strdup(a, rfc3339_seconds(text, unix_s ? unix_s : kube_time_now_s()));
 }
 
 const char *kube_time_micro_text(struct arena *a)
 {
-	struct timespec now;
-	struct tm tm;
-	char text[32];
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	return arena_printf(a, "%s.%06ldZ", text, now.tv_nsec / 1000);
+	char text[RFC3339_MAX];
+	return arena_strdup(a, rfc3339_text(text, clock_wall_ns(), 6));
 }
 
 int64_t kube_time_parse(struct slice text)

@@ -18,6 +18,19 @@ const struct cel_env *kube_cel_env(void);
  * `v` is of a run that has ended. */
 struct slice kube_cel_message(struct cel_value v, const char **why);
 
+/* Fields, in the order of their names, and types of objects whose values are views of JSON. */
+#define KUBE_CEL_FIELD(text, t) \
+	{ \
+		{text, sizeof(text) - 1}, {text, sizeof(text) - 1}, t \
+	}
+#define KUBE_CEL_OBJECT(title, rows) \
+	{ \
+		.kind = CEL_OBJECT, .name = title, .fields = rows, .field_count = COUNT_OF(rows), \
+		.size_max = CEL_SIZE_UNBOUND, .text_bytes_min = 2 \
+	}
+/* Lists of texts, and such lists by name, as a user's groups and extra are. */
+extern const struct cel_type kube_texts_type, kube_text_lists_type;
+
 extern const struct cel_library kube_quantities, kube_formats, kube_authorizers;
 
 #endif

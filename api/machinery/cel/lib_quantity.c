@@ -5,7 +5,6 @@
 #include "base/check.h"
 
 typedef const struct cel_value *args_t;
-enum { NANOS = 1000000000 };
 
 struct amount {
 	struct cel_opaque head;
@@ -19,7 +18,7 @@ static struct cel_value value_of(struct cel_run *r, struct quantity q)
 	struct amount *a = ARENA_NEW(r->arena, struct amount);
 	char text[QUANTITY_TEXT_MAX];
 	/* what is equal has equal words, whatever its suffix */
-	struct quantity plain = {.nanos = q.nanos, .format = QUANTITY_DECIMAL_SI};
+	struct quantity plain = {.whole = q.whole, .nanos = q.nanos, .is_negative = q.is_negative};
 	size_t n = quantity_format(&plain, text);
 	a->head.words = arena_memdup(r->arena, text, n);
 	a->q = q;
@@ -47,7 +46,7 @@ static struct cel_value is_quantity(struct cel_run *r, args_t v, size_t n)
 static bool is_whole(const struct quantity *q)
 {
 	/* what is beyond is held as the greatest */
-	return q->nanos % NANOS == 0 && q->nanos / NANOS < INT64_MAX && q->nanos / NANOS > INT64_MIN;
+	return q->nanos == 0 && q->whole < INT64_MAX;
 }
 
 static struct cel_value is_integer(struct cel_run *r, args_t v, size_t n)
@@ -57,18 +56,18 @@ static struct cel_value is_integer(struct cel_run *r, args_t v, size_t n)
 
 static struct cel_value as_integer(struct cel_run *r, args_t v, size_t n)
 {
-	return is_whole(of(v[0])) ? cel_of_int((int64_t)(of(v[0])->nanos / NANOS))
+	return is_whole(of(v[0])) ? cel_of_int(quantity_value(of(v[0])))
 	                          : cel_error(r->arena, "cannot convert value to integer");
 }
 
 static struct cel_value as_double(struct cel_run *r, args_t v, size_t n)
 {
-	return cel_of_double((double)of(v[0])->nanos / NANOS);
+	return cel_of_double(quantity_double(of(v[0])));
 }
 
 static struct cel_value sign(struct cel_run *r, args_t v, size_t n)
 {
-	return cel_of_int(of(v[0])->nanos < 0 ? -1 : of(v[0])->nanos > 0);
+	return cel_of_int(quantity_sign(of(v[0])));
 }
 
 static struct cel_value is_greater(struct cel_run *r, args_t v, size_t n)

@@ -7,35 +7,28 @@
 
 /* ---- the request ---- */
 
-#define FIELD(text, t) \
-	{ \
-		{text, sizeof(text) - 1}, {text, sizeof(text) - 1}, t \
-	}
-#define OBJECT(title, rows) \
-	{ \
-		.kind = CEL_OBJECT, .name = title, .fields = rows, .field_count = COUNT_OF(rows), \
-		.size_max = CEL_SIZE_UNBOUND, .text_bytes_min = 2 \
-	}
-
-static const struct cel_type texts = {.kind = CEL_LIST, .elem = &cel_type_string, .size_max = CEL_SIZE_UNBOUND};
-static const struct cel_type extra = {
-        .kind = CEL_MAP, .key = &cel_type_string, .elem = &texts, .size_max = CEL_SIZE_UNBOUND};
+const struct cel_type kube_texts_type = {.kind = CEL_LIST, .elem = &cel_type_string, .size_max = CEL_SIZE_UNBOUND};
+const struct cel_type kube_text_lists_type = {
+        .kind = CEL_MAP, .key = &cel_type_string, .elem = &kube_texts_type, .size_max = CEL_SIZE_UNBOUND};
 /* in the order of names */
-static const struct cel_field kind_fields[] = {
-        FIELD("group", &cel_type_string), FIELD("kind", &cel_type_string), FIELD("version", &cel_type_string)};
-static const struct cel_field resource_fields[] = {
-        FIELD("group", &cel_type_string), FIELD("resource", &cel_type_string), FIELD("version", &cel_type_string)};
-static const struct cel_field user_fields[] = {FIELD("extra", &extra), FIELD("groups", &texts),
-        FIELD("uid", &cel_type_string), FIELD("username", &cel_type_string)};
-static const struct cel_type kind_type = OBJECT("kubernetes.GroupVersionKind", kind_fields),
-                             resource_type = OBJECT("kubernetes.GroupVersionResource", resource_fields),
-                             user_type = OBJECT("kubernetes.UserInfo", user_fields);
-static const struct cel_field request_fields[] = {FIELD("dryRun", &cel_type_bool), FIELD("kind", &kind_type),
-        FIELD("name", &cel_type_string), FIELD("namespace", &cel_type_string), FIELD("operation", &cel_type_string),
-        FIELD("options", &cel_type_dyn), FIELD("requestKind", &kind_type), FIELD("requestResource", &resource_type),
-        FIELD("requestSubResource", &cel_type_string), FIELD("resource", &resource_type),
-        FIELD("subResource", &cel_type_string), FIELD("userInfo", &user_type)};
-const struct cel_type policy_request_type = OBJECT("kubernetes.AdmissionRequest", request_fields);
+static const struct cel_field kind_fields[] = {KUBE_CEL_FIELD("group", &cel_type_string),
+        KUBE_CEL_FIELD("kind", &cel_type_string), KUBE_CEL_FIELD("version", &cel_type_string)};
+static const struct cel_field resource_fields[] = {KUBE_CEL_FIELD("group", &cel_type_string),
+        KUBE_CEL_FIELD("resource", &cel_type_string), KUBE_CEL_FIELD("version", &cel_type_string)};
+static const struct cel_field user_fields[] = {KUBE_CEL_FIELD("extra", &kube_text_lists_type),
+        KUBE_CEL_FIELD("groups", &kube_texts_type), KUBE_CEL_FIELD("uid", &cel_type_string),
+        KUBE_CEL_FIELD("username", &cel_type_string)};
+static const struct cel_type kind_type = KUBE_CEL_OBJECT("kubernetes.GroupVersionKind", kind_fields),
+                             resource_type = KUBE_CEL_OBJECT("kubernetes.GroupVersionResource", resource_fields);
+const struct cel_type kube_user_type = KUBE_CEL_OBJECT("kubernetes.UserInfo", user_fields);
+static const struct cel_field request_fields[] = {KUBE_CEL_FIELD("dryRun", &cel_type_bool),
+        KUBE_CEL_FIELD("kind", &kind_type), KUBE_CEL_FIELD("name", &cel_type_string),
+        KUBE_CEL_FIELD("namespace", &cel_type_string), KUBE_CEL_FIELD("operation", &cel_type_string),
+        KUBE_CEL_FIELD("options", &cel_type_dyn), KUBE_CEL_FIELD("requestKind", &kind_type),
+        KUBE_CEL_FIELD("requestResource", &resource_type), KUBE_CEL_FIELD("requestSubResource", &cel_type_string),
+        KUBE_CEL_FIELD("resource", &resource_type), KUBE_CEL_FIELD("subResource", &cel_type_string),
+        KUBE_CEL_FIELD("userInfo", &kube_user_type)};
+const struct cel_type policy_request_type = KUBE_CEL_OBJECT("kubernetes.AdmissionRequest", request_fields);
 
 /* ---- compiling ---- */
 

@@ -32,6 +32,8 @@ const struct cel_program *policy_compile(struct arena *a, const struct policy_en
 
 /* The type of `request`: values are views of an AdmissionRequest's JSON. */
 extern const struct cel_type policy_request_type;
+/* The type of a user: values are views of authentication.k8s.io's UserInfo. */
+extern const struct cel_type kube_user_type;
 
 /* ---- conditions that must all hold before a policy or webhook is asked ---- */
 

@@ -1,7 +1,7 @@
 /* Quantities: "500m", "1Gi", "1e3", 2. Parsing, canonical text, and whole values for those who calculate.
  *
  * A quantity is a decimal number with a suffix: binary (Ki Mi Gi Ti Pi Ei), decimal (n u m k M G T P E) or an exponent
- * (e3, E-3). Numbers are held as an integer of nano units in 128 bits, which covers what upstream's int64 and the usual
+ * (e3, E-3). Numbers are held as whole units and nanos, which covers what upstream's int64 and the usual
  * infinite-precision values reach: finer than a nano is rounded up, away from zero, as upstream does, and what is
  * beyond 2^63-1 is capped there. No allocation, any thread. */
 #ifndef K3X_API_MACHINERY_CODEC_QUANTITY_H
@@ -14,8 +14,11 @@ enum quantity_format { QUANTITY_DECIMAL_SI, QUANTITY_BINARY_SI, QUANTITY_DECIMAL
 
 enum { QUANTITY_TEXT_MAX = 64 };
 
+/* All zero: 0, decimal. */
 struct quantity {
-	__int128 nanos; /* value * 10^9 */
+	uint64_t whole;   /* at most INT64_MAX, and then without nanos */
+	uint32_t nanos;   /* below 10^9 */
+	bool is_negative; /* which zero is not */
 	enum quantity_format format;
 };
 
@@ -27,6 +30,10 @@ size_t quantity_format(const struct quantity *q, char out[QUANTITY_TEXT_MAX]);
 /* Whole units and thousandths, rounded up, capped to the int64 range: memory in bytes, CPU in millicores. */
 int64_t quantity_value(const struct quantity *q);
 int64_t quantity_milli_value(const struct quantity *q);
+/* -1, 0, 1; and about as a number. */
+int quantity_sign(const struct quantity *q);
+double quantity_double(const struct quantity *q);
+struct quantity quantity_from_nanos(uint64_t nanos);
 struct quantity quantity_from_value(int64_t value, enum quantity_format format);
 struct quantity quantity_from_milli(int64_t milli, enum quantity_format format);
 void quantity_add(

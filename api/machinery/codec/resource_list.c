@@ -59,7 +59,7 @@ void resource_list_sub(struct resource_list *a, const struct resource_list *less
 {
 	for (size_t i = 0; i < less->n; i++) {
 		struct quantity *there = resource_list_get(a, less->list[i].name);
-		struct quantity none = {0, less->list[i].q.format};
+		struct quantity none = {.format = less->list[i].q.format};
 		if (!there) {
 			resource_list_set(a, less->list[i].name, &none);
 			there = resource_list_get(a, less->list[i].name);

@@ -92,7 +92,7 @@ static void check_validation(struct field_errors *e, const struct json *v, const
 		        "Forbidden,Invalid,RequestEntityTooLarge,Unauthorized", true);
 }
 
-static void check_annotations(struct field_errors *e, const struct json *list)
+static void check_audit_annotations(struct field_errors *e, const struct json *list)
 {
 	struct name_set seen = {MAP_INIT};
 	int i = 0;
@@ -146,7 +146,7 @@ void policy_validate(struct field_errors *e, const struct json *object, const st
 	}
 	JSON_FOREACH (it, checks)
 		check_validation(e, it, at(e, "spec.validations[%d]", i++));
-	check_annotations(e, notes);
+	check_audit_annotations(e, notes);
 	/* what was let in is not weighed anew */
 	if (e->count == before && !(old && json_equal(spec, json_get(old, "spec"))))
 		policy_program_new(e->arena, spec, NULL, NULL, &faults);

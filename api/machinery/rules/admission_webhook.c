@@ -2,13 +2,12 @@
 #include "api/machinery/rules/admission_webhook.h"
 #include "api/machinery/rules/admission_match.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/webhook_client.h"
 
 #include "api/machinery/cel/policy_env.h"
 #include "base/check.h"
 
-#define URL_FORM "; desired format: https://host[/path]"
-
-enum { TIMEOUT_S = 10, TIMEOUT_S_MAX = 30, PORT = 443, NAME_PARTS = 3 };
+enum { TIMEOUT_S = 10, TIMEOUT_S_MAX = 30, NAME_PARTS = 3 };
 
 /* ---- defaults ---- */
 
@@ -20,13 +19,11 @@ static void set_default(struct arena *a, struct json *v, const char *name, const
 
 static void hook_defaults(struct arena *a, struct json *hook)
 {
-	struct json *service = json_path(hook, "clientConfig", "service", NULL);
 	set_default(a, hook, "failurePolicy", "Fail");
 	admission_match_defaults(a, hook, "rules");
 	if (!json_get(hook, "timeoutSeconds"))
 		json_set_int(a, hook, "timeoutSeconds", TIMEOUT_S);
-	if (json_is(service, JSON_OBJECT) && !json_get(service, "port"))
-		json_set_int(a, service, "port", PORT);
+	webhook_client_defaults(a, json_get(hook, "clientConfig"));
 }
 
 void webhook_validating_defaults(struct arena *a, struct json *object)
@@ -44,90 +41,6 @@ void webhook_mutating_defaults(struct arena *a, struct json *object)
 			set_default(a, it, "reinvocationPolicy", "Never");
 }
 
-/* ---- where it is ---- */
-
-static struct slice span(const char *from, const char *to)
-{
-	return (struct slice){from, (size_t)(to - from)};
-}
-
-static void check_url(struct field_errors *e, struct slice url, const char *field)
-{
-	const char *text = arena_memdup(e->arena, url.ptr, url.len);
-	const char *colon = strstr(text, "://");
-	struct slice scheme = colon ? span(text, colon) : SLICE("");
-	const char *host = colon ? colon + 3 : text;
-	const char *host_end = host + strcspn(host, "/?#"), *fragment = strchr(host_end, '#');
-	const char *query = strchr(host_end, '?');
-	const char *user = memchr(host, '@', (size_t)(host_end - host));
-	if (query && fragment && query > fragment)
-		query = NULL;
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p <= ' ' || *p == 127 || *p == '\\') {
-			bad_required(e, field, at(e, "url must be a valid URL: it has an odd character%s", URL_FORM));
-			return;
-		}
-	if (!slice_is(scheme, "https"))
-		bad_value(e, field, scheme, "'https' is the only allowed URL scheme" URL_FORM);
-	if (!colon || host == host_end)
-		bad_value(e, field, SLICE(""), "host must be specified" URL_FORM);
-	if (user)
-		bad_value(e, field, span(host, user), "user information is not permitted in the URL");
-	if (fragment && fragment[1])
-		bad_value(e, field, slice_of(fragment + 1), "fragments are not permitted in the URL");
-	if (query && query + 1 != fragment && query[1])
-		bad_value(e, field, fragment ? span(query + 1, fragment) : slice_of(query + 1),
-		        "query parameters are not permitted in the URL");
-}
-
-static void check_path(struct field_errors *e, struct slice path, const char *field)
-{
-	struct slice rest = path;
-	int i = 0;
-	if (!path.len || slice_is(path, "/"))
-		return;
-	if (path.ptr[0] != '/') {
-		bad_value(e, field, path, "must start with a '/'");
-		return;
-	}
-	slice_cut(&rest, '/');
-	if (rest.len && rest.ptr[rest.len - 1] == '/')
-		rest.len--;
-	while (rest.ptr) {
-		struct slice step = slice_cut(&rest, '/');
-		const char *why = step.len ? validate_dns1123_subdomain(step) : NULL;
-		if (!step.len)
-			bad_value(e, field, path, at(e, "segment[%d] may not be empty", i));
-		else if (why)
-			bad_value(e, field, path, at(e, "segment[%d]: %s", i, why));
-		i++;
-	}
-}
-
-static void check_service(struct field_errors *e, const struct json *service, const char *here)
-{
-	int64_t port = json_get_int(service, "port", PORT);
-	if (!json_get_str(service, "name").len)
-		bad_required(e, at(e, "%s.name", here), "service name is required");
-	if (!json_get_str(service, "namespace").len)
-		bad_required(e, at(e, "%s.namespace", here), "service namespace is required");
-	if (port < 1 || port > 65535)
-		bad_number(
-		        e, at(e, "%s.port", here), port, "port is not valid: must be between 1 and 65535, inclusive");
-	check_path(e, json_get_str(service, "path"), at(e, "%s.path", here));
-}
-
-static void check_client(struct field_errors *e, const struct json *client, const char *here)
-{
-	const struct json *url = json_get(client, "url"), *service = json_get(client, "service");
-	if (json_is(url, JSON_STRING) == json_is(service, JSON_OBJECT))
-		bad_required(e, here, "exactly one of url or service is required");
-	else if (url)
-		check_url(e, json_str(url), at(e, "%s.url", here));
-	else
-		check_service(e, service, at(e, "%s.service", here));
-}
-
 /* ---- one ---- */
 
 static void check_name(struct field_errors *e, struct slice name, const char *field)
@@ -143,30 +56,6 @@ static void check_name(struct field_errors *e, struct slice name, const char *fi
 		bad_value(e, field, name, why);
 	else if (parts < NAME_PARTS)
 		bad_value(e, field, name, "should be a domain with at least three segments separated by dots");
-}
-
-static void check_versions(struct field_errors *e, const struct json *list, const char *field)
-{
-	struct name_set seen = {MAP_INIT};
-	bool is_known = false;
-	int i = 0;
-	if (!list || !list->count) {
-		bad_required(e, field, "must specify one of v1, v1beta1");
-		return;
-	}
-	JSON_FOREACH (it, list) {
-		struct slice version = json_str(it);
-		const char *why = check_dns1035_label(version), *here = at(e, "%s[%d]", field, i++);
-		if (why)
-			bad_value(e, here, version, why);
-		if (!name_set_add(&seen, version))
-			bad_value(e, here, version, "duplicate version");
-		is_known = is_known || slice_is(version, "v1") || slice_is(version, "v1beta1");
-	}
-	name_set_release(&seen);
-	if (!is_known)
-		field_error_add(e, "FieldValueInvalid", field,
-		        "Invalid value: [...]: must include at least one of v1, v1beta1");
 }
 
 struct conditions {
@@ -200,7 +89,8 @@ static void check_hook(struct field_errors *e, const struct json *hook, const ch
 	int64_t timeout = json_get_int(hook, "timeoutSeconds", TIMEOUT_S);
 	int i = 0;
 	check_name(e, json_get_str(hook, "name"), at(e, "%s.name", here));
-	check_versions(e, json_get(hook, "admissionReviewVersions"), at(e, "%s.admissionReviewVersions", here));
+	webhook_review_versions_check(e, json_get(hook, "admissionReviewVersions"), "must specify one of v1, v1beta1",
+	        at(e, "%s.admissionReviewVersions", here));
 	JSON_FOREACH (it, json_get(hook, "rules"))
 		admission_check_rule(e, it, at(e, "%s.rules[%d]", here, i++));
 	check_choice(e, at(e, "%s.failurePolicy", here), json_get_str(hook, "failurePolicy"), "Fail,Ignore", true);
@@ -214,7 +104,7 @@ static void check_hook(struct field_errors *e, const struct json *hook, const ch
 		        "the timeout value must be between 1 and 30 seconds");
 	check_selector(e, at(e, "%s.namespaceSelector", here), json_get(hook, "namespaceSelector"));
 	check_selector(e, at(e, "%s.objectSelector", here), json_get(hook, "objectSelector"));
-	check_client(e, json_get(hook, "clientConfig"), at(e, "%s.clientConfig", here));
+	webhook_client_check(e, json_get(hook, "clientConfig"), at(e, "%s.clientConfig", here));
 	if (mutates)
 		check_choice(e, at(e, "%s.reinvocationPolicy", here), json_get_str(hook, "reinvocationPolicy"),
 		        "IfNeeded,Never", true);

@@ -1,13 +1,195 @@
 /* The autoscaling group. Autoscalers are stored as v2; v1 has one number for CPU, and what it cannot say is refused,
  * rather than lost on the next write. */
+#include "api/machinery/codec/quantity.h"
+#include "api/machinery/rules/checks.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
+#include "api/machinery/table/printers.h"
 
 #include <string.h>
 
+enum { DEFAULT_CPU_PERCENT = 80, WINDOW_S_MAX = 3600, PERIOD_S_MAX = 1800 };
+
+/* ---- what is absent ---- */
+
+static void default_policy(struct arena *a, struct json *list, const char *type, int64_t value)
+{
+	struct json *p = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, p, "type", type);
+	json_set_int(a, p, "value", value);
+	json_set_int(a, p, "periodSeconds", 15);
+	json_append(list, p);
+}
+
+/* The window for scaling down is the controller's to say. */
+static void default_rules(struct arena *a, struct json *behavior, const char *member, bool is_up)
+{
+	struct json *rules = json_need(a, behavior, member, JSON_OBJECT), *policies;
+	if (is_up)
+		default_int(a, rules, "stabilizationWindowSeconds", 0);
+	default_str(a, rules, "selectPolicy", "Max");
+	if (json_get(rules, "policies"))
+		return;
+	policies = json_need(a, rules, "policies", JSON_ARRAY);
+	if (is_up)
+		default_policy(a, policies, "Pods", 4);
+	default_policy(a, policies, "Percent", 100);
+}
+
+static void default_metrics(struct arena *a, struct json *spec)
+{
+	struct json *list = json_need(a, spec, "metrics", JSON_ARRAY), *m;
+	if (list->count)
+		return;
+	json_append(list, m = json_new(a, JSON_OBJECT));
+	json_set_cstr(a, m, "type", "Resource");
+	m = json_need(a, m, "resource", JSON_OBJECT);
+	json_set_cstr(a, m, "name", "cpu");
+	m = json_need(a, m, "target", JSON_OBJECT);
+	json_set_cstr(a, m, "type", "Utilization");
+	json_set_int(a, m, "averageUtilization", DEFAULT_CPU_PERCENT);
+}
+
 static void autoscaler_defaults(struct arena *a, struct json *o)
 {
-	default_int(a, json_need(a, o, "spec", JSON_OBJECT), "minReplicas", 1);
+	struct json *spec = json_need(a, o, "spec", JSON_OBJECT), *behavior = json_get(spec, "behavior");
+	default_int(a, spec, "minReplicas", 1);
+	if (!slice_is(json_get_str(o, "apiVersion"), "autoscaling/v2"))
+		return;
+	default_metrics(a, spec);
+	if (!json_is(behavior, JSON_OBJECT))
+		return;
+	default_rules(a, behavior, "scaleUp", true);
+	default_rules(a, behavior, "scaleDown", false);
+}
+
+/* ---- what is wrong ---- */
+
+static void check_least(
+        struct field_errors *e, const char *field, const struct json *v, int64_t least, const char *detail)
+{
+	if (v && json_int(v, least) < least)
+		bad_number(e, field, json_int(v, 0), detail);
+}
+
+static void check_most(
+        struct field_errors *e, const char *field, const struct json *v, int64_t most, const char *detail)
+{
+	if (v && json_int(v, 0) > most)
+		bad_number(e, field, json_int(v, 0), detail);
+}
+
+static void check_reference(struct field_errors *e, const char *field, const struct json *ref)
+{
+	if (!json_get_str(ref, "kind").len)
+		bad_required(e, at(e, "%s.kind", field), "");
+	if (!json_get_str(ref, "name").len)
+		bad_required(e, at(e, "%s.name", field), "");
+}
+
+static void check_amount(struct field_errors *e, const char *field, const struct json *v)
+{
+	if (v && quantity_json_milli(v) <= 0)
+		bad_value(e, field, json_str(v), "must be positive");
+}
+
+static void check_target(struct field_errors *e, const char *field, const struct json *target, bool by_utilization)
+{
+	const struct json *percent = json_get(target, "averageUtilization"),
+	                  *average = json_get(target, "averageValue"), *value = json_get(target, "value");
+	check_choice(e, at(e, "%s.type", field), json_get_str(target, "type"), "AverageValue,Utilization,Value", true);
+	check_least(e, at(e, "%s.averageUtilization", field), percent, 1, "must be greater than 0");
+	check_amount(e, at(e, "%s.averageValue", field), average);
+	check_amount(e, at(e, "%s.value", field), value);
+	if (by_utilization && !percent && !average)
+		bad_required(e, at(e, "%s.averageUtilization", field),
+		        "must set either a target raw value or a target utilization");
+	else if (by_utilization && percent && average)
+		bad_forbidden(e, at(e, "%s.averageValue", field),
+		        "may not set both a target raw value and a target utilization");
+	else if (!by_utilization && !average && !value)
+		bad_required(
+		        e, at(e, "%s.averageValue", field), "must set either a target value or a target average value");
+}
+
+static void check_metric(struct field_errors *e, const char *field, const struct json *m)
+{
+	static const struct {
+		const char *type, *member;
+		bool by_utilization, has_metric;
+	} rows[] = {{"Resource", "resource", true, false}, {"ContainerResource", "containerResource", true, false},
+	        {"Pods", "pods", false, true}, {"Object", "object", false, true},
+	        {"External", "external", false, true}};
+	struct slice type = json_get_str(m, "type");
+	check_choice(e, at(e, "%s.type", field), type, "ContainerResource,External,Object,Pods,Resource", true);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		const struct json *source = json_get(m, rows[i].member);
+		const char *where = at(e, "%s.%s", field, rows[i].member);
+		if (!slice_is(type, rows[i].type)) {
+			if (source)
+				bad_forbidden(e, where, "must populate the given metric source only");
+			continue;
+		}
+		if (!source) {
+			bad_required(e, where, "must populate information for the given metric source");
+			return;
+		}
+		if (rows[i].has_metric && !json_str(json_path(source, "metric", "name", NULL)).len)
+			bad_required(e, at(e, "%s.metric.name", where), "must specify a metric name");
+		else if (!rows[i].has_metric && !json_get_str(source, "name").len)
+			bad_required(e, at(e, "%s.name", where), "must specify a resource name");
+		if (strcmp(rows[i].type, "ContainerResource") == 0 && !json_get_str(source, "container").len)
+			bad_required(e, at(e, "%s.container", where), "must specify a container name");
+		if (strcmp(rows[i].type, "Object") == 0)
+			check_reference(e, at(e, "%s.describedObject", where), json_get(source, "describedObject"));
+		check_target(e, at(e, "%s.target", where), json_get(source, "target"), rows[i].by_utilization);
+	}
+}
+
+static void check_rules(struct field_errors *e, const char *field, const struct json *rules)
+{
+	const struct json *window = json_get(rules, "stabilizationWindowSeconds"),
+	                  *policies = json_get(rules, "policies");
+	const char *where = at(e, "%s.stabilizationWindowSeconds", field);
+	size_t i = 0;
+	if (!rules)
+		return;
+	check_least(e, where, window, 0, "must be greater than or equal to zero");
+	check_most(e, where, window, WINDOW_S_MAX, "must be less than or equal to 3600");
+	check_choice(
+	        e, at(e, "%s.selectPolicy", field), json_get_str(rules, "selectPolicy"), "Disabled,Max,Min", false);
+	if (!policies || !policies->count)
+		bad_required(e, at(e, "%s.policies", field), "must specify at least one Policy");
+	JSON_FOREACH (it, policies) {
+		const char *p = at(e, "%s.policies[%zu]", field, i++);
+		check_choice(e, at(e, "%s.type", p), json_get_str(it, "type"), "Percent,Pods", true);
+		if (json_get_int(it, "value", 0) <= 0)
+			bad_number(e, at(e, "%s.value", p), json_get_int(it, "value", 0), "must be greater than zero");
+		if (json_get_int(it, "periodSeconds", 0) <= 0)
+			bad_number(e, at(e, "%s.periodSeconds", p), json_get_int(it, "periodSeconds", 0),
+			        "must be greater than zero");
+		check_most(e, at(e, "%s.periodSeconds", p), json_get(it, "periodSeconds"), PERIOD_S_MAX,
+		        "must be less than or equal to 1800");
+	}
+}
+
+static void validate_autoscaler(struct field_errors *e, const struct json *object, const struct json *old)
+{
+	const struct json *spec = json_get(object, "spec"), *behavior = json_get(spec, "behavior");
+	int64_t min = json_get_int(spec, "minReplicas", 1), max = json_get_int(spec, "maxReplicas", 0);
+	size_t i = 0;
+	check_least(e, "spec.minReplicas", json_get(spec, "minReplicas"), 1, "must be greater than or equal to 1");
+	if (max < 1)
+		bad_number(e, "spec.maxReplicas", max, "must be greater than 0");
+	else if (max < min)
+		bad_number(e, "spec.maxReplicas", max, "must be greater than or equal to `minReplicas`");
+	check_reference(e, "spec.scaleTargetRef", json_get(spec, "scaleTargetRef"));
+	check_least(e, "spec.targetCPUUtilizationPercentage", json_get(spec, "targetCPUUtilizationPercentage"), 1,
+	        "must be greater than 0");
+	JSON_FOREACH (it, json_get(spec, "metrics"))
+		check_metric(e, at(e, "spec.metrics[%zu]", i++), it);
+	check_rules(e, "spec.behavior.scaleUp", json_get(behavior, "scaleUp"));
+	check_rules(e, "spec.behavior.scaleDown", json_get(behavior, "scaleDown"));
 }
 
 /* ---- versions ---- */
@@ -75,6 +257,11 @@ static int autoscaler_convert(struct arena *a, struct json *object, const struct
 }
 
 const struct kind_ops kinds_autoscaling[] = {
-        {.kind = "HorizontalPodAutoscaler", .defaults = autoscaler_defaults, .convert = autoscaler_convert},
+        {.kind = "HorizontalPodAutoscaler",
+                .defaults = autoscaler_defaults,
+                .validate = validate_autoscaler,
+                .convert = autoscaler_convert,
+                .columns = "Name,Reference,Targets,MinPods,MaxPods:integer,Replicas:integer,Age",
+                .cells = table_autoscaler},
         {0},
 };

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+enum { ANNOTATIONS_BYTES_MAX = 256 * 1024 };
+
 const char *at(struct field_errors *e, const char *fmt, ...)
 {
 	char text[512];
@@ -102,6 +104,19 @@ void check_non_negative(struct field_errors *e, const char *field, const struct 
 {
 	if (v && json_int(v, 0) < 0)
 		bad_number(e, field, json_int(v, 0), "must be greater than or equal to 0");
+}
+
+void check_annotations(struct field_errors *e, const char *field, const struct json *annotations)
+{
+	size_t total = 0;
+	JSON_FOREACH (it, annotations) {
+		const char *bad = check_qualified_name(it->key);
+		if (bad)
+			bad_value(e, field, it->key, bad);
+		total += it->key.len + json_str(it).len;
+	}
+	if (total > ANNOTATIONS_BYTES_MAX)
+		field_error_add(e, "FieldValueTooLong", field, "Too long: may not be more than 262144 bytes");
 }
 
 void check_labels(struct field_errors *e, const char *field, const struct json *labels)

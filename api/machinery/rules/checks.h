@@ -24,6 +24,7 @@ __attribute__((format(printf, 2, 3))) const char *at(struct field_errors *e, con
 void check_choice(struct field_errors *e, const char *field, struct slice value, const char *supported, bool required);
 void check_port(struct field_errors *e, const char *field, int64_t port);
 void check_labels(struct field_errors *e, const char *field, const struct json *labels);
+void check_annotations(struct field_errors *e, const char *field, const struct json *annotations);
 /* metav1.LabelSelector */
 void check_selector(struct field_errors *e, const char *field, const struct json *selector);
 void check_non_negative(struct field_errors *e, const char *field, const struct json *v);

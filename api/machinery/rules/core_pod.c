@@ -2,6 +2,8 @@
 #include "api/machinery/rules/core_pod_int.h"
 #include "api/machinery/rules/fill.h"
 
+#include "base/check.h"
+
 /* ---- defaults ---- */
 
 /* Upstream's default pull policy: Always for :latest and untagged images. */
@@ -116,8 +118,8 @@ void pod_spec_defaults(struct arena *a, struct json *spec)
 {
 	if (!json_is(spec, JSON_OBJECT))
 		return;
-	static const char *const lists[] = {"initContainers", "containers"};
-	for (size_t i = 0; i < 2; i++)
+	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		JSON_FOREACH (c, json_get(spec, lists[i]))
 			container(a, c);
 	JSON_FOREACH (v, json_get(spec, "volumes"))
@@ -183,9 +185,109 @@ static const char *pod_qos(const struct json *spec)
 	return !any ? "BestEffort" : guaranteed ? "Guaranteed" : "Burstable";
 }
 
+/* What was said by annotations before there was a field; the field goes before it. "runtime/default", "unconfined",
+ * "localhost/NAME". */
+static struct json *profile_of_annotation(struct arena *a, struct slice text)
+{
+	static const char local[] = "localhost/";
+	struct json *p = json_new(a, JSON_OBJECT);
+	struct slice name = {text.ptr + strlen(local), text.len - strlen(local)};
+	if (slice_is(text, "runtime/default")) {
+		json_set_cstr(a, p, "type", "RuntimeDefault");
+	} else if (slice_is(text, "unconfined")) {
+		json_set_cstr(a, p, "type", "Unconfined");
+	} else if (slice_starts(text, local)) {
+		json_set_cstr(a, p, "type", "Localhost");
+		json_set_str(a, p, "localhostProfile", name);
+	} else {
+		return NULL;
+	}
+	return p;
+}
+
+static void apparmor_by_annotations(struct arena *a, const struct json *object)
+{
+	static const char *const lists[] = {"containers", "initContainers"};
+	const struct json *annotations = json_path(object, "metadata", "annotations", NULL),
+	                  *spec = json_get(object, "spec");
+	if (!annotations || json_path(spec, "securityContext", "appArmorProfile", NULL))
+		return;
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		JSON_FOREACH (c, json_get(spec, lists[i])) {
+			const char *key = arena_printf(a, "container.apparmor.security.beta.kubernetes.io/%.*s",
+			        SLICE_FMT(json_get_str(c, "name")));
+			struct json *profile = profile_of_annotation(a, json_get_str(annotations, key));
+			if (profile && !json_path(c, "securityContext", "appArmorProfile", NULL))
+				json_set(
+				        a, json_need(a, c, "securityContext", JSON_OBJECT), "appArmorProfile", profile);
+		}
+}
+
+/* What a term's matchLabelKeys name becomes a part of its selector, with the pod's own values; of mismatchLabelKeys
+ * what must differ. Keys that the pod lacks are left out. Upstream: applyMatchLabelKeysAndMismatchLabelKeys. */
+static void add_label_keys(
+        struct arena *a, struct json *term, const struct json *labels, const char *list, const char *op)
+{
+	struct json *selector = json_get(term, "labelSelector");
+	JSON_FOREACH (key, json_get(term, list)) {
+		struct json *value = json_get_slice(labels, json_str(key)), *one = json_new(a, JSON_OBJECT);
+		if (!value || !selector)
+			continue;
+		json_set_str(a, one, "key", json_str(key));
+		json_set_cstr(a, one, "operator", op);
+		json_append(json_need(a, one, "values", JSON_ARRAY), json_new_str(a, json_str(value)));
+		json_append(json_need(a, selector, "matchExpressions", JSON_ARRAY), one);
+	}
+}
+
+static void match_label_keys(struct arena *a, struct json *object)
+{
+	static const char *const kinds[] = {"podAffinity", "podAntiAffinity"};
+	struct json *affinity = json_path(object, "spec", "affinity", NULL),
+	            *labels = json_path(object, "metadata", "labels", NULL);
+	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+		struct json *kind = json_get(affinity, kinds[i]);
+		JSON_FOREACH (it, json_get(kind, "requiredDuringSchedulingIgnoredDuringExecution")) {
+			add_label_keys(a, it, labels, "matchLabelKeys", "In");
+			add_label_keys(a, it, labels, "mismatchLabelKeys", "NotIn");
+		}
+		JSON_FOREACH (it, json_get(kind, "preferredDuringSchedulingIgnoredDuringExecution")) {
+			add_label_keys(a, json_get(it, "podAffinityTerm"), labels, "matchLabelKeys", "In");
+			add_label_keys(a, json_get(it, "podAffinityTerm"), labels, "mismatchLabelKeys", "NotIn");
+		}
+	}
+}
+
 void pod_prepare_create(struct arena *a, struct json *object)
 {
+	match_label_keys(a, object);
+	apparmor_by_annotations(a, object);
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Pending");
 	json_set_cstr(a, status, "qosClass", pod_qos(json_get(object, "spec")));
+}
+
+/* ---- updates of a part ---- */
+
+/* All is as it was but one list of the spec. */
+static void keep_all_but_list(struct arena *a, struct json *object, const struct json *old, const char *list)
+{
+	struct json *sent = json_path(object, "spec", list, NULL), *spec = json_copy(a, json_get(old, "spec")),
+	            *meta = json_copy(a, json_get(old, "metadata"));
+	if (sent)
+		json_set(a, spec, list, json_copy(a, sent));
+	else
+		json_del(spec, list);
+	json_del(meta, "resourceVersion"); /* these two are written anew */
+	json_del(meta, "managedFields");
+	json_set(a, object, "spec", spec);
+	json_set(a, object, "metadata", meta);
+}
+
+void pod_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
+{
+	if (strcmp(sub, "ephemeralcontainers") != 0)
+		return;
+	keep_all_but_list(a, object, old, "ephemeralContainers");
+	pod_spec_defaults(a, json_get(object, "spec"));
 }

@@ -74,6 +74,31 @@ static void check_volumes(struct field_errors *e, const char *base, const struct
 	name_set_release(&own);
 }
 
+/* It is a word about mounts that are read-only and stay inside. */
+static void check_recursive(struct field_errors *e, const char *here, const struct json *m)
+{
+	struct slice mode = json_get_str(m, "recursiveReadOnly"), propagation = json_get_str(m, "mountPropagation");
+	const char *field = at(e, "%s.recursiveReadOnly", here);
+	check_choice(e, field, mode, "Disabled,Enabled,IfPossible", false);
+	if (!slice_is(mode, "Enabled") && !slice_is(mode, "IfPossible"))
+		return;
+	if (!json_get_bool(m, "readOnly", false))
+		bad_forbidden(e, field, "may only be specified when readOnly is true");
+	if (propagation.len && !slice_is(propagation, "None"))
+		bad_forbidden(e, field, "may only be specified when mountPropagation is None or not specified");
+}
+
+static void check_propagation(
+        struct field_errors *e, const char *here, const struct json *m, const struct json *container)
+{
+	struct slice mode = json_get_str(m, "mountPropagation");
+	const char *field = at(e, "%s.mountPropagation", here);
+	check_choice(e, field, mode, "Bidirectional,HostToContainer,None", false);
+	if (slice_is(mode, "Bidirectional") &&
+	        !json_bool(json_path(container, "securityContext", "privileged", NULL), false))
+		bad_forbidden(e, field, "Bidirectional mount propagation is available only to privileged containers");
+}
+
 static void check_mounts(
         struct field_errors *e, const char *base, const struct json *container, const struct name_set *volumes)
 {
@@ -93,6 +118,11 @@ static void check_mounts(
 			bad_value(e, at(e, "%s.mountPath", here), path, "must be unique");
 		if (goes_up(json_get_str(m, "subPath")))
 			bad_value(e, at(e, "%s.subPath", here), json_get_str(m, "subPath"), "must not contain '..'");
+		if (json_get_str(m, "subPath").len && json_get_str(m, "subPathExpr").len)
+			bad_value(e, at(e, "%s.subPathExpr", here), json_get_str(m, "subPathExpr"),
+			        "subPathExpr and subPath are mutually exclusive");
+		check_propagation(e, here, m, container);
+		check_recursive(e, here, m);
 	}
 	name_set_release(&paths);
 }
@@ -154,7 +184,7 @@ static void check_resources(struct field_errors *e, const char *base, const stru
 		struct quantity r, l;
 		if (quantity_parse(it->text, &r, NULL) != 0)
 			continue;
-		if (r.nanos < 0)
+		if (quantity_sign(&r) < 0)
 			bad_value(e, at(e, "%s.resources.requests[%.*s]", base, SLICE_FMT(it->key)), it->text,
 			        "must be greater than or equal to 0");
 		if (limit && quantity_parse(limit->text, &l, NULL) == 0 && quantity_cmp(&r, &l) > 0)
@@ -165,47 +195,13 @@ static void check_resources(struct field_errors *e, const char *base, const stru
 	json_index_release(&by_name);
 	JSON_FOREACH (it, limits) {
 		struct quantity l;
-		if (quantity_parse(it->text, &l, NULL) == 0 && l.nanos < 0)
+		if (quantity_parse(it->text, &l, NULL) == 0 && quantity_sign(&l) < 0)
 			bad_value(e, at(e, "%s.resources.limits[%.*s]", base, SLICE_FMT(it->key)), it->text,
 			        "must be greater than or equal to 0");
 	}
 }
 
-static void check_handler(struct field_errors *e, const char *here, const struct json *h)
-{
-	static const char *const kinds[] = {"exec", "httpGet", "tcpSocket", "grpc", "sleep"};
-	int n = 0;
-	for (size_t i = 0; i < 5; i++)
-		n += json_get(h, kinds[i]) != NULL;
-	if (n == 0)
-		bad_required(e, here, "must specify a handler type");
-	if (n > 1)
-		bad_forbidden(e, here, "may not specify more than 1 handler type");
-	struct json *http = json_get(h, "httpGet");
-	if (http)
-		check_choice(e, at(e, "%s.httpGet.scheme", here), json_get_str(http, "scheme"), "HTTP,HTTPS", false);
-	struct json *port = json_get(http ? http : json_get(h, "tcpSocket"), "port");
-	if (json_is(port, JSON_NUMBER))
-		check_port(e, at(e, "%s.%s.port", here, http ? "httpGet" : "tcpSocket"), json_int(port, 0));
-}
-
-static void check_probe(struct field_errors *e, const char *base, const struct json *container, const char *name)
-{
-	static const char *const numbers[] = {
-	        "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"};
-	struct json *p = json_get(container, name);
-	if (!p)
-		return;
-	const char *here = at(e, "%s.%s", base, name);
-	check_handler(e, here, p);
-	for (size_t i = 0; i < 5; i++)
-		check_non_negative(e, at(e, "%s.%s", here, numbers[i]), json_get(p, numbers[i]));
-	if (strcmp(name, "readinessProbe") != 0 && json_get_int(p, "successThreshold", 1) != 1)
-		bad_number(e, at(e, "%s.successThreshold", here), json_get_int(p, "successThreshold", 1), "must be 1");
-}
-
-static void check_container(struct field_errors *e, const char *here, const struct json *c,
-        const struct name_set *volumes, bool image_optional)
+void validate_container(struct field_errors *e, const char *here, const struct json *c, const struct name_set *volumes)
 {
 	struct slice name = json_get_str(c, "name"), image = json_get_str(c, "image");
 	const char *bad = name.len ? validate_dns1123_label(name) : NULL;
@@ -213,7 +209,7 @@ static void check_container(struct field_errors *e, const char *here, const stru
 		bad_required(e, at(e, "%s.name", here), "");
 	else if (bad)
 		bad_value(e, at(e, "%s.name", here), name, bad);
-	if (!image.len && !image_optional)
+	if (!image.len)
 		bad_required(e, at(e, "%s.image", here), "");
 	else if (slice_trim(image).len != image.len)
 		bad_value(e, at(e, "%s.image", here), image, "must not have leading or trailing whitespace");
@@ -225,9 +221,8 @@ static void check_container(struct field_errors *e, const char *here, const stru
 	check_env(e, here, c);
 	check_mounts(e, here, c, volumes);
 	check_resources(e, here, c);
-	check_probe(e, here, c, "livenessProbe");
-	check_probe(e, here, c, "readinessProbe");
-	check_probe(e, here, c, "startupProbe");
+	validate_probes(e, here, c);
+	validate_container_context(e, here, c);
 }
 
 static void check_containers(
@@ -243,7 +238,9 @@ static void check_containers(
 		JSON_FOREACH (c, json_get(spec, lists[k])) {
 			struct slice name = json_get_str(c, "name");
 			const char *here = at(e, "%s.%s[%d]", base, lists[k], i++);
-			check_container(e, here, c, volumes, false);
+			validate_container(e, here, c, volumes);
+			validate_container_life(
+			        e, here, c, k == 0, json_get_int(spec, "terminationGracePeriodSeconds", 30));
 			if (name.len && !name_set_add(&names, name))
 				bad_duplicate(e, at(e, "%s.name", here), name);
 		}
@@ -269,6 +266,29 @@ static void check_tolerations(struct field_errors *e, const char *base, const st
 	}
 }
 
+/* What a resolver takes. */
+static void check_dns(struct field_errors *e, const char *base, const struct json *spec)
+{
+	enum { SERVERS_MAX = 3, SEARCHES_MAX = 32 };
+	const struct json *config = json_get(spec, "dnsConfig"), *servers = json_get(config, "nameservers"),
+	                  *searches = json_get(config, "searches");
+	int i = 0;
+	if (slice_is(json_get_str(spec, "dnsPolicy"), "None") && !(servers && servers->first))
+		bad_required(e, at(e, "%s.dnsConfig.nameservers", base),
+		        "must provide at least one DNS nameserver when `dnsPolicy` is None");
+	if (servers && servers->count > SERVERS_MAX)
+		bad_number(e, at(e, "%s.dnsConfig.nameservers", base), (int64_t)servers->count,
+		        "must not have more than 3 nameservers");
+	if (searches && searches->count > SEARCHES_MAX)
+		bad_number(e, at(e, "%s.dnsConfig.searches", base), (int64_t)searches->count,
+		        "must not have more than 32 search paths");
+	JSON_FOREACH (it, json_get(config, "options")) {
+		if (!json_get_str(it, "name").len)
+			bad_required(e, at(e, "%s.dnsConfig.options[%d]", base, i), "must not be empty");
+		i++;
+	}
+}
+
 /* `volumes` holds the names of volumes that the spec does not list and may mount all the same. */
 static void check_spec(struct field_errors *e, const char *base, const struct json *spec, struct name_set *volumes)
 {
@@ -286,14 +306,19 @@ static void check_spec(struct field_errors *e, const char *base, const struct js
 		        "must be between 1 and 2147483647, inclusive");
 	check_non_negative(
 	        e, at(e, "%s.terminationGracePeriodSeconds", base), json_get(spec, "terminationGracePeriodSeconds"));
+	validate_pod_context(e, base, spec);
 	struct slice host = json_get_str(spec, "hostname"), account = json_get_str(spec, "serviceAccountName");
 	if (host.len && validate_dns1123_label(host))
 		bad_value(e, at(e, "%s.hostname", base), host, validate_dns1123_label(host));
 	if (account.len && validate_dns1123_subdomain(account))
 		bad_value(e, at(e, "%s.serviceAccountName", base), account, validate_dns1123_subdomain(account));
-	if (slice_is(json_get_str(spec, "dnsPolicy"), "None") && !json_path(spec, "dnsConfig", "nameservers", NULL))
-		bad_required(e, at(e, "%s.dnsConfig.nameservers", base),
-		        "must provide at least one DNS nameserver when `dnsPolicy` is None");
+	check_dns(e, base, spec);
+}
+
+static bool has_ephemeral(const struct json *spec)
+{
+	const struct json *list = json_get(spec, "ephemeralContainers");
+	return list && list->first;
 }
 
 void validate_pod_template(
@@ -304,6 +329,9 @@ void validate_pod_template(
 		name_set_add(&volumes, json_str(json_path(it, "metadata", "name", NULL)));
 	check_labels(e, at(e, "%s.labels", field), json_path(tmpl, "metadata", "labels", NULL));
 	check_spec(e, at(e, "%s.spec", field), json_get(tmpl, "spec"), &volumes);
+	if (has_ephemeral(json_get(tmpl, "spec")))
+		bad_forbidden(e, at(e, "%s.spec.ephemeralContainers", field),
+		        "ephemeral containers not allowed in pod template");
 	name_set_release(&volumes);
 }
 
@@ -401,4 +429,6 @@ void validate_pod(struct field_errors *e, const struct json *object, const struc
 	name_set_release(&volumes);
 	if (old)
 		validate_pod_update(e, object, old);
+	else if (has_ephemeral(json_get(object, "spec")))
+		bad_forbidden(e, "spec.ephemeralContainers", "cannot be set on create");
 }

@@ -43,10 +43,10 @@ static void check_ratio(struct limit *l, struct slice name)
 	if (quantity_cmp(ratio, &one) < 0)
 		bad_value(l->e, field, slice_of(text(l->e, ratio)),
 		        at(l->e, "ratio %s is less than 1", text(l->e, ratio)));
-	if (!min || !max || min->nanos <= 0 || max->nanos <= 0)
+	if (!min || !max || quantity_sign(min) <= 0 || quantity_sign(max) <= 0)
 		return;
-	double widest = (double)max->nanos / (double)min->nanos;
-	if (widest < (double)ratio->nanos / 1e9)
+	double widest = quantity_double(max) / quantity_double(min);
+	if (widest < quantity_double(ratio))
 		bad_value(l->e, field, slice_of(text(l->e, ratio)),
 		        at(l->e, "ratio %s is greater than max/min = %f", text(l->e, ratio), widest));
 }
@@ -214,7 +214,7 @@ static void check_amounts(struct field_errors *e, const char *field, const struc
 			bad_value(e, name, it->key, bad);
 		else if (!is_counted(it->key))
 			bad_value(e, name, it->key, "must be a standard resource for quota");
-		if (quantity_parse(it->text, &q, &err) == 0 && q.nanos < 0)
+		if (quantity_parse(it->text, &q, &err) == 0 && quantity_sign(&q) < 0)
 			bad_value(e, name, it->text, "must be greater than or equal to 0");
 	}
 }

@@ -205,6 +205,9 @@ static void check_type_fields(struct field_errors *e, const struct json *spec)
 	if (policy.len && !is_external(spec))
 		bad_value(
 		        e, "spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services");
+	if (!needs_health_port(spec) && json_get_int(spec, "healthCheckNodePort", 0))
+		bad_number(e, "spec.healthCheckNodePort", json_get_int(spec, "healthCheckNodePort", 0),
+		        "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'");
 	if (!balancer && json_get(spec, "allocateLoadBalancerNodePorts"))
 		bad_forbidden(
 		        e, "spec.allocateLoadBalancerNodePorts", "may only be used when `type` is 'LoadBalancer'");
@@ -242,6 +245,7 @@ void validate_service(struct field_errors *e, const struct json *object, const s
 	check_choice(e, "spec.sessionAffinity", json_get_str(spec, "sessionAffinity"), "ClientIP,None", true);
 	check_choice(
 	        e, "spec.internalTrafficPolicy", json_get_str(spec, "internalTrafficPolicy"), "Cluster,Local", false);
+	check_choice(e, "spec.trafficDistribution", json_get_str(spec, "trafficDistribution"), "PreferClose", false);
 	check_type_fields(e, spec);
 	if (!external)
 		check_cluster_ip(e, spec, old);

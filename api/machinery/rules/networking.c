@@ -15,7 +15,8 @@ static void network_policy_defaults(struct arena *a, struct json *o)
 		return;
 	struct json *types = json_set(a, spec, "policyTypes", json_new(a, JSON_ARRAY));
 	json_append(types, json_new_cstr(a, "Ingress"));
-	if (json_get(spec, "egress"))
+	if (json_get(spec, "egress") &&
+	        json_get(spec, "egress")->first) /* an empty list is as none, as upstream has it */
 		json_append(types, json_new_cstr(a, "Egress"));
 }
 

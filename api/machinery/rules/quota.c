@@ -64,7 +64,7 @@ static void count_pod(struct resource_list *u, const struct json *pod, int64_t n
 		const struct named_quantity *more = NULL;
 		for (size_t k = 0; k < overhead.n; k++)
 			more = slice_eq(overhead.list[k].name, limits.list[i].name) ? &overhead.list[k] : more;
-		if (more && limits.list[i].q.nanos)
+		if (more && quantity_sign(&limits.list[i].q))
 			quantity_add(&limits.list[i].q, &more->q);
 		if (is_native(limits.list[i].name))
 			add_prefixed(u, "limits", &limits.list[i]);
@@ -204,7 +204,7 @@ static bool is_best_effort(const struct json *pod)
 	for (size_t i = 0; i < COUNT_OF(names); i++) {
 		const struct quantity *x = resource_list_get(&requests, slice_of(names[i])),
 		                      *y = resource_list_get(&limits, slice_of(names[i]));
-		best &= (!x || x->nanos == 0) && (!y || y->nanos == 0);
+		best &= (!x || !quantity_sign(x)) && (!y || !quantity_sign(y));
 	}
 	arena_release(&a);
 	return best;

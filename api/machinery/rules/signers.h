@@ -4,7 +4,7 @@
 #define K3X_API_MACHINERY_RULES_SIGNERS_H
 
 #include "base/json/json.h"
-#include "base/pki_request.h"
+#include "base/pki/pki_request.h"
 
 #define SIGNER_CLIENT "kubernetes.io/kube-apiserver-client"
 #define SIGNER_KUBELET_CLIENT "kubernetes.io/kube-apiserver-client-kubelet"

@@ -6,8 +6,6 @@
 #include "api/machinery/rules/custom/custom_program.h"
 #include "api/machinery/schema/kind_ops.h"
 
-enum { ANNOTATIONS_BYTES_MAX = 256 * 1024 };
-
 /* ---- metadata ---- */
 
 static void check_name(struct field_errors *e, const struct resource *r, const struct json *meta)
@@ -21,20 +19,6 @@ static void check_name(struct field_errors *e, const struct resource *r, const s
 	const char *bad = (ops->check_name ? ops->check_name : validate_dns1123_subdomain)(name);
 	if (bad)
 		bad_value(e, "metadata.name", name, bad);
-}
-
-static void check_annotations(struct field_errors *e, const struct json *annotations)
-{
-	size_t total = 0;
-	JSON_FOREACH (it, annotations) {
-		const char *bad = check_qualified_name(it->key);
-		if (bad)
-			bad_value(e, "metadata.annotations", it->key, bad);
-		total += it->key.len + json_str(it).len;
-	}
-	if (total > ANNOTATIONS_BYTES_MAX)
-		field_error_add(
-		        e, "FieldValueTooLong", "metadata.annotations", "Too long: may not be more than 262144 bytes");
 }
 
 static void check_owners(struct field_errors *e, const struct json *owners)
@@ -91,7 +75,7 @@ static void check_metadata(
 	if (!old)
 		check_name(e, r, meta);
 	check_labels(e, "metadata.labels", json_get(meta, "labels"));
-	check_annotations(e, json_get(meta, "annotations"));
+	check_annotations(e, "metadata.annotations", json_get(meta, "annotations"));
 	check_owners(e, json_get(meta, "ownerReferences"));
 	check_finalizers(e, json_get(meta, "finalizers"));
 	if (old)

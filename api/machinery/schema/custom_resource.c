@@ -189,6 +189,8 @@ static int make_rows(struct custom_resources *set, const struct json *crd, struc
 static void set_free(struct resource_owner *owner)
 {
 	struct custom_resources *set = CONTAINER_OF(owner, struct custom_resources, owner);
+	if (set->conversion)
+		set->free_conversion(set->conversion);
 	arena_release(&set->arena);
 	free(set);
 }

@@ -23,6 +23,10 @@ struct custom_resources {
 	bool *served;          /* spec.versions[i].served */
 	size_t count;
 	atomic_bool is_terminating; /* the caller's to set, at any time */
+	/* The caller's, before the rows are seen by anybody: how versions are converted, and its end, which comes with
+	 * the last reference, on any thread. */
+	struct resource_conversion *conversion;
+	void (*free_conversion)(struct resource_conversion *c);
 };
 
 /* Every row knows the row of the storage version as its `storage`, served or not. ERR_INVAL names what is missing. The

@@ -66,6 +66,16 @@ struct resource_owner {
 	void (*free)(struct resource_owner *owner);
 };
 
+/* How objects of a CRD become those of its other versions, when a webhook knows that. It may have to be asked first:
+ * then an object has no other form yet, and who needs it asks for it (api/server/converting/conversion.h). */
+struct resource_conversion {
+	const struct resource *rows; /* of all versions */
+	size_t count;
+	/* Into the form of `to`, in place. ERR_UNAVAILABLE: not yet; the object is as it was. */
+	int (*convert)(struct resource_conversion *c, struct arena *a, struct json *object, const struct resource *to,
+	        struct err *err);
+};
+
 struct resource {
 	const char *group; /* "" for core */
 	const char *version;
@@ -89,7 +99,8 @@ struct resource {
 	const struct custom_program *custom;  /* CRDs: the schema, compiled (rules/custom_program.h); else NULL */
 	const struct custom_columns *columns; /* CRDs: what `kubectl get` prints (table/custom_columns.h); else NULL */
 	const struct resource_scale *scale;   /* CRDs with a scale subresource; NULL: where it is in built-in kinds */
-	atomic_bool *terminating;             /* CRDs: the definition is going, nothing may be created; else NULL */
+	struct resource_conversion *conversion; /* CRDs whose versions a webhook converts; else NULL */
+	atomic_bool *terminating;               /* CRDs: the definition is going, nothing may be created; else NULL */
 	unsigned verbs;
 	uint8_t sub_count;
 	uint8_t selector_count;
@@ -150,7 +161,8 @@ void resources_retire(const struct resource *r);
 void resource_storage_key(struct strbuf *out, const struct resource *r, struct slice ns, struct slice name);
 
 /* Turns an object from the form of `from` into the form of `to` (rows that share a storage), in place, apiVersion and
- * kind included. ERR_UNIMPLEMENTED with a clear message where the two forms cannot be mapped. Same row: 0. */
+ * kind included. ERR_UNIMPLEMENTED with a clear message where the two forms cannot be mapped. Same row: 0. With a
+ * `conversion` an object is in the form that its own apiVersion says, whatever `from` is. */
 int resource_convert(
         struct arena *a, struct json *object, const struct resource *from, const struct resource *to, struct err *err);
 

@@ -36,6 +36,7 @@ void table_role_binding(struct cells *c);
 void table_role(struct cells *c);
 void table_certificate_request(struct cells *c);
 void table_storage_class(struct cells *c);
+void table_autoscaler(struct cells *c);
 void table_budget(struct cells *c);
 void table_claim(struct cells *c);
 void table_volume(struct cells *c);

@@ -33,11 +33,22 @@ int custom_kind_new(const struct json *crd, struct custom_resources **ret, struc
 	return rc;
 }
 
+/* In whose form the tree is: that of its own version, where forms differ. */
+static const struct resource *row_of(const struct resource *r, const struct json *tree)
+{
+	const struct resource_conversion *c = r->conversion;
+	for (size_t i = 0; c && i < c->count; i++)
+		if (slice_is(json_get_str(tree, "apiVersion"), c->rows[i].api_version))
+			return &c->rows[i];
+	return r;
+}
+
 bool custom_kind_renew(const struct resource *r, struct slice stored, struct strbuf *out)
 {
 	struct arena a = ARENA_INIT;
 	struct decode_problems problems;
 	struct json *tree = json_parse(&a, stored, NULL, NULL);
+	r = row_of(r, tree);
 	bool changed = json_is(tree, JSON_OBJECT) && !slice_is(json_get_str(tree, "apiVersion"), r->api_version);
 	if (json_is(tree, JSON_OBJECT)) {
 		struct json *managed = json_path(tree, "metadata", "managedFields", NULL);

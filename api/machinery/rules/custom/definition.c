@@ -1,20 +1,22 @@
 /* CustomResourceDefinitions: what is filled in, kept and refused. Upstream: apiextensions-apiserver pkg/apis/
- * apiextensions/{v1/defaults.go,validation} and pkg/registry/customresourcedefinition/strategy.go.
- *
- * Two things that upstream takes are refused here by name, for they would be stored and not done: conversion by
- * webhook, and rules in CEL (structural.c). */
+ * apiextensions/{v1/defaults.go,validation} and pkg/registry/customresourcedefinition/strategy.go. */
 #include "api/machinery/rules/custom/definition.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/custom/structural.h"
 #include "api/machinery/rules/custom/custom_rules_define.h"
 #include "api/machinery/rules/checks.h"
+#include "api/machinery/rules/webhook_client.h"
 
 #include "api/machinery/schema/kind_ops.h"
 #include "api/machinery/table/custom_columns.h"
+#include "base/base64.h"
 #include "base/check.h"
+#include "base/pki/pki.h"
 
 #include <ctype.h>
 #include <stdlib.h>
+
+#define CONVERSION_CLIENT "spec.conversion.webhookClientConfig"
 
 enum { SELECTABLE_MAX = 8 };
 
@@ -36,8 +38,11 @@ void definition_defaults(struct arena *a, struct json *object)
 		default_str(a, names, "singular", lower(a, kind));
 		default_str(a, names, "listKind", arena_printf(a, "%.*sList", SLICE_FMT(kind)));
 	}
-	if (spec)
-		default_str(a, json_need(a, spec, "conversion", JSON_OBJECT), "strategy", "None");
+	if (!spec)
+		return;
+	struct json *conversion = json_need(a, spec, "conversion", JSON_OBJECT);
+	default_str(a, conversion, "strategy", "None");
+	webhook_client_defaults(a, json_path(conversion, "webhook", "clientConfig", NULL));
 }
 
 static struct json *storage_version(const struct json *object)
@@ -331,17 +336,50 @@ static void check_versions(struct field_errors *e, const struct json *versions, 
 
 /* ---- the whole ---- */
 
-static void check_conversion(struct field_errors *e, const struct json *spec)
+/* Certificates that vouch for a webhook; empty: the system's. */
+static const char *why_bad_bundle(struct arena *a, const struct json *webhook)
+{
+	struct slice text = json_get_str(json_get(webhook, "clientConfig"), "caBundle"), pem;
+	struct pki_info info;
+	struct err err = ERR_INIT;
+	if (!text.len)
+		return NULL;
+	if (!base64_decode(a, text, &pem) ||
+	        pki_info(arena_memdup(a, pem.ptr ? pem.ptr : "", pem.len), &info, &err) != 0)
+		return "unable to load root certificates: unable to parse bytes as PEM block";
+	return NULL;
+}
+
+/* One that was there already may stay. */
+static void check_bundle(struct field_errors *e, const struct json *webhook, const struct json *old)
+{
+	const char *why = why_bad_bundle(e->arena, webhook);
+	if (why && (!old || !why_bad_bundle(e->arena, old)))
+		field_error_add(
+		        e, "FieldValueInvalid", CONVERSION_CLIENT ".caBundle", "Invalid value: \"...\": %s", why);
+}
+
+/* The paths are those of upstream's own form of a definition. */
+static void check_conversion(struct field_errors *e, const struct json *spec, const struct json *old)
 {
 	const struct json *conversion = json_get(spec, "conversion");
 	struct slice strategy = json_get_str(conversion, "strategy");
-	if (slice_is(strategy, "Webhook"))
-		bad_forbidden(e, "spec.conversion.strategy",
-		        "conversion by webhook is not done by this server yet: use None, and versions of one schema");
-	else
-		check_choice(e, "spec.conversion.strategy", strategy, "None,Webhook", true);
-	if (slice_is(strategy, "None") && json_get(conversion, "webhook"))
-		bad_forbidden(e, "spec.conversion.webhook", "should not be set when strategy is not set to Webhook");
+	const struct json *webhook = json_get(conversion, "webhook"),
+	                  *versions = json_get(webhook, "conversionReviewVersions");
+	check_choice(e, "spec.conversion.strategy", strategy, "None,Webhook", true);
+	if (slice_is(strategy, "Webhook")) {
+		if (!json_is(json_get(webhook, "clientConfig"), JSON_OBJECT))
+			bad_required(e, CONVERSION_CLIENT, "required when strategy is set to Webhook");
+		else
+			webhook_client_check(e, json_get(webhook, "clientConfig"), CONVERSION_CLIENT);
+		check_bundle(e, webhook, json_path(old, "spec", "conversion", "webhook", NULL));
+		webhook_review_versions_check(e, versions, "", "spec.conversion.conversionReviewVersions");
+	} else if (json_get(webhook, "clientConfig")) {
+		bad_forbidden(e, CONVERSION_CLIENT, "should not be set when strategy is not set to Webhook");
+	}
+	if (!slice_is(strategy, "Webhook") && versions && versions->count)
+		bad_forbidden(e, "spec.conversion.conversionReviewVersions",
+		        "should not be set when strategy is not set to Webhook");
 	if (json_get_bool(spec, "preserveUnknownFields", false))
 		field_error_add(e, "FieldValueInvalid", "spec.preserveUnknownFields",
 		        "Invalid value: true: must be false in order to use apiextensions.k8s.io/v1; use "
@@ -397,7 +435,7 @@ void definition_validate(struct field_errors *e, const struct json *object, cons
 		check_choice(e, "spec.scope", scope, "Cluster,Namespaced", true);
 	check_names(e, names);
 	check_versions(e, json_get(spec, "versions"), json_path(old, "spec", "versions", NULL));
-	check_conversion(e, spec);
+	check_conversion(e, spec, old);
 	if (!old || definition_approval(old, &(const char *){NULL}) == NULL)
 		check_approval(e, object);
 	if (!old)

@@ -60,7 +60,7 @@ static void values_are_rounded_up(void **state)
 
 static void sums_keep_their_format(void **state)
 {
-	struct quantity sum = {0, QUANTITY_DECIMAL_SI};
+	struct quantity sum = {0};
 	struct quantity one;
 	char out[QUANTITY_TEXT_MAX];
 	quantity_parse(SLICE("512Mi"), &one, NULL);
@@ -71,6 +71,56 @@ static void sums_keep_their_format(void **state)
 	assert_true(quantity_cmp(&sum, &one) > 0);
 	quantity_sub(&sum, &one);
 	assert_int_equal(quantity_cmp(&sum, &one), 0);
+}
+
+/* Where whole and nanos meet, both signs, and where they are full. */
+static void sums_carry_borrow_and_stop_at_the_cap(void **state)
+{
+	static const struct {
+		const char *a, *b, *sum, *difference;
+	} rows[] = {
+	        {"999999999n", "1n", "1", "999999998n"},
+	        {"1", "1n", "1000000001n", "999999999n"},
+	        {"1500m", "-600m", "900m", "2100m"},
+	        {"-1500m", "600m", "-900m", "-2100m"},
+	        {"1", "-2", "-1", "3"},
+	        {"500m", "500m", "1", "0"},
+	        {"-500m", "500m", "0", "-1"},
+	        {"9223372036854775806", "1", "9223372036854775807", "9223372036854775805"},
+	        {"9223372036854775807", "1", "9223372036854775807", "9223372036854775806"},
+	        {"-9223372036854775807", "1n", "-9223372036854775806999999999n", "-9223372036854775807"},
+	        {"9223372036854775806999999999n", "1n", "9223372036854775807", "9223372036854775806999999998n"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct quantity a, b, c;
+		char text[QUANTITY_TEXT_MAX];
+		assert_int_equal(quantity_parse(slice_of(rows[i].a), &a, NULL), 0);
+		assert_int_equal(quantity_parse(slice_of(rows[i].b), &b, NULL), 0);
+		c = a;
+		quantity_add(&c, &b);
+		quantity_format(&c, text);
+		assert_string_equal(text, rows[i].sum);
+		quantity_sub(&a, &b);
+		quantity_format(&a, text);
+		assert_string_equal(text, rows[i].difference);
+	}
+}
+
+static void fractions_of_binary_suffixes_are_exact(void **state)
+{
+	static const struct {
+		const char *text, *canonical;
+	} rows[] = {{"0.5Ki", "512"}, {"1.0009765625Ki", "1025"}, {"0.1Ki", "102400m"}, {"0.0000000001Ki", "103n"},
+	        {".55789998000181929727991099489Pi", "628139535511550139385491n"}, {"1.5Ei", "1536Pi"},
+	        {"0.99999999999999999999999999Ei", "1152921504606846975999999989n"},
+	        {"7.99999999999999999Ei", "9223372036854775796470784954n"}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct quantity q;
+		char text[QUANTITY_TEXT_MAX];
+		assert_int_equal(quantity_parse(slice_of(rows[i].text), &q, NULL), 0);
+		quantity_format(&q, text);
+		assert_string_equal(text, rows[i].canonical);
+	}
 }
 
 static void what_is_no_quantity_is_refused(void **state)
@@ -91,6 +141,8 @@ int main(void)
 	        cmocka_unit_test(texts_become_canonical_as_upstream_writes_them),
 	        cmocka_unit_test(values_are_rounded_up),
 	        cmocka_unit_test(sums_keep_their_format),
+	        cmocka_unit_test(sums_carry_borrow_and_stop_at_the_cap),
+	        cmocka_unit_test(fractions_of_binary_suffixes_are_exact),
 	        cmocka_unit_test(what_is_no_quantity_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,27 @@ static void assert_str(const struct json *v, const char *want)
 		fail_msg("got \"%.*s\", want \"%s\"", SLICE_FMT(json_str(v)), want);
 }
 
+static void an_autoscaler_follows_cpu_and_has_rules(void **state)
+{
+	struct json *spec = json_get(defaulted("autoscaling", "v2", "horizontalpodautoscalers",
+	                                     "{\"apiVersion\":\"autoscaling/"
+	                                     "v2\",\"spec\":{\"behavior\":{\"scaleUp\":{\"selectPolicy\":\"Min\"}}}}"),
+	        "spec");
+	struct json *cpu = json_get(json_at(json_get(spec, "metrics"), 0), "resource");
+	assert_str(json_get(cpu, "name"), "cpu");
+	assert_int_equal(json_get_int(json_get(cpu, "target"), "averageUtilization", 0), 80);
+	struct json *up = json_path(spec, "behavior", "scaleUp", NULL),
+	            *down = json_path(spec, "behavior", "scaleDown", NULL);
+	assert_str(json_get(up, "selectPolicy"), "Min");
+	assert_int_equal(json_get(up, "policies")->count, 2);
+	assert_int_equal(json_get(down, "policies")->count, 1);
+	assert_null(json_get(down, "stabilizationWindowSeconds"));
+	spec = json_get(defaulted("autoscaling", "v1", "horizontalpodautoscalers",
+	                        "{\"apiVersion\":\"autoscaling/v1\",\"spec\":{}}"),
+	        "spec");
+	assert_null(json_get(spec, "metrics")); /* which v1 does not have */
+}
+
 static void a_pod_gets_what_upstream_gives_it(void **state)
 {
 	struct json *spec =
@@ -81,11 +102,27 @@ static void workloads_and_services_are_filled_in(void **state)
 	assert_str(json_get(secret, "type"), "Opaque");
 }
 
+static void a_network_policy_is_of_egress_when_it_has_rules_of_it(void **state)
+{
+	static const struct {
+		const char *spec;
+		unsigned types;
+	} rows[] = {{"{\"podSelector\":{}}", 1}, {"{\"podSelector\":{},\"egress\":[]}", 1},
+	        {"{\"podSelector\":{},\"egress\":[{}]}", 2}, {"{\"podSelector\":{},\"policyTypes\":[\"Egress\"]}", 1}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct json *v = defaulted("networking.k8s.io", "v1", "networkpolicies",
+		        arena_printf(&a, "{\"metadata\":{},\"spec\":%s}", rows[i].spec));
+		assert_int_equal(json_path(v, "spec", "policyTypes", NULL)->count, rows[i].types);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(a_pod_gets_what_upstream_gives_it, release),
+	        cmocka_unit_test_teardown(an_autoscaler_follows_cpu_and_has_rules, release),
 	        cmocka_unit_test_teardown(what_is_set_stays, release),
+	        cmocka_unit_test_teardown(a_network_policy_is_of_egress_when_it_has_rules_of_it, release),
 	        cmocka_unit_test_teardown(workloads_and_services_are_filled_in, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "api/machinery/rules/defaults.h"
 #include "api/machinery/rules/validate.h"
+#include "base/check.h"
 
 #include <time.h>
 
@@ -54,6 +55,14 @@ static void pods_name_the_field_that_is_wrong(void **state)
 {
 	static const char *const cases[][2] = {
 	        {POD("\"containers\":[]"), "spec.containers"},
+	        {POD("\"dnsConfig\":{\"nameservers\":[\"1.1.1.1\",\"2.2.2.2\",\"3.3.3.3\",\"4.4.4.4\"]},\"containers\":"
+	             "[{\"name\":\"c\","
+	             "\"image\":\"i\"}]"),
+	                "spec.dnsConfig.nameservers"},
+	        {POD("\"volumes\":[{\"name\":\"v\"}],\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"volumeMounts\":["
+	             "{\"name\":"
+	             "\"v\",\"mountPath\":\"/v\",\"recursiveReadOnly\":\"Enabled\"}]}]"),
+	                "spec.containers[0].volumeMounts[0].recursiveReadOnly"},
 	        {POD("\"containers\":[{\"image\":\"i\"}]"), "spec.containers[0].name"},
 	        {POD("\"containers\":[{\"name\":\"c\"}]"), "spec.containers[0].image"},
 	        {POD("\"containers\":[{\"name\":\"C\",\"image\":\"i\"}]"), "spec.containers[0].name"},
@@ -354,6 +363,38 @@ static void replication_controllers_select_by_a_map(void **state)
 
 #define BUDGET(spec) "{\"metadata\":{\"name\":\"b\",\"namespace\":\"d\"},\"spec\":{" spec "}}"
 
+#define HPA(spec) \
+	"{\"apiVersion\":\"autoscaling/v2\",\"metadata\":{\"name\":\"h\",\"namespace\":\"d\"},\"spec\":{" spec "}}"
+#define TO "\"scaleTargetRef\":{\"kind\":\"Deployment\",\"name\":\"x\"},\"maxReplicas\":3"
+
+static void autoscalers_name_the_field_that_is_wrong(void **state)
+{
+	static const char *const cases[][2] = {
+	        {HPA("\"maxReplicas\":3,\"scaleTargetRef\":{\"name\":\"x\"}"), "spec.scaleTargetRef.kind"},
+	        {HPA("\"scaleTargetRef\":{\"kind\":\"A\",\"name\":\"x\"}"), "spec.maxReplicas"},
+	        {HPA(TO ",\"minReplicas\":0"), "spec.minReplicas"},
+	        {HPA(TO ",\"minReplicas\":4"), "spec.maxReplicas"},
+	        {HPA(TO ",\"metrics\":[{\"type\":\"Odd\"}]"), "spec.metrics[0].type"},
+	        {HPA(TO ",\"metrics\":[{\"type\":\"Pods\"}]"), "spec.metrics[0].pods"},
+	        {HPA(TO ",\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
+	                "\"Utilization\"}}}]"),
+	                "spec.metrics[0].resource.target.averageUtilization"},
+	        {HPA(TO ",\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"target\":{\"type\":"
+	                "\"AverageValue\",\"averageValue\":\"0\"}}}]"),
+	                "spec.metrics[0].resource.target.averageValue"},
+	        {HPA(TO ",\"behavior\":{\"scaleUp\":{\"stabilizationWindowSeconds\":3601}}"),
+	                "spec.behavior.scaleUp.stabilizationWindowSeconds"},
+	        {HPA(TO ",\"behavior\":{\"scaleDown\":{\"policies\":[]}}"), "spec.behavior.scaleDown.policies"},
+	        {HPA(TO ",\"behavior\":{\"scaleDown\":{\"policies\":[{\"type\":\"Pods\",\"value\":1,\"periodSeconds\":"
+	                "1801}]}}"),
+	                "spec.behavior.scaleDown.policies[0].periodSeconds"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("autoscaling", "v2", "horizontalpodautoscalers", cases[i][0]), cases[i][1],
+		        cases[i][0]);
+	assert_null(first_field("autoscaling", "v2", "horizontalpodautoscalers", HPA(TO ",\"behavior\":{}")));
+}
+
 static void budgets_have_one_amount(void **state)
 {
 	static const char *const cases[][2] = {
@@ -379,6 +420,111 @@ static void errors_beyond_the_limit_are_counted_only(void **state)
 	assert_int_equal(errors->dropped, 5);
 }
 
+#define C(rest) "\"containers\":[{\"name\":\"c\",\"image\":\"i\"" rest "}]"
+#define INIT(rest) "\"initContainers\":[{\"name\":\"i\",\"image\":\"i\"" rest "}]," C("")
+
+/* What would be stored and never done. */
+static void probes_and_hooks_that_nobody_would_run_are_refused(void **state)
+{
+#define EXEC "\"exec\":{\"command\":[\"true\"]}"
+	static const char *const cases[][2] = {
+	        {POD(C(",\"livenessProbe\":{" EXEC "}")), NULL},
+	        {POD(C(",\"livenessProbe\":{" EXEC ",\"terminationGracePeriodSeconds\":0}")),
+	                "spec.containers[0].livenessProbe.terminationGracePeriodSeconds"},
+	        {POD(C(",\"readinessProbe\":{" EXEC ",\"terminationGracePeriodSeconds\":5}")),
+	                "spec.containers[0].readinessProbe.terminationGracePeriodSeconds"},
+	        {POD(C(",\"livenessProbe\":{\"sleep\":{\"seconds\":1}}")), "spec.containers[0].livenessProbe"},
+	        {POD(C(",\"livenessProbe\":{\"exec\":{}}")), "spec.containers[0].livenessProbe.exec.command"},
+	        {POD(C(",\"livenessProbe\":{\"httpGet\":{\"path\":\"/\"}}")),
+	                "spec.containers[0].livenessProbe.httpGet.port"},
+	        {POD(C(",\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":30}}}")), NULL},
+	        {POD(C(",\"lifecycle\":{\"preStop\":{\"sleep\":{\"seconds\":31}}}")),
+	                "spec.containers[0].lifecycle.preStop.sleep.seconds"},
+	        {POD(C(",\"lifecycle\":{\"postStart\":{\"grpc\":{\"port\":1}}}")),
+	                "spec.containers[0].lifecycle.postStart"},
+	        {POD(C(",\"restartPolicy\":\"Always\"")), "spec.containers[0].restartPolicy"},
+	        {POD(INIT(",\"restartPolicy\":\"Always\",\"startupProbe\":{" EXEC "}")), NULL},
+	        {POD(INIT(",\"restartPolicy\":\"Never\"")), "spec.initContainers[0].restartPolicy"},
+	        {POD(INIT(",\"startupProbe\":{" EXEC "}")), "spec.initContainers[0].startupProbe"},
+	        {POD(INIT(",\"lifecycle\":{\"preStop\":{" EXEC "}}")), "spec.initContainers[0].lifecycle"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const char *got = first_field("", "v1", "pods", cases[i][0]);
+		if (cases[i][1] || got)
+			assert_field(got, cases[i][1] ? cases[i][1] : "(none)", cases[i][0]);
+	}
+}
+
+static void contexts_that_contradict_themselves_are_refused(void **state)
+{
+#define CONTEXT(rest) C(",\"securityContext\":{" rest "}")
+	static const char *const cases[][2] = {
+	        {POD(CONTEXT("\"runAsUser\":-1")), "spec.containers[0].securityContext.runAsUser"},
+	        {POD(CONTEXT("\"privileged\":true,\"allowPrivilegeEscalation\":false")),
+	                "spec.containers[0].securityContext"},
+	        {POD(CONTEXT("\"seccompProfile\":{\"type\":\"Localhost\"}")),
+	                "spec.containers[0].securityContext.seccompProfile.localhostProfile"},
+	        {POD(CONTEXT("\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"../x\"}")),
+	                "spec.containers[0].securityContext.seccompProfile.localhostProfile"},
+	        {POD("\"securityContext\":{\"fsGroupChangePolicy\":\"Never\"}," C("")),
+	                "spec.securityContext.fsGroupChangePolicy"},
+	        {POD("\"hostPID\":true,\"shareProcessNamespace\":true," C("")),
+	                "spec.securityContext.shareProcessNamespace"},
+	        {POD("\"hostNetwork\":true," C(",\"ports\":[{\"containerPort\":80,\"hostPort\":81}]")),
+	                "spec.containers[0].ports[0].containerPort"},
+	        {POD("\"volumes\":[{\"name\":\"v\"}]," C(",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/"
+	                                                 "v\",\"mountPropagation\":\"Bidirectional\"}]")),
+	                "spec.containers[0].volumeMounts[0].mountPropagation"},
+	};
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_field(first_field("", "v1", "pods", cases[i][0]), cases[i][1], cases[i][0]);
+	assert_null(first_field("", "v1", "pods", POD(CONTEXT("\"runAsUser\":0,\"privileged\":true"))));
+}
+
+/* What a write of ephemeralcontainers meets, after the first container was there. */
+static void ephemeral_containers_are_added_and_never_changed(void **state)
+{
+#define WITH(list) \
+	POD("\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]," \
+	    "\"ephemeralContainers\":[" list "]")
+#define E1 "{\"name\":\"e\",\"image\":\"i\"}"
+	static const char *const cases[][2] = {
+	        {WITH(E1), NULL},
+	        {WITH(E1 ",{\"name\":\"f\",\"image\":\"i\",\"targetContainerName\":\"c\"}"), NULL},
+	        {WITH(E1 ",{\"name\":\"c\",\"image\":\"i\"}"), "spec.ephemeralContainers[1].name"},
+	        {WITH(E1 ",{\"name\":\"e\",\"image\":\"i\"}"), "spec.ephemeralContainers[1].name"},
+	        {WITH(E1 ",{\"name\":\"f\"}"), "spec.ephemeralContainers[1].image"},
+	        {WITH(E1 ",{\"name\":\"f\",\"image\":\"i\",\"targetContainerName\":\"e\"}"),
+	                "spec.ephemeralContainers[1].targetContainerName"},
+	        {WITH(E1 ",{\"name\":\"f\",\"image\":\"i\",\"ports\":[{\"containerPort\":1,\"protocol\":\"TCP\"}]}"),
+	                "spec.ephemeralContainers[1].ports"},
+	        {WITH(E1 ",{\"name\":\"f\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":\"1\"}}}"),
+	                "spec.ephemeralContainers[1].resources"},
+	        {WITH(E1 ",{\"name\":\"f\",\"image\":\"i\",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/v\","
+	                 "\"subPath\":\"s\"}]}"),
+	                "spec.ephemeralContainers[1].volumeMounts[0].subPath"},
+	        {WITH("{\"name\":\"e\",\"image\":\"other\"}"), "spec.ephemeralContainers"},
+	        {WITH("{\"name\":\"f\",\"image\":\"i\"}"), "spec.ephemeralContainers"},
+	        {WITH(""), "spec.ephemeralContainers"},
+	};
+	const struct resource *r = resource_find(SLICE(""), SLICE("v1"), SLICE("pods"));
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct field_errors *errors = ARENA_NEW(&a, struct field_errors);
+		struct json *object = parse(cases[i][0]), *old = parse(WITH(E1));
+		defaults_apply(&a, r, object);
+		defaults_apply(&a, r, old);
+		field_errors_init(errors, &a);
+		validate_object(errors, r, object, old, "ephemeralcontainers");
+		if (cases[i][1])
+			assert_field(errors->count ? errors->items[0].field : NULL, cases[i][1], cases[i][0]);
+		else
+			assert_int_equal(errors->count, 0);
+	}
+	assert_field(first_field("", "v1", "pods",
+	                     POD("\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],\"ephemeralContainers\":[" E1 "]")),
+	        "spec.ephemeralContainers", "on create");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,9 +538,13 @@ int main(void)
 	        cmocka_unit_test_teardown(daemon_sets_update_by_one_of_two_ways, release),
 	        cmocka_unit_test_teardown(stateful_sets_are_ordered_or_parallel, release),
 	        cmocka_unit_test_teardown(replication_controllers_select_by_a_map, release),
+	        cmocka_unit_test_teardown(autoscalers_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(budgets_have_one_amount, release),
 	        cmocka_unit_test_teardown(long_lists_take_linear_time, release),
 	        cmocka_unit_test_teardown(errors_beyond_the_limit_are_counted_only, release),
+	        cmocka_unit_test_teardown(probes_and_hooks_that_nobody_would_run_are_refused, release),
+	        cmocka_unit_test_teardown(contexts_that_contradict_themselves_are_refused, release),
+	        cmocka_unit_test_teardown(ephemeral_containers_are_added_and_never_changed, release),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

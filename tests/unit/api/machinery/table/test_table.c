@@ -29,6 +29,21 @@ static void assert_cells(
 
 #define META(name) "\"metadata\":{\"name\":\"" name "\",\"creationTimestamp\":\"2025-12-31T23:58:00Z\"}"
 
+static void autoscalers_show_use_and_target(void **state)
+{
+	assert_cells("autoscaling", "v2", "horizontalpodautoscalers",
+	        "{" META("h") ",\"spec\":{\"scaleTargetRef\":{\"kind\":\"Deployment\",\"name\":\"web\"},"
+	                      "\"minReplicas\":1,"
+	                      "\"maxReplicas\":9,\"metrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\","
+	                      "\"target\":"
+	                      "{\"averageUtilization\":50}}},{\"type\":\"External\",\"external\":{\"target\":{"
+	                      "\"averageValue\":\"9\"}}},{\"type\":\"Pods\",\"pods\":{}}]},\"status\":{"
+	                      "\"currentReplicas\":2,"
+	                      "\"currentMetrics\":[{\"type\":\"Resource\",\"resource\":{\"name\":\"cpu\",\"current\":{"
+	                      "\"averageUtilization\":20}}},{\"type\":\"\"}]}}",
+	        "[\"h\",\"Deployment/web\",\"cpu: 20%/50%, <unknown>/9 (avg) + 1 more...\",\"1\",9,2,\"2m\"]");
+}
+
 static void pods_show_what_kubectl_users_look_for(void **state)
 {
 	assert_cells("", "v1", "pods",
@@ -83,6 +98,7 @@ static void odd_objects_break_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(autoscalers_show_use_and_target),
 	        cmocka_unit_test(pods_show_what_kubectl_users_look_for),
 	        cmocka_unit_test(other_kinds_have_their_columns),
 	        cmocka_unit_test(odd_objects_break_nothing),
