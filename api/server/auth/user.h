@@ -10,6 +10,9 @@
 
 enum { USER_GROUPS_MAX = 64 }; /* certificates and tokens with more are not believed */
 
+/* Of those who show a bootstrap token; they have groups of their own behind a colon, too. */
+#define BOOTSTRAP_TOKEN_GROUP "system:bootstrappers"
+
 /* What an authenticator or an impersonator says beyond name and groups; a key may come several times. */
 struct user_extra {
 	struct user_extra *next;

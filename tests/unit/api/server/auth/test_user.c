@@ -1,7 +1,7 @@
 /* Users outlive what they came by, and what is refused is said in upstream's words. */
 #include "tests/unit/unit.h"
 
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 
 static void a_user_keeps_copies_and_lives_as_long_as_somebody_holds_it(void **state)
 {
