@@ -44,6 +44,8 @@ struct api_authorization_arguments {
 	struct flag_list modes;                            /* none: Node, RBAC */
 	const char *webhook_config_file, *webhook_version; /* "v1beta1" or "v1" */
 	uint64_t authorized_ttl_ms, unauthorized_ttl_ms;
+	const char *config_file; /* an AuthorizationConfiguration, instead of all of these; NULL: none */
+	bool webhook_is_set;     /* one of authorization-webhook-... was given */
 };
 
 struct api_admission_arguments {
@@ -54,6 +56,8 @@ struct api_admission_arguments {
 
 struct api_arguments {
 	struct api_oidc_arguments oidc;
+	const char *authentication_config; /* an AuthenticationConfiguration, instead of oidc; NULL: none */
+	bool oidc_is_set;                  /* one of oidc-... was given */
 	struct api_token_webhook_arguments token_webhook;
 	const char *token_file; /* static tokens; NULL: none */
 	struct api_front_proxy_arguments front_proxy;

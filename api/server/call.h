@@ -50,6 +50,7 @@ struct call {
 	unsigned refs;
 	bool gone; /* the client went away: nobody waits for an answer */
 	bool answered;
+	bool broke_off; /* the stream is not whole: said before its end, where there is no connection to break */
 	bool not_again; /* a 429 that clients should not try again by themselves */
 	const struct call_transport *transport;
 	void *transport_data;

@@ -13,6 +13,7 @@
 #include "api/server/dispatch.h"
 #include "api/server/state.h"
 #include "base/check.h"
+#include "base/limits.h"
 
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ struct inproc_op {
 	/* request, copied or borrowed until the answer */
 	const char *method, *path, *content_type, *accept;
 	struct slice body;
+	bool is_watch;
 	/* server's side */
 	struct call *call;
 	bool want_resume; /* the pump was stopped */
@@ -48,6 +50,8 @@ struct inproc_op {
 	atomic_bool resume_sent;
 	/* answer */
 	int status;
+	struct strbuf streamed; /* pieces of an answer that is passed on from elsewhere, on the server's loop */
+	bool is_too_large;
 	struct rcbuf *response;
 	struct loop_task to_client;
 	atomic_int in_flight;
@@ -78,8 +82,10 @@ static void maybe_closed(struct inproc_client *ic)
 
 static void op_unhold(struct inproc_op *op)
 {
-	if (atomic_fetch_sub(&op->holds, 1) == 1)
+	if (atomic_fetch_sub(&op->holds, 1) == 1) {
+		strbuf_release(&op->streamed);
 		free(op);
+	}
 }
 
 static void complete_request(struct inproc_op *op)
@@ -205,17 +211,44 @@ static bool inproc_event(struct call *c, const char *type, struct rcbuf *object)
 	return !op->want_resume;
 }
 
+/* Watches use event(); what is streamed to a request comes from another server, and is whole for who asked. */
 static bool inproc_write(struct call *c, struct http_buf piece)
 {
-	(void)c;
-	rcbuf_unref(piece.ref); /* only watches stream in-process, and they use event() */
+	struct inproc_op *op = c->transport_data;
+	op->is_too_large |= op->streamed.len + piece.data.len > API_INPROC_STREAM_BYTES_MAX;
+	if (!op->is_too_large && !op->is_watch)
+		strbuf_add_slice(&op->streamed, piece.data);
+	rcbuf_unref(piece.ref);
 	return true;
+}
+
+static struct rcbuf *refusal(struct inproc_op *op, const char *why)
+{
+	struct err err = ERR_INIT;
+	struct strbuf b = STRBUF_INIT;
+	err_set(&err, ERR_UNAVAILABLE, "%s", why);
+	op->status = err_http_status(err.code);
+	strbuf_addf(&b,
+	        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%"
+	        "s\","
+	        "\"code\":%d}",
+	        err.msg, err_reason(err.code), op->status);
+	struct rcbuf *body = rcbuf_copy(b.data, b.len);
+	strbuf_release(&b);
+	return body;
 }
 
 static void inproc_end(struct call *c)
 {
 	struct inproc_op *op = c->transport_data;
-	answer(c, op->status, NULL);
+	struct rcbuf *body = NULL; /* of a watch */
+	if (c->broke_off)
+		body = refusal(op, "the answer broke off");
+	else if (op->is_too_large)
+		body = refusal(op, "the answer is too large");
+	else if (!op->is_watch)
+		body = rcbuf_copy(op->streamed.data ? op->streamed.data : "", op->streamed.len);
+	answer(c, op->status, body);
 }
 
 static const struct call_transport inproc_transport = {
@@ -302,6 +335,7 @@ static void inproc_watch_open(struct client *c, struct client_watch *w)
 {
 	struct inproc_op *op = op_new((struct inproc_client *)c);
 	op->watch = w;
+	op->is_watch = true;
 	op->method = "GET";
 	op->path = w->path;
 	w->transport_data = op;

@@ -1,4 +1,6 @@
 /* Paths that are not resources: discovery, OpenAPI, health, version, metrics. */
+#include "api/server/auth/identity/authn.h"
+#include "api/server/auth/rights/authorize.h"
 #include "api/server/nonresource.h"
 
 #include "api/machinery/openapi/discovery.h"
@@ -7,16 +9,17 @@
 #include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
-#include "api/server/auth/authn.h"
+#include "api/server/auth/identity/authn.h"
+#include "api/server/fairness/dump.h"
 #include "api/server/fairness/fairness.h"
 #include "api/server/sealing/sealer.h"
 #include "api/server/state.h"
+#include "base/arch.h"
 #include "base/wire/http.h"
 #include "base/check.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 static void respond_json(struct call *c, struct strbuf *text)
@@ -121,16 +124,12 @@ static void openapi_v2(struct call *c)
 
 static void version(struct call *c)
 {
-	struct utsname u;
 	struct strbuf text = STRBUF_INIT;
-	const char *arch = "amd64";
-	if (uname(&u) == 0)
-		arch = strcmp(u.machine, "x86_64") == 0 ? "amd64" : strcmp(u.machine, "aarch64") == 0 ? "arm64" : "arm";
 	strbuf_addf(&text,
 	        "{\"major\":\"1\",\"minor\":\"32\",\"gitVersion\":\"%s\",\"gitCommit\":\"\",\"gitTreeState\":\"clean\","
 	        "\"buildDate\":\"\","
-	        "\"goVersion\":\"none\",\"compiler\":\"gcc %d\",\"platform\":\"linux/%s\"}",
-	        K3X_KUBE_VERSION, __GNUC__, arch);
+	        "\"goVersion\":\"none\",\"compiler\":\"gcc %d\",\"platform\":\"linux/" ARCH_NAME "\"}",
+	        K3X_KUBE_VERSION, __GNUC__);
 	respond_json(c, &text);
 }
 
@@ -149,12 +148,44 @@ static bool is_healthy(const struct api_server *s, enum health_check check, bool
 static const char *why_not(const struct api_server *s, enum health_check check)
 {
 	if (check == CHECK_STORE && !store_has_leader(s->store))
-		return "no server leads: a majority of the servers must run and reach each other's peer port";
+		return store_is_external(s->store)
+		               ? "no server leads: the datastore must be reached"
+		               : "no server leads: a majority of the servers must run and reach each other's peer port";
 	return s->closing ? "the server is stopping" : "the server is starting";
+}
+
+#define KMS_CHECK "kms-provider-"
+
+/* "kms-provider-0": the i-th plugin; false: there is none. Only readiness depends on it. */
+static bool kms_health(struct call *c, struct slice name)
+{
+	struct slice number = {name.ptr + strlen(KMS_CHECK), name.len - strlen(KMS_CHECK)};
+	const char *why;
+	uint64_t i;
+	if (!slice_to_u64(number, &i) || !sealer_plugin(c->server->sealer, i, &why))
+		return false;
+	call_respond_text(c, why ? 503 : 200, "text/plain; charset=utf-8", why ? SLICE("failed") : SLICE("ok"));
+	return true;
+}
+
+static bool add_kms_healths(const struct api_server *s, struct strbuf *out)
+{
+	const char *why;
+	bool all = true;
+	for (size_t i = 0; sealer_plugin(s->sealer, i, &why); i++) {
+		if (why)
+			strbuf_addf(out, "[-]" KMS_CHECK "%zu failed: %s\n", i, why);
+		else
+			strbuf_addf(out, "[+]" KMS_CHECK "%zu ok\n", i);
+		all = all && !why;
+	}
+	return all;
 }
 
 static void one_health(struct call *c, struct slice name, bool is_readiness)
 {
+	if (slice_starts(name, KMS_CHECK) && is_readiness && kms_health(c, name))
+		return;
 	if (slice_is(name, "etcd")) /* upstream's name for it */
 		name = slice_of(check_names[CHECK_STORE]);
 	for (int i = 0; i < CHECKS; i++)
@@ -185,6 +216,8 @@ static void health(struct call *c, struct slice path)
 			strbuf_addf(&text, "[-]%s failed: %s\n", check_names[i], why_not(c->server, i));
 		all = all && ok;
 	}
+	if (is_readiness)
+		all = add_kms_healths(c->server, &text) && all;
 	strbuf_addf(&text, "%.*s check %s\n", SLICE_FMT(endpoint), all ? "passed" : "failed");
 	if (all && !call_param(c, "verbose").ptr) {
 		strbuf_reset(&text);
@@ -260,11 +293,27 @@ static void metrics(struct call *c)
 	        resident_bytes());
 	audit_metrics(s->audit, &out);
 	sealer_metrics(s->sealer, &out);
+	authenticator_metrics(s, &out);
+	authorizers_metrics(s, &out);
 	fairness_metrics(s->fairness, &out);
 	strbuf_addf(&out, "# TYPE apiserver_storage_objects gauge\n");
 	void *arg[] = {&out, c};
 	resources_each(write_object_count, arg);
 	call_respond_strbuf(c, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}
+
+/* ---- fairness, as it is ---- */
+
+#define FAIRNESS_DUMPS "/debug/api_priority_and_fairness/"
+
+static void fairness_dumps(struct call *c, struct slice path)
+{
+	struct strbuf text = STRBUF_INIT;
+	struct slice name = {path.ptr + strlen(FAIRNESS_DUMPS), path.len - strlen(FAIRNESS_DUMPS)};
+	if (fairness_dump(c->server->fairness, name, call_param(c, "includeRequestDetails").len > 0, &text))
+		call_respond_strbuf(c, 200, "text/plain; charset=utf-8", &text);
+	else
+		not_found(c);
 }
 
 /* ---- */
@@ -311,6 +360,8 @@ void api_nonresource(struct call *c)
 		version(c);
 	} else if (under(path, "/healthz") || under(path, "/livez") || under(path, "/readyz")) {
 		health(c, path);
+	} else if (slice_starts(path, FAIRNESS_DUMPS)) {
+		fairness_dumps(c, path);
 	} else if (slice_is(path, "/metrics")) {
 		metrics(c);
 	} else if (slice_is(path, "/.well-known/openid-configuration")) {

@@ -14,11 +14,11 @@
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
 #include "api/server/audit/audit.h"
-#include "api/server/auth/authn.h"
-#include "api/server/auth/authorize.h"
-#include "api/server/auth/impersonation.h"
-#include "api/server/auth/node_graph.h"
-#include "api/server/auth/rbac_index.h"
+#include "api/server/auth/identity/authn.h"
+#include "api/server/auth/rights/authorize.h"
+#include "api/server/auth/identity/impersonation.h"
+#include "api/server/auth/rights/node_graph.h"
+#include "api/server/auth/rights/rbac_index.h"
 #include "api/server/dispatch.h"
 #include "api/server/duties/duties.h"
 #include "api/server/extend/definitions.h"
@@ -131,7 +131,8 @@ static void admitted(struct call *c, struct token_question *q, bool is_silent, s
 	c->user = q->user;
 	if (!err->code)
 		http_trust(x);
-	if (err->code == ERR_UNAUTHENTICATED && is_silent && is_public(c->path)) {
+	bool may_be_silent = is_public(c->path) || (c->server->is_ready && authn_allows_anonymous(c->server, c->path));
+	if (err->code == ERR_UNAUTHENTICATED && is_silent && may_be_silent) {
 		*err = ERR_INIT;
 		c->user = user_anonymous();
 	} else if (!err->code) {
@@ -233,10 +234,11 @@ static void look_for_leader(struct api_server *s)
 		log_info("server", "there is a leader again: writes are taken", "seconds=%u", s->leaderless);
 	s->leaderless = has_leader ? 0 : s->leaderless + 1;
 	if (s->leaderless == LEADERLESS_S)
-		log_warn("server", "no server leads: nothing is written, and what is read may be old",
-		        "mend=\"a majority of the servers must run and reach each other's peer port; when they are "
-		        "gone "
-		        "for good, see --cluster-reset\"");
+		log_warn("server", "no server leads: nothing is written, and what is read may be old", "mend=\"%s\"",
+		        store_is_external(s->store) ? "the datastore must be reached, and one of the servers on it run"
+		                                    : "a majority of the servers must run and reach each other's peer "
+		                                      "port; when they are gone for "
+		                                      "good, see --cluster-reset");
 }
 
 static int reload_sealer(struct api_server *s, struct err *err)
@@ -255,6 +257,8 @@ static int reload_sealer(struct api_server *s, struct err *err)
 static void look_at_sealer(struct api_server *s)
 {
 	struct err err = ERR_INIT;
+	if (sealer_has_recovered(s->sealer))
+		cache_sealer_changed(s->cache);
 	if (!s->options.arguments->encryption_reloads || s->ticks % SEALER_TICKS || !sealer_file_changed(s->sealer))
 		return;
 	if (reload_sealer(s, &err) != 0)
@@ -271,6 +275,8 @@ static void tick(uv_timer_t *t)
 	definitions_tick(s->definitions);
 	aggregator_tick(s->aggregator);
 	look_at_sealer(s);
+	authorizers_look(s);
+	authenticator_look(s);
 	fairness_tick(s->fairness);
 	if (++s->ticks % TRIM_TICKS == 0)
 		malloc_trim(0);
@@ -395,7 +401,7 @@ static void free_parts(struct api_server *s)
 	tls_context_unref(s->kubelet_tls);
 	tls_context_unref(s->any_tls);
 	authenticator_free(s->authenticator);
-	authorizers_free(s->authorizers);
+	authorizers_unref(s->authorizers);
 	admission_config_free(s->admission);
 	definitions_free(s->definitions);
 	aggregator_free(s->aggregator);

@@ -57,11 +57,12 @@ void shape_table_row(struct strbuf *out, const struct resource *r, struct slice 
 
 struct rcbuf *shape_convert(struct rcbuf *text, const struct resource *from, const struct resource *to, struct err *err)
 {
-	if (from == to)
+	struct slice now = {text->data, text->len};
+	if (from->conversion ? slice_is(json_find(now, "apiVersion", NULL), to->api_version) : from == to)
 		return rcbuf_ref(text);
 	struct arena a = ARENA_INIT;
 	struct rcbuf *result = NULL;
-	struct json *tree = json_parse(&a, (struct slice){text->data, text->len}, NULL, err);
+	struct json *tree = json_parse(&a, now, NULL, err);
 	if (tree && resource_convert(&a, tree, from, to, err) == 0) {
 		struct strbuf out = STRBUF_INIT;
 		json_write(&out, tree);

@@ -7,7 +7,7 @@
 #include "api/server/cache/object.h"
 #include "api/server/call.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <time.h>
 

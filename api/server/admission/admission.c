@@ -4,6 +4,7 @@
  *
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
+#include "api/server/converting/conversion.h"
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/admission/config_int.h"
@@ -34,11 +35,14 @@ struct plugin {
 };
 
 static const struct plugin plugins[] = {
+        /* Not upstream's: there it is a part of every kind's storage that makes pods. */
+        {"DisabledFields", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS, drop_disabled_fields, NULL, NULL, true,
+                ALWAYS},
         {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false, BY_DEFAULT},
         {"LimitRanger", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_IS_CLAIM, admit_limit_defaults, admit_limits, NULL,
                 false, BY_DEFAULT},
         {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
-                admit_pod_security, NULL, false, BY_DEFAULT},
+                admit_pod_security, NULL, true, BY_DEFAULT},
         {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false, BY_DEFAULT},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false, BY_DEFAULT},
         {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false, BY_DEFAULT},
@@ -60,6 +64,8 @@ static const struct plugin plugins[] = {
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
                 remove_service_addresses, false, ALWAYS},
+        {"DenyServiceExternalIPs", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, NULL, admit_external_ips, NULL, false,
+                ON_DEMAND},
         {"NodeRestriction", ON_ALL, 0, NULL, admit_node_restriction, NULL, true, BY_DEFAULT},
         /* Nor are these two: there they are a part of the storage of roles. */
         {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false, ALWAYS},
@@ -91,6 +97,20 @@ struct object *admission_lookup(struct admission *a, const char *group, const ch
 {
 	const struct resource *r = resource_find_preferred(slice_of(group), slice_of(plural));
 	return r ? cache_get(cache_resource(a->call->server->cache, r), key) : NULL;
+}
+
+const struct json *admission_template_of(const struct json *object)
+{
+	static const char *const paths[][4] = {
+	        {"spec", "jobTemplate", "spec", "template"}, {"spec", "template"}, {"template"}};
+	for (size_t i = 0; i < COUNT_OF(paths); i++) {
+		const struct json *at = object;
+		for (size_t k = 0; k < 4 && paths[i][k]; k++)
+			at = json_get(at, paths[i][k]);
+		if (at)
+			return at;
+	}
+	return NULL;
 }
 
 void admission_each(struct admission *a, const char *group, const char *plural, struct slice ns,
@@ -125,7 +145,7 @@ struct admission_write *admission_add_write(struct admission *a, struct slice ke
 /* ---- which are on ---- */
 
 /* Upstream's that are not here. */
-static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest", "DenyServiceExternalIPs",
+static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrustBundleAttest",
         "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
         "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists", "OwnerReferencesPermissionEnforcement"};
 
@@ -143,7 +163,10 @@ static int switch_plugins(struct admission_config *c, const struct flag_list *na
 		}
 		for (size_t j = 0; j < COUNT_OF(unbuilt); j++)
 			if (strcmp(unbuilt[j], names->items[i]) == 0 && is_on)
-				return err_set(err, ERR_UNIMPLEMENTED, "%s: %s is not built yet", argument, unbuilt[j]);
+				return err_set(err, ERR_UNIMPLEMENTED, "%s: %s is not built%s", argument, unbuilt[j],
+				        strcmp(unbuilt[j], "MutatingAdmissionPolicy") == 0
+				                ? ": it is alpha, and off, in Kubernetes 1.32"
+				                : " yet");
 			else if (strcmp(unbuilt[j], names->items[i]) == 0)
 				k = SIZE_MAX; /* what is not there is off */
 		if (k != SIZE_MAX)
@@ -226,6 +249,24 @@ void admission_resume(struct admission *a, const struct err *err)
 	CHECK(a->done);
 	if (now.code || run(a, &now) != ADMISSION_LATER)
 		a->done(a, &now);
+}
+
+static void forms_are_there(void *arg, const struct err *err)
+{
+	struct admission *a = arg;
+	resource_unref(TAKE(a->lacking));
+	if (err->code)
+		conversion_blame(a->call, err);
+	else
+		a->at--; /* the plugin that lacked them */
+	admission_resume(a, err);
+}
+
+int admission_get_forms(struct admission *a, const struct resource *r)
+{
+	CHECK(a->at > 0);
+	conversion_ask(r, forms_are_there, a);
+	return ADMISSION_LATER;
 }
 
 int admission_mutate(struct admission *a, struct err *err)

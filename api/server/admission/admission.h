@@ -58,6 +58,8 @@ struct admission {
 	/* admission's own */
 	size_t at;
 	bool is_mutating;
+	const struct resource
+	        *lacking; /* a reference: a parameter is of it, in a version that is not known yet; else NULL */
 	struct webhook_passes *webhooks; /* webhook_mutating.c; NULL: none was asked yet */
 	struct quota_line *line;         /* its turn with the namespace's quotas, or its place in the queue for one */
 	struct list_link in_line;
@@ -70,6 +72,10 @@ int admission_validate(struct admission *a, struct err *err);
 /* For a plugin that has answered ADMISSION_LATER: it is through, err.code 0 or why not; those after it follow. Not from
  * inside the plugin. */
 void admission_resume(struct admission *a, const struct err *err);
+
+/* A form of the request's object, or of one of `r`, is not known yet (converting/conversion.h): it is asked for, and
+ * the plugin is called again when it is there. To be returned. */
+int admission_get_forms(struct admission *a, const struct resource *r);
 
 /* This try is over: written at `revision`, or not (0). What plugins hold for it is given back. */
 void admission_end(struct admission *a, int64_t revision);

@@ -9,6 +9,7 @@
 
 typedef int admission_fn(struct admission *a, struct err *err);
 
+admission_fn drop_disabled_fields;      /* disabled_fields.c */
 admission_fn warn_of_unbuilt;           /* unbuilt.c */
 admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
 admission_fn admit_service_account;     /* service_account.c */
@@ -40,7 +41,8 @@ admission_fn name_requester; /* certificates.c */
 admission_fn admit_certificate_approval;
 admission_fn admit_certificate_signing;
 admission_fn admit_certificate_subject;
-admission_fn admit_role; /* rbac_escalation.c */
+admission_fn admit_external_ips; /* deny_external_ips.c */
+admission_fn admit_role;         /* rbac_escalation.c */
 admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
@@ -52,6 +54,9 @@ void quota_end_turn(struct admission *a, int64_t revision);
 
 /* ERR_FORBIDDEN in upstream's frame, however long it gets: 'pods "x" is forbidden: WHY'. */
 int admission_forbid(struct admission *a, struct err *err, const char *why);
+
+/* The template of an object that makes pods; NULL: it has none. */
+const struct json *admission_template_of(const struct json *object);
 
 /* All of a resource in a namespace (in order of names); borrowed. */
 void admission_each(struct admission *a, const char *group, const char *plural, struct slice ns,

@@ -3,7 +3,7 @@
 #include "api/server/admission/admission_int.h"
 #include "api/server/admission/match.h"
 
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "base/check.h"

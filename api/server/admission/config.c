@@ -3,7 +3,7 @@
 #include "api/server/admission/config_int.h"
 
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <stdlib.h>

@@ -169,15 +169,15 @@ static void check_ratio(struct limits *l, const struct used *u, const struct qua
 {
 	const char *head = arena_printf(l->a->arena, "%.*s max limit to request ratio per %.*s is %s",
 	        SLICE_FMT(u->name), SLICE_FMT(u->type), text(l, most));
-	if (!u->request || u->request->nanos == 0) {
+	if (!u->request || !quantity_sign(u->request)) {
 		refuse(l, arena_printf(l->a->arena, "%s, but no request is specified or request is 0", head));
 		return;
 	}
-	if (!u->limit || u->limit->nanos == 0) {
+	if (!u->limit || !quantity_sign(u->limit)) {
 		refuse(l, arena_printf(l->a->arena, "%s, but no limit is specified or limit is 0", head));
 		return;
 	}
-	double ratio = (double)u->limit->nanos / (double)u->request->nanos;
+	double ratio = quantity_double(u->limit) / quantity_double(u->request);
 	bool is_fine = quantity_value(most) <= MILLI_MAX;
 	double allowed = is_fine ? (double)quantity_milli_value(most) / 1000 : (double)quantity_value(most);
 	if (ratio > allowed)

@@ -5,8 +5,8 @@
 #include "api/server/admission/node_restriction.h"
 
 #include "api/server/admission/admission_int.h"
-#include "api/server/auth/node.h"
-#include "api/server/auth/node_graph.h"
+#include "api/server/auth/rights/node.h"
+#include "api/server/auth/rights/node_graph.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "base/check.h"

@@ -137,23 +137,9 @@ static int admit_pod(struct admission *a, struct err *err)
 
 /* ---- what makes them ---- */
 
-static const struct json *template_of(const struct json *object)
-{
-	static const char *const paths[][4] = {
-	        {"spec", "jobTemplate", "spec", "template"}, {"spec", "template"}, {"template"}};
-	for (size_t i = 0; i < COUNT_OF(paths); i++) {
-		const struct json *at = object;
-		for (size_t k = 0; k < 4 && paths[i][k]; k++)
-			at = json_get(at, paths[i][k]);
-		if (at)
-			return at;
-	}
-	return NULL;
-}
-
 static void look_at_template(struct admission *a)
 {
-	const struct json *template = template_of(a->object);
+	const struct json *template = admission_template_of(a->object);
 	if (!template || is_exempt(a, a->ns, template))
 		return;
 	struct pod_security_policy p = policy_of_namespace(a);
@@ -246,6 +232,8 @@ static int admit_namespace(struct admission *a, struct err *err)
 
 int admit_pod_security(struct admission *a, struct err *err)
 {
+	if (*a->sub && strcmp(a->sub, "ephemeralcontainers") != 0)
+		return 0;
 	if (resource_has(a->resource, KIND_IS_NAMESPACE))
 		return admit_namespace(a, err);
 	if (resource_has(a->resource, KIND_IS_POD))

@@ -4,6 +4,7 @@
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/call.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/state.h"
 #include "base/check.h"
 
@@ -14,9 +15,11 @@ static struct json *tree_of(struct admission *a, const struct resource *r, struc
 {
 	struct err err = ERR_INIT;
 	struct json *tree = json_parse(a->arena, object_text(o), NULL, &err);
-	if (tree && resource_convert(a->arena, tree, r->storage, r, &err) != 0)
-		return NULL;
-	return tree;
+	if (!tree || resource_convert(a->arena, tree, r->storage, r, &err) == 0)
+		return tree;
+	if (!a->lacking && conversion_is_wanted(r))
+		a->lacking = resource_ref(r);
+	return NULL;
 }
 
 static int add(

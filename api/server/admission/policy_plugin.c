@@ -10,6 +10,7 @@
 #include "api/server/audit/audit.h"
 #include "api/server/admission/policy_params.h"
 #include "api/server/call.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/status.h"
 #include "base/check.h"
 
@@ -105,7 +106,11 @@ static void ask_bound(struct dispatch *d, const struct policy_binding *b)
 	                  : admission_matcher_ask(b->matcher, d->a, &unused, &err);
 	if (rc == 0)
 		return;
-	if (rc < 0 || policy_params_get(d->a, d->policy, b, &params, &err) != 0) {
+	if (rc >= 0 && policy_params_get(d->a, d->policy, b, &params, &err) != 0)
+		rc = d->a->lacking ? 0 : err.code;
+	if (rc == 0) /* asked again when its parameter is there */
+		return;
+	if (rc < 0) {
 		is_misconfigured(d, b, err.msg);
 		return;
 	}
@@ -178,17 +183,40 @@ static int refuse(struct admission *a, const struct dispatch *d, struct err *err
 	return err_set(err, code, "%s", a->call->words);
 }
 
+/* A version in which some policy sees the object is not known yet. */
+static bool lacks_forms(struct admission *a, const struct policies *all)
+{
+	for (size_t i = 0; a->resource->conversion && i < all->policy_count && all->binding_count; i++) {
+		const struct policy *p = all->policies[i];
+		const struct resource *r;
+		struct err err = ERR_INIT;
+		if (p->fault || !is_bound(all, p) || admission_matcher_ask(p->matcher, a, &r, &err) <= 0)
+			continue;
+		admission_object_as(a, a->object, r, &err);
+		admission_object_as(a, a->old, r, &err);
+	}
+	return conversion_is_wanted(a->resource);
+}
+
 int admit_by_policies(struct admission *a, struct err *err)
 {
 	struct dispatch d = {.a = a, .failures = STRBUF_INIT};
+	size_t warnings = a->call->n_warnings;
 	if (a->was_asked || admission_is_exempt(a))
 		return 0;
 	const struct policies *all = policies_get(a->call->server);
+	if (lacks_forms(a, all))
+		return admission_get_forms(a, a->resource);
 	for (size_t i = 0; i < all->policy_count && all->binding_count; i++) {
 		if (!is_bound(all, all->policies[i]))
 			continue;
 		d.policy = all->policies[i];
 		ask(&d, all);
+	}
+	if (a->lacking) { /* what was said is said again */
+		strbuf_release(&d.failures);
+		a->call->n_warnings = warnings;
+		return admission_get_forms(a, a->lacking);
 	}
 	note_failures(&d);
 	return d.denied ? refuse(a, &d, err) : 0;

@@ -6,8 +6,8 @@
  * loop. A write that changes only finalizers and owners changes nobody's rights and passes. */
 #include "api/server/admission/admission_int.h"
 
-#include "api/server/auth/authorize.h"
-#include "api/server/auth/rbac.h"
+#include "api/server/auth/rights/authorize.h"
+#include "api/server/auth/rights/rbac.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "api/server/status.h"

@@ -263,7 +263,7 @@ static struct resource_list usage_of(struct admission *a)
 		resource_list_sub(&now, &before);
 	}
 	for (size_t i = 0; i < now.n; i++)
-		if (now.list[i].q.nanos > 0)
+		if (quantity_sign(&now.list[i].q) > 0)
 			resource_list_set(&more, now.list[i].name, &now.list[i].q);
 	return more;
 }

@@ -14,7 +14,7 @@
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -361,6 +361,12 @@ static void choice_init(
 		map_put(&c->had, port_key(arena, p), p);
 }
 
+static bool wants_health_port(const struct json *spec)
+{
+	return slice_is(json_get_str(spec, "type"), "LoadBalancer") &&
+	       slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
+}
+
 /* A free one that no other port of the service asks for; -1: none. */
 static int64_t pick_port(const struct service_allocator *a, const struct port_choice *c)
 {
@@ -375,9 +381,8 @@ static int64_t pick_port(const struct service_allocator *a, const struct port_ch
 
 /* What a client asked for, and no port of this service has had. Two protocols may share one. */
 static int check_port(
-        struct admission *adm, const struct service_allocator *a, size_t index, int64_t wanted, struct err *err)
+        struct admission *adm, const struct service_allocator *a, const char *field, int64_t wanted, struct err *err)
 {
-	const char *field = arena_printf(adm->arena, "spec.ports[%zu].nodePort", index);
 	const char *value = arena_printf(adm->arena, "%lld", (long long)wanted);
 	if (wanted < a->port_min || wanted > a->port_max)
 		return refuse(adm, field, value,
@@ -396,12 +401,39 @@ static int choose_port(struct admission *adm, struct service_allocator *a, struc
 	if (!wanted)
 		wanted = json_get_int(map_get(&c->had, port_key(adm->arena, port)), "nodePort", 0);
 	bool is_ours = wanted > 0 && wanted < PORTS && (c->before[wanted] || c->given[wanted]);
-	if (wanted && !is_ours && check_port(adm, a, index, wanted, err) != 0)
+	const char *field = arena_printf(adm->arena, "spec.ports[%zu].nodePort", index);
+	if (wanted && !is_ours && check_port(adm, a, field, wanted, err) != 0)
 		return err->code;
 	if (!wanted && (wanted = pick_port(a, c)) < 0)
 		return err_set(err, ERR_INTERNAL, "failed to allocate a nodePort: range is full");
 	c->asked[wanted] = c->given[wanted] = true;
 	json_set_int(adm->arena, port, "nodePort", wanted);
+	return 0;
+}
+
+/* Where balancers ask for endpoints of a node; it stays as long as the service wants one. */
+static int choose_health_port(struct admission *adm, struct service_allocator *a, struct port_choice *c,
+        struct json *spec, const struct json *old_spec, struct err *err)
+{
+	static const char field[] = "spec.healthCheckNodePort";
+	int64_t wanted = json_get_int(spec, "healthCheckNodePort", 0),
+	        had = wants_health_port(old_spec) ? json_get_int(old_spec, "healthCheckNodePort", 0) : 0;
+	const char *value = arena_printf(adm->arena, "%lld", (long long)wanted);
+	if (!wants_health_port(spec))
+		return 0;
+	if (had && wanted && wanted != had)
+		return refuse(adm, field, value,
+		        "cannot change healthCheckNodePort on loadBalancer service with externalTraffic=Local during "
+		        "update",
+		        err);
+	if (wanted > 0 && wanted < PORTS && c->given[wanted])
+		return refuse(adm, field, value, "provided port is already allocated", err);
+	if (!had && wanted && check_port(adm, a, field, wanted, err) != 0)
+		return err->code;
+	wanted = had ? had : wanted;
+	if (!wanted && (wanted = pick_port(a, c)) < 0)
+		return err_set(err, ERR_INTERNAL, "failed to allocate a nodePort: range is full");
+	json_set_int(adm->arena, spec, "healthCheckNodePort", wanted);
 	return 0;
 }
 
@@ -420,6 +452,9 @@ static int choose_ports(struct admission *adm, struct service_allocator *a, stru
 	size_t index = 0;
 	int rc = 0;
 	choice_init(&c, adm->arena, spec, old_spec);
+	int64_t health = json_get_int(spec, "healthCheckNodePort", 0);
+	if (health > 0 && health < PORTS)
+		c.asked[health] = true;
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		if (!wanted && is_plain)
 			json_del(p, "nodePort");
@@ -427,6 +462,8 @@ static int choose_ports(struct admission *adm, struct service_allocator *a, stru
 			rc = choose_port(adm, a, &c, p, index, err);
 		index++;
 	}
+	if (rc == 0)
+		rc = choose_health_port(adm, a, &c, spec, old_spec, err);
 	map_release(&c.had);
 	return rc;
 }
@@ -445,6 +482,7 @@ int admit_service_addresses(struct admission *adm, struct err *err)
 		json_del(spec, "clusterIPs");
 		JSON_FOREACH (p, json_get(spec, "ports"))
 			json_del(p, "nodePort");
+		json_del(spec, "healthCheckNodePort");
 	} else if (choose_address(adm, a, spec, json_get_str(old_spec, "clusterIP"), err) != 0 ||
 	           choose_ports(adm, a, spec, old_spec, err) != 0) {
 		return err->code;

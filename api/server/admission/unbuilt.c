@@ -5,15 +5,11 @@
 #include "api/server/call.h"
 #include "base/check.h"
 
-static const char not_enforced[] = "it is not enforced yet";
 static const char not_acted_on[] = "nothing acts on it yet";
 
 static const struct {
 	const char *group, *plural, *what;
 } rows[] = {
-        {"networking.k8s.io", "networkpolicies", not_enforced},
-        {"networking.k8s.io", "ingresses", not_acted_on},
-        {"autoscaling", "horizontalpodautoscalers", not_acted_on},
         {"storage.k8s.io", "volumeattachments", not_acted_on},
 };
 

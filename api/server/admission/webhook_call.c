@@ -56,7 +56,8 @@ static int prepare(struct webhook_call *k, struct outgoing **ret)
 		        "webhook does not accept known AdmissionReview versions (v1, v1beta1)");
 	k->shown = show(k, a->object, &k->err);
 	const struct json *old = k->err.code ? NULL : show(k, a->old, &k->err);
-	if (k->err.code || webhook_target(k->hook, a, ret, &k->err) != 0)
+	if (k->err.code ||
+	        hook_place_target(&k->hook->place, a->call->server, a->arena, k->hook->timeout_s, ret, &k->err) != 0)
 		return err_wrap(&k->err, "failed to call webhook");
 	k->uid = strategy_uid(a->arena);
 	webhook_review_write(&k->body, k->hook->version, k->uid, cel_request_json(a, k->resource), k->shown, old);

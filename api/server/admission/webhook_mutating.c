@@ -14,6 +14,7 @@
 #include "api/server/admission/webhook_call.h"
 #include "api/server/audit/audit.h"
 #include "api/server/call.h"
+#include "api/server/converting/conversion.h"
 #include "base/check.h"
 
 /* One with IfNeeded that was asked in the first pass. */
@@ -29,7 +30,10 @@ struct webhook_passes {
 	size_t at;
 	bool is_second, has_changed;
 	struct earlier *earlier;
+	struct json
+	        *changed; /* what the last one asked made of the object, in the version that it saw; NULL: as it was */
 	const struct json *output; /* of the first pass, when somebody may be asked once more */
+	bool is_asked;             /* the call is through, and settled when the forms are there */
 	struct webhook_call call;
 };
 
@@ -83,6 +87,14 @@ static void call_again(struct webhook_passes *p)
 		e->is_due = true;
 }
 
+static int refuse_object(struct webhook_passes *p, const struct err *why, struct err *err)
+{
+	return refuse_patch(p,
+	        arena_printf(p->a->arena, "admission webhook \"%s\": its patch cannot be applied: %s",
+	                p->call.hook->name, why->msg),
+	        err);
+}
+
 static int apply(struct webhook_passes *p, struct err *err)
 {
 	struct admission *a = p->a;
@@ -98,21 +110,29 @@ static int apply(struct webhook_passes *p, struct err *err)
 		                "this operation",
 		                p->call.hook->name),
 		        err);
-	struct json *object = patched(p, &why);
-	if (object && p->call.resource != a->resource)
-		resource_convert(a->arena, object, p->call.resource, a->resource, &why);
-	if (object && !why.code)
-		a->replace(a, object, &why);
+	p->changed = patched(p, &why);
 	if (why.code)
-		return refuse_patch(p,
-		        arena_printf(a->arena, "admission webhook \"%s\": its patch cannot be applied: %s",
-		                p->call.hook->name, why.msg),
-		        err);
-	note_mutation(p, object != NULL);
-	if (object) {
-		p->has_changed = true;
-		call_again(p);
-	}
+		return refuse_object(p, &why, err);
+	note_mutation(p, p->changed != NULL);
+	return 0;
+}
+
+/* What it made of the object is the object. ADMISSION_LATER: its form in the request's version is not known yet. */
+static int replace(struct webhook_passes *p, struct err *err)
+{
+	struct admission *a = p->a;
+	struct err why = ERR_INIT;
+	if (p->call.resource != a->resource)
+		resource_convert(a->arena, p->changed, p->call.resource, a->resource, &why);
+	if (conversion_is_wanted(a->resource))
+		return ADMISSION_LATER;
+	if (!why.code)
+		a->replace(a, p->changed, &why);
+	p->changed = NULL;
+	if (why.code)
+		return refuse_object(p, &why, err);
+	p->has_changed = true;
+	call_again(p);
 	return 0;
 }
 
@@ -134,14 +154,22 @@ static void remember(struct webhook_passes *p, const struct webhook *w)
 	p->earlier = e;
 }
 
+/* The end of one that was asked; again when it is later. */
+static int settle(struct webhook_passes *p, struct err *err)
+{
+	int rc = p->changed ? replace(p, err) : 0;
+	if (rc == 0 && p->call.hook->reinvokes && !p->is_second)
+		remember(p, p->call.hook);
+	return rc;
+}
+
 static int take_answer(struct webhook_passes *p, struct err *err)
 {
-	struct webhook *w = p->call.hook;
+	p->is_asked = true;
+	p->changed = NULL;
 	if (webhook_call_judge(&p->call, err) != 0 || (!p->call.err.code && apply(p, err) != 0))
 		return err->code;
-	if (w->reinvokes && !p->is_second)
-		remember(p, w);
-	return 0;
+	return settle(p, err);
 }
 
 static int end_pass(struct webhook_passes *p, int rc)
@@ -158,6 +186,41 @@ static int end_pass(struct webhook_passes *p, int rc)
 }
 
 static void answered(struct webhook_call *c);
+static int go_on(struct webhook_passes *p, struct err *err);
+
+static void forms_are_there(void *arg, const struct err *why)
+{
+	struct webhook_passes *p = arg;
+	struct err err = *why;
+	if (err.code)
+		conversion_blame(p->a->call, &err);
+	int rc = err.code || !p->is_asked ? err.code : settle(p, &err);
+	if (rc == 0)
+		rc = go_on(p, &err);
+	else if (rc == ADMISSION_LATER)
+		conversion_ask(p->a->resource, forms_are_there, p);
+	else
+		rc = end_pass(p, rc);
+	if (rc != ADMISSION_LATER)
+		admission_resume(p->a, &err);
+}
+
+static int get_forms(struct webhook_passes *p)
+{
+	conversion_ask(p->a->resource, forms_are_there, p);
+	return ADMISSION_LATER;
+}
+
+/* The object as the webhook sees it is known; or it is not, and is wanted now. */
+static bool is_known(struct webhook_passes *p, const struct resource *r)
+{
+	struct err err = ERR_INIT;
+	if (!p->a->resource->conversion)
+		return true;
+	admission_object_as(p->a, p->a->object, r, &err);
+	admission_object_as(p->a, p->a->old, r, &err);
+	return !conversion_is_wanted(p->a->resource);
+}
 
 /* From p->at on. */
 static int go_on(struct webhook_passes *p, struct err *err)
@@ -170,6 +233,12 @@ static int go_on(struct webhook_passes *p, struct err *err)
 		int rc = webhook_wants(w, p->a, &r, err);
 		if (rc == 0)
 			continue;
+		if (conversion_is_wanted(p->a->resource) || (rc > 0 && !is_known(p, r))) {
+			p->at--;
+			p->is_asked = false;
+			*err = ERR_INIT;
+			return get_forms(p);
+		}
 		if (rc < 0)
 			return end_pass(p, rc);
 		p->call = (struct webhook_call){.a = p->a,
@@ -182,8 +251,9 @@ static int go_on(struct webhook_passes *p, struct err *err)
 		        .arg = p};
 		if (webhook_call_send(&p->call))
 			return ADMISSION_LATER;
-		if (take_answer(p, err) != 0)
-			return end_pass(p, err->code);
+		rc = take_answer(p, err);
+		if (rc != 0)
+			return rc == ADMISSION_LATER ? get_forms(p) : end_pass(p, rc);
 	}
 	return end_pass(p, 0);
 }
@@ -193,7 +263,10 @@ static void answered(struct webhook_call *c)
 	struct webhook_passes *p = c->arg;
 	struct err err = ERR_INIT;
 	int rc = p->a->call->gone ? err_set(&err, ERR_CANCELED, "the client went away") : take_answer(p, &err);
-	rc = rc == 0 ? go_on(p, &err) : end_pass(p, rc);
+	if (rc == ADMISSION_LATER)
+		get_forms(p);
+	else
+		rc = rc == 0 ? go_on(p, &err) : end_pass(p, rc);
 	if (rc != ADMISSION_LATER)
 		admission_resume(p->a, &err);
 }

@@ -5,6 +5,7 @@
 
 #include "api/server/admission/webhook_call.h"
 #include "api/server/call.h"
+#include "api/server/converting/conversion.h"
 #include "base/check.h"
 
 struct asking {
@@ -63,6 +64,17 @@ static int choose(struct asking *k, struct err *err)
 	return 0;
 }
 
+/* Versions in which they see the object are known, as far as anybody has been told so far. */
+static bool has_forms(struct asking *k)
+{
+	struct err err = ERR_INIT;
+	for (size_t i = 0; i < k->count; i++) {
+		admission_object_as(k->a, k->a->object, k->calls[i].resource, &err);
+		admission_object_as(k->a, k->a->old, k->calls[i].resource, &err);
+	}
+	return !conversion_is_wanted(k->a->resource);
+}
+
 int admit_by_validating_webhooks(struct admission *a, struct err *err)
 {
 	struct webhooks *set;
@@ -75,9 +87,15 @@ int admit_by_validating_webhooks(struct admission *a, struct err *err)
 	}
 	struct asking *k = ARENA_NEW(a->arena, struct asking);
 	*k = (struct asking){.a = a, .set = set, .calls = ARENA_ARRAY(a->arena, struct webhook_call, set->count)};
-	if (choose(k, err) != 0) {
+	int rc = choose(k, err);
+	if (a->resource->conversion && !has_forms(k)) {
 		webhooks_unref(set);
-		return err->code;
+		*err = ERR_INIT;
+		return admission_get_forms(a, a->resource);
+	}
+	if (rc != 0) {
+		webhooks_unref(set);
+		return rc;
 	}
 	for (size_t i = 0; i < k->count; i++)
 		k->open += webhook_call_send(&k->calls[i]);

@@ -6,12 +6,11 @@
 #include "api/server/admission/admission_int.h"
 #include "api/server/admission/cel_request.h"
 #include "api/server/state.h"
-#include "base/base64.h"
 #include "base/check.h"
 
 #include <stdlib.h>
 
-enum { TIMEOUT_S = 10, PORT = 443 };
+enum { TIMEOUT_S = 10 };
 
 struct webhook_store {
 	struct kind_of_hooks {
@@ -34,23 +33,6 @@ static const char *version_of(const struct json *hook)
 	return NULL;
 }
 
-static void read_client(struct arena *a, struct webhook *w, const struct json *client)
-{
-	const struct json *service = json_get(client, "service"), *url = json_get(client, "url");
-	struct slice ca = json_get_str(client, "caBundle"), pem;
-	if (ca.len && base64_decode(a, ca, &pem) && pem.len)
-		w->ca_pem = pem.ptr;
-	if (json_str(url).len) {
-		w->url = json_cstr(a, url);
-		return;
-	}
-	w->service_ns = json_get_str(service, "namespace");
-	w->service_name = json_get_str(service, "name");
-	w->service_port = (int)json_get_int(service, "port", PORT);
-	const char *path = json_cstr(a, json_get(service, "path"));
-	w->path = *path == '/' ? path : arena_printf(a, "/%s", path);
-}
-
 static void read_hook(struct arena *a, struct webhook *w, struct slice configuration, const struct json *hook)
 {
 	const struct json *conditions = json_get(hook, "matchConditions");
@@ -62,7 +44,7 @@ static void read_hook(struct arena *a, struct webhook *w, struct slice configura
 	w->ignores_failure = slice_is(json_get_str(hook, "failurePolicy"), "Ignore");
 	w->reinvokes = slice_is(json_get_str(hook, "reinvocationPolicy"), "IfNeeded");
 	w->timeout_s = (unsigned)json_get_int(hook, "timeoutSeconds", TIMEOUT_S);
-	read_client(a, w, json_get(hook, "clientConfig"));
+	hook_place_read(a, &w->place, json_get(hook, "clientConfig"));
 	if (admission_matcher_new(a, hook, "rules", &w->matcher, &err) != 0)
 		w->fault = arena_strdup(a, err.msg);
 	if (!conditions || !conditions->count)
@@ -126,8 +108,7 @@ void webhooks_unref(struct webhooks *w)
 	if (!w || --w->refs)
 		return;
 	for (size_t i = 0; i < w->count; i++)
-		for (size_t k = 0; k < WEBHOOK_TARGETS_KEPT; k++)
-			outgoing_unref(w->items[i].targets[k]);
+		hook_place_release(&w->items[i].place);
 	free(w->items);
 	arena_release(&w->arena);
 	free(w);

@@ -5,12 +5,9 @@
 
 #include "api/machinery/cel/policy_env.h"
 #include "api/server/admission/match.h"
-#include "api/server/outgoing/outgoing.h"
+#include "api/server/passing/hook_place.h"
 
 struct api_server;
-
-/* Endpoints of one webhook's Service to which connections are kept. */
-enum { WEBHOOK_TARGETS_KEPT = 8 };
 
 struct webhook {
 	const char *name, *id; /* id: "CONFIGURATION/NAME", which no other of its kind has */
@@ -20,14 +17,7 @@ struct webhook {
 	const char *version;                       /* of reviews: "v1", "v1beta1"; NULL: none that we speak */
 	bool ignores_failure, reinvokes;
 	unsigned timeout_s;
-	/* where it is: a URL, or a path at a Service */
-	const char *url;
-	struct slice service_ns, service_name;
-	int service_port;
-	const char *path;                               /* begins with a slash */
-	const char *ca_pem;                             /* NULL: the system's roots */
-	struct outgoing *targets[WEBHOOK_TARGETS_KEPT]; /* of former calls, for their connections; NULL: none yet */
-	unsigned turns;                                 /* of the service's endpoints */
+	struct hook_place place;
 	uint64_t warned_ms;
 };
 
@@ -48,8 +38,5 @@ void webhooks_free(struct api_server *s);
 /* 1: it wants to be asked about the request; *ret_resource is the row in whose form. 0: it does not. Below 0: nobody
  * can tell, and the request is refused so. */
 int webhook_wants(const struct webhook *w, struct admission *a, const struct resource **ret_resource, struct err *err);
-
-/* Where a call goes, as things stand now; a reference, to be given back. An error says what is missing. */
-int webhook_target(struct webhook *w, struct admission *a, struct outgoing **ret, struct err *err);
 
 #endif

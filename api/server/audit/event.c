@@ -3,17 +3,12 @@
 #include "api/server/audit/audit_int.h"
 
 #include "base/check.h"
-
-#include <time.h>
+#include "base/rfc3339.h"
 
 static void add_time(struct strbuf *out, int64_t ns)
 {
-	time_t s = (time_t)(ns / 1000000000);
-	struct tm tm;
-	char text[32];
-	gmtime_r(&s, &tm);
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-	strbuf_addf(out, "\"%s.%06dZ\"", text, (int)(ns / 1000 % 1000000));
+	char text[RFC3339_MAX];
+	strbuf_addf(out, "\"%s\"", rfc3339_text(text, ns, 6));
 }
 
 /* `,"name":"value"`, or nothing. */

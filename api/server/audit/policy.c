@@ -6,7 +6,7 @@
 #include "api/server/audit/policy.h"
 
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #ifndef K3X_API_SERVER_AUDIT_POLICY_H
 #define K3X_API_SERVER_AUDIT_POLICY_H
 
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "base/err.h"
 
 enum audit_level { AUDIT_NONE, AUDIT_METADATA, AUDIT_REQUEST, AUDIT_REQUEST_RESPONSE, AUDIT_LEVELS };

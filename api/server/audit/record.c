@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 enum { ID_BYTES_MAX = 64, AGENT_BYTES_MAX = 1024 };

@@ -289,6 +289,8 @@ static struct object *make(
 	o->field_count = (uint16_t)n;
 	const char *slash = r->namespaced ? memchr(key.ptr, '/', key.len) : NULL;
 	o->namespace_len = slash ? (uint32_t)(slash - key.ptr) : 0;
+	if (r->conversion)
+		o->is_of_other_version = !slice_is(json_find(stored, "apiVersion", NULL), r->api_version);
 	return finish(o, key, cut.len ? (struct slice){stored.ptr + managed.offset, managed.len} : SLICE_NULL);
 }
 

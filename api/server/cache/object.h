@@ -28,6 +28,7 @@ struct object {
 	uint32_t packed_len;    /* of managedFields, behind the key (api/machinery/fields/pack.h); 0: there are none */
 	uint32_t seal;          /* how its stored value was written (sealing/sealer.h); 0: plain */
 	uint16_t field_count;
+	bool is_of_other_version; /* than the row that it was made for, which a webhook converts */
 	struct span labels;
 	struct span uid;
 	struct span fields[]; /* the resource's selectors, in order; then their fallbacks */

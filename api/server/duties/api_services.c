@@ -14,7 +14,7 @@
 #include "api/server/inproc.h"
 #include "base/check.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* See roles_reconcile.h. What a rule lacks is found as escalation is: a wanted piece that no stored rule covers. */
 #include "api/server/duties/roles_reconcile.h"
 
-#include "api/server/auth/rbac_rules.h"
+#include "api/server/auth/rights/rbac_rules.h"
 #include "base/check.h"
 
 static const char autoupdate[] = "rbac.authorization.kubernetes.io/autoupdate";

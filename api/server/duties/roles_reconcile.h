@@ -2,7 +2,7 @@
 #ifndef K3X_API_SERVER_DUTIES_ROLES_RECONCILE_H
 #define K3X_API_SERVER_DUTIES_ROLES_RECONCILE_H
 
-#include "api/server/auth/policy.h"
+#include "api/server/auth/roles/policy.h"
 #include "base/json/json.h"
 
 /* In the arena; `name` NULL: the row's. */

@@ -10,6 +10,7 @@
  * What can go wrong: a definition from elsewhere (an older server, a restored store) that this server refuses. It is
  * logged, and not served, or served as it was before. */
 #include "api/server/extend/definitions.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/extend/extend_int.h"
 
 #include "api/machinery/rules/custom/definition.h"
@@ -59,6 +60,13 @@ static void retire_rows(struct definition *d)
 	d->is_added = false;
 }
 
+static void drop_set(struct definition *d)
+{
+	struct custom_resources *set = TAKE(d->set);
+	conversion_retire(set);
+	custom_resources_unref(set);
+}
+
 static void is_loaded(struct cache_kind *k, const struct err *err)
 {
 	struct definition *d = CONTAINER_OF(k, struct definition, kind);
@@ -71,7 +79,7 @@ static void is_loaded(struct cache_kind *k, const struct err *err)
 		log_warn("extend", "custom resources cannot be loaded, it is tried again", "name=%.*s error=\"%s\"",
 		        SLICE_FMT(d->name), err->msg);
 		cache_kind_forget(all->server->cache, definition_storage(d));
-		custom_resources_unref(TAKE(d->set));
+		drop_set(d);
 		d->generation = 0;
 		d->retries = true;
 	} else if (definition_object(d)) {
@@ -100,7 +108,7 @@ static bool same_selectors(const struct resource *x, const struct resource *y)
 static bool reads_alike(const struct resource *x, const struct resource *y)
 {
 	return strcmp(x->api_version, y->api_version) == 0 && slice_eq(x->openapi_packed, y->openapi_packed) &&
-	       same_selectors(x, y);
+	       !x->conversion == !y->conversion && same_selectors(x, y);
 }
 
 static void replace(struct definition *d, struct custom_resources *set)
@@ -111,6 +119,7 @@ static void replace(struct definition *d, struct custom_resources *set)
 	d->set = set;
 	cache_kind_renew(d->all->server->cache, definition_storage(d), changes_objects);
 	add_rows(d, set);
+	conversion_retire(before);
 	custom_resources_unref(before);
 }
 
@@ -125,6 +134,7 @@ static void serve(struct definition *d, const struct json *crd)
 		log_warn("extend", "a definition is not served", "name=%.*s error=\"%s\"", SLICE_FMT(d->name), err.msg);
 		return;
 	}
+	conversion_attach(d->all->server, set, crd);
 	d->generation = generation;
 	if (d->set) {
 		replace(d, set);
@@ -153,14 +163,14 @@ static void unserve(struct definition *d)
 	retire_rows(d);
 	if (d->set)
 		cache_kind_forget(d->all->server->cache, definition_storage(d));
-	custom_resources_unref(TAKE(d->set));
+	drop_set(d);
 }
 
 static void free_definition(struct definition *d)
 {
 	arena_release(&d->arena);
 	arena_release(&d->write.arena);
-	custom_resources_unref(d->set);
+	drop_set(d);
 	free(d);
 }
 

@@ -132,8 +132,12 @@ static bool has_cleanup(const struct json *crd)
 	return false;
 }
 
+/* By which instances are deleted: in the version they are stored in nobody has to convert them. */
 static const struct resource *served_row(const struct definition *d)
 {
+	for (size_t i = 0; d->set && i < d->set->count; i++)
+		if (d->set->served[i] && d->set->rows[i].storage == &d->set->rows[i])
+			return &d->set->rows[i];
 	for (size_t i = 0; d->set && i < d->set->count; i++)
 		if (d->set->served[i])
 			return &d->set->rows[i];

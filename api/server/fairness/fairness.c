@@ -8,10 +8,8 @@
  * inside. */
 #include "api/server/fairness/fairness.h"
 
-#include "api/server/cache/follower.h"
-#include "api/server/fairness/levels.h"
+#include "api/server/fairness/fairness_int.h"
 #include "api/server/fairness/presets.h"
-#include "api/server/fairness/schemas.h"
 #include "api/server/fairness/shuffle.h"
 #include "api/server/fairness/width.h"
 #include "api/server/state.h"
@@ -21,26 +19,6 @@
 #include <stdlib.h>
 
 enum { WAIT_MS_MAX = 15000 };
-
-struct fairness {
-	struct api_server *server;
-	struct cache_follower schemas_followed, levels_followed;
-	bool is_stale; /* an object has changed */
-	struct levels levels;
-	struct schema **schemas; /* in order */
-	size_t n_schemas;
-	struct loop_defer go_on;
-};
-
-/* Of one call, in its arena. */
-struct flow {
-	struct seat seat;
-	struct call *call;
-	struct schema *schema; /* a reference; NULL: it has left */
-	struct slice schema_uid, level_uid;
-	void (*then)(struct call *c, const struct err *err);
-	bool is_waiting;
-};
 
 /* ---- the configuration ---- */
 
@@ -245,6 +223,7 @@ static void stand_by(struct flow *w)
 
 static void start(struct flow *w)
 {
+	w->started_ms = loop_now_ms(w->call->loop);
 	w->schema->executing++;
 	w->schema->dispatched++;
 }

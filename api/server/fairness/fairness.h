@@ -11,7 +11,7 @@
 #ifndef K3X_API_SERVER_FAIRNESS_FAIRNESS_H
 #define K3X_API_SERVER_FAIRNESS_FAIRNESS_H
 
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "api/server/call.h"
 
 struct fairness;

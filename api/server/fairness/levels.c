@@ -113,6 +113,7 @@ struct level *levels_put(struct levels *l, struct slice name, struct slice uid, 
 		level->all = l;
 		level->name = (struct slice){xmemdup(name.ptr, name.len), name.len};
 		level->spec = *spec;
+		list_init(&level->running);
 		make_queues(level);
 		list_push_back(&l->list, &level->link);
 	} else {
@@ -205,6 +206,7 @@ static void take(struct level *level, struct seat *s)
 {
 	s->level = level;
 	s->state = SEAT_TAKEN;
+	list_push_back(&level->running, &s->link);
 	level->seats_used += s->width;
 	level->executing++;
 	level->dispatched++;
@@ -245,7 +247,9 @@ void level_leave(struct seat *s)
 	struct level *level = s->level;
 	if (s->state == SEAT_WAITING) {
 		step_out(s);
+		level->cancelled++;
 	} else if (s->state == SEAT_TAKEN) {
+		list_del(&s->link);
 		CHECK(level->executing && level->seats_used >= s->width);
 		level->executing--;
 		level->seats_used -= s->width;

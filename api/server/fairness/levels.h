@@ -44,8 +44,9 @@ struct level {
 	unsigned nominal, lower, upper; /* seats */
 	unsigned seats_used, executing, waiting;
 	struct level_queue *queues;
-	uint64_t turn; /* virtual time */
-	uint64_t dispatched;
+	uint64_t turn;            /* virtual time */
+	struct list_link running; /* of struct seat, in the order in which they began */
+	uint64_t dispatched, cancelled;
 	bool is_gone; /* no configuration names it: it goes when it is empty */
 };
 

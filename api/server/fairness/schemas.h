@@ -2,7 +2,7 @@
 #ifndef K3X_API_SERVER_FAIRNESS_SCHEMAS_H
 #define K3X_API_SERVER_FAIRNESS_SCHEMAS_H
 
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "base/json/json.h"
 
 struct schema_rule;

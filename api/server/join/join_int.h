@@ -3,7 +3,7 @@
 #define K3X_API_SERVER_JOIN_JOIN_INT_H
 
 #include "api/server/join/join.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/pool.h"
 
 struct raft_engine;

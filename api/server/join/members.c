@@ -18,6 +18,7 @@
 #include "api/server/state.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/stop_point.h"
 #include "store/engine/raft_engine.h"
 
 #include <inttypes.h>
@@ -134,6 +135,7 @@ static void name_written(struct store_request *req)
 	struct adding *a = CONTAINER_OF(req, struct adding, request);
 	a->err = req->err;
 	store_request_release(req);
+	stop_point(STOP_ADD_NAMED);
 	finish(a);
 }
 
@@ -165,6 +167,7 @@ static void changed(struct raft_engine_change *change)
 	if (change->kind == RAFT_ENGINE_ADD) {
 		log_info("join", "a server was added, it gets a vote when it has caught up",
 		        "name=%s address=%s member=%016" PRIx64, a->ask.name, a->ask.address, a->ask.member_id);
+		stop_point(STOP_ADD_ADDED);
 		note_name(a);
 	} else {
 		change_next(a);
@@ -181,6 +184,7 @@ static void submit_change(struct adding *a, enum raft_engine_change_kind kind, u
 static void change_next(struct adding *a)
 {
 	bool is_member = false;
+	stop_point(STOP_ADD_BEGUN);
 	for (size_t i = 0; i < a->status.n_members; i++) {
 		const struct raft_node_member *m = &a->status.members[i];
 		if (a->is_rival[i]) {

@@ -47,13 +47,17 @@ int join_ask_parse(struct arena *a, struct slice text, struct join_ask *ret, str
 static const struct {
 	const char *name, *flag;
 	size_t at;
+	const char *otherwise; /* when one of an older version does not say it; NULL: it has to */
 } settings_rows[] = {
-        {"clusterCIDR", "cluster-cidr", offsetof(struct join_settings, cluster_cidr)},
-        {"serviceCIDR", "service-cidr", offsetof(struct join_settings, service_cidr)},
-        {"clusterDNS", "cluster-dns", offsetof(struct join_settings, cluster_dns)},
-        {"clusterDomain", "cluster-domain", offsetof(struct join_settings, cluster_domain)},
-        {"nodePortRange", "service-node-port-range", offsetof(struct join_settings, node_ports)},
-        {"flannelBackend", "flannel-backend", offsetof(struct join_settings, flannel_backend)},
+        {"clusterCIDR", "cluster-cidr", offsetof(struct join_settings, cluster_cidr), NULL},
+        {"serviceCIDR", "service-cidr", offsetof(struct join_settings, service_cidr), NULL},
+        {"clusterDNS", "cluster-dns", offsetof(struct join_settings, cluster_dns), NULL},
+        {"clusterDomain", "cluster-domain", offsetof(struct join_settings, cluster_domain), NULL},
+        {"nodePortRange", "service-node-port-range", offsetof(struct join_settings, node_ports), NULL},
+        {"flannelBackend", "flannel-backend", offsetof(struct join_settings, flannel_backend), NULL},
+        {"disableNetworkPolicy", "disable-network-policy", offsetof(struct join_settings, no_network_policy), "false"},
+        {"embeddedRegistry", "embedded-registry", offsetof(struct join_settings, embedded_registry), ""},
+        {"systemDefaultRegistry", "system-default-registry", offsetof(struct join_settings, system_registry), ""},
 };
 enum { SETTINGS = sizeof settings_rows / sizeof *settings_rows };
 
@@ -64,9 +68,12 @@ static const char **setting(const struct join_settings *s, size_t i)
 
 static int settings_in(struct arena *a, const json_t *v, struct join_settings *ret, struct err *err)
 {
-	for (size_t i = 0; i < SETTINGS; i++)
-		if (text_in(a, v, settings_rows[i].name, setting(ret, i), err) != 0)
+	for (size_t i = 0; i < SETTINGS; i++) {
+		*setting(ret, i) = settings_rows[i].otherwise;
+		bool may_be_absent = settings_rows[i].otherwise && !json_object_get(v, settings_rows[i].name);
+		if (!may_be_absent && text_in(a, v, settings_rows[i].name, setting(ret, i), err) != 0)
 			return err->code;
+	}
 	return 0;
 }
 
@@ -138,7 +145,8 @@ static json_t *settings_json(const struct join_settings *s)
 {
 	json_t *v = json_object();
 	for (size_t i = 0; i < SETTINGS; i++)
-		json_lib_set_cstr(v, settings_rows[i].name, *setting(s, i));
+		if (**setting(s, i)) /* what is empty is not said */
+			json_lib_set_cstr(v, settings_rows[i].name, *setting(s, i));
 	return v;
 }
 
@@ -193,12 +201,17 @@ int join_check_versions(const char *ours, int their_protocol, const char *theirs
 	return 0;
 }
 
+static const char *shown(const char *setting)
+{
+	return *setting ? setting : "not given";
+}
+
 int join_check_settings(const struct join_settings *ours, const struct join_settings *theirs, struct err *err)
 {
 	for (size_t i = 0; i < SETTINGS; i++)
 		if (strcmp(*setting(ours, i), *setting(theirs, i)) != 0)
 			return err_set(err, ERR_CONFLICT,
 			        "--%s is %s here and %s in the cluster: it must be the same on every server",
-			        settings_rows[i].flag, *setting(ours, i), *setting(theirs, i));
+			        settings_rows[i].flag, shown(*setting(ours, i)), shown(*setting(theirs, i)));
 	return 0;
 }

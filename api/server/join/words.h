@@ -21,6 +21,9 @@ enum { JOIN_PROTOCOL = 1, JOIN_TEXT_BYTES_MAX = 256, JOIN_MEMBERS_MAX = 32 };
 /* Settings that are the same on every server, or services and pods of one would not be those of the other. */
 struct join_settings {
 	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain, *node_ports, *flannel_backend;
+	const char *no_network_policy; /* "true", "false" */
+	const char *embedded_registry; /* "true"; "": nodes serve each other no images */
+	const char *system_registry;   /* "": images of ours are named without one */
 };
 
 /* POST /v1-k3x/server-join: who wants to be a member. */

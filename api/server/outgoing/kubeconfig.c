@@ -5,7 +5,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <stdlib.h>

@@ -17,7 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem/map.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/wire/http_client.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"

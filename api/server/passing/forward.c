@@ -5,6 +5,7 @@
 #include "api/server/passing/headers.h"
 #include "api/server/passing/sessions.h"
 #include "base/check.h"
+#include "base/wire/conn.h"
 
 enum { REFUSAL_BYTES_MAX = 300, STATUS_ERRORS = 400 };
 
@@ -143,6 +144,7 @@ static void end_stream(struct forward *f, const struct err *err)
 		call_set_gone(c);
 		return;
 	}
+	c->broke_off = err != NULL;
 	pass(f, SLICE_NULL, true);
 	call_stream_end(c);
 }
@@ -190,7 +192,7 @@ static void upgraded(struct http_call *call, const struct http_answer *answer, s
 			pass_header(f, &answer->headers[i]);
 	c->on_gone = NULL;
 	if (http_upgrade(c->exchange, f->upgrade, &near, &err) != 0) {
-		session_drop(far);
+		conn_drop(far);
 		call_respond_err(c, &err);
 		release(f);
 		return;

@@ -11,24 +11,6 @@ static bool is_one_of(struct slice name, const char *const *list)
 	return false;
 }
 
-static bool is_of_connection(struct slice name)
-{
-	static const char *const names[] = {"connection", "keep-alive", "proxy-connection", "proxy-authenticate",
-	        "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "content-length", NULL};
-	return is_one_of(name, names);
-}
-
-/* Named by "Connection: a, b": for one connection, too. */
-static bool is_named(struct slice connection, struct slice name)
-{
-	while (connection.len) {
-		struct slice it = slice_trim(slice_cut(&connection, ','));
-		if (it.len == name.len && strncasecmp(it.ptr, name.ptr, name.len) == 0)
-			return true;
-	}
-	return false;
-}
-
 static bool is_of_this_server(struct slice name)
 {
 	static const char *const names[] = {"host", "authorization", "expect", NULL};
@@ -64,7 +46,7 @@ void headers_of_request(struct call *c, size_t extra, struct header_list *ret)
 	ret->items = ARENA_ARRAY(&c->arena, struct http_header, r->headers_count + extra + 1);
 	for (size_t i = 0; i < r->headers_count; i++) {
 		struct slice name = r->headers[i].name;
-		if (!is_of_connection(name) && !is_of_this_server(name) && !is_named(connection, name))
+		if (!http_is_of_connection(name, connection) && !is_of_this_server(name))
 			ret->items[ret->count++] = r->headers[i];
 	}
 }
@@ -73,5 +55,5 @@ bool headers_passes_back(struct slice name)
 {
 	static const char *const ours[] = {"date", "content-type", "audit-id", "x-kubernetes-pf-flowschema-uid",
 	        "x-kubernetes-pf-prioritylevel-uid", NULL};
-	return !is_of_connection(name) && !is_one_of(name, ours);
+	return !http_is_of_connection(name, SLICE_NULL) && !is_one_of(name, ours);
 }

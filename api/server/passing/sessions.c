@@ -39,21 +39,6 @@ void session_begin(struct call *c, struct http_client *client, struct conn *near
 	z->join = conn_join(near, far, CONN_JOIN_WHOLE, is_over, z);
 }
 
-static void nothing_read(struct conn *c, const char *data, size_t len, void *arg)
-{
-}
-
-static void nothing_ended(struct conn *c, const struct err *err, void *arg)
-{
-}
-
-void session_drop(struct conn *c)
-{
-	static const struct conn_callbacks unwanted = {.on_read = nothing_read, .on_end = nothing_ended};
-	conn_start(c, &unwanted, NULL);
-	conn_close(c, 0);
-}
-
 void sessions_close(struct api_server *s, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(s->loop);

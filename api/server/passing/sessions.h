@@ -9,9 +9,6 @@
  * the session is. */
 void session_begin(struct call *c, struct http_client *client, struct conn *near, struct conn *far);
 
-/* A connection that is not wanted after all. */
-void session_drop(struct conn *c);
-
 /* Ends those that are open; closed(arg) when none is left, maybe from inside. */
 void sessions_close(struct api_server *s, void (*closed)(void *arg), void *arg);
 

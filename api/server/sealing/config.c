@@ -6,14 +6,15 @@
 
 #include "base/base64.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/duration.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS_MAX = 64 }; /* of one rule */
+enum { KEYS_MAX = 64, /* of one rule */ KMS_TIMEOUT_MS = 3000, KMS_TIMEOUT_MS_MAX = 60000 };
 
 static const struct {
 	const char *name;
@@ -154,17 +155,66 @@ static int read_keys(struct reading *r, const char *provider, enum pki_cipher ci
 	return 0;
 }
 
+static int read_timeout(struct reading *r, const struct json *v, unsigned *ret_ms)
+{
+	uint64_t ms = KMS_TIMEOUT_MS;
+	if (v && (!json_is(v, JSON_STRING) || !duration_parse_ms(json_cstr(&r->config->arena, v), &ms) || !ms ||
+	                 ms > KMS_TIMEOUT_MS_MAX))
+		return wrong(r, "providers[%zu].kms.timeout: should be a positive value, like 3s, and at most a minute",
+		        r->provider_at);
+	*ret_ms = (unsigned)ms;
+	return 0;
+}
+
+/* A plugin's name is a part of what is stored: no two have the same, unless they are one. */
+static int check_kms_name(struct reading *r, struct slice name)
+{
+	if (!name.len)
+		return wrong(r, "providers[%zu].kms.name: mandatory field", r->provider_at);
+	if (memchr(name.ptr, ':', name.len))
+		return wrong(r, "providers[%zu].kms.name: \"%.*s\": invalid KMS provider name: must not contain ':'",
+		        r->provider_at, SLICE_FMT(name));
+	return 0;
+}
+
+static int read_kms(struct reading *r, const struct json *v)
+{
+	static const char *const names[] = {"apiVersion", "name", "endpoint", "timeout", "cachesize", NULL};
+	struct arena *a = &r->config->arena;
+	struct slice version = json_get_str(v, "apiVersion"), endpoint = json_get_str(v, "endpoint");
+	struct kms_config *c = ARENA_NEW(a, struct kms_config);
+	struct sealing_key key = {.name = json_get_str(v, "name"), .kms = c};
+	if (check_members(r, v, "kms", names) != 0 || check_kms_name(r, key.name) != 0)
+		return r->err->code;
+	if (!version.len || slice_is(version, "v1"))
+		return err_set(r->err, ERR_UNIMPLEMENTED,
+		        "resources[%zu].providers[%zu].kms: apiVersion v1 is deprecated, off in Kubernetes 1.32, and "
+		        "not "
+		        "built: it asks the plugin for every value. Use apiVersion: v2",
+		        r->resources_at, r->provider_at);
+	if (!slice_is(version, "v2"))
+		return wrong(r, "providers[%zu].kms.apiVersion: unsupported apiVersion \"%.*s\": it is v2",
+		        r->provider_at, SLICE_FMT(version));
+	if (json_get(v, "cachesize"))
+		return wrong(r, "providers[%zu].kms.cachesize: cachesize is not supported in v2", r->provider_at);
+	if (!slice_starts(endpoint, "unix:///"))
+		return wrong(r, "providers[%zu].kms.endpoint: \"%.*s\": must be unix:///PATH of a socket",
+		        r->provider_at, SLICE_FMT(endpoint));
+	c->name = json_cstr(a, json_get(v, "name"));
+	c->socket = json_cstr(a, json_get(v, "endpoint")) + strlen("unix://");
+	key.prefix = slice_of(arena_printf(a, SEALING_PREFIX "kms:v2:%s:", c->name));
+	return read_timeout(r, json_get(v, "timeout"), &c->timeout_ms) == 0 ? add_key(r, key) : r->err->code;
+}
+
 static int read_provider(struct reading *r, const struct json *v)
 {
 	static const char *const none[] = {NULL};
 	if (!json_is(v, JSON_OBJECT) || v->count != 1)
-		return wrong(r, "providers[%zu]: must have one of aescbc, aesgcm, secretbox, identity", r->provider_at);
+		return wrong(
+		        r, "providers[%zu]: must have one of aescbc, aesgcm, secretbox, identity, kms", r->provider_at);
 	struct slice name = v->first->key;
 	if (slice_is(name, "kms"))
-		return err_set(r->err, ERR_UNIMPLEMENTED,
-		        "resources[%zu].providers[%zu]: the provider kms is not built: aescbc, aesgcm, secretbox and "
-		        "identity are",
-		        r->resources_at, r->provider_at);
+		return read_kms(r, v->first);
 	if (slice_is(name, "identity")) {
 		struct sealing_key plain = {.is_identity = true, .prefix = SLICE("")};
 		return check_members(r, v->first, "identity", none) == 0 ? add_key(r, plain) : r->err->code;
@@ -172,7 +222,7 @@ static int read_provider(struct reading *r, const struct json *v)
 	for (size_t i = 0; i < COUNT_OF(ciphers); i++)
 		if (slice_is(name, ciphers[i].name))
 			return read_keys(r, ciphers[i].name, ciphers[i].cipher, v->first);
-	return wrong(r, "providers[%zu]: \"%.*s\" is none of aescbc, aesgcm, secretbox, identity", r->provider_at,
+	return wrong(r, "providers[%zu]: \"%.*s\" is none of aescbc, aesgcm, secretbox, identity, kms", r->provider_at,
 	        SLICE_FMT(name));
 }
 

@@ -3,9 +3,9 @@
 #ifndef K3X_API_SERVER_SEALING_CONFIG_H
 #define K3X_API_SERVER_SEALING_CONFIG_H
 
-#include "base/err.h"
+#include "api/server/sealing/kms.h"
 #include "base/mem/arena.h"
-#include "base/pki_cipher.h"
+#include "base/pki/pki_cipher.h"
 
 /* One key of one provider; as written, the text has its prefix before it. */
 struct sealing_key {
@@ -14,6 +14,8 @@ struct sealing_key {
 	struct slice name;
 	struct slice prefix; /* "k8s:enc:aescbc:v1:key1:" */
 	struct slice secret;
+	const struct kms_config *kms; /* a plugin's, instead of cipher and secret; NULL: it is none */
+	struct kms *plugin;           /* the sealer's to set and to end */
 };
 
 struct sealing_rule {
@@ -32,7 +34,7 @@ struct sealing_config {
 
 #define SEALING_PREFIX "k8s:enc:"
 
-/* YAML or JSON. ERR_INVAL names the field; ERR_UNIMPLEMENTED: a provider that is not built (kms). */
+/* YAML or JSON. ERR_INVAL names the field; ERR_UNIMPLEMENTED: a provider that is not built (kms of apiVersion v1). */
 int sealing_config_parse(struct slice text, struct sealing_config **ret, struct err *err);
 int sealing_config_load(const char *path, struct sealing_config **ret, struct err *err);
 void sealing_config_free(struct sealing_config *c); /* NULL is allowed */

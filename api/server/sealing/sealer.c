@@ -7,25 +7,108 @@
 
 #include "api/server/sealing/config.h"
 #include "base/check.h"
+#include "base/file_stamp.h"
 #include "base/mem/map.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+
+enum { PLUGINS_MAX = 16 };
 
 struct sealer {
 	const char *path;
 	bool may_be_absent;
 	struct sealing_config *config; /* NULL: there is none */
-	struct stat seen;              /* zeroed: it was absent */
+	struct file_stamp seen;        /* of the file */
 	uint64_t sealed, opened, failed, reloads, failed_reloads;
+	struct kms *plugins[PLUGINS_MAX]; /* of the configuration in use */
+	size_t n_plugins;
+	unsigned recoveries; /* of all of them, as last seen */
 };
+
+/* ---- plugins ---- */
+
+static struct kms *find_plugin(const struct sealer *s, const struct kms_config *c)
+{
+	for (size_t i = 0; i < s->n_plugins; i++)
+		if (kms_is_of(s->plugins[i], c))
+			return s->plugins[i];
+	return NULL;
+}
+
+/* Those that go on keep their seeds. */
+static int link_plugins(const struct sealer *before, struct sealer *s, struct sealing_config *config, struct err *err)
+{
+	for (size_t i = 0; config && i < config->n_rules; i++)
+		for (size_t k = 0; k < config->rules[i].n_keys; k++) {
+			struct sealing_key *key = &config->rules[i].keys[k];
+			if (!key->kms)
+				continue;
+			key->plugin = find_plugin(s, key->kms);
+			if (key->plugin)
+				continue;
+			if (s->n_plugins == PLUGINS_MAX)
+				return err_set(err, ERR_INVAL, "encryption configuration: more than %d kms providers",
+				        PLUGINS_MAX);
+			key->plugin = find_plugin(before, key->kms);
+			if (!key->plugin)
+				key->plugin = kms_new(key->kms);
+			s->plugins[s->n_plugins++] = key->plugin;
+		}
+	return 0;
+}
+
+static void drop_plugins(const struct sealer *s, const struct sealer *but)
+{
+	for (size_t i = 0; i < s->n_plugins; i++) {
+		bool stays = false;
+		for (size_t k = 0; but && k < but->n_plugins; k++)
+			stays = stays || but->plugins[k] == s->plugins[i];
+		if (!stays)
+			kms_free(s->plugins[i]);
+	}
+}
+
+/* The plugins of a configuration that takes the place of the one before. */
+static int take_plugins(struct sealer *s, struct sealing_config *config, struct err *err)
+{
+	struct sealer next = {.n_plugins = 0};
+	if (link_plugins(s, &next, config, err) != 0) {
+		drop_plugins(&next, s);
+		return err->code;
+	}
+	drop_plugins(s, &next);
+	memcpy(s->plugins, next.plugins, sizeof s->plugins);
+	s->n_plugins = next.n_plugins;
+	return 0;
+}
+
+bool sealer_plugin(const struct sealer *s, size_t i, const char **ret_why)
+{
+	if (i >= s->n_plugins)
+		return false;
+	if (kms_is_healthy(s->plugins[i], ret_why))
+		*ret_why = NULL;
+	return true;
+}
+
+bool sealer_has_recovered(struct sealer *s)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < s->n_plugins; i++)
+		n += kms_recoveries(s->plugins[i]);
+	bool is_more = n != s->recoveries;
+	s->recoveries = n;
+	return is_more;
+}
+
+/* ---- the file ---- */
 
 static int read_file(struct sealer *s, struct sealing_config **ret, struct err *err)
 {
 	*ret = NULL;
-	s->seen = (struct stat){0};
-	if (!s->path || (stat(s->path, &s->seen) != 0 && s->may_be_absent))
+	s->seen = s->path ? file_stamp_of(s->path) : (struct file_stamp){0};
+	if (!s->path || (!s->seen.inode && s->may_be_absent))
 		return 0;
 	return sealing_config_load(s->path, ret, err);
 }
@@ -35,8 +118,8 @@ int sealer_new(const char *path, bool may_be_absent, struct sealer **ret, struct
 	struct sealer *s = xcalloc(1, sizeof *s);
 	s->path = path;
 	s->may_be_absent = may_be_absent;
-	if (read_file(s, &s->config, err) != 0) {
-		free(s);
+	if (read_file(s, &s->config, err) != 0 || take_plugins(s, s->config, err) != 0) {
+		sealer_free(s);
 		return err->code;
 	}
 	*ret = s;
@@ -47,6 +130,7 @@ void sealer_free(struct sealer *s)
 {
 	if (!s)
 		return;
+	drop_plugins(s, NULL);
 	sealing_config_free(s->config);
 	free(s);
 }
@@ -60,7 +144,8 @@ int sealer_reload(struct sealer *s, bool *ret_changed, struct err *err)
 {
 	struct sealing_config *now;
 	*ret_changed = false;
-	if (read_file(s, &now, err) != 0) {
+	if (read_file(s, &now, err) != 0 || take_plugins(s, now, err) != 0) {
+		sealing_config_free(now);
 		s->failed_reloads++;
 		return err->code;
 	}
@@ -73,11 +158,8 @@ int sealer_reload(struct sealer *s, bool *ret_changed, struct err *err)
 
 bool sealer_file_changed(const struct sealer *s)
 {
-	struct stat now = {0};
-	if (!s->path || stat(s->path, &now) != 0)
-		return s->path && s->seen.st_ino;
-	return now.st_ino != s->seen.st_ino || now.st_size != s->seen.st_size ||
-	       now.st_mtim.tv_sec != s->seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != s->seen.st_mtim.tv_nsec;
+	struct file_stamp now = s->path ? file_stamp_of(s->path) : s->seen;
+	return !file_stamp_equal(&now, &s->seen);
 }
 
 /* ---- values ---- */
@@ -87,9 +169,11 @@ static const struct sealing_rule *rule_of(const struct sealer *s, const struct r
 	return s->config ? sealing_config_find(s->config, r->group, r->plural) : NULL;
 }
 
-/* Never 0, which is plain text. */
+/* Never 0, which is plain text; but for a plugin that has not answered yet. */
 static uint32_t number_of(const struct sealing_key *k)
 {
+	if (k->plugin)
+		return kms_number(k->plugin);
 	return k->is_identity ? 0 : (uint32_t)map_hash(k->prefix) | 1;
 }
 
@@ -141,14 +225,21 @@ int sealer_open(struct sealer *s, const struct resource *r, struct slice key, st
 		struct slice sealed = {stored.ptr + k->prefix.len, stored.len - k->prefix.len};
 		strbuf_reset(scratch);
 		*err = ERR_INIT; /* a name may be the beginning of another's */
-		if (pki_cipher_open(k->cipher, k->secret, key, sealed, scratch, err) != 0)
+		*ret_seal = k->plugin ? 0 : number_of(k);
+		if ((k->plugin ? kms_open(k->plugin, key, sealed, scratch, ret_seal, err)
+		               : pki_cipher_open(k->cipher, k->secret, key, sealed, scratch, err)) != 0)
 			continue;
 		s->opened++;
 		*ret = strbuf_slice(scratch);
-		*ret_seal = number_of(k);
 		return 0;
 	}
 	return fail(s, key, stored, err);
+}
+
+int sealer_may_seal(const struct sealer *s, const struct resource *r, struct err *err)
+{
+	const struct sealing_rule *rule = rule_of(s, r->storage);
+	return rule && rule->keys[0].plugin ? kms_may_seal(rule->keys[0].plugin, err) : 0;
 }
 
 struct slice sealer_seal(
@@ -161,7 +252,10 @@ struct slice sealer_seal(
 	struct strbuf out = STRBUF_INIT;
 	strbuf_reserve(&out, k->prefix.len + plain.len + 64);
 	strbuf_add_slice(&out, k->prefix);
-	pki_cipher_seal(k->cipher, k->secret, key, plain, &out);
+	if (k->plugin)
+		kms_seal(k->plugin, key, plain, &out);
+	else
+		pki_cipher_seal(k->cipher, k->secret, key, plain, &out);
 	struct slice sealed = {arena_memdup(a, out.data, out.len), out.len};
 	strbuf_release(&out);
 	s->sealed++;

@@ -26,11 +26,18 @@ bool sealer_file_changed(const struct sealer *s);
  * before. *ret_seal: how it was written. ERR_CORRUPT: no provider reads it, or it was changed. */
 int sealer_open(struct sealer *s, const struct resource *r, struct slice key, struct slice stored,
         struct strbuf *scratch, struct slice *ret, uint32_t *ret_seal, struct err *err);
-/* The form that is stored; *ret lies in `plain`, or in the arena. */
+/* Whoever is to write it is there: a plugin may not be. ERR_UNAVAILABLE. */
+int sealer_may_seal(const struct sealer *s, const struct resource *r, struct err *err);
+/* After that. The form that is stored; it lies in `plain`, or in the arena. */
 struct slice sealer_seal(
         struct sealer *s, struct arena *a, const struct resource *r, struct slice key, struct slice plain);
 /* How it would be written now: another number than an object's means that the object is to be written anew. */
 uint32_t sealer_seal_of(const struct sealer *s, const struct resource *r);
+
+/* Plugins, for /readyz: the i-th of them, false: there are not so many. *ret_why: NULL when it is well. */
+bool sealer_plugin(const struct sealer *s, size_t i, const char **ret_why);
+/* Now and then. A plugin has become well: what could not be read may be read now. */
+bool sealer_has_recovered(struct sealer *s);
 
 /* SHA-256 of the configuration in use, hex; "" when there is none. */
 const char *sealer_hash(const struct sealer *s);

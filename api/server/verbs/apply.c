@@ -9,7 +9,7 @@
 
 #include "api/machinery/codec/decode.h"
 #include "api/server/answer.h"
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "api/server/body.h"
 #include "api/server/verbs/verbs.h"
 #include "base/check.h"

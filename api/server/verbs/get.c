@@ -3,6 +3,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/cache/fresh.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/status.h"
 #include "api/server/verbs/list_int.h"
 #include "base/check.h"
@@ -11,6 +12,8 @@ static void get_now(struct call *c)
 {
 	struct object *o = fresh_route_object(c);
 	struct err err = ERR_INIT;
+	if (o && conversion_awaits(c, o, get_now))
+		return;
 	if (o) {
 		call_respond_object(c, 200, call_object_text(c, o), c->route.resource->storage);
 		return;

@@ -4,6 +4,7 @@
 #include "api/machinery/fields/pack.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
+#include "api/server/converting/conversion.h"
 #include "base/check.h"
 
 #include <inttypes.h>
@@ -67,11 +68,22 @@ static void respond_by_reference(struct list *l)
 	call_respond_bufs(c, 200, "application/json", bufs, n);
 }
 
+/* Of the selection that goes with them. */
+static void drop_forms(struct list *l)
+{
+	for (size_t i = 0; l->forms && i < l->selection.count; i++)
+		rcbuf_unref(l->forms[i]);
+	l->forms = NULL;
+}
+
 /* Rows that share a storage are told apart here: every text is turned into the route's form. NULL: it has none. */
-static struct rcbuf *text_of(struct list *l, const struct object *o, struct err *err)
+static struct rcbuf *text_of(struct list *l, size_t i, struct err *err)
 {
 	struct call *c = l->call;
 	const struct resource *r = c->route.resource;
+	const struct object *o = l->selection.objects[i];
+	if (l->forms)
+		return rcbuf_ref(l->forms[i]);
 	struct rcbuf *text = call_object_text(c, o), *converted = shape_convert(text, r->storage, r, err);
 	rcbuf_unref(text);
 	return converted;
@@ -82,7 +94,7 @@ static int write_items(struct strbuf *out, struct list *l, struct err *err)
 	const struct call *c = l->call;
 	const struct selection *s = &l->selection;
 	for (size_t i = 0; i < s->count; i++) {
-		struct rcbuf *whole = text_of(l, s->objects[i], err);
+		struct rcbuf *whole = text_of(l, i, err);
 		if (!whole)
 			return err->code;
 		struct slice text = {whole->data, whole->len};
@@ -122,6 +134,7 @@ static void respond_as_text(struct list *l)
 		call_respond_strbuf(c, 200, shape_content_type(c->format), &out);
 	else
 		call_respond_strbuf(c, 200, "application/json", &text);
+	drop_forms(l);
 	list_drop_selection(l);
 	strbuf_release(&text);
 	strbuf_release(&out);
@@ -144,15 +157,87 @@ static bool may_be_built(const struct list *l, bool by_reference)
 	return false;
 }
 
+/* ---- where a webhook knows the versions ---- */
+
+static void go_on(void *arg, const struct err *err)
+{
+	struct list *l = arg;
+	struct call *c = l->call;
+	if (err->code) {
+		conversion_blame(c, err);
+		call_respond_err(c, err);
+		drop_forms(l);
+		list_drop_selection(l);
+	} else {
+		list_respond(l);
+	}
+	call_unref(c);
+}
+
+/* Makes forms from where they stop, until as many are wanted as are asked for at once. */
+static int make_forms(struct list *l, struct err *err)
+{
+	const struct call *c = l->call;
+	const struct resource *r = c->route.resource;
+	for (size_t i = l->forms_made; i < l->selection.count && !conversion_is_full(r); i++) {
+		struct rcbuf *text = call_object_text(c, l->selection.objects[i]);
+		*err = ERR_INIT;
+		if (!l->forms[i])
+			l->forms[i] = shape_convert(text, r->storage, r, err);
+		rcbuf_unref(text);
+		if (err->code && err->code != ERR_UNAVAILABLE)
+			return err->code;
+		if (i == l->forms_made && l->forms[i])
+			l->forms_made++;
+	}
+	*err = ERR_INIT;
+	return 0;
+}
+
+/* All objects are in the version that was asked for. */
+static bool are_alike(const struct list *l)
+{
+	const struct resource *r = l->call->route.resource;
+	bool alike = r->storage == r;
+	for (size_t i = 0; alike && r->conversion && i < l->selection.count; i++)
+		alike = !l->selection.objects[i]->is_of_other_version;
+	return alike;
+}
+
+/* True: the list goes on when more forms are known. */
+static bool waits_for_forms(struct list *l)
+{
+	const struct resource *r = l->call->route.resource;
+	struct err err = ERR_INIT;
+	if (!r->conversion || are_alike(l) || !l->selection.count)
+		return false;
+	if (!l->forms)
+		l->forms = ARENA_ARRAY(&l->call->arena, struct rcbuf *, l->selection.count);
+	if (make_forms(l, &err) == 0 && !conversion_is_wanted(r))
+		return false;
+	call_ref(l->call);
+	if (!err.code) {
+		conversion_ask(r, go_on, l);
+	} else {
+		conversion_forget(r);
+		go_on(l, &err);
+	}
+	return true;
+}
+
 void list_respond(struct list *l)
 {
 	struct call *c = l->call;
-	const struct resource *r = c->route.resource;
-	bool by_reference = c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON && r->storage == r;
+	bool by_reference = c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON && are_alike(l);
 	CHECK(!c->answered);
-	if (!may_be_built(l, by_reference))
+	if (!l->is_charged && !may_be_built(l, by_reference)) {
 		list_drop_selection(l);
-	else if (by_reference)
+		return;
+	}
+	l->is_charged = true;
+	if (waits_for_forms(l))
+		return;
+	if (by_reference)
 		respond_by_reference(l);
 	else
 		respond_as_text(l);

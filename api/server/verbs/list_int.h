@@ -24,6 +24,10 @@ struct list {
 	struct slice resumed; /* the same, as the client's token had it */
 	bool exact;           /* from the store's history */
 	struct selection selection;
+	struct rcbuf *
+	        *forms; /* of the selected objects, made one after the other, where a webhook knows them; else NULL */
+	size_t forms_made;
+	bool is_charged; /* for what is built */
 	struct store_request request;
 };
 

@@ -11,6 +11,7 @@
 #include "api/machinery/fields/pack.h"
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/answer.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
@@ -223,7 +224,12 @@ void managing_track(struct managing *g, const struct json *old, const struct jso
 	if (g->is_settled || g->is_aside || (old && !g->now.first))
 		return;
 	w = write_of(g);
-	managers_update(&w, &g->now, old ? old : managers_zero(g->arena, g->resource), object);
+	struct managers now;
+	copy_list(g->arena, &g->now, &now);
+	managers_update(&w, &now, old ? old : managers_zero(g->arena, g->resource), object);
+	if (!conversion_is_wanted(
+	            g->resource)) /* else this is done again, when it is known what managers' versions say */
+		g->now = now;
 }
 
 /* ---- applying ---- */

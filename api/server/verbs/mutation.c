@@ -11,7 +11,9 @@
 #include "api/machinery/codec/decode.h"
 #include "api/machinery/rules/defaults.h"
 #include "api/server/answer.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/sealing/sealer.h"
+#include "api/server/shape.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
 #include "api/server/strategy.h"
@@ -25,6 +27,7 @@ enum {
 	MUTATION_VALIDATING,
 	MUTATION_ADMITTING,
 	MUTATION_WRITING,
+	MUTATION_CONVERTING,
 	MUTATION_ANSWERING,
 	MUTATION_OVER,
 };
@@ -32,12 +35,13 @@ enum {
 #define OR_ANSWERING(state) (SM_TO(state) | SM_TO(MUTATION_ANSWERING))
 static const struct sm_state states[] = {
         [MUTATION_LOADING] = {"loading", OR_ANSWERING(MUTATION_DECODING)},
-        [MUTATION_DECODING] = {"decoding", OR_ANSWERING(MUTATION_DEFAULTING)},
+        [MUTATION_DECODING] = {"decoding", OR_ANSWERING(MUTATION_DEFAULTING) | SM_TO(MUTATION_CONVERTING)},
         [MUTATION_DEFAULTING] = {"defaulting", OR_ANSWERING(MUTATION_MUTATING)},
         [MUTATION_MUTATING] = {"mutating", OR_ANSWERING(MUTATION_VALIDATING)},
         [MUTATION_VALIDATING] = {"validating", OR_ANSWERING(MUTATION_ADMITTING)},
         [MUTATION_ADMITTING] = {"admitting", OR_ANSWERING(MUTATION_WRITING)},
-        [MUTATION_WRITING] = {"writing", OR_ANSWERING(MUTATION_LOADING)},
+        [MUTATION_WRITING] = {"writing", OR_ANSWERING(MUTATION_LOADING) | SM_TO(MUTATION_CONVERTING)},
+        [MUTATION_CONVERTING] = {"converting", SM_TO(MUTATION_ANSWERING)},
         [MUTATION_ANSWERING] = {"answering", SM_TO(MUTATION_OVER)},
         [MUTATION_OVER] = {"over", 0},
 };
@@ -93,6 +97,7 @@ static struct object *find(struct mutation *m)
 
 static int load(struct mutation *m)
 {
+	object_unref(TAKE(m->before)); /* when it is taken again */
 	m->errors = ARENA_NEW(m->arena, struct field_errors);
 	field_errors_init(m->errors, m->arena);
 	m->operation = m->verb->operation;
@@ -117,22 +122,32 @@ static int load(struct mutation *m)
 static int decode(struct mutation *m)
 {
 	m->admission = (struct admission){.arena = m->arena}; /* the verb may add writes */
+	m->is_filled = false;
+	if (m->conversions)
+		managing_load(&m->managing, m->before);
 	int rc = m->verb->decode(m, &m->err);
 	if (rc == 0 && m->object)
 		managing_take_sent(&m->managing, m->object);
 	return rc;
 }
 
-static int fill_in(struct mutation *m)
+static void fill(struct mutation *m)
 {
-	if (m->verb->is_partial || m->removes)
-		return 0;
 	if (m->operation == ADMISSION_CREATE)
 		strategy_prepare_create(m->call, m->resource, m->object);
 	else
 		strategy_prepare_update(m->call, m->resource, m->sub, m->object, m->old);
 	defaults_apply(m->arena, m->resource, m->object);
 	m->name = json_str(json_path(m->object, "metadata", "name", NULL));
+	m->is_filled = true;
+}
+
+static int fill_in(struct mutation *m)
+{
+	if (m->verb->is_partial || m->removes)
+		return 0;
+	if (!m->is_filled)
+		fill(m);
 	managing_track(&m->managing, m->old, m->object);
 	return budget_check(m->arena->budget, m->arena->used_bytes, &m->err);
 }
@@ -429,6 +444,7 @@ static void release_try(struct mutation *m)
 	m->before = NULL;
 	m->old = m->object = NULL;
 	m->removes = false;
+	m->conversions = 0;
 	m->admission.writes = m->verb_writes = NULL;
 }
 
@@ -469,6 +485,18 @@ static int pretend(struct mutation *m)
 	return 0;
 }
 
+/* Whoever encrypts what is written is there. */
+static int may_be_sealed(struct mutation *m)
+{
+	const struct sealer *sealer = m->call->server->sealer;
+	if (!m->removes && sealer_may_seal(sealer, m->resource, &m->err) != 0)
+		return m->err.code;
+	for (const struct admission_write *w = m->admission.writes; w; w = w->next)
+		if (w->resource && w->value.ptr && sealer_may_seal(sealer, w->resource, &m->err) != 0)
+			return m->err.code;
+	return 0;
+}
+
 static int write_out(struct mutation *m)
 {
 	const struct resource *r = m->resource, *storage = r->storage;
@@ -482,6 +510,8 @@ static int write_out(struct mutation *m)
 		return pretend(m);
 	if (!m->removes && m->before && !m->admission.writes && changes_nothing(m))
 		return 0;
+	if (may_be_sealed(m) != 0)
+		return m->err.code;
 	if (m->removes) {
 		m->admission.writes = m->verb_writes; /* what plugins wanted of the new state is void */
 		admission_remove(&m->admission);
@@ -497,6 +527,23 @@ static int write_out(struct mutation *m)
 }
 
 /* ---- answering ---- */
+
+/* What is answered is what was stored, which may be in another version; of a deletion, what was there: that its form is
+ * known is all that is needed. */
+static int convert_answer(struct mutation *m)
+{
+	if (!m->resource->conversion || (!m->result && !m->before))
+		return 0;
+	struct rcbuf *stored = m->result ? m->result : m->before->json;
+	struct rcbuf *text = shape_convert(stored, m->resource->storage, m->resource, &m->err);
+	if (text && m->result) {
+		rcbuf_unref(m->result);
+		m->result = text;
+	} else {
+		rcbuf_unref(text);
+	}
+	return m->err.code;
+}
 
 void mutation_answer_object(struct mutation *m, int status)
 {
@@ -552,18 +599,49 @@ static const struct step {
         [MUTATION_MUTATING] = {admit_mutating, MUTATION_VALIDATING},
         [MUTATION_VALIDATING] = {validate, MUTATION_ADMITTING},
         [MUTATION_ADMITTING] = {admit, MUTATION_WRITING},
-        [MUTATION_WRITING] = {write_out, MUTATION_ANSWERING},
+        [MUTATION_WRITING] = {write_out, MUTATION_CONVERTING},
+        [MUTATION_CONVERTING] = {convert_answer, MUTATION_ANSWERING},
 };
 _Static_assert((int)MUTATION_LATER == (int)ADMISSION_LATER, "a plugin's later is a step's later");
+
+/* ---- other versions of the object ---- */
+
+/* Steps that may wait for a webhook, in one try: of a load, an apply by several managers' versions, a write. */
+enum { CONVERSIONS_MAX = 64 };
+
+static void forms_are_there(void *arg, const struct err *err)
+{
+	struct mutation *m = arg;
+	if (!err->code) {
+		run(m);
+		return;
+	}
+	conversion_blame(m->call, err);
+	mutation_resume(m, err);
+}
+
+/* What the step came to is void: it is taken again when what it lacked is there. */
+static int get_forms(struct mutation *m)
+{
+	m->err = ERR_INIT;
+	if (++m->conversions > CONVERSIONS_MAX) {
+		conversion_forget(m->resource);
+		return err_set(&m->err, ERR_INTERNAL, "the object is never known in all versions that are needed");
+	}
+	conversion_ask(m->resource, forms_are_there, m);
+	return MUTATION_LATER;
+}
 
 static void run(struct mutation *m)
 {
 	while (sm_state(&m->sm) != MUTATION_ANSWERING) {
 		const struct step *s = &steps[sm_state(&m->sm)];
 		int rc = s->take(m);
+		if (rc != MUTATION_LATER && conversion_is_wanted(m->resource))
+			rc = get_forms(m);
 		if (rc == MUTATION_LATER)
 			return;
-		sm_move(&m->sm, rc == 0 ? s->next : MUTATION_ANSWERING);
+		sm_move(&m->sm, rc == 0 ? s->next : rc == MUTATION_SETTLED ? MUTATION_CONVERTING : MUTATION_ANSWERING);
 	}
 	finish(m);
 }
@@ -603,7 +681,7 @@ void mutation_resume(struct mutation *m, const struct err *err)
 		err_set(&m->err, ERR_CANCELED, "the client went away");
 	if (m->err.code)
 		sm_move(&m->sm, MUTATION_ANSWERING);
-	else if (state != MUTATION_LOADING)
+	else if (state != MUTATION_LOADING && state != MUTATION_CONVERTING)
 		sm_move(&m->sm, steps[state].next);
 	run(m);
 }

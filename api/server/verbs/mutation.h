@@ -1,7 +1,7 @@
 /* The one way in which objects change: creations, updates, patches, deletions, and the subresources that write.
  *
- *     LOADING -> DECODING -> DEFAULTING -> MUTATING -> VALIDATING -> ADMITTING -> WRITING -> ANSWERING -> OVER
- *        ^                                                                          |
+ *     LOADING -> DECODING -> DEFAULTING -> MUTATING -> VALIDATING -> ADMITTING -> WRITING -> CONVERTING -> ANSWERING ->
+ * OVER ^                                                                          |
  *        '----------------- somebody else was faster, and it may be tried again ----'
  *
  * LOADING     the watch cache is awaited, the object looked up
@@ -12,6 +12,9 @@
  * ADMITTING   admission plugins that only look
  * WRITING     one transaction: compare-and-swap on the object's key, and what plugins have added to it
  * ANSWERING   the client is told; also where every failure leads
+ *
+ * Where a webhook knows how a custom resource's versions differ (converting/conversion.h), a step that lacks a form
+ * asks for it and is taken again: a step must not mind that. CONVERTING is what is stored being made what is answered.
  *
  * Every step may finish later. A verb says what is particular to it (struct mutation_verb) and embeds the mutation;
  * what holds for all of them (webhooks, quotas, policies) has its place here, and nothing that changes an object passes
@@ -80,6 +83,8 @@ struct mutation {
 	struct admission admission;
 	struct admission_write *verb_writes; /* those of the verb */
 	bool removes;                        /* the object goes for good */
+	bool is_filled;                      /* DEFAULTING: all but who manages what is done */
+	unsigned conversions;                /* steps of this try that waited for a webhook that knows other versions */
 	struct err err;
 	/* writing */
 	struct strbuf text;   /* of the object, without managedFields */

@@ -11,7 +11,7 @@
 #include "api/server/verbs/connect_int.h"
 
 #include "api/server/answer.h"
-#include "api/server/auth/authorize.h"
+#include "api/server/auth/rights/authorize.h"
 #include "api/server/cache/fresh.h"
 #include "api/server/passing/backend.h"
 #include "api/server/passing/forward.h"

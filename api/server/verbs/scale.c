@@ -7,6 +7,7 @@
 #include "api/server/answer.h"
 #include "api/server/body.h"
 #include "api/server/cache/fresh.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/status.h"
 #include "base/check.h"
 
@@ -84,14 +85,17 @@ static struct json *scale_of(struct arena *a, const struct resource *r, const st
 static void get_now(struct call *c)
 {
 	struct object *o = fresh_route_object(c);
+	const struct resource *r = c->route.resource;
 	struct err err = ERR_INIT;
-	struct json *object = o ? json_parse(&c->arena, object_text(o), NULL, &err) : NULL;
-	if (object) {
-		call_respond_tree(c, 200, scale_of(&c->arena, c->route.resource, object, o->revision));
+	if (o && conversion_awaits(c, o, get_now))
 		return;
-	}
-	status_not_found(&err, c->route.resource, c->route.name);
-	call_respond_err(c, &err);
+	struct json *object = o ? json_parse(&c->arena, object_text(o), NULL, &err) : NULL;
+	if (!object)
+		status_not_found(&err, r, c->route.name);
+	else if (resource_convert(&c->arena, object, r->storage, r, &err) == 0)
+		call_respond_tree(c, 200, scale_of(&c->arena, r, object, o->revision));
+	if (err.code)
+		call_respond_err(c, &err);
 }
 
 /* ---- writing ---- */
@@ -173,7 +177,10 @@ static int take_shown(struct mutation *m, const struct json *shown, struct err *
 static void answer(struct mutation *m)
 {
 	int64_t revision = m->revision ? m->revision : m->before->revision; /* 0: nothing was written */
-	call_respond_tree(m->call, 200, scale_of(m->arena, m->resource, m->object, revision));
+	const struct json *object = m->object; /* as it was stored, which a webhook's versions are not alike in */
+	if (m->resource->conversion)
+		object = json_parse(m->arena, (struct slice){m->result->data, m->result->len}, NULL, NULL);
+	call_respond_tree(m->call, 200, scale_of(m->arena, m->resource, object, revision));
 }
 
 static const struct mutation_verb verb = {.name = "scale",

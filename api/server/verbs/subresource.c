@@ -2,15 +2,7 @@
  * of updates. */
 #include "api/server/verbs/verbs.h"
 
-#include "api/server/answer.h"
 #include "base/check.h"
-
-static void not_built(struct call *c)
-{
-	struct err err = ERR_INIT;
-	err_set(&err, ERR_UNIMPLEMENTED, "%s/%s is not built yet", c->route.resource->plural, c->route.sub->name);
-	call_respond_err(c, &err);
-}
 
 static const struct {
 	const char *name;
@@ -21,8 +13,6 @@ static const struct {
         {"eviction", api_evict},
         {"token", api_token},
         {"log", api_connect},
-        {"ephemeralcontainers", not_built},
-        {"resize", not_built},
 };
 
 bool api_subresource(struct call *c)

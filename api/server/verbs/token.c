@@ -5,7 +5,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/arguments.h"
-#include "api/server/auth/authn.h"
+#include "api/server/auth/identity/authn.h"
 #include "api/server/body.h"
 #include "api/server/cache/fresh.h"
 #include "api/server/state.h"

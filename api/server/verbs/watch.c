@@ -11,6 +11,9 @@
  * time is up, the client went away, or it was too slow and fell out of the ring: then an ERROR event with a 410 Status
  * is the last thing it reads
  *
+ * Where a webhook knows the versions of a kind (converting/conversion.h) an event waits for the form of its object, and
+ * all behind it wait, too. When there is none, an ERROR event with a 500 Status says why, and the stream ends.
+ *
  * Output is pulled: pump() writes while the connection takes it and stops otherwise; the ring is the queue, so a
  * thousand watchers cost one copy of the events. A JSON frame is made once for all watchers that are sent the same
  * event; of large objects, and of the initial ones, it is a short head, the object's shared bytes, and a tail. */
@@ -18,6 +21,7 @@
 
 #include "api/server/answer.h"
 #include "api/server/cache/fresh.h"
+#include "api/server/converting/conversion.h"
 #include "api/server/state.h"
 #include "api/server/status.h"
 
@@ -51,6 +55,11 @@ struct watch {
 	bool mark_initial_end;
 	bool columns_sent; /* Table: the first frame carries the columns */
 	bool linked;
+	bool is_waiting;     /* for a form of an object: of the next initial one, or of the held one */
+	bool is_over;        /* whoever is asked for a form still holds the call */
+	struct object *held; /* a reference; NULL: none */
+	const char *held_type;
+	struct err lost; /* an object has no form in the version that is watched, which may be gone */
 	uint64_t end_at_ms;
 	uint64_t bookmark_at_ms;
 };
@@ -141,7 +150,7 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	struct call *c = w->call;
 	c->server->counters.events_sent++;
 	if (c->shape == SHAPE_OBJECT && c->format != FORMAT_PROTOBUF && !c->transport->event &&
-	        w->cr->resource == c->route.resource)
+	        w->cr->resource == c->route.resource && !o->is_of_other_version)
 		return w->initial || o->json->len > SHARED_FRAME_BYTES_MAX ? frame_json_by_reference(w, type, o)
 		                                                           : frame_json_shared(w, type, o);
 	struct rcbuf *stored = call_object_text(c, o),
@@ -198,9 +207,11 @@ static void release(struct watch *w)
 	for (; w->initial_next < w->initial_count; w->initial_next++)
 		object_unref(w->initial[w->initial_next]);
 	free(w->initial);
+	object_unref(TAKE(w->held));
 	w->initial = NULL;
 	w->initial_count = w->initial_next = 0;
 	w->linked = false;
+	w->is_over = true;
 	c->on_writable = NULL;
 	c->on_gone = NULL;
 	call_unref(c);
@@ -228,7 +239,84 @@ static void end_too_slow(struct watch *w)
 	end(w);
 }
 
+/* ---- forms that a webhook knows ---- */
+
+static void pump(struct watch *w);
+
+/* w is gone. */
+static void end_unconverted(struct watch *w, const struct err *err)
+{
+	struct strbuf text = STRBUF_INIT;
+	json_write(&text, status_new(&w->call->arena, 500, "", err->msg));
+	frame_text(w, "ERROR", strbuf_slice(&text));
+	strbuf_release(&text);
+	end(w);
+}
+
+static void form_is_there(void *arg, const struct err *err)
+{
+	struct watch *w = arg;
+	struct call *c = w->call;
+	w->is_waiting = false;
+	if (!w->is_over && err->code)
+		end_unconverted(w, err);
+	else if (!w->is_over)
+		pump(w);
+	call_unref(c);
+}
+
+static bool is_known(struct watch *w, const struct object *o)
+{
+	const struct resource *r = w->cr->resource;
+	struct err err = ERR_INIT;
+	if (!r->conversion)
+		return true;
+	rcbuf_unref(shape_convert(o->json, r, w->call->route.resource, &err));
+	if (conversion_is_wanted(r))
+		return false;
+	if (err.code)
+		w->lost = err;
+	return true;
+}
+
+/* For what is wanted. */
+static void wait_for_forms(struct watch *w)
+{
+	w->is_waiting = true;
+	w->watcher.told = true; /* no wake until then */
+	call_ref(w->call);
+	conversion_ask(w->cr->resource, form_is_there, w);
+}
+
+/* Of the next initial object, and of those behind it. */
+static void want_initial(struct watch *w)
+{
+	for (size_t i = w->initial_next; i < w->initial_count && !conversion_is_full(w->cr->resource); i++)
+		is_known(w, w->initial[i]);
+	wait_for_forms(w);
+}
+
 /* ---- events ---- */
+
+/* True: go on. */
+static bool send_event(struct watch *w, const char *type, struct object *o)
+{
+	if (is_known(w, o))
+		return frame_object(w, type, o);
+	w->held = object_ref(o);
+	w->held_type = type;
+	wait_for_forms(w);
+	return false;
+}
+
+/* What an event was held for is there, or must be asked for anew. */
+static bool send_held(struct watch *w)
+{
+	struct object *o = TAKE(w->held);
+	bool more = send_event(w, w->held_type, o);
+	object_unref(o);
+	return more;
+}
 
 static bool emit(struct watch *w, const struct cache_event *e)
 {
@@ -237,11 +325,14 @@ static bool emit(struct watch *w, const struct cache_event *e)
 	bool was = e->before && object_matches(e->before, &w->filter, r);
 	bool is = !e->is_delete && object_matches(e->object, &w->filter, r);
 	bool more = true;
+	int64_t revision = e->revision;
+	struct object *o = object_ref(e->object);
 	if (is)
-		more = frame_object(w, was ? modified : added, e->object);
+		more = send_event(w, was ? modified : added, o);
 	else if (was)
-		more = frame_object(w, deleted, e->object);
-	w->revision = e->revision;
+		more = send_event(w, deleted, o);
+	w->revision = revision;
+	object_unref(o);
 	return more;
 }
 
@@ -249,7 +340,12 @@ static bool pump_initial(struct watch *w)
 {
 	bool more = true;
 	while (more && w->initial_next < w->initial_count) {
-		struct object *o = w->initial[w->initial_next++];
+		struct object *o = w->initial[w->initial_next];
+		if (!is_known(w, o)) {
+			want_initial(w);
+			return false;
+		}
+		w->initial_next++;
 		more = frame_object(w, "ADDED", o);
 		object_unref(o);
 	}
@@ -267,8 +363,17 @@ static bool pump_initial(struct watch *w)
 static void pump(struct watch *w)
 {
 	bool lost = false;
-	if ((w->initial || w->mark_initial_end) && !pump_initial(w))
+	if (w->is_waiting || w->is_over || (w->held && !send_held(w)))
 		return;
+	if (w->initial || w->mark_initial_end) {
+		bool more = pump_initial(w);
+		if (w->lost.code) {
+			end_unconverted(w, &w->lost);
+			return;
+		}
+		if (!more)
+			return;
+	}
 	for (int i = 0; i < PUMP_EVENTS_MAX; i++) {
 		const struct cache_event *e = cache_watch_next(w->cr, &w->watcher, &lost);
 		if (lost) {
@@ -281,7 +386,12 @@ static void pump(struct watch *w)
 				w->revision = seen;
 			return;
 		}
-		if (!emit(w, e)) {
+		bool more = emit(w, e);
+		if (w->lost.code) {
+			end_unconverted(w, &w->lost);
+			return;
+		}
+		if (!more) {
 			w->watcher.told = true; /* no wake until the connection takes more: on_writable goes on */
 			return;
 		}
@@ -311,8 +421,8 @@ void watches_tick(struct api_server *s)
 		struct watch *w = CONTAINER_OF(it, struct watch, in_server);
 		if (now >= w->end_at_ms) {
 			end(w);
-		} else if (w->bookmarks && now >= w->bookmark_at_ms && !w->initial && !w->mark_initial_end &&
-		           !w->watcher.told) {
+		} else if (w->bookmarks && now >= w->bookmark_at_ms && !w->initial && !w->is_waiting && !w->held &&
+		           !w->mark_initial_end && !w->watcher.told) {
 			w->revision = cache_revision(s->cache);
 			frame_bookmark(w, false);
 			w->bookmark_at_ms = now + BOOKMARK_S * 1000;

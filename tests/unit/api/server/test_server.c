@@ -6,7 +6,7 @@
 #include "api/server/server.h"
 #include "store/engine/raft_engine.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <ftw.h>
 #include <unistd.h>

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 static struct err err;
-static const struct join_settings settings = {
-        "10.42.0.0/16", "10.43.0.0/16", "10.43.0.10", "cluster.local", "30000-32767", "vxlan"};
+static const struct join_settings settings = {"10.42.0.0/16", "10.43.0.0/16", "10.43.0.10", "cluster.local",
+        "30000-32767", "vxlan", "false", "true", "registry.test:5000"};
 
 static void an_offer_arrives_as_it_was_made(void **state)
 {
@@ -73,6 +73,21 @@ static void settings_arrive_as_they_were_made(void **state)
 	arena_release(&a);
 }
 
+static void one_that_knows_no_network_policies_has_them_on(void **state)
+{
+	struct arena a = ARENA_INIT;
+	struct join_config got;
+	assert_int_equal(
+	        join_config_parse(&a,
+	                SLICE("{\"protocol\":1,\"kubernetes\":\"v1.32.4\",\"clusterCIDR\":\"10.42.0.0/16\","
+	                      "\"serviceCIDR\":\"10.43.0.0/16\",\"clusterDNS\":\"10.43.0.10\","
+	                      "\"clusterDomain\":\"c.l\",\"nodePortRange\":\"1-2\",\"flannelBackend\":\"none\"}"),
+	                &got, &err),
+	        0);
+	assert_string_equal(got.settings.no_network_policy, "false");
+	arena_release(&a);
+}
+
 static void versions_may_be_one_minor_apart(void **state)
 {
 	assert_int_equal(join_check_versions("v1.32.4", JOIN_PROTOCOL, "v1.33.0", &err), 0);
@@ -97,6 +112,7 @@ int main(void)
 	        cmocka_unit_test(an_offer_arrives_as_it_was_made),
 	        cmocka_unit_test(settings_arrive_as_they_were_made),
 	        cmocka_unit_test(what_is_missing_is_named),
+	        cmocka_unit_test(one_that_knows_no_network_policies_has_them_on),
 	        cmocka_unit_test(versions_may_be_one_minor_apart),
 	        cmocka_unit_test(a_setting_that_differs_is_named_by_its_flag),
 	};

@@ -106,7 +106,12 @@ static void what_is_wrong_is_named(void **state)
 	refused(HEAD "- {resources: [a], providers: [{}]}\n", ERR_INVAL, "must have one of");
 	refused(HEAD "- {resources: [a], providers: [{identity: {}, aescbc: {}}]}\n", ERR_INVAL, "must have one of");
 	refused(HEAD "- {resources: [a], providers: [{rot13: {}}]}\n", ERR_INVAL, "\"rot13\" is none of");
-	refused(HEAD "- {resources: [a], providers: [{kms: {}}]}\n", ERR_UNIMPLEMENTED, "kms is not built");
+	refused(HEAD "- {resources: [a], providers: [{kms: {name: k}}]}\n", ERR_UNIMPLEMENTED,
+	        "apiVersion v1 is deprecated");
+	refused(HEAD "- {resources: [a], providers: [{kms: {name: 'k:', apiVersion: v2}}]}\n", ERR_INVAL,
+	        "must not contain ':'");
+	refused(HEAD "- {resources: [a], providers: [{kms: {name: k, apiVersion: v2, endpoint: x}}]}\n", ERR_INVAL,
+	        "must be unix:///PATH");
 	refused(HEAD "- {resources: [a], providers: [{aescbc: {keys: []}}]}\n", ERR_INVAL, "aescbc.keys");
 	refused(HEAD "- {resources: [a], providers: [{aescbc: {keys: [{secret: " K16 "}]}}]}\n", ERR_INVAL,
 	        "needs a name");

@@ -1,6 +1,6 @@
 /* The sealer: what the first provider writes the others read, by its prefix; and what none reads is an error. */
 #include "api/server/sealing/sealer.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include "tests/unit/unit.h"
 
