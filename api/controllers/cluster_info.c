@@ -4,7 +4,7 @@
 #include "api/machinery/codec/scalar.h"
 #include "base/base64.h"
 #include "base/json/scan.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #define SIGNATURE "jws-kubeconfig-"
 #define TOKEN_NAME "bootstrap-token-"

@@ -143,7 +143,13 @@ static void take_arguments(struct controllers *c, const struct controllers_argum
 	c->eviction_rate = g->eviction_rate;
 	c->secondary_eviction_rate = g->secondary_eviction_rate;
 	c->unhealthy_zone_threshold = g->unhealthy_zone_threshold;
+	c->node_mask_bits = (unsigned)g->node_mask_bits;
 	c->large_zone_nodes = (size_t)g->large_zone_nodes;
+	c->hpa_period_s = g->hpa_period_s;
+	c->hpa = (struct hpa_settings){.tolerance = g->hpa_tolerance,
+	        .cpu_initialization_s = g->hpa_cpu_initialization_s,
+	        .initial_readiness_delay_s = g->hpa_initial_readiness_delay_s,
+	        .downscale_stabilization_s = g->hpa_downscale_stabilization_s};
 }
 
 int controllers_new(const struct controllers_options *options, struct controllers **ret, struct err *err)
@@ -163,6 +169,8 @@ int controllers_new(const struct controllers_options *options, struct controller
 	c->server_ca_file = keep(c, options->server_ca_file);
 	c->server_ca_key_file = keep(c, options->server_ca_key_file);
 	c->manifests_dir = keep(c, options->manifests_dir);
+	c->installs_charts = options->installs_charts;
+	c->helm_job_image = keep(c, options->helm_job_image);
 	c->disabled_addons = keep_list(c, options->disabled_addons, options->n_disabled_addons);
 	c->n_disabled_addons = options->n_disabled_addons;
 	c->closing.all_closed = all_closed;

@@ -25,8 +25,10 @@ struct controllers_options {
 	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
 	const char *cluster_cidr;   /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
 	bool serves_load_balancers; /* services of that type get the addresses of nodes (servicelb.c) */
-	const int *reserved_ports;  /* which no such service gets; ends with 0; NULL: none */
+	const int *reserved_ports;  /* which no such service gets, the API's first; ends with 0; NULL: none */
 	const char *manifests_dir;  /* DATA/server/manifests, whose files are applied; NULL: none */
+	bool installs_charts;       /* HelmCharts are (helm_charts.c) */
+	const char *helm_job_image; /* that runs helm for charts that name none; NULL: none */
 	/* Names of Addons that are to go, with what they applied. */
 	const char *const *disabled_addons;
 	size_t n_disabled_addons;

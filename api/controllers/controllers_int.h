@@ -11,6 +11,7 @@
 #include "api/client/recorder.h"
 #include "api/client/work_queue.h"
 #include "api/controllers/controllers.h"
+#include "api/controllers/hpa.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 
@@ -54,10 +55,15 @@ struct controllers {
 	bool serves_load_balancers;
 	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
+	unsigned node_mask_bits;
 	size_t terminated_pods_max;
 	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
 	size_t large_zone_nodes;
+	int64_t hpa_period_s;
+	struct hpa_settings hpa;
 	const char *manifests_dir; /* NULL: none is read */
+	bool installs_charts;
+	const char *helm_job_image; /* NULL: none */
 	const char *const *disabled_addons;
 	size_t n_disabled_addons;
 	struct list_link queues, listeners, recorders;
@@ -101,6 +107,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("job", "job-controller", job_controller, NULL) \
 	CONTROLLER("cronjob", "cronjob-controller", cron_job_controller, NULL) \
 	CONTROLLER("ttl-after-finished", "ttl-after-finished-controller", ttl_after_finished_controller, NULL) \
+	CONTROLLER("horizontal-pod-autoscaling", "horizontal-pod-autoscaler", hpa_controller, NULL) \
 	CONTROLLER("resourcequota", "resourcequota-controller", resource_quota_controller, NULL) \
 	CONTROLLER("endpointslice", "endpointslice-controller", endpoint_slice_controller, NULL) \
 	CONTROLLER("service-lb", "service-lb-controller", service_lb_controller, NULL) \
@@ -122,6 +129,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("csrsigning", "certificate-controller", csr_signer, NULL) \
 	CONTROLLER("csrcleaner", "certificate-controller", csr_cleaner, NULL) \
 	CONTROLLER("deploy", "deploy-controller", deploy_controller, deploy_controller_stop) \
+	CONTROLLER("helm-charts", "helm-controller", helm_charts, helm_charts_stop) \
 	CONTROLLER("garbage", "generic-garbage-collector", garbage_collector, garbage_collector_stop)
 
 #define CONTROLLER(name, identity, prefix, stop) \
@@ -131,6 +139,7 @@ CONTROLLERS
 #undef CONTROLLER
 void deploy_controller_stop(void *state);
 void garbage_collector_stop(void *state);
+void helm_charts_stop(void *state);
 void node_password_stop(void *state);
 void token_cleaner_stop(void *state);
 void bootstrap_signer_stop(void *state);

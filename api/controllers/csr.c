@@ -3,7 +3,7 @@
 
 #include "api/client/meta.h"
 #include "base/base64.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 enum { PENDING_S = 24 * 3600, DECIDED_S = 3600 };
 

@@ -61,7 +61,7 @@ bool deploy_is_defined(struct deploy *d, struct work *w)
 	if (d->is_defined && resource_find_kind(SLICE(ADDON_VERSION), SLICE("Addon")))
 		return true;
 	work_patch(w, CRDS "/addons.k3s.cattle.io?fieldManager=" DEPLOY_MANAGER "&force=true", apply_patch,
-	        json_parse(&w->arena, SLICE(definition), NULL, NULL), defined)
+	        json_literal(&w->arena, definition), defined)
 	        ->arg = d;
 	work_again(w, DEFINED_MS);
 	return false;

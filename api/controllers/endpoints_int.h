@@ -26,7 +26,7 @@ struct publish {
 	struct work *work;
 	struct meta meta;
 	struct json *service, *spec;
-	bool is_headless, publishes_not_ready;
+	bool is_headless, publishes_not_ready, prefers_close;
 	struct backend *backends; /* by address */
 	size_t count;
 };

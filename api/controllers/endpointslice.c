@@ -194,6 +194,14 @@ struct json *endpoints_ports(struct publish *y, const struct json *pod)
 	return list;
 }
 
+/* For whom it is meant: who lies in its own zone. */
+static void add_hint(struct arena *a, struct json *endpoint, struct slice zone)
+{
+	struct json *hints = json_need(a, endpoint, "hints", JSON_OBJECT), *one = json_new(a, JSON_OBJECT);
+	json_set_str(a, one, "name", zone);
+	json_append(json_need(a, hints, "forZones", JSON_ARRAY), one);
+}
+
 static struct json *endpoint_of(struct publish *y, const struct backend *b, struct slice ip)
 {
 	struct arena *a = &y->work->arena;
@@ -220,6 +228,8 @@ static struct json *endpoint_of(struct publish *y, const struct backend *b, stru
 		json_set_str(a, e, "nodeName", b->node);
 		if (zone.len)
 			json_set_str(a, e, "zone", zone);
+		if (zone.len && y->prefers_close && b->is_ready && !b->is_dying)
+			add_hint(a, e, zone);
 	}
 	return e;
 }
@@ -391,6 +401,7 @@ static void run(struct work *w)
 		return;
 	y->is_headless = slice_is(json_get_str(y->spec, "clusterIP"), "None");
 	y->publishes_not_ready = json_get_bool(y->spec, "publishNotReadyAddresses", false);
+	y->prefers_close = slice_is(json_get_str(y->spec, "trafficDistribution"), "PreferClose");
 	collect(y);
 	struct json *families = json_get(y->spec, "ipFamilies");
 	JSON_FOREACH (it, families)

@@ -2,7 +2,7 @@
 #include "api/controllers/manifest.h"
 
 #include "base/json/scan.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <errno.h>

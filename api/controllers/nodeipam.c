@@ -1,4 +1,5 @@
-/* Pod networks of nodes: each gets a /24 of the cluster's network in spec.podCIDR and spec.podCIDRs, once and for good.
+/* Pod networks of nodes: each gets a part of the cluster's network in spec.podCIDR and spec.podCIDRs, once and for
+ * good: a /24, or as node-cidr-mask-size says.
  *
  * What nodes have is taken before anything is handed out: the queue only starts when the informer has shown every node,
  * so nothing is remembered elsewhere. Upstream: pkg/controller/nodeipam. */
@@ -7,7 +8,7 @@
 
 #include "base/log.h"
 
-enum { PART_BITS = 24, FULL_RETRY_MS = 60 * 1000 };
+enum { FULL_RETRY_MS = 60 * 1000 };
 
 struct ipam {
 	struct controllers *c;
@@ -84,7 +85,7 @@ void *node_ipam_controller_start(struct controllers *c)
 	struct ipam *s = xcalloc(1, sizeof *s);
 	struct err err = ERR_INIT;
 	s->c = c;
-	s->enabled = c->cluster_cidr && cidr_pool_init(&s->pool, c->cluster_cidr, PART_BITS, &err) == 0;
+	s->enabled = c->cluster_cidr && cidr_pool_init(&s->pool, c->cluster_cidr, c->node_mask_bits, &err) == 0;
 	if (err.code)
 		log_error("nodeipam", "nodes get no pod networks", "error=\"%s\"", err.msg);
 	s->recorder = controllers_recorder(c, "cidrAllocator");

@@ -167,7 +167,7 @@ static void sum_up(struct sum *x)
 	const struct resource **kinds = ARENA_ARRAY(x->arena, const struct resource *, x->hard->n + 1);
 	size_t n = 0;
 	for (size_t i = 0; i < x->hard->n; i++) {
-		struct quantity none = {0, x->hard->list[i].q.format};
+		struct quantity none = {.format = x->hard->list[i].q.format};
 		const struct resource *r = quota_counted(x->arena, x->hard->list[i].name);
 		size_t k = 0;
 		resource_list_set(&x->used, x->hard->list[i].name, &none);
