@@ -2,6 +2,8 @@
  * answer finds the pod by both again, since it may be gone by then, and another of its name may have come. */
 #include "api/scheduler/scheduler_int.h"
 
+#include "base/log.h"
+
 struct call {
 	struct client_request request;
 	struct list_link link;
@@ -158,14 +160,15 @@ static void told(struct client_request *req)
 	call_free(CONTAINER_OF(req, struct call, request)); /* a lost condition is written again at the next try */
 }
 
-void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const char *reason, const char *message)
+void bind_tell_unschedulable(
+        struct scheduler *s, struct candidate *p, const char *reason, const char *message, const char *nominated)
 {
 	struct json *list = json_path(p->pod, "status", "conditions", NULL);
 	struct call *c = call_new(s, p, told);
 	struct arena *a = &c->arena;
 	struct json *conditions = list ? json_copy(a, list) : json_new(a, JSON_ARRAY);
 	recorder_event(s->recorder, &c->subject, "Warning", "FailedScheduling", "%s", message);
-	if (!condition_set(a, conditions, "PodScheduled", "False", reason, message, NULL)) {
+	if (!condition_set(a, conditions, "PodScheduled", "False", reason, message, NULL) && !nominated) {
 		arena_release(a);
 		free(c);
 		return;
@@ -177,7 +180,87 @@ void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const cha
 	json_remove(conditions, condition);
 	json_append(one, condition);
 	json_set(a, status, "conditions", one); /* merged by type */
+	if (nominated && *nominated)
+		json_set_cstr(a, status, "nominatedNodeName", nominated);
+	else if (nominated)
+		json_set(a, status, "nominatedNodeName", json_new(a, JSON_NULL));
 	send_call(c, "PATCH", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "status"),
+	        "application/strategic-merge-patch+json", patch);
+}
+
+void bind_drop_nomination(struct scheduler *s, struct rcbuf *pod)
+{
+	struct candidate p = {.json = pod};
+	meta_read((struct slice){pod->data, pod->len}, &p.meta);
+	struct call *c = call_new(s, &p, told);
+	struct arena *a = &c->arena;
+	struct json *patch = json_new(a, JSON_OBJECT);
+	json_set_str(a, json_need(a, patch, "metadata", JSON_OBJECT), "uid", p.meta.uid);
+	json_set(a, json_need(a, patch, "status", JSON_OBJECT), "nominatedNodeName", json_new(a, JSON_NULL));
+	send_call(c, "PATCH", kube_path(a, "v1", "pods", p.meta.ns, p.meta.name, "status"),
+	        "application/merge-patch+json", patch);
+}
+
+/* ---- victims ---- */
+
+/* It stays, and the pod that it should make room for may choose anew. */
+static void victim_stays(struct call *c)
+{
+	struct pod_info *info = cache_pod(&c->s->cache, c->key);
+	log_warn("scheduler", "a pod can't be preempted", "pod=%.*s error=\"%s\"", SLICE_FMT(c->key),
+	        c->request.err.msg);
+	if (info)
+		info->is_victim = false;
+}
+
+static bool victim_failed(struct call *c)
+{
+	int code = c->request.err.code;
+	if (code && code != ERR_NOT_FOUND && !c->s->closing)
+		victim_stays(c);
+	return code || c->s->closing;
+}
+
+static void victim_deleted(struct client_request *req)
+{
+	struct call *c = CONTAINER_OF(req, struct call, request);
+	victim_failed(c);
+	call_free(c);
+}
+
+static void victim_told(struct client_request *req)
+{
+	struct call *c = CONTAINER_OF(req, struct call, request);
+	struct scheduler *s = c->s;
+	if (!victim_failed(c)) {
+		struct candidate victim = {
+		        .key = c->key, .meta = {.ns = c->subject.ns, .name = c->subject.name, .uid = c->subject.uid}};
+		struct call *next = call_new(s, &victim, victim_deleted);
+		struct arena *a = &next->arena;
+		struct json *options = json_new(a, JSON_OBJECT);
+		json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", next->subject.uid);
+		send_call(next, "DELETE", kube_path(a, "v1", "pods", next->subject.ns, next->subject.name, NULL), NULL,
+		        options);
+	}
+	call_free(c);
+}
+
+void bind_evict(
+        struct scheduler *s, const struct candidate *p, const struct pod_info *victim, const struct node_info *n)
+{
+	struct candidate v = {.json = victim->json, .key = victim->key};
+	struct slice text = {victim->json->data, victim->json->len};
+	meta_read(text, &v.meta);
+	struct call *c = call_new(s, &v, victim_told);
+	struct arena *a = &c->arena;
+	struct json *patch = json_new(a, JSON_OBJECT), *list = json_new(a, JSON_ARRAY);
+	recorder_event(s->recorder, &c->subject, "Normal", "Preempted", "Preempted by pod %.*s on node %.*s",
+	        SLICE_FMT(p->meta.uid), SLICE_FMT(n->name));
+	condition_set(a, list, "DisruptionTarget", "True", "PreemptionByScheduler",
+	        arena_printf(a, "%s: preempting to accommodate a higher priority pod", p->profile->name), NULL);
+	json_set_str(a, json_need(a, patch, "metadata", JSON_OBJECT), "uid", v.meta.uid);
+	json_set(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", list); /* merged by type */
+	send_call(c, "PATCH", kube_path(a, "v1", "pods", v.meta.ns, v.meta.name, "status"),
 	        "application/strategic-merge-patch+json", patch);
 }
 

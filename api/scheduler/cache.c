@@ -6,6 +6,7 @@
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/machinery/codec/quantity.h"
+#include "base/hash.h"
 
 void cache_init(struct cache *k)
 {
@@ -61,22 +62,84 @@ uint32_t cache_family_on(const struct cache *k, uint64_t family, const struct no
 	return f && n->slot < f->cap ? f->on_slot[n->slot] : 0;
 }
 
+/* ---- images: how many nodes have each ---- */
+
+struct image_count {
+	uint64_t name;
+	int64_t nodes;
+};
+
+/* Without a tag it is the latest. */
+uint64_t image_hash(struct slice name)
+{
+	const char *colon = name.len ? memrchr(name.ptr, ':', name.len) : NULL,
+	           *slash = name.len ? memrchr(name.ptr, '/', name.len) : NULL;
+	uint64_t h = fnv1a64(name.ptr, name.len);
+	if (!colon || (slash && colon < slash))
+		h = fnv1a64_add(h, ":latest", 7);
+	return h ? h : 1;
+}
+
+int64_t cache_image_nodes(const struct cache *k, uint64_t image)
+{
+	const struct image_count *c = map_get(&k->images, family_key(&image));
+	return c ? c->nodes : 0;
+}
+
+static void count_image(struct cache *k, uint64_t name, int sign)
+{
+	struct image_count *c = map_get(&k->images, family_key(&name));
+	if (!c) {
+		c = xcalloc(1, sizeof *c);
+		c->name = name;
+		map_put(&k->images, family_key(&c->name), c);
+	}
+	c->nodes += sign;
+	if (c->nodes > 0)
+		return;
+	map_del(&k->images, family_key(&name));
+	free(c);
+}
+
+/* A node tells an image by several names, that with the digest and those with tags. */
+static void read_images(struct cache *k, struct node_info *n, const struct json *list)
+{
+	size_t count = 0, names = 0;
+	JSON_FOREACH (it, list)
+		names += json_get(it, "names") ? json_get(it, "names")->count : 0;
+	n->images = ARENA_ARRAY(&n->arena, struct image, names + 1);
+	JSON_FOREACH (it, list)
+		JSON_FOREACH (name, json_get(it, "names")) {
+			uint64_t h = image_hash(json_str(name));
+			n->images[count++] = (struct image){h, json_get_int(it, "sizeBytes", 0)};
+			count_image(k, h, 1);
+		}
+}
+
+static void forget_images(struct cache *k, struct node_info *n)
+{
+	for (struct image *i = n->images; i && i->name; i++)
+		count_image(k, i->name, -1);
+	n->images = NULL;
+}
+
 /* ---- nodes ---- */
 
-static struct node_info *node_need(struct cache *k, struct slice name)
+struct node_info *cache_node_need(struct cache *k, struct slice name)
 {
 	struct node_info *n = map_get(&k->nodes, name);
 	if (n)
 		return n;
 	n = MAP_ENTRY_NEW(struct node_info, name, name);
 	list_init(&n->pods);
+	list_init(&n->nominees);
 	map_put(&k->nodes, n->name, n);
 	return n;
 }
 
-static void node_maybe_free(struct cache *k, struct node_info *n)
+void cache_node_unneeded(struct cache *k, struct node_info *n)
 {
-	if (n->json || n->n_pods)
+	if (n->json || n->n_pods || !list_empty(&n->nominees))
 		return;
 	map_del(&k->nodes, n->name);
 	arena_release(&n->arena);
@@ -117,8 +180,9 @@ static void read_allocatable(struct cache *k, struct node_info *n, const struct 
 }
 
 /* What was used of extended resources lies in the arena too: it moves to the new one. */
-static void node_reset(struct node_info *n)
+static void node_reset(struct cache *k, struct node_info *n)
 {
+	forget_images(k, n);
 	struct arena old = n->arena;
 	struct amounts used = n->used;
 	n->arena = ARENA_INIT;
@@ -150,9 +214,9 @@ static void count_families_of(struct cache *k, struct node_info *n, int sign)
 
 void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
 {
-	struct node_info *n = node_need(k, name);
+	struct node_info *n = cache_node_need(k, name);
 	bool is_new = !n->json;
-	node_reset(n);
+	node_reset(k, n);
 	n->json = rcbuf_ref(json);
 	struct slice text = {json->data, json->len};
 	struct json *tree = json_parse(&n->arena, text, NULL, NULL);
@@ -161,6 +225,7 @@ void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
 	read_taints(n, json_path(tree, "spec", "taints", NULL));
 	struct json *allocatable = json_path(tree, "status", "allocatable", NULL);
 	read_allocatable(k, n, allocatable ? allocatable : json_path(tree, "status", "capacity", NULL));
+	read_images(k, n, json_path(tree, "status", "images", NULL));
 	if (!is_new)
 		return;
 	list_add(k, n);
@@ -182,15 +247,37 @@ void cache_node_remove(struct cache *k, struct slice name)
 		count_families_of(k, last, 1);
 	}
 	k->count--;
-	node_reset(n);
+	node_reset(k, n);
 	n->taints = NULL;
 	n->n_taints = 0;
 	n->labels = SLICE_NULL;
 	n->allocatable = (struct amounts){0};
-	node_maybe_free(k, n);
+	cache_node_unneeded(k, n);
 }
 
 /* ---- pods ---- */
+
+static void count_priority(struct cache *k, int32_t priority, int sign)
+{
+	size_t i = 0;
+	while (i < k->n_priorities && k->priorities[i].priority != priority)
+		i++;
+	if (i == k->n_priorities) {
+		k->priorities = xrealloc(k->priorities, (i + 1) * sizeof *k->priorities);
+		k->priorities[k->n_priorities++] = (struct priority_count){.priority = priority};
+	}
+	k->priorities[i].pods += (size_t)sign;
+	if (!k->priorities[i].pods)
+		k->priorities[i] = k->priorities[--k->n_priorities];
+}
+
+bool cache_has_lower(const struct cache *k, int32_t priority)
+{
+	for (size_t i = 0; i < k->n_priorities; i++)
+		if (k->priorities[i].priority < priority)
+			return true;
+	return false;
+}
 
 static void charge(struct cache *k, struct pod_info *p, int sign)
 {
@@ -199,6 +286,11 @@ static void charge(struct cache *k, struct pod_info *p, int sign)
 	n->nonzero_cpu_milli += sign * p->nonzero_cpu_milli;
 	n->nonzero_memory += sign * p->nonzero_memory;
 	n->n_pods += (size_t)sign;
+	count_priority(k, p->priority, sign);
+	if (p->has_preferences) {
+		n->n_preferring += (size_t)sign;
+		k->n_preferring += (size_t)sign;
+	}
 	if (p->has_anti_affinity) {
 		n->n_anti_affinity += (size_t)sign;
 		k->n_anti_affinity += (size_t)sign;
@@ -209,6 +301,18 @@ static void charge(struct cache *k, struct pod_info *p, int sign)
 struct pod_info *cache_pod(struct cache *k, struct slice key)
 {
 	return map_get(&k->pods, key);
+}
+
+void cache_pod_hide(struct cache *k, struct pod_info *p)
+{
+	charge(k, p, -1);
+	list_del(&p->in_node);
+}
+
+void cache_pod_show(struct cache *k, struct pod_info *p)
+{
+	list_push_back(&p->node->pods, &p->in_node);
+	charge(k, p, 1);
 }
 
 void cache_pod_remove(struct cache *k, struct slice key)
@@ -222,7 +326,7 @@ void cache_pod_remove(struct cache *k, struct slice key)
 	rcbuf_unref(p->json);
 	arena_release(&p->arena);
 	free(p);
-	node_maybe_free(k, n);
+	cache_node_unneeded(k, n);
 }
 
 void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed)
@@ -232,6 +336,7 @@ void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct 
 		/* Requests of a placed pod do not change but by resizing, which is not served; labels may. */
 		rcbuf_unref(old->json);
 		old->json = rcbuf_ref(json);
+		pod_read_labels(old);
 		old->assumed = false;
 		return;
 	}
@@ -239,8 +344,9 @@ void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct 
 	struct pod_info *p = MAP_ENTRY_NEW(struct pod_info, key, key);
 	struct arena scratch = ARENA_INIT;
 	p->json = rcbuf_ref(json);
+	pod_read_labels(p);
 	p->assumed = assumed;
-	p->node = node_need(k, node);
+	p->node = cache_node_need(k, node);
 	struct json *tree = json_parse(&scratch, (struct slice){json->data, json->len}, NULL, NULL);
 	pod_read_demands(k, tree, p, &p->arena);
 	arena_release(&scratch);
@@ -259,9 +365,11 @@ void cache_release(struct cache *k)
 	while (k->count)
 		cache_node_remove(k, k->list[k->count - 1]->name);
 	free(k->list);
+	free(k->priorities);
 	map_release(&k->nodes);
 	map_release(&k->pods);
 	map_release(&k->names);
 	map_release(&k->families);
+	map_release(&k->images);
 	arena_release(&k->arena);
 }

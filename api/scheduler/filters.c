@@ -24,21 +24,32 @@ bool toleration_matches(const struct json *tolerations, const struct taint *t)
 	return false;
 }
 
+static const struct taint *untolerated(const struct candidate *p, const struct node_info *n)
+{
+	for (size_t i = 0; i < n->n_taints; i++)
+		if (n->taints[i].effect != 'P' && !toleration_matches(p->tolerations, &n->taints[i]))
+			return &n->taints[i];
+	return NULL;
+}
+
+bool taints_are_tolerated(const struct candidate *p, const struct node_info *n)
+{
+	return !untolerated(p, n);
+}
+
 static bool filter_taints(struct candidate *p, const struct node_info *n, struct verdict *v)
 {
 	static const struct taint unschedulable = {{"node.kubernetes.io/unschedulable", 32}, {NULL, 0}, 'S'};
-	if (n->unschedulable && !toleration_matches(p->tolerations, &unschedulable))
+	if (n->unschedulable && (p->profile->filters & FILTER_UNSCHEDULABLE) &&
+	        !toleration_matches(p->tolerations, &unschedulable))
 		return refuse(v, "node(s) were unschedulable", false);
-	for (size_t i = 0; i < n->n_taints; i++) {
-		const struct taint *t = &n->taints[i];
-		if (t->effect == 'P' || toleration_matches(p->tolerations, t))
-			continue;
-		return refuse(v,
-		        arena_printf(&p->arena, "node(s) had untolerated taint {%.*s: %.*s}", SLICE_FMT(t->key),
-		                SLICE_FMT(t->value)),
-		        false);
-	}
-	return true;
+	const struct taint *t = p->profile->filters & FILTER_TAINTS ? untolerated(p, n) : NULL;
+	if (!t)
+		return true;
+	return refuse(v,
+	        arena_printf(&p->arena, "node(s) had untolerated taint {%.*s: %.*s}", SLICE_FMT(t->key),
+	                SLICE_FMT(t->value)),
+	        false);
 }
 
 /* ---- node affinity ---- */
@@ -113,11 +124,12 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 		return refuse(v, "node(s) didn't match the requested node name", false);
 	if (!filter_taints(p, n, v))
 		return false;
-	if ((p->node_selector || p->required_terms) && !affinity_matches(p, n))
+	unsigned filters = p->profile->filters;
+	if ((filters & FILTER_NODE_AFFINITY) && (p->node_selector || p->required_terms) && !affinity_matches(p, n))
 		return refuse(v, "node(s) didn't match Pod's node affinity/selector", false);
-	if (!ports_are_free(p, n))
+	if ((filters & FILTER_PORTS) && !ports_are_free(p, n))
 		return refuse(v, "node(s) didn't have free ports for the requested pod ports", true);
-	if (!filter_resources(p, n, v))
+	if ((filters & FILTER_FIT) && !filter_resources(p, n, v))
 		return false;
 	bool may_be_freed = false;
 	const char *volume = p->volumes ? volumes_filter(s, p, n, &may_be_freed) : NULL;
@@ -125,4 +137,15 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 		return refuse(v, volume, may_be_freed);
 	const char *other = p->placement ? placement_filter(p, n) : NULL;
 	return other ? refuse(v, other, true) : true;
+}
+
+bool filters_pass_beside(struct scheduler *s, struct candidate *p, struct node_info *n, struct verdict *v)
+{
+	if (!list_empty(&n->nominees) && nominees_show(s, p, n)) {
+		bool fits = filters_pass(s, p, n, v);
+		nominees_hide(s, p, n);
+		if (!fits)
+			return false;
+	}
+	return filters_pass(s, p, n, v);
 }

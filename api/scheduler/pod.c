@@ -151,6 +151,23 @@ static void read_ports(const struct json *spec, struct pod_info *out, struct are
 	}
 }
 
+void pod_read_labels(struct pod_info *p)
+{
+	struct slice text = {p->json->data, p->json->len};
+	p->ns = json_find(text, "metadata", "namespace", NULL);
+	p->labels = json_find(text, "metadata", "labels", NULL);
+	p->is_dying = json_find(text, "metadata", "deletionTimestamp", NULL).len > 0;
+}
+
+static bool prefers(const struct json *affinity)
+{
+	static const char preferred[] = "preferredDuringSchedulingIgnoredDuringExecution";
+	const struct json *near = json_get(affinity, "podAffinity"), *apart = json_get(affinity, "podAntiAffinity"),
+	                  *must = json_get(near, "requiredDuringSchedulingIgnoredDuringExecution"),
+	                  *likes = json_get(near, preferred), *dislikes = json_get(apart, preferred);
+	return (must && must->first) || (likes && likes->first) || (dislikes && dislikes->first);
+}
+
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a)
 {
 	struct json *spec = json_get(pod, "spec");
@@ -161,6 +178,7 @@ void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *
 	struct json *anti =
 	        json_path(spec, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
 	out->has_anti_affinity = anti && anti->first;
+	out->has_preferences = prefers(json_get(spec, "affinity"));
 	read_requests(k, spec, out, a);
 	read_ports(spec, out, a);
 }
@@ -184,6 +202,7 @@ bool candidate_read(struct cache *k, struct candidate *p, struct slice key, stru
 		return false;
 	meta_read(text, &p->meta);
 	p->spec = json_get(p->pod, "spec");
+	p->profile = scheduler_configuration_default.profiles;
 	pod_read_demands(k, p->pod, &p->demands, a);
 	struct json *affinity = json_get(p->spec, "affinity"), *node = json_get(affinity, "nodeAffinity");
 	p->tolerations = json_get(p->spec, "tolerations");

@@ -5,12 +5,12 @@
  *       |         |               \--no node--> unschedulable --event or 5 minutes--> backoff or active
  *       \--> gated --gates removed--> active
  *
- * The backoff is 1 s, 2 s, ... 10 s after the last try; an event that comes after it has passed makes a pod active at
- * once. A try is one turn of the loop, so no event comes in the middle of it; only a binding lasts, and when it fails
- * the pod backs off whatever happened meanwhile. */
+ * The backoff is 1 s, 2 s, ... 10 s (or as configured) after the last try; an event that comes after it has passed
+ * makes a pod active at once. A try is one turn of the loop, so no event comes in the middle of it; only a binding
+ * lasts, and when it fails the pod backs off whatever happened meanwhile. */
 #include "api/scheduler/scheduler_int.h"
 
-enum { BACKOFF_MIN_MS = 1000, BACKOFF_MAX_MS = 10000, UNSCHEDULABLE_MAX_MS = 5 * 60 * 1000 };
+enum { UNSCHEDULABLE_MAX_MS = 5 * 60 * 1000 };
 
 /* ---- heaps ---- */
 
@@ -56,17 +56,18 @@ static void enter(struct queue *q, struct queued_pod *p, enum queued_state state
 	q->n_unschedulable += state == QUEUED_UNSCHEDULABLE;
 }
 
-static uint64_t backoff_ms(const struct queued_pod *p)
+static uint64_t backoff_ms(const struct queue *q, const struct queued_pod *p)
 {
-	uint64_t ms = BACKOFF_MIN_MS;
-	for (unsigned i = 1; i < p->attempts && ms < BACKOFF_MAX_MS; i++)
+	uint64_t ms = q->backoff_ms;
+	for (unsigned i = 1; i < p->attempts && ms < q->backoff_max_ms; i++)
 		ms *= 2;
-	return ms < BACKOFF_MAX_MS ? ms : BACKOFF_MAX_MS;
+	return ms < q->backoff_max_ms ? ms : q->backoff_max_ms;
 }
 
 void queue_init(struct queue *q)
 {
-	*q = (struct queue){0};
+	*q = (struct queue){.backoff_ms = scheduler_configuration_default.backoff_ms,
+	        .backoff_max_ms = scheduler_configuration_default.backoff_max_ms};
 	heap_init(&q->active, more_urgent);
 	heap_init(&q->backoff, earlier_due);
 	list_init(&q->unschedulable);
@@ -129,16 +130,23 @@ struct queued_pod *queue_pop(struct queue *q)
 
 void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms)
 {
-	p->due_ms = now_ms + (unschedulable ? UNSCHEDULABLE_MAX_MS : backoff_ms(p));
+	p->due_ms = now_ms + (unschedulable ? UNSCHEDULABLE_MAX_MS : backoff_ms(q, p));
 	enter(q, p, unschedulable ? QUEUED_UNSCHEDULABLE : QUEUED_BACKOFF);
 }
 
 static void move(struct queue *q, struct queued_pod *p, uint64_t now_ms)
 {
-	uint64_t tried_ms = p->due_ms - UNSCHEDULABLE_MAX_MS, free_ms = tried_ms + backoff_ms(p);
+	uint64_t tried_ms = p->due_ms - UNSCHEDULABLE_MAX_MS, free_ms = tried_ms + backoff_ms(q, p);
 	leave(q, p);
 	p->due_ms = free_ms;
 	enter(q, p, free_ms <= now_ms ? QUEUED_ACTIVE : QUEUED_BACKOFF);
+}
+
+void queue_retry(struct queue *q, struct slice key, uint64_t now_ms)
+{
+	struct queued_pod *p = queue_find(q, key);
+	if (p && p->state == QUEUED_UNSCHEDULABLE)
+		move(q, p, now_ms);
 }
 
 void queue_move_all(struct queue *q, uint64_t now_ms)

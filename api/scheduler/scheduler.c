@@ -12,8 +12,6 @@
 
 #include "base/log.h"
 
-static const char scheduler_name[] = "default-scheduler";
-
 uint64_t scheduler_now_ms(const struct scheduler *s)
 {
 	return loop_now_ms(s->client->loop);
@@ -32,7 +30,24 @@ static void retry_all(struct scheduler *s)
 	scheduler_wake(s);
 }
 
+/* NULL: pods of this name are another scheduler's. */
+static const struct scheduler_profile *profile_of(const struct scheduler *s, struct slice name)
+{
+	for (size_t i = 0; i < s->conf->n_profiles; i++)
+		if (slice_is(name, s->conf->profiles[i].name))
+			return &s->conf->profiles[i];
+	return NULL;
+}
+
 /* ---- events ---- */
+
+/* What stands in the status, of an earlier run or of another scheduler; our own of this run is known already. */
+static void nomination_read(struct scheduler *s, struct informer_object *o)
+{
+	struct slice node = json_find(informer_text(o), "status", "nominatedNodeName", NULL);
+	if (node.len && !nominee_node(s, o->key).len)
+		nominee_set(s, o->key, node, o->json);
+}
 
 static void pod_changed(void *arg, struct informer_object *o)
 {
@@ -43,6 +58,7 @@ static void pod_changed(void *arg, struct informer_object *o)
 	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
 	if (ended || node.len) {
 		queue_remove(&s->queue, o->key);
+		nominee_remove(s, o->key);
 		if (ended && cache_pod(&s->cache, o->key)) {
 			cache_pod_remove(&s->cache, o->key);
 			retry_all(s);
@@ -51,12 +67,14 @@ static void pod_changed(void *arg, struct informer_object *o)
 		}
 		return;
 	}
-	if (!slice_is(json_find(spec, "schedulerName", NULL), scheduler_name) ||
+	if (!profile_of(s, json_find(spec, "schedulerName", NULL)) ||
 	        json_find(text, "metadata", "deletionTimestamp", NULL).len) {
 		queue_remove(&s->queue, o->key);
+		nominee_remove(s, o->key);
 		return;
 	}
 	int64_t priority = 0;
+	nomination_read(s, o);
 	struct slice gates = json_find(spec, "schedulingGates", NULL);
 	slice_to_i64(json_find(spec, "priority", NULL), &priority);
 	queue_add(&s->queue, o->key, (int32_t)priority, gates.len > 2, scheduler_now_ms(s));
@@ -83,6 +101,7 @@ static void pod_deleted(void *arg, struct informer_object *o)
 {
 	struct scheduler *s = arg;
 	queue_remove(&s->queue, o->key);
+	nominee_remove(s, o->key);
 	s->waits_are_stale = true;
 	scheduler_wake(s);
 	if (!cache_pod(&s->cache, o->key))
@@ -136,18 +155,8 @@ static void volume_updated(void *arg, struct informer_object *o, struct rcbuf *b
 
 /* ---- deciding ---- */
 
-struct tally {
-	struct {
-		const char *reason;
-		size_t nodes;
-	} rows[64];
-	size_t count;
-	size_t hopeless; /* nodes that preemption could not help with */
-};
-
-static void tally_add(struct tally *t, const struct verdict *v)
+void tally_add(struct tally *t, const struct verdict *v)
 {
-	t->hopeless += !v->resolvable;
 	for (size_t i = 0; i < v->count; i++) {
 		size_t k = 0;
 		while (k < t->count && strcmp(t->rows[k].reason, v->reasons[i]) != 0)
@@ -165,56 +174,82 @@ static int by_text(const void *x, const void *y)
 	return strcmp(*(const char *const *)x, *(const char *const *)y);
 }
 
-/* "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable. preemption: ..." */
-static const char *explain(struct scheduler *s, struct candidate *p, const struct tally *t)
+const char *tally_text(struct arena *a, const struct tally *t, size_t nodes)
 {
-	const char *parts[64];
-	struct arena *a = &p->arena;
+	const char *parts[COUNT_OF(t->rows)] = {NULL};
 	struct strbuf out = STRBUF_INIT;
-	size_t n = s->cache.count;
-	if (!n)
-		return "no nodes available to schedule pods";
 	for (size_t i = 0; i < t->count; i++)
 		parts[i] = arena_printf(a, "%zu %s", t->rows[i].nodes, t->rows[i].reason);
 	qsort(parts, t->count, sizeof *parts, by_text);
-	strbuf_addf(&out, "0/%zu nodes are available: ", n);
+	strbuf_addf(&out, "0/%zu nodes are available: ", nodes);
 	for (size_t i = 0; i < t->count; i++)
 		strbuf_addf(&out, "%s%s", i ? ", " : "", parts[i]);
-	strbuf_addf(&out, ". preemption: 0/%zu nodes are available: ", n);
-	if (t->hopeless < n)
-		strbuf_addf(&out, "%zu %s%s", n - t->hopeless,
-		        p->demands.priority > 0 ? "This scheduler does not preempt pods of lower priority"
-		                                : "No preemption victims found for incoming pod",
-		        t->hopeless ? ", " : ".");
-	if (t->hopeless)
-		strbuf_addf(&out, "%zu Preemption is not helpful for scheduling.", t->hopeless);
+	strbuf_adds(&out, ".");
 	const char *text = arena_strdup(a, strbuf_cstr(&out));
 	strbuf_release(&out);
 	return text;
 }
 
-/* How many nodes are worth looking at: all of a hundred, a falling share of more (upstream's adaptive percentage). */
-static size_t enough_nodes(size_t n)
+/* How many nodes are worth looking at: all of a hundred, a share of more, which falls (upstream's adaptive percentage)
+ * unless it is configured. */
+static size_t enough_nodes(size_t n, size_t configured)
 {
-	size_t percent = n / 125 < 45 ? 50 - n / 125 : 5, want = n * percent / 100;
+	size_t percent = configured ? configured : n / 125 < 45 ? 50 - n / 125 : 5, want = n * percent / 100;
 	return n <= 100 ? n : want > 100 ? want : 100;
+}
+
+/* The node that others were sent away from is looked at first, and taken if it will do. */
+static struct node_info *choose_nominated(struct scheduler *s, struct candidate *p)
+{
+	struct slice name = nominee_node(s, p->key);
+	struct node_info *n = name.len ? map_get(&s->cache.nodes, name) : NULL;
+	struct verdict v;
+	return n && n->json && filters_pass_beside(s, p, n, &v) ? n : NULL;
 }
 
 static struct node_info *choose(struct scheduler *s, struct candidate *p, struct tally *t)
 {
-	size_t n = s->cache.count, found = 0, enough = enough_nodes(n), i = 0;
-	struct node_info **fit = ARENA_ARRAY(&p->arena, struct node_info *, n + 1);
+	size_t n = s->cache.count, found = 0, enough = enough_nodes(n, (size_t)p->profile->nodes_percent), i = 0;
+	struct node_info **fit = ARENA_ARRAY(&p->arena, struct node_info *, n + 1), *nominated;
+	t->may_help = ARENA_ARRAY(&p->arena, bool, n + 1);
 	placement_prepare(s, p);
+	if ((nominated = choose_nominated(s, p)))
+		return nominated;
 	for (; i < n && found < enough; i++) {
 		struct node_info *node = s->cache.list[(s->next_node + i) % n];
 		struct verdict v;
-		if (filters_pass(s, p, node, &v))
+		if (filters_pass_beside(s, p, node, &v)) {
 			fit[found++] = node;
-		else
-			tally_add(t, &v);
+			continue;
+		}
+		t->may_help[node->slot] = v.resolvable;
+		tally_add(t, &v);
 	}
 	s->next_node = n ? (s->next_node + i) % n : 0;
 	return found == 1 ? fit[0] : found ? scores_pick(s, p, fit, found) : NULL;
+}
+
+/* Nothing fits: pods of lower priority may have to go; what becomes of it is told. */
+static void fits_nowhere(struct scheduler *s, struct queued_pod *q, struct candidate *p, const struct tally *t)
+{
+	struct preemption x = {0};
+	const char *message = "no nodes available to schedule pods", *nominated = NULL;
+	if (s->cache.count) {
+		message = tally_text(&p->arena, t, s->cache.count);
+		if (p->profile->preempts)
+			preempt(s, p, t, &x);
+		if (x.message)
+			message = arena_printf(&p->arena, "%s preemption: %s", message, x.message);
+	}
+	queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
+	if (x.node) {
+		preempt_carry_out(s, p, &x);
+		nominated = arena_printf(&p->arena, "%.*s", SLICE_FMT(x.node->name));
+	} else if (x.drops_nomination) {
+		nominee_remove(s, p->key);
+		nominated = "";
+	}
+	bind_tell_unschedulable(s, p, "Unschedulable", message, nominated);
 }
 
 static void schedule(struct scheduler *s, struct queued_pod *q)
@@ -231,21 +266,27 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 		candidate_release(&p);
 		return;
 	}
+	p.profile = profile_of(s, json_get_str(p.spec, "schedulerName"));
+	CHECK(p.profile); /* others are not in the queue, and it can't change */
 	const char *volumes = volumes_prepare(s, &p);
 	struct node_info *node = volumes ? NULL : choose(s, &p, &t);
 	struct volume_choice *choices = node && p.volumes ? volumes_choose(s, &p, node) : NULL;
+	if (node)
+		nominee_remove(s, p.key); /* it counts by itself from now on */
 	if (choices) {
 		volume_bind_start(s, &p, node, choices);
 	} else if (node) {
 		bind_send(s, &p, node);
-	} else {
-		const char *message = volumes ? arena_printf(&p.arena,
-		                                        "0/%zu nodes are available: %s. preemption: 0/%zu nodes are "
-		                                        "available: %zu Preemption is not helpful for scheduling.",
-		                                        s->cache.count, volumes, s->cache.count, s->cache.count)
-		                              : explain(s, &p, &t);
+	} else if (volumes) {
+		const char *message = arena_printf(&p.arena,
+		        "0/%zu nodes are available: %s. preemption: 0/%zu nodes are available: %zu Preemption is not "
+		        "helpful "
+		        "for scheduling.",
+		        s->cache.count, volumes, s->cache.count, s->cache.count);
 		queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
-		bind_tell_unschedulable(s, &p, "Unschedulable", message);
+		bind_tell_unschedulable(s, &p, "Unschedulable", message, NULL);
+	} else {
+		fits_nowhere(s, q, &p, &t);
 	}
 	candidate_release(&p);
 }
@@ -296,6 +337,7 @@ static void all_closed(struct closing *c)
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;
 	volume_bind_release(s);
+	nominees_release(s);
 	cache_release(&s->cache);
 	queue_release(&s->queue);
 	free(s);
@@ -330,17 +372,23 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	s->informers = options->informers;
 	s->random = (uint32_t)jitter_below(UINT32_MAX) | 1;
 	s->close.all_closed = all_closed;
-	s->recorder = recorder_new(s->client, scheduler_name, NULL);
+	s->conf = options->configuration ? options->configuration : &scheduler_configuration_default;
+	s->recorder = recorder_new(s->client, "default-scheduler", NULL);
 	list_init(&s->calls);
 	list_init(&s->volume_waits);
 	cache_init(&s->cache);
 	queue_init(&s->queue);
+	s->queue.backoff_ms = s->conf->backoff_ms;
+	s->queue.backoff_max_ms = s->conf->backoff_max_ms;
+	for (size_t i = 0; i < s->conf->n_notes; i++)
+		log_warn("scheduler", "a setting has no meaning here", "member=%s", s->conf->notes[i]);
 	loop_defer_init(&s->work, work);
 	CHECK(uv_timer_init(loop_uv(s->client->loop), &s->timer) == 0);
 	s->timer.data = s;
 	s->pods = informer_set_get(s->informers, "/api/v1/pods");
 	s->nodes = informer_set_get(s->informers, "/api/v1/nodes");
 	s->namespaces = informer_set_get(s->informers, "/api/v1/namespaces");
+	s->budgets = informer_set_get(s->informers, "/apis/policy/v1/poddisruptionbudgets");
 	s->on_nodes = (struct informer_handler){
 	        .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
 	s->on_pods = (struct informer_handler){

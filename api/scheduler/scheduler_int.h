@@ -1,11 +1,13 @@
 /* What the scheduler's files share.
  *
+ *   configuration.c  profiles: which plugins, what they weigh
  *   pod.c        a pod's demands, parsed once into a small struct
  *   cache.c      nodes and what their pods take, kept up by every event, binding included ("assumed" pods)
  *   queue.c      pods that wait: active, backing off, unschedulable, gated
  *   filters.c    which nodes can take a pod, and why the others cannot; placement.c: rules about other pods
+ *   preemption.c whose pods would have to go; nominees.c: for whom they go
  *   volumes.c    which nodes the pod's claims admit; volume_bind.c: binding those that waited for this pod
- *   scores.c     which of them is best
+ *   scores.c     which of them is best; preferences.c: what pods prefer of each other
  *   bind.c       telling the API server: bindings, conditions, events
  *   scheduler.c  events in, one pod after the other, life */
 #ifndef K3X_API_SCHEDULER_SCHEDULER_INT_H
@@ -55,21 +57,31 @@ struct pod_info {
 	struct slice key; /* "ns/name", in the same memory */
 	struct list_link in_node;
 	struct node_info *node;
-	struct rcbuf *json; /* for rules about other pods' labels: shared bytes, not a copy */
+	struct rcbuf *json;      /* shared bytes, not a copy */
+	struct slice ns, labels; /* in there, for rules about other pods */
+	bool is_dying;           /* it is deleted already */
 	struct amounts requests;
 	int64_t nonzero_cpu_milli, nonzero_memory; /* with upstream's defaults for scoring */
 	struct host_port *ports;
 	size_t n_ports;
 	uint64_t family; /* hash of the controlling owner's uid, 0: none */
 	int32_t priority;
+	bool is_victim;         /* it is being sent away: the informer has not shown it yet */
 	bool assumed;           /* its binding is under way: the informer has not shown it yet */
 	bool has_anti_affinity; /* required rules that other pods must heed */
+	bool has_preferences;   /* rules about other pods that give points: preferred ones, and required affinity */
 	struct arena arena;     /* ports, extended */
 };
 
 struct taint {
 	struct slice key, value;
 	char effect; /* 'S' NoSchedule, 'P' PreferNoSchedule, 'E' NoExecute */
+};
+
+/* An image that a node has. */
+struct image {
+	uint64_t name; /* its hash; never 0 */
+	int64_t bytes;
 };
 
 struct node_info {
@@ -83,8 +95,16 @@ struct node_info {
 	struct amounts allocatable, used;
 	int64_t nonzero_cpu_milli, nonzero_memory;
 	struct list_link pods;
-	size_t n_pods, n_anti_affinity;
-	size_t slot; /* place in cache->list, while the node exists */
+	struct list_link nominees; /* nominees.c */
+	size_t n_pods, n_anti_affinity, n_preferring;
+	struct image *images; /* by hash, 0 behind the last */
+	size_t slot;          /* place in cache->list, while the node exists */
+};
+
+/* How many pods with a node have this priority. */
+struct priority_count {
+	int32_t priority;
+	size_t pods;
 };
 
 struct family {
@@ -102,6 +122,10 @@ struct cache {
 	struct map names;       /* interned names of extended resources */
 	struct map families;    /* by the 8 bytes of the hash */
 	size_t n_anti_affinity; /* pods with such rules, on all nodes */
+	size_t n_preferring;
+	struct map images; /* by the 8 bytes of the hash: on how many nodes */
+	struct priority_count *priorities;
+	size_t n_priorities;
 	struct arena arena;
 };
 
@@ -113,6 +137,13 @@ void cache_node_remove(struct cache *k, struct slice name);
 void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed);
 void cache_pod_remove(struct cache *k, struct slice key);
 struct pod_info *cache_pod(struct cache *k, struct slice key);
+/* As if a pod were not on its node, or were there; in turns, and each that is hidden is shown again. The pod need not
+ * be one of the cache's. */
+void cache_pod_hide(struct cache *k, struct pod_info *p);
+void cache_pod_show(struct cache *k, struct pod_info *p);
+struct node_info *cache_node_need(struct cache *k, struct slice name); /* made if it is not there */
+void cache_node_unneeded(struct cache *k, struct node_info *n);        /* gone if nothing is known of it */
+bool cache_has_lower(const struct cache *k, int32_t priority);         /* pods with a node of a lower priority */
 const char *cache_intern(struct cache *k, struct slice name);
 uint32_t cache_family_on(const struct cache *k, uint64_t family, const struct node_info *n);
 
@@ -125,13 +156,17 @@ struct candidate {
 	struct slice key;
 	struct meta meta;
 	struct json *pod, *spec;
-	struct pod_info demands; /* requests, ports, family */
+	struct pod_info demands;                 /* requests, ports, family */
+	const struct scheduler_profile *profile; /* the default one, until it is said otherwise */
 	struct json *tolerations, *node_selector, *required_terms, *preferred_terms;
 	struct json *affinity, *anti_affinity, *spread; /* rules about other pods, NULL: none */
 	struct placement *placement;                    /* prepared by placement.c */
+	struct preferences *preferences;                /* prepared by preferences.c, NULL: nobody has any */
 	struct pod_volumes *volumes;                    /* prepared by volumes.c, NULL: no claims */
 };
 
+/* ns, labels and is_dying from the pod's json, as that is now. */
+void pod_read_labels(struct pod_info *p);
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a);
 bool candidate_read(struct cache *k, struct candidate *p, struct slice key, struct rcbuf *json);
 void candidate_release(struct candidate *p);
@@ -154,7 +189,11 @@ struct verdict {
 
 /* True when the node can take the pod. */
 bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_info *n, struct verdict *v);
+/* The same with the pods of no lower priority that are to come here, and without them. */
+bool filters_pass_beside(struct scheduler *s, struct candidate *p, struct node_info *n, struct verdict *v);
 bool filter_resources(struct candidate *p, const struct node_info *n, struct verdict *v);
+/* Of those that keep pods away; whether it is cordoned does not count. */
+bool taints_are_tolerated(const struct candidate *p, const struct node_info *n);
 bool toleration_matches(const struct json *tolerations, const struct taint *t);
 /* A nodeSelectorTerm, upstream's rules: an empty term matches nothing. */
 bool node_term_matches(const struct json *term, const struct node_info *n);
@@ -182,11 +221,91 @@ void volume_bind_release(struct scheduler *s);
 struct slice volume_bind_taken_by(const struct scheduler *s, struct slice volume);
 struct slice volume_bind_node_of(const struct scheduler *s, struct slice claim);
 
+/* ---- rules about other pods ---- */
+
+/* pod_term.c: which pods are meant. Lives in the arena that it was read into. */
+struct pod_term {
+	const char *topology_key;
+	struct label_selector selector;
+	bool nothing;
+	const struct json *namespaces; /* names; NULL: the own one of the pod whose rule it is */
+	struct label_selector namespace_selector;
+	bool has_namespace_selector;
+};
+
+void pod_term_read(struct arena *a, const struct json *json, struct pod_term *ret);
+/* These labels must be as the candidate's. */
+void pod_term_match_keys(struct candidate *p, struct pod_term *t, const struct json *keys);
+/* own_ns: of the pod whose rule it is. */
+bool pod_term_matches(
+        struct scheduler *s, const struct pod_term *t, struct slice own_ns, struct slice ns, struct slice labels);
+
+/* Does a node count for this constraint of topology spread? By nodeAffinityPolicy and nodeTaintsPolicy. */
+bool spread_includes(const struct candidate *p, const struct json *constraint, const struct node_info *n);
+
+static inline struct slice node_label(const struct node_info *n, const char *key)
+{
+	return n->labels.len ? json_find(n->labels, key, NULL) : SLICE_NULL;
+}
+
 /* placement.c: affinity and anti-affinity among pods, topology spread; required rules only. */
 void placement_prepare(struct scheduler *s, struct candidate *p);
 const char *placement_filter(struct candidate *p, const struct node_info *n); /* NULL: fits */
+/* Another pod is counted on (1) or off (-1), as if it came to its node or went. */
+void placement_count(struct scheduler *s, struct candidate *p, const struct pod_info *other, int sign);
+
+/* ---- preemption ---- */
+
+/* Why no node can take a pod, as it was said of each: texts and their nodes, and whether the going of pods could help a
+ * node (by its slot). */
+struct tally {
+	struct {
+		const char *reason;
+		size_t nodes;
+	} rows[64];
+	size_t count;
+	bool *may_help;
+};
+
+void tally_add(struct tally *t, const struct verdict *v);
+/* "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable." */
+const char *tally_text(struct arena *a, const struct tally *t, size_t nodes);
+
+struct preemption {
+	struct node_info *node;    /* NULL: none */
+	struct pod_info **victims; /* in the candidate's arena */
+	size_t count;
+	const char *message;   /* without a node: why */
+	bool drops_nomination; /* what it was nominated for is no good any more */
+};
+
+/* Pods of lower priority whose going makes room for the candidate, on the node where that does least harm. */
+void preempt(struct scheduler *s, struct candidate *p, const struct tally *t, struct preemption *ret);
+
+/* The victims are told and deleted, and the candidate is nominated for their node. */
+void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct preemption *x);
+
+/* nominees.c: pods for which others were sent away, with the node that they wait for. */
+void nominee_set(struct scheduler *s, struct slice key, struct slice node, struct rcbuf *json);
+void nominee_remove(struct scheduler *s, struct slice key);
+struct slice nominee_node(const struct scheduler *s, struct slice key); /* SLICE_NULL: none */
+/* Whether any of no lower priority than the candidate waits here; all of those come, or go again. */
+bool nominees_show(struct scheduler *s, struct candidate *p, struct node_info *n);
+void nominees_hide(struct scheduler *s, struct candidate *p, struct node_info *n);
+/* Those of a lower priority that wait for this node are told that they wait in vain, and are tried anew. */
+void nominees_displace(struct scheduler *s, int32_t priority, struct node_info *n);
+void nominees_release(struct scheduler *s);
 
 /* ---- scores ---- */
+
+/* 0..100 for each of the nodes. */
+void preferences_prepare(struct scheduler *s, struct candidate *p);
+void preferences_score(const struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores);
+/* False: the candidate asks for no spread of this kind. */
+bool soft_spread_score(
+        struct scheduler *s, struct candidate *p, struct node_info *const *nodes, size_t n, int64_t *scores);
+uint64_t image_hash(struct slice name);
+int64_t cache_image_nodes(const struct cache *k, uint64_t image);
 
 /* The best of `n` nodes that passed; ties are broken by turns. */
 struct node_info *scores_pick(struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n);
@@ -208,6 +327,7 @@ struct queued_pod {
 };
 
 struct queue {
+	uint64_t backoff_ms, backoff_max_ms; /* of queue_init(), or as configured */
 	struct map pods;
 	struct heap active, backoff;
 	uint64_t serials;
@@ -224,6 +344,8 @@ void queue_remove(struct queue *q, struct slice key);
 struct queued_pod *queue_pop(struct queue *q); /* the next active one, now busy; NULL: none */
 /* After a try: as unschedulable (waits for an event) or to be tried again after its backoff. */
 void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms);
+/* One that is unschedulable backs off and then is tried again. */
+void queue_retry(struct queue *q, struct slice key, uint64_t now_ms);
 /* Something changed that may help: the unschedulable ones back off and then are tried again. */
 void queue_move_all(struct queue *q, uint64_t now_ms);
 /* Moves what is due to active; returns the time of the next due one, 0: none. */
@@ -235,9 +357,12 @@ enum { BINDINGS_MAX = 512, PODS_PER_TURN = 64 };
 
 struct scheduler {
 	struct client *client;
+	const struct scheduler_configuration *conf;
 	struct informer_set *informers;
 	struct shared_informer *pods, *nodes, *claims, *volumes, *classes, *namespaces;
 	struct shared_informer *csi_nodes, *csi_drivers, *capacities;
+	struct shared_informer *budgets;
+	struct map nominees;                                    /* by key */
 	struct informer_index *free_volumes, *pointing_volumes; /* by "/CLASS", by "ns/name" of the claim */
 	struct informer_handler on_pods, on_nodes, on_claims, on_volumes, on_classes, on_csi_nodes, on_csi_drivers,
 	        on_capacities;
@@ -270,8 +395,15 @@ typedef void bind_written_fn(
         struct scheduler *s, struct slice key, uint64_t serial, const struct err *err, struct slice answer);
 void bind_put(struct scheduler *s, struct candidate *p, const char *path, const struct json *object,
         bind_written_fn *written);
-/* PodScheduled=False and the event FailedScheduling. */
-void bind_tell_unschedulable(struct scheduler *s, struct candidate *p, const char *reason, const char *message);
+/* PodScheduled=False and the event FailedScheduling; nominated: the node that it waits for from now on, "" for none,
+ * NULL as it was. */
+void bind_tell_unschedulable(
+        struct scheduler *s, struct candidate *p, const char *reason, const char *message, const char *nominated);
+/* It waits for no node any more. */
+void bind_drop_nomination(struct scheduler *s, struct rcbuf *pod);
+/* The victim is told by a condition, deleted, and an event tells for whom and where. */
+void bind_evict(
+        struct scheduler *s, const struct candidate *p, const struct pod_info *victim, const struct node_info *n);
 void bind_cancel_all(struct scheduler *s);
 
 #endif

@@ -107,7 +107,7 @@ static void fail(struct scheduler *s, struct volume_wait *w)
 		const char *message = arena_printf(
 		        &p.arena, "running PreBind plugin \"VolumeBinding\": binding volumes: %s", w->failure);
 		queue_put_back(&s->queue, queue_find(&s->queue, w->key), false, scheduler_now_ms(s));
-		bind_tell_unschedulable(s, &p, "SchedulerError", message);
+		bind_tell_unschedulable(s, &p, "SchedulerError", message, NULL);
 		candidate_release(&p);
 	} else {
 		queue_remove(&s->queue, w->key);

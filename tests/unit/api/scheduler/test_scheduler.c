@@ -207,6 +207,28 @@ static void rules_about_other_pods(void **state)
 	cache_release(&s.cache);
 }
 
+static void spread_counts_the_nodes_that_it_should(void **state)
+{
+	static const char form[] =
+	        ",\"nodeSelector\":{\"host\":\"n1\"},\"topologySpreadConstraints\":[{\"maxSkew\":1,"
+	        "\"topologyKey\":\"host\",\"whenUnsatisfiable\":\"DoNotSchedule\",\"labelSelector\":{"
+	        "\"matchLabels\":{\"app\":\"a\"}}%s}]";
+	char more[500];
+	struct scheduler s = {0};
+	struct verdict v;
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	node(&s.cache, "n2", "{\"taints\":[{\"key\":\"k\",\"effect\":\"NoSchedule\"}]}", roomy);
+	place(&s.cache, "d/one", "n1", "{}", "");
+	snprintf(more, sizeof more, form, "");
+	assert_true(passes(&s, "{}", more, "n1", &v)); /* n2 is no choice: its none does not count */
+	snprintf(more, sizeof more, form, ",\"nodeAffinityPolicy\":\"Ignore\"");
+	assert_false(passes(&s, "{}", more, "n1", &v));
+	snprintf(more, sizeof more, form, ",\"nodeAffinityPolicy\":\"Ignore\",\"nodeTaintsPolicy\":\"Honor\"");
+	assert_true(passes(&s, "{}", more, "n1", &v));
+	cache_release(&s.cache);
+}
+
 static void a_controllers_pods_are_spread(void **state)
 {
 	struct scheduler s = {.random = 1};
@@ -232,6 +254,102 @@ static void a_controllers_pods_are_spread(void **state)
 	uint64_t family = hash_uid(SLICE("own"));
 	for (size_t i = 0; i < 3; i++)
 		assert_int_equal(cache_family_on(&s.cache, family, s.cache.list[i]), 3);
+	cache_release(&s.cache);
+}
+
+/* Where a pod with this goes, of all nodes. */
+static const char *picked(struct scheduler *s, const char *more)
+{
+	static char name[16];
+	char buf[2048];
+	struct candidate p;
+	struct rcbuf *json = text(pod_text(buf, sizeof buf, "new", "{}", more));
+	assert_true(candidate_read(&s->cache, &p, SLICE("d/new"), json));
+	p.demands.family = 0;
+	struct node_info *n = scores_pick(s, &p, s->cache.list, s->cache.count);
+	snprintf(name, sizeof name, "%.*s", SLICE_FMT(n->name));
+	candidate_release(&p);
+	rcbuf_unref(json);
+	return name;
+}
+
+#define WISH(kind, app) \
+	",\"affinity\":{\"" kind "\":{\"preferredDuringSchedulingIgnoredDuringExecution\":[{\"weight\":10," \
+	"\"podAffinityTerm\":{\"labelSelector\":{\"matchLabels\":{\"app\":\"" app "\"}},\"topologyKey\":\"host\"}}]}}"
+
+static void wishes_about_other_pods_go_both_ways(void **state)
+{
+	struct scheduler s = {.random = 1};
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	node(&s.cache, "n2", "{}", roomy);
+	place(&s.cache, "d/one", "n1", "{}", "");
+	assert_string_equal(picked(&s, ""), "n2"); /* there is more room */
+	assert_string_equal(picked(&s, WISH("podAffinity", "a")), "n1");
+	assert_string_equal(picked(&s, WISH("podAntiAffinity", "a")), "n2");
+	assert_string_equal(picked(&s, WISH("podAffinity", "b")), "n2");
+	place(&s.cache, "d/fond", "n1", "{}", WISH("podAffinity", "a"));
+	assert_int_equal(s.cache.n_preferring, 1);
+	assert_string_equal(picked(&s, ""), "n1"); /* it likes us */
+	cache_pod_remove(&s.cache, SLICE("d/fond"));
+	place(&s.cache, "d/bound", "n1", "{}", near); /* what it requires counts, too */
+	assert_string_equal(picked(&s, ""), "n1");
+	cache_pod_remove(&s.cache, SLICE("d/bound"));
+	place(&s.cache, "d/two", "n2", "{}", "");
+	place(&s.cache, "d/sour", "n1", "{}", WISH("podAntiAffinity", "a"));
+	assert_string_equal(picked(&s, ""), "n2");
+	cache_release(&s.cache);
+}
+
+static void spread_that_is_only_wished_for_gives_points(void **state)
+{
+	static const char soft[] = ",\"topologySpreadConstraints\":[{\"maxSkew\":1,\"topologyKey\":\"host\","
+	                           "\"whenUnsatisfiable\":\"ScheduleAnyway\",\"labelSelector\":{\"matchLabels\":{"
+	                           "\"app\":\"a\"}}}]";
+	struct scheduler s = {.random = 1};
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	node(&s.cache, "n2", "{}", roomy);
+	node(&s.cache, "n3", "{}", roomy);
+	place(&s.cache, "d/one", "n1", "{}", "");
+	place(&s.cache, "d/two", "n2", "{\"cpu\":\"600m\"}", "");
+	place(&s.cache, "d/three", "n1", "{}", "");
+	place(&s.cache, "d/four", "n3", "{\"cpu\":\"100m\"}", "");
+	place(&s.cache, "d/five", "n3", "{\"cpu\":\"100m\"}", "");
+	place(&s.cache, "d/six", "n3", "{\"cpu\":\"100m\"}", "");
+	assert_string_equal(picked(&s, soft), "n2"); /* though there is less room */
+	assert_string_not_equal(picked(&s, ""), "n2");
+	cache_release(&s.cache);
+}
+
+static void large_images_that_are_there_draw_pods(void **state)
+{
+	static const char *const with = "{\"metadata\":{\"name\":\"%s\",\"labels\":{}},\"spec\":{},\"status\":{"
+	                                "\"allocatable\":%s,\"images\":[{\"names\":[\"big:latest\",\"big@sha256:1\"],"
+	                                "\"sizeBytes\":%d}]}}";
+	struct scheduler s = {.random = 1};
+	char buf[600];
+	cache_init(&s.cache);
+	node(&s.cache, "n1", "{}", roomy);
+	for (int i = 2; i < 4; i++) {
+		snprintf(buf, sizeof buf, with, i == 2 ? "n2" : "n3", roomy, i == 2 ? 900000000 : 1000000);
+		struct rcbuf *json = text(buf);
+		cache_node_set(&s.cache, i == 2 ? SLICE("n2") : SLICE("n3"), json);
+		cache_node_set(&s.cache, i == 2 ? SLICE("n2") : SLICE("n3"), json);
+		rcbuf_unref(json);
+	}
+	assert_int_equal(cache_image_nodes(&s.cache, image_hash(SLICE("big"))), 2);
+	snprintf(buf, sizeof buf, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"containers\":[{\"image\":\"big\"}]}}");
+	for (int i = 0; i < 8; i++) {
+		struct candidate p;
+		struct rcbuf *json = text(buf);
+		assert_true(candidate_read(&s.cache, &p, SLICE("d/x"), json));
+		assert_true(slice_is(scores_pick(&s, &p, s.cache.list, s.cache.count)->name, "n2"));
+		candidate_release(&p);
+		rcbuf_unref(json);
+	}
+	cache_node_remove(&s.cache, SLICE("n2"));
+	assert_int_equal(cache_image_nodes(&s.cache, image_hash(SLICE("big:latest"))), 1);
 	cache_release(&s.cache);
 }
 
@@ -301,7 +419,11 @@ int main(void)
 	        cmocka_unit_test(labels_and_names_choose_nodes),
 	        cmocka_unit_test(host_ports_clash_by_address),
 	        cmocka_unit_test(rules_about_other_pods),
+	        cmocka_unit_test(spread_counts_the_nodes_that_it_should),
 	        cmocka_unit_test(a_controllers_pods_are_spread),
+	        cmocka_unit_test(wishes_about_other_pods_go_both_ways),
+	        cmocka_unit_test(spread_that_is_only_wished_for_gives_points),
+	        cmocka_unit_test(large_images_that_are_there_draw_pods),
 	        cmocka_unit_test(the_urgent_come_first),
 	        cmocka_unit_test(backoff_doubles_and_events_move),
 	        cmocka_unit_test(a_namesake_has_a_serial_of_its_own),

@@ -1,0 +1,475 @@
+/* See configuration.h. Each object is read by a table of its members: what is in no table is an error. */
+#include "api/scheduler/configuration.h"
+
+#include "base/check.h"
+#include "base/json/json.h"
+#include "base/yaml.h"
+
+#define GROUP_VERSION "kubescheduler.config.k8s.io/v1"
+
+enum { NOTES_MAX = 16, BACKOFF_S = 1, BACKOFF_S_MAX = 10, SECONDS_MAX = 3600, WEIGHT_MAX = 1000000 };
+
+static const struct fit_resource default_resources[] = {{"cpu", 1}, {"memory", 1}};
+
+#define DEFAULT_PROFILE \
+	{ \
+		.name = "default-scheduler", \
+		.weights = {[SCORE_FIT] = 1, \
+		        [SCORE_BALANCED] = 1, \
+		        [SCORE_IMAGES] = 1, \
+		        [SCORE_TAINTS] = 3, \
+		        [SCORE_NODE_AFFINITY] = 2, \
+		        [SCORE_POD_AFFINITY] = 2, \
+		        [SCORE_SPREAD] = 2}, \
+		.filters = FILTER_ALL, .preempts = true, .resources = default_resources, .n_resources = 2, \
+		.hard_affinity_weight = 1, .candidates_percent = 10, .candidates_min = 100 \
+	}
+
+static const struct scheduler_profile default_profile = DEFAULT_PROFILE;
+
+const struct scheduler_configuration scheduler_configuration_default = {.profiles = &default_profile,
+        .n_profiles = 1,
+        .backoff_ms = BACKOFF_S * 1000,
+        .backoff_max_ms = BACKOFF_S_MAX * 1000};
+
+static const struct plugin {
+	const char *name;
+	int score;       /* of enum score_plugin; -1: it has none */
+	unsigned filter; /* of enum filter_plugin; 0: it has none that can be left out */
+	bool is_fixed;   /* no profile is without it */
+} plugins[] = {
+        {"NodeUnschedulable", -1, FILTER_UNSCHEDULABLE, false},
+        {"NodeName", -1, 0, true},
+        {"TaintToleration", SCORE_TAINTS, FILTER_TAINTS, false},
+        {"NodeAffinity", SCORE_NODE_AFFINITY, FILTER_NODE_AFFINITY, false},
+        {"NodePorts", -1, FILTER_PORTS, false},
+        {"NodeResourcesFit", SCORE_FIT, FILTER_FIT, false},
+        {"NodeResourcesBalancedAllocation", SCORE_BALANCED, 0, false},
+        {"ImageLocality", SCORE_IMAGES, 0, false},
+        {"InterPodAffinity", SCORE_POD_AFFINITY, FILTER_POD_AFFINITY, false},
+        {"PodTopologySpread", SCORE_SPREAD, FILTER_SPREAD, false},
+        {"DefaultPreemption", -1, 0, false},
+        {"PrioritySort", -1, 0, true},
+        {"SchedulingGates", -1, 0, true},
+        {"DefaultBinder", -1, 0, true},
+        {"VolumeBinding", -1, 0, true},
+        {"VolumeRestrictions", -1, 0, true},
+        {"VolumeZone", -1, 0, true},
+        {"NodeVolumeLimits", -1, 0, true},
+};
+
+/* What is read, and where in the file. */
+struct reading {
+	struct arena *a;
+	struct err *err;
+	struct scheduler_profile *profile, *profiles; /* the one that is read, and all */
+	struct scheduler_configuration *all;
+};
+
+struct member {
+	const char *name;
+	/* NULL: it is noted */
+	int (*read)(struct reading *r, const struct json *value, const char *where);
+};
+
+static int bad(struct reading *r, const char *where, const char *want)
+{
+	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s is to be %s", where, want);
+}
+
+static void note(struct reading *r, const char *where)
+{
+	if (r->all->n_notes < NOTES_MAX)
+		r->all->notes[r->all->n_notes++] = where;
+}
+
+static int read_object(
+        struct reading *r, const struct json *object, const char *where, const struct member *members, size_t n)
+{
+	if (!json_is(object, JSON_OBJECT))
+		return bad(r, *where ? where : "it", "an object");
+	JSON_FOREACH (it, object) {
+		const char *here = arena_printf(r->a, "%s%s%.*s", where, *where ? "." : "", SLICE_FMT(it->key));
+		size_t i = 0;
+		while (i < n && !slice_is(it->key, members[i].name))
+			i++;
+		if (i == n)
+			return err_set(r->err, ERR_INVAL,
+			        "scheduler configuration: %s: there is no such member, or it is not served", here);
+		if (!members[i].read)
+			note(r, here);
+		else if (members[i].read(r, it, here) != 0)
+			return r->err->code;
+	}
+	return 0;
+}
+
+static int read_list(struct reading *r, const struct json *list, const char *where,
+        int (*read)(struct reading *r, const struct json *value, const char *where))
+{
+	size_t i = 0;
+	if (!json_is(list, JSON_ARRAY))
+		return bad(r, where, "a list");
+	JSON_FOREACH (it, list)
+		if (read(r, it, arena_printf(r->a, "%s[%zu]", where, i++)) != 0)
+			return r->err->code;
+	return 0;
+}
+
+static int read_count(
+        struct reading *r, const struct json *value, const char *where, int64_t min, int64_t max, int64_t *ret)
+{
+	*ret = json_int(value, INT64_MIN);
+	if (!json_is(value, JSON_NUMBER) || *ret < min || *ret > max)
+		return bad(r, where,
+		        arena_printf(r->a, "a whole number from %lld to %lld", (long long)min, (long long)max));
+	return 0;
+}
+
+static int ignore(struct reading *r, const struct json *value, const char *where)
+{
+	return 0;
+}
+
+/* ---- plugins of a profile ---- */
+
+static const struct plugin *plugin_find(struct slice name)
+{
+	for (size_t i = 0; i < COUNT_OF(plugins); i++)
+		if (slice_is(name, plugins[i].name))
+			return &plugins[i];
+	return NULL;
+}
+
+/* Which of a plugin's parts an extension point is about. */
+struct point {
+	const char *name;
+	bool filters, scores, preempts;
+};
+
+static const struct point points[] = {{"multiPoint", true, true, true}, {"preEnqueue", false, false, false},
+        {"queueSort", false, false, false}, {"preFilter", true, false, false}, {"filter", true, false, false},
+        {"postFilter", false, false, true}, {"preScore", false, true, false}, {"score", false, true, false},
+        {"reserve", false, false, false}, {"permit", false, false, false}, {"preBind", false, false, false},
+        {"bind", false, false, false}, {"postBind", false, false, false}};
+
+static void leave_out(struct scheduler_profile *p, const struct point *at, const struct plugin *x)
+{
+	if (at->filters)
+		p->filters &= ~x->filter;
+	if (at->scores && x->score >= 0)
+		p->weights[x->score] = 0;
+	if (at->preempts && strcmp(x->name, "DefaultPreemption") == 0)
+		p->preempts = false;
+}
+
+static void take_in(struct scheduler_profile *p, const struct point *at, const struct plugin *x, int64_t weight)
+{
+	if (at->filters)
+		p->filters |= x->filter;
+	if (at->scores && x->score >= 0)
+		p->weights[x->score] = weight ? weight : default_profile.weights[x->score];
+	if (at->preempts && strcmp(x->name, "DefaultPreemption") == 0)
+		p->preempts = true;
+}
+
+static int unknown_plugin(struct reading *r, const char *where, struct slice name)
+{
+	return err_set(
+	        r->err, ERR_INVAL, "scheduler configuration: %s: there is no plugin \"%.*s\"", where, SLICE_FMT(name));
+}
+
+static int read_disabled(struct reading *r, const struct point *at, const struct json *list, const char *where)
+{
+	JSON_FOREACH (it, list) {
+		struct slice name = json_get_str(it, "name");
+		const struct plugin *x = plugin_find(name);
+		if (slice_is(name, "*")) {
+			for (size_t i = 0; i < COUNT_OF(plugins); i++)
+				leave_out(r->profile, at, &plugins[i]);
+			continue;
+		}
+		if (!x)
+			return unknown_plugin(r, where, name);
+		if (x->is_fixed)
+			return err_set(r->err, ERR_INVAL, "scheduler configuration: %s: no profile can be without %s",
+			        where, x->name);
+		leave_out(r->profile, at, x);
+	}
+	return 0;
+}
+
+static int read_enabled(struct reading *r, const struct point *at, const struct json *list, const char *where)
+{
+	JSON_FOREACH (it, list) {
+		const struct plugin *x = plugin_find(json_get_str(it, "name"));
+		int64_t weight = 0;
+		if (!x)
+			return unknown_plugin(r, where, json_get_str(it, "name"));
+		if (json_get(it, "weight") &&
+		        read_count(r, json_get(it, "weight"), arena_printf(r->a, "%s: weight of %s", where, x->name), 0,
+		                WEIGHT_MAX, &weight) != 0)
+			return r->err->code;
+		take_in(r->profile, at, x, weight);
+	}
+	return 0;
+}
+
+static int check_point(struct reading *r, const struct json *point, const char *where)
+{
+	if (!json_is(point, JSON_OBJECT))
+		return bad(r, where, "an object");
+	JSON_FOREACH (it, point)
+		if ((!slice_is(it->key, "enabled") && !slice_is(it->key, "disabled")) || !json_is(it, JSON_ARRAY))
+			return bad(r, where, "made of two lists, enabled and disabled");
+	return 0;
+}
+
+/* Points in the order of upstream: multiPoint is the ground on which the others stand, and what is left out goes first.
+ */
+static int read_plugins(struct reading *r, const struct json *value, const char *where)
+{
+	if (!json_is(value, JSON_OBJECT))
+		return bad(r, where, "an object");
+	JSON_FOREACH (it, value) {
+		bool is_known = false;
+		for (size_t i = 0; i < COUNT_OF(points); i++)
+			is_known |= slice_is(it->key, points[i].name);
+		if (!is_known)
+			return err_set(r->err, ERR_INVAL,
+			        "scheduler configuration: %s.%.*s: there is no such extension point", where,
+			        SLICE_FMT(it->key));
+		if (check_point(r, it, arena_printf(r->a, "%s.%.*s", where, SLICE_FMT(it->key))) != 0)
+			return r->err->code;
+	}
+	for (size_t i = 0; i < COUNT_OF(points); i++) {
+		const struct json *point = json_get(value, points[i].name);
+		const char *here = arena_printf(r->a, "%s.%s", where, points[i].name);
+		if (read_disabled(r, &points[i], json_get(point, "disabled"), here) != 0 ||
+		        read_enabled(r, &points[i], json_get(point, "enabled"), here) != 0)
+			return r->err->code;
+	}
+	return 0;
+}
+
+/* ---- arguments of plugins ---- */
+
+static int read_resources(struct reading *r, const struct json *value, const char *where)
+{
+	struct fit_resource *list = ARENA_ARRAY(r->a, struct fit_resource, value->count + 1);
+	size_t n = 0;
+	JSON_FOREACH (it, value) {
+		int64_t weight = 1;
+		if (!json_get_str(it, "name").len)
+			return bad(r, where, "a list of resources with names");
+		if (json_get(it, "weight") && read_count(r, json_get(it, "weight"), where, 1, 100, &weight) != 0)
+			return r->err->code;
+		list[n++] = (struct fit_resource){json_cstr(r->a, json_get(it, "name")), weight};
+	}
+	if (n) {
+		r->profile->resources = list;
+		r->profile->n_resources = n;
+	}
+	return 0;
+}
+
+static int read_strategy_type(struct reading *r, const struct json *value, const char *where)
+{
+	static const char *const names[] = {"LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"};
+	for (int i = 0; i < 3; i++)
+		if (slice_is(json_str(value), names[i])) {
+			r->profile->strategy = (enum fit_strategy)i;
+			return 0;
+		}
+	return bad(r, where, "LeastAllocated, MostAllocated or RequestedToCapacityRatio");
+}
+
+static int read_shape(struct reading *r, const struct json *value, const char *where)
+{
+	struct fit_point *list = ARENA_ARRAY(r->a, struct fit_point, value->count + 1);
+	size_t n = 0;
+	JSON_FOREACH (it, value) {
+		if (read_count(r, json_get(it, "utilization"), arena_printf(r->a, "%s: utilization", where), 0, 100,
+		            &list[n].utilization) != 0 ||
+		        read_count(r, json_get(it, "score"), arena_printf(r->a, "%s: score", where), 0, 10,
+		                &list[n].score) != 0)
+			return r->err->code;
+		if (n && list[n].utilization <= list[n - 1].utilization)
+			return bad(r, where, "a list whose utilization rises");
+		n++;
+	}
+	if (!n)
+		return bad(r, where, "a list of at least one point");
+	r->profile->shape = list;
+	r->profile->n_shape = n;
+	return 0;
+}
+
+static int read_ratio(struct reading *r, const struct json *value, const char *where)
+{
+	static const struct member members[] = {{"shape", read_shape}};
+	return read_object(r, value, where, members, COUNT_OF(members));
+}
+
+static int read_strategy(struct reading *r, const struct json *value, const char *where)
+{
+	static const struct member members[] = {
+	        {"type", read_strategy_type}, {"resources", read_resources}, {"requestedToCapacityRatio", read_ratio}};
+	if (read_object(r, value, where, members, COUNT_OF(members)) != 0)
+		return r->err->code;
+	if (r->profile->strategy == FIT_RATIO && !r->profile->n_shape)
+		return bad(r, arena_printf(r->a, "%s.requestedToCapacityRatio", where), "given, with a shape");
+	return 0;
+}
+
+static int read_hard_weight(struct reading *r, const struct json *value, const char *where)
+{
+	return read_count(r, value, where, 0, 100, &r->profile->hard_affinity_weight);
+}
+
+static int read_candidates_percent(struct reading *r, const struct json *value, const char *where)
+{
+	return read_count(r, value, where, 0, 100, &r->profile->candidates_percent);
+}
+
+static int read_candidates_min(struct reading *r, const struct json *value, const char *where)
+{
+	return read_count(r, value, where, 0, WEIGHT_MAX, &r->profile->candidates_min);
+}
+
+static int read_plugin_config(struct reading *r, const struct json *value, const char *where)
+{
+	static const struct member fit[] = {
+	        {"apiVersion", ignore}, {"kind", ignore}, {"scoringStrategy", read_strategy}};
+	static const struct member affinity[] = {
+	        {"apiVersion", ignore}, {"kind", ignore}, {"hardPodAffinityWeight", read_hard_weight}};
+	static const struct member preemption[] = {{"apiVersion", ignore}, {"kind", ignore},
+	        {"minCandidateNodesPercentage", read_candidates_percent},
+	        {"minCandidateNodesAbsolute", read_candidates_min}};
+	struct slice name = json_get_str(value, "name");
+	const struct json *args = json_get(value, "args");
+	const char *here = arena_printf(r->a, "%s.args", where);
+	if (!plugin_find(name))
+		return unknown_plugin(r, where, name);
+	JSON_FOREACH (it, value)
+		if (!slice_is(it->key, "name") && !slice_is(it->key, "args"))
+			return bad(r, where, "made of name and args");
+	if (!args)
+		return 0;
+	if (slice_is(name, "NodeResourcesFit"))
+		return read_object(r, args, here, fit, COUNT_OF(fit));
+	if (slice_is(name, "InterPodAffinity"))
+		return read_object(r, args, here, affinity, COUNT_OF(affinity));
+	if (slice_is(name, "DefaultPreemption"))
+		return read_object(r, args, here, preemption, COUNT_OF(preemption));
+	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s: arguments of %.*s are not served", where,
+	        SLICE_FMT(name));
+}
+
+/* ---- profiles ---- */
+
+static int read_name(struct reading *r, const struct json *value, const char *where)
+{
+	if (!json_str(value).len)
+		return bad(r, where, "a name");
+	r->profile->name = json_cstr(r->a, value);
+	return 0;
+}
+
+static int read_nodes_percent(struct reading *r, const struct json *value, const char *where)
+{
+	int64_t n;
+	if (read_count(r, value, where, 0, 100, &n) != 0)
+		return r->err->code;
+	if (r->profile)
+		r->profile->nodes_percent = n;
+	return 0;
+}
+
+static int read_plugin_configs(struct reading *r, const struct json *value, const char *where)
+{
+	return read_list(r, value, where, read_plugin_config);
+}
+
+static int read_profile(struct reading *r, const struct json *value, const char *where)
+{
+	static const struct member members[] = {{"schedulerName", read_name}, {"plugins", read_plugins},
+	        {"pluginConfig", read_plugin_configs}, {"percentageOfNodesToScore", read_nodes_percent}};
+	struct scheduler_profile *list = r->profiles;
+	r->profile = &list[r->all->n_profiles++];
+	int64_t percent = r->profile->nodes_percent;
+	*r->profile = default_profile;
+	r->profile->nodes_percent = percent;
+	if (read_object(r, value, where, members, COUNT_OF(members)) != 0)
+		return r->err->code;
+	for (size_t i = 0; i + 1 < r->all->n_profiles; i++)
+		if (strcmp(list[i].name, r->profile->name) == 0)
+			return err_set(r->err, ERR_INVAL,
+			        "scheduler configuration: %s.schedulerName: \"%s\" is another profile's already", where,
+			        r->profile->name);
+	return 0;
+}
+
+static int read_seconds(struct reading *r, const struct json *value, const char *where, uint64_t *ret_ms)
+{
+	int64_t s = 0;
+	int rc = read_count(r, value, where, 1, SECONDS_MAX, &s);
+	if (rc == 0)
+		*ret_ms = (uint64_t)s * 1000;
+	return rc;
+}
+
+static int read_backoff(struct reading *r, const struct json *value, const char *where)
+{
+	return read_seconds(r, value, where, &r->all->backoff_ms);
+}
+
+static int read_backoff_max(struct reading *r, const struct json *value, const char *where)
+{
+	return read_seconds(r, value, where, &r->all->backoff_max_ms);
+}
+
+/* The list of profiles comes with a percentage of nodes that counts where a profile says none. */
+static int read_profiles(struct reading *r, const struct json *root)
+{
+	const struct json *list = json_get(root, "profiles");
+	struct scheduler_profile *profiles = ARENA_ARRAY(r->a, struct scheduler_profile, (list ? list->count : 0) + 1);
+	int64_t percent = json_get_int(root, "percentageOfNodesToScore", 0);
+	for (size_t i = 0; i <= (list ? list->count : 0); i++)
+		profiles[i].nodes_percent = percent;
+	r->all->profiles = r->profiles = profiles;
+	r->all->n_profiles = 0;
+	if (list && read_list(r, list, "profiles", read_profile) != 0)
+		return r->err->code;
+	if (!r->all->n_profiles) {
+		profiles[0] = default_profile;
+		profiles[0].nodes_percent = percent;
+		r->all->n_profiles = 1;
+	}
+	return 0;
+}
+
+int scheduler_configuration_read(
+        struct arena *a, struct slice text, struct scheduler_configuration *ret, struct err *err)
+{
+	static const struct member members[] = {{"apiVersion", ignore}, {"kind", ignore}, {"profiles", ignore},
+	        {"percentageOfNodesToScore", read_nodes_percent}, {"podInitialBackoffSeconds", read_backoff},
+	        {"podMaxBackoffSeconds", read_backoff_max}, {"parallelism", NULL}, {"leaderElection", NULL},
+	        {"clientConnection", NULL}, {"healthzBindAddress", NULL}, {"metricsBindAddress", NULL},
+	        {"enableProfiling", NULL}, {"enableContentionProfiling", NULL}, {"delayCacheUntilActive", NULL}};
+	struct reading r = {.a = a, .err = err, .all = ret};
+	const struct json *root = yaml_parse(a, text, NULL, err);
+	*ret = scheduler_configuration_default;
+	ret->notes = ARENA_ARRAY(a, const char *, NOTES_MAX);
+	if (!root)
+		return err_wrap(err, "scheduler configuration");
+	if (!slice_is(json_get_str(root, "kind"), "KubeSchedulerConfiguration") ||
+	        !slice_is(json_get_str(root, "apiVersion"), GROUP_VERSION))
+		return err_set(err, ERR_INVAL,
+		        "scheduler configuration: it is to be a KubeSchedulerConfiguration of " GROUP_VERSION);
+	if (read_object(&r, root, "", members, COUNT_OF(members)) != 0 || read_profiles(&r, root) != 0)
+		return err->code;
+	if (ret->backoff_max_ms < ret->backoff_ms)
+		return bad(&r, "podMaxBackoffSeconds", "at least podInitialBackoffSeconds");
+	return 0;
+}

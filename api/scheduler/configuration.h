@@ -1,0 +1,80 @@
+/* KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): profiles, which of the plugins a profile has and what
+ * their scores weigh, how node resources are scored, back-off, how many nodes are looked at.
+ *
+ * What is understood is heeded; a plugin that does not exist or can't be left out, an argument or extender that is not
+ * there: an error that names it. Members that are about the program and not about scheduling (clientConnection,
+ * leaderElection, parallelism, ...) are told as notes. Pure; texts live in the arena. */
+#ifndef K3X_API_SCHEDULER_CONFIGURATION_H
+#define K3X_API_SCHEDULER_CONFIGURATION_H
+
+#include "base/err.h"
+#include "base/mem/arena.h"
+#include "base/mem/str.h"
+
+enum score_plugin {
+	SCORE_FIT,
+	SCORE_BALANCED,
+	SCORE_IMAGES,
+	SCORE_TAINTS,
+	SCORE_NODE_AFFINITY,
+	SCORE_POD_AFFINITY,
+	SCORE_SPREAD,
+	SCORE_PLUGINS
+};
+
+/* Filters that a profile may be without. */
+enum filter_plugin {
+	FILTER_UNSCHEDULABLE = 1,
+	FILTER_TAINTS = 2,
+	FILTER_NODE_AFFINITY = 4,
+	FILTER_PORTS = 8,
+	FILTER_FIT = 16,
+	FILTER_SPREAD = 32,
+	FILTER_POD_AFFINITY = 64,
+	FILTER_ALL = 127
+};
+
+enum fit_strategy { FIT_LEAST, FIT_MOST, FIT_RATIO };
+
+struct fit_resource {
+	const char *name; /* "cpu", "memory", "ephemeral-storage", or an extended one */
+	int64_t weight;
+};
+
+/* A point of the curve of RequestedToCapacityRatio. */
+struct fit_point {
+	int64_t utilization; /* 0..100 */
+	int64_t score;       /* 0..10 */
+};
+
+struct scheduler_profile {
+	const char *name;               /* spec.schedulerName of its pods */
+	int64_t weights[SCORE_PLUGINS]; /* 0: left out */
+	unsigned filters;               /* of enum filter_plugin */
+	bool preempts;
+	enum fit_strategy strategy;
+	const struct fit_resource *resources;
+	size_t n_resources;
+	const struct fit_point *shape;
+	size_t n_shape;
+	int64_t hard_affinity_weight;               /* of required affinity of pods that are there; 0..100 */
+	int64_t candidates_percent, candidates_min; /* of preemption */
+	int64_t nodes_percent;                      /* to look at; 0: by the size of the cluster */
+};
+
+struct scheduler_configuration {
+	const struct scheduler_profile *profiles;
+	size_t n_profiles;
+	uint64_t backoff_ms, backoff_max_ms;
+	const char **notes; /* members that are not heeded, by their names */
+	size_t n_notes;
+};
+
+/* One profile, "default-scheduler", as upstream's. Static. */
+extern const struct scheduler_configuration scheduler_configuration_default;
+
+/* YAML or JSON. ERR_INVAL names the member and what would be right. */
+int scheduler_configuration_read(
+        struct arena *a, struct slice text, struct scheduler_configuration *ret, struct err *err);
+
+#endif
