@@ -10,8 +10,10 @@
  * a single part that fails is refused. So a table of a thousand parts with one bad one costs some twenty checks, and
  * meanwhile the kernel keeps what it had.
  *
- * What can go wrong: the kernel's table is not what we believe (somebody flushed it): the removal fails, and all is
- * rebuilt. nft is absent or too old: told once a minute, and tried again with a growing pause. */
+ * What can go wrong: somebody else removes something of the table, or flushes all tables of the machine: the kernel
+ * tells (nft_watch.h), and all is rebuilt at once; if it goes on, with a growing pause, for two may be at it who both
+ * put back. Where the kernel does not tell, the next removal fails, and all is rebuilt then. nft is absent or too old:
+ * told once a minute, and tried again with a growing pause. */
 #include "net/nft_table.h"
 
 #include "base/check.h"
@@ -22,6 +24,7 @@
 #include "base/rt/closing.h"
 #include "base/rt/sm.h"
 #include "net/nft_run.h"
+#include "net/nft_watch.h"
 
 #include <stdlib.h>
 
@@ -31,6 +34,9 @@ enum {
 	RETRY_MS_MAX = 30000,
 	TELL_MS = 60000,
 	REFUSED_AGAIN_MS = 300000,
+	PUT_BACK_MS = 1000,
+	PUT_BACK_MS_MAX = 60000,
+	OWN_RUNS = 8,    /* of which the kernel may tell still */
 	GROUPS_MAX = 128 /* halves of halves: more than the bits of a size, twice */
 };
 
@@ -65,9 +71,15 @@ struct nft_table {
 	struct map parts;
 	struct list_link dirty;
 	bool rebuild;
-	uv_timer_t timer, again_timer;
+	uv_timer_t timer, again_timer, put_back_timer;
 	struct nft_run run;
 	bool running;
+	uint64_t written_ms;
+	/* what others do to it */
+	struct nft_watch *watch; /* NULL: nobody tells */
+	uint32_t own[OWN_RUNS];  /* process ids of our last runs of nft */
+	size_t own_next;
+	uint64_t put_back_wait_ms, put_back_at_ms;
 	/* the turn: a transaction and, when it is refused, its checks */
 	bool turn_rebuilds, was_checked, base_is_good;
 	struct entry *entries; /* those to be added first, oldest first */
@@ -112,8 +124,10 @@ static void settle(struct nft_table *t, uint64_t ms)
 
 static void poke(struct nft_table *t)
 {
+	/* One change by itself is written at once; of many in a row those that come meanwhile go together. */
+	bool is_at_rest = loop_now_ms(t->o.loop) - t->written_ms >= SETTLE_MS;
 	if (sm_state(&t->sm) == TABLE_IDLE)
-		settle(t, SETTLE_MS);
+		settle(t, is_at_rest ? 0 : SETTLE_MS);
 }
 
 /* ---- parts ---- */
@@ -275,6 +289,7 @@ static void run(struct nft_table *t, struct group g, bool is_check)
 	t->running = true;
 	t->run = (struct nft_run){.loop = t->o.loop, .script = script, .is_check = is_check, .done = ran};
 	nft_run_start(&t->run, t->o.nft_path);
+	t->own[t->own_next++ % OWN_RUNS] = (uint32_t)uv_process_get_pid(&t->run.process);
 }
 
 static void tell_refused(struct nft_table *t, struct entry *e)
@@ -316,6 +331,7 @@ static void turn_is_written(struct nft_table *t)
 	t->entries_count = 0;
 	drop_entries(t);
 	t->retry_ms = RETRY_MS;
+	t->written_ms = loop_now_ms(t->o.loop);
 	sm_move(&t->sm, TABLE_IDLE);
 	for (size_t i = 0; i < count; i++) {
 		keep(t, &entries[i]);
@@ -473,6 +489,44 @@ static void try_refused(uv_timer_t *timer)
 	}
 }
 
+/* ---- what others do to it ---- */
+
+static void put_back(uv_timer_t *timer)
+{
+	struct nft_table *t = timer->data;
+	uint64_t now = loop_now_ms(t->o.loop);
+	log_warn("nft", "somebody else has removed something of the table, it is put back", "table=\"%s\"", t->o.name);
+	bool is_news = !t->put_back_at_ms || now - t->put_back_at_ms > 5 * PUT_BACK_MS_MAX;
+	t->put_back_wait_ms = is_news ? PUT_BACK_MS : t->put_back_wait_ms * 2;
+	if (t->put_back_wait_ms > PUT_BACK_MS_MAX)
+		t->put_back_wait_ms = PUT_BACK_MS_MAX;
+	t->put_back_at_ms = now;
+	nft_table_rebuild(t);
+}
+
+static void removed(void *arg, uint32_t who)
+{
+	struct nft_table *t = arg;
+	uint64_t now = loop_now_ms(t->o.loop), next = t->put_back_at_ms + t->put_back_wait_ms;
+	for (size_t i = 0; i < OWN_RUNS; i++)
+		if (who && t->own[i] == who)
+			return;
+	if (sm_state(&t->sm) == TABLE_NEW || sm_state(&t->sm) == TABLE_CLOSING ||
+	        uv_is_active((uv_handle_t *)&t->put_back_timer))
+		return;
+	uv_timer_start(&t->put_back_timer, put_back, t->put_back_at_ms && next > now ? next - now : 0, 0);
+}
+
+static void watch(struct nft_table *t)
+{
+	struct err err = ERR_INIT;
+	struct nft_watch_options o = {.loop = t->o.loop, .table = t->o.name, .removed = removed, .arg = t};
+	t->watch = nft_watch_new(&o, &err);
+	if (!t->watch)
+		log_warn("nft", "what others remove of the table is not noticed", "table=\"%s\" error=\"%s\"",
+		        t->o.name, err.msg);
+}
+
 /* ---- life ---- */
 
 struct nft_table *nft_table_new(const struct nft_table_options *options)
@@ -489,7 +543,8 @@ struct nft_table *nft_table_new(const struct nft_table_options *options)
 	sm_init(&t->sm, &machine, TABLE_NEW, t->o.name);
 	uv_timer_init(loop_uv(t->o.loop), &t->timer);
 	uv_timer_init(loop_uv(t->o.loop), &t->again_timer);
-	t->timer.data = t->again_timer.data = t;
+	uv_timer_init(loop_uv(t->o.loop), &t->put_back_timer);
+	t->timer.data = t->again_timer.data = t->put_back_timer.data = t;
 	uv_timer_start(&t->again_timer, try_refused, REFUSED_AGAIN_MS, REFUSED_AGAIN_MS);
 	return t;
 }
@@ -500,6 +555,7 @@ void nft_table_start(struct nft_table *t)
 	if (sm_state(&t->sm) != TABLE_NEW)
 		return;
 	t->rebuild = true;
+	watch(t);
 	settle(t, 0);
 }
 
@@ -538,5 +594,8 @@ void nft_table_close(struct nft_table *t, void (*closed)(void *arg), void *arg)
 		closing_hold(&t->closing);
 	closing_hold(&t->closing), uv_close((uv_handle_t *)&t->timer, timer_closed);
 	closing_hold(&t->closing), uv_close((uv_handle_t *)&t->again_timer, timer_closed);
+	closing_hold(&t->closing), uv_close((uv_handle_t *)&t->put_back_timer, timer_closed);
+	if (t->watch)
+		closing_hold(&t->closing), nft_watch_close(t->watch, closing_part_done, &t->closing);
 	closing_part_done(&t->closing);
 }

@@ -17,7 +17,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/closing.h"
 #include "base/wire/conn_join.h"
 #include "net/balancer/readiness.h"

@@ -22,7 +22,7 @@
 #include "api/client/meta.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/closing.h"
 #include "net/fabric/netlink.h"
 #include "net/fabric/peer.h"

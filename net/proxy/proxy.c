@@ -4,6 +4,9 @@
  * ones are computed anew (proxy_build.c), what others claim too is left out (claims.c), and each port becomes a part of
  * the table (proxy_rules.c, net/nft_table.c), which writes what differs.
  *
+ * Beside the table: flows of UDP to endpoints that are gone are forgotten once the rules stand (udp_sweep.c), load
+ * balancers are told how many endpoints are here (health.c), and of this node it is known in which zone it lies.
+ *
  * What can go wrong: two services name one external address and port, or one node port: the first by creation has it,
  * the other is told in an event. A part that the kernel does not take is left out, and told the same way. */
 #include "net/proxy/proxy.h"
@@ -17,9 +20,11 @@
 #include "base/rt/closing.h"
 #include "net/nft_table.h"
 #include "net/proxy/claims_int.h"
+#include "net/proxy/health.h"
 #include "net/proxy/proxy_build_int.h"
 #include "net/proxy/proxy_event_int.h"
 #include "net/proxy/proxy_rules_int.h"
+#include "net/proxy/udp_sweep.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -37,6 +42,7 @@ struct service {
 	char *told;   /* the conflicts of the last event; "" */
 	char **parts; /* keys of its parts in the table */
 	size_t parts_count;
+	struct udp_view *udp; /* where its UDP ports lead; NULL: it has none */
 };
 
 /* Hangs on a slice's informer object. */
@@ -50,7 +56,11 @@ struct proxy {
 	struct proxy_options options;
 	struct loop *loop;
 	struct arena arena;
-	struct informer *services_informer, *slices_informer;
+	struct informer *services_informer, *slices_informer, *node_informer;
+	char *zone; /* of this node; "" */
+	struct health *health;
+	struct udp_sweeper *sweeper;
+	bool udp_changed;    /* since flows were swept */
 	struct map services; /* key -> struct service */
 	struct claims claims;
 	struct list_link dirty;
@@ -167,6 +177,53 @@ static void on_slice_deleted(void *arg, struct informer_object *o)
 	o->user = NULL;
 }
 
+/* ---- this node ---- */
+
+static struct slice zone_of(const struct json *node)
+{
+	return json_get_str(json_path(node, "metadata", "labels", NULL), "topology.kubernetes.io/zone");
+}
+
+/* As upstream's: one that is deleted, or that the autoscaler is about to take away, gets no new traffic. */
+static bool is_eligible(const struct json *node)
+{
+	if (!node || json_path(node, "metadata", "deletionTimestamp", NULL))
+		return false;
+	JSON_FOREACH (it, json_path(node, "spec", "taints", NULL))
+		if (slice_is(json_get_str(it, "key"), "ToBeDeletedByClusterAutoscaler"))
+			return false;
+	return true;
+}
+
+static void node_is(struct proxy *p, const struct json *node)
+{
+	struct slice zone = zone_of(node);
+	health_node(p->health, is_eligible(node));
+	if (slice_is(zone, p->zone))
+		return;
+	free(p->zone);
+	p->zone = xmemdup(zone.ptr ? zone.ptr : "", zone.len);
+	MAP_FOREACH (it, &p->services)
+		mark_dirty(p, it->value);
+}
+
+static void on_node(void *arg, struct informer_object *o)
+{
+	struct arena a = ARENA_INIT;
+	node_is(arg, informer_parse(&a, o));
+	arena_release(&a);
+}
+
+static void on_node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	on_node(arg, o);
+}
+
+static void on_node_deleted(void *arg, struct informer_object *o)
+{
+	node_is(arg, NULL);
+}
+
 /* ---- what others claim too ---- */
 
 static const char *node_place(struct arena *a, const struct proxy_port *port)
@@ -263,6 +320,7 @@ static void service_free(struct proxy *p, struct service *s)
 	for (size_t i = 0; i < s->parts_count; i++)
 		free(s->parts[i]);
 	free(s->parts);
+	udp_view_free(s->udp);
 	free(s->rank);
 	free(s->uid);
 	free(s->places);
@@ -283,26 +341,103 @@ static void drop_parts(struct proxy *p, struct service *s, char *const *kept, si
 	free(s->parts);
 }
 
-static void put_parts(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
+/* A memory is older than all ports, so that it is there before who leads to it. */
+static void put_memories(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *port,
+        const char *key, char **keys, size_t *n)
+{
+	struct proxy_memory *memories;
+	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
+	size_t count = proxy_memories(a, port, &memories);
+	for (size_t i = 0; i < count; i++) {
+		strbuf_reset(&add);
+		strbuf_reset(&remove);
+		proxy_memory_add(&add, &memories[i]);
+		proxy_memory_delete(&remove, &memories[i]);
+		keys[*n] = xprintf("%s %s", key, memories[i].name);
+		nft_table_put(p->table, slice_of(keys[(*n)++]), SLICE(""), strbuf_slice(&add), strbuf_slice(&remove));
+	}
+	strbuf_release(&add);
+	strbuf_release(&remove);
+}
+
+static size_t parts_of(const struct proxy_port *ports, size_t n)
+{
+	size_t count = n + 1;
+	for (size_t i = 0; i < n; i++)
+		if (ports[i].affinity_s)
+			count += ports[i].n_internal + ports[i].n_external + ports[i].n_cluster;
+	return count;
+}
+
+static void put_parts(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *ports, size_t n)
 {
 	CHECK(p->started);
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	char **keys = xcalloc(n + 1, sizeof *keys);
+	char **keys = xcalloc(parts_of(ports, n), sizeof *keys);
+	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
-		keys[i] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		char *key = keys[count++] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		put_memories(p, s, a, &ports[i], key, keys, &count);
 		strbuf_reset(&add);
 		strbuf_reset(&remove);
-		proxy_rules_add(&add, &ports[i]);
+		proxy_rules_add(&add, &ports[i], p->options.cluster_cidr);
 		proxy_rules_delete(&remove, &ports[i]);
 		if (nft_table_put(
-		            p->table, slice_of(keys[i]), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
-			p->hairpins += ports[i].n_internal;
+		            p->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
+			p->hairpins += ports[i].n_internal + (ports[i].external_local ? ports[i].n_cluster : 0);
 	}
-	drop_parts(p, s, keys, n);
+	drop_parts(p, s, keys, count);
 	s->parts = keys;
-	s->parts_count = n;
+	s->parts_count = count;
 	strbuf_release(&add);
 	strbuf_release(&remove);
+}
+
+/* ---- what is beside the table ---- */
+
+static void keep_udp(struct proxy *p, struct service *s, const struct proxy_port *ports, size_t n)
+{
+	p->udp_changed |= s->udp != NULL;
+	udp_view_free(TAKE(s->udp));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ports[i].protocol, "udp") == 0) {
+			p->udp_changed = true;
+			s->udp = s->udp ? s->udp : udp_view_new();
+			udp_view_add(s->udp, &ports[i]);
+		}
+}
+
+static void sweep_udp(struct proxy *p)
+{
+	struct udp_view *v = udp_view_new();
+	p->udp_changed = false;
+	MAP_FOREACH (it, &p->services) {
+		const struct service *s = it->value;
+		if (s->udp)
+			udp_view_add_all(v, s->udp);
+	}
+	udp_sweep(p->sweeper, v);
+}
+
+/* Of several ports the first says it: a pod that answers on one of them counts. */
+static void check_health(
+        struct proxy *p, struct service *s, const struct json *service, const struct proxy_port *ports, size_t n)
+{
+	struct err err = ERR_INIT;
+	const struct json *spec = json_get(service, "spec");
+	bool is_wanted = slice_is(json_get_str(spec, "type"), "LoadBalancer") &&
+	                 slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local");
+	int64_t port = is_wanted ? json_get_int(spec, "healthCheckNodePort", 0) : 0;
+	size_t most = 0;
+	for (size_t i = 0; i < n; i++)
+		most = ports[i].n_local_ready > most ? ports[i].n_local_ready : most;
+	if (port < 0 || port > 65535)
+		port = 0;
+	if (health_set(p->health, s->key, (int)port, most, &err))
+		return;
+	log_warn("proxy", "a service's health is not served", "service=%.*s error=\"%s\"", SLICE_FMT(s->key), err.msg);
+	proxy_event(p->options.client, s->key, slice_of(s->uid), p->options.node_name,
+	        "FailedToStartServiceHealthcheck", err.msg);
 }
 
 static char *text_of(struct slice s)
@@ -330,7 +465,8 @@ static void update_service(struct proxy *p, struct service *s)
 	struct proxy_port *ports = NULL;
 	struct proxy_service v = {.key = s->key,
 	        .service = s->object ? informer_parse(&a, s->object) : NULL,
-	        .node_name = p->options.node_name};
+	        .node_name = p->options.node_name,
+	        .zone = p->zone};
 	struct json *meta = json_get(v.service, "metadata");
 	v.slices = parse_slices(s, &a, &v.slices_count);
 	free(s->rank);
@@ -342,8 +478,10 @@ static void update_service(struct proxy *p, struct service *s)
 	claim(p, s, &a, ports, n);
 	for (size_t i = 0; i < n; i++)
 		yield(p, s, &a, &ports[i], &lost);
-	put_parts(p, s, ports, n);
+	put_parts(p, s, &a, ports, n);
+	check_health(p, s, v.service, ports, n);
 	tell_lost(p, s, &lost);
+	keep_udp(p, s, ports, n);
 	strbuf_release(&lost);
 	arena_release(&a);
 	if (!s->object && list_empty(&s->slices)) {
@@ -369,7 +507,8 @@ static void sync_now(struct loop_defer *d)
 static void on_synced(void *arg)
 {
 	struct proxy *p = arg;
-	if (p->started || !informer_is_synced(p->services_informer) || !informer_is_synced(p->slices_informer))
+	if (p->started || !informer_is_synced(p->services_informer) || !informer_is_synced(p->slices_informer) ||
+	        !informer_is_synced(p->node_informer))
 		return;
 	p->started = true;
 	sync_now(&p->sync);
@@ -399,6 +538,9 @@ static void table_applied(void *arg)
 {
 	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
 	struct proxy *p = arg;
+	health_applied(p->health);
+	if (p->udp_changed)
+		sweep_udp(p);
 	if (p->localnet_on)
 		return;
 	p->localnet_on = true;
@@ -422,6 +564,10 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	list_init(&p->dirty);
 	claims_init(&p->claims);
 	loop_defer_init(&p->sync, sync_now);
+	p->zone = xstrdup("");
+	p->health = health_new(p->loop);
+	p->sweeper = udp_sweeper_new(p->loop);
+	const char *only_us = arena_printf(&p->arena, "metadata.name=%s", options->node_name);
 	struct nft_table_options table = {.loop = p->loop,
 	        .name = PROXY_TABLE,
 	        .nft_path = options->nft_path,
@@ -444,8 +590,17 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	        .deleted = on_slice_deleted,
 	        .synced = on_synced,
 	        .arg = p};
+	struct informer_options node = {.client = options->client,
+	        .path = "/api/v1/nodes",
+	        .field_selector = only_us,
+	        .added = on_node,
+	        .updated = on_node_updated,
+	        .deleted = on_node_deleted,
+	        .synced = on_synced,
+	        .arg = p};
 	p->services_informer = informer_new(&services);
 	p->slices_informer = informer_new(&slices);
+	p->node_informer = informer_new(&node);
 	return p;
 }
 
@@ -458,6 +613,7 @@ static void all_closed(struct closing *parts)
 		service_free(p, slot->value);
 	map_release(&p->services);
 	claims_release(&p->claims);
+	free(p->zone);
 	arena_release(&p->arena);
 	free(p);
 	if (closed)
@@ -489,6 +645,9 @@ void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
 	free_refs(p);
 	closing_hold(&p->parts), informer_close(p->services_informer, closing_part_done, &p->parts);
 	closing_hold(&p->parts), informer_close(p->slices_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), informer_close(p->node_informer, closing_part_done, &p->parts);
+	closing_hold(&p->parts), udp_sweeper_close(p->sweeper, closing_part_done, &p->parts);
+	closing_hold(&p->parts), health_close(p->health, closing_part_done, &p->parts);
 	closing_hold(&p->parts), nft_table_close(p->table, closing_part_done, &p->parts);
 	closing_part_done(&p->parts);
 }

@@ -3,7 +3,8 @@
  * Services and endpoint slices are followed through informers; what changes is written to one table of our own,
  * `ip k3x-proxy`, in transactions, a service at a time, so that ten thousand services cost nothing while they rest.
  * Handled: ClusterIP, externalIPs, load balancer addresses and NodePort of TCP, UDP and SCTP over IPv4, internal and
- * external traffic policies, client affinity, refusal of connections to services without endpoints, and pods that reach
+ * external traffic policies, endpoints that end and serve still where there are no others, hints of zones, client
+ * affinity, health check node ports, refusal of connections to services without endpoints, and pods that reach
  * themselves through their service. */
 #ifndef K3X_NET_PROXY_PROXY_H
 #define K3X_NET_PROXY_PROXY_H

@@ -38,25 +38,34 @@ static const char *safe_protocol(struct slice s)
 /* Upstream's default, and the most that it takes. */
 enum { AFFINITY_S = 10800, AFFINITY_S_MAX = 86400 };
 
-struct endpoint_list {
-	struct proxy_endpoint *items;
+/* What a slice says of an endpoint that can be led to. */
+struct candidate {
+	struct proxy_endpoint endpoint;
+	bool is_ready; /* else it serves still while it ends */
+	bool is_local;
+	bool has_hints, is_for_us; /* hints of zones, and ours is among them */
+};
+
+struct candidates {
+	struct candidate *items;
 	size_t count, cap;
 };
 
-static void list_add(struct arena *a, struct endpoint_list *l, const char *ip, int port)
+static struct candidate *candidate_new(struct arena *a, struct candidates *l, const char *ip, int port)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (l->items[i].port == port && strcmp(l->items[i].ip, ip) == 0)
-			return;
+		if (l->items[i].endpoint.port == port && strcmp(l->items[i].endpoint.ip, ip) == 0)
+			return NULL;
 	if (l->count == l->cap) {
 		size_t cap = l->cap ? l->cap * 2 : 8;
-		struct proxy_endpoint *bigger = ARENA_ARRAY(a, struct proxy_endpoint, cap);
+		struct candidate *bigger = ARENA_ARRAY(a, struct candidate, cap);
 		if (l->count)
 			memcpy(bigger, l->items, l->count * sizeof *bigger);
 		l->items = bigger;
 		l->cap = cap;
 	}
-	l->items[l->count++] = (struct proxy_endpoint){ip, port};
+	l->items[l->count] = (struct candidate){.endpoint = {ip, port}};
+	return &l->items[l->count++];
 }
 
 static int slice_port(const struct json *slice, struct slice name, struct slice protocol)
@@ -67,31 +76,78 @@ static int slice_port(const struct json *slice, struct slice name, struct slice 
 	return 0;
 }
 
-static bool is_usable(const struct json *endpoint)
+static void read_hints(const struct proxy_service *v, const struct json *endpoint, struct candidate *c)
 {
-	struct json *conditions = json_get(endpoint, "conditions");
-	return json_get_bool(conditions, "ready", true);
+	JSON_FOREACH (it, json_path(endpoint, "hints", "forZones", NULL)) {
+		c->has_hints = true;
+		c->is_for_us |= slice_is(json_get_str(it, "name"), v->zone);
+	}
 }
 
-/* Endpoints of a port over all slices: all of them, and those on this node. */
-static void collect(const struct proxy_service *v, struct arena *a, const struct json *port, struct endpoint_list *all,
-        struct endpoint_list *local)
+static void add_candidate(
+        const struct proxy_service *v, struct arena *a, const struct json *endpoint, int port, struct candidates *ret)
+{
+	const struct json *conditions = json_get(endpoint, "conditions");
+	bool is_ready = json_get_bool(conditions, "ready", true),
+	     is_leaving =
+	             json_get_bool(conditions, "serving", is_ready) && json_get_bool(conditions, "terminating", false);
+	const char *ip =
+	        is_ready || is_leaving ? safe_ip(a, json_str(json_at(json_get(endpoint, "addresses"), 0))) : NULL;
+	struct candidate *c = ip ? candidate_new(a, ret, ip, port) : NULL;
+	if (!c)
+		return;
+	c->is_ready = is_ready;
+	c->is_local = slice_is(json_get_str(endpoint, "nodeName"), v->node_name);
+	read_hints(v, endpoint, c);
+}
+
+/* Endpoints of a port over all slices. */
+static struct candidates collect(const struct proxy_service *v, struct arena *a, const struct json *port)
 {
 	struct slice name = json_get_str(port, "name"), protocol = json_get_str(port, "protocol");
+	struct candidates all = {0};
 	for (size_t i = 0; i < v->slices_count; i++) {
 		int target = slice_port(v->slices[i], name, protocol);
 		if (target < 1 || target > 65535)
 			continue;
-		JSON_FOREACH (e, json_get(v->slices[i], "endpoints")) {
-			const char *ip =
-			        is_usable(e) ? safe_ip(a, json_str(json_at(json_get(e, "addresses"), 0))) : NULL;
-			if (!ip)
-				continue;
-			list_add(a, all, ip, target);
-			if (slice_is(json_get_str(e, "nodeName"), v->node_name))
-				list_add(a, local, ip, target);
-		}
+		JSON_FOREACH (e, json_get(v->slices[i], "endpoints"))
+			add_candidate(v, a, e, target, &all);
 	}
+	return all;
+}
+
+/* Every endpoint that is ready has hints, and one is meant for our zone. */
+static bool uses_zones(const struct candidates *all, const char *zone)
+{
+	bool any = false;
+	for (size_t i = 0; i < all->count; i++) {
+		if (all->items[i].is_ready && !all->items[i].has_hints)
+			return false;
+		any |= all->items[i].is_ready && all->items[i].is_for_us;
+	}
+	return any && *zone;
+}
+
+struct choice {
+	bool local_only, of_our_zone;
+};
+
+static bool fits(const struct candidate *c, struct choice want)
+{
+	return (!want.local_only || c->is_local) && (!want.of_our_zone || c->is_for_us);
+}
+
+/* Those that are ready; where none is, those that end and serve still. */
+static const struct proxy_endpoint *choose(
+        struct arena *a, const struct candidates *all, struct choice want, size_t *ret_count)
+{
+	struct proxy_endpoint *list = ARENA_ARRAY(a, struct proxy_endpoint, all->count + 1);
+	*ret_count = 0;
+	for (int leaving = 0; leaving < 2 && !*ret_count; leaving++)
+		for (size_t i = 0; i < all->count; i++)
+			if (all->items[i].is_ready == !leaving && fits(&all->items[i], want))
+				list[(*ret_count)++] = all->items[i].endpoint;
+	return list;
 }
 
 /* Twice the same is once. */
@@ -159,10 +215,10 @@ static const char *comment_of(struct arena *a, struct slice key, struct slice po
 static void build_port(const struct proxy_service *v, struct arena *a, const struct json *port, struct proxy_port *out)
 {
 	struct json *spec = json_get(v->service, "spec");
-	struct endpoint_list all = {0}, local = {0};
+	struct candidates all = collect(v, a, port);
 	struct slice name = json_get_str(port, "name");
+	struct choice here = {.local_only = true}, anywhere = {.of_our_zone = uses_zones(&all, v->zone)};
 	bool inside_local = slice_is(json_get_str(spec, "internalTrafficPolicy"), "Local");
-	collect(v, a, port, &all, &local);
 	*out = (struct proxy_port){.protocol = safe_protocol(json_get_str(port, "protocol")),
 	        .port = (int)json_get_int(port, "port", 0),
 	        .node_port = (int)json_get_int(port, "nodePort", 0),
@@ -172,10 +228,11 @@ static void build_port(const struct proxy_service *v, struct arena *a, const str
 	struct slice id = slice_of(
 	        arena_printf(a, "%.*s:%.*s/%s/%d", SLICE_FMT(v->key), SLICE_FMT(name), out->protocol, out->port));
 	out->chain = arena_printf(a, "%016" PRIx64, fnv1a64(id.ptr, id.len));
-	out->internal = inside_local ? local.items : all.items;
-	out->n_internal = inside_local ? local.count : all.count;
-	out->external = out->external_local ? local.items : all.items;
-	out->n_external = out->external_local ? local.count : all.count;
+	out->internal = choose(a, &all, inside_local ? here : anywhere, &out->n_internal);
+	out->external = choose(a, &all, out->external_local ? here : anywhere, &out->n_external);
+	out->cluster = choose(a, &all, anywhere, &out->n_cluster);
+	for (size_t i = 0; i < all.count; i++)
+		out->n_local_ready += all.items[i].is_ready && all.items[i].is_local;
 	if (out->node_port < 0 || out->node_port > 65535)
 		out->node_port = 0;
 	fill_addresses(a, out, v->service);
@@ -188,11 +245,17 @@ static bool has_cluster_ip(const struct json *spec)
 	return ip.len && !slice_is(ip, "None") && !slice_is(json_get_str(spec, "type"), "ExternalName");
 }
 
+/* A label by which a service is left to another proxy. */
+static bool is_anothers(const struct json *service)
+{
+	return json_path(service, "metadata", "labels", "service.kubernetes.io/service-proxy-name", NULL) != NULL;
+}
+
 size_t proxy_build(const struct proxy_service *v, struct arena *a, struct proxy_port **ret)
 {
 	struct json *spec = json_get(v->service, "spec"), *ports = json_get(spec, "ports");
 	size_t n = 0;
-	if (!has_cluster_ip(spec) || !ports)
+	if (!has_cluster_ip(spec) || !ports || is_anothers(v->service))
 		return 0;
 	*ret = ARENA_ARRAY(a, struct proxy_port, ports->count + 1);
 	JSON_FOREACH (port, ports) {

@@ -11,6 +11,7 @@ struct proxy_service {
 	struct json **slices;
 	size_t slices_count;
 	const char *node_name; /* whose endpoints are local */
+	const char *zone;      /* of this node, for endpoints with hints; "": it has none */
 };
 
 /* The ports that can be served, in the arena; how many. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/json/json.h"
 #include "base/mem/arena.h"
+#include "base/rfc3339.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -26,10 +27,8 @@ static struct json *event_object(struct arena *a, struct slice ns, struct slice 
 {
 	struct json *o = json_new(a, JSON_OBJECT), *meta = json_need(a, o, "metadata", JSON_OBJECT),
 	            *about = json_need(a, o, "involvedObject", JSON_OBJECT);
-	time_t now = (time_t)(now_ns / 1000000000);
-	struct tm tm;
-	char text[32];
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	char text[RFC3339_MAX];
+	rfc3339_text(text, (int64_t)now_ns, 0);
 	json_set_cstr(a, o, "apiVersion", "v1");
 	json_set_cstr(a, o, "kind", "Event");
 	json_set_cstr(a, meta, "name", arena_printf(a, "%.*s.%llx", SLICE_FMT(name), (unsigned long long)now_ns));

@@ -7,15 +7,23 @@
  *       map refused     address . protocol . port  ->  drop           services without endpoints (filter hooks reject)
  *       set hairpin     address . address                             an endpoint talking to itself
  *       chain svc-X     dnat to numgen random mod N map { 0 : ip . port, ... }
- *       chain ext-X     mark for masquerading, then the same (policy Local: no mark)
+ *       chain ext-X     mark for masquerading, then the same; policy Local: no mark, endpoints of this node or nothing,
+ *                       but what comes from pods and the node itself goes to all-X
+ *       chain all-X     to the endpoints of the whole cluster, for them
  *       chain lb-X      who may come to a load balancer's address goes to ext-X, the others nowhere
  *
  * A packet costs one map lookup whatever the number of services. A service port is added and removed by itself: its
- * chains are its own, its map elements are named by its addresses. Endpoints with client affinity are remembered in a
- * map per chain, with a timeout. */
+ * chains are its own, its map elements are named by its addresses. With client affinity each endpoint has a set of the
+ * clients that came, with a timeout, and a chain that adds to it (set was-Y, chain to-Y): these stay while the port's
+ * chains are made anew, so that clients are not forgotten when another endpoint comes or goes. */
 #include "net/proxy/proxy_rules_int.h"
 
 #include "base/check.h"
+#include "base/hash.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
 enum { MASQUERADE_MARK = 0x4000 };
 
 void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
@@ -61,6 +69,60 @@ void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
 	        MASQUERADE_MARK, MASQUERADE_MARK, MASQUERADE_MARK, cluster_cidr, MASQUERADE_MARK);
 }
 
+/* ---- who went where ---- */
+
+enum { MEMORY_NAME = 17 };
+
+static void name_memory(char name[MEMORY_NAME], const struct proxy_port *p, const struct proxy_endpoint *e)
+{
+	char text[128];
+	int n = snprintf(text, sizeof text, "%s %s:%d %d", p->chain, e->ip, e->port, p->affinity_s);
+	snprintf(name, MEMORY_NAME, "%016" PRIx64, fnv1a64(text, (size_t)n));
+}
+
+static void add_memories(struct arena *a, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n,
+        struct proxy_memory *all, size_t *count)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *name = arena_alloc(a, MEMORY_NAME);
+		bool is_there = false;
+		name_memory(name, p, &list[i]);
+		for (size_t k = 0; k < *count; k++)
+			is_there |= strcmp(all[k].name, name) == 0;
+		if (!is_there)
+			all[(*count)++] = (struct proxy_memory){name, p->comment, p->protocol, list[i], p->affinity_s};
+	}
+}
+
+size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_memory **ret)
+{
+	size_t count = 0;
+	if (!p->affinity_s)
+		return 0;
+	*ret = ARENA_ARRAY(a, struct proxy_memory, p->n_internal + p->n_external + p->n_cluster + 1);
+	add_memories(a, p, p->internal, p->n_internal, *ret, &count);
+	add_memories(a, p, p->external, p->n_external, *ret, &count);
+	add_memories(a, p, p->cluster, p->n_cluster, *ret, &count);
+	return count;
+}
+
+void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m)
+{
+	strbuf_addf(out, "add set " PROXY_TABLE " was-%s { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
+	        m->name, m->affinity_s);
+	strbuf_addf(out, "add chain " PROXY_TABLE " to-%s { comment \"%s\"; }\n", m->name, m->comment);
+	strbuf_addf(out, "add rule " PROXY_TABLE " to-%s update @was-%s { ip saddr } meta l4proto %s dnat to %s:%d\n",
+	        m->name, m->name, m->protocol, m->endpoint.ip, m->endpoint.port);
+}
+
+void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m)
+{
+	strbuf_addf(out,
+	        "flush chain " PROXY_TABLE " to-%s\ndelete chain " PROXY_TABLE " to-%s\ndelete set " PROXY_TABLE
+	        " was-%s\n",
+	        m->name, m->name, m->name);
+}
+
 /* ---- one port ---- */
 
 static void write_dnat(
@@ -78,27 +140,22 @@ static void write_dnat(
 	strbuf_adds(out, " }\n");
 }
 
-/* Client affinity: an endpoint once chosen is noted in its set, and clients found in a set go to its endpoint. */
+/* Where a client went before it goes again; one that is new chooses, and is remembered there. */
 static void write_affinity(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
+	char name[MEMORY_NAME];
 	CHECK(n > 1 && p->affinity_s > 0);
 	for (size_t i = 0; i < n; i++) {
-		strbuf_addf(out,
-		        "add set " PROXY_TABLE " %s-%s-%zu { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
-		        prefix, p->chain, i, p->affinity_s);
-		strbuf_addf(out, "add chain " PROXY_TABLE " %s-%s-%zu\n", prefix, p->chain, i);
-		strbuf_addf(out,
-		        "add rule " PROXY_TABLE
-		        " %s-%s-%zu update @%s-%s-%zu { ip saddr } meta l4proto %s dnat to %s:%d\n",
-		        prefix, p->chain, i, prefix, p->chain, i, p->protocol, list[i].ip, list[i].port);
+		name_memory(name, p, &list[i]);
+		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s ip saddr @was-%s goto to-%s\n", prefix, p->chain, name,
+		        name);
 	}
-	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s ip saddr @%s-%s-%zu goto %s-%s-%zu\n", prefix,
-		        p->chain, prefix, p->chain, i, prefix, p->chain, i);
 	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s numgen random mod %zu vmap { ", prefix, p->chain, n);
-	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "%s%zu : goto %s-%s-%zu", i ? ", " : "", i, prefix, p->chain, i);
+	for (size_t i = 0; i < n; i++) {
+		name_memory(name, p, &list[i]);
+		strbuf_addf(out, "%s%zu : goto to-%s", i ? ", " : "", i, name);
+	}
 	strbuf_adds(out, " }\n");
 }
 
@@ -116,9 +173,44 @@ static bool has_external(const struct proxy_port *p)
 	return p->node_port || p->n_addresses > p->n_cluster_addresses;
 }
 
+/* Something to reach from outside: with the policy Local others of the cluster are, by pods and the node itself. */
+static bool serves_outside(const struct proxy_port *p)
+{
+	return p->n_external || (p->external_local && p->n_cluster);
+}
+
 static bool is_guarded(const struct proxy_port *p)
 {
-	return p->n_sources && p->n_addresses > p->n_open_addresses && p->n_external;
+	return p->n_sources && p->n_addresses > p->n_open_addresses && serves_outside(p);
+}
+
+/* The policy Local keeps on this node what comes from outside, and drops it where nothing is; the cluster's own go to
+ * any endpoint. */
+static void write_local(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
+{
+	strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s ip saddr %s goto all-%s\n", p->chain, cluster_cidr, p->chain);
+	strbuf_addf(out,
+	        "add rule " PROXY_TABLE " ext-%s fib saddr type local meta mark set meta mark | 0x%x goto all-%s\n",
+	        p->chain, MASQUERADE_MARK, p->chain);
+	if (p->n_external)
+		write_chain(out, "ext", p, p->external, p->n_external);
+	else
+		strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s drop\n", p->chain);
+}
+
+static void write_outside(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
+{
+	if (p->external_local) {
+		strbuf_addf(out, "add chain " PROXY_TABLE " all-%s { comment \"%s\"; }\n", p->chain, p->comment);
+		write_chain(out, "all", p, p->cluster, p->n_cluster);
+	}
+	strbuf_addf(out, "add chain " PROXY_TABLE " ext-%s { comment \"%s\"; }\n", p->chain, p->comment);
+	if (p->external_local) {
+		write_local(out, p, cluster_cidr);
+	} else {
+		strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s jump masquerade-outside\n", p->chain);
+		write_chain(out, "ext", p, p->external, p->n_external);
+	}
 }
 
 static void write_guard(struct strbuf *out, const struct proxy_port *p)
@@ -142,7 +234,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 {
 	for (size_t i = 0; i < p->n_addresses; i++) {
 		bool inside = i < p->n_cluster_addresses;
-		bool served = inside ? p->n_internal > 0 : p->n_external > 0;
+		bool served = inside ? p->n_internal > 0 : serves_outside(p);
 		bool adding = verb[0] == 'a';
 		strbuf_addf(out, "%s element " PROXY_TABLE " %s { %s . %s . %d", verb,
 		        !served  ? "refused"
@@ -153,7 +245,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 			strbuf_addf(out, " : goto %s-%s", chain_of(p, i), p->chain);
 		strbuf_adds(out, " }\n");
 	}
-	if (p->node_port && p->n_external) {
+	if (p->node_port && serves_outside(p)) {
 		strbuf_addf(out, "%s element " PROXY_TABLE " node-ports { %s . %d", verb, p->protocol, p->node_port);
 		if (verb[0] == 'a')
 			strbuf_addf(out, " : goto ext-%s", p->chain);
@@ -161,37 +253,34 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 	}
 }
 
-void proxy_rules_add(struct strbuf *out, const struct proxy_port *p)
+static void add_hairpins(struct strbuf *out, const struct proxy_endpoint *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(out, "add element " PROXY_TABLE " hairpin { %s . %s }\n", list[i].ip, list[i].ip);
+}
+
+void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
 		strbuf_addf(out, "add chain " PROXY_TABLE " svc-%s { comment \"%s\"; }\n", p->chain, p->comment);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
 	}
-	if (has_external(p) && p->n_external) {
-		strbuf_addf(out, "add chain " PROXY_TABLE " ext-%s { comment \"%s\"; }\n", p->chain, p->comment);
-		if (!p->external_local)
-			strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s jump masquerade-outside\n", p->chain);
-		write_chain(out, "ext", p, p->external, p->n_external);
-	}
+	if (has_external(p) && serves_outside(p))
+		write_outside(out, p, cluster_cidr);
 	if (is_guarded(p))
 		write_guard(out, p);
 	write_elements(out, "add", p);
 	/* An element may be there from another service with the same endpoint: adding it again is fine. */
-	for (size_t i = 0; i < p->n_internal; i++)
-		strbuf_addf(
-		        out, "add element " PROXY_TABLE " hairpin { %s . %s }\n", p->internal[i].ip, p->internal[i].ip);
+	add_hairpins(out, p->internal, p->n_internal);
+	if (p->external_local)
+		add_hairpins(out, p->cluster, p->n_cluster);
 }
 
-static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p, size_t n)
+static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p)
 {
-	strbuf_addf(out, "flush chain " PROXY_TABLE " %s-%s\n", prefix, p->chain);
-	for (size_t i = 0; p->affinity_s && n > 1 && i < n; i++) {
-		strbuf_addf(out, "flush chain " PROXY_TABLE " %s-%s-%zu\n", prefix, p->chain, i);
-		strbuf_addf(out, "delete chain " PROXY_TABLE " %s-%s-%zu\n", prefix, p->chain, i);
-		strbuf_addf(out, "delete set " PROXY_TABLE " %s-%s-%zu\n", prefix, p->chain, i);
-	}
-	strbuf_addf(out, "delete chain " PROXY_TABLE " %s-%s\n", prefix, p->chain);
+	strbuf_addf(out, "flush chain " PROXY_TABLE " %s-%s\ndelete chain " PROXY_TABLE " %s-%s\n", prefix, p->chain,
+	        prefix, p->chain);
 }
 
 /* Hairpin elements stay: another service may need them, and one too many does no harm. */
@@ -200,40 +289,12 @@ void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p)
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	write_elements(out, "delete", p);
 	if (is_guarded(p))
-		strbuf_addf(out, "flush chain " PROXY_TABLE " lb-%s\ndelete chain " PROXY_TABLE " lb-%s\n", p->chain,
-		        p->chain);
+		delete_chain(out, "lb", p);
 	if (p->n_internal)
-		delete_chain(out, "svc", p, p->n_internal);
-	if (has_external(p) && p->n_external)
-		delete_chain(out, "ext", p, p->n_external);
-}
-
-/* ---- comparing ---- */
-
-static bool endpoints_equal(const struct proxy_endpoint *a, size_t n, const struct proxy_endpoint *b, size_t m)
-{
-	if (n != m)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (a[i].port != b[i].port || strcmp(a[i].ip, b[i].ip) != 0)
-			return false;
-	return true;
-}
-
-bool proxy_port_equal(const struct proxy_port *a, const struct proxy_port *b)
-{
-	if (strcmp(a->chain, b->chain) != 0 || strcmp(a->protocol, b->protocol) != 0 || a->port != b->port ||
-	        a->node_port != b->node_port || a->n_addresses != b->n_addresses ||
-	        a->n_cluster_addresses != b->n_cluster_addresses || a->external_local != b->external_local ||
-	        a->affinity_s != b->affinity_s || a->n_open_addresses != b->n_open_addresses ||
-	        a->n_sources != b->n_sources)
-		return false;
-	for (size_t i = 0; i < a->n_sources; i++)
-		if (strcmp(a->sources[i], b->sources[i]) != 0)
-			return false;
-	for (size_t i = 0; i < a->n_addresses; i++)
-		if (strcmp(a->addresses[i], b->addresses[i]) != 0)
-			return false;
-	return endpoints_equal(a->internal, a->n_internal, b->internal, b->n_internal) &&
-	       endpoints_equal(a->external, a->n_external, b->external, b->n_external);
+		delete_chain(out, "svc", p);
+	if (has_external(p) && serves_outside(p)) {
+		delete_chain(out, "ext", p);
+		if (p->external_local)
+			delete_chain(out, "all", p);
+	}
 }

@@ -31,16 +31,34 @@ struct proxy_port {
 	const struct proxy_endpoint *external; /* by the external one */
 	size_t n_external;
 	bool external_local; /* externalTrafficPolicy: Local keeps the client's address */
-	int affinity_s;      /* 0: none */
+	/* Those of the whole cluster, to which pods and the node itself go where external_local keeps others on this
+	 * node. */
+	const struct proxy_endpoint *cluster;
+	size_t n_cluster;
+	size_t n_local_ready; /* of this node, as balancers are told */
+	int affinity_s;       /* 0: none */
 };
+
+/* Client affinity: who came to an endpoint is remembered beside it, in a set that stays while other endpoints come and
+ * go. One for each endpoint of a port that has affinity, a part of the table of its own. */
+struct proxy_memory {
+	const char *name; /* "3f2a..." unique to port, endpoint and timeout */
+	const char *comment, *protocol;
+	struct proxy_endpoint endpoint;
+	int affinity_s;
+};
+
+/* The memories that the port needs, in the arena; none without affinity. */
+size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_memory **ret);
+void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
+void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
 /* The frame of the table: base chains, maps, sets. Begins with the removal of what was there. */
 void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr);
 
-/* The commands that add a port, and those that take it away again; the two must get the same port. */
-void proxy_rules_add(struct strbuf *out, const struct proxy_port *p);
+/* The commands that add a port, and those that take it away again; the two must get the same port. Its memories are
+ * there first. */
+void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr);
 void proxy_rules_delete(struct strbuf *out, const struct proxy_port *p);
-
-bool proxy_port_equal(const struct proxy_port *a, const struct proxy_port *b);
 
 #endif

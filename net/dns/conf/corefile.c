@@ -88,7 +88,7 @@ static int disk_read(void *arg, struct arena *a, const char *path, struct slice 
 		return err_errno(err, errno, "open %s", path);
 	struct strbuf data = STRBUF_INIT;
 	char part[4096];
-	ssize_t n;
+	ssize_t n = 0;
 	while (data.len <= DNS_CONF_BYTES_MAX && (n = read(fd, part, sizeof part)) > 0)
 		strbuf_add(&data, part, (size_t)n);
 	int failed = n < 0 ? errno : 0;

@@ -179,17 +179,11 @@ static size_t reverse_v4(const struct slice *labels, uint8_t *ip)
 	return 4;
 }
 
-static int hex_digit(uint8_t c)
-{
-	c = lower(c);
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t reverse_v6(const struct slice *labels, uint8_t *ip)
 {
 	memset(ip, 0, 16);
 	for (size_t i = 0; i < 32; i++) {
-		int v = labels[i].len == 1 ? hex_digit((uint8_t)labels[i].ptr[0]) : -1;
+		int v = labels[i].len == 1 ? hex_digit(labels[i].ptr[0]) : -1;
 		if (v < 0)
 			return 0;
 		ip[15 - i / 2] |= (uint8_t)(i % 2 ? v << 4 : v);

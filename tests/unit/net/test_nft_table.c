@@ -179,12 +179,51 @@ static void a_table_that_somebody_flushed_is_rebuilt(void **state)
 	assert_int_equal(refused_count, 0);
 }
 
+static void what_somebody_removed_is_put_back(void **state)
+{
+	static const char *const ways[] = {
+	        "nft flush ruleset", "nft flush table ip k3x-test", "nft 'delete element ip k3x-test m { 1 }'"};
+	put("a", "1", 1, "x");
+	nft_table_start(table);
+	settle();
+	assert_int_equal(system("nft 'add chain ip k3x-test c-a; add rule ip k3x-test c-a counter'"), 0);
+	assert_int_equal(system(ways[*(int *)*state]), 0);
+	settle(); /* nobody has put anything */
+	assert_true(leads(1, "a"));
+	assert_false(has("counter"));
+}
+
+/* Else it would never end. */
+static void what_we_remove_ourselves_is_not_put_back(void **state)
+{
+	for (int i = 1; i <= 5; i++) {
+		put("a", "1", i, "x");
+		if (i == 1)
+			nft_table_start(table);
+		settle();
+	}
+	assert_int_equal(
+	        system("nft 'add table ip other; delete table ip other; add table ip6 k3x-test; delete table ip6 "
+	               "k3x-test'"),
+	        0);
+	put("b", "1", 100, "x");
+	settle();
+	assert_int_equal(applied_count, 6);
+}
+
 static void it_may_be_closed_at_any_time(void **state)
 {
 	put("a", "1", 1, "x");
 	nft_table_start(table);
 	for (int i = 0; i < *(int *)*state && !applied_count; i++)
 		loop_turn(&loop);
+}
+
+static int setup_ways(void **state)
+{
+	static int ways[3] = {0, 1, 2}, next;
+	*state = &ways[next++];
+	return setup(state);
 }
 
 static int setup_turns(void **state)
@@ -196,6 +235,7 @@ static int setup_turns(void **state)
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define PUT_BACK cmocka_unit_test_setup_teardown(what_somebody_removed_is_put_back, setup_ways, teardown)
 #define CLOSED cmocka_unit_test_setup_teardown(it_may_be_closed_at_any_time, setup_turns, teardown)
 
 int main(void)
@@ -205,6 +245,10 @@ int main(void)
 	        T(the_older_of_two_that_collide_wins),
 	        T(a_bad_part_among_many_is_found),
 	        T(a_table_that_somebody_flushed_is_rebuilt),
+	        PUT_BACK,
+	        PUT_BACK,
+	        PUT_BACK,
+	        T(what_we_remove_ourselves_is_not_put_back),
 	        CLOSED,
 	        CLOSED,
 	        CLOSED,

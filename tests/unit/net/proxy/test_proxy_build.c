@@ -27,7 +27,8 @@ static size_t build(const char *key, const char *service, const char *slice, str
 	        .service = parse(service),
 	        .slices = slices,
 	        .slices_count = 1,
-	        .node_name = "node1"};
+	        .node_name = "node1",
+	        .zone = "a"};
 	return proxy_build(&v, &arena, ports);
 }
 
@@ -52,6 +53,86 @@ static void ready_endpoints_are_led_to(void **state)
 	assert_string_equal(p->external[0].ip, "10.42.0.5");
 	assert_int_equal(p->node_port, 30080);
 	assert_string_equal(p->comment, "default/web:http");
+}
+
+#define WEB \
+	"{\"spec\":{\"clusterIP\":\"10.43.0.9\",%s\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":80}]}}"
+
+/* Endpoints of node1, node2, ...: "ready", "leaving" (serving, terminating) or "gone", with a hint's zone. */
+static const char *endpoints(const char *const (*rows)[2], size_t n)
+{
+	struct strbuf b = STRBUF_INIT;
+	strbuf_adds(&b, "{\"ports\":[{\"name\":\"http\",\"protocol\":\"TCP\",\"port\":8080}],\"endpoints\":[");
+	for (size_t i = 0; i < n; i++) {
+		bool ready = rows[i][0][0] == 'r', leaving = rows[i][0][0] == 'l';
+		strbuf_addf(&b,
+		        "%s{\"addresses\":[\"10.42.0.%zu\"],\"nodeName\":\"node%zu\",\"conditions\":{\"ready\":%s,"
+		        "\"serving\":%s,\"terminating\":%s}",
+		        i ? "," : "", i + 1, i + 1, ready ? "true" : "false", ready || leaving ? "true" : "false",
+		        ready ? "false" : "true");
+		if (rows[i][1])
+			strbuf_addf(&b, ",\"hints\":{\"forZones\":[{\"name\":\"%s\"}]}", rows[i][1]);
+		strbuf_adds(&b, "}");
+	}
+	strbuf_adds(&b, "]}");
+	const char *text = arena_strdup(&arena, b.data);
+	strbuf_release(&b);
+	return text;
+}
+
+/* The last bytes of the addresses. */
+static const char *last_of(const struct proxy_endpoint *list, size_t n)
+{
+	const char *text = "";
+	for (size_t i = 0; i < n; i++)
+		text = arena_printf(&arena, "%s%s", text, strrchr(list[i].ip, '.') + 1);
+	return text;
+}
+
+static void endpoints_that_end_serve_where_none_is_ready(void **state)
+{
+	static const char *const mixed[][2] = {{"leaving", NULL}, {"ready", NULL}, {"gone", NULL}};
+	static const char *const ending[][2] = {{"leaving", NULL}, {"gone", NULL}, {"leaving", NULL}};
+	const char *local = arena_printf(&arena, WEB, "\"externalTrafficPolicy\":\"Local\",");
+	struct proxy_port *p;
+	build("default/web", local, endpoints(mixed, 3), &p);
+	assert_string_equal(last_of(p->internal, p->n_internal), "2");
+	assert_string_equal(last_of(p->external, p->n_external), "1"); /* of this node's none is ready */
+	assert_int_equal(p->n_local_ready, 0);
+	assert_string_equal(last_of(p->cluster, p->n_cluster), "2");
+	build("default/web", local, endpoints(ending, 3), &p);
+	assert_string_equal(last_of(p->internal, p->n_internal), "13");
+	assert_string_equal(last_of(p->external, p->n_external), "1");
+}
+
+static void hints_keep_traffic_in_the_zone(void **state)
+{
+	static const char *const all[][2] = {{"ready", "b"}, {"ready", "a"}, {"leaving", NULL}};
+	static const char *const some[][2] = {{"ready", "b"}, {"ready", "a"}, {"ready", NULL}};
+	static const char *const elsewhere[][2] = {{"ready", "b"}, {"leaving", "a"}};
+	const char *plain = arena_printf(&arena, WEB, ""),
+	           *inside = arena_printf(&arena, WEB, "\"internalTrafficPolicy\":\"Local\",");
+	struct proxy_port *p;
+	build("default/web", plain, endpoints(all, 3), &p);
+	assert_string_equal(last_of(p->internal, p->n_internal), "2");
+	assert_string_equal(last_of(p->external, p->n_external), "2");
+	build("default/web", inside, endpoints(all, 3), &p);
+	assert_int_equal(p->n_local_ready, 1);
+	assert_string_equal(last_of(p->internal, p->n_internal), "1"); /* the node is nearer than its zone */
+	build("default/web", plain, endpoints(some, 3), &p);
+	assert_string_equal(last_of(p->internal, p->n_internal), "123"); /* hints are for all or for none */
+	build("default/web", plain, endpoints(elsewhere, 2), &p);
+	assert_string_equal(last_of(p->internal, p->n_internal), "1");
+}
+
+static void a_service_of_another_proxy_is_left_alone(void **state)
+{
+	struct proxy_port *p;
+	assert_int_equal(build("default/web",
+	                         "{\"metadata\":{\"labels\":{\"service.kubernetes.io/service-proxy-name\":\"x\"}},"
+	                         "\"spec\":{\"clusterIP\":\"10.43.0.9\",\"ports\":[{\"port\":80}]}}",
+	                         SLICE_TEXT, &p),
+	        0);
 }
 
 static void an_address_twice_is_one(void **state)
@@ -117,6 +198,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(ready_endpoints_are_led_to, teardown),
+	        cmocka_unit_test_teardown(endpoints_that_end_serve_where_none_is_ready, teardown),
+	        cmocka_unit_test_teardown(hints_keep_traffic_in_the_zone, teardown),
+	        cmocka_unit_test_teardown(a_service_of_another_proxy_is_left_alone, teardown),
 	        cmocka_unit_test_teardown(an_address_twice_is_one, teardown),
 	        cmocka_unit_test_teardown(who_may_come_to_a_balancer_is_read, teardown),
 	        cmocka_unit_test_teardown(a_comment_is_what_nft_takes, teardown),

@@ -64,7 +64,7 @@ static void the_kernel_takes_what_is_added(void **state)
 		struct proxy_port p = port(n);
 		strbuf_reset(&s);
 		proxy_rules_frame(&s, "10.42.0.0/16");
-		proxy_rules_add(&s, &p);
+		proxy_rules_add(&s, &p, "10.42.0.0/16");
 		check_loads(&s, rules, sizeof rules);
 		if (n == 2) {
 			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
@@ -74,6 +74,26 @@ static void the_kernel_takes_what_is_added(void **state)
 			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80"));
 	}
 	strbuf_release(&s);
+}
+
+static struct arena arena;
+
+static void add_with_memories(struct strbuf *s, const struct proxy_port *p)
+{
+	struct proxy_memory *m;
+	size_t n = proxy_memories(&arena, p, &m);
+	for (size_t i = 0; i < n; i++)
+		proxy_memory_add(s, &m[i]);
+	proxy_rules_add(s, p, "10.42.0.0/16");
+}
+
+static void delete_with_memories(struct strbuf *s, const struct proxy_port *p)
+{
+	struct proxy_memory *m;
+	size_t n = proxy_memories(&arena, p, &m);
+	proxy_rules_delete(s, p);
+	for (size_t i = 0; i < n; i++)
+		proxy_memory_delete(s, &m[i]);
 }
 
 static void what_was_added_can_be_taken_away(void **state)
@@ -86,8 +106,8 @@ static void what_was_added_can_be_taken_away(void **state)
 			p.affinity_s = affinity ? 60 : 0;
 			strbuf_reset(&s);
 			proxy_rules_frame(&s, "10.42.0.0/16");
-			proxy_rules_add(&s, &p);
-			proxy_rules_delete(&s, &p);
+			add_with_memories(&s, &p);
+			delete_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
 			assert_null(strstr(rules, "aa"));
 			assert_null(strstr(rules, "10.43.0.9"));
@@ -100,12 +120,12 @@ static void a_balancers_address_is_guarded(void **state)
 	static const char *sources[] = {"10.0.0.0/8", "10.1.0.0/16"}; /* they may overlap */
 	char rules[16384];
 	struct strbuf s = STRBUF_INIT;
-	struct proxy_port p = port(2), other;
+	struct proxy_port p = port(2);
 	p.n_open_addresses = 1;
 	p.sources = sources;
 	p.n_sources = 2;
 	proxy_rules_frame(&s, "10.42.0.0/16");
-	proxy_rules_add(&s, &p);
+	proxy_rules_add(&s, &p, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
 	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
@@ -113,9 +133,6 @@ static void a_balancers_address_is_guarded(void **state)
 	proxy_rules_delete(&s, &p);
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "aa"));
-	other = p;
-	other.n_sources = 1;
-	assert_false(proxy_port_equal(&p, &other));
 	strbuf_release(&s);
 }
 
@@ -125,22 +142,65 @@ static void loading_the_frame_again_replaces_the_table(void **state)
 	struct strbuf s = STRBUF_INIT;
 	struct proxy_port p = port(2);
 	proxy_rules_frame(&s, "10.42.0.0/16");
-	proxy_rules_add(&s, &p);
+	proxy_rules_add(&s, &p, "10.42.0.0/16");
 	proxy_rules_frame(&s, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "goto svc-"));
 	strbuf_release(&s);
 }
 
-static void ports_compare_by_what_the_kernel_would_hold(void **state)
+static void clients_with_affinity_are_remembered_apart(void **state)
 {
-	struct proxy_port a = port(2), b = port(2);
-	assert_true(proxy_port_equal(&a, &b));
-	b.n_internal = 1;
-	assert_false(proxy_port_equal(&a, &b));
-	b = port(2);
-	b.affinity_s = 5;
-	assert_false(proxy_port_equal(&a, &b));
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	struct proxy_memory *m;
+	struct proxy_port p = port(2), fewer = port(1);
+	p.affinity_s = fewer.affinity_s = 60;
+	assert_int_equal(proxy_memories(&arena, &p, &m), 2);
+	const char *name = m[0].name;
+	assert_int_equal(proxy_memories(&arena, &fewer, &m), 1);
+	assert_string_equal(m[0].name, name); /* what is left of it is the same set */
+	proxy_rules_frame(&s, "10.42.0.0/16");
+	add_with_memories(&s, &p);
+	strbuf_addf(&s, "add element " PROXY_TABLE " was-%s { 10.42.7.7 }\n", name);
+	proxy_rules_delete(&s, &p);
+	proxy_rules_add(&s, &fewer, "10.42.0.0/16");
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "10.42.7.7"));
+	fewer.affinity_s = 61;
+	proxy_memories(&arena, &fewer, &m);
+	assert_string_not_equal(m[0].name, name); /* a set keeps its timeout */
+	strbuf_release(&s);
+	arena_release(&arena);
+}
+
+static void the_policy_local_keeps_the_others_out(void **state)
+{
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	for (int affinity = 0; affinity < 2; affinity++)
+		for (size_t local = 0; local < 3; local++) {
+			struct proxy_port p = port(2);
+			p.external_local = true;
+			p.n_external = local;
+			p.cluster = two;
+			p.n_cluster = 2;
+			p.affinity_s = affinity ? 60 : 0;
+			strbuf_reset(&s);
+			proxy_rules_frame(&s, "10.42.0.0/16");
+			add_with_memories(&s, &p);
+			check_loads(&s, rules, sizeof rules);
+			assert_non_null(strstr(rules, "ip saddr 10.42.0.0/16 goto all-00000000000000aa"));
+			assert_non_null(strstr(rules, "tcp . 30080 : goto ext-00000000000000aa"));
+			assert_int_equal(
+			        strstr(rules, "drop\n\t}\n\n\tchain") != NULL || strstr(rules, "\t\tdrop") != NULL,
+			        local == 0);
+			delete_with_memories(&s, &p);
+			check_loads(&s, rules, sizeof rules);
+			assert_null(strstr(rules, "aa"));
+		}
+	strbuf_release(&s);
+	arena_release(&arena);
 }
 
 int main(void)
@@ -150,7 +210,8 @@ int main(void)
 	        cmocka_unit_test(what_was_added_can_be_taken_away),
 	        cmocka_unit_test(a_balancers_address_is_guarded),
 	        cmocka_unit_test(loading_the_frame_again_replaces_the_table),
-	        cmocka_unit_test(ports_compare_by_what_the_kernel_would_hold),
+	        cmocka_unit_test(clients_with_affinity_are_remembered_apart),
+	        cmocka_unit_test(the_policy_local_keeps_the_others_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
