@@ -1,8 +1,8 @@
 SRCS += $(filter-out node/runtime/pause/%,$(shell find node -name '*.c' | LC_ALL=C sort))
 
-# The container runtime interface, from our own .proto files.
-GEN_C += build/gen/node/runtime/proto/cri.pb-c.c build/gen/node/runtime/proto/events.pb-c.c
-GEN_H += build/gen/node/runtime/proto/cri.pb-c.h build/gen/node/runtime/proto/events.pb-c.h
+# The container runtime interface, and what else of containerd we call, from our own .proto files.
+GEN_C += $(patsubst %.proto,build/gen/%.pb-c.c,$(wildcard node/runtime/proto/*.proto))
+GEN_H += $(patsubst %.proto,build/gen/%.pb-c.h,$(wildcard node/runtime/proto/*.proto))
 
 build/gen/node/runtime/proto/%.pb-c.c build/gen/node/runtime/proto/%.pb-c.h: node/runtime/proto/%.proto
 	@mkdir -p build/gen

@@ -12,13 +12,19 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
+#include "node/collect/image_gc.h"
+#include "node/config/kubelet_config.h"
+#include "node/cpus/cpus.h"
+#include "node/devices/devices.h"
 #include "node/events/events.h"
+#include "node/eviction/eviction.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/pods/api_pods.h"
+#include "node/pods/local_storage.h"
 #include "node/pods/static_pod.h"
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
@@ -26,10 +32,13 @@
 #include "node/runtime/image_import.h"
 #include "node/runtime/log_rotate.h"
 #include "node/runtime/pause_image.h"
+#include "node/runtime/system_image.h"
 #include "node/runtime/view.h"
 #include "node/server/kubelet_server.h"
+#include "node/shutdown/shutdown.h"
 #include "node/status/node_status.h"
 #include "node/status/pod_status.h"
+#include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
 
@@ -37,8 +46,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { POOL_THREADS = 2 };
+/* How many pods a node takes when nobody says: upstream's number, and one for pods without a process of their own
+ * beside. */
+enum { POOL_THREADS = 2, PODS_MAX = 110, PODS_MAX_WITH_WASM = 4000 };
 
 static void tick_all(struct node *n)
 {
@@ -83,8 +95,11 @@ static void runtime_is_up(void *arg)
 	struct node *n = arg;
 	if (n->closing)
 		return;
-	if (!n->cri)
+	if (!n->cri) {
 		n->cri = cri_new(n->loop, containerd_socket(n->containerd));
+		if (n->wasm)
+			wasm_attach(n->wasm);
+	}
 	if (n->runtime_ready) {
 		view_start(n);
 		image_import_again(n->image_import);
@@ -108,9 +123,54 @@ static const char *const *copy_list(struct node *n, const char *const *list, siz
 	return v;
 }
 
+/* What the kubelet's configuration says goes before our flags of the same meaning: it is the one that was asked for by
+ * its upstream name. */
+static unsigned pods_max(struct node *n, const struct node_options *o)
+{
+	unsigned own = o->pods_max ? o->pods_max : o->has_wasm ? PODS_MAX_WITH_WASM : PODS_MAX;
+	int64_t told = kubelet_config_int(n->config, "maxPods"),
+	        per_core = kubelet_config_int(n->config, "podsPerCore"), most = told == PODS_MAX ? own : told,
+	        of_cores = per_core * sysconf(_SC_NPROCESSORS_ONLN);
+	return (unsigned)(of_cores && of_cores < most ? of_cores : most);
+}
+
+static void take_config(struct node *n)
+{
+	struct arena *a = &n->arena;
+	const char *domain = kubelet_config_text(n->config, "clusterDomain", a),
+	           *resolver = kubelet_config_text(n->config, "resolvConf", a);
+	struct slice dns = json_str(json_at(kubelet_config_get(n->config, "clusterDNS"), 0));
+	if (*domain)
+		n->o.cluster_domain = domain;
+	if (dns.len)
+		n->o.cluster_dns = arena_memdup(a, dns.ptr, dns.len);
+	if (strcmp(resolver, "/etc/resolv.conf") != 0)
+		n->o.resolv_conf = resolver;
+}
+
+static void release_config(void *arg)
+{
+	kubelet_config_release(arg);
+}
+
+static void set_config(struct node *n, const struct kubelet_config *given)
+{
+	struct kubelet_config *own = ARENA_NEW(&n->arena, struct kubelet_config);
+	static const struct kubelet_config_source nothing;
+	struct err err = ERR_INIT;
+	if (!given) {
+		CHECK(kubelet_config_load(&nothing, own, &err) == 0);
+		arena_on_release(&n->arena, release_config, own);
+	}
+	n->config = given ? given : own;
+	for (size_t i = 0; i < n->config->warnings_count; i++)
+		log_warn("node", "a setting is not heeded", "why=\"%s\"", n->config->warnings[i]);
+}
+
 static void copy_options(struct node *n, const struct node_options *o)
 {
 	n->o = *o;
+	set_config(n, o->config);
 	n->o.data_dir = copy(n, o->data_dir, "/var/lib/k3x");
 	n->o.node_name = copy(n, o->node_name, "localhost");
 	n->o.node_ip = copy(n, o->node_ip, "127.0.0.1");
@@ -119,14 +179,18 @@ static void copy_options(struct node *n, const struct node_options *o)
 	n->o.taints = copy_list(n, o->taints, o->taints_count);
 	n->o.container_runtime_endpoint = copy(n, o->container_runtime_endpoint, "");
 	n->o.pause_image = copy(n, o->pause_image, PAUSE_IMAGE_DEFAULT);
+	n->o.system_image = copy(n, o->system_image, SYSTEM_IMAGE);
 	n->o.resolv_conf = copy(n, o->resolv_conf, "/etc/resolv.conf");
 	n->o.cluster_cidr = copy(n, o->cluster_cidr, "");
 	n->o.cluster_dns = copy(n, o->cluster_dns, "");
 	n->o.cluster_domain = copy(n, o->cluster_domain, "cluster.local");
+	take_config(n);
 	n->kubelet_port = o->kubelet_port;
 	n->o.service_host = copy(n, o->service_host, "");
 	n->o.serving_cert_file = copy(n, o->serving_cert_file, NULL);
 	n->o.serving_key_file = copy(n, o->serving_key_file, NULL);
+	n->o.pods_max = pods_max(n, o);
+	n->o.wasm_root = copy(n, o->wasm_root, NULL);
 	n->o.client_ca_file = copy(n, o->client_ca_file, NULL);
 	n->pods_dir = arena_printf(&n->arena, "%s/agent/kubelet/pods", n->o.data_dir);
 	n->logs_dir = arena_printf(&n->arena, "%s/agent/kubelet/logs", n->o.data_dir);
@@ -172,10 +236,31 @@ static void prepare_machine(void)
 		        err.msg);
 }
 
+/* With "none" among enforceNodeAllocatable, or without "pods", what is reserved is only counted. */
+static void make_cgroups(struct node *n)
+{
+	bool enforces = false;
+	int64_t bytes = node_status_pods_memory_bytes(n);
+	JSON_FOREACH (it, kubelet_config_get(n->config, "enforceNodeAllocatable"))
+		enforces = enforces || slice_is(json_str(it), "pods");
+	if (cgroup_is_systemd() && ((enforces && bytes) || kubelet_config_int(n->config, "podPidsLimit") > 0))
+		log_warn("node", "groups of pods are systemd's: what is reserved and podPidsLimit are not enforced",
+		        "reserved=%s", bytes ? "some" : "none");
+	cgroup_make_roots(enforces ? bytes : 0);
+}
+
 /* What a lower room tells a higher one goes through here. */
 static const struct view_callbacks view_callbacks = {
         .stranger = api_pods_stranger, .container_gone = pod_container_gone, .looked = pod_looked};
 static const struct worker_callbacks worker_callbacks = {.status_changed = pod_status_update};
+
+static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *arg)
+{
+	return n->image_gc && image_gc_remove_unused(n->image_gc, done, arg);
+}
+
+static const struct eviction_callbacks eviction_callbacks = {
+        .pressures_changed = node_status_poke, .reclaim = remove_unused_images};
 
 static void release(struct closing *parts);
 
@@ -190,7 +275,10 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	copy_options(n, options);
 	if (n->o.data_dir[0] != '/')
 		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
-	if (n->o.data_dir[0] != '/' || make_folders(n, err) != 0 || start_containerd(n, err) != 0) {
+	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || make_folders(n, err) != 0 ||
+	        cpus_new(n, &n->cpus, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
+	        devices_new(n, node_status_poke, &n->devices, err) != 0 || start_containerd(n, err) != 0) {
+		cpus_free(n->cpus);
 		arena_release(&n->arena);
 		free(n);
 		return err->code;
@@ -201,8 +289,10 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->worker_callbacks = &worker_callbacks;
 	n->view = view_new(n, &view_callbacks);
 	prepare_machine();
-	cgroup_make_roots();
+	make_cgroups(n);
 	n->events = events_new(n);
+	if (n->o.has_wasm)
+		n->wasm = wasm_new(n, node_status_poke);
 	n->images = images_new(n, node_status_poke);
 	n->image_import = image_import_new(n, images_came);
 	n->server = kubelet_server_new(n);
@@ -210,6 +300,10 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	api_pods_watch(n);
 	n->static_pods = static_pods_new(n);
 	n->log_rotation = log_rotation_new(n);
+	n->local_storage = local_storage_new(n);
+	n->image_gc = image_gc_new(n, node_status_poke);
+	n->eviction = eviction_new(n, &eviction_callbacks);
+	n->shutdown = shutdown_new(n, node_status_poke);
 	*ret = n;
 	return 0;
 }
@@ -229,7 +323,12 @@ static void release(struct closing *parts)
 		}
 	map_release(&n->pods);
 	static_pods_free(n->static_pods);
+	node_status_free(n->status);
+	if (n->wasm)
+		wasm_free(n->wasm);
 	view_free(n->view);
+	cpus_free(n->cpus);
+	devices_free(n->devices);
 	images_free(n->images);
 	image_import_free(n->image_import);
 	events_free(n->events);
@@ -253,11 +352,19 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	n->closing = true;
 	n->closed = closed;
 	n->closed_arg = arg;
+	if (n->wasm)
+		hold(n), wasm_close(n->wasm, closing_part_done, &n->parts);
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
+	hold(n), devices_close(n->devices, closing_part_done, &n->parts);
 	node_status_close(n->status);
 	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
+	local_storage_close(n->local_storage);
+	eviction_close(n->eviction);
+	image_gc_close(n->image_gc);
+	if (n->shutdown)
+		hold(n), shutdown_close(TAKE(n->shutdown), closing_part_done, &n->parts);
 	api_cancel_all(n);
 	hold(n), informer_close(n->pod_informer, closing_part_done, &n->parts);
 	hold(n), informer_close(n->service_informer, closing_part_done, &n->parts);

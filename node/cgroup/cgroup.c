@@ -9,7 +9,9 @@
 
 #include "base/check.h"
 #include "node/cgroup/resources.h"
+#include "node/config/kubelet_config.h"
 #include "node/ground/files.h"
+#include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 
 #include <dirent.h>
@@ -48,6 +50,19 @@ const char *pod_cgroup(const struct pod *p, struct arena *a)
 		if (*c == '-')
 			*c = '_';
 	return arena_printf(a, "kubepods%s-pod%s.slice", group, uid);
+}
+
+const char *cgroup_pids_file(const struct pod *p, struct arena *a)
+{
+	const char *group = pod_cgroup(p, a);
+	enum qos q = pod_qos(p->spec);
+	if (!by_systemd())
+		return arena_printf(a, CGROUP_ROOT "%s%s/pids.current", is_v2() ? "" : "/pids", group);
+	return arena_printf(a, CGROUP_ROOT "/kubepods.slice/%s%s/pids.current",
+	        q == QOS_BURSTABLE    ? "kubepods-burstable.slice/"
+	        : q == QOS_BESTEFFORT ? "kubepods-besteffort.slice/"
+	                              : "",
+	        group);
 }
 
 /* Calls fn for each hierarchy with the controller's name ("" on v2). */
@@ -100,7 +115,6 @@ static void inherit_cpuset(const char *parent, const char *dir)
 struct making {
 	const char *group; /* "/kubepods/burstable/podX" */
 	struct resource_limits limits;
-	bool limit; /* the last part gets the resources */
 	char error[200];
 };
 
@@ -108,7 +122,7 @@ static void set_limits(const char *dir, const char *controller, const struct res
 {
 	char value[64];
 	bool v2 = !*controller;
-	if (v2 || strcmp(controller, "cpu") == 0) {
+	if ((v2 || strcmp(controller, "cpu") == 0) && r->cpu_shares > 0) {
 		snprintf(value, sizeof value, "%lld",
 		        (long long)(v2 ? cgroup_cpu_weight(r->cpu_shares) : r->cpu_shares));
 		put(dir, v2 ? "cpu.weight" : "cpu.shares", value);
@@ -121,8 +135,14 @@ static void set_limits(const char *dir, const char *controller, const struct res
 			put(dir, "cpu.cfs_quota_us", value);
 		}
 	}
-	if ((v2 || strcmp(controller, "memory") == 0) && r->memory_bytes > 0) {
+	if ((v2 || strcmp(controller, "pids") == 0) && r->pids_max > 0) {
+		snprintf(value, sizeof value, "%lld", (long long)r->pids_max);
+		put(dir, "pids.max", value);
+	}
+	if ((v2 || strcmp(controller, "memory") == 0) && r->memory_bytes) {
 		snprintf(value, sizeof value, "%lld", (long long)r->memory_bytes);
+		if (v2 && r->memory_bytes < 0)
+			snprintf(value, sizeof value, "max");
 		put(dir, v2 ? "memory.max" : "memory.limit_in_bytes", value);
 	}
 }
@@ -146,8 +166,7 @@ static void make_in(const char *root, const char *controller, void *arg)
 		memcpy(parent, path, sizeof parent);
 		at = next ? next : "";
 	}
-	if (m->limit)
-		set_limits(path, controller, &m->limits);
+	set_limits(path, controller, &m->limits);
 }
 
 int cgroup_make(struct pod *p, struct err *err)
@@ -158,7 +177,10 @@ int cgroup_make(struct pod *p, struct err *err)
 	if (by_systemd())
 		return 0; /* the runtime asks systemd for the slice */
 	m.group = pod_cgroup(p, &a);
-	m.limit = pod_resources(p->spec, &m.limits);
+	m.limits = pod_resources(p->spec);
+	m.limits.pids_max = kubelet_config_int(p->n->config, "podPidsLimit");
+	if (!kubelet_config_bool(p->n->config, "cpuCFSQuota"))
+		m.limits.cpu_quota_us = 0;
 	each_hierarchy(make_in, &m);
 	arena_release(&a);
 	return *m.error ? err_set(err, ERR_IO, "%s", m.error) : 0;
@@ -200,11 +222,20 @@ void cgroup_remove(const struct pod *p)
 	}
 }
 
-void cgroup_make_roots(void)
+bool cgroup_is_systemd(void)
+{
+	return by_systemd();
+}
+
+void cgroup_make_roots(int64_t memory_bytes)
 {
 	static const char *const groups[] = {"/kubepods/burstable", "/kubepods/besteffort"};
 	if (by_systemd())
 		return;
+	struct making top = {.group = "/kubepods"};
+	/* An earlier start may have had another limit. */
+	top.limits = (struct resource_limits){.memory_bytes = memory_bytes > 0 ? memory_bytes : -1};
+	each_hierarchy(make_in, &top);
 	for (size_t i = 0; i < 2; i++) {
 		struct making m = {.group = groups[i]};
 		each_hierarchy(make_in, &m);

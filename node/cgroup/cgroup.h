@@ -5,12 +5,20 @@
 #include "base/err.h"
 #include "base/mem/arena.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct pod;
 
 const char *pod_cgroup(const struct pod *p, struct arena *a); /* "/kubepods/burstable/podUID" */
+/* The file that counts its processes. */
+const char *cgroup_pids_file(const struct pod *p, struct arena *a);
 /* ERR_IO: a group cannot be made. Blocks for some system calls. */
 int cgroup_make(struct pod *p, struct err *err);
 void cgroup_remove(const struct pod *p);
-void cgroup_make_roots(void);
+/* memory_bytes: of all pods together; 0: no limit. */
+void cgroup_make_roots(int64_t memory_bytes);
+/* Groups are made by systemd: limits of pods that the runtime does not ask it for are not set. */
+bool cgroup_is_systemd(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "node/cgroup/resources.h"
 
 #include "api/machinery/codec/quantity.h"
+#include "api/machinery/codec/resource_list.h"
 
 #include "base/check.h"
 
@@ -61,26 +62,45 @@ static int64_t shares_of(int64_t milli_cpu)
 	return shares < CPU_SHARES_MIN ? CPU_SHARES_MIN : shares > CPU_SHARES_MAX ? CPU_SHARES_MAX : shares;
 }
 
-bool pod_resources(const struct json *spec, struct resource_limits *ret)
+/* The pod's limit of a resource, when every container has one: init containers may use what the mains do. */
+static bool has_limits(const struct json *spec, const char *name)
 {
-	int64_t request = 0, cpu = 0, memory = 0;
-	bool all_cpu = true, all_memory = true;
-	if (json_get(spec, "initContainers"))
-		return false;
-	JSON_FOREACH (c, json_get(spec, "containers")) {
-		struct json *r = json_get(c, "resources");
-		int64_t limit = cpu_of(r, "limits"), wanted = cpu_of(r, "requests"), bytes = memory_of(r, "limits");
-		request += wanted ? wanted : limit;
-		cpu += limit;
-		memory += bytes;
-		all_cpu = all_cpu && limit;
-		all_memory = all_memory && bytes;
-	}
-	*ret = (struct resource_limits){.cpu_shares = shares_of(request),
-	        .cpu_period_us = CPU_PERIOD_US,
-	        .cpu_quota_us = all_cpu ? cpu * CPU_PERIOD_US / 1000 : 0,
-	        .memory_bytes = all_memory ? memory : 0};
+	static const char *const lists[] = {"containers", "initContainers"};
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		JSON_FOREACH (c, json_get(spec, lists[i])) {
+			struct json *limit = json_path(c, "resources", "limits", name, NULL);
+			if (quantity_json_milli(limit) <= 0)
+				return false;
+		}
 	return true;
+}
+
+static int64_t total(struct resource_list *l, const struct resource_list *overhead, const char *name, bool milli)
+{
+	struct slice n = slice_of(name);
+	const struct quantity *v = resource_list_get(l, n), *o = resource_list_get(overhead, n);
+	struct quantity sum = v ? *v : quantity_from_value(0, QUANTITY_DECIMAL_SI);
+	if (o)
+		quantity_add(&sum, o);
+	return milli ? bounded(quantity_milli_value(&sum), MILLI_CPU_MAX)
+	             : bounded(quantity_value(&sum), MEMORY_BYTES_MAX);
+}
+
+struct resource_limits pod_resources(const struct json *spec)
+{
+	struct arena a = ARENA_INIT;
+	struct resource_list requests = resource_list_of_pod(&a, spec, "requests"),
+	                     limits = resource_list_of_pod(&a, spec, "limits"),
+	                     overhead = resource_list_read(&a, json_get(spec, "overhead"));
+	bool has_cpu = has_limits(spec, "cpu"), has_memory = has_limits(spec, "memory");
+	int64_t limit = total(&limits, &overhead, "cpu", true);
+	int64_t request = resource_list_get(&requests, SLICE("cpu")) ? total(&requests, &overhead, "cpu", true) : limit;
+	struct resource_limits ret = {.cpu_shares = shares_of(request),
+	        .cpu_period_us = CPU_PERIOD_US,
+	        .cpu_quota_us = has_cpu ? limit * CPU_PERIOD_US / 1000 : 0,
+	        .memory_bytes = has_memory ? total(&limits, &overhead, "memory", false) : 0};
+	arena_release(&a);
+	return ret;
 }
 
 /* The less a container asked for, the sooner it goes when memory is short. */

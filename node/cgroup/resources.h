@@ -11,16 +11,18 @@ enum qos { QOS_GUARANTEED, QOS_BURSTABLE, QOS_BESTEFFORT };
 /* Of a pod or of a container; 0: no limit. */
 struct resource_limits {
 	int64_t cpu_shares, cpu_period_us, cpu_quota_us;
-	int64_t memory_bytes;
+	int64_t memory_bytes; /* less than 0: explicitly none */
 	int64_t oom_score_adj;
+	int64_t pids_max; /* of a pod */
 };
 
 enum qos pod_qos(const struct json *pod_spec);
 /* Of one container; node_memory: bytes of the machine, for the OOM score. */
 struct resource_limits container_resources(
         const struct json *pod_spec, const struct json *container, int64_t node_memory);
-/* Of the pod's group. False: it has none of its own (init containers may need more than the mains together). */
-bool pod_resources(const struct json *pod_spec, struct resource_limits *ret);
+/* Of the pod's group: its containers together, or what its init containers may need more, and the overhead. A limit
+ * only when every container has one. */
+struct resource_limits pod_resources(const struct json *pod_spec);
 /* cgroup v2's cpu.weight for v1's cpu.shares. */
 int64_t cgroup_cpu_weight(int64_t cpu_shares);
 

@@ -140,8 +140,11 @@ static void send_event(
 static const char *field_of(const struct pod *p, struct arena *a, const char *container)
 {
 	struct slot *s = container ? pod_slot(p, container) : NULL;
-	return s ? arena_printf(a, "spec.%s{%s}", s->kind == SLOT_MAIN ? "containers" : "initContainers", container)
-	         : "";
+	const char *list = !s                          ? ""
+	                   : s->kind == SLOT_MAIN      ? "containers"
+	                   : s->kind == SLOT_EPHEMERAL ? "ephemeralContainers"
+	                                               : "initContainers";
+	return s ? arena_printf(a, "spec.%s{%s}", list, container) : "";
 }
 
 void pod_event(struct pod *p, const char *container, bool is_warning, const char *reason, const char *fmt, ...)

@@ -144,3 +144,49 @@ void file_remove_tree(const char *path)
 	if (lstat(path, &st) == 0)
 		remove_in(AT_FDCWD, path, st.st_dev, 0);
 }
+
+static void usage_below(int fd, dev_t device, unsigned depth, struct file_use *sum)
+{
+	enum { DEPTH_MAX = 128, BLOCK = 512 };
+	DIR *d = fdopendir(fd);
+	if (!d) {
+		close(fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d));) {
+		struct stat st;
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		        fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != device)
+			continue;
+		sum->bytes += (int64_t)st.st_blocks * BLOCK;
+		sum->files++;
+		int below = S_ISDIR(st.st_mode) && depth < DEPTH_MAX
+		                    ? openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+		                    : -1;
+		if (below >= 0)
+			usage_below(below, device, depth + 1, sum);
+	}
+	closedir(d);
+}
+
+struct file_use file_use(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		if (fd >= 0)
+			close(fd);
+		return (struct file_use){0, 0};
+	}
+	struct file_use use = {(int64_t)st.st_blocks * 512, 1};
+	if (S_ISDIR(st.st_mode))
+		usage_below(fd, st.st_dev, 0, &use);
+	else
+		close(fd);
+	return use;
+}
+
+int64_t file_disk_usage(const char *path)
+{
+	return file_use(path).bytes;
+}

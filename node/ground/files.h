@@ -19,4 +19,14 @@ uint64_t file_stamp(const char *const *paths, size_t n);
 /* Removes a tree without crossing mounts and without following links; errors are ignored, what cannot go stays. */
 void file_remove_tree(const char *path);
 
+struct file_use {
+	int64_t bytes, files;
+};
+
+/* What a file, or a folder with all below it, takes on its disk, in bytes; hard links once per name, what links point
+ * to and other file systems not at all. What cannot be read counts nothing. Blocks. */
+int64_t file_disk_usage(const char *path);
+/* The same, and how many files and folders there are, the first one among them. */
+struct file_use file_use(const char *path);
+
 #endif

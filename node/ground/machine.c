@@ -1,8 +1,10 @@
 /* See machine.h. */
 #include "node/ground/machine.h"
 
+#include "api/machinery/codec/quantity.h"
 #include "node/ground/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,11 +19,45 @@ int64_t node_memory_bytes(void)
 	return sysinfo(&s) == 0 ? (int64_t)s.totalram * s.mem_unit : 0;
 }
 
+static int only_sizes(const struct dirent *e)
+{
+	return strncmp(e->d_name, "hugepages-", 10) == 0;
+}
+
+const char *machine_hugepages(struct arena *a)
+{
+	static const char dir[] = "/sys/kernel/mm/hugepages";
+	struct dirent **sizes;
+	int count = scandir(dir, &sizes, only_sizes, alphasort);
+	const char *text = "";
+	for (int i = 0; i < count; i++) {
+		char name[QUANTITY_TEXT_MAX];
+		int64_t bytes = atoll(sizes[i]->d_name + 10) * 1024;
+		struct quantity size = quantity_from_value(bytes, QUANTITY_BINARY_SI);
+		char *pages = file_read(arena_printf(a, "%s/%s/nr_hugepages", dir, sizes[i]->d_name), 32, false, NULL);
+		quantity_format(&size, name);
+		text = arena_printf(a, "%shugepages-%s %lld\n", text, name, pages ? atoll(pages) * bytes : 0LL);
+		free(pages);
+		free(sizes[i]);
+	}
+	if (count >= 0)
+		free(sizes);
+	return text;
+}
+
 bool machine_may_lower_oom_score(void)
 {
 	enum { CAP_SYS_RESOURCE_BIT = 24 };
 	char *text = file_read("/proc/self/status", 8192, false, NULL), *at = text ? strstr(text, "CapEff:") : NULL;
 	bool yes = !at || (strtoull(at + strlen("CapEff:"), NULL, 16) >> CAP_SYS_RESOURCE_BIT & 1);
+	free(text);
+	return yes;
+}
+
+bool node_has_apparmor(void)
+{
+	char *text = file_read("/sys/module/apparmor/parameters/enabled", 16, false, NULL);
+	bool yes = text && *text == 'Y';
 	free(text);
 	return yes;
 }

@@ -7,10 +7,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arena;
+
+/* The sizes of huge pages that the kernel has and how many bytes lie in each: lines "hugepages-2Mi 4194304". */
+const char *machine_hugepages(struct arena *a);
+
 int64_t node_memory_bytes(void); /* all of it; 0 when the kernel does not say */
 
 /* For ourselves and containerd: pods are to go before us when memory is short. */
 bool machine_may_lower_oom_score(void); /* needs CAP_SYS_RESOURCE, which nested machines may lack */
+
+bool node_has_apparmor(void); /* the kernel has it, and it is on */
 
 /* Makes /run/netns a shared mount of its own, as `ip netns add` does later otherwise: then each namespace that was
  * mounted there is mounted twice and cannot be removed. ERR_IO: it cannot be. */

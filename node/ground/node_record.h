@@ -13,9 +13,13 @@
 #include "base/rt/pool.h"
 #include "node/ground/node_options.h"
 
+/* What the node is short of (eviction/). */
+enum { NODE_PRESSURE_MEMORY = 1, NODE_PRESSURE_DISK = 2, NODE_PRESSURE_PID = 4 };
+
 struct node {
 	struct node_options o; /* strings in the arena */
 	struct arena arena;
+	const struct kubelet_config *config; /* config/kubelet_config.h */
 	struct loop *loop;
 	struct client *client;
 	struct pool *pool;
@@ -24,18 +28,29 @@ struct node {
 	struct cri *cri;                 /* NULL until the runtime is up */
 	bool runtime_ready;              /* the CRI answers and images are in */
 	bool network_ready;              /* a CNI configuration is written */
+	bool is_shutting_down;           /* the machine goes down: no pods are taken */
+	unsigned pressures;              /* NODE_PRESSURE_*: it takes no pods that would add to it */
 	const char *pod_cidr;            /* NULL until the control plane gave one */
 	bool closing;
-	struct map pods; /* uid -> struct pod */
+	unsigned image_servings; /* to other nodes, under way */
+	struct map pods;         /* uid -> struct pod */
 	struct list_link api_calls;
 	struct informer *pod_informer, *service_informer;
-	bool orphans_removed; /* folders of pods that are no more, once after the start */
+	struct informer *node_informer; /* of the one Node that is ours (status/node_status.c); NULL before and after */
+	bool orphans_removed;           /* folders of pods that are no more, once after the start */
 	/* of the rooms */
 	struct events *events;
 	struct containerd *containerd;
 	struct images *images;
 	struct image_import *image_import;
 	struct log_rotation *log_rotation;
+	struct local_storage *local_storage;
+	struct image_gc *image_gc;
+	struct devices *devices;
+	struct cpus *cpus; /* NULL: all share all CPUs */
+	struct eviction *eviction;
+	struct shutdown *shutdown; /* NULL: nobody asked for it */
+	struct wasm *wasm;         /* NULL: it runs no WebAssembly pods */
 	struct view *view;
 	const struct worker_callbacks *worker_callbacks;
 	struct node_status *status;

@@ -142,7 +142,7 @@ struct sandbox *pod_sandbox_by_id(const struct pod *p, const char *id)
 
 struct json *pod_old_status(const struct pod *p, const char *container)
 {
-	static const char *const lists[] = {"containerStatuses", "initContainerStatuses"};
+	static const char *const lists[] = {"containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"};
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		JSON_FOREACH (it, json_path(p->object, "status", lists[i], NULL))
 			if (slice_is(json_get_str(it, "name"), container))

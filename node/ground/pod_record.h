@@ -33,7 +33,8 @@ struct node;
 enum pod_state { POD_RUNNING, POD_STOPPING, POD_FINISHING, POD_FINISHED, POD_CLEANING, POD_GONE };
 extern const struct sm_kind pod_machine;
 
-enum slot_kind { SLOT_INIT, SLOT_SIDECAR, SLOT_MAIN };
+/* Ephemeral ones are added while the pod runs, run once, and have no part in its phase or readiness. */
+enum slot_kind { SLOT_INIT, SLOT_SIDECAR, SLOT_MAIN, SLOT_EPHEMERAL };
 
 /* One container of the spec and what is remembered about starting it. */
 struct slot {
@@ -59,9 +60,15 @@ struct pod {
 	char *mirror_uid;       /* of a static pod's mirror, NULL while there is none */
 	bool in_api;            /* the API server has it (or its file is there) */
 	bool is_deleting;       /* deletionTimestamp is set */
-	int64_t grace_s;        /* for stopping */
-	const char *end_reason; /* static: "DeadlineExceeded", "Evicted"; NULL: none */
+	int64_t grace_s;        /* for stopping all of it */
+	uint64_t stop_began_ms; /* loop time; 0: it did not */
+	bool is_admitted;       /* the node takes it, or took it before we came */
+	bool is_evicted;        /* it is ended for what it took */
+	int64_t evict_grace_s;  /* then: no more than that */
+	bool is_refused;        /* nothing of it was ever made here: its status is the reason alone */
+	const char *end_reason; /* static, or in end_text: "DeadlineExceeded", "Evicted", "NodePorts"; NULL: none */
 	const char *end_message;
+	struct arena end_text;
 	struct slot *slots;
 	size_t slots_count;
 	struct list_link sandboxes, containers; /* newest first */

@@ -70,6 +70,9 @@ static void add_all(struct refs *r, const struct json *spec)
 		add_source(r, it);
 	add_env(r, json_get(spec, "initContainers"));
 	add_env(r, json_get(spec, "containers"));
+	add_env(r, json_get(spec, "ephemeralContainers"));
+	JSON_FOREACH (it, json_get(spec, "imagePullSecrets"))
+		add(r, secrets, json_get_str(it, "name"));
 }
 
 static void finish(struct refs *r)
@@ -129,8 +132,8 @@ void refs_fetch(struct pod *p, void (*done)(struct pod *p, const struct err *err
 	if (!r) {
 		r = p->refs = xcalloc(1, sizeof *r);
 		r->pod = p;
-		add_all(r, p->spec);
 	}
+	add_all(r, p->spec); /* ephemeral containers come later */
 	r->done = done;
 	r->err = ERR_INIT;
 	r->open = 1;

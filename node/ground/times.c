@@ -1,37 +1,25 @@
 /* Times as the API writes them: RFC 3339 in UTC. */
 #include "node/ground/times.h"
 
+#include "base/rfc3339.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-static int base_text(int64_t unix_ns, char *out)
-{
-	time_t s = (time_t)(unix_ns / 1000000000);
-	struct tm tm;
-	gmtime_r(&s, &tm);
-	return (int)strftime(out, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-}
-
 const char *time_text(int64_t unix_ns, char out[TIME_TEXT_MAX])
 {
-	int n = base_text(unix_ns, out);
-	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), "Z");
-	return out;
+	return rfc3339_text(out, unix_ns, 0);
 }
 
 const char *time_text_nano(int64_t unix_ns, char out[TIME_TEXT_MAX])
 {
-	int n = base_text(unix_ns, out);
-	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), ".%09uZ", (unsigned)(unix_ns % 1000000000));
-	return out;
+	return rfc3339_text(out, unix_ns, 9);
 }
 
 const char *time_text_micro(int64_t unix_ns, char out[TIME_TEXT_MAX])
 {
-	int n = base_text(unix_ns, out);
-	snprintf(out + n, (size_t)(TIME_TEXT_MAX - n), ".%06uZ", (unsigned)(unix_ns % 1000000000 / 1000));
-	return out;
+	return rfc3339_text(out, unix_ns, 6);
 }
 
 /* What nanoseconds in 63 bits can say, a day of offset less: into the year 2262. */

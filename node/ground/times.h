@@ -3,10 +3,11 @@
 #define K3X_NODE_GROUND_TIMES_H
 
 #include "base/mem/str.h"
+#include "base/rfc3339.h"
 
 #include <stdint.h>
 
-enum { TIME_TEXT_MAX = 40 };
+enum { TIME_TEXT_MAX = RFC3339_MAX };
 const char *time_text(int64_t unix_ns, char out[TIME_TEXT_MAX]); /* RFC 3339, whole seconds */
 const char *time_text_nano(int64_t unix_ns, char out[TIME_TEXT_MAX]);
 const char *time_text_micro(int64_t unix_ns, char out[TIME_TEXT_MAX]); /* MicroTime, six digits */

@@ -5,7 +5,7 @@
 
 #include "base/limits.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 #include "node/ground/files.h"
 #include "node/ground/times.h"

@@ -141,12 +141,13 @@ static int find_port(struct pod *p, const char *container, const struct json *po
 
 static void http_done(struct http_call *call, const struct http_answer *answer, const struct err *err, void *arg)
 {
+	struct run *r = arg;
 	struct err e = ERR_INIT;
 	if (err)
 		err_set(&e, err->code, "%s", err->msg);
-	else if (answer->status < 200 || answer->status >= 400)
+	else if (!r->is_hook && (answer->status < 200 || answer->status >= 400)) /* a hook is a call, not a question */
 		err_set(&e, ERR_INTERNAL, "HTTP probe failed with statuscode: %d", answer->status);
-	run_end(arg, e.code ? &e : NULL);
+	run_end(r, e.code ? &e : NULL);
 }
 
 static void run_http(struct run *r, struct pod *p, const char *container, const struct json *get)
@@ -249,6 +250,12 @@ static uint64_t sleep_ms(const struct json *handler)
 	return seconds > 0 && seconds < INT32_MAX ? (uint64_t)seconds * 1000 : 0;
 }
 
+/* No longer than there is time: a pod that is deleted with a grace shorter than its hook's sleep. 0: no limit. */
+static uint64_t sooner(uint64_t sleep, unsigned timeout_ms)
+{
+	return timeout_ms && timeout_ms < sleep ? timeout_ms : sleep;
+}
+
 struct run *run_start(struct pod *p, const struct run_target *t, const struct json *handler, unsigned timeout_ms,
         bool is_hook, void (*done)(void *arg, const struct err *err), void *arg)
 {
@@ -269,7 +276,7 @@ struct run *run_start(struct pod *p, const struct run_target *t, const struct js
 	else if ((h = json_get(handler, "grpc")))
 		run_grpc(r, p, h);
 	else
-		uv_timer_start(&r->timer, run_slept, sleep_ms(handler), 0);
+		uv_timer_start(&r->timer, run_slept, sooner(sleep_ms(handler), timeout_ms), 0);
 	return r;
 }
 

@@ -11,7 +11,7 @@
 #include "base/json_lib.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 
@@ -42,7 +42,7 @@ struct strbuf cni_conf_text(const struct cni_network *n)
 	struct strbuf b = STRBUF_INIT;
 	json_auto_t *conf = json_object();
 	json_lib_set_cstr(conf, "cniVersion", "1.0.0");
-	json_lib_set_cstr(conf, "name", "cbr0");
+	json_lib_set_cstr(conf, "name", CNI_NETWORK_NAME);
 	json_lib_set(conf, "plugins",
 	        json_pack(
 	                "[o, {s:s, s:{s:b}}]", bridge_of(n), "type", "portmap", "capabilities", "portMappings", true));
@@ -61,21 +61,29 @@ static void turn_on(const char *path)
 	close(fd);
 }
 
+/* Several servers on one machine (tests) must not share a bridge. */
+const char *cni_bridge(const struct node *n, struct arena *a)
+{
+	const char *dir = n->o.data_dir;
+	return n->o.is_default_data_dir
+	               ? "cni0"
+	               : arena_printf(a, "k3x%08x", (unsigned)fnv1a32_add(FNV1A32_INIT, dir, strlen(dir)));
+}
+
+const char *cni_addresses_dir(const struct node *n, struct arena *a)
+{
+	return n->o.is_default_data_dir ? "/run/k3x/cni" : arena_printf(a, "%s/agent/run/cni", n->o.data_dir);
+}
+
 int cni_write(struct node *n, struct err *err)
 {
 	LOOP_CHECK_OWNER(n->loop);
 	CHECK(n->pod_cidr && *n->pod_cidr);
 	struct arena a = ARENA_INIT;
 	const char *dir = arena_printf(&a, "%s/agent/etc/cni/net.d", n->o.data_dir);
-	/* Several servers on one machine (tests) must not share a bridge. */
-	bool only = n->o.is_default_data_dir;
-	const char *bridge = only ? "cni0"
-	                          : arena_printf(&a, "k3x%08x",
-	                                    (unsigned)fnv1a32_add(FNV1A32_INIT, n->o.data_dir, strlen(n->o.data_dir)));
-	const char *addresses = only ? "/run/k3x/cni" : arena_printf(&a, "%s/agent/run/cni", n->o.data_dir);
 	struct cni_network network = {.pod_cidr = n->pod_cidr,
-	        .bridge = bridge,
-	        .addresses_dir = addresses,
+	        .bridge = cni_bridge(n, &a),
+	        .addresses_dir = cni_addresses_dir(n, &a),
 	        .masquerades = !n->o.has_fabric,
 	        .mtu = n->o.pod_mtu};
 	struct strbuf text = cni_conf_text(&network);

@@ -3,9 +3,15 @@
 #define K3X_NODE_RUNTIME_CNI_H
 
 #include "base/err.h"
+#include "base/mem/arena.h"
 #include "base/mem/str.h"
 
 struct node;
+
+/* The bridge of this node's pods, and the folder of host-local's addresses, in the arena. */
+const char *cni_bridge(const struct node *n, struct arena *a);
+const char *cni_addresses_dir(const struct node *n, struct arena *a);
+#define CNI_NETWORK_NAME "cbr0"
 
 /* Writes the configuration for the node's pod_cidr (takes it away where somebody else writes one) and turns the
  * kernel's switches on. Blocks briefly. ERR_IO. */

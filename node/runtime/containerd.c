@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/proc/process.h"
 #include "base/rt/sm.h"
 #include "node/ground/files.h"
@@ -287,6 +287,11 @@ int containerd_new(const struct containerd_options *options, struct containerd *
 const char *containerd_socket(const struct containerd *c)
 {
 	return c->socket;
+}
+
+const char *containerd_log_file(const struct containerd *c)
+{
+	return c->o.endpoint ? NULL : c->log_file;
 }
 
 bool containerd_is_up(const struct containerd *c)

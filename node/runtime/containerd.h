@@ -24,6 +24,8 @@ struct containerd_options {
 int containerd_new(const struct containerd_options *options, struct containerd **ret, struct err *err);
 const char *containerd_socket(const struct containerd *c);
 const char *containerd_cni_bin_dir(void);
+/* The file that its output goes to; NULL: it is not ours. */
+const char *containerd_log_file(const struct containerd *c);
 bool containerd_is_up(const struct containerd *c);
 /* Leaves it running. */
 void containerd_close(struct containerd *c);

@@ -7,15 +7,18 @@
 #include "base/mem/arena.h"
 #include "base/wire/grpc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct cri {
 	struct loop *loop;
 	struct http_client *http;
+	struct cri_beside beside;
 };
 
 struct cri_call {
-	struct grpc_call *grpc;
+	struct cri *cri;
+	struct grpc_call *grpc; /* NULL: the second runtime's */
 	const ProtobufCMessageDescriptor *descriptor;
 	ProtobufCMessage *answer;
 	cri_done_fn *done;
@@ -24,6 +27,7 @@ struct cri_call {
 	bool broken;
 };
 
+#define CRI_PATH "/runtime.v1."
 enum { CRI_CONNECT_MS = 5000, CRI_IDLE_MS = 0x3fffffff };
 
 struct cri *cri_new(struct loop *loop, const char *socket_path)
@@ -60,6 +64,17 @@ static void got_message(struct grpc_call *g, struct slice message, void *arg)
 	call->broken = !call->answer;
 }
 
+static void pass_on(struct cri_call *call, const struct err *e)
+{
+	const struct cri_beside *beside = &call->cri->beside;
+	struct arena a = ARENA_INIT;
+	const void *answer = call->answer;
+	if (!e->code && beside->join)
+		answer = beside->join(beside->arg, answer, &a);
+	call->done(call->arg, e->code ? NULL : answer, e->code ? e : NULL);
+	arena_release(&a);
+}
+
 static void finished(struct grpc_call *g, int status, const struct err *err, void *arg)
 {
 	CHECK(((struct cri_call *)arg)->done || ((struct cri_call *)arg)->on_message);
@@ -74,7 +89,7 @@ static void finished(struct grpc_call *g, int status, const struct err *err, voi
 	if (call->on_message)
 		call->on_message(call->arg, SLICE_NULL, &e);
 	else
-		call->done(call->arg, e.code ? NULL : call->answer, e.code ? &e : NULL);
+		pass_on(call, &e);
 	if (call->answer)
 		protobuf_c_message_free_unpacked(call->answer, NULL);
 	free(call);
@@ -91,7 +106,7 @@ static void start(
 	        .timeout_ms = timeout_ms,
 	        .message_bytes_max = CRI_ANSWER_BYTES_MAX,
 	        .metadata = metadata,
-	        .metadata_count = call->on_message ? 1 : 0,
+	        .metadata_count = strncmp(path, CRI_PATH, sizeof CRI_PATH - 1) != 0,
 	        .request = {bytes, size},
 	        .on_message = got_message,
 	        .on_done = finished,
@@ -105,14 +120,29 @@ struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMess
 {
 	LOOP_CHECK_OWNER(c->loop);
 	CHECK(done && answer);
-	char path[128] = "/runtime.v1.";
+	char path[128] = "";
 	struct cri_call *call = xcalloc(1, sizeof *call);
-	call->descriptor = answer;
-	call->done = done;
-	call->arg = arg;
-	strncat(path, method, sizeof path - strlen(path) - 1);
+	*call = (struct cri_call){.cri = c, .descriptor = answer, .done = done, .arg = arg};
+	if (c->beside.take && c->beside.take(c->beside.arg, method, request, call))
+		return call;
+	snprintf(path, sizeof path, "%s%s", *method == '/' ? "" : CRI_PATH, method);
 	start(c, call, path, request, timeout_ms);
 	return call;
+}
+
+void cri_set_beside(struct cri *c, const struct cri_beside *beside)
+{
+	LOOP_CHECK_OWNER(c->loop);
+	CHECK(!c->beside.take);
+	c->beside = *beside;
+}
+
+void cri_answer(struct cri_call *call, const void *answer, const struct err *err)
+{
+	CHECK(!call->grpc && !answer == (err && err->code));
+	if (call->done)
+		call->done(call->arg, answer, answer ? NULL : err);
+	free(call);
 }
 
 struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMessage *request,
@@ -121,6 +151,7 @@ struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMess
 	LOOP_CHECK_OWNER(c->loop);
 	CHECK(on_message && *path == '/');
 	struct cri_call *call = xcalloc(1, sizeof *call);
+	call->cri = c;
 	call->on_message = on_message;
 	call->arg = arg;
 	start(c, call, path, request, 0);
@@ -129,6 +160,10 @@ struct cri_call *cri_stream(struct cri *c, const char *path, const ProtobufCMess
 
 void cri_forget(struct cri_call *call)
 {
+	if (!call->grpc) {
+		call->done = NULL; /* cri_answer() frees it */
+		return;
+	}
 	grpc_call_cancel(call->grpc);
 	if (call->answer)
 		protobuf_c_message_free_unpacked(call->answer, NULL);

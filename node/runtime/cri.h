@@ -7,6 +7,7 @@
 #define K3X_NODE_RUNTIME_CRI_H
 
 #include "base/err.h"
+#include "base/mem/arena.h"
 #include "base/mem/str.h"
 #include "base/rt/loop.h"
 
@@ -24,11 +25,26 @@ void cri_close(struct cri *c, void (*closed)(void *arg), void *arg);
 /* `answer` lives during the call of done() only; NULL exactly when err is not. */
 typedef void cri_done_fn(void *arg, const void *answer, const struct err *err);
 
-/* method: "RuntimeService/Version" or "ImageService/...". */
+/* method: "RuntimeService/Version" or "ImageService/...", or a full path of another service of the runtime's
+ * ("/containerd.services.snapshots.v1.Snapshots/View"). */
 struct cri_call *cri_call(struct cri *c, const char *method, const ProtobufCMessage *request,
         const ProtobufCMessageDescriptor *answer, unsigned timeout_ms, cri_done_fn *done, void *arg);
 /* Gives up; done() is not called. What the runtime has begun it may finish. */
 void cri_forget(struct cri_call *call);
+
+/* A second runtime in this process, for some of the pods: callers do not know which of the two answers them. */
+struct cri_beside {
+	/* True: the call is its own, and ends with cri_answer(), not inside of this. The request lives during the call.
+	 */
+	bool (*take)(void *arg, const char *method, const ProtobufCMessage *request, struct cri_call *call);
+	/* The runtime's answer to a list, and what is to be added: a message in the arena, or the same. */
+	const void *(*join)(void *arg, const ProtobufCMessage *answer, struct arena *a);
+	void *arg;
+};
+/* Once, before the first call; `beside` is copied. It has ended all its calls before cri_close(). */
+void cri_set_beside(struct cri *c, const struct cri_beside *beside);
+/* Ends a call that was taken: done() is called with these, unless the call was forgotten. */
+void cri_answer(struct cri_call *call, const void *answer, const struct err *err);
 
 /* A full method path ("/containerd.services.events.v1.Events/Subscribe") whose answers come as a stream, metadata
  * "containerd-namespace: k8s.io". on_message with NULL: the stream has ended. */

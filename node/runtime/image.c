@@ -1,20 +1,22 @@
 /* Images: having one at hand when a container needs it, and the list that the Node shows.
  *
  * image_ensure() checks the name, asks for the image's status and pulls by the policy; one that is being imported is
- * waited for. Requests may be forgotten at any
- * time. */
+ * waited for. Requests may be forgotten at any time. */
 #include "node/runtime/image.h"
 
 #include "base/check.h"
+#include "node/config/kubelet_config.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/cri_read_int.h"
 #include "node/runtime/image_import.h"
 #include "node/runtime/image_name.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
-enum { STATUS_MS = 30000, PULL_MS = 600000, IMAGES_REPORTED_MAX = 50 };
+/* A pull has no time of its own: the runtime ends one that makes no progress. */
+enum { STATUS_MS = 30000, PULL_MS = 0 };
 
 struct images {
 	struct node *n;
@@ -48,6 +50,9 @@ struct image_request {
 	struct cri_call *call;
 	struct list_link waiting;
 	bool pulled;
+	struct arena arena; /* of the credentials */
+	struct image_credential *credentials;
+	size_t credentials_count, tried;
 	struct err bad_name;
 	struct loop_task refusal;
 	void (*on_pull)(void *arg);
@@ -61,6 +66,7 @@ static void request_free(struct image_request *r)
 	list_del(&r->waiting);
 	free(r->image);
 	free(r->policy);
+	arena_release(&r->arena);
 	free(r);
 }
 
@@ -73,11 +79,25 @@ static void fail(struct image_request *r, const char *reason, const struct err *
 }
 
 static void ask_status(struct image_request *r);
+static void pull(struct image_request *r);
 
 static void pulled(void *arg, const void *answer, const struct err *err)
 {
 	struct image_request *r = arg;
 	r->call = NULL;
+	r->tried++;
+	/* An artifact has no files to unpack, but was pulled all the same: whether it is there the runtime says itself.
+	 */
+	bool is_artifact = err && r->n->o.has_wasm && strstr(err->msg, IMAGE_IS_ARTIFACT);
+	if (is_artifact) {
+		r->pulled = true;
+		ask_status(r);
+		return;
+	}
+	if (err && err->code != ERR_CANCELED && r->tried < r->credentials_count) {
+		pull(r);
+		return;
+	}
 	if (err) {
 		fail(r, "ErrImagePull", err);
 		return;
@@ -91,9 +111,15 @@ static void pull(struct image_request *r)
 	CHECK(!r->call && !r->pulled);
 	CRI(PullImageRequest) q = RUNTIME__V1__PULL_IMAGE_REQUEST__INIT;
 	CRI(ImageSpec) spec = RUNTIME__V1__IMAGE_SPEC__INIT;
+	CRI(AuthConfig) auth = RUNTIME__V1__AUTH_CONFIG__INIT;
 	spec.image = r->image;
 	q.image = &spec;
-	if (r->on_pull)
+	if (r->tried < r->credentials_count) {
+		auth.username = (char *)r->credentials[r->tried].user;
+		auth.password = (char *)r->credentials[r->tried].password;
+		q.auth = &auth;
+	}
+	if (r->on_pull && !r->tried)
 		r->on_pull(r->arg);
 	r->call = cri_call(r->n->cri, "ImageService/PullImage", &q.base, &runtime__v1__pull_image_response__descriptor,
 	        PULL_MS, pulled, r);
@@ -157,7 +183,17 @@ static void refuse(struct loop_task *t)
 	closing_part_done(&n->parts);
 }
 
-struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
+static void keep_credentials(struct image_request *r, const struct image_credential *list, size_t count)
+{
+	r->credentials = ARENA_ARRAY(&r->arena, struct image_credential, count + 1);
+	r->credentials_count = count;
+	for (size_t i = 0; i < count; i++)
+		r->credentials[i] = (struct image_credential){
+		        arena_strdup(&r->arena, list[i].user), arena_strdup(&r->arena, list[i].password)};
+}
+
+struct image_request *image_ensure(struct node *n, const char *image, const char *policy,
+        const struct image_credential *credentials, size_t credentials_count, void (*on_pull)(void *arg),
         void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg)
 {
 	LOOP_CHECK_OWNER(n->loop);
@@ -170,6 +206,7 @@ struct image_request *image_ensure(struct node *n, const char *image, const char
 	        .done = done,
 	        .arg = arg};
 	list_init(&r->waiting);
+	keep_credentials(r, credentials, credentials_count);
 	if (image_name_check(image, &r->bad_name) == 0) {
 		ask_status(r);
 	} else {
@@ -193,6 +230,12 @@ void image_forget(struct image_request *r)
 
 /* ---- the Node's list ---- */
 
+static unsigned images_max(const struct node *n)
+{
+	int64_t told = kubelet_config_int(n->config, "nodeStatusMaxImages");
+	return told < 0 ? UINT_MAX : (unsigned)told;
+}
+
 static void listed(void *arg, const void *answer, const struct err *err)
 {
 	struct images *im = arg;
@@ -201,7 +244,7 @@ static void listed(void *arg, const void *answer, const struct err *err)
 		return;
 	const CRI(ListImagesResponse) *list = answer;
 	struct strbuf b = STRBUF_INIT;
-	cri_images_json(list, IMAGES_REPORTED_MAX, &b);
+	cri_images_json(list, images_max(im->n), &b);
 	bool changed = !im->status_json || strcmp(im->status_json, strbuf_cstr(&b)) != 0;
 	free(im->status_json);
 	im->status_json = strbuf_detach(&b);

@@ -22,9 +22,15 @@ struct image_result {
 	const char *reason; /* static, on errors: ErrImagePull, ErrImageNeverPull, InvalidImageName */
 };
 
-/* Has the image at hand as the policy says. `on_pull` (may be NULL) is called when a pull begins. done() is called
- * once, on the loop, never inside. */
-struct image_request *image_ensure(struct node *n, const char *image, const char *policy, void (*on_pull)(void *arg),
+struct image_credential {
+	const char *user, *password;
+};
+
+/* Has the image at hand as the policy says. A pull tries the credentials one after the other, which are copied, or,
+ * when there are none, goes without. `on_pull` (may be NULL) is called when a pull begins. done() is called once, on
+ * the loop, never inside. */
+struct image_request *image_ensure(struct node *n, const char *image, const char *policy,
+        const struct image_credential *credentials, size_t credentials_count, void (*on_pull)(void *arg),
         void (*done)(void *arg, const struct image_result *r, const struct err *err), void *arg);
 void image_forget(struct image_request *r); /* done is not called */
 /* Status.images of the Node; appended in the arena. Fetches in the background. */

@@ -4,7 +4,10 @@
  *
  * Two images are our own: the pause program's, and that of this binary, which add-ons run from. Their archives are made
  * when they are needed; the second one, as large as the binary, is removed when it is in, and made anew when the binary
- * or a library of it is another one. It is marked as pinned, so that nobody collects it as garbage.
+ * or a library of it is another one.
+ *
+ * What was imported is marked as pinned, image by image, so that nobody collects it as garbage: it could not be pulled
+ * again where there is no network. Archives may be packed: gzip and zstd, the programs, unpack them on the way.
  *
  * The first round, which the node waits for, leaves the second one out: it takes most of a second, and only add-ons
  * need it. It comes in a round at once after; requests for it wait meanwhile (image.c).
@@ -26,6 +29,7 @@
 #include "node/ground/node_record.h"
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
+#include "node/runtime/image_name.h"
 #include "node/runtime/pause_image.h"
 #include "node/runtime/system_image.h"
 
@@ -57,6 +61,8 @@ struct image_import {
 	bool owes_system; /* the image of this binary has not been looked after yet */
 	const char *dir, *stamp_file, *pause_dir;
 	struct strbuf failed; /* stamps of those that could not be imported */
+	const char **pins;    /* of the archive that was imported last, in the arena: to be marked yet */
+	size_t n_pins;
 	struct process *importer;
 	struct err err;
 	void (*done)(struct node *n);
@@ -106,7 +112,7 @@ static void write_pause_image(struct image_import *im)
 {
 	struct strbuf tar = STRBUF_INIT;
 	const char *path = arena_printf(&im->arena, "%s/pause.tar", im->pause_dir);
-	pause_image_write(&tar, PAUSE_IMAGE_DEFAULT);
+	pause_image_write(&tar, im->n->o.pause_image);
 	if (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 &&
 	        file_write(path, strbuf_slice(&tar), 0644, &im->err) == 0)
 		add_archive(im, path, NULL);
@@ -121,13 +127,25 @@ static bool has_failed(const struct image_import *im, const char *stamp)
 /* Its stamp is of what it is made of: the archive itself does not stay. */
 static void write_system_image(struct image_import *im, const char *known)
 {
-	const char *stamp = system_image_stamp(&im->arena);
+	const char *stamp = system_image_stamp(&im->arena, im->n->o.system_image);
 	const char *path = arena_printf(&im->arena, "%s/system.tar", im->pause_dir);
 	bool is_in = im->has_system && known && *stamp && strstr(known, stamp);
 	if (has_failed(im, stamp))
 		return;
-	if (is_in || (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 && system_image_write(path, &im->err) == 0))
+	if (is_in || (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 &&
+	                     system_image_write(path, im->n->o.system_image, &im->err) == 0))
 		im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in, true};
+}
+
+const char *image_import_unpacker(struct slice name)
+{
+	static const struct {
+		const char *end, *program;
+	} kinds[] = {{".tar", ""}, {".tar.gz", "gzip"}, {".tgz", "gzip"}, {".tar.zst", "zstd"}, {".tzst", "zstd"}};
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (slice_ends(name, kinds[i].end))
+			return kinds[i].program;
+	return NULL;
 }
 
 static void list_on_pool(struct errand *e)
@@ -141,7 +159,7 @@ static void list_on_pool(struct errand *e)
 	if (!im->is_first)
 		write_system_image(im, known);
 	for (struct dirent *f; d && im->count < IMAGE_ARCHIVES_MAX && (f = readdir(d));)
-		if (slice_ends(slice_of(f->d_name), ".tar") && f->d_name[0] != '.')
+		if (f->d_name[0] != '.' && image_import_unpacker(slice_of(f->d_name)))
 			add_archive(im, arena_printf(&im->arena, "%s/%s", im->dir, f->d_name), known);
 	if (d)
 		closedir(d);
@@ -186,7 +204,7 @@ static void round_is_over(struct image_import *im)
 bool image_import_owes(const struct image_import *im, const char *image)
 {
 	LOOP_CHECK_OWNER(im->n->loop);
-	return im->owes_system && strcmp(image, SYSTEM_IMAGE) == 0;
+	return im->owes_system && strcmp(image, im->n->o.system_image) == 0;
 }
 
 static void noted(struct errand *e)
@@ -213,28 +231,51 @@ static void note(struct image_import *im)
 
 static void import_next(struct image_import *im);
 
+static void pin_next(struct image_import *im);
+
 static void pinned(struct process *p, int status, struct slice output, void *arg)
 {
 	struct image_import *im = arg;
 	CHECK(im->importer == p);
 	im->importer = NULL;
 	if (status != 0)
-		log_warn("node", "cannot pin the image of this program", "image=%s status=%d output=\"%.*s\"",
-		        SYSTEM_IMAGE, status, SLICE_FMT(slice_trim(output)));
+		log_warn("node", "cannot pin an image", "image=%s status=%d output=\"%.*s\"", im->pins[im->n_pins],
+		        status, SLICE_FMT(slice_trim(output)));
+	pin_next(im);
+}
+
+static void pin_next(struct image_import *im)
+{
+	while (im->n_pins && !im->n->closing) {
+		struct err err = ERR_INIT;
+		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
+		        "label", im->pins[--im->n_pins], "io.cri-containerd.pinned=pinned", NULL};
+		struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = pinned, .arg = im};
+		if (process_start(&o, &im->importer, &err) == 0)
+			return;
+		log_warn("node", "cannot pin an image", "image=%s error=\"%s\"", im->pins[im->n_pins], err.msg);
+	}
 	import_next(im);
 }
 
-static void pin_system_image(struct image_import *im, const char *archive)
+size_t image_import_names(struct arena *a, struct slice output, const char ***ret)
 {
-	struct err err = ERR_INIT;
-	const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
-	        "label", SYSTEM_IMAGE, "io.cri-containerd.pinned=pinned", NULL};
-	struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = pinned, .arg = im};
-	unlink(archive);
-	if (process_start(&o, &im->importer, &err) == 0)
-		return;
-	log_warn("node", "cannot pin the image of this program", "image=%s error=\"%s\"", SYSTEM_IMAGE, err.msg);
-	import_next(im);
+	size_t n = 0, lines = 1;
+	for (size_t i = 0; i < output.len; i++)
+		lines += output.ptr[i] == '\n';
+	const char **names = ARENA_ARRAY(a, const char *, lines);
+	while (output.len) {
+		struct slice line = slice_trim(slice_cut(&output, '\n'));
+		if (!slice_starts(line, "unpacking "))
+			continue;
+		line.ptr += strlen("unpacking ");
+		line.len -= strlen("unpacking ");
+		const char *end = memmem(line.ptr, line.len, " (sha256:", strlen(" (sha256:"));
+		if (end && end != line.ptr)
+			names[n++] = arena_memdup(a, line.ptr, (size_t)(end - line.ptr));
+	}
+	*ret = names;
+	return n;
 }
 
 static void import_ended(struct process *p, int status, struct slice output, void *arg)
@@ -243,7 +284,9 @@ static void import_ended(struct process *p, int status, struct slice output, voi
 	struct image_import *im = arg;
 	struct archive *a = &im->archives[im->next - 1];
 	im->importer = NULL;
-	a->is_in = status == 0;
+	/* An artifact has nothing to unpack, which ctr takes for a failure. */
+	a->is_in = status == 0 ||
+	           (im->n->o.has_wasm && memmem(output.ptr, output.len, IMAGE_IS_ARTIFACT, strlen(IMAGE_IS_ARTIFACT)));
 	if (a->is_in) {
 		log_info("node", "images imported", "archive=%s", a->path);
 	} else {
@@ -251,11 +294,16 @@ static void import_ended(struct process *p, int status, struct slice output, voi
 		        SLICE_FMT(slice_trim(output)));
 		strbuf_adds(&im->failed, a->stamp);
 	}
-	if (a->is_in && a->is_system && !im->n->closing)
-		pin_system_image(im, a->path);
-	else
-		import_next(im);
+	if (a->is_system)
+		unlink(a->path);
+	im->n_pins = a->is_in ? image_import_names(&im->arena, output, &im->pins) : 0;
+	pin_next(im);
 }
+
+/* $0 is what unpacks, $1 the archive, $2 the socket. Half of an archive is none, and so an error of ctr's. */
+static const char unpack[] =
+        "{ command -v \"$0\" >/dev/null || echo \"there is no $0 to unpack it: apt-get install $0\" >&2; "
+        "\"$0\" -dcq -- \"$1\" 2>/dev/null; } | ctr -a \"$2\" -n k8s.io images import -";
 
 static void import_next(struct image_import *im)
 {
@@ -265,9 +313,14 @@ static void import_next(struct image_import *im)
 		struct archive *a = &im->archives[im->next++];
 		if (a->is_in || has_failed(im, a->stamp))
 			continue;
-		const char *const argv[] = {"ctr", "-a", containerd_socket(im->n->containerd), "-n", "k8s.io", "images",
-		        "import", a->path, NULL};
-		struct process_options o = {.loop = im->n->loop, .argv = argv, .on_exit = import_ended, .arg = im};
+		const char *socket = containerd_socket(im->n->containerd),
+		           *unpacker = image_import_unpacker(slice_of(a->path));
+		const char *const plain[] = {"ctr", "-a", socket, "-n", "k8s.io", "images", "import", a->path, NULL};
+		const char *const packed[] = {"sh", "-c", unpack, unpacker, a->path, socket, NULL};
+		struct process_options o = {.loop = im->n->loop,
+		        .argv = unpacker && *unpacker ? packed : plain,
+		        .on_exit = import_ended,
+		        .arg = im};
 		a->is_tried = true;
 		if (process_start(&o, &im->importer, &err) == 0)
 			return;
@@ -321,13 +374,19 @@ static void system_status(void *arg, const void *answer, const struct err *err)
 	sm_move(&im->sm, IMPORT_IDLE);
 }
 
+/* In whatever registry it is to seem to be. */
+static bool is_own_pause(const char *image)
+{
+	return strcmp(image, PAUSE_IMAGE_DEFAULT) == 0 || slice_ends(slice_of(image), "/" PAUSE_IMAGE_DEFAULT);
+}
+
 static void pause_status(void *arg, const void *answer, const struct err *err)
 {
 	struct image_import *im = arg;
 	im->has_pause = is_there(answer);
-	im->needs_pause = !im->has_pause && strcmp(im->n->o.pause_image, PAUSE_IMAGE_DEFAULT) == 0;
+	im->needs_pause = !im->has_pause && is_own_pause(im->n->o.pause_image);
 	if (!im->n->closing)
-		ask_for(im, SYSTEM_IMAGE, system_status);
+		ask_for(im, im->n->o.system_image, system_status);
 	else
 		sm_move(&im->sm, IMPORT_IDLE);
 }

@@ -3,6 +3,9 @@
 #ifndef K3X_NODE_RUNTIME_IMAGE_IMPORT_H
 #define K3X_NODE_RUNTIME_IMAGE_IMPORT_H
 
+#include "base/mem/arena.h"
+#include "base/mem/str.h"
+
 #include <stdbool.h>
 
 struct image_import;
@@ -20,5 +23,11 @@ void image_import_again(struct image_import *im);
 /* closed(arg) on the loop; image_import_free() comes when the node's errands have ended. */
 void image_import_close(struct image_import *im, void (*closed)(void *arg), void *arg);
 void image_import_free(struct image_import *im);
+
+/* For tests. The program that unpacks an archive of this name, "" for one that is not packed; NULL: it is no archive.
+ */
+const char *image_import_unpacker(struct slice name);
+/* The images that `ctr images import` says it has unpacked, in the arena. */
+size_t image_import_names(struct arena *a, struct slice output, const char ***ret);
 
 #endif

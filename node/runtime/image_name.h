@@ -12,4 +12,7 @@ const char *image_default_tag(struct arena *a, const char *image); /* "busybox" 
 /* What is done without an imagePullPolicy. */
 const char *image_default_policy(const char *image);
 
+/* What containerd says of an image that is no file system, once it has it. */
+#define IMAGE_IS_ARTIFACT "mismatched image rootfs and manifest layers"
+
 #endif

@@ -1,13 +1,18 @@
-/* Keeps container logs small: a log of more than 10 MiB is renamed to ATTEMPT.log.1 (older ones move up, the fifth
- * goes) and the runtime is told to open a new file. Looked at every 20 s, on the pool, by one stat per running
- * container. A log that cannot be reopened is put back, so that no line is written to a file that nobody reads. */
+/* Keeps container logs small: a log of more than containerLogMaxSize (10 MiB) is renamed to ATTEMPT.log.1 (older
+ * ones move up, the one beyond containerLogMaxFiles goes) and the runtime is told to open a new file. Looked at every
+ * 20 s, on the pool, by one stat per running container. A log that cannot be reopened is put back, so that no line is
+ * written to a file that nobody reads. containerd's own log, which it never opens anew, is copied and cut. */
 #include "node/runtime/log_rotate.h"
 
+#include "api/machinery/codec/quantity.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/rotating_file.h"
+#include "node/config/kubelet_config.h"
 #include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
+#include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
 
 #include <stdio.h>
@@ -15,10 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 20000, LOG_BYTES_MAX = 10 * 1024 * 1024, LOG_FILES_MAX = 5, CALL_MS = 30000 };
+enum { LOOK_MS = 20000, OWN_BYTES_MAX = 10 * 1024 * 1024, CALL_MS = 30000 };
 
 struct log_rotation {
 	struct node *n;
+	int64_t bytes_max;
+	int files_max;
 	uv_timer_t timer;
 };
 
@@ -30,11 +37,11 @@ static void name_of(char *out, size_t size, const char *path, int number)
 		snprintf(out, size, "%s", path);
 }
 
-static void shift(const char *path)
+static void shift(const char *path, int files_max)
 {
 	CHECK(*path == '/');
 	char from[4096], to[4096];
-	for (int i = LOG_FILES_MAX - 1; i > 0; i--) {
+	for (int i = files_max - 1; i > 0; i--) {
 		name_of(from, sizeof from, path, i - 1);
 		name_of(to, sizeof to, path, i);
 		rename(from, to);
@@ -63,6 +70,9 @@ struct round {
 		bool is_moved;
 	} * logs;
 	size_t count, cap;
+	int64_t bytes_max;
+	int files_max;
+	const char *containerd_log;
 };
 
 static void add_log(struct round *r, struct pod *p, const struct container *c)
@@ -87,10 +97,12 @@ static void move_large(struct errand *e)
 	for (size_t i = 0; i < r->count; i++) {
 		struct stat st;
 		struct log *l = &r->logs[i];
-		l->is_moved = stat(l->path, &st) == 0 && st.st_size > LOG_BYTES_MAX;
+		l->is_moved = stat(l->path, &st) == 0 && st.st_size > r->bytes_max;
 		if (l->is_moved)
-			shift(l->path);
+			shift(l->path, r->files_max);
 	}
+	if (r->containerd_log)
+		rotating_file_cut(r->containerd_log, OWN_BYTES_MAX);
 }
 
 static void round_free(struct round *r)
@@ -115,12 +127,15 @@ static void moved(struct errand *e)
 
 static void look(uv_timer_t *t)
 {
-	struct node *n = ((struct log_rotation *)t->data)->n;
+	const struct log_rotation *of = t->data;
+	struct node *n = of->n;
 	LOOP_CHECK_OWNER(n->loop);
 	if (n->closing || !n->cri)
 		return;
 	struct round *r = xcalloc(1, sizeof *r);
 	r->n = n;
+	r->bytes_max = of->bytes_max;
+	r->files_max = of->files_max;
 	MAP_FOREACH (it, &n->pods) {
 		struct pod *p = it->value;
 		LIST_FOREACH (link, &p->containers) {
@@ -129,7 +144,9 @@ static void look(uv_timer_t *t)
 				add_log(r, p, c);
 		}
 	}
-	if (!r->count || !errand_start(n, &r->errand, move_large, moved))
+	const char *own = containerd_log_file(n->containerd);
+	r->containerd_log = own ? arena_strdup(&r->arena, own) : NULL;
+	if ((!r->count && !own) || !errand_start(n, &r->errand, move_large, moved))
 		round_free(r);
 }
 
@@ -137,6 +154,8 @@ struct log_rotation *log_rotation_new(struct node *n)
 {
 	struct log_rotation *r = xcalloc(1, sizeof *r);
 	r->n = n;
+	r->bytes_max = quantity_json_value(kubelet_config_get(n->config, "containerLogMaxSize"));
+	r->files_max = (int)kubelet_config_int(n->config, "containerLogMaxFiles");
 	uv_timer_init(loop_uv(n->loop), &r->timer);
 	r->timer.data = r;
 	uv_timer_start(&r->timer, look, LOOK_MS, LOOK_MS);

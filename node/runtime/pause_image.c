@@ -3,8 +3,9 @@
  */
 #include "node/runtime/pause_image.h"
 
+#include "base/arch.h"
 #include "base/json_lib.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "node/runtime/tar.h"
 
 #include <stdio.h>
@@ -14,12 +15,6 @@ __asm__(".pushsection .rodata\n"
         "pause_program:\n.incbin \"build/gen/node/runtime/pause\"\npause_program_end:\n.byte 0\n"
         ".popsection\n");
 extern const char pause_program[], pause_program_end[];
-
-#if defined(__aarch64__)
-#define PAUSE_ARCHITECTURE "arm64"
-#else
-#define PAUSE_ARCHITECTURE "amd64"
-#endif
 
 static void tar_file(struct strbuf *out, const char *name, unsigned mode, struct slice data)
 {
@@ -52,8 +47,8 @@ void pause_image_write(struct strbuf *out, const char *name)
 	tar_end(&layer);
 	pki_sha256_hex(layer.data, layer.len, hash);
 	write_json(&config,
-	        json_pack("{s:s, s:s, s:{s:[s], s:s}, s:{s:s, s:[o]}, s:[{s:s}]}", "architecture", PAUSE_ARCHITECTURE,
-	                "os", "linux", "config", "Entrypoint", "/pause", "WorkingDir", "/", "rootfs", "type", "layers",
+	        json_pack("{s:s, s:s, s:{s:[s], s:s}, s:{s:s, s:[o]}, s:[{s:s}]}", "architecture", ARCH_NAME, "os",
+	                "linux", "config", "Entrypoint", "/pause", "WorkingDir", "/", "rootfs", "type", "layers",
 	                "diff_ids", json_sprintf("sha256:%s", hash), "history", "created_by", "k3x"));
 	pki_sha256_hex(config.data, config.len, hash);
 	snprintf(file, sizeof file, "%s.json", hash);

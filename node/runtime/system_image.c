@@ -8,10 +8,11 @@
  * each file is opened once. A library that is changed between the two readings is noticed by the digest. */
 #include "node/runtime/system_image.h"
 
+#include "base/arch.h"
 #include "base/file_out.h"
 #include "base/hash.h"
 #include "base/json_lib.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "node/runtime/tar.h"
 
 #include <errno.h>
@@ -23,12 +24,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#if defined(__aarch64__)
-#define ARCHITECTURE "arm64"
-#else
-#define ARCHITECTURE "amd64"
-#endif
 
 #define BINARY "bin/k3x"
 #define MANIFEST_TYPE "application/vnd.oci.image.manifest.v1+json"
@@ -43,6 +38,7 @@ struct file {
 };
 
 struct image {
+	const char *name;
 	struct arena arena;
 	struct file files[FILES_MAX];
 	size_t count;
@@ -170,7 +166,7 @@ static void image_close(struct image *im)
 	free(im);
 }
 
-const char *system_image_stamp(struct arena *a)
+const char *system_image_stamp(struct arena *a, const char *image_name)
 {
 	struct image *im = xcalloc(1, sizeof *im);
 	struct err err = ERR_INIT;
@@ -182,7 +178,7 @@ const char *system_image_stamp(struct arena *a)
 		hash = fnv1a64_add(fnv1a64_add(hash, f->name, strlen(f->name)), facts, sizeof facts);
 	}
 	image_close(im);
-	return is_open ? arena_printf(a, "%s %016" PRIx64 "\n", SYSTEM_IMAGE, hash) : "";
+	return is_open ? arena_printf(a, "%s %016" PRIx64 "\n", image_name, hash) : "";
 }
 
 /* ---- writing ---- */
@@ -287,7 +283,7 @@ static void write_json(struct strbuf *out, json_t *v)
 static void make_config(struct strbuf *out, const char *layer)
 {
 	write_json(out, json_pack("{s:s, s:s, s:{s:[s], s:[s], s:s}, s:{s:s, s:[o]}, s:[{s:s}]}", "architecture",
-	                        ARCHITECTURE, "os", "linux", "config", "Entrypoint", "/" BINARY, "Env", "PATH=/bin",
+	                        ARCH_NAME, "os", "linux", "config", "Entrypoint", "/" BINARY, "Env", "PATH=/bin",
 	                        "WorkingDir", "/", "rootfs", "type", "layers", "diff_ids",
 	                        json_sprintf("sha256:%s", layer), "history", "created_by", "k3x " K3X_VERSION));
 }
@@ -306,11 +302,11 @@ static void make_manifest(
 	                        descriptor("application/vnd.oci.image.layer.v1.tar", layer, size)));
 }
 
-static void make_index(struct strbuf *out, const char *manifest, uint64_t size)
+static void make_index(struct strbuf *out, const char *image_name, const char *manifest, uint64_t size)
 {
 	json_t *d = descriptor(MANIFEST_TYPE, manifest, size);
 	json_object_set_new(d, "annotations",
-	        json_pack("{s:s, s:s}", "io.containerd.image.name", SYSTEM_IMAGE, "org.opencontainers.image.ref.name",
+	        json_pack("{s:s, s:s}", "io.containerd.image.name", image_name, "org.opencontainers.image.ref.name",
 	                K3X_VERSION));
 	write_json(out, json_pack("{s:i, s:s, s:[o]}", "schemaVersion", 2, "mediaType",
 	                        "application/vnd.oci.image.index.v1+json", "manifests", d));
@@ -360,7 +356,7 @@ static int put_layout(struct sink *s, const struct image *im, const char *layer,
 		rc = put_blob(s, &manifest, manifest_hex, err);
 	}
 	if (rc == 0) {
-		make_index(&index, manifest_hex, manifest.len);
+		make_index(&index, im->name, manifest_hex, manifest.len);
 		rc = put_text(s, "index.json", strbuf_slice(&index), err);
 	}
 	if (rc == 0)
@@ -389,9 +385,10 @@ static int write_image(const struct image *im, const char *path, struct err *err
 	return err->code;
 }
 
-int system_image_write(const char *path, struct err *err)
+int system_image_write(const char *path, const char *name, struct err *err)
 {
 	struct image *im = xcalloc(1, sizeof *im);
+	im->name = name;
 	if (image_open(im, err) == 0)
 		write_image(im, path, err);
 	image_close(im);

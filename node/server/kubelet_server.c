@@ -1,21 +1,25 @@
 /* The kubelet's HTTPS server on :10250: logs, exec, attach, port-forward, pods, statistics, metrics, health.
  *
- * Only clients whose certificate the cluster's client CA vouches for and that are the API server (kube-apiserver) or in
- * the group system:masters are served; everybody may ask /healthz. A connection that has no certificate gets 401. */
+ * Who may do what, authorize.c says; everybody may ask /healthz, and nodes alone /v2/ (kubelet_registry.c). */
 #include "node/server/kubelet_server.h"
 
 #include "base/check.h"
 #include "base/log.h"
 #include "base/rt/closing.h"
 #include "base/wire/tls.h"
+#include "node/config/kubelet_config.h"
+#include "node/eviction/eviction.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/times.h"
 #include "node/runtime/cri.h"
 #include "node/server/answer_int.h"
+#include "node/server/authorize_int.h"
 #include "node/server/kubelet_exec_int.h"
 #include "node/server/kubelet_logs_int.h"
+#include "node/server/kubelet_registry_int.h"
+#include "node/server/resource_metrics_int.h"
 #include "node/status/pod_status.h"
 
 #include <stdio.h>
@@ -23,12 +27,17 @@
 #include <unistd.h>
 
 /* The folder is watched; the slow look is for what inotify misses. */
+enum { PROC_BYTES_MAX = 64 * 1024 }; /* what is read lies at the beginning */
+/* Upstream's: how long it is believed who somebody is, and what they may. */
+enum { ACCESS_IDENTITY_MS = 120000, ACCESS_ALLOWED_MS = 300000, ACCESS_DENIED_MS = 30000 };
+
 enum { CERTIFICATE_SETTLE_MS = 1000, CERTIFICATE_LOOK_MS = 600000 };
 
 struct kubelet_server {
 	struct node *n;
 	struct http_server *http;
 	struct tls_context *tls;
+	struct access *access;
 	uint64_t identity; /* of the files it was read from */
 	uv_fs_event_t watch;
 	uv_timer_t timer;
@@ -36,16 +45,6 @@ struct kubelet_server {
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
-
-static bool may_do_all(const struct http_request *r)
-{
-	if (r->peer->verified && slice_is(r->peer->common_name, "kube-apiserver"))
-		return true;
-	for (size_t i = 0; r->peer->verified && i < r->peer->organizations_count; i++)
-		if (slice_is(r->peer->organizations[i], "system:masters"))
-			return true;
-	return false;
-}
 
 /* ---- documents ---- */
 
@@ -77,10 +76,32 @@ static void answer_pods(struct node *n, struct http_exchange *x)
 	answer_json(x, &b);
 }
 
+static void answer_config(struct node *n, struct http_exchange *x)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct arena a = ARENA_INIT;
+	struct json *tree = json_copy(&a, n->config->tree);
+	/* What flags of our own say too. */
+	json_set_int(&a, tree, "port", n->kubelet_port);
+	json_set_int(&a, tree, "maxPods", n->o.pods_max);
+	json_set_cstr(&a, tree, "resolvConf", n->o.resolv_conf);
+	json_set_cstr(&a, tree, "clusterDomain", n->o.cluster_domain);
+	if (*n->o.cluster_dns) {
+		struct json *dns = json_set(&a, tree, "clusterDNS", json_new(&a, JSON_ARRAY));
+		json_append(dns, json_new_cstr(&a, n->o.cluster_dns));
+	}
+	strbuf_adds(&b, "{\"kubeletconfig\":");
+	json_write(&b, tree);
+	strbuf_adds(&b, "}");
+	arena_release(&a);
+	answer_json(x, &b);
+}
+
 struct stats {
 	struct node *n;
 	struct http_exchange *x;
-	bool gone, is_metrics;
+	enum { STATS_SUMMARY, STATS_METRICS, STATS_RESOURCE } form;
+	bool gone;
 };
 
 static void stats_gone(struct http_exchange *x, void *arg)
@@ -135,26 +156,51 @@ static void write_summary(struct node *n, struct strbuf *b, const CRI(ListContai
 	strbuf_adds(b, "]}");
 }
 
-/* What metrics-server reads from /metrics/resource. */
+/* ---- /metrics and /metrics/resource ---- */
+
+static struct resource_usage usage_of(struct node *n, const CRI(ContainerStats) * s)
+{
+	const struct pod *p = map_get(&n->pods, slice_of(label(s, "io.kubernetes.pod.uid")));
+	const struct container *c = p && s->attributes ? pod_container_by_id(p, s->attributes->id) : NULL;
+	return (struct resource_usage){.ns = label(s, "io.kubernetes.pod.namespace"),
+	        .pod = label(s, "io.kubernetes.pod.name"),
+	        .container = label(s, "io.kubernetes.container.name"),
+	        .started_ms = c ? c->started_ns / 1000000 : 0,
+	        .cpu_at_ms = s->cpu && s->cpu->usage_core_nano_seconds ? s->cpu->timestamp / 1000000 : 0,
+	        .cpu_ns = number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL),
+	        .memory_at_ms = s->memory && s->memory->working_set_bytes ? s->memory->timestamp / 1000000 : 0,
+	        .memory_bytes = number(s->memory ? s->memory->working_set_bytes : NULL)};
+}
+
+static int by_pod(const void *x, const void *y)
+{
+	const struct resource_usage *a = x, *b = y;
+	int d = strcmp(a->ns, b->ns);
+	d = d ? d : strcmp(a->pod, b->pod);
+	return d ? d : strcmp(a->container, b->container);
+}
+
+static bool read_node_usage(struct resource_usage *ret)
+{
+	size_t stat_len = 0, meminfo_len = 0;
+	CLEANUP(cleanup_free) char *stat = file_read("/proc/stat", PROC_BYTES_MAX, false, &stat_len);
+	CLEANUP(cleanup_free) char *meminfo = file_read("/proc/meminfo", PROC_BYTES_MAX, false, &meminfo_len);
+	return stat && meminfo &&
+	       resource_usage_of_node((struct slice){stat, stat_len}, (struct slice){meminfo, meminfo_len},
+	               sysconf(_SC_CLK_TCK), time_now_ns() / 1000000, ret);
+}
+
 static void write_metrics(struct node *n, struct strbuf *b, const CRI(ListContainerStatsResponse) * list)
 {
-	strbuf_adds(b, "# TYPE container_cpu_usage_seconds_total counter\n");
-	for (size_t i = 0; list && i < list->n_stats; i++)
-		strbuf_addf(b, "container_cpu_usage_seconds_total{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %.6f\n",
-		        label(list->stats[i], "io.kubernetes.container.name"),
-		        label(list->stats[i], "io.kubernetes.pod.namespace"),
-		        label(list->stats[i], "io.kubernetes.pod.name"),
-		        (double)number(list->stats[i]->cpu ? list->stats[i]->cpu->usage_core_nano_seconds : NULL) /
-		                1e9);
-	strbuf_adds(b, "# TYPE container_memory_working_set_bytes gauge\n");
-	for (size_t i = 0; list && i < list->n_stats; i++)
-		strbuf_addf(b,
-		        "container_memory_working_set_bytes{container=\"%s\",namespace=\"%s\",pod=\"%s\"} %llu\n",
-		        label(list->stats[i], "io.kubernetes.container.name"),
-		        label(list->stats[i], "io.kubernetes.pod.namespace"),
-		        label(list->stats[i], "io.kubernetes.pod.name"),
-		        number(list->stats[i]->memory ? list->stats[i]->memory->working_set_bytes : NULL));
-	strbuf_addf(b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", n->pods.count);
+	size_t count = list ? list->n_stats : 0, rows_count = 0;
+	struct resource_usage *rows = xcalloc(count + 1, sizeof *rows), node;
+	for (size_t i = 0; i < count; i++) {
+		rows[rows_count] = usage_of(n, list->stats[i]);
+		rows_count += *rows[rows_count].pod && *rows[rows_count].container;
+	}
+	qsort(rows, rows_count, sizeof *rows, by_pod);
+	resource_metrics_write(b, read_node_usage(&node) ? &node : NULL, rows, rows_count);
+	free(rows);
 }
 
 static void stats_told(void *arg, const void *answer, const struct err *err)
@@ -165,8 +211,15 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 		free(s);
 		return;
 	}
-	if (s->is_metrics) {
+	if (s->form != STATS_SUMMARY) {
 		write_metrics(s->n, &b, answer);
+		if (s->form == STATS_METRICS)
+			strbuf_addf(
+			        &b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", s->n->pods.count);
+		if (s->form == STATS_METRICS && s->n->eviction)
+			eviction_metrics_write(s->n->eviction, &b);
+		if (s->form == STATS_METRICS && s->n->o.more_metrics)
+			s->n->o.more_metrics(s->n->o.more_metrics_arg, &b);
 		http_set_content_type(s->x, "text/plain; version=0.0.4");
 		http_respond_strbuf(s->x, 200, &b);
 	} else {
@@ -176,12 +229,12 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 	free(s);
 }
 
-static void answer_stats(struct node *n, struct http_exchange *x, bool is_metrics)
+static void answer_stats(struct node *n, struct http_exchange *x, int form)
 {
 	LOOP_CHECK_OWNER(n->loop);
 	struct stats *s = xcalloc(1, sizeof *s);
 	CRI(ListContainerStatsRequest) r = RUNTIME__V1__LIST_CONTAINER_STATS_REQUEST__INIT;
-	*s = (struct stats){.n = n, .x = x, .is_metrics = is_metrics};
+	*s = (struct stats){.n = n, .x = x, .form = form};
 	if (!n->cri) {
 		stats_told(s, NULL, NULL);
 		return;
@@ -215,10 +268,12 @@ static void route(struct node *n, struct http_exchange *x)
 	struct slice first = parts[0];
 	if (slice_is(first, "pods"))
 		answer_pods(n, x);
+	else if (slice_is(first, "configz"))
+		answer_config(n, x);
 	else if (slice_is(first, "stats"))
-		answer_stats(n, x, false);
+		answer_stats(n, x, STATS_SUMMARY);
 	else if (slice_is(first, "metrics"))
-		answer_stats(n, x, true);
+		answer_stats(n, x, count == 2 && slice_is(parts[1], "resource") ? STATS_RESOURCE : STATS_METRICS);
 	else if (slice_is(first, "containerLogs") && count == 4)
 		kubelet_logs(n, x, parts[1], parts[2], parts[3]);
 	else if ((slice_is(first, "exec") || slice_is(first, "attach")) && count >= 4)
@@ -235,13 +290,10 @@ static void handle(struct http_exchange *x, void *arg)
 	const struct http_request *r = http_request(x);
 	if (slice_is(r->path, "/healthz"))
 		refuse(x, 200, "ok");
-	else if (!r->peer->verified)
-		refuse(x, 401, "Unauthorized: a client certificate of this cluster is needed");
-	else if (!may_do_all(r))
-		refuse(x, 403,
-		        "Forbidden: only the API server and members of system:masters may use the kubelet's API");
+	else if (kubelet_registry_is_path(r->path))
+		kubelet_registry(s->n, x);
 	else
-		route(s->n, x);
+		kubelet_authorize(s->n, s->access, x, route);
 }
 
 /* ---- the certificate ---- */
@@ -306,6 +358,8 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 	struct http_server_options o = {.loop = n->loop, .handler = handle, .arg = s};
 	s->n = n;
 	s->identity = identity_now(s);
+	s->access = access_new(
+	        &(struct access_options){n->client, ACCESS_IDENTITY_MS, ACCESS_ALLOWED_MS, ACCESS_DENIED_MS});
 	if (tls_context_new(&t, &s->tls, &err) == 0)
 		o.tls = s->tls;
 	if (err.code || http_server_new(&o, &s->http, &err) != 0 ||
@@ -313,6 +367,7 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 		log_error("node", "the kubelet's server cannot start: no logs and no exec", "error=\"%s\"", err.msg);
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);
+		access_free(s->access);
 		tls_context_unref(s->tls);
 		free(s);
 		return NULL;
@@ -329,6 +384,7 @@ static void all_closed(struct closing *parts)
 	struct kubelet_server *s = CONTAINER_OF(parts, struct kubelet_server, parts);
 	void (*closed)(void *) = s->closed;
 	void *arg = s->closed_arg;
+	access_free(s->access);
 	tls_context_unref(s->tls);
 	free(s);
 	closed(arg);

@@ -9,11 +9,13 @@
 #include "node/status/node_status.h"
 
 #include "api/client/informer.h"
-#include "api/machinery/codec/quantity.h"
+#include "base/arch.h"
 #include "base/json/scan.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
+#include "node/config/kubelet_config.h"
+#include "node/devices/devices.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
@@ -23,6 +25,8 @@
 #include "node/runtime/cni.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
+#include "node/status/capacity_int.h"
+#include "node/wasm/wasm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +34,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-enum {
-	BEAT_MS = 10000,
-	FIRST_BEAT_MS = 500,
-	FULL_REPORT_MS = 300000,
-	LEASE_S = 40,
-	PODS_MAX = 110,
-	MEMORY_LOW_BYTES = 100 * 1024 * 1024
-};
+enum { BEAT_MS = 10000, FIRST_BEAT_MS = 500, FULL_REPORT_MS = 300000, LEASE_S = 40 };
 
 enum registration { NODE_UNKNOWN, NODE_REGISTERING, NODE_REGISTERED };
 
@@ -59,7 +56,7 @@ struct node_status {
 	struct informer *informer;
 	struct sm sm; /* enum registration */
 	struct retry registers, reports, leases;
-	bool lease_made, lease_busy, busy;
+	bool lease_made, lease_busy, busy, has_wasm_label;
 	char *runtime_version;
 	char *last; /* the status without heartbeat times */
 	uint64_t reported_ms;
@@ -102,11 +99,6 @@ static const char *os_image(struct arena *a)
 	return end ? arena_memdup(a, at, (size_t)(end - at)) : at;
 }
 
-static const char *architecture(const struct utsname *u)
-{
-	return strcmp(u->machine, "x86_64") == 0 ? "amd64" : strcmp(u->machine, "aarch64") == 0 ? "arm64" : u->machine;
-}
-
 static struct json *node_info(struct node_status *s, struct arena *a)
 {
 	struct utsname u;
@@ -122,26 +114,28 @@ static struct json *node_info(struct node_status *s, struct arena *a)
 	json_set_cstr(a, o, "kubeletVersion", K3X_KUBE_VERSION);
 	json_set_cstr(a, o, "kubeProxyVersion", K3X_KUBE_VERSION);
 	json_set_cstr(a, o, "operatingSystem", "linux");
-	json_set_cstr(a, o, "architecture", architecture(&u));
+	json_set_cstr(a, o, "architecture", ARCH_NAME);
 	return o;
 }
 
-static struct json *resources(struct node_status *s, struct arena *a)
+static struct capacity_facts facts_of(const struct node *n, struct arena *a)
 {
 	struct statvfs fs;
-	char text[QUANTITY_TEXT_MAX];
-	struct json *o = json_new(a, JSON_OBJECT);
-	struct quantity memory = quantity_from_value(node_memory_bytes() / 1024 * 1024, QUANTITY_BINARY_SI);
-	json_set_cstr(a, o, "cpu", arena_printf(a, "%ld", sysconf(_SC_NPROCESSORS_ONLN)));
-	quantity_format(&memory, text);
-	json_set_cstr(a, o, "memory", text);
-	json_set_cstr(a, o, "pods", arena_printf(a, "%d", PODS_MAX));
-	if (statvfs(s->n->o.data_dir, &fs) == 0)
-		json_set_cstr(a, o, "ephemeral-storage",
-		        arena_printf(a, "%lluKi", (unsigned long long)fs.f_blocks * fs.f_frsize / 1024));
-	json_set_cstr(a, o, "hugepages-2Mi", "0");
-	json_set_cstr(a, o, "hugepages-1Gi", "0");
-	return o;
+	bool has_disk = statvfs(n->o.data_dir, &fs) == 0;
+	return (struct capacity_facts){.cpus = sysconf(_SC_NPROCESSORS_ONLN),
+	        .memory_bytes = node_memory_bytes(),
+	        .disk_bytes = has_disk ? (int64_t)(fs.f_blocks * fs.f_frsize) : 0,
+	        .pods_max = n->o.pods_max,
+	        .hugepages = slice_of(machine_hugepages(a))};
+}
+
+int64_t node_status_pods_memory_bytes(const struct node *n)
+{
+	struct arena a = ARENA_INIT;
+	struct capacity_facts f = facts_of(n, &a);
+	int64_t bytes = node_pods_memory_bytes(&f, n->config->tree);
+	arena_release(&a);
+	return bytes < f.memory_bytes ? bytes : 0;
 }
 
 /* ---- conditions ---- */
@@ -170,24 +164,15 @@ static void add_condition(struct arena *a, struct json *list, const struct json 
 	json_append(list, c);
 }
 
-static int64_t available_memory(void)
-{
-	char *text = file_read("/proc/meminfo", 8192, false, NULL), *at = text ? strstr(text, "MemAvailable:") : NULL;
-	int64_t bytes = at ? atoll(at + strlen("MemAvailable:")) * 1024 : INT64_MAX;
-	free(text);
-	return bytes;
-}
-
 static struct json *conditions(struct node_status *s, struct arena *a, const struct json *old)
 {
 	static const char *const ours[] = {"MemoryPressure", "DiskPressure", "PIDPressure", "Ready"};
 	struct node *n = s->n;
-	struct statvfs fs;
 	struct json *list = json_new(a, JSON_ARRAY), *old_list = json_path(old, "status", "conditions", NULL);
 	char now[TIME_TEXT_MAX];
 	time_text(time_now_ns(), now);
-	bool memory_low = available_memory() < MEMORY_LOW_BYTES;
-	bool disk_low = statvfs(n->o.data_dir, &fs) == 0 && fs.f_blocks && fs.f_bavail * 100 / fs.f_blocks < 5;
+	bool memory_low = n->pressures & NODE_PRESSURE_MEMORY, disk_low = n->pressures & NODE_PRESSURE_DISK,
+	     pids_low = n->pressures & NODE_PRESSURE_PID;
 	JSON_FOREACH (it, old_list) {
 		bool is_ours = false;
 		for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -202,14 +187,16 @@ static struct json *conditions(struct node_status *s, struct arena *a, const str
 	add_condition(a, list, old_list, ours[1], disk_low,
 	        disk_low ? "KubeletHasDiskPressure" : "KubeletHasNoDiskPressure",
 	        disk_low ? "kubelet has disk pressure" : "kubelet has no disk pressure", now);
-	add_condition(a, list, old_list, ours[2], false, "KubeletHasSufficientPID",
-	        "kubelet has sufficient PID available", now);
-	bool ready = n->runtime_ready && n->network_ready;
+	add_condition(a, list, old_list, ours[2], pids_low,
+	        pids_low ? "KubeletHasInsufficientPID" : "KubeletHasSufficientPID",
+	        pids_low ? "kubelet has insufficient PID available" : "kubelet has sufficient PID available", now);
+	bool ready = n->runtime_ready && n->network_ready && !n->is_shutting_down;
 	add_condition(a, list, old_list, ours[3], ready, ready ? "KubeletReady" : "KubeletNotReady",
-	        ready               ? "kubelet is posting ready status"
-	        : !n->runtime_ready ? "container runtime is not ready"
-	                            : "container runtime network not ready: NetworkReady=false "
-	                              "reason:NetworkPluginNotReady message:cni config uninitialized",
+	        ready                 ? "kubelet is posting ready status"
+	        : n->is_shutting_down ? "node is shutting down"
+	        : !n->runtime_ready   ? "container runtime is not ready"
+	                              : "container runtime network not ready: NetworkReady=false "
+	                                "reason:NetworkPluginNotReady message:cni config uninitialized",
 	        now);
 	return list;
 }
@@ -250,8 +237,11 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	if (n->o.node_external_ip)
 		add_address(a, addresses, "ExternalIP", n->o.node_external_ip);
 	add_address(a, addresses, "Hostname", n->o.node_name);
-	json_set(a, st, "capacity", resources(s, a));
-	json_set(a, st, "allocatable", resources(s, a));
+	struct capacity_facts facts = facts_of(n, a);
+	struct json *capacity = json_set(a, st, "capacity", node_capacity(a, &facts)),
+	            *allocatable = json_set(a, st, "allocatable", node_allocatable(a, &facts, n->config->tree));
+	if (n->devices)
+		devices_status(n->devices, a, capacity, allocatable);
 	json_set(a, st, "conditions", conditions(s, a, own_object(s, a)));
 	json_set_int(a, json_need(a, json_need(a, st, "daemonEndpoints", JSON_OBJECT), "kubeletEndpoint", JSON_OBJECT),
 	        "Port", n->kubelet_port);
@@ -305,9 +295,9 @@ static void add_labels(struct node_status *s, struct arena *a, struct json *labe
 	uname(&u);
 	json_set_cstr(a, labels, "kubernetes.io/hostname", o->node_name);
 	json_set_cstr(a, labels, "kubernetes.io/os", "linux");
-	json_set_cstr(a, labels, "kubernetes.io/arch", architecture(&u));
+	json_set_cstr(a, labels, "kubernetes.io/arch", ARCH_NAME);
 	json_set_cstr(a, labels, "beta.kubernetes.io/os", "linux");
-	json_set_cstr(a, labels, "beta.kubernetes.io/arch", architecture(&u));
+	json_set_cstr(a, labels, "beta.kubernetes.io/arch", ARCH_NAME);
 	json_set_cstr(a, labels, "node.kubernetes.io/instance-type", "k3x");
 	if (o->is_server)
 		json_set_cstr(a, labels, "node-role.kubernetes.io/control-plane", "true");
@@ -362,6 +352,8 @@ static void created(void *arg, int status, struct slice body, const struct err *
 	}
 	struct json *o = json_new(&a, JSON_OBJECT), *meta = json_need(&a, o, "metadata", JSON_OBJECT);
 	add_labels(s, &a, json_need(&a, meta, "labels", JSON_OBJECT));
+	if (!s->n->wasm) /* an earlier start had it, maybe */
+		json_set(&a, json_get(meta, "labels"), WASM_NODE_LABEL, json_new(&a, JSON_NULL));
 	api_send_json(s->n, "PATCH", API_MERGE_PATCH, o, registered, s, "/api/v1/nodes/%s", s->n->o.node_name);
 	arena_release(&a);
 }
@@ -381,9 +373,31 @@ static void register_node(struct node_status *s)
 	        "volumes.kubernetes.io/controller-managed-attach-detach", "true");
 	json_set_cstr(&a, json_get(meta, "annotations"), "k3x.io/internal-ip", s->n->o.node_ip);
 	add_taints(s, &a, spec);
+	if (json_str(kubelet_config_get(s->n->config, "providerID")).len)
+		json_set_str(&a, spec, "providerID", json_str(kubelet_config_get(s->n->config, "providerID")));
 	json_set(&a, o, "status", build_status(s, &a));
 	api_send_json(s->n, "POST", NULL, o, created, s, "/api/v1/nodes");
 	arena_release(&a);
+}
+
+/* ---- the label of nodes that run WebAssembly pods: once it is so ---- */
+
+static void wasm_labelled(void *arg, int status, struct slice body, const struct err *err)
+{
+	struct node_status *s = arg;
+	s->has_wasm_label = !err;
+	if (err && err->code != ERR_CANCELED)
+		log_warn("node", "cannot label the node for WebAssembly pods", "error=\"%s\"", err->msg);
+}
+
+static void label_wasm(struct node_status *s)
+{
+	if (s->has_wasm_label || !s->n->wasm || !wasm_is_up(s->n->wasm))
+		return;
+	s->has_wasm_label = true; /* or being written */
+	api_send(s->n, "PATCH", API_MERGE_PATCH,
+	        SLICE("{\"metadata\":{\"labels\":{\"" WASM_NODE_LABEL "\":\"true\"}}}"), wasm_labelled, s,
+	        "/api/v1/nodes/%s", s->n->o.node_name);
 }
 
 /* ---- lease ---- */
@@ -464,8 +478,10 @@ static void beat(uv_timer_t *t)
 	}
 	if (sm_state(&s->sm) == NODE_UNKNOWN && !retry_wait_ms(&s->registers, loop_now_ms(s->n->loop)))
 		register_node(s);
-	if (is_registered(s))
+	if (is_registered(s)) {
 		beat_lease(s);
+		label_wasm(s);
+	}
 	report(s);
 }
 
@@ -528,23 +544,29 @@ struct node_status *node_status_new(struct node *n, void (*network_ready)(struct
 	        .updated = node_updated,
 	        .deleted = node_deleted,
 	        .arg = s};
-	s->informer = informer_new(&o);
+	s->informer = n->node_informer = informer_new(&o);
 	return s;
 }
 
-static void freed(uv_handle_t *h)
+static void timer_closed(uv_handle_t *h)
 {
 	struct node_status *s = h->data;
-	free(s->runtime_version);
-	free(s->last);
-	free(s);
+	closing_part_done(&s->n->parts);
 }
 
 void node_status_close(struct node_status *s)
 {
 	LOOP_CHECK_OWNER(s->n->loop);
-	if (s->informer)
-		informer_close(s->informer, NULL, NULL);
-	s->informer = NULL;
-	uv_close((uv_handle_t *)&s->timer, freed);
+	closing_hold(&s->n->parts);
+	s->n->node_informer = NULL;
+	informer_close(TAKE(s->informer), closing_part_done, &s->n->parts);
+	closing_hold(&s->n->parts);
+	uv_close((uv_handle_t *)&s->timer, timer_closed);
+}
+
+void node_status_free(struct node_status *s)
+{
+	free(s->runtime_version);
+	free(s->last);
+	free(s);
 }

@@ -90,8 +90,9 @@ static void take_container(struct container_picture *out, const struct pod *p, c
 	if (has_ended(before) && !(out->last.is_there && out->last.record == c && c))
 		out->last = ended_as(before);
 	out->is_started = out->state == PICTURE_RUNNING && pod_container_is_started(p, c);
-	out->is_ready = s->kind == SLOT_INIT ? out->state == PICTURE_TERMINATED && !picture_exit_code(&out->end)
-	                                     : out->is_started && pod_container_is_ready(p, c);
+	out->is_ready = s->kind == SLOT_INIT        ? out->state == PICTURE_TERMINATED && !picture_exit_code(&out->end)
+	                : s->kind == SLOT_EPHEMERAL ? false
+	                                            : out->is_started && pod_container_is_ready(p, c);
 }
 
 bool picture_is_complete(const struct container_picture *c)
@@ -142,7 +143,7 @@ static struct counts count(const struct pod_picture *pic)
 			count_main(&n, c);
 		else if (c->slot->kind == SLOT_INIT)
 			count_init(&n, c);
-		else
+		else if (c->slot->kind == SLOT_SIDECAR)
 			n.init_pending += !c->is_started;
 	}
 	return n;
@@ -209,18 +210,28 @@ static bool mains_began(const struct pod_picture *pic)
 	return false;
 }
 
+static bool prepares(const struct slot *s)
+{
+	return s->kind == SLOT_INIT || s->kind == SLOT_SIDECAR;
+}
+
 static bool inits_complete(const struct pod_picture *pic)
 {
 	for (size_t i = 0; i < pic->count; i++)
-		if (pic->containers[i].slot->kind != SLOT_MAIN && !picture_is_complete(&pic->containers[i]))
+		if (prepares(pic->containers[i].slot) && !picture_is_complete(&pic->containers[i]))
 			return false;
 	return true;
+}
+
+static bool serves(const struct slot *s)
+{
+	return s->kind == SLOT_MAIN || s->kind == SLOT_SIDECAR;
 }
 
 static bool all_ready(const struct pod_picture *pic)
 {
 	for (size_t i = 0; i < pic->count; i++)
-		if (pic->containers[i].slot->kind != SLOT_INIT && !pic->containers[i].is_ready)
+		if (serves(pic->containers[i].slot) && !pic->containers[i].is_ready)
 			return false;
 	return pic->count > 0;
 }

@@ -93,6 +93,21 @@ static struct slice image_of(struct pod *p, const struct container_picture *c, c
 	                                                      : json_get_str(spec, "image");
 }
 
+/* What became of the mounts: those that are read-only are not so to the bottom, as the runtime cannot. */
+static void add_mounts(struct pod *p, struct arena *a, const char *container, struct json *status)
+{
+	JSON_FOREACH (it, json_get(pod_container_spec(p, container), "volumeMounts")) {
+		struct json *o = json_new(a, JSON_OBJECT);
+		json_set_str(a, o, "mountPath", json_get_str(it, "mountPath"));
+		json_set_str(a, o, "name", json_get_str(it, "name"));
+		if (json_get_bool(it, "readOnly", false)) {
+			json_set_bool(a, o, "readOnly", true);
+			json_set_cstr(a, o, "recursiveReadOnly", "Disabled");
+		}
+		json_append(json_need(a, status, "volumeMounts", JSON_ARRAY), o);
+	}
+}
+
 static struct json *container_status(struct pod *p, struct arena *a, const struct container_picture *c)
 {
 	struct json *o = json_new(a, JSON_OBJECT);
@@ -108,8 +123,10 @@ static struct json *container_status(struct pod *p, struct arena *a, const struc
 	json_set_cstr(a, o, "name", c->slot->name);
 	json_set_bool(a, o, "ready", c->is_ready);
 	json_set_int(a, o, "restartCount", c->restarts);
-	json_set_bool(a, o, "started", c->is_started);
+	if (c->slot->kind != SLOT_EPHEMERAL)
+		json_set_bool(a, o, "started", c->is_started);
 	json_set(a, o, "state", state_of(a, c));
+	add_mounts(p, a, c->slot->name, o);
 	return o;
 }
 
@@ -148,7 +165,7 @@ static const char *names_of_incomplete(const struct pod_picture *pic, struct are
 	struct strbuf b = STRBUF_INIT;
 	for (size_t i = 0; i < pic->count; i++) {
 		const struct container_picture *c = &pic->containers[i];
-		bool counts = inits ? c->slot->kind != SLOT_MAIN : c->slot->kind != SLOT_INIT;
+		bool counts = c->slot->kind == SLOT_SIDECAR || c->slot->kind == (inits ? SLOT_INIT : SLOT_MAIN);
 		if (counts && !(inits ? picture_is_complete(c) : c->is_ready))
 			strbuf_addf(&b, "%s%s", b.len ? " " : "", c->slot->name);
 	}
@@ -157,13 +174,22 @@ static const char *names_of_incomplete(const struct pod_picture *pic, struct are
 	return text;
 }
 
-static bool gates_are_open(const struct pod *p, struct arena *a)
+/* NULL: all of them are. Upstream's words for those that are not. */
+static const char *closed_gates(const struct pod *p, struct arena *a)
 {
-	JSON_FOREACH (it, json_get(p->spec, "readinessGates"))
-		if (!slice_is(json_get_str(old_condition(p, json_cstr(a, json_get(it, "conditionType"))), "status"),
-		            "True"))
-			return false;
-	return true;
+	const char *text = NULL;
+	JSON_FOREACH (it, json_get(p->spec, "readinessGates")) {
+		const char *type = json_cstr(a, json_get(it, "conditionType")), *why;
+		const struct json *c = old_condition(p, type);
+		struct slice status = json_get_str(c, "status");
+		if (slice_is(status, "True"))
+			continue;
+		why = c ? arena_printf(a, "the status of pod readiness gate \"%s\" is not \"True\", but %.*s", type,
+		                  SLICE_FMT(status))
+		        : arena_printf(a, "corresponding condition of pod readiness gate \"%s\" does not exist.", type);
+		text = text ? arena_printf(a, "%s, %s", text, why) : why;
+	}
+	return text;
 }
 
 static void add_conditions(struct pod *p, struct arena *a, struct json *status, const struct pod_picture *pic)
@@ -176,12 +202,12 @@ static void add_conditions(struct pod *p, struct arena *a, struct json *status, 
 	                     : done                               ? "PodFailed"
 	                                                          : "ContainersNotReady";
 	const char *message = done ? NULL : names_of_incomplete(pic, a, false, "unready status");
-	bool open = gates_are_open(p, a);
+	const char *closed = closed_gates(p, a);
 	add_condition(p, a, list, ours[0], pic->sandbox_ready, NULL, NULL);
 	add_condition(p, a, list, ours[1], pic->is_initialized, "ContainersNotInitialized",
 	        names_of_incomplete(pic, a, true, "incomplete status"));
-	add_condition(p, a, list, ours[2], ready && open, !ready ? reason : "ReadinessGatesNotReady",
-	        !ready ? message : "a readiness gate is not open");
+	add_condition(p, a, list, ours[2], ready && !closed, !ready ? reason : "ReadinessGatesNotReady",
+	        !ready ? message : closed);
 	add_condition(p, a, list, ours[3], ready, reason, message);
 	add_condition(p, a, list, ours[4], true, NULL, NULL);
 	JSON_FOREACH (it, json_path(p->object, "status", "conditions", NULL)) {
@@ -191,6 +217,17 @@ static void add_conditions(struct pod *p, struct arena *a, struct json *status, 
 		if (!is_ours)
 			json_append(list, json_copy(a, it));
 	}
+}
+
+/* For controllers that count what was no fault of the pod's program. */
+static void add_disruption(struct pod *p, struct arena *a, struct json *status)
+{
+	if (!p->is_evicted || old_condition(p, "DisruptionTarget"))
+		return;
+	struct json *list = json_need(a, status, "conditions", JSON_ARRAY);
+	add_condition(p, a, list, "DisruptionTarget", true, NULL, NULL);
+	json_set_cstr(a, list->last, "reason", "TerminationByKubelet");
+	json_set_cstr(a, list->last, "message", p->end_message);
 }
 
 /* ---- the whole ---- */
@@ -214,7 +251,14 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 	struct pod_picture pic = pod_picture_take(p, a);
 	const char *ip = pod_ip(p);
 	json_set_cstr(a, s, "phase", pic.phase);
+	if (p->is_refused) {
+		json_set_cstr(a, s, "reason", p->end_reason);
+		json_set_cstr(a, s, "message", p->end_message);
+		set_time(a, s, "startTime", p->start_ns);
+		return s;
+	}
 	add_conditions(p, a, s, &pic);
+	add_disruption(p, a, s);
 	if (p->end_reason) {
 		json_set_cstr(a, s, "reason", p->end_reason);
 		json_set_cstr(a, s, "message", p->end_message);
@@ -225,7 +269,9 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 	json_set_cstr(a, s, "qosClass", qos[pod_qos(p->spec)]);
 	for (size_t i = 0; i < pic.count; i++) {
 		const struct container_picture *c = &pic.containers[i];
-		const char *list = c->slot->kind == SLOT_MAIN ? "containerStatuses" : "initContainerStatuses";
+		const char *list = c->slot->kind == SLOT_MAIN        ? "containerStatuses"
+		                   : c->slot->kind == SLOT_EPHEMERAL ? "ephemeralContainerStatuses"
+		                                                     : "initContainerStatuses";
 		json_append(json_need(a, s, list, JSON_ARRAY), container_status(p, a, c));
 	}
 	return s;

@@ -37,8 +37,8 @@ static int give_entry(const struct giving *g, int dir, const char *name, unsigne
 static int give_content(const struct giving *g, int fd, const char *name, unsigned depth)
 {
 	if (depth == DEPTH_MAX)
-		return err_set(g->err, ERR_TOO_BIG, "give %s to group %lld: its directories lie more than %d deep", name,
-		        (long long)g->gid, DEPTH_MAX);
+		return err_set(g->err, ERR_TOO_BIG, "give %s to group %lld: its directories lie more than %d deep",
+		        name, (long long)g->gid, DEPTH_MAX);
 	DIR *d = fdopendir(fd);
 	if (!d) {
 		close(fd);
@@ -76,10 +76,10 @@ static int give_entry(const struct giving *g, int dir, const char *name, unsigne
 	return rc;
 }
 
-int volume_give_to_group(const char *path, int64_t gid, struct err *err)
+int volume_give_to_group(const char *path, int64_t gid, bool on_mismatch, struct err *err)
 {
 	struct stat st;
-	if (gid < 0 || (stat(path, &st) == 0 && st.st_gid == (gid_t)gid && (st.st_mode & S_ISGID)))
+	if (gid < 0 || (on_mismatch && stat(path, &st) == 0 && st.st_gid == (gid_t)gid && (st.st_mode & S_ISGID)))
 		return 0;
 	int fd = open(path, O_PATH | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0) {

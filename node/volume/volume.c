@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "api/machinery/codec/quantity.h"
+#include "api/machinery/codec/resource_list.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "node/ground/api_call.h"
@@ -64,6 +65,7 @@ struct volumes {
 	struct token *tokens;
 	size_t tokens_count;
 	bool were_ready; /* once: what fails later is a refresh */
+	bool is_first;   /* nothing of the pod runs yet: what is done to volumes once is done now */
 	unsigned open;   /* questions */
 	struct err err;
 	void (*done)(struct pod *p, const struct err *err);
@@ -318,18 +320,57 @@ static int mount_tmpfs(const char *path, const char *options, struct err *err)
 	return err_errno(err, errno, "mount tmpfs at %s", path);
 }
 
+/* "HugePages-2Mi", or "HugePages" when the pod asks for one size. */
+static int64_t page_bytes(struct build *b, struct slice medium)
+{
+	int64_t found = 0;
+	if (slice_starts(medium, "HugePages-"))
+		return quantity_text_value((struct slice){medium.ptr + 10, medium.len - 10});
+	struct resource_list asked = resource_list_of_pod(&b->arena, b->pod->spec, "requests");
+	for (size_t i = 0; i < asked.n; i++) {
+		struct slice name = asked.list[i].name;
+		if (!slice_starts(name, "hugepages-"))
+			continue;
+		if (found)
+			return -1;
+		found = quantity_text_value((struct slice){name.ptr + 10, name.len - 10});
+	}
+	return found;
+}
+
+static int mount_hugepages(struct build *b, struct slice medium, const char *path, int64_t size)
+{
+	int64_t bytes = page_bytes(b, medium);
+	if (bytes <= 0)
+		return err_set(b->err, ERR_INVAL,
+		        bytes ? "emptyDir: medium HugePages, and the pod asks for pages of more than one size: name "
+		                "it, like "
+		                "HugePages-2Mi"
+		              : "emptyDir: medium %.*s, and no container asks for hugepages-",
+		        SLICE_FMT(medium));
+	const char *options = size > 0 ? arena_printf(&b->arena, "mode=0777,pagesize=%lld,size=%lld", (long long)bytes,
+	                                         (long long)size)
+	                               : arena_printf(&b->arena, "mode=0777,pagesize=%lld", (long long)bytes);
+	if (is_mounted(path) || mount("nodev", path, "hugetlbfs", MS_NOSUID | MS_NODEV, options) == 0)
+		return 0;
+	return err_errno(b->err, errno, "mount huge pages of %lld bytes at %s", (long long)bytes, path);
+}
+
 static int make_empty_dir(struct build *b, const struct json *source, const char *path, int64_t gid)
 {
 	struct slice medium = json_get_str(source, "medium");
 	int64_t size = quantity_json_value(json_get(source, "sizeLimit"));
-	if (medium.len && !slice_is(medium, "Memory"))
-		return err_set(
-		        b->err, ERR_UNIMPLEMENTED, "emptyDir with medium %.*s is not built yet", SLICE_FMT(medium));
-	if (medium.len &&
-	        mount_tmpfs(path,
-	                size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777",
-	                b->err) != 0)
+	if (slice_starts(medium, "HugePages")) {
+		if (mount_hugepages(b, medium, path, size) != 0)
+			return b->err->code;
+	} else if (medium.len && !slice_is(medium, "Memory")) {
+		return err_set(b->err, ERR_INVAL, "emptyDir: there is no medium %.*s", SLICE_FMT(medium));
+	} else if (medium.len &&
+	           mount_tmpfs(path,
+	                   size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777",
+	                   b->err) != 0) {
 		return b->err->code;
+	}
 	if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) != 0)
 		return err_errno(b->err, errno, "give %s to group %lld", path, (long long)gid);
 	chmod(path, gid >= 0 ? 02777 : 0777);
@@ -364,9 +405,13 @@ static int check_host_path(struct build *b, const char *path, struct slice type)
 
 static int check_claim(struct build *b, const struct claim_source *s, int64_t gid)
 {
+	bool on_mismatch = slice_is(
+	        json_str(json_path(b->pod->spec, "securityContext", "fsGroupChangePolicy", NULL)), "OnRootMismatch");
 	if (check_host_path(b, s->path, slice_of(s->type)) != 0)
 		return b->err->code;
-	return s->is_local && !s->is_block && !s->is_read_only ? volume_give_to_group(s->path, gid, b->err) : 0;
+	if (!s->is_local || s->is_block || s->is_read_only || !b->volumes->is_first)
+		return 0;
+	return volume_give_to_group(s->path, gid, on_mismatch, b->err);
 }
 
 static int make_volume(struct build *b, const struct json *volume)
@@ -550,6 +595,7 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 			        v->refreshes || (kind_of(it) && !json_get(it, "emptyDir") && !json_get(it, "hostPath"));
 	}
 	v->done = done;
+	v->is_first = !v->were_ready && list_empty(&p->containers);
 	v->err = ERR_INIT;
 	v->open = 1;
 	sm_move(&v->sm, VOLUMES_ASKING);

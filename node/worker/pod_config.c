@@ -3,11 +3,15 @@
  * restarted kubelet knows its own. */
 #include "node/worker/pod_config_int.h"
 
+#include "api/machinery/codec/quantity.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
 #include "node/cgroup/resources.h"
+#include "node/config/kubelet_config.h"
+#include "node/cpus/cpus.h"
+#include "node/devices/devices.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
@@ -16,6 +20,7 @@
 #include "node/volume/volume.h"
 #include "node/worker/pod_env_int.h"
 #include "node/worker/pod_files_int.h"
+#include "node/worker/pod_security_int.h"
 #include "node/worker/resolv_conf_int.h"
 
 #include <pwd.h>
@@ -24,6 +29,8 @@
 #include <unistd.h>
 
 /* What dnsConfig may add to what the node has; upstream's validation takes 3 and 32. */
+/* Of a label of the DNS, and of what sethostname() takes. */
+enum { HOST_NAME_BYTES_MAX = 63, KERNEL_NAME_BYTES_MAX = 64 };
 enum { RESOLV_CONF_BYTES_MAX = 16384, DNS_SERVERS_MAX = 8, DNS_SEARCHES_MAX = 48, DNS_OPTIONS_MAX = 48 };
 _Static_assert((int)DNS_SERVERS_MAX >= (int)RESOLV_SERVERS_MAX &&
                        (int)DNS_SEARCHES_MAX >= (int)RESOLV_SEARCHES_MAX + 3 &&
@@ -45,30 +52,6 @@ static void add_pair(struct arena *a, CRI(Pair) * **list, size_t *count, size_t 
 	(*list)[(*count)++] = p;
 }
 
-static char **strings(struct arena *a, const struct json *list, size_t *count)
-{
-	char **v = ARENA_ARRAY(a, char *, list ? list->count + 1 : 1);
-	*count = 0;
-	JSON_FOREACH (it, list)
-		v[(*count)++] = (char *)json_cstr(a, it);
-	return v;
-}
-
-static CRI(Int64Value) * int64_value(struct arena *a, int64_t v)
-{
-	CRI(Int64Value) *p = ARENA_NEW(a, CRI(Int64Value));
-	runtime__v1__int64_value__init(p);
-	p->value = v;
-	return p;
-}
-
-/* A field of the container's security context, or else the pod's. */
-static struct json *security(const struct pod *p, const struct json *container, const char *field)
-{
-	struct json *v = json_path(container, "securityContext", field, NULL);
-	return v ? v : json_path(p->spec, "securityContext", field, NULL);
-}
-
 static CRI(NamespaceOption) * namespaces(const struct pod *p, struct arena *a, bool for_sandbox)
 {
 	CRI(NamespaceOption) *o = ARENA_NEW(a, CRI(NamespaceOption));
@@ -84,33 +67,6 @@ static CRI(NamespaceOption) * namespaces(const struct pod *p, struct arena *a, b
 	return o;
 }
 
-static void add_groups(struct pod *p, struct arena *a, int64_t **ret, size_t *count)
-{
-	struct json *sc = json_get(p->spec, "securityContext"), *more = json_get(sc, "supplementalGroups");
-	int64_t fs_group = json_get_int(sc, "fsGroup", -1);
-	*ret = ARENA_ARRAY(a, int64_t, (more ? more->count : 0) + 1);
-	*count = 0;
-	if (fs_group >= 0)
-		(*ret)[(*count)++] = fs_group;
-	JSON_FOREACH (it, more)
-		(*ret)[(*count)++] = json_int(it, 0);
-}
-
-static CRI(SecurityProfile) * seccomp(const struct pod *p, const struct json *container, struct arena *a)
-{
-	struct json *profile = security(p, container, "seccompProfile");
-	struct slice type = json_get_str(profile, "type");
-	CRI(SecurityProfile) *s = ARENA_NEW(a, CRI(SecurityProfile));
-	runtime__v1__security_profile__init(s);
-	s->profile_type = slice_is(type, "RuntimeDefault") ? RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__RuntimeDefault
-	                  : slice_is(type, "Localhost")    ? RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost
-	                                                   : RUNTIME__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined;
-	if (slice_is(type, "Localhost"))
-		s->localhost_ref = arena_printf(
-		        a, "/var/lib/kubelet/seccomp/%s", json_cstr(a, json_get(profile, "localhostProfile")));
-	return s;
-}
-
 static bool any_privileged(const struct pod *p)
 {
 	static const char *const lists[] = {"containers", "initContainers"};
@@ -123,23 +79,46 @@ static bool any_privileged(const struct pod *p)
 
 /* ---- names ---- */
 
+/* Without its domain. */
 static const char *host_name(const struct pod *p, struct arena *a)
 {
-	const char *own = json_cstr(a, json_get(p->spec, "hostname")),
-	           *sub = json_cstr(a, json_get(p->spec, "subdomain"));
+	const char *own = json_cstr(a, json_get(p->spec, "hostname"));
 	if (pod_uses_host_network(p)) {
 		char name[256] = "";
 		gethostname(name, sizeof name - 1);
 		return arena_strdup(a, name);
 	}
 	char *name = arena_strdup(a, *own ? own : p->name);
-	if (strlen(name) > 63)
-		name[63] = 0;
+	if (strlen(name) > HOST_NAME_BYTES_MAX)
+		name[HOST_NAME_BYTES_MAX] = 0;
 	while (*name && (name[strlen(name) - 1] == '-' || name[strlen(name) - 1] == '.'))
 		name[strlen(name) - 1] = 0;
-	if (json_get_bool(p->spec, "setHostnameAsFQDN", false) && *sub)
-		return arena_printf(a, "%s.%s.%s.svc.%s", name, sub, p->ns, p->n->o.cluster_domain);
 	return name;
+}
+
+/* With it, or "": only a subdomain gives a pod one. */
+static const char *full_name(const struct pod *p, struct arena *a)
+{
+	const char *sub = json_cstr(a, json_get(p->spec, "subdomain"));
+	return *sub ? arena_printf(a, "%s.%s.%s.svc.%s", host_name(p, a), sub, p->ns, p->n->o.cluster_domain) : "";
+}
+
+static const char *kernel_name(const struct pod *p, struct arena *a)
+{
+	const char *full = json_get_bool(p->spec, "setHostnameAsFQDN", false) ? full_name(p, a) : "";
+	return *full ? full : host_name(p, a);
+}
+
+int pod_name_check(struct pod *p, struct arena *a, struct err *err)
+{
+	const char *name = kernel_name(p, a);
+	LOOP_CHECK_OWNER(p->n->loop);
+	if (pod_uses_host_network(p) || strlen(name) <= KERNEL_NAME_BYTES_MAX)
+		return 0;
+	return err_set(err, ERR_INVAL,
+	        "failed to construct FQDN from pod hostname and cluster domain, FQDN %s is too long (%d characters is "
+	        "the max, %zu characters requested)",
+	        name, KERNEL_NAME_BYTES_MAX, strlen(name));
 }
 
 static void read_resolv_conf(struct arena *a, const char *path, CRI(DNSConfig) * d)
@@ -237,12 +216,14 @@ static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a
 	l->security_context = s;
 	s->namespace_options = namespaces(p, a, true);
 	s->privileged = any_privileged(p);
-	s->seccomp = seccomp(p, NULL, a);
+	s->seccomp = pod_seccomp(a, p->spec, NULL, kubelet_config_bool(p->n->config, "seccompDefault"));
+	s->apparmor = pod_apparmor(a, p->spec, NULL);
+	s->selinux_options = pod_selinux(a, p->spec, NULL);
 	if (json_get(sc, "runAsUser"))
-		s->run_as_user = int64_value(a, json_get_int(sc, "runAsUser", 0));
+		s->run_as_user = cri_int64(a, json_get_int(sc, "runAsUser", 0));
 	if (json_get(sc, "runAsGroup") && s->run_as_user)
-		s->run_as_group = int64_value(a, json_get_int(sc, "runAsGroup", 0));
-	add_groups(p, a, &s->supplemental_groups, &s->n_supplemental_groups);
+		s->run_as_group = cri_int64(a, json_get_int(sc, "runAsGroup", 0));
+	pod_groups(a, p->spec, &s->supplemental_groups, &s->n_supplemental_groups);
 	JSON_FOREACH (it, sysctls)
 		add_pair(a, &l->sysctls, &l->n_sysctls, sysctls->count, json_cstr(a, json_get(it, "name")),
 		        json_cstr(a, json_get(it, "value")));
@@ -263,7 +244,7 @@ CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsig
 	m->namespace_ = p->ns;
 	m->attempt = attempt;
 	c->metadata = m;
-	c->hostname = pod_uses_host_network(p) ? "" : (char *)host_name(p, a);
+	c->hostname = pod_uses_host_network(p) ? "" : (char *)kernel_name(p, a);
 	c->log_directory = (char *)pod_log_dir(p, a);
 	c->dns_config = dns(p, a);
 	c->linux = sandbox_linux(p, a);
@@ -293,51 +274,46 @@ const char *pod_container_hash(struct arena *a, const struct json *container)
 
 static char **expanded(struct arena *a, const struct json *list, const struct env *env, size_t *count)
 {
-	char **v = strings(a, list, count);
+	char **v = cri_strings(a, list, count);
 	for (size_t i = 0; i < *count; i++)
 		v[i] = (char *)env_expand(a, slice_of(v[i]), env);
 	return v;
 }
 
-static void add_capabilities(
-        struct pod *p, struct arena *a, const struct json *container, CRI(LinuxContainerSecurityContext) * s)
+/* The processes that an ephemeral container asked to see. */
+static int set_target(
+        struct pod *p, struct arena *a, const struct json *container, CRI(NamespaceOption) * o, struct err *err)
 {
-	struct json *c = json_path(container, "securityContext", "capabilities", NULL);
-	s->capabilities = ARENA_NEW(a, CRI(Capability));
-	runtime__v1__capability__init(s->capabilities);
-	s->capabilities->add_capabilities = strings(a, json_get(c, "add"), &s->capabilities->n_add_capabilities);
-	s->capabilities->drop_capabilities = strings(a, json_get(c, "drop"), &s->capabilities->n_drop_capabilities);
+	const char *name = json_cstr(a, json_get(container, "targetContainerName"));
+	struct container *target = *name ? pod_container(p, name) : NULL;
+	if (!*name || o->pid == RUNTIME__V1__NAMESPACE_MODE__NODE)
+		return 0;
+	if (!target || target->state != CONTAINER_RUNNING)
+		return err_set(err, ERR_NOT_FOUND, "unable to find target container \"%s\": it does not run", name);
+	o->pid = RUNTIME__V1__NAMESPACE_MODE__TARGET;
+	o->target_id = arena_strdup(a, target->id);
+	return 0;
 }
 
-static int set_user(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image,
-        CRI(LinuxContainerSecurityContext) * s, struct err *err)
+/* As the CRI names sizes: "2MB" for hugepages-2Mi. A size that the container does not ask for is closed to it. */
+static void set_hugepages(struct arena *a, const struct json *container, CRI(LinuxContainerResources) * r)
 {
-	struct json *user = security(p, container, "runAsUser"), *group = security(p, container, "runAsGroup");
-	bool not_root = json_bool(security(p, container, "runAsNonRoot"), false);
-	if (user)
-		s->run_as_user = int64_value(a, json_int(user, 0));
-	else if (image->uid >= 0)
-		s->run_as_user = int64_value(a, image->uid);
-	else if (image->username && *image->username)
-		s->run_as_username = (char *)arena_strdup(a, image->username);
-	if (group && (s->run_as_user || *s->run_as_username))
-		s->run_as_group = int64_value(a, json_int(group, 0));
-	else if (group) {
-		s->run_as_user = int64_value(a, 0);
-		s->run_as_group = int64_value(a, json_int(group, 0));
+	struct slice sizes = slice_of(machine_hugepages(a));
+	const struct json *limits = json_path(container, "resources", "limits", NULL);
+	r->hugepage_limits = ARENA_ARRAY(a, CRI(HugepageLimit) *, sizes.len + 1);
+	while (sizes.len) {
+		struct slice total = slice_cut(&sizes, '\n'), name = slice_cut(&total, ' ');
+		int64_t size = quantity_text_value((struct slice){name.ptr + 10, name.len - 10});
+		if (slice_is(total, "0"))
+			continue;
+		CRI(HugepageLimit) *l = ARENA_NEW(a, CRI(HugepageLimit));
+		runtime__v1__hugepage_limit__init(l);
+		l->page_size = size >= 1 << 30   ? arena_printf(a, "%lldGB", (long long)(size >> 30))
+		               : size >= 1 << 20 ? arena_printf(a, "%lldMB", (long long)(size >> 20))
+		                                 : arena_printf(a, "%lldKB", (long long)(size >> 10));
+		l->limit = (uint64_t)quantity_json_value(json_get_slice(limits, name));
+		r->hugepage_limits[r->n_hugepage_limits++] = l;
 	}
-	if (not_root && s->run_as_user && s->run_as_user->value == 0)
-		return err_set(err, ERR_INVAL,
-		        user ? "container's runAsUser breaks non-root policy"
-		             : "container has runAsNonRoot and image will run as root");
-	if (not_root && !s->run_as_user && *s->run_as_username)
-		return err_set(err, ERR_INVAL,
-		        "container has runAsNonRoot and image has non-numeric user (%s), cannot verify user is "
-		        "non-root",
-		        s->run_as_username);
-	if (not_root && !s->run_as_user)
-		return err_set(err, ERR_INVAL, "container has runAsNonRoot and image will run as root");
-	return 0;
 }
 
 static int set_linux(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image,
@@ -359,24 +335,30 @@ static int set_linux(struct pod *p, struct arena *a, const struct json *containe
 	struct resource_limits limits = container_resources(p->spec, container, node_memory_bytes());
 	runtime__v1__linux_container_resources__init(l->resources);
 	l->resources->cpu_period = limits.cpu_period_us;
-	l->resources->cpu_quota = limits.cpu_quota_us;
+	l->resources->cpu_quota = kubelet_config_bool(p->n->config, "cpuCFSQuota") ? limits.cpu_quota_us : 0;
 	l->resources->cpu_shares = limits.cpu_shares;
 	l->resources->memory_limit_in_bytes = limits.memory_bytes;
 	l->resources->oom_score_adj = limits.oom_score_adj;
+	set_hugepages(a, container, l->resources);
+	l->resources->cpuset_cpus = (char *)cpus_of(p->n->cpus, p, json_cstr(a, json_get(container, "name")), a);
 	s->namespace_options = namespaces(p, a, false);
+	if (set_target(p, a, container, s->namespace_options, err) != 0)
+		return err->code;
 	s->privileged = json_get_bool(sc, "privileged", false);
 	s->readonly_rootfs = json_get_bool(sc, "readOnlyRootFilesystem", false);
 	s->no_new_privs = escalation && !json_bool(escalation, true);
-	s->seccomp = seccomp(p, container, a);
+	s->seccomp = pod_seccomp(a, p->spec, container, kubelet_config_bool(p->n->config, "seccompDefault"));
+	s->apparmor = pod_apparmor(a, p->spec, container);
+	s->selinux_options = pod_selinux(a, p->spec, container);
 	if (!s->privileged && !slice_is(json_get_str(sc, "procMount"), "Unmasked")) {
 		s->masked_paths = (char **)masked;
 		s->n_masked_paths = sizeof masked / sizeof *masked;
 		s->readonly_paths = (char **)read_only;
 		s->n_readonly_paths = sizeof read_only / sizeof *read_only;
 	}
-	add_capabilities(p, a, container, s);
-	add_groups(p, a, &s->supplemental_groups, &s->n_supplemental_groups);
-	return set_user(p, a, container, image, s, err);
+	s->capabilities = pod_capabilities(a, container);
+	pod_groups(a, p->spec, &s->supplemental_groups, &s->n_supplemental_groups);
+	return pod_user(a, p->spec, container, image, s, err);
 }
 
 /* A container's configuration in the making. */
@@ -445,6 +427,11 @@ static int add_volume_mount(struct config *g, const struct json *mount, const st
 	if (expr)
 		sub = env_expand(a, json_str(expr), env);
 	bool read_only = volume_read_only || json_get_bool(mount, "readOnly", false);
+	/* IfPossible it is then just read-only. */
+	if (slice_is(json_get_str(mount, "recursiveReadOnly"), "Enabled"))
+		return err_set(err, ERR_UNIMPLEMENTED,
+		        "volume \"%.*s\" requested recursive read-only mode, but it is not supported by the runtime",
+		        SLICE_FMT(name));
 	if (*sub && !(host = add_sub_path(g, host, sub, err)))
 		return err->code;
 	CRI(Mount) *m = add_mount(a, g->c, *inside == '/' ? inside : arena_printf(a, "/%s", inside), host);
@@ -481,7 +468,7 @@ static int add_devices(struct config *g, struct err *err)
 static struct slice hosts_text(struct pod *p, struct arena *a)
 {
 	struct strbuf b = STRBUF_INIT;
-	const char *sub = json_cstr(a, json_get(p->spec, "subdomain")), *name = host_name(p, a);
+	const char *full = full_name(p, a), *name = host_name(p, a);
 	if (pod_uses_host_network(p)) {
 		char *own = file_read("/etc/hosts", 65536, false, NULL);
 		strbuf_addf(&b, "# Kubernetes-managed hosts file (host network).\n%s", own ? own : "");
@@ -491,9 +478,8 @@ static struct slice hosts_text(struct pod *p, struct arena *a)
 		                "ip6-loopback\n"
 		                "fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-"
 		                "allrouters\n");
-		if (*sub && !json_get_bool(p->spec, "setHostnameAsFQDN", false))
-			strbuf_addf(&b, "%s\t%s.%s.%s.svc.%s\t%s\n", pod_ip(p), name, sub, p->ns,
-			        p->n->o.cluster_domain, name);
+		if (*full)
+			strbuf_addf(&b, "%s\t%s\t%s\n", pod_ip(p), full, name);
 		else
 			strbuf_addf(&b, "%s\t%s\n", pod_ip(p), name);
 	}
@@ -613,6 +599,7 @@ int pod_container_config(struct pod *p, struct arena *a, const struct json *cont
 	if (add_devices(&g, err) != 0)
 		return err->code;
 	add_own_files(&g, attempt);
+	devices_apply(p->n->devices, p, json_cstr(a, json_get(container, "name")), a, c);
 	*ret = c;
 	return set_linux(p, a, container, image, c, err);
 }

@@ -10,6 +10,8 @@ struct pod;
 struct pod_files;
 
 CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt);
+/* Before a sandbox: ERR_INVAL when its name would be longer than a kernel takes. */
+int pod_name_check(struct pod *p, struct arena *a, struct err *err);
 /* Collects in *files what must be made before the runtime is told. Errors: ERR_INVAL, ERR_NOT_FOUND with what is
  * missing: a CreateContainerConfigError. */
 int pod_container_config(struct pod *p, struct arena *a, const struct json *container, unsigned attempt,

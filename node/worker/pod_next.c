@@ -40,6 +40,8 @@ static bool should_restart(const struct pod *p, const struct slot *s, const stru
 	const char *policy = pod_restart_policy(p);
 	if (s->kind == SLOT_SIDECAR)
 		return true;
+	if (s->kind == SLOT_EPHEMERAL)
+		return false;
 	if (s->kind == SLOT_INIT)
 		return c->exit_code != 0 && strcmp(policy, "Never") != 0;
 	return strcmp(policy, "Always") == 0 || (strcmp(policy, "OnFailure") == 0 && c->exit_code != 0);
@@ -76,7 +78,7 @@ static uint64_t crash_wait_ms(const struct slot *s, const struct container *c, c
 
 static struct slot_view due(const struct slot *s, struct slot_view v, const struct pod_world *w)
 {
-	CHECK(!v.blocks || s->kind != SLOT_MAIN);
+	CHECK(!v.blocks || (s->kind != SLOT_MAIN && s->kind != SLOT_EPHEMERAL));
 	v.wait_ms = retry_wait_ms(&s->start, w->now_ms);
 	v.stand = v.wait_ms ? SLOT_RETRY_WAIT : SLOT_DUE;
 	return v;
@@ -106,9 +108,10 @@ struct slot_view pod_slot_view(
         const struct pod *p, const struct slot *s, const struct sandbox *box, const struct pod_world *w)
 {
 	struct container *c = pod_container(p, s->name);
-	struct slot_view v = {.container = c, .blocks = s->kind != SLOT_MAIN};
+	bool prepares = s->kind == SLOT_INIT || s->kind == SLOT_SIDECAR;
+	struct slot_view v = {.container = c, .blocks = prepares};
 	bool is_old = c && strcmp(c->sandbox_id, box->id) != 0;
-	if (!c || (is_old && s->kind != SLOT_MAIN && c->state != CONTAINER_RUNNING))
+	if (!c || (is_old && prepares && c->state != CONTAINER_RUNNING))
 		return due(s, v, w);
 	switch (c->state) {
 	case CONTAINER_RUNNING:
@@ -168,13 +171,15 @@ bool pod_mains_began(const struct pod *p, const struct sandbox *box)
 	return false;
 }
 
-static struct pod_step containers_next(const struct pod *p, const struct sandbox *box, const struct pod_world *w)
+/* Ephemeral containers wait for nobody: they are there to see why an init container does not end. */
+static struct pod_step slots_next(
+        const struct pod *p, const struct sandbox *box, const struct pod_world *w, bool ephemeral)
 {
 	bool began = pod_mains_began(p, box);
 	uint64_t wait_ms = 0;
 	for (size_t i = 0; i < p->slots_count; i++) {
 		struct slot *s = &p->slots[i];
-		if (began && s->kind == SLOT_INIT)
+		if ((began && s->kind == SLOT_INIT) || (s->kind == SLOT_EPHEMERAL) != ephemeral)
 			continue;
 		struct slot_view v = pod_slot_view(p, s, box, w);
 		struct pod_step step = {.slot = s, .container = v.container};
@@ -195,6 +200,17 @@ static struct pod_step containers_next(const struct pod *p, const struct sandbox
 			break;
 	}
 	return rest(wait_ms);
+}
+
+static struct pod_step containers_next(const struct pod *p, const struct sandbox *box, const struct pod_world *w)
+{
+	struct pod_step first = slots_next(p, box, w, true);
+	if (first.action != POD_REST)
+		return first;
+	struct pod_step step = slots_next(p, box, w, false);
+	if (step.action == POD_REST)
+		step.wait_ms = sooner(step.wait_ms, first.wait_ms);
+	return step;
 }
 
 /* Dead containers but for the last two of each name, and all dead sandboxes but the newest, are removed. */
@@ -278,7 +294,7 @@ static struct pod_step running_next(const struct pod *p, const struct pod_world 
 static struct pod_step alive_next(const struct pod *p, const struct pod_world *w)
 {
 	int64_t left_ms = p->object ? deadline_ms(p, w) : INT64_MAX;
-	if (p->is_deleting)
+	if (p->is_deleting || p->is_evicted)
 		return move(POD_STOPPING);
 	if (left_ms <= 0) {
 		struct pod_step step = move(POD_STOPPING);
@@ -318,9 +334,23 @@ static bool any_alive(const struct pod *p, bool but_sidecars)
 	return false;
 }
 
+/* A sidecar that was begun after it, and may need it to the last. */
+static bool later_sidecar_alive(const struct pod *p, const struct container *c)
+{
+	const struct slot *own = pod_slot(p, c->name);
+	LIST_FOREACH (it, &p->containers) {
+		struct container *other = CONTAINER_OF(it, struct container, in_pod);
+		if (is_alive(other) && is_sidecar(p, other) && pod_slot(p, other->name) > own)
+			return true;
+	}
+	return false;
+}
+
 bool pod_should_stop(const struct pod *p, const struct container *c)
 {
-	return is_alive(c) && !c->is_stopping && !(is_sidecar(p, c) && any_alive(p, true));
+	if (!is_alive(c) || c->is_stopping)
+		return false;
+	return !is_sidecar(p, c) || (!any_alive(p, true) && !later_sidecar_alive(p, c));
 }
 
 static struct pod_step stopping_next(const struct pod *p, const struct pod_world *w)

@@ -46,7 +46,8 @@ struct pod_step {
 
 struct pod_step pod_next(const struct pod *p, const struct pod_world *w);
 
-/* While the pod stops: mains first, sidecars when those are gone, none that was told already. */
+/* While the pod stops: mains first, sidecars when those are gone, the last that was begun first; none that was told
+ * already. */
 bool pod_should_stop(const struct pod *p, const struct container *c);
 
 /* Where a container of the spec stands in a running pod. */

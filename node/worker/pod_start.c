@@ -1,6 +1,6 @@
 /* Bringing up a sandbox, and bringing up one container:
  *
- *     sandbox:   cgroup -> RunPodSandbox
+ *     sandbox:   runtime class -> cgroup -> RunPodSandbox
  *     container: configMaps and secrets of the environment -> image -> CreateContainer -> StartContainer -> postStart
  * hook
  *
@@ -10,10 +10,13 @@
 #include "node/worker/pod_start_int.h"
 
 #include "base/check.h"
+#include "base/json/scan.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
 #include "node/cgroup/cgroup.h"
+#include "node/devices/devices.h"
 #include "node/events/events.h"
+#include "node/ground/api_call.h"
 #include "node/ground/errand.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
@@ -21,6 +24,7 @@
 #include "node/probe/probe.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
+#include "node/runtime/pull_secrets.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_config_int.h"
 #include "node/worker/pod_files_int.h"
@@ -32,9 +36,11 @@ enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0, PULL_ERROR_SHOWN_MS =
 
 static const struct retry_rule start_rule = {5000, 60000}, pull_rule = {10000, 300000};
 
-/* A sandbox: PREPARING (cgroup and folders, on the pool) --> RUNNING. A container: FETCHING (configMaps, secrets) -->
- * PULLING --> CONFIGURING (files, on the pool) --> CREATING --> STARTING --> HOOK. Any of them may be the last. */
+/* A sandbox: CLASSING (the runtime class, if it names one) --> PREPARING (cgroup and folders, on the pool) --> RUNNING.
+ * A container: FETCHING (configMaps, secrets) --> PULLING --> CONFIGURING (files, on the pool) --> CREATING -->
+ * STARTING --> HOOK. Any of them may be the last. */
 enum start_state {
+	START_CLASSING,
 	START_PREPARING,
 	START_RUNNING,
 	START_FETCHING,
@@ -48,6 +54,7 @@ enum start_state {
 static bool holds(const struct sm *m, int before);
 
 static const struct sm_state states[] = {
+        [START_CLASSING] = {"classing", SM_TO(START_PREPARING)},
         [START_PREPARING] = {"preparing", SM_TO(START_RUNNING)},
         [START_RUNNING] = {"running", 0},
         [START_FETCHING] = {"fetching", SM_TO(START_PULLING)},
@@ -71,6 +78,7 @@ struct start {
 	struct image_request *pull;
 	const char *image;
 	char *container_id;
+	const char *handler; /* of the runtime class; "": the runtime's default */
 	unsigned attempt;
 	uint64_t pull_began_ms;
 	bool pulled;
@@ -80,7 +88,7 @@ static bool holds(const struct sm *m, int before)
 {
 	const struct start *s = CONTAINER_OF(m, struct start, sm);
 	bool has_container = sm_state(m) == START_STARTING || sm_state(m) == START_HOOK;
-	return s->pod->start == s && s->pod->operations && (s->slot || sm_state(m) == START_RUNNING) &&
+	return s->pod->start == s && s->pod->operations && (s->slot || sm_state(m) <= START_RUNNING) &&
 	       has_container == (s->container_id != NULL);
 }
 
@@ -102,7 +110,8 @@ static struct start *start_new(struct pod *p, struct slot *slot)
 	struct start *s = xcalloc(1, sizeof *s);
 	s->pod = p;
 	s->slot = slot;
-	sm_init(&s->sm, &machine, slot ? START_FETCHING : START_PREPARING, p->name);
+	s->handler = "";
+	sm_init(&s->sm, &machine, slot ? START_FETCHING : START_CLASSING, p->name);
 	CHECK(!p->start);
 	p->start = s;
 	pod_begin(p);
@@ -157,21 +166,59 @@ static void prepared(struct errand *e)
 		pod_event(p, NULL, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
 	CRI(RunPodSandboxRequest) r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
 	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0);
+	r.runtime_handler = (char *)s->handler;
 	sm_move(&s->sm, START_RUNNING);
 	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor,
 	        SANDBOX_MS, sandbox_run, s);
 }
 
-void pod_start_sandbox(struct pod *p)
+static void prepare(struct start *s)
 {
-	struct start *s = start_new(p, NULL);
-	struct pod_file logs = {.kind = POD_FILE_FOLDER, .path = pod_log_dir(p, &s->arena), .mode = 0755};
+	struct pod_file logs = {.kind = POD_FILE_FOLDER, .path = pod_log_dir(s->pod, &s->arena), .mode = 0755};
+	sm_move(&s->sm, START_PREPARING);
 	pod_files_add(&s->files, &s->arena, &logs);
-	if (errand_start(p->n, &s->errand, prepare_on_pool, prepared))
+	if (errand_start(s->pod->n, &s->errand, prepare_on_pool, prepared))
 		return;
 	err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
 	sandbox_failed(s, &s->err);
 	start_end(s);
+}
+
+static void class_there(void *arg, int status, struct slice body, const struct err *err)
+{
+	struct start *s = arg;
+	const char *name = json_cstr(&s->arena, json_get(s->pod->spec, "runtimeClassName"));
+	struct slice handler = err ? SLICE_NULL : json_find(body, "handler", NULL);
+	if (s->pod->n->closing || (err && err->code == ERR_CANCELED)) {
+		start_end(s);
+		return;
+	}
+	if (err)
+		err_set(&s->err, err->code, "failed to get sandbox runtime: runtime class \"%s\": %s", name, err->msg);
+	else if (!handler.len)
+		err_set(&s->err, ERR_INVAL, "failed to get sandbox runtime: runtime class \"%s\" names no handler",
+		        name);
+	if (s->err.code) {
+		sandbox_failed(s, &s->err);
+		start_end(s);
+		return;
+	}
+	s->handler = arena_printf(&s->arena, "%.*s", SLICE_FMT(handler));
+	prepare(s);
+}
+
+void pod_start_sandbox(struct pod *p)
+{
+	struct start *s = start_new(p, NULL);
+	const char *class = json_cstr(&s->arena, json_get(p->spec, "runtimeClassName"));
+	if (pod_name_check(p, &s->arena, &s->err) != 0) {
+		sandbox_failed(s, &s->err);
+		start_end(s);
+	} else if (*class)
+		api_send(
+		        p->n, "GET", NULL, SLICE_NULL, class_there, s, "/apis/node.k8s.io/v1/runtimeclasses/%s", class);
+	else
+		prepare(s);
 }
 
 /* ---- containers ---- */
@@ -282,6 +329,15 @@ static void create(struct start *s)
 	        &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
 }
 
+static void pre_started(void *arg, const struct err *err)
+{
+	struct start *s = arg;
+	if (err)
+		fail(s, "PreStartHookError", err);
+	else
+		create(s);
+}
+
 static void make_files(struct errand *e)
 {
 	struct start *s = CONTAINER_OF(e, struct start, errand);
@@ -293,7 +349,7 @@ static void files_made(struct errand *e)
 	struct start *s = CONTAINER_OF(e, struct start, errand);
 	if (s->err.code)
 		fail(s, "CreateContainerConfigError", &s->err);
-	else
+	else if (!devices_pre_start(s->pod->n->devices, s->pod, s->slot->name, pre_started, s))
 		create(s);
 }
 
@@ -354,6 +410,27 @@ static void pull_begins(void *arg)
 	pod_event(s->pod, s->slot->name, false, "Pulling", "Pulling image \"%s\"", s->image);
 }
 
+/* A secret that is not there keeps nobody from trying. */
+static struct pull_keyring keyring_of(struct start *s)
+{
+	struct pod *p = s->pod;
+	struct pull_keyring ring;
+	struct strbuf missing = STRBUF_INIT;
+	pull_keyring_init(&ring, &s->arena);
+	JSON_FOREACH (it, json_get(p->spec, "imagePullSecrets")) {
+		struct slice name = json_get_str(it, "name");
+		if (name.len && !pull_keyring_add(&ring, refs_get(p, "secrets", name)))
+			strbuf_addf(&missing, "%s%.*s", missing.len ? ", " : "", SLICE_FMT(name));
+	}
+	if (missing.len)
+		pod_event(p, NULL, true, "FailedToRetrieveImagePullSecret",
+		        "Unable to retrieve some image pull secrets (%s); attempting to pull the image may not "
+		        "succeed.",
+		        strbuf_cstr(&missing));
+	strbuf_release(&missing);
+	return ring;
+}
+
 static void refs_there(struct pod *p, const struct err *err)
 {
 	CHECK(p->start && p->start->slot);
@@ -369,8 +446,11 @@ static void refs_there(struct pod *p, const struct err *err)
 	}
 	sm_move(&s->sm, START_PULLING);
 	s->image = json_cstr(&s->arena, json_get(spec, "image"));
-	s->pull = image_ensure(
-	        p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), pull_begins, image_there, s);
+	struct pull_keyring ring = keyring_of(s);
+	size_t count;
+	struct image_credential *credentials = pull_keyring_find(&ring, s->image, &count);
+	s->pull = image_ensure(p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), credentials,
+	        count, pull_begins, image_there, s);
 }
 
 void pod_start_container(struct pod *p, struct slot *slot)

@@ -12,6 +12,8 @@
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
+#include "node/cpus/cpus.h"
+#include "node/devices/devices.h"
 #include "node/events/events.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
@@ -24,6 +26,7 @@
 #include "node/runtime/view.h"
 #include "node/volume/volume.h"
 #include "node/worker/operation.h"
+#include "node/worker/pod_place_int.h"
 #include "node/worker/pod_config_int.h"
 #include "node/worker/pod_kill_int.h"
 #include "node/worker/pod_next_int.h"
@@ -31,7 +34,7 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_GRACE_S = 30, STRAY_GRACE_S = 2, NETWORK_TOLD_MS = 5000 };
+enum { DEFAULT_GRACE_S = 30, STRAY_GRACE_S = 2, LATE_GRACE_S = 2, NETWORK_TOLD_MS = 5000, NODE_UNKNOWN_MS = 250 };
 
 static const struct retry_rule linger_rule = {50, 5000};
 enum { LINGERS_TO_STOP_AGAIN = 8 };
@@ -72,6 +75,7 @@ static void timer_closed(uv_handle_t *h)
 	free(p->slots);
 	rcbuf_unref(p->next_object);
 	strbuf_release(&p->status_text);
+	arena_release(&p->end_text);
 	arena_release(&p->arena);
 	free(p->static_file);
 	free(p->mirror_uid);
@@ -97,16 +101,30 @@ void pod_free(struct pod *p)
 	uv_close((uv_handle_t *)&p->timer, timer_closed);
 }
 
-static void add_slots(struct pod *p, const struct json *list, bool is_init)
+static void add_slot(struct pod *p, struct slice name, enum slot_kind kind)
 {
-	JSON_FOREACH (it, list) {
-		struct slice name = json_get_str(it, "name");
-		p->slots = xrealloc(p->slots, (p->slots_count + 1) * sizeof *p->slots);
-		p->slots[p->slots_count++] = (struct slot){.name = xmemdup(name.ptr, name.len),
-		        .kind = !is_init                                                ? SLOT_MAIN
-		                : slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR
-		                                                                        : SLOT_INIT};
-	}
+	p->slots = xrealloc(p->slots, (p->slots_count + 1) * sizeof *p->slots);
+	p->slots[p->slots_count++] = (struct slot){.name = xmemdup(name.ptr, name.len), .kind = kind};
+}
+
+static void add_slots(struct pod *p)
+{
+	JSON_FOREACH (it, json_get(p->spec, "initContainers"))
+		add_slot(p, json_get_str(it, "name"),
+		        slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR : SLOT_INIT);
+	JSON_FOREACH (it, json_get(p->spec, "containers"))
+		add_slot(p, json_get_str(it, "name"), SLOT_MAIN);
+}
+
+/* These come while it runs. No start is under way, so nobody holds a slot. */
+static void add_ephemeral_slots(struct pod *p)
+{
+	CHECK(!p->start);
+	struct arena a = ARENA_INIT;
+	JSON_FOREACH (it, json_get(p->spec, "ephemeralContainers"))
+		if (!pod_slot(p, json_cstr(&a, json_get(it, "name"))))
+			add_slot(p, json_get_str(it, "name"), SLOT_EPHEMERAL);
+	arena_release(&a);
 }
 
 static void take_object(struct pod *p)
@@ -118,10 +136,9 @@ static void take_object(struct pod *p)
 	rcbuf_unref(json);
 	p->spec = json_get(p->object, "spec");
 	p->meta = json_get(p->object, "metadata");
-	if (!p->slots_count) {
-		add_slots(p, json_get(p->spec, "initContainers"), true);
-		add_slots(p, json_get(p->spec, "containers"), false);
-	}
+	if (!p->slots_count)
+		add_slots(p);
+	add_ephemeral_slots(p);
 	if (!p->start_ns)
 		p->start_ns = time_parse(json_str(json_path(p->object, "status", "startTime", NULL)));
 	if (!p->start_ns)
@@ -129,6 +146,8 @@ static void take_object(struct pod *p)
 	p->is_deleting = p->is_deleting || json_get(p->meta, "deletionTimestamp");
 	int64_t grace = json_get_int(p->meta, "deletionGracePeriodSeconds",
 	        json_get_int(p->spec, "terminationGracePeriodSeconds", DEFAULT_GRACE_S));
+	if (p->is_evicted && grace > p->evict_grace_s)
+		grace = p->evict_grace_s;
 	bool sooner = pod_state(p) == POD_STOPPING && grace < p->grace_s;
 	p->grace_s = grace;
 	if (sooner)
@@ -181,6 +200,29 @@ void pod_set_vanished(struct pod *p)
 	                                                      : 2;
 	pod_start_cancel(p);
 	pod_tick(p);
+}
+
+void pod_terminate(struct pod *p, const char *reason, const char *message, int64_t grace_s)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(grace_s > 0);
+	if (pod_state(p) != POD_RUNNING || p->is_deleting || p->end_reason)
+		return;
+	p->is_evicted = true;
+	p->evict_grace_s = grace_s;
+	p->end_reason = reason;
+	p->end_message = arena_strdup(&p->end_text, message);
+	p->grace_s = p->grace_s < grace_s ? p->grace_s : grace_s;
+	pod_start_cancel(p);
+	pod_tick(p);
+}
+
+void pod_evict(struct pod *p, const char *message, int64_t grace_s)
+{
+	if (pod_state(p) != POD_RUNNING || p->is_deleting || p->end_reason)
+		return;
+	pod_event(p, NULL, true, "Evicted", "%s", message);
+	pod_terminate(p, "Evicted", message, grace_s);
 }
 
 /* Nothing to do until its deletion, which needs no memory of it. */
@@ -321,7 +363,7 @@ static bool show_slots(struct pod *p, const struct pod_world *w)
 			probes_stop(v.container);
 		if (began && s->kind == SLOT_INIT)
 			continue;
-		if (v.stand == SLOT_RUNS && !v.container->probes)
+		if (v.stand == SLOT_RUNS && !v.container->probes && s->kind != SLOT_EPHEMERAL)
 			probes_start(p, v.container, &probe_callbacks);
 		else if (v.stand == SLOT_CRASH_WAIT)
 			any = show_crash_wait(p, s) || any;
@@ -335,16 +377,27 @@ static bool show_slots(struct pod *p, const struct pod_world *w)
 
 /* ---- steps of a pod that should end ---- */
 
+/* What is left of the grace: sidecars come late, and get a little in any case. */
+static int64_t grace_left_s(const struct pod *p)
+{
+	int64_t gone_s = (int64_t)(loop_now_ms(p->n->loop) - p->stop_began_ms) / 1000, left_s = p->grace_s - gone_s;
+	return p->grace_s < LATE_GRACE_S || left_s >= p->grace_s ? p->grace_s
+	       : left_s < LATE_GRACE_S                           ? LATE_GRACE_S
+	                                                         : left_s;
+}
+
 static void stop_containers(struct pod *p)
 {
 	CHECK(pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING);
+	if (!p->stop_began_ms)
+		p->stop_began_ms = loop_now_ms(p->n->loop);
 	LIST_FOREACH (it, &p->containers) {
 		struct container *c = CONTAINER_OF(it, struct container, in_pod);
 		probes_stop(c);
 		if (!pod_should_stop(p, c))
 			continue;
 		pod_event(p, c->name, false, "Killing", "Stopping container %s", c->name);
-		pod_stop_container(p, c, p->grace_s);
+		pod_stop_container(p, c, grace_left_s(p));
 	}
 }
 
@@ -438,9 +491,14 @@ static void move(struct pod *p, const struct pod_step *step)
 	}
 	retry_succeeded(&p->take_down);
 	retry_succeeded(&p->linger);
+	p->stop_began_ms = 0;
 	if (step->state == POD_CLEANING)
 		pod_status_changed(p); /* the last one: in that state none is written any more */
 	sm_move(&p->sm, step->state);
+	if (step->state == POD_FINISHED || step->state == POD_GONE) {
+		cpus_give_back(p->n->cpus, p);
+		devices_give_back(p->n->devices, p);
+	}
 	pod_status_changed(p);
 }
 
@@ -516,6 +574,45 @@ static struct pod_world world_of(const struct pod *p)
 	        .volumes_refresh_ms = volumes_refresh_ms(p)};
 }
 
+/* ---- may it run here? ---- */
+
+static void take_refusal(struct pod *p, const struct admit_refusal *r)
+{
+	p->is_refused = true;
+	p->end_reason = arena_strdup(&p->end_text, r->reason);
+	p->end_message = arena_printf(&p->end_text, "Pod was rejected: %s", r->message);
+	pod_event(p, NULL, true, r->reason, "%s", r->message);
+	sm_move(&p->sm, POD_STOPPING);
+	pod_status_changed(p);
+}
+
+/* False: not to be decided yet. What runs has been let in before we came. */
+static bool decide_admission(struct pod *p)
+{
+	struct arena a = ARENA_INIT;
+	struct admit_refusal r = {NULL, NULL};
+	bool runs = !list_empty(&p->sandboxes) || !list_empty(&p->containers);
+	bool is_decided = runs || pod_place_ask(p, &a, &r);
+	struct err err = ERR_INIT;
+	/* What runs has its own already; it may have been let in under another policy. */
+	if (is_decided && !runs && !r.reason) {
+		enum devices_answer devices = devices_take(p->n->devices, p, &err);
+		if (devices == DEVICES_PENDING) {
+			arena_release(&a);
+			return false; /* it is ticked when the plugins have answered */
+		}
+		if (devices == DEVICES_REFUSED || cpus_take(p->n->cpus, p, &err) != 0)
+			r = (struct admit_refusal){"UnexpectedAdmissionError", err.msg};
+	}
+	p->is_admitted = is_decided && !r.reason;
+	if (r.reason)
+		take_refusal(p, &r);
+	if (!is_decided)
+		pod_wake(p, NODE_UNKNOWN_MS);
+	arena_release(&a);
+	return is_decided;
+}
+
 /* While operations are open only a deletion is heard. */
 static void tick_busy(struct pod *p)
 {
@@ -536,6 +633,9 @@ static void gone(struct pod *p)
 static void tick_idle(struct pod *p)
 {
 	CHECK(!p->operations && !p->start);
+	bool is_new = pod_state(p) == POD_RUNNING && p->object && !p->is_deleting && !p->is_admitted;
+	if (is_new && !decide_admission(p))
+		return;
 	struct pod_world w = world_of(p);
 	struct pod_step step = pod_next(p, &w);
 	while (step.action == POD_MOVE) {

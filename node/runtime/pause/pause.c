@@ -7,7 +7,7 @@ struct kernel_sigaction {
 	void (*handler)(int);
 	unsigned long flags;
 	void (*restorer)(void);
-	unsigned long mask;
+	unsigned long mask[8 / sizeof(long)];
 };
 
 #if defined(__x86_64__)
@@ -34,8 +34,20 @@ static long call4(long number, long a, long b, long c, long d)
 	return x0;
 }
 __asm__(".globl restore\nrestore:\n\tmov x8, #139\n\tsvc 0\n");
+#elif defined(__arm__)
+static long call4(long number, long a, long b, long c, long d)
+{
+	register long r7 __asm__("r7") = number;
+	register long r0 __asm__("r0") = a;
+	register long r1 __asm__("r1") = b;
+	register long r2 __asm__("r2") = c;
+	register long r3 __asm__("r3") = d;
+	__asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3) : "memory");
+	return r0;
+}
+__asm__(".globl restore\n.type restore, %function\nrestore:\n\tmov r7, #173\n\tsvc 0\n");
 #else
-#error "the pause program knows x86-64 and aarch64"
+#error "the pause program knows x86-64, aarch64 and arm"
 #endif
 
 void restore(void);
@@ -56,16 +68,16 @@ static void on_child(int number)
 
 static void handle(int number, void (*fn)(int))
 {
-	struct kernel_sigaction action = {fn, FLAG_RESTORER, restore, 0};
+	struct kernel_sigaction action = {fn, FLAG_RESTORER, restore, {0}};
 	call4(__NR_rt_sigaction, number, (long)&action, 0, 8);
 }
 
 void _start(void)
 {
-	unsigned long none = 0;
+	unsigned long none[8 / sizeof(long)] = {0};
 	handle(SIG_INT, on_end);
 	handle(SIG_TERM, on_end);
 	handle(SIG_CHLD, on_child);
 	for (;;)
-		call4(__NR_rt_sigsuspend, (long)&none, 8, 0, 0);
+		call4(__NR_rt_sigsuspend, (long)none, 8, 0, 0);
 }

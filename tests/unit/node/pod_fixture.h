@@ -23,12 +23,12 @@ static inline void fixture_parse(struct fixture *f, const char *json)
 	f->pod.meta = json_get(f->pod.object, "metadata");
 }
 
-static inline void fixture_slots(struct fixture *f, const char *list, bool is_init)
+static inline void fixture_slots(struct fixture *f, const char *list, enum slot_kind kind)
 {
 	JSON_FOREACH (it, json_get(f->pod.spec, list)) {
 		struct slot *s = &f->slots[f->pod.slots_count++];
-		*s = (struct slot){.name = (char *)json_cstr(&f->pod.arena, json_get(it, "name")), .kind = SLOT_MAIN};
-		if (is_init)
+		*s = (struct slot){.name = (char *)json_cstr(&f->pod.arena, json_get(it, "name")), .kind = kind};
+		if (kind == SLOT_INIT)
 			s->kind = slice_is(json_get_str(it, "restartPolicy"), "Always") ? SLOT_SIDECAR : SLOT_INIT;
 	}
 }
@@ -42,8 +42,9 @@ static inline void fixture_init(struct fixture *f, const char *object)
 	list_init(&f->pod.containers);
 	sm_init(&f->pod.sm, &pod_machine, POD_RUNNING, "p");
 	fixture_parse(f, object);
-	fixture_slots(f, "initContainers", true);
-	fixture_slots(f, "containers", false);
+	fixture_slots(f, "initContainers", SLOT_INIT);
+	fixture_slots(f, "containers", SLOT_MAIN);
+	fixture_slots(f, "ephemeralContainers", SLOT_EPHEMERAL);
 }
 
 static inline void fixture_release(struct fixture *f)

@@ -36,7 +36,7 @@ static const char *write_one(const char *name)
 {
 	struct err err = ERR_INIT;
 	const char *path = arena_printf(&a, "%s/%s", dir, name);
-	if (system_image_write(path, &err) != 0)
+	if (system_image_write(path, SYSTEM_IMAGE, &err) != 0)
 		fail_msg("%s", err.msg);
 	return path;
 }
@@ -86,9 +86,9 @@ static void the_same_files_are_the_same_bytes(void **state)
 {
 	const char *one = write_one("one.tar"), *other = write_one("other.tar");
 	assert_int_equal(run("cmp %s %s", one, other), 0);
-	const char *stamp = system_image_stamp(&a);
+	const char *stamp = system_image_stamp(&a, SYSTEM_IMAGE);
 	assert_true(slice_starts(slice_of(stamp), SYSTEM_IMAGE) && slice_ends(slice_of(stamp), "\n"));
-	assert_string_equal(stamp, system_image_stamp(&a));
+	assert_string_equal(stamp, system_image_stamp(&a, SYSTEM_IMAGE));
 }
 
 /* In its own root it finds its loader and its libraries: it begins as far as to say that it was called wrongly. */
@@ -108,7 +108,7 @@ static void what_is_in_it_runs_alone(void **state)
 static void a_place_that_cannot_be_written_is_named(void **state)
 {
 	struct err err = ERR_INIT;
-	assert_int_not_equal(system_image_write("/nonexistent/image.tar", &err), 0);
+	assert_int_not_equal(system_image_write("/nonexistent/image.tar", SYSTEM_IMAGE, &err), 0);
 	assert_non_null(strstr(err.msg, "/nonexistent/image.tar"));
 }
 
@@ -116,7 +116,7 @@ static int write_and_remove(struct err *err)
 {
 	char path[128];
 	snprintf(path, sizeof path, "%s/image.tar", dir);
-	int rc = system_image_write(path, err);
+	int rc = system_image_write(path, SYSTEM_IMAGE, err);
 	assert_true((access(path, F_OK) == 0) == (rc == 0)); /* all of it or nothing */
 	unlink(path);
 	return rc;

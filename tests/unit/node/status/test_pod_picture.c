@@ -303,6 +303,22 @@ static void every_write_is_consistent_in_any_order(void **state)
 	}
 }
 
+static void an_ephemeral_container_has_no_part_in_phase_and_readiness(void **state)
+{
+	fixture_init(&f, POD("\"containers\":[{\"name\":\"c\"}],\"ephemeralContainers\":[{\"name\":\"e\"}]"));
+	fixture_sandbox(&f);
+	fixture_container(&f, "c", CONTAINER_RUNNING);
+	struct pod_picture pic = take();
+	assert_string_equal(pic.phase, "Running");
+	assert_true(pic.containers_ready);
+	assert_int_equal(pic.containers[1].state, PICTURE_WAITING);
+	fixture_container(&f, "e", CONTAINER_RUNNING);
+	pic = take();
+	assert_int_equal(pic.containers[1].state, PICTURE_RUNNING);
+	assert_false(pic.containers[1].is_ready);
+	assert_true(pic.containers_ready);
+}
+
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -314,6 +330,7 @@ int main(void)
 	        T(after_a_restart_of_ours_the_probes_last_word_holds),
 	        T(a_container_that_vanished_is_told_as_lost),
 	        T(a_pod_is_not_over_while_a_sidecar_runs),
+	        T(an_ephemeral_container_has_no_part_in_phase_and_readiness),
 	        T(every_write_is_consistent_in_any_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

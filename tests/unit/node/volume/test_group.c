@@ -61,16 +61,18 @@ static void all_is_given(void **state)
 	need_root();
 	make_file("volume/a");
 	make_file("volume/sub/b");
-	assert_int_equal(volume_give_to_group(in("volume"), 4321, &err), 0);
+	assert_int_equal(volume_give_to_group(in("volume"), 4321, true, &err), 0);
 	assert_int_equal(look("volume/sub/b").st_gid, 4321);
 	assert_int_equal(look("volume/a").st_mode & 07777, 0660);
 	assert_int_equal(look("volume/sub").st_mode & 07777, 02770);
 	assert_int_equal(look("volume").st_gid, 4321);
 	make_file("volume/later");
 	assert_int_equal(chown(in("volume/later"), 0, 0), 0);
-	assert_int_equal(volume_give_to_group(in("volume"), 4321, &err), 0);
+	assert_int_equal(volume_give_to_group(in("volume"), 4321, true, &err), 0);
 	assert_int_equal(look("volume/later").st_gid, 0); /* not twice */
-	assert_int_equal(volume_give_to_group(in("volume"), -1, &err), 0);
+	assert_int_equal(volume_give_to_group(in("volume"), 4321, false, &err), 0);
+	assert_int_equal(look("volume/later").st_gid, 4321); /* but where the pod wants it always */
+	assert_int_equal(volume_give_to_group(in("volume"), -1, true, &err), 0);
 }
 
 static void what_links_point_to_is_left_alone(void **state)
@@ -81,7 +83,7 @@ static void what_links_point_to_is_left_alone(void **state)
 	make_file("outside/file");
 	assert_int_equal(symlink(in("secret"), in("volume/link")), 0);
 	assert_int_equal(symlink(in("outside"), in("volume/sub/dir")), 0);
-	assert_int_equal(volume_give_to_group(in("volume"), 4321, &err), 0);
+	assert_int_equal(volume_give_to_group(in("volume"), 4321, true, &err), 0);
 	assert_int_equal(look("secret").st_gid, 0);
 	assert_int_equal(look("secret").st_mode & 07777, 0600);
 	assert_int_equal(look("outside").st_mode & 07777, 0700);
@@ -97,7 +99,7 @@ static void what_is_too_deep_is_told(void **state)
 		n += snprintf(path + n, sizeof path - (size_t)n, "/d");
 		assert_int_equal(mkdir(path, 0755), 0);
 	}
-	assert_int_equal(volume_give_to_group(in("volume"), 4321, &err), ERR_TOO_BIG);
+	assert_int_equal(volume_give_to_group(in("volume"), 4321, true, &err), ERR_TOO_BIG);
 	assert_int_not_equal(look("volume").st_gid, 4321); /* it is not done */
 }
 

@@ -72,6 +72,23 @@ static void quantities_become_cgroup_values(void **state)
 	assert_int_equal(r.cpu_quota_us, 1000);
 }
 
+static void a_pods_group_counts_init_containers_and_overhead(void **state)
+{
+	struct resource_limits r =
+	        pod_resources(parse("{\"overhead\":{\"cpu\":\"100m\",\"memory\":\"1Mi\"},\"initContainers\":[{"
+	                            "\"resources\":{\"limits\":{\"cpu\":"
+	                            "\"2\",\"memory\":\"1Mi\"},\"requests\":{\"cpu\":\"500m\"}}}],\"containers\":[{"
+	                            "\"resources\":{\"limits\":{"
+	                            "\"cpu\":\"1\",\"memory\":\"8Mi\"},\"requests\":{\"cpu\":\"900m\"}}}]}"));
+	assert_int_equal(r.cpu_shares, 1024);     /* 900m of the main container, and the overhead */
+	assert_int_equal(r.cpu_quota_us, 210000); /* two CPUs of the init container, and the overhead */
+	assert_int_equal(r.memory_bytes, 9 << 20);
+	r = pod_resources(
+	        parse("{\"initContainers\":[{}],\"containers\":[{\"resources\":{\"limits\":{\"cpu\":\"1\"}}}]}"));
+	assert_int_equal(r.cpu_quota_us, 0); /* one may use what it likes */
+	assert_int_equal(r.memory_bytes, 0);
+}
+
 static void an_image_without_a_tag_is_the_latest(void **state)
 {
 	assert_string_equal(image_default_tag(&arena, "busybox"), "busybox:latest");
@@ -112,6 +129,7 @@ int main(void)
 	        cmocka_unit_test(variables_are_expanded),
 	        cmocka_unit_test(quality_of_service),
 	        cmocka_unit_test(quantities_become_cgroup_values),
+	        cmocka_unit_test(a_pods_group_counts_init_containers_and_overhead),
 	        cmocka_unit_test(an_image_without_a_tag_is_the_latest),
 	        cmocka_unit_test(the_network_configuration_is_json),
 	        cmocka_unit_test(the_pause_image_is_a_tar),

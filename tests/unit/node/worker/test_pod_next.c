@@ -180,6 +180,18 @@ static void a_pod_past_its_deadline_is_stopped(void **state)
 	assert_string_equal(next().end_reason, "DeadlineExceeded");
 }
 
+static void a_pod_that_is_evicted_is_stopped_and_stays(void **state)
+{
+	make(POD(ONE));
+	fixture_sandbox(&f)->is_ready = false;
+	f.pod.is_evicted = true;
+	f.pod.end_reason = "Evicted";
+	moves_to(POD_STOPPING);
+	enter(POD_STOPPING);
+	w.has_volumes = false;
+	moves_to(POD_FINISHED);
+}
+
 static void sidecars_stop_after_the_mains(void **state)
 {
 	make(POD(SIDECAR_AND_ONE));
@@ -197,6 +209,23 @@ static void sidecars_stop_after_the_mains(void **state)
 	exits(c, 0);
 	is(POD_STOP_CONTAINERS);
 	assert_true(pod_should_stop(&f.pod, s));
+}
+
+static void sidecars_stop_in_the_order_turned_around(void **state)
+{
+	make(POD("\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\"},{\"name\":\"i\"},{\"name\":\"t\","
+	         "\"restartPolicy\":"
+	         "\"Always\"}]," ONE));
+	fixture_sandbox(&f);
+	struct container *first = fixture_container(&f, "s", CONTAINER_RUNNING),
+	                 *second = fixture_container(&f, "t", CONTAINER_RUNNING);
+	exits(fixture_container(&f, "c", CONTAINER_RUNNING), 0);
+	f.pod.is_deleting = true;
+	enter(POD_STOPPING);
+	assert_false(pod_should_stop(&f.pod, first));
+	assert_true(pod_should_stop(&f.pod, second));
+	exits(second, 0);
+	assert_true(pod_should_stop(&f.pod, first));
 }
 
 static void sidecars_do_not_keep_a_pod_from_finishing(void **state)
@@ -314,6 +343,47 @@ static void a_pod_that_only_the_runtime_knows_is_stopped(void **state)
 	moves_to(POD_STOPPING);
 }
 
+static void an_ephemeral_container_waits_for_nobody_and_runs_once(void **state)
+{
+	make(POD(INIT_AND_ONE ",\"ephemeralContainers\":[{\"name\":\"e\"}]"));
+	is(POD_START_SANDBOX);
+	fixture_sandbox(&f);
+	assert_string_equal(next().slot->name, "e");
+	struct container *e = fixture_container(&f, "e", CONTAINER_RUNNING);
+	assert_string_equal(next().slot->name, "i");
+	exits(fixture_container(&f, "i", CONTAINER_RUNNING), 0);
+	exits(e, 1);
+	assert_string_equal(next().slot->name, "c");
+	fixture_container(&f, "c", CONTAINER_RUNNING);
+	is(POD_REST); /* nothing restarts it, whatever the policy */
+}
+
+static void an_ephemeral_container_does_not_keep_a_pod_from_finishing(void **state)
+{
+	make(POD("\"restartPolicy\":\"Never\"," ONE ",\"ephemeralContainers\":[{\"name\":\"e\"}]"));
+	fixture_sandbox(&f);
+	struct container *e = fixture_container(&f, "e", CONTAINER_RUNNING);
+	exits(fixture_container(&f, "c", CONTAINER_RUNNING), 0);
+	moves_to(POD_FINISHING);
+	enter(POD_FINISHING);
+	is(POD_STOP_CONTAINERS);
+	assert_true(pod_should_stop(&f.pod, e));
+}
+
+/* The pod's box was lost with all in it: what was run once to look at it is not run again. */
+static void an_ephemeral_container_of_a_lost_sandbox_is_over(void **state)
+{
+	make(POD(ONE ",\"ephemeralContainers\":[{\"name\":\"e\"}]"));
+	struct sandbox *first = fixture_sandbox(&f);
+	exits(fixture_container(&f, "e", CONTAINER_RUNNING), 137);
+	exits(fixture_container(&f, "c", CONTAINER_RUNNING), 137);
+	first->is_ready = false;
+	fixture_sandbox(&f);
+	assert_string_equal(next().slot->name, "c");
+	fixture_container(&f, "c", CONTAINER_RUNNING);
+	is(POD_REST);
+}
+
 #define T(name) cmocka_unit_test_teardown(name, teardown)
 
 int main(void)
@@ -327,7 +397,9 @@ int main(void)
 	        T(details_that_are_not_told_are_waited_for),
 	        T(what_we_left_half_made_is_removed),
 	        T(a_pod_past_its_deadline_is_stopped),
+	        T(a_pod_that_is_evicted_is_stopped_and_stays),
 	        T(sidecars_stop_after_the_mains),
+	        T(sidecars_stop_in_the_order_turned_around),
 	        T(sidecars_do_not_keep_a_pod_from_finishing),
 	        T(a_finished_pod_keeps_its_records_until_it_is_deleted),
 	        T(a_deletion_while_it_finishes_is_heard),
@@ -336,6 +408,9 @@ int main(void)
 	        T(the_last_status_goes_out_before_the_records_go),
 	        T(old_records_are_collected),
 	        T(a_pod_that_only_the_runtime_knows_is_stopped),
+	        T(an_ephemeral_container_waits_for_nobody_and_runs_once),
+	        T(an_ephemeral_container_does_not_keep_a_pod_from_finishing),
+	        T(an_ephemeral_container_of_a_lost_sandbox_is_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,26 @@
+/* Whether a pod may run on this node at all, asked once before anything of it is made. Pure. */
+#ifndef K3X_NODE_WORKER_POD_ADMIT_INT_H
+#define K3X_NODE_WORKER_POD_ADMIT_INT_H
+
+#include "base/json/json.h"
+
+/* What the node is. */
+struct admit_node {
+	struct slice name, labels, taints, allocatable; /* raw texts of the Node object */
+	bool is_known;                                  /* else none of them is there, and only the rest is checked */
+	bool has_apparmor;
+	bool is_shutting_down;
+	const struct json *unsafe_sysctls; /* that are allowed, "kernel.msg*" among them; NULL: none */
+	unsigned pressures;                /* NODE_PRESSURE_*: what it is short of */
+};
+
+struct admit_refusal {
+	const char *reason;  /* upstream's: "NodePorts", "OutOfcpu"; NULL: it may */
+	const char *message; /* in the arena */
+};
+
+/* `others`: the specs of the pods that run here or are to. */
+struct admit_refusal pod_admit(struct arena *a, const struct json *spec, bool is_static,
+        const struct json *const *others, size_t others_count, const struct admit_node *node);
+
+#endif

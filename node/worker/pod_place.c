@@ -1,0 +1,72 @@
+/* See pod_place_int.h: what the rules of pod_admit.c are to know, from the records and the Node as the API server has
+ * it. */
+#include "node/worker/pod_place_int.h"
+
+#include "api/client/informer.h"
+#include "base/check.h"
+#include "base/json/scan.h"
+#include "node/config/kubelet_config.h"
+#include "node/ground/machine.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/ground/pod_record.h"
+
+#include <stdlib.h>
+
+/* The scheduler gives a place away again when its pod's status says that it is over, which may be before the last of it
+ * is taken down. */
+static bool holds_its_place(const struct pod *p)
+{
+	if (!p->spec || !p->in_api || !p->is_admitted || pod_state(p) >= POD_FINISHED)
+		return false;
+	if (pod_state(p) == POD_RUNNING || p->is_deleting)
+		return true;
+	LIST_FOREACH (it, &p->containers) {
+		enum container_state state = CONTAINER_OF(it, struct container, in_pod)->state;
+		if (state == CONTAINER_RUNNING || state == CONTAINER_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
+/* The specs of the pods that have a place here already. */
+static const struct json **specs_of_others(const struct pod *p, struct arena *a, size_t *ret_count)
+{
+	size_t count, kept = 0;
+	struct pod **pods = node_pods(p->n, &count);
+	const struct json **specs = ARENA_ARRAY(a, const struct json *, count + 1);
+	for (size_t i = 0; i < count; i++)
+		if (pods[i] != p && holds_its_place(pods[i]))
+			specs[kept++] = pods[i]->spec;
+	free(pods);
+	*ret_count = kept;
+	return specs;
+}
+
+static struct admit_node node_as_it_is(const struct node *n)
+{
+	struct informer_object *o = n->node_informer ? informer_get(n->node_informer, slice_of(n->o.node_name)) : NULL;
+	struct slice text = o ? informer_text(o) : SLICE_NULL;
+	struct admit_node node = {.name = slice_of(n->o.node_name),
+	        .labels = o ? json_find(text, "metadata", "labels", NULL) : SLICE_NULL,
+	        .taints = o ? json_find(text, "spec", "taints", NULL) : SLICE_NULL,
+	        .allocatable = o ? json_find(text, "status", "allocatable", NULL) : SLICE_NULL,
+	        .has_apparmor = node_has_apparmor(),
+	        .unsafe_sysctls = kubelet_config_get(n->config, "allowedUnsafeSysctls"),
+	        .is_shutting_down = n->is_shutting_down,
+	        .pressures = n->pressures};
+	node.is_known = node.allocatable.len > 0;
+	return node;
+}
+
+bool pod_place_ask(const struct pod *p, struct arena *a, struct admit_refusal *ret)
+{
+	struct admit_node node = node_as_it_is(p->n);
+	size_t count;
+	LOOP_CHECK_OWNER(p->n->loop);
+	if (!node.is_known && !p->is_static)
+		return false;
+	const struct json *const *others = specs_of_others(p, a, &count);
+	*ret = pod_admit(a, p->spec, p->is_static, others, count, &node);
+	return true;
+}

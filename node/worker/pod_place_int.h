@@ -1,0 +1,12 @@
+/* Is there a place for a pod on this node? Node's loop. */
+#ifndef K3X_NODE_WORKER_POD_PLACE_INT_H
+#define K3X_NODE_WORKER_POD_PLACE_INT_H
+
+#include "node/worker/pod_admit_int.h"
+
+struct pod;
+
+/* Against all pods that have one. False: the Node is not known yet, ask again; *ret is untouched then. */
+bool pod_place_ask(const struct pod *p, struct arena *a, struct admit_refusal *ret);
+
+#endif
