@@ -16,3 +16,5 @@ build/gen/tools/k3x/addon_files.c: FORCE
 			echo "        {\"$$n\", $$s, $${s}_end},"; done; \
 		echo '        {0},'; echo '};'; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else echo "  GEN $@"; mv $@.new $@; fi
+
+$(B)/obj/tools/k3x/killall.o: tools/install/killall.sh

@@ -141,6 +141,7 @@ int bench_rbac(struct bench_settings *s);
 int bench_start(struct bench_settings *s);
 int bench_store(struct bench_settings *s);
 int bench_wear(struct bench_settings *s);
+int bench_nodes(struct bench_settings *s);
 
 /* ---- the objects (bench_objects.c) ---- */
 

@@ -17,14 +17,15 @@ int bench_store_engine_main(int argc, char **argv);
 
 static int usage(FILE *out)
 {
-	fprintf(out,
-	        "Usage: k3x-bench api|rbac|start|store|wear [flags]\n       k3x-bench engine [DIRECTORY [SECONDS]]\n\n"
-	        "  api     creations, lists, watch fan-out, memory of the API server\n"
-	        "  rbac    decisions by roles\n"
-	        "  start   time until ready, memory and CPU when idle\n"
-	        "  store   k3x-store beside etcd, three servers each\n"
-	        "  wear    bytes that reach the disk, beside etcd; needs root\n"
-	        "  engine  the datastore without network\n");
+	fprintf(out, "Usage: k3x-bench api|rbac|nodes|start|store|wear [flags]\n       k3x-bench engine [DIRECTORY "
+	             "[SECONDS]]\n\n"
+	             "  api     creations, lists, watch fan-out, memory of the API server\n"
+	             "  rbac    decisions by roles\n"
+	             "  nodes   scheduler and controllers on nodes that are made up\n"
+	             "  start   time until ready, memory and CPU when idle\n"
+	             "  store   k3x-store beside etcd, three servers each\n"
+	             "  wear    bytes that reach the disk, beside etcd; needs root\n"
+	             "  engine  the datastore without network\n");
 	return out == stdout ? 0 : 2;
 }
 
@@ -53,7 +54,7 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	        {"quick", 0, FLAG_BOOL, &s->quick, NULL, "fewer and shorter rounds", NULL},
 	};
 	struct flags f = {.program = "k3x-bench",
-	        .summary = "k3x-bench api|rbac|start|store|wear: measures a k3x server",
+	        .summary = "k3x-bench api|rbac|nodes|start|store|wear: measures a k3x server",
 	        .table = table,
 	        .count = COUNT_OF(table)};
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
@@ -87,6 +88,8 @@ int bench_main(int argc, char **argv)
 		run = bench_api;
 	else if (strcmp(what, "rbac") == 0)
 		run = bench_rbac;
+	else if (strcmp(what, "nodes") == 0)
+		run = bench_nodes;
 	else if (strcmp(what, "start") == 0)
 		run = bench_start;
 	else if (strcmp(what, "store") == 0)

@@ -1,5 +1,6 @@
 # busybox_image NAME:TAG FILE [COMMAND...]: a docker-save archive with busybox in it; the command is its default one. For
-# tests, and for clusters to play with, where nothing can be pulled. Source it.
+# tests, and for clusters to play with, where nothing can be pulled. What lies in the folder BUSYBOX_IMAGE_EXTRA is laid
+# over its root. Source it.
 busybox_image() {
 	local name=$1 file=$2 dir a
 	shift 2
@@ -8,6 +9,7 @@ busybox_image() {
 	cp "$(type -P busybox)" "$dir/root/bin/busybox"
 	for a in $("$dir/root/bin/busybox" --list | grep -vx busybox); do ln -sf busybox "$dir/root/bin/$a"; done
 	echo 'root:x:0:0:root:/:/bin/sh' >"$dir/root/etc/passwd"
+	[ -z "${BUSYBOX_IMAGE_EXTRA:-}" ] || cp -r --remove-destination "$BUSYBOX_IMAGE_EXTRA/." "$dir/root/"
 	tar -C "$dir/root" --owner=0 --group=0 -cf "$dir/layer.tar" .
 	local sum command
 	sum=$(sha256sum "$dir/layer.tar" | cut -d' ' -f1)

@@ -15,7 +15,7 @@ build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev
   libprotobuf-c-dev protobuf-c-compiler libyaml-dev zlib1g-dev libmnl-dev libjansson-dev libcurl4-openssl-dev"
 run_pkgs="tzdata containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
 test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount lz4 python3-flask-cors
-  bind9-dnsutils dnsmasq-base"
+  bind9-dnsutils dnsmasq-base postgresql pgbouncer mariadb-server dbus-daemon clang lld wasi-libc libclang-rt-dev-wasm32"
 newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client python3-moto"
 raft_pkgs="libraft-dev"
 k8s_pkgs="golang-k8s-api-dev golang-k8s-apimachinery-dev"
@@ -38,6 +38,8 @@ missing_of() {
 }
 
 . /etc/os-release
+# WebAssembly pods are tested with Debian 13's engine: there as it is, on Debian 12 out of a folder (wasm_root.sh).
+[ "${VERSION_ID:-}" = 12 ] || test_pkgs="$test_pkgs libwasmedge0"
 # Debian 13's static libcrypto was built with it.
 [ "${VERSION_ID:-}" = 12 ] || build_pkgs="$build_pkgs libzstd-dev"
 [ "${ID:-}" = debian ] || die "this is ${PRETTY_NAME:-an unknown system}; packages are only known for Debian 12 and 13"
@@ -90,7 +92,8 @@ unpack_api() {
 }
 
 mkdir -p "$root/build/deps"
-[ -f "$stamp" ] && [ "$stamp" -nt "$0" ] && [ -f "$api_dir/.done" ] && [ -z "$(missing_of "$build_pkgs $run_pkgs $test_pkgs $newer_pkgs $raft_pkgs")" ] && exit 0
+has_wasm_root() { [ "$VERSION_ID" != 12 ] || [ -f "$root/build/deps/wasm-root/.done" ]; }
+[ -f "$stamp" ] && [ "$stamp" -nt "$0" ] && [ -f "$api_dir/.done" ] && has_wasm_root && [ -z "$(missing_of "$build_pkgs $run_pkgs $test_pkgs $newer_pkgs $raft_pkgs")" ] && exit 0
 
 need=$(missing_of "$build_pkgs $run_pkgs $test_pkgs")
 need_newer=$(missing_of "$newer_pkgs")
@@ -113,5 +116,9 @@ else
 	install_pkgs "" "$need$need_newer$need_raft"
 fi
 unpack_api
+if [ "$VERSION_ID" = 12 ]; then
+	has_wasm_root || say "unpacking WasmEdge of Debian 13"
+	"$root/tools/install/wasm_root.sh"
+fi
 touch "$stamp"
 say "complete"

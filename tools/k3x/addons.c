@@ -6,8 +6,9 @@
 #include "tools/k3x/addons.h"
 
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "node/runtime/system_image.h"
+#include "tools/k3x/system_names.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,14 +19,13 @@
 /* k3s's name, ours. What is built in has no file: it is left out where it is made. */
 static const struct {
 	const char *name, *synonym;
-	bool is_built_in;
 } components[] = {
-        {"coredns", "dns", false},
-        {"traefik", "ingress", false},
-        {"servicelb", "loadbalancer", true}, /* parts/part_controllers.c */
-        {"local-storage", "provisioner", false},
-        {"metrics-server", "metrics", false},
-        {"runtimes", NULL, false},
+        {"coredns", "dns"},
+        {"traefik", "ingress"},
+        {"servicelb", "loadbalancer"}, /* parts/part_controllers.c */
+        {"local-storage", "provisioner"},
+        {"metrics-server", "metrics"},
+        {"runtimes", NULL},
 };
 
 enum { COMPONENTS = sizeof components / sizeof *components };
@@ -38,14 +38,6 @@ static const struct addon_file *find_file(const struct addon_file *files, const 
 		if (strcmp(files->name, name) == 0)
 			return files;
 	return NULL;
-}
-
-static bool is_built_in(const char *name)
-{
-	for (size_t i = 0; i < COMPONENTS; i++)
-		if (components[i].is_built_in && strcmp(components[i].name, name) == 0)
-			return true;
-	return false;
 }
 
 /* NULL: no component is called so. */
@@ -89,7 +81,12 @@ int addons_choose(struct server_settings *s, const struct addon_file *files, str
 
 static const char *default_storage(struct server_settings *s)
 {
-	return arena_printf(&s->arena, "%s/storage", s->data_dir);
+	return s->local_storage ? s->local_storage : arena_printf(&s->arena, "%s/storage", s->data_dir);
+}
+
+static const char *registry_alone(struct server_settings *s)
+{
+	return s->system_registry ? s->system_registry : "";
 }
 
 static const char *cluster_dns(struct server_settings *s)
@@ -117,15 +114,16 @@ static const char *address_types(struct server_settings *s)
 	return "InternalIP,ExternalIP,Hostname";
 }
 
-/* What stands before names of images; there is no setting for it yet. */
+/* What stands before names of images. */
 static const char *registry(struct server_settings *s)
 {
-	return "";
+	const char *r = registry_alone(s);
+	return *r ? arena_printf(&s->arena, "%s/", r) : "";
 }
 
 static const char *system_image(struct server_settings *s)
 {
-	return SYSTEM_IMAGE;
+	return system_name(&s->arena, s->system_registry, SYSTEM_IMAGE);
 }
 
 static const struct {
@@ -139,7 +137,7 @@ static const struct {
         {"DEFAULT_LOCAL_STORAGE_PATH", default_storage},
         {"PREFERRED_ADDRESS_TYPES", address_types},
         {"SYSTEM_DEFAULT_REGISTRY", registry},
-        {"SYSTEM_DEFAULT_REGISTRY_RAW", registry},
+        {"SYSTEM_DEFAULT_REGISTRY_RAW", registry_alone},
         {"SYSTEM_IMAGE", system_image},
 };
 
@@ -210,12 +208,6 @@ static int lay_out(struct server_settings *s, const struct addon_file *f, struct
 
 int addons_lay_out(struct server_settings *s, const struct addon_file *files, struct err *err)
 {
-	for (size_t i = 0; i < s->disable.count; i++) {
-		const char *name = canonical(files, s->disable.items[i]);
-		if (!is_built_in(name) && !find_file(files, name))
-			log_warn("server", "nothing is left out: this component is not built yet", "disable=%s",
-			        s->disable.items[i]);
-	}
 	for (const struct addon_file *f = files; f->name; f++) {
 		const char *path = server_file(s, "server/manifests/%s.yaml", f->name);
 		if (!flag_list_has(&s->addons_off, f->name)) {

@@ -14,11 +14,11 @@ struct addon_file {
 extern const struct addon_file addon_files[];
 
 /* What --disable says becomes s->addons_off: names of packaged add-ons, synonyms resolved. ERR_INVAL: no component is
- * called so. A component that is known and not built yet is accepted here, and told by addons_lay_out(). */
+ * called so. */
 int addons_choose(struct server_settings *s, const struct addon_file *files, struct err *err);
 
-/* Writes them, those that are left out are removed, and says what --disable has no meaning for yet. Files that are as
- * they should be are not touched; X.yaml.skip keeps X.yaml from being written. */
+/* Writes them, those that are left out are removed, and files that are as they should be are not
+ * touched; X.yaml.skip keeps X.yaml from being written. */
 int addons_lay_out(struct server_settings *s, const struct addon_file *files, struct err *err);
 
 /* Appends the text with its %{VARIABLES}% filled in. ERR_INVAL names one that nobody knows. */

@@ -7,11 +7,13 @@
  *
  * What can go wrong at the start is told and ends it (agent_join.h); later everything is tried again for as long as it
  * takes: no server, no containerd, a certificate that can't be renewed yet. */
+#include "tools/k3x/join/agent_follow.h"
 #include "tools/k3x/join/agent_join.h"
 #include "tools/k3x/keys/node_id.h"
 #include "tools/k3x/parts/part_client.h"
 #include "tools/k3x/server_check.h"
 #include "tools/k3x/keys/server_pki.h"
+#include "tools/k3x/service.h"
 #include "tools/k3x/startup.h"
 #include "tools/programs.h"
 
@@ -45,6 +47,7 @@ struct agent {
 	struct loop loop;
 	struct agent_access access;
 	struct renewal renewal;
+	struct service service;
 	uv_signal_t on_term, on_int, on_pipe;
 	uv_fs_event_t folder;
 	bool stopping;
@@ -52,17 +55,30 @@ struct agent {
 
 /* ---- certificates ---- */
 
+/* The settings count from a start on: services and pods of one half of a node must not be those of the other. */
+static bool follow(struct renewal *r)
+{
+	struct agent_news news;
+	struct err err = ERR_INIT;
+	if (agent_follow(&r->settings, r->access->url, &news, &err) != 0)
+		return false; /* told by whoever needs a server */
+	if (news.settings)
+		log_warn("agent", "the cluster's settings are others than those this agent runs with",
+		        "mend=\"restart it\"");
+	return news.cas;
+}
+
 static void renew(struct renewal *r, bool *failed)
 {
 	struct err err = ERR_INIT;
-	bool renewed = false;
+	bool renewed = false, has_new_ca = follow(r);
 	*failed = agent_certificates_renew(&r->settings, r->access->url, &renewed, &err) != 0;
 	if (*failed)
 		log_warn("agent", "certificates can't be renewed yet, it is tried again", "error=\"%s\"", err.msg);
 	arena_release(&r->settings.arena);
 	r->settings.arena = ARENA_INIT;
 	err = ERR_INIT;
-	if (!renewed)
+	if (!renewed && !has_new_ca)
 		return;
 	if (tls_context_reload(r->access->kubelet, &err) != 0 || tls_context_reload(r->access->proxy, &err) != 0)
 		log_error("agent", "the renewed certificates can't be loaded", "error=\"%s\"", err.msg);
@@ -130,6 +146,7 @@ static void stop(struct agent *a)
 		return;
 	a->stopping = true;
 	log_info("agent", "stopping", "%s", "");
+	service_stop(&a->service);
 	if (!parts_stop())
 		_exit(1);
 	uv_close((uv_handle_t *)&a->on_term, NULL);
@@ -200,7 +217,11 @@ static void watch_signals(struct agent *a)
 static int start_parts(struct agent *a, struct err *err)
 {
 	struct part_env env = {.settings = &a->settings, .agent = &a->access};
-	return parts_start(&a->loop, &env, NULL, part_hangs, a, err);
+	if (parts_start(&a->loop, &env, NULL, part_hangs, a, err) != 0)
+		return err->code;
+	service_begin(&a->service, &a->loop, NULL);
+	service_ready(&a->service, false);
+	return 0;
 }
 
 static int start(struct agent *a, int argc, char **argv, struct err *err)
@@ -210,7 +231,8 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (agent_check(s, err) != 0 || startup_open_log(s, err) != 0 || server_make_folders(s, err) != 0 ||
-	        node_id_append(s, err) != 0 || agent_join(s, err) != 0 || prepare_access(a, err) != 0)
+	        node_id_append(s, err) != 0 || agent_join(s, err) != 0 || startup_write_registries(s, err) != 0 ||
+	        prepare_access(a, err) != 0)
 		return err->code;
 	loop_init(&a->loop, "k3x");
 	startup_go_last_when_memory_is_short();

@@ -74,6 +74,8 @@ static const struct arg_row rows[] = {
         ROW("service-account-jwks-uri", ARG_STRING, service_accounts.jwks_uri),
         ROW("service-account-max-token-expiration", ARG_DURATION_MS, service_accounts.max_expiration_ms),
         ROW("service-account-extend-token-expiration", ARG_BOOL, service_accounts.extend_expiration),
+        ROW("authentication-config", ARG_STRING, authentication_config),
+        ROW("authorization-config", ARG_STRING, authorization.config_file),
         ROW("authorization-mode", ARG_LIST, authorization.modes),
         ROW("authorization-webhook-config-file", ARG_STRING, authorization.webhook_config_file),
         ROW("authorization-webhook-version", ARG_STRING, authorization.webhook_version),
@@ -127,9 +129,9 @@ static const struct {
         {"kubelet-client-key", OF_SERVER},
         {"service-account-signing-key-file", OF_SERVER},
         {"service-account-key-file", OF_SERVER},
-        {"authentication-config", "it is not built yet: use the arguments oidc-..."},
-        {"authorization-config", "it is not built yet: use authorization-mode and authorization-webhook-..."},
-        {"feature-gates", "there are no gates: what is built is on"},
+        {"feature-gates",
+                "there are no gates: what is built is on, and what is alpha in 1.32 (MutatingAdmissionPolicy) is not "
+                "offered"},
 };
 
 /* ---- names ---- */
@@ -253,8 +255,11 @@ static int take(struct slice text, struct arena *a, struct api_arguments *args, 
 		text = (struct slice){text.ptr + 1, text.len - 1};
 	struct slice value = text, name = slice_cut(&value, '=');
 	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		if (slice_is(name, rows[i].name))
+		if (slice_is(name, rows[i].name)) {
+			args->oidc_is_set |= slice_starts(name, "oidc-");
+			args->authorization.webhook_is_set |= slice_starts(name, "authorization-webhook-");
 			return set(&rows[i], a, (char *)args + rows[i].at, value, err);
+		}
 	return not_settable(name, value, err);
 }
 

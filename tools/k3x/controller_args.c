@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum type { TYPE_SECONDS, TYPE_COUNT, TYPE_RATE, TYPE_SHARE };
+enum type { TYPE_SECONDS, TYPE_COUNT, TYPE_RATE, TYPE_SHARE, TYPE_MASK };
 
 static const struct row {
 	const char *name;
@@ -28,6 +28,21 @@ static const struct row {
                 "a share between 0 and 1, like 0.55"},
         {"large-cluster-size-threshold", TYPE_COUNT, offsetof(struct controllers_arguments, large_zone_nodes),
                 "a number of nodes"},
+        {"horizontal-pod-autoscaler-sync-period", TYPE_SECONDS, offsetof(struct controllers_arguments, hpa_period_s),
+                "a time of at least a second, like 15s"},
+        {"horizontal-pod-autoscaler-downscale-stabilization", TYPE_SECONDS,
+                offsetof(struct controllers_arguments, hpa_downscale_stabilization_s),
+                "a time of at least a second, like 5m"},
+        {"horizontal-pod-autoscaler-cpu-initialization-period", TYPE_SECONDS,
+                offsetof(struct controllers_arguments, hpa_cpu_initialization_s),
+                "a time of at least a second, like 5m"},
+        {"horizontal-pod-autoscaler-initial-readiness-delay", TYPE_SECONDS,
+                offsetof(struct controllers_arguments, hpa_initial_readiness_delay_s),
+                "a time of at least a second, like 30s"},
+        {"node-cidr-mask-size", TYPE_MASK, offsetof(struct controllers_arguments, node_mask_bits),
+                "a number of bits from 16 to 28"},
+        {"horizontal-pod-autoscaler-tolerance", TYPE_SHARE, offsetof(struct controllers_arguments, hpa_tolerance),
+                "a share between 0 and 1, like 0.1"},
 };
 
 static const int64_t COUNT_MAX = 1000000, GRACE_S_MAX = 24 * 3600;
@@ -62,6 +77,11 @@ static bool take(const struct row *row, void *to, struct slice value)
 		return true;
 	case TYPE_COUNT:
 		if (!slice_to_i64(value, &n) || n < 0 || n > COUNT_MAX)
+			return false;
+		*(int64_t *)to = n;
+		return true;
+	case TYPE_MASK:
+		if (!slice_to_i64(value, &n) || n < 16 || n > 28)
 			return false;
 		*(int64_t *)to = n;
 		return true;

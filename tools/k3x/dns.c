@@ -8,21 +8,18 @@
 #include "tools/programs.h"
 
 #include "api/client/client.h"
-#include "api/server/outgoing/kubeconfig.h"
 #include "base/check.h"
 #include "base/flags.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
-#include "base/wire/tls.h"
 #include "net/dns/dns.h"
+#include "tools/in_cluster.h"
+#include "tools/k3x/startup.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-#define ACCOUNT "/var/run/secrets/kubernetes.io/serviceaccount"
 
 enum { SIGNALS = 5 };
 
@@ -36,43 +33,6 @@ struct program {
 	bool is_stopping;
 	int exit_code;
 };
-
-/* ---- the API server ---- */
-
-static int client_of_kubeconfig(struct program *p, struct err *err)
-{
-	struct outgoing_target t = {0};
-	struct tls_options tls = {0};
-	struct client_https_options o = {0};
-	if (kubeconfig_load(&p->arena, p->kubeconfig, &t, err) != 0)
-		return err->code;
-	if (t.username)
-		return err_set(
-		        err, ERR_INVAL, "%s: a user name and password are no way to speak to the API", p->kubeconfig);
-	tls.ca_pem = t.ca_pem;
-	tls.skip_verify = t.skip_verify;
-	tls.certificate_pem = t.certificate_pem;
-	tls.key_pem = t.key_pem;
-	o.server_url = t.url;
-	o.token = t.bearer;
-	o.token_file = t.bearer_file;
-	if (tls_context_new(&tls, &o.tls, err) != 0)
-		return err_wrap(err, "%s", p->kubeconfig);
-	int rc = client_https_new(&p->loop, &o, &p->client, err);
-	tls_context_unref(o.tls);
-	return rc;
-}
-
-static int client_of_pod(struct program *p, struct err *err)
-{
-	const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
-	if (!host || !*host)
-		return 0;
-	struct client_https_options o = {.ca_file = ACCOUNT "/ca.crt", .token_file = ACCOUNT "/token"};
-	o.server_url = arena_printf(
-	        &p->arena, strchr(host, ':') ? "https://[%s]:%s" : "https://%s:%s", host, port && *port ? port : "443");
-	return client_https_new(&p->loop, &o, &p->client, err);
-}
 
 /* ---- life ---- */
 
@@ -122,35 +82,14 @@ static void watch_signals(struct program *p)
 	}
 }
 
-/* Every question that waits for an upstream has a socket. */
-static void raise_file_limit(void)
-{
-	struct rlimit r;
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
-static int set_level(const struct program *p, struct err *err)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-	for (unsigned i = 0; i < COUNT_OF(names); i++)
-		if (strcmp(p->log_level, names[i]) == 0) {
-			log_set_level((enum log_level)i);
-			return 0;
-		}
-	return err_set(err, ERR_INVAL, "--log-level: \"%s\" is none of debug, info, warn, error", p->log_level);
-}
-
 static int start(struct program *p, struct err *err)
 {
-	if (set_level(p, err) != 0)
+	if (startup_set_log_level(p->log_level, err) != 0)
 		return err->code;
 	loop_init(&p->loop, "dns");
 	loop_own(&p->loop);
 	watch_signals(p);
-	if ((p->kubeconfig ? client_of_kubeconfig(p, err) : client_of_pod(p, err)) != 0)
+	if (in_cluster_client(&p->arena, &p->loop, p->kubeconfig, &p->client, err) != 0)
 		return err->code;
 	struct dns_options o = {
 	        .loop = &p->loop, .conf_path = p->conf, .client = p->client, .failed = failed, .arg = p};
@@ -177,7 +116,7 @@ int dns_main(int argc, char **argv)
 	        .table = table,
 	        .count = COUNT_OF(table)};
 	spare_memory();
-	raise_file_limit();
+	startup_raise_file_limit();
 	int rc = flags_load(&f, &p->arena, argc, argv, &err);
 	if (rc == 0 && f.want_help) {
 		flags_help(&f);

@@ -2,37 +2,15 @@
  * program. */
 #include "tools/programs.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-struct program {
-	const char *name;
-	int (*main)(int argc, char **argv);
-	const char *help;
-};
-
-static const struct program programs[] = {
-        {"server", server_main, "run a server: API, controllers, scheduler, and a node unless --disable-agent"},
-        {"agent", agent_main, "run a node whose servers are elsewhere"},
-        {"secrets-encrypt", secrets_encrypt_main,
-                "Secrets at rest: status, enable, disable, prepare, rotate, reencrypt, rotate-keys"},
-        {"token", token_main, "tokens by which agents and servers join: create, list, delete, generate, rotate"},
-        {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
-        {"etcd-snapshot", etcd_snapshot_main, "snapshots: save, list, delete, prune; here and in S3 stores"},
-        {"dns", dns_main, "the cluster's DNS server (a pod of kube-system)"},
-        {"kubectl", kubectl_main, "run kubectl as the cluster's administrator"},
-        {"crictl", crictl_main, "run crictl on this node's container runtime"},
-        {"ctr", ctr_main, "run ctr on this node's containerd"},
-        {"store", store_main, "run the datastore by itself (also as k3x-store)"},
-        {"provisioner", provisioner_main, "make directories for claims: the add-on of the class local-path"},
-        {"bench", bench_main, "measure a server"},
-};
-
-static const struct program *find(const char *name)
+static const struct k3x_program *find(const char *name)
 {
-	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
-		if (strcmp(programs[i].name, name) == 0)
-			return &programs[i];
+	for (size_t i = 0; i < k3x_programs_count; i++)
+		if (strcmp(k3x_programs[i].name, name) == 0)
+			return &k3x_programs[i];
 	return NULL;
 }
 
@@ -40,18 +18,34 @@ static int usage(FILE *out)
 {
 	fprintf(out, "k3x %s (Kubernetes %s): a lightweight Kubernetes\n\nUsage: k3x COMMAND [flags]\n\n", K3X_VERSION,
 	        K3X_KUBE_VERSION);
-	for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
-		if (programs[i].help)
-			fprintf(out, "  %-15s %s\n", programs[i].name, programs[i].help);
+	for (size_t i = 0; i < k3x_programs_count; i++)
+		if (k3x_programs[i].help)
+			fprintf(out, "  %-15s %s\n", k3x_programs[i].name, k3x_programs[i].help);
 	fprintf(out, "\nk3x COMMAND --help lists the flags of a command.\n");
 	return out == stdout ? 0 : 2;
+}
+
+/* Names of other programs' that links to this one may have, as install.sh makes them. */
+static bool is_tool(const char *name)
+{
+	return strcmp(name, "kubectl") == 0 || strcmp(name, "crictl") == 0 || strcmp(name, "ctr") == 0;
+}
+
+static int table(void)
+{
+	for (size_t i = 0; i < k3x_programs_count; i++)
+		if (k3x_programs[i].help)
+			printf("%s\t%s\n", k3x_programs[i].name, k3x_programs[i].help);
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	const char *base = strrchr(argv[0], '/');
 	base = base ? base + 1 : argv[0];
-	const struct program *p = strncmp(base, "k3x-", 4) == 0 ? find(base + 4) : NULL;
+	const struct k3x_program *p = strncmp(base, "k3x-", 4) == 0 ? find(base + 4)
+	                              : is_tool(base)               ? find(base)
+	                                                            : NULL;
 	if (p)
 		return p->main(argc, argv);
 	if (argc < 2)
@@ -62,6 +56,8 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
 		return usage(stdout);
+	if (strcmp(argv[1], "--help=table") == 0)
+		return table();
 	p = find(argv[1]);
 	if (p)
 		return p->main(argc - 1, argv + 1);

@@ -17,11 +17,13 @@
 #include "tools/k3x/keys/server_keeper.h"
 #include "tools/k3x/server_operate.h"
 #include "tools/k3x/keys/server_pki.h"
+#include "tools/k3x/keys/server_share.h"
 #include "tools/k3x/server_reset.h"
 #include "tools/k3x/server_settings.h"
 #include "tools/k3x/snapshots/server_snapshots.h"
 #include "tools/k3x/snapshots/snapshot_records.h"
 #include "tools/k3x/server_store.h"
+#include "tools/k3x/service.h"
 #include "tools/k3x/startup.h"
 
 #include "api/server/join/join.h"
@@ -60,6 +62,7 @@ struct server {
 	struct snapshot_records *snapshot_records;
 	struct server_events *events;
 	struct server_operate operate;
+	struct service service;
 	struct api_join_options join;
 	struct api_server *api;
 	uv_signal_t on_term, on_int, on_pipe;
@@ -120,6 +123,7 @@ static void stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_info("server", "stopping", "%s", "");
+	service_stop(&s->service);
 	store_hurry(s->store.engine);
 	snapshots_cancel(s->snapshots);
 	if (!parts_stop()) /* what is acknowledged is on disk, as after any crash */
@@ -247,6 +251,8 @@ static void api_ready_on_main(struct loop_task *t)
 	server_events_begin(s->events, s->api);
 	snapshot_records_begin(s->snapshot_records, s->api);
 	s->has_parts = true;
+	service_begin(&s->service, &s->main_loop, &s->api_loop);
+	service_ready(&s->service, true);
 	if (s->missed_leaves || s->missed_keys)
 		use_new_files(s, s->missed_leaves, s->missed_keys);
 }
@@ -276,7 +282,8 @@ static void start_api_on_loop(void *arg)
 	struct server_settings *set = &s->settings;
 	s->join = (struct api_join_options){
 	        .settings = {set->cluster_cidr, set->service_cidr, set->cluster_dns, set->cluster_domain,
-	                set->node_port_range, set->flannel_backend},
+	                set->node_port_range, set->flannel_backend, set->disable_network_policy ? "true" : "false",
+	                set->embedded_registry ? "true" : "", set->system_registry ? set->system_registry : ""},
 	        .cluster_id = set->cluster_id,
 	        .access = set->has_peers ? &s->store.access : NULL,
 	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),
@@ -347,7 +354,7 @@ static void start_helpers(struct server *s)
 	struct keeper_options o = {
 	        .settings = &s->settings, .store = s->store.engine, .changed = keys_changed, .warn = warn, .arg = s};
 	s->events = server_events_new(&s->main_loop, s->settings.node_name);
-	s->snapshot_records = snapshot_records_new(&s->main_loop, s->settings.node_name, &s->settings.snapshots.s3);
+	s->snapshot_records = snapshot_records_new(&s->main_loop, s->settings.node_name);
 	s->keeper = keeper_start(&o);
 	s->snapshots = snapshots_start(&(struct snapshots_options){
 	        .settings = &s->settings, .store = s->store.engine, .tell = tell, .looked = looked, .arg = s});
@@ -397,10 +404,13 @@ static int prepare(struct server *s, struct err *err)
 {
 	struct server_settings *set = &s->settings;
 	bool is_joining = false;
-	if (server_join_begin(set, &is_joining, err) != 0 ||
-	        (!is_joining && encryption_begin(set, clock_wall_s(), err) != 0) ||
+	if (server_keys_resume(set, err) != 0 || server_join_begin(set, &is_joining, err) != 0 ||
+	        (!is_joining && !set->datastore_endpoint && encryption_begin(set, clock_wall_s(), err) != 0) ||
 	        server_store_identify(set, err) != 0 || server_keys_recover(set, err) != 0)
 		return err->code;
+	if (set->datastore_endpoint)
+		return server_store_open(set, false, &s->store, err) == 0 ? server_share_keys(set, s->store.engine, err)
+		                                                          : err->code;
 	if (!set->has_peers)
 		return open_beside(s, err);
 	if (server_pki_prepare(set, clock_wall_s(), 0, NULL, err) != 0 ||
@@ -415,8 +425,8 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	if (rc != 0)
 		return rc;
 	if (server_check(&s->settings, err) != 0 || startup_open_log(&s->settings, err) != 0 ||
-	        server_make_folders(&s->settings, err) != 0 || node_id_append(&s->settings, err) != 0 ||
-	        addons_lay_out(&s->settings, addon_files, err) != 0)
+	        server_make_folders(&s->settings, err) != 0 || startup_write_registries(&s->settings, err) != 0 ||
+	        node_id_append(&s->settings, err) != 0 || addons_lay_out(&s->settings, addon_files, err) != 0)
 		return err->code;
 	if (s->settings.cluster_reset)
 		return server_reset(&s->settings, err) == 0 ? 1 : err->code;

@@ -3,10 +3,12 @@
 #include "tools/k3x/server_check.h"
 
 #include "api/machinery/rules/validate.h"
-#include "api/server/auth/join_token.h"
+#include "api/server/auth/identity/join_token.h"
+#include "tools/k3x/system_names.h"
 #include "base/check.h"
 #include "base/wire/url.h"
 #include "net/fabric/fabric.h"
+#include "store/engine/sql/dsn.h"
 #include "tools/k3x/addons.h"
 
 #include <arpa/inet.h>
@@ -65,9 +67,12 @@ static int check_ranges(const struct server_settings *s, struct err *err)
 {
 	struct range pods, services;
 	struct in_addr dns;
-	if (!parse_range(s->cluster_cidr, 8, 24, &pods))
-		return bad(err, "cluster-cidr", s->cluster_cidr,
-		        "an IPv4 range like 10.42.0.0/16, of 8 to 24 bits (each node takes 24 of them)");
+	unsigned node_bits = (unsigned)s->controllers.node_mask_bits;
+	char want[100];
+	snprintf(want, sizeof want, "an IPv4 range like 10.42.0.0/16, of 8 to %u bits (each node takes %u of them)",
+	        node_bits, node_bits);
+	if (!parse_range(s->cluster_cidr, 8, node_bits, &pods))
+		return bad(err, "cluster-cidr", s->cluster_cidr, want);
 	if (!parse_range(s->service_cidr, 8, 28, &services))
 		return bad(err, "service-cidr", s->service_cidr, "an IPv4 range like 10.43.0.0/16, of 8 to 28 bits");
 	if (overlap(&pods, &services))
@@ -239,8 +244,67 @@ static int check_joining(struct server_settings *s, struct err *err)
 	return check_url(s, err);
 }
 
+static int check_log(const struct server_settings *s, struct err *err)
+{
+	enum { MB_MAX = 1 << 20, FILES_MAX = 1000 };
+	if (s->log_max_mb < 1 || s->log_max_mb > MB_MAX)
+		return err_set(err, ERR_INVAL, "--log-max-size: %lld is not a size in MB, 1 to %d",
+		        (long long)s->log_max_mb, MB_MAX);
+	if (s->log_max_files < 0 || s->log_max_files > FILES_MAX)
+		return err_set(err, ERR_INVAL, "--log-max-files: %lld is not a number of files, 0 to %d",
+		        (long long)s->log_max_files, FILES_MAX);
+	if (s->log_to_both && !s->log_file)
+		return err_set(err, ERR_INVAL, "--alsologtostderr belongs to --log: without a file all goes there");
+	return 0;
+}
+
+/* A node makes namespaces, mounts and tables of rules; a server without one could do with less. */
+static int check_root(const struct server_settings *s, struct err *err)
+{
+	if (geteuid() == 0 || (!s->is_agent && s->disable_agent))
+		return 0;
+	return err_set(err, ERR_FORBIDDEN,
+	        "must be run as root: a node needs namespaces, mounts and nftables, and there is no "
+	        "rootless mode%s",
+	        s->is_agent ? ""
+	                    : " (a server with --disable-agent runs as any user, given a --data-dir "
+	                      "and --write-kubeconfig of its own)");
+}
+
+/* Servers on one datastore find each other there. */
+static int check_datastore(struct server_settings *s, struct err *err)
+{
+	struct dsn dsn;
+	if (!s->datastore_endpoint) {
+		if (s->datastore_ca || s->datastore_certificate || s->datastore_key)
+			return err_set(err, ERR_INVAL,
+			        "--datastore-cafile, -certfile and -keyfile belong to --datastore-endpoint");
+		return 0;
+	}
+	if (s->cluster_init || s->join_url || s->cluster_reset)
+		return err_set(err, ERR_INVAL,
+		        "--%s is for servers that keep the state themselves: those that are given the same "
+		        "--datastore-endpoint and --token are one cluster already",
+		        s->cluster_init ? "cluster-init"
+		        : s->join_url   ? "server"
+		                        : "cluster-reset");
+	if (dsn_parse(&s->arena, s->datastore_endpoint, &dsn, err) != 0)
+		return err_wrap(err, "--datastore-endpoint");
+	if (dsn.n_endpoints && slice_starts(slice_of(dsn.endpoints[0]), "https://") && !s->datastore_ca)
+		return err_set(err, ERR_INVAL,
+		        "--datastore-endpoint=https://...: needs --datastore-cafile, the CA by which the etcd's "
+		        "certificate is trusted");
+	if (!s->datastore_certificate != !s->datastore_key)
+		return err_set(err, ERR_INVAL, "--datastore-certfile and --datastore-keyfile: both or none");
+	return 0;
+}
+
 static int check_files(const struct server_settings *s, struct err *err)
 {
+	if (check_log(s, err) != 0)
+		return err->code;
+	if (s->local_storage && *s->local_storage != '/')
+		return bad(err, "default-local-storage-path", s->local_storage, "the whole path of a folder");
 	if (*s->data_dir != '/')
 		return bad(err, "data-dir", s->data_dir, "the whole path of a folder");
 	if (s->resolv_conf && access(s->resolv_conf, R_OK) != 0)
@@ -250,12 +314,12 @@ static int check_files(const struct server_settings *s, struct err *err)
 
 int server_check(struct server_settings *s, struct err *err)
 {
-	if (check_port("https-listen-port", s->https_port, err) != 0 ||
+	if (check_root(s, err) != 0 || check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
 	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_node_addresses(s, err) != 0 ||
 	        check_addresses(s, err) != 0 || check_node_names(s, err) != 0 || check_names(s, err) != 0 ||
-	        check_joining(s, err) != 0 || check_encryption(s, err) != 0 ||
-	        snapshot_settings_check(&s->snapshots, err) != 0)
+	        check_joining(s, err) != 0 || check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
+	        snapshot_settings_check(&s->snapshots, err) != 0 || system_names_check(s->system_registry, err) != 0)
 		return err->code;
 	return check_files(s, err);
 }
@@ -268,7 +332,7 @@ int agent_check(struct server_settings *s, struct err *err)
 	if (!s->kubelet_port || !s->lb_port)
 		return err_set(err, ERR_INVAL, "--%s: 0 is not a port (1 to 65535)",
 		        s->lb_port ? "kubelet-port" : "lb-server-port");
-	if (check_port("lb-server-port", s->lb_port, err) != 0 ||
+	if (check_root(s, err) != 0 || check_port("lb-server-port", s->lb_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_node_addresses(s, err) != 0 ||
 	        check_node_names(s, err) != 0 || check_token("token", s->token, err) != 0 || check_url(s, err) != 0)
 		return err->code;

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json_lib.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tools/k3x/keys/server_certs.h"
 #include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/keys/server_keeper.h"
@@ -93,6 +93,10 @@ static int certificate_rotate_ca(struct server_operate *o, const json_t *ask, js
 	        .client_ca = text_of(o, files, "client-ca.crt"),
 	        .client_ca_key = text_of(o, files, "client-ca.key"),
 	        .service_key = text_of(o, files, "service.key"),
+	        .peer_ca = text_of(o, files, "etcd/peer-ca.crt"),
+	        .peer_ca_key = text_of(o, files, "etcd/peer-ca.key"),
+	        .proxy_ca = text_of(o, files, "request-header-ca.crt"),
+	        .proxy_ca_key = text_of(o, files, "request-header-ca.key"),
 	        .force = json_lib_get_bool(ask, "force", false)};
 	if (server_rotate_cas(&o->settings, &n, clock_wall_s(), &c, err) != 0 || keeper_change(o->keeper, &c, err) != 0)
 		return err->code;

@@ -7,7 +7,7 @@
 #include "tools/k3x/server_reset.h"
 
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/snapshot/snapshot.h"
 #include "tools/k3x/keys/server_keys.h"
 #include "tools/k3x/snapshots/server_snapshots.h"
@@ -24,10 +24,17 @@
 /* A name in the S3 store becomes a file beside the server's own snapshots. */
 static int fetch(struct server_settings *s, struct err *err)
 {
-	struct s3 s3 = {&s->snapshots.s3, NULL};
+	struct s3_settings store = s->snapshots.s3;
+	struct s3 s3 = {&store, NULL};
 	const char *dir = snapshots_folder(&s->arena, s->data_dir, &s->snapshots);
 	if (!s->snapshots.s3.is_on || !snapshot_name_is_good(s->restore_path) || access(s->restore_path, F_OK) == 0)
 		return 0;
+	if (store.config_secret)
+		return err_set(err, ERR_INVAL,
+		        "--etcd-s3-config-secret: the Secret is in the cluster that is to be restored: say by flags "
+		        "where the S3 store is");
+	if (s3_settings_complete(&store, err) != 0)
+		return err->code;
 	const char *file = arena_printf(&s->arena, "%s/%s", dir, s->restore_path);
 	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
 		return err_errno(err, errno, "make folder %s", dir);

@@ -4,9 +4,12 @@
 
 #include "base/check.h"
 #include "base/mem/str.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "node/config/kubelet_config.h"
+#include "tools/k3s/k3s.h"
 #include "tools/k3x/apiserver_args.h"
 #include "tools/k3x/controller_args.h"
+#include "tools/k3x/scheduler_args.h"
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
@@ -35,22 +38,33 @@ static void set_defaults(struct server_settings *s)
 	        .kubelet_port = 10250,
 	        .lb_port = 6444,
 	        .secrets_provider = "aescbc",
+	        .log_max_mb = 50,
+	        .log_max_files = 3,
 	};
 	snapshot_settings_init(&s->snapshots);
 }
 
-#define LATER "not built yet"
 #define OF_SERVERS "a setting of servers: an agent takes it from them"
-#define OF_AGENTS "a setting of agents"
 
-/* unsupported: why these can't be used here; NULL: they can. */
-static size_t add_rows(struct flag *table, size_t at, const struct flag *rows, size_t n, const char *unsupported)
+static bool is_refused(const struct flags *f, const char *name)
 {
-	for (size_t i = 0; i < n; i++, at++) {
-		table[at] = rows[i];
+	for (size_t i = 0; i < f->refusal_count; i++)
+		if (strcmp(f->refusals[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* unsupported: why these can't be used here, unless k3s's table has an answer; NULL: they can. */
+static size_t add_rows(struct flags *f, struct flag *table, const struct flag *rows, size_t n, const char *unsupported)
+{
+	size_t at = f->count;
+	for (size_t i = 0; i < n; i++) {
+		if (unsupported && is_refused(f, rows[i].name))
+			continue;
+		table[at++] = rows[i];
 		if (unsupported) {
-			table[at].help = NULL;
-			table[at].unsupported = unsupported;
+			table[at - 1].help = NULL;
+			table[at - 1].unsupported = unsupported;
 		}
 	}
 	return at;
@@ -58,15 +72,17 @@ static size_t add_rows(struct flag *table, size_t at, const struct flag *rows, s
 
 static int load(struct server_settings *s, int argc, char **argv, bool *want_help, struct err *err)
 {
-	static const char *ignored;
-	static struct flag_list ignored_list;
 	const struct flag both[] = {
 	        {"config", 'c', FLAG_STRING, &s->config, "K3X_CONFIG_FILE", "config file; its keys are these flags",
 	                NULL},
 	        {"data-dir", 'd', FLAG_STRING, &s->data_dir, "K3X_DATA_DIR", "where state is kept (/var/lib/k3x)",
 	                NULL},
 	        {"log", 'l', FLAG_STRING, &s->log_file, NULL, "log to this file instead of stderr", NULL},
+	        {"log-max-size", 0, FLAG_INT, &s->log_max_mb, NULL, "begin a new file at so many MB (50)", NULL},
+	        {"log-max-files", 0, FLAG_INT, &s->log_max_files, NULL, "old files to keep beside it (3)", NULL},
+	        {"alsologtostderr", 0, FLAG_BOOL, &s->log_to_both, NULL, "with --log: to stderr too", NULL},
 	        {"debug", 0, FLAG_BOOL, &s->debug, "K3X_DEBUG", "log debug lines too", NULL},
+	        {"v", 'v', FLAG_INT, &s->verbosity, NULL, "verbosity; from 4 on as --debug (0)", NULL},
 	        {"token", 't', FLAG_STRING, &s->token, "K3X_TOKEN",
 	                "secret by which servers and agents join (the first server makes one)", NULL},
 	        {"token-file", 0, FLAG_STRING, &s->token_file, "K3X_TOKEN_FILE", "file that holds it", NULL},
@@ -83,15 +99,23 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"node-taint", 0, FLAG_LIST, &s->node_taint, NULL, "taints for the node, k=v:effect", NULL},
 	        {"container-runtime-endpoint", 0, FLAG_STRING, &s->container_runtime_endpoint, NULL,
 	                "CRI socket to use instead of starting containerd", NULL},
+	        {"wasm", 0, FLAG_BOOL, &s->wasm, "K3X_WASM",
+	                "run WebAssembly pods too (RuntimeClass wasm; needs the package libwasmedge0)", NULL},
+	        {"wasm-root", 0, FLAG_STRING, &s->wasm_root, "K3X_WASM_ROOT",
+	                "folder with WasmEdge and its libraries, where the machine has none", NULL},
+	        {"max-pods", 0, FLAG_INT, &s->max_pods, NULL, "how many pods the node takes (110; with --wasm 4000)",
+	                NULL},
+	        {"kubelet-arg", 0, FLAG_ITEMS, &s->kubelet_arg, NULL,
+	                "NAME=VALUE for the kubelet, or config=FILE (docs/node.md says which are heeded)", NULL},
 	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
+	        {"private-registry", 0, FLAG_STRING, &s->private_registry, NULL,
+	                "mirrors of registries and who may pull there (/etc/k3x/registries.yaml)", NULL},
+	        {"disable-default-registry-endpoint", 0, FLAG_BOOL, &s->without_default_registries, NULL,
+	                "of registries that have mirrors: pull from those alone", NULL},
 	        {"resolv-conf", 0, FLAG_STRING, &s->resolv_conf, "K3X_RESOLV_CONF", "resolv.conf for pods", NULL},
 	        {"kubelet-port", 0, FLAG_INT, &s->kubelet_port, NULL, "port of the kubelet (10250)", NULL},
 	        {"server", 's', FLAG_STRING, &s->join_url, "K3X_URL",
 	                "join the cluster of this server, like https://10.0.0.1:6443", NULL},
-	        {"kubelet-arg", 0, FLAG_LIST, &ignored_list, NULL, NULL,
-	                "this kubelet has --kubelet-port, --resolv-conf, --node-label, --node-taint and no other "
-	                "settings"},
-	        {"kube-proxy-arg", 0, FLAG_LIST, &ignored_list, NULL, NULL, "the service proxy has no settings"},
 	};
 	const struct flag of_servers[] = {
 	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
@@ -102,6 +126,16 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                NULL},
 	        {"flannel-backend", 0, FLAG_STRING, &s->flannel_backend, NULL,
 	                "pod network between nodes: vxlan, host-gw, or none for one of your own (vxlan)", NULL},
+	        {"disable-network-policy", 0, FLAG_BOOL, &s->disable_network_policy, NULL,
+	                "enforce no NetworkPolicies, for a pod network that does it itself", NULL},
+	        {"disable-helm-controller", 0, FLAG_BOOL, &s->disable_helm_controller, NULL, "install no HelmCharts",
+	                NULL},
+	        {"embedded-registry", 0, FLAG_BOOL, &s->embedded_registry, NULL,
+	                "nodes get images of registries in registries.yaml from each other first", NULL},
+	        {"system-default-registry", 0, FLAG_STRING, &s->system_registry, "K3X_SYSTEM_DEFAULT_REGISTRY",
+	                "registry that stands before the names of the cluster's own images, host or host:port", NULL},
+	        {"helm-job-image", 0, FLAG_STRING, &s->helm_job_image, NULL,
+	                "image that runs helm for HelmCharts that name none, like rancher/klipper-helm:v0.9.8", NULL},
 	        {"cluster-cidr", 0, FLAG_STRING, &s->cluster_cidr, NULL, "addresses of pods (10.42.0.0/16)", NULL},
 	        {"service-cidr", 0, FLAG_STRING, &s->service_cidr, NULL, "addresses of services (10.43.0.0/16)", NULL},
 	        {"service-node-port-range", 0, FLAG_STRING, &s->node_port_range, NULL,
@@ -112,6 +146,10 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
 	        {"write-kubeconfig-mode", 0, FLAG_STRING, &s->write_kubeconfig_mode, "K3X_KUBECONFIG_MODE",
 	                "its mode (600)", NULL},
+	        {"write-kubeconfig-group", 0, FLAG_STRING, &s->write_kubeconfig_group, "K3X_KUBECONFIG_GROUP",
+	                "its group, a name or a number", NULL},
+	        {"default-local-storage-path", 0, FLAG_STRING, &s->local_storage, NULL,
+	                "where volumes of the class local-path lie on nodes (storage of --data-dir)", NULL},
 	        {"agent-token", 0, FLAG_STRING, &s->agent_token, "K3X_AGENT_TOKEN",
 	                "another secret, by which agents alone join", NULL},
 	        {"agent-token-file", 0, FLAG_STRING, &s->agent_token_file, "K3X_AGENT_TOKEN_FILE", "file that holds it",
@@ -143,10 +181,6 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"etcd-snapshot-compress", 0, FLAG_BOOL, &s->snapshots.is_packed, NULL,
 	                "pack them: LZ4, .lz4; they are restored as they are", NULL},
 	        S3_FLAGS(&s->snapshots, "etcd-", FLAGS_LISTED),
-	        {"etcd-snapshot-reconcile-interval", 0, FLAG_STRING, &ignored, NULL, NULL,
-	                "there are no ETCDSnapshotFile objects yet that would have to fit the files"},
-	        {"etcd-s3-config-secret", 0, FLAG_STRING, &ignored, NULL, NULL,
-	                "settings out of a Secret are " LATER ": give them by flags or in the config file"},
 	        {"secrets-encryption", 0, FLAG_BOOL, &s->secrets_encryption, NULL,
 	                "store Secrets encrypted; see k3x secrets-encrypt", NULL},
 	        {"secrets-encryption-provider", 0, FLAG_STRING, &s->secrets_provider, NULL,
@@ -155,23 +189,32 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "an argument of kube-apiserver, NAME=VALUE; may come several times", NULL},
 	        {"kube-controller-manager-arg", 0, FLAG_ITEMS, &s->controller_arg, NULL,
 	                "an argument of kube-controller-manager, NAME=VALUE; may come several times", NULL},
-	        {"datastore-endpoint", 0, FLAG_STRING, &ignored, "K3X_DATASTORE_ENDPOINT", NULL,
-	                "external datastores are " LATER},
+	        {"kube-scheduler-arg", 0, FLAG_ITEMS, &s->scheduler_arg, NULL,
+	                "config=FILE: a KubeSchedulerConfiguration (docs/controllers.md)", NULL},
+	        {"datastore-endpoint", 0, FLAG_STRING, &s->datastore_endpoint, "K3X_DATASTORE_ENDPOINT",
+	                "keep the state elsewhere: postgres://, mysql://, https:// of an etcd (docs/datastores.md)",
+	                NULL},
+	        {"datastore-cafile", 0, FLAG_STRING, &s->datastore_ca, "K3X_DATASTORE_CAFILE",
+	                "CA of the datastore's certificate", NULL},
+	        {"datastore-certfile", 0, FLAG_STRING, &s->datastore_certificate, "K3X_DATASTORE_CERTFILE",
+	                "certificate for the datastore", NULL},
+	        {"datastore-keyfile", 0, FLAG_STRING, &s->datastore_key, "K3X_DATASTORE_KEYFILE", "its key", NULL},
 	};
 	const struct flag of_agents[] = {
 	        {"lb-server-port", 0, FLAG_INT, &s->lb_port, "K3X_LB_SERVER_PORT",
 	                "port on 127.0.0.1 that leads to the servers (6444)", NULL},
 	};
 	struct flag table[COUNT_OF(both) + COUNT_OF(of_servers) + COUNT_OF(of_agents)];
-	size_t n = add_rows(table, 0, both, COUNT_OF(both), NULL);
-	n = add_rows(table, n, of_servers, COUNT_OF(of_servers), s->is_agent ? OF_SERVERS : NULL);
-	n = add_rows(table, n, of_agents, COUNT_OF(of_agents), s->is_agent ? NULL : OF_AGENTS);
 	struct flags f = {.program = s->is_agent ? "k3x agent" : "k3x server",
 	        .summary = s->is_agent ? "k3x agent: a node of a cluster whose servers run elsewhere"
 	                               : "k3x server: a Kubernetes control plane and, unless told otherwise, a node",
 	        .table = table,
-	        .count = n,
 	        .config_flag = "config"};
+	k3s_refuse(&f, &s->arena);
+	f.count = add_rows(&f, table, both, COUNT_OF(both), NULL);
+	f.count = add_rows(&f, table, of_servers, COUNT_OF(of_servers), s->is_agent ? OF_SERVERS : NULL);
+	if (s->is_agent)
+		f.count = add_rows(&f, table, of_agents, COUNT_OF(of_agents), NULL);
 	int rc = flags_load(&f, &s->arena, argc, argv, err);
 	*want_help = rc == 0 && f.want_help;
 	if (*want_help)
@@ -227,6 +270,20 @@ static const char *host_address(struct arena *a)
 	return found ? found : "127.0.0.1";
 }
 
+static void release_kubelet(void *arg)
+{
+	kubelet_config_release(arg);
+}
+
+static int load_kubelet(struct server_settings *s, struct err *err)
+{
+	struct kubelet_config_source from = {
+	        s->kubelet_arg.items, s->kubelet_arg.count, server_file(s, "agent/etc/kubelet.conf.d")};
+	s->kubelet = ARENA_NEW(&s->arena, struct kubelet_config);
+	arena_on_release(&s->arena, release_kubelet, s->kubelet);
+	return kubelet_config_load(&from, s->kubelet, err);
+}
+
 int server_settings_load(struct server_settings *s, bool is_agent, int argc, char **argv, struct err *err)
 {
 	bool want_help;
@@ -238,8 +295,11 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 		return 1;
 	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
 	        controller_args_load(&s->controller_arg, &s->controllers, err) != 0 ||
+	        scheduler_args_load(&s->scheduler_arg, &s->arena, &s->scheduler, err) != 0 ||
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
+		return err->code;
+	if (!s->disable_agent && load_kubelet(s, err) != 0)
 		return err->code;
 	if (!s->node_name)
 		s->node_name = host_name(&s->arena);

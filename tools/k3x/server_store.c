@@ -10,8 +10,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/wire/tls.h"
+#include "store/engine/external.h"
 #include "tools/k3x/keys/server_pki.h"
 
 #include <inttypes.h>
@@ -99,7 +100,7 @@ void server_store_reload_tls(struct server_store *o)
 
 void server_store_watch_removal(struct server_store *o, void (*removed)(void *arg), void *arg)
 {
-	if (o->server_tls)
+	if (o->server_tls) /* it has peers */
 		o->removal = removal_watch_start(raft_engine_of(o->engine), o->address, &o->access, removed, arg);
 }
 
@@ -116,8 +117,26 @@ static int check_log(struct server_settings *s, bool is_joining, struct err *err
 	        s->data_dir);
 }
 
+static int open_external(struct server_settings *s, struct server_store *o, struct err *err)
+{
+	struct external_options e = {.endpoint = s->datastore_endpoint,
+	        .ca_file = s->datastore_ca,
+	        .certificate_file = s->datastore_certificate,
+	        .key_file = s->datastore_key,
+	        .data_dir = server_file(s, "server/datastore")};
+	if (s->has_peers || access(server_file(s, "server/db/state.db"), F_OK) == 0)
+		return err_set(err, ERR_INVAL,
+		        "%s holds a cluster's state of its own: move it with k3x-store migrate and remove server/db, "
+		        "or leave "
+		        "--datastore-endpoint out",
+		        s->data_dir);
+	return external_engine_open(&e, &o->engine, err);
+}
+
 int server_store_open(struct server_settings *s, bool is_joining, struct server_store *o, struct err *err)
 {
+	if (s->datastore_endpoint)
+		return open_external(s, o, err);
 	struct raft_host_server self = {.role = RAFT_HOST_VOTER, .id = s->member_id};
 	if (check_log(s, is_joining, err) != 0 || (s->has_peers && open_tls(s, o, err) != 0))
 		return err->code;

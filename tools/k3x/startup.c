@@ -3,22 +3,44 @@
 
 #include "base/log.h"
 #include "base/proc/process.h"
+#include "tools/k3x/registries/registries.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sys/resource.h>
+
+/* From this verbosity on kubernetes programs tell what only their developers want to know. */
+enum { DEBUG_VERBOSITY = 4 };
 
 int startup_open_log(struct server_settings *s, struct err *err)
 {
-	if (s->debug)
+	if (s->debug || s->verbosity >= DEBUG_VERBOSITY)
 		log_set_level(LOG_DEBUG);
-	if (!s->log_file)
+	if (!s->log_file) {
+		log_adopt_journal();
 		return 0;
-	int fd = open(s->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return err_errno(err, errno, "open log %s", s->log_file);
-	log_set_fd(fd);
+	}
+	if (log_open_file(s->log_file, s->log_max_mb << 20, (unsigned)s->log_max_files, err) != 0)
+		return err->code;
+	log_set_copy(s->log_to_both);
 	return 0;
+}
+
+int startup_write_registries(struct server_settings *s, struct err *err)
+{
+	const char *file = s->private_registry ? s->private_registry : "/etc/k3x/registries.yaml";
+	if (!s->is_agent && s->disable_agent)
+		return 0;
+	if (s->container_runtime_endpoint)
+		return s->private_registry
+		               ? err_set(err, ERR_INVAL,
+		                         "--private-registry is for the containerd that k3x starts: the runtime at "
+		                         "--container-runtime-endpoint has its own settings")
+		               : 0;
+	struct registry_peers peers = {.url = arena_printf(&s->arena, "https://127.0.0.1:%d", (int)s->kubelet_port),
+	        .ca_file = server_file(s, s->is_agent ? "agent/server-ca.crt" : "server/tls/server-ca.crt"),
+	        .cert_file = server_file(s, "agent/client-kubelet.crt"),
+	        .key_file = server_file(s, "agent/client-kubelet.key")};
+	return registries_write(file, s->private_registry != NULL, s->without_default_registries,
+	        s->embedded_registry ? &peers : NULL, server_file(s, "agent/etc/containerd/certs.d"), err);
 }
 
 void startup_raise_file_limit(void)
@@ -36,4 +58,15 @@ void startup_go_last_when_memory_is_short(void)
 	if (process_set_own_oom_score(&err) != 0)
 		log_warn("server", "this process is as likely to be killed as a pod when memory is short",
 		        "error=\"%s\"", err.msg);
+}
+
+int startup_set_log_level(const char *name, struct err *err)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	for (unsigned i = 0; i < COUNT_OF(names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			log_set_level((enum log_level)i);
+			return 0;
+		}
+	return err_set(err, ERR_INVAL, "--log-level: \"%s\" is none of debug, info, warn, error", name);
 }

@@ -12,7 +12,8 @@
 
 #include "api/server/outgoing/kubeconfig.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "tools/k3s/k3s.h"
 #include "tools/k3x/join/join_http.h"
 
 #include <stdio.h>
@@ -43,6 +44,7 @@ int admin_parse(struct admin *m, struct flags *f, const struct flag *more, size_
 	f->table = table;
 	f->count = COUNT_OF(common) + n_more;
 	f->takes_arguments = max > 0;
+	k3s_refuse(f, &m->arena);
 	int rc = flags_load(f, &m->arena, argc, argv, &err);
 	if (rc == 0 && f->want_help) {
 		flags_help(f);
@@ -50,7 +52,7 @@ int admin_parse(struct admin *m, struct flags *f, const struct flag *more, size_
 		return 1;
 	}
 	m->json = strcmp(m->output, "json") == 0;
-	if (rc == 0 && !m->json && strcmp(m->output, "table") != 0)
+	if (rc == 0 && !m->json && strcmp(m->output, "table") != 0 && strcmp(m->output, "text") != 0)
 		rc = err_set(&err, ERR_INVAL, "--output is table or json, not \"%s\"", m->output);
 	if (rc == 0 && (f->argument_count < min || f->argument_count > max))
 		rc = err_set(&err, ERR_INVAL, "%zu arguments are too %s: see --help", f->argument_count,

@@ -10,7 +10,9 @@
 
 #include "base/clock.h"
 #include "base/json_lib.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "base/rfc3339.h"
+#include "tools/k3s/k3s.h"
 #include "tools/k3x/keys/server_certs.h"
 #include "tools/store/table.h"
 
@@ -47,18 +49,15 @@ static const char *usages_of(unsigned uses)
 static void add_row(void *arg, const struct server_certificate *c)
 {
 	struct checking *k = arg;
-	char when[32];
-	struct tm tm;
-	time_t end = (time_t)c->info.not_after_s;
+	char when[RFC3339_MAX];
 	int64_t left = c->info.not_after_s - k->now_s;
 	if (k->services->count && !flag_list_has(k->services, c->service))
 		return;
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&end, &tm));
 	store_table_add(&k->table, "%s", c->place);
 	store_table_add(&k->table, "%s", c->service);
 	store_table_add(&k->table, "%s", c->info.subject);
 	store_table_add(&k->table, "%s", usages_of(c->info.uses));
-	store_table_add(&k->table, "%s", when);
+	store_table_add(&k->table, "%s", rfc3339_seconds(when, c->info.not_after_s));
 	store_table_add(
 	        &k->table, left < 86400 ? "%" PRId64 "h" : "%" PRId64 "d", left / (left < 86400 ? 3600 : 86400));
 	store_table_add(&k->table, "%" PRId64, left);
@@ -90,12 +89,13 @@ static int check(int argc, char **argv)
 	struct checking k = {.table = {check_columns, COUNT_OF(check_columns), ARENA_INIT, NULL, 0, 0},
 	        .services = &services,
 	        .now_s = clock_wall_s()};
+	k3s_refuse(&f, &a);
 	int rc = flags_load(&f, &a, argc, argv, &err);
 	if (rc == 0 && f.want_help) {
 		flags_help(&f);
 		goto out;
 	}
-	if (rc == 0 && strcmp(output, "table") != 0 && strcmp(output, "json") != 0)
+	if (rc == 0 && strcmp(output, "table") != 0 && strcmp(output, "text") != 0 && strcmp(output, "json") != 0)
 		err_set(&err, ERR_INVAL, "--output is table or json, not \"%s\"", output);
 	if (err.code)
 		goto out;
@@ -176,10 +176,11 @@ static int rotate(int argc, char **argv)
 
 /* ---- rotate-ca ---- */
 
-static const char *const ca_files[] = {
-        "server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key", "service.key"};
-/* What k3s's folders have and this server has no use for. */
-static const char *const other_files[] = {"etcd/peer-ca.crt", "etcd/server-ca.crt", "request-header-ca.crt"};
+static const char *const ca_files[] = {"server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key",
+        "request-header-ca.crt", "request-header-ca.key", "etcd/peer-ca.crt", "etcd/peer-ca.key", "service.key"};
+/* What k3s's folders have and this server has no use for: here both ends of a connection between servers have a
+ * certificate of the peers' CA. */
+static const char other_file[] = "etcd/server-ca.crt";
 
 /* k3s's --path is a folder with tls/ in it; one with the files themselves is as good. */
 static const char *folder_of(struct arena *a, const char *path)
@@ -204,14 +205,13 @@ static int read_files(struct admin *m, const char *path, json_t *files, struct e
 		free(text);
 		n++;
 	}
-	for (size_t i = 0; i < COUNT_OF(other_files); i++)
-		if (access(arena_printf(&m->arena, "%s/%s", folder, other_files[i]), F_OK) == 0)
-			fprintf(stderr, "note: %s is left alone: %s\n", other_files[i],
-			        i ? "nothing here uses it" : "servers know each other by the CA they have");
+	if (access(arena_printf(&m->arena, "%s/%s", folder, other_file), F_OK) == 0)
+		fprintf(stderr, "note: %s is left alone: servers know each other by etcd/peer-ca.crt alone\n",
+		        other_file);
 	return n ? 0
 	         : err_set(err, ERR_NOT_FOUND,
-	                   "%s has none of server-ca.crt and .key, client-ca.crt and .key, service.key (nor has tls/ "
-	                   "in it)",
+	                   "%s has none of server-ca.crt and .key, client-ca.crt and .key, request-header-ca.crt and "
+	                   ".key, etcd/peer-ca.crt and .key, service.key (nor has tls/ in it)",
 	                   path);
 }
 
@@ -224,7 +224,8 @@ static int rotate_ca(int argc, char **argv)
 	int code;
 	const struct flag table[] = {
 	        {"path", 0, FLAG_STRING, &path, NULL,
-	                "folder with server-ca.crt and .key, client-ca.crt and .key, service.key, or some of them",
+	                "folder with server-ca, client-ca, request-header-ca and etcd/peer-ca (.crt and .key) and "
+	                "service.key, or some of them",
 	                NULL},
 	        {"force", 'f', FLAG_BOOL, &force, NULL,
 	                "take CAs that the old ones do not vouch for, and trust those no more", NULL}};

@@ -10,6 +10,8 @@ static int usage(FILE *out, const char *group, const char *summary, const struct
 	fprintf(out, "k3x %s: %s\n\nUsage: k3x %s COMMAND [flags]\n\n", group, summary, group);
 	for (size_t i = 0; i < n; i++) {
 		char left[64];
+		if (!commands[i].help)
+			continue;
 		snprintf(left, sizeof left, "%s %s", commands[i].name, commands[i].arguments);
 		fprintf(out, "  %-24s %s\n", left, commands[i].help);
 	}
@@ -25,6 +27,12 @@ int operate_group(
 	for (size_t i = 0; name && i < n; i++)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
+	for (size_t i = 0; name && strcmp(name, "--help=table") == 0 && i <= n; i++) {
+		if (i == n)
+			return 0;
+		if (commands[i].help)
+			printf("%s\t%s\n", commands[i].name, commands[i].help);
+	}
 	if (name && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0))
 		return usage(stdout, group, summary, commands, n);
 	if (name)

@@ -7,8 +7,8 @@
 #include "tools/programs.h"
 
 struct operate_command {
-	const char *name; /* "create" */
-	const char *arguments, *help;
+	const char *name;                  /* "create" */
+	const char *arguments, *help;      /* help NULL: another name of one that is listed */
 	int (*run)(int argc, char **argv); /* argv[0] is the name; returns the exit code */
 };
 

@@ -10,21 +10,23 @@
 #include "tools/operate/operate_int.h"
 
 #include "base/json_lib.h"
+#include "base/rfc3339.h"
 #include "tools/k3x/snapshots/server_snapshots.h"
 #include "tools/snapshots/list.h"
+#include "tools/snapshots/s3_secret.h"
 #include "tools/snapshots/settings_json.h"
 #include "tools/store/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { TELL_MS = 2000, SAVE_MS = 15 * 60 * 1000, NAMES_MAX = 1000 };
 
 struct snapshot_command {
 	struct admin admin;
 	struct snapshot_settings how;
+	struct s3_settings store; /* how.s3, as it is used here */
 	const char *config, *dir; /* dir: where they are here */
 	struct flags flags;
 	struct s3 s3;
@@ -65,7 +67,7 @@ static int begin(struct snapshot_command *m, const char *program, const char *su
 		*code = err_exit_code(err.code);
 		return -1;
 	}
-	m->s3 = (struct s3){&v->s3, NULL};
+	m->s3 = (struct s3){&m->store, NULL};
 	m->dir = snapshots_folder(&m->admin.arena, m->admin.data_dir ? m->admin.data_dir : "/var/lib/k3x", v);
 	return 0;
 }
@@ -77,9 +79,19 @@ static int end(struct snapshot_command *m, const char *name, const struct err *e
 	return err->code ? admin_fail(name, err) : 0;
 }
 
+/* Of the server, which need not run unless a Secret is wanted of it. */
+static int get(void *arg, const char *path, struct strbuf *answer, struct err *err)
+{
+	struct snapshot_command *m = arg;
+	return admin_connect(&m->admin, err) == 0 ? admin_call(&m->admin, "GET", path, SLICE(""), 0, answer, err)
+	                                          : err->code;
+}
+
 static int load(struct snapshot_command *m, struct err *err)
 {
-	if (snapshot_list_folder(&m->list, m->dir, err) == 0 && m->how.s3.is_on)
+	struct s3_secret_source source = {get, m};
+	if (snapshot_list_folder(&m->list, m->dir, err) == 0 && m->how.s3.is_on &&
+	        s3_settings_resolve(&m->how.s3, &source, &m->admin.arena, &m->store, err) == 0)
 		snapshot_list_s3(&m->list, &m->s3, err);
 	snapshot_list_sort(&m->list);
 	return err->code;
@@ -139,15 +151,12 @@ static void print_list(struct snapshot_command *m)
 	struct store_table t = {columns, COUNT_OF(columns), ARENA_INIT, NULL, 0, 0};
 	for (size_t i = 0; i < m->list.n; i++) {
 		const struct snapshot_entry *e = &m->list.entries[i];
-		char when[32];
-		time_t s = (time_t)e->created_s;
-		struct tm tm;
-		strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&s, &tm));
+		char when[RFC3339_MAX];
 		store_table_add(&t, "%s", e->name);
 		store_table_add(&t, "%s", e->location);
 		store_table_add(&t, "%s", store_table_size(&t, e->size));
 		store_table_add(&t, "%" PRId64, e->size);
-		store_table_add(&t, "%s", when);
+		store_table_add(&t, "%s", rfc3339_seconds(when, e->created_s));
 	}
 	store_table_print(&t, m->admin.json);
 }
@@ -259,6 +268,7 @@ static const struct operate_command commands[] = {
         {"save", "", "take a snapshot of a running server now", save},
         {"ls", "", "the snapshots there are", list},
         {"list", "", "the same", list},
+        {"l", "", NULL, list},
         {"delete", "NAME...", "remove snapshots", delete},
         {"prune", "", "remove all but the newest", prune},
 };

@@ -1,19 +1,20 @@
 /* `k3x token create|list|delete|generate|rotate`.
  *
- * The first four are about bootstrap tokens, which are Secrets (api/server/auth/bootstrap_token.h): these commands are
- * clients of the API like any other. `rotate` is about the cluster's own token: a server that runs does it
+ * The first four are about bootstrap tokens, which are Secrets (api/server/auth/identity/bootstrap_token.h): these
+ * commands are clients of the API like any other. `rotate` is about the cluster's own token: a server that runs does it
  * (tools/k3x/keys/server_rotate.c).
  *
  * What can go wrong: a token, group, usage or span that is none; one of the id that is there already. */
 #include "tools/operate/operate_int.h"
 
 #include "api/client/meta.h"
-#include "api/server/auth/bootstrap_token.h"
+#include "api/server/auth/identity/bootstrap_token.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "tools/k3s/k3s.h"
 #include "tools/store/table.h"
 
 #include <inttypes.h>
@@ -62,6 +63,7 @@ static int generate(int argc, char **argv)
 	struct flags f = {.program = "k3x token generate",
 	        .summary = "k3x token generate: print a bootstrap token that nobody has yet, for k3x token create. No "
 	                   "server is asked"};
+	k3s_refuse(&f, &a);
 	int rc = flags_load(&f, &a, argc, argv, &err);
 	if (rc == 0 && f.want_help)
 		flags_help(&f);

@@ -5,10 +5,9 @@
  * are the same, and the second of two writes finds the first. */
 #include "tools/programs.h"
 
-#include "api/server/outgoing/kubeconfig.h"
 #include "base/flags.h"
 #include "base/log.h"
-#include "base/wire/tls.h"
+#include "tools/in_cluster.h"
 #include "tools/provisioner/directory.h"
 #include "tools/provisioner/provisioner.h"
 
@@ -17,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define ACCOUNT_FOLDER "/var/run/secrets/kubernetes.io/serviceaccount"
 
 static int say(const char *program, const struct err *err)
 {
@@ -65,40 +62,6 @@ struct settings {
 	const char *kubeconfig, *ns, *config_map, *helper_image;
 	struct arena arena;
 };
-
-static int client_of_pod(struct loop *loop, struct arena *a, struct client **ret, struct err *err)
-{
-	const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
-	if (!host || !port)
-		return err_set(err, ERR_INVAL,
-		        "this is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig to run outside of one");
-	bool is_v6 = strchr(host, ':') != NULL;
-	struct client_https_options o = {
-	        .server_url = arena_printf(a, is_v6 ? "https://[%s]:%s" : "https://%s:%s", host, port),
-	        .ca_file = ACCOUNT_FOLDER "/ca.crt",
-	        .token_file = ACCOUNT_FOLDER "/token"};
-	return client_https_new(loop, &o, ret, err);
-}
-
-static int client_of_kubeconfig(
-        struct loop *loop, struct arena *a, const char *path, struct client **ret, struct err *err)
-{
-	struct outgoing_target t = {0};
-	struct tls_context *tls;
-	if (kubeconfig_load(a, path, &t, err) != 0)
-		return err->code;
-	struct tls_options identity = {.ca_pem = t.ca_pem,
-	        .certificate_pem = t.certificate_pem,
-	        .key_pem = t.key_pem,
-	        .skip_verify = t.skip_verify};
-	if (tls_context_new(&identity, &tls, err) != 0)
-		return err_wrap(err, "%s", path);
-	struct client_https_options o = {
-	        .server_url = t.url, .tls = tls, .token = t.bearer, .token_file = t.bearer_file};
-	int rc = client_https_new(loop, &o, ret, err);
-	tls_context_unref(tls);
-	return rc;
-}
 
 /* ---- the add-on ---- */
 
@@ -153,8 +116,10 @@ static void start(struct loop_task *t)
 {
 	struct program *g = CONTAINER_OF(t, struct program, start_task);
 	struct settings *s = &g->settings;
-	int rc = s->kubeconfig ? client_of_kubeconfig(&g->loop, &s->arena, s->kubeconfig, &g->client, &g->err)
-	                       : client_of_pod(&g->loop, &s->arena, &g->client, &g->err);
+	int rc = in_cluster_client(&s->arena, &g->loop, s->kubeconfig, &g->client, &g->err);
+	if (rc == 0 && !g->client)
+		rc = err_set(&g->err, ERR_INVAL,
+		        "this is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig to run outside of one");
 	if (rc != 0) {
 		loop_stop(&g->loop);
 		return;

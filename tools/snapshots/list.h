@@ -15,6 +15,7 @@ struct snapshot_list {
 	struct arena arena;
 	struct snapshot_entry *entries; /* newest first, when it is sorted */
 	size_t n, cap;
+	struct s3_settings s3; /* of the store that was asked, texts in the arena; for who records it */
 };
 
 /* Adds those of a folder; one that is not there has none. */

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/file_out.h"
 #include "base/file_sync.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tools/snapshots/sigv4.h"
 
 #include <curl/curl.h>
@@ -197,6 +197,10 @@ static void set_up(struct request *r)
 	}
 	if (v->endpoint_ca)
 		lib.setopt(c, CURLOPT_CAINFO, v->endpoint_ca);
+	else if (v->endpoint_ca_pem)
+		lib.setopt(c, CURLOPT_CAINFO_BLOB,
+		        &(struct curl_blob){
+		                (void *)(uintptr_t)v->endpoint_ca_pem, strlen(v->endpoint_ca_pem), CURL_BLOB_COPY});
 	if (v->skip_ssl_verify) {
 		lib.setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
 		lib.setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);

@@ -14,11 +14,7 @@ void snapshot_settings_init(struct snapshot_settings *v)
 	*v = (struct snapshot_settings){.name = "etcd-snapshot",
 	        .cron_text = SNAPSHOT_CRON_DEFAULT,
 	        .retention = SNAPSHOT_RETENTION_DEFAULT,
-	        .s3 = {.endpoint = "s3.amazonaws.com",
-	                .lookup = "auto",
-	                .region = "us-east-1",
-	                .timeout = "5m",
-	                .retention = SNAPSHOT_RETENTION_DEFAULT}};
+	        .s3 = {.retention = SNAPSHOT_RETENTION_DEFAULT}};
 }
 
 bool snapshot_name_is_good(const char *name)
@@ -62,7 +58,12 @@ static int check_s3(struct s3_settings *s, struct err *err)
 		        "--etcd-s3-endpoint: \"%s\" is not a host name, or host:port, without https://", s->endpoint);
 	if (s->folder && !is_folder(s->folder))
 		return err_set(err, ERR_INVAL, "--etcd-s3-folder: \"%s\" is not like backups/k3x", s->folder);
-	if (!s->is_on)
+	if (s->config_secret && !snapshot_name_is_good(s->config_secret))
+		return err_set(
+		        err, ERR_INVAL, "--etcd-s3-config-secret: \"%s\" is not a Secret's name", s->config_secret);
+	if (s->endpoint_ca && s->is_on && access(s->endpoint_ca, R_OK) != 0)
+		return err_set(err, ERR_INVAL, "--etcd-s3-endpoint-ca: %s can't be read", s->endpoint_ca);
+	if (!s->is_on || s->config_secret)
 		return 0;
 	if (!s->bucket || !snapshot_name_is_good(s->bucket))
 		return err_set(err, ERR_INVAL, "--etcd-s3 needs --etcd-s3-bucket, the name of one that is there");
@@ -70,9 +71,22 @@ static int check_s3(struct s3_settings *s, struct err *err)
 		return err_set(err, ERR_INVAL,
 		        "--etcd-s3 needs --etcd-s3-access-key and --etcd-s3-secret-key (or "
 		        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)");
-	if (s->endpoint_ca && access(s->endpoint_ca, R_OK) != 0)
-		return err_set(err, ERR_INVAL, "--etcd-s3-endpoint-ca: %s can't be read", s->endpoint_ca);
 	return 0;
+}
+
+static void default_to(const char **setting, const char *text)
+{
+	if (!*setting || !**setting)
+		*setting = text;
+}
+
+int s3_settings_complete(struct s3_settings *v, struct err *err)
+{
+	default_to(&v->endpoint, "s3.amazonaws.com");
+	default_to(&v->lookup, "auto");
+	default_to(&v->region, "us-east-1");
+	default_to(&v->timeout, "5m");
+	return check_s3(v, err);
 }
 
 int snapshot_settings_check(struct snapshot_settings *v, struct err *err)
@@ -87,5 +101,6 @@ int snapshot_settings_check(struct snapshot_settings *v, struct err *err)
 		        err, ERR_INVAL, "--etcd-snapshot-retention: %lld is less than 0", (long long)v->retention);
 	if (v->dir && *v->dir != '/')
 		return err_set(err, ERR_INVAL, "--etcd-snapshot-dir: \"%s\" is not the whole path of a folder", v->dir);
-	return check_s3(&v->s3, err);
+	struct s3_settings trial = v->s3; /* what was not said stays so: a Secret may say it */
+	return s3_settings_complete(&trial, err);
 }

@@ -5,8 +5,11 @@
 #include "base/cron.h"
 #include "base/flags.h"
 
+/* What was not said is NULL until s3_settings_resolve() (s3_secret.h). */
 struct s3_settings {
 	bool is_on;
+	const char *config_secret;   /* in kube-system: says what the flags do not */
+	const char *endpoint_ca_pem; /* beside endpoint_ca: as the Secret has it */
 	const char *endpoint, *endpoint_ca, *bucket, *lookup, *region, *folder, *access_key, *secret_key,
 	        *session_token, *proxy, *timeout;
 	bool skip_ssl_verify, is_insecure;
@@ -57,6 +60,8 @@ void snapshot_settings_init(struct snapshot_settings *v);
 	        {p "s3-insecure", 0, FLAG_BOOL, &(v)->s3.is_insecure, NULL, listed("plain HTTP"), NULL}, \
 	        {p "s3-timeout", 0, FLAG_STRING, &(v)->s3.timeout, NULL, listed("how long a transfer may take (5m)"), \
 	                NULL}, \
+	        {p "s3-config-secret", 0, FLAG_STRING, &(v)->s3.config_secret, NULL, \
+	                listed("Secret in kube-system that says what the flags do not"), NULL}, \
 	{ \
 		p "s3-retention", 0, FLAG_INT, &(v)->s3.retention, NULL, \
 		        listed("snapshots of a name to keep there; 0: all (a server's own: 5)"), NULL \
@@ -64,8 +69,11 @@ void snapshot_settings_init(struct snapshot_settings *v);
 #define FLAGS_LISTED(text) text
 #define FLAGS_UNLISTED(text) NULL
 
-/* The spans, the cron expression and what S3 needs are right: ERR_INVAL names the flag. */
+/* The spans, the cron expression and what S3 needs are right: ERR_INVAL names the flag. What a Secret is to say is not
+ * missed. */
 int snapshot_settings_check(struct snapshot_settings *v, struct err *err);
+/* The defaults in the place of what is NULL, and the same for S3 alone. */
+int s3_settings_complete(struct s3_settings *v, struct err *err);
 
 /* A name for a snapshot may be of letters, digits, '-', '_' and '.', and not begin with a dot. */
 bool snapshot_name_is_good(const char *name);

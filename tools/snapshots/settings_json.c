@@ -14,7 +14,7 @@ static const struct {
         {"s3EndpointCA", AT(s3.endpoint_ca)}, {"s3Bucket", AT(s3.bucket)}, {"s3Lookup", AT(s3.lookup)},
         {"s3Region", AT(s3.region)}, {"s3Folder", AT(s3.folder)}, {"s3AccessKey", AT(s3.access_key)},
         {"s3SecretKey", AT(s3.secret_key)}, {"s3SessionToken", AT(s3.session_token)}, {"s3Proxy", AT(s3.proxy)},
-        {"s3Timeout", AT(s3.timeout)}};
+        {"s3Timeout", AT(s3.timeout)}, {"s3ConfigSecret", AT(s3.config_secret)}};
 static const struct {
 	const char *name;
 	size_t at;

@@ -2,7 +2,7 @@
  * secret, the day, the region and the service. */
 #include "tools/snapshots/sigv4.h"
 
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <ctype.h>
 #include <stdio.h>

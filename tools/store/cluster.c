@@ -13,7 +13,7 @@
 #include "base/check.h"
 #include "base/json_lib.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <errno.h>
 #include <inttypes.h>

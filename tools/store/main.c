@@ -42,6 +42,7 @@ const struct store_entry store_entries[] = {
         {"snapshot", "status", "FILE", "check a snapshot and say what is in it", store_snapshot_status},
         {"snapshot", "restore", "FILE", "make a data directory from a snapshot, also of etcd", store_snapshot_restore},
         {"snapshot", "to-etcd", "FILE OUT", "write a snapshot that etcd restores", store_snapshot_to_etcd_main},
+        {"migrate", NULL, "", "move all of it into another datastore, or back", store_migrate},
         {"check", NULL, "PATH", "check a data directory or snapshot, offline", store_check},
         {"recover", NULL, "", "go on with one member when the majority is lost", store_recover},
         {"sql", NULL, "PATH STATEMENT", "read a data directory or snapshot with SQL", store_sql_main},
@@ -76,6 +77,20 @@ static bool wants_help(const char *text)
 	return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0 || strcmp(text, "help") == 0;
 }
 
+/* For completion: a row per command, or per one of a group. */
+static int table(const char *group)
+{
+	for (size_t i = 0; i < store_entries_count; i++) {
+		const struct store_entry *e = &store_entries[i];
+		bool is_first = i == 0 || strcmp(store_entries[i - 1].name, e->name) != 0;
+		if (!group && is_first)
+			printf("%s\t%s\n", e->name, e->sub ? "a group of commands" : e->help);
+		else if (group && strcmp(e->name, group) == 0)
+			printf("%s\t%s\n", e->sub, e->help);
+	}
+	return 0;
+}
+
 int store_main(int argc, char **argv)
 {
 	bool has_group = false;
@@ -89,6 +104,8 @@ int store_main(int argc, char **argv)
 		int skip = e->sub ? 2 : 1;
 		return e->run(argc - skip, argv + skip);
 	}
+	if (argc == (has_group ? 3 : 2) && strcmp(argv[argc - 1], "--help=table") == 0)
+		return table(has_group ? argv[1] : NULL);
 	if (argc >= 2 && wants_help(argv[1]))
 		return usage(stdout, NULL);
 	if (has_group && argc >= 3 && wants_help(argv[2]))

@@ -10,7 +10,7 @@
 #include "tools/store/check.h"
 
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
 

@@ -4,12 +4,13 @@
  * folder's snapshots are found by what is in the files, not by their names, and checked before they count: prune never
  * removes the newest sound one of a cluster, counts only sound ones as kept, and leaves alone what is no snapshot. */
 #include "tools/store/command_int.h"
+#include "base/rfc3339.h"
 #include "tools/store/offline_int.h"
 #include "tools/store/table.h"
 
 #include "base/check.h"
 #include "base/file_out.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/snapshot/packed.h"
 
 #include <dirent.h>
@@ -289,15 +290,12 @@ static void release_folder(struct folder *f)
 
 static void add_row(struct store_table *t, const struct found *x)
 {
-	char when[32] = "";
-	time_t s = (time_t)x->created_s;
-	struct tm tm;
-	strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&s, &tm));
+	char when[RFC3339_MAX];
 	store_table_add(t, "%s", x->name);
 	store_table_add(t, "%" PRId64, x->info.revision);
 	store_table_add(t, "%" PRId64, x->info.keys);
 	store_table_add(t, "%s", store_table_size(t, x->size));
-	store_table_add(t, "%s", when);
+	store_table_add(t, "%s", rfc3339_seconds(when, x->created_s));
 	store_table_add(t, "%s", x->cluster);
 	store_table_add(t, "%s", x->damage ? "DAMAGED" : "sound");
 	store_table_add(t, "%" PRId64, x->size);

@@ -2,7 +2,7 @@
 #include "tools/bench/bench.h"
 
 #include "base/base64.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  * each question; its figures are not published, so there is nothing to compare with but the aim. */
 #include "tools/bench/bench.h"
 
-#include "api/server/auth/rbac_index.h"
+#include "api/server/auth/rights/rbac_index.h"
 #include "api/server/cache/object.h"
 #include "base/check.h"
 

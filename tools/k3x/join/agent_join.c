@@ -3,7 +3,8 @@
  *     /cacerts                     its hash is compared with the token's before more is sent
  *     config, client-ca.crt        with the token
  *     per certificate: a key is made and written, a request for it is signed, the certificate is written
- *     cluster.json                 the last that is written: with it, a start asks nobody
+ *     cluster.json                 the last that is written: with it, a start needs nobody (agent_follow.c asks for
+ * news)
  *
  * so a start after a crash anywhere in between does it again, with the keys and the password that are there. A
  * certificate that is renewed keeps its key: one file changes, whole, and key and certificate always belong together.
@@ -15,8 +16,9 @@
 #include "api/server/join/words.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "base/pki.h"
-#include "tools/k3x/join/join_contact.h"
+#include "base/pki/pki.h"
+#include "tools/k3x/join/agent_files.h"
+#include "tools/k3x/join/agent_follow.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -25,36 +27,14 @@
 enum { RETRY_MS = 1000, TELL_TRIES = 15, PASSWORD_BYTES = 16 };
 
 static const struct certificate {
-	const char *place, *path;
+	const char *place, *path, *ca;
 } certificates[] = {
-        {"agent/client-kubelet", "/v1-k3x/client-kubelet.crt"},
-        {"agent/serving-kubelet", "/v1-k3x/serving-kubelet.crt"},
-        {"agent/client-kube-proxy", "/v1-k3x/client-kube-proxy.crt"},
+        {"agent/client-kubelet", "/v1-k3x/client-kubelet.crt", "agent/client-ca.crt"},
+        {"agent/serving-kubelet", "/v1-k3x/serving-kubelet.crt", "agent/server-ca.crt"},
+        {"agent/client-kube-proxy", "/v1-k3x/client-kube-proxy.crt", "agent/client-ca.crt"},
 };
 
 /* ---- files ---- */
-
-static bool is_there(struct server_settings *s, const char *place)
-{
-	return access(server_file(s, "%s", place), F_OK) == 0;
-}
-
-/* In the arena. */
-static int read_file(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
-{
-	char *text;
-	size_t len;
-	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
-		return err->code;
-	*ret = (struct slice){arena_printf(&s->arena, "%s", text), len};
-	free(text);
-	return 0;
-}
-
-static int write_file(struct server_settings *s, const char *place, struct slice text, unsigned mode, struct err *err)
-{
-	return pki_file_write(server_file(s, "%s", place), text, mode, err);
-}
 
 static const char *node_text(struct server_settings *s)
 {
@@ -67,7 +47,7 @@ static bool is_same_node(struct server_settings *s, bool name_alone)
 {
 	struct slice text;
 	struct err unused = ERR_INIT;
-	if (read_file(s, "agent/node", &text, &unused) != 0)
+	if (agent_read_file(s, "agent/node", &text, &unused) != 0)
 		return false;
 	struct slice rest = text;
 	return name_alone ? slice_is(slice_cut(&rest, '\n'), s->node_name) : slice_is(text, node_text(s));
@@ -75,11 +55,11 @@ static bool is_same_node(struct server_settings *s, bool name_alone)
 
 static bool is_complete(struct server_settings *s)
 {
-	bool all = is_there(s, "agent/cluster.json") && is_there(s, "agent/server-ca.crt") &&
-	           is_there(s, "agent/client-ca.crt") && is_same_node(s, true);
+	bool all = agent_has_file(s, "agent/cluster.json") && agent_has_file(s, "agent/server-ca.crt") &&
+	           agent_has_file(s, "agent/client-ca.crt") && is_same_node(s, true);
 	for (size_t i = 0; all && i < COUNT_OF(certificates); i++)
-		all = is_there(s, arena_printf(&s->arena, "%s.crt", certificates[i].place)) &&
-		      is_there(s, arena_printf(&s->arena, "%s.key", certificates[i].place));
+		all = agent_has_file(s, arena_printf(&s->arena, "%s.crt", certificates[i].place)) &&
+		      agent_has_file(s, arena_printf(&s->arena, "%s.key", certificates[i].place));
 	return all;
 }
 
@@ -89,14 +69,14 @@ static int need_password(struct server_settings *s, struct slice *ret, struct er
 {
 	static const char place[] = "agent/node-password";
 	struct strbuf text = STRBUF_INIT;
-	if (!is_there(s, place)) {
+	if (!agent_has_file(s, place)) {
 		pki_random_hex(&text, PASSWORD_BYTES);
-		int rc = write_file(s, place, strbuf_slice(&text), 0600, err);
+		int rc = agent_write_file(s, place, strbuf_slice(&text), 0600, err);
 		strbuf_release(&text);
 		if (rc != 0)
 			return rc;
 	}
-	if (read_file(s, place, ret, err) != 0)
+	if (agent_read_file(s, place, ret, err) != 0)
 		return err->code;
 	*ret = slice_trim(*ret);
 	return 0;
@@ -106,15 +86,15 @@ static int need_key(struct server_settings *s, const char *place, struct slice *
 {
 	const char *file = arena_printf(&s->arena, "%s.key", place);
 	char *pem;
-	if (!is_there(s, file)) {
+	if (!agent_has_file(s, file)) {
 		if (pki_key_generate(&pem, err) != 0)
 			return err->code;
-		int rc = write_file(s, file, slice_of(pem), 0600, err);
+		int rc = agent_write_file(s, file, slice_of(pem), 0600, err);
 		free(pem);
 		if (rc != 0)
 			return rc;
 	}
-	return read_file(s, file, ret, err);
+	return agent_read_file(s, file, ret, err);
 }
 
 static int obtain(struct server_settings *s, struct join_contact *c, const struct certificate *cert, struct err *err)
@@ -135,7 +115,8 @@ static int obtain(struct server_settings *s, struct join_contact *c, const struc
 	if (rc == 0 && pki_info(strbuf_cstr(&answer), &info, err) != 0)
 		rc = err_wrap(err, "what %s answered to %s", c->url, cert->path);
 	if (rc == 0)
-		rc = write_file(s, arena_printf(&s->arena, "%s.crt", cert->place), strbuf_slice(&answer), 0644, err);
+		rc = agent_write_file(
+		        s, arena_printf(&s->arena, "%s.crt", cert->place), strbuf_slice(&answer), 0644, err);
 	strbuf_release(&answer);
 	free(csr);
 	return rc;
@@ -143,24 +124,13 @@ static int obtain(struct server_settings *s, struct join_contact *c, const struc
 
 static bool is_due(struct server_settings *s, const struct certificate *cert)
 {
-	struct slice pem, key;
+	struct slice pem, key, ca;
 	struct pki_info info;
 	struct err unused = ERR_INIT;
-	return read_file(s, arena_printf(&s->arena, "%s.crt", cert->place), &pem, &unused) != 0 ||
-	       read_file(s, arena_printf(&s->arena, "%s.key", cert->place), &key, &unused) != 0 ||
+	return agent_read_file(s, arena_printf(&s->arena, "%s.crt", cert->place), &pem, &unused) != 0 ||
+	       agent_read_file(s, cert->ca, &ca, &unused) != 0 || !pki_is_signed_by(pem.ptr, ca.ptr) ||
+	       agent_read_file(s, arena_printf(&s->arena, "%s.key", cert->place), &key, &unused) != 0 ||
 	       pki_info(pem.ptr, &info, &unused) != 0 || pki_needs_renewal(&info, (int64_t)time(NULL));
-}
-
-/* By the certificate of the kubelet while it is good, for a token may have been changed since. */
-static void choose_proof(struct server_settings *s, struct join_contact *c)
-{
-	struct slice pem, ca;
-	struct err unused = ERR_INIT;
-	if (read_file(s, "agent/client-kubelet.crt", &pem, &unused) != 0 ||
-	        read_file(s, "agent/client-ca.crt", &ca, &unused) != 0 || pki_verify(pem.ptr, ca.ptr, &unused) != 0)
-		return;
-	c->cert_file = server_file(s, "agent/client-kubelet.crt");
-	c->key_file = server_file(s, "agent/client-kubelet.key");
 }
 
 int agent_certificates_renew(struct server_settings *s, const char *url, bool *renewed, struct err *err)
@@ -173,11 +143,11 @@ int agent_certificates_renew(struct server_settings *s, const char *url, bool *r
 		any |= due[i] = moved || is_due(s, &certificates[i]);
 	if (!any)
 		return 0;
-	if (read_file(s, "agent/server-ca.crt", &ca, err) != 0 ||
+	if (agent_read_file(s, "agent/server-ca.crt", &ca, err) != 0 ||
 	        (s->token && join_token_parse(slice_of(s->token), &c.token, err) != 0))
 		return err->code;
 	strbuf_add_slice(&c.ca, ca);
-	choose_proof(s, &c);
+	agent_choose_proof(s, &c);
 	if (!c.cert_file && !s->token)
 		err_set(err, ERR_UNAUTHENTICATED,
 		        "the node's certificate has ended: start the agent with --token to get another");
@@ -186,26 +156,11 @@ int agent_certificates_renew(struct server_settings *s, const char *url, bool *r
 			*renewed = true;
 	join_contact_release(&c);
 	if (!err->code && moved)
-		write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
+		agent_write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
 	return err->code;
 }
 
 /* ---- joining ---- */
-
-static int take_settings(struct server_settings *s, struct slice text, struct err *err)
-{
-	struct join_config c;
-	if (join_config_parse(&s->arena, text, &c, err) != 0 ||
-	        join_check_versions(K3X_KUBE_VERSION, c.protocol, c.kubernetes, err) != 0)
-		return err->code;
-	s->cluster_cidr = c.settings.cluster_cidr;
-	s->service_cidr = c.settings.service_cidr;
-	s->cluster_dns = c.settings.cluster_dns;
-	s->cluster_domain = c.settings.cluster_domain;
-	s->node_port_range = c.settings.node_ports;
-	s->flannel_backend = c.settings.flannel_backend;
-	return 0;
-}
 
 static int fetch_file(
         struct server_settings *s, struct join_contact *c, const char *path, const char *place, struct err *err)
@@ -213,7 +168,7 @@ static int fetch_file(
 	struct strbuf answer = STRBUF_INIT;
 	int rc = join_contact_call(c, "GET", path, SLICE(""), NULL, 0, &answer, err);
 	if (rc == 0)
-		rc = write_file(s, place, strbuf_slice(&answer), 0644, err);
+		rc = agent_write_file(s, place, strbuf_slice(&answer), 0644, err);
 	strbuf_release(&answer);
 	return rc;
 }
@@ -224,26 +179,20 @@ static int join_once(struct server_settings *s, struct join_contact *c, struct e
 	int rc = join_contact_meet(c, err);
 	if (rc == 0)
 		rc = join_contact_call(c, "GET", "/v1-k3x/config", SLICE(""), NULL, 0, &config, err);
-	if (rc == 0 && take_settings(s, strbuf_slice(&config), err) != 0)
+	if (rc == 0 && agent_take_settings(s, strbuf_slice(&config), err) != 0)
 		rc = err_wrap(err, "%s", c->url);
 	if (rc == 0)
 		rc = fetch_file(s, c, "/v1-k3x/client-ca.crt", "agent/client-ca.crt", err);
 	for (size_t i = 0; rc == 0 && i < COUNT_OF(certificates); i++)
 		rc = obtain(s, c, &certificates[i], err);
 	if (rc == 0)
-		rc = write_file(s, "agent/server-ca.crt", strbuf_slice(&c->ca), 0644, err);
+		rc = agent_write_file(s, "agent/server-ca.crt", strbuf_slice(&c->ca), 0644, err);
 	if (rc == 0)
-		rc = write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
+		rc = agent_write_file(s, "agent/node", slice_of(node_text(s)), 0644, err);
 	if (rc == 0)
-		rc = write_file(s, "agent/cluster.json", strbuf_slice(&config), 0644, err);
+		rc = agent_write_file(s, "agent/cluster.json", strbuf_slice(&config), 0644, err);
 	strbuf_release(&config);
 	return rc;
-}
-
-/* What may pass: a server that is not up, or not yet ready. */
-static bool may_pass(const struct err *err)
-{
-	return err_may_retry(err->code) || err->code == ERR_CLOSED || err->code == ERR_TIMEOUT;
 }
 
 static int join(struct server_settings *s, struct err *err)
@@ -255,7 +204,7 @@ static int join(struct server_settings *s, struct err *err)
 		        "server of the cluster");
 	if (join_token_parse(slice_of(s->token), &c.token, err) != 0)
 		return err_wrap(err, "--token");
-	for (unsigned tries = 0; join_once(s, &c, err) != 0 && may_pass(err); tries++) {
+	for (unsigned tries = 0; join_once(s, &c, err) != 0 && agent_may_pass(err); tries++) {
 		if (tries % TELL_TRIES == 0)
 			log_warn("join", "waiting for a server", "why=\"%s\"", err->msg);
 		*err = ERR_INIT;
@@ -275,18 +224,19 @@ static int check_cluster(struct server_settings *s, struct err *err)
 	struct join_token t = {0};
 	struct slice ca;
 	char hash[65];
-	if (is_there(s, "server/db"))
+	if (agent_has_file(s, "server/db"))
 		return err_set(err, ERR_CONFLICT,
 		        "%s holds a server's data: run k3x server there (it is a node, too), or give --data-dir "
 		        "another "
 		        "folder",
 		        s->data_dir);
-	if (!s->token || !is_there(s, "agent/server-ca.crt"))
+	if (!s->token || !agent_has_file(s, "agent/server-ca.crt"))
 		return 0;
-	if (join_token_parse(slice_of(s->token), &t, err) != 0 || read_file(s, "agent/server-ca.crt", &ca, err) != 0)
+	if (join_token_parse(slice_of(s->token), &t, err) != 0 ||
+	        agent_read_file(s, "agent/server-ca.crt", &ca, err) != 0)
 		return err_wrap(err, "--token");
 	pki_sha256_hex(ca.ptr, ca.len, hash);
-	if (!*t.ca_hash || strcmp(hash, t.ca_hash) == 0)
+	if (!*t.ca_hash || strcmp(hash, t.ca_hash) == 0 || agent_had_ca(s, t.ca_hash) || agent_meets_successor(s, &t))
 		return 0;
 	return err_set(err, ERR_CONFLICT,
 	        "--token is of another cluster than the one that %s/agent belongs to: give --data-dir an empty folder "
@@ -302,7 +252,8 @@ int agent_join(struct server_settings *s, struct err *err)
 		return err->code;
 	if (!is_complete(s))
 		return join(s, err);
-	if (read_file(s, "agent/cluster.json", &text, err) != 0 || take_settings(s, text, err) != 0)
+	agent_ask_for_news(s);
+	if (agent_read_file(s, "agent/cluster.json", &text, err) != 0 || agent_take_settings(s, text, err) != 0)
 		return err_wrap(err, "%s/agent/cluster.json (remove it to join anew)", s->data_dir);
 	return 0;
 }

@@ -2,7 +2,7 @@
 #include "tools/k3x/join/join_contact.h"
 
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <inttypes.h>
 #include <time.h>

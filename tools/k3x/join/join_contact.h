@@ -3,7 +3,7 @@
 #ifndef K3X_TOOLS_K3X_JOIN_JOIN_CONTACT_H
 #define K3X_TOOLS_K3X_JOIN_JOIN_CONTACT_H
 
-#include "api/server/auth/join_token.h"
+#include "api/server/auth/identity/join_token.h"
 #include "tools/k3x/join/join_http.h"
 
 struct join_contact {

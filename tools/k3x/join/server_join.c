@@ -6,11 +6,15 @@
  *     open the store        without a log: the peer port answers
  *     POST server-join      it is added, as a standby; repeated until it is
  *     promote               repeated until it has caught up and has a vote
+ *     read                  what the cluster answers: the vote is committed then, and not taken back
  *     remove server/joining
  *
- * server/joining is the first that is written and the last that goes, so a start after a crash anywhere in between
- * does it all again, and every step may be done twice. Without it, what is in server/db is a member's: --server is then
- * only compared (a token of another cluster is told), and nothing of it need be up.
+ * server/joining is the first that is written and the last that goes, so a start after a crash anywhere in between goes
+ * on, and every step may be done twice. Until it has had a log, nothing is lost by doing it all again. From then on (it
+ * may have a vote, and the others may be unable to do anything without it) it asks nobody for what it has: it opens
+ * its store first, so that the others hear from it, and asks only for what it is not yet. For that it needs neither
+ * --server nor --token again. Without server/joining, what is in server/db is a member's: --server is then only
+ * compared (a token of another cluster is told), and nothing of it need be up.
  *
  * What can go wrong: a wrong token or CA, a clock that is far off, versions or settings that do not fit, a data
  * directory that has another cluster in it, a name or address that another server has, a peer port that is closed on
@@ -22,7 +26,8 @@
 #include "base/check.h"
 #include "base/file_sync.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "base/stop_point.h"
 #include "tools/k3x/join/join_contact.h"
 #include "tools/k3x/keys/server_keys.h"
 #include "tools/k3x/server_store.h"
@@ -46,7 +51,8 @@ struct joiner {
 static struct join_settings settings_of(const struct server_settings *s)
 {
 	return (struct join_settings){s->cluster_cidr, s->service_cidr, s->cluster_dns, s->cluster_domain,
-	        s->node_port_range, s->flannel_backend};
+	        s->node_port_range, s->flannel_backend, s->disable_network_policy ? "true" : "false",
+	        s->embedded_registry ? "true" : "", s->system_registry ? s->system_registry : ""};
 }
 
 /* ---- what the other server says ---- */
@@ -98,18 +104,58 @@ static int write_cluster_id(struct server_settings *s, uint64_t id, struct err *
 static int write_all(struct joiner *j, struct err *err)
 {
 	struct server_settings *s = j->settings;
-	if (pki_file_write(marker(s), slice_of(s->join_url), 0600, err) != 0 ||
-	        server_keys_write(s, j->offer.keys, j->contact.token.secret, err) != 0)
+	if (pki_file_write(marker(s), slice_of(s->join_url), 0600, err) != 0)
 		return err->code;
-	return write_cluster_id(s, j->offer.cluster_id, err);
+	stop_point(STOP_JOIN_MARKED);
+	if (server_keys_write(s, j->offer.keys, j->contact.token.secret, err) != 0)
+		return err->code;
+	stop_point(STOP_JOIN_KEYS);
+	if (write_cluster_id(s, j->offer.cluster_id, err) != 0)
+		return err->code;
+	stop_point(STOP_JOIN_IDENTIFIED);
+	return 0;
+}
+
+static bool has_begun_to_join(struct server_settings *s)
+{
+	return access(marker(s), F_OK) == 0;
+}
+
+/* It has had a log: it may be a member by now. */
+static bool may_be_member(struct server_settings *s)
+{
+	return has_begun_to_join(s) && is_there(s, "server/db/begun");
+}
+
+static int read_line(struct server_settings *s, const char *place, const char **ret, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
+		return err->code;
+	while (len && text[len - 1] == '\n')
+		len--;
+	*ret = arena_memdup(&s->arena, text, len);
+	free(text);
+	return 0;
+}
+
+/* What it was told when it began; flags may say another server of the same cluster. */
+static int go_on(struct server_settings *s, struct err *err)
+{
+	if ((!s->join_url && read_line(s, "server/joining", &s->join_url, err) != 0) ||
+	        (!s->token && read_line(s, "server/token", &s->token, err) != 0))
+		return err_wrap(err, "joining");
+	log_info("join", "goes on where it was interrupted", "server=%s", s->join_url);
+	return 0;
 }
 
 /* Has this directory data that no joining has put there? */
 static int look(struct server_settings *s, bool *is_joining, struct err *err)
 {
-	bool has_data = is_there(s, "server/db/cluster"), was_joining = access(marker(s), F_OK) == 0;
-	*is_joining = s->join_url && (was_joining || !has_data);
-	if (!s->join_url && was_joining)
+	bool has_data = is_there(s, "server/db/cluster"), was_joining = has_begun_to_join(s);
+	*is_joining = may_be_member(s) || (s->join_url && (was_joining || !has_data));
+	if (!*is_joining && was_joining)
 		return err_set(err, ERR_INVAL,
 		        "this server has begun to join a cluster and is no member yet: start it with --server and "
 		        "--token "
@@ -129,6 +175,8 @@ int server_join_begin(struct server_settings *s, bool *is_joining, struct err *e
 	struct joiner j = {.settings = s, .contact = {.url = s->join_url, .user = "server"}};
 	if (look(s, is_joining, err) != 0 || !*is_joining)
 		return err->code;
+	if (may_be_member(s))
+		return go_on(s, err);
 	int rc = join_token_parse(slice_of(s->token), &j.contact.token, err);
 	if (rc == 0)
 		rc = join_contact_meet(&j.contact, err);
@@ -219,14 +267,29 @@ static int promote(struct server_store *store, uint64_t id, struct loop *loop, s
 	return err->code;
 }
 
-static bool has_vote(struct server_store *store)
+/* What its own log says it is: RAFT_HOST_SPARE when there is nothing of it in it. */
+static enum raft_host_role own_role(struct server_store *store, bool *ret_is_led)
 {
 	struct raft_node_status s;
 	raft_engine_status(raft_engine_of(store->engine), &s);
+	*ret_is_led = s.leader != 0;
 	for (size_t i = 0; i < s.n_members; i++)
 		if (s.members[i].id == s.id)
-			return s.members[i].role == RAFT_HOST_VOTER && s.leader;
-	return false;
+			return s.members[i].role;
+	return RAFT_HOST_SPARE;
+}
+
+/* A vote that the log here says it has may not be committed, and be taken back: not once the cluster has answered. */
+static bool has_vote(struct server_store *store)
+{
+	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	bool is_led, has;
+	if (own_role(store, &is_led) != RAFT_HOST_VOTER || !is_led)
+		return false;
+	q.req.system.prefix = SLICE(JOIN_NAMES_PREFIX);
+	has = server_store_ask(store->engine, &q) == 0 && own_role(store, &is_led) == RAFT_HOST_VOTER;
+	store_request_release(&q.req);
+	return has;
 }
 
 static void stop_loop(void *arg)
@@ -246,13 +309,24 @@ static void tell(unsigned tries, const char *what, const struct err *err)
 		log_info("join", what, "why=\"%s\"", err->msg);
 }
 
+/* One that has a vote waits for the others as long as any member does; they may wait for it. */
+static bool is_over(struct server_store *store, unsigned tries, const struct err *err)
+{
+	bool is_led;
+	return !may_pass(err) ||
+	       (tries * (unsigned)RETRY_MS > JOIN_S_MAX * 1000u && own_role(store, &is_led) != RAFT_HOST_VOTER);
+}
+
 static int be_added(struct joiner *j, struct server_store *store, struct err *err)
 {
+	bool is_led;
 	for (unsigned tries = 0;; tries++) {
 		*err = ERR_INIT;
+		if (own_role(store, &is_led) != RAFT_HOST_SPARE && is_led)
+			return 0; /* it was, before it was interrupted */
 		if (check_peers(j, store, err) == 0 && ask_to_be_added(j, store, err) == 0)
 			return 0;
-		if (!may_pass(err) || tries * (unsigned)RETRY_MS > JOIN_S_MAX * 1000u)
+		if (is_over(store, tries, err))
 			return err->code;
 		tell(tries, "waiting to be added", err);
 		usleep(RETRY_MS * 1000);
@@ -281,10 +355,13 @@ int server_join_finish(struct server_settings *s, struct server_store *store, st
 	loop_init(&loop, "joining");
 	loop_start_thread(&loop);
 	int rc = load_ca(&j, err);
+	stop_point(STOP_JOIN_OPENED);
 	if (rc == 0)
 		rc = be_added(&j, store, err);
+	stop_point(STOP_JOIN_ADDED);
 	if (rc == 0)
 		rc = be_promoted(&j, store, &loop, err);
+	stop_point(STOP_JOIN_PROMOTED);
 	loop_call(&loop, stop_loop, &loop);
 	loop_join(&loop);
 	loop_release(&loop);

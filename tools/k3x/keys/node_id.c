@@ -2,7 +2,7 @@
 #include "tools/k3x/keys/node_id.h"
 
 #include "api/machinery/rules/validate.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tools/k3x/keys/server_pki.h"
 
 #include <ctype.h>

@@ -2,7 +2,7 @@
 #ifndef K3X_TOOLS_K3X_KEYS_SERVER_CERTS_H
 #define K3X_TOOLS_K3X_KEYS_SERVER_CERTS_H
 
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tools/k3x/server_settings.h"
 
 enum server_certificate_status {

@@ -11,7 +11,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <stdlib.h>
 #include <time.h>

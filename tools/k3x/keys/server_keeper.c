@@ -18,7 +18,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/cond.h"
 #include "store/engine/raft_engine.h"
 #include "tools/k3x/keys/server_certs.h"
@@ -290,7 +290,9 @@ static int follow(struct keeper *k, struct slice newer, unsigned *ret_keys, stru
 		return err->code;
 	for (unsigned i = 0; keys && i < SERVER_LEAVES; i++)
 		if ((keys & SERVER_KEYS_SERVER_CA && strstr(server_leaves[i].ca, "server-ca")) ||
-		        (keys & SERVER_KEYS_CLIENT_CA && strstr(server_leaves[i].ca, "client-ca")))
+		        (keys & SERVER_KEYS_CLIENT_CA && strstr(server_leaves[i].ca, "client-ca")) ||
+		        (keys & SERVER_KEYS_PROXY_CA && strstr(server_leaves[i].ca, "request-header-ca")) ||
+		        (keys & SERVER_KEYS_PEER_CA && strstr(server_leaves[i].ca, "peer-ca")))
 			anew |= 1u << i;
 	*ret_keys = keys;
 	if (keys && prepare(k, anew, keys, NULL, err) != 0)
@@ -499,7 +501,7 @@ static void *keeper_main(void *arg)
 		carry_out(k);
 		arena_release(&k->settings.arena);
 		k->settings.arena = ARENA_INIT;
-		go_on = wait_a_moment(k, err.code ? RETRY_MS : k->settings.has_peers ? LOOK_MS : DUE_MS);
+		go_on = wait_a_moment(k, err.code ? RETRY_MS : server_shares_store(&k->settings) ? LOOK_MS : DUE_MS);
 	}
 	return NULL;
 }

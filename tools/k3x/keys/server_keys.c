@@ -1,26 +1,32 @@
 /* See server_keys.h. In the store the keys lie as one JSON object, place to text, sealed under the token's secret
- * (base/pki_seal.c), at JOIN_KEYS_KEY of the system keyspace: replicated, in every snapshot, and no part of the data.
- * So a server that joins, or a machine that a snapshot is restored to, needs the token alone.
+ * (base/pki/pki_seal.c), at JOIN_KEYS_KEY of the system keyspace: replicated, in every snapshot, and no part of the
+ * data. So a server that joins, or a machine that a snapshot is restored to, needs the token alone.
  *
  * When keys or token change (server_rotate.c), those who are servers already are told by a second text, sealed under
- * what they all have and what is never changed, the key of the peers' CA: also one that was down meanwhile, and that
- * knows the old token alone.
+ * what they all have and what is never changed, the key of the peers' CA that the cluster began with: also one that was
+ * down meanwhile, and that knows the old token alone. Once the peers have another CA it lies beside it, as seal.key.
+ *
+ * What is followed is written down first (server/tls/following), and a start does what a crash has left of it: a key
+ * beside the certificate of another would be the end of the server.
  *
  * What can go wrong: another token (told as such), a place that is none of ours or a text that is no PEM (refused: a
  * server writes nowhere else because the store says so), a CA here that is another cluster's (refused). */
 #include "tools/k3x/keys/server_keys.h"
 
-#include "api/server/auth/join_token.h"
+#include "api/server/auth/identity/join_token.h"
 #include "api/server/join/words.h"
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/json_lib.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
+#include "base/stop_point.h"
 #include "store/engine.h"
 #include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/server_store.h"
 #include "tools/k3x/keys/server_token.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -28,6 +34,7 @@ enum { KEY_BYTES_MAX = 64 * 1024, RETRY_MS = 2000 };
 
 #define CA_PLACE "server/tls/server-ca.crt"
 #define PEER_KEY_PLACE "server/tls/etcd/peer-ca.key"
+#define FOLLOWING_PLACE "server/tls/following"
 
 enum form { IS_PEM, IS_TOKEN, IS_JSON };
 
@@ -45,10 +52,11 @@ static const struct {
         {"server/tls/service.key", 0600, false, IS_PEM, SERVER_KEYS_SERVICE},
         {"server/tls/client-ca.key", 0600, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
         {"server/tls/client-ca.crt", 0644, false, IS_PEM, SERVER_KEYS_CLIENT_CA},
-        {"server/tls/request-header-ca.key", 0600, true, IS_PEM, 0},
-        {"server/tls/request-header-ca.crt", 0644, true, IS_PEM, 0},
-        {PEER_KEY_PLACE, 0600, false, IS_PEM, 0},
-        {"server/tls/etcd/peer-ca.crt", 0644, false, IS_PEM, 0},
+        {"server/tls/request-header-ca.key", 0600, true, IS_PEM, SERVER_KEYS_PROXY_CA},
+        {"server/tls/request-header-ca.crt", 0644, true, IS_PEM, SERVER_KEYS_PROXY_CA},
+        {SERVER_KEYS_SEAL_PLACE, 0600, true, IS_PEM, SERVER_KEYS_PEER_CA},
+        {PEER_KEY_PLACE, 0600, false, IS_PEM, SERVER_KEYS_PEER_CA},
+        {"server/tls/etcd/peer-ca.crt", 0644, false, IS_PEM, SERVER_KEYS_PEER_CA},
         {"server/tls/server-ca.key", 0600, false, IS_PEM, SERVER_KEYS_SERVER_CA},
         {CA_PLACE, 0644, false, IS_PEM, SERVER_KEYS_SERVER_CA},
 };
@@ -228,28 +236,34 @@ static int recover_from(struct server_settings *s, struct engine *store, struct 
 
 /* ---- a change ---- */
 
-static int read_peer_key(struct server_settings *s, struct slice *ret, struct err *err)
+static int read_text(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
 {
 	char *text;
 	size_t len;
-	if (pki_file_read(server_file(s, PEER_KEY_PLACE), &text, &len, err) != 0)
+	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
 		return err->code;
 	*ret = (struct slice){arena_memdup(&s->arena, text, len), len};
 	free(text);
 	return 0;
 }
 
+int server_keys_read_seal(struct server_settings *s, struct slice *ret, struct err *err)
+{
+	bool has_own = access(server_file(s, SERVER_KEYS_SEAL_PLACE), F_OK) == 0;
+	return read_text(s, has_own ? SERVER_KEYS_SEAL_PLACE : PEER_KEY_PLACE, ret, err);
+}
+
 int server_keys_seal(struct server_settings *s, const struct server_keys_change *c, struct strbuf *for_joining,
         struct strbuf *for_members, struct err *err)
 {
 	struct strbuf plain = STRBUF_INIT;
-	struct slice secret = c ? c->secret : SLICE_NULL, peer_key;
-	if ((secret.len || server_token_secret(s, &secret, err) == 0) && read_peer_key(s, &peer_key, err) == 0 &&
+	struct slice secret = c ? c->secret : SLICE_NULL, seal;
+	if ((secret.len || server_token_secret(s, &secret, err) == 0) && server_keys_read_seal(s, &seal, err) == 0 &&
 	        pack(s, c, SLICE_NULL, &plain, err) == 0) {
 		pki_seal(secret, strbuf_slice(&plain), for_joining);
 		strbuf_reset(&plain);
 		if (for_members && pack(s, c, secret, &plain, err) == 0)
-			pki_seal(peer_key, strbuf_slice(&plain), for_members);
+			pki_seal(seal, strbuf_slice(&plain), for_members);
 	}
 	strbuf_release(&plain);
 	return err->code;
@@ -263,7 +277,9 @@ static unsigned change_of(const char *place)
 	return 0;
 }
 
-static int follow_key(struct server_settings *s, const struct server_key *k, unsigned *changed, struct err *err)
+/* is_trial: *changed says what would be, and nothing is. */
+static int follow_key(
+        struct server_settings *s, const struct server_key *k, bool is_trial, unsigned *changed, struct err *err)
 {
 	const char *path = server_file(s, "%s", k->place);
 	char *text = NULL;
@@ -276,22 +292,25 @@ static int follow_key(struct server_settings *s, const struct server_key *k, uns
 	if (!change_of(k->place))
 		return err_set(err, ERR_CONFLICT, "%s is not what the other servers have: empty %s and join again",
 		        path, s->data_dir);
+	if (*changed && !is_trial)
+		stop_point(STOP_KEYS_HALF);
 	*changed |= change_of(k->place);
-	return pki_file_write(path, k->text, mode_of(k->place), err);
+	return is_trial ? 0 : pki_file_write(path, k->text, mode_of(k->place), err);
 }
 
-static int follow_token(
-        struct server_settings *s, struct slice ca, struct slice secret, unsigned *changed, struct err *err)
+static int follow_token(struct server_settings *s, struct slice ca, struct slice secret, bool is_trial,
+        unsigned *changed, struct err *err)
 {
 	struct slice have = SLICE_NULL;
 	if (server_token_secret(s, &have, err) != 0)
 		return err->code;
 	if (!pki_equal(have, secret))
 		*changed |= SERVER_KEYS_TOKEN;
-	return *changed & (SERVER_KEYS_TOKEN | SERVER_KEYS_SERVER_CA) ? write_token(s, ca, secret, err) : 0;
+	return !is_trial && *changed & (SERVER_KEYS_TOKEN | SERVER_KEYS_SERVER_CA) ? write_token(s, ca, secret, err)
+	                                                                           : 0;
 }
 
-static int follow_all(struct server_settings *s, struct slice plain, unsigned *changed, struct err *err)
+static int follow_all(struct server_settings *s, struct slice plain, bool is_trial, unsigned *changed, struct err *err)
 {
 	struct server_key keys[SERVER_KEYS_MAX];
 	struct arena a = ARENA_INIT;
@@ -302,25 +321,53 @@ static int follow_all(struct server_settings *s, struct slice plain, unsigned *c
 	if (rc == 0 && !secret.len)
 		rc = err_set(err, ERR_INVAL, "the cluster's keys: there is no token among them");
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = follow_key(s, &keys[i], changed, err);
+		rc = follow_key(s, &keys[i], is_trial, changed, err);
 	if (rc == 0)
-		rc = follow_token(s, keys[n - 1].text, secret, changed, err);
+		rc = follow_token(s, keys[n - 1].text, secret, is_trial, changed, err);
 	arena_release(&a);
 	return rc;
+}
+
+static int follow_durably(struct server_settings *s, struct slice plain, unsigned *changed, struct err *err)
+{
+	const char *following = server_file(s, FOLLOWING_PLACE);
+	unsigned would = 0;
+	/* What can't be read is not written down, and keys that are in place lie in no other file. */
+	if (follow_all(s, plain, true, &would, err) != 0)
+		return err->code;
+	if (would &&
+	        (pki_file_write(following, plain, 0600, err) != 0 || follow_all(s, plain, false, changed, err) != 0))
+		return err->code;
+	stop_point(STOP_KEYS_DONE);
+	if (unlink(following) != 0)
+		return errno == ENOENT ? 0 : err_errno(err, errno, "remove %s", following);
+	return file_sync_folder(following, err);
 }
 
 int server_keys_follow(struct server_settings *s, struct slice for_members, unsigned *changed, struct err *err)
 {
 	struct strbuf plain = STRBUF_INIT;
-	struct slice peer_key;
+	struct slice seal;
 	*changed = 0;
-	int rc = read_peer_key(s, &peer_key, err);
+	int rc = server_keys_read_seal(s, &seal, err);
 	if (rc == 0)
-		rc = pki_unseal(peer_key, for_members, &plain, err);
+		rc = pki_unseal(seal, for_members, &plain, err);
 	if (rc == 0)
-		rc = follow_all(s, strbuf_slice(&plain), changed, err);
+		rc = follow_durably(s, strbuf_slice(&plain), changed, err);
 	strbuf_release(&plain);
 	return rc == 0 ? 0 : err_wrap(err, "what the servers were told of new keys");
+}
+
+int server_keys_resume(struct server_settings *s, struct err *err)
+{
+	unsigned changed = 0;
+	struct slice plain;
+	if (access(server_file(s, FOLLOWING_PLACE), F_OK) != 0)
+		return 0;
+	if (read_text(s, FOLLOWING_PLACE, &plain, err) != 0 || follow_durably(s, plain, &changed, err) != 0)
+		return err_wrap(err, "new keys that were being written when this server was stopped");
+	log_info("server", "new keys, half written when this server was stopped, are in place", "keys=%#x", changed);
+	return 0;
 }
 
 int server_keys_recover(struct server_settings *s, struct err *err)

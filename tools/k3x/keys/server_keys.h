@@ -36,8 +36,12 @@ struct server_keys_change {
 
 /* The cluster's keys as this data directory has them, but for what is to be changed, twice: sealed under the token's
  * secret, for who joins and for new machines (JOIN_KEYS_KEY), and sealed under what all servers have already, the key
- * of the peers' CA, for servers that are members (SERVER_KEYS_NEWER_KEY). Appends. Slow. */
+ * of the peers' first CA, for servers that are members (SERVER_KEYS_NEWER_KEY). Appends. Slow. */
 #define SERVER_KEYS_NEWER_KEY "k3x/newer"
+/* That key, once the peers have another CA. */
+#define SERVER_KEYS_SEAL_PLACE "server/tls/etcd/seal.key"
+/* Text in the settings' arena. */
+int server_keys_read_seal(struct server_settings *s, struct slice *ret, struct err *err);
 /* A mark: what the store has is of before (a snapshot was restored), and the files are right. */
 #define SERVER_OWN_KEYS_MARK "server/db/own-keys"
 int server_keys_seal(struct server_settings *s, const struct server_keys_change *c, struct strbuf *for_joining,
@@ -50,8 +54,13 @@ enum {
 	SERVER_KEYS_SERVICE = 2,
 	SERVER_KEYS_CLIENT_CA = 4,
 	SERVER_KEYS_SERVER_CA = 8,
-	SERVER_KEYS_ENCRYPTION = 16
+	SERVER_KEYS_ENCRYPTION = 16,
+	SERVER_KEYS_PEER_CA = 32,
+	SERVER_KEYS_PROXY_CA = 64
 };
 int server_keys_follow(struct server_settings *s, struct slice for_members, unsigned *changed, struct err *err);
+
+/* Does what a crash has left of that; nothing where there is nothing. Before anything else looks at keys. */
+int server_keys_resume(struct server_settings *s, struct err *err);
 
 #endif

@@ -20,10 +20,11 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json/json.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/yaml.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -125,7 +126,7 @@ static bool is_good(const struct half *h, const char *crt, const char *key, cons
 	struct pki_info info;
 	bool good = exists(key) && pki_file_read(names_file, &text, &len, NULL) == 0 && strcmp(text, names) == 0 &&
 	            pki_file_read(crt, &pem, &len, NULL) == 0 && pki_info(pem, &info, NULL) == 0 &&
-	            !pki_needs_renewal(&info, h->now_s) && pki_verify(pem, ca_pem, NULL) == 0;
+	            !pki_needs_renewal(&info, h->now_s) && pki_is_signed_by(pem, ca_pem);
 	free(text);
 	free(pem);
 	return good;
@@ -326,6 +327,27 @@ static const char kubeconfig_frame[] =
         "\"context\":{\"cluster\":\"default\",\"user\":\"default\"}}],\"current-context\":\"default\",\"preferences\":{"
         "},\"users\":[{\"name\":\"default\",\"user\":{}}]}";
 
+/* --write-kubeconfig-group. */
+static int give_to_group(const struct server_settings *s, struct err *err)
+{
+	uint64_t number = 0;
+	if (!s->write_kubeconfig_group)
+		return 0;
+	if (!slice_to_u64(slice_of(s->write_kubeconfig_group), &number) || number >= (gid_t)-1) {
+		struct group entry, *found = NULL;
+		char names[4096];
+		getgrnam_r(s->write_kubeconfig_group, &entry, names, sizeof names, &found);
+		if (!found)
+			return err_set(err, ERR_INVAL,
+			        "--write-kubeconfig-group: there is no group \"%s\" on this machine",
+			        s->write_kubeconfig_group);
+		number = found->gr_gid;
+	}
+	if (chown(s->write_kubeconfig, (uid_t)-1, (gid_t)number) != 0)
+		return err_errno(err, errno, "--write-kubeconfig-group: %s", s->write_kubeconfig);
+	return 0;
+}
+
 int server_write_kubeconfig(struct server_settings *s, int port, struct err *err)
 {
 	struct arena *a = &s->arena;
@@ -357,5 +379,5 @@ int server_write_kubeconfig(struct server_settings *s, int port, struct err *err
 		rc = pki_file_write(s->write_kubeconfig, strbuf_slice(&text),
 		        (unsigned)strtol(s->write_kubeconfig_mode, NULL, 8), err);
 	strbuf_release(&text);
-	return rc;
+	return rc == 0 ? give_to_group(s, err) : rc;
 }

@@ -7,12 +7,15 @@
  *
  * Service account tokens: the new key signs, and those of before still verify, unless forced.
  *
- * The CA by which servers know each other is never changed here: every server must know it from the others before it
- * can be told anything. */
+ * The CA by which servers know each other is changed in the same way, but never by force: a server must believe the
+ * others before it can be told anything. Those that know the old one alone (they were down, or have not looked yet)
+ * believe the new one because of the certificate behind it; those that have the new one believe the old, which stands
+ * beside it. So no server is a stranger to another at any moment, and it does not matter when each of them takes it
+ * over. --force with the CA that the peers have already forgets the old ones, when all servers are known to have it. */
 #include "tools/k3x/keys/server_rotate.h"
 
-#include "api/server/auth/join_token.h"
-#include "base/pki.h"
+#include "api/server/auth/identity/join_token.h"
+#include "base/pki/pki.h"
 #include "tools/k3x/keys/server_token.h"
 
 #include <stdlib.h>
@@ -140,6 +143,33 @@ static int add_service_key(
 	return 0;
 }
 
+#define PEER_CA "etcd/peer-ca"
+
+/* What servers were told under until now is what they are told under for ever: see server_keys.c. */
+static int add_peer_ca(struct server_settings *s, const struct server_new_cas *n, int64_t now_s,
+        struct server_keys_change *c, struct err *err)
+{
+	char new_hash[65], old_hash[65];
+	struct slice seal;
+	const char *old;
+	if (!n->peer_ca && !n->peer_ca_key)
+		return 0;
+	if (n->force && n->peer_ca &&
+	        (read_file(s, "server/tls/" PEER_CA ".crt", &old, err) != 0 ||
+	                pki_fingerprint(old, old_hash, err) != 0 || pki_fingerprint(n->peer_ca, new_hash, err) != 0))
+		return err_wrap(err, PEER_CA ".crt");
+	if (n->force && n->peer_ca && strcmp(old_hash, new_hash) != 0)
+		return err_set(err, ERR_INVAL,
+		        PEER_CA ".crt: --force would make the servers strangers to each other before all have heard of "
+		                "it. Rotate to it without --force (one that the old CA has cross-signed); once all "
+		                "servers have it, the same with --force forgets the old one");
+	if (add_ca(s, PEER_CA, n->peer_ca, n->peer_ca_key, n->force, now_s, c, err) != 0 ||
+	        server_keys_read_seal(s, &seal, err) != 0)
+		return err->code;
+	put(c, SERVER_KEYS_SEAL_PLACE, seal);
+	return 0;
+}
+
 /* The agents' token names the CA too; the servers' is made of the secret. */
 static int rename_agent_token(
         struct server_settings *s, const struct server_new_cas *n, struct server_keys_change *c, struct err *err)
@@ -165,11 +195,14 @@ int server_rotate_cas(struct server_settings *s, const struct server_new_cas *n,
 	*ret = (struct server_keys_change){0};
 	if (add_ca(s, "server-ca", n->server_ca, n->server_ca_key, n->force, now_s, ret, err) != 0 ||
 	        add_ca(s, "client-ca", n->client_ca, n->client_ca_key, n->force, now_s, ret, err) != 0 ||
+	        add_ca(s, "request-header-ca", n->proxy_ca, n->proxy_ca_key, n->force, now_s, ret, err) != 0 ||
+	        add_peer_ca(s, n, now_s, ret, err) != 0 ||
 	        add_service_key(s, n->service_key, n->force, ret, err) != 0 || rename_agent_token(s, n, ret, err) != 0)
 		return err->code;
 	if (!ret->n)
 		return err_set(err, ERR_INVAL,
 		        "there is nothing to rotate to: server-ca.crt and .key, client-ca.crt and .key, "
-		        "service.key, or some of them, are wanted");
+		        "request-header-ca.crt and .key, etcd/peer-ca.crt and .key, service.key, or some of them, are "
+		        "wanted");
 	return 0;
 }

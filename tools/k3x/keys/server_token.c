@@ -1,4 +1,4 @@
-/* Files of tokens (see api/server/auth/join_token.h for their form):
+/* Files of tokens (see api/server/auth/identity/join_token.h for their form):
  *
  *     server/token         K10<hash of the CA>::server:<secret>, joins servers and agents
  *     server/agent-token   K10<hash>::node:<secret>, joins agents alone; only with --agent-token
@@ -9,9 +9,9 @@
  * it on all of them. Where the cluster's CA has become another, the files say so from the next look on. */
 #include "tools/k3x/keys/server_token.h"
 
-#include "api/server/auth/join_token.h"
+#include "api/server/auth/identity/join_token.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -11,6 +11,7 @@
 #include "api/scheduler/scheduler.h"
 #include "base/check.h"
 #include "base/mem/arena.h"
+#include "tools/k3x/system_names.h"
 
 #include <stdlib.h>
 
@@ -121,6 +122,8 @@ static int start_controllers(struct controllers_part *p, const struct part_env *
 	        .cluster_cidr = env->settings->cluster_cidr,
 	        .arguments = env->settings->controllers,
 	        .manifests_dir = server_file(env->settings, "server/manifests"),
+	        .installs_charts = !s->disable_helm_controller,
+	        .helm_job_image = system_name(&env->settings->arena, s->system_registry, s->helm_job_image),
 	        .disabled_addons = env->settings->addons_off.items,
 	        .n_disabled_addons = env->settings->addons_off.count,
 	};
@@ -140,7 +143,8 @@ static void *start(const struct part_env *env, struct err *err)
 		return NULL;
 	}
 	if (!env->settings->disable_scheduler)
-		p->scheduler = scheduler_new(&(struct scheduler_options){p->scheduler_client, p->informers});
+		p->scheduler = scheduler_new(
+		        &(struct scheduler_options){p->scheduler_client, p->informers, &env->settings->scheduler});
 	return p;
 }
 

@@ -4,12 +4,18 @@
 
 #include "base/mem/arena.h"
 #include "net/fabric/fabric.h"
+#include "net/mirror/image_peers.h"
+#include "net/policy/policy_metrics.h"
 #include "node/node.h"
+#include "node/runtime/system_image.h"
+#include "tools/k3x/system_names.h"
 
 #include <stdlib.h>
 
 struct node_part {
 	struct client *client;
+	struct client *reader;     /* of all Nodes; NULL: nobody wants them */
+	struct image_peers *peers; /* NULL with it */
 	struct node *node;
 	void (*closed)(void *arg);
 	void *arg;
@@ -30,10 +36,30 @@ static void client_closed(void *arg)
 		closed(closed_arg);
 }
 
-static void node_closed(void *arg)
+static void reader_closed(void *arg)
 {
 	struct node_part *p = arg;
 	client_close(p->client, client_closed, p);
+}
+
+static void peers_closed(void *arg)
+{
+	struct node_part *p = arg;
+	client_close(p->reader, reader_closed, p);
+}
+
+static void node_closed(void *arg)
+{
+	struct node_part *p = arg;
+	if (p->peers)
+		image_peers_close(p->peers, peers_closed, p);
+	else
+		reader_closed(p);
+}
+
+static const char *find_image(void *arg, struct arena *a, struct slice repository, struct slice reference)
+{
+	return image_peers_find(arg, a, repository, reference);
 }
 
 static void close_part(void *state, void (*closed)(void *arg), void *arg)
@@ -44,6 +70,11 @@ static void close_part(void *state, void (*closed)(void *arg), void *arg)
 	node_close(p->node, node_closed, p);
 }
 
+static void write_more_metrics(void *arg, struct strbuf *out)
+{
+	policy_metrics_write(arg, out);
+}
+
 static void *start(const struct part_env *env, struct err *err)
 {
 	struct server_settings *s = env->settings;
@@ -52,6 +83,7 @@ static void *start(const struct part_env *env, struct err *err)
 	        .loop = env->loop,
 	        .data_dir = s->data_dir,
 	        .is_default_data_dir = strcmp(s->data_dir, "/var/lib/k3x") == 0,
+	        .config = s->kubelet,
 	        .node_name = s->node_name,
 	        .node_ip = s->node_ip,
 	        .labels = s->node_label.items,
@@ -61,7 +93,11 @@ static void *start(const struct part_env *env, struct err *err)
 	        .node_external_ip = s->node_external_ip,
 	        .is_server = !s->is_agent,
 	        .container_runtime_endpoint = s->container_runtime_endpoint,
-	        .pause_image = s->pause_image,
+	        .pause_image = system_name(&s->arena, s->system_registry, s->pause_image),
+	        .system_image = system_name(&s->arena, s->system_registry, SYSTEM_IMAGE),
+	        .has_wasm = s->wasm,
+	        .wasm_root = s->wasm_root,
+	        .pods_max = (unsigned)s->max_pods,
 	        .resolv_conf = s->resolv_conf,
 	        .cluster_cidr = s->cluster_cidr,
 	        .has_own_network = strcmp(s->flannel_backend, "none") == 0,
@@ -74,6 +110,10 @@ static void *start(const struct part_env *env, struct err *err)
 	        .client_ca_file = server_file(s, s->is_agent ? "agent/client-ca.crt" : "server/tls/client-ca.crt"),
 	};
 	enum fabric_backend backend = FABRIC_NONE;
+	if (!s->disable_network_policy) {
+		o.more_metrics = write_more_metrics;
+		o.more_metrics_arg = env->policies;
+	}
 	if (fabric_backend_parse(s->flannel_backend, &backend))
 		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip);
 	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
@@ -81,9 +121,14 @@ static void *start(const struct part_env *env, struct err *err)
 		return NULL;
 	}
 	o.client = p->client;
-	if (node_new(&o, &p->node, err) == 0)
+	if (s->embedded_registry && part_client(env, PART_IS_PROXY, &p->reader, err) == 0) {
+		p->peers = image_peers_new(p->reader, s->node_name);
+		o.find_image = find_image;
+		o.find_image_arg = p->peers;
+	}
+	if (!err->code && node_new(&o, &p->node, err) == 0)
 		return p;
-	client_close(p->client, client_closed, p);
+	node_closed(p);
 	return NULL;
 }
 

@@ -144,7 +144,7 @@ static void *start(const struct part_env *env, struct err *err)
 	        .address = "127.0.0.1",
 	        .port = (int)env->settings->lb_port,
 	        .fallback = env->agent->fallback,
-	        .file = server_file(env->settings, "agent/etc/k3x-agent-load-balancer.json"),
+	        .file = server_file(env->settings, AGENT_BALANCER_FILE),
 	        .tls = env->agent->proxy,
 	        .changed = follow,
 	        .arg = p};

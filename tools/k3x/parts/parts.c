@@ -7,6 +7,7 @@
 #include "tools/k3x/parts/parts.h"
 
 #include "base/log.h"
+#include "net/policy/policy_metrics.h"
 #include "store/engine.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 static const struct part *const rows[] = {
         &part_uplink,
         &part_controllers,
+        &part_policy, /* before there is a pod */
         &part_node,
         &part_fabric,
         &part_proxy,
@@ -37,6 +39,7 @@ struct running {
 static struct parts {
 	struct running running[PARTS];
 	struct part_env env;
+	struct policy_metrics policies;
 	struct engine *store;
 	uint64_t led_term; /* that the led ones were started for; 0: they don't run */
 	bool is_timed;
@@ -176,10 +179,12 @@ int parts_start(struct loop *loop, const struct part_env *env, struct engine *st
         void *arg, struct err *err)
 {
 	parts = (struct parts){.env = *env, .store = store, .failed = failed, .arg = arg};
+	policy_metrics_init(&parts.policies);
+	parts.env.policies = &parts.policies;
 	if (!store)
 		return start_some(false, err);
 	look(NULL);
-	if (env->settings->has_peers || !parts.led_term) {
+	if (server_shares_store(env->settings) || !parts.led_term) {
 		uv_timer_init(loop_uv(loop), &parts.timer);
 		uv_timer_start(&parts.timer, look, LOOK_MS, LOOK_MS);
 		parts.is_timed = true;

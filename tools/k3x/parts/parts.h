@@ -15,6 +15,7 @@
 #include "tools/k3x/server_settings.h"
 
 struct agent_access;
+struct policy_metrics;
 
 enum { PART_CLOSE_S_MAX = 20 };
 
@@ -22,6 +23,7 @@ struct part_env {
 	struct server_settings *settings; /* read only from here on */
 	struct api_server *api;           /* of a server; NULL: an agent */
 	const struct agent_access *agent; /* of an agent; NULL: a server */
+	struct policy_metrics *policies;  /* set by parts_start(): what one part counts, and another shows */
 	struct loop *loop;                /* the part's own */
 	uint64_t led_term;                /* of a led part: for api_server_led_client() */
 };
@@ -57,5 +59,6 @@ extern const struct part part_controllers;
 extern const struct part part_node;
 extern const struct part part_fabric;
 extern const struct part part_proxy;
+extern const struct part part_policy;
 
 #endif

@@ -16,11 +16,12 @@
 #include "base/file_sync.h"
 #include "base/json_lib.h"
 #include "base/log.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "base/rt/cond.h"
 #include "store/snapshot/packed.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tools/k3x/server_store.h"
+#include "tools/k3x/server_secret.h"
 #include "tools/snapshots/list.h"
 
 #include <dirent.h>
@@ -32,7 +33,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PIECE_BYTES = 1 << 20, SLEEP_MS_MAX = 3600 * 1000, LOOK_S = 600 };
+enum { PIECE_BYTES = 1 << 20, SLEEP_MS_MAX = 3600 * 1000, LOOK_S = 600, LOOK_AGAIN_S = 10 };
 #define PART_PREFIX ".k3x-"
 #define PART_SUFFIX ".part"
 
@@ -167,7 +168,8 @@ static int take(struct snapshots *s, const struct snapshot_settings *how, bool w
         struct snapshot_made *made, struct err *err)
 {
 	const char *dir = snapshots_folder(a, s->options.settings->data_dir, how);
-	struct s3 s3 = {&how->s3, &s->is_canceled};
+	struct s3_settings store = how->s3;
+	struct s3 s3 = {&store, &s->is_canceled};
 	struct err prune_err = ERR_INIT;
 	struct stat st;
 	if (need_folder(dir, err) != 0)
@@ -180,10 +182,11 @@ static int take(struct snapshots *s, const struct snapshot_settings *how, bool w
 	log_info("snapshot", "taken", "file=%s bytes=%" PRId64 " revision=%" PRId64, made->path, made->size,
 	        made->revision);
 	if (how->s3.is_on)
-		made->is_in_s3 = s3_put(&s3, made->name, made->path, &made->s3_err) == 0;
+		made->is_in_s3 = server_s3_resolve(s->options.settings, &how->s3, a, &store, &made->s3_err) == 0 &&
+		                 s3_put(&s3, made->name, made->path, &made->s3_err) == 0;
 	if (made->is_in_s3)
-		log_info("snapshot", "put into the S3 store", "endpoint=%s bucket=%s name=%s", how->s3.endpoint,
-		        how->s3.bucket, made->name);
+		log_info("snapshot", "put into the S3 store", "endpoint=%s bucket=%s name=%s", store.endpoint,
+		        store.bucket, made->name);
 	if (with_prune)
 		prune(s, how, dir, made->is_in_s3 ? &s3 : NULL, &prune_err);
 	if (prune_err.code)
@@ -234,22 +237,26 @@ void snapshots_changed(struct snapshots *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Without the S3 store's when that can't be asked: what is known of it is not forgotten for it. */
-static void look(struct snapshots *s)
+/* Without the S3 store's when that can't be asked: what is known of it is not forgotten for it. False: it was not,
+ * because the Secret that says where it is could not be read, as while the API is not up. */
+static bool look(struct snapshots *s)
 {
 	const struct snapshot_settings *how = &s->options.settings->snapshots;
 	struct snapshot_list list = {0};
-	struct s3 s3 = {&how->s3, &s->is_canceled};
+	struct s3 s3 = {&list.s3, &s->is_canceled};
 	struct err err = ERR_INIT;
 	const char *dir = snapshots_folder(&list.arena, s->options.settings->data_dir, how);
 	int rc = snapshot_list_folder(&list, dir, &err);
-	bool knows_s3 = rc == 0 && how->s3.is_on && snapshot_list_s3(&list, &s3, &err) == 0;
+	bool knows_where = rc == 0 && how->s3.is_on &&
+	                   server_s3_resolve(s->options.settings, &how->s3, &list.arena, &list.s3, &err) == 0;
+	bool knows_s3 = knows_where && snapshot_list_s3(&list, &s3, &err) == 0;
 	if (err.code && err.code != ERR_CANCELED)
 		log_warn("snapshot", "can't tell which there are", "error=\"%s\"", err.msg);
 	snapshot_list_sort(&list);
 	if (rc == 0)
 		s->options.looked(s->options.arg, &list, knows_s3);
 	snapshot_list_release(&list);
+	return knows_where || !how->s3.is_on || !how->s3.config_secret;
 }
 
 /* Until it is `when`, by a clock that may be set meanwhile, or there is something to look at. False: the server stops.
@@ -295,8 +302,7 @@ static void *snapshots_main(void *arg)
 			take_scheduled(s);
 			due = next_date(s);
 		}
-		look(s);
-		look_at = clock_wall_s() + LOOK_S;
+		look_at = clock_wall_s() + (look(s) ? LOOK_S : LOOK_AGAIN_S);
 	} while (wait_until(s, due < look_at ? due : look_at));
 	return NULL;
 }

@@ -27,7 +27,6 @@ static const char queue_key[] = "snapshots";
 struct snapshot_records {
 	struct loop *loop;
 	char *node_name;
-	const struct s3_settings *s3;
 	struct client *client; /* NULL: the API is not there, or no more */
 	struct work_queue *queue;
 	struct snapshot_list list; /* what is recorded; the loop's */
@@ -172,7 +171,7 @@ static void run(struct work *w)
 	struct snapshot_records *r = w->arg;
 	take_told(r);
 	struct pass *p = arena_zalloc(&w->arena, sizeof *p);
-	*p = (struct pass){r, {.node = r->node_name, .s3 = r->s3}};
+	*p = (struct pass){r, {.node = r->node_name, .s3 = &r->list.s3}};
 	w->data = p;
 	work_send(w, "GET", arena_printf(&w->arena, "/api/v1/nodes/%s", r->node_name), NULL, found_node);
 }
@@ -250,12 +249,11 @@ void snapshot_records_close(struct snapshot_records *r, void (*closed)(void *arg
 		closed(arg);
 }
 
-struct snapshot_records *snapshot_records_new(struct loop *loop, const char *node_name, const struct s3_settings *s3)
+struct snapshot_records *snapshot_records_new(struct loop *loop, const char *node_name)
 {
 	struct snapshot_records *r = xcalloc(1, sizeof *r);
 	r->loop = loop;
 	r->node_name = xstrdup(node_name);
-	r->s3 = s3;
 	r->task.run = rung;
 	pthread_mutex_init(&r->lock, NULL);
 	return r;

@@ -10,8 +10,8 @@
 struct api_server;
 struct snapshot_records;
 
-/* s3: the server's own settings; both stay as long. `loop` is the main thread's. */
-struct snapshot_records *snapshot_records_new(struct loop *loop, const char *node_name, const struct s3_settings *s3);
+/* `loop` is the main thread's. */
+struct snapshot_records *snapshot_records_new(struct loop *loop, const char *node_name);
 /* What was told before waits for this. The loop's thread. */
 void snapshot_records_begin(struct snapshot_records *r, struct api_server *api);
 /* Before the API closes: closed(arg) when nothing of it is under way, maybe from inside. The loop's thread. */

@@ -58,6 +58,8 @@ static void what_a_flag_of_ours_says_is_refused_with_its_name(void **state)
 {
 	assert_int_equal(LOAD("secure-port=6444"), ERR_UNIMPLEMENTED);
 	assert_non_null(strstr(err.msg, "--https-listen-port"));
+	assert_int_equal(LOAD("feature-gates=MutatingAdmissionPolicy=true"), ERR_UNIMPLEMENTED);
+	assert_non_null(strstr(err.msg, "MutatingAdmissionPolicy) is not offered"));
 }
 
 static void a_value_is_of_its_type(void **state)
@@ -75,6 +77,16 @@ static void a_value_is_of_its_type(void **state)
 	assert_int_equal(LOAD("default-not-ready-toleration-seconds=soon"), ERR_INVAL);
 	assert_int_equal(LOAD("authentication-token-webhook-cache-ttl=90"), ERR_INVAL);
 	assert_int_equal(LOAD("service-account-extend-token-expiration=maybe"), ERR_INVAL);
+}
+
+static void that_one_of_a_family_was_given_is_known(void **state)
+{
+	assert_int_equal(LOAD("authentication-config=/a", "authorization-config=/b"), 0);
+	assert_string_equal(args.authentication_config, "/a");
+	assert_string_equal(args.authorization.config_file, "/b");
+	assert_true(!args.oidc_is_set && !args.authorization.webhook_is_set);
+	assert_int_equal(LOAD("oidc-username-claim=x", "authorization-webhook-version=v1"), 0);
+	assert_true(args.oidc_is_set && args.authorization.webhook_is_set);
 }
 
 static void a_value_that_is_missing_is_told(void **state)
@@ -97,6 +109,7 @@ int main(void)
 	        cmocka_unit_test(an_unknown_name_is_refused_with_the_nearest_known_one),
 	        cmocka_unit_test(a_fixed_argument_takes_its_one_value),
 	        cmocka_unit_test(what_a_flag_of_ours_says_is_refused_with_its_name),
+	        cmocka_unit_test(that_one_of_a_family_was_given_is_known),
 	        cmocka_unit_test(a_value_is_of_its_type),
 	        cmocka_unit_test(a_value_that_is_missing_is_told),
 	};

@@ -30,6 +30,7 @@ static void without_any_they_are_upstreams(void **state)
 	assert_true(got.eviction_rate == 0.1 && got.secondary_eviction_rate == 0.01);
 	assert_true(got.unhealthy_zone_threshold == 0.55);
 	assert_int_equal(got.large_zone_nodes, 50);
+	assert_int_equal(got.node_mask_bits, 24);
 }
 
 static void values_are_taken(void **state)
@@ -41,6 +42,8 @@ static void values_are_taken(void **state)
 	assert_int_equal(got.terminated_pods_max, 0);
 	assert_int_equal(load("terminated-pod-gc-threshold=1", "terminated-pod-gc-threshold=2"), 0);
 	assert_int_equal(got.terminated_pods_max, 2);
+	assert_int_equal(load("node-cidr-mask-size=20", NULL), 0);
+	assert_int_equal(got.node_mask_bits, 20);
 }
 
 static void wrong_ones_are_named(void **state)
@@ -48,6 +51,7 @@ static void wrong_ones_are_named(void **state)
 	fails("node-monitor-grace-period=0s", "node-monitor-grace-period: \"0s\" is not a time");
 	fails("node-monitor-grace-period", "is not a time");
 	fails("terminated-pod-gc-threshold=-1", "\"-1\" is not a number of pods");
+	fails("node-cidr-mask-size=8", "\"8\" is not a number of bits from 16 to 28");
 	fails("node-eviction-rate=inf", "\"inf\"");
 	fails("node-eviction-rate=1e9", "\"1e9\"");
 	fails("node-eviction-rate=1.2.3", "\"1.2.3\"");

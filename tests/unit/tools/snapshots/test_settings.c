@@ -30,6 +30,8 @@ static void what_is_wrong_is_named(void **state)
 {
 	struct snapshot_settings v = good();
 	assert_int_equal(snapshot_settings_check(&v, &err), 0);
+	assert_null(v.s3.timeout); /* a Secret may say it */
+	assert_int_equal(s3_settings_complete(&v.s3, &err), 0);
 	assert_int_equal(v.s3.timeout_ms, 300000);
 	REFUSED(cron_text, "* *", "--etcd-snapshot-schedule-cron");
 	REFUSED(name, "a/b", "--etcd-snapshot-name");
@@ -42,6 +44,7 @@ static void what_is_wrong_is_named(void **state)
 	REFUSED(s3.endpoint, "https://s3", "--etcd-s3-endpoint");
 	REFUSED(s3.folder, "../up", "--etcd-s3-folder");
 	REFUSED(s3.bucket, NULL, "--etcd-s3-bucket");
+	REFUSED(s3.config_secret, "../x", "--etcd-s3-config-secret");
 	REFUSED(s3.secret_key, NULL, "--etcd-s3-secret-key");
 	REFUSED(s3.endpoint_ca, "/nonexistent", "--etcd-s3-endpoint-ca");
 }

@@ -1,7 +1,7 @@
 /* Ids of machines: made once, kept, and told when what is kept is none. */
 #include "tools/k3x/keys/node_id.h"
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/unit.h"
 #include "tools/k3x/keys/server_pki.h"
 

@@ -4,7 +4,7 @@
 
 #include "api/server/join/words.h"
 #include "base/clock.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/unit.h"
 #include "tools/k3x/keys/server_pki.h"
 #include "tools/k3x/keys/server_rotate.h"
@@ -232,6 +232,38 @@ static void new_cas_come_beside_the_old_ones(void **state)
 	pki_pair_release(&ca);
 }
 
+static void servers_are_never_made_strangers_by_force(void **state)
+{
+	struct pki_pair ca = PKI_PAIR_INIT;
+	struct server_keys_change c;
+	struct slice seal;
+	char *own, *own_key;
+	assert_int_equal(pki_ca_new("strange", &ca, &err), 0);
+	struct server_new_cas n = {.peer_ca = ca.certificate_pem, .peer_ca_key = ca.key_pem, .force = true};
+	assert_int_equal(server_rotate_cas(&s, &n, clock_wall_s(), &c, &err), ERR_INVAL);
+	assert_non_null(strstr(err.msg, "strangers"));
+	n.force = false;
+	err = ERR_INIT;
+	assert_int_equal(server_rotate_cas(&s, &n, clock_wall_s(), &c, &err), ERR_UNAUTHENTICATED);
+	assert_int_equal(pki_file_read(server_file(&s, "server/tls/etcd/peer-ca.crt"), &own, NULL, &err), 0);
+	assert_int_equal(pki_file_read(server_file(&s, "server/tls/etcd/peer-ca.key"), &own_key, NULL, &err), 0);
+	n = (struct server_new_cas){.peer_ca = own, .peer_ca_key = own_key, .force = true};
+	err = ERR_INIT;
+	assert_int_equal(server_rotate_cas(&s, &n, clock_wall_s(), &c, &err), 0); /* the one they have */
+	assert_int_equal(server_keys_read_seal(&s, &seal, &err), 0);
+	assert_true(slice_is(seal, own_key));
+	struct keeper *k = start();
+	assert_int_equal(keeper_change(k, &c, &err), 0);
+	keeper_stop(k);
+	assert_int_equal(
+	        pki_file_write(server_file(&s, "server/tls/etcd/peer-ca.key"), SLICE("another"), 0600, &err), 0);
+	assert_int_equal(server_keys_read_seal(&s, &seal, &err), 0);
+	assert_true(slice_is(seal, own_key)); /* whatever CA the peers have */
+	free(own);
+	free(own_key);
+	pki_pair_release(&ca);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +272,7 @@ int main(void)
 	        cmocka_unit_test_setup_teardown(a_new_token_is_followed, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(after_a_restore_the_files_are_right, set_up, tear_down),
 	        cmocka_unit_test_setup_teardown(new_cas_come_beside_the_old_ones, set_up, tear_down),
+	        cmocka_unit_test_setup_teardown(servers_are_never_made_strangers_by_force, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "tools/k3x/keys/server_pki.h"
 
 #include "base/clock.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "tests/unit/unit.h"
 #include "tools/k3x/keys/server_certs.h"
 

@@ -1,7 +1,7 @@
 /* The files of tokens: made at the first start, compared at later ones. */
 #include "tools/k3x/keys/server_token.h"
 
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,134 @@
+# Ends everything that a server or an agent of k3x started on this machine: containers, containerd, mounts, links, cgroups,
+# nftables tables. Data stays. `k3x killall` runs it (it is in the binary), and tools/install/down.sh. For any POSIX shell.
+#
+# Processes are found by the sockets and files that are k3x's own, so that nobody else's containers are touched.
+# K3X_DATA_DIR and K3X_STATE_DIR point it at another server's folders. With K3X_KILL_SERVICES=1 services called k3x* are stopped
+# first, but for k3x-store, for a manager would start anew what is ended here.
+set -u
+data=${K3X_DATA_DIR:-/var/lib/k3x}
+if [ "$data" = /var/lib/k3x ]; then state=${K3X_STATE_DIR:-/run/k3x}; else state=${K3X_STATE_DIR:-$data/agent/run}; fi
+socket=$state/containerd/containerd.sock
+
+[ "$(id -u)" = 0 ] || { echo "k3x killall: must be run as root" >&2; exit 1; }
+
+if [ "${K3X_KILL_SERVICES:-}" = 1 ]; then
+	for unit in /etc/systemd/system/k3x*.service /lib/systemd/system/k3x*.service; do
+		case $unit in */k3x-store*) continue ;; esac # the store by itself is no part of the cluster
+		[ -e "$unit" ] && command -v systemctl >/dev/null && systemctl stop "$(basename "$unit")" 2>/dev/null
+	done
+	for script in /etc/init.d/k3x*; do
+		[ -x "$script" ] && "$script" stop 2>/dev/null
+	done
+fi
+
+is_gone() { # a zombie has let go of everything, whoever reaps it
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+	stat=${stat##*) }
+	[ "${stat%% *}" = Z ]
+}
+
+wait_gone() { # pid, seconds
+	tries=$(($2 * 20))
+	while [ $tries -gt 0 ]; do
+		is_gone "$1" && return 0
+		tries=$((tries - 1))
+		sleep 0.05
+	done
+	return 1
+}
+
+stop_pid() { # pid, seconds of patience
+	[ -n "${1:-}" ] && [ -e "/proc/$1" ] || return 0
+	kill "$1" 2>/dev/null
+	wait_gone "$1" "$2" || { kill -9 "$1" 2>/dev/null; wait_gone "$1" 5; }
+}
+
+is_called() { # pid, word: the word is in its command line
+	[ -n "${1:-}" ] && grep -qa -- "$2" "/proc/$1/cmdline" 2>/dev/null
+}
+
+# Pids whose command line holds a text, one a line.
+pids_with() {
+	for p in /proc/[0-9]*; do
+		tr '\0' ' ' 2>/dev/null <"$p/cmdline" | grep -qF -- "$1" || continue
+		[ "${p#/proc/}" = $$ ] || [ "${p#/proc/}" = "${PPID:-}" ] || echo "${p#/proc/}"
+	done 2>/dev/null
+}
+
+# All processes below a pid, parents before children.
+children_of() {
+	# shellcheck disable=SC2013
+	for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+		echo "$child"
+		(children_of "$child")
+	done
+}
+
+server=$(cat "$state/server.pid" 2>/dev/null || true)
+is_called "$server" server && stop_pid "$server" 15
+rm -f "$state/server.pid"
+
+# WebAssembly containers outlive the node, and so does the zygote that they were forked from, whose command line they share.
+for p in $(pids_with "wasm-zygote --state $data/agent/wasm "); do kill -9 "$p" 2>/dev/null; done
+
+# Shims outlive containerd on purpose; each is the parent of its containers. Network namespaces are found through the
+# containers that live in them, so that those of anybody else's containers are left alone.
+namespaces=
+containerd=$(cat "$state/containerd/containerd.pid" 2>/dev/null || true)
+for shim in $(pids_with "-address $socket"); do
+	family=$(children_of "$shim")
+	for p in $family; do namespaces="$namespaces $(ip netns identify "$p" 2>/dev/null)"; done
+	for p in $family; do kill -9 "$p" 2>/dev/null; done
+	for p in $family; do wait_gone "$p" 5; done
+	stop_pid "$shim" 2
+done
+is_called "$containerd" containerd && stop_pid "$containerd" 10
+
+# Mounts, deepest first.
+awk -v a="$state/" -v b="$data/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
+	umount "$m" 2>/dev/null || umount -l "$m" 2>/dev/null
+done
+
+# Pod network: the sandboxes' namespaces (their ends of the veth pairs go with them), the bridge, the rules.
+for ns in $(echo "$namespaces" | tr ' ' '\n' | sort -u | grep '^cni-'); do
+	ip netns delete "$ns" 2>/dev/null
+done
+for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the background
+	[ -z "$(ip -o link show master cni0 2>/dev/null)" ] && break
+	sleep 0.1
+done
+[ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
+ip link delete flannel.1 2>/dev/null # and with it the routes through it; those of host-gw bear k3x's protocol number
+ip route flush proto 171 2>/dev/null
+nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
+	# The switch is on for node ports on 127.0.0.1, and safe only beside the rules of that table.
+	[ "$table" = k3x-proxy ] && echo 0 >/proc/sys/net/ipv4/conf/all/route_localnet
+	nft delete table "$family" "$table"
+done
+for set in nat filter; do # what the portmap and bridge plugins leave behind
+	command -v iptables-save >/dev/null || break
+	iptables-save -t $set 2>/dev/null | grep -E '^-A .*CNI' | sed 's/^-A/-D/' | while read -r rule; do
+		eval "iptables -t $set $rule" 2>/dev/null
+	done
+	iptables-save -t $set 2>/dev/null | sed -n 's/^:\(CNI[^ ]*\) .*/\1/p' | while read -r chain; do
+		iptables -t $set -F "$chain" 2>/dev/null
+		iptables -t $set -X "$chain" 2>/dev/null
+	done
+done
+
+# Empty pod cgroups, deepest first, on v1 and v2.
+find /sys/fs/cgroup -depth -type d -path '*/kubepods*' 2>/dev/null | while read -r d; do rmdir "$d" 2>/dev/null; done
+
+# What plugins noted of our sandboxes: those of our bridge, and the loopbacks of the same.
+for noted in /var/lib/cni/results/cbr0-*-eth0; do
+	sandbox=${noted#/var/lib/cni/results/cbr0-}
+	rm -f "/var/lib/cni/results/cni-loopback-${sandbox%-eth0}-lo"
+done
+rm -rf "$state" /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-* 2>/dev/null
+# Folders that shims and plugins make, where nobody else is in them; that of namespaces is mounted on itself.
+if [ -z "$(ls -A /run/netns 2>/dev/null)" ] && awk '$5 == "/run/netns" && $4 != "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then
+	umount /run/netns
+fi
+rmdir /run/containerd/s /run/containerd/runc/k8s.io /run/containerd/runc /run/containerd /run/netns 2>/dev/null
+[ "$data" = /var/lib/k3x ] && rm -f /etc/k3x/k3x.yaml
+exit 0
