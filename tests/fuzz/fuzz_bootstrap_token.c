@@ -1,6 +1,6 @@
 /* Bootstrap tokens: a line that is shown, and behind it the Secret that it is held against. Whoever is let in is in the
  * groups of tokens alone. */
-#include "api/server/auth/bootstrap_token.h"
+#include "api/server/auth/identity/bootstrap_token.h"
 #include "base/check.h"
 
 #include <stdint.h>

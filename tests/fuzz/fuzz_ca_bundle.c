@@ -2,7 +2,7 @@
  * not sign, and merging never loses what is trusted. */
 #include "base/check.h"
 #include "base/mem/arena.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <stdint.h>
 #include <string.h>

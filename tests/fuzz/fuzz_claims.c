@@ -1,6 +1,6 @@
 /* Claims of service account tokens: what was read is written so that it is read again, the same; and whatever the
  * library takes, base/json takes too, so that nobody reads a text that others refuse. */
-#include "api/server/auth/claims.h"
+#include "api/server/auth/identity/claims.h"
 #include "base/check.h"
 #include "base/json/json.h"
 

@@ -1,6 +1,6 @@
 /* Any bytes as a certificate request: what is signed says what the signer wanted, or as it was read, and is the CA's.
  */
-#include "base/pki_request.h"
+#include "base/pki/pki_request.h"
 
 #include "base/check.h"
 

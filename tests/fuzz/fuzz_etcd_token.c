@@ -1,5 +1,5 @@
 /* Any text as a token, and as a password's hash. */
-#include "base/pki.h"
+#include "base/pki/pki.h"
 #include "store/etcd/auth/auth.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

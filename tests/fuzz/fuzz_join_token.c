@@ -1,6 +1,6 @@
 /* Any bytes as a join token: what is understood has a secret of the right length and a hash of 64 digits or none; an
  * error never repeats the text. */
-#include "api/server/auth/join_token.h"
+#include "api/server/auth/identity/join_token.h"
 
 #include "base/check.h"
 

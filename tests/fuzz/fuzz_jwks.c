@@ -1,6 +1,6 @@
 /* Key sets and claims of issuers, and what webhooks answer: what is taken has keys, or a user with a name. */
-#include "api/server/auth/jwks.h"
-#include "api/server/auth/oidc_claims.h"
+#include "api/server/auth/identity/jwks.h"
+#include "api/server/auth/identity/jwt_rules.h"
 #include "api/server/auth/review_json.h"
 #include "base/check.h"
 
@@ -12,7 +12,7 @@ static void ignore(void *arg, struct slice audience)
 {
 }
 
-static void try_claims(struct slice text)
+static void try_claims(struct arena *a, struct slice text)
 {
 	static const char *const required[] = {"hd=x"};
 	struct api_oidc_arguments o = {.issuer_url = "https://i",
@@ -20,10 +20,12 @@ static void try_claims(struct slice text)
 	        .username_claim = "sub",
 	        .groups_claim = "groups",
 	        .required_claims = {(const char **)required, text.len % 2}};
+	const struct jwt_rules *rules;
 	struct user *u = NULL;
 	struct err err = ERR_INIT;
 	int64_t expires_s;
-	if (oidc_user(&o, text, 1000, &u, &expires_s, &err) == 0)
+	CHECK(jwt_rules_of_arguments(a, &o, &rules, &err) == 0);
+	if (jwt_rules_user(rules, text, 1000, &u, &expires_s, &err) == 0)
 		CHECK(u->name.len && expires_s > 1000);
 	else
 		CHECK(!u && err.code == ERR_UNAUTHENTICATED && err.msg[0]);
@@ -47,7 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(err.code == ERR_INVAL && err.msg[0]);
 	}
 	jws_header_parse(&a, text, &h, &err);
-	try_claims(text);
+	try_claims(&a, text);
 	if (token_review_read(text, ignore, NULL, &u, &err) == 0)
 		CHECK(u->name.len);
 	user_unref(u);

@@ -1,6 +1,6 @@
 /* JSON Web Tokens: taken apart without a look at the signature, then verified by a key that has signed none of them. */
 #include "base/check.h"
-#include "base/pki.h"
+#include "base/pki/pki.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Files of static tokens. */
-#include "api/server/auth/token_file.h"
+#include "api/server/auth/identity/token_file.h"
 #include "base/check.h"
 
 #include <stdint.h>
