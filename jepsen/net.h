@@ -17,7 +17,7 @@ enum { NODES_MAX = 7 };
 
 struct net_node {
 	int ns_fd; /* the namespace lives as long as this is open */
-	char address[16];
+	char address[24];
 	bool deaf_to[NODES_MAX]; /* packets from there are dropped */
 	unsigned loss_percent;   /* of what comes from other nodes */
 };

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/rfc3339.h"
 #include "jepsen/check.h"
 #include "jepsen/jail.h"
 #include "jepsen/nemesis.h"
@@ -204,8 +205,6 @@ static void describe(struct run *r, int64_t seconds)
 	const struct jepsen_options *o = r->options;
 	struct history *h = &r->history;
 	char text[64];
-	time_t now = time(NULL);
-	struct tm tm;
 	history_set(h, "workload", r->workload->name);
 	history_set(h, "target", o->target);
 	history_set(h, "nemesis", o->nemesis);
@@ -218,8 +217,7 @@ static void describe(struct run *r, int64_t seconds)
 		snprintf(text, sizeof text, "%" PRId64, numbers[i].value);
 		history_set(h, numbers[i].name, text);
 	}
-	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
-	history_set(h, "started", text);
+	history_set(h, "started", rfc3339_seconds(text, time(NULL)));
 	if (o->break_name)
 		history_set(h, "break", o->break_name);
 }

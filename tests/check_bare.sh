@@ -5,7 +5,8 @@
 #
 # For each release a root is made with debootstrap and this repository cloned into it. `make deps` runs with the machine's
 # network, because it needs a package mirror; `make up` and `make check` in namespaces of their own (network, mounts, processes,
-# host name), so that nothing of the machine is touched and whatever they leave ends with them. Takes half an hour a release.
+# host name), so that nothing of the machine is touched and whatever they leave ends with them. Before that, install.sh is tried on
+# another root of the release, as users have it. Takes half an hour a release.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 here=$PWD
@@ -53,6 +54,18 @@ in_root() {
 	' _ "$root" "$apart" "$1"
 }
 
+# A root as a user has it, without compilers: what k3x needs of Debian, and python3 for what stands in for systemctl.
+install_on() { # release
+	local root=$bare/$1-install f
+	if [ ! -e "$root/.made" ]; then
+		rm -rf "$root"
+		debootstrap --variant=minbase --include=containerd,runc,containernetworking-plugins,nftables,iproute2,conntrack,kmod,ca-certificates,curl,python3 \
+			"$1" "$root" "$mirror" || return 1
+		touch "$root/.made"
+	fi
+	make --no-print-directory all && INSTALL_ROOT=$root tests/apart.sh tests/integration/install_test.sh
+}
+
 step() { # name, log, command...
 	local name=$1 log=$2 start=$SECONDS
 	shift 2
@@ -73,6 +86,7 @@ for release in $releases; do
 	git clone -q "$here" "$root/root/k3x" || exit 1
 	cp --remove-destination /etc/resolv.conf "$root/etc/resolv.conf"
 	step "$release: make deps" "$bare/$release.deps.log" in_root "$root" 'cd /root/k3x && make deps' || continue
+	step "$release: install.sh on a root of its own" "$bare/$release.install.log" install_on "$release"
 	step "$release: make up" "$bare/$release.up.log" in_root "$root" --apart 'cd /root/k3x && make up && make down'
 	step "$release: make check" "$bare/$release.check.log" in_root "$root" --apart 'cd /root/k3x && make check'
 	tail -n 1 "$bare/$release.check.log"

@@ -2,6 +2,8 @@
 # built twice: by `fuzz-corpus` with a plain main() that runs it over its corpus (part of `make check`, needs no clang), and
 # by `fuzz` with libFuzzer, FUZZ_SECONDS each (FUZZ_NAMES="h1 h2" picks some).
 UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
+# jepsen's shim takes the place of calls of a 64-bit libc.
+UNIT_SRCS := $(if $(CROSS),$(filter-out tests/unit/jepsen/test_shim%,$(UNIT_SRCS)),$(UNIT_SRCS))
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
@@ -11,6 +13,12 @@ $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$*) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
+
+# What integration tests put on the other side: a device plugin.
+$(B)/tests/plugin/%: tests/plugin/%.c $(LIB)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
 # One program: make test-one T=store/machine/test_txn
 .PHONY: test-one
@@ -42,6 +50,16 @@ fuzz-run: $(FUZZ_NAMES:%=$(B)/fuzz/%)
 
 fuzz:
 	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run
+
+# A plugin for tests/integration/kms_test.sh.
+$(B)/tests/kms_plugin: tests/integration/kms_plugin.c $(LIB)
+	@mkdir -p $(@D)
+	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+# The CIS benchmark on a cluster of its own.
+.PHONY: cis
+cis: all
+	@tests/apart.sh tests/integration/cis_node_test.sh
 
 .PHONY: test-api
 test-api: all
@@ -76,3 +94,9 @@ $(B)/tests/sim/sim: tests/sim/sim_main.c $(SIM_SRCS) $(SIM_HDRS) $(LIB)
 .PHONY: sim
 sim: $(B)/tests/sim/sim
 	@$(if $(SECONDS),SIM_SECONDS=$(SECONDS)) $< $(SEED) $(SEEDS) 0 $(or $(STORE),0)
+
+# Servers of an older revision and of this one in one cluster, both ways: make upgrade-test FROM=REV. The revision is built below
+# build/upgrade, once. Not part of `make check`: what is newer and refused is (tests/integration/formats_test.sh).
+.PHONY: upgrade-test
+upgrade-test: all
+	@tests/upgrade_test.sh "$(FROM)"

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Runs unit test programs, as many at a time as there are cores, and adds up what cmocka says. Prints the whole output of
-# those that fail, after all that passed: a reader of the last lines sees what went wrong.
+# those that fail, after all that passed: a reader of the last lines sees what went wrong. UNIT_RUN names a program
+# that runs them, like qemu-arm, and UNIT_SECONDS how long one may take.
 out=$(mktemp -d "${TMPDIR:-/tmp}/k3x-unit-XXXXXX") || exit 1
 trap 'rm -rf "$out"' EXIT
 export out
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I '{}' sh -c '
 	log=$out/$(echo "{}" | tr / _)
-	timeout 300 "{}" >"$log" 2>&1
+	timeout "${UNIT_SECONDS:-300}" ${UNIT_RUN:-} "{}" >"$log" 2>&1
 	echo $? >"$log.rc"'
 passed=0 failed=0 skipped=0
 failures=$out/failures

@@ -19,7 +19,7 @@ if [ $failed -gt 0 ]; then tail -n 5 "$T/store.log"; finish; exit 1; fi
 
 blank() {
 	sed -E 's/"(id|ttl|cluster_id|member_id|raft_term|raftTerm|raftIndex|raftAppliedIndex|leader|dbSize|dbSizeInUse|ID)":-?[0-9]+/"\1":0/g
-		s/127\.0\.0\.1:213[0-9]+/HOST/g; s/"ts":"[^"]*"//; s/0x[0-9a-f]{8,}/PTR/g; s/\b[0-9a-f]{15,16}\b/LEASE/g
+		s/127\.0\.0\.1:213[0-9]+/HOST/g; s/"ts":"[^"]*"//; s/0x[0-9a-f]{8,}/PTR/g; s/\b[0-9a-f]{12,16}\b/LEASE/g
 		s/,"lease":[0-9]{10,}/,"lease":L/g; s/\.go:[0-9]+/.go/; s/in [0-9.]+m?s/in T/; s/took = [^,]*/took/; s/"target":"[^"]*"//g'
 }
 

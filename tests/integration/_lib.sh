@@ -10,7 +10,7 @@ netns=
 server_pid=
 # Servers come without add-ons, whose pods and classes most tests would have to reckon with: WITH_ADDONS=1 before this is
 # sourced has them. In the environment of servers alone: agents refuse it.
-no_addons=(env K3X_DISABLE=coredns,local-storage,metrics-server)
+no_addons=(env K3X_DISABLE=coredns,local-storage,metrics-server,traefik)
 [ -z "${WITH_ADDONS:-}" ] || no_addons=()
 
 ok() { passed=$((passed + 1)); printf 'ok   %s\n' "$1"; }
@@ -60,6 +60,12 @@ in_namespace() {
 # Runs a command where the cluster's network is.
 inside() { if [ -n "$netns" ]; then nsenter --net=/run/netns/$netns "$@"; else "$@"; fi; }
 kubectl() { inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" --request-timeout=20s "$@"; }
+
+# The binary that breaks where it is told to: one test builds it at a time, for they share its folder.
+breakable_binary() {
+	flock "$root/build/.breakable.lock" make --no-print-directory -C "$root" VARIANT=breakable build/breakable/k3x >"$T/make.log" 2>&1 ||
+		bad "build" "$(tail "$T/make.log")"
+}
 
 # start_server PORT ARGS...
 start_server() {

@@ -57,6 +57,7 @@ class Hooks:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # an answer is two writes
 
             def reply(self):
                 length = int(self.headers.get("content-length") or 0)

@@ -48,7 +48,7 @@ def setup():
                                "limitedResources": [{"resource": "persistentvolumeclaims", "matchContains": ["gold.storageclass.storage.k8s.io/requests.storage"]}]}},
                            {"name": "PodNodeSelector", "configuration": {"podNodeSelectorPluginConfig": {"clusterDefaultNodeSelector": "zone=a", "tight": "zone=a,disk=ssd"}}}]},
               open(config, "w"))
-    server.flags += [argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImages,EventRateLimit,PodNodeSelector,PodTolerationRestriction"),
+    server.flags += [argument("enable-admission-plugins", "NodeRestriction,AlwaysPullImages,DenyServiceExternalIPs,EventRateLimit,PodNodeSelector,PodTolerationRestriction"),
                      argument("disable-admission-plugins", "DefaultTolerationSeconds"), argument("admission-control-config-file", config)]
     server.start()
     api = server.admin()
@@ -60,6 +60,17 @@ def setup():
 
 def pod(ns="default", **spec):
     return api.post(f"/api/v1/namespaces/{ns}/pods?dryRun=All", {"metadata": {"name": "p"}, "spec": {**POD, **spec}})
+
+
+@case("DenyServiceExternalIPs: no Service gets an external address that it did not have")
+def _():
+    services = "/api/v1/namespaces/default/services"
+    refused = api.post(services, {"metadata": {"name": "outside"}, "spec": {"ports": [{"port": 80}], "externalIPs": ["192.0.2.1"]}})
+    refused.want(403, "Forbidden")
+    has(refused.json["message"], 'services "outside" is forbidden: Use of external IPs is denied by admission control.')
+    api.post(services, {"metadata": {"name": "outside"}, "spec": {"ports": [{"port": 80}]}}).want(201)
+    api.patch(f"{services}/outside", {"spec": {"externalIPs": ["192.0.2.1"]}}).want(403, "Forbidden")
+    api.patch(f"{services}/outside", {"metadata": {"labels": {"a": "b"}}}).want(200)
 
 
 @case("AlwaysPullImages: every image is pulled anew")
@@ -191,7 +202,7 @@ def _():
 
 @case("wrong names and configurations are told at the start")
 def _():
-    for flags, told in [(["enable-admission-plugins=Magic"], 'there is no plugin "Magic"'), (["enable-admission-plugins=ImagePolicyWebhook"], "not built yet"),
+    for flags, told in [(["enable-admission-plugins=Magic"], 'there is no plugin "Magic"'), (["enable-admission-plugins=ImagePolicyWebhook"], "not built yet"), (["enable-admission-plugins=MutatingAdmissionPolicy"], "it is alpha, and off, in Kubernetes 1.32"),
                         (["disable-admission-plugins=Majick"], 'there is no plugin "Majick"'), (["enable-admission-plugins=EventRateLimit"], "needs its limits"),
                         (["enable-admission-plugins=Priority", "disable-admission-plugins=Priority"], "Priority is in"),
                         (["admission-control-config-file=/nonexistent"], "/nonexistent")]:
@@ -204,4 +215,4 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, server.remove, *sys.argv[1:2]))

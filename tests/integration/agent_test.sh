@@ -41,7 +41,7 @@ check_has "no token is told" "--token (or --token-file, K3X_TOKEN) is needed" "$
 check_has "a setting of servers is refused by name" "a setting of servers" "$(refused a2 --server "$(url s1)" --token x123 --cluster-cidr 10.0.0.0/16)"
 check_has "and one of agents on a server" "a setting of agents" "$(at s1 "$K3X" server --lb-server-port 1 2>&1)"
 check_has "a label that is none is told" "--node-label" "$(refused a2 --server "$(url s1)" --token x123 --node-label nonsense)"
-check_has "kubelet-arg is not swallowed" "this kubelet has" "$(refused a2 --server "$(url s1)" --token x123 --kubelet-arg max-pods=3)"
+check_has "kubelet-arg is not swallowed" "no argument of a kubelet" "$(refused a2 --server "$(url s1)" --token x123 --kubelet-arg max-pod=3)"
 check_has "a wrong token is told" "the token is not this cluster's" "$(refused a2 --server "$(url s1)" --token "K10$hash::node:not-the-secret")"
 check "and on the server" logged s1 'join: turned away'
 check_has "another CA is told before anything is sent" "is not the token's" "$(refused a2 --server "$(url s1)" --token "K10$(printf x | sha256sum | cut -d' ' -f1)::node:agents-only-secret")"
@@ -169,7 +169,7 @@ beside s1 "$(type -P kubectl)" --kubeconfig "$T/s1.kubeconfig" exec web -- sh -c
 stuck=$!
 wait_for 10 test -s "$T/stuck"
 kill -STOP $stuck
-check "one does not read" grep -q '^State:.T' /proc/$stuck/status
+check "one does not read" wait_for 5 grep -q '^State:.T' /proc/$stuck/status
 check_is "beside one that does not read, exec works" ran "$(k s1 exec web -- echo ran)"
 check_is "and again" 2000000 "$(k s1 exec web -- sh -c 'head -c 2000000 /dev/zero' | wc -c)"
 kill -KILL $stuck

@@ -103,9 +103,15 @@ def _():
 
 @case("what nothing acts on yet is stored with a warning")
 def _():
+    attachment = {"metadata": {"name": "a"}, "spec": {"attacher": "csi.test", "nodeName": "n1", "source": {"persistentVolumeName": "pv"}}}
+    answer = t.api.post("/apis/storage.k8s.io/v1/volumeattachments", attachment).want(201)
+    has(answer.headers.get("Warning") or "", "nothing acts on it yet")
+    ingress = {"metadata": {"name": "i"}, "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}}
+    path = "/apis/networking.k8s.io/v1/namespaces/t/ingresses"
+    true(not t.api.post(path, ingress).want(201).headers.get("Warning"), "an Ingress, which is served, needs no warning")
     policy = {"metadata": {"name": "np"}, "spec": {"podSelector": {}}}
-    answer = t.api.post("/apis/networking.k8s.io/v1/namespaces/t/networkpolicies", policy).want(201)
-    has(answer.headers.get("Warning") or "", "not enforced yet")
+    path = "/apis/networking.k8s.io/v1/namespaces/t/networkpolicies"
+    true(not t.api.post(path, policy).want(201).headers.get("Warning"), "a NetworkPolicy, which is enforced, needs no warning")
     true(not t.api.post(CM, configmap("no-warning")).want(201).headers.get("Warning"), "a ConfigMap needs no warning")
 
 
@@ -199,6 +205,25 @@ def _():
     t.api.delete(SERVICES + "/two").want(200)
 
 
+@case("services: a health check port is given where balancers ask for one, and stays")
+def _():
+    local = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+    port = t.api.post(SERVICES, service("hc", **local)).want(201).json["spec"]["healthCheckNodePort"]
+    true(30000 <= port <= 32767, port)
+    refused = t.api.post(SERVICES, service("hc2", healthCheckNodePort=port, **local)).want(422, "Invalid").json
+    has(refused["message"], f"spec.healthCheckNodePort: Invalid value: {port}: provided port is already allocated")
+    refused = t.api.post(SERVICES, service("hc2", healthCheckNodePort=31998)).want(422, "Invalid").json
+    has(refused["message"], "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'")
+    refused = t.api.patch(SERVICES + "/hc", {"spec": {"healthCheckNodePort": 31998}}).want(422, "Invalid").json
+    has(refused["message"], "cannot change healthCheckNodePort on loadBalancer service")
+    eq(t.api.patch(SERVICES + "/hc", {"metadata": {"labels": {"a": "b"}}}).want(200).json["spec"]["healthCheckNodePort"], port)
+    eq(t.api.patch(SERVICES + "/hc", {"spec": {"externalTrafficPolicy": "Cluster"}}).want(200).json["spec"].get("healthCheckNodePort"), None)
+    eq(t.api.post(SERVICES, service("hc2", healthCheckNodePort=port, **local)).want(201).json["spec"]["healthCheckNodePort"], port)
+    t.api.delete(SERVICES + "/hc").want(200)
+    t.api.delete(SERVICES + "/hc2").want(200)
+    has(t.api.post(SERVICES, service("far", trafficDistribution="PreferFar")).want(422, "Invalid").json["message"], "PreferClose")
+
+
 @case("services: one of many that want the same port at the same moment gets it")
 def _():
     def one(i):
@@ -267,6 +292,39 @@ def _():
     eq((spec["overhead"], spec["nodeSelector"]), ({"memory": "8Mi"}, {"kind": "heavy"}))
     true(any(x.get("key") == "heavy" for x in spec["tolerations"]), "its toleration")
     has(t.api.post(PODS, pod("rc2", runtimeClassName="heavy", nodeSelector={"kind": "light"})).want(403, "Forbidden").json["message"], "conflict")
+
+
+@case("fields of features that upstream has off are dropped, with a warning for each")
+def _():
+    spec = {"hostUsers": False, "securityContext": {"supplementalGroupsPolicy": "Strict"},
+            "containers": [{"name": "c", "image": "x:1", "securityContext": {"procMount": "Unmasked"},
+                            "resizePolicy": [{"resourceName": "cpu", "restartPolicy": "NotRequired"}],
+                            "volumeMounts": [{"name": "i", "mountPath": "/i"}, {"name": "e", "mountPath": "/e"}]}],
+            "volumes": [{"name": "i", "image": {"reference": "x:1"}}, {"name": "e", "emptyDir": {}}]}
+    answer = t.api.post(PODS + "?dryRun=All",
+                        {"metadata": {"name": "gated"}, "spec": spec}).want(201)
+    told = "\n".join(answer.headers.get_all("Warning") or [])
+    for field in ("spec.hostUsers", "securityContext.supplementalGroupsPolicy", "procMount", "resizePolicy", "volumes[i].image"):
+        has(told, field)
+    got = answer.json["spec"]
+    true("hostUsers" not in got and "supplementalGroupsPolicy" not in got["securityContext"], "they are gone")
+    c = got["containers"][0]
+    eq(c["securityContext"]["procMount"], "Default")
+    true("i" not in [m["name"] for m in c["volumeMounts"]], c["volumeMounts"])
+    true("resizePolicy" not in c, "so is how it would be resized")
+    true("i" not in [v["name"] for v in got["volumes"]], got["volumes"])
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": {"hostUsers": False, "containers": [{"name": "c", "image": "x:1"}]}}
+    answer = t.api.post("/apis/apps/v1/namespaces/default/deployments?dryRun=All",
+                        {"metadata": {"name": "gated"}, "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template}}).want(201)
+    has("\n".join(answer.headers.get_all("Warning") or []), "spec.template.spec.hostUsers")
+    true("hostUsers" not in answer.json["spec"]["template"]["spec"], "in templates, too")
+
+
+@case("pods are not resized in place: upstream's feature is off, and its path not there")
+def _():
+    t.api.patch("/api/v1/namespaces/t/pods/nobody/resize", {}).want(404)
+    names = [r["name"] for r in t.api.get("/api/v1").want(200).json["resources"]]
+    true("pods/ephemeralcontainers" in names and "pods/resize" not in names, names)
 
 
 @case("what waits for something that is not built comes with a warning")

@@ -145,9 +145,10 @@ def _():
 
 @case("kubectl get -w: lines come while it runs")
 def _():
+    k("create", "configmap", "seen-first")
     p = subprocess.Popen(["kubectl", "--kubeconfig", t.server.kubeconfig, "-n", "t", "get", "cm", "-w", "--no-headers"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
-        time.sleep(0.7)
+        true(p.stdout.readline(), "what is there comes first; what comes from now on is watched")
         k("create", "configmap", "seen-live")
         deadline, seen = time.time() + 10, False
         while not seen and time.time() < deadline:

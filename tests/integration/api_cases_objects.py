@@ -379,3 +379,16 @@ def _():
     eq(review["status"]["authenticated"], True)
     review = t.api.post("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {"token": token[:-4] + "AAAA"}}).want(201).json
     true(not review["status"].get("authenticated"), "a forged token is taken")
+
+
+@case("pods: labels that terms of affinity name by key become a part of their selectors")
+def _():
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "a"}}, "matchLabelKeys": ["hash", "none"], "mismatchLabelKeys": ["tenant"]}
+    body = pod("keyed", affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+                                  "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 5, "podAffinityTerm": term}]}})
+    body["metadata"]["labels"] = {"hash": "x1", "tenant": "t"}
+    made = t.api.post(PODS, body).want(201).json["spec"]["affinity"]
+    want = [{"key": "hash", "operator": "In", "values": ["x1"]}, {"key": "tenant", "operator": "NotIn", "values": ["t"]}]
+    eq(made["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]["labelSelector"]["matchExpressions"], want)
+    eq(made["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]["labelSelector"]["matchExpressions"], want)
+    t.api.delete(PODS + "/keyed").want(200)

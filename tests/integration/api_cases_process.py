@@ -115,7 +115,7 @@ def _():
 
 @case("bad flags are refused with the flag's name")
 def _():
-    for args, text in ((["--no-such-flag"], "no-such-flag"), (["--https-listen-port", "x"], "https-listen-port"), (["--server", "https://10.0.0.1:6443"], "--server needs --token"), (["--datastore-endpoint", "https://10.0.0.1:2379"], "not built yet"),
+    for args, text in ((["--no-such-flag"], "no-such-flag"), (["--https-listen-port", "x"], "https-listen-port"), (["--server", "https://10.0.0.1:6443"], "--server needs --token"), (["--datastore-endpoint", "https://10.0.0.1:2379"], "needs --datastore-cafile"), (["--datastore-endpoint", "nats://10.0.0.1"], "begins with none of postgres://"),
                        (["--service-cidr", "10.0.0.0/99"], "service-cidr")):
         s = Server(port=17315, flags=args)
         try:

@@ -40,4 +40,4 @@ if __name__ == "__main__":
     import api_cases_wire  # noqa: F401
     import api_cases_kubectl  # noqa: F401
     import api_cases_process  # noqa: F401
-    sys.exit(harness.run(setup, teardown, sys.argv[1] if len(sys.argv) > 1 else None))
+    harness.leave(harness.run(setup, teardown, sys.argv[1] if len(sys.argv) > 1 else None))

@@ -558,4 +558,4 @@ def teardown():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, teardown, sys.argv[1] if len(sys.argv) > 1 else None))
+    harness.leave(harness.run(setup, teardown, sys.argv[1] if len(sys.argv) > 1 else None))

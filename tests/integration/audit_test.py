@@ -397,4 +397,4 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, server.remove, *sys.argv[1:2]))

@@ -314,7 +314,7 @@ def _():
                         (["oidc-client-id=x", "oidc-issuer-url=https://x", "oidc-signing-algs=none"], "oidc-signing-algs"),
                         (["requestheader-allowed-names=x"], "requestheader-client-ca-file is missing"),
                         (["requestheader-client-ca-file=/nonexistent"], "requestheader-username-headers are missing"), (["authorization-mode=Magic"], "none of Node, RBAC, Webhook"), (["authorization-mode=Webhook"], "authorization-webhook-config-file is missing"),
-                        (["authorization-webhook-config-file=/x"], "no Webhook in authorization-mode"), (["authentication-config=/x"], "not built yet"), (["anonymous-auth=true"], "anonymous-auth can only be")]:
+                        (["authorization-webhook-config-file=/x"], "no Webhook in authorization-mode"), (["authentication-config=/nonexistent"], "authentication-config"), (["authorization-config=/nonexistent"], "authorization-config"), (["anonymous-auth=true"], "anonymous-auth can only be")]:
         other = Server(port=17342)
         other.flags = ["--kube-apiserver-arg=" + f for f in flags]
         r = subprocess.run(other.command(), capture_output=True, text=True, timeout=20)
@@ -348,4 +348,4 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, teardown, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, teardown, *sys.argv[1:2]))

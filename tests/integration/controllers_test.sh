@@ -63,8 +63,11 @@ check "a legacy token secret is filled" wait_for 5 legacy_filled
 pod early "" 100m
 check "without nodes a pod waits and says so" wait_for 5 has_event "FailedScheduling no nodes available to schedule pods"
 node n1; node n2
-python3 "$root/tests/integration/fake_kubelet.py" "$T/kubeconfig" n1 n2 &
-kubelet_pid=$!
+run_kubelet() {
+	python3 "$root/tests/integration/fake_kubelet.py" "$T/kubeconfig" "$@" &
+	kubelet_pid=$!
+}
+run_kubelet n1 n2
 check "a ready node loses the not-ready taint" wait_for 5 is node/n1 '{.spec.taints}' ''
 check "nodes get a pod network each" wait_for 5 is node/n1 '{.spec.podCIDR}' 10.42.0.0/24
 check "networks differ" wait_for 5 is node/n2 '{.spec.podCIDR}' 10.42.1.0/24
@@ -132,6 +135,13 @@ check "a service gets its endpoints" wait_for 5 has_endpoints 6
 check "and an Endpoints object" wait_for 5 bash -c "[ $(jp endpoints/web '{.subsets[0].addresses[*].ip}' | wc -w) = 6 ]"
 kubectl scale deployment web --replicas=2 >/dev/null
 check "endpoints follow the pods" wait_for 5 has_endpoints 2
+hints() { kubectl get endpointslices -l kubernetes.io/service-name=web -o 'jsonpath={range .items[*].endpoints[*]}{.zone}={.hints.forZones[*].name} {end}' | tr ' ' '\n' | sort -u | paste -sd' '; }
+hints_are() { [ "$(hints)" = "$1" ]; }
+zones=$(hints | tr -d =)
+kubectl patch service web --type=merge -p '{"spec":{"trafficDistribution":"PreferClose"}}' >/dev/null
+check "endpoints are meant for their own zones when asked for" wait_for 10 hints_are "$(for z in $zones; do echo "$z=$z"; done | paste -sd' ')"
+kubectl patch service web --type=merge -p '{"spec":{"trafficDistribution":null}}' >/dev/null
+check "and for all again" wait_for 10 hints_are "$(for z in $zones; do echo "$z="; done | paste -sd' ')"
 web_version() { kubectl get endpointslices -l kubernetes.io/service-name=web -o 'jsonpath={.items[*].metadata.resourceVersion}'; }
 before=$(web_version)
 kubectl annotate pods -l app=web note=1 >/dev/null
@@ -162,6 +172,41 @@ check_is "a gated pod waits" "" "$(jp pod/gated '{.spec.nodeName}')"
 pod claims 'volumes: [{name: v, persistentVolumeClaim: {claimName: none}}]'
 check "a missing claim is named" wait_for 5 has_event 'persistentvolumeclaim "none" not found'
 kubectl delete pod picky gated after claims >/dev/null
+
+# ---- preemption ----
+node n9 2
+stop_kubelet
+run_kubelet n1 n2 n9
+kubectl create priorityclass low --value=10 >/dev/null
+kubectl create priorityclass high --value=100 >/dev/null
+kubectl create priorityclass polite --value=200 --preemption-policy=Never >/dev/null
+here='nodeSelector: {kubernetes.io/hostname: n9}'
+pod meek "$here, priorityClassName: low, terminationGracePeriodSeconds: 0" 1
+check "one is there" wait_for 10 is pod/meek '{.spec.nodeName}' n9
+pod guarded "$here, priorityClassName: low, terminationGracePeriodSeconds: 0" 1
+check "and one that a budget guards" wait_for 10 is pod/guarded '{.spec.nodeName}' n9
+kubectl create pdb guard --selector=app=guarded --min-available=1 >/dev/null
+check "which allows nothing" wait_for 10 is pdb/guard '{.status.disruptionsAllowed}' 0
+pod waits "$here, priorityClassName: polite" 1
+check "who may not preempt waits" wait_for 10 has_event "1 Insufficient cpu.*preemption: not eligible due to preemptionPolicy=Never."
+kubectl delete pod waits >/dev/null
+meek_uid=$(jp pod/meek '{.metadata.uid}')
+kubectl get pod meek -w -o json >"$T/meek" 2>/dev/null & watcher=$!
+pod vip "$here, priorityClassName: high" 1
+check "the urgent one takes the place" wait_for 20 is pod/vip '{.spec.nodeName}' n9
+check_is "of the one without a budget" n9 "$(jp pod/guarded '{.spec.nodeName}')"
+check "which is gone" wait_for 10 gone pod meek
+kill $watcher; wait $watcher 2>/dev/null
+check "and was told why" grep -q '"reason": "PreemptionByScheduler"' "$T/meek"
+check "an event says for whom" has_event "Preempted Preempted by pod $(jp pod/vip '{.metadata.uid}') on node n9"
+pod more "$here, priorityClassName: high" 1
+check "when there is no other way the guarded one goes" wait_for 20 is pod/more '{.spec.nodeName}' n9
+check_is "nobody of the same priority does" n9 "$(jp pod/vip '{.spec.nodeName}')"
+pod late "$here, priorityClassName: high" 1
+check "the next finds no victims" wait_for 10 has_event "preemption: 0/4 nodes are available: 1 No preemption victims found for incoming pod, 3 Preemption is not helpful for scheduling."
+kubectl delete pod vip more late --grace-period=0 --force >/dev/null 2>&1
+kubectl delete pdb guard >/dev/null
+kubectl delete node n9 >/dev/null
 
 # ---- taints ----
 kubectl create deployment stay --image=x --replicas=2 >/dev/null
@@ -294,6 +339,35 @@ kubectl delete node lb1 lb2 >/dev/null
 check "a silent node becomes Unknown" wait_for 60 is node/dead '{.status.conditions[?(@.type=="Ready")].status}' Unknown
 check "and unreachable" wait_for 5 bash -c "$(declare -f kubectl inside jp); netns=$netns T=$T; jp node/dead '{.spec.taints[*].key}' | grep -q unreachable"
 check_is "the others are Ready" "True" "$(jp node/n1 '{.status.conditions[?(@.type=="Ready")].status}')"
+
+# ---- profiles of the scheduler ----
+stop_server TERM
+printf 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nextenders: []\n' >"$T/scheduler.yaml"
+check_has "a configuration that is not served is refused by name" "extenders: there is no such member" \
+	"$("$K3X" server --disable-agent --data-dir "$T/none" --kube-scheduler-arg "config=$T/scheduler.yaml" 2>&1)"
+cat >"$T/scheduler.yaml" <<'YAML'
+apiVersion: kubescheduler.config.k8s.io/v1
+kind: KubeSchedulerConfiguration
+profiles:
+- schedulerName: default-scheduler
+- schedulerName: packed
+  plugins: {score: {disabled: [{name: "*"}], enabled: [{name: NodeResourcesFit}]}}
+  pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: MostAllocated, resources: [{name: cpu}]}}}]
+YAML
+start_server "$PORT" --disable-agent --kube-scheduler-arg "config=$T/scheduler.yaml"
+node p1 8
+node p2 8
+here='nodeSelector: {pool: p}'
+kubectl label node p1 p2 pool=p >/dev/null
+pod seed "$here, nodeName: p2" 1
+placed() { [ -n "$(jp "pod/$1" '{.spec.nodeName}')" ]; }
+for i in 1 2 3 4; do
+	pod "packed$i" "$here, schedulerName: packed" 1
+	check "a pod of another profile is placed" wait_for 20 placed "packed$i"
+done
+check_is "all where there is least room" "p2 p2 p2 p2" "$(for i in 1 2 3 4; do jp "pod/packed$i" '{.spec.nodeName}{" "}'; done | sed 's/ $//')"
+pod plain "$here" 1
+check "one of the default goes where there is most" wait_for 20 is pod/plain '{.spec.nodeName}' p1
 
 stop_kubelet
 finish

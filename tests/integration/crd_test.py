@@ -166,8 +166,8 @@ def _():
     bad["metadata"]["name"] = "other.example.com"
     refused(bad, "metadata.name: Invalid value: \"other.example.com\": must be spec.names.plural+\".\"+spec.group")
     bad = definition("bads", "Bad")
-    bad["spec"]["conversion"] = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://x/y"}}}
-    refused(bad, "conversion by webhook is not done by this server yet")
+    bad["spec"]["conversion"] = {"strategy": "Webhook", "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "http://x/y"}}}
+    refused(bad, "'https' is the only allowed URL scheme")
     bad = definition("bads", "Bad")
     bad["spec"]["versions"][0]["storage"] = False
     refused(bad, "must have exactly one version marked as storage version")
@@ -591,4 +591,4 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, server.remove, *sys.argv[1:2]))

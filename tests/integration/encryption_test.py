@@ -299,11 +299,11 @@ def refuses(words, *flags):
 def _():
     arg = "--kube-apiserver-arg=encryption-provider-config="
     refuses("must be 16, 24 or 32 bytes", arg + own_config([{"aescbc": {"keys": [key("short", 5)]}}], file="bad.yaml"))
-    refuses("the provider kms is not built", arg + own_config([{"kms": {"apiVersion": "v2", "name": "k", "endpoint": "unix:///x"}}], file="bad.yaml"))
+    refuses("apiVersion v1 is deprecated", arg + own_config([{"kms": {"apiVersion": "v1", "name": "k", "endpoint": "unix:///x"}}], file="bad.yaml"))
     refuses("No such file", arg + "/none.yaml")
     refuses("keeps an encryption configuration of its own", arg + own_config([{"identity": {}}], file="bad.yaml"), "--secrets-encryption")
     refuses("--secrets-encryption-provider", "--secrets-encryption", "--secrets-encryption-provider=kms")
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, server.remove, *sys.argv[1:2]))

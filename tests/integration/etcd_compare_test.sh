@@ -91,10 +91,19 @@ j "watch a transaction's events" watch --prefix t --rev 1
 same "watch, plain" watch --prefix t --rev 1
 j "watch nothing" watch nope --rev 1
 limit=5
-# Two watches on one stream and a request for progress; the pauses keep the order.
+# Two watches on one stream and a request for progress, each when the one before has answered.
 for at in $real $ours; do
-	{ echo 'watch a --rev=1'; sleep 0.3; echo 'watch p/1 --rev=1 --prev-kv'; sleep 0.3; echo progress; sleep 0.3; } |
-		timeout 3 etcdctl --endpoints $at watch -i 2>&1 | blank >"$T/interactive-${at##*:}"
+	raw=$T/raw-${at##*:}
+	: >"$raw"
+	{
+		echo 'watch a --rev=1'
+		wait_for 5 grep -qx a "$raw"
+		echo 'watch p/1 --rev=1 --prev-kv'
+		wait_for 5 grep -qx p/1 "$raw"
+		echo progress
+		wait_for 5 grep -q 'progress notify' "$raw"
+	} | timeout 20 etcdctl --endpoints $at watch -i >"$raw" 2>&1
+	blank <"$raw" >"$T/interactive-${at##*:}"
 done
 check_is "watches on one stream, progress" "$(cat "$T/interactive-${real##*:}")" "$(cat "$T/interactive-${ours##*:}")"
 check_has "which says how far it is" "progress notify" "$(cat "$T/interactive-${ours##*:}")"

@@ -26,9 +26,10 @@ check_is "create if absent fails on a key that is there" FAILURE "$(printf 'crea
 check_is "del counts" 2 "$(etcdctl del p/1 p/3)"
 check_is "watch from the start sees every event in order" "PUT PUT PUT PUT" "$(timeout 2 etcdctl watch a --rev=1 | grep -E '^(PUT|DELETE)' | paste -sd' ')"
 
-(timeout 3 etcdctl watch --prefix w/ >"$T/watch.out") &
+(timeout 5 etcdctl watch --prefix w/ >"$T/watch.out") &
 watcher=$!
-sleep 0.5
+watchers_are() { curl -s "$ETCDCTL_ENDPOINTS/metrics" | grep -q "^etcd_debugging_mvcc_watcher_total $1\$"; }
+check "the store counts its watcher" wait_for 10 watchers_are 1
 etcdctl put w/1 x >/dev/null
 etcdctl del w/1 >/dev/null
 etcdctl put other x >/dev/null

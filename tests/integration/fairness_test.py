@@ -146,6 +146,18 @@ def _():
         eq(h.status(), 429)
         has(h.answer.decode().lower(), "retry-after: 1")
         has(h.answer.decode(), "TooManyRequests")
+    # and the same by kube-apiserver's own pages for it
+    def dumped(name, query=""):
+        lines = api.get(f"/debug/api_priority_and_fairness/dump_{name}{query}").want(200).body.decode().splitlines()
+        rows = [[cell.strip() for cell in line.split(",")] for line in lines]
+        return [dict(zip(rows[0], row)) for row in rows[1:]]
+    level = [r for r in dumped("priority_levels") if r["PriorityLevelName"] == "global-default"][0]
+    eq((level["WaitingRequests"], level["ExecutingRequests"], level["ActiveQueues"], level["IsIdle"]), (str(waiting), str(executing), "6", "false"))
+    eq(sum(int(r["PendingRequests"]) for r in dumped("queues") if r["PriorityLevelName"] == "global-default"), waiting)
+    hers = [r for r in dumped("requests", "?includeRequestDetails=1") if r["FlowSchemaName"] == "global-default"]
+    eq(({r["FlowDistingsher"] for r in hers}, {r["Resource"] for r in hers}, {r["Verb"] for r in hers}), ({"jane"}, {"configmaps"}, {"create"}))
+    eq((sum(r["QueueIndex"] == "-1" for r in hers), sum(r["QueueIndex"] != "-1" for r in hers)), (executing, waiting))
+    eq(api.get("/debug/api_priority_and_fairness/dump_nothing").status, 404)
     # other levels have their own seats
     eq(as_user("system:serviceaccount:default:robot", "/api/v1/namespaces", 40), [200] * 40)
     eq(as_user("system:kube-scheduler", "/api/v1/namespaces", 40), [200] * 40)
@@ -241,4 +253,4 @@ def _():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, server.remove, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, server.remove, *sys.argv[1:2]))

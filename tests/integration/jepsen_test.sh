@@ -5,7 +5,7 @@
 . "$(dirname "$0")/_lib.sh"
 cd "$root" || exit 1
 
-left_over() { ip -o link | wc -l; ip netns list | wc -l; wc -l </proc/mounts; losetup -a | grep -c jepsen; find /tmp -maxdepth 1 -name 'jepsen-*' | wc -l; }
+left_over() { ip -o link | wc -l; ip netns list | wc -l; grep -c "$T" /proc/mounts; losetup -a | grep -c jepsen; find /tmp -maxdepth 1 -name 'jepsen-*' | wc -l; }
 
 # trial NAME ARGS...: a run without violations; its last line adds up.
 trial() {
@@ -65,7 +65,7 @@ trial "three servers of ours with the API" --target k3x-server --nodes 3 -w api-
 trial_finds "reads that are asked to be stale are found to be" --nodes 3 -w register -n partition-leader,pause --seconds 8 --serializable
 trial_finds "so are those of the API" --target k3x-server --nodes 3 -w api-objects -n partition-leader,pause --seconds 8 --rate 100 --serializable
 
-make --no-print-directory VARIANT=breakable build/breakable/k3x >"$T/make.log" 2>&1 || bad "build" "$(tail "$T/make.log")"
+breakable_binary
 broken stale-read -w register -n partition-leader,pause --seconds 8
 broken ack-before-fsync -w append -n power-cut-all --seconds 8
 broken forget-vote --nodes 5 -w append -n pause-all --brisk --seconds 24

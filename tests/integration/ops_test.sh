@@ -141,10 +141,10 @@ check_has "a key of another CA too" "not that of its first certificate" "$(kx s1
 rm "$T/strange/server-ca.key"
 check_has "one without its key" "both are needed" "$(kx s1 certificate rotate-ca --path "$T/strange")"
 check_has "a folder without any" "has none of server-ca.crt" "$(kx s1 certificate rotate-ca --path "$T/s1")"
-touch "$T/cas/tls/etcd/peer-ca.crt"
+touch "$T/cas/tls/etcd/server-ca.crt"
 out=$(kx s1 certificate rotate-ca --path "$T/cas")
 check_has "the cluster has new CAs" "K10" "$out"
-check_has "what is left alone is told" "etcd/peer-ca.crt is left alone" "$out"
+check_has "what is left alone is told" "etcd/server-ca.crt is left alone" "$out"
 is_new_ca() { at "$1" openssl s_client -connect 127.0.0.1:6443 </dev/null 2>/dev/null | grep -q 'i:CN = new-server-ca'; }
 for n in s1 s2 s3; do
 	check "$n serves under the new one" wait_for 10 is_new_ca $n
@@ -310,4 +310,27 @@ are_recorded_in_s3() { [ "$(k s5 get etcdsnapshotfiles -o json | jq -r '.items[]
 check "objects tell of the S3 store's" wait_for 20 are_recorded_in_s3
 check_has "commands take the settings of the config file" "s3://snapshots/etcd-snapshot-s5" "$(kx s5 etcd-snapshot ls --config "$T/config.yaml")"
 server_stop s5 TERM
+
+# ---- the same, as a Secret says ----
+server_start s5
+check "without a word of a store it is ready" wait_for 20 server_is_ready s5
+from_secret=(--etcd-s3 --etcd-s3-config-secret where)
+check_has "a Secret that is not there is told" "Secret kube-system/where" "$(kx s5 etcd-snapshot ls "${from_secret[@]}")"
+k s5 -n kube-system create secret generic where --from-literal=etcd-s3-endpoint="$(address s2):5599" --from-literal=etcd-s3-bucket=nonesuch \
+	--from-literal=etcd-s3-access-key="$key" --from-literal=etcd-s3-secret-key="$secret" --from-literal=etcd-s3-endpoint-ca-name=store-ca >/dev/null
+k s5 -n kube-system create configmap store-ca --from-file="$T/s3.crt" >/dev/null
+check_has "what it says counts" "NoSuchBucket" "$(kx s5 etcd-snapshot ls "${from_secret[@]}")"
+check_has "but what a flag says" "s3://snapshots/" "$(kx s5 etcd-snapshot ls "${from_secret[@]}" --etcd-s3-bucket snapshots)"
+check_has "a server that is asked reads it, too" "and in the S3 store" "$(kx s5 etcd-snapshot save --name by-secret "${from_secret[@]}" --etcd-s3-bucket snapshots)"
+check "it is there" grep -q by-secret-s5 <(s3 list snapshots)
+server_stop s5 TERM
+server_start s5 "${from_secret[@]}" --etcd-snapshot-name kept --etcd-snapshot-schedule-cron '@every 2s'
+check "a server that is told of it at its start is ready" wait_for 20 server_is_ready s5
+check "and says what is wrong with it" wait_for 20 grep -q "NoSuchBucket" "$T/s5.log"
+k s5 -n kube-system patch secret where -p '{"stringData":{"etcd-s3-bucket":"snapshots"}}' >/dev/null
+fills() { s3 list snapshots | grep -q kept-s5-; }
+check "once it is mended its snapshots go there" wait_for 30 fills
+check "and objects tell of them" wait_for 40 are_recorded_in_s3
+server_stop s5 TERM
+check_has "a restore can't ask the cluster that it brings back" "say by flags" "$(refused s5 "${from_secret[@]}" --cluster-reset --cluster-reset-restore-path "$cloud")"
 finish

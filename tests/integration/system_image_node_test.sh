@@ -74,6 +74,27 @@ check "a pull is under way" wait_for 20 pulls
 kubectl delete pod pulling --wait=false >/dev/null
 check "its pod can be deleted" wait_for 20 bash -c "! ip netns exec $netns $(type -P kubectl) --kubeconfig $T/kubeconfig get pod pulling 2>/dev/null"
 check "the node lives on" kill -0 "$server_pid"
+
+# ---- the same images, as of another registry ----
+stop_server TERM
+printf 'system-default-registry: registry.test:5000\n' >"$T/config.yaml"
+start_server 17753 "${flags[@]}" --config "$T/config.yaml" || { finish; exit 1; }
+image=registry.test:5000/k3x/system:$version
+check "with a registry of the system's the node is Ready" wait_for 40 ready
+check "the image has its name" wait_for 30 is_pinned
+pause_is() { ctr images ls | grep -q "^registry.test:5000/k3x/pause:$version "; }
+check "the pause image too" wait_for 20 pause_is
+check_has "and sandboxes are made of it" "sandbox_image = \"registry.test:5000/k3x/pause:$version\"" "$(find "$T/data/agent" -name config.toml -exec cat {} +)"
+kubectl create -f - >/dev/null <<YAML
+apiVersion: v1
+kind: Pod
+metadata: {name: named}
+spec: {terminationGracePeriodSeconds: 0, containers: [{name: c, image: "$image", imagePullPolicy: Never, args: [store, serve, --data-dir, /data/store], volumeMounts: [{name: d, mountPath: /data}]}], volumes: [{name: d, emptyDir: {}}]}
+YAML
+named_runs() { [ "$(kubectl get pod named -o 'jsonpath={.status.phase}')" = Running ]; }
+check "a pod runs from it, in such a sandbox" wait_for 40 named_runs
+kubectl delete pod named --wait=false >/dev/null
+check_has "one that is none is refused" "--system-default-registry" "$(inside "$K3X" server --data-dir "$T/data" --system-default-registry https://registry.test 2>&1)"
 stop_server TERM
 check "nothing was broken" bash -c "! grep -q 'invariant broken' '$T/k3x.log'"
 finish

@@ -415,4 +415,4 @@ def teardown():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.run(setup, teardown, *sys.argv[1:2]))
+    harness.leave(harness.run(setup, teardown, *sys.argv[1:2]))

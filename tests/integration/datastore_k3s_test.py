@@ -1,0 +1,247 @@
+"""k3x import-k3s: a data directory as k3s leaves it (kine's table with protobuf values, its keys and token; and the same in an
+etcd's snapshot) becomes one of k3x, with every object, version and uid; what does not come along is told."""
+
+import base64
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+from _databases import Etcd
+from harness import K3X, Mismatch, Server, case, eq, has, run, true
+
+old = new = None
+work = tempfile.mkdtemp(prefix="k3x-k3s-")
+rows = []  # key, value, version the API server gave
+secret_key = b"0123456789abcdef0123456789abcdef"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+
+SCHEMA = """CREATE TABLE kine (id INTEGER PRIMARY KEY AUTOINCREMENT, name INTEGER, created INTEGER, deleted INTEGER, create_revision INTEGER,
+ prev_revision INTEGER, lease INTEGER, value BLOB, old_value BLOB);
+CREATE INDEX kine_name_index ON kine (name);
+CREATE UNIQUE INDEX kine_name_prev_revision_uindex ON kine (name, prev_revision);"""
+
+# plural -> where kube-apiserver keeps it
+PREFIXES = {"namespaces": "namespaces", "configmaps": "configmaps", "secrets": "secrets", "serviceaccounts": "serviceaccounts", "services": "services/specs",
+            "deployments": "deployments", "statefulsets": "statefulsets", "roles": "roles", "rolebindings": "rolebindings", "clusterroles": "clusterroles",
+            "clusterrolebindings": "clusterrolebindings", "ingresses": "ingress", "horizontalpodautoscalers": "horizontalpodautoscalers", "jobs": "jobs",
+            "cronjobs": "cronjobs", "persistentvolumeclaims": "persistentvolumeclaims", "priorityclasses": "priorityclasses",
+            "networkpolicies": "networkpolicies", "poddisruptionbudgets": "poddisruptionbudgets", "pods": "pods", "nodes": "minions"}
+
+
+def make_objects():
+    ok = old.kubectl_ok
+    ok("create", "namespace", "shop")
+    ok("-n", "shop", "create", "serviceaccount", "default")
+    ok("-n", "shop", "create", "configmap", "c", "--from-literal=k=v")
+    ok("-n", "shop", "create", "secret", "generic", "s", "--from-literal=a=b")
+    ok("-n", "shop", "create", "deployment", "web", "--image=nginx:1", "--replicas=3")
+    ok("-n", "shop", "create", "service", "clusterip", "web", "--tcp=80:8080")
+    ok("-n", "shop", "create", "role", "reader", "--verb=get", "--resource=pods")
+    ok("-n", "shop", "create", "rolebinding", "reader", "--role=reader", "--user=jane")
+    ok("-n", "shop", "create", "ingress", "web", "--rule=shop.example/*=web:80")
+    ok("-n", "shop", "autoscale", "deployment", "web", "--max=5", "--cpu-percent=50")
+    ok("-n", "shop", "create", "cronjob", "tick", "--image=x", "--schedule=*/5 * * * *")
+    ok("-n", "shop", "create", "poddisruptionbudget", "web", "--selector=app=web", "--min-available=1")
+    ok("apply", "-f", "-", stdin=json.dumps({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "boats.example.com"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": "boats", "singular": "boat", "kind": "Boat"},
+                 "versions": [{"name": "v1", "served": True, "storage": True,
+                               "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}]}}))
+    ok("wait", "--for=condition=Established", "crd/boats.example.com")
+    ok("apply", "-f", "-", stdin=json.dumps({"apiVersion": "example.com/v1", "kind": "Boat", "metadata": {"name": "b", "namespace": "shop"}, "spec": {"oars": 2}}))
+
+
+def resources():
+    api = old.admin()
+    found = [("", "v1", r) for r in api.get("/api/v1").json["resources"]]
+    for group in api.get("/apis").json["groups"]:
+        version = group["preferredVersion"]["groupVersion"]
+        found += [(group["name"], version, r) for r in api.get("/apis/" + version).json["resources"]]
+    for group, version, r in found:
+        if r["name"] in PREFIXES or r["name"] in ("customresourcedefinitions", "boats"):
+            yield group, version, r
+
+
+def stored_key(group, plural, o):
+    meta = o["metadata"]
+    tail = (meta["namespace"] + "/" if "namespace" in meta else "") + meta["name"]
+    if plural in PREFIXES:
+        return f"/registry/{PREFIXES[plural]}/{tail}"
+    return f"/registry/{group}/{plural}/{tail}"
+
+
+def seal(plain):
+    iv = os.urandom(16)
+    r = subprocess.run(["openssl", "enc", "-aes-256-cbc", "-K", secret_key.hex(), "-iv", iv.hex()], input=plain, capture_output=True, check=True)
+    return b"k8s:enc:aescbc:v1:key1:" + iv + r.stdout
+
+
+def collect():
+    for group, version, r in resources():
+        base = "/api/v1" if not group else "/apis/" + version
+        for o in old.admin().get(f"{base}/{r['name']}").want(200).json["items"]:
+            meta = o["metadata"]
+            path = base + (f"/namespaces/{meta['namespace']}" if r["namespaced"] else "") + f"/{r['name']}/{meta['name']}"
+            if r["name"] == "boats":
+                o.update(apiVersion="example.com/v1", kind="Boat")
+                value = json.dumps(o).encode()
+            else:
+                value = old.admin().get(path, accept=PROTOBUF).want(200).body
+                true(value[:4] == b"k8s\0", path)
+            rows.append((stored_key(group, r["name"], o), value, path))
+
+
+def make_kine():
+    folder = os.path.join(work, "k3s", "server")
+    os.makedirs(os.path.join(folder, "db"))
+    os.makedirs(os.path.join(folder, "cred"))
+    data = os.path.join(old.folder, "data", "server")
+    shutil.copytree(os.path.join(data, "tls"), os.path.join(folder, "tls"))
+    shutil.copy(os.path.join(data, "token"), folder)
+    with open(os.path.join(folder, "cred", "encryption-config.json"), "w") as f:
+        json.dump({"kind": "EncryptionConfiguration", "apiVersion": "apiserver.config.k8s.io/v1", "resources": [
+            {"resources": ["secrets"], "providers": [{"aescbc": {"keys": [{"name": "key1", "secret": base64.b64encode(secret_key).decode()}]}},
+                                                     {"identity": {}}]}]}, f)
+    db = sqlite3.connect(os.path.join(folder, "db", "state.db"))
+    db.executescript("PRAGMA journal_mode = WAL;" + SCHEMA)
+    add = "INSERT INTO kine (name, created, deleted, create_revision, prev_revision, lease, value) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    db.execute(add, ("compact_rev_key", 1, 0, 0, 0, 0, b""))
+    db.execute(add, ("/registry/health", 1, 0, 0, 0, 0, b'{"health":"true"}'))
+    db.execute(add, ("/registry/configmaps/shop/gone", 1, 0, 0, 0, 0, b"broken, but of a key that is gone"))
+    db.execute(add, ("/registry/configmaps/shop/gone", 0, 1, 3, 3, 0, b""))
+    db.execute(add, ("/registry/events/shop/e", 1, 0, 0, 0, 3600, b"k8s\0..."))
+    db.execute(add, ("/bootstrap/0123456789ab", 1, 0, 0, 0, 0, b"sealed"))
+    db.execute(add, ("/registry/resourceclaims/shop/x", 1, 0, 0, 0, 0, unknown_kind()))
+    for key, value, path in rows:
+        if "/secrets/" in key:
+            value = seal(value)
+        first = db.execute(add, (key, 1, 0, 0, 0, 0, value)).lastrowid
+        db.execute(add, (key, 0, 0, first, first, 0, value))
+    db.commit()
+    db.close()
+
+
+def unknown_kind():
+    meta = b"\x0a\x17resource.k8s.io/v1alpha9"[:2] + b"resource.k8s.io/v1alpha9"[:23]
+    meta = b"\x0a" + bytes([len(b"resource.k8s.io/v1alpha9")]) + b"resource.k8s.io/v1alpha9" + b"\x12\x0dResourceClaim"
+    return b"k8s\0" + b"\x0a" + bytes([len(meta)]) + meta + b"\x12\x00"
+
+
+def setup():
+    global old
+    old = Server(16443).start()
+    make_objects()
+    collect()
+    old.stop()
+    make_kine()
+
+
+def teardown():
+    for s in (old, new):
+        if s:
+            s.remove()
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def do_import(*args, want=0):
+    r = subprocess.run([K3X, "import-k3s", *args], capture_output=True, text=True, timeout=60)
+    if (r.returncode == 0) != (want == 0):
+        raise Mismatch(f"exit {r.returncode}: {r.stdout[-400:]}{r.stderr[-400:]}")
+    return r.stdout + r.stderr
+
+
+def same_objects(with_versions):
+    db = sqlite3.connect(os.path.join(work, "k3s", "server", "db", "state.db"))
+    ids = dict(db.execute("SELECT name, max(id) FROM kine GROUP BY name"))
+    api = new.admin()
+    for key, value, path in rows:
+        got = api.get(path).want(200).json
+        before = json.loads(value) if value[:4] != b"k8s\0" else None
+        eq(got["metadata"]["uid"], uid_of(key, path), f"uid of {key}")
+        if with_versions:
+            eq(got["metadata"]["resourceVersion"], str(ids[key]), f"version of {key}")
+        if before:
+            eq(got["spec"], before["spec"], key)
+
+
+def uid_of(key, path):
+    return uids[path]
+
+
+uids = {}
+
+
+@case("a dry run tells what comes along, and writes nothing")
+def _():
+    old.start()
+    for key, value, path in rows:
+        uids[path] = old.admin().get(path).want(200).json["metadata"]["uid"]
+    before = old.admin().get("/apis/apps/v1/namespaces/shop/deployments/web").json
+    uids["spec"] = before["spec"]
+    old.stop()
+    out = do_import("--from", os.path.join(work, "k3s"), "--data-dir", os.path.join(work, "none"), "--dry-run")
+    has(out, "dry run")
+    has(out, "left out        1 events (events run out)")
+    has(out, "left out        1 resourceclaims (not served by k3x)")
+    true(not os.path.exists(os.path.join(work, "none", "server")), "something was written")
+
+
+@case("the cluster goes on under k3x, with its versions, its CA and its token")
+def _():
+    global new
+    new = Server(16444)
+    data = os.path.join(new.folder, "data")
+    has(do_import("--from", os.path.join(work, "k3s"), "--data-dir", data), "imported")
+    new.start()
+    same_objects(True)
+    eq(new.admin().get("/apis/apps/v1/namespaces/shop/deployments/web").json["spec"], uids["spec"])
+    eq(new.admin().get("/api/v1/namespaces/shop/secrets/s").json["data"]["a"], base64.b64encode(b"b").decode())
+    eq(open(os.path.join(data, "server", "token")).read(), open(os.path.join(work, "k3s", "server", "token")).read())
+    for name in ("server-ca.crt", "client-ca.crt", "service.key"):
+        eq(open(os.path.join(data, "server", "tls", name)).read(), open(os.path.join(work, "k3s", "server", "tls", name)).read(), name)
+    new.kubectl_ok("-n", "shop", "scale", "deployment", "web", "--replicas=4")
+    new.kubectl_ok("-n", "shop", "patch", "boat", "b", "--type=merge", "-p", '{"spec":{"oars":4}}')
+    new.kubectl_ok("-n", "shop", "delete", "configmap", "c")
+
+
+@case("a data directory that has a cluster is left alone")
+def _():
+    has(do_import("--from", os.path.join(work, "k3s"), "--data-dir", os.path.join(new.folder, "data"), want=1), "has a cluster already")
+
+
+@case("what is no k3s, or lacks its encryption's key, is told")
+def _():
+    os.makedirs(os.path.join(work, "empty", "server"))
+    has(do_import("--from", os.path.join(work, "empty"), "--data-dir", os.path.join(work, "x"), want=1), "is it k3s's --data-dir?")
+    shutil.copytree(os.path.join(work, "k3s"), os.path.join(work, "keyless"))
+    os.unlink(os.path.join(work, "keyless", "server", "cred", "encryption-config.json"))
+    out = do_import("--from", os.path.join(work, "keyless"), "--data-dir", os.path.join(work, "x"), want=1)
+    has(out, "--encryption-config")
+    true(not os.path.exists(os.path.join(work, "x", "server")), "something was written")
+
+
+@case("out of a snapshot of its etcd")
+def _():
+    global new
+    etcd = Etcd().start()
+    try:
+        for key, value, path in rows:
+            r = subprocess.run(["etcdctl", "--endpoints", f"http://127.0.0.1:{etcd.port}", "put", key], input=value, capture_output=True,
+                               env={**os.environ, "ETCDCTL_API": "3"})
+            eq(r.returncode, 0, r.stderr)
+        eq(etcd.ctl("snapshot", "save", os.path.join(work, "etcd.snapshot")).returncode, 0)
+    finally:
+        etcd.remove()
+    new.remove()
+    new = Server(16444)
+    do_import("--from", os.path.join(work, "k3s"), "--from-snapshot", os.path.join(work, "etcd.snapshot"), "--data-dir", os.path.join(new.folder, "data"))
+    new.start()
+    same_objects(False)
+
+
+if __name__ == "__main__":
+    sys.exit(run(setup, teardown, sys.argv[1] if len(sys.argv) > 1 else None))

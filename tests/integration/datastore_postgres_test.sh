@@ -1,0 +1,3 @@
+#!/bin/sh
+# Servers whose state lies in a database: datastore_test.py on postgres.
+cd "$(dirname "$0")" && exec python3 -B datastore_test.py postgres "$@"

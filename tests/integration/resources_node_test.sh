@@ -1,0 +1,203 @@
+#!/bin/bash
+# What a node has and holds back: reserved resources and what is left for pods, huge pages in containers and volumes,
+# limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, devices of plugins.
+# lane: cgroups
+. "$(dirname "$0")/_lib.sh"
+[ "$(id -u)" = 0 ] || { skip "resources" "needs root"; finish; exit; }
+
+in_namespace
+mkdir -p "$T/data/agent/images"
+busybox_image box:1 "$T/data/agent/images/box.tar" sh
+pages=$(cat /proc/sys/vm/nr_hugepages)
+give_back() { [ -z "${plugin_pid:-}" ] || kill "$plugin_pid" 2>/dev/null; echo "$pages" >/proc/sys/vm/nr_hugepages; cleanup; }
+trap give_back EXIT
+has_pages=
+echo 16 >/proc/sys/vm/nr_hugepages 2>/dev/null
+[ "$(cat /proc/sys/vm/nr_hugepages)" -lt 16 ] || has_pages=1
+
+field() { kubectl get "$1" -o "jsonpath={$2}"; }
+is() { [ "$(field "$1" "$2")" = "$3" ]; }
+wait_is() { check "$1" wait_for "$2" is "$3" "$4" "$5"; }
+log_has() { kubectl logs "$1" 2>/dev/null | grep -q "$2"; }
+bytes() { field node/node1 ".status.$1" | numfmt --from=auto; }
+cat >"$T/kubelet.yaml" <<'YAML'
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+systemReserved: {cpu: 100m, memory: 200Mi}
+kubeReserved: {cpu: 150m, memory: 100Mi}
+evictionHard: {memory.available: 50Mi}
+podPidsLimit: 33
+allowedUnsafeSysctls: ["net.core.somaxconn", "kernel.msg*"]
+seccompDefault: true
+containerLogMaxSize: 64Ki
+YAML
+pod() { # name, spec
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1}
+		spec: {nodeName: node1, terminationGracePeriodSeconds: 1, restartPolicy: Never, $2}
+	YAML
+}
+start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler --kubelet-arg "config=$T/kubelet.yaml" \
+	--kubelet-arg provider-id=test://node1 || { finish; exit 1; }
+wait_is "node becomes Ready" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
+check_is "it has its provider's id" "test://node1" "$(field node/node1 .spec.providerID)"
+cpus=$(field node/node1 .status.capacity.cpu)
+check_is "CPU is held back" "$((cpus * 1000 - 250))m" "$(field node/node1 .status.allocatable.cpu)"
+huge=$([ -z "$has_pages" ] && echo 0 || echo 32)
+check_is "and memory, with what eviction keeps free" "$((350 + huge))" "$((($(bytes capacity.memory) - $(bytes allocatable.memory)) / 1048576))"
+pids_max() { cat /sys/fs/cgroup/pids/kubepods/besteffort/pod"$1"/pids.max 2>/dev/null || cat /sys/fs/cgroup/kubepods/besteffort/pod"$1"/pids.max; }
+all_memory() { cat /sys/fs/cgroup/memory/kubepods/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/kubepods/memory.max; }
+check_is "it is enforced on all pods together" "$((300 + huge))" "$((($(bytes capacity.memory) - $(all_memory)) / 1048576))"
+pod few "containers: [{name: c, image: 'box:1', command: [sleep, '1000']}]"
+wait_is "a pod runs" 60 pod/few .status.phase Running
+check_is "it has a limit of processes" 33 "$(pids_max "$(field pod/few .metadata.uid)")"
+check_is "and a seccomp filter that it did not ask for" 2 "$(kubectl exec few -- sh -c 'grep ^Seccomp: /proc/self/status | tr -dc 0-9')"
+pod tuned "securityContext: {sysctls: [{name: net.core.somaxconn, value: '77'}, {name: kernel.msgmax, value: '9000'}]}, containers: [{name: c, image: 'box:1', command: [cat, /proc/sys/net/core/somaxconn, /proc/sys/kernel/msgmax]}]"
+wait_is "sysctls that were allowed are set" 60 pod/tuned .status.phase Succeeded
+check_is "to what was asked for" "77 9000" "$(kubectl logs tuned | tr '\n' ' ' | sed 's/ $//')"
+pod wild "securityContext: {sysctls: [{name: kernel.sem, value: '1'}]}, containers: [{name: c, image: 'box:1'}]"
+wait_is "others are refused" 20 pod/wild .status.reason SysctlForbidden
+pod chatty "containers: [{name: c, image: 'box:1', command: [sh, -c, 'while :; do echo 0123456789012345678901234567890123456789; done']}]"
+rotated() { ls "$T"/data/agent/kubelet/logs/*chatty*/c/0.log.1; }
+check "logs are rotated at the size that was told" wait_for 60 rotated
+kubectl delete pod chatty --wait=false >/dev/null
+
+# ---- huge pages ----
+if [ -n "$has_pages" ]; then
+	check_is "huge pages are told" 32Mi "$(field node/node1 .status.allocatable.hugepages-2Mi)"
+	pod huge "volumes: [{name: h, emptyDir: {medium: HugePages}}, {name: two, emptyDir: {medium: HugePages-2Mi}}], containers: [{name: c, image: 'box:1', command: [sh, -c, 'grep -c hugetlbfs.*pagesize=2M /proc/mounts; sleep 1000'], volumeMounts: [{name: h, mountPath: /h}, {name: two, mountPath: /two}], resources: {limits: {hugepages-2Mi: 8Mi, memory: 32Mi, cpu: 100m}}}]"
+	wait_is "a pod has huge pages" 60 pod/huge .status.phase Running
+	check "as file systems" wait_for 20 log_has huge '^2$'
+	pod hungry "containers: [{name: c, image: 'box:1', resources: {limits: {hugepages-2Mi: 26Mi, memory: 32Mi, cpu: 100m}}}]"
+	wait_is "more than there is are refused" 20 pod/hungry .status.reason OutOfhugepages-2Mi
+else
+	skip "huge pages" "the kernel gives none"
+fi
+
+# ---- CPUs of one's own ----
+kubectl delete pod --all --timeout=60s >/dev/null
+stop_server
+cpu_server() { start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler --kubelet-arg cpu-manager-policy=static "$@"; }
+check_has "the static policy needs CPUs for all" "name them in reserved-cpus" "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=static 2>&1)"
+check_has "a policy that is none" 'no policy "dynamic"' "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=dynamic 2>&1)"
+if [ "$(nproc)" -ge 2 ]; then
+	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	wait_is "node is Ready with it" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
+	all=$(cat /sys/devices/system/cpu/online)
+	cpus_of() { kubectl exec "$1" -- grep ^Cpus_allowed_list: /proc/1/status | tr -dc 0-9,-; }
+	has_cpus() { [ "$(cpus_of "$1")" = "$2" ]; }
+	pod shares "containers: [{name: c, image: 'box:1', command: [sleep, '1000']}]"
+	wait_is "a pod shares" 60 pod/shares .status.phase Running
+	check_is "all CPUs" "$all" "$(cpus_of shares)"
+	pod owns "containers: [{name: c, image: 'box:1', command: [sleep, '1000'], resources: {limits: {cpu: '1', memory: 32Mi}}}]"
+	wait_is "a pod has one of its own" 60 pod/owns .status.phase Running
+	check "that is not the reserved one" has_cpus owns 1
+	check "which the other one leaves" wait_for 20 has_cpus shares "$(python3 -c "
+s = set()
+for part in '$all'.split(','):
+    a, _, b = part.partition('-')
+    s |= set(range(int(a), int(b or a) + 1))
+s = sorted(s - {1})
+runs = []
+for i in s:
+    if runs and runs[-1][1] == i - 1: runs[-1][1] = i
+    else: runs.append([i, i])
+print(','.join(str(a) if a == b else '%d-%d' % (a, b) for a, b in runs))")"
+	stop_server
+	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	wait_is "after a start" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
+	check "it has it still" has_cpus owns 1
+	kubectl create -f - >/dev/null <<-YAML
+		{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "greedy"}, "spec": {"nodeName": "node1", "containers": [{"name": "c", "image": "box:1",
+		 "resources": {"limits": {"cpu": "$(($(nproc) - 1))", "memory": "32Mi"}}}]}}
+	YAML
+	case $(nproc) in
+	2) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.phase Failed ;;
+	*) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.reason UnexpectedAdmissionError ;;
+	esac
+	kubectl delete pod owns greedy --timeout=60s >/dev/null
+	check "what was its own is given back" wait_for 20 has_cpus shares "$all"
+	kubectl delete pod --all --timeout=60s >/dev/null
+	stop_server
+	check_has "another policy does not take its state" "drain the node, remove the file" "$(inside timeout 20 "$K3X" server --data-dir "$T/data" --node-name node1 2>&1; tail -n 5 "$T/k3x.log")"
+	rm "$T/data/agent/kubelet/cpu_manager_state"
+else
+	skip "CPUs of one's own" "the machine has one"
+fi
+start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler || { finish; exit 1; }
+
+# ---- devices of plugins ----
+kubectl delete pod --all --timeout=60s >/dev/null
+check "a plugin is built" make -s -C "$root" build/release/tests/plugin/device_plugin
+sockets="$T/data/agent/kubelet/device-plugins"
+plugin() { # devices
+	"$root/build/release/tests/plugin/device_plugin" "$sockets" test.example.com/thing "$T/plugin.log" "$@" &
+	plugin_pid=$!
+}
+end_plugin() { kill "$plugin_pid" 2>/dev/null; wait "$plugin_pid" 2>/dev/null; plugin_pid=; }
+things_of='.status.allocatable.test\.example\.com/thing'
+has_things() { is node/node1 "$things_of" "$1"; }
+touch "$T/plugin.log"
+check "the socket is there" wait_for 20 test -S "$sockets/kubelet.sock"
+plugin a b c d
+check "its devices are the node's" wait_for 20 has_things 4
+things() { # pod, how many, command
+	pod "$1" "containers: [{name: c, image: 'box:1', command: [sh, -c, '$3'], resources: {limits: {test.example.com/thing: $2}}}]"
+}
+things two 2 'echo got=$TEST_DEVICES; test -c /dev/test-device && test -f /test-log && echo has-device; sleep 1000'
+wait_is "a pod gets two" 60 pod/two .status.phase Running
+check "those that the plugin prefers" wait_for 20 log_has two '^got=c,d$'
+check "with its device and its file" log_has two has-device
+check "the plugin was asked before the container was made" grep -q '^PreStart c d$' "$T/plugin.log"
+check_is "all that is there is still allocatable" 4 "$(field node/node1 "$things_of")"
+kill -USR1 "$plugin_pid"
+check "an ill device is none" wait_for 20 has_things 3
+things greedy 2 true
+wait_is "more than are well and free are refused" 20 pod/greedy .status.phase Failed
+kill -USR1 "$plugin_pid"
+check "it is well again" wait_for 20 has_things 4
+end_plugin
+check "a plugin that goes takes them with it" wait_for 20 has_things 0
+check_is "the container keeps its own" Running "$(field pod/two .status.phase)"
+plugin a b refuse
+check "it comes back with others" wait_for 20 has_things 3
+things unlucky 1 true
+wait_is "one that it refuses ends the pod" 20 pod/unlucky .status.reason UnexpectedAdmissionError
+check_has "with its words" "this one cannot be had" "$(field pod/unlucky .status.message)"
+end_plugin
+stop_server
+start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler || { finish; exit 1; }
+wait_is "after a start the pod is there" 60 pod/two .status.phase Running
+check "the socket too" wait_for 20 test -S "$sockets/kubelet.sock"
+plugin a b c d
+check "the plugin registers anew" wait_for 30 has_things 4
+things three 3 true
+wait_is "but two are another's still" 20 pod/three .status.phase Failed
+kubectl delete pod two --timeout=60s >/dev/null
+things four 4 'echo got=$TEST_DEVICES'
+wait_is "until it is gone" 60 pod/four .status.phase Succeeded
+check "then they are all free" log_has four '^got=a,b,c,d$'
+end_plugin
+
+# NEXT
+
+kubectl delete pod --all --timeout=60s >/dev/null
+no_containers() { [ -z "$(ctr -a "$T/data/agent/run/containerd/containerd.sock" -n k8s.io containers ls -q)" ]; }
+no_mounts() { ! grep -q "$T/data/agent/kubelet" /proc/mounts; }
+check "no container is left" wait_for 20 no_containers
+check "and no mount" wait_for 10 no_mounts
+stop_server
+
+# ---- cgroup v2 without systemd, as in a container: it was thought of, and fell over its own check ----
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+	start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler
+	check "a node starts where there is cgroup v2 alone" wait_for 20 grep -q "container runtime is ready" "$T/k3x.log"
+	check "and goes on" kill -0 "$server_pid"
+	rmdir /sys/fs/cgroup/kubepods/besteffort /sys/fs/cgroup/kubepods/burstable /sys/fs/cgroup/kubepods 2>/dev/null
+else
+	skip "cgroup v2" "the kernel has none"
+fi
+finish
