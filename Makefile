@@ -5,6 +5,7 @@
 #   make cluster N=3 | cluster-down    N servers and an agent on this machine, to play with
 #   make test-one T=store/machine/test_txn                    one unit test program
 #   make asan|tsan  unit tests under a sanitizer              make bench-NAME    benchmarks
+#   make upgrade-test FROM=REV         servers of an older revision and of this one in one cluster
 #   make deps       install what is missing (Debian packages) make install       to $(DESTDIR)$(PREFIX)
 
 SHELL := /bin/bash
@@ -14,7 +15,11 @@ B := build/$(VARIANT)
 VERSION := 0.1.0
 KUBE_VERSION := v1.32.4
 
-CC := $(if $(filter fuzz,$(VARIANT)),clang,gcc)
+# CROSS=aarch64-linux-gnu- builds for another machine, HOSTCC what runs while building: see tools/install/release.sh.
+CROSS ?=
+HOSTCC ?= gcc
+CC := $(if $(filter fuzz,$(VARIANT)),clang,$(CROSS)gcc)
+AR := $(CROSS)ar
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-unused-parameter
 DEFS := -D_GNU_SOURCE -DK3X_VERSION='"$(VERSION)"' -DK3X_KUBE_VERSION='"$(KUBE_VERSION)+k3x"'
 CFLAGS_release := -O2 -g1 -ffunction-sections -fdata-sections
@@ -28,13 +33,18 @@ LDFLAGS_release := -Wl,--gc-sections
 LDFLAGS_breakable := $(LDFLAGS_release)
 LDFLAGS_asan := -fsanitize=address,undefined
 LDFLAGS_tsan := -fsanitize=thread
-CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(if $(filter fuzz,$(VARIANT)),,$(WARN)) $(CFLAGS_$(VARIANT)) $(DEFS)
+# 64-bit offsets have to be asked for on 32-bit machines; elsewhere that would only give the calls other names.
+LARGE_FILES := $(if $(or $(CROSS),$(filter 32,$(shell getconf LONG_BIT))),-D_FILE_OFFSET_BITS=64)
+CFLAGS := -std=gnu11 -pipe -fno-common -fno-strict-aliasing -fstack-protector-strong $(LARGE_FILES) -ffile-prefix-map=$(CURDIR)=. $(if $(filter fuzz,$(VARIANT)),,$(WARN)) $(CFLAGS_$(VARIANT)) $(DEFS)
 CPPFLAGS := -I. -I$(B)/gen -Ibuild/gen
 # Debian 12 calls libuv's static library libuv_a.a, Debian 13 libuv.a.
 UV_STATIC := $(if $(wildcard /usr/lib/*/libuv_a.a),-luv_a,-luv)
 # What libcrypto itself was built with, beside zlib: nothing on Debian 12, zstd on Debian 13.
 CRYPTO_NEEDS := $(filter -lzstd,$(shell pkg-config --static --libs-only-l libcrypto 2>/dev/null))
-LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) -lz -lcrypt $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
+comma := ,
+# The sanitizers stand between the program and libcrypt, and find the real one only where it is shared.
+CRYPT := $(if $(filter asan tsan fuzz,$(VARIANT)),-Wl$(comma)-Bdynamic -lcrypt -Wl$(comma)-Bstatic,-lcrypt)
+LIBS := -Wl,-Bstatic -lraft -lllhttp -lnghttp2 -lsqlite3 -lprotobuf-c -lyaml -ljansson -llz4 -lssl -lcrypto $(CRYPTO_NEEDS) -lz $(CRYPT) $(UV_STATIC) -Wl,-Bdynamic -lpthread -ldl -lm -lrt
 LDFLAGS := $(LDFLAGS_$(VARIANT))
 
 .PHONY: all deps check up down clean clean-data lint lint-quick format asan tsan install test-unit fuzz fuzz-corpus
@@ -46,6 +56,8 @@ SRCS :=
 GEN_C :=
 GEN_H :=
 include base/module.mk raft/module.mk store/module.mk api/module.mk node/module.mk net/module.mk tools/module.mk
+# In an order that no file system decides, for the order of objects is that of the binary.
+SRCS := $(sort $(SRCS))
 MAIN_SRC := tools/k3x/main.c
 LIB_SRCS := $(filter-out $(MAIN_SRC),$(SRCS))
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/obj/%.o) $(GEN_C:build/gen/%.c=$(B)/obj/gen/%.o)
@@ -113,6 +125,11 @@ cluster-down:
 clean-data: down
 	rm -rf /var/lib/k3x /etc/k3x
 
+# What is written by the binary itself.
+.PHONY: docs
+docs: all
+	@build/k3x k3s >docs/k3s.md
+
 # Installs what is missing, builds, and runs everything that CI runs.
 check: deps
 	@tests/check.sh
@@ -122,11 +139,30 @@ check: deps
 check-bare:
 	@tests/check_bare.sh $(RELEASES)
 
+# Binaries for amd64, arm64 and armhf with all that belongs to them, in build/out; twice, to see that the bytes are the same.
+.PHONY: release release-twice
+release: deps
+	@tools/install/release.sh $(ARCHES)
+
+# Debian packages of what is built here, for this architecture: build/out/k3x_*.deb, k3x-store_*.deb.
+.PHONY: deb
+deb: all
+	@tools/install/deb.sh $(B)/k3x $$(dpkg --print-architecture)
+	@! command -v lintian >/dev/null || lintian --fail-on error,warning build/out/*.deb
+
+release-twice: release
+	@RELEASE_DIR=$(CURDIR)/build/out-again RELEASE_SRC=another/place tools/install/release.sh $(ARCHES)
+	@cd build/out && for f in k3x-* k3x_* install.sh sha256sums.txt; do cmp $$f ../out-again/$$f || exit 1; done; echo "release: both are the same, byte for byte"
+
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install: all
 	install -D -m 755 -s $(B)/k3x $(DESTDIR)$(PREFIX)/bin/k3x
 	for name in k3x-store k3x-bench; do ln -sf k3x $(DESTDIR)$(PREFIX)/bin/$$name; done
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(COMPLETIONS:%=$(DESTDIR)$(PREFIX)/share/%)
+	$(B)/k3x man >$(DESTDIR)$(PREFIX)/share/man/man8/k3x.8
+	$(B)/k3x completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/k3x
+	$(B)/k3x completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_k3x
+	$(B)/k3x completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/k3x.fish
 	$(B)/k3x store man >$(DESTDIR)$(PREFIX)/share/man/man8/k3x-store.8
 	$(B)/k3x store completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/k3x-store
 	$(B)/k3x store completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_k3x-store
@@ -151,7 +187,9 @@ format:
 
 # The layer check and the tidy check are ours and quick; clang-tidy and cppcheck come from Debian and take minutes.
 lint: lint-quick compile_commands.json
-	@command -v clang-tidy >/dev/null && command -v cppcheck >/dev/null || { echo 'lint: apt-get install clang-tidy cppcheck' >&2; exit 1; }
+	@command -v clang-tidy >/dev/null && command -v cppcheck >/dev/null && command -v shellcheck >/dev/null || \
+		{ echo 'lint: apt-get install clang-tidy cppcheck shellcheck' >&2; exit 1; }
+	@shellcheck tools/install/install.sh tools/install/deb.sh && shellcheck -s sh tools/install/killall.sh
 	@echo $(filter-out tools/schema/%,$(OUR_SRCS)) | tr ' ' '\n' | xargs -P 2 -n 8 clang-tidy --quiet -p . 2>/dev/null
 	@cppcheck --quiet --enable=warning,performance,portability --inline-suppr --suppressions-list=tools/cppcheck.txt \
 		--error-exitcode=1 -j 2 -I. -Ibuild/gen --std=c11 -D_GNU_SOURCE $(OUR_SRCS)
