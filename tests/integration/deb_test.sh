@@ -44,7 +44,12 @@ on() {
 		HOME=/root LANG=C DEBIAN_FRONTEND=noninteractive "$@"' "$machine" "$@"
 }
 install_debs() { on dpkg --force-depends -i "/pkg/k3x-store_$1_$arch.deb" "/pkg/k3x_$1_$arch.deb" >"$T/dpkg.log" 2>&1; }
-files() { (cd "$machine" && find usr etc var/lib -xdev -path var/lib/dpkg -prune -o -print | LC_ALL=C sort); }
+# What was written in this machine and is there: others write in the root below while this runs, so that is not looked at.
+files() {
+	(cd "$T/over/up" && find usr etc var/lib -path var/lib/dpkg -prune -o ! -type c -print) | LC_ALL=C sort | while read -r file; do
+		[ -e "/$file" ] || echo "$file"
+	done
+}
 told() { sort -u "$machine/run/told" 2>/dev/null | paste -sd'|'; rm -f "$machine/run/told"; }
 
 files >"$T/before"
