@@ -7,10 +7,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import harness
-from harness import Server, case, eq, has, true
+from harness import Server, case, eq, has, true, until
 
 class WithControllers(Server):
     def command(self, port=None):
@@ -20,13 +19,6 @@ class WithControllers(Server):
 server = WithControllers(port=17344)
 api = None
 POD = {"containers": [{"name": "c", "image": "example.com/x:1", "imagePullPolicy": "IfNotPresent"}]}
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while not fn():
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def argument(name, value):

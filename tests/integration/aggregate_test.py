@@ -11,11 +11,10 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 
 import harness
 from _webhooks import Authority
-from harness import Server, case, eq, has, true
+from harness import Server, case, eq, has, true, until
 
 ADDRESS = "10.95.0.8"
 server = Server(port=17353)
@@ -87,16 +86,6 @@ def serve(authority, proxy_ca):
     s.daemon_threads = True
     s.socket = context.wrap_socket(s.socket, server_side=True)
     threading.Thread(target=s.serve_forever, daemon=True).start()
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def setup():

@@ -8,22 +8,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 
 import harness
-from harness import Server, case, eq, has, true
+from harness import Server, case, eq, has, true, until
 from _webhooks import Authority, Hooks, Signer, in_an_hour
 
 server = Server(port=17367)
 api = hooks = authority = one = two = None
 AUTHN, AUTHZ = os.path.join(server.folder, "authn.yaml"), os.path.join(server.folder, "authz.yaml")
-
-
-def until(what, fn, seconds=30):
-    end = time.monotonic() + seconds
-    while not fn():
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.05)
 
 
 def write(path, value):

@@ -12,7 +12,7 @@ import time
 
 import harness
 from _webhooks import Authority, Hooks
-from harness import ABSENT, Server, case, contains, eq, has, true
+from harness import ABSENT, Server, case, contains, eq, has, true, until
 
 server = Server(port=17366)
 api = hooks = authority = None
@@ -29,16 +29,6 @@ def setup():
         "all", "/CN=hook", "subjectAltName=DNS:localhost,DNS:conv.w.svc,IP:127.0.0.1\nextendedKeyUsage=serverAuth")
     hooks = Hooks(authority)
     api.post("/api/v1/namespaces", {"metadata": {"name": "w"}}).want(201)
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def bundle():

@@ -9,7 +9,7 @@ import sys
 import time
 
 import harness
-from harness import Server, case, contains, eq, has, true
+from harness import Server, case, contains, eq, has, true, until
 
 
 
@@ -30,17 +30,6 @@ def setup():
     server.start()
     api = server.admin()
     api.post("/api/v1/namespaces", {"metadata": {"name": "t"}}).want(201)
-
-
-def until(what, fn, seconds=20):
-    """The first value of fn() that is true."""
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def definition(plural, kind, schema=None, group="stable.example.com", scope="Namespaced", versions=None, names=None, **version):

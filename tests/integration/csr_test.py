@@ -7,10 +7,9 @@ import base64
 import os
 import subprocess
 import sys
-import time
 
 import harness
-from harness import Server, case, eq, has, true
+from harness import Server, case, eq, has, true, until
 
 
 class WithControllers(Server):
@@ -33,16 +32,6 @@ def setup():
 
 def path(name):
     return os.path.join(server.folder, name)
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def csr(name, subject, *extra):

@@ -10,10 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import harness
-from harness import K3X, ROOT, Mismatch, Server, case, contains, eq, has, true
+from harness import K3X, ROOT, Mismatch, Server, case, contains, eq, has, true, until
 
 STORE = os.path.join(ROOT, "build", "k3x-store")
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -39,16 +38,6 @@ def begin_anew():
     server.stop()
     shutil.rmtree(data)
     os.unlink(server.kubeconfig)
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"awaited in vain: {what}")
-        time.sleep(0.02)
 
 
 def make(name, text, path=SECRETS):

@@ -12,7 +12,7 @@ import sys
 import time
 
 import harness
-from harness import ABSENT, Server, case, contains, eq, has, true
+from harness import ABSENT, Server, case, contains, eq, has, true, until
 
 LEVELS = "/apis/flowcontrol.apiserver.k8s.io/v1/prioritylevelconfigurations"
 SCHEMAS = "/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas"
@@ -31,16 +31,6 @@ def setup():
     api.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
              {"metadata": {"name": "all"}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
               "subjects": [{"kind": "Group", "name": "system:authenticated", "apiGroup": "rbac.authorization.k8s.io"}]}).want(201)
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"awaited in vain: {what}")
-        time.sleep(0.02)
 
 
 def metric(name, **labels):

@@ -46,6 +46,17 @@ def true(value, what):
         raise Mismatch(what)
 
 
+def until(what, fn, seconds=40):
+    """Asks until fn() is true and gives what it gave then; `what` is what was waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        value = fn()
+        if value:
+            return value
+        true(time.monotonic() < end, f"waited in vain: {what}")
+        time.sleep(0.02)
+
+
 def has(text, part):
     if part not in text:
         raise Mismatch(f"{part!r} is not in {text[:600]!r}")

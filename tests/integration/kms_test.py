@@ -9,26 +9,15 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import harness
-from harness import ROOT, Server, case, eq, has, true
+from harness import ROOT, Server, case, eq, has, true, until
 
 PLUGIN, STORE = os.path.join(ROOT, "build", "release", "tests", "kms_plugin"), os.path.join(ROOT, "build", "k3x-store")
 SECRETS = "/api/v1/namespaces/default/secrets"
 server = Server(port=17369)
 folder, socket, config = (os.path.join(server.folder, x) for x in ("kms", "kms.sock", "encryption.yaml"))
 api = plugin = None
-
-
-def until(what, fn, seconds=40):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"awaited in vain: {what}")
-        time.sleep(0.05)
 
 
 def set_file(name, text):

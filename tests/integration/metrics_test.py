@@ -18,7 +18,7 @@ import time
 
 import harness
 from _webhooks import Authority, openssl
-from harness import Server, case, eq, has, true
+from harness import Server, case, eq, has, true, until
 
 PROGRAM, KUBELET = "10.95.0.8", "10.95.0.9"
 PORT = 17391
@@ -76,16 +76,6 @@ class Kubelet(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-
-
-def until(what, fn, seconds=30):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.05)
 
 
 def serve_kubelet():

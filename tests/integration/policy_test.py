@@ -6,10 +6,9 @@ Usage: policy_test.py [PART OF A CASE'S NAME]. Starts and stops its own server; 
 import json
 import os
 import sys
-import time
 
 import harness
-from harness import Server, case, contains, eq, has, true
+from harness import Server, case, contains, eq, has, true, until
 
 
 class WithControllers(Server):
@@ -34,16 +33,6 @@ def setup():
     server.start()
     api = server.admin()
     api.post("/api/v1/namespaces", {"metadata": {"name": "p", "labels": {"team": "a"}}}).want(201)
-
-
-def until(what, fn, seconds=20):
-    end = time.monotonic() + seconds
-    while True:
-        value = fn()
-        if value:
-            return value
-        true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
 
 
 def policy(name, *validations, rules=None, **spec):
