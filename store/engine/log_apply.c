@@ -48,7 +48,8 @@ static bool is_void(struct log_engine *e, const struct command_head *head)
 	return head->term && head->term != (uint64_t)e->core.machine.meta.applied_term;
 }
 
-static void apply_command(struct applying *a, struct slice bytes, struct log_waiting *own)
+/* own: who waits for it here, so that it gets the answer. */
+static void apply_command(struct applying *a, struct slice bytes, struct store_request *own)
 {
 	struct machine *m = &a->engine->core.machine;
 	struct store_request req = {0};
@@ -60,9 +61,9 @@ static void apply_command(struct applying *a, struct slice bytes, struct log_wai
 	}
 	if (is_void(a->engine, &head)) {
 		if (own)
-			err_set(&own->req->err, ERR_CANCELED, "decided in an earlier term");
+			err_set(&own->err, ERR_CANCELED, "decided in an earlier term");
 	} else if (own) {
-		machine_apply(m, own->req);
+		machine_apply(m, own);
 	} else {
 		machine_apply(m, &req);
 		note_lease(a, &req);
@@ -98,11 +99,13 @@ static void apply_item(
 	struct log_waiting *own = NULL;
 	int64_t ttl_s;
 	if (is_own && (item->kind == LOG_ITEM_COMMAND || item->kind == LOG_ITEM_KEEP_ALIVE)) {
+		CHECK(!list_empty(&e->flight.requests));
 		own = CONTAINER_OF(list_pop_front(&e->flight.requests), struct log_waiting, link);
+		CHECK(own->item.kind == item->kind);
 		list_push_back(&a->own, &own->link);
 	}
 	if (item->kind == LOG_ITEM_COMMAND)
-		apply_command(a, item->command, own);
+		apply_command(a, item->command, own ? own->req : NULL);
 	else if (item->kind == LOG_ITEM_KEEP_ALIVE)
 		lessor_keep_alive(&e->core.lessor, item->lease, &ttl_s);
 	else
@@ -129,8 +132,10 @@ static void apply_entry(struct applying *a, const struct shared_log_entry *entry
 		log_error("store", "entry not understood", "index=%" PRId64 " error=\"%s\"", entry->index, err.msg);
 		CHECK(!"an entry of the shared log is not understood: start the newer program");
 	}
-	if (is_own)
-		e->flight.is_out = false;
+	if (is_own) {
+		CHECK(list_empty(&e->flight.requests));
+		e->flight.is_out = e->flight.is_there = false;
+	}
 	e->core.machine.meta.applied_index = entry->index;
 	keep_hash(e);
 	a->bytes += entry->bytes.len;
@@ -150,7 +155,7 @@ static void tell_lessor(struct applying *a)
 			lessor_remove(&c->lessor, a->leases[i].id);
 	LIST_FOREACH (l, &a->own) {
 		struct store_request *req = CONTAINER_OF(l, struct log_waiting, link)->req;
-		if (req->type != STORE_REQUEST_LEASE_KEEPALIVE)
+		if (req && req->type != STORE_REQUEST_LEASE_KEEPALIVE)
 			engine_core_tell_lessor(c, req);
 	}
 }
@@ -159,9 +164,10 @@ static void answer(struct applying *a)
 {
 	struct list_link *l;
 	while ((l = list_pop_front(&a->own)) != NULL) {
-		struct log_waiting *w = CONTAINER_OF(l, struct log_waiting, link);
-		struct store_request *req = TAKE(w->req);
-		log_waiting_answer(a->engine, w, 0, NULL);
+		struct store_request *req =
+		        log_waiting_end(a->engine, CONTAINER_OF(l, struct log_waiting, link));
+		if (!req)
+			continue;
 		if (req->type == STORE_REQUEST_LEASE_KEEPALIVE)
 			engine_core_read(&a->engine->core, req, 0);
 		else
@@ -177,14 +183,6 @@ static bool is_stopping(struct log_engine *e)
 	return stopping;
 }
 
-static void fail_flight(struct log_engine *e)
-{
-	while (!list_empty(&e->flight.requests))
-		log_waiting_answer(e, CONTAINER_OF(e->flight.requests.next, struct log_waiting, link), ERR_TIMEOUT,
-		        "this server's disk is full: it is decided, and is carried out when there is room");
-	e->flight.is_out = false;
-}
-
 /* Until the memory table has room. False: the store stops. */
 static bool wait_for_room(struct log_engine *e)
 {
@@ -195,7 +193,8 @@ static bool wait_for_room(struct log_engine *e)
 			continue;
 		if (!atomic_exchange(&e->is_full, true))
 			log_warn("store", "nothing more is applied", "error=\"the disk is full\" mend=\"make room\"");
-		fail_flight(e);
+		log_flight_end(e, ERR_TIMEOUT,
+		        "this server's disk is full: it is decided, and is carried out when there is room");
 	}
 	if (atomic_exchange(&e->is_full, false))
 		log_info("store", "applying goes on", "applied=%" PRId64, log_applied(e));
@@ -205,6 +204,7 @@ static bool wait_for_room(struct log_engine *e)
 static int apply_entries(struct log_engine *e, const struct shared_log_entry *entries, size_t n, struct err *err)
 {
 	struct applying a = {.engine = e};
+	LOG_CHECK_OWNER(e);
 	list_init(&a.own);
 	if (!wait_for_room(e))
 		return err_set(err, ERR_UNAVAILABLE, "the store is stopping");
@@ -223,6 +223,7 @@ static int apply_entries(struct log_engine *e, const struct shared_log_entry *en
 
 int log_apply_own(struct log_engine *e, int64_t index, struct err *err)
 {
+	CHECK(e->flight.is_out && e->flight.is_there);
 	struct shared_log_entry entry = {.index = index,
 	        .origin = e->origin,
 	        .sequence = e->flight.sequence,

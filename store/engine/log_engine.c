@@ -118,7 +118,7 @@ static struct log_waiting *wait_for(struct log_engine *e, struct store_request *
 {
 	struct log_waiting *w = xcalloc(1, sizeof *w);
 	w->req = req;
-	w->deadline_ms = clock_mono_ms() + REQUEST_MS;
+	w->deadline_ms = clock_mono_ms() + e->options.request_ms;
 	if (way != WAY_WRITE)
 		return w;
 	if (req->type == STORE_REQUEST_LEASE_KEEPALIVE) {
@@ -131,6 +131,7 @@ static struct log_waiting *wait_for(struct log_engine *e, struct store_request *
 	if (req->type == STORE_REQUEST_OP)
 		head.term = req->term_expected;
 	command_encode(&w->command, &head, req);
+	CHECK(w->command.len > 0);
 	w->item = (struct log_item){.kind = LOG_ITEM_COMMAND, .command = strbuf_slice(&w->command)};
 	return w;
 }
@@ -153,6 +154,7 @@ static bool enqueue(struct log_engine *e, struct log_waiting *w, enum way way)
 
 static void hand_over(struct log_engine *e, struct store_request *req, enum way way)
 {
+	CHECK(way == WAY_READ || way == WAY_WRITE);
 	if (atomic_fetch_add(&e->outstanding, 1) >= STORE_REQUESTS_MAX) {
 		err_set(&req->err, ERR_BUSY, "%u requests are waiting for the store: try again", STORE_REQUESTS_MAX);
 	} else {
@@ -248,6 +250,8 @@ static void stats(struct engine *base, struct store_stats *out)
 
 static void release(struct log_engine *e)
 {
+	CHECK(list_empty(&e->incoming_writes) && list_empty(&e->incoming_reads));
+	CHECK(list_empty(&e->writes) && list_empty(&e->reads) && list_empty(&e->flight.requests));
 	if (e->log) {
 		e->log->v->disconnect(e->log);
 		e->log->v->free(e->log);
@@ -271,6 +275,7 @@ static void engine_close(struct engine *base)
 	e->stopping = true;
 	pthread_mutex_unlock(&e->lock);
 	CHECK(eventfd_write(e->bell, 1) == 0);
+	CHECK(!pthread_equal(e->thread, pthread_self()));
 	pthread_join(e->thread, NULL);
 	CHECK(atomic_load(&e->outstanding) == 0);
 	atomic_store(&e->closing, true);
@@ -393,6 +398,7 @@ static int forget_copy(struct log_engine *e, uint64_t id, struct err *err)
 static int open_copy(struct log_engine *e, struct err *err)
 {
 	struct shared_log_head head;
+	LOG_CHECK_OWNER(e);
 	int rc = e->log->v->head(e->log, &head, err);
 	if (rc != 0)
 		return rc;
@@ -415,9 +421,12 @@ static int open_copy(struct log_engine *e, struct err *err)
 
 static void init(struct log_engine *e, const struct log_engine_options *o)
 {
+	CHECK(o->data_dir && o->source.open);
 	e->options = *o;
 	if (!e->options.poll_ms_max)
 		e->options.poll_ms_max = POLL_MS_MAX;
+	if (!e->options.request_ms)
+		e->options.request_ms = REQUEST_MS;
 	if (!e->options.beat_ms)
 		e->options.beat_ms = BEAT_MS;
 	if (!e->options.snapshot_bytes)
@@ -432,6 +441,7 @@ static void init(struct log_engine *e, const struct log_engine_options *o)
 	list_init(&e->writes);
 	list_init(&e->reads);
 	list_init(&e->flight.requests);
+	e->owner = pthread_self();
 	while (!e->origin)
 		pki_random(&e->origin, sizeof e->origin);
 	e->origin &= INT64_MAX; /* databases have signed numbers */

@@ -12,6 +12,7 @@ struct log_engine_options {
 	const char *data_dir; /* of this server's copy of the state, which may be lost; it exists */
 	struct shared_log_source source;
 	unsigned connect_wait_ms; /* how long opening tries to reach it; 0: 60 s */
+	unsigned request_ms;      /* how long a request waits for a log that is away; 0: 7000 */
 	unsigned poll_ms_max;     /* how seldom one looks where nothing tells of new entries; 0: 50 */
 	unsigned beat_ms;         /* how often who leads says so, and a quarter of the silence that ends it; 0: 1000 */
 	uint64_t snapshot_bytes;  /* of log between snapshots, at the least; 0: 16 MiB */

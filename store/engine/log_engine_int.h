@@ -6,13 +6,15 @@
 #include "store/engine/log_engine.h"
 #include "store/engine/log_entry_int.h"
 
+#include "base/check.h"
 #include "base/histogram.h"
 #include "base/mem/list.h"
 
-/* A request from its submission to its hand-over. */
+/* A request from its submission to its hand-over. In a flight it keeps its place until the entry comes by, for the place
+ * says which of the entry's items it is. */
 struct log_waiting {
 	struct list_link link;
-	struct store_request *req;
+	struct store_request *req; /* NULL: answered already, its time was over */
 	uint64_t deadline_ms;
 	struct log_item item;  /* of a write: COMMAND or KEEP_ALIVE */
 	struct strbuf command; /* what the item points to */
@@ -57,8 +59,8 @@ struct log_engine {
 	atomic_bool closing, is_hurried, is_connected, is_full, is_led;
 	_Atomic uint64_t led_term, shown_term;
 	_Atomic size_t entry_bytes_max; /* of the log, for callers */
-	/* ---- the log thread's ---- */
-	pthread_t thread;
+	/* ---- the log thread's, and before it runs of who opens the engine ---- */
+	pthread_t thread, owner;
 	struct shared_log *log;
 	uint64_t id; /* of the cluster whose log it is */
 	uint64_t origin, sequence;
@@ -94,6 +96,9 @@ static inline int64_t log_applied(struct log_engine *e)
 	return e->core.machine.meta.applied_index;
 }
 
+/* First in what only the owner may do. */
+#define LOG_CHECK_OWNER(e) CHECK(pthread_equal((e)->owner, pthread_self()))
+
 /* ---- log_engine.c ---- */
 
 /* The next start begins with no copy. */
@@ -102,8 +107,12 @@ void log_forget_copy_later(struct log_engine *e);
 /* ---- log_thread.c ---- */
 
 void *log_thread_main(void *arg);
-/* Answers and frees. code 0: as the request says. */
-void log_waiting_answer(struct log_engine *e, struct log_waiting *w, int code, const char *text);
+/* Frees, and gives the request for whom it goes on; NULL: it was answered. */
+struct store_request *log_waiting_end(struct log_engine *e, struct log_waiting *w);
+/* The same, and answers it with an error. */
+void log_waiting_fail(struct log_engine *e, struct log_waiting *w, int code, const char *text);
+/* Nobody waits any more for the entry that is on its way: all are answered so. It is not sent again. */
+void log_flight_end(struct log_engine *e, int code, const char *text);
 void log_note_error(struct log_engine *e, const struct err *err);
 
 /* ---- log_apply.c; the log thread, and opening before it ---- */

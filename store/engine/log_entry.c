@@ -18,6 +18,7 @@ enum { PLAIN = 0, PACKED = 1, PACK_FROM_BYTES = 256 };
 
 void log_item_add(struct strbuf *plain, const struct log_item *item)
 {
+	CHECK(item->kind != LOG_ITEM_COMMAND || item->command.len > 0);
 	command_put(plain, item->kind);
 	switch (item->kind) {
 	case LOG_ITEM_COMMAND:
@@ -40,7 +41,7 @@ void log_item_add(struct strbuf *plain, const struct log_item *item)
 
 void log_entry_pack(struct strbuf *out, struct slice plain)
 {
-	CHECK(plain.len <= PLAIN_BYTES_MAX);
+	CHECK(out->len == 0 && plain.len > 0 && plain.len <= PLAIN_BYTES_MAX);
 	if (plain.len >= PACK_FROM_BYTES) {
 		int room = LZ4_compressBound((int)plain.len);
 		command_put(out, PACKED);

@@ -66,12 +66,14 @@ static uint64_t noted_term(struct log_engine *e)
 
 void log_role_open(struct log_engine *e)
 {
+	LOG_CHECK_OWNER(e);
 	e->led_before = term(e) == 0 || noted_term(e) == term(e);
 	e->heard_ms = clock_mono_ms();
 }
 
 void log_role_connected(struct log_engine *e)
 {
+	LOG_CHECK_OWNER(e);
 	e->heard_ms = clock_mono_ms();
 }
 
@@ -87,6 +89,7 @@ static void begin_term(struct log_engine *e, uint64_t origin)
 
 void log_role_heard(struct log_engine *e, uint64_t origin, const struct log_item *item)
 {
+	LOG_CHECK_OWNER(e);
 	if (item->kind == LOG_ITEM_LEAD && origin == e->origin)
 		e->wants_lead = false;
 	if (item->term != term(e))
@@ -107,6 +110,7 @@ void log_role_heard(struct log_engine *e, uint64_t origin, const struct log_item
 void log_role_show(struct log_engine *e)
 {
 	uint64_t now = clock_mono_ms();
+	LOG_CHECK_OWNER(e);
 	bool silent = now - e->heard_ms > (uint64_t)e->options.beat_ms * (SILENT_BEATS - 1);
 	uint64_t led = is_leader(e) && !silent ? term(e) : 0;
 	atomic_store(&e->is_led, e->leader && now - e->heard_ms <= silence_ms(e));
@@ -152,6 +156,8 @@ bool log_role_has_to_say(struct log_engine *e)
 bool log_role_say(struct log_engine *e, struct strbuf *plain)
 {
 	struct log_item item = {.term = term(e)};
+	LOG_CHECK_OWNER(e);
+	CHECK(!e->flight.is_out);
 	if (is_stopping(e) && is_leader(e) && list_empty(&e->writes)) {
 		item.kind = LOG_ITEM_RESIGN;
 	} else if (is_stopping(e)) {

@@ -138,6 +138,7 @@ void log_snapper_stop(struct log_engine *e)
 void log_snapper_look(struct log_engine *e)
 {
 	struct log_snapper *s = &e->snapper;
+	LOG_CHECK_OWNER(e);
 	uint64_t due_bytes = e->options.snapshot_bytes;
 	if (atomic_exchange(&s->is_done, false))
 		e->log_bytes = 0, e->log_entries = 0;
@@ -153,16 +154,6 @@ void log_snapper_look(struct log_engine *e)
 }
 
 /* ---- taking it over ---- */
-
-/* It may hold the entry that is on its way: what came of it is not known. */
-static void pass_over_flight(struct log_engine *e)
-{
-	while (!list_empty(&e->flight.requests))
-		log_waiting_answer(e, CONTAINER_OF(e->flight.requests.next, struct log_waiting, link), ERR_TIMEOUT,
-		        "this server took a newer state meanwhile: the request may have been carried out");
-	e->flight.is_out = false;
-	e->wants_lead = false;
-}
 
 /* A state that was moved here is not counted by this log yet. */
 static int count_from(struct log_engine *e, int64_t index, struct err *err)
@@ -185,6 +176,7 @@ int log_snapshot_install(struct log_engine *e, struct err *err)
 	struct arena a = ARENA_INIT;
 	const char *path = file_of(&a, e, "snapshot.in");
 	int64_t index;
+	LOG_CHECK_OWNER(e);
 	unlink(path);
 	int rc = e->log->v->load_snapshot(e->log, path, &index, err);
 	if (rc == ERR_NOT_FOUND)
@@ -193,7 +185,9 @@ int log_snapshot_install(struct log_engine *e, struct err *err)
 		rc = err_set(err, ERR_UNAVAILABLE, "the log begins behind its snapshot: looking again");
 	if (rc == 0) {
 		log_info("store", "taking the snapshot of the datastore", "index=%" PRId64, index);
-		pass_over_flight(e);
+		/* which may hold the entry that is on its way */
+		log_flight_end(e, ERR_TIMEOUT,
+		        "this server took a newer state meanwhile: the request may have been carried out");
 		rc = engine_core_swap(&e->core, path, err);
 	}
 	if (rc == 0)

@@ -32,16 +32,44 @@ enum { BATCH_COMMANDS_MAX = 1000 };
 
 /* ---- who waits ---- */
 
-void log_waiting_answer(struct log_engine *e, struct log_waiting *w, int code, const char *text)
+/* Counted for as long as somebody waits for it. */
+static struct store_request *take_request(struct log_engine *e, struct log_waiting *w)
 {
-	if (code && w->req)
-		err_set(&w->req->err, code, "%s", text);
-	atomic_fetch_sub(&e->outstanding, 1);
+	LOG_CHECK_OWNER(e);
 	if (w->req)
-		engine_complete(w->req);
+		CHECK(atomic_fetch_sub(&e->outstanding, 1) > 0);
+	return TAKE(w->req);
+}
+
+static void fail_request(struct store_request *req, int code, const char *text)
+{
+	if (!req)
+		return;
+	err_set(&req->err, code, "%s", text);
+	engine_complete(req);
+}
+
+struct store_request *log_waiting_end(struct log_engine *e, struct log_waiting *w)
+{
+	struct store_request *req = take_request(e, w);
 	list_del(&w->link);
 	strbuf_release(&w->command);
 	free(w);
+	return req;
+}
+
+void log_waiting_fail(struct log_engine *e, struct log_waiting *w, int code, const char *text)
+{
+	fail_request(log_waiting_end(e, w), code, text);
+}
+
+void log_flight_end(struct log_engine *e, int code, const char *text)
+{
+	struct list_link *l;
+	while ((l = list_pop_front(&e->flight.requests)) != NULL)
+		log_waiting_fail(e, CONTAINER_OF(l, struct log_waiting, link), code, text);
+	e->flight.is_out = e->flight.is_there = false;
+	e->wants_lead = false;
 }
 
 static void take_list(struct list_link *from, struct list_link *to)
@@ -71,7 +99,23 @@ static void expire_list(struct log_engine *e, struct list_link *list, uint64_t n
 {
 	struct log_waiting *w;
 	while ((w = first_of(list)) != NULL && w->deadline_ms <= now)
-		log_waiting_answer(e, w, code, text);
+		log_waiting_fail(e, w, code, text);
+}
+
+/* The others of the entry still wait, so each keeps its place. Once nobody does, it is not sent again, and comes by the
+ * log or not. */
+static void expire_flight(struct log_engine *e, uint64_t now)
+{
+	static const char text[] = "the datastore was lost over it: it may have been done";
+	bool is_awaited = false;
+	LIST_FOREACH (l, &e->flight.requests) {
+		struct log_waiting *w = CONTAINER_OF(l, struct log_waiting, link);
+		if (w->deadline_ms <= now)
+			fail_request(take_request(e, w), ERR_TIMEOUT, text);
+		is_awaited |= w->req != NULL;
+	}
+	if (e->flight.is_out && !is_awaited)
+		log_flight_end(e, ERR_TIMEOUT, text);
 }
 
 /* While the log is away, or an entry is in doubt: else all is answered by the next turn. */
@@ -86,21 +130,15 @@ static void expire(struct log_engine *e)
 	pthread_mutex_unlock(&e->lock);
 	expire_list(e, &e->writes, now, ERR_UNAVAILABLE, text);
 	expire_list(e, &e->reads, now, ERR_UNAVAILABLE, text);
-	expire_list(e, &e->flight.requests, now, ERR_TIMEOUT, "the datastore was lost over it: it may have been done");
-	if (e->flight.is_out && list_empty(&e->flight.requests)) {
-		e->flight.is_out = false; /* nobody waits: it is not sent again, and comes by the log or not */
-		e->wants_lead = false;
-	}
+	expire_flight(e, now);
 }
 
 static void fail_all(struct log_engine *e)
 {
 	struct log_waiting *w;
-	while ((w = first_of(&e->flight.requests)) != NULL)
-		log_waiting_answer(e, w, ERR_TIMEOUT, "the store is stopping: it may have been done");
+	log_flight_end(e, ERR_TIMEOUT, "the store is stopping: it may have been done");
 	while ((w = first_of(&e->writes)) != NULL || (w = first_of(&e->reads)) != NULL)
-		log_waiting_answer(e, w, ERR_UNAVAILABLE, "the store is stopping");
-	e->flight.is_out = false;
+		log_waiting_fail(e, w, ERR_UNAVAILABLE, "the store is stopping");
 }
 
 /* ---- the connection ---- */
@@ -116,6 +154,7 @@ static void give_up_copy(struct log_engine *e, const struct err *err)
 
 static void lost(struct log_engine *e, const struct err *err)
 {
+	LOG_CHECK_OWNER(e);
 	if (atomic_exchange(&e->is_connected, false))
 		log_warn("store", "the datastore is lost", "kind=%s error=\"%s\"", e->log->v->name, err->msg);
 	log_note_error(e, err);
@@ -170,6 +209,7 @@ static void try_connect(struct log_engine *e)
 static void begin_flight(struct log_engine *e, struct strbuf *plain)
 {
 	struct log_waiting *w;
+	CHECK(!e->flight.is_out && list_empty(&e->flight.requests));
 	size_t max = e->log->entry_bytes_max < BATCH_BYTES ? e->log->entry_bytes_max : BATCH_BYTES;
 	for (unsigned n = 0; (w = first_of(&e->writes)) != NULL && n < BATCH_COMMANDS_MAX; n++) {
 		if (n && plain->len + w->command.len + 32 > max)
@@ -182,18 +222,15 @@ static void begin_flight(struct log_engine *e, struct strbuf *plain)
 	e->flight.is_out = true;
 	e->flight.is_there = false;
 	strbuf_reset(&e->flight.bytes);
+	CHECK(plain->len > 0);
 	log_entry_pack(&e->flight.bytes, strbuf_slice(plain));
 }
 
 /* The log is sure not to have it. */
 static void refuse_flight(struct log_engine *e, const struct err *err)
 {
-	struct log_waiting *w;
 	log_warn("store", "the datastore refuses to write", "kind=%s error=\"%s\"", e->log->v->name, err->msg);
-	while ((w = first_of(&e->flight.requests)) != NULL)
-		log_waiting_answer(e, w, err->code, err->msg);
-	e->flight.is_out = false;
-	e->wants_lead = false;
+	log_flight_end(e, err->code, err->msg);
 }
 
 static int send_flight(struct log_engine *e, struct err *err)
@@ -201,6 +238,7 @@ static int send_flight(struct log_engine *e, struct err *err)
 	struct shared_log_entry entry = {
 	        .origin = e->origin, .sequence = e->flight.sequence, .bytes = strbuf_slice(&e->flight.bytes)};
 	int64_t before = 0, index;
+	CHECK(e->flight.is_out && !e->flight.is_there && entry.bytes.len > 0);
 	uint64_t begun = histogram_now_ns();
 	int rc = e->log->v->append(e->log, &entry, &before, &index, err);
 	if (rc == ERR_BUSY) /* again, with the next turn */
@@ -253,8 +291,8 @@ static void serve_reads(struct log_engine *e, struct list_link *reads)
 {
 	struct log_waiting *w;
 	while ((w = first_of(reads)) != NULL) {
-		struct store_request *req = TAKE(w->req);
-		log_waiting_answer(e, w, 0, NULL);
+		struct store_request *req = log_waiting_end(e, w);
+		CHECK(req != NULL);
 		if (engine_core_read_in_memory(&e->core, req))
 			engine_complete(req);
 		else
@@ -291,6 +329,7 @@ static void turn(struct log_engine *e)
 {
 	struct err err = ERR_INIT;
 	struct list_link reads;
+	LOG_CHECK_OWNER(e);
 	list_init(&reads);
 	take_list(&e->reads, &reads);
 	int rc = 0, sent = 0;
@@ -343,6 +382,7 @@ static unsigned sleep_ms(struct log_engine *e)
 static bool begin_sleep(struct log_engine *e)
 {
 	pthread_mutex_lock(&e->lock);
+	CHECK(!e->is_sleeping);
 	bool idle = list_empty(&e->incoming_writes) && list_empty(&e->incoming_reads) && !e->stopping;
 	e->is_sleeping = idle;
 	pthread_mutex_unlock(&e->lock);
@@ -387,6 +427,7 @@ void *log_thread_main(void *arg)
 	struct log_engine *e = arg;
 	enum woken woken = WOKEN;
 	pthread_setname_np(pthread_self(), "store-log");
+	e->owner = pthread_self();
 	e->poll_ms = POLL_MS_MIN;
 	while (!take_incoming(e)) {
 		if (!atomic_load(&e->is_connected)) {

@@ -28,6 +28,8 @@ struct memory_store {
 	bool is_away;
 	unsigned lose_before, lose_after; /* so many appends */
 	int refuse_code;
+	bool is_hiding; /* what is behind `shown`: added, and not seen yet */
+	int64_t shown;
 };
 
 struct memory_log {
@@ -122,6 +124,11 @@ static inline int memory_append(
 	return rc;
 }
 
+static inline int64_t memory_shown(const struct memory_store *s)
+{
+	return s->is_hiding && s->shown < s->last ? s->shown : s->last;
+}
+
 static inline int memory_head(struct shared_log *l, struct shared_log_head *ret, struct err *err)
 {
 	struct memory_log *m = CONTAINER_OF(l, struct memory_log, base);
@@ -129,7 +136,7 @@ static inline int memory_head(struct shared_log *l, struct shared_log_head *ret,
 	pthread_mutex_lock(&s->lock);
 	int rc = memory_away(m, err);
 	*ret = (struct shared_log_head){
-	        .id = 7, .last = s->last, .snapshot = s->snapshot_index, .entries = s->last - s->first + 1};
+	        .id = 7, .last = memory_shown(s), .snapshot = s->snapshot_index, .entries = s->last - s->first + 1};
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }
@@ -145,7 +152,7 @@ static inline int memory_read(struct shared_log *l, int64_t after, struct arena 
 		rc = err_set(err, ERR_COMPACTED, "gone");
 	*ret_n = 0;
 	*ret = arena_alloc(a, 16 * sizeof **ret);
-	for (int64_t i = after + 1; rc == 0 && i <= s->last && *ret_n < 16; i++) {
+	for (int64_t i = after + 1; rc == 0 && i <= memory_shown(s) && *ret_n < 16; i++) {
 		struct shared_log_entry e = s->entries[i].entry;
 		e.bytes.ptr = arena_memdup(a, e.bytes.ptr, e.bytes.len);
 		(*ret)[(*ret_n)++] = e;

@@ -112,6 +112,60 @@ static void test_a_lost_entry_is_sent_again(void **state)
 	assert_int_equal(store_revision(e), 5);
 }
 
+static void hide(int64_t behind)
+{
+	pthread_mutex_lock(&shared.lock);
+	shared.is_hiding = behind >= 0;
+	shared.shown = behind;
+	pthread_mutex_unlock(&shared.lock);
+}
+
+static void begin_put(struct engine *e, struct suite_call *c, const char *key)
+{
+	*c = (struct suite_call){.req.op = suite_op_put(key, "v"), .req.done = suite_call_done};
+	uv_sem_init(&c->done, 0);
+	store_submit(e, &c->req);
+}
+
+/* Two requests go in one entry, and the time of the first is over before the entry is seen. */
+static void test_who_waits_shorter_leaves_the_others_of_an_entry_theirs(void **state)
+{
+	struct log_engine_options o = {.data_dir = suite_folder,
+	        .source = {.open = memory_open, .arg = &shared},
+	        .connect_wait_ms = 10,
+	        .request_ms = 1000,
+	        .poll_ms_max = 5,
+	        .beat_ms = 50};
+	struct err err = ERR_INIT;
+	struct engine *e;
+	struct suite_call before, early, late;
+	store_close(*state);
+	assert_int_equal(log_engine_open(&o, &e, &err), 0);
+	*state = e;
+	WAIT_FOR(store_leads(e));
+	hide(bound(&shared.last));
+	set_faults(0, 2, 0);
+	begin_put(e, &before, "before");
+	WAIT_FOR(bound(&shared.last) > shared.shown);
+	begin_put(e, &early, "early");
+	usleep(400 * 1000); /* that much longer the other one waits */
+	begin_put(e, &late, "late");
+	hide(bound(&shared.last));
+	uv_sem_wait(&before.done);
+	assert_int_equal(before.req.err.code, 0);
+	uv_sem_wait(&early.done);
+	assert_int_equal(early.req.err.code, ERR_TIMEOUT);
+	hide(-1);
+	uv_sem_wait(&late.done);
+	assert_int_equal(late.req.err.code, 0);
+	assert_string_equal(suite_get(e, "early"), "v");
+	assert_string_equal(suite_get(e, "late"), "v");
+	assert_int_equal(late.req.revision, store_revision(e));
+	suite_end(&before);
+	suite_end(&early);
+	suite_end(&late);
+}
+
 static void test_a_refusal_is_answered(void **state)
 {
 	struct engine *e = *state;
@@ -278,6 +332,7 @@ int main(void)
 	        SUITE_TEST(test_two_servers_share_one_log),
 	        SUITE_TEST(test_another_server_leads_when_one_ends),
 	        SUITE_TEST(test_a_lost_entry_is_sent_again),
+	        SUITE_TEST(test_who_waits_shorter_leaves_the_others_of_an_entry_theirs),
 	        SUITE_TEST(test_a_refusal_is_answered),
 	        SUITE_TEST(test_it_goes_on_when_the_log_is_back),
 	        SUITE_TEST(test_a_restart_goes_on),
