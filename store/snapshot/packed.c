@@ -3,6 +3,7 @@
  * somewhere to bear: the disk's end is found like any other. */
 #include "store/snapshot/packed.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ static const LZ4F_preferences_t preferences = {
 
 static int put(struct packed_out *o, size_t n, struct err *err)
 {
+	CHECK(LZ4F_isError(n) || n <= o->packer->room_bytes);
 	if (LZ4F_isError(n))
 		return err_set(err, ERR_INTERNAL, "pack %s: %s", o->file.path, LZ4F_getErrorName(n));
 	return file_out_write(&o->file, o->packer->room, n, err);
@@ -108,6 +110,7 @@ struct packed_in {
 static int fill(struct packed_in *p, struct err *err)
 {
 	ssize_t n;
+	CHECK(p->at <= p->len && p->len <= PIECE_BYTES);
 	if (p->at < p->len || p->is_at_end)
 		return 0;
 	do
@@ -124,6 +127,7 @@ static int fill(struct packed_in *p, struct err *err)
 /* A pipe may give its first bytes one by one. */
 static int begin(struct packed_in *p, struct err *err)
 {
+	CHECK(!p->is_begun && !p->lz4 && p->len == 0);
 	p->is_begun = true;
 	while (p->len < HEAD_BYTES && !p->is_at_end) {
 		ssize_t n = read(p->fd, p->piece + p->len, PIECE_BYTES - p->len);
@@ -149,6 +153,7 @@ static int unpack(struct packed_in *p, char *data, size_t room, size_t *ret_len,
 		size_t rc = LZ4F_decompress(p->lz4, data, &n, p->piece + p->at, &used, NULL);
 		if (LZ4F_isError(rc))
 			return err_set(err, ERR_CORRUPT, "%s is damaged: LZ4 says %s", p->name, LZ4F_getErrorName(rc));
+		CHECK(used <= p->len - p->at && n <= room);
 		p->at += used;
 		p->is_inside = rc != 0;
 		*ret_len = n;
@@ -159,6 +164,7 @@ static int unpack(struct packed_in *p, char *data, size_t room, size_t *ret_len,
 int packed_in_read(struct packed_in *p, char *data, size_t room, size_t *ret_len, struct err *err)
 {
 	*ret_len = 0;
+	CHECK(room > 0); /* nothing read means the end */
 	if (!p->is_begun && begin(p, err) != 0)
 		return err->code;
 	if (p->lz4)

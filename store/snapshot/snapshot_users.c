@@ -28,6 +28,7 @@ enum { NAME_BYTES_MAX = 32768 }; /* of a key in bbolt */
 static void note_without_password(struct store_users *u, struct slice name)
 {
 	size_t used = strlen(u->without_password);
+	CHECK(used < sizeof u->without_password);
 	u->n_without_password++;
 	if (used + name.len + 8 > sizeof u->without_password) {
 		if (used && u->without_password[used - 1] != '.')

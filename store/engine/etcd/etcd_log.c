@@ -61,6 +61,7 @@ static struct slice key_of(struct arena *a, const char *name)
 
 static struct slice log_key(struct arena *a, int64_t number)
 {
+	CHECK(number > 0);
 	return slice_of(arena_printf(a, PREFIX "log/%016" PRIx64, (uint64_t)number));
 }
 
@@ -280,6 +281,7 @@ static struct slice entry_value(struct arena *a, const struct shared_log_entry *
 static int try_append(struct etcd_log *l, const struct shared_log_entry *e, struct err *err)
 {
 	struct arena a = ARENA_INIT;
+	CHECK(e->origin && e->sequence && e->bytes.len && l->head >= 0);
 	struct slice head = key_of(&a, "head");
 	struct slice once = slice_of(arena_printf(&a, PREFIX "once/%016" PRIx64, e->origin));
 	struct slice number = slice_of(arena_printf(&a, "%016" PRIx64, (uint64_t)(l->head + 1)));
@@ -355,6 +357,7 @@ static int log_read(struct shared_log *base, int64_t after, struct arena *a, str
         size_t *ret_n, struct err *err)
 {
 	struct etcd_log *l = etcd_of(base);
+	CHECK(after >= 0);
 	Etcdpb__RangeResponse *got = run_range(l, log_key(a, after + 1), SLICE(PREFIX "log0"), READ_MAX, false, a, err);
 	if (!got)
 		return err->code;
@@ -448,6 +451,7 @@ static int name_snapshot(struct etcd_log *l, int64_t index, uint64_t id, int64_t
 	struct slice value = slice_of(
 	        arena_printf(&a, "%016" PRIx64 " %016" PRIx64 " %016" PRIx64, (uint64_t)index, id, (uint64_t)parts));
 	Etcdpb__TxnRequest r = ETCDPB__TXN_REQUEST__INIT;
+	CHECK(value.len == 50); /* as read_snapshot() takes it */
 	/* the second of both is for a log without an entry, which begins behind this */
 	Etcdpb__Compare *compares[] = {mod_is(&a, key, old_mod), mod_is(&a, key_of(&a, "head"), 0)};
 	Etcdpb__RequestOp *ops[] = {put_op(&a, key, value),
@@ -498,6 +502,7 @@ static int log_save_snapshot(struct shared_log *base, const char *path, int64_t 
 	FILE *f = fopen(path, "re");
 	int64_t parts, revision = 0, old[3], old_mod;
 	uint64_t id;
+	CHECK(index > 0 && drop <= index);
 	if (!f)
 		return err_errno(err, errno, "open %s", path);
 	pki_random(&id, sizeof id);

@@ -229,6 +229,7 @@ static int connect(struct sql_db *db, size_t *ret_bytes_max, struct err *err)
 	struct mysql *m = mysql_of(db);
 	unsigned seconds = SHARED_LOG_CALL_MS / 1000;
 	const struct dsn *d = &m->dsn;
+	CHECK(!m->conn);
 	m->conn = my.mysql_init(NULL);
 	if (!m->conn)
 		return err_set(err, ERR_UNAVAILABLE, "MySQL: no memory");
@@ -259,6 +260,7 @@ static void add_arg(struct mysql *m, struct strbuf *out, const struct sql_arg *a
 		return;
 	}
 	strbuf_adds(out, "_binary'");
+	CHECK(arg->bytes.len < SIZE_MAX / 4);
 	strbuf_reserve(out, 2 * arg->bytes.len + 1);
 	out->len += my.mysql_real_escape_string(
 	        m->conn, out->data + out->len, arg->bytes.ptr ? arg->bytes.ptr : "", arg->bytes.len);

@@ -150,6 +150,7 @@ static int log_append(struct shared_log *l, const struct shared_log_entry *e, in
 	struct arena a = ARENA_INIT;
 	struct sql_rows r;
 	const struct sql_arg args[] = {SQL_INT(e->origin), SQL_INT(e->sequence), SQL_BYTES(e->bytes)};
+	CHECK(e->origin && e->origin <= INT64_MAX && e->sequence && e->sequence <= INT64_MAX && e->bytes.len);
 	int rc = run(db, db->v->texts->append, args, COUNT_OF(args), &a, &r, err);
 	if (rc == 0 && (r.n_rows != 1 || sql_at(&r, 0, 0)->number < 1))
 		rc = err_set(err, ERR_CORRUPT, "k3x_meta has lost its row: the datastore was changed by somebody else");
@@ -204,6 +205,7 @@ static int log_read(struct shared_log *l, int64_t after, struct arena *a, struct
 {
 	struct sql_rows r;
 	const struct sql_arg arg = SQL_INT(after);
+	CHECK(after >= 0);
 	int rc = run(db_of(l), "SELECT idx, origin, sequence, bytes FROM k3x_log WHERE idx > $1 ORDER BY idx LIMIT 32",
 	        &arg, 1, a, &r, err);
 	if (rc != 0)
@@ -239,6 +241,7 @@ static int send_parts(struct shared_log *l, FILE *f, int64_t id, int64_t *ret_pa
 	size_t n;
 	int rc = 0;
 	*ret_parts = 0;
+	CHECK(id > 0);
 	while (rc == 0 && (n = fread(part, 1, PART_BYTES, f)) > 0) {
 		struct arena a = ARENA_INIT;
 		struct sql_rows r;
@@ -275,6 +278,7 @@ static int keep_snapshot(struct sql_db *db, int64_t id, int64_t parts, int64_t i
 {
 	struct arena a = ARENA_INIT;
 	char *text = xmalloc(2048);
+	CHECK(id > 0 && parts >= 0 && index > 0);
 	/* the format is one of ours, of numbers alone */
 	_Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
 	int n = snprintf(text, 2048, db->v->texts->keep_snapshot, (long long)id, (long long)parts, (long long)index,
@@ -292,6 +296,7 @@ static int log_save_snapshot(struct shared_log *l, const char *path, int64_t ind
 	struct sql_db *db = db_of(l);
 	FILE *f = fopen(path, "re");
 	int64_t id = 0, parts;
+	CHECK(index > 0 && drop <= index);
 	if (!f)
 		return err_errno(err, errno, "open %s", path);
 	pki_random(&id, sizeof id);
