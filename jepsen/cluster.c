@@ -68,8 +68,11 @@ int cluster_open(struct cluster *c, const struct jepsen_options *o, const char *
 	snprintf(c->scratch, sizeof c->scratch, "%.200s/jepsen-XXXXXX", o->scratch);
 	if (!mkdtemp(c->scratch))
 		return err_errno(err, errno, "make %s", c->scratch);
-	if (net_open(&c->net, c->count, err) != 0)
+	const struct datastore_kind *kind = o->datastore ? datastore_find(o->datastore) : NULL;
+	if (net_open(&c->net, c->count + (kind != NULL), err) != 0)
 		return err_wrap(err, "network");
+	if (kind && datastore_open(&c->datastore, kind, &c->net.nodes[c->count], c->scratch, run_dir, err) != 0)
+		return err->code;
 	for (unsigned i = 0; i < c->count; i++)
 		if (open_node(c, i, err) != 0)
 			return err->code;
@@ -97,6 +100,7 @@ void cluster_close(struct cluster *c)
 		client_free(c->admin[i]);
 		node_kill(&c->nodes[i]);
 	}
+	datastore_close(&c->datastore);
 	if (c->target->release)
 		c->target->release(c);
 	if (c->options->keep_disks)

@@ -3,6 +3,7 @@
 #ifndef K3X_JEPSEN_CLUSTER_H
 #define K3X_JEPSEN_CLUSTER_H
 
+#include "jepsen/datastore.h"
 #include "jepsen/node.h"
 #include "jepsen/options.h"
 #include "jepsen/target.h"
@@ -29,6 +30,7 @@ struct cluster {
 	struct net net;
 	struct node nodes[NODES_MAX];
 	unsigned count;
+	struct datastore datastore;      /* what the servers share; its place in the net comes after theirs */
 	bool can_change_members;         /* cluster_probe() found out */
 	struct client *admin[NODES_MAX]; /* one per node, for questions and changes */
 	/* Of targets that serve Kubernetes' API: the admin's identity, what others join with, a client per node. */

@@ -81,6 +81,7 @@ static bool fits(const struct nemesis *n, const struct run *run)
 {
 	return run->cluster.count >= n->nodes_min && (!n->needs_shim || run->cluster.target->takes_shim) &&
 	       (!n->needs_etcd || !run->cluster.target->serves_kube) &&
+	       (!n->needs_datastore || run->cluster.datastore.kind) &&
 	       (!n->needs_members || run->cluster.can_change_members);
 }
 
@@ -100,7 +101,8 @@ static int choose(struct nemesis_schedule *s, const char *names, struct err *err
 		if (!n)
 			return err_set(err, ERR_INVAL, "--nemesis: there is none called \"%s\"", name);
 		if (!fits(n, s->run))
-			return err_set(err, ERR_INVAL, "--nemesis: %s needs %s%s%s%u nodes", name,
+			return err_set(err, ERR_INVAL, "--nemesis: %s needs %s%s%s%s%u nodes", name,
+			        n->needs_datastore ? "--datastore and " : "",
 			        n->needs_etcd ? "a target that speaks etcd's API and " : "",
 			        n->needs_shim ? "a target that takes the shim and " : "",
 			        n->needs_members ? "members that can be changed and " : "", n->nodes_min);

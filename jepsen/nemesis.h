@@ -20,6 +20,7 @@ enum nemesis_kind {
 	NEMESIS_CLOCK,
 	NEMESIS_DISK,
 	NEMESIS_ADMIN, /* what an operator does */
+	NEMESIS_DATASTORE,
 };
 
 struct nemesis_fault {
@@ -39,6 +40,7 @@ struct nemesis {
 	bool needs_shim;
 	bool needs_members; /* members must be removed and added to mend it */
 	bool needs_etcd;    /* it asks the servers in etcd's words */
+	bool needs_datastore;
 	bool is_moment;     /* over with begin() */
 	/* Below 0 when it could not be done: nothing is broken then. */
 	int (*begin)(struct nemesis_fault *f, struct err *err);
@@ -114,7 +116,10 @@ __attribute__((format(printf, 2, 3))) void nemesis_tell(struct nemesis_fault *f,
 	X(leader_transfer) \
 	X(compaction) \
 	X(snapshot) \
-	X(defragment)
+	X(defragment) \
+	X(datastore_kill) \
+	X(datastore_pause) \
+	X(datastore_cut)
 
 #define NEMESIS_DECLARE(name) extern const struct nemesis nemesis_##name;
 NEMESIS_LIST(NEMESIS_DECLARE)

@@ -20,9 +20,10 @@ static void cut(struct nemesis_fault *f, unsigned a, unsigned b)
 	n->nodes[b].deaf_to[a] = true;
 }
 
+/* From the database that they share, too. */
 static void isolate(struct nemesis_fault *f, unsigned who)
 {
-	for (unsigned i = 0; i < f->run->cluster.count; i++)
+	for (unsigned i = 0; i < f->run->cluster.net.count; i++)
 		if (i != who)
 			cut(f, who, i);
 	f->nodes = UINT64_C(1) << who;
@@ -37,6 +38,8 @@ static int begin_halves(struct nemesis_fault *f, struct err *err)
 		f->nodes |= UINT64_C(1) << order[i];
 		for (unsigned j = small; j < n; j++)
 			cut(f, order[i], order[j]);
+		if (f->run->cluster.datastore.kind)
+			cut(f, order[i], f->run->cluster.count);
 	}
 	return apply(f, err);
 }

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem/str.h"
+#include "jepsen/datastore.h"
 #include "jepsen/target.h"
 
 #include <stdio.h>
@@ -35,6 +36,10 @@ static int check(struct jepsen_options *o, struct err *err)
 	const struct target *t = target_find(o->target);
 	if (!t)
 		return err_set(err, ERR_INVAL, "--target: \"%s\" is none of k3x, k3x-server, etcd", o->target);
+	if (o->datastore && !datastore_find(o->datastore))
+		return err_set(err, ERR_INVAL, "--datastore: \"%s\" is none of postgres, mysql, etcd", o->datastore);
+	if (o->datastore && (!t->serves_kube || o->nodes == NODES_MAX))
+		return err_set(err, ERR_INVAL, "--datastore: for --target k3x-server, with %d servers at most", NODES_MAX - 1);
 	if (o->nodes < 1 || o->nodes > 7)
 		return err_set(err, ERR_INVAL, "--nodes: 1 to 7 are possible");
 	if (o->nodes > 1 && !t->has_clusters)
@@ -64,6 +69,8 @@ int jepsen_options_load(struct jepsen_options *o, struct arena *a, int argc, cha
 	        {"target", 0, FLAG_STRING, &o->target, NULL, "k3x, k3x-server or etcd (k3x)", NULL},
 	        {"binary", 0, FLAG_STRING, &o->binary, NULL, "the target's program (build/k3x, etcd)", NULL},
 	        {"workload", 'w', FLAG_STRING, &o->workload, NULL, "names with commas between, or all (all)", NULL},
+	        {"datastore", 0, FLAG_STRING, &o->datastore, NULL,
+	                "postgres, mysql or etcd: the servers share one (each keeps its state)", NULL},
 	        {"nemesis", 'n', FLAG_STRING, &o->nemesis, NULL,
 	                "names with commas between, mixed (all that fit the target) or none (mixed)", NULL},
 	        {"lanes", 0, FLAG_INT, &o->lanes, NULL, "faults at a time, of different kinds (mixed: 2, names: 1)",

@@ -14,6 +14,7 @@ struct jepsen_options {
 	const char *dir;        /* runs leave their folders here */
 	const char *scratch;    /* disks of the nodes, removed at the end */
 	const char *shim;       /* jepsen_shim.so */
+	const char *datastore;  /* postgres, mysql, etcd: what the servers share; NULL: they keep their state */
 	const char *break_name; /* a build that is wrong on purpose: a violation is expected */
 	int64_t nodes, clients, seconds, seed, rate;
 	int64_t lanes;     /* faults at a time; 0: as the nemeses say */

@@ -218,6 +218,8 @@ static void describe(struct run *r, int64_t seconds)
 		history_set(h, numbers[i].name, text);
 	}
 	history_set(h, "started", rfc3339_seconds(text, time(NULL)));
+	if (o->datastore)
+		history_set(h, "datastore", o->datastore);
 	if (o->break_name)
 		history_set(h, "break", o->break_name);
 }

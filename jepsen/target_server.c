@@ -3,7 +3,8 @@
  *
  * The first server begins the cluster; when it serves, the others are started with its token, and join. Token and the
  * admin's certificate are taken from the first one's data folder, once: they stay, whatever happens to that disk later.
- * Started again after a fault every server is given the flags it had.
+ * Started again after a fault every server is given the flags it had. On a datastore that they share (--datastore) they
+ * find each other there, and join by its name and the token.
  *
  * What servers say about who leads stands in their logs alone: the one that said so last, in the highest term. */
 #include "jepsen/cluster.h"
@@ -26,11 +27,16 @@ static const char *const *argv(const struct cluster *c, const struct node *n, st
 	        "--write-kubeconfig", arena_printf(a, "%s/%s.kubeconfig", c->scratch, n->name)};
 	size_t k = COUNT_OF(words);
 	memcpy(argv, words, sizeof words);
-	if (n->index == 0) {
+	if (c->datastore.kind) {
+		argv[k++] = "--datastore-endpoint";
+		argv[k++] = datastore_endpoint(&c->datastore, a);
+	} else if (n->index == 0) {
 		argv[k++] = "--cluster-init";
 	} else {
 		argv[k++] = "--server";
 		argv[k++] = arena_printf(a, "https://%s:%d", c->nodes[0].net->address, CLUSTER_API_PORT);
+	}
+	if (n->index > 0) {
 		argv[k++] = "--token";
 		argv[k++] = c->token ? c->token : "";
 	}

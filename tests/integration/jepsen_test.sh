@@ -55,13 +55,17 @@ check_has "a workload that is unknown is refused" 'none is called "nonsense"' "$
 
 check_has "so is one that asks for another API" "this workload asks for the other" "$($jepsen --target k3x-server --nodes 1 -w register --dir "$T/runs" 2>&1)"
 
-needs etcd mkfs.ext4 losetup
+needs etcd mkfs.ext4 losetup mariadbd initdb
 trial "etcd, three servers, kills and partitions" --target etcd --nodes 3 -w register,append,watch \
 	-n kill,pause,partition-halves,partition-one-way,partition-leader,delay --seconds 21 --seed 7
 trial "one server of ours, everything that fits" --target k3x --nodes 1 -w register,append,watch --seconds 9 --seed 9
 trial "three servers of ours, everything" --target k3x --nodes 3 -w register,append,watch,kube --seconds 28 --seed 5
 trial "three servers of ours with the API" --target k3x-server --nodes 3 -w api-objects,api-informers,api-deployments \
 	-n kill-leader,partition-leader,power-cut --brisk --clients 6 --rate 60 --seconds 12 --seed 3
+for datastore in postgres mysql etcd; do
+	trial "three servers on one $datastore" --target k3x-server --datastore $datastore --nodes 3 -w api-objects \
+		-n datastore-kill,datastore-pause,datastore-cut,kill --brisk --clients 6 --rate 60 --seconds 8 --seed 3
+done
 trial_finds "reads that are asked to be stale are found to be" --nodes 3 -w register -n partition-leader,pause --seconds 8 --serializable
 trial_finds "so are those of the API" --target k3x-server --nodes 3 -w api-objects -n partition-leader,pause --seconds 8 --rate 100 --serializable
 
