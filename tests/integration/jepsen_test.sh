@@ -55,7 +55,7 @@ check_has "a workload that is unknown is refused" 'none is called "nonsense"' "$
 
 check_has "so is one that asks for another API" "this workload asks for the other" "$($jepsen --target k3x-server --nodes 1 -w register --dir "$T/runs" 2>&1)"
 
-needs etcd mkfs.ext4 losetup mariadbd initdb
+needs etcd mkfs.ext4 losetup mariadbd psql
 trial "etcd, three servers, kills and partitions" --target etcd --nodes 3 -w register,append,watch \
 	-n kill,pause,partition-halves,partition-one-way,partition-leader,delay --seconds 21 --seed 7
 trial "one server of ours, everything that fits" --target k3x --nodes 1 -w register,append,watch --seconds 9 --seed 9
