@@ -307,18 +307,34 @@ struct log_engine *log_engine_of(struct engine *e)
 
 /* ---- opening ---- */
 
-static int reach(struct log_engine *e, struct err *err)
+/* Opening goes in steps. When the log is not reached, or is lost over one, the step is done again until the time for
+ * opening is over. */
+typedef int opening_step(struct log_engine *e, struct err *err);
+
+static int try_step(struct log_engine *e, opening_step *step, struct err *err)
 {
-	unsigned wait_ms = e->options.connect_wait_ms ? e->options.connect_wait_ms : CONNECT_WAIT_MS;
-	uint64_t until = clock_mono_ms() + wait_ms;
+	if (!atomic_load(&e->is_connected)) {
+		int rc = e->log->v->connect(e->log, err);
+		if (rc != 0)
+			return rc;
+		atomic_store(&e->is_connected, true);
+	}
+	return step(e, err);
+}
+
+static int insist(struct log_engine *e, opening_step *step, struct err *err)
+{
 	bool was_said = false;
 	int rc;
-	while ((rc = e->log->v->connect(e->log, err)) == ERR_UNAVAILABLE && clock_mono_ms() < until) {
+	while ((rc = try_step(e, step, err)) == ERR_UNAVAILABLE && clock_mono_ms() < e->open_until_ms) {
 		if (!was_said)
 			log_warn("store", "the datastore is not reached yet", "kind=%s error=\"%s\"", e->log->v->name,
 			        err->msg);
 		was_said = true;
+		e->log->v->disconnect(e->log);
+		atomic_store(&e->is_connected, false);
 		usleep(CONNECT_RETRY_MS * 1000);
+		*err = ERR_INIT;
 	}
 	return rc;
 }
@@ -404,6 +420,8 @@ static int open_copy(struct log_engine *e, struct err *err)
 		return rc;
 	if (!copy_fits(e, head.id) && (rc = forget_copy(e, head.id, err)) != 0)
 		return rc;
+	e->id = head.id;
+	e->log_entries = head.entries;
 	rc = open_core(e, err);
 	if (rc == 0 && log_applied(e) > head.last) {
 		log_warn("store", "the datastore has lost what this server has seen: its copy is thrown away",
@@ -413,10 +431,18 @@ static int open_copy(struct log_engine *e, struct err *err)
 		if (rc == 0)
 			rc = open_core(e, err);
 	}
-	e->id = head.id;
-	e->log_entries = head.entries;
 	atomic_store(&e->snapper.index, head.snapshot);
+	e->log->is_look_only = true; /* what is gone from now on was taken away */
 	return rc;
+}
+
+/* Once it is open. An empty copy takes the snapshot: sooner than by way of a log that may be empty. */
+static int fill_copy(struct log_engine *e, struct err *err)
+{
+	int rc = log_check_head(e, err);
+	if (rc == 0 && log_applied(e) == 0 && atomic_load(&e->snapper.index))
+		rc = log_snapshot_install(e, err);
+	return rc == 0 ? log_catch_up(e, err) : rc;
 }
 
 static void init(struct log_engine *e, const struct log_engine_options *o)
@@ -434,6 +460,7 @@ static void init(struct log_engine *e, const struct log_engine_options *o)
 	if (!e->options.snapshot_entries)
 		e->options.snapshot_entries = SNAPSHOT_ENTRIES;
 	e->options.data_dir = e->data_dir = xstrdup(o->data_dir);
+	e->open_until_ms = clock_mono_ms() + (o->connect_wait_ms ? o->connect_wait_ms : CONNECT_WAIT_MS);
 	histogram_init_doubling(&e->appends, APPENDS_FIRST_NS, APPENDS_BOUNDS);
 	pthread_mutex_init(&e->lock, NULL);
 	list_init(&e->incoming_writes);
@@ -463,26 +490,18 @@ int log_engine_open(const struct log_engine_options *o, struct engine **ret, str
 	struct log_engine *e = xcalloc(1, sizeof *e);
 	init(e, o);
 	e->log = o->source.open(o->source.arg);
-	int rc = e->bell < 0 ? err_errno(err, errno, "eventfd") : reach(e, err);
-	if (rc == 0)
-		rc = open_copy(e, err);
+	int rc = e->bell < 0 ? err_errno(err, errno, "eventfd") : insist(e, open_copy, err);
 	if (rc != 0) {
 		release(e);
 		return rc;
 	}
-	atomic_store(&e->is_connected, true);
 	atomic_store(&e->entry_bytes_max, e->log->entry_bytes_max);
-	e->log->is_look_only = true;                               /* what is gone from now on was taken away */
-	if (log_applied(e) == 0 && atomic_load(&e->snapper.index)) /* sooner than by way of a log that may be empty */
-		rc = log_snapshot_install(e, err);
 	log_role_open(e);
-	if (rc == 0)
-		rc = log_catch_up(e, err);
+	rc = insist(e, fill_copy, err);
 	if (rc == ERR_CORRUPT)
 		log_forget_copy_later(e);
 	if (rc != 0) {
-		engine_core_stop_leases(&e->core);
-		engine_core_close(&e->core);
+		close_core(e);
 		release(e);
 		return rc;
 	}

@@ -62,7 +62,8 @@ struct log_engine {
 	/* ---- the log thread's, and before it runs of who opens the engine ---- */
 	pthread_t thread, owner;
 	struct shared_log *log;
-	uint64_t id; /* of the cluster whose log it is */
+	uint64_t id;            /* of the cluster whose log it is */
+	uint64_t open_until_ms; /* when opening gives up */
 	uint64_t origin, sequence;
 	struct list_link writes, reads; /* taken over */
 	struct log_flight flight;
@@ -114,6 +115,8 @@ void log_waiting_fail(struct log_engine *e, struct log_waiting *w, int code, con
 /* Nobody waits any more for the entry that is on its way: all are answered so. It is not sent again. */
 void log_flight_end(struct log_engine *e, int code, const char *text);
 void log_note_error(struct log_engine *e, const struct err *err);
+/* Is it the log it was? Another server of it may answer, or one of another log, or one that went back: ERR_CORRUPT. */
+int log_check_head(struct log_engine *e, struct err *err);
 
 /* ---- log_apply.c; the log thread, and opening before it ---- */
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 enum { RETRY_MS_MIN = 20, RETRY_MS_MAX = 2000, POLL_MS_MIN = 2, POLL_TOLD_MS = 1000, UNSEEN_US = 500, DEAF_MS = 60000 };
+enum { FINISH_MS = 3000 };
 
 /* Of plain commands in an entry: what comes after waits for the next. */
 #define BATCH_BYTES (1024u * 1024)
@@ -165,16 +166,19 @@ static void lost(struct log_engine *e, const struct err *err)
 	log_role_show(e);
 }
 
-/* Another server of the same log may have answered, or one of another log, or one that went back in time. */
-static int connect_again(struct log_engine *e, struct err *err)
+int log_check_head(struct log_engine *e, struct err *err)
 {
 	struct shared_log_head head;
-	int rc = e->log->v->connect(e->log, err);
-	if (rc == 0)
-		rc = e->log->v->head(e->log, &head, err);
+	int rc = e->log->v->head(e->log, &head, err);
 	if (rc == 0 && (head.id != e->id || head.last < log_applied(e)))
 		rc = err_set(err, ERR_CORRUPT, "the datastore is another one than it was, or has lost what it had");
 	return rc;
+}
+
+static int connect_again(struct log_engine *e, struct err *err)
+{
+	int rc = e->log->v->connect(e->log, err);
+	return rc == 0 ? log_check_head(e, err) : rc;
 }
 
 static void try_connect(struct log_engine *e)
@@ -414,10 +418,11 @@ static bool has_work(struct log_engine *e)
 	return !list_empty(&e->writes) || !list_empty(&e->reads) || e->flight.is_out || log_role_has_to_say(e);
 }
 
-/* Until everything is sent and answered, or the log is away. */
+/* Until everything is sent and answered, or the log is away, or has taken too long. */
 static void finish(struct log_engine *e)
 {
-	for (int i = 0; i < 1000 && atomic_load(&e->is_connected) && has_work(e); i++)
+	uint64_t until_ms = clock_mono_ms() + FINISH_MS;
+	while (clock_mono_ms() < until_ms && atomic_load(&e->is_connected) && has_work(e))
 		turn(e);
 	fail_all(e);
 }
@@ -432,7 +437,8 @@ void *log_thread_main(void *arg)
 	while (!take_incoming(e)) {
 		if (!atomic_load(&e->is_connected)) {
 			try_connect(e);
-			expire(e);
+			if (!atomic_load(&e->is_connected)) /* else they have their turn */
+				expire(e);
 		} else if (has_work(e)) {
 			turn(e);
 			if (e->flight.is_out)

@@ -102,10 +102,16 @@ static void tell_ready(struct duties *d, const struct err *err)
 		ready(d->ready_arg, err);
 }
 
+/* What time mends: the store is not reached or has no leader, or who leads has yet to make the namespaces. */
+static bool is_tried_again(const struct duties *d, const struct err *err)
+{
+	return err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_BUSY ||
+	       (err->code == ERR_NOT_FOUND && !d->leads);
+}
+
 static void first_is_done(struct duties *d, const struct err *err)
 {
-	bool is_early = err->code == ERR_NOT_FOUND && !d->leads; /* who leads has yet to make the namespaces */
-	if (err->code ? !is_early : !lacks_first(d, d->runs + COUNT_OF(rows)))
+	if (err->code ? !is_tried_again(d, err) : !lacks_first(d, d->runs + COUNT_OF(rows)))
 		tell_ready(d, err);
 }
 

@@ -15,7 +15,7 @@ struct duties;
 struct duties *duties_new(struct api_server *s);
 
 /* The cache is loaded: begins. `ready` is called once, when this server has done, or does not hold, what must be done
- * before requests are answered; err.code tells when that failed. */
+ * before requests are answered; err.code tells when that failed for a reason that time does not mend. */
 void duties_start(struct duties *d, void (*ready)(void *arg, const struct err *err), void *arg);
 
 /* Ends what runs, says goodbye where others should know, frees. The server still answers requests until `closed`. */

@@ -27,6 +27,7 @@ struct memory_store {
 	/* faults */
 	bool is_away;
 	unsigned lose_before, lose_after; /* so many appends */
+	unsigned lose_reads;
 	int refuse_code;
 	bool is_hiding; /* what is behind `shown`: added, and not seen yet */
 	int64_t shown;
@@ -148,6 +149,11 @@ static inline int memory_read(struct shared_log *l, int64_t after, struct arena 
 	struct memory_store *s = m->store;
 	pthread_mutex_lock(&s->lock);
 	int rc = memory_away(m, err);
+	if (rc == 0 && s->lose_reads) {
+		s->lose_reads--;
+		m->is_connected = false;
+		rc = err_set(err, ERR_UNAVAILABLE, "lost");
+	}
 	if (rc == 0 && after + 1 < s->first)
 		rc = err_set(err, ERR_COMPACTED, "gone");
 	*ret_n = 0;

@@ -212,6 +212,26 @@ static void test_a_restart_goes_on(void **state)
 	WAIT_FOR(store_leads(e));
 }
 
+static void test_a_log_that_is_lost_over_opening_is_waited_for(void **state)
+{
+	struct engine *e = *state;
+	struct log_engine_options o = {.data_dir = suite_folder,
+	        .source = {.open = memory_open, .arg = &shared},
+	        .connect_wait_ms = 60000,
+	        .beat_ms = 50};
+	struct err err = ERR_INIT;
+	suite_put(e, "k", "v");
+	store_close(e);
+	pthread_mutex_lock(&shared.lock);
+	shared.lose_reads = 2;
+	pthread_mutex_unlock(&shared.lock);
+	if (log_engine_open(&o, &e, &err) != 0)
+		fail_msg("%s", err.msg);
+	*state = e;
+	assert_string_equal(suite_get(e, "k"), "v");
+	assert_int_equal(shared.lose_reads, 0);
+}
+
 static void test_a_server_without_a_copy_takes_the_snapshot(void **state)
 {
 	struct engine *e = *state;
@@ -336,6 +356,7 @@ int main(void)
 	        SUITE_TEST(test_a_refusal_is_answered),
 	        SUITE_TEST(test_it_goes_on_when_the_log_is_back),
 	        SUITE_TEST(test_a_restart_goes_on),
+	        SUITE_TEST(test_a_log_that_is_lost_over_opening_is_waited_for),
 	        SUITE_TEST(test_a_server_without_a_copy_takes_the_snapshot),
 	        SUITE_TEST(test_a_log_that_was_set_back_is_followed),
 	        SUITE_TEST(test_a_copy_that_differs_is_found_out),
