@@ -17,6 +17,7 @@
 #include "store/engine/etcd/etcd_log.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "store/engine/etcd/etcd_client_int.h"
@@ -32,7 +33,7 @@
 #define FORM "1 "
 enum {
 	READ_MAX = 32,
-	ADD_TRIES = 100,
+	ADD_MS = 1000,
 	PART_BYTES = 1024 * 1024,
 	HEAD_BYTES = 16,
 	ENTRY_BYTES_MAX = 1536 * 1024 - 4096
@@ -319,11 +320,13 @@ static int log_append(struct shared_log *base, const struct shared_log_entry *e,
         int64_t *ret_index, struct err *err)
 {
 	struct etcd_log *l = etcd_of(base);
+	uint64_t until_ms = clock_mono_ms() + ADD_MS;
 	int rc = 0;
-	for (int i = 0; i < ADD_TRIES && rc == 0; i++)
+	do
 		rc = try_append(l, e, err);
+	while (rc == 0 && clock_mono_ms() < until_ms);
 	if (rc == 0)
-		return err_set(err, ERR_BUSY, "etcd: others were quicker %d times: trying again", ADD_TRIES);
+		return err_set(err, ERR_BUSY, "etcd: others were quicker for %d ms: trying again", ADD_MS);
 	if (rc < 0)
 		return rc;
 	*ret_index = l->head;
