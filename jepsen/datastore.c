@@ -67,8 +67,8 @@ static int make_postgres(const struct datastore *d, struct err *err)
 
 static void argv_postgres(const struct datastore *d, struct arena *a, const char **ret)
 {
-	const char *const words[] = {postgres_program(a, "postgres"), "-D", d->node.data_dir, "-k", d->node.data_dir, "-c",
-	        arena_printf(a, "listen_addresses=%s", d->node.net->address), NULL};
+	const char *const words[] = {postgres_program(a, "postgres"), "-D", d->node.data_dir, "-k", d->node.data_dir,
+	        "-c", arena_printf(a, "listen_addresses=%s", d->node.net->address), NULL};
 	memcpy(ret, words, sizeof words);
 }
 
@@ -150,7 +150,8 @@ static int make_folder(struct datastore *d, const char *scratch, struct err *err
 {
 	const struct passwd *user = d->kind->user ? getpwnam(d->kind->user) : NULL;
 	if (d->kind->user && !user)
-		return err_set(err, ERR_NOT_FOUND, "there is no user %s: is %s installed?", d->kind->user, d->kind->name);
+		return err_set(
+		        err, ERR_NOT_FOUND, "there is no user %s: is %s installed?", d->kind->user, d->kind->name);
 	if (chmod(scratch, 0711) != 0 || mkdir(d->node.data_dir, 0700) != 0 ||
 	        (user && chown(d->node.data_dir, user->pw_uid, user->pw_gid) != 0))
 		return err_errno(err, errno, "make folder %s", d->node.data_dir);
@@ -176,7 +177,8 @@ int datastore_start(struct datastore *d, struct err *err)
 	const char *argv[ARGV_MAX + 8] = {0};
 	size_t k = 0;
 	if (d->kind->user) {
-		const char *const as[] = {"setpriv", "--reuid", d->kind->user, "--regid", d->kind->user, "--clear-groups"};
+		const char *const as[] = {
+		        "setpriv", "--reuid", d->kind->user, "--regid", d->kind->user, "--clear-groups"};
 		memcpy(argv, as, sizeof as);
 		k = COUNT_OF(as);
 	}

@@ -41,7 +41,7 @@ struct nemesis {
 	bool needs_members; /* members must be removed and added to mend it */
 	bool needs_etcd;    /* it asks the servers in etcd's words */
 	bool needs_datastore;
-	bool is_moment;     /* over with begin() */
+	bool is_moment; /* over with begin() */
 	/* Below 0 when it could not be done: nothing is broken then. */
 	int (*begin)(struct nemesis_fault *f, struct err *err);
 	void (*tick)(struct nemesis_fault *f);                /* every 100 ms or so while it lasts; may be NULL */

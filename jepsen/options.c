@@ -39,7 +39,8 @@ static int check(struct jepsen_options *o, struct err *err)
 	if (o->datastore && !datastore_find(o->datastore))
 		return err_set(err, ERR_INVAL, "--datastore: \"%s\" is none of postgres, mysql, etcd", o->datastore);
 	if (o->datastore && (!t->serves_kube || o->nodes == NODES_MAX))
-		return err_set(err, ERR_INVAL, "--datastore: for --target k3x-server, with %d servers at most", NODES_MAX - 1);
+		return err_set(
+		        err, ERR_INVAL, "--datastore: for --target k3x-server, with %d servers at most", NODES_MAX - 1);
 	if (o->nodes < 1 || o->nodes > 7)
 		return err_set(err, ERR_INVAL, "--nodes: 1 to 7 are possible");
 	if (o->nodes > 1 && !t->has_clusters)

@@ -2,6 +2,8 @@
  * came from. They point into those; they live in an arena for the length of an answer. */
 #include "node/wasm/wasm_int.h"
 
+#include "base/check.h"
+
 #include "node/ground/node_record.h"
 
 static CRI(PodSandbox) * sandbox_item(const struct box *b, struct arena *a)
@@ -80,6 +82,7 @@ const void *wasm_join(void *arg, const ProtobufCMessage *answer, struct arena *a
 
 void box_status(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	const struct box *b = box_find(w, ((CRI(PodSandboxRequest) *)call->request)->pod_sandbox_id);
 	CRI(PodSandboxStatusResponse) r = RUNTIME__V1__POD_SANDBOX_STATUS_RESPONSE__INIT;
 	CRI(PodSandboxStatus) s = RUNTIME__V1__POD_SANDBOX_STATUS__INIT;
@@ -103,6 +106,7 @@ void box_status(struct wasm *w, struct call *call)
 
 void container_status(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	const struct wasm_container *c = container_find(w, ((CRI(ContainerRequest) *)call->request)->container_id);
 	CRI(ContainerStatusResponse) r = RUNTIME__V1__CONTAINER_STATUS_RESPONSE__INIT;
 	CRI(ContainerStatus) s = RUNTIME__V1__CONTAINER_STATUS__INIT;

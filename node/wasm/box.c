@@ -33,6 +33,7 @@ struct box *box_find(struct wasm *w, const char *id)
 
 struct box *box_new(struct wasm *w, const char *id, CRI(RunPodSandboxRequest) * request)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct box *b = xcalloc(1, sizeof *b);
 	*b = (struct box){.w = w, .id = xstrdup(id), .request = request, .ip = xstrdup(""), .network = -1};
 	list_init(&b->containers);
@@ -42,6 +43,7 @@ struct box *box_new(struct wasm *w, const char *id, CRI(RunPodSandboxRequest) * 
 
 void box_free(struct box *b)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
 	CHECK(!b->running);
 	while (!list_empty(&b->containers))
 		wasm_container_free(CONTAINER_OF(b->containers.next, struct wasm_container, in_box));
@@ -92,6 +94,8 @@ static void disconnect(struct box *b);
 
 static void give_up(struct box *b, const struct err *err)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
+	CHECK(b->running && err->code);
 	struct call *c = TAKE(b->running);
 	disconnect(b);
 	wasm_link_send(b->w->link, WASM_UNBOX, b->id, 0, SLICE_NULL, NULL, 0);
@@ -102,6 +106,8 @@ static void give_up(struct box *b, const struct err *err)
 
 static void is_run(struct box *b)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
+	CHECK(b->running && !b->is_ready);
 	CRI(RunPodSandboxResponse) r = RUNTIME__V1__RUN_POD_SANDBOX_RESPONSE__INIT;
 	b->is_ready = true;
 	r.pod_sandbox_id = b->id;
@@ -129,6 +135,7 @@ static int write_resolv_conf(const struct box *b, struct err *err)
 
 void box_run(struct wasm *w, struct call *c)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct strbuf id = STRBUF_INIT;
 	struct err err = ERR_INIT;
 	const char *no = refusal((CRI(RunPodSandboxRequest) *)c->request);
@@ -242,6 +249,8 @@ static void is_connected(struct errand *e)
 
 static void connect_box(struct box *b)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
+	CHECK(b->network >= 0 && !b->is_connecting);
 	struct connecting *c = connecting_new(b);
 	struct err err = ERR_INIT;
 	c->fd = fcntl(b->network, F_DUPFD_CLOEXEC, 3);
@@ -255,11 +264,13 @@ static void connect_box(struct box *b)
 
 void box_need_network(struct box *b)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
 	wasm_link_send(b->w->link, WASM_BOX, b->id, 0, SLICE_NULL, NULL, 0);
 }
 
 void box_told(struct box *b, int network, const struct err *err)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
 	if (network >= 0) {
 		if (b->network >= 0)
 			close(b->network);
@@ -280,6 +291,7 @@ void box_told(struct box *b, int network, const struct err *err)
 
 void box_is_lost(struct box *b)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
 	LIST_FOREACH (it, &b->containers)
 		if (CONTAINER_OF(it, struct wasm_container, in_box)->state == IS_RUNNING)
 			return;
@@ -295,6 +307,7 @@ void box_is_lost(struct box *b)
 
 void box_stop(struct wasm *w, struct call *c)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct box *b = box_find(w, ((CRI(PodSandboxRequest) *)c->request)->pod_sandbox_id);
 	if (!b) {
 		wasm_call_refuse(c, ERR_NOT_FOUND, "there is no such sandbox");
@@ -315,6 +328,7 @@ void box_stop(struct wasm *w, struct call *c)
 
 void box_remove(struct wasm *w, struct call *c)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct box *b = box_find(w, ((CRI(PodSandboxRequest) *)c->request)->pod_sandbox_id);
 	if (!b) {
 		wasm_call_done(c); /* the CRI: removing what is not there succeeds */

@@ -36,6 +36,7 @@ struct wasm_container *container_find(struct wasm *w, const char *id)
 
 struct wasm_container *wasm_container_new(struct box *b, const char *id, CRI(CreateContainerRequest) * request)
 {
+	LOOP_CHECK_OWNER(b->w->n->loop);
 	struct wasm_container *c = xcalloc(1, sizeof *c);
 	*c = (struct wasm_container){
 	        .box = b, .id = xstrdup(id), .request = request, .reason = xstrdup(""), .message = xstrdup("")};
@@ -47,6 +48,7 @@ struct wasm_container *wasm_container_new(struct box *b, const char *id, CRI(Cre
 
 void wasm_container_free(struct wasm_container *c)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	CHECK(!c->starting && list_empty(&c->stopping));
 	list_del(&c->in_box);
 	map_del(&c->box->w->containers, slice_of(c->id));
@@ -87,6 +89,7 @@ static CRI(CreateContainerRequest) * request_of(const struct making *m)
 
 static void making_end(struct making *m, const struct err *err)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
 	struct call *call = m->call;
 	struct err e = err ? *err : ERR_INIT;
 	list_del(&m->compiling);
@@ -121,6 +124,8 @@ static void know(struct making *m)
 
 static void made(struct making *m)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
+	CHECK(m->module && m->args && m->args[0]);
 	know(m);
 	CRI(CreateContainerResponse) r = RUNTIME__V1__CREATE_CONTAINER_RESPONSE__INIT;
 	CRI(CreateContainerRequest) *q = request_of(m);
@@ -162,6 +167,8 @@ static void made(struct making *m)
 
 static void compile(struct making *m)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
+	CHECK(m->module && list_empty(&m->compiling));
 	if (!wasm_link_is_up(m->w->link)) {
 		err_set(&m->err, ERR_UNAVAILABLE, "%s", wasm_link_trouble(m->w->link));
 		making_end(m, &m->err);
@@ -184,6 +191,7 @@ static void mark_plain(struct wasm *w, const char *module, const struct err *why
 
 void makings_compiled(struct wasm *w, const char *id, const struct err *err)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct list_link mine, *it;
 	list_init(&mine);
 	LIST_FOREACH (at, &w->compiling)
@@ -370,6 +378,7 @@ static const char *refusal(const CRI(ContainerConfig) * c)
 
 void container_create(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	CRI(CreateContainerRequest) *q = (CRI(CreateContainerRequest) *)call->request;
 	const char *no = refusal(q->config);
 	if (no || !box_find(w, q->pod_sandbox_id)) {

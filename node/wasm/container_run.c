@@ -264,6 +264,8 @@ static void prepare(struct errand *e)
 
 static void start_failed(struct starting *s, const struct err *err)
 {
+	LOOP_CHECK_OWNER(s->w->n->loop);
+	CHECK(err->code);
 	struct call *call = TAKE(s->call);
 	struct err e = *err;
 	if (s->c)
@@ -296,6 +298,8 @@ static void prepared(struct errand *e)
 
 static void go_on(struct starting *s)
 {
+	LOOP_CHECK_OWNER(s->w->n->loop);
+	CHECK(!s->is_away && s->c && s->c->starting == s);
 	struct wasm_container *c = s->c;
 	specify(s);
 	if (s->spec.has_network) {
@@ -312,6 +316,7 @@ static void go_on(struct starting *s)
 
 void container_network_there(struct wasm_container *c, const struct err *err)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	struct starting *s = c->starting;
 	if (!s || s->is_away || s->spec.args)
 		return;
@@ -323,6 +328,7 @@ void container_network_there(struct wasm_container *c, const struct err *err)
 
 void container_start(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct wasm_container *c = container_find(w, ((CRI(ContainerRequest) *)call->request)->container_id);
 	if (!c || c->state != IS_CREATED || c->starting || !wasm_link_is_up(w->link)) {
 		wasm_call_refuse(call, !c ? ERR_NOT_FOUND : ERR_UNAVAILABLE, "%s",
@@ -342,6 +348,7 @@ void container_start(struct wasm *w, struct call *call)
 
 void container_told(struct wasm_container *c, const struct err *err)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	struct starting *s = c->starting;
 	if (!s || s->is_away)
 		return;
@@ -384,6 +391,7 @@ static void stopping_end(struct stopping *s, const struct err *err)
 
 static void end_stops(struct wasm_container *c, const struct err *err)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	while (!list_empty(&c->stopping))
 		stopping_end(CONTAINER_OF(c->stopping.next, struct stopping, link), err);
 }
@@ -402,6 +410,7 @@ void container_set_exited(
 
 void container_look(struct wasm_container *c)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
 	struct wasm_exit x;
@@ -422,6 +431,7 @@ void container_look(struct wasm_container *c)
 
 void container_signal(struct wasm_container *c, int number)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	if (c->state == IS_RUNNING)
 		wasm_link_send(c->box->w->link, WASM_SIGNAL, c->id, number, SLICE_NULL, NULL, 0);
 }
@@ -433,6 +443,7 @@ static void grace_is_over(uv_timer_t *t)
 
 void container_stop(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	const CRI(ContainerRequest) *q = (CRI(ContainerRequest) *)call->request;
 	struct wasm_container *c = container_find(w, q->container_id);
 	if (!c || c->state != IS_RUNNING) {
@@ -459,6 +470,8 @@ void container_stop(struct wasm *w, struct call *call)
 
 void container_cancel(struct wasm_container *c, const struct err *err)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
+	CHECK(err->code);
 	struct starting *s = c->starting;
 	end_stops(c, err);
 	if (!s)
@@ -474,6 +487,7 @@ void container_cancel(struct wasm_container *c, const struct err *err)
 
 void container_recall(struct wasm_container *c)
 {
+	LOOP_CHECK_OWNER(c->box->w->n->loop);
 	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
 	struct wasm_process p;
@@ -488,6 +502,7 @@ void container_recall(struct wasm_container *c)
 
 void container_remove(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct wasm_container *c = container_find(w, ((CRI(ContainerRequest) *)call->request)->container_id);
 	if (!c) {
 		wasm_call_done(call); /* the CRI: removing what is not there succeeds */
@@ -509,6 +524,7 @@ void container_remove(struct wasm *w, struct call *call)
 
 void container_reopen_log(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	const char *id = ((CRI(ContainerRequest) *)call->request)->container_id;
 	wasm_link_send(w->link, WASM_REOPEN, id, 0, SLICE_NULL, NULL, 0);
 	wasm_call_done(call);

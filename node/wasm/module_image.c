@@ -107,6 +107,7 @@ static void read_manifest(struct errand *e)
 
 static void end_waits(struct module_image *m, const struct err *err)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
 	struct list_link *it;
 	m->is_asking = false;
 	m->is_ready = !err;
@@ -318,6 +319,7 @@ static void have_status(void *arg, const void *answer, const struct err *err)
 
 struct module_image *module_image_use(struct wasm *w, const char *id)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	struct module_image *m = map_get(&w->images, slice_of(id));
 	if (!m) {
 		m = xcalloc(1, sizeof *m);
@@ -350,6 +352,7 @@ static void tell_ready(struct loop_task *t)
 
 void module_image_wait(struct module_image *m, struct image_wait *wait)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
 	list_push_back(&m->waiting, &wait->link);
 	if (m->is_asking)
 		return;
@@ -379,6 +382,7 @@ static void view_removed(void *arg, const void *answer, const struct err *err)
 
 static void remove_view(struct module_image *m)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
 	SNAPSHOTS(SnapshotRequest) r = CONTAINERD__SERVICES__SNAPSHOTS__V1__SNAPSHOT_REQUEST__INIT;
 	if (umount2(m->root, MNT_DETACH) != 0 && rmdir(m->root) != 0)
 		return; /* it was never mounted */
@@ -427,6 +431,7 @@ static void drop_idle(uv_timer_t *t)
 
 void module_image_leave(struct module_image *m)
 {
+	LOOP_CHECK_OWNER(m->w->n->loop);
 	CHECK(m->users);
 	if (--m->users || m->is_asking)
 		return;

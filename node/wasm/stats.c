@@ -129,6 +129,7 @@ static void others_told(void *arg, const void *answer, const struct err *err)
 
 void wasm_stats(struct wasm *w, struct call *call)
 {
+	LOOP_CHECK_OWNER(w->n->loop);
 	CHECK(w->n->cri);
 	struct stats *s = xcalloc(1, sizeof *s);
 	s->w = w;

@@ -164,8 +164,7 @@ static void answer(struct applying *a)
 {
 	struct list_link *l;
 	while ((l = list_pop_front(&a->own)) != NULL) {
-		struct store_request *req =
-		        log_waiting_end(a->engine, CONTAINER_OF(l, struct log_waiting, link));
+		struct store_request *req = log_waiting_end(a->engine, CONTAINER_OF(l, struct log_waiting, link));
 		if (!req)
 			continue;
 		if (req->type == STORE_REQUEST_LEASE_KEEPALIVE)

@@ -10,8 +10,8 @@
 #include "base/histogram.h"
 #include "base/mem/list.h"
 
-/* A request from its submission to its hand-over. In a flight it keeps its place until the entry comes by, for the place
- * says which of the entry's items it is. */
+/* A request from its submission to its hand-over. In a flight it keeps its place until the entry comes by, for the
+ * place says which of the entry's items it is. */
 struct log_waiting {
 	struct list_link link;
 	struct store_request *req; /* NULL: answered already, its time was over */

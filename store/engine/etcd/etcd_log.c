@@ -31,13 +31,7 @@
 
 #define PREFIX "k3x/"
 #define FORM "1 "
-enum {
-	READ_MAX = 32,
-	ADD_MS = 1000,
-	PART_BYTES = 1024 * 1024,
-	HEAD_BYTES = 16,
-	ENTRY_BYTES_MAX = 1536 * 1024 - 4096
-};
+enum { READ_MAX = 32, ADD_MS = 1000, PART_BYTES = 1024 * 1024, HEAD_BYTES = 16, ENTRY_BYTES_MAX = 1536 * 1024 - 4096 };
 
 struct etcd_log {
 	struct shared_log base;
