@@ -64,6 +64,7 @@ int external_engine_open(const struct external_options *o, struct engine **ret, 
 		struct log_engine_options e = {.data_dir = o->data_dir,
 		        .source = {open_again, close_source, s},
 		        .connect_wait_ms = o->connect_wait_ms,
+		        .request_ms = o->request_ms,
 		        .snapshot_entries = o->snapshot_entries};
 		log_info("store", "opening the datastore", "name=%s", dsn_redact(&s->arena, o->endpoint));
 		rc = log_engine_open(&e, ret, err);

@@ -10,7 +10,7 @@ struct external_options {
 	const char *ca_file, *certificate_file, *key_file; /* PEM; NULL: none */
 	const char *data_dir;                              /* of this server's copy; made when it is not there */
 	/* 0: as log_engine.h says */
-	unsigned connect_wait_ms;
+	unsigned connect_wait_ms, request_ms;
 	int64_t snapshot_entries;
 };
 

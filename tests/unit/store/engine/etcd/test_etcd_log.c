@@ -19,8 +19,11 @@ static struct engine *open_in(const char *folder)
 	struct err err = ERR_INIT;
 	snprintf(path, sizeof path, "%s/%s", suite_folder, folder);
 	snprintf(endpoint, sizeof endpoint, "http://127.0.0.1:1,http://127.0.0.1:%d", port); /* the first is nobody's */
-	struct external_options o = {
-	        .endpoint = endpoint, .data_dir = path, .connect_wait_ms = 5000, .snapshot_entries = snapshot_entries};
+	struct external_options o = {.endpoint = endpoint,
+	        .data_dir = path,
+	        .connect_wait_ms = 5000,
+	        .request_ms = 60000,
+	        .snapshot_entries = snapshot_entries};
 	if (external_engine_open(&o, &e, &err) != 0)
 		fail_msg("%s", err.msg);
 	WAIT_FOR(store_has_leader(e));

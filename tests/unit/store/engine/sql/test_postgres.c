@@ -14,8 +14,11 @@ static int open_as(const char *endpoint, const char *folder, struct engine **ret
 {
 	char path[128];
 	snprintf(path, sizeof path, "%s/%s", suite_folder, folder);
-	struct external_options o = {
-	        .endpoint = endpoint, .data_dir = path, .connect_wait_ms = 3000, .snapshot_entries = snapshot_entries};
+	struct external_options o = {.endpoint = endpoint,
+	        .data_dir = path,
+	        .connect_wait_ms = 3000,
+	        .request_ms = 60000,
+	        .snapshot_entries = snapshot_entries};
 	return external_engine_open(&o, ret, err);
 }
 
