@@ -238,7 +238,7 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 	startup_go_last_when_memory_is_short();
 	watch_signals(a);
 	log_info("agent", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s server=%s", K3X_VERSION,
-	        K3X_KUBE_VERSION, s->data_dir, s->node_name, s->node_ip, s->join_url);
+	        K3X_KUBE_VERSION, s->data_dir, s->node_name, s->node_addresses, s->join_url);
 	return start_parts(a, err);
 }
 

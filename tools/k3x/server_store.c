@@ -73,7 +73,7 @@ int server_store_ask(struct engine *e, struct server_question *q)
 
 const char *server_peer_address(struct server_settings *s)
 {
-	return arena_printf(&s->arena, "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
+	return arena_printf(&s->arena, strchr(s->node_ip, ':') ? "https://[%s]:%d" : "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
 }
 
 static int open_tls(struct server_settings *s, struct server_store *o, struct err *err)
