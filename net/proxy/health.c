@@ -122,7 +122,7 @@ bool health_set(struct health *h, struct slice key, int port, size_t local_endpo
 		close_server(h, &c->server);
 	c->port = port;
 	c->endpoints = local_endpoints;
-	return c->server || open_server(h, port, "0.0.0.0", asked_after_service, c, &c->server, err) == 0;
+	return c->server || open_server(h, port, NULL, asked_after_service, c, &c->server, err) == 0;
 }
 
 /* ---- the proxy as a whole ---- */

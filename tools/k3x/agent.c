@@ -194,8 +194,7 @@ static int prepare_access(struct agent *a, struct err *err)
 	struct url url;
 	if (url_parse(&s->arena, s->join_url, 6443, &url, err) != 0)
 		return err_wrap(err, "--server");
-	bool is_v6 = strchr(url.host, ':') != NULL;
-	a->access.fallback = arena_printf(&s->arena, is_v6 ? "[%s]:%d" : "%s:%d", url.host, url.port);
+	a->access.fallback = url_authority(&s->arena, url.host, url.port);
 	a->access.url = arena_printf(&s->arena, "https://127.0.0.1:%d", (int)s->lb_port);
 	return open_identities(a, err);
 }

@@ -86,6 +86,7 @@ static void *start(const struct part_env *env, struct err *err)
 	        .config = s->kubelet,
 	        .node_name = s->node_name,
 	        .node_ip = s->node_ip,
+	        .node_ip_other = s->node_ip_other,
 	        .labels = s->node_label.items,
 	        .labels_count = s->node_label.count,
 	        .taints = s->node_taint.items,
