@@ -31,6 +31,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A part of a family's table, by its key. */
+struct part {
+	const struct proxy_family *family;
+	char *key;
+};
+
 struct service {
 	struct slice key;               /* "namespace/name"; lives behind the struct */
 	struct informer_object *object; /* NULL: only slices are there */
@@ -40,7 +46,7 @@ struct service {
 	char *rank, *uid;
 	char *places; /* what it claims, as one text */
 	char *told;   /* the conflicts of the last event; "" */
-	char **parts; /* keys of its parts in the table */
+	struct part *parts; /* of the tables */
 	size_t parts_count;
 	struct udp_view *udp; /* where its UDP ports lead; NULL: it has none */
 };
@@ -50,6 +56,17 @@ struct slice_ref {
 	struct list_link link;
 	struct informer_object *object;
 	struct service *service;
+};
+
+struct proxy;
+
+/* The table of a family; there is none of one that the cluster has not. */
+struct family_table {
+	struct proxy *proxy;
+	const struct proxy_family *family;
+	const char *cluster_cidr;
+	struct nft_table *table; /* NULL: there is none */
+	bool is_applied;
 };
 
 struct proxy {
@@ -65,7 +82,7 @@ struct proxy {
 	struct claims claims;
 	struct list_link dirty;
 	struct loop_defer sync;
-	struct nft_table *table;
+	struct family_table tables[IP_FAMILIES]; /* by enum ip_family */
 	bool closing, started, localnet_on;
 	size_t hairpins; /* elements added since the table was last rebuilt */
 	struct closing parts;
@@ -228,7 +245,7 @@ static void on_node_deleted(void *arg, struct informer_object *o)
 
 static const char *node_place(struct arena *a, const struct proxy_port *port)
 {
-	return arena_printf(a, "node %s %d", port->protocol, port->node_port);
+	return arena_printf(a, "node %s %s %d", port->family->ip, port->protocol, port->node_port);
 }
 
 static const char *address_place(struct arena *a, const char *ip, const struct proxy_port *port)
@@ -318,7 +335,7 @@ static void service_free(struct proxy *p, struct service *s)
 	claims_drop(&p->claims, &s->claimant);
 	list_del(&s->dirty);
 	for (size_t i = 0; i < s->parts_count; i++)
-		free(s->parts[i]);
+		free(s->parts[i].key);
 	free(s->parts);
 	udp_view_free(s->udp);
 	free(s->rank);
@@ -328,22 +345,29 @@ static void service_free(struct proxy *p, struct service *s)
 	free(s);
 }
 
-static void drop_parts(struct proxy *p, struct service *s, char *const *kept, size_t n)
+static struct family_table *table_of(struct proxy *p, const struct proxy_family *f)
+{
+	CHECK(p->tables[f->family].table);
+	return &p->tables[f->family];
+}
+
+static void drop_parts(struct proxy *p, struct service *s, const struct part *kept, size_t n)
 {
 	for (size_t i = 0; i < s->parts_count; i++) {
+		const struct part *x = &s->parts[i];
 		bool is_kept = false;
 		for (size_t k = 0; k < n; k++)
-			is_kept = is_kept || strcmp(s->parts[i], kept[k]) == 0;
+			is_kept = is_kept || (x->family == kept[k].family && strcmp(x->key, kept[k].key) == 0);
 		if (!is_kept)
-			nft_table_drop(p->table, slice_of(s->parts[i]));
-		free(s->parts[i]);
+			nft_table_drop(table_of(p, x->family)->table, slice_of(x->key));
+		free(x->key);
 	}
 	free(s->parts);
 }
 
 /* A memory is older than all ports, so that it is there before who leads to it. */
 static void put_memories(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *port,
-        const char *key, char **keys, size_t *n)
+        const char *key, struct part *parts, size_t *n)
 {
 	struct proxy_memory *memories;
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
@@ -353,8 +377,9 @@ static void put_memories(struct proxy *p, struct service *s, struct arena *a, co
 		strbuf_reset(&remove);
 		proxy_memory_add(&add, &memories[i]);
 		proxy_memory_delete(&remove, &memories[i]);
-		keys[*n] = xprintf("%s %s", key, memories[i].name);
-		nft_table_put(p->table, slice_of(keys[(*n)++]), SLICE(""), strbuf_slice(&add), strbuf_slice(&remove));
+		parts[*n] = (struct part){port->family, xprintf("%s %s", key, memories[i].name)};
+		nft_table_put(table_of(p, port->family)->table, slice_of(parts[(*n)++].key), SLICE(""), strbuf_slice(&add),
+		        strbuf_slice(&remove));
 	}
 	strbuf_release(&add);
 	strbuf_release(&remove);
@@ -373,21 +398,23 @@ static void put_parts(struct proxy *p, struct service *s, struct arena *a, const
 {
 	CHECK(p->started);
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	char **keys = xcalloc(parts_of(ports, n), sizeof *keys);
+	struct part *parts = xcalloc(parts_of(ports, n), sizeof *parts);
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
-		char *key = keys[count++] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
-		put_memories(p, s, a, &ports[i], key, keys, &count);
+		const struct family_table *t = table_of(p, ports[i].family);
+		char *key = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		parts[count++] = (struct part){ports[i].family, key};
+		put_memories(p, s, a, &ports[i], key, parts, &count);
 		strbuf_reset(&add);
 		strbuf_reset(&remove);
-		proxy_rules_add(&add, &ports[i], p->options.cluster_cidr);
+		proxy_rules_add(&add, &ports[i], t->cluster_cidr);
 		proxy_rules_delete(&remove, &ports[i]);
 		if (nft_table_put(
-		            p->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
+		            t->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
 			p->hairpins += ports[i].n_internal + (ports[i].external_local ? ports[i].n_cluster : 0);
 	}
-	drop_parts(p, s, keys, count);
-	s->parts = keys;
+	drop_parts(p, s, parts, count);
+	s->parts = parts;
 	s->parts_count = count;
 	strbuf_release(&add);
 	strbuf_release(&remove);
@@ -469,6 +496,8 @@ static void update_service(struct proxy *p, struct service *s)
 	        .zone = p->zone};
 	struct json *meta = json_get(v.service, "metadata");
 	v.slices = parse_slices(s, &a, &v.slices_count);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		v.serves[f] = p->tables[f].table != NULL;
 	free(s->rank);
 	free(s->uid);
 	s->rank = text_of(json_get_str(meta, "creationTimestamp"));
@@ -500,7 +529,9 @@ static void sync_now(struct loop_defer *d)
 		update_service(p, CONTAINER_OF(l, struct service, dirty));
 	if (p->hairpins > PROXY_HAIRPINS_MAX) {
 		p->hairpins = 0;
-		nft_table_rebuild(p->table);
+		for (int f = 0; f < IP_FAMILIES; f++)
+			if (p->tables[f].table)
+				nft_table_rebuild(p->tables[f].table);
 	}
 }
 
@@ -512,20 +543,22 @@ static void on_synced(void *arg)
 		return;
 	p->started = true;
 	sync_now(&p->sync);
-	nft_table_start(p->table);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table)
+			nft_table_start(p->tables[f].table);
 }
 
 /* ---- what the table tells ---- */
 
 static void write_frame(void *arg, struct strbuf *out)
 {
-	struct proxy *p = arg;
-	proxy_rules_frame(out, p->options.cluster_cidr);
+	const struct family_table *t = arg;
+	proxy_rules_frame(out, t->family, t->cluster_cidr);
 }
 
 static void part_refused(void *arg, struct slice key, const struct err *err)
 {
-	struct proxy *p = arg;
+	struct proxy *p = ((struct family_table *)arg)->proxy;
 	struct service *s = map_get(&p->services, slice_cut(&key, ' '));
 	if (s && s->object)
 		proxy_event(
@@ -534,15 +567,9 @@ static void part_refused(void *arg, struct slice key, const struct err *err)
 
 /* Node ports answer on 127.0.0.1 too, as people try first. The kernel routes such packets only when told so; the frame
  * keeps strangers from reaching what listens there, and so stands before the switch is turned. */
-static void table_applied(void *arg)
+static void turn_localnet_on(struct proxy *p)
 {
 	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
-	struct proxy *p = arg;
-	health_applied(p->health);
-	if (p->udp_changed)
-		sweep_udp(p);
-	if (p->localnet_on)
-		return;
 	p->localnet_on = true;
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, "1", 1) != 1)
@@ -551,14 +578,64 @@ static void table_applied(void *arg)
 		close(fd);
 }
 
+static bool all_applied(const struct proxy *p)
+{
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table && !p->tables[f].is_applied)
+			return false;
+	return true;
+}
+
+static void table_applied(void *arg)
+{
+	struct family_table *t = arg;
+	struct proxy *p = t->proxy;
+	t->is_applied = true;
+	if (!all_applied(p))
+		return;
+	health_applied(p->health);
+	if (p->udp_changed)
+		sweep_udp(p);
+	if (!p->localnet_on && p->tables[IP_V4].table)
+		turn_localnet_on(p);
+}
+
 /* ---- life ---- */
+
+static void make_table(struct proxy *p, const struct ip_net *pods)
+{
+	char cidr[IP_NET_TEXT_MAX];
+	struct family_table *t = &p->tables[pods->first.family];
+	*t = (struct family_table){.proxy = p,
+	        .family = &proxy_families[pods->first.family],
+	        .cluster_cidr = arena_strdup(&p->arena, ip_net_write(pods, cidr))};
+	struct nft_table_options o = {.loop = p->loop,
+	        .name = t->family->table,
+	        .nft_path = p->options.nft_path,
+	        .frame = write_frame,
+	        .refused = part_refused,
+	        .applied = table_applied,
+	        .arg = t};
+	t->table = nft_table_new(&o);
+}
+
+static void make_tables(struct proxy *p, const char *cluster_cidr)
+{
+	struct ip_nets pods;
+	struct err err = ERR_INIT;
+	if (ip_nets_parse(cluster_cidr, &pods, &err) != 0) {
+		log_error("proxy", "no service is served", "error=\"%s\"", err.msg);
+		return;
+	}
+	for (size_t i = 0; i < pods.count; i++)
+		make_table(p, &pods.items[i]);
+}
 
 struct proxy *proxy_new(const struct proxy_options *options)
 {
 	struct proxy *p = xcalloc(1, sizeof *p);
 	p->options = *options;
 	p->options.node_name = arena_strdup(&p->arena, options->node_name);
-	p->options.cluster_cidr = arena_strdup(&p->arena, options->cluster_cidr);
 	p->loop = options->client->loop;
 	LOOP_CHECK_OWNER(p->loop);
 	list_init(&p->dirty);
@@ -568,14 +645,7 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	p->health = health_new(p->loop);
 	p->sweeper = udp_sweeper_new(p->loop);
 	const char *only_us = arena_printf(&p->arena, "metadata.name=%s", options->node_name);
-	struct nft_table_options table = {.loop = p->loop,
-	        .name = PROXY_TABLE,
-	        .nft_path = options->nft_path,
-	        .frame = write_frame,
-	        .refused = part_refused,
-	        .applied = table_applied,
-	        .arg = p};
-	p->table = nft_table_new(&table);
+	make_tables(p, options->cluster_cidr);
 	struct informer_options services = {.client = options->client,
 	        .path = "/api/v1/services",
 	        .added = on_service,
@@ -648,6 +718,8 @@ void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
 	closing_hold(&p->parts), informer_close(p->node_informer, closing_part_done, &p->parts);
 	closing_hold(&p->parts), udp_sweeper_close(p->sweeper, closing_part_done, &p->parts);
 	closing_hold(&p->parts), health_close(p->health, closing_part_done, &p->parts);
-	closing_hold(&p->parts), nft_table_close(p->table, closing_part_done, &p->parts);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table)
+			closing_hold(&p->parts), nft_table_close(p->tables[f].table, closing_part_done, &p->parts);
 	closing_part_done(&p->parts);
 }
