@@ -12,8 +12,11 @@
 #include "net/proxy/proxy.h"
 
 #include "api/client/informer.h"
+#include "api/client/meta.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/json/scan.h"
 #include "base/log.h"
 #include "base/mem/list.h"
 #include "base/mem/map.h"
@@ -21,9 +24,11 @@
 #include "net/nft_table.h"
 #include "net/proxy/claims_int.h"
 #include "net/proxy/health.h"
+#include "net/proxy/pages.h"
 #include "net/proxy/proxy_build_int.h"
 #include "net/proxy/proxy_event_int.h"
 #include "net/proxy/proxy_rules_int.h"
+#include "net/proxy/tracking.h"
 #include "net/proxy/udp_sweep.h"
 
 #include <fcntl.h>
@@ -49,6 +54,7 @@ struct service {
 	struct part *parts; /* of the tables */
 	size_t parts_count;
 	struct udp_view *udp; /* where its UDP ports lead; NULL: it has none */
+	bool lacks_internal, lacks_external; /* by a policy Local, though there are endpoints elsewhere */
 };
 
 /* Hangs on a slice's informer object. */
@@ -65,7 +71,8 @@ struct family_table {
 	struct proxy *proxy;
 	const struct proxy_family *family;
 	const char *cluster_cidr;
-	struct nft_table *table; /* NULL: there is none */
+	char node_ports[PROXY_NODE_PORTS_BYTES_MAX]; /* where node ports are; "": everywhere */
+	struct nft_table *table;                     /* NULL: there is none */
 	bool is_applied;
 };
 
@@ -76,6 +83,10 @@ struct proxy {
 	struct informer *services_informer, *slices_informer, *node_informer;
 	char *zone; /* of this node; "" */
 	struct health *health;
+	struct pages *pages;
+	struct proxy_metrics metrics;
+	uint64_t changed_ns;  /* monotonic: the first change that the kernel has not got yet; 0: none */
+	int64_t triggered_ms; /* Unix time: what happened first of that, as slices tell it; 0: not told */
 	struct udp_sweeper *sweeper;
 	bool udp_changed;    /* since flows were swept */
 	struct map services; /* key -> struct service */
@@ -116,8 +127,29 @@ static void mark_dirty(struct proxy *p, struct service *s)
 		return;
 	if (!list_linked(&s->dirty))
 		list_push_back(&p->dirty, &s->dirty);
+	if (!p->changed_ns)
+		p->changed_ns = histogram_now_ns();
+	p->metrics.queued_ms = (uint64_t)(clock_wall_ns() / 1000000);
 	if (p->started)
 		loop_defer(p->loop, &p->sync);
+}
+
+static void service_counts(struct proxy *p)
+{
+	p->metrics.service_changes++;
+	p->metrics.service_pending++;
+}
+
+/* When it was that happened what a slice tells: the earliest of those that wait. */
+static void endpoint_counts(struct proxy *p, const struct informer_object *o)
+{
+	struct slice at = json_find(informer_text(o), "metadata", "annotations",
+	        "endpoints.kubernetes.io/last-change-trigger-time", NULL);
+	p->metrics.endpoint_changes++;
+	p->metrics.endpoint_pending++;
+	int64_t ms = at.len ? kube_time_parse(at) * 1000 : 0;
+	if (p->started && ms && (!p->triggered_ms || ms < p->triggered_ms))
+		p->triggered_ms = ms;
 }
 
 static void on_service(void *arg, struct informer_object *o)
@@ -126,6 +158,7 @@ static void on_service(void *arg, struct informer_object *o)
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = o;
+	service_counts(p);
 	mark_dirty(p, s);
 }
 
@@ -139,6 +172,7 @@ static void on_service_deleted(void *arg, struct informer_object *o)
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = NULL;
+	service_counts(p);
 	mark_dirty(p, s);
 }
 
@@ -159,6 +193,7 @@ static void on_slice(void *arg, struct informer_object *o)
 	struct strbuf key = STRBUF_INIT;
 	struct slice_ref *ref = o->user;
 	slice_service(o, &key);
+	endpoint_counts(p, o);
 	if (ref && !slice_eq(ref->service->key, strbuf_slice(&key))) { /* moved to another service */
 		list_del(&ref->link);
 		mark_dirty(p, ref->service);
@@ -188,6 +223,8 @@ static void on_slice_deleted(void *arg, struct informer_object *o)
 	struct slice_ref *ref = o->user;
 	if (!ref)
 		return;
+	p->metrics.endpoint_changes++;
+	p->metrics.endpoint_pending++;
 	list_del(&ref->link);
 	mark_dirty(p, ref->service);
 	free(ref);
@@ -467,6 +504,22 @@ static void check_health(
 	        "FailedToStartServiceHealthcheck", err.msg);
 }
 
+/* As upstream counts them: by a policy Local none is here, and somewhere else there are. */
+static void count_lacks(struct proxy *p, struct service *s, const struct json *service, const struct proxy_port *ports,
+        size_t n)
+{
+	bool is_local = slice_is(json_str(json_path(service, "spec", "internalTrafficPolicy", NULL)), "Local");
+	bool internal = false, external = false;
+	for (size_t i = 0; i < n; i++) {
+		internal = internal || (is_local && !ports[i].n_internal && ports[i].n_cluster);
+		external = external || (ports[i].external_local && !ports[i].n_external && ports[i].n_cluster);
+	}
+	p->metrics.no_local_internal += (uint64_t)internal - (uint64_t)s->lacks_internal;
+	p->metrics.no_local_external += (uint64_t)external - (uint64_t)s->lacks_external;
+	s->lacks_internal = internal;
+	s->lacks_external = external;
+}
+
 static char *text_of(struct slice s)
 {
 	return xmemdup(s.ptr ? s.ptr : "", s.len);
@@ -509,6 +562,7 @@ static void update_service(struct proxy *p, struct service *s)
 		yield(p, s, &a, &ports[i], &lost);
 	put_parts(p, s, &a, ports, n);
 	check_health(p, s, v.service, ports, n);
+	count_lacks(p, s, v.service, ports, n);
 	tell_lost(p, s, &lost);
 	keep_udp(p, s, ports, n);
 	strbuf_release(&lost);
@@ -553,12 +607,13 @@ static void on_synced(void *arg)
 static void write_frame(void *arg, struct strbuf *out)
 {
 	const struct family_table *t = arg;
-	proxy_rules_frame(out, t->family, t->cluster_cidr);
+	proxy_rules_frame(out, t->family, t->cluster_cidr, t->node_ports);
 }
 
 static void part_refused(void *arg, struct slice key, const struct err *err)
 {
 	struct proxy *p = ((struct family_table *)arg)->proxy;
+	p->metrics.refused++;
 	struct service *s = map_get(&p->services, slice_cut(&key, ' '));
 	if (s && s->object)
 		proxy_event(
@@ -586,6 +641,20 @@ static bool all_applied(const struct proxy *p)
 	return true;
 }
 
+/* What waited is in the kernel. */
+static void note_applied(struct proxy *p)
+{
+	int64_t now_ms = (clock_wall_ns() / 1000000);
+	p->metrics.applied_ms = (uint64_t)now_ms;
+	p->metrics.service_pending = p->metrics.endpoint_pending = 0;
+	if (p->changed_ns)
+		histogram_observe_since(&p->metrics.sync, p->changed_ns);
+	if (p->triggered_ms && p->triggered_ms < now_ms)
+		histogram_observe(&p->metrics.programming, (uint64_t)(now_ms - p->triggered_ms) * 1000000);
+	p->changed_ns = 0;
+	p->triggered_ms = 0;
+}
+
 static void table_applied(void *arg)
 {
 	struct family_table *t = arg;
@@ -593,6 +662,7 @@ static void table_applied(void *arg)
 	t->is_applied = true;
 	if (!all_applied(p))
 		return;
+	note_applied(p);
 	health_applied(p->health);
 	if (p->udp_changed)
 		sweep_udp(p);
@@ -602,6 +672,24 @@ static void table_applied(void *arg)
 
 /* ---- life ---- */
 
+/* Ranges of the other family say nothing about this one, as upstream has it. */
+static void list_node_ports(const struct proxy *p, const struct proxy_family *f, char out[PROXY_NODE_PORTS_BYTES_MAX])
+{
+	const struct proxy_arguments *a = &p->options.arguments;
+	const char *own[] = {p->options.node_ip, p->options.node_ip_other};
+	struct strbuf b = STRBUF_INIT;
+	char text[IP_NET_TEXT_MAX];
+	struct ip ip;
+	for (size_t i = 0; i < a->n_node_port_ranges; i++)
+		if (a->node_port_ranges[i].first.family == f->family)
+			strbuf_addf(&b, "%s%s", b.len ? ", " : "", ip_net_write(&a->node_port_ranges[i], text));
+	for (size_t i = 0; a->node_ports_primary && i < COUNT_OF(own); i++)
+		if (own[i] && ip_parse(slice_of(own[i]), &ip) && ip.family == f->family)
+			strbuf_adds(&b, own[i]);
+	snprintf(out, PROXY_NODE_PORTS_BYTES_MAX, "%s", strbuf_cstr(&b));
+	strbuf_release(&b);
+}
+
 static void make_table(struct proxy *p, const struct ip_net *pods)
 {
 	char cidr[IP_NET_TEXT_MAX];
@@ -609,6 +697,7 @@ static void make_table(struct proxy *p, const struct ip_net *pods)
 	*t = (struct family_table){.proxy = p,
 	        .family = &proxy_families[pods->first.family],
 	        .cluster_cidr = arena_strdup(&p->arena, ip_net_write(pods, cidr))};
+	list_node_ports(p, t->family, t->node_ports);
 	struct nft_table_options o = {.loop = p->loop,
 	        .name = t->family->table,
 	        .nft_path = p->options.nft_path,
@@ -642,7 +731,10 @@ struct proxy *proxy_new(const struct proxy_options *options)
 	claims_init(&p->claims);
 	loop_defer_init(&p->sync, sync_now);
 	p->zone = xstrdup("");
-	p->health = health_new(p->loop);
+	proxy_metrics_init(&p->metrics);
+	p->health = health_new(p->loop, &options->arguments.healthz, &p->metrics);
+	p->pages = pages_new(p->loop, &options->arguments.metrics, &p->metrics);
+	tracking_apply(&options->arguments);
 	p->sweeper = udp_sweeper_new(p->loop);
 	const char *only_us = arena_printf(&p->arena, "metadata.name=%s", options->node_name);
 	make_tables(p, options->cluster_cidr);
@@ -718,6 +810,7 @@ void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
 	closing_hold(&p->parts), informer_close(p->node_informer, closing_part_done, &p->parts);
 	closing_hold(&p->parts), udp_sweeper_close(p->sweeper, closing_part_done, &p->parts);
 	closing_hold(&p->parts), health_close(p->health, closing_part_done, &p->parts);
+	closing_hold(&p->parts), pages_close(p->pages, closing_part_done, &p->parts);
 	for (int f = 0; f < IP_FAMILIES; f++)
 		if (p->tables[f].table)
 			closing_hold(&p->parts), nft_table_close(p->tables[f].table, closing_part_done, &p->parts);

@@ -10,6 +10,7 @@
 #define K3X_NET_PROXY_PROXY_H
 
 #include "api/client/client.h"
+#include "net/proxy/arguments.h"
 
 struct proxy;
 
@@ -18,6 +19,8 @@ struct proxy_options {
 	const char *node_name;    /* for traffic policies `Local` */
 	const char *cluster_cidr; /* pods, one or two ranges: the families that are served; traffic from elsewhere to a node port is masqueraded */
 	const char *nft_path;     /* NULL: "nft" on PATH */
+	const char *node_ip, *node_ip_other; /* where node ports of "primary" are; NULL: none of a second family */
+	struct proxy_arguments arguments;    /* texts outlive the proxy */
 };
 
 /* Starts following; the rules of an earlier run stay until the first complete state replaces them in one transaction.

@@ -43,21 +43,24 @@ static void write_sets(struct strbuf *out, const struct proxy_family *f)
 }
 
 /* The kernel lets nothing from ::1 leave the loopback link, so that node ports are not on it. */
-static void write_dispatch(struct strbuf *out, const struct proxy_family *f)
+static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *node_ports)
 {
 	bool is_v6 = f->family == IP_V6;
+	char open[PROXY_NODE_PORTS_BYTES_MAX + 32] = "";
+	if (*node_ports)
+		snprintf(open, sizeof open, "%s daddr { %s } ", f->ip, node_ports);
 	strbuf_addf(out,
 	        "	chain dispatch {\n"
 	        "		%s daddr . meta l4proto . th dport vmap @services\n"
 	        "		%s daddr . meta l4proto . th dport vmap @externals\n"
-	        "		%sfib daddr type local meta l4proto . th dport vmap @node-ports\n"
+	        "		%s%sfib daddr type local meta l4proto . th dport vmap @node-ports\n"
 	        "	}\n"
 	        "	chain prerouting {\n"
 	        "		type nat hook prerouting priority dstnat; policy accept;\n"
 	        "		%s daddr != %s jump dispatch\n"
 	        "	}\n"
 	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n",
-	        f->ip, f->ip, is_v6 ? "ip6 daddr != ::1 " : "", f->ip, is_v6 ? "::1" : "127.0.0.0/8");
+	        f->ip, f->ip, is_v6 ? "ip6 daddr != ::1 " : "", open, f->ip, is_v6 ? "::1" : "127.0.0.0/8");
 }
 
 static void write_postrouting(struct strbuf *out, const struct proxy_family *f)
@@ -91,11 +94,12 @@ static void write_refusals(struct strbuf *out, const struct proxy_family *f)
 	                 "refuse; }\n");
 }
 
-void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr)
+void proxy_rules_frame(
+        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports)
 {
 	strbuf_addf(out, "add table %s\ndelete table %s\ntable %s {\n", f->table, f->table, f->table);
 	write_sets(out, f);
-	write_dispatch(out, f);
+	write_dispatch(out, f, node_ports);
 	write_postrouting(out, f);
 	write_refusals(out, f);
 	strbuf_addf(out,

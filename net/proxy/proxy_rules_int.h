@@ -15,6 +15,8 @@ struct proxy_family {
 	const char *type;  /* "ipv4_addr" */
 };
 
+enum { PROXY_NODE_PORTS_BYTES_MAX = 1024 };
+
 extern const struct proxy_family proxy_families[IP_FAMILIES]; /* by enum ip_family */
 
 struct proxy_endpoint {
@@ -64,8 +66,10 @@ size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
-/* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. */
-void proxy_rules_frame(struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr);
+/* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A, B", the
+ * ranges in which addresses of the node have node ports; "": all. */
+void proxy_rules_frame(
+        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports);
 
 /* The commands that add a port, and those that take it away again; the two must get the same port. Its memories are
  * there first. */

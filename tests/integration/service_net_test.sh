@@ -103,6 +103,10 @@ check_is "balancers send nobody new" 503 "$(health)"
 kubectl patch service local --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}' >/dev/null
 check "with the policy Cluster the port is closed" wait_for 10 health_is 000
 check_is "and everybody goes where it is ready" two "$(whom out 203.0.113.2)"
+metrics() { inside curl -s --max-time 3 http://127.0.0.1:10249/metrics; }
+check_has "its metrics have kube-proxy's names" "kubeproxy_sync_proxy_rules_last_timestamp_seconds" "$(metrics)"
+check "changes are timed until the kernel has them" sh -c 'test "$(echo "$1" | sed -n "s/^kubeproxy_sync_proxy_rules_duration_seconds_count //p")" -ge 3' _ "$(metrics)"
+check_is "its mode is told" nftables "$(inside curl -s --max-time 3 http://127.0.0.1:10249/proxyMode)"
 check_is "the proxy is healthy" 200 "$(inside curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:10256/healthz)"
 
 # ---- affinity ----

@@ -10,6 +10,7 @@
 #include "tools/k3s/k3s.h"
 #include "tools/k3x/apiserver_args.h"
 #include "tools/k3x/controller_args.h"
+#include "tools/k3x/proxy_args.h"
 #include "tools/k3x/scheduler_args.h"
 
 #include <stdarg.h>
@@ -104,6 +105,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                NULL},
 	        {"kubelet-arg", 0, FLAG_ITEMS, &s->kubelet_arg, NULL,
 	                "NAME=VALUE for the kubelet, or config=FILE (docs/node.md says which are heeded)", NULL},
+	        {"kube-proxy-arg", 0, FLAG_ITEMS, &s->proxy_arg, NULL,
+	                "NAME=VALUE for the service proxy (docs/network.md says which are heeded)", NULL},
 	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
 	        {"private-registry", 0, FLAG_STRING, &s->private_registry, NULL,
 	                "mirrors of registries and who may pull there (/etc/k3x/registries.yaml)", NULL},
@@ -275,6 +278,7 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 		return 1;
 	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
 	        controller_args_load(&s->controller_arg, &s->controllers, err) != 0 ||
+	        proxy_args_load(&s->proxy_arg, &s->arena, &s->proxy, err) != 0 ||
 	        scheduler_args_load(&s->scheduler_arg, &s->arena, &s->scheduler, err) != 0 ||
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)

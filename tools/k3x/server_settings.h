@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/mem/arena.h"
+#include "net/proxy/arguments.h"
 #include "tools/snapshots/settings.h"
 
 struct join_settings;
@@ -75,6 +76,8 @@ struct server_settings {
 	const char *secrets_provider;    /* "aescbc", "secretbox" */
 	struct flag_list apiserver_arg;  /* --kube-apiserver-arg */
 	struct api_arguments apiserver;  /* what they say */
+	struct flag_list proxy_arg;      /* --kube-proxy-arg */
+	struct proxy_arguments proxy;    /* what they say */
 	struct flag_list controller_arg; /* --kube-controller-manager-arg */
 	struct flag_list scheduler_arg;  /* --kube-scheduler-arg */
 	struct scheduler_configuration scheduler;
