@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem/arena.h"
 #include "base/pki/pki.h"
 
 #include <net/if.h>

@@ -4,7 +4,7 @@
 #define K3X_NET_FABRIC_FAMILY_INT_H
 
 #include "base/mem/map.h"
-#include "net/fabric/fabric.h"
+#include "net/fabric/backend.h"
 #include "net/fabric/netlink.h"
 #include "net/fabric/peer.h"
 

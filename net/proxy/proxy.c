@@ -24,6 +24,7 @@
 #include "net/nft_table.h"
 #include "net/proxy/claims_int.h"
 #include "net/proxy/health.h"
+#include "net/proxy/node_ports.h"
 #include "net/proxy/pages.h"
 #include "net/proxy/proxy_build_int.h"
 #include "net/proxy/proxy_event_int.h"
@@ -31,10 +32,8 @@
 #include "net/proxy/tracking.h"
 #include "net/proxy/udp_sweep.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* A part of a family's table, by its key. */
 struct part {
@@ -620,19 +619,6 @@ static void part_refused(void *arg, struct slice key, const struct err *err)
 		        p->options.client, s->key, slice_of(s->uid), p->options.node_name, "NotProgrammed", err->msg);
 }
 
-/* Node ports answer on 127.0.0.1 too, as people try first. The kernel routes such packets only when told so; the frame
- * keeps strangers from reaching what listens there, and so stands before the switch is turned. */
-static void turn_localnet_on(struct proxy *p)
-{
-	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
-	p->localnet_on = true;
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		log_warn("proxy", "node ports will not answer on 127.0.0.1", "cannot_write=%s", path);
-	if (fd >= 0)
-		close(fd);
-}
-
 static bool all_applied(const struct proxy *p)
 {
 	for (int f = 0; f < IP_FAMILIES; f++)
@@ -667,28 +653,11 @@ static void table_applied(void *arg)
 	if (p->udp_changed)
 		sweep_udp(p);
 	if (!p->localnet_on && p->tables[IP_V4].table)
-		turn_localnet_on(p);
+		node_ports_turn_localnet_on();
+	p->localnet_on = true;
 }
 
 /* ---- life ---- */
-
-/* Ranges of the other family say nothing about this one, as upstream has it. */
-static void list_node_ports(const struct proxy *p, const struct proxy_family *f, char out[PROXY_NODE_PORTS_BYTES_MAX])
-{
-	const struct proxy_arguments *a = &p->options.arguments;
-	const char *own[] = {p->options.node_ip, p->options.node_ip_other};
-	struct strbuf b = STRBUF_INIT;
-	char text[IP_NET_TEXT_MAX];
-	struct ip ip;
-	for (size_t i = 0; i < a->n_node_port_ranges; i++)
-		if (a->node_port_ranges[i].first.family == f->family)
-			strbuf_addf(&b, "%s%s", b.len ? ", " : "", ip_net_write(&a->node_port_ranges[i], text));
-	for (size_t i = 0; a->node_ports_primary && i < COUNT_OF(own); i++)
-		if (own[i] && ip_parse(slice_of(own[i]), &ip) && ip.family == f->family)
-			strbuf_adds(&b, own[i]);
-	snprintf(out, PROXY_NODE_PORTS_BYTES_MAX, "%s", strbuf_cstr(&b));
-	strbuf_release(&b);
-}
 
 static void make_table(struct proxy *p, const struct ip_net *pods)
 {
@@ -697,7 +666,7 @@ static void make_table(struct proxy *p, const struct ip_net *pods)
 	*t = (struct family_table){.proxy = p,
 	        .family = &proxy_families[pods->first.family],
 	        .cluster_cidr = arena_strdup(&p->arena, ip_net_write(pods, cidr))};
-	list_node_ports(p, t->family, t->node_ports);
+	node_ports_ranges(&p->options.arguments, p->options.node_ip, p->options.node_ip_other, t->family, t->node_ports);
 	struct nft_table_options o = {.loop = p->loop,
 	        .name = t->family->table,
 	        .nft_path = p->options.nft_path,

@@ -14,6 +14,7 @@
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/runtime/bridge.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -103,6 +104,7 @@ int cni_write(struct node *n, struct err *err)
 		unlink(file);
 	else if (rc == 0)
 		rc = pki_file_write(file, strbuf_slice(&text), 0644, err);
+	bridge_drop_strange_addresses(network.bridge, n->pod_cidr);
 	turn_on("/proc/sys/net/ipv4/ip_forward");
 	turn_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
 	if (strchr(n->pod_cidr, ':')) {

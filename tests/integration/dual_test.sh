@@ -122,7 +122,7 @@ common() { # WHAT FAMILIES
 	k s1 delete networkpolicy other >/dev/null
 
 	# Names, from a server of our own beside the cluster.
-	at s1 "$K3X" dns --kubeconfig "$T/s1.kubeconfig" --conf "$T/Corefile" >>"$T/dns.log" 2>&1 &
+	nsenter --net="/run/netns/${prefix}s1" "$K3X" dns --kubeconfig "$T/s1.kubeconfig" --conf "$T/Corefile" >>"$T/dns.log" 2>&1 &
 	dns=$!
 	ask() { at s1 dig +short +time=1 +tries=1 @::1 -p 5300 "$@" 2>/dev/null | sort | paste -sd' '; }
 	ask_is() { [ "$(ask "${@:2}")" = "$1" ]; }
@@ -198,7 +198,7 @@ common six "IPv6"
 ip route add fd00:42::/64 via "$(field "pod/one" '{.status.hostIP}')" 2>/dev/null
 ip route add fd00:42:0:1::/64 via "$(field "pod/one" '{.status.hostIP}')" 2>/dev/null
 check_is "six: what leaves the cluster is seen as who it is" "$(six one)" "$(seen_outside)"
-check "six: a pod reaches the API" in_pod one sh -c 'nc -w 2 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null'
+check "six: a pod reaches the API" in_pod one sh -c 'echo no TLS | nc -w 3 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT'
 check_has "six: two families need two ranges" "this cluster is not configured for dual-stack services" \
 	"$(k s1 create -f - 2>&1 <<<$'---\n'"{apiVersion: v1, kind: Service, metadata: {name: single}, spec: {ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]}}")"
 [ -z "${KEEP:-}" ] || cp "$T"/*.log "$KEEP"

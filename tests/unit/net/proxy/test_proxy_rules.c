@@ -2,6 +2,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include "net/proxy/node_ports.h"
 #include "net/proxy/proxy_rules_int.h"
 
 #include <sys/wait.h>
@@ -107,6 +108,33 @@ static void both_families_stand_side_by_side(void **state)
 	proxy_rules_add(&s, &one, "fd00:42::/56");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "dnat to [fd00:42::5]:8080"));
+	strbuf_release(&s);
+}
+
+static void node_ports_are_where_they_are_told(void **state)
+{
+	char ranges[PROXY_NODE_PORTS_BYTES_MAX], rules[16384];
+	struct proxy_arguments a = PROXY_ARGUMENTS_DEFAULT;
+	struct strbuf s = STRBUF_INIT;
+	struct ip_net n;
+	const struct proxy_family *v4 = &proxy_families[IP_V4], *v6 = &proxy_families[IP_V6];
+	node_ports_ranges(&a, "10.0.0.1", "fd99::1", v4, ranges);
+	assert_string_equal(ranges, "");
+	a.node_ports_primary = true;
+	node_ports_ranges(&a, "10.0.0.1", "fd99::1", v6, ranges);
+	assert_string_equal(ranges, "fd99::1");
+	a.node_ports_primary = false;
+	assert_true(ip_net_parse(SLICE("10.0.0.0/8"), &n));
+	a.node_port_ranges[a.n_node_port_ranges++] = n;
+	assert_true(ip_net_parse(SLICE("192.0.2.0/24"), &n));
+	a.node_port_ranges[a.n_node_port_ranges++] = n;
+	node_ports_ranges(&a, "10.0.0.1", NULL, v6, ranges);
+	assert_string_equal(ranges, ""); /* nothing is said of IPv6 */
+	node_ports_ranges(&a, "10.0.0.1", NULL, v4, ranges);
+	assert_string_equal(ranges, "10.0.0.0/8, 192.0.2.0/24");
+	proxy_rules_frame(&s, v4, "10.42.0.0/16", ranges);
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "ip daddr { 10.0.0.0/8, 192.0.2.0/24 } fib daddr type local"));
 	strbuf_release(&s);
 }
 
@@ -273,6 +301,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_kernel_takes_what_is_added),
 	        cmocka_unit_test(what_was_added_can_be_taken_away),
+	        cmocka_unit_test(node_ports_are_where_they_are_told),
 	        cmocka_unit_test(both_families_stand_side_by_side),
 	        cmocka_unit_test(what_was_added_of_ipv6_can_be_taken_away),
 	        cmocka_unit_test(a_balancers_address_is_guarded),
