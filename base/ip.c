@@ -182,8 +182,7 @@ int ip_nets_parse(const char *text, struct ip_nets *ret, struct err *err)
 			        SLICE_FMT(one));
 		l.count++;
 	}
-	if (l.count == IP_FAMILIES &&
-	        check_second(text, l.items[0].first.family, l.items[1].first.family, err) != 0)
+	if (l.count == IP_FAMILIES && check_second(text, l.items[0].first.family, l.items[1].first.family, err) != 0)
 		return err->code;
 	*ret = l;
 	return 0;

@@ -18,7 +18,8 @@ int cidr_pool_init(struct cidr_pool *p, const struct ip_net *network, unsigned p
 	*p = (struct cidr_pool){.network = *network, .part_bits = part_bits};
 	if (network->bits > part_bits || part_bits - network->bits > PARTS_BITS_MAX ||
 	        part_bits > ip_bits(network->first.family))
-		return err_set(err, ERR_INVAL, "cluster CIDR \"%s\": must be larger than a node's /%u, by at most %d bits",
+		return err_set(err, ERR_INVAL,
+		        "cluster CIDR \"%s\": must be larger than a node's /%u, by at most %d bits",
 		        ip_net_write(network, text), part_bits, PARTS_BITS_MAX);
 	p->count = 1u << (part_bits - network->bits);
 	p->taken = xcalloc(1, p->count / 8 + 1);

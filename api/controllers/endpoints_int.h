@@ -38,8 +38,8 @@ struct publish {
 	struct meta meta;
 	struct json *service, *spec;
 	bool is_headless, publishes_not_ready, prefers_close;
-	bool by_zones;           /* topology-mode: Auto */
-	struct slice trigger;    /* when it happened what is told now; "": not known */
+	bool by_zones;        /* topology-mode: Auto */
+	struct slice trigger; /* when it happened what is told now; "": not known */
 	struct service_memory *memory;
 	struct backend *backends; /* by address */
 	size_t count;

@@ -73,8 +73,8 @@ static bool has_same_cpus(struct slice x, struct slice y)
 	topology_add_node(&before, &a, json_parse(&a, x, NULL, NULL));
 	topology_add_node(&now, &a, json_parse(&a, y, NULL, NULL));
 	bool same = before.lacks_facts == now.lacks_facts && before.count == now.count &&
-	            (!now.count || (slice_eq(before.zones->name, now.zones->name) &&
-	                                   before.zones->cpus == now.zones->cpus));
+	            (!now.count ||
+	                    (slice_eq(before.zones->name, now.zones->name) && before.zones->cpus == now.zones->cpus));
 	arena_release(&a);
 	return same;
 }
@@ -331,8 +331,8 @@ static void collect(struct publish *y)
 	qsort(y->backends, y->count, sizeof *y->backends, by_ip);
 }
 
-/* When it was that a pod became ready, or stopped to be, of which nobody has been told: the earliest, as upstream tells it.
- * Who reads it measures how long it took until traffic followed. */
+/* When it was that a pod became ready, or stopped to be, of which nobody has been told: the earliest, as upstream tells
+ * it. Who reads it measures how long it took until traffic followed. */
 static void find_trigger(struct publish *y)
 {
 	int64_t newest = y->memory->trigger_s, earliest = 0;

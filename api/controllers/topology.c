@@ -1,8 +1,9 @@
-/* See topology.h. Every endpoint is meant for its own zone at first. Zones that have more than their part then give to those
- * that have less, one at a time, the one with the most to the one with the least, for as long as that brings both nearer.
+/* See topology.h. Every endpoint is meant for its own zone at first. Zones that have more than their part then give to
+ * those that have less, one at a time, the one with the most to the one with the least, for as long as that brings both
+ * nearer.
  *
- * There are no hints at all where they would do harm: with fewer endpoints than zones, and where rounding would give a zone
- * a fifth more load than its part (the overload threshold). */
+ * There are no hints at all where they would do harm: with fewer endpoints than zones, and where rounding would give a
+ * zone a fifth more load than its part (the overload threshold). */
 #include "api/controllers/topology.h"
 
 #include "api/client/meta.h"
@@ -55,14 +56,14 @@ void topology_add_node(struct topology *t, struct arena *a, const struct json *n
 	const struct json *labels = json_path(node, "metadata", "labels", NULL);
 	const struct json *ready = condition_find(json_path(node, "status", "conditions", NULL), "Ready");
 	if (json_get(labels, "node-role.kubernetes.io/control-plane") ||
-	        json_get(labels, "node-role.kubernetes.io/master") ||
-	        !slice_is(json_get_str(ready, "status"), "True"))
+	        json_get(labels, "node-role.kubernetes.io/master") || !slice_is(json_get_str(ready, "status"), "True"))
 		return;
 	struct slice zone = json_get_str(labels, TOPOLOGY_ZONE);
 	struct quantity cpu;
 	struct err unused = ERR_INIT;
-	bool has_cpu = quantity_parse(json_str(json_path(node, "status", "allocatable", "cpu", NULL)), &cpu, &unused) == 0 &&
-	               quantity_milli_value(&cpu) > 0;
+	bool has_cpu =
+	        quantity_parse(json_str(json_path(node, "status", "allocatable", "cpu", NULL)), &cpu, &unused) == 0 &&
+	        quantity_milli_value(&cpu) > 0;
 	if (!zone.len || !has_cpu)
 		t->lacks_facts = true;
 	else
@@ -104,8 +105,7 @@ static const char *allocate(struct topology *t, struct arena *a, size_t n)
 	return NULL;
 }
 
-static const char *hint_own_zones(
-        struct topology *t, struct arena *a, struct topology_endpoint *list, size_t n)
+static const char *hint_own_zones(struct topology *t, struct arena *a, struct topology_endpoint *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!list[i].zone.len)

@@ -1,5 +1,5 @@
-/* For which zone each endpoint of a service is meant (service.kubernetes.io/topology-mode: Auto): as many for a zone as it has
- * of the CPUs. Pure; any thread. Upstream: staging/src/k8s.io/endpointslice/topologycache. */
+/* For which zone each endpoint of a service is meant (service.kubernetes.io/topology-mode: Auto): as many for a zone as
+ * it has of the CPUs. Pure; any thread. Upstream: staging/src/k8s.io/endpointslice/topologycache. */
 #ifndef K3X_API_CONTROLLERS_TOPOLOGY_H
 #define K3X_API_CONTROLLERS_TOPOLOGY_H
 

@@ -39,8 +39,7 @@ static unsigned mtu_of(enum fabric_backend backend, const char *iface, const str
 	return mtu;
 }
 
-unsigned fabric_pod_mtu(
-        enum fabric_backend backend, const char *iface, const char *node_ip, const char *node_ip_other)
+unsigned fabric_pod_mtu(enum fabric_backend backend, const char *iface, const char *node_ip, const char *node_ip_other)
 {
 	struct ip first, other;
 	if (!ip_parse(slice_of(node_ip), &first))

@@ -288,11 +288,8 @@ static void add_family(struct fabric *f, const struct ip *host, const struct ip_
 	snprintf(x->overlay, sizeof x->overlay, "%s", is_v6 ? f->o.link_v6 : f->o.link);
 	*m = (struct masquerade){.pods = *cluster, .is_on = !is_v6 || f->o.masquerades_v6};
 	snprintf(m->name, sizeof m->name, "%s k3x-masquerade", is_v6 ? "ip6" : "ip");
-	m->table = nft_table_new(&(struct nft_table_options){.loop = f->loop,
-	        .name = m->name,
-	        .nft_path = f->o.nft_path,
-	        .frame = write_masquerade,
-	        .arg = m});
+	m->table = nft_table_new(&(struct nft_table_options){
+	        .loop = f->loop, .name = m->name, .nft_path = f->o.nft_path, .frame = write_masquerade, .arg = m});
 	nft_table_start(m->table);
 }
 

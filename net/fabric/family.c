@@ -29,10 +29,8 @@ static struct netlink_route route_to(const struct fabric_family *f, const struct
 {
 	/* Through the overlay the way leads to the other end of it: the first address of the peer's network. */
 	bool is_overlay = f->backend == FABRIC_VXLAN;
-	return (struct netlink_route){.to = p->pods,
-	        .via = is_overlay ? p->pods.first : p->host,
-	        .link = f->link,
-	        .is_onlink = is_overlay};
+	return (struct netlink_route){
+	        .to = p->pods, .via = is_overlay ? p->pods.first : p->host, .link = f->link, .is_onlink = is_overlay};
 }
 
 static bool is_reachable(const struct fabric_family *f, const struct peer_end *p)
@@ -40,12 +38,13 @@ static bool is_reachable(const struct fabric_family *f, const struct peer_end *p
 	return p->has_pods && p->has_host && (f->backend != FABRIC_VXLAN || p->has_mac);
 }
 
-static int claims_what_is_not_its(const struct fabric_family *f, struct slice name, const struct peer_end *p, struct err *err)
+static int claims_what_is_not_its(
+        const struct fabric_family *f, struct slice name, const struct peer_end *p, struct err *err)
 {
 	char text[IP_NET_TEXT_MAX];
 	if (p->pods.bits < f->cluster.bits || !ip_net_contains(&f->cluster, &p->pods.first))
-		return err_set(err, ERR_INVAL, "its spec.podCIDR is not in the cluster's %s",
-		        ip_net_write(&f->cluster, text));
+		return err_set(
+		        err, ERR_INVAL, "its spec.podCIDR is not in the cluster's %s", ip_net_write(&f->cluster, text));
 	if (ip_net_overlaps(&p->pods, &f->self.pods))
 		return err_set(err, ERR_EXISTS, "its spec.podCIDR is this node's");
 	if (p->has_mac && memcmp(p->mac, f->mac, sizeof f->mac) == 0 && f->backend == FABRIC_VXLAN)
@@ -95,8 +94,7 @@ void family_forget(struct fabric_family *f, struct slice name)
 	if (!old)
 		return;
 	drop_entries(f, &old->peer);
-	log_info("fabric", "no way to a node any more", "node=%s family=%s", old->name,
-	        ip_family_name(f->family));
+	log_info("fabric", "no way to a node any more", "node=%s family=%s", old->name, ip_family_name(f->family));
 	free(old);
 }
 
@@ -136,13 +134,12 @@ static unsigned overlay_mtu(const struct fabric_family *f, int beneath)
 /* A link that is there and is what it should be stays, with its hardware address: others know it. */
 static int make_overlay(struct fabric_family *f, int beneath, struct err *err)
 {
-	struct netlink_vxlan have,
-	        want = {.name = f->overlay,
-	                .vni = FABRIC_VNI,
-	                .port = FABRIC_PORT,
-	                .link = beneath,
-	                .local = f->host,
-	                .mtu = overlay_mtu(f, beneath)};
+	struct netlink_vxlan have, want = {.name = f->overlay,
+	                                   .vni = FABRIC_VNI,
+	                                   .port = FABRIC_PORT,
+	                                   .link = beneath,
+	                                   .local = f->host,
+	                                   .mtu = overlay_mtu(f, beneath)};
 	int index;
 	bool is_vxlan = netlink_vxlan_get(f->netlink, want.name, &have, &index);
 	bool is_right = is_vxlan && have.vni == want.vni && have.port == want.port && have.link == want.link &&
@@ -321,7 +318,8 @@ static int drop_overlay(struct fabric_family *f, struct err *err)
 {
 	struct netlink_vxlan have;
 	int index;
-	bool is_ours = netlink_vxlan_get(f->netlink, f->overlay, &have, &index) && have.vni == FABRIC_VNI && have.port == FABRIC_PORT;
+	bool is_ours = netlink_vxlan_get(f->netlink, f->overlay, &have, &index) && have.vni == FABRIC_VNI &&
+	               have.port == FABRIC_PORT;
 	return is_ours ? netlink_link_del(f->netlink, index, err) : 0;
 }
 

@@ -1,5 +1,5 @@
-/* The pod network of one family: the link, and the ways to all other nodes. The fabric (fabric.c) has one or two of it and
- * tells each what nodes say. Loop's thread. */
+/* The pod network of one family: the link, and the ways to all other nodes. The fabric (fabric.c) has one or two of it
+ * and tells each what nodes say. Loop's thread. */
 #ifndef K3X_NET_FABRIC_FAMILY_INT_H
 #define K3X_NET_FABRIC_FAMILY_INT_H
 

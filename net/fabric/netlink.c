@@ -499,8 +499,8 @@ int netlink_neighbours(struct netlink *n, int link, enum ip_family f, void (*fn)
 	return walk_neighbours(n, &w, err);
 }
 
-int netlink_fdbs(struct netlink *n, int link,
-        void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host), void *arg, struct err *err)
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host),
+        void *arg, struct err *err)
 {
 	struct neighbour_walk w = {.link = link, .family = AF_BRIDGE, .fdb = fn, .arg = arg};
 	return walk_neighbours(n, &w, err);

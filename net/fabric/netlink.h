@@ -56,8 +56,8 @@ int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct e
 int netlink_routes(struct netlink *n, enum ip_family f, void (*fn)(void *arg, const struct netlink_route *r), void *arg,
         struct err *err);
 
-/* Where an address is (ARP, NDP): its hardware address; and where a hardware address is (FDB): the host to send to. Both
- * for good. */
+/* Where an address is (ARP, NDP): its hardware address; and where a hardware address is (FDB): the host to send to.
+ * Both for good. */
 int netlink_neighbour_set(
         struct netlink *n, int link, const struct ip *address, const unsigned char mac[6], struct err *err);
 int netlink_neighbour_del(struct netlink *n, int link, const struct ip *address, struct err *err);
@@ -66,7 +66,7 @@ int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], con
 /* All permanent ones of a link: neighbours of one family, and forwarding entries. */
 int netlink_neighbours(struct netlink *n, int link, enum ip_family f, void (*fn)(void *arg, const struct ip *address),
         void *arg, struct err *err);
-int netlink_fdbs(struct netlink *n, int link,
-        void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host), void *arg, struct err *err);
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host),
+        void *arg, struct err *err);
 
 #endif

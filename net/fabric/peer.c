@@ -55,8 +55,7 @@ static bool read_host(const struct json *node, const struct json *annotations, e
 	if (parse_host(json_get_str(annotations, annotation_names[f].address), f, ret))
 		return true;
 	JSON_FOREACH (it, json_path(node, "status", "addresses", NULL))
-		if (slice_is(json_get_str(it, "type"), "InternalIP") &&
-		        parse_host(json_get_str(it, "address"), f, ret))
+		if (slice_is(json_get_str(it, "type"), "InternalIP") && parse_host(json_get_str(it, "address"), f, ret))
 			return true;
 	return false;
 }

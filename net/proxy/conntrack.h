@@ -1,5 +1,5 @@
-/* UDP flows that the kernel's connection tracking remembers, and how they are forgotten (nfnetlink_conntrack), of both families.
- * Blocking: milliseconds, tens of them with a hundred thousand flows. Any thread. */
+/* UDP flows that the kernel's connection tracking remembers, and how they are forgotten (nfnetlink_conntrack), of both
+ * families. Blocking: milliseconds, tens of them with a hundred thousand flows. Any thread. */
 #ifndef K3X_NET_PROXY_CONNTRACK_H
 #define K3X_NET_PROXY_CONNTRACK_H
 

@@ -59,8 +59,8 @@ struct pages *pages_new(struct loop *loop, const struct proxy_listen *at, const 
 	if (http_server_new(&o, &p->server, &err) == 0 &&
 	        http_server_listen_tcp(p->server, at->address, at->port, &err) == 0)
 		return p;
-	log_warn("proxy", "the proxy's metrics are not served", "address=%s port=%d error=\"%s\"", at->address, at->port,
-	        err.msg);
+	log_warn("proxy", "the proxy's metrics are not served", "address=%s port=%d error=\"%s\"", at->address,
+	        at->port, err.msg);
 	if (p->server)
 		http_server_close(TAKE(p->server), 0, NULL, NULL);
 	return p;

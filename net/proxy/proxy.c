@@ -48,11 +48,11 @@ struct service {
 	struct list_link dirty;
 	struct claimant claimant;
 	char *rank, *uid;
-	char *places; /* what it claims, as one text */
-	char *told;   /* the conflicts of the last event; "" */
+	char *places;       /* what it claims, as one text */
+	char *told;         /* the conflicts of the last event; "" */
 	struct part *parts; /* of the tables */
 	size_t parts_count;
-	struct udp_view *udp; /* where its UDP ports lead; NULL: it has none */
+	struct udp_view *udp;                /* where its UDP ports lead; NULL: it has none */
 	bool lacks_internal, lacks_external; /* by a policy Local, though there are endpoints elsewhere */
 };
 
@@ -142,8 +142,8 @@ static void service_counts(struct proxy *p)
 /* When it was that happened what a slice tells: the earliest of those that wait. */
 static void endpoint_counts(struct proxy *p, const struct informer_object *o)
 {
-	struct slice at = json_find(informer_text(o), "metadata", "annotations",
-	        "endpoints.kubernetes.io/last-change-trigger-time", NULL);
+	struct slice at = json_find(
+	        informer_text(o), "metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time", NULL);
 	p->metrics.endpoint_changes++;
 	p->metrics.endpoint_pending++;
 	int64_t ms = at.len ? kube_time_parse(at) * 1000 : 0;
@@ -414,8 +414,8 @@ static void put_memories(struct proxy *p, struct service *s, struct arena *a, co
 		proxy_memory_add(&add, &memories[i]);
 		proxy_memory_delete(&remove, &memories[i]);
 		parts[*n] = (struct part){port->family, xprintf("%s %s", key, memories[i].name)};
-		nft_table_put(table_of(p, port->family)->table, slice_of(parts[(*n)++].key), SLICE(""), strbuf_slice(&add),
-		        strbuf_slice(&remove));
+		nft_table_put(table_of(p, port->family)->table, slice_of(parts[(*n)++].key), SLICE(""),
+		        strbuf_slice(&add), strbuf_slice(&remove));
 	}
 	strbuf_release(&add);
 	strbuf_release(&remove);
@@ -504,8 +504,8 @@ static void check_health(
 }
 
 /* As upstream counts them: by a policy Local none is here, and somewhere else there are. */
-static void count_lacks(struct proxy *p, struct service *s, const struct json *service, const struct proxy_port *ports,
-        size_t n)
+static void count_lacks(
+        struct proxy *p, struct service *s, const struct json *service, const struct proxy_port *ports, size_t n)
 {
 	bool is_local = slice_is(json_str(json_path(service, "spec", "internalTrafficPolicy", NULL)), "Local");
 	bool internal = false, external = false;
@@ -666,7 +666,8 @@ static void make_table(struct proxy *p, const struct ip_net *pods)
 	*t = (struct family_table){.proxy = p,
 	        .family = &proxy_families[pods->first.family],
 	        .cluster_cidr = arena_strdup(&p->arena, ip_net_write(pods, cidr))};
-	node_ports_ranges(&p->options.arguments, p->options.node_ip, p->options.node_ip_other, t->family, t->node_ports);
+	node_ports_ranges(
+	        &p->options.arguments, p->options.node_ip, p->options.node_ip_other, t->family, t->node_ports);
 	struct nft_table_options o = {.loop = p->loop,
 	        .name = t->family->table,
 	        .nft_path = p->options.nft_path,

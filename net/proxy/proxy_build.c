@@ -24,7 +24,7 @@ static const char *safe_cidr(struct arena *a, const struct proxy_family *f, stru
 	const char *ip = safe_ip(a, f, address);
 	uint64_t n;
 	return ip && slice_to_u64(bits, &n) && n <= ip_bits(f->family) ? arena_printf(a, "%s/%u", ip, (unsigned)n)
-	                                                                : NULL;
+	                                                               : NULL;
 }
 
 static const char *safe_protocol(struct slice s)
@@ -189,7 +189,8 @@ static void fill_sources(struct arena *a, struct proxy_port *port, const struct 
 			port->sources[port->n_sources++] = range;
 	}
 	if (ranges && ranges->count && !port->n_sources)
-		port->sources[port->n_sources++] = port->family->family == IP_V6 ? "ff00::/128" : "255.255.255.255/32"; /* nobody's */
+		port->sources[port->n_sources++] =
+		        port->family->family == IP_V6 ? "ff00::/128" : "255.255.255.255/32"; /* nobody's */
 }
 
 static int affinity_of(const struct json *spec)

@@ -10,8 +10,8 @@ struct proxy_service {
 	const struct json *service; /* NULL: there is none, only slices */
 	struct json **slices;
 	size_t slices_count;
-	const char *node_name; /* whose endpoints are local */
-	const char *zone;      /* of this node, for endpoints with hints; "": it has none */
+	const char *node_name;    /* whose endpoints are local */
+	const char *zone;         /* of this node, for endpoints with hints; "": it has none */
 	bool serves[IP_FAMILIES]; /* by enum ip_family: those of the cluster */
 };
 

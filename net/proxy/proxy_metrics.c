@@ -55,8 +55,8 @@ static void write_probes(const struct proxy_metrics *m, struct strbuf *out)
 	static const char *const names[] = {"proxy_healthz_total", "proxy_livez_total"};
 	for (int i = 0; i < PROXY_PROBES; i++) {
 		head(out, names[i], "counter", "Cumulative answers of the proxy's health server");
-		strbuf_addf(out, "kubeproxy_%s{code=\"200\"} %" PRIu64 "\nkubeproxy_%s{code=\"503\"} %" PRIu64 "\n", names[i],
-		        m->probes[i][1], names[i], m->probes[i][0]);
+		strbuf_addf(out, "kubeproxy_%s{code=\"200\"} %" PRIu64 "\nkubeproxy_%s{code=\"503\"} %" PRIu64 "\n",
+		        names[i], m->probes[i][1], names[i], m->probes[i][0]);
 	}
 }
 
@@ -65,13 +65,14 @@ void proxy_metrics_write(const struct proxy_metrics *m, struct strbuf *out)
 	static const char no_local[] = "sync_proxy_rules_no_local_endpoints";
 	head(out, "sync_proxy_rules_duration_seconds", "histogram", "SyncProxyRules latency in seconds");
 	histogram_write(&m->sync, out, "kubeproxy_sync_proxy_rules_duration_seconds", "");
-	head(out, "network_programming_duration_seconds", "histogram", "In Cluster Network Programming Latency in seconds");
+	head(out, "network_programming_duration_seconds", "histogram",
+	        "In Cluster Network Programming Latency in seconds");
 	histogram_write(&m->programming, out, "kubeproxy_network_programming_duration_seconds", "");
 	write_changes(m, out);
 	head(out, no_local, "gauge", "Number of services with a Local traffic policy and no endpoints");
 	strbuf_addf(out,
-	        "kubeproxy_%s{traffic_policy=\"internal\"} %" PRIu64 "\nkubeproxy_%s{traffic_policy=\"external\"} %" PRIu64
-	        "\n",
+	        "kubeproxy_%s{traffic_policy=\"internal\"} %" PRIu64
+	        "\nkubeproxy_%s{traffic_policy=\"external\"} %" PRIu64 "\n",
 	        no_local, m->no_local_internal, no_local, m->no_local_external);
 	one(out, "sync_proxy_rules_nftables_sync_failures_total", "counter",
 	        "Cumulative parts of the nftables rules that the kernel did not take", m->refused);

@@ -1,5 +1,5 @@
-/* What the service proxy says of itself, with kube-proxy's names, as Prometheus wants it. Written on the proxy's loop, read on
- * any thread. */
+/* What the service proxy says of itself, with kube-proxy's names, as Prometheus wants it. Written on the proxy's loop,
+ * read on any thread. */
 #ifndef K3X_NET_PROXY_PROXY_METRICS_H
 #define K3X_NET_PROXY_PROXY_METRICS_H
 

@@ -85,13 +85,15 @@ static void write_refusals(struct strbuf *out, const struct proxy_family *f)
 	        f->ip);
 	/* With route_localnet on, the kernel no longer drops what strangers send to 127.0.0.1. */
 	if (f->family == IP_V4)
-		strbuf_adds(out, "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related } drop\n");
-	strbuf_adds(out, "		ct state new jump refuse\n"
-	                 "	}\n"
-	                 "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
-	                 "jump refuse; }\n"
-	                 "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
-	                 "refuse; }\n");
+		strbuf_adds(out, "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related "
+		                 "} drop\n");
+	strbuf_adds(out,
+	        "		ct state new jump refuse\n"
+	        "	}\n"
+	        "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
+	        "jump refuse; }\n"
+	        "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
+	        "refuse; }\n");
 }
 
 void proxy_rules_frame(
@@ -129,7 +131,8 @@ static void add_memories(struct arena *a, const struct proxy_port *p, const stru
 		for (size_t k = 0; k < *count; k++)
 			is_there |= strcmp(all[k].name, name) == 0;
 		if (!is_there)
-			all[(*count)++] = (struct proxy_memory){p->family, name, p->comment, p->protocol, list[i], p->affinity_s};
+			all[(*count)++] =
+			        (struct proxy_memory){p->family, name, p->comment, p->protocol, list[i], p->affinity_s};
 	}
 }
 
@@ -153,11 +156,11 @@ static void write_target(struct strbuf *out, const struct proxy_family *f, const
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m)
 {
 	const struct proxy_family *f = m->family;
-	strbuf_addf(out, "add set %s was-%s { type %s; flags dynamic, timeout; timeout %ds; }\n", f->table, m->name, f->type,
-	        m->affinity_s);
+	strbuf_addf(out, "add set %s was-%s { type %s; flags dynamic, timeout; timeout %ds; }\n", f->table, m->name,
+	        f->type, m->affinity_s);
 	strbuf_addf(out, "add chain %s to-%s { comment \"%s\"; }\n", f->table, m->name, m->comment);
-	strbuf_addf(out, "add rule %s to-%s update @was-%s { %s saddr } meta l4proto %s", f->table, m->name, m->name, f->ip,
-	        m->protocol);
+	strbuf_addf(out, "add rule %s to-%s update @was-%s { %s saddr } meta l4proto %s", f->table, m->name, m->name,
+	        f->ip, m->protocol);
 	write_target(out, f, &m->endpoint);
 }
 
@@ -268,8 +271,8 @@ static void write_guard(struct strbuf *out, const struct proxy_port *p)
 {
 	add_chain(out, "lb", p);
 	for (size_t i = 0; i < p->n_sources; i++)
-		strbuf_addf(out, "add rule %s lb-%s %s saddr %s goto ext-%s\n", p->family->table, p->chain, p->family->ip,
-		        p->sources[i], p->chain);
+		strbuf_addf(out, "add rule %s lb-%s %s saddr %s goto ext-%s\n", p->family->table, p->chain,
+		        p->family->ip, p->sources[i], p->chain);
 	strbuf_addf(out, "add rule %s lb-%s drop\n", p->family->table, p->chain);
 }
 
@@ -297,16 +300,15 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		strbuf_adds(out, " }\n");
 	}
 	if (p->node_port && serves_outside(p)) {
-		strbuf_addf(out, "%s element %s node-ports { %s . %d", verb, p->family->table, p->protocol,
-		        p->node_port);
+		strbuf_addf(
+		        out, "%s element %s node-ports { %s . %d", verb, p->family->table, p->protocol, p->node_port);
 		if (verb[0] == 'a')
 			strbuf_addf(out, " : goto ext-%s", p->chain);
 		strbuf_adds(out, " }\n");
 	}
 }
 
-static void add_hairpins(
-        struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *list, size_t n)
+static void add_hairpins(struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(out, "add element %s hairpin { %s . %s }\n", f->table, list[i].ip, list[i].ip);
@@ -333,7 +335,8 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char 
 static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p)
 {
 	const char *table = p->family->table;
-	strbuf_addf(out, "flush chain %s %s-%s\ndelete chain %s %s-%s\n", table, prefix, p->chain, table, prefix, p->chain);
+	strbuf_addf(
+	        out, "flush chain %s %s-%s\ndelete chain %s %s-%s\n", table, prefix, p->chain, table, prefix, p->chain);
 }
 
 /* Hairpin elements stay: another service may need them, and one too many does no harm. */

@@ -66,8 +66,8 @@ size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
-/* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A, B", the
- * ranges in which addresses of the node have node ports; "": all. */
+/* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A,
+ * B", the ranges in which addresses of the node have node ports; "": all. */
 void proxy_rules_frame(
         struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports);
 

@@ -14,8 +14,7 @@ struct tracking_value {
 enum { TRACKING_VALUES_MAX = 8 };
 
 /* What is to be written; how many. Pure. cores: of the machine. */
-size_t tracking_values(
-        const struct proxy_arguments *a, int64_t cores, struct tracking_value ret[TRACKING_VALUES_MAX]);
+size_t tracking_values(const struct proxy_arguments *a, int64_t cores, struct tracking_value ret[TRACKING_VALUES_MAX]);
 /* Writes it; what the kernel does not take is told in the log. Any thread. */
 void tracking_apply(const struct proxy_arguments *a);
 

@@ -38,11 +38,11 @@ static void drop(int fd, const char *bridge, const struct ifaddrs *i, const stru
 	struct in6_ifreq r = {.ifr6_prefixlen = prefix_of(i->ifa_netmask), .ifr6_ifindex = (int)if_nametoindex(bridge)};
 	memcpy(&r.ifr6_addr, ip->bytes, sizeof r.ifr6_addr);
 	if (ioctl(fd, SIOCDIFADDR, &r) == 0)
-		log_info("node", "an address of another pod network is taken from the bridge", "bridge=%s address=%s", bridge,
-		        ip_write(ip, text));
+		log_info("node", "an address of another pod network is taken from the bridge", "bridge=%s address=%s",
+		        bridge, ip_write(ip, text));
 	else
-		log_warn("node", "an address of another pod network stays on the bridge", "bridge=%s address=%s error=\"%s\"",
-		        bridge, ip_write(ip, text), strerror(errno));
+		log_warn("node", "an address of another pod network stays on the bridge",
+		        "bridge=%s address=%s error=\"%s\"", bridge, ip_write(ip, text), strerror(errno));
 }
 
 void bridge_drop_strange_addresses(const char *bridge, const char *cidrs)
@@ -54,7 +54,8 @@ void bridge_drop_strange_addresses(const char *bridge, const char *cidrs)
 			struct ip ip = {.family = IP_V6};
 			if (!i->ifa_addr || i->ifa_addr->sa_family != AF_INET6 || strcmp(i->ifa_name, bridge) != 0)
 				continue;
-			memcpy(ip.bytes, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr, sizeof ip.bytes);
+			memcpy(ip.bytes, &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr,
+			        sizeof ip.bytes);
 			if (!bridge_may_have(&ip, cidrs))
 				drop(fd, bridge, i, &ip);
 		}

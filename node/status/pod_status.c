@@ -232,8 +232,8 @@ static void add_disruption(struct pod *p, struct arena *a, struct json *status)
 
 /* ---- the whole ---- */
 
-static void add_addresses(struct arena *a, struct json *status, const char *single, const char *list,
-        const char *const ips[2], size_t n)
+static void add_addresses(
+        struct arena *a, struct json *status, const char *single, const char *list, const char *const ips[2], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct json *o = json_new(a, JSON_OBJECT);

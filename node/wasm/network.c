@@ -45,7 +45,8 @@ int wasm_network_range(const char *cidr, uint32_t *first, uint32_t *last, struct
 	struct in_addr a;
 	if (!*cidr)
 		return err_set(err, ERR_INVAL,
-		        "WebAssembly pods speak IPv4, and the node has no range of it: give the cluster a --cluster-cidr of "
+		        "WebAssembly pods speak IPv4, and the node has no range of it: give the cluster a "
+		        "--cluster-cidr of "
 		        "both families");
 	struct slice rest = slice_of(cidr), text = slice_cut(&rest, '/');
 	char host[WASM_ADDRESS_BYTES] = "";

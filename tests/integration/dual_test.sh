@@ -137,7 +137,7 @@ seen_outside() { # the address as which pod one comes by IPv6
 	python3 - "$v6net:254" "$T/seen" <<-'PY' &
 	import socket, sys
 	s = socket.socket(socket.AF_INET6); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind((sys.argv[1], 7777)); s.listen()
-	s.settimeout(10)
+	s.settimeout(60)
 	c, peer = s.accept()
 	open(sys.argv[2], "w").write(peer[0])
 	PY

@@ -89,7 +89,8 @@ static const struct k3s_flag node[] = {
                 "what is no argument of a kubelet is refused, what this one does not heed is a warning, each by its "
                 "name: docs/node.md"),
         AS_IS("kube-proxy-arg", 0, NULL,
-                "argument by argument: what is not heeded is refused by name, with what to use instead (docs/network.md)"),
+                "argument by argument: what is not heeded is refused by name, with what to use instead "
+                "(docs/network.md)"),
         FIXED("rootless", 0, NULL, "false",
                 "it is not built: k3x runs as root, because pods need namespaces, mounts and nftables"),
         FIXED("prefer-bundled-bin", 0, NULL, "false", "nothing is bundled: containerd, runc and nft are the system's"),

@@ -1,5 +1,5 @@
-/* See proxy_args.h. An argument that is accepted and does nothing would be believed: all others are refused, and those of
- * kube-proxy with a word on what to use. */
+/* See proxy_args.h. An argument that is accepted and does nothing would be believed: all others are refused, and those
+ * of kube-proxy with a word on what to use. */
 #include "tools/k3x/proxy_args.h"
 
 #include "base/check.h"
@@ -80,7 +80,8 @@ static bool take_listen(struct arena *a, struct slice text, struct proxy_listen 
 	bool is_v6 = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
 	if (is_v6)
 		host = (struct slice){host.ptr + 1, host.len - 2};
-	if (!ip_parse(host, &ip) || (ip.family == IP_V6) != is_v6 || !slice_to_u64(number, &port) || port < 1 || port > 65535)
+	if (!ip_parse(host, &ip) || (ip.family == IP_V6) != is_v6 || !slice_to_u64(number, &port) || port < 1 ||
+	        port > 65535)
 		return false;
 	*ret = (struct proxy_listen){arena_strdup(a, ip_write(&ip, address)), (int)port};
 	return true;
@@ -147,10 +148,11 @@ static int refuse(struct slice name, struct slice value, struct err *err)
 			                         fixed[i].name, fixed[i].value, fixed[i].why);
 	for (size_t i = 0; i < COUNT_OF(elsewhere); i++)
 		if (slice_is(name, elsewhere[i].name))
-			return err_set(err, ERR_UNIMPLEMENTED, "--kube-proxy-arg: %s is not heeded: %s", elsewhere[i].name,
-			        elsewhere[i].instead);
+			return err_set(err, ERR_UNIMPLEMENTED, "--kube-proxy-arg: %s is not heeded: %s",
+			        elsewhere[i].name, elsewhere[i].instead);
 	return err_set(err, ERR_UNIMPLEMENTED,
-	        "--kube-proxy-arg: \"%.*s\" is not an argument that k3x has (docs/network.md lists them)", SLICE_FMT(name));
+	        "--kube-proxy-arg: \"%.*s\" is not an argument that k3x has (docs/network.md lists them)",
+	        SLICE_FMT(name));
 }
 
 static int set_one(const char *given, struct arena *a, struct proxy_arguments *ret, struct err *err)

@@ -100,8 +100,8 @@ static int check_services(const struct ip_net *n, struct err *err)
 	char text[IP_NET_TEXT_MAX];
 	if (n->bits >= least && n->bits <= most)
 		return 0;
-	return err_set(err, ERR_INVAL, "--service-cidr: %s: must have %u to %u bits", ip_net_write(n, text), least,
-	        most);
+	return err_set(
+	        err, ERR_INVAL, "--service-cidr: %s: must have %u to %u bits", ip_net_write(n, text), least, most);
 }
 
 static bool same_families(const struct ip_nets *x, const struct ip_nets *y)
@@ -195,7 +195,8 @@ static int read_given(const struct server_settings *s, struct ip_list *ret, stru
 	*ret = (struct ip_list){0};
 	if (s->node_ips.count && ip_list_parse(join(&a, &s->node_ips), ret, err) != 0)
 		rc = err_wrap(err, "--node-ip");
-	if (rc == 0 && s->node_external_ips.count && ip_list_parse(join(&a, &s->node_external_ips), &external, err) != 0)
+	if (rc == 0 && s->node_external_ips.count &&
+	        ip_list_parse(join(&a, &s->node_external_ips), &external, err) != 0)
 		rc = err_wrap(err, "--node-external-ip");
 	arena_release(&a);
 	return rc;
@@ -228,7 +229,8 @@ static int complete_listening(struct server_settings *s, const struct ip_nets *s
 	if (!ip_parse(slice_of(s->advertise_address), &ip))
 		return bad(err, "advertise-address", s->advertise_address, "an IP address");
 	if (ip.family != primary)
-		return err_set(err, ERR_INVAL, "--advertise-address: %s is not %s, the first family of --service-cidr %s",
+		return err_set(err, ERR_INVAL,
+		        "--advertise-address: %s is not %s, the first family of --service-cidr %s",
 		        s->advertise_address, ip_family_name(primary), s->service_cidr);
 	return 0;
 }

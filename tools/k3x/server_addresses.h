@@ -1,7 +1,7 @@
 /* Which families a cluster has, and the addresses and ranges of a server or an agent that follow from it.
  *
- * --service-cidr and --cluster-cidr say it: one range of either family, or one of each, of which the first is the primary
- * one. All else is one for each of these families, in the same order: the node's addresses, the cluster DNS. */
+ * --service-cidr and --cluster-cidr say it: one range of either family, or one of each, of which the first is the
+ * primary one. All else is one for each of these families, in the same order: the node's addresses, the cluster DNS. */
 #ifndef K3X_TOOLS_K3X_SERVER_ADDRESSES_H
 #define K3X_TOOLS_K3X_SERVER_ADDRESSES_H
 

@@ -250,9 +250,9 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_root(s, err) != 0 || check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_backend(s, err) != 0 ||
-	        check_addresses(s, err) != 0 || check_node_names(s, err) != 0 || check_names(s, err) != 0 ||
-	        check_joining(s, err) != 0 || check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
+	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_addresses(s, err) != 0 ||
+	        check_node_names(s, err) != 0 || check_names(s, err) != 0 || check_joining(s, err) != 0 ||
+	        check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
 	        snapshot_settings_check(&s->snapshots, err) != 0 || system_names_check(s->system_registry, err) != 0)
 		return err->code;
 	return check_files(s, err);

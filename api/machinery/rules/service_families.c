@@ -1,9 +1,8 @@
 /* See service_families.h. How a service's families come about:
  *
- *     policy            the client's, else that of before; else SingleStack (RequireDualStack for a headless one without
- *                       a selector)
- *     ipFamilies        the client's; else those of its clusterIPs; else the cluster's first
- *     a second family   unless the policy is SingleStack and where the cluster has two
+ *     policy            the client's, else that of before; else SingleStack (RequireDualStack for a headless one
+ * without a selector) ipFamilies        the client's; else those of its clusterIPs; else the cluster's first a second
+ * family   unless the policy is SingleStack and where the cluster has two
  *
  * A service of PreferDualStack that says what it said before stays as it is, also when the cluster got another family:
  * nobody's addresses change by themselves. */

@@ -1,6 +1,6 @@
-/* A service's families of addresses: clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy, as upstream completes and checks
- * them (initIPFamilyFields in pkg/registry/core/service/storage/alloc.go; ValidateServiceClusterIPsRelatedFields and the
- * checks of upgrade and downgrade in pkg/apis/core/validation). Pure; any thread. */
+/* A service's families of addresses: clusterIP, clusterIPs, ipFamilies and ipFamilyPolicy, as upstream completes and
+ * checks them (initIPFamilyFields in pkg/registry/core/service/storage/alloc.go; ValidateServiceClusterIPsRelatedFields
+ * and the checks of upgrade and downgrade in pkg/apis/core/validation). Pure; any thread. */
 #ifndef K3X_API_MACHINERY_RULES_SERVICE_FAMILIES_H
 #define K3X_API_MACHINERY_RULES_SERVICE_FAMILIES_H
 
@@ -14,8 +14,8 @@ struct service_families {
 	size_t count;
 };
 
-/* An update's clusterIP and clusterIPs: the client may have changed one of the two, or left out what was given. old: the
- * spec before. */
+/* An update's clusterIP and clusterIPs: the client may have changed one of the two, or left out what was given. old:
+ * the spec before. */
 void service_families_carry(struct arena *a, struct json *spec, const struct json *old);
 
 /* Fills in what the client left out: the policy, and a family for each address that the service gets, in their order.

@@ -580,8 +580,7 @@ int admit_service_addresses(struct admission *adm, struct err *err)
 		JSON_FOREACH (p, json_get(spec, "ports"))
 			json_del(p, "nodePort");
 		json_del(spec, "healthCheckNodePort");
-	} else if (fill_addresses(adm, a, spec, old_spec, err) != 0 ||
-	           choose_ports(adm, a, spec, old_spec, err) != 0) {
+	} else if (fill_addresses(adm, a, spec, old_spec, err) != 0 || choose_ports(adm, a, spec, old_spec, err) != 0) {
 		return err->code;
 	}
 	claim_difference(adm, a, old_spec, spec);

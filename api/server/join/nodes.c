@@ -4,10 +4,10 @@
  *     POST /v1-k3x/serving-kubelet.crt    NAME, its addresses (k3x-node-ip, -external-ip), localhost
  *     POST /v1-k3x/client-kube-proxy.crt  system:kube-proxy in system:node-proxier
  *
- * with the headers k3x-node-name and k3x-node-password (and k3x-node-ip, k3x-node-external-ip: one address or one of each family). Whoever has the agents'
- * token may bring in nodes, but not take over one that is there: the first password that is shown for a name is kept,
- * hashed, in the Secret kube-system/NAME.node-password.k3x, and must be shown ever after. A node that was wiped has
- * lost it; who deletes the Secret (or the node for good) lets it in again.
+ * with the headers k3x-node-name and k3x-node-password (and k3x-node-ip, k3x-node-external-ip: one address or one of
+ * each family). Whoever has the agents' token may bring in nodes, but not take over one that is there: the first
+ * password that is shown for a name is kept, hashed, in the Secret kube-system/NAME.node-password.k3x, and must be
+ * shown ever after. A node that was wiped has lost it; who deletes the Secret (or the node for good) lets it in again.
  *
  *     look for the Secret -> check or make the hash, sign (pool) -> [ create the Secret ] -> answer
  *

@@ -112,8 +112,9 @@ static void a_list_has_at_most_one_of_each_family(void **state)
 	assert_null(ip_list_of(&list, IP_V6));
 	static const struct {
 		const char *text, *why;
-	} bad[] = {{"10.42.0.0/16,10.43.0.0/16", "both are IPv4"}, {"10.42.0.0/16,fd00::/56,fd01::/56", "more than two"},
-	        {"10.42.0.0/16,", "\"\" is not a range"}, {"", "\"\" is not a range"}, {"10.42.0.1/16", "not a range"}};
+	} bad[] = {{"10.42.0.0/16,10.43.0.0/16", "both are IPv4"},
+	        {"10.42.0.0/16,fd00::/56,fd01::/56", "more than two"}, {"10.42.0.0/16,", "\"\" is not a range"},
+	        {"", "\"\" is not a range"}, {"10.42.0.1/16", "not a range"}};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		err = ERR_INIT;
 		assert_int_equal(ip_nets_parse(bad[i].text, &nets, &err), ERR_INVAL);

@@ -38,8 +38,8 @@ static const struct certificate {
 
 static const char *node_text(struct server_settings *s)
 {
-	return arena_printf(
-	        &s->arena, "%s\n%s\n%s\n", s->node_name, s->node_addresses, s->node_external_ip ? s->node_external_ip : "");
+	return arena_printf(&s->arena, "%s\n%s\n%s\n", s->node_name, s->node_addresses,
+	        s->node_external_ip ? s->node_external_ip : "");
 }
 
 /* Are the certificates for this name; and for these addresses? */

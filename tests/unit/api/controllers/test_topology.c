@@ -1,4 +1,5 @@
-/* Sharing endpoints out among zones, by CPUs. Upstream: staging/src/k8s.io/endpointslice/topologycache/topologycache_test.go. */
+/* Sharing endpoints out among zones, by CPUs. Upstream:
+ * staging/src/k8s.io/endpointslice/topologycache/topologycache_test.go. */
 #include "tests/unit/unit.h"
 
 #include "api/controllers/topology.h"
@@ -8,7 +9,8 @@ static struct arena a;
 static void add(struct topology *t, const char *zone, const char *cpu, const char *labels, const char *ready)
 {
 	const char *text = arena_printf(&a,
-	        "{\"metadata\":{\"labels\":{%s\"topology.kubernetes.io/zone\":\"%s\"}},\"status\":{\"allocatable\":{\"cpu\":"
+	        "{\"metadata\":{\"labels\":{%s\"topology.kubernetes.io/"
+	        "zone\":\"%s\"}},\"status\":{\"allocatable\":{\"cpu\":"
 	        "\"%s\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\"}]}}",
 	        labels, zone, cpu, ready);
 	struct json *node = json_parse(&a, slice_of(text), NULL, NULL);

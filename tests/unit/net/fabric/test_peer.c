@@ -63,14 +63,14 @@ static void a_node_is_read_as_flannel_writes_it(void **state)
 
 static void a_node_of_two_families_is_read_as_flannel_writes_it(void **state)
 {
-	struct peer p =
-	        peer_read(SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/backend-type\":\"vxlan\","
-	                        "\"flannel.alpha.coreos.com/backend-data\":\"null\","
-	                        "\"flannel.alpha.coreos.com/backend-v6-data\":\"{\\\"VNI\\\":1,\\\"VtepMAC\\\":"
-	                        "\\\"02:00:00:00:00:06\\\"}\",\"flannel.alpha.coreos.com/public-ipv6\":\"fd01::7\"}},"
-	                        "\"spec\":{\"podCIDR\":\"10.42.7.0/24\",\"podCIDRs\":[\"10.42.7.0/24\","
-	                        "\"fd00:42:0:7::/64\"]},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
-	                        "\"fe80::1\"},{\"type\":\"InternalIP\",\"address\":\"10.0.0.7\"}]}}"));
+	struct peer p = peer_read(
+	        SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/backend-type\":\"vxlan\","
+	              "\"flannel.alpha.coreos.com/backend-data\":\"null\","
+	              "\"flannel.alpha.coreos.com/backend-v6-data\":\"{\\\"VNI\\\":1,\\\"VtepMAC\\\":"
+	              "\\\"02:00:00:00:00:06\\\"}\",\"flannel.alpha.coreos.com/public-ipv6\":\"fd01::7\"}},"
+	              "\"spec\":{\"podCIDR\":\"10.42.7.0/24\",\"podCIDRs\":[\"10.42.7.0/24\","
+	              "\"fd00:42:0:7::/64\"]},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
+	              "\"fe80::1\"},{\"type\":\"InternalIP\",\"address\":\"10.0.0.7\"}]}}"));
 	const struct peer_end *v4 = &p.ends[IP_V4], *v6 = &p.ends[IP_V6];
 	char text[IP_NET_TEXT_MAX];
 	assert_true(v4->has_pods && v4->has_host && !v4->has_mac);
@@ -79,8 +79,9 @@ static void a_node_of_two_families_is_read_as_flannel_writes_it(void **state)
 	is_at(v6, "fd01::7");
 	assert_string_equal(ip_net_write(&v6->pods, text), "fd00:42:0:7::/64");
 	assert_int_equal(v6->mac[5], 6);
-	p = peer_read(SLICE("{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"fe80::1\"},{\"type\":"
-	                    "\"InternalIP\",\"address\":\"ff02::1\"},{\"type\":\"InternalIP\",\"address\":\"::1\"}]}}"));
+	p = peer_read(
+	        SLICE("{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"fe80::1\"},{\"type\":"
+	              "\"InternalIP\",\"address\":\"ff02::1\"},{\"type\":\"InternalIP\",\"address\":\"::1\"}]}}"));
 	assert_false(p.ends[IP_V6].has_host);
 }
 

@@ -58,10 +58,11 @@ static void ready_endpoints_are_led_to(void **state)
 
 static void each_family_has_its_own_addresses_and_endpoints(void **state)
 {
-	static const char both[] = "{\"spec\":{\"clusterIP\":\"fd00:43::9\",\"clusterIPs\":[\"fd00:43::9\",\"10.43.0.9\"],"
-	                           "\"externalIPs\":[\"2001:db8::1\",\"192.0.2.1\"],\"ports\":[{\"port\":80,\"nodePort\":30080}],"
-	                           "\"loadBalancerSourceRanges\":[\"10.0.0.0/8\"]},"
-	                           "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"fd99::1\"},{\"ip\":\"10.99.0.1\"}]}}}";
+	static const char both[] =
+	        "{\"spec\":{\"clusterIP\":\"fd00:43::9\",\"clusterIPs\":[\"fd00:43::9\",\"10.43.0.9\"],"
+	        "\"externalIPs\":[\"2001:db8::1\",\"192.0.2.1\"],\"ports\":[{\"port\":80,\"nodePort\":30080}],"
+	        "\"loadBalancerSourceRanges\":[\"10.0.0.0/8\"]},"
+	        "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"fd99::1\"},{\"ip\":\"10.99.0.1\"}]}}}";
 	struct json *slices[] = {parse("{\"ports\":[{\"port\":8080}],\"endpoints\":[{\"addresses\":[\"10.42.0.5\"]}]}"),
 	        parse("{\"ports\":[{\"port\":8080}],\"endpoints\":[{\"addresses\":[\"fd00:42::5\"]}]}")};
 	struct proxy_service v = {.key = SLICE("a/b"),

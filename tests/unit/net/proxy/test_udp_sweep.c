@@ -42,7 +42,11 @@ static void flows_to_none_of_a_ports_endpoints_are_stale(void **state)
 	        .external = two + 1,
 	        .n_external = 1};
 	struct udp_view *v = udp_view_new(), *all = udp_view_new();
-	struct proxy_port other = {.family = &proxy_families[IP_V4], .protocol = "udp", .port = 99, .addresses = addresses, .n_addresses = 1};
+	struct proxy_port other = {.family = &proxy_families[IP_V4],
+	        .protocol = "udp",
+	        .port = 99,
+	        .addresses = addresses,
+	        .n_addresses = 1};
 	assert_true(ip_parse(SLICE("192.0.2.7"), &local));
 	udp_view_add(v, &p);
 	udp_view_add(all, &other);
@@ -77,7 +81,8 @@ static void flows_of_ipv6_are_told_apart_too(void **state)
 	udp_view_seal(v);
 	struct conntrack_flow good = flow("fd00:43::a", 53, "fd00:42::5", 53),
 	                      gone = flow("fd00:43::a", 53, "fd00:42::6", 53),
-	                      node = flow("fd99::7", 30053, "fd00:42::6", 53), other = flow("10.0.0.1", 30053, "10.0.0.1", 53);
+	                      node = flow("fd99::7", 30053, "fd00:42::6", 53),
+	                      other = flow("10.0.0.1", 30053, "10.0.0.1", 53);
 	assert_false(udp_view_is_stale(v, &good));
 	assert_true(udp_view_is_stale(v, &gone));
 	assert_true(udp_view_is_stale(v, &node));

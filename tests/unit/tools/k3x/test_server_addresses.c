@@ -45,8 +45,8 @@ static int complete(const char *pods, const char *services, const char *dns, con
 	return server_addresses_complete(&s, &all, &err);
 }
 
-static void is_refused(const char *pods, const char *services, const char *dns, const char *node, const char *host,
-        const char *why)
+static void is_refused(
+        const char *pods, const char *services, const char *dns, const char *node, const char *host, const char *why)
 {
 	assert_int_equal(complete(pods, services, dns, node, host), ERR_INVAL);
 	if (!strstr(err.msg, why))
@@ -101,7 +101,8 @@ static void what_does_not_fit_is_refused_by_its_flag(void **state)
 	is_refused("10.42.0.0/7", NULL, NULL, NULL, HOST, "--cluster-cidr: \"10.42.0.0/7\"");
 	is_refused("10.0.0.0/7", NULL, NULL, NULL, HOST, "--cluster-cidr: 10.0.0.0/7: must have 8 to 24 bits");
 	is_refused("fd00:42::/40", "fd00:43::/112", NULL, NULL, HOST, "must have 48 to 64 bits (each node takes 64");
-	is_refused("fd00:42::/56", "fd00:43::/64", NULL, NULL, HOST, "--service-cidr: fd00:43::/64: must have 108 to 124");
+	is_refused(
+	        "fd00:42::/56", "fd00:43::/64", NULL, NULL, HOST, "--service-cidr: fd00:43::/64: must have 108 to 124");
 	is_refused("10.42.0.0/16,10.44.0.0/16", NULL, NULL, NULL, HOST, "both are IPv4");
 	is_refused(BOTH_PODS, NULL, NULL, NULL, HOST, "both must name the same families");
 	is_refused(BOTH_PODS, "fd00:43::/112,10.43.0.0/16", NULL, NULL, HOST, "the primary one first");

@@ -65,7 +65,8 @@ static void two_families_come_by_policy_where_the_cluster_has_them(void **state)
 	becomes(&dual, "{\"ipFamilyPolicy\":\"RequireDualStack\",\"ipFamilies\":[\"IPv6\"]}", NULL,
 	        "RequireDualStack IPv6,IPv4");
 	becomes(&v4, "{\"ipFamilyPolicy\":\"RequireDualStack\"}", NULL,
-	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for dual-stack");
+	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": this cluster is not configured for "
+	        "dual-stack");
 	becomes(&v4, "{\"ipFamilies\":[\"IPv6\"]}", NULL,
 	        "spec.ipFamilies[0]: Invalid value: \"IPv6\": not configured on this cluster");
 }
@@ -74,13 +75,16 @@ static void addresses_say_the_families(void **state)
 {
 	becomes(&dual, "{\"clusterIP\":\"fd00::5\"}", NULL, "SingleStack IPv6");
 	becomes(&dual,
-	        "{\"clusterIP\":\"fd00::5\",\"clusterIPs\":[\"fd00::5\",\"10.0.0.5\"],\"ipFamilyPolicy\":\"PreferDualStack\"}",
+	        "{\"clusterIP\":\"fd00::5\",\"clusterIPs\":[\"fd00::5\",\"10.0.0.5\"],\"ipFamilyPolicy\":"
+	        "\"PreferDualStack\"}",
 	        NULL, "PreferDualStack IPv6,IPv4");
 	becomes(&dual, "{\"clusterIP\":\"fd00::5\",\"clusterIPs\":[\"fd00::5\",\"10.0.0.5\"]}", NULL,
-	        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when "
+	        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' "
+	        "when "
 	        "multiple cluster IPs are specified");
 	becomes(&dual, "{\"ipFamilies\":[\"IPv4\",\"IPv6\"]}", NULL,
-	        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when "
+	        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' "
+	        "when "
 	        "multiple IP families are specified");
 	becomes(&v4, "{\"clusterIP\":\"fd00::5\"}", NULL,
 	        "spec.clusterIPs[0]: Invalid value: []string{\"fd00::5\"}: IPv6 is not configured on this cluster");
@@ -91,11 +95,13 @@ static void headless_ones_without_a_selector_may_have_any(void **state)
 	becomes(&v4, "{\"clusterIP\":\"None\"}", NULL, "RequireDualStack IPv4,IPv6");
 	becomes(&v6, "{\"clusterIP\":\"None\",\"ipFamilyPolicy\":\"SingleStack\"}", NULL, "SingleStack IPv6");
 	becomes(&v4, "{\"clusterIP\":\"None\",\"selector\":{\"a\":\"b\"}}", NULL, "SingleStack IPv4");
-	becomes(&dual, "{\"clusterIP\":\"None\",\"selector\":{\"a\":\"b\"},\"ipFamilyPolicy\":\"PreferDualStack\"}", NULL,
-	        "PreferDualStack IPv4,IPv6");
+	becomes(&dual, "{\"clusterIP\":\"None\",\"selector\":{\"a\":\"b\"},\"ipFamilyPolicy\":\"PreferDualStack\"}",
+	        NULL, "PreferDualStack IPv4,IPv6");
 }
 
-#define ONE "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\"],\"ipFamilyPolicy\":\"SingleStack\"}"
+#define ONE \
+	"{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\"],\"ipFamilyPolicy\":" \
+	"\"SingleStack\"}"
 #define TWO \
 	"{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"fd00::5\"],\"ipFamilies\":[\"IPv4\",\"IPv6\"]," \
 	"\"ipFamilyPolicy\":\"RequireDualStack\"}"
@@ -103,20 +109,24 @@ static void headless_ones_without_a_selector_may_have_any(void **state)
 static void a_policy_upgrades_and_downgrades(void **state)
 {
 	becomes(&dual,
-	        "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\"],\"ipFamilyPolicy\":"
+	        "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\"],"
+	        "\"ipFamilyPolicy\":"
 	        "\"PreferDualStack\"}",
 	        ONE, "PreferDualStack IPv4,IPv6");
 	becomes(&dual,
-	        "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"fd00::5\"],\"ipFamilies\":[\"IPv4\",\"IPv6\"],"
+	        "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"fd00::5\"],\"ipFamilies\":[\"IPv4\","
+	        "\"IPv6\"],"
 	        "\"ipFamilyPolicy\":\"SingleStack\"}",
 	        TWO, "SingleStack IPv4");
 	becomes(&dual, "{}", ONE, "SingleStack IPv4");
 	becomes(&dual, "{\"clusterIP\":\"10.0.0.5\",\"ipFamilies\":[\"IPv4\"]}", TWO,
-	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to release the secondary IP "
+	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to release the "
+	        "secondary IP "
 	        "family");
-	becomes(&dual,
-	        "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\",\"IPv6\"]}", TWO,
-	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to release the secondary "
+	becomes(&dual, "{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv4\",\"IPv6\"]}",
+	        TWO,
+	        "spec.ipFamilyPolicy: Invalid value: \"RequireDualStack\": must be 'SingleStack' to release the "
+	        "secondary "
 	        "cluster IP");
 }
 
@@ -150,7 +160,8 @@ static void is_refused(const char *text, const char *field, const char *part)
 static void what_does_not_fit_together_is_refused(void **state)
 {
 	is_refused("{\"clusterIP\":\"10.0.0.5\"}", "spec.clusterIPs", "Required value");
-	is_refused("{\"clusterIPs\":[\"10.0.0.5\"]}", "spec.clusterIPs", "must be empty when `clusterIP` is not specified");
+	is_refused("{\"clusterIPs\":[\"10.0.0.5\"]}", "spec.clusterIPs",
+	        "must be empty when `clusterIP` is not specified");
 	is_refused("{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.6\"]}", "spec.clusterIPs",
 	        "first value must match `clusterIP`");
 	is_refused("{\"clusterIP\":\"x\",\"clusterIPs\":[\"x\"]}", "spec.clusterIPs[0]", "must be a valid IP address");
@@ -158,8 +169,8 @@ static void what_does_not_fit_together_is_refused(void **state)
 	        "'None' must be the first and only value");
 	is_refused("{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"10.0.0.6\"]}", "spec.clusterIPs",
 	        "may specify no more than one IP for each IP family");
-	is_refused("{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"fd00::5\",\"fd00::6\"]}", "spec.clusterIPs",
-	        "may only hold up to 2 values");
+	is_refused("{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\",\"fd00::5\",\"fd00::6\"]}",
+	        "spec.clusterIPs", "may only hold up to 2 values");
 	is_refused("{\"clusterIP\":\"10.0.0.5\",\"clusterIPs\":[\"10.0.0.5\"],\"ipFamilies\":[\"IPv6\"]}",
 	        "spec.clusterIPs[0]", "expected an IPv6 value as indicated by `ipFamilies[0]`");
 	is_refused("{\"ipFamilies\":[\"IPv5\"]}", "spec.ipFamilies[0]",
