@@ -139,11 +139,14 @@ static void take_config(struct node *n)
 	struct arena *a = &n->arena;
 	const char *domain = kubelet_config_text(n->config, "clusterDomain", a),
 	           *resolver = kubelet_config_text(n->config, "resolvConf", a);
-	struct slice dns = json_str(json_at(kubelet_config_get(n->config, "clusterDNS"), 0));
+	struct strbuf dns = STRBUF_INIT;
+	JSON_FOREACH (it, kubelet_config_get(n->config, "clusterDNS"))
+		strbuf_addf(&dns, "%s%.*s", dns.len ? "," : "", SLICE_FMT(json_str(it)));
 	if (*domain)
 		n->o.cluster_domain = domain;
 	if (dns.len)
-		n->o.cluster_dns = arena_memdup(a, dns.ptr, dns.len);
+		n->o.cluster_dns = arena_strdup(a, strbuf_cstr(&dns));
+	strbuf_release(&dns);
 	if (strcmp(resolver, "/etc/resolv.conf") != 0)
 		n->o.resolv_conf = resolver;
 }
@@ -174,6 +177,7 @@ static void copy_options(struct node *n, const struct node_options *o)
 	n->o.data_dir = copy(n, o->data_dir, "/var/lib/k3x");
 	n->o.node_name = copy(n, o->node_name, "localhost");
 	n->o.node_ip = copy(n, o->node_ip, "127.0.0.1");
+	n->o.node_ip_other = copy(n, o->node_ip_other, NULL);
 	n->o.node_external_ip = copy(n, o->node_external_ip, NULL);
 	n->o.labels = copy_list(n, o->labels, o->labels_count);
 	n->o.taints = copy_list(n, o->taints, o->taints_count);

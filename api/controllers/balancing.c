@@ -9,12 +9,22 @@
 
 /* ---- nodes ---- */
 
-static struct slice address_of(const struct json *node, const char *type)
+/* The first of each family. */
+static void read_addresses(const struct json *node, const char *type, struct slice ret[IP_FAMILIES])
 {
+	struct ip ip;
 	JSON_FOREACH (it, json_path(node, "status", "addresses", NULL))
-		if (slice_is(json_get_str(it, "type"), type))
-			return json_get_str(it, "address");
-	return SLICE_NULL;
+		if (slice_is(json_get_str(it, "type"), type) && ip_parse(json_get_str(it, "address"), &ip) &&
+		        !ret[ip.family].len)
+			ret[ip.family] = json_get_str(it, "address");
+}
+
+static bool has_address(const struct balancing_node *n)
+{
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (n->internal[f].len || n->external[f].len)
+			return true;
+	return false;
 }
 
 static struct slice label_of(struct slice labels, const char *name)
@@ -30,10 +40,10 @@ void balancing_read_node(struct slice text, struct arena *a, struct balancing_no
 	const struct json *ready = condition_find(json_path(node, "status", "conditions", NULL), "Ready");
 	*ret = (struct balancing_node){.name = m.name,
 	        .labels = m.labels,
-	        .internal = address_of(node, "InternalIP"),
-	        .external = address_of(node, "ExternalIP"),
 	        .may = slice_is(json_get_str(ready, "status"), "True") && !m.deletion_timestamp.len &&
 	               !label_of(m.labels, EXCLUDED).ptr};
+	read_addresses(node, "InternalIP", ret->internal);
+	read_addresses(node, "ExternalIP", ret->external);
 }
 
 void balancing_init(struct balancing *b, const struct balancing_node *nodes, size_t n, const int *reserved)
@@ -54,7 +64,7 @@ static bool may_serve(
         const struct balancing *b, const struct balancing_node *n, const struct json *service, const struct map *local)
 {
 	struct slice pool = json_get_str(json_path(service, "metadata", "labels", NULL), BALANCING_POOL);
-	if (!n->may || (!n->internal.len && !n->external.len) || (local && !map_get(local, n->name)))
+	if (!n->may || !has_address(n) || (local && !map_get(local, n->name)))
 		return false;
 	if (b->by_label && !slice_is(label_of(n->labels, BALANCING_LABEL), "true"))
 		return false;

@@ -3,6 +3,7 @@
 #ifndef K3X_API_CONTROLLERS_BALANCING_H
 #define K3X_API_CONTROLLERS_BALANCING_H
 
+#include "base/ip.h"
 #include "base/json/json.h"
 #include "base/mem/map.h"
 
@@ -10,8 +11,9 @@
 #define BALANCING_POOL "svccontroller.k3s.cattle.io/lbpool"    /* of nodes and services: they must be the same */
 
 struct balancing_node {
-	struct slice name, labels, internal, external; /* addresses; external may be empty */
-	bool may;                                      /* it is ready and not excluded */
+	struct slice name, labels;
+	struct slice internal[IP_FAMILIES], external[IP_FAMILIES]; /* addresses, by enum ip_family; "": none */
+	bool may;                                                  /* it is ready and not excluded */
 };
 
 /* Of a Node's text. */

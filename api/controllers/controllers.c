@@ -144,6 +144,7 @@ static void take_arguments(struct controllers *c, const struct controllers_argum
 	c->secondary_eviction_rate = g->secondary_eviction_rate;
 	c->unhealthy_zone_threshold = g->unhealthy_zone_threshold;
 	c->node_mask_bits = (unsigned)g->node_mask_bits;
+	c->node_mask_bits_v6 = (unsigned)g->node_mask_bits_v6;
 	c->large_zone_nodes = (size_t)g->large_zone_nodes;
 	c->hpa_period_s = g->hpa_period_s;
 	c->hpa = (struct hpa_settings){.tolerance = g->hpa_tolerance,

@@ -23,7 +23,7 @@ struct controllers_options {
 	/* CAs, PEM, the key beside each: what signs requests for certificates of clients, and of kubelets' servers.
 	 * NULL: nothing is signed. Read anew for every certificate. */
 	const char *client_ca_file, *client_ca_key_file, *server_ca_file, *server_ca_key_file;
-	const char *cluster_cidr;   /* "10.42.0.0/16": nodes get a /24 of it; NULL: none */
+	const char *cluster_cidr;   /* "10.42.0.0/16,fd00:42::/56": nodes get a part of each; NULL: none */
 	bool serves_load_balancers; /* services of that type get the addresses of nodes (servicelb.c) */
 	const int *reserved_ports;  /* which no such service gets, the API's first; ends with 0; NULL: none */
 	const char *manifests_dir;  /* DATA/server/manifests, whose files are applied; NULL: none */

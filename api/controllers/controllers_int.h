@@ -55,7 +55,7 @@ struct controllers {
 	bool serves_load_balancers;
 	int reserved_ports[CONTROLLERS_PORTS_MAX + 1];
 	unsigned node_grace_s;
-	unsigned node_mask_bits;
+	unsigned node_mask_bits, node_mask_bits_v6;
 	size_t terminated_pods_max;
 	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
 	size_t large_zone_nodes;

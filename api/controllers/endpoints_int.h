@@ -4,6 +4,14 @@
 
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/slices.h"
+#include "base/ip.h"
+
+/* What is remembered of a service between two runs. */
+struct service_memory {
+	char *hints_said[IP_FAMILIES]; /* the last event about hints, by enum ip_family; NULL: none */
+	int64_t trigger_s;             /* the newest change of a pod that was told */
+	char key[];
+};
 
 struct endpoint_slices {
 	struct controllers *c;
@@ -11,6 +19,9 @@ struct endpoint_slices {
 	struct informer_index *pods_by_namespace, *services_by_namespace, *slices_by_service;
 	struct work_queue *queue;
 	struct expectations expectations;
+	struct recorder *recorder;
+	struct map memories; /* key of a service -> struct service_memory */
+	bool has_topology;   /* some service is shared out by zones */
 };
 
 /* A pod behind the service. */
@@ -27,6 +38,9 @@ struct publish {
 	struct meta meta;
 	struct json *service, *spec;
 	bool is_headless, publishes_not_ready, prefers_close;
+	bool by_zones;        /* topology-mode: Auto */
+	struct slice trigger; /* when it happened what is told now; "": not known */
+	struct service_memory *memory;
 	struct backend *backends; /* by address */
 	size_t count;
 };

@@ -8,7 +8,10 @@
  * events bring us back). Upstream: pkg/controller/endpointslice, staging/src/k8s.io/endpointslice. */
 #include "api/controllers/endpoints_int.h"
 
+#include "api/controllers/topology.h"
 #include "api/machinery/schema/selector.h"
+
+#include <stdlib.h>
 
 #define SLICES "/apis/discovery.k8s.io/v1/endpointslices"
 #define ENDPOINTS "/api/v1/endpoints"
@@ -16,6 +19,26 @@
 enum { GATHER_MS = 20 };
 
 static const char managed_by[] = "endpointslice-controller.k8s.io";
+
+/* ---- what is remembered ---- */
+
+static void memory_free(struct service_memory *m)
+{
+	for (int f = 0; m && f < IP_FAMILIES; f++)
+		free(m->hints_said[f]);
+	free(m);
+}
+
+static struct service_memory *memory_of(struct endpoint_slices *s, struct slice key)
+{
+	struct service_memory *m = map_get(&s->memories, key);
+	if (m)
+		return m;
+	m = xcalloc(1, sizeof *m + key.len + 1);
+	memcpy(m->key, key.ptr, key.len);
+	map_put(&s->memories, (struct slice){m->key, key.len}, m);
+	return m;
+}
 
 /* ---- events ---- */
 
@@ -38,7 +61,43 @@ static void service_deleted(void *arg, struct informer_object *o)
 {
 	struct endpoint_slices *s = arg;
 	expectations_forget(&s->expectations, o->key);
+	memory_free(map_del(&s->memories, o->key));
 	wake(s, o->key);
+}
+
+/* What hints are made of. */
+static bool has_same_cpus(struct slice x, struct slice y)
+{
+	struct arena a = ARENA_INIT;
+	struct topology before = {0}, now = {0};
+	topology_add_node(&before, &a, json_parse(&a, x, NULL, NULL));
+	topology_add_node(&now, &a, json_parse(&a, y, NULL, NULL));
+	bool same = before.lacks_facts == now.lacks_facts && before.count == now.count &&
+	            (!now.count ||
+	                    (slice_eq(before.zones->name, now.zones->name) && before.zones->cpus == now.zones->cpus));
+	arena_release(&a);
+	return same;
+}
+
+static void node_changed(void *arg, struct informer_object *o)
+{
+	struct endpoint_slices *s = arg;
+	if (!s->has_topology)
+		return;
+	INFORMER_FOREACH(v, shared_informer_base(s->services))
+	{
+		struct arena a = ARENA_INIT;
+		if (topology_is_wanted(informer_parse(&a, v)))
+			wake(s, v->key);
+		arena_release(&a);
+	}
+}
+
+static void node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
+{
+	struct endpoint_slices *s = arg;
+	if (s->has_topology && !has_same_cpus((struct slice){before->data, before->len}, informer_text(o)))
+		node_changed(arg, o);
 }
 
 /* {"a":"b"} of a service as a label selector: all must be equal. Labels need no unescaping. */
@@ -228,7 +287,7 @@ static struct json *endpoint_of(struct publish *y, const struct backend *b, stru
 		json_set_str(a, e, "nodeName", b->node);
 		if (zone.len)
 			json_set_str(a, e, "zone", zone);
-		if (zone.len && y->prefers_close && b->is_ready && !b->is_dying)
+		if (zone.len && y->prefers_close && !y->by_zones && b->is_ready && !b->is_dying)
 			add_hint(a, e, zone);
 	}
 	return e;
@@ -272,6 +331,69 @@ static void collect(struct publish *y)
 	qsort(y->backends, y->count, sizeof *y->backends, by_ip);
 }
 
+/* When it was that a pod became ready, or stopped to be, of which nobody has been told: the earliest, as upstream tells
+ * it. Who reads it measures how long it took until traffic followed. */
+static void find_trigger(struct publish *y)
+{
+	int64_t newest = y->memory->trigger_s, earliest = 0;
+	for (size_t i = 0; i < y->count; i++) {
+		const struct json *ready =
+		        condition_find(json_path(y->backends[i].pod, "status", "conditions", NULL), "Ready");
+		struct slice at = json_get_str(ready, "lastTransitionTime");
+		int64_t s = at.len ? kube_time_parse(at) : 0;
+		if (s > newest)
+			newest = s;
+		if (s > y->memory->trigger_s && (!earliest || s < earliest)) {
+			earliest = s;
+			y->trigger = at;
+		}
+	}
+	y->memory->trigger_s = newest;
+}
+
+/* ---- hints of zones ---- */
+
+static void say_hints(struct publish *y, enum ip_family f, const char *type, const char *reason, const char *text)
+{
+	struct recorder_subject about = recorder_about("v1", "Service", &y->meta);
+	char **said = &y->memory->hints_said[f];
+	if (*said && strcmp(*said, text) == 0)
+		return;
+	free(*said);
+	*said = xstrdup(text);
+	recorder_event(y->s->recorder, &about, type, reason, "%s, addressType: %s", text, ip_family_name(f));
+}
+
+static void tell_hints(struct publish *y, enum ip_family f, const char *why)
+{
+	bool had = y->memory->hints_said[f] != NULL;
+	if (!y->by_zones && had)
+		say_hints(y, f, "Normal", "TopologyAwareHintsDisabled", "Topology Aware Hints has been disabled");
+	else if (y->by_zones && why)
+		say_hints(y, f, "Warning", "TopologyAwareHintsDisabled", why);
+	else if (y->by_zones)
+		say_hints(y, f, "Normal", "TopologyAwareHintsEnabled", "Topology Aware Hints has been enabled");
+}
+
+/* Endpoints that are ready are shared out among the zones. */
+static void hint_zones(struct publish *y, enum ip_family f, struct json **endpoints, size_t n)
+{
+	struct arena *a = &y->work->arena;
+	struct topology t = {0};
+	struct topology_endpoint *list = ARENA_ARRAY(a, struct topology_endpoint, n + 1);
+	const char *why = NULL;
+	if (y->by_zones) {
+		INFORMER_FOREACH(o, shared_informer_base(y->s->nodes))
+		topology_add_node(&t, a, json_parse(a, informer_text(o), NULL, NULL));
+		for (size_t i = 0; i < n; i++)
+			list[i].zone = json_get_str(endpoints[i], "zone");
+		why = topology_share(&t, a, list, n);
+		for (size_t i = 0; i < n && !why; i++)
+			add_hint(a, endpoints[i], list[i].hint);
+	}
+	tell_hints(y, f, why);
+}
+
 /* ---- writing slices ---- */
 
 static struct json *wanted_labels(struct publish *y)
@@ -288,6 +410,17 @@ static struct json *wanted_labels(struct publish *y)
 	if (y->is_headless)
 		json_set_cstr(a, labels, "service.kubernetes.io/headless", "");
 	return labels;
+}
+
+#define TRIGGER "endpoints.kubernetes.io/last-change-trigger-time"
+
+static void set_trigger(struct publish *y, struct json *meta)
+{
+	struct arena *a = &y->work->arena;
+	if (y->trigger.len)
+		json_set_str(a, json_need(a, meta, "annotations", JSON_OBJECT), TRIGGER, y->trigger);
+	else
+		json_del(json_get(meta, "annotations"), TRIGGER);
 }
 
 static void created(struct work_call *call)
@@ -308,6 +441,7 @@ static void create_slice(struct publish *y, const struct slice_plan *p, const ch
 	json_set(a, meta, "labels", wanted_labels(y));
 	json_append(json_need(a, meta, "ownerReferences", JSON_ARRAY),
 	        owner_ref_new(a, "v1", "Service", y->meta.name, y->meta.uid));
+	set_trigger(y, meta);
 	json_set_cstr(a, o, "addressType", family);
 	json_set(a, o, "endpoints", p->endpoints);
 	json_set(a, o, "ports", json_copy(a, p->ports));
@@ -328,6 +462,7 @@ static void update_slice(struct publish *y, const struct slice_plan *p)
 	struct arena *a = &y->work->arena;
 	struct json *o = json_copy(a, p->existing);
 	json_set(a, json_get(o, "metadata"), "labels", wanted_labels(y));
+	set_trigger(y, json_get(o, "metadata"));
 	json_set(a, o, "endpoints", p->endpoints);
 	json_set(a, o, "ports", p->ports ? json_copy(a, p->ports) : json_new(a, JSON_ARRAY));
 	work_send(y->work, "PUT", slice_path(y, p->existing), o, work_done_ignore_missing);
@@ -350,13 +485,20 @@ static void write_family(struct publish *y, const char *family)
 	struct slice_group *groups = NULL;
 	const struct informer_group *own = informer_index_group(y->s->slices_by_service, y->work->key);
 	const struct json **existing = ARENA_ARRAY(a, const struct json *, informer_group_count(own) + 1);
-	size_t n = 0;
+	struct json **ready = ARENA_ARRAY(a, struct json *, y->count + 1);
+	size_t n = 0, n_ready = 0;
+	enum ip_family f;
 	for (size_t i = 0; i < y->count; i++) {
 		struct slice ip = endpoints_pod_ip(y->backends[i].pod, family);
-		if (ip.len)
-			slice_group_add(a, slice_group_need(a, &groups, endpoints_ports(y, y->backends[i].pod)),
-			        endpoint_of(y, &y->backends[i], ip));
+		if (!ip.len)
+			continue;
+		struct json *e = endpoint_of(y, &y->backends[i], ip);
+		slice_group_add(a, slice_group_need(a, &groups, endpoints_ports(y, y->backends[i].pod)), e);
+		if (json_bool(json_path(e, "conditions", "ready", NULL), false))
+			ready[n_ready++] = e;
 	}
+	if (ip_family_parse(slice_of(family), &f))
+		hint_zones(y, f, ready, n_ready);
 	INFORMER_GROUP_FOREACH(o, own)
 	if (is_ours(informer_text(o)) && slice_is(json_find(informer_text(o), "addressType", NULL), family) &&
 	        !json_find(informer_text(o), "metadata", "deletionTimestamp", NULL).len)
@@ -401,8 +543,12 @@ static void run(struct work *w)
 		return;
 	y->is_headless = slice_is(json_get_str(y->spec, "clusterIP"), "None");
 	y->publishes_not_ready = json_get_bool(y->spec, "publishNotReadyAddresses", false);
+	y->by_zones = topology_is_wanted(y->service);
+	s->has_topology = s->has_topology || y->by_zones;
+	y->memory = memory_of(s, w->key);
 	y->prefers_close = slice_is(json_get_str(y->spec, "trafficDistribution"), "PreferClose");
 	collect(y);
+	find_trigger(y);
 	struct json *families = json_get(y->spec, "ipFamilies");
 	JSON_FOREACH (it, families)
 		write_family(y, json_cstr(&w->arena, it));
@@ -419,7 +565,10 @@ void *endpoint_slice_controller_start(struct controllers *c)
 	s->c = c;
 	expectations_init(&s->expectations);
 	s->queue = controllers_queue(c, "endpointslice", 8, run, s);
-	s->nodes = informer_set_get(c->informers, NODES);
+	s->recorder = controllers_recorder(c, "endpoint-slice-controller");
+	s->nodes = controllers_listen(c, NODES,
+	        &(struct informer_handler){
+	                .added = node_changed, .updated = node_updated, .deleted = node_changed, .arg = s});
 	s->services = controllers_listen(c, SERVICES,
 	        &(struct informer_handler){
 	                .added = service_changed, .updated = service_updated, .deleted = service_deleted, .arg = s});
@@ -441,5 +590,8 @@ void endpoint_slice_controller_release(void *state)
 {
 	struct endpoint_slices *s = state;
 	expectations_release(&s->expectations);
+	MAP_FOREACH (slot, &s->memories)
+		memory_free(slot->value);
+	map_release(&s->memories);
 	free(s);
 }

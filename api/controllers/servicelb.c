@@ -144,20 +144,30 @@ static void read_local(struct service_lb *s, struct work *w, const struct wanted
 
 /* ---- what is wanted of it ---- */
 
-static struct json *ingress_of(struct arena *a, const struct balancing_answer *k)
+static void add_ingress(struct arena *a, struct json *list, const struct balancing_answer *k, enum ip_family f)
 {
-	struct json *list = json_new(a, JSON_ARRAY);
 	bool has_external = false;
 	for (size_t i = 0; i < k->n; i++)
-		has_external = has_external || k->nodes[i]->external.len;
+		has_external = has_external || k->nodes[i]->external[f].len;
 	for (size_t i = 0; i < k->n; i++) {
-		struct slice ip = has_external ? k->nodes[i]->external : k->nodes[i]->internal;
+		struct slice ip = has_external ? k->nodes[i]->external[f] : k->nodes[i]->internal[f];
 		struct json *entry = json_new(a, JSON_OBJECT);
 		if (!ip.len)
 			continue;
 		json_set_str(a, entry, "ip", ip);
 		json_set_cstr(a, entry, "ipMode", "VIP");
 		json_append(list, entry);
+	}
+}
+
+/* Family by family, in the service's order. */
+static struct json *ingress_of(struct arena *a, const struct json *service, const struct balancing_answer *k)
+{
+	struct json *list = json_new(a, JSON_ARRAY);
+	JSON_FOREACH (it, json_path(service, "spec", "ipFamilies", NULL)) {
+		enum ip_family f;
+		if (ip_family_parse(json_str(it), &f))
+			add_ingress(a, list, k, f);
 	}
 	return list;
 }
@@ -197,7 +207,7 @@ static void place(struct service_lb *s, struct work *w, struct balancing *b, con
 	balancing_place(b, &w->arena, v->object->key, v->tree, is_local ? &local : NULL, &answer);
 	map_release(&local);
 	tell_conflict(s, w, v, &answer);
-	write_status(w, v, ingress_of(&w->arena, &answer));
+	write_status(w, v, ingress_of(&w->arena, v->tree, &answer));
 }
 
 /* A service that is no load balancer any more keeps no addresses. */
@@ -290,8 +300,10 @@ static bool says_the_same(struct slice x, struct slice y)
 	struct balancing_node before, now;
 	balancing_read_node(x, &a, &before);
 	balancing_read_node(y, &a, &now);
-	bool same = before.may == now.may && slice_eq(before.labels, now.labels) &&
-	            slice_eq(before.internal, now.internal) && slice_eq(before.external, now.external);
+	bool same = before.may == now.may && slice_eq(before.labels, now.labels);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		same = same && slice_eq(before.internal[f], now.internal[f]) &&
+		       slice_eq(before.external[f], now.external[f]);
 	arena_release(&a);
 	return same;
 }

@@ -16,6 +16,7 @@
 #include "api/server/state.h"
 #include "base/arch.h"
 #include "base/wire/http.h"
+#include "base/wire/url.h"
 #include "base/check.h"
 
 #include <inttypes.h>
@@ -69,10 +70,8 @@ static void discovery(struct call *c, struct slice path)
 	struct discovery_extras extras = aggregate_discovery(c->server->aggregator);
 	struct slice group = is_core ? SLICE("") : slice_cut(&rest, '/');
 	if (is_core && !rest.ptr) {
-		char address[128];
-		snprintf(address, sizeof address, "%s:%d", c->server->options.advertise_address,
-		        http_server_port(c->server->http));
-		discovery_core_versions(&text, address);
+		discovery_core_versions(&text, url_authority(&c->arena, c->server->options.advertise_address,
+		                                       http_server_port(c->server->http)));
 	} else if (!is_core && !group.len) {
 		discovery_groups(&text, extras);
 	} else if (!is_core && !rest.len) {

@@ -18,7 +18,7 @@ struct api_server_options {
 	const char *service_account_key_file; /* EC private key: signs and verifies service account tokens */
 	const char *service_account_issuer;   /* "https://kubernetes.default.svc.cluster.local" */
 	const char *server_ca_file;           /* given to pods as kube-root-ca.crt */
-	const char *service_cidr;             /* "10.43.0.0/16" */
+	const char *service_cidr;             /* "10.43.0.0/16,fd00:43::/112" */
 	int node_port_min, node_port_max;     /* 30000, 32767 */
 	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */

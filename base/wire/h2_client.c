@@ -166,7 +166,8 @@ static void h2_start(struct client_conn *k, struct http_call *call)
 	nghttp2_nv list[NV_MAX];
 	size_t n = 0;
 	struct err err = ERR_INIT;
-	snprintf(authority, sizeof authority, o->port ? "%s:%d" : "%s", o->host, o->port);
+	bool is_v6 = strchr(o->host, ':') != NULL;
+	snprintf(authority, sizeof authority, !o->port ? "%s" : is_v6 ? "[%s]:%d" : "%s:%d", o->host, o->port);
 	list[n++] = nv(":method", slice_of(call->o.method));
 	list[n++] = nv(":scheme", conn_is_tls(k->conn) ? SLICE("https") : SLICE("http"));
 	list[n++] = nv(":path", slice_of(call->o.target));

@@ -192,8 +192,8 @@ struct http_server_options {
 /* *options is copied. */
 int http_server_new(const struct http_server_options *options, struct http_server **ret, struct err *err);
 
-/* Any number of each. address: "0.0.0.0", "::", "127.0.0.1"; port 0: the kernel picks, see http_server_port(). A
- * leftover socket file at `path` is replaced; mode e.g. 0600. */
+/* Any number of each. address: "0.0.0.0", "::", "127.0.0.1"; NULL: all, of IPv4 alone where there is no IPv6; port 0:
+ * the kernel picks, see http_server_port(). A leftover socket file at `path` is replaced; mode e.g. 0600. */
 int http_server_listen_tcp(struct http_server *s, const char *address, int port, struct err *err);
 int http_server_listen_unix(struct http_server *s, const char *path, unsigned mode, struct err *err);
 int http_server_port(const struct http_server *s); /* of the first TCP listener */

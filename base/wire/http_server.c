@@ -327,7 +327,11 @@ int http_server_listen_tcp(struct http_server *s, const char *address, int port,
 	struct conn_listener *l = NULL;
 	if (s->listeners_count == COUNT_OF(s->listeners))
 		return err_set(err, ERR_INVAL, "an HTTP server has at most %zu listeners", COUNT_OF(s->listeners));
-	int rc = conn_listen_tcp(s->loop, address, port, &o, &l, err);
+	struct err no_v6 = ERR_INIT;
+	int rc = address ? conn_listen_tcp(s->loop, address, port, &o, &l, err)
+	                 : conn_listen_tcp(s->loop, "::", port, &o, &l, &no_v6);
+	if (rc != 0 && !address)
+		rc = conn_listen_tcp(s->loop, "0.0.0.0", port, &o, &l, err);
 	return add_listener(s, rc, l);
 }
 

@@ -51,3 +51,8 @@ int url_parse_any(struct arena *a, const char *text, int default_port, struct ur
 	*ret = (struct url){is_tls, "localhost", 0, arena_strdup(a, path)};
 	return 0;
 }
+
+const char *url_authority(struct arena *a, const char *host, int port)
+{
+	return arena_printf(a, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+}

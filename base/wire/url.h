@@ -22,4 +22,7 @@ int url_parse(struct arena *a, const char *text, int default_port, struct url *r
  * working directory, as with etcd. */
 int url_parse_any(struct arena *a, const char *text, int default_port, struct url *ret, struct err *err);
 
+/* "10.0.0.1:6443", "[fd00::1]:6443", in the arena: a host and a port as they stand in a URL. */
+const char *url_authority(struct arena *a, const char *host, int port);
+
 #endif

@@ -2,28 +2,26 @@
  *
  * vxlan: an overlay that needs nothing of the network beneath but UDP (port 8472) between nodes; host-gw: plain routes,
  * for nodes on one link. As flannel does it, with its names (link flannel.1, VNI 1, annotations on the node), so that
- * nodes of both find each other. What pods send out of the cluster is masqueraded, by a table of nftables of our own.
+ * nodes of both find each other. With dual stack each family has an overlay and routes of its own (link flannel-v6.1).
+ * What pods send out of the cluster is masqueraded, by tables of nftables of our own; of IPv6 when that is wanted.
  *
  * Routes and the link stay when it is closed, for pods run on; what an earlier run has left is adopted or removed at
- * the start. IPv4. */
+ * the start. */
 #ifndef K3X_NET_FABRIC_FABRIC_H
 #define K3X_NET_FABRIC_FABRIC_H
 
 #include "api/client/client.h"
-
-enum fabric_backend { FABRIC_NONE, FABRIC_VXLAN, FABRIC_HOST_GW };
-
-/* False: no name of one. "wireguard-native" is not built. */
-bool fabric_backend_parse(const char *text, enum fabric_backend *ret);
+#include "net/fabric/backend.h"
 
 struct fabric_options {
 	struct client *client; /* borrowed; its loop is the fabric's. It may read nodes */
 	struct client *own;    /* on the same loop; it may annotate the own node (a kubelet sees no other one) */
 	const char *node_name;
-	const char *node_ip;
-	const char *iface; /* NULL: the link that has node_ip */
-	const char *link;  /* of the overlay: "flannel.1" */
-	const char *cluster_cidr;
+	const char *node_ip, *node_ip_other; /* one of each family of the cluster; NULL: it has one */
+	const char *iface;                   /* NULL: the link that has the address */
+	const char *link, *link_v6;          /* of the overlays: "flannel.1", "flannel-v6.1" */
+	const char *cluster_cidr;            /* "10.42.0.0/16,fd00:42::/56" */
+	bool masquerades_v6;
 	enum fabric_backend backend; /* not FABRIC_NONE */
 	const char *nft_path;        /* NULL: "nft" on PATH */
 };
@@ -33,8 +31,5 @@ struct fabric;
 /* Never fails: what can't be done yet is tried again, and said in the log. Loop's thread. */
 struct fabric *fabric_new(const struct fabric_options *options);
 void fabric_close(struct fabric *f, void (*closed)(void *arg), void *arg);
-
-/* What a pod's packet may have: the link's, less the overlay's head. 0: not known. Any thread. */
-unsigned fabric_pod_mtu(enum fabric_backend backend, const char *iface, const char *node_ip);
 
 #endif

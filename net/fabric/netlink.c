@@ -167,6 +167,15 @@ static bool copy_attribute(const struct rtattr *a, void *ret, size_t len)
 	return true;
 }
 
+static bool copy_ip(const struct rtattr *a, enum ip_family f, struct ip *ret)
+{
+	struct ip ip = {.family = f};
+	if (!copy_attribute(a, ip.bytes, ip_bytes(f)))
+		return false;
+	*ret = ip;
+	return true;
+}
+
 static const void *after(const struct nlmsghdr *h, size_t fixed, size_t *ret_len)
 {
 	size_t head = NLMSG_LENGTH(NLMSG_ALIGN(fixed));
@@ -200,7 +209,8 @@ static void take_link(void *arg, const struct nlmsghdr *h)
 		x->v.link = (int)u32;
 	if (copy_attribute(find_in(data, IFLA_VXLAN_PORT), &port, sizeof port))
 		x->v.port = ntohs(port);
-	copy_attribute(find_in(data, IFLA_VXLAN_LOCAL), &x->v.local, sizeof x->v.local);
+	copy_ip(find_in(data, IFLA_VXLAN_LOCAL), IP_V4, &x->v.local);
+	copy_ip(find_in(data, IFLA_VXLAN_LOCAL6), IP_V6, &x->v.local);
 }
 
 bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index)
@@ -235,7 +245,8 @@ int netlink_vxlan_add(struct netlink *n, const struct netlink_vxlan *v, struct e
 	struct rtattr *data = begin_nest(&m, IFLA_INFO_DATA);
 	attribute(&m, IFLA_VXLAN_ID, &vni, sizeof vni);
 	attribute(&m, IFLA_VXLAN_LINK, &link, sizeof link);
-	attribute(&m, IFLA_VXLAN_LOCAL, &v->local, sizeof v->local);
+	attribute(&m, v->local.family == IP_V6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, v->local.bytes,
+	        ip_bytes(v->local.family));
 	attribute(&m, IFLA_VXLAN_PORT, &port, sizeof port);
 	attribute(&m, IFLA_VXLAN_LEARNING, &off, sizeof off);
 	end_nest(&m, data);
@@ -269,40 +280,64 @@ unsigned netlink_link_mtu(int index)
 	return ok && r.ifr_mtu > 0 ? (unsigned)r.ifr_mtu : 0;
 }
 
-int netlink_link_of(struct in_addr address)
+/* The address of an interface; false: of neither family. */
+static bool address_of(const struct ifaddrs *i, struct ip *ret)
+{
+	const void *sa = i->ifa_addr;
+	if (!sa || (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
+		return false;
+	*ret = (struct ip){.family = i->ifa_addr->sa_family == AF_INET6 ? IP_V6 : IP_V4};
+	if (ret->family == IP_V6)
+		memcpy(ret->bytes, &((const struct sockaddr_in6 *)sa)->sin6_addr, ip_bytes(IP_V6));
+	else
+		memcpy(ret->bytes, &((const struct sockaddr_in *)sa)->sin_addr, ip_bytes(IP_V4));
+	return true;
+}
+
+int netlink_link_of(const struct ip *address)
 {
 	struct ifaddrs *all = NULL;
+	struct ip ip;
 	int index = 0;
 	if (getifaddrs(&all) != 0)
 		return 0;
 	for (struct ifaddrs *i = all; i && !index; i = i->ifa_next)
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET &&
-		        ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr == address.s_addr)
+		if (address_of(i, &ip) && ip_equal(&ip, address))
 			index = (int)if_nametoindex(i->ifa_name);
 	freeifaddrs(all);
 	return index;
 }
 
-bool netlink_has_other_address(const char *link, struct in_addr address)
+static bool is_link_local(const struct ip *ip)
+{
+	return ip->family == IP_V6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+}
+
+bool netlink_has_other_address(const char *link, const struct ip *address)
 {
 	struct ifaddrs *all = NULL;
+	struct ip ip;
 	bool found = false;
 	if (getifaddrs(&all) != 0)
 		return false;
 	for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
-		found = i->ifa_addr && i->ifa_addr->sa_family == AF_INET && strcmp(i->ifa_name, link) == 0 &&
-		        ((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr != address.s_addr;
+		found = strcmp(i->ifa_name, link) == 0 && address_of(i, &ip) && ip.family == address->family &&
+		        !is_link_local(&ip) && !ip_equal(&ip, address);
 	freeifaddrs(all);
 	return found;
 }
 
-int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err)
+/* Nobody else on an overlay can have it: IPv6 need not ask around first (NODAD). */
+int netlink_address_set(struct netlink *n, int index, const struct ip *address, struct err *err)
 {
 	struct message m;
-	struct ifaddrmsg a = {.ifa_family = AF_INET, .ifa_prefixlen = (uint8_t)prefix, .ifa_index = (unsigned)index};
+	struct ifaddrmsg a = {.ifa_family = (uint8_t)ip_af(address->family),
+	        .ifa_prefixlen = (uint8_t)ip_bits(address->family),
+	        .ifa_flags = address->family == IP_V6 ? IFA_F_NODAD : 0,
+	        .ifa_index = (unsigned)index};
 	begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &a, sizeof a);
-	attribute(&m, IFA_LOCAL, &address, sizeof address);
-	attribute(&m, IFA_ADDRESS, &address, sizeof address);
+	attribute(&m, IFA_LOCAL, address->bytes, ip_bytes(address->family));
+	attribute(&m, IFA_ADDRESS, address->bytes, ip_bytes(address->family));
 	return ask(n, &m, "give a link its address", NULL, NULL, err);
 }
 
@@ -310,8 +345,9 @@ int netlink_address_set(struct netlink *n, int index, struct in_addr address, in
 
 static void begin_route(struct message *m, uint16_t type, uint16_t flags, const struct netlink_route *r)
 {
-	struct rtmsg t = {.rtm_family = AF_INET,
-	        .rtm_dst_len = (uint8_t)r->prefix,
+	size_t bytes = ip_bytes(r->to.first.family);
+	struct rtmsg t = {.rtm_family = (uint8_t)ip_af(r->to.first.family),
+	        .rtm_dst_len = (uint8_t)r->to.bits,
 	        .rtm_table = RT_TABLE_MAIN,
 	        .rtm_protocol = NETLINK_ROUTE_ORIGIN,
 	        .rtm_scope = RT_SCOPE_UNIVERSE,
@@ -319,8 +355,8 @@ static void begin_route(struct message *m, uint16_t type, uint16_t flags, const 
 	        .rtm_flags = r->is_onlink ? RTNH_F_ONLINK : 0};
 	uint32_t link = (uint32_t)r->link;
 	begin(m, type, flags, &t, sizeof t);
-	attribute(m, RTA_DST, &r->to, sizeof r->to);
-	attribute(m, RTA_GATEWAY, &r->via, sizeof r->via);
+	attribute(m, RTA_DST, r->to.first.bytes, bytes);
+	attribute(m, RTA_GATEWAY, r->via.bytes, bytes);
 	if (link)
 		attribute(m, RTA_OIF, &link, sizeof link);
 }
@@ -340,6 +376,7 @@ int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct e
 }
 
 struct route_walk {
+	enum ip_family family;
 	void (*fn)(void *arg, const struct netlink_route *r);
 	void *arg;
 };
@@ -350,31 +387,33 @@ static void take_route(void *arg, const struct nlmsghdr *h)
 	const struct rtmsg *t = NLMSG_DATA(h);
 	size_t len;
 	const void *first = after(h, sizeof *t, &len);
-	struct netlink_route r = {.prefix = t->rtm_dst_len, .is_onlink = t->rtm_flags & RTNH_F_ONLINK};
+	struct netlink_route r = {.to.bits = t->rtm_dst_len, .is_onlink = t->rtm_flags & RTNH_F_ONLINK};
+	enum ip_family f = t->rtm_family == AF_INET6 ? IP_V6 : IP_V4;
 	uint32_t link = 0;
-	if (h->nlmsg_type != RTM_NEWROUTE || t->rtm_family != AF_INET || t->rtm_protocol != NETLINK_ROUTE_ORIGIN ||
-	        t->rtm_table != RT_TABLE_MAIN || !copy_attribute(find(first, len, RTA_DST), &r.to, sizeof r.to))
+	if (h->nlmsg_type != RTM_NEWROUTE || f != w->family || t->rtm_protocol != NETLINK_ROUTE_ORIGIN ||
+	        t->rtm_table != RT_TABLE_MAIN || !copy_ip(find(first, len, RTA_DST), f, &r.to.first))
 		return;
-	copy_attribute(find(first, len, RTA_GATEWAY), &r.via, sizeof r.via);
+	copy_ip(find(first, len, RTA_GATEWAY), f, &r.via);
 	copy_attribute(find(first, len, RTA_OIF), &link, sizeof link);
 	r.link = (int)link;
 	w->fn(w->arg, &r);
 }
 
-int netlink_routes(struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err)
+int netlink_routes(struct netlink *n, enum ip_family f, void (*fn)(void *arg, const struct netlink_route *r), void *arg,
+        struct err *err)
 {
 	struct message m;
-	struct rtmsg t = {.rtm_family = AF_INET};
-	struct route_walk w = {fn, arg};
+	struct rtmsg t = {.rtm_family = (uint8_t)ip_af(f)};
+	struct route_walk w = {f, fn, arg};
 	begin(&m, RTM_GETROUTE, NLM_F_DUMP, &t, sizeof t);
 	return ask(n, &m, "list the routes", take_route, &w, err);
 }
 
 /* ---- neighbours ---- */
 
-static void begin_neighbour(struct message *m, uint16_t type, uint16_t flags, uint8_t family, int link)
+static void begin_neighbour(struct message *m, uint16_t type, uint16_t flags, int family, int link)
 {
-	struct ndmsg d = {.ndm_family = family,
+	struct ndmsg d = {.ndm_family = (uint8_t)family,
 	        .ndm_ifindex = link,
 	        .ndm_state = NUD_PERMANENT,
 	        .ndm_flags = family == AF_BRIDGE ? NTF_SELF : 0,
@@ -382,82 +421,87 @@ static void begin_neighbour(struct message *m, uint16_t type, uint16_t flags, ui
 	begin(m, type, flags, &d, sizeof d);
 }
 
-int netlink_arp_set(struct netlink *n, int link, struct in_addr address, const unsigned char mac[6], struct err *err)
+int netlink_neighbour_set(
+        struct netlink *n, int link, const struct ip *address, const unsigned char mac[6], struct err *err)
 {
 	struct message m;
-	begin_neighbour(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, AF_INET, link);
-	attribute(&m, NDA_DST, &address, sizeof address);
+	begin_neighbour(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, ip_af(address->family), link);
+	attribute(&m, NDA_DST, address->bytes, ip_bytes(address->family));
 	attribute(&m, NDA_LLADDR, mac, 6);
 	return ask(n, &m, "set a neighbour", NULL, NULL, err);
 }
 
-int netlink_arp_del(struct netlink *n, int link, struct in_addr address, struct err *err)
+int netlink_neighbour_del(struct netlink *n, int link, const struct ip *address, struct err *err)
 {
 	struct message m;
-	begin_neighbour(&m, RTM_DELNEIGH, 0, AF_INET, link);
-	attribute(&m, NDA_DST, &address, sizeof address);
+	begin_neighbour(&m, RTM_DELNEIGH, 0, ip_af(address->family), link);
+	attribute(&m, NDA_DST, address->bytes, ip_bytes(address->family));
 	return ask_to_delete(n, &m, "remove a neighbour", err);
 }
 
-int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err)
+int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], const struct ip *host, struct err *err)
 {
 	struct message m;
 	begin_neighbour(&m, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, AF_BRIDGE, link);
 	attribute(&m, NDA_LLADDR, mac, 6);
-	attribute(&m, NDA_DST, &host, sizeof host);
+	attribute(&m, NDA_DST, host->bytes, ip_bytes(host->family));
 	return ask(n, &m, "set a forwarding entry", NULL, NULL, err);
 }
 
-int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err)
+int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], const struct ip *host, struct err *err)
 {
 	struct message m;
 	begin_neighbour(&m, RTM_DELNEIGH, 0, AF_BRIDGE, link);
 	attribute(&m, NDA_LLADDR, mac, 6);
-	attribute(&m, NDA_DST, &host, sizeof host);
+	attribute(&m, NDA_DST, host->bytes, ip_bytes(host->family));
 	return ask_to_delete(n, &m, "remove a forwarding entry", err);
 }
 
 struct neighbour_walk {
-	int link;
-	void (*arp)(void *arg, struct in_addr address);
-	void (*fdb)(void *arg, const unsigned char mac[6], struct in_addr host);
+	int link, family;
+	void (*neighbour)(void *arg, const struct ip *address);
+	void (*fdb)(void *arg, const unsigned char mac[6], const struct ip *host);
 	void *arg;
 };
 
+/* A forwarding entry does not say which family its host is of, but for its length. */
 static void take_neighbour(void *arg, const struct nlmsghdr *h)
 {
 	const struct neighbour_walk *w = arg;
 	const struct ndmsg *d = NLMSG_DATA(h);
 	size_t len;
 	const void *first = after(h, sizeof *d, &len);
-	struct in_addr to;
+	const struct rtattr *to = find(first, len, NDA_DST);
+	enum ip_family f = to && RTA_PAYLOAD(to) == ip_bytes(IP_V6) ? IP_V6 : IP_V4;
+	struct ip ip;
 	unsigned char mac[6];
-	if (h->nlmsg_type != RTM_NEWNEIGH || d->ndm_ifindex != w->link || !(d->ndm_state & NUD_PERMANENT) ||
-	        !copy_attribute(find(first, len, NDA_DST), &to, sizeof to))
+	if (h->nlmsg_type != RTM_NEWNEIGH || d->ndm_family != w->family || d->ndm_ifindex != w->link ||
+	        !(d->ndm_state & NUD_PERMANENT) || !copy_ip(to, f, &ip))
 		return;
-	if (w->arp)
-		w->arp(w->arg, to);
+	if (w->neighbour)
+		w->neighbour(w->arg, &ip);
 	else if (copy_attribute(find(first, len, NDA_LLADDR), mac, sizeof mac))
-		w->fdb(w->arg, mac, to);
+		w->fdb(w->arg, mac, &ip);
 }
 
-static int neighbours(struct netlink *n, uint8_t family, struct neighbour_walk *w, struct err *err)
+static int walk_neighbours(struct netlink *n, struct neighbour_walk *w, struct err *err)
 {
 	struct message m;
-	struct ndmsg d = {.ndm_family = family, .ndm_ifindex = w->link};
+	struct ndmsg d = {.ndm_family = (uint8_t)w->family, .ndm_ifindex = w->link};
 	begin(&m, RTM_GETNEIGH, NLM_F_DUMP, &d, sizeof d);
 	return ask(n, &m, "list the neighbours", take_neighbour, w, err);
 }
 
-int netlink_arps(struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err)
-{
-	struct neighbour_walk w = {.link = link, .arp = fn, .arg = arg};
-	return neighbours(n, AF_INET, &w, err);
-}
-
-int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host),
+int netlink_neighbours(struct netlink *n, int link, enum ip_family f, void (*fn)(void *arg, const struct ip *address),
         void *arg, struct err *err)
 {
-	struct neighbour_walk w = {.link = link, .fdb = fn, .arg = arg};
-	return neighbours(n, AF_BRIDGE, &w, err);
+	struct neighbour_walk w = {.link = link, .family = ip_af(f), .neighbour = fn, .arg = arg};
+	return walk_neighbours(n, &w, err);
+}
+
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host),
+        void *arg, struct err *err)
+{
+	struct neighbour_walk w = {.link = link, .family = AF_BRIDGE, .fdb = fn, .arg = arg};
+	return walk_neighbours(n, &w, err);
 }

@@ -1,12 +1,12 @@
 /* Links, addresses, routes and neighbours of this host, by rtnetlink (rtnetlink(7)): what the fabric needs of it and no
  * more. One socket, questions and answers in turn; an answer of the kernel takes microseconds, so nothing is put on
- * another thread. IPv4. One thread at a time. */
+ * another thread. Both families: an address says its own. One thread at a time. */
 #ifndef K3X_NET_FABRIC_NETLINK_H
 #define K3X_NET_FABRIC_NETLINK_H
 
 #include "base/err.h"
+#include "base/ip.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,7 +19,7 @@ struct netlink_vxlan {
 	const char *name;
 	uint32_t vni;
 	uint16_t port;
-	struct in_addr local;
+	struct ip local;
 	int link; /* index of the link beneath */
 	unsigned mtu;
 	unsigned char mac[6];
@@ -33,16 +33,16 @@ int netlink_link_del(struct netlink *n, int index, struct err *err);
 int netlink_link_up(struct netlink *n, int index, struct err *err);
 unsigned netlink_link_mtu(int index); /* 0: unknown */
 /* The link that has this address; 0: none. */
-int netlink_link_of(struct in_addr address);
+int netlink_link_of(const struct ip *address);
 
-/* The link has an address that is not this one. */
-bool netlink_has_other_address(const char *link, struct in_addr address);
-int netlink_address_set(struct netlink *n, int index, struct in_addr address, int prefix, struct err *err);
+/* The link has an address of this one's family that is not this one; those that are the link's alone do not count. */
+bool netlink_has_other_address(const char *link, const struct ip *address);
+/* By itself, without a network around it. */
+int netlink_address_set(struct netlink *n, int index, const struct ip *address, struct err *err);
 
 struct netlink_route {
-	struct in_addr to;
-	int prefix;
-	struct in_addr via;
+	struct ip_net to;
+	struct ip via;
 	int link;
 	bool is_onlink; /* `via` need not be on the link's network */
 };
@@ -52,19 +52,21 @@ enum { NETLINK_ROUTE_ORIGIN = 171 };
 
 int netlink_route_set(struct netlink *n, const struct netlink_route *r, struct err *err);
 int netlink_route_del(struct netlink *n, const struct netlink_route *r, struct err *err); /* fine when it is gone */
-/* Those of our origin. */
-int netlink_routes(struct netlink *n, void (*fn)(void *arg, const struct netlink_route *r), void *arg, struct err *err);
+/* Those of our origin, of one family. */
+int netlink_routes(struct netlink *n, enum ip_family f, void (*fn)(void *arg, const struct netlink_route *r), void *arg,
+        struct err *err);
 
-/* Where an address is (ARP): its hardware address; and where a hardware address is (FDB): the host to send to. Both for
- * good. */
-int netlink_arp_set(struct netlink *n, int link, struct in_addr address, const unsigned char mac[6], struct err *err);
-int netlink_arp_del(struct netlink *n, int link, struct in_addr address, struct err *err);
-int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
-int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], struct in_addr host, struct err *err);
-/* All permanent ones of a link. */
-int netlink_arps(
-        struct netlink *n, int link, void (*fn)(void *arg, struct in_addr address), void *arg, struct err *err);
-int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], struct in_addr host),
+/* Where an address is (ARP, NDP): its hardware address; and where a hardware address is (FDB): the host to send to.
+ * Both for good. */
+int netlink_neighbour_set(
+        struct netlink *n, int link, const struct ip *address, const unsigned char mac[6], struct err *err);
+int netlink_neighbour_del(struct netlink *n, int link, const struct ip *address, struct err *err);
+int netlink_fdb_set(struct netlink *n, int link, const unsigned char mac[6], const struct ip *host, struct err *err);
+int netlink_fdb_del(struct netlink *n, int link, const unsigned char mac[6], const struct ip *host, struct err *err);
+/* All permanent ones of a link: neighbours of one family, and forwarding entries. */
+int netlink_neighbours(struct netlink *n, int link, enum ip_family f, void (*fn)(void *arg, const struct ip *address),
+        void *arg, struct err *err);
+int netlink_fdbs(struct netlink *n, int link, void (*fn)(void *arg, const unsigned char mac[6], const struct ip *host),
         void *arg, struct err *err);
 
 #endif

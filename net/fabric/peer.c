@@ -3,53 +3,37 @@
 
 #include "base/json/json.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
-static bool parse_address(struct slice text, struct in_addr *ret)
-{
-	char copy[INET_ADDRSTRLEN];
-	if (text.len == 0 || text.len >= sizeof copy)
-		return false;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = 0;
-	return inet_pton(AF_INET, copy, ret) == 1;
-}
+/* What flannel calls them in each family. */
+static const struct {
+	const char *data, *address;
+} annotation_names[IP_FAMILIES] = {
+        [IP_V4] = {FABRIC_ANNOTATION "backend-data", FABRIC_ANNOTATION "public-ip"},
+        [IP_V6] = {FABRIC_ANNOTATION "backend-v6-data", FABRIC_ANNOTATION "public-ipv6"},
+};
 
 /* Of one host, and not of this one to itself. */
-static bool parse_host(struct slice text, struct in_addr *ret)
+static bool is_a_hosts(const struct ip *ip)
 {
-	if (!parse_address(text, ret))
+	static const struct ip none = {.family = IP_V6}, self = {.family = IP_V6, .bytes = {[15] = 1}};
+	unsigned char first = ip->bytes[0];
+	if (ip->family == IP_V4)
+		return first != 0 && first != 127 && first < 224;
+	bool is_link_local = first == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+	return first != 0xff && !is_link_local && !ip_equal(ip, &none) && !ip_equal(ip, &self);
+}
+
+static bool parse_host(struct slice text, enum ip_family f, struct ip *ret)
+{
+	return ip_parse(text, ret) && ret->family == f && is_a_hosts(ret);
+}
+
+bool peer_parse_network(struct slice text, struct ip_net *ret)
+{
+	struct ip_net n;
+	if (!ip_net_parse(text, &n) || n.bits == 0)
 		return false;
-	uint32_t first = ntohl(ret->s_addr) >> 24;
-	return first != 0 && first != 127 && first < 224;
-}
-
-static uint32_t mask_of(int prefix)
-{
-	return htonl(~UINT32_C(0) << (32 - prefix));
-}
-
-bool peer_networks_overlap(struct in_addr a, int a_prefix, struct in_addr b, int b_prefix)
-{
-	return ((a.s_addr ^ b.s_addr) & mask_of(a_prefix < b_prefix ? a_prefix : b_prefix)) == 0;
-}
-
-bool peer_parse_network(struct slice text, struct in_addr *ret, int *ret_prefix)
-{
-	struct slice address = slice_cut(&text, '/');
-	uint64_t prefix;
-	if (!text.ptr || !parse_address(address, ret) || !slice_to_u64(text, &prefix) || prefix < 1 || prefix > 32)
-		return false;
-	*ret_prefix = (int)prefix;
-	return (ret->s_addr & ~mask_of(*ret_prefix)) == 0;
-}
-
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = strchr(digits, c | 0x20);
-	return c && at ? (int)(at - digits) : -1;
+	*ret = n;
+	return true;
 }
 
 bool peer_parse_mac(struct slice text, unsigned char ret[6])
@@ -57,7 +41,7 @@ bool peer_parse_mac(struct slice text, unsigned char ret[6])
 	if (text.len != 17)
 		return false;
 	for (size_t i = 0; i < 6; i++) {
-		int high = digit(text.ptr[3 * i]), low = digit(text.ptr[3 * i + 1]);
+		int high = hex_digit(text.ptr[3 * i]), low = hex_digit(text.ptr[3 * i + 1]);
 		if (high < 0 || low < 0 || (i < 5 && text.ptr[3 * i + 2] != ':'))
 			return false;
 		ret[i] = (unsigned char)(high << 4 | low);
@@ -66,14 +50,30 @@ bool peer_parse_mac(struct slice text, unsigned char ret[6])
 	return !(ret[0] & 1) && memcmp(ret, none, sizeof none) != 0;
 }
 
-static bool read_host(const struct json *node, const struct json *annotations, struct in_addr *ret)
+static bool read_host(const struct json *node, const struct json *annotations, enum ip_family f, struct ip *ret)
 {
-	if (parse_host(json_get_str(annotations, FABRIC_ANNOTATION "public-ip"), ret))
+	if (parse_host(json_get_str(annotations, annotation_names[f].address), f, ret))
 		return true;
 	JSON_FOREACH (it, json_path(node, "status", "addresses", NULL))
-		if (slice_is(json_get_str(it, "type"), "InternalIP") && parse_host(json_get_str(it, "address"), ret))
+		if (slice_is(json_get_str(it, "type"), "InternalIP") && parse_host(json_get_str(it, "address"), f, ret))
 			return true;
 	return false;
+}
+
+/* podCIDRs, or of a node of before that field podCIDR alone. */
+static void read_pods(const struct json *spec, struct peer *p)
+{
+	struct ip_net n;
+	const struct json *list = json_get(spec, "podCIDRs");
+	JSON_FOREACH (it, list)
+		if (peer_parse_network(json_str(it), &n) && !p->ends[n.first.family].has_pods) {
+			p->ends[n.first.family].pods = n;
+			p->ends[n.first.family].has_pods = true;
+		}
+	if (!(list && list->first) && peer_parse_network(json_get_str(spec, "podCIDR"), &n)) {
+		p->ends[n.first.family].pods = n;
+		p->ends[n.first.family].has_pods = true;
+	}
 }
 
 struct peer peer_read(struct slice text)
@@ -82,20 +82,23 @@ struct peer peer_read(struct slice text)
 	struct peer p = {0};
 	const struct json *node = json_parse(&a, text, NULL, NULL);
 	const struct json *annotations = json_path(node, "metadata", "annotations", NULL);
-	const struct json *data =
-	        json_parse(&a, json_get_str(annotations, FABRIC_ANNOTATION "backend-data"), NULL, NULL);
-	p.has_pods = peer_parse_network(json_str(json_path(node, "spec", "podCIDR", NULL)), &p.pods, &p.prefix);
-	p.has_host = read_host(node, annotations, &p.host);
-	p.is_host_gw = slice_is(json_get_str(annotations, FABRIC_ANNOTATION "backend-type"), "host-gw");
-	p.has_mac = slice_is(json_get_str(annotations, FABRIC_ANNOTATION "backend-type"), "vxlan") &&
-	            peer_parse_mac(json_get_str(data, "VtepMAC"), p.mac);
+	struct slice type = json_get_str(annotations, FABRIC_ANNOTATION "backend-type");
+	read_pods(json_get(node, "spec"), &p);
+	for (int f = 0; f < IP_FAMILIES; f++) {
+		struct peer_end *e = &p.ends[f];
+		const struct json *data =
+		        json_parse(&a, json_get_str(annotations, annotation_names[f].data), NULL, NULL);
+		e->has_host = read_host(node, annotations, (enum ip_family)f, &e->host);
+		e->has_mac = slice_is(type, "vxlan") && peer_parse_mac(json_get_str(data, "VtepMAC"), e->mac);
+	}
+	p.is_host_gw = slice_is(type, "host-gw");
 	arena_release(&a);
 	return p;
 }
 
-bool peer_equal(const struct peer *a, const struct peer *b)
+bool peer_end_equal(const struct peer_end *a, const struct peer_end *b)
 {
-	return a->host.s_addr == b->host.s_addr && a->pods.s_addr == b->pods.s_addr && a->prefix == b->prefix &&
-	       memcmp(a->mac, b->mac, sizeof a->mac) == 0 && a->has_pods == b->has_pods && a->has_host == b->has_host &&
-	       a->has_mac == b->has_mac;
+	return a->has_pods == b->has_pods && a->has_host == b->has_host && a->has_mac == b->has_mac &&
+	       (!a->has_pods || ip_net_equal(&a->pods, &b->pods)) && (!a->has_host || ip_equal(&a->host, &b->host)) &&
+	       memcmp(a->mac, b->mac, sizeof a->mac) == 0;
 }

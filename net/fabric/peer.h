@@ -2,32 +2,30 @@
 #ifndef K3X_NET_FABRIC_PEER_H
 #define K3X_NET_FABRIC_PEER_H
 
-#include "base/mem/str.h"
-
-#include <netinet/in.h>
-#include <stdbool.h>
+#include "base/ip.h"
 
 /* Annotations as flannel keeps them, so that nodes of both understand each other. */
 #define FABRIC_ANNOTATION "flannel.alpha.coreos.com/"
 
-struct peer {
-	struct in_addr host; /* where the node is */
-	struct in_addr pods; /* its pods' network */
-	int prefix;
+/* A node in one of the two families. */
+struct peer_end {
+	struct ip host;       /* where the node is */
+	struct ip_net pods;   /* its pods' network */
 	unsigned char mac[6]; /* of its end of the overlay */
 	bool has_pods, has_host, has_mac;
-	bool is_host_gw; /* it says so */
+};
+
+struct peer {
+	struct peer_end ends[IP_FAMILIES]; /* by enum ip_family */
+	bool is_host_gw;                   /* it says so */
 };
 
 /* Of a node's JSON text. What is absent or does not read is not there. */
 struct peer peer_read(struct slice node);
-bool peer_equal(const struct peer *a, const struct peer *b);
+bool peer_end_equal(const struct peer_end *a, const struct peer_end *b);
 
-/* One contains the other. */
-bool peer_networks_overlap(struct in_addr a, int a_prefix, struct in_addr b, int b_prefix);
-
-/* "10.42.1.0/24": a network of IPv4. */
-bool peer_parse_network(struct slice text, struct in_addr *ret, int *ret_prefix);
+/* "10.42.1.0/24", "fd00:42:0:1::/64": a network of pods; not all there is. */
+bool peer_parse_network(struct slice text, struct ip_net *ret);
 /* "aa:bb:cc:dd:ee:ff", of one host. */
 bool peer_parse_mac(struct slice text, unsigned char ret[6]);
 

@@ -105,15 +105,9 @@ static void made(void *arg, struct route_table *t)
 
 static int listen_on(struct http_server *s, const char *address, int64_t port, const char *what, struct err *err)
 {
-	struct err other = ERR_INIT;
-	int n = (int)port;
 	if (port < 0 || port > 65535)
 		return err_set(err, ERR_INVAL, "%s: %lld is no port", what, (long long)port);
-	if (address ? http_server_listen_tcp(s, address, n, err) == 0
-	            : http_server_listen_tcp(s, "::", n, &other) == 0 ||
-	                        http_server_listen_tcp(s, "0.0.0.0", n, err) == 0)
-		return 0;
-	return err_wrap(err, "%s", what);
+	return http_server_listen_tcp(s, address, (int)port, err) == 0 ? 0 : err_wrap(err, "%s", what);
 }
 
 static int open_entry(struct ingress *i, enum entry_point point, int64_t port, struct err *err)

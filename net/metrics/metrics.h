@@ -14,7 +14,7 @@ struct metrics_options {
 	struct tls_context *kubelet_tls; /* towards kubelets; a reference is taken */
 	const char *token, *token_file;  /* towards kubelets; NULL: without */
 	const char *address_types;       /* "InternalIP,ExternalIP,Hostname" */
-	const char *bind_address;
+	const char *bind_address;        /* NULL: all */
 	int port;
 	unsigned resolution_ms;
 	const char *service, *ns; /* of the Service that the APIService names */

@@ -49,15 +49,18 @@ static uint32_t number(struct slice s, size_t bytes)
 	return n;
 }
 
-static bool address(struct slice tuple, uint16_t type, struct in_addr *ret)
+static bool address(struct slice tuple, uint16_t type_v4, uint16_t type_v6, struct ip *ret)
 {
-	struct slice s = attribute(attribute(tuple, CTA_TUPLE_IP), type);
-	if (s.len == sizeof *ret)
-		memcpy(ret, s.ptr, sizeof *ret);
-	return s.len == sizeof *ret;
+	struct slice ip = attribute(tuple, CTA_TUPLE_IP), v4 = attribute(ip, type_v4), v6 = attribute(ip, type_v6);
+	struct slice s = v6.ptr ? v6 : v4;
+	*ret = (struct ip){.family = v6.ptr ? IP_V6 : IP_V4};
+	if (s.len != ip_bytes(ret->family))
+		return false;
+	memcpy(ret->bytes, s.ptr, s.len);
+	return true;
 }
 
-/* False: it is no UDP flow of IPv4. */
+/* False: it is no UDP flow. */
 static bool read_flow(struct slice in, struct conntrack_flow *ret)
 {
 	struct slice there = attribute(in, CTA_TUPLE_ORIG), back = attribute(in, CTA_TUPLE_REPLY);
@@ -66,7 +69,8 @@ static bool read_flow(struct slice in, struct conntrack_flow *ret)
 		return false;
 	ret->port = (uint16_t)number(attribute(proto, CTA_PROTO_DST_PORT), 2);
 	ret->by_port = (uint16_t)number(attribute(back_proto, CTA_PROTO_SRC_PORT), 2);
-	return address(there, CTA_IP_V4_DST, &ret->to) && address(back, CTA_IP_V4_SRC, &ret->by);
+	return address(there, CTA_IP_V4_DST, CTA_IP_V6_DST, &ret->to) &&
+	       address(back, CTA_IP_V4_SRC, CTA_IP_V6_SRC, &ret->by);
 }
 
 /* ---- questions ---- */
@@ -78,7 +82,7 @@ static void begin(struct question *q, unsigned message, uint16_t flags, uint32_t
 	        .nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | message),
 	        .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
 	        .nlmsg_seq = seq};
-	q->g = (struct nfgenmsg){.nfgen_family = AF_INET, .version = NFNETLINK_V0};
+	q->g = (struct nfgenmsg){.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0}; /* both */
 }
 
 static void add(struct question *q, uint16_t type, struct slice payload)
@@ -111,6 +115,7 @@ static void look_at(struct sweep *s, const struct nlmsghdr *h)
 	if (tuple.len > QUESTION_BYTES / 2 || zone.len > 8)
 		return;
 	begin(&q, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, 0);
+	q.g.nfgen_family = (uint8_t)ip_af(f.to.family);
 	add(&q, CTA_TUPLE_ORIG | NLA_F_NESTED, tuple);
 	if (zone.len)
 		add(&q, CTA_ZONE, zone);

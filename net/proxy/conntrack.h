@@ -1,19 +1,19 @@
-/* UDP flows that the kernel's connection tracking remembers, and how they are forgotten (nfnetlink_conntrack). IPv4.
- * Blocking: milliseconds, tens of them with a hundred thousand flows. Any thread. */
+/* UDP flows that the kernel's connection tracking remembers, and how they are forgotten (nfnetlink_conntrack), of both
+ * families. Blocking: milliseconds, tens of them with a hundred thousand flows. Any thread. */
 #ifndef K3X_NET_PROXY_CONNTRACK_H
 #define K3X_NET_PROXY_CONNTRACK_H
 
 #include "base/err.h"
+#include "base/ip.h"
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct conntrack_flow {
-	struct in_addr to; /* as the client sent it */
+	struct ip to; /* as the client sent it */
 	uint16_t port;
-	struct in_addr by; /* who answers */
+	struct ip by; /* who answers */
 	uint16_t by_port;
 };
 

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CONNECTIONS_MAX = 64, IDLE_MS = 60000, OWN_PORT = 10256 };
+enum { CONNECTIONS_MAX = 64, IDLE_MS = 60000 };
 
 struct checked {
 	struct slice key; /* "namespace/name"; behind the struct */
@@ -25,6 +25,7 @@ struct checked {
 
 struct health {
 	struct loop *loop;
+	struct proxy_metrics *metrics;
 	struct map services; /* key -> struct checked */
 	struct http_server *own;
 	int64_t applied_s; /* Unix time; 0: never */
@@ -122,7 +123,7 @@ bool health_set(struct health *h, struct slice key, int port, size_t local_endpo
 		close_server(h, &c->server);
 	c->port = port;
 	c->endpoints = local_endpoints;
-	return c->server || open_server(h, port, "0.0.0.0", asked_after_service, c, &c->server, err) == 0;
+	return c->server || open_server(h, port, NULL, asked_after_service, c, &c->server, err) == 0;
 }
 
 /* ---- the proxy as a whole ---- */
@@ -144,7 +145,9 @@ static void asked_after_proxy(struct http_exchange *x, void *arg)
 	rfc3339_seconds(now, clock_wall_s());
 	strbuf_addf(&b, "{\"lastUpdated\": \"%s\",\"currentTime\": \"%s\", \"nodeEligible\": %s}", last, now,
 	        h->is_eligible ? "true" : "false");
-	answer(x, h->applied_s && (is_live || h->is_eligible), &b);
+	bool is_good = h->applied_s && (is_live || h->is_eligible);
+	h->metrics->probes[is_live ? PROXY_LIVEZ : PROXY_HEALTHZ][is_good]++;
+	answer(x, is_good, &b);
 }
 
 void health_applied(struct health *h)
@@ -163,14 +166,15 @@ static void nothing(struct closing *x)
 {
 }
 
-struct health *health_new(struct loop *loop)
+struct health *health_new(struct loop *loop, const struct proxy_listen *at, struct proxy_metrics *metrics)
 {
 	struct health *h = xcalloc(1, sizeof *h);
 	struct err err = ERR_INIT;
 	h->loop = loop;
+	h->metrics = metrics;
 	h->is_eligible = true;
 	h->closing.all_closed = nothing; /* servers come and go before the end */
-	if (open_server(h, OWN_PORT, "127.0.0.1", asked_after_proxy, h, &h->own, &err) != 0)
+	if (at->address && open_server(h, at->port, at->address, asked_after_proxy, h, &h->own, &err) != 0)
 		log_warn("proxy", "the proxy's own health is not served", "error=\"%s\"", err.msg);
 	return h;
 }

@@ -7,10 +7,13 @@
 #include "base/err.h"
 #include "base/rt/loop.h"
 #include "base/mem/str.h"
+#include "net/proxy/arguments.h"
+#include "net/proxy/proxy_metrics.h"
 
 struct health;
 
-struct health *health_new(struct loop *loop);
+/* at: of the proxy as a whole. metrics is borrowed. */
+struct health *health_new(struct loop *loop, const struct proxy_listen *at, struct proxy_metrics *metrics);
 /* The service "namespace/name" is asked after at `port` (0: no more), and has so many endpoints here. False: the port
  * can't be had, err says why; it is tried again at the next call. */
 bool health_set(struct health *h, struct slice key, int port, size_t local_endpoints, struct err *err);

@@ -12,8 +12,11 @@
 #include "net/proxy/proxy.h"
 
 #include "api/client/informer.h"
+#include "api/client/meta.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/json/scan.h"
 #include "base/log.h"
 #include "base/mem/list.h"
 #include "base/mem/map.h"
@@ -21,15 +24,22 @@
 #include "net/nft_table.h"
 #include "net/proxy/claims_int.h"
 #include "net/proxy/health.h"
+#include "net/proxy/node_ports.h"
+#include "net/proxy/pages.h"
 #include "net/proxy/proxy_build_int.h"
 #include "net/proxy/proxy_event_int.h"
 #include "net/proxy/proxy_rules_int.h"
+#include "net/proxy/tracking.h"
 #include "net/proxy/udp_sweep.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+/* A part of a family's table, by its key. */
+struct part {
+	const struct proxy_family *family;
+	char *key;
+};
 
 struct service {
 	struct slice key;               /* "namespace/name"; lives behind the struct */
@@ -38,11 +48,12 @@ struct service {
 	struct list_link dirty;
 	struct claimant claimant;
 	char *rank, *uid;
-	char *places; /* what it claims, as one text */
-	char *told;   /* the conflicts of the last event; "" */
-	char **parts; /* keys of its parts in the table */
+	char *places;       /* what it claims, as one text */
+	char *told;         /* the conflicts of the last event; "" */
+	struct part *parts; /* of the tables */
 	size_t parts_count;
-	struct udp_view *udp; /* where its UDP ports lead; NULL: it has none */
+	struct udp_view *udp;                /* where its UDP ports lead; NULL: it has none */
+	bool lacks_internal, lacks_external; /* by a policy Local, though there are endpoints elsewhere */
 };
 
 /* Hangs on a slice's informer object. */
@@ -52,6 +63,18 @@ struct slice_ref {
 	struct service *service;
 };
 
+struct proxy;
+
+/* The table of a family; there is none of one that the cluster has not. */
+struct family_table {
+	struct proxy *proxy;
+	const struct proxy_family *family;
+	const char *cluster_cidr;
+	char node_ports[PROXY_NODE_PORTS_BYTES_MAX]; /* where node ports are; "": everywhere */
+	struct nft_table *table;                     /* NULL: there is none */
+	bool is_applied;
+};
+
 struct proxy {
 	struct proxy_options options;
 	struct loop *loop;
@@ -59,13 +82,17 @@ struct proxy {
 	struct informer *services_informer, *slices_informer, *node_informer;
 	char *zone; /* of this node; "" */
 	struct health *health;
+	struct pages *pages;
+	struct proxy_metrics metrics;
+	uint64_t changed_ns;  /* monotonic: the first change that the kernel has not got yet; 0: none */
+	int64_t triggered_ms; /* Unix time: what happened first of that, as slices tell it; 0: not told */
 	struct udp_sweeper *sweeper;
 	bool udp_changed;    /* since flows were swept */
 	struct map services; /* key -> struct service */
 	struct claims claims;
 	struct list_link dirty;
 	struct loop_defer sync;
-	struct nft_table *table;
+	struct family_table tables[IP_FAMILIES]; /* by enum ip_family */
 	bool closing, started, localnet_on;
 	size_t hairpins; /* elements added since the table was last rebuilt */
 	struct closing parts;
@@ -99,8 +126,29 @@ static void mark_dirty(struct proxy *p, struct service *s)
 		return;
 	if (!list_linked(&s->dirty))
 		list_push_back(&p->dirty, &s->dirty);
+	if (!p->changed_ns)
+		p->changed_ns = histogram_now_ns();
+	p->metrics.queued_ms = (uint64_t)(clock_wall_ns() / 1000000);
 	if (p->started)
 		loop_defer(p->loop, &p->sync);
+}
+
+static void service_counts(struct proxy *p)
+{
+	p->metrics.service_changes++;
+	p->metrics.service_pending++;
+}
+
+/* When it was that happened what a slice tells: the earliest of those that wait. */
+static void endpoint_counts(struct proxy *p, const struct informer_object *o)
+{
+	struct slice at = json_find(
+	        informer_text(o), "metadata", "annotations", "endpoints.kubernetes.io/last-change-trigger-time", NULL);
+	p->metrics.endpoint_changes++;
+	p->metrics.endpoint_pending++;
+	int64_t ms = at.len ? kube_time_parse(at) * 1000 : 0;
+	if (p->started && ms && (!p->triggered_ms || ms < p->triggered_ms))
+		p->triggered_ms = ms;
 }
 
 static void on_service(void *arg, struct informer_object *o)
@@ -109,6 +157,7 @@ static void on_service(void *arg, struct informer_object *o)
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = o;
+	service_counts(p);
 	mark_dirty(p, s);
 }
 
@@ -122,6 +171,7 @@ static void on_service_deleted(void *arg, struct informer_object *o)
 	struct proxy *p = arg;
 	struct service *s = service_get(p, o->key);
 	s->object = NULL;
+	service_counts(p);
 	mark_dirty(p, s);
 }
 
@@ -142,6 +192,7 @@ static void on_slice(void *arg, struct informer_object *o)
 	struct strbuf key = STRBUF_INIT;
 	struct slice_ref *ref = o->user;
 	slice_service(o, &key);
+	endpoint_counts(p, o);
 	if (ref && !slice_eq(ref->service->key, strbuf_slice(&key))) { /* moved to another service */
 		list_del(&ref->link);
 		mark_dirty(p, ref->service);
@@ -171,6 +222,8 @@ static void on_slice_deleted(void *arg, struct informer_object *o)
 	struct slice_ref *ref = o->user;
 	if (!ref)
 		return;
+	p->metrics.endpoint_changes++;
+	p->metrics.endpoint_pending++;
 	list_del(&ref->link);
 	mark_dirty(p, ref->service);
 	free(ref);
@@ -228,7 +281,7 @@ static void on_node_deleted(void *arg, struct informer_object *o)
 
 static const char *node_place(struct arena *a, const struct proxy_port *port)
 {
-	return arena_printf(a, "node %s %d", port->protocol, port->node_port);
+	return arena_printf(a, "node %s %s %d", port->family->ip, port->protocol, port->node_port);
 }
 
 static const char *address_place(struct arena *a, const char *ip, const struct proxy_port *port)
@@ -318,7 +371,7 @@ static void service_free(struct proxy *p, struct service *s)
 	claims_drop(&p->claims, &s->claimant);
 	list_del(&s->dirty);
 	for (size_t i = 0; i < s->parts_count; i++)
-		free(s->parts[i]);
+		free(s->parts[i].key);
 	free(s->parts);
 	udp_view_free(s->udp);
 	free(s->rank);
@@ -328,22 +381,29 @@ static void service_free(struct proxy *p, struct service *s)
 	free(s);
 }
 
-static void drop_parts(struct proxy *p, struct service *s, char *const *kept, size_t n)
+static struct family_table *table_of(struct proxy *p, const struct proxy_family *f)
+{
+	CHECK(p->tables[f->family].table);
+	return &p->tables[f->family];
+}
+
+static void drop_parts(struct proxy *p, struct service *s, const struct part *kept, size_t n)
 {
 	for (size_t i = 0; i < s->parts_count; i++) {
+		const struct part *x = &s->parts[i];
 		bool is_kept = false;
 		for (size_t k = 0; k < n; k++)
-			is_kept = is_kept || strcmp(s->parts[i], kept[k]) == 0;
+			is_kept = is_kept || (x->family == kept[k].family && strcmp(x->key, kept[k].key) == 0);
 		if (!is_kept)
-			nft_table_drop(p->table, slice_of(s->parts[i]));
-		free(s->parts[i]);
+			nft_table_drop(table_of(p, x->family)->table, slice_of(x->key));
+		free(x->key);
 	}
 	free(s->parts);
 }
 
 /* A memory is older than all ports, so that it is there before who leads to it. */
 static void put_memories(struct proxy *p, struct service *s, struct arena *a, const struct proxy_port *port,
-        const char *key, char **keys, size_t *n)
+        const char *key, struct part *parts, size_t *n)
 {
 	struct proxy_memory *memories;
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
@@ -353,8 +413,9 @@ static void put_memories(struct proxy *p, struct service *s, struct arena *a, co
 		strbuf_reset(&remove);
 		proxy_memory_add(&add, &memories[i]);
 		proxy_memory_delete(&remove, &memories[i]);
-		keys[*n] = xprintf("%s %s", key, memories[i].name);
-		nft_table_put(p->table, slice_of(keys[(*n)++]), SLICE(""), strbuf_slice(&add), strbuf_slice(&remove));
+		parts[*n] = (struct part){port->family, xprintf("%s %s", key, memories[i].name)};
+		nft_table_put(table_of(p, port->family)->table, slice_of(parts[(*n)++].key), SLICE(""),
+		        strbuf_slice(&add), strbuf_slice(&remove));
 	}
 	strbuf_release(&add);
 	strbuf_release(&remove);
@@ -373,21 +434,23 @@ static void put_parts(struct proxy *p, struct service *s, struct arena *a, const
 {
 	CHECK(p->started);
 	struct strbuf add = STRBUF_INIT, remove = STRBUF_INIT;
-	char **keys = xcalloc(parts_of(ports, n), sizeof *keys);
+	struct part *parts = xcalloc(parts_of(ports, n), sizeof *parts);
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++) {
-		char *key = keys[count++] = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
-		put_memories(p, s, a, &ports[i], key, keys, &count);
+		const struct family_table *t = table_of(p, ports[i].family);
+		char *key = xprintf("%.*s %s", SLICE_FMT(s->key), ports[i].chain);
+		parts[count++] = (struct part){ports[i].family, key};
+		put_memories(p, s, a, &ports[i], key, parts, &count);
 		strbuf_reset(&add);
 		strbuf_reset(&remove);
-		proxy_rules_add(&add, &ports[i], p->options.cluster_cidr);
+		proxy_rules_add(&add, &ports[i], t->cluster_cidr);
 		proxy_rules_delete(&remove, &ports[i]);
 		if (nft_table_put(
-		            p->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
+		            t->table, slice_of(key), slice_of(s->rank), strbuf_slice(&add), strbuf_slice(&remove)))
 			p->hairpins += ports[i].n_internal + (ports[i].external_local ? ports[i].n_cluster : 0);
 	}
-	drop_parts(p, s, keys, count);
-	s->parts = keys;
+	drop_parts(p, s, parts, count);
+	s->parts = parts;
 	s->parts_count = count;
 	strbuf_release(&add);
 	strbuf_release(&remove);
@@ -440,6 +503,22 @@ static void check_health(
 	        "FailedToStartServiceHealthcheck", err.msg);
 }
 
+/* As upstream counts them: by a policy Local none is here, and somewhere else there are. */
+static void count_lacks(
+        struct proxy *p, struct service *s, const struct json *service, const struct proxy_port *ports, size_t n)
+{
+	bool is_local = slice_is(json_str(json_path(service, "spec", "internalTrafficPolicy", NULL)), "Local");
+	bool internal = false, external = false;
+	for (size_t i = 0; i < n; i++) {
+		internal = internal || (is_local && !ports[i].n_internal && ports[i].n_cluster);
+		external = external || (ports[i].external_local && !ports[i].n_external && ports[i].n_cluster);
+	}
+	p->metrics.no_local_internal += (uint64_t)internal - (uint64_t)s->lacks_internal;
+	p->metrics.no_local_external += (uint64_t)external - (uint64_t)s->lacks_external;
+	s->lacks_internal = internal;
+	s->lacks_external = external;
+}
+
 static char *text_of(struct slice s)
 {
 	return xmemdup(s.ptr ? s.ptr : "", s.len);
@@ -469,6 +548,8 @@ static void update_service(struct proxy *p, struct service *s)
 	        .zone = p->zone};
 	struct json *meta = json_get(v.service, "metadata");
 	v.slices = parse_slices(s, &a, &v.slices_count);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		v.serves[f] = p->tables[f].table != NULL;
 	free(s->rank);
 	free(s->uid);
 	s->rank = text_of(json_get_str(meta, "creationTimestamp"));
@@ -480,6 +561,7 @@ static void update_service(struct proxy *p, struct service *s)
 		yield(p, s, &a, &ports[i], &lost);
 	put_parts(p, s, &a, ports, n);
 	check_health(p, s, v.service, ports, n);
+	count_lacks(p, s, v.service, ports, n);
 	tell_lost(p, s, &lost);
 	keep_udp(p, s, ports, n);
 	strbuf_release(&lost);
@@ -500,7 +582,9 @@ static void sync_now(struct loop_defer *d)
 		update_service(p, CONTAINER_OF(l, struct service, dirty));
 	if (p->hairpins > PROXY_HAIRPINS_MAX) {
 		p->hairpins = 0;
-		nft_table_rebuild(p->table);
+		for (int f = 0; f < IP_FAMILIES; f++)
+			if (p->tables[f].table)
+				nft_table_rebuild(p->tables[f].table);
 	}
 }
 
@@ -512,70 +596,118 @@ static void on_synced(void *arg)
 		return;
 	p->started = true;
 	sync_now(&p->sync);
-	nft_table_start(p->table);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table)
+			nft_table_start(p->tables[f].table);
 }
 
 /* ---- what the table tells ---- */
 
 static void write_frame(void *arg, struct strbuf *out)
 {
-	struct proxy *p = arg;
-	proxy_rules_frame(out, p->options.cluster_cidr);
+	const struct family_table *t = arg;
+	proxy_rules_frame(out, t->family, t->cluster_cidr, t->node_ports);
 }
 
 static void part_refused(void *arg, struct slice key, const struct err *err)
 {
-	struct proxy *p = arg;
+	struct proxy *p = ((struct family_table *)arg)->proxy;
+	p->metrics.refused++;
 	struct service *s = map_get(&p->services, slice_cut(&key, ' '));
 	if (s && s->object)
 		proxy_event(
 		        p->options.client, s->key, slice_of(s->uid), p->options.node_name, "NotProgrammed", err->msg);
 }
 
-/* Node ports answer on 127.0.0.1 too, as people try first. The kernel routes such packets only when told so; the frame
- * keeps strangers from reaching what listens there, and so stands before the switch is turned. */
+static bool all_applied(const struct proxy *p)
+{
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table && !p->tables[f].is_applied)
+			return false;
+	return true;
+}
+
+/* What waited is in the kernel. */
+static void note_applied(struct proxy *p)
+{
+	int64_t now_ms = (clock_wall_ns() / 1000000);
+	p->metrics.applied_ms = (uint64_t)now_ms;
+	p->metrics.service_pending = p->metrics.endpoint_pending = 0;
+	if (p->changed_ns)
+		histogram_observe_since(&p->metrics.sync, p->changed_ns);
+	if (p->triggered_ms && p->triggered_ms < now_ms)
+		histogram_observe(&p->metrics.programming, (uint64_t)(now_ms - p->triggered_ms) * 1000000);
+	p->changed_ns = 0;
+	p->triggered_ms = 0;
+}
+
 static void table_applied(void *arg)
 {
-	static const char path[] = "/proc/sys/net/ipv4/conf/all/route_localnet";
-	struct proxy *p = arg;
+	struct family_table *t = arg;
+	struct proxy *p = t->proxy;
+	t->is_applied = true;
+	if (!all_applied(p))
+		return;
+	note_applied(p);
 	health_applied(p->health);
 	if (p->udp_changed)
 		sweep_udp(p);
-	if (p->localnet_on)
-		return;
+	if (!p->localnet_on && p->tables[IP_V4].table)
+		node_ports_turn_localnet_on();
 	p->localnet_on = true;
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		log_warn("proxy", "node ports will not answer on 127.0.0.1", "cannot_write=%s", path);
-	if (fd >= 0)
-		close(fd);
 }
 
 /* ---- life ---- */
+
+static void make_table(struct proxy *p, const struct ip_net *pods)
+{
+	char cidr[IP_NET_TEXT_MAX];
+	struct family_table *t = &p->tables[pods->first.family];
+	*t = (struct family_table){.proxy = p,
+	        .family = &proxy_families[pods->first.family],
+	        .cluster_cidr = arena_strdup(&p->arena, ip_net_write(pods, cidr))};
+	node_ports_ranges(
+	        &p->options.arguments, p->options.node_ip, p->options.node_ip_other, t->family, t->node_ports);
+	struct nft_table_options o = {.loop = p->loop,
+	        .name = t->family->table,
+	        .nft_path = p->options.nft_path,
+	        .frame = write_frame,
+	        .refused = part_refused,
+	        .applied = table_applied,
+	        .arg = t};
+	t->table = nft_table_new(&o);
+}
+
+static void make_tables(struct proxy *p, const char *cluster_cidr)
+{
+	struct ip_nets pods;
+	struct err err = ERR_INIT;
+	if (ip_nets_parse(cluster_cidr, &pods, &err) != 0) {
+		log_error("proxy", "no service is served", "error=\"%s\"", err.msg);
+		return;
+	}
+	for (size_t i = 0; i < pods.count; i++)
+		make_table(p, &pods.items[i]);
+}
 
 struct proxy *proxy_new(const struct proxy_options *options)
 {
 	struct proxy *p = xcalloc(1, sizeof *p);
 	p->options = *options;
 	p->options.node_name = arena_strdup(&p->arena, options->node_name);
-	p->options.cluster_cidr = arena_strdup(&p->arena, options->cluster_cidr);
 	p->loop = options->client->loop;
 	LOOP_CHECK_OWNER(p->loop);
 	list_init(&p->dirty);
 	claims_init(&p->claims);
 	loop_defer_init(&p->sync, sync_now);
 	p->zone = xstrdup("");
-	p->health = health_new(p->loop);
+	proxy_metrics_init(&p->metrics);
+	p->health = health_new(p->loop, &options->arguments.healthz, &p->metrics);
+	p->pages = pages_new(p->loop, &options->arguments.metrics, &p->metrics);
+	tracking_apply(&options->arguments);
 	p->sweeper = udp_sweeper_new(p->loop);
 	const char *only_us = arena_printf(&p->arena, "metadata.name=%s", options->node_name);
-	struct nft_table_options table = {.loop = p->loop,
-	        .name = PROXY_TABLE,
-	        .nft_path = options->nft_path,
-	        .frame = write_frame,
-	        .refused = part_refused,
-	        .applied = table_applied,
-	        .arg = p};
-	p->table = nft_table_new(&table);
+	make_tables(p, options->cluster_cidr);
 	struct informer_options services = {.client = options->client,
 	        .path = "/api/v1/services",
 	        .added = on_service,
@@ -648,6 +780,9 @@ void proxy_close(struct proxy *p, void (*closed)(void *arg), void *arg)
 	closing_hold(&p->parts), informer_close(p->node_informer, closing_part_done, &p->parts);
 	closing_hold(&p->parts), udp_sweeper_close(p->sweeper, closing_part_done, &p->parts);
 	closing_hold(&p->parts), health_close(p->health, closing_part_done, &p->parts);
-	closing_hold(&p->parts), nft_table_close(p->table, closing_part_done, &p->parts);
+	closing_hold(&p->parts), pages_close(p->pages, closing_part_done, &p->parts);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		if (p->tables[f].table)
+			closing_hold(&p->parts), nft_table_close(p->tables[f].table, closing_part_done, &p->parts);
 	closing_part_done(&p->parts);
 }

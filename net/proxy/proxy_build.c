@@ -5,29 +5,26 @@
 #include "base/hash.h"
 #include "base/limits.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 /* Everything that lands in a rule is checked: the API's word is not enough for a root shell's grammar. */
-static const char *safe_ip(struct arena *a, struct slice s)
+static const char *safe_ip(struct arena *a, const struct proxy_family *f, struct slice s)
 {
-	char text[INET_ADDRSTRLEN];
-	struct in_addr addr;
-	if (s.len >= sizeof text)
-		return NULL;
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(s));
-	return inet_pton(AF_INET, text, &addr) == 1 ? arena_strdup(a, text) : NULL;
+	struct ip ip;
+	char text[IP_TEXT_MAX];
+	return ip_parse(s, &ip) && ip.family == f->family ? arena_strdup(a, ip_write(&ip, text)) : NULL;
 }
 
-/* "ADDRESS/BITS"; NULL: it is none. */
-static const char *safe_cidr(struct arena *a, struct slice s)
+/* "ADDRESS/BITS"; NULL: it is none of this family. */
+static const char *safe_cidr(struct arena *a, const struct proxy_family *f, struct slice s)
 {
 	struct slice bits = slice_trim(s), address = slice_cut(&bits, '/');
-	const char *ip = safe_ip(a, address);
+	const char *ip = safe_ip(a, f, address);
 	uint64_t n;
-	return ip && slice_to_u64(bits, &n) && n <= 32 ? arena_printf(a, "%s/%u", ip, (unsigned)n) : NULL;
+	return ip && slice_to_u64(bits, &n) && n <= ip_bits(f->family) ? arena_printf(a, "%s/%u", ip, (unsigned)n)
+	                                                               : NULL;
 }
 
 static const char *safe_protocol(struct slice s)
@@ -84,15 +81,15 @@ static void read_hints(const struct proxy_service *v, const struct json *endpoin
 	}
 }
 
-static void add_candidate(
-        const struct proxy_service *v, struct arena *a, const struct json *endpoint, int port, struct candidates *ret)
+static void add_candidate(const struct proxy_service *v, struct arena *a, const struct proxy_family *f,
+        const struct json *endpoint, int port, struct candidates *ret)
 {
 	const struct json *conditions = json_get(endpoint, "conditions");
 	bool is_ready = json_get_bool(conditions, "ready", true),
 	     is_leaving =
 	             json_get_bool(conditions, "serving", is_ready) && json_get_bool(conditions, "terminating", false);
 	const char *ip =
-	        is_ready || is_leaving ? safe_ip(a, json_str(json_at(json_get(endpoint, "addresses"), 0))) : NULL;
+	        is_ready || is_leaving ? safe_ip(a, f, json_str(json_at(json_get(endpoint, "addresses"), 0))) : NULL;
 	struct candidate *c = ip ? candidate_new(a, ret, ip, port) : NULL;
 	if (!c)
 		return;
@@ -101,8 +98,9 @@ static void add_candidate(
 	read_hints(v, endpoint, c);
 }
 
-/* Endpoints of a port over all slices. */
-static struct candidates collect(const struct proxy_service *v, struct arena *a, const struct json *port)
+/* Endpoints of a port over all slices of the family. */
+static struct candidates collect(
+        const struct proxy_service *v, struct arena *a, const struct proxy_family *f, const struct json *port)
 {
 	struct slice name = json_get_str(port, "name"), protocol = json_get_str(port, "protocol");
 	struct candidates all = {0};
@@ -111,7 +109,7 @@ static struct candidates collect(const struct proxy_service *v, struct arena *a,
 		if (target < 1 || target > 65535)
 			continue;
 		JSON_FOREACH (e, json_get(v->slices[i], "endpoints"))
-			add_candidate(v, a, e, target, &all);
+			add_candidate(v, a, f, e, target, &all);
 	}
 	return all;
 }
@@ -153,7 +151,7 @@ static const struct proxy_endpoint *choose(
 /* Twice the same is once. */
 static void add_address(struct arena *a, struct proxy_port *port, size_t cap, struct slice text)
 {
-	const char *ip = safe_ip(a, text);
+	const char *ip = safe_ip(a, port->family, text);
 	for (size_t i = 0; ip && i < port->n_addresses; i++)
 		if (strcmp(port->addresses[i], ip) == 0)
 			return;
@@ -166,8 +164,11 @@ static void fill_addresses(struct arena *a, struct proxy_port *port, const struc
 {
 	struct json *spec = json_get(service, "spec"), *externals = json_get(spec, "externalIPs");
 	struct json *ingress = json_path(service, "status", "loadBalancer", "ingress", NULL);
-	size_t cap = 1 + (externals ? externals->count : 0) + (ingress ? ingress->count : 0);
+	struct json *ips = json_get(spec, "clusterIPs");
+	size_t cap = 1 + (ips ? ips->count : 0) + (externals ? externals->count : 0) + (ingress ? ingress->count : 0);
 	port->addresses = ARENA_ARRAY(a, const char *, cap);
+	JSON_FOREACH (it, ips)
+		add_address(a, port, cap, json_str(it));
 	add_address(a, port, cap, json_get_str(spec, "clusterIP"));
 	port->n_cluster_addresses = port->n_addresses;
 	JSON_FOREACH (it, externals)
@@ -183,12 +184,13 @@ static void fill_sources(struct arena *a, struct proxy_port *port, const struct 
 {
 	port->sources = ARENA_ARRAY(a, const char *, (ranges ? ranges->count : 0) + 1);
 	JSON_FOREACH (it, ranges) {
-		const char *range = safe_cidr(a, json_str(it));
+		const char *range = safe_cidr(a, port->family, json_str(it));
 		if (range)
 			port->sources[port->n_sources++] = range;
 	}
 	if (ranges && ranges->count && !port->n_sources)
-		port->sources[port->n_sources++] = "255.255.255.255/32"; /* nobody's */
+		port->sources[port->n_sources++] =
+		        port->family->family == IP_V6 ? "ff00::/128" : "255.255.255.255/32"; /* nobody's */
 }
 
 static int affinity_of(const struct json *spec)
@@ -212,14 +214,16 @@ static const char *comment_of(struct arena *a, struct slice key, struct slice po
 	return text;
 }
 
-static void build_port(const struct proxy_service *v, struct arena *a, const struct json *port, struct proxy_port *out)
+static void build_port(const struct proxy_service *v, struct arena *a, const struct proxy_family *f,
+        const struct json *port, struct proxy_port *out)
 {
 	struct json *spec = json_get(v->service, "spec");
-	struct candidates all = collect(v, a, port);
+	struct candidates all = collect(v, a, f, port);
 	struct slice name = json_get_str(port, "name");
 	struct choice here = {.local_only = true}, anywhere = {.of_our_zone = uses_zones(&all, v->zone)};
 	bool inside_local = slice_is(json_get_str(spec, "internalTrafficPolicy"), "Local");
-	*out = (struct proxy_port){.protocol = safe_protocol(json_get_str(port, "protocol")),
+	*out = (struct proxy_port){.family = f,
+	        .protocol = safe_protocol(json_get_str(port, "protocol")),
 	        .port = (int)json_get_int(port, "port", 0),
 	        .node_port = (int)json_get_int(port, "nodePort", 0),
 	        .external_local = slice_is(json_get_str(spec, "externalTrafficPolicy"), "Local"),
@@ -257,10 +261,13 @@ size_t proxy_build(const struct proxy_service *v, struct arena *a, struct proxy_
 	size_t n = 0;
 	if (!has_cluster_ip(spec) || !ports || is_anothers(v->service))
 		return 0;
-	*ret = ARENA_ARRAY(a, struct proxy_port, ports->count + 1);
-	JSON_FOREACH (port, ports) {
-		build_port(v, a, port, &(*ret)[n]);
-		n += (*ret)[n].port > 0 && (*ret)[n].port < 65536 && (*ret)[n].n_addresses > 0;
-	}
+	*ret = ARENA_ARRAY(a, struct proxy_port, (size_t)ports->count * IP_FAMILIES + 1);
+	for (int f = 0; f < IP_FAMILIES; f++)
+		JSON_FOREACH (port, ports) {
+			if (!v->serves[f])
+				continue;
+			build_port(v, a, &proxy_families[f], port, &(*ret)[n]);
+			n += (*ret)[n].port > 0 && (*ret)[n].port < 65536 && (*ret)[n].n_cluster_addresses > 0;
+		}
 	return n;
 }

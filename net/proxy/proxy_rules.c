@@ -1,6 +1,6 @@
 /* The nftables program of the service proxy. See proxy_int.h.
  *
- *     table ip k3x-proxy
+ *     table ip k3x-proxy, and ip6 k3x-proxy, which is the same for IPv6
  *       map services    address . protocol . port  ->  goto svc-X     cluster IPs
  *       map externals   address . protocol . port  ->  goto ext-X     external and load balancer IPs
  *       map node-ports  protocol . port            ->  goto ext-X
@@ -26,47 +26,88 @@
 
 enum { MASQUERADE_MARK = 0x4000 };
 
-void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr)
+const struct proxy_family proxy_families[IP_FAMILIES] = {
+        [IP_V4] = {IP_V4, "ip k3x-proxy", "ip", "ipv4_addr"},
+        [IP_V6] = {IP_V6, "ip6 k3x-proxy", "ip6", "ipv6_addr"},
+};
+
+static void write_sets(struct strbuf *out, const struct proxy_family *f)
 {
 	strbuf_addf(out,
-	        "add table " PROXY_TABLE "\n"
-	        "delete table " PROXY_TABLE "\n"
-	        "table " PROXY_TABLE " {\n"
-	        "	map services { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
-	        "	map externals { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
+	        "	map services { type %s . inet_proto . inet_service : verdict; }\n"
+	        "	map externals { type %s . inet_proto . inet_service : verdict; }\n"
 	        "	map node-ports { type inet_proto . inet_service : verdict; }\n"
-	        "	set refused { type ipv4_addr . inet_proto . inet_service; }\n"
-	        "	set hairpin { type ipv4_addr . ipv4_addr; }\n"
+	        "	set refused { type %s . inet_proto . inet_service; }\n"
+	        "	set hairpin { type %s . %s; }\n",
+	        f->type, f->type, f->type, f->type, f->type);
+}
+
+/* The kernel lets nothing from ::1 leave the loopback link, so that node ports are not on it. */
+static void write_dispatch(struct strbuf *out, const struct proxy_family *f, const char *node_ports)
+{
+	bool is_v6 = f->family == IP_V6;
+	char open[PROXY_NODE_PORTS_BYTES_MAX + 32] = "";
+	if (*node_ports)
+		snprintf(open, sizeof open, "%s daddr { %s } ", f->ip, node_ports);
+	strbuf_addf(out,
 	        "	chain dispatch {\n"
-	        "		ip daddr . meta l4proto . th dport vmap @services\n"
-	        "		ip daddr . meta l4proto . th dport vmap @externals\n"
-	        "		fib daddr type local meta l4proto . th dport vmap @node-ports\n"
+	        "		%s daddr . meta l4proto . th dport vmap @services\n"
+	        "		%s daddr . meta l4proto . th dport vmap @externals\n"
+	        "		%s%sfib daddr type local meta l4proto . th dport vmap @node-ports\n"
 	        "	}\n"
 	        "	chain prerouting {\n"
 	        "		type nat hook prerouting priority dstnat; policy accept;\n"
-	        "		ip daddr != 127.0.0.0/8 jump dispatch\n"
+	        "		%s daddr != %s jump dispatch\n"
 	        "	}\n"
-	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n"
+	        "	chain output { type nat hook output priority -100; policy accept; jump dispatch; }\n",
+	        f->ip, f->ip, is_v6 ? "ip6 daddr != ::1 " : "", open, f->ip, is_v6 ? "::1" : "127.0.0.0/8");
+}
+
+static void write_postrouting(struct strbuf *out, const struct proxy_family *f)
+{
+	strbuf_addf(out,
 	        "	chain postrouting {\n"
 	        "		type nat hook postrouting priority srcnat; policy accept;\n"
 	        "		meta mark & 0x%x == 0x%x meta mark set meta mark ^ 0x%x masquerade\n"
-	        "		ct status dnat ip saddr . ip daddr @hairpin masquerade\n"
-	        "		ct status dnat ip saddr 127.0.0.0/8 oifname != lo masquerade\n"
-	        "	}\n"
-	        "	chain refuse { ip daddr . meta l4proto . th dport @refused reject; }\n"
-	        /* With route_localnet on, the kernel no longer drops what strangers send to 127.0.0.1. */
+	        "		ct status dnat %s saddr . %s daddr @hairpin masquerade\n",
+	        MASQUERADE_MARK, MASQUERADE_MARK, MASQUERADE_MARK, f->ip, f->ip);
+	if (f->family == IP_V4)
+		strbuf_adds(out, "		ct status dnat ip saddr 127.0.0.0/8 oifname != lo masquerade\n");
+	strbuf_adds(out, "	}\n");
+}
+
+static void write_refusals(struct strbuf *out, const struct proxy_family *f)
+{
+	strbuf_addf(out,
+	        "	chain refuse { %s daddr . meta l4proto . th dport @refused reject; }\n"
 	        "	chain filter-input {\n"
-	        "		type filter hook input priority -110; policy accept;\n"
-	        "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related } drop\n"
+	        "		type filter hook input priority -110; policy accept;\n",
+	        f->ip);
+	/* With route_localnet on, the kernel no longer drops what strangers send to 127.0.0.1. */
+	if (f->family == IP_V4)
+		strbuf_adds(out, "		iifname != lo ip daddr 127.0.0.0/8 ct state != { established, related "
+		                 "} drop\n");
+	strbuf_adds(out,
 	        "		ct state new jump refuse\n"
 	        "	}\n"
 	        "	chain filter-forward { type filter hook forward priority -110; policy accept; ct state new "
 	        "jump refuse; }\n"
 	        "	chain filter-output { type filter hook output priority -110; policy accept; ct state new jump "
-	        "refuse; }\n"
-	        "	chain masquerade-outside { ip saddr != %s meta mark set meta mark | 0x%x; }\n"
+	        "refuse; }\n");
+}
+
+void proxy_rules_frame(
+        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports)
+{
+	strbuf_addf(out, "add table %s\ndelete table %s\ntable %s {\n", f->table, f->table, f->table);
+	write_sets(out, f);
+	write_dispatch(out, f, node_ports);
+	write_postrouting(out, f);
+	write_refusals(out, f);
+	strbuf_addf(out,
+	        "	chain masquerade-outside { %s saddr != %s meta mark set meta mark | 0x%x; }\n"
 	        "}\n",
-	        MASQUERADE_MARK, MASQUERADE_MARK, MASQUERADE_MARK, cluster_cidr, MASQUERADE_MARK);
+	        f->ip, cluster_cidr, MASQUERADE_MARK);
 }
 
 /* ---- who went where ---- */
@@ -75,7 +116,7 @@ enum { MEMORY_NAME = 17 };
 
 static void name_memory(char name[MEMORY_NAME], const struct proxy_port *p, const struct proxy_endpoint *e)
 {
-	char text[128];
+	char text[160];
 	int n = snprintf(text, sizeof text, "%s %s:%d %d", p->chain, e->ip, e->port, p->affinity_s);
 	snprintf(name, MEMORY_NAME, "%016" PRIx64, fnv1a64(text, (size_t)n));
 }
@@ -90,7 +131,8 @@ static void add_memories(struct arena *a, const struct proxy_port *p, const stru
 		for (size_t k = 0; k < *count; k++)
 			is_there |= strcmp(all[k].name, name) == 0;
 		if (!is_there)
-			all[(*count)++] = (struct proxy_memory){name, p->comment, p->protocol, list[i], p->affinity_s};
+			all[(*count)++] =
+			        (struct proxy_memory){p->family, name, p->comment, p->protocol, list[i], p->affinity_s};
 	}
 }
 
@@ -106,21 +148,27 @@ size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_
 	return count;
 }
 
+static void write_target(struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *e)
+{
+	strbuf_addf(out, f->family == IP_V6 ? " dnat to [%s]:%d\n" : " dnat to %s:%d\n", e->ip, e->port);
+}
+
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m)
 {
-	strbuf_addf(out, "add set " PROXY_TABLE " was-%s { type ipv4_addr; flags dynamic, timeout; timeout %ds; }\n",
-	        m->name, m->affinity_s);
-	strbuf_addf(out, "add chain " PROXY_TABLE " to-%s { comment \"%s\"; }\n", m->name, m->comment);
-	strbuf_addf(out, "add rule " PROXY_TABLE " to-%s update @was-%s { ip saddr } meta l4proto %s dnat to %s:%d\n",
-	        m->name, m->name, m->protocol, m->endpoint.ip, m->endpoint.port);
+	const struct proxy_family *f = m->family;
+	strbuf_addf(out, "add set %s was-%s { type %s; flags dynamic, timeout; timeout %ds; }\n", f->table, m->name,
+	        f->type, m->affinity_s);
+	strbuf_addf(out, "add chain %s to-%s { comment \"%s\"; }\n", f->table, m->name, m->comment);
+	strbuf_addf(out, "add rule %s to-%s update @was-%s { %s saddr } meta l4proto %s", f->table, m->name, m->name,
+	        f->ip, m->protocol);
+	write_target(out, f, &m->endpoint);
 }
 
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m)
 {
-	strbuf_addf(out,
-	        "flush chain " PROXY_TABLE " to-%s\ndelete chain " PROXY_TABLE " to-%s\ndelete set " PROXY_TABLE
-	        " was-%s\n",
-	        m->name, m->name, m->name);
+	const char *table = m->family->table;
+	strbuf_addf(out, "flush chain %s to-%s\ndelete chain %s to-%s\ndelete set %s was-%s\n", table, m->name, table,
+	        m->name, table, m->name);
 }
 
 /* ---- one port ---- */
@@ -129,12 +177,12 @@ static void write_dnat(
         struct strbuf *out, const char *prefix, const struct proxy_port *p, const struct proxy_endpoint *list, size_t n)
 {
 	CHECK(n > 0);
-	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s %s%s", prefix, p->chain, "meta l4proto ", p->protocol);
+	strbuf_addf(out, "add rule %s %s-%s meta l4proto %s", p->family->table, prefix, p->chain, p->protocol);
 	if (n == 1) {
-		strbuf_addf(out, " dnat to %s:%d\n", list[0].ip, list[0].port);
+		write_target(out, p->family, &list[0]);
 		return;
 	}
-	strbuf_addf(out, " dnat ip to numgen random mod %zu map { ", n);
+	strbuf_addf(out, " dnat %s to numgen random mod %zu map { ", p->family->ip, n);
 	for (size_t i = 0; i < n; i++)
 		strbuf_addf(out, "%s%zu : %s . %d", i ? ", " : "", i, list[i].ip, list[i].port);
 	strbuf_adds(out, " }\n");
@@ -148,10 +196,10 @@ static void write_affinity(
 	CHECK(n > 1 && p->affinity_s > 0);
 	for (size_t i = 0; i < n; i++) {
 		name_memory(name, p, &list[i]);
-		strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s ip saddr @was-%s goto to-%s\n", prefix, p->chain, name,
-		        name);
+		strbuf_addf(out, "add rule %s %s-%s %s saddr @was-%s goto to-%s\n", p->family->table, prefix, p->chain,
+		        p->family->ip, name, name);
 	}
-	strbuf_addf(out, "add rule " PROXY_TABLE " %s-%s numgen random mod %zu vmap { ", prefix, p->chain, n);
+	strbuf_addf(out, "add rule %s %s-%s numgen random mod %zu vmap { ", p->family->table, prefix, p->chain, n);
 	for (size_t i = 0; i < n; i++) {
 		name_memory(name, p, &list[i]);
 		strbuf_addf(out, "%s%zu : goto to-%s", i ? ", " : "", i, name);
@@ -188,38 +236,44 @@ static bool is_guarded(const struct proxy_port *p)
  * any endpoint. */
 static void write_local(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
-	strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s ip saddr %s goto all-%s\n", p->chain, cluster_cidr, p->chain);
-	strbuf_addf(out,
-	        "add rule " PROXY_TABLE " ext-%s fib saddr type local meta mark set meta mark | 0x%x goto all-%s\n",
+	const char *table = p->family->table;
+	strbuf_addf(out, "add rule %s ext-%s %s saddr %s goto all-%s\n", table, p->chain, p->family->ip, cluster_cidr,
+	        p->chain);
+	strbuf_addf(out, "add rule %s ext-%s fib saddr type local meta mark set meta mark | 0x%x goto all-%s\n", table,
 	        p->chain, MASQUERADE_MARK, p->chain);
 	if (p->n_external)
 		write_chain(out, "ext", p, p->external, p->n_external);
 	else
-		strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s drop\n", p->chain);
+		strbuf_addf(out, "add rule %s ext-%s drop\n", table, p->chain);
+}
+
+static void add_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p)
+{
+	strbuf_addf(out, "add chain %s %s-%s { comment \"%s\"; }\n", p->family->table, prefix, p->chain, p->comment);
 }
 
 static void write_outside(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	if (p->external_local) {
-		strbuf_addf(out, "add chain " PROXY_TABLE " all-%s { comment \"%s\"; }\n", p->chain, p->comment);
+		add_chain(out, "all", p);
 		write_chain(out, "all", p, p->cluster, p->n_cluster);
 	}
-	strbuf_addf(out, "add chain " PROXY_TABLE " ext-%s { comment \"%s\"; }\n", p->chain, p->comment);
+	add_chain(out, "ext", p);
 	if (p->external_local) {
 		write_local(out, p, cluster_cidr);
 	} else {
-		strbuf_addf(out, "add rule " PROXY_TABLE " ext-%s jump masquerade-outside\n", p->chain);
+		strbuf_addf(out, "add rule %s ext-%s jump masquerade-outside\n", p->family->table, p->chain);
 		write_chain(out, "ext", p, p->external, p->n_external);
 	}
 }
 
 static void write_guard(struct strbuf *out, const struct proxy_port *p)
 {
-	strbuf_addf(out, "add chain " PROXY_TABLE " lb-%s { comment \"%s\"; }\n", p->chain, p->comment);
+	add_chain(out, "lb", p);
 	for (size_t i = 0; i < p->n_sources; i++)
-		strbuf_addf(out, "add rule " PROXY_TABLE " lb-%s ip saddr %s goto ext-%s\n", p->chain, p->sources[i],
-		        p->chain);
-	strbuf_addf(out, "add rule " PROXY_TABLE " lb-%s drop\n", p->chain);
+		strbuf_addf(out, "add rule %s lb-%s %s saddr %s goto ext-%s\n", p->family->table, p->chain,
+		        p->family->ip, p->sources[i], p->chain);
+	strbuf_addf(out, "add rule %s lb-%s drop\n", p->family->table, p->chain);
 }
 
 /* Where what comes to its i-th address goes. */
@@ -236,7 +290,7 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		bool inside = i < p->n_cluster_addresses;
 		bool served = inside ? p->n_internal > 0 : serves_outside(p);
 		bool adding = verb[0] == 'a';
-		strbuf_addf(out, "%s element " PROXY_TABLE " %s { %s . %s . %d", verb,
+		strbuf_addf(out, "%s element %s %s { %s . %s . %d", verb, p->family->table,
 		        !served  ? "refused"
 		        : inside ? "services"
 		                 : "externals",
@@ -246,24 +300,25 @@ static void write_elements(struct strbuf *out, const char *verb, const struct pr
 		strbuf_adds(out, " }\n");
 	}
 	if (p->node_port && serves_outside(p)) {
-		strbuf_addf(out, "%s element " PROXY_TABLE " node-ports { %s . %d", verb, p->protocol, p->node_port);
+		strbuf_addf(
+		        out, "%s element %s node-ports { %s . %d", verb, p->family->table, p->protocol, p->node_port);
 		if (verb[0] == 'a')
 			strbuf_addf(out, " : goto ext-%s", p->chain);
 		strbuf_adds(out, " }\n");
 	}
 }
 
-static void add_hairpins(struct strbuf *out, const struct proxy_endpoint *list, size_t n)
+static void add_hairpins(struct strbuf *out, const struct proxy_family *f, const struct proxy_endpoint *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "add element " PROXY_TABLE " hairpin { %s . %s }\n", list[i].ip, list[i].ip);
+		strbuf_addf(out, "add element %s hairpin { %s . %s }\n", f->table, list[i].ip, list[i].ip);
 }
 
 void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char *cluster_cidr)
 {
 	CHECK(p->n_cluster_addresses <= p->n_addresses);
 	if (p->n_internal) {
-		strbuf_addf(out, "add chain " PROXY_TABLE " svc-%s { comment \"%s\"; }\n", p->chain, p->comment);
+		add_chain(out, "svc", p);
 		write_chain(out, "svc", p, p->internal, p->n_internal);
 	}
 	if (has_external(p) && serves_outside(p))
@@ -272,15 +327,16 @@ void proxy_rules_add(struct strbuf *out, const struct proxy_port *p, const char 
 		write_guard(out, p);
 	write_elements(out, "add", p);
 	/* An element may be there from another service with the same endpoint: adding it again is fine. */
-	add_hairpins(out, p->internal, p->n_internal);
+	add_hairpins(out, p->family, p->internal, p->n_internal);
 	if (p->external_local)
-		add_hairpins(out, p->cluster, p->n_cluster);
+		add_hairpins(out, p->family, p->cluster, p->n_cluster);
 }
 
 static void delete_chain(struct strbuf *out, const char *prefix, const struct proxy_port *p)
 {
-	strbuf_addf(out, "flush chain " PROXY_TABLE " %s-%s\ndelete chain " PROXY_TABLE " %s-%s\n", prefix, p->chain,
-	        prefix, p->chain);
+	const char *table = p->family->table;
+	strbuf_addf(
+	        out, "flush chain %s %s-%s\ndelete chain %s %s-%s\n", table, prefix, p->chain, table, prefix, p->chain);
 }
 
 /* Hairpin elements stay: another service may need them, and one too many does no harm. */

@@ -3,10 +3,21 @@
 #ifndef K3X_NET_PROXY_PROXY_RULES_INT_H
 #define K3X_NET_PROXY_PROXY_RULES_INT_H
 
+#include "base/ip.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"
 
-#define PROXY_TABLE "ip k3x-proxy"
+/* How a family is said in nftables. Each has a table of its own. */
+struct proxy_family {
+	enum ip_family family;
+	const char *table; /* "ip k3x-proxy" */
+	const char *ip;    /* "ip", of addresses in packets */
+	const char *type;  /* "ipv4_addr" */
+};
+
+enum { PROXY_NODE_PORTS_BYTES_MAX = 1024 };
+
+extern const struct proxy_family proxy_families[IP_FAMILIES]; /* by enum ip_family */
 
 struct proxy_endpoint {
 	const char *ip;
@@ -15,6 +26,7 @@ struct proxy_endpoint {
 
 /* One port of a service with where it leads. */
 struct proxy_port {
+	const struct proxy_family *family;
 	const char *chain;    /* "svc-3f2a..." unique to service and port */
 	const char *comment;  /* "default/web:http" */
 	const char *protocol; /* "tcp", "udp", "sctp" */
@@ -42,6 +54,7 @@ struct proxy_port {
 /* Client affinity: who came to an endpoint is remembered beside it, in a set that stays while other endpoints come and
  * go. One for each endpoint of a port that has affinity, a part of the table of its own. */
 struct proxy_memory {
+	const struct proxy_family *family;
 	const char *name; /* "3f2a..." unique to port, endpoint and timeout */
 	const char *comment, *protocol;
 	struct proxy_endpoint endpoint;
@@ -53,8 +66,10 @@ size_t proxy_memories(struct arena *a, const struct proxy_port *p, struct proxy_
 void proxy_memory_add(struct strbuf *out, const struct proxy_memory *m);
 void proxy_memory_delete(struct strbuf *out, const struct proxy_memory *m);
 
-/* The frame of the table: base chains, maps, sets. Begins with the removal of what was there. */
-void proxy_rules_frame(struct strbuf *out, const char *cluster_cidr);
+/* The frame of a family's table: base chains, maps, sets. Begins with the removal of what was there. node_ports: "A,
+ * B", the ranges in which addresses of the node have node ports; "": all. */
+void proxy_rules_frame(
+        struct strbuf *out, const struct proxy_family *f, const char *cluster_cidr, const char *node_ports);
 
 /* The commands that add a port, and those that take it away again; the two must get the same port. Its memories are
  * there first. */

@@ -5,12 +5,11 @@
 #include "base/check.h"
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <stdlib.h>
 
 struct place {
-	uint32_t address; /* network order; 0: any, of a node port */
+	struct ip address; /* all zero: any of that family, of a node port */
 	uint16_t port;
 };
 
@@ -24,7 +23,7 @@ struct udp_view {
 	size_t n_targets, cap_targets;
 	struct place *places;
 	size_t n_places, cap_places;
-	uint32_t *locals; /* network order */
+	struct ip *locals;
 	size_t n_locals;
 };
 
@@ -76,27 +75,32 @@ static void add_place(struct udp_view *v, struct place p)
 
 static void add_places(struct udp_view *v, const struct proxy_endpoint *list, size_t n)
 {
-	struct in_addr address;
+	struct ip address;
 	for (size_t i = 0; i < n; i++) {
-		CHECK(inet_pton(AF_INET, list[i].ip, &address) == 1);
-		add_place(v, (struct place){address.s_addr, (uint16_t)list[i].port});
+		CHECK(ip_parse(slice_of(list[i].ip), &address));
+		add_place(v, (struct place){address, (uint16_t)list[i].port});
 	}
+}
+
+static struct ip any_of(enum ip_family f)
+{
+	return (struct ip){.family = f};
 }
 
 void udp_view_add(struct udp_view *v, const struct proxy_port *p)
 {
-	struct in_addr address;
+	struct ip address;
 	struct target t = {.first = v->n_places};
 	add_places(v, p->internal, p->n_internal);
 	add_places(v, p->external, p->n_external);
 	add_places(v, p->cluster, p->n_cluster);
 	t.count = v->n_places - t.first;
 	for (size_t i = 0; i < p->n_addresses; i++) {
-		CHECK(inet_pton(AF_INET, p->addresses[i], &address) == 1);
-		t.at = (struct place){address.s_addr, (uint16_t)p->port};
+		CHECK(ip_parse(slice_of(p->addresses[i]), &address));
+		t.at = (struct place){address, (uint16_t)p->port};
 		add_target(v, t);
 	}
-	t.at = (struct place){0, (uint16_t)p->node_port};
+	t.at = (struct place){any_of(p->family->family), (uint16_t)p->node_port};
 	if (p->node_port)
 		add_target(v, t);
 }
@@ -113,16 +117,16 @@ void udp_view_add_all(struct udp_view *v, const struct udp_view *other)
 	}
 }
 
-void udp_view_add_local(struct udp_view *v, struct in_addr address)
+void udp_view_add_local(struct udp_view *v, const struct ip *address)
 {
 	v->locals = xrealloc(v->locals, (v->n_locals + 1) * sizeof *v->locals);
-	v->locals[v->n_locals++] = address.s_addr;
+	v->locals[v->n_locals++] = *address;
 }
 
-static bool is_local(const struct udp_view *v, uint32_t address)
+static bool is_local(const struct udp_view *v, const struct ip *address)
 {
 	for (size_t i = 0; i < v->n_locals; i++)
-		if (v->locals[i] == address)
+		if (ip_equal(&v->locals[i], address))
 			return true;
 	return false;
 }
@@ -130,7 +134,10 @@ static bool is_local(const struct udp_view *v, uint32_t address)
 static int by_place(const void *l, const void *r)
 {
 	const struct place *a = &((const struct target *)l)->at, *b = &((const struct target *)r)->at;
-	return a->address != b->address ? (a->address < b->address ? -1 : 1) : (int)a->port - (int)b->port;
+	if (a->address.family != b->address.family)
+		return (int)a->address.family - (int)b->address.family;
+	int d = memcmp(a->address.bytes, b->address.bytes, ip_bytes(a->address.family));
+	return d ? d : (int)a->port - (int)b->port;
 }
 
 void udp_view_seal(struct udp_view *v)
@@ -139,7 +146,7 @@ void udp_view_seal(struct udp_view *v)
 		qsort(v->targets, v->n_targets, sizeof *v->targets, by_place);
 }
 
-static const struct target *find(const struct udp_view *v, uint32_t address, uint16_t port)
+static const struct target *find(const struct udp_view *v, struct ip address, uint16_t port)
 {
 	struct target key = {.at = {address, port}};
 	return v->n_targets ? bsearch(&key, v->targets, v->n_targets, sizeof key, by_place) : NULL;
@@ -147,13 +154,13 @@ static const struct target *find(const struct udp_view *v, uint32_t address, uin
 
 bool udp_view_is_stale(const struct udp_view *v, const struct conntrack_flow *f)
 {
-	const struct target *t = find(v, f->to.s_addr, f->port);
-	if (!t && is_local(v, f->to.s_addr))
-		t = find(v, 0, f->port);
+	const struct target *t = find(v, f->to, f->port);
+	if (!t && is_local(v, &f->to))
+		t = find(v, any_of(f->to.family), f->port);
 	if (!t)
 		return false;
 	for (size_t i = t->first; i < t->first + t->count; i++)
-		if (v->places[i].address == f->by.s_addr && v->places[i].port == f->by_port)
+		if (ip_equal(&v->places[i].address, &f->by) && v->places[i].port == f->by_port)
 			return false;
 	return true;
 }
@@ -165,14 +172,25 @@ static bool is_stale(void *arg, const struct conntrack_flow *f)
 	return udp_view_is_stale(arg, f);
 }
 
+static void add_local_address(struct udp_view *v, const void *sa)
+{
+	const struct sockaddr_in6 *v6 = sa;
+	struct ip ip = {.family = v6->sin6_family == AF_INET6 ? IP_V6 : IP_V4};
+	if (ip.family == IP_V6)
+		memcpy(ip.bytes, &v6->sin6_addr, ip_bytes(IP_V6));
+	else
+		memcpy(ip.bytes, &((const struct sockaddr_in *)sa)->sin_addr, ip_bytes(IP_V4));
+	udp_view_add_local(v, &ip);
+}
+
 static void add_locals(struct udp_view *v)
 {
 	struct ifaddrs *all = NULL;
 	if (getifaddrs(&all) != 0)
 		return;
 	for (struct ifaddrs *i = all; i; i = i->ifa_next)
-		if (i->ifa_addr && i->ifa_addr->sa_family == AF_INET)
-			udp_view_add_local(v, ((struct sockaddr_in *)i->ifa_addr)->sin_addr);
+		if (i->ifa_addr && (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6))
+			add_local_address(v, i->ifa_addr);
 	freeifaddrs(all);
 }
 

@@ -18,7 +18,7 @@ void udp_view_free(struct udp_view *v); /* NULL is allowed */
 void udp_view_add(struct udp_view *v, const struct proxy_port *p);
 void udp_view_add_all(struct udp_view *v, const struct udp_view *other);
 /* An address of this machine, at which node ports are. The sweeper adds them by itself. */
-void udp_view_add_local(struct udp_view *v, struct in_addr address);
+void udp_view_add_local(struct udp_view *v, const struct ip *address);
 /* Does it go to a port of the view, and to none of its endpoints? After udp_view_seal(). */
 bool udp_view_is_stale(const struct udp_view *v, const struct conntrack_flow *f);
 void udp_view_seal(struct udp_view *v);

@@ -24,5 +24,6 @@ void sandbox_free(struct sandbox *s)
 	list_del(&s->in_pod);
 	free(s->id);
 	free(s->ip);
+	free(s->ip_other);
 	free(s);
 }

@@ -11,7 +11,8 @@
 struct sandbox {
 	struct list_link in_pod;
 	char *id;
-	char *ip; /* "" until known, and with the host's network */
+	/* Of the node's first family, and of the other one; "" until known, and with the host's network. */
+	char *ip, *ip_other;
 	unsigned attempt;
 	bool is_ready, is_known;
 	int64_t created_ns;

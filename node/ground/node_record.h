@@ -30,7 +30,7 @@ struct node {
 	bool network_ready;              /* a CNI configuration is written */
 	bool is_shutting_down;           /* the machine goes down: no pods are taken */
 	unsigned pressures;              /* NODE_PRESSURE_*: it takes no pods that would add to it */
-	const char *pod_cidr;            /* NULL until the control plane gave one */
+	const char *pod_cidr; /* one of each family, with a comma between; NULL until the control plane gave them */
 	bool closing;
 	unsigned image_servings; /* to other nodes, under way */
 	struct map pods;         /* uid -> struct pod */

@@ -32,6 +32,11 @@ static const char *map_member(struct arena *a, const struct json *map, struct sl
 	return json_cstr(a, json_get_slice(map, key));
 }
 
+static const char *join_ips(struct arena *a, const char *const ips[2], size_t n)
+{
+	return n == 2 ? arena_printf(a, "%s,%s", ips[0], ips[1]) : n ? ips[0] : "";
+}
+
 const char *pod_field(const struct pod *p, struct arena *a, struct slice path)
 {
 	struct json *labels = json_get(p->meta, "labels"), *annotations = json_get(p->meta, "annotations");
@@ -53,10 +58,15 @@ const char *pod_field(const struct pod *p, struct arena *a, struct slice path)
 		return p->n->o.node_name;
 	if (slice_is(path, "spec.serviceAccountName"))
 		return json_cstr(a, json_get(p->spec, "serviceAccountName"));
-	if (slice_is(path, "status.podIP") || slice_is(path, "status.podIPs"))
+	const char *ips[2];
+	if (slice_is(path, "status.podIP"))
 		return pod_ip(p);
-	if (slice_is(path, "status.hostIP") || slice_is(path, "status.hostIPs"))
+	if (slice_is(path, "status.podIPs"))
+		return join_ips(a, ips, pod_ips(p, ips));
+	if (slice_is(path, "status.hostIP"))
 		return p->n->o.node_ip;
+	if (slice_is(path, "status.hostIPs"))
+		return join_ips(a, ips, pod_host_ips(p, ips));
 	return NULL;
 }
 

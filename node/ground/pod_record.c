@@ -100,6 +100,25 @@ const char *pod_ip(const struct pod *p)
 	return pod_uses_host_network(p) ? p->n->o.node_ip : s->ip;
 }
 
+size_t pod_host_ips(const struct pod *p, const char *ret[2])
+{
+	ret[0] = p->n->o.node_ip;
+	ret[1] = p->n->o.node_ip_other;
+	return ret[1] ? 2 : 1;
+}
+
+size_t pod_ips(const struct pod *p, const char *ret[2])
+{
+	struct sandbox *s = pod_sandbox(p);
+	if (!s || !s->is_known)
+		return 0;
+	if (pod_uses_host_network(p))
+		return pod_host_ips(p, ret);
+	ret[0] = s->ip;
+	ret[1] = s->ip_other;
+	return !*s->ip ? 0 : *s->ip_other ? 2 : 1;
+}
+
 const char *pod_restart_policy(const struct pod *p)
 {
 	struct slice s = json_get_str(p->spec, "restartPolicy");

@@ -110,6 +110,10 @@ bool pod_container_is_ready(const struct pod *p, const struct container *c);
 struct json *pod_old_status(const struct pod *p, const char *container);
 bool pod_uses_host_network(const struct pod *p);
 const char *pod_ip(const struct pod *p); /* "" while there is none */
+/* All of them, pod_ip() first; how many. */
+size_t pod_ips(const struct pod *p, const char *ret[2]);
+/* Its node's, the same way. */
+size_t pod_host_ips(const struct pod *p, const char *ret[2]);
 const char *pod_restart_policy(const struct pod *p);
 const char *pod_dir(const struct pod *p, struct arena *a); /* DATA/agent/kubelet/pods/UID */
 const char *pod_log_dir(const struct pod *p, struct arena *a);

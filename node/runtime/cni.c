@@ -14,9 +14,20 @@
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/runtime/bridge.h"
 
 #include <fcntl.h>
 #include <unistd.h>
+
+/* A set of ranges for each family: a pod gets an address of each set. */
+static json_t *ranges_of(const char *cidrs)
+{
+	json_t *sets = json_array();
+	struct slice rest = slice_of(cidrs);
+	while (rest.ptr)
+		json_array_append_new(sets, json_pack("[{s:o}]", "subnet", json_lib_new_str(slice_cut(&rest, ','))));
+	return sets;
+}
 
 static json_t *bridge_of(const struct cni_network *n)
 {
@@ -32,7 +43,7 @@ static json_t *bridge_of(const struct cni_network *n)
 		json_lib_set_int(plugin, "mtu", n->mtu);
 	json_lib_set_cstr(ipam, "type", "host-local");
 	json_lib_set_cstr(ipam, "dataDir", n->addresses_dir);
-	json_lib_set(ipam, "ranges", json_pack("[[{s:o}]]", "subnet", json_lib_new_str(slice_of(n->pod_cidr))));
+	json_lib_set(ipam, "ranges", ranges_of(n->pod_cidr));
 	json_lib_set(plugin, "ipam", ipam);
 	return plugin;
 }
@@ -93,8 +104,13 @@ int cni_write(struct node *n, struct err *err)
 		unlink(file);
 	else if (rc == 0)
 		rc = pki_file_write(file, strbuf_slice(&text), 0644, err);
+	bridge_drop_strange_addresses(network.bridge, n->pod_cidr);
 	turn_on("/proc/sys/net/ipv4/ip_forward");
 	turn_on("/proc/sys/net/bridge/bridge-nf-call-iptables");
+	if (strchr(n->pod_cidr, ':')) {
+		turn_on("/proc/sys/net/ipv6/conf/all/forwarding");
+		turn_on("/proc/sys/net/bridge/bridge-nf-call-ip6tables");
+	}
 	strbuf_release(&text);
 	arena_release(&a);
 	return rc;

@@ -18,7 +18,8 @@ const char *cni_addresses_dir(const struct node *n, struct arena *a);
 int cni_write(struct node *n, struct err *err);
 
 struct cni_network {
-	const char *pod_cidr, *bridge;
+	const char *pod_cidr; /* one of each family, with a comma between */
+	const char *bridge;
 	const char *addresses_dir; /* where host-local keeps what is given out */
 	bool masquerades;
 	unsigned mtu; /* 0: the plugin's choice */

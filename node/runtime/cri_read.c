@@ -57,6 +57,12 @@ const char *cri_sandbox_ip(const CRI(PodSandboxStatusResponse) * answer)
 	return answer->status->network ? answer->status->network->ip : "";
 }
 
+const char *cri_sandbox_other_ip(const CRI(PodSandboxStatusResponse) * answer)
+{
+	const CRI(PodSandboxNetworkStatus) *n = answer && answer->status ? answer->status->network : NULL;
+	return n && n->n_additional_ips ? n->additional_ips[0]->ip : "";
+}
+
 enum container_state cri_container_state(int state)
 {
 	return state >= CONTAINER_CREATED && state <= CONTAINER_UNKNOWN ? (enum container_state)state

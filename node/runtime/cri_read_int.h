@@ -16,6 +16,7 @@ bool cri_container_owner(const CRI(Container) * item, struct cri_owner *ret);
 const char *cri_container_name(const CRI(Container) * item); /* "" when it is not said */
 unsigned cri_container_attempt(const CRI(Container) * item);
 const char *cri_container_hash(const CRI(Container) * item);
+const char *cri_sandbox_other_ip(const CRI(PodSandboxStatusResponse) * answer); /* the second one; "": there is none */
 const char *cri_sandbox_ip(const CRI(PodSandboxStatusResponse) * answer); /* NULL: there is no status; "": no address */
 /* The runtime's number, which may be any. */
 enum container_state cri_container_state(int state);

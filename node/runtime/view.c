@@ -288,6 +288,14 @@ static void container_told(void *arg, const void *answer, const struct err *err)
 		keep_container(i);
 }
 
+/* The runtime has an order of its own. */
+static void set_addresses(const struct node *n, struct sandbox *s, const char *ip, const char *other)
+{
+	bool is_v6 = strchr(n->o.node_ip, ':') != NULL, swap = *other && (strchr(ip, ':') != NULL) != is_v6;
+	set(&s->ip, swap ? other : ip);
+	set(&s->ip_other, swap ? ip : other);
+}
+
 static void sandbox_told(void *arg, const void *answer, const struct err *err)
 {
 	struct inspection *i = arg;
@@ -296,7 +304,7 @@ static void sandbox_told(void *arg, const void *answer, const struct err *err)
 	struct sandbox *s = p ? pod_sandbox_by_id(p, i->id) : NULL;
 	if (ip && s) {
 		s->is_known = true;
-		set(&s->ip, ip);
+		set_addresses(i->view->n, s, ip, cri_sandbox_other_ip(answer));
 		p->changed = true;
 	}
 	inspection_end(i);
@@ -317,6 +325,7 @@ static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 		s = xcalloc(1, sizeof *s);
 		*s = (struct sandbox){.id = xstrdup(item->id),
 		        .ip = xstrdup(""),
+		        .ip_other = xstrdup(""),
 		        .attempt = item->metadata->attempt,
 		        .created_ns = item->created_at};
 		struct list_link *at = p->sandboxes.next;

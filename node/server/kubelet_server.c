@@ -88,7 +88,9 @@ static void answer_config(struct node *n, struct http_exchange *x)
 	json_set_cstr(&a, tree, "clusterDomain", n->o.cluster_domain);
 	if (*n->o.cluster_dns) {
 		struct json *dns = json_set(&a, tree, "clusterDNS", json_new(&a, JSON_ARRAY));
-		json_append(dns, json_new_cstr(&a, n->o.cluster_dns));
+		struct slice rest = slice_of(n->o.cluster_dns);
+		while (rest.ptr)
+			json_append(dns, json_new_str(&a, slice_cut(&rest, ',')));
 	}
 	strbuf_adds(&b, "{\"kubeletconfig\":");
 	json_write(&b, tree);
@@ -363,7 +365,7 @@ struct kubelet_server *kubelet_server_new(struct node *n)
 	if (tls_context_new(&t, &s->tls, &err) == 0)
 		o.tls = s->tls;
 	if (err.code || http_server_new(&o, &s->http, &err) != 0 ||
-	        http_server_listen_tcp(s->http, "0.0.0.0", n->o.kubelet_port, &err) != 0) {
+	        http_server_listen_tcp(s->http, NULL, n->o.kubelet_port, &err) != 0) {
 		log_error("node", "the kubelet's server cannot start: no logs and no exec", "error=\"%s\"", err.msg);
 		if (s->http)
 			http_server_close(s->http, 0, NULL, NULL);

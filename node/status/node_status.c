@@ -234,8 +234,13 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	struct node *n = s->n;
 	struct json *st = json_new(a, JSON_OBJECT), *addresses = json_need(a, st, "addresses", JSON_ARRAY);
 	add_address(a, addresses, "InternalIP", n->o.node_ip);
-	if (n->o.node_external_ip)
-		add_address(a, addresses, "ExternalIP", n->o.node_external_ip);
+	if (n->o.node_ip_other)
+		add_address(a, addresses, "InternalIP", n->o.node_ip_other);
+	struct slice external = slice_of(n->o.node_external_ip);
+	while (external.ptr) {
+		struct slice one = slice_cut(&external, ',');
+		add_address(a, addresses, "ExternalIP", arena_memdup(a, one.ptr, one.len));
+	}
 	add_address(a, addresses, "Hostname", n->o.node_name);
 	struct capacity_facts facts = facts_of(n, a);
 	struct json *capacity = json_set(a, st, "capacity", node_capacity(a, &facts)),
@@ -371,7 +376,9 @@ static void register_node(struct node_status *s)
 	add_flag_labels(s, &a, json_get(meta, "labels"));
 	json_set_cstr(&a, json_need(&a, meta, "annotations", JSON_OBJECT),
 	        "volumes.kubernetes.io/controller-managed-attach-detach", "true");
-	json_set_cstr(&a, json_get(meta, "annotations"), "k3x.io/internal-ip", s->n->o.node_ip);
+	const char *ip = s->n->o.node_ip, *other = s->n->o.node_ip_other;
+	json_set_cstr(&a, json_get(meta, "annotations"), "k3x.io/internal-ip",
+	        other ? arena_printf(&a, "%s,%s", ip, other) : ip);
 	add_taints(s, &a, spec);
 	if (json_str(kubelet_config_get(s->n->config, "providerID")).len)
 		json_set_str(&a, spec, "providerID", json_str(kubelet_config_get(s->n->config, "providerID")));
@@ -492,15 +499,31 @@ void node_status_poke(struct node *n)
 		uv_timer_start(&s->timer, beat, 50, BEAT_MS);
 }
 
+/* "10.42.1.0/24,fd00:42:0:1::/64" */
+static void read_pod_cidrs(struct slice node, struct strbuf *out)
+{
+	struct arena a = ARENA_INIT;
+	const struct json *spec = json_get(json_parse(&a, node, NULL, NULL), "spec");
+	JSON_FOREACH (it, json_get(spec, "podCIDRs"))
+		strbuf_addf(out, "%s%.*s", out->len ? "," : "", SLICE_FMT(json_str(it)));
+	if (!out->len)
+		strbuf_add_slice(out, json_get_str(spec, "podCIDR"));
+	arena_release(&a);
+}
+
 static void node_seen(void *arg, struct informer_object *o)
 {
 	struct node_status *s = arg;
 	struct node *n = s->n;
-	struct slice cidr = json_find(informer_text(o), "spec", "podCIDR", NULL);
 	struct err err = ERR_INIT;
-	if (!cidr.len || (n->pod_cidr && slice_is(cidr, n->pod_cidr)))
+	struct strbuf cidrs = STRBUF_INIT;
+	read_pod_cidrs(informer_text(o), &cidrs);
+	bool is_news = cidrs.len && !(n->pod_cidr && slice_is(strbuf_slice(&cidrs), n->pod_cidr));
+	if (is_news)
+		n->pod_cidr = arena_strdup(&n->arena, strbuf_cstr(&cidrs));
+	strbuf_release(&cidrs);
+	if (!is_news)
 		return;
-	n->pod_cidr = arena_memdup(&n->arena, cidr.ptr, cidr.len);
 	if (cni_write(n, &err) != 0) {
 		log_error("node", "cannot write the network configuration", "error=\"%s\"", err.msg);
 		n->pod_cidr = NULL; /* the next event of the node tries again */

@@ -232,14 +232,29 @@ static void add_disruption(struct pod *p, struct arena *a, struct json *status)
 
 /* ---- the whole ---- */
 
-static void add_address(struct arena *a, struct json *status, const char *single, const char *list, const char *ip)
+static void add_addresses(
+        struct arena *a, struct json *status, const char *single, const char *list, const char *const ips[2], size_t n)
 {
-	struct json *o = json_new(a, JSON_OBJECT);
-	if (!*ip)
-		return;
-	json_set_cstr(a, status, single, ip);
-	json_set_cstr(a, o, "ip", ip);
-	json_append(json_need(a, status, list, JSON_ARRAY), o);
+	for (size_t i = 0; i < n; i++) {
+		struct json *o = json_new(a, JSON_OBJECT);
+		if (i == 0)
+			json_set_cstr(a, status, single, ips[0]);
+		json_set_cstr(a, o, "ip", ips[i]);
+		json_append(json_need(a, status, list, JSON_ARRAY), o);
+	}
+}
+
+/* Of a pod whose sandbox is gone, or not looked at yet, those that it was said to have. */
+static void add_all_addresses(struct pod *p, struct arena *a, struct json *status)
+{
+	const char *ips[2];
+	add_addresses(a, status, "hostIP", "hostIPs", ips, pod_host_ips(p, ips));
+	size_t n = pod_ips(p, ips);
+	if (!n)
+		JSON_FOREACH (it, json_path(p->object, "status", "podIPs", NULL))
+			if (n < 2)
+				ips[n++] = json_cstr(a, json_get(it, "ip"));
+	add_addresses(a, status, "podIP", "podIPs", ips, n);
 }
 
 struct json *pod_status_build(struct pod *p, struct arena *a)
@@ -249,7 +264,6 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 	static const char *const qos[] = {"Guaranteed", "Burstable", "BestEffort"};
 	struct json *s = json_new(a, JSON_OBJECT);
 	struct pod_picture pic = pod_picture_take(p, a);
-	const char *ip = pod_ip(p);
 	json_set_cstr(a, s, "phase", pic.phase);
 	if (p->is_refused) {
 		json_set_cstr(a, s, "reason", p->end_reason);
@@ -263,8 +277,7 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 		json_set_cstr(a, s, "reason", p->end_reason);
 		json_set_cstr(a, s, "message", p->end_message);
 	}
-	add_address(a, s, "hostIP", "hostIPs", p->n->o.node_ip);
-	add_address(a, s, "podIP", "podIPs", *ip ? ip : json_cstr(a, json_path(p->object, "status", "podIP", NULL)));
+	add_all_addresses(p, a, s);
 	set_time(a, s, "startTime", p->start_ns);
 	json_set_cstr(a, s, "qosClass", qos[pod_qos(p->spec)]);
 	for (size_t i = 0; i < pic.count; i++) {

@@ -173,6 +173,18 @@ struct connecting {
 	struct err err;
 };
 
+/* Modules speak IPv4: of two ranges theirs is that one; "": there is none. */
+static const char *range_of(struct arena *a, const char *cidrs)
+{
+	struct slice rest = slice_of(cidrs);
+	while (rest.ptr) {
+		struct slice one = slice_cut(&rest, ',');
+		if (!memchr(one.ptr, ':', one.len))
+			return arena_memdup(a, one.ptr, one.len);
+	}
+	return "";
+}
+
 static struct connecting *connecting_new(struct box *b)
 {
 	struct connecting *c = xcalloc(1, sizeof *c);
@@ -180,7 +192,7 @@ static struct connecting *connecting_new(struct box *b)
 	c->w = b->w;
 	c->box = arena_strdup(&c->arena, b->id);
 	c->fd = -1;
-	c->network = (struct wasm_network){.pod_cidr = n->pod_cidr ? n->pod_cidr : "",
+	c->network = (struct wasm_network){.pod_cidr = range_of(&c->arena, n->pod_cidr),
 	        .addresses_dir = arena_printf(&c->arena, "%s/" CNI_NETWORK_NAME, cni_addresses_dir(n, &c->arena)),
 	        .bridge = cni_bridge(n, &c->arena),
 	        .mtu = n->o.pod_mtu};

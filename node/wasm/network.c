@@ -43,6 +43,11 @@ enum { MESSAGE_BYTES = 1024, FULL_PREFIX = 32, SHORTEST_PREFIX = 8, LONGEST_PREF
 int wasm_network_range(const char *cidr, uint32_t *first, uint32_t *last, struct err *err)
 {
 	struct in_addr a;
+	if (!*cidr)
+		return err_set(err, ERR_INVAL,
+		        "WebAssembly pods speak IPv4, and the node has no range of it: give the cluster a "
+		        "--cluster-cidr of "
+		        "both families");
 	struct slice rest = slice_of(cidr), text = slice_cut(&rest, '/');
 	char host[WASM_ADDRESS_BYTES] = "";
 	uint64_t prefix = 0;

@@ -150,7 +150,11 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		size_t n_host = d->n_searches;
 		memcpy(host, d->searches, n_host * sizeof *host);
 		d->n_servers = d->n_searches = 0;
-		d->servers[d->n_servers++] = (char *)o->cluster_dns;
+		struct slice dns = slice_of(o->cluster_dns);
+		while (dns.ptr && d->n_servers < DNS_SERVERS_MAX) {
+			struct slice one = slice_cut(&dns, ',');
+			d->servers[d->n_servers++] = arena_memdup(a, one.ptr, one.len);
+		}
 		d->searches[d->n_searches++] = arena_printf(a, "%s.svc.%s", p->ns, o->cluster_domain);
 		d->searches[d->n_searches++] = arena_printf(a, "svc.%s", o->cluster_domain);
 		d->searches[d->n_searches++] = (char *)o->cluster_domain;
@@ -478,10 +482,10 @@ static struct slice hosts_text(struct pod *p, struct arena *a)
 		                "ip6-loopback\n"
 		                "fe00::\tip6-localnet\nfe00::\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-"
 		                "allrouters\n");
-		if (*full)
-			strbuf_addf(&b, "%s\t%s\t%s\n", pod_ip(p), full, name);
-		else
-			strbuf_addf(&b, "%s\t%s\n", pod_ip(p), name);
+		const char *ips[2];
+		size_t n = pod_ips(p, ips);
+		for (size_t i = 0; i < n; i++)
+			strbuf_addf(&b, "%s\t%s%s%s\n", ips[i], full, *full ? "\t" : "", name);
 	}
 	struct json *aliases = json_get(p->spec, "hostAliases");
 	if (aliases && aliases->count)

@@ -31,7 +31,7 @@ peer two 10.42.7.2
 peer pod 10.42.7.9
 peer out 198.18.0.9
 for n in one two; do
-	at $n python3 "$root/tests/integration/service_backend.py" $n >>"$T/out.log" 2>&1 & pids="$pids $!"
+	(exec nsenter --net=/run/netns/"$netns-$n" python3 "$root/tests/integration/service_backend.py" $n) >>"$T/out.log" 2>&1 & pids="$pids $!"
 done
 start_server 17901 --node-name node1 --kubelet-port 17902 --disable-network-policy --flannel-backend=none || { finish; exit 1; }
 check "the node registers" wait_for 40 kubectl get node node1
@@ -103,6 +103,10 @@ check_is "balancers send nobody new" 503 "$(health)"
 kubectl patch service local --type=merge -p '{"spec":{"externalTrafficPolicy":"Cluster"}}' >/dev/null
 check "with the policy Cluster the port is closed" wait_for 10 health_is 000
 check_is "and everybody goes where it is ready" two "$(whom out 203.0.113.2)"
+metrics() { inside curl -s --max-time 3 http://127.0.0.1:10249/metrics; }
+check_has "its metrics have kube-proxy's names" "kubeproxy_sync_proxy_rules_last_timestamp_seconds" "$(metrics)"
+check "changes are timed until the kernel has them" sh -c 'test "$(echo "$1" | sed -n "s/^kubeproxy_sync_proxy_rules_duration_seconds_count //p")" -ge 3' _ "$(metrics)"
+check_is "its mode is told" nftables "$(inside curl -s --max-time 3 http://127.0.0.1:10249/proxyMode)"
 check_is "the proxy is healthy" 200 "$(inside curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:10256/healthz)"
 
 # ---- affinity ----
@@ -124,7 +128,7 @@ check "until it goes" wait_for 10 whom_is $other pod 10.43.7.3
 service names "{clusterIP: 10.43.7.4, ports: [{name: p, port: 53, targetPort: 8080, protocol: UDP}]}"
 slice names UDP "10.42.7.1 node1 ready"
 # asks again and again from one port; its last answer stands in a file
-at pod python3 "$root/tests/integration/service_backend.py" --ask 10.43.7.4 53 "$T/answer" >>"$T/out.log" 2>&1 & pids="$pids $!"
+(exec nsenter --net=/run/netns/"$netns-pod" python3 "$root/tests/integration/service_backend.py" --ask 10.43.7.4 53 "$T/answer") >>"$T/out.log" 2>&1 & pids="$pids $!"
 answered() { [ "$(cat "$T/answer" 2>/dev/null)" = "$1" ]; }
 check "UDP is answered" wait_for 20 answered one
 slice names UDP "10.42.7.2 node1 ready"

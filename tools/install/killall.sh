@@ -98,21 +98,25 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the 
 	sleep 0.1
 done
 [ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
+ip link delete flannel-v6.1 2>/dev/null
 ip link delete flannel.1 2>/dev/null # and with it the routes through it; those of host-gw bear k3x's protocol number
 ip route flush proto 171 2>/dev/null
+ip -6 route flush proto 171 2>/dev/null
 nft list tables 2>/dev/null | awk '$3 ~ /^k3x-/ { print $2, $3 }' | while read -r family table; do
 	# The switch is on for node ports on 127.0.0.1, and safe only beside the rules of that table.
 	[ "$table" = k3x-proxy ] && echo 0 >/proc/sys/net/ipv4/conf/all/route_localnet
 	nft delete table "$family" "$table"
 done
-for set in nat filter; do # what the portmap and bridge plugins leave behind
-	command -v iptables-save >/dev/null || break
-	iptables-save -t $set 2>/dev/null | grep -E '^-A .*CNI' | sed 's/^-A/-D/' | while read -r rule; do
-		eval "iptables -t $set $rule" 2>/dev/null
-	done
-	iptables-save -t $set 2>/dev/null | sed -n 's/^:\(CNI[^ ]*\) .*/\1/p' | while read -r chain; do
-		iptables -t $set -F "$chain" 2>/dev/null
-		iptables -t $set -X "$chain" 2>/dev/null
+for tables in iptables ip6tables; do # what the portmap and bridge plugins leave behind
+	command -v $tables-save >/dev/null || continue
+	for set in nat filter; do
+		$tables-save -t $set 2>/dev/null | grep -E '^-A .*CNI' | sed 's/^-A/-D/' | while read -r rule; do
+			eval "$tables -t $set $rule" 2>/dev/null
+		done
+		$tables-save -t $set 2>/dev/null | sed -n 's/^:\(CNI[^ ]*\) .*/\1/p' | while read -r chain; do
+			$tables -t $set -F "$chain" 2>/dev/null
+			$tables -t $set -X "$chain" 2>/dev/null
+		done
 	done
 done
 

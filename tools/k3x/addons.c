@@ -91,12 +91,16 @@ static const char *registry_alone(struct server_settings *s)
 
 static const char *cluster_dns(struct server_settings *s)
 {
-	return s->cluster_dns;
+	struct slice rest = slice_of(s->cluster_dns), first = slice_cut(&rest, ',');
+	return arena_printf(&s->arena, "%.*s", SLICE_FMT(first));
 }
 
+/* ["10.43.0.10","fd00:43::a"] */
 static const char *cluster_dns_list(struct server_settings *s)
 {
-	return arena_printf(&s->arena, "[%s]", s->cluster_dns);
+	struct slice rest = slice_of(s->cluster_dns), first = slice_cut(&rest, ',');
+	return rest.len ? arena_printf(&s->arena, "[\"%.*s\",\"%.*s\"]", SLICE_FMT(first), SLICE_FMT(rest))
+	                : arena_printf(&s->arena, "[\"%.*s\"]", SLICE_FMT(first));
 }
 
 static const char *cluster_domain(struct server_settings *s)
@@ -106,7 +110,7 @@ static const char *cluster_domain(struct server_settings *s)
 
 static const char *ip_family_policy(struct server_settings *s)
 {
-	return "SingleStack";
+	return strchr(s->cluster_dns, ',') ? "RequireDualStack" : "SingleStack";
 }
 
 static const char *address_types(struct server_settings *s)

@@ -194,8 +194,7 @@ static int prepare_access(struct agent *a, struct err *err)
 	struct url url;
 	if (url_parse(&s->arena, s->join_url, 6443, &url, err) != 0)
 		return err_wrap(err, "--server");
-	bool is_v6 = strchr(url.host, ':') != NULL;
-	a->access.fallback = arena_printf(&s->arena, is_v6 ? "[%s]:%d" : "%s:%d", url.host, url.port);
+	a->access.fallback = url_authority(&s->arena, url.host, url.port);
 	a->access.url = arena_printf(&s->arena, "https://127.0.0.1:%d", (int)s->lb_port);
 	return open_identities(a, err);
 }
@@ -238,7 +237,7 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 	startup_go_last_when_memory_is_short();
 	watch_signals(a);
 	log_info("agent", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s server=%s", K3X_VERSION,
-	        K3X_KUBE_VERSION, s->data_dir, s->node_name, s->node_ip, s->join_url);
+	        K3X_KUBE_VERSION, s->data_dir, s->node_name, s->node_addresses, s->join_url);
 	return start_parts(a, err);
 }
 

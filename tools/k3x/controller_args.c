@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum type { TYPE_SECONDS, TYPE_COUNT, TYPE_RATE, TYPE_SHARE, TYPE_MASK };
+enum type { TYPE_SECONDS, TYPE_COUNT, TYPE_RATE, TYPE_SHARE, TYPE_MASK, TYPE_MASK_V6 };
 
 static const struct row {
 	const char *name;
@@ -41,6 +41,10 @@ static const struct row {
                 "a time of at least a second, like 30s"},
         {"node-cidr-mask-size", TYPE_MASK, offsetof(struct controllers_arguments, node_mask_bits),
                 "a number of bits from 16 to 28"},
+        {"node-cidr-mask-size-ipv4", TYPE_MASK, offsetof(struct controllers_arguments, node_mask_bits),
+                "a number of bits from 16 to 28"},
+        {"node-cidr-mask-size-ipv6", TYPE_MASK_V6, offsetof(struct controllers_arguments, node_mask_bits_v6),
+                "a number of bits from 64 to 120"},
         {"horizontal-pod-autoscaler-tolerance", TYPE_SHARE, offsetof(struct controllers_arguments, hpa_tolerance),
                 "a share between 0 and 1, like 0.1"},
 };
@@ -81,7 +85,9 @@ static bool take(const struct row *row, void *to, struct slice value)
 		*(int64_t *)to = n;
 		return true;
 	case TYPE_MASK:
-		if (!slice_to_i64(value, &n) || n < 16 || n > 28)
+	case TYPE_MASK_V6:
+		if (!slice_to_i64(value, &n) || n < (row->type == TYPE_MASK ? 16 : 64) ||
+		        n > (row->type == TYPE_MASK ? 28 : 120))
 			return false;
 		*(int64_t *)to = n;
 		return true;

@@ -180,7 +180,6 @@ int metrics_main(int argc, char **argv)
 	struct program *p = xcalloc(1, sizeof *p);
 	struct err err = ERR_INIT;
 	p->log_level = "info";
-	p->bind_address = "0.0.0.0";
 	p->resolution = "15s";
 	p->port = 10250;
 	p->service = "metrics-server";
@@ -190,7 +189,7 @@ int metrics_main(int argc, char **argv)
 	        {"kubeconfig", 0, FLAG_STRING, &p->kubeconfig, NULL,
 	                "whom to ask about the cluster, and as whom (in a pod: its service account)", NULL},
 	        {"secure-port", 0, FLAG_INT, &p->port, NULL, "where to serve, with TLS (10250)", NULL},
-	        {"bind-address", 0, FLAG_STRING, &p->bind_address, NULL, "on which address (0.0.0.0)", NULL},
+	        {"bind-address", 0, FLAG_STRING, &p->bind_address, NULL, "on which address (all)", NULL},
 	        {"metric-resolution", 0, FLAG_STRING, &p->resolution, NULL,
 	                "time between two questions to a kubelet (15s)", NULL},
 	        {"kubelet-preferred-address-types", 0, FLAG_LIST, &p->address_types, NULL,

@@ -281,9 +281,7 @@ static void start_api_on_loop(void *arg)
 	struct server *s = start->server;
 	struct server_settings *set = &s->settings;
 	s->join = (struct api_join_options){
-	        .settings = {set->cluster_cidr, set->service_cidr, set->cluster_dns, set->cluster_domain,
-	                set->node_port_range, set->flannel_backend, set->disable_network_policy ? "true" : "false",
-	                set->embedded_registry ? "true" : "", set->system_registry ? set->system_registry : ""},
+	        .settings = server_join_settings(set),
 	        .cluster_id = set->cluster_id,
 	        .access = set->has_peers ? &s->store.access : NULL,
 	        .client_ca_file = server_file(set, "server/tls/client-ca.crt"),
@@ -438,7 +436,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 	server_store_watch_removal(&s->store, on_removed, s);
 	start_helpers(s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
-	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_ip);
+	        K3X_KUBE_VERSION, s->settings.data_dir, s->settings.node_name, s->settings.node_addresses);
 	return start_api(s, err);
 }
 

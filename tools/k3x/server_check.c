@@ -10,15 +10,10 @@
 #include "net/fabric/fabric.h"
 #include "store/engine/sql/dsn.h"
 #include "tools/k3x/addons.h"
+#include "tools/k3x/server_addresses.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-struct range {
-	uint32_t first, mask;
-	unsigned bits;
-};
 
 static int bad(struct err *err, const char *flag, const char *value, const char *want)
 {
@@ -27,78 +22,17 @@ static int bad(struct err *err, const char *flag, const char *value, const char 
 
 /* ---- addresses ---- */
 
-static bool is_ipv4(const char *text)
-{
-	struct in_addr addr;
-	return inet_pton(AF_INET, text, &addr) == 1;
-}
-
 static bool is_ip(const char *text)
 {
-	struct in6_addr addr;
-	return is_ipv4(text) || inet_pton(AF_INET6, text, &addr) == 1;
+	struct ip ip;
+	return ip_parse(slice_of(text), &ip);
 }
 
-static bool parse_range(const char *text, unsigned bits_min, unsigned bits_max, struct range *ret)
+/* The ranges are checked against how much of them a node takes: after the controllers' arguments are read. */
+static int check_addresses(struct server_settings *s, struct err *err)
 {
-	struct slice rest = slice_of(text), ip = slice_cut(&rest, '/');
-	char copy[INET_ADDRSTRLEN];
-	struct in_addr addr;
-	uint64_t bits;
-	if (ip.len >= sizeof copy || !slice_to_u64(rest, &bits) || bits < bits_min || bits > bits_max)
-		return false;
-	memcpy(copy, ip.ptr, ip.len);
-	copy[ip.len] = 0;
-	if (inet_pton(AF_INET, copy, &addr) != 1)
-		return false;
-	ret->bits = (unsigned)bits;
-	ret->mask = ~(uint32_t)0 << (32 - bits);
-	ret->first = ntohl(addr.s_addr) & ret->mask;
-	return ret->first == ntohl(addr.s_addr); /* 10.42.0.1/16 is an address, not a range */
-}
-
-static bool overlap(const struct range *a, const struct range *b)
-{
-	uint32_t mask = a->bits < b->bits ? a->mask : b->mask;
-	return (a->first & mask) == (b->first & mask);
-}
-
-static int check_ranges(const struct server_settings *s, struct err *err)
-{
-	struct range pods, services;
-	struct in_addr dns;
-	unsigned node_bits = (unsigned)s->controllers.node_mask_bits;
-	char want[100];
-	snprintf(want, sizeof want, "an IPv4 range like 10.42.0.0/16, of 8 to %u bits (each node takes %u of them)",
-	        node_bits, node_bits);
-	if (!parse_range(s->cluster_cidr, 8, node_bits, &pods))
-		return bad(err, "cluster-cidr", s->cluster_cidr, want);
-	if (!parse_range(s->service_cidr, 8, 28, &services))
-		return bad(err, "service-cidr", s->service_cidr, "an IPv4 range like 10.43.0.0/16, of 8 to 28 bits");
-	if (overlap(&pods, &services))
-		return err_set(err, ERR_INVAL, "--service-cidr: %s overlaps with --cluster-cidr %s", s->service_cidr,
-		        s->cluster_cidr);
-	if (inet_pton(AF_INET, s->cluster_dns, &dns) != 1 || (ntohl(dns.s_addr) & services.mask) != services.first)
-		return bad(err, "cluster-dns", s->cluster_dns, "an IPv4 address in --service-cidr");
-	return 0;
-}
-
-static int check_node_addresses(const struct server_settings *s, struct err *err)
-{
-	if (!is_ipv4(s->node_ip))
-		return bad(err, "node-ip", s->node_ip, "an IPv4 address");
-	return !s->node_external_ip || is_ip(s->node_external_ip)
-	               ? 0
-	               : bad(err, "node-external-ip", s->node_external_ip, "an IP address");
-}
-
-static int check_addresses(const struct server_settings *s, struct err *err)
-{
-	if (!is_ip(s->bind_address))
-		return bad(err, "bind-address", s->bind_address, "an IP address");
-	if (!is_ipv4(s->advertise_address))
-		return bad(err, "advertise-address", s->advertise_address, "an IPv4 address");
-	return check_ranges(s, err);
+	struct ip_list host = server_host_addresses();
+	return server_addresses_complete(s, &host, err);
 }
 
 static int check_encryption(const struct server_settings *s, struct err *err)
@@ -316,9 +250,9 @@ int server_check(struct server_settings *s, struct err *err)
 {
 	if (check_root(s, err) != 0 || check_port("https-listen-port", s->https_port, err) != 0 ||
 	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_port_range(s, err) != 0 ||
-	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_node_addresses(s, err) != 0 ||
-	        check_addresses(s, err) != 0 || check_node_names(s, err) != 0 || check_names(s, err) != 0 ||
-	        check_joining(s, err) != 0 || check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
+	        check_mode(s, err) != 0 || check_backend(s, err) != 0 || check_addresses(s, err) != 0 ||
+	        check_node_names(s, err) != 0 || check_names(s, err) != 0 || check_joining(s, err) != 0 ||
+	        check_datastore(s, err) != 0 || check_encryption(s, err) != 0 ||
 	        snapshot_settings_check(&s->snapshots, err) != 0 || system_names_check(s->system_registry, err) != 0)
 		return err->code;
 	return check_files(s, err);
@@ -333,7 +267,7 @@ int agent_check(struct server_settings *s, struct err *err)
 		return err_set(err, ERR_INVAL, "--%s: 0 is not a port (1 to 65535)",
 		        s->lb_port ? "kubelet-port" : "lb-server-port");
 	if (check_root(s, err) != 0 || check_port("lb-server-port", s->lb_port, err) != 0 ||
-	        check_port("kubelet-port", s->kubelet_port, err) != 0 || check_node_addresses(s, err) != 0 ||
+	        check_port("kubelet-port", s->kubelet_port, err) != 0 || agent_addresses_check(s, err) != 0 ||
 	        check_node_names(s, err) != 0 || check_token("token", s->token, err) != 0 || check_url(s, err) != 0)
 		return err->code;
 	return check_files(s, err);

@@ -2,6 +2,7 @@
  * already. What both have stands once; a flag of the other one is an error that says so. */
 #include "tools/k3x/server_settings.h"
 
+#include "api/server/join/words.h"
 #include "base/check.h"
 #include "base/mem/str.h"
 #include "base/pki/pki.h"
@@ -9,11 +10,9 @@
 #include "tools/k3s/k3s.h"
 #include "tools/k3x/apiserver_args.h"
 #include "tools/k3x/controller_args.h"
+#include "tools/k3x/proxy_args.h"
 #include "tools/k3x/scheduler_args.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +23,10 @@ static void set_defaults(struct server_settings *s)
 	*s = (struct server_settings){
 	        .config = "/etc/k3x/config.yaml",
 	        .data_dir = "/var/lib/k3x",
-	        .bind_address = "0.0.0.0",
 	        .https_port = 6443,
 	        .flannel_backend = "vxlan",
 	        .cluster_cidr = "10.42.0.0/16",
 	        .service_cidr = "10.43.0.0/16",
-	        .cluster_dns = "10.43.0.10",
 	        .cluster_domain = "cluster.local",
 	        .node_port_range = "30000-32767",
 	        .write_kubeconfig = "/etc/k3x/k3x.yaml",
@@ -90,9 +87,10 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"node-name", 0, FLAG_STRING, &s->node_name, "K3X_NODE_NAME", "name of the node (host name)", NULL},
 	        {"with-node-id", 0, FLAG_BOOL, &s->with_node_id, NULL,
 	                "append an id of this machine's to the node's name, the same at every start", NULL},
-	        {"node-ip", 'i', FLAG_STRING, &s->node_ip, "K3X_NODE_IP", "address of the node", NULL},
-	        {"node-external-ip", 0, FLAG_STRING, &s->node_external_ip, "K3X_NODE_EXTERNAL_IP",
-	                "address by which the node is reached from outside", NULL},
+	        {"node-ip", 'i', FLAG_LIST, &s->node_ips, "K3X_NODE_IP",
+	                "address of the node, with dual stack one of each family", NULL},
+	        {"node-external-ip", 0, FLAG_LIST, &s->node_external_ips, "K3X_NODE_EXTERNAL_IP",
+	                "address by which the node is reached from outside, or one of each family", NULL},
 	        {"flannel-iface", 0, FLAG_STRING, &s->flannel_iface, NULL,
 	                "link to other nodes (the one that has the node's address)", NULL},
 	        {"node-label", 0, FLAG_LIST, &s->node_label, NULL, "labels for the node, k=v", NULL},
@@ -107,6 +105,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                NULL},
 	        {"kubelet-arg", 0, FLAG_ITEMS, &s->kubelet_arg, NULL,
 	                "NAME=VALUE for the kubelet, or config=FILE (docs/node.md says which are heeded)", NULL},
+	        {"kube-proxy-arg", 0, FLAG_ITEMS, &s->proxy_arg, NULL,
+	                "NAME=VALUE for the service proxy (docs/network.md says which are heeded)", NULL},
 	        {"pause-image", 0, FLAG_STRING, &s->pause_image, NULL, "image of the pod sandbox", NULL},
 	        {"private-registry", 0, FLAG_STRING, &s->private_registry, NULL,
 	                "mirrors of registries and who may pull there (/etc/k3x/registries.yaml)", NULL},
@@ -118,7 +118,7 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "join the cluster of this server, like https://10.0.0.1:6443", NULL},
 	};
 	const struct flag of_servers[] = {
-	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (0.0.0.0)", NULL},
+	        {"bind-address", 0, FLAG_STRING, &s->bind_address, NULL, "listen address (all)", NULL},
 	        {"https-listen-port", 0, FLAG_INT, &s->https_port, NULL, "API port (6443)", NULL},
 	        {"advertise-address", 0, FLAG_STRING, &s->advertise_address, NULL,
 	                "address of this server for others (node IP)", NULL},
@@ -126,6 +126,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                NULL},
 	        {"flannel-backend", 0, FLAG_STRING, &s->flannel_backend, NULL,
 	                "pod network between nodes: vxlan, host-gw, or none for one of your own (vxlan)", NULL},
+	        {"flannel-ipv6-masq", 0, FLAG_BOOL, &s->flannel_ipv6_masq, NULL,
+	                "what IPv6 pods send out of the cluster comes from the node's address", NULL},
 	        {"disable-network-policy", 0, FLAG_BOOL, &s->disable_network_policy, NULL,
 	                "enforce no NetworkPolicies, for a pod network that does it itself", NULL},
 	        {"disable-helm-controller", 0, FLAG_BOOL, &s->disable_helm_controller, NULL, "install no HelmCharts",
@@ -136,11 +138,14 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                "registry that stands before the names of the cluster's own images, host or host:port", NULL},
 	        {"helm-job-image", 0, FLAG_STRING, &s->helm_job_image, NULL,
 	                "image that runs helm for HelmCharts that name none, like rancher/klipper-helm:v0.9.8", NULL},
-	        {"cluster-cidr", 0, FLAG_STRING, &s->cluster_cidr, NULL, "addresses of pods (10.42.0.0/16)", NULL},
-	        {"service-cidr", 0, FLAG_STRING, &s->service_cidr, NULL, "addresses of services (10.43.0.0/16)", NULL},
+	        {"cluster-cidr", 0, FLAG_LIST, &s->cluster_cidrs, NULL,
+	                "addresses of pods, with dual stack a range of each family (10.42.0.0/16)", NULL},
+	        {"service-cidr", 0, FLAG_LIST, &s->service_cidrs, NULL,
+	                "addresses of services, the same way (10.43.0.0/16)", NULL},
 	        {"service-node-port-range", 0, FLAG_STRING, &s->node_port_range, NULL,
 	                "ports of NodePort services (30000-32767)", NULL},
-	        {"cluster-dns", 0, FLAG_STRING, &s->cluster_dns, NULL, "address of the cluster DNS (10.43.0.10)", NULL},
+	        {"cluster-dns", 0, FLAG_LIST, &s->cluster_dns_given, NULL,
+	                "address of the cluster DNS (the tenth of --service-cidr)", NULL},
 	        {"cluster-domain", 0, FLAG_STRING, &s->cluster_domain, NULL, "DNS domain (cluster.local)", NULL},
 	        {"write-kubeconfig", 'o', FLAG_STRING, &s->write_kubeconfig, "K3X_KUBECONFIG_OUTPUT",
 	                "admin kubeconfig (/etc/k3x/k3x.yaml)", NULL},
@@ -248,28 +253,6 @@ static const char *host_name(struct arena *a)
 	return arena_strdup(a, name);
 }
 
-/* The address of the first interface that is up, not loopback and none of ours; 127.0.0.1 when there is none. */
-static const char *host_address(struct arena *a)
-{
-	struct ifaddrs *list, *it;
-	const char *found = NULL;
-	char text[INET_ADDRSTRLEN];
-	if (getifaddrs(&list) != 0)
-		return "127.0.0.1";
-	for (it = list; it && !found; it = it->ifa_next) {
-		if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET || !(it->ifa_flags & IFF_UP) ||
-		        (it->ifa_flags & IFF_LOOPBACK))
-			continue;
-		if (strncmp(it->ifa_name, "cni", 3) == 0 || strncmp(it->ifa_name, "flannel", 7) == 0 ||
-		        strncmp(it->ifa_name, "veth", 4) == 0)
-			continue;
-		if (inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)it->ifa_addr)->sin_addr, text, sizeof text))
-			found = arena_strdup(a, text);
-	}
-	freeifaddrs(list);
-	return found ? found : "127.0.0.1";
-}
-
 static void release_kubelet(void *arg)
 {
 	kubelet_config_release(arg);
@@ -295,6 +278,7 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 		return 1;
 	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
 	        controller_args_load(&s->controller_arg, &s->controllers, err) != 0 ||
+	        proxy_args_load(&s->proxy_arg, &s->arena, &s->proxy, err) != 0 ||
 	        scheduler_args_load(&s->scheduler_arg, &s->arena, &s->scheduler, err) != 0 ||
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
@@ -303,11 +287,21 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 		return err->code;
 	if (!s->node_name)
 		s->node_name = host_name(&s->arena);
-	if (!s->node_ip)
-		s->node_ip = host_address(&s->arena);
-	if (!s->advertise_address)
-		s->advertise_address = s->node_ip;
 	return 0;
+}
+
+struct join_settings server_join_settings(const struct server_settings *s)
+{
+	return (struct join_settings){.cluster_cidr = s->cluster_cidr,
+	        .service_cidr = s->service_cidr,
+	        .cluster_dns = s->cluster_dns,
+	        .cluster_domain = s->cluster_domain,
+	        .node_ports = s->node_port_range,
+	        .flannel_backend = s->flannel_backend,
+	        .no_network_policy = s->disable_network_policy ? "true" : "false",
+	        .embedded_registry = s->embedded_registry ? "true" : "",
+	        .system_registry = s->system_registry ? s->system_registry : "",
+	        .ipv6_masquerade = s->flannel_ipv6_masq ? "true" : ""};
 }
 
 const char *server_file(struct server_settings *s, const char *fmt, ...)

@@ -9,8 +9,10 @@
 #include "base/err.h"
 #include "base/flags.h"
 #include "base/mem/arena.h"
+#include "net/proxy/arguments.h"
 #include "tools/snapshots/settings.h"
 
+struct join_settings;
 struct kubelet_config;
 
 struct server_settings {
@@ -23,12 +25,16 @@ struct server_settings {
 	int64_t log_max_mb, log_max_files;
 	bool debug, log_to_both;
 	int64_t verbosity;
-	const char *bind_address;
+	const char *bind_address; /* as what follows on addresses complete after server_check() */
 	int64_t https_port;
 	const char *advertise_address;
 	struct flag_list tls_san;
 	const char *flannel_backend, *flannel_iface;
-	const char *cluster_cidr, *service_cidr, *cluster_dns, *cluster_domain;
+	bool flannel_ipv6_masq;
+	/* As given, and what server_addresses.c made of them: "10.42.0.0/16,fd00:42::/56", the primary family first. */
+	struct flag_list cluster_cidrs, service_cidrs, cluster_dns_given;
+	const char *cluster_cidr, *service_cidr, *cluster_dns;
+	const char *cluster_domain;
 	const char *helm_job_image; /* NULL: none */
 	const char *node_port_range;
 	int node_port_min, node_port_max;
@@ -43,7 +49,11 @@ struct server_settings {
 	bool cluster_init;
 	bool disable_agent, disable_scheduler, disable_controllers, disable_kube_proxy, disable_network_policy,
 	        disable_helm_controller;
-	const char *node_name, *node_ip, *node_external_ip;
+	const char *node_name;
+	struct flag_list node_ips, node_external_ips; /* as given */
+	/* The address of the primary family, that of the other one (NULL: the cluster has one family), and both. */
+	const char *node_ip, *node_ip_other, *node_addresses;
+	const char *node_external_ip; /* one or two with a comma between; NULL: none */
 	struct flag_list node_label, node_taint;
 	const char *container_runtime_endpoint;
 	bool wasm;
@@ -66,6 +76,8 @@ struct server_settings {
 	const char *secrets_provider;    /* "aescbc", "secretbox" */
 	struct flag_list apiserver_arg;  /* --kube-apiserver-arg */
 	struct api_arguments apiserver;  /* what they say */
+	struct flag_list proxy_arg;      /* --kube-proxy-arg */
+	struct proxy_arguments proxy;    /* what they say */
 	struct flag_list controller_arg; /* --kube-controller-manager-arg */
 	struct flag_list scheduler_arg;  /* --kube-scheduler-arg */
 	struct scheduler_configuration scheduler;
@@ -83,6 +95,9 @@ static inline bool server_shares_store(const struct server_settings *s)
 
 /* Fills the settings, unchecked; prints help and returns 1 when that was asked for. is_agent: of `k3x agent`. */
 int server_settings_load(struct server_settings *s, bool is_agent, int argc, char **argv, struct err *err);
+
+/* What other servers and agents are told of these settings. */
+struct join_settings server_join_settings(const struct server_settings *s);
 
 /* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */
 const char *server_file(struct server_settings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

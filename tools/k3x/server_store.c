@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/wire/tls.h"
+#include "base/wire/url.h"
 #include "store/engine/external.h"
 #include "tools/k3x/keys/server_pki.h"
 
@@ -73,7 +74,7 @@ int server_store_ask(struct engine *e, struct server_question *q)
 
 const char *server_peer_address(struct server_settings *s)
 {
-	return arena_printf(&s->arena, "https://%s:%d", s->node_ip, SERVER_PEER_PORT);
+	return arena_printf(&s->arena, "https://%s", url_authority(&s->arena, s->node_ip, SERVER_PEER_PORT));
 }
 
 static int open_tls(struct server_settings *s, struct server_store *o, struct err *err)

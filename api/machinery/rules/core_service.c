@@ -1,11 +1,10 @@
-/* Services: defaults, what follows a change of the type, and validation (upstream: SetDefaults_Service and
+/* Services: defaults, what follows a change of the type, and validation; families of addresses are service_families.c's
+ * (upstream: SetDefaults_Service and
  * ValidateService in pkg/apis/core, pkg/registry/core/service/strategy.go). */
 #include "api/machinery/rules/core_int.h"
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/checks.h"
-
-#include <arpa/inet.h>
-#include <stdio.h>
+#include "api/machinery/rules/service_families.h"
 
 /* ---- defaults ---- */
 
@@ -34,10 +33,6 @@ void service_defaults(struct arena *a, struct json *o)
 		default_str(a, spec, "externalTrafficPolicy", "Cluster");
 	if (slice_is(type, "LoadBalancer"))
 		default_bool(a, spec, "allocateLoadBalancerNodePorts", true);
-	default_str(a, spec, "ipFamilyPolicy", "SingleStack");
-	struct json *families = json_need(a, spec, "ipFamilies", JSON_ARRAY);
-	if (!families->first)
-		json_append(families, json_new_cstr(a, "IPv4"));
 }
 
 /* ---- what follows the type ---- */
@@ -147,6 +142,7 @@ void service_prepare_update(struct arena *a, struct json *object, const struct j
 		keep_node_ports(a, spec, before);
 	if (needs_health_port(before) && needs_health_port(spec) && json_get(before, "healthCheckNodePort"))
 		default_int_zero(a, spec, "healthCheckNodePort", json_get_int(before, "healthCheckNodePort", 0));
+	service_families_carry(a, spec, before);
 	drop_what_the_type_lacks(spec, before);
 }
 
@@ -154,10 +150,8 @@ void service_prepare_update(struct arena *a, struct json *object, const struct j
 
 static bool is_ip(struct slice s)
 {
-	char text[64];
-	unsigned char out[16];
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(s));
-	return inet_pton(AF_INET, text, out) == 1 || inet_pton(AF_INET6, text, out) == 1;
+	struct ip ip;
+	return ip_parse(s, &ip);
 }
 
 /* Names, and numbers with protocols, that were seen. */
@@ -217,28 +211,24 @@ static void check_type_fields(struct field_errors *e, const struct json *spec)
 
 static void check_cluster_ip(struct field_errors *e, const struct json *spec, const struct json *old)
 {
-	struct slice ip = json_get_str(spec, "clusterIP"), type = json_get_str(spec, "type"),
-	             had = json_str(json_path(old, "spec", "clusterIP", NULL));
-	if (ip.len && !slice_is(ip, "None") && !is_ip(ip))
-		bad_value(e, "spec.clusterIPs[0]", ip, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-	if (slice_is(ip, "None") && (slice_is(type, "LoadBalancer") || slice_is(type, "NodePort")))
-		bad_value(
-		        e, "spec.clusterIPs[0]", ip, "may not be set to 'None' for LoadBalancer and NodePort services");
-	bool was_external = slice_is(json_str(json_path(old, "spec", "type", NULL)), "ExternalName");
-	if (old && had.len && ip.len && !was_external && !slice_eq(ip, had))
-		field_error_add(e, "FieldValueInvalid", "spec.clusterIPs[0]",
-		        "Invalid value: [\"%.*s\"]: may not change once set", SLICE_FMT(ip));
+	struct slice type = json_get_str(spec, "type");
+	service_families_check(e, spec);
+	if (service_is_headless(spec) && (slice_is(type, "LoadBalancer") || slice_is(type, "NodePort")))
+		bad_value(e, "spec.clusterIPs[0]", SLICE("None"),
+		        "may not be set to 'None' for LoadBalancer and NodePort services");
+	if (old)
+		service_families_check_change(e, spec, json_get(old, "spec"));
 }
 
 void validate_service(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	struct json *spec = json_get(object, "spec"), *ports = json_get(spec, "ports");
-	struct slice type = json_get_str(spec, "type"), ip = json_get_str(spec, "clusterIP");
+	struct slice type = json_get_str(spec, "type");
 	bool external = slice_is(type, "ExternalName");
 	check_choice(e, "spec.type", type, "ClusterIP,ExternalName,LoadBalancer,NodePort", true);
 	if (external && !json_get_str(spec, "externalName").len)
 		bad_required(e, "spec.externalName", "");
-	if (!external && !slice_is(ip, "None") && (!ports || !ports->first))
+	if (!external && !service_is_headless(spec) && (!ports || !ports->first))
 		bad_required(e, "spec.ports", "");
 	check_ports(e, ports);
 	check_labels(e, "spec.selector", json_get(spec, "selector"));

@@ -6,28 +6,36 @@
  *
  * The bitmap here is a hint, so that a free one is found at once: it follows the services in the watch cache like any
  * watcher. When it was wrong the transaction fails, the key that was there is noted, and the write is tried again.
- * Services of before the keys, and keys that outlived their service, are mended by a duty (duties/claims.c). Only IPv4.
- */
+ * Services of before the keys, and keys that outlived their service, are mended by a duty (duties/claims.c).
+ *
+ * With dual stack there are two ranges. Which of them a service gets an address of is said by its ipFamilies, which
+ * rules/service_families.c completes first. */
 #include "api/server/admission/service_addresses.h"
 
+#include "api/machinery/rules/service_families.h"
 #include "api/server/admission/admission_int.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
 #include "base/check.h"
 #include "base/pki/pki.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { STATIC_BAND = 16, ADDRESSES_MAX = 65536, PORTS = 65536 };
 
-struct service_allocator {
-	uint32_t base;  /* first address of the range, host order */
+/* The cluster addresses of one family. */
+struct range {
+	struct ip_net network;
 	uint32_t count; /* addresses considered */
+	uint8_t *used;  /* a byte each */
+};
+
+struct service_allocator {
+	struct range ranges[IP_FAMILIES];
+	struct service_families families; /* of the ranges, in their order */
 	int port_min, port_max;
-	uint8_t *addresses; /* a byte each: in use */
-	uint8_t *ports;
+	uint8_t *ports; /* a byte each: in use */
 	struct cache_watcher watcher;
 	bool following;
 };
@@ -37,32 +45,44 @@ static void no_wake(struct cache_watcher *w)
 	(void)w; /* events are taken when the next service comes */
 }
 
-struct service_allocator *service_allocator_new(const char *cidr, int port_min, int port_max, struct err *err)
+static int add_range(struct service_allocator *a, const struct ip_net *n, struct err *err)
 {
-	struct slice rest = slice_of(cidr), ip = slice_cut(&rest, '/');
-	char text[64];
-	struct in_addr addr;
-	uint64_t bits;
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(ip));
-	if (inet_pton(AF_INET, text, &addr) != 1 || !slice_to_u64(rest, &bits) || bits < 8 || bits > 28) {
-		err_set(err, ERR_INVAL, "service-cidr %s: must be an IPv4 range like 10.43.0.0/16, with 8 to 28 bits",
-		        cidr);
-		return NULL;
-	}
+	enum ip_family f = n->first.family;
+	unsigned least = f == IP_V6 ? 108 : 8, most = f == IP_V6 ? 124 : 28;
+	char text[IP_NET_TEXT_MAX];
+	if (n->bits < least || n->bits > most)
+		return err_set(err, ERR_INVAL, "%s: must have %u to %u bits", ip_net_write(n, text), least, most);
+	uint64_t count = ip_net_count(n);
+	struct range *r = &a->ranges[a->families.count];
+	a->families.items[a->families.count++] = f;
+	r->network = *n;
+	r->count = count < ADDRESSES_MAX ? (uint32_t)count : ADDRESSES_MAX;
+	r->used = xcalloc(r->count, 1);
+	return 0;
+}
+
+struct service_allocator *service_allocator_new(const char *cidrs, int port_min, int port_max, struct err *err)
+{
+	struct ip_nets nets;
 	if (port_min < 1 || port_max > 65535 || port_min > port_max) {
 		err_set(err, ERR_INVAL, "service-node-port-range %d-%d: must lie in 1-65535", port_min, port_max);
 		return NULL;
 	}
+	if (ip_nets_parse(cidrs, &nets, err) != 0) {
+		err_wrap(err, "service-cidr");
+		return NULL;
+	}
 	struct service_allocator *a = xcalloc(1, sizeof *a);
-	a->count = 1u << (32 - bits);
-	a->base = ntohl(addr.s_addr) & ~(a->count - 1);
-	if (a->count > ADDRESSES_MAX)
-		a->count = ADDRESSES_MAX;
-	a->addresses = xcalloc(a->count, 1);
 	a->port_min = port_min;
 	a->port_max = port_max;
 	a->ports = xcalloc((size_t)(port_max - port_min + 1), 1);
 	a->watcher.wake = no_wake;
+	for (size_t i = 0; i < nets.count; i++)
+		if (add_range(a, &nets.items[i], err) != 0) {
+			err_wrap(err, "service-cidr");
+			service_allocator_free(a);
+			return NULL;
+		}
 	return a;
 }
 
@@ -72,33 +92,52 @@ void service_allocator_free(struct service_allocator *a)
 		return;
 	if (a->following)
 		cache_watch_stop(&a->watcher);
-	free(a->addresses);
+	for (size_t i = 0; i < IP_FAMILIES; i++)
+		free(a->ranges[i].used);
 	free(a->ports);
 	free(a);
 }
 
-static const char *ip_text(struct arena *a, uint32_t ip)
+static struct slice ip_text(struct arena *arena, const struct ip *ip)
 {
-	return arena_printf(a, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+	char text[IP_TEXT_MAX];
+	return slice_of(arena_strdup(arena, ip_write(ip, text)));
 }
 
 struct slice service_first_ip(const struct service_allocator *a, struct arena *arena)
 {
-	return slice_of(ip_text(arena, a->base + 1));
+	struct ip first = ip_net_at(&a->ranges[0].network, 1, 0);
+	return ip_text(arena, &first);
 }
 
 /* ---- what is in use ---- */
 
-/* -1: not an address of the range. */
-static int64_t address_index(const struct service_allocator *a, struct slice text)
+/* NULL: the cluster has none of that family. */
+static struct range *range_of(const struct service_allocator *a, enum ip_family f)
 {
-	char copy[64];
-	struct in_addr addr;
-	snprintf(copy, sizeof copy, "%.*s", SLICE_FMT(text));
-	if (inet_pton(AF_INET, copy, &addr) != 1)
-		return -1;
-	uint32_t ip = ntohl(addr.s_addr);
-	return ip >= a->base && ip - a->base < a->count ? (int64_t)(ip - a->base) : -1;
+	for (size_t i = 0; i < a->families.count; i++)
+		if (a->families.items[i] == f)
+			return (struct range *)(uintptr_t)&a->ranges[i];
+	return NULL;
+}
+
+/* Where an address of the ranges is noted; NULL: it lies outside. */
+static uint8_t *mark_of(const struct service_allocator *a, struct slice text)
+{
+	struct ip ip;
+	uint64_t i;
+	struct range *r = ip_parse(text, &ip) ? range_of(a, ip.family) : NULL;
+	return r && ip_net_index(&r->network, &ip, 0, &i) && i < r->count ? &r->used[i] : NULL;
+}
+
+/* clusterIPs, or of a service of before that field clusterIP alone. */
+static void each_address(const struct json *spec, void (*fn)(void *arg, struct slice ip), void *arg)
+{
+	const struct json *list = json_get(spec, "clusterIPs");
+	JSON_FOREACH (it, list)
+		fn(arg, json_str(it));
+	if (!list || !list->first)
+		fn(arg, json_get_str(spec, "clusterIP"));
 }
 
 static void mark_port(struct service_allocator *a, int64_t port, bool used)
@@ -107,13 +146,25 @@ static void mark_port(struct service_allocator *a, int64_t port, bool used)
 		a->ports[port - a->port_min] = used;
 }
 
+struct marking {
+	struct service_allocator *allocator;
+	bool used;
+};
+
+static void mark_address(void *arg, struct slice ip)
+{
+	struct marking *m = arg;
+	uint8_t *mark = mark_of(m->allocator, ip);
+	if (mark)
+		*mark = m->used;
+}
+
 static void mark_service(struct service_allocator *a, const struct object *o, bool used)
 {
+	struct marking m = {a, used};
 	struct arena arena = ARENA_INIT;
 	struct json *spec = json_get(json_parse(&arena, object_text(o), NULL, NULL), "spec");
-	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
-	if (i >= 0)
-		a->addresses[i] = used;
+	each_address(spec, mark_address, &m);
 	JSON_FOREACH (p, json_get(spec, "ports"))
 		mark_port(a, json_get_int(p, "nodePort", 0), used);
 	mark_port(a, json_get_int(spec, "healthCheckNodePort", 0), used);
@@ -124,7 +175,8 @@ static void count_anew(struct service_allocator *a, struct cache *cache, struct 
 {
 	if (a->following)
 		cache_watch_stop(&a->watcher);
-	memset(a->addresses, 0, a->count);
+	for (size_t i = 0; i < a->families.count; i++)
+		memset(a->ranges[i].used, 0, a->ranges[i].count);
 	memset(a->ports, 0, (size_t)(a->port_max - a->port_min + 1));
 	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n))
 		mark_service(a, n->value, true);
@@ -149,9 +201,21 @@ static void catch_up(struct service_allocator *a, struct cache *cache)
 
 /* ---- claims ---- */
 
-static void key_of_address(struct arena *arena, uint32_t ip, void (*fn)(void *arg, struct slice key), void *arg)
+struct claiming {
+	const struct service_allocator *allocator;
+	struct arena *arena;
+	void (*fn)(void *arg, struct slice key);
+	void *arg;
+};
+
+/* In the one text that the address has, for a client may have written it otherwise. */
+static void key_of_address(void *arg, struct slice text)
 {
-	fn(arg, slice_of(arena_printf(arena, SERVICE_IPS_PREFIX "%s", ip_text(arena, ip))));
+	const struct claiming *c = arg;
+	struct ip ip;
+	if (mark_of(c->allocator, text) && ip_parse(text, &ip))
+		c->fn(c->arg,
+		        slice_of(arena_printf(c->arena, SERVICE_IPS_PREFIX "%.*s", SLICE_FMT(ip_text(c->arena, &ip)))));
 }
 
 static void key_of_port(const struct service_allocator *a, struct arena *arena, int64_t port,
@@ -164,9 +228,8 @@ static void key_of_port(const struct service_allocator *a, struct arena *arena, 
 void service_each_claim(const struct service_allocator *a, struct arena *arena, const struct json *spec,
         void (*fn)(void *arg, struct slice key), void *arg)
 {
-	int64_t i = address_index(a, json_get_str(spec, "clusterIP"));
-	if (i >= 0)
-		key_of_address(arena, a->base + (uint32_t)i, fn, arg);
+	struct claiming c = {a, arena, fn, arg};
+	each_address(spec, key_of_address, &c);
 	bool *seen = ARENA_ARRAY(arena, bool, PORTS); /* one port may serve two protocols */
 	JSON_FOREACH (p, json_get(spec, "ports")) {
 		int64_t port = json_get_int(p, "nodePort", 0);
@@ -211,9 +274,10 @@ static void note_taken(struct admission_write *w, void *arg)
 	struct service_allocator *a = arg;
 	struct slice ip = {w->key.ptr + sizeof SERVICE_IPS_PREFIX - 1, w->key.len - sizeof SERVICE_IPS_PREFIX + 1};
 	struct slice port = {w->key.ptr + sizeof NODE_PORTS_PREFIX - 1, w->key.len - sizeof NODE_PORTS_PREFIX + 1};
-	int64_t i = slice_starts(w->key, SERVICE_IPS_PREFIX) ? address_index(a, ip) : -1, number;
-	if (i >= 0)
-		a->addresses[i] = 1;
+	uint8_t *mark = slice_starts(w->key, SERVICE_IPS_PREFIX) ? mark_of(a, ip) : NULL;
+	int64_t number;
+	if (mark)
+		*mark = 1;
 	else if (slice_starts(w->key, NODE_PORTS_PREFIX) && slice_to_i64(port, &number))
 		mark_port(a, number, true);
 }
@@ -276,53 +340,86 @@ static int refuse(struct admission *adm, const char *field, const char *value, c
 	return err_set(err, ERR_INVALID_OBJECT, "%s: Invalid value: %s: %s", field, value, why);
 }
 
-static int refuse_address(struct admission *adm, struct slice ip, const char *why, struct err *err)
+static int refuse_address(
+        struct admission *adm, const struct json *spec, struct slice ip, const char *why, struct err *err)
 {
 	struct arena *a = adm->arena;
-	return refuse(adm, "spec.clusterIPs", arena_printf(a, "[]string{\"%.*s\"}", SLICE_FMT(ip)),
+	struct strbuf all = STRBUF_INIT;
+	const struct json *list = json_get(spec, "clusterIPs");
+	JSON_FOREACH (it, list)
+		strbuf_addf(&all, "%s\"%.*s\"", it == list->first ? "" : ", ", SLICE_FMT(json_str(it)));
+	int rc = refuse(adm, "spec.clusterIPs", arena_printf(a, "[]string{%s}", strbuf_cstr(&all)),
 	        arena_printf(a, "failed to allocate IP %.*s: %s", SLICE_FMT(ip), why), err);
-}
-
-static const char *range_text(const struct service_allocator *a, struct arena *arena)
-{
-	int bits = 32;
-	while (1u << (32 - bits) < a->count)
-		bits--;
-	return arena_printf(arena, "%s/%d", ip_text(arena, a->base), bits);
+	strbuf_release(&all);
+	return rc;
 }
 
 /* What a client asked for. */
-static int check_address(struct admission *adm, struct service_allocator *a, struct slice wanted, struct err *err)
+static int check_address(struct admission *adm, struct service_allocator *a, const struct json *spec,
+        const struct range *r, struct slice wanted, struct err *err)
 {
-	int64_t i = address_index(a, wanted);
-	if (i < 0)
-		return refuse_address(adm, wanted,
+	char range[IP_NET_TEXT_MAX];
+	const uint8_t *mark = mark_of(a, wanted);
+	if (!mark)
+		return refuse_address(adm, spec, wanted,
 		        arena_printf(adm->arena,
 		                "the provided IP (%.*s) is not in the valid range. The range of valid IPs is %s",
-		                SLICE_FMT(wanted), range_text(a, adm->arena)),
+		                SLICE_FMT(wanted), ip_net_write(&r->network, range)),
 		        err);
-	return a->addresses[i] ? refuse_address(adm, wanted, "provided IP is already allocated", err) : 0;
+	return *mark ? refuse_address(adm, spec, wanted, "provided IP is already allocated", err) : 0;
 }
 
-static int choose_address(
-        struct admission *adm, struct service_allocator *a, struct json *spec, struct slice had, struct err *err)
+static bool has_text(const struct json *list, struct slice text)
 {
-	struct slice wanted = json_get_str(spec, "clusterIP");
-	uint32_t low = a->count > STATIC_BAND * 4 ? STATIC_BAND : 2;
-	if (!wanted.len)
-		wanted = had;
-	if (!wanted.len) {
-		int64_t i = pick(a->addresses, low, a->count - 1);
-		if (i < 0)
-			return err_set(err, ERR_INTERNAL, "failed to allocate a serviceIP: range is full");
-		wanted = slice_of(ip_text(adm->arena, a->base + (uint32_t)i));
-	} else if (!slice_is(wanted, "None") && !slice_eq(had, wanted) && check_address(adm, a, wanted, err) != 0) {
-		return err->code;
-	}
-	json_set_str(adm->arena, spec, "clusterIP", wanted);
-	struct json *list = json_set(adm->arena, spec, "clusterIPs", json_new(adm->arena, JSON_ARRAY));
-	json_append(list, json_new_str(adm->arena, wanted));
+	JSON_FOREACH (it, list)
+		if (slice_eq(json_str(it), text))
+			return true;
+	return false;
+}
+
+/* The service's address of one family: the one it has, or asks for, or a free one. */
+static int choose_one(struct admission *adm, struct service_allocator *a, const struct json *spec,
+        const struct json *had, const struct range *r, struct slice wanted, struct slice *ret, struct err *err)
+{
+	uint32_t low = r->count > STATIC_BAND * 4 ? STATIC_BAND : 2;
+	*ret = wanted;
+	if (wanted.len)
+		return has_text(had, wanted) ? 0 : check_address(adm, a, spec, r, wanted, err);
+	int64_t i = pick(r->used, low, r->count - 1);
+	if (i < 0)
+		return err_set(err, ERR_INTERNAL, "failed to allocate a serviceIP: range is full");
+	struct ip ip = ip_net_at(&r->network, (uint64_t)i, 0);
+	*ret = ip_text(adm->arena, &ip);
 	return 0;
+}
+
+/* One for each of ipFamilies. */
+static int choose_addresses(struct admission *adm, struct service_allocator *a, struct json *spec,
+        const struct json *old_spec, struct err *err)
+{
+	const struct json *asked = json_get(spec, "clusterIPs"), *had = json_get(old_spec, "clusterIPs");
+	struct json *list = json_new(adm->arena, JSON_ARRAY);
+	size_t i = 0;
+	JSON_FOREACH (it, json_get(spec, "ipFamilies")) {
+		enum ip_family f;
+		const struct range *r = ip_family_parse(json_str(it), &f) ? range_of(a, f) : NULL;
+		struct slice wanted = json_str(json_at(asked, i++)), ip = wanted;
+		if (r && choose_one(adm, a, spec, had, r, wanted, &ip, err) != 0)
+			return err->code;
+		if (ip.len)
+			json_append(list, json_new_str(adm->arena, ip));
+	}
+	json_set(adm->arena, spec, "clusterIPs", list);
+	json_set_str(adm->arena, spec, "clusterIP", json_str(list->first));
+	return 0;
+}
+
+static int fill_addresses(struct admission *adm, struct service_allocator *a, struct json *spec,
+        const struct json *old_spec, struct err *err)
+{
+	if (!service_families_init(adm->arena, adm->errors, spec, old_spec, &a->families))
+		return err_set(err, ERR_INVALID_OBJECT, "Service \"%.*s\" is invalid", SLICE_FMT(adm->name));
+	return service_is_headless(spec) ? 0 : choose_addresses(adm, a, spec, old_spec, err);
 }
 
 /* The ports of one service while they are chosen, so that as many as a body can hold are looked at once each. */
@@ -483,8 +580,7 @@ int admit_service_addresses(struct admission *adm, struct err *err)
 		JSON_FOREACH (p, json_get(spec, "ports"))
 			json_del(p, "nodePort");
 		json_del(spec, "healthCheckNodePort");
-	} else if (choose_address(adm, a, spec, json_get_str(old_spec, "clusterIP"), err) != 0 ||
-	           choose_ports(adm, a, spec, old_spec, err) != 0) {
+	} else if (fill_addresses(adm, a, spec, old_spec, err) != 0 || choose_ports(adm, a, spec, old_spec, err) != 0) {
 		return err->code;
 	}
 	claim_difference(adm, a, old_spec, spec);

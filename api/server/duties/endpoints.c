@@ -14,6 +14,7 @@
 #include "api/client/client.h"
 #include "api/server/inproc.h"
 #include "base/check.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/wire/http.h"
 
@@ -38,6 +39,7 @@ struct endpoints {
 	bool creates; /* the object is not there: POST instead of PUT */
 	struct slice addresses[SERVERS_MAX];
 	size_t n_addresses;
+	enum ip_family family; /* of this server's own, the cluster's primary one */
 	int port;
 	struct err err;
 };
@@ -87,7 +89,8 @@ static void endpoints_text(struct endpoints *e)
 static void slice_text(struct endpoints *e)
 {
 	strbuf_adds(&e->body, "{\"metadata\":{\"name\":\"kubernetes\",\"labels\":{\"kubernetes.io/service-name\":"
-	                      "\"kubernetes\"}},\"addressType\":\"IPv4\",\"endpoints\":[");
+	                      "\"kubernetes\"}},");
+	strbuf_addf(&e->body, "\"addressType\":\"%s\",\"endpoints\":[", ip_family_name(e->family));
 	append_addresses(e, "{\"addresses\":[\"%s\"],\"conditions\":{\"ready\":true}}");
 	strbuf_addf(&e->body, "],\"ports\":[{\"name\":\"https\",\"port\":%d,\"protocol\":\"TCP\"}]}", e->port);
 }
@@ -170,9 +173,11 @@ static void keys_read(struct store_request *req)
 	size_t prefix = sizeof MASTERS - 1;
 	e->n_addresses = 0;
 	for (size_t i = 0; !err.code && i < req->result.n_kvs && e->n_addresses < SERVERS_MAX; i++) {
-		struct slice key = req->result.kvs[i].key;
-		e->addresses[e->n_addresses++] =
-		        (struct slice){arena_memdup(&e->arena, key.ptr + prefix, key.len - prefix), key.len - prefix};
+		struct slice key = req->result.kvs[i].key, address = {key.ptr + prefix, key.len - prefix};
+		struct ip ip;
+		if (ip_parse(address, &ip) && ip.family == e->family)
+			e->addresses[e->n_addresses++] =
+			        (struct slice){arena_memdup(&e->arena, address.ptr, address.len), address.len};
 	}
 	store_request_release(req);
 	if (err.code) {
@@ -256,6 +261,9 @@ void endpoints_run(struct duty_run *r)
 	struct endpoints *e = r->state ? r->state : (r->state = xcalloc(1, sizeof *e));
 	e->run = r;
 	e->port = http_server_port(r->server->http);
+	struct ip own = {.family = IP_V4};
+	ip_parse(slice_of(r->server->options.advertise_address), &own);
+	e->family = own.family;
 	snprintf(e->key, sizeof e->key, MASTERS "%s", r->server->options.advertise_address);
 	snprintf(e->value, sizeof e->value, "%d", e->port);
 	if (!e->lease) {

@@ -1,13 +1,13 @@
 /* Certificates of nodes, from requests of their own: the node's keys never leave it.
  *
  *     POST /v1-k3x/client-kubelet.crt     system:node:NAME in system:nodes
- *     POST /v1-k3x/serving-kubelet.crt    NAME, its address (k3x-node-ip), localhost
+ *     POST /v1-k3x/serving-kubelet.crt    NAME, its addresses (k3x-node-ip, -external-ip), localhost
  *     POST /v1-k3x/client-kube-proxy.crt  system:kube-proxy in system:node-proxier
  *
- * with the headers k3x-node-name and k3x-node-password (and k3x-node-ip, k3x-node-external-ip). Whoever has the agents'
- * token may bring in nodes, but not take over one that is there: the first password that is shown for a name is kept,
- * hashed, in the Secret kube-system/NAME.node-password.k3x, and must be shown ever after. A node that was wiped has
- * lost it; who deletes the Secret (or the node for good) lets it in again.
+ * with the headers k3x-node-name and k3x-node-password (and k3x-node-ip, k3x-node-external-ip: one address or one of
+ * each family). Whoever has the agents' token may bring in nodes, but not take over one that is there: the first
+ * password that is shown for a name is kept, hashed, in the Secret kube-system/NAME.node-password.k3x, and must be
+ * shown ever after. A node that was wiped has lost it; who deletes the Secret (or the node for good) lets it in again.
  *
  *     look for the Secret -> check or make the hash, sign (pool) -> [ create the Secret ] -> answer
  *
@@ -22,13 +22,13 @@
 #include "api/server/state.h"
 #include "base/base64.h"
 #include "base/check.h"
+#include "base/ip.h"
 #include "base/json/json.h"
 #include "base/log.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
-enum { PASSWORD_BYTES_MIN = 16, PASSWORD_COST = 8, IP_BYTES_MAX = 45 };
+enum { PASSWORD_BYTES_MIN = 16, PASSWORD_COST = 8 };
 #define SECRETS "/api/v1/namespaces/kube-system/secrets"
 
 enum node_certificate { CLIENT_KUBELET, SERVING_KUBELET, CLIENT_PROXY };
@@ -39,7 +39,9 @@ struct node_ask {
 	struct call *call;
 	struct arena arena;
 	enum node_certificate kind;
-	const char *name, *ip, *external_ip, *secret; /* ip, external_ip: NULL when none was told */
+	const char *name, *secret;
+	const char *ips[2 * IP_FAMILIES]; /* its own and the external ones, as far as they were told */
+	size_t n_ips;
 	struct slice password, csr;
 	struct slice known; /* hash in the Secret; empty: there is none */
 	struct strbuf hash; /* of a new one */
@@ -102,12 +104,10 @@ static void write_secret(struct node_ask *n)
 static int sign(struct node_ask *n)
 {
 	static const char *const nodes[] = {"system:nodes"}, *const proxies[] = {"system:node-proxier"};
-	const char *names[5] = {n->name, "localhost", "127.0.0.1"};
+	const char *names[3 + 2 * IP_FAMILIES] = {n->name, "localhost", "127.0.0.1"};
 	size_t n_names = 3;
-	if (n->ip)
-		names[n_names++] = n->ip;
-	if (n->external_ip)
-		names[n_names++] = n->external_ip;
+	for (size_t i = 0; i < n->n_ips; i++)
+		names[n_names++] = n->ips[i];
 	struct pki_request r = {.organizations_count = 1, .is_client = true};
 	if (n->kind == SERVING_KUBELET)
 		r = (struct pki_request){
@@ -165,21 +165,18 @@ static int read_known(struct node_ask *n)
 	return 0;
 }
 
-static bool is_address(const char *text)
+/* One, or one of each family with a comma between. */
+static int take_addresses(struct node_ask *n, const char *header)
 {
-	struct in6_addr addr;
-	return inet_pton(AF_INET, text, &addr) == 1 || inet_pton(AF_INET6, text, &addr) == 1;
-}
-
-static int take_address(struct node_ask *n, const char *header, const char **ret)
-{
-	struct slice ip = http_header(n->call->exchange, header);
-	if (!ip.len)
+	struct slice text = http_header(n->call->exchange, header);
+	struct ip_list list;
+	char ip[IP_TEXT_MAX];
+	if (!text.len)
 		return 0;
-	const char *text = arena_printf(&n->arena, "%.*s", SLICE_FMT(ip));
-	if (ip.len > IP_BYTES_MAX || !is_address(text))
-		return err_set(&n->err, ERR_INVAL, "the header %s is not an address", header);
-	*ret = text;
+	if (ip_list_parse(arena_printf(&n->arena, "%.*s", SLICE_FMT(text)), &list, &n->err) != 0)
+		return err_wrap(&n->err, "the header %s", header);
+	for (size_t i = 0; i < list.count; i++)
+		n->ips[n->n_ips++] = arena_strdup(&n->arena, ip_write(&list.items[i], ip));
 	return 0;
 }
 
@@ -203,8 +200,7 @@ static int take(struct node_ask *n)
 	n->secret = arena_printf(&n->arena, "%s.node-password.k3x", n->name);
 	n->password = (struct slice){arena_memdup(&n->arena, password.ptr, password.len), password.len};
 	n->csr = (struct slice){arena_memdup(&n->arena, n->call->body.ptr, n->call->body.len), n->call->body.len};
-	if (take_address(n, "k3x-node-ip", &n->ip) != 0 ||
-	        take_address(n, "k3x-node-external-ip", &n->external_ip) != 0)
+	if (take_addresses(n, "k3x-node-ip") != 0 || take_addresses(n, "k3x-node-external-ip") != 0)
 		return n->err.code;
 	return read_known(n);
 }

@@ -58,6 +58,7 @@ static const struct {
         {"disableNetworkPolicy", "disable-network-policy", offsetof(struct join_settings, no_network_policy), "false"},
         {"embeddedRegistry", "embedded-registry", offsetof(struct join_settings, embedded_registry), ""},
         {"systemDefaultRegistry", "system-default-registry", offsetof(struct join_settings, system_registry), ""},
+        {"flannelIPv6Masq", "flannel-ipv6-masq", offsetof(struct join_settings, ipv6_masquerade), ""},
 };
 enum { SETTINGS = sizeof settings_rows / sizeof *settings_rows };
 

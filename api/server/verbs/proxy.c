@@ -21,6 +21,7 @@
 #include "api/server/verbs/kubelet_int.h"
 #include "base/check.h"
 #include "base/wire/tls.h"
+#include "base/wire/url.h"
 
 #include <arpa/inet.h>
 
@@ -149,7 +150,7 @@ static void start_at(struct call *c, struct place *p, const char *host, int port
 	        .tls = is_tls ? c->server->any_tls : NULL,
 	        .connect_ms = CONNECT_MS,
 	        .protocol = HTTP_CLIENT_H1};
-	start(c, p, http_client_new(&o), arena_printf(&c->arena, strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port));
+	start(c, p, http_client_new(&o), url_authority(&c->arena, host, port));
 }
 
 /* Addresses that mean this server itself, or nobody, are not for others to reach. */
@@ -259,7 +260,7 @@ static void go_to_node(struct call *c, struct place *p)
 		return;
 	}
 	p->kubelet = k;
-	start(c, p, kubelet_connect(c, &k), arena_printf(&c->arena, "%s:%d", k.address, k.port));
+	start(c, p, kubelet_connect(c, &k), url_authority(&c->arena, k.address, k.port));
 }
 
 static void may_create(struct authorization *z)

@@ -97,11 +97,9 @@ static int site_open(struct site *s, struct err *err)
 	        .arg = s,
 	        .connections_max = CONNECTIONS_MAX,
 	        .idle_ms = IDLE_MS};
-	bool all = !s->host[0];
 	if (http_server_new(&o, &s->server, err) != 0)
 		return err->code;
-	if (http_server_listen_tcp(s->server, all ? "::" : s->host, s->port, err) == 0 ||
-	        (all && http_server_listen_tcp(s->server, "0.0.0.0", s->port, err) == 0))
+	if (http_server_listen_tcp(s->server, s->host[0] ? s->host : NULL, s->port, err) == 0)
 		return 0;
 	return err_wrap(err, "port %d", s->port);
 }

@@ -3,6 +3,7 @@
 
 #include "api/server/join/words.h"
 #include "base/pki/pki.h"
+#include "tools/k3x/server_addresses.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,9 @@ int agent_take_settings(struct server_settings *s, struct slice text, struct err
 	s->embedded_registry = strcmp(c.settings.embedded_registry, "true") == 0;
 	s->system_registry = c.settings.system_registry;
 	s->disable_network_policy = strcmp(c.settings.no_network_policy, "true") == 0;
-	return 0;
+	s->flannel_ipv6_masq = strcmp(c.settings.ipv6_masquerade, "true") == 0;
+	struct ip_list host = server_host_addresses();
+	return agent_addresses_complete(s, &host, err);
 }
 
 bool agent_may_pass(const struct err *err)

@@ -38,8 +38,8 @@ static const struct certificate {
 
 static const char *node_text(struct server_settings *s)
 {
-	return arena_printf(
-	        &s->arena, "%s\n%s\n%s\n", s->node_name, s->node_ip, s->node_external_ip ? s->node_external_ip : "");
+	return arena_printf(&s->arena, "%s\n%s\n%s\n", s->node_name, s->node_addresses,
+	        s->node_external_ip ? s->node_external_ip : "");
 }
 
 /* Are the certificates for this name; and for these addresses? */
@@ -107,7 +107,7 @@ static int obtain(struct server_settings *s, struct join_contact *c, const struc
 	        pki_csr_for(s->node_name, key.ptr, &csr, err) != 0)
 		return err_wrap(err, "%s", cert->place);
 	struct http_header headers[4] = {{SLICE("k3x-node-name"), slice_of(s->node_name)},
-	        {SLICE("k3x-node-password"), password}, {SLICE("k3x-node-ip"), slice_of(s->node_ip)}};
+	        {SLICE("k3x-node-password"), password}, {SLICE("k3x-node-ip"), slice_of(s->node_addresses)}};
 	size_t n = 3;
 	if (s->node_external_ip)
 		headers[n++] = (struct http_header){SLICE("k3x-node-external-ip"), slice_of(s->node_external_ip)};

@@ -48,13 +48,6 @@ struct joiner {
 	struct join_offer offer;
 };
 
-static struct join_settings settings_of(const struct server_settings *s)
-{
-	return (struct join_settings){s->cluster_cidr, s->service_cidr, s->cluster_dns, s->cluster_domain,
-	        s->node_port_range, s->flannel_backend, s->disable_network_policy ? "true" : "false",
-	        s->embedded_registry ? "true" : "", s->system_registry ? s->system_registry : ""};
-}
-
 /* ---- what the other server says ---- */
 
 static int call(struct joiner *j, const char *method, const char *path, struct slice body, struct strbuf *answer,
@@ -66,7 +59,7 @@ static int call(struct joiner *j, const char *method, const char *path, struct s
 static int fetch_offer(struct joiner *j, struct err *err)
 {
 	struct strbuf answer = STRBUF_INIT;
-	struct join_settings ours = settings_of(j->settings);
+	struct join_settings ours = server_join_settings(j->settings);
 	for (int i = 0; i < TELL_TRIES; i++) {
 		*err = ERR_INIT;
 		if (call(j, "GET", "/v1-k3x/server-bootstrap", SLICE(""), &answer, err) == 0 ||

@@ -20,6 +20,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/json/json.h"
+#include "base/ip.h"
 #include "base/pki/pki.h"
 #include "base/yaml.h"
 
@@ -165,12 +166,28 @@ static int need_leaf(
 	return rc == 0 ? 0 : err_wrap(&h->err, "certificate %s", crt);
 }
 
-static const char *first_service_ip(struct server_settings *s)
+/* The first address of each range of services; at most room for IP_FAMILIES. How many. */
+static size_t first_service_ips(struct server_settings *s, const char **names)
 {
-	unsigned a, b, c, d;
-	if (sscanf(s->service_cidr, "%u.%u.%u.%u", &a, &b, &c, &d) != 4)
-		return "10.43.0.1";
-	return arena_printf(&s->arena, "%u.%u.%u.%u", a, b, c, d + 1);
+	struct ip_nets nets;
+	struct err unused = ERR_INIT;
+	char text[IP_TEXT_MAX];
+	if (ip_nets_parse(s->service_cidr, &nets, &unused) != 0)
+		return 0;
+	for (size_t i = 0; i < nets.count; i++) {
+		struct ip first = ip_net_at(&nets.items[i], 1, 0);
+		names[i] = arena_strdup(&s->arena, ip_write(&first, text));
+	}
+	return nets.count;
+}
+
+/* The node's addresses, after the `n` names that are there; how many there are then. */
+static size_t add_node_ips(const struct server_settings *s, const char **names, size_t n)
+{
+	names[n++] = s->node_ip;
+	if (s->node_ip_other)
+		names[n++] = s->node_ip_other;
+	return n;
 }
 
 static int need_serving(struct half *h, const struct pki_pair *ca)
@@ -178,10 +195,12 @@ static int need_serving(struct half *h, const struct pki_pair *ca)
 	struct server_settings *s = &h->settings;
 	const char *fixed[] = {"kubernetes", "kubernetes.default", "kubernetes.default.svc",
 	        arena_printf(&s->arena, "kubernetes.default.svc.%s", s->cluster_domain), "localhost", "127.0.0.1",
-	        "::1", s->node_name, s->node_ip, s->advertise_address, first_service_ip(s)};
+	        "::1", s->node_name, s->advertise_address};
 	size_t n = sizeof fixed / sizeof *fixed;
-	const char **names = ARENA_ARRAY(&s->arena, const char *, n + s->tls_san.count);
+	const char **names = ARENA_ARRAY(&s->arena, const char *, n + s->tls_san.count + (size_t)IP_FAMILIES * 2);
 	memcpy(names, fixed, sizeof fixed);
+	n = add_node_ips(s, names, n);
+	n += first_service_ips(s, names + n);
 	for (size_t i = 0; i < s->tls_san.count; i++)
 		names[n++] = s->tls_san.items[i];
 	struct pki_request r = {.common_name = "kube-apiserver", .names = names, .names_count = n, .is_server = true};
@@ -200,8 +219,11 @@ static int need_client(
 static int need_kubelet_serving(struct half *h, const struct pki_pair *ca)
 {
 	const struct server_settings *s = &h->settings;
-	const char *names[] = {s->node_name, s->node_ip, "localhost", "127.0.0.1"};
-	struct pki_request r = {.common_name = s->node_name, .names = names, .names_count = 4, .is_server = true};
+	const char *names[3 + IP_FAMILIES] = {s->node_name, "localhost", "127.0.0.1"};
+	struct pki_request r = {.common_name = s->node_name,
+	        .names = names,
+	        .names_count = add_node_ips(s, names, 3),
+	        .is_server = true};
 	return need_leaf(h, ca, SERVER_LEAF_KUBELET_SERVING, &r);
 }
 
@@ -228,11 +250,12 @@ static int need_service_key(struct server_settings *s, struct err *err)
 static int need_peer(struct half *h)
 {
 	struct server_settings *s = &h->settings;
-	const char *names[] = {s->node_ip, s->advertise_address, s->node_name, "localhost", "127.0.0.1"};
+	const char *names[4 + IP_FAMILIES] = {s->advertise_address, s->node_name, "localhost", "127.0.0.1"};
+	size_t n = add_node_ips(s, names, 4);
 	char member[64];
 	struct pki_pair ca = PKI_PAIR_INIT;
 	struct pki_request r = {
-	        .common_name = member, .names = names, .names_count = 5, .is_server = true, .is_client = true};
+	        .common_name = member, .names = names, .names_count = n, .is_server = true, .is_client = true};
 	snprintf(member, sizeof member, "k3x-peer-%016" PRIx64, s->member_id);
 	int rc = need_ca(s, "etcd/peer-ca", &ca, &h->err);
 	if (rc == 0 && s->has_peers)

@@ -202,9 +202,7 @@ static int give_up(struct sharing *x, struct err *err)
 static int compare_settings(struct sharing *x, struct err *err)
 {
 	const struct server_settings *s = x->settings;
-	struct join_settings ours = {s->cluster_cidr, s->service_cidr, s->cluster_dns, s->cluster_domain,
-	        s->node_port_range, s->flannel_backend, s->disable_network_policy ? "true" : "false",
-	        s->embedded_registry ? "true" : "", s->system_registry ? s->system_registry : ""};
+	struct join_settings ours = server_join_settings(s);
 	struct join_config theirs;
 	struct strbuf text = STRBUF_INIT;
 	struct arena a = ARENA_INIT;

@@ -40,17 +40,22 @@ static void *start(const struct part_env *env, struct err *err)
 		free(p);
 		return NULL;
 	}
-	char link[16] = "flannel.1";
+	char link[16] = "flannel.1", link_v6[16] = "flannel-v6.1";
 	/* Several servers on one machine (tests) must not share a link. */
-	if (strcmp(s->data_dir, "/var/lib/k3x") != 0)
-		snprintf(link, sizeof link, "k3xv%08x",
-		        (unsigned)fnv1a32_add(FNV1A32_INIT, s->data_dir, strlen(s->data_dir)));
+	if (strcmp(s->data_dir, "/var/lib/k3x") != 0) {
+		unsigned id = (unsigned)fnv1a32_add(FNV1A32_INIT, s->data_dir, strlen(s->data_dir));
+		snprintf(link, sizeof link, "k3xv%08x", id);
+		snprintf(link_v6, sizeof link_v6, "k3xw%08x", id);
+	}
 	struct fabric_options o = {.client = p->client,
 	        .own = p->own,
 	        .node_name = s->node_name,
 	        .node_ip = s->node_ip,
+	        .node_ip_other = s->node_ip_other,
 	        .iface = s->flannel_iface,
 	        .link = link,
+	        .link_v6 = link_v6,
+	        .masquerades_v6 = s->flannel_ipv6_masq,
 	        .cluster_cidr = s->cluster_cidr,
 	        .backend = backend_of(s)};
 	p->fabric = fabric_new(&o);

@@ -86,6 +86,7 @@ static void *start(const struct part_env *env, struct err *err)
 	        .config = s->kubelet,
 	        .node_name = s->node_name,
 	        .node_ip = s->node_ip,
+	        .node_ip_other = s->node_ip_other,
 	        .labels = s->node_label.items,
 	        .labels_count = s->node_label.count,
 	        .taints = s->node_taint.items,
@@ -115,7 +116,7 @@ static void *start(const struct part_env *env, struct err *err)
 		o.more_metrics_arg = env->policies;
 	}
 	if (fabric_backend_parse(s->flannel_backend, &backend))
-		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip);
+		o.pod_mtu = fabric_pod_mtu(backend, s->flannel_iface, s->node_ip, s->node_ip_other);
 	if (part_client(env, PART_IS_KUBELET, &p->client, err) != 0) {
 		free(p);
 		return NULL;

@@ -27,7 +27,10 @@ static void *start(const struct part_env *env, struct err *err)
 	}
 	struct proxy_options o = {.client = p->client,
 	        .node_name = env->settings->node_name,
-	        .cluster_cidr = env->settings->cluster_cidr};
+	        .cluster_cidr = env->settings->cluster_cidr,
+	        .node_ip = env->settings->node_ip,
+	        .node_ip_other = env->settings->node_ip_other,
+	        .arguments = env->settings->proxy};
 	p->proxy = proxy_new(&o);
 	return p;
 }

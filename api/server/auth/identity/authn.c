@@ -31,6 +31,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/wire/http.h"
+#include "base/wire/url.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -689,7 +690,10 @@ void authn_write_discovery(const struct api_server *s, struct strbuf *out)
 	const char *uri = s->options.arguments->service_accounts.jwks_uri;
 	bool uses[2] = {false, false};
 	CLEANUP(cleanup_strbuf) struct strbuf own = STRBUF_INIT;
-	strbuf_addf(&own, "https://%s:%d/openid/v1/jwks", s->options.advertise_address, http_server_port(s->http));
+	struct arena arena = ARENA_INIT;
+	strbuf_addf(&own, "https://%s/openid/v1/jwks",
+	        url_authority(&arena, s->options.advertise_address, http_server_port(s->http)));
+	arena_release(&arena);
 	strbuf_adds(out, "{\"issuer\":");
 	json_write_str(out, slice_of(authn_issuer(s)));
 	strbuf_adds(out, ",\"jwks_uri\":");

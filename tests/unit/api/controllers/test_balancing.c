@@ -56,6 +56,20 @@ static void nodes_that_are_ready_serve(void **state)
 	arena_release(&arena);
 }
 
+static void a_nodes_addresses_are_told_by_family(void **state)
+{
+	struct balancing_node n;
+	balancing_read_node(
+	        SLICE("{\"metadata\":{\"name\":\"a\"},\"status\":{\"addresses\":[{\"type\":\"InternalIP\","
+	              "\"address\":\"10.0.0.1\"},{\"type\":\"InternalIP\",\"address\":\"fd99::1\"},{\"type\":"
+	              "\"ExternalIP\",\"address\":\"2001:db8::1\"},{\"type\":\"ExternalIP\",\"address\":"
+	              "\"example.org\"}]}}"),
+	        &arena, &n);
+	assert_true(slice_is(n.internal[IP_V4], "10.0.0.1") && slice_is(n.internal[IP_V6], "fd99::1"));
+	assert_true(!n.external[IP_V4].len && slice_is(n.external[IP_V6], "2001:db8::1"));
+	arena_release(&arena);
+}
+
 static void a_port_is_one_services(void **state)
 {
 	const struct balancing_node nodes[] = {node("a", "", true)};
@@ -105,6 +119,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(nodes_that_are_ready_serve),
+	        cmocka_unit_test(a_nodes_addresses_are_told_by_family),
 	        cmocka_unit_test(a_port_is_one_services),
 	        cmocka_unit_test(labels_and_pools_choose),
 	        cmocka_unit_test(local_services_are_where_endpoints_are),

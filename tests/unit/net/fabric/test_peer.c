@@ -4,19 +4,16 @@
 
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
-
 static void networks_are_read_with_care(void **state)
 {
 	static const char *const bad[] = {"", "10.42.1.0", "10.42.1.0/", "10.42.1.0/33", "10.42.1.0/0", "10.42.1.1/24",
-	        "10.42.1/24", "fd00::/64", "10.42.1.0/24x", "999.1.1.0/24"};
-	struct in_addr a;
-	int prefix;
-	assert_true(peer_parse_network(SLICE("10.42.1.0/24"), &a, &prefix));
-	assert_int_equal(prefix, 24);
-	assert_int_equal(a.s_addr, inet_addr("10.42.1.0"));
+	        "10.42.1/24", "fd00::1/64", "::/0", "10.42.1.0/24x", "999.1.1.0/24"};
+	struct ip_net n;
+	assert_true(peer_parse_network(SLICE("10.42.1.0/24"), &n));
+	assert_int_equal(n.bits, 24);
+	assert_true(peer_parse_network(SLICE("fd00:42:0:1::/64"), &n));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_false(peer_parse_network(slice_of(bad[i]), &a, &prefix));
+		assert_false(peer_parse_network(slice_of(bad[i]), &n));
 }
 
 static void hardware_addresses_are_read_with_care(void **state)
@@ -30,6 +27,12 @@ static void hardware_addresses_are_read_with_care(void **state)
 		assert_false(peer_parse_mac(slice_of(bad[i]), mac));
 }
 
+static void is_at(const struct peer_end *p, const char *want)
+{
+	char text[IP_TEXT_MAX];
+	assert_string_equal(ip_write(&p->host, text), want);
+}
+
 static void a_node_is_read_as_flannel_writes_it(void **state)
 {
 	struct peer p =
@@ -38,40 +41,48 @@ static void a_node_is_read_as_flannel_writes_it(void **state)
 	                        "\\\"02:00:00:00:00:09\\\"}\",\"flannel.alpha.coreos.com/public-ip\":\"1.2.3.4\"}},"
 	                        "\"spec\":{\"podCIDR\":\"10.42.7.0/24\"},\"status\":{\"addresses\":[{\"type\":"
 	                        "\"InternalIP\",\"address\":\"10.0.0.7\"}]}}"));
-	assert_true(p.has_pods && p.has_host && p.has_mac);
-	assert_int_equal(p.host.s_addr, inet_addr("1.2.3.4"));
-	assert_int_equal(p.mac[5], 9);
+	const struct peer_end *v4 = &p.ends[IP_V4];
+	assert_true(v4->has_pods && v4->has_host && v4->has_mac);
+	is_at(v4, "1.2.3.4");
+	assert_int_equal(v4->mac[5], 9);
+	assert_false(p.ends[IP_V6].has_pods || p.ends[IP_V6].has_host || p.ends[IP_V6].has_mac);
 	struct peer q =
 	        peer_read(SLICE("{\"status\":{\"addresses\":[{\"type\":\"Hostname\",\"address\":\"x\"},{\"type\":"
 	                        "\"InternalIP\",\"address\":\"10.0.0.7\"}]}}"));
-	assert_true(!q.has_pods && q.has_host && !q.has_mac);
-	assert_int_equal(q.host.s_addr, inet_addr("10.0.0.7"));
-	assert_false(peer_equal(&p, &q));
-	assert_true(peer_equal(&p, &p));
+	assert_true(!q.ends[IP_V4].has_pods && q.ends[IP_V4].has_host && !q.ends[IP_V4].has_mac);
+	is_at(&q.ends[IP_V4], "10.0.0.7");
+	assert_false(peer_end_equal(v4, &q.ends[IP_V4]));
+	assert_true(peer_end_equal(v4, v4));
 	q = peer_read(SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/public-ip\":\"224.0.0.1\","
 	                    "\"flannel.alpha.coreos.com/backend-type\":\"host-gw\"}},\"status\":{\"addresses\":"
 	                    "[{\"type\":\"InternalIP\",\"address\":\"127.0.0.1\"}]}}"));
-	assert_true(q.is_host_gw && !q.has_host);
+	assert_true(q.is_host_gw && !q.ends[IP_V4].has_host);
 	q = peer_read(SLICE("no json"));
-	assert_true(!q.has_pods && !q.has_host && !q.has_mac);
+	assert_true(!q.ends[IP_V4].has_pods && !q.ends[IP_V4].has_host && !q.ends[IP_V4].has_mac);
 }
 
-static bool overlap(const char *a, const char *b)
+static void a_node_of_two_families_is_read_as_flannel_writes_it(void **state)
 {
-	struct in_addr x, y;
-	int n, m;
-	assert_true(peer_parse_network(slice_of(a), &x, &n) && peer_parse_network(slice_of(b), &y, &m));
-	return peer_networks_overlap(x, n, y, m);
-}
-
-static void networks_overlap_where_one_contains_the_other(void **state)
-{
-	assert_true(overlap("10.42.1.0/24", "10.42.1.0/24"));
-	assert_true(overlap("10.42.1.0/24", "10.42.1.128/25"));
-	assert_true(overlap("10.42.1.5/32", "10.42.0.0/16"));
-	assert_true(overlap("0.0.0.0/1", "10.42.1.0/24"));
-	assert_false(overlap("10.42.1.0/24", "10.42.2.0/24"));
-	assert_false(overlap("128.0.0.0/1", "10.42.2.0/24"));
+	struct peer p = peer_read(
+	        SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/backend-type\":\"vxlan\","
+	              "\"flannel.alpha.coreos.com/backend-data\":\"null\","
+	              "\"flannel.alpha.coreos.com/backend-v6-data\":\"{\\\"VNI\\\":1,\\\"VtepMAC\\\":"
+	              "\\\"02:00:00:00:00:06\\\"}\",\"flannel.alpha.coreos.com/public-ipv6\":\"fd01::7\"}},"
+	              "\"spec\":{\"podCIDR\":\"10.42.7.0/24\",\"podCIDRs\":[\"10.42.7.0/24\","
+	              "\"fd00:42:0:7::/64\"]},\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":"
+	              "\"fe80::1\"},{\"type\":\"InternalIP\",\"address\":\"10.0.0.7\"}]}}"));
+	const struct peer_end *v4 = &p.ends[IP_V4], *v6 = &p.ends[IP_V6];
+	char text[IP_NET_TEXT_MAX];
+	assert_true(v4->has_pods && v4->has_host && !v4->has_mac);
+	assert_true(v6->has_pods && v6->has_host && v6->has_mac);
+	is_at(v4, "10.0.0.7");
+	is_at(v6, "fd01::7");
+	assert_string_equal(ip_net_write(&v6->pods, text), "fd00:42:0:7::/64");
+	assert_int_equal(v6->mac[5], 6);
+	p = peer_read(
+	        SLICE("{\"status\":{\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"fe80::1\"},{\"type\":"
+	              "\"InternalIP\",\"address\":\"ff02::1\"},{\"type\":\"InternalIP\",\"address\":\"::1\"}]}}"));
+	assert_false(p.ends[IP_V6].has_host);
 }
 
 static void backends_have_names(void **state)
@@ -80,6 +91,7 @@ static void backends_have_names(void **state)
 	assert_true(fabric_backend_parse("host-gw", &b) && b == FABRIC_HOST_GW);
 	assert_true(fabric_backend_parse("vxlan", &b) && b == FABRIC_VXLAN);
 	assert_false(fabric_backend_parse("wireguard-native", &b));
+	assert_true(fabric_overlay_head(IP_V6) > fabric_overlay_head(IP_V4));
 }
 
 int main(void)
@@ -88,7 +100,7 @@ int main(void)
 	        cmocka_unit_test(networks_are_read_with_care),
 	        cmocka_unit_test(hardware_addresses_are_read_with_care),
 	        cmocka_unit_test(a_node_is_read_as_flannel_writes_it),
-	        cmocka_unit_test(networks_overlap_where_one_contains_the_other),
+	        cmocka_unit_test(a_node_of_two_families_is_read_as_flannel_writes_it),
 	        cmocka_unit_test(backends_have_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

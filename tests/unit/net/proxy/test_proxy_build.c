@@ -28,7 +28,8 @@ static size_t build(const char *key, const char *service, const char *slice, str
 	        .slices = slices,
 	        .slices_count = 1,
 	        .node_name = "node1",
-	        .zone = "a"};
+	        .zone = "a",
+	        .serves = {true, true}};
 	return proxy_build(&v, &arena, ports);
 }
 
@@ -53,6 +54,41 @@ static void ready_endpoints_are_led_to(void **state)
 	assert_string_equal(p->external[0].ip, "10.42.0.5");
 	assert_int_equal(p->node_port, 30080);
 	assert_string_equal(p->comment, "default/web:http");
+}
+
+static void each_family_has_its_own_addresses_and_endpoints(void **state)
+{
+	static const char both[] =
+	        "{\"spec\":{\"clusterIP\":\"fd00:43::9\",\"clusterIPs\":[\"fd00:43::9\",\"10.43.0.9\"],"
+	        "\"externalIPs\":[\"2001:db8::1\",\"192.0.2.1\"],\"ports\":[{\"port\":80,\"nodePort\":30080}],"
+	        "\"loadBalancerSourceRanges\":[\"10.0.0.0/8\"]},"
+	        "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"fd99::1\"},{\"ip\":\"10.99.0.1\"}]}}}";
+	struct json *slices[] = {parse("{\"ports\":[{\"port\":8080}],\"endpoints\":[{\"addresses\":[\"10.42.0.5\"]}]}"),
+	        parse("{\"ports\":[{\"port\":8080}],\"endpoints\":[{\"addresses\":[\"fd00:42::5\"]}]}")};
+	struct proxy_service v = {.key = SLICE("a/b"),
+	        .service = parse(both),
+	        .slices = slices,
+	        .slices_count = 2,
+	        .node_name = "node1",
+	        .zone = "",
+	        .serves = {true, true}};
+	struct proxy_port *p;
+	assert_int_equal(proxy_build(&v, &arena, &p), 2);
+	assert_int_equal(p[0].family->family, IP_V4);
+	assert_int_equal(p[0].n_addresses, 3);
+	assert_string_equal(p[0].addresses[0], "10.43.0.9");
+	assert_string_equal(p[0].internal[0].ip, "10.42.0.5");
+	assert_string_equal(p[0].sources[0], "10.0.0.0/8");
+	assert_int_equal(p[1].family->family, IP_V6);
+	assert_int_equal(p[1].n_internal, 1);
+	assert_string_equal(p[1].addresses[1], "2001:db8::1");
+	assert_string_equal(p[1].addresses[2], "fd99::1");
+	assert_string_equal(p[1].internal[0].ip, "fd00:42::5");
+	assert_string_equal(p[1].sources[0], "ff00::/128"); /* nobody's: the ranges are of the other family */
+	v.serves[IP_V6] = false;
+	assert_int_equal(proxy_build(&v, &arena, &p), 1);
+	v.service = parse("{\"spec\":{\"clusterIP\":\"fd00:43::9\",\"ports\":[{\"port\":80,\"nodePort\":30080}]}}");
+	assert_int_equal(proxy_build(&v, &arena, &p), 0); /* no node port of a family that it has not */
 }
 
 #define WEB \
@@ -198,6 +234,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(ready_endpoints_are_led_to, teardown),
+	        cmocka_unit_test_teardown(each_family_has_its_own_addresses_and_endpoints, teardown),
 	        cmocka_unit_test_teardown(endpoints_that_end_serve_where_none_is_ready, teardown),
 	        cmocka_unit_test_teardown(hints_keep_traffic_in_the_zone, teardown),
 	        cmocka_unit_test_teardown(a_service_of_another_proxy_is_left_alone, teardown),

@@ -2,6 +2,7 @@
  */
 #include "tests/unit/unit.h"
 
+#include "net/proxy/node_ports.h"
 #include "net/proxy/proxy_rules_int.h"
 
 #include <sys/wait.h>
@@ -12,7 +13,8 @@ static const char *addresses[] = {"10.43.0.9", "192.0.2.50"};
 
 static struct proxy_port port(size_t endpoints)
 {
-	return (struct proxy_port){.chain = "00000000000000aa",
+	return (struct proxy_port){.family = &proxy_families[IP_V4],
+	        .chain = "00000000000000aa",
 	        .comment = "default/web:http",
 	        .protocol = "tcp",
 	        .port = 80,
@@ -35,7 +37,7 @@ static int load(const struct strbuf *script, char *rules, size_t size)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, script->data, script->len), (ssize_t)script->len);
 	close(fd);
-	snprintf(command, sizeof command, "unshare -n sh -c 'nft -f %s && nft list table " PROXY_TABLE "' 2>&1", name);
+	snprintf(command, sizeof command, "unshare -n sh -c 'nft -f %s && nft list ruleset' 2>&1", name);
 	FILE *f = popen(command, "r");
 	size_t n = fread(rules, 1, size - 1, f);
 	rules[n] = 0;
@@ -63,7 +65,7 @@ static void the_kernel_takes_what_is_added(void **state)
 	for (size_t n = 0; n < 3; n++) {
 		struct proxy_port p = port(n);
 		strbuf_reset(&s);
-		proxy_rules_frame(&s, "10.42.0.0/16");
+		proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 		proxy_rules_add(&s, &p, "10.42.0.0/16");
 		check_loads(&s, rules, sizeof rules);
 		if (n == 2) {
@@ -73,6 +75,66 @@ static void the_kernel_takes_what_is_added(void **state)
 		if (n == 0)
 			assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80"));
 	}
+	strbuf_release(&s);
+}
+
+static const struct proxy_endpoint two_v6[] = {{"fd00:42::5", 8080}, {"fd00:42:0:1::6", 8080}};
+static const char *addresses_v6[] = {"fd00:43::9", "2001:db8::50"};
+
+static struct proxy_port port_v6(size_t endpoints)
+{
+	struct proxy_port p = port(endpoints);
+	p.family = &proxy_families[IP_V6];
+	p.addresses = addresses_v6;
+	p.internal = p.external = p.cluster = two_v6;
+	p.n_cluster = endpoints;
+	return p;
+}
+
+static void both_families_stand_side_by_side(void **state)
+{
+	char rules[32768];
+	struct strbuf s = STRBUF_INIT;
+	struct proxy_port v4 = port(2), v6 = port_v6(2), one = port_v6(1);
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
+	proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "");
+	proxy_rules_add(&s, &v4, "10.42.0.0/16");
+	proxy_rules_add(&s, &v6, "fd00:42::/56");
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "10.43.0.9 . tcp . 80 : goto svc-00000000000000aa"));
+	assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80 : goto svc-00000000000000aa"));
+	assert_non_null(strstr(rules, "dnat ip6 to numgen random mod 2 map { 0 : fd00:42::5 . 8080"));
+	proxy_rules_delete(&s, &v6);
+	proxy_rules_add(&s, &one, "fd00:42::/56");
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "dnat to [fd00:42::5]:8080"));
+	strbuf_release(&s);
+}
+
+static void node_ports_are_where_they_are_told(void **state)
+{
+	char ranges[PROXY_NODE_PORTS_BYTES_MAX], rules[16384];
+	struct proxy_arguments a = PROXY_ARGUMENTS_DEFAULT;
+	struct strbuf s = STRBUF_INIT;
+	struct ip_net n;
+	const struct proxy_family *v4 = &proxy_families[IP_V4], *v6 = &proxy_families[IP_V6];
+	node_ports_ranges(&a, "10.0.0.1", "fd99::1", v4, ranges);
+	assert_string_equal(ranges, "");
+	a.node_ports_primary = true;
+	node_ports_ranges(&a, "10.0.0.1", "fd99::1", v6, ranges);
+	assert_string_equal(ranges, "fd99::1");
+	a.node_ports_primary = false;
+	assert_true(ip_net_parse(SLICE("10.0.0.0/8"), &n));
+	a.node_port_ranges[a.n_node_port_ranges++] = n;
+	assert_true(ip_net_parse(SLICE("192.0.2.0/24"), &n));
+	a.node_port_ranges[a.n_node_port_ranges++] = n;
+	node_ports_ranges(&a, "10.0.0.1", NULL, v6, ranges);
+	assert_string_equal(ranges, ""); /* nothing is said of IPv6 */
+	node_ports_ranges(&a, "10.0.0.1", NULL, v4, ranges);
+	assert_string_equal(ranges, "10.0.0.0/8, 192.0.2.0/24");
+	proxy_rules_frame(&s, v4, "10.42.0.0/16", ranges);
+	check_loads(&s, rules, sizeof rules);
+	assert_non_null(strstr(rules, "ip daddr { 10.0.0.0/8, 192.0.2.0/24 } fib daddr type local"));
 	strbuf_release(&s);
 }
 
@@ -105,7 +167,7 @@ static void what_was_added_can_be_taken_away(void **state)
 			struct proxy_port p = port(n);
 			p.affinity_s = affinity ? 60 : 0;
 			strbuf_reset(&s);
-			proxy_rules_frame(&s, "10.42.0.0/16");
+			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 			add_with_memories(&s, &p);
 			delete_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
@@ -113,6 +175,37 @@ static void what_was_added_can_be_taken_away(void **state)
 			assert_null(strstr(rules, "10.43.0.9"));
 		}
 	strbuf_release(&s);
+}
+
+static void what_was_added_of_ipv6_can_be_taken_away(void **state)
+{
+	static const char *sources[] = {"2001:db8::/32"};
+	char rules[16384];
+	struct strbuf s = STRBUF_INIT;
+	for (size_t n = 0; n < 3; n++) {
+		struct proxy_port p = port_v6(n);
+		struct proxy_memory *m;
+		p.affinity_s = 60;
+		p.external_local = true;
+		p.n_external = n ? n - 1 : 0;
+		p.n_open_addresses = 1;
+		p.sources = sources;
+		p.n_sources = 1;
+		strbuf_reset(&s);
+		proxy_rules_frame(&s, &proxy_families[IP_V6], "fd00:42::/56", "");
+		size_t memories = proxy_memories(&arena, &p, &m);
+		for (size_t i = 0; i < memories; i++)
+			proxy_memory_add(&s, &m[i]);
+		proxy_rules_add(&s, &p, "fd00:42::/56");
+		check_loads(&s, rules, sizeof rules);
+		assert_non_null(strstr(rules, "fd00:43::9 . tcp . 80"));
+		delete_with_memories(&s, &p);
+		check_loads(&s, rules, sizeof rules);
+		assert_null(strstr(rules, "aa"));
+		assert_null(strstr(rules, "fd00:43::9"));
+	}
+	strbuf_release(&s);
+	arena_release(&arena);
 }
 
 static void a_balancers_address_is_guarded(void **state)
@@ -124,7 +217,7 @@ static void a_balancers_address_is_guarded(void **state)
 	p.n_open_addresses = 1;
 	p.sources = sources;
 	p.n_sources = 2;
-	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 	proxy_rules_add(&s, &p, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
 	assert_non_null(strstr(rules, "192.0.2.50 . tcp . 80 : goto lb-00000000000000aa"));
@@ -141,9 +234,9 @@ static void loading_the_frame_again_replaces_the_table(void **state)
 	char rules[16384];
 	struct strbuf s = STRBUF_INIT;
 	struct proxy_port p = port(2);
-	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 	proxy_rules_add(&s, &p, "10.42.0.0/16");
-	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 	check_loads(&s, rules, sizeof rules);
 	assert_null(strstr(rules, "goto svc-"));
 	strbuf_release(&s);
@@ -160,9 +253,9 @@ static void clients_with_affinity_are_remembered_apart(void **state)
 	const char *name = m[0].name;
 	assert_int_equal(proxy_memories(&arena, &fewer, &m), 1);
 	assert_string_equal(m[0].name, name); /* what is left of it is the same set */
-	proxy_rules_frame(&s, "10.42.0.0/16");
+	proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 	add_with_memories(&s, &p);
-	strbuf_addf(&s, "add element " PROXY_TABLE " was-%s { 10.42.7.7 }\n", name);
+	strbuf_addf(&s, "add element ip k3x-proxy was-%s { 10.42.7.7 }\n", name);
 	proxy_rules_delete(&s, &p);
 	proxy_rules_add(&s, &fewer, "10.42.0.0/16");
 	check_loads(&s, rules, sizeof rules);
@@ -187,7 +280,7 @@ static void the_policy_local_keeps_the_others_out(void **state)
 			p.n_cluster = 2;
 			p.affinity_s = affinity ? 60 : 0;
 			strbuf_reset(&s);
-			proxy_rules_frame(&s, "10.42.0.0/16");
+			proxy_rules_frame(&s, &proxy_families[IP_V4], "10.42.0.0/16", "");
 			add_with_memories(&s, &p);
 			check_loads(&s, rules, sizeof rules);
 			assert_non_null(strstr(rules, "ip saddr 10.42.0.0/16 goto all-00000000000000aa"));
@@ -208,6 +301,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(the_kernel_takes_what_is_added),
 	        cmocka_unit_test(what_was_added_can_be_taken_away),
+	        cmocka_unit_test(node_ports_are_where_they_are_told),
+	        cmocka_unit_test(both_families_stand_side_by_side),
+	        cmocka_unit_test(what_was_added_of_ipv6_can_be_taken_away),
 	        cmocka_unit_test(a_balancers_address_is_guarded),
 	        cmocka_unit_test(loading_the_frame_again_replaces_the_table),
 	        cmocka_unit_test(clients_with_affinity_are_remembered_apart),

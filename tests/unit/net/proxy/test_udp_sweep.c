@@ -14,8 +14,7 @@ static const char *addresses[] = {"10.43.0.10", "192.0.2.50"};
 static struct conntrack_flow flow(const char *to, uint16_t port, const char *by, uint16_t by_port)
 {
 	struct conntrack_flow f = {.port = port, .by_port = by_port};
-	assert_int_equal(inet_pton(AF_INET, to, &f.to), 1);
-	assert_int_equal(inet_pton(AF_INET, by, &f.by), 1);
+	assert_true(ip_parse(slice_of(to), &f.to) && ip_parse(slice_of(by), &f.by));
 	return f;
 }
 
@@ -31,8 +30,9 @@ static void flows_to_none_of_a_ports_endpoints_are_stale(void **state)
 	        {"10.43.0.10", "10.43.0.10", 54, 54, false}, {"192.0.2.50", "10.42.9.9", 53, 53, true},
 	        {"192.0.2.7", "192.0.2.7", 30053, 30053, true}, {"192.0.2.7", "10.42.0.5", 30053, 53, false},
 	        {"192.0.2.8", "192.0.2.8", 30053, 30053, false} /* that is not us */};
-	struct in_addr local;
-	struct proxy_port p = {.protocol = "udp",
+	struct ip local;
+	struct proxy_port p = {.family = &proxy_families[IP_V4],
+	        .protocol = "udp",
 	        .port = 53,
 	        .node_port = 30053,
 	        .addresses = addresses,
@@ -42,12 +42,16 @@ static void flows_to_none_of_a_ports_endpoints_are_stale(void **state)
 	        .external = two + 1,
 	        .n_external = 1};
 	struct udp_view *v = udp_view_new(), *all = udp_view_new();
-	struct proxy_port other = {.protocol = "udp", .port = 99, .addresses = addresses, .n_addresses = 1};
-	inet_pton(AF_INET, "192.0.2.7", &local);
+	struct proxy_port other = {.family = &proxy_families[IP_V4],
+	        .protocol = "udp",
+	        .port = 99,
+	        .addresses = addresses,
+	        .n_addresses = 1};
+	assert_true(ip_parse(SLICE("192.0.2.7"), &local));
 	udp_view_add(v, &p);
 	udp_view_add(all, &other);
 	udp_view_add_all(all, v);
-	udp_view_add_local(all, local);
+	udp_view_add_local(all, &local);
 	udp_view_seal(all);
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct conntrack_flow f = flow(rows[i].to, rows[i].port, rows[i].by, rows[i].by_port);
@@ -55,6 +59,35 @@ static void flows_to_none_of_a_ports_endpoints_are_stale(void **state)
 	}
 	udp_view_free(v);
 	udp_view_free(all);
+}
+
+static void flows_of_ipv6_are_told_apart_too(void **state)
+{
+	static const struct proxy_endpoint one = {"fd00:42::5", 53};
+	static const char *v6[] = {"fd00:43::a"};
+	struct proxy_port p = {.family = &proxy_families[IP_V6],
+	        .protocol = "udp",
+	        .port = 53,
+	        .node_port = 30053,
+	        .addresses = v6,
+	        .n_addresses = 1,
+	        .internal = &one,
+	        .n_internal = 1};
+	struct udp_view *v = udp_view_new();
+	struct ip local;
+	assert_true(ip_parse(SLICE("fd99::7"), &local));
+	udp_view_add(v, &p);
+	udp_view_add_local(v, &local);
+	udp_view_seal(v);
+	struct conntrack_flow good = flow("fd00:43::a", 53, "fd00:42::5", 53),
+	                      gone = flow("fd00:43::a", 53, "fd00:42::6", 53),
+	                      node = flow("fd99::7", 30053, "fd00:42::6", 53),
+	                      other = flow("10.0.0.1", 30053, "10.0.0.1", 53);
+	assert_false(udp_view_is_stale(v, &good));
+	assert_true(udp_view_is_stale(v, &gone));
+	assert_true(udp_view_is_stale(v, &node));
+	assert_false(udp_view_is_stale(v, &other));
+	udp_view_free(v);
 }
 
 static uint16_t seen[8];
@@ -105,6 +138,7 @@ static void the_kernel_forgets_those_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(flows_of_ipv6_are_told_apart_too),
 	        cmocka_unit_test(flows_to_none_of_a_ports_endpoints_are_stale),
 	        cmocka_unit_test(the_kernel_forgets_those_alone),
 	};

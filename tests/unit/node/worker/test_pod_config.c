@@ -110,6 +110,12 @@ static void the_network_configuration_is_json(void **state)
 	assert_true(slice_is(json_get_str(range, "subnet"), "10.42.3.0/24"));
 	assert_true(slice_is(json_str(json_path(bridge, "ipam", "dataDir", NULL)), "/run/a \"b\""));
 	strbuf_release(&b);
+	b = cni_conf_text(&(struct cni_network){
+	        .pod_cidr = "10.42.3.0/24,fd00:42:0:3::/64", .bridge = "cni0", .addresses_dir = "/run/a"});
+	struct json *sets = json_path(json_at(json_get(parse(strbuf_cstr(&b)), "plugins"), 0), "ipam", "ranges", NULL);
+	assert_int_equal(sets->count, 2); /* one address of each */
+	assert_true(slice_is(json_get_str(json_at(json_at(sets, 1), 0), "subnet"), "fd00:42:0:3::/64"));
+	strbuf_release(&b);
 }
 
 static void the_pause_image_is_a_tar(void **state)

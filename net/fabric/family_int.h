@@ -1,0 +1,44 @@
+/* The pod network of one family: the link, and the ways to all other nodes. The fabric (fabric.c) has one or two of it
+ * and tells each what nodes say. Loop's thread. */
+#ifndef K3X_NET_FABRIC_FAMILY_INT_H
+#define K3X_NET_FABRIC_FAMILY_INT_H
+
+#include "base/mem/map.h"
+#include "net/fabric/backend.h"
+#include "net/fabric/netlink.h"
+#include "net/fabric/peer.h"
+
+enum { FABRIC_VNI = 1, FABRIC_PORT = 8472 };
+
+struct fabric_family {
+	enum ip_family family;
+	enum fabric_backend backend;
+	const char *iface; /* NULL: the link that has the node's address */
+	char overlay[16];  /* name of the overlay's link */
+	struct ip host;    /* where this node is */
+	struct ip_net cluster;
+	struct netlink *netlink;                          /* borrowed */
+	void (*failed)(void *arg, const struct err *err); /* of what could not be done, and has to be tried again */
+	void *arg;
+	/* What is so. */
+	struct map peers; /* programmed, by name */
+	int link;         /* routes go through it; 0: not there yet */
+	struct peer_end self;
+	unsigned char mac[6];
+	bool is_clean;
+};
+
+/* Another node is so, or is gone. */
+void family_peer(struct fabric_family *f, struct slice name, const struct peer_end *p);
+void family_forget(struct fabric_family *f, struct slice name);
+/* The own node has this network: makes the link. */
+void family_self(struct fabric_family *f, const struct peer_end *p);
+/* The own node's object says of this end what is so. */
+bool family_is_said(const struct fabric_family *f, const struct peer *own);
+/* Sets all of it once more; somebody else may have taken it away. */
+void family_repair(struct fabric_family *f);
+/* What an earlier run has left goes. Once all nodes are known. */
+void family_clean(struct fabric_family *f);
+void family_release(struct fabric_family *f);
+
+#endif

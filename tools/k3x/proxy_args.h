@@ -1,0 +1,13 @@
+/* --kube-proxy-arg: kube-proxy's arguments, as far as they mean something here. */
+#ifndef K3X_TOOLS_K3X_PROXY_ARGS_H
+#define K3X_TOOLS_K3X_PROXY_ARGS_H
+
+#include "base/flags.h"
+#include "net/proxy/arguments.h"
+
+/* Fills *ret from its defaults and the arguments given, each NAME=VALUE, with or without dashes before the name; texts
+ * live in the arena. ERR_INVAL names the argument and what would be right; ERR_UNIMPLEMENTED is of those that are not
+ * heeded, and says what to use. Any thread. */
+int proxy_args_load(const struct flag_list *given, struct arena *a, struct proxy_arguments *ret, struct err *err);
+
+#endif
