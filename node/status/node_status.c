@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/rt/sm.h"
 #include "node/config/kubelet_config.h"
+#include "node/csi/csi.h"
 #include "node/devices/devices.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
@@ -247,6 +248,8 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	        "Port", n->kubelet_port);
 	json_set(a, st, "nodeInfo", node_info(s, a));
 	json_set(a, st, "images", images_status(n, a));
+	struct json *in_use = csi_volumes_in_use(n->csi, a);
+	json_set(a, st, "volumesInUse", in_use->count ? in_use : json_new(a, JSON_NULL));
 	return st;
 }
 
@@ -498,6 +501,7 @@ static void node_seen(void *arg, struct informer_object *o)
 	struct node *n = s->n;
 	struct slice cidr = json_find(informer_text(o), "spec", "podCIDR", NULL);
 	struct err err = ERR_INIT;
+	csi_node_changed(n->csi, json_find(informer_text(o), "metadata", "uid", NULL));
 	if (!cidr.len || (n->pod_cidr && slice_is(cidr, n->pod_cidr)))
 		return;
 	n->pod_cidr = arena_memdup(&n->arena, cidr.ptr, cidr.len);
