@@ -152,12 +152,20 @@ static void want(struct look *l, struct json *pod, struct slice ns, struct slice
 		x->pods[x->pods_count++] = pod;
 }
 
+/* Most pods have none, and are passed over without a tree. */
+static bool may_have_claims(struct slice pod)
+{
+	static const char claim[] = "\"persistentVolumeClaim\"", own[] = "\"ephemeral\"";
+	struct slice volumes = json_find(pod, "spec", "volumes", NULL);
+	return volumes.len && (memmem(volumes.ptr, volumes.len, claim, sizeof claim - 1) ||
+	                              memmem(volumes.ptr, volumes.len, own, sizeof own - 1));
+}
+
 static void collect_wanted(struct look *l)
 {
 	INFORMER_GROUP_FOREACH(o, informer_index_group(l->s->pods_by_node, l->w->key))
 	{
-		struct slice volumes = json_find(informer_text(o), "spec", "volumes", NULL);
-		if (!volumes.len)
+		if (!may_have_claims(informer_text(o)))
 			continue;
 		struct json *pod = informer_parse(l->a, o), *meta = json_get(pod, "metadata");
 		if (attach_pod_is_over(pod))
@@ -220,10 +228,18 @@ static bool is_in_list(const struct json *list, const char *name)
 	return false;
 }
 
-static bool is_healthy(const struct json *node)
+static bool is_healthy(const struct json *conditions)
 {
-	return slice_is(
-	        json_get_str(condition_find(json_path(node, "status", "conditions", NULL), "Ready"), "status"), "True");
+	return slice_is(json_get_str(condition_find(conditions, "Ready"), "status"), "True");
+}
+
+static bool says_healthy(struct slice node)
+{
+	struct arena a = ARENA_INIT;
+	struct slice text = json_find(node, "status", "conditions", NULL);
+	bool yes = text.len && is_healthy(json_parse(&a, text, NULL, NULL));
+	arena_release(&a);
+	return yes;
 }
 
 static bool is_out_of_service(const struct json *node)
@@ -254,7 +270,7 @@ static void decide(struct look *l, struct concern *x)
 	uint64_t now = controllers_now_ms(l->s->c), wait;
 	struct memory *m = memory_need(l->s, x->name, l->w->key, x->volume);
 	f->node_is_gone = !l->node;
-	f->node_is_healthy = is_healthy(l->node);
+	f->node_is_healthy = is_healthy(json_path(l->node, "status", "conditions", NULL));
 	f->node_is_out_of_service = is_out_of_service(l->node);
 	f->is_in_use = is_in_list(json_path(l->node, "status", "volumesInUse", NULL), x->unique);
 	if (f->is_wanted)
@@ -511,12 +527,8 @@ static void run(struct work *w)
 static void pod_seen(void *arg, struct informer_object *o)
 {
 	struct attacher *s = arg;
-	struct slice text = informer_text(o), node = json_find(text, "spec", "nodeName", NULL),
-	             volumes = json_find(text, "spec", "volumes", NULL);
-	static const char claim[] = "\"persistentVolumeClaim\"", own[] = "\"ephemeral\"";
-	if (node.len && volumes.len &&
-	        (memmem(volumes.ptr, volumes.len, claim, sizeof claim - 1) ||
-	                memmem(volumes.ptr, volumes.len, own, sizeof own - 1)))
+	struct slice node = json_find(informer_text(o), "spec", "nodeName", NULL);
+	if (node.len && may_have_claims(informer_text(o)))
 		work_queue_add(s->queue, node);
 }
 
@@ -536,11 +548,7 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 {
 	struct attacher *s = arg;
 	struct slice old = {before->data, before->len}, now = informer_text(o);
-	struct arena a = ARENA_INIT;
-	bool was_healthy = is_healthy(json_parse(&a, old, NULL, NULL)),
-	     is_now = is_healthy(json_parse(&a, now, NULL, NULL));
-	arena_release(&a);
-	if (was_healthy != is_now ||
+	if (says_healthy(old) != says_healthy(now) ||
 	        !slice_eq(json_find(old, "status", "volumesInUse", NULL),
 	                json_find(now, "status", "volumesInUse", NULL)) ||
 	        !slice_eq(json_find(old, "status", "volumesAttached", NULL),

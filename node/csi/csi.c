@@ -17,6 +17,7 @@
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
+#include "node/runtime/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,7 @@ void csi_volume_settle(struct csi_volume *v)
 {
 	struct csi *c = v->csi;
 	bool was_attached = *v->attachment;
-	if (v->turn || !list_empty(&v->turns) || !list_empty(&v->uses) || v->may_be_staged)
+	if (v->turn || !list_empty(&v->turns) || !list_empty(&v->uses) || v->may_be_staged || v->mountings)
 		return;
 	volume_free(v);
 	if (was_attached && !c->is_closing)
@@ -165,10 +166,12 @@ void csi_turn_give(struct csi_volume *v)
 
 /* ---- what nobody wants any more ---- */
 
+enum { LOOK_AGAIN_MS = 1000 };
+
 /* Nothing of it runs, and it is not in the API. */
 static bool is_unknown(const struct csi *c, const struct csi_use *u)
 {
-	return c->may_clean && c->n->runtime_ready && !node_pod(c->n, slice_of(u->uid));
+	return c->may_clean && view_generation(c->n) >= c->clean_generation && !node_pod(c->n, slice_of(u->uid));
 }
 
 struct cleaning {
@@ -204,8 +207,10 @@ static uint64_t reconcile_volume(struct csi_volume *v, uint64_t now)
 	LIST_FOREACH (it, &v->uses) {
 		struct csi_use *u = CONTAINER_OF(it, struct csi_use, link);
 		uint64_t wait = retry_wait_ms(&u->unpublish, now);
-		if (!is_unknown(v->csi, u))
+		if (node_pod(v->csi->n, slice_of(u->uid)))
 			continue;
+		if (!is_unknown(v->csi, u))
+			wait = LOOK_AGAIN_MS; /* the runtime may not have been asked yet */
 		if (!wait) {
 			release_orphan(u);
 			return UINT64_MAX;
@@ -244,6 +249,7 @@ void csi_pods_known(struct csi *c)
 {
 	LOOP_CHECK_OWNER(c->n->loop);
 	c->may_clean = true;
+	c->clean_generation = c->n->cri ? view_look(c->n) : view_generation(c->n) + 1;
 	csi_reconcile_soon(c);
 }
 

@@ -43,6 +43,10 @@ struct csi_wish {
  * the loop, never inside, once. ERR_BUSY: its attachment is waited for, pod_may_go_on() will be called. All other
  * errors begin with what failed, as upstream's events do. */
 void csi_mount(struct csi *c, const struct csi_wish *wish, void (*done)(void *arg, const struct err *err), void *arg);
+/* The same beside a pod that has its volume already: published again when the driver wants that, grown. Nobody waits
+ * for it; what fails is told as an event of the pod, and tried at the next refresh. What the wish points to is copied.
+ */
+void csi_refresh(struct csi *c, const struct csi_wish *wish);
 /* Where it lies for the pod: a folder, or a device. */
 const char *csi_mount_path(struct csi *c, const struct csi_wish *wish, struct arena *a);
 

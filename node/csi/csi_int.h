@@ -42,6 +42,7 @@ struct csi_volume {
 	bool is_block, is_inline;
 	bool may_be_staged; /* a record says so, and it is to be unstaged */
 	bool is_staged;     /* the driver said so, to us */
+	unsigned mountings; /* that go on and know it */
 	struct csi_turn *turn;
 	struct list_link turns; /* who waits */
 	struct retry unstage;
@@ -62,7 +63,9 @@ struct csi_use {
 	char *uid;
 	char *alias, *claim_ns, *claim; /* alias: its name in the pod, NULL: not known yet; claim NULL: it has none */
 	bool may_be_published;          /* a record says so */
-	bool is_published, republishes;
+	bool is_published;
+	bool is_known, republishes; /* known: what the CSIDriver says of it has been read since our start */
+	bool is_refreshing;
 	uint64_t waits_since_ms; /* for its attachment, on the loop's clock; 0: it does not */
 	struct retry unpublish;
 	/* stats.c */
@@ -82,7 +85,8 @@ struct csi {
 	struct drivers *drivers;
 	struct list_link volumes;
 	uv_timer_t timer, stats_timer;
-	bool may_clean; /* the pods that there are are known */
+	bool may_clean;            /* the pods that there are are known */
+	uint64_t clean_generation; /* of the look at the runtime that tells which others run */
 	bool is_closing;
 	struct closing parts;
 	void (*closed)(void *arg);

@@ -7,6 +7,9 @@
  * error ends it; the pod's worker tries again later, and what was done is found by then. The use is made before
  * anything is done, and every record before its call, so that whatever happens is undone in the end (release.c).
  *
+ * A refresh is the same beside a pod that has its volume, and nobody waits for it. Its pod may be taken down meanwhile:
+ * it ends when its use is gone, which cannot be while it has its turn.
+ *
  * What can go wrong: what the API does not have, or does not say in time; a driver that has not registered, fails, or
  * does not answer within CSI_CALL_MS: then it holds this volume alone.
  *
@@ -24,6 +27,7 @@
 #include "node/ground/errand.h"
 #include "node/ground/group.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 
 #include <stdarg.h>
@@ -79,10 +83,12 @@ struct mounting {
 	struct csi_turn turn;
 	struct errand errand;
 	struct csi_wish wish;
+	const char *pod_ns, *pod_name;
 	struct arena arena;
 	struct csi_record record; /* of the use */
 	struct csi_facts facts;
 	struct csi_volume *volume;
+	bool is_refresh;
 	bool has_turn, is_new; /* new: published by this */
 	struct json *tokens;   /* answers, by audience */
 	size_t tokens_count;
@@ -96,7 +102,7 @@ static void tick(struct mounting *m);
 
 static struct csi_use *use_of(const struct mounting *m)
 {
-	return csi_use_of(m->volume, m->record.uid);
+	return m->volume ? csi_use_of(m->volume, m->record.uid) : NULL;
 }
 
 static void go(struct mounting *m, enum mount_state next)
@@ -133,6 +139,20 @@ static void fail_part(struct mounting *m, bool is_for_all, const struct err *err
 {
 	fail(m, err->code == ERR_BUSY ? ERR_UNAVAILABLE : err->code, "%s failed for volume \"%s\" : %s",
 	        part_of(m, is_for_all), m->record.name, err->msg);
+}
+
+/* It may be gone by now. */
+__attribute__((format(printf, 4, 5))) static void tell_pod(
+        struct mounting *m, bool is_warning, const char *reason, const char *fmt, ...)
+{
+	struct pod *p = node_pod(m->csi->n, slice_of(m->record.uid));
+	char text[1024];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (p)
+		pod_event(p, NULL, is_warning, reason, "%s", text);
 }
 
 /* ---- what the API says of the driver ---- */
@@ -209,7 +229,9 @@ static void got_attachment(void *arg, int status, struct slice body, const struc
 {
 	struct mounting *m = arg;
 	struct json *o = err ? NULL : json_parse(&m->arena, body, NULL, NULL), *st = json_get(o, "status");
-	if (err && err->code != ERR_NOT_FOUND && err->code != ERR_FORBIDDEN)
+	if (!use_of(m))
+		fail(m, ERR_CANCELED, "its pod is gone");
+	else if (err && err->code != ERR_NOT_FOUND && err->code != ERR_FORBIDDEN)
 		fail(m, err->code, "MountVolume.WaitForAttach failed for volume \"%s\" : %s", m->record.name, err->msg);
 	else if (!json_get_bool(st, "attached", false) || json_path(o, "metadata", "deletionTimestamp", NULL))
 		wait_for_attachment(m);
@@ -285,7 +307,7 @@ static void ask_secret(struct mounting *m)
 		go(m, secrets[sm_state(&m->sm)].next);
 	else
 		api_send(m->csi->n, "GET", NULL, SLICE_NULL, got_secret, m, "/api/v1/namespaces/%s/secrets/%s",
-		        m->record.is_inline ? m->wish.pod->ns : ns, name);
+		        m->record.is_inline ? m->pod_ns : ns, name);
 }
 
 /* ---- tokens ---- */
@@ -312,7 +334,6 @@ static void got_token(void *arg, int status, struct slice body, const struct err
 static void ask_token(struct mounting *m)
 {
 	struct arena *a = &m->arena;
-	const struct pod *p = m->wish.pod;
 	struct json *request = json_at(json_get(m->facts.kind, "tokenRequests"), m->tokens_count);
 	if (!request) {
 		struct strbuf b = STRBUF_INIT;
@@ -335,10 +356,10 @@ static void ask_token(struct mounting *m)
 		json_append(audiences, json_new_str(a, json_get_str(request, "audience")));
 	json_set_cstr(a, bound, "apiVersion", "v1");
 	json_set_cstr(a, bound, "kind", "Pod");
-	json_set_cstr(a, bound, "name", p->name);
-	json_set_cstr(a, bound, "uid", p->uid);
-	api_send_json(p->n, "POST", NULL, body, got_token, m, "/api/v1/namespaces/%s/serviceaccounts/%s/token", p->ns,
-	        json_cstr(a, json_get(p->spec, "serviceAccountName")));
+	json_set_cstr(a, bound, "name", m->pod_name);
+	json_set_cstr(a, bound, "uid", m->record.uid);
+	api_send_json(m->csi->n, "POST", NULL, body, got_token, m, "/api/v1/namespaces/%s/serviceaccounts/%s/token",
+	        m->pod_ns, json_cstr(a, json_path(m->facts.pod, "spec", "serviceAccountName", NULL)));
 }
 
 /* ---- the driver ---- */
@@ -410,7 +431,6 @@ static void published(void *arg, const void *answer, const struct err *err)
 	}
 	m->is_new = !u->is_published;
 	u->is_published = true;
-	u->republishes = csi_kind_republishes(m->facts.kind);
 	if (m->is_new)
 		csi_stats_ask(u);
 	go(m, MOUNT_GIVING);
@@ -423,7 +443,9 @@ static void publish(struct mounting *m)
 	struct err err = ERR_INIT;
 	if (!d)
 		return;
-	if (u->is_published && !csi_kind_republishes(m->facts.kind)) {
+	u->is_known = true;
+	u->republishes = csi_kind_republishes(m->facts.kind);
+	if (u->is_published && !u->republishes) {
 		go(m, MOUNT_GIVING);
 		return;
 	}
@@ -512,7 +534,7 @@ static void write_claim(struct mounting *m)
 		        !slice_is(json_get_str(it, "type"), "Resizing"))
 			json_append(list, json_copy(a, it));
 	api_send_json(m->csi->n, "PATCH", API_MERGE_PATCH, body, claim_written, m,
-	        "/api/v1/namespaces/%s/persistentvolumeclaims/%s/status", m->wish.pod->ns,
+	        "/api/v1/namespaces/%s/persistentvolumeclaims/%s/status", m->pod_ns,
 	        json_cstr(a, json_path(m->wish.claim, "metadata", "name", NULL)));
 }
 
@@ -520,13 +542,13 @@ static void expanded(void *arg, const void *answer, const struct err *err)
 {
 	struct mounting *m = arg;
 	if (err) {
-		pod_event(m->wish.pod, NULL, true, "VolumeResizeFailed",
+		tell_pod(m, true, "VolumeResizeFailed",
 		        "NodeExpandVolume.NodeExpandVolume failed for volume \"%s\" : %s", m->record.name, err->msg);
 		end(m); /* the pod can do with what it has */
 		return;
 	}
-	pod_event(m->wish.pod, NULL, false, "FileSystemResizeSuccessful",
-	        "MountVolume.NodeExpandVolume succeeded for volume \"%s\" %s", m->record.name, m->csi->n->o.node_name);
+	tell_pod(m, false, "FileSystemResizeSuccessful", "MountVolume.NodeExpandVolume succeeded for volume \"%s\" %s",
+	        m->record.name, m->csi->n->o.node_name);
 	go(m, MOUNT_CLAIM);
 }
 
@@ -552,22 +574,42 @@ static void our_turn(struct csi_turn *t)
 	go(m, MOUNT_STAGING);
 }
 
+static void refreshed(struct mounting *m)
+{
+	struct csi_use *u = use_of(m);
+	if (u)
+		u->is_refreshing = false;
+	if (m->err.code && m->err.code != ERR_CANCELED && m->err.code != ERR_BUSY)
+		tell_pod(m, true, m->record.is_block ? "FailedMapVolume" : "FailedMount", "%s", m->err.msg);
+}
+
 static void over(struct mounting *m)
 {
 	struct csi_volume *v = m->volume;
 	bool had_turn = m->has_turn;
 	struct node *n = m->csi->n;
-	m->done(m->arg, m->err.code ? &m->err : NULL);
+	if (m->is_refresh)
+		refreshed(m);
+	else
+		m->done(m->arg, m->err.code ? &m->err : NULL);
 	arena_release(&m->arena);
 	free(m);
+	if (v)
+		v->mountings--;
 	if (had_turn)
 		csi_turn_give(v);
+	else if (v)
+		csi_volume_settle(v);
 	closing_part_done(&n->parts);
 }
 
 static void tick(struct mounting *m)
 {
 	LOOP_CHECK_OWNER(m->csi->n->loop);
+	if (sm_state(&m->sm) != MOUNT_OVER && !use_of(m)) {
+		fail(m, ERR_CANCELED, "its pod is gone");
+		return;
+	}
 	switch ((enum mount_state)sm_state(&m->sm)) {
 	case MOUNT_BEGUN:
 		break;
@@ -647,30 +689,37 @@ static void begin(struct loop_task *t)
 		        m->record.name, c->is_closing ? "the node closes" : "its driver, handle or name is no name");
 		return;
 	}
-	m->volume = csi_volume_need(c, &m->record);
-	struct csi_use *u = csi_use_need(m->volume, m->record.uid);
+	m->volume =
+	        m->is_refresh ? csi_volume_find(c, m->record.driver, m->record.handle) : csi_volume_need(c, &m->record);
+	if (m->volume)
+		m->volume->mountings++;
+	struct csi_use *u = m->is_refresh ? use_of(m) : csi_use_need(m->volume, m->record.uid);
+	if (!u) {
+		fail(m, ERR_CANCELED, "its pod is gone");
+		return;
+	}
 	if (!u->alias)
 		u->alias = xmemdup(m->wish.volume.ptr, m->wish.volume.len);
 	if (m->wish.claim && !u->claim) {
 		struct slice claim = json_str(json_path(m->wish.claim, "metadata", "name", NULL));
-		u->claim_ns = xstrdup(m->wish.pod->ns);
+		u->claim_ns = xstrdup(m->pod_ns);
 		u->claim = xmemdup(claim.ptr ? claim.ptr : "", claim.len);
 	}
-	if (u->is_published && !u->republishes && !wants_growth(&m->wish))
-		end(m);
+	if (u->is_published && !m->is_refresh)
+		end(m); /* the refresh sees to the rest */
 	else
 		go(m, MOUNT_KIND);
 }
 
-void csi_mount(struct csi *c, const struct csi_wish *wish, void (*done)(void *arg, const struct err *err), void *arg)
+static struct mounting *new_mounting(struct csi *c, const struct csi_wish *wish)
 {
-	LOOP_CHECK_OWNER(c->n->loop);
-	CHECK(done && wish->source);
 	struct mounting *m = xcalloc(1, sizeof *m);
-	*m = (struct mounting){.csi = c, .wish = *wish, .done = done, .arg = arg, .gid = -1};
+	*m = (struct mounting){.csi = c, .wish = *wish, .gid = -1};
 	m->turn.run = our_turn;
-	m->task.run = begin;
 	fill_record(c, wish, &m->arena, &m->record);
+	m->record.uid = arena_strdup(&m->arena, wish->pod->uid);
+	m->pod_ns = arena_strdup(&m->arena, wish->pod->ns);
+	m->pod_name = arena_strdup(&m->arena, wish->pod->name);
 	m->tokens = json_new(&m->arena, JSON_OBJECT);
 	m->facts = (struct csi_facts){.driver = m->record.driver,
 	        .handle = m->record.handle,
@@ -682,6 +731,49 @@ void csi_mount(struct csi *c, const struct csi_wish *wish, void (*done)(void *ar
 	        .staging_path = record_staging_path(&m->arena, c->root, &m->record),
 	        .publish_path = record_publish_path(&m->arena, c->root, &m->record)};
 	sm_init(&m->sm, &machine, MOUNT_BEGUN, m->record.name);
+	m->task.run = begin;
 	closing_hold(&c->n->parts);
 	loop_post(c->n->loop, &m->task);
+	return m;
+}
+
+void csi_mount(struct csi *c, const struct csi_wish *wish, void (*done)(void *arg, const struct err *err), void *arg)
+{
+	LOOP_CHECK_OWNER(c->n->loop);
+	CHECK(done && wish->source);
+	struct mounting *m = new_mounting(c, wish);
+	m->done = done;
+	m->arg = arg;
+}
+
+/* What the wish points to may be gone before it ends. */
+static void keep(struct mounting *m)
+{
+	struct arena *a = &m->arena;
+	struct csi_wish *w = &m->wish;
+	w->pod = NULL;
+	w->volume = slice_of(arena_memdup(a, w->volume.ptr, w->volume.len));
+	w->pv = w->pv ? json_copy(a, w->pv) : NULL;
+	w->claim = w->claim ? json_copy(a, w->claim) : NULL;
+	w->source = w->pv ? json_path(w->pv, "spec", "csi", NULL) : json_copy(a, w->source);
+	m->facts.pod = json_copy(a, m->facts.pod);
+	m->facts.source = w->source;
+	m->facts.pv_spec = json_get(w->pv, "spec");
+}
+
+void csi_refresh(struct csi *c, const struct csi_wish *wish)
+{
+	LOOP_CHECK_OWNER(c->n->loop);
+	struct arena a = ARENA_INIT;
+	struct csi_record r;
+	fill_record(c, wish, &a, &r);
+	struct csi_volume *v = csi_volume_find(c, r.driver, r.handle);
+	struct csi_use *u = v ? csi_use_of(v, r.uid) : NULL;
+	bool is_due = u && !u->is_refreshing && (!u->is_known || u->republishes || wants_growth(wish));
+	arena_release(&a);
+	if (!is_due || c->is_closing)
+		return;
+	struct mounting *m = new_mounting(c, wish);
+	m->is_refresh = u->is_refreshing = true;
+	keep(m);
 }

@@ -37,6 +37,7 @@ struct claims {
 	struct entry *entries;
 	size_t count;
 	struct err *err; /* of the asking under way */
+	bool is_refresh;
 	void (*begun)(void *arg);
 	void (*answered)(void *arg);
 	void *arg;
@@ -106,7 +107,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct entry *e, const ch
 	va_start(args, fmt);
 	vsnprintf(why, sizeof why, fmt, args);
 	va_end(args);
-	if (!c->err->code)
+	if (!c->err->code && !(c->is_refresh && e->is_known))
 		err_set(c->err, ERR_UNAVAILABLE,
 		        "Unable to attach or mount volumes: unmounted volumes=[%.*s], unattached volumes=[], failed to "
 		        "process "
@@ -262,11 +263,13 @@ static void got_claim(void *arg, int status, struct slice body, const struct err
 	c->answered(c->arg);
 }
 
-void claims_ask(struct claims *c, struct err *err, void (*begun)(void *arg), void (*answered)(void *arg), void *arg)
+void claims_ask(struct claims *c, bool is_refresh, struct err *err, void (*begun)(void *arg),
+        void (*answered)(void *arg), void *arg)
 {
 	struct pod *p = c->pod;
 	LOOP_CHECK_OWNER(p->n->loop);
 	c->err = err;
+	c->is_refresh = is_refresh;
 	c->begun = begun;
 	c->answered = answered;
 	c->arg = arg;

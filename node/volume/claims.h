@@ -15,8 +15,10 @@ void claims_free(struct claims *c); /* NULL is fine; nothing may be open */
 
 /* Asks for those that are not known yet. `begun` is called for each question, now; `answered` for each answer, later:
  * the first error is in *err by then. What was bound once is not asked for again, for a claim never
- * changes its volume; but those of drivers are, for they may grow. */
-void claims_ask(struct claims *c, struct err *err, void (*begun)(void *arg), void (*answered)(void *arg), void *arg);
+ * changes its volume; but those of drivers are, for they may grow. With `is_refresh` the pod
+ * has all its volumes, and nothing that fails is an error. */
+void claims_ask(struct claims *c, bool is_refresh, struct err *err, void (*begun)(void *arg),
+        void (*answered)(void *arg), void *arg);
 
 /* A claim's volume on this host, as the pod uses it. Any thread while the pod's operation is open. */
 struct claim_source {

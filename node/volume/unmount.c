@@ -1,6 +1,6 @@
-/* See unmount.h. Mounts are found in /proc/self/mountinfo, so that a restart of ours forgets none. What a CSI driver has
- * mounted is its own to undo: nothing here touches it, and the folders of a pod that a driver still holds something of
- * stay until csi_callbacks.pod_is_clean. */
+/* See unmount.h. Mounts are found in /proc/self/mountinfo, so that a restart of ours forgets none. What a CSI driver
+ * has mounted is its own to undo: nothing here touches it, and the folders of a pod that a driver still holds something
+ * of stay until csi_callbacks.pod_is_clean. */
 #include "node/volume/unmount.h"
 
 #include "base/check.h"

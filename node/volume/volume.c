@@ -585,7 +585,8 @@ static void mounted(void *arg, const struct err *err)
 		setup_end(v);
 }
 
-/* Those of drivers, all at once: each by its own driver, which the others do not wait for. */
+/* Those of drivers, all at once: each by its own driver, which the others do not wait for. A pod that has its volumes
+ * waits for none. */
 static void setup_done(struct errand *e)
 {
 	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
@@ -600,6 +601,10 @@ static void setup_done(struct errand *e)
 		if (!wish_of(v->pod, it, &wish))
 			continue;
 		v->refreshes = true; /* it may grow, or want new tokens */
+		if (v->were_ready) {
+			csi_refresh(v->pod->n->csi, &wish);
+			continue;
+		}
 		v->open++;
 		csi_mount(v->pod->n->csi, &wish, mounted, v);
 	}
@@ -669,7 +674,7 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	closing_hold(&p->n->parts);
 	each_token(v, true);
 	if (v->claims)
-		claims_ask(v->claims, &v->err, question_begun, question_answered, v);
+		claims_ask(v->claims, v->were_ready, &v->err, question_begun, question_answered, v);
 	v->task.run = step_on_loop;
 	loop_post(p->n->loop, &v->task);
 }

@@ -89,6 +89,23 @@ check_is "its CSINode says so" "csi.test csi.test-id 8 topology.csi.test/zone" "
 check_is "the Node has its id" '{"csi.test":"csi.test-id"}' "$(field node/node1 '.metadata.annotations.csi\.volume\.kubernetes\.io/nodeid')"
 check_is "and its zone" z1 "$(field node/node1 '.metadata.labels.topology\.csi\.test/zone')"
 
+# ---- those that are refused ----
+refused() { # words, variable of the driver's
+	mkdir -p "$T/refused"
+	: >"$T/refused/log"
+	env "$2" "$root/build/release/tests/plugin/csi_driver" "$kubelet" "$T/refused" other.test >>"$T/driver/out" 2>&1 &
+	other_pid=$!
+	check "a driver is refused: $2" wait_for 20 grep -qF "refused: $1" "$T/refused/log"
+	kill "$other_pid"
+	wait "$other_pid" 2>/dev/null
+	rm -f "$kubelet/plugins_registry/other.test-reg.sock"
+}
+refused "no handler registered for plugin type: DRAPlugin" CSI_TYPE=DRAPlugin
+refused "error validating CSI driver other.test" CSI_VERSION=0.3.0
+kubectl label node node1 topology.other.test/zone=z1 >/dev/null
+refused "detected topology value collision: driver reported \"topology.other.test/zone\":\"z2\" but existing label is \"topology.other.test/zone\":\"z1\"" CSI_ZONE=z2
+check_is "none of them is told" csi.test "$(field csinode/node1 '.spec.drivers[*].name')"
+
 # ---- claim to pod ----
 driver_object true
 volume one
@@ -137,6 +154,12 @@ wait_is "and its claim says so" 20 pvc/one .status.capacity.storage 2Gi
 check_is "nothing is waited for any more" "" "$(field pvc/one '.status.conditions[*].type')"
 check "the pod is told" wait_for 10 event_has three FileSystemResizeSuccessful MountVolume.NodeExpandVolume
 kubectl delete pod three --timeout=60s >/dev/null
+
+# ---- growth beside a pod that runs ----
+kubectl patch pv pv-one -p '{"spec":{"capacity":{"storage":"3Gi"}}}' >/dev/null
+kubectl patch pvc one --subresource=status --type=merge -p '{"status":{"conditions":[{"type":"FileSystemResizePending","status":"True"}]}}' >/dev/null
+wait_calls "a volume grows while it is used" 60 "NodeExpandVolume id-one bytes=3221225472"
+wait_is "and its claim says so" 20 pvc/one .status.capacity.storage 3Gi
 
 # ---- killed in the middle ----
 stop_server KILL
@@ -228,16 +251,26 @@ check "a driver that hangs" wait_for 20 hung
 rm "$T/driver/hang-NodeStageVolume"
 pod good 'persistentVolumeClaim: {claimName: good}' "$writer"
 wait_is "does not hold other volumes" 20 pod/good .status.phase Running
+touch "$T/driver/hang-NodeStageVolume"
+stop_server
+check "nor the server, when it is stopped" test -z "$server_pid"
+rm "$T/driver/hang-NodeStageVolume"
+server
+wait_is "the next one goes on" 60 pod/bad .status.phase Running
+kubectl delete pod bad --timeout=60s >/dev/null
+touch "$T/driver/hang-NodeUnpublishVolume"
+kubectl delete pod good --wait=false >/dev/null
+wait_calls "one that hangs at the end" 20 "NodeUnpublishVolume id-good"
+rm "$T/driver/hang-NodeUnpublishVolume"
+check_is "holds its pod" good "$(field pod/good .metadata.name)"
 end_driver
 pod late 'csi: {driver: csi.test}' "$writer"
 rm -f "$kubelet/plugins_registry/csi.test-reg.sock"
 check "a driver that is gone" wait_for 20 is csinode/node1 .spec.drivers "[]"
 check "is said to be" wait_for 20 event_has late FailedMount 'driver name csi.test not found in the list of registered CSI drivers'
 check_is "the Node has its id no more" "" "$(field node/node1 '.metadata.annotations.csi\.volume\.kubernetes\.io/nodeid')"
-kubectl delete pod good --wait=false >/dev/null
 start_driver 1 2 3 4
 wait_is "it comes back, and all goes on" 60 pod/late .status.phase Running
-wait_is "the one that it had hung for" 60 pod/bad .status.phase Running
 check "and the one that waited for its end" wait_for 60 gone pod/good
 
 kubectl delete pod --all --timeout=90s >/dev/null

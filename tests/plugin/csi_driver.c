@@ -4,7 +4,8 @@
  * to DIR/log for each call, with what it was given. A volume is the folder DIR/volumes/ID, staged and published by bind
  * mounts; a block volume is the loop device that DIR/volumes/ID.dev names. An inline one (its id begins with "csi-") is
  * made when it is published and removed after. While a file DIR/hang-METHOD is there the method is never answered; with
- * DIR/fail-METHOD it fails, with the file's words. CAPABILITY: numbers of NodeServiceCapability. */
+ * DIR/fail-METHOD it fails, with the file's words. CAPABILITY: numbers of NodeServiceCapability. CSI_TYPE, CSI_VERSION
+ * and CSI_ZONE of the environment are what it says of itself. */
 #include "base/check.h"
 #include "base/mem/arena.h"
 #include "base/rt/loop.h"
@@ -261,7 +262,7 @@ static void get_info(struct grpc_stream *s)
 	topology.segments = segments;
 	topology.n_segments = 1;
 	zone.key = key;
-	zone.value = "z1";
+	zone.value = getenv("CSI_ZONE") ? getenv("CSI_ZONE") : "z1";
 	answer(s, &r.base);
 }
 
@@ -285,8 +286,8 @@ static void get_capabilities(struct grpc_stream *s)
 static void tell_plugin(struct grpc_stream *s)
 {
 	Pluginregistration__PluginInfo r = PLUGINREGISTRATION__PLUGIN_INFO__INIT;
-	char *versions[] = {"1.0.0"};
-	r.type = "CSIPlugin";
+	char *versions[] = {getenv("CSI_VERSION") ? getenv("CSI_VERSION") : "1.0.0"};
+	r.type = getenv("CSI_TYPE") ? getenv("CSI_TYPE") : "CSIPlugin";
 	r.name = (char *)name;
 	r.endpoint = (char *)endpoint;
 	r.supported_versions = versions;
