@@ -53,32 +53,23 @@ struct csi_volume *csi_volume_need(struct csi *c, const struct csi_record *r)
 	return v;
 }
 
-struct csi_use *csi_use_of(const struct csi_volume *v, const char *uid)
+struct csi_use *csi_use_of(const struct csi_volume *v, const char *uid, const char *name)
 {
-	LIST_FOREACH (it, &v->uses)
-		if (strcmp(CONTAINER_OF(it, struct csi_use, link)->uid, uid) == 0)
-			return CONTAINER_OF(it, struct csi_use, link);
-	return NULL;
-}
-
-struct csi_use *csi_use_find(const struct csi *c, const char *uid, struct slice name)
-{
-	LIST_FOREACH (it, &c->volumes) {
-		struct csi_volume *v = CONTAINER_OF(it, struct csi_volume, link);
-		struct csi_use *u = csi_use_of(v, uid);
-		if (u && (!name.len || slice_is(name, v->name)))
+	LIST_FOREACH (it, &v->uses) {
+		struct csi_use *u = CONTAINER_OF(it, struct csi_use, link);
+		if (strcmp(u->uid, uid) == 0 && (!name || strcmp(u->name, name) == 0))
 			return u;
 	}
 	return NULL;
 }
 
-struct csi_use *csi_use_need(struct csi_volume *v, const char *uid)
+struct csi_use *csi_use_need(struct csi_volume *v, const char *uid, const char *name)
 {
-	struct csi_use *u = csi_use_of(v, uid);
+	struct csi_use *u = csi_use_of(v, uid, name);
 	if (u)
 		return u;
 	u = xcalloc(1, sizeof *u);
-	*u = (struct csi_use){.volume = v, .uid = xstrdup(uid)};
+	*u = (struct csi_use){.volume = v, .uid = xstrdup(uid), .name = xstrdup(name)};
 	list_push_back(&v->uses, &u->link);
 	return u;
 }
@@ -89,6 +80,7 @@ void csi_use_free(struct csi_use *u)
 	free(u->alias);
 	free(u->claim_ns);
 	free(u->claim);
+	free(u->name);
 	free(u->uid);
 	free(u);
 }
@@ -110,7 +102,7 @@ void csi_volume_settle(struct csi_volume *v)
 {
 	struct csi *c = v->csi;
 	bool was_attached = *v->attachment;
-	if (v->turn || !list_empty(&v->turns) || !list_empty(&v->uses) || v->may_be_staged || v->mountings)
+	if (v->turn || !list_empty(&v->turns) || !list_empty(&v->uses) || v->may_be_staged || v->holds)
 		return;
 	volume_free(v);
 	if (was_attached && !c->is_closing)
@@ -132,6 +124,7 @@ struct csi_record csi_use_record(const struct csi_use *u)
 {
 	struct csi_record r = csi_staged_record(u->volume);
 	r.uid = u->uid;
+	r.name = u->name;
 	return r;
 }
 
@@ -257,7 +250,10 @@ void csi_pods_known(struct csi *c)
 
 bool csi_has_uses(const struct csi *c, const char *uid)
 {
-	return csi_use_find(c, uid, SLICE_NULL) != NULL;
+	LIST_FOREACH (it, &c->volumes)
+		if (csi_use_of(CONTAINER_OF(it, struct csi_volume, link), uid, NULL))
+			return true;
+	return false;
 }
 
 struct unmounting {
@@ -281,18 +277,28 @@ static void use_released(void *arg, const struct err *err)
 	closing_part_done(&n->parts);
 }
 
+static void release_uses(struct unmounting *m, struct csi_volume *v)
+{
+	v->holds++; /* it may go with its last use, at once */
+	LIST_FOREACH (it, &v->uses) {
+		struct csi_use *u = CONTAINER_OF(it, struct csi_use, link);
+		if (strcmp(u->uid, m->pod->uid) != 0)
+			continue;
+		m->open++;
+		csi_release_use(u, use_released, m);
+	}
+	v->holds--;
+	csi_volume_settle(v);
+}
+
 static void unmount_begins(struct loop_task *t)
 {
 	struct unmounting *m = CONTAINER_OF(t, struct unmounting, task);
 	struct csi *c = m->pod->n->csi;
 	struct err err = ERR_INIT;
-	LIST_FOREACH (it, &c->volumes) {
-		struct csi_use *u = csi_use_of(CONTAINER_OF(it, struct csi_volume, link), m->pod->uid);
-		if (!u || c->is_closing)
-			continue;
-		m->open++;
-		csi_release_use(u, use_released, m);
-	}
+	LIST_FOREACH (it, &c->volumes)
+		if (!c->is_closing)
+			release_uses(m, CONTAINER_OF(it, struct csi_volume, link));
 	if (c->is_closing)
 		err_set(&err, ERR_CANCELED, "the node closes");
 	use_released(m, err.code ? &err : NULL);
@@ -340,6 +346,20 @@ struct json *csi_volumes_in_use(const struct csi *c, struct arena *a)
 	return list;
 }
 
+/* For an attachment. */
+static bool waits(const struct csi *c, const char *uid)
+{
+	LIST_FOREACH (it, &c->volumes) {
+		const struct csi_volume *v = CONTAINER_OF(it, struct csi_volume, link);
+		LIST_FOREACH (at, &v->uses) {
+			const struct csi_use *u = CONTAINER_OF(at, struct csi_use, link);
+			if (u->waits_since_ms && strcmp(u->uid, uid) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 void csi_node_changed(struct csi *c, struct slice uid)
 {
 	LOOP_CHECK_OWNER(c->n->loop);
@@ -349,7 +369,7 @@ void csi_node_changed(struct csi *c, struct slice uid)
 		return;
 	struct pod **pods = node_pods(c->n, &count);
 	for (size_t i = 0; i < count; i++)
-		if (csi_has_uses(c, pods[i]->uid))
+		if (waits(c, pods[i]->uid))
 			c->callbacks->pod_may_go_on(pods[i]);
 	free(pods);
 }
@@ -364,7 +384,7 @@ static void found(void *arg, const struct csi_record *r)
 		v->may_be_staged = true;
 		return;
 	}
-	struct csi_use *u = csi_use_need(v, r->uid);
+	struct csi_use *u = csi_use_need(v, r->uid, r->name);
 	u->may_be_published = true;
 	u->is_published = r->is_mounted;
 }

@@ -62,8 +62,8 @@ bool csi_is_path(struct slice path);
 /* Node.status.volumesInUse: sorted, in the arena. */
 struct json *csi_volumes_in_use(const struct csi *c, struct arena *a);
 
-/* Appends the elements of a pod's "volume" in /stats/summary; false: there are none. */
-bool csi_summary_write(const struct csi *c, const char *uid, struct strbuf *out);
+/* Appends the elements of a pod's "volume" in /stats/summary. */
+void csi_summary_write(const struct csi *c, const char *uid, struct strbuf *out);
 /* kubelet_volume_stats_*, as upstream's /metrics has them. */
 void csi_metrics_write(struct csi *c, struct strbuf *out);
 

@@ -37,12 +37,12 @@ struct csi_volume {
 	struct list_link link; /* in csi.volumes */
 	struct csi *csi;
 	struct list_link uses;
-	char *driver, *handle, *name; /* name: the PV's, or the volume's in its pod */
+	char *driver, *handle, *name; /* name: the first PV's, or the volume's in its pod */
 	char *attachment;             /* the VolumeAttachment's name; "": none is needed, or known */
 	bool is_block, is_inline;
 	bool may_be_staged; /* a record says so, and it is to be unstaged */
 	bool is_staged;     /* the driver said so, to us */
-	unsigned mountings; /* that go on and know it */
+	unsigned holds;     /* of those who know it: it is not freed */
 	struct csi_turn *turn;
 	struct list_link turns; /* who waits */
 	struct retry unstage;
@@ -56,11 +56,12 @@ struct csi_usage {
 	bool has_condition, is_abnormal;
 };
 
-/* A pod's use of a volume. It is there from the first wish of the pod's until it is unpublished. */
+/* A pod's use of a volume, by the name of the PV (several may be of one handle). It is there from the first wish of the
+ * pod's until it is unpublished. */
 struct csi_use {
 	struct list_link link; /* in volume.uses */
 	struct csi_volume *volume;
-	char *uid;
+	char *uid, *name;
 	char *alias, *claim_ns, *claim; /* alias: its name in the pod, NULL: not known yet; claim NULL: it has none */
 	bool may_be_published;          /* a record says so */
 	bool is_published;
@@ -96,9 +97,9 @@ struct csi {
 /* ---- csi.c ---- */
 struct csi_volume *csi_volume_find(struct csi *c, const char *driver, const char *handle);
 struct csi_volume *csi_volume_need(struct csi *c, const struct csi_record *r);
-struct csi_use *csi_use_find(const struct csi *c, const char *uid, struct slice name); /* empty: any */
-struct csi_use *csi_use_of(const struct csi_volume *v, const char *uid);               /* NULL: none */
-struct csi_use *csi_use_need(struct csi_volume *v, const char *uid);
+/* NULL: none. name NULL: any. */
+struct csi_use *csi_use_of(const struct csi_volume *v, const char *uid, const char *name);
+struct csi_use *csi_use_need(struct csi_volume *v, const char *uid, const char *name);
 void csi_use_free(struct csi_use *u);
 /* Frees it when nobody uses it and nothing is left of it. */
 void csi_volume_settle(struct csi_volume *v);

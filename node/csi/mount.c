@@ -102,7 +102,7 @@ static void tick(struct mounting *m);
 
 static struct csi_use *use_of(const struct mounting *m)
 {
-	return m->volume ? csi_use_of(m->volume, m->record.uid) : NULL;
+	return m->volume ? csi_use_of(m->volume, m->record.uid, m->record.name) : NULL;
 }
 
 static void go(struct mounting *m, enum mount_state next)
@@ -595,7 +595,7 @@ static void over(struct mounting *m)
 	arena_release(&m->arena);
 	free(m);
 	if (v)
-		v->mountings--;
+		v->holds--;
 	if (had_turn)
 		csi_turn_give(v);
 	else if (v)
@@ -692,12 +692,14 @@ static void begin(struct loop_task *t)
 	m->volume =
 	        m->is_refresh ? csi_volume_find(c, m->record.driver, m->record.handle) : csi_volume_need(c, &m->record);
 	if (m->volume)
-		m->volume->mountings++;
-	struct csi_use *u = m->is_refresh ? use_of(m) : csi_use_need(m->volume, m->record.uid);
+		m->volume->holds++;
+	struct csi_use *u = m->is_refresh ? use_of(m) : csi_use_need(m->volume, m->record.uid, m->record.name);
 	if (!u) {
 		fail(m, ERR_CANCELED, "its pod is gone");
 		return;
 	}
+	struct csi_record staged = csi_staged_record(m->volume);
+	m->facts.staging_path = record_staging_path(&m->arena, c->root, &staged);
 	if (!u->alias)
 		u->alias = xmemdup(m->wish.volume.ptr, m->wish.volume.len);
 	if (m->wish.claim && !u->claim) {
@@ -728,7 +730,6 @@ static struct mounting *new_mounting(struct csi *c, const struct csi_wish *wish)
 	        .pod = wish->pod->object,
 	        .is_block = wish->is_block,
 	        .is_read_only = wish->is_read_only,
-	        .staging_path = record_staging_path(&m->arena, c->root, &m->record),
 	        .publish_path = record_publish_path(&m->arena, c->root, &m->record)};
 	sm_init(&m->sm, &machine, MOUNT_BEGUN, m->record.name);
 	m->task.run = begin;
@@ -768,7 +769,7 @@ void csi_refresh(struct csi *c, const struct csi_wish *wish)
 	struct csi_record r;
 	fill_record(c, wish, &a, &r);
 	struct csi_volume *v = csi_volume_find(c, r.driver, r.handle);
-	struct csi_use *u = v ? csi_use_of(v, r.uid) : NULL;
+	struct csi_use *u = v ? csi_use_of(v, r.uid, r.name) : NULL;
 	bool is_due = u && !u->is_refreshing && (!u->is_known || u->republishes || wants_growth(wish));
 	arena_release(&a);
 	if (!is_due || c->is_closing)

@@ -36,7 +36,7 @@ static const struct sm_kind machine = SM_KIND("csi-release", states, NULL);
 struct release {
 	struct csi_turn turn;
 	struct csi_volume *volume;
-	char *uid; /* of the use; NULL: the volume alone */
+	char *uid, *name; /* of the use; NULL: the volume alone */
 	struct sm sm;
 	void (*done)(void *arg, const struct err *err);
 	void *arg;
@@ -47,6 +47,7 @@ static void over(struct release *r)
 	struct csi_volume *v = r->volume;
 	sm_move(&r->sm, RELEASE_OVER);
 	free(r->uid);
+	free(r->name);
 	free(r);
 	csi_turn_give(v);
 }
@@ -119,7 +120,7 @@ static void tell(struct release *r, const struct err *err)
 static void unpublish_failed(struct release *r, const struct err *err)
 {
 	struct csi_volume *v = r->volume;
-	struct csi_use *u = csi_use_of(r->volume, r->uid);
+	struct csi_use *u = csi_use_of(r->volume, r->uid, r->name);
 	if (err->code != ERR_CANCELED && retry_failed(&u->unpublish, &again_rule, loop_now_ms(v->csi->n->loop)))
 		log_warn("node", "cannot unpublish a volume", "driver=%s volume=%s uid=%s failures=%u error=\"%s\"",
 		        v->driver, v->name, r->uid, u->unpublish.failures, err->msg);
@@ -130,7 +131,7 @@ static void unpublish_failed(struct release *r, const struct err *err)
 static void unpublished(void *arg, const void *answer, const struct err *err)
 {
 	struct release *r = arg;
-	struct csi_use *u = csi_use_of(r->volume, r->uid);
+	struct csi_use *u = csi_use_of(r->volume, r->uid, r->name);
 	struct csi_record record = csi_use_record(u);
 	struct err e = ERR_INIT;
 	if (!err && u->may_be_published && record_remove(r->volume->csi->root, &record, &e) != 0)
@@ -147,7 +148,7 @@ static void unpublished(void *arg, const void *answer, const struct err *err)
 static void unpublish(struct release *r)
 {
 	struct csi_volume *v = r->volume;
-	struct csi_use *u = csi_use_of(r->volume, r->uid);
+	struct csi_use *u = csi_use_of(r->volume, r->uid, r->name);
 	struct err err = ERR_INIT;
 	CSI(NodeUnpublishVolumeRequest) q = CSI__V1__NODE_UNPUBLISH_VOLUME_REQUEST__INIT;
 	sm_move(&r->sm, RELEASE_UNPUBLISHING);
@@ -188,10 +189,13 @@ static void our_turn(struct csi_turn *t)
 		unstage(r);
 }
 
-static void start(struct csi_volume *v, const char *uid, void (*done)(void *arg, const struct err *err), void *arg)
+static void start(
+        struct csi_volume *v, const struct csi_use *u, void (*done)(void *arg, const struct err *err), void *arg)
 {
 	struct release *r = xcalloc(1, sizeof *r);
-	*r = (struct release){.volume = v, .uid = uid ? xstrdup(uid) : NULL, .done = done, .arg = arg};
+	*r = (struct release){.volume = v, .done = done, .arg = arg};
+	r->uid = u ? xstrdup(u->uid) : NULL;
+	r->name = u ? xstrdup(u->name) : NULL;
 	r->turn.run = our_turn;
 	sm_init(&r->sm, &machine, RELEASE_WAITING, v->name);
 	csi_turn_take(v, &r->turn);
@@ -199,7 +203,7 @@ static void start(struct csi_volume *v, const char *uid, void (*done)(void *arg,
 
 void csi_release_use(struct csi_use *u, void (*done)(void *arg, const struct err *err), void *arg)
 {
-	start(u->volume, u->uid, done, arg);
+	start(u->volume, u, done, arg);
 }
 
 void csi_release_volume(struct csi_volume *v)

@@ -15,7 +15,7 @@ enum { STATS_MS = 60000, UNIT_BYTES = 1, UNIT_INODES = 2 };
 /* The use may be gone by the time of the answer. */
 struct asking {
 	struct csi *csi;
-	char *driver, *handle, *uid;
+	char *driver, *handle, *uid, *name;
 };
 
 static void take(struct csi_usage *u, const CSI(NodeGetVolumeStatsResponse) * m)
@@ -40,7 +40,7 @@ static void told(void *arg, const void *answer, const struct err *err)
 {
 	struct asking *q = arg;
 	struct csi_volume *v = csi_volume_find(q->csi, q->driver, q->handle);
-	struct csi_use *u = v ? csi_use_of(v, q->uid) : NULL;
+	struct csi_use *u = v ? csi_use_of(v, q->uid, q->name) : NULL;
 	if (u) {
 		u->is_measuring = false;
 		u->is_measured = !err;
@@ -50,6 +50,7 @@ static void told(void *arg, const void *answer, const struct err *err)
 	free(q->driver);
 	free(q->handle);
 	free(q->uid);
+	free(q->name);
 	free(q);
 }
 
@@ -64,7 +65,7 @@ static void ask(struct csi_use *u)
 	if (!d || !(d->capabilities & CSI_TELLS_STATS) || !u->is_published || u->is_measuring)
 		return;
 	struct asking *asking = xcalloc(1, sizeof *asking);
-	*asking = (struct asking){v->csi, xstrdup(v->driver), xstrdup(v->handle), xstrdup(u->uid)};
+	*asking = (struct asking){v->csi, xstrdup(v->driver), xstrdup(v->handle), xstrdup(u->uid), xstrdup(u->name)};
 	u->is_measuring = true;
 	q.volume_id = v->handle;
 	q.volume_path = (char *)record_publish_path(&a, v->csi->root, &r);
@@ -75,7 +76,7 @@ static void ask(struct csi_use *u)
 	arena_release(&a);
 }
 
-static void each_use(struct csi *c, void (*fn)(void *arg, struct csi_use *u), void *arg)
+static void each_use(const struct csi *c, void (*fn)(void *arg, struct csi_use *u), void *arg)
 {
 	LIST_FOREACH (it, &c->volumes) {
 		struct csi_volume *v = CONTAINER_OF(it, struct csi_volume, link);
@@ -132,18 +133,26 @@ static void write_use(struct strbuf *out, const struct csi_use *u)
 	strbuf_addf(out, "\"name\":\"%s\"}", u->alias);
 }
 
-bool csi_summary_write(const struct csi *c, const char *uid, struct strbuf *out)
+struct summary {
+	const char *uid;
+	struct strbuf *out;
+	bool any;
+};
+
+static void write_if_of(void *arg, struct csi_use *u)
 {
-	bool any = false;
-	LIST_FOREACH (it, &c->volumes) {
-		const struct csi_use *u = csi_use_of(CONTAINER_OF(it, struct csi_volume, link), uid);
-		if (!u || !u->is_measured || !u->alias)
-			continue;
-		strbuf_adds(out, any ? "," : "");
-		write_use(out, u);
-		any = true;
-	}
-	return any;
+	struct summary *s = arg;
+	if (strcmp(u->uid, s->uid) != 0 || !u->is_measured || !u->alias)
+		return;
+	strbuf_adds(s->out, s->any ? "," : "");
+	write_use(s->out, u);
+	s->any = true;
+}
+
+void csi_summary_write(const struct csi *c, const char *uid, struct strbuf *out)
+{
+	struct summary s = {uid, out, false};
+	each_use(c, write_if_of, &s);
 }
 
 struct metric {

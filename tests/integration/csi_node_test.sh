@@ -3,7 +3,7 @@
 # told of in CSINode and Node; claims are attached (this script plays the attacher beside the driver), staged, published, read
 # and written, unpublished, unstaged, detached; the server killed at any point; a driver that fails, hangs, goes; inline volumes,
 # block devices, groups, secrets, pod information, tokens, growth, statistics.
-# lane: node
+# lane: cgroups
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "csi" "needs root"; finish; exit; }
 
@@ -203,7 +203,23 @@ wait_is "a volume without attaching" 30 pod/secret .status.phase Running
 check_has "its secret comes to staging" "secret:user=me" "$(grep '^NodeStageVolume id-secret' "$log")"
 check_has "and to publishing" "secret:user=me" "$(grep '^NodePublishVolume id-secret' "$log")"
 check "it has the pod's group" wait_for 10 logs_have secret ' 4321 '
-kubectl delete pod secret --timeout=60s >/dev/null
+kubectl create -f - >/dev/null <<-YAML
+	apiVersion: v1
+	kind: PersistentVolume
+	metadata: {name: pv-twin}
+	spec: {capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], storageClassName: "", claimRef: {namespace: default, name: twin}, csi: {driver: csi.test, volumeHandle: id-secret}}
+	---
+	apiVersion: v1
+	kind: PersistentVolumeClaim
+	metadata: {name: twin}
+	spec: {storageClassName: "", accessModes: [ReadWriteOnce], volumeName: pv-twin, resources: {requests: {storage: 1Gi}}}
+YAML
+pod twin 'persistentVolumeClaim: {claimName: twin}' "$writer"
+wait_is "another PersistentVolume of the same handle" 30 pod/twin .status.phase Running
+uid=$(field pod/twin .metadata.uid)
+check "lies under its own name" mounted "$kubelet/pods/$uid/volumes/kubernetes.io~csi/pv-twin/mount"
+kubectl delete pod secret twin --timeout=60s >/dev/null
+check "both are undone" wait_for 10 eval '! test -e "$kubelet/pods/$uid/volumes/kubernetes.io~csi"'
 
 # ---- inline ----
 pod inline 'csi: {driver: csi.test, readOnly: false, volumeAttributes: {size: small}}' "$writer"
@@ -213,6 +229,22 @@ check_has "is told to be one" "ephemeral=true" "$(grep 'NodePublishVolume csi-' 
 check_is "and never staged" 0 "$(calls 'NodeStageVolume csi-')"
 kubectl delete pod inline --timeout=60s >/dev/null
 wait_calls "and goes with its pod" 10 "NodeUnpublishVolume csi-"
+
+# ---- nothing is left of a pod but what its driver holds ----
+pod lost 'csi: {driver: csi.test}' "$writer"
+wait_is "another inline volume" 30 pod/lost .status.phase Running
+uid=$(field pod/lost .metadata.uid)
+stop_server KILL
+K3X_DATA_DIR="$T/data" K3X_STATE_DIR="$T/data/agent/run" inside bash "$root/tools/install/killall.sh" >/dev/null 2>&1
+server --disable-agent
+kubectl delete pod lost --grace-period=0 --force >/dev/null 2>&1
+check "a pod is gone, and its containers" wait_for 10 gone pod/lost
+stop_server KILL
+check "a record is left" test -e "$kubelet/pods/$uid/volumes/kubernetes.io~csi/data/vol_data.json"
+server
+undone() { [ "$(calls 'NodeUnpublishVolume csi-')" = 2 ]; }
+check "its volume is undone" wait_for 60 undone
+check "with its folders" wait_for 20 eval '! test -e "$kubelet/pods/$uid"'
 
 # ---- block ----
 truncate -s 16M "$T/disk"
