@@ -296,6 +296,10 @@ _Static_assert(HTTP_STRANGERS_HELD_BYTES_MAX > HTTP_HEADER_BYTES_MAX, "a strange
 #define NODE_ERRANDS_MAX 8192
 /* Devices of one plugin; one that lists more counts as gone. */
 #define NODE_PLUGIN_DEVICES_MAX 16384u
+/* Sockets in plugins_registry, CSI drivers and what they answer; the files that remember their volumes. */
+#define NODE_PLUGIN_SOCKETS_MAX 256u
+#define NODE_CSI_ANSWER_BYTES_MAX (1024u * 1024)
+#define NODE_CSI_RECORD_BYTES_MAX (64u * 1024)
 /* A line of a container's log: runtimes cut theirs at 16 KiB. A longer one ends the answer. */
 #define NODE_LOG_LINE_BYTES_MAX (1024u * 1024)
 /* Manifests and blobs that a node sends other nodes at a time (--embedded-registry): each holds 256 KiB. */

@@ -15,6 +15,7 @@
 #include "node/collect/image_gc.h"
 #include "node/config/kubelet_config.h"
 #include "node/cpus/cpus.h"
+#include "node/csi/csi.h"
 #include "node/devices/devices.h"
 #include "node/events/events.h"
 #include "node/eviction/eviction.h"
@@ -38,6 +39,7 @@
 #include "node/shutdown/shutdown.h"
 #include "node/status/node_status.h"
 #include "node/status/pod_status.h"
+#include "node/volume/unmount.h"
 #include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
@@ -266,6 +268,14 @@ static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *
 static const struct eviction_callbacks eviction_callbacks = {
         .pressures_changed = node_status_poke, .reclaim = remove_unused_images};
 
+static void pod_is_clean(struct node *n, const char *uid)
+{
+	volumes_remove_orphans(n);
+}
+
+static const struct csi_callbacks csi_callbacks = {
+        .in_use_changed = node_status_poke, .pod_may_go_on = pod_volumes_may_go_on, .pod_is_clean = pod_is_clean};
+
 static void release(struct closing *parts);
 
 int node_new(const struct node_options *options, struct node **ret, struct err *err)
@@ -281,7 +291,8 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
 	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || make_folders(n, err) != 0 ||
 	        cpus_new(n, &n->cpus, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
-	        devices_new(n, node_status_poke, &n->devices, err) != 0 || start_containerd(n, err) != 0) {
+	        devices_new(n, node_status_poke, &n->devices, err) != 0 ||
+	        csi_new(n, &csi_callbacks, &n->csi, err) != 0 || start_containerd(n, err) != 0) {
 		cpus_free(n->cpus);
 		arena_release(&n->arena);
 		free(n);
@@ -333,6 +344,7 @@ static void release(struct closing *parts)
 	view_free(n->view);
 	cpus_free(n->cpus);
 	devices_free(n->devices);
+	csi_free(n->csi);
 	images_free(n->images);
 	image_import_free(n->image_import);
 	events_free(n->events);
@@ -360,6 +372,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 		hold(n), wasm_close(n->wasm, closing_part_done, &n->parts);
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
 	hold(n), devices_close(n->devices, closing_part_done, &n->parts);
+	hold(n), csi_close(n->csi, closing_part_done, &n->parts);
 	node_status_close(n->status);
 	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);

@@ -121,6 +121,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
 	CONTROLLER("persistentvolume-binder", "persistent-volume-binder", binder, NULL) \
 	CONTROLLER("persistentvolume-expander", "expand-controller", expander, NULL) \
+	CONTROLLER("attachdetach", "attachdetach-controller", attach_detach, NULL) \
 	CONTROLLER("ephemeral-volume", "ephemeral-volume-controller", ephemeral_volume, NULL) \
 	CONTROLLER("bootstrapsigner", "bootstrap-signer", bootstrap_signer, bootstrap_signer_stop) \
 	CONTROLLER("pvcprotection", "pvc-protection-controller", claim_protection, NULL) \

@@ -47,6 +47,7 @@ struct node {
 	struct local_storage *local_storage;
 	struct image_gc *image_gc;
 	struct devices *devices;
+	struct csi *csi;
 	struct cpus *cpus; /* NULL: all share all CPUs */
 	struct eviction *eviction;
 	struct shutdown *shutdown; /* NULL: nobody asked for it */

@@ -6,12 +6,13 @@
 #include "api/client/informer.h"
 #include "base/json/scan.h"
 #include "base/log.h"
+#include "node/csi/csi.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/pods/static_pod.h"
 #include "node/runtime/view.h"
-#include "node/volume/volume.h"
+#include "node/volume/unmount.h"
 #include "node/worker/pod_worker.h"
 
 #include <stdio.h>
@@ -83,6 +84,7 @@ static void pods_synced(void *arg)
 	if (!n->orphans_removed) {
 		n->orphans_removed = true;
 		volumes_remove_orphans(n);
+		csi_pods_known(n->csi);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include "base/rt/closing.h"
 #include "base/wire/tls.h"
 #include "node/config/kubelet_config.h"
+#include "node/csi/csi.h"
 #include "node/eviction/eviction.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
@@ -153,6 +154,8 @@ static void write_summary(struct node *n, struct strbuf *b, const CRI(ListContai
 				first = false;
 				write_container_stats(b, list->stats[i]);
 			}
+		strbuf_adds(b, "],\"volume\":[");
+		csi_summary_write(n->csi, p->uid, b);
 		strbuf_adds(b, "]}");
 	}
 	strbuf_adds(b, "]}");
@@ -220,6 +223,8 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 			        &b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", s->n->pods.count);
 		if (s->form == STATS_METRICS && s->n->eviction)
 			eviction_metrics_write(s->n->eviction, &b);
+		if (s->form == STATS_METRICS)
+			csi_metrics_write(s->n->csi, &b);
 		if (s->form == STATS_METRICS && s->n->o.more_metrics)
 			s->n->o.more_metrics(s->n->o.more_metrics_arg, &b);
 		http_set_content_type(s->x, "text/plain; version=0.0.4");

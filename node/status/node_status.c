@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/rt/sm.h"
 #include "node/config/kubelet_config.h"
+#include "node/csi/csi.h"
 #include "node/devices/devices.h"
 #include "node/ground/api_call.h"
 #include "node/ground/files.h"
@@ -252,6 +253,8 @@ static struct json *build_status(struct node_status *s, struct arena *a)
 	        "Port", n->kubelet_port);
 	json_set(a, st, "nodeInfo", node_info(s, a));
 	json_set(a, st, "images", images_status(n, a));
+	struct json *in_use = csi_volumes_in_use(n->csi, a);
+	json_set(a, st, "volumesInUse", in_use->count ? in_use : json_new(a, JSON_NULL));
 	return st;
 }
 
@@ -516,6 +519,7 @@ static void node_seen(void *arg, struct informer_object *o)
 	struct node_status *s = arg;
 	struct node *n = s->n;
 	struct err err = ERR_INIT;
+	csi_node_changed(n->csi, json_find(informer_text(o), "metadata", "uid", NULL));
 	struct strbuf cidrs = STRBUF_INIT;
 	read_pod_cidrs(informer_text(o), &cidrs);
 	bool is_news = cidrs.len && !(n->pod_cidr && slice_is(strbuf_slice(&cidrs), n->pod_cidr));

@@ -4,7 +4,7 @@
  * known
  *
  * Everything else is an error that says what is waited for, in upstream's words; the pod is tried again later, with all
- * that is not known yet. Volumes that lie on this host are built: hostPath and local.
+ * that is not known yet. Volumes that lie on this host are built, hostPath and local, and those of CSI drivers (csi/).
  *
  * Upstream: pkg/kubelet/volumemanager/populator (getPVCExtractPV, getPVSpec). */
 #include "node/volume/claims.h"
@@ -12,6 +12,7 @@
 #include "api/machinery/rules/volume_binding.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "node/csi/csi.h"
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
@@ -26,7 +27,8 @@ struct entry {
 	const char *claim, *pv; /* names */
 	bool is_own, is_known;  /* own: made for this pod alone */
 	const char *claim_uid;
-	struct slice pv_text;
+	struct slice pv_text, claim_text;
+	struct arena arena; /* of what was asked for last */
 };
 
 struct claims {
@@ -35,6 +37,7 @@ struct claims {
 	struct entry *entries;
 	size_t count;
 	struct err *err; /* of the asking under way */
+	bool is_refresh;
 	void (*begun)(void *arg);
 	void (*answered)(void *arg);
 	void *arg;
@@ -79,6 +82,8 @@ void claims_free(struct claims *c)
 {
 	if (!c)
 		return;
+	for (size_t i = 0; i < c->count; i++)
+		arena_release(&c->entries[i].arena);
 	arena_release(&c->arena);
 	free(c);
 }
@@ -102,7 +107,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct entry *e, const ch
 	va_start(args, fmt);
 	vsnprintf(why, sizeof why, fmt, args);
 	va_end(args);
-	if (!c->err->code)
+	if (!c->err->code && !(c->is_refresh && e->is_known))
 		err_set(c->err, ERR_UNAVAILABLE,
 		        "Unable to attach or mount volumes: unmounted volumes=[%.*s], unattached volumes=[], failed to "
 		        "process "
@@ -123,13 +128,36 @@ static bool is_used_as_block(const struct json *spec, struct slice volume)
 	return false;
 }
 
+/* Of a driver: where it will lie is known before it does. */
+static void know_csi(struct entry *e, const struct volume_view *v, const struct json *pv)
+{
+	struct claims *c = e->claims;
+	e->source.pv = pv;
+	e->source.object = json_parse(&e->arena, e->claim_text, NULL, NULL);
+	if (e->is_known)
+		return;
+	e->is_known = e->source.is_csi = true;
+	e->source.is_block = v->is_block;
+	e->source.type = "";
+	struct csi_wish wish = {.pod = c->pod,
+	        .volume = e->source.volume,
+	        .source = json_path(pv, "spec", "csi", NULL),
+	        .pv = pv,
+	        .is_block = v->is_block};
+	e->source.path = csi_mount_path(c->pod->n->csi, &wish, &c->arena);
+}
+
 static void know(struct entry *e, const struct volume_view *v)
 {
 	struct arena *a = &e->claims->arena;
-	struct json *spec = json_get(json_parse(a, v->text, NULL, NULL), "spec"), *local = json_get(spec, "local"),
-	            *host = json_get(spec, "hostPath");
+	struct json *pv = json_parse(&e->arena, v->text, NULL, NULL);
+	if (json_path(pv, "spec", "csi", NULL)) {
+		know_csi(e, v, pv);
+		return;
+	}
+	struct json *spec = json_get(pv, "spec"), *local = json_get(spec, "local"), *host = json_get(spec, "hostPath");
 	if (!local && !host) {
-		fail(e, "PV %s is of a kind that is not built yet: hostPath and local are", e->pv);
+		fail(e, "PV %s is of a kind that is not built yet: hostPath, local and csi are", e->pv);
 		return;
 	}
 	e->is_known = true;
@@ -161,7 +189,7 @@ static void take_volume(struct entry *e, struct slice text)
 	struct claims *c = e->claims;
 	struct volume_view v;
 	bool as_block = is_used_as_block(c->pod->spec, e->source.volume);
-	e->pv_text = slice_of(keep(&c->arena, text));
+	e->pv_text = slice_of(keep(&e->arena, text));
 	volume_view_read(e->pv_text, &v);
 	if (!v.has_claim || !slice_is(v.claim_uid, e->claim_uid)) {
 		fail(e, "failed to fetch PV %s from API server: its claimRef is of another claim", e->pv);
@@ -216,8 +244,9 @@ static void take_claim(struct entry *e, struct slice text)
 	} else if (!slice_is(v.phase, "Bound") || !v.volume.len) {
 		fail(e, "PVC is not bound");
 	} else {
-		e->pv = keep(&c->arena, v.volume);
-		e->claim_uid = keep(&c->arena, v.uid);
+		e->pv = keep(&e->arena, v.volume);
+		e->claim_uid = keep(&e->arena, v.uid);
+		e->claim_text = slice_of(keep(&e->arena, text));
 		c->begun(c->arg);
 		api_send(p->n, "GET", NULL, SLICE_NULL, got_volume, e, "/api/v1/persistentvolumes/%s", e->pv);
 	}
@@ -234,19 +263,24 @@ static void got_claim(void *arg, int status, struct slice body, const struct err
 	c->answered(c->arg);
 }
 
-void claims_ask(struct claims *c, struct err *err, void (*begun)(void *arg), void (*answered)(void *arg), void *arg)
+void claims_ask(struct claims *c, bool is_refresh, struct err *err, void (*begun)(void *arg),
+        void (*answered)(void *arg), void *arg)
 {
 	struct pod *p = c->pod;
 	LOOP_CHECK_OWNER(p->n->loop);
 	c->err = err;
+	c->is_refresh = is_refresh;
 	c->begun = begun;
 	c->answered = answered;
 	c->arg = arg;
 	for (size_t i = 0; i < c->count; i++) {
-		if (c->entries[i].is_known)
+		struct entry *e = &c->entries[i];
+		if (e->is_known && !e->source.is_csi)
 			continue;
+		e->source.pv = e->source.object = NULL;
+		arena_release(&e->arena);
 		begun(arg);
-		api_send(p->n, "GET", NULL, SLICE_NULL, got_claim, &c->entries[i],
-		        "/api/v1/namespaces/%s/persistentvolumeclaims/%s", p->ns, c->entries[i].claim);
+		api_send(p->n, "GET", NULL, SLICE_NULL, got_claim, e, "/api/v1/namespaces/%s/persistentvolumeclaims/%s",
+		        p->ns, e->claim);
 	}
 }

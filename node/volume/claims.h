@@ -14,8 +14,11 @@ struct claims *claims_new(struct pod *p);
 void claims_free(struct claims *c); /* NULL is fine; nothing may be open */
 
 /* Asks for those that are not known yet. `begun` is called for each question, now; `answered` for each answer, later:
- * the first error is in *err by then. What was bound once is not asked for again: a claim never changes its volume. */
-void claims_ask(struct claims *c, struct err *err, void (*begun)(void *arg), void (*answered)(void *arg), void *arg);
+ * the first error is in *err by then. What was bound once is not asked for again, for a claim never
+ * changes its volume; but those of drivers are, for they may grow. With `is_refresh` the pod
+ * has all its volumes, and nothing that fails is an error. */
+void claims_ask(struct claims *c, bool is_refresh, struct err *err, void (*begun)(void *arg),
+        void (*answered)(void *arg), void *arg);
 
 /* A claim's volume on this host, as the pod uses it. Any thread while the pod's operation is open. */
 struct claim_source {
@@ -26,6 +29,10 @@ struct claim_source {
 	bool is_local; /* a local volume: fsGroup counts */
 	bool is_block; /* for volumeDevices */
 	bool is_read_only;
+	/* Of a driver: the PersistentVolume and the claim, as they were last asked for. They live until claims_ask(),
+	 * and are NULL when that has failed. */
+	bool is_csi;
+	const struct json *pv, *object;
 };
 /* NULL: no claim's, or not bound yet. */
 const struct claim_source *claims_find(const struct claims *c, struct slice volume);

@@ -3,13 +3,14 @@
  *
  *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old, and for claims
  *     pool:  make folders, mount tmpfs, check host paths, write files (atomic_writer.h)
+ *     loop:  drivers mount theirs (csi/)
  *     loop:  done(p, err); the next refresh is set for pods whose files may change
  *
  * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found
  * again through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
  *
- * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected, and claims that are bound to
- * volumes of this host (claims.h). All other kinds fail with an error that says so. */
+ * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected, csi, and claims that are bound
+ * to volumes of this host or of CSI drivers (claims.h). All other kinds fail with an error that says so. */
 #include "node/volume/volume.h"
 
 #include "base/check.h"
@@ -17,21 +18,20 @@
 #include "api/machinery/codec/resource_list.h"
 #include "base/base64.h"
 #include "base/log.h"
+#include "node/csi/csi.h"
 #include "node/ground/api_call.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
-#include "node/ground/mount_pins.h"
 #include "node/ground/node_record.h"
-#include "node/ground/pod_map.h"
 #include "node/ground/pod_fields.h"
 #include "node/ground/pod_record.h"
 #include "node/ground/refs.h"
 #include "node/ground/times.h"
 #include "node/volume/atomic_writer.h"
 #include "node/volume/claims.h"
-#include "node/volume/group.h"
+#include "node/volume/unmount.h"
+#include "node/ground/group.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,9 +50,17 @@ struct token {
 	struct volumes *volumes;
 };
 
-/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> READY --> ASKING ..., or back to NONE when the first
- * set-up fails; from NONE and READY to TAKING_DOWN, which frees the record or, when the pool is full, goes back. */
-enum volumes_state { VOLUMES_NONE, VOLUMES_ASKING, VOLUMES_WRITING, VOLUMES_READY, VOLUMES_TAKING_DOWN };
+/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> MOUNTING (drivers) --> READY --> ASKING ..., or back to
+ * NONE when the first set-up fails; from NONE and READY to TAKING_DOWN (drivers, then the pool), which frees the record
+ * or, when that fails, goes back. */
+enum volumes_state {
+	VOLUMES_NONE,
+	VOLUMES_ASKING,
+	VOLUMES_WRITING,
+	VOLUMES_MOUNTING,
+	VOLUMES_READY,
+	VOLUMES_TAKING_DOWN
+};
 
 struct volumes {
 	struct pod *pod;
@@ -66,7 +74,7 @@ struct volumes {
 	size_t tokens_count;
 	bool were_ready; /* once: what fails later is a refresh */
 	bool is_first;   /* nothing of the pod runs yet: what is done to volumes once is done now */
-	unsigned open;   /* questions */
+	unsigned open;   /* questions, or mounts */
 	struct err err;
 	void (*done)(struct pod *p, const struct err *err);
 	const char *dir; /* of the pod, for the pool */
@@ -77,13 +85,14 @@ static bool holds(const struct sm *m, int before)
 {
 	const struct volumes *v = CONTAINER_OF(m, struct volumes, sm);
 	return (sm_state(m) != VOLUMES_READY || v->were_ready) && (sm_state(m) != VOLUMES_NONE || !v->were_ready) &&
-	       (sm_state(m) == VOLUMES_ASKING || !v->open);
+	       (sm_state(m) == VOLUMES_ASKING || sm_state(m) == VOLUMES_MOUNTING || !v->open);
 }
 
 static const struct sm_state states[] = {
         [VOLUMES_NONE] = {"none", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
         [VOLUMES_ASKING] = {"asking", SM_TO(VOLUMES_WRITING) | SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
-        [VOLUMES_WRITING] = {"writing", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_WRITING] = {"writing", SM_TO(VOLUMES_MOUNTING) | SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
+        [VOLUMES_MOUNTING] = {"mounting", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
         [VOLUMES_READY] = {"ready", SM_TO(VOLUMES_ASKING) | SM_TO(VOLUMES_TAKING_DOWN)},
         [VOLUMES_TAKING_DOWN] = {"taking-down", SM_TO(VOLUMES_NONE) | SM_TO(VOLUMES_READY)},
 };
@@ -111,6 +120,26 @@ static struct json *find_volume(const struct pod *p, struct slice name)
 	return NULL;
 }
 
+/* A volume of a driver's: inline, or by a claim. */
+static bool wish_of(const struct pod *p, const struct json *volume, struct csi_wish *ret)
+{
+	struct slice name = json_get_str(volume, "name");
+	const struct claim_source *claim = p->volumes ? claims_find(p->volumes->claims, name) : NULL;
+	const struct json *own = json_get(volume, "csi");
+	*ret = (struct csi_wish){.pod = (struct pod *)p, .volume = name};
+	if (own) {
+		ret->source = own;
+		ret->is_read_only = json_get_bool(own, "readOnly", false);
+	} else if (claim && claim->is_csi && claim->pv) {
+		ret->source = json_path(claim->pv, "spec", "csi", NULL);
+		ret->pv = claim->pv;
+		ret->claim = claim->object;
+		ret->is_block = claim->is_block;
+		ret->is_read_only = claim->is_read_only;
+	}
+	return ret->source != NULL;
+}
+
 const char *volume_host_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only)
 {
 	struct json *v = find_volume(p, name);
@@ -119,6 +148,11 @@ const char *volume_host_path(const struct pod *p, struct arena *a, struct slice 
 	if (claim) {
 		*ret_read_only = claim->is_read_only;
 		return claim->is_block ? NULL : arena_strdup(a, claim->path);
+	}
+	struct csi_wish wish;
+	if (v && json_get(v, "csi") && wish_of(p, v, &wish)) {
+		*ret_read_only = wish.is_read_only;
+		return csi_mount_path(p->n->csi, &wish, a);
 	}
 	*ret_read_only = kind && strcmp(kind[0], "emptyDir") != 0 && strcmp(kind[0], "hostPath") != 0;
 	if (!kind)
@@ -423,6 +457,8 @@ static int make_volume(struct build *b, const struct json *volume)
 		return err_set(b->err, ERR_INVAL, "fsGroup %lld is no group", (long long)gid);
 	bool read_only;
 	const struct claim_source *claim = claims_find(b->volumes->claims, name);
+	if ((claim && claim->is_csi) || json_get(volume, "csi"))
+		return 0; /* its driver's, once this is done */
 	if (claim)
 		return check_claim(b, claim, gid);
 	if (!kind)
@@ -540,9 +576,39 @@ static void setup_end(struct volumes *v)
 	closing_part_done(&n->parts);
 }
 
+static void mounted(void *arg, const struct err *err)
+{
+	struct volumes *v = arg;
+	if (err && !v->err.code)
+		v->err = *err;
+	if (--v->open == 0)
+		setup_end(v);
+}
+
+/* Those of drivers, all at once: each by its own driver, which the others do not wait for. A pod that has its volumes
+ * waits for none. */
 static void setup_done(struct errand *e)
 {
-	setup_end(CONTAINER_OF(e, struct volumes, errand));
+	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
+	struct csi_wish wish;
+	if (v->err.code) {
+		setup_end(v);
+		return;
+	}
+	sm_move(&v->sm, VOLUMES_MOUNTING);
+	v->open = 1;
+	JSON_FOREACH (it, json_get(v->pod->spec, "volumes")) {
+		if (!wish_of(v->pod, it, &wish))
+			continue;
+		v->refreshes = true; /* it may grow, or want new tokens */
+		if (v->were_ready) {
+			csi_refresh(v->pod->n->csi, &wish);
+			continue;
+		}
+		v->open++;
+		csi_mount(v->pod->n->csi, &wish, mounted, v);
+	}
+	mounted(v, NULL);
 }
 
 static void finish_step(struct volumes *v)
@@ -576,15 +642,21 @@ static void step_on_loop(struct loop_task *t)
 	finish_step(CONTAINER_OF(t, struct volumes, task));
 }
 
+static struct volumes *new_volumes(struct pod *p)
+{
+	struct volumes *v = p->volumes = xcalloc(1, sizeof *v);
+	v->pod = p;
+	sm_init(&v->sm, &machine, VOLUMES_NONE, p->name);
+	return v;
+}
+
 void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err))
 {
 	LOOP_CHECK_OWNER(p->n->loop);
 	CHECK(done && p->spec && p->operations);
 	struct volumes *v = p->volumes;
 	if (!v) {
-		v = p->volumes = xcalloc(1, sizeof *v);
-		v->pod = p;
-		sm_init(&v->sm, &machine, VOLUMES_NONE, p->name);
+		v = new_volumes(p);
 		v->claims = claims_new(p);
 		v->tokens_count = each_token(v, false);
 		v->tokens = xcalloc(v->tokens_count + 1, sizeof *v->tokens);
@@ -602,7 +674,7 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	closing_hold(&p->n->parts);
 	each_token(v, true);
 	if (v->claims)
-		claims_ask(v->claims, &v->err, question_begun, question_answered, v);
+		claims_ask(v->claims, v->were_ready, &v->err, question_begun, question_answered, v);
 	v->task.run = step_on_loop;
 	loop_post(p->n->loop, &v->task);
 }
@@ -618,45 +690,6 @@ uint64_t volumes_refresh_ms(const struct pod *p)
 }
 
 /* ---- taking down ---- */
-
-/* It goes from the tree at once, and for good when whoever holds it lets go: the log says who. */
-static void detach(const char *point)
-{
-	struct strbuf pins = STRBUF_INIT;
-	mount_pins(point, &pins);
-	int rc = umount2(point, MNT_DETACH), e = errno;
-	log_warn("node", "a mount was in use when it was undone", "path=%s pinned_by=\"%s\" detached=%s", point,
-	        strbuf_cstr(&pins), rc == 0 ? "yes" : strerror(e));
-	strbuf_release(&pins);
-}
-
-/* Undoes every mount below dir, deepest (newest) first. */
-void volumes_unmount_below(const char *dir)
-{
-	CHECK(dir[0] == '/' && dir[1]);
-	size_t len, n = strlen(dir);
-	char *table = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, &len), **points = NULL;
-	size_t count = 0;
-	struct slice rest = {table, table ? len : 0};
-	while (rest.len) {
-		struct slice line = slice_cut(&rest, '\n');
-		for (int i = 0; i < 4; i++)
-			slice_cut(&line, ' ');
-		struct slice point = slice_cut(&line, ' ');
-		if (point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/') {
-			points = xrealloc(points, (count + 1) * sizeof *points);
-			points[count++] = xmemdup(point.ptr, point.len);
-		}
-	}
-	while (count) {
-		char *point = points[--count];
-		if (umount2(point, 0) != 0 && errno == EBUSY)
-			detach(point);
-		free(point);
-	}
-	free(points);
-	free(table);
-}
 
 static void teardown_on_pool(struct errand *e)
 {
@@ -677,20 +710,32 @@ static void teardown_done(struct errand *e)
 	done(p, NULL);
 }
 
+static void drivers_undid(struct pod *p, const struct err *err)
+{
+	struct volumes *v = p->volumes;
+	struct err busy = ERR_INIT;
+	if (!err && errand_start(p->n, &v->errand, teardown_on_pool, teardown_done))
+		return;
+	if (!err)
+		err_set(&busy, ERR_BUSY, "too much blocking work is queued");
+	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+	v->done(p, err ? err : &busy);
+}
+
+bool volumes_are_there(const struct pod *p)
+{
+	return p->volumes || csi_has_uses(p->n->csi, p->uid);
+}
+
 void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct err *err))
 {
 	LOOP_CHECK_OWNER(p->n->loop);
-	CHECK(done && p->volumes && p->operations);
-	struct volumes *v = p->volumes;
+	CHECK(done && p->operations);
+	struct volumes *v = p->volumes ? p->volumes : new_volumes(p);
 	v->done = done;
 	v->dir = pod_dir(p, &v->arena);
 	sm_move(&v->sm, VOLUMES_TAKING_DOWN);
-	if (!errand_start(p->n, &v->errand, teardown_on_pool, teardown_done)) {
-		struct err err = ERR_INIT;
-		sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
-		err_set(&err, ERR_BUSY, "too much blocking work is queued");
-		done(p, &err);
-	}
+	csi_unmount_pod(p->n->csi, p, drivers_undid);
 }
 
 void volumes_free(struct volumes *v)
@@ -703,62 +748,4 @@ void volumes_free(struct volumes *v)
 	claims_free(v->claims);
 	arena_release(&v->arena);
 	free(v);
-}
-
-/* ---- orphans ---- */
-
-struct orphans {
-	struct errand errand;
-	struct arena arena;
-	const char **dirs;
-	size_t count;
-};
-
-static void orphans_on_pool(struct errand *e)
-{
-	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
-	for (size_t i = 0; i < o->count; i++) {
-		volumes_unmount_below(o->dirs[i]);
-		file_remove_tree(o->dirs[i]);
-	}
-}
-
-static void orphans_done(struct errand *e)
-{
-	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
-	if (o->count)
-		log_info("node", "removed folders of pods that are no more", "count=%zu", o->count);
-	arena_release(&o->arena);
-	free(o);
-}
-
-static void collect(struct node *n, struct orphans *o, const char *parent)
-{
-	DIR *d = opendir(parent);
-	for (struct dirent *e; d && (e = readdir(d));) {
-		const char *uid = strrchr(e->d_name, '_'); /* log folders are NS_NAME_UID */
-		uid = uid ? uid + 1 : e->d_name;
-		if (e->d_name[0] == '.' || node_pod(n, slice_of(uid)))
-			continue;
-		const char **dirs = ARENA_ARRAY(&o->arena, const char *, o->count + 1);
-		if (o->count)
-			memcpy(dirs, o->dirs, o->count * sizeof *dirs);
-		o->dirs = dirs;
-		o->dirs[o->count++] = arena_printf(&o->arena, "%s/%s", parent, e->d_name);
-	}
-	if (d)
-		closedir(d);
-}
-
-void volumes_remove_orphans(struct node *n)
-{
-	LOOP_CHECK_OWNER(n->loop);
-	CHECK(node_is_server_known(n));
-	struct orphans *o = xcalloc(1, sizeof *o);
-	collect(n, o, n->pods_dir);
-	collect(n, o, n->logs_dir);
-	if (!errand_start(n, &o->errand, orphans_on_pool, orphans_done)) {
-		arena_release(&o->arena);
-		free(o);
-	}
 }

@@ -14,14 +14,12 @@ struct volumes;
 void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err));
 bool volumes_are_ready(const struct pod *p);
 uint64_t volumes_refresh_ms(const struct pod *p); /* loop time of the next refresh; 0: never */
+bool volumes_are_there(const struct pod *p);      /* of this process or an earlier one: to be taken down */
 void volumes_teardown(struct pod *p, void (*done)(struct pod *p, const struct err *err));
 /* Where a volume lies on the host; NULL when there is none of that name. */
 const char *volume_host_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only);
 /* The same of a volume that is a block device, which has no other path. */
 const char *volume_device_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only);
-void volumes_unmount_below(const char *dir); /* undoes every mount below it; blocks; any thread */
-void volumes_free(struct volumes *v);        /* NULL is fine */
-/* At start: unmounts and removes folders of pods that are no more. */
-void volumes_remove_orphans(struct node *n);
+void volumes_free(struct volumes *v); /* NULL is fine */
 
 #endif

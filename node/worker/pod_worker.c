@@ -24,6 +24,7 @@
 #include "node/ground/times.h"
 #include "node/probe/probe.h"
 #include "node/runtime/view.h"
+#include "node/volume/unmount.h"
 #include "node/volume/volume.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_place_int.h"
@@ -267,13 +268,25 @@ static void volumes_done(struct pod *p, const struct err *err)
 {
 	if (!err) {
 		retry_succeeded(&p->bring_up);
+	} else if (err->code == ERR_BUSY) { /* an attachment is waited for, or a thread */
+		pod_bring_up_failed(p);
 	} else if (err->code != ERR_CANCELED) {
-		pod_event(p, NULL, true, "FailedMount", "%s", err->msg);
+		bool is_block = strncmp(err->msg, "MapVolume.", 10) == 0;
+		pod_event(p, NULL, true, is_block ? "FailedMapVolume" : "FailedMount", "%s", err->msg);
 		if (pod_bring_up_failed(p))
 			log_warn("node", "cannot set up volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
 			        p->bring_up.failures, err->msg);
 	}
 	pod_end(p);
+}
+
+void pod_volumes_may_go_on(struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	if (pod_state(p) != POD_RUNNING || volumes_are_ready(p) || p->operations)
+		return;
+	retry_succeeded(&p->bring_up);
+	pod_tick(p);
 }
 
 static void refs_done_then_volumes(struct pod *p, const struct err *err)
@@ -569,7 +582,7 @@ static struct pod_world world_of(const struct pod *p)
 	        .now_ns = time_now_ns(),
 	        .runtime_ready = n->runtime_ready,
 	        .network_ready = n->network_ready,
-	        .has_volumes = p->volumes,
+	        .has_volumes = volumes_are_there(p),
 	        .volumes_ready = volumes_are_ready(p),
 	        .volumes_refresh_ms = volumes_refresh_ms(p)};
 }

@@ -333,7 +333,10 @@ install_scripts() {
 	rmdir /var/lib/cni/results /var/lib/cni/networks /var/lib/cni 2>/dev/null
 	plugins=/var/lib/kubelet/device-plugins # where device plugins look for any kubelet
 	[ ! -e "$plugins/k3x_checkpoint" ] || rm -f "$plugins/k3x_checkpoint" "$plugins/kubelet.sock"
-	rmdir "$plugins" /var/lib/kubelet 2>/dev/null
+	for folder in /var/lib/kubelet/pods /var/lib/kubelet/plugins/kubernetes.io; do # what is remembered of CSI volumes
+		[ ! -d "$folder" ] || find "$folder" -xdev -depth \( -name vol_data.json -o -type l \) -delete -o -type d -empty -delete
+	done
+	rmdir "$plugins" /var/lib/kubelet/plugins_registry /var/lib/kubelet/plugins /var/lib/kubelet 2>/dev/null
 	[ -n "$(ls -A /var/log/containers 2>/dev/null)" ] || rmdir /var/log/containers 2>/dev/null
 	[ -n "$(ls -A /var/log/pods 2>/dev/null)" ] || rmdir /var/log/pods 2>/dev/null
 	share=${bin%/bin}/share

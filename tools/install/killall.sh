@@ -84,8 +84,10 @@ for shim in $(pids_with "-address $socket"); do
 done
 is_called "$containerd" containerd && stop_pid "$containerd" 10
 
-# Mounts, deepest first.
-awk -v a="$state/" -v b="$data/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
+# Mounts, deepest first; of the default folder those of CSI drivers too, which lie where every driver has them.
+drivers=$data/
+[ "$data" != /var/lib/k3x ] || drivers=/var/lib/kubelet/
+awk -v a="$state/" -v b="$data/" -v c="$drivers" 'index($5, a) == 1 || index($5, b) == 1 || (index($5, c) == 1 && $5 ~ /\/kubernetes\.io[~\/]csi\//) { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
 	umount "$m" 2>/dev/null || umount -l "$m" 2>/dev/null
 done
 

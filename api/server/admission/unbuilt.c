@@ -1,22 +1,14 @@
-/* Unbuilt: objects that are stored and that nothing here acts on yet come with a warning, so that nobody takes a policy
- * for enforced or waits for what nobody provides. A row goes when its part is built. */
+/* Unbuilt: what is stored and nothing here acts on yet comes with a warning, so that nobody waits for what nobody
+ * provides. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/call.h"
 #include "base/check.h"
 
-static const char not_acted_on[] = "nothing acts on it yet";
-
-static const struct {
-	const char *group, *plural, *what;
-} rows[] = {
-        {"storage.k8s.io", "volumeattachments", not_acted_on},
-};
-
 static bool is_built_volume(const struct json *volume)
 {
 	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected",
-	        "persistentVolumeClaim", "ephemeral"};
+	        "persistentVolumeClaim", "ephemeral", "csi"};
 	for (size_t i = 0; i < COUNT_OF(built); i++)
 		if (json_get(volume, built[i]))
 			return true;
@@ -36,10 +28,6 @@ static void warn_of_volumes(struct admission *a)
 int warn_of_unbuilt(struct admission *a, struct err *err)
 {
 	const struct resource *r = a->resource;
-	for (size_t i = 0; i < COUNT_OF(rows); i++)
-		if (strcmp(r->plural, rows[i].plural) == 0 && strcmp(r->group, rows[i].group) == 0)
-			call_warn(a->call, arena_printf(a->arena, "%s%s%s \"%.*s\" is stored, but %s", r->plural,
-			                           *r->group ? "." : "", r->group, SLICE_FMT(a->name), rows[i].what));
 	if (resource_has(r, KIND_IS_POD) && a->operation == ADMISSION_CREATE)
 		warn_of_volumes(a);
 	if (strcmp(r->plural, "statefulsets") == 0 &&

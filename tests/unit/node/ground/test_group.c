@@ -1,7 +1,7 @@
 /* A volume's files given to a group: all of them, nothing that a link points to, and once. */
 #include "tests/unit/unit.h"
 
-#include "node/volume/group.h"
+#include "node/ground/group.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>

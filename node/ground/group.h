@@ -1,6 +1,6 @@
 /* A volume's files given to the pod's group. Blocks; any thread. */
-#ifndef K3X_NODE_VOLUME_GROUP_H
-#define K3X_NODE_VOLUME_GROUP_H
+#ifndef K3X_NODE_GROUND_GROUP_H
+#define K3X_NODE_GROUND_GROUP_H
 
 #include "base/err.h"
 

@@ -1,7 +1,7 @@
 /* See group.h. Another pod may have the volume at the same moment, and put a link in the place of a file or a directory
  * between a look and a change: so nothing is named twice. Each entry is opened without following links, below the
  * directory that is open already, and looked at and changed by that descriptor alone. */
-#include "node/volume/group.h"
+#include "node/ground/group.h"
 
 #include "base/check.h"
 

@@ -1,0 +1,115 @@
+/* See unmount.h. Mounts are found in /proc/self/mountinfo, so that a restart of ours forgets none. What a CSI driver
+ * has mounted is its own to undo: nothing here touches it, and the folders of a pod that a driver still holds something
+ * of stay until csi_callbacks.pod_is_clean. */
+#include "node/volume/unmount.h"
+
+#include "base/check.h"
+#include "base/log.h"
+#include "node/csi/csi.h"
+#include "node/ground/errand.h"
+#include "node/ground/files.h"
+#include "node/ground/mount_pins.h"
+#include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+/* It goes from the tree at once, and for good when whoever holds it lets go: the log says who. */
+static void detach(const char *point)
+{
+	struct strbuf pins = STRBUF_INIT;
+	mount_pins(point, &pins);
+	int rc = umount2(point, MNT_DETACH), e = errno;
+	log_warn("node", "a mount was in use when it was undone", "path=%s pinned_by=\"%s\" detached=%s", point,
+	        strbuf_cstr(&pins), rc == 0 ? "yes" : strerror(e));
+	strbuf_release(&pins);
+}
+
+/* Undoes every mount below dir, deepest (newest) first, but those of CSI drivers, which are theirs to undo. */
+void volumes_unmount_below(const char *dir)
+{
+	CHECK(dir[0] == '/' && dir[1]);
+	size_t len, n = strlen(dir);
+	char *table = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, &len), **points = NULL;
+	size_t count = 0;
+	struct slice rest = {table, table ? len : 0};
+	while (rest.len) {
+		struct slice line = slice_cut(&rest, '\n');
+		for (int i = 0; i < 4; i++)
+			slice_cut(&line, ' ');
+		struct slice point = slice_cut(&line, ' ');
+		if (!csi_is_path(point) && point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/') {
+			points = xrealloc(points, (count + 1) * sizeof *points);
+			points[count++] = xmemdup(point.ptr, point.len);
+		}
+	}
+	while (count) {
+		char *point = points[--count];
+		if (umount2(point, 0) != 0 && errno == EBUSY)
+			detach(point);
+		free(point);
+	}
+	free(points);
+	free(table);
+}
+
+/* ---- orphans ---- */
+
+struct orphans {
+	struct errand errand;
+	struct arena arena;
+	const char **dirs;
+	size_t count;
+};
+
+static void orphans_on_pool(struct errand *e)
+{
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
+	for (size_t i = 0; i < o->count; i++) {
+		volumes_unmount_below(o->dirs[i]);
+		file_remove_tree(o->dirs[i]);
+	}
+}
+
+static void orphans_done(struct errand *e)
+{
+	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
+	if (o->count)
+		log_info("node", "removed folders of pods that are no more", "count=%zu", o->count);
+	arena_release(&o->arena);
+	free(o);
+}
+
+static void collect(struct node *n, struct orphans *o, const char *parent)
+{
+	DIR *d = opendir(parent);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		const char *uid = strrchr(e->d_name, '_'); /* log folders are NS_NAME_UID */
+		uid = uid ? uid + 1 : e->d_name;
+		if (e->d_name[0] == '.' || node_pod(n, slice_of(uid)) || csi_has_uses(n->csi, uid))
+			continue;
+		const char **dirs = ARENA_ARRAY(&o->arena, const char *, o->count + 1);
+		if (o->count)
+			memcpy(dirs, o->dirs, o->count * sizeof *dirs);
+		o->dirs = dirs;
+		o->dirs[o->count++] = arena_printf(&o->arena, "%s/%s", parent, e->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+void volumes_remove_orphans(struct node *n)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	CHECK(node_is_server_known(n));
+	struct orphans *o = xcalloc(1, sizeof *o);
+	collect(n, o, n->pods_dir);
+	collect(n, o, n->logs_dir);
+	if (!errand_start(n, &o->errand, orphans_on_pool, orphans_done)) {
+		arena_release(&o->arena);
+		free(o);
+	}
+}
