@@ -55,8 +55,7 @@ static void a_host_and_its_port_stand_as_in_a_url(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(a_host_and_its_port_stand_as_in_a_url),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(a_host_and_its_port_stand_as_in_a_url),
 	        cmocka_unit_test(good_ones_come_apart), cmocka_unit_test(bad_ones_are_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
