@@ -198,7 +198,7 @@ common six "IPv6"
 ip route add fd00:42::/64 via "$(field "pod/one" '{.status.hostIP}')" 2>/dev/null
 ip route add fd00:42:0:1::/64 via "$(field "pod/one" '{.status.hostIP}')" 2>/dev/null
 check_is "six: what leaves the cluster is seen as who it is" "$(six one)" "$(seen_outside)"
-check "six: a pod reaches the API" in_pod one sh -c 'echo no TLS | nc -w 3 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT'
+check "six: the API answers at its service's address, with a certificate for it" at a1 curl -s -o /dev/null -m 5 --cacert "$T/a1/agent/server-ca.crt" "https://[fd00:43::1]/livez"
 check_has "six: two families need two ranges" "this cluster is not configured for dual-stack services" \
 	"$(k s1 create -f - 2>&1 <<<$'---\n'"{apiVersion: v1, kind: Service, metadata: {name: single}, spec: {ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]}}")"
 [ -z "${KEEP:-}" ] || cp "$T"/*.log "$KEEP"

@@ -45,9 +45,17 @@ static void bad_ones_are_refused(void **state)
 	arena_release(&a);
 }
 
+static void a_host_and_its_port_stand_as_in_a_url(void **state)
+{
+	struct arena a = ARENA_INIT;
+	assert_string_equal(url_authority(&a, "10.0.0.1", 6443), "10.0.0.1:6443");
+	assert_string_equal(url_authority(&a, "fd00::1", 6443), "[fd00::1]:6443");
+	arena_release(&a);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest tests[] = {cmocka_unit_test(a_host_and_its_port_stand_as_in_a_url),
 	        cmocka_unit_test(good_ones_come_apart), cmocka_unit_test(bad_ones_are_refused)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

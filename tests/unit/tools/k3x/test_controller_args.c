@@ -44,6 +44,9 @@ static void values_are_taken(void **state)
 	assert_int_equal(got.terminated_pods_max, 2);
 	assert_int_equal(load("node-cidr-mask-size=20", NULL), 0);
 	assert_int_equal(got.node_mask_bits, 20);
+	assert_int_equal(load("node-cidr-mask-size-ipv4=22", "node-cidr-mask-size-ipv6=80"), 0);
+	assert_int_equal(got.node_mask_bits, 22);
+	assert_int_equal(got.node_mask_bits_v6, 80);
 }
 
 static void wrong_ones_are_named(void **state)
@@ -52,6 +55,7 @@ static void wrong_ones_are_named(void **state)
 	fails("node-monitor-grace-period", "is not a time");
 	fails("terminated-pod-gc-threshold=-1", "\"-1\" is not a number of pods");
 	fails("node-cidr-mask-size=8", "\"8\" is not a number of bits from 16 to 28");
+	fails("node-cidr-mask-size-ipv6=24", "\"24\" is not a number of bits from 64 to 120");
 	fails("node-eviction-rate=inf", "\"inf\"");
 	fails("node-eviction-rate=1e9", "\"1e9\"");
 	fails("node-eviction-rate=1.2.3", "\"1.2.3\"");
