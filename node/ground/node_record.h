@@ -30,6 +30,7 @@ struct node {
 	bool network_ready;              /* a CNI configuration is written */
 	bool is_shutting_down;           /* the machine goes down: no pods are taken */
 	unsigned pressures;              /* NODE_PRESSURE_*: it takes no pods that would add to it */
+	uint64_t preemptions;            /* pods that ended for critical ones */
 	const char *pod_cidr;            /* NULL until the control plane gave one */
 	bool closing;
 	unsigned image_servings; /* to other nodes, under way */

@@ -63,6 +63,7 @@ struct pod {
 	int64_t grace_s;        /* for stopping all of it */
 	uint64_t stop_began_ms; /* loop time; 0: it did not */
 	bool is_admitted;       /* the node takes it, or took it before we came */
+	bool awaits_place;      /* others end so that it may run */
 	bool is_evicted;        /* it is ended for what it took */
 	int64_t evict_grace_s;  /* then: no more than that */
 	bool is_refused;        /* nothing of it was ever made here: its status is the reason alone */

@@ -216,6 +216,9 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 		if (s->form == STATS_METRICS)
 			strbuf_addf(
 			        &b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", s->n->pods.count);
+		if (s->form == STATS_METRICS)
+			strbuf_addf(&b, "# TYPE kubelet_preemptions counter\nkubelet_preemptions %llu\n",
+			        (unsigned long long)s->n->preemptions);
 		if (s->form == STATS_METRICS && s->n->eviction)
 			eviction_metrics_write(s->n->eviction, &b);
 		if (s->form == STATS_METRICS && s->n->o.more_metrics)

@@ -227,7 +227,9 @@ static void add_disruption(struct pod *p, struct arena *a, struct json *status)
 	struct json *list = json_need(a, status, "conditions", JSON_ARRAY);
 	add_condition(p, a, list, "DisruptionTarget", true, NULL, NULL);
 	json_set_cstr(a, list->last, "reason", "TerminationByKubelet");
-	json_set_cstr(a, list->last, "message", p->end_message);
+	json_set_cstr(a, list->last, "message",
+	        strcmp(p->end_reason, "Preempting") == 0 ? "Pod was preempted by Kubelet to accommodate a critical pod."
+	                                                 : p->end_message);
 }
 
 /* ---- the whole ---- */

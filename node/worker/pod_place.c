@@ -14,10 +14,10 @@
 #include <stdlib.h>
 
 /* The scheduler gives a place away again when its pod's status says that it is over, which may be before the last of it
- * is taken down. */
+ * is taken down. Who waits for others to go has what they leave: nobody else may come between. */
 static bool holds_its_place(const struct pod *p)
 {
-	if (!p->spec || !p->in_api || !p->is_admitted || pod_state(p) >= POD_FINISHED)
+	if (!p->spec || !p->in_api || pod_state(p) >= POD_FINISHED || !(p->is_admitted || p->awaits_place))
 		return false;
 	if (pod_state(p) == POD_RUNNING || p->is_deleting)
 		return true;
@@ -29,18 +29,26 @@ static bool holds_its_place(const struct pod *p)
 	return false;
 }
 
-/* The specs of the pods that have a place here already. */
-static const struct json **specs_of_others(const struct pod *p, struct arena *a, size_t *ret_count)
+/* For whom place is made already takes nobody else's, and is nobody's victim. */
+static bool gives_place_up(const struct pod *p)
+{
+	return p->is_deleting || p->end_reason || pod_state(p) != POD_RUNNING;
+}
+
+/* The pods that have a place here already, and what the rules are to know of them. */
+static struct pod **find_others(const struct pod *p, struct admit_other **ret, struct arena *a, size_t *ret_count)
 {
 	size_t count, kept = 0;
 	struct pod **pods = node_pods(p->n, &count);
-	const struct json **specs = ARENA_ARRAY(a, const struct json *, count + 1);
+	*ret = ARENA_ARRAY(a, struct admit_other, count + 1);
 	for (size_t i = 0; i < count; i++)
-		if (pods[i] != p && holds_its_place(pods[i]))
-			specs[kept++] = pods[i]->spec;
-	free(pods);
+		if (pods[i] != p && holds_its_place(pods[i])) {
+			(*ret)[kept] = (struct admit_other){
+			        pods[i]->spec, pods[i]->is_static || pods[i]->awaits_place, gives_place_up(pods[i])};
+			pods[kept++] = pods[i];
+		}
 	*ret_count = kept;
-	return specs;
+	return pods;
 }
 
 static struct admit_node node_as_it_is(const struct node *n)
@@ -59,14 +67,19 @@ static struct admit_node node_as_it_is(const struct node *n)
 	return node;
 }
 
-bool pod_place_ask(const struct pod *p, struct arena *a, struct admit_refusal *ret)
+bool pod_place_ask(const struct pod *p, struct arena *a, struct pod_place *ret)
 {
 	struct admit_node node = node_as_it_is(p->n);
+	struct admit_other *others;
 	size_t count;
 	LOOP_CHECK_OWNER(p->n->loop);
 	if (!node.is_known && !p->is_static)
 		return false;
-	const struct json *const *others = specs_of_others(p, a, &count);
-	*ret = pod_admit(a, p->spec, p->is_static, others, count, &node);
+	struct pod **pods = find_others(p, &others, a, &count);
+	ret->verdict = pod_admit(a, p->spec, p->is_static, others, count, &node);
+	ret->victims = ARENA_ARRAY(a, struct pod *, ret->verdict.victims_count + 1);
+	for (size_t i = 0; i < ret->verdict.victims_count; i++)
+		ret->victims[i] = pods[ret->verdict.victims[i]];
+	free(pods);
 	return true;
 }

@@ -6,7 +6,12 @@
 
 struct pod;
 
+struct pod_place {
+	struct admit_verdict verdict;
+	struct pod **victims; /* verdict.victims_count of them: they are to end before it may run */
+};
+
 /* Against all pods that have one. False: the Node is not known yet, ask again; *ret is untouched then. */
-bool pod_place_ask(const struct pod *p, struct arena *a, struct admit_refusal *ret);
+bool pod_place_ask(const struct pod *p, struct arena *a, struct pod_place *ret);
 
 #endif

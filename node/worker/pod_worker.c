@@ -34,7 +34,14 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_GRACE_S = 30, STRAY_GRACE_S = 2, LATE_GRACE_S = 2, NETWORK_TOLD_MS = 5000, NODE_UNKNOWN_MS = 250 };
+enum {
+	DEFAULT_GRACE_S = 30,
+	STRAY_GRACE_S = 2,
+	LATE_GRACE_S = 2,
+	NETWORK_TOLD_MS = 5000,
+	NODE_UNKNOWN_MS = 250,
+	GRACE_S_MAX = INT32_MAX
+};
 
 static const struct retry_rule linger_rule = {50, 5000};
 enum { LINGERS_TO_STOP_AGAIN = 8 };
@@ -482,6 +489,16 @@ static void do_chore(struct pod *p, bool folders_too)
 
 /* ---- the machine ---- */
 
+/* A place is free again. */
+static void wake_who_awaits_place(struct node *n)
+{
+	MAP_FOREACH (it, &n->pods) {
+		struct pod *p = it->value;
+		if (p->awaits_place)
+			pod_wake(p, 1);
+	}
+}
+
 static void move(struct pod *p, const struct pod_step *step)
 {
 	if (step->end_reason && !p->end_reason) {
@@ -498,6 +515,7 @@ static void move(struct pod *p, const struct pod_step *step)
 	if (step->state == POD_FINISHED || step->state == POD_GONE) {
 		cpus_give_back(p->n->cpus, p);
 		devices_give_back(p->n->devices, p);
+		wake_who_awaits_place(p->n);
 	}
 	pod_status_changed(p);
 }
@@ -576,39 +594,57 @@ static struct pod_world world_of(const struct pod *p)
 
 /* ---- may it run here? ---- */
 
-static void take_refusal(struct pod *p, const struct admit_refusal *r)
+static void take_refusal(struct pod *p, const struct admit_verdict *v)
 {
 	p->is_refused = true;
-	p->end_reason = arena_strdup(&p->end_text, r->reason);
-	p->end_message = arena_printf(&p->end_text, "Pod was rejected: %s", r->message);
-	pod_event(p, NULL, true, r->reason, "%s", r->message);
+	p->awaits_place = false;
+	p->end_reason = arena_strdup(&p->end_text, v->reason);
+	p->end_message = arena_printf(&p->end_text, "Pod was rejected: %s", v->message);
+	pod_event(p, NULL, true, v->reason, "%s", v->message);
 	sm_move(&p->sm, POD_STOPPING);
 	pod_status_changed(p);
 }
 
-/* False: not to be decided yet. What runs has been let in before we came. */
+/* For a critical pod, which is asked about again when they have ended. */
+static void preempt(struct pod *for_whom, struct pod *p)
+{
+	static const char message[] = "Preempted in order to admit critical pod";
+	log_info("node", "a pod ends for a critical one", "pod=%s/%s for=%s/%s", p->ns, p->name, for_whom->ns,
+	        for_whom->name);
+	pod_event(p, NULL, true, "Preempting", "%s", message);
+	p->n->preemptions++;
+	pod_terminate(p, "Preempting", message, GRACE_S_MAX);
+}
+
+/* What it needs of its own: CPUs, devices. False: plugins are being asked, it is ticked when they have answered. */
+static bool take_what_is_its_own(struct pod *p, struct admit_verdict *v, struct err *err)
+{
+	enum devices_answer devices = devices_take(p->n->devices, p, err);
+	if (devices == DEVICES_PENDING)
+		return false;
+	if (devices == DEVICES_REFUSED || cpus_take(p->n->cpus, p, err) != 0)
+		*v = (struct admit_verdict){.reason = "UnexpectedAdmissionError", .message = err->msg};
+	return true;
+}
+
+/* What was let in before we came, perhaps under another policy, has its own already. False: not to be decided yet. */
 static bool decide_admission(struct pod *p)
 {
 	struct arena a = ARENA_INIT;
-	struct admit_refusal r = {NULL, NULL};
-	bool runs = !list_empty(&p->sandboxes) || !list_empty(&p->containers);
-	bool is_decided = runs || pod_place_ask(p, &a, &r);
+	struct pod_place place = {.verdict = {.reason = NULL}};
 	struct err err = ERR_INIT;
-	/* What runs has its own already; it may have been let in under another policy. */
-	if (is_decided && !runs && !r.reason) {
-		enum devices_answer devices = devices_take(p->n->devices, p, &err);
-		if (devices == DEVICES_PENDING) {
-			arena_release(&a);
-			return false; /* it is ticked when the plugins have answered */
-		}
-		if (devices == DEVICES_REFUSED || cpus_take(p->n->cpus, p, &err) != 0)
-			r = (struct admit_refusal){"UnexpectedAdmissionError", err.msg};
-	}
-	p->is_admitted = is_decided && !r.reason;
-	if (r.reason)
-		take_refusal(p, &r);
-	if (!is_decided)
+	bool runs = !list_empty(&p->sandboxes) || !list_empty(&p->containers);
+	bool is_known = runs || pod_place_ask(p, &a, &place), is_decided = is_known && !place.verdict.must_wait;
+	if (!is_known)
 		pod_wake(p, NODE_UNKNOWN_MS);
+	p->awaits_place = place.verdict.must_wait;
+	for (size_t i = 0; i < place.verdict.victims_count; i++)
+		preempt(p, place.victims[i]);
+	if (is_decided && !runs && !place.verdict.reason)
+		is_decided = take_what_is_its_own(p, &place.verdict, &err);
+	p->is_admitted = is_decided && !place.verdict.reason;
+	if (is_decided && place.verdict.reason)
+		take_refusal(p, &place.verdict);
 	arena_release(&a);
 	return is_decided;
 }

@@ -64,6 +64,25 @@ rotated() { ls "$T"/data/agent/kubelet/logs/*chatty*/c/0.log.1; }
 check "logs are rotated at the size that was told" wait_for 60 rotated
 kubectl delete pod chatty --wait=false >/dev/null
 
+# ---- a critical pod at a full node ----
+event_has() { kubectl get events --field-selector "involvedObject.name=$1" -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}' | grep -q "$2"; }
+asks() { echo "containers: [{name: c, image: 'box:1', command: [sleep, '1000'], resources: {requests: {cpu: $1}}}]"; }
+pod small "$(asks 10m)"
+pod filler "$(asks $((cpus * 1000 - 350))m)"
+wait_is "a pod fills the node" 60 pod/filler .status.phase Running
+pod over "$(asks 300m)"
+wait_is "another one does not fit" 20 pod/over .status.reason OutOfcpu
+pod critical "priorityClassName: system-node-critical, $(asks 300m)"
+wait_is "a critical one runs" 60 pod/critical .status.phase Running
+check_is "in the place of who filled it" "Failed Preempting" "$(field pod/filler '.status.phase} {.status.reason')"
+check_is "as no fault of its program" "TerminationByKubelet Pod was preempted by Kubelet to accommodate a critical pod." \
+	"$(field pod/filler '.status.conditions[?(@.type=="DisruptionTarget")].reason} {.status.conditions[?(@.type=="DisruptionTarget")].message')"
+check "which an event says" event_has filler 'Preempting Preempted in order to admit critical pod'
+check_is "who did not help stays" Running "$(field pod/small .status.phase)"
+pod greedy "priorityClassName: system-node-critical, $(asks $((cpus * 1000 + 1)))"
+wait_is "what nobody can make place for is refused" 20 pod/greedy .status.reason UnexpectedAdmissionError
+kubectl delete pod small filler over critical greedy --wait=false >/dev/null
+
 # ---- huge pages ----
 if [ -n "$has_pages" ]; then
 	check_is "huge pages are told" 32Mi "$(field node/node1 .status.allocatable.hugepages-2Mi)"
