@@ -23,6 +23,8 @@
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
+#include "node/memory/memory.h"
+#include "node/numa/numa.h"
 #include "node/pods/api_pods.h"
 #include "node/pods/local_storage.h"
 #include "node/pods/static_pod.h"
@@ -35,9 +37,11 @@
 #include "node/runtime/system_image.h"
 #include "node/runtime/view.h"
 #include "node/server/kubelet_server.h"
+#include "node/server/pod_resources.h"
 #include "node/shutdown/shutdown.h"
 #include "node/status/node_status.h"
 #include "node/status/pod_status.h"
+#include "node/topology/topology.h"
 #include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_worker.h"
@@ -254,6 +258,14 @@ static const struct view_callbacks view_callbacks = {
         .stranger = api_pods_stranger, .container_gone = pod_container_gone, .looked = pod_looked};
 static const struct worker_callbacks worker_callbacks = {.status_changed = pod_status_update};
 
+/* Pods run without it. */
+static void start_pod_resources(struct node *n)
+{
+	struct err err = ERR_INIT;
+	if (pod_resources_new(n, &n->pod_resources, &err) != 0)
+		log_error("node", "nobody is told what containers have", "error=\"%s\"", err.msg);
+}
+
 static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *arg)
 {
 	return n->image_gc && image_gc_remove_unused(n->image_gc, done, arg);
@@ -261,6 +273,35 @@ static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *
 
 static const struct eviction_callbacks eviction_callbacks = {
         .pressures_changed = node_status_poke, .reclaim = remove_unused_images};
+
+static bool is_set(const struct node *n, const char *field, const char *off)
+{
+	return !slice_is(json_str(kubelet_config_get(n->config, field)), off);
+}
+
+/* A machine whose nodes of memory cannot be read does as long as nobody asks where something lies. */
+static int open_topology(struct node *n, struct err *err)
+{
+	struct numa *numa = ARENA_NEW(&n->arena, struct numa);
+	struct err why = ERR_INIT;
+	n->numa = numa;
+	if (numa_read(NULL, numa, &why) != 0) {
+		if (is_set(n, "topologyManagerPolicy", "none") || is_set(n, "memoryManagerPolicy", "None"))
+			return err_set(err, why.code, "%s", why.msg);
+		log_warn("node", "the machine's nodes of memory are not known", "error=\"%s\"", why.msg);
+		*numa = (struct numa){.count = 1};
+	}
+	if (cpus_new(n, numa, &n->cpus, err) != 0 || memory_new(n, numa, &n->memory, err) != 0)
+		return err->code;
+	return topology_new(n, numa, &n->topology, err);
+}
+
+static void close_topology(struct node *n)
+{
+	topology_free(n->topology);
+	memory_free(n->memory);
+	cpus_free(n->cpus);
+}
 
 static void release(struct closing *parts);
 
@@ -276,9 +317,9 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	if (n->o.data_dir[0] != '/')
 		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
 	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || make_folders(n, err) != 0 ||
-	        cpus_new(n, &n->cpus, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
-	        devices_new(n, node_status_poke, &n->devices, err) != 0 || start_containerd(n, err) != 0) {
-		cpus_free(n->cpus);
+	        open_topology(n, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
+	        devices_new(n, n->numa, node_status_poke, &n->devices, err) != 0 || start_containerd(n, err) != 0) {
+		close_topology(n);
 		arena_release(&n->arena);
 		free(n);
 		return err->code;
@@ -296,6 +337,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->images = images_new(n, node_status_poke);
 	n->image_import = image_import_new(n, images_came);
 	n->server = kubelet_server_new(n);
+	start_pod_resources(n);
 	n->status = node_status_new(n, network_ready);
 	api_pods_watch(n);
 	n->static_pods = static_pods_new(n);
@@ -327,7 +369,7 @@ static void release(struct closing *parts)
 	if (n->wasm)
 		wasm_free(n->wasm);
 	view_free(n->view);
-	cpus_free(n->cpus);
+	close_topology(n);
 	devices_free(n->devices);
 	images_free(n->images);
 	image_import_free(n->image_import);
@@ -355,6 +397,8 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	if (n->wasm)
 		hold(n), wasm_close(n->wasm, closing_part_done, &n->parts);
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
+	if (n->pod_resources)
+		hold(n), pod_resources_close(TAKE(n->pod_resources), closing_part_done, &n->parts);
 	hold(n), devices_close(n->devices, closing_part_done, &n->parts);
 	node_status_close(n->status);
 	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);

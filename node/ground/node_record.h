@@ -48,7 +48,10 @@ struct node {
 	struct local_storage *local_storage;
 	struct image_gc *image_gc;
 	struct devices *devices;
-	struct cpus *cpus; /* NULL: all share all CPUs */
+	const struct numa *numa; /* numa/numa.h; in the arena */
+	struct cpus *cpus;       /* NULL: all share all CPUs */
+	struct memory *memory;   /* NULL: it lies where the kernel puts it */
+	struct topology *topology;
 	struct eviction *eviction;
 	struct shutdown *shutdown; /* NULL: nobody asked for it */
 	struct wasm *wasm;         /* NULL: it runs no WebAssembly pods */
@@ -57,6 +60,7 @@ struct node {
 	struct node_status *status;
 	struct static_pods *static_pods;
 	struct kubelet_server *server;
+	struct pod_resources *pod_resources; /* NULL: it could not listen */
 	/* closing */
 	struct closing parts; /* the node itself while it is open, its parts while they close, errands under way */
 	void (*closed)(void *arg);

@@ -12,6 +12,7 @@
 #include "node/config/kubelet_config.h"
 #include "node/cpus/cpus.h"
 #include "node/devices/devices.h"
+#include "node/memory/memory.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
@@ -340,6 +341,8 @@ static int set_linux(struct pod *p, struct arena *a, const struct json *containe
 	l->resources->memory_limit_in_bytes = limits.memory_bytes;
 	l->resources->oom_score_adj = limits.oom_score_adj;
 	set_hugepages(a, container, l->resources);
+	l->resources->cpuset_mems =
+	        (char *)memory_nodes_of(p->n->memory, p, json_cstr(a, json_get(container, "name")), a);
 	l->resources->cpuset_cpus = (char *)cpus_of(p->n->cpus, p, json_cstr(a, json_get(container, "name")), a);
 	s->namespace_options = namespaces(p, a, false);
 	if (set_target(p, a, container, s->namespace_options, err) != 0)

@@ -12,8 +12,6 @@
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "node/cgroup/cgroup.h"
-#include "node/cpus/cpus.h"
-#include "node/devices/devices.h"
 #include "node/events/events.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
@@ -24,6 +22,7 @@
 #include "node/ground/times.h"
 #include "node/probe/probe.h"
 #include "node/runtime/view.h"
+#include "node/topology/topology.h"
 #include "node/volume/volume.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_place_int.h"
@@ -513,8 +512,7 @@ static void move(struct pod *p, const struct pod_step *step)
 		pod_status_changed(p); /* the last one: in that state none is written any more */
 	sm_move(&p->sm, step->state);
 	if (step->state == POD_FINISHED || step->state == POD_GONE) {
-		cpus_give_back(p->n->cpus, p);
-		devices_give_back(p->n->devices, p);
+		topology_give_back(p->n->topology, p);
 		wake_who_awaits_place(p->n);
 	}
 	pod_status_changed(p);
@@ -616,15 +614,15 @@ static void preempt(struct pod *for_whom, struct pod *p)
 	pod_terminate(p, "Preempting", message, GRACE_S_MAX);
 }
 
-/* What it needs of its own: CPUs, devices. False: plugins are being asked, it is ticked when they have answered. */
+/* What it needs of its own: CPUs, devices, memory. False: plugins are being asked. */
 static bool take_what_is_its_own(struct pod *p, struct admit_verdict *v, struct err *err)
 {
-	enum devices_answer devices = devices_take(p->n->devices, p, err);
-	if (devices == DEVICES_PENDING)
-		return false;
-	if (devices == DEVICES_REFUSED || cpus_take(p->n->cpus, p, err) != 0)
-		*v = (struct admit_verdict){.reason = "UnexpectedAdmissionError", .message = err->msg};
-	return true;
+	enum topology_answer answer = topology_take(p->n->topology, p, err);
+	if (answer == TOPOLOGY_APART || answer == TOPOLOGY_REFUSED)
+		*v = (struct admit_verdict){
+		        .reason = answer == TOPOLOGY_APART ? "TopologyAffinityError" : "UnexpectedAdmissionError",
+		        .message = err->msg};
+	return answer != TOPOLOGY_PENDING;
 }
 
 /* What was let in before we came, perhaps under another policy, has its own already. False: not to be decided yet. */

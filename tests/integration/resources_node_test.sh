@@ -102,7 +102,12 @@ cpu_server() { start_server 17749 --node-name node1 --kubelet-port 17754 --disab
 check_has "the static policy needs CPUs for all" "name them in reserved-cpus" "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=static 2>&1)"
 check_has "a policy that is none" 'no policy "dynamic"' "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=dynamic 2>&1)"
 if [ "$(nproc)" -ge 2 ]; then
-	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	near=(--kubelet-arg reserved-cpus=0 --kubelet-arg topology-manager-policy=single-numa-node --kubelet-arg memory-manager-policy=Static
+		--kubelet-arg system-reserved=memory=200Mi --kubelet-arg 'eviction-hard=memory.available<50Mi'
+		--kubelet-arg feature-gates=KubeletPodResourcesGet=true)
+	check_has "what is reserved must be said of nodes" "make them the same" "$(inside timeout 20 "$K3X" server --data-dir "$T/other" "${near[@]}" --kubelet-arg reserved-memory=0:memory=200Mi 2>&1)"
+	near+=(--kubelet-arg reserved-memory=0:memory=250Mi)
+	cpu_server "${near[@]}" || { finish; exit 1; }
 	wait_is "node is Ready with it" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 	all=$(cat /sys/devices/system/cpu/online)
 	cpus_of() { kubectl exec "$1" -- grep ^Cpus_allowed_list: /proc/1/status | tr -dc 0-9,-; }
@@ -124,8 +129,17 @@ for i in s:
     if runs and runs[-1][1] == i - 1: runs[-1][1] = i
     else: runs.append([i, i])
 print(','.join(str(a) if a == b else '%d-%d' % (a, b) for a, b in runs))")"
+	memory_state="$T/data/agent/kubelet/memory_manager_state"
+	check "its memory is of a node" grep -q '"type":"memory","size":33554432' "$memory_state"
+	check_is "of which the runtime knows" 0 "$(kubectl exec owns -- grep ^Mems_allowed_list: /proc/1/status | tr -dc 0-9,-)"
+	asks_of() { "$root/build/release/tests/plugin/pod_resources" "$T/data/agent/kubelet/pod-resources/kubelet.sock" "$@"; }
+	check "who asks for resources is built" make -s -C "$root" build/release/tests/plugin/pod_resources
+	check_is "is told what a pod has" "default/owns c cpus=1 memory=memory:33554432@0" "$(asks_of Get default owns)"
+	check_has "and all of them" "default/shares c cpus=" "$(asks_of List)"
+	check_has "and what there is to have" "allocatable - cpus=$(seq -s, 1 $(($(nproc) - 1))) memory=memory:" "$(asks_of GetAllocatableResources)"
+	check_has "no more often than upstream" "well=10 refused=40" "$(sleep 0.2; asks_of List 50)"
 	stop_server
-	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	cpu_server "${near[@]}" || { finish; exit 1; }
 	wait_is "after a start" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 	check "it has it still" has_cpus owns 1
 	kubectl create -f - >/dev/null <<-YAML
@@ -136,12 +150,26 @@ print(','.join(str(a) if a == b else '%d-%d' % (a, b) for a, b in runs))")"
 	2) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.phase Failed ;;
 	*) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.reason UnexpectedAdmissionError ;;
 	esac
-	kubectl delete pod owns greedy --timeout=60s >/dev/null
+	check "a plugin for it is built" make -s -C "$root" build/release/tests/plugin/device_plugin
+	touch "$T/plugin.log"
+	"$root/build/release/tests/plugin/device_plugin" "$T/data/agent/kubelet/device-plugins" test.example.com/near "$T/plugin.log" a@7 b@0 &
+	plugin_pid=$!
+	check "its devices say where they are" wait_for 20 is node/node1 '.status.allocatable.test\.example\.com/near' 2
+	device() { pod "$1" "containers: [{name: c, image: 'box:1', command: [sh, -c, 'echo got=\$TEST_DEVICES; sleep 1000'], resources: {limits: {test.example.com/near: $2}}}]"; }
+	device both 2
+	wait_is "what lies apart is refused" 20 pod/both .status.reason TopologyAffinityError
+	check_has "in upstream's words" "Resources cannot be allocated with Topology locality" "$(field pod/both .status.message)"
+	device one 1
+	wait_is "what lies together is let in" 60 pod/one .status.phase Running
+	check "by what is near, not by what comes first" wait_for 10 log_has one '^got=b$'
+	check_is "the agent is told so" "default/one c cpus= devices=test.example.com/near:b@0" "$(asks_of Get default one)"
+	kill "$plugin_pid"; wait "$plugin_pid" 2>/dev/null; plugin_pid=
+	kubectl delete pod owns greedy both one --timeout=60s >/dev/null
 	check "what was its own is given back" wait_for 20 has_cpus shares "$all"
 	kubectl delete pod --all --timeout=60s >/dev/null
 	stop_server
 	check_has "another policy does not take its state" "drain the node, remove the file" "$(inside timeout 20 "$K3X" server --data-dir "$T/data" --node-name node1 2>&1; tail -n 5 "$T/k3x.log")"
-	rm "$T/data/agent/kubelet/cpu_manager_state"
+	rm "$T/data/agent/kubelet/cpu_manager_state" "$memory_state"
 else
 	skip "CPUs of one's own" "the machine has one"
 fi
