@@ -274,6 +274,19 @@ static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *
 static const struct eviction_callbacks eviction_callbacks = {
         .pressures_changed = node_status_poke, .reclaim = remove_unused_images};
 
+static int check_swap(const struct node *n, struct err *err)
+{
+	bool must_be_off = kubelet_config_bool(n->config, "failSwapOn"), is_on = node_swap_bytes() > 0;
+	if (must_be_off && is_on)
+		return err_set(err, ERR_INVAL,
+		        "running with swap on is not supported, please disable swap or set --kubelet-arg "
+		        "fail-swap-on=false");
+	if (is_on && !cgroup_limits_swap())
+		log_warn("node", "containers may swap: the kernel does not limit it", "swap_bytes=%lld",
+		        (long long)node_swap_bytes());
+	return 0;
+}
+
 static bool is_set(const struct node *n, const char *field, const char *off)
 {
 	return !slice_is(json_str(kubelet_config_get(n->config, field)), off);
@@ -316,8 +329,8 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	copy_options(n, options);
 	if (n->o.data_dir[0] != '/')
 		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
-	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || make_folders(n, err) != 0 ||
-	        open_topology(n, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
+	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || check_swap(n, err) != 0 ||
+	        make_folders(n, err) != 0 || open_topology(n, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
 	        devices_new(n, n->numa, node_status_poke, &n->devices, err) != 0 || start_containerd(n, err) != 0) {
 		close_topology(n);
 		arena_release(&n->arena);

@@ -222,6 +222,26 @@ void cgroup_remove(const struct pod *p)
 	}
 }
 
+bool cgroup_is_v2(void)
+{
+	return is_v2();
+}
+
+/* On v2 the root has no such file: ours or that of all pods, whichever is there, says it. */
+bool cgroup_limits_swap(void)
+{
+	char own[512] = "", path[600];
+	if (!is_v2())
+		return access(CGROUP_ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+	char *text = file_read("/proc/self/cgroup", 4096, false, NULL), *at = text ? strstr(text, "0::/") : NULL;
+	if (at)
+		snprintf(own, sizeof own, "%.*s", (int)strcspn(at + 3, "\n"), at + 3);
+	free(text);
+	snprintf(path, sizeof path, CGROUP_ROOT "%s/memory.swap.max", own);
+	return access(path, F_OK) == 0 || access(CGROUP_ROOT "/kubepods/memory.swap.max", F_OK) == 0 ||
+	       access(CGROUP_ROOT "/kubepods.slice/memory.swap.max", F_OK) == 0;
+}
+
 bool cgroup_is_systemd(void)
 {
 	return by_systemd();

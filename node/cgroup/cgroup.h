@@ -20,5 +20,7 @@ void cgroup_remove(const struct pod *p);
 void cgroup_make_roots(int64_t memory_bytes);
 /* Groups are made by systemd: limits of pods that the runtime does not ask it for are not set. */
 bool cgroup_is_systemd(void);
+bool cgroup_is_v2(void);
+bool cgroup_limits_swap(void); /* the kernel counts it, and lets it be limited */
 
 #endif

@@ -120,8 +120,8 @@ static const struct config_field fields[] = {
                 "rules are nftables', of the service proxy"},
         {"iptablesDropBit", "iptables-drop-bit", CONFIG_INT, "15", "rules are nftables', of the service proxy"},
         {"featureGates", "feature-gates", CONFIG_TREE, "{}", NULL},
-        {"failSwapOn", "fail-swap-on", CONFIG_BOOL, "false", "swap is left alone"},
-        {"memorySwap", NULL, CONFIG_TREE, "{}", "pods are not given swap"},
+        {"failSwapOn", "fail-swap-on", CONFIG_BOOL, "false", NULL},
+        {"memorySwap", NULL, CONFIG_TREE, "{}", NULL},
         {"containerLogMaxSize", "container-log-max-size", CONFIG_QUANTITY, "\"10Mi\"", NULL},
         {"containerLogMaxFiles", "container-log-max-files", CONFIG_INT, "5", NULL},
         {"containerLogMaxWorkers", NULL, CONFIG_INT, "1", "logs are rotated one after the other"},
@@ -228,7 +228,7 @@ bool config_gate_named(struct slice name, bool *ret_is_on)
 	static const struct {
 		const char *name;
 		bool is_on;
-	} gates[] = {{"KubeletPodResourcesGet", false}};
+	} gates[] = {{"KubeletPodResourcesGet", false}, {"NodeSwap", true}};
 	for (size_t i = 0; i < COUNT_OF(gates); i++)
 		if (slice_is(name, gates[i].name)) {
 			*ret_is_on = gates[i].is_on;

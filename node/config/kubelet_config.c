@@ -384,6 +384,22 @@ static int check_gates(const struct kubelet_config *c, struct err *err)
 	return 0;
 }
 
+static int check_swap(const struct kubelet_config *c, struct err *err)
+{
+	const struct json *swap = kubelet_config_get(c, "memorySwap");
+	struct slice behavior = json_get_str(swap, "swapBehavior");
+	JSON_FOREACH (it, swap)
+		if (!slice_is(it->key, "swapBehavior") || !json_is(it, JSON_STRING))
+			return err_set(
+			        err, ERR_INVAL, "memorySwap: \"%.*s\" is no text swapBehavior", SLICE_FMT(it->key));
+	if (behavior.len && !slice_is(behavior, "NoSwap") && !slice_is(behavior, "LimitedSwap"))
+		return err_set(err, ERR_INVAL, "memorySwap.swapBehavior: \"%.*s\" must be NoSwap or LimitedSwap",
+		        SLICE_FMT(behavior));
+	if (behavior.len && !kubelet_config_gate(c, "NodeSwap"))
+		return err_set(err, ERR_INVAL, "memorySwap.swapBehavior needs the feature gate NodeSwap, which is off");
+	return 0;
+}
+
 static int check_together(const struct kubelet_config *c, struct err *err)
 {
 	struct eviction_thresholds thresholds;
@@ -411,7 +427,8 @@ static int check_together(const struct kubelet_config *c, struct err *err)
 	if (kubelet_config_int(c, "evictionMaxPodGracePeriod") < 0)
 		return err_set(err, ERR_INVAL, "evictionMaxPodGracePeriod must not be less than 0");
 	if (check_reserved(c, "systemReserved", err) != 0 || check_reserved(c, "kubeReserved", err) != 0 ||
-	        check_sysctls(c, err) != 0 || check_enforced(c, err) != 0 || check_gates(c, err) != 0)
+	        check_sysctls(c, err) != 0 || check_enforced(c, err) != 0 || check_gates(c, err) != 0 ||
+	        check_swap(c, err) != 0)
 		return err->code;
 	return eviction_thresholds_read(c->tree, &thresholds, err);
 }

@@ -84,6 +84,36 @@ static void gates_and_memory_have_a_form_of_their_own(void **state)
 	assert_non_null(strstr(refusal("reserved-memory=0:memory"), "is not nodes with amounts"));
 }
 
+static const char *refusal_of(const char *yaml)
+{
+	char dir[] = "/tmp/k3x-config-XXXXXX", path[64];
+	static struct err err;
+	err = (struct err)ERR_INIT;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/1.conf", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, HEAD "%s\n", yaml);
+	fclose(f);
+	int rc = kubelet_config_load(&(struct kubelet_config_source){NULL, 0, dir}, &c, &err);
+	unlink(path);
+	rmdir(dir);
+	return rc ? err.msg : "";
+}
+
+static void swap_is_none_or_limited(void **state)
+{
+	assert_string_equal(refusal_of("memorySwap: {swapBehavior: LimitedSwap}"), "");
+	assert_int_equal(c.warnings_count, 0);
+	kubelet_config_release(&c);
+	assert_non_null(
+	        strstr(refusal_of("memorySwap: {swapBehavior: UnlimitedSwap}"), "must be NoSwap or LimitedSwap"));
+	assert_non_null(strstr(refusal_of("memorySwap: {behavior: NoSwap}"), "is no text swapBehavior"));
+	assert_non_null(strstr(refusal_of("memorySwap: {swapBehavior: NoSwap}\nfeatureGates: {NodeSwap: false}"),
+	        "needs the feature gate NodeSwap"));
+	assert_non_null(strstr(refusal_of("featureGates: {NodeSwap: 1}"), "NodeSwap must be true or false"));
+}
+
 static void what_is_no_flag_is_refused(void **state)
 {
 	assert_string_equal(refusal("max-pod=3"), "--kubelet-arg: \"max-pod\" is no argument of a kubelet");
@@ -176,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(every_default_is_right, unload),
 	        cmocka_unit_test_teardown(a_flag_is_a_field, unload),
+	        cmocka_unit_test(swap_is_none_or_limited),
 	        cmocka_unit_test(gates_and_memory_have_a_form_of_their_own),
 	        cmocka_unit_test(what_is_no_flag_is_refused),
 	        cmocka_unit_test(thresholds_are_read_at_the_start),
