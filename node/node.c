@@ -11,6 +11,7 @@
 #include "api/client/informer.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/cgroup.h"
 #include "node/collect/image_gc.h"
 #include "node/config/kubelet_config.h"
@@ -306,12 +307,15 @@ static int open_topology(struct node *n, struct err *err)
 	}
 	if (cpus_new(n, numa, &n->cpus, err) != 0 || memory_new(n, numa, &n->memory, err) != 0)
 		return err->code;
+	if (allocations_new(n, &n->allocations, err) != 0)
+		return err->code;
 	return topology_new(n, numa, &n->topology, err);
 }
 
 static void close_topology(struct node *n)
 {
 	topology_free(n->topology);
+	allocations_free(n->allocations);
 	memory_free(n->memory);
 	cpus_free(n->cpus);
 }

@@ -228,7 +228,7 @@ bool config_gate_named(struct slice name, bool *ret_is_on)
 	static const struct {
 		const char *name;
 		bool is_on;
-	} gates[] = {{"KubeletPodResourcesGet", false}, {"NodeSwap", true}};
+	} gates[] = {{"InPlacePodVerticalScaling", false}, {"KubeletPodResourcesGet", false}, {"NodeSwap", true}};
 	for (size_t i = 0; i < COUNT_OF(gates); i++)
 		if (slice_is(name, gates[i].name)) {
 			*ret_is_on = gates[i].is_on;

@@ -52,6 +52,7 @@ struct node {
 	struct cpus *cpus;       /* NULL: all share all CPUs */
 	struct memory *memory;   /* NULL: it lies where the kernel puts it */
 	struct topology *topology;
+	struct allocations *allocations; /* NULL: pods cannot be resized */
 	struct eviction *eviction;
 	struct shutdown *shutdown; /* NULL: nobody asked for it */
 	struct wasm *wasm;         /* NULL: it runs no WebAssembly pods */

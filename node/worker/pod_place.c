@@ -5,6 +5,7 @@
 #include "api/client/informer.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "node/cgroup/resources.h"
 #include "node/config/kubelet_config.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
@@ -82,4 +83,37 @@ bool pod_place_ask(const struct pod *p, struct arena *a, struct pod_place *ret)
 		ret->victims[i] = pods[ret->verdict.victims[i]];
 	free(pods);
 	return true;
+}
+
+static bool is_more_than_all(const struct json *spec, const struct admit_node *node, struct arena *a)
+{
+	static const char *const names[] = {"cpu", "memory"};
+	struct resource_list has = resource_list_read(a, json_parse(a, node->allocatable, NULL, NULL)),
+	                     asks = pod_asks(a, spec);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (pod_asks_of(&asks, slice_of(names[i])) > pod_asks_of(&has, slice_of(names[i])))
+			return true;
+	return false;
+}
+
+/* What guaranteed pods have to themselves by a static policy is theirs for good, as upstream has it; WebAssembly pods
+ * have no runtime that could be told. */
+static bool can_never(const struct pod *p)
+{
+	bool has_own = (p->n->cpus || p->n->memory) && pod_qos(p->spec) == QOS_GUARANTEED;
+	return has_own || (p->n->wasm && slice_is(json_get_str(p->spec, "runtimeClassName"), "wasm"));
+}
+
+enum place_for_resize pod_place_for_resize(const struct pod *p, const struct json *spec, struct arena *a)
+{
+	struct admit_node node = node_as_it_is(p->n);
+	struct admit_other *others;
+	size_t count;
+	if (!node.is_known)
+		return RESIZE_DEFERRED;
+	if (can_never(p) || is_more_than_all(spec, &node, a))
+		return RESIZE_INFEASIBLE;
+	free(find_others(p, &others, a, &count));
+	struct admit_verdict v = pod_admit(a, spec, p->is_static, others, count, &node);
+	return v.reason || v.must_wait ? RESIZE_DEFERRED : RESIZE_FITS;
 }

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/json/scan.h"
 #include "base/log.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/cgroup.h"
 #include "node/events/events.h"
 #include "node/ground/errand.h"
@@ -29,6 +30,7 @@
 #include "node/worker/pod_config_int.h"
 #include "node/worker/pod_kill_int.h"
 #include "node/worker/pod_next_int.h"
+#include "node/worker/pod_resize_int.h"
 #include "node/worker/pod_start_int.h"
 
 #include <stdlib.h>
@@ -142,6 +144,7 @@ static void take_object(struct pod *p)
 	rcbuf_unref(json);
 	p->spec = json_get(p->object, "spec");
 	p->meta = json_get(p->object, "metadata");
+	allocation_lay_in(p->n->allocations, p);
 	if (!p->slots_count)
 		add_slots(p);
 	add_ephemeral_slots(p);
@@ -488,16 +491,6 @@ static void do_chore(struct pod *p, bool folders_too)
 
 /* ---- the machine ---- */
 
-/* A place is free again. */
-static void wake_who_awaits_place(struct node *n)
-{
-	MAP_FOREACH (it, &n->pods) {
-		struct pod *p = it->value;
-		if (p->awaits_place)
-			pod_wake(p, 1);
-	}
-}
-
 static void move(struct pod *p, const struct pod_step *step)
 {
 	if (step->end_reason && !p->end_reason) {
@@ -513,7 +506,8 @@ static void move(struct pod *p, const struct pod_step *step)
 	sm_move(&p->sm, step->state);
 	if (step->state == POD_FINISHED || step->state == POD_GONE) {
 		topology_give_back(p->n->topology, p);
-		wake_who_awaits_place(p->n);
+		allocation_give_back(p->n->allocations, p);
+		pods_wake_waiting(p->n);
 	}
 	pod_status_changed(p);
 }
@@ -643,6 +637,9 @@ static bool decide_admission(struct pod *p)
 	p->is_admitted = is_decided && !place.verdict.reason;
 	if (is_decided && place.verdict.reason)
 		take_refusal(p, &place.verdict);
+	else if (is_decided)
+		allocation_admit(p->n->allocations, p, runs);
+	p->group_is_old = p->n->allocations && runs; /* we may have ended between its containers and it */
 	arena_release(&a);
 	return is_decided;
 }
@@ -669,6 +666,10 @@ static void tick_idle(struct pod *p)
 	CHECK(!p->operations && !p->start);
 	bool is_new = pod_state(p) == POD_RUNNING && p->object && !p->is_deleting && !p->is_admitted;
 	if (is_new && !decide_admission(p))
+		return;
+	bool may_resize = p->n->allocations && p->is_admitted && p->object && pod_state(p) == POD_RUNNING &&
+	                  !p->is_deleting && !p->end_reason;
+	if (may_resize && pod_resize(p))
 		return;
 	struct pod_world w = world_of(p);
 	struct pod_step step = pod_next(p, &w);

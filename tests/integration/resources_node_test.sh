@@ -1,6 +1,7 @@
 #!/bin/bash
 # What a node has and holds back: reserved resources and what is left for pods, huge pages in containers and volumes,
-# limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, devices of plugins.
+# limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, what lies near to what, devices
+# of plugins, a critical pod's place, pods that are resized while they run.
 # lane: cgroups
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "resources" "needs root"; finish; exit; }
@@ -231,6 +232,82 @@ things four 4 'echo got=$TEST_DEVICES'
 wait_is "until it is gone" 60 pod/four .status.phase Succeeded
 check "then they are all free" log_has four '^got=a,b,c,d$'
 end_plugin
+
+# ---- resizing pods in place ----
+kubectl delete pod --all --timeout=60s >/dev/null
+check "without its gate it is not there" bash -c '! "$@" 2>/dev/null' _ inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" get --raw /api/v1/namespaces/default/pods/any/resize
+stop_server
+resize_server() {
+	start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler --kube-apiserver-arg feature-gates=InPlacePodVerticalScaling=true \
+		--kubelet-arg feature-gates=InPlacePodVerticalScaling=true
+	wait_is "a node that resizes is Ready" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
+}
+resize() { kubectl patch pod "$1" --subresource resize --type=strategic -p "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":$2}]}}" 2>&1; }
+amounts() { echo "{\"requests\":{\"cpu\":\"$1\",\"memory\":\"$2\"},\"limits\":{\"cpu\":\"$3\",\"memory\":\"$4\"}}"; }
+of_c() { field pod/"$1" ".status.containerStatuses[0].$2"; }
+# What the kernel holds: of the container as it sees it itself, of the pod by its group.
+own_memory() { kubectl exec "$1" -- sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'; }
+own_shares() { kubectl exec "$1" -- sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null || cat /sys/fs/cgroup/cpu.weight'; }
+pods_memory() { cat /sys/fs/cgroup/memory/kubepods/burstable/pod"$1"/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/kubepods/burstable/pod"$1"/memory.max; }
+has_own_memory() { [ "$(own_memory "$1")" = "$2" ]; }
+has_pods_memory() { [ "$(pods_memory "$1")" = "$2" ]; }
+resize_server
+sized() { # name, rest of the container
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1}
+		spec:
+		  nodeName: node1
+		  restartPolicy: OnFailure
+		  containers: [{name: c, image: 'box:1', command: [sh, -c, 'trap "exit 0" TERM; while :; do sleep 0.2; done'], resources: $(amounts 100m 32Mi 200m 64Mi)$2}]
+	YAML
+}
+sized live ", resizePolicy: [{resourceName: memory, restartPolicy: NotRequired}]"
+wait_is "a pod runs that can be resized" 60 pod/live .status.phase Running
+check_is "its policies are filled in" "memory cpu" "$(field pod/live '.spec.containers[0].resizePolicy[*].resourceName')"
+check_is "what it was given is told" "100m 200m" "$(of_c live allocatedResources.cpu) $(of_c live resources.limits.cpu)"
+id=$(of_c live containerID) uid=$(field pod/live .metadata.uid) shares=$(own_shares live)
+check_has "it is resized" "patched" "$(resize live "$(amounts 200m 48Mi 400m 128Mi)")"
+check "the container has more memory" wait_for 20 has_own_memory live 134217728
+check "so has the pod" wait_for 20 has_pods_memory "$uid" 134217728
+check "and more CPU" [ "$(own_shares live)" -gt "$shares" ]
+wait_is "its status says so" 20 pod/live '.status.containerStatuses[0].resources.limits.memory' 128Mi
+check_is "and what it holds" 200m "$(of_c live allocatedResources.cpu)"
+check_is "nothing is under way any more" "" "$(field pod/live .status.resize)"
+check_is "it is the same container" "$id" "$(of_c live containerID)"
+check_has "it is made smaller" "patched" "$(resize live "$(amounts 100m 32Mi 200m 64Mi)")"
+check "in the kernel" wait_for 20 has_own_memory live 67108864
+check "the pod follows" wait_for 20 has_pods_memory "$uid" 67108864
+check_has "another class is refused" "Pod QOS Class may not change as a result of resizing" "$(resize live "$(amounts 200m 64Mi 200m 64Mi)")"
+check_has "the spec itself is as closed as ever" "pod updates may not change fields" "$(kubectl patch pod live -p '{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"150m"}}}]}}' 2>&1)"
+check_has "more than the node has is taken down" "patched" "$(resize live "$(amounts 100 32Mi 200 64Mi)")"
+wait_is "as infeasible" 20 pod/live .status.resize Infeasible
+check_is "the pod keeps what it has" 100m "$(of_c live allocatedResources.cpu)"
+sized other
+wait_is "another one holds a part" 60 pod/other .status.phase Running
+all=$(($(nproc) * 1000))
+resize other "$(amounts "$((all / 2))m" 32Mi "${all}m" 64Mi)" >/dev/null
+wait_is "of half the node" 20 pod/other '.status.containerStatuses[0].allocatedResources.cpu' "$([ $((all / 2 % 1000)) = 0 ] && echo $((all / 2000)) || echo $((all / 2))m)"
+resize live "$(amounts "$((all / 2 + 100))m" 32Mi "${all}m" 64Mi)" >/dev/null
+wait_is "what does not fit now is deferred" 20 pod/live .status.resize Deferred
+kubectl delete pod other --wait=false >/dev/null
+wait_is "until a place is free" 30 pod/live '.status.containerStatuses[0].allocatedResources.cpu' "$((all / 2 + 100))m"
+sized restarts ", resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]"
+wait_is "one runs that restarts for memory" 60 pod/restarts .status.phase Running
+resize restarts "$(amounts 200m 32Mi 400m 64Mi)" >/dev/null
+wait_is "CPU it takes as it is" 20 pod/restarts '.status.containerStatuses[0].resources.requests.cpu' 200m
+check_is "without a restart" 0 "$(of_c restarts restartCount)"
+resize restarts "$(amounts 200m 64Mi 400m 128Mi)" >/dev/null
+wait_is "for memory it is started again" 30 pod/restarts '.status.containerStatuses[0].restartCount' 1
+check "with more" wait_for 20 has_own_memory restarts 134217728
+check "an event says why" event_has restarts 'Killing Container c resize requires restart'
+kill -9 "$server_pid"; wait "$server_pid" 2>/dev/null
+resize_server
+check_is "after a kill it has what it was given" "200m 128Mi" "$(of_c restarts allocatedResources.cpu) $(of_c restarts resources.limits.memory)"
+check_is "and was not started again" 1 "$(of_c restarts restartCount)"
+resize restarts "$(amounts 100m 64Mi 400m 128Mi)" >/dev/null
+wait_is "it can be resized still" 20 pod/restarts '.status.containerStatuses[0].allocatedResources.cpu' 100m
 
 # NEXT
 
