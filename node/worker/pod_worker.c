@@ -139,8 +139,11 @@ static void take_object(struct pod *p)
 {
 	CHECK(p->next_object);
 	struct rcbuf *json = TAKE(p->next_object);
+	struct arena scratch = ARENA_INIT;
 	arena_release(&p->arena);
-	p->object = json_parse(&p->arena, (struct slice){json->data, json->len}, NULL, NULL);
+	p->object = json_parse(&scratch, (struct slice){json->data, json->len}, NULL, NULL);
+	p->object = p->object ? json_pack(&p->arena, p->object) : NULL; /* it is kept as long as the pod */
+	arena_release(&scratch);
 	rcbuf_unref(json);
 	p->spec = json_get(p->object, "spec");
 	p->meta = json_get(p->object, "metadata");
