@@ -11,6 +11,7 @@
 #include "api/client/informer.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/cgroup.h"
 #include "node/collect/image_gc.h"
 #include "node/config/kubelet_config.h"
@@ -24,6 +25,8 @@
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
+#include "node/memory/memory.h"
+#include "node/numa/numa.h"
 #include "node/pods/api_pods.h"
 #include "node/pods/local_storage.h"
 #include "node/pods/static_pod.h"
@@ -36,9 +39,11 @@
 #include "node/runtime/system_image.h"
 #include "node/runtime/view.h"
 #include "node/server/kubelet_server.h"
+#include "node/server/pod_resources.h"
 #include "node/shutdown/shutdown.h"
 #include "node/status/node_status.h"
 #include "node/status/pod_status.h"
+#include "node/topology/topology.h"
 #include "node/volume/unmount.h"
 #include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
@@ -260,6 +265,14 @@ static const struct view_callbacks view_callbacks = {
         .stranger = api_pods_stranger, .container_gone = pod_container_gone, .looked = pod_looked};
 static const struct worker_callbacks worker_callbacks = {.status_changed = pod_status_update};
 
+/* Pods run without it. */
+static void start_pod_resources(struct node *n)
+{
+	struct err err = ERR_INIT;
+	if (pod_resources_new(n, &n->pod_resources, &err) != 0)
+		log_error("node", "nobody is told what containers have", "error=\"%s\"", err.msg);
+}
+
 static bool remove_unused_images(struct node *n, void (*done)(void *arg), void *arg)
 {
 	return n->image_gc && image_gc_remove_unused(n->image_gc, done, arg);
@@ -276,6 +289,51 @@ static void pod_is_clean(struct node *n, const char *uid)
 static const struct csi_callbacks csi_callbacks = {
         .in_use_changed = node_status_poke, .pod_may_go_on = pod_volumes_may_go_on, .pod_is_clean = pod_is_clean};
 
+static int check_swap(const struct node *n, struct err *err)
+{
+	bool must_be_off = kubelet_config_bool(n->config, "failSwapOn"), is_on = node_swap_bytes() > 0;
+	if (must_be_off && is_on)
+		return err_set(err, ERR_INVAL,
+		        "running with swap on is not supported, please disable swap or set --kubelet-arg "
+		        "fail-swap-on=false");
+	if (is_on && !cgroup_limits_swap())
+		log_warn("node", "containers may swap: the kernel does not limit it", "swap_bytes=%lld",
+		        (long long)node_swap_bytes());
+	return 0;
+}
+
+static bool is_set(const struct node *n, const char *field, const char *off)
+{
+	return !slice_is(json_str(kubelet_config_get(n->config, field)), off);
+}
+
+/* A machine whose nodes of memory cannot be read does as long as nobody asks where something lies. */
+static int open_topology(struct node *n, struct err *err)
+{
+	struct numa *numa = ARENA_NEW(&n->arena, struct numa);
+	struct err why = ERR_INIT;
+	n->numa = numa;
+	if (numa_read(NULL, numa, &why) != 0) {
+		if (is_set(n, "topologyManagerPolicy", "none") || is_set(n, "memoryManagerPolicy", "None"))
+			return err_set(err, why.code, "%s", why.msg);
+		log_warn("node", "the machine's nodes of memory are not known", "error=\"%s\"", why.msg);
+		*numa = (struct numa){.count = 1};
+	}
+	if (cpus_new(n, numa, &n->cpus, err) != 0 || memory_new(n, numa, &n->memory, err) != 0)
+		return err->code;
+	if (allocations_new(n, &n->allocations, err) != 0)
+		return err->code;
+	return topology_new(n, numa, &n->topology, err);
+}
+
+static void close_topology(struct node *n)
+{
+	topology_free(n->topology);
+	allocations_free(n->allocations);
+	memory_free(n->memory);
+	cpus_free(n->cpus);
+}
+
 static void release(struct closing *parts);
 
 int node_new(const struct node_options *options, struct node **ret, struct err *err)
@@ -289,11 +347,11 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	copy_options(n, options);
 	if (n->o.data_dir[0] != '/')
 		err_set(err, ERR_INVAL, "--data-dir %s must be an absolute path", n->o.data_dir);
-	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || make_folders(n, err) != 0 ||
-	        cpus_new(n, &n->cpus, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
-	        devices_new(n, node_status_poke, &n->devices, err) != 0 ||
+	if (n->o.data_dir[0] != '/' || shutdown_check(n->config, err) != 0 || check_swap(n, err) != 0 ||
+	        make_folders(n, err) != 0 || open_topology(n, err) != 0 || (n->o.has_wasm && wasm_check(n, err) != 0) ||
+	        devices_new(n, n->numa, node_status_poke, &n->devices, err) != 0 ||
 	        csi_new(n, &csi_callbacks, &n->csi, err) != 0 || start_containerd(n, err) != 0) {
-		cpus_free(n->cpus);
+		close_topology(n);
 		arena_release(&n->arena);
 		free(n);
 		return err->code;
@@ -311,6 +369,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->images = images_new(n, node_status_poke);
 	n->image_import = image_import_new(n, images_came);
 	n->server = kubelet_server_new(n);
+	start_pod_resources(n);
 	n->status = node_status_new(n, network_ready);
 	api_pods_watch(n);
 	n->static_pods = static_pods_new(n);
@@ -342,7 +401,7 @@ static void release(struct closing *parts)
 	if (n->wasm)
 		wasm_free(n->wasm);
 	view_free(n->view);
-	cpus_free(n->cpus);
+	close_topology(n);
 	devices_free(n->devices);
 	csi_free(n->csi);
 	images_free(n->images);
@@ -371,6 +430,8 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	if (n->wasm)
 		hold(n), wasm_close(n->wasm, closing_part_done, &n->parts);
 	hold(n), view_close(n->view, closing_part_done, &n->parts);
+	if (n->pod_resources)
+		hold(n), pod_resources_close(TAKE(n->pod_resources), closing_part_done, &n->parts);
 	hold(n), devices_close(n->devices, closing_part_done, &n->parts);
 	hold(n), csi_close(n->csi, closing_part_done, &n->parts);
 	node_status_close(n->status);

@@ -14,7 +14,7 @@ $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@echo "  LD $@"
 	@$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(UNIT_EXTRA_$*) $(JEPSEN_LIB) $(LIB) -lcmocka $(LIBS)
 
-# What integration tests put on the other side: a device plugin.
+# What integration tests put on the other side: a device plugin, an agent that asks who has what.
 $(B)/tests/plugin/%: tests/plugin/%.c $(LIB)
 	@mkdir -p $(@D)
 	@echo "  LD $@"

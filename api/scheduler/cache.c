@@ -5,6 +5,8 @@
  * list until it appears. */
 #include "api/scheduler/scheduler_int.h"
 
+#include "base/json/scan.h"
+
 #include "api/machinery/codec/quantity.h"
 #include "base/hash.h"
 
@@ -329,16 +331,26 @@ void cache_pod_remove(struct cache *k, struct slice key)
 	cache_node_unneeded(k, n);
 }
 
-void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed)
+/* What a placed pod asks for changes by a resize alone, which its node tells in the status. */
+static bool may_be_resized(const struct rcbuf *now, const struct rcbuf *before)
+{
+	static const char mark[] = "\"allocatedResources\"";
+	struct slice x = {now->data, now->len}, y = {before->data, before->len};
+	return memmem(x.ptr, x.len, mark, sizeof mark - 1) || memmem(y.ptr, y.len, mark, sizeof mark - 1) ||
+	       !slice_eq(json_find(x, "spec", "containers", NULL), json_find(y, "spec", "containers", NULL));
+}
+
+bool cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed)
 {
 	struct pod_info *old = cache_pod(k, key);
-	if (old && !assumed && slice_eq(old->node->name, node)) {
-		/* Requests of a placed pod do not change but by resizing, which is not served; labels may. */
+	bool is_here = old && !assumed && slice_eq(old->node->name, node);
+	struct amounts before = is_here ? old->requests : (struct amounts){0};
+	if (is_here && !may_be_resized(json, old->json)) {
 		rcbuf_unref(old->json);
 		old->json = rcbuf_ref(json);
-		pod_read_labels(old);
+		pod_read_labels(old); /* they may have changed */
 		old->assumed = false;
-		return;
+		return false;
 	}
 	cache_pod_remove(k, key);
 	struct pod_info *p = MAP_ENTRY_NEW(struct pod_info, key, key);
@@ -353,6 +365,7 @@ void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct 
 	list_push_back(&p->node->pods, &p->in_node);
 	map_put(&k->pods, p->key, p);
 	charge(k, p, 1);
+	return p->requests.cpu_milli < before.cpu_milli || p->requests.memory < before.memory;
 }
 
 void cache_release(struct cache *k)

@@ -90,6 +90,25 @@ static struct amounts container_requests(struct cache *k, struct arena *a, const
 	return read_list(k, a, json_path(c, "resources", "requests", NULL));
 }
 
+/* While a pod is resized its node holds what it had and what it is to have, whichever is more; when the node cannot do
+ * it at all, what it had. Upstream: determineContainerReqs. */
+static struct amounts placed_requests(struct cache *k, struct arena *a, const struct json *c, const struct json *status)
+{
+	struct amounts wanted = container_requests(k, a, c), held = {0};
+	const struct json *own = NULL;
+	JSON_FOREACH (it, json_get(status, "containerStatuses"))
+		if (slice_eq(json_get_str(it, "name"), json_get_str(c, "name")))
+			own = json_get(it, "allocatedResources") ? it : NULL;
+	if (!own)
+		return wanted;
+	held = read_list(k, a, json_get(own, "allocatedResources"));
+	struct amounts used = read_list(k, a, json_path(own, "resources", "requests", NULL));
+	amounts_max(a, &held, &used);
+	if (!slice_is(json_get_str(status, "resize"), "Infeasible"))
+		amounts_max(a, &held, &wanted);
+	return held;
+}
+
 static bool is_sidecar(const struct json *init)
 {
 	return slice_is(json_get_str(init, "restartPolicy"), "Always");
@@ -101,11 +120,12 @@ static void add_nonzero(struct pod_info *out, const struct amounts *x)
 	out->nonzero_memory += x->memory ? x->memory : (int64_t)NONZERO_MEMORY_MB << 20;
 }
 
-static void read_requests(struct cache *k, const struct json *spec, struct pod_info *out, struct arena *a)
+static void read_requests(
+        struct cache *k, const struct json *spec, const struct json *status, struct pod_info *out, struct arena *a)
 {
 	struct amounts sum = {0}, sidecars = {0}, most = {0};
 	JSON_FOREACH (c, json_get(spec, "containers")) {
-		struct amounts x = container_requests(k, a, c);
+		struct amounts x = placed_requests(k, a, c, status);
 		amounts_add(a, &sum, &x, 1);
 		add_nonzero(out, &x);
 	}
@@ -179,7 +199,7 @@ void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *
 	        json_path(spec, "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution", NULL);
 	out->has_anti_affinity = anti && anti->first;
 	out->has_preferences = prefers(json_get(spec, "affinity"));
-	read_requests(k, spec, out, a);
+	read_requests(k, spec, json_get(pod, "status"), out, a);
 	read_ports(spec, out, a);
 }
 

@@ -63,7 +63,8 @@ static void pod_changed(void *arg, struct informer_object *o)
 			cache_pod_remove(&s->cache, o->key);
 			retry_all(s);
 		} else if (!ended) {
-			cache_pod_set(&s->cache, o->key, node, o->json, false);
+			if (cache_pod_set(&s->cache, o->key, node, o->json, false))
+				retry_all(s);
 		}
 		return;
 	}

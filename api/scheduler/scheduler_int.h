@@ -133,8 +133,8 @@ void cache_init(struct cache *k);
 void cache_release(struct cache *k);
 void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json);
 void cache_node_remove(struct cache *k, struct slice name);
-/* Adds or replaces; the pod must name a node. */
-void cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed);
+/* Adds or replaces; the pod must name a node. True: it asks for less than it did. */
+bool cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed);
 void cache_pod_remove(struct cache *k, struct slice key);
 struct pod_info *cache_pod(struct cache *k, struct slice key);
 /* As if a pod were not on its node, or were there; in turns, and each that is hidden is shown again. The pod need not

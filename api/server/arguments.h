@@ -70,6 +70,8 @@ struct api_arguments {
 	int64_t inflight_max, mutating_inflight_max; /* together: the seats of fairness/ */
 	const char *encryption_config;               /* --encryption-provider-config */
 	bool encryption_reloads;                     /* its file is looked at now and then */
+	struct flag_list feature_gates;              /* NAME=true or false, of those that can be chosen */
+	bool has_pod_resize;                         /* InPlacePodVerticalScaling is among them, and on */
 };
 
 /* What holds when nothing was said. */

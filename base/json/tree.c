@@ -212,6 +212,52 @@ struct json *json_copy(struct arena *a, const struct json *v)
 	return c;
 }
 
+struct packing {
+	struct json *node; /* the next one */
+	char *text;        /* the next byte */
+	size_t nodes, bytes;
+};
+
+static void pack_count(struct packing *p, const struct json *v)
+{
+	p->nodes++;
+	p->bytes += (v->text.ptr ? v->text.len + 1 : 0) + (v->key.ptr ? v->key.len + 1 : 0);
+	JSON_FOREACH (it, v)
+		pack_count(p, it);
+}
+
+static struct slice pack_text(struct packing *p, struct slice from)
+{
+	char *to = p->text;
+	if (!from.ptr)
+		return SLICE_NULL;
+	memcpy(to, from.ptr, from.len);
+	to[from.len] = 0;
+	p->text += from.len + 1;
+	return (struct slice){to, from.len};
+}
+
+static struct json *pack(struct packing *p, const struct json *v)
+{
+	struct json *c = p->node++;
+	*c = (struct json){.type = v->type, .boolean = v->boolean, .text = pack_text(p, v->text)};
+	JSON_FOREACH (it, v) {
+		struct json *child = pack(p, it);
+		child->key = pack_text(p, it->key);
+		json_append(c, child);
+	}
+	return c;
+}
+
+struct json *json_pack(struct arena *a, const struct json *v)
+{
+	struct packing p = {.nodes = 0};
+	pack_count(&p, v);
+	p.node = arena_alloc(a, p.nodes * sizeof *p.node + p.bytes);
+	p.text = (char *)(p.node + p.nodes);
+	return pack(&p, v);
+}
+
 /* ---- changing ---- */
 
 void json_append(struct json *parent, struct json *value)

@@ -112,38 +112,51 @@ static void inherit_cpuset(const char *parent, const char *dir)
 	}
 }
 
+/* A value that is more than the file's, or none at all ("max", -1). */
+static void put_more(const char *dir, const char *file, const char *value)
+{
+	char path[512];
+	snprintf(path, sizeof path, "%s/%s", dir, file);
+	CLEANUP(cleanup_free) char *now = file_read(path, 64, false, NULL);
+	bool is_none = now && (strncmp(now, "max", 3) == 0 || *now == '-');
+	if (now && !is_none && strtoll(value, NULL, 10) > strtoll(now, NULL, 10))
+		put(dir, file, value);
+}
+
+typedef void put_fn(const char *dir, const char *file, const char *value);
+
 struct making {
 	const char *group; /* "/kubepods/burstable/podX" */
 	struct resource_limits limits;
 	char error[200];
 };
 
-static void set_limits(const char *dir, const char *controller, const struct resource_limits *r)
+static void set_limits(const char *dir, const char *controller, const struct resource_limits *r, put_fn *set)
 {
 	char value[64];
 	bool v2 = !*controller;
 	if ((v2 || strcmp(controller, "cpu") == 0) && r->cpu_shares > 0) {
 		snprintf(value, sizeof value, "%lld",
 		        (long long)(v2 ? cgroup_cpu_weight(r->cpu_shares) : r->cpu_shares));
-		put(dir, v2 ? "cpu.weight" : "cpu.shares", value);
+		set(dir, v2 ? "cpu.weight" : "cpu.shares", value);
 		if (r->cpu_quota_us > 0 && v2) {
 			snprintf(value, sizeof value, "%lld %lld", (long long)r->cpu_quota_us,
 			        (long long)r->cpu_period_us);
-			put(dir, "cpu.max", value);
+			set(dir, "cpu.max", value);
 		} else if (r->cpu_quota_us > 0) {
 			snprintf(value, sizeof value, "%lld", (long long)r->cpu_quota_us);
-			put(dir, "cpu.cfs_quota_us", value);
+			set(dir, "cpu.cfs_quota_us", value);
 		}
 	}
 	if ((v2 || strcmp(controller, "pids") == 0) && r->pids_max > 0) {
 		snprintf(value, sizeof value, "%lld", (long long)r->pids_max);
-		put(dir, "pids.max", value);
+		set(dir, "pids.max", value);
 	}
 	if ((v2 || strcmp(controller, "memory") == 0) && r->memory_bytes) {
 		snprintf(value, sizeof value, "%lld", (long long)r->memory_bytes);
 		if (v2 && r->memory_bytes < 0)
 			snprintf(value, sizeof value, "max");
-		put(dir, v2 ? "memory.max" : "memory.limit_in_bytes", value);
+		set(dir, v2 ? "memory.max" : "memory.limit_in_bytes", value);
 	}
 }
 
@@ -166,7 +179,33 @@ static void make_in(const char *root, const char *controller, void *arg)
 		memcpy(parent, path, sizeof parent);
 		at = next ? next : "";
 	}
-	set_limits(path, controller, &m->limits);
+	set_limits(path, controller, &m->limits, put);
+}
+
+static void raise_in(const char *root, const char *controller, void *arg)
+{
+	const struct making *m = arg;
+	char path[512];
+	snprintf(path, sizeof path, "%s%s", root, m->group);
+	set_limits(path, controller, &m->limits, put_more);
+}
+
+static struct resource_limits limits_of(const struct pod *p)
+{
+	struct resource_limits r = pod_resources(p->spec);
+	r.pids_max = kubelet_config_int(p->n->config, "podPidsLimit");
+	if (!kubelet_config_bool(p->n->config, "cpuCFSQuota"))
+		r.cpu_quota_us = 0;
+	return r;
+}
+
+void cgroup_raise(const struct pod *p)
+{
+	struct arena a = ARENA_INIT;
+	struct making m = {.group = pod_cgroup(p, &a), .limits = limits_of(p)};
+	if (!by_systemd())
+		each_hierarchy(raise_in, &m);
+	arena_release(&a);
 }
 
 int cgroup_make(struct pod *p, struct err *err)
@@ -177,10 +216,7 @@ int cgroup_make(struct pod *p, struct err *err)
 	if (by_systemd())
 		return 0; /* the runtime asks systemd for the slice */
 	m.group = pod_cgroup(p, &a);
-	m.limits = pod_resources(p->spec);
-	m.limits.pids_max = kubelet_config_int(p->n->config, "podPidsLimit");
-	if (!kubelet_config_bool(p->n->config, "cpuCFSQuota"))
-		m.limits.cpu_quota_us = 0;
+	m.limits = limits_of(p);
 	each_hierarchy(make_in, &m);
 	arena_release(&a);
 	return *m.error ? err_set(err, ERR_IO, "%s", m.error) : 0;
@@ -220,6 +256,26 @@ void cgroup_remove(const struct pod *p)
 		snprintf(group, sizeof group, "/kubepods%s/pod%s", groups[i], p->uid);
 		each_hierarchy(remove_in, group);
 	}
+}
+
+bool cgroup_is_v2(void)
+{
+	return is_v2();
+}
+
+/* On v2 the root has no such file: ours or that of all pods, whichever is there, says it. */
+bool cgroup_limits_swap(void)
+{
+	char own[512] = "", path[600];
+	if (!is_v2())
+		return access(CGROUP_ROOT "/memory/memory.memsw.limit_in_bytes", F_OK) == 0;
+	char *text = file_read("/proc/self/cgroup", 4096, false, NULL), *at = text ? strstr(text, "0::/") : NULL;
+	if (at)
+		snprintf(own, sizeof own, "%.*s", (int)strcspn(at + 3, "\n"), at + 3);
+	free(text);
+	snprintf(path, sizeof path, CGROUP_ROOT "%s/memory.swap.max", own);
+	return access(path, F_OK) == 0 || access(CGROUP_ROOT "/kubepods/memory.swap.max", F_OK) == 0 ||
+	       access(CGROUP_ROOT "/kubepods.slice/memory.swap.max", F_OK) == 0;
 }
 
 bool cgroup_is_systemd(void)

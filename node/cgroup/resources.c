@@ -131,3 +131,15 @@ struct resource_limits container_resources(
 	out.oom_score_adj = oom_score(pod_qos(pod_spec), wanted, node_memory);
 	return out;
 }
+
+/* Upstream: pkg/kubelet/kuberuntime/kuberuntime_container_linux.go. */
+int64_t container_swap_bytes(
+        const struct json *pod_spec, const struct json *container, bool is_critical, const struct swap_facts *f)
+{
+	const struct json *r = json_get(container, "resources");
+	int64_t request = memory_of(r, "requests"), limit = memory_of(r, "limits");
+	if (!f->is_limited || !f->is_v2 || is_critical || pod_qos(pod_spec) != QOS_BURSTABLE || !request ||
+	        request == limit || f->memory_bytes <= 0 || request > f->memory_bytes)
+		return 0;
+	return (int64_t)((double)request / (double)f->memory_bytes * (double)f->swap_bytes);
+}

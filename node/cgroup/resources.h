@@ -20,6 +20,17 @@ enum qos pod_qos(const struct json *pod_spec);
 /* Of one container; node_memory: bytes of the machine, for the OOM score. */
 struct resource_limits container_resources(
         const struct json *pod_spec, const struct json *container, int64_t node_memory);
+/* What of the machine's swap a container may use. */
+struct swap_facts {
+	bool is_limited; /* swapBehavior LimitedSwap; else none */
+	bool is_v2;      /* cgroup v1 has no limit of swap alone */
+	int64_t memory_bytes, swap_bytes;
+};
+
+/* Of burstable pods that are not critical, containers that request some memory and may use more have a part of the swap
+ * as large as the part of the memory that they request; 0: none. */
+int64_t container_swap_bytes(
+        const struct json *pod_spec, const struct json *container, bool is_critical, const struct swap_facts *f);
 /* Of the pod's group: its containers together, or what its init containers may need more, and the overhead. A limit
  * only when every container has one. */
 struct resource_limits pod_resources(const struct json *pod_spec);

@@ -75,14 +75,11 @@ static const struct config_field fields[] = {
                 "CPUs are given out without options"},
         {"cpuManagerReconcilePeriod", "cpu-manager-reconcile-period", CONFIG_DURATION, "\"10s\"",
                 "containers are moved when CPUs are given out or back"},
-        {"memoryManagerPolicy", "memory-manager-policy", CONFIG_STRING, "\"None\"",
-                "memory is not given out by nodes of a machine"},
-        {"topologyManagerPolicy", "topology-manager-policy", CONFIG_STRING, "\"none\"",
-                "hints of topology are not weighed"},
-        {"topologyManagerScope", "topology-manager-scope", CONFIG_STRING, "\"container\"",
-                "hints of topology are not weighed"},
+        {"memoryManagerPolicy", "memory-manager-policy", CONFIG_STRING, "\"None\"", NULL},
+        {"topologyManagerPolicy", "topology-manager-policy", CONFIG_STRING, "\"none\"", NULL},
+        {"topologyManagerScope", "topology-manager-scope", CONFIG_STRING, "\"container\"", NULL},
         {"topologyManagerPolicyOptions", "topology-manager-policy-options", CONFIG_PAIRS, "{}",
-                "hints of topology are not weighed"},
+                "places are weighed without options"},
         {"qosReserved", "qos-reserved", CONFIG_PAIRS, "{}", "memory is not held back by class"},
         {"runtimeRequestTimeout", "runtime-request-timeout", CONFIG_DURATION, "\"2m0s\"",
                 "each call to the runtime has a time of its own"},
@@ -122,9 +119,9 @@ static const struct config_field fields[] = {
         {"iptablesMasqueradeBit", "iptables-masquerade-bit", CONFIG_INT, "14",
                 "rules are nftables', of the service proxy"},
         {"iptablesDropBit", "iptables-drop-bit", CONFIG_INT, "15", "rules are nftables', of the service proxy"},
-        {"featureGates", "feature-gates", CONFIG_TREE, "{}", "the node has no gates: docs/node.md says which are off"},
-        {"failSwapOn", "fail-swap-on", CONFIG_BOOL, "false", "swap is left alone"},
-        {"memorySwap", NULL, CONFIG_TREE, "{}", "pods are not given swap"},
+        {"featureGates", "feature-gates", CONFIG_TREE, "{}", NULL},
+        {"failSwapOn", "fail-swap-on", CONFIG_BOOL, "false", NULL},
+        {"memorySwap", NULL, CONFIG_TREE, "{}", NULL},
         {"containerLogMaxSize", "container-log-max-size", CONFIG_QUANTITY, "\"10Mi\"", NULL},
         {"containerLogMaxFiles", "container-log-max-files", CONFIG_INT, "5", NULL},
         {"containerLogMaxWorkers", NULL, CONFIG_INT, "1", "logs are rotated one after the other"},
@@ -154,7 +151,7 @@ static const struct config_field fields[] = {
         {"shutdownGracePeriodCriticalPods", NULL, CONFIG_DURATION, "\"0s\"", NULL},
         {"shutdownGracePeriodByPodPriority", NULL, CONFIG_TREES, "[]", NULL},
         {"crashLoopBackOff", NULL, CONFIG_TREE, "{}", "a restart waits 10 s to 5 min"},
-        {"reservedMemory", "reserved-memory", CONFIG_TREES, "[]", "memory is not given out by nodes of a machine"},
+        {"reservedMemory", "reserved-memory", CONFIG_TREES, "[]", NULL},
         {"enableProfilingHandler", NULL, CONFIG_BOOL, "true", "there is no profiler in it"},
         {"enableDebugFlagsHandler", NULL, CONFIG_BOOL, "true", "there are no flags to change while it runs"},
         {"seccompDefault", "seccomp-default", CONFIG_BOOL, "false", NULL},
@@ -224,4 +221,18 @@ const char *config_flag_instead(struct slice flag)
 		if (slice_is(flag, others[i].flag))
 			return others[i].instead;
 	return NULL;
+}
+
+bool config_gate_named(struct slice name, bool *ret_is_on)
+{
+	static const struct {
+		const char *name;
+		bool is_on;
+	} gates[] = {{"InPlacePodVerticalScaling", false}, {"KubeletPodResourcesGet", false}, {"NodeSwap", true}};
+	for (size_t i = 0; i < COUNT_OF(gates); i++)
+		if (slice_is(name, gates[i].name)) {
+			*ret_is_on = gates[i].is_on;
+			return true;
+		}
+	return false;
 }

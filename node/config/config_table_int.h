@@ -30,6 +30,9 @@ const struct config_field *config_fields(size_t *ret_count);
 const struct config_field *config_field_named(struct slice name); /* NULL: there is none */
 const struct config_field *config_field_of_flag(struct slice flag);
 
+/* The feature gates that change something here, with their default of 1.32. False: it is none of them. */
+bool config_gate_named(struct slice name, bool *ret_is_on);
+
 /* Flags of a kubelet that are no field: what to use instead; NULL: it is not among them. */
 const char *config_flag_instead(struct slice flag);
 

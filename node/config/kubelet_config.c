@@ -199,6 +199,35 @@ static struct json *read_strings(struct arena *a, struct slice text)
 	return list;
 }
 
+/* "0:memory=1Gi,hugepages-2Mi=4Mi;1:memory=1Gi". NULL: it is none. */
+static struct json *read_reserved_memory(struct arena *a, const struct config_field *f, struct slice text)
+{
+	struct json *list = json_new(a, JSON_ARRAY);
+	while (text.len) {
+		struct slice limits = slice_cut(&text, ';'), node = slice_trim(slice_cut(&limits, ':'));
+		struct json *o = json_new(a, JSON_OBJECT), *pairs = limits.len ? read_pairs(a, f, limits) : NULL;
+		int64_t id;
+		if (!pairs || !slice_to_i64(node, &id))
+			return NULL;
+		json_set_int(a, o, "numaNode", id);
+		json_set(a, o, "limits", pairs);
+		json_append(list, o);
+	}
+	return list;
+}
+
+/* "A=true,B=false". NULL: it is none. */
+static struct json *read_gates(struct arena *a, const struct config_field *f, struct slice text)
+{
+	struct json *pairs = read_pairs(a, f, text), *o = json_new(a, JSON_OBJECT);
+	JSON_FOREACH (it, pairs) {
+		if (!slice_is(json_str(it), "true") && !slice_is(json_str(it), "false"))
+			return NULL;
+		json_set_slice(a, o, it->key, json_new_bool(a, slice_is(json_str(it), "true")));
+	}
+	return pairs ? o : NULL;
+}
+
 /* NULL: the text is no such value. A flag alone is true. */
 static struct json *read_flag(struct arena *a, const struct config_field *f, struct slice text, bool has_value)
 {
@@ -223,6 +252,10 @@ static struct json *read_flag(struct arena *a, const struct config_field *f, str
 		return read_pairs(a, f, text);
 	case CONFIG_TREE:
 	case CONFIG_TREES:
+		if (strcmp(f->name, "reservedMemory") == 0)
+			return read_reserved_memory(a, f, text);
+		if (strcmp(f->name, "featureGates") == 0)
+			return read_gates(a, f, text);
 		return json_new_str(a, text); /* none is heeded: it is told apart from the default, and that is told */
 	}
 	return NULL;
@@ -231,6 +264,10 @@ static struct json *read_flag(struct arena *a, const struct config_field *f, str
 static const char *flag_wants(const struct config_field *f)
 {
 	static const struct json nothing = {.type = JSON_NULL};
+	if (strcmp(f->name, "reservedMemory") == 0)
+		return "nodes with amounts, like 0:memory=1Gi,hugepages-2Mi=4Mi;1:memory=1Gi";
+	if (strcmp(f->name, "featureGates") == 0)
+		return "gates, like KubeletPodResourcesGet=true";
 	return f->type != CONFIG_PAIRS ? wanted_instead(f, &nothing)
 	       : strncmp(f->name, "evictionHard", 12) == 0 || strcmp(f->name, "evictionSoft") == 0
 	               ? "signals with amounts, like memory.available<100Mi,nodefs.available<10%"
@@ -262,7 +299,7 @@ static int take_flag(struct kubelet_config *c, const char *arg, struct err *err)
 		        instead ? "--kubelet-arg: %.*s: %s" : "--kubelet-arg: \"%.*s\" is no argument of a kubelet%s",
 		        SLICE_FMT(name), instead ? instead : "");
 	struct json *v = read_flag(&c->arena, f, value, has_value);
-	bool is_tree = f->type == CONFIG_TREE || f->type == CONFIG_TREES;
+	bool is_tree = f->ignored && (f->type == CONFIG_TREE || f->type == CONFIG_TREES);
 	if (!v || (!is_tree && wanted_instead(f, v)))
 		return err_set(err, ERR_INVAL, "--kubelet-arg: %s: \"%.*s\" is not %s", f->flag, SLICE_FMT(value),
 		        flag_wants(f));
@@ -339,6 +376,30 @@ static int check_enforced(const struct kubelet_config *c, struct err *err)
 	return 0;
 }
 
+static int check_gates(const struct kubelet_config *c, struct err *err)
+{
+	JSON_FOREACH (it, kubelet_config_get(c, "featureGates"))
+		if (!json_is(it, JSON_BOOL))
+			return err_set(err, ERR_INVAL, "featureGates: %.*s must be true or false", SLICE_FMT(it->key));
+	return 0;
+}
+
+static int check_swap(const struct kubelet_config *c, struct err *err)
+{
+	const struct json *swap = kubelet_config_get(c, "memorySwap");
+	struct slice behavior = json_get_str(swap, "swapBehavior");
+	JSON_FOREACH (it, swap)
+		if (!slice_is(it->key, "swapBehavior") || !json_is(it, JSON_STRING))
+			return err_set(
+			        err, ERR_INVAL, "memorySwap: \"%.*s\" is no text swapBehavior", SLICE_FMT(it->key));
+	if (behavior.len && !slice_is(behavior, "NoSwap") && !slice_is(behavior, "LimitedSwap"))
+		return err_set(err, ERR_INVAL, "memorySwap.swapBehavior: \"%.*s\" must be NoSwap or LimitedSwap",
+		        SLICE_FMT(behavior));
+	if (behavior.len && !kubelet_config_gate(c, "NodeSwap"))
+		return err_set(err, ERR_INVAL, "memorySwap.swapBehavior needs the feature gate NodeSwap, which is off");
+	return 0;
+}
+
 static int check_together(const struct kubelet_config *c, struct err *err)
 {
 	struct eviction_thresholds thresholds;
@@ -366,7 +427,8 @@ static int check_together(const struct kubelet_config *c, struct err *err)
 	if (kubelet_config_int(c, "evictionMaxPodGracePeriod") < 0)
 		return err_set(err, ERR_INVAL, "evictionMaxPodGracePeriod must not be less than 0");
 	if (check_reserved(c, "systemReserved", err) != 0 || check_reserved(c, "kubeReserved", err) != 0 ||
-	        check_sysctls(c, err) != 0 || check_enforced(c, err) != 0)
+	        check_sysctls(c, err) != 0 || check_enforced(c, err) != 0 || check_gates(c, err) != 0 ||
+	        check_swap(c, err) != 0)
 		return err->code;
 	return eviction_thresholds_read(c->tree, &thresholds, err);
 }
@@ -378,7 +440,8 @@ static void complete(struct kubelet_config *c)
 {
 	size_t count;
 	const struct config_field *fields = config_fields(&count);
-	c->warnings = ARENA_ARRAY(&c->arena, const char *, count + 1);
+	const struct json *gates = json_get(c->tree, "featureGates");
+	c->warnings = ARENA_ARRAY(&c->arena, const char *, count + (gates ? gates->count : 0) + 1);
 	for (size_t i = 0; i < count; i++) {
 		const struct config_field *f = &fields[i];
 		struct json *initial = json_literal(&c->arena, f->initial), *given = json_get(c->tree, f->name);
@@ -387,6 +450,13 @@ static void complete(struct kubelet_config *c)
 			        &c->arena, "%s of the kubelet's configuration is not heeded: %s", f->name, f->ignored);
 		if (!given || f->ignored) /* the tree is what is in force */
 			json_set(&c->arena, c->tree, f->name, initial);
+	}
+	JSON_FOREACH (it, gates) {
+		bool is_on;
+		if (!config_gate_named(it->key, &is_on))
+			c->warnings[c->warnings_count++] = arena_printf(&c->arena,
+			        "the feature gate %.*s of the kubelet's configuration is not heeded",
+			        SLICE_FMT(it->key));
 	}
 }
 
@@ -447,4 +517,11 @@ int64_t kubelet_config_ms(const struct kubelet_config *c, const char *field)
 const char *kubelet_config_text(const struct kubelet_config *c, const char *field, struct arena *a)
 {
 	return json_cstr(a, kubelet_config_get(c, field));
+}
+
+bool kubelet_config_gate(const struct kubelet_config *c, const char *gate)
+{
+	bool is_on = false;
+	CHECK(config_gate_named(slice_of(gate), &is_on));
+	return json_get_bool(kubelet_config_get(c, "featureGates"), gate, is_on);
 }

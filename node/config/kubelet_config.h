@@ -36,5 +36,6 @@ bool kubelet_config_bool(const struct kubelet_config *c, const char *field);
 int64_t kubelet_config_ms(const struct kubelet_config *c, const char *field); /* of durations */
 const char *kubelet_config_text(const struct kubelet_config *c, const char *field, struct arena *a);
 const struct json *kubelet_config_get(const struct kubelet_config *c, const char *field);
+bool kubelet_config_gate(const struct kubelet_config *c, const char *gate); /* of those that are heeded */
 
 #endif

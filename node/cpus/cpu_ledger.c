@@ -49,41 +49,61 @@ static void add(struct cpu_ledger *l, const char *uid, struct slice container, c
 	l->shared = cpu_set_without(&l->shared, set);
 }
 
-static int take_one(struct cpu_ledger *l, const char *uid, const struct json *c, unsigned n, struct cpu_set *reuse,
-        bool gives_on, struct err *err)
-{
-	struct cpu_set free_ = cpu_set_without(&l->shared, &l->reserved), set, more;
-	unsigned again = cpu_set_count(reuse), available = cpu_set_count(&free_) + again;
-	bool is_enough = again >= n ? cpu_plan_take(l->topology, reuse, n, &set)
-	                            : cpu_plan_take(l->topology, &free_, n - again, &more);
-	if (!is_enough)
-		return err_set(err, ERR_BUSY,
-		        "Allocate failed due to not enough cpus available to satisfy request: requested=%u, "
-		        "available=%u, which is unexpected",
-		        n, available);
-	if (again < n)
-		set = cpu_set_union(reuse, &more);
-	*reuse = gives_on ? cpu_set_union(reuse, &set) : cpu_set_without(reuse, &set);
-	add(l, uid, json_get_str(c, "name"), &set);
-	return 0;
-}
-
-int cpu_ledger_take(struct cpu_ledger *l, const char *uid, const struct json *spec, struct err *err)
+struct cpu_set cpu_ledger_reusable(
+        const struct cpu_ledger *l, const char *uid, const struct json *spec, const struct json *container)
 {
 	static const char *const lists[] = {"initContainers", "containers"};
 	struct cpu_set reuse = {{0}};
-	for (size_t i = 0; i < l->count; i++)
-		if (strcmp(l->entries[i].uid, uid) == 0)
-			return 0;
 	for (size_t i = 0; i < COUNT_OF(lists); i++)
 		JSON_FOREACH (c, json_get(spec, lists[i])) {
-			unsigned n = cpu_ledger_wants(spec, c);
+			struct arena a = ARENA_INIT;
+			const struct cpu_set *has = cpu_ledger_of(l, uid, json_cstr(&a, json_get(c, "name")));
 			bool ends = i == 0 && !slice_is(json_get_str(c, "restartPolicy"), "Always");
-			if (n && take_one(l, uid, c, n, &reuse, ends, err) != 0) {
-				cpu_ledger_give_back(l, uid);
-				return err->code;
-			}
+			arena_release(&a);
+			if (c == container)
+				return reuse;
+			if (has)
+				reuse = ends ? cpu_set_union(&reuse, has) : cpu_set_without(&reuse, has);
 		}
+	return reuse;
+}
+
+/* Of the near ones first, and of what the pod had before what is free: so many that `left` is 0, or all there are. */
+static struct cpu_set choose(const struct cpu_ledger *l, const struct cpu_set *free_, const struct cpu_set *reuse,
+        const struct cpu_set *near, unsigned left)
+{
+	struct cpu_set set = {{0}}, more;
+	struct cpu_set pools[] = {cpu_set_common(reuse, near), cpu_set_common(free_, near), *reuse, *free_};
+	for (size_t i = 0; i < COUNT_OF(pools) && left; i++) {
+		struct cpu_set rest = cpu_set_without(&pools[i], &set);
+		unsigned n = cpu_set_count(&rest) < left ? cpu_set_count(&rest) : left;
+		if (n && cpu_plan_take(l->topology, &rest, n, &more)) {
+			set = cpu_set_union(&set, &more);
+			left -= n;
+		}
+	}
+	return set;
+}
+
+int cpu_ledger_take(struct cpu_ledger *l, const char *uid, const struct json *spec, const struct json *container,
+        const struct cpu_set *near, struct err *err)
+{
+	static const struct cpu_set nowhere;
+	struct arena a = ARENA_INIT;
+	bool has = cpu_ledger_of(l, uid, json_cstr(&a, json_get(container, "name"))) != NULL;
+	unsigned n = has ? 0 : cpu_ledger_wants(spec, container);
+	arena_release(&a);
+	if (!n)
+		return 0;
+	struct cpu_set free_ = cpu_set_without(&l->shared, &l->reserved),
+	               reuse = cpu_ledger_reusable(l, uid, spec, container),
+	               set = choose(l, &free_, &reuse, near ? near : &nowhere, n);
+	if (cpu_set_count(&set) < n)
+		return err_set(err, ERR_BUSY,
+		        "Allocate failed due to not enough cpus available to satisfy request: requested=%u, "
+		        "available=%u, which is unexpected",
+		        n, cpu_set_count(&set));
+	add(l, uid, json_get_str(container, "name"), &set);
 	return 0;
 }
 

@@ -24,8 +24,13 @@ void cpu_ledger_release(struct cpu_ledger *l);
 /* How many CPUs a container is to have to itself; 0: it shares. */
 unsigned cpu_ledger_wants(const struct json *pod_spec, const struct json *container);
 
-/* All of a pod's containers, or none of them: ERR_BUSY in upstream's words. Nothing when it has them already. */
-int cpu_ledger_take(struct cpu_ledger *l, const char *uid, const struct json *pod_spec, struct err *err);
+/* What init containers of the pod had and gave on, and none before this one took. */
+struct cpu_set cpu_ledger_reusable(
+        const struct cpu_ledger *l, const char *uid, const struct json *pod_spec, const struct json *container);
+/* What a container is to have, of those `near` (NULL: it makes no difference) as far as they go; nothing when it has
+ * it. ERR_BUSY in upstream's words. */
+int cpu_ledger_take(struct cpu_ledger *l, const char *uid, const struct json *pod_spec, const struct json *container,
+        const struct cpu_set *near, struct err *err);
 /* True: it had some. */
 bool cpu_ledger_give_back(struct cpu_ledger *l, const char *uid);
 /* NULL: it shares. */

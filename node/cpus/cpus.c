@@ -31,6 +31,7 @@ struct cpus {
 	struct node *n;
 	struct cpu_topology topology;
 	struct cpu_ledger ledger;
+	const struct numa *numa;
 	char *file;
 };
 
@@ -167,16 +168,17 @@ static void drop_strangers(struct cpus *c)
 	}
 }
 
-int cpus_take(struct cpus *c, const struct pod *p, struct err *err)
+int cpus_take(struct cpus *c, const struct pod *p, const struct json *container, uint64_t nodes, struct err *err)
 {
 	if (!c)
 		return 0;
 	LOOP_CHECK_OWNER(c->n->loop);
-	struct cpu_set before = c->ledger.shared;
+	struct cpu_set before = c->ledger.shared, near = numa_cpus(c->numa, nodes);
+	size_t had = c->ledger.count;
 	drop_strangers(c);
-	if (cpu_ledger_take(&c->ledger, p->uid, p->spec, err) != 0)
+	if (cpu_ledger_take(&c->ledger, p->uid, p->spec, container, &near, err) != 0)
 		return err->code;
-	if (cpu_set_equal(&before, &c->ledger.shared))
+	if (c->ledger.count == had && cpu_set_equal(&before, &c->ledger.shared))
 		return 0;
 	if (save(c, err) != 0) {
 		cpu_ledger_give_back(&c->ledger, p->uid);
@@ -184,6 +186,38 @@ int cpus_take(struct cpus *c, const struct pod *p, struct err *err)
 	}
 	move_shared(c);
 	return 0;
+}
+
+/* Of a pod as a whole: what its containers want together, or what one of its init containers wants more. */
+static unsigned wanted_by_all(const struct json *spec)
+{
+	unsigned sum = 0, most = 0;
+	JSON_FOREACH (it, json_get(spec, "initContainers")) {
+		unsigned n = cpu_ledger_wants(spec, it);
+		if (slice_is(json_get_str(it, "restartPolicy"), "Always"))
+			sum += n;
+		else if (sum + n > most)
+			most = sum + n;
+	}
+	JSON_FOREACH (it, json_get(spec, "containers"))
+		sum += cpu_ledger_wants(spec, it);
+	return sum > most ? sum : most;
+}
+
+void cpus_wish(const struct cpus *c, const struct pod *p, const struct json *container, struct numa_wishes *w)
+{
+	unsigned n = !c ? 0 : container ? cpu_ledger_wants(p->spec, container) : wanted_by_all(p->spec);
+	if (!n)
+		return;
+	const struct cpu_topology *t = &c->topology;
+	struct numa_unit *units = ARENA_ARRAY(w->arena, struct numa_unit, t->count);
+	struct cpu_set free_ = cpu_set_without(&c->ledger.shared, &c->ledger.reserved), reuse = {{0}};
+	if (container)
+		reuse = cpu_ledger_reusable(&c->ledger, p->uid, p->spec, container);
+	for (size_t i = 0; i < t->count; i++)
+		units[i] = (struct numa_unit){numa_of_cpu(c->numa, t->list[i].cpu), cpu_set_has(&free_, t->list[i].cpu),
+		        cpu_set_has(&reuse, t->list[i].cpu)};
+	numa_wish_add_units(w, numa_all(c->numa), units, t->count, n);
 }
 
 void cpus_give_back(struct cpus *c, const struct pod *p)
@@ -203,6 +237,18 @@ const char *cpus_of(const struct cpus *c, const struct pod *p, const char *conta
 	return !c ? "" : cpu_set_text(own ? own : &c->ledger.shared, a);
 }
 
+const struct cpu_set *cpus_own(const struct cpus *c, const struct pod *p, const char *container)
+{
+	return c ? cpu_ledger_of(&c->ledger, p->uid, container) : NULL;
+}
+
+struct cpu_set cpus_allocatable(const struct cpus *c)
+{
+	static const struct cpu_set none;
+	struct cpu_set all = c ? cpu_topology_all(&c->topology) : none;
+	return c ? cpu_set_without(&all, &c->ledger.reserved) : none;
+}
+
 /* ---- life ---- */
 
 static int check_policy(const struct node *n, bool *ret_is_static, const char *file, struct err *err)
@@ -217,12 +263,13 @@ static int check_policy(const struct node *n, bool *ret_is_static, const char *f
 	return 0;
 }
 
-int cpus_new(struct node *n, struct cpus **ret, struct err *err)
+int cpus_new(struct node *n, const struct numa *numa, struct cpus **ret, struct err *err)
 {
 	struct cpus *c = xcalloc(1, sizeof *c);
 	struct cpu_set reserved;
 	bool is_static = false;
 	c->n = n;
+	c->numa = numa;
 	c->file = xprintf("%s/agent/kubelet/cpu_manager_state", n->o.data_dir);
 	if (check_policy(n, &is_static, c->file, err) != 0 || !is_static) {
 		cpus_free(c);

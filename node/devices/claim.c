@@ -6,7 +6,7 @@
  * does. */
 #include "node/devices/claim_int.h"
 
-#include "api/machinery/codec/quantity.h"
+#include "api/machinery/codec/resource_list.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "node/ground/node_record.h"
@@ -21,12 +21,13 @@ struct ask {
 	bool gives_on;
 };
 
-/* What a pod asks for, until it has it all or is refused. */
+/* What a container asks for, until it has it all or is refused. A pod has one claim at a time. */
 struct claim {
 	struct list_link link;
 	struct device_room *d;
 	struct arena arena;
 	const char *uid;
+	uint64_t nodes; /* of memory that what it gets is to be near to */
 	struct ask *asks;
 	size_t count, next;
 	bool is_over;
@@ -125,26 +126,33 @@ static void allocate(struct claim *c, const char *const *ids)
 	plugin_call(p, "Allocate", &q.base, &v1beta1__allocate_response__descriptor, allocated, c);
 }
 
-/* What the plugin prefers counts when it is as many as were asked for, all different and free still. */
-static bool is_good_choice(const struct claim *c, char *const *ids, size_t n)
+static struct device_candidates choose(struct claim *c)
 {
-	const struct ask *ask = &c->asks[c->next];
-	if (n != ask->count)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!device_ledger_is_free(&c->d->ledger, c->uid, ask->resource, ids[i]))
-			return false;
-		for (size_t k = 0; k < i; k++)
-			if (strcmp(ids[i], ids[k]) == 0)
-				return false;
-	}
-	return true;
+	return device_ledger_candidates(&c->d->ledger, &c->arena, c->uid, c->asks[c->next].resource, c->nodes);
 }
 
-static const char **choose(struct claim *c, size_t *ret_count, size_t *ret_must)
+static bool is_among(const char *id, const char *const *ids, size_t n)
 {
-	const struct ask *ask = &c->asks[c->next];
-	return device_ledger_candidates(&c->d->ledger, &c->arena, c->uid, ask->resource, ret_count, ret_must);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(ids[i], id) == 0)
+			return true;
+	return false;
+}
+
+/* What the plugin prefers counts when it is as many as were asked for, all different, out of what it may choose from
+ * now, with those that must be in it. */
+static bool is_good_choice(const struct claim *c, const struct device_candidates *from, char *const *ids, size_t n)
+{
+	size_t wanted = c->asks[c->next].count, must, most = device_candidates_narrow(from, wanted, &must);
+	if (n != wanted)
+		return false;
+	for (size_t i = 0; i < must; i++)
+		if (!is_among(from->ids[i], (const char *const *)ids, n))
+			return false;
+	for (size_t i = 0; i < n; i++)
+		if (!is_among(ids[i], from->ids, most) || is_among(ids[i], (const char *const *)ids, i))
+			return false;
+	return true;
 }
 
 static void too_few(struct claim *c, size_t available)
@@ -159,19 +167,17 @@ static void take_preferred(struct claim *c, const PLUGIN(PreferredAllocationResp
 {
 	const PLUGIN(PreferredAnswer) *one = m && m->n_container_responses == 1 ? m->container_responses[0] : NULL;
 	LOOP_CHECK_OWNER(c->d->n->loop);
-	if (one && is_good_choice(c, one->ids, one->n_ids)) {
+	struct device_candidates from = choose(c); /* others may have taken some meanwhile */
+	if (one && is_good_choice(c, &from, one->ids, one->n_ids)) {
 		const char **ids = ARENA_ARRAY(&c->arena, const char *, one->n_ids + 1);
 		for (size_t i = 0; i < one->n_ids; i++)
 			ids[i] = arena_strdup(&c->arena, one->ids[i]);
 		allocate(c, ids);
-		return;
+	} else if (from.count < c->asks[c->next].count) {
+		too_few(c, from.count);
+	} else {
+		allocate(c, from.ids);
 	}
-	size_t n, must; /* others may have taken some meanwhile */
-	const char **ids = choose(c, &n, &must);
-	if (n < c->asks[c->next].count)
-		too_few(c, n);
-	else
-		allocate(c, ids);
 }
 
 static void preferred(void *arg, const void *answer, const struct err *err)
@@ -180,14 +186,13 @@ static void preferred(void *arg, const void *answer, const struct err *err)
 	wake_pod(arg);
 }
 
-static void ask_preferred(struct claim *c, struct plugin *p, const char **ids, size_t n, size_t must)
+static void ask_preferred(struct claim *c, struct plugin *p, const struct device_candidates *from)
 {
 	PLUGIN(PreferredAllocationRequest) q = V1BETA1__PREFERRED_ALLOCATION_REQUEST__INIT;
 	PLUGIN(PreferredContainer) one = V1BETA1__PREFERRED_CONTAINER__INIT, *ones[] = {&one};
-	one.available = (char **)ids;
-	one.n_available = n;
-	one.must_include = (char **)ids;
-	one.n_must_include = must < c->asks[c->next].count ? must : c->asks[c->next].count;
+	one.available = (char **)from->ids;
+	one.n_available = device_candidates_narrow(from, c->asks[c->next].count, &one.n_must_include);
+	one.must_include = (char **)from->ids;
 	one.size = (int32_t)c->asks[c->next].count;
 	q.container_requests = ones;
 	q.n_container_requests = 1;
@@ -204,39 +209,42 @@ static void claim_next(struct claim *c)
 		claim_over(c);
 		return;
 	}
-	size_t n, must;
-	const char **ids = choose(c, &n, &must);
+	struct device_candidates from = choose(c);
 	const struct ask *ask = &c->asks[c->next];
 	struct plugin *p = device_room_plugin(c->d, arena_memdup(&c->arena, ask->resource.ptr, ask->resource.len));
 	if (!p)
 		claim_fail(
 		        c, arena_printf(&c->arena, "no healthy devices present; cannot allocate unhealthy devices %.*s",
 		                   SLICE_FMT(ask->resource)));
-	else if (n < ask->count)
-		too_few(c, n);
-	else if (plugin_has_preferred(p) && n > ask->count)
-		ask_preferred(c, p, ids, n, must);
+	else if (from.count < ask->count)
+		too_few(c, from.count);
+	else if (plugin_has_preferred(p) && from.count > ask->count)
+		ask_preferred(c, p, &from);
 	else
-		allocate(c, ids);
+		allocate(c, from.ids);
+}
+
+static bool is_init(const struct json *spec, const struct json *container)
+{
+	JSON_FOREACH (c, json_get(spec, "initContainers"))
+		if (c == container)
+			return !slice_is(json_get_str(c, "restartPolicy"), "Always");
+	return false;
 }
 
 /* Of the resources that some plugin offers, or did. */
-static size_t collect_asks(const struct device_room *d, const struct json *spec, struct ask *ret, size_t max)
+static size_t collect_asks(const struct device_room *d, const struct json *spec, const struct json *container,
+        struct arena *a, struct ask **ret)
 {
-	static const char *const lists[] = {"initContainers", "containers"};
+	const struct json *limits = json_path(container, "resources", "limits", NULL);
 	size_t n = 0;
-	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH (c, json_get(spec, lists[i]))
-			JSON_FOREACH (it, json_path(c, "resources", "limits", NULL)) {
-				int64_t count = quantity_json_value(it);
-				if (count <= 0 || count > NODE_PLUGIN_DEVICES_MAX ||
-				        !device_ledger_resource(&d->ledger, it->key))
-					continue;
-				if (n < max)
-					ret[n] = (struct ask){json_get_str(c, "name"), it->key, (size_t)count,
-					        i == 0 && !slice_is(json_get_str(c, "restartPolicy"), "Always")};
-				n++;
-			}
+	*ret = ARENA_ARRAY(a, struct ask, (limits ? limits->count : 0) + 1);
+	JSON_FOREACH (it, limits) {
+		int64_t count = quantity_json_value(it);
+		if (count > 0 && count <= NODE_PLUGIN_DEVICES_MAX && device_ledger_resource(&d->ledger, it->key))
+			(*ret)[n++] = (struct ask){
+			        json_get_str(container, "name"), it->key, (size_t)count, is_init(spec, container)};
+	}
 	return n;
 }
 
@@ -262,13 +270,13 @@ static struct slice copy_of(struct arena *a, struct slice s)
 }
 
 /* Outlives the pod's tree: its texts are its own. */
-static struct claim *claim_new(struct device_room *d, const struct pod *p, size_t count)
+static struct claim *claim_new(struct device_room *d, const struct pod *p, const struct json *container, uint64_t nodes)
 {
 	struct claim *c = xcalloc(1, sizeof *c);
 	c->d = d;
+	c->nodes = nodes;
 	c->uid = arena_strdup(&c->arena, p->uid);
-	c->asks = ARENA_ARRAY(&c->arena, struct ask, count);
-	c->count = collect_asks(d, p->spec, c->asks, count);
+	c->count = collect_asks(d, p->spec, container, &c->arena, &c->asks);
 	for (size_t i = 0; i < c->count; i++) {
 		c->asks[i].container = copy_of(&c->arena, c->asks[i].container);
 		c->asks[i].resource = copy_of(&c->arena, c->asks[i].resource);
@@ -297,24 +305,45 @@ static enum claim_answer answer_of(struct claim *c, struct err *err)
 	return err->code ? CLAIM_REFUSED : CLAIM_TAKEN;
 }
 
-enum claim_answer device_claim_take(struct device_room *d, struct pod *p, struct err *err)
+enum claim_answer device_claim_take(
+        struct device_room *d, struct pod *p, const struct json *container, uint64_t nodes, struct err *err)
 {
 	LOOP_CHECK_OWNER(d->n->loop);
 	struct claim *c = claim_of(d, p->uid);
 	if (c)
 		return answer_of(c, err);
 	struct arena a = ARENA_INIT;
-	size_t count = collect_asks(d, p->spec, NULL, 0);
-	struct ask *asks = ARENA_ARRAY(&a, struct ask, count + 1);
-	collect_asks(d, p->spec, asks, count);
+	struct ask *asks;
+	size_t count = collect_asks(d, p->spec, container, &a, &asks);
 	bool is_done = has_all(d, p, asks, count);
 	arena_release(&a);
 	if (is_done)
 		return CLAIM_TAKEN;
 	drop_strangers(d);
-	c = claim_new(d, p, count);
+	c = claim_new(d, p, container, nodes);
 	claim_next(c);
 	return answer_of(c, err);
+}
+
+void device_claim_wish(const struct device_room *d, const struct pod *p, const struct json *container,
+        uint64_t all_nodes, struct numa_wishes *w)
+{
+	struct ask *asks;
+	size_t count = collect_asks(d, p->spec, container, w->arena, &asks);
+	for (size_t i = 0; i < count; i++)
+		device_ledger_wish(&d->ledger, p->uid, asks[i].resource, asks[i].count, all_nodes, w);
+}
+
+/* What the containers ask for together, or one of the init containers more. */
+void device_claim_wish_all(const struct device_room *d, const struct pod *p, uint64_t all_nodes, struct numa_wishes *w)
+{
+	struct resource_list limits = resource_list_of_pod(w->arena, p->spec, "limits");
+	for (size_t i = 0; i < limits.n; i++) {
+		int64_t count = quantity_value(&limits.list[i].q);
+		if (count > 0 && count <= NODE_PLUGIN_DEVICES_MAX &&
+		        device_ledger_resource(&d->ledger, limits.list[i].name))
+			device_ledger_wish(&d->ledger, p->uid, limits.list[i].name, (size_t)count, all_nodes, w);
+	}
 }
 
 void device_claims_free(struct device_room *d)

@@ -81,7 +81,8 @@ void device_resource_set(struct device_resource *r, const struct device *list, s
 		for (size_t k = 0; k < r->count; k++)
 			twice = twice || strcmp(r->devices[k].id, list[i].id) == 0;
 		if (!twice)
-			r->devices[r->count++] = (struct device){xstrdup(list[i].id), list[i].is_healthy};
+			r->devices[r->count++] =
+			        (struct device){xstrdup(list[i].id), list[i].is_healthy, list[i].nodes};
 	}
 	qsort(r->devices, r->count, sizeof *r->devices, by_id);
 }
@@ -126,31 +127,53 @@ static enum hold hold_of(const struct device_ledger *l, const char *uid, struct 
 	return h;
 }
 
-bool device_ledger_is_free(const struct device_ledger *l, const char *uid, struct slice resource, const char *id)
+struct device_candidates device_ledger_candidates(
+        const struct device_ledger *l, struct arena *a, const char *uid, struct slice resource, uint64_t nodes)
 {
 	const struct device_resource *r = device_ledger_resource(l, resource);
-	for (size_t i = 0; r && r->is_connected && i < r->count; i++)
-		if (strcmp(r->devices[i].id, id) == 0)
-			return r->devices[i].is_healthy && hold_of(l, uid, resource, id) != HOLD_TAKEN;
-	return false;
+	size_t n = r && r->is_connected ? r->count : 0;
+	struct device_candidates c = {.ids = ARENA_ARRAY(a, const char *, n + 1)};
+	enum { OWN, NEAR, FAR };
+	for (int pass = OWN; pass <= FAR; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			const struct device *d = &r->devices[i];
+			enum hold h = hold_of(l, uid, resource, d->id);
+			int its = h == HOLD_OWN_GIVEN_ON ? OWN : d->nodes & nodes ? NEAR : FAR;
+			if (d->is_healthy && h != HOLD_TAKEN && its == pass)
+				c.ids[c.count++] = arena_strdup(a, d->id);
+		}
+		if (pass == OWN)
+			c.own = c.count;
+		else if (pass == NEAR)
+			c.near = c.count - c.own;
+	}
+	return c;
 }
 
-const char **device_ledger_candidates(const struct device_ledger *l, struct arena *a, const char *uid,
-        struct slice resource, size_t *ret_count, size_t *ret_must)
+size_t device_candidates_narrow(const struct device_candidates *c, size_t wanted, size_t *ret_must)
+{
+	size_t own = c->own < wanted ? c->own : wanted, must = own + c->near < wanted ? own + c->near : wanted;
+	bool is_near_enough = c->near && wanted - own < c->near;
+	*ret_must = is_near_enough ? own : must;
+	return is_near_enough ? c->own + c->near : c->count;
+}
+
+void device_ledger_wish(const struct device_ledger *l, const char *uid, struct slice resource, size_t wanted,
+        uint64_t all_nodes, struct numa_wishes *w)
 {
 	const struct device_resource *r = device_ledger_resource(l, resource);
-	size_t n = r && r->is_connected ? r->count : 0, count = 0;
-	const char **list = ARENA_ARRAY(a, const char *, n + 1);
-	for (int own = 1; own >= 0; own--) {
-		for (size_t i = 0; i < n; i++)
-			if (r->devices[i].is_healthy &&
-			        hold_of(l, uid, resource, r->devices[i].id) == (own ? HOLD_OWN_GIVEN_ON : HOLD_NONE))
-				list[count++] = arena_strdup(a, r->devices[i].id);
-		if (own)
-			*ret_must = count;
+	size_t n = r ? r->count : 0;
+	struct numa_unit *units = ARENA_ARRAY(w->arena, struct numa_unit, n + 1);
+	bool any = false;
+	for (size_t i = 0; i < n; i++) {
+		const struct device *d = &r->devices[i];
+		enum hold h = hold_of(l, uid, resource, d->id);
+		bool may = r->is_connected && d->is_healthy;
+		any = any || d->nodes;
+		units[i] = (struct numa_unit){d->nodes, may && h == HOLD_NONE, may && h == HOLD_OWN_GIVEN_ON};
 	}
-	*ret_count = count;
-	return list;
+	if (any)
+		numa_wish_add_units(w, all_nodes, units, n, wanted);
 }
 
 struct device_grant *device_ledger_grant(struct device_ledger *l, const char *uid, struct slice container,

@@ -3,10 +3,12 @@
 #define K3X_NODE_DEVICES_DEVICE_LEDGER_INT_H
 
 #include "base/json/json.h"
+#include "node/numa/numa_hint.h"
 
 struct device {
 	char *id;
 	bool is_healthy;
+	uint64_t nodes; /* of memory that it is near to; 0: the plugin does not say */
 };
 
 /* All that one plugin offers. Kept after the plugin went, for its devices are still in containers. */
@@ -46,11 +48,21 @@ void device_resource_set(struct device_resource *r, const struct device *list, s
 size_t device_resource_capacity(const struct device_resource *r, uint64_t now_ms);
 size_t device_resource_allocatable(const struct device_resource *r);
 
-/* Ids for a container of the pod, in the arena: those that its init containers had, then free ones in order of their
- * names. All there are, *ret_count of them; the first *ret_must are the pod's already. */
-const char **device_ledger_candidates(const struct device_ledger *l, struct arena *a, const char *uid,
-        struct slice resource, size_t *ret_count, size_t *ret_must);
-bool device_ledger_is_free(const struct device_ledger *l, const char *uid, struct slice resource, const char *id);
+/* Ids for a container of the pod, in the arena, in this order: those that its init containers had, free ones near to
+ * the nodes of memory, and the other free ones; within, in order of their names. */
+struct device_candidates {
+	const char **ids;
+	size_t own, near, count; /* count: all */
+};
+/* nodes 0: none is near. */
+struct device_candidates device_ledger_candidates(
+        const struct device_ledger *l, struct arena *a, const char *uid, struct slice resource, uint64_t nodes);
+/* Of these `wanted` are to be chosen, when one may choose: when the near ones are enough, no others are looked at.
+ * *ret_must: the first of them, which must be taken. */
+size_t device_candidates_narrow(const struct device_candidates *c, size_t wanted, size_t *ret_must);
+/* Where so many of the resource could lie. No wish when the plugin does not say where its devices are. */
+void device_ledger_wish(const struct device_ledger *l, const char *uid, struct slice resource, size_t wanted,
+        uint64_t all_nodes, struct numa_wishes *w);
 
 struct device_grant *device_ledger_grant(struct device_ledger *l, const char *uid, struct slice container,
         struct slice resource, const char *const *ids, size_t count, bool gives_on);

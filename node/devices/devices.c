@@ -12,12 +12,22 @@
 
 struct devices {
 	struct device_room room;
+	const struct numa *numa;
 };
 
-enum devices_answer devices_take(struct devices *d, struct pod *p, struct err *err)
+void devices_wish(const struct devices *d, const struct pod *p, const struct json *container, struct numa_wishes *w)
+{
+	if (container)
+		device_claim_wish(&d->room, p, container, numa_all(d->numa), w);
+	else
+		device_claim_wish_all(&d->room, p, numa_all(d->numa), w);
+}
+
+enum devices_answer devices_take(
+        struct devices *d, struct pod *p, const struct json *container, uint64_t nodes, struct err *err)
 {
 	LOOP_CHECK_OWNER(d->room.n->loop);
-	enum claim_answer answer = device_claim_take(&d->room, p, err);
+	enum claim_answer answer = device_claim_take(&d->room, p, container, nodes, err);
 	return answer == CLAIM_TAKEN ? DEVICES_TAKEN : answer == CLAIM_PENDING ? DEVICES_PENDING : DEVICES_REFUSED;
 }
 
@@ -154,6 +164,39 @@ bool devices_pre_start(struct devices *d, const struct pod *p, const char *conta
 	return s != NULL;
 }
 
+/* ---- who asks ---- */
+
+static uint64_t nodes_of(const struct devices *d, const char *resource, const char *id)
+{
+	const struct device_resource *r = device_ledger_resource(&d->room.ledger, slice_of(resource));
+	for (size_t i = 0; r && i < r->count; i++)
+		if (strcmp(r->devices[i].id, id) == 0)
+			return r->devices[i].nodes;
+	return 0;
+}
+
+void devices_each_of(const struct devices *d, const struct pod *p, const char *container,
+        void (*fn)(void *arg, const struct device_use *use), void *arg)
+{
+	const struct device_ledger *l = &d->room.ledger;
+	for (size_t i = 0; i < l->grants_count; i++) {
+		const struct device_grant *g = l->grants[i];
+		for (size_t k = 0; is_of(g, p, container) && g->is_answered && k < g->ids_count; k++)
+			fn(arg, &(struct device_use){g->resource, g->ids[k], nodes_of(d, g->resource, g->ids[k])});
+	}
+}
+
+void devices_each(const struct devices *d, void (*fn)(void *arg, const struct device_use *use), void *arg)
+{
+	const struct device_ledger *l = &d->room.ledger;
+	for (size_t i = 0; i < l->resources_count; i++) {
+		const struct device_resource *r = l->resources[i];
+		for (size_t k = 0; r->is_connected && k < r->count; k++)
+			if (r->devices[k].is_healthy)
+				fn(arg, &(struct device_use){r->name, r->devices[k].id, r->devices[k].nodes});
+	}
+}
+
 /* ---- the Node's status ---- */
 
 void devices_status(const struct devices *d, struct arena *a, struct json *capacity, struct json *allocatable)
@@ -168,11 +211,13 @@ void devices_status(const struct devices *d, struct arena *a, struct json *capac
 
 /* ---- life ---- */
 
-int devices_new(struct node *n, void (*changed)(struct node *n), struct devices **ret, struct err *err)
+int devices_new(
+        struct node *n, const struct numa *numa, void (*changed)(struct node *n), struct devices **ret, struct err *err)
 {
 	LOOP_CHECK_OWNER(n->loop);
 	struct devices *d = xcalloc(1, sizeof *d);
 	d->room.n = n;
+	d->numa = numa;
 	d->room.changed = changed;
 	d->room.dir = n->o.is_default_data_dir ? xstrdup("/var/lib/kubelet/device-plugins")
 	                                       : xprintf("%s/agent/kubelet/device-plugins", n->o.data_dir);

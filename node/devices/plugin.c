@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
+#include "node/numa/numa.h"
 
 #include <stdlib.h>
 
@@ -31,13 +32,24 @@ static void gone(struct plugin *p, const char *why)
 	p->o.on_gone(p->o.arg, p);
 }
 
+/* A node of memory that no machine has is none. */
+static uint64_t nodes_of(const PLUGIN(Device) * d)
+{
+	uint64_t nodes = 0;
+	for (size_t i = 0; d->topology && i < d->topology->n_nodes; i++)
+		if (d->topology->nodes[i]->id >= 0 && d->topology->nodes[i]->id < NUMA_NODES_MAX)
+			nodes |= UINT64_C(1) << d->topology->nodes[i]->id;
+	return nodes;
+}
+
 static void take_devices(struct plugin *p, const PLUGIN(ListAndWatchResponse) * m)
 {
 	struct device *list = xcalloc(m->n_devices + 1, sizeof *list);
 	size_t n = 0;
 	for (size_t i = 0; i < m->n_devices; i++)
 		if (m->devices[i]->id[0])
-			list[n++] = (struct device){m->devices[i]->id, strcmp(m->devices[i]->health, "Healthy") == 0};
+			list[n++] = (struct device){m->devices[i]->id, strcmp(m->devices[i]->health, "Healthy") == 0,
+			        nodes_of(m->devices[i])};
 	p->o.on_devices(p->o.arg, p, list, n);
 	free(list);
 }

@@ -19,6 +19,12 @@ int64_t node_memory_bytes(void)
 	return sysinfo(&s) == 0 ? (int64_t)s.totalram * s.mem_unit : 0;
 }
 
+int64_t node_swap_bytes(void)
+{
+	struct sysinfo s;
+	return sysinfo(&s) == 0 ? (int64_t)s.totalswap * s.mem_unit : 0;
+}
+
 static int only_sizes(const struct dirent *e)
 {
 	return strncmp(e->d_name, "hugepages-", 10) == 0;

@@ -14,6 +14,8 @@ const char *machine_hugepages(struct arena *a);
 
 int64_t node_memory_bytes(void); /* all of it; 0 when the kernel does not say */
 
+int64_t node_swap_bytes(void); /* all of it that is on; 0: none */
+
 /* For ourselves and containerd: pods are to go before us when memory is short. */
 bool machine_may_lower_oom_score(void); /* needs CAP_SYS_RESOURCE, which nested machines may lack */
 

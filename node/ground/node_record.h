@@ -30,6 +30,7 @@ struct node {
 	bool network_ready;              /* a CNI configuration is written */
 	bool is_shutting_down;           /* the machine goes down: no pods are taken */
 	unsigned pressures;              /* NODE_PRESSURE_*: it takes no pods that would add to it */
+	uint64_t preemptions;            /* pods that ended for critical ones */
 	const char *pod_cidr; /* one of each family, with a comma between; NULL until the control plane gave them */
 	bool closing;
 	unsigned image_servings; /* to other nodes, under way */
@@ -48,7 +49,11 @@ struct node {
 	struct image_gc *image_gc;
 	struct devices *devices;
 	struct csi *csi;
-	struct cpus *cpus; /* NULL: all share all CPUs */
+	const struct numa *numa; /* numa/numa.h; in the arena */
+	struct cpus *cpus;       /* NULL: all share all CPUs */
+	struct memory *memory;   /* NULL: it lies where the kernel puts it */
+	struct topology *topology;
+	struct allocations *allocations; /* NULL: pods cannot be resized */
 	struct eviction *eviction;
 	struct shutdown *shutdown; /* NULL: nobody asked for it */
 	struct wasm *wasm;         /* NULL: it runs no WebAssembly pods */
@@ -57,6 +62,7 @@ struct node {
 	struct node_status *status;
 	struct static_pods *static_pods;
 	struct kubelet_server *server;
+	struct pod_resources *pod_resources; /* NULL: it could not listen */
 	/* closing */
 	struct closing parts; /* the node itself while it is open, its parts while they close, errands under way */
 	void (*closed)(void *arg);

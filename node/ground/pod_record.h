@@ -46,6 +46,7 @@ struct slot {
 	char *waiting_message;
 	uint64_t show_until_ms; /* ErrImagePull becomes ImagePullBackOff then */
 	bool backoff_told;      /* the BackOff event of this wait was sent */
+	unsigned resized_after; /* so many containers of it there were when the last was ended for a resize; 0: none */
 };
 
 struct pod {
@@ -63,6 +64,10 @@ struct pod {
 	int64_t grace_s;        /* for stopping all of it */
 	uint64_t stop_began_ms; /* loop time; 0: it did not */
 	bool is_admitted;       /* the node takes it, or took it before we came */
+	struct json *wished;    /* resources by container, where others are wished than were given; NULL: none */
+	const char *resize;     /* static: "InProgress", "Deferred", "Infeasible"; NULL: none is under way */
+	bool group_is_old;      /* the pod's group has other limits than were given */
+	bool awaits_place;      /* others end so that it may run */
 	bool is_evicted;        /* it is ended for what it took */
 	int64_t evict_grace_s;  /* then: no more than that */
 	bool is_refused;        /* nothing of it was ever made here: its status is the reason alone */

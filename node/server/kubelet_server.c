@@ -131,11 +131,15 @@ static void write_container_stats(struct strbuf *b, const CRI(ContainerStats) * 
 	time_text(s->cpu ? s->cpu->timestamp : time_now_ns(), t);
 	strbuf_addf(b,
 	        "{\"name\":\"%s\",\"cpu\":{\"time\":\"%s\",\"usageNanoCores\":%llu,\"usageCoreNanoSeconds\":%llu},"
-	        "\"memory\":{\"time\":\"%s\",\"workingSetBytes\":%llu,\"usageBytes\":%llu,\"rssBytes\":%llu}}",
+	        "\"memory\":{\"time\":\"%s\",\"workingSetBytes\":%llu,\"usageBytes\":%llu,\"rssBytes\":%llu}",
 	        label(s, "io.kubernetes.container.name"), t, number(s->cpu ? s->cpu->usage_nano_cores : NULL),
 	        number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL), t,
 	        number(s->memory ? s->memory->working_set_bytes : NULL),
 	        number(s->memory ? s->memory->usage_bytes : NULL), number(s->memory ? s->memory->rss_bytes : NULL));
+	if (s->swap && s->swap->swap_usage_bytes)
+		strbuf_addf(b, ",\"swap\":{\"time\":\"%s\",\"swapAvailableBytes\":%llu,\"swapUsageBytes\":%llu}", t,
+		        number(s->swap->swap_available_bytes), number(s->swap->swap_usage_bytes));
+	strbuf_adds(b, "}");
 }
 
 static void write_summary(struct node *n, struct strbuf *b, const CRI(ListContainerStatsResponse) * list)
@@ -174,7 +178,9 @@ static struct resource_usage usage_of(struct node *n, const CRI(ContainerStats) 
 	        .cpu_at_ms = s->cpu && s->cpu->usage_core_nano_seconds ? s->cpu->timestamp / 1000000 : 0,
 	        .cpu_ns = number(s->cpu ? s->cpu->usage_core_nano_seconds : NULL),
 	        .memory_at_ms = s->memory && s->memory->working_set_bytes ? s->memory->timestamp / 1000000 : 0,
-	        .memory_bytes = number(s->memory ? s->memory->working_set_bytes : NULL)};
+	        .memory_bytes = number(s->memory ? s->memory->working_set_bytes : NULL),
+	        .has_swap = s->swap && s->swap->swap_usage_bytes,
+	        .swap_bytes = number(s->swap ? s->swap->swap_usage_bytes : NULL)};
 }
 
 static int by_pod(const void *x, const void *y)
@@ -221,6 +227,9 @@ static void stats_told(void *arg, const void *answer, const struct err *err)
 		if (s->form == STATS_METRICS)
 			strbuf_addf(
 			        &b, "# TYPE kubelet_running_pods gauge\nkubelet_running_pods %zu\n", s->n->pods.count);
+		if (s->form == STATS_METRICS)
+			strbuf_addf(&b, "# TYPE kubelet_preemptions counter\nkubelet_preemptions %llu\n",
+			        (unsigned long long)s->n->preemptions);
 		if (s->form == STATS_METRICS && s->n->eviction)
 			eviction_metrics_write(s->n->eviction, &b);
 		if (s->form == STATS_METRICS)

@@ -32,27 +32,31 @@ static bool read_cpu(struct slice stat, long ticks_per_s, uint64_t *ret_ns)
 	return true;
 }
 
-static bool read_memory(struct slice meminfo, uint64_t *ret_bytes)
+static bool read_memory(struct slice meminfo, struct resource_usage *ret)
 {
-	uint64_t total = 0, free_ = 0, inactive = 0;
+	uint64_t total = 0, free_ = 0, inactive = 0, swap = 0, swap_free = 0;
 	while (meminfo.len) {
 		struct slice line = slice_cut(&meminfo, '\n'), name = slice_cut(&line, ':');
 		uint64_t *to = slice_is(name, "MemTotal")         ? &total
 		               : slice_is(name, "MemFree")        ? &free_
 		               : slice_is(name, "Inactive(file)") ? &inactive
+		               : slice_is(name, "SwapTotal")      ? &swap
+		               : slice_is(name, "SwapFree")       ? &swap_free
 		                                                  : NULL;
 		if (to && !read_number(&line, to))
 			return false;
 	}
-	*ret_bytes = (total > free_ + inactive ? total - free_ - inactive : 0) * 1024;
-	return *ret_bytes > 0;
+	ret->memory_bytes = (total > free_ + inactive ? total - free_ - inactive : 0) * 1024;
+	ret->swap_bytes = (swap > swap_free ? swap - swap_free : 0) * 1024;
+	ret->has_swap = true;
+	return ret->memory_bytes > 0;
 }
 
 bool resource_usage_of_node(
         struct slice stat, struct slice meminfo, long ticks_per_s, int64_t now_ms, struct resource_usage *ret)
 {
 	*ret = (struct resource_usage){.cpu_at_ms = now_ms, .memory_at_ms = now_ms};
-	return read_cpu(stat, ticks_per_s, &ret->cpu_ns) && read_memory(meminfo, &ret->memory_bytes);
+	return read_cpu(stat, ticks_per_s, &ret->cpu_ns) && read_memory(meminfo, ret);
 }
 
 /* ---- the text ---- */
@@ -90,6 +94,14 @@ static void memory(struct strbuf *b, const char *name, const struct resource_usa
 	strbuf_addf(b, " %" PRIu64 " %" PRId64 "\n", u->memory_bytes, u->memory_at_ms);
 }
 
+static void swap(struct strbuf *b, const char *name, const struct resource_usage *u, bool is_pod)
+{
+	if (!u->memory_at_ms || !u->has_swap)
+		return;
+	sample(b, name, u, is_pod);
+	strbuf_addf(b, " %" PRIu64 " %" PRId64 "\n", u->swap_bytes, u->memory_at_ms);
+}
+
 static bool same_pod(const struct resource_usage *a, const struct resource_usage *b)
 {
 	return strcmp(a->pod, b->pod) == 0 && strcmp(a->ns, b->ns) == 0;
@@ -110,6 +122,8 @@ static struct resource_usage sum_pod(const struct resource_usage *rows, size_t n
 		const struct resource_usage *u = &rows[*i];
 		sum.cpu_ns += u->cpu_ns;
 		sum.memory_bytes += u->memory_bytes;
+		sum.swap_bytes += u->swap_bytes;
+		sum.has_swap &= u->has_swap;
 		has_cpu &= u->cpu_at_ms != 0;
 		has_memory &= u->memory_at_ms != 0;
 		later(&sum.cpu_at_ms, u->cpu_at_ms);
@@ -137,6 +151,10 @@ void resource_metrics_write(
 			strbuf_addf(out, " %" PRId64 ".%03" PRId64 "\n", rows[i].started_ms / 1000,
 			        rows[i].started_ms % 1000);
 		}
+	head(out, "container_swap_usage_bytes", "gauge",
+	        "Current amount of the container swap usage in bytes. Reported only on non-windows systems");
+	for (size_t i = 0; i < n; i++)
+		swap(out, "container_swap_usage_bytes", &rows[i], false);
 	head(out, "node_cpu_usage_seconds_total", "counter",
 	        "Cumulative cpu time consumed by the node in core-seconds");
 	if (node)
@@ -144,6 +162,10 @@ void resource_metrics_write(
 	head(out, "node_memory_working_set_bytes", "gauge", "Current working set of the node in bytes");
 	if (node)
 		memory(out, "node_memory_working_set_bytes", node, false);
+	head(out, "node_swap_usage_bytes", "gauge",
+	        "Current swap usage of the node in bytes. Reported only on non-windows systems");
+	if (node)
+		swap(out, "node_swap_usage_bytes", node, false);
 	head(out, "pod_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed by the pod in core-seconds");
 	for (size_t i = 0; i < n;) {
 		struct resource_usage sum = sum_pod(rows, n, &i);
@@ -153,6 +175,12 @@ void resource_metrics_write(
 	for (size_t i = 0; i < n;) {
 		struct resource_usage sum = sum_pod(rows, n, &i);
 		memory(out, "pod_memory_working_set_bytes", &sum, true);
+	}
+	head(out, "pod_swap_usage_bytes", "gauge",
+	        "Current amount of the pod swap usage in bytes. Reported only on non-windows systems");
+	for (size_t i = 0; i < n;) {
+		struct resource_usage sum = sum_pod(rows, n, &i);
+		swap(out, "pod_swap_usage_bytes", &sum, true);
 	}
 	head(out, "resource_scrape_error", "gauge",
 	        "1 if there was an error while getting container metrics, 0 otherwise");

@@ -13,6 +13,8 @@ struct resource_usage {
 	int64_t started_ms;               /* since 1970; 0: not known */
 	int64_t cpu_at_ms, memory_at_ms;  /* 0: not measured */
 	uint64_t cpu_ns, memory_bytes;    /* memory: the working set */
+	bool has_swap;                    /* the runtime tells it */
+	uint64_t swap_bytes;              /* used */
 };
 
 /* The node's own, from the texts of /proc/stat and /proc/meminfo: all CPU time but idle and waiting, and memory without

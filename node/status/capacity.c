@@ -5,7 +5,7 @@
 
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
-#include "node/config/thresholds.h"
+#include "node/config/reserved.h"
 #include "node/ground/cpu_set.h"
 
 static void set(struct arena *a, struct json *o, const char *name, struct quantity q)
@@ -48,12 +48,6 @@ struct json *node_capacity(struct arena *a, const struct capacity_facts *f)
 	return o;
 }
 
-static int64_t reserved(const struct json *config, const char *resource)
-{
-	return quantity_json_value(json_path(config, "systemReserved", resource, NULL)) +
-	       quantity_json_value(json_path(config, "kubeReserved", resource, NULL));
-}
-
 static int64_t reserved_milli_cpu(const struct json *config)
 {
 	struct cpu_set set;
@@ -64,19 +58,6 @@ static int64_t reserved_milli_cpu(const struct json *config)
 	       quantity_json_milli(json_path(config, "kubeReserved", "cpu", NULL));
 }
 
-static int64_t hard_threshold(const struct json *config, enum eviction_signal s, int64_t capacity)
-{
-	struct eviction_thresholds t;
-	struct err err = ERR_INIT;
-	int64_t most = 0;
-	if (eviction_thresholds_read(config, &t, &err) != 0)
-		return 0;
-	for (size_t i = 0; i < t.count; i++)
-		if (t.list[i].is_hard && t.list[i].signal == s)
-			most = eviction_amount_of(&t.list[i].below, capacity);
-	return most;
-}
-
 static int64_t left(int64_t has, int64_t less)
 {
 	return less >= has ? 0 : has - less;
@@ -84,16 +65,17 @@ static int64_t left(int64_t has, int64_t less)
 
 int64_t node_pods_memory_bytes(const struct capacity_facts *f, const struct json *config)
 {
-	return left(f->memory_bytes, reserved(config, "memory") + hugepages_bytes(f->hugepages));
+	return left(f->memory_bytes, config_reserved(config, "memory") + hugepages_bytes(f->hugepages));
 }
 
 struct json *node_allocatable(struct arena *a, const struct capacity_facts *f, const struct json *config)
 {
 	struct json *o = node_capacity(a, f);
 	int64_t memory = left(node_pods_memory_bytes(f, config),
-	                hard_threshold(config, SIGNAL_MEMORY_AVAILABLE, f->memory_bytes)),
-	        disk = left(f->disk_bytes, reserved(config, "ephemeral-storage") +
-	                                           hard_threshold(config, SIGNAL_NODEFS_AVAILABLE, f->disk_bytes));
+	                config_hard_threshold(config, SIGNAL_MEMORY_AVAILABLE, f->memory_bytes)),
+	        disk = left(
+	                f->disk_bytes, config_reserved(config, "ephemeral-storage") +
+	                                       config_hard_threshold(config, SIGNAL_NODEFS_AVAILABLE, f->disk_bytes));
 	set(a, o, "cpu", quantity_from_milli(left(f->cpus * 1000, reserved_milli_cpu(config)), QUANTITY_DECIMAL_SI));
 	set(a, o, "memory", quantity_from_value(memory / 1024 * 1024, QUANTITY_BINARY_SI));
 	if (f->disk_bytes)

@@ -103,6 +103,7 @@ bool picture_is_complete(const struct container_picture *c)
 /* ---- the pod ---- */
 
 struct counts {
+	bool any_resizing;                             /* ended to be started with other resources */
 	unsigned running, waiting, stopped, succeeded; /* mains */
 	unsigned init_pending, init_failed;
 	unsigned any_running; /* of any kind */
@@ -133,12 +134,20 @@ static void count_main(struct counts *n, const struct container_picture *c)
 	}
 }
 
+static bool is_being_resized(const struct container_picture *c)
+{
+	unsigned ended = c->slot->resized_after; /* so many attempts there were */
+	bool is_next_to_run = ended && c->record && c->record->attempt == ended && c->state == PICTURE_WAITING;
+	return is_next_to_run || (c->record && c->record->attempt + 1 == ended);
+}
+
 static struct counts count(const struct pod_picture *pic)
 {
 	struct counts n = {0};
 	for (size_t i = 0; i < pic->count; i++) {
 		const struct container_picture *c = &pic->containers[i];
 		n.any_running += c->state == PICTURE_RUNNING;
+		n.any_resizing |= is_being_resized(c);
 		if (c->slot->kind == SLOT_MAIN)
 			count_main(&n, c);
 		else if (c->slot->kind == SLOT_INIT)
@@ -166,7 +175,7 @@ static const char *phase_of_stopped(const struct pod *p, const struct counts *n)
 	const char *policy = pod_restart_policy(p);
 	if (pod_state(p) != POD_RUNNING || strcmp(policy, "Never") == 0)
 		return over(n);
-	if (strcmp(policy, "OnFailure") == 0 && n->stopped == n->succeeded)
+	if (strcmp(policy, "OnFailure") == 0 && n->stopped == n->succeeded && !n->any_resizing)
 		return "Succeeded";
 	return "Running";
 }

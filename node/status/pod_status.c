@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/resources.h"
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
@@ -108,6 +109,19 @@ static void add_mounts(struct pod *p, struct arena *a, const char *container, st
 	}
 }
 
+/* What it was given, and what of that the runtime was told. */
+static void add_resources(struct pod *p, struct arena *a, const struct container_picture *c, struct json *status)
+{
+	const struct json *given = json_get(pod_container_spec(p, c->slot->name), "resources");
+	struct json *told =
+	        c->state == PICTURE_RUNNING ? allocation_last_told(p->n->allocations, p, c->slot->name, a) : NULL;
+	if (!p->n->allocations || c->slot->kind == SLOT_EPHEMERAL)
+		return;
+	if (json_get(given, "requests"))
+		json_set(a, status, "allocatedResources", json_copy(a, json_get(given, "requests")));
+	json_set(a, status, "resources", told ? told : given ? json_copy(a, given) : json_new(a, JSON_OBJECT));
+}
+
 static struct json *container_status(struct pod *p, struct arena *a, const struct container_picture *c)
 {
 	struct json *o = json_new(a, JSON_OBJECT);
@@ -127,6 +141,7 @@ static struct json *container_status(struct pod *p, struct arena *a, const struc
 		json_set_bool(a, o, "started", c->is_started);
 	json_set(a, o, "state", state_of(a, c));
 	add_mounts(p, a, c->slot->name, o);
+	add_resources(p, a, c, o);
 	return o;
 }
 
@@ -227,7 +242,9 @@ static void add_disruption(struct pod *p, struct arena *a, struct json *status)
 	struct json *list = json_need(a, status, "conditions", JSON_ARRAY);
 	add_condition(p, a, list, "DisruptionTarget", true, NULL, NULL);
 	json_set_cstr(a, list->last, "reason", "TerminationByKubelet");
-	json_set_cstr(a, list->last, "message", p->end_message);
+	json_set_cstr(a, list->last, "message",
+	        strcmp(p->end_reason, "Preempting") == 0 ? "Pod was preempted by Kubelet to accommodate a critical pod."
+	                                                 : p->end_message);
 }
 
 /* ---- the whole ---- */
@@ -271,6 +288,8 @@ struct json *pod_status_build(struct pod *p, struct arena *a)
 		set_time(a, s, "startTime", p->start_ns);
 		return s;
 	}
+	if (p->n->allocations)
+		json_set(a, s, "resize", p->resize ? json_new_cstr(a, p->resize) : json_new(a, JSON_NULL));
 	add_conditions(p, a, s, &pic);
 	add_disruption(p, a, s);
 	if (p->end_reason) {

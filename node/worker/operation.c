@@ -41,6 +41,16 @@ void pod_wake(struct pod *p, uint64_t in_ms)
 		uv_timer_start(&p->timer, woken, in_ms, 0);
 }
 
+void pods_wake_waiting(struct node *n)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	MAP_FOREACH (it, &n->pods) {
+		struct pod *p = it->value;
+		if ((p->awaits_place || p->resize) && pod_state(p) != POD_GONE)
+			pod_wake(p, 1);
+	}
+}
+
 void pod_status_changed(struct pod *p)
 {
 	LOOP_CHECK_OWNER(p->n->loop);

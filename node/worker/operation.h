@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct node;
 struct pod;
 
 /* Whom a worker tells; the node's `worker_callbacks`. */
@@ -15,6 +16,7 @@ struct worker_callbacks {
 void pod_begin(struct pod *p);                /* an operation is open ... */
 void pod_end(struct pod *p);                  /* ... and closed: asks for a look and ticks */
 void pod_wake(struct pod *p, uint64_t in_ms); /* ticks at the latest then */
+void pods_wake_waiting(struct node *n);       /* a place is free: those tick that wait for one */
 void pod_status_changed(struct pod *p);       /* tells whoever writes it */
 
 /* Something that brings it up (volumes, the sandbox), or takes it down, failed: it is left alone for a growing pause.

@@ -1,31 +1,31 @@
 /* See pod_admit_int.h. A scheduler looks at all of this before it binds a pod; but a pod may be bound by whoever writes
  * spec.nodeName, two schedulers may choose at once, and nobody asks about the host. What does not fit here is Failed
- * with a reason, so that whoever owns the pod makes another. In upstream's order and words
- * (pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl, pkg/security/apparmor). Not done: the eviction of others for
- * a critical pod. */
+ * with a reason, so that whoever owns the pod makes another. A critical pod that lacks nothing but resources takes the
+ * place of others (pod_preempt.c). In upstream's order and words (pkg/kubelet/lifecycle/predicate.go,
+ * pkg/kubelet/sysctl, pkg/security/apparmor). */
 #include "node/worker/pod_admit_int.h"
 
-#include "api/machinery/codec/resource_list.h"
 #include "api/machinery/schema/node_selector.h"
 #include "base/check.h"
 #include "node/cgroup/resources.h"
 #include "node/ground/node_record.h"
 
-static const int64_t SYSTEM_CRITICAL_PRIORITY = 2000000000;
-
 struct question {
 	struct arena *a;
 	const struct json *spec;
 	bool is_static;
-	const struct json *const *others;
+	const struct admit_other *others;
 	size_t others_count;
 	const struct admit_node *node;
-	struct admit_refusal refusal;
+	struct shortage *shortages; /* of a critical pod: they refuse it only when nobody can make place */
+	size_t shortages_count;
+	struct admit_verdict verdict;
 };
 
 static void refuse(struct question *q, const char *reason, const char *message)
 {
-	q->refusal = (struct admit_refusal){reason, message};
+	q->verdict.reason = reason;
+	q->verdict.message = message;
 }
 
 /* ---- sysctls ---- */
@@ -77,49 +77,47 @@ static void check_sysctls(struct question *q)
 
 /* ---- resources ---- */
 
-static struct resource_list wanted(struct arena *a, const struct json *spec)
-{
-	struct resource_list list = resource_list_of_pod(a, spec, "requests"),
-	                     overhead = resource_list_read(a, json_get(spec, "overhead"));
-	resource_list_add(&list, &overhead);
-	return list;
-}
-
 static int64_t amount(const struct resource_list *l, struct slice name)
 {
-	const struct quantity *v = resource_list_get(l, name);
-	return !v ? 0 : slice_is(name, "cpu") ? quantity_milli_value(v) : quantity_value(v);
+	return resource_list_get(l, name) ? pod_asks_of(l, name) : 0;
 }
 
 static void lacks(struct question *q, struct slice name, int64_t asked, int64_t used, int64_t has)
 {
+	if (pod_is_critical(q->spec, q->is_static)) {
+		q->shortages[q->shortages_count++] = (struct shortage){name, asked - (has - used)};
+		return;
+	}
 	refuse(q, arena_printf(q->a, "OutOf%.*s", SLICE_FMT(name)),
 	        arena_printf(q->a,
 	                "Node didn't have enough resource: %.*s, requested: %lld, used: %lld, capacity: %lld",
 	                SLICE_FMT(name), (long long)asked, (long long)used, (long long)has));
 }
 
+static int64_t pods_of(const struct resource_list *has)
+{
+	const struct quantity *pods = resource_list_get(has, SLICE("pods"));
+	return pods ? quantity_value(pods) : 0;
+}
+
 /* What the node does not name is none of its resources: whoever provides it decides. */
 static void check_resources(struct question *q)
 {
 	struct resource_list has = resource_list_read(q->a, json_parse(q->a, q->node->allocatable, NULL, NULL)),
-	                     asked = wanted(q->a, q->spec), used = {.arena = q->a};
-	int64_t pods = amount(&has, SLICE("pods"));
-	if (pods && (int64_t)q->others_count + 1 > pods) {
+	                     asked = pod_asks(q->a, q->spec), used = {.arena = q->a};
+	int64_t pods = pods_of(&has);
+	q->shortages = ARENA_ARRAY(q->a, struct shortage, asked.n + 1);
+	if (pods && (int64_t)q->others_count + 1 > pods)
 		lacks(q, SLICE("pods"), 1, (int64_t)q->others_count, pods);
-		return;
-	}
 	for (size_t i = 0; i < q->others_count; i++) {
-		struct resource_list one = wanted(q->a, q->others[i]);
+		struct resource_list one = pod_asks(q->a, q->others[i].spec);
 		resource_list_add(&used, &one);
 	}
-	for (size_t i = 0; i < asked.n; i++) {
+	for (size_t i = 0; i < asked.n && !q->verdict.reason; i++) {
 		struct slice name = asked.list[i].name;
 		int64_t more = amount(&asked, name);
-		if (more > 0 && resource_list_get(&has, name) && more > amount(&has, name) - amount(&used, name)) {
+		if (more > 0 && resource_list_get(&has, name) && more > amount(&has, name) - amount(&used, name))
 			lacks(q, name, more, amount(&used, name), amount(&has, name));
-			return;
-		}
 	}
 }
 
@@ -188,7 +186,7 @@ static void check_ports(struct question *q)
 	JSON_FOREACH (c, json_get(q->spec, "containers"))
 		JSON_FOREACH (port, json_get(c, "ports"))
 			for (size_t i = 0; i < q->others_count; i++)
-				if (has_port(q->others[i], port)) {
+				if (has_port(q->others[i].spec, port)) {
 					refuse(q, "NodePorts",
 					        "Predicate NodePorts failed: node(s) didn't have free ports for the "
 					        "requested pod ports");
@@ -216,8 +214,7 @@ static void check_shutdown(struct question *q)
 static void check_pressure(struct question *q)
 {
 	unsigned is = q->node->pressures;
-	bool is_critical = q->is_static || json_get_int(q->spec, "priority", 0) >= SYSTEM_CRITICAL_PRIORITY;
-	if (!is || is_critical ||
+	if (!is || pod_is_critical(q->spec, q->is_static) ||
 	        (is == NODE_PRESSURE_MEMORY &&
 	                (pod_qos(q->spec) != QOS_BESTEFFORT || tolerates_memory_pressure(q->spec))))
 		return;
@@ -258,18 +255,37 @@ static void check_node(struct question *q)
 {
 	if (q->node->is_known)
 		check_resources(q);
-	if (q->node->is_known && !q->refusal.reason)
+	if (q->node->is_known && !q->verdict.reason)
 		check_place(q);
 }
 
-struct admit_refusal pod_admit(struct arena *a, const struct json *spec, bool is_static,
-        const struct json *const *others, size_t others_count, const struct admit_node *node)
+/* All else fits. */
+static void make_place(struct question *q)
+{
+	struct admit_verdict *v = &q->verdict;
+	const char *missing;
+	if (pod_preempt_choose(q->a, q->spec, q->is_static, q->others, q->others_count, q->shortages,
+	            q->shortages_count, &v->victims, &v->victims_count, &missing))
+		v->must_wait = true;
+	else
+		refuse(q, "UnexpectedAdmissionError",
+		        arena_printf(q->a,
+		                "Unexpected error while attempting to recover from admission failure: preemption: "
+		                "error "
+		                "finding a set of pods to preempt: %s",
+		                missing));
+}
+
+struct admit_verdict pod_admit(struct arena *a, const struct json *spec, bool is_static,
+        const struct admit_other *others, size_t others_count, const struct admit_node *node)
 {
 	static void (*const checks[])(struct question *) = {
 	        check_shutdown, check_pressure, check_sysctls, check_system, check_node, check_ports, check_apparmor};
-	struct question q = {a, spec, is_static, others, others_count, node, {NULL, NULL}};
+	struct question q = {a, spec, is_static, others, others_count, node, .verdict = {.reason = NULL}};
 	CHECK(json_is(spec, JSON_OBJECT));
-	for (size_t i = 0; i < COUNT_OF(checks) && !q.refusal.reason; i++)
+	for (size_t i = 0; i < COUNT_OF(checks) && !q.verdict.reason; i++)
 		checks[i](&q);
-	return q.refusal;
+	if (q.shortages_count && !q.verdict.reason)
+		make_place(&q);
+	return q.verdict;
 }

@@ -2,7 +2,7 @@
 #ifndef K3X_NODE_WORKER_POD_ADMIT_INT_H
 #define K3X_NODE_WORKER_POD_ADMIT_INT_H
 
-#include "base/json/json.h"
+#include "node/worker/pod_preempt_int.h"
 
 /* What the node is. */
 struct admit_node {
@@ -14,13 +14,18 @@ struct admit_node {
 	unsigned pressures;                /* NODE_PRESSURE_*: what it is short of */
 };
 
-struct admit_refusal {
-	const char *reason;  /* upstream's: "NodePorts", "OutOfcpu"; NULL: it may */
+struct admit_verdict {
+	const char *reason;  /* of a refusal, upstream's: "NodePorts", "OutOfcpu"; NULL: it may */
 	const char *message; /* in the arena */
+	/* Of a critical pod: it may when others have given up their place. Those that are to, by their index; none when
+	 * enough end already. */
+	bool must_wait;
+	const size_t *victims;
+	size_t victims_count;
 };
 
-/* `others`: the specs of the pods that run here or are to. */
-struct admit_refusal pod_admit(struct arena *a, const struct json *spec, bool is_static,
-        const struct json *const *others, size_t others_count, const struct admit_node *node);
+/* `others`: the pods that run here or are to. */
+struct admit_verdict pod_admit(struct arena *a, const struct json *spec, bool is_static,
+        const struct admit_other *others, size_t others_count, const struct admit_node *node);
 
 #endif

@@ -10,7 +10,6 @@
 #include "node/cgroup/cgroup.h"
 #include "node/cgroup/resources.h"
 #include "node/config/kubelet_config.h"
-#include "node/cpus/cpus.h"
 #include "node/devices/devices.h"
 #include "node/ground/files.h"
 #include "node/ground/machine.h"
@@ -20,6 +19,7 @@
 #include "node/volume/volume.h"
 #include "node/worker/pod_env_int.h"
 #include "node/worker/pod_files_int.h"
+#include "node/worker/pod_limits_int.h"
 #include "node/worker/pod_security_int.h"
 #include "node/worker/resolv_conf_int.h"
 
@@ -300,26 +300,6 @@ static int set_target(
 }
 
 /* As the CRI names sizes: "2MB" for hugepages-2Mi. A size that the container does not ask for is closed to it. */
-static void set_hugepages(struct arena *a, const struct json *container, CRI(LinuxContainerResources) * r)
-{
-	struct slice sizes = slice_of(machine_hugepages(a));
-	const struct json *limits = json_path(container, "resources", "limits", NULL);
-	r->hugepage_limits = ARENA_ARRAY(a, CRI(HugepageLimit) *, sizes.len + 1);
-	while (sizes.len) {
-		struct slice total = slice_cut(&sizes, '\n'), name = slice_cut(&total, ' ');
-		int64_t size = quantity_text_value((struct slice){name.ptr + 10, name.len - 10});
-		if (slice_is(total, "0"))
-			continue;
-		CRI(HugepageLimit) *l = ARENA_NEW(a, CRI(HugepageLimit));
-		runtime__v1__hugepage_limit__init(l);
-		l->page_size = size >= 1 << 30   ? arena_printf(a, "%lldGB", (long long)(size >> 30))
-		               : size >= 1 << 20 ? arena_printf(a, "%lldMB", (long long)(size >> 20))
-		                                 : arena_printf(a, "%lldKB", (long long)(size >> 10));
-		l->limit = (uint64_t)quantity_json_value(json_get_slice(limits, name));
-		r->hugepage_limits[r->n_hugepage_limits++] = l;
-	}
-}
-
 static int set_linux(struct pod *p, struct arena *a, const struct json *container, const struct image_result *image,
         CRI(ContainerConfig) * c, struct err *err)
 {
@@ -335,16 +315,7 @@ static int set_linux(struct pod *p, struct arena *a, const struct json *containe
 	runtime__v1__linux_container_security_context__init(s);
 	c->linux = l;
 	l->security_context = s;
-	l->resources = ARENA_NEW(a, CRI(LinuxContainerResources));
-	struct resource_limits limits = container_resources(p->spec, container, node_memory_bytes());
-	runtime__v1__linux_container_resources__init(l->resources);
-	l->resources->cpu_period = limits.cpu_period_us;
-	l->resources->cpu_quota = kubelet_config_bool(p->n->config, "cpuCFSQuota") ? limits.cpu_quota_us : 0;
-	l->resources->cpu_shares = limits.cpu_shares;
-	l->resources->memory_limit_in_bytes = limits.memory_bytes;
-	l->resources->oom_score_adj = limits.oom_score_adj;
-	set_hugepages(a, container, l->resources);
-	l->resources->cpuset_cpus = (char *)cpus_of(p->n->cpus, p, json_cstr(a, json_get(container, "name")), a);
+	l->resources = pod_limits_of(p, container, a);
 	s->namespace_options = namespaces(p, a, false);
 	if (set_target(p, a, container, s->namespace_options, err) != 0)
 		return err->code;

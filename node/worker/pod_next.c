@@ -44,6 +44,8 @@ static bool should_restart(const struct pod *p, const struct slot *s, const stru
 		return false;
 	if (s->kind == SLOT_INIT)
 		return c->exit_code != 0 && strcmp(policy, "Never") != 0;
+	if (s->resized_after == c->attempt + 1)
+		return true;
 	return strcmp(policy, "Always") == 0 || (strcmp(policy, "OnFailure") == 0 && c->exit_code != 0);
 }
 

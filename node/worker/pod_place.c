@@ -5,6 +5,7 @@
 #include "api/client/informer.h"
 #include "base/check.h"
 #include "base/json/scan.h"
+#include "node/cgroup/resources.h"
 #include "node/config/kubelet_config.h"
 #include "node/ground/machine.h"
 #include "node/ground/node_record.h"
@@ -14,10 +15,10 @@
 #include <stdlib.h>
 
 /* The scheduler gives a place away again when its pod's status says that it is over, which may be before the last of it
- * is taken down. */
+ * is taken down. Who waits for others to go has what they leave: nobody else may come between. */
 static bool holds_its_place(const struct pod *p)
 {
-	if (!p->spec || !p->in_api || !p->is_admitted || pod_state(p) >= POD_FINISHED)
+	if (!p->spec || !p->in_api || pod_state(p) >= POD_FINISHED || !(p->is_admitted || p->awaits_place))
 		return false;
 	if (pod_state(p) == POD_RUNNING || p->is_deleting)
 		return true;
@@ -29,18 +30,26 @@ static bool holds_its_place(const struct pod *p)
 	return false;
 }
 
-/* The specs of the pods that have a place here already. */
-static const struct json **specs_of_others(const struct pod *p, struct arena *a, size_t *ret_count)
+/* For whom place is made already takes nobody else's, and is nobody's victim. */
+static bool gives_place_up(const struct pod *p)
+{
+	return p->is_deleting || p->end_reason || pod_state(p) != POD_RUNNING;
+}
+
+/* The pods that have a place here already, and what the rules are to know of them. */
+static struct pod **find_others(const struct pod *p, struct admit_other **ret, struct arena *a, size_t *ret_count)
 {
 	size_t count, kept = 0;
 	struct pod **pods = node_pods(p->n, &count);
-	const struct json **specs = ARENA_ARRAY(a, const struct json *, count + 1);
+	*ret = ARENA_ARRAY(a, struct admit_other, count + 1);
 	for (size_t i = 0; i < count; i++)
-		if (pods[i] != p && holds_its_place(pods[i]))
-			specs[kept++] = pods[i]->spec;
-	free(pods);
+		if (pods[i] != p && holds_its_place(pods[i])) {
+			(*ret)[kept] = (struct admit_other){
+			        pods[i]->spec, pods[i]->is_static || pods[i]->awaits_place, gives_place_up(pods[i])};
+			pods[kept++] = pods[i];
+		}
 	*ret_count = kept;
-	return specs;
+	return pods;
 }
 
 static struct admit_node node_as_it_is(const struct node *n)
@@ -59,14 +68,52 @@ static struct admit_node node_as_it_is(const struct node *n)
 	return node;
 }
 
-bool pod_place_ask(const struct pod *p, struct arena *a, struct admit_refusal *ret)
+bool pod_place_ask(const struct pod *p, struct arena *a, struct pod_place *ret)
 {
 	struct admit_node node = node_as_it_is(p->n);
+	struct admit_other *others;
 	size_t count;
 	LOOP_CHECK_OWNER(p->n->loop);
 	if (!node.is_known && !p->is_static)
 		return false;
-	const struct json *const *others = specs_of_others(p, a, &count);
-	*ret = pod_admit(a, p->spec, p->is_static, others, count, &node);
+	struct pod **pods = find_others(p, &others, a, &count);
+	ret->verdict = pod_admit(a, p->spec, p->is_static, others, count, &node);
+	ret->victims = ARENA_ARRAY(a, struct pod *, ret->verdict.victims_count + 1);
+	for (size_t i = 0; i < ret->verdict.victims_count; i++)
+		ret->victims[i] = pods[ret->verdict.victims[i]];
+	free(pods);
 	return true;
+}
+
+static bool is_more_than_all(const struct json *spec, const struct admit_node *node, struct arena *a)
+{
+	static const char *const names[] = {"cpu", "memory"};
+	struct resource_list has = resource_list_read(a, json_parse(a, node->allocatable, NULL, NULL)),
+	                     asks = pod_asks(a, spec);
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (pod_asks_of(&asks, slice_of(names[i])) > pod_asks_of(&has, slice_of(names[i])))
+			return true;
+	return false;
+}
+
+/* What guaranteed pods have to themselves by a static policy is theirs for good, as upstream has it; WebAssembly pods
+ * have no runtime that could be told. */
+static bool can_never(const struct pod *p)
+{
+	bool has_own = (p->n->cpus || p->n->memory) && pod_qos(p->spec) == QOS_GUARANTEED;
+	return has_own || (p->n->wasm && slice_is(json_get_str(p->spec, "runtimeClassName"), "wasm"));
+}
+
+enum place_for_resize pod_place_for_resize(const struct pod *p, const struct json *spec, struct arena *a)
+{
+	struct admit_node node = node_as_it_is(p->n);
+	struct admit_other *others;
+	size_t count;
+	if (!node.is_known)
+		return RESIZE_DEFERRED;
+	if (can_never(p) || is_more_than_all(spec, &node, a))
+		return RESIZE_INFEASIBLE;
+	free(find_others(p, &others, a, &count));
+	struct admit_verdict v = pod_admit(a, spec, p->is_static, others, count, &node);
+	return v.reason || v.must_wait ? RESIZE_DEFERRED : RESIZE_FITS;
 }

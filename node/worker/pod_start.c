@@ -13,6 +13,7 @@
 #include "base/json/scan.h"
 #include "base/log.h"
 #include "base/rt/sm.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/cgroup.h"
 #include "node/devices/devices.h"
 #include "node/events/events.h"
@@ -304,6 +305,7 @@ static void created(void *arg, const void *answer, const struct err *err)
 		return;
 	}
 	s->container_id = xstrdup(((const CRI(CreateContainerResponse) *)answer)->container_id);
+	allocation_told(s->pod->n->allocations, s->pod, s->slot->name);
 	sm_move(&s->sm, START_STARTING);
 	pod_event(s->pod, s->slot->name, false, "Created", "Created container: %s", s->slot->name);
 	CRI(ContainerRequest) r = RUNTIME__V1__CONTAINER_REQUEST__INIT;

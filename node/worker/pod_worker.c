@@ -11,9 +11,8 @@
 #include "base/check.h"
 #include "base/json/scan.h"
 #include "base/log.h"
+#include "node/allocation/allocation.h"
 #include "node/cgroup/cgroup.h"
-#include "node/cpus/cpus.h"
-#include "node/devices/devices.h"
 #include "node/events/events.h"
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
@@ -24,6 +23,7 @@
 #include "node/ground/times.h"
 #include "node/probe/probe.h"
 #include "node/runtime/view.h"
+#include "node/topology/topology.h"
 #include "node/volume/unmount.h"
 #include "node/volume/volume.h"
 #include "node/worker/operation.h"
@@ -31,11 +31,19 @@
 #include "node/worker/pod_config_int.h"
 #include "node/worker/pod_kill_int.h"
 #include "node/worker/pod_next_int.h"
+#include "node/worker/pod_resize_int.h"
 #include "node/worker/pod_start_int.h"
 
 #include <stdlib.h>
 
-enum { DEFAULT_GRACE_S = 30, STRAY_GRACE_S = 2, LATE_GRACE_S = 2, NETWORK_TOLD_MS = 5000, NODE_UNKNOWN_MS = 250 };
+enum {
+	DEFAULT_GRACE_S = 30,
+	STRAY_GRACE_S = 2,
+	LATE_GRACE_S = 2,
+	NETWORK_TOLD_MS = 5000,
+	NODE_UNKNOWN_MS = 250,
+	GRACE_S_MAX = INT32_MAX
+};
 
 static const struct retry_rule linger_rule = {50, 5000};
 enum { LINGERS_TO_STOP_AGAIN = 8 };
@@ -132,11 +140,15 @@ static void take_object(struct pod *p)
 {
 	CHECK(p->next_object);
 	struct rcbuf *json = TAKE(p->next_object);
+	struct arena scratch = ARENA_INIT;
 	arena_release(&p->arena);
-	p->object = json_parse(&p->arena, (struct slice){json->data, json->len}, NULL, NULL);
+	p->object = json_parse(&scratch, (struct slice){json->data, json->len}, NULL, NULL);
+	p->object = p->object ? json_pack(&p->arena, p->object) : NULL; /* it is kept as long as the pod */
+	arena_release(&scratch);
 	rcbuf_unref(json);
 	p->spec = json_get(p->object, "spec");
 	p->meta = json_get(p->object, "metadata");
+	allocation_lay_in(p->n->allocations, p);
 	if (!p->slots_count)
 		add_slots(p);
 	add_ephemeral_slots(p);
@@ -509,8 +521,9 @@ static void move(struct pod *p, const struct pod_step *step)
 		pod_status_changed(p); /* the last one: in that state none is written any more */
 	sm_move(&p->sm, step->state);
 	if (step->state == POD_FINISHED || step->state == POD_GONE) {
-		cpus_give_back(p->n->cpus, p);
-		devices_give_back(p->n->devices, p);
+		topology_give_back(p->n->topology, p);
+		allocation_give_back(p->n->allocations, p);
+		pods_wake_waiting(p->n);
 	}
 	pod_status_changed(p);
 }
@@ -589,39 +602,60 @@ static struct pod_world world_of(const struct pod *p)
 
 /* ---- may it run here? ---- */
 
-static void take_refusal(struct pod *p, const struct admit_refusal *r)
+static void take_refusal(struct pod *p, const struct admit_verdict *v)
 {
 	p->is_refused = true;
-	p->end_reason = arena_strdup(&p->end_text, r->reason);
-	p->end_message = arena_printf(&p->end_text, "Pod was rejected: %s", r->message);
-	pod_event(p, NULL, true, r->reason, "%s", r->message);
+	p->awaits_place = false;
+	p->end_reason = arena_strdup(&p->end_text, v->reason);
+	p->end_message = arena_printf(&p->end_text, "Pod was rejected: %s", v->message);
+	pod_event(p, NULL, true, v->reason, "%s", v->message);
 	sm_move(&p->sm, POD_STOPPING);
 	pod_status_changed(p);
 }
 
-/* False: not to be decided yet. What runs has been let in before we came. */
+/* For a critical pod, which is asked about again when they have ended. */
+static void preempt(struct pod *for_whom, struct pod *p)
+{
+	static const char message[] = "Preempted in order to admit critical pod";
+	log_info("node", "a pod ends for a critical one", "pod=%s/%s for=%s/%s", p->ns, p->name, for_whom->ns,
+	        for_whom->name);
+	pod_event(p, NULL, true, "Preempting", "%s", message);
+	p->n->preemptions++;
+	pod_terminate(p, "Preempting", message, GRACE_S_MAX);
+}
+
+/* What it needs of its own: CPUs, devices, memory. False: plugins are being asked. */
+static bool take_what_is_its_own(struct pod *p, struct admit_verdict *v, struct err *err)
+{
+	enum topology_answer answer = topology_take(p->n->topology, p, err);
+	if (answer == TOPOLOGY_APART || answer == TOPOLOGY_REFUSED)
+		*v = (struct admit_verdict){
+		        .reason = answer == TOPOLOGY_APART ? "TopologyAffinityError" : "UnexpectedAdmissionError",
+		        .message = err->msg};
+	return answer != TOPOLOGY_PENDING;
+}
+
+/* What was let in before we came, perhaps under another policy, has its own already. False: not to be decided yet. */
 static bool decide_admission(struct pod *p)
 {
 	struct arena a = ARENA_INIT;
-	struct admit_refusal r = {NULL, NULL};
-	bool runs = !list_empty(&p->sandboxes) || !list_empty(&p->containers);
-	bool is_decided = runs || pod_place_ask(p, &a, &r);
+	struct pod_place place = {.verdict = {.reason = NULL}};
 	struct err err = ERR_INIT;
-	/* What runs has its own already; it may have been let in under another policy. */
-	if (is_decided && !runs && !r.reason) {
-		enum devices_answer devices = devices_take(p->n->devices, p, &err);
-		if (devices == DEVICES_PENDING) {
-			arena_release(&a);
-			return false; /* it is ticked when the plugins have answered */
-		}
-		if (devices == DEVICES_REFUSED || cpus_take(p->n->cpus, p, &err) != 0)
-			r = (struct admit_refusal){"UnexpectedAdmissionError", err.msg};
-	}
-	p->is_admitted = is_decided && !r.reason;
-	if (r.reason)
-		take_refusal(p, &r);
-	if (!is_decided)
+	bool runs = !list_empty(&p->sandboxes) || !list_empty(&p->containers);
+	bool is_known = runs || pod_place_ask(p, &a, &place), is_decided = is_known && !place.verdict.must_wait;
+	if (!is_known)
 		pod_wake(p, NODE_UNKNOWN_MS);
+	p->awaits_place = place.verdict.must_wait;
+	for (size_t i = 0; i < place.verdict.victims_count; i++)
+		preempt(p, place.victims[i]);
+	if (is_decided && !runs && !place.verdict.reason)
+		is_decided = take_what_is_its_own(p, &place.verdict, &err);
+	p->is_admitted = is_decided && !place.verdict.reason;
+	if (is_decided && place.verdict.reason)
+		take_refusal(p, &place.verdict);
+	else if (is_decided)
+		allocation_admit(p->n->allocations, p, runs);
+	p->group_is_old = p->n->allocations && runs; /* we may have ended between its containers and it */
 	arena_release(&a);
 	return is_decided;
 }
@@ -648,6 +682,10 @@ static void tick_idle(struct pod *p)
 	CHECK(!p->operations && !p->start);
 	bool is_new = pod_state(p) == POD_RUNNING && p->object && !p->is_deleting && !p->is_admitted;
 	if (is_new && !decide_admission(p))
+		return;
+	bool may_resize = p->n->allocations && p->is_admitted && p->object && pod_state(p) == POD_RUNNING &&
+	                  !p->is_deleting && !p->end_reason;
+	if (may_resize && pod_resize(p))
 		return;
 	struct pod_world w = world_of(p);
 	struct pod_step step = pod_next(p, &w);

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What a node has and holds back: reserved resources and what is left for pods, huge pages in containers and volumes,
-# limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, devices of plugins.
+# limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, what lies near to what, devices
+# of plugins, a critical pod's place, pods that are resized while they run.
 # lane: cgroups
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "resources" "needs root"; finish; exit; }
@@ -64,6 +65,25 @@ rotated() { ls "$T"/data/agent/kubelet/logs/*chatty*/c/0.log.1; }
 check "logs are rotated at the size that was told" wait_for 60 rotated
 kubectl delete pod chatty --wait=false >/dev/null
 
+# ---- a critical pod at a full node ----
+event_has() { kubectl get events --field-selector "involvedObject.name=$1" -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}' | grep -q "$2"; }
+asks() { echo "containers: [{name: c, image: 'box:1', command: [sleep, '1000'], resources: {requests: {cpu: $1}}}]"; }
+pod small "$(asks 10m)"
+pod filler "$(asks $((cpus * 1000 - 350))m)"
+wait_is "a pod fills the node" 60 pod/filler .status.phase Running
+pod over "$(asks 300m)"
+wait_is "another one does not fit" 20 pod/over .status.reason OutOfcpu
+pod critical "priorityClassName: system-node-critical, $(asks 300m)"
+wait_is "a critical one runs" 60 pod/critical .status.phase Running
+check_is "in the place of who filled it" "Failed Preempting" "$(field pod/filler '.status.phase} {.status.reason')"
+check_is "as no fault of its program" "TerminationByKubelet Pod was preempted by Kubelet to accommodate a critical pod." \
+	"$(field pod/filler '.status.conditions[?(@.type=="DisruptionTarget")].reason} {.status.conditions[?(@.type=="DisruptionTarget")].message')"
+check "which an event says" event_has filler 'Preempting Preempted in order to admit critical pod'
+check_is "who did not help stays" Running "$(field pod/small .status.phase)"
+pod greedy "priorityClassName: system-node-critical, $(asks $((cpus * 1000 + 1)))"
+wait_is "what nobody can make place for is refused" 20 pod/greedy .status.reason UnexpectedAdmissionError
+kubectl delete pod small filler over critical greedy --wait=false >/dev/null
+
 # ---- huge pages ----
 if [ -n "$has_pages" ]; then
 	check_is "huge pages are told" 32Mi "$(field node/node1 .status.allocatable.hugepages-2Mi)"
@@ -83,7 +103,12 @@ cpu_server() { start_server 17749 --node-name node1 --kubelet-port 17754 --disab
 check_has "the static policy needs CPUs for all" "name them in reserved-cpus" "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=static 2>&1)"
 check_has "a policy that is none" 'no policy "dynamic"' "$(inside timeout 20 "$K3X" server --data-dir "$T/other" --kubelet-arg cpu-manager-policy=dynamic 2>&1)"
 if [ "$(nproc)" -ge 2 ]; then
-	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	near=(--kubelet-arg reserved-cpus=0 --kubelet-arg topology-manager-policy=single-numa-node --kubelet-arg memory-manager-policy=Static
+		--kubelet-arg system-reserved=memory=200Mi --kubelet-arg 'eviction-hard=memory.available<50Mi'
+		--kubelet-arg feature-gates=KubeletPodResourcesGet=true)
+	check_has "what is reserved must be said of nodes" "make them the same" "$(inside timeout 20 "$K3X" server --data-dir "$T/other" "${near[@]}" --kubelet-arg reserved-memory=0:memory=200Mi 2>&1)"
+	near+=(--kubelet-arg reserved-memory=0:memory=250Mi)
+	cpu_server "${near[@]}" || { finish; exit 1; }
 	wait_is "node is Ready with it" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 	all=$(cat /sys/devices/system/cpu/online)
 	cpus_of() { kubectl exec "$1" -- grep ^Cpus_allowed_list: /proc/1/status | tr -dc 0-9,-; }
@@ -94,6 +119,10 @@ if [ "$(nproc)" -ge 2 ]; then
 	pod owns "containers: [{name: c, image: 'box:1', command: [sleep, '1000'], resources: {limits: {cpu: '1', memory: 32Mi}}}]"
 	wait_is "a pod has one of its own" 60 pod/owns .status.phase Running
 	check "that is not the reserved one" has_cpus owns 1
+	# On cgroup v1 memory and swap together are limited, on v2 swap alone; a kernel that does not count it has no file.
+	swap_limit() { kubectl exec "$1" -- sh -c 'cat /sys/fs/cgroup/memory/memory.memsw.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.swap.max 2>/dev/null || echo none'; }
+	no_swap() { case $(swap_limit "$1") in 33554432 | 0 | none) ;; *) return 1 ;; esac; }
+	check "nor does it swap" no_swap owns
 	check "which the other one leaves" wait_for 20 has_cpus shares "$(python3 -c "
 s = set()
 for part in '$all'.split(','):
@@ -105,8 +134,17 @@ for i in s:
     if runs and runs[-1][1] == i - 1: runs[-1][1] = i
     else: runs.append([i, i])
 print(','.join(str(a) if a == b else '%d-%d' % (a, b) for a, b in runs))")"
+	memory_state="$T/data/agent/kubelet/memory_manager_state"
+	check "its memory is of a node" grep -q '"type":"memory","size":33554432' "$memory_state"
+	check_is "of which the runtime knows" 0 "$(kubectl exec owns -- grep ^Mems_allowed_list: /proc/1/status | tr -dc 0-9,-)"
+	asks_of() { "$root/build/release/tests/plugin/pod_resources" "$T/data/agent/kubelet/pod-resources/kubelet.sock" "$@"; }
+	check "who asks for resources is built" make -s -C "$root" build/release/tests/plugin/pod_resources
+	check_is "is told what a pod has" "default/owns c cpus=1 memory=memory:33554432@0" "$(asks_of Get default owns)"
+	check_has "and all of them" "default/shares c cpus=" "$(asks_of List)"
+	check_has "and what there is to have" "allocatable - cpus=$(seq -s, 1 $(($(nproc) - 1))) memory=memory:" "$(asks_of GetAllocatableResources)"
+	check_has "no more often than upstream" "well=10 refused=40" "$(sleep 0.2; asks_of List 50)"
 	stop_server
-	cpu_server --kubelet-arg reserved-cpus=0 || { finish; exit 1; }
+	cpu_server "${near[@]}" || { finish; exit 1; }
 	wait_is "after a start" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 	check "it has it still" has_cpus owns 1
 	kubectl create -f - >/dev/null <<-YAML
@@ -117,12 +155,26 @@ print(','.join(str(a) if a == b else '%d-%d' % (a, b) for a, b in runs))")"
 	2) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.phase Failed ;;
 	*) wait_is "who asks for more than is free is refused" 20 pod/greedy .status.reason UnexpectedAdmissionError ;;
 	esac
-	kubectl delete pod owns greedy --timeout=60s >/dev/null
+	check "a plugin for it is built" make -s -C "$root" build/release/tests/plugin/device_plugin
+	touch "$T/plugin.log"
+	"$root/build/release/tests/plugin/device_plugin" "$T/data/agent/kubelet/device-plugins" test.example.com/near "$T/plugin.log" a@7 b@0 &
+	plugin_pid=$!
+	check "its devices say where they are" wait_for 20 is node/node1 '.status.allocatable.test\.example\.com/near' 2
+	device() { pod "$1" "containers: [{name: c, image: 'box:1', command: [sh, -c, 'echo got=\$TEST_DEVICES; sleep 1000'], resources: {limits: {test.example.com/near: $2}}}]"; }
+	device both 2
+	wait_is "what lies apart is refused" 20 pod/both .status.reason TopologyAffinityError
+	check_has "in upstream's words" "Resources cannot be allocated with Topology locality" "$(field pod/both .status.message)"
+	device one 1
+	wait_is "what lies together is let in" 60 pod/one .status.phase Running
+	check "by what is near, not by what comes first" wait_for 10 log_has one '^got=b$'
+	check_is "the agent is told so" "default/one c cpus= devices=test.example.com/near:b@0" "$(asks_of Get default one)"
+	kill "$plugin_pid"; wait "$plugin_pid" 2>/dev/null; plugin_pid=
+	kubectl delete pod owns greedy both one --timeout=60s >/dev/null
 	check "what was its own is given back" wait_for 20 has_cpus shares "$all"
 	kubectl delete pod --all --timeout=60s >/dev/null
 	stop_server
 	check_has "another policy does not take its state" "drain the node, remove the file" "$(inside timeout 20 "$K3X" server --data-dir "$T/data" --node-name node1 2>&1; tail -n 5 "$T/k3x.log")"
-	rm "$T/data/agent/kubelet/cpu_manager_state"
+	rm "$T/data/agent/kubelet/cpu_manager_state" "$memory_state"
 else
 	skip "CPUs of one's own" "the machine has one"
 fi
@@ -180,6 +232,82 @@ things four 4 'echo got=$TEST_DEVICES'
 wait_is "until it is gone" 60 pod/four .status.phase Succeeded
 check "then they are all free" log_has four '^got=a,b,c,d$'
 end_plugin
+
+# ---- resizing pods in place ----
+kubectl delete pod --all --timeout=60s >/dev/null
+check "without its gate it is not there" bash -c '! "$@" 2>/dev/null' _ inside "$(type -P kubectl)" --kubeconfig "$T/kubeconfig" get --raw /api/v1/namespaces/default/pods/any/resize
+stop_server
+resize_server() {
+	start_server 17749 --node-name node1 --kubelet-port 17754 --disable-scheduler --kube-apiserver-arg feature-gates=InPlacePodVerticalScaling=true \
+		--kubelet-arg feature-gates=InPlacePodVerticalScaling=true
+	wait_is "a node that resizes is Ready" 60 node/node1 '.status.conditions[?(@.type=="Ready")].status' True
+}
+resize() { kubectl patch pod "$1" --subresource resize --type=strategic -p "{\"spec\":{\"containers\":[{\"name\":\"c\",\"resources\":$2}]}}" 2>&1; }
+amounts() { echo "{\"requests\":{\"cpu\":\"$1\",\"memory\":\"$2\"},\"limits\":{\"cpu\":\"$3\",\"memory\":\"$4\"}}"; }
+of_c() { field pod/"$1" ".status.containerStatuses[0].$2"; }
+# What the kernel holds: of the container as it sees it itself, of the pod by its group.
+own_memory() { kubectl exec "$1" -- sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max'; }
+own_shares() { kubectl exec "$1" -- sh -c 'cat /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null || cat /sys/fs/cgroup/cpu.weight'; }
+pods_memory() { cat /sys/fs/cgroup/memory/kubepods/burstable/pod"$1"/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/kubepods/burstable/pod"$1"/memory.max; }
+has_own_memory() { [ "$(own_memory "$1")" = "$2" ]; }
+has_pods_memory() { [ "$(pods_memory "$1")" = "$2" ]; }
+resize_server
+sized() { # name, rest of the container
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Pod
+		metadata: {name: $1}
+		spec:
+		  nodeName: node1
+		  restartPolicy: OnFailure
+		  containers: [{name: c, image: 'box:1', command: [sh, -c, 'trap "exit 0" TERM; while :; do sleep 0.2; done'], resources: $(amounts 100m 32Mi 200m 64Mi)$2}]
+	YAML
+}
+sized live ", resizePolicy: [{resourceName: memory, restartPolicy: NotRequired}]"
+wait_is "a pod runs that can be resized" 60 pod/live .status.phase Running
+check_is "its policies are filled in" "memory cpu" "$(field pod/live '.spec.containers[0].resizePolicy[*].resourceName')"
+check_is "what it was given is told" "100m 200m" "$(of_c live allocatedResources.cpu) $(of_c live resources.limits.cpu)"
+id=$(of_c live containerID) uid=$(field pod/live .metadata.uid) shares=$(own_shares live)
+check_has "it is resized" "patched" "$(resize live "$(amounts 200m 48Mi 400m 128Mi)")"
+check "the container has more memory" wait_for 20 has_own_memory live 134217728
+check "so has the pod" wait_for 20 has_pods_memory "$uid" 134217728
+check "and more CPU" [ "$(own_shares live)" -gt "$shares" ]
+wait_is "its status says so" 20 pod/live '.status.containerStatuses[0].resources.limits.memory' 128Mi
+check_is "and what it holds" 200m "$(of_c live allocatedResources.cpu)"
+check_is "nothing is under way any more" "" "$(field pod/live .status.resize)"
+check_is "it is the same container" "$id" "$(of_c live containerID)"
+check_has "it is made smaller" "patched" "$(resize live "$(amounts 100m 32Mi 200m 64Mi)")"
+check "in the kernel" wait_for 20 has_own_memory live 67108864
+check "the pod follows" wait_for 20 has_pods_memory "$uid" 67108864
+check_has "another class is refused" "Pod QOS Class may not change as a result of resizing" "$(resize live "$(amounts 200m 64Mi 200m 64Mi)")"
+check_has "the spec itself is as closed as ever" "pod updates may not change fields" "$(kubectl patch pod live -p '{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"150m"}}}]}}' 2>&1)"
+check_has "more than the node has is taken down" "patched" "$(resize live "$(amounts 100 32Mi 200 64Mi)")"
+wait_is "as infeasible" 20 pod/live .status.resize Infeasible
+check_is "the pod keeps what it has" 100m "$(of_c live allocatedResources.cpu)"
+sized other
+wait_is "another one holds a part" 60 pod/other .status.phase Running
+all=$(($(nproc) * 1000))
+resize other "$(amounts "$((all / 2))m" 32Mi "${all}m" 64Mi)" >/dev/null
+wait_is "of half the node" 20 pod/other '.status.containerStatuses[0].allocatedResources.cpu' "$([ $((all / 2 % 1000)) = 0 ] && echo $((all / 2000)) || echo $((all / 2))m)"
+resize live "$(amounts "$((all / 2 + 100))m" 32Mi "${all}m" 64Mi)" >/dev/null
+wait_is "what does not fit now is deferred" 20 pod/live .status.resize Deferred
+kubectl delete pod other --wait=false >/dev/null
+wait_is "until a place is free" 30 pod/live '.status.containerStatuses[0].allocatedResources.cpu' "$((all / 2 + 100))m"
+sized restarts ", resizePolicy: [{resourceName: memory, restartPolicy: RestartContainer}]"
+wait_is "one runs that restarts for memory" 60 pod/restarts .status.phase Running
+resize restarts "$(amounts 200m 32Mi 400m 64Mi)" >/dev/null
+wait_is "CPU it takes as it is" 20 pod/restarts '.status.containerStatuses[0].resources.requests.cpu' 200m
+check_is "without a restart" 0 "$(of_c restarts restartCount)"
+resize restarts "$(amounts 200m 64Mi 400m 128Mi)" >/dev/null
+wait_is "for memory it is started again" 30 pod/restarts '.status.containerStatuses[0].restartCount' 1
+check "with more" wait_for 20 has_own_memory restarts 134217728
+check "an event says why" event_has restarts 'Killing Container c resize requires restart'
+kill -9 "$server_pid"; wait "$server_pid" 2>/dev/null
+resize_server
+check_is "after a kill it has what it was given" "200m 128Mi" "$(of_c restarts allocatedResources.cpu) $(of_c restarts resources.limits.memory)"
+check_is "and was not started again" 1 "$(of_c restarts restartCount)"
+resize restarts "$(amounts 100m 64Mi 400m 128Mi)" >/dev/null
+wait_is "it can be resized still" 20 pod/restarts '.status.containerStatuses[0].allocatedResources.cpu' 100m
 
 # NEXT
 

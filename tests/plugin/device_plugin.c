@@ -1,8 +1,8 @@
 /* A device plugin for tests/integration/resources_node_test.sh: device_plugin DIR RESOURCE LOG DEVICE...
  *
- * It listens at DIR/test.sock, registers at DIR/kubelet.sock, and writes a line to LOG for each call. A device gets an
- * environment variable, a device node and a file; what is preferred are the last ones. SIGUSR1: the first device is
- * ill, or well again. A device "refuse": Allocate fails. */
+ * A device "a@1" is near to node 1 of the machine's memory. It listens at DIR/test.sock, registers at DIR/kubelet.sock,
+ * and writes a line to LOG for each call. A device gets an environment variable, a device node and a file; what is
+ * preferred are the last ones. SIGUSR1: the first device is ill, or well again. A device "refuse": Allocate fails. */
 #include "base/check.h"
 #include "base/mem/arena.h"
 #include "base/rt/loop.h"
@@ -18,7 +18,7 @@ static struct loop loop;
 static struct grpc_stream *watcher;
 static const char *resource, *log_file;
 static char **devices;
-static int devices_count;
+static int devices_count, near_to[32];
 static bool first_is_ill;
 
 static void note(const char *what, char *const *ids, size_t n)
@@ -47,9 +47,20 @@ static void tell_devices(void)
 {
 	V1beta1__ListAndWatchResponse m = V1BETA1__LIST_AND_WATCH_RESPONSE__INIT;
 	V1beta1__Device *list[32], all[32];
+	V1beta1__NUMANode *nears[32], near[32];
+	V1beta1__TopologyInfo places[32];
 	for (int i = 0; i < devices_count; i++) {
 		v1beta1__device__init(&all[i]);
 		all[i].id = devices[i];
+		if (near_to[i] >= 0) {
+			v1beta1__numanode__init(&near[i]);
+			v1beta1__topology_info__init(&places[i]);
+			near[i].id = near_to[i];
+			nears[i] = &near[i];
+			places[i].nodes = &nears[i];
+			places[i].n_nodes = 1;
+			all[i].topology = &places[i];
+		}
 		all[i].health = i == 0 && first_is_ill ? "Unhealthy" : "Healthy";
 		list[i] = &all[i];
 	}
@@ -182,6 +193,12 @@ int main(int argc, char **argv)
 	log_file = argv[3];
 	devices = argv + 4;
 	devices_count = argc - 4;
+	for (int i = 0; i < devices_count; i++) {
+		char *at = strchr(devices[i], '@');
+		near_to[i] = at ? atoi(at + 1) : -1;
+		if (at)
+			*at = 0;
+	}
 	snprintf(socket, sizeof socket, "%s/test.sock", argv[1]);
 	snprintf(kubelet, sizeof kubelet, "%s/kubelet.sock", argv[1]);
 	loop_init(&loop, "plugin");

@@ -86,6 +86,7 @@ static const struct arg_row rows[] = {
         ROW("admission-control-config-file", ARG_STRING, admission.config_file),
         ROW("default-not-ready-toleration-seconds", ARG_INT, admission.not_ready_toleration_s),
         ROW("default-unreachable-toleration-seconds", ARG_INT, admission.unreachable_toleration_s),
+        ROW("feature-gates", ARG_LIST, feature_gates),
         ROW("api-audiences", ARG_LIST, service_accounts.audiences),
 };
 
@@ -129,9 +130,6 @@ static const struct {
         {"kubelet-client-key", OF_SERVER},
         {"service-account-signing-key-file", OF_SERVER},
         {"service-account-key-file", OF_SERVER},
-        {"feature-gates",
-                "there are no gates: what is built is on, and what is alpha in 1.32 (MutatingAdmissionPolicy) is not "
-                "offered"},
 };
 
 /* ---- names ---- */
@@ -263,12 +261,35 @@ static int take(struct slice text, struct arena *a, struct api_arguments *args, 
 	return not_settable(name, value, err);
 }
 
+/* The gates that can be chosen; of all others what is built is on, and what is alpha in 1.32 is not offered. */
+static int take_gates(struct api_arguments *args, struct err *err)
+{
+	for (size_t i = 0; i < args->feature_gates.count; i++) {
+		struct slice value = slice_of(args->feature_gates.items[i]), name = slice_cut(&value, '=');
+		bool is_on = slice_is(value, "true");
+		if (!is_on && !slice_is(value, "false"))
+			return err_set(err, ERR_INVAL,
+			        "--kube-apiserver-arg: feature-gates: %.*s needs =true or =false", SLICE_FMT(name));
+		if (slice_is(name, "InPlacePodVerticalScaling"))
+			args->has_pod_resize = is_on;
+		else
+			return err_set(err, ERR_UNIMPLEMENTED,
+			        "--kube-apiserver-arg: feature-gates: %.*s cannot be chosen: what is built is on, what "
+			        "is "
+			        "alpha in 1.32 is not offered but InPlacePodVerticalScaling",
+			        SLICE_FMT(name));
+	}
+	return 0;
+}
+
 int apiserver_args_load(const struct flag_list *given, struct arena *a, struct api_arguments *ret, struct err *err)
 {
 	struct api_arguments args = API_ARGUMENTS_INIT;
 	for (size_t i = 0; i < given->count; i++)
 		if (take(slice_of(given->items[i]), a, &args, err) != 0)
 			return err->code;
+	if (take_gates(&args, err) != 0)
+		return err->code;
 	*ret = args;
 	return 0;
 }

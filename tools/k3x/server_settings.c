@@ -2,6 +2,7 @@
  * already. What both have stands once; a flag of the other one is an error that says so. */
 #include "tools/k3x/server_settings.h"
 
+#include "api/machinery/schema/resources.h"
 #include "api/server/join/words.h"
 #include "base/check.h"
 #include "base/mem/str.h"
@@ -283,6 +284,8 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||
 	        read_secret(&s->arena, "agent-token", s->agent_token_file, &s->agent_token, err) != 0)
 		return err->code;
+	if (s->apiserver.has_pod_resize)
+		resource_offer_pod_resize();
 	if (!s->disable_agent && load_kubelet(s, err) != 0)
 		return err->code;
 	if (!s->node_name)

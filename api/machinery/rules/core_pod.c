@@ -172,7 +172,7 @@ static bool is_guaranteed(const struct json *container)
 }
 
 /* Upstream's GetPodQOS. */
-static const char *pod_qos(const struct json *spec)
+const char *pod_qos_class(const struct json *spec)
 {
 	bool any = false, guaranteed = true;
 	static const char *const lists[] = {"containers", "initContainers"};
@@ -264,7 +264,7 @@ void pod_prepare_create(struct arena *a, struct json *object)
 	apparmor_by_annotations(a, object);
 	struct json *status = json_set(a, object, "status", json_new(a, JSON_OBJECT));
 	json_set_cstr(a, status, "phase", "Pending");
-	json_set_cstr(a, status, "qosClass", pod_qos(json_get(object, "spec")));
+	json_set_cstr(a, status, "qosClass", pod_qos_class(json_get(object, "spec")));
 }
 
 /* ---- updates of a part ---- */
@@ -286,6 +286,8 @@ static void keep_all_but_list(struct arena *a, struct json *object, const struct
 
 void pod_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub)
 {
+	if (strcmp(sub, "resize") == 0)
+		pod_prepare_resize(a, object, old);
 	if (strcmp(sub, "ephemeralcontainers") != 0)
 		return;
 	keep_all_but_list(a, object, old, "ephemeralContainers");

@@ -86,6 +86,8 @@ void validate_pod_part(struct field_errors *e, const struct json *object, const 
 {
 	const struct json *spec = json_get(object, "spec"), *now = json_get(spec, "ephemeralContainers"),
 	                  *before = json_path(old, "spec", "ephemeralContainers", NULL);
+	if (old)
+		validate_pod_resize(e, object, old);
 	if (!old || (!is_given(now) && !is_given(before)) || (now && before && json_equal(now, before)))
 		return;
 	if (json_get(json_path(old, "metadata", "annotations", NULL), "kubernetes.io/config.mirror")) {

@@ -9,14 +9,22 @@ void pod_spec_defaults(struct arena *a, struct json *spec);
 /* Of spec.template in a workload. */
 void pod_template_defaults(struct arena *a, struct json *o);
 void pod_prepare_create(struct arena *a, struct json *object);
-/* A write of a subresource changes its part alone: ephemeralcontainers that list. */
+/* "Guaranteed", "Burstable" or "BestEffort". */
+const char *pod_qos_class(const struct json *spec);
+/* A write of a subresource changes its part alone: ephemeralcontainers that list, resize the containers' resources. */
 void pod_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
+
+void pod_prepare_resize(struct arena *a, struct json *object, const struct json *old);
 
 struct name_set;
 
 void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
 /* After a write of a subresource: what was added to the ephemeral containers, which is all that may happen to them. */
 void validate_pod_part(struct field_errors *e, const struct json *object, const struct json *old);
+/* The same of a resize: CPU and memory alone, and no other class of service. */
+void validate_pod_resize(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_resize_policy(struct field_errors *e, const char *field, const struct json *container, bool is_init,
+        struct slice restart_policy);
 /* What holds for containers of all kinds. `volumes`: names that may be mounted. */
 void validate_container(
         struct field_errors *e, const char *field, const struct json *container, const struct name_set *volumes);

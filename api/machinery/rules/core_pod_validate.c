@@ -241,6 +241,7 @@ static void check_containers(
 			validate_container(e, here, c, volumes);
 			validate_container_life(
 			        e, here, c, k == 0, json_get_int(spec, "terminationGracePeriodSeconds", 30));
+			validate_resize_policy(e, here, c, k == 0, json_get_str(spec, "restartPolicy"));
 			if (name.len && !name_set_add(&names, name))
 				bad_duplicate(e, at(e, "%s.name", here), name);
 		}

@@ -155,6 +155,14 @@ static struct resource_sub make_sub(const struct resource *r, struct slice name)
 	return (struct resource_sub){0};
 }
 
+static bool are_made, offers_resize;
+
+void resource_offer_pod_resize(void)
+{
+	CHECK(!are_made);
+	offers_resize = true;
+}
+
 static void make_subs(struct resource *r, const char *names)
 {
 	enum { SUBS_MAX = 16 };
@@ -162,7 +170,9 @@ static void make_subs(struct resource *r, const char *names)
 	struct slice rest = slice_of(names);
 	while (rest.len) {
 		CHECK(r->sub_count < SUBS_MAX);
-		subs[r->sub_count++] = make_sub(r, slice_cut(&rest, ' '));
+		struct slice name = slice_cut(&rest, ' ');
+		if (offers_resize || !slice_is(name, "resize"))
+			subs[r->sub_count++] = make_sub(r, name);
 	}
 	r->subs = r->sub_count ? xrealloc(subs, r->sub_count * sizeof(*subs)) : NULL;
 	if (!r->sub_count)
@@ -211,6 +221,7 @@ static void make_row(struct resource *r, const struct row_spec *s)
 
 static void make_rows(void)
 {
+	are_made = true;
 	for (size_t i = 0; i < ROWS; i++)
 		make_row(&rows[i], &row_specs[i]);
 	/* who shares a storage is stored in the first row's form: core events, autoscaling/v2 */

@@ -117,6 +117,10 @@ const struct resource *resource_find(struct slice group, struct slice version, s
 const struct resource *resource_find_kind(struct slice api_version, struct slice kind);
 /* The row of a group in its preferred version; NULL when not served. */
 const struct resource *resource_find_preferred(struct slice group, struct slice plural);
+/* Pods have the subresource "resize", which upstream has off by default. Before anything else here is called, once, by
+ * the thread that starts the program. */
+void resource_offer_pod_resize(void);
+
 const struct resource_sub *resource_sub_find(const struct resource *r, struct slice name);
 const struct resource_selector *resource_selector_find(const struct resource *r, struct slice name);
 /* By what name the storage row knows the field that `r` calls so: "involvedObject.name" for "regarding.name". NULL when

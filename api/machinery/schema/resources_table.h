@@ -24,7 +24,7 @@
 	        "persistentvolumeclaims") \
 	ROW("", "v1", PersistentVolume, "persistentvolumes", "pv", "", C, ALL, "", "status", "persistentvolumes") \
 	ROW("", "v1", Pod, "pods", "po", "all", N, ALL, "", \
-	        "attach binding ephemeralcontainers eviction exec log portforward proxy status", "pods") \
+	        "attach binding ephemeralcontainers eviction exec log portforward proxy resize status", "pods") \
 	ROW("", "v1", PodTemplate, "podtemplates", "", "", N, ALL, "G", "", "podtemplates") \
 	ROW("", "v1", ReplicationController, "replicationcontrollers", "rc", "all", N, ALL, "G", "scale status", \
 	        "controllers") \
@@ -108,6 +108,7 @@
 	SUB("Pod", "log", "-", "", "", "g", true) \
 	SUB("Pod", "portforward", "", "v1", "PodPortForwardOptions", "cg", true) \
 	SUB("Pod", "proxy", "", "v1", "PodProxyOptions", "cdgpu", true) \
+	SUB("Pod", "resize", "-", "", "", "gup", false) \
 	SUB("Node", "proxy", "", "v1", "NodeProxyOptions", "cdgpu", true) \
 	SUB("Service", "proxy", "", "v1", "ServiceProxyOptions", "cdgpu", true) \
 	SUB("Namespace", "finalize", "-", "", "", "u", false) \

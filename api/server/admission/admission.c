@@ -30,58 +30,58 @@ struct plugin {
 	unsigned kinds; /* KIND_IS_*; 0: every resource */
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
-	bool sees_subs; /* writes of subresources, too */
+	enum { NO_SUBS, EVERY_SUB, RESIZE_ALONE } subs; /* the writes of subresources that it sees, too */
 	enum { BY_DEFAULT, ON_DEMAND, ALWAYS } when;
 };
 
 static const struct plugin plugins[] = {
         /* Not upstream's: there it is a part of every kind's storage that makes pods. */
-        {"DisabledFields", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS, drop_disabled_fields, NULL, NULL, true,
-                ALWAYS},
-        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, false, BY_DEFAULT},
+        {"DisabledFields", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS, drop_disabled_fields, NULL, NULL,
+                EVERY_SUB, ALWAYS},
+        {"NamespaceLifecycle", ON_CREATE | ON_DELETE, 0, admit_namespace_lifecycle, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"LimitRanger", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_IS_CLAIM, admit_limit_defaults, admit_limits, NULL,
-                false, BY_DEFAULT},
+                RESIZE_ALONE, BY_DEFAULT},
         {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
-                admit_pod_security, NULL, true, BY_DEFAULT},
-        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, false, BY_DEFAULT},
-        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, false, BY_DEFAULT},
-        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, false, BY_DEFAULT},
-        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, false, BY_DEFAULT},
-        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, false, BY_DEFAULT},
-        {"AlwaysPullImages", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pull_policy, admit_pulled_images, NULL, false,
+                admit_pod_security, NULL, EVERY_SUB, BY_DEFAULT},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"AlwaysPullImages", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pull_policy, admit_pulled_images, NULL, NO_SUBS,
                 ON_DEMAND},
-        {"PodNodeSelector", ON_CREATE, KIND_IS_POD, admit_node_selector, admit_node_selector_again, NULL, false,
+        {"PodNodeSelector", ON_CREATE, KIND_IS_POD, admit_node_selector, admit_node_selector_again, NULL, NO_SUBS,
                 ON_DEMAND},
         {"PodTolerationRestriction", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pod_tolerations,
-                admit_allowed_tolerations, NULL, false, ON_DEMAND},
-        {"EventRateLimit", ON_CREATE | ON_UPDATE, KIND_IS_EVENT, NULL, admit_event, NULL, false, ON_DEMAND},
-        {"DefaultStorageClass", ON_CREATE, KIND_IS_CLAIM, admit_storage_class, NULL, NULL, false, BY_DEFAULT},
+                admit_allowed_tolerations, NULL, NO_SUBS, ON_DEMAND},
+        {"EventRateLimit", ON_CREATE | ON_UPDATE, KIND_IS_EVENT, NULL, admit_event, NULL, NO_SUBS, ON_DEMAND},
+        {"DefaultStorageClass", ON_CREATE, KIND_IS_CLAIM, admit_storage_class, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"StorageObjectInUseProtection", ON_CREATE, KIND_IS_CLAIM | KIND_IS_VOLUME, admit_storage_protection, NULL,
-                NULL, false, BY_DEFAULT},
-        {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, false, BY_DEFAULT},
-        {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, false, BY_DEFAULT},
-        {"MutatingAdmissionWebhook", ON_ALL, 0, admit_by_mutating_webhooks, NULL, NULL, true, BY_DEFAULT},
+                NULL, NO_SUBS, BY_DEFAULT},
+        {"PersistentVolumeClaimResize", ON_UPDATE, KIND_IS_CLAIM, NULL, admit_claim_resize, NULL, NO_SUBS, BY_DEFAULT},
+        {"DefaultIngressClass", ON_CREATE, KIND_IS_INGRESS, admit_ingress_class, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"MutatingAdmissionWebhook", ON_ALL, 0, admit_by_mutating_webhooks, NULL, NULL, EVERY_SUB, BY_DEFAULT},
         /* Not upstream's: there it is a part of the services' storage. */
         {"ServiceAddresses", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, admit_service_addresses, NULL,
-                remove_service_addresses, false, ALWAYS},
-        {"DenyServiceExternalIPs", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, NULL, admit_external_ips, NULL, false,
+                remove_service_addresses, NO_SUBS, ALWAYS},
+        {"DenyServiceExternalIPs", ON_CREATE | ON_UPDATE, KIND_IS_SERVICE, NULL, admit_external_ips, NULL, NO_SUBS,
                 ON_DEMAND},
-        {"NodeRestriction", ON_ALL, 0, NULL, admit_node_restriction, NULL, true, BY_DEFAULT},
+        {"NodeRestriction", ON_ALL, 0, NULL, admit_node_restriction, NULL, EVERY_SUB, BY_DEFAULT},
         /* Nor are these two: there they are a part of the storage of roles. */
-        {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, false, ALWAYS},
-        {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, false,
+        {"RoleEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE, NULL, admit_role, NULL, NO_SUBS, ALWAYS},
+        {"RoleBindingEscalation", ON_CREATE | ON_UPDATE, KIND_IS_ROLE_BINDING, NULL, admit_role_binding, NULL, NO_SUBS,
                 ALWAYS},
-        {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, false, ALWAYS},
-        {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL, true,
-                BY_DEFAULT},
-        {"CertificateSigning", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_signing, NULL, true,
+        {"CertificateRequester", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, name_requester, NULL, NULL, NO_SUBS, ALWAYS},
+        {"CertificateApproval", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_approval, NULL,
+                EVERY_SUB, BY_DEFAULT},
+        {"CertificateSigning", ON_UPDATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_signing, NULL, EVERY_SUB,
                 BY_DEFAULT},
         {"CertificateSubjectRestriction", ON_CREATE, KIND_IS_CERTIFICATE_REQUEST, NULL, admit_certificate_subject, NULL,
-                false, BY_DEFAULT},
-        {"ValidatingAdmissionPolicy", ON_ALL, 0, NULL, admit_by_policies, NULL, true, BY_DEFAULT},
-        {"ValidatingAdmissionWebhook", ON_ALL, 0, NULL, admit_by_validating_webhooks, NULL, true, BY_DEFAULT},
-        {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, false, BY_DEFAULT},
-        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, false, ALWAYS},
+                NO_SUBS, BY_DEFAULT},
+        {"ValidatingAdmissionPolicy", ON_ALL, 0, NULL, admit_by_policies, NULL, EVERY_SUB, BY_DEFAULT},
+        {"ValidatingAdmissionWebhook", ON_ALL, 0, NULL, admit_by_validating_webhooks, NULL, EVERY_SUB, BY_DEFAULT},
+        {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, RESIZE_ALONE, BY_DEFAULT},
+        {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, NO_SUBS, ALWAYS},
 };
 
 const char *admission_operation_name(enum admission_operation o)
@@ -215,7 +215,8 @@ static bool handles(const struct plugin *p, const struct admission *a)
 {
 	if (!a->call->server->admission->is_on[p - plugins])
 		return false;
-	if (!(p->operations & 1u << a->operation) || (*a->sub && !p->sees_subs))
+	bool sees = !*a->sub || p->subs == EVERY_SUB || (p->subs == RESIZE_ALONE && strcmp(a->sub, "resize") == 0);
+	if (!(p->operations & 1u << a->operation) || !sees)
 		return false;
 	return !p->kinds || resource_has(a->resource, p->kinds);
 }

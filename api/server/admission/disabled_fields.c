@@ -6,7 +6,9 @@
  * Writes of objects that come with them fail nowhere: what is warned of is not there afterwards. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/server/arguments.h"
 #include "api/server/call.h"
+#include "api/server/state.h"
 #include "base/check.h"
 
 struct drop {
@@ -31,7 +33,31 @@ static void drop(const struct drop *d, struct json *from, const char *field, con
 		json_del(from, field);
 }
 
+static bool has_resize(const struct admission *a)
+{
+	return a->call->server->options.arguments->has_pod_resize;
+}
+
 /* ---- containers ---- */
+
+/* A pod's containers say of each resource that they name how they take another amount of it. */
+static void fill_resize_policies(struct arena *a, const struct json *spec)
+{
+	static const char *const names[] = {"cpu", "memory"};
+	JSON_FOREACH (c, json_get(spec, "containers"))
+		for (size_t i = 0; i < COUNT_OF(names); i++) {
+			bool is_named = json_path(c, "resources", "requests", names[i], NULL) ||
+			                json_path(c, "resources", "limits", names[i], NULL);
+			JSON_FOREACH (it, json_get(c, "resizePolicy"))
+				is_named = is_named && !slice_is(json_get_str(it, "resourceName"), names[i]);
+			if (!is_named)
+				continue;
+			struct json *policy = json_new(a, JSON_OBJECT);
+			json_set_cstr(a, policy, "resourceName", names[i]);
+			json_set_cstr(a, policy, "restartPolicy", "NotRequired");
+			json_append(json_need(a, c, "resizePolicy", JSON_ARRAY), policy);
+		}
+}
 
 /* "Default" is what it is without a word. */
 static void drop_proc_mount(const struct drop *d, struct json *context, const char *path)
@@ -48,8 +74,9 @@ static void drop_of_containers(const struct drop *d, const struct json *spec, co
 	int i = 0;
 	JSON_FOREACH (c, json_get(spec, list)) {
 		const char *here = arena_printf(d->a->arena, "%s[%d]", list, i++);
-		drop(d, c, "resizePolicy", arena_printf(d->a->arena, "%s.resizePolicy", here),
-		        "InPlacePodVerticalScaling");
+		if (!has_resize(d->a))
+			drop(d, c, "resizePolicy", arena_printf(d->a->arena, "%s.resizePolicy", here),
+			        "InPlacePodVerticalScaling");
 		drop(d, json_get(c, "resources"), "claims", arena_printf(d->a->arena, "%s.resources.claims", here),
 		        "DynamicResourceAllocation");
 		drop_proc_mount(d, json_get(c, "securityContext"),
@@ -126,5 +153,7 @@ int drop_disabled_fields(struct admission *a, struct err *err)
 		return 0; /* none of them may change, and what was there stays */
 	if (json_is(spec, JSON_OBJECT) && (!*a->sub || strcmp(a->sub, "ephemeralcontainers") == 0))
 		drop_of_spec(&d, spec);
+	if (is_pod && a->operation == ADMISSION_CREATE && !*a->sub && has_resize(a))
+		fill_resize_policies(a->arena, spec);
 	return 0;
 }

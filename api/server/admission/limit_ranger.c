@@ -96,7 +96,7 @@ int admit_limit_defaults(struct admission *a, struct err *err)
 {
 	struct strbuf notes = STRBUF_INIT;
 	struct limits l = {.a = a, .fn = fill_from, .why = &notes};
-	if (is_claim(a))
+	if (is_claim(a) || *a->sub)
 		return 0;
 	each_limit(&l);
 	if (notes.len) {
@@ -243,7 +243,7 @@ int admit_limits(struct admission *a, struct err *err)
 {
 	struct strbuf why = STRBUF_INIT;
 	struct limits l = {.a = a, .fn = is_claim(a) ? check_claim : check_pod, .why = &why};
-	if (!is_claim(a) && a->operation != ADMISSION_CREATE)
+	if (!is_claim(a) && a->operation != ADMISSION_CREATE && !*a->sub) /* else it is a resize */
 		return 0;
 	each_limit(&l);
 	if (l.n_reasons)

@@ -56,6 +56,31 @@ static void place(struct cache *k, const char *key, const char *on, const char *
 	rcbuf_unref(json);
 }
 
+/* In place, to more and to less. */
+static void a_resize_counts_what_is_held_and_what_is_wanted(void **state)
+{
+#define RESIZED(wanted, held, more) \
+	text("{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\",\"uid\":\"u\"},\"spec\":{\"containers\":[{\"name\":" \
+	     "\"c\"," \
+	     "\"resources\":{\"requests\":{\"cpu\":\"" wanted "\"}}}]},\"status\":{" more \
+	     "\"containerStatuses\":[{\"name\":\"c\"," \
+	     "\"allocatedResources\":{\"cpu\":\"" held "\"}}]}}")
+	struct cache k;
+	cache_init(&k);
+	node(&k, "n1", "{}", roomy);
+	struct rcbuf *steps[] = {RESIZED("500m", "500m", ""), RESIZED("1", "500m", ""),
+	        RESIZED("9", "500m", "\"resize\":\"Infeasible\","), RESIZED("1", "1", ""), RESIZED("200m", "1", ""),
+	        RESIZED("200m", "200m", "")};
+	static const int milli[] = {500, 1000, 500, 1000, 1000, 200};
+	for (size_t i = 0; i < COUNT_OF(steps); i++) {
+		bool frees = cache_pod_set(&k, SLICE("d/p"), SLICE("n1"), steps[i], false);
+		assert_int_equal(cache_pod(&k, SLICE("d/p"))->requests.cpu_milli, milli[i]);
+		assert_int_equal(frees, i && milli[i] < milli[i - 1]);
+		rcbuf_unref(steps[i]);
+	}
+	cache_release(&k);
+}
+
 static void resources_are_counted_by_difference(void **state)
 {
 	struct scheduler s = {0};
@@ -413,6 +438,7 @@ static void a_namesake_has_a_serial_of_its_own(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(a_resize_counts_what_is_held_and_what_is_wanted),
 	        cmocka_unit_test(resources_are_counted_by_difference),
 	        cmocka_unit_test(init_containers_count_by_their_largest),
 	        cmocka_unit_test(taints_and_cordons_keep_pods_away),

@@ -265,11 +265,32 @@ static void the_scanner_finds_values_without_memory(void **state)
 	assert_null(json_find(SLICE("{\"a\""), "a", NULL).ptr);
 }
 
+static void a_packed_tree_is_the_same_and_small(void **state)
+{
+	static const char text[] =
+	        "{\"a\":[1,true,null,\"\\u0000x\",{\"\":{}}],\"longer-name\":\"some text that is kept\"}";
+	struct arena from = ARENA_INIT, to = ARENA_INIT;
+	struct json *v = json_parse(&from, slice_of(text), NULL, NULL);
+	struct json *packed = json_pack(&to, v);
+	assert_true(json_equal(v, packed));
+	assert_true(to.used_bytes < from.used_bytes);
+	json_set_cstr(&from, v, "longer-name", "other");
+	arena_release(&from); /* nothing of it is shared */
+	struct strbuf b = STRBUF_INIT;
+	json_write(&b, packed);
+	assert_string_equal(strbuf_cstr(&b), text);
+	json_set_cstr(&to, packed, "more", "it is a tree like others");
+	assert_true(slice_is(json_get_str(packed, "more"), "it is a tree like others"));
+	strbuf_release(&b);
+	arena_release(&to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(values_survive_a_round_trip),
 	        cmocka_unit_test(escapes_become_utf8),
+	        cmocka_unit_test(a_packed_tree_is_the_same_and_small),
 	        cmocka_unit_test(what_is_not_json_is_refused_with_its_offset),
 	        cmocka_unit_test(nesting_is_bounded),
 	        cmocka_unit_test(duplicates_are_reported_with_their_path_and_the_last_wins),

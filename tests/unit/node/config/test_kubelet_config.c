@@ -63,6 +63,57 @@ static void a_flag_is_a_field(void **state)
 	assert_int_equal(c.warnings_count, 0);
 }
 
+static void gates_and_memory_have_a_form_of_their_own(void **state)
+{
+	const char *args[] = {"feature-gates=KubeletPodResourcesGet=true,Wonders=false",
+	        "reserved-memory=0:memory=1Gi,hugepages-2Mi=4Mi;1:memory=2Gi"};
+	load(args, COUNT_OF(args), NULL);
+	const struct json *memory = kubelet_config_get(&c, "reservedMemory");
+	assert_true(kubelet_config_gate(&c, "KubeletPodResourcesGet"));
+	assert_int_equal(c.warnings_count, 1);
+	assert_non_null(strstr(c.warnings[0], "gate Wonders of the kubelet's configuration is not heeded"));
+	assert_int_equal(memory->count, 2);
+	assert_int_equal(json_get_int(json_at(memory, 1), "numaNode", -1), 1);
+	assert_true(slice_is(json_get_str(json_get(memory->first, "limits"), "hugepages-2Mi"), "4Mi"));
+	kubelet_config_release(&c);
+	load(NULL, 0, NULL);
+	assert_false(kubelet_config_gate(&c, "KubeletPodResourcesGet"));
+	kubelet_config_release(&c);
+	assert_non_null(strstr(refusal("feature-gates=A=maybe"), "is not gates, like"));
+	assert_non_null(strstr(refusal("reserved-memory=memory=1Gi"), "is not nodes with amounts"));
+	assert_non_null(strstr(refusal("reserved-memory=0:memory"), "is not nodes with amounts"));
+}
+
+static const char *refusal_of(const char *yaml)
+{
+	char dir[] = "/tmp/k3x-config-XXXXXX", path[64];
+	static struct err err;
+	err = (struct err)ERR_INIT;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/1.conf", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, HEAD "%s\n", yaml);
+	fclose(f);
+	int rc = kubelet_config_load(&(struct kubelet_config_source){NULL, 0, dir}, &c, &err);
+	unlink(path);
+	rmdir(dir);
+	return rc ? err.msg : "";
+}
+
+static void swap_is_none_or_limited(void **state)
+{
+	assert_string_equal(refusal_of("memorySwap: {swapBehavior: LimitedSwap}"), "");
+	assert_int_equal(c.warnings_count, 0);
+	kubelet_config_release(&c);
+	assert_non_null(
+	        strstr(refusal_of("memorySwap: {swapBehavior: UnlimitedSwap}"), "must be NoSwap or LimitedSwap"));
+	assert_non_null(strstr(refusal_of("memorySwap: {behavior: NoSwap}"), "is no text swapBehavior"));
+	assert_non_null(strstr(refusal_of("memorySwap: {swapBehavior: NoSwap}\nfeatureGates: {NodeSwap: false}"),
+	        "needs the feature gate NodeSwap"));
+	assert_non_null(strstr(refusal_of("featureGates: {NodeSwap: 1}"), "NodeSwap must be true or false"));
+}
+
 static void what_is_no_flag_is_refused(void **state)
 {
 	assert_string_equal(refusal("max-pod=3"), "--kubelet-arg: \"max-pod\" is no argument of a kubelet");
@@ -155,6 +206,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(every_default_is_right, unload),
 	        cmocka_unit_test_teardown(a_flag_is_a_field, unload),
+	        cmocka_unit_test(swap_is_none_or_limited),
+	        cmocka_unit_test(gates_and_memory_have_a_form_of_their_own),
 	        cmocka_unit_test(what_is_no_flag_is_refused),
 	        cmocka_unit_test(thresholds_are_read_at_the_start),
 	        cmocka_unit_test(what_contradicts_itself_is_refused),

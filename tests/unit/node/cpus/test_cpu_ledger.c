@@ -29,11 +29,24 @@ static int end(void **state)
 	"\",\"memory\":\"1\"},\"limits\":{\"cpu\":\"" cpu "\",\"memory\":\"1\"}}}"
 #define POD(...) "{\"containers\":[" __VA_ARGS__ "]}"
 
+static const char *take_near(const char *uid, const char *text, const char *near)
+{
+	static const char *const lists[] = {"initContainers", "containers"};
+	static struct err err;
+	const struct json *spec = parse(text);
+	struct cpu_set set;
+	err = (struct err)ERR_INIT;
+	assert_true(cpu_set_parse(slice_of(near), &set));
+	for (size_t i = 0; i < COUNT_OF(lists); i++)
+		JSON_FOREACH (c, json_get(spec, lists[i]))
+			if (cpu_ledger_take(&l, uid, spec, c, &set, &err) != 0)
+				return err.msg;
+	return "";
+}
+
 static const char *take(const char *uid, const char *spec)
 {
-	static struct err err;
-	err = (struct err)ERR_INIT;
-	return cpu_ledger_take(&l, uid, parse(spec), &err) == 0 ? "" : err.msg;
+	return take_near(uid, spec, "");
 }
 
 static const char *of(const char *uid, const char *container)
@@ -57,14 +70,31 @@ static void whole_cpus_of_guaranteed_pods_are_their_own(void **state)
 	assert_string_equal(cpu_set_text(&l.shared, &a), "0-3");
 }
 
-static void all_or_nothing(void **state)
+static void of_the_near_ones_first(void **state)
+{
+	begin();
+	assert_string_equal(take_near("u", POD(ASKS("c", "2")), "2-3"), "");
+	assert_string_equal(of("u", "c"), "2-3");
+	assert_string_equal(
+	        take_near("v", POD(ASKS("c", "1")), "2-3"), ""); /* what is not near is better than nothing */
+	assert_string_equal(of("v", "c"), "1");
+	assert_true(cpu_ledger_give_back(&l, "u"));
+	assert_string_equal(
+	        take_near("w", "{\"initContainers\":[" ASKS("i", "1") "],\"containers\":[" ASKS("c", "2") "]}", "3"),
+	        "");
+	assert_string_equal(of("w", "i"), "3");
+	assert_string_equal(of("w", "c"), "2-3");
+}
+
+static void too_few_are_told(void **state)
 {
 	begin();
 	assert_string_equal(take("u", POD(ASKS("c", "2") "," ASKS("d", "2"))),
 	        "Allocate failed due to not enough cpus available to satisfy request: requested=2, available=1, which "
 	        "is "
 	        "unexpected");
-	assert_int_equal(l.count, 0);
+	assert_string_equal(of("u", "c"), "1-2"); /* its pod is refused, and gives it back */
+	assert_true(cpu_ledger_give_back(&l, "u"));
 	assert_string_equal(cpu_set_text(&l.shared, &a), "0-3");
 }
 
@@ -117,7 +147,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_teardown(whole_cpus_of_guaranteed_pods_are_their_own, end),
-	        cmocka_unit_test_teardown(all_or_nothing, end),
+	        cmocka_unit_test_teardown(too_few_are_told, end),
+	        cmocka_unit_test_teardown(of_the_near_ones_first, end),
 	        cmocka_unit_test_teardown(init_containers_give_on_what_they_had, end),
 	        cmocka_unit_test_teardown(the_state_is_read_again, end),
 	        cmocka_unit_test_teardown(a_state_that_is_not_ours_is_told, end),

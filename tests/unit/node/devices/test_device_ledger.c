@@ -13,7 +13,7 @@ static void offer(const char *letters)
 	struct device list[8];
 	size_t n = strlen(letters);
 	for (size_t i = 0; i < n; i++)
-		list[i] = (struct device){arena_memdup(&a, letters + i, 1), letters[i] >= 'a'};
+		list[i] = (struct device){arena_memdup(&a, letters + i, 1), letters[i] >= 'a', 0};
 	struct device_resource *r = device_ledger_need(&l, GPU);
 	r->is_connected = true;
 	device_resource_set(r, list, n);
@@ -27,10 +27,10 @@ static int end(void **state)
 
 static const char *candidates(const char *uid)
 {
-	size_t n, must;
-	const char **list = device_ledger_candidates(&l, &a, uid, GPU, &n, &must), *text = "";
-	for (size_t i = 0; i < n; i++)
-		text = arena_printf(&a, "%s%s%s", text, i && i == must ? "|" : "", list[i]);
+	struct device_candidates c = device_ledger_candidates(&l, &a, uid, GPU, 0);
+	const char *text = "";
+	for (size_t i = 0; i < c.count; i++)
+		text = arena_printf(&a, "%s%s%s", text, i && i == c.own ? "|" : "", c.ids[i]);
 	return text;
 }
 
@@ -51,9 +51,6 @@ static void healthy_ones_that_nobody_has_are_free(void **state)
 	assert_string_equal(candidates("u"), "abc");
 	grant("u", "c", "b", false);
 	assert_string_equal(candidates("v"), "ac");
-	assert_false(device_ledger_is_free(&l, "v", GPU, "b"));
-	assert_false(device_ledger_is_free(&l, "v", GPU, "A"));
-	assert_false(device_ledger_is_free(&l, "v", GPU, "z"));
 	assert_true(device_ledger_give_back(&l, "u"));
 	assert_string_equal(candidates("v"), "abc");
 }
@@ -78,6 +75,57 @@ static void init_containers_give_on(void **state)
 	assert_string_equal(candidates("v"), "ac");
 	grant("u", "c", "b", false);
 	assert_string_equal(candidates("u"), "d|ac");
+}
+
+/* "a0b1c-" are a near to node 0, b near to node 1, c to none. */
+static void offer_near(const char *text)
+{
+	struct device list[8];
+	size_t n = 0;
+	for (const char *c = text; *c; c += 2)
+		list[n++] =
+		        (struct device){arena_memdup(&a, c, 1), true, c[1] == '-' ? 0 : UINT64_C(1) << (c[1] - '0')};
+	struct device_resource *r = device_ledger_need(&l, GPU);
+	r->is_connected = true;
+	device_resource_set(r, list, n);
+}
+
+/* What one may choose from, "|" behind those that must be taken. */
+static const char *narrowed(const char *uid, uint64_t nodes, size_t wanted)
+{
+	struct device_candidates c = device_ledger_candidates(&l, &a, uid, GPU, nodes);
+	size_t must, n = device_candidates_narrow(&c, wanted, &must);
+	const char *text = "";
+	for (size_t i = 0; i < n; i++)
+		text = arena_printf(&a, "%s%s%s", text, i && i == must ? "|" : "", c.ids[i]);
+	return text;
+}
+
+static void near_ones_first(void **state)
+{
+	offer_near("a0b1c-d1e0f1");
+	assert_string_equal(narrowed("u", 0, 2), "abcdef");
+	assert_string_equal(narrowed("u", 2, 2), "bdf");
+	assert_string_equal(narrowed("u", 2, 3), "bdf|ace");
+	assert_string_equal(narrowed("u", 2, 4), "bdf|ace");
+	grant("u", "i", "e", true);
+	assert_string_equal(narrowed("u", 2, 2), "e|bdf");
+	assert_string_equal(narrowed("u", 2, 1), "e|bdf");
+}
+
+static void where_they_could_lie(void **state)
+{
+	struct numa_wishes w = {.arena = &a};
+	offer("ab");
+	device_ledger_wish(&l, "u", GPU, 1, 3, &w);
+	assert_int_equal(w.count, 0); /* the plugin does not say where they are */
+	offer_near("a0b1c1");
+	device_ledger_wish(&l, "u", GPU, 2, 3, &w);
+	assert_int_equal(w.count, 1);
+	assert_int_equal(w.list[0].count, 2);
+	assert_int_equal(w.list[0].list[0].nodes, 2);
+	assert_true(w.list[0].list[0].is_preferred);
+	assert_false(w.list[0].list[1].is_preferred);
 }
 
 static void the_checkpoint_is_read_again(void **state)
@@ -121,6 +169,8 @@ int main(void)
 	        cmocka_unit_test_teardown(healthy_ones_that_nobody_has_are_free, end),
 	        cmocka_unit_test_teardown(a_plugin_that_went_has_none, end),
 	        cmocka_unit_test_teardown(init_containers_give_on, end),
+	        cmocka_unit_test_teardown(near_ones_first, end),
+	        cmocka_unit_test_teardown(where_they_could_lie, end),
 	        cmocka_unit_test_teardown(the_checkpoint_is_read_again, end),
 	        cmocka_unit_test_teardown(a_checkpoint_that_is_none_is_told, end),
 	};

@@ -100,6 +100,19 @@ static void a_container_that_vanished_is_told_as_lost(void **state)
 	assert_string_equal(pic.phase, "Running");
 }
 
+/* What was ended to be started with other resources has not ended the pod, whatever it said. */
+static void a_pod_is_not_over_while_it_is_resized(void **state)
+{
+	fixture_init(&f, POD("\"restartPolicy\":\"OnFailure\",\"containers\":[{\"name\":\"c\"}]"));
+	fixture_sandbox(&f);
+	exits(runs("c"), 0);
+	assert_string_equal(take().phase, "Succeeded");
+	f.slots[0].resized_after = 1;
+	assert_string_equal(take().phase, "Running");
+	exits(runs("c"), 0); /* the next one is another matter */
+	assert_string_equal(take().phase, "Succeeded");
+}
+
 static void a_pod_is_not_over_while_a_sidecar_runs(void **state)
 {
 	fixture_init(&f,
@@ -329,6 +342,7 @@ int main(void)
 	        T(without_a_readiness_probe_what_runs_is_ready),
 	        T(after_a_restart_of_ours_the_probes_last_word_holds),
 	        T(a_container_that_vanished_is_told_as_lost),
+	        T(a_pod_is_not_over_while_it_is_resized),
 	        T(a_pod_is_not_over_while_a_sidecar_runs),
 	        T(an_ephemeral_container_has_no_part_in_phase_and_readiness),
 	        T(every_write_is_consistent_in_any_order),

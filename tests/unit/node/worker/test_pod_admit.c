@@ -6,7 +6,7 @@
 #include "node/worker/pod_admit_int.h"
 
 static struct admit_node node;
-static const struct json *others[4];
+static struct admit_other others[8];
 static size_t others_count;
 
 static int setup(void **state)
@@ -22,14 +22,15 @@ static int setup(void **state)
 
 static void has(const char *spec)
 {
-	others[others_count++] = parse(spec);
+	others[others_count++] = (struct admit_other){.spec = parse(spec)};
 }
 
 /* The reason of the refusal, "" when there is none. */
 static const char *asks(const char *spec)
 {
-	struct admit_refusal r = pod_admit(&a, parse(spec), false, others, others_count, &node);
+	struct admit_verdict r = pod_admit(&a, parse(spec), false, others, others_count, &node);
 	assert_true(!r.reason == !r.message);
+	assert_true(!r.victims_count || r.must_wait);
 	return r.reason ? r.reason : "";
 }
 
@@ -43,7 +44,7 @@ static void resources_are_what_is_left(void **state)
 	has(CPU("1500m"));
 	assert_string_equal(asks(CPU("500m")), "");
 	assert_string_equal(asks(CPU("501m")), "OutOfcpu");
-	struct admit_refusal r = pod_admit(&a, parse(CPU("501m")), false, others, others_count, &node);
+	struct admit_verdict r = pod_admit(&a, parse(CPU("501m")), false, others, others_count, &node);
 	assert_string_equal(
 	        r.message, "Node didn't have enough resource: cpu, requested: 501, used: 1500, capacity: 2000");
 	assert_string_equal(
@@ -134,9 +135,53 @@ static void a_node_that_is_short_takes_few(void **state)
 	assert_string_equal(asks(CPU("1")), "Evicted");
 	assert_string_equal(asks(patient), "Evicted");
 	assert_string_equal(asks(critical), "");
-	struct admit_refusal r = pod_admit(&a, parse(best_effort), false, others, others_count, &node);
+	struct admit_verdict r = pod_admit(&a, parse(best_effort), false, others, others_count, &node);
 	assert_string_equal(r.message, "The node had condition: [MemoryPressure PIDPressure]. ");
 	assert_null(pod_admit(&a, parse(best_effort), true, others, others_count, &node).reason);
+}
+
+/* A verdict in a word: "" it may, "wait" with whom, or the reason of a refusal. */
+static const char *critical_asks(const char *spec)
+{
+	struct admit_verdict v = pod_admit(&a, parse(spec), false, others, others_count, &node);
+	const char *text = v.reason ? v.reason : v.must_wait ? "wait" : "";
+	for (size_t i = 0; i < v.victims_count; i++)
+		text = arena_printf(&a, "%s %zu", text, v.victims[i]);
+	return text;
+}
+
+#define CRITICAL(cpu) "{\"priority\":2000000000,\"containers\":[{\"resources\":{\"requests\":{\"cpu\":\"" cpu "\"}}}]}"
+
+static void a_critical_pod_takes_the_place_of_others(void **state)
+{
+	has(CPU("1500m"));
+	has("{\"containers\":[{}]}");
+	assert_string_equal(critical_asks(CRITICAL("500m")), "");
+	assert_string_equal(critical_asks(CRITICAL("1")), "wait 0");
+	has("{\"containers\":[{}]}");
+	assert_string_equal(critical_asks(CRITICAL("100m")), "wait 2"); /* a place among pods alone */
+	assert_string_equal(critical_asks(CRITICAL("1")), "wait 0");    /* who gives both needs no other */
+	others[0].is_ending = true;
+	assert_string_equal(critical_asks(CRITICAL("1")), "wait"); /* enough is on its way */
+	node.taints = SLICE("[{\"key\":\"k\",\"effect\":\"NoExecute\"}]");
+	assert_string_equal(critical_asks(CRITICAL("1")), "TaintToleration"); /* nobody ends in vain */
+}
+
+static void nobody_critical_ends(void **state)
+{
+	has(CRITICAL("1"));
+	has(CPU("1"));
+	others[1].is_static = true;
+	assert_string_equal(critical_asks(CRITICAL("1")), "UnexpectedAdmissionError");
+	struct admit_verdict v = pod_admit(&a, parse(CRITICAL("1")), false, others, others_count, &node);
+	assert_string_equal(v.message,
+	        "Unexpected error while attempting to recover from admission failure: preemption: error finding a set "
+	        "of "
+	        "pods to preempt: no set of running pods found to reclaim resources: [(res: cpu, q: 1000)]");
+	assert_true(pod_admit(&a, parse(CPU("1")), true, others, others_count, &node).reason);
+	assert_string_equal(critical_asks("{\"priority\":2000001000,\"containers\":[{\"resources\":{\"requests\":{"
+	                                  "\"cpu\":\"1\"}}}]}"),
+	        "wait 0");
 }
 
 int main(void)
@@ -148,7 +193,9 @@ int main(void)
 	        T(sysctls_that_reach_further_are_forbidden),
 	        T(what_the_host_cannot_is_refused),
 	        T(a_node_that_is_not_known_yet_refuses_nothing_by_itself),
-	        cmocka_unit_test_setup_teardown(a_node_that_is_short_takes_few, setup, release),
+	        T(a_node_that_is_short_takes_few),
+	        T(a_critical_pod_takes_the_place_of_others),
+	        T(nobody_critical_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,25 @@ static void a_pods_group_counts_init_containers_and_overhead(void **state)
 	assert_int_equal(r.memory_bytes, 0);
 }
 
+static void swap_is_for_burstable_containers(void **state)
+{
+	struct swap_facts f = {true, true, 1000, 500};
+#define SWAP(resources, critical) \
+	(spec = parse(SPEC(resources)), container_swap_bytes(spec, json_get(spec, "containers")->first, critical, &f))
+	struct json *spec;
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"}}", false), 100);
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"},\"limits\":{\"memory\":\"400\"}}", false), 100);
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"}}", true), 0);
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"},\"limits\":{\"memory\":\"200\"}}", false), 0);
+	assert_int_equal(SWAP("{\"requests\":{\"cpu\":\"1\"}}", false), 0);
+	assert_int_equal(SWAP("{}", false), 0);
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"2000\"}}", false), 0);
+	f.is_limited = false;
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"}}", false), 0);
+	f = (struct swap_facts){true, false, 1000, 500};
+	assert_int_equal(SWAP("{\"requests\":{\"memory\":\"200\"}}", false), 0);
+}
+
 static void an_image_without_a_tag_is_the_latest(void **state)
 {
 	assert_string_equal(image_default_tag(&arena, "busybox"), "busybox:latest");
@@ -136,6 +155,7 @@ int main(void)
 	        cmocka_unit_test(quality_of_service),
 	        cmocka_unit_test(quantities_become_cgroup_values),
 	        cmocka_unit_test(a_pods_group_counts_init_containers_and_overhead),
+	        cmocka_unit_test(swap_is_for_burstable_containers),
 	        cmocka_unit_test(an_image_without_a_tag_is_the_latest),
 	        cmocka_unit_test(the_network_configuration_is_json),
 	        cmocka_unit_test(the_pause_image_is_a_tar),

@@ -117,6 +117,18 @@ static void what_has_ended_is_restarted_by_the_policy(void **state)
 	make(POD(ONE));
 }
 
+static void what_is_resized_by_a_restart_is_restarted_whatever_it_said(void **state)
+{
+	make(POD("\"restartPolicy\":\"OnFailure\"," ONE));
+	fixture_sandbox(&f);
+	exits(fixture_container(&f, "c", CONTAINER_RUNNING), 0);
+	moves_to(POD_FINISHING);
+	f.slots[0].resized_after = 1;
+	is(POD_START_CONTAINER);
+	exits(fixture_container(&f, "c", CONTAINER_RUNNING), 0);
+	moves_to(POD_FINISHING); /* the next one is another matter */
+}
+
 static void back_off_doubles_and_ends(void **state)
 {
 	static const unsigned want[] = {10000, 20000, 40000, 80000, 160000, 300000, 300000};
@@ -392,6 +404,7 @@ int main(void)
 	        T(a_pod_is_brought_up_in_order),
 	        T(a_failed_init_container_is_tried_again_or_ends_the_pod),
 	        T(what_has_ended_is_restarted_by_the_policy),
+	        T(what_is_resized_by_a_restart_is_restarted_whatever_it_said),
 	        T(back_off_doubles_and_ends),
 	        T(a_start_that_failed_waits_for_its_pause),
 	        T(details_that_are_not_told_are_waited_for),

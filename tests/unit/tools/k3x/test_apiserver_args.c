@@ -59,7 +59,10 @@ static void what_a_flag_of_ours_says_is_refused_with_its_name(void **state)
 	assert_int_equal(LOAD("secure-port=6444"), ERR_UNIMPLEMENTED);
 	assert_non_null(strstr(err.msg, "--https-listen-port"));
 	assert_int_equal(LOAD("feature-gates=MutatingAdmissionPolicy=true"), ERR_UNIMPLEMENTED);
-	assert_non_null(strstr(err.msg, "MutatingAdmissionPolicy) is not offered"));
+	assert_non_null(strstr(err.msg, "MutatingAdmissionPolicy cannot be chosen"));
+	assert_int_equal(LOAD("feature-gates=InPlacePodVerticalScaling=maybe"), ERR_INVAL);
+	assert_int_equal(LOAD("feature-gates=InPlacePodVerticalScaling=true"), 0);
+	assert_true(args.has_pod_resize);
 }
 
 static void a_value_is_of_its_type(void **state)
