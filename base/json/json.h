@@ -83,7 +83,7 @@ struct json *json_new_bool(struct arena *a, bool v);
 struct json *json_new_number(struct arena *a, struct slice text);                       /* text must be a JSON number */
 struct json *json_copy(struct arena *a, const struct json *v) __asm__("k3x_json_copy"); /* deep */
 /* The same in one piece, as small as it can be: for trees that are kept for long. */
-struct json *json_pack(struct arena *a, const struct json *v);
+struct json *json_copy_packed(struct arena *a, const struct json *v);
 
 /* Sets a member: replaces in place or appends. `value` must not be linked anywhere else. Returns value. */
 struct json *json_set(struct arena *a, struct json *obj, const char *key, struct json *value);

@@ -249,7 +249,7 @@ static struct json *pack(struct packing *p, const struct json *v)
 	return c;
 }
 
-struct json *json_pack(struct arena *a, const struct json *v)
+struct json *json_copy_packed(struct arena *a, const struct json *v)
 {
 	struct packing p = {.nodes = 0};
 	pack_count(&p, v);

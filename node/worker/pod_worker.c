@@ -143,7 +143,7 @@ static void take_object(struct pod *p)
 	struct arena scratch = ARENA_INIT;
 	arena_release(&p->arena);
 	p->object = json_parse(&scratch, (struct slice){json->data, json->len}, NULL, NULL);
-	p->object = p->object ? json_pack(&p->arena, p->object) : NULL; /* it is kept as long as the pod */
+	p->object = p->object ? json_copy_packed(&p->arena, p->object) : NULL; /* it is kept as long as the pod */
 	arena_release(&scratch);
 	rcbuf_unref(json);
 	p->spec = json_get(p->object, "spec");

@@ -271,7 +271,7 @@ static void a_packed_tree_is_the_same_and_small(void **state)
 	        "{\"a\":[1,true,null,\"\\u0000x\",{\"\":{}}],\"longer-name\":\"some text that is kept\"}";
 	struct arena from = ARENA_INIT, to = ARENA_INIT;
 	struct json *v = json_parse(&from, slice_of(text), NULL, NULL);
-	struct json *packed = json_pack(&to, v);
+	struct json *packed = json_copy_packed(&to, v);
 	assert_true(json_equal(v, packed));
 	assert_true(to.used_bytes < from.used_bytes);
 	json_set_cstr(&from, v, "longer-name", "other");
