@@ -141,13 +141,21 @@ def everything(*patterns):
     return found
 
 
+def closed_at(host, port):
+    s = socket.socket()
+    s.settimeout(2)
+    want(s.connect_ex((host, port)) != 0, f"something listens at {host}:{port}")
+    s.close()
+
+
 def closed(*ports):
     for port in ports:
         for host in ("127.0.0.1", c.address):
-            s = socket.socket()
-            s.settimeout(2)
-            want(s.connect_ex((host, port)) != 0, f"something listens at {host}:{port}")
-            s.close()
+            closed_at(host, port)
+
+
+def closed_outside(port):
+    closed_at(c.address, port)
 
 
 def no_manifest(name):
@@ -574,7 +582,9 @@ control("4.2.11", "kubelet: serving certificate is renewed", "default", "before 
 control("4.2.12", "kubelet: strong ciphers", "default", "TLS 1.2 with authenticated encryption at the least")(lambda: weak_tls(c.address, c.o.kubelet_port))
 text("4.2.13", "a limit of processes for pods", "yours", "the unit's `TasksMax`, and limits of the runtime")
 text("4.2.14", "seccomp by default", "yours", "pods say `seccompProfile: RuntimeDefault`; the PodSecurity level restricted asks for it")
-control("4.3.1", "proxy: metrics on localhost", "none", "it has no port for metrics; at 10256 it says whether it is well, and no more")(lambda: closed(10249))
+@control("4.3.1", "proxy: metrics on localhost", "default", "at 127.0.0.1:10249, and at 10256 whether it is well, and no more")
+def _():
+    closed_outside(10249)
 
 
 # ---- 5 policies ----

@@ -77,7 +77,7 @@ YAML
 # An account with the rights of the add-on, and nothing else.
 sed -n '/^kind: ServiceAccount/,/^kind: ConfigMap/p' "$root/tools/k3x/addons/coredns.yaml" | sed '1i apiVersion: v1' | sed '/^apiVersion: v1$/{N;/ConfigMap/d}' >"$T/rbac.yaml"
 check "the add-on's account and roles are taken" kubectl apply -f "$T/rbac.yaml"
-sed 's/%{CLUSTER_DNS}%/10.43.0.10/; s/%{CLUSTER_DOMAIN}%/cluster.local/; s/%{SYSTEM_IMAGE}%/k3x:test/' "$root/tools/k3x/addons/coredns.yaml" >"$T/addon.yaml"
+sed 's/%{CLUSTER_DNS}%/10.43.0.10/; s/%{CLUSTER_DNS_LIST}%/["10.43.0.10"]/; s/%{CLUSTER_DNS_IPFAMILYPOLICY}%/SingleStack/; s/%{CLUSTER_DOMAIN}%/cluster.local/; s/%{SYSTEM_IMAGE}%/k3x:test/' "$root/tools/k3x/addons/coredns.yaml" >"$T/addon.yaml"
 check "the whole add-on is taken" kubectl apply -f "$T/addon.yaml"
 check_is "its Service has the cluster's DNS address" 10.43.0.10 "$(kubectl -n kube-system get svc kube-dns -o 'jsonpath={.spec.clusterIP}')"
 kubectl -n kube-system create token coredns >"$T/token"

@@ -3,7 +3,9 @@
 #include "tests/unit/unit.h"
 
 #include "node/config/kubelet_config.h"
+#include "node/csi/csi.h"
 #include "node/ground/api_call.h"
+#include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/image.h"
 #include "node/status/node_status.h"
@@ -70,6 +72,7 @@ static void all_closed(struct closing *parts)
 	f->is_closed = true;
 	assert_null(f->request);
 	node_status_free(f->node.status);
+	csi_free(f->node.csi);
 	loop_stop(&f->loop);
 }
 
@@ -79,12 +82,24 @@ static void close_node(struct loop_task *t)
 	f->node.closing = true;
 	node_status_close(f->node.status);
 	api_cancel_all(&f->node);
+	closing_hold(&f->node.parts);
+	csi_close(f->node.csi, closing_part_done, &f->node.parts);
 	closing_part_done(&f->node.parts);
 }
 
 static void network_ready(struct node *n)
 {
 }
+
+static void pod_may_go_on(struct pod *p)
+{
+}
+
+static void pod_is_clean(struct node *n, const char *uid)
+{
+}
+
+static const struct csi_callbacks csi_callbacks = {node_status_poke, pod_may_go_on, pod_is_clean};
 
 static const struct client_vtable vtable = {
         .send = fake_send, .cancel = fake_cancel, .watch_open = fake_watch_open, .watch_close = fake_watch_close};
@@ -106,11 +121,13 @@ static void a_late_answer_finds_it(void **state)
 	n->client = &f.base;
 	n->o.node_name = "one";
 	n->o.node_ip = "10.0.0.1";
-	n->o.data_dir = "/tmp";
+	char folder[] = "/tmp/k3x-node-XXXXXX";
+	n->o.data_dir = mkdtemp(folder);
 	list_init(&n->api_calls);
 	n->parts.all_closed = all_closed;
 	closing_hold(&n->parts);
 	n->images = images_new(n, node_status_poke);
+	assert_int_equal(csi_new(n, &csi_callbacks, &n->csi, &err), 0);
 	n->status = node_status_new(n, network_ready);
 	loop_run(&f.loop);
 	assert_int_equal(f.asked, 1);
@@ -118,6 +135,7 @@ static void a_late_answer_finds_it(void **state)
 	images_free(n->images);
 	kubelet_config_release(&config);
 	loop_release(&f.loop);
+	file_remove_tree(folder);
 }
 
 int main(void)
