@@ -170,7 +170,8 @@ cluster() {
 	# While a binary that runs is still there: what it started is stopped, but not its data.
 	scripts_of "$d" 'k3x killall >/dev/null || true' \
 		'rm -rf --one-file-system /etc/k3x /run/k3x /var/lib/k3x /var/log/k3x.log /var/log/k3x.log.[0-9]*
-	    rmdir /var/lib/kubelet/device-plugins /var/lib/kubelet/plugins_registry /var/lib/kubelet 2>/dev/null || true' k3x.service k3x-agent.service
+	    grep -qF /var/lib/kubelet/pod-resources/kubelet.sock /proc/net/unix || rm -f /var/lib/kubelet/pod-resources/kubelet.sock
+	    rmdir /var/lib/kubelet/device-plugins /var/lib/kubelet/pod-resources /var/lib/kubelet/plugins_registry /var/lib/kubelet 2>/dev/null || true' k3x.service k3x-agent.service
 	control_of k3x "$d" "Depends: k3x-store (= $version), containerd, runc, containernetworking-plugins, nftables, iproute2, conntrack, kmod, tzdata, ca-certificates
 Recommends: kubectl | kubernetes-client, zstd
 Suggests: libcurl4, libpq5, libmariadb3, libwasmedge0" "lightweight Kubernetes" <<-'TEXT'

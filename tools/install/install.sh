@@ -336,7 +336,9 @@ install_scripts() {
 	for folder in /var/lib/kubelet/pods /var/lib/kubelet/plugins/kubernetes.io; do # what is remembered of CSI volumes
 		[ ! -d "$folder" ] || find "$folder" -xdev -depth \( -name vol_data.json -o -type l \) -delete -o -type d -empty -delete
 	done
-	rmdir "$plugins" /var/lib/kubelet/plugins_registry /var/lib/kubelet/plugins /var/lib/kubelet 2>/dev/null
+	asked=/var/lib/kubelet/pod-resources # where agents ask any kubelet; the socket of one that was killed is nobody's
+	grep -qF "$asked/kubelet.sock" /proc/net/unix || rm -f "$asked/kubelet.sock"
+	rmdir "$asked" "$plugins" /var/lib/kubelet/plugins_registry /var/lib/kubelet/plugins /var/lib/kubelet 2>/dev/null
 	[ -n "$(ls -A /var/log/containers 2>/dev/null)" ] || rmdir /var/log/containers 2>/dev/null
 	[ -n "$(ls -A /var/log/pods 2>/dev/null)" ] || rmdir /var/log/pods 2>/dev/null
 	share=${bin%/bin}/share

@@ -92,6 +92,12 @@ awk -v a="$state/" -v b="$data/" -v c="$drivers" 'index($5, a) == 1 || index($5,
 done
 
 # Pod network: the sandboxes' namespaces (their ends of the veth pairs go with them), the bridge, the rules.
+# One that was being made has nobody in it yet: it is known by its link in our bridge.
+for ns in $(ip netns list 2>/dev/null | sed -n 's/^\(cni-[^ ]*\).*/\1/p'); do
+	[ -z "$(ip netns pids "$ns" 2>/dev/null)" ] || continue
+	peer=$(ip -n "$ns" -o link show eth0 2>/dev/null | sed -n 's/^[0-9]*: eth0@if\([0-9]*\):.*/\1/p')
+	[ -n "$peer" ] && ip -o link show master cni0 2>/dev/null | grep -q "^$peer: " && namespaces="$namespaces $ns"
+done
 for ns in $(echo "$namespaces" | tr ' ' '\n' | sort -u | grep '^cni-'); do
 	ip netns delete "$ns" 2>/dev/null
 done
