@@ -62,6 +62,7 @@ trial "one server of ours, everything that fits" --target k3x --nodes 1 -w regis
 trial "three servers of ours, everything" --target k3x --nodes 3 -w register,append,watch,kube --seconds 28 --seed 5
 trial "three servers of ours with the API" --target k3x-server --nodes 3 -w api-objects,api-informers,api-deployments \
 	-n kill-leader,partition-leader,power-cut --brisk --clients 6 --rate 60 --seconds 12 --seed 3
+chmod 711 "$T" # databases have users of their own
 for datastore in postgres mysql etcd; do
 	trial "three servers on one $datastore" --target k3x-server --datastore $datastore --nodes 3 -w api-objects \
 		-n datastore-kill,datastore-pause,datastore-cut,kill --brisk --clients 6 --rate 60 --seconds 8 --seed 3

@@ -399,7 +399,7 @@ def _():
     metric = {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "helper", "target": {"type": "AverageValue", "averageValue": "80m"}}}
     api.post(HPAS, autoscaler("one", metrics=[metric], maxReplicas=2)).want(201)
     until("two by the helper", lambda: replicas("one") == 2, 60)
-    eq(until("its value", lambda: status("one").get("currentMetrics"))[0]["containerResource"]["container"], "helper")
+    eq(until("its value", lambda: (status("one").get("currentMetrics") or [{}])[0].get("containerResource"))["container"], "helper")
     api.patch(HPAS + "/one", {"spec": {"metrics": [{**metric, "containerResource": {**metric["containerResource"], "container": "other"}}]}}).want(200)
     until("that it has no such container", lambda: any("container other not present in metrics for pod h/one-" in m for r, m in events("one") if r == "FailedGetContainerResourceMetric"))
     api.delete(HPAS + "/one").want(200)
