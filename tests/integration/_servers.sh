@@ -45,12 +45,15 @@ server_start() {
 	echo $! >"$T/$n.pid"
 }
 
-# server_stop NAME [SIGNAL]: and waits until it is gone.
+# server_stop NAME [SIGNAL]: and waits until it is gone. One that was started within a check is no child of this shell, and nobody
+# may take its exit code: then it stays as a zombie.
+runs() { grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null; }
 server_stop() {
 	local pid
 	pid=$(cat "$T/$1.pid" 2>/dev/null) || return 0
 	kill "-${2:-TERM}" "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
+	while runs "$pid"; do sleep 0.05; done
 	rm -f "$T/$1.pid"
 	echo "server: another server leads (this one was stopped)" >>"$T/$1.log"
 }
