@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "node/ground/files.h"
+#include "node/ground/machine.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,18 +23,11 @@ static int64_t first_number(struct slice s)
 
 struct eviction_observation observe_memory(struct slice meminfo)
 {
-	int64_t total = -1, unused = -1, idle = -1;
-	while (meminfo.len) {
-		struct slice line = slice_cut(&meminfo, '\n'), name = slice_cut(&line, ':');
-		int64_t *to = slice_is(name, "MemTotal")         ? &total
-		              : slice_is(name, "MemFree")        ? &unused
-		              : slice_is(name, "Inactive(file)") ? &idle
-		                                                 : NULL;
-		if (to)
-			*to = first_number(line);
-	}
-	bool is_known = total > 0 && total < INT64_MAX / 2048 && unused >= 0 && idle >= 0 && unused <= total - idle;
-	return is_known ? (struct eviction_observation){true, (unused + idle) * 1024, total * 1024}
+	struct machine_memory m;
+	machine_memory_parse(meminfo, &m);
+	int64_t idle = m.unused + m.inactive_file;
+	bool is_known = m.total > 0 && m.unused >= 0 && m.inactive_file >= 0 && idle <= m.total;
+	return is_known ? (struct eviction_observation){true, idle, m.total}
 	                : (struct eviction_observation){false, 0, 0};
 }
 

@@ -2,6 +2,7 @@
 #include "node/ground/machine.h"
 
 #include "api/machinery/codec/quantity.h"
+#include "base/check.h"
 #include "node/ground/files.h"
 
 #include <dirent.h>
@@ -12,6 +13,30 @@
 #include <sys/mount.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
+
+static int64_t kib_as_bytes(struct slice text)
+{
+	int64_t n;
+	text = slice_trim(text);
+	bool is_number = slice_to_i64(slice_cut(&text, ' '), &n) && n >= 0 && n <= INT64_MAX / 1024;
+	return is_number ? n * 1024 : -1;
+}
+
+void machine_memory_parse(struct slice meminfo, struct machine_memory *ret)
+{
+	const struct {
+		const char *name;
+		int64_t *to;
+	} rows[] = {{"MemTotal", &ret->total}, {"MemFree", &ret->unused}, {"Inactive(file)", &ret->inactive_file},
+	        {"SwapTotal", &ret->swap_total}, {"SwapFree", &ret->swap_free}};
+	*ret = (struct machine_memory){-1, -1, -1, -1, -1};
+	while (meminfo.len) {
+		struct slice line = slice_cut(&meminfo, '\n'), name = slice_cut(&line, ':');
+		for (size_t i = 0; i < COUNT_OF(rows); i++)
+			if (slice_is(name, rows[i].name))
+				*rows[i].to = kib_as_bytes(line);
+	}
+}
 
 int64_t node_memory_bytes(void)
 {

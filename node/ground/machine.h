@@ -3,6 +3,7 @@
 #define K3X_NODE_GROUND_MACHINE_H
 
 #include "base/err.h"
+#include "base/mem/str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +12,12 @@ struct arena;
 
 /* The sizes of huge pages that the kernel has and how many bytes lie in each: lines "hugepages-2Mi 4194304". */
 const char *machine_hugepages(struct arena *a);
+
+/* Of /proc/meminfo, in bytes; -1: it does not say. */
+struct machine_memory {
+	int64_t total, unused, inactive_file, swap_total, swap_free;
+};
+void machine_memory_parse(struct slice meminfo, struct machine_memory *ret);
 
 int64_t node_memory_bytes(void); /* all of it; 0 when the kernel does not say */
 

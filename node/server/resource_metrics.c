@@ -3,6 +3,8 @@
  * pkg/kubelet/metrics/collectors/resource_metrics.go. */
 #include "node/server/resource_metrics_int.h"
 
+#include "node/ground/machine.h"
+
 #include <inttypes.h>
 
 /* ---- the node ---- */
@@ -34,20 +36,12 @@ static bool read_cpu(struct slice stat, long ticks_per_s, uint64_t *ret_ns)
 
 static bool read_memory(struct slice meminfo, struct resource_usage *ret)
 {
-	uint64_t total = 0, free_ = 0, inactive = 0, swap = 0, swap_free = 0;
-	while (meminfo.len) {
-		struct slice line = slice_cut(&meminfo, '\n'), name = slice_cut(&line, ':');
-		uint64_t *to = slice_is(name, "MemTotal")         ? &total
-		               : slice_is(name, "MemFree")        ? &free_
-		               : slice_is(name, "Inactive(file)") ? &inactive
-		               : slice_is(name, "SwapTotal")      ? &swap
-		               : slice_is(name, "SwapFree")       ? &swap_free
-		                                                  : NULL;
-		if (to && !read_number(&line, to))
-			return false;
-	}
-	ret->memory_bytes = (total > free_ + inactive ? total - free_ - inactive : 0) * 1024;
-	ret->swap_bytes = (swap > swap_free ? swap - swap_free : 0) * 1024;
+	struct machine_memory m;
+	machine_memory_parse(meminfo, &m);
+	if (m.total < 0 || m.unused < 0 || m.inactive_file < 0)
+		return false;
+	ret->memory_bytes = m.total > m.unused + m.inactive_file ? (uint64_t)(m.total - m.unused - m.inactive_file) : 0;
+	ret->swap_bytes = m.swap_total > m.swap_free ? (uint64_t)(m.swap_total - m.swap_free) : 0;
 	ret->has_swap = true;
 	return ret->memory_bytes > 0;
 }

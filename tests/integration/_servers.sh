@@ -91,3 +91,13 @@ servers_cleanup() {
 	cleanup
 }
 trap servers_cleanup EXIT
+
+# make_ca NAME FOLDER: a CA to follow that of s1, signed by itself and by the old one.
+make_ca() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$2/$1.key" -out "$T/self.crt" -days 3000 -subj "/CN=new-$1" \
+		-addext keyUsage=critical,keyCertSign,digitalSignature 2>/dev/null
+	printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,digitalSignature\nsubjectKeyIdentifier=hash\n' >"$T/ext"
+	openssl x509 -req -in <(openssl req -new -key "$2/$1.key" -subj "/CN=new-$1") -CA "$T/s1/server/tls/$1.crt" -CAkey "$T/s1/server/tls/$1.key" \
+		-CAcreateserial -CAserial "$T/serial" -days 15 -extfile "$T/ext" -out "$T/cross.crt" 2>/dev/null
+	cat "$T/self.crt" "$T/cross.crt" >"$2/$1.crt"
+}

@@ -316,3 +316,14 @@ const char *server_file(struct server_settings *s, const char *fmt, ...)
 	va_end(ap);
 	return arena_printf(&s->arena, "%s/%s", s->data_dir, rest);
 }
+
+int server_file_read(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
+{
+	char *text;
+	size_t len;
+	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
+		return err->code;
+	*ret = (struct slice){arena_memdup(&s->arena, text, len), len};
+	free(text);
+	return 0;
+}

@@ -102,6 +102,9 @@ struct join_settings server_join_settings(const struct server_settings *s);
 /* DATA/server/tls and friends, in the arena. Before the parts are started, or on the main thread. */
 const char *server_file(struct server_settings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What lies in such a file, in the arena, with a zero byte behind it. ERR_NOT_FOUND, ERR_IO. */
+int server_file_read(struct server_settings *s, const char *place, struct slice *ret, struct err *err);
+
 /* Where an agent's balancer keeps the servers it knows. */
 #define AGENT_BALANCER_FILE "agent/etc/k3x-agent-load-balancer.json"
 

@@ -14,17 +14,6 @@ bool agent_has_file(struct server_settings *s, const char *place)
 	return access(server_file(s, "%s", place), F_OK) == 0;
 }
 
-int agent_read_file(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
-{
-	char *text;
-	size_t len;
-	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
-		return err->code;
-	*ret = (struct slice){arena_printf(&s->arena, "%s", text), len};
-	free(text);
-	return 0;
-}
-
 int agent_write_file(struct server_settings *s, const char *place, struct slice text, unsigned mode, struct err *err)
 {
 	return pki_file_write(server_file(s, "%s", place), text, mode, err);
@@ -34,8 +23,8 @@ void agent_choose_proof(struct server_settings *s, struct join_contact *c)
 {
 	struct slice pem, ca;
 	struct err unused = ERR_INIT;
-	if (agent_read_file(s, "agent/client-kubelet.crt", &pem, &unused) != 0 ||
-	        agent_read_file(s, "agent/client-ca.crt", &ca, &unused) != 0 ||
+	if (server_file_read(s, "agent/client-kubelet.crt", &pem, &unused) != 0 ||
+	        server_file_read(s, "agent/client-ca.crt", &ca, &unused) != 0 ||
 	        pki_verify(pem.ptr, ca.ptr, &unused) != 0)
 		return;
 	c->cert_file = server_file(s, "agent/client-kubelet.crt");

@@ -7,7 +7,6 @@
 
 /* place: "agent/cluster.json". What was read lies in the arena, and ends with a zero byte. */
 bool agent_has_file(struct server_settings *s, const char *place);
-int agent_read_file(struct server_settings *s, const char *place, struct slice *ret, struct err *err);
 int agent_write_file(struct server_settings *s, const char *place, struct slice text, unsigned mode, struct err *err);
 
 /* By the certificate of the kubelet while it is good, for a token may have been changed since. */

@@ -36,7 +36,7 @@ bool agent_had_ca(struct server_settings *s, const char *hash)
 {
 	struct slice text;
 	struct err unused = ERR_INIT;
-	if (agent_read_file(s, FORMER_CAS, &text, &unused) != 0)
+	if (server_file_read(s, FORMER_CAS, &text, &unused) != 0)
 		return false;
 	while (text.len)
 		if (slice_is(slice_cut(&text, '\n'), hash))
@@ -53,7 +53,7 @@ static int note_former(struct server_settings *s, struct slice ca, struct err *e
 	char hash[HASH_BYTES + 1];
 	pki_sha256_hex(ca.ptr, ca.len, hash);
 	strbuf_addf(&text, "%s\n", hash);
-	if (agent_read_file(s, FORMER_CAS, &had, &unused) == 0)
+	if (server_file_read(s, FORMER_CAS, &had, &unused) == 0)
 		strbuf_add(&text, had.ptr, had.len < FORMER_BYTES_MAX ? had.len : FORMER_BYTES_MAX);
 	int rc = agent_write_file(s, FORMER_CAS, strbuf_slice(&text), 0644, err);
 	strbuf_release(&text);
@@ -98,7 +98,7 @@ static int put(
 {
 	struct slice have;
 	struct err unused = ERR_INIT;
-	if (agent_read_file(s, place, &have, &unused) == 0 && slice_eq(have, strbuf_slice(text)))
+	if (server_file_read(s, place, &have, &unused) == 0 && slice_eq(have, strbuf_slice(text)))
 		return 0;
 	*ret_differs = true;
 	return agent_write_file(s, place, strbuf_slice(text), 0644, err);
@@ -121,7 +121,7 @@ int agent_follow(struct server_settings *s, const char *url, struct agent_news *
 	struct answers a = {STRBUF_INIT, STRBUF_INIT, STRBUF_INIT};
 	struct slice ca;
 	*ret = (struct agent_news){0};
-	if (agent_read_file(s, SERVER_CA, &ca, err) != 0 ||
+	if (server_file_read(s, SERVER_CA, &ca, err) != 0 ||
 	        (s->token && join_token_parse(slice_of(s->token), &c.token, err) != 0))
 		return err->code;
 	strbuf_add_slice(&c.ca, ca);
@@ -143,7 +143,7 @@ static size_t known_servers(struct server_settings *s, const char *urls[BALANCER
 	struct err unused = ERR_INIT;
 	size_t n = 0, n_urls = 1;
 	urls[0] = s->join_url;
-	if (agent_read_file(s, AGENT_BALANCER_FILE, &text, &unused) == 0 &&
+	if (server_file_read(s, AGENT_BALANCER_FILE, &text, &unused) == 0 &&
 	        upstreams_read(text, addresses, COUNT_OF(addresses), &n, &unused) == 0)
 		for (size_t i = 0; i < n; i++)
 			urls[n_urls++] = arena_printf(&s->arena, "https://%s", addresses[i]);
@@ -176,7 +176,7 @@ bool agent_meets_successor(struct server_settings *s, const struct join_token *t
 	struct join_contact c = {.url = s->join_url, .user = "node", .token = *token};
 	struct slice ca;
 	struct err err = ERR_INIT;
-	bool is = join_contact_meet(&c, &err) == 0 && agent_read_file(s, SERVER_CA, &ca, &err) == 0 &&
+	bool is = join_contact_meet(&c, &err) == 0 && server_file_read(s, SERVER_CA, &ca, &err) == 0 &&
 	          pki_bundle_shares(strbuf_cstr(&c.ca), ca.ptr);
 	if (is)
 		log_info("join", "the token names the CA that has taken over from the one that is here", "server=%s",

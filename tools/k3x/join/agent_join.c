@@ -47,7 +47,7 @@ static bool is_same_node(struct server_settings *s, bool name_alone)
 {
 	struct slice text;
 	struct err unused = ERR_INIT;
-	if (agent_read_file(s, "agent/node", &text, &unused) != 0)
+	if (server_file_read(s, "agent/node", &text, &unused) != 0)
 		return false;
 	struct slice rest = text;
 	return name_alone ? slice_is(slice_cut(&rest, '\n'), s->node_name) : slice_is(text, node_text(s));
@@ -76,7 +76,7 @@ static int need_password(struct server_settings *s, struct slice *ret, struct er
 		if (rc != 0)
 			return rc;
 	}
-	if (agent_read_file(s, place, ret, err) != 0)
+	if (server_file_read(s, place, ret, err) != 0)
 		return err->code;
 	*ret = slice_trim(*ret);
 	return 0;
@@ -94,7 +94,7 @@ static int need_key(struct server_settings *s, const char *place, struct slice *
 		if (rc != 0)
 			return rc;
 	}
-	return agent_read_file(s, file, ret, err);
+	return server_file_read(s, file, ret, err);
 }
 
 static int obtain(struct server_settings *s, struct join_contact *c, const struct certificate *cert, struct err *err)
@@ -127,9 +127,9 @@ static bool is_due(struct server_settings *s, const struct certificate *cert)
 	struct slice pem, key, ca;
 	struct pki_info info;
 	struct err unused = ERR_INIT;
-	return agent_read_file(s, arena_printf(&s->arena, "%s.crt", cert->place), &pem, &unused) != 0 ||
-	       agent_read_file(s, cert->ca, &ca, &unused) != 0 || !pki_is_signed_by(pem.ptr, ca.ptr) ||
-	       agent_read_file(s, arena_printf(&s->arena, "%s.key", cert->place), &key, &unused) != 0 ||
+	return server_file_read(s, arena_printf(&s->arena, "%s.crt", cert->place), &pem, &unused) != 0 ||
+	       server_file_read(s, cert->ca, &ca, &unused) != 0 || !pki_is_signed_by(pem.ptr, ca.ptr) ||
+	       server_file_read(s, arena_printf(&s->arena, "%s.key", cert->place), &key, &unused) != 0 ||
 	       pki_info(pem.ptr, &info, &unused) != 0 || pki_needs_renewal(&info, (int64_t)time(NULL));
 }
 
@@ -143,7 +143,7 @@ int agent_certificates_renew(struct server_settings *s, const char *url, bool *r
 		any |= due[i] = moved || is_due(s, &certificates[i]);
 	if (!any)
 		return 0;
-	if (agent_read_file(s, "agent/server-ca.crt", &ca, err) != 0 ||
+	if (server_file_read(s, "agent/server-ca.crt", &ca, err) != 0 ||
 	        (s->token && join_token_parse(slice_of(s->token), &c.token, err) != 0))
 		return err->code;
 	strbuf_add_slice(&c.ca, ca);
@@ -233,7 +233,7 @@ static int check_cluster(struct server_settings *s, struct err *err)
 	if (!s->token || !agent_has_file(s, "agent/server-ca.crt"))
 		return 0;
 	if (join_token_parse(slice_of(s->token), &t, err) != 0 ||
-	        agent_read_file(s, "agent/server-ca.crt", &ca, err) != 0)
+	        server_file_read(s, "agent/server-ca.crt", &ca, err) != 0)
 		return err_wrap(err, "--token");
 	pki_sha256_hex(ca.ptr, ca.len, hash);
 	if (!*t.ca_hash || strcmp(hash, t.ca_hash) == 0 || agent_had_ca(s, t.ca_hash) || agent_meets_successor(s, &t))
@@ -253,7 +253,7 @@ int agent_join(struct server_settings *s, struct err *err)
 	if (!is_complete(s))
 		return join(s, err);
 	agent_ask_for_news(s);
-	if (agent_read_file(s, "agent/cluster.json", &text, err) != 0 || agent_take_settings(s, text, err) != 0)
+	if (server_file_read(s, "agent/cluster.json", &text, err) != 0 || agent_take_settings(s, text, err) != 0)
 		return err_wrap(err, "%s/agent/cluster.json (remove it to join anew)", s->data_dir);
 	return 0;
 }

@@ -122,14 +122,12 @@ static bool may_be_member(struct server_settings *s)
 
 static int read_line(struct server_settings *s, const char *place, const char **ret, struct err *err)
 {
-	char *text;
-	size_t len;
-	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
+	struct slice text;
+	if (server_file_read(s, place, &text, err) != 0)
 		return err->code;
-	while (len && text[len - 1] == '\n')
-		len--;
-	*ret = arena_memdup(&s->arena, text, len);
-	free(text);
+	while (text.len && text.ptr[text.len - 1] == '\n')
+		text.len--;
+	*ret = arena_memdup(&s->arena, text.ptr, text.len);
 	return 0;
 }
 

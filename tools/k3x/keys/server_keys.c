@@ -236,21 +236,10 @@ static int recover_from(struct server_settings *s, struct engine *store, struct 
 
 /* ---- a change ---- */
 
-static int read_text(struct server_settings *s, const char *place, struct slice *ret, struct err *err)
-{
-	char *text;
-	size_t len;
-	if (pki_file_read(server_file(s, "%s", place), &text, &len, err) != 0)
-		return err->code;
-	*ret = (struct slice){arena_memdup(&s->arena, text, len), len};
-	free(text);
-	return 0;
-}
-
 int server_keys_read_seal(struct server_settings *s, struct slice *ret, struct err *err)
 {
 	bool has_own = access(server_file(s, SERVER_KEYS_SEAL_PLACE), F_OK) == 0;
-	return read_text(s, has_own ? SERVER_KEYS_SEAL_PLACE : PEER_KEY_PLACE, ret, err);
+	return server_file_read(s, has_own ? SERVER_KEYS_SEAL_PLACE : PEER_KEY_PLACE, ret, err);
 }
 
 int server_keys_seal(struct server_settings *s, const struct server_keys_change *c, struct strbuf *for_joining,
@@ -364,7 +353,7 @@ int server_keys_resume(struct server_settings *s, struct err *err)
 	struct slice plain;
 	if (access(server_file(s, FOLLOWING_PLACE), F_OK) != 0)
 		return 0;
-	if (read_text(s, FOLLOWING_PLACE, &plain, err) != 0 || follow_durably(s, plain, &changed, err) != 0)
+	if (server_file_read(s, FOLLOWING_PLACE, &plain, err) != 0 || follow_durably(s, plain, &changed, err) != 0)
 		return err_wrap(err, "new keys that were being written when this server was stopped");
 	log_info("server", "new keys, half written when this server was stopped, are in place", "keys=%#x", changed);
 	return 0;
