@@ -88,8 +88,9 @@ void csi_use_free(struct csi_use *u)
 static void volume_free(struct csi_volume *v)
 {
 	CHECK(!v->turn && list_empty(&v->turns));
-	while (!list_empty(&v->uses))
-		csi_use_free(CONTAINER_OF(v->uses.next, struct csi_use, link));
+	struct list_link *use;
+	while ((use = list_pop_front(&v->uses)) != NULL)
+		csi_use_free(CONTAINER_OF(use, struct csi_use, link));
 	list_del(&v->link);
 	free(v->driver);
 	free(v->handle);
@@ -441,8 +442,9 @@ void csi_close(struct csi *c, void (*closed)(void *arg), void *arg)
 
 void csi_free(struct csi *c)
 {
-	while (!list_empty(&c->volumes))
-		volume_free(CONTAINER_OF(c->volumes.next, struct csi_volume, link));
+	struct list_link *l;
+	while ((l = list_pop_front(&c->volumes)) != NULL)
+		volume_free(CONTAINER_OF(l, struct csi_volume, link));
 	drivers_free(c->drivers);
 	free(c->root);
 	free(c);

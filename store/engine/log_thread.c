@@ -64,11 +64,16 @@ void log_waiting_fail(struct log_engine *e, struct log_waiting *w, int code, con
 	fail_request(log_waiting_end(e, w), code, text);
 }
 
-void log_flight_end(struct log_engine *e, int code, const char *text)
+static void fail_list(struct log_engine *e, struct list_link *list, int code, const char *text)
 {
 	struct list_link *l;
-	while ((l = list_pop_front(&e->flight.requests)) != NULL)
+	while ((l = list_pop_front(list)) != NULL)
 		log_waiting_fail(e, CONTAINER_OF(l, struct log_waiting, link), code, text);
+}
+
+void log_flight_end(struct log_engine *e, int code, const char *text)
+{
+	fail_list(e, &e->flight.requests, code, text);
 	e->flight.is_out = e->flight.is_there = false;
 	e->wants_lead = false;
 }
@@ -98,9 +103,12 @@ static struct log_waiting *first_of(struct list_link *list)
 
 static void expire_list(struct log_engine *e, struct list_link *list, uint64_t now, int code, const char *text)
 {
-	struct log_waiting *w;
-	while ((w = first_of(list)) != NULL && w->deadline_ms <= now)
+	LIST_FOREACH (l, list) {
+		struct log_waiting *w = CONTAINER_OF(l, struct log_waiting, link);
+		if (w->deadline_ms > now)
+			return;
 		log_waiting_fail(e, w, code, text);
+	}
 }
 
 /* The others of the entry still wait, so each keeps its place. Once nobody does, it is not sent again, and comes by the
@@ -136,10 +144,9 @@ static void expire(struct log_engine *e)
 
 static void fail_all(struct log_engine *e)
 {
-	struct log_waiting *w;
 	log_flight_end(e, ERR_TIMEOUT, "the store is stopping: it may have been done");
-	while ((w = first_of(&e->writes)) != NULL || (w = first_of(&e->reads)) != NULL)
-		log_waiting_fail(e, w, ERR_UNAVAILABLE, "the store is stopping");
+	fail_list(e, &e->writes, ERR_UNAVAILABLE, "the store is stopping");
+	fail_list(e, &e->reads, ERR_UNAVAILABLE, "the store is stopping");
 }
 
 /* ---- the connection ---- */
@@ -293,9 +300,9 @@ static int write_turn(struct log_engine *e, struct err *err)
 
 static void serve_reads(struct log_engine *e, struct list_link *reads)
 {
-	struct log_waiting *w;
-	while ((w = first_of(reads)) != NULL) {
-		struct store_request *req = log_waiting_end(e, w);
+	struct list_link *l;
+	while ((l = list_pop_front(reads)) != NULL) {
+		struct store_request *req = log_waiting_end(e, CONTAINER_OF(l, struct log_waiting, link));
 		CHECK(req != NULL);
 		if (engine_core_read_in_memory(&e->core, req))
 			engine_complete(req);
