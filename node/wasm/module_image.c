@@ -394,10 +394,10 @@ static void remove_view(struct module_image *m)
 		        &containerd__services__snapshots__v1__snapshot_empty__descriptor, CALL_MS, view_removed, NULL);
 }
 
-static void image_free(struct module_image *m)
+static void image_drop(struct wasm *w, const char *id)
 {
-	CHECK(!m->users && list_empty(&m->waiting));
-	map_del(&m->w->images, slice_of(m->id));
+	struct module_image *m = map_del(&w->images, slice_of(id));
+	CHECK(m && !m->users && list_empty(&m->waiting));
 	arena_release(&m->arena);
 	free(m->id);
 	free(m);
@@ -423,7 +423,7 @@ static void drop_idle(uv_timer_t *t)
 	bool more = true;
 	for (struct module_image *m; w->n->cri && (m = idle_image(w, now, &more));) {
 		remove_view(m);
-		image_free(m);
+		image_drop(w, m->id);
 	}
 	if (more)
 		uv_timer_start(t, drop_idle, IDLE_MS, 0);
@@ -444,7 +444,7 @@ void module_images_free(struct wasm *w)
 {
 	while (w->images.count)
 		MAP_FOREACH (it, &w->images) {
-			image_free(it->value);
+			image_drop(w, ((struct module_image *)it->value)->id);
 			break;
 		}
 	map_release(&w->images);
