@@ -387,3 +387,13 @@ void flags_help(const struct flags *f)
 		        flag->env ? "]" : "");
 	}
 }
+
+struct slice flag_argument_cut(const char *given, struct slice *ret_value)
+{
+	struct slice text = slice_of(given);
+	while (text.len && *text.ptr == '-')
+		text.ptr++, text.len--;
+	struct slice name = slice_cut(&text, '=');
+	*ret_value = text;
+	return name;
+}

@@ -81,4 +81,8 @@ void flags_help(const struct flags *f);
 
 bool flag_list_has(const struct flag_list *l, const char *item);
 
+/* An argument for a part, "name=value" or "--name=value": its name, and what comes behind the first '=' (ptr is NULL
+ * where there is none). Both point into `given`. */
+struct slice flag_argument_cut(const char *given, struct slice *ret_value);
+
 #endif

@@ -13,6 +13,7 @@
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
 #include "base/duration.h"
+#include "base/flags.h"
 #include "base/yaml.h"
 #include "node/config/config_table_int.h"
 #include "node/config/thresholds.h"
@@ -229,12 +230,12 @@ static struct json *read_gates(struct arena *a, const struct config_field *f, st
 }
 
 /* NULL: the text is no such value. A flag alone is true. */
-static struct json *read_flag(struct arena *a, const struct config_field *f, struct slice text, bool has_value)
+static struct json *read_flag(struct arena *a, const struct config_field *f, struct slice text)
 {
 	int64_t n;
 	switch (f->type) {
 	case CONFIG_BOOL:
-		if (!has_value || slice_is(text, "true") || slice_is(text, "1"))
+		if (!text.ptr || slice_is(text, "true") || slice_is(text, "1"))
 			return json_new_bool(a, true);
 		return slice_is(text, "false") || slice_is(text, "0") ? json_new_bool(a, false) : NULL;
 	case CONFIG_INT:
@@ -245,7 +246,7 @@ static struct json *read_flag(struct arena *a, const struct config_field *f, str
 	case CONFIG_DURATION:
 	case CONFIG_QUANTITY:
 	case CONFIG_STRING:
-		return has_value ? json_new_str(a, text) : NULL;
+		return text.ptr ? json_new_str(a, text) : NULL;
 	case CONFIG_STRINGS:
 		return read_strings(a, text);
 	case CONFIG_PAIRS:
@@ -274,22 +275,9 @@ static const char *flag_wants(const struct config_field *f)
 	               : "names with values, like a=b,c=d";
 }
 
-static struct slice name_of(const char *arg, struct slice *ret_value, bool *ret_has_value)
-{
-	struct slice text = slice_of(arg);
-	while (text.len && *text.ptr == '-')
-		text.ptr++, text.len--;
-	*ret_has_value = memchr(text.ptr, '=', text.len) != NULL;
-	struct slice name = slice_cut(&text, '=');
-	*ret_value = text;
-	return name;
-}
-
 static int take_flag(struct kubelet_config *c, const char *arg, struct err *err)
 {
-	struct slice value, name;
-	bool has_value;
-	name = name_of(arg, &value, &has_value);
+	struct slice value, name = flag_argument_cut(arg, &value);
 	const struct config_field *f = config_field_of_flag(name);
 	const char *instead = config_flag_instead(name);
 	if (slice_is(name, "config"))
@@ -298,7 +286,7 @@ static int take_flag(struct kubelet_config *c, const char *arg, struct err *err)
 		return err_set(err, ERR_UNIMPLEMENTED,
 		        instead ? "--kubelet-arg: %.*s: %s" : "--kubelet-arg: \"%.*s\" is no argument of a kubelet%s",
 		        SLICE_FMT(name), instead ? instead : "");
-	struct json *v = read_flag(&c->arena, f, value, has_value);
+	struct json *v = read_flag(&c->arena, f, value);
 	bool is_tree = f->ignored && (f->type == CONFIG_TREE || f->type == CONFIG_TREES);
 	if (!v || (!is_tree && wanted_instead(f, v)))
 		return err_set(err, ERR_INVAL, "--kubelet-arg: %s: \"%.*s\" is not %s", f->flag, SLICE_FMT(value),
@@ -311,8 +299,7 @@ static int merge_config_flag(struct kubelet_config *c, const struct kubelet_conf
 {
 	for (size_t i = 0; i < from->args_count; i++) {
 		struct slice value, name;
-		bool has_value;
-		name = name_of(from->args[i], &value, &has_value);
+		name = flag_argument_cut(from->args[i], &value);
 		if (!slice_is(name, "config"))
 			continue;
 		if (!value.len)

@@ -101,10 +101,7 @@ static bool take(const struct row *row, void *to, struct slice value)
 
 static int set_one(const char *given, struct controllers_arguments *ret, struct err *err)
 {
-	struct slice value = slice_of(given), name;
-	while (value.len && *value.ptr == '-')
-		value.ptr++, value.len--;
-	name = slice_cut(&value, '=');
+	struct slice value, name = flag_argument_cut(given, &value);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (!slice_is(name, rows[i].name))
 			continue;

@@ -157,10 +157,7 @@ static int refuse(struct slice name, struct slice value, struct err *err)
 
 static int set_one(const char *given, struct arena *a, struct proxy_arguments *ret, struct err *err)
 {
-	struct slice value = slice_of(given), name;
-	while (value.len && *value.ptr == '-')
-		value.ptr++, value.len--;
-	name = slice_cut(&value, '=');
+	struct slice value, name = flag_argument_cut(given, &value);
 	for (size_t i = 0; i < COUNT_OF(rows); i++) {
 		if (!slice_is(name, rows[i].name))
 			continue;

@@ -21,10 +21,7 @@ int scheduler_args_load(
 {
 	*ret = scheduler_configuration_default;
 	for (size_t i = 0; i < given->count; i++) {
-		struct slice value = slice_of(given->items[i]), name;
-		while (value.len && *value.ptr == '-')
-			value.ptr++, value.len--;
-		name = slice_cut(&value, '=');
+		struct slice value, name = flag_argument_cut(given->items[i], &value);
 		if (!slice_is(name, "config"))
 			return err_set(err, ERR_UNIMPLEMENTED,
 			        "--kube-scheduler-arg: \"%.*s\" is not an argument that k3x has: `config` is, a file "

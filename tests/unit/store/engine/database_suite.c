@@ -1,7 +1,6 @@
-/* What every engine over a database of somebody else shows beside the suite, with a real server: that a server without a copy
- * takes the snapshot, and that one whose database is killed waits for it. Included after engine_suite.c by a test that has
- * `server` (database_server.h),
- * `snapshot_entries` for the engines it opens, and open_in(). */
+/* What every engine over a database of somebody else shows beside the suite, with a real server: that a server without
+ * a copy takes the snapshot, and that one whose database is killed waits for it. Included after engine_suite.c by a
+ * test that has `server` (database_server.h), `snapshot_entries` for the engines it opens, and open_in(). */
 
 /* The log is cut behind it, so that nobody else can have it otherwise. */
 static void test_a_server_without_a_copy_takes_the_snapshot(void **state)
