@@ -80,6 +80,12 @@ def as_user(user, path, count=1):
     return [api.request("GET", path, headers={"Impersonate-User": user}).status for _ in range(count)]
 
 
+def dangling(name):
+    """The condition of this type, or one that says nothing yet."""
+    conditions = api.get(f"{SCHEMAS}/{name}").want(200).json.get("status", {}).get("conditions", [])
+    return next((c for c in conditions if c["type"] == "Dangling"), {"status": None})
+
+
 @case("a new cluster has upstream's levels and schemas")
 def _():
     levels = {o["metadata"]["name"]: o for o in api.get(LEVELS).json["items"]}
@@ -94,11 +100,25 @@ def _():
              "spec": {"matchingPrecedence": 9000, "distinguisherMethod": {"type": "ByUser"}, "priorityLevelConfiguration": {"name": "workload-low"}}})
     out = server.kubectl_ok("get", "flowschemas", "-o", "name")
     has(out, "flowschema.flowcontrol.apiserver.k8s.io/system-nodes")
-    line = lambda kind, name: server.kubectl_ok("get", kind, name, "--no-headers").split()[:-1]
-    eq(line("flowschema", "service-accounts"), ["service-accounts", "workload-low", "9000", "ByUser"])
-    eq(line("flowschema", "exempt"), ["exempt", "exempt", "1", "<none>"])
+    until("all levels are found", lambda: all(dangling(name)["status"] == "False" for name in schemas))
+    line = lambda kind, name: [cell for cell in server.kubectl_ok("get", kind, name, "--no-headers").split() if not re.fullmatch(r"\d+s", cell)]
+    eq(line("flowschema", "service-accounts"), ["service-accounts", "workload-low", "9000", "ByUser", "False"])
+    eq(line("flowschema", "exempt"), ["exempt", "exempt", "1", "<none>", "False"])
     eq(line("prioritylevelconfiguration", "workload-low"), ["workload-low", "Limited", "100", "128", "6", "50"])
     eq(line("prioritylevelconfiguration", "catch-all"), ["catch-all", "Limited", "5", "<none>", "<none>", "<none>"])
+
+
+@case("a schema whose level is not there says so, until it is")
+def _():
+    api.post(SCHEMAS, {"metadata": {"name": "stray"}, "spec": {"priorityLevelConfiguration": {"name": "nowhere"}, "matchingPrecedence": 77}}).want(201)
+    until("it is told", lambda: dangling("stray")["status"] == "True")
+    contains(dangling("stray"), {"reason": "NotFound",
+             "message": 'This FlowSchema references the PriorityLevelConfiguration object named "nowhere" and there is no such object'})
+    api.post(LEVELS, {"metadata": {"name": "nowhere"}, "spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}}}).want(201)
+    until("it is found", lambda: dangling("stray")["status"] == "False")
+    contains(dangling("stray"), {"reason": "Found", "message": 'This FlowSchema references the PriorityLevelConfiguration object named "nowhere" and it exists'})
+    api.delete(f"{SCHEMAS}/stray").want(200)
+    api.delete(f"{LEVELS}/nowhere").want(200)
 
 
 @case("answers name the schema and the level, and metrics count them")

@@ -143,6 +143,15 @@ void table_priority_class(struct cells *c)
 	cell_str(c, json_get_str(c->object, "preemptionPolicy"));
 }
 
+/* Its level is not there: True, False, or "?" as long as nobody has looked. */
+static struct slice is_level_missing(const struct json *schema)
+{
+	JSON_FOREACH (it, json_path(schema, "status", "conditions", NULL))
+		if (slice_is(json_get_str(it, "type"), "Dangling"))
+			return json_get_str(it, "status");
+	return SLICE("?");
+}
+
 void table_flow_schema(struct cells *c)
 {
 	const struct json *spec = json_get(c->object, "spec");
@@ -151,6 +160,7 @@ void table_flow_schema(struct cells *c)
 	cell_int(c, json_get_int(spec, "matchingPrecedence", 0));
 	cell_or_none(c, json_str(json_path(spec, "distinguisherMethod", "type", NULL)));
 	cell_age(c);
+	cell_str(c, is_level_missing(c->object));
 }
 
 static void cell_number_or_none(struct cells *c, const struct json *v)

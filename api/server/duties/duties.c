@@ -14,6 +14,7 @@ static const struct duty rows[] = {
         {.name = "roles", .is_led = true, .is_first = true, .run = roles_run},
         {.name = "flows", .is_led = true, .is_first = true, .every_s = FLOWS_S, .run = flows_run},
         {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
+        {.name = "flow-status", .is_led = true, .every_s = API_S, .run = flow_status_run},
         {.name = "api-services", .is_led = true, .every_s = API_S, .run = api_services_run},
         {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
         {.name = "compaction",
