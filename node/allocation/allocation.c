@@ -30,12 +30,9 @@ static void save(struct allocations *l)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct err err = ERR_INIT;
-	char fresh[4096];
-	snprintf(fresh, sizeof fresh, "%s.new", l->file);
 	allocation_ledger_write(&l->ledger, &b);
-	if (file_write(fresh, strbuf_slice(&b), 0600, &err) != 0 || rename(fresh, l->file) != 0)
-		log_error("node", "cannot write what containers were given", "file=%s error=\"%s\"", l->file,
-		        err.code ? err.msg : strerror(errno));
+	if (file_replace(l->file, strbuf_slice(&b), 0600, true, &err) != 0)
+		log_error("node", "cannot write what containers were given", "error=\"%s\"", err.msg);
 	strbuf_release(&b);
 }
 

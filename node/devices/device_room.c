@@ -32,13 +32,10 @@ void device_room_save(struct device_room *d)
 {
 	struct strbuf b = STRBUF_INIT;
 	struct err err = ERR_INIT;
-	char file[4096], fresh[4096 + 8];
-	snprintf(file, sizeof file, "%s/k3x_checkpoint", d->dir);
-	snprintf(fresh, sizeof fresh, "%s.new", file);
+	CLEANUP(cleanup_free) char *file = xprintf("%s/k3x_checkpoint", d->dir);
 	device_ledger_write(&d->ledger, &b);
-	if (file_write(fresh, strbuf_slice(&b), 0600, &err) != 0 || rename(fresh, file) != 0)
-		log_error("node", "cannot write the checkpoint of devices", "file=%s error=\"%s\"", file,
-		        err.code ? err.msg : strerror(errno));
+	if (file_replace(file, strbuf_slice(&b), 0600, true, &err) != 0)
+		log_error("node", "cannot write the checkpoint of devices", "error=\"%s\"", err.msg);
 	strbuf_release(&b);
 }
 

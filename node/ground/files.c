@@ -36,27 +36,46 @@ int file_make_dirs(const char *path, unsigned mode, struct err *err)
 	return 0;
 }
 
-int file_write(const char *path, struct slice data, unsigned mode, struct err *err)
+static int write_all(int fd, struct slice data)
+{
+	while (data.len) {
+		ssize_t n = write(fd, data.ptr, data.len);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		data.ptr += n > 0 ? n : 0;
+		data.len -= n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+static int write_file(const char *path, struct slice data, unsigned mode, bool is_durable, struct err *err)
 {
 	CHECK((mode & ~0777u) == 0);
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return err_errno(err, errno, "open %s", path);
 	fchmod(fd, mode);
-	while (data.len) {
-		ssize_t n = write(fd, data.ptr, data.len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			int e = errno;
-			close(fd);
-			return err_errno(err, e, "write %s", path);
-		}
-		data.ptr += n;
-		data.len -= (size_t)n;
-	}
+	int rc = 0;
+	if (write_all(fd, data) != 0 || (is_durable && fdatasync(fd) != 0))
+		rc = err_errno(err, errno, "write %s", path);
 	close(fd);
-	return 0;
+	return rc;
+}
+
+int file_write(const char *path, struct slice data, unsigned mode, struct err *err)
+{
+	return write_file(path, data, mode, false, err);
+}
+
+int file_replace(const char *path, struct slice data, unsigned mode, bool is_durable, struct err *err)
+{
+	CLEANUP(cleanup_free) char *fresh = xprintf("%s.new", path);
+	int rc = write_file(fresh, data, mode, is_durable, err);
+	if (rc == 0 && rename(fresh, path) != 0)
+		rc = err_errno(err, errno, "rename %s", fresh);
+	if (rc != 0)
+		unlink(fresh);
+	return rc;
 }
 
 char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len)

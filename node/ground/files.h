@@ -11,6 +11,9 @@
 int file_make_dirs(const char *path, unsigned mode, struct err *err);
 /* Creates or truncates; not atomic, not synced: for files that are made anew at each start. */
 int file_write(const char *path, struct slice data, unsigned mode, struct err *err);
+/* Beside its place first, and renamed: whoever reads it finds the old text or the new one, whole. Durable: also after a
+ * power cut, at the price of a sync. */
+int file_replace(const char *path, struct slice data, unsigned mode, bool is_durable, struct err *err);
 /* Whole file, at most `limit` bytes of it (its end when from_end), malloc'ed and terminated; NULL when it cannot be
  * read, with errno. */
 char *file_read(const char *path, size_t limit, bool from_end, size_t *ret_len);

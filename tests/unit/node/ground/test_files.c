@@ -57,6 +57,28 @@ static void a_stamp_changes_with_what_it_is_of(void **state)
 	assert_true(file_stamp(files, 3) != two);
 }
 
+static void a_file_is_replaced_whole_or_not_at_all(void **state)
+{
+	struct err err = ERR_INIT;
+	size_t len;
+	struct stat st;
+	char *text;
+	put("state", "before");
+	assert_int_equal(file_replace(path("state"), SLICE("after"), 0640, true, &err), 0);
+	text = file_read(path("state"), 100, false, &len);
+	assert_string_equal(text, "after");
+	free(text);
+	assert_int_equal(stat(path("state"), &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(
+	        mkdir(path("folder"), 0700), 0); /* what cannot be replaced stays, and nothing is left beside it */
+	assert_int_not_equal(file_replace(path("folder"), SLICE("x"), 0600, false, &err), 0);
+	assert_non_null(strstr(err.msg, "folder"));
+	assert_int_not_equal(access(path("folder.new"), F_OK), 0);
+	assert_int_equal(stat(path("folder"), &st), 0);
+	assert_true(S_ISDIR(st.st_mode));
+}
+
 static void folders_are_made_with_all_their_parents(void **state)
 {
 	struct err err = ERR_INIT;
@@ -123,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        T(a_stamp_changes_with_what_it_is_of),
+	        T(a_file_is_replaced_whole_or_not_at_all),
 	        T(folders_are_made_with_all_their_parents),
 	        T(reading_keeps_to_its_limit),
 	        T(removing_a_tree_does_not_enter_a_bind_mount),
