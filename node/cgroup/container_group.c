@@ -6,6 +6,7 @@
  */
 #include "node/cgroup/container_group.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
 
@@ -30,6 +31,7 @@ static bool is_v2(void)
 static const char *path_of(struct arena *a, const char *parent)
 {
 	const char *path = "";
+	CHECK(*parent);
 	if (*parent == '/')
 		return parent;
 	for (const char *at = strchr(parent, '-'); at; at = strchr(at + 1, '-'))
@@ -102,6 +104,7 @@ int container_group_open(const char *parent, const char *name, const struct reso
 {
 	struct arena a = ARENA_INIT;
 	bool v2 = is_v2();
+	CHECK(*name && !strchr(name, '/') && !err->code);
 	*count = 0;
 	for (size_t i = 0; i < (v2 ? 1 : CONTAINER_GROUPS_MAX) && !err->code; i++) {
 		if (!v2 && access(arena_printf(&a, CGROUP_ROOT "/%s", hierarchies[i]), F_OK) != 0)
@@ -118,6 +121,7 @@ int container_group_open(const char *parent, const char *name, const struct reso
 
 void container_group_remove(const char *parent, const char *name)
 {
+	CHECK(*name && !strchr(name, '/')); /* never the parent */
 	struct arena a = ARENA_INIT;
 	bool v2 = is_v2();
 	for (size_t i = 0; i < (v2 ? 1 : CONTAINER_GROUPS_MAX); i++)

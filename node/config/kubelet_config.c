@@ -89,6 +89,7 @@ static const char *wanted_instead(const struct config_field *f, const struct jso
 
 static void merge(struct arena *a, struct json *into, const struct json *from)
 {
+	CHECK(json_is(into, JSON_OBJECT));
 	JSON_FOREACH (it, from) {
 		struct json *old = json_get_slice(into, it->key);
 		if (json_is(old, JSON_OBJECT) && it->type == JSON_OBJECT)
@@ -445,6 +446,7 @@ static void complete(struct kubelet_config *c)
 			        "the feature gate %.*s of the kubelet's configuration is not heeded",
 			        SLICE_FMT(it->key));
 	}
+	CHECK(c->warnings_count <= count + (gates ? gates->count : 0));
 }
 
 static int load(const struct kubelet_config_source *from, struct kubelet_config *c, struct err *err)
@@ -460,6 +462,7 @@ static int load(const struct kubelet_config_source *from, struct kubelet_config 
 
 int kubelet_config_load(const struct kubelet_config_source *from, struct kubelet_config *ret, struct err *err)
 {
+	CHECK(from->args || !from->args_count);
 	*ret = (struct kubelet_config){.warnings_count = 0};
 	ret->tree = json_new(&ret->arena, JSON_OBJECT);
 	if (load(from, ret, err) == 0)
@@ -490,14 +493,18 @@ int64_t kubelet_config_int(const struct kubelet_config *c, const char *field)
 
 bool kubelet_config_bool(const struct kubelet_config *c, const char *field)
 {
-	return json_bool(kubelet_config_get(c, field), false);
+	const struct json *v = kubelet_config_get(c, field);
+	CHECK(json_is(v, JSON_BOOL));
+	return json_bool(v, false);
 }
 
 int64_t kubelet_config_ms(const struct kubelet_config *c, const char *field)
 {
 	char text[64];
 	uint64_t ms = 0;
-	snprintf(text, sizeof text, "%.*s", SLICE_FMT(json_str(kubelet_config_get(c, field))));
+	const struct json *v = kubelet_config_get(c, field);
+	CHECK(json_is(v, JSON_STRING)); /* what is none is refused when it is read */
+	snprintf(text, sizeof text, "%.*s", SLICE_FMT(json_str(v)));
 	return duration_parse_ms(text, &ms) ? (int64_t)ms : 0;
 }
 
@@ -509,6 +516,6 @@ const char *kubelet_config_text(const struct kubelet_config *c, const char *fiel
 bool kubelet_config_gate(const struct kubelet_config *c, const char *gate)
 {
 	bool is_on = false;
-	CHECK(config_gate_named(slice_of(gate), &is_on));
+	CHECK(config_gate_named(slice_of(gate), &is_on)); /* it is one that is heeded */
 	return json_get_bool(kubelet_config_get(c, "featureGates"), gate, is_on);
 }

@@ -43,6 +43,7 @@ unsigned cpu_ledger_wants(const struct json *pod_spec, const struct json *contai
 
 static void add(struct cpu_ledger *l, const char *uid, struct slice container, const struct cpu_set *set)
 {
+	CHECK(*uid && cpu_set_count(set));
 	l->entries = xrealloc(l->entries, (l->count + 1) * sizeof *l->entries);
 	l->entries[l->count++] =
 	        (struct cpu_entry){xstrdup(uid), xmemdup(container.ptr ? container.ptr : "", container.len), *set};
@@ -98,6 +99,7 @@ int cpu_ledger_take(struct cpu_ledger *l, const char *uid, const struct json *sp
 	struct cpu_set free_ = cpu_set_without(&l->shared, &l->reserved),
 	               reuse = cpu_ledger_reusable(l, uid, spec, container),
 	               set = choose(l, &free_, &reuse, near ? near : &nowhere, n);
+	CHECK(cpu_set_count(&set) <= n);
 	if (cpu_set_count(&set) < n)
 		return err_set(err, ERR_BUSY,
 		        "Allocate failed due to not enough cpus available to satisfy request: requested=%u, "
@@ -116,6 +118,7 @@ bool cpu_ledger_give_back(struct cpu_ledger *l, const char *uid)
 			l->entries[kept++] = *e;
 			continue;
 		}
+		DCHECK(cpu_set_count(&e->set));
 		l->shared = cpu_set_union(&l->shared, &e->set);
 		entry_release(e);
 	}

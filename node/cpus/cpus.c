@@ -50,6 +50,8 @@ static unsigned read_id(unsigned cpu, const char *name)
 
 static int read_topology(struct cpu_topology *t, struct err *err)
 {
+	CHECK(!t->count);
+	_Static_assert(COUNT_OF(t->list) == CPU_SET_MAX, "a place for each CPU that a set can name");
 	size_t len = 0;
 	struct cpu_set online;
 	CLEANUP(cleanup_free) char *text = file_read(CPU_DIR "/online", 4096, false, &len);
@@ -96,14 +98,10 @@ static int choose_reserved(const struct node *n, const struct cpu_topology *t, s
 static int save(struct cpus *c, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
-	char fresh[4096];
-	snprintf(fresh, sizeof fresh, "%s.new", c->file);
 	cpu_ledger_write(&c->ledger, &b);
-	int rc = file_write(fresh, strbuf_slice(&b), 0600, err);
+	file_replace(c->file, strbuf_slice(&b), 0600, true, err);
 	strbuf_release(&b);
-	if (rc == 0 && rename(fresh, c->file) != 0)
-		rc = err_errno(err, errno, "rename %s", fresh);
-	return rc;
+	return err->code;
 }
 
 static int refuse_state(const char *file, const char *why, struct err *err)
@@ -137,6 +135,7 @@ static void move_shared(struct cpus *c)
 {
 	struct arena a = ARENA_INIT;
 	const char *shared = cpu_set_text(&c->ledger.shared, &a);
+	LOOP_CHECK_OWNER(c->n->loop);
 	MAP_FOREACH (it, &c->n->pods) {
 		const struct pod *p = it->value;
 		LIST_FOREACH (link, &p->containers) {
@@ -206,6 +205,7 @@ static unsigned wanted_by_all(const struct json *spec)
 
 void cpus_wish(const struct cpus *c, const struct pod *p, const struct json *container, struct numa_wishes *w)
 {
+	DCHECK(!c || c->topology.count);
 	unsigned n = !c ? 0 : container ? cpu_ledger_wants(p->spec, container) : wanted_by_all(p->spec);
 	if (!n)
 		return;

@@ -94,6 +94,7 @@ static bool is_same(const struct json *have, const struct json *want)
 /* True when the list was changed. */
 static bool put_driver(struct arena *a, struct json *list, const struct csi_node_driver *d)
 {
+	CHECK(*d->name);
 	struct json *have = NULL, *want = driver_object(a, d);
 	JSON_FOREACH (it, list)
 		if (slice_is(json_get_str(it, "name"), d->name))
@@ -126,6 +127,7 @@ struct json *csi_node_object(struct arena *a, struct json *csi_node, const struc
         const struct csi_node_driver *drivers, size_t count)
 {
 	bool is_changed = !csi_node;
+	CHECK(drivers || !count);
 	struct json *o = csi_node ? csi_node : new_object(a, node);
 	struct json *list = json_need(a, json_need(a, o, "spec", JSON_OBJECT), "drivers", JSON_ARRAY);
 	for (size_t i = 0; i < count; i++)

@@ -61,6 +61,7 @@ static void driver_closed(void *arg)
 {
 	struct csi_driver *x = arg;
 	struct drivers *d = x->drivers;
+	CHECK(x->is_dropped);
 	arena_release(&x->arena);
 	free(x->name);
 	free(x);
@@ -69,6 +70,8 @@ static void driver_closed(void *arg)
 
 static void drop(struct csi_driver *x)
 {
+	LOOP_CHECK_OWNER(x->drivers->csi->n->loop);
+	CHECK(!x->is_dropped);
 	x->is_dropped = true;
 	list_del(&x->link);
 	closing_hold(&x->drivers->parts);
@@ -208,6 +211,7 @@ static void tell_timer(uv_timer_t *t)
 
 static void tell_failed(struct drivers *d, const char *what, const struct err *err)
 {
+	CHECK(d->is_telling && err->code);
 	d->is_telling = false;
 	arena_release(&d->arena);
 	if (err->code == ERR_CANCELED || d->csi->is_closing)
@@ -230,6 +234,7 @@ static bool was_told(const struct drivers *d, const struct csi_driver *x)
 static void all_told(struct drivers *d)
 {
 	struct slice uid = json_str(json_path(d->node, "metadata", "uid", NULL));
+	CHECK(d->is_telling);
 	d->is_telling = false;
 	free(d->node_uid);
 	d->node_uid = xmemdup(uid.ptr ? uid.ptr : "", uid.len);
@@ -309,6 +314,7 @@ static void collect(struct drivers *d)
 		else
 			d->told[d->told_count++] = t;
 	}
+	CHECK(d->told_count <= count);
 }
 
 static void got_node(void *arg, int status, struct slice body, const struct err *err)
@@ -401,6 +407,7 @@ void drivers_close(struct drivers *d)
 
 void drivers_free(struct drivers *d)
 {
+	CHECK(list_empty(&d->list) && !d->is_telling);
 	arena_release(&d->arena);
 	free(d->node_uid);
 	free(d);

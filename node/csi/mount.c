@@ -113,6 +113,7 @@ static void go(struct mounting *m, enum mount_state next)
 
 static void end(struct mounting *m)
 {
+	DCHECK(sm_state(&m->sm) != MOUNT_OVER);
 	go(m, MOUNT_OVER);
 }
 
@@ -120,6 +121,7 @@ __attribute__((format(printf, 3, 4))) static void fail(struct mounting *m, int c
 {
 	char text[sizeof m->err.msg];
 	va_list args;
+	CHECK(code && !m->err.code); /* the first failure ends it */
 	va_start(args, fmt);
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
@@ -213,6 +215,7 @@ static bool is_attached(const struct mounting *m)
 static void wait_for_attachment(struct mounting *m)
 {
 	struct csi_use *u = use_of(m);
+	CHECK(u);
 	uint64_t now = loop_now_ms(m->csi->n->loop);
 	if (!u->waits_since_ms)
 		u->waits_since_ms = now;
@@ -247,6 +250,7 @@ static void set_attachment(struct mounting *m)
 	struct csi *c = m->csi;
 	const char *name = csi_attachment_name(&m->arena, m->record.handle, m->record.driver, c->n->o.node_name);
 	m->record.attachment = name;
+	CHECK(m->volume->attachment);
 	if (strcmp(m->volume->attachment, name) == 0)
 		return;
 	free(m->volume->attachment);
@@ -283,6 +287,7 @@ static void got_secret(void *arg, int status, struct slice body, const struct er
 {
 	struct mounting *m = arg;
 	int state = sm_state(&m->sm);
+	CHECK(state >= MOUNT_STAGE_SECRET && state <= MOUNT_EXPAND_SECRET);
 	const struct json *secret = err ? NULL : json_parse(&m->arena, body, NULL, NULL);
 	if (err) {
 		fail(m, err->code, "%s failed for volume \"%s\" : fetching %s failed: %s",
@@ -369,6 +374,7 @@ static struct csi_driver *need_driver(struct mounting *m, bool is_for_all)
 {
 	struct err err = ERR_INIT;
 	struct csi_driver *d = m->csi->is_closing ? NULL : driver_find(m->csi->drivers, m->record.driver, &err);
+	DCHECK(m->record.driver && m->volume);
 	if (m->csi->is_closing)
 		fail(m, ERR_CANCELED, "the node closes");
 	else if (!d)
@@ -392,6 +398,7 @@ static void staged(void *arg, const void *answer, const struct err *err)
 		fail_part(m, true, err);
 		return;
 	}
+	CHECK(m->has_turn && m->volume->may_be_staged);
 	m->volume->is_staged = true;
 	go(m, MOUNT_PUBLISHING);
 }
@@ -770,6 +777,7 @@ void csi_refresh(struct csi *c, const struct csi_wish *wish)
 	fill_record(c, wish, &a, &r);
 	struct csi_volume *v = csi_volume_find(c, r.driver, r.handle);
 	struct csi_use *u = v ? csi_use_of(v, r.uid, r.name) : NULL;
+	DCHECK(wish->pod && wish->source);
 	bool is_due = u && !u->is_refreshing && (!u->is_known || u->republishes || wants_growth(wish));
 	arena_release(&a);
 	if (!is_due || c->is_closing)

@@ -33,6 +33,7 @@ static const char *plugin_dir(struct arena *a, const char *root)
 static const char *own_dir(struct arena *a, const char *root, const struct csi_record *r)
 {
 	char hex[65];
+	DCHECK(*root == '/' && r->name);
 	if (r->uid)
 		return arena_printf(a, "%s/pods/%s/volumes/" POD_PART "/%s", root, r->uid, r->name);
 	pki_sha256_hex(r->handle, strlen(r->handle), hex);
@@ -41,6 +42,7 @@ static const char *own_dir(struct arena *a, const char *root, const struct csi_r
 
 static const char *device_link(struct arena *a, const char *root, const struct csi_record *r)
 {
+	CHECK(r->uid && r->is_block);
 	return arena_printf(a, "%s/pods/%s/" DEVICES "/" POD_PART "/%s", root, r->uid, r->name);
 }
 
@@ -69,6 +71,7 @@ static const char *data_dir(struct arena *a, const char *root, const struct csi_
 
 static const char *parent(struct arena *a, const char *path)
 {
+	DCHECK(strrchr(path, '/'));
 	return arena_memdup(a, path, (size_t)(strrchr(path, '/') - path));
 }
 
@@ -90,12 +93,9 @@ static struct slice text_of(struct arena *a, const struct csi_record *r, struct 
 static int write_data(struct arena *a, const char *dir, const struct csi_record *r, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
-	const char *file = arena_printf(a, "%s/" DATA_FILE, dir), *fresh = arena_printf(a, "%s.new", file);
 	int rc = file_make_dirs(dir, 0750, err);
 	if (rc == 0)
-		rc = file_write(fresh, text_of(a, r, &b), 0600, err);
-	if (rc == 0 && rename(fresh, file) != 0)
-		rc = err_errno(err, errno, "write %s", file);
+		rc = file_replace(arena_printf(a, "%s/" DATA_FILE, dir), text_of(a, r, &b), 0600, false, err);
 	strbuf_release(&b);
 	return rc;
 }
@@ -112,6 +112,7 @@ static int write_device_use(struct arena *a, const char *root, const struct csi_
 
 int record_write(const char *root, const struct csi_record *r, struct err *err)
 {
+	CHECK(r->driver && r->handle && !strchr(r->name, '/'));
 	struct arena a = ARENA_INIT;
 	int rc = write_data(&a, data_dir(&a, root, r), r, err);
 	if (rc == 0 && r->uid && r->is_block)
@@ -144,6 +145,7 @@ static void remove_if_empty(struct arena *a, const char *path, int levels)
 
 int record_remove(const char *root, const struct csi_record *r, struct err *err)
 {
+	CHECK(r->driver && r->handle && !strchr(r->name, '/'));
 	struct arena a = ARENA_INIT;
 	const char *path = r->uid ? record_publish_path(&a, root, r) : record_staging_path(&a, root, r);
 	const char *dir = data_dir(&a, root, r), *link = r->uid && r->is_block ? device_link(&a, root, r) : NULL;
@@ -290,6 +292,7 @@ static void found_pod(struct walk *w, const char *dir, const char *uid)
 void record_walk(const char *root, void (*fn)(void *arg, const struct csi_record *r), void *arg)
 {
 	struct arena a = ARENA_INIT;
+	DCHECK(fn);
 	struct walk w = {.root = root, .fn = fn, .arg = arg};
 	w.mounts = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, NULL);
 	each_entry(plugin_dir(&a, root), found_driver, &w);

@@ -45,6 +45,7 @@ struct release {
 static void over(struct release *r)
 {
 	struct csi_volume *v = r->volume;
+	CHECK(v->turn == &r->turn && !r->done); /* whoever asked has been told */
 	sm_move(&r->sm, RELEASE_OVER);
 	free(r->uid);
 	free(r->name);
@@ -121,6 +122,7 @@ static void unpublish_failed(struct release *r, const struct err *err)
 {
 	struct csi_volume *v = r->volume;
 	struct csi_use *u = csi_use_of(r->volume, r->uid, r->name);
+	CHECK(u); /* nobody else frees it while this has the turn */
 	if (err->code != ERR_CANCELED && retry_failed(&u->unpublish, &again_rule, loop_now_ms(v->csi->n->loop)))
 		log_warn("node", "cannot unpublish a volume", "driver=%s volume=%s uid=%s failures=%u error=\"%s\"",
 		        v->driver, v->name, r->uid, u->unpublish.failures, err->msg);
@@ -132,6 +134,7 @@ static void unpublished(void *arg, const void *answer, const struct err *err)
 {
 	struct release *r = arg;
 	struct csi_use *u = csi_use_of(r->volume, r->uid, r->name);
+	CHECK(u);
 	struct csi_record record = csi_use_record(u);
 	struct err e = ERR_INIT;
 	if (!err && u->may_be_published && record_remove(r->volume->csi->root, &record, &e) != 0)
@@ -203,10 +206,12 @@ static void start(
 
 void csi_release_use(struct csi_use *u, void (*done)(void *arg, const struct err *err), void *arg)
 {
+	LOOP_CHECK_OWNER(u->volume->csi->n->loop);
 	start(u->volume, u, done, arg);
 }
 
 void csi_release_volume(struct csi_volume *v)
 {
+	LOOP_CHECK_OWNER(v->csi->n->loop);
 	start(v, NULL, NULL, NULL);
 }

@@ -97,6 +97,7 @@ static void due(uv_timer_t *t)
 
 void csi_stats_ask(struct csi_use *u)
 {
+	LOOP_CHECK_OWNER(u->volume->csi->n->loop);
 	ask(u);
 }
 

@@ -55,6 +55,7 @@ static void claim_free(struct claim *c)
 static void claim_over(struct claim *c)
 {
 	struct device_room *d = c->d;
+	CHECK(!c->is_over);
 	c->is_over = true;
 	if (c->err.code || !node_pod(d->n, slice_of(c->uid)))
 		device_ledger_give_back(&d->ledger, c->uid);
@@ -96,6 +97,7 @@ static void take_allocated(struct claim *c, const PLUGIN(AllocateResponse) * m, 
 	strbuf_reset(&g->answer);
 	strbuf_reserve(&g->answer, size + 1);
 	v1beta1__container_allocate_response__pack(m->container_responses[0], (uint8_t *)g->answer.data);
+	CHECK(!g->is_answered);
 	g->answer.len = size;
 	g->is_answered = true;
 	c->next++;
@@ -110,6 +112,7 @@ static void allocated(void *arg, const void *answer, const struct err *err)
 
 static void allocate(struct claim *c, const char *const *ids)
 {
+	CHECK(c->next < c->count && !c->is_over);
 	const struct ask *ask = &c->asks[c->next];
 	struct plugin *p = device_room_plugin(c->d, arena_memdup(&c->arena, ask->resource.ptr, ask->resource.len));
 	PLUGIN(AllocateRequest) q = V1BETA1__ALLOCATE_REQUEST__INIT;
@@ -298,6 +301,7 @@ static bool has_all(const struct device_room *d, const struct pod *p, const stru
 
 static enum claim_answer answer_of(struct claim *c, struct err *err)
 {
+	DCHECK(c->next <= c->count);
 	if (!c->is_over)
 		return CLAIM_PENDING;
 	*err = c->err;

@@ -61,6 +61,7 @@ struct device_resource *device_ledger_need(struct device_ledger *l, struct slice
 	struct device_resource *r = device_ledger_resource(l, name);
 	if (r)
 		return r;
+	CHECK(name.len);
 	r = xcalloc(1, sizeof *r);
 	r->name = xmemdup(name.ptr, name.len);
 	l->resources = xrealloc(l->resources, (l->resources_count + 1) * sizeof(void *));
@@ -152,6 +153,7 @@ struct device_candidates device_ledger_candidates(
 
 size_t device_candidates_narrow(const struct device_candidates *c, size_t wanted, size_t *ret_must)
 {
+	CHECK(c->own + c->near <= c->count);
 	size_t own = c->own < wanted ? c->own : wanted, must = own + c->near < wanted ? own + c->near : wanted;
 	bool is_near_enough = c->near && wanted - own < c->near;
 	*ret_must = is_near_enough ? own : must;
@@ -180,6 +182,7 @@ struct device_grant *device_ledger_grant(struct device_ledger *l, const char *ui
         struct slice resource, const char *const *ids, size_t count, bool gives_on)
 {
 	struct device_grant *g = xcalloc(1, sizeof *g);
+	CHECK(*uid && !device_ledger_of(l, uid, container, resource));
 	*g = (struct device_grant){.uid = xstrdup(uid),
 	        .container = xmemdup(container.ptr, container.len),
 	        .resource = xmemdup(resource.ptr, resource.len),

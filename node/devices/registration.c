@@ -90,6 +90,7 @@ int registration_new(struct loop *loop, const char *socket,
         int (*on_register)(void *arg, const struct registration_request *r, struct err *err), void *arg,
         struct registration **ret, struct err *err)
 {
+	CHECK(on_register);
 	struct registration *g = xcalloc(1, sizeof *g);
 	struct http_server_options o = {.loop = loop, .handler = handle, .arg = g};
 	g->on_register = on_register;
@@ -118,6 +119,7 @@ static void http_closed(void *arg)
 
 void registration_close(struct registration *g, void (*closed)(void *arg), void *arg)
 {
+	CHECK(closed && !g->closed);
 	g->closed = closed;
 	g->closed_arg = arg;
 	http_server_close(g->http, 0, http_closed, g);

@@ -36,6 +36,7 @@ static int give_entry(const struct giving *g, int dir, const char *name, unsigne
 
 static int give_content(const struct giving *g, int fd, const char *name, unsigned depth)
 {
+	CHECK(depth <= DEPTH_MAX && !g->err->code);
 	if (depth == DEPTH_MAX)
 		return err_set(g->err, ERR_TOO_BIG, "give %s to group %lld: its directories lie more than %d deep",
 		        name, (long long)g->gid, DEPTH_MAX);

@@ -35,14 +35,10 @@ struct memory {
 static int save(struct memory *m, struct err *err)
 {
 	struct strbuf b = STRBUF_INIT;
-	char fresh[4096];
-	snprintf(fresh, sizeof fresh, "%s.new", m->file);
 	memory_ledger_write(&m->ledger, &b);
-	int rc = file_write(fresh, strbuf_slice(&b), 0600, err);
+	file_replace(m->file, strbuf_slice(&b), 0600, true, err);
 	strbuf_release(&b);
-	if (rc == 0 && rename(fresh, m->file) != 0)
-		rc = err_errno(err, errno, "rename %s", fresh);
-	return rc;
+	return err->code;
 }
 
 static int refuse_state(const char *file, const char *why, struct err *err)
@@ -90,6 +86,7 @@ void memory_wish(const struct memory *m, const struct pod *p, const struct json 
 	struct memory_asker who = asker(p, container);
 	struct memory_want *wants;
 	size_t n = m ? memory_ledger_hints(&m->ledger, &who, list) : 0, count;
+	CHECK(n <= COUNT_OF(list));
 	if (!n) /* as upstream: who takes it will say why not */
 		return;
 	count = memory_ledger_wants(&who, w->arena, &wants);
@@ -127,6 +124,7 @@ const char *memory_nodes_of(const struct memory *m, const struct pod *p, const c
 {
 	uint64_t nodes = m ? memory_ledger_nodes_of(&m->ledger, p->uid, container) : 0;
 	struct cpu_set as_cpus = {{nodes}}; /* they are written alike */
+	_Static_assert(sizeof as_cpus.bits[0] == sizeof nodes, "a word of CPUs is as wide as a set of nodes");
 	return nodes ? cpu_set_text(&as_cpus, a) : "";
 }
 

@@ -101,6 +101,7 @@ static int64_t left_in(const struct memory_pool *p)
 static int64_t lay(struct memory_ledger *l, const struct memory_block *b)
 {
 	int64_t left = b->bytes;
+	CHECK(b->bytes >= 0);
 	for (size_t i = 0; i < l->nodes_count; i++) {
 		struct memory_node *n = &l->nodes[i];
 		if (!(b->nodes >> n->id & 1))
@@ -112,6 +113,7 @@ static int64_t lay(struct memory_ledger *l, const struct memory_block *b)
 			int64_t here = left_in(p) < left ? left_in(p) : left;
 			if (strcmp(p->type, b->type) != 0)
 				continue;
+			CHECK(here >= 0 && p->used + here <= p->total);
 			p->used += here;
 			left -= here;
 		}
@@ -136,6 +138,7 @@ static int64_t count_anew(struct memory_ledger *l)
 static void add(struct memory_ledger *l, const char *uid, struct slice container, struct slice type, uint64_t nodes,
         int64_t bytes)
 {
+	CHECK(nodes && bytes >= 0);
 	l->blocks = xrealloc(l->blocks, (l->count + 1) * sizeof *l->blocks);
 	l->blocks[l->count++] = (struct memory_block){xstrdup(uid),
 	        xmemdup(container.ptr ? container.ptr : "", container.len), xmemdup(type.ptr, type.len), nodes, bytes};
@@ -247,6 +250,7 @@ size_t memory_ledger_hints(
 		if (!could_have(l, wants, count, set))
 			continue;
 		fewest = numa_count(set) < fewest ? numa_count(set) : fewest;
+		CHECK(n < 1 << NUMA_WEIGHED_MAX);
 		if (keeps_groups(l, set) && has_enough(l, who, wants, count, set))
 			ret[n++] = (struct numa_hint){set, false};
 	}

@@ -62,6 +62,7 @@ static void read_pages(const char *folder, struct numa_node *n)
 static int read_node(const char *folder, unsigned id, struct numa_node *n, struct err *err)
 {
 	char path[4096];
+	CHECK(id < NUMA_NODES_MAX);
 	n->id = id;
 	snprintf(path, sizeof path, "%s/node/node%u/cpulist", folder, id);
 	if (!read_set(path, &n->cpus))
@@ -101,6 +102,7 @@ int numa_read(const char *folder, struct numa *ret, struct err *err)
 		if (i >= NUMA_NODES_MAX)
 			return err_set(err, ERR_IO, "%s: there is a node %u; numbers up to %d are known", path, i,
 			        NUMA_NODES_MAX - 1);
+		CHECK(ret->count < NUMA_NODES_MAX);
 		if (read_node(folder, i, &ret->list[ret->count++], err) != 0)
 			return err->code;
 	}
@@ -110,6 +112,7 @@ int numa_read(const char *folder, struct numa *ret, struct err *err)
 uint64_t numa_all(const struct numa *n)
 {
 	uint64_t all = 0;
+	DCHECK(n->count);
 	for (size_t i = 0; i < n->count; i++)
 		all |= UINT64_C(1) << n->list[i].id;
 	return all;

@@ -10,6 +10,7 @@
 
 #include "base/arch.h"
 #include "base/file_out.h"
+#include "base/check.h"
 #include "base/hash.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
@@ -130,6 +131,7 @@ static int add_file(struct image *im, const char *source, const char *name, stru
 		close(f.fd);
 		return err->code;
 	}
+	CHECK(im->count < FILES_MAX);
 	im->files[im->count++] = f;
 	return 0;
 }
@@ -192,6 +194,7 @@ struct sink {
 
 static int put(struct sink *s, const void *data, size_t len, struct err *err)
 {
+	DCHECK(s->digest || s->out);
 	s->bytes += len;
 	if (s->digest)
 		pki_digest_add(s->digest, data, len);
@@ -208,6 +211,7 @@ static int put_header(struct sink *s, const char *name, unsigned mode, uint64_t 
 static int put_zeros(struct sink *s, size_t n, struct err *err)
 {
 	static const char zeros[TAR_END];
+	CHECK(n <= sizeof zeros);
 	return put(s, zeros, n, err);
 }
 
@@ -234,6 +238,7 @@ static int put_content(struct sink *s, const struct file *f, char *piece, struct
 /* The folders above a file that the one before it did not have. */
 static int put_folders(struct sink *s, const char *name, const char *before, struct err *err)
 {
+	CHECK(strlen(name) <= TAR_NAME_MAX && strcmp(before, name) < 0);
 	char folder[TAR_NAME_MAX + 1];
 	for (const char *slash = name; (slash = strchr(slash, '/')); slash++) {
 		size_t n = (size_t)(slash - name) + 1;
@@ -266,6 +271,7 @@ static int put_layer(struct sink *s, const struct image *im, struct err *err)
 static void digest_hex(const struct pki_digest *d, char ret[HEX])
 {
 	unsigned char raw[32];
+	_Static_assert(HEX == 2 * sizeof raw + 1, "two digits a byte");
 	pki_digest_get(d, raw);
 	for (size_t i = 0; i < sizeof raw; i++)
 		snprintf(ret + 2 * i, 3, "%02x", raw[i]);
@@ -388,6 +394,7 @@ static int write_image(const struct image *im, const char *path, struct err *err
 int system_image_write(const char *path, const char *name, struct err *err)
 {
 	struct image *im = xcalloc(1, sizeof *im);
+	CHECK(*path && *name);
 	im->name = name;
 	if (image_open(im, err) == 0)
 		write_image(im, path, err);

@@ -56,6 +56,7 @@ static void refuse(struct http_exchange *x, int status, const char *text)
 static void judged(void *arg, const struct err *err)
 {
 	struct guest *g = arg;
+	CHECK(g->x && g->then);
 	http_on_abort(g->x, NULL, NULL);
 	if (!err)
 		g->then(g->n, g->x);
@@ -81,6 +82,7 @@ void kubelet_authorize(struct node *n, struct access *access, struct http_exchan
 {
 	const struct http_request *r = http_request(x);
 	const struct http_peer *peer = r->peer;
+	CHECK(then);
 	struct slice token = peer->verified ? SLICE_NULL : bearer_token(x);
 	if (may_do_all(r)) {
 		then(n, x);

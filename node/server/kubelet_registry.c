@@ -70,6 +70,7 @@ bool kubelet_registry_parse(struct slice path, struct registry_path *ret)
 	*ret = (struct registry_path){0};
 	if (slice_is(path, "/v2") || slice_is(path, "/v2/"))
 		return true;
+	CHECK(kubelet_registry_is_path(path));
 	struct slice rest = {path.ptr + strlen("/v2/"), path.len - strlen("/v2/")};
 	for (size_t i = 0; i < COUNT_OF(kinds); i++) {
 		const char *at = memmem(rest.ptr, rest.len, kinds[i].text, strlen(kinds[i].text));
@@ -136,6 +137,7 @@ static void maybe_free(struct serving *s)
 {
 	if (s->is_out || sm_state(&s->sm) != SERVING_ENDED)
 		return;
+	CHECK(!s->x && s->n->image_servings);
 	s->n->image_servings--;
 	if (s->fd >= 0)
 		close(s->fd);
@@ -161,6 +163,7 @@ static void client_gone(struct http_exchange *x, void *arg)
 static void end_with(struct serving *s, int status, const char *code, const char *why)
 {
 	struct http_exchange *x = s->x;
+	CHECK(x);
 	http_on_abort(x, NULL, NULL);
 	refuse(x, status, code, why);
 	end(s);
@@ -181,6 +184,7 @@ static void read_on_pool(struct errand *e)
 {
 	struct serving *s = CONTAINER_OF(e, struct serving, errand);
 	size_t want = s->is_manifest ? (size_t)s->size : READ_BYTES;
+	CHECK(s->fd >= 0 && s->bytes.len <= want);
 	do
 		s->got = read(s->fd, s->bytes.data + s->bytes.len, want - s->bytes.len);
 	while ((s->got < 0 && errno == EINTR) ||
@@ -217,6 +221,7 @@ static void read_more(struct serving *s);
 static void send_piece(struct serving *s)
 {
 	struct http_exchange *x = s->x;
+	CHECK(x && s->got <= READ_BYTES);
 	s->sent += s->got;
 	bool room = s->got <= 0 || http_write(x, (struct slice){s->bytes.data, (size_t)s->got});
 	if (s->got <= 0 && s->sent < s->size) {

@@ -90,6 +90,7 @@ void claims_free(struct claims *c)
 
 const struct claim_source *claims_find(const struct claims *c, struct slice volume)
 {
+	DCHECK(!c || c->count);
 	for (size_t i = 0; c && i < c->count; i++)
 		if (c->entries[i].is_known && slice_eq(c->entries[i].source.volume, volume))
 			return &c->entries[i].source;
@@ -131,6 +132,7 @@ static bool is_used_as_block(const struct json *spec, struct slice volume)
 /* Of a driver: where it will lie is known before it does. */
 static void know_csi(struct entry *e, const struct volume_view *v, const struct json *pv)
 {
+	CHECK(e->claims->pod->n->csi);
 	struct claims *c = e->claims;
 	e->source.pv = pv;
 	e->source.object = json_parse(&e->arena, e->claim_text, NULL, NULL);
@@ -186,6 +188,7 @@ static void got_node(void *arg, int status, struct slice body, const struct err 
 
 static void take_volume(struct entry *e, struct slice text)
 {
+	CHECK(e->pv && e->claim_uid);
 	struct claims *c = e->claims;
 	struct volume_view v;
 	bool as_block = is_used_as_block(c->pod->spec, e->source.volume);
@@ -268,6 +271,7 @@ void claims_ask(struct claims *c, bool is_refresh, struct err *err, void (*begun
 {
 	struct pod *p = c->pod;
 	LOOP_CHECK_OWNER(p->n->loop);
+	CHECK(!err->code);
 	c->err = err;
 	c->is_refresh = is_refresh;
 	c->begun = begun;

@@ -24,6 +24,7 @@ struct question {
 
 static void refuse(struct question *q, const char *reason, const char *message)
 {
+	CHECK(!q->verdict.reason); /* the first reason counts */
 	q->verdict.reason = reason;
 	q->verdict.message = message;
 }
@@ -264,6 +265,7 @@ static void make_place(struct question *q)
 {
 	struct admit_verdict *v = &q->verdict;
 	const char *missing;
+	CHECK(q->shortages_count && pod_is_critical(q->spec, q->is_static));
 	if (pod_preempt_choose(q->a, q->spec, q->is_static, q->others, q->others_count, q->shortages,
 	            q->shortages_count, &v->victims, &v->victims_count, &missing))
 		v->must_wait = true;

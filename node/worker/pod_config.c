@@ -49,6 +49,7 @@ static void add_pair(struct arena *a, CRI(Pair) * **list, size_t *count, size_t 
 	*p = pair_init;
 	p->key = (char *)key;
 	p->value = (char *)value;
+	CHECK(*count < cap);
 	(*list)[(*count)++] = p;
 }
 
@@ -163,6 +164,7 @@ static CRI(DNSConfig) * dns(const struct pod *p, struct arena *a)
 		d->n_options = 0;
 		d->options[d->n_options++] = "ndots:5";
 	}
+	CHECK(d->n_servers <= DNS_SERVERS_MAX && d->n_searches <= DNS_SEARCHES_MAX);
 	JSON_FOREACH (it, json_get(extra, "nameservers"))
 		if (d->n_servers < DNS_SERVERS_MAX)
 			d->servers[d->n_servers++] = (char *)json_cstr(a, it);

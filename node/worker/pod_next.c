@@ -38,6 +38,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 static bool should_restart(const struct pod *p, const struct slot *s, const struct container *c)
 {
 	const char *policy = pod_restart_policy(p);
+	DCHECK(c->state == CONTAINER_EXITED);
 	if (s->kind == SLOT_SIDECAR)
 		return true;
 	if (s->kind == SLOT_EPHEMERAL)
@@ -350,6 +351,7 @@ static bool later_sidecar_alive(const struct pod *p, const struct container *c)
 
 bool pod_should_stop(const struct pod *p, const struct container *c)
 {
+	DCHECK(*c->name);
 	if (!is_alive(c) || c->is_stopping)
 		return false;
 	return !is_sidecar(p, c) || (!any_alive(p, true) && !later_sidecar_alive(p, c));
@@ -404,6 +406,7 @@ static struct pod_step cleaning_next(const struct pod *p, const struct pod_world
 /* What the runtime started after we gave up on it is ended too. */
 static struct pod_step finished_next(const struct pod *p)
 {
+	DCHECK(pod_state(p) == POD_FINISHED);
 	if (any_alive(p, false))
 		return move(POD_FINISHING);
 	return p->is_deleting ? move(POD_CLEANING) : rest(0);

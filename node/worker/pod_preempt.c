@@ -115,6 +115,7 @@ static struct victim *nearest(struct choice *c, enum qos class)
 /* Those of the class that are needed when all of the classes below go, and of those above the chosen ones. */
 static void choose_of(struct choice *c, enum qos class)
 {
+	DCHECK(class >= QOS_GUARANTEED && class <= QOS_BESTEFFORT);
 	for (size_t i = 0; i < c->shortages_count; i++)
 		c->left[i] = c->shortages[i].amount;
 	for (size_t i = 0; i < c->count; i++) {
@@ -133,6 +134,7 @@ static void choose_of(struct choice *c, enum qos class)
 static const char *missing(const struct choice *c)
 {
 	const char *text = "";
+	DCHECK(!is_enough(c));
 	for (size_t i = 0; i < c->shortages_count; i++)
 		if (c->left[i] > 0)
 			text = arena_printf(c->a, "%s%s(res: %.*s, q: %lld)", text, *text ? ", " : "",
@@ -167,6 +169,7 @@ bool pod_preempt_choose(struct arena *a, const struct json *spec, bool is_static
 			        (struct victim){i, pod_qos(others[i].spec), pod_asks(a, others[i].spec), false};
 			take_from(&c, &c.victims[c.count++].asks);
 		}
+	CHECK(c.count <= others_count && c.shortages_count <= shortages_count);
 	if (!is_enough(&c)) {
 		*ret_missing = missing(&c);
 		return false;
@@ -177,6 +180,7 @@ bool pod_preempt_choose(struct arena *a, const struct json *spec, bool is_static
 		for (size_t i = 0; i < c.count; i++)
 			if (c.victims[i].is_chosen && c.victims[i].qos == QOS_BESTEFFORT - class)
 				chosen[n++] = c.victims[i].index;
+	CHECK(n <= others_count);
 	*ret = chosen;
 	*ret_count = n;
 	return true;

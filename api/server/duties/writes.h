@@ -26,8 +26,8 @@ struct writes {
 void writes_init(struct writes *w, struct duty_run *run);
 /* `method` and `path` are kept, in the arena or constant; body NULL: none. A PATCH is a merge patch. */
 void writes_add(struct writes *w, const char *method, const char *path, const struct json *body);
-/* Sends them, ends the duty's run, and lets the arena go. Before that `done` (NULL: nothing is to be done) is called with
- * the final w->err, never from inside; it may free what `w` lies in. */
+/* Sends them, ends the duty's run, and lets the arena go. Before that `done` (NULL: nothing is to be done) is called
+ * with the final w->err, never from inside; it may free what `w` lies in. */
 void writes_send(struct writes *w, void (*done)(struct writes *w));
 
 #endif
