@@ -2,12 +2,13 @@
 # What `make check` runs, in order: quick lint, unit tests, fuzz corpora, integration tests. Adds the counts up and ends with
 # what failed, told once more in a few lines each, and one line, "N passed, N failed, N skipped". Each integration test is a
 # script that starts what it needs, cleans up after itself and ends with a line of the same shape; a name starting with '_' is
-# a helper. They run side by side, each with a network and mounts of its own (apart.sh); those with a line "# lane: NAME" share
-# something of the machine, and tests of one lane run one after the other. LANES=1 runs all so.
+# a helper. They run side by side, LANES at a time, each with a network, mounts, processes and control groups of its own
+# (apart.sh). Those with a line "# lane: NAME" take more of the machine than others: two of a lane run at a time at the most.
 cd "$(dirname "$0")/.." || exit 1
 mkdir -p build/check
 : >build/check/failures
 passed=0 failed=0 skipped=0
+TIMEFORMAT='%U %S'
 
 take() { # log, exit code: adds the counts of its last summary line
 	local line
@@ -27,10 +28,10 @@ take() { # log, exit code: adds the counts of its last summary line
 run() { # name, command...
 	local name=$1 log="build/check/${1//\//-}.log" start=$SECONDS rc
 	shift
-	"$@" >"$log" 2>&1 </dev/null
+	{ time "$@" >"$log" 2>&1 </dev/null; } 2>"$log.cpu"
 	rc=$?
 	if [ $rc -eq 0 ]; then
-		printf 'ok    %-44s %4ds\n' "$name" $((SECONDS - start))
+		printf 'ok    %-44s %4ds, CPU %4ds\n' "$name" $((SECONDS - start)) "$(awk 'END { print int($1 + $2) }' "$log.cpu")"
 	else
 		printf 'FAIL  %-44s %4ds (exit %d, log %s)\n' "$name" $((SECONDS - start)) $rc "$log"
 		tail -n 60 "$log" | sed 's/^/      /'
@@ -55,14 +56,18 @@ run unit make --no-print-directory -j"$(nproc)" test-unit
 run fuzz-corpus make --no-print-directory -j"$(nproc)" fuzz-corpus
 lane_of() { sed -n '1,12s/^# lane: *//p' "$1" | head -n 1; }
 
-# One lane a line: its tests, with blanks between. The longest first, as far as the last run told.
+# What is taken off the queue at once, a line each: a test, or half of a lane.
 lanes() {
 	local t lane
 	for t in tests/integration/[!_]*; do
 		[ -x "$t" ] && [ -f "$t" ] || continue
 		lane=$(lane_of "$t")
 		echo "${lane:-$t} $t"
-	done | awk '{ if (!($1 in tests)) order[++n] = $1; tests[$1] = tests[$1] " " $2 } END { for (i = 1; i <= n; i++) print tests[order[i]] }'
+	done | awk '
+		$1 != $2 { $1 = $1 "/" seen[$1]++ % 2 }
+		!($1 in tests) { order[++n] = $1 }
+		{ tests[$1] = tests[$1] " " $2 }
+		END { for (i = 1; i <= n; i++) print tests[order[i]] }'
 }
 
 # A worker takes lanes off the queue until it is empty. What a test's run() prints and counts goes to a file of its own.
@@ -81,7 +86,7 @@ worker() {
 
 lanes >build/check/queue
 rm -f build/check/*.count
-for _ in $(seq "${LANES:-3}"); do worker & done
+for _ in $(seq "${LANES:-4}"); do worker & done
 wait
 for t in tests/integration/[!_]*; do
 	[ -x "$t" ] && [ -f "$t" ] || continue

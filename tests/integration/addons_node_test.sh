@@ -1,7 +1,7 @@
 #!/bin/bash
 # A fresh cluster as its first user meets it: the add-ons that come with the binary run as pods of its own image, names
 # resolve from a pod, a claim of the default class is a directory that keeps what was written, --disable removes one.
-# lane: cgroups
+# lane: node
 WITH_ADDONS=1
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "add-ons on a node" "needs root"; finish; exit; }

@@ -2,7 +2,7 @@
 # An agent and three servers, each on a "host" of its own: who is turned away and how that is told, joining, a pod, logs
 # and exec through the tunnel with the kubelet's port closed, certificates renewed while it runs, the loss of the server
 # that it was given, a server that freezes, and a restart with no server up.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
 [ "$(id -u)" = 0 ] || { skip "agent" "needs root"; finish; exit; }

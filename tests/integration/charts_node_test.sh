@@ -1,7 +1,7 @@
 #!/bin/bash
 # HelmCharts with a real kubelet: an image whose install and delete are scripts in helm's place. They see what helm would
 # (arguments, values, archive), and by the job's account they make what helm would: the chart's objects and its release.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "charts on a node" "needs root"; finish; exit; }
 needs openssl

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The CIS Kubernetes benchmark v1.10 on a cluster that is started as docs/security.md says: every control, none failed, and
 # the table there is that of cis.py.
-# lane: cgroups
+# lane: node
 WITH_ADDONS=1
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "the benchmark on a node" "needs root"; finish; exit; }

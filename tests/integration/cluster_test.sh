@@ -2,7 +2,7 @@
 # A one-server cluster as a user sees it: kubectl applies a Deployment and a Service, pods run in containers, curl reaches
 # every replica through the service from a pod and from the node, and the things people do every day work: scale, update,
 # undo, logs, exec, wait, describe, delete namespace. Then the server is killed while pods run, and nothing is lost.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "cluster" "needs root"; finish; exit; }
 

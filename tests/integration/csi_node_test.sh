@@ -3,7 +3,7 @@
 # told of in CSINode and Node; claims are attached (this script plays the attacher beside the driver), staged, published, read
 # and written, unpublished, unstaged, detached; the server killed at any point; a driver that fails, hangs, goes; inline volumes,
 # block devices, groups, secrets, pod information, tokens, growth, statistics.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "csi" "needs root"; finish; exit; }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Two families: a cluster of IPv4 and IPv6, and one of IPv6 alone, on two nodes with "hosts" of their own. Pods across nodes, every
 # kind of service from a pod, a node and outside, policies by address, names, and services that get and lose a family.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
 [ "$(id -u)" = 0 ] || { skip "two families" "needs root"; finish; exit; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # --embedded-registry: an image that one node has is pulled from it by another, without any registry: by tag and by digest,
 # a layer of some megabytes; nobody but nodes is served; what no node has is asked of the next registry.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
 [ "$(id -u)" = 0 ] || { skip "embedded registry" "needs root"; finish; exit; }

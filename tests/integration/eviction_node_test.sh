@@ -2,7 +2,7 @@
 # A node that runs short: of disk (its folder is a small tmpfs, so that the pressure is a real one), of memory and of
 # processes (by thresholds above what the machine has). Who is evicted and in which words, who is spared, what is not let
 # in meanwhile, the conditions, taints and events, and the kubelet's configuration by which all that is told.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "eviction" "needs root"; finish; exit; }
 

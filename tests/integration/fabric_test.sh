@@ -2,7 +2,7 @@
 # The pod network between nodes: two agents on "hosts" of their own, pods on each, over VXLAN and over routes: small and large
 # packets, source addresses, services across nodes, what leaves the cluster, a node that goes and one that comes, and what an
 # earlier run left.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
 [ "$(id -u)" = 0 ] || { skip "fabric" "needs root"; finish; exit; }

@@ -5,7 +5,7 @@
 # The machine is a root in namespaces: its /usr is the host's, all else is made for it; INSTALL_ROOT=DIR takes a whole root, as
 # debootstrap makes it (make check-bare). systemd can't run in it: a stand-in that records, starts and listens to the
 # service does (_systemctl.py), so the unit file itself is read by it and not by systemd.
-# lane: cgroups
+# lane: node
 WITH_ADDONS=1
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "install.sh" "needs root"; finish; exit; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Jobs and cron jobs with a real kubelet, as a user runs them: a job that computes something, one whose pods fail, indexes
 # that divide the work, a pod that is deleted while it runs, cron jobs; nothing of them is left behind.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "jobs on a node" "needs root"; finish; exit; }
 

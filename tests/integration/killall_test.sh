@@ -1,6 +1,6 @@
 #!/bin/bash
 # k3x killall and the pod network: a sandbox that was just being made has nobody in it, and is known by its link in the bridge.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "killall" "needs root"; finish; exit; }
 needs ip

@@ -2,7 +2,7 @@
 # Local storage with a real kubelet: a pod writes to a claim of the class local-path, is deleted and made again, and finds
 # what it wrote; the directory goes with the claim, or stays where the class says so. The provisioner is a process beside
 # the server with the rights of its add-on, its helper pods run the config map's scripts from the test's image.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "local storage on a node" "needs root"; finish; exit; }
 provisioner_pid=

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What `make cluster` starts and `make cluster-down` ends: servers and an agent that run pods, can be harmed and started again,
 # and of which nothing is left.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "make cluster" "needs root"; finish; exit; }
 needs kubectl nft curl busybox

@@ -1,7 +1,7 @@
 #!/bin/bash
 # The metrics add-on on a real node, from the binary's own image: kubelet, k3x metrics, API server and kubectl top; and who
 # may ask the kubelet itself.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "metrics on a node" "needs root"; finish; exit; }
 no_addons=(env K3X_DISABLE=coredns,local-storage)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kubectl debug: an ephemeral container joins a pod that runs, by its own image, sees the processes of the container it was
 # aimed at, can be attached to, and is told in the status without a part in the pod's readiness.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "node_debug" "needs root"; finish; exit; }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Fields of a pod, one after the other: each does what docs/node.md says it does, or the pod says why not.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "node_fields" "needs root"; finish; exit; }
 

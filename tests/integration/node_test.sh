@@ -2,7 +2,7 @@
 # The kubelet alone: pods bound to the node by name, from the first sandbox to the last mount. Environment, volumes, init
 # containers and sidecars, restarts with back-off, probes, hooks, logs, exec, port-forward, images that cannot be pulled,
 # static pods, kill -9 and adoption, deletion; at last nothing may be left behind.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "node" "needs root"; finish; exit; }
 

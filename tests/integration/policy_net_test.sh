@@ -3,7 +3,7 @@
 # who reaches whom by TCP and UDP, compared with a model (policy_net_test.py). Then what no matrix shows: the first packet of a
 # pod, connections that stand, services, the node's own traffic, tables that somebody flushed, an agent that was killed, and
 # what is left at the end.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
 [ "$(id -u)" = 0 ] || { skip "network policies" "needs root"; finish; exit; }

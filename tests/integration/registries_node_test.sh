@@ -1,7 +1,7 @@
 #!/bin/bash
 # registries.yaml: an image of docker.io is pulled from a mirror that wants a user; without the file it can't be had; what is wrong
 # in it stops the start by its name.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "registries.yaml" "needs root"; finish; exit; }
 needs kubectl busybox python3 containerd

@@ -2,7 +2,7 @@
 # What a node has and holds back: reserved resources and what is left for pods, huge pages in containers and volumes,
 # limits of processes, sysctls that were allowed, a seccomp profile for who names none, exclusive CPUs, what lies near to what, devices
 # of plugins, a critical pod's place, pods that are resized while they run.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "resources" "needs root"; finish; exit; }
 

@@ -2,7 +2,7 @@
 # Services as packets meet them: clients outside, on the node and among the pods, each in a network namespace; endpoints at
 # addresses of their own, written down by hand. Traffic policies, affinity, UDP flows that outlive their endpoint, endpoints that
 # end, zones, health check node ports. The node's proxy is the server's own.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "services on the wire" "needs root"; finish; exit; }
 needs kubectl curl python3 nft

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A daemon set and a stateful set with a real kubelet and scheduler: placed by affinity, run, updated in order, known by
 # their names, and gone without a trace of them.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "sets on a node" "needs root"; finish; exit; }
 

@@ -2,7 +2,7 @@
 # The machine goes down: pods end before it, group by group and each with its grace, on the word of logind, which is one of
 # the test's own on a real bus. The lock is held until they are down; the node says that it is not Ready and takes nobody;
 # the end is called off; a delay that is too short is raised; no bus, and the node goes on without.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "shutdown" "needs root"; finish; exit; }
 needs dbus-daemon python3

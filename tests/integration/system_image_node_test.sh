@@ -1,7 +1,7 @@
 #!/bin/bash
 # The image of our own binary on a real node: made at the start, pinned, and an add-on from server/manifests
 # runs from it; a start with the same binary makes no new one, another binary does.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 [ "$(id -u)" = 0 ] || { skip "system image" "needs root"; finish; exit; }
 

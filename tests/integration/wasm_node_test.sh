@@ -2,7 +2,7 @@
 # WebAssembly pods, from a manifest to the last file: arguments, environment, volumes, exit codes, logs, restarts, limits,
 # users, addresses, a Service, probes; what is refused, and by which words; the node and the zygote killed with -9; and
 # nothing is left at last.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_wasm.sh"
 [ "$(id -u)" = 0 ] || { skip "wasm" "needs root"; finish; exit; }
