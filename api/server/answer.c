@@ -56,7 +56,7 @@ void call_respond_bufs(struct call *c, int status, const char *content_type, str
 	fairness_leave(c);
 	if (c->gone) {
 		for (size_t i = 0; i < count; i++)
-			rcbuf_unref(bufs[i].ref);
+			http_buf_drop(&bufs[i]);
 		return;
 	}
 	c->transport->respond(c, status, content_type, bufs, count);
@@ -65,7 +65,7 @@ void call_respond_bufs(struct call *c, int status, const char *content_type, str
 static void respond_one(struct call *c, int status, const char *content_type, struct rcbuf *b)
 {
 	struct http_buf *buf = ARENA_NEW(&c->arena, struct http_buf);
-	*buf = (struct http_buf){{b->data, b->len}, b};
+	*buf = (struct http_buf){.data = {b->data, b->len}, .ref = b};
 	call_respond_bufs(c, status, content_type, buf, 1);
 }
 
@@ -184,14 +184,14 @@ bool call_stream_write(struct call *c, struct http_buf piece)
 	LOOP_CHECK_OWNER(c->loop);
 	if (!c->gone)
 		return c->transport->write(c, piece);
-	rcbuf_unref(piece.ref);
+	http_buf_drop(&piece);
 	return false;
 }
 
 bool call_stream_copy(struct call *c, struct slice bytes)
 {
 	struct rcbuf *b = rcbuf_copy(bytes.ptr, bytes.len);
-	return call_stream_write(c, (struct http_buf){{b->data, b->len}, b});
+	return call_stream_write(c, (struct http_buf){.data = {b->data, b->len}, .ref = b});
 }
 
 void call_stream_end(struct call *c)

@@ -186,9 +186,10 @@ static void inproc_respond(struct call *c, int status, const char *content_type,
 		total += bufs[i].data.len;
 	struct rcbuf *body = rcbuf_new(total);
 	for (size_t i = 0; i < count; i++) {
+		http_buf_make(&bufs[i]);
 		memcpy(body->data + at, bufs[i].data.ptr, bufs[i].data.len);
 		at += bufs[i].data.len;
-		rcbuf_unref(bufs[i].ref);
+		http_buf_drop(&bufs[i]);
 	}
 	answer(c, status, body);
 }
@@ -215,10 +216,11 @@ static bool inproc_event(struct call *c, const char *type, struct rcbuf *object)
 static bool inproc_write(struct call *c, struct http_buf piece)
 {
 	struct inproc_op *op = c->transport_data;
+	http_buf_make(&piece);
 	op->is_too_large |= op->streamed.len + piece.data.len > API_INPROC_STREAM_BYTES_MAX;
 	if (!op->is_too_large && !op->is_watch)
 		strbuf_add_slice(&op->streamed, piece.data);
-	rcbuf_unref(piece.ref);
+	http_buf_drop(&piece);
 	return true;
 }
 

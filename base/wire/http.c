@@ -128,8 +128,10 @@ void exchange_drop_queue(struct http_exchange *x)
 {
 	for (size_t i = 0; i < x->queue_count; i++)
 		rcbuf_unref(queue_at(x, i)->ref);
-	for (; x->bufs_next < x->bufs_count; x->bufs_next++)
-		rcbuf_unref(x->bufs[x->bufs_next].ref);
+	while (x->bufs_next < x->bufs_count) {
+		struct http_buf b = x->bufs[x->bufs_next++];
+		http_buf_drop(&b);
+	}
 	x->queue_count = x->queue_bytes = x->queue_head = 0;
 }
 
@@ -564,9 +566,10 @@ bool http_write_buf(struct http_exchange *x, struct http_buf piece)
 {
 	CHECK(x->status != 0 && !x->user_done);
 	if (x->no_body || x->wire_done || piece.data.len == 0) {
-		rcbuf_unref(piece.ref);
+		http_buf_drop(&piece);
 		return true;
 	}
+	http_buf_make(&piece);
 	queue_push(x, piece);
 	if (x->queue_bytes > CONN_WRITE_QUEUE_BYTES_MAX + piece.data.len)
 		x->reset = true; /* the protocol breaks it off at the end of the turn */
@@ -579,7 +582,7 @@ bool http_write_buf(struct http_exchange *x, struct http_buf piece)
 
 bool http_write_ref(struct http_exchange *x, struct rcbuf *data)
 {
-	return http_write_buf(x, (struct http_buf){{data->data, data->len}, data});
+	return http_write_buf(x, (struct http_buf){.data = {data->data, data->len}, .ref = data});
 }
 
 bool http_write(struct http_exchange *x, struct slice data)
@@ -621,7 +624,7 @@ void http_respond(struct http_exchange *x, int status)
 void http_respond_arena(struct http_exchange *x, int status, struct slice body)
 {
 	http_respond_begin(x, status, (int64_t)body.len);
-	http_write_buf(x, (struct http_buf){body, NULL});
+	http_write_buf(x, (struct http_buf){.data = body, .ref = NULL});
 	x->reset = false; /* given as a whole, it may be as large as it is */
 	user_done(x);
 }
@@ -648,14 +651,34 @@ void http_respond_rcbuf(struct http_exchange *x, int status, struct rcbuf *body)
 	user_done(x);
 }
 
+void http_buf_make(struct http_buf *b)
+{
+	if (!b->maker)
+		return;
+	struct rcbuf *made = b->maker->make(b->source);
+	CHECK(made->len == b->data.len && !b->ref);
+	b->maker->drop(b->source);
+	*b = (struct http_buf){.data = {made->data, made->len}, .ref = made};
+}
+
+void http_buf_drop(struct http_buf *b)
+{
+	if (b->maker)
+		b->maker->drop(b->source);
+	rcbuf_unref(b->ref);
+	*b = (struct http_buf){.ref = NULL};
+}
+
 static void pull_bufs(struct http_exchange *x)
 {
 	while (x->bufs_next < x->bufs_count && x->queue_bytes < HTTP_WRITE_ROOM_BYTES) {
 		struct http_buf b = x->bufs[x->bufs_next++];
-		if (b.data.len)
-			queue_push(x, b);
-		else
-			rcbuf_unref(b.ref);
+		if (!b.data.len) {
+			http_buf_drop(&b);
+			continue;
+		}
+		http_buf_make(&b);
+		queue_push(x, b);
 	}
 }
 
@@ -694,7 +717,7 @@ void exchange_refuse(struct http_exchange *x, int status, const char *message)
 	http_set_content_type(x, "text/plain; charset=utf-8");
 	http_respond_begin(x, status, (int64_t)strlen(message));
 	if (!x->no_body)
-		queue_push(x, (struct http_buf){slice_of(message), NULL});
+		queue_push(x, (struct http_buf){.data = slice_of(message), .ref = NULL});
 	x->ended = true;
 	later(x);
 	wake(x);

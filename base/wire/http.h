@@ -117,7 +117,22 @@ void http_body_resume(struct http_exchange *x);
 struct http_buf {
 	struct slice data;
 	struct rcbuf *ref;
+	/* Instead of `ref`: bytes that are made when their turn comes, so that a long answer is never in memory as a
+	 * whole. data.ptr is NULL until then, data.len what make() will return. */
+	const struct http_maker *maker;
+	void *source; /* the maker's */
 };
+
+/* Called on the server's loop. */
+struct http_maker {
+	struct rcbuf *(*make)(void *source); /* one reference to exactly so many bytes as were said; once at the most */
+	void (*drop)(void *source);          /* after it, or without it: once */
+};
+
+/* What is to be made, is made; else nothing happens. */
+void http_buf_make(struct http_buf *b);
+/* Of a piece that nobody will send. */
+void http_buf_drop(struct http_buf *b);
 
 /* Adds a header to the response, before it is begun. Name in lower case, static; the value is copied. Date,
  * Content-Length, Transfer-Encoding and Connection are made here and must not be set. */

@@ -136,6 +136,10 @@ static void take_decimal(const struct number *v, struct quantity *q)
 {
 	bool is_cut = v->is_cut;
 	q->whole = whole_part(v);
+	if (v->n <= v->point) {
+		cap(q);
+		return;
+	}
 	for (int i = 0; i < NANO_DIGITS; i++)
 		q->nanos = q->nanos * 10 + fraction_digit(v, i);
 	for (int i = v->point + NANO_DIGITS > 0 ? v->point + NANO_DIGITS : 0; i < v->n; i++)
@@ -151,6 +155,10 @@ static void take_binary(const struct number *v, int exponent, struct quantity *q
 	unsigned char fraction[DIGITS_MAX];
 	bool is_cut = v->is_cut;
 	q->whole = whole_part(v);
+	if (v->n <= v->point) { /* as nearly all are: without a fraction */
+		q->whole = q->whole > (uint64_t)INT64_MAX >> exponent ? INT64_MAX : q->whole << exponent;
+		return;
+	}
 	for (int i = 0; i < DIGITS_MAX; i++)
 		fraction[i] = (unsigned char)fraction_digit(v, i);
 	for (int i = v->point + DIGITS_MAX; i < v->n; i++)

@@ -45,7 +45,7 @@ void audit_annotate(struct call *c, const char *key, struct slice value);
  * encoded; what goes out, which is the same when it is JSON. */
 void audit_response_status(struct call *c, const struct json *status);
 void audit_response_text(struct call *c, struct slice json);
-void audit_response(struct call *c, int status, const char *content_type, const struct http_buf *bufs, size_t count);
+void audit_response(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count);
 /* A stream has begun, or a connection became something else. */
 void audit_started(struct call *c, int status);
 /* Nothing follows: once, at the last when the call's memory goes. */

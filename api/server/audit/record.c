@@ -312,16 +312,18 @@ void audit_response_text(struct call *c, struct slice json)
 }
 
 /* More than an event may have is not even put together. */
-static void take_pieces(struct call *c, const struct http_buf *bufs, size_t count)
+static void take_pieces(struct call *c, struct http_buf *bufs, size_t count)
 {
 	struct strbuf all = STRBUF_INIT;
-	for (size_t i = 0; i < count && all.len <= AUDIT_EVENT_BYTES_MAX; i++)
+	for (size_t i = 0; i < count && all.len <= AUDIT_EVENT_BYTES_MAX; i++) {
+		http_buf_make(&bufs[i]);
 		strbuf_add_slice(&all, bufs[i].data);
+	}
 	c->audit->response_object = text_of(c, strbuf_slice(&all), true);
 	strbuf_release(&all);
 }
 
-void audit_response(struct call *c, int status, const char *content_type, const struct http_buf *bufs, size_t count)
+void audit_response(struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {
 	struct audit_record *r = c->audit;
 	if (!r)

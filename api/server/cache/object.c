@@ -195,14 +195,20 @@ void object_lay_in(struct strbuf *out, struct slice text, size_t at, struct slic
 	strbuf_add(out, text.ptr + at, text.len - at);
 }
 
+static const char managed_head[] = ",\"managedFields\":";
+
+size_t object_managed_len(const struct object *o)
+{
+	return o->packed_len ? sizeof managed_head - 1 + fields_packed_text_len(object_packed(o)) : 0;
+}
+
 struct rcbuf *object_managed_text(const struct object *o)
 {
-	static const char head[] = ",\"managedFields\":";
 	if (!o->packed_len)
 		return NULL;
-	struct rcbuf *b = rcbuf_new(sizeof head - 1 + fields_packed_text_len(object_packed(o)));
-	memcpy(b->data, head, sizeof head - 1);
-	fields_unpack(object_packed(o), b->data + sizeof head - 1);
+	struct rcbuf *b = rcbuf_new(object_managed_len(o));
+	memcpy(b->data, managed_head, sizeof managed_head - 1);
+	fields_unpack(object_packed(o), b->data + sizeof managed_head - 1);
 	return b;
 }
 

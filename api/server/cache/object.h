@@ -56,6 +56,8 @@ static inline struct slice object_packed(const struct object *o)
 
 /* `,"managedFields":[...]`, to be put at managed_at; a new reference, NULL when there are none. */
 struct rcbuf *object_managed_text(const struct object *o);
+/* Its length; 0: there is none. */
+size_t object_managed_len(const struct object *o);
 /* The whole object, managedFields laid in. A new reference. */
 struct rcbuf *object_whole(const struct object *o);
 

@@ -1,7 +1,6 @@
 /* How a list is answered: as JSON by reference, else built as text (tables, metadata only, YAML, protobuf). */
 #include "api/server/verbs/list_int.h"
 
-#include "api/machinery/fields/pack.h"
 #include "api/server/answer.h"
 #include "api/server/audit/audit.h"
 #include "api/server/converting/conversion.h"
@@ -34,17 +33,30 @@ static void write_list_head(struct strbuf *out, const struct list *l)
 	strbuf_adds(out, ",\"items\":[");
 }
 
-/* An object's own bytes; managedFields between two pieces of them. Takes over the reference. */
+static struct rcbuf *make_managed(void *object)
+{
+	return object_managed_text(object);
+}
+
+static void drop_object(void *object)
+{
+	object_unref(object);
+}
+
+/* An object's own bytes; managedFields between two pieces of them, unpacked when they are sent: those of all objects
+ * would be many times what the connection takes at once. Takes over the reference. */
 static size_t add_object(const struct call *c, struct http_buf *bufs, struct object *o)
 {
-	struct rcbuf *managed = c->wants_managed ? object_managed_text(o) : NULL, *json = rcbuf_ref(o->json);
-	size_t n = 0, at = managed ? o->managed_at : 0;
+	static const struct http_maker maker = {make_managed, drop_object};
+	struct rcbuf *json = rcbuf_ref(o->json);
+	size_t n = 0, managed = c->wants_managed ? object_managed_len(o) : 0, at = managed ? o->managed_at : 0;
 	if (managed) {
-		bufs[n++] = (struct http_buf){{json->data, at}, rcbuf_ref(json)};
-		bufs[n++] = (struct http_buf){{managed->data, managed->len}, managed};
+		bufs[n++] = (struct http_buf){.data = {json->data, at}, .ref = rcbuf_ref(json)};
+		bufs[n++] = (struct http_buf){.data = {NULL, managed}, .maker = &maker, .source = o};
 	}
-	bufs[n++] = (struct http_buf){{json->data + at, json->len - at}, json};
-	object_unref(o);
+	bufs[n++] = (struct http_buf){.data = {json->data + at, json->len - at}, .ref = json};
+	if (!managed)
+		object_unref(o);
 	return n;
 }
 
@@ -58,13 +70,13 @@ static void respond_by_reference(struct list *l)
 	write_list_head(&head, l);
 	struct rcbuf *first = rcbuf_copy(head.data, head.len);
 	strbuf_release(&head);
-	bufs[n++] = (struct http_buf){{first->data, first->len}, first};
+	bufs[n++] = (struct http_buf){.data = {first->data, first->len}, .ref = first};
 	for (size_t i = 0; i < s->count; i++) {
 		if (i)
-			bufs[n++] = (struct http_buf){SLICE(","), NULL};
+			bufs[n++] = (struct http_buf){.data = SLICE(","), .ref = NULL};
 		n += add_object(c, bufs + n, s->objects[i]);
 	}
-	bufs[n++] = (struct http_buf){SLICE("]}\n"), NULL};
+	bufs[n++] = (struct http_buf){.data = SLICE("]}\n"), .ref = NULL};
 	call_respond_bufs(c, 200, "application/json", bufs, n);
 }
 
@@ -140,16 +152,15 @@ static void respond_as_text(struct list *l)
 	strbuf_release(&out);
 }
 
-/* Bytes that are made for one answer, and held until its client has taken them, are few at a time for all together. Of
- * what goes out by reference they are managedFields alone. */
-static bool may_be_built(const struct list *l, bool by_reference)
+/* Bytes that are made for one answer, and held until its client has taken them, are few at a time for all together.
+ * What goes out by reference is not held. */
+static bool may_be_built(const struct list *l)
 {
 	size_t bytes = 0;
 	struct err err = ERR_INIT;
 	for (size_t i = 0; i < l->selection.count; i++) {
 		const struct object *o = l->selection.objects[i];
-		bytes += by_reference ? 0 : o->json->len;
-		bytes += call_shows_managed(l->call) && o->packed_len ? fields_packed_text_len(object_packed(o)) : 0;
+		bytes += o->json->len + (call_shows_managed(l->call) ? object_managed_len(o) : 0);
 	}
 	if (!bytes || call_charge(l->call, bytes, &err) == 0)
 		return true;
@@ -230,7 +241,7 @@ void list_respond(struct list *l)
 	struct call *c = l->call;
 	bool by_reference = c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON && are_alike(l);
 	CHECK(!c->answered);
-	if (!l->is_charged && !may_be_built(l, by_reference)) {
+	if (!l->is_charged && !by_reference && !may_be_built(l)) {
 		list_drop_selection(l);
 		return;
 	}

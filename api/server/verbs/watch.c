@@ -79,11 +79,11 @@ static bool frame_json_by_reference(struct watch *w, const char *type, const str
 	size_t at = managed ? o->managed_at : 0;
 	write_slice(w, (struct slice){head, (size_t)n});
 	if (managed) {
-		call_stream_write(w->call, (struct http_buf){{json->data, at}, rcbuf_ref(json)});
-		call_stream_write(w->call, (struct http_buf){{managed->data, managed->len}, managed});
+		call_stream_write(w->call, (struct http_buf){.data = {json->data, at}, .ref = rcbuf_ref(json)});
+		call_stream_write(w->call, (struct http_buf){.data = {managed->data, managed->len}, .ref = managed});
 	}
-	call_stream_write(w->call, (struct http_buf){{json->data + at, json->len - at}, json});
-	return call_stream_write(w->call, (struct http_buf){SLICE("}\n"), NULL});
+	call_stream_write(w->call, (struct http_buf){.data = {json->data + at, json->len - at}, .ref = json});
+	return call_stream_write(w->call, (struct http_buf){.data = SLICE("}\n"), .ref = NULL});
 }
 
 /* `type` is one of our literals: compared by address. */
@@ -107,7 +107,7 @@ static bool frame_json_shared(struct watch *w, const char *type, const struct ob
 		strbuf_release(&b);
 	}
 	struct rcbuf *frame = rcbuf_ref(s->frame.text);
-	return call_stream_write(w->call, (struct http_buf){{frame->data, frame->len}, frame});
+	return call_stream_write(w->call, (struct http_buf){.data = {frame->data, frame->len}, .ref = frame});
 }
 
 static void shape_object(struct watch *w, struct strbuf *out, struct slice text)

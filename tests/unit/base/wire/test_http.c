@@ -60,9 +60,44 @@ static void many_bufs(struct http_exchange *x)
 	struct rcbuf *b = rcbuf_new(SIZE);
 	memset(b->data, 'y', SIZE);
 	for (int i = 0; i < N; i++)
-		bufs[i] = (struct http_buf){{b->data, i % 100 ? SIZE : 0}, rcbuf_ref(b)};
+		bufs[i] = (struct http_buf){.data = {b->data, i % 100 ? SIZE : 0}, .ref = rcbuf_ref(b)};
 	rcbuf_unref(b);
 	http_respond_bufs(x, 200, bufs, N);
+}
+
+/* Pieces that are made when their turn comes: few are there at a time, and each is dropped once. */
+static struct {
+	int made, there, most;
+} pieces;
+
+static struct rcbuf *make_piece(void *source)
+{
+	struct rcbuf *b = rcbuf_new(900);
+	memset(b->data, *(char *)source, 900);
+	pieces.made++;
+	return b;
+}
+
+static void drop_piece(void *source)
+{
+	pieces.there--;
+	free(source);
+}
+
+static void made_bufs(struct http_exchange *x)
+{
+	static const struct http_maker maker = {make_piece, drop_piece};
+	enum { N = 2000 };
+	struct http_buf *bufs = ARENA_ARRAY(http_arena(x), struct http_buf, N);
+	pieces.there = N;
+	pieces.made = pieces.most = 0;
+	for (int i = 0; i < N; i++) {
+		char *source = malloc(1);
+		*source = (char)('a' + i % 26);
+		bufs[i] = (struct http_buf){.data = {NULL, 900}, .maker = &maker, .source = source};
+	}
+	http_respond_bufs(x, 200, bufs, N);
+	pieces.most = pieces.made; /* none before the connection asks */
 }
 
 static void who(struct http_exchange *x)
@@ -86,6 +121,8 @@ static void handler(struct http_exchange *x, void *arg)
 		stream(x);
 	else if (slice_is(r->path, "/bufs"))
 		many_bufs(x);
+	else if (slice_is(r->path, "/made"))
+		made_bufs(x);
 	else if (slice_is(r->path, "/who"))
 		who(x);
 	else if (slice_is(r->path, "/hold"))
@@ -178,6 +215,14 @@ static void exercise(struct http_client *c)
 	assert_int_equal(r.body.len, 0);
 	get(c, "/bufs", &r);
 	assert_int_equal(r.body.len, 9900 * 900);
+	strbuf_release(&r.body);
+	get(c, "/made", &r);
+	assert_int_equal(r.body.len, 2000 * 900);
+	assert_int_equal(r.body.data[0], 'a');
+	assert_int_equal(r.body.data[27 * 900], 'b');
+	assert_int_equal(pieces.made, 2000);
+	assert_int_equal(pieces.most, 0);
+	assert_int_equal(pieces.there, 0);
 	strbuf_release(&r.body);
 
 	char *big = malloc(2 << 20);
