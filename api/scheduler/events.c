@@ -24,10 +24,36 @@ void scheduler_forget_pod(struct scheduler *s, struct slice key)
 	cache_pod_free(&s->cache, p);
 }
 
-/* What stands in the status, of an earlier run or of another scheduler; our own of this run is known already. */
-static void nomination_read(struct scheduler *s, struct informer_object *o)
+/* An object's parts, found in one pass. */
+struct parts {
+	struct slice metadata, spec, status;
+};
+
+static struct parts parts_of(struct slice text)
 {
-	struct slice node = json_find(informer_text(o), "status", "nominatedNodeName", NULL);
+	struct parts p = {0};
+	struct json_scan s;
+	json_scan_init(&s, text);
+	if (json_scan_next(&s) != JSON_TOKEN_OBJECT)
+		return p;
+	while (json_scan_member(&s)) {
+		struct slice key = s.key;
+		if (!json_scan_skip(&s))
+			break;
+		if (slice_is(key, "metadata"))
+			p.metadata = s.text;
+		else if (slice_is(key, "spec"))
+			p.spec = s.text;
+		else if (slice_is(key, "status"))
+			p.status = s.text;
+	}
+	return p;
+}
+
+/* What stands in the status, of an earlier run or of another scheduler; our own of this run is known already. */
+static void nomination_read(struct scheduler *s, struct informer_object *o, const struct parts *p)
+{
+	struct slice node = json_find(p->status, "nominatedNodeName", NULL);
 	if (node.len && !nominee_node(s, o->key).len)
 		nominee_set(s, o->key, node, o->json);
 }
@@ -62,9 +88,8 @@ static void pod_is_out(struct scheduler *s, struct slice key)
 static void pod_changed(void *arg, struct informer_object *o)
 {
 	struct scheduler *s = arg;
-	struct slice text = informer_text(o), spec = json_find(text, "spec", NULL),
-	             node = json_find(spec, "nodeName", NULL);
-	struct slice phase = json_find(text, "status", "phase", NULL);
+	struct parts p = parts_of(informer_text(o));
+	struct slice node = json_find(p.spec, "nodeName", NULL), phase = json_find(p.status, "phase", NULL);
 	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
 	if (node.len && !ended) {
 		queue_remove(&s->queue, o->key);
@@ -77,33 +102,34 @@ static void pod_changed(void *arg, struct informer_object *o)
 		scheduler_forget_pod(s, o->key);
 		return;
 	}
-	if (!scheduler_profile_of(s, json_find(spec, "schedulerName", NULL)) ||
-	        json_find(text, "metadata", "deletionTimestamp", NULL).len) {
+	if (!scheduler_profile_of(s, json_find(p.spec, "schedulerName", NULL)) ||
+	        json_find(p.metadata, "deletionTimestamp", NULL).len) {
 		pod_is_out(s, o->key);
 		return;
 	}
 	int64_t priority = 0;
-	nomination_read(s, o);
-	struct slice gates = json_find(spec, "schedulingGates", NULL);
-	slice_to_i64(json_find(spec, "priority", NULL), &priority);
+	nomination_read(s, o, &p);
+	struct slice gates = json_find(p.spec, "schedulingGates", NULL);
+	slice_to_i64(json_find(p.spec, "priority", NULL), &priority);
 	queue_add(&s->queue, o->key, (int32_t)priority, gates.len > 2, scheduler_now_ms(s));
 	scheduler_wake(s);
 }
 
-/* Our own condition changes the status only: that is no reason to try again. */
+/* A pod that waits, and whose own condition changed, or another's part of its status: no reason to try again. */
+static bool waits_as_before(struct informer_object *o, struct rcbuf *before)
+{
+	struct parts now = parts_of(informer_text(o)), old = parts_of((struct slice){before->data, before->len});
+	struct slice phase = json_find(now.status, "phase", NULL);
+	return slice_eq(now.spec, old.spec) &&
+	       slice_eq(json_find(now.metadata, "labels", NULL), json_find(old.metadata, "labels", NULL)) &&
+	       !json_find(now.metadata, "deletionTimestamp", NULL).len && (slice_is(phase, "Pending") || !phase.len);
+}
+
 static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
 {
 	struct scheduler *s = arg;
-	struct slice text = informer_text(o), old = {before->data, before->len};
-	struct queued_pod *q = queue_find(&s->queue, o->key);
-	bool same_spec =
-	        slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-	        slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
-	        !json_find(text, "metadata", "deletionTimestamp", NULL).len;
-	struct slice phase = json_find(text, "status", "phase", NULL);
-	if (q && same_spec && (slice_is(phase, "Pending") || !phase.len))
-		return;
-	pod_changed(arg, o);
+	if (!queue_find(&s->queue, o->key) || !waits_as_before(o, before))
+		pod_changed(arg, o);
 }
 
 static void pod_deleted(void *arg, struct informer_object *o)

@@ -61,6 +61,8 @@ struct pod_info {
 	struct node_info *node;
 	struct rcbuf *json;      /* shared bytes, not a copy */
 	struct slice ns, labels; /* in there, for rules about other pods */
+	struct slice started;    /* there too, once somebody asked for it: pod_started() */
+	bool knows_started;
 	bool is_dying;           /* it is deleted already */
 	struct amounts requests;
 	int64_t nonzero_cpu_milli, nonzero_memory; /* with upstream's defaults for scoring */
@@ -177,6 +179,8 @@ struct candidate {
 
 /* ns, labels and is_dying from the pod's json, as that is now. */
 void pod_read_labels(struct pod_info *p);
+/* status.startTime, looked up once; "~", which sorts behind all times, if it has not started. */
+struct slice pod_started(struct pod_info *p);
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a);
 bool candidate_read(struct cache *k, struct candidate *p, struct slice key, struct rcbuf *json);
 void candidate_release(struct candidate *p);
