@@ -63,7 +63,7 @@ struct pod_info {
 	struct slice ns, labels; /* in there, for rules about other pods */
 	struct slice started;    /* there too, once somebody asked for it: pod_started() */
 	bool knows_started;
-	bool is_dying;           /* it is deleted already */
+	bool is_dying; /* it is deleted already */
 	struct amounts requests;
 	int64_t nonzero_cpu_milli, nonzero_memory; /* with upstream's defaults for scoring */
 	struct host_port *ports;

@@ -324,8 +324,11 @@ static void mark(struct write *w, const struct stored *o, struct json *object, c
 	struct arena *a = w->a;
 	struct json *meta = json_get(object, "metadata");
 	struct slice policy = json_get_str(options, "propagationPolicy");
-	const char *finalizer = slice_is(policy, "Foreground") ? "foregroundDeletion" : slice_is(policy, "Orphan") ? "orphan" : NULL;
-	bool is_pod = strcmp(o->resource->kind, "Pod") == 0, is_forced = json_get_int(options, "gracePeriodSeconds", 30) == 0,
+	const char *finalizer = slice_is(policy, "Foreground") ? "foregroundDeletion"
+	                        : slice_is(policy, "Orphan")   ? "orphan"
+	                                                       : NULL;
+	bool is_pod = strcmp(o->resource->kind, "Pod") == 0,
+	     is_forced = json_get_int(options, "gracePeriodSeconds", 30) == 0,
 	     waits = is_pod && !is_forced && json_get_str(json_get(object, "spec"), "nodeName").len;
 	if (!json_get(meta, "deletionTimestamp")) {
 		json_set_cstr(a, meta, "deletionTimestamp", kube_time_text(a, 0));
@@ -565,7 +568,8 @@ static void tell_first(struct fake_api *f, struct watching *w)
 		free(t);
 	}
 	int n = snprintf(text, sizeof text,
-	        "{\"metadata\":{\"resourceVersion\":\"%lld\",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}}}",
+	        "{\"metadata\":{\"resourceVersion\":\"%lld\",\"annotations\":{\"k8s.io/"
+	        "initial-events-end\":\"true\"}}}",
 	        (long long)(w->next ? f->log[w->next - 1].revision : 1));
 	if (!w->is_ending)
 		w->watch->on_event(w->watch, "BOOKMARK", (struct slice){text, (size_t)n}, NULL);
@@ -747,10 +751,11 @@ struct picture {
 
 static bool is_passing(struct slice key)
 {
-	static const char *const keys[] = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp", "generation",
-	        "observedGeneration", "controller-uid", "batch.kubernetes.io/controller-uid", "revision", "podIP", "podIPs",
-	        "batch.kubernetes.io/cronjob-scheduled-timestamp", "endpoints.kubernetes.io/last-change-trigger-time",
-	        "deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas"};
+	static const char *const keys[] = {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp",
+	        "generation", "observedGeneration", "controller-uid", "batch.kubernetes.io/controller-uid", "revision",
+	        "podIP", "podIPs", "batch.kubernetes.io/cronjob-scheduled-timestamp",
+	        "endpoints.kubernetes.io/last-change-trigger-time", "deployment.kubernetes.io/desired-replicas",
+	        "deployment.kubernetes.io/max-replicas"};
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
 		if (slice_is(key, keys[i]))
 			return true;
@@ -805,8 +810,8 @@ static void note_observed(struct arena *a, struct json *object)
 {
 	int64_t seen = json_int(json_path(object, "status", "observedGeneration", NULL), -1);
 	if (seen >= 0)
-		json_set_bool(a, object, "isObserved",
-		        seen == json_get_int(json_get(object, "metadata"), "generation", 0));
+		json_set_bool(
+		        a, object, "isObserved", seen == json_get_int(json_get(object, "metadata"), "generation", 0));
 }
 
 static int by_text(const void *x, const void *y)

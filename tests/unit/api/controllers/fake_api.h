@@ -28,14 +28,14 @@ struct fake_plan {
 	unsigned at_write;     /* of the controllers, the first is 1; events and reads do not count */
 	unsigned faulty;       /* how many from there on; 0: one */
 	unsigned lag_ms;       /* watches tell so much later */
-	unsigned cut_every_ms; /* all watches end so often; each second time what they knew is too old to go on. 0: never */
+	unsigned cut_every_ms; /* all watches end so often; each second time what they knew is too old to go on. 0:
+	                          never */
 	unsigned percent;      /* of the writes have a fault, of any kind, in the first three minutes */
 	unsigned seed;         /* of these, and of whatever else is left to chance */
 };
 
 /* `crashed` is called from the loop's next turn: until fake_api_revive() nothing is written or answered. */
-struct fake_api *fake_api_new(
-        struct loop *loop, const struct fake_plan *plan, void (*crashed)(void *arg), void *arg);
+struct fake_api *fake_api_new(struct loop *loop, const struct fake_plan *plan, void (*crashed)(void *arg), void *arg);
 void fake_api_free(struct fake_api *f); /* nobody uses its client any more */
 struct client *fake_api_client(struct fake_api *f);
 void fake_api_close(struct fake_api *f, void (*closed)(void *arg), void *arg); /* its timer; before fake_api_free() */

@@ -59,8 +59,7 @@ static const char *node_for(struct arena *a, const struct json *pod)
 	struct json *terms = json_path(pod, "spec", "affinity", "nodeAffinity",
 	        "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
 	struct json *field = json_at(json_get(json_at(terms, 0), "matchFields"), 0);
-	return field ? json_cstr(a, json_at(json_get(field, "values"), 0))
-	             : "n0";
+	return field ? json_cstr(a, json_at(json_get(field, "values"), 0)) : "n0";
 }
 
 static void run_pod(struct fake_api *f, struct arena *a, const char *path, const struct json *pod)
@@ -91,7 +90,8 @@ static void serve_pod(struct fake_api *f, struct json *pod)
 	struct arena a = ARENA_INIT;
 	const char *path = arena_printf(&a, "/api/v1/namespaces/%s/pods/%s", member(&a, pod, "metadata", "namespace"),
 	        member(&a, pod, "metadata", "name"));
-	bool has_node = json_path(pod, "spec", "nodeName", NULL), is_dying = json_path(pod, "metadata", "deletionTimestamp", NULL);
+	bool has_node = json_path(pod, "spec", "nodeName", NULL),
+	     is_dying = json_path(pod, "metadata", "deletionTimestamp", NULL);
 	if (has_node && is_dying)
 		fake_api_do(f, "DELETE", path, "{\"gracePeriodSeconds\":0}");
 	else if (!has_node && !is_dying)
@@ -193,13 +193,15 @@ static void begin(struct loop_task *t)
 		char node[400];
 		snprintf(node, sizeof node,
 		        "{\"metadata\":{\"name\":\"n%d\",\"labels\":{\"kubernetes.io/hostname\":\"n%d\"}},\"status\":{"
-		        "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}],\"allocatable\":{\"cpu\":\"4\",\"pods\":"
+		        "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}],\"allocatable\":{\"cpu\":\"4\","
+		        "\"pods\":"
 		        "\"100\"}}}",
 		        i, i);
 		fake_api_do(p->api, "POST", "/api/v1/nodes", node);
 	}
 	fake_api_do(p->api, "POST", "/api/v1/namespaces",
-	        "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":\"Active\"}}");
+	        "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":"
+	        "\"Active\"}}");
 	p->began_ms = virtual_time_ms();
 	start_controllers(p);
 	uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
@@ -246,9 +248,11 @@ static void expect_same(const struct scenario *s, const struct play *good, const
 	plays++;
 	if (!slice_eq(strbuf_slice(&p.picture), strbuf_slice(&good->picture))) {
 		differences++;
-		fprintf(stderr, "%s ends otherwise: %s at write %u (%u of them), lag %u ms, watches cut every %u ms, %u %% faulty by seed %u\n", s->name,
-		        fault_names[plan->fault], plan->at_write, plan->faulty ? plan->faulty : 1, plan->lag_ms,
-		        plan->cut_every_ms, plan->percent, plan->seed);
+		fprintf(stderr,
+		        "%s ends otherwise: %s at write %u (%u of them), lag %u ms, watches cut every %u ms, %u %% "
+		        "faulty by seed %u\n",
+		        s->name, fault_names[plan->fault], plan->at_write, plan->faulty ? plan->faulty : 1,
+		        plan->lag_ms, plan->cut_every_ms, plan->percent, plan->seed);
 		print_missing('-', &good->picture, &p.picture);
 		print_missing('+', &p.picture, &good->picture);
 	}
@@ -271,9 +275,10 @@ static size_t count(const struct strbuf *in, const char *what)
 
 static void play_all(const struct scenario *s)
 {
-	static const struct fake_plan slow[] = {{.lag_ms = 40}, {.lag_ms = 700}, {.lag_ms = 6000}, {.cut_every_ms = 300},
-	        {.cut_every_ms = 1700}, {.cut_every_ms = 2500, .lag_ms = 600},
-	        {.fault = FAKE_BUSY, .at_write = 1, .faulty = 12}, {.fault = FAKE_CONFLICT, .at_write = 1, .faulty = 12}};
+	static const struct fake_plan slow[] = {{.lag_ms = 40}, {.lag_ms = 700}, {.lag_ms = 6000},
+	        {.cut_every_ms = 300}, {.cut_every_ms = 1700}, {.cut_every_ms = 2500, .lag_ms = 600},
+	        {.fault = FAKE_BUSY, .at_write = 1, .faulty = 12},
+	        {.fault = FAKE_CONFLICT, .at_write = 1, .faulty = 12}};
 	const char *only = getenv("RECOVERY_ONLY");
 	struct play good;
 	if (only && !strstr(s->name, only))
@@ -312,7 +317,10 @@ static void play_all(const struct scenario *s)
 #define SELECTOR "\"selector\":{\"matchLabels\":{\"app\":\"a\"}},"
 #define POD_SPEC TEMPLATE("one", "Always")
 #define NAMED(name) "\"metadata\":{\"name\":\"" name "\"}"
-#define END {0}
+#define END \
+	{ \
+		0 \
+	}
 
 static const struct step replica_set[] = {
         {1000, "POST", APPS "/replicasets", "{" NAMED("rs") ",\"spec\":{\"replicas\":4," SELECTOR POD_SPEC "}}"},
@@ -325,10 +333,11 @@ static const struct step deployment[] = {
         {60000, "PATCH", APPS "/deployments/web", "{\"spec\":{\"replicas\":2}}"}, END};
 
 static const struct step job[] = {
-        {1000, "POST", BATCH "/jobs", "{" NAMED("j") ",\"spec\":{\"completions\":5,\"parallelism\":2," TEMPLATE("one", "Never") "}}"},
         {1000, "POST", BATCH "/jobs",
-                "{" NAMED("idx") ",\"spec\":{\"completions\":3,\"parallelism\":3,\"completionMode\":\"Indexed\","
-                                 TEMPLATE("one", "Never") "}}"},
+                "{" NAMED("j") ",\"spec\":{\"completions\":5,\"parallelism\":2," TEMPLATE("one", "Never") "}}"},
+        {1000, "POST", BATCH "/jobs",
+                "{" NAMED("idx") ",\"spec\":{\"completions\":3,\"parallelism\":3,\"completionMode\":"
+                                 "\"Indexed\"," TEMPLATE("one", "Never") "}}"},
         {1000, "POST", BATCH "/jobs",
                 "{" NAMED("bad") ",\"spec\":{\"backoffLimit\":1,\"completions\":1," TEMPLATE("fails", "Never") "}}"},
         END};
@@ -362,8 +371,10 @@ static const struct step namespace[] = {
 
 static const struct step service[] = {
         {1000, "POST", D "/services",
-                "{" NAMED("web") ",\"spec\":{\"clusterIP\":\"10.43.0.9\",\"clusterIPs\":[\"10.43.0.9\"],\"ipFamilies\":["
-                                 "\"IPv4\"],\"selector\":{\"app\":\"a\"},\"ports\":[{\"port\":80,\"targetPort\":8080}]}}"},
+                "{" NAMED(
+                        "web") ",\"spec\":{\"clusterIP\":\"10.43.0.9\",\"clusterIPs\":[\"10.43.0.9\"],\"ipFamilies\":["
+                               "\"IPv4\"],\"selector\":{\"app\":\"a\"},\"ports\":[{\"port\":80,\"targetPort\":8080}]}"
+                               "}"},
         {2000, "POST", APPS "/replicasets", "{" NAMED("rs") ",\"spec\":{\"replicas\":3," SELECTOR POD_SPEC "}}"},
         {20000, "PATCH", APPS "/replicasets/rs", "{\"spec\":{\"replicas\":1}}"}, END};
 
@@ -391,7 +402,8 @@ static const struct step replication[] = {
 
 static const struct step ttl[] = {
         {1000, "POST", BATCH "/jobs",
-                "{" NAMED("j") ",\"spec\":{\"ttlSecondsAfterFinished\":20," TEMPLATE("one", "Never") "}}"}, END};
+                "{" NAMED("j") ",\"spec\":{\"ttlSecondsAfterFinished\":20," TEMPLATE("one", "Never") "}}"},
+        END};
 
 static const struct step claims[] = {
         {1000, "POST", "/api/v1/persistentvolumes",
@@ -399,8 +411,9 @@ static const struct step claims[] = {
                                "\"persistentVolumeReclaimPolicy\":\"Retain\",\"storageClassName\":\"s\",\"hostPath\":{"
                                "\"path\":\"/x\"}},\"status\":{\"phase\":\"Pending\"}}"},
         {2000, "POST", D "/persistentvolumeclaims",
-                "{" NAMED("c") ",\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"s\",\"resources\":{"
-                               "\"requests\":{\"storage\":\"1Gi\"}}},\"status\":{\"phase\":\"Pending\"}}"},
+                "{" NAMED(
+                        "c") ",\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"storageClassName\":\"s\",\"resources\":{"
+                             "\"requests\":{\"storage\":\"1Gi\"}}},\"status\":{\"phase\":\"Pending\"}}"},
         {40000, "DELETE", D "/persistentvolumeclaims/c", NULL}, END};
 
 static const struct step stateful_claims[] = {
@@ -408,7 +421,8 @@ static const struct step stateful_claims[] = {
                 "{" NAMED("db") ",\"spec\":{\"serviceName\":\"db\",\"replicas\":3,\"podManagementPolicy\":\"Parallel\","
                                 "\"persistentVolumeClaimRetentionPolicy\":{\"whenScaled\":\"Delete\",\"whenDeleted\":"
                                 "\"Retain\"},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"v\"},\"spec\":{"
-                                "\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]"
+                                "\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}"
+                                "}}]"
                                 "," SELECTOR POD_SPEC "}}"},
         {30000, "PATCH", APPS "/statefulsets/db", "{\"spec\":{\"replicas\":1}}"}, END};
 
@@ -419,12 +433,14 @@ static const struct step rollback[] = {
         {45000, "PATCH", APPS "/deployments/web", "{\"spec\":{" TEMPLATE("three", "Always") "}}"},
         {80000, "PATCH", APPS "/deployments/web", "{\"spec\":{" TEMPLATE("one", "Always") "}}"},
         {120000, "PATCH", APPS "/deployments/web",
-                "{\"spec\":{\"strategy\":{\"type\":\"Recreate\",\"rollingUpdate\":null}," TEMPLATE("four", "Always") "}}"},
+                "{\"spec\":{\"strategy\":{\"type\":\"Recreate\",\"rollingUpdate\":null}," TEMPLATE(
+                        "four", "Always") "}}"},
         END};
 
 static const struct step job_suspended[] = {
         {1000, "POST", BATCH "/jobs",
-                "{" NAMED("j") ",\"spec\":{\"suspend\":true,\"completions\":3,\"parallelism\":3," TEMPLATE("one", "Never") "}}"},
+                "{" NAMED("j") ",\"spec\":{\"suspend\":true,\"completions\":3,\"parallelism\":3," TEMPLATE(
+                        "one", "Never") "}}"},
         {20000, "PATCH", BATCH "/jobs/j", "{\"spec\":{\"suspend\":false}}"},
         {60000, "DELETE", BATCH "/jobs/j", "{\"propagationPolicy\":\"Background\"}"}, END};
 

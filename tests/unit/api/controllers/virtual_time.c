@@ -1,6 +1,6 @@
 /* Time that passes only when nobody has anything to do: what libuv and our code ask of the system is answered here
- * (tests/module.mk wraps the calls for whoever includes fake_api.h). A loop that would sleep moves the clock on and wakes
- * at once; what comes from random numbers comes from one seed. */
+ * (tests/module.mk wraps the calls for whoever includes fake_api.h). A loop that would sleep moves the clock on and
+ * wakes at once; what comes from random numbers comes from one seed. */
 #include "tests/unit/api/controllers/fake_api.h"
 
 #include <errno.h>
