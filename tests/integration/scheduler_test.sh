@@ -96,6 +96,9 @@ check "the fourth waits for a fourth" wait_for 5 spread_says "3 node(s) didn't m
 node n-d d
 check "and is placed when there is one" wait_for 12 spread_is 4
 
+# ---- what is not served ----
+check "devices by dynamic resource allocation are refused, and it is said" grep -q "spec.resourceClaims: dynamic resource allocation is not served" <<<"$(pod dra dra 'resourceClaims: [{name: g, resourceClaimName: g}]' 2>&1)"
+
 # ---- volumes ----
 pod claims claims 'volumes: [{name: v, persistentVolumeClaim: {claimName: late}}]'
 waits_for claims 'persistentvolumeclaim "late" not found'
