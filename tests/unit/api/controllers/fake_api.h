@@ -49,8 +49,11 @@ int fake_api_do(struct fake_api *f, const char *method, const char *path, const 
 /* Objects of a resource in the order of their making; fn may write. */
 void fake_api_each(struct fake_api *f, const char *path, void (*fn)(struct fake_api *f, struct json *object));
 
-/* All that is there but events, in an order and without what differs between two runs that are the same to a user:
- * uids, versions, times, made-up names and addresses. */
+void fake_api_texts(
+        struct fake_api *f, void (*fn)(void *arg, const struct resource *r, struct slice text), void *arg); /* of all */
+
+/* fake_picture.c: all that is there but events, in an order and without what differs between two runs that are the same
+ * to a user: uids, versions, times, made-up names and addresses. */
 void fake_api_picture(struct fake_api *f, struct strbuf *out);
 
 /* ---- virtual_time.c ---- */
