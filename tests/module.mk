@@ -2,8 +2,8 @@
 # built twice: by `fuzz-corpus` with a plain main() that runs it over its corpus (part of `make check`, needs no clang), and
 # by `fuzz` with libFuzzer, FUZZ_SECONDS each (FUZZ_NAMES="h1 h2" picks some).
 UNIT_SRCS := $(shell find tests/unit -name 'test_*.c' 2>/dev/null)
-# jepsen's shim takes the place of calls of a 64-bit libc.
-UNIT_SRCS := $(if $(CROSS),$(filter-out tests/unit/jepsen/test_shim%,$(UNIT_SRCS)),$(UNIT_SRCS))
+# jepsen's shim and the time of test_recovery take the place of calls of a 64-bit libc.
+UNIT_SRCS := $(if $(CROSS),$(filter-out tests/unit/jepsen/test_shim% %/test_recovery.c,$(UNIT_SRCS)),$(UNIT_SRCS))
 UNIT_BINS := $(UNIT_SRCS:%.c=$(B)/%)
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
@@ -83,6 +83,12 @@ FAULT_CALLS := open open64 openat fopen opendir memfd_create scandir read pread 
 	ftruncate fsync fdatasync rename renameat mkdir fork pipe2 socket posix_spawnp syscall
 $(foreach t,$(FAULT_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) += tests/unit/faults.c $(FAULT_CALLS:%=-Wl,--wrap=%)))
 $(FAULT_TESTS:%.c=$(B)/%): tests/unit/faults.c tests/unit/faults.h
+# Tests of controllers against an API server in memory, in a time of their own.
+FAKE_API_TESTS := $(shell grep -l fake_api.h tests/unit/api/controllers/test_*.c)
+FAKE_API_SRCS := $(patsubst %,tests/unit/api/controllers/%.c,fake_api fake_picture virtual_time)
+TIME_CALLS := clock_gettime time getrandom epoll_wait epoll_pwait
+$(foreach t,$(FAKE_API_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) := $(FAKE_API_SRCS) $(TIME_CALLS:%=-Wl,--wrap=%)))
+$(FAKE_API_TESTS:%.c=$(B)/%): $(FAKE_API_SRCS) tests/unit/api/controllers/fake_api.h
 SEED ?= 1
 SEEDS ?= 1000
 

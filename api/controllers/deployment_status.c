@@ -72,11 +72,19 @@ static const char *set_name(struct rollout *y, const char *what)
 	                : arena_printf(a, "Deployment \"%.*s\" %s", SLICE_FMT(y->meta.name), what);
 }
 
+/* That it is complete, but of a set that is no longer the new one: whoever made the new set did not come to say so. */
+static bool tells_of_another(struct rollout *y, const struct json *condition)
+{
+	return y->fresh && slice_is(json_get_str(condition, "reason"), "NewReplicaSetAvailable") &&
+	       !slice_is(json_get_str(condition, "message"), set_name(y, "has successfully progressed."));
+}
+
 static bool progressing_set(
         struct rollout *y, struct json *list, const char *status, const char *reason, const char *message)
 {
 	struct json *now = condition_find(list, "Progressing");
-	if (now && slice_is(json_get_str(now, "status"), status) && slice_is(json_get_str(now, "reason"), reason))
+	if (now && slice_is(json_get_str(now, "status"), status) && slice_is(json_get_str(now, "reason"), reason) &&
+	        !tells_of_another(y, now))
 		return false;
 	return condition_set(&y->work->arena, list, "Progressing", status, reason, message, "lastUpdateTime");
 }
@@ -107,11 +115,12 @@ static bool judge_progress(struct rollout *y, struct json *list, const struct co
 	struct json *condition = condition_find(list, "Progressing");
 	if (!deadline_s(y))
 		return condition_drop(list, "Progressing");
-	if (!condition && y->fresh && !y->progress_reason)
+	bool is_outdated = condition && tells_of_another(y, condition);
+	if ((!condition || is_outdated) && y->fresh && !y->progress_reason)
 		progressing_set(y, list, "True", "FoundNewReplicaSet",
 		        arena_printf(
 		                &y->work->arena, "Found new replica set \"%.*s\"", SLICE_FMT(y->fresh->meta.name)));
-	if (now->replicas == now->updated && condition &&
+	if (now->replicas == now->updated && condition && !is_outdated &&
 	        slice_is(json_get_str(condition, "reason"), "NewReplicaSetAvailable"))
 		return false;
 	if (is_complete(y, now))

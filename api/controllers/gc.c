@@ -171,13 +171,7 @@ static const char *object_path(struct examination *x, const struct resource *r, 
 	return kube_path(&x->work->arena, r->api_version, r->plural, ns, name, NULL);
 }
 
-static void ignore_missing_and_conflict(struct work_call *call)
-{
-	if (call->request.err.code == ERR_CONFLICT)
-		return; /* the uid is another's by now, or the object's next event brings it again */
-	work_done_ignore_missing(call);
-}
-
+/* A conflict is an error like others: when the uid is another's by now, the next look finds that out. */
 static void delete_object(struct examination *x, const char *policy)
 {
 	struct arena *a = &x->work->arena;
@@ -185,7 +179,7 @@ static void delete_object(struct examination *x, const char *policy)
 	json_set_cstr(a, options, "propagationPolicy", policy);
 	json_set_str(a, json_need(a, options, "preconditions", JSON_OBJECT), "uid", x->meta.uid);
 	work_send(x->work, "DELETE", object_path(x, x->monitor->resource, x->meta.ns, x->meta.name), options,
-	        ignore_missing_and_conflict);
+	        work_done_ignore_missing);
 }
 
 static void drop_finalizer(struct examination *x, const char *name)

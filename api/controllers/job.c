@@ -79,13 +79,14 @@ static void strip_call(
 	work_patch(w, kube_path(a, "v1", "pods", pod->ns, pod->name, NULL), strategic_patch, patch, done)->arg = arg;
 }
 
-/* A pod that is gone, or another one of its name, has no mark of ours either. */
+/* A pod that is gone has no mark of ours either. A conflict may mean that another one has its name by now, which the
+ * informer will show, or that the mark is still there. */
 static bool strip_failed(struct jobs *s, struct work_call *call, struct slice uid)
 {
 	int code = call->request.err.code;
 	if (code)
 		free(map_del(&s->stripping, uid));
-	if (!code || code == ERR_NOT_FOUND || code == ERR_CONFLICT)
+	if (!code || code == ERR_NOT_FOUND)
 		return false;
 	work_fail(call->work, &call->request.err);
 	return true;

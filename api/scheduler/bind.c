@@ -88,7 +88,7 @@ static void binding_failed(struct call *c)
 		return; /* what is assumed under its name is another's */
 	int code = c->request.err.code;
 	if (info && info->assumed)
-		cache_pod_remove(&s->cache, c->key);
+		scheduler_forget_pod(s, c->key);
 	if (code == ERR_NOT_FOUND) {
 		queue_remove(&s->queue, c->key);
 		return;
@@ -209,8 +209,10 @@ static void victim_stays(struct call *c)
 	struct pod_info *info = cache_pod(&c->s->cache, c->key);
 	log_warn("scheduler", "a pod can't be preempted", "pod=%.*s error=\"%s\"", SLICE_FMT(c->key),
 	        c->request.err.msg);
-	if (info)
-		info->is_victim = false;
+	if (!info)
+		return;
+	info->is_victim = false;
+	nominees_retry(c->s, info->node);
 }
 
 static bool victim_failed(struct call *c)

@@ -214,19 +214,49 @@ static void count_families_of(struct cache *k, struct node_info *n, int sign)
 		family_count(k, CONTAINER_OF(it, struct pod_info, in_node), sign);
 }
 
-void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
+/* All but the images. The tree is the node's arena's. */
+static struct json *node_read(struct cache *k, struct node_info *n, struct rcbuf *json)
 {
-	struct node_info *n = cache_node_need(k, name);
-	bool is_new = !n->json;
-	node_reset(k, n);
-	n->json = rcbuf_ref(json);
 	struct slice text = {json->data, json->len};
+	n->json = rcbuf_ref(json);
 	struct json *tree = json_parse(&n->arena, text, NULL, NULL);
 	n->labels = json_find(text, "metadata", "labels", NULL);
 	n->unschedulable = json_bool(json_path(tree, "spec", "unschedulable", NULL), false);
 	read_taints(n, json_path(tree, "spec", "taints", NULL));
 	struct json *allocatable = json_path(tree, "status", "allocatable", NULL);
 	read_allocatable(k, n, allocatable ? allocatable : json_path(tree, "status", "capacity", NULL));
+	return tree;
+}
+
+void node_info_read(struct cache *k, struct node_info *n, struct slice name, struct rcbuf *json)
+{
+	*n = (struct node_info){.name = name};
+	list_init(&n->pods);
+	list_init(&n->nominees);
+	node_read(k, n, json);
+}
+
+void node_info_release(struct node_info *n)
+{
+	rcbuf_unref(n->json);
+	arena_release(&n->arena);
+}
+
+void cache_node_touch(struct cache *k, struct slice name, struct rcbuf *json)
+{
+	struct node_info *n = map_get(&k->nodes, name);
+	CHECK(n && n->json);
+	rcbuf_unref(n->json);
+	n->json = rcbuf_ref(json);
+	n->labels = json_find((struct slice){json->data, json->len}, "metadata", "labels", NULL);
+}
+
+void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json)
+{
+	struct node_info *n = cache_node_need(k, name);
+	bool is_new = !n->json;
+	node_reset(k, n);
+	struct json *tree = node_read(k, n, json);
 	read_images(k, n, json_path(tree, "status", "images", NULL));
 	if (!is_new)
 		return;
@@ -317,18 +347,30 @@ void cache_pod_show(struct cache *k, struct pod_info *p)
 	charge(k, p, 1);
 }
 
-void cache_pod_remove(struct cache *k, struct slice key)
+struct pod_info *cache_pod_take(struct cache *k, struct slice key)
 {
 	struct pod_info *p = map_del(&k->pods, key);
 	if (!p)
-		return;
-	struct node_info *n = p->node;
+		return NULL;
 	charge(k, p, -1);
 	list_del(&p->in_node);
+	return p;
+}
+
+void cache_pod_free(struct cache *k, struct pod_info *p)
+{
+	struct node_info *n = p->node;
 	rcbuf_unref(p->json);
 	arena_release(&p->arena);
 	free(p);
 	cache_node_unneeded(k, n);
+}
+
+void cache_pod_remove(struct cache *k, struct slice key)
+{
+	struct pod_info *p = cache_pod_take(k, key);
+	if (p)
+		cache_pod_free(k, p);
 }
 
 /* What a placed pod asks for changes by a resize alone, which its node tells in the status. */

@@ -5,10 +5,11 @@
 
 #include "api/machinery/schema/node_selector.h"
 
-static bool refuse(struct verdict *v, const char *reason, bool resolvable)
+bool verdict_refuse(struct verdict *v, unsigned plugin, const char *reason, bool resolvable)
 {
 	if (v->count < REASONS_MAX)
 		v->reasons[v->count++] = reason;
+	v->plugin = plugin;
 	v->resolvable = resolvable;
 	return false;
 }
@@ -42,11 +43,11 @@ static bool filter_taints(struct candidate *p, const struct node_info *n, struct
 	static const struct taint unschedulable = {{"node.kubernetes.io/unschedulable", 32}, {NULL, 0}, 'S'};
 	if (n->unschedulable && (p->profile->filters & FILTER_UNSCHEDULABLE) &&
 	        !toleration_matches(p->tolerations, &unschedulable))
-		return refuse(v, "node(s) were unschedulable", false);
+		return verdict_refuse(v, FILTER_UNSCHEDULABLE, "node(s) were unschedulable", false);
 	const struct taint *t = p->profile->filters & FILTER_TAINTS ? untolerated(p, n) : NULL;
 	if (!t)
 		return true;
-	return refuse(v,
+	return verdict_refuse(v, FILTER_TAINTS,
 	        arena_printf(&p->arena, "node(s) had untolerated taint {%.*s: %.*s}", SLICE_FMT(t->key),
 	                SLICE_FMT(t->value)),
 	        false);
@@ -59,7 +60,7 @@ bool node_term_matches(const struct json *term, const struct node_info *n)
 	return node_selector_term_matches(term, n->name, n->labels);
 }
 
-static bool affinity_matches(struct candidate *p, const struct node_info *n)
+bool node_is_chosen(const struct candidate *p, const struct node_info *n)
 {
 	return node_selector_labels_match(p->node_selector, n->labels) &&
 	       (!p->required_terms || node_selector_terms_match(p->required_terms, n->name, n->labels));
@@ -72,17 +73,22 @@ static bool clash(const struct host_port *a, const struct host_port *b)
 	return a->port == b->port && a->protocol == b->protocol && (!a->ip.len || !b->ip.len || slice_eq(a->ip, b->ip));
 }
 
+bool ports_clash(const struct pod_info *a, const struct pod_info *b)
+{
+	for (size_t i = 0; i < a->n_ports; i++)
+		for (size_t j = 0; j < b->n_ports; j++)
+			if (clash(&a->ports[i], &b->ports[j]))
+				return true;
+	return false;
+}
+
 static bool ports_are_free(struct candidate *p, const struct node_info *n)
 {
 	if (!p->demands.n_ports)
 		return true;
-	LIST_FOREACH (it, &n->pods) {
-		struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
-		for (size_t i = 0; i < other->n_ports; i++)
-			for (size_t j = 0; j < p->demands.n_ports; j++)
-				if (clash(&other->ports[i], &p->demands.ports[j]))
-					return false;
-	}
+	LIST_FOREACH (it, &n->pods)
+		if (ports_clash(CONTAINER_OF(it, struct pod_info, in_node), &p->demands))
+			return false;
 	return true;
 }
 
@@ -91,8 +97,22 @@ static bool ports_are_free(struct candidate *p, const struct node_info *n)
 static bool lacks(struct verdict *v, const char *reason, int64_t want, int64_t used, int64_t allocatable)
 {
 	if (want > allocatable - used)
-		return !refuse(v, reason, want <= allocatable);
+		return !verdict_refuse(v, FILTER_FIT, reason, want <= allocatable);
 	return false;
+}
+
+bool requests_fit(const struct amounts *want, const struct node_info *n, bool is_empty)
+{
+	static const struct amounts none = {0};
+	const struct amounts *used = is_empty ? &none : &n->used, *all = &n->allocatable;
+	if ((is_empty ? 0 : (int64_t)n->n_pods) + 1 > all->pods)
+		return false;
+	for (const struct extended *e = want->extended; e && e->name; e++)
+		if (e->amount > amounts_extended(all, e->name) - amounts_extended(used, e->name))
+			return false;
+	return (!want->cpu_milli || want->cpu_milli <= all->cpu_milli - used->cpu_milli) &&
+	       (!want->memory || want->memory <= all->memory - used->memory) &&
+	       (!want->storage || want->storage <= all->storage - used->storage);
 }
 
 bool filter_resources(struct candidate *p, const struct node_info *n, struct verdict *v)
@@ -100,7 +120,7 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 	const struct amounts *want = &p->demands.requests, *used = &n->used, *all = &n->allocatable;
 	bool ok = true;
 	if ((int64_t)n->n_pods + 1 > all->pods)
-		ok = refuse(v, "Too many pods", true);
+		ok = verdict_refuse(v, FILTER_FIT, "Too many pods", true);
 	if (want->cpu_milli)
 		ok &= !lacks(v, "Insufficient cpu", want->cpu_milli, used->cpu_milli, all->cpu_milli);
 	if (want->memory)
@@ -109,7 +129,7 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 		ok &= !lacks(v, "Insufficient ephemeral-storage", want->storage, used->storage, all->storage);
 	for (const struct extended *e = want->extended; e && e->name; e++)
 		if (e->amount > amounts_extended(all, e->name) - amounts_extended(used, e->name))
-			ok = refuse(v, arena_printf(&p->arena, "Insufficient %s", e->name),
+			ok = verdict_refuse(v, FILTER_FIT, arena_printf(&p->arena, "Insufficient %s", e->name),
 			        e->amount <= amounts_extended(all, e->name));
 	return ok;
 }
@@ -121,22 +141,19 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 	*v = (struct verdict){0};
 	struct slice wanted = json_get_str(p->spec, "nodeName");
 	if (wanted.len && !slice_eq(wanted, n->name))
-		return refuse(v, "node(s) didn't match the requested node name", false);
+		return verdict_refuse(v, FILTER_NODE_NAME, "node(s) didn't match the requested node name", false);
 	if (!filter_taints(p, n, v))
 		return false;
 	unsigned filters = p->profile->filters;
-	if ((filters & FILTER_NODE_AFFINITY) && (p->node_selector || p->required_terms) && !affinity_matches(p, n))
-		return refuse(v, "node(s) didn't match Pod's node affinity/selector", false);
+	if ((filters & FILTER_NODE_AFFINITY) && (p->node_selector || p->required_terms) && !node_is_chosen(p, n))
+		return verdict_refuse(
+		        v, FILTER_NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector", false);
 	if ((filters & FILTER_PORTS) && !ports_are_free(p, n))
-		return refuse(v, "node(s) didn't have free ports for the requested pod ports", true);
+		return verdict_refuse(
+		        v, FILTER_PORTS, "node(s) didn't have free ports for the requested pod ports", true);
 	if ((filters & FILTER_FIT) && !filter_resources(p, n, v))
 		return false;
-	bool may_be_freed = false;
-	const char *volume = p->volumes ? volumes_filter(s, p, n, &may_be_freed) : NULL;
-	if (volume)
-		return refuse(v, volume, may_be_freed);
-	const char *other = p->placement ? placement_filter(p, n) : NULL;
-	return other ? refuse(v, other, true) : true;
+	return (!p->volumes || volumes_filter(s, p, n, v)) && (!p->placement || placement_filter(p, n, v));
 }
 
 bool filters_pass_beside(struct scheduler *s, struct candidate *p, struct node_info *n, struct verdict *v)

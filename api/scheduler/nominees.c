@@ -35,6 +35,23 @@ void nominee_remove(struct scheduler *s, struct slice key)
 		nominee_free(s, x);
 }
 
+void nominee_forget(struct scheduler *s, struct slice key, struct slice placed_on)
+{
+	struct nominee *x = map_del(&s->nominees, key);
+	if (!x)
+		return;
+	if (!slice_eq(x->pod.node->name, placed_on))
+		scheduler_tell(s, &(struct cluster_event){.kind = EVENT_POD_GONE, .pod = &x->pod});
+	nominee_free(s, x);
+}
+
+void nominees_retry(struct scheduler *s, struct node_info *n)
+{
+	LIST_FOREACH (it, &n->nominees)
+		queue_retry(&s->queue, of_link(it)->pod.key, scheduler_now_ms(s));
+	scheduler_wake(s);
+}
+
 void nominee_set(struct scheduler *s, struct slice key, struct slice node, struct rcbuf *json)
 {
 	struct slice text = {json->data, json->len};

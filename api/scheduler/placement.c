@@ -267,12 +267,13 @@ static const char *judge(struct candidate *p, const struct rule *r, const struct
 	return NULL;
 }
 
-const char *placement_filter(struct candidate *p, const struct node_info *n)
+bool placement_filter(struct candidate *p, const struct node_info *n, struct verdict *v)
 {
 	for (const struct rule *r = p->placement->rules; r; r = r->next) {
 		const char *problem = judge(p, r, n);
 		if (problem)
-			return problem;
+			return verdict_refuse(
+			        v, r->kind == RULE_SPREAD ? FILTER_SPREAD : FILTER_POD_AFFINITY, problem, true);
 	}
-	return NULL;
+	return true;
 }

@@ -177,6 +177,18 @@ void pod_read_labels(struct pod_info *p)
 	p->ns = json_find(text, "metadata", "namespace", NULL);
 	p->labels = json_find(text, "metadata", "labels", NULL);
 	p->is_dying = json_find(text, "metadata", "deletionTimestamp", NULL).len > 0;
+	p->knows_started = false;
+}
+
+struct slice pod_started(struct pod_info *p)
+{
+	if (p->knows_started)
+		return p->started;
+	p->started = json_find((struct slice){p->json->data, p->json->len}, "status", "startTime", NULL);
+	if (!p->started.len)
+		p->started = SLICE("~");
+	p->knows_started = true;
+	return p->started;
 }
 
 static bool prefers(const struct json *affinity)

@@ -2,8 +2,6 @@
  */
 #include "api/scheduler/scheduler_int.h"
 
-#include "api/machinery/schema/node_selector.h"
-
 void pod_term_read(struct arena *a, const struct json *json, struct pod_term *ret)
 {
 	struct json *names = json_get(json, "namespaces"), *by_label = json_get(json, "namespaceSelector");
@@ -58,16 +56,9 @@ bool pod_term_matches(
 
 /* ---- spread ---- */
 
-static bool is_chosen_by(const struct candidate *p, const struct node_info *n)
-{
-	if (!node_selector_labels_match(p->node_selector, n->labels))
-		return false;
-	return !p->required_terms || node_selector_terms_match(p->required_terms, n->name, n->labels);
-}
-
 bool spread_includes(const struct candidate *p, const struct json *constraint, const struct node_info *n)
 {
 	bool heeds_affinity = !slice_is(json_get_str(constraint, "nodeAffinityPolicy"), "Ignore"),
 	     heeds_taints = slice_is(json_get_str(constraint, "nodeTaintsPolicy"), "Honor");
-	return (!heeds_affinity || is_chosen_by(p, n)) && (!heeds_taints || taints_are_tolerated(p, n));
+	return (!heeds_affinity || node_is_chosen(p, n)) && (!heeds_taints || taints_are_tolerated(p, n));
 }

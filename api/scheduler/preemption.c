@@ -21,7 +21,7 @@ static const char no_victims[] = "No preemption victims found for incoming pod",
 /* A pod that might go. */
 struct lesser {
 	struct pod_info *pod;
-	struct slice started; /* RFC 3339; "~", after all of them, if it has not */
+	struct slice started; /* pod_started() */
 	bool violates;        /* its going, a disruption budget */
 };
 
@@ -81,10 +81,8 @@ static struct lesser *lessers_of(struct candidate *p, struct node_info *n, size_
 	*ret_count = 0;
 	LIST_FOREACH (it, &n->pods) {
 		struct pod_info *other = CONTAINER_OF(it, struct pod_info, in_node);
-		struct slice text = {other->json->data, other->json->len},
-		             started = json_find(text, "status", "startTime", NULL);
 		if (other->priority < p->demands.priority)
-			all[(*ret_count)++] = (struct lesser){other, started.len ? started : SLICE("~"), false};
+			all[(*ret_count)++] = (struct lesser){other, pod_started(other), false};
 	}
 	qsort(all, *ret_count, sizeof *all, most_important_first);
 	return all;

@@ -2,7 +2,7 @@
  *
  *     (new) --> active --pop--> busy --bound--> (gone)
  *       |         ^               |--failed--> backoff --time--> active
- *       |         |               \--no node--> unschedulable --event or 5 minutes--> backoff or active
+ *       |         |               \--no node--> unschedulable --event that may help, or 5 minutes--> backoff or active
  *       \--> gated --gates removed--> active
  *
  * The backoff is 1 s, 2 s, ... 10 s (or as configured) after the last try; an event that comes after it has passed
@@ -40,7 +40,7 @@ static void leave(struct queue *q, struct queued_pod *p)
 		heap_remove(&q->backoff, &p->place);
 	else if (p->state != QUEUED_BUSY)
 		list_del(&p->link);
-	q->n_unschedulable -= p->state == QUEUED_UNSCHEDULABLE;
+	refused_leave(q, p);
 	p->state = QUEUED_BUSY;
 }
 
@@ -53,7 +53,6 @@ static void enter(struct queue *q, struct queued_pod *p, enum queued_state state
 		heap_add(&q->backoff, &p->place);
 	else
 		list_push_back(state == QUEUED_GATED ? &q->gated : &q->unschedulable, &p->link);
-	q->n_unschedulable += state == QUEUED_UNSCHEDULABLE;
 }
 
 static uint64_t backoff_ms(const struct queue *q, const struct queued_pod *p)
@@ -79,6 +78,7 @@ void queue_release(struct queue *q)
 	MAP_FOREACH (slot, &q->pods)
 		free(slot->value);
 	map_release(&q->pods);
+	refused_release(q);
 	heap_release(&q->active);
 	heap_release(&q->backoff);
 }
@@ -134,7 +134,7 @@ void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, u
 	enter(q, p, unschedulable ? QUEUED_UNSCHEDULABLE : QUEUED_BACKOFF);
 }
 
-static void move(struct queue *q, struct queued_pod *p, uint64_t now_ms)
+void queue_move(struct queue *q, struct queued_pod *p, uint64_t now_ms)
 {
 	uint64_t tried_ms = p->due_ms - UNSCHEDULABLE_MAX_MS, free_ms = tried_ms + backoff_ms(q, p);
 	leave(q, p);
@@ -146,13 +146,7 @@ void queue_retry(struct queue *q, struct slice key, uint64_t now_ms)
 {
 	struct queued_pod *p = queue_find(q, key);
 	if (p && p->state == QUEUED_UNSCHEDULABLE)
-		move(q, p, now_ms);
-}
-
-void queue_move_all(struct queue *q, uint64_t now_ms)
-{
-	LIST_FOREACH (it, &q->unschedulable)
-		move(q, CONTAINER_OF(it, struct queued_pod, link), now_ms);
+		queue_move(q, p, now_ms);
 }
 
 /* The unschedulable list is in the order of the tries, so its first is due first. */

@@ -1,6 +1,6 @@
-/* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue; a deferred function takes pods off
- * the queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent (many are
- * under way at once) or in a message why not.
+/* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue (events.c); a deferred function takes
+ * pods off the queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent
+ * (many are under way at once) or in a message why not.
  *
  * What can go wrong: the informer is behind (bindings of pods that are gone fail with 404 and are dropped); two events
  * tell of one pod in any order with the answer of its binding (the cache takes the informer's word whenever it comes).
@@ -8,7 +8,6 @@
 #include "api/scheduler/scheduler_int.h"
 
 #include "api/client/jitter.h"
-#include "api/machinery/rules/volume_binding.h"
 
 #include "base/log.h"
 
@@ -23,15 +22,7 @@ void scheduler_wake(struct scheduler *s)
 		loop_defer(s->client->loop, &s->work);
 }
 
-/* Nodes or resources changed: what could not be placed may be now. */
-static void retry_all(struct scheduler *s)
-{
-	queue_move_all(&s->queue, scheduler_now_ms(s));
-	scheduler_wake(s);
-}
-
-/* NULL: pods of this name are another scheduler's. */
-static const struct scheduler_profile *profile_of(const struct scheduler *s, struct slice name)
+const struct scheduler_profile *scheduler_profile_of(const struct scheduler *s, struct slice name)
 {
 	for (size_t i = 0; i < s->conf->n_profiles; i++)
 		if (slice_is(name, s->conf->profiles[i].name))
@@ -39,125 +30,11 @@ static const struct scheduler_profile *profile_of(const struct scheduler *s, str
 	return NULL;
 }
 
-/* ---- events ---- */
-
-/* What stands in the status, of an earlier run or of another scheduler; our own of this run is known already. */
-static void nomination_read(struct scheduler *s, struct informer_object *o)
-{
-	struct slice node = json_find(informer_text(o), "status", "nominatedNodeName", NULL);
-	if (node.len && !nominee_node(s, o->key).len)
-		nominee_set(s, o->key, node, o->json);
-}
-
-static void pod_changed(void *arg, struct informer_object *o)
-{
-	struct scheduler *s = arg;
-	struct slice text = informer_text(o), spec = json_find(text, "spec", NULL),
-	             node = json_find(spec, "nodeName", NULL);
-	struct slice phase = json_find(text, "status", "phase", NULL);
-	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
-	if (ended || node.len) {
-		queue_remove(&s->queue, o->key);
-		nominee_remove(s, o->key);
-		if (ended && cache_pod(&s->cache, o->key)) {
-			cache_pod_remove(&s->cache, o->key);
-			retry_all(s);
-		} else if (!ended) {
-			if (cache_pod_set(&s->cache, o->key, node, o->json, false))
-				retry_all(s);
-		}
-		return;
-	}
-	if (!profile_of(s, json_find(spec, "schedulerName", NULL)) ||
-	        json_find(text, "metadata", "deletionTimestamp", NULL).len) {
-		queue_remove(&s->queue, o->key);
-		nominee_remove(s, o->key);
-		return;
-	}
-	int64_t priority = 0;
-	nomination_read(s, o);
-	struct slice gates = json_find(spec, "schedulingGates", NULL);
-	slice_to_i64(json_find(spec, "priority", NULL), &priority);
-	queue_add(&s->queue, o->key, (int32_t)priority, gates.len > 2, scheduler_now_ms(s));
-	scheduler_wake(s);
-}
-
-/* Our own condition changes the status only: that is no reason to try again. */
-static void pod_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	struct scheduler *s = arg;
-	struct slice text = informer_text(o), old = {before->data, before->len};
-	struct queued_pod *q = queue_find(&s->queue, o->key);
-	bool same_spec =
-	        slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-	        slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
-	        !json_find(text, "metadata", "deletionTimestamp", NULL).len;
-	struct slice phase = json_find(text, "status", "phase", NULL);
-	if (q && same_spec && (slice_is(phase, "Pending") || !phase.len))
-		return;
-	pod_changed(arg, o);
-}
-
-static void pod_deleted(void *arg, struct informer_object *o)
-{
-	struct scheduler *s = arg;
-	queue_remove(&s->queue, o->key);
-	nominee_remove(s, o->key);
-	s->waits_are_stale = true;
-	scheduler_wake(s);
-	if (!cache_pod(&s->cache, o->key))
-		return;
-	cache_pod_remove(&s->cache, o->key);
-	retry_all(s);
-}
-
-static void node_added(void *arg, struct informer_object *o)
-{
-	struct scheduler *s = arg;
-	cache_node_set(&s->cache, o->key, o->json);
-	retry_all(s);
-}
-
-/* Heartbeats change the status' times only. */
-static void node_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	struct scheduler *s = arg;
-	struct slice text = informer_text(o), old = {before->data, before->len};
-	bool same = slice_eq(json_find(text, "spec", NULL), json_find(old, "spec", NULL)) &&
-	            slice_eq(json_find(text, "metadata", "labels", NULL), json_find(old, "metadata", "labels", NULL)) &&
-	            slice_eq(json_find(text, "status", "allocatable", NULL),
-	                    json_find(old, "status", "allocatable", NULL)) &&
-	            slice_eq(json_find(text, "status", "capacity", NULL), json_find(old, "status", "capacity", NULL));
-	cache_node_set(&s->cache, o->key, o->json);
-	if (!same)
-		retry_all(s);
-}
-
-static void node_deleted(void *arg, struct informer_object *o)
-{
-	struct scheduler *s = arg;
-	cache_node_remove(&s->cache, o->key);
-}
-
-/* Claims, volumes, classes, drivers and what they can hold. */
-static void volume_changed(void *arg, struct informer_object *o)
-{
-	struct scheduler *s = arg;
-	s->waits_are_stale = true;
-	scheduler_wake(s);
-	if (s->queue.n_unschedulable)
-		retry_all(s);
-}
-
-static void volume_updated(void *arg, struct informer_object *o, struct rcbuf *before)
-{
-	volume_changed(arg, o);
-}
-
 /* ---- deciding ---- */
 
 void tally_add(struct tally *t, const struct verdict *v)
 {
+	t->plugins |= v->plugin;
 	for (size_t i = 0; i < v->count; i++) {
 		size_t k = 0;
 		while (k < t->count && strcmp(t->rows[k].reason, v->reasons[i]) != 0)
@@ -242,14 +119,14 @@ static void fits_nowhere(struct scheduler *s, struct queued_pod *q, struct candi
 		if (x.message)
 			message = arena_printf(&p->arena, "%s preemption: %s", message, x.message);
 	}
-	queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
 	if (x.node) {
 		preempt_carry_out(s, p, &x);
 		nominated = arena_printf(&p->arena, "%.*s", SLICE_FMT(x.node->name));
 	} else if (x.drops_nomination) {
-		nominee_remove(s, p->key);
+		nominee_forget(s, p->key, SLICE_NULL);
 		nominated = "";
 	}
+	refused_put(&s->queue, q, p, t->plugins, scheduler_now_ms(s));
 	bind_tell_unschedulable(s, p, "Unschedulable", message, nominated);
 }
 
@@ -267,13 +144,13 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 		candidate_release(&p);
 		return;
 	}
-	p.profile = profile_of(s, json_get_str(p.spec, "schedulerName"));
+	p.profile = scheduler_profile_of(s, json_get_str(p.spec, "schedulerName"));
 	CHECK(p.profile); /* others are not in the queue, and it can't change */
 	const char *volumes = volumes_prepare(s, &p);
 	struct node_info *node = volumes ? NULL : choose(s, &p, &t);
 	struct volume_choice *choices = node && p.volumes ? volumes_choose(s, &p, node) : NULL;
 	if (node)
-		nominee_remove(s, p.key); /* it counts by itself from now on */
+		nominee_forget(s, p.key, node->name); /* it counts by itself from now on */
 	if (choices) {
 		volume_bind_start(s, &p, node, choices);
 	} else if (node) {
@@ -284,7 +161,7 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 		        "helpful "
 		        "for scheduling.",
 		        s->cache.count, volumes, s->cache.count, s->cache.count);
-		queue_put_back(&s->queue, q, true, scheduler_now_ms(s));
+		refused_put(&s->queue, q, &p, FILTER_VOLUME_BINDING, scheduler_now_ms(s));
 		bind_tell_unschedulable(s, &p, "Unschedulable", message, NULL);
 	} else {
 		fits_nowhere(s, q, &p, &t);
@@ -346,26 +223,6 @@ static void all_closed(struct closing *c)
 		closed(arg);
 }
 
-static void follow(struct scheduler *s, const char *path, struct shared_informer **i, struct informer_handler *h)
-{
-	*i = informer_set_get(s->informers, path);
-	*h = (struct informer_handler){
-	        .added = volume_changed, .updated = volume_updated, .deleted = volume_changed, .arg = s};
-	informer_set_listen(*i, h);
-}
-
-void scheduler_follow_volumes(struct scheduler *s)
-{
-	follow(s, "/api/v1/persistentvolumeclaims", &s->claims, &s->on_claims);
-	follow(s, "/api/v1/persistentvolumes", &s->volumes, &s->on_volumes);
-	follow(s, "/apis/storage.k8s.io/v1/storageclasses", &s->classes, &s->on_classes);
-	follow(s, "/apis/storage.k8s.io/v1/csinodes", &s->csi_nodes, &s->on_csi_nodes);
-	follow(s, "/apis/storage.k8s.io/v1/csidrivers", &s->csi_drivers, &s->on_csi_drivers);
-	follow(s, "/apis/storage.k8s.io/v1/csistoragecapacities", &s->capacities, &s->on_capacities);
-	s->free_volumes = informer_index_get(s->volumes, "free-by-class", volume_index_free);
-	s->pointing_volumes = informer_index_get(s->volumes, "by-claim", volume_index_pointing);
-}
-
 struct scheduler *scheduler_new(const struct scheduler_options *options)
 {
 	struct scheduler *s = xcalloc(1, sizeof *s);
@@ -386,17 +243,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	loop_defer_init(&s->work, work);
 	CHECK(uv_timer_init(loop_uv(s->client->loop), &s->timer) == 0);
 	s->timer.data = s;
-	s->pods = informer_set_get(s->informers, "/api/v1/pods");
-	s->nodes = informer_set_get(s->informers, "/api/v1/nodes");
-	s->namespaces = informer_set_get(s->informers, "/api/v1/namespaces");
-	s->budgets = informer_set_get(s->informers, "/apis/policy/v1/poddisruptionbudgets");
-	s->on_nodes = (struct informer_handler){
-	        .added = node_added, .updated = node_updated, .deleted = node_deleted, .arg = s};
-	s->on_pods = (struct informer_handler){
-	        .added = pod_changed, .updated = pod_updated, .deleted = pod_deleted, .arg = s};
-	informer_set_listen(s->nodes, &s->on_nodes);
-	informer_set_listen(s->pods, &s->on_pods);
-	scheduler_follow_volumes(s);
+	scheduler_follow(s);
 	informer_set_when_synced(s->informers, start, s);
 	return s;
 }
@@ -415,14 +262,7 @@ void scheduler_close(struct scheduler *s, void (*closed)(void *arg), void *arg)
 	s->closed_arg = arg;
 	closing_hold(&s->close);
 	informer_set_stop_waiting(s->informers, start, s);
-	informer_set_ignore(&s->on_pods);
-	informer_set_ignore(&s->on_nodes);
-	informer_set_ignore(&s->on_claims);
-	informer_set_ignore(&s->on_volumes);
-	informer_set_ignore(&s->on_classes);
-	informer_set_ignore(&s->on_csi_nodes);
-	informer_set_ignore(&s->on_csi_drivers);
-	informer_set_ignore(&s->on_capacities);
+	scheduler_ignore(s);
 	loop_defer_cancel(&s->work);
 	bind_cancel_all(s);
 	closing_hold(&s->close);

@@ -4,12 +4,14 @@
  *   pod.c        a pod's demands, parsed once into a small struct
  *   cache.c      nodes and what their pods take, kept up by every event, binding included ("assumed" pods)
  *   queue.c      pods that wait: active, backing off, unschedulable, gated
+ *   refused.c    the unschedulable ones by what refused them; hints.c: which events may help these
  *   filters.c    which nodes can take a pod, and why the others cannot; placement.c: rules about other pods
  *   preemption.c whose pods would have to go; nominees.c: for whom they go
  *   volumes.c    which nodes the pod's claims admit; volume_bind.c: binding those that waited for this pod
  *   scores.c     which of them is best; preferences.c: what pods prefer of each other
  *   bind.c       telling the API server: bindings, conditions, events
- *   scheduler.c  events in, one pod after the other, life */
+ *   events.c     what the informers tell, to the cache, the queue and as hints
+ *   scheduler.c  one pod after the other, life */
 #ifndef K3X_API_SCHEDULER_SCHEDULER_INT_H
 #define K3X_API_SCHEDULER_SCHEDULER_INT_H
 
@@ -59,7 +61,9 @@ struct pod_info {
 	struct node_info *node;
 	struct rcbuf *json;      /* shared bytes, not a copy */
 	struct slice ns, labels; /* in there, for rules about other pods */
-	bool is_dying;           /* it is deleted already */
+	struct slice started;    /* there too, once somebody asked for it: pod_started() */
+	bool knows_started;
+	bool is_dying; /* it is deleted already */
 	struct amounts requests;
 	int64_t nonzero_cpu_milli, nonzero_memory; /* with upstream's defaults for scoring */
 	struct host_port *ports;
@@ -132,10 +136,18 @@ struct cache {
 void cache_init(struct cache *k);
 void cache_release(struct cache *k);
 void cache_node_set(struct cache *k, struct slice name, struct rcbuf *json);
+/* Other bytes that say the same of all that is read here, but for the labels. */
+void cache_node_touch(struct cache *k, struct slice name, struct rcbuf *json);
+/* What a node's text says, for a comparison: in no cache, without pods; lives in its own arena. */
+void node_info_read(struct cache *k, struct node_info *n, struct slice name, struct rcbuf *json);
+void node_info_release(struct node_info *n);
 void cache_node_remove(struct cache *k, struct slice name);
 /* Adds or replaces; the pod must name a node. True: it asks for less than it did. */
 bool cache_pod_set(struct cache *k, struct slice key, struct slice node, struct rcbuf *json, bool assumed);
 void cache_pod_remove(struct cache *k, struct slice key);
+/* In two steps, for who looks at it in between: it counts nowhere any more, but knows its node. NULL: none. */
+struct pod_info *cache_pod_take(struct cache *k, struct slice key);
+void cache_pod_free(struct cache *k, struct pod_info *p);
 struct pod_info *cache_pod(struct cache *k, struct slice key);
 /* As if a pod were not on its node, or were there; in turns, and each that is hidden is shown again. The pod need not
  * be one of the cache's. */
@@ -167,6 +179,8 @@ struct candidate {
 
 /* ns, labels and is_dying from the pod's json, as that is now. */
 void pod_read_labels(struct pod_info *p);
+/* status.startTime, looked up once; "~", which sorts behind all times, if it has not started. */
+struct slice pod_started(struct pod_info *p);
 void pod_read_demands(struct cache *k, const struct json *pod, struct pod_info *out, struct arena *a);
 bool candidate_read(struct cache *k, struct candidate *p, struct slice key, struct rcbuf *json);
 void candidate_release(struct candidate *p);
@@ -180,18 +194,36 @@ uint64_t hash_uid(struct slice uid);
 
 enum { REASONS_MAX = 12, REASON_TEXT_MAX = 200 };
 
+/* Beside those of enum filter_plugin, which no profile is without. */
+enum {
+	FILTER_NODE_NAME = 128,
+	FILTER_VOLUME_RESTRICTIONS = 256,
+	FILTER_VOLUME_LIMITS = 512,
+	FILTER_VOLUME_BINDING = 1024,
+	FILTER_VOLUME_ZONE = 2048
+};
+
 /* Why a node cannot take the pod; several for resources. */
 struct verdict {
 	const char *reasons[REASONS_MAX]; /* static, or in the candidate's arena */
 	size_t count;
+	unsigned plugin; /* whose they are */
 	bool resolvable; /* removing pods could help: preemption may be tried */
 };
+
+/* Adds a reason; returns false. */
+bool verdict_refuse(struct verdict *v, unsigned plugin, const char *reason, bool resolvable);
 
 /* True when the node can take the pod. */
 bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_info *n, struct verdict *v);
 /* The same with the pods of no lower priority that are to come here, and without them. */
 bool filters_pass_beside(struct scheduler *s, struct candidate *p, struct node_info *n, struct verdict *v);
 bool filter_resources(struct candidate *p, const struct node_info *n, struct verdict *v);
+/* Requests alone: do they fit beside what is used, or on the node if it were empty? */
+bool requests_fit(const struct amounts *want, const struct node_info *n, bool is_empty);
+/* Node selector and required node affinity. */
+bool node_is_chosen(const struct candidate *p, const struct node_info *n);
+bool ports_clash(const struct pod_info *a, const struct pod_info *b);
 /* Of those that keep pods away; whether it is cordoned does not count. */
 bool taints_are_tolerated(const struct candidate *p, const struct node_info *n);
 bool toleration_matches(const struct json *tolerations, const struct taint *t);
@@ -200,8 +232,9 @@ bool node_term_matches(const struct json *term, const struct node_info *n);
 
 /* volumes.c: claims. Before the nodes: NULL, or why no node can take it. */
 const char *volumes_prepare(struct scheduler *s, struct candidate *p);
-/* NULL, or why this node cannot; *resolvable: because of other pods, which may go. */
-const char *volumes_filter(struct scheduler *s, struct candidate *p, const struct node_info *n, bool *resolvable);
+bool volumes_filter(struct scheduler *s, struct candidate *p, const struct node_info *n, struct verdict *v);
+/* Does a pod (its text) mount this claim; any at all, with an empty name? */
+bool pod_uses_claim(struct slice pod, struct slice ns, struct slice claim);
 /* What is to be done for claims that waited for the pod, now that it gets this node: a list in the candidate's arena,
  * NULL when they are all bound. */
 struct volume_choice {
@@ -250,7 +283,7 @@ static inline struct slice node_label(const struct node_info *n, const char *key
 
 /* placement.c: affinity and anti-affinity among pods, topology spread; required rules only. */
 void placement_prepare(struct scheduler *s, struct candidate *p);
-const char *placement_filter(struct candidate *p, const struct node_info *n); /* NULL: fits */
+bool placement_filter(struct candidate *p, const struct node_info *n, struct verdict *v);
 /* Another pod is counted on (1) or off (-1), as if it came to its node or went. */
 void placement_count(struct scheduler *s, struct candidate *p, const struct pod_info *other, int sign);
 
@@ -264,6 +297,7 @@ struct tally {
 		size_t nodes;
 	} rows[64];
 	size_t count;
+	unsigned plugins; /* whose reasons they are */
 	bool *may_help;
 };
 
@@ -288,6 +322,10 @@ void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct pr
 /* nominees.c: pods for which others were sent away, with the node that they wait for. */
 void nominee_set(struct scheduler *s, struct slice key, struct slice node, struct rcbuf *json);
 void nominee_remove(struct scheduler *s, struct slice key);
+/* It waits no more, and unless it is placed there its room may be had. */
+void nominee_forget(struct scheduler *s, struct slice key, struct slice placed_on);
+/* Those that wait for this node are tried anew: a victim stays. */
+void nominees_retry(struct scheduler *s, struct node_info *n);
 struct slice nominee_node(const struct scheduler *s, struct slice key); /* SLICE_NULL: none */
 /* Whether any of no lower priority than the candidate waits here; all of those come, or go again. */
 bool nominees_show(struct scheduler *s, struct candidate *p, struct node_info *n);
@@ -321,9 +359,11 @@ struct queued_pod {
 	uint64_t added_ms; /* of the first try: earlier ones go first */
 	uint64_t due_ms;   /* end of the backoff, or of the stay among the unschedulable */
 	unsigned attempts;
-	uint64_t serial;        /* of this stay in the queue: a namesake that comes later has another */
-	struct heap_link place; /* active, backoff */
-	struct list_link link;  /* unschedulable, gated */
+	uint64_t serial;         /* of this stay in the queue: a namesake that comes later has another */
+	struct heap_link place;  /* active, backoff */
+	struct list_link link;   /* unschedulable, gated */
+	struct refused *refused; /* unschedulable: with whom it waits; NULL: for nothing but time */
+	struct list_link alike;  /* in there */
 };
 
 struct queue {
@@ -332,7 +372,7 @@ struct queue {
 	struct heap active, backoff;
 	uint64_t serials;
 	struct list_link unschedulable, gated;
-	size_t n_unschedulable;
+	struct map refused; /* refused.c, by what they ask */
 };
 
 void queue_init(struct queue *q);
@@ -346,14 +386,60 @@ struct queued_pod *queue_pop(struct queue *q); /* the next active one, now busy;
 void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms);
 /* One that is unschedulable backs off and then is tried again. */
 void queue_retry(struct queue *q, struct slice key, uint64_t now_ms);
-/* Something changed that may help: the unschedulable ones back off and then are tried again. */
-void queue_move_all(struct queue *q, uint64_t now_ms);
+/* The same, of one that is known to be unschedulable. */
+void queue_move(struct queue *q, struct queued_pod *p, uint64_t now_ms);
 /* Moves what is due to active; returns the time of the next due one, 0: none. */
 uint64_t queue_tick(struct queue *q, uint64_t now_ms);
 
+/* ---- events that may help ---- */
+
+enum cluster_event_kind {
+	EVENT_NODE_ADDED,
+	EVENT_NODE_CHANGED, /* labels, taints, cordon or allocatable */
+	EVENT_NODE_GONE,
+	EVENT_POD_PLACED,
+	EVENT_POD_CHANGED, /* labels, or it is being deleted */
+	EVENT_POD_SHRUNK,
+	EVENT_POD_GONE, /* from its node, or it waits for this node no more */
+	EVENT_CLAIM,
+	EVENT_VOLUME,
+	EVENT_CLASS,
+	EVENT_CSI_NODE,
+	EVENT_CSI_DRIVER,
+	EVENT_CAPACITY
+};
+
+/* What is not about the kind is NULL. The cache is as it is after the event. */
+struct cluster_event {
+	enum cluster_event_kind kind;
+	const struct node_info *node;        /* NODE_*, the one that goes too */
+	const struct node_info *node_before; /* NODE_CHANGED */
+	const struct pod_info *pod;          /* POD_*, with its node */
+	struct slice labels_before;          /* POD_CHANGED */
+	bool was_dying;
+	struct slice object, before; /* others: their texts; before: SLICE_NULL when it is new */
+};
+
+/* hints.c: may this help a pod that these plugins (of enum filter_plugin and FILTER_*) refused on some node? */
+bool hint_helps(struct scheduler *s, const struct candidate *p, unsigned plugins, const struct cluster_event *e);
+
+/* refused.c. The pod fits nowhere: it waits until an event may help against one of these plugins; 0: any event. */
+void refused_put(struct queue *q, struct queued_pod *p, const struct candidate *c, unsigned plugins, uint64_t now_ms);
+void refused_leave(struct queue *q, struct queued_pod *p);
+void refused_release(struct queue *q);
+/* Those that it may help are tried again; true: there are such. */
+bool refused_event(struct scheduler *s, const struct cluster_event *e, uint64_t now_ms);
+
 /* ---- the whole ---- */
 
-enum { BINDINGS_MAX = 512, PODS_PER_TURN = 64 };
+enum { BINDINGS_MAX = 512, PODS_PER_TURN = 64, FOLLOWED = 6 };
+
+/* Objects beside pods and nodes that are followed, and what their events are. */
+struct followed {
+	struct scheduler *s;
+	enum cluster_event_kind kind;
+	struct informer_handler handler;
+};
 
 struct scheduler {
 	struct client *client;
@@ -364,8 +450,8 @@ struct scheduler {
 	struct shared_informer *budgets;
 	struct map nominees;                                    /* by key */
 	struct informer_index *free_volumes, *pointing_volumes; /* by "/CLASS", by "ns/name" of the claim */
-	struct informer_handler on_pods, on_nodes, on_claims, on_volumes, on_classes, on_csi_nodes, on_csi_drivers,
-	        on_capacities;
+	struct informer_handler on_pods, on_nodes;
+	struct followed followed[FOLLOWED];
 	struct list_link volume_waits;
 	bool waits_are_stale; /* something changed since they were looked at */
 	struct recorder *recorder;
@@ -384,8 +470,17 @@ struct scheduler {
 };
 
 void scheduler_wake(struct scheduler *s);
-/* Gets and listens to all that is about volumes. */
+/* NULL: pods of this name are another scheduler's. */
+const struct scheduler_profile *scheduler_profile_of(const struct scheduler *s, struct slice name);
+
+/* events.c: gets and listens to all that the scheduler follows; to all that is about volumes alone. */
+void scheduler_follow(struct scheduler *s);
 void scheduler_follow_volumes(struct scheduler *s);
+void scheduler_ignore(struct scheduler *s);
+/* Something happened; pods that it may help are tried again. */
+void scheduler_tell(struct scheduler *s, const struct cluster_event *e);
+/* A pod that was assumed on a node does not come there. */
+void scheduler_forget_pod(struct scheduler *s, struct slice key);
 uint64_t scheduler_now_ms(const struct scheduler *s);
 
 /* Sends the binding; the pod is assumed to be there until it fails. */

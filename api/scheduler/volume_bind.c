@@ -102,7 +102,7 @@ static void fail(struct scheduler *s, struct volume_wait *w)
 	struct pod_info *info = cache_pod(&s->cache, w->key);
 	struct candidate p;
 	if (info && info->assumed)
-		cache_pod_remove(&s->cache, w->key);
+		scheduler_forget_pod(s, w->key);
 	if (read_pod(s, w, &p)) {
 		const char *message = arena_printf(
 		        &p.arena, "running PreBind plugin \"VolumeBinding\": binding volumes: %s", w->failure);
@@ -113,6 +113,7 @@ static void fail(struct scheduler *s, struct volume_wait *w)
 		queue_remove(&s->queue, w->key);
 	}
 	wait_free(w);
+	scheduler_tell(s, &(struct cluster_event){.kind = EVENT_VOLUME}); /* those that it had chosen are free */
 }
 
 static void succeed(struct scheduler *s, struct volume_wait *w)

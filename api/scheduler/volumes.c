@@ -137,24 +137,29 @@ static const char *add_claim(struct scheduler *s, struct candidate *p, const str
 	return NULL;
 }
 
-static bool pod_uses(struct arena *a, const struct pod_info *pod, struct slice ns, struct slice claim)
+bool pod_uses_claim(struct slice pod, struct slice ns, struct slice claim)
 {
-	struct slice text = {pod->json->data, pod->json->len}, volumes = json_find(text, "spec", "volumes", NULL);
-	struct slice name = json_find(text, "metadata", "name", NULL);
-	if (!volumes.len || !slice_eq(json_find(text, "metadata", "namespace", NULL), ns))
+	struct slice volumes = json_find(pod, "spec", "volumes", NULL), name = json_find(pod, "metadata", "name", NULL);
+	struct arena a = ARENA_INIT;
+	bool found = false;
+	if (!volumes.len || !slice_eq(json_find(pod, "metadata", "namespace", NULL), ns))
 		return false;
-	JSON_FOREACH (it, json_parse(a, volumes, NULL, NULL))
-		if (slice_eq(claim_name(a, it, name), claim))
-			return true;
-	return false;
+	JSON_FOREACH (it, json_parse(&a, volumes, NULL, NULL)) {
+		struct slice mounted = claim_name(&a, it, name);
+		found = found || (mounted.len && (!claim.len || slice_eq(mounted, claim)));
+	}
+	arena_release(&a);
+	return found;
 }
 
-static bool is_used(struct scheduler *s, struct candidate *p, const struct claim_view *c)
+static bool is_used(struct scheduler *s, const struct claim_view *c)
 {
 	for (size_t i = 0; i < s->cache.count; i++)
-		LIST_FOREACH (it, &s->cache.list[i]->pods)
-			if (pod_uses(&p->arena, CONTAINER_OF(it, struct pod_info, in_node), c->ns, c->name))
+		LIST_FOREACH (it, &s->cache.list[i]->pods) {
+			const struct rcbuf *json = CONTAINER_OF(it, struct pod_info, in_node)->json;
+			if (pod_uses_claim((struct slice){json->data, json->len}, c->ns, c->name))
 				return true;
+		}
 	return false;
 }
 
@@ -173,7 +178,7 @@ const char *volumes_prepare(struct scheduler *s, struct candidate *p)
 	}
 	for (struct pod_claim *c = p->volumes ? p->volumes->claims : NULL; c; c = c->next)
 		if (c->claim.access & ACCESS_READ_WRITE_ONCE_POD)
-			p->volumes->is_taken = p->volumes->is_taken || is_used(s, p, &c->claim);
+			p->volumes->is_taken = p->volumes->is_taken || is_used(s, &c->claim);
 	return NULL;
 }
 
@@ -371,30 +376,36 @@ static bool in_zone(const struct volume_view *v, const struct node_info *n)
 	return fits || !is_somewhere; /* a node without zones takes all */
 }
 
-const char *volumes_filter(struct scheduler *s, struct candidate *p, const struct node_info *n, bool *resolvable)
+/* VolumeBinding: NULL, or why not. */
+static const char *binding_problem(struct scheduler *s, struct candidate *p, const struct node_info *n)
 {
-	struct pod_volumes *v = p->volumes;
 	struct volume_choice *choices;
-	*resolvable = true;
-	if (v->is_taken)
-		return "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
-	for (struct pod_claim *c = v->has_driver ? v->claims : NULL; c; c = c->next)
-		if (c->driver.len && !has_room(s, p, n, c->driver))
-			return "node(s) exceed max volume count";
-	*resolvable = false;
-	for (struct pod_claim *c = v->claims; c; c = c->next)
+	for (struct pod_claim *c = p->volumes->claims; c; c = c->next)
 		if (c->is_bound && !c->has_volume)
 			return "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
-	for (struct pod_claim *c = v->claims; c; c = c->next)
+	for (struct pod_claim *c = p->volumes->claims; c; c = c->next)
 		if (c->is_bound && !volume_reaches_node(&c->volume, n->name, n->labels))
 			return "node(s) had volume node affinity conflict";
-	const char *problem = bind_on(s, p, n, &choices);
+	return bind_on(s, p, n, &choices);
+}
+
+bool volumes_filter(struct scheduler *s, struct candidate *p, const struct node_info *n, struct verdict *ret)
+{
+	struct pod_volumes *v = p->volumes;
+	if (v->is_taken)
+		return verdict_refuse(ret, FILTER_VOLUME_RESTRICTIONS,
+		        "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",
+		        true);
+	for (struct pod_claim *c = v->has_driver ? v->claims : NULL; c; c = c->next)
+		if (c->driver.len && !has_room(s, p, n, c->driver))
+			return verdict_refuse(ret, FILTER_VOLUME_LIMITS, "node(s) exceed max volume count", true);
+	const char *problem = binding_problem(s, p, n);
 	if (problem)
-		return problem;
+		return verdict_refuse(ret, FILTER_VOLUME_BINDING, problem, false);
 	for (struct pod_claim *c = v->claims; c; c = c->next)
 		if (c->is_bound && !in_zone(&c->volume, n))
-			return "node(s) had no available volume zone";
-	return NULL;
+			return verdict_refuse(ret, FILTER_VOLUME_ZONE, "node(s) had no available volume zone", false);
+	return true;
 }
 
 struct volume_choice *volumes_choose(struct scheduler *s, struct candidate *p, const struct node_info *n)

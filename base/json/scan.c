@@ -361,6 +361,21 @@ size_t json_unescape(char *dst, struct slice raw)
 	return (size_t)(d - dst);
 }
 
+/* Steps into an object and to its member of this name, whose value then lies ahead. */
+static bool step_to(struct json_scan *s, const char *name)
+{
+	if (json_scan_next(s) != JSON_TOKEN_OBJECT)
+		return false;
+	while (json_scan_member(s)) {
+		if (slice_is(s->key, name))
+			return true;
+		if (!json_scan_skip(s))
+			return false;
+	}
+	return false;
+}
+
+/* What is on the way is walked once: only of the last value the end is sought. */
 struct slice json_find(struct slice text, ...)
 {
 	struct json_scan s;
@@ -368,24 +383,13 @@ struct slice json_find(struct slice text, ...)
 	va_list ap;
 	json_scan_init(&s, text);
 	va_start(ap, text);
-	for (const char *name; (name = va_arg(ap, const char *));) {
-		found = SLICE_NULL;
-		if (json_scan_next(&s) != JSON_TOKEN_OBJECT)
-			break;
-		bool here = false;
-		while (!here && json_scan_member(&s)) {
-			here = slice_is(s.key, name);
-			if (!here && !json_scan_skip(&s))
-				break;
-		}
-		if (!here)
-			break;
-		struct json_scan value = s;
-		if (!json_scan_skip(&value))
-			break;
-		found = value.text;
-	}
+	const char *name = va_arg(ap, const char *);
+	bool is_there = name != NULL;
+	for (; name && is_there; name = va_arg(ap, const char *))
+		is_there = step_to(&s, name);
 	va_end(ap);
+	if (is_there && json_scan_skip(&s))
+		found = s.text;
 	if (found.len >= 2 && found.ptr[0] == '"')
 		found = (struct slice){found.ptr + 1, found.len - 2};
 	else if (slice_is(found, "null"))

@@ -3,7 +3,8 @@
  * silent about it; here each comes with a warning. The row of a field goes when its gate is on by default upstream and
  * its part is built.
  *
- * Writes of objects that come with them fail nowhere: what is warned of is not there afterwards. */
+ * Writes of objects that come with them fail nowhere: what is warned of is not there afterwards. But for one: a pod
+ * that claims devices (resourceClaims) cannot do its work without them, and is refused rather than run so. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/arguments.h"
@@ -132,7 +133,6 @@ static void drop_of_spec(const struct drop *d, struct json *spec)
 	struct json *context = json_get(spec, "securityContext");
 	CHECK(json_is(spec, JSON_OBJECT));
 	drop(d, spec, "hostUsers", "hostUsers", "UserNamespacesSupport");
-	drop(d, spec, "resourceClaims", "resourceClaims", "DynamicResourceAllocation");
 	drop(d, spec, "resources", "resources", "PodLevelResources");
 	drop(d, context, "supplementalGroupsPolicy", "securityContext.supplementalGroupsPolicy",
 	        "SupplementalGroupsPolicy");
@@ -143,6 +143,18 @@ static void drop_of_spec(const struct drop *d, struct json *spec)
 	drop_trust_bundles(d, spec);
 }
 
+static int refuse_claims(const struct drop *d, const struct json *spec, struct err *err)
+{
+	const struct json *claims = json_get(spec, "resourceClaims");
+	if (!claims || !claims->first)
+		return 0;
+	return err_set(err, ERR_FORBIDDEN,
+	        "%s \"%.*s\" is forbidden: %s.resourceClaims: dynamic resource allocation is not served; devices of "
+	        "device "
+	        "plugins are asked for in resources.limits",
+	        d->a->resource->plural, SLICE_FMT(d->a->name), d->base);
+}
+
 int drop_disabled_fields(struct admission *a, struct err *err)
 {
 	bool is_pod = resource_has(a->resource, KIND_IS_POD);
@@ -151,8 +163,11 @@ int drop_disabled_fields(struct admission *a, struct err *err)
 	struct drop d = {a, is_pod ? "spec" : "spec.template.spec"};
 	if (is_pod && a->operation == ADMISSION_UPDATE && !*a->sub)
 		return 0; /* none of them may change, and what was there stays */
-	if (json_is(spec, JSON_OBJECT) && (!*a->sub || strcmp(a->sub, "ephemeralcontainers") == 0))
+	if (json_is(spec, JSON_OBJECT) && (!*a->sub || strcmp(a->sub, "ephemeralcontainers") == 0)) {
+		if (refuse_claims(&d, spec, err) != 0)
+			return err->code;
 		drop_of_spec(&d, spec);
+	}
 	if (is_pod && a->operation == ADMISSION_CREATE && !*a->sub && has_resize(a))
 		fill_resize_policies(a->arena, spec);
 	return 0;

@@ -403,7 +403,7 @@ static void backoff_doubles_and_events_move(void **state)
 	struct queued_pod *p = queue_pop(&q);
 	queue_put_back(&q, p, true, 1000);
 	assert_int_equal(p->state, QUEUED_UNSCHEDULABLE);
-	queue_move_all(&q, 1500); /* within its backoff of a second */
+	queue_move(&q, p, 1500); /* within its backoff of a second */
 	assert_int_equal(p->state, QUEUED_BACKOFF);
 	assert_int_equal(queue_tick(&q, 1999), 2000);
 	queue_tick(&q, 2000);

@@ -158,11 +158,11 @@ static void pod(struct fake *f, struct candidate *p, const char *name, const cha
 static void expect(struct fake *f, const char *claims, const char *on, const char *why)
 {
 	struct candidate p;
-	bool resolvable;
+	struct verdict v = {0};
 	pod(f, &p, "asks", claims);
 	const char *problem = volumes_prepare(&f->s, &p);
-	if (!problem)
-		problem = volumes_filter(&f->s, &p, map_get(&f->s.cache.nodes, slice_of(on)), &resolvable);
+	if (!problem && !volumes_filter(&f->s, &p, map_get(&f->s.cache.nodes, slice_of(on)), &v))
+		problem = v.reasons[0];
 	assert_string_equal(problem ? problem : "", why);
 	candidate_release(&p);
 	queue_remove(&f->s.queue, SLICE("d/asks"));
@@ -208,10 +208,10 @@ static void bind_to(struct fake *f, const char *name, const char *claims, const 
 {
 	struct candidate p;
 	struct node_info *n = map_get(&f->s.cache.nodes, slice_of(on));
-	bool resolvable;
+	struct verdict v = {0};
 	pod(f, &p, name, claims);
 	assert_null(volumes_prepare(&f->s, &p));
-	assert_null(volumes_filter(&f->s, &p, n, &resolvable));
+	assert_true(volumes_filter(&f->s, &p, n, &v));
 	struct volume_choice *choices = volumes_choose(&f->s, &p, n);
 	assert_non_null(choices);
 	volume_bind_start(&f->s, &p, n, choices);
@@ -306,12 +306,7 @@ static void run(struct loop_task *t)
 	scheduler_follow_volumes(s);
 	f->test(f);
 	drain(f);
-	informer_set_ignore(&s->on_claims);
-	informer_set_ignore(&s->on_volumes);
-	informer_set_ignore(&s->on_classes);
-	informer_set_ignore(&s->on_csi_nodes);
-	informer_set_ignore(&s->on_csi_drivers);
-	informer_set_ignore(&s->on_capacities);
+	scheduler_ignore(s);
 	volume_bind_release(s);
 	recorder_close(s->recorder, recorder_closed, f);
 }
