@@ -381,6 +381,9 @@ static bool show_slots(struct pod *p, const struct pod_world *w)
 {
 	struct sandbox *box = pod_sandbox(p);
 	bool began = box && pod_mains_began(p, box), any = false;
+	/* Images of WebAssembly pods are brought before there is a sandbox. */
+	for (size_t i = 0; !box && i < p->slots_count; i++)
+		any = show_retry_wait(p, &p->slots[i]) || any;
 	for (size_t i = 0; box && box->is_ready && box->is_known && i < p->slots_count; i++) {
 		struct slot *s = &p->slots[i];
 		struct slot_view v = pod_slot_view(p, s, box, w);

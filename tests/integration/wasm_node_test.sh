@@ -34,13 +34,6 @@ trap 'kill $registry 2>/dev/null; cleanup' EXIT
 args=(--node-name node1 --kubelet-port 17850 $(wasm_root_args))
 start_server 17843 "${args[@]}" || { finish; exit 1; }
 
-field() { kubectl get "$1" -o "jsonpath={$2}"; }
-is() { [ "$(field "$1" "$2")" = "$3" ]; }
-wait_is() { check "$1" wait_for "$2" is "$3" "$4" "$5"; }
-log_has() { kubectl logs "$1" 2>/dev/null | grep -qF -- "$2"; }
-events_of() { kubectl get events --field-selector "involvedObject.name=$1" -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}'; }
-event_has() { events_of "$1" | grep -qF -- "$2"; }
-gone() { ! kubectl get "$@" >/dev/null 2>&1; }
 pid_of() { # pod
 	local id
 	id=$(field "pod/$1" '.status.containerStatuses[0].containerID')
@@ -141,13 +134,11 @@ refused() { # name, words, container fields, pod fields
 }
 refused component "Component Model" 'image: "component:1"'
 refused no-module "does not begin with" 'image: "broken:1"'
-refused ordinary "cannot run as WebAssembly" 'image: "box:1", command: [/bin/busybox]'
 refused absent "the image has no file /nothing.wasm to run" 'image: "hello:1", command: [/nothing.wasm]'
 refused tty "stdin and tty are not supported" 'image: "hello:1", tty: true'
 refused privileged "cannot be privileged" 'image: "hello:1", securityContext: {privileged: true}'
 refused capabilities "it has no capabilities" 'image: "hello:1", securityContext: {capabilities: {add: [NET_ADMIN]}}'
 refused directory "workingDir must be /" 'image: "hello:1", workingDir: /tmp'
-refused host-port "hostPort is not supported" 'image: "hello:1", ports: [{containerPort: 80, hostPort: 18099}]'
 check_has "exec is refused" "exec and attach do not work" "$(kubectl exec stays -- ls 2>&1)"
 
 # ---- network ----
