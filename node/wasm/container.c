@@ -18,6 +18,7 @@
 #include "node/ground/pod_record.h"
 #include "node/runtime/view.h"
 #include "node/wasm/module.h"
+#include "node/wasm/module_cache.h"
 #include "node/wasm/traces.h"
 
 #include <errno.h>
@@ -201,6 +202,8 @@ void makings_compiled(struct wasm *w, const char *id, const struct err *err)
 		}
 	if (id && err && !list_empty(&mine))
 		mark_plain(w, id, err);
+	if (id)
+		wasm_sweep(w);
 	while ((it = list_pop_front(&mine))) {
 		struct making *m = CONTAINER_OF(it, struct making, compiling);
 		if (id)
@@ -239,12 +242,8 @@ static void keep_module(struct making *m, struct slice bytes)
 	char hex[65];
 	pki_sha256_hex(bytes.ptr, bytes.len, hex);
 	m->module = arena_printf(&m->arena, "%s-%s", hex, m->w->engine);
-	const char *base = arena_printf(&m->arena, "%s/cache/%s", m->w->state, m->module),
-	           *file = arena_printf(&m->arena, "%s.wasm", base);
-	if (access(file, R_OK) != 0 && wasm_file_write(file, bytes, &m->err) == 0 && chmod(file, 0644) != 0)
-		err_errno(&m->err, errno, "keep %s", file);
-	m->needs_compiler = access(arena_printf(&m->arena, "%s.so", base), R_OK) != 0 &&
-	                    access(arena_printf(&m->arena, "%s.plain", base), R_OK) != 0;
+	module_cache_keep(arena_printf(&m->arena, "%s/cache/%s", m->w->state, m->module), bytes, m->image->id,
+	        &m->needs_compiler, &m->err);
 }
 
 static void find_module(struct errand *e)

@@ -344,6 +344,7 @@ void wasm_attach(struct wasm *w)
 {
 	struct cri_beside beside = {.take = take, .join = wasm_join, .arg = w};
 	cri_set_beside(w->n->cri, &beside);
+	wasm_sweep(w);
 }
 
 bool wasm_is_up(const struct wasm *w)

@@ -43,6 +43,8 @@ struct wasm *wasm_new(struct node *n, void (*changed)(struct node *n));
 /* The runtime's connection is there: takes its place beside it. */
 void wasm_attach(struct wasm *w);
 bool wasm_is_up(const struct wasm *w);
+/* The runtime has fewer images: what was kept of their modules goes, too. */
+void wasm_images_removed(struct wasm *w);
 /* Ends its calls (ERR_CANCELED); containers go on. closed(arg) on the loop; wasm_free() comes when errands have ended.
  */
 void wasm_close(struct wasm *w, void (*closed)(void *arg), void *arg);

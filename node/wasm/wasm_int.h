@@ -23,6 +23,7 @@ struct wasm {
 	struct map boxes, containers, images; /* id -> its struct */
 	struct map verdicts;                  /* look.c */
 	struct list_link passing;             /* beside.c */
+	bool sweeps, sweeps_again;            /* cache_sweep.c */
 	bool passes;                          /* a call that is not ours is being made */
 	struct list_link calls;               /* struct call, not yet begun */
 	struct list_link compiling;           /* struct making */
@@ -195,6 +196,9 @@ void wasm_forget_verdicts(struct wasm *w);
 
 /* Beside its volumes' a container needs descriptors for cgroups, network, the image's files, resolv.conf. */
 enum { CONTAINER_OWN_DESCRIPTORS = 8 };
+
+/* Removes from the cache what nobody can want: soon (cache_sweep.c). */
+void wasm_sweep(struct wasm *w);
 
 /* ---- answers (answer.c) ---- */
 

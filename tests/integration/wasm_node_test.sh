@@ -179,6 +179,10 @@ get() { inside curl -s -m 5 "http://$1/$2"; }
 service=$(field service/web .spec.clusterIP)
 answers_of_both() { [ "$(for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do get "$service"; done | sort -u | grep -c 'hello from web-')" = 2 ]; }
 check "both answer behind their Service" wait_for 20 answers_of_both
+code_of() { awk '$2 == "r-xp" && $6 == "/m" { print $4 ":" $5; exit }' "/proc/$(pid_of "$1")/maps"; }
+read -r first second < <(kubectl get pod -l app=web -o 'jsonpath={.items[*].metadata.name}')
+check "their code is in memory" test -n "$(code_of "$first")"
+check_is "once for both, from the cache" "$(code_of "$first")" "$(code_of "$second")"
 wait_is "an ordinary pod" 30 pod/box .status.phase Running
 one=$(kubectl get pod -l app=web -o 'jsonpath={.items[0].metadata.name}')
 address=$(field "pod/$one" .status.podIP)
@@ -195,6 +199,11 @@ check "containers outlive the node" kill -0 "$stays"
 kubectl_was=$(field pod/stays .metadata.uid 2>/dev/null)
 pod_web=$(inside curl -s -m 5 "http://$address/")
 check_has "and serve meanwhile" "hello from $one" "$pod_web"
+cache=$T/data/agent/wasm/cache
+hello=$cache/$(sha256sum "$T/hello.wasm" | cut -d' ' -f1)-v0-14-1
+head -c 1000 "$hello.so" >"$T/half" && mv "$T/half" "$hello.so" # a crash of the machine; what runs has its own
+echo half >"$cache/0-v0-14-1.new.so" && echo old >"$cache/1-v0-14-1.wasm" && echo sha256:gone >"$cache/1-v0-14-1.image"
+touch -d '2 hours ago' "$cache/0-v0-14-1.new.so" "$cache"/1-v0-14-1.*
 start_server 17843 "${args[@]}" || { finish; exit 1; }
 check "a new node is Ready" wait_for 30 is node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 check_is "and has adopted it: the same process" "$stays" "$(pid_of stays)"
@@ -209,6 +218,9 @@ wait_is "one that ends then is started again" 20 "pod/$one" '.status.containerSt
 check_is "and that its code is unknown is said" ContainerStatusUnknown "$(field "pod/$one" '.status.containerStatuses[0].lastState.terminated.reason')"
 pod after 'image: "hello:1", args: [echo, "after all"]'
 wait_is "new pods run" 20 pod/after .status.phase Succeeded
+check_is "from a library that was made again, for it was broken" "$(cat "$hello.sum")" "$(sha256sum "$hello.so" | cut -d' ' -f1)"
+swept() { [ ! -e "$cache/0-v0-14-1.new.so" ] && [ ! -e "$cache/1-v0-14-1.wasm" ] && [ -e "$hello.wasm" ]; }
+check "left-overs and modules without an image are removed" wait_for 10 swept
 kill -9 "$stays"
 wait_is "a container that is killed is started again" 20 pod/stays '.status.containerStatuses[0].restartCount' 1
 
