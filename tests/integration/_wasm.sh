@@ -28,7 +28,7 @@ module_image() {
 zygote_pid() {
 	local p
 	for p in $(pids_with "wasm-zygote --state $T"); do
-		[ "$(cat "/proc/$p/comm")" = k3x-zygote ] && echo "$p"
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = k3x-zygote ] && echo "$p"
 	done
 }
 

@@ -29,6 +29,11 @@ artifact "$images/older.tar" older:1 "$T/hello.wasm" wasm-to-oci
 artifact "$T/pulled.tar" pulled:1 "$T/web.wasm" cncf
 nsenter --net=/run/netns/$netns python3 "$(dirname "$0")/_registry.py" 5556 "$T/pulled.tar" team/pulled >"$T/registry.log" 2>&1 &
 registry=$!
+artifact "$images/index.tar" index:1 "$T/hello.wasm" index
+gzip "$images/index.tar" # by its own way into the runtime
+artifact "$T/indexed.tar" indexed:1 "$T/hello.wasm" index
+nsenter --net=/run/netns/$netns python3 "$(dirname "$0")/_registry.py" 5557 "$T/indexed.tar" team/indexed >"$T/registry2.log" 2>&1 &
+registry="$registry $!"
 trap 'kill $registry 2>/dev/null; cleanup' EXIT
 # shellcheck disable=SC2046
 args=(--node-name node1 --kubelet-port 17850 $(wasm_root_args))
@@ -99,6 +104,13 @@ wait_for 20 grep -q 'images imported archive=.*other.tar' "$T/k3x.log"
 pod other 'image: "other:1"'
 check "two artifacts that the runtime cannot tell apart are refused" wait_for 20 event_has other "several artifacts have the same configuration"
 kubectl delete pod other --wait=false --force >/dev/null 2>&1
+
+pod index 'image: "index:1", args: [args, env, NAME]'
+wait_is "an image for wasi/wasm alone, from an archive" 30 pod/index .status.phase Succeeded
+check "runs" log_has index '[/main.wasm][args]'
+pod indexed 'image: "127.0.0.1:5557/team/indexed:1", args: [args, env, NAME]'
+wait_is "and of a registry" 30 pod/indexed .status.phase Succeeded
+check "with its own settings" log_has indexed 'NAME=indexed'
 
 pod ro 'image: "hello:1", args: [write, /tmp/x, bad], securityContext: {readOnlyRootFilesystem: true}'
 wait_is "a read-only root" 20 pod/ro .status.phase Succeeded
