@@ -289,7 +289,9 @@ static void volumes_done(struct pod *p, const struct err *err)
 			log_warn("node", "cannot set up volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
 			        p->bring_up.failures, err->msg);
 	}
-	pod_end(p);
+	/* Every pod with a token has its volumes looked at every 45 s: with thousands that would be looks without end.
+	 */
+	pod_end_apart(p);
 }
 
 void pod_volumes_may_go_on(struct pod *p)
