@@ -329,5 +329,7 @@ _Static_assert(NODE_EXEC_MESSAGE_BYTES_MAX < 0xffffff, "a message fits a SPDY fr
 #define WASM_ROOT_BYTES_MAX "64m"
 /* Processor seconds of compiling one module; one that takes longer is interpreted. */
 #define WASM_COMPILE_CPU_S_MAX 120
+/* Modules and what they were compiled to, on the disk; beyond it the longest unused go. */
+#define WASM_CACHE_BYTES_MAX (1024ull * 1024 * 1024)
 
 #endif

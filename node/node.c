@@ -84,6 +84,14 @@ static void images_came(struct node *n)
 	node_status_poke(n);
 }
 
+static void images_are_removed(struct node *n)
+{
+	LOOP_CHECK_OWNER(n->loop);
+	node_status_poke(n);
+	if (n->wasm)
+		wasm_images_removed(n->wasm);
+}
+
 static void images_are_in(struct node *n)
 {
 	LOOP_CHECK_OWNER(n->loop);
@@ -375,7 +383,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->static_pods = static_pods_new(n);
 	n->log_rotation = log_rotation_new(n);
 	n->local_storage = local_storage_new(n);
-	n->image_gc = image_gc_new(n, node_status_poke);
+	n->image_gc = image_gc_new(n, images_are_removed);
 	n->eviction = eviction_new(n, &eviction_callbacks);
 	n->shutdown = shutdown_new(n, node_status_poke);
 	*ret = n;

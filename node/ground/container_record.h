@@ -15,6 +15,7 @@ struct sandbox {
 	char *ip, *ip_other;
 	unsigned attempt;
 	bool is_ready, is_known;
+	bool is_beside; /* containers of the second runtime go into it, too (runtime/cri.h) */
 	int64_t created_ns;
 	uint64_t seen; /* look generation */
 };

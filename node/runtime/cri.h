@@ -41,6 +41,9 @@ struct cri_beside {
 	const void *(*join)(void *arg, const ProtobufCMessage *answer, struct arena *a);
 	void *arg;
 };
+/* The annotation of a sandbox of the runtime's in which the second one runs containers, too: how those who look at the
+ * sandbox later know it. */
+#define CRI_BESIDE_ANNOTATION "k3x.io/wasm-beside"
 /* Once, before the first call; `beside` is copied. It has ended all its calls before cri_close(). */
 void cri_set_beside(struct cri *c, const struct cri_beside *beside);
 /* Ends a call that was taken: done() is called with these, unless the call was forgotten. */

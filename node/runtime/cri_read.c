@@ -27,6 +27,11 @@ bool cri_sandbox_owner(const CRI(PodSandbox) * item, struct cri_owner *ret)
 	return true;
 }
 
+bool cri_sandbox_is_beside(const CRI(PodSandbox) * item)
+{
+	return *pair_get(item->annotations, item->n_annotations, CRI_BESIDE_ANNOTATION);
+}
+
 bool cri_container_owner(const CRI(Container) * item, struct cri_owner *ret)
 {
 	*ret = (struct cri_owner){pair_get(item->labels, item->n_labels, "io.kubernetes.pod.uid"),

@@ -13,6 +13,7 @@ struct cri_owner {
 /* False: it is no pod's. */
 bool cri_sandbox_owner(const CRI(PodSandbox) * item, struct cri_owner *ret);
 bool cri_container_owner(const CRI(Container) * item, struct cri_owner *ret);
+bool cri_sandbox_is_beside(const CRI(PodSandbox) * item);    /* CRI_BESIDE_ANNOTATION */
 const char *cri_container_name(const CRI(Container) * item); /* "" when it is not said */
 unsigned cri_container_attempt(const CRI(Container) * item);
 const char *cri_container_hash(const CRI(Container) * item);

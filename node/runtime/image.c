@@ -11,6 +11,7 @@
 #include "node/runtime/cri_read_int.h"
 #include "node/runtime/image_import.h"
 #include "node/runtime/image_name.h"
+#include "node/runtime/image_wasi.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ struct image_request {
 	struct node *n;
 	char *image, *policy;
 	struct cri_call *call;
+	struct image_wasi *wasi;
 	struct list_link waiting;
 	bool pulled;
 	struct arena arena; /* of the credentials */
@@ -62,7 +64,7 @@ struct image_request {
 
 static void request_free(struct image_request *r)
 {
-	CHECK(!r->call);
+	CHECK(!r->call && !r->wasi);
 	list_del(&r->waiting);
 	free(r->image);
 	free(r->policy);
@@ -81,6 +83,34 @@ static void fail(struct image_request *r, const char *reason, const struct err *
 static void ask_status(struct image_request *r);
 static void pull(struct image_request *r);
 
+static void wasi_done(void *arg, const struct err *err)
+{
+	struct image_request *r = arg;
+	r->wasi = NULL;
+	if (err) {
+		fail(r, "ErrImagePull", err);
+		return;
+	}
+	r->pulled = true;
+	ask_status(r);
+}
+
+/* Its index has nothing for our platform: WebAssembly is one, too. */
+static void pull_wasi(struct image_request *r)
+{
+	struct arena a = ARENA_INIT;
+	struct err err = ERR_INIT;
+	if (r->credentials_count)
+		err_set(&err, ERR_UNIMPLEMENTED,
+		        "the image has nothing for this node's platform, and what it has for wasi/wasm alone cannot be "
+		        "had with credentials: name its manifest by its digest, or push it for this platform, too");
+	else
+		r->wasi = image_wasi_begin(r->n, image_whole_name(&a, r->image), false, wasi_done, r);
+	arena_release(&a);
+	if (err.code)
+		fail(r, "ErrImagePull", &err);
+}
+
 static void pulled(void *arg, const void *answer, const struct err *err)
 {
 	struct image_request *r = arg;
@@ -92,6 +122,10 @@ static void pulled(void *arg, const void *answer, const struct err *err)
 	if (is_artifact) {
 		r->pulled = true;
 		ask_status(r);
+		return;
+	}
+	if (err && r->n->o.has_wasm && r->n->cri && strstr(err->msg, IMAGE_HAS_NO_PLATFORM)) {
+		pull_wasi(r);
 		return;
 	}
 	if (err && err->code != ERR_CANCELED && r->tried < r->credentials_count) {
@@ -222,6 +256,8 @@ void image_forget(struct image_request *r)
 	LOOP_CHECK_OWNER(r->n->loop);
 	if (r->call)
 		cri_forget(TAKE(r->call));
+	if (r->wasi)
+		image_wasi_forget(TAKE(r->wasi));
 	if (r->bad_name.code)
 		r->done = NULL; /* its task is on the way */
 	else

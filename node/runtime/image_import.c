@@ -30,6 +30,7 @@
 #include "node/runtime/containerd.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image_name.h"
+#include "node/runtime/image_wasi.h"
 #include "node/runtime/pause_image.h"
 #include "node/runtime/system_image.h"
 
@@ -48,6 +49,7 @@ enum import_state { IMPORT_IDLE, IMPORT_ASKING, IMPORT_LISTING, IMPORT_RUNNING, 
 struct archive {
 	const char *path, *stamp; /* name, size and time */
 	bool is_in, is_tried, is_system;
+	size_t tried_wasi; /* so many platforms of WebAssembly, for it has nothing for ours */
 };
 
 struct image_import {
@@ -62,7 +64,8 @@ struct image_import {
 	const char *dir, *stamp_file, *pause_dir;
 	struct strbuf failed; /* stamps of those that could not be imported */
 	const char **pins;    /* of the archive that was imported last, in the arena: to be marked yet */
-	size_t n_pins;
+	size_t n_pins, n_named;
+	struct image_wasi *wasi;
 	struct process *importer;
 	struct err err;
 	void (*done)(struct node *n);
@@ -134,7 +137,8 @@ static void write_system_image(struct image_import *im, const char *known)
 		return;
 	if (is_in || (file_make_dirs(im->pause_dir, 0711, &im->err) == 0 &&
 	                     system_image_write(path, im->n->o.system_image, &im->err) == 0))
-		im->archives[im->count++] = (struct archive){path, stamp, is_in, is_in, true};
+		im->archives[im->count++] = (struct archive){
+		        .path = path, .stamp = stamp, .is_in = is_in, .is_tried = is_in, .is_system = true};
 }
 
 const char *image_import_unpacker(struct slice name)
@@ -278,12 +282,40 @@ size_t image_import_names(struct arena *a, struct slice output, const char ***re
 	return n;
 }
 
+static void name_next(struct image_import *im);
+
+static void wasi_named(void *arg, const struct err *err)
+{
+	struct image_import *im = arg;
+	im->wasi = NULL;
+	if (err)
+		log_warn("node", "cannot take an image for WebAssembly", "image=%s error=\"%s\"",
+		        im->pins[im->n_named - 1], err->msg);
+	name_next(im);
+}
+
+/* Of an archive for WebAssembly alone, the names have to stand for what is meant (image_wasi.h). */
+static void name_next(struct image_import *im)
+{
+	if (im->archives[im->next - 1].tried_wasi && im->n_named < im->n_pins && im->n->cri && !im->n->closing)
+		im->wasi = image_wasi_begin(im->n, im->pins[im->n_named++], true, wasi_named, im);
+	else
+		pin_next(im);
+}
+
 static void import_ended(struct process *p, int status, struct slice output, void *arg)
 {
 	CHECK(((struct image_import *)arg)->importer == p);
 	struct image_import *im = arg;
 	struct archive *a = &im->archives[im->next - 1];
 	im->importer = NULL;
+	if (status != 0 && im->n->o.has_wasm && image_wasi_platforms[a->tried_wasi] &&
+	        memmem(output.ptr, output.len, IMAGE_HAS_NO_PLATFORM, strlen(IMAGE_HAS_NO_PLATFORM))) {
+		a->tried_wasi++;
+		im->next--;
+		import_next(im);
+		return;
+	}
 	/* An artifact has nothing to unpack, which ctr takes for a failure. */
 	a->is_in = status == 0 ||
 	           (im->n->o.has_wasm && memmem(output.ptr, output.len, IMAGE_IS_ARTIFACT, strlen(IMAGE_IS_ARTIFACT)));
@@ -297,13 +329,15 @@ static void import_ended(struct process *p, int status, struct slice output, voi
 	if (a->is_system)
 		unlink(a->path);
 	im->n_pins = a->is_in ? image_import_names(&im->arena, output, &im->pins) : 0;
-	pin_next(im);
+	im->n_named = 0;
+	name_next(im);
 }
 
-/* $0 is what unpacks, $1 the archive, $2 the socket. Half of an archive is none, and so an error of ctr's. */
+/* $0 is what unpacks, $1 the archive, $2 the socket, $3 a platform or nothing. Half of an archive is none, and so an
+ * error of ctr's. */
 static const char unpack[] =
         "{ command -v \"$0\" >/dev/null || echo \"there is no $0 to unpack it: apt-get install $0\" >&2; "
-        "\"$0\" -dcq -- \"$1\" 2>/dev/null; } | ctr -a \"$2\" -n k8s.io images import -";
+        "\"$0\" -dcq -- \"$1\" 2>/dev/null; } | ctr -a \"$2\" -n k8s.io images import ${3:+--platform \"$3\"} -";
 
 static void import_next(struct image_import *im)
 {
@@ -315,8 +349,10 @@ static void import_next(struct image_import *im)
 			continue;
 		const char *socket = containerd_socket(im->n->containerd),
 		           *unpacker = image_import_unpacker(slice_of(a->path));
-		const char *const plain[] = {"ctr", "-a", socket, "-n", "k8s.io", "images", "import", a->path, NULL};
-		const char *const packed[] = {"sh", "-c", unpack, unpacker, a->path, socket, NULL};
+		const char *platform = a->tried_wasi ? image_wasi_platforms[a->tried_wasi - 1] : NULL;
+		const char *const plain[] = {"ctr", "-a", socket, "-n", "k8s.io", "images", "import",
+		        platform ? "--platform" : a->path, platform, platform ? a->path : NULL, NULL};
+		const char *const packed[] = {"sh", "-c", unpack, unpacker, a->path, socket, platform, NULL};
 		struct process_options o = {.loop = im->n->loop,
 		        .argv = unpacker && *unpacker ? packed : plain,
 		        .on_exit = import_ended,
@@ -478,6 +514,8 @@ void image_import_close(struct image_import *im, void (*closed)(void *arg), void
 void image_import_free(struct image_import *im)
 {
 	CHECK(!im->open);
+	if (im->wasi)
+		image_wasi_forget(TAKE(im->wasi));
 	if (im->importer)
 		process_forget(im->importer);
 	strbuf_release(&im->failed);

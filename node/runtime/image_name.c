@@ -154,6 +154,15 @@ const char *image_default_tag(struct arena *a, const char *image)
 	return strchr(name, ':') || strchr(image, '@') ? arena_strdup(a, image) : arena_printf(a, "%s:latest", image);
 }
 
+const char *image_whole_name(struct arena *a, const char *image)
+{
+	const char *tagged = image_default_tag(a, image), *slash = strchr(tagged, '/');
+	struct slice first = {tagged, slash ? (size_t)(slash - tagged) : 0};
+	bool has_host =
+	        memchr(first.ptr, '.', first.len) || memchr(first.ptr, ':', first.len) || slice_is(first, "localhost");
+	return has_host ? tagged : arena_printf(a, "docker.io/%s%s", slash ? "" : "library/", tagged);
+}
+
 const char *image_default_policy(const char *image)
 {
 	struct arena a = ARENA_INIT;

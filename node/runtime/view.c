@@ -327,6 +327,7 @@ static void add_sandbox(struct view *v, const CRI(PodSandbox) * item)
 		        .ip = xstrdup(""),
 		        .ip_other = xstrdup(""),
 		        .attempt = item->metadata->attempt,
+		        .is_beside = cri_sandbox_is_beside(item),
 		        .created_ns = item->created_at};
 		struct list_link *at = p->sandboxes.next;
 		while (at != &p->sandboxes && CONTAINER_OF(at, struct sandbox, in_pod)->created_ns > s->created_ns)

@@ -28,7 +28,7 @@ static const void *join_sandboxes(struct wasm *w, const CRI(ListPodSandboxRespon
 	all->items = ARENA_ARRAY(a, CRI(PodSandbox) *, from->n_items + w->boxes.count + 1);
 	memcpy(all->items, from->items, from->n_items * sizeof *from->items);
 	MAP_FOREACH (it, &w->boxes)
-		if (!((struct box *)it->value)->running)
+		if (!((struct box *)it->value)->running && !((struct box *)it->value)->is_beside)
 			all->items[all->n_items++] = sandbox_item(it->value, a);
 	return all;
 }
@@ -73,6 +73,8 @@ static const void *join_containers(struct wasm *w, const CRI(ListContainersRespo
 const void *wasm_join(void *arg, const ProtobufCMessage *answer, struct arena *a)
 {
 	struct wasm *w = arg;
+	if (answer->descriptor == &runtime__v1__list_pod_sandbox_response__descriptor)
+		beside_forget_gone(w, (const CRI(ListPodSandboxResponse) *)answer);
 	if (answer->descriptor == &runtime__v1__list_pod_sandbox_response__descriptor)
 		return join_sandboxes(w, (const CRI(ListPodSandboxResponse) *)answer, a);
 	if (answer->descriptor == &runtime__v1__list_containers_response__descriptor)

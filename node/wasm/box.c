@@ -44,7 +44,7 @@ struct box *box_new(struct wasm *w, const char *id, CRI(RunPodSandboxRequest) * 
 void box_free(struct box *b)
 {
 	LOOP_CHECK_OWNER(b->w->n->loop);
-	CHECK(!b->running);
+	CHECK(!b->running && !b->asking);
 	while (!list_empty(&b->containers))
 		wasm_container_free(CONTAINER_OF(b->containers.next, struct wasm_container, in_box));
 	map_del(&b->w->boxes, slice_of(b->id));
@@ -115,7 +115,7 @@ static void is_run(struct box *b)
 	view_look(b->w->n);
 }
 
-static int write_resolv_conf(const struct box *b, struct err *err)
+int box_write_resolv_conf(const struct box *b, struct err *err)
 {
 	const CRI(DNSConfig) *d = b->request->config->dns_config;
 	struct strbuf text = STRBUF_INIT;
@@ -152,7 +152,7 @@ void box_run(struct wasm *w, struct call *c)
 	strbuf_release(&id);
 	b->created_ns = wasm_now_ns();
 	b->running = c;
-	if (store_box(b, &err) != 0 || write_resolv_conf(b, &err) != 0)
+	if (store_box(b, &err) != 0 || box_write_resolv_conf(b, &err) != 0)
 		give_up(b, &err);
 	else if (box_uses_host_network(b))
 		is_run(b);
@@ -277,7 +277,10 @@ static void connect_box(struct box *b)
 void box_need_network(struct box *b)
 {
 	LOOP_CHECK_OWNER(b->w->n->loop);
-	wasm_link_send(b->w->link, WASM_BOX, b->id, 0, SLICE_NULL, NULL, 0);
+	if (b->is_beside)
+		beside_need_network(b);
+	else
+		wasm_link_send(b->w->link, WASM_BOX, b->id, 0, SLICE_NULL, NULL, 0);
 }
 
 void box_told(struct box *b, int network, const struct err *err)
@@ -307,12 +310,21 @@ void box_is_lost(struct box *b)
 	LIST_FOREACH (it, &b->containers)
 		if (CONTAINER_OF(it, struct wasm_container, in_box)->state == IS_RUNNING)
 			return;
-	if (!b->is_ready || b->running || box_uses_host_network(b))
+	if (!b->is_ready || b->running || b->is_beside || box_uses_host_network(b))
 		return;
 	b->is_ready = false;
 	store_box_is_lost(b);
 	log_info("node", "a WebAssembly sandbox was lost with its zygote", "pod=%s/%s",
 	        b->request->config->metadata->namespace_, b->request->config->metadata->name);
+}
+
+void box_give_up(struct box *b)
+{
+	LOOP_CHECK_OWNER(b->w->n->loop);
+	CHECK(!b->running && !b->is_beside);
+	b->is_ready = false;
+	store_box_is_lost(b);
+	view_look(b->w->n);
 }
 
 /* ---- stop and remove ---- */
@@ -327,6 +339,10 @@ void box_stop(struct wasm *w, struct call *c)
 	}
 	LIST_FOREACH (it, &b->containers)
 		container_signal(CONTAINER_OF(it, struct wasm_container, in_box), SIGKILL);
+	if (b->is_beside) {
+		beside_stop(b, c);
+		return;
+	}
 	wasm_link_send(w->link, WASM_UNBOX, b->id, 0, SLICE_NULL, NULL, 0);
 	if (b->network >= 0)
 		close(b->network);
@@ -351,13 +367,17 @@ void box_remove(struct wasm *w, struct call *c)
 			wasm_call_refuse(c, ERR_BUSY, "a container of the sandbox still runs");
 			return;
 		}
-	disconnect(b);
-	wasm_link_send(w->link, WASM_UNBOX, b->id, 0, SLICE_NULL, NULL, 0);
 	while (!list_empty(&b->containers)) {
 		struct wasm_container *last = CONTAINER_OF(b->containers.next, struct wasm_container, in_box);
 		store_remove(w, "containers", last->id);
 		wasm_container_free(last);
 	}
+	if (b->is_beside) {
+		beside_remove(b, c);
+		return;
+	}
+	disconnect(b);
+	wasm_link_send(w->link, WASM_UNBOX, b->id, 0, SLICE_NULL, NULL, 0);
 	store_remove(w, "boxes", b->id);
 	box_free(b);
 	wasm_call_done(c);

@@ -14,17 +14,18 @@
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
+#include "node/ground/pod_map.h"
+#include "node/ground/pod_record.h"
 #include "node/runtime/view.h"
 #include "node/wasm/module.h"
+#include "node/wasm/module_cache.h"
 #include "node/wasm/traces.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { ID_BYTES = 16 };
@@ -78,7 +79,7 @@ struct making {
 	char **args;        /* in the arena; args[0] is the module's name */
 	const char *path;   /* of the module in the image, absolute there */
 	const char *module; /* its name in the cache, without a suffix; known when it was found */
-	bool needs_compiler;
+	bool needs_compiler, is_ordinary;
 	struct err err;
 };
 
@@ -201,6 +202,8 @@ void makings_compiled(struct wasm *w, const char *id, const struct err *err)
 		}
 	if (id && err && !list_empty(&mine))
 		mark_plain(w, id, err);
+	if (id)
+		wasm_sweep(w);
 	while ((it = list_pop_front(&mine))) {
 		struct making *m = CONTAINER_OF(it, struct making, compiling);
 		if (id)
@@ -212,22 +215,11 @@ void makings_compiled(struct wasm *w, const char *id, const struct err *err)
 
 /* ---- finding the module, on the pool ---- */
 
-static int open_in_image(const char *root, const char *path)
-{
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-	int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = dir < 0 ? -1 : (int)syscall(__NR_openat2, dir, path, &how, sizeof how);
-	int saved = errno;
-	if (dir >= 0)
-		close(dir);
-	errno = saved;
-	return fd;
-}
-
 static int read_module(struct making *m, char **text, size_t *len)
 {
 	struct stat st;
-	int fd = m->image->blob ? open(m->image->blob, O_RDONLY | O_CLOEXEC) : open_in_image(m->image->root, m->path);
+	int fd = m->image->blob ? open(m->image->blob, O_RDONLY | O_CLOEXEC) : image_file_open(m->image->root, m->path);
+	m->is_ordinary = !m->image->blob && !wasm_file_is_module(fd, m->path);
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		err_errno(&m->err, errno, "the image has no file %s to run", m->path);
 	} else if (!S_ISREG(st.st_mode) || st.st_size > WASM_MODULE_BYTES_MAX) {
@@ -250,12 +242,8 @@ static void keep_module(struct making *m, struct slice bytes)
 	char hex[65];
 	pki_sha256_hex(bytes.ptr, bytes.len, hex);
 	m->module = arena_printf(&m->arena, "%s-%s", hex, m->w->engine);
-	const char *base = arena_printf(&m->arena, "%s/cache/%s", m->w->state, m->module),
-	           *file = arena_printf(&m->arena, "%s.wasm", base);
-	if (access(file, R_OK) != 0 && wasm_file_write(file, bytes, &m->err) == 0 && chmod(file, 0644) != 0)
-		err_errno(&m->err, errno, "keep %s", file);
-	m->needs_compiler = access(arena_printf(&m->arena, "%s.so", base), R_OK) != 0 &&
-	                    access(arena_printf(&m->arena, "%s.plain", base), R_OK) != 0;
+	module_cache_keep(arena_printf(&m->arena, "%s/cache/%s", m->w->state, m->module), bytes, m->image->id,
+	        &m->needs_compiler, &m->err);
 }
 
 static void find_module(struct errand *e)
@@ -273,11 +261,37 @@ static void find_module(struct errand *e)
 	free(text);
 }
 
+/* The kubelet saw something else when it made the sandbox. One for both kinds is made now, unless the container came
+ * later than all others, to look at them: nobody is ended for it. */
+static void is_ordinary(struct making *m)
+{
+	const CRI(CreateContainerRequest) *q = request_of(m);
+	struct box *b = box_find(m->w, q->pod_sandbox_id);
+	if (!b || b->is_beside)
+		return;
+	const struct pod *p = node_pod(m->w->n, slice_of(b->request->config->metadata->uid));
+	const struct slot *slot = p ? pod_slot(p, q->config->metadata->name) : NULL;
+	m->err = ERR_INIT;
+	if (!slot || slot->kind == SLOT_EPHEMERAL) {
+		err_set(&m->err, ERR_UNIMPLEMENTED,
+		        "%s is no WebAssembly, and the pod's sandbox holds modules alone: an ordinary container can "
+		        "be added only to a pod that has one from the start",
+		        m->path);
+		return;
+	}
+	err_set(&m->err, ERR_BUSY, "%s is no WebAssembly: the pod gets a sandbox for ordinary containers, too",
+	        m->path);
+	wasm_forget_verdicts(m->w);
+	box_give_up(b);
+}
+
 static void module_found(struct errand *e)
 {
 	struct making *m = CONTAINER_OF(e, struct making, errand);
 	if (m->w->n->closing)
 		err_set(&m->err, ERR_CANCELED, "the node is closing");
+	else if (m->is_ordinary)
+		is_ordinary(m);
 	if (m->err.code)
 		making_end(m, &m->err);
 	else if (m->needs_compiler)
@@ -322,10 +336,8 @@ static void image_ready(struct image_wait *wait, const struct err *err)
 	set_args(m);
 	if (!m->args[0])
 		err_set(&m->err, ERR_INVAL, "neither the image nor the pod says which module to run: set command");
-	else if (m->args[0][0] == '/')
-		m->path = m->args[0];
 	else
-		m->path = arena_printf(&m->arena, "%s/%s", m->image->working_dir, m->args[0]);
+		m->path = module_image_path(m->image, &m->arena, m->args[0]);
 	if (!m->err.code && m->image->known_path && strcmp(m->image->known_path, m->path) == 0) {
 		m->module = arena_strdup(&m->arena, m->image->known_module);
 		made(m);
@@ -376,9 +388,9 @@ static const char *refusal(const CRI(ContainerConfig) * c)
 	return c->linux && c->linux->security_context ? refusal_of_security(c->linux->security_context) : NULL;
 }
 
-void container_create(struct wasm *w, struct call *call)
+/* Of a module, in a box that is known. */
+static void create(struct wasm *w, struct call *call)
 {
-	LOOP_CHECK_OWNER(w->n->loop);
 	CRI(CreateContainerRequest) *q = (CRI(CreateContainerRequest) *)call->request;
 	const char *no = refusal(q->config);
 	if (no || !box_find(w, q->pod_sandbox_id)) {
@@ -398,4 +410,59 @@ void container_create(struct wasm *w, struct call *call)
 	list_init(&m->wait.link);
 	m->image = module_image_use(w, q->config->image->image);
 	module_image_wait(m->image, &m->wait);
+}
+
+/* ---- in a sandbox of the runtime's: whose is it? ---- */
+
+struct sorting {
+	struct wasm_look look;
+	struct wasm *w;
+	struct call *call;
+};
+
+static void is_sorted(struct wasm_look *look)
+{
+	struct sorting *s = CONTAINER_OF(look, struct sorting, look);
+	struct wasm *w = s->w;
+	struct call *call = s->call;
+	struct err err = ERR_INIT;
+	enum wasm_verdict verdict = look->verdict;
+	free(s);
+	if (verdict == WASM_IS_ORDINARY)
+		beside_pass(w, call);
+	else if (!beside_box(w, (CRI(CreateContainerRequest) *)call->request, &err))
+		wasm_call_fail(call, &err);
+	else
+		create(w, call);
+}
+
+/* What cannot be looked at is taken for a module: making it says why. */
+static void sort(struct wasm *w, struct call *call)
+{
+	const CRI(ContainerConfig) *c = ((CRI(CreateContainerRequest) *)call->request)->config;
+	struct sorting *s = xcalloc(1, sizeof *s);
+	const char *image = c->image ? c->image->image : "";
+	*s = (struct sorting){.w = w,
+	        .call = call,
+	        .look = {.image = image,
+	                .image_id = image,
+	                .command = c->n_command ? c->command[0] : "",
+	                .argument = c->n_args ? c->args[0] : "",
+	                .done = is_sorted}};
+	if (wasm_is_known(w, &s->look))
+		is_sorted(&s->look);
+	else
+		wasm_look_begin(w, &s->look);
+}
+
+void container_create(struct wasm *w, struct call *call)
+{
+	LOOP_CHECK_OWNER(w->n->loop);
+	const CRI(CreateContainerRequest) *q = (CRI(CreateContainerRequest) *)call->request;
+	if (strncmp(q->pod_sandbox_id, "wasm-", 5) == 0)
+		create(w, call);
+	else if (q->config && q->config->image && *q->config->image->image)
+		sort(w, call);
+	else
+		wasm_call_refuse(call, ERR_INVAL, "the request names no image");
 }

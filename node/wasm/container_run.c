@@ -268,8 +268,11 @@ static void start_failed(struct starting *s, const struct err *err)
 	CHECK(err->code);
 	struct call *call = TAKE(s->call);
 	struct err e = *err;
-	if (s->c)
+	if (s->c) {
+		/* It may be the module: it is looked at again for the next one. */
+		s->c->image->known_path = NULL;
 		container_set_exited(s->c, 128, wasm_now_ns(), "StartError", e.msg);
+	}
 	starting_free(s);
 	if (call)
 		wasm_call_fail(call, &e);

@@ -134,8 +134,8 @@ void wasm_stats(struct wasm *w, struct call *call)
 	struct stats *s = xcalloc(1, sizeof *s);
 	s->w = w;
 	s->call = call;
-	w->asks_stats = true; /* this one is not ours */
+	w->passes = true;
 	cri_call(w->n->cri, "RuntimeService/ListContainerStats", call->request,
 	        &runtime__v1__list_container_stats_response__descriptor, CALL_MS, others_told, s);
-	w->asks_stats = false;
+	w->passes = false;
 }

@@ -52,6 +52,7 @@ int store_box(const struct box *b, struct err *err)
 	json_set_int(&a, head, "created", b->created_ns);
 	json_set_cstr(&a, head, "boot", boot_id(&a));
 	json_set_cstr(&a, head, "address", b->ip);
+	json_set_bool(&a, head, "beside", b->is_beside);
 	write_record(b->w, "boxes", b->id, head, &b->request->base, &a, err);
 	arena_release(&a);
 	return err->code;
@@ -116,8 +117,9 @@ static bool load_box(struct wasm *w, struct arena *a, const char *id, const char
 	b->created_ns = json_get_int(head, "created", 0);
 	free(b->ip);
 	b->ip = xstrdup(json_cstr(a, json_get(head, "address")));
-	b->is_ready =
-	        slice_is(json_get_str(head, "boot"), boot_id(a)) && access(arena_printf(a, "%s/lost", dir), F_OK) != 0;
+	b->is_beside = json_get_bool(head, "beside", false);
+	b->is_ready = b->is_beside || (slice_is(json_get_str(head, "boot"), boot_id(a)) &&
+	                                      access(arena_printf(a, "%s/lost", dir), F_OK) != 0);
 	return true;
 }
 

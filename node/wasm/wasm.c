@@ -24,7 +24,7 @@
 
 struct call_kind {
 	const char *method;
-	const ProtobufCMessageDescriptor *request;
+	const ProtobufCMessageDescriptor *request, *answer; /* answer NULL: it is never put to the runtime */
 	const char *(*id_of)(const ProtobufCMessage *request);
 	void (*begin)(struct wasm *w, struct call *c);
 };
@@ -64,6 +64,17 @@ void wasm_call_done(struct call *c)
 {
 	CRI(Empty) empty = RUNTIME__V1__EMPTY__INIT;
 	wasm_call_answer(c, &empty.base);
+}
+
+const char *wasm_call_method(const struct call *c)
+{
+	return c->kind->method;
+}
+
+const ProtobufCMessageDescriptor *wasm_call_answer_kind(const struct call *c)
+{
+	CHECK(c->kind->answer);
+	return c->kind->answer;
 }
 
 void wasm_calls_fail(struct list_link *calls, const struct err *err)
@@ -106,43 +117,67 @@ static const char *all_of_them(const ProtobufCMessage *m)
 }
 
 static const struct call_kind kinds[] = {
-        {"RuntimeService/RunPodSandbox", &runtime__v1__run_pod_sandbox_request__descriptor, NULL, box_run},
-        {"RuntimeService/StopPodSandbox", &runtime__v1__pod_sandbox_request__descriptor, box_of, box_stop},
-        {"RuntimeService/RemovePodSandbox", &runtime__v1__pod_sandbox_request__descriptor, box_of, box_remove},
-        {"RuntimeService/PodSandboxStatus", &runtime__v1__pod_sandbox_request__descriptor, box_of, box_status},
-        {"RuntimeService/CreateContainer", &runtime__v1__create_container_request__descriptor, box_of_create,
-                container_create},
-        {"RuntimeService/StartContainer", &runtime__v1__container_request__descriptor, container_of, container_start},
-        {"RuntimeService/StopContainer", &runtime__v1__container_request__descriptor, container_of, container_stop},
-        {"RuntimeService/RemoveContainer", &runtime__v1__container_request__descriptor, container_of, container_remove},
-        {"RuntimeService/ContainerStatus", &runtime__v1__container_request__descriptor, container_of, container_status},
-        {"RuntimeService/ReopenContainerLog", &runtime__v1__container_request__descriptor, container_of,
+        {"RuntimeService/RunPodSandbox", &runtime__v1__run_pod_sandbox_request__descriptor, NULL, NULL, box_run},
+        {"RuntimeService/StopPodSandbox", &runtime__v1__pod_sandbox_request__descriptor,
+                &runtime__v1__empty__descriptor, box_of, box_stop},
+        {"RuntimeService/RemovePodSandbox", &runtime__v1__pod_sandbox_request__descriptor,
+                &runtime__v1__empty__descriptor, box_of, box_remove},
+        {"RuntimeService/PodSandboxStatus", &runtime__v1__pod_sandbox_request__descriptor, NULL, box_of, box_status},
+        {"RuntimeService/CreateContainer", &runtime__v1__create_container_request__descriptor,
+                &runtime__v1__create_container_response__descriptor, box_of_create, container_create},
+        {"RuntimeService/StartContainer", &runtime__v1__container_request__descriptor, NULL, container_of,
+                container_start},
+        {"RuntimeService/StopContainer", &runtime__v1__container_request__descriptor, NULL, container_of,
+                container_stop},
+        {"RuntimeService/RemoveContainer", &runtime__v1__container_request__descriptor, NULL, container_of,
+                container_remove},
+        {"RuntimeService/ContainerStatus", &runtime__v1__container_request__descriptor, NULL, container_of,
+                container_status},
+        {"RuntimeService/ReopenContainerLog", &runtime__v1__container_request__descriptor, NULL, container_of,
                 container_reopen_log},
-        {"RuntimeService/Exec", &runtime__v1__exec_request__descriptor, container_of_exec, no_exec},
-        {"RuntimeService/ExecSync", &runtime__v1__exec_sync_request__descriptor, container_of_exec_sync, no_exec},
-        {"RuntimeService/Attach", &runtime__v1__attach_request__descriptor, container_of_attach, no_exec},
-        {"RuntimeService/ListContainerStats", &runtime__v1__list_container_stats_request__descriptor, all_of_them,
+        {"RuntimeService/Exec", &runtime__v1__exec_request__descriptor, NULL, container_of_exec, no_exec},
+        {"RuntimeService/ExecSync", &runtime__v1__exec_sync_request__descriptor, NULL, container_of_exec_sync, no_exec},
+        {"RuntimeService/Attach", &runtime__v1__attach_request__descriptor, NULL, container_of_attach, no_exec},
+        {"RuntimeService/ListContainerStats", &runtime__v1__list_container_stats_request__descriptor, NULL, all_of_them,
                 wasm_stats},
-        {"RuntimeService/PortForward", &runtime__v1__port_forward_request__descriptor, box_of_forward, no_forward},
+        {"RuntimeService/PortForward", &runtime__v1__port_forward_request__descriptor, NULL, box_of_forward,
+                no_forward},
 };
 
-static bool asks_for_wasm(const CRI(RunPodSandboxRequest) * r)
+bool wasm_is_asked_for(const char *handler, struct slice variant)
 {
-	if (strcmp(r->runtime_handler, "wasm") == 0 || strcmp(r->runtime_handler, "wasmedge") == 0)
-		return true;
-	for (size_t i = 0; r->config && i < r->config->n_annotations; i++)
-		if (strcmp(r->config->annotations[i]->key, "module.wasm.image/variant") == 0)
-			return strncmp(r->config->annotations[i]->value, "compat", 6) == 0;
-	return false;
+	return strcmp(handler, "wasm") == 0 || strcmp(handler, "wasmedge") == 0 || slice_starts(variant, "compat");
 }
 
+static const char *annotation(const CRI(PodSandboxConfig) * c, const char *key)
+{
+	for (size_t i = 0; c && i < c->n_annotations; i++)
+		if (strcmp(c->annotations[i]->key, key) == 0)
+			return c->annotations[i]->value;
+	return "";
+}
+
+static bool asks_for_box(const CRI(RunPodSandboxRequest) * r)
+{
+	return !*annotation(r->config, CRI_BESIDE_ANNOTATION) &&
+	       wasm_is_asked_for(r->runtime_handler, slice_of(annotation(r->config, WASM_VARIANT_ANNOTATION)));
+}
+
+/* Of the runtime's sandboxes we know those that we have containers in. */
 static bool is_ours(const struct wasm *w, const struct call_kind *k, const ProtobufCMessage *request)
 {
+	if (w->passes)
+		return false;
 	if (k->id_of == all_of_them)
-		return w->containers.count && !w->asks_stats;
+		return w->containers.count > 0;
 	if (!k->id_of)
-		return asks_for_wasm((const CRI(RunPodSandboxRequest) *)request);
-	return strncmp(k->id_of(request), "wasm-", 5) == 0;
+		return asks_for_box((const CRI(RunPodSandboxRequest) *)request);
+	if (strncmp(k->id_of(request), "wasm-", 5) == 0)
+		return true;
+	if (k->begin == container_create)
+		return *annotation(
+		        ((const CRI(CreateContainerRequest) *)request)->sandbox_config, CRI_BESIDE_ANNOTATION);
+	return (k->begin == box_stop || k->begin == box_remove) && map_get(&w->boxes, slice_of(k->id_of(request)));
 }
 
 ProtobufCMessage *wasm_copy(const ProtobufCMessage *m)
@@ -288,6 +323,7 @@ struct wasm *wasm_new(struct node *n, void (*changed)(struct node *n))
 	w->engine = "";
 	list_init(&w->calls);
 	list_init(&w->compiling);
+	list_init(&w->passing);
 	loop_defer_init(&w->begin, begin);
 	uv_timer_init(loop_uv(n->loop), &w->idle_timer);
 	w->idle_timer.data = w;
@@ -308,6 +344,7 @@ void wasm_attach(struct wasm *w)
 {
 	struct cri_beside beside = {.take = take, .join = wasm_join, .arg = w};
 	cri_set_beside(w->n->cri, &beside);
+	wasm_sweep(w);
 }
 
 bool wasm_is_up(const struct wasm *w)
@@ -328,6 +365,7 @@ void wasm_close(struct wasm *w, void (*closed)(void *arg), void *arg)
 	loop_defer_cancel(&w->begin);
 	wasm_calls_fail(&w->calls, &err);
 	fail_what_waits(w, &err);
+	beside_close(w, &err);
 	w->closed = closed;
 	w->closed_arg = arg;
 	uv_close((uv_handle_t *)&w->idle_timer, timer_closed);
@@ -343,6 +381,8 @@ void wasm_free(struct wasm *w)
 	map_release(&w->boxes);
 	map_release(&w->containers);
 	module_images_free(w);
+	wasm_forget_verdicts(w);
+	map_release(&w->verdicts);
 	arena_release(&w->arena);
 	free(w);
 }

@@ -9,6 +9,7 @@
 #include "node/runtime/cri.h"
 #include "node/wasm/frame.h"
 #include "node/wasm/link.h"
+#include "node/wasm/traces.h"
 #include "node/wasm/wasm.h"
 
 #include <uv.h>
@@ -20,10 +21,13 @@ struct wasm {
 	const char *engine;       /* its version as part of a name: "v0-14-1"; "" before it was up */
 	struct wasm_link *link;
 	struct map boxes, containers, images; /* id -> its struct */
+	struct map verdicts;                  /* look.c */
+	struct list_link passing;             /* beside.c */
+	bool sweeps, sweeps_again;            /* cache_sweep.c */
+	bool passes;                          /* a call that is not ours is being made */
 	struct list_link calls;               /* struct call, not yet begun */
 	struct list_link compiling;           /* struct making */
 	struct loop_defer begin;
-	bool asks_stats; /* a question about the runtime's own is being put */
 	void (*changed)(struct node *n);
 	uv_timer_t idle_timer; /* of images */
 	void (*closed)(void *arg);
@@ -41,6 +45,9 @@ struct call {
 void wasm_call_answer(struct call *c, const void *message);
 void wasm_call_fail(struct call *c, const struct err *err);
 __attribute__((format(printf, 3, 4))) void wasm_call_refuse(struct call *c, int code, const char *fmt, ...);
+const char *wasm_call_method(const struct call *c);
+/* What the runtime would answer it with. */
+const ProtobufCMessageDescriptor *wasm_call_answer_kind(const struct call *c);
 void wasm_call_done(struct call *c); /* with an empty message */
 void wasm_calls_fail(struct list_link *calls, const struct err *err);
 
@@ -54,11 +61,13 @@ struct box {
 	CRI(RunPodSandboxRequest) * request; /* how it was asked for */
 	int64_t created_ns;
 	bool is_ready;
-	char *ip;    /* "": none */
-	int network; /* a descriptor, -1: not asked for, or the node's */
+	bool is_beside; /* it is the runtime's: beside.c */
+	char *ip;       /* "": none */
+	int network;    /* a descriptor, -1: not asked for, or the node's */
 	struct list_link containers;
-	struct call *running; /* RunPodSandbox */
-	bool is_connecting;   /* on the pool */
+	struct call *running;    /* RunPodSandbox */
+	bool is_connecting;      /* on the pool */
+	struct cri_call *asking; /* where its network is; of one that is the runtime's */
 };
 struct box *box_find(struct wasm *w, const char *id);
 /* The request becomes the box's. */
@@ -69,12 +78,31 @@ const char *box_cgroup(const struct box *b);
 void box_run(struct wasm *w, struct call *c);
 void box_stop(struct wasm *w, struct call *c);
 void box_remove(struct wasm *w, struct call *c);
+int box_write_resolv_conf(const struct box *b, struct err *err); /* in its folder, for its modules */
+/* It cannot have what a container of it needs: the kubelet makes another one. */
+void box_give_up(struct box *b);
 /* Has the network at hand: container_network_there() is called, not inside of this. */
 void box_need_network(struct box *b);
 /* The zygote that held its network is gone: unless something runs in it, the kubelet makes another sandbox. */
 void box_is_lost(struct box *b);
 /* BOXED or FAILED came; the descriptor becomes the box's, which may be freed. */
 void box_told(struct box *b, int network, const struct err *err);
+
+/* ---- sandboxes of the runtime's (beside.c) ---- */
+
+/* The one that a container is to be made in, marked as such in the request; NULL with err when it cannot be noted. */
+struct box *beside_box(struct wasm *w, const CRI(CreateContainerRequest) * request, struct err *err);
+/* Puts the call to the runtime; what it answers is the call's answer. */
+void beside_pass(struct wasm *w, struct call *c);
+void beside_stop(struct box *b, struct call *c);
+void beside_remove(struct box *b, struct call *c);
+void beside_need_network(struct box *b);
+/* Pure: of what the runtime tells of a sandbox when it is asked for all of it; "": it does not say. */
+const char *beside_network_path(struct arena *a, struct slice info);
+/* The runtime has listed its sandboxes: those of which it has none any more are forgotten. */
+void beside_forget_gone(struct wasm *w, const CRI(ListPodSandboxResponse) * list);
+/* Ends what was put to the runtime. */
+void beside_close(struct wasm *w, const struct err *err);
 
 /* ---- containers (container.c: making them; container_run.c: what happens to them then) ---- */
 
@@ -128,7 +156,7 @@ struct module_image {
 	char *id; /* the runtime's name for it */
 	struct arena arena;
 	struct list_link waiting; /* struct image_wait */
-	unsigned users;           /* containers, and those that are being made */
+	unsigned users;           /* containers, looks, and those that are being made */
 	bool is_ready, is_asking;
 	uint64_t idle_since_ms; /* without users */
 	bool has_files;         /* beside the module: they are the guest's root */
@@ -153,8 +181,24 @@ void module_image_wait(struct module_image *m, struct image_wait *wait);
 void module_image_leave(struct module_image *m);
 void module_images_free(struct wasm *w);
 
+/* ---- what is to run (look.c) ---- */
+
+/* The first of what a container runs, "" for nothing: its command, the image's entry point, its argument, the image's
+ * command. Pure; borrowed. */
+const char *module_image_program(const struct module_image *m, const char *command, const char *argument);
+/* Where that is in the image; in the arena. */
+const char *module_image_path(const struct module_image *m, struct arena *a, const char *program);
+/* Opens a file of an image, whose files are at `root`: links lead nowhere else. -1 with errno. Any thread. */
+int image_file_open(const char *root, const char *path);
+/* By its name, or by how it begins; fd -1: by its name alone. Any thread. */
+bool wasm_file_is_module(int fd, const char *path);
+void wasm_forget_verdicts(struct wasm *w);
+
 /* Beside its volumes' a container needs descriptors for cgroups, network, the image's files, resolv.conf. */
 enum { CONTAINER_OWN_DESCRIPTORS = 8 };
+
+/* Removes from the cache what nobody can want: soon (cache_sweep.c). */
+void wasm_sweep(struct wasm *w);
 
 /* ---- answers (answer.c) ---- */
 

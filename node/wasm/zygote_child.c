@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
+#include "node/wasm/module_cache.h"
 #include "node/wasm/runner.h"
 #include "node/wasm/traces.h"
 #include "node/wasm/zygote_int.h"
@@ -299,16 +300,15 @@ __attribute__((noreturn)) static void compile_here(struct zygote *z, const char 
 	struct err err = ERR_INIT;
 	struct rlimit time = {WASM_COMPILE_CPU_S_MAX, WASM_COMPILE_CPU_S_MAX}, core = {0, 0};
 	const char *module = arena_printf(&a, "%s/cache/%s.wasm", z->o.state, digest),
-	           *library = arena_printf(&a, "%s/cache/%s.so", z->o.state, digest),
+	           *base = arena_printf(&a, "%s/cache/%s", z->o.state, digest),
 	           *beside = arena_printf(&a, "%s/cache/%s.new.so", z->o.state, digest);
 	be_a_child();
 	setrlimit(RLIMIT_CPU, &time);
 	setrlimit(RLIMIT_CORE, &core);
 	setpriority(PRIO_PROCESS, 0, COMPILER_NICENESS);
 	umask(022);
-	if (wasm_engine_compile(z->engine, module, beside, &err) == 0 &&
-	        (chmod(beside, 0755) != 0 || rename(beside, library) != 0))
-		err_errno(&err, errno, "rename %s", beside);
+	if (wasm_engine_compile(z->engine, module, beside, &err) == 0)
+		module_cache_take(base, beside, &err);
 	if (err.code)
 		unlink(beside);
 	ssize_t n = err.code ? write(told_fd, err.msg, strlen(err.msg)) : 0;

@@ -24,11 +24,18 @@ void pod_begin(struct pod *p)
 void pod_end(struct pod *p)
 {
 	LOOP_CHECK_OWNER(p->n->loop);
+	if (!p->n->closing)
+		p->need_generation = view_look(p->n);
+	pod_end_apart(p);
+}
+
+void pod_end_apart(struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
 	CHECK(p->operations > 0);
 	p->operations--;
 	if (p->n->closing)
 		return;
-	p->need_generation = view_look(p->n);
 	pod_status_changed(p);
 	p->tick(p);
 }

@@ -211,6 +211,16 @@ static void add_ports(struct pod *p, struct arena *a, CRI(PodSandboxConfig) * c)
 		}
 }
 
+bool pod_asks_for_host_port(const struct pod *p)
+{
+	LOOP_CHECK_OWNER(p->n->loop);
+	JSON_FOREACH (it, json_get(p->spec, "containers"))
+		JSON_FOREACH (port, json_get(it, "ports"))
+			if (json_get_int(port, "hostPort", 0) && !pod_uses_host_network(p))
+				return true;
+	return false;
+}
+
 static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a)
 {
 	struct json *sc = json_get(p->spec, "securityContext"), *sysctls = json_get(sc, "sysctls");
@@ -236,7 +246,7 @@ static CRI(LinuxPodSandboxConfig) * sandbox_linux(struct pod *p, struct arena *a
 	return l;
 }
 
-CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt)
+CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt, bool is_beside)
 {
 	LOOP_CHECK_OWNER(p->n->loop);
 	CHECK(p->spec);
@@ -261,9 +271,13 @@ CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsig
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.name", p->name);
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.namespace", p->ns);
 	add_pair(a, &c->labels, &c->n_labels, cap, "io.kubernetes.pod.uid", p->uid);
+	cap = (annotations ? annotations->count : 0) + 1;
 	JSON_FOREACH (it, annotations)
-		add_pair(a, &c->annotations, &c->n_annotations, annotations->count,
-		        arena_memdup(a, it->key.ptr, it->key.len), json_cstr(a, it));
+		if (!slice_is(it->key, CRI_BESIDE_ANNOTATION))
+			add_pair(a, &c->annotations, &c->n_annotations, cap, arena_memdup(a, it->key.ptr, it->key.len),
+			        json_cstr(a, it));
+	if (is_beside)
+		add_pair(a, &c->annotations, &c->n_annotations, cap, CRI_BESIDE_ANNOTATION, "true");
 	return c;
 }
 

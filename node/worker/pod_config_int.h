@@ -9,7 +9,9 @@ struct image_result;
 struct pod;
 struct pod_files;
 
-CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt);
+/* is_beside: containers of the second runtime go into it (cri.h). */
+CRI(PodSandboxConfig) * pod_sandbox_config(struct pod *p, struct arena *a, unsigned attempt, bool is_beside);
+bool pod_asks_for_host_port(const struct pod *p);
 /* Before a sandbox: ERR_INVAL when its name would be longer than a kernel takes. */
 int pod_name_check(struct pod *p, struct arena *a, struct err *err);
 /* Collects in *files what must be made before the runtime is told. Errors: ERR_INVAL, ERR_NOT_FOUND with what is

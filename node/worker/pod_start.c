@@ -1,6 +1,6 @@
 /* Bringing up a sandbox, and bringing up one container:
  *
- *     sandbox:   runtime class -> cgroup -> RunPodSandbox
+ *     sandbox:   runtime class -> (a WebAssembly pod: what its images are) -> cgroup -> RunPodSandbox
  *     container: configMaps and secrets of the environment -> image -> CreateContainer -> StartContainer -> postStart
  * hook
  *
@@ -25,23 +25,26 @@
 #include "node/probe/probe.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
-#include "node/runtime/pull_secrets.h"
+#include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_config_int.h"
 #include "node/worker/pod_files_int.h"
 #include "node/worker/pod_kill_int.h"
+#include "node/worker/pod_pull_int.h"
 
 #include <stdlib.h>
 
-enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0, PULL_ERROR_SHOWN_MS = 3000 };
+enum { CALL_MS = 120000, SANDBOX_MS = 240000, HOOK_MS = 0 };
 
-static const struct retry_rule start_rule = {5000, 60000}, pull_rule = {10000, 300000};
+static const struct retry_rule start_rule = {5000, 60000};
 
-/* A sandbox: CLASSING (the runtime class, if it names one) --> PREPARING (cgroup and folders, on the pool) --> RUNNING.
+/* A sandbox: CLASSING (the runtime class, if it names one) --> LOOKING (of a WebAssembly pod: whether all its
+ * containers are modules) --> PREPARING (cgroup and folders, on the pool) --> RUNNING.
  * A container: FETCHING (configMaps, secrets) --> PULLING --> CONFIGURING (files, on the pool) --> CREATING -->
  * STARTING --> HOOK. Any of them may be the last. */
 enum start_state {
 	START_CLASSING,
+	START_LOOKING,
 	START_PREPARING,
 	START_RUNNING,
 	START_FETCHING,
@@ -55,7 +58,8 @@ enum start_state {
 static bool holds(const struct sm *m, int before);
 
 static const struct sm_state states[] = {
-        [START_CLASSING] = {"classing", SM_TO(START_PREPARING)},
+        [START_CLASSING] = {"classing", SM_TO(START_LOOKING) | SM_TO(START_PREPARING)},
+        [START_LOOKING] = {"looking", SM_TO(START_PREPARING)},
         [START_PREPARING] = {"preparing", SM_TO(START_RUNNING)},
         [START_RUNNING] = {"running", 0},
         [START_FETCHING] = {"fetching", SM_TO(START_PULLING)},
@@ -76,13 +80,13 @@ struct start {
 	struct pod_files files;
 	CRI(ContainerConfig) * config;
 	struct err err;
-	struct image_request *pull;
-	const char *image;
+	struct pod_pull pull;
+	struct wasm_look look;
+	size_t looked;  /* so many of the pod's images were looked at */
+	bool is_beside; /* the sandbox is containerd's, and modules run in it beside its containers */
 	char *container_id;
 	const char *handler; /* of the runtime class; "": the runtime's default */
 	unsigned attempt;
-	uint64_t pull_began_ms;
-	bool pulled;
 };
 
 static bool holds(const struct sm *m, int before)
@@ -96,7 +100,7 @@ static bool holds(const struct sm *m, int before)
 static void start_end(struct start *s)
 {
 	LOOP_CHECK_OWNER(s->pod->n->loop);
-	CHECK(s->pod->start == s && !s->pull);
+	CHECK(s->pod->start == s && !s->pull.request);
 	struct pod *p = s->pod;
 	p->start = NULL;
 	free(s->container_id);
@@ -166,8 +170,8 @@ static void prepared(struct errand *e)
 	if (old)
 		pod_event(p, NULL, false, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.");
 	CRI(RunPodSandboxRequest) r = RUNTIME__V1__RUN_POD_SANDBOX_REQUEST__INIT;
-	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0);
-	r.runtime_handler = (char *)s->handler;
+	r.config = pod_sandbox_config(p, &s->arena, old ? old->attempt + 1 : 0, s->is_beside);
+	r.runtime_handler = s->is_beside ? "" : (char *)s->handler;
 	sm_move(&s->sm, START_RUNNING);
 	cri_call(p->n->cri, "RuntimeService/RunPodSandbox", &r.base, &runtime__v1__run_pod_sandbox_response__descriptor,
 	        SANDBOX_MS, sandbox_run, s);
@@ -183,6 +187,93 @@ static void prepare(struct start *s)
 	err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
 	sandbox_failed(s, &s->err);
 	start_end(s);
+}
+
+/* ---- what a WebAssembly pod's images are ---- */
+
+static void look_next(struct start *s);
+
+static void is_looked_at(struct wasm_look *look)
+{
+	struct start *s = CONTAINER_OF(look, struct start, look);
+	s->is_beside = look->verdict == WASM_IS_ORDINARY;
+	s->looked++;
+	look_next(s);
+}
+
+static void early_image_there(struct pod_pull *pull, const struct image_result *result, const struct err *err)
+{
+	struct start *s = CONTAINER_OF(pull, struct start, pull);
+	if (err) {
+		if (err->code != ERR_CANCELED)
+			retry_failed(&s->pod->bring_up, &pod_pull_rule, loop_now_ms(s->pod->n->loop));
+		start_end(s);
+		return;
+	}
+	slot_clear_waiting(pull->slot);
+	s->look.image_id = arena_strdup(&s->arena, result->reference);
+	wasm_look_begin(s->pod->n->wasm, &s->look);
+}
+
+/* What its secrets are may not be known: then the pull says so. */
+static void refs_there_early(struct pod *p, const struct err *err)
+{
+	struct start *s = p->start;
+	if (p->is_deleting || p->n->closing || (err && err->code == ERR_CANCELED)) {
+		start_end(s);
+		return;
+	}
+	s->pull.is_early = true;
+	s->pull.done = early_image_there;
+	pod_pull_begin(&s->pull, p, &p->slots[s->looked], &s->arena);
+}
+
+/* One ordinary container is enough: the others are looked at when they are made. */
+static void look_next(struct start *s)
+{
+	struct pod *p = s->pod;
+	CHECK(sm_state(&s->sm) == START_LOOKING);
+	if (p->is_deleting || p->n->closing) {
+		start_end(s);
+		return;
+	}
+	for (; !s->is_beside && s->looked < p->slots_count; s->looked++) {
+		const struct slot *slot = &p->slots[s->looked];
+		struct json *spec = pod_container_spec(p, slot->name);
+		if (slot->kind == SLOT_EPHEMERAL || !spec)
+			continue;
+		s->look = (struct wasm_look){.image = json_cstr(&s->arena, json_get(spec, "image")),
+		        .command = json_cstr(&s->arena, json_at(json_get(spec, "command"), 0)),
+		        .argument = json_cstr(&s->arena, json_at(json_get(spec, "args"), 0)),
+		        .done = is_looked_at};
+		if (!wasm_is_known(p->n->wasm, &s->look)) {
+			refs_fetch(p, refs_there_early);
+			return;
+		}
+		s->is_beside = s->look.verdict == WASM_IS_ORDINARY;
+	}
+	prepare(s);
+}
+
+/* What a sandbox of the second runtime cannot give. */
+static bool needs_ordinary_sandbox(const struct pod *p)
+{
+	bool has_own_network = p->n->o.has_own_network && !pod_uses_host_network(p);
+	struct json *sysctls = json_path(p->spec, "securityContext", "sysctls", NULL);
+	return has_own_network || (sysctls && sysctls->count) || pod_asks_for_host_port(p);
+}
+
+static void prepare_of_kind(struct start *s)
+{
+	struct pod *p = s->pod;
+	struct slice variant = json_str(json_path(p->meta, "annotations", WASM_VARIANT_ANNOTATION, NULL));
+	if (!p->n->wasm || !wasm_is_asked_for(s->handler, variant)) {
+		prepare(s);
+		return;
+	}
+	s->is_beside = needs_ordinary_sandbox(p);
+	sm_move(&s->sm, START_LOOKING);
+	look_next(s);
 }
 
 static void class_there(void *arg, int status, struct slice body, const struct err *err)
@@ -205,7 +296,7 @@ static void class_there(void *arg, int status, struct slice body, const struct e
 		return;
 	}
 	s->handler = arena_printf(&s->arena, "%.*s", SLICE_FMT(handler));
-	prepare(s);
+	prepare_of_kind(s);
 }
 
 void pod_start_sandbox(struct pod *p)
@@ -219,41 +310,19 @@ void pod_start_sandbox(struct pod *p)
 		api_send(
 		        p->n, "GET", NULL, SLICE_NULL, class_there, s, "/apis/node.k8s.io/v1/runtimeclasses/%s", class);
 	else
-		prepare(s);
+		prepare_of_kind(s);
 }
 
 /* ---- containers ---- */
-
-static void wait_with(struct start *s, const char *reason, const char *message, const struct retry_rule *rule)
-{
-	CHECK(*reason);
-	struct slot *slot = s->slot;
-	struct pod *p = s->pod;
-	slot->waiting_reason = reason;
-	free(slot->waiting_message);
-	slot->waiting_message = xstrdup(message);
-	if (retry_failed(&slot->start, rule, loop_now_ms(p->n->loop)))
-		log_warn("node", "cannot start a container",
-		        "pod=%s/%s container=%s reason=%s failures=%u error=\"%s\"", p->ns, p->name, slot->name, reason,
-		        slot->start.failures, message);
-}
 
 static void fail(struct start *s, const char *reason, const struct err *err)
 {
 	CHECK(s->slot && err->code);
 	if (err->code != ERR_CANCELED) {
-		wait_with(s, reason, err->msg, &start_rule);
+		slot_wait_with(s->pod, s->slot, reason, err->msg, &start_rule);
 		pod_event(s->pod, s->slot->name, true, "Failed", "Error: %s", err->msg);
 	}
 	start_end(s);
-}
-
-static void clear_waiting(struct slot *slot)
-{
-	slot->waiting_reason = NULL;
-	free(slot->waiting_message);
-	slot->waiting_message = NULL;
-	retry_succeeded(&slot->start);
 }
 
 static void post_start_done(void *arg, const struct err *err)
@@ -288,7 +357,7 @@ static void started(void *arg, const void *answer, const struct err *err)
 		fail(s, "RunContainerError", err);
 		return;
 	}
-	clear_waiting(s->slot);
+	slot_clear_waiting(s->slot);
 	pod_event(s->pod, s->slot->name, false, "Started", "Started container %s", s->slot->name);
 	if (hook)
 		run_post_start(s, hook);
@@ -326,7 +395,7 @@ static void create(struct start *s)
 	sm_move(&s->sm, START_CREATING);
 	r.config = s->config;
 	r.pod_sandbox_id = box->id;
-	r.sandbox_config = pod_sandbox_config(p, &s->arena, box->attempt);
+	r.sandbox_config = pod_sandbox_config(p, &s->arena, box->attempt, box->is_beside);
 	cri_call(p->n->cri, "RuntimeService/CreateContainer", &r.base,
 	        &runtime__v1__create_container_response__descriptor, CALL_MS, created, s);
 }
@@ -372,72 +441,20 @@ static void configure(struct start *s, const struct image_result *image)
 	fail(s, "CreateContainerConfigError", &s->err);
 }
 
-static void image_failed(struct start *s, const struct image_result *result, const struct err *err)
+static void image_there(struct pod_pull *pull, const struct image_result *result, const struct err *err)
 {
-	struct slot *slot = s->slot;
-	wait_with(s, result->reason, err->msg, &pull_rule);
-	slot->show_until_ms = loop_now_ms(s->pod->n->loop) + PULL_ERROR_SHOWN_MS;
-	pod_event(s->pod, slot->name, true, "Failed", "Failed to pull image \"%s\": %s", s->image, err->msg);
-	pod_event(s->pod, slot->name, true, "Failed", "Error: %s", result->reason);
-	start_end(s);
-}
-
-static void image_there(void *arg, const struct image_result *result, const struct err *err)
-{
-	CHECK(sm_state(&((struct start *)arg)->sm) == START_PULLING);
-	struct start *s = arg;
-	s->pull = NULL;
-	if (err && err->code == ERR_CANCELED) {
+	struct start *s = CONTAINER_OF(pull, struct start, pull);
+	CHECK(sm_state(&s->sm) == START_PULLING);
+	if (err)
 		start_end(s);
-		return;
-	}
-	if (err) {
-		image_failed(s, result, err);
-		return;
-	}
-	if (s->pulled)
-		pod_event(s->pod, s->slot->name, false, "Pulled", "Successfully pulled image \"%s\" in %llums",
-		        s->image, (unsigned long long)(loop_now_ms(s->pod->n->loop) - s->pull_began_ms));
 	else
-		pod_event(s->pod, s->slot->name, false, "Pulled", "Container image \"%s\" already present on machine",
-		        s->image);
-	configure(s, result);
-}
-
-static void pull_begins(void *arg)
-{
-	struct start *s = arg;
-	s->pulled = true;
-	s->pull_began_ms = loop_now_ms(s->pod->n->loop);
-	pod_event(s->pod, s->slot->name, false, "Pulling", "Pulling image \"%s\"", s->image);
-}
-
-/* A secret that is not there keeps nobody from trying. */
-static struct pull_keyring keyring_of(struct start *s)
-{
-	struct pod *p = s->pod;
-	struct pull_keyring ring;
-	struct strbuf missing = STRBUF_INIT;
-	pull_keyring_init(&ring, &s->arena);
-	JSON_FOREACH (it, json_get(p->spec, "imagePullSecrets")) {
-		struct slice name = json_get_str(it, "name");
-		if (name.len && !pull_keyring_add(&ring, refs_get(p, "secrets", name)))
-			strbuf_addf(&missing, "%s%.*s", missing.len ? ", " : "", SLICE_FMT(name));
-	}
-	if (missing.len)
-		pod_event(p, NULL, true, "FailedToRetrieveImagePullSecret",
-		        "Unable to retrieve some image pull secrets (%s); attempting to pull the image may not "
-		        "succeed.",
-		        strbuf_cstr(&missing));
-	strbuf_release(&missing);
-	return ring;
+		configure(s, result);
 }
 
 static void refs_there(struct pod *p, const struct err *err)
 {
 	CHECK(p->start && p->start->slot);
 	struct start *s = p->start;
-	struct json *spec = pod_container_spec(p, s->slot->name);
 	if (err) {
 		fail(s, "CreateContainerConfigError", err);
 		return;
@@ -447,12 +464,8 @@ static void refs_there(struct pod *p, const struct err *err)
 		return;
 	}
 	sm_move(&s->sm, START_PULLING);
-	s->image = json_cstr(&s->arena, json_get(spec, "image"));
-	struct pull_keyring ring = keyring_of(s);
-	size_t count;
-	struct image_credential *credentials = pull_keyring_find(&ring, s->image, &count);
-	s->pull = image_ensure(p->n, s->image, json_cstr(&s->arena, json_get(spec, "imagePullPolicy")), credentials,
-	        count, pull_begins, image_there, s);
+	s->pull.done = image_there;
+	pod_pull_begin(&s->pull, p, s->slot, &s->arena);
 }
 
 void pod_start_container(struct pod *p, struct slot *slot)
@@ -468,9 +481,6 @@ void pod_start_cancel(struct pod *p)
 {
 	LOOP_CHECK_OWNER(p->n->loop);
 	struct start *s = p->start;
-	if (!s || !s->pull)
-		return;
-	image_forget(s->pull);
-	s->pull = NULL;
-	start_end(s);
+	if (s && pod_pull_cancel(&s->pull))
+		start_end(s);
 }

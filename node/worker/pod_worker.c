@@ -289,7 +289,9 @@ static void volumes_done(struct pod *p, const struct err *err)
 			log_warn("node", "cannot set up volumes", "pod=%s/%s failures=%u error=\"%s\"", p->ns, p->name,
 			        p->bring_up.failures, err->msg);
 	}
-	pod_end(p);
+	/* Every pod with a token has its volumes looked at every 45 s: with thousands that would be looks without end.
+	 */
+	pod_end_apart(p);
 }
 
 void pod_volumes_may_go_on(struct pod *p)
@@ -381,6 +383,9 @@ static bool show_slots(struct pod *p, const struct pod_world *w)
 {
 	struct sandbox *box = pod_sandbox(p);
 	bool began = box && pod_mains_began(p, box), any = false;
+	/* Images of WebAssembly pods are brought before there is a sandbox. */
+	for (size_t i = 0; !box && i < p->slots_count; i++)
+		any = show_retry_wait(p, &p->slots[i]) || any;
 	for (size_t i = 0; box && box->is_ready && box->is_known && i < p->slots_count; i++) {
 		struct slot *s = &p->slots[i];
 		struct slot_view v = pod_slot_view(p, s, box, w);

@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "base/json/json.h"
 #include "node/runtime/cri_read_int.h"
+#include "node/wasm/wasm_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,6 +13,7 @@ static void read_sandboxes(const void *message)
 		struct cri_owner o;
 		if (cri_sandbox_owner(list->items[i], &o))
 			CHECK(*o.uid && o.ns && o.pod);
+		cri_sandbox_is_beside(list->items[i]);
 	}
 }
 
@@ -38,7 +40,14 @@ static void read_status(const void *message)
 
 static void read_sandbox_status(const void *message)
 {
+	const CRI(PodSandboxStatusResponse) *r = message;
+	struct arena a = ARENA_INIT;
 	cri_sandbox_ip(message);
+	for (size_t i = 0; i < r->n_info; i++) {
+		const char *path = beside_network_path(&a, slice_of(r->info[i]->value));
+		CHECK(!*path || *path == '/');
+	}
+	arena_release(&a);
 }
 
 static void read_images(const void *message)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """An OCI artifact with a WebAssembly module, as an archive (OCI layout), for tests: FILE NAME:TAG MODULE FORM; the form is `cncf`
-(layers application/wasm) or `wasm-to-oci`, whose configuration is empty and thus the same for all."""
+(layers application/wasm), `wasm-to-oci`, whose configuration is empty and thus the same for all, or `index`: an ordinary image
+of the platform wasi/wasm alone, in an index."""
 
 import hashlib
 import io
@@ -30,7 +31,21 @@ with tarfile.open(file, "w") as tar:
         layer = blob("application/vnd.wasm.content.layer.v1+wasm", module)
         config = blob("application/vnd.wasm.config.v1+json", b"{}")
     kind = "application/vnd.oci.image.manifest.v1+json"
+    if form == "index":
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as inner:
+            info = tarfile.TarInfo("main.wasm")
+            info.size, info.mode = len(module), 0o644
+            inner.addfile(info, io.BytesIO(module))
+        layer = blob("application/vnd.oci.image.layer.v1.tar", packed.getvalue())
+        config = blob("application/vnd.oci.image.config.v1+json", json.dumps({
+            "architecture": "wasm", "os": "wasi", "config": {"Entrypoint": ["/main.wasm"], "Env": ["NAME=" + name]},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]}}).encode())
     manifest = blob(kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]}).encode())
+    if form == "index":
+        manifest["platform"] = {"os": "wasi", "architecture": "wasm"}
+        kind = "application/vnd.oci.image.index.v1+json"
+        manifest = blob(kind, json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [manifest]}).encode())
     manifest["annotations"] = {"io.containerd.image.name": "docker.io/library/" + name, "org.opencontainers.image.ref.name": name.split(":")[1]}
     add("index.json", json.dumps({"schemaVersion": 2, "manifests": [manifest]}).encode())
     add("oci-layout", b'{"imageLayoutVersion":"1.0.0"}')

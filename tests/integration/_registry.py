@@ -66,6 +66,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         given = self.headers.get("Authorization", "")
         if user and given != "Basic " + base64.b64encode(user.encode()).decode():
             self.answer(401, b'{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}', WWW_Authenticate='Basic realm="test"')
+        elif self.path.startswith(f"/v2/{name}/manifests/sha256:") and self.path.rsplit("/", 1)[1] in blobs:
+            digest = self.path.rsplit("/", 1)[1]
+            self.answer(200, blobs[digest], json.loads(blobs[digest]).get("mediaType", KIND), Docker_Content_Digest=digest)
         elif self.path.startswith(f"/v2/{name}/manifests/"):
             self.answer(200, manifest, KIND, Docker_Content_Digest=manifest_digest)
         elif self.path.startswith(f"/v2/{name}/blobs/") and self.path.rsplit("/", 1)[1] in blobs:

@@ -28,6 +28,15 @@ module_image() {
 zygote_pid() {
 	local p
 	for p in $(pids_with "wasm-zygote --state $T"); do
-		[ "$(cat "/proc/$p/comm")" = k3x-zygote ] && echo "$p"
+		[ "$(cat "/proc/$p/comm" 2>/dev/null)" = k3x-zygote ] && echo "$p"
 	done
 }
+
+# What tests of pods ask.
+field() { kubectl get "$1" -o "jsonpath={$2}"; }
+is() { [ "$(field "$1" "$2")" = "$3" ]; }
+wait_is() { check "$1" wait_for "$2" is "$3" "$4" "$5"; }
+log_has() { kubectl logs "$1" 2>/dev/null | grep -qF -- "$2"; }
+events_of() { kubectl get events --field-selector "involvedObject.name=$1" -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}'; }
+event_has() { events_of "$1" | grep -qF -- "$2"; }
+gone() { ! kubectl get "$@" >/dev/null 2>&1; }

@@ -29,18 +29,16 @@ artifact "$images/older.tar" older:1 "$T/hello.wasm" wasm-to-oci
 artifact "$T/pulled.tar" pulled:1 "$T/web.wasm" cncf
 nsenter --net=/run/netns/$netns python3 "$(dirname "$0")/_registry.py" 5556 "$T/pulled.tar" team/pulled >"$T/registry.log" 2>&1 &
 registry=$!
+artifact "$images/index.tar" index:1 "$T/hello.wasm" index
+gzip "$images/index.tar" # by its own way into the runtime
+artifact "$T/indexed.tar" indexed:1 "$T/hello.wasm" index
+nsenter --net=/run/netns/$netns python3 "$(dirname "$0")/_registry.py" 5557 "$T/indexed.tar" team/indexed >"$T/registry2.log" 2>&1 &
+registry="$registry $!"
 trap 'kill $registry 2>/dev/null; cleanup' EXIT
 # shellcheck disable=SC2046
 args=(--node-name node1 --kubelet-port 17850 $(wasm_root_args))
 start_server 17843 "${args[@]}" || { finish; exit 1; }
 
-field() { kubectl get "$1" -o "jsonpath={$2}"; }
-is() { [ "$(field "$1" "$2")" = "$3" ]; }
-wait_is() { check "$1" wait_for "$2" is "$3" "$4" "$5"; }
-log_has() { kubectl logs "$1" 2>/dev/null | grep -qF -- "$2"; }
-events_of() { kubectl get events --field-selector "involvedObject.name=$1" -o 'jsonpath={range .items[*]}{.reason} {.message}{"\n"}{end}'; }
-event_has() { events_of "$1" | grep -qF -- "$2"; }
-gone() { ! kubectl get "$@" >/dev/null 2>&1; }
 pid_of() { # pod
 	local id
 	id=$(field "pod/$1" '.status.containerStatuses[0].containerID')
@@ -107,6 +105,13 @@ pod other 'image: "other:1"'
 check "two artifacts that the runtime cannot tell apart are refused" wait_for 20 event_has other "several artifacts have the same configuration"
 kubectl delete pod other --wait=false --force >/dev/null 2>&1
 
+pod index 'image: "index:1", args: [args, env, NAME]'
+wait_is "an image for wasi/wasm alone, from an archive" 30 pod/index .status.phase Succeeded
+check "runs" log_has index '[/main.wasm][args]'
+pod indexed 'image: "127.0.0.1:5557/team/indexed:1", args: [args, env, NAME]'
+wait_is "and of a registry" 30 pod/indexed .status.phase Succeeded
+check "with its own settings" log_has indexed 'NAME=indexed'
+
 pod ro 'image: "hello:1", args: [write, /tmp/x, bad], securityContext: {readOnlyRootFilesystem: true}'
 wait_is "a read-only root" 20 pod/ro .status.phase Succeeded
 check "holds" log_has ro "cannot write /tmp/x: Read-only file system"
@@ -141,13 +146,11 @@ refused() { # name, words, container fields, pod fields
 }
 refused component "Component Model" 'image: "component:1"'
 refused no-module "does not begin with" 'image: "broken:1"'
-refused ordinary "cannot run as WebAssembly" 'image: "box:1", command: [/bin/busybox]'
 refused absent "the image has no file /nothing.wasm to run" 'image: "hello:1", command: [/nothing.wasm]'
 refused tty "stdin and tty are not supported" 'image: "hello:1", tty: true'
 refused privileged "cannot be privileged" 'image: "hello:1", securityContext: {privileged: true}'
 refused capabilities "it has no capabilities" 'image: "hello:1", securityContext: {capabilities: {add: [NET_ADMIN]}}'
 refused directory "workingDir must be /" 'image: "hello:1", workingDir: /tmp'
-refused host-port "hostPort is not supported" 'image: "hello:1", ports: [{containerPort: 80, hostPort: 18099}]'
 check_has "exec is refused" "exec and attach do not work" "$(kubectl exec stays -- ls 2>&1)"
 
 # ---- network ----
@@ -188,6 +191,10 @@ get() { inside curl -s -m 5 "http://$1/$2"; }
 service=$(field service/web .spec.clusterIP)
 answers_of_both() { [ "$(for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do get "$service"; done | sort -u | grep -c 'hello from web-')" = 2 ]; }
 check "both answer behind their Service" wait_for 20 answers_of_both
+code_of() { awk '$2 == "r-xp" && $6 == "/m" { print $4 ":" $5; exit }' "/proc/$(pid_of "$1")/maps"; }
+read -r first second < <(kubectl get pod -l app=web -o 'jsonpath={.items[*].metadata.name}')
+check "their code is in memory" test -n "$(code_of "$first")"
+check_is "once for both, from the cache" "$(code_of "$first")" "$(code_of "$second")"
 wait_is "an ordinary pod" 30 pod/box .status.phase Running
 one=$(kubectl get pod -l app=web -o 'jsonpath={.items[0].metadata.name}')
 address=$(field "pod/$one" .status.podIP)
@@ -204,6 +211,11 @@ check "containers outlive the node" kill -0 "$stays"
 kubectl_was=$(field pod/stays .metadata.uid 2>/dev/null)
 pod_web=$(inside curl -s -m 5 "http://$address/")
 check_has "and serve meanwhile" "hello from $one" "$pod_web"
+cache=$T/data/agent/wasm/cache
+hello=$cache/$(sha256sum "$T/hello.wasm" | cut -d' ' -f1)-v0-14-1
+head -c 1000 "$hello.so" >"$T/half" && mv "$T/half" "$hello.so" # a crash of the machine; what runs has its own
+echo half >"$cache/0-v0-14-1.new.so" && echo old >"$cache/1-v0-14-1.wasm" && echo sha256:gone >"$cache/1-v0-14-1.image"
+touch -d '2 hours ago' "$cache/0-v0-14-1.new.so" "$cache"/1-v0-14-1.*
 start_server 17843 "${args[@]}" || { finish; exit 1; }
 check "a new node is Ready" wait_for 30 is node/node1 '.status.conditions[?(@.type=="Ready")].status' True
 check_is "and has adopted it: the same process" "$stays" "$(pid_of stays)"
@@ -218,6 +230,9 @@ wait_is "one that ends then is started again" 20 "pod/$one" '.status.containerSt
 check_is "and that its code is unknown is said" ContainerStatusUnknown "$(field "pod/$one" '.status.containerStatuses[0].lastState.terminated.reason')"
 pod after 'image: "hello:1", args: [echo, "after all"]'
 wait_is "new pods run" 20 pod/after .status.phase Succeeded
+check_is "from a library that was made again, for it was broken" "$(cat "$hello.sum")" "$(sha256sum "$hello.so" | cut -d' ' -f1)"
+swept() { [ ! -e "$cache/0-v0-14-1.new.so" ] && [ ! -e "$cache/1-v0-14-1.wasm" ] && [ -e "$hello.wasm" ]; }
+check "left-overs and modules without an image are removed" wait_for 10 swept
 kill -9 "$stays"
 wait_is "a container that is killed is started again" 20 pod/stays '.status.containerStatuses[0].restartCount' 1
 

@@ -1,6 +1,7 @@
 """What bench-wasm does by the API: apply N CLASS IMAGE COMMAND... (one pod after the other, from POST to Running as a watch
-tells it; prints p50 and p99 in ms) | scale N (the Deployment `many`; prints seconds) | gone."""
-import base64, http.client, json, os, ssl, statistics, sys, tempfile, time
+tells it; prints p50 and p99 in ms) | scale N (the Deployment `many`; prints seconds) | churn SECONDS MOST (scales `many` up and
+down below MOST and deletes pods of it, at random; prints how often)."""
+import base64, http.client, json, os, random, ssl, statistics, sys, tempfile, time
 from urllib.parse import urlsplit
 
 
@@ -81,4 +82,21 @@ def scale(count):
     print("%.1f" % (time.perf_counter() - begin))
 
 
-{"apply": apply, "scale": scale}[what](*args)
+def churn(seconds, most):
+    end, scales, deleted = time.time() + float(seconds), 0, 0
+    while time.time() < end:
+        api.call("PATCH", MANY, {"spec": {"replicas": random.randint(int(most) // 4, int(most))}}, "application/merge-patch+json")
+        scales += 1
+        for _ in range(3):
+            time.sleep(1)
+            names = [p["metadata"]["name"] for p in api.call("GET", PODS)["items"] if not p["metadata"].get("deletionTimestamp")]
+            for name in random.sample(names, min(5, len(names))):
+                try:
+                    api.call("DELETE", PODS + "/" + name + "?gracePeriodSeconds=1")
+                    deleted += 1
+                except SystemExit:
+                    pass  # its Deployment was faster
+    print("%d %d" % (scales, deleted))
+
+
+{"apply": apply, "scale": scale, "churn": churn}[what](*args)

@@ -33,7 +33,7 @@ bench-ingress: all
 	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) CONNECTIONS=$(CONNECTIONS) tests/apart.sh tools/bench/bench-ingress
 
 bench-wasm: all
-	@QUICK=$(QUICK) PODS=$(PODS) tests/apart.sh tools/bench/bench-wasm
+	@QUICK=$(QUICK) PODS=$(PODS) CHURN=$(CHURN) tests/apart.sh tools/bench/bench-wasm
 
 bench-addons: all
 	@QUICK=$(QUICK) ROUNDS=$(ROUNDS) CLAIMS=$(CLAIMS) PODS=$(PODS) tests/apart.sh tools/bench/bench-addons
