@@ -1,7 +1,7 @@
 #!/bin/bash
 # Pods with modules and ordinary containers: one sandbox, network and volumes for both; logs, exit codes, restarts, probes and
 # figures of each; what makes a pod mixed; the node, the zygote and the sandbox killed with -9; and nothing is left at last.
-# lane: cgroups
+# lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_wasm.sh"
 [ "$(id -u)" = 0 ] || { skip "wasm" "needs root"; finish; exit; }
