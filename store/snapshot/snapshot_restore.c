@@ -20,6 +20,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
 #include "raft/raft_node.h"
@@ -48,15 +49,6 @@ struct restore {
 };
 
 /* ---- files ---- */
-
-static int sync_path(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) != 0 ? err_errno(err, errno, "sync %s", path) : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
 
 /* A folder of files, as raft/ is; it need not be there. */
 static void remove_folder(struct arena *a, const char *path)
@@ -221,7 +213,7 @@ static int make_state(struct restore *r, struct store_file_info *ret, struct err
 	sqlite3_close(h);
 	if (rc == 0)
 		rc = snapshot_inspect(r->made, false, depth, ret, r->a, err);
-	return rc == 0 ? sync_path(r->made, err) : rc;
+	return rc == 0 ? file_sync(r->made, err) : rc;
 }
 
 /* ---- identity ---- */
@@ -394,7 +386,7 @@ static int swap_in(struct restore *r, struct err *err)
 	char *mark = db_rotten_mark(r->db); /* of what was there; a start with it would only look twice */
 	unlink(mark);
 	free(mark);
-	return sync_path(r->o->data_dir, err);
+	return file_sync(r->o->data_dir, err);
 }
 
 static int restore_locked(struct restore *r, struct store_file_info *ret_made, struct err *err)

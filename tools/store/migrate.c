@@ -10,18 +10,13 @@
  *
  * What can go wrong: servers still write to the source (its revision is looked at again at the end, and the difference
  * is told); the target is not empty; a data directory of several servers, which may lack what the others have. */
-#include "tools/store/check.h"
+#include "tools/store/offline_int.h"
+#include "tools/store/source.h"
 
-#include "base/check.h"
 #include "base/clock.h"
-#include "store/engine/external.h"
-#include "store/engine/raft_engine.h"
-#include "store/snapshot/snapshot_reader.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +25,10 @@
 
 struct migration {
 	struct arena a;
-	const char *from, *to, *output, *work;
-	struct external_options from_files, to_files;
+	const char *to, *output, *work;
+	struct store_source source;
+	struct external_options to_files;
 	bool is_dry;
-	struct engine *source; /* NULL: it is a file */
-	int64_t source_revision, source_system;
 	struct store_file_info info;
 	const char *state; /* the file to send */
 	int64_t size, sent;
@@ -47,119 +41,11 @@ static void say(const struct migration *m, const char *what, const char *more)
 		printf("%-10s %s\n", what, more);
 }
 
-/* ---- questions to an engine ---- */
-
-struct question {
-	struct store_request req;
-	sem_t done;
-};
-
-static void answered(struct store_request *req)
-{
-	sem_post(&CONTAINER_OF(req, struct question, req)->done);
-}
-
-static int ask(struct engine *e, struct question *q)
-{
-	sem_init(&q->done, 0, 0);
-	q->req.done = answered;
-	store_submit(e, &q->req);
-	while (sem_wait(&q->done) != 0)
-		;
-	sem_destroy(&q->done);
-	return q->req.err.code;
-}
-
-static int settle(struct engine *e, int64_t *ret_revision, struct err *err)
-{
-	struct question q = {.req.type = STORE_REQUEST_BARRIER};
-	if (ask(e, &q) != 0)
-		*err = q.req.err;
-	*ret_revision = q.req.revision;
-	store_request_release(&q.req);
-	return err->code;
-}
-
-/* ---- the source ---- */
-
-static int open_directory(struct migration *m, struct err *err)
-{
-	struct store_directory d;
-	if (store_directory_look(m->from, &m->a, &d, err) != 0)
-		return err->code;
-	if (d.raft.n_servers > 1)
-		return err_set(err, ERR_INVAL,
-		        "%s is of one of %zu servers, which may lack what the others have: save a snapshot of the "
-		        "cluster (k3x "
-		        "etcd-snapshot save) and give that to --from",
-		        m->from, d.raft.n_servers);
-	struct raft_host_server self = {.id = d.member_id, .address = "http://127.0.0.1:2380", .role = RAFT_HOST_VOTER};
-	struct raft_engine_options o = {.data_dir = m->from,
-	        .cluster_id = d.cluster_id,
-	        .id = d.member_id,
-	        .address = self.address,
-	        .bootstrap = &self,
-	        .n_bootstrap = 1};
-	return raft_engine_open(&o, &m->source, err);
-}
-
-static int open_source(struct migration *m, struct err *err)
-{
-	struct stat st;
-	if (external_is_name(m->from)) {
-		m->from_files.endpoint = m->from;
-		m->from_files.data_dir = arena_printf(&m->a, "%s/from", m->work);
-		return external_engine_open(&m->from_files, &m->source, err);
-	}
-	if (stat(m->from, &st) != 0)
-		return err_errno(err, errno, "--from %s", m->from);
-	return S_ISDIR(st.st_mode) ? open_directory(m, err) : 0;
-}
-
-static int save(struct migration *m, const char *path, struct err *err)
-{
-	struct question q = {.req.type = STORE_REQUEST_BACKUP, .req.note = "{}"};
-	int rc = settle(m->source, &m->source_revision, err);
-	m->source_system = store_system_version(m->source);
-	if (rc == 0 && (rc = ask(m->source, &q)) != 0)
-		*err = q.req.err;
-	if (rc == 0)
-		rc = snapshot_reader_save(q.req.snapshot, path, err);
-	snapshot_reader_close(q.req.snapshot);
-	store_request_release(&q.req);
-	return rc;
-}
-
 /* Into a directory without a log, as after a restoration. */
 static int take_state(struct migration *m, const char *into, struct err *err)
 {
-	const char *file = m->from;
-	uint64_t cluster_id;
-	if (m->source && save(m, file = arena_printf(&m->a, "%s/snapshot", m->work), err) != 0)
-		return err->code;
-	struct store_restore_options o = {.snapshot = file,
-	        .data_dir = into,
-	        .skip_hash_check = m->source != NULL,
-	        .cluster_id = "any",
-	        .token = "migrate",
-	        .keep_cluster_id = false};
-	if (store_restore(&o, &m->info, &cluster_id, &m->a, err) != 0)
-		return err->code;
 	m->state = arena_printf(&m->a, "%s/state.db", into);
-	return store_file_inspect(m->state, true, &m->info, &m->a, err);
-}
-
-static int check_source_stood(struct migration *m, struct err *err)
-{
-	int64_t revision;
-	if (!m->source || settle(m->source, &revision, err) != 0)
-		return err->code;
-	if (revision == m->source_revision && store_system_version(m->source) == m->source_system)
-		return 0;
-	return err_set(err, ERR_CONFLICT,
-	        "the source was written to meanwhile (revision %" PRId64 ", and %" PRId64
-	        " was moved): stop its servers, empty the target and do it again",
-	        revision, m->source_revision);
+	return store_source_take(&m->source, into, &m->info, err);
 }
 
 /* ---- the target ---- */
@@ -202,8 +88,8 @@ static int hash_of(
 	int rc = external_engine_open(&o, &e, err);
 	if (rc != 0)
 		return rc;
-	struct question q = {.req.type = STORE_REQUEST_HASH};
-	if (ask(e, &q) != 0)
+	struct store_question q = {.req.type = STORE_REQUEST_HASH};
+	if (store_ask(e, &q) != 0)
 		*err = q.req.err;
 	*ret_hash = q.req.hash;
 	store_request_release(&q.req);
@@ -292,26 +178,22 @@ static void print_result(struct migration *m)
 
 static int run(struct migration *m, struct err *err)
 {
-	if (!m->from || !m->to)
+	if (!m->source.from || !m->to)
 		return err_set(err, ERR_INVAL, "--from and --to are needed");
 	m->begun_ms = clock_mono_ms();
-	int rc = open_source(m, err);
+	m->source.a = &m->a;
+	m->source.work = m->work;
+	int rc = store_source_open(&m->source, err);
 	if (rc != 0)
 		err_wrap(err, "--from");
 	if (rc == 0)
 		rc = external_is_name(m->to) ? to_datastore(m, err) : to_directory(m, err);
 	if (rc == 0)
-		rc = check_source_stood(m, err);
-	if (m->source)
-		store_close(m->source);
+		rc = store_source_check_stood(&m->source, err);
+	store_source_close(&m->source);
 	if (rc == 0)
 		print_result(m);
 	return rc;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
 }
 
 static int run_in_folder(struct migration *m, struct err *err)
@@ -322,7 +204,7 @@ static int run_in_folder(struct migration *m, struct err *err)
 		return err_errno(err, errno, "make a folder in %s", tmp ? tmp : "/tmp");
 	m->work = work;
 	int rc = run(m, err);
-	nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	store_remove_folder(work);
 	return rc;
 }
 
@@ -340,13 +222,13 @@ int store_migrate(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int code = 0;
 	const struct flag table[] = {
-	        {"from", 0, FLAG_STRING, &m.from, NULL, "where the state is", NULL},
+	        {"from", 0, FLAG_STRING, &m.source.from, NULL, "where the state is", NULL},
 	        {"to", 0, FLAG_STRING, &m.to, NULL, "where it goes", NULL},
 	        {"dry-run", 0, FLAG_BOOL, &m.is_dry, NULL, "read and check all of it, and write nothing", NULL},
-	        {"from-cafile", 0, FLAG_STRING, &m.from_files.ca_file, NULL, "CA of the source's certificate", NULL},
-	        {"from-certfile", 0, FLAG_STRING, &m.from_files.certificate_file, NULL, "certificate for the source",
+	        {"from-cafile", 0, FLAG_STRING, &m.source.files.ca_file, NULL, "CA of the source's certificate", NULL},
+	        {"from-certfile", 0, FLAG_STRING, &m.source.files.certificate_file, NULL, "certificate for the source",
 	                NULL},
-	        {"from-keyfile", 0, FLAG_STRING, &m.from_files.key_file, NULL, "its key", NULL},
+	        {"from-keyfile", 0, FLAG_STRING, &m.source.files.key_file, NULL, "its key", NULL},
 	        {"to-cafile", 0, FLAG_STRING, &m.to_files.ca_file, NULL, "CA of the target's certificate", NULL},
 	        {"to-certfile", 0, FLAG_STRING, &m.to_files.certificate_file, NULL, "certificate for the target", NULL},
 	        {"to-keyfile", 0, FLAG_STRING, &m.to_files.key_file, NULL, "its key", NULL},
