@@ -69,10 +69,12 @@ static int rename_if_there(const char *from, const char *to, struct err *err)
 
 /* ---- the state ---- */
 
-/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...", "auth/secret". */
+/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...", "auth/secret", and
+ * "hold": writes are held back there. */
 static const char forget_sql[] =
         "DELETE FROM sys WHERE (key >= X'6d656d6265722f' AND key < X'6d656d62657230') OR "
-        "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574';"
+        "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574' OR "
+        "key = X'686f6c64';"
         "UPDATE meta SET system_version = system_version + 1";
 
 /* Before anything is written: revisions have an end, see db.h. Revision 0: it is not known yet. */
