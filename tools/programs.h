@@ -39,4 +39,7 @@ int killall_main(int argc, char **argv);
 int k3s_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
 
+/* A command of k3x-store that knows servers, so it lies above it (tools/moving/). */
+int store_migrate(int argc, char **argv);
+
 #endif

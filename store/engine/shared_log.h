@@ -30,6 +30,16 @@ struct shared_log_head {
 	int64_t entries;  /* that are kept, about */
 };
 
+/* For who sends a snapshot in more than one go, and remembers what is there: save_snapshot() leaves out what has() is
+ * true of, and says what was sent. */
+struct shared_log_parts {
+	int64_t id;    /* what they are sent under; not 0 */
+	bool is_draft; /* they are sent, and not put in place yet */
+	bool (*has)(void *arg, int64_t number, struct slice bytes);
+	int (*sent)(void *arg, int64_t number, struct slice bytes, struct err *err);
+	void *arg;
+};
+
 struct shared_log_vtable {
 	const char *name; /* "postgres" */
 	/* Connects and makes what is not there yet. ERR_UNAVAILABLE: try again later; any other error will not mend
@@ -57,6 +67,8 @@ struct shared_log_vtable {
 	/* Puts the file in the place of the snapshot, and removes the entries up to `drop`, in small steps. A log that
 	 * has no entry yet goes on behind `index`. */
 	int (*save_snapshot)(struct shared_log *l, const char *path, int64_t index, int64_t drop, struct err *err);
+	/* How many parts are there under this id. */
+	int (*count_parts)(struct shared_log *l, int64_t id, int64_t *ret, struct err *err);
 	/* Writes the snapshot to the file. ERR_NOT_FOUND: there is none. */
 	int (*load_snapshot)(struct shared_log *l, const char *path, int64_t *ret_index, struct err *err);
 	void (*free)(struct shared_log *l);
@@ -68,7 +80,8 @@ struct shared_log {
 	bool tells;             /* set by heard(): something was told on this connection, so telling works */
 	/* The user's: connect() makes nothing, and says ERR_NOT_FOUND where nothing is. */
 	bool is_look_only;
-	/* How much of a snapshot has been sent; NULL: nobody asks. */
+	const struct shared_log_parts *parts; /* NULL: all are sent */
+	/* How much of a snapshot is there now, more each time; NULL: nobody asks. */
 	void (*progress)(void *arg, uint64_t bytes);
 	void *arg;
 };

@@ -19,6 +19,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- questions ---- */
 
@@ -75,6 +76,8 @@ static int open_directory(struct store_source *s, struct err *err)
 int store_source_open(struct store_source *s, struct err *err)
 {
 	struct stat st;
+	if (s->copy)
+		return 0;
 	if (external_is_name(s->from)) {
 		s->files.endpoint = s->from;
 		s->files.data_dir = arena_printf(s->a, "%s/from", s->work);
@@ -94,12 +97,12 @@ void store_source_close(struct store_source *s)
 
 /* ---- taking ---- */
 
-static int save(struct store_source *s, const char *path, struct err *err)
+int store_copy(struct engine *e, const char *path, int64_t *ret_revision, int64_t *ret_system, struct err *err)
 {
 	struct store_question q = {.req.type = STORE_REQUEST_BACKUP, .req.note = "{}"};
-	int rc = settle(s->engine, &s->revision, err);
-	s->system_version = store_system_version(s->engine);
-	if (rc == 0 && (rc = store_ask(s->engine, &q)) != 0)
+	int rc = settle(e, ret_revision, err);
+	*ret_system = store_system_version(e);
+	if (rc == 0 && (rc = store_ask(e, &q)) != 0)
 		*err = q.req.err;
 	if (rc == 0)
 		rc = snapshot_reader_save(q.req.snapshot, path, err);
@@ -110,13 +113,18 @@ static int save(struct store_source *s, const char *path, struct err *err)
 
 int store_source_take(struct store_source *s, const char *into, struct store_file_info *ret, struct err *err)
 {
-	const char *file = s->engine ? arena_printf(s->a, "%s/snapshot", s->work) : s->from;
+	bool is_copied = s->engine || s->copy;
+	const char *file = is_copied ? arena_printf(s->a, "%s/snapshot", s->work) : s->from;
 	uint64_t cluster_id;
-	if (s->engine && save(s, file, err) != 0)
+	if (is_copied)
+		unlink(file);
+	if (s->copy && s->copy(s->arg, file, err) != 0)
+		return err->code;
+	if (s->engine && store_copy(s->engine, file, &s->revision, &s->system_version, err) != 0)
 		return err->code;
 	struct store_restore_options o = {.snapshot = file,
 	        .data_dir = into,
-	        .skip_hash_check = s->engine != NULL,
+	        .skip_hash_check = is_copied,
 	        .cluster_id = "any",
 	        .token = "migrate",
 	        .keep_cluster_id = false};

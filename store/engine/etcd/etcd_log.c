@@ -389,13 +389,45 @@ static bool log_heard(struct shared_log *base)
 
 /* ---- the snapshot ---- */
 
+static struct slice part_key(struct arena *a, uint64_t id, int64_t number)
+{
+	return slice_of(arena_printf(a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, id, (uint64_t)number));
+}
+
 static int send_part(struct etcd_log *l, uint64_t id, int64_t number, struct slice bytes, struct err *err)
 {
 	struct arena a = ARENA_INIT;
+	const struct shared_log_parts *p = l->base.parts;
 	Etcdpb__PutRequest r = ETCDPB__PUT_REQUEST__INIT;
-	r.key = etcd_bytes(slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, id, (uint64_t)number)));
+	if (p && p->has(p->arg, number, bytes))
+		return 0;
+	r.key = etcd_bytes(part_key(&a, id, number));
 	r.value = etcd_bytes(bytes);
 	void *got = etcd_client_call(l->client, "KV/Put", &r.base, &etcdpb__put_response__descriptor, &a, err);
+	arena_release(&a);
+	return got && p ? p->sent(p->arg, number, bytes, err) : got ? 0 : err->code;
+}
+
+/* Those of a longer one. */
+static int drop_parts_from(struct etcd_log *l, uint64_t id, int64_t number, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct slice end = slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "0", id));
+	int rc = run_delete(l, part_key(&a, id, number), end, err);
+	arena_release(&a);
+	return rc;
+}
+
+static int log_count_parts(struct shared_log *base, int64_t id, int64_t *ret, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
+	r.key = etcd_bytes(part_key(&a, (uint64_t)id, 0));
+	r.range_end = etcd_bytes(slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "0", (uint64_t)id)));
+	r.count_only = true;
+	Etcdpb__RangeResponse *got = etcd_client_call(
+	        etcd_of(base)->client, "KV/Range", &r.base, &etcdpb__range_response__descriptor, &a, err);
+	*ret = got ? got->count : 0;
 	arena_release(&a);
 	return got ? 0 : err->code;
 }
@@ -413,6 +445,8 @@ static int send_parts(struct etcd_log *l, FILE *f, uint64_t id, int64_t *ret_par
 	}
 	if (rc == 0 && ferror(f))
 		rc = err_errno(err, errno, "read the snapshot");
+	if (rc == 0 && l->base.parts)
+		rc = drop_parts_from(l, id, *ret_parts, err);
 	free(part);
 	return rc;
 }
@@ -503,10 +537,14 @@ static int log_save_snapshot(struct shared_log *base, const char *path, int64_t 
 	if (!f)
 		return err_errno(err, errno, "open %s", path);
 	pki_random(&id, sizeof id);
-	id = (id & INT64_MAX) | 1;
+	id = base->parts ? (uint64_t)base->parts->id : (id & INT64_MAX) | 1;
 	int rc = read_snapshot(l, old, &old_mod, err);
 	if (rc == 0)
 		rc = send_parts(l, f, id, &parts, err);
+	if (rc == 0 && base->parts && base->parts->is_draft) {
+		fclose(f);
+		return 0;
+	}
 	if (rc == 0)
 		rc = name_snapshot(l, index, id, parts, old_mod, &revision, err);
 	if (rc == 0)
@@ -527,8 +565,7 @@ static int fetch_parts(struct etcd_log *l, FILE *f, const int64_t snapshot[3], s
 	int rc = 0;
 	for (int64_t i = 0; i < snapshot[2] && rc == 0; i++) {
 		struct arena a = ARENA_INIT;
-		struct slice key = slice_of(
-		        arena_printf(&a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, (uint64_t)snapshot[1], (uint64_t)i));
+		struct slice key = part_key(&a, (uint64_t)snapshot[1], i);
 		Etcdpb__RangeResponse *got = run_range(l, key, SLICE(""), 0, false, &a, err);
 		if (!got)
 			rc = err->code;
@@ -577,6 +614,7 @@ static const struct shared_log_vtable vtable = {.name = "etcd",
         .fd = log_fd,
         .heard = log_heard,
         .save_snapshot = log_save_snapshot,
+        .count_parts = log_count_parts,
         .load_snapshot = log_load_snapshot,
         .free = log_free};
 
