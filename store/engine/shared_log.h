@@ -56,7 +56,8 @@ struct shared_log_vtable {
 	void (*tell)(struct shared_log *l);
 	/* What everybody agrees on: no older than the call. */
 	int (*head)(struct shared_log *l, struct shared_log_head *ret, struct err *err);
-	/* Some of the entries after `after`, at least one when there is one, in the arena. ERR_COMPACTED: the next one
+	/* Some of the entries after `after`, at least one when there is one, in the arena; has_more tells whether there
+	 * were more. ERR_COMPACTED: the next one
 	 * is gone, only the snapshot has what it did. */
 	int (*read)(struct shared_log *l, int64_t after, struct arena *a, struct shared_log_entry **ret, size_t *ret_n,
 	        struct err *err);
@@ -84,7 +85,25 @@ struct shared_log {
 	/* How much of a snapshot is there now, more each time; NULL: nobody asks. */
 	void (*progress)(void *arg, uint64_t bytes);
 	void *arg;
+	/* Set by read(). */
+	bool has_more;
+	int64_t read_max; /* how many entries to ask for next; 0: the first time */
 };
+
+enum { SHARED_LOG_READ_MIN = 32, SHARED_LOG_READ_MAX = 4096, SHARED_LOG_READ_BYTES = 1024 * 1024 };
+
+/* How many entries to ask for next, who asked for `asked` (0: for the first time) and got `n` of so many bytes: more
+ * where they are small and there are many, so that who is far away keeps up; fewer where they are large. */
+static inline int64_t shared_log_read_next(int64_t asked, size_t n, size_t bytes)
+{
+	if (asked < SHARED_LOG_READ_MIN)
+		return SHARED_LOG_READ_MIN;
+	if (bytes > SHARED_LOG_READ_BYTES)
+		return asked / 2 < SHARED_LOG_READ_MIN ? SHARED_LOG_READ_MIN : asked / 2;
+	if ((int64_t)n < asked || bytes > SHARED_LOG_READ_BYTES / 2)
+		return asked;
+	return asked * 2 < SHARED_LOG_READ_MAX ? asked * 2 : SHARED_LOG_READ_MAX;
+}
 
 /* How an engine comes by its connections: it needs more than one. */
 struct shared_log_source {

@@ -204,12 +204,19 @@ static int log_read(struct shared_log *l, int64_t after, struct arena *a, struct
         struct err *err)
 {
 	struct sql_rows r;
-	const struct sql_arg arg = SQL_INT(after);
+	size_t bytes = 0;
+	if (!l->read_max)
+		l->read_max = SHARED_LOG_READ_MIN;
+	const struct sql_arg args[] = {SQL_INT(after), SQL_INT(l->read_max)};
 	CHECK(after >= 0);
-	int rc = run(db_of(l), "SELECT idx, origin, sequence, bytes FROM k3x_log WHERE idx > $1 ORDER BY idx LIMIT 32",
-	        &arg, 1, a, &r, err);
+	int rc = run(db_of(l), "SELECT idx, origin, sequence, bytes FROM k3x_log WHERE idx > $1 ORDER BY idx LIMIT $2",
+	        args, COUNT_OF(args), a, &r, err);
 	if (rc != 0)
 		return rc;
+	for (size_t i = 0; i < r.n_rows; i++)
+		bytes += sql_at(&r, i, 3)->bytes.len;
+	l->has_more = (int64_t)r.n_rows == l->read_max;
+	l->read_max = shared_log_read_next(l->read_max, r.n_rows, bytes);
 	*ret = arena_alloc(a, (r.n_rows + 1) * sizeof **ret);
 	for (*ret_n = 0; *ret_n < r.n_rows; (*ret_n)++) {
 		struct shared_log_entry *e = &(*ret)[*ret_n];
