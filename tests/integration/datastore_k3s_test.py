@@ -357,6 +357,36 @@ def _():
         etcd.remove()
 
 
+def living(folder):
+    db = sqlite3.connect(os.path.join(folder, "server", "db", "state.db"))
+    rows = db.execute("SELECT name, id, value FROM kine WHERE deleted = 0 AND name LIKE '/registry/%' ORDER BY id").fetchall()
+    db.close()
+    return rows
+
+
+@case("out of a datastore, and out of a snapshot, it is the same")
+def _():
+    data, want = os.path.join(new.folder, "data"), living(os.path.join(work, "back"))
+    want = [r for r in want if r[0] != "/registry/x"]
+    etcd = Etcd().start()
+    try:
+        name = etcd.make_empty("x")
+        r = subprocess.run([K3X, "store", "migrate", "--from", os.path.join(data, "server", "db"), "--to", name], capture_output=True, text=True)
+        eq(r.returncode, 0, r.stderr)
+        do_import("--data-dir", data, "--datastore-endpoint", name, "--to", os.path.join(work, "of-etcd"), command="export-k3s")
+    finally:
+        etcd.remove()
+    same = [r for r in living(os.path.join(work, "of-etcd")) if r[0] in {w[0] for w in want}]
+    eq({r[0]: r[2] for r in same}, {w[0]: w[2] for w in want}, "objects out of a datastore")
+    new.start()
+    saved = subprocess.run([K3X, "etcd-snapshot", "save", "--data-dir", data, "--dir", work, "--name", "saved"], capture_output=True, text=True)
+    eq(new.stop(), 0, "exit code")
+    eq(saved.returncode, 0, saved.stderr)
+    file = os.path.join(work, [n for n in os.listdir(work) if n.startswith("saved")][0])
+    do_import("--data-dir", data, "--from-snapshot", file, "--to", os.path.join(work, "of-snapshot"), command="export-k3s")
+    eq({r[0] for r in want} - {r[0] for r in living(os.path.join(work, "of-snapshot"))}, set(), "objects out of a snapshot")
+
+
 @case("out of a snapshot of its etcd")
 def _():
     global new
