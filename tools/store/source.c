@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
-#include <semaphore.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,19 +24,17 @@
 
 static void answered(struct store_request *req)
 {
-	sem_post(CONTAINER_OF(req, struct store_question, req)->wait);
+	sem_post(&CONTAINER_OF(req, struct store_question, req)->done);
 }
 
 int store_ask(struct engine *e, struct store_question *q)
 {
-	sem_t done;
-	sem_init(&done, 0, 0);
-	q->wait = &done;
+	sem_init(&q->done, 0, 0);
 	q->req.done = answered;
 	store_submit(e, &q->req);
-	while (sem_wait(&done) != 0)
+	while (sem_wait(&q->done) != 0)
 		;
-	sem_destroy(&done);
+	sem_destroy(&q->done);
 	return q->req.err.code;
 }
 

@@ -6,6 +6,8 @@
 #include "store/engine/external.h"
 #include "store/snapshot/snapshot.h"
 
+#include <semaphore.h>
+
 /* Zeroed but for what the caller sets: from, files (endpoint and data_dir are filled in), work. One thread. */
 struct store_source {
 	const char *from;              /* a data directory of a stopped server, a snapshot, or a datastore's name */
@@ -43,7 +45,7 @@ void store_remove_folder(const char *path);
  * req.err.code. */
 struct store_question {
 	struct store_request req;
-	void *wait;
+	sem_t done;
 };
 int store_ask(struct engine *e, struct store_question *q);
 
