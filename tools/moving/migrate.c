@@ -366,8 +366,7 @@ static void clean_work(struct migration *m, bool with_sent)
 	static const char *const names[] = {"snapshot", "state", "first", "from", "to", "sent"};
 	for (size_t i = 0; i < COUNT_OF(names) - !with_sent; i++)
 		store_remove_folder(in_work(m, names[i]));
-	if (with_sent)
-		rmdir(m->work);
+	rmdir(m->work); /* unless something is to be remembered */
 }
 
 static int run_in_folder(struct migration *m, struct err *err)
@@ -378,7 +377,9 @@ static int run_in_folder(struct migration *m, struct err *err)
 	if (rc != 0)
 		return rc;
 	clean_work(m, false);
-	rc = run(m, err);
+	rc = make_work(m, err);
+	if (rc == 0)
+		rc = run(m, err);
 	clean_work(m, rc == 0 || m->is_dry || m->is_undo);
 	return rc;
 }
