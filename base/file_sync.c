@@ -9,6 +9,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+int file_sync(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) != 0 ? err_errno(err, errno, "sync %s", path) : 0;
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int file_sync_folder(const char *path, struct err *err)
 {
 	char *copy = xstrdup(path);

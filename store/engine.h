@@ -182,6 +182,14 @@ struct store_system_args {
 
 #define STORE_SYSTEM_ANY INT64_C(-1)
 
+/* A setting that holds back all writes (ERR_UNAVAILABLE, with the setting's words) but of itself, as long as it is
+ * there. Its value: a lease's id in 16 hex digits, a blank, why. It is gone with the lease, which may be revoked
+ * meanwhile, and must be there when the setting is made (ERR_NOT_FOUND); id 0: it is bound to none. So who holds writes
+ * back and is lost does so no longer than the lease lasts; and the system's version tells whether it was held all the
+ * while. */
+#define STORE_HOLD_KEY "hold"
+enum { STORE_HOLD_ID_DIGITS = 16, STORE_HOLD_WHY_MAX = 200 };
+
 struct store_lease_args {
 	int64_t id;
 	int64_t ttl_s;

@@ -20,6 +20,7 @@ int secrets_encrypt_main(int argc, char **argv);
 int token_main(int argc, char **argv);
 int certificate_main(int argc, char **argv);
 int import_k3s_main(int argc, char **argv);
+int export_k3s_main(int argc, char **argv);
 int etcd_snapshot_main(int argc, char **argv);
 int dns_main(int argc, char **argv);
 int ingress_main(int argc, char **argv);
@@ -37,5 +38,8 @@ int man_main(int argc, char **argv);
 int killall_main(int argc, char **argv);
 int k3s_main(int argc, char **argv);
 int bench_main(int argc, char **argv);
+
+/* A command of k3x-store that knows servers, so it lies above it (tools/moving/). */
+int store_migrate(int argc, char **argv);
 
 #endif

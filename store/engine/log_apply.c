@@ -242,16 +242,13 @@ int log_catch_up(struct log_engine *e, struct err *err)
 		struct shared_log_entry *entries;
 		size_t n = 0;
 		int rc = e->log->v->read(e->log, log_applied(e), &a, &entries, &n, err);
-		if (rc == ERR_COMPACTED)
+		bool was_compacted = rc == ERR_COMPACTED;
+		if (was_compacted)
 			rc = log_snapshot_install(e, err);
 		else if (rc == 0 && n)
 			rc = apply_entries(e, entries, n, err);
-		else if (rc == 0) {
-			arena_release(&a);
-			return 0;
-		}
 		arena_release(&a);
-		if (rc != 0)
+		if (rc != 0 || (!was_compacted && (n == 0 || !e->log->has_more)))
 			return rc;
 	}
 }

@@ -120,7 +120,8 @@ int log_check_head(struct log_engine *e, struct err *err);
 
 /* ---- log_apply.c; the log thread, and opening before it ---- */
 
-/* Applies all that the log has after what is applied. ERR_UNAVAILABLE; ERR_CORRUPT: this copy is of another log. */
+/* Applies all that the log has after what is applied; not what comes meanwhile, of which there may be ever more.
+ * ERR_UNAVAILABLE; ERR_CORRUPT: this copy is of another log. */
 int log_catch_up(struct log_engine *e, struct err *err);
 /* An entry of this server that is known to come right after what is applied. */
 int log_apply_own(struct log_engine *e, int64_t index, struct err *err);

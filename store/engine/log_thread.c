@@ -192,7 +192,8 @@ static void try_connect(struct log_engine *e)
 {
 	struct err err = ERR_INIT;
 	uint64_t now = clock_mono_ms();
-	if (now < e->retry_at_ms)
+	/* who is about to end does not wait once more for one that hangs */
+	if (now < e->retry_at_ms || atomic_load(&e->is_hurried))
 		return;
 	int rc = connect_again(e, &err);
 	if (rc == ERR_CORRUPT)
@@ -380,7 +381,7 @@ static unsigned sleep_ms(struct log_engine *e)
 	uint64_t now = clock_mono_ms();
 	if (!atomic_load(&e->is_connected)) {
 		uint64_t left = e->retry_at_ms > now ? e->retry_at_ms - now : 0;
-		return left < 100 ? (unsigned)left : 100;
+		return left < 100 && !atomic_load(&e->is_hurried) ? (unsigned)left : 100;
 	}
 	unsigned look_ms = e->poll_ms;
 	if (e->log->v->fd(e->log) >= 0 && e->log->tells && now >= e->deaf_until_ms)

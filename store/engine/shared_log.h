@@ -30,6 +30,16 @@ struct shared_log_head {
 	int64_t entries;  /* that are kept, about */
 };
 
+/* For who sends a snapshot in more than one go, and remembers what is there: save_snapshot() leaves out what has() is
+ * true of, and says what was sent. */
+struct shared_log_parts {
+	int64_t id;    /* what they are sent under; not 0 */
+	bool is_draft; /* they are sent, and not put in place yet */
+	bool (*has)(void *arg, int64_t number, struct slice bytes);
+	int (*sent)(void *arg, int64_t number, struct slice bytes, struct err *err);
+	void *arg;
+};
+
 struct shared_log_vtable {
 	const char *name; /* "postgres" */
 	/* Connects and makes what is not there yet. ERR_UNAVAILABLE: try again later; any other error will not mend
@@ -46,7 +56,8 @@ struct shared_log_vtable {
 	void (*tell)(struct shared_log *l);
 	/* What everybody agrees on: no older than the call. */
 	int (*head)(struct shared_log *l, struct shared_log_head *ret, struct err *err);
-	/* Some of the entries after `after`, at least one when there is one, in the arena. ERR_COMPACTED: the next one
+	/* Some of the entries after `after`, at least one when there is one, in the arena; has_more tells whether there
+	 * were more. ERR_COMPACTED: the next one
 	 * is gone, only the snapshot has what it did. */
 	int (*read)(struct shared_log *l, int64_t after, struct arena *a, struct shared_log_entry **ret, size_t *ret_n,
 	        struct err *err);
@@ -57,6 +68,8 @@ struct shared_log_vtable {
 	/* Puts the file in the place of the snapshot, and removes the entries up to `drop`, in small steps. A log that
 	 * has no entry yet goes on behind `index`. */
 	int (*save_snapshot)(struct shared_log *l, const char *path, int64_t index, int64_t drop, struct err *err);
+	/* How many parts are there under this id. */
+	int (*count_parts)(struct shared_log *l, int64_t id, int64_t *ret, struct err *err);
 	/* Writes the snapshot to the file. ERR_NOT_FOUND: there is none. */
 	int (*load_snapshot)(struct shared_log *l, const char *path, int64_t *ret_index, struct err *err);
 	void (*free)(struct shared_log *l);
@@ -68,10 +81,29 @@ struct shared_log {
 	bool tells;             /* set by heard(): something was told on this connection, so telling works */
 	/* The user's: connect() makes nothing, and says ERR_NOT_FOUND where nothing is. */
 	bool is_look_only;
-	/* How much of a snapshot has been sent; NULL: nobody asks. */
+	const struct shared_log_parts *parts; /* NULL: all are sent */
+	/* How much of a snapshot is there now, more each time; NULL: nobody asks. */
 	void (*progress)(void *arg, uint64_t bytes);
 	void *arg;
+	/* Set by read(). */
+	bool has_more;
+	int64_t read_max; /* how many entries to ask for next; 0: the first time */
 };
+
+enum { SHARED_LOG_READ_MIN = 32, SHARED_LOG_READ_MAX = 4096, SHARED_LOG_READ_BYTES = 1024 * 1024 };
+
+/* How many entries to ask for next, who asked for `asked` (0: for the first time) and got `n` of so many bytes: more
+ * where they are small and there are many, so that who is far away keeps up; fewer where they are large. */
+static inline int64_t shared_log_read_next(int64_t asked, size_t n, size_t bytes)
+{
+	if (asked < SHARED_LOG_READ_MIN)
+		return SHARED_LOG_READ_MIN;
+	if (bytes > SHARED_LOG_READ_BYTES)
+		return asked / 2 < SHARED_LOG_READ_MIN ? SHARED_LOG_READ_MIN : asked / 2;
+	if ((int64_t)n < asked || bytes > SHARED_LOG_READ_BYTES / 2)
+		return asked;
+	return asked * 2 < SHARED_LOG_READ_MAX ? asked * 2 : SHARED_LOG_READ_MAX;
+}
 
 /* How an engine comes by its connections: it needs more than one. */
 struct shared_log_source {

@@ -7,6 +7,13 @@
 
 struct op_counters;
 
+/* STORE_HOLD_KEY as it is now. */
+struct machine_hold {
+	bool is_on;
+	int64_t lease; /* that it goes with; 0: none */
+	char why[STORE_HOLD_WHY_MAX + 1];
+};
+
 struct machine {
 	struct mem_table table;
 	/* ---- the applying thread's ---- */
@@ -14,7 +21,8 @@ struct machine {
 	struct store_view view; /* of the open batch */
 	bool is_open;
 	struct recent_rows recent;
-	struct meta meta;             /* after what was applied */
+	struct meta meta; /* after what was applied */
+	struct machine_hold hold;
 	int64_t change;               /* number of the newest change of leases and settings */
 	struct event_block *block;    /* events of the open batch */
 	bool collect_prev;            /* the engine's: events shall carry previous pairs */

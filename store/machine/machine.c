@@ -27,6 +27,8 @@ static int open_both(struct machine *m, const char *path, struct err *err)
 		return rc;
 	rc = meta_load(&m->tables, &m->base, err);
 	if (rc == 0)
+		rc = system_load_hold(m, err);
+	if (rc == 0)
 		rc = db_open(&m->db, path, DB_APPLIER, err);
 	if (rc != 0)
 		db_close(&m->tables);
@@ -203,6 +205,7 @@ static int lease_revoke(struct machine *m, struct store_request *req, struct err
 	if (rc < 0 || req->err.code || req->lease.more)
 		return rc < 0 ? rc : 0;
 	machine_set_lease(m, req->lease.id, 0);
+	system_lease_gone(m, req->lease.id);
 	return 0;
 }
 
@@ -290,7 +293,7 @@ static int carry_out(struct machine *m, struct store_request *req, struct err *e
 	case STORE_REQUEST_LEASE_REVOKE:
 		return lease_revoke(m, req, err);
 	case STORE_REQUEST_SYSTEM:
-		return system_apply(m, req);
+		return system_apply(m, req, err);
 	default:
 		CHECK(!"not a command");
 		return 0;
@@ -302,7 +305,7 @@ void machine_apply(struct machine *m, struct store_request *req)
 	struct err err = ERR_INIT;
 	CHECK(m->is_open);
 	m->writing = false;
-	if (system_expected(&m->meta, req)) {
+	if (!system_holds_back(m, req) && system_expected(&m->meta, req)) {
 		must(check_lease_keys(m, req, &err), &err);
 		if (!req->err.code)
 			must(carry_out(m, req, &err), &err);

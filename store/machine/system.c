@@ -3,7 +3,10 @@
  * Entries in the memory table and in the table `sys`, and a version in `meta` that counts its changes (1 in a fresh
  * store). A change is a command like any other: all of its entries or none, refused when the version is not the one it
  * was made for. Other commands may name the version too, and are refused when it has moved on: so a permission that was
- * judged before a command was handed in still holds when it is carried out. The rolling hash covers the changes. */
+ * judged before a command was handed in still holds when it is carried out. The rolling hash covers the changes.
+ *
+ * One setting is known here: that which holds writes back (engine.h). It is a part of the state like all else, so every
+ * server holds back the same commands, wherever one crashes. */
 #include "store/machine/system.h"
 
 #include "base/check.h"
@@ -13,6 +16,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool system_expected(const struct meta *m, struct store_request *req)
 {
@@ -42,15 +46,107 @@ int system_check(struct store_request *req)
 	return 0;
 }
 
+/* ---- holding writes back ---- */
+
+static int64_t lease_of_hold(struct slice value)
+{
+	char digits[STORE_HOLD_ID_DIGITS + 1] = "";
+	if (value.len < STORE_HOLD_ID_DIGITS)
+		return 0;
+	memcpy(digits, value.ptr, STORE_HOLD_ID_DIGITS);
+	return (int64_t)strtoull(digits, NULL, 16);
+}
+
+static void set_hold(struct machine *m, struct slice value)
+{
+	struct slice why = value;
+	m->hold = (struct machine_hold){.is_on = true, .lease = lease_of_hold(value)};
+	if (why.len > STORE_HOLD_ID_DIGITS) {
+		why.ptr += STORE_HOLD_ID_DIGITS + 1;
+		why.len -= STORE_HOLD_ID_DIGITS + 1;
+	}
+	snprintf(m->hold.why, sizeof m->hold.why, "%.*s", SLICE_FMT(why));
+}
+
+int system_load_hold(struct machine *m, struct err *err)
+{
+	m->hold = (struct machine_hold){0};
+	sqlite3_stmt *s = db_stmt(&m->tables, DB_SYS_FROM);
+	db_bind_slice(s, 1, SLICE(STORE_HOLD_KEY));
+	int rc = db_step(&m->tables, s, err, "read the settings");
+	if (rc == 1 && slice_is(db_column_slice(s, 0), STORE_HOLD_KEY))
+		set_hold(m, db_column_slice(s, 1));
+	db_done(s);
+	return rc < 0 ? rc : 0;
+}
+
+static bool ends_hold(const struct machine *m, const struct store_request *req)
+{
+	if (req->type == STORE_REQUEST_LEASE_REVOKE)
+		return m->hold.lease != 0 && req->lease.id == m->hold.lease;
+	for (size_t i = 0; req->type == STORE_REQUEST_SYSTEM && i < req->system.n_changes; i++)
+		if (slice_is(req->system.changes[i].key, STORE_HOLD_KEY))
+			return true;
+	return false;
+}
+
+bool system_holds_back(const struct machine *m, struct store_request *req)
+{
+	if (!m->hold.is_on || ends_hold(m, req))
+		return false;
+	err_set(&req->err, ERR_UNAVAILABLE, "writes are held back: %s", m->hold.why);
+	return true;
+}
+
+/* ---- changes ---- */
+
 static void apply_entry(struct machine *m, const struct store_system_entry *x)
 {
 	CHECK(x->key.len > 0); /* system_check() */
+	if (slice_is(x->key, STORE_HOLD_KEY) && x->is_delete)
+		m->hold.is_on = false;
+	else if (slice_is(x->key, STORE_HOLD_KEY))
+		set_hold(m, x->value);
 	machine_set_setting(m, x->key, x->value, x->is_delete);
 	uint64_t h = hash_bytes(hash_word(m->meta.hash, x->is_delete), x->key);
 	m->meta.hash = x->is_delete ? h : hash_bytes(h, x->value);
 }
 
-int system_apply(struct machine *m, struct store_request *req)
+static void next_version(struct machine *m)
+{
+	int64_t version = ++m->meta.system_version;
+	CHECK(version > 1); /* a fresh store has 1 */
+	m->meta.hash = hash_word(m->meta.hash, (uint64_t)version);
+}
+
+void system_lease_gone(struct machine *m, int64_t lease)
+{
+	struct store_system_entry gone = {.key = SLICE(STORE_HOLD_KEY), .is_delete = true};
+	if (!m->hold.is_on || m->hold.lease != lease)
+		return;
+	next_version(m);
+	apply_entry(m, &gone);
+}
+
+/* A hold without an end is made on purpose only. */
+static int check_hold(struct machine *m, struct store_request *req, struct err *err)
+{
+	for (size_t i = 0; i < req->system.n_changes; i++) {
+		const struct store_system_entry *x = &req->system.changes[i];
+		int64_t lease = slice_is(x->key, STORE_HOLD_KEY) && !x->is_delete ? lease_of_hold(x->value) : 0;
+		int rc = lease ? lease_exists(&m->view, lease, err) : 1;
+		if (rc < 0)
+			return rc;
+		if (rc == 0) {
+			req->cause = STORE_CAUSE_LEASE_NOT_FOUND;
+			err_set(&req->err, ERR_NOT_FOUND, "the lease that the hold would go with is not there");
+			return 0;
+		}
+	}
+	return 0;
+}
+
+int system_apply(struct machine *m, struct store_request *req, struct err *err)
 {
 	struct store_system_args *a = &req->system;
 	a->version = m->meta.system_version;
@@ -61,9 +157,11 @@ int system_apply(struct machine *m, struct store_request *req)
 		        a->expect_version);
 		return 0;
 	}
-	a->version = ++m->meta.system_version;
-	CHECK(a->version > 1); /* a fresh store has 1 */
-	m->meta.hash = hash_word(m->meta.hash, (uint64_t)a->version);
+	int rc = check_hold(m, req, err);
+	if (rc < 0 || req->err.code)
+		return rc;
+	next_version(m);
+	a->version = m->meta.system_version;
 	for (size_t i = 0; i < a->n_changes; i++)
 		apply_entry(m, &a->changes[i]);
 	return 0;

@@ -12,14 +12,10 @@
  */
 #include "store/snapshot/kine.h"
 
-#include "base/check.h"
 #include "base/limits.h"
 #include "store/snapshot/snapshot_int.h"
-#include "store/snapshot/state_writer_int.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static const char newest_sql[] = "SELECT coalesce(max(id), 0) FROM kine";
@@ -93,62 +89,5 @@ int kine_each(const char *path, int (*row)(void *arg, const struct store_kv *kv,
 	if (rc == 0)
 		rc = each(h, path, row, arg, *ret_revision, err);
 	sqlite3_close(h);
-	return rc;
-}
-
-/* ---- the way out ---- */
-
-struct state_out {
-	struct state_writer w;
-	char *path;
-	int64_t sub; /* of keys of the same revision */
-};
-
-int state_out_open(const char *path, struct state_out **ret, struct err *err)
-{
-	struct state_out *o = xcalloc(1, sizeof *o);
-	o->path = xstrdup(path);
-	int rc = state_writer_open(&o->w, o->path, err);
-	if (rc != 0) {
-		state_writer_close(&o->w, rc, err);
-		free(o->path);
-		free(o);
-		return rc;
-	}
-	*ret = o;
-	return 0;
-}
-
-int state_out_put(struct state_out *o, const struct store_kv *kv, struct err *err)
-{
-	o->sub = kv->mod_revision == o->w.meta.revision ? o->sub + 1 : 0;
-	if (o->sub >= SUB_MAX || kv->mod_revision < o->w.meta.revision)
-		return err_set(err, ERR_CORRUPT, "revision %" PRId64 " comes too late, or has too many keys",
-		        kv->mod_revision);
-	return state_writer_put(&o->w, kv, kv->mod_revision, o->sub, err);
-}
-
-static int sync_file(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
-	if (fd < 0 || fsync(fd) != 0)
-		rc = err_errno(err, errno, "sync %s", path);
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-int state_out_close(struct state_out *o, int64_t revision, int rc, struct err *err)
-{
-	struct meta *m = &o->w.meta;
-	CHECK(rc != 0 || revision >= m->revision);
-	m->revision = revision > 1 ? revision : 1;
-	m->compacted = m->revision > 1 ? m->revision : 0;
-	m->trimmed = 0;
-	rc = state_writer_close(&o->w, rc, err);
-	if (rc == 0)
-		rc = sync_file(o->path, err);
-	free(o->path);
-	free(o);
 	return rc;
 }

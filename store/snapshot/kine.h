@@ -1,5 +1,4 @@
-/* What k3s keeps in its SQLite database, and a state of ours from such keys. See kine.c. Functions block; any thread.
- */
+/* What k3s keeps in its SQLite database, read (kine.c) and written (kine_out.c). Functions block; any thread. */
 #ifndef K3X_STORE_SNAPSHOT_KINE_H
 #define K3X_STORE_SNAPSHOT_KINE_H
 
@@ -11,13 +10,13 @@
 int kine_each(const char *path, int (*row)(void *arg, const struct store_kv *kv, struct err *err), void *arg,
         int64_t *ret_revision, struct err *err);
 
-/* A state that a server begins its cluster with, as after a restoration: these keys, which are in the order of their
- * last changes, and nothing of before. */
-struct state_out;
-int state_out_open(const char *path, struct state_out **ret, struct err *err);
-int state_out_put(struct state_out *o, const struct store_kv *kv, struct err *err);
-/* rc: how it went so far. revision: the newest; everything up to there counts as compacted. The file is whole and
- * synced, or gone. Frees. */
-int state_out_close(struct state_out *o, int64_t revision, int rc, struct err *err);
+/* The way back: such a database, of keys in any order, as kine has it right after a compaction. Revisions stay what
+ * they are: a key's is the number of its row. *ret_moved: keys that got a new one, for kine has a row to a revision and
+ * they shared theirs. revision: the newest; rc: how it went so far. The file, which must not be there before, is whole
+ * and synced, or gone. close() frees. */
+struct kine_out;
+int kine_out_open(const char *path, struct kine_out **ret, struct err *err);
+int kine_out_put(struct kine_out *o, const struct store_kv *kv, struct err *err);
+int kine_out_close(struct kine_out *o, int64_t revision, int rc, int64_t *ret_moved, struct err *err);
 
 #endif

@@ -20,6 +20,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
+#include "base/file_sync.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
 #include "raft/raft_node.h"
@@ -49,15 +50,6 @@ struct restore {
 
 /* ---- files ---- */
 
-static int sync_path(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) != 0 ? err_errno(err, errno, "sync %s", path) : 0;
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
 /* A folder of files, as raft/ is; it need not be there. */
 static void remove_folder(struct arena *a, const char *path)
 {
@@ -77,10 +69,12 @@ static int rename_if_there(const char *from, const char *to, struct err *err)
 
 /* ---- the state ---- */
 
-/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...", "auth/secret". */
+/* Keys of the system keyspace that are of the old cluster: "member/...", "alarm/...", "auth/secret", and
+ * "hold": writes are held back there. */
 static const char forget_sql[] =
         "DELETE FROM sys WHERE (key >= X'6d656d6265722f' AND key < X'6d656d62657230') OR "
-        "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574';"
+        "(key >= X'616c61726d2f' AND key < X'616c61726d30') OR key = X'617574682f736563726574' OR "
+        "key = X'686f6c64';"
         "UPDATE meta SET system_version = system_version + 1";
 
 /* Before anything is written: revisions have an end, see db.h. Revision 0: it is not known yet. */
@@ -221,7 +215,7 @@ static int make_state(struct restore *r, struct store_file_info *ret, struct err
 	sqlite3_close(h);
 	if (rc == 0)
 		rc = snapshot_inspect(r->made, false, depth, ret, r->a, err);
-	return rc == 0 ? sync_path(r->made, err) : rc;
+	return rc == 0 ? file_sync(r->made, err) : rc;
 }
 
 /* ---- identity ---- */
@@ -394,7 +388,7 @@ static int swap_in(struct restore *r, struct err *err)
 	char *mark = db_rotten_mark(r->db); /* of what was there; a start with it would only look twice */
 	unlink(mark);
 	free(mark);
-	return sync_path(r->o->data_dir, err);
+	return file_sync(r->o->data_dir, err);
 }
 
 static int restore_locked(struct restore *r, struct store_file_info *ret_made, struct err *err)

@@ -1,5 +1,6 @@
 /* Any bytes as k3s's SQLite database: its rows are read, or it is refused; and what is read becomes a state of ours. */
 #include "store/snapshot/kine.h"
+#include "store/snapshot/state_file.h"
 
 #include "base/check.h"
 
@@ -24,6 +25,24 @@ static int take(void *arg, const struct store_kv *kv, struct err *err)
 	return s->n > 1000 ? err_set(err, ERR_TOO_BIG, "enough") : state_out_put(s->out, kv, err);
 }
 
+static int give_back(void *arg, const struct store_kv *kv, struct err *err)
+{
+	return kine_out_put(arg, kv, err);
+}
+
+/* What became a state of ours is a table of kine's again. */
+static void go_back(const char *state, const char *table, const struct seen *s)
+{
+	struct err err = ERR_INIT;
+	struct kine_out *o;
+	int64_t revision = 0, moved;
+	CHECK(kine_out_open(table, &o, &err) == 0);
+	int rc = state_file_each(state, give_back, o, &revision, &err);
+	CHECK(rc == 0 && revision >= s->newest);
+	CHECK(kine_out_close(o, revision, rc, &moved, &err) == 0 && moved == 0);
+	unlink(table);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err err = ERR_INIT;
@@ -39,6 +58,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(rc != 0 || revision >= s.newest);
 		rc = state_out_close(s.out, revision, rc, &err);
 		CHECK((rc == 0) == (access(out, F_OK) == 0));
+		unlink(in);
+		if (rc == 0)
+			go_back(out, in, &s);
 	}
 	unlink(in);
 	unlink(out);

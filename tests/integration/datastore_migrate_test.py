@@ -17,7 +17,7 @@ state = {}
 
 
 def migrate(*args, want=0):
-    r = subprocess.run([K3X, "store", "migrate", *args], capture_output=True, text=True, timeout=120)
+    r = subprocess.run([K3X, "store", "migrate", "--work", os.path.join(server.folder, "work"), *args], capture_output=True, text=True, timeout=120)
     if r.returncode != want and not (want == "refused" and r.returncode):
         raise Mismatch(f"migrate {args}: exit {r.returncode}: {r.stderr[-600:]}{r.stdout[-300:]}")
     return r.stdout + r.stderr

@@ -10,6 +10,7 @@ const struct k3x_program k3x_programs[] = {
         {"certificate", certificate_main, "certificates: check, rotate, rotate-ca"},
         {"etcd-snapshot", etcd_snapshot_main, "snapshots: save, list, delete, prune; here and in S3 stores"},
         {"import-k3s", import_k3s_main, "take over the cluster of a k3s server that is stopped"},
+        {"export-k3s", export_k3s_main, "the way back: a cluster for a k3s server to go on with"},
         {"dns", dns_main, "the cluster's DNS server (a pod of kube-system)"},
         {"ingress", ingress_main, "route HTTP into the cluster by its Ingresses (a pod of kube-system)"},
         {"metrics", metrics_main, "what nodes and pods use, as metrics.k8s.io (a pod of kube-system)"},

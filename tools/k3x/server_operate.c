@@ -14,6 +14,8 @@
 #include "tools/k3x/snapshots/server_snapshots.h"
 #include "tools/k3x/server_store.h"
 #include "tools/snapshots/settings_json.h"
+#include "tools/store/hold.h"
+#include "tools/store/source.h"
 
 #include <stdlib.h>
 
@@ -223,6 +225,37 @@ static int secrets_encrypt(struct server_operate *o, const json_t *ask, json_t *
 	return encryption_status(o, ret, err);
 }
 
+/* ---- moving to another datastore ---- */
+
+static struct store_hold hold_of(const json_t *ask)
+{
+	return (struct store_hold){json_lib_get_int(ask, "lease", 0), json_lib_get_int(ask, "version", 0)};
+}
+
+/* {"action": "copy", to the file "path" on this machine; "hold", for "seconds"; "end", "forGood" (and "why"), of the
+ * hold that "hold" answered; "undo"} */
+static int migrate(struct server_operate *o, const json_t *ask, json_t *ret, struct err *err)
+{
+	const char *action = text_of(o, ask, "action"), *path = text_of(o, ask, "path"), *why = text_of(o, ask, "why");
+	struct store_hold h = hold_of(ask);
+	int64_t revision, system;
+	if (action && strcmp(action, "copy") == 0 && path)
+		return store_copy(o->store, path, &revision, &system, err);
+	if (action && strcmp(action, "end") == 0)
+		return store_hold_end(o->store, &h, err);
+	if (action && strcmp(action, "forGood") == 0 && why)
+		return store_hold_for_good(o->store, &h, why, err);
+	if (action && strcmp(action, "undo") == 0)
+		return store_hold_undo(o->store, err);
+	if (!action || strcmp(action, "hold") != 0)
+		return err_set(err, ERR_INVAL, "\"action\" is copy, hold, end, forGood or undo");
+	if (store_hold_begin(o->store, json_lib_get_int(ask, "seconds", 60), &h, err) != 0)
+		return err->code;
+	json_lib_set_int(ret, "lease", h.lease);
+	json_lib_set_int(ret, "version", h.version);
+	return 0;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -235,6 +268,7 @@ static const struct {
         {"snapshot-save", snapshot_save},
         {"snapshots-changed", snapshots_look},
         {"secrets-encrypt", secrets_encrypt},
+        {"migrate", migrate},
 };
 
 int server_operate_run(void *arg, struct slice name, struct slice body, struct strbuf *answer, struct err *err)

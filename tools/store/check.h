@@ -3,7 +3,7 @@
 #define K3X_TOOLS_STORE_CHECK_H
 
 #include "raft/raft_node.h"
-#include "tools/store/offline_int.h"
+#include "tools/store/offline.h"
 
 struct store_directory {
 	const char *path;

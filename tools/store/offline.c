@@ -1,5 +1,5 @@
 /* `k3x-store snapshot status`, `sql`: commands that work on files, without a server. */
-#include "tools/store/offline_int.h"
+#include "tools/store/offline.h"
 
 #include <inttypes.h>
 #include <stdio.h>

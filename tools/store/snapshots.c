@@ -5,7 +5,8 @@
  * removes the newest sound one of a cluster, counts only sound ones as kept, and leaves alone what is no snapshot. */
 #include "tools/store/command_int.h"
 #include "base/rfc3339.h"
-#include "tools/store/offline_int.h"
+#include "tools/store/offline.h"
+#include "tools/store/progress.h"
 #include "tools/store/table.h"
 
 #include "base/check.h"
@@ -24,36 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROGRESS_MS = 200, BAR_WIDTH = 30 };
-
 /* ---- save ---- */
-
-struct progress {
-	bool is_shown;
-	int64_t drawn_ms;
-};
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void draw(struct progress *p, int64_t have, int64_t remaining)
-{
-	char bar[BAR_WIDTH + 1];
-	int64_t all = have + remaining, now = now_ms();
-	if (!p->is_shown || (remaining && now - p->drawn_ms < PROGRESS_MS))
-		return;
-	p->drawn_ms = now;
-	int filled = all > 0 ? (int)(have * BAR_WIDTH / all) : 0;
-	for (int i = 0; i < BAR_WIDTH; i++)
-		bar[i] = i < filled ? '#' : '.';
-	bar[BAR_WIDTH] = 0;
-	fprintf(stderr, "\r[%s] %3d%%  %.1f of %.1f MB", bar, all > 0 ? (int)(have * 100 / all) : 0, (double)have / 1e6,
-	        (double)all / 1e6);
-}
 
 struct saved {
 	int64_t size, revision;
@@ -97,7 +69,7 @@ static int verify(struct arrival *x, char sha256_hex[65], struct err *err)
 
 static void receive(struct store_call *call, struct arrival *x, struct saved *s, struct err *err)
 {
-	struct progress p = {.is_shown = isatty(STDERR_FILENO)};
+	struct store_progress p = {0};
 	bool more = true;
 	while (more && !err->code) {
 		struct arena a = ARENA_INIT;
@@ -105,7 +77,7 @@ static void receive(struct store_call *call, struct arrival *x, struct saved *s,
 		if (got && file_out_write(&x->out, got->blob.data, got->blob.len, err) == 0) {
 			sum_up(x, (const char *)got->blob.data, got->blob.len);
 			s->size += (int64_t)got->blob.len;
-			draw(&p, s->size, (int64_t)got->remaining_bytes);
+			store_progress(&p, s->size, s->size + (int64_t)got->remaining_bytes);
 		}
 		if (got && got->header) {
 			s->revision = got->header->revision;
@@ -115,8 +87,7 @@ static void receive(struct store_call *call, struct arrival *x, struct saved *s,
 		more = got != NULL;
 		arena_release(&a);
 	}
-	if (p.is_shown && s->size)
-		fputc('\n', stderr);
+	store_progress_end(&p);
 }
 
 static int sync_folder_of(const char *path, struct arena *a, struct err *err)

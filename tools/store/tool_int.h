@@ -41,7 +41,6 @@ int store_snapshot_save(int argc, char **argv);
 int store_snapshot_ls(int argc, char **argv);
 int store_snapshot_prune(int argc, char **argv);
 int store_snapshot_to_etcd_main(int argc, char **argv);
-int store_migrate(int argc, char **argv);
 int store_recover(int argc, char **argv);
 int store_completion(int argc, char **argv);
 int store_man(int argc, char **argv);

@@ -4,12 +4,15 @@
  *     k3x/head                the number of the newest entry
  *     k3x/log/NUMBER          origin, sequence (8 bytes each, big-endian), bytes
  *     k3x/once/ORIGIN         the newest sequence of that origin
+ *     k3x/turn                the origin whose entry is to be the next; mostly there is none
  *     k3x/snapshot            number, id, parts
  *     k3x/part/ID/NUMBER      the snapshot's file in parts of a mebibyte
  *
  * An entry is added by one transaction on the condition that k3x/head is what this server last saw: numbers have no
- * gap, and two servers that add at once find out and try again behind each other. What is sent again after a lost
- * connection finds its sequence in k3x/once and is not added twice. All reads are linearizable.
+ * gap, and two servers that add at once find out and try again behind each other. One that is far away would always be
+ * too late: when it was for a while it asks for a turn, and the others, whose transactions say that nobody has, wait
+ * until its entry is there (which takes the turn away with it), or for so long that it must be lost. What is sent again
+ * after a lost connection finds its sequence in k3x/once and is not added twice. All reads are linearizable.
  *
  * Numbers in keys have 16 hex digits, so that order of keys is order of numbers. When a snapshot was put in place the
  * entries behind it are deleted and etcd is asked to compact: the cluster is taken to be ours alone. Every start leaves
@@ -31,7 +34,8 @@
 
 #define PREFIX "k3x/"
 #define FORM "1 "
-enum { READ_MAX = 32, ADD_MS = 1000, PART_BYTES = 1024 * 1024, HEAD_BYTES = 16, ENTRY_BYTES_MAX = 1536 * 1024 - 4096 };
+enum { TURN_AFTER_MS = 100, TURN_MS = 2000, TURN_LOOK_US = 5000 };
+enum { ADD_MS = 1000, PART_BYTES = 1024 * 1024, HEAD_BYTES = 16, ENTRY_BYTES_MAX = 1536 * 1024 - 4096 };
 
 struct etcd_log {
 	struct shared_log base;
@@ -40,6 +44,10 @@ struct etcd_log {
 	int64_t head;     /* last seen */
 	int64_t head_mod; /* its revision in etcd; 0: there is none */
 	bool is_watched;
+	int64_t turn_mod; /* of k3x/turn as it was last seen; 0: nobody has one */
+	bool has_turn;    /* it is ours */
+	uint64_t turn_seen_ms;
+	uint64_t losing_since_ms; /* others were quicker, ever since; 0: they were not */
 };
 
 static struct etcd_log *etcd_of(struct shared_log *l)
@@ -82,6 +90,18 @@ static Etcdpb__RequestOp *get_op(struct arena *a, struct slice key)
 	range->key = etcd_bytes(key);
 	op->request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
 	op->request_range = range;
+	return op;
+}
+
+static Etcdpb__RequestOp *delete_op(struct arena *a, struct slice key)
+{
+	Etcdpb__RequestOp *op = arena_alloc(a, sizeof *op);
+	Etcdpb__DeleteRangeRequest *del = arena_alloc(a, sizeof *del);
+	*op = (Etcdpb__RequestOp)ETCDPB__REQUEST_OP__INIT;
+	*del = (Etcdpb__DeleteRangeRequest)ETCDPB__DELETE_RANGE_REQUEST__INIT;
+	del->key = etcd_bytes(key);
+	op->request_case = ETCDPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
+	op->request_delete_range = del;
 	return op;
 }
 
@@ -272,24 +292,71 @@ static struct slice entry_value(struct arena *a, const struct shared_log_entry *
 	return (struct slice){bytes, HEAD_BYTES + e->bytes.len};
 }
 
-/* 1: it is there now; 0: somebody else was quicker, and is seen; negative. */
+/* ---- turns ---- */
+
+static void take_turn_seen(struct etcd_log *l, const Etcdpb__KeyValue *kv, uint64_t origin)
+{
+	int64_t mod = kv ? kv->mod_revision : 0;
+	if (mod != l->turn_mod)
+		l->turn_seen_ms = clock_mono_ms();
+	l->turn_mod = mod;
+	l->has_turn = kv && (uint64_t)hex_of(etcd_slice(kv->value)) == origin;
+}
+
+/* Somebody else has it, and is not lost yet. */
+static bool is_others_turn(const struct etcd_log *l)
+{
+	return l->turn_mod && !l->has_turn && clock_mono_ms() - l->turn_seen_ms < TURN_MS;
+}
+
+/* On the condition that nobody has one. */
+static int ask_for_turn(struct etcd_log *l, uint64_t origin, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct slice key = key_of(&a, "turn");
+	Etcdpb__TxnRequest r = ETCDPB__TXN_REQUEST__INIT;
+	Etcdpb__Compare *compares[] = {mod_is(&a, key, 0)};
+	Etcdpb__RequestOp *then[] = {
+	        put_op(&a, key, slice_of(arena_printf(&a, "%016" PRIx64, origin))), get_op(&a, key)};
+	Etcdpb__RequestOp *otherwise[] = {get_op(&a, key), get_op(&a, key)};
+	r.compare = compares;
+	r.n_compare = 1;
+	r.success = then;
+	r.n_success = COUNT_OF(then);
+	r.failure = otherwise;
+	r.n_failure = COUNT_OF(otherwise);
+	Etcdpb__TxnResponse *got = run_txn(l, &r, &a, err);
+	if (got)
+		take_turn_seen(l, found(got, 1), origin);
+	arena_release(&a);
+	return got ? 0 : err->code;
+}
+
+static bool wants_turn(const struct etcd_log *l)
+{
+	return !l->turn_mod && l->losing_since_ms && clock_mono_ms() - l->losing_since_ms >= TURN_AFTER_MS;
+}
+
+/* 1: it is there now; 0: somebody else was quicker or has the turn, and is seen; negative. */
 static int try_append(struct etcd_log *l, const struct shared_log_entry *e, struct err *err)
 {
 	struct arena a = ARENA_INIT;
 	CHECK(e->origin && e->sequence && e->bytes.len && l->head >= 0);
-	struct slice head = key_of(&a, "head");
+	struct slice head = key_of(&a, "head"), turn = key_of(&a, "turn");
 	struct slice once = slice_of(arena_printf(&a, PREFIX "once/%016" PRIx64, e->origin));
 	struct slice number = slice_of(arena_printf(&a, "%016" PRIx64, (uint64_t)(l->head + 1)));
 	struct slice sequence = slice_of(arena_printf(&a, "%016" PRIx64, e->sequence));
 	Etcdpb__TxnRequest r = ETCDPB__TXN_REQUEST__INIT;
-	Etcdpb__Compare *compares[] = {mod_is(&a, head, l->head_mod)};
+	/* a turn of another's that is in the way for too long goes the same way as one's own */
+	bool ends_turn = l->turn_mod && !is_others_turn(l);
+	Etcdpb__Compare *compares[] = {mod_is(&a, head, l->head_mod), mod_is(&a, turn, ends_turn ? l->turn_mod : 0)};
 	Etcdpb__RequestOp *then[] = {put_op(&a, head, number), put_op(&a, log_key(&a, l->head + 1), entry_value(&a, e)),
-	        put_op(&a, once, sequence)};
-	Etcdpb__RequestOp *otherwise[] = {get_op(&a, head), get_op(&a, once)};
+	        put_op(&a, once, sequence), delete_op(&a, turn)};
+	Etcdpb__RequestOp *otherwise[] = {get_op(&a, head), get_op(&a, once), get_op(&a, turn)};
 	r.compare = compares;
 	r.n_compare = COUNT_OF(compares);
 	r.success = then;
-	r.n_success = COUNT_OF(then);
+	r.n_success = COUNT_OF(then) - !ends_turn;
 	r.failure = otherwise;
 	r.n_failure = COUNT_OF(otherwise);
 	int rc = 0;
@@ -297,12 +364,17 @@ static int try_append(struct etcd_log *l, const struct shared_log_entry *e, stru
 	if (!got) {
 		rc = err->code;
 	} else if (got->succeeded) {
+		take_turn_seen(l, NULL, e->origin);
+		l->losing_since_ms = 0;
 		l->head++;
 		l->head_mod = got->header ? got->header->revision : 0;
 		rc = 1;
 	} else {
 		const Etcdpb__KeyValue *seen = found(got, 1);
 		take_head(l, found(got, 0));
+		take_turn_seen(l, found(got, 2), e->origin);
+		if (!l->losing_since_ms)
+			l->losing_since_ms = clock_mono_ms();
 		if (seen && (uint64_t)hex_of(etcd_slice(seen->value)) >= e->sequence)
 			rc = err_set(err, ERR_EXISTS, "it is there already");
 	}
@@ -316,9 +388,13 @@ static int log_append(struct shared_log *base, const struct shared_log_entry *e,
 	struct etcd_log *l = etcd_of(base);
 	uint64_t until_ms = clock_mono_ms() + ADD_MS;
 	int rc = 0;
-	do
+	do {
+		if (is_others_turn(l))
+			usleep(TURN_LOOK_US);
+		else if (wants_turn(l) && ask_for_turn(l, e->origin, err) != 0)
+			return err->code;
 		rc = try_append(l, e, err);
-	while (rc == 0 && clock_mono_ms() < until_ms);
+	} while (rc == 0 && clock_mono_ms() < until_ms);
 	if (rc == 0)
 		return err_set(err, ERR_BUSY, "etcd: others were quicker for %d ms: trying again", ADD_MS);
 	if (rc < 0)
@@ -354,10 +430,18 @@ static int log_read(struct shared_log *base, int64_t after, struct arena *a, str
         size_t *ret_n, struct err *err)
 {
 	struct etcd_log *l = etcd_of(base);
+	size_t bytes = 0;
 	CHECK(after >= 0);
-	Etcdpb__RangeResponse *got = run_range(l, log_key(a, after + 1), SLICE(PREFIX "log0"), READ_MAX, false, a, err);
+	if (!base->read_max)
+		base->read_max = SHARED_LOG_READ_MIN;
+	Etcdpb__RangeResponse *got =
+	        run_range(l, log_key(a, after + 1), SLICE(PREFIX "log0"), base->read_max, false, a, err);
 	if (!got)
 		return err->code;
+	for (size_t i = 0; i < got->n_kvs; i++)
+		bytes += got->kvs[i]->value.len;
+	base->has_more = (int64_t)got->n_kvs == base->read_max;
+	base->read_max = shared_log_read_next(base->read_max, got->n_kvs, bytes);
 	watch_head(l, got->header ? got->header->revision + 1 : 0);
 	*ret = arena_alloc(a, (got->n_kvs + 1) * sizeof **ret);
 	*ret_n = got->n_kvs;
@@ -389,13 +473,45 @@ static bool log_heard(struct shared_log *base)
 
 /* ---- the snapshot ---- */
 
+static struct slice part_key(struct arena *a, uint64_t id, int64_t number)
+{
+	return slice_of(arena_printf(a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, id, (uint64_t)number));
+}
+
 static int send_part(struct etcd_log *l, uint64_t id, int64_t number, struct slice bytes, struct err *err)
 {
 	struct arena a = ARENA_INIT;
+	const struct shared_log_parts *p = l->base.parts;
 	Etcdpb__PutRequest r = ETCDPB__PUT_REQUEST__INIT;
-	r.key = etcd_bytes(slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, id, (uint64_t)number)));
+	if (p && p->has(p->arg, number, bytes))
+		return 0;
+	r.key = etcd_bytes(part_key(&a, id, number));
 	r.value = etcd_bytes(bytes);
 	void *got = etcd_client_call(l->client, "KV/Put", &r.base, &etcdpb__put_response__descriptor, &a, err);
+	arena_release(&a);
+	return got && p ? p->sent(p->arg, number, bytes, err) : got ? 0 : err->code;
+}
+
+/* Those of a longer one. */
+static int drop_parts_from(struct etcd_log *l, uint64_t id, int64_t number, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct slice end = slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "0", id));
+	int rc = run_delete(l, part_key(&a, id, number), end, err);
+	arena_release(&a);
+	return rc;
+}
+
+static int log_count_parts(struct shared_log *base, int64_t id, int64_t *ret, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	Etcdpb__RangeRequest r = ETCDPB__RANGE_REQUEST__INIT;
+	r.key = etcd_bytes(part_key(&a, (uint64_t)id, 0));
+	r.range_end = etcd_bytes(slice_of(arena_printf(&a, PREFIX "part/%016" PRIx64 "0", (uint64_t)id)));
+	r.count_only = true;
+	Etcdpb__RangeResponse *got = etcd_client_call(
+	        etcd_of(base)->client, "KV/Range", &r.base, &etcdpb__range_response__descriptor, &a, err);
+	*ret = got ? got->count : 0;
 	arena_release(&a);
 	return got ? 0 : err->code;
 }
@@ -413,6 +529,8 @@ static int send_parts(struct etcd_log *l, FILE *f, uint64_t id, int64_t *ret_par
 	}
 	if (rc == 0 && ferror(f))
 		rc = err_errno(err, errno, "read the snapshot");
+	if (rc == 0 && l->base.parts)
+		rc = drop_parts_from(l, id, *ret_parts, err);
 	free(part);
 	return rc;
 }
@@ -503,10 +621,14 @@ static int log_save_snapshot(struct shared_log *base, const char *path, int64_t 
 	if (!f)
 		return err_errno(err, errno, "open %s", path);
 	pki_random(&id, sizeof id);
-	id = (id & INT64_MAX) | 1;
+	id = base->parts ? (uint64_t)base->parts->id : (id & INT64_MAX) | 1;
 	int rc = read_snapshot(l, old, &old_mod, err);
 	if (rc == 0)
 		rc = send_parts(l, f, id, &parts, err);
+	if (rc == 0 && base->parts && base->parts->is_draft) {
+		fclose(f);
+		return 0;
+	}
 	if (rc == 0)
 		rc = name_snapshot(l, index, id, parts, old_mod, &revision, err);
 	if (rc == 0)
@@ -527,8 +649,7 @@ static int fetch_parts(struct etcd_log *l, FILE *f, const int64_t snapshot[3], s
 	int rc = 0;
 	for (int64_t i = 0; i < snapshot[2] && rc == 0; i++) {
 		struct arena a = ARENA_INIT;
-		struct slice key = slice_of(
-		        arena_printf(&a, PREFIX "part/%016" PRIx64 "/%016" PRIx64, (uint64_t)snapshot[1], (uint64_t)i));
+		struct slice key = part_key(&a, (uint64_t)snapshot[1], i);
 		Etcdpb__RangeResponse *got = run_range(l, key, SLICE(""), 0, false, &a, err);
 		if (!got)
 			rc = err->code;
@@ -577,6 +698,7 @@ static const struct shared_log_vtable vtable = {.name = "etcd",
         .fd = log_fd,
         .heard = log_heard,
         .save_snapshot = log_save_snapshot,
+        .count_parts = log_count_parts,
         .load_snapshot = log_load_snapshot,
         .free = log_free};
 

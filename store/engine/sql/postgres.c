@@ -1,10 +1,11 @@
 /* PostgreSQL through libpq, which is opened when a datastore asks for it: the program runs without. What is used of its
  * interface has been the same since version 7.4 and is declared here, so building needs nothing of it either.
  *
- * Statements are sent without a name and with their arguments beside them: poolers that hand out a server connection
- * per transaction (pgbouncer) work, and lose nothing but the telling: LISTEN stays on a connection that is somebody
- * else's next, and the log thread finds that it has to look. Nothing is waited for longer than SHARED_LOG_CALL_MS: then
- * the connection is given up, and what was asked on it is in doubt. */
+ * Statements with arguments are prepared once per connection. A pooler that hands out a server connection per
+ * transaction (pgbouncer) has us find that one is not there (nothing was done then): it is sent again without a name,
+ * and so are all others from then on. What is lost behind it is the telling: LISTEN stays on a connection that is
+ * somebody else's next, and the log thread finds that it has to look. Nothing is waited for longer than
+ * SHARED_LOG_CALL_MS: then the connection is given up, and what was asked on it is in doubt. */
 #include "store/engine/sql/sql_db_int.h"
 
 #include "base/check.h"
@@ -42,6 +43,8 @@ enum { DIAG_SQLSTATE = 'C' };
 	F(int, PQsetnonblocking, (PGconn *, int)) \
 	F(int, PQsendQueryParams, \
 	        (PGconn *, const char *, int, const unsigned *, const char *const *, const int *, const int *, int)) \
+	F(int, PQsendPrepare, (PGconn *, const char *, const char *, int, const unsigned *)) \
+	F(int, PQsendQueryPrepared, (PGconn *, const char *, int, const char *const *, const int *, const int *, int)) \
 	F(int, PQflush, (PGconn *)) \
 	F(int, PQconsumeInput, (PGconn *)) \
 	F(int, PQisBusy, (PGconn *)) \
@@ -71,10 +74,17 @@ static struct {
 
 static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 
+enum { PREPARED_MAX = 16, ARGS_MAX = 4 };
+#define STATE_NOT_PREPARED "26000"
+
 struct postgres {
 	struct sql_db base;
 	PGconn *conn;
 	bool is_listening;
+	bool is_pooled;               /* what was prepared on this connection was not there */
+	char state[6];                /* SQLSTATE of the last error */
+	char *prepared[PREPARED_MAX]; /* texts; the name is k3x and the place */
+	size_t n_prepared;
 	char *dsn, *ca_file, *certificate_file, *key_file;
 };
 
@@ -199,6 +209,7 @@ static int result_error(struct postgres *p, PGresult *r, struct err *err)
 	char line[300];
 	const char *state = pq.PQresultErrorField(r, DIAG_SQLSTATE);
 	first_line(pq.PQresultErrorMessage(r), line, sizeof line);
+	snprintf(p->state, sizeof p->state, "%s", state ? state : "");
 	if (!state || pq.PQstatus(p->conn) == CONNECTION_BAD) /* the connection is gone: libpq says so itself */
 		return err_set(err, ERR_UNAVAILABLE, "PostgreSQL: %s", line);
 	int code = code_of(state);
@@ -237,7 +248,9 @@ static void disconnect(struct sql_db *db)
 	if (p->conn)
 		pq.PQfinish(p->conn);
 	p->conn = NULL;
-	p->is_listening = false;
+	p->is_listening = p->is_pooled = false;
+	while (p->n_prepared)
+		free(p->prepared[--p->n_prepared]);
 }
 
 /* They would go to stderr. What matters among them comes as an error too. */
@@ -346,23 +359,9 @@ static void take_rows(PGresult *r, struct arena *a, struct sql_rows *ret)
 	}
 }
 
-static int send(
-        struct postgres *p, const char *sql, const struct sql_arg *args, size_t n, uint64_t until, struct err *err)
+static int flush(struct postgres *p, uint64_t until, struct err *err)
 {
-	unsigned types[4];
-	const char *values[4];
-	int lengths[4], formats[4], rc;
-	uint64_t numbers[4];
-	CHECK(n <= 4);
-	for (size_t i = 0; i < n; i++) {
-		numbers[i] = htobe64((uint64_t)args[i].number);
-		types[i] = args[i].is_bytes ? OID_BYTEA : OID_INT8;
-		values[i] = args[i].is_bytes ? (args[i].bytes.ptr ? args[i].bytes.ptr : "") : (const char *)&numbers[i];
-		lengths[i] = args[i].is_bytes ? (int)args[i].bytes.len : 8;
-		formats[i] = 1;
-	}
-	if (!pq.PQsendQueryParams(p->conn, sql, (int)n, types, values, lengths, formats, 1))
-		return connect_error(p->conn, err);
+	int rc;
 	while ((rc = pq.PQflush(p->conn)) == 1) {
 		if (!wait_socket(p, POLLIN | POLLOUT, until))
 			return too_slow(err);
@@ -370,6 +369,33 @@ static int send(
 			return connect_error(p->conn, err);
 	}
 	return rc < 0 ? connect_error(p->conn, err) : 0;
+}
+
+static void take_types(const struct sql_arg *args, size_t n, unsigned types[ARGS_MAX])
+{
+	CHECK(n <= ARGS_MAX);
+	for (size_t i = 0; i < n; i++)
+		types[i] = args[i].is_bytes ? OID_BYTEA : OID_INT8;
+}
+
+/* name NULL: it is not prepared. */
+static int send(struct postgres *p, const char *name, const char *sql, const struct sql_arg *args, size_t n,
+        uint64_t until, struct err *err)
+{
+	unsigned types[ARGS_MAX];
+	const char *values[ARGS_MAX];
+	int lengths[ARGS_MAX], formats[ARGS_MAX];
+	uint64_t numbers[ARGS_MAX];
+	take_types(args, n, types);
+	for (size_t i = 0; i < n; i++) {
+		numbers[i] = htobe64((uint64_t)args[i].number);
+		values[i] = args[i].is_bytes ? (args[i].bytes.ptr ? args[i].bytes.ptr : "") : (const char *)&numbers[i];
+		lengths[i] = args[i].is_bytes ? (int)args[i].bytes.len : 8;
+		formats[i] = 1;
+	}
+	int is_sent = name ? pq.PQsendQueryPrepared(p->conn, name, (int)n, values, lengths, formats, 1)
+	                   : pq.PQsendQueryParams(p->conn, sql, (int)n, types, values, lengths, formats, 1);
+	return is_sent ? flush(p, until, err) : connect_error(p->conn, err);
 }
 
 static int receive(struct postgres *p, uint64_t until, struct arena *a, struct sql_rows *ret, struct err *err)
@@ -396,15 +422,53 @@ static int receive(struct postgres *p, uint64_t until, struct arena *a, struct s
 	}
 }
 
+/* The name of a statement that is prepared now; NULL: it is to be sent as it is. */
+static const char *prepare(
+        struct postgres *p, const char *sql, const struct sql_arg *args, size_t n, uint64_t until, char name[16])
+{
+	struct arena a = ARENA_INIT;
+	struct sql_rows rows;
+	struct err err = ERR_INIT;
+	unsigned types[ARGS_MAX];
+	size_t i = 0;
+	while (i < p->n_prepared && strcmp(p->prepared[i], sql) != 0)
+		i++;
+	if (!n || p->is_pooled || i == PREPARED_MAX)
+		return NULL;
+	snprintf(name, 16, "k3x%zu", i);
+	if (i < p->n_prepared)
+		return name;
+	take_types(args, n, types);
+	int rc = pq.PQsendPrepare(p->conn, name, sql, (int)n, types) ? flush(p, until, &err)
+	                                                             : connect_error(p->conn, &err);
+	if (rc == 0)
+		rc = receive(p, until, &a, &rows, &err);
+	arena_release(&a);
+	p->is_pooled = rc != 0;
+	if (rc == 0)
+		p->prepared[p->n_prepared++] = xstrdup(sql);
+	return rc == 0 ? name : NULL;
+}
+
 static int run(struct sql_db *db, const char *sql, const struct sql_arg *args, size_t n_args, struct arena *a,
         struct sql_rows *ret, struct err *err)
 {
 	struct postgres *p = postgres_of(db);
 	uint64_t until = clock_mono_ms() + SHARED_LOG_CALL_MS;
+	char place[16];
 	*ret = (struct sql_rows){0};
 	if (!p->conn)
 		return err_set(err, ERR_UNAVAILABLE, "PostgreSQL: not connected");
-	int rc = send(p, sql, args, n_args, until, err);
+	p->state[0] = 0;
+	const char *name = prepare(p, sql, args, n_args, until, place);
+	int rc = send(p, name, sql, args, n_args, until, err);
+	if (rc == 0)
+		rc = receive(p, until, a, ret, err);
+	if (rc == 0 || !name || strcmp(p->state, STATE_NOT_PREPARED) != 0)
+		return rc;
+	p->is_pooled = true;
+	*err = ERR_INIT;
+	rc = send(p, NULL, sql, args, n_args, until, err);
 	return rc == 0 ? receive(p, until, a, ret, err) : rc;
 }
 

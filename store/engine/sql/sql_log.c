@@ -204,12 +204,19 @@ static int log_read(struct shared_log *l, int64_t after, struct arena *a, struct
         struct err *err)
 {
 	struct sql_rows r;
-	const struct sql_arg arg = SQL_INT(after);
+	size_t bytes = 0;
+	if (!l->read_max)
+		l->read_max = SHARED_LOG_READ_MIN;
+	const struct sql_arg args[] = {SQL_INT(after), SQL_INT(l->read_max)};
 	CHECK(after >= 0);
-	int rc = run(db_of(l), "SELECT idx, origin, sequence, bytes FROM k3x_log WHERE idx > $1 ORDER BY idx LIMIT 32",
-	        &arg, 1, a, &r, err);
+	int rc = run(db_of(l), "SELECT idx, origin, sequence, bytes FROM k3x_log WHERE idx > $1 ORDER BY idx LIMIT $2",
+	        args, COUNT_OF(args), a, &r, err);
 	if (rc != 0)
 		return rc;
+	for (size_t i = 0; i < r.n_rows; i++)
+		bytes += sql_at(&r, i, 3)->bytes.len;
+	l->has_more = (int64_t)r.n_rows == l->read_max;
+	l->read_max = shared_log_read_next(l->read_max, r.n_rows, bytes);
 	*ret = arena_alloc(a, (r.n_rows + 1) * sizeof **ret);
 	for (*ret_n = 0; *ret_n < r.n_rows; (*ret_n)++) {
 		struct shared_log_entry *e = &(*ret)[*ret_n];
@@ -235,6 +242,40 @@ static bool log_heard(struct shared_log *l)
 
 /* ---- the snapshot ---- */
 
+static int run_numbers(struct sql_db *db, const char *sql, int64_t first, int64_t second, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct sql_rows r;
+	const struct sql_arg args[] = {SQL_INT(first), SQL_INT(second)};
+	int rc = run(db, sql, args, COUNT_OF(args), &a, &r, err);
+	arena_release(&a);
+	return rc;
+}
+
+static int insert_part(struct sql_db *db, int64_t id, int64_t number, struct slice bytes, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct sql_rows r;
+	const struct sql_arg args[] = {SQL_INT(id), SQL_INT(number), SQL_BYTES(bytes)};
+	int rc = run(db, "INSERT INTO k3x_snapshot (id, part, bytes) VALUES ($1, $2, $3)", args, COUNT_OF(args), &a, &r,
+	        err);
+	arena_release(&a);
+	return rc;
+}
+
+static int send_part(struct shared_log *l, int64_t id, int64_t number, struct slice bytes, struct err *err)
+{
+	const struct shared_log_parts *p = l->parts;
+	int rc = 0;
+	if (p && p->has(p->arg, number, bytes))
+		return 0;
+	if (p) /* one of before, or one that nobody remembers */
+		rc = run_numbers(db_of(l), "DELETE FROM k3x_snapshot WHERE id = $1 AND part = $2", id, number, err);
+	if (rc == 0)
+		rc = insert_part(db_of(l), id, number, bytes, err);
+	return rc == 0 && p ? p->sent(p->arg, number, bytes, err) : rc;
+}
+
 static int send_parts(struct shared_log *l, FILE *f, int64_t id, int64_t *ret_parts, struct err *err)
 {
 	char *part = xmalloc(PART_BYTES);
@@ -243,19 +284,28 @@ static int send_parts(struct shared_log *l, FILE *f, int64_t id, int64_t *ret_pa
 	*ret_parts = 0;
 	CHECK(id > 0);
 	while (rc == 0 && (n = fread(part, 1, PART_BYTES, f)) > 0) {
-		struct arena a = ARENA_INIT;
-		struct sql_rows r;
-		const struct sql_arg args[] = {
-		        SQL_INT(id), SQL_INT((*ret_parts)++), SQL_BYTES(((struct slice){part, n}))};
-		rc = run(db_of(l), "INSERT INTO k3x_snapshot (id, part, bytes) VALUES ($1, $2, $3)", args,
-		        COUNT_OF(args), &a, &r, err);
+		rc = send_part(l, id, (*ret_parts)++, (struct slice){part, n}, err);
 		if (rc == 0 && l->progress)
 			l->progress(l->arg, n);
-		arena_release(&a);
 	}
 	if (rc == 0 && ferror(f))
 		rc = err_errno(err, errno, "read the snapshot");
+	if (rc == 0 && l->parts) /* it was longer */
+		rc = run_numbers(
+		        db_of(l), "DELETE FROM k3x_snapshot WHERE id = $1 AND part >= $2", id, *ret_parts, err);
 	free(part);
+	return rc;
+}
+
+static int log_count_parts(struct shared_log *l, int64_t id, int64_t *ret, struct err *err)
+{
+	struct arena a = ARENA_INIT;
+	struct sql_rows r;
+	const struct sql_arg arg = SQL_INT(id);
+	int rc = run(db_of(l), "SELECT count(*) FROM k3x_snapshot WHERE id = $1", &arg, 1, &a, &r, err);
+	if (rc == 0)
+		*ret = r.n_rows == 1 ? sql_at(&r, 0, 0)->number : 0;
+	arena_release(&a);
 	return rc;
 }
 
@@ -300,11 +350,12 @@ static int log_save_snapshot(struct shared_log *l, const char *path, int64_t ind
 	if (!f)
 		return err_errno(err, errno, "open %s", path);
 	pki_random(&id, sizeof id);
-	id = (id & INT64_MAX) | 1;
+	id = l->parts ? l->parts->id : (id & INT64_MAX) | 1;
+	bool is_draft = l->parts && l->parts->is_draft;
 	int rc = send_parts(l, f, id, &parts, err);
-	if (rc == 0)
+	if (rc == 0 && !is_draft)
 		rc = keep_snapshot(db, id, parts, index, err);
-	if (rc == 0)
+	if (rc == 0 && !is_draft)
 		rc = drop_entries(db, drop, err);
 	fclose(f);
 	return rc;
@@ -365,7 +416,8 @@ static void log_free(struct shared_log *l)
 	{ \
 		.name = (kind), .connect = log_connect, .disconnect = log_disconnect, .append = log_append, \
 		.tell = log_tell, .head = log_head, .read = log_read, .fd = log_fd, .heard = log_heard, \
-		.save_snapshot = log_save_snapshot, .load_snapshot = log_load_snapshot, .free = log_free \
+		.save_snapshot = log_save_snapshot, .count_parts = log_count_parts, \
+		.load_snapshot = log_load_snapshot, .free = log_free \
 	}
 
 static const struct shared_log_vtable vtables[] = {SQL_LOG("postgres"), SQL_LOG("mysql")};

@@ -6,6 +6,7 @@
 
 #include "base/histogram.h"
 
+#include <inttypes.h>
 #include <time.h>
 
 static int suite_setup(void **state)
@@ -1009,6 +1010,69 @@ static void suite_requests_are_bound_to_the_system_version(void **state)
 	suite_end(&right);
 }
 
+static int suite_hold(struct engine *e, int64_t lease, int64_t *version)
+{
+	char value[64];
+	snprintf(value, sizeof value, "%016" PRIx64 " being moved", (uint64_t)lease);
+	return suite_system_change(e, STORE_SYSTEM_ANY, STORE_HOLD_KEY, value, version);
+}
+
+static int suite_try_put(struct engine *e)
+{
+	struct suite_call c = {.req.op = suite_op_put("a", "2")};
+	int rc = suite_run(e, &c);
+	if (rc == ERR_UNAVAILABLE)
+		assert_string_equal(c.req.err.msg, "writes are held back: being moved");
+	suite_end(&c);
+	return rc;
+}
+
+static void suite_lease(struct engine *e, int64_t id, int64_t ttl_s)
+{
+	struct suite_call c = {.req.type = STORE_REQUEST_LEASE_GRANT, .req.lease = {.id = id, .ttl_s = ttl_s}};
+	assert_int_equal(suite_run(e, &c), 0);
+	suite_end(&c);
+}
+
+static void suite_writes_are_held_back_as_long_as_a_lease_lasts(void **state)
+{
+	struct engine *e = *state;
+	int64_t version, later;
+	suite_put(e, "a", "1");
+	assert_int_equal(suite_hold(e, 7, &version), ERR_NOT_FOUND);
+	suite_lease(e, 7, 100);
+	assert_int_equal(suite_hold(e, 7, &version), 0);
+	assert_int_equal(suite_try_put(e), ERR_UNAVAILABLE);
+	assert_string_equal(suite_get(e, "a"), "1");
+	assert_int_equal(suite_system_change(e, STORE_SYSTEM_ANY, "k", "1", &later), ERR_UNAVAILABLE);
+	assert_int_equal(store_system_version(e), version);
+	struct suite_call revoke = {.req.type = STORE_REQUEST_LEASE_REVOKE, .req.lease.id = 7};
+	assert_int_equal(suite_run(e, &revoke), 0);
+	suite_end(&revoke);
+	assert_int_equal(store_system_version(e), version + 1);
+	assert_int_equal(suite_try_put(e), 0);
+	suite_lease(e, 8, 1);
+	assert_int_equal(suite_hold(e, 8, &version), 0);
+	assert_int_equal(suite_try_put(e), ERR_UNAVAILABLE);
+	WAIT_FOR(suite_try_put(e) == 0); /* who held them back is lost */
+}
+
+static void suite_writes_that_are_held_back_for_good_stay_so(void **state)
+{
+	struct engine *e = *state;
+	int64_t version;
+	suite_put(e, "a", "1");
+	assert_int_equal(suite_hold(e, 0, &version), 0);
+	store_close(e);
+	e = *state = suite_open();
+	assert_int_equal(suite_try_put(e), ERR_UNAVAILABLE);
+	assert_int_equal(suite_system_change(e, version, STORE_HOLD_KEY, NULL, &version), 0);
+	assert_int_equal(suite_try_put(e), 0);
+	store_close(e);
+	e = *state = suite_open();
+	assert_int_equal(suite_try_put(e), 0);
+}
+
 static void suite_operations_and_their_times_are_counted(void **state)
 {
 	struct engine *e = *state;
@@ -1046,5 +1110,7 @@ static void suite_operations_and_their_times_are_counted(void **state)
 	        SUITE_TEST(suite_defragmenting_gives_space_back), SUITE_TEST(suite_system_keyspace_takes_no_revision), \
 	        SUITE_TEST(suite_system_change_is_bound_to_its_version), \
 	        SUITE_TEST(suite_requests_are_bound_to_the_system_version), \
+	        SUITE_TEST(suite_writes_are_held_back_as_long_as_a_lease_lasts), \
+	        SUITE_TEST(suite_writes_that_are_held_back_for_good_stay_so), \
 	        SUITE_TEST(suite_operations_and_their_times_are_counted), \
 	        SUITE_TEST(suite_random_operations_match_the_model)

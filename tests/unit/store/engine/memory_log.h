@@ -163,6 +163,7 @@ static inline int memory_read(struct shared_log *l, int64_t after, struct arena 
 		e.bytes.ptr = arena_memdup(a, e.bytes.ptr, e.bytes.len);
 		(*ret)[(*ret_n)++] = e;
 	}
+	l->has_more = rc == 0 && after + (int64_t)*ret_n < memory_shown(s);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
 }

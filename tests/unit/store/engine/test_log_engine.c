@@ -196,6 +196,27 @@ static void test_it_goes_on_when_the_log_is_back(void **state)
 	WAIT_FOR(store_leads(e));
 }
 
+/* One that hangs takes seconds for every try. */
+static void test_who_is_about_to_end_does_not_connect_again(void **state)
+{
+	struct engine *e = *state;
+	suite_put(e, "a", "1");
+	set_away(true);
+	WAIT_FOR(!store_leads(e));
+	store_hurry(e);
+	struct suite_call c = {.req.op = suite_op_put("a", "2")};
+	uv_sem_init(&c.done, 0);
+	c.req.done = suite_call_done;
+	store_submit(e, &c.req); /* wakes it: it has seen that it is hurried before this is answered */
+	uv_sem_wait(&c.done);
+	assert_int_equal(c.req.err.code, ERR_UNAVAILABLE);
+	suite_end(&c);
+	unsigned connects = shared.connects;
+	set_away(false);
+	assert_int_equal(suite_put(e, "a", "2"), ERR_UNAVAILABLE);
+	assert_int_equal(shared.connects, connects);
+}
+
 static void test_a_restart_goes_on(void **state)
 {
 	struct engine *e = *state;
@@ -355,6 +376,7 @@ int main(void)
 	        SUITE_TEST(test_who_waits_shorter_leaves_the_others_of_an_entry_theirs),
 	        SUITE_TEST(test_a_refusal_is_answered),
 	        SUITE_TEST(test_it_goes_on_when_the_log_is_back),
+	        SUITE_TEST(test_who_is_about_to_end_does_not_connect_again),
 	        SUITE_TEST(test_a_restart_goes_on),
 	        SUITE_TEST(test_a_log_that_is_lost_over_opening_is_waited_for),
 	        SUITE_TEST(test_a_server_without_a_copy_takes_the_snapshot),

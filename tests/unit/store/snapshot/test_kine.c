@@ -1,5 +1,6 @@
 /* Keys out of k3s's table, and a state that a server begins with. */
 #include "store/snapshot/kine.h"
+#include "store/snapshot/state_file.h"
 #include "tests/unit/store/engine/engine_suite.h"
 
 #include "store/engine/raft_engine.h"

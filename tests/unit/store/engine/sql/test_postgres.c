@@ -73,6 +73,22 @@ static void test_a_connection_that_is_cut_is_made_anew(void **state)
 	assert_int_equal(suite_put(e, "a", "1"), 7);
 }
 
+/* The server's log says how a statement came. */
+static void test_statements_are_prepared(void **state)
+{
+	postgres_sql(&server, "ALTER DATABASE postgres SET log_statement = 'all'");
+	struct engine *e = open_in("prepared");
+	assert_true(suite_put(e, "a", "1") > 0);
+	store_close(e);
+	postgres_sql(&server, "ALTER DATABASE postgres RESET ALL");
+	assert_int_equal(
+	        database_shell("grep -q 'execute k3x[0-9]*: WITH m AS (UPDATE k3x_meta' %s/server.log", server.folder),
+	        0);
+	assert_int_not_equal(
+	        database_shell("grep -q 'execute <unnamed>: WITH m AS (UPDATE k3x_meta' %s/server.log", server.folder),
+	        0);
+}
+
 static void test_two_servers_hear_of_each_other(void **state)
 {
 	struct engine *a = *state, *b = open_in("two");
@@ -152,6 +168,7 @@ int main(void)
 	        SUITE_TEST(test_a_server_without_a_copy_takes_the_snapshot),
 	        SUITE_TEST(test_a_killed_database_is_waited_for),
 	        SUITE_TEST(test_a_connection_that_is_cut_is_made_anew),
+	        SUITE_TEST(test_statements_are_prepared),
 	        SUITE_TEST(test_two_servers_hear_of_each_other),
 	        SUITE_TEST(test_a_database_of_somebody_else_is_left_alone),
 	        SUITE_TEST(test_wrong_names_and_missing_rights_are_told),

@@ -1,6 +1,6 @@
 /* What the commands that work on files share. */
-#ifndef K3X_TOOLS_STORE_OFFLINE_INT_H
-#define K3X_TOOLS_STORE_OFFLINE_INT_H
+#ifndef K3X_TOOLS_STORE_OFFLINE_H
+#define K3X_TOOLS_STORE_OFFLINE_H
 
 #include "base/flags.h"
 #include "base/json_lib.h"
