@@ -40,6 +40,9 @@
 
 /* ---- the HTTP transport ---- */
 
+/* Answers beyond this are compressed for who takes it, as upstream has it. */
+enum { GZIP_FROM_BYTES = 128 * 1024 };
+
 static void set_headers(struct call *c, struct http_exchange *x, int status, const char *content_type)
 {
 	http_set_content_type(x, content_type);
@@ -72,6 +75,11 @@ static void http_transport_respond(
         struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {
 	struct http_exchange *x = c->exchange;
+	size_t bytes = 0;
+	for (size_t i = 0; i < count; i++)
+		bytes += bufs[i].data.len;
+	if (bytes > GZIP_FROM_BYTES && http_accepts_gzip(http_header(x, "accept-encoding")))
+		http_compress(x);
 	set_headers(c, x, status, content_type);
 	c->exchange = NULL;
 	arena_on_release(http_arena(x), unref_call, c); /* bufs lie in the call's arena until all is sent */

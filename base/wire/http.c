@@ -9,10 +9,18 @@
 #include "base/wire/http_int.h"
 
 #include "base/check.h"
+#include "base/wire/http_gzip_int.h"
 
 #include <stdlib.h>
 
-enum { HEAD_KEPT = 8 * 1024, BODY_KEPT = 16 * 1024, QUEUE_KEPT = 64, HEADERS_KEPT = 64, COPY_BELOW = 1024 };
+enum {
+	HEAD_KEPT = 8 * 1024,
+	BODY_KEPT = 16 * 1024,
+	QUEUE_KEPT = 64,
+	HEADERS_KEPT = 64,
+	COPY_BELOW = 1024,
+	GZIP_ROOM = 16 * 1024
+};
 
 static void turn(struct loop_defer *d);
 
@@ -132,6 +140,8 @@ void exchange_drop_queue(struct http_exchange *x)
 		struct http_buf b = x->bufs[x->bufs_next++];
 		http_buf_drop(&b);
 	}
+	http_gzip_free(TAKE(x->gzip));
+	x->wants_gzip = false;
 	x->queue_count = x->queue_bytes = x->queue_head = 0;
 }
 
@@ -669,8 +679,21 @@ void http_buf_drop(struct http_buf *b)
 	*b = (struct http_buf){.ref = NULL};
 }
 
+/* Few at a time: their making takes longer than their sending. */
+static void pull_gzip(struct http_exchange *x)
+{
+	struct rcbuf *b;
+	while (x->gzip && x->queue_bytes < GZIP_ROOM) {
+		if ((b = http_gzip_next(x->gzip)))
+			queue_push(x, (struct http_buf){.data = {b->data, b->len}, .ref = b});
+		else
+			http_gzip_free(TAKE(x->gzip));
+	}
+}
+
 static void pull_bufs(struct http_exchange *x)
 {
+	pull_gzip(x);
 	while (x->bufs_next < x->bufs_count && x->queue_bytes < HTTP_WRITE_ROOM_BYTES) {
 		struct http_buf b = x->bufs[x->bufs_next++];
 		if (!b.data.len) {
@@ -682,14 +705,24 @@ static void pull_bufs(struct http_exchange *x)
 	}
 }
 
+void http_compress(struct http_exchange *x)
+{
+	CHECK(x->status == 0);
+	x->wants_gzip = true;
+}
+
 void http_respond_bufs(struct http_exchange *x, int status, const struct http_buf *bufs, size_t count)
 {
 	int64_t total = 0;
 	for (size_t i = 0; i < count; i++)
 		total += (int64_t)bufs[i].data.len;
-	http_respond_begin(x, status, total);
+	if (x->wants_gzip && (x->gzip = http_gzip_new(bufs, count))) {
+		http_set_header(x, "content-encoding", SLICE("gzip"));
+		http_set_header(x, "vary", SLICE("Accept-Encoding"));
+	}
+	http_respond_begin(x, status, x->gzip ? -1 : total);
 	x->bufs = bufs;
-	x->bufs_count = count;
+	x->bufs_count = x->gzip ? 0 : count;
 	if (x->no_body || x->wire_done)
 		exchange_drop_queue(x);
 	user_done(x);

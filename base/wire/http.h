@@ -150,6 +150,11 @@ void http_respond_rcbuf(struct http_exchange *x, int status, struct rcbuf *body)
 /* Body in pieces, sent without copying, pulled as the peer takes them. The array must live as long as the arena
  * (allocate it there); the references in it are taken over. */
 void http_respond_bufs(struct http_exchange *x, int status, const struct http_buf *bufs, size_t count);
+/* Before it: the body goes out as gzip, made as the peer takes it, with Content-Encoding and Vary. What http_write()
+ * writes is not touched. */
+void http_compress(struct http_exchange *x);
+/* Accept-Encoding names gzip, without a weight. */
+bool http_accepts_gzip(struct slice accept_encoding);
 
 /* Streams. content_length -1: not known (chunked on HTTP/1.1). Nothing is sent before the end of the turn. */
 void http_respond_begin(struct http_exchange *x, int status, int64_t content_length);

@@ -75,7 +75,9 @@ struct http_exchange {
 	const struct http_buf *bufs; /* http_respond_bufs(): pulled into the queue as it empties */
 	size_t bufs_count;
 	size_t bufs_next;
-	int64_t written; /* body bytes taken so far */
+	bool wants_gzip;        /* http_compress() */
+	struct http_gzip *gzip; /* has the bufs; NULL: they go out as they are */
+	int64_t written;        /* body bytes taken so far */
 
 	bool user_done;
 	bool wire_done;

@@ -87,6 +87,8 @@ void snapshot_hex(const unsigned char sha256[32], char ret[65])
 static int check_trailer(const char *path, int64_t size, struct store_file_info *info, struct err *err)
 {
 	unsigned char have[32], want[32];
+	CHECK(size > STORE_SNAPSHOT_HASH_BYTES);
+	_Static_assert(sizeof have == STORE_SNAPSHOT_HASH_BYTES, "a trailer is one sha256");
 	if (snapshot_sha256(path, size - STORE_SNAPSHOT_HASH_BYTES, have, want, err) != 0)
 		return err->code;
 	if (memcmp(have, want, sizeof have) != 0)
@@ -135,6 +137,7 @@ static const struct {
 int64_t snapshot_query(struct db *db, const char *sql, struct err *err)
 {
 	sqlite3_stmt *s = NULL;
+	CHECK(db->handle);
 	int64_t n = 0;
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL);
 	if (rc == SQLITE_OK && (rc = sqlite3_step(s)) == SQLITE_ROW)
@@ -180,6 +183,7 @@ static int check_invariants(struct db *db, struct err *err)
 static void read_note(struct db *db, struct store_file_info *info, struct arena *a)
 {
 	sqlite3_stmt *s = NULL;
+	CHECK(db->handle);
 	info->note = "";
 	if (sqlite3_prepare_v2(db->handle, "SELECT note FROM snapshot WHERE one = 1", -1, &s, NULL) == SQLITE_OK &&
 	        sqlite3_step(s) == SQLITE_ROW)

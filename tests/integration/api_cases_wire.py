@@ -1,5 +1,6 @@
 """Formats, negotiation, authentication, discovery, and requests that are broken on purpose."""
 
+import gzip
 import json
 import os
 import socket
@@ -194,6 +195,25 @@ def _():
         s.close()
         true(not answer or answer.startswith(b"HTTP/1.1 4") or answer.startswith(b"HTTP/1.1 5"), f"{request[:40]!r} -> {answer[:60]!r}")
     still_answers()
+
+
+@case("gzip: what is long is compressed for who takes it, and is the same")
+def _():
+    for i in range(4):
+        t.api.post(CM, {"metadata": {"name": f"zip-{i}", "labels": {"zip": ""}}, "data": {"text": f"{i} some words " * 8000}}).want(201)
+    path, takes = CM + "?labelSelector=zip", {"Accept-Encoding": "gzip"}
+    plain = t.api.get(path).want(200)
+    eq(plain.headers["Content-Encoding"], None)
+    for accept in (None, "application/yaml", PROTOBUF):
+        plain, packed = t.api.get(path, accept=accept).want(200), t.api.get(path, accept=accept, headers=takes).want(200)
+        eq((packed.headers["Content-Encoding"], packed.headers["Vary"]), ("gzip", "Accept-Encoding"))
+        true(len(packed.body) < len(plain.body) // 10, f"{len(packed.body)} of {len(plain.body)}")
+        true(gzip.decompress(packed.body) == plain.body, "other bytes")
+    eq(t.api.get(CM + "/zip-0", headers=takes).want(200).headers["Content-Encoding"], None)
+    eq(t.api.request("HEAD", path, headers=takes).body, b"")
+    # Go's clients ask for it, over HTTP/2
+    eq(len(t.server.kubectl_ok("get", "configmaps", "-n", "t", "-l", "zip", "-o", "json").split("some words")) - 1, 4 * 8000)
+    t.api.request("DELETE", path).want(200)
 
 
 @case("tls: plain text and garbage at the port hurt nobody")

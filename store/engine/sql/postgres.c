@@ -162,6 +162,7 @@ static bool has(const char *text, const char *part)
 
 static const char *first_line(const char *text, char *out, size_t size)
 {
+	CHECK(text && size > 1);
 	size_t n = strcspn(text, "\n");
 	while (n && text[n - 1] == ' ')
 		n--;
@@ -207,6 +208,7 @@ static int code_of(const char *state)
 static int result_error(struct postgres *p, PGresult *r, struct err *err)
 {
 	char line[300];
+	CHECK(p->conn && r);
 	const char *state = pq.PQresultErrorField(r, DIAG_SQLSTATE);
 	first_line(pq.PQresultErrorMessage(r), line, sizeof line);
 	snprintf(p->state, sizeof p->state, "%s", state ? state : "");
@@ -222,6 +224,7 @@ static int result_error(struct postgres *p, PGresult *r, struct err *err)
 /* False: time is over. */
 static bool wait_socket(struct postgres *p, short events, uint64_t until_ms)
 {
+	CHECK(p->conn && (events & (POLLIN | POLLOUT)));
 	struct pollfd fd = {.fd = pq.PQsocket(p->conn), .events = events};
 	for (;;) {
 		uint64_t now = clock_mono_ms();
@@ -278,6 +281,7 @@ static PGconn *begin(struct postgres *p)
 	SET("dbname", p->dsn);
 	SET(NULL, NULL);
 #undef SET
+	CHECK(n <= (int)COUNT_OF(names));
 	return pq.PQconnectStartParams(names, values, 1);
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/wire/conn.h"
 
+#include <zlib.h>
+
 static struct http_server *server;
 static int aborts, server_closed, client_closed;
 static struct http_exchange *held;
@@ -96,6 +98,8 @@ static void made_bufs(struct http_exchange *x)
 		*source = (char)('a' + i % 26);
 		bufs[i] = (struct http_buf){.data = {NULL, 900}, .maker = &maker, .source = source};
 	}
+	if (http_accepts_gzip(http_header(x, "accept-encoding")))
+		http_compress(x);
 	http_respond_bufs(x, 200, bufs, N);
 	pieces.most = pieces.made; /* none before the connection asks */
 }
@@ -203,6 +207,45 @@ static void get(struct http_client *c, const char *target, struct result *r)
 	WAIT_FOR(r->done);
 }
 
+/* The same bytes as without, a fraction of them on the wire; what was not taken is dropped. */
+static void gets_it_compressed(struct http_client *c)
+{
+	struct http_header accepts = {SLICE("accept-encoding"), SLICE("br, gzip")};
+	struct http_call_options o = {
+	        .method = "GET", .target = "/made", .headers = &accepts, .headers_count = 1, .on_done = on_done};
+	struct result r = {0};
+	z_stream z = {0};
+	char *plain = malloc(2000 * 900 + 1);
+	o.arg = &r;
+	http_client_call(c, &o);
+	WAIT_FOR(r.done);
+	assert_int_equal(r.status, 200);
+	assert_true(r.body.len < 2000 * 900 / 20);
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	z.next_in = (unsigned char *)r.body.data;
+	z.avail_in = (unsigned)r.body.len;
+	z.next_out = (unsigned char *)plain;
+	z.avail_out = 2000 * 900 + 1;
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(z.total_out, 2000 * 900);
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(plain[i * 900 + 899], 'a' + i % 26);
+	assert_int_equal(pieces.made, 2000);
+	assert_int_equal(pieces.there, 0);
+	inflateEnd(&z);
+	free(plain);
+	strbuf_release(&r.body);
+}
+
+static void gzip_is_taken_by_name_alone(void **state)
+{
+	assert_true(http_accepts_gzip(SLICE("gzip")));
+	assert_true(http_accepts_gzip(SLICE("deflate, gzip , br")));
+	assert_false(http_accepts_gzip(SLICE("")));
+	assert_false(http_accepts_gzip(SLICE("gzip;q=0, identity")));
+	assert_false(http_accepts_gzip(SLICE("xgzip")));
+}
+
 static void exercise(struct http_client *c)
 {
 	struct result r;
@@ -224,6 +267,7 @@ static void exercise(struct http_client *c)
 	assert_int_equal(pieces.most, 0);
 	assert_int_equal(pieces.there, 0);
 	strbuf_release(&r.body);
+	gets_it_compressed(c);
 
 	char *big = malloc(2 << 20);
 	memset(big, 'b', 2 << 20);
@@ -571,6 +615,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(gzip_is_taken_by_name_alone),
 	        cmocka_unit_test(calls_work_over_plain_connections),
 	        cmocka_unit_test(calls_work_over_tls),
 	        cmocka_unit_test(certificates_say_who_calls),
