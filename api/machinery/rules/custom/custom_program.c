@@ -1,20 +1,87 @@
-/* Compiling a schema, and filling in its defaults. See custom_program.h. */
+/* Compiling a schema, and filling in its defaults. See custom_program.h.
+ *
+ * Schemas say the same again and again: a name and a value, a reference, a list of conditions. Short ones that say the
+ * same, descriptions aside, are one node; most of what a definition takes is saved by that. */
 #include "api/machinery/rules/custom/custom_program_int.h"
 
 #include "api/machinery/cel/schema_type.h"
 #include "api/machinery/rules/custom/custom_rule.h"
 #include "base/check.h"
+#include "base/mem/map.h"
 
 #include <stdlib.h>
+
+enum { SHARED_BYTES_MAX = 512 };
 
 struct compiler {
 	struct arena *arena;
 	struct err *err;
 	int depth;
+	struct map shared; /* what a short schema says -> its node */
+	struct arena keys; /* of it */
 };
 
 /* `type`: in expressions; NULL: it has none, or there are none. */
 static const struct custom_node *compile(struct compiler *c, const struct json *schema, const struct cel_type *type);
+
+/* ---- what is shared ---- */
+
+static bool is_among(struct slice key, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_is(key, list[i]))
+			return true;
+	return false;
+}
+
+static bool add_saying(struct strbuf *out, const struct json *schema);
+
+/* Members that are schemas themselves, by name. */
+static bool add_sayings(struct strbuf *out, const struct json *schemas)
+{
+	strbuf_addc(out, '{');
+	JSON_FOREACH (it, schemas) {
+		json_write_str(out, it->key);
+		if (!add_saying(out, it))
+			return false;
+	}
+	strbuf_addc(out, '}');
+	return true;
+}
+
+/* False: it is long, or what it means depends on where it stands (rules), or nobody would find it twice. */
+static bool add_saying(struct strbuf *out, const struct json *schema)
+{
+	static const char *const says_nothing[] = {"description", "title", "example", "externalDocs"};
+	static const char *const is_own[] = {"x-kubernetes-validations", "allOf", "anyOf", "oneOf", "not"};
+	strbuf_addc(out, '(');
+	JSON_FOREACH (it, schema) {
+		if (is_among(it->key, says_nothing, COUNT_OF(says_nothing)))
+			continue;
+		if (is_among(it->key, is_own, COUNT_OF(is_own)) || out->len > SHARED_BYTES_MAX)
+			return false;
+		bool is_schema = json_is(it, JSON_OBJECT) &&
+		                 (slice_is(it->key, "items") || slice_is(it->key, "additionalProperties"));
+		json_write_str(out, it->key);
+		if (is_schema ? !add_saying(out, it) : slice_is(it->key, "properties") && !add_sayings(out, it))
+			return false;
+		if (!is_schema && !slice_is(it->key, "properties"))
+			json_write(out, it);
+	}
+	strbuf_addc(out, ')');
+	return out->len <= SHARED_BYTES_MAX;
+}
+
+/* In the compiler's arena of keys; SLICE_NULL: it is not shared. */
+static struct slice saying_of(struct compiler *c, const struct json *schema)
+{
+	struct strbuf b = STRBUF_INIT;
+	struct slice key = SLICE_NULL;
+	if (add_saying(&b, schema))
+		key = (struct slice){arena_memdup(&c->keys, b.data, b.len), b.len};
+	strbuf_release(&b);
+	return key;
+}
 
 /* ---- compiling ---- */
 
@@ -230,7 +297,7 @@ static bool set_rules(struct compiler *c, struct custom_node *n, const struct js
 	return n->rules != NULL;
 }
 
-static const struct custom_node *compile(struct compiler *c, const struct json *schema, const struct cel_type *type)
+static const struct custom_node *compile_own(struct compiler *c, const struct json *schema, const struct cel_type *type)
 {
 	struct custom_node *n = ARENA_NEW(c->arena, struct custom_node);
 	const struct json *extra = json_get(schema, "additionalProperties");
@@ -256,6 +323,18 @@ static const struct custom_node *compile(struct compiler *c, const struct json *
 	return good ? n : NULL;
 }
 
+static const struct custom_node *compile(struct compiler *c, const struct json *schema, const struct cel_type *type)
+{
+	struct slice key = saying_of(c, schema);
+	const struct custom_node *n = key.ptr ? map_get(&c->shared, key) : NULL;
+	if (n)
+		return n;
+	n = compile_own(c, schema, type);
+	if (n && key.ptr)
+		map_put(&c->shared, key, (void *)n);
+	return n;
+}
+
 bool custom_schema_has_rules(const struct json *v)
 {
 	JSON_FOREACH (it, v)
@@ -271,6 +350,8 @@ static const struct custom_program *new_program(
 	struct compiler c = {.arena = a, .err = err ? err : &own};
 	struct custom_program *p = ARENA_NEW(a, struct custom_program);
 	p->root = compile(&c, schema, type);
+	map_release(&c.shared);
+	arena_release(&c.keys);
 	return p->root ? p : NULL;
 }
 

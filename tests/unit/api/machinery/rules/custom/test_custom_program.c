@@ -1,5 +1,5 @@
 /* Schemas of custom resources at work: defaults, nulls, what is refused and in which words, and what may stay. */
-#include "api/machinery/rules/custom/custom_program.h"
+#include "api/machinery/rules/custom/custom_program_int.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"
@@ -139,6 +139,36 @@ static void what_is_unchanged_may_stay(void **state)
 	arena_release(&arena);
 }
 
+/* Short ones that say the same; nothing else. */
+static void schemas_that_say_the_same_are_one(void **state)
+{
+#define PAIR(more) "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"string\",\"maxLength\":3" more "}}}"
+	const struct custom_program *p =
+	        make(
+	                "{\"type\":\"object\",\"properties\":{"
+	                "\"a\":" PAIR(",\"description\":\"one\"") ",\"b\":" PAIR("") ",\"c\":" PAIR(
+	                        ",\"minLength\":1") ","
+	                                            "\"d\":{\"type\":\"object\",\"properties\":{\"description\":{"
+	                                            "\"type\":"
+	                                            "\"string\"}}},\"e\":{\"type\":\"object\",\"properties\":{"
+	                                            "\"title\":{"
+	                                            "\"type\":\"string\"}}},\"f\":" PAIR(
+	                                                    ",\"x-kubernetes-validations\":[{\"rule\":\"self != "
+	                                                    "'x'\"}]") ","
+	                                                               "\"g\":" PAIR(
+	                                                                       ",\"x-kubernetes-validations\":[{"
+	                                                                       "\"rule\":\"self != 'y'\"}]") "}}");
+#define NODE(name) custom_node_member(p->root, SLICE(name))
+	assert_ptr_equal(NODE("a"), NODE("b"));
+	assert_ptr_not_equal(NODE("a"), NODE("c"));
+	assert_ptr_not_equal(NODE("d"), NODE("e"));
+	assert_non_null(custom_node_member(NODE("d"), SLICE("description")));
+	assert_ptr_equal(
+	        custom_node_member(NODE("d"), SLICE("description")), custom_node_member(NODE("e"), SLICE("title")));
+	assert_ptr_not_equal(NODE("f"), NODE("g"));
+	arena_release(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +177,7 @@ int main(void)
 	        cmocka_unit_test(each_word_has_its_message),
 	        cmocka_unit_test(combinations_are_counted),
 	        cmocka_unit_test(what_is_unchanged_may_stay),
+	        cmocka_unit_test(schemas_that_say_the_same_are_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
