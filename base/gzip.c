@@ -1,9 +1,13 @@
 /* See gzip.h. The file goes through zlib in pieces, so that memory is bounded whatever its size. */
 #include "base/gzip.h"
 
+#include "base/check.h"
+#include "base/mem/arena.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -51,4 +55,46 @@ int gzip_file(const char *from, const char *to, unsigned mode, struct err *err)
 		unlink(to);
 	close(in);
 	return rc;
+}
+
+/* ---- as a stream ---- */
+
+struct gzip_stream {
+	z_stream z;
+};
+
+struct gzip_stream *gzip_stream_new(void)
+{
+	enum { LEVEL = 1, WINDOW_BITS = 14, AS_GZIP = 16, MEMORY_LEVEL = 7 };
+	struct gzip_stream *g = xcalloc(1, sizeof *g);
+	if (deflateInit2(&g->z, LEVEL, Z_DEFLATED, WINDOW_BITS + AS_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
+		return g;
+	free(g);
+	return NULL;
+}
+
+void gzip_stream_free(struct gzip_stream *g)
+{
+	if (!g)
+		return;
+	deflateEnd(&g->z);
+	free(g);
+}
+
+size_t gzip_stream_run(
+        struct gzip_stream *g, struct slice *in, bool is_end, char *out, size_t out_len, bool *ret_is_over)
+{
+	size_t len = in->len > PIECE_BYTES ? PIECE_BYTES : in->len;
+	CHECK(out_len > 0);
+	g->z.next_in = (unsigned char *)in->ptr;
+	g->z.avail_in = (unsigned)len;
+	g->z.next_out = (unsigned char *)out;
+	g->z.avail_out = (unsigned)out_len;
+	int rc = deflate(&g->z, is_end && len == in->len ? Z_FINISH : Z_NO_FLUSH);
+	CHECK(rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR);
+	size_t taken = len - g->z.avail_in;
+	in->ptr += taken;
+	in->len -= taken;
+	*ret_is_over = rc == Z_STREAM_END;
+	return out_len - g->z.avail_out;
 }

@@ -251,7 +251,7 @@ static ssize_t read_data(nghttp2_session *session, int32_t stream_id, uint8_t *b
 		return NGHTTP2_ERR_DEFERRED;
 	}
 	size_t n = x->queue_bytes < length ? x->queue_bytes : length;
-	bool last = x->ended && n == x->queue_bytes && x->bufs_next == x->bufs_count;
+	bool last = x->ended && n == x->queue_bytes && exchange_is_queued(x);
 	bool short_body = x->content_length >= 0 && !x->no_body && x->written + (int64_t)n != x->content_length;
 	if (last && short_body)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* less than promised: reset, so that the client notices

@@ -9,7 +9,7 @@
 #include "base/wire/http_int.h"
 
 #include "base/check.h"
-#include "base/wire/http_gzip_int.h"
+#include "base/gzip.h"
 
 #include <stdlib.h>
 
@@ -121,7 +121,7 @@ bool exchange_has_stalled(const struct http_exchange *x, uint64_t now_ms)
 {
 	/* A body that is streamed may rest as long as its sender likes: most are calls that last. */
 	bool owes_request = !x->dispatched || (!x->body_ended && x->body_mode == BODY_COLLECT && !x->user_done);
-	bool owes_reading = x->head_sent && (x->queue_count || x->bufs_next < x->bufs_count);
+	bool owes_reading = x->head_sent && (x->queue_count || !exchange_is_queued(x));
 	if (owes_request)
 		return now_ms - x->progress_ms > x->server->o.read_stall_ms;
 	return owes_reading && now_ms - x->progress_ms > HTTP_WRITE_STALL_MS_MAX;
@@ -140,7 +140,8 @@ void exchange_drop_queue(struct http_exchange *x)
 		struct http_buf b = x->bufs[x->bufs_next++];
 		http_buf_drop(&b);
 	}
-	http_gzip_free(TAKE(x->gzip));
+	http_buf_drop(&x->piece);
+	gzip_stream_free(TAKE(x->gzip));
 	x->wants_gzip = false;
 	x->queue_count = x->queue_bytes = x->queue_head = 0;
 }
@@ -661,39 +662,32 @@ void http_respond_rcbuf(struct http_exchange *x, int status, struct rcbuf *body)
 	user_done(x);
 }
 
-void http_buf_make(struct http_buf *b)
-{
-	if (!b->maker)
-		return;
-	struct rcbuf *made = b->maker->make(b->source);
-	CHECK(made->len == b->data.len && !b->ref);
-	b->maker->drop(b->source);
-	*b = (struct http_buf){.data = {made->data, made->len}, .ref = made};
-}
-
-void http_buf_drop(struct http_buf *b)
-{
-	if (b->maker)
-		b->maker->drop(b->source);
-	rcbuf_unref(b->ref);
-	*b = (struct http_buf){.ref = NULL};
-}
-
-/* Few at a time: their making takes longer than their sending. */
+/* Few bytes at a time: their making takes longer than their sending, and other connections wait meanwhile. */
 static void pull_gzip(struct http_exchange *x)
 {
-	struct rcbuf *b;
+	char out[GZIP_ROOM / 2];
 	while (x->gzip && x->queue_bytes < GZIP_ROOM) {
-		if ((b = http_gzip_next(x->gzip)))
-			queue_push(x, (struct http_buf){.data = {b->data, b->len}, .ref = b});
-		else
-			http_gzip_free(TAKE(x->gzip));
+		while (!x->piece.data.len && x->bufs_next < x->bufs_count) {
+			http_buf_drop(&x->piece);
+			x->piece = x->bufs[x->bufs_next++];
+			http_buf_make(&x->piece);
+		}
+		bool is_over, is_end = x->bufs_next == x->bufs_count;
+		size_t n = gzip_stream_run(x->gzip, &x->piece.data, is_end, out, sizeof out, &is_over);
+		struct rcbuf *b = n ? rcbuf_copy(out, n) : NULL;
+		if (b)
+			queue_push(x, (struct http_buf){.data = {b->data, n}, .ref = b});
+		if (is_over)
+			gzip_stream_free(TAKE(x->gzip));
 	}
 }
 
 static void pull_bufs(struct http_exchange *x)
 {
-	pull_gzip(x);
+	if (x->gzip) {
+		pull_gzip(x);
+		return;
+	}
 	while (x->bufs_next < x->bufs_count && x->queue_bytes < HTTP_WRITE_ROOM_BYTES) {
 		struct http_buf b = x->bufs[x->bufs_next++];
 		if (!b.data.len) {
@@ -716,13 +710,13 @@ void http_respond_bufs(struct http_exchange *x, int status, const struct http_bu
 	int64_t total = 0;
 	for (size_t i = 0; i < count; i++)
 		total += (int64_t)bufs[i].data.len;
-	if (x->wants_gzip && (x->gzip = http_gzip_new(bufs, count))) {
+	if (x->wants_gzip && (x->gzip = gzip_stream_new())) {
 		http_set_header(x, "content-encoding", SLICE("gzip"));
 		http_set_header(x, "vary", SLICE("Accept-Encoding"));
 	}
 	http_respond_begin(x, status, x->gzip ? -1 : total);
 	x->bufs = bufs;
-	x->bufs_count = x->gzip ? 0 : count;
+	x->bufs_count = count;
 	if (x->no_body || x->wire_done)
 		exchange_drop_queue(x);
 	user_done(x);
@@ -757,6 +751,11 @@ void exchange_refuse(struct http_exchange *x, int status, const char *message)
 }
 
 /* ---- for the protocols ---- */
+
+bool exchange_is_queued(const struct http_exchange *x)
+{
+	return x->bufs_next == x->bufs_count && !x->gzip;
+}
 
 bool exchange_has_more(struct http_exchange *x)
 {

@@ -75,9 +75,10 @@ struct http_exchange {
 	const struct http_buf *bufs; /* http_respond_bufs(): pulled into the queue as it empties */
 	size_t bufs_count;
 	size_t bufs_next;
-	bool wants_gzip;        /* http_compress() */
-	struct http_gzip *gzip; /* has the bufs; NULL: they go out as they are */
-	int64_t written;        /* body bytes taken so far */
+	bool wants_gzip;          /* http_compress() */
+	struct gzip_stream *gzip; /* what bufs go through; NULL: they go out as they are */
+	struct http_buf piece;    /* what is left of the one that is going through it */
+	int64_t written;          /* body bytes taken so far */
 
 	bool user_done;
 	bool wire_done;
@@ -186,7 +187,8 @@ void exchange_refuse(struct http_exchange *x, int status, const char *message);
 bool exchange_front(struct http_exchange *x, struct slice *piece);
 /* Hands `len` bytes of the front piece to the connection. */
 void exchange_move(struct http_exchange *x, struct conn *to, size_t len);
-bool exchange_has_more(struct http_exchange *x); /* something is queued or can be pulled */
+bool exchange_has_more(struct http_exchange *x);        /* something is queued or can be pulled */
+bool exchange_is_queued(const struct http_exchange *x); /* nothing more will be pulled */
 void exchange_drop_queue(struct http_exchange *x);
 void exchange_free(struct http_exchange *x); /* for the spare list at the end */
 

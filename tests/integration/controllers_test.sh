@@ -192,6 +192,7 @@ check "who may not preempt waits" wait_for 10 has_event "1 Insufficient cpu.*pre
 kubectl delete pod waits >/dev/null
 meek_uid=$(jp pod/meek '{.metadata.uid}')
 kubectl get pod meek -w -o json >"$T/meek" 2>/dev/null & watcher=$!
+wait_for 20 test -s "$T/meek"
 pod vip "$here, priorityClassName: high" 1
 check "the urgent one takes the place" wait_for 20 is pod/vip '{.spec.nodeName}' n9
 check_is "of the one without a budget" n9 "$(jp pod/guarded '{.spec.nodeName}')"

@@ -75,8 +75,10 @@ static struct {
 static struct rcbuf *make_piece(void *source)
 {
 	struct rcbuf *b = rcbuf_new(900);
-	memset(b->data, *(char *)source, 900);
-	pieces.made++;
+	unsigned x = (unsigned)++pieces.made; /* nothing that shrinks much: many turns of the connection are needed */
+	for (int i = 0; i < 900; i++)
+		b->data[i] = (char)('a' + ((x = x * 1664525 + 1013904223) >> 28));
+	b->data[0] = b->data[899] = *(char *)source;
 	return b;
 }
 
@@ -220,7 +222,7 @@ static void gets_it_compressed(struct http_client *c)
 	http_client_call(c, &o);
 	WAIT_FOR(r.done);
 	assert_int_equal(r.status, 200);
-	assert_true(r.body.len < 2000 * 900 / 20);
+	assert_true(r.body.len < 2000 * 900 * 3 / 4 && r.body.len > 300000);
 	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
 	z.next_in = (unsigned char *)r.body.data;
 	z.avail_in = (unsigned)r.body.len;

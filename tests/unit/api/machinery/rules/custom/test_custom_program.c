@@ -144,20 +144,18 @@ static void schemas_that_say_the_same_are_one(void **state)
 {
 #define PAIR(more) "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"string\",\"maxLength\":3" more "}}}"
 	const struct custom_program *p =
-	        make(
-	                "{\"type\":\"object\",\"properties\":{"
-	                "\"a\":" PAIR(",\"description\":\"one\"") ",\"b\":" PAIR("") ",\"c\":" PAIR(
-	                        ",\"minLength\":1") ","
-	                                            "\"d\":{\"type\":\"object\",\"properties\":{\"description\":{"
-	                                            "\"type\":"
-	                                            "\"string\"}}},\"e\":{\"type\":\"object\",\"properties\":{"
-	                                            "\"title\":{"
-	                                            "\"type\":\"string\"}}},\"f\":" PAIR(
-	                                                    ",\"x-kubernetes-validations\":[{\"rule\":\"self != "
-	                                                    "'x'\"}]") ","
-	                                                               "\"g\":" PAIR(
-	                                                                       ",\"x-kubernetes-validations\":[{"
-	                                                                       "\"rule\":\"self != 'y'\"}]") "}}");
+	        make("{\"type\":\"object\",\"properties\":{"
+	             "\"a\":" PAIR(",\"description\":\"one\"") ",\"b\":" PAIR("") ",\"c\":" PAIR(
+	                     ",\"minLength\":1") ","
+	                                         "\"d\":{\"type\":\"object\",\"properties\":{\"description\":{"
+	                                         "\"type\":"
+	                                         "\"string\"}}},\"e\":{\"type\":\"object\",\"properties\":{"
+	                                         "\"title\":{"
+	                                         "\"type\":\"string\"}}},\"f\":" PAIR(
+	                                                 ",\"x-kubernetes-validations\":[{\"rule\":\"self != "
+	                                                 "'x'\"}]") ","
+	                                                            "\"g\":" PAIR(",\"x-kubernetes-validations\":[{"
+	                                                                          "\"rule\":\"self != 'y'\"}]") "}}");
 #define NODE(name) custom_node_member(p->root, SLICE(name))
 	assert_ptr_equal(NODE("a"), NODE("b"));
 	assert_ptr_not_equal(NODE("a"), NODE("c"));
