@@ -34,6 +34,7 @@
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
 #include "node/runtime/image_import.h"
+#include "node/runtime/address_sweep.h"
 #include "node/runtime/log_rotate.h"
 #include "node/runtime/pause_image.h"
 #include "node/runtime/system_image.h"
@@ -382,6 +383,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	api_pods_watch(n);
 	n->static_pods = static_pods_new(n);
 	n->log_rotation = log_rotation_new(n);
+	n->address_sweep = address_sweep_new(n);
 	n->local_storage = local_storage_new(n);
 	n->image_gc = image_gc_new(n, images_are_removed);
 	n->eviction = eviction_new(n, &eviction_callbacks);
@@ -446,6 +448,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);
 	log_rotation_close(n->log_rotation);
+	address_sweep_close(n->address_sweep);
 	local_storage_close(n->local_storage);
 	eviction_close(n->eviction);
 	image_gc_close(n->image_gc);

@@ -45,6 +45,7 @@ struct node {
 	struct images *images;
 	struct image_import *image_import;
 	struct log_rotation *log_rotation;
+	struct address_sweep *address_sweep;
 	struct local_storage *local_storage;
 	struct image_gc *image_gc;
 	struct devices *devices;
