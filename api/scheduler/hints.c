@@ -13,9 +13,9 @@
  *     NodeResourcesFit    a node on which the pod fits, and is new or gives more of what it asks for than it did; a pod
  *                         that goes or shrinks, if it leaves enough
  *     PodTopologySpread   pods that a constraint counts come, go or change; nodes that make or end a domain
- *     InterPodAffinity    a pod that its affinity asks for comes or is labelled so; one that its anti-affinity forbids,
- * or that forbids it, goes; nodes in other domains volumes             the pod's claims; volumes, classes, drivers and
- * capacities as far as they can matter
+ *     InterPodAffinity    a pod that its affinity asks for comes or is labelled so; one that its anti-affinity
+ *                         forbids, or that forbids it, goes; nodes in other domains
+ *     volumes             the pod's claims; volumes, classes, drivers and capacities as far as they can matter
  *
  * Upstream decides alike, but for pods that go: there each of them wakes all that lack resources. */
 #include "api/scheduler/scheduler_int.h"
