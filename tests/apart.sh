@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs a command with a network, mounts, processes and control groups of its own, so that tests can run side by side: same
 # ports, same names of network namespaces and of pods' groups, and whatever it leaves running or mounted goes with it. Needs
-# root; without, the command runs as it is.
+# root; without, the command runs as it is. Of /run it has the folders of network namespaces and of containers by itself.
 #
 # Its groups lie below one in each hierarchy (v1, or v2), which it sees as the root; what is left of them is removed.
 [ "$(id -u)" = 0 ] || exec "$@"
@@ -41,7 +41,8 @@ grep -E "^[^ ]+ [^ ]+ cgroup2? " /proc/self/mounts | while read -r _ at type opt
 	mkdir -p "$at/test" && echo 1 >"$at/test/cgroup.procs"
 	sed "s/\([^ ]*\)/+\1/g" "$at/cgroup.controllers" >"$at/cgroup.subtree_control"
 done
-ip link set lo up && mkdir -p /run/netns && mount -t tmpfs netns /run/netns && exec "$@"'
+for at in /run/netns /run/containerd; do mkdir -p $at && mount -t tmpfs apart $at || exit; done
+ip link set lo up && exec "$@"'
 
 (
 	for at in $(hierarchies); do enter "$at"; done
