@@ -36,13 +36,16 @@ needs() {
 	[ -z "$missing" ] || { bad "programs are installed" "missing:$missing (make deps installs them)"; finish; exit 1; }
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. Between looks it rests as long as a look took, so that who waits
+# leaves the machine to who works.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) began us
 	shift
-	until "$@" >/dev/null 2>&1; do
+	while began=${EPOCHREALTIME/[.,]/}; ! "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $end ] || return 1
-		sleep 0.1
+		us=$((${EPOCHREALTIME/[.,]/} - began))
+		printf -v us %06d $((us < 100000 ? 100000 : us < 1000000 ? us : 999999))
+		sleep 0.$us
 	done
 }
 

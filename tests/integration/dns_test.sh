@@ -110,7 +110,7 @@ cat >"$T/Corefile" <<CONF
     bind 127.0.0.1 ::1
     errors
     health {
-        lameduck 1s
+        lameduck 5s
     }
     ready
     kubernetes cluster.local in-addr.arpa ip6.arpa {

@@ -47,14 +47,15 @@ def true(value, what):
 
 
 def until(what, fn, seconds=40):
-    """Asks until fn() is true and gives what it gave then; `what` is what was waited for."""
+    """Asks until fn() is true and gives what it gave then; `what` is what was waited for. It rests as long as a look took."""
     end = time.monotonic() + seconds
     while True:
+        began = time.monotonic()
         value = fn()
         if value:
             return value
         true(time.monotonic() < end, f"waited in vain: {what}")
-        time.sleep(0.02)
+        time.sleep(min(max(time.monotonic() - began, 0.02), 1))
 
 
 def has(text, part):
