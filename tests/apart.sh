@@ -49,7 +49,8 @@ ip link set lo up && exec "$@"'
 	exec unshare --net --mount --cgroup --pid --fork --kill-child --mount-proc bash -c "$inside" _ "$@"
 ) &
 child=$!
-trap 'kill -TERM $child' TERM INT
+# unshare hears neither of these, and the first process of a space only what it asks for.
+trap 'kill -KILL $child' TERM INT
 while kill -0 $child 2>/dev/null; do wait $child; rc=$?; done
 for at in $(hierarchies); do leave "$at"; done
 exit $rc

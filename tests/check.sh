@@ -86,7 +86,7 @@ worker() {
 
 lanes >build/check/queue
 rm -f build/check/*.count
-for _ in $(seq "${LANES:-4}"); do worker & done
+for _ in $(seq "${LANES:-3}"); do worker & done
 wait
 for t in tests/integration/[!_]*; do
 	[ -x "$t" ] && [ -f "$t" ] || continue

@@ -12,7 +12,7 @@ k() { "$(type -P kubectl)" --kubeconfig "$T/cluster/kubeconfig" --request-timeou
 status_of() { cluster status | sed -n "s/^$1 *[^ ]* *//p"; }
 is() { case $(status_of "$1") in $2) ;; *) return 1 ;; esac; }
 running() { [ "$(k --context "$1" get pods --no-headers 2>/dev/null | grep -c ' 1/1 ')" = "$2" ]; }
-image=$(find /tmp -maxdepth 1 -name 'k3x-image-*' | wc -l)
+export TMPDIR=$T
 
 out=$(cluster up 3 2>&1)
 check_has "it says how to use it" "export KUBECONFIG=$T/cluster/kubeconfig" "$out"
@@ -43,5 +43,5 @@ check_is "no process" "" "$(pids_with "$T/cluster")"
 check_is "no mount" 0 "$(grep -c "$T/cluster" /proc/self/mountinfo)"
 check_is "no rules" "" "$(nft list tables 2>/dev/null | grep k3x)"
 check "no file" test ! -e "$T/cluster"
-check_is "no half of an image" "$image" "$(find /tmp -maxdepth 1 -name 'k3x-image-*' | wc -l)"
+check_is "no half of an image" "" "$(find "$T" -maxdepth 1 -name 'k3x-image-*')"
 finish

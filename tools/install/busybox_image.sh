@@ -4,7 +4,7 @@
 busybox_image() {
 	local name=$1 file=$2 dir a
 	shift 2
-	dir=$(mktemp -d /tmp/k3x-image-XXXXXX)
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/k3x-image-XXXXXX")
 	mkdir -p "$dir/root/bin" "$dir/root/tmp" "$dir/root/etc" "$dir/root/www"
 	cp "$(type -P busybox)" "$dir/root/bin/busybox"
 	for a in $("$dir/root/bin/busybox" --list | grep -vx busybox); do ln -sf busybox "$dir/root/bin/$a"; done
