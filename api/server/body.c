@@ -123,7 +123,8 @@ static int check_options(const struct json *options, struct err *err)
 	if (policy.len && !slice_is(policy, "Foreground") && !slice_is(policy, "Background") &&
 	        !slice_is(policy, "Orphan"))
 		return err_set(err, ERR_INVALID_OBJECT,
-		        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.*s\": supported "
+		        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.*s\": "
+		        "supported "
 		        "values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
 		        SLICE_FMT(policy));
 	if (policy.len && json_is(json_get(options, "orphanDependents"), JSON_BOOL))

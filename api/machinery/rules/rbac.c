@@ -1,5 +1,5 @@
-/* The rbac.authorization.k8s.io group: roles and bindings. Their names may be any segment of a path. What a rule, a subject
- * and a reference must have is upstream's pkg/apis/rbac/validation; who may write which of them is admission's
+/* The rbac.authorization.k8s.io group: roles and bindings. Their names may be any segment of a path. What a rule, a
+ * subject and a reference must have is upstream's pkg/apis/rbac/validation; who may write which of them is admission's
  * (rbac_escalation.c). */
 #include "api/machinery/rules/fill.h"
 #include "api/machinery/rules/groups.h"
@@ -100,7 +100,8 @@ static void check_one_of(struct field_errors *e, const char *field, struct slice
 
 static void validate_subject(struct field_errors *e, const char *base, const struct json *s, bool is_namespaced)
 {
-	struct slice kind = json_get_str(s, "kind"), name = json_get_str(s, "name"), group = json_get_str(s, "apiGroup");
+	struct slice kind = json_get_str(s, "kind"), name = json_get_str(s, "name"),
+	             group = json_get_str(s, "apiGroup");
 	const char *bad = NULL;
 	if (!name.len)
 		bad_required(e, at(e, "%s.name", base), "");

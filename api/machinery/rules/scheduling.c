@@ -39,8 +39,9 @@ static void validate_priority_class(struct field_errors *e, const struct json *o
 		const char *why = why_not_system(e->arena, name, value, json_get_bool(object, "globalDefault", false));
 		if (why)
 			bad_forbidden(e, "metadata.name",
-			        at(e, "priority class names with 'system-' prefix are reserved for system use only. "
-			              "error: %s",
+			        at(e,
+			                "priority class names with 'system-' prefix are reserved for system use only. "
+			                "error: %s",
 			                why));
 	} else if (value > 1000000000) {
 		bad_forbidden(e, "value", "maximum allowed value of a user defined priority is 1000000000");

@@ -1,7 +1,7 @@
 /* NodeRestriction: a kubelet writes its own Node, its own Lease and CSINode, and the status of its own pods; it makes
- * mirror pods alone, asks for certificates in its own name, and labels itself with what nobody selects for safety. Who may read what is the Node authorizer's.
- * Upstream: plugin/pkg/admission/noderestriction; the words are its. Of what upstream checks, a mirror pod's owner may
- * be absent here, for our kubelet names none. */
+ * mirror pods alone, asks for certificates in its own name, and labels itself with what nobody selects for safety. Who
+ * may read what is the Node authorizer's. Upstream: plugin/pkg/admission/noderestriction; the words are its. Of what
+ * upstream checks, a mirror pod's owner may be absent here, for our kubelet names none. */
 #include "api/server/admission/node_restriction.h"
 
 #include "api/machinery/rules/signers.h"
@@ -50,7 +50,9 @@ static const char *why_not_owned(struct admission *a, struct slice node)
 	if (json_get_bool(it, "blockOwnerDeletion", false))
 		return "must not set blockOwnerDeletion on an owner reference";
 	struct object *o = admission_lookup(a, "", "nodes", node);
-	return o && slice_eq(object_span(o, o->uid), json_get_str(it, "uid")) ? NULL : "has another UID than that of the owner reference";
+	return o && slice_eq(object_span(o, o->uid), json_get_str(it, "uid"))
+	               ? NULL
+	               : "has another UID than that of the owner reference";
 }
 
 static int create_pod(struct admission *a, struct slice node, struct err *err)

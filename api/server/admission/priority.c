@@ -1,6 +1,6 @@
-/* Priority: the number behind a pod's priorityClassName, or of the class that is everybody's when it names none; a pod says
- * nothing else than its class does. Of classes, one alone is everybody's, and the two of the system stay. Upstream:
- * plugin/pkg/admission/priority; the words are its. */
+/* Priority: the number behind a pod's priorityClassName, or of the class that is everybody's when it names none; a pod
+ * says nothing else than its class does. Of classes, one alone is everybody's, and the two of the system stay.
+ * Upstream: plugin/pkg/admission/priority; the words are its. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/call.h"
@@ -47,7 +47,8 @@ static int set_policy(struct admission *a, struct json *spec, struct slice polic
 	if (own.len && !slice_eq(own, policy))
 		return admission_forbid(a, err,
 		        arena_printf(a->arena,
-		                "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; priority "
+		                "the string value of PreemptionPolicy (%.*s) must not be provided in pod spec; "
+		                "priority "
 		                "admission controller computed %.*s from the given PriorityClass name",
 		                SLICE_FMT(own), SLICE_FMT(policy)));
 	json_set_str(a->arena, spec, "preemptionPolicy", policy);
@@ -60,7 +61,8 @@ static int set_priority(struct admission *a, struct json *spec, int64_t value, s
 	if (json_is(own, JSON_NUMBER) && json_int(own, 0) != value)
 		return admission_forbid(a, err,
 		        arena_printf(a->arena,
-		                "the integer value of priority (%" PRId64 ") must not be provided in pod spec; priority "
+		                "the integer value of priority (%" PRId64
+		                ") must not be provided in pod spec; priority "
 		                "admission controller computed %" PRId64 " from the given PriorityClass name",
 		                json_int(own, 0), value));
 	json_set_int(a->arena, spec, "priority", value);
@@ -76,8 +78,8 @@ int admit_priority(struct admission *a, struct err *err)
 		return keep(a, spec);
 	class = name.len ? admission_lookup(a, "scheduling.k8s.io", "priorityclasses", name) : default_class(a);
 	if (name.len && !class)
-		return admission_forbid(a, err,
-		        arena_printf(a->arena, "no PriorityClass with name %.*s was found", SLICE_FMT(name)));
+		return admission_forbid(
+		        a, err, arena_printf(a->arena, "no PriorityClass with name %.*s was found", SLICE_FMT(name)));
 	if (class) {
 		struct slice own = json_find(object_text(class), "preemptionPolicy", NULL);
 		json_set_str(a->arena, spec, "priorityClassName", object_name(class));
@@ -97,7 +99,6 @@ int admit_priority_class(struct admission *a, struct err *err)
 	if (!other || (a->operation == ADMISSION_UPDATE && slice_eq(object_name(other), a->name)))
 		return 0;
 	return admission_forbid(a, err,
-	        arena_printf(a->arena,
-	                "PriorityClass %.*s is already marked as default. Only one default can exist",
+	        arena_printf(a->arena, "PriorityClass %.*s is already marked as default. Only one default can exist",
 	                SLICE_FMT(object_name(other))));
 }

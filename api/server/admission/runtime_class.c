@@ -1,5 +1,5 @@
-/* RuntimeClass: a pod that names one gets its overhead, and no other, and where it may be scheduled; the class must exist.
- * Upstream: plugin/pkg/admission/runtimeclass; the words are its. */
+/* RuntimeClass: a pod that names one gets its overhead, and no other, and where it may be scheduled; the class must
+ * exist. Upstream: plugin/pkg/admission/runtimeclass; the words are its. */
 #include "api/machinery/codec/quantity.h"
 #include "api/server/admission/admission_int.h"
 

@@ -77,8 +77,7 @@ int admit_service_account(struct admission *adm, struct err *err)
 	struct json *account = account_of(adm, name);
 	if (!account)
 		return admission_forbid(adm, err,
-		        arena_printf(a,
-		                "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
+		        arena_printf(a, "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
 		                SLICE_FMT(adm->ns), SLICE_FMT(name), SLICE_FMT(name)));
 	if (json_bool(json_get(spec, "automountServiceAccountToken"),
 	            json_get_bool(account, "automountServiceAccountToken", true)))
@@ -99,8 +98,8 @@ static bool lists(const struct json *references, struct slice name)
 	return false;
 }
 
-static int check_environment(struct admission *a, const struct json *account, const char *what, const struct json *container,
-        struct err *err)
+static int check_environment(struct admission *a, const struct json *account, const char *what,
+        const struct json *container, struct err *err)
 {
 	const struct json *secrets = json_get(account, "secrets");
 	struct slice of = json_get_str(container, "name"), who = json_str(json_path(account, "metadata", "name", NULL));
@@ -109,7 +108,8 @@ static int check_environment(struct admission *a, const struct json *account, co
 		if (ref && !lists(secrets, json_get_str(ref, "name")))
 			return admission_forbid(a, err,
 			        arena_printf(a->arena,
-			                "%s %.*s with envVar %.*s referencing secret.secretName=\"%.*s\" is not allowed "
+			                "%s %.*s with envVar %.*s referencing secret.secretName=\"%.*s\" is not "
+			                "allowed "
 			                "because service account %.*s does not reference that secret",
 			                what, SLICE_FMT(of), SLICE_FMT(json_get_str(it, "name")),
 			                SLICE_FMT(json_get_str(ref, "name")), SLICE_FMT(who)));
@@ -148,7 +148,8 @@ static int check_secrets(struct admission *a, const struct json *account, const 
 		if (!lists(json_get(account, "imagePullSecrets"), json_get_str(it, "name")))
 			return admission_forbid(a, err,
 			        arena_printf(a->arena,
-			                "imagePullSecrets[%d].name=\"%.*s\" is not allowed because service account %.*s "
+			                "imagePullSecrets[%d].name=\"%.*s\" is not allowed because service account "
+			                "%.*s "
 			                "does not reference that imagePullSecret",
 			                i, SLICE_FMT(json_get_str(it, "name")), SLICE_FMT(who)));
 		i++;

@@ -64,9 +64,11 @@ static int bind_to(struct call *c, const struct json *ref, struct claims *claims
 	struct object *o = bound_object(c, plural, name);
 	if (!o)
 		return status_not_found(err, resource_find(SLICE(""), SLICE("v1"), slice_of(plural)), name);
-	if (slice_is(kind, "Pod") && !slice_eq(json_find(object_text(o), "spec", "serviceAccountName", NULL), c->route.name))
+	if (slice_is(kind, "Pod") &&
+	        !slice_eq(json_find(object_text(o), "spec", "serviceAccountName", NULL), c->route.name))
 		return err_set(err, ERR_INVAL,
-		        "cannot bind token for serviceaccount \"%.*s\" to pod running with different serviceaccount name.",
+		        "cannot bind token for serviceaccount \"%.*s\" to pod running with different serviceaccount "
+		        "name.",
 		        SLICE_FMT(c->route.name));
 	struct slice have = object_span(o, o->uid);
 	if (uid.len && !slice_eq(uid, have))
@@ -142,7 +144,8 @@ static int claims_of(struct call *c, const struct json *spec, const struct objec
 }
 
 /* With upstream's fields of a token that was made. */
-static void answer(struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
+static void answer(
+        struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
 {
 	struct json *spec = json_get(request, "spec"), *meta = json_need(&c->arena, request, "metadata", JSON_OBJECT);
 	struct json *audiences = json_set(&c->arena, spec, "audiences", json_new(&c->arena, JSON_ARRAY));
@@ -165,7 +168,8 @@ static int check_seconds(struct call *c, int64_t seconds, struct err *err)
 	                                          : NULL;
 	return !why ? 0
 	            : err_set(err, ERR_INVALID_OBJECT,
-	                      "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: spec.expirationSeconds: Invalid value: "
+	                      "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: spec.expirationSeconds: Invalid "
+	                      "value: "
 	                      "%" PRId64 ": may not specify a duration %s",
 	                      SLICE_FMT(c->route.name), seconds, why);
 }
@@ -181,7 +185,8 @@ static int check_names(struct call *c, const struct json *request, struct err *e
 		struct slice theirs = json_str(json_path(request, "metadata", rows[i].member, NULL));
 		if (theirs.len && !slice_eq(theirs, rows[i].ours))
 			return err_set(err, ERR_INVALID_OBJECT,
-			        "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: metadata.%s: Invalid value: \"%.*s\": "
+			        "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: metadata.%s: Invalid value: "
+			        "\"%.*s\": "
 			        "must match the service account %s if specified",
 			        SLICE_FMT(c->route.name), rows[i].member, SLICE_FMT(theirs), rows[i].member);
 	}
@@ -194,8 +199,8 @@ static int64_t capped(struct call *c, int64_t seconds)
 	if (!max_s || seconds <= max_s)
 		return seconds;
 	call_warn(c,
-	        arena_printf(&c->arena, "requested expiration of %" PRId64 " seconds shortened to %" PRId64 " seconds", seconds,
-	                max_s));
+	        arena_printf(&c->arena, "requested expiration of %" PRId64 " seconds shortened to %" PRId64 " seconds",
+	                seconds, max_s));
 	return max_s;
 }
 
