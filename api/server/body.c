@@ -115,11 +115,22 @@ static int option_from_query(struct call *c, struct json *options, struct err *e
 
 static int check_options(const struct json *options, struct err *err)
 {
-	struct slice policy = json_get_str(options, "propagationPolicy");
+	struct slice policy = json_get_str(options, "propagationPolicy"), kind = json_get_str(options, "kind");
+	if (kind.len && !slice_is(kind, "DeleteOptions"))
+		return err_set(err, ERR_INVAL,
+		        "the object provided is unrecognized (must be of type DeleteOptions): its kind is \"%.*s\"",
+		        SLICE_FMT(kind));
 	if (policy.len && !slice_is(policy, "Foreground") && !slice_is(policy, "Background") &&
 	        !slice_is(policy, "Orphan"))
-		return err_set(err, ERR_INVAL,
-		        "invalid propagationPolicy \"%.*s\": must be Foreground, Background or Orphan",
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"%.*s\": "
+		        "supported "
+		        "values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"",
+		        SLICE_FMT(policy));
+	if (policy.len && json_is(json_get(options, "orphanDependents"), JSON_BOOL))
+		return err_set(err, ERR_INVALID_OBJECT,
+		        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"%.*s\": "
+		        "orphanDependents and deletionPropagation cannot be both set",
 		        SLICE_FMT(policy));
 	if (json_get(options, "gracePeriodSeconds") && json_get_int(options, "gracePeriodSeconds", 0) < 0)
 		return err_set(err, ERR_INVAL, "gracePeriodSeconds: Invalid value: must be greater than or equal to 0");

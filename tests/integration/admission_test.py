@@ -182,6 +182,69 @@ def _():
     until("released it goes", lambda: api.get("/api/v1/persistentvolumes/pv").status == 404)
 
 
+@case("Priority: the class decides, one class is everybody's, and the system's stay")
+def _():
+    classes = "/apis/scheduling.k8s.io/v1/priorityclasses"
+    make = lambda name, value, **more: api.post(classes, {"metadata": {"name": name}, "value": value, **more})
+    has(pod(priority=5).want(403, "Forbidden").json["message"], "the integer value of priority (5) must not be provided in pod spec; priority admission controller computed 0")
+    make("usual", 100, globalDefault=True, preemptionPolicy="Never").want(201)
+    spec = until("the class is everybody's", lambda: (lambda j: j["spec"] if j["spec"]["priority"] else None)(pod().want(201).json))
+    eq((spec["priority"], spec["priorityClassName"], spec["preemptionPolicy"]), (100, "usual", "Never"))
+    pod(priority=100).want(201)
+    has(pod(preemptionPolicy="PreemptLowerPriority").want(403).json["message"], "the string value of PreemptionPolicy (PreemptLowerPriority) must not be provided")
+    has(make("other", 1, globalDefault=True).want(403, "Forbidden").json["message"], "PriorityClass usual is already marked as default. Only one default can exist")
+    api.patch(classes + "/usual", {"metadata": {"labels": {"a": "b"}}}).want(200)
+    has(make("system-mine", 1).want(422, "Invalid").json["message"], "system-mine is not a known system priority class")
+    make("odd", 1, preemptionPolicy="Sometimes").want(422, "Invalid")
+    has(api.delete(classes + "/system-node-critical").want(403, "Forbidden").json["message"], "this is a system priority class and cannot be deleted")
+    # a manifest without the number is put over a pod that has it
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "kept"}, "spec": {**POD, "nodeName": "nowhere"}}
+    stored = api.post("/api/v1/namespaces/free/pods", body).want(201).json
+    for member in ("priority", "preemptionPolicy"):
+        stored["spec"].pop(member)
+    eq(api.put("/api/v1/namespaces/free/pods/kept", stored).want(200).json["spec"]["priority"], 100)
+    api.delete("/api/v1/namespaces/free/pods/kept", {"gracePeriodSeconds": 0}).want(200)
+    api.delete(classes + "/usual").want(200)
+
+
+@case("RuntimeClass: a pod's overhead is its class's, or none")
+def _():
+    classes = "/apis/node.k8s.io/v1/runtimeclasses"
+    api.post(classes, {"metadata": {"name": "kata"}, "handler": "kata", "overhead": {"podFixed": {"cpu": "500m"}}, "scheduling": {"nodeSelector": {"kind": "big"}}}).want(201)
+    eq(pod(runtimeClassName="kata").want(201).json["spec"]["overhead"], {"cpu": "500m"})
+    pod(runtimeClassName="kata", overhead={"cpu": "0.5"}).want(201)
+    has(pod(runtimeClassName="kata", overhead={"cpu": "1"}).want(403).json["message"], "Pod's Overhead doesn't match RuntimeClass's defined Overhead")
+    has(pod(overhead={"cpu": "1"}).want(403).json["message"], "Pod Overhead set without corresponding RuntimeClass defined Overhead")
+    has(pod(runtimeClassName="none").want(403).json["message"], 'pod rejected: RuntimeClass "none" not found')
+    has(pod(runtimeClassName="kata", nodeSelector={"kind": "small"}).want(403).json["message"], "runtimeClass.scheduling.nodeSelector[kind] = big; pod.spec.nodeSelector[kind] = small")
+    api.post(classes, {"metadata": {"name": "odd"}, "handler": "Not_a_name"}).want(422, "Invalid")
+
+
+@case("ServiceAccount: one that says so lends its own secrets alone")
+def _():
+    api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "strict", "annotations": {"kubernetes.io/enforce-mountable-secrets": "true"}},
+                                                            "secrets": [{"name": "mine"}], "imagePullSecrets": [{"name": "pull"}]}).want(201)
+    strict = lambda **spec: pod(serviceAccountName="strict", **spec)
+    volume = lambda name: [{"name": "v", "secret": {"secretName": name}}]
+    env = lambda name: [{**POD["containers"][0], "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}], "envFrom": [{"secretRef": {"name": name}}]}]
+    strict(volumes=volume("mine"), containers=env("mine")).want(201)
+    for refused, why in ((strict(volumes=volume("other")), 'volume with secret.secretName="other"'), (strict(containers=env("other")), "container c with envVar A referencing"),
+                         (strict(imagePullSecrets=[{"name": "other"}]), 'imagePullSecrets[0].name="other"')):
+        has(refused.want(403, "Forbidden").json["message"], why + ("" if "envVar" in why else " is not allowed because service account strict"))
+    pod(volumes=volume("other")).want(201)
+
+
+@case("NamespaceLifecycle: nothing new comes into what goes, and clients are told why")
+def _():
+    api.post("/api/v1/namespaces", {"metadata": {"name": "going"}}).want(201)
+    api.post("/api/v1/namespaces/going/configmaps", {"metadata": {"name": "holds", "finalizers": ["example.com/x"]}}).want(201)
+    api.delete("/api/v1/namespaces/going").want(200)
+    refused = api.post("/api/v1/namespaces/going/configmaps", {"metadata": {"name": "late"}}).want(403, "Forbidden").json
+    eq(refused["message"], 'configmaps "late" is forbidden: unable to create new content in namespace going because it is being terminated')
+    eq([c["reason"] for c in refused["details"]["causes"]], ["NamespaceTerminating"])
+    api.patch("/api/v1/namespaces/going/configmaps/holds", {"metadata": {"finalizers": None}}).want(200)
+
+
 @case("DefaultIngressClass: an ingress that names none is of the default class")
 def _():
     api.post("/apis/networking.k8s.io/v1/ingressclasses", {"metadata": {"name": "main", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}}, "spec": {"controller": "x.example/y"}}).want(201)

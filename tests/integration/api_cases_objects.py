@@ -327,7 +327,9 @@ def _():
         t.api.delete(f"{DEPLOYMENTS}/{name}?propagationPolicy={policy}").want(200)
         eq(t.api.get(f"{DEPLOYMENTS}/{name}").json["metadata"]["finalizers"], [finalizer], policy)
     t.api.post(DEPLOYMENTS, deployment("prop")).want(201)
-    true(t.api.delete(DEPLOYMENTS + "/prop?propagationPolicy=Sideways").status in (400, 422), "Sideways is taken")
+    t.api.delete(DEPLOYMENTS + "/prop?propagationPolicy=Sideways").want(422, "Invalid")
+    t.api.delete(DEPLOYMENTS + "/prop", {"propagationPolicy": "Orphan", "orphanDependents": True}).want(422, "Invalid")
+    t.api.delete(DEPLOYMENTS + "/prop", {"kind": "Deployment", "apiVersion": "apps/v1"}).want(400, "BadRequest")
     t.api.delete(DEPLOYMENTS + "/prop?propagationPolicy=Background").want(200)
     t.api.get(DEPLOYMENTS + "/prop").want(404)
 

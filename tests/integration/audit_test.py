@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -52,7 +53,6 @@ log = os.path.join(server.folder, "logs", "audit.log")
 def setup():
     global api
     policy = os.path.join(server.folder, "policy.yaml")
-    os.mkdir(os.path.dirname(log))
     with open(policy, "w") as f:
         f.write(POLICY)
     server.flags = [f"--kube-apiserver-arg=audit-policy-file={policy}", f"--kube-apiserver-arg=audit-log-path={log}"]
@@ -373,6 +373,20 @@ def _():
     server.stop()
 
 
+@case("a webhook that never answers does not hold the server's end")
+def _():
+    silent = socket.create_server(("127.0.0.1", 0))
+    hook = Hook()
+    hook.server.server_port = silent.getsockname()[1]
+    hooked(hook, "audit-webhook-batch-max-wait=10ms")
+    silent.accept()[0].recv(1)  # a batch is on its way
+    began = time.monotonic()
+    server.process.terminate()
+    eq(server.process.wait(14), 0)
+    true(time.monotonic() - began < 10, "it waits some three seconds")
+    silent.close()
+
+
 def refuses(words, *args):
     r = subprocess.run(server.command() + [f"--kube-apiserver-arg={a}" for a in args], capture_output=True, text=True, timeout=30)
     true(r.returncode != 0, f"{args} is taken")
@@ -393,7 +407,7 @@ def _():
     refuses("audit-log-format", f"audit-policy-file={bad}", f"audit-log-path={log}", "audit-log-format=xml")
     refuses("audit-webhook-config-file: ", f"audit-policy-file={bad}", "audit-webhook-config-file=/none")
     refuses("audit-webhook-batch-max-size", f"audit-policy-file={bad}", f"audit-webhook-config-file={Hook().config()}", "audit-webhook-batch-max-size=0")
-    refuses("/none/audit.log", f"audit-policy-file={bad}", "audit-log-path=/none/audit.log")
+    refuses("/proc/none/audit.log", f"audit-policy-file={bad}", "audit-log-path=/proc/none/audit.log")
 
 
 if __name__ == "__main__":

@@ -242,6 +242,26 @@ def _():
     eq(got["exp"] - got["iat"], 3607)
 
 
+@case("a token says whose and for whom it is, and is bound to what its account has")
+def _():
+    core = "/api/v1/namespaces/default/"
+    api.post(core + "serviceaccounts", {"metadata": {"name": "robot"}}).want(201)
+    ask = lambda account="default", meta=None, **spec: api.post(f"{core}serviceaccounts/{account}/token", {"metadata": meta or {}, "spec": spec})
+    made = ask().want(201).json
+    eq((made["metadata"]["name"], made["metadata"]["namespace"]), ("default", "default"))
+    true("creationTimestamp" in made["metadata"] and made["spec"]["audiences"], "when and for whom")
+    for refused, field in ((ask(meta={"name": "robot"}), "metadata.name"), (ask(meta={"namespace": "kube-system"}), "metadata.namespace"),
+                           (ask(expirationSeconds=599), "spec.expirationSeconds"), (ask(expirationSeconds=(1 << 32) + 1), "2^32")):
+        has(refused.want(422, "Invalid").json["message"], field)
+    ask(expirationSeconds=1 << 31).want(201)
+    api.post(core + "pods", {"metadata": {"name": "of-default"}, "spec": {"serviceAccountName": "default", "nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}).want(201)
+    pod = {"kind": "Pod", "apiVersion": "v1", "name": "of-default"}
+    ask(boundObjectRef=pod).want(201)
+    has(ask("robot", boundObjectRef=pod).want(400, "BadRequest").json["message"], 'cannot bind token for serviceaccount "robot" to pod running with different serviceaccount name')
+    has(ask(boundObjectRef={**pod, "apiVersion": "apps/v1"}).want(400, "BadRequest").json["message"], "cannot bind token to object of type apps/v1, Kind=Pod")
+    has(api.post("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {}}).want(400, "BadRequest").json["message"], "token is required")
+
+
 def access(token, path):
     return server.anonymous().get(path, headers={"Authorization": "Bearer " + token})
 

@@ -130,6 +130,27 @@ kubectl create rolebinding binder --clusterrole=binder --user=jane >/dev/null
 check_is "who may bind a role may" 201 "$(code as_cert jane -X POST -d "$(binding b4 ClusterRole view)" $rbac/rolebindings)"
 check_is "that role alone" 403 "$(code as_cert jane -X POST -d "$(binding b5 ClusterRole edit)" $rbac/rolebindings)"
 
+# ---- roles and bindings that are none ----
+clusters=$api/apis/rbac.authorization.k8s.io/v1
+invalid() { # WHAT PART-OF-THE-MESSAGE PATH BODY
+	local answer
+	answer=$(kubectl create --raw "${3#"$api"}" -f - <<<"$4" 2>&1)
+	check_has "$1" "$2" "$answer"
+}
+typed() { printf '{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"%s","metadata":{"name":"odd"},%s}' "$1" "$2"; }
+rule() { typed ClusterRole "\"rules\":[{$1}]"; }
+subject() { typed ClusterRoleBinding "\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"${2:-ClusterRole}\",\"name\":\"view\"},\"subjects\":[{$1}]"; }
+invalid "a rule has verbs" 'rules[0].verbs: Required value: verbs must contain at least one value' $clusters/clusterroles "$(rule '"apiGroups":[""],"resources":["pods"]')"
+invalid "and groups" 'rules[0].apiGroups: Required value' $clusters/clusterroles "$(rule '"verbs":["get"],"resources":["pods"]')"
+invalid "and resources" 'rules[0].resources: Required value' $clusters/clusterroles "$(rule '"verbs":["get"],"apiGroups":[""]')"
+invalid "or paths" 'rules cannot apply to both regular resources and non-resource URLs' $clusters/clusterroles "$(rule '"verbs":["get"],"apiGroups":[""],"resources":["pods"],"nonResourceURLs":["/x"]')"
+invalid "paths are the cluster's" 'Invalid value: []string{"/x"}: namespaced rules cannot apply to non-resource URLs' $rbac/roles "$(typed Role '"rules":[{"verbs":["get"],"nonResourceURLs":["/x"]}]')"
+invalid "who collects says what" 'at least one clusterRoleSelector required' $clusters/clusterroles "$(typed ClusterRole '"rules":[],"aggregationRule":{"clusterRoleSelectors":[]}')"
+invalid "a cluster has no roles of namespaces" 'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"' $clusters/clusterrolebindings "$(subject '"kind":"User","name":"x"' Role)"
+invalid "a subject is of a kind" 'subjects[0].kind: Unsupported value: "Robot"' $clusters/clusterrolebindings "$(subject '"kind":"Robot","name":"x"')"
+invalid "and of its group" 'subjects[0].apiGroup: Unsupported value: "v1"' $clusters/clusterrolebindings "$(subject '"kind":"User","name":"x","apiGroup":"v1"')"
+invalid "an account is of a namespace" 'subjects[0].namespace: Required value' $clusters/clusterrolebindings "$(subject '"kind":"ServiceAccount","name":"x"')"
+
 # ---- questions ----
 check "kubectl auth can-i says yes" can user jane auth can-i list pods
 check_is "and no" no "$(user jane auth can-i delete pods 2>/dev/null)"
@@ -203,6 +224,19 @@ check_is "not that of others" 403 "$(type=$merge code as_cert n1 -X PATCH -d '{"
 check_is "no pods but mirrors" 403 "$(code as_cert n1 -X POST -d "$(pod p3 n1)" $core/pods)"
 check_is "a mirror pod" 201 "$(code as_cert n1 -X POST -d '{"metadata":{"name":"m","annotations":{"kubernetes.io/config.mirror":"x"}},"spec":{"nodeName":"n1","containers":[{"name":"c","image":"x"}]}}' $core/pods)"
 check_is "with no secrets in it" 403 "$(code as_cert n1 -X POST -d '{"metadata":{"name":"m2","annotations":{"kubernetes.io/config.mirror":"x"}},"spec":{"nodeName":"n1","containers":[{"name":"c","image":"x"}],"volumes":[{"name":"s","secret":{"secretName":"unused"}}]}}' $core/pods)"
+mirror() { printf '{"metadata":{"name":"m3","annotations":{"kubernetes.io/config.mirror":"x"},"ownerReferences":[{"apiVersion":"v1","kind":"Node","name":"n1","uid":"%s","controller":%s}]},"spec":{"nodeName":"n1","containers":[{"name":"c","image":"x"}]%s}}' "$@"; }
+mine=$(kubectl get node n1 -o 'jsonpath={.metadata.uid}')
+check_is "of the node, if it says of whom" 403 "$(code as_cert n1 -X POST -d "$(mirror other true '')" $core/pods)"
+check_is "as its controller" 403 "$(code as_cert n1 -X POST -d "$(mirror "$mine" false '')" $core/pods)"
+check_is "with no token" 403 "$(code as_cert n1 -X POST -d "$(mirror "$mine" true ',"volumes":[{"name":"t","projected":{"sources":[{"serviceAccountToken":{"path":"t"}}]}}]')" $core/pods)"
+check_is "which is fine" 201 "$(code as_cert n1 -X POST -d "$(mirror "$mine" true '')" $core/pods)"
+certificate n2 system:node:n2 system:nodes
+csr() { printf '{"metadata":{"name":"%s"},"spec":{"request":"%s","signerName":"kubernetes.io/%s","usages":["digital signature","client auth"]}}' "$1" "$(base64 -w0 <"$T/$1.csr")" "$2"; }
+requests=$api/apis/certificates.k8s.io/v1/certificatesigningrequests
+check_is "it asks for no certificate of another node" 'certificatesigningrequests.certificates.k8s.io \"n2\" is forbidden: can only create a node CSR with CN=system:node:n1' \
+	"$(message as_cert n1 -X POST -d "$(csr n2 kube-apiserver-client-kubelet)" $requests)"
+check_is "nor of its server" 403 "$(code as_cert n1 -X POST -d "$(csr n2 kubelet-serving)" $requests)"
+check_is "but for its own" 201 "$(code as_cert n1 -X POST -d "$(csr n1 kube-apiserver-client-kubelet)" $requests)"
 check_is "it deletes its pods alone" 403 "$(code as_cert n1 -X DELETE $core/pods/p2)"
 uid=$(kubectl get pod p1 -o 'jsonpath={.metadata.uid}') other=$(kubectl get pod p2 -o 'jsonpath={.metadata.uid}')
 request() { printf '{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"%s","uid":"%s"}}}' "$1" "$2"; }

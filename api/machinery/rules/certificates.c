@@ -83,9 +83,15 @@ static void check_spec(struct field_errors *e, const struct json *spec)
 	if (json_is(seconds, JSON_NUMBER) && json_int(seconds, 0) < SIGNER_SECONDS_MIN)
 		bad_number(e, "spec.expirationSeconds", json_int(seconds, 0),
 		        "may not specify a duration less than 600 seconds (10 minutes)");
-	for (size_t i = 0; i < r.n_usages && !err.code; i++)
+	for (size_t i = 0; i < r.n_usages && !err.code; i++) {
 		if (!pki_usage_is_known(r.usages[i]))
 			bad_value(e, at(e, "spec.usages[%zu]", i), r.usages[i], "unknown key usage");
+		for (size_t k = 0; k < i; k++)
+			if (slice_eq(r.usages[k], r.usages[i])) {
+				bad_duplicate(e, at(e, "spec.usages[%zu]", i), r.usages[i]);
+				break;
+			}
+	}
 }
 
 static void check_conditions(struct field_errors *e, const struct json *object, const struct json *old)

@@ -3,18 +3,51 @@
 #include "api/machinery/rules/groups.h"
 #include "api/machinery/rules/checks.h"
 #include "api/machinery/table/printers.h"
+#include "base/check.h"
 
 static void priority_class_defaults(struct arena *a, struct json *o)
 {
 	default_str(a, o, "preemptionPolicy", "PreemptLowerPriority");
 }
 
+/* Names with "system-" are those of the two classes that are there from the start, as they are. */
+static const struct {
+	const char *name;
+	int64_t value;
+} system_classes[] = {{"system-node-critical", 2000001000}, {"system-cluster-critical", 2000000000}};
+
+static const char *why_not_system(struct arena *a, struct slice name, int64_t value, bool is_default)
+{
+	for (size_t i = 0; i < COUNT_OF(system_classes); i++) {
+		if (!slice_is(name, system_classes[i].name))
+			continue;
+		if (value != system_classes[i].value)
+			return arena_printf(a, "value of %s PriorityClass must be %lld", system_classes[i].name,
+			        (long long)system_classes[i].value);
+		return is_default ? arena_printf(a, "globalDefault of %s PriorityClass must be false",
+		                            system_classes[i].name)
+		                  : NULL;
+	}
+	return arena_printf(a, "%.*s is not a known system priority class", SLICE_FMT(name));
+}
+
 static void validate_priority_class(struct field_errors *e, const struct json *object, const struct json *old)
 {
 	int64_t value = json_get_int(object, "value", 0);
-	bool is_system = slice_starts(json_str(json_path(object, "metadata", "name", NULL)), "system-");
-	if (value > 1000000000 && !is_system)
+	struct slice name = json_str(json_path(object, "metadata", "name", NULL));
+	if (slice_starts(name, "system-")) {
+		const char *why = why_not_system(e->arena, name, value, json_get_bool(object, "globalDefault", false));
+		if (why)
+			bad_forbidden(e, "metadata.name",
+			        at(e,
+			                "priority class names with 'system-' prefix are reserved for system use only. "
+			                "error: %s",
+			                why));
+	} else if (value > 1000000000) {
 		bad_forbidden(e, "value", "maximum allowed value of a user defined priority is 1000000000");
+	}
+	check_choice(e, "preemptionPolicy", json_get_str(object, "preemptionPolicy"), "PreemptLowerPriority,Never",
+	        json_get(object, "preemptionPolicy") != NULL);
 	if (old && value != json_get_int(old, "value", 0))
 		bad_forbidden(e, "value", "may not be changed in an update.");
 	if (old && !slice_eq(json_get_str(object, "preemptionPolicy"), json_get_str(old, "preemptionPolicy")))
@@ -23,6 +56,7 @@ static void validate_priority_class(struct field_errors *e, const struct json *o
 
 const struct kind_ops kinds_scheduling[] = {
         {.kind = "PriorityClass",
+                .traits = KIND_IS_PRIORITY_CLASS,
                 .defaults = priority_class_defaults,
                 .validate = validate_priority_class,
                 .columns = "Name,Value:integer,Global-Default:boolean,Age,PreemptionPolicy",

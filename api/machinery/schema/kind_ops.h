@@ -27,6 +27,7 @@ enum kind_trait {
 	KIND_IS_VOLUME = 8192,      /* PersistentVolume: held while it is bound */
 	KIND_IS_INGRESS = 4096,     /* of a class, the default one when it names none */
 	KIND_IS_CERTIFICATE_REQUEST = 2048, /* says who asked, and what nobody may ask for or approve */
+	KIND_IS_PRIORITY_CLASS = 16384,     /* one is everybody's; the system's stay */
 };
 
 struct kind_ops {

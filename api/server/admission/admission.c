@@ -14,7 +14,6 @@
 #include "api/server/state.h"
 #include "base/check.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 enum {
@@ -43,9 +42,12 @@ static const struct plugin plugins[] = {
                 RESIZE_ALONE, BY_DEFAULT},
         {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
                 admit_pod_security, NULL, EVERY_SUB, BY_DEFAULT},
-        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, admit_account_secrets, NULL, NO_SUBS,
+                BY_DEFAULT},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, NO_SUBS, BY_DEFAULT},
-        {"Priority", ON_CREATE, KIND_IS_POD, admit_priority, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"Priority", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_priority, NULL, NULL, NO_SUBS, BY_DEFAULT},
+        {"Priority", ON_CREATE | ON_UPDATE | ON_DELETE, KIND_IS_PRIORITY_CLASS, NULL, admit_priority_class, NULL,
+                NO_SUBS, BY_DEFAULT},
         {"RuntimeClass", ON_CREATE, KIND_IS_POD, admit_runtime_class, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"DefaultTolerationSeconds", ON_CREATE, KIND_IS_POD, admit_tolerations, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"AlwaysPullImages", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_pull_policy, admit_pulled_images, NULL, NO_SUBS,
@@ -149,18 +151,25 @@ static const char *const unbuilt[] = {"AlwaysAdmit", "AlwaysDeny", "ClusterTrust
         "ExtendedResourceToleration", "ImagePolicyWebhook", "LimitPodHardAntiAffinityTopology",
         "MutatingAdmissionPolicy", "NamespaceAutoProvision", "NamespaceExists", "OwnerReferencesPermissionEnforcement"};
 
+/* A plugin may have several rows, one for each kind that it looks at. False: there is none of that name. */
+static bool switch_rows(struct admission_config *c, const char *name, bool is_on)
+{
+	bool is_known = false;
+	for (size_t k = 0; k < COUNT_OF(plugins); k++)
+		if (plugins[k].when != ALWAYS && strcmp(plugins[k].name, name) == 0) {
+			c->is_on[k] = is_on;
+			is_known = true;
+		}
+	return is_known;
+}
+
 static int switch_plugins(struct admission_config *c, const struct flag_list *names, bool is_on, struct err *err)
 {
 	const char *argument = is_on ? "enable-admission-plugins" : "disable-admission-plugins";
 	for (size_t i = 0; i < names->count; i++) {
-		size_t k = 0;
-		while (k < COUNT_OF(plugins) &&
-		        (plugins[k].when == ALWAYS || strcmp(plugins[k].name, names->items[i]) != 0))
-			k++;
-		if (k < COUNT_OF(plugins)) {
-			c->is_on[k] = is_on;
+		bool is_off = false;
+		if (switch_rows(c, names->items[i], is_on))
 			continue;
-		}
 		for (size_t j = 0; j < COUNT_OF(unbuilt); j++)
 			if (strcmp(unbuilt[j], names->items[i]) == 0 && is_on)
 				return err_set(err, ERR_UNIMPLEMENTED, "%s: %s is not built%s", argument, unbuilt[j],
@@ -168,8 +177,8 @@ static int switch_plugins(struct admission_config *c, const struct flag_list *na
 				                ? ": it is alpha, and off, in Kubernetes 1.32"
 				                : " yet");
 			else if (strcmp(unbuilt[j], names->items[i]) == 0)
-				k = SIZE_MAX; /* what is not there is off */
-		if (k != SIZE_MAX)
+				is_off = true; /* what is not there is */
+		if (!is_off)
 			return err_set(err, ERR_INVAL, "%s: there is no plugin \"%s\"", argument, names->items[i]);
 	}
 	return 0;

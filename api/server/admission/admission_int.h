@@ -13,12 +13,14 @@ admission_fn drop_disabled_fields;      /* disabled_fields.c */
 admission_fn warn_of_unbuilt;           /* unbuilt.c */
 admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
 admission_fn admit_service_account;     /* service_account.c */
-admission_fn admit_runtime_class;       /* runtime_class.c */
-admission_fn admit_priority;            /* priority.c */
-admission_fn admit_tolerations;         /* default_tolerations.c */
-admission_fn admit_node_taint;          /* node_taint.c */
-admission_fn admit_service_addresses;   /* service_addresses.c */
-admission_fn admit_limit_defaults;      /* limit_ranger.c */
+admission_fn admit_account_secrets;
+admission_fn admit_runtime_class; /* runtime_class.c */
+admission_fn admit_priority;      /* priority.c */
+admission_fn admit_priority_class;
+admission_fn admit_tolerations;       /* default_tolerations.c */
+admission_fn admit_node_taint;        /* node_taint.c */
+admission_fn admit_service_addresses; /* service_addresses.c */
+admission_fn admit_limit_defaults;    /* limit_ranger.c */
 admission_fn admit_limits;
 admission_fn admit_pod_security;           /* pod_security.c */
 admission_fn admit_resource_quota;         /* resource_quota.c */
@@ -47,9 +49,10 @@ admission_fn admit_role_binding;
 void remove_service_addresses(struct admission *a);
 
 /* The object of a preferred row in the watch cache, NULL when absent. Borrowed. */
-struct object *admission_lookup(struct admission *a, const char *group, const char *plural,
-        struct slice key); /* The end of somebody's turn with a namespace's quotas; `revision`: at which it wrote, 0
-                            * when it did not. Nothing when it has none. */
+struct object *admission_lookup(struct admission *a, const char *group, const char *plural, struct slice key);
+
+/* The end of somebody's turn with a namespace's quotas; `revision`: at which it wrote, 0 when it did not. Nothing when
+ * it has none. */
 void quota_end_turn(struct admission *a, int64_t revision);
 
 /* ERR_FORBIDDEN in upstream's frame, however long it gets: 'pods "x" is forbidden: WHY'. */

@@ -37,7 +37,10 @@ int admit_namespace_lifecycle(struct admission *a, struct err *err)
 		return err_set(err, ERR_NOT_FOUND, "namespaces \"%.*s\" not found", SLICE_FMT(a->ns));
 	if (is_dying(o))
 		return err_set(err, ERR_TERMINATING,
-		        "unable to create new content in namespace %.*s because it is being terminated",
+		        "%s%s%s \"%.*s\" is forbidden: unable to create new content in namespace %.*s because it is "
+		        "being "
+		        "terminated",
+		        a->resource->plural, *a->resource->group ? "." : "", a->resource->group, SLICE_FMT(a->name),
 		        SLICE_FMT(a->ns));
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* NodeRestriction: a kubelet writes its own Node, its own Lease and CSINode, and the status of its own pods; it makes
- * mirror pods alone, and labels itself with what nobody selects for safety. Who may read what is the Node authorizer's.
- * Upstream: plugin/pkg/admission/noderestriction; the words are its. Of what upstream checks, a mirror pod's owner may
- * be absent here, for our kubelet names none. */
+ * mirror pods alone, asks for certificates in its own name, and labels itself with what nobody selects for safety. Who
+ * may read what is the Node authorizer's. Upstream: plugin/pkg/admission/noderestriction; the words are its. Of what
+ * upstream checks, a mirror pod's owner may be absent here, for our kubelet names none. */
 #include "api/server/admission/node_restriction.h"
 
+#include "api/machinery/rules/signers.h"
 #include "api/server/admission/admission_int.h"
 #include "api/server/auth/rights/node.h"
 #include "api/server/auth/rights/node_graph.h"
@@ -14,13 +15,7 @@
 
 /* ---- pods ---- */
 
-static int forbid(struct admission *a, struct err *err, const char *why)
-{
-	return err_set(
-	        err, ERR_FORBIDDEN, "%s \"%.*s\" is forbidden: %s", a->resource->plural, SLICE_FMT(a->name), why);
-}
-
-#define FORBID(a, err, ...) forbid(a, err, arena_printf((a)->arena, __VA_ARGS__))
+#define FORBID(a, err, ...) admission_forbid(a, err, arena_printf((a)->arena, __VA_ARGS__))
 
 static bool is_on(const struct json *pod, struct slice node)
 {
@@ -38,19 +33,31 @@ static void note_ref(void *arg, enum node_ref kind, struct slice name)
 	*what = names[kind];
 }
 
-static bool owners_are(const struct json *pod, struct slice node)
+/* Upstream requires an owner; here it may be absent. NULL: it is fine. */
+static const char *why_not_owned(struct admission *a, struct slice node)
 {
-	struct json *owners = json_path(pod, "metadata", "ownerReferences", NULL);
-	JSON_FOREACH (it, owners)
-		if (!slice_is(json_get_str(it, "kind"), "Node") || !slice_is(json_get_str(it, "apiVersion"), "v1") ||
-		        !slice_eq(json_get_str(it, "name"), node))
-			return false;
-	return !owners || owners->count <= 1;
+	const struct json *owners = json_path(a->object, "metadata", "ownerReferences", NULL);
+	const struct json *it = owners ? owners->first : NULL;
+	if (!it)
+		return NULL;
+	if (it->next)
+		return "can only create pods with a single owner reference set to itself";
+	if (!slice_is(json_get_str(it, "kind"), "Node") || !slice_is(json_get_str(it, "apiVersion"), "v1") ||
+	        !slice_eq(json_get_str(it, "name"), node))
+		return "can only create pods with an owner reference set to itself";
+	if (!json_get_bool(it, "controller", false))
+		return "can only create pods with a controller owner reference set to itself";
+	if (json_get_bool(it, "blockOwnerDeletion", false))
+		return "must not set blockOwnerDeletion on an owner reference";
+	struct object *o = admission_lookup(a, "", "nodes", node);
+	return o && slice_eq(object_span(o, o->uid), json_get_str(it, "uid"))
+	               ? NULL
+	               : "has another UID than that of the owner reference";
 }
 
 static int create_pod(struct admission *a, struct slice node, struct err *err)
 {
-	const char *refers = NULL;
+	const char *refers = NULL, *why;
 	if (!json_get(json_path(a->object, "metadata", "annotations", NULL), "kubernetes.io/config.mirror"))
 		return FORBID(a, err,
 		        "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"%.*s\" can only create "
@@ -59,9 +66,8 @@ static int create_pod(struct admission *a, struct slice node, struct err *err)
 	if (!is_on(a->object, node))
 		return FORBID(
 		        a, err, "node \"%.*s\" can only create pods with spec.nodeName set to itself", SLICE_FMT(node));
-	if (!owners_are(a->object, node))
-		return FORBID(a, err, "node \"%.*s\" can only create pods with an owner reference set to itself",
-		        SLICE_FMT(node));
+	if ((why = why_not_owned(a, node)))
+		return FORBID(a, err, "node \"%.*s\" %s", SLICE_FMT(node), why);
 	node_graph_each_ref(a->object, note_ref, &refers);
 	if (refers)
 		return FORBID(a, err, "node \"%.*s\" can not create pods that reference %s", SLICE_FMT(node), refers);
@@ -206,6 +212,22 @@ static int write_csi_node(struct admission *a, struct slice node, struct err *er
 	               : FORBID(a, err, "can only access CSINode with the same name as the requesting node");
 }
 
+/* ---- certificates ---- */
+
+/* What kubelets are known by is asked for by the node of that name; what does not read is the signer's to tell. */
+static int request_certificate(struct admission *a, struct slice node, struct err *err)
+{
+	const struct json *spec = json_get(a->object, "spec");
+	struct slice signer = json_get_str(spec, "signerName"), name = a->call->user->name;
+	struct signer_request r;
+	struct err odd = ERR_INIT;
+	if (a->operation != ADMISSION_CREATE ||
+	        (!slice_is(signer, SIGNER_KUBELET_CLIENT) && !slice_is(signer, SIGNER_KUBELET_SERVING)) ||
+	        signer_request_read(a->arena, spec, &r, &odd) != 0 || slice_eq(r.info.common_name, name))
+		return 0;
+	return FORBID(a, err, "can only create a node CSR with CN=%.*s", SLICE_FMT(name));
+}
+
 /* ---- tokens ---- */
 
 /* A token of a pod that is here, and of its account. */
@@ -237,6 +259,7 @@ static const struct {
         {"", "serviceaccounts", make_token},
         {"coordination.k8s.io", "leases", write_lease},
         {"storage.k8s.io", "csinodes", write_csi_node},
+        {"certificates.k8s.io", "certificatesigningrequests", request_certificate},
 };
 
 int admit_node_restriction(struct admission *a, struct err *err)

@@ -1,5 +1,6 @@
 /* ServiceAccount: a pod runs as an account of its namespace, which must exist, and gets the account's token and pull
- * secrets. */
+ * secrets; where the account says so, it mounts no others than the account's. A mirror pod has none of it. Upstream:
+ * plugin/pkg/admission/serviceaccount; the words are its. */
 #include "api/server/admission/admission_int.h"
 
 #include "api/server/strategy.h"
@@ -54,6 +55,13 @@ static bool is_mirror_pod(const struct json *object)
 	return json_get(json_path(object, "metadata", "annotations", NULL), "kubernetes.io/config.mirror") != NULL;
 }
 
+static struct json *account_of(struct admission *a, struct slice name)
+{
+	struct object *o = admission_lookup(a, "", "serviceaccounts",
+	        slice_of(arena_printf(a->arena, "%.*s/%.*s", SLICE_FMT(a->ns), SLICE_FMT(name))));
+	return o ? json_parse(a->arena, object_text(o), NULL, NULL) : NULL;
+}
+
 int admit_service_account(struct admission *adm, struct err *err)
 {
 	struct arena *a = adm->arena;
@@ -66,15 +74,11 @@ int admit_service_account(struct admission *adm, struct err *err)
 		name = SLICE("default");
 	json_set_str(a, spec, "serviceAccountName", name);
 	json_set_str(a, spec, "serviceAccount", name);
-	struct object *o = admission_lookup(adm, "", "serviceaccounts",
-	        slice_of(arena_printf(a, "%.*s/%.*s", SLICE_FMT(adm->ns), SLICE_FMT(name))));
-	if (!o)
-		return err_set(err, ERR_FORBIDDEN,
-		        "pods \"%.*s\" is forbidden: error looking up service account %.*s/%.*s: serviceaccount "
-		        "\"%.*s\" not found",
-		        SLICE_FMT(json_str(json_path(object, "metadata", "name", NULL))), SLICE_FMT(adm->ns),
-		        SLICE_FMT(name), SLICE_FMT(name));
-	struct json *account = json_parse(a, object_text(o), NULL, NULL);
+	struct json *account = account_of(adm, name);
+	if (!account)
+		return admission_forbid(adm, err,
+		        arena_printf(a, "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
+		                SLICE_FMT(adm->ns), SLICE_FMT(name), SLICE_FMT(name)));
 	if (json_bool(json_get(spec, "automountServiceAccountToken"),
 	            json_get_bool(account, "automountServiceAccountToken", true)))
 		mount_token(a, spec);
@@ -82,4 +86,97 @@ int admit_service_account(struct admission *adm, struct err *err)
 	if (secrets && secrets->first && !(own && own->first))
 		json_set(a, spec, "imagePullSecrets", json_copy(a, secrets));
 	return 0;
+}
+
+/* ---- what it may not have ---- */
+
+static bool lists(const struct json *references, struct slice name)
+{
+	JSON_FOREACH (it, references)
+		if (slice_eq(json_get_str(it, "name"), name))
+			return true;
+	return false;
+}
+
+static int check_environment(struct admission *a, const struct json *account, const char *what,
+        const struct json *container, struct err *err)
+{
+	const struct json *secrets = json_get(account, "secrets");
+	struct slice of = json_get_str(container, "name"), who = json_str(json_path(account, "metadata", "name", NULL));
+	JSON_FOREACH (it, json_get(container, "env")) {
+		const struct json *ref = json_path(it, "valueFrom", "secretKeyRef", NULL);
+		if (ref && !lists(secrets, json_get_str(ref, "name")))
+			return admission_forbid(a, err,
+			        arena_printf(a->arena,
+			                "%s %.*s with envVar %.*s referencing secret.secretName=\"%.*s\" is not "
+			                "allowed "
+			                "because service account %.*s does not reference that secret",
+			                what, SLICE_FMT(of), SLICE_FMT(json_get_str(it, "name")),
+			                SLICE_FMT(json_get_str(ref, "name")), SLICE_FMT(who)));
+	}
+	JSON_FOREACH (it, json_get(container, "envFrom")) {
+		const struct json *ref = json_get(it, "secretRef");
+		if (ref && !lists(secrets, json_get_str(ref, "name")))
+			return admission_forbid(a, err,
+			        arena_printf(a->arena,
+			                "%s %.*s with envFrom referencing secret.secretName=\"%.*s\" is not allowed "
+			                "because service account %.*s does not reference that secret",
+			                what, SLICE_FMT(of), SLICE_FMT(json_get_str(ref, "name")), SLICE_FMT(who)));
+	}
+	return 0;
+}
+
+static int check_secrets(struct admission *a, const struct json *account, const struct json *spec, struct err *err)
+{
+	static const char *const lists_of[][2] = {{"initContainers", "init container"}, {"containers", "container"}};
+	struct slice who = json_str(json_path(account, "metadata", "name", NULL));
+	int i = 0;
+	JSON_FOREACH (it, json_get(spec, "volumes")) {
+		struct slice name = json_str(json_path(it, "secret", "secretName", NULL));
+		if (json_get(it, "secret") && !lists(json_get(account, "secrets"), name))
+			return admission_forbid(a, err,
+			        arena_printf(a->arena,
+			                "volume with secret.secretName=\"%.*s\" is not allowed because service account "
+			                "%.*s does not reference that secret",
+			                SLICE_FMT(name), SLICE_FMT(who)));
+	}
+	for (size_t k = 0; k < 2; k++)
+		JSON_FOREACH (c, json_get(spec, lists_of[k][0]))
+			if (check_environment(a, account, lists_of[k][1], c, err) != 0)
+				return err->code;
+	JSON_FOREACH (it, json_get(spec, "imagePullSecrets")) {
+		if (!lists(json_get(account, "imagePullSecrets"), json_get_str(it, "name")))
+			return admission_forbid(a, err,
+			        arena_printf(a->arena,
+			                "imagePullSecrets[%d].name=\"%.*s\" is not allowed because service account "
+			                "%.*s "
+			                "does not reference that imagePullSecret",
+			                i, SLICE_FMT(json_get_str(it, "name")), SLICE_FMT(who)));
+		i++;
+	}
+	return 0;
+}
+
+static int check_mirror(struct admission *a, const struct json *spec, struct err *err)
+{
+	if (json_get_str(spec, "serviceAccountName").len)
+		return admission_forbid(a, err, "a mirror pod may not reference service accounts");
+	JSON_FOREACH (volume, json_get(spec, "volumes"))
+		JSON_FOREACH (source, json_path(volume, "projected", "sources", NULL))
+			if (json_get(source, "serviceAccountToken"))
+				return admission_forbid(
+				        a, err, "a mirror pod may not use ServiceAccountToken volume projections");
+	return 0;
+}
+
+int admit_account_secrets(struct admission *a, struct err *err)
+{
+	const struct json *spec = json_get(a->object, "spec");
+	if (is_mirror_pod(a->object))
+		return check_mirror(a, spec, err);
+	struct json *account = account_of(a, json_get_str(spec, "serviceAccountName"));
+	const struct json *annotations = json_path(account, "metadata", "annotations", NULL);
+	return slice_is(json_get_str(annotations, "kubernetes.io/enforce-mountable-secrets"), "true")
+	               ? check_secrets(a, account, spec, err)
+	               : 0;
 }

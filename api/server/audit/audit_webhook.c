@@ -4,7 +4,8 @@
  *                                                              ^  |
  *                                                        pause '--' failed
  *
- * One timer is set to whatever is due next: the wait of the first event gathered, a pause, a turn of the throttle. */
+ * One timer is set to whatever is due next: the wait of the first event gathered, a pause, a turn of the throttle; of a
+ * server that stops, the end of its patience: what is not brought by then is lost, also what is on its way. */
 #include "api/server/audit/audit_webhook.h"
 
 #include "api/server/outgoing/kubeconfig.h"
@@ -159,11 +160,43 @@ static void wrap_up(struct audit_webhook *w)
 	list_push_back(&w->batches, &b->link);
 }
 
-static void set_timer(struct audit_webhook *w, uint64_t due_ms);
+static void timer_closed(uv_handle_t *h)
+{
+	struct audit_webhook *w = h->data;
+	closing_part_done(&w->closing);
+}
+
+static void close_on(struct audit_webhook *w)
+{
+	if (!w->is_closing || w->is_closed || w->n_out || !list_empty(&w->batches))
+		return;
+	w->is_closed = true;
+	uv_close((uv_handle_t *)&w->timer, timer_closed);
+	closing_part_done(&w->closing);
+}
+
+/* The server waits no longer. Calls that are given up end later, as failed. */
+static void give_up(struct audit_webhook *w)
+{
+	LIST_FOREACH (it, &w->batches) {
+		struct batch *b = CONTAINER_OF(it, struct batch, link);
+		if (b->is_out) {
+			outgoing_cancel(&b->call);
+			continue;
+		}
+		lose(w, b->events, "the server stops");
+		end_batch(b);
+	}
+	close_on(w);
+}
 
 static void on_timer(uv_timer_t *t)
 {
-	go_on(t->data);
+	struct audit_webhook *w = t->data;
+	if (w->is_closing)
+		give_up(w);
+	else
+		go_on(w);
 }
 
 static void set_timer(struct audit_webhook *w, uint64_t due_ms)
@@ -172,14 +205,6 @@ static void set_timer(struct audit_webhook *w, uint64_t due_ms)
 	uv_timer_stop(&w->timer);
 	if (due_ms != UINT64_MAX)
 		uv_timer_start(&w->timer, on_timer, due_ms > now ? due_ms - now : 0, 0);
-}
-
-static void close_on(struct audit_webhook *w)
-{
-	if (!w->is_closing || w->is_closed || w->n_out || !list_empty(&w->batches))
-		return;
-	w->is_closed = true;
-	closing_part_done(&w->closing);
 }
 
 /* Sends what is due, and sets the timer to what is due next. */
@@ -289,12 +314,6 @@ static void all_closed(struct closing *c)
 	w->closed(w->closed_arg);
 }
 
-static void timer_closed(uv_handle_t *h)
-{
-	struct audit_webhook *w = h->data;
-	closing_part_done(&w->closing);
-}
-
 void audit_webhook_close(struct audit_webhook *w, void (*closed)(void *arg), void *arg)
 {
 	LOOP_CHECK_OWNER(w->loop);
@@ -305,7 +324,7 @@ void audit_webhook_close(struct audit_webhook *w, void (*closed)(void *arg), voi
 	w->closing.all_closed = all_closed;
 	closing_hold(&w->closing); /* the batches' */
 	closing_hold(&w->closing);
-	uv_close((uv_handle_t *)&w->timer, timer_closed);
+	set_timer(w, loop_now_ms(w->loop) + AUDIT_LAST_MS_MAX);
 	go_on(w);
 }
 

@@ -60,6 +60,11 @@ static void token_review(struct call *c, struct json *review, struct json *statu
 	struct json *spec = json_get(review, "spec"), *audiences = json_get(spec, "audiences");
 	struct err err = ERR_INIT;
 	struct slice *list = ARENA_ARRAY(&c->arena, struct slice, (audiences ? audiences->count : 0) + 1);
+	if (!json_get_str(spec, "token").len) {
+		err_set(&err, ERR_INVAL, "token is required for TokenReview in authentication");
+		call_respond_err(c, &err);
+		return;
+	}
 	*w = (struct whose){.call = call_ref(c), .review = review, .status = status};
 	JSON_FOREACH (it, audiences)
 		list[w->q.n_audiences++] = json_str(it);

@@ -19,10 +19,14 @@
 
 /* What the admission of service accounts asks for in pods (3607, told from what a user would ask for) is meant to be
  * renewed in time by programs that know how; those that do not are given a year, and told (KEP-1205). */
-enum { TOKEN_S_DEFAULT = 3600, TOKEN_S_MIN = 600, TOKEN_S_LIMIT = 1 << 30, WARN_ONLY_S = 3607, EXTENDED_S = 31536000 };
+enum { TOKEN_S_DEFAULT = 3600, TOKEN_S_MIN = 600, WARN_ONLY_S = 3607, EXTENDED_S = 31536000 };
+static const int64_t token_s_max = INT64_C(1) << 32;
 
-static const char *bound_plural(struct slice kind)
+/* Of the group that has no name. */
+static const char *bound_plural(struct slice version, struct slice kind)
 {
+	if (version.len && memchr(version.ptr, '/', version.len))
+		return NULL;
 	return slice_is(kind, "Pod")      ? "pods"
 	       : slice_is(kind, "Secret") ? "secrets"
 	       : slice_is(kind, "Node")   ? "nodes"
@@ -52,13 +56,20 @@ static void add_node(struct call *c, const struct object *pod, struct claims *cl
 static int bind_to(struct call *c, const struct json *ref, struct claims *claims, struct err *err)
 {
 	struct slice kind = json_get_str(ref, "kind"), name = json_get_str(ref, "name"), uid = json_get_str(ref, "uid");
-	const char *plural = bound_plural(kind);
+	const char *plural = bound_plural(json_get_str(ref, "apiVersion"), kind);
 	if (!plural)
-		return err_set(err, ERR_INVAL, "cannot bind token to object of type %.*s: only Pod, Secret and Node",
-		        SLICE_FMT(kind));
+		return err_set(err, ERR_INVAL,
+		        "cannot bind token to object of type %.*s, Kind=%.*s: only Pod, Secret and Node of v1",
+		        SLICE_FMT(json_get_str(ref, "apiVersion")), SLICE_FMT(kind));
 	struct object *o = bound_object(c, plural, name);
 	if (!o)
 		return status_not_found(err, resource_find(SLICE(""), SLICE("v1"), slice_of(plural)), name);
+	if (slice_is(kind, "Pod") &&
+	        !slice_eq(json_find(object_text(o), "spec", "serviceAccountName", NULL), c->route.name))
+		return err_set(err, ERR_INVAL,
+		        "cannot bind token for serviceaccount \"%.*s\" to pod running with different serviceaccount "
+		        "name.",
+		        SLICE_FMT(c->route.name));
 	struct slice have = object_span(o, o->uid);
 	if (uid.len && !slice_eq(uid, have))
 		return err_set(err, ERR_CONFLICT,
@@ -133,14 +144,64 @@ static int claims_of(struct call *c, const struct json *spec, const struct objec
 }
 
 /* With upstream's fields of a token that was made. */
-static void answer(struct call *c, struct json *request, int64_t seconds, struct slice token)
+static void answer(
+        struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
 {
-	struct json *spec = json_get(request, "spec");
+	struct json *spec = json_get(request, "spec"), *meta = json_need(&c->arena, request, "metadata", JSON_OBJECT);
+	struct json *audiences = json_set(&c->arena, spec, "audiences", json_new(&c->arena, JSON_ARRAY));
+	for (size_t i = 0; i < claims->audience_count; i++)
+		json_append(audiences, json_new_str(&c->arena, claims->audiences[i]));
+	json_set_str(&c->arena, meta, "name", c->route.name);
+	json_set_str(&c->arena, meta, "namespace", c->route.ns);
+	json_set_cstr(&c->arena, meta, "creationTimestamp", strategy_time(&c->arena, 0));
 	json_set_int(&c->arena, spec, "expirationSeconds", seconds);
 	struct json *status = json_set(&c->arena, request, "status", json_new(&c->arena, JSON_OBJECT));
 	json_set_str(&c->arena, status, "token", token);
 	json_set_cstr(&c->arena, status, "expirationTimestamp", strategy_time(&c->arena, seconds));
 	call_respond_tree(c, 201, request);
+}
+
+static int check_seconds(struct call *c, int64_t seconds, struct err *err)
+{
+	const char *why = seconds < TOKEN_S_MIN   ? "less than 10 minutes"
+	                  : seconds > token_s_max ? "larger than 2^32 seconds"
+	                                          : NULL;
+	return !why ? 0
+	            : err_set(err, ERR_INVALID_OBJECT,
+	                      "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: spec.expirationSeconds: Invalid "
+	                      "value: "
+	                      "%" PRId64 ": may not specify a duration %s",
+	                      SLICE_FMT(c->route.name), seconds, why);
+}
+
+/* The request is of the account in the path, if it says of whom. */
+static int check_names(struct call *c, const struct json *request, struct err *err)
+{
+	const struct {
+		const char *member;
+		struct slice ours;
+	} rows[] = {{"name", c->route.name}, {"namespace", c->route.ns}};
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct slice theirs = json_str(json_path(request, "metadata", rows[i].member, NULL));
+		if (theirs.len && !slice_eq(theirs, rows[i].ours))
+			return err_set(err, ERR_INVALID_OBJECT,
+			        "TokenRequest.authentication.k8s.io \"%.*s\" is invalid: metadata.%s: Invalid value: "
+			        "\"%.*s\": "
+			        "must match the service account %s if specified",
+			        SLICE_FMT(c->route.name), rows[i].member, SLICE_FMT(theirs), rows[i].member);
+	}
+	return 0;
+}
+
+static int64_t capped(struct call *c, int64_t seconds)
+{
+	int64_t max_s = (int64_t)(c->server->options.arguments->service_accounts.max_expiration_ms / 1000);
+	if (!max_s || seconds <= max_s)
+		return seconds;
+	call_warn(c,
+	        arena_printf(&c->arena, "requested expiration of %" PRId64 " seconds shortened to %" PRId64 " seconds",
+	                seconds, max_s));
+	return max_s;
 }
 
 static void make_token(struct petition *p)
@@ -150,30 +211,19 @@ static void make_token(struct petition *p)
 	struct object *account = fresh_route_object(c);
 	struct err err = ERR_INIT;
 	struct strbuf token = STRBUF_INIT;
+	struct claims claims;
 	int64_t seconds = json_get_int(spec, "expirationSeconds", TOKEN_S_DEFAULT);
-	int64_t max_s = (int64_t)(c->server->options.arguments->service_accounts.max_expiration_ms / 1000);
-	if (max_s && seconds > max_s && seconds <= TOKEN_S_LIMIT) {
-		call_warn(c, arena_printf(&c->arena,
-		                     "requested expiration of %" PRId64 " seconds shortened to %" PRId64 " seconds",
-		                     seconds, max_s));
-		seconds = max_s;
-	}
-	if (!account) {
+	if (check_names(c, request, &err) == 0 && !account)
 		status_not_found(&err, c->route.resource, c->route.name);
-	} else if (seconds < TOKEN_S_MIN || seconds > TOKEN_S_LIMIT) {
-		err_set(&err, ERR_INVALID_OBJECT,
-		        "TokenRequest is invalid: spec.expirationSeconds: Invalid value: %" PRId64
-		        ": may not specify a duration less than 10 minutes or larger than 2^30 seconds",
-		        seconds);
-	} else {
-		struct claims claims;
+	if (!err.code && check_seconds(c, seconds, &err) == 0) {
+		seconds = capped(c, seconds);
 		if (claims_of(c, spec, account, seconds, &claims, &err) == 0)
 			authn_sign(c->server, &claims, &token, &err);
 	}
 	if (err.code)
 		call_respond_err(c, &err);
 	else
-		answer(c, request, seconds, strbuf_slice(&token));
+		answer(c, request, seconds, &claims, strbuf_slice(&token));
 	strbuf_release(&token);
 }
 

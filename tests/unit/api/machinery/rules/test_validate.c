@@ -49,6 +49,38 @@ static void names_and_labels_follow_their_rules(void **state)
 	assert_non_null(validate_dns1123_subdomain(SLICE("a..b")));
 }
 
+#define RBAC(text) "{\"metadata\":{\"name\":\"r\",\"namespace\":\"d\"}," text "}"
+#define REF(kind) "\"roleRef\":{\"kind\":\"" kind "\",\"name\":\"x\"}"
+
+static void roles_and_bindings_name_the_field_that_is_wrong(void **state)
+{
+	static const char *const cases[][3] = {
+	        {"roles", RBAC("\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"]}]"), "rules[0].verbs"},
+	        {"roles", RBAC("\"rules\":[{\"verbs\":[\"get\"],\"resources\":[\"pods\"]}]"), "rules[0].apiGroups"},
+	        {"roles", RBAC("\"rules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/x\"]}]"),
+	                "rules[0].nonResourceURLs"},
+	        {"clusterroles",
+	                RBAC("\"rules\":[{\"verbs\":[\"get\"],\"resources\":[\"x\"],\"nonResourceURLs\":[\"/x\"]}]"),
+	                "rules[0].nonResourceURLs"},
+	        {"clusterroles", RBAC("\"aggregationRule\":{}"), "aggregationRule.clusterRoleSelectors"},
+	        {"clusterrolebindings", RBAC(REF("Role")), "roleRef.kind"},
+	        {"rolebindings", RBAC(REF("Group")), "roleRef.kind"},
+	        {"rolebindings", RBAC(REF("Role") ",\"subjects\":[{\"kind\":\"User\"}]"), "subjects[0].name"},
+	        {"rolebindings", RBAC(REF("Role") ",\"subjects\":[{\"kind\":\"Robot\",\"name\":\"x\"}]"),
+	                "subjects[0].kind"},
+	        {"clusterrolebindings",
+	                RBAC(REF("ClusterRole") ",\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"x\"}]"),
+	                "subjects[0].namespace"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		assert_field(first_field("rbac.authorization.k8s.io", "v1", cases[i][0], cases[i][1]), cases[i][2],
+		        cases[i][1]);
+	assert_null(first_field("rbac.authorization.k8s.io", "v1", "clusterroles",
+	        RBAC("\"rules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/x\"]}]")));
+	assert_null(first_field("rbac.authorization.k8s.io", "v1", "rolebindings",
+	        RBAC(REF("Role") ",\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"x\"}]")));
+}
+
 #define POD(spec) "{\"metadata\":{\"name\":\"p\",\"namespace\":\"d\"},\"spec\":{" spec "}}"
 
 static void pods_name_the_field_that_is_wrong(void **state)
@@ -531,6 +563,7 @@ int main(void)
 	        cmocka_unit_test_teardown(jobs_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(cron_jobs_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(names_and_labels_follow_their_rules, release),
+	        cmocka_unit_test_teardown(roles_and_bindings_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(pods_name_the_field_that_is_wrong, release),
 	        cmocka_unit_test_teardown(a_selector_must_match_its_template, release),
 	        cmocka_unit_test_teardown(what_may_not_change_is_named, release),
