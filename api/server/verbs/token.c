@@ -132,10 +132,19 @@ static int claims_of(struct call *c, const struct json *spec, const struct objec
 	return json_is(ref, JSON_OBJECT) ? bind_to(c, ref, ret, err) : 0;
 }
 
+/* The spec says whom the token is for, though the request may not have: clients take the field for required. */
+static void tell_audiences(struct call *c, struct json *spec, const struct claims *claims)
+{
+	struct json *list = json_set(&c->arena, spec, "audiences", json_new(&c->arena, JSON_ARRAY));
+	for (size_t i = 0; i < claims->audience_count; i++)
+		json_append(list, json_new_str(&c->arena, claims->audiences[i]));
+}
+
 /* With upstream's fields of a token that was made. */
-static void answer(struct call *c, struct json *request, int64_t seconds, struct slice token)
+static void answer(struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
 {
 	struct json *spec = json_get(request, "spec");
+	tell_audiences(c, spec, claims);
 	json_set_int(&c->arena, spec, "expirationSeconds", seconds);
 	struct json *status = json_set(&c->arena, request, "status", json_new(&c->arena, JSON_OBJECT));
 	json_set_str(&c->arena, status, "token", token);
@@ -150,6 +159,7 @@ static void make_token(struct petition *p)
 	struct object *account = fresh_route_object(c);
 	struct err err = ERR_INIT;
 	struct strbuf token = STRBUF_INIT;
+	struct claims claims = {0};
 	int64_t seconds = json_get_int(spec, "expirationSeconds", TOKEN_S_DEFAULT);
 	int64_t max_s = (int64_t)(c->server->options.arguments->service_accounts.max_expiration_ms / 1000);
 	if (max_s && seconds > max_s && seconds <= TOKEN_S_LIMIT) {
@@ -166,14 +176,13 @@ static void make_token(struct petition *p)
 		        ": may not specify a duration less than 10 minutes or larger than 2^30 seconds",
 		        seconds);
 	} else {
-		struct claims claims;
 		if (claims_of(c, spec, account, seconds, &claims, &err) == 0)
 			authn_sign(c->server, &claims, &token, &err);
 	}
 	if (err.code)
 		call_respond_err(c, &err);
 	else
-		answer(c, request, seconds, strbuf_slice(&token));
+		answer(c, request, seconds, &claims, strbuf_slice(&token));
 	strbuf_release(&token);
 }
 
