@@ -262,6 +262,14 @@ def _():
     has(api.post("/apis/authentication.k8s.io/v1/tokenreviews", {"spec": {}}).want(400, "BadRequest").json["message"], "token is required")
 
 
+@case("the answer to a TokenRequest names the audiences, asked for or not")
+def _():
+    path = "/api/v1/namespaces/default/serviceaccounts/default/token"
+    got = api.post(path, {"spec": {}}).want(201).json
+    eq(got["spec"]["audiences"], json.loads(base64.urlsafe_b64decode(got["status"]["token"].split(".")[1] + "=="))["aud"])
+    eq(api.post(path, {"spec": {"audiences": ["vault", "bank"]}}).want(201).json["spec"]["audiences"], ["vault", "bank"])
+
+
 def access(token, path):
     return server.anonymous().get(path, headers={"Authorization": "Bearer " + token})
 
