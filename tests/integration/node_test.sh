@@ -156,9 +156,10 @@ spec:
     image: box:1
     command: [sh, -c, "echo hi >/www/index.html; exec httpd -f -p 8080 -h /www"]
     ports: [{containerPort: 8080, hostPort: 18888}]
-    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
-    startupProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}
-    livenessProbe: {exec: {command: [test, "!", -f, /tmp/sick]}, periodSeconds: 1, failureThreshold: 1}
+    # a busy machine is no reason to fail
+    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1, timeoutSeconds: 15}
+    startupProbe: {tcpSocket: {port: 8080}, periodSeconds: 1, timeoutSeconds: 15}
+    livenessProbe: {exec: {command: [test, "!", -f, /tmp/sick]}, periodSeconds: 1, failureThreshold: 1, timeoutSeconds: 15}
 YAML
 sed -i "s|HOSTDIR|$T/hostdir|" "$T/pods.yaml"
 mkdir -p "$T/hostdir" && chmod 777 "$T/hostdir"
@@ -242,7 +243,7 @@ head -c 1000000 /dev/urandom >"$T/random"
 check_is "exec: stdin ends" "$(md5sum <"$T/random")" "$(kubectl exec -i web -- md5sum <"$T/random")"
 check_is "exec: much output" "$(md5sum <"$(type -P busybox)")" "$(kubectl exec web -- cat /bin/busybox | md5sum)"
 kubectl exec web -- touch /tmp/sick
-wait_is "a failed liveness probe restarts it" 20 pod/web '.status.containerStatuses[0].restartCount' 1
+wait_is "a failed liveness probe restarts it" 60 pod/web '.status.containerStatuses[0].restartCount' 1
 check "Unhealthy event" event_has web 'Unhealthy Liveness'
 
 kubectl create configmap settings --from-literal=a=changed --dry-run=client -o yaml | kubectl apply -f - >/dev/null 2>&1
@@ -260,7 +261,7 @@ wait_is "a static pod runs and has a mirror" 30 pod/still-node1 .status.phase Ru
 
 before=$(field pod/full '.status.containerStatuses[0].containerID')
 ready_since() { field "$1" '.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].lastTransitionTime'; }
-wait_is "the restarted container is ready again" 20 pod/web '.status.conditions[?(@.type=="Ready")].status' True
+wait_is "the restarted container is ready again" 60 pod/web '.status.conditions[?(@.type=="Ready")].status' True
 web_ready=$(ready_since pod/web) full_ready=$(ready_since pod/full)
 containerd=$(cat "$T/data/agent/run/containerd/containerd.pid")
 stop_server KILL
