@@ -74,6 +74,7 @@ for p in $(pids_with "wasm-zygote --state $data/agent/wasm "); do kill -9 "$p" 2
 # Shims outlive containerd on purpose; each is the parent of its containers. Network namespaces are found through the
 # containers that live in them, so that those of anybody else's containers are left alone.
 namespaces=
+tasks=$(cd "$state/containerd/io.containerd.runtime.v2.task/k8s.io" 2>/dev/null && echo *)
 containerd=$(cat "$state/containerd/containerd.pid" 2>/dev/null || true)
 for shim in $(pids_with "-address $socket"); do
 	family=$(children_of "$shim")
@@ -83,6 +84,11 @@ for shim in $(pids_with "-address $socket"); do
 	stop_pid "$shim" 2
 done
 is_called "$containerd" containerd && stop_pid "$containerd" 10
+
+# What runc remembers of containers whose shim had no time left to forget them.
+for task in $tasks; do
+	[ "$task" = '*' ] || rm -rf "/run/containerd/runc/k8s.io/$task"
+done
 
 # Mounts, deepest first; of the default folder those of CSI drivers too, which lie where every driver has them.
 drivers=$data/
