@@ -285,7 +285,7 @@ def _():
 
 @case("pods: a runtime class that is not there is refused, one that is adds its overhead and where it runs")
 def _():
-    has(t.api.post(PODS, pod("rc0", runtimeClassName="nope")).want(403, "Forbidden").json["message"], 'RuntimeClass not found: "nope"')
+    has(t.api.post(PODS, pod("rc0", runtimeClassName="nope")).want(403, "Forbidden").json["message"], 'RuntimeClass "nope" not found')
     t.api.post("/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": "heavy"}, "handler": "heavy", "overhead": {"podFixed": {"memory": "8Mi"}},
                                                        "scheduling": {"nodeSelector": {"kind": "heavy"}, "tolerations": [{"key": "heavy", "operator": "Exists"}]}}).want(201)
     spec = t.api.post(PODS, pod("rc1", runtimeClassName="heavy")).want(201).json["spec"]
