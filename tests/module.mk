@@ -65,7 +65,7 @@ cis: all
 test-api: all
 	@tests/integration/api_test.sh
 
-# A program of @kubernetes/client-node. Not part of `make check`, for it needs npm.
+# Programs of client-go and @kubernetes/client-node. Not part of `make check`: compiling client-go takes minutes, once.
 .PHONY: test-clients
 test-clients: all
 	@tests/clients/run.sh

@@ -1,5 +1,5 @@
 #!/bin/bash
-# @kubernetes/client-node against a server with controllers and without a node. run.sh fetches what it starts.
+# client-go and @kubernetes/client-node against a server with controllers and without a node. run.sh builds what it starts.
 . "$(dirname "$0")/../integration/_lib.sh"
 b=$root/build/clients
 
@@ -21,6 +21,8 @@ in_namespace
 start_server 17595 --disable-agent || { finish; exit 1; }
 check "the server is ready" wait_for 30 kubectl get --raw /readyz
 export KUBECONFIG=$T/kubeconfig
+count "client-go" inside "$b/clients"
+count "client-go with WatchList" inside env KUBE_FEATURE_WatchListClient=true "$b/clients"
 if [ -d "$b/node/node_modules" ]; then
 	count "client-node" inside node "$b/node/clients.mjs"
 else

@@ -141,7 +141,8 @@ static void tell_audiences(struct call *c, struct json *spec, const struct claim
 }
 
 /* With upstream's fields of a token that was made. */
-static void answer(struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
+static void answer(
+        struct call *c, struct json *request, int64_t seconds, const struct claims *claims, struct slice token)
 {
 	struct json *spec = json_get(request, "spec");
 	tell_audiences(c, spec, claims);

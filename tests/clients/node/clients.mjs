@@ -63,6 +63,7 @@ test('a deployment is patched, scaled and applied', async (namespace) => {
 	assert.deepEqual(patched.spec.template.spec.containers.map((c) => c.name).sort(), ['c', 'side']);
 	const scale = await apps.readNamespacedDeploymentScale({ namespace, name: 'd' });
 	scale.spec.replicas = 2;
+	delete scale.metadata.resourceVersion; // the controller writes too
 	assert.equal((await apps.replaceNamespacedDeploymentScale({ namespace, name: 'd', body: scale })).spec.replicas, 2);
 	await until('two pods', async () => (await core.listNamespacedPod({ namespace, labelSelector: 'app=d' })).items.length === 2);
 	const applied = deployment('applied', 0);
