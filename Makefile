@@ -5,6 +5,7 @@
 #   make cluster N=3 | cluster-down    N servers and an agent on this machine, to play with
 #   make test-one T=store/machine/test_txn                    one unit test program
 #   make asan|tsan  unit tests under a sanitizer              make bench-NAME    benchmarks
+#   make test-clients   programs of client-go and client-node
 #   make upgrade-test FROM=REV         servers of an older revision and of this one in one cluster
 #   make deps       install what is missing (Debian packages) make install       to $(DESTDIR)$(PREFIX)
 

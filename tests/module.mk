@@ -65,6 +65,11 @@ cis: all
 test-api: all
 	@tests/integration/api_test.sh
 
+# Programs of client-go and @kubernetes/client-node. Not part of `make check`: compiling client-go takes minutes, once.
+.PHONY: test-clients
+test-clients: all
+	@tests/clients/run.sh
+
 # The simulator of clusters: `make sim` runs SEEDS seeds from SEED on, or for SECONDS; STORE=1 puts the store's own state machine
 # behind the log.
 SIM_SRCS := tests/sim/sim.c tests/sim/sim_disk.c tests/sim/sim_memory.c tests/sim/sim_rare.c tests/sim/sim_store.c

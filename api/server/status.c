@@ -40,6 +40,16 @@ static void add_terminating_cause(struct arena *a, struct json *details, struct 
 	json_append(json_need(a, details, "causes", JSON_ARRAY), cause);
 }
 
+/* Upstream's cause, by which informers know that they are ahead of this server and not that it is slow. */
+static void add_future_cause(struct arena *a, struct json *details)
+{
+	struct json *cause = json_new(a, JSON_OBJECT);
+	json_set_cstr(a, cause, "reason", "ResourceVersionTooLarge");
+	json_set_cstr(a, cause, "message", "Too large resource version");
+	json_append(json_need(a, details, "causes", JSON_ARRAY), cause);
+	json_set_int(a, details, "retryAfterSeconds", 1);
+}
+
 /* kubectl shows causes alone. */
 static void add_cause(struct arena *a, struct json *details, const struct resource *r, const char *message)
 {
@@ -61,6 +71,8 @@ struct json *status_from_err(struct arena *a, const struct err *err, const struc
 		add_cause(a, json_get(s, "details"), route->resource, err->msg);
 	if (err->code == ERR_TERMINATING)
 		add_terminating_cause(a, json_need(a, s, "details", JSON_OBJECT), route->ns);
+	if (err->code == ERR_FUTURE_REVISION)
+		add_future_cause(a, json_need(a, s, "details", JSON_OBJECT));
 	if (err_may_retry(err->code) && err_http_status(err->code) == 429)
 		json_set_int(a, json_need(a, s, "details", JSON_OBJECT), "retryAfterSeconds", 1);
 	return s;

@@ -152,7 +152,8 @@ def _():
     true("later" not in names(t.api.get(f"{CM}?resourceVersion={before}&resourceVersionMatch=Exact")), "Exact shows a later object")
     true("later" in names(t.api.get(f"{CM}?resourceVersion={before}&resourceVersionMatch=NotOlderThan")), "NotOlderThan lacks it")
     true("later" in names(t.api.get(f"{CM}?resourceVersion=0")), "0 lacks it")
-    t.api.get(f"{CM}?resourceVersion=999999999").want(504, "Timeout")
+    details = t.api.get(f"{CM}?resourceVersion=999999999").want(504, "Timeout").json["details"]
+    eq((details["causes"][0]["reason"], details["retryAfterSeconds"]), ("ResourceVersionTooLarge", 1))
     t.api.get(f"{CM}?resourceVersion=abc").want(400)
     t.api.get(f"{CM}?resourceVersionMatch=Exact").want(400)
     t.api.get(f"{CM}?limit=-1").want(400)

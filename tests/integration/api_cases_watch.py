@@ -1,5 +1,7 @@
 """Watches."""
 
+import base64
+import json
 import threading
 
 import api_test as t
@@ -90,7 +92,10 @@ def _():
     w = t.api.watch(f"{ns}?sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true")
     events = w.take(3)
     eq([e["type"] for e in events], ["ADDED", "ADDED", "BOOKMARK"])
-    eq(events[2]["object"]["metadata"]["annotations"], {"k8s.io/initial-events-end": "true"})
+    marks = events[2]["object"]["metadata"]["annotations"]
+    eq(marks.pop("k8s.io/initial-events-end"), "true")
+    blueprint = json.loads(base64.b64decode(marks.pop("kubernetes.io/initial-events-list-blueprint")))
+    eq((blueprint, marks), ({"kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": []}, {}))
     t.api.post(ns, configmap("c")).want(201)
     eq(w.next()["type"], "ADDED")
     w.close()

@@ -26,6 +26,7 @@
 #include "api/server/status.h"
 
 #include "api/machinery/codec/transcode.h"
+#include "base/base64.h"
 #include "base/check.h"
 #include "base/json/scan.h"
 
@@ -168,6 +169,27 @@ static bool frame_object(struct watch *w, const char *type, const struct object 
 	return more;
 }
 
+/* The end of what was there carries a list without items, encoded as the answer to a LIST would be: with it clients
+ * make the list that they would have got (upstream's kubernetes.io/initial-events-list-blueprint). */
+static void add_initial_end(struct watch *w, struct strbuf *out)
+{
+	struct call *c = w->call;
+	bool is_partial = c->shape == SHAPE_PARTIAL;
+	struct slice list = slice_of(
+	        arena_printf(&c->arena, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{},\"items\":[]}\n",
+	                is_partial ? "PartialObjectMetadataList" : c->route.resource->list_kind,
+	                is_partial ? "meta.k8s.io/v1" : c->route.resource->api_version));
+	struct strbuf binary = STRBUF_INIT;
+	if (c->format == FORMAT_PROTOBUF && transcode_to_protobuf(&binary, list, NULL) == 0)
+		list = strbuf_slice(&binary);
+	list = base64_encode(&c->arena, list);
+	strbuf_addf(out,
+	        ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\","
+	        "\"kubernetes.io/initial-events-list-blueprint\":\"%.*s\"}",
+	        SLICE_FMT(list));
+	strbuf_release(&binary);
+}
+
 static void frame_bookmark(struct watch *w, bool initial_end)
 {
 	const struct resource *r = w->call->route.resource;
@@ -180,8 +202,10 @@ static void frame_bookmark(struct watch *w, bool initial_end)
 		        &text, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/v1\",\"metadata\":{");
 	else
 		strbuf_addf(&text, "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{", r->kind, r->api_version);
-	strbuf_addf(&text, "\"resourceVersion\":\"%" PRId64 "\"%s}}", w->revision,
-	        initial_end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+	strbuf_addf(&text, "\"resourceVersion\":\"%" PRId64 "\"", w->revision);
+	if (initial_end)
+		add_initial_end(w, &text);
+	strbuf_adds(&text, "}}");
 	frame_text(w, "BOOKMARK", strbuf_slice(&text));
 	strbuf_release(&text);
 }
