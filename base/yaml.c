@@ -3,6 +3,7 @@
  * and in bytes, before they are made. The arena's budget is asked at every container and alias. */
 #include "base/yaml.h"
 
+#include "base/check.h"
 #include "base/json/scan.h"
 #include "base/limits.h"
 #include "base/mem/budget.h"
@@ -38,14 +39,6 @@ struct loader {
 static int fail(struct loader *l, const char *what)
 {
 	return err_set(l->err, ERR_INVAL, "yaml: line %zu: %s", l->line + 1, what);
-}
-
-static bool is_one_of(struct slice s, const char *const *words)
-{
-	for (; *words; words++)
-		if (slice_is(s, *words))
-			return true;
-	return false;
 }
 
 static bool is_json_number(struct slice s)
@@ -89,17 +82,16 @@ static bool prefixed_integer(struct slice s, int64_t *out)
 
 static struct json *plain_scalar(struct arena *a, struct slice s)
 {
-	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
-	static const char *const trues[] = {
-	        "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y", NULL};
+	static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+	static const char *const trues[] = {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"};
 	static const char *const falses[] = {
-	        "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N", NULL};
+	        "false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"};
 	int64_t integer;
-	if (is_one_of(s, nulls))
+	if (slice_is_any(s, nulls, COUNT_OF(nulls)))
 		return json_new(a, JSON_NULL);
-	if (is_one_of(s, trues))
+	if (slice_is_any(s, trues, COUNT_OF(trues)))
 		return json_new_bool(a, true);
-	if (is_one_of(s, falses))
+	if (slice_is_any(s, falses, COUNT_OF(falses)))
 		return json_new_bool(a, false);
 	if (is_json_number(s))
 		return json_new_number(a, s);

@@ -25,6 +25,14 @@ struct slice slice_lower(struct arena *a, struct slice s)
 	return (struct slice){copy, s.len};
 }
 
+bool slice_is_any(struct slice s, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_is(s, list[i]))
+			return true;
+	return false;
+}
+
 bool slice_starts(struct slice s, const char *prefix)
 {
 	size_t n = strlen(prefix);

@@ -37,6 +37,7 @@ static inline bool slice_is(struct slice a, const char *text)
 	return slice_eq(a, slice_of(text));
 }
 
+bool slice_is_any(struct slice s, const char *const *list, size_t count);
 int slice_cmp(struct slice a, struct slice b); /* byte order, shorter first */
 bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);

@@ -119,14 +119,6 @@ void validate_limit_range(struct field_errors *e, const struct json *object, con
 static const char scopes_known[] =
         "Terminating,NotTerminating,BestEffort,NotBestEffort,PriorityClass,CrossNamespacePodAffinity";
 
-static bool is_one_of(struct slice name, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (slice_is(name, list[i]))
-			return true;
-	return false;
-}
-
 /* Names without a domain are those that something counts. */
 static bool is_counted(struct slice name)
 {
@@ -134,7 +126,7 @@ static bool is_counted(struct slice name)
 	        "requests.storage", "requests.ephemeral-storage", "limits.cpu", "limits.memory",
 	        "limits.ephemeral-storage", "pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
 	        "persistentvolumeclaims", "configmaps", "services.nodeports", "services.loadbalancers"};
-	return is_one_of(name, plain, COUNT_OF(plain)) || slice_starts(name, "requests.hugepages-") ||
+	return slice_is_any(name, plain, COUNT_OF(plain)) || slice_starts(name, "requests.hugepages-") ||
 	       slice_starts(name, "hugepages-") || memchr(name.ptr, '/', name.len) != NULL;
 }
 
@@ -145,12 +137,12 @@ static bool fits_scope(struct slice scope, struct slice name)
 	        "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods"};
 	if (slice_is(scope, "BestEffort"))
 		return slice_is(name, "pods");
-	return is_one_of(name, compute, COUNT_OF(compute)) || slice_starts(name, "requests.");
+	return slice_is_any(name, compute, COUNT_OF(compute)) || slice_starts(name, "requests.");
 }
 
 static void check_scope(struct field_errors *e, const char *field, struct slice scope, const struct json *hard)
 {
-	if (!scope.len || !is_one_of(scope,
+	if (!scope.len || !slice_is_any(scope,
 	                          (const char *const[]){"Terminating", "NotTerminating", "BestEffort", "NotBestEffort",
 	                                  "PriorityClass", "CrossNamespacePodAffinity"},
 	                          6)) {

@@ -108,14 +108,6 @@ static bool is_windows(const struct pod_checked *p)
 	return p->minor >= 25 && slice_is(json_str(json_path(p->spec, "os", "name", NULL)), "windows");
 }
 
-static bool is_one_of(struct slice s, const char *const *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (slice_is(s, list[i]))
-			return true;
-	return false;
-}
-
 /* ---- baseline ---- */
 
 static bool is_apparmor_type(struct slice type)
@@ -166,7 +158,7 @@ void check_capabilities_baseline(const struct pod_checked *p)
 	{
 		size_t before = values.n;
 		JSON_FOREACH (it, json_path(context_of(c), "capabilities", "add", NULL))
-			if (!is_one_of(it->text, allowed, COUNT_OF(allowed)))
+			if (!slice_is_any(it->text, allowed, COUNT_OF(allowed)))
 				names_add(&values, it->text);
 		if (values.n > before)
 			names_add(&bad, json_get_str(c, "name"));
@@ -263,7 +255,7 @@ static bool look_at_selinux(const struct pod_checked *p, struct selinux *x, cons
 	const struct json *o = json_get(context_of(owner), "seLinuxOptions");
 	struct slice type = json_get_str(o, "type");
 	size_t n = COUNT_OF(allowed) - (p->minor < 31);
-	bool is_fine = !type.ptr || is_one_of(type, allowed, n);
+	bool is_fine = !type.ptr || slice_is_any(type, allowed, n);
 	if (!is_fine)
 		names_add(&x->types, type);
 	x->has_user |= json_get_str(o, "user").len > 0;
@@ -454,7 +446,7 @@ void check_volumes(const struct pod_checked *p)
 		struct slice type = SLICE("unknown");
 		JSON_FOREACH (it, v)
 			type = slice_is(it->key, "name") ? type : it->key;
-		if (is_one_of(type, allowed, COUNT_OF(allowed)))
+		if (slice_is_any(type, allowed, COUNT_OF(allowed)))
 			continue;
 		names_add(&bad, json_get_str(v, "name"));
 		names_add(&types, type);

@@ -103,14 +103,6 @@ static int write_pod(struct admission *a, struct slice node, struct err *err)
 
 /* ---- nodes ---- */
 
-static bool is_one_of(struct slice text, const char *const *list)
-{
-	for (; *list; list++)
-		if (slice_is(text, *list))
-			return true;
-	return false;
-}
-
 static bool is_below(struct slice prefix, const char *domain)
 {
 	size_t n = strlen(domain);
@@ -126,13 +118,13 @@ static bool is_own_label(const struct user *u, struct slice label)
 	        "beta.kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/instance-type",
 	        "node.kubernetes.io/instance-type", "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
 	        "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone",
-	        "failure-domain.kubernetes.io/region", "failure-domain.kubernetes.io/zone", NULL};
+	        "failure-domain.kubernetes.io/region", "failure-domain.kubernetes.io/zone"};
 	static const char *const of_servers[] = {"node-role.kubernetes.io/control-plane",
-	        "node-role.kubernetes.io/etcd", "node-role.kubernetes.io/master", NULL};
+	        "node-role.kubernetes.io/etcd", "node-role.kubernetes.io/master"};
 	struct slice name = label, domain = slice_cut(&name, '/');
-	if (!name.ptr || is_one_of(label, own))
+	if (!name.ptr || slice_is_any(label, own, COUNT_OF(own)))
 		return true;
-	if (is_one_of(label, of_servers))
+	if (slice_is_any(label, of_servers, COUNT_OF(of_servers)))
 		return user_is_in(u, SERVER_NODES_GROUP);
 	if (is_below(domain, "kubelet.kubernetes.io") || is_below(domain, "node.kubernetes.io"))
 		return true;

@@ -3,19 +3,11 @@
 
 #include "base/check.h"
 
-static bool is_one_of(struct slice name, const char *const *list)
-{
-	for (; *list; list++)
-		if (slice_is(name, *list))
-			return true;
-	return false;
-}
-
 static bool is_of_this_server(struct slice name)
 {
-	static const char *const names[] = {"host", "authorization", "expect", NULL};
-	return is_one_of(name, names) || slice_starts(name, "impersonate-") || slice_starts(name, "x-remote-") ||
-	       slice_starts(name, "x-forwarded-");
+	static const char *const names[] = {"host", "authorization", "expect"};
+	return slice_is_any(name, names, COUNT_OF(names)) || slice_starts(name, "impersonate-") ||
+	       slice_starts(name, "x-remote-") || slice_starts(name, "x-forwarded-");
 }
 
 void headers_add(struct header_list *l, const char *name, struct slice value)
@@ -54,6 +46,6 @@ void headers_of_request(struct call *c, size_t extra, struct header_list *ret)
 bool headers_passes_back(struct slice name)
 {
 	static const char *const ours[] = {"date", "content-type", "audit-id", "x-kubernetes-pf-flowschema-uid",
-	        "x-kubernetes-pf-prioritylevel-uid", NULL};
-	return !http_is_of_connection(name, SLICE_NULL) && !is_one_of(name, ours);
+	        "x-kubernetes-pf-prioritylevel-uid"};
+	return !http_is_of_connection(name, SLICE_NULL) && !slice_is_any(name, ours, COUNT_OF(ours));
 }

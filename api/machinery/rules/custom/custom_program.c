@@ -26,14 +26,6 @@ static const struct custom_node *compile(struct compiler *c, const struct json *
 
 /* ---- what is shared ---- */
 
-static bool is_among(struct slice key, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_is(key, list[i]))
-			return true;
-	return false;
-}
-
 static bool add_saying(struct strbuf *out, const struct json *schema);
 
 /* Members that are schemas themselves, by name. */
@@ -56,9 +48,9 @@ static bool add_saying(struct strbuf *out, const struct json *schema)
 	static const char *const is_own[] = {"x-kubernetes-validations", "allOf", "anyOf", "oneOf", "not"};
 	strbuf_addc(out, '(');
 	JSON_FOREACH (it, schema) {
-		if (is_among(it->key, says_nothing, COUNT_OF(says_nothing)))
+		if (slice_is_any(it->key, says_nothing, COUNT_OF(says_nothing)))
 			continue;
-		if (is_among(it->key, is_own, COUNT_OF(is_own)) || out->len > SHARED_BYTES_MAX)
+		if (slice_is_any(it->key, is_own, COUNT_OF(is_own)) || out->len > SHARED_BYTES_MAX)
 			return false;
 		bool is_schema = json_is(it, JSON_OBJECT) &&
 		                 (slice_is(it->key, "items") || slice_is(it->key, "additionalProperties"));
