@@ -21,36 +21,10 @@ static struct cache_resource *source(const struct writes *w, const char *plural)
 	return cache_resource(w->run->server->cache, resource_find_preferred(SLICE(GROUP), slice_of(plural)));
 }
 
-static const struct json *condition_of(const struct json *schema)
-{
-	JSON_FOREACH (it, json_path(schema, "status", "conditions", NULL))
-		if (slice_is(json_get_str(it, "type"), "Dangling"))
-			return it;
-	return NULL;
-}
-
 static const char *message_of(struct arena *a, struct slice level, bool is_dangling)
 {
 	return arena_printf(a, "This FlowSchema references the PriorityLevelConfiguration object named \"%.*s\" and %s",
 	        SLICE_FMT(level), is_dangling ? "there is no such object" : "it exists");
-}
-
-static struct json *patch_of(struct arena *a, const struct json *schema, const char *message, bool is_dangling)
-{
-	struct json *patch = json_new(a, JSON_OBJECT), *meta = json_need(a, patch, "metadata", JSON_OBJECT),
-	            *list = json_need(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", JSON_ARRAY),
-	            *mine = json_new(a, JSON_OBJECT);
-	JSON_FOREACH (it, json_path(schema, "status", "conditions", NULL))
-		if (!slice_is(json_get_str(it, "type"), "Dangling"))
-			json_append(list, json_copy(a, it));
-	json_set_str(a, meta, "resourceVersion", json_str(json_path(schema, "metadata", "resourceVersion", NULL)));
-	json_set_cstr(a, mine, "type", "Dangling");
-	json_set_cstr(a, mine, "status", is_dangling ? "True" : "False");
-	json_set_cstr(a, mine, "reason", is_dangling ? "NotFound" : "Found");
-	json_set_cstr(a, mine, "message", message);
-	json_set_cstr(a, mine, "lastTransitionTime", kube_time_text(a, 0));
-	json_append(list, mine);
-	return patch;
 }
 
 static void look_at(struct writes *w, struct slice name, const struct json *schema)
@@ -58,13 +32,16 @@ static void look_at(struct writes *w, struct slice name, const struct json *sche
 	struct arena *a = &w->arena;
 	struct slice level = json_str(json_path(schema, "spec", "priorityLevelConfiguration", "name", NULL));
 	bool is_dangling = !cache_get(source(w, "prioritylevelconfigurations"), level);
-	const char *message = message_of(a, level, is_dangling);
-	const struct json *have = condition_of(schema);
-	if (slice_is(json_get_str(have, "status"), is_dangling ? "True" : "False") &&
-	        slice_is(json_get_str(have, "message"), message))
+	const struct json *have = json_path(schema, "status", "conditions", NULL);
+	struct json *list = have ? json_copy(a, have) : json_new(a, JSON_ARRAY);
+	if (!condition_set(a, list, "Dangling", is_dangling ? "True" : "False", is_dangling ? "NotFound" : "Found",
+	            message_of(a, level, is_dangling), NULL))
 		return;
-	writes_add(w, "PATCH", arena_printf(a, SCHEMAS "/%.*s/status", SLICE_FMT(name)),
-	        patch_of(a, schema, message, is_dangling));
+	struct json *patch = json_new(a, JSON_OBJECT);
+	json_set_str(a, json_need(a, patch, "metadata", JSON_OBJECT), "resourceVersion",
+	        json_str(json_path(schema, "metadata", "resourceVersion", NULL)));
+	json_set(a, json_need(a, patch, "status", JSON_OBJECT), "conditions", list);
+	writes_add(w, "PATCH", arena_printf(a, SCHEMAS "/%.*s/status", SLICE_FMT(name)), patch);
 }
 
 static void look_at_all(struct writes *w)
