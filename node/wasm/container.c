@@ -185,7 +185,8 @@ static void mark_plain(struct wasm *w, const char *module, const struct err *why
 	struct err err = ERR_INIT;
 	log_warn("node", "a WebAssembly module is interpreted, for it cannot be compiled", "module=%s error=\"%s\"",
 	        module, why->msg);
-	if (wasm_file_write(arena_printf(&a, "%s/cache/%s.plain", w->state, module), slice_of(why->msg), &err) != 0)
+	if (file_replace(arena_printf(&a, "%s/cache/%s.plain", w->state, module), slice_of(why->msg), 0600, false,
+	            &err) != 0)
 		log_warn("node", "cannot note it", "error=\"%s\"", err.msg);
 	arena_release(&a);
 }

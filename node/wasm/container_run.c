@@ -230,8 +230,8 @@ static int write_spec(struct starting *s)
 	if (b.len > WASM_SPEC_BYTES_MAX)
 		err_set(&s->err, ERR_TOO_BIG, "arguments and environment take more than %u bytes", WASM_SPEC_BYTES_MAX);
 	else
-		wasm_file_write(
-		        wasm_container_path(&s->arena, s->w->state, s->id, "spec.json"), strbuf_slice(&b), &s->err);
+		file_replace(wasm_container_path(&s->arena, s->w->state, s->id, "spec.json"), strbuf_slice(&b), 0600,
+		        false, &s->err);
 	strbuf_release(&b);
 	return s->err.code;
 }

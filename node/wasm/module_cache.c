@@ -75,10 +75,10 @@ int module_cache_keep(const char *base, struct slice module, const char *image, 
 	struct arena a = ARENA_INIT;
 	const char *file = arena_printf(&a, "%s.wasm", base), *library = arena_printf(&a, "%s.so", base),
 	           *sum = arena_printf(&a, "%s.sum", base);
-	if (!file_is(file, module) && wasm_file_write(file, module, err) == 0 && chmod(file, 0644) != 0)
+	if (!file_is(file, module) && file_replace(file, module, 0600, false, err) == 0 && chmod(file, 0644) != 0)
 		err_errno(err, errno, "keep %s", file);
 	if (!err->code)
-		wasm_file_write(arena_printf(&a, "%s.image", base), slice_of(image), err);
+		file_replace(arena_printf(&a, "%s.image", base), slice_of(image), 0600, false, err);
 	bool is_whole = library_is_whole(library, sum);
 	if (!is_whole) {
 		unlink(library);
@@ -96,7 +96,7 @@ int module_cache_take(const char *base, const char *library, struct err *err)
 	char hex[HEX_BYTES + 1];
 	if (!file_sum(library, hex))
 		err_errno(err, errno, "read %s", library);
-	else if (wasm_file_write(arena_printf(&a, "%s.sum", base), slice_of(hex), err) == 0 &&
+	else if (file_replace(arena_printf(&a, "%s.sum", base), slice_of(hex), 0600, false, err) == 0 &&
 	         (chmod(library, 0755) != 0 || rename(library, to) != 0))
 		err_errno(err, errno, "rename %s", library);
 	arena_release(&a);

@@ -40,7 +40,7 @@ static int write_record(const struct wasm *w, const char *kind, const char *id, 
 	strbuf_reserve(&b, size + 1);
 	b.len += protobuf_c_message_pack(m, (uint8_t *)b.data + b.len);
 	if (file_make_dirs(dir, 0711, err) == 0)
-		wasm_file_write(arena_printf(a, "%s/record", dir), strbuf_slice(&b), err);
+		file_replace(arena_printf(a, "%s/record", dir), strbuf_slice(&b), 0600, false, err);
 	strbuf_release(&b);
 	return err->code;
 }
@@ -76,7 +76,8 @@ void store_box_is_lost(const struct box *b)
 {
 	struct arena a = ARENA_INIT;
 	struct err err = ERR_INIT;
-	if (wasm_file_write(arena_printf(&a, "%s/lost", folder(&a, b->w, "boxes", b->id)), SLICE(""), &err) != 0)
+	if (file_replace(arena_printf(&a, "%s/lost", folder(&a, b->w, "boxes", b->id)), SLICE(""), 0600, false, &err) !=
+	        0)
 		log_warn("node", "cannot note that a sandbox has ended", "error=\"%s\"", err.msg);
 	arena_release(&a);
 }

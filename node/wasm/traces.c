@@ -46,19 +46,10 @@ bool wasm_is_alive(const struct wasm_process *p)
 	return p->pid > 0 && p->born_ticks && wasm_born_ticks(p->pid) == p->born_ticks;
 }
 
-int wasm_file_write(const char *path, struct slice text, struct err *err)
-{
-	char *temporary = xprintf("%s.new", path);
-	if (file_write(temporary, text, 0600, err) == 0 && rename(temporary, path) != 0)
-		err_errno(err, errno, "rename %s", temporary);
-	free(temporary);
-	return err->code;
-}
-
 static int write_trace(const char *state, const char *id, const char *file, const struct strbuf *text, struct err *err)
 {
 	struct arena a = ARENA_INIT;
-	wasm_file_write(wasm_container_path(&a, state, id, file), strbuf_slice(text), err);
+	file_replace(wasm_container_path(&a, state, id, file), strbuf_slice(text), 0600, false, err);
 	arena_release(&a);
 	return err->code;
 }

@@ -35,13 +35,11 @@ int64_t wasm_now_ns(void);
 uint64_t wasm_born_ticks(pid_t pid);
 bool wasm_is_alive(const struct wasm_process *p);
 
-/* Writing is by rename: nobody reads a half. Reading gives ERR_NOT_FOUND, or ERR_CORRUPT. */
+/* Writing is by rename: nobody reads a half; it is not synced, for after a crash of the machine nothing of it runs.
+ * Reading gives ERR_NOT_FOUND, or ERR_CORRUPT. */
 int wasm_process_write(const char *state, const char *id, const struct wasm_process *p, struct err *err);
 int wasm_process_read(struct arena *a, const char *state, const char *id, struct wasm_process *p, struct err *err);
 int wasm_exit_write(const char *state, const char *id, const struct wasm_exit *x, struct err *err);
 int wasm_exit_read(struct arena *a, const char *state, const char *id, struct wasm_exit *x, struct err *err);
-
-/* A whole file by rename, not synced: after a crash of the machine nothing of it runs. */
-int wasm_file_write(const char *path, struct slice text, struct err *err);
 
 #endif
