@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
+#include "store/ask.h"
 #include "tools/k3x/keys/server_certs.h"
 #include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/keys/server_keeper.h"
@@ -142,11 +143,11 @@ static int snapshots_look(struct server_operate *o, const json_t *ask, json_t *r
 /* What the servers say that they have: alike, and each. Servers that say nothing are of before: they are not alike. */
 static int compare_servers(struct server_operate *o, const char *hash, json_t *ret, struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	json_t *servers = json_object();
 	bool all = true;
 	q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(o->store, &q) != 0)
+	if (store_ask(o->store, &q) != 0)
 		*err = q.req.err;
 	for (size_t i = 0; !err->code && i < q.req.system.n_entries; i++) {
 		const struct store_system_entry *e = &q.req.system.entries[i];

@@ -52,24 +52,6 @@ int server_store_identify(struct server_settings *s, struct err *err)
 	return pki_file_write(peers, SLICE("the peer port is open\n"), 0600, err);
 }
 
-/* ---- questions ---- */
-
-static void answered(struct store_request *req)
-{
-	sem_post(&CONTAINER_OF(req, struct server_question, req)->done);
-}
-
-int server_store_ask(struct engine *e, struct server_question *q)
-{
-	sem_init(&q->done, 0, 0);
-	q->req.done = answered;
-	store_submit(e, &q->req);
-	while (sem_wait(&q->done) != 0)
-		;
-	sem_destroy(&q->done);
-	return q->req.err.code;
-}
-
 /* ---- peers ---- */
 
 const char *server_peer_address(struct server_settings *s)

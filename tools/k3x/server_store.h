@@ -7,7 +7,6 @@
 #include "tools/k3x/server_settings.h"
 #include "tools/store/answers.h"
 
-#include <semaphore.h>
 
 enum { SERVER_PEER_PORT = 2380 };
 
@@ -33,14 +32,6 @@ const char *server_peer_address(struct server_settings *s);
  * cluster, and waits for those of one to find it. *o must stay where it is. The settings stay as long. Any one thread
  * that nobody else uses these settings on meanwhile. */
 int server_store_open(struct server_settings *s, bool is_joining, struct server_store *o, struct err *err);
-
-/* A request that is waited for: with the answer in it, which is the caller's to release. Not on a loop or thread that
- * the store needs. Returns req.err.code. */
-struct server_question {
-	struct store_request req;
-	sem_t done;
-};
-int server_store_ask(struct engine *e, struct server_question *q);
 
 /* Certificates were renewed. Any thread. */
 void server_store_reload_tls(struct server_store *o);

@@ -25,6 +25,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/pki/pki.h"
+#include "store/ask.h"
 #include "store/engine/sql/dsn.h"
 #include "tools/moving/live.h"
 #include "tools/moving/sent_parts.h"

@@ -4,6 +4,7 @@
  * that nothing was written since. */
 #include "tools/store/hold.h"
 
+#include "store/ask.h"
 #include "tools/store/source.h"
 
 #include <inttypes.h>

@@ -9,6 +9,7 @@
 #include "tools/store/source.h"
 
 #include "base/check.h"
+#include "store/ask.h"
 #include "store/engine/raft_engine.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tools/store/check.h"
@@ -19,24 +20,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- questions ---- */
-
-static void answered(struct store_request *req)
-{
-	sem_post(&CONTAINER_OF(req, struct store_question, req)->done);
-}
-
-int store_ask(struct engine *e, struct store_question *q)
-{
-	sem_init(&q->done, 0, 0);
-	q->req.done = answered;
-	store_submit(e, &q->req);
-	while (sem_wait(&q->done) != 0)
-		;
-	sem_destroy(&q->done);
-	return q->req.err.code;
-}
 
 static int settle(struct engine *e, int64_t *ret_revision, struct err *err)
 {

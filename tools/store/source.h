@@ -6,7 +6,6 @@
 #include "store/engine/external.h"
 #include "store/snapshot/snapshot.h"
 
-#include <semaphore.h>
 
 /* Zeroed but for what the caller sets: from, files (endpoint and data_dir are filled in), work. One thread. */
 struct store_source {
@@ -40,13 +39,5 @@ int store_copy(struct engine *e, const char *path, int64_t *ret_revision, int64_
 
 /* Removes a folder with all that is in it. */
 void store_remove_folder(const char *path);
-
-/* One request to an engine, waited for. Zeroed but for req's arguments before; q->req is to be released. Returns
- * req.err.code. */
-struct store_question {
-	struct store_request req;
-	sem_t done;
-};
-int store_ask(struct engine *e, struct store_question *q);
 
 #endif

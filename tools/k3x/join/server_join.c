@@ -28,6 +28,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/stop_point.h"
+#include "store/ask.h"
 #include "tools/k3x/join/join_contact.h"
 #include "tools/k3x/keys/server_keys.h"
 #include "tools/k3x/server_store.h"
@@ -273,12 +274,12 @@ static enum raft_host_role own_role(struct server_store *store, bool *ret_is_led
 /* A vote that the log here says it has may not be committed, and be taken back: not once the cluster has answered. */
 static bool has_vote(struct server_store *store)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	bool is_led, has;
 	if (own_role(store, &is_led) != RAFT_HOST_VOTER || !is_led)
 		return false;
 	q.req.system.prefix = SLICE(JOIN_NAMES_PREFIX);
-	has = server_store_ask(store->engine, &q) == 0 && own_role(store, &is_led) == RAFT_HOST_VOTER;
+	has = store_ask(store->engine, &q) == 0 && own_role(store, &is_led) == RAFT_HOST_VOTER;
 	store_request_release(&q.req);
 	return has;
 }

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/rt/cond.h"
+#include "store/ask.h"
 #include "store/engine/raft_engine.h"
 #include "tools/k3x/keys/server_certs.h"
 #include "tools/k3x/keys/server_encryption.h"
@@ -194,11 +195,11 @@ static size_t note_moved(struct keeper *k, struct store_system_entry *changes)
 static int write_store(
         struct keeper *k, int64_t version, const struct store_system_entry *changes, size_t n, struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM};
 	q.req.system.changes = changes;
 	q.req.system.n_changes = n;
 	q.req.system.expect_version = version; /* another may have written meanwhile */
-	if (server_store_ask(k->options.store, &q) != 0)
+	if (store_ask(k->options.store, &q) != 0)
 		*err = q.req.err;
 	store_request_release(&q.req);
 	return err->code;
@@ -309,9 +310,9 @@ static bool somebody_moved(struct keeper *k)
 
 static int look_once(struct keeper *k, unsigned *ret_keys, struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(k->options.store, &q) != 0) {
+	if (store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
 	} else {
 		struct have h = look(k, &q.req.system);
@@ -357,10 +358,10 @@ static int stand_at_newest(struct keeper *k, const struct server_keys_change *c,
 /* *ret_is_raced: the store has moved on since the files were looked at. */
 static int try_change(struct keeper *k, const struct server_keys_change *c, bool *ret_is_raced, struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	struct strbuf for_joining = STRBUF_INIT, for_members = STRBUF_INIT;
 	q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(k->options.store, &q) != 0) {
+	if (store_ask(k->options.store, &q) != 0) {
 		*err = q.req.err;
 	} else if (c->encryption_from && q.req.system.version != k->version) {
 		*ret_is_raced = true;

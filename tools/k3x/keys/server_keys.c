@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/stop_point.h"
+#include "store/ask.h"
 #include "store/engine.h"
 #include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/server_store.h"
@@ -217,13 +218,13 @@ int server_keys_write(struct server_settings *s, struct slice sealed, struct sli
 
 static int recover_from(struct server_settings *s, struct engine *store, struct err *err)
 {
-	struct server_question a = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question a = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	struct join_token token;
 	a.req.system.prefix = SLICE(JOIN_KEYS_KEY);
 	a.req.system.is_local = true;
 	if (join_token_parse(slice_of(s->token), &token, err) != 0)
 		return err->code;
-	if (server_store_ask(store, &a) != 0)
+	if (store_ask(store, &a) != 0)
 		*err = a.req.err;
 	else if (a.req.system.n_entries != 1)
 		err_set(err, ERR_NOT_FOUND,

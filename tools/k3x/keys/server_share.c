@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pki/pki.h"
+#include "store/ask.h"
 #include "store/engine/log_engine.h"
 #include "tools/k3x/keys/server_encryption.h"
 #include "tools/k3x/keys/server_keys.h"
@@ -40,7 +41,7 @@ enum { WAIT_MS = 200, WAIT_TRIES = 150, AGREE_TRIES = 20 };
 struct sharing {
 	struct server_settings *settings;
 	struct engine *store;
-	struct server_question q; /* what the datastore says of keys */
+	struct store_question q; /* what the datastore says of keys */
 };
 
 static const char *mark(struct server_settings *s)
@@ -83,9 +84,9 @@ static int note(struct server_settings *s, struct err *err)
 static int look(struct sharing *x, struct err *err)
 {
 	store_request_release(&x->q.req);
-	x->q = (struct server_question){.req.type = STORE_REQUEST_SYSTEM_READ};
+	x->q = (struct store_question){.req.type = STORE_REQUEST_SYSTEM_READ};
 	x->q.req.system.prefix = SLICE("k3x/");
-	if (server_store_ask(x->store, &x->q) != 0)
+	if (store_ask(x->store, &x->q) != 0)
 		*err = x->q.req.err;
 	return err->code;
 }
@@ -100,11 +101,11 @@ static const struct slice *value_of(struct sharing *x, const char *key)
 
 static int put(struct sharing *x, const struct store_system_entry *changes, size_t n, struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM};
 	q.req.system.changes = changes;
 	q.req.system.n_changes = n;
 	q.req.system.expect_version = x->q.req.system.version;
-	if (server_store_ask(x->store, &q) != 0)
+	if (store_ask(x->store, &q) != 0)
 		*err = q.req.err;
 	store_request_release(&q.req);
 	return err->code;

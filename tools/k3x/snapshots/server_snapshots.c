@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/rt/cond.h"
+#include "store/ask.h"
 #include "store/snapshot/packed.h"
 #include "store/snapshot/snapshot_reader.h"
 #include "tools/k3x/server_store.h"
@@ -103,9 +104,9 @@ static int write_file(
 static int make_file(struct snapshots *s, struct arena *a, const char *part, bool is_packed, struct snapshot_made *made,
         struct err *err)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_BACKUP};
+	struct store_question q = {.req.type = STORE_REQUEST_BACKUP};
 	q.req.note = note(s, a, made->created_s);
-	if (server_store_ask(s->options.store, &q) != 0)
+	if (store_ask(s->options.store, &q) != 0)
 		*err = q.req.err;
 	else
 		write_file(s, q.req.snapshot, part, is_packed, err);

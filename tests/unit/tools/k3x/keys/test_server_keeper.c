@@ -5,6 +5,7 @@
 #include "api/server/join/words.h"
 #include "base/clock.h"
 #include "base/pki/pki.h"
+#include "store/ask.h"
 #include "tests/unit/unit.h"
 #include "tools/k3x/keys/server_pki.h"
 #include "tools/k3x/keys/server_rotate.h"
@@ -93,9 +94,9 @@ static struct keeper *start(void)
 
 static bool has_in_store(const char *key, struct slice *ret, struct arena *a)
 {
-	struct server_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
+	struct store_question q = {.req.type = STORE_REQUEST_SYSTEM_READ};
 	q.req.system.prefix = slice_of(key);
-	assert_int_equal(server_store_ask(store, &q), 0);
+	assert_int_equal(store_ask(store, &q), 0);
 	bool has = q.req.system.n_entries == 1;
 	if (has)
 		*ret = (struct slice){
