@@ -71,14 +71,19 @@ static void unref_call(void *arg)
 	call_unref(arg);
 }
 
+static bool is_long(const struct http_buf *bufs, size_t count)
+{
+	size_t bytes = 0;
+	for (size_t i = 0; i < count && bytes <= GZIP_FROM_BYTES; i++)
+		bytes += bufs[i].data.len;
+	return bytes > GZIP_FROM_BYTES;
+}
+
 static void http_transport_respond(
         struct call *c, int status, const char *content_type, struct http_buf *bufs, size_t count)
 {
 	struct http_exchange *x = c->exchange;
-	size_t bytes = 0;
-	for (size_t i = 0; i < count; i++)
-		bytes += bufs[i].data.len;
-	if (bytes > GZIP_FROM_BYTES && http_accepts_gzip(http_header(x, "accept-encoding")))
+	if (is_long(bufs, count) && http_accepts_gzip(http_header(x, "accept-encoding")))
 		http_compress(x);
 	set_headers(c, x, status, content_type);
 	c->exchange = NULL;
