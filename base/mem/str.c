@@ -33,6 +33,17 @@ bool slice_is_any(struct slice s, const char *const *list, size_t count)
 	return false;
 }
 
+void hex_write(const void *raw, size_t len, char *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *bytes = raw;
+	for (size_t i = 0; i < len; i++) {
+		ret[2 * i] = digits[bytes[i] >> 4];
+		ret[2 * i + 1] = digits[bytes[i] & 15];
+	}
+	ret[2 * len] = 0;
+}
+
 bool slice_starts(struct slice s, const char *prefix)
 {
 	size_t n = strlen(prefix);

@@ -38,6 +38,8 @@ static inline bool slice_is(struct slice a, const char *text)
 }
 
 bool slice_is_any(struct slice s, const char *const *list, size_t count);
+/* Two lower-case digits a byte, and a zero byte: 2 * len + 1 in all. */
+void hex_write(const void *raw, size_t len, char *ret);
 int slice_cmp(struct slice a, struct slice b); /* byte order, shorter first */
 bool slice_starts(struct slice s, const char *prefix);
 bool slice_ends(struct slice s, const char *suffix);

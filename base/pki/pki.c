@@ -305,16 +305,6 @@ bool pki_is_signed_by(const char *certificate_pem, const char *ca_pem)
 	return is;
 }
 
-static void to_hex(const unsigned char *data, size_t len, char *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-	for (size_t i = 0; i < len; i++) {
-		ret[2 * i] = digits[data[i] >> 4];
-		ret[2 * i + 1] = digits[data[i] & 15];
-	}
-	ret[2 * len] = 0;
-}
-
 int pki_fingerprint(const char *certificate_pem, char ret_hex[65], struct err *err)
 {
 	unsigned char md[32];
@@ -326,7 +316,7 @@ int pki_fingerprint(const char *certificate_pem, char ret_hex[65], struct err *e
 	X509_free(x);
 	if (ok != 1 || len != sizeof md)
 		return pki_openssl_err(err, ERR_INTERNAL, "hash certificate");
-	to_hex(md, sizeof md, ret_hex);
+	hex_write(md, sizeof md, ret_hex);
 	return 0;
 }
 
@@ -351,7 +341,7 @@ int pki_file_write(const char *path, struct slice data, unsigned mode, struct er
 	unsigned char salt[6];
 	char hex[13];
 	pki_random(salt, sizeof salt);
-	to_hex(salt, sizeof salt, hex);
+	hex_write(salt, sizeof salt, hex);
 	CLEANUP(cleanup_free) char *temp = xprintf("%s.%s.tmp", path, hex);
 	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
@@ -477,7 +467,7 @@ void pki_sha256_hex(const void *data, size_t len, char ret_hex[65])
 {
 	unsigned char md[32];
 	pki_sha256(data, len, md);
-	to_hex(md, sizeof md, ret_hex);
+	hex_write(md, sizeof md, ret_hex);
 }
 
 void pki_random(void *ret, size_t len)
@@ -497,7 +487,7 @@ void pki_random_hex(struct strbuf *out, size_t bytes)
 	char hex[129];
 	CHECK(bytes <= sizeof raw);
 	pki_random(raw, bytes);
-	to_hex(raw, bytes, hex);
+	hex_write(raw, bytes, hex);
 	strbuf_adds(out, hex);
 }
 

@@ -731,8 +731,7 @@ static struct slice fingerprint(struct arena *a, X509 *x)
 	if (X509_digest(x, EVP_sha256(), md, &len) != 1 || len != sizeof md)
 		return SLICE_NULL;
 	char *hex = arena_alloc(a, 65);
-	for (unsigned i = 0; i < len; i++)
-		snprintf(hex + 2 * i, 3, "%02x", md[i]);
+	hex_write(md, len, hex);
 	return (struct slice){hex, 64};
 }
 

@@ -3,8 +3,8 @@
  * address back. Some hundred of such deaths, and a node has no address for a pod.
  *
  * Once in ten minutes the runtime is asked for all its sandboxes, of WebAssembly pods too, who share the folder; the
- * file of any other sandbox that is older than ten minutes goes. No setup takes so long, and a sandbox gives its address
- * back before it goes from the list. */
+ * file of any other sandbox that is older than ten minutes goes. No setup takes so long, and a sandbox gives its
+ * address back before it goes from the list. */
 #include "node/runtime/address_sweep_int.h"
 
 #include "base/check.h"
@@ -123,8 +123,8 @@ static void look(uv_timer_t *t)
 	CRI(ListPodSandboxRequest) q = RUNTIME__V1__LIST_POD_SANDBOX_REQUEST__INIT;
 	s->n = n;
 	s->dir = arena_printf(&s->arena, "%s/" CNI_NETWORK_NAME, cni_addresses_dir(n, &s->arena));
-	cri_call(n->cri, "RuntimeService/ListPodSandbox", &q.base,
-	        &runtime__v1__list_pod_sandbox_response__descriptor, LIST_MS, listed, s);
+	cri_call(n->cri, "RuntimeService/ListPodSandbox", &q.base, &runtime__v1__list_pod_sandbox_response__descriptor,
+	        LIST_MS, listed, s);
 }
 
 /* ---- life ---- */

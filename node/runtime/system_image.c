@@ -273,8 +273,7 @@ static void digest_hex(const struct pki_digest *d, char ret[HEX])
 	unsigned char raw[32];
 	_Static_assert(HEX == 2 * sizeof raw + 1, "two digits a byte");
 	pki_digest_get(d, raw);
-	for (size_t i = 0; i < sizeof raw; i++)
-		snprintf(ret + 2 * i, 3, "%02x", raw[i]);
+	hex_write(raw, sizeof raw, ret);
 }
 
 /* ---- the layout ---- */

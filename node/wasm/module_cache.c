@@ -25,7 +25,6 @@ enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
 
 static bool file_sum(const char *path, char hex[HEX_BYTES + 1])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char sum[32];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char *buffer = fd < 0 ? NULL : xmalloc(READ_BYTES);
@@ -39,11 +38,7 @@ static bool file_sum(const char *path, char hex[HEX_BYTES + 1])
 	pki_digest_free(d);
 	close(fd);
 	free(buffer);
-	for (size_t i = 0; i < sizeof sum; i++) {
-		hex[2 * i] = digits[sum[i] >> 4];
-		hex[2 * i + 1] = digits[sum[i] & 15];
-	}
-	hex[HEX_BYTES] = 0;
+	hex_write(sum, sizeof sum, hex);
 	return n == 0;
 }
 

@@ -77,12 +77,6 @@ int snapshot_open(const char *path, bool immutable, struct db *db, struct err *e
 	return err->code;
 }
 
-void snapshot_hex(const unsigned char sha256[32], char ret[65])
-{
-	for (int i = 0; i < 32; i++)
-		snprintf(ret + 2 * i, 3, "%02x", sha256[i]);
-}
-
 /* Whether a snapshot's trailer is there, and right. */
 static int check_trailer(const char *path, int64_t size, struct store_file_info *info, struct err *err)
 {
@@ -93,7 +87,7 @@ static int check_trailer(const char *path, int64_t size, struct store_file_info 
 		return err->code;
 	if (memcmp(have, want, sizeof have) != 0)
 		return err_set(err, ERR_CORRUPT, "%s is damaged: its sha256 does not fit what is in it", path);
-	snapshot_hex(have, info->sha256_hex);
+	hex_write(have, STORE_SNAPSHOT_HASH_BYTES, info->sha256_hex);
 	info->is_snapshot = true;
 	return 0;
 }

@@ -6,7 +6,6 @@
 #include "store/snapshot/snapshot.h"
 #include "store/snapshot/snapshot_write.h"
 
-void snapshot_hex(const unsigned char sha256[32], char ret[65]);
 int64_t snapshot_query(struct db *db, const char *sql, struct err *err); /* one number; err->code tells */
 
 /* The database in a data directory; `path` itself when it is a file. */

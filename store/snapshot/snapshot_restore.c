@@ -191,7 +191,7 @@ static void note_origin(struct restore *r)
 	r->info.size_bytes = x->size_bytes;
 	r->info.is_etcd = x->is_etcd;
 	r->info.is_snapshot = x->has_sha256 && !x->skip_hash;
-	snapshot_hex(x->sha256, r->info.sha256_hex);
+	hex_write(x->sha256, STORE_SNAPSHOT_HASH_BYTES, r->info.sha256_hex);
 }
 
 /* Is it sure to be, page for page, what a server wrote? */

@@ -167,7 +167,7 @@ static int seal(const char *path, struct store_to_etcd *out, struct err *err)
 		out->size_bytes = st.st_size;
 	if (fd >= 0)
 		close(fd);
-	snapshot_hex(sum, out->sha256_hex);
+	hex_write(sum, STORE_SNAPSHOT_HASH_BYTES, out->sha256_hex);
 	return err->code;
 }
 

@@ -7,7 +7,6 @@
 #include "tools/k3x/server_settings.h"
 #include "tools/store/answers.h"
 
-
 enum { SERVER_PEER_PORT = 2380 };
 
 struct tls_context;

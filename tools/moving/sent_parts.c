@@ -16,17 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void sum_of(struct slice bytes, char ret[65])
-{
-	unsigned char sum[32];
-	struct pki_digest *d = pki_digest_new();
-	pki_digest_add(d, bytes.ptr, bytes.len);
-	pki_digest_get(d, sum);
-	pki_digest_free(d);
-	for (int i = 0; i < 32; i++)
-		snprintf(ret + (ptrdiff_t)2 * i, 3, "%02x", sum[i]);
-}
-
 static void note(struct sent_parts *s, int64_t number, const char sum[65])
 {
 	while ((size_t)number >= s->cap) {
@@ -98,7 +87,7 @@ static bool has(void *arg, int64_t number, struct slice bytes)
 	char sum[65];
 	if ((size_t)number >= s->cap || !s->sums[number][0])
 		return false;
-	sum_of(bytes, sum);
+	pki_sha256_hex(bytes.ptr, bytes.len, sum);
 	bool is_same = memcmp(sum, s->sums[number], 64) == 0;
 	s->skipped_bytes += is_same ? (int64_t)bytes.len : 0;
 	return is_same;
@@ -110,7 +99,7 @@ static int sent(void *arg, int64_t number, struct slice bytes, struct err *err)
 	char sum[65];
 	if (number >= SENT_PARTS_MAX)
 		return err_set(err, ERR_TOO_BIG, "a snapshot of more than %d parts", SENT_PARTS_MAX);
-	sum_of(bytes, sum);
+	pki_sha256_hex(bytes.ptr, bytes.len, sum);
 	note(s, number, sum);
 	if (fprintf(s->file, "%" PRId64 " %s\n", number, sum) < 0 || fflush(s->file) != 0)
 		return err_errno(err, errno, "note which parts were sent");

@@ -278,8 +278,7 @@ static int sum_up(struct request *r, const char *file)
 	if (n < 0 || lseek(r->in, 0, SEEK_SET) != 0)
 		err_errno(r->err, errno, "read %s", file);
 	pki_digest_get(d, sum);
-	for (size_t i = 0; i < sizeof sum; i++)
-		snprintf(r->sha256 + 2 * i, 3, "%02x", sum[i]);
+	hex_write(sum, sizeof sum, r->sha256);
 	pki_digest_free(d);
 	free(piece);
 	return r->err->code;

@@ -8,12 +8,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static void hex(const unsigned char *data, size_t n, char *out)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", data[i]);
-}
-
 void sigv4_date(int64_t now_s, char ret[17])
 {
 	struct tm tm;
@@ -76,7 +70,7 @@ void sigv4_authorize(const struct sigv4_request *r, struct strbuf *out)
 	strbuf_reset(&text);
 	strbuf_addf(&text, "AWS4-HMAC-SHA256\n%s\n%s\n%s", date, scope, hash);
 	chain(key, strbuf_cstr(&text));
-	hex(key, sizeof key, hash);
+	hex_write(key, sizeof key, hash);
 	strbuf_addf(out, "AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=", r->access_key, scope);
 	add_names(r, out);
 	strbuf_addf(out, ", Signature=%s", hash);

@@ -60,8 +60,7 @@ static int verify(struct arrival *x, char sha256_hex[65], struct err *err)
 	if (x->out.written < 512 + (int64_t)sizeof sum)
 		return err_set(err, ERR_IO, "the snapshot came incomplete (%" PRId64 " bytes)", x->out.written);
 	pki_digest_get(x->digest, sum);
-	for (size_t i = 0; i < sizeof sum; i++)
-		snprintf(sha256_hex + 2 * i, 3, "%02x", sum[i]);
+	hex_write(sum, sizeof sum, sha256_hex);
 	return memcmp(x->held, sum, sizeof sum) == 0
 	               ? 0
 	               : err_set(err, ERR_CORRUPT, "what came does not fit its sha256: try again");

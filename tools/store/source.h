@@ -6,7 +6,6 @@
 #include "store/engine/external.h"
 #include "store/snapshot/snapshot.h"
 
-
 /* Zeroed but for what the caller sets: from, files (endpoint and data_dir are filled in), work. One thread. */
 struct store_source {
 	const char *from;              /* a data directory of a stopped server, a snapshot, or a datastore's name */

@@ -168,8 +168,7 @@ static const char *new_uid(char uid[33])
 {
 	unsigned char random[16];
 	pki_random(random, sizeof random);
-	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(uid + 2 * i, 3, "%02x", random[i]);
+	hex_write(random, sizeof random, uid);
 	return uid;
 }
 
