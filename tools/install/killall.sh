@@ -143,8 +143,9 @@ for noted in /var/lib/cni/results/cbr0-*-eth0; do
 	rm -f "/var/lib/cni/results/cni-loopback-${sandbox%-eth0}-lo"
 done
 rm -rf "$state" /var/lib/cni/networks/cbr0 /var/lib/cni/results/cbr0-* 2>/dev/null
-# Folders that shims and plugins make, where nobody else is in them; that of namespaces is mounted on itself.
-if [ -z "$(ls -A /run/netns 2>/dev/null)" ] && awk '$5 == "/run/netns" && $4 != "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; then
+# Folders that shims and plugins make, where nobody else is in them; that of namespaces is mounted on itself. Only the topmost
+# mount counts: where a file system of its own lies over it, what is below is not of this mount namespace.
+if [ -z "$(ls -A /run/netns 2>/dev/null)" ] && awk '$5 == "/run/netns" { root = $4 } END { exit root == "" || root == "/" }' /proc/self/mountinfo; then
 	umount /run/netns
 fi
 rmdir /run/containerd/s /run/containerd/runc/k8s.io /run/containerd/runc /run/containerd /run/netns 2>/dev/null
