@@ -20,12 +20,7 @@ def mount(folder, megabytes, remount=False):
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"{'remount,' if remount else ''}size={megabytes}m,mode=700", "k3x-full", folder], check=True)
 
 
-def used_megabytes(folder):
-    st = os.statvfs(folder)
-    return (st.f_blocks - st.f_bfree) * st.f_frsize // (1024 * 1024)
-
-
-def fills_and_heals(endpoint, make_room, words):
+def fills_and_heals(database, endpoint, make_room, words):
     server = Server(16443, flags=["--datastore-endpoint", endpoint]).start()
     alive.append(server)
 
@@ -38,8 +33,11 @@ def fills_and_heals(endpoint, make_room, words):
         if answer.status != 201:
             break
         acknowledged.append(f"c{i}")
-    eq(answer.status, 507, f"{answer.body[:300]} after {len(acknowledged)} writes")
-    has(answer.body.decode(), words)
+    if database.process.poll() is None:
+        eq(answer.status, 507, f"{answer.body[:300]} after {len(acknowledged)} writes")
+        has(answer.body.decode(), words)
+    else:  # MariaDB ends itself where a rollback finds no room: whether the last write is there nobody knows
+        eq(answer.status, 504, f"{answer.body[:300]} after {len(acknowledged)} writes")
     server.admin().get("/api/v1/namespaces/default").want(200)
     make_room()
     until("writes go on", lambda: write("after").status in (201, 409), 30)
@@ -68,7 +66,7 @@ def _():
         endpoint = database.make_empty("filled")
         r = database.sql("ALTER DATABASE filled SET default_tablespace = small")
         eq(r.returncode, 0, r.stderr)
-        fills_and_heals(endpoint, lambda: mount(small, 200, remount=True), "No space left on device")
+        fills_and_heals(database, endpoint, lambda: mount(small, 200, remount=True), "No space left on device")
     finally:
         database.end()
         subprocess.run(["umount", small], check=True)
@@ -76,18 +74,22 @@ def _():
 
 @case("MariaDB")
 def _():
-    database = MariaDB()
-    full = database.path("data")
-    subprocess.run(["mv", full, full + ".made"], check=True)
-    os.mkdir(full)
-    mount(full, 400)
+    database = started(MariaDB())
+    endpoint = database.make_empty("filled")
+    full = database.path("data/filled")  # the tables' alone: it ends itself where its own logs find no room
+    options = open(full + "/db.opt").read()
+    mount(full, 12)
+
+    def make_room():
+        mount(full, 400, remount=True)
+        if database.process.poll() is not None:
+            database.start()
+
     try:
-        subprocess.run(["cp", "-a", full + ".made/.", full], check=True)
-        subprocess.run(["chown", "mysql:mysql", full], check=True)
-        started(database)
-        endpoint = database.make_empty("filled")
-        mount(full, used_megabytes(full) + 12, remount=True)
-        fills_and_heals(endpoint, lambda: mount(full, 400, remount=True), "full")
+        with open(full + "/db.opt", "w") as f:
+            f.write(options)
+        subprocess.run(["chown", "-R", "mysql:mysql", full], check=True)
+        fills_and_heals(database, endpoint, make_room, "full")
     finally:
         database.end()
         subprocess.run(["umount", full], check=True)
@@ -106,7 +108,7 @@ def _():
         database.is_up = lambda: database.ctl("alarm", "disarm").returncode == 0  # not healthy before
         database.start()
 
-    fills_and_heals(database.make_empty("x"), make_room, "etcd: its database is full")
+    fills_and_heals(database, database.make_empty("x"), make_room, "etcd: its database is full")
 
 
 if __name__ == "__main__":
