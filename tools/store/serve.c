@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/mem/spare.h"
 #include "base/pki/pki.h"
+#include "base/proc/process.h"
+#include "base/rt/signals.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
 
@@ -16,7 +18,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -36,7 +37,7 @@ struct serve {
 	struct raft_peer_access access;
 	bool are_peers_open; /* anybody who reaches the peer port passes for one */
 	struct etcd_service *service;
-	uv_signal_t on_term, on_int, on_pipe;
+	struct signals signals;
 	bool stopping;
 	struct loop_task start_task, removed_task;
 	struct removal_watch *removal;
@@ -272,17 +273,15 @@ static void trim(uv_timer_t *t)
 static void closed(void *arg)
 {
 	struct serve *s = arg;
-	uv_close((uv_handle_t *)&s->on_term, NULL);
-	uv_close((uv_handle_t *)&s->on_int, NULL);
-	uv_close((uv_handle_t *)&s->on_pipe, NULL);
+	signals_close(&s->signals);
 	uv_close((uv_handle_t *)&s->trim, NULL);
 	loop_stop(&s->loop);
 }
 
-static void on_signal(uv_signal_t *h, int number)
+static void told(void *arg, int number)
 {
-	struct serve *s = h->data;
-	if (s->stopping || number == SIGPIPE)
+	struct serve *s = arg;
+	if (s->stopping)
 		return;
 	s->stopping = true;
 	if (s->service) /* else start_service() is still to run, and sees it */
@@ -304,17 +303,6 @@ static void removed(void *arg)
 	struct serve *s = arg;
 	s->removed_task.run = stop_removed;
 	loop_post(&s->loop, &s->removed_task);
-}
-
-static void watch_signals(struct serve *s)
-{
-	static const int numbers[] = {SIGTERM, SIGINT, SIGPIPE};
-	uv_signal_t *const handles[] = {&s->on_term, &s->on_int, &s->on_pipe};
-	for (size_t i = 0; i < 3; i++) {
-		uv_signal_init(loop_uv(&s->loop), handles[i]);
-		handles[i]->data = s;
-		uv_signal_start(handles[i], on_signal, numbers[i]);
-	}
 }
 
 /* On the loop: the service belongs to it. */
@@ -341,10 +329,9 @@ static void start_service(struct loop_task *t)
 static int set_up_log(const struct serve_settings *v, struct err *err)
 {
 	const char *to = v->log_outputs.count ? v->log_outputs.items[0] : "default";
-	log_set_level(strcmp(v->log_level, "debug") == 0  ? LOG_DEBUG
-	              : strcmp(v->log_level, "info") == 0 ? LOG_INFO
-	              : strcmp(v->log_level, "warn") == 0 ? LOG_WARN
-	                                                  : LOG_ERROR);
+	struct err other = ERR_INIT;
+	if (log_set_level_by_name(v->log_level, &other) != 0)
+		log_set_level(LOG_ERROR); /* panic and fatal: as etcd has them */
 	log_set_json(strcmp(v->log_format, "json") == 0);
 	if (strcmp(to, "default") == 0 || strcmp(to, "stderr") == 0)
 		return 0;
@@ -380,7 +367,7 @@ static int start(struct serve *s, int argc, char **argv, struct err *err)
 	if (open_store(s, err) != 0)
 		return err->code;
 	loop_init(&s->loop, "etcd");
-	watch_signals(s);
+	signals_watch(&s->signals, &s->loop, told, s);
 	uv_timer_init(loop_uv(&s->loop), &s->trim);
 	s->trim.data = s;
 	uv_timer_start(&s->trim, trim, TRIM_MS, TRIM_MS);
@@ -393,11 +380,7 @@ int store_serve_main(int argc, char **argv)
 {
 	struct serve *s = xcalloc(1, sizeof *s);
 	struct err err = ERR_INIT;
-	struct rlimit files;
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
+	process_raise_file_limit();
 	spare_memory();
 	int rc = start(s, argc, argv, &err);
 	if (rc != 0) {
