@@ -13,6 +13,7 @@
  * it. */
 #include "node/wasm/runner.h"
 
+#include "base/file_dirs.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
 #include "node/wasm/lockdown.h"
@@ -20,7 +21,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -92,15 +92,9 @@ static int make_root(const struct wasm_spec *s, int files, struct err *err)
 /* Below the current root. */
 static int make_place(const struct wasm_mount *m, struct err *err)
 {
-	char path[PATH_MAX];
 	struct stat st;
-	snprintf(path, sizeof path, "%s", m->to);
-	for (char *at = path + 1; (at = strchr(at, '/')); at++) {
-		*at = 0;
-		if (mkdir(path, 0755) != 0 && errno != EEXIST)
-			return err_errno(err, errno, "make %s", path);
-		*at = '/';
-	}
+	if (file_make_dirs_above(m->to, 0755, err) != 0)
+		return err->code;
 	if (stat(m->to, &st) == 0) {
 		if (!S_ISDIR(st.st_mode) == m->is_file)
 			return 0;

@@ -7,13 +7,13 @@
  * left at a start. */
 #include "tools/store/serve_int.h"
 
+#include "base/file_dirs.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -22,11 +22,6 @@
 enum { HOSTS_MAX = 32 };
 
 /* ---- certificates made here ---- */
-
-static int make_folder(const char *path, struct err *err)
-{
-	return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : err_errno(err, errno, "make folder %s", path);
-}
 
 static bool is_still_good(const char *cert_file)
 {
@@ -84,15 +79,14 @@ static int issue(const char *cert_file, const char *key_file, const char *const 
 static int make_certificate(const struct serve_settings *v, struct serve_tls_settings *side, const char *name,
         const struct flag_list *urls, struct arena *a, struct err *err)
 {
-	const char *hosts[HOSTS_MAX], *fixtures = arena_printf(a, "%s/fixtures", v->data_dir);
-	const char *folder = arena_printf(a, "%s/%s", fixtures, name);
+	const char *hosts[HOSTS_MAX], *folder = arena_printf(a, "%s/fixtures/%s", v->data_dir, name);
 	if (!side->is_auto || side->cert_file)
 		return 0;
 	side->cert_file = arena_printf(a, "%s/cert.pem", folder);
 	side->key_file = arena_printf(a, "%s/key.pem", folder);
 	if (is_still_good(side->cert_file))
 		return 0;
-	if (make_folder(fixtures, err) != 0 || make_folder(folder, err) != 0)
+	if (file_make_dirs(folder, 0700, err) != 0)
 		return err->code;
 	return issue(side->cert_file, side->key_file, hosts, hosts_of(urls, a, hosts), (unsigned)v->cert_years * 365, a,
 	        err);
