@@ -1,7 +1,9 @@
 /* See scheduler_args.h. */
-#include "tools/k3x/scheduler_args.h"
+#include "tools/k3x/arguments/scheduler_args.h"
 
+#include "base/check.h"
 #include "base/pki/pki.h"
+#include "tools/k3x/arguments/arguments.h"
 
 #include <stdlib.h>
 
@@ -16,20 +18,19 @@ static int read_file(const char *path, struct arena *a, struct scheduler_configu
 	return rc == 0 ? 0 : err_wrap(err, "--kube-scheduler-arg: config: %s", path);
 }
 
+static const struct argument rows[] = {{"config", argument_text, 0, "a file with a KubeSchedulerConfiguration"}};
+
+static const struct arguments table = {.flag = "--kube-scheduler-arg",
+        .documents = "docs/controllers.md",
+        .rows = rows,
+        .n_rows = COUNT_OF(rows)};
+
 int scheduler_args_load(
         const struct flag_list *given, struct arena *a, struct scheduler_configuration *ret, struct err *err)
 {
+	const char *file = NULL;
 	*ret = scheduler_configuration_default;
-	for (size_t i = 0; i < given->count; i++) {
-		struct slice value, name = flag_argument_cut(given->items[i], &value);
-		if (!slice_is(name, "config"))
-			return err_set(err, ERR_UNIMPLEMENTED,
-			        "--kube-scheduler-arg: \"%.*s\" is not an argument that k3x has: `config` is, a file "
-			        "with a "
-			        "KubeSchedulerConfiguration",
-			        SLICE_FMT(name));
-		if (read_file(arena_printf(a, "%.*s", SLICE_FMT(value)), a, ret, err) != 0)
-			return err->code;
-	}
-	return 0;
+	if (arguments_load(&table, given, a, &file, err) != 0)
+		return err->code;
+	return file ? read_file(file, a, ret, err) : 0;
 }
