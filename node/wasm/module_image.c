@@ -16,7 +16,7 @@
 #include "node/ground/node_record.h"
 #include "node/runtime/proto/images.pb-c.h"
 #include "node/runtime/proto/snapshots.pb-c.h"
-#include "node/wasm/artifact.h"
+#include "node/wasm/module/artifact.h"
 
 #include <dirent.h>
 #include <errno.h>

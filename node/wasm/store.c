@@ -8,7 +8,7 @@
 #include "base/json/json.h"
 #include "base/log.h"
 #include "node/ground/files.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <dirent.h>
 #include <stdlib.h>

@@ -14,7 +14,7 @@
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/view.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <stdarg.h>
 #include <stdio.h>

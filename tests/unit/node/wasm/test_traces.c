@@ -3,7 +3,7 @@
 
 #include "base/file_dirs.h"
 #include "node/ground/files.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <sys/wait.h>
 

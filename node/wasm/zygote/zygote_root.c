@@ -4,7 +4,7 @@
  * has outside. */
 #include "node/ground/files.h"
 #include "base/file_dirs.h"
-#include "node/wasm/zygote_int.h"
+#include "node/wasm/zygote/zygote_int.h"
 
 #include <errno.h>
 #include <sched.h>

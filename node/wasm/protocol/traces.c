@@ -1,5 +1,5 @@
 /* Small files of a line of numbers and a line of text. */
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include "base/mem/str.h"
 #include "node/ground/files.h"

@@ -4,7 +4,7 @@
  * A file begins with "\0asm", a version of two bytes and a layer of two bytes: 1 and 0 for a core module, layer 1 for a
  * component. Sections follow, each an id, a length and a body; numbers are LEB128. Imports (section 2) and exports (7)
  * are lists of names. Everything is checked against the bytes that are there: modules come from anybody's image. */
-#include "node/wasm/module.h"
+#include "node/wasm/module/module.h"
 
 #include "base/check.h"
 

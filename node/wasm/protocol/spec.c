@@ -1,5 +1,5 @@
 /* The specification as JSON. It is our own file, but it is checked as if it were not: who reads it is root. */
-#include "node/wasm/spec.h"
+#include "node/wasm/protocol/spec.h"
 
 #include "base/json/json.h"
 #include "base/limits.h"

@@ -1,8 +1,8 @@
 /* The process of one container. Only for processes that the zygote forked. */
-#ifndef K3X_NODE_WASM_RUNNER_H
-#define K3X_NODE_WASM_RUNNER_H
+#ifndef K3X_NODE_WASM_ZYGOTE_RUNNER_H
+#define K3X_NODE_WASM_ZYGOTE_RUNNER_H
 
-#include "node/wasm/engine.h"
+#include "node/wasm/zygote/engine.h"
 
 struct wasm_start {
 	const char *spec_file, *box; /* an empty folder to build the root in */

@@ -11,13 +11,13 @@
  * What can go wrong is written to `told` and the process ends with 126; once the module runs, what ends it goes to its
  * stderr. SIGTERM ends it with 143: a module cannot catch it, and the first process of a pid namespace would not die of
  * it. */
-#include "node/wasm/runner.h"
+#include "node/wasm/zygote/runner.h"
 
 #include "base/file_dirs.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
-#include "node/wasm/lockdown.h"
-#include "node/wasm/spec.h"
+#include "node/wasm/zygote/lockdown.h"
+#include "node/wasm/protocol/spec.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* What a WebAssembly container leaves in its folder, STATE/containers/ID: who it is while it runs, how it ended.
  * Written by the zygote, read by the node, also by the next zygote and the next node. Blocks for small files; any
  * thread. */
-#ifndef K3X_NODE_WASM_TRACES_H
-#define K3X_NODE_WASM_TRACES_H
+#ifndef K3X_NODE_WASM_PROTOCOL_TRACES_H
+#define K3X_NODE_WASM_PROTOCOL_TRACES_H
 
 #include "base/err.h"
 #include "base/mem/arena.h"

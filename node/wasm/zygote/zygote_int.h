@@ -1,13 +1,13 @@
 /* The zygote's parts see each other here. */
-#ifndef K3X_NODE_WASM_ZYGOTE_INT_H
-#define K3X_NODE_WASM_ZYGOTE_INT_H
+#ifndef K3X_NODE_WASM_ZYGOTE_ZYGOTE_INT_H
+#define K3X_NODE_WASM_ZYGOTE_ZYGOTE_INT_H
 
 #include "base/mem/list.h"
 #include "base/mem/map.h"
-#include "node/wasm/engine.h"
-#include "node/wasm/frame.h"
-#include "node/wasm/log_writer.h"
-#include "node/wasm/zygote.h"
+#include "node/wasm/zygote/engine.h"
+#include "node/wasm/protocol/frame.h"
+#include "node/wasm/zygote/log_writer.h"
+#include "node/wasm/zygote/zygote.h"
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -1,7 +1,7 @@
 /* What the process of a WebAssembly container is told: written by the node as a file, read by the zygote's child. Pure.
  */
-#ifndef K3X_NODE_WASM_SPEC_H
-#define K3X_NODE_WASM_SPEC_H
+#ifndef K3X_NODE_WASM_PROTOCOL_SPEC_H
+#define K3X_NODE_WASM_PROTOCOL_SPEC_H
 
 #include "base/err.h"
 #include "base/mem/arena.h"

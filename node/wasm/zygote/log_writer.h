@@ -1,6 +1,6 @@
 /* A container's output, from its pipes to its log in the CRI's format. One thread. */
-#ifndef K3X_NODE_WASM_LOG_WRITER_H
-#define K3X_NODE_WASM_LOG_WRITER_H
+#ifndef K3X_NODE_WASM_ZYGOTE_LOG_WRITER_H
+#define K3X_NODE_WASM_ZYGOTE_LOG_WRITER_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

@@ -3,7 +3,7 @@
  * clocks and memory. No exec, no clone (a module has no threads), no mount, no ptrace, no kernel interfaces beside: to
  * such a process they do not exist (ENOSYS, for which C libraries have other ways). That is also why it needs no IPC or
  * UTS namespace: there is no call left that reaches them. */
-#include "node/wasm/lockdown.h"
+#include "node/wasm/zygote/lockdown.h"
 
 #include "base/mem/arena.h"
 

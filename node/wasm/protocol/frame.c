@@ -1,6 +1,6 @@
 /* A packet is "VERB ID NUMBER\nTEXT". Words, so that strace shows what goes on; the socket keeps packets apart. Either
  * side drops a connection whose packets it cannot read: it is then another version's, or not ours. */
-#include "node/wasm/frame.h"
+#include "node/wasm/protocol/frame.h"
 
 #include "base/check.h"
 

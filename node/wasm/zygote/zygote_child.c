@@ -10,10 +10,10 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
-#include "node/wasm/module_cache.h"
-#include "node/wasm/runner.h"
-#include "node/wasm/traces.h"
-#include "node/wasm/zygote_int.h"
+#include "node/wasm/module/module_cache.h"
+#include "node/wasm/zygote/runner.h"
+#include "node/wasm/protocol/traces.h"
+#include "node/wasm/zygote/zygote_int.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* Is this file a WebAssembly module that we can run? Pure; any thread. */
-#ifndef K3X_NODE_WASM_MODULE_H
-#define K3X_NODE_WASM_MODULE_H
+#ifndef K3X_NODE_WASM_MODULE_MODULE_H
+#define K3X_NODE_WASM_MODULE_MODULE_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

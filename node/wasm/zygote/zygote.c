@@ -10,14 +10,14 @@
  *
  * What can go wrong: the engine is not there (told, exit 1); out of descriptors or memory for one more container (that
  * start fails, with the reason); it crashes or is killed (containers go on, see zygote_child.c). */
-#include "node/wasm/zygote.h"
+#include "node/wasm/zygote/zygote.h"
 
 #include "base/check.h"
 #include "base/file_dirs.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
-#include "node/wasm/traces.h"
-#include "node/wasm/zygote_int.h"
+#include "node/wasm/protocol/traces.h"
+#include "node/wasm/zygote/zygote_int.h"
 
 #include <errno.h>
 #include <fcntl.h>

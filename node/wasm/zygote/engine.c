@@ -5,7 +5,7 @@
  * takes a microsecond less of what a pod costs. What can go wrong: no library (told with the package's name), an older
  * or newer one that lacks a function, a module that the engine refuses. The engine's own log is off: it goes to stdout,
  * which is the container's. */
-#include "node/wasm/engine.h"
+#include "node/wasm/zygote/engine.h"
 
 #include "base/check.h"
 #include "base/mem/arena.h"

@@ -1,6 +1,6 @@
 /* What the node and its zygote tell each other: one message per packet of their socket, in words. Pure; any thread. */
-#ifndef K3X_NODE_WASM_FRAME_H
-#define K3X_NODE_WASM_FRAME_H
+#ifndef K3X_NODE_WASM_PROTOCOL_FRAME_H
+#define K3X_NODE_WASM_PROTOCOL_FRAME_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

@@ -1,6 +1,6 @@
 /* The program that WebAssembly containers are forked from: `k3x wasm-zygote`. */
-#ifndef K3X_NODE_WASM_ZYGOTE_H
-#define K3X_NODE_WASM_ZYGOTE_H
+#ifndef K3X_NODE_WASM_ZYGOTE_ZYGOTE_H
+#define K3X_NODE_WASM_ZYGOTE_ZYGOTE_H
 
 #include "base/err.h"
 

@@ -1,6 +1,6 @@
 /* An OCI artifact that holds a WebAssembly module: its manifest. Pure; any thread. */
-#ifndef K3X_NODE_WASM_ARTIFACT_H
-#define K3X_NODE_WASM_ARTIFACT_H
+#ifndef K3X_NODE_WASM_MODULE_ARTIFACT_H
+#define K3X_NODE_WASM_MODULE_ARTIFACT_H
 
 #include "base/err.h"
 #include "base/mem/arena.h"

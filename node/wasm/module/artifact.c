@@ -1,7 +1,7 @@
 /* Two forms are about: the one of the CNCF (config application/vnd.wasm.config.v0+json, layers application/wasm), and
  * the older one of wasm-to-oci (application/vnd.wasm.config.v1+json, application/vnd.wasm.content.layer.v1+wasm). Both
  * have the module as a layer as it is, packed in nothing. */
-#include "node/wasm/artifact.h"
+#include "node/wasm/module/artifact.h"
 
 #include "base/json/json.h"
 

@@ -1,10 +1,10 @@
 /* See module_cache.h. */
-#include "node/wasm/module_cache.h"
+#include "node/wasm/module/module_cache.h"
 
 #include "base/mem/map.h"
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <dirent.h>
 #include <errno.h>

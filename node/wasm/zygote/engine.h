@@ -1,6 +1,6 @@
 /* WasmEdge, found at run time: k3x does not need it to be there. Only the zygote and its children call this. */
-#ifndef K3X_NODE_WASM_ENGINE_H
-#define K3X_NODE_WASM_ENGINE_H
+#ifndef K3X_NODE_WASM_ZYGOTE_ENGINE_H
+#define K3X_NODE_WASM_ZYGOTE_ENGINE_H
 
 #include "base/err.h"
 

@@ -7,8 +7,8 @@
  *
  * Each is written beside and renamed, so that a half of it has another name; what a crash of the machine or a bad disk
  * made of it shows by the sums. Blocks for files; any thread. */
-#ifndef K3X_NODE_WASM_MODULE_CACHE_H
-#define K3X_NODE_WASM_MODULE_CACHE_H
+#ifndef K3X_NODE_WASM_MODULE_MODULE_CACHE_H
+#define K3X_NODE_WASM_MODULE_MODULE_CACHE_H
 
 #include "base/err.h"
 #include "base/mem/arena.h"

@@ -3,7 +3,7 @@
  * beginning is kept until its end comes; a container that is silent holds no memory.
  *
  * What can go wrong: a full disk: what does not fit is lost, as a container must not stand still for its log. */
-#include "node/wasm/log_writer.h"
+#include "node/wasm/zygote/log_writer.h"
 
 #include "base/check.h"
 #include "base/limits.h"
