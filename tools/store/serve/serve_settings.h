@@ -1,6 +1,6 @@
 /* What the files of `k3x-store serve` share. */
-#ifndef K3X_TOOLS_STORE_SERVE_INT_H
-#define K3X_TOOLS_STORE_SERVE_INT_H
+#ifndef K3X_TOOLS_STORE_SERVE_SERVE_SETTINGS_H
+#define K3X_TOOLS_STORE_SERVE_SERVE_SETTINGS_H
 
 #include "base/flags.h"
 #include "base/rt/loop.h"

@@ -4,7 +4,7 @@
  *
  * 3.6 has given plain names to most of the experimental flags and made gates of the others: `alias` is the older name.
  * What is honoured has its row in serve_flags.c. docs/k3x-store.md tells how the two differ from etcd. */
-#include "tools/store/etcd_flags.h"
+#include "tools/store/serve/etcd_flags.h"
 
 #include <ctype.h>
 #include <stdlib.h>

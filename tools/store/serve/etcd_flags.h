@@ -1,6 +1,6 @@
 /* Flags of etcd that are no settings here. See etcd_flags.c. */
-#ifndef K3X_TOOLS_STORE_ETCD_FLAGS_H
-#define K3X_TOOLS_STORE_ETCD_FLAGS_H
+#ifndef K3X_TOOLS_STORE_SERVE_ETCD_FLAGS_H
+#define K3X_TOOLS_STORE_SERVE_ETCD_FLAGS_H
 
 #include "base/flags.h"
 

@@ -3,7 +3,7 @@
  */
 #include "tools/programs.h"
 #include "tools/store/check.h"
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/check.h"
 #include "base/log.h"

@@ -8,7 +8,7 @@
  * A member that lags may still know that URL under the id of one that was removed meanwhile, and a server that began
  * with that id would never be let in. So everybody is asked, and only the leader is believed, and that only when nobody
  * knows of a later term. */
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/check.h"
 #include "base/json_lib.h"

@@ -5,7 +5,7 @@
  * A certificate made here is a chain of two, the second one a CA of its own that has no key any more, in
  * DIR/fixtures/client or peer: who wants to verify takes that file as CA. It is made anew when a quarter of its life is
  * left at a start. */
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/file_dirs.h"
 #include "base/hash.h"

@@ -1,9 +1,9 @@
 /* The flags and environment of `k3x-store serve` that are settings: etcd's, where the meaning is the same. Those of
  * etcd's that are no settings here are in etcd_flags.c. */
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/limits.h"
-#include "tools/store/etcd_flags.h"
+#include "tools/store/serve/etcd_flags.h"
 
 /* `at` is a member of struct serve_settings. */
 #define TEXT(flag, at, env, help) \
