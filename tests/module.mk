@@ -10,7 +10,7 @@ FUZZ_NAMES := $(FUZZ_SRCS:tests/fuzz/fuzz_%.c=%)
 FUZZ_SECONDS ?= 30
 
 # What is tested is optimized, who tests it is compiled in half the time.
-CFLAGS_tests := $(CFLAGS) $(if $(filter release,$(VARIANT)),-O0)
+CFLAGS_tests := $(CFLAGS) $(if $(filter release,$(VARIANT)),-O0 -Wno-format-truncation)
 
 $(B)/tests/unit/%: tests/unit/%.c $(JEPSEN_LIB) $(LIB)
 	@mkdir -p $(@D)

@@ -86,11 +86,11 @@ static void a_thread_that_keeps_chunks_has_them_again(void **state)
 {
 	struct arena a = ARENA_INIT, b = ARENA_INIT;
 	arena_keep(64 * 1024);
-	char *first = arena_alloc(&a, 100), *large = arena_alloc(&a, 8000);
+	char *first = arena_alloc(&a, 3000), *second = arena_alloc(&a, 3000);
 	arena_release(&a);
 	void *in_between = malloc(4096);
-	assert_ptr_equal(arena_alloc(&b, 100), first);
-	assert_ptr_equal(arena_alloc(&b, 8000), large);
+	assert_ptr_equal(arena_alloc(&b, 3000), first);
+	assert_ptr_equal(arena_alloc(&b, 3000), second);
 	free(in_between);
 	arena_release(&b);
 	arena_drop_kept();

@@ -51,6 +51,7 @@ static void what_comes_after_the_end_does_what_it_does_by_default(void **state)
 	struct sigaction now;
 	struct fixture f = {0};
 	loop_init(&f.loop, "test");
+	loop_own(&f.loop);
 	signals_watch(&f.signals, &f.loop, told, &f);
 	assert_int_equal(sigaction(SIGTERM, NULL, &now), 0);
 	assert_true(now.sa_handler != SIG_DFL);
