@@ -126,7 +126,9 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"tls-san", 0, FLAG_LIST, &s->tls_san, NULL, "more names and addresses for the serving certificate",
 	                NULL},
 	        {"flannel-backend", 0, FLAG_STRING, &s->flannel_backend, NULL,
-	                "pod network between nodes: vxlan, host-gw, or none for one of your own (vxlan)", NULL},
+	                "pod network between nodes: vxlan, host-gw, wireguard-native, or none for one of your own "
+	                "(vxlan)",
+	                NULL},
 	        {"flannel-ipv6-masq", 0, FLAG_BOOL, &s->flannel_ipv6_masq, NULL,
 	                "what IPv6 pods send out of the cluster comes from the node's address", NULL},
 	        {"disable-network-policy", 0, FLAG_BOOL, &s->disable_network_policy, NULL,
