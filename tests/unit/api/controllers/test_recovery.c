@@ -71,7 +71,7 @@ static unsigned node_number(struct slice name)
 static void serve_node(struct fake_api *f, struct json *node)
 {
 	struct arena a = ARENA_INIT;
-	const struct json *meta = json_get(node, "metadata"), *spec = json_get(node, "spec");
+	const struct json *meta = json_get(node, "metadata");
 	unsigned n = node_number(json_get_str(meta, "name"));
 	const char *leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
 	           *time = kube_time_text(&a, 0);
@@ -89,8 +89,13 @@ static void serve_node(struct fake_api *f, struct json *node)
 			                "\"lastHeartbeatTime\":\"%s\"}]}}",
 			                time));
 	}
-	playing->is_tainted[n] = json_get(spec, "taints") && json_get(spec, "taints")->first;
 	arena_release(&a);
+}
+
+static void note_taints(struct fake_api *f, struct json *node)
+{
+	const struct json *taints = json_path(node, "spec", "taints", NULL);
+	playing->is_tainted[node_number(json_str(json_path(node, "metadata", "name", NULL)))] = taints && taints->first;
 }
 
 /* Daemons name their node, by affinity; others may say which they like best. */
@@ -260,8 +265,10 @@ static void on_tick(uv_timer_t *t)
 		fake_api_each(p->api, "/api/v1/nodes", serve_node);
 	}
 	int64_t revision = fake_api_revision(p->api);
-	if (revision != p->revision) /* else nothing is to be done */
+	if (revision != p->revision) { /* else nothing is to be done */
+		fake_api_each(p->api, "/api/v1/nodes", note_taints);
 		fake_api_each(p->api, "/api/v1/pods", serve_pod);
+	}
 	p->revision = revision;
 	if (at_ms >= END_MS)
 		end(p);
