@@ -79,7 +79,7 @@
 /* Room of one exchange: producers write until it is full. Two or three TLS record runs of the socket buffer. */
 #define HTTP_WRITE_ROOM_BYTES (128u * 1024)
 
-/* ---- calls of the API server to others: webhooks, an issuer's keys ---- */
+/* ---- calls to others: webhooks, an issuer's keys, extenders of the scheduler ---- */
 /* What one may answer: an admission webhook sends a patch of an object, an issuer some keys. */
 #define OUTGOING_ANSWER_BYTES_MAX API_BODY_BYTES_MAX
 /* How long one may take, tries included, when its caller does not say (client-go's for webhooks). */
@@ -88,6 +88,9 @@
  * strangers whose tokens a webhook is asked for are in nobody else's way. */
 #define OUTGOING_CONNECTIONS_MAX 32
 #define OUTGOING_CALLS_MAX 4096
+
+/* What an extender of the scheduler may answer: thousands of whole nodes, as they were sent to it. */
+#define EXTENDER_ANSWER_BYTES_MAX (16u * 1024 * 1024)
 
 /* What one conversion webhook is asked for at a time, and what it may answer to that: many objects, each of which may
  * have grown. One object alone may be as large as a body. */

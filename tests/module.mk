@@ -93,7 +93,7 @@ $(foreach t,$(FAULT_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) += tests/unit
 $(FAULT_TESTS:%.c=$(B)/%): tests/unit/faults.c tests/unit/faults.h
 # Tests of controllers against an API server in memory, in a time of their own.
 FAKE_API_TESTS := $(shell grep -l fake_api.h tests/unit/api/controllers/test_*.c)
-FAKE_API_SRCS := $(patsubst %,tests/unit/api/controllers/%.c,fake_api fake_picture virtual_time)
+FAKE_API_SRCS := $(patsubst %,tests/unit/api/controllers/%.c,fake_api fake_picture fake_scale virtual_time)
 TIME_CALLS := clock_gettime time getrandom epoll_wait epoll_pwait
 $(foreach t,$(FAKE_API_TESTS:tests/unit/%.c=%),$(eval UNIT_EXTRA_$(t) := $(FAKE_API_SRCS) $(TIME_CALLS:%=-Wl,--wrap=%)))
 $(FAKE_API_TESTS:%.c=$(B)/%): $(FAKE_API_SRCS) tests/unit/api/controllers/fake_api.h

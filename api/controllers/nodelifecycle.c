@@ -27,7 +27,8 @@ struct health {
 	struct slice name;
 	uint64_t alive_ms;
 	bool was_ready;
-	bool may_evict; /* its zone has let it have a NoExecute taint */
+	bool are_marked; /* its pods, as not ready; not known after a start of ours, and so done again */
+	bool may_evict;  /* its zone has let it have a NoExecute taint */
 	struct node_place place;
 };
 
@@ -319,7 +320,7 @@ static void pods_marked(struct sync *y)
 {
 	struct health *h = map_get(&y->s->health, y->work->key); /* the node may be gone by now */
 	if (h && !y->mark_failed)
-		h->was_ready = false;
+		h->are_marked = true;
 }
 
 static void pod_marked(struct work_call *call)
@@ -361,16 +362,17 @@ static void mark_pods_not_ready(struct sync *y)
 
 static void note_readiness(struct sync *y)
 {
-	bool ready = slice_is(json_get_str(ready_of(y), "status"), "True");
+	const struct json *condition = ready_of(y);
+	bool ready = slice_is(json_get_str(condition, "status"), "True");
 	struct recorder_subject about = {
 	        .api_version = "v1", .kind = "Node", .name = y->meta.name, .uid = y->meta.name};
-	if (y->health->was_ready && !ready) {
+	if (y->health->was_ready && !ready)
 		recorder_event(y->s->recorder, &about, "Normal", "NodeNotReady",
 		        "Node %.*s status is now: NodeNotReady", SLICE_FMT(y->meta.name));
+	y->health->was_ready = ready;
+	y->health->are_marked = y->health->are_marked && !ready;
+	if (condition && !ready && !y->health->are_marked)
 		mark_pods_not_ready(y);
-	} else {
-		y->health->was_ready = ready;
-	}
 }
 
 /* ---- one run ---- */

@@ -11,7 +11,8 @@ struct call {
 	struct slice key;
 	uint64_t serial; /* 0: it was in no queue */
 	struct recorder_subject subject;
-	const char *node; /* binding: which */
+	const char *node;                        /* binding: which */
+	const struct scheduler_extender *binder; /* it is asked, and not the API server */
 	bind_written_fn *written;
 	struct arena arena;
 };
@@ -53,6 +54,15 @@ static struct call *call_new(struct scheduler *s, struct candidate *p, void (*do
 	return c;
 }
 
+/* It is under way. */
+static void begin(struct call *c)
+{
+	list_push_back(&c->s->calls, &c->link);
+	c->s->in_flight++;
+	if (c->s->closing)
+		closing_hold(&c->s->close);
+}
+
 static void send_call(
         struct call *c, const char *method, const char *path, const char *content_type, const struct json *body)
 {
@@ -63,10 +73,7 @@ static void send_call(
 	c->request.content_type = content_type;
 	c->request.body = copy(&c->arena, strbuf_slice(&text));
 	strbuf_release(&text);
-	list_push_back(&c->s->calls, &c->link);
-	c->s->in_flight++;
-	if (c->s->closing)
-		closing_hold(&c->s->close);
+	begin(c);
 	client_send(c->s->client, &c->request);
 }
 
@@ -93,8 +100,8 @@ static void binding_failed(struct call *c)
 		queue_remove(&s->queue, c->key);
 		return;
 	}
-	recorder_event(
-	        s->recorder, &c->subject, "Warning", "FailedScheduling", "binding rejected: %s", c->request.err.msg);
+	recorder_event(s->recorder, &c->subject, "Warning", "FailedScheduling", "%s%s",
+	        c->binder ? "" : "binding rejected: ", c->request.err.msg);
 	if (q->state == QUEUED_BUSY)
 		queue_put_back(&s->queue, q, false, scheduler_now_ms(s));
 }
@@ -118,20 +125,54 @@ static void bound(struct client_request *req)
 	call_free(c);
 }
 
-void bind_send(struct scheduler *s, struct candidate *p, const struct node_info *n)
+static void send_binding(struct call *c)
 {
-	struct call *c = call_new(s, p, bound);
 	struct arena *a = &c->arena;
 	struct json *body = json_new(a, JSON_OBJECT), *meta = json_need(a, body, "metadata", JSON_OBJECT);
 	struct json *target = json_need(a, body, "target", JSON_OBJECT);
-	json_set_str(a, meta, "name", p->meta.name);
-	json_set_str(a, meta, "namespace", p->meta.ns);
-	json_set_str(a, meta, "uid", p->meta.uid);
+	json_set_str(a, meta, "name", c->subject.name);
+	json_set_str(a, meta, "namespace", c->subject.ns);
+	json_set_str(a, meta, "uid", c->subject.uid);
 	json_set_cstr(a, target, "kind", "Node");
-	json_set_str(a, target, "name", n->name);
-	c->node = arena_memdup(a, n->name.ptr, n->name.len);
+	json_set_cstr(a, target, "name", c->node);
+	send_call(c, "POST", kube_path(a, "v1", "pods", c->subject.ns, c->subject.name, "binding"), NULL, body);
+}
+
+static void extender_bound(struct extender_question *q)
+{
+	struct call *c = q->arg;
+	c->request.err = q->err;
+	if (!q->err.code)
+		extender_binding_read(q->answer, &c->request.err);
+	if (!c->request.err.code || !c->binder->is_ignorable || c->s->closing) {
+		bound(&c->request);
+		return;
+	}
+	extender_skip(c->s->extenders, c->binder, &c->request.err);
+	c->request.err = ERR_INIT;
+	c->binder = NULL;
+	list_del(&c->link);
+	c->s->in_flight--; /* it is counted again */
+	send_binding(c);
+}
+
+void bind_send(struct scheduler *s, struct candidate *p, const struct node_info *n)
+{
+	struct call *c = call_new(s, p, bound);
+	struct extender_question *q;
+	c->node = arena_memdup(&c->arena, n->name.ptr, n->name.len);
+	c->binder = extender_binder(s, p->spec);
 	cache_pod_set(&s->cache, p->key, n->name, p->json, true);
-	send_call(c, "POST", kube_path(a, "v1", "pods", p->meta.ns, p->meta.name, "binding"), NULL, body);
+	if (!c->binder) {
+		send_binding(c);
+		return;
+	}
+	q = ARENA_NEW(&c->arena, struct extender_question);
+	q->answered = extender_bound;
+	q->arg = c;
+	extender_binding_write(&q->body, c->subject.ns, c->subject.name, c->subject.uid, n->name);
+	begin(c);
+	extender_ask(s->extenders, c->binder, c->binder->bind_verb, q);
 }
 
 /* ---- other writes ---- */
@@ -269,7 +310,10 @@ void bind_evict(
 void bind_cancel_all(struct scheduler *s)
 {
 	LIST_FOREACH (it, &s->calls) {
+		struct call *c = CONTAINER_OF(it, struct call, link);
 		closing_hold(&s->close);
-		client_cancel(s->client, &CONTAINER_OF(it, struct call, link)->request);
+		if (!c->binder)
+			client_cancel(s->client, &c->request);
+		/* else extenders_close() gives it up */
 	}
 }

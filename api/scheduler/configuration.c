@@ -1,5 +1,5 @@
 /* See configuration.h. Each object is read by a table of its members: what is in no table is an error. */
-#include "api/scheduler/configuration.h"
+#include "api/scheduler/configuration_int.h"
 
 #include "base/check.h"
 #include "base/json/json.h"
@@ -58,21 +58,7 @@ static const struct plugin {
         {"NodeVolumeLimits", -1, 0, true},
 };
 
-/* What is read, and where in the file. */
-struct reading {
-	struct arena *a;
-	struct err *err;
-	struct scheduler_profile *profile, *profiles; /* the one that is read, and all */
-	struct scheduler_configuration *all;
-};
-
-struct member {
-	const char *name;
-	/* NULL: it is noted */
-	int (*read)(struct reading *r, const struct json *value, const char *where);
-};
-
-static int bad(struct reading *r, const char *where, const char *want)
+int configuration_bad(struct reading *r, const char *where, const char *want)
 {
 	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s is to be %s", where, want);
 }
@@ -83,11 +69,11 @@ static void note(struct reading *r, const char *where)
 		r->all->notes[r->all->n_notes++] = where;
 }
 
-static int read_object(
+int configuration_read_object(
         struct reading *r, const struct json *object, const char *where, const struct member *members, size_t n)
 {
 	if (!json_is(object, JSON_OBJECT))
-		return bad(r, *where ? where : "it", "an object");
+		return configuration_bad(r, *where ? where : "it", "an object");
 	JSON_FOREACH (it, object) {
 		const char *here = arena_printf(r->a, "%s%s%.*s", where, *where ? "." : "", SLICE_FMT(it->key));
 		size_t i = 0;
@@ -104,24 +90,24 @@ static int read_object(
 	return 0;
 }
 
-static int read_list(struct reading *r, const struct json *list, const char *where,
+int configuration_read_list(struct reading *r, const struct json *list, const char *where,
         int (*read)(struct reading *r, const struct json *value, const char *where))
 {
 	size_t i = 0;
 	if (!json_is(list, JSON_ARRAY))
-		return bad(r, where, "a list");
+		return configuration_bad(r, where, "a list");
 	JSON_FOREACH (it, list)
 		if (read(r, it, arena_printf(r->a, "%s[%zu]", where, i++)) != 0)
 			return r->err->code;
 	return 0;
 }
 
-static int read_count(
+int configuration_read_count(
         struct reading *r, const struct json *value, const char *where, int64_t min, int64_t max, int64_t *ret)
 {
 	*ret = json_int(value, INT64_MIN);
 	if (!json_is(value, JSON_NUMBER) || *ret < min || *ret > max)
-		return bad(r, where,
+		return configuration_bad(r, where,
 		        arena_printf(r->a, "a whole number from %lld to %lld", (long long)min, (long long)max));
 	return 0;
 }
@@ -207,8 +193,8 @@ static int read_enabled(struct reading *r, const struct point *at, const struct 
 		if (!x)
 			return unknown_plugin(r, where, json_get_str(it, "name"));
 		if (json_get(it, "weight") &&
-		        read_count(r, json_get(it, "weight"), arena_printf(r->a, "%s: weight of %s", where, x->name), 0,
-		                WEIGHT_MAX, &weight) != 0)
+		        configuration_read_count(r, json_get(it, "weight"),
+		                arena_printf(r->a, "%s: weight of %s", where, x->name), 0, WEIGHT_MAX, &weight) != 0)
 			return r->err->code;
 		take_in(r->profile, at, x, weight);
 	}
@@ -218,10 +204,10 @@ static int read_enabled(struct reading *r, const struct point *at, const struct 
 static int check_point(struct reading *r, const struct json *point, const char *where)
 {
 	if (!json_is(point, JSON_OBJECT))
-		return bad(r, where, "an object");
+		return configuration_bad(r, where, "an object");
 	JSON_FOREACH (it, point)
 		if ((!slice_is(it->key, "enabled") && !slice_is(it->key, "disabled")) || !json_is(it, JSON_ARRAY))
-			return bad(r, where, "made of two lists, enabled and disabled");
+			return configuration_bad(r, where, "made of two lists, enabled and disabled");
 	return 0;
 }
 
@@ -230,7 +216,7 @@ static int check_point(struct reading *r, const struct json *point, const char *
 static int read_plugins(struct reading *r, const struct json *value, const char *where)
 {
 	if (!json_is(value, JSON_OBJECT))
-		return bad(r, where, "an object");
+		return configuration_bad(r, where, "an object");
 	JSON_FOREACH (it, value) {
 		bool is_known = false;
 		for (size_t i = 0; i < COUNT_OF(points); i++)
@@ -261,8 +247,9 @@ static int read_resources(struct reading *r, const struct json *value, const cha
 	JSON_FOREACH (it, value) {
 		int64_t weight = 1;
 		if (!json_get_str(it, "name").len)
-			return bad(r, where, "a list of resources with names");
-		if (json_get(it, "weight") && read_count(r, json_get(it, "weight"), where, 1, 100, &weight) != 0)
+			return configuration_bad(r, where, "a list of resources with names");
+		if (json_get(it, "weight") &&
+		        configuration_read_count(r, json_get(it, "weight"), where, 1, 100, &weight) != 0)
 			return r->err->code;
 		list[n++] = (struct fit_resource){json_cstr(r->a, json_get(it, "name")), weight};
 	}
@@ -281,7 +268,7 @@ static int read_strategy_type(struct reading *r, const struct json *value, const
 			r->profile->strategy = (enum fit_strategy)i;
 			return 0;
 		}
-	return bad(r, where, "LeastAllocated, MostAllocated or RequestedToCapacityRatio");
+	return configuration_bad(r, where, "LeastAllocated, MostAllocated or RequestedToCapacityRatio");
 }
 
 static int read_shape(struct reading *r, const struct json *value, const char *where)
@@ -289,17 +276,17 @@ static int read_shape(struct reading *r, const struct json *value, const char *w
 	struct fit_point *list = ARENA_ARRAY(r->a, struct fit_point, value->count + 1);
 	size_t n = 0;
 	JSON_FOREACH (it, value) {
-		if (read_count(r, json_get(it, "utilization"), arena_printf(r->a, "%s: utilization", where), 0, 100,
-		            &list[n].utilization) != 0 ||
-		        read_count(r, json_get(it, "score"), arena_printf(r->a, "%s: score", where), 0, 10,
-		                &list[n].score) != 0)
+		if (configuration_read_count(r, json_get(it, "utilization"),
+		            arena_printf(r->a, "%s: utilization", where), 0, 100, &list[n].utilization) != 0 ||
+		        configuration_read_count(r, json_get(it, "score"), arena_printf(r->a, "%s: score", where), 0,
+		                10, &list[n].score) != 0)
 			return r->err->code;
 		if (n && list[n].utilization <= list[n - 1].utilization)
-			return bad(r, where, "a list whose utilization rises");
+			return configuration_bad(r, where, "a list whose utilization rises");
 		n++;
 	}
 	if (!n)
-		return bad(r, where, "a list of at least one point");
+		return configuration_bad(r, where, "a list of at least one point");
 	r->profile->shape = list;
 	r->profile->n_shape = n;
 	return 0;
@@ -308,33 +295,34 @@ static int read_shape(struct reading *r, const struct json *value, const char *w
 static int read_ratio(struct reading *r, const struct json *value, const char *where)
 {
 	static const struct member members[] = {{"shape", read_shape}};
-	return read_object(r, value, where, members, COUNT_OF(members));
+	return configuration_read_object(r, value, where, members, COUNT_OF(members));
 }
 
 static int read_strategy(struct reading *r, const struct json *value, const char *where)
 {
 	static const struct member members[] = {
 	        {"type", read_strategy_type}, {"resources", read_resources}, {"requestedToCapacityRatio", read_ratio}};
-	if (read_object(r, value, where, members, COUNT_OF(members)) != 0)
+	if (configuration_read_object(r, value, where, members, COUNT_OF(members)) != 0)
 		return r->err->code;
 	if (r->profile->strategy == FIT_RATIO && !r->profile->n_shape)
-		return bad(r, arena_printf(r->a, "%s.requestedToCapacityRatio", where), "given, with a shape");
+		return configuration_bad(
+		        r, arena_printf(r->a, "%s.requestedToCapacityRatio", where), "given, with a shape");
 	return 0;
 }
 
 static int read_hard_weight(struct reading *r, const struct json *value, const char *where)
 {
-	return read_count(r, value, where, 0, 100, &r->profile->hard_affinity_weight);
+	return configuration_read_count(r, value, where, 0, 100, &r->profile->hard_affinity_weight);
 }
 
 static int read_candidates_percent(struct reading *r, const struct json *value, const char *where)
 {
-	return read_count(r, value, where, 0, 100, &r->profile->candidates_percent);
+	return configuration_read_count(r, value, where, 0, 100, &r->profile->candidates_percent);
 }
 
 static int read_candidates_min(struct reading *r, const struct json *value, const char *where)
 {
-	return read_count(r, value, where, 0, WEIGHT_MAX, &r->profile->candidates_min);
+	return configuration_read_count(r, value, where, 0, WEIGHT_MAX, &r->profile->candidates_min);
 }
 
 static int read_plugin_config(struct reading *r, const struct json *value, const char *where)
@@ -353,15 +341,15 @@ static int read_plugin_config(struct reading *r, const struct json *value, const
 		return unknown_plugin(r, where, name);
 	JSON_FOREACH (it, value)
 		if (!slice_is(it->key, "name") && !slice_is(it->key, "args"))
-			return bad(r, where, "made of name and args");
+			return configuration_bad(r, where, "made of name and args");
 	if (!args)
 		return 0;
 	if (slice_is(name, "NodeResourcesFit"))
-		return read_object(r, args, here, fit, COUNT_OF(fit));
+		return configuration_read_object(r, args, here, fit, COUNT_OF(fit));
 	if (slice_is(name, "InterPodAffinity"))
-		return read_object(r, args, here, affinity, COUNT_OF(affinity));
+		return configuration_read_object(r, args, here, affinity, COUNT_OF(affinity));
 	if (slice_is(name, "DefaultPreemption"))
-		return read_object(r, args, here, preemption, COUNT_OF(preemption));
+		return configuration_read_object(r, args, here, preemption, COUNT_OF(preemption));
 	return err_set(r->err, ERR_INVAL, "scheduler configuration: %s: arguments of %.*s are not served", where,
 	        SLICE_FMT(name));
 }
@@ -371,7 +359,7 @@ static int read_plugin_config(struct reading *r, const struct json *value, const
 static int read_name(struct reading *r, const struct json *value, const char *where)
 {
 	if (!json_str(value).len)
-		return bad(r, where, "a name");
+		return configuration_bad(r, where, "a name");
 	r->profile->name = json_cstr(r->a, value);
 	return 0;
 }
@@ -379,7 +367,7 @@ static int read_name(struct reading *r, const struct json *value, const char *wh
 static int read_nodes_percent(struct reading *r, const struct json *value, const char *where)
 {
 	int64_t n;
-	if (read_count(r, value, where, 0, 100, &n) != 0)
+	if (configuration_read_count(r, value, where, 0, 100, &n) != 0)
 		return r->err->code;
 	if (r->profile)
 		r->profile->nodes_percent = n;
@@ -388,7 +376,7 @@ static int read_nodes_percent(struct reading *r, const struct json *value, const
 
 static int read_plugin_configs(struct reading *r, const struct json *value, const char *where)
 {
-	return read_list(r, value, where, read_plugin_config);
+	return configuration_read_list(r, value, where, read_plugin_config);
 }
 
 static int read_profile(struct reading *r, const struct json *value, const char *where)
@@ -400,7 +388,7 @@ static int read_profile(struct reading *r, const struct json *value, const char 
 	int64_t percent = r->profile->nodes_percent;
 	*r->profile = default_profile;
 	r->profile->nodes_percent = percent;
-	if (read_object(r, value, where, members, COUNT_OF(members)) != 0)
+	if (configuration_read_object(r, value, where, members, COUNT_OF(members)) != 0)
 		return r->err->code;
 	for (size_t i = 0; i + 1 < r->all->n_profiles; i++)
 		if (strcmp(list[i].name, r->profile->name) == 0)
@@ -413,7 +401,7 @@ static int read_profile(struct reading *r, const struct json *value, const char 
 static int read_seconds(struct reading *r, const struct json *value, const char *where, uint64_t *ret_ms)
 {
 	int64_t s = 0;
-	int rc = read_count(r, value, where, 1, SECONDS_MAX, &s);
+	int rc = configuration_read_count(r, value, where, 1, SECONDS_MAX, &s);
 	if (rc == 0)
 		*ret_ms = (uint64_t)s * 1000;
 	return rc;
@@ -439,7 +427,7 @@ static int read_profiles(struct reading *r, const struct json *root)
 		profiles[i].nodes_percent = percent;
 	r->all->profiles = r->profiles = profiles;
 	r->all->n_profiles = 0;
-	if (list && read_list(r, list, "profiles", read_profile) != 0)
+	if (list && configuration_read_list(r, list, "profiles", read_profile) != 0)
 		return r->err->code;
 	if (!r->all->n_profiles) {
 		profiles[0] = default_profile;
@@ -449,14 +437,24 @@ static int read_profiles(struct reading *r, const struct json *root)
 	return 0;
 }
 
+/* Upstream adds them to the ignored resources of each profile's NodeResourcesFit. */
+static void leave_to_extenders(struct reading *r)
+{
+	for (size_t i = 0; i < r->all->n_profiles; i++) {
+		r->profiles[i].left_out = r->left_out;
+		r->profiles[i].n_left_out = r->n_left_out;
+	}
+}
+
 int scheduler_configuration_read(
         struct arena *a, struct slice text, struct scheduler_configuration *ret, struct err *err)
 {
 	static const struct member members[] = {{"apiVersion", ignore}, {"kind", ignore}, {"profiles", ignore},
 	        {"percentageOfNodesToScore", read_nodes_percent}, {"podInitialBackoffSeconds", read_backoff},
-	        {"podMaxBackoffSeconds", read_backoff_max}, {"parallelism", NULL}, {"leaderElection", NULL},
-	        {"clientConnection", NULL}, {"healthzBindAddress", NULL}, {"metricsBindAddress", NULL},
-	        {"enableProfiling", NULL}, {"enableContentionProfiling", NULL}, {"delayCacheUntilActive", NULL}};
+	        {"podMaxBackoffSeconds", read_backoff_max}, {"extenders", configuration_read_extenders},
+	        {"parallelism", NULL}, {"leaderElection", NULL}, {"clientConnection", NULL},
+	        {"healthzBindAddress", NULL}, {"metricsBindAddress", NULL}, {"enableProfiling", NULL},
+	        {"enableContentionProfiling", NULL}, {"delayCacheUntilActive", NULL}};
 	struct reading r = {.a = a, .err = err, .all = ret};
 	const struct json *root = yaml_parse(a, text, NULL, err);
 	*ret = scheduler_configuration_default;
@@ -467,9 +465,10 @@ int scheduler_configuration_read(
 	        !slice_is(json_get_str(root, "apiVersion"), GROUP_VERSION))
 		return err_set(err, ERR_INVAL,
 		        "scheduler configuration: it is to be a KubeSchedulerConfiguration of " GROUP_VERSION);
-	if (read_object(&r, root, "", members, COUNT_OF(members)) != 0 || read_profiles(&r, root) != 0)
+	if (configuration_read_object(&r, root, "", members, COUNT_OF(members)) != 0 || read_profiles(&r, root) != 0)
 		return err->code;
+	leave_to_extenders(&r);
 	if (ret->backoff_max_ms < ret->backoff_ms)
-		return bad(&r, "podMaxBackoffSeconds", "at least podInitialBackoffSeconds");
+		return configuration_bad(&r, "podMaxBackoffSeconds", "at least podInitialBackoffSeconds");
 	return 0;
 }

@@ -1,9 +1,9 @@
 /* KubeSchedulerConfiguration (kubescheduler.config.k8s.io/v1): profiles, which of the plugins a profile has and what
- * their scores weigh, how node resources are scored, back-off, how many nodes are looked at.
+ * their scores weigh, how node resources are scored, back-off, how many nodes are looked at, and extenders.
  *
- * What is understood is heeded; a plugin that does not exist or can't be left out, an argument or extender that is not
- * there: an error that names it. Members that are about the program and not about scheduling (clientConnection,
- * leaderElection, parallelism, ...) are told as notes. Pure; texts live in the arena. */
+ * What is understood is heeded; a plugin that does not exist or can't be left out, an argument that is not there: an
+ * error that names it. Members that are about the program and not about scheduling (clientConnection,
+ * leaderElection, parallelism, ...) are told as notes. Reading is pure; texts live in the arena. */
 #ifndef K3X_API_SCHEDULER_CONFIGURATION_H
 #define K3X_API_SCHEDULER_CONFIGURATION_H
 
@@ -60,12 +60,35 @@ struct scheduler_profile {
 	int64_t hard_affinity_weight;               /* of required affinity of pods that are there; 0..100 */
 	int64_t candidates_percent, candidates_min; /* of preemption */
 	int64_t nodes_percent;                      /* to look at; 0: by the size of the cluster */
+	const char *const *left_out;                /* resources that NodeResourcesFit does not look at */
+	size_t n_left_out;
+};
+
+/* A program of somebody else's that is asked about pods, over HTTP or HTTPS: pkg/scheduler/extender.go. */
+struct scheduler_extender {
+	const char *url_prefix;
+	/* Behind the prefix and a slash, one call each; NULL: it has none. */
+	const char *filter_verb, *prioritize_verb, *preempt_verb, *bind_verb;
+	int64_t weight;          /* of its scores */
+	bool enables_https;      /* whoever answers is believed if no CA is given */
+	bool is_insecure;        /* ... is believed in any case */
+	const char *server_name; /* in its certificate; NULL: the URL's host */
+	/* Either may be NULL. Files are read by scheduler_configuration_load(), to the texts. */
+	const char *ca_file, *certificate_file, *key_file;
+	const char *ca_pem, *certificate_pem, *key_pem;
+	uint64_t timeout_ms;
+	bool knows_nodes;             /* nodeCacheCapable: names of nodes, and uids of victims, are enough */
+	bool is_ignorable;            /* its errors keep no pod waiting */
+	const char *const *resources; /* it is asked about pods that ask for one of these; none: about all */
+	size_t n_resources;
 };
 
 struct scheduler_configuration {
 	const struct scheduler_profile *profiles;
 	size_t n_profiles;
 	uint64_t backoff_ms, backoff_max_ms;
+	struct scheduler_extender *extenders; /* in the order in which they are asked: those that may be ignored last */
+	size_t n_extenders;
 	const char **notes; /* members that are not heeded, by their names */
 	size_t n_notes;
 };
@@ -76,5 +99,9 @@ extern const struct scheduler_configuration scheduler_configuration_default;
 /* YAML or JSON. ERR_INVAL names the member and what would be right. */
 int scheduler_configuration_read(
         struct arena *a, struct slice text, struct scheduler_configuration *ret, struct err *err);
+
+/* Reads the files that the extenders name, into the arena, and sees whether their certificates are any good. Errors
+ * name the extender. */
+int scheduler_configuration_load(struct arena *a, struct scheduler_configuration *c, struct err *err);
 
 #endif

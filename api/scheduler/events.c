@@ -9,6 +9,7 @@
 
 void scheduler_tell(struct scheduler *s, const struct cluster_event *e)
 {
+	consult_disturb(s);
 	if (s->queue.refused.count && refused_event(s, e, scheduler_now_ms(s)))
 		scheduler_wake(s);
 }
@@ -91,6 +92,7 @@ static void pod_changed(void *arg, struct informer_object *o)
 	struct parts p = parts_of(informer_text(o));
 	struct slice node = json_find(p.spec, "nodeName", NULL), phase = json_find(p.status, "phase", NULL);
 	bool ended = slice_is(phase, "Succeeded") || slice_is(phase, "Failed");
+	consult_pod_changed(s, o->key);
 	if (node.len && !ended) {
 		queue_remove(&s->queue, o->key);
 		pod_has_node(s, o, node);
@@ -167,7 +169,7 @@ static void node_updated(void *arg, struct informer_object *o, struct rcbuf *bef
 		return;
 	}
 	cache_node_set(&s->cache, o->key, o->json);
-	if (same || !s->queue.refused.count)
+	if (same || (!s->queue.refused.count && !s->consult))
 		return;
 	struct node_info was;
 	node_info_read(&s->cache, &was, o->key, before);

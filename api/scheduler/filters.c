@@ -101,14 +101,28 @@ static bool lacks(struct verdict *v, const char *reason, int64_t want, int64_t u
 	return false;
 }
 
-bool requests_fit(const struct amounts *want, const struct node_info *n, bool is_empty)
+/* An extender counts it, not we. */
+static bool is_left_out(const struct scheduler_profile *f, const char *resource)
 {
-	static const struct amounts none = {0};
-	const struct amounts *used = is_empty ? &none : &n->used, *all = &n->allocatable;
-	if ((is_empty ? 0 : (int64_t)n->n_pods) + 1 > all->pods)
+	for (size_t i = 0; i < f->n_left_out; i++)
+		if (strcmp(f->left_out[i], resource) == 0)
+			return true;
+	return false;
+}
+
+static bool extended_fits(const struct candidate *p, const struct node_info *n, const struct extended *e)
+{
+	return e->amount <= amounts_extended(&n->allocatable, e->name) - amounts_extended(&n->used, e->name) ||
+	       is_left_out(p->profile, e->name);
+}
+
+bool requests_fit(const struct candidate *p, const struct node_info *n)
+{
+	const struct amounts *want = &p->demands.requests, *used = &n->used, *all = &n->allocatable;
+	if ((int64_t)n->n_pods + 1 > all->pods)
 		return false;
 	for (const struct extended *e = want->extended; e && e->name; e++)
-		if (e->amount > amounts_extended(all, e->name) - amounts_extended(used, e->name))
+		if (!extended_fits(p, n, e))
 			return false;
 	return (!want->cpu_milli || want->cpu_milli <= all->cpu_milli - used->cpu_milli) &&
 	       (!want->memory || want->memory <= all->memory - used->memory) &&
@@ -128,7 +142,7 @@ bool filter_resources(struct candidate *p, const struct node_info *n, struct ver
 	if (want->storage)
 		ok &= !lacks(v, "Insufficient ephemeral-storage", want->storage, used->storage, all->storage);
 	for (const struct extended *e = want->extended; e && e->name; e++)
-		if (e->amount > amounts_extended(all, e->name) - amounts_extended(used, e->name))
+		if (!extended_fits(p, n, e))
 			ok = verdict_refuse(v, FILTER_FIT, arena_printf(&p->arena, "Insufficient %s", e->name),
 			        e->amount <= amounts_extended(all, e->name));
 	return ok;

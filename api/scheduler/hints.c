@@ -16,6 +16,7 @@
  *     InterPodAffinity    a pod that its affinity asks for comes or is labelled so; one that its anti-affinity
  *                         forbids, or that forbids it, goes; nodes in other domains
  *     volumes             the pod's claims; volumes, classes, drivers and capacities as far as they can matter
+ *     extenders           all events: nobody knows what they look at
  *
  * Upstream decides alike, but for pods that go: there each of them wakes all that lack resources. */
 #include "api/scheduler/scheduler_int.h"
@@ -68,7 +69,7 @@ static bool has_room_now(const struct candidate *p, const struct cluster_event *
 {
 	const struct amounts *want = &p->demands.requests;
 	const struct node_info *n = e->pod ? e->pod->node : e->node;
-	if (!n->json || !requests_fit(want, n, false))
+	if (!n->json || !requests_fit(p, n))
 		return false;
 	return e->kind != EVENT_NODE_CHANGED || gives_more(want, &n->allocatable, &e->node_before->allocatable);
 }
@@ -308,7 +309,7 @@ static bool pod_helps(struct scheduler *s, const struct candidate *p, unsigned p
 
 bool hint_helps(struct scheduler *s, const struct candidate *p, unsigned plugins, const struct cluster_event *e)
 {
-	if (e->node && e->kind != EVENT_NODE_GONE && node_helps(p, plugins, e))
+	if ((plugins & FILTER_EXTENDERS) || (e->node && e->kind != EVENT_NODE_GONE && node_helps(p, plugins, e)))
 		return true;
 	if (e->pod && pod_helps(s, p, plugins, e))
 		return true;

@@ -3,7 +3,8 @@
  * On each node where the going of pods could help, all of lower priority are taken off, and if the pod fits then, they
  * are put back one after the other, the most important first, as long as it still fits; those for which it does not are
  * the victims. Pods whose disruption budget would be violated are put back before the others, for they should stay if
- * anything does. Of the nodes that is chosen where least harm is done:
+ * anything does. All that is kept for the extenders that have a say in it; of the nodes that is chosen where least harm
+ * is done:
  *
  *     fewest violated budgets, then the lowest priority of the highest victim, then the smallest sum of priorities,
  * then the fewest victims, then the latest start of the oldest of the highest victims, then the first
@@ -17,20 +18,6 @@
 
 static const char no_victims[] = "No preemption victims found for incoming pod",
                   not_helpful[] = "Preemption is not helpful for scheduling";
-
-/* A pod that might go. */
-struct lesser {
-	struct pod_info *pod;
-	struct slice started; /* pod_started() */
-	bool violates;        /* its going, a disruption budget */
-};
-
-/* A node on which it works. */
-struct offer {
-	struct node_info *node;
-	struct lesser *victims; /* the most important first */
-	size_t count, violations;
-};
 
 /* ---- may it ---- */
 
@@ -67,7 +54,7 @@ static const char *why_not(struct scheduler *s, struct candidate *p, const struc
 
 /* ---- who might go ---- */
 
-static int most_important_first(const void *l, const void *r)
+int preempt_most_important_first(const void *l, const void *r)
 {
 	const struct lesser *a = l, *b = r;
 	if (a->pod->priority != b->pod->priority)
@@ -84,7 +71,7 @@ static struct lesser *lessers_of(struct candidate *p, struct node_info *n, size_
 		if (other->priority < p->demands.priority)
 			all[(*ret_count)++] = (struct lesser){other, pod_started(other), false};
 	}
-	qsort(all, *ret_count, sizeof *all, most_important_first);
+	qsort(all, *ret_count, sizeof *all, preempt_most_important_first);
 	return all;
 }
 
@@ -180,7 +167,8 @@ static bool try_node(struct scheduler *s, struct candidate *p, struct allowances
         struct tally *t, struct offer *ret)
 {
 	size_t n;
-	struct verdict v = {.reasons = {no_victims}, .count = 1};
+	const struct verdict nobody = {.reasons = {no_victims}, .count = 1};
+	struct verdict v = nobody;
 	struct lesser *all = lessers_of(p, node, &n);
 	*ret = (struct offer){.node = node, .victims = ARENA_ARRAY(&p->arena, struct lesser, n + 1)};
 	for (size_t i = 0; i < n; i++)
@@ -192,13 +180,14 @@ static bool try_node(struct scheduler *s, struct candidate *p, struct allowances
 		reprieve(s, p, ret, all, n, false);
 		for (size_t i = 0; i < ret->count; i++)
 			show(s, p, ret->victims[i].pod);
-		qsort(ret->victims, ret->count, sizeof *ret->victims, most_important_first);
-		return ret->count > 0;
+		qsort(ret->victims, ret->count, sizeof *ret->victims, preempt_most_important_first);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			show(s, p, all[i].pod);
 	}
-	for (size_t i = 0; i < n; i++)
-		show(s, p, all[i].pod);
-	tally_add(t, &v);
-	return false;
+	if (!ret->count) /* also when it fits beside all of them, and an extender alone refuses it */
+		tally_add(t, fits ? &nobody : &v);
+	return ret->count > 0;
 }
 
 /* ---- all of them ---- */
@@ -233,55 +222,54 @@ static size_t enough_offers(const struct candidate *p, size_t nodes)
 	return n < nodes ? n : nodes;
 }
 
-static bool find_best(
-        struct scheduler *s, struct candidate *p, const struct tally *t, struct tally *why, struct offer *best)
+static void find_offers(
+        struct scheduler *s, struct candidate *p, const struct tally *t, struct tally *why, struct preemption *ret)
 {
-	size_t n = s->cache.count, first = n ? jitter_below((uint32_t)n) : 0, found = 0, enough = enough_offers(p, n);
+	size_t n = s->cache.count, first = n ? jitter_below((uint32_t)n) : 0, enough = enough_offers(p, n);
 	struct verdict hopeless = {.reasons = {not_helpful}, .count = 1};
 	bool any = cache_has_lower(&s->cache, p->demands.priority);
 	struct verdict nobody = {.reasons = {no_victims}, .count = 1};
 	struct allowances budgets = any ? read_budgets(s, p) : (struct allowances){0};
-	for (size_t i = 0; i < n && found < enough; i++) {
+	ret->offers = ARENA_ARRAY(&p->arena, struct offer, enough + 1);
+	for (size_t i = 0; i < n && ret->count < enough; i++) {
 		struct node_info *node = s->cache.list[(first + i) % n];
-		struct offer o;
 		if (!t->may_help[node->slot])
 			tally_add(why, &hopeless);
 		else if (!any)
 			tally_add(why, &nobody);
-		else if (try_node(s, p, &budgets, node, why, &o)) {
-			if (!found++ || is_better(&o, best))
-				*best = o;
-		}
+		else if (try_node(s, p, &budgets, node, why, &ret->offers[ret->count]))
+			ret->count++;
 	}
-	return found > 0;
 }
 
 void preempt(struct scheduler *s, struct candidate *p, const struct tally *t, struct preemption *ret)
 {
 	struct tally why = {0};
-	struct offer best = {0};
-	*ret = (struct preemption){0};
-	ret->message = why_not(s, p, t);
+	*ret = (struct preemption){.message = why_not(s, p, t)};
 	if (ret->message)
 		return;
-	if (!find_best(s, p, t, &why, &best)) {
+	find_offers(s, p, t, &why, ret);
+	if (!ret->count) {
 		ret->message = tally_text(&p->arena, &why, s->cache.count);
 		ret->drops_nomination = nominee_node(s, p->key).len > 0;
-		return;
 	}
-	ret->node = best.node;
-	ret->count = best.count;
-	ret->victims = ARENA_ARRAY(&p->arena, struct pod_info *, best.count + 1);
-	for (size_t i = 0; i < best.count; i++)
-		ret->victims[i] = best.victims[i].pod;
 }
 
-void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct preemption *x)
+const struct offer *preempt_best(const struct preemption *x)
 {
-	for (size_t i = 0; i < x->count; i++) {
-		x->victims[i]->is_victim = true;
-		bind_evict(s, p, x->victims[i], x->node);
+	const struct offer *best = x->count ? &x->offers[0] : NULL;
+	for (size_t i = 1; i < x->count; i++)
+		if (is_better(&x->offers[i], best))
+			best = &x->offers[i];
+	return best;
+}
+
+void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct offer *o)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		o->victims[i].pod->is_victim = true;
+		bind_evict(s, p, o->victims[i].pod, o->node);
 	}
-	nominees_displace(s, p->demands.priority, x->node);
-	nominee_set(s, p->key, x->node->name, p->json);
+	nominees_displace(s, p->demands.priority, o->node);
+	nominee_set(s, p->key, o->node->name, p->json);
 }

@@ -2,12 +2,14 @@
  *
  *     (new) --> active --pop--> busy --bound--> (gone)
  *       |         ^               |--failed--> backoff --time--> active
- *       |         |               \--no node--> unschedulable --event that may help, or 5 minutes--> backoff or active
+ *       |         |               |--no node--> unschedulable --event that may help, or 5 minutes--> backoff or active
+ *       |         |               \--extenders are busy with another--> parked --their turn--> active
  *       \--> gated --gates removed--> active
  *
  * The backoff is 1 s, 2 s, ... 10 s (or as configured) after the last try; an event that comes after it has passed
- * makes a pod active at once. A try is one turn of the loop, so no event comes in the middle of it; only a binding
- * lasts, and when it fails the pod backs off whatever happened meanwhile. */
+ * makes a pod active at once. A try is one turn of the loop, so no event comes in the middle of it. Only bindings last,
+ * and what extenders are asked about (consult.c); of them the pod backs off if it must be tried again and anything
+ * happened meanwhile. */
 #include "api/scheduler/scheduler_int.h"
 
 enum { UNSCHEDULABLE_MAX_MS = 5 * 60 * 1000 };
@@ -36,6 +38,8 @@ static void leave(struct queue *q, struct queued_pod *p)
 {
 	if (p->state == QUEUED_ACTIVE)
 		heap_remove(&q->active, &p->place);
+	else if (p->state == QUEUED_PARKED)
+		heap_remove(&q->parked, &p->place);
 	else if (p->state == QUEUED_BACKOFF)
 		heap_remove(&q->backoff, &p->place);
 	else if (p->state != QUEUED_BUSY)
@@ -49,6 +53,8 @@ static void enter(struct queue *q, struct queued_pod *p, enum queued_state state
 	p->state = state;
 	if (state == QUEUED_ACTIVE)
 		heap_add(&q->active, &p->place);
+	else if (state == QUEUED_PARKED)
+		heap_add(&q->parked, &p->place);
 	else if (state == QUEUED_BACKOFF)
 		heap_add(&q->backoff, &p->place);
 	else
@@ -68,6 +74,7 @@ void queue_init(struct queue *q)
 	*q = (struct queue){.backoff_ms = scheduler_configuration_default.backoff_ms,
 	        .backoff_max_ms = scheduler_configuration_default.backoff_max_ms};
 	heap_init(&q->active, more_urgent);
+	heap_init(&q->parked, more_urgent);
 	heap_init(&q->backoff, earlier_due);
 	list_init(&q->unschedulable);
 	list_init(&q->gated);
@@ -80,6 +87,7 @@ void queue_release(struct queue *q)
 	map_release(&q->pods);
 	refused_release(q);
 	heap_release(&q->active);
+	heap_release(&q->parked);
 	heap_release(&q->backoff);
 }
 
@@ -126,6 +134,21 @@ struct queued_pod *queue_pop(struct queue *q)
 	leave(q, p);
 	p->attempts++;
 	return p;
+}
+
+void queue_park(struct queue *q, struct queued_pod *p)
+{
+	p->attempts--; /* this was none */
+	enter(q, p, QUEUED_PARKED);
+}
+
+void queue_unpark(struct queue *q)
+{
+	struct heap_link *first = heap_first(&q->active), *parked = heap_first(&q->parked);
+	if (!parked || (first && !more_urgent(parked, first)))
+		return;
+	leave(q, pod_at(parked));
+	enter(q, pod_at(parked), QUEUED_ACTIVE);
 }
 
 void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms)

@@ -1,6 +1,7 @@
 /* See scheduler.h. Events of pods, nodes and volumes keep the cache and the queue (events.c); a deferred function takes
  * pods off the queue and decides for one after the other. A decision is synchronous and ends in a binding that is sent
- * (many are under way at once) or in a message why not.
+ * (many are under way at once) or in a message why not. Pods that extenders are asked about take the same steps one by
+ * one, with answers between them (consult.c).
  *
  * What can go wrong: the informer is behind (bindings of pods that are gone fail with 404 and are dropped); two events
  * tell of one pod in any order with the answer of its binding (the cache takes the informer's word whenever it comes).
@@ -76,8 +77,7 @@ static size_t enough_nodes(size_t n, size_t configured)
 	return n <= 100 ? n : want > 100 ? want : 100;
 }
 
-/* The node that others were sent away from is looked at first, and taken if it will do. */
-static struct node_info *choose_nominated(struct scheduler *s, struct candidate *p)
+struct node_info *scheduler_nominated_node(struct scheduler *s, struct candidate *p)
 {
 	struct slice name = nominee_node(s, p->key);
 	struct node_info *n = name.len ? map_get(&s->cache.nodes, name) : NULL;
@@ -85,56 +85,104 @@ static struct node_info *choose_nominated(struct scheduler *s, struct candidate 
 	return n && n->json && filters_pass_beside(s, p, n, &v) ? n : NULL;
 }
 
-static struct node_info *choose(struct scheduler *s, struct candidate *p, struct tally *t)
+size_t scheduler_find_nodes(struct scheduler *s, struct candidate *p, struct tally *t, struct node_info **ret)
 {
 	size_t n = s->cache.count, found = 0, enough = enough_nodes(n, (size_t)p->profile->nodes_percent), i = 0;
-	struct node_info **fit = ARENA_ARRAY(&p->arena, struct node_info *, n + 1), *nominated;
 	t->may_help = ARENA_ARRAY(&p->arena, bool, n + 1);
-	placement_prepare(s, p);
-	if ((nominated = choose_nominated(s, p)))
-		return nominated;
 	for (; i < n && found < enough; i++) {
 		struct node_info *node = s->cache.list[(s->next_node + i) % n];
 		struct verdict v;
 		if (filters_pass_beside(s, p, node, &v)) {
-			fit[found++] = node;
+			ret[found++] = node;
 			continue;
 		}
 		t->may_help[node->slot] = v.resolvable;
 		tally_add(t, &v);
 	}
 	s->next_node = n ? (s->next_node + i) % n : 0;
-	return found == 1 ? fit[0] : found ? scores_pick(s, p, fit, found) : NULL;
+	return found;
+}
+
+/* The node that others were sent away from is looked at first, and taken if it will do. */
+static struct node_info *choose(struct scheduler *s, struct candidate *p, struct tally *t)
+{
+	struct node_info **fit = ARENA_ARRAY(&p->arena, struct node_info *, s->cache.count + 1), *nominated;
+	placement_prepare(s, p);
+	if ((nominated = scheduler_nominated_node(s, p)))
+		return nominated;
+	size_t found = scheduler_find_nodes(s, p, t, fit);
+	return found == 1 ? fit[0] : found ? scores_pick(s, p, fit, found, NULL) : NULL;
+}
+
+void scheduler_refuse(struct scheduler *s, struct queued_pod *q, struct candidate *p, const struct tally *t,
+        const struct preemption *x, bool may_wait)
+{
+	const char *message = "no nodes available to schedule pods", *nominated = NULL;
+	const struct offer *best = preempt_best(x);
+	if (s->cache.count)
+		message = tally_text(&p->arena, t, s->cache.count);
+	if (x->message)
+		message = arena_printf(&p->arena, "%s preemption: %s", message, x->message);
+	if (best) {
+		preempt_carry_out(s, p, best);
+		nominated = arena_printf(&p->arena, "%.*s", SLICE_FMT(best->node->name));
+	} else if (x->drops_nomination) {
+		nominee_forget(s, p->key, SLICE_NULL);
+		nominated = "";
+	}
+	if (may_wait)
+		refused_put(&s->queue, q, p, t->plugins, scheduler_now_ms(s));
+	else
+		queue_put_back(&s->queue, q, false, scheduler_now_ms(s));
+	bind_tell_unschedulable(s, p, "Unschedulable", message, nominated);
 }
 
 /* Nothing fits: pods of lower priority may have to go; what becomes of it is told. */
 static void fits_nowhere(struct scheduler *s, struct queued_pod *q, struct candidate *p, const struct tally *t)
 {
 	struct preemption x = {0};
-	const char *message = "no nodes available to schedule pods", *nominated = NULL;
-	if (s->cache.count) {
-		message = tally_text(&p->arena, t, s->cache.count);
-		if (p->profile->preempts)
-			preempt(s, p, t, &x);
-		if (x.message)
-			message = arena_printf(&p->arena, "%s preemption: %s", message, x.message);
-	}
-	if (x.node) {
-		preempt_carry_out(s, p, &x);
-		nominated = arena_printf(&p->arena, "%.*s", SLICE_FMT(x.node->name));
-	} else if (x.drops_nomination) {
-		nominee_forget(s, p->key, SLICE_NULL);
-		nominated = "";
-	}
-	refused_put(&s->queue, q, p, t->plugins, scheduler_now_ms(s));
-	bind_tell_unschedulable(s, p, "Unschedulable", message, nominated);
+	if (s->cache.count && p->profile->preempts)
+		preempt(s, p, t, &x);
+	scheduler_refuse(s, q, p, t, &x, true);
+}
+
+void scheduler_refuse_volumes(struct scheduler *s, struct queued_pod *q, struct candidate *p, const char *why)
+{
+	const char *message = arena_printf(&p->arena,
+	        "0/%zu nodes are available: %s. preemption: 0/%zu nodes are available: %zu Preemption is not helpful "
+	        "for scheduling.",
+	        s->cache.count, why, s->cache.count, s->cache.count);
+	refused_put(&s->queue, q, p, FILTER_VOLUME_BINDING, scheduler_now_ms(s));
+	bind_tell_unschedulable(s, p, "Unschedulable", message, NULL);
+}
+
+void scheduler_place(struct scheduler *s, struct candidate *p, struct node_info *n)
+{
+	struct volume_choice *choices = p->volumes ? volumes_choose(s, p, n) : NULL;
+	nominee_forget(s, p->key, n->name); /* it counts by itself from now on */
+	if (choices)
+		volume_bind_start(s, p, n, choices);
+	else
+		bind_send(s, p, n);
+}
+
+static void decide(struct scheduler *s, struct queued_pod *q, struct candidate *p)
+{
+	struct tally t = {0};
+	const char *why = volumes_prepare(s, p);
+	struct node_info *node = why ? NULL : choose(s, p, &t);
+	if (why)
+		scheduler_refuse_volumes(s, q, p, why);
+	else if (node)
+		scheduler_place(s, p, node);
+	else
+		fits_nowhere(s, q, p, &t);
 }
 
 static void schedule(struct scheduler *s, struct queued_pod *q)
 {
 	struct informer_object *o = informer_get(shared_informer_base(s->pods), q->key);
 	struct candidate p;
-	struct tally t = {0};
 	if (!o) {
 		queue_remove(&s->queue, q->key);
 		return;
@@ -146,25 +194,13 @@ static void schedule(struct scheduler *s, struct queued_pod *q)
 	}
 	p.profile = scheduler_profile_of(s, json_get_str(p.spec, "schedulerName"));
 	CHECK(p.profile); /* others are not in the queue, and it can't change */
-	const char *volumes = volumes_prepare(s, &p);
-	struct node_info *node = volumes ? NULL : choose(s, &p, &t);
-	struct volume_choice *choices = node && p.volumes ? volumes_choose(s, &p, node) : NULL;
-	if (node)
-		nominee_forget(s, p.key, node->name); /* it counts by itself from now on */
-	if (choices) {
-		volume_bind_start(s, &p, node, choices);
-	} else if (node) {
-		bind_send(s, &p, node);
-	} else if (volumes) {
-		const char *message = arena_printf(&p.arena,
-		        "0/%zu nodes are available: %s. preemption: 0/%zu nodes are available: %zu Preemption is not "
-		        "helpful "
-		        "for scheduling.",
-		        s->cache.count, volumes, s->cache.count, s->cache.count);
-		refused_put(&s->queue, q, &p, FILTER_VOLUME_BINDING, scheduler_now_ms(s));
-		bind_tell_unschedulable(s, &p, "Unschedulable", message, NULL);
+	if (!consult_is_wanted(s, &p)) {
+		decide(s, q, &p);
+	} else if (s->consult) {
+		queue_park(&s->queue, q);
 	} else {
-		fits_nowhere(s, q, &p, &t);
+		consult_start(s, q, &p);
+		return;
 	}
 	candidate_release(&p);
 }
@@ -182,13 +218,17 @@ static void work(struct loop_defer *d)
 	uint64_t now = scheduler_now_ms(s), next = queue_tick(&s->queue, now);
 	if (s->waits_are_stale || now >= volume_bind_deadline_ms(s))
 		volume_bind_check(s);
+	consult_check(s);
 	for (int i = 0; i < PODS_PER_TURN && s->in_flight < BINDINGS_MAX; i++) {
+		if (!s->consult)
+			queue_unpark(&s->queue);
 		struct queued_pod *q = queue_pop(&s->queue);
 		if (!q)
 			break;
 		schedule(s, q);
 	}
-	if (heap_first(&s->queue.active) && s->in_flight < BINDINGS_MAX)
+	bool is_more = heap_first(&s->queue.active) || (!s->consult && heap_first(&s->queue.parked));
+	if (is_more && s->in_flight < BINDINGS_MAX)
 		scheduler_wake(s);
 	uint64_t deadline = volume_bind_deadline_ms(s);
 	next = queue_tick(&s->queue, now);
@@ -243,6 +283,7 @@ struct scheduler *scheduler_new(const struct scheduler_options *options)
 	loop_defer_init(&s->work, work);
 	CHECK(uv_timer_init(loop_uv(s->client->loop), &s->timer) == 0);
 	s->timer.data = s;
+	s->extenders = extenders_new(s);
 	scheduler_follow(s);
 	informer_set_when_synced(s->informers, start, s);
 	return s;
@@ -265,6 +306,8 @@ void scheduler_close(struct scheduler *s, void (*closed)(void *arg), void *arg)
 	scheduler_ignore(s);
 	loop_defer_cancel(&s->work);
 	bind_cancel_all(s);
+	if (s->extenders)
+		closing_hold(&s->close), extenders_close(s->extenders, closing_part_done, &s->close);
 	closing_hold(&s->close);
 	recorder_close(s->recorder, closing_part_done, &s->close);
 	uv_close((uv_handle_t *)&s->timer, timer_closed);

@@ -6,6 +6,8 @@
  *   queue.c      pods that wait: active, backing off, unschedulable, gated
  *   refused.c    the unschedulable ones by what refused them; hints.c: which events may help these
  *   filters.c    which nodes can take a pod, and why the others cannot; placement.c: rules about other pods
+ *   consult.c    what extenders say of a pod's nodes, while others go on; extenders.c asks them, extender_wire.c knows
+ *                their words, extender_opinions.c keeps what they said
  *   preemption.c whose pods would have to go; nominees.c: for whom they go
  *   volumes.c    which nodes the pod's claims admit; volume_bind.c: binding those that waited for this pod
  *   scores.c     which of them is best; preferences.c: what pods prefer of each other
@@ -20,6 +22,7 @@
 #include "api/client/meta.h"
 #include "api/client/recorder.h"
 #include "api/machinery/schema/selector.h"
+#include "api/scheduler/extender_wire.h"
 #include "api/scheduler/scheduler.h"
 #include "base/check.h"
 #include "base/json/scan.h"
@@ -200,7 +203,8 @@ enum {
 	FILTER_VOLUME_RESTRICTIONS = 256,
 	FILTER_VOLUME_LIMITS = 512,
 	FILTER_VOLUME_BINDING = 1024,
-	FILTER_VOLUME_ZONE = 2048
+	FILTER_VOLUME_ZONE = 2048,
+	FILTER_EXTENDERS = 4096
 };
 
 /* Why a node cannot take the pod; several for resources. */
@@ -219,8 +223,8 @@ bool filters_pass(struct scheduler *s, struct candidate *p, const struct node_in
 /* The same with the pods of no lower priority that are to come here, and without them. */
 bool filters_pass_beside(struct scheduler *s, struct candidate *p, struct node_info *n, struct verdict *v);
 bool filter_resources(struct candidate *p, const struct node_info *n, struct verdict *v);
-/* Requests alone: do they fit beside what is used, or on the node if it were empty? */
-bool requests_fit(const struct amounts *want, const struct node_info *n, bool is_empty);
+/* Requests alone: do they fit beside what is used? */
+bool requests_fit(const struct candidate *p, const struct node_info *n);
 /* Node selector and required node affinity. */
 bool node_is_chosen(const struct candidate *p, const struct node_info *n);
 bool ports_clash(const struct pod_info *a, const struct pod_info *b);
@@ -305,19 +309,35 @@ void tally_add(struct tally *t, const struct verdict *v);
 /* "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable." */
 const char *tally_text(struct arena *a, const struct tally *t, size_t nodes);
 
+/* A pod that might go. */
+struct lesser {
+	struct pod_info *pod;
+	struct slice started; /* pod_started() */
+	bool violates;        /* its going, a disruption budget */
+};
+
+/* A node on which it works. */
+struct offer {
+	struct node_info *node;
+	struct lesser *victims; /* the most important first */
+	size_t count, violations;
+};
+
 struct preemption {
-	struct node_info *node;    /* NULL: none */
-	struct pod_info **victims; /* in the candidate's arena */
+	struct offer *offers; /* in the candidate's arena */
 	size_t count;
-	const char *message;   /* without a node: why */
+	const char *message;   /* without offers: why */
 	bool drops_nomination; /* what it was nominated for is no good any more */
 };
 
-/* Pods of lower priority whose going makes room for the candidate, on the node where that does least harm. */
+/* Pods of lower priority whose going makes room for the candidate, on each node where that can be. */
 void preempt(struct scheduler *s, struct candidate *p, const struct tally *t, struct preemption *ret);
-
+/* The order of victims in an offer, for qsort(). */
+int preempt_most_important_first(const void *lesser, const void *other);
+/* Where it does least harm; NULL without offers. */
+const struct offer *preempt_best(const struct preemption *x);
 /* The victims are told and deleted, and the candidate is nominated for their node. */
-void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct preemption *x);
+void preempt_carry_out(struct scheduler *s, struct candidate *p, const struct offer *o);
 
 /* nominees.c: pods for which others were sent away, with the node that they wait for. */
 void nominee_set(struct scheduler *s, struct slice key, struct slice node, struct rcbuf *json);
@@ -345,12 +365,13 @@ bool soft_spread_score(
 uint64_t image_hash(struct slice name);
 int64_t cache_image_nodes(const struct cache *k, uint64_t image);
 
-/* The best of `n` nodes that passed; ties are broken by turns. */
-struct node_info *scores_pick(struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n);
+/* The best of `n` nodes that passed; ties are broken by turns. more: what else each of them has; NULL: nothing. */
+struct node_info *scores_pick(
+        struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n, const int64_t *more);
 
 /* ---- the queue ---- */
 
-enum queued_state { QUEUED_ACTIVE, QUEUED_BACKOFF, QUEUED_UNSCHEDULABLE, QUEUED_GATED, QUEUED_BUSY };
+enum queued_state { QUEUED_ACTIVE, QUEUED_PARKED, QUEUED_BACKOFF, QUEUED_UNSCHEDULABLE, QUEUED_GATED, QUEUED_BUSY };
 
 struct queued_pod {
 	struct slice key;
@@ -360,7 +381,7 @@ struct queued_pod {
 	uint64_t due_ms;   /* end of the backoff, or of the stay among the unschedulable */
 	unsigned attempts;
 	uint64_t serial;         /* of this stay in the queue: a namesake that comes later has another */
-	struct heap_link place;  /* active, backoff */
+	struct heap_link place;  /* active, parked, backoff */
 	struct list_link link;   /* unschedulable, gated */
 	struct refused *refused; /* unschedulable: with whom it waits; NULL: for nothing but time */
 	struct list_link alike;  /* in there */
@@ -369,7 +390,7 @@ struct queued_pod {
 struct queue {
 	uint64_t backoff_ms, backoff_max_ms; /* of queue_init(), or as configured */
 	struct map pods;
-	struct heap active, backoff;
+	struct heap active, parked, backoff;
 	uint64_t serials;
 	struct list_link unschedulable, gated;
 	struct map refused; /* refused.c, by what they ask */
@@ -382,6 +403,10 @@ struct queued_pod *queue_find(struct queue *q, struct slice key);
 void queue_add(struct queue *q, struct slice key, int32_t priority, bool gated, uint64_t now_ms);
 void queue_remove(struct queue *q, struct slice key);
 struct queued_pod *queue_pop(struct queue *q); /* the next active one, now busy; NULL: none */
+/* It was popped and cannot be tried now, for extenders are busy with another: aside, and one of these back, if it is
+ * the most urgent of all. */
+void queue_park(struct queue *q, struct queued_pod *p);
+void queue_unpark(struct queue *q);
 /* After a try: as unschedulable (waits for an event) or to be tried again after its backoff. */
 void queue_put_back(struct queue *q, struct queued_pod *p, bool unschedulable, uint64_t now_ms);
 /* One that is unschedulable backs off and then is tried again. */
@@ -430,6 +455,48 @@ void refused_release(struct queue *q);
 /* Those that it may help are tried again; true: there are such. */
 bool refused_event(struct scheduler *s, const struct cluster_event *e, uint64_t now_ms);
 
+/* ---- extenders ---- */
+
+/* extenders.c. A question to one of them, embedded by who asks it; zeroed before it is filled. */
+struct extender_question {
+	struct strbuf body;                            /* freed with the answer */
+	void (*answered)(struct extender_question *q); /* exactly once, never from inside extender_ask() */
+	void *arg;                                     /* the asker's */
+	/* set before answered() */
+	struct err err;      /* no answer, or not with status 200 */
+	struct slice answer; /* valid during answered() */
+	/* its own */
+	struct outgoing_call call;
+	struct arena arena;
+	struct loop_defer failing; /* it could not even be asked */
+	struct extenders *with;
+	const struct scheduler_extender *of;
+	const char *verb;
+};
+
+struct extenders;
+/* NULL when none is configured. */
+struct extenders *extenders_new(struct scheduler *s);
+/* Questions that are open are answered with ERR_CANCELED first. */
+void extenders_close(struct extenders *x, void (*closed)(void *arg), void *arg);
+void extender_ask(
+        struct extenders *x, const struct scheduler_extender *of, const char *verb, struct extender_question *q);
+void extender_give_up(struct extender_question *q); /* answered() still comes */
+/* One that may be ignored has failed; told in the log, not too often. */
+void extender_skip(struct extenders *x, const struct scheduler_extender *of, const struct err *why);
+/* The one that binds this pod; NULL: we do it. */
+const struct scheduler_extender *extender_binder(const struct scheduler *s, const struct json *spec);
+
+/* consult.c. Is any of them to be asked where this pod may go? */
+bool consult_is_wanted(const struct scheduler *s, const struct candidate *p);
+/* The candidate is taken over. One at a time: s->consult, until it is over. */
+void consult_start(struct scheduler *s, struct queued_pod *q, struct candidate *p);
+/* The pod is gone: whom it is asked of need not answer any more. */
+void consult_check(struct scheduler *s);
+/* Something happened meanwhile that might help it; the pod itself has changed. */
+void consult_disturb(struct scheduler *s);
+void consult_pod_changed(struct scheduler *s, struct slice key);
+
 /* ---- the whole ---- */
 
 enum { BINDINGS_MAX = 512, PODS_PER_TURN = 64, FOLLOWED = 6 };
@@ -455,6 +522,8 @@ struct scheduler {
 	struct list_link volume_waits;
 	bool waits_are_stale; /* something changed since they were looked at */
 	struct recorder *recorder;
+	struct extenders *extenders; /* NULL: none */
+	struct consult *consult;     /* NULL: none is under way */
 	struct cache cache;
 	struct queue queue;
 	struct loop_defer work;
@@ -472,6 +541,20 @@ struct scheduler {
 void scheduler_wake(struct scheduler *s);
 /* NULL: pods of this name are another scheduler's. */
 const struct scheduler_profile *scheduler_profile_of(const struct scheduler *s, struct slice name);
+
+/* scheduler.c, the steps of a decision. Which nodes will do, as many as are worth looking at; the tally says why others
+ * won't. */
+size_t scheduler_find_nodes(struct scheduler *s, struct candidate *p, struct tally *t, struct node_info **ret);
+/* The node that others were sent away from for it, if it will do; NULL: none. */
+struct node_info *scheduler_nominated_node(struct scheduler *s, struct candidate *p);
+/* It gets this node. */
+void scheduler_place(struct scheduler *s, struct candidate *p, struct node_info *n);
+/* It fits nowhere, and this is what preemption makes of it. may_wait: until something happens that can help; else it
+ * backs off. */
+void scheduler_refuse(struct scheduler *s, struct queued_pod *q, struct candidate *p, const struct tally *t,
+        const struct preemption *x, bool may_wait);
+/* Its claims rule out all nodes. */
+void scheduler_refuse_volumes(struct scheduler *s, struct queued_pod *q, struct candidate *p, const char *why);
 
 /* events.c: gets and listens to all that the scheduler follows; to all that is about volumes alone. */
 void scheduler_follow(struct scheduler *s);

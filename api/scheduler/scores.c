@@ -1,7 +1,7 @@
 /* Scores: each 0 to 100 for a node, times its weight, as the pod's profile says (configuration.h), by default:
  * LeastAllocated (1), balanced allocation (1), ImageLocality (1), TaintToleration (3), NodeAffinity (2),
  * InterPodAffinity (2) and PodTopologySpread (2): as the pod asks for it, else one controller's pods are spread over
- * nodes. */
+ * nodes. Extenders add theirs. */
 #include "api/scheduler/scheduler_int.h"
 
 enum { SCORE_MAX = 100, POINT_MAX = 10 };
@@ -195,7 +195,8 @@ static void score_spread(
 		scores[i] = share_of(scores[i], most, true);
 }
 
-struct node_info *scores_pick(struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n)
+struct node_info *scores_pick(
+        struct scheduler *s, struct candidate *p, struct node_info **nodes, size_t n, const int64_t *more)
 {
 	struct raw *raw = ARENA_ARRAY(&p->arena, struct raw, n + 1), most = {0};
 	int64_t *pods = ARENA_ARRAY(&p->arena, int64_t, n + 1), *spread = ARENA_ARRAY(&p->arena, int64_t, n + 1);
@@ -220,7 +221,7 @@ struct node_info *scores_pick(struct scheduler *s, struct candidate *p, struct n
 		                w[SCORE_IMAGES] * score_images(&images, nodes[i]) +
 		                w[SCORE_TAINTS] * share_of(raw[i].taints, most.taints, true) +
 		                w[SCORE_NODE_AFFINITY] * share_of(raw[i].affinity, most.affinity, false) +
-		                w[SCORE_POD_AFFINITY] * pods[i] + w[SCORE_SPREAD] * spread[i];
+		                w[SCORE_POD_AFFINITY] * pods[i] + w[SCORE_SPREAD] * spread[i] + (more ? more[i] : 0);
 		if (score < best_score)
 			continue;
 		ties = score == best_score ? ties + 1 : 1;

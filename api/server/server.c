@@ -24,7 +24,7 @@
 #include "api/server/extend/definitions.h"
 #include "api/server/fairness/fairness.h"
 #include "api/server/join/join.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "api/server/passing/sessions.h"
 #include "api/server/sealing/sealer.h"
 #include "api/server/state.h"

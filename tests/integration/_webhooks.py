@@ -49,9 +49,10 @@ class Authority:
 
 
 class Hooks:
-    """answers: path -> a function of the request's JSON (None for GET) that returns a JSON value, or (status, value)."""
+    """answers: path -> a function of the request's JSON (None for GET) that returns a JSON value, or (status, value); bytes are
+    sent as they are. Without an authority it is plain HTTP; port 0: any."""
 
-    def __init__(self, authority):
+    def __init__(self, authority, port=0):
         self.answers, self.asked, self.lock = {}, [], threading.Lock()
         hooks = self
 
@@ -68,7 +69,7 @@ class Hooks:
                     answer = hooks.answers.get(path)
                 value = answer(body) if answer else (404, {})
                 status, value = value if isinstance(value, tuple) else (200, value)
-                text = json.dumps(value).encode()
+                text = value if isinstance(value, bytes) else json.dumps(value).encode()
                 try:
                     self.send_response(status)
                     self.send_header("content-type", "application/json")
@@ -83,12 +84,13 @@ class Hooks:
             def log_message(self, *args):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads = True
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(authority.crt, authority.key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.url = f"https://localhost:{self.server.server_address[1]}"
+        if authority:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(authority.crt, authority.key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"http{'s' if authority else ''}://localhost:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def count(self, path):

@@ -4,7 +4,7 @@
 #include "api/server/aggregate/aggregate_int.h"
 
 #include "api/server/inproc.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "api/server/passing/backend.h"
 #include "base/base64.h"
 #include "base/json/scan.h"

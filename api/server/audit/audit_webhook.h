@@ -8,7 +8,7 @@
 #define K3X_API_SERVER_AUDIT_AUDIT_WEBHOOK_H
 
 #include "api/server/audit/options.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 
 struct audit_webhook;
 

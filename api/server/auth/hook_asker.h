@@ -3,7 +3,7 @@
 #ifndef K3X_API_SERVER_AUTH_HOOK_ASKER_H
 #define K3X_API_SERVER_AUTH_HOOK_ASKER_H
 
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 
 enum { HOOK_HASH_BYTES = 32 };
 

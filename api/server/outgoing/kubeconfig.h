@@ -2,7 +2,7 @@
 #ifndef K3X_API_SERVER_OUTGOING_KUBECONFIG_H
 #define K3X_API_SERVER_OUTGOING_KUBECONFIG_H
 
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "base/mem/arena.h"
 
 /* What the current context means: server, who vouches for it, and the proof of who asks. With one cluster, and one user

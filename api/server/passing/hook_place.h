@@ -2,7 +2,7 @@
 #ifndef K3X_API_SERVER_PASSING_HOOK_PLACE_H
 #define K3X_API_SERVER_PASSING_HOOK_PLACE_H
 
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "base/json/json.h"
 
 struct api_server;

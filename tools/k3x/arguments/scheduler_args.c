@@ -15,6 +15,7 @@ static int read_file(const char *path, struct arena *a, struct scheduler_configu
 		return err_wrap(err, "--kube-scheduler-arg: config");
 	int rc = scheduler_configuration_read(a, (struct slice){arena_memdup(a, text, len), len}, ret, err);
 	free(text);
+	rc = rc == 0 ? scheduler_configuration_load(a, ret, err) : rc;
 	return rc == 0 ? 0 : err_wrap(err, "--kube-scheduler-arg: config: %s", path);
 }
 

@@ -11,7 +11,7 @@
 
 #include "api/server/auth/identity/jwks.h"
 #include "api/server/auth/identity/token_cache.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json_lib.h"

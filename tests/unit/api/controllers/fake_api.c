@@ -64,6 +64,9 @@ struct fake_api {
 	uv_timer_t pump;
 	void (*crashed)(void *arg);
 	void *crashed_arg;
+	const char *served; /* by somebody else: the beginning of its paths */
+	const char *(*serve)(void *arg, struct arena *a);
+	void *serve_arg;
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -291,6 +294,23 @@ static struct json *patched(struct write *w, const struct json *old, struct json
 	return object;
 }
 
+/* ---- scales ---- */
+
+static struct rcbuf *rescale(struct write *w, struct stored *o)
+{
+	struct arena *a = w->a;
+	struct json *body = json_parse(a, w->body, NULL, w->err), *old = json_parse(a, text_of(o), NULL, NULL);
+	if (!body || !is_as_seen(w, json_get(body, "metadata"), json_get(old, "metadata")))
+		return NULL;
+	struct json *object = json_copy(a, old);
+	json_set_int(a, json_get(object, "spec"), "replicas", json_get_int(json_get(body, "spec"), "replicas", 0));
+	prepare_update(a, w->t.resource, "", object, old);
+	rcbuf_unref(replace(a, w->f, o, object));
+	return fake_scale_of(a, text_of(o));
+}
+
+/* ---- updates ---- */
+
 static struct rcbuf *update(struct write *w, bool is_patch)
 {
 	struct arena *a = w->a;
@@ -391,6 +411,12 @@ static struct rcbuf *perform(struct fake_api *f, const char *method, const char 
 	struct arena a = ARENA_INIT;
 	struct write w = {.f = f, .a = &a, .body = body, .content_type = content_type, .err = err};
 	struct rcbuf *answer = NULL;
+	if (f->served && strncmp(path, f->served, strlen(f->served)) == 0) {
+		const char *text = f->serve(f->serve_arg, &a);
+		answer = rcbuf_copy(text, strlen(text));
+		arena_release(&a);
+		return answer;
+	}
 	if (!target_read(path, &w.t)) {
 		err_set(err, ERR_NOT_FOUND, "the server could not find the requested resource");
 		return NULL;
@@ -399,6 +425,8 @@ static struct rcbuf *perform(struct fake_api *f, const char *method, const char 
 	bool is_get = strcmp(method, "GET") == 0, is_delete = strcmp(method, "DELETE") == 0;
 	if ((is_get || is_delete) && w.t.name.len && !o)
 		err_set(err, ERR_NOT_FOUND, "%.*s not found", SLICE_FMT(w.t.name));
+	else if (o && slice_is(w.t.sub, "scale"))
+		answer = is_get ? fake_scale_of(&a, text_of(o)) : rescale(&w, o);
 	else if (is_get)
 		answer = o ? rcbuf_ref(o->json) : list(&w);
 	else if (is_delete)
@@ -706,6 +734,13 @@ void fake_api_free(struct fake_api *f)
 		rcbuf_unref(f->log[i].json);
 	free(f->log);
 	free(f);
+}
+
+void fake_api_serve(struct fake_api *f, const char *prefix, const char *(*fn)(void *arg, struct arena *a), void *arg)
+{
+	f->served = prefix;
+	f->serve = fn;
+	f->serve_arg = arg;
 }
 
 struct client *fake_api_client(struct fake_api *f)

@@ -52,9 +52,15 @@ void fake_api_each(struct fake_api *f, const char *path, void (*fn)(struct fake_
 void fake_api_texts(
         struct fake_api *f, void (*fn)(void *arg, const struct resource *r, struct slice text), void *arg); /* of all */
 
+/* Reads of an API that somebody else serves: fn answers those whose path begins so, with a text of its own arena. */
+void fake_api_serve(struct fake_api *f, const char *prefix, const char *(*fn)(void *arg, struct arena *a), void *arg);
+
 /* fake_picture.c: all that is there but events, in an order and without what differs between two runs that are the same
  * to a user: uids, versions, times, made-up names and addresses. */
 void fake_api_picture(struct fake_api *f, struct strbuf *out);
+
+/* fake_scale.c: an object's Scale. */
+struct rcbuf *fake_scale_of(struct arena *a, struct slice text);
 
 /* ---- virtual_time.c ---- */
 

@@ -21,7 +21,7 @@ static bool is_passing(struct slice key)
 	        "generation", "observedGeneration", "controller-uid", "batch.kubernetes.io/controller-uid", "revision",
 	        "podIP", "podIPs", "batch.kubernetes.io/cronjob-scheduled-timestamp",
 	        "endpoints.kubernetes.io/last-change-trigger-time", "deployment.kubernetes.io/desired-replicas",
-	        "deployment.kubernetes.io/max-replicas"};
+	        "deployment.kubernetes.io/max-replicas", "timeAdded"};
 	for (size_t i = 0; i < COUNT_OF(keys); i++)
 		if (slice_is(key, keys[i]))
 			return true;

@@ -8,13 +8,14 @@
  * RECOVERY_ONLY=text the scenarios whose name has it; RECOVERY_SHOW=1 prints the pictures. */
 #include "tests/unit/unit.h"
 
+#include "api/client/meta.h"
 #include "api/controllers/controllers.h"
 #include "base/log.h"
 #include "base/rt/closing.h"
 #include "base/json/scan.h"
 #include "tests/unit/api/controllers/fake_api.h"
 
-enum { TICK_MS = 250, END_MS = 600 * 1000 };
+enum { TICK_MS = 250, END_MS = 600 * 1000, RENEW_MS = 10000, NODES = 3 };
 
 struct step {
 	unsigned at_ms;
@@ -24,7 +25,9 @@ struct step {
 struct scenario {
 	const char *name;
 	const struct step *steps;
-	size_t pods; /* in the end */
+	size_t pods;      /* in the end */
+	bool has_leases;  /* nodes renew theirs, and are missed if they do not */
+	bool has_metrics; /* somebody measures */
 };
 
 struct play {
@@ -32,8 +35,12 @@ struct play {
 	struct fake_api *api;
 	struct informer_set *informers;
 	struct controllers *controllers;
+	const struct scenario *scenario;
 	const struct step *next;
-	uint64_t began_ms;
+	uint64_t began_ms, renewed_ms;
+	bool is_silent[NODES], is_tainted[NODES];
+	int64_t load_milli;
+	struct strbuf usage;
 	uv_timer_t tick;
 	bool is_over;
 	unsigned address;
@@ -53,9 +60,51 @@ static const char *member(struct arena *a, const struct json *object, const char
 
 static struct play *playing; /* whose turn it is */
 
-/* Daemons name their node, by affinity. */
+/* ---- nodes: their kubelets are silent while an annotation says so ---- */
+
+static unsigned node_number(struct slice name)
+{
+	return name.len == 2 && name.ptr[1] < '0' + NODES ? (unsigned)(name.ptr[1] - '0') : 0;
+}
+
+/* A Lease, and the condition if somebody has taken it for gone. */
+static void serve_node(struct fake_api *f, struct json *node)
+{
+	struct arena a = ARENA_INIT;
+	const struct json *meta = json_get(node, "metadata");
+	unsigned n = node_number(json_get_str(meta, "name"));
+	const char *leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
+	           *time = kube_time_text(&a, 0);
+	playing->is_silent[n] = json_path(meta, "annotations", "silent", NULL);
+	if (!playing->is_silent[n]) {
+		const char *lease =
+		        arena_printf(&a, "{\"metadata\":{\"name\":\"n%u\"},\"spec\":{\"renewTime\":\"%s\"}}", n, time);
+		if (fake_api_do(f, "PATCH", arena_printf(&a, "%s/n%u", leases, n), lease) != 0)
+			fake_api_do(f, "POST", leases, lease);
+		if (!slice_is(
+		            json_get_str(json_at(json_path(node, "status", "conditions", NULL), 0), "status"), "True"))
+			fake_api_do(f, "PATCH", arena_printf(&a, "/api/v1/nodes/n%u/status", n),
+			        arena_printf(&a,
+			                "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\","
+			                "\"lastHeartbeatTime\":\"%s\"}]}}",
+			                time));
+	}
+	arena_release(&a);
+}
+
+static void note_taints(struct fake_api *f, struct json *node)
+{
+	const struct json *taints = json_path(node, "spec", "taints", NULL);
+	playing->is_tainted[node_number(json_str(json_path(node, "metadata", "name", NULL)))] = taints && taints->first;
+}
+
+/* Daemons name their node, by affinity; others may say which they like best. */
 static const char *node_for(struct arena *a, const struct json *pod)
 {
+	struct slice likes = json_str(json_path(pod, "spec", "nodeSelector", "likes", NULL));
+	if (likes.len && !playing->is_tainted[node_number(likes)])
+		return arena_printf(a, "%.*s", SLICE_FMT(likes));
+
 	struct json *terms = json_path(pod, "spec", "affinity", "nodeAffinity",
 	        "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms", NULL);
 	struct json *field = json_at(json_get(json_at(terms, 0), "matchFields"), 0);
@@ -68,15 +117,18 @@ static void run_pod(struct fake_api *f, struct arena *a, const char *path, const
 	struct slice phase = json_get_str(json_get(pod, "status"), "phase");
 	const char *status = arena_printf(a, "%s/status", path), *ready = "True", *name = "Running",
 	           *image = member(a, json_at(json_path(pod, "spec", "containers", NULL), 0), "image", NULL);
-	if (slice_is(phase, "Succeeded") || slice_is(phase, "Failed") || (slice_is(phase, "Running") && !ends))
+	const struct json *condition = condition_find(json_path(pod, "status", "conditions", NULL), "Ready");
+	bool runs = slice_is(phase, "Running"), is_ready = slice_is(json_get_str(condition, "status"), "True");
+	if (slice_is(phase, "Succeeded") || slice_is(phase, "Failed") || (runs && !ends && is_ready))
 		return;
-	if (slice_is(phase, "Running")) {
+	if (runs && ends) {
 		ready = "False";
 		name = strcmp(image, "fails") == 0 ? "Failed" : "Succeeded";
 	}
 	fake_api_do(f, "PATCH", status,
 	        arena_printf(a,
-	                "{\"status\":{\"phase\":\"%s\",\"podIP\":\"10.99.0.%u\",\"podIPs\":[{\"ip\":\"10.99.0.%u\"}],"
+	                "{\"status\":{\"phase\":\"%s\",\"startTime\":\"2026-01-05T00:00:00Z\",\"podIP\":\"10.99.0.%u\","
+	                "\"podIPs\":[{\"ip\":\"10.99.0.%u\"}],"
 	                "\"conditions\":[{\"type\":\"Ready\",\"status\":\"%s\",\"lastTransitionTime\":"
 	                "\"2026-01-05T00:00:00Z\"}],\"containerStatuses\":[{\"name\":\"c\",\"ready\":%s,\"state\":{"
 	                "\"terminated\":{\"exitCode\":%d,\"finishedAt\":\"2026-01-05T00:00:00Z\"}}}]}}",
@@ -92,13 +144,55 @@ static void serve_pod(struct fake_api *f, struct json *pod)
 	        member(&a, pod, "metadata", "name"));
 	bool has_node = json_path(pod, "spec", "nodeName", NULL),
 	     is_dying = json_path(pod, "metadata", "deletionTimestamp", NULL);
-	if (has_node && is_dying)
+	if (has_node && playing->is_silent[node_number(json_str(json_path(pod, "spec", "nodeName", NULL)))])
+		; /* nobody there */
+	else if (has_node && is_dying)
 		fake_api_do(f, "DELETE", path, "{\"gracePeriodSeconds\":0}");
 	else if (!has_node && !is_dying)
 		fake_api_do(f, "PATCH", path, arena_printf(&a, "{\"spec\":{\"nodeName\":\"%s\"}}", node_for(&a, pod)));
 	else if (has_node)
 		run_pod(f, &a, path, pod);
 	arena_release(&a);
+}
+
+/* ---- what is used: the load, in equal parts ---- */
+
+static void count_running(struct fake_api *f, struct json *pod)
+{
+	struct strbuf *out = &playing->usage;
+	if (slice_is(json_get_str(json_get(pod, "status"), "phase"), "Running") &&
+	        !json_path(pod, "metadata", "deletionTimestamp", NULL))
+		strbuf_addf(out, "%.*s\n", SLICE_FMT(json_str(json_path(pod, "metadata", "name", NULL))));
+}
+
+static void read_load(struct fake_api *f, struct json *deployment)
+{
+	struct slice load = json_str(json_path(deployment, "metadata", "annotations", "load", NULL));
+	slice_to_i64(load, &playing->load_milli);
+}
+
+static const char *measure(void *arg, struct arena *a)
+{
+	struct play *p = arg;
+	struct strbuf out = STRBUF_INIT;
+	int64_t n = 0;
+	strbuf_reset(&p->usage);
+	fake_api_each(p->api, "/apis/apps/v1/deployments", read_load);
+	fake_api_each(p->api, "/api/v1/pods", count_running);
+	for (size_t i = 0; i < p->usage.len; i++)
+		n += p->usage.data[i] == '\n';
+	strbuf_adds(&out, "{\"items\":[");
+	for (struct slice rest = strbuf_slice(&p->usage); rest.len;) {
+		struct slice name = slice_cut(&rest, '\n');
+		strbuf_addf(&out,
+		        "{\"metadata\":{\"name\":\"%.*s\"},\"timestamp\":\"%s\",\"window\":\"15s\",\"containers\":[{"
+		        "\"name\":\"c\",\"usage\":{\"cpu\":\"%lldm\"}}]}%s",
+		        SLICE_FMT(name), kube_time_text(a, 0), (long long)(p->load_milli / n), rest.len ? "," : "");
+	}
+	strbuf_adds(&out, "]}");
+	const char *text = arena_strdup(a, strbuf_cstr(&out));
+	strbuf_release(&out);
+	return text;
 }
 
 /* ---- the controllers' process ---- */
@@ -109,7 +203,8 @@ static void start_controllers(struct play *p)
 	struct err err = ERR_INIT;
 	options.client = fake_api_client(p->api);
 	options.informers = p->informers = informer_set_new(options.client);
-	options.arguments.node_grace_s = 1000000; /* nobody renews Leases */
+	options.arguments.node_grace_s = p->scenario->has_leases ? 40 : 1000000;
+	options.arguments.hpa_downscale_stabilization_s = 60;
 	assert_int_equal(controllers_new(&options, &p->controllers, &err), 0);
 }
 
@@ -165,9 +260,15 @@ static void on_tick(uv_timer_t *t)
 	playing = p;
 	for (; p->next->path && p->next->at_ms <= at_ms; p->next++)
 		assert_int_equal(fake_api_do(p->api, p->next->method, p->next->path, p->next->body), 0);
+	if (p->scenario->has_leases && at_ms >= p->renewed_ms + RENEW_MS) {
+		p->renewed_ms = at_ms;
+		fake_api_each(p->api, "/api/v1/nodes", serve_node);
+	}
 	int64_t revision = fake_api_revision(p->api);
-	if (revision != p->revision) /* else nothing is to be done */
+	if (revision != p->revision) { /* else nothing is to be done */
+		fake_api_each(p->api, "/api/v1/nodes", note_taints);
 		fake_api_each(p->api, "/api/v1/pods", serve_pod);
+	}
 	p->revision = revision;
 	if (at_ms >= END_MS)
 		end(p);
@@ -189,7 +290,7 @@ static void all_closed(struct closing *c)
 static void begin(struct loop_task *t)
 {
 	struct play *p = CONTAINER_OF(t, struct play, start);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < NODES; i++) {
 		char node[400];
 		snprintf(node, sizeof node,
 		        "{\"metadata\":{\"name\":\"n%d\",\"labels\":{\"kubernetes.io/hostname\":\"n%d\"}},\"status\":{"
@@ -202,6 +303,10 @@ static void begin(struct loop_task *t)
 	fake_api_do(p->api, "POST", "/api/v1/namespaces",
 	        "{\"metadata\":{\"name\":\"d\"},\"spec\":{\"finalizers\":[\"kubernetes\"]},\"status\":{\"phase\":"
 	        "\"Active\"}}");
+	if (p->scenario->has_leases)
+		fake_api_do(p->api, "POST", "/api/v1/namespaces", "{\"metadata\":{\"name\":\"kube-node-lease\"}}");
+	if (p->scenario->has_metrics)
+		fake_api_serve(p->api, "/apis/metrics.k8s.io/", measure, p);
 	p->began_ms = virtual_time_ms();
 	start_controllers(p);
 	uv_timer_start(&p->tick, on_tick, TICK_MS, TICK_MS);
@@ -209,7 +314,7 @@ static void begin(struct loop_task *t)
 
 static void play(struct play *p, const struct scenario *s, const struct fake_plan *plan)
 {
-	*p = (struct play){.next = s->steps, .start.run = begin, .closing.all_closed = all_closed};
+	*p = (struct play){.scenario = s, .next = s->steps, .start.run = begin, .closing.all_closed = all_closed};
 	virtual_time_start(plan->seed);
 	loop_init(&p->loop, "test");
 	p->api = fake_api_new(&p->loop, plan, crashed, p);
@@ -218,6 +323,7 @@ static void play(struct play *p, const struct scenario *s, const struct fake_pla
 	loop_post(&p->loop, &p->start);
 	loop_run(&p->loop);
 	loop_release(&p->loop);
+	strbuf_release(&p->usage);
 }
 
 /* ---- comparing ---- */
@@ -451,6 +557,38 @@ static const struct step adopted[] = {
         {5000, "POST", APPS "/replicasets", "{" NAMED("rs") ",\"spec\":{\"replicas\":2," SELECTOR POD_SPEC "}}"},
         {20000, "PATCH", D "/pods/stray", "{\"metadata\":{\"labels\":{\"app\":\"b\"}}}"}, END};
 
+/* As many as the load asks for: 2, then 5, then 3. Only one size is within the tolerance of each. */
+static const struct step autoscaler[] = {
+        {1000, "POST", APPS "/deployments",
+                "{\"metadata\":{\"name\":\"web\",\"annotations\":{\"load\":\"100\"}},\"spec\":{\"replicas\":1," SELECTOR
+                "\"template\":{\"metadata\":{\"labels\":{\"app\":\"a\"}},\"spec\":{\"restartPolicy\":\"Always\","
+                "\"containers\":["
+                "{\"name\":\"c\",\"image\":\"one\",\"resources\":{\"requests\":{\"cpu\":\"100m\"}}}]}}}}"},
+        {2000, "POST", "/apis/autoscaling/v2/namespaces/d/horizontalpodautoscalers",
+                "{" NAMED(
+                        "web") ",\"spec\":{\"scaleTargetRef\":{\"apiVersion\":\"apps/"
+                               "v1\",\"kind\":\"Deployment\",\"name\":"
+                               "\"web\"},\"minReplicas\":1,\"maxReplicas\":8,\"metrics\":[{\"type\":\"Resource\","
+                               "\"resource\":{"
+                               "\"name\":\"cpu\",\"target\":{\"type\":\"Utilization\",\"averageUtilization\":50}}}]}}"},
+        {100000, "PATCH", APPS "/deployments/web", "{\"metadata\":{\"annotations\":{\"load\":\"250\"}}}"},
+        {250000, "PATCH", APPS "/deployments/web", "{\"metadata\":{\"annotations\":{\"load\":\"150\"}}}"}, END};
+
+/* One goes and comes back, and its pods have gone to another; another goes for good. */
+static const struct step silent_nodes[] = {
+        {1000, "POST", APPS "/replicasets",
+                "{" NAMED("rs") ",\"spec\":{\"replicas\":2," SELECTOR "\"template\":{\"metadata\":{\"labels\":{\"app\":"
+                                "\"a\"}},\"spec\":{\"restartPolicy\":\"Always\","
+                                "\"nodeSelector\":{\"likes\":\"n2\"},\"containers\":[{\"name\":\"c\",\"image\":\"one\"}"
+                                "]}}}}"},
+        {2000, "POST", APPS "/daemonsets",
+                "{" NAMED("ds") ",\"spec\":{\"selector\":{\"matchLabels\":{\"app\":\"d\"}},"
+                                "\"template\":{\"metadata\":{\"labels\":{\"app\":\"d\"}},\"spec\":{\"containers\":[{"
+                                "\"name\":\"c\",\"image\":\"one\"}]}}}}"},
+        {30000, "PATCH", "/api/v1/nodes/n2", "{\"metadata\":{\"annotations\":{\"silent\":\"yes\"}}}"},
+        {250000, "PATCH", "/api/v1/nodes/n2", "{\"metadata\":{\"annotations\":{\"silent\":null}}}"},
+        {350000, "PATCH", "/api/v1/nodes/n1", "{\"metadata\":{\"annotations\":{\"silent\":\"yes\"}}}"}, END};
+
 /* Each with how many pods there are in the end. */
 #define SCENARIOS \
 	SCENARIO(replica_set, 5) \
@@ -470,12 +608,14 @@ static const struct step adopted[] = {
 	SCENARIO(stateful_claims, 1) \
 	SCENARIO(rollback, 3) \
 	SCENARIO(job_suspended, 0) \
-	SCENARIO(adopted, 3)
+	SCENARIO(adopted, 3) \
+	SCENARIO(autoscaler, 3, .has_metrics = true) \
+	SCENARIO(silent_nodes, 5, .has_leases = true)
 
-#define SCENARIO(s, pods) \
+#define SCENARIO(s, n, ...) \
 	static void s##_ends_the_same(void **state) \
 	{ \
-		play_all(&(struct scenario){#s, s, pods}); \
+		play_all(&(struct scenario){.name = #s, .steps = s, .pods = n, ##__VA_ARGS__}); \
 	}
 SCENARIOS
 #undef SCENARIO
@@ -489,7 +629,7 @@ static int count_plays(void **state)
 int main(void)
 {
 	log_set_level(getenv("RECOVERY_LOG") ? LOG_DEBUG : LOG_ERROR);
-#define SCENARIO(s, pods) cmocka_unit_test(s##_ends_the_same),
+#define SCENARIO(s, ...) cmocka_unit_test(s##_ends_the_same),
 	const struct CMUnitTest tests[] = {SCENARIOS};
 	return cmocka_run_group_tests(tests, NULL, count_plays);
 }

@@ -84,10 +84,11 @@ static const char *outcome(int cpu, int priority, const char *more)
 	read_new(cpu, priority, more);
 	try_all(&t);
 	preempt(&s, &p, &t, &x);
-	int n = x.node ? snprintf(text, sizeof text, "%.*s:", SLICE_FMT(x.node->name))
-	               : snprintf(text, sizeof text, "%s", x.message);
-	for (size_t i = 0; i < x.count; i++)
-		n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", SLICE_FMT(x.victims[i]->key));
+	const struct offer *best = preempt_best(&x);
+	int n = best ? snprintf(text, sizeof text, "%.*s:", SLICE_FMT(best->node->name))
+	             : snprintf(text, sizeof text, "%s", x.message);
+	for (size_t i = 0; best && i < best->count; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n, " %.*s", SLICE_FMT(best->victims[i].pod->key));
 	try_all(&t); /* all are back on their nodes */
 	candidate_release(&p);
 	return text;

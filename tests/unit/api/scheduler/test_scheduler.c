@@ -268,7 +268,7 @@ static void a_controllers_pods_are_spread(void **state)
 		snprintf(key, sizeof key, "d/p%d", i);
 		struct rcbuf *json = text(pod_text(buf, sizeof buf, key + 2, "{\"cpu\":\"10m\"}", ""));
 		assert_true(candidate_read(&s.cache, &p, slice_of(key), json));
-		struct node_info *n = scores_pick(&s, &p, s.cache.list, s.cache.count);
+		struct node_info *n = scores_pick(&s, &p, s.cache.list, s.cache.count, NULL);
 		cache_pod_set(&s.cache, slice_of(key), n->name, json, true);
 		candidate_release(&p);
 		rcbuf_unref(json);
@@ -291,7 +291,7 @@ static const char *picked(struct scheduler *s, const char *more)
 	struct rcbuf *json = text(pod_text(buf, sizeof buf, "new", "{}", more));
 	assert_true(candidate_read(&s->cache, &p, SLICE("d/new"), json));
 	p.demands.family = 0;
-	struct node_info *n = scores_pick(s, &p, s->cache.list, s->cache.count);
+	struct node_info *n = scores_pick(s, &p, s->cache.list, s->cache.count, NULL);
 	snprintf(name, sizeof name, "%.*s", SLICE_FMT(n->name));
 	candidate_release(&p);
 	rcbuf_unref(json);
@@ -369,7 +369,7 @@ static void large_images_that_are_there_draw_pods(void **state)
 		struct candidate p;
 		struct rcbuf *json = text(buf);
 		assert_true(candidate_read(&s.cache, &p, SLICE("d/x"), json));
-		assert_true(slice_is(scores_pick(&s, &p, s.cache.list, s.cache.count)->name, "n2"));
+		assert_true(slice_is(scores_pick(&s, &p, s.cache.list, s.cache.count, NULL)->name, "n2"));
 		candidate_release(&p);
 		rcbuf_unref(json);
 	}

@@ -1,7 +1,7 @@
 /* An issuer: its document, its keys, who waits while they are fetched, and what happens when they are another's. The
  * issuer is a server of our own. */
 #include "api/server/auth/identity/oidc.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "tests/unit/base/wire/wire_test.h"
 
 #include "base/check.h"

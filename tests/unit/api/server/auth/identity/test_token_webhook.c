@@ -1,7 +1,7 @@
 /* Tokens that a webhook knows: who asks the same waits for one answer, answers and refusals are remembered, failures
  * are not, and audiences count. The webhook is a server of our own. */
 #include "api/server/auth/identity/token_webhook.h"
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "tests/unit/base/wire/wire_test.h"
 
 #include "base/check.h"

@@ -10,7 +10,7 @@
  * than he has said), a kept connection that the other side has just closed (the call did not reach anybody, and is
  * tried again at once, which is why whoever is called must take the same call twice), answers without an end (bounded).
  */
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 
 #include "base/base64.h"
 #include "base/check.h"
@@ -95,19 +95,24 @@ static bool is_odd(const char *text)
 }
 
 /* Server and path apart; the path begins with a slash. */
-static int take_url(struct outgoing *o, const char *text, struct url *u, struct err *err)
+static int take_url(struct arena *a, const char *text, struct url *u, const char **ret_path, struct err *err)
 {
 	const char *host = strstr(text, "://");
 	host = host ? host + 3 : text;
 	const char *path = host + strcspn(host, "/?");
 	if (is_odd(text))
 		return err_set(err, ERR_INVAL, "URL \"%s\": no spaces, users, fragments or backslashes in it", text);
-	const char *server = arena_printf(&o->arena, "%.*s", (int)(path - text), text);
-	if (url_parse(&o->arena, server, strncmp(text, "http:", 5) == 0 ? 80 : 443, u, err) != 0)
+	const char *server = arena_printf(a, "%.*s", (int)(path - text), text);
+	if (url_parse(a, server, strncmp(text, "http:", 5) == 0 ? 80 : 443, u, err) != 0)
 		return err->code;
-	o->url = arena_strdup(&o->arena, text);
-	o->path = arena_printf(&o->arena, "%s%s", *path == '/' ? "" : "/", path);
+	*ret_path = arena_printf(a, "%s%s", *path == '/' ? "" : "/", path);
 	return 0;
+}
+
+int outgoing_url_check(struct arena *a, const char *url, const char **ret_path, struct err *err)
+{
+	struct url u;
+	return take_url(a, url, &u, ret_path, err);
 }
 
 static int make_tls(const struct outgoing_target *t, struct tls_context **ret, struct err *err)
@@ -122,6 +127,17 @@ static int make_tls(const struct outgoing_target *t, struct tls_context **ret, s
 	return tls_context_new(&tls, ret, err) == 0 ? 0 : err_wrap(err, "%s", t->url);
 }
 
+int outgoing_target_check(struct arena *a, const struct outgoing_target *t, struct err *err)
+{
+	struct url u;
+	const char *path;
+	struct tls_context *tls = NULL;
+	if (take_url(a, t->url, &u, &path, err) != 0 || (u.is_tls && make_tls(t, &tls, err) != 0))
+		return err->code;
+	tls_context_unref(tls);
+	return 0;
+}
+
 static const char *basic(struct arena *a, const char *username, const char *password)
 {
 	const char *both = arena_printf(a, "%s:%s", username, password ? password : "");
@@ -132,8 +148,9 @@ static int open_target(struct outgoing *o, const struct outgoing_target *t, stru
 {
 	struct url u;
 	struct tls_context *tls = NULL;
-	if (take_url(o, t->url, &u, err) != 0 || (u.is_tls && make_tls(t, &tls, err) != 0))
+	if (take_url(&o->arena, t->url, &u, &o->path, err) != 0 || (u.is_tls && make_tls(t, &tls, err) != 0))
 		return err->code;
+	o->url = arena_strdup(&o->arena, t->url);
 	if (t->bearer)
 		o->authorization = arena_printf(&o->arena, "Bearer %s", t->bearer);
 	else if (t->username)

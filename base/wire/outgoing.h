@@ -1,13 +1,15 @@
-/* Outgoing HTTP and HTTPS calls from the API server's loop: to webhooks, to an OIDC issuer.
+/* Outgoing HTTP and HTTPS calls to whoever an operator has named: the API server's to webhooks and to an OIDC issuer,
+ * the scheduler's to extenders.
  *
  * A pool belongs to a loop and knows all targets. A target is where calls go and how each side proves who it is; who
  * asks for the same one again gets the same, with its connections (HTTP/2 where the other side has it, else HTTP/1.1).
  * Targets are counted: the last reference closes the connections. Names are resolved off the loop. All functions are
  * called on the loop; callbacks come from it, never from inside a call. */
-#ifndef K3X_API_SERVER_OUTGOING_OUTGOING_H
-#define K3X_API_SERVER_OUTGOING_OUTGOING_H
+#ifndef K3X_BASE_WIRE_OUTGOING_H
+#define K3X_BASE_WIRE_OUTGOING_H
 
 #include "base/err.h"
+#include "base/mem/arena.h"
 #include "base/mem/str.h"
 #include "base/rt/loop.h"
 #include "base/wire/http.h"
@@ -40,6 +42,14 @@ struct outgoing_target {
 
 /* The file of those that everybody trusts; NULL: this system has none. */
 const char *outgoing_system_roots(void);
+
+/* Is it a URL of a target? What is behind its server, its path and query, lies in the arena then and begins with a
+ * slash. Pure, any thread. ERR_INVAL says what is wrong with it. */
+int outgoing_url_check(struct arena *a, const char *url, const char **ret_path, struct err *err);
+
+/* Would outgoing_get() take this target? For who wants to know at the start: certificates and keys are read. Any
+ * thread; its errors. */
+int outgoing_target_check(struct arena *a, const struct outgoing_target *t, struct err *err);
 
 /* *ret is a reference to the target, which is made when it is not there; *t is copied. ERR_INVAL says what is wrong
  * with the URL, a certificate or a key; ERR_NOT_FOUND: ca_pem is NULL and the system has no file of roots. */

@@ -1,5 +1,5 @@
 /* Outgoing calls against a server of our own, over TLS. */
-#include "api/server/outgoing/outgoing.h"
+#include "base/wire/outgoing.h"
 #include "tests/unit/base/wire/wire_test.h"
 
 #include "base/check.h"
