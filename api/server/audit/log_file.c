@@ -113,7 +113,7 @@ int log_file_open(struct log_file *f, const struct log_file_options *options, st
 	CHECK(options->bytes_max > 0);
 	*f = (struct log_file){.options = *options, .fd = -1};
 	if (!is_stdout(options) && file_make_dirs_above(options->path, 0700, err) != 0)
-		return err->code;
+		return err_wrap(err, "audit-log-path: %s", options->path);
 	return open_file(f, err);
 }
 
