@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum type { TYPE_SECONDS, TYPE_COUNT, TYPE_RATE, TYPE_SHARE, TYPE_MASK, TYPE_MASK_V6 };
+enum type { TYPE_SECONDS, TYPE_PERIOD, TYPE_COUNT, TYPE_RATE, TYPE_SHARE, TYPE_MASK, TYPE_MASK_V6 };
 
 static const struct row {
 	const char *name;
@@ -20,6 +20,9 @@ static const struct row {
                 "a time of at least a second, like 50s"},
         {"terminated-pod-gc-threshold", TYPE_COUNT, offsetof(struct controllers_arguments, terminated_pods_max),
                 "a number of pods; 0: none is collected"},
+        {"legacy-service-account-token-clean-up-period", TYPE_PERIOD,
+                offsetof(struct controllers_arguments, token_period_s),
+                "a time from a second to ten years, like 8760h"},
         {"node-eviction-rate", TYPE_RATE, offsetof(struct controllers_arguments, eviction_rate),
                 "a number of nodes per second, like 0.1"},
         {"secondary-node-eviction-rate", TYPE_RATE, offsetof(struct controllers_arguments, secondary_eviction_rate),
@@ -49,7 +52,7 @@ static const struct row {
                 "a share between 0 and 1, like 0.1"},
 };
 
-static const int64_t COUNT_MAX = 1000000, GRACE_S_MAX = 24 * 3600;
+static const int64_t COUNT_MAX = 1000000, GRACE_S_MAX = 24 * 3600, PERIOD_S_MAX = 10 * 8760 * 3600;
 static const double RATE_MAX = 1000;
 
 /* A number of plain digits and one dot: what strtod() takes beyond that is nobody's rate. */
@@ -75,7 +78,9 @@ static bool take(const struct row *row, void *to, struct slice value)
 	snprintf(text, sizeof text, "%.*s", SLICE_FMT(value));
 	switch (row->type) {
 	case TYPE_SECONDS:
-		if (!duration_parse_ms(text, &ms) || ms < 1000 || ms / 1000 > (uint64_t)GRACE_S_MAX)
+	case TYPE_PERIOD:
+		if (!duration_parse_ms(text, &ms) || ms < 1000 ||
+		        ms / 1000 > (uint64_t)(row->type == TYPE_PERIOD ? PERIOD_S_MAX : GRACE_S_MAX))
 			return false;
 		*(int64_t *)to = (int64_t)(ms / 1000);
 		return true;

@@ -55,7 +55,7 @@ static int check_stays(const struct resource *r, struct err *err)
 static int decode(struct mutation *m, struct err *err)
 {
 	const struct resource *r = m->resource;
-	m->call->n_warnings = 0; /* of an earlier try */
+	call_drop_warnings(m->call);
 	if (check_stays(r, err) != 0)
 		return err->code;
 	m->object = body_read(m->call, r->type, r->kind, r->api_version, err);
