@@ -46,6 +46,7 @@
 #include "node/status/node_status.h"
 #include "node/status/pod_status.h"
 #include "node/topology/topology.h"
+#include "node/volume/nfs_mount.h"
 #include "node/volume/unmount.h"
 #include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
@@ -369,6 +370,7 @@ int node_new(const struct node_options *options, struct node **ret, struct err *
 	n->pool = pool_new("node-pool", POOL_THREADS, NODE_ERRANDS_MAX);
 	n->parts.all_closed = release;
 	closing_hold(&n->parts); /* node_close() gives it up */
+	n->nfs = nfs_jobs_new(n, 0);
 	n->worker_callbacks = &worker_callbacks;
 	n->view = view_new(n, &view_callbacks);
 	prepare_machine();
@@ -415,6 +417,7 @@ static void release(struct closing *parts)
 	close_topology(n);
 	devices_free(n->devices);
 	csi_free(n->csi);
+	nfs_jobs_free(n->nfs);
 	images_free(n->images);
 	image_import_free(n->image_import);
 	events_free(n->events);
@@ -445,6 +448,7 @@ void node_close(struct node *n, void (*closed)(void *arg), void *arg)
 		hold(n), pod_resources_close(TAKE(n->pod_resources), closing_part_done, &n->parts);
 	hold(n), devices_close(n->devices, closing_part_done, &n->parts);
 	hold(n), csi_close(n->csi, closing_part_done, &n->parts);
+	nfs_jobs_close(n->nfs);
 	node_status_close(n->status);
 	hold(n), image_import_close(n->image_import, closing_part_done, &n->parts);
 	hold(n), static_pods_close(n->static_pods, closing_part_done, &n->parts);

@@ -15,9 +15,10 @@ struct controllers_arguments {
 	int64_t hpa_period_s, hpa_downscale_stabilization_s, hpa_cpu_initialization_s, hpa_initial_readiness_delay_s;
 	double hpa_tolerance;
 	int64_t node_mask_bits, node_mask_bits_v6; /* of the pod network of one node */
+	int64_t token_period_s; /* after which an unused token in a Secret is marked, and then deleted */
 };
 
 #define CONTROLLERS_ARGUMENTS_DEFAULT \
-	((struct controllers_arguments){50, 12500, 0.1, 0.01, 0.55, 50, 15, 300, 300, 30, 0.1, 24, 64})
+	((struct controllers_arguments){50, 12500, 0.1, 0.01, 0.55, 50, 15, 300, 300, 30, 0.1, 24, 64, 8760 * 3600})
 
 #endif

@@ -140,6 +140,7 @@ static void take_arguments(struct controllers *c, const struct controllers_argum
 {
 	c->node_grace_s = (unsigned)g->node_grace_s;
 	c->terminated_pods_max = (size_t)g->terminated_pods_max;
+	c->token_period_s = g->token_period_s;
 	c->eviction_rate = g->eviction_rate;
 	c->secondary_eviction_rate = g->secondary_eviction_rate;
 	c->unhealthy_zone_threshold = g->unhealthy_zone_threshold;

@@ -57,6 +57,7 @@ struct controllers {
 	unsigned node_grace_s;
 	unsigned node_mask_bits, node_mask_bits_v6;
 	size_t terminated_pods_max;
+	int64_t token_period_s; /* that a token in a Secret may be unused */
 	double eviction_rate, secondary_eviction_rate, unhealthy_zone_threshold;
 	size_t large_zone_nodes;
 	int64_t hpa_period_s;
@@ -119,6 +120,7 @@ static inline uint64_t controllers_now_ms(const struct controllers *c)
 	CONTROLLER("node-password", "node-password-cleaner", node_password, node_password_stop) \
 	CONTROLLER("token", "", token_controller, NULL) \
 	CONTROLLER("token-cleaner", "token-cleaner", token_cleaner, token_cleaner_stop) \
+	CONTROLLER("legacy-token-cleaner", "legacy-service-account-token-cleaner", legacy_token_cleaner, NULL) \
 	CONTROLLER("persistentvolume-binder", "persistent-volume-binder", binder, NULL) \
 	CONTROLLER("persistentvolume-expander", "expand-controller", expander, NULL) \
 	CONTROLLER("attachdetach", "attachdetach-controller", attach_detach, NULL) \

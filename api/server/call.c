@@ -101,6 +101,11 @@ void call_warn(struct call *c, const char *text)
 		c->warnings[c->n_warnings++] = text;
 }
 
+void call_drop_warnings(struct call *c)
+{
+	c->n_warnings = c->n_kept_warnings;
+}
+
 /* ---- negotiation ---- */
 
 /* One media range: sets format and shape, false when we do not have it. */

@@ -18,6 +18,7 @@ struct api_server;
 struct audit_record;
 struct flow;
 struct store_request;
+struct token_note;
 struct call;
 struct impersonation;
 struct json;
@@ -68,6 +69,8 @@ struct call {
 	struct impersonation *impersonation; /* whom the user wants to act as; NULL: himself */
 	uint64_t led_term;                   /* not 0: written in this term of the leadership or never */
 	struct route route;
+	const struct token_note *notes; /* about who asks, for its audit; in the arena */
+	size_t n_notes;
 	struct audit_record *audit;      /* NULL: it is not audited */
 	struct flow *flow;               /* its place in fairness/; NULL: it has none */
 	void (*on_over)(struct call *c); /* with the last reference, before the memory goes: dispatch's */
@@ -78,6 +81,7 @@ struct call {
 	bool wants_managed;         /* objects are answered with managedFields: to everybody outside of the house */
 	const char **warnings;      /* for Warning headers */
 	size_t n_warnings;
+	size_t n_kept_warnings;         /* of them, about who asks: a verb that begins anew drops the others alone */
 	struct http_exchange *exchange; /* for what only HTTP can do (upgrades, ETags); NULL in-process */
 	/* streams */
 	void (*on_writable)(struct call *c);
@@ -105,5 +109,6 @@ int call_negotiate(struct call *c, struct err *err);
 struct slice call_param(const struct call *c, const char *name); /* SLICE_NULL when absent */
 bool call_param_bool(const struct call *c, const char *name);    /* "true", "1" */
 void call_warn(struct call *c, const char *text);                /* text lives as long as the arena */
+void call_drop_warnings(struct call *c);                         /* those of a try that is over */
 
 #endif

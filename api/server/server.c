@@ -137,11 +137,22 @@ static bool is_public(struct slice path)
 	       slice_is(path, "/ping");
 }
 
+/* What is to be said of the token that was shown, whatever becomes of the request. */
+static void take_notes(struct call *c, const struct token_question *q)
+{
+	c->notes = q->notes;
+	c->n_notes = q->n_notes;
+	if (q->warning)
+		call_warn(c, q->warning);
+	c->n_kept_warnings = c->n_warnings;
+}
+
 /* Somebody may ask, or those who prove nothing may ask what is public; then it goes its way. */
 static void admitted(struct call *c, struct token_question *q, bool is_silent, struct err *err)
 {
 	struct http_exchange *x = c->exchange;
 	c->user = q->user;
+	take_notes(c, q);
 	if (!err->code)
 		http_trust(x);
 	bool may_be_silent = is_public(c->path) || (c->server->is_ready && authn_allows_anonymous(c->server, c->path));

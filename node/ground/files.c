@@ -106,11 +106,12 @@ uint64_t file_stamp(const char *const *paths, size_t n)
 
 enum { TREE_DEPTH_MAX = 64 };
 
-/* A bind mount of a folder of the same file system has its device: what tells is the kernel's word that it is one. */
+/* A bind mount of a folder of the same file system has its device: what tells is the kernel's word that it is one. No
+ * server is asked, for it may be away. */
 static bool is_elsewhere(int dir, const char *name, dev_t device, bool *ret_is_folder)
 {
 	struct statx st;
-	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) != 0)
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE, &st) != 0)
 		return true;
 	*ret_is_folder = S_ISDIR(st.stx_mode);
 	return makedev(st.stx_dev_major, st.stx_dev_minor) != device || (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);

@@ -50,6 +50,7 @@ struct node {
 	struct image_gc *image_gc;
 	struct devices *devices;
 	struct csi *csi;
+	struct nfs_jobs *nfs;
 	const struct numa *numa; /* numa/numa.h; in the arena */
 	struct cpus *cpus;       /* NULL: all share all CPUs */
 	struct memory *memory;   /* NULL: it lies where the kernel puts it */

@@ -16,6 +16,7 @@
 #include "node/ground/api_call.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_record.h"
+#include "node/volume/nfs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -149,6 +150,19 @@ static void know_csi(struct entry *e, const struct volume_view *v, const struct 
 	e->source.path = csi_mount_path(c->pod->n->csi, &wish, &c->arena);
 }
 
+/* As a pod's own volume, but for its options; upstream does not look at the volume's own readOnly. */
+static void know_nfs(struct entry *e, const struct json *pv)
+{
+	struct arena *a = &e->claims->arena;
+	struct nfs_source *nfs = ARENA_NEW(a, struct nfs_source);
+	nfs_source_read(a, json_path(pv, "spec", "nfs", NULL), pv, e->source.is_read_only, nfs);
+	e->is_known = true;
+	e->source.nfs = nfs;
+	e->source.pv_name = keep(a, slice_of(e->pv));
+	e->source.type = "";
+	e->source.path = nfs_mount_path(e->claims->pod, a, slice_of(e->pv));
+}
+
 static void know(struct entry *e, const struct volume_view *v)
 {
 	struct arena *a = &e->claims->arena;
@@ -157,9 +171,13 @@ static void know(struct entry *e, const struct volume_view *v)
 		know_csi(e, v, pv);
 		return;
 	}
+	if (json_path(pv, "spec", "nfs", NULL)) {
+		know_nfs(e, pv);
+		return;
+	}
 	struct json *spec = json_get(pv, "spec"), *local = json_get(spec, "local"), *host = json_get(spec, "hostPath");
 	if (!local && !host) {
-		fail(e, "PV %s is of a kind that is not built yet: hostPath, local and csi are", e->pv);
+		fail(e, "PV %s is of a kind that is not built yet: hostPath, local, nfs and csi are", e->pv);
 		return;
 	}
 	e->is_known = true;

@@ -7,6 +7,7 @@
 #include "base/json/json.h"
 
 struct claims;
+struct nfs_source;
 struct pod;
 
 /* NULL when the pod has none. */
@@ -33,6 +34,8 @@ struct claim_source {
 	 * and are NULL when that has failed. */
 	bool is_csi;
 	const struct json *pv, *object;
+	const struct nfs_source *nfs; /* NULL: no nfs volume */
+	const char *pv_name;
 };
 /* NULL: no claim's, or not bound yet. */
 const struct claim_source *claims_find(const struct claims *c, struct slice volume);

@@ -1,4 +1,5 @@
-/* See unmount.h. Mounts are found in /proc/self/mountinfo, so that a restart of ours forgets none. What a CSI driver
+/* See unmount.h. Mounts are found in /proc/self/mountinfo, so that a restart of ours forgets none. Those of nfs volumes
+ * are undone first, beside us (nfs_mount.h): a thread that waited for a server could do nothing else. What a CSI driver
  * has mounted is its own to undo: nothing here touches it, and the folders of a pod that a driver still holds something
  * of stay until csi_callbacks.pod_is_clean. */
 #include "node/volume/unmount.h"
@@ -11,6 +12,7 @@
 #include "node/ground/mount_pins.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
+#include "node/volume/nfs_mount.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -59,7 +61,10 @@ void volumes_unmount_below(const char *dir)
 /* ---- orphans ---- */
 
 struct orphans {
+	struct node *n;
 	struct errand errand;
+	unsigned open; /* folders whose nfs volumes are being undone */
+	bool is_canceled;
 	struct arena arena;
 	const char **dirs;
 	size_t count;
@@ -74,13 +79,28 @@ static void orphans_on_pool(struct errand *e)
 	}
 }
 
+static void free_orphans(struct orphans *o)
+{
+	arena_release(&o->arena);
+	free(o);
+}
+
 static void orphans_done(struct errand *e)
 {
 	struct orphans *o = CONTAINER_OF(e, struct orphans, errand);
 	if (o->count)
 		log_info("node", "removed folders of pods that are no more", "count=%zu", o->count);
-	arena_release(&o->arena);
-	free(o);
+	free_orphans(o);
+}
+
+static void servers_let_go(void *arg, const struct err *err)
+{
+	struct orphans *o = arg;
+	o->is_canceled |= err != NULL;
+	if (--o->open)
+		return;
+	if (o->is_canceled || !errand_start(o->n, &o->errand, orphans_on_pool, orphans_done))
+		free_orphans(o);
 }
 
 static void collect(struct node *n, struct orphans *o, const char *parent)
@@ -106,10 +126,14 @@ void volumes_remove_orphans(struct node *n)
 	LOOP_CHECK_OWNER(n->loop);
 	CHECK(node_is_server_known(n));
 	struct orphans *o = xcalloc(1, sizeof *o);
+	o->n = n;
+	o->open = 1;
 	collect(n, o, n->pods_dir);
 	collect(n, o, n->logs_dir);
-	if (!errand_start(n, &o->errand, orphans_on_pool, orphans_done)) {
-		arena_release(&o->arena);
-		free(o);
-	}
+	for (size_t i = 0; i < o->count; i++)
+		if (nfs_has_any_below(o->dirs[i])) {
+			o->open++;
+			nfs_unmount_below(n->nfs, o->dirs[i], servers_let_go, o);
+		}
+	servers_let_go(o, NULL);
 }

@@ -3,19 +3,18 @@
  *
  *     loop:  list volumes of the spec -> ask for the service account tokens that are missing or old, and for claims
  *     pool:  make folders, mount tmpfs, check host paths, write files (atomic_writer.h)
- *     loop:  drivers mount theirs (csi/)
+ *     loop:  drivers mount theirs (csi/), and mount(8) what is a server's (nfs_mount.h)
  *     loop:  done(p, err); the next refresh is set for pods whose files may change
  *
  * The pool reads the pod's object and its refs, which nobody changes while the operation is open. Mounts are found
  * again through /proc/self/mountinfo, so taking down needs no records and works after a restart of ours.
  *
- * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected, csi, and claims that are bound
- * to volumes of this host or of CSI drivers (claims.h). All other kinds fail with an error that says so. */
+ * Built: emptyDir (disk, Memory), hostPath, configMap, secret, downwardAPI, projected, csi, nfs, and claims that are
+ * bound to volumes of this host, of an nfs server or of CSI drivers (claims.h). All other kinds fail with an error that
+ * says so. */
 #include "node/volume/volume.h"
 
 #include "base/check.h"
-#include "api/machinery/codec/quantity.h"
-#include "api/machinery/codec/resource_list.h"
 #include "base/base64.h"
 #include "base/file_dirs.h"
 #include "base/log.h"
@@ -30,15 +29,13 @@
 #include "node/ground/times.h"
 #include "node/volume/atomic_writer.h"
 #include "node/volume/claims.h"
+#include "node/volume/local_dir.h"
+#include "node/volume/nfs_mount.h"
 #include "node/volume/unmount.h"
 #include "node/ground/group.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { REFRESH_MS = 45000, TOKEN_LIFE_S = 3607, DEFAULT_MODE = 0644 };
@@ -51,9 +48,9 @@ struct token {
 	struct volumes *volumes;
 };
 
-/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> MOUNTING (drivers) --> READY --> ASKING ..., or back to
- * NONE when the first set-up fails; from NONE and READY to TAKING_DOWN (drivers, then the pool), which frees the record
- * or, when that fails, goes back. */
+/* NONE --> ASKING (for tokens) --> WRITING (on the pool) --> MOUNTING (drivers, nfs) --> READY --> ASKING ..., or back
+ * to NONE when the first set-up fails; from NONE and READY to TAKING_DOWN (drivers, nfs, then the pool), which frees
+ * the record or, when that fails, goes back. */
 enum volumes_state {
 	VOLUMES_NONE,
 	VOLUMES_ASKING,
@@ -80,6 +77,7 @@ struct volumes {
 	void (*done)(struct pod *p, const struct err *err);
 	const char *dir; /* of the pod, for the pool */
 	struct arena arena;
+	struct arena mounting; /* until the end of the set-up */
 };
 
 static bool holds(const struct sm *m, int before)
@@ -141,6 +139,25 @@ static bool wish_of(const struct pod *p, const struct json *volume, struct csi_w
 	return ret->source != NULL;
 }
 
+/* Of an nfs server: inline, or by a claim. NULL: none of these. `ret_name`: of what is mounted. */
+static const struct nfs_source *nfs_of(
+        const struct pod *p, const struct json *volume, struct arena *a, struct slice *ret_name)
+{
+	struct slice name = json_get_str(volume, "name");
+	const struct claim_source *claim = p->volumes ? claims_find(p->volumes->claims, name) : NULL;
+	const struct json *own = json_get(volume, "nfs");
+	if (claim) {
+		*ret_name = claim->nfs ? slice_of(claim->pv_name) : name;
+		return claim->nfs;
+	}
+	*ret_name = name;
+	if (!own)
+		return NULL;
+	struct nfs_source *s = ARENA_NEW(a, struct nfs_source);
+	nfs_source_read(a, own, NULL, json_get_bool(own, "readOnly", false), s);
+	return s;
+}
+
 const char *volume_host_path(const struct pod *p, struct arena *a, struct slice name, bool *ret_read_only)
 {
 	struct json *v = find_volume(p, name);
@@ -154,6 +171,10 @@ const char *volume_host_path(const struct pod *p, struct arena *a, struct slice 
 	if (v && json_get(v, "csi") && wish_of(p, v, &wish)) {
 		*ret_read_only = wish.is_read_only;
 		return csi_mount_path(p->n->csi, &wish, a);
+	}
+	if (v && json_get(v, "nfs")) {
+		*ret_read_only = json_get_bool(json_get(v, "nfs"), "readOnly", false);
+		return nfs_mount_path(p, a, name);
 	}
 	*ret_read_only = kind && strcmp(kind[0], "emptyDir") != 0 && strcmp(kind[0], "hostPath") != 0;
 	if (!kind)
@@ -337,112 +358,13 @@ static int add_sources(struct build *b, const struct json *volume, const char *k
 	return add_projected(b, json_get(s, "sources"), mode);
 }
 
-/* ---- mounts (pool) ---- */
-
-static bool is_mounted(const char *path)
-{
-	struct stat here, above;
-	char parent[4096];
-	snprintf(parent, sizeof parent, "%s/..", path);
-	return stat(path, &here) == 0 && stat(parent, &above) == 0 && here.st_dev != above.st_dev;
-}
-
-static int mount_tmpfs(const char *path, const char *options, struct err *err)
-{
-	CHECK(*path == '/');
-	if (is_mounted(path) || mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0)
-		return 0;
-	return err_errno(err, errno, "mount tmpfs at %s", path);
-}
-
-/* "HugePages-2Mi", or "HugePages" when the pod asks for one size. */
-static int64_t page_bytes(struct build *b, struct slice medium)
-{
-	int64_t found = 0;
-	if (slice_starts(medium, "HugePages-"))
-		return quantity_text_value((struct slice){medium.ptr + 10, medium.len - 10});
-	struct resource_list asked = resource_list_of_pod(&b->arena, b->pod->spec, "requests");
-	for (size_t i = 0; i < asked.n; i++) {
-		struct slice name = asked.list[i].name;
-		if (!slice_starts(name, "hugepages-"))
-			continue;
-		if (found)
-			return -1;
-		found = quantity_text_value((struct slice){name.ptr + 10, name.len - 10});
-	}
-	return found;
-}
-
-static int mount_hugepages(struct build *b, struct slice medium, const char *path, int64_t size)
-{
-	int64_t bytes = page_bytes(b, medium);
-	if (bytes <= 0)
-		return err_set(b->err, ERR_INVAL,
-		        bytes ? "emptyDir: medium HugePages, and the pod asks for pages of more than one size: name "
-		                "it, like "
-		                "HugePages-2Mi"
-		              : "emptyDir: medium %.*s, and no container asks for hugepages-",
-		        SLICE_FMT(medium));
-	const char *options = size > 0 ? arena_printf(&b->arena, "mode=0777,pagesize=%lld,size=%lld", (long long)bytes,
-	                                         (long long)size)
-	                               : arena_printf(&b->arena, "mode=0777,pagesize=%lld", (long long)bytes);
-	if (is_mounted(path) || mount("nodev", path, "hugetlbfs", MS_NOSUID | MS_NODEV, options) == 0)
-		return 0;
-	return err_errno(b->err, errno, "mount huge pages of %lld bytes at %s", (long long)bytes, path);
-}
-
-static int make_empty_dir(struct build *b, const struct json *source, const char *path, int64_t gid)
-{
-	struct slice medium = json_get_str(source, "medium");
-	int64_t size = quantity_json_value(json_get(source, "sizeLimit"));
-	if (slice_starts(medium, "HugePages")) {
-		if (mount_hugepages(b, medium, path, size) != 0)
-			return b->err->code;
-	} else if (medium.len && !slice_is(medium, "Memory")) {
-		return err_set(b->err, ERR_INVAL, "emptyDir: there is no medium %.*s", SLICE_FMT(medium));
-	} else if (medium.len &&
-	           mount_tmpfs(path,
-	                   size > 0 ? arena_printf(&b->arena, "mode=0777,size=%lld", (long long)size) : "mode=0777",
-	                   b->err) != 0) {
-		return b->err->code;
-	}
-	if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) != 0)
-		return err_errno(b->err, errno, "give %s to group %lld", path, (long long)gid);
-	chmod(path, gid >= 0 ? 02777 : 0777);
-	return 0;
-}
-
-static int check_host_path(struct build *b, const char *path, struct slice type)
-{
-	struct stat st;
-	bool exists = stat(path, &st) == 0;
-	if (slice_is(type, "DirectoryOrCreate") && !exists)
-		return file_make_dirs(path, 0755, b->err);
-	if (slice_is(type, "FileOrCreate") && !exists) {
-		int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
-		if (fd < 0)
-			return err_errno(b->err, errno, "make %s", path);
-		close(fd);
-		return 0;
-	}
-	if (!type.len)
-		return exists ? 0 : file_make_dirs(path, 0755, b->err);
-	if (!exists)
-		return err_set(b->err, ERR_NOT_FOUND, "hostPath type check failed: %s does not exist", path);
-	bool fits = slice_starts(type, "Directory") ? S_ISDIR(st.st_mode)
-	            : slice_starts(type, "File")    ? S_ISREG(st.st_mode)
-	            : slice_is(type, "Socket")      ? S_ISSOCK(st.st_mode)
-	            : slice_is(type, "CharDevice")  ? S_ISCHR(st.st_mode)
-	                                            : S_ISBLK(st.st_mode);
-	return fits ? 0
-	            : err_set(b->err, ERR_INVAL, "hostPath type check failed: %s is not a %.*s", path, SLICE_FMT(type));
-}
+/* ---- what is made on this machine (pool) ---- */
 
 static int check_claim(struct build *b, const struct claim_source *s, int64_t gid)
 {
 	bool on_mismatch = slice_is(
 	        json_str(json_path(b->pod->spec, "securityContext", "fsGroupChangePolicy", NULL)), "OnRootMismatch");
-	if (check_host_path(b, s->path, slice_of(s->type)) != 0)
+	if (local_path_check(s->path, slice_of(s->type), b->err) != 0)
 		return b->err->code;
 	if (!s->is_local || s->is_block || s->is_read_only || !b->volumes->is_first)
 		return 0;
@@ -458,22 +380,22 @@ static int make_volume(struct build *b, const struct json *volume)
 		return err_set(b->err, ERR_INVAL, "fsGroup %lld is no group", (long long)gid);
 	bool read_only;
 	const struct claim_source *claim = claims_find(b->volumes->claims, name);
-	if ((claim && claim->is_csi) || json_get(volume, "csi"))
-		return 0; /* its driver's, once this is done */
+	if ((claim && (claim->is_csi || claim->nfs)) || json_get(volume, "csi") || json_get(volume, "nfs"))
+		return 0; /* mounted once this is done */
 	if (claim)
 		return check_claim(b, claim, gid);
 	if (!kind)
 		return err_set(b->err, ERR_UNIMPLEMENTED, "a volume of this kind is not built yet");
 	if (!kind[1])
-		return check_host_path(b, json_cstr(&b->arena, json_path(volume, "hostPath", "path", NULL)),
-		        json_str(json_path(volume, "hostPath", "type", NULL)));
+		return local_path_check(json_cstr(&b->arena, json_path(volume, "hostPath", "path", NULL)),
+		        json_str(json_path(volume, "hostPath", "type", NULL)), b->err);
 	const char *path = volume_host_path(b->pod, &b->arena, name, &read_only);
 	if (file_make_dirs(path, 0755, b->err) != 0)
 		return b->err->code;
 	if (strcmp(kind[0], "emptyDir") == 0)
-		return make_empty_dir(b, json_get(volume, "emptyDir"), path, gid);
+		return local_dir_make(&b->arena, b->pod->spec, json_get(volume, "emptyDir"), path, gid, b->err);
 	bool in_memory = strcmp(kind[0], "configMap") != 0;
-	if (in_memory && mount_tmpfs(path, "mode=0755,size=16m", b->err) != 0)
+	if (in_memory && local_tmpfs_mount(path, "mode=0755,size=16m", b->err) != 0)
 		return b->err->code;
 	b->payload = (struct payload){0};
 	if (add_sources(b, volume, kind[0]) != 0)
@@ -572,6 +494,7 @@ static void setup_end(struct volumes *v)
 	struct node *n = v->pod->n;
 	v->were_ready = v->were_ready || !err.code;
 	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+	arena_release(&v->mounting);
 	v->refresh_ms = v->refreshes ? loop_now_ms(n->loop) + REFRESH_MS : 0;
 	v->done(v->pod, err.code ? &err : NULL);
 	closing_part_done(&n->parts);
@@ -586,8 +509,46 @@ static void mounted(void *arg, const struct err *err)
 		setup_end(v);
 }
 
-/* Those of drivers, all at once: each by its own driver, which the others do not wait for. A pod that has its volumes
- * waits for none. */
+static void mount_csi(struct volumes *v, const struct csi_wish *wish)
+{
+	v->refreshes = true; /* it may grow, or want new tokens */
+	if (v->were_ready) {
+		csi_refresh(v->pod->n->csi, wish);
+		return;
+	}
+	v->open++;
+	csi_mount(v->pod->n->csi, wish, mounted, v);
+}
+
+/* One of the pod's nfs volumes, while it is mounted. */
+struct nfs_mounting {
+	struct volumes *volumes;
+	struct slice name;
+};
+
+static void nfs_mounted(void *arg, const struct err *err)
+{
+	struct nfs_mounting *m = arg;
+	struct err wrapped = err ? *err : ERR_INIT;
+	if (err && err->code != ERR_CANCELED)
+		err_wrap(&wrapped, "MountVolume.SetUp failed for volume \"%.*s\" ", SLICE_FMT(m->name));
+	mounted(m->volumes, err ? &wrapped : NULL);
+}
+
+static void mount_nfs(struct volumes *v, const struct json *volume)
+{
+	struct arena *a = &v->mounting;
+	struct slice name;
+	const struct nfs_source *s = v->were_ready ? NULL : nfs_of(v->pod, volume, a, &name);
+	if (!s)
+		return;
+	struct nfs_mounting *m = ARENA_NEW(a, struct nfs_mounting);
+	*m = (struct nfs_mounting){v, name};
+	v->open++;
+	nfs_mount(v->pod->n->nfs, s, nfs_mount_path(v->pod, a, name), nfs_mounted, m);
+}
+
+/* Those of drivers and servers, all at once: none waits for another's. A pod that has its volumes waits for none. */
 static void setup_done(struct errand *e)
 {
 	struct volumes *v = CONTAINER_OF(e, struct volumes, errand);
@@ -598,17 +559,11 @@ static void setup_done(struct errand *e)
 	}
 	sm_move(&v->sm, VOLUMES_MOUNTING);
 	v->open = 1;
-	JSON_FOREACH (it, json_get(v->pod->spec, "volumes")) {
-		if (!wish_of(v->pod, it, &wish))
-			continue;
-		v->refreshes = true; /* it may grow, or want new tokens */
-		if (v->were_ready) {
-			csi_refresh(v->pod->n->csi, &wish);
-			continue;
-		}
-		v->open++;
-		csi_mount(v->pod->n->csi, &wish, mounted, v);
-	}
+	JSON_FOREACH (it, json_get(v->pod->spec, "volumes"))
+		if (wish_of(v->pod, it, &wish))
+			mount_csi(v, &wish);
+		else
+			mount_nfs(v, it);
 	mounted(v, NULL);
 }
 
@@ -680,6 +635,15 @@ void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *
 	loop_post(p->n->loop, &v->task);
 }
 
+void volumes_give_up(struct pod *p)
+{
+	struct arena a = ARENA_INIT;
+	LOOP_CHECK_OWNER(p->n->loop);
+	if (p->volumes && sm_state(&p->volumes->sm) == VOLUMES_MOUNTING)
+		nfs_give_up(p->n->nfs, pod_dir(p, &a));
+	arena_release(&a);
+}
+
 bool volumes_are_ready(const struct pod *p)
 {
 	return p->volumes && p->volumes->were_ready;
@@ -711,16 +675,33 @@ static void teardown_done(struct errand *e)
 	done(p, NULL);
 }
 
+static void teardown_failed(struct volumes *v, const struct err *err)
+{
+	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
+	v->done(v->pod, err);
+}
+
+static void servers_let_go(void *arg, const struct err *err)
+{
+	struct volumes *v = arg;
+	struct err busy = ERR_INIT;
+	if (err) {
+		teardown_failed(v, err);
+	} else if (!errand_start(v->pod->n, &v->errand, teardown_on_pool, teardown_done)) {
+		err_set(&busy, ERR_BUSY, "too much blocking work is queued");
+		teardown_failed(v, &busy);
+	}
+}
+
 static void drivers_undid(struct pod *p, const struct err *err)
 {
 	struct volumes *v = p->volumes;
-	struct err busy = ERR_INIT;
-	if (!err && errand_start(p->n, &v->errand, teardown_on_pool, teardown_done))
-		return;
-	if (!err)
-		err_set(&busy, ERR_BUSY, "too much blocking work is queued");
-	sm_move(&v->sm, v->were_ready ? VOLUMES_READY : VOLUMES_NONE);
-	v->done(p, err ? err : &busy);
+	if (err)
+		teardown_failed(v, err);
+	else if (nfs_has_any_below(v->dir))
+		nfs_unmount_below(p->n->nfs, v->dir, servers_let_go, v);
+	else
+		servers_let_go(v, NULL);
 }
 
 bool volumes_are_there(const struct pod *p)
@@ -747,6 +728,7 @@ void volumes_free(struct volumes *v)
 		free(v->tokens[i].text);
 	free(v->tokens);
 	claims_free(v->claims);
+	arena_release(&v->mounting);
 	arena_release(&v->arena);
 	free(v);
 }

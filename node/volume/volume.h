@@ -12,6 +12,8 @@ struct volumes;
 
 /* Mounts what is missing, and writes what has changed; done on the loop, never inside. */
 void volumes_setup(struct pod *p, void (*done)(struct pod *p, const struct err *err));
+/* The pod goes: a set-up under way need not wait for a server any more, and ends soon. */
+void volumes_give_up(struct pod *p);
 bool volumes_are_ready(const struct pod *p);
 uint64_t volumes_refresh_ms(const struct pod *p); /* loop time of the next refresh; 0: never */
 bool volumes_are_there(const struct pod *p);      /* of this process or an earlier one: to be taken down */

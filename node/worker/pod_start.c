@@ -25,6 +25,7 @@
 #include "node/probe/probe.h"
 #include "node/runtime/cri.h"
 #include "node/runtime/image.h"
+#include "node/volume/nfs_mount.h"
 #include "node/wasm/wasm.h"
 #include "node/worker/operation.h"
 #include "node/worker/pod_config_int.h"
@@ -78,6 +79,7 @@ struct start {
 	struct arena arena;
 	struct errand errand;
 	struct pod_files files;
+	size_t asked; /* so many of them lie on no server that was not asked whether it is there */
 	CRI(ContainerConfig) * config;
 	struct err err;
 	struct pod_pull pull;
@@ -424,6 +426,41 @@ static void files_made(struct errand *e)
 		create(s);
 }
 
+/* The next volume of a server in which a sub-path is to be opened. NULL: there is none. */
+static const char *server_to_ask(struct start *s)
+{
+	while (s->asked < s->files.count) {
+		const struct pod_file *f = &s->files.items[s->asked++];
+		if (f->kind == POD_FILE_SUB_PATH && nfs_is_path(slice_of(f->volume)))
+			return f->volume;
+	}
+	return NULL;
+}
+
+static void make_files_when_asked(struct start *s);
+
+static void server_answered(void *arg, const struct err *err)
+{
+	if (err)
+		fail(arg, "CreateContainerConfigError", err);
+	else
+		make_files_when_asked(arg);
+}
+
+static void make_files_when_asked(struct start *s)
+{
+	struct node *n = s->pod->n;
+	const char *volume = server_to_ask(s);
+	if (volume) {
+		nfs_ask(n->nfs, volume, server_answered, s);
+		return;
+	}
+	if (errand_start(n, &s->errand, make_files, files_made))
+		return;
+	err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
+	fail(s, "CreateContainerConfigError", &s->err);
+}
+
 static void configure(struct start *s, const struct image_result *image)
 {
 	struct pod *p = s->pod;
@@ -433,12 +470,10 @@ static void configure(struct start *s, const struct image_result *image)
 		return;
 	}
 	sm_move(&s->sm, START_CONFIGURING);
-	if (pod_container_config(p, &s->arena, spec, s->attempt, image, &s->config, &s->files, &s->err) == 0) {
-		if (errand_start(p->n, &s->errand, make_files, files_made))
-			return;
-		err_set(&s->err, ERR_BUSY, "too much blocking work is queued");
-	}
-	fail(s, "CreateContainerConfigError", &s->err);
+	if (pod_container_config(p, &s->arena, spec, s->attempt, image, &s->config, &s->files, &s->err) == 0)
+		make_files_when_asked(s);
+	else
+		fail(s, "CreateContainerConfigError", &s->err);
 }
 
 static void image_there(struct pod_pull *pull, const struct image_result *result, const struct err *err)

@@ -171,12 +171,13 @@ static void take_object(struct pod *p)
 		}
 }
 
-/* It is to be deleted while something is open: a pull is given up, and containers that are being stopped (for another
- * image, for a probe) hear of a grace that is shorter. */
+/* It is to be deleted while something is open: a pull is given up, and a mount; containers that are being stopped (for
+ * another image, for a probe) hear of a grace that is shorter. */
 static void hurry(struct pod *p, struct slice object)
 {
 	int64_t grace;
 	pod_start_cancel(p);
+	volumes_give_up(p);
 	if (!slice_to_i64(json_find(object, "metadata", "deletionGracePeriodSeconds", NULL), &grace) ||
 	        grace >= p->grace_s)
 		return;
@@ -668,8 +669,10 @@ static bool decide_admission(struct pod *p)
 /* While operations are open only a deletion is heard. */
 static void tick_busy(struct pod *p)
 {
-	if (p->is_deleting)
+	if (p->is_deleting) {
 		pod_start_cancel(p);
+		volumes_give_up(p);
+	}
 	if ((pod_state(p) == POD_STOPPING || pod_state(p) == POD_FINISHING) && !p->start && p->operations &&
 	        !retry_wait_ms(&p->take_down, loop_now_ms(p->n->loop)))
 		stop_containers(p);

@@ -234,6 +234,35 @@ def _():
     pod(volumes=volume("other")).want(201)
 
 
+@case("ServiceAccount: nor do ephemeral containers get others' secrets, however the account says so")
+def _():
+    pods, accounts = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/serviceaccounts"
+    has(str(api.post(accounts, {"metadata": {"name": "strict-too", "annotations": {"kubernetes.io/enforce-mountable-secrets": "T"}}, "secrets": [{"name": "mine"}]}).want(201).headers["Warning"]),
+        "metadata.annotations[kubernetes.io/enforce-mountable-secrets]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets")
+    eq(api.patch(accounts + "/strict-too", {"metadata": {"labels": {"a": "b"}}}).want(200).headers.get("Warning"), None)
+    for name, account in (("watched", "strict-too"), ("free", "default")):
+        api.post(pods, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": {**POD, "serviceAccountName": account}}).want(201)
+
+    def debug(of, name, **more):
+        return api.patch(f"{pods}/{of}/ephemeralcontainers", {"spec": {"ephemeralContainers": [{"name": name, "image": "i", **more}]}}, kind="strategic")
+    env = lambda secret: {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": secret, "key": "k"}}}]}
+    debug("watched", "good", **env("mine")).want(200)
+    eq(debug("watched", "bad", **env("other")).want(403, "Forbidden").json["message"],
+       'pods "watched" is forbidden: ephemeral container bad with envVar A referencing secret.secretName="other" is not allowed because service account strict-too does not reference that secret')
+    has(debug("watched", "bad", envFrom=[{"secretRef": {"name": "other"}}]).want(403).json["message"], 'ephemeral container bad with envFrom referencing secret.secretName="other" is not allowed')
+    debug("free", "bad", **env("other")).want(200)
+    for name in ("watched", "free"):
+        api.delete(f"{pods}/{name}", {"gracePeriodSeconds": 0}).want(200)
+
+
+@case("ServiceAccount: a mirror pod refers to no secret")
+def _():
+    mirror = lambda **spec: api.post("/api/v1/namespaces/default/pods?dryRun=All", {"metadata": {"name": "m", "annotations": {"kubernetes.io/config.mirror": "x"}}, "spec": {**POD, "nodeName": "n", **spec}})
+    mirror().want(201)
+    has(mirror(volumes=[{"name": "v", "secret": {"secretName": "mine"}}]).want(403).json["message"], "a mirror pod may not reference secrets")
+    has(mirror(serviceAccountName="default").want(403).json["message"], "a mirror pod may not reference service accounts")
+
+
 @case("NamespaceLifecycle: nothing new comes into what goes, and clients are told why")
 def _():
     api.post("/api/v1/namespaces", {"metadata": {"name": "going"}}).want(201)

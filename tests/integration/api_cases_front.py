@@ -329,5 +329,5 @@ def _():
 
 @case("what waits for something that is not built comes with a warning")
 def _():
-    answer = t.api.post(PODS, pod("nfs", volumes=[{"name": "v", "nfs": {"server": "s", "path": "/p"}}])).want(201)
+    answer = t.api.post(PODS, pod("iscsi", volumes=[{"name": "v", "iscsi": {"targetPortal": "s", "iqn": "iqn.2001-04.com.example:x", "lun": 0}}])).want(201)
     has(answer.headers.get("Warning") or "", "is of a kind that is not built yet")

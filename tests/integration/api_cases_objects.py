@@ -335,15 +335,49 @@ def _():
     t.api.get(DEPLOYMENTS + "/prop").want(404)
 
 
-@case("deletecollection: by selector, and all")
+@case("deletecollection: by selector, and all; the answer is the list of what went")
 def _():
     ns = t.new_namespace("dc") + "/configmaps"
     for i in range(12):
-        t.api.post(ns, configmap(f"d{i}", {"half": str(i % 2)})).want(201)
-    t.api.delete(ns + "?labelSelector=half=1").want(200)
+        t.api.post(ns, configmap(f"d{i:02}", {"half": str(i % 2)})).want(201)
+    there = t.api.get(ns + "?labelSelector=half=1").json
+    gone = t.api.delete(ns + "?labelSelector=half=1&dryRun=All").want(200).json
+    eq((gone["kind"], gone["apiVersion"], gone["items"]), ("ConfigMapList", "v1", there["items"]))
+    eq(t.api.delete(ns + "?labelSelector=half=1").want(200).json["items"], there["items"])
     eq(len(names(t.api.get(ns))), 6)
-    t.api.delete(ns).want(200)
+    page = t.api.delete(ns + "?limit=2").want(200).json
+    eq(([i["metadata"]["name"] for i in page["items"]], page["metadata"]["remainingItemCount"]), (["d00", "d02"], 4))
+    eq(len(names(t.api.get(ns))), 4)
+    rest = t.api.delete(f"{ns}?limit=3&continue={page['metadata']['continue']}").want(200).json
+    eq([i["metadata"]["name"] for i in rest["items"]], ["d04", "d06", "d08"])
+    t.api.delete(ns + "?limit=none").want(400, "BadRequest")
+    eq(names(t.api.delete(ns, accept="application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io").want(200)), ["d10"])
+    eq(t.api.delete(ns).want(200).json["items"], [])
     eq(names(t.api.get(ns)), [])
+
+
+@case("deletecollection: each object goes as it would by itself")
+def _():
+    ns = t.new_namespace("dc-each") + "/configmaps"
+    for name, finalizers in (("free", []), ("held", ["example.com/x"])):
+        t.api.post(ns, {"metadata": {"name": name, "finalizers": finalizers}}).want(201)
+    gone = t.api.delete(ns + "?propagationPolicy=Foreground").want(200).json["items"]
+    eq([(i["metadata"]["name"], i["metadata"].get("deletionTimestamp")) for i in gone], [("free", None), ("held", None)])
+    left = {i["metadata"]["name"]: i["metadata"]["finalizers"] for i in t.api.get(ns).json["items"]}
+    eq(left, {"free": ["foregroundDeletion"], "held": ["example.com/x", "foregroundDeletion"]})
+
+
+@case("create: a version is the store's to give")
+def _():
+    said = "resourceVersion should not be set on objects to be created"
+    for path, body in (("/api/v1/namespaces/t/configmaps", configmap("versioned")), (DEPLOYMENTS, deployment("versioned"))):
+        body["metadata"]["resourceVersion"] = "12"
+        eq(t.api.post(path, body).want(400, "BadRequest").json["message"], said)
+        body["metadata"]["resourceVersion"] = "0"
+        made = t.api.post(path, body).want(201).json
+        true(made["metadata"]["resourceVersion"] not in ("0", "12"), "its own")
+        eq(t.api.post(path, made).want(400, "BadRequest").json["message"], said)
+        t.api.delete(f"{path}/versioned").want(200)
 
 
 @case("namespaces: terminate, refuse new content, go when finalized")

@@ -185,6 +185,37 @@ def _():
     eq(used(ns, "q"), {"pods": "1", "requests.cpu": "500m", "limits.memory": "512Mi", "configmaps": "1", "count/secrets": "1"})
 
 
+@case("quota: fractions and suffixes of all kinds add up, to the last one that fits")
+def _():
+    ns = namespace("rq-units")
+    quota(ns, "q", {"requests.cpu": "1.5", "limits.cpu": "1500m", "requests.memory": "1.5Gi", "limits.memory": "1610612737"})
+
+    def half(name, cpu, memory):
+        return t.api.post(ns + "/pods", pod(name, requests={"cpu": cpu, "memory": memory}, limits={"cpu": cpu, "memory": memory}))
+    half("a", "0.5", "0.5Gi").want(201)
+    half("b", "500m", "512Mi").want(201)
+    eq(used(ns, "q"), {"requests.cpu": "1", "limits.cpu": "1", "requests.memory": "1Gi", "limits.memory": "1Gi"})
+    eq(forbidden(half("c", "0.501", "0.5Gi")),
+       'pods "c" is forbidden: exceeded quota: q, requested: limits.cpu=501m,requests.cpu=501m, used: limits.cpu=1,requests.cpu=1, limited: limits.cpu=1500m,requests.cpu=1500m')
+    eq(forbidden(half("c", "0.5", "536870913.5")),
+       'pods "c" is forbidden: exceeded quota: q, requested: limits.memory=536870913500m,requests.memory=536870913500m, used: limits.memory=1Gi,requests.memory=1Gi, limited: limits.memory=1610612737,requests.memory=1536Mi')
+    half("c", "0.5", "0.5Gi").want(201)
+    eq(used(ns, "q"), {"requests.cpu": "1500m", "limits.cpu": "1500m", "requests.memory": "1536Mi", "limits.memory": "1536Mi"})
+
+
+@case("quota: what is counted in pieces is counted in whole ones; volumes in whole bytes")
+def _():
+    ns = namespace("rq-whole")
+    causes = t.api.post(ns + "/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"pods": "1.5", "count/secrets": "500m", "requests.cpu": "0.0001"}}}).want(422, "Invalid").json["details"]["causes"]
+    eq(sorted(c["field"] for c in causes), ["spec.hard[count/secrets]", "spec.hard[pods]"])
+    has(causes[0]["message"], "must be an integer")
+    quota(ns, "q", {"gold.storageclass.storage.k8s.io/requests.storage": "10"})
+    t.api.post(ns + "/persistentvolumeclaims", {"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "gold", "resources": {"requests": {"storage": "1500m"}}}}).want(201)
+    eq(used(ns, "q"), {"gold.storageclass.storage.k8s.io/requests.storage": "2"})
+    gpu = t.api.post(ns + "/pods", pod("g", requests={"example.com/gpu": "1.5"}, limits={"example.com/gpu": "1.5"})).want(422, "Invalid").json
+    has(str(gpu["details"]["causes"]), "must be an integer")
+
+
 @case("quota: many at once get exactly what is there")
 def _():
     ns = namespace("rq-race")
@@ -242,6 +273,8 @@ def _():
     ns = namespace("rq-new")
     t.api.post(ns + "/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {"configmaps": "5"}}}).want(201)
     has(forbidden(t.api.post(ns + "/configmaps", {"metadata": {"name": "c"}})), "status unknown for quota: q, resources: configmaps")
+    t.api.post(ns + "/resourcequotas", {"metadata": {"name": "p"}, "spec": {"hard": {"requests.memory": "1Gi", "pods": "5", "services": "1", "count/pods": "9"}}}).want(201)
+    has(forbidden(t.api.post(ns + "/pods", pod("x", requests={"memory": "1Mi"}))), "status unknown for quota: p, resources: count/pods,pods,requests.memory")
     t.api.post(ns + "/secrets", {"metadata": {"name": "s"}}).want(201)
     status = t.api.post(ns + "/resourcequotas", {"metadata": {"name": "odd"}, "spec": {"hard": {"oddities": "5", "pods": "-1"}, "scopes": ["BestEffort", "NotBestEffort"]}}).want(422, "Invalid").json
     has(str(status["details"]["causes"]), "must be a standard resource for quota")

@@ -481,6 +481,16 @@ def _():
     has(server.kubectl("-n", "t", "delete", "ct", "kept", "--as=joe")[2], "forbidden")
 
 
+@case("create: a version is the store's to give; the DELETE of all answers with them")
+def _():
+    api.post("/api/v1/namespaces", {"metadata": {"name": "v"}}).want(201)
+    path = TABS.replace("/t/", "/v/")
+    made = api.post(path, tab("one")).want(201).json
+    eq(api.post(path, made).want(400, "BadRequest").json["message"], "resourceVersion should not be set on objects to be created")
+    gone = api.delete(path).want(200).json
+    eq((gone["kind"], gone["items"]), ("CronTabList", [made]))
+
+
 @case("quota: objects are counted")
 def _():
     api.post("/api/v1/namespaces", {"metadata": {"name": "q"}}).want(201)

@@ -94,7 +94,8 @@ done
 drivers=$data/
 [ "$data" != /var/lib/k3x ] || drivers=/var/lib/kubelet/
 awk -v a="$state/" -v b="$data/" -v c="$drivers" 'index($5, a) == 1 || index($5, b) == 1 || (index($5, c) == 1 && $5 ~ /\/kubernetes\.io[~\/]csi\//) { print $5 }' /proc/self/mountinfo | sort -r | while read -r m; do
-	umount "$m" 2>/dev/null || umount -l "$m" 2>/dev/null
+	# An nfs server may be away: what waits for it is not waited for.
+	timeout -k 1 10 umount "$m" 2>/dev/null || timeout -k 1 10 umount -f "$m" 2>/dev/null || timeout -k 1 10 umount -l "$m" 2>/dev/null
 done
 
 # Pod network: the sandboxes' namespaces (their ends of the veth pairs go with them), the bridge, the rules.

@@ -98,17 +98,32 @@ static int compare_names(const void *x, const void *y)
 	return slice_cmp(((const struct named_quantity *)x)->name, ((const struct named_quantity *)y)->name);
 }
 
-const char *resource_list_text(const struct resource_list *a, struct arena *arena)
+static const struct named_quantity *in_order(const struct resource_list *a, struct arena *arena)
 {
 	struct named_quantity *sorted = ARENA_ARRAY(arena, struct named_quantity, a->n + 1);
-	const char *text = "";
 	if (a->n)
 		memcpy(sorted, a->list, a->n * sizeof *sorted);
 	if (a->n > 1)
 		qsort(sorted, a->n, sizeof *sorted, compare_names);
+	return sorted;
+}
+
+const char *resource_list_text(const struct resource_list *a, struct arena *arena)
+{
+	const struct named_quantity *sorted = in_order(a, arena);
+	const char *text = "";
 	for (size_t i = 0; i < a->n; i++)
 		text = arena_printf(arena, "%s%s%.*s=%.*s", text, i ? "," : "", SLICE_FMT(sorted[i].name),
 		        SLICE_FMT(text_of(arena, &sorted[i].q)));
+	return text;
+}
+
+const char *resource_list_names(const struct resource_list *a, struct arena *arena)
+{
+	const struct named_quantity *sorted = in_order(a, arena);
+	const char *text = "";
+	for (size_t i = 0; i < a->n; i++)
+		text = arena_printf(arena, "%s%s%.*s", text, i ? "," : "", SLICE_FMT(sorted[i].name));
 	return text;
 }
 

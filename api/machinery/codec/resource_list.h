@@ -29,6 +29,8 @@ void resource_list_raise(
 struct json *resource_list_json(const struct resource_list *a);
 /* "cpu=1,memory=2Gi" in order of names, as upstream's messages have it. */
 const char *resource_list_text(const struct resource_list *a, struct arena *arena);
+/* "cpu,memory", the same way. */
+const char *resource_list_names(const struct resource_list *a, struct arena *arena);
 
 /* What a pod asks for (resources.requests) or may use (resources.limits): containers together with init containers that
  * stay, or the largest init container with those that stay before it, whichever is more. */

@@ -2,6 +2,8 @@
  * the civil date with the usual 400-year cycle arithmetic. */
 #include "api/machinery/codec/scalar.h"
 
+#include "base/check.h"
+
 #include <stdio.h>
 
 static int64_t days_of(int64_t y, unsigned m, unsigned d)
@@ -122,4 +124,25 @@ bool scalar_time_format(int64_t seconds, int32_t nanos, bool is_micro, char out[
 	        r / 60 % 60, r % 60);
 	snprintf(out + n, (size_t)(SCALAR_TIME_MAX - n), is_micro ? ".%06uZ" : "Z", (unsigned)nanos / 1000 % 1000000);
 	return true;
+}
+
+/* ---- days ---- */
+
+bool scalar_day_parse(struct slice text, int64_t *ret_seconds)
+{
+	char moment[SCALAR_TIME_MAX];
+	int32_t nanos;
+	struct err unused = ERR_INIT;
+	if (text.len != SCALAR_DAY_BYTES - 1)
+		return false;
+	snprintf(moment, sizeof moment, "%.*sT00:00:00Z", SLICE_FMT(text));
+	return scalar_time_parse(slice_of(moment), ret_seconds, &nanos, &unused) == 0;
+}
+
+void scalar_day_format(int64_t seconds, char out[SCALAR_DAY_BYTES])
+{
+	char moment[SCALAR_TIME_MAX];
+	CHECK(scalar_time_format(seconds, 0, false, moment));
+	memcpy(out, moment, SCALAR_DAY_BYTES - 1);
+	out[SCALAR_DAY_BYTES - 1] = 0;
 }

@@ -14,6 +14,13 @@ int scalar_time_parse(struct slice text, int64_t *seconds, int32_t *nanos, struc
  */
 bool scalar_time_format(int64_t seconds, int32_t nanos, bool is_micro, char out[SCALAR_TIME_MAX]);
 
+enum { SCALAR_DAY_BYTES = 11 };
+
+/* "2006-01-02" of UTC: the seconds of its first moment. False: it is no such date. */
+bool scalar_day_parse(struct slice text, int64_t *ret_seconds);
+/* The day of that moment. The year has four digits. */
+void scalar_day_format(int64_t seconds, char out[SCALAR_DAY_BYTES]);
+
 /* seconds of Go's zero time, 0001-01-01T00:00:00Z */
 #define SCALAR_TIME_ZERO (-62135596800LL)
 

@@ -2,6 +2,9 @@
  * pkg/api/validation. */
 #include "api/machinery/rules/checks.h"
 
+#include "api/machinery/codec/quantity.h"
+#include "base/check.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -104,6 +107,28 @@ void check_non_negative(struct field_errors *e, const char *field, const struct 
 {
 	if (v && json_int(v, 0) < 0)
 		bad_number(e, field, json_int(v, 0), "must be greater than or equal to 0");
+}
+
+/* Objects, and what has a name of somebody's domain. */
+static bool is_counted_in_pieces(struct slice resource)
+{
+	static const char *const plain[] = {"pods", "resourcequotas", "services", "replicationcontrollers", "secrets",
+	        "configmaps", "persistentvolumeclaims", "services.nodeports", "services.loadbalancers"};
+	if (!memchr(resource.ptr, '/', resource.len))
+		return slice_is_any(resource, plain, COUNT_OF(plain));
+	return !slice_starts(resource, "requests.") &&
+	       !memmem(resource.ptr, resource.len, "kubernetes.io/", strlen("kubernetes.io/"));
+}
+
+void check_resource_amount(struct field_errors *e, const char *field, struct slice resource, struct slice text)
+{
+	struct quantity q;
+	if (quantity_parse(text, &q, NULL) != 0)
+		return;
+	if (quantity_sign(&q) < 0)
+		bad_value(e, field, text, "must be greater than or equal to 0");
+	if (is_counted_in_pieces(resource) && quantity_milli_value(&q) % 1000 != 0)
+		bad_value(e, field, text, "must be an integer");
 }
 
 void check_annotations(struct field_errors *e, const char *field, const struct json *annotations)

@@ -28,6 +28,9 @@ void check_annotations(struct field_errors *e, const char *field, const struct j
 /* metav1.LabelSelector */
 void check_selector(struct field_errors *e, const char *field, const struct json *selector);
 void check_non_negative(struct field_errors *e, const char *field, const struct json *v);
+/* So much of a resource: not below 0, and whole where it is counted in pieces. What is no quantity was refused before.
+ */
+void check_resource_amount(struct field_errors *e, const char *field, struct slice resource, struct slice text);
 
 /* Names that were seen, hashed: lists are as long as a client cares to send. */
 struct name_set {

@@ -94,12 +94,27 @@ static void count_service(struct resource_list *u, const struct json *service)
 	count(u, "services.loadbalancers", balanced);
 }
 
+static struct quantity whole_bytes(const struct quantity *q)
+{
+	return quantity_from_value(quantity_value(q), q->format);
+}
+
+/* What is asked for, or what a growing volume has taken on its way, whichever is more; whole bytes, for so a quota
+ * counts what has a class. */
+static struct quantity held_storage(struct arena *a, const struct json *claim, const struct quantity *requested)
+{
+	struct resource_list taken = resource_list_read(a, json_path(claim, "status", "allocatedResources", NULL));
+	const struct quantity *more = resource_list_get(&taken, SLICE("storage"));
+	struct quantity asked = whole_bytes(requested);
+	return more && quantity_cmp(more, &asked) > 0 ? whole_bytes(more) : asked;
+}
+
 static void count_claim(struct resource_list *u, const struct json *claim)
 {
 	static const char old_class[] = "volume.beta.kubernetes.io/storage-class";
 	const struct json *spec = json_get(claim, "spec");
 	struct resource_list requests = resource_list_read(u->arena, json_path(spec, "resources", "requests", NULL));
-	const struct quantity *storage = resource_list_get(&requests, SLICE("storage"));
+	const struct quantity *requested = resource_list_get(&requests, SLICE("storage"));
 	struct slice class = json_str(json_path(claim, "metadata", "annotations", old_class, NULL));
 	if (!class.len)
 		class = json_get_str(spec, "storageClassName");
@@ -109,13 +124,15 @@ static void count_claim(struct resource_list *u, const struct json *claim)
 		        arena_printf(
 		                u->arena, "%.*s.storageclass.storage.k8s.io/persistentvolumeclaims", SLICE_FMT(class)),
 		        1);
-	if (storage)
-		resource_list_set(u, SLICE("requests.storage"), storage);
-	if (storage && class.len)
+	if (!requested)
+		return;
+	struct quantity storage = held_storage(u->arena, claim, requested);
+	resource_list_set(u, SLICE("requests.storage"), &storage);
+	if (class.len)
 		resource_list_set(u,
 		        slice_of(arena_printf(
 		                u->arena, "%.*s.storageclass.storage.k8s.io/requests.storage", SLICE_FMT(class))),
-		        storage);
+		        &storage);
 }
 
 /* ---- all kinds ---- */
@@ -280,21 +297,34 @@ static const char *list_of(struct slice *name)
 	return NULL;
 }
 
-static const char *containers_without(
-        struct arena *a, const struct json *pod, const char *list, struct slice name, const char *so_far)
-{
-	static const char *const lists[] = {"containers", "initContainers"};
-	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH (c, json_path(pod, "spec", lists[i], NULL))
-			if (!json_get_slice(json_path(c, "resources", list, NULL), name))
-				so_far = arena_printf(
-				        a, "%s%s%.*s", so_far, *so_far ? "," : "", SLICE_FMT(json_get_str(c, "name")));
-	return so_far;
-}
-
 static int compare_names(const void *x, const void *y)
 {
 	return slice_cmp(*(const struct slice *)x, *(const struct slice *)y);
+}
+
+static void sort_names(struct slice *names, size_t n)
+{
+	if (n > 1)
+		qsort(names, n, sizeof *names, compare_names);
+}
+
+/* "a,b", in order; "": all say it. */
+static const char *containers_without(struct arena *a, const struct json *pod, const char *list, struct slice name)
+{
+	const struct json *all[] = {
+	        json_path(pod, "spec", "containers", NULL), json_path(pod, "spec", "initContainers", NULL)};
+	struct slice *names =
+	        ARENA_ARRAY(a, struct slice, (all[0] ? all[0]->count : 0) + (all[1] ? all[1]->count : 0) + 1);
+	const char *text = "";
+	size_t n = 0;
+	for (size_t i = 0; i < COUNT_OF(all); i++)
+		JSON_FOREACH (c, all[i])
+			if (!json_get_slice(json_path(c, "resources", list, NULL), name))
+				names[n++] = json_get_str(c, "name");
+	sort_names(names, n);
+	for (size_t i = 0; i < n; i++)
+		text = arena_printf(a, "%s%s%.*s", text, i ? "," : "", SLICE_FMT(names[i]));
+	return text;
 }
 
 const char *quota_missing(struct arena *a, const struct resource_list *hard, const struct json *pod)
@@ -303,12 +333,11 @@ const char *quota_missing(struct arena *a, const struct resource_list *hard, con
 	const char *text = NULL;
 	for (size_t i = 0; i < hard->n; i++)
 		names[i] = hard->list[i].name;
-	if (hard->n > 1)
-		qsort(names, hard->n, sizeof *names, compare_names);
+	sort_names(names, hard->n);
 	for (size_t i = 0; i < hard->n; i++) {
 		struct slice name = names[i];
 		const char *list = list_of(&name);
-		const char *without = list ? containers_without(a, pod, list, name, "") : "";
+		const char *without = list ? containers_without(a, pod, list, name) : "";
 		if (*without)
 			text = arena_printf(a, "%s%s%.*s for: %s", text ? text : "must specify ", text ? "; " : "",
 			        SLICE_FMT(names[i]), without);

@@ -29,7 +29,8 @@ struct plugin {
 	unsigned kinds; /* KIND_IS_*; 0: every resource */
 	admission_fn *mutate, *validate;
 	void (*remove)(struct admission *a);
-	enum { NO_SUBS, EVERY_SUB, RESIZE_ALONE } subs; /* the writes of subresources that it sees, too */
+	/* The writes of subresources that it sees, too. */
+	enum { NO_SUBS, EVERY_SUB, RESIZE_ALONE, EPHEMERAL_ALONE } subs;
 	enum { BY_DEFAULT, ON_DEMAND, ALWAYS } when;
 };
 
@@ -42,8 +43,8 @@ static const struct plugin plugins[] = {
                 RESIZE_ALONE, BY_DEFAULT},
         {"PodSecurity", ON_CREATE | ON_UPDATE, KIND_IS_POD | KIND_MAKES_PODS | KIND_IS_NAMESPACE, NULL,
                 admit_pod_security, NULL, EVERY_SUB, BY_DEFAULT},
-        {"ServiceAccount", ON_CREATE, KIND_IS_POD, admit_service_account, admit_account_secrets, NULL, NO_SUBS,
-                BY_DEFAULT},
+        {"ServiceAccount", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_service_account, admit_account_secrets, NULL,
+                EPHEMERAL_ALONE, BY_DEFAULT},
         {"TaintNodesByCondition", ON_CREATE, KIND_IS_NODE, admit_node_taint, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"Priority", ON_CREATE | ON_UPDATE, KIND_IS_POD, admit_priority, NULL, NULL, NO_SUBS, BY_DEFAULT},
         {"Priority", ON_CREATE | ON_UPDATE | ON_DELETE, KIND_IS_PRIORITY_CLASS, NULL, admit_priority_class, NULL,
@@ -83,6 +84,7 @@ static const struct plugin plugins[] = {
         {"ValidatingAdmissionPolicy", ON_ALL, 0, NULL, admit_by_policies, NULL, EVERY_SUB, BY_DEFAULT},
         {"ValidatingAdmissionWebhook", ON_ALL, 0, NULL, admit_by_validating_webhooks, NULL, EVERY_SUB, BY_DEFAULT},
         {"ResourceQuota", ON_CREATE | ON_UPDATE, 0, NULL, admit_resource_quota, NULL, RESIZE_ALONE, BY_DEFAULT},
+        {"EnforcedSecrets", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_enforced_secrets, NULL, NO_SUBS, ALWAYS},
         {"Unbuilt", ON_CREATE | ON_UPDATE, 0, NULL, warn_of_unbuilt, NULL, NO_SUBS, ALWAYS},
 };
 
@@ -220,12 +222,19 @@ void admission_config_free(struct admission_config *c)
 
 /* ---- a request's way through them ---- */
 
+static bool sees(const struct plugin *p, const char *sub)
+{
+	static const char *const alone[] = {[RESIZE_ALONE] = "resize", [EPHEMERAL_ALONE] = "ephemeralcontainers"};
+	if (!*sub || p->subs == EVERY_SUB)
+		return true;
+	return p->subs != NO_SUBS && strcmp(sub, alone[p->subs]) == 0;
+}
+
 static bool handles(const struct plugin *p, const struct admission *a)
 {
 	if (!a->call->server->admission->is_on[p - plugins])
 		return false;
-	bool sees = !*a->sub || p->subs == EVERY_SUB || (p->subs == RESIZE_ALONE && strcmp(a->sub, "resize") == 0);
-	if (!(p->operations & 1u << a->operation) || !sees)
+	if (!(p->operations & 1u << a->operation) || !sees(p, a->sub))
 		return false;
 	return !p->kinds || resource_has(a->resource, p->kinds);
 }

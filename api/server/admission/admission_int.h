@@ -14,6 +14,7 @@ admission_fn warn_of_unbuilt;           /* unbuilt.c */
 admission_fn admit_namespace_lifecycle; /* namespace_lifecycle.c */
 admission_fn admit_service_account;     /* service_account.c */
 admission_fn admit_account_secrets;
+admission_fn warn_of_enforced_secrets;
 admission_fn admit_runtime_class; /* runtime_class.c */
 admission_fn admit_priority;      /* priority.c */
 admission_fn admit_priority_class;

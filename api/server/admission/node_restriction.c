@@ -22,14 +22,14 @@ static bool is_on(const struct json *pod, struct slice node)
 	return slice_eq(json_str(json_path(pod, "spec", "nodeName", NULL)), node);
 }
 
-static void note_ref(void *arg, enum node_ref kind, struct slice name)
+static void note_ref(void *arg, enum pod_ref kind, struct slice name)
 {
 	const char **what = arg;
-	static const char *const names[] = {[NODE_REF_POD] = "pods",
-	        [NODE_REF_SECRET] = "secrets",
-	        [NODE_REF_CONFIG_MAP] = "configmaps",
-	        [NODE_REF_CLAIM] = "persistentvolumeclaims",
-	        [NODE_REF_ACCOUNT] = "a service account"};
+	static const char *const names[] = {[POD_REF_POD] = "pods",
+	        [POD_REF_SECRET] = "secrets",
+	        [POD_REF_CONFIG_MAP] = "configmaps",
+	        [POD_REF_CLAIM] = "persistentvolumeclaims",
+	        [POD_REF_ACCOUNT] = "a service account"};
 	*what = names[kind];
 }
 
@@ -68,7 +68,7 @@ static int create_pod(struct admission *a, struct slice node, struct err *err)
 		        a, err, "node \"%.*s\" can only create pods with spec.nodeName set to itself", SLICE_FMT(node));
 	if ((why = why_not_owned(a, node)))
 		return FORBID(a, err, "node \"%.*s\" %s", SLICE_FMT(node), why);
-	node_graph_each_ref(a->object, note_ref, &refers);
+	pod_refs_each(a->object, note_ref, &refers);
 	if (refers)
 		return FORBID(a, err, "node \"%.*s\" can not create pods that reference %s", SLICE_FMT(node), refers);
 	return 0;

@@ -118,12 +118,16 @@ static struct resource_list list_at(struct admission *a, const struct json *quot
 	return resource_list_read(a->arena, json_path(quota, part, list, NULL));
 }
 
-static const char *names_text(struct arena *a, const struct resource_list *l)
+/* Those of the quota's names that are about objects of this kind. */
+static struct resource_list about(const struct admission *a, const struct resource_list *bounds)
 {
-	const char *text = "";
-	for (size_t i = 0; i < l->n; i++)
-		text = arena_printf(a, "%s%s%.*s", text, i ? "," : "", SLICE_FMT(l->list[i].name));
-	return text;
+	struct resource_list out = {.arena = a->arena};
+	for (size_t i = 0; i < bounds->n; i++) {
+		const struct resource *r = quota_counted(a->arena, bounds->list[i].name);
+		if (r && r->storage == a->resource->storage)
+			resource_list_set(&out, bounds->list[i].name, &bounds->list[i].q);
+	}
+	return out;
 }
 
 /* Those of `asked` that would go beyond `hard`. */
@@ -194,9 +198,10 @@ static void ask_quota(struct drawing *d, struct object *o, struct json *quota)
 		return;
 	struct resource_list known = in_both(a->arena, &asked, &used);
 	if (known.n < asked.n) {
+		struct resource_list names = about(a, bounds);
 		admission_forbid(a, d->err,
 		        arena_printf(a->arena, "status unknown for quota: %.*s, resources: %s", SLICE_FMT(name),
-		                names_text(a->arena, &asked)));
+		                resource_list_names(&names, a->arena)));
 		return;
 	}
 	struct resource_list over = exceeded(a->arena, &asked, &used, &hard);
@@ -238,7 +243,7 @@ static int check_limited(struct drawing *d)
 	if (!uncovered.n)
 		return 0;
 	return admission_forbid(a, d->err,
-	        arena_printf(a->arena, "insufficient quota to consume: %s", names_text(a->arena, &uncovered)));
+	        arena_printf(a->arena, "insufficient quota to consume: %s", resource_list_names(&uncovered, a->arena)));
 }
 
 static void look_at_quota(void *arg, struct object *o)
@@ -288,10 +293,10 @@ static void go_on(struct admission *a)
 	admission_resume(a, &err);
 }
 
-/* Updates draw on a quota where they can use more: of services and claims. */
+/* Updates draw on a quota where they can use more: of services and claims, and of pods that are resized. */
 int admit_resource_quota(struct admission *a, struct err *err)
 {
-	bool is_about_any = false, may_grow = resource_has(a->resource, KIND_IS_SERVICE | KIND_IS_CLAIM);
+	bool is_about_any = false, may_grow = *a->sub || resource_has(a->resource, KIND_IS_SERVICE | KIND_IS_CLAIM);
 	if (!a->resource->namespaced || (a->operation == ADMISSION_UPDATE && !may_grow))
 		return 0;
 	if (look(a, &is_about_any, err) != 0 || !is_about_any)

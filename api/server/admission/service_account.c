@@ -1,10 +1,15 @@
 /* ServiceAccount: a pod runs as an account of its namespace, which must exist, and gets the account's token and pull
- * secrets; where the account says so, it mounts no others than the account's. A mirror pod has none of it. Upstream:
- * plugin/pkg/admission/serviceaccount; the words are its. */
+ * secrets; where the account says so, it uses no others than the account's, nor do the ephemeral containers that it
+ * gets later. A mirror pod has none of it. Upstream: plugin/pkg/admission/serviceaccount; the words are its, but where
+ * an ephemeral container is refused, which upstream answers with 500. */
 #include "api/server/admission/admission_int.h"
 
+#include "api/machinery/rules/pod/pod_refs.h"
+#include "api/server/call.h"
 #include "api/server/strategy.h"
 #include "base/check.h"
+
+static const char enforce_annotation[] = "kubernetes.io/enforce-mountable-secrets";
 
 static struct json *parsed(struct arena *a, const char *text)
 {
@@ -62,23 +67,32 @@ static struct json *account_of(struct admission *a, struct slice name)
 	return o ? json_parse(a->arena, object_text(o), NULL, NULL) : NULL;
 }
 
+static struct json *need_account(struct admission *a, struct slice name, struct err *err)
+{
+	struct json *account = account_of(a, name);
+	if (!account)
+		admission_forbid(a, err,
+		        arena_printf(a->arena,
+		                "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
+		                SLICE_FMT(a->ns), SLICE_FMT(name), SLICE_FMT(name)));
+	return account;
+}
+
 int admit_service_account(struct admission *adm, struct err *err)
 {
 	struct arena *a = adm->arena;
 	struct json *object = adm->object;
-	struct json *spec = json_need(a, object, "spec", JSON_OBJECT);
-	if (is_mirror_pod(object))
+	if (adm->operation != ADMISSION_CREATE || is_mirror_pod(object))
 		return 0;
+	struct json *spec = json_need(a, object, "spec", JSON_OBJECT);
 	struct slice name = json_get_str(spec, "serviceAccountName");
 	if (!name.len)
 		name = SLICE("default");
 	json_set_str(a, spec, "serviceAccountName", name);
 	json_set_str(a, spec, "serviceAccount", name);
-	struct json *account = account_of(adm, name);
+	struct json *account = need_account(adm, name, err);
 	if (!account)
-		return admission_forbid(adm, err,
-		        arena_printf(a, "error looking up service account %.*s/%.*s: serviceaccount \"%.*s\" not found",
-		                SLICE_FMT(adm->ns), SLICE_FMT(name), SLICE_FMT(name)));
+		return err->code;
 	if (json_bool(json_get(spec, "automountServiceAccountToken"),
 	            json_get_bool(account, "automountServiceAccountToken", true)))
 		mount_token(a, spec);
@@ -157,10 +171,19 @@ static int check_secrets(struct admission *a, const struct json *account, const 
 	return 0;
 }
 
+static void note_secret(void *arg, enum pod_ref kind, struct slice name)
+{
+	*(bool *)arg |= kind == POD_REF_SECRET;
+}
+
 static int check_mirror(struct admission *a, const struct json *spec, struct err *err)
 {
+	bool has_secrets = false;
 	if (json_get_str(spec, "serviceAccountName").len)
 		return admission_forbid(a, err, "a mirror pod may not reference service accounts");
+	pod_refs_each(a->object, note_secret, &has_secrets);
+	if (has_secrets)
+		return admission_forbid(a, err, "a mirror pod may not reference secrets");
 	JSON_FOREACH (volume, json_get(spec, "volumes"))
 		JSON_FOREACH (source, json_path(volume, "projected", "sources", NULL))
 			if (json_get(source, "serviceAccountToken"))
@@ -169,14 +192,54 @@ static int check_mirror(struct admission *a, const struct json *spec, struct err
 	return 0;
 }
 
+/* As Go reads a boolean. */
+static bool is_enforced(const struct json *account)
+{
+	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
+	struct slice value = json_str(json_path(account, "metadata", "annotations", enforce_annotation, NULL));
+	for (size_t i = 0; i < COUNT_OF(yes); i++)
+		if (slice_is(value, yes[i]))
+			return true;
+	return false;
+}
+
+/* Those that a pod gets while it runs. */
+static int check_ephemeral(struct admission *a, const struct json *spec, struct err *err)
+{
+	struct slice name = json_get_str(spec, "serviceAccountName");
+	if (!name.len)
+		return admission_forbid(a, err,
+		        arena_printf(a->arena, "no service account specified for pod %.*s/%.*s", SLICE_FMT(a->ns),
+		                SLICE_FMT(a->name)));
+	struct json *account = need_account(a, name, err);
+	if (!account || !is_enforced(account))
+		return err->code;
+	JSON_FOREACH (it, json_get(spec, "ephemeralContainers"))
+		if (check_environment(a, account, "ephemeral container", it, err) != 0)
+			return err->code;
+	return 0;
+}
+
 int admit_account_secrets(struct admission *a, struct err *err)
 {
 	const struct json *spec = json_get(a->object, "spec");
+	if (a->operation != ADMISSION_CREATE)
+		return *a->sub ? check_ephemeral(a, spec, err) : 0;
 	if (is_mirror_pod(a->object))
 		return check_mirror(a, spec, err);
 	struct json *account = account_of(a, json_get_str(spec, "serviceAccountName"));
-	const struct json *annotations = json_path(account, "metadata", "annotations", NULL);
-	return slice_is(json_get_str(annotations, "kubernetes.io/enforce-mountable-secrets"), "true")
-	               ? check_secrets(a, account, spec, err)
-	               : 0;
+	return is_enforced(account) ? check_secrets(a, account, spec, err) : 0;
+}
+
+int warn_of_enforced_secrets(struct admission *a, struct err *err)
+{
+	if (strcmp(a->resource->plural, "serviceaccounts") == 0 && !*a->resource->group &&
+	        json_path(a->object, "metadata", "annotations", enforce_annotation, NULL) &&
+	        !json_path(a->old, "metadata", "annotations", enforce_annotation, NULL))
+		call_warn(a->call,
+		        arena_printf(a->arena,
+		                "metadata.annotations[%s]: deprecated in v1.32+; prefer separate namespaces to isolate "
+		                "access to mounted secrets",
+		                enforce_annotation));
+	return 0;
 }

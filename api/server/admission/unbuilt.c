@@ -8,7 +8,7 @@
 static bool is_built_volume(const struct json *volume)
 {
 	static const char *const built[] = {"emptyDir", "hostPath", "configMap", "secret", "downwardAPI", "projected",
-	        "persistentVolumeClaim", "ephemeral", "csi"};
+	        "persistentVolumeClaim", "ephemeral", "csi", "nfs"};
 	for (size_t i = 0; i < COUNT_OF(built); i++)
 		if (json_get(volume, built[i]))
 			return true;

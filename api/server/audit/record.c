@@ -9,6 +9,7 @@
 
 #include "api/machinery/codec/transcode.h"
 #include "api/server/audit/audit_sinks.h"
+#include "api/server/auth/identity/token_question.h"
 #include "api/server/state.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -158,6 +159,8 @@ static struct audit_record *open_record(struct call *c, const struct attributes 
 	take_addresses(c, r);
 	take_ref(r, a);
 	c->audit = r;
+	for (size_t i = 0; i < c->n_notes; i++)
+		audit_annotate(c, c->notes[i].key, c->notes[i].value);
 	return r;
 }
 

@@ -7,7 +7,16 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MS = 1000, RETRY_S = 5, CLAIMS_S = 600, ENDPOINTS_S = 10, COMPACTION_S = 300, FLOWS_S = 60, API_S = 3 };
+enum {
+	LOOK_MS = 1000,
+	RETRY_S = 5,
+	CLAIMS_S = 600,
+	ENDPOINTS_S = 10,
+	COMPACTION_S = 300,
+	FLOWS_S = 60,
+	API_S = 3,
+	TOKENS_S = 1
+};
 
 static const struct duty rows[] = {
         {.name = "bootstrap", .is_led = true, .is_first = true, .run = bootstrap_run},
@@ -16,6 +25,7 @@ static const struct duty rows[] = {
         {.name = "endpoints", .is_first = true, .every_s = ENDPOINTS_S, .run = endpoints_run, .leave = endpoints_leave},
         {.name = "flow-status", .is_led = true, .every_s = API_S, .run = flow_status_run},
         {.name = "api-services", .is_led = true, .every_s = API_S, .run = api_services_run},
+        {.name = "legacy-tokens", .every_s = TOKENS_S, .run = legacy_tokens_run},
         {.name = "claims", .is_led = true, .every_s = CLAIMS_S, .run = claims_run},
         {.name = "compaction",
                 .is_led = true,

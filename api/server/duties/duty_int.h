@@ -39,8 +39,9 @@ void claims_run(struct duty_run *r);       /* claims.c */
 void compaction_run(struct duty_run *r);   /* compaction.c */
 void endpoints_run(struct duty_run *r);    /* endpoints.c */
 void endpoints_leave(struct duty_run *r);
-void flow_status_run(struct duty_run *r); /* flow_status.c */
-void flows_run(struct duty_run *r);       /* flows.c */
-void roles_run(struct duty_run *r);       /* roles.c */
+void flow_status_run(struct duty_run *r);   /* flow_status.c */
+void flows_run(struct duty_run *r);         /* flows.c */
+void legacy_tokens_run(struct duty_run *r); /* legacy_tokens.c */
+void roles_run(struct duty_run *r);         /* roles.c */
 
 #endif

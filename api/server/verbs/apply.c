@@ -187,7 +187,7 @@ static int decode(struct mutation *m, struct err *err)
 {
 	const struct resource *r = m->resource;
 	struct json *config;
-	m->call->n_warnings = 0; /* of an earlier try */
+	call_drop_warnings(m->call);
 	config = apply_read(m, r->type, r->kind, r->api_version, err);
 	if (!config)
 		return err->code;

@@ -35,6 +35,15 @@ static int check_absent(struct mutation *m, struct slice name, struct err *err)
 	return status_exists(err, m->resource, name);
 }
 
+/* Versions are the store's to give. What is no number is none, as upstream has it. */
+static int check_version(const struct json *object, struct err *err)
+{
+	uint64_t version;
+	if (!slice_to_u64(json_str(json_path(object, "metadata", "resourceVersion", NULL)), &version) || !version)
+		return 0;
+	return err_set(err, ERR_INVAL, "resourceVersion should not be set on objects to be created");
+}
+
 /* Its definition is going, and takes its objects along. */
 static int check_stays(const struct resource *r, struct err *err)
 {
@@ -46,11 +55,11 @@ static int check_stays(const struct resource *r, struct err *err)
 static int decode(struct mutation *m, struct err *err)
 {
 	const struct resource *r = m->resource;
-	m->call->n_warnings = 0; /* of an earlier try */
+	call_drop_warnings(m->call);
 	if (check_stays(r, err) != 0)
 		return err->code;
 	m->object = body_read(m->call, r->type, r->kind, r->api_version, err);
-	if (!m->object || check_namespace(m, m->object, err) != 0)
+	if (!m->object || check_namespace(m, m->object, err) != 0 || check_version(m->object, err) != 0)
 		return err->code;
 	m->name = json_str(json_path(m->object, "metadata", "name", NULL));
 	m->is_bound = m->name.len > 0;

@@ -1,12 +1,13 @@
-/* DELETE of a collection: each object that is selected is deleted like by itself, some at a time, each with memory of
- * its own, so that a large collection neither holds the loop up nor fills the memory. The answer comes when all are
- * through; the first error is it, but for objects that have gone meanwhile. */
+/* DELETE of a collection: what a list with the same query would answer is deleted, each object like by itself, some at
+ * a time, each with memory of its own, so that a large collection neither holds the loop up nor fills the memory. When
+ * all are through the list is the answer, with the objects as they were, or the first error, but for objects that have
+ * gone meanwhile. Who asks inside the process does not read it, and is told that it went well. Upstream:
+ * DeleteCollection of the generic registry. */
 #include "api/server/verbs/deletion.h"
+#include "api/server/verbs/list_int.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
-#include "api/server/cache/fresh.h"
-#include "api/server/state.h"
 #include "api/server/status.h"
 #include "base/check.h"
 
@@ -15,17 +16,15 @@
 enum { AT_ONCE_MAX = 32 };
 
 struct collection {
-	struct call *call;
+	struct list list;       /* first */
 	struct deletion shared; /* options */
-	struct object **items;  /* references, from `next` on */
-	size_t count, next, running;
+	size_t next, running;   /* of the selection */
 	struct err first_error;
 };
 
 struct item {
 	struct deletion deletion; /* first */
 	struct collection *collection;
-	struct object *object; /* a reference: its name */
 	struct arena arena;
 };
 
@@ -49,7 +48,6 @@ static void item_over(struct mutation *m)
 	struct item *it = (struct item *)m;
 	struct collection *k = it->collection;
 	CHECK(k->running > 0);
-	object_unref(it->object);
 	arena_release(&it->arena);
 	free(it);
 	k->running--;
@@ -69,8 +67,7 @@ static void start(struct collection *k, struct object *o)
 	struct item *it = xcalloc(1, sizeof *it);
 	struct mutation *m = &it->deletion.mutation;
 	it->collection = k;
-	it->object = o;
-	mutation_init(m, &verb, k->call, &it->arena);
+	mutation_init(m, &verb, k->list.call, &it->arena);
 	m->ns = object_namespace(o);
 	m->name = object_name(o);
 	m->is_dry_run = k->shared.mutation.is_dry_run;
@@ -83,52 +80,37 @@ static void start(struct collection *k, struct object *o)
 
 static void finish(struct collection *k)
 {
-	struct call *c = k->call;
-	while (k->next < k->count) /* the client has gone */
-		object_unref(k->items[k->next++]);
-	c->shape = SHAPE_OBJECT;
-	if (k->first_error.code)
-		call_respond_err(c, &k->first_error);
-	else
-		call_respond_tree(c, 200, status_new(&c->arena, 200, "", ""));
+	struct call *c = k->list.call;
+	if (!c->gone && !k->first_error.code && c->exchange) {
+		list_respond(&k->list);
+	} else {
+		list_drop_selection(&k->list);
+		c->shape = SHAPE_OBJECT;
+		if (k->first_error.code)
+			call_respond_err(c, &k->first_error);
+		else
+			call_respond_tree(c, 200, status_new(&c->arena, 200, "", ""));
+	}
 	call_unref(c);
 }
 
 static void pump(struct collection *k)
 {
-	CHECK(k->next <= k->count && k->running <= AT_ONCE_MAX);
-	while (!k->call->gone && k->next < k->count && k->running < AT_ONCE_MAX)
-		start(k, k->items[k->next++]);
+	const struct selection *s = &k->list.selection;
+	CHECK(k->next <= s->count && k->running <= AT_ONCE_MAX);
+	while (!k->list.call->gone && !k->first_error.code && k->next < s->count && k->running < AT_ONCE_MAX)
+		start(k, s->objects[k->next++]);
 	if (!k->running)
 		finish(k);
 }
 
-static int choose(struct collection *k, struct err *err)
+/* Room for the answer is looked for before anything goes. */
+static void chosen(struct list *l)
 {
-	struct call *c = k->call;
-	struct object_filter filter = {.ns = c->route.ns};
-	struct cache_resource *cr = cache_resource(c->server->cache, c->route.resource);
-	if (label_selector_parse(&c->arena, call_param(c, "labelSelector"), &filter.labels, err) != 0 ||
-	        field_selector_parse(&c->arena, call_param(c, "fieldSelector"), &filter.fields, err) != 0 ||
-	        object_filter_check(&filter, c->route.resource, err) != 0)
-		return err->code;
-	k->items = ARENA_ARRAY(&c->arena, struct object *, cr->objects.count + 1);
-	for (struct omap_node *n = cr->objects.head[0]; n; n = omap_next(n))
-		if (object_matches(n->value, &filter, cr->resource))
-			k->items[k->count++] = object_ref(n->value);
-	return 0;
-}
-
-static void cache_is_fresh(struct call *c)
-{
-	struct collection *k = c->handler_data;
-	struct err err = ERR_INIT;
-	if (choose(k, &err) != 0) {
-		call_respond_err(c, &err);
+	if (!list_charge(l))
 		return;
-	}
-	call_ref(c);
-	pump(k);
+	call_ref(l->call);
+	pump((struct collection *)l);
 }
 
 void api_delete_collection(struct call *c)
@@ -136,10 +118,8 @@ void api_delete_collection(struct call *c)
 	struct collection *k = ARENA_NEW(&c->arena, struct collection);
 	struct err err = ERR_INIT;
 	LOOP_CHECK_OWNER(c->loop);
-	k->call = c;
-	c->handler_data = k;
 	if (deletion_init(&k->shared, &verb, c, &c->arena, &err) == 0)
-		fresh_wait(c, false, cache_is_fresh);
+		list_choose(c, &k->list, chosen);
 	else
 		call_respond_err(c, &err);
 }

@@ -167,7 +167,7 @@ static void from_cache(struct call *c)
 		}
 		list_select(l, object_ref(o));
 	}
-	list_respond(l);
+	l->chosen(l);
 }
 
 static void from_history(struct call *c)
@@ -175,13 +175,14 @@ static void from_history(struct call *c)
 	list_from_history(c->handler_data);
 }
 
-void api_list(struct call *c)
+void list_choose(struct call *c, struct list *l, void (*chosen)(struct list *l))
 {
-	struct list *l = ARENA_NEW(&c->arena, struct list);
 	struct err err = ERR_INIT;
 	int64_t at;
 	LOOP_CHECK_OWNER(c->loop);
+	CHECK(!l->chosen && chosen);
 	l->call = c;
+	l->chosen = chosen;
 	l->selection.remaining = -1;
 	c->handler_data = l;
 	if (parse_selectors(c, &l->filter, &err) != 0 || parse_list(c, l, &at, &err) != 0)
@@ -192,4 +193,9 @@ void api_list(struct call *c)
 		fresh_wait_at(c, at, from_cache);
 	else
 		fresh_wait(c, true, from_cache);
+}
+
+void api_list(struct call *c)
+{
+	list_choose(c, ARENA_NEW(&c->arena, struct list), list_respond);
 }

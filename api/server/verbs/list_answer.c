@@ -236,19 +236,25 @@ static bool waits_for_forms(struct list *l)
 	return true;
 }
 
+static bool goes_by_reference(const struct list *l)
+{
+	return l->call->shape == SHAPE_OBJECT && l->call->format == FORMAT_JSON && are_alike(l);
+}
+
+bool list_charge(struct list *l)
+{
+	l->is_charged = l->is_charged || goes_by_reference(l) || may_be_built(l);
+	if (!l->is_charged)
+		list_drop_selection(l);
+	return l->is_charged;
+}
+
 void list_respond(struct list *l)
 {
-	struct call *c = l->call;
-	bool by_reference = c->shape == SHAPE_OBJECT && c->format == FORMAT_JSON && are_alike(l);
-	CHECK(!c->answered);
-	if (!l->is_charged && !by_reference && !may_be_built(l)) {
-		list_drop_selection(l);
+	CHECK(!l->call->answered);
+	if (!list_charge(l) || waits_for_forms(l))
 		return;
-	}
-	l->is_charged = true;
-	if (waits_for_forms(l))
-		return;
-	if (by_reference)
+	if (goes_by_reference(l))
 		respond_by_reference(l);
 	else
 		respond_as_text(l);

@@ -111,7 +111,7 @@ static void history_page_done(struct store_request *req)
 	else if (l->start.len && !l->selection.next.len)
 		submit(l);
 	else
-		list_respond(l);
+		l->chosen(l);
 	call_unref(c);
 }
 

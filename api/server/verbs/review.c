@@ -5,6 +5,7 @@
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"
+#include "api/server/audit/audit.h"
 #include "api/server/auth/identity/authn.h"
 #include "api/server/auth/rights/authorize.h"
 #include "api/server/auth/rights/node.h"
@@ -35,6 +36,15 @@ struct whose {
 	struct json *review, *status;
 };
 
+/* Told who asks about the token, as upstream does. */
+static void pass_notes(struct call *c, const struct token_question *q)
+{
+	if (q->warning)
+		call_warn(c, q->warning);
+	for (size_t i = 0; i < q->n_notes; i++)
+		audit_annotate(c, q->notes[i].key, q->notes[i].value);
+}
+
 static void token_known(struct token_question *q, const struct err *err)
 {
 	struct whose *w = (struct whose *)q;
@@ -49,8 +59,10 @@ static void token_known(struct token_question *q, const struct err *err)
 	for (size_t i = 0; i < q->n_good_for && audiences; i++)
 		json_append(audiences, json_new_str(a, q->good_for[i]));
 	user_unref(q->user);
-	if (!c->gone)
+	if (!c->gone) {
+		pass_notes(c, q);
 		call_respond_tree(c, 201, w->review);
+	}
 	call_unref(c);
 }
 

@@ -149,7 +149,7 @@ static int check_replicas(const struct mutation *m, const struct json *scale, in
 static int decode(struct mutation *m, struct err *err)
 {
 	int64_t replicas;
-	m->call->n_warnings = 0; /* of an earlier try */
+	call_drop_warnings(m->call);
 	struct json *scale = read_scale(m, err);
 	if (!scale || mutation_check_identity(m, scale, err) != 0 || check_replicas(m, scale, &replicas, err) != 0)
 		return err->code;

@@ -88,7 +88,7 @@ static int decode_patched(struct mutation *m, struct json *object, struct err *e
 static int decode(struct mutation *m, struct err *err)
 {
 	const struct resource *r = m->resource;
-	m->call->n_warnings = 0; /* of an earlier try */
+	call_drop_warnings(m->call);
 	if (m->call->route.verb == RESOURCE_UPDATE) {
 		m->object = body_read(m->call, r->type, r->kind, r->api_version, err);
 	} else {

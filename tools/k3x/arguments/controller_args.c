@@ -7,12 +7,17 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-static const int64_t COUNT_MAX = 1000000, SECONDS_MAX = 24 * 3600;
+static const int64_t COUNT_MAX = 1000000, SECONDS_MAX = 24 * 3600, PERIOD_S_MAX = 10 * INT64_C(8760) * 3600;
 static const double RATE_MAX = 1000;
 
 static bool seconds(struct arena *a, struct slice value, void *to)
 {
 	return argument_seconds_within(a, value, 1, SECONDS_MAX, to);
+}
+
+static bool period(struct arena *a, struct slice value, void *to)
+{
+	return argument_seconds_within(a, value, 1, PERIOD_S_MAX, to);
 }
 
 static bool count(struct arena *a, struct slice value, void *to)
@@ -60,6 +65,8 @@ static const struct argument rows[] = {
                 "a time of at least a second, like 50s"},
         {"terminated-pod-gc-threshold", count, AT(terminated_pods_max),
                 "a number of pods; 0: none is collected"},
+        {"legacy-service-account-token-clean-up-period", period, AT(token_period_s),
+                "a time from a second to ten years, like 8760h"},
         {"node-eviction-rate", rate, AT(eviction_rate),
                 "a number of nodes per second, like 0.1"},
         {"secondary-node-eviction-rate", rate, AT(secondary_eviction_rate),

@@ -198,16 +198,13 @@ static void check_selector_terms(struct field_errors *e, const struct json *spec
 static void check_amounts(struct field_errors *e, const char *field, const struct json *map)
 {
 	JSON_FOREACH (it, map) {
-		struct quantity q;
-		struct err err = ERR_INIT;
 		const char *name = at(e, "%s[%.*s]", field, SLICE_FMT(it->key));
 		const char *bad = check_qualified_name(it->key);
 		if (bad)
 			bad_value(e, name, it->key, bad);
 		else if (!is_counted(it->key))
 			bad_value(e, name, it->key, "must be a standard resource for quota");
-		if (quantity_parse(it->text, &q, &err) == 0 && quantity_sign(&q) < 0)
-			bad_value(e, name, it->text, "must be greater than or equal to 0");
+		check_resource_amount(e, name, it->key, it->text);
 	}
 }
 

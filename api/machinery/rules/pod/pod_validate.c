@@ -184,21 +184,17 @@ static void check_resources(struct field_errors *e, const char *base, const stru
 		struct quantity r, l;
 		if (quantity_parse(it->text, &r, NULL) != 0)
 			continue;
-		if (quantity_sign(&r) < 0)
-			bad_value(e, at(e, "%s.resources.requests[%.*s]", base, SLICE_FMT(it->key)), it->text,
-			        "must be greater than or equal to 0");
+		check_resource_amount(
+		        e, at(e, "%s.resources.requests[%.*s]", base, SLICE_FMT(it->key)), it->key, it->text);
 		if (limit && quantity_parse(limit->text, &l, NULL) == 0 && quantity_cmp(&r, &l) > 0)
 			field_error_add(e, "FieldValueInvalid", at(e, "%s.resources.requests", base),
 			        "Invalid value: \"%.*s\": must be less than or equal to %.*s limit of %.*s",
 			        SLICE_FMT(it->text), SLICE_FMT(it->key), SLICE_FMT(limit->text));
 	}
 	json_index_release(&by_name);
-	JSON_FOREACH (it, limits) {
-		struct quantity l;
-		if (quantity_parse(it->text, &l, NULL) == 0 && quantity_sign(&l) < 0)
-			bad_value(e, at(e, "%s.resources.limits[%.*s]", base, SLICE_FMT(it->key)), it->text,
-			        "must be greater than or equal to 0");
-	}
+	JSON_FOREACH (it, limits)
+		check_resource_amount(
+		        e, at(e, "%s.resources.limits[%.*s]", base, SLICE_FMT(it->key)), it->key, it->text);
 }
 
 void validate_container(struct field_errors *e, const char *here, const struct json *c, const struct name_set *volumes)

@@ -19,6 +19,7 @@
 #include "api/server/auth/identity/bootstrap_token.h"
 #include "api/server/auth/identity/front_proxy.h"
 #include "api/server/auth/identity/join_token.h"
+#include "api/server/auth/identity/legacy_token.h"
 #include "api/server/arguments.h"
 #include "api/server/auth/identity/oidc.h"
 #include "api/server/auth/identity/token_file.h"
@@ -52,6 +53,7 @@ struct authenticator {
 	struct pki_key *keys[KEYS_MAX]; /* of service account tokens: the first signs, any verifies */
 	size_t n_keys;
 	struct join_secrets *joins;
+	struct legacy_tokens *legacy;
 	struct token_file *token_file; /* NULL: none */
 	struct issuers *issuers; /* the first is the one in use; those behind it end when nobody asks them any more */
 	struct token_webhook *webhook; /* NULL: none */
@@ -285,6 +287,7 @@ void authenticator_look(struct api_server *s)
 void authenticator_metrics(const struct api_server *s, struct strbuf *out)
 {
 	static const char name[] = "apiserver_authentication_config_controller_automatic_reloads_total";
+	legacy_tokens_metrics(s->authenticator->legacy, out);
 	if (!s->options.arguments->authentication_config)
 		return;
 	strbuf_addf(out, "# TYPE %s counter\n%s{status=\"success\"} %llu\n%s{status=\"failure\"} %llu\n", name, name,
@@ -333,6 +336,7 @@ int authenticator_new(struct api_server *s, struct authenticator **ret, struct e
 		free(a);
 		return err->code;
 	}
+	a->legacy = legacy_tokens_new();
 	if (join_secrets_load(s->options.token_file, s->options.agent_token_file, &a->joins, err) != 0 ||
 	        load_named(s, a, err) != 0) {
 		authenticator_free(a);
@@ -372,6 +376,7 @@ void authenticator_free(struct authenticator *a)
 		user_unref(a->peers[i].user);
 	free_keys(a->keys, a->n_keys);
 	join_secrets_free(a->joins);
+	legacy_tokens_free(a->legacy);
 	token_file_free(a->token_file);
 	for (struct issuers *x = a->issuers, *next; x; x = next) {
 		next = x->next;
@@ -454,22 +459,36 @@ static bool exists(struct api_server *s, const char *plural, struct slice ns, st
 	return o && slice_eq(object_span(o, o->uid), uid);
 }
 
+struct legacy_tokens *authn_legacy_tokens(const struct api_server *s)
+{
+	return s->authenticator->legacy;
+}
+
 static bool bound_object_is_there(
         struct api_server *s, struct slice ns, const struct claims_object *o, const char *plural)
 {
 	return !o->is_named || exists(s, plural, ns, o->name, o->uid);
 }
 
+static bool is_of_account(const struct claims *c)
+{
+	CLEANUP(cleanup_strbuf) struct strbuf name = STRBUF_INIT;
+	strbuf_addf(&name, "system:serviceaccount:%.*s:%.*s", SLICE_FMT(c->ns), SLICE_FMT(c->account.name));
+	return slice_eq(strbuf_slice(&name), c->subject);
+}
+
 static int check_claims(struct api_server *s, const struct claims *c, int64_t now, struct err *err)
 {
-	if (!is_our_issuer(s, c->issuer))
+	if (!is_our_issuer(s, c->issuer) && !c->is_legacy)
 		return reject(err, "it was issued by somebody else");
-	if (c->expires_s <= now)
+	if (c->expires_s <= now && !c->is_legacy)
 		return reject(err, "it has expired");
 	if (c->not_before_s > now + 60)
 		return reject(err, "it is not valid yet");
 	if (!exists(s, "serviceaccounts", c->ns, c->account.name, c->account.uid))
 		return reject(err, "its service account is gone");
+	if (c->is_legacy)
+		return is_of_account(c) ? 0 : reject(err, "sub claim is invalid");
 	if (!bound_object_is_there(s, c->ns, &c->pod, "pods") ||
 	        !bound_object_is_there(s, c->ns, &c->secret, "secrets") ||
 	        (!c->pod.is_named && !bound_object_is_there(s, SLICE_NULL, &c->node, "nodes")))
@@ -534,7 +553,11 @@ static int of_service_account(struct token_question *q, struct slice text, struc
 		return reject(err, "its claims are not JSON");
 	if (check_claims(q->server, &claims, now, err) != 0)
 		return err->code;
+	if (legacy_token_check(q->server->authenticator->legacy, q, &claims, now, err) != 0)
+		return err_wrap(err, "invalid bearer token");
 	q->user = user_of_claims(q->arena, &claims);
+	if (claims.is_legacy)
+		return fit_any(q, err);
 	return fit_audiences(q, claims.audiences, claims.audience_count, err);
 }
 
@@ -587,7 +610,7 @@ static int of_jwt(struct token_question *q, struct err *err)
 	struct oidc *known = find_issuer(a, issuer);
 	if (known)
 		return ask_oidc(known, q, err);
-	if (is_our_issuer(q->server, issuer) || !a->webhook)
+	if (is_our_issuer(q->server, issuer) || slice_is(issuer, CLAIMS_LEGACY_ISSUER) || !a->webhook)
 		return of_service_account(q, strbuf_slice(&text), err);
 	return ask_webhook(q, err);
 }

@@ -10,6 +10,7 @@
 struct api_server;
 struct authenticator;
 struct http_exchange;
+struct legacy_tokens;
 
 /* Loads the service account keys (the first in the file signs, the others verify too) and what the arguments name:
  * files, an issuer, a webhook. */
@@ -35,6 +36,9 @@ int authn_request(
 
 /* Of a bearer token alone. */
 int authn_token(struct api_server *s, struct token_question *q, struct err *err);
+
+/* The tokens in Secrets that were used; see legacy_token.h. */
+struct legacy_tokens *authn_legacy_tokens(const struct api_server *s);
 
 /* Signs a service account token with these claims. Appends. */
 int authn_sign(struct api_server *s, const struct claims *claims, struct strbuf *out, struct err *err);

@@ -29,6 +29,18 @@ static void read_audiences(struct arena *a, const json_t *v, struct claims *c)
 	c->audiences = list;
 }
 
+/* The claims that name upstream's older tokens are flat. */
+static void read_legacy(struct arena *a, const json_t *v, struct claims *c)
+{
+	c->is_legacy = true;
+	c->ns = copy_of(a, v, "kubernetes.io/serviceaccount/namespace");
+	c->account = (struct claims_object){.is_named = true,
+	        .name = copy_of(a, v, "kubernetes.io/serviceaccount/service-account.name"),
+	        .uid = copy_of(a, v, "kubernetes.io/serviceaccount/service-account.uid")};
+	c->secret = (struct claims_object){
+	        .is_named = true, .name = copy_of(a, v, "kubernetes.io/serviceaccount/secret.name")};
+}
+
 int claims_parse(struct arena *a, struct slice text, struct claims *ret, struct err *err)
 {
 	json_auto_t *v = json_lib_parse(text, err);
@@ -50,6 +62,8 @@ int claims_parse(struct arena *a, struct slice text, struct claims *ret, struct 
 	        .issued_s = json_lib_get_int(v, "iat", 0),
 	        .not_before_s = json_lib_get_int(v, "nbf", 0)};
 	read_audiences(a, json_object_get(v, "aud"), ret);
+	if (slice_is(ret->issuer, CLAIMS_LEGACY_ISSUER))
+		read_legacy(a, v, ret);
 	return 0;
 }
 

@@ -12,7 +12,11 @@ struct claims_object {
 	struct slice name, uid;
 };
 
+/* Who issues tokens of service accounts by upstream's older claims. */
+#define CLAIMS_LEGACY_ISSUER "kubernetes/serviceaccount"
+
 struct claims {
+	bool is_legacy; /* that one: of namespace, account and Secret, by names alone; nothing expires */
 	struct slice issuer, id, subject, ns;
 	struct claims_object account, pod, secret, node;
 	int64_t expires_s, issued_s, not_before_s; /* since the epoch; 0: not said */

@@ -9,7 +9,13 @@
 
 struct api_server;
 
-enum { AUTHN_LATER = 1 };
+enum { AUTHN_LATER = 1, TOKEN_NOTES_MAX = 2 };
+
+/* For the audit of whatever it is asked for. */
+struct token_note {
+	const char *key;
+	struct slice value;
+};
 
 struct token_question {
 	/* set by who asks; all stays valid until the answer */
@@ -24,6 +30,10 @@ struct token_question {
 	struct user *user;            /* a reference */
 	const struct slice *good_for; /* the audiences that it is good for of those asked; in the arena */
 	size_t n_good_for;
+	/* Told whoever shows it, and written down of it, also when it is refused; in the arena. */
+	const char *warning; /* NULL: none */
+	struct token_note notes[TOKEN_NOTES_MAX];
+	size_t n_notes;
 	/* the authenticators' own */
 	struct api_server *server;
 	struct list_link link;

@@ -17,7 +17,7 @@ struct question {
 	const struct attributes *a;
 	struct slice node;
 	struct strbuf *why;
-	enum node_ref kind;
+	enum pod_ref kind;
 };
 
 static enum verdict no(const struct question *q, const char *why)
@@ -168,19 +168,19 @@ static enum verdict ask_pod(const struct question *q)
 
 static const struct {
 	const char *group, *resource;
-	enum node_ref kind;
+	enum pod_ref kind;
 	enum verdict (*ask)(const struct question *q);
 } rows[] = {
-        {"", "secrets", NODE_REF_SECRET, ask_read},
-        {"", "configmaps", NODE_REF_CONFIG_MAP, ask_read},
-        {"", "persistentvolumeclaims", NODE_REF_CLAIM, ask_claim},
+        {"", "secrets", POD_REF_SECRET, ask_read},
+        {"", "configmaps", POD_REF_CONFIG_MAP, ask_read},
+        {"", "persistentvolumeclaims", POD_REF_CLAIM, ask_claim},
         {"", "persistentvolumes", 0, ask_volume},
         {"storage.k8s.io", "volumeattachments", 0, ask_attachment},
-        {"", "serviceaccounts", NODE_REF_ACCOUNT, ask_account},
+        {"", "serviceaccounts", POD_REF_ACCOUNT, ask_account},
         {"coordination.k8s.io", "leases", 0, ask_lease},
         {"storage.k8s.io", "csinodes", 0, ask_csi_node},
         {"", "nodes", 0, ask_node},
-        {"", "pods", NODE_REF_POD, ask_pod},
+        {"", "pods", POD_REF_POD, ask_pod},
 };
 
 /* ---- the rest ---- */

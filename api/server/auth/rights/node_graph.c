@@ -36,79 +36,9 @@ struct node_graph {
 	struct map edges, pods;
 };
 
-/* ---- references of a pod ---- */
-
-struct refs {
-	void (*fn)(void *arg, enum node_ref kind, struct slice name);
-	void *arg;
-};
-
-static void tell(const struct refs *r, enum node_ref kind, struct slice name)
-{
-	if (name.len)
-		r->fn(r->arg, kind, name);
-}
-
-static void refs_of_container(const struct refs *r, const struct json *container)
-{
-	JSON_FOREACH (env, json_get(container, "env")) {
-		struct json *from = json_get(env, "valueFrom");
-		tell(r, NODE_REF_SECRET, json_str(json_path(from, "secretKeyRef", "name", NULL)));
-		tell(r, NODE_REF_CONFIG_MAP, json_str(json_path(from, "configMapKeyRef", "name", NULL)));
-	}
-	JSON_FOREACH (env, json_get(container, "envFrom")) {
-		tell(r, NODE_REF_SECRET, json_str(json_path(env, "secretRef", "name", NULL)));
-		tell(r, NODE_REF_CONFIG_MAP, json_str(json_path(env, "configMapRef", "name", NULL)));
-	}
-}
-
-static void refs_of_projection(const struct refs *r, const struct json *volume)
-{
-	JSON_FOREACH (source, json_path(volume, "projected", "sources", NULL)) {
-		tell(r, NODE_REF_SECRET, json_str(json_path(source, "secret", "name", NULL)));
-		tell(r, NODE_REF_CONFIG_MAP, json_str(json_path(source, "configMap", "name", NULL)));
-	}
-}
-
-static void refs_of_volume(const struct refs *r, const struct json *pod, const struct json *volume)
-{
-	static const char *const by_ref[] = {"cephfs", "cinder", "flexVolume", "rbd", "scaleIO", "iscsi", "storageos"};
-	for (size_t i = 0; i < COUNT_OF(by_ref); i++)
-		tell(r, NODE_REF_SECRET, json_str(json_path(volume, by_ref[i], "secretRef", "name", NULL)));
-	tell(r, NODE_REF_SECRET, json_str(json_path(volume, "secret", "secretName", NULL)));
-	tell(r, NODE_REF_SECRET, json_str(json_path(volume, "azureFile", "secretName", NULL)));
-	tell(r, NODE_REF_SECRET, json_str(json_path(volume, "csi", "nodePublishSecretRef", "name", NULL)));
-	tell(r, NODE_REF_CONFIG_MAP, json_str(json_path(volume, "configMap", "name", NULL)));
-	tell(r, NODE_REF_CLAIM, json_str(json_path(volume, "persistentVolumeClaim", "claimName", NULL)));
-	refs_of_projection(r, volume);
-	if (json_get(volume, "ephemeral")) { /* its claim is called POD-VOLUME */
-		CLEANUP(cleanup_strbuf) struct strbuf name = STRBUF_INIT;
-		strbuf_add_slice(&name, json_str(json_path(pod, "metadata", "name", NULL)));
-		strbuf_addc(&name, '-');
-		strbuf_add_slice(&name, json_get_str(volume, "name"));
-		tell(r, NODE_REF_CLAIM, strbuf_slice(&name));
-	}
-}
-
-void node_graph_each_ref(
-        const struct json *pod, void (*fn)(void *arg, enum node_ref kind, struct slice name), void *arg)
-{
-	static const char *const lists[] = {"initContainers", "containers", "ephemeralContainers"};
-	struct refs r = {fn, arg};
-	struct json *spec = json_get(pod, "spec");
-	for (size_t i = 0; i < COUNT_OF(lists); i++)
-		JSON_FOREACH (container, json_get(spec, lists[i]))
-			refs_of_container(&r, container);
-	JSON_FOREACH (secret, json_get(spec, "imagePullSecrets"))
-		tell(&r, NODE_REF_SECRET, json_get_str(secret, "name"));
-	JSON_FOREACH (volume, json_get(spec, "volumes"))
-		refs_of_volume(&r, pod, volume);
-	tell(&r, NODE_REF_ACCOUNT, json_get_str(spec, "serviceAccountName"));
-}
-
 /* ---- counters ---- */
 
-static void edge_key(struct strbuf *out, struct slice node, enum node_ref kind, struct slice ns, struct slice name)
+static void edge_key(struct strbuf *out, struct slice node, enum pod_ref kind, struct slice ns, struct slice name)
 {
 	strbuf_reset(out);
 	strbuf_addc(out, (char)('a' + (int)kind));
@@ -126,7 +56,7 @@ struct counting {
 	struct strbuf key;
 };
 
-static void count(void *arg, enum node_ref kind, struct slice name)
+static void count(void *arg, enum pod_ref kind, struct slice name)
 {
 	struct counting *c = arg;
 	struct pod *p = c->pod;
@@ -193,9 +123,9 @@ static void add_pod(struct node_graph *g, const struct object *o)
 	p->uid = keep(p, object_span(o, o->uid));
 	p->ephemeral_len = ephemeral_len(o);
 	map_put(&g->pods, p->key, p);
-	count(&c, NODE_REF_POD, object_name(o));
+	count(&c, POD_REF_POD, object_name(o));
 	if (!json_get(json_path(tree, "metadata", "annotations", NULL), "kubernetes.io/config.mirror"))
-		node_graph_each_ref(tree, count, &c);
+		pod_refs_each(tree, count, &c);
 	arena_release(&a);
 	strbuf_release(&c.key);
 }
@@ -252,7 +182,7 @@ void node_graph_free(struct node_graph *g)
 
 /* ---- asking ---- */
 
-static bool has_edge(struct node_graph *g, struct slice node, enum node_ref kind, struct slice ns, struct slice name)
+static bool has_edge(struct node_graph *g, struct slice node, enum pod_ref kind, struct slice ns, struct slice name)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf key = STRBUF_INIT;
 	edge_key(&key, node, kind, ns, name);
@@ -262,8 +192,7 @@ static bool has_edge(struct node_graph *g, struct slice node, enum node_ref kind
 static bool uses_claim_of(struct node_graph *g, struct slice node, const struct json *volume)
 {
 	struct json *claim = json_path(volume, "spec", "claimRef", NULL);
-	return claim &&
-	       has_edge(g, node, NODE_REF_CLAIM, json_get_str(claim, "namespace"), json_get_str(claim, "name"));
+	return claim && has_edge(g, node, POD_REF_CLAIM, json_get_str(claim, "namespace"), json_get_str(claim, "name"));
 }
 
 static bool is_ref_to(const struct json *ref, struct slice claim_ns, struct slice ns, struct slice name)
@@ -301,10 +230,10 @@ static bool uses_by_volume(struct node_graph *g, struct slice node, struct slice
 	return found;
 }
 
-bool node_graph_uses(struct node_graph *g, struct slice node, enum node_ref kind, struct slice ns, struct slice name)
+bool node_graph_uses(struct node_graph *g, struct slice node, enum pod_ref kind, struct slice ns, struct slice name)
 {
 	cache_follower_catch_up(&g->follower);
-	return has_edge(g, node, kind, ns, name) || (kind == NODE_REF_SECRET && uses_by_volume(g, node, ns, name));
+	return has_edge(g, node, kind, ns, name) || (kind == POD_REF_SECRET && uses_by_volume(g, node, ns, name));
 }
 
 bool node_graph_uses_volume(struct node_graph *g, struct slice node, struct slice name)

@@ -34,6 +34,7 @@ static void without_any_they_are_upstreams(void **state)
 	assert_true(got.unhealthy_zone_threshold == 0.55);
 	assert_int_equal(got.large_zone_nodes, 50);
 	assert_int_equal(got.node_mask_bits, 24);
+	assert_int_equal(got.token_period_s, 365 * 24 * 3600);
 }
 
 static void values_are_taken(void **state)
@@ -50,6 +51,8 @@ static void values_are_taken(void **state)
 	assert_int_equal(load("node-cidr-mask-size-ipv4=22", "node-cidr-mask-size-ipv6=80"), 0);
 	assert_int_equal(got.node_mask_bits, 22);
 	assert_int_equal(got.node_mask_bits_v6, 80);
+	assert_int_equal(load("legacy-service-account-token-clean-up-period=48h", NULL), 0);
+	assert_int_equal(got.token_period_s, 48 * 3600);
 }
 
 static void wrong_ones_are_named(void **state)
@@ -59,6 +62,7 @@ static void wrong_ones_are_named(void **state)
 	fails("terminated-pod-gc-threshold=-1", "\"-1\" is not a number of pods");
 	fails("node-cidr-mask-size=8", "\"8\" is not a number of bits from 16 to 28");
 	fails("node-cidr-mask-size-ipv6=24", "\"24\" is not a number of bits from 64 to 120");
+	fails("legacy-service-account-token-clean-up-period=0s", "\"0s\" is not a time from a second");
 	fails("node-eviction-rate=inf", "\"inf\"");
 	fails("node-eviction-rate=1e9", "\"1e9\"");
 	fails("node-eviction-rate=1.2.3", "\"1.2.3\"");

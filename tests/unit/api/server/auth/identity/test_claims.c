@@ -83,11 +83,29 @@ static void what_two_readers_could_see_differently_is_refused(void **state)
 	assert_int_equal(parse("{\"iss\":\"x\"} {}", &c), ERR_INVAL);
 }
 
+static void upstreams_older_claims_name_account_and_secret(void **state)
+{
+	struct claims c;
+	assert_int_equal(parse("{\"iss\":\"kubernetes/serviceaccount\",\"sub\":\"system:serviceaccount:n:s\","
+	                       "\"kubernetes.io/serviceaccount/namespace\":\"n\","
+	                       "\"kubernetes.io/serviceaccount/service-account.name\":\"s\","
+	                       "\"kubernetes.io/serviceaccount/service-account.uid\":\"u\","
+	                       "\"kubernetes.io/serviceaccount/secret.name\":\"t\"}",
+	                         &c),
+	        0);
+	assert_true(c.is_legacy && slice_is(c.ns, "n") && !c.pod.is_named && c.expires_s == 0 && !c.audience_count);
+	assert_true(slice_is(c.account.name, "s") && slice_is(c.account.uid, "u"));
+	assert_true(c.secret.is_named && slice_is(c.secret.name, "t") && !c.secret.uid.ptr);
+	assert_int_equal(parse("{\"iss\":\"x\",\"kubernetes.io/serviceaccount/namespace\":\"n\"}", &c), 0);
+	assert_true(!c.is_legacy && !c.ns.ptr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test_setup_teardown(what_is_written_is_read, setup, teardown),
 	        cmocka_unit_test_setup_teardown(what_is_not_a_claim_is_absent, setup, teardown),
+	        cmocka_unit_test_setup_teardown(upstreams_older_claims_name_account_and_secret, setup, teardown),
 	        cmocka_unit_test_setup_teardown(what_two_readers_could_see_differently_is_refused, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

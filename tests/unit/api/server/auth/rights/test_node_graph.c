@@ -3,7 +3,7 @@
 
 #include "tests/unit/unit_json.h"
 
-static void note(void *arg, enum node_ref kind, struct slice name)
+static void note(void *arg, enum pod_ref kind, struct slice name)
 {
 	strbuf_addf(arg, "%c:%.*s ", "pscva"[kind], SLICE_FMT(name));
 }
@@ -12,7 +12,7 @@ static void expect(const char *spec, const char *refs)
 {
 	CLEANUP(cleanup_strbuf) struct strbuf text = STRBUF_INIT, pod = STRBUF_INIT;
 	strbuf_addf(&pod, "{\"metadata\":{\"name\":\"p\"},\"spec\":{%s}}", spec);
-	node_graph_each_ref(parse(strbuf_cstr(&pod)), note, &text);
+	pod_refs_each(parse(strbuf_cstr(&pod)), note, &text);
 	assert_string_equal(strbuf_cstr(&text), refs);
 }
 

@@ -1,0 +1,160 @@
+/* See nfs.h. Upstream: pkg/volume/nfs and pkg/volume/util (MountOptionFromSpec, JoinMountOptions). */
+#include "node/volume/nfs.h"
+
+#include "base/check.h"
+#include "node/csi/csi.h"
+#include "node/ground/pod_record.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#define FOLDER "/volumes/kubernetes.io~nfs/"
+
+static bool is_ipv6(struct arena *a, struct slice server)
+{
+	struct in6_addr unused;
+	return inet_pton(AF_INET6, arena_printf(a, "%.*s", SLICE_FMT(server)), &unused) == 1;
+}
+
+static int compare(const void *x, const void *y)
+{
+	return slice_cmp(*(const struct slice *)x, *(const struct slice *)y);
+}
+
+/* In order, each once. */
+static const char *join(struct arena *a, struct slice *list, size_t n)
+{
+	const char *text = "";
+	if (n > 1)
+		qsort(list, n, sizeof *list, compare);
+	for (size_t i = 0; i < n; i++)
+		if (list[i].len && !(i && slice_eq(list[i], list[i - 1])))
+			text = arena_printf(a, "%s%s%.*s", text, *text ? "," : "", SLICE_FMT(list[i]));
+	return text;
+}
+
+static const char *options_of(struct arena *a, const struct json *pv, bool is_read_only)
+{
+	const struct json *list = json_path(pv, "spec", "mountOptions", NULL);
+	struct slice old =
+	        json_str(json_path(pv, "metadata", "annotations", "volume.beta.kubernetes.io/mount-options", NULL));
+	struct slice *options = ARENA_ARRAY(a, struct slice, old.len + (list ? list->count : 0) + 2);
+	size_t n = 0;
+	if (old.len)
+		while (old.len)
+			options[n++] = slice_cut(&old, ',');
+	else
+		JSON_FOREACH (it, list)
+			options[n++] = json_str(it);
+	if (is_read_only)
+		options[n++] = SLICE("ro");
+	return join(a, options, n);
+}
+
+void nfs_source_read(
+        struct arena *a, const struct json *nfs, const struct json *pv, bool is_read_only, struct nfs_source *ret)
+{
+	struct slice server = json_get_str(nfs, "server"), path = json_get_str(nfs, "path");
+	bool in_brackets = is_ipv6(a, server);
+	ret->what = arena_printf(
+	        a, "%s%.*s%s:%.*s", in_brackets ? "[" : "", SLICE_FMT(server), in_brackets ? "]" : "", SLICE_FMT(path));
+	ret->options = options_of(a, pv, is_read_only);
+	ret->is_read_only = is_read_only;
+}
+
+void nfs_mount_argv(const struct nfs_source *s, const char *path, const char *argv[NFS_ARGV_MAX])
+{
+	size_t n = 0;
+	argv[n++] = "mount";
+	argv[n++] = "-t";
+	argv[n++] = "nfs";
+	if (*s->options) {
+		argv[n++] = "-o";
+		argv[n++] = s->options;
+	}
+	argv[n++] = s->what;
+	argv[n++] = path;
+	argv[n++] = NULL;
+	CHECK(n <= NFS_ARGV_MAX);
+}
+
+const struct nfs_unmount_step *nfs_unmount_step(unsigned step)
+{
+	static const struct nfs_unmount_step steps[] = {{NULL, 60000}, {"-f", 10000}, {"-l", 10000}};
+	return step < COUNT_OF(steps) ? &steps[step] : NULL;
+}
+
+/* ---- mounts ---- */
+
+const char *nfs_mount_path(const struct pod *p, struct arena *a, struct slice name)
+{
+	return arena_printf(a, "%s" FOLDER "%.*s", pod_dir(p, a), SLICE_FMT(name));
+}
+
+bool nfs_is_path(struct slice path)
+{
+	const char *at = memmem(path.ptr, path.len, FOLDER, strlen(FOLDER));
+	const char *name = at ? at + strlen(FOLDER) : NULL, *end = path.ptr + path.len;
+	return name && name < end && !memchr(name, '/', (size_t)(end - name));
+}
+
+/* One line: "36 35 98:0 /root /mount/point ...". */
+static struct slice point_of(struct slice line, struct slice *ret_device)
+{
+	slice_cut(&line, ' ');
+	slice_cut(&line, ' ');
+	*ret_device = slice_cut(&line, ' ');
+	slice_cut(&line, ' ');
+	return slice_cut(&line, ' ');
+}
+
+bool nfs_is_mounted(struct slice table, const char *path)
+{
+	struct slice unused;
+	while (table.len)
+		if (slice_is(point_of(slice_cut(&table, '\n'), &unused), path))
+			return true;
+	return false;
+}
+
+static bool is_below(struct slice point, const char *dir)
+{
+	size_t n = strlen(dir);
+	return point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/';
+}
+
+/* Is a mount of this device one of the folder's nfs volumes? */
+static bool is_of_nfs(struct slice table, struct slice device, const char *dir)
+{
+	while (table.len) {
+		struct slice other, point = point_of(slice_cut(&table, '\n'), &other);
+		if (slice_eq(other, device) && is_below(point, dir) && nfs_is_path(point))
+			return true;
+	}
+	return false;
+}
+
+size_t nfs_points_below(struct arena *a, struct slice table, const char *dir, const char *const **ret)
+{
+	const char **points = NULL;
+	size_t count = 0, cap = 0;
+	for (struct slice rest = table; rest.len;) {
+		struct slice device, point = point_of(slice_cut(&rest, '\n'), &device);
+		if (!is_below(point, dir) || csi_is_path(point) || !is_of_nfs(table, device, dir))
+			continue;
+		if (count == cap) {
+			const char **more = ARENA_ARRAY(a, const char *, cap = cap ? 2 * cap : 8);
+			if (count)
+				memcpy(more, points, count * sizeof *more);
+			points = more;
+		}
+		points[count++] = arena_printf(a, "%.*s", SLICE_FMT(point));
+	}
+	for (size_t i = 0; i < count / 2; i++) {
+		const char *other = points[i];
+		points[i] = points[count - 1 - i];
+		points[count - 1 - i] = other;
+	}
+	*ret = points;
+	return count;
+}
