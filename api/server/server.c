@@ -7,9 +7,9 @@
 #include "api/server/server.h"
 
 #include "api/server/admission/admission.h"
-#include "api/server/admission/policy.h"
-#include "api/server/admission/webhooks.h"
-#include "api/server/admission/service_addresses.h"
+#include "api/server/admission/policies/policy.h"
+#include "api/server/admission/webhooks/webhooks.h"
+#include "api/server/admission/plugins/service_addresses.h"
 #include "api/server/aggregate/aggregate.h"
 #include "api/server/answer.h"
 #include "api/server/arguments.h"

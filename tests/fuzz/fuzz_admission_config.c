@@ -1,5 +1,5 @@
 /* Admission configurations: what is taken has levels that are levels, and limits that limit. */
-#include "api/server/admission/config_int.h"
+#include "api/server/admission/config.h"
 
 #include "api/server/admission/admission.h"
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* Answers of admission webhooks: what is taken is an answer to the question that was asked, a patch stands only where
  * one may, and a refusal made of it is a Status with an error's code. */
-#include "api/server/admission/webhook_review.h"
+#include "api/server/admission/webhooks/webhook_review.h"
 #include "base/check.h"
 
 #include <stdint.h>

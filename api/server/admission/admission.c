@@ -5,9 +5,10 @@
  * Everything the present plugins look at (namespaces, service accounts, priority classes) lies in the watch cache,
  * which the caller has awaited, so that none of them waits. */
 #include "api/server/converting/conversion.h"
-#include "api/server/admission/admission_int.h"
+#include "api/server/admission/admission.h"
+#include "api/server/admission/plugin.h"
 
-#include "api/server/admission/config_int.h"
+#include "api/server/admission/config.h"
 #include "api/server/arguments.h"
 #include "api/machinery/schema/kind_ops.h"
 #include "api/server/call.h"

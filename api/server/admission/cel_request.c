@@ -1,6 +1,7 @@
 /* See cel_request.h. Upstream: CreateAdmissionRequest of apiserver pkg/admission/plugin/cel. */
 #include "api/server/admission/cel_request.h"
-#include "api/server/admission/admission_int.h"
+#include "api/server/admission/admission.h"
+#include "api/server/admission/plugin.h"
 #include "api/server/admission/match.h"
 
 #include "api/server/auth/rights/authorize.h"

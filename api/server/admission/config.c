@@ -1,6 +1,6 @@
 /* See config_int.h. An AdmissionConfiguration has a section per plugin, in it or in a file that it names. A section, or
  * a field of one, that nothing here reads is refused: it would be a policy that its author believes in. */
-#include "api/server/admission/config_int.h"
+#include "api/server/admission/config.h"
 
 #include "base/check.h"
 #include "base/pki/pki.h"

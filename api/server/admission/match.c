@@ -1,6 +1,7 @@
 /* See match.h. Upstream: apiserver pkg/admission/plugin/policy/matching and plugin/webhook/predicates. */
 #include "api/server/admission/match.h"
-#include "api/server/admission/admission_int.h"
+#include "api/server/admission/admission.h"
+#include "api/server/admission/plugin.h"
 
 #include "base/check.h"
 

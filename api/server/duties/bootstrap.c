@@ -2,7 +2,7 @@
  * service. They are made by the server that leads, through the same path as a client's requests; what exists stays. */
 #include "api/server/duties/duty_int.h"
 
-#include "api/server/admission/service_addresses.h"
+#include "api/server/admission/plugins/service_addresses.h"
 #include "api/server/inproc.h"
 #include "api/server/state.h"
 #include "base/check.h"

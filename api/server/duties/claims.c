@@ -8,7 +8,7 @@
  * change is bound to what was read, so that a service that comes meanwhile is not hurt. */
 #include "api/server/duties/duty_int.h"
 
-#include "api/server/admission/service_addresses.h"
+#include "api/server/admission/plugins/service_addresses.h"
 #include "base/check.h"
 #include "base/log.h"
 

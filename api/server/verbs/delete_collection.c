@@ -4,7 +4,7 @@
  * gone meanwhile. Who asks inside the process does not read it, and is told that it went well. Upstream:
  * DeleteCollection of the generic registry. */
 #include "api/server/verbs/deletion.h"
-#include "api/server/verbs/list_int.h"
+#include "api/server/verbs/lists/list.h"
 #include "api/server/verbs/verbs.h"
 
 #include "api/server/answer.h"

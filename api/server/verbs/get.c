@@ -5,7 +5,7 @@
 #include "api/server/cache/fresh.h"
 #include "api/server/converting/conversion.h"
 #include "api/server/status.h"
-#include "api/server/verbs/list_int.h"
+#include "api/server/verbs/lists/list.h"
 #include "base/check.h"
 
 static void get_now(struct call *c)

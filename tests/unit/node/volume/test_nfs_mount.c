@@ -2,10 +2,10 @@
  * first in PATH; the mounts are of a namespace of this process's own. */
 #include "node/volume/nfs_mount.h"
 
-#include "base/file_dirs.h"
 #include "tests/unit/unit.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 

@@ -1,5 +1,5 @@
 /* Admission configurations. */
-#include "api/server/admission/config_int.h"
+#include "api/server/admission/config.h"
 
 #include "api/server/admission/admission.h"
 #include "base/check.h"

@@ -1,7 +1,7 @@
 /* Which keys of the store a service has a claim to, and which ranges are none. */
 #include "tests/unit/unit.h"
 
-#include "api/server/admission/service_addresses.h"
+#include "api/server/admission/plugins/service_addresses.h"
 
 static void add(void *arg, struct slice key)
 {

@@ -1,5 +1,5 @@
 /* AdmissionReviews: the question as it is written, answers that are taken and refused, refusals made of them. */
-#include "api/server/admission/webhook_review.h"
+#include "api/server/admission/webhooks/webhook_review.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"
