@@ -19,6 +19,15 @@ peers() { at "$1" wg show "$(device "$1")" peers; }
 key_of() { field "node/$1" '{.metadata.annotations.flannel\.alpha\.coreos\.com/backend-data}' | sed 's/.*"PublicKey":"\(.*\)".*/\1/'; }
 program_of() { cat "$T/$1/agent/run/wireguard-$(device "$1" "${2:-1}").pid" 2>/dev/null; }
 index_of() { ip -n "$prefix$1" -o link show dev "$(device "$1")" | cut -d: -f1; }
+# pings_on FROM TO COUNT SECONDS: a pod pings another's address, while we go on; returns once packets are sent to and fro.
+sent() { at a1 wg show "$(device a1)" transfer | awk '{ n += $3 } END { print n + 0 }'; }
+is_sent() { [ "$(sent)" -gt $((sent_before + 1000)) ]; }
+pings_on() {
+	sent_before=$(sent)
+	in_pod "$1" ping -c "$3" -i "$4" -W 1 "$(ip_of "$2")" >"$T/pings" 2>&1 &
+	pinger=$!
+	wait_for 10 is_sent
+}
 logged() { grep -q -- "$2" "$T/$1.log"; }
 
 # What is on the wire to a1 until the sniffer is ended: packets of WireGuard, and those of pods in the clear.
@@ -104,10 +113,8 @@ check_is "a node's public key is its device's" "$(at a1 wg show "$(device a1)" p
 check_is "it is nobody's to read" "600 45" "$(stat -c '%a %s' "$T/a1/agent/wireguard.key")"
 
 # ---- k3x is killed and comes back ----
-in_pod other ping -c 40 -i 0.2 -W 1 "$(ip_of one)" >"$T/pings" 2>&1 &
-pinger=$!
 before="$(key_of a1) $(index_of a1) $(program_of a1)"
-wait_for 5 grep -q 'seq=3' "$T/pings"
+pings_on other one 40 0.2
 server_stop a1 KILL
 at a1 wg set "$(device a1)" peer "$(wg genkey | wg pubkey)" allowed-ips 10.42.77.0/24
 ip -n "${prefix}a1" route add 10.42.77.0/24 dev "$(device a1)" proto 171
@@ -126,10 +133,11 @@ if kernel_can; then
 	skip "the program is killed" "this kernel has WireGuard"
 else
 	sniff
+	pings_on one other 400 0.01
 	old=$(program_of a1)
 	kill -KILL "$old"
-	in_pod other ping -c 5 -i 0.2 -W 1 "$(ip_of one)" >/dev/null 2>&1
 	check "wireguard-go is started again" wait_for 20 another_runs
+	wait $pinger
 	both_ways mended
 	sniffed
 	check_is "meanwhile nothing went in the clear" 0 "$clear"
