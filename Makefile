@@ -63,6 +63,14 @@ MAIN_SRC := tools/k3x/main.c
 LIB_SRCS := $(filter-out $(MAIN_SRC),$(SRCS))
 LIB_OBJS := $(LIB_SRCS:%.c=$(B)/obj/%.o) $(GEN_C:build/gen/%.c=$(B)/obj/gen/%.o)
 LIB := $(B)/libk3x.a
+# Of the breakable variant only what can break is compiled anew; all else is the release's.
+ifeq ($(VARIANT),breakable)
+BREAKING := $(shell grep -lE '"base/(breakage|stop_point)\.h"' $(LIB_SRCS))
+LIB_OBJS := $(BREAKING:%.c=$(B)/obj/%.o) $(patsubst $(B)/%,build/release/%,$(filter-out $(BREAKING:%.c=$(B)/obj/%.o),$(LIB_OBJS)))
+build/release/obj/%.o: build/release/libk3x.a ;
+build/release/libk3x.a: FORCE
+	@$(MAKE) --no-print-directory VARIANT=release $@
+endif
 .SECONDARY: $(GEN_C) $(GEN_H)
 
 all: build/k3x

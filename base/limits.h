@@ -12,6 +12,8 @@
 /* What the trees of one write may take; its end is an answer of 413. An object of the store's largest request, in the
  * smallest values, takes 20 MB as a tree, and a patch has some five of it. */
 #define API_WRITE_ARENA_BYTES_MAX (128u * 1024 * 1024)
+/* Of what requests were worked out in, this much is kept for the next ones. */
+#define API_KEPT_ARENA_BYTES_MAX (1024u * 1024)
 /* Expressions in CEL: their text (upstream bounds it by the request alone; the longest of published definitions has 3
  * KB), how deep they nest (cel-go's), and what one run may take of memory beside what it counts as cost. */
 #define CEL_TEXT_BYTES_MAX (64u * 1024)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +33,16 @@ static unsigned ring_next;
 void log_set_level(enum log_level level)
 {
 	atomic_store(&min_level, (int)level);
+}
+
+int log_set_level_by_name(const char *name, struct err *err)
+{
+	for (unsigned i = 0; i < COUNT_OF(level_names); i++)
+		if (strcasecmp(name, level_names[i]) == 0) {
+			log_set_level((enum log_level)i);
+			return 0;
+		}
+	return err_set(err, ERR_INVAL, "\"%s\" is none of debug, info, warn, error", name);
 }
 
 bool log_enabled(enum log_level level)

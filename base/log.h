@@ -19,6 +19,8 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Lines below `level` only go to the ring. Default LOG_INFO. */
 void log_set_level(enum log_level level);
+/* As people write it: debug, info, warn or error. ERR_INVAL names the four. */
+int log_set_level_by_name(const char *name, struct err *err);
 bool log_enabled(enum log_level level);
 
 /* Writes lines as JSON objects from now on: {"level":"info","ts":"...","logger":"store","msg":"opened","path":...}, all

@@ -3,8 +3,8 @@
  *
  * Life: open, (bootstrap), start, close. After start everything of the host belongs to the raft thread: callers post
  * tasks to raft_node_loop() and there use raft_node_host(). */
-#ifndef K3X_RAFT_NODE_H
-#define K3X_RAFT_NODE_H
+#ifndef K3X_RAFT_RAFT_NODE_H
+#define K3X_RAFT_RAFT_NODE_H
 
 #include "raft/raft_limits.h"
 

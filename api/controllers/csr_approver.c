@@ -5,7 +5,7 @@
  * Upstream: pkg/controller/certificates/approver/sarapprove.go. */
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/csr.h"
-#include "api/machinery/rules/signers.h"
+#include "api/machinery/rules/groups/signers.h"
 
 #define REVIEWS "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 

@@ -1,5 +1,5 @@
 /* Requests that are approved are signed: clients' by the CA of clients, kubelets' servers by that of servers, each by
- * the rules of its signer (api/machinery/rules/signers.h). One that its signer may not sign has Failed, and says why.
+ * the rules of its signer (api/machinery/rules/groups/signers.h). One that its signer may not sign has Failed, and says why.
  * Requests of other signers are theirs.
  *
  * The keys are read for every certificate, as they are then: signing is rare, and a CA may be rotated.
@@ -7,7 +7,7 @@
  * Upstream: pkg/controller/certificates/signer/signer.go. */
 #include "api/controllers/controllers_int.h"
 #include "api/controllers/csr.h"
-#include "api/machinery/rules/signers.h"
+#include "api/machinery/rules/groups/signers.h"
 #include "base/base64.h"
 
 struct signer {

@@ -291,8 +291,10 @@ static void tick(uv_timer_t *t)
 	authorizers_look(s);
 	authenticator_look(s);
 	fairness_tick(s->fairness);
-	if (++s->ticks % TRIM_TICKS == 0)
+	if (++s->ticks % TRIM_TICKS == 0) {
+		arena_drop_kept();
 		malloc_trim(0);
+	}
 }
 
 static void report_ready(struct api_server *s, const struct err *err)
@@ -428,6 +430,7 @@ static void free_parts(struct api_server *s)
 	CHECK(s->quota_lines.count == 0); /* all calls are over */
 	map_release(&s->quota_lines);
 	arena_release(&s->arena);
+	arena_keep(0);
 	free(s);
 }
 
@@ -435,6 +438,7 @@ int api_server_new(const struct api_server_options *options, void (*ready)(void 
         struct api_server **ret, struct err *err)
 {
 	struct api_server *s = xcalloc(1, sizeof *s);
+	arena_keep(API_KEPT_ARENA_BYTES_MAX);
 	s->loop = options->loop;
 	s->store = options->store;
 	s->ready = ready;

@@ -19,6 +19,13 @@ struct arena_chunk {
 	_Alignas(16) char data[];
 };
 
+/* Chunks of the sizes that arenas grow through, a list for each. */
+enum { SIZES = 8 };
+static _Thread_local struct {
+	size_t bytes_max, bytes;
+	struct arena_chunk *of[SIZES];
+} kept;
+
 struct arena_cleanup {
 	struct arena_cleanup *next;
 	void (*fn)(void *arg);
@@ -81,13 +88,70 @@ void arena_init(struct arena *a)
 	*a = ARENA_INIT;
 }
 
+/* Of a size that arenas do not grow through: SIZES. */
+static unsigned size_class(size_t size)
+{
+	for (unsigned i = 0; i < SIZES - 1; i++)
+		if (size == (size_t)CHUNK_FIRST << i)
+			return i;
+	return size == CHUNK_MAX ? SIZES - 1 : SIZES;
+}
+
+static void chunk_free(struct arena_chunk *c)
+{
+	unsigned i = kept.bytes_max ? size_class(c->size) : SIZES;
+	if (i == SIZES || kept.bytes + c->size > kept.bytes_max) {
+		free(c);
+		return;
+	}
+	c->next = kept.of[i];
+	kept.of[i] = c;
+	kept.bytes += c->size;
+}
+
+static struct arena_chunk *chunk_new(size_t size)
+{
+	unsigned i = kept.bytes ? size_class(size) : SIZES;
+	struct arena_chunk *c = i < SIZES ? kept.of[i] : NULL;
+	if (c) {
+		kept.of[i] = c->next;
+		kept.bytes -= size;
+	} else {
+		c = xmalloc(sizeof *c + size);
+	}
+	c->next = NULL;
+	c->size = size;
+	c->used = 0;
+	return c;
+}
+
+void arena_drop_kept(void)
+{
+	for (unsigned i = 0; i < SIZES; i++)
+		while (kept.of[i]) {
+			struct arena_chunk *c = kept.of[i];
+			kept.of[i] = c->next;
+			free(c);
+		}
+	kept.bytes = 0;
+}
+
+void arena_keep(size_t bytes)
+{
+#ifndef K3X_DEBUG
+	kept.bytes_max = bytes;
+#endif
+	if (!bytes)
+		arena_drop_kept();
+}
+
 void arena_release(struct arena *a)
 {
 	for (struct arena_cleanup *c = a->cleanups; c; c = c->next)
 		c->fn(c->arg);
 	for (struct arena_chunk *next, *c = a->chunk; c; c = next) {
 		next = c->next;
-		free(c);
+		chunk_free(c);
 	}
 	*a = ARENA_INIT;
 }
@@ -102,22 +166,13 @@ void arena_reset(struct arena *a)
 		if (!keep && c->size == CHUNK_FIRST)
 			keep = c;
 		else
-			free(c);
+			chunk_free(c);
 	}
 	if (keep) {
 		keep->next = NULL;
 		keep->used = 0;
 	}
 	*a = (struct arena){.chunk = keep};
-}
-
-static struct arena_chunk *chunk_new(size_t size)
-{
-	struct arena_chunk *c = xmalloc(sizeof *c + size);
-	c->next = NULL;
-	c->size = size;
-	c->used = 0;
-	return c;
 }
 
 static void *alloc_slow(struct arena *a, size_t size)

@@ -41,4 +41,7 @@ void process_forget(struct process *p);
 enum { PROCESS_OOM_SCORE_ADJ = -999 };
 int process_set_own_oom_score(struct err *err);
 
+/* As many descriptors as the system allows this process. Any thread. */
+void process_raise_file_limit(void);
+
 #endif

@@ -1,4 +1,5 @@
-/* See backend.h. The overlay adds the heads of Ethernet, VXLAN, UDP and of the family beneath. */
+/* See backend.h. VXLAN adds the heads of Ethernet, VXLAN, UDP and of the family beneath. WireGuard adds that of UDP, 32
+ * bytes of its own, and is reckoned to go over IPv6 always, as flannel does it. */
 #include "net/fabric/backend.h"
 
 #include "base/check.h"
@@ -7,11 +8,16 @@
 #include <net/if.h>
 #include <string.h>
 
-enum { HEAD_V4_BYTES = 50, HEAD_V6_BYTES = 70, MTU_MIN = 576 };
+enum { MTU_MIN = 576 };
+
+static const unsigned head_bytes[][IP_FAMILIES] = {[FABRIC_NONE] = {0, 0},
+        [FABRIC_VXLAN] = {[IP_V4] = 50, [IP_V6] = 70},
+        [FABRIC_HOST_GW] = {0, 0},
+        [FABRIC_WIREGUARD] = {80, 80}};
 
 bool fabric_backend_parse(const char *text, enum fabric_backend *ret)
 {
-	static const char *const names[] = {"none", "vxlan", "host-gw"};
+	static const char *const names[] = {"none", "vxlan", "host-gw", "wireguard-native"};
 	for (size_t i = 0; i < COUNT_OF(names); i++)
 		if (strcmp(text, names[i]) == 0) {
 			*ret = (enum fabric_backend)i;
@@ -25,18 +31,15 @@ int fabric_link_beneath(const char *iface, const struct ip *node_ip)
 	return iface ? (int)if_nametoindex(iface) : netlink_link_of(node_ip);
 }
 
-unsigned fabric_overlay_head(enum ip_family f)
+unsigned fabric_mtu_on(enum fabric_backend backend, enum ip_family f, int beneath)
 {
-	return f == IP_V6 ? HEAD_V6_BYTES : HEAD_V4_BYTES;
+	unsigned mtu = beneath ? netlink_link_mtu(beneath) : 0, head = head_bytes[backend][f];
+	return mtu > head + MTU_MIN || !head ? mtu - head : 0;
 }
 
 static unsigned mtu_of(enum fabric_backend backend, const char *iface, const struct ip *ip)
 {
-	int link = fabric_link_beneath(iface, ip);
-	unsigned mtu = link ? netlink_link_mtu(link) : 0, head = fabric_overlay_head(ip->family);
-	if (backend == FABRIC_VXLAN)
-		return mtu > head + MTU_MIN ? mtu - head : 0;
-	return mtu;
+	return fabric_mtu_on(backend, ip->family, fabric_link_beneath(iface, ip));
 }
 
 unsigned fabric_pod_mtu(enum fabric_backend backend, const char *iface, const char *node_ip, const char *node_ip_other)

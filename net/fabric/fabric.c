@@ -17,12 +17,16 @@
 #include "base/log.h"
 #include "base/rt/closing.h"
 #include "net/fabric/family_int.h"
+#include "net/fabric/way_int.h"
+#include "net/fabric/wireguard/tunnel.h"
 #include "net/nft_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { RETRY_MS = 5000, REPAIR_MS = 15000 };
+
+static const uint16_t wireguard_ports[IP_FAMILIES] = {[IP_V4] = 51820, [IP_V6] = 51821};
 
 /* A table of masquerading, of each family that pods have. */
 struct masquerade {
@@ -86,29 +90,30 @@ static void annotated(struct client_request *req)
 		closing_part_done(&f->parts);
 }
 
-/* {"VNI":1,"VtepMAC":"..."}, within a JSON text. */
+/* What the others must know of one end, within a JSON text. */
 static const char *end_text(struct arena *a, const struct fabric_family *f)
 {
-	const unsigned char *m = f->mac;
-	if (f->backend != FABRIC_VXLAN)
-		return "null";
-	return arena_printf(a, "{\\\"VNI\\\":%d,\\\"VtepMAC\\\":\\\"%02x:%02x:%02x:%02x:%02x:%02x\\\"}", FABRIC_VNI,
-	        m[0], m[1], m[2], m[3], m[4], m[5]);
+	struct strbuf plain = STRBUF_INIT, quoted = STRBUF_INIT;
+	fabric_way_of(f->backend)->write_end(f, &plain);
+	json_write_str(&quoted, strbuf_slice(&plain));
+	const char *text = arena_strdup(a, strbuf_cstr(&quoted));
+	strbuf_release(&plain);
+	strbuf_release(&quoted);
+	return text;
 }
 
 static void write_annotations(struct fabric *f, struct strbuf *out)
 {
-	bool is_overlay = f->o.backend == FABRIC_VXLAN;
 	struct arena *a = &f->annotate_arena;
 	char ip[IP_TEXT_MAX];
 	strbuf_addf(out,
 	        "{\"metadata\":{\"annotations\":{\"" FABRIC_ANNOTATION "backend-type\":\"%s\",\"" FABRIC_ANNOTATION
 	        "kube-subnet-manager\":\"true\"",
-	        is_overlay ? "vxlan" : "host-gw");
+	        fabric_way_of(f->o.backend)->type);
 	for (size_t i = 0; i < f->count; i++) {
 		const struct fabric_family *x = &f->families[i];
 		bool is_v6 = x->family == IP_V6;
-		strbuf_addf(out, ",\"" FABRIC_ANNOTATION "%s\":\"%s\",\"" FABRIC_ANNOTATION "%s\":\"%s\"",
+		strbuf_addf(out, ",\"" FABRIC_ANNOTATION "%s\":%s,\"" FABRIC_ANNOTATION "%s\":\"%s\"",
 		        is_v6 ? "backend-v6-data" : "backend-data", end_text(a, x), is_v6 ? "public-ipv6" : "public-ip",
 		        ip_write(&x->host, ip));
 	}
@@ -219,9 +224,8 @@ static void nodes_synced(void *arg)
 	clean_up(f);
 }
 
-static void try_again(uv_timer_t *t)
+static void set_once_more(struct fabric *f)
 {
-	struct fabric *f = t->data;
 	f->has_failed = false;
 	for (size_t i = 0; i < f->count; i++)
 		family_repair(&f->families[i]);
@@ -233,6 +237,19 @@ static void try_again(uv_timer_t *t)
 		log_info("fabric", "the pod network is complete", "nodes=%zu", (size_t)f->families[0].peers.count);
 		f->said[0] = 0;
 	}
+}
+
+static void try_again(uv_timer_t *t)
+{
+	set_once_more(t->data);
+}
+
+/* A device of WireGuard has come, or is gone. */
+static void device_changed(void *arg)
+{
+	struct fabric *f = arg;
+	if (!f->closing)
+		set_once_more(f);
 }
 
 /* ---- masquerading ---- */
@@ -272,9 +289,25 @@ static void all_closed(struct closing *closing)
 		closed(arg);
 }
 
+static void add_tunnel(struct fabric *f, struct fabric_family *x, const struct fabric_wireguard_options *o)
+{
+	x->public_key = o->keys.public_key;
+	x->tunnel = wireguard_tunnel_new(&(struct wireguard_tunnel_options){.keys = o->keys,
+	        .keepalive_s = o->keepalive_s,
+	        .device = {.loop = f->loop,
+	                .netlink = f->netlink,
+	                .link = x->links.wireguard,
+	                .port = wireguard_ports[x->family],
+	                .pid_file = o->pid_files[x->family],
+	                .log_file = o->log_file,
+	                .changed = device_changed,
+	                .arg = f}});
+}
+
 static void add_family(struct fabric *f, const struct ip *host, const struct ip_net *cluster)
 {
 	bool is_v6 = host->family == IP_V6;
+	const struct fabric_options *o = &f->o;
 	struct fabric_family *x = &f->families[f->count];
 	struct masquerade *m = &f->masquerades[f->count++];
 	*x = (struct fabric_family){.family = host->family,
@@ -285,7 +318,10 @@ static void add_family(struct fabric *f, const struct ip *host, const struct ip_
 	        .netlink = f->netlink,
 	        .failed = note_failure,
 	        .arg = f};
-	snprintf(x->overlay, sizeof x->overlay, "%s", is_v6 ? f->o.link_v6 : f->o.link);
+	snprintf(x->links.vxlan, sizeof x->links.vxlan, "%s", is_v6 ? o->vxlan_v6 : o->vxlan);
+	snprintf(x->links.wireguard, sizeof x->links.wireguard, "%s", is_v6 ? o->wireguard_v6 : o->wireguard);
+	if (o->backend == FABRIC_WIREGUARD && f->netlink)
+		add_tunnel(f, x, o->with_keys);
 	*m = (struct masquerade){.pods = *cluster, .is_on = !is_v6 || f->o.masquerades_v6};
 	snprintf(m->name, sizeof m->name, "%s k3x-masquerade", is_v6 ? "ip6" : "ip");
 	m->table = nft_table_new(&(struct nft_table_options){
@@ -327,6 +363,7 @@ struct fabric *fabric_new(const struct fabric_options *o)
 	if (netlink_open(&f->netlink, &err) != 0)
 		log_error("fabric", "there is no pod network", "error=\"%s\"", err.msg);
 	add_families(f, o->cluster_cidr);
+	f->o.with_keys = NULL; /* borrowed until here */
 	if (!f->netlink)
 		return f;
 	uv_timer_start(&f->retry, try_again, REPAIR_MS, REPAIR_MS);
@@ -358,6 +395,9 @@ void fabric_close(struct fabric *f, void (*closed)(void *arg), void *arg)
 	for (size_t i = 0; i < f->count; i++) {
 		closing_hold(&f->parts);
 		nft_table_close(f->masquerades[i].table, closing_part_done, &f->parts);
+		if (f->families[i].tunnel)
+			closing_hold(&f->parts),
+			        wireguard_tunnel_close(f->families[i].tunnel, closing_part_done, &f->parts);
 	}
 	if (f->nodes) {
 		closing_hold(&f->parts);

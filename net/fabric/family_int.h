@@ -3,30 +3,7 @@
 #ifndef K3X_NET_FABRIC_FAMILY_INT_H
 #define K3X_NET_FABRIC_FAMILY_INT_H
 
-#include "base/mem/map.h"
-#include "net/fabric/backend.h"
-#include "net/fabric/netlink.h"
-#include "net/fabric/peer.h"
-
-enum { FABRIC_VNI = 1, FABRIC_PORT = 8472 };
-
-struct fabric_family {
-	enum ip_family family;
-	enum fabric_backend backend;
-	const char *iface; /* NULL: the link that has the node's address */
-	char overlay[16];  /* name of the overlay's link */
-	struct ip host;    /* where this node is */
-	struct ip_net cluster;
-	struct netlink *netlink;                          /* borrowed */
-	void (*failed)(void *arg, const struct err *err); /* of what could not be done, and has to be tried again */
-	void *arg;
-	/* What is so. */
-	struct map peers; /* programmed, by name */
-	int link;         /* routes go through it; 0: not there yet */
-	struct peer_end self;
-	unsigned char mac[6];
-	bool is_clean;
-};
+#include "net/fabric/family_state_int.h"
 
 /* Another node is so, or is gone. */
 void family_peer(struct fabric_family *f, struct slice name, const struct peer_end *p);

@@ -185,21 +185,30 @@ static const void *after(const struct nlmsghdr *h, size_t fixed, size_t *ret_len
 
 /* ---- links ---- */
 
-struct vxlan_answer {
+struct link_answer {
 	struct netlink_vxlan v;
-	bool is_vxlan;
+	char kind[NETLINK_KIND_MAX];
 };
+
+/* With or without a zero byte at its end: kinds differ in that. */
+static void copy_kind(const struct rtattr *a, char ret[NETLINK_KIND_MAX])
+{
+	size_t len = a ? RTA_PAYLOAD(a) : 0;
+	len = len < NETLINK_KIND_MAX ? len : NETLINK_KIND_MAX - 1;
+	memset(ret, 0, NETLINK_KIND_MAX);
+	if (len)
+		memcpy(ret, RTA_DATA(a), len);
+}
 
 static void take_link(void *arg, const struct nlmsghdr *h)
 {
-	struct vxlan_answer *x = arg;
+	struct link_answer *x = arg;
 	size_t len;
 	const void *first = after(h, sizeof(struct ifinfomsg), &len);
-	const struct rtattr *info = find(first, len, IFLA_LINKINFO), *kind = find_in(info, IFLA_INFO_KIND),
-	                    *data = find_in(info, IFLA_INFO_DATA);
+	const struct rtattr *info = find(first, len, IFLA_LINKINFO), *data = find_in(info, IFLA_INFO_DATA);
 	uint32_t u32 = 0;
 	uint16_t port = 0;
-	x->is_vxlan = kind && RTA_PAYLOAD(kind) >= 6 && memcmp(RTA_DATA(kind), "vxlan", 6) == 0;
+	copy_kind(find_in(info, IFLA_INFO_KIND), x->kind);
 	copy_attribute(find(first, len, IFLA_ADDRESS), x->v.mac, sizeof x->v.mac);
 	if (copy_attribute(find(first, len, IFLA_MTU), &u32, sizeof u32))
 		x->v.mtu = u32;
@@ -213,20 +222,44 @@ static void take_link(void *arg, const struct nlmsghdr *h)
 	copy_ip(find_in(data, IFLA_VXLAN_LOCAL6), IP_V6, &x->v.local);
 }
 
-bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index)
+static bool look_at(struct netlink *n, const char *name, struct link_answer *ret, int *ret_index)
 {
-	struct vxlan_answer x = {.v.name = name};
 	struct message m;
 	struct err unused = ERR_INIT;
 	struct ifinfomsg i = {.ifi_index = (int)if_nametoindex(name)};
+	*ret = (struct link_answer){.v.name = name};
 	*ret_index = i.ifi_index;
-	if (!i.ifi_index)
-		return false;
 	begin(&m, RTM_GETLINK, 0, &i, sizeof i);
-	if (ask(n, &m, "look at a link", take_link, &x, &unused) != 0)
+	return i.ifi_index && ask(n, &m, "look at a link", take_link, ret, &unused) == 0;
+}
+
+bool netlink_link_kind(struct netlink *n, const char *name, char ret[NETLINK_KIND_MAX], int *ret_index)
+{
+	struct link_answer x;
+	bool is_there = look_at(n, name, &x, ret_index);
+	memcpy(ret, x.kind, NETLINK_KIND_MAX);
+	return is_there;
+}
+
+bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index)
+{
+	struct link_answer x;
+	if (!look_at(n, name, &x, ret_index))
 		return false;
 	*ret = x.v;
-	return x.is_vxlan;
+	return strcmp(x.kind, "vxlan") == 0;
+}
+
+int netlink_link_add(struct netlink *n, const char *name, const char *kind, struct err *err)
+{
+	struct message m;
+	struct ifinfomsg i = {0};
+	begin(&m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &i, sizeof i);
+	attribute(&m, IFLA_IFNAME, name, strlen(name) + 1);
+	struct rtattr *info = begin_nest(&m, IFLA_LINKINFO);
+	attribute(&m, IFLA_INFO_KIND, kind, strlen(kind));
+	end_nest(&m, info);
+	return ask(n, &m, "make a link", NULL, NULL, err);
 }
 
 int netlink_vxlan_add(struct netlink *n, const struct netlink_vxlan *v, struct err *err)
@@ -268,6 +301,16 @@ int netlink_link_up(struct netlink *n, int index, struct err *err)
 	struct ifinfomsg i = {.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP};
 	begin(&m, RTM_NEWLINK, 0, &i, sizeof i);
 	return ask(n, &m, "set a link up", NULL, NULL, err);
+}
+
+int netlink_link_set_mtu(struct netlink *n, int index, unsigned mtu, struct err *err)
+{
+	struct message m;
+	struct ifinfomsg i = {.ifi_index = index};
+	uint32_t bytes = mtu;
+	begin(&m, RTM_NEWLINK, 0, &i, sizeof i);
+	attribute(&m, IFLA_MTU, &bytes, sizeof bytes);
+	return ask(n, &m, "set the MTU of a link", NULL, NULL, err);
 }
 
 unsigned netlink_link_mtu(int index)
@@ -343,6 +386,17 @@ int netlink_address_set(struct netlink *n, int index, const struct ip *address, 
 
 /* ---- routes ---- */
 
+/* Whatever else knows a way comes first. */
+enum { UNREACHABLE_METRIC = 8192 };
+
+/* When one is removed its scope does not count, for who lists routes does not ask for it. */
+static unsigned char scope_of(const struct netlink_route *r, uint16_t type)
+{
+	if (type == RTM_DELROUTE)
+		return RT_SCOPE_NOWHERE;
+	return r->is_direct ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+}
+
 static void begin_route(struct message *m, uint16_t type, uint16_t flags, const struct netlink_route *r)
 {
 	size_t bytes = ip_bytes(r->to.first.family);
@@ -350,13 +404,18 @@ static void begin_route(struct message *m, uint16_t type, uint16_t flags, const 
 	        .rtm_dst_len = (uint8_t)r->to.bits,
 	        .rtm_table = RT_TABLE_MAIN,
 	        .rtm_protocol = NETLINK_ROUTE_ORIGIN,
-	        .rtm_scope = RT_SCOPE_UNIVERSE,
-	        .rtm_type = RTN_UNICAST,
+	        .rtm_scope = scope_of(r, type),
+	        .rtm_type = r->is_unreachable ? RTN_UNREACHABLE : RTN_UNICAST,
 	        .rtm_flags = r->is_onlink ? RTNH_F_ONLINK : 0};
-	uint32_t link = (uint32_t)r->link;
+	uint32_t link = (uint32_t)r->link, metric = UNREACHABLE_METRIC;
 	begin(m, type, flags, &t, sizeof t);
 	attribute(m, RTA_DST, r->to.first.bytes, bytes);
-	attribute(m, RTA_GATEWAY, r->via.bytes, bytes);
+	if (r->is_unreachable) {
+		attribute(m, RTA_PRIORITY, &metric, sizeof metric);
+		return;
+	}
+	if (!r->is_direct)
+		attribute(m, RTA_GATEWAY, r->via.bytes, bytes);
 	if (link)
 		attribute(m, RTA_OIF, &link, sizeof link);
 }
@@ -393,7 +452,8 @@ static void take_route(void *arg, const struct nlmsghdr *h)
 	if (h->nlmsg_type != RTM_NEWROUTE || f != w->family || t->rtm_protocol != NETLINK_ROUTE_ORIGIN ||
 	        t->rtm_table != RT_TABLE_MAIN || !copy_ip(find(first, len, RTA_DST), f, &r.to.first))
 		return;
-	copy_ip(find(first, len, RTA_GATEWAY), f, &r.via);
+	r.is_unreachable = t->rtm_type == RTN_UNREACHABLE;
+	r.is_direct = !copy_ip(find(first, len, RTA_GATEWAY), f, &r.via) && !r.is_unreachable;
 	copy_attribute(find(first, len, RTA_OIF), &link, sizeof link);
 	r.link = (int)link;
 	w->fn(w->arg, &r);

@@ -29,7 +29,13 @@ struct netlink_vxlan {
 bool netlink_vxlan_get(struct netlink *n, const char *name, struct netlink_vxlan *ret, int *ret_index);
 /* Makes it; ERR_EXISTS when the name, or the pair of VNI and port, is another's. */
 int netlink_vxlan_add(struct netlink *n, const struct netlink_vxlan *v, struct err *err);
+/* A link of a kind that needs no more to be told. */
+int netlink_link_add(struct netlink *n, const char *name, const char *kind, struct err *err);
+/* Which kind it is of ("wireguard", "tun"; "" of a machine's own), and its index; false: there is none of this name. */
+enum { NETLINK_KIND_MAX = 32 };
+bool netlink_link_kind(struct netlink *n, const char *name, char ret[NETLINK_KIND_MAX], int *ret_index);
 int netlink_link_del(struct netlink *n, int index, struct err *err);
+int netlink_link_set_mtu(struct netlink *n, int index, unsigned mtu, struct err *err);
 int netlink_link_up(struct netlink *n, int index, struct err *err);
 unsigned netlink_link_mtu(int index); /* 0: unknown */
 /* The link that has this address; 0: none. */
@@ -44,7 +50,9 @@ struct netlink_route {
 	struct ip_net to;
 	struct ip via;
 	int link;
-	bool is_onlink; /* `via` need not be on the link's network */
+	bool is_onlink;      /* `via` need not be on the link's network */
+	bool is_direct;      /* nobody is between: `via` does not count */
+	bool is_unreachable; /* there is no way, where no narrower route knows one; neither `via` nor link count */
 };
 
 /* Routes of ours carry this mark of origin, by which those of an earlier run are known. */

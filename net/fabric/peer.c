@@ -1,6 +1,7 @@
 /* See peer.h. */
 #include "net/fabric/peer.h"
 
+#include "base/check.h"
 #include "base/json/json.h"
 
 /* What flannel calls them in each family. */
@@ -76,29 +77,49 @@ static void read_pods(const struct json *spec, struct peer *p)
 	}
 }
 
+static enum fabric_backend backend_of(struct slice type)
+{
+	static const char *const names[] = {[FABRIC_NONE] = "",
+	        [FABRIC_VXLAN] = "vxlan",
+	        [FABRIC_HOST_GW] = "host-gw",
+	        [FABRIC_WIREGUARD] = "wireguard"};
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (slice_is(type, names[i]))
+			return (enum fabric_backend)i;
+	return FABRIC_NONE;
+}
+
 struct peer peer_read(struct slice text)
 {
 	struct arena a = ARENA_INIT;
 	struct peer p = {0};
 	const struct json *node = json_parse(&a, text, NULL, NULL);
 	const struct json *annotations = json_path(node, "metadata", "annotations", NULL);
-	struct slice type = json_get_str(annotations, FABRIC_ANNOTATION "backend-type");
+	p.backend = backend_of(json_get_str(annotations, FABRIC_ANNOTATION "backend-type"));
 	read_pods(json_get(node, "spec"), &p);
 	for (int f = 0; f < IP_FAMILIES; f++) {
 		struct peer_end *e = &p.ends[f];
 		const struct json *data =
 		        json_parse(&a, json_get_str(annotations, annotation_names[f].data), NULL, NULL);
 		e->has_host = read_host(node, annotations, (enum ip_family)f, &e->host);
-		e->has_mac = slice_is(type, "vxlan") && peer_parse_mac(json_get_str(data, "VtepMAC"), e->mac);
+		e->has_mac = p.backend == FABRIC_VXLAN && peer_parse_mac(json_get_str(data, "VtepMAC"), e->mac);
+		e->has_key =
+		        p.backend == FABRIC_WIREGUARD && wireguard_key_parse(json_get_str(data, "PublicKey"), &e->key);
 	}
-	p.is_host_gw = slice_is(type, "host-gw");
 	arena_release(&a);
 	return p;
+}
+
+bool peer_end_is_same(const struct peer_end *a, const struct peer_end *b)
+{
+	return (a->has_mac && b->has_mac && memcmp(a->mac, b->mac, sizeof a->mac) == 0) ||
+	       (a->has_key && b->has_key && wireguard_key_equal(&a->key, &b->key));
 }
 
 bool peer_end_equal(const struct peer_end *a, const struct peer_end *b)
 {
 	return a->has_pods == b->has_pods && a->has_host == b->has_host && a->has_mac == b->has_mac &&
-	       (!a->has_pods || ip_net_equal(&a->pods, &b->pods)) && (!a->has_host || ip_equal(&a->host, &b->host)) &&
-	       memcmp(a->mac, b->mac, sizeof a->mac) == 0;
+	       a->has_key == b->has_key && (!a->has_pods || ip_net_equal(&a->pods, &b->pods)) &&
+	       (!a->has_host || ip_equal(&a->host, &b->host)) && memcmp(a->mac, b->mac, sizeof a->mac) == 0 &&
+	       wireguard_key_equal(&a->key, &b->key);
 }

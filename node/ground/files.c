@@ -9,32 +9,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-int file_make_dirs(const char *path, unsigned mode, struct err *err)
-{
-	CHECK((mode & ~07777u) == 0);
-	char part[PATH_MAX];
-	size_t len = strlen(path);
-	if (len >= sizeof part)
-		return err_set(err, ERR_INVAL, "the path %.60s... is too long", path);
-	memcpy(part, path, len + 1);
-	for (size_t i = 1; i <= len; i++) {
-		if (part[i] != '/' && part[i] != 0)
-			continue;
-		char c = part[i];
-		part[i] = 0;
-		if (mkdir(part, mode) != 0 && errno != EEXIST)
-			return err_errno(err, errno, "make folder %s", part);
-		part[i] = c;
-	}
-	return 0;
-}
 
 static int write_all(int fd, struct slice data)
 {

@@ -7,8 +7,6 @@
 
 #include <stdint.h>
 
-/* mkdir -p; the mode is for folders that are made. */
-int file_make_dirs(const char *path, unsigned mode, struct err *err);
 /* Creates or truncates; not atomic, not synced: for files that are made anew at each start. */
 int file_write(const char *path, struct slice data, unsigned mode, struct err *err);
 /* Beside its place first, and renamed: whoever reads it finds the old text or the new one, whole. Durable: also after a

@@ -17,6 +17,7 @@
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/codec/resource_list.h"
 #include "base/base64.h"
+#include "base/file_dirs.h"
 #include "base/log.h"
 #include "node/csi/csi.h"
 #include "node/ground/api_call.h"

@@ -17,7 +17,7 @@
 #include "node/runtime/cni.h"
 #include "node/runtime/view.h"
 #include "node/wasm/network.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "node/ground/node_record.h"
-#include "node/wasm/module_cache.h"
+#include "node/wasm/module/module_cache.h"
 
 #include <stdlib.h>
 

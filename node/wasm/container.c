@@ -17,9 +17,9 @@
 #include "node/ground/pod_map.h"
 #include "node/ground/pod_record.h"
 #include "node/runtime/view.h"
-#include "node/wasm/module.h"
-#include "node/wasm/module_cache.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/module/module.h"
+#include "node/wasm/module/module_cache.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -15,8 +15,8 @@
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/view.h"
-#include "node/wasm/spec.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/spec.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 #include "base/rt/loop.h"
-#include "node/wasm/frame.h"
+#include "node/wasm/protocol/frame.h"
 
 struct wasm_link;
 

@@ -12,7 +12,7 @@
 
 #include "base/check.h"
 #include "node/ground/node_record.h"
-#include "node/wasm/module.h"
+#include "node/wasm/module/module.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,13 +9,14 @@
 #include "node/wasm/wasm_int.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/json/json.h"
 #include "base/log.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/proto/images.pb-c.h"
 #include "node/runtime/proto/snapshots.pb-c.h"
-#include "node/wasm/artifact.h"
+#include "node/wasm/module/artifact.h"
 
 #include <dirent.h>
 #include <errno.h>

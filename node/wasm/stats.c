@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "node/cgroup/container_group.h"
 #include "node/ground/node_record.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <stdlib.h>
 

@@ -4,10 +4,11 @@
 #include "node/wasm/wasm_int.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/json/json.h"
 #include "base/log.h"
 #include "node/ground/files.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <dirent.h>
 #include <stdlib.h>

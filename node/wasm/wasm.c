@@ -9,11 +9,12 @@
 #include "node/wasm/wasm_int.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/log.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 #include "node/runtime/view.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 
 #include <stdarg.h>
 #include <stdio.h>

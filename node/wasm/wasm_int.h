@@ -7,9 +7,9 @@
 #include "base/mem/map.h"
 #include "node/ground/errand.h"
 #include "node/runtime/cri.h"
-#include "node/wasm/frame.h"
+#include "node/wasm/protocol/frame.h"
 #include "node/wasm/link.h"
-#include "node/wasm/traces.h"
+#include "node/wasm/protocol/traces.h"
 #include "node/wasm/wasm.h"
 
 #include <uv.h>

@@ -16,6 +16,7 @@
 /* 1: this version is its key's newest; 0; negative. */
 static int is_newest(struct db *db, const struct version_row *v, struct err *err)
 {
+	CHECK(v->version != 0); /* a deletion is no version that `cur` names */
 	sqlite3_stmt *s = db_stmt(db, DB_CUR_GET);
 	db_bind_slice(s, 1, v->key);
 	int rc = db_step(db, s, err, "read the keys");

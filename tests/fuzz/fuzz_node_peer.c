@@ -12,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!e->has_host || e->host.family == (enum ip_family)f);
 		CHECK(!e->has_pods || (e->pods.first.family == (enum ip_family)f && e->pods.bits > 0));
 		CHECK(!e->has_mac || !(e->mac[0] & 1));
+		CHECK(!e->has_key || (p.backend == FABRIC_WIREGUARD && peer_end_is_same(e, e)));
 		CHECK(peer_end_equal(e, e));
 	}
 	return 0;

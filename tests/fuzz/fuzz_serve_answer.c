@@ -1,5 +1,5 @@
 /* Any bytes as what a member says to one that joins: what is understood names a member or says why not. */
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/check.h"
 

@@ -1,5 +1,5 @@
 /* Any bytes as the manifest of an artifact: what is read is a name of a blob. */
-#include "node/wasm/artifact.h"
+#include "node/wasm/module/artifact.h"
 
 #include "base/check.h"
 

@@ -1,5 +1,5 @@
 /* Any bytes as a packet between the node and its zygote: what is read is written the same. */
-#include "node/wasm/frame.h"
+#include "node/wasm/protocol/frame.h"
 
 #include "base/check.h"
 

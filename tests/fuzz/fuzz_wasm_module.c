@@ -1,5 +1,5 @@
 /* Any bytes as a WebAssembly module. */
-#include "node/wasm/module.h"
+#include "node/wasm/module/module.h"
 
 #include "base/check.h"
 

@@ -1,6 +1,6 @@
 /* Any bytes as the specification of a WebAssembly container: what is read keeps its promises, and is written the same.
  */
-#include "node/wasm/spec.h"
+#include "node/wasm/protocol/spec.h"
 
 #include "base/check.h"
 #include "base/limits.h"

@@ -117,3 +117,20 @@ finish() {
 }
 
 . "$root/tools/install/busybox_image.sh"
+
+# made_up_node NAME [CAPACITY [METADATA [SPEC]]], members each: a node that nobody runs, Ready since now.
+made_up_node() {
+	local now capacity=${2:-}
+	[ -n "$capacity" ] || capacity='cpu: "8", memory: 8Gi, pods: "110"'
+	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+	kubectl create -f - >/dev/null <<-YAML
+		apiVersion: v1
+		kind: Node
+		metadata: {name: $1, ${3:-}}
+		spec: {${4:-}}
+		status:
+		  capacity: {$capacity}
+		  allocatable: {$capacity}
+		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
+	YAML
+}

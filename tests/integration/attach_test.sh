@@ -12,18 +12,7 @@ gone() { ! kubectl get "$@" >/dev/null 2>&1; }
 event_has() { kubectl get events --field-selector "involvedObject.name=$1,reason=$2" -o 'jsonpath={.items[*].message}' | grep -qF -- "$3"; }
 handle() { echo "h-$1"; }
 attachment() { echo "csi-$(printf '%sdisk.test%s' "$(handle "$1")" "$2" | sha256sum | cut -d' ' -f1)"; } # volume, node
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, annotations: {volumes.kubernetes.io/controller-managed-attach-detach: "${2:-true}"}}
-		status:
-		  allocatable: {cpu: "8", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" "" "annotations: {volumes.kubernetes.io/controller-managed-attach-detach: \"${2:-true}\"}"; }
 volume() { # name, driver, access mode
 	kubectl create -f - >/dev/null <<-YAML
 		apiVersion: v1

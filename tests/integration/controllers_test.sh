@@ -17,19 +17,7 @@ has_event() { kubectl get events -A -o 'jsonpath={range .items[*]}{.reason} {.me
 count_is() { [ "$(kubectl get "$1" --no-headers 2>/dev/null ${3:+-l $3} | wc -l)" = "$2" ]; }
 
 # node NAME [CPU]
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: z-$1}}
-		status:
-		  capacity: {cpu: "${2:-4}", memory: 8Gi, pods: "110"}
-		  allocatable: {cpu: "${2:-4}", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" "cpu: \"${2:-4}\", memory: 8Gi, pods: \"110\"" "labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: z-$1}"; }
 
 # pod NAME SPEC-MEMBERS
 pod() {

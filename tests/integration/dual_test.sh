@@ -48,7 +48,7 @@ pod() { # NAME NODE
 	put <<-YAML
 	apiVersion: v1
 	kind: Pod
-	metadata: {name: $1, labels: {app: $1}}
+	metadata: {name: $1, labels: {app: $1, group: all}}
 	spec:
 	  nodeName: $2
 	  terminationGracePeriodSeconds: 0
@@ -72,6 +72,7 @@ common() { # WHAT FAMILIES
 	service web "{selector: {app: other}, type: NodePort, ipFamilyPolicy: PreferDualStack, externalIPs: ['2001:db8:9::1'], ports: [{name: p, port: 80}]}"
 	service local "{selector: {app: other}, type: LoadBalancer, ipFamilyPolicy: PreferDualStack, externalTrafficPolicy: Local, ports: [{name: p, port: 8080, targetPort: 80}]}"
 	service self "{selector: {app: one}, ipFamilies: [IPv6], sessionAffinity: ClientIP, ports: [{name: p, port: 80}]}"
+	service sticks "{selector: {group: all}, type: NodePort, ipFamilies: [IPv6], sessionAffinity: ClientIP, ports: [{name: p, port: 80}]}"
 	service empty "{selector: {app: nobody}, ipFamilies: [IPv6], ports: [{name: p, port: 80}]}"
 	service udp "{selector: {app: other}, ipFamilyPolicy: PreferDualStack, clusterIP: None, ports: [{name: p, port: 80}]}"
 	for p in one other; do check "$what: pod $p runs" wait_for 30 pod_runs $p; done
@@ -103,6 +104,13 @@ common() { # WHAT FAMILIES
 	check_is "$what: balancers are told so over IPv6" 200 \
 		"$(curl -s -o /dev/null -m 3 -w '%{http_code}' "http://[$(address6 a2)]:$(field service/local '{.spec.healthCheckNodePort}')/")"
 	check_is "$what: a pod reaches itself through its service" one "$(gets one "$(field service/self '{.spec.clusterIP}')")"
+	# By chance alone eight in a row are the same once in 128 times.
+	eight() { local _; for _ in 1 2 3 4 5 6 7 8; do gets "$@"; done | sort -u | paste -sd' '; }
+	sticks_to_one() { case $(eight "$@") in one | other) ;; *) return 1 ;; esac }
+	both_are_there() { [ "$(k s1 get endpointslices -l kubernetes.io/service-name=sticks -o 'jsonpath={.items[*].endpoints[*].conditions.ready}')" = "true true" ]; }
+	check "$what: a service has both pods" wait_for 10 both_are_there
+	check "$what: a client of IPv6 that stays with one stays with it" wait_for 10 sticks_to_one a1 "$(field service/sticks '{.spec.clusterIP}')"
+	check "$what: from outside too" sticks_to_one out "$(address6 a2)" "$(field service/sticks '{.spec.ports[0].nodePort}')"
 	check_is "$what: a service without endpoints refuses" refused "$(gets a1 "$(field service/empty '{.spec.clusterIP}')")"
 	check_is "$what: slices are of one family each" "$(field service/web '{.spec.ipFamilies[*]}' | tr ' ' '\n' | sort | paste -sd' ')" \
 		"$(k s1 get endpointslices -l kubernetes.io/service-name=web -o 'jsonpath={range .items[*]}{.addressType}{"\n"}{end}' | sort | paste -sd' ')"

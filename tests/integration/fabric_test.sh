@@ -1,82 +1,46 @@
 #!/bin/bash
-# The pod network between nodes: two agents on "hosts" of their own, pods on each, over VXLAN and over routes: small and large
-# packets, source addresses, services across nodes, what leaves the cluster, a node that goes and one that comes, and what an
-# earlier run left.
+# The pod network between nodes: two agents on "hosts" of their own, pods on each, over VXLAN and over routes (those with two
+# families, IPv6 first): small and large packets, source addresses, services across nodes, what leaves the cluster, a node that
+# goes and one that comes, and what an earlier run left.
 # lane: node
 . "$(dirname "$0")/_lib.sh"
 . "$(dirname "$0")/_servers.sh"
+. "$(dirname "$0")/_fabric.sh"
 [ "$(id -u)" = 0 ] || { skip "fabric" "needs root"; finish; exit; }
 needs curl kubectl nft containerd busybox python3
-hosts s1 a1 a2
-for n in a1 a2; do ip -n "$prefix$n" route add default via $net.254; done
-for n in a1 a2; do
-	mkdir -p "$T/$n/agent/images"
-	busybox_image busybox:local "$T/$n/agent/images/busybox.tar" sh
-done
+fabric_hosts
+fabric_hosts_v6
 
-node_is() { [ "$(k s1 get node "$1" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null)" = "$2" ]; }
-field() { k s1 get "$1" -o "jsonpath=$2" 2>/dev/null; }
-pod_runs() { [ "$(field "pod/$1" '{.status.conditions[?(@.type=="Ready")].status}')" = True ]; }
-in_pod() { local p=$1; shift; k s1 exec "$p" -- "$@"; }
-ip_of() { field "pod/$1" '{.status.podIP}'; }
-pings() { in_pod "$1" ping -c 1 -W 2 ${3:+-s $3} "$2" >/dev/null 2>&1; }
-pod() { # name node
-	k s1 create -f - >/dev/null <<-YAML
-	apiVersion: v1
-	kind: Pod
-	metadata: {name: $1, labels: {app: $1}}
-	spec:
-	  nodeName: $2
-	  terminationGracePeriodSeconds: 0
-	  containers:
-	  - name: c
-	    image: busybox:local
-	    command: [sh, -c, "echo hello >/www/index.html; exec httpd -f -p 80 -h /www"]
-	    readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 1}
-	YAML
-}
-# As whom pod "other" sees the pod that connects to an address.
-seen() { in_pod other netstat -tn | awk '/ESTABLISHED/ && $4 ~ /:80$/ { sub(/:[0-9]*$/, "", $5); sub(/^::ffff:/, "", $5); print $5 }' | grep -v "^$(field pod/other '{.status.hostIP}')$" | sort -u; }
-who() {
-	in_pod "$1" sh -c "sleep 4 | nc $2 80" >/dev/null 2>&1 &
-	local end=$((SECONDS + 4)) is=
-	until is=$(seen) && [ -n "$is" ] || [ $SECONDS -ge $end ]; do sleep 0.1; done
-	wait $!
-	echo "$is"
-}
-gets() { in_pod "$1" sh -c "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $2 80" 2>/dev/null | grep -q hello; }
-routes() { ip -n "$prefix$1" route show proto 171; }
+check_has "an odd backend is told" "vxlan, host-gw, wireguard-native or none" "$(at s1 "$K3X" server --data-dir "$T/s1" --flannel-backend odd 2>&1)"
 
-check_has "an odd backend is told" "vxlan, host-gw or none" "$(at s1 "$K3X" server --data-dir "$T/s1" --flannel-backend odd 2>&1)"
-check_has "one that is not built, too" "not built yet" "$(at s1 "$K3X" server --data-dir "$T/s1" --flannel-backend wireguard-native 2>&1)"
-
-start_over() { # agents keep the settings of the cluster that they joined
-	for n in a1 a2; do at $n env K3X_DATA_DIR="$T/$n" K3X_STATE_DIR="$T/$n/agent/run" bash "$root/tools/install/down.sh" >/dev/null 2>&1; done
-	for n in a1 a2; do mv "$T/$n/agent/images" "$T/images.$n"; rm -rf "${T:?}/$n"; mkdir -p "$T/$n/agent"; mv "$T/images.$n" "$T/$n/agent/images"; done
-	rm -rf "${T:?}/s1"
-}
-
+ip6_flag() { [ $backend = vxlan ] || echo "--node-ip $(address6 "$1")"; }
 for backend in vxlan host-gw; do
-	server_start s1 --flannel-backend $backend
+	families=
+	[ $backend = vxlan ] || families="--cluster-cidr fd00:42::/56,10.42.0.0/16 --service-cidr fd00:43::/112,10.43.0.0/16"
+	# Word splitting of the flags is wanted.
+	# shellcheck disable=SC2046,SC2086
+	server_start s1 --flannel-backend $backend $families $(ip6_flag s1)
 	check "$backend: the server is ready" wait_for 20 server_is_ready s1
 	for n in a1 a2; do
 		# shellcheck disable=SC2046
-		agent_start $n $(join_flags s1)
+		agent_start $n $(ip6_flag $n) $(join_flags s1)
 	done
 	check "$backend: the first node is Ready" wait_for 60 node_is a1 True
 	check "$backend: the second" wait_for 60 node_is a2 True
 	pod one a1; pod other a2; pod beside a1
 	for p in one other beside; do check "$backend: pod $p runs" wait_for 60 pod_runs $p; done
-	check "$backend: a pod reaches one on another node" wait_for 10 pings one "$(ip_of other)"
-	check "$backend: and the other way round" pings other "$(ip_of one)"
-	check "$backend: and one beside it" pings one "$(ip_of beside)"
-	check "$backend: with packets of every size" pings one "$(ip_of other)" 4000
+	for ip in $(ips_of other); do
+		check "$backend: a pod reaches one on another node" wait_for 10 pings one "$ip"
+		check "$backend: with packets of every size" pings one "$ip" 4000
+		check_is "$backend: from a node too" hello "$(at a1 curl -s -m 3 "http://$(host_of "$ip")/")"
+	done
+	for ip in $(ips_of one); do check "$backend: and the other way round" pings other "$ip"; done
+	for ip in $(ips_of beside); do check "$backend: and one beside it" pings one "$ip"; done
 	check_is "$backend: and is seen as who it is" "$(ip_of one)" "$(who one "$(ip_of other)")"
 	k s1 expose pod other --port=80 >/dev/null
 	service=$(field service/other '{.spec.clusterIP}')
 	check "$backend: a service leads there" wait_for 10 gets one "$service"
 	check_is "$backend: still seen as who it is" "$(ip_of one)" "$(who one "$service")"
-	check_is "$backend: from a node too" hello "$(at a1 curl -s -m 3 "http://$(ip_of other)/")"
 	mtu=$(in_pod one cat /sys/class/net/eth0/mtu)
 	check_is "$backend: the pods' packets fit" "$([ $backend = vxlan ] && echo 1450 || echo 1500)" "$mtu"
 
@@ -94,6 +58,12 @@ for backend in vxlan host-gw; do
 	check_is "$backend: what leaves the cluster comes from the node" "$(address a1)" "$(cat "$T/seen")"
 
 	check_is "$backend: a node knows one way" 1 "$(routes a1 | wc -l)"
+	if [ $backend = host-gw ]; then
+		check_is "$backend: a pod's first address is of the first family" "IPv6 IPv4" "$(ips_of one | tr ' ' '\n' | sed 's/.*:.*/IPv6/; s/.*\..*/IPv4/' | paste -sd' ')"
+		check_is "$backend: a service is of it" IPv6 "$(field service/other '{.spec.ipFamilies[*]}')"
+		check_is "$backend: the API too" "fd00:43::1 $(address6 s1)" "$(field service/kubernetes '{.spec.clusterIP}') $(field endpointslice/kubernetes '{.endpoints[*].addresses[*]}')"
+		check_is "$backend: of the other family a node knows one way" 1 "$(routes a1 -6 | wc -l)"
+	fi
 
 	# What a node says of itself is not believed where it would be others' loss.
 	k s1 create -f - >/dev/null <<-YAML
@@ -132,20 +102,15 @@ for backend in vxlan host-gw; do
 	fi
 	server_stop a2 TERM
 	k s1 delete node a2 >/dev/null
-	no_way() { [ -z "$(routes a1)" ]; }
+	no_way() { [ -z "$(routes a1)$(routes a1 -6)" ]; }
 	check "$backend: a node that is gone has no way to it" wait_for 10 no_way
 	# shellcheck disable=SC2046
-	agent_start a2 $(join_flags s1)
+	agent_start a2 $(ip6_flag a2) $(join_flags s1)
 	check "$backend: it comes back" wait_for 60 node_is a2 True
 	one_way() { [ "$(routes a1 | wc -l)" = 1 ]; }
 	check "$backend: and the way to it" wait_for 10 one_way
 	k s1 delete service other --wait=false >/dev/null
-	k s1 delete pod --all --force --grace-period=0 >/dev/null 2>&1
-	gone() { [ -z "$(k s1 get pods --no-headers 2>/dev/null)" ]; }
-	wait_for 20 gone
-	# An old pod's namespace on the bridge would answer for a new one with its address.
-	no_namespaces() { ! ip netns list | grep -q '^cni-'; }
-	check "$backend: no pod leaves its network namespace" wait_for 30 no_namespaces
+	pods_go
 	for n in a1 a2 s1; do server_stop $n TERM; done
 	start_over
 done

@@ -1,5 +1,5 @@
 """A server behind the ingress: NAME PORT [ADDRESS...]. Answers with what it was asked, as JSON; some paths do otherwise."""
-import http.server, json, socketserver, sys, threading, time
+import http.server, json, socket, socketserver, sys, threading, time
 
 name, port, addresses = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 
@@ -74,7 +74,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 256
 
 
-servers = [Server((a, port), Handler) for a in addresses or ["0.0.0.0"]]
+class Server6(Server):
+    address_family = socket.AF_INET6
+
+
+servers = [(Server6 if ":" in a else Server)((a, port), Handler) for a in addresses or ["0.0.0.0"]]
 for s in servers[1:]:
     threading.Thread(target=s.serve_forever, daemon=True).start()
 servers[0].serve_forever()

@@ -13,7 +13,9 @@ ingress_pid=
 trap 'stop_all; cleanup' EXIT
 beside() { exec nsenter --net=/run/netns/$netns "$@"; }
 backend() { beside python3 "$root/tests/integration/ingress_backend.py" "$@" >>"$T/backend.log" 2>&1 & pids="$pids $!"; }
+for i in 1 6; do ip -n $netns addr add fd00:77::$i/64 dev uplink nodad; done
 backend one 8081 192.168.177.11
+backend six 8086 fd00:77::6
 backend two 8081 192.168.177.12
 beside "$K3X" store serve --data-dir "$T/store" --listen-client-urls http://192.168.177.14:2379 --advertise-client-urls http://192.168.177.14:2379 --listen-peer-urls http://127.0.0.1:17884 >"$T/store.log" 2>&1 &
 pids="$pids $!"
@@ -96,6 +98,27 @@ status_is() { [ "$(st "$1" "$2")" = "$3" ]; }
 check "a host is served" wait_for 10 status_is plain.test / 200
 check_is "each endpoint in turn" "one two" "$(for _ in 1 2 3 4; do get plain.test / | field name; done | sort -u | paste -sd' ')"
 check_is "another host is not" 404 "$(st other.test /)"
+
+# ---- IPv6 ----
+kubectl create -f - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: six}
+spec: {clusterIP: None, ports: [{name: http, port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: six-1, labels: {kubernetes.io/service-name: six}}
+addressType: IPv6
+ports: [{name: http, port: 8086}]
+endpoints: [{addresses: ["fd00:77::6"], conditions: {ready: true}}]
+YAML
+ingress six '' '{rules: [{host: six.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: six, port: {name: http}}}}]}}]}'
+check "an endpoint of IPv6 is reached" wait_for 10 status_is six.test / 200
+check_is "by a client of IPv6" six "$(inside curl -s -m 5 -H 'Host: six.test' 'http://[fd00:77::1]:8000/' | field name)"
+check_is "the backend is told who that was" fd00:77::1 "$(inside curl -s -m 5 -H 'Host: six.test' 'http://[fd00:77::1]:8000/' | field headers/x-forwarded-for)"
+check_is "IPv6 reaches one of IPv4" 200 "$(inside curl -s -m 5 -o /dev/null -w '%{http_code}' -H 'Host: plain.test' 'http://[fd00:77::1]:8000/')"
+check_is "such an address as a host has no rule" 404 "$(inside curl -s -m 5 -o /dev/null -w '%{http_code}' 'http://[fd00:77::1]:8000/')"
 ingress paths '' '{ingressClassName: ours, rules: [{host: paths.test, http: {paths: [
   {path: /foo, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}},
   {path: /exact, pathType: Exact, backend: {service: {name: web, port: {name: http}}}},

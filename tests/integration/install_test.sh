@@ -207,10 +207,10 @@ on cp "/release/k3x-$arch" /tmp/older
 on sh -c "sed 's/${version//./\\.}/$newer/g' /tmp/older >/release/k3x-$arch; cd /release; sha256sum k3x-$arch >sha256sums.txt"
 check_is "there is a release of another number" "$newer" "$(other_version)"
 web=$(k get service web -o jsonpath='{.spec.clusterIP}')
-served_inside() { [ "$(inside curl -sf -m 2 "http://$web/")" = "it is served" ]; }
+served_inside() { [ "$(inside curl -sSf -m 5 "http://$web/" 2>"$T/curl.err")" = "it is served" ]; }
 check "the service answers" wait_for 20 served_inside
 : >"$T/missed"
-(while [ ! -e "$T/asked" ]; do served_inside || date +%T >>"$T/missed"; echo >>"$T/asks"; sleep 0.1; done) &
+(while [ ! -e "$T/asked" ]; do served_inside || echo "$(date +%T) $(cat "$T/curl.err")" >>"$T/missed"; echo >>"$T/asks"; sleep 0.1; done) &
 asker=$!
 # moves NUMBER WHAT: install.sh has put the binary of that number there
 moves() {

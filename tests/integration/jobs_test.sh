@@ -21,19 +21,7 @@ condition() { jp "job/$1" "{range .status.conditions[?(@.type==\"$2\")]}{.status
 condition_is() { [ "$(condition "$1" "$2")" = "$3" ]; }
 ended() { kubectl wait "job/$1" --for=condition="${2:-complete}" --timeout="${3:-15}s"; }
 
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {kubernetes.io/hostname: $1}}
-		status:
-		  capacity: {cpu: "64", memory: 64Gi, pods: "1000"}
-		  allocatable: {cpu: "64", memory: 64Gi, pods: "1000"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" 'cpu: "64", memory: 64Gi, pods: "1000"' "labels: {kubernetes.io/hostname: $1}"; }
 
 # job NAME SPEC-MEMBERS [ANNOTATIONS [POD-SPEC-MEMBERS]]: restartPolicy Never unless the last says otherwise.
 job() {

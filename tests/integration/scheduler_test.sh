@@ -6,20 +6,7 @@ PORT=${PORT:-17877}
 trap cleanup EXIT
 
 # node NAME ZONE [SPEC-MEMBERS]
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: $2}}
-		spec: {$3}
-		status:
-		  capacity: {cpu: "4", memory: 8Gi, pods: "110"}
-		  allocatable: {cpu: "4", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" 'cpu: "4", memory: 8Gi, pods: "110"' "labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: $2}" "$3"; }
 
 # pod NAME APP SPEC-MEMBERS [CPU]
 pod() {

@@ -23,19 +23,7 @@ ready_pod() {
 	kubectl patch pod "$1" --subresource=status -p "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"$2\",\"lastTransitionTime\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}]}}" >/dev/null
 }
 
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, disk: ${2:-hdd}}}
-		status:
-		  capacity: {cpu: "8", memory: 8Gi, pods: "110"}
-		  allocatable: {cpu: "8", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" "" "labels: {kubernetes.io/hostname: $1, disk: ${2:-hdd}}"; }
 
 start_server "$PORT" --disable-agent || { finish; exit 1; }
 for n in n1 n2 n3 n4; do node "$n"; done

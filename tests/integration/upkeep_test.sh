@@ -11,18 +11,7 @@ gone() { ! kubectl get "$@" >/dev/null 2>&1; }
 has() { jp "$1" "$2" "${4:-}" 2>/dev/null | grep -q -- "$3"; }
 
 # node NAME ZONE: ready, and silent for ever after
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {topology.kubernetes.io/zone: $2}}
-		status:
-		  allocatable: {cpu: "4", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" "" "labels: {topology.kubernetes.io/zone: $2}"; }
 ready() { kubectl patch node "$1" --subresource=status -p "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"$2\"}]}}" >/dev/null; }
 taint_is() { is "node/$1" "{.spec.taints[?(@.effect==\"$2\")].key}" "$3"; }
 # pod NAME NODE [MORE-METADATA]

@@ -18,19 +18,7 @@ has_event() { kubectl get events -A -o 'jsonpath={range .items[*]}{.involvedObje
 unscheduled() { jp "pod/$1" '{.status.conditions[?(@.type=="PodScheduled")].message}' | grep -qF -- "$2"; }
 on_node() { [ -n "$(jp "pod/$1" '{.spec.nodeName}' 2>/dev/null)" ] && { [ -z "$2" ] || is "pod/$1" '{.spec.nodeName}' "$2"; }; }
 
-node() {
-	local now
-	now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
-	kubectl create -f - >/dev/null <<-YAML
-		apiVersion: v1
-		kind: Node
-		metadata: {name: $1, labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: ${2:-z1}}}
-		status:
-		  capacity: {cpu: "8", memory: 8Gi, pods: "110"}
-		  allocatable: {cpu: "8", memory: 8Gi, pods: "110"}
-		  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ok, lastHeartbeatTime: $now, lastTransitionTime: $now}]
-	YAML
-}
+node() { made_up_node "$1" "" "labels: {kubernetes.io/hostname: $1, topology.kubernetes.io/zone: ${2:-z1}}"; }
 
 # claim NAME SIZE SPEC-MEMBERS
 claim() {

@@ -6,12 +6,12 @@
 #include "tools/programs.h"
 
 #include "base/flags.h"
+#include "base/proc/process.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 int bench_store_engine_main(int argc, char **argv);
 
@@ -64,15 +64,6 @@ static int load(struct bench_settings *s, int argc, char **argv, bool *want_help
 	return rc;
 }
 
-static void raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 int bench_main(int argc, char **argv)
 {
 	struct bench_settings s = {.dir = "/tmp", .out = "build/bench", .port = 17100};
@@ -104,7 +95,7 @@ int bench_main(int argc, char **argv)
 	}
 	if (want_help)
 		return 0;
-	raise_file_limit();
+	process_raise_file_limit();
 	signal(SIGPIPE, SIG_IGN);
 	int rc = run(&s);
 	arena_release(&s.arena);

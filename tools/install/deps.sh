@@ -15,7 +15,7 @@ build_pkgs="gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libsqlite3-dev
   libprotobuf-c-dev protobuf-c-compiler libyaml-dev zlib1g-dev libmnl-dev libjansson-dev libcurl4-openssl-dev"
 run_pkgs="tzdata containerd runc containernetworking-plugins nftables iproute2 conntrack kmod ca-certificates"
 test_pkgs="libcmocka-dev busybox-static curl procps python3 sqlite3 openssl jq e2fsprogs util-linux mount lz4 python3-flask-cors
-  bind9-dnsutils dnsmasq-base python3-kubernetes postgresql pgbouncer mariadb-server dbus-daemon clang lld wasi-libc libclang-rt-dev-wasm32"
+  bind9-dnsutils dnsmasq-base python3-kubernetes postgresql pgbouncer mariadb-server dbus-daemon wireguard-go wireguard-tools clang lld wasi-libc libclang-rt-dev-wasm32"
 newer_pkgs="libllhttp-dev kubectl etcd-server etcd-client python3-moto"
 raft_pkgs="libraft-dev"
 k8s_pkgs="golang-k8s-api-dev golang-k8s-apimachinery-dev"

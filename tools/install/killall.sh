@@ -112,6 +112,16 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do # the kernel takes the veth pairs away in the 
 	sleep 0.1
 done
 [ -n "$(ip -o link show master cni0 2>/dev/null)" ] || ip link delete cni0 2>/dev/null
+for file in "$state"/wireguard-*.pid; do # wireguard-go, where the kernel has no WireGuard: its link goes with it
+	pid=$(cat "$file" 2>/dev/null) || continue
+	link=${file##*/wireguard-}
+	link=${link%.pid}
+	is_called "$pid" wireguard-go && is_called "$pid" "$link" && stop_pid "$pid" 5
+	ip link delete "$link" 2>/dev/null
+	rm -f "/var/run/wireguard/$link.sock"
+done
+ip link delete flannel-wg-v6 2>/dev/null
+ip link delete flannel-wg 2>/dev/null
 ip link delete flannel-v6.1 2>/dev/null
 ip link delete flannel.1 2>/dev/null # and with it the routes through it; those of host-gw bear k3x's protocol number
 ip route flush proto 171 2>/dev/null

@@ -20,11 +20,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
+#include "base/proc/process.h"
 #include "base/rt/cond.h"
+#include "base/rt/signals.h"
 #include "base/wire/tls.h"
 #include "base/wire/url.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,7 +49,7 @@ struct agent {
 	struct agent_access access;
 	struct renewal renewal;
 	struct service service;
-	uv_signal_t on_term, on_int, on_pipe;
+	struct signals signals;
 	uv_fs_event_t folder;
 	bool stopping;
 };
@@ -149,20 +150,14 @@ static void stop(struct agent *a)
 	service_stop(&a->service);
 	if (!parts_stop())
 		_exit(1);
-	uv_close((uv_handle_t *)&a->on_term, NULL);
-	uv_close((uv_handle_t *)&a->on_int, NULL);
-	uv_close((uv_handle_t *)&a->on_pipe, NULL);
+	signals_close(&a->signals);
 	uv_close((uv_handle_t *)&a->folder, NULL);
 	loop_stop(&a->loop);
 }
 
-static void on_signal(uv_signal_t *h, int number)
+static void told(void *arg, int number)
 {
-	stop(h->data);
-}
-
-static void on_sigpipe(uv_signal_t *h, int number)
-{
+	stop(arg);
 }
 
 static void part_hangs(void *arg)
@@ -199,17 +194,10 @@ static int prepare_access(struct agent *a, struct err *err)
 	return open_identities(a, err);
 }
 
-static void watch_signals(struct agent *a)
+static void watch_folder(struct agent *a)
 {
-	uv_loop_t *uv = loop_uv(&a->loop);
-	uv_signal_init(uv, &a->on_term);
-	uv_signal_init(uv, &a->on_int);
-	uv_signal_init(uv, &a->on_pipe);
-	uv_fs_event_init(uv, &a->folder);
-	a->on_term.data = a->on_int.data = a->folder.data = a;
-	uv_signal_start(&a->on_term, on_signal, SIGTERM);
-	uv_signal_start(&a->on_int, on_signal, SIGINT);
-	uv_signal_start(&a->on_pipe, on_sigpipe, SIGPIPE);
+	uv_fs_event_init(loop_uv(&a->loop), &a->folder);
+	a->folder.data = a;
 	uv_fs_event_start(&a->folder, folder_changed, server_file(&a->settings, "agent"), 0);
 }
 
@@ -235,7 +223,8 @@ static int start(struct agent *a, int argc, char **argv, struct err *err)
 		return err->code;
 	loop_init(&a->loop, "k3x");
 	startup_go_last_when_memory_is_short();
-	watch_signals(a);
+	signals_watch(&a->signals, &a->loop, told, a);
+	watch_folder(a);
 	log_info("agent", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s server=%s", K3X_VERSION,
 	        K3X_KUBE_VERSION, s->data_dir, s->node_name, s->node_addresses, s->join_url);
 	return start_parts(a, err);
@@ -246,7 +235,7 @@ int agent_main(int argc, char **argv)
 	struct agent *a = xcalloc(1, sizeof *a);
 	struct err err = ERR_INIT;
 	spare_memory();
-	startup_raise_file_limit();
+	process_raise_file_limit();
 	int rc = start(a, argc, argv, &err);
 	if (rc > 0) { /* help was asked for */
 		arena_release(&a->settings.arena);

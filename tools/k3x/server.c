@@ -32,9 +32,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem/spare.h"
+#include "base/proc/process.h"
+#include "base/rt/signals.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,7 @@ struct server {
 	struct service service;
 	struct api_join_options join;
 	struct api_server *api;
-	uv_signal_t on_term, on_int, on_pipe;
+	struct signals signals;
 	bool has_parts;                      /* they were started */
 	unsigned missed_leaves, missed_keys; /* renewed before that */
 	struct loop_task ready_task;
@@ -80,9 +81,7 @@ struct server {
 
 static void close_handles(struct server *s)
 {
-	uv_close((uv_handle_t *)&s->on_term, NULL);
-	uv_close((uv_handle_t *)&s->on_int, NULL);
-	uv_close((uv_handle_t *)&s->on_pipe, NULL);
+	signals_close(&s->signals);
 	loop_stop(&s->main_loop);
 }
 
@@ -131,13 +130,9 @@ static void stop(struct server *s)
 	snapshot_records_close(s->snapshot_records, records_closed, s);
 }
 
-static void on_signal(uv_signal_t *h, int number)
+static void told(void *arg, int number)
 {
-	stop(h->data);
-}
-
-static void on_sigpipe(uv_signal_t *h, int number)
-{
+	stop(arg);
 }
 
 static void stop_removed(struct loop_task *t)
@@ -361,18 +356,6 @@ static void start_helpers(struct server *s)
 	s->operate.settings.arena = ARENA_INIT;
 }
 
-static void watch_signals(struct server *s)
-{
-	uv_loop_t *uv = loop_uv(&s->main_loop);
-	uv_signal_init(uv, &s->on_term);
-	uv_signal_init(uv, &s->on_int);
-	uv_signal_init(uv, &s->on_pipe);
-	s->on_term.data = s->on_int.data = s;
-	uv_signal_start(&s->on_term, on_signal, SIGTERM);
-	uv_signal_start(&s->on_int, on_signal, SIGINT);
-	uv_signal_start(&s->on_pipe, on_sigpipe, SIGPIPE);
-}
-
 static void *open_store(void *arg)
 {
 	struct store_opening *o = arg;
@@ -432,7 +415,7 @@ static int start(struct server *s, int argc, char **argv, struct err *err)
 		return err->code;
 	loop_init(&s->main_loop, "k3x");
 	startup_go_last_when_memory_is_short();
-	watch_signals(s);
+	signals_watch(&s->signals, &s->main_loop, told, s);
 	server_store_watch_removal(&s->store, on_removed, s);
 	start_helpers(s);
 	log_info("server", "starting", "version=%s kubernetes=%s data=%s node=%s address=%s", K3X_VERSION,
@@ -445,7 +428,7 @@ int server_main(int argc, char **argv)
 	struct server *s = xcalloc(1, sizeof *s);
 	struct err err = ERR_INIT;
 	spare_memory();
-	startup_raise_file_limit();
+	process_raise_file_limit();
 	int rc = start(s, argc, argv, &err);
 	if (rc > 0) { /* help was asked for, or a reset, and nothing was opened */
 		arena_release(&s->settings.arena);

@@ -78,11 +78,8 @@ static int check_mode(const struct server_settings *s, struct err *err)
 static int check_backend(const struct server_settings *s, struct err *err)
 {
 	enum fabric_backend unused;
-	if (strcmp(s->flannel_backend, "wireguard-native") == 0)
-		return err_set(err, ERR_UNIMPLEMENTED,
-		        "--flannel-backend=wireguard-native is not built yet: vxlan, host-gw or none");
 	if (!fabric_backend_parse(s->flannel_backend, &unused))
-		return bad(err, "flannel-backend", s->flannel_backend, "vxlan, host-gw or none");
+		return bad(err, "flannel-backend", s->flannel_backend, FABRIC_BACKENDS);
 	return 0;
 }
 

@@ -9,10 +9,10 @@
 #include "base/pki/pki.h"
 #include "node/config/kubelet_config.h"
 #include "tools/k3s/k3s.h"
-#include "tools/k3x/apiserver_args.h"
-#include "tools/k3x/controller_args.h"
-#include "tools/k3x/proxy_args.h"
-#include "tools/k3x/scheduler_args.h"
+#include "tools/k3x/arguments/apiserver_args.h"
+#include "tools/k3x/arguments/controller_args.h"
+#include "tools/k3x/arguments/proxy_args.h"
+#include "tools/k3x/arguments/scheduler_args.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,7 +126,9 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	        {"tls-san", 0, FLAG_LIST, &s->tls_san, NULL, "more names and addresses for the serving certificate",
 	                NULL},
 	        {"flannel-backend", 0, FLAG_STRING, &s->flannel_backend, NULL,
-	                "pod network between nodes: vxlan, host-gw, or none for one of your own (vxlan)", NULL},
+	                "pod network between nodes: vxlan, host-gw, wireguard-native, or none for one of your own "
+	                "(vxlan)",
+	                NULL},
 	        {"flannel-ipv6-masq", 0, FLAG_BOOL, &s->flannel_ipv6_masq, NULL,
 	                "what IPv6 pods send out of the cluster comes from the node's address", NULL},
 	        {"disable-network-policy", 0, FLAG_BOOL, &s->disable_network_policy, NULL,
@@ -278,7 +280,7 @@ int server_settings_load(struct server_settings *s, bool is_agent, int argc, cha
 	if (want_help)
 		return 1;
 	if (apiserver_args_load(&s->apiserver_arg, &s->arena, &s->apiserver, err) != 0 ||
-	        controller_args_load(&s->controller_arg, &s->controllers, err) != 0 ||
+	        controller_args_load(&s->controller_arg, &s->arena, &s->controllers, err) != 0 ||
 	        proxy_args_load(&s->proxy_arg, &s->arena, &s->proxy, err) != 0 ||
 	        scheduler_args_load(&s->scheduler_arg, &s->arena, &s->scheduler, err) != 0 ||
 	        read_secret(&s->arena, "token", s->token_file, &s->token, err) != 0 ||

@@ -5,8 +5,6 @@
 #include "base/proc/process.h"
 #include "tools/k3x/registries/registries.h"
 
-#include <sys/resource.h>
-
 /* From this verbosity on kubernetes programs tell what only their developers want to know. */
 enum { DEBUG_VERBOSITY = 4 };
 
@@ -43,30 +41,10 @@ int startup_write_registries(struct server_settings *s, struct err *err)
 	        s->embedded_registry ? &peers : NULL, server_file(s, "agent/etc/containerd/certs.d"), err);
 }
 
-void startup_raise_file_limit(void)
-{
-	struct rlimit l;
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &l);
-	}
-}
-
 void startup_go_last_when_memory_is_short(void)
 {
 	struct err err = ERR_INIT;
 	if (process_set_own_oom_score(&err) != 0)
 		log_warn("server", "this process is as likely to be killed as a pod when memory is short",
 		        "error=\"%s\"", err.msg);
-}
-
-int startup_set_log_level(const char *name, struct err *err)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-	for (unsigned i = 0; i < COUNT_OF(names); i++)
-		if (strcmp(name, names[i]) == 0) {
-			log_set_level((enum log_level)i);
-			return 0;
-		}
-	return err_set(err, ERR_INVAL, "--log-level: \"%s\" is none of debug, info, warn, error", name);
 }

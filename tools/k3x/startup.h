@@ -8,10 +8,6 @@
 int startup_open_log(struct server_settings *s, struct err *err);
 /* What registries.yaml says, for containerd. The data folder is there. */
 int startup_write_registries(struct server_settings *s, struct err *err);
-/* As many descriptors as the system allows. */
-void startup_raise_file_limit(void);
-/* What --log-level says. ERR_INVAL names the four that there are. */
-int startup_set_log_level(const char *name, struct err *err);
 /* When memory is short, pods are killed first. */
 void startup_go_last_when_memory_is_short(void);
 

@@ -1,6 +1,6 @@
-/* k3x wasm-zygote: what the node of `--wasm` starts, and nobody else. See node/wasm/zygote.h. */
+/* k3x wasm-zygote: what the node of `--wasm` starts, and nobody else. See node/wasm/zygote/zygote.h. */
 #include "base/flags.h"
-#include "node/wasm/zygote.h"
+#include "node/wasm/zygote/zygote.h"
 #include "tools/programs.h"
 
 #include <stdio.h>

@@ -16,6 +16,7 @@
 #include "tools/programs.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/file_sync.h"
 #include "base/flags.h"
 #include "base/pki/pki.h"
@@ -71,7 +72,7 @@ static int give_row(void *arg, const struct store_kv *kv, struct err *err)
 static int give_kine(struct export *m, const char *state, struct err *err)
 {
 	const char *to = arena_printf(&m->a, "%s/server/db/state.db", m->made);
-	int rc = k3s_files_make_folders(to, err);
+	int rc = file_make_dirs_above(to, 0700, err);
 	if (rc == 0)
 		rc = kine_out_open(to, &m->kine, err);
 	if (rc != 0)
@@ -85,7 +86,7 @@ static int give_etcd(struct export *m, const char *state, struct err *err)
 	const char *to = arena_printf(&m->a, "%s/server/db/snapshots/from-k3x", m->made);
 	const char *kept = in_work(m, "kept.db");
 	struct store_to_etcd info;
-	int rc = k3s_files_make_folders(to, err);
+	int rc = file_make_dirs_above(to, 0700, err);
 	if (rc == 0)
 		rc = state_out_open(kept, &m->state, err);
 	if (rc != 0)
@@ -137,7 +138,7 @@ static int give_passwords(struct export *m, struct err *err)
 	if (rc == 0)
 		rc = k3s_passwd(&text, (struct slice){server, n_server}, (struct slice){agent, n_agent}, err);
 	if (rc == 0 && !m->is_dry)
-		rc = k3s_files_make_folders(to, err);
+		rc = file_make_dirs_above(to, 0700, err);
 	if (rc == 0 && !m->is_dry)
 		rc = pki_file_write(to, strbuf_slice(&text), 0600, err);
 	if (rc == 0)
@@ -203,7 +204,7 @@ static int run(struct export *m, struct err *err)
 	m->work = work;
 	m->made = in_work(m, "made");
 	if (rc == 0)
-		rc = k3s_files_make_folders(in_work(m, "made/"), err);
+		rc = file_make_dirs_above(in_work(m, "made/"), 0700, err);
 	if (rc != 0)
 		return rc;
 	rc = export(m, err);

@@ -15,6 +15,7 @@
  * behind, and is done again. */
 #include "tools/programs.h"
 
+#include "base/file_dirs.h"
 #include "base/file_sync.h"
 #include "base/flags.h"
 #include "store/engine/external.h"
@@ -123,7 +124,7 @@ static int finish(struct import *m, const char *state, struct err *err)
 	const char *to = arena_printf(&m->a, "%s/server/db/state.db", m->data_dir);
 	if (copy_keys(m, err) != 0 || m->is_dry)
 		return err->code;
-	if (k3s_files_make_folders(to, err) != 0)
+	if (file_make_dirs_above(to, 0700, err) != 0)
 		return err->code;
 	if (rename(state, to) != 0)
 		return err_errno(err, errno, "rename %s to %s", state, to);
@@ -161,7 +162,7 @@ static int run(struct import *m, struct err *err)
 	int rc = check(m, err);
 	char *work = arena_printf(&m->a, "%s/import-XXXXXX", m->is_dry ? "/tmp" : m->data_dir);
 	if (rc == 0 && !m->is_dry)
-		rc = k3s_files_make_folders(work, err);
+		rc = file_make_dirs_above(work, 0700, err);
 	if (rc == 0 && !mkdtemp(work))
 		rc = err_errno(err, errno, "make a folder in %s", m->data_dir);
 	if (rc != 0)

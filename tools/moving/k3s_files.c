@@ -2,13 +2,12 @@
 #include "tools/moving/k3s_files.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/mem/arena.h"
 #include "base/pki/pki.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -20,21 +19,6 @@ static const struct {
         {"server/tls/request-header-ca.key", 0600, false}, {"server/tls/request-header-ca.crt", 0644, false},
         {"server/tls/etcd/peer-ca.key", 0600, false}, {"server/tls/etcd/peer-ca.crt", 0644, false},
         {"server/tls/service.key", 0600, true}, {"server/token", 0600, true}, {"server/agent-token", 0600, false}};
-
-int k3s_files_make_folders(const char *path, struct err *err)
-{
-	char *copy = xstrdup(path);
-	int rc = 0;
-	for (char *p = copy + 1; *p && rc == 0; p++)
-		if (*p == '/') {
-			*p = 0;
-			if (mkdir(copy, 0700) != 0 && errno != EEXIST)
-				rc = err_errno(err, errno, "make folder %s", copy);
-			*p = '/';
-		}
-	free(copy);
-	return rc;
-}
 
 static int check_file(struct arena *a, size_t i, const char *from, const char *to, struct err *err)
 {
@@ -74,7 +58,7 @@ static int copy_file(struct arena *a, size_t i, const char *from, const char *to
 		return 0;
 	if (pki_file_read(source, &text, &len, err) != 0)
 		return err->code;
-	int rc = is_dry ? 0 : k3s_files_make_folders(target, err);
+	int rc = is_dry ? 0 : file_make_dirs_above(target, 0700, err);
 	if (rc == 0 && !is_dry)
 		rc = pki_file_write(target, (struct slice){text, len}, files[i].mode, err);
 	free(text);

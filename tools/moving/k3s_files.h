@@ -17,7 +17,4 @@ int k3s_files_copy(const char *from, const char *to, bool is_dry, struct k3s_tab
  * and nobody's keys are written over. */
 int k3s_files_check(const char *from, const char *to, struct err *err);
 
-/* All folders that lead to this path. */
-int k3s_files_make_folders(const char *path, struct err *err);
-
 #endif

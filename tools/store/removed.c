@@ -2,7 +2,7 @@
  * only sees that nobody leads. One that has seen that for a while asks the others who it is. When the one that leads
  * knows no such peer URL, or knows it under another id, and that is committed, it was removed, and stops: going on
  * would only disturb them. Others are not believed: one that has just been started knows nobody yet. */
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include "base/check.h"
 #include "base/log.h"

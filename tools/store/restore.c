@@ -1,7 +1,7 @@
 /* `k3x-store snapshot restore|to-etcd`: a data directory from a snapshot, for one server or each of several; and a
  * snapshot that etcd restores. */
 #include "tools/store/offline.h"
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -25,3 +25,13 @@ void field_error_add(struct field_errors *e, const char *reason, const char *fie
 	e->items[e->count++] =
 	        (struct field_error){reason, arena_strdup(e->arena, field), arena_strdup(e->arena, text)};
 }
+
+const char *go_list_text(struct arena *a, const char *type, const struct json *list)
+{
+	struct strbuf b = STRBUF_INIT;
+	JSON_FOREACH (it, list)
+		strbuf_addf(&b, "%s\"%.*s\"", b.len ? ", " : "", SLICE_FMT(json_str(it)));
+	const char *text = arena_printf(a, "%s{%s}", type, strbuf_cstr(&b));
+	strbuf_release(&b);
+	return text;
+}

@@ -8,7 +8,7 @@
  */
 #include "api/server/admission/admission_int.h"
 
-#include "api/machinery/rules/signers.h"
+#include "api/machinery/rules/groups/signers.h"
 #include "api/server/auth/rights/authorize.h"
 #include "api/server/call.h"
 #include "base/check.h"

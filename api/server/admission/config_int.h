@@ -2,7 +2,7 @@
 #ifndef K3X_API_SERVER_ADMISSION_CONFIG_INT_H
 #define K3X_API_SERVER_ADMISSION_CONFIG_INT_H
 
-#include "api/machinery/rules/pod_security.h"
+#include "api/machinery/rules/pod/pod_security.h"
 #include "base/json/json.h"
 
 enum { ADMISSION_PLUGINS_MAX = 48 };

@@ -4,7 +4,7 @@
  * upstream checks, a mirror pod's owner may be absent here, for our kubelet names none. */
 #include "api/server/admission/node_restriction.h"
 
-#include "api/machinery/rules/signers.h"
+#include "api/machinery/rules/groups/signers.h"
 #include "api/server/admission/admission_int.h"
 #include "api/server/auth/rights/node.h"
 #include "api/server/auth/rights/node_graph.h"

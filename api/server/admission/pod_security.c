@@ -1,5 +1,5 @@
 /* PodSecurity: pods keep to the level of the Pod Security Standards that their namespace's labels ask for
- * (api/machinery/rules/pod_security.h), else they are refused, or warned of. What makes pods (a Deployment, a Job) is
+ * (api/machinery/rules/pod/pod_security.h), else they are refused, or warned of. What makes pods (a Deployment, a Job) is
  * stored all the same, with a warning of what its pods would be told. Labels that do not read are refused; when a
  * namespace's level is raised, what runs there against it is named in warnings.
  *
@@ -10,7 +10,7 @@
 #include "api/server/admission/config_int.h"
 #include "api/server/state.h"
 
-#include "api/machinery/rules/pod_security.h"
+#include "api/machinery/rules/pod/pod_security.h"
 #include "api/server/audit/audit.h"
 #include "api/server/call.h"
 

@@ -12,7 +12,8 @@
  * rules/service_families.c completes first. */
 #include "api/server/admission/service_addresses.h"
 
-#include "api/machinery/rules/service_families.h"
+#include "api/machinery/rules/field_errors.h"
+#include "api/machinery/rules/groups/service_families.h"
 #include "api/server/admission/admission_int.h"
 #include "api/server/call.h"
 #include "api/server/state.h"
@@ -344,14 +345,8 @@ static int refuse_address(
         struct admission *adm, const struct json *spec, struct slice ip, const char *why, struct err *err)
 {
 	struct arena *a = adm->arena;
-	struct strbuf all = STRBUF_INIT;
-	const struct json *list = json_get(spec, "clusterIPs");
-	JSON_FOREACH (it, list)
-		strbuf_addf(&all, "%s\"%.*s\"", it == list->first ? "" : ", ", SLICE_FMT(json_str(it)));
-	int rc = refuse(adm, "spec.clusterIPs", arena_printf(a, "[]string{%s}", strbuf_cstr(&all)),
+	return refuse(adm, "spec.clusterIPs", go_list_text(a, "[]string", json_get(spec, "clusterIPs")),
 	        arena_printf(a, "failed to allocate IP %.*s: %s", SLICE_FMT(ip), why), err);
-	strbuf_release(&all);
-	return rc;
 }
 
 /* What a client asked for. */

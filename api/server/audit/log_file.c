@@ -6,13 +6,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/file_dirs.h"
 #include "base/gzip.h"
 #include "base/mem/arena.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,19 +87,6 @@ static int end_torn_line(int fd, off_t size)
 	return 0;
 }
 
-/* The folders it is in, as kube-apiserver makes them. What cannot be made is told by who opens the file. */
-static void make_folders(const char *path)
-{
-	char folder[PATH_MAX];
-	if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
-		return;
-	for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		*slash = '\0';
-		mkdir(folder, 0700);
-		*slash = '/';
-	}
-}
-
 static int open_file(struct log_file *f, struct err *err)
 {
 	struct stat st;
@@ -125,8 +112,8 @@ int log_file_open(struct log_file *f, const struct log_file_options *options, st
 {
 	CHECK(options->bytes_max > 0);
 	*f = (struct log_file){.options = *options, .fd = -1};
-	if (!is_stdout(options))
-		make_folders(options->path);
+	if (!is_stdout(options) && file_make_dirs_above(options->path, 0700, err) != 0)
+		return err->code;
 	return open_file(f, err);
 }
 

@@ -338,13 +338,14 @@ static bool changes_nothing(struct mutation *m)
 	return same;
 }
 
-/* Room that is made at once for managedFields: those of most objects fit. */
-enum { MANAGED_BYTES_USUAL = 4096 };
+/* Room that is made at once: for managedFields those of most objects fit, and for what defaults add to what a client sent. */
+enum { MANAGED_BYTES_USUAL = 4096, ADDED_BYTES_USUAL = 2048 };
 
 /* What is stored: the object's text, and who manages it as the last member of its metadata. */
 static void write_text(struct mutation *m)
 {
 	struct strbuf managed = STRBUF_INIT;
+	strbuf_reserve(&m->text, m->call->body.len + ADDED_BYTES_USUAL);
 	size_t metadata_end = strategy_write(&m->text, m->object);
 	strbuf_reserve(&managed, MANAGED_BYTES_USUAL);
 	managing_write(&m->managing, &managed);

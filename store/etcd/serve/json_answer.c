@@ -30,6 +30,7 @@ int etcd_gateway_http_status(int grpc_status)
 
 static void add_error(struct strbuf *out, int grpc_status, const char *text)
 {
+	CHECK(grpc_status != GRPC_OK);
 	strbuf_addf(out, "{\"code\":%d,\"message\":", grpc_status);
 	json_write_str(out, slice_of(text));
 	strbuf_addc(out, '}');

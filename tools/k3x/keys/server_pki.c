@@ -15,6 +15,7 @@
  * when a quarter of their life is left, when somebody says so, or when the names they must hold have changed, which is
  * noted in a .names file beside them. Behind a leaf stands what vouches for its CA to those that know an older one. */
 #include "tools/k3x/keys/server_pki.h"
+#include "base/file_dirs.h"
 #include "tools/k3x/keys/server_token.h"
 
 #include "base/base64.h"
@@ -30,22 +31,15 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+/* What it lies in anybody may go through. */
 static int make_folder(const char *path, mode_t mode, struct err *err)
 {
-	char *copy = xstrdup(path);
-	for (char *p = copy + 1; *p; p++)
-		if (*p == '/') {
-			*p = 0;
-			mkdir(copy, 0755);
-			*p = '/';
-		}
-	int rc = mkdir(copy, mode) == 0 || errno == EEXIST ? 0 : err_errno(err, errno, "make folder %s", path);
-	free(copy);
-	return rc;
+	if (file_make_dirs_above(path, 0755, err) != 0)
+		return err->code;
+	return file_make_dirs(path, mode, err);
 }
 
 int server_make_folders(struct server_settings *s, struct err *err)

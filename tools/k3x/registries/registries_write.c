@@ -4,6 +4,7 @@
 #include "tools/k3x/registries/registries.h"
 
 #include "base/check.h"
+#include "base/file_dirs.h"
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
 

@@ -5,7 +5,7 @@
 #include "api/machinery/rules/custom/structural.h"
 #include "api/machinery/rules/custom/custom_rules_define.h"
 #include "api/machinery/rules/checks.h"
-#include "api/machinery/rules/webhook_client.h"
+#include "api/machinery/rules/admission/webhook_client.h"
 
 #include "api/machinery/schema/kind_ops.h"
 #include "api/machinery/table/custom_columns.h"

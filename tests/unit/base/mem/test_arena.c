@@ -1,8 +1,11 @@
 /* Arenas and shared buffers. */
 #include "tests/unit/unit.h"
 
+#include "base/check.h"
 #include "base/mem/arena.h"
 #include "base/mem/rcbuf.h"
+
+#include <malloc.h>
 
 static void memory_is_aligned_and_does_not_overlap(void **state)
 {
@@ -76,6 +79,45 @@ static void an_rcbuf_lives_as_long_as_its_last_owner(void **state)
 	rcbuf_unref(NULL);
 }
 
+#ifndef K3X_DEBUG /* sanitizers want to see every piece freed */
+
+/* Where chunks come from shows in their addresses: what was given back last is taken first. */
+static void a_thread_that_keeps_chunks_has_them_again(void **state)
+{
+	struct arena a = ARENA_INIT, b = ARENA_INIT;
+	arena_keep(64 * 1024);
+	char *first = arena_alloc(&a, 3000), *second = arena_alloc(&a, 3000);
+	arena_release(&a);
+	void *in_between = malloc(4096);
+	assert_ptr_equal(arena_alloc(&b, 3000), first);
+	assert_ptr_equal(arena_alloc(&b, 3000), second);
+	free(in_between);
+	arena_release(&b);
+	arena_drop_kept();
+	memset(arena_alloc(&a, 3000), 1, 3000);
+	arena_release(&a);
+	arena_keep(0);
+}
+
+static void no_more_is_kept_than_was_asked_for(void **state)
+{
+	struct arena a[8];
+	struct mallinfo2 before, after;
+	arena_keep(16 * 1024);
+	for (unsigned i = 0; i < COUNT_OF(a); i++) {
+		arena_init(&a[i]);
+		arena_alloc(&a[i], 100);
+	}
+	before = mallinfo2();
+	for (unsigned i = 0; i < COUNT_OF(a); i++)
+		arena_release(&a[i]);
+	after = mallinfo2();
+	assert_true(before.uordblks - after.uordblks >= 4 * 4064);
+	arena_keep(0);
+}
+
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +126,10 @@ int main(void)
 	        cmocka_unit_test(cleanups_run_newest_first_and_once),
 	        cmocka_unit_test(reset_keeps_nothing_but_memory),
 	        cmocka_unit_test(an_rcbuf_lives_as_long_as_its_last_owner),
+#ifndef K3X_DEBUG
+	        cmocka_unit_test(a_thread_that_keeps_chunks_has_them_again),
+	        cmocka_unit_test(no_more_is_kept_than_was_asked_for),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

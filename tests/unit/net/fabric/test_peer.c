@@ -56,7 +56,7 @@ static void a_node_is_read_as_flannel_writes_it(void **state)
 	q = peer_read(SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/public-ip\":\"224.0.0.1\","
 	                    "\"flannel.alpha.coreos.com/backend-type\":\"host-gw\"}},\"status\":{\"addresses\":"
 	                    "[{\"type\":\"InternalIP\",\"address\":\"127.0.0.1\"}]}}"));
-	assert_true(q.is_host_gw && !q.ends[IP_V4].has_host);
+	assert_true(q.backend == FABRIC_HOST_GW && !q.ends[IP_V4].has_host);
 	q = peer_read(SLICE("no json"));
 	assert_true(!q.ends[IP_V4].has_pods && !q.ends[IP_V4].has_host && !q.ends[IP_V4].has_mac);
 }
@@ -85,13 +85,47 @@ static void a_node_of_two_families_is_read_as_flannel_writes_it(void **state)
 	assert_false(p.ends[IP_V6].has_host);
 }
 
+#define PUBLIC_KEY "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+#define OF_KEY(type, key) \
+	"{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/backend-type\":\"" type "\"," \
+	"\"flannel.alpha.coreos.com/backend-data\":\"{\\\"PublicKey\\\":\\\"" key "\\\"}\"," \
+	"\"flannel.alpha.coreos.com/backend-v6-data\":\"{\\\"PublicKey\\\":\\\"" key "\\\"}\"," \
+	"\"flannel.alpha.coreos.com/public-ip\":\"1.2.3.4\"}}}"
+
+static void a_key_of_wireguard_is_read_as_flannel_writes_it(void **state)
+{
+	struct peer p = peer_read(SLICE(OF_KEY("wireguard", PUBLIC_KEY))),
+	            q = peer_read(SLICE(OF_KEY("vxlan", PUBLIC_KEY)));
+	const struct peer_end *v4 = &p.ends[IP_V4], *v6 = &p.ends[IP_V6];
+	assert_true(p.backend == FABRIC_WIREGUARD && v4->has_key && v6->has_key && !v4->has_mac);
+	assert_int_equal(v4->key.bytes[0], 0x85);
+	assert_true(peer_end_is_same(v4, v6));
+	assert_false(peer_end_is_same(v4, &q.ends[IP_V4]));
+	assert_false(peer_end_equal(v4, &q.ends[IP_V4]));
+	assert_true(q.backend == FABRIC_VXLAN && !q.ends[IP_V4].has_key);
+	p = peer_read(SLICE(OF_KEY("wireguard", "c2hvcnQ=")));
+	assert_false(p.ends[IP_V4].has_key || p.ends[IP_V6].has_key);
+}
+
+static void ends_without_an_identity_are_never_the_same(void **state)
+{
+	struct peer_end a = {0}, b = {0};
+	assert_true(peer_end_equal(&a, &b));
+	assert_false(peer_end_is_same(&a, &b));
+	a.has_mac = b.has_mac = true;
+	a.mac[5] = b.mac[5] = 1;
+	assert_true(peer_end_is_same(&a, &b));
+	b.mac[5] = 2;
+	assert_false(peer_end_is_same(&a, &b));
+}
+
 static void backends_have_names(void **state)
 {
 	enum fabric_backend b = FABRIC_NONE;
 	assert_true(fabric_backend_parse("host-gw", &b) && b == FABRIC_HOST_GW);
 	assert_true(fabric_backend_parse("vxlan", &b) && b == FABRIC_VXLAN);
-	assert_false(fabric_backend_parse("wireguard-native", &b));
-	assert_true(fabric_overlay_head(IP_V6) > fabric_overlay_head(IP_V4));
+	assert_true(fabric_backend_parse("wireguard-native", &b) && b == FABRIC_WIREGUARD);
+	assert_false(fabric_backend_parse("wireguard", &b));
 }
 
 int main(void)
@@ -101,6 +135,8 @@ int main(void)
 	        cmocka_unit_test(hardware_addresses_are_read_with_care),
 	        cmocka_unit_test(a_node_is_read_as_flannel_writes_it),
 	        cmocka_unit_test(a_node_of_two_families_is_read_as_flannel_writes_it),
+	        cmocka_unit_test(a_key_of_wireguard_is_read_as_flannel_writes_it),
+	        cmocka_unit_test(ends_without_an_identity_are_never_the_same),
 	        cmocka_unit_test(backends_have_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* Which blob of an artifact is its module. */
 #include "tests/unit/unit.h"
 
-#include "node/wasm/artifact.h"
+#include "node/wasm/module/artifact.h"
 
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define LAYER(kind, more) "{\"mediaType\":\"" kind "\",\"digest\":\"sha256:" HEX "\"" more "}"

@@ -1,7 +1,7 @@
 /* The words between the node and its zygote. */
 #include "tests/unit/unit.h"
 
-#include "node/wasm/frame.h"
+#include "node/wasm/protocol/frame.h"
 
 static void what_is_written_is_read(void **state)
 {

@@ -4,7 +4,7 @@
 #include "base/limits.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
-#include "node/wasm/log_writer.h"
+#include "node/wasm/zygote/log_writer.h"
 
 #define T "1970-01-01T00:00:01.000000002Z"
 enum { NOW = 1000000002 };

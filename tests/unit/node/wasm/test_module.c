@@ -1,7 +1,7 @@
 /* What a WebAssembly file says of itself. */
 #include "tests/unit/unit.h"
 
-#include "node/wasm/module.h"
+#include "node/wasm/module/module.h"
 
 #define HEAD "\0asm\1\0\0\0"
 #define IMPORT_WASI "\2\44\1\26wasi_snapshot_preview1\11proc_exit\0\0"

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "node/ground/files.h"
-#include "node/wasm/module_cache.h"
+#include "node/wasm/module/module_cache.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/limits.h"
-#include "node/wasm/spec.h"
+#include "node/wasm/protocol/spec.h"
 
 static int read_text(struct arena *a, const char *text, struct wasm_spec *s)
 {

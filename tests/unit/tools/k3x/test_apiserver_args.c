@@ -1,6 +1,6 @@
 /* Arguments of kube-apiserver: what is taken, and how what is not is refused. */
 #include "base/check.h"
-#include "tools/k3x/apiserver_args.h"
+#include "tools/k3x/arguments/apiserver_args.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

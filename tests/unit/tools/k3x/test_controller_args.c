@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/mem/str.h"
-#include "tools/k3x/controller_args.h"
+#include "tools/k3x/arguments/controller_args.h"
 
 static struct controllers_arguments got;
 static struct err err;
@@ -11,7 +11,10 @@ static int load(const char *one, const char *other)
 {
 	const char *items[] = {one, other};
 	err = ERR_INIT;
-	return controller_args_load(&(struct flag_list){items, other ? 2 : one != NULL}, &got, &err);
+	struct arena a = ARENA_INIT;
+	int rc = controller_args_load(&(struct flag_list){items, other ? 2 : one != NULL}, &a, &got, &err);
+	arena_release(&a);
+	return rc;
 }
 
 static void fails(const char *arg, const char *part)
@@ -52,7 +55,7 @@ static void values_are_taken(void **state)
 static void wrong_ones_are_named(void **state)
 {
 	fails("node-monitor-grace-period=0s", "node-monitor-grace-period: \"0s\" is not a time");
-	fails("node-monitor-grace-period", "is not a time");
+	fails("node-monitor-grace-period", "needs a value: node-monitor-grace-period=VALUE");
 	fails("terminated-pod-gc-threshold=-1", "\"-1\" is not a number of pods");
 	fails("node-cidr-mask-size=8", "\"8\" is not a number of bits from 16 to 28");
 	fails("node-cidr-mask-size-ipv6=24", "\"24\" is not a number of bits from 64 to 120");

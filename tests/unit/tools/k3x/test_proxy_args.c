@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "net/proxy/tracking.h"
-#include "tools/k3x/proxy_args.h"
+#include "tools/k3x/arguments/proxy_args.h"
 
 static struct proxy_arguments got;
 static struct arena arena;
@@ -67,8 +67,8 @@ static void tracking_is_set_as_upstream_counts(void **state)
 static void what_is_so_anyway_may_be_said(void **state)
 {
 	assert_int_equal(load("proxy-mode=nftables"), 0);
-	fails("proxy-mode=iptables", ERR_UNIMPLEMENTED, "proxy-mode can only be nftables here");
-	fails("masquerade-all=true", ERR_UNIMPLEMENTED, "masquerade-all can only be false");
+	fails("proxy-mode=iptables", ERR_UNIMPLEMENTED, "proxy-mode can only be \"nftables\"");
+	fails("masquerade-all=true", ERR_UNIMPLEMENTED, "masquerade-all can only be \"false\"");
 }
 
 static void wrong_ones_are_named(void **state)
@@ -80,8 +80,8 @@ static void wrong_ones_are_named(void **state)
 	fails("conntrack-min=-1", ERR_INVAL, "conntrack-min");
 	fails("conntrack-udp-timeout=1500ms", ERR_INVAL, "conntrack-udp-timeout");
 	fails("conntrack-tcp-be-liberal=maybe", ERR_INVAL, "true or false");
-	fails("cluster-cidr=10.42.0.0/16", ERR_UNIMPLEMENTED, "cluster-cidr is not heeded: use --cluster-cidr");
-	fails("ipvs-scheduler=rr", ERR_UNIMPLEMENTED, "\"ipvs-scheduler\" is not an argument that k3x has");
+	fails("cluster-cidr=10.42.0.0/16", ERR_UNIMPLEMENTED, "cluster-cidr cannot be set here: use --cluster-cidr");
+	fails("ipvs-scheduler=rr", ERR_INVAL, "\"ipvs-scheduler\" is not an argument that k3x has");
 }
 
 int main(void)

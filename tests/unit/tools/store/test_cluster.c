@@ -1,7 +1,7 @@
 /* tools/store_cluster: what members say to one that joins, and whom it believes. */
 #include "tests/unit/unit.h"
 
-#include "tools/store/serve_int.h"
+#include "tools/store/serve/serve_settings.h"
 
 static struct serve_told told(const char *text)
 {

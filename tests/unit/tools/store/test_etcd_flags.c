@@ -1,7 +1,7 @@
 /* Flags of etcd that are no settings: refused with the reason, or held to the value that is what happens. */
 #include "tests/unit/unit.h"
 
-#include "tools/store/etcd_flags.h"
+#include "tools/store/serve/etcd_flags.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Admission policies and their bindings: what is filled in, and what is refused. */
-#include "api/machinery/rules/admission_policy.h"
+#include "api/machinery/rules/admission/admission_policy.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"

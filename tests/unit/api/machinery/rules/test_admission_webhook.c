@@ -1,5 +1,5 @@
 /* Webhook configurations: what is filled in, and what is refused. */
-#include "api/machinery/rules/admission_webhook.h"
+#include "api/machinery/rules/admission/admission_webhook.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"

@@ -1,7 +1,7 @@
 /* Resizing a pod: what of a write counts, and what is refused in which words. */
 #include "tests/unit/unit_json.h"
 
-#include "api/machinery/rules/core_pod_int.h"
+#include "api/machinery/rules/pod/pod.h"
 #include "base/check.h"
 
 #define CONTAINER(name, resources, more) "{\"name\":\"" name "\",\"image\":\"i\",\"resources\":" resources more "}"

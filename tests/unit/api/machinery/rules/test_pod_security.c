@@ -1,5 +1,5 @@
 /* The Pod Security Standards by level and version. */
-#include "api/machinery/rules/pod_security.h"
+#include "api/machinery/rules/pod/pod_security.h"
 
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
 /* What each signer signs. */
-#include "api/machinery/rules/signers.h"
+#include "api/machinery/rules/groups/signers.h"
 
 #include "base/check.h"
 #include "tests/unit/unit.h"

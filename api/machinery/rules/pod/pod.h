@@ -1,0 +1,42 @@
+/* Pods and pod templates, for the groups that have them. */
+#ifndef K3X_API_MACHINERY_RULES_POD_POD_H
+#define K3X_API_MACHINERY_RULES_POD_POD_H
+
+#include "api/machinery/rules/validate.h"
+
+void pod_defaults(struct arena *a, struct json *o);
+void pod_spec_defaults(struct arena *a, struct json *spec);
+/* Of spec.template in a workload. */
+void pod_template_defaults(struct arena *a, struct json *o);
+void pod_prepare_create(struct arena *a, struct json *object);
+/* "Guaranteed", "Burstable" or "BestEffort". */
+const char *pod_qos_class(const struct json *spec);
+/* A write of a subresource changes its part alone: ephemeralcontainers that list, resize the containers' resources. */
+void pod_prepare_update(struct arena *a, struct json *object, const struct json *old, const char *sub);
+
+void pod_prepare_resize(struct arena *a, struct json *object, const struct json *old);
+
+struct name_set;
+
+void validate_pod(struct field_errors *e, const struct json *object, const struct json *old);
+/* After a write of a subresource: what was added to the ephemeral containers, which is all that may happen to them. */
+void validate_pod_part(struct field_errors *e, const struct json *object, const struct json *old);
+/* The same of a resize: CPU and memory alone, and no other class of service. */
+void validate_pod_resize(struct field_errors *e, const struct json *object, const struct json *old);
+void validate_resize_policy(struct field_errors *e, const char *field, const struct json *container, bool is_init,
+        struct slice restart_policy);
+/* What holds for containers of all kinds. `volumes`: names that may be mounted. */
+void validate_container(
+        struct field_errors *e, const char *field, const struct json *container, const struct name_set *volumes);
+void validate_probes(struct field_errors *e, const char *field, const struct json *container);
+/* Hooks and the restart policy of a container: an init container has those only when it stays. */
+void validate_container_life(
+        struct field_errors *e, const char *field, const struct json *container, bool is_init, int64_t grace_s);
+/* Security contexts, and what of the host's a pod shares. */
+void validate_container_context(struct field_errors *e, const char *field, const struct json *container);
+void validate_pod_context(struct field_errors *e, const char *field, const struct json *spec);
+/* `claims`: claim templates whose volumes every pod gets; NULL: none. */
+void validate_pod_template(
+        struct field_errors *e, const char *field, const struct json *tmpl, const struct json *claims);
+
+#endif
