@@ -1,6 +1,6 @@
 /* Requests that are approved are signed: clients' by the CA of clients, kubelets' servers by that of servers, each by
- * the rules of its signer (api/machinery/rules/groups/signers.h). One that its signer may not sign has Failed, and says why.
- * Requests of other signers are theirs.
+ * the rules of its signer (api/machinery/rules/groups/signers.h). One that its signer may not sign has Failed, and says
+ * why. Requests of other signers are theirs.
  *
  * The keys are read for every certificate, as they are then: signing is rare, and a CA may be rotated.
  *

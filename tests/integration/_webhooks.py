@@ -50,9 +50,9 @@ class Authority:
 
 class Hooks:
     """answers: path -> a function of the request's JSON (None for GET) that returns a JSON value, or (status, value); bytes are
-    sent as they are. Without an authority it is plain HTTP; port 0: any."""
+    sent as they are. Without an authority it is plain HTTP; port 0: any; knows_clients: by their certificates, of the same authority."""
 
-    def __init__(self, authority, port=0):
+    def __init__(self, authority, port=0, knows_clients=False):
         self.answers, self.asked, self.lock = {}, [], threading.Lock()
         hooks = self
 
@@ -89,6 +89,9 @@ class Hooks:
         if authority:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(authority.crt, authority.key)
+            if knows_clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(authority.ca)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.url = f"http{'s' if authority else ''}://localhost:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

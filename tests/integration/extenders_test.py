@@ -43,6 +43,7 @@ def managed(name, ignored=True):
 
 def configuration(authority):
     ca = base64.b64encode(open(authority.ca, "rb").read()).decode()
+    certificate, key = authority.issue("client", "/CN=scheduler", "extendedKeyUsage=clientAuth")
     return {
         "apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
         "extenders": [
@@ -52,7 +53,7 @@ def configuration(authority):
              "managedResources": managed("one")},
             {"urlPrefix": plain.url + "/then", "filterVerb": "filter", "nodeCacheCapable": True, "managedResources": managed("then") + managed("pair")},
             {"urlPrefix": secure.url + "/two", "filterVerb": "filter", "enableHTTPS": True, "httpTimeout": "2s",
-             "tlsConfig": {"caData": ca, "serverName": "localhost"}, "managedResources": managed("two")},
+             "tlsConfig": {"caData": ca, "serverName": "localhost", "certFile": certificate, "keyFile": key}, "managedResources": managed("two")},
             {"urlPrefix": f"http://127.0.0.1:{LATE}", "filterVerb": "filter", "nodeCacheCapable": True, "managedResources": managed("late")},
             {"urlPrefix": plain.url, "bindVerb": "bind", "managedResources": managed("bind")},
             {"urlPrefix": plain.url + "/evict", "preemptVerb": "preempt", "nodeCacheCapable": True, "managedResources": managed("evict")},
@@ -65,7 +66,7 @@ def configuration(authority):
 def setup():
     global api, plain, secure
     authority = Authority(server.folder)
-    plain, secure = Hooks(None), Hooks(authority)
+    plain, secure = Hooks(None), Hooks(authority, knows_clients=True)
     file = os.path.join(server.folder, "scheduler.json")
     json.dump(configuration(authority), open(file, "w"))
     server.flags += [f"--kube-scheduler-arg=config={file}", "--kube-controller-manager-arg=node-monitor-grace-period=1000s"]
@@ -162,7 +163,7 @@ def prioritizes():
     drop("weight", "points", "pointless")
 
 
-@case("over HTTPS, with whole nodes, and in any case of letters")
+@case("over HTTPS with a certificate of ours, with whole nodes, and in any case of letters")
 def whole_nodes():
     secure.answers["/two/filter"] = lambda body: {"nodes": {"items": [n for n in body["Nodes"]["items"] if n["metadata"]["name"] == "n-a"]}, "error": ""}
     pod("whole", "two")

@@ -12,6 +12,8 @@
  * scheduler_perf). */
 #include "tools/bench/nodes/players.h"
 
+#include "base/json/scan.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,14 +197,18 @@ static void put_deployment(struct ground *g, const char *method, unsigned replic
 	ask(g, method, strcmp(method, "PUT") == 0 ? BIG "/big" : BIG, body);
 }
 
+/* By a status that speaks of the template as it is now. */
 static bool is_rolled(struct ground *g, unsigned n)
 {
 	struct strbuf answer = STRBUF_INIT;
-	char want[80];
+	char want[16];
 	bench_request(&g->t, "GET", BIG "/big", slice_of(""), &answer);
-	snprintf(want, sizeof want, "\"updatedReplicas\":%u", n);
-	bool is = strstr(strbuf_cstr(&answer), want) && players_present(g->players) == n &&
-	          players_running(g->players) == n;
+	struct slice text = strbuf_slice(&answer);
+	snprintf(want, sizeof want, "%u", n);
+	bool is = slice_is(json_find(text, "status", "updatedReplicas", NULL), want) &&
+	          slice_eq(json_find(text, "status", "observedGeneration", NULL),
+	                  json_find(text, "metadata", "generation", NULL)) &&
+	          players_present(g->players) == n && players_running(g->players) == n;
 	strbuf_release(&answer);
 	return is;
 }
