@@ -1,5 +1,6 @@
 /* What an operator says to the API server beyond k3x's own flags: kube-apiserver's arguments by their meaning, as
- * `--kube-apiserver-arg=NAME=VALUE` gives them (tools/k3x/arguments/apiserver_args.h reads them: a row there for a member here).
+ * `--kube-apiserver-arg=NAME=VALUE` gives them (tools/k3x/arguments/apiserver_args.h reads them: a row there for a
+ * member here).
  *
  * A room that takes such settings looks at its own part and checks it when the server is made, so that a mistake is
  * told at the start. Nothing of it changes while the server runs. Texts are borrowed: they live as long as the process.

@@ -28,9 +28,9 @@ void arena_release(struct arena *a);
 /* arena_release(), but one chunk of the first size is kept for the next use. */
 void arena_reset(struct arena *a);
 
-/* What this thread's arenas give back is kept for its next ones, at most `bytes` of it; 0: nothing, and what was kept is
- * freed, before the thread ends at the latest. For threads that serve one request after the other: malloc would give the
- * pages back to the system and fetch them again each time. Does nothing in builds for sanitizers. */
+/* What this thread's arenas give back is kept for its next ones, at most `bytes` of it; 0: nothing, and what was kept
+ * is freed, before the thread ends at the latest. For threads that serve one request after the other: malloc would give
+ * the pages back to the system and fetch them again each time. Does nothing in builds for sanitizers. */
 void arena_keep(size_t bytes);
 /* Frees what is kept now: nobody asks for anything. */
 void arena_drop_kept(void);

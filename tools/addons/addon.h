@@ -48,8 +48,8 @@ struct addon {
 		        NULL \
 	}
 
-/* The whole life. `addon` is all zero but for what the program set in its own part. Returns the exit code; errors of the
- * start are told on stderr. */
+/* The whole life. `addon` is all zero but for what the program set in its own part. Returns the exit code; errors of
+ * the start are told on stderr. */
 int addon_main(struct addon *addon, const struct addon_ops *ops, struct flags *flags, int argc, char **argv);
 
 /* Stops as a signal does. With a failure, exit_code is 1; one that is stopping already takes its time. */

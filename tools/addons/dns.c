@@ -30,11 +30,8 @@ static void reload(struct addon *base)
 static int start(struct addon *base, struct err *err)
 {
 	struct program *p = CONTAINER_OF(base, struct program, base);
-	struct dns_options o = {.loop = &base->loop,
-	        .conf_path = p->conf,
-	        .client = base->client,
-	        .failed = addon_fail,
-	        .arg = base};
+	struct dns_options o = {
+	        .loop = &base->loop, .conf_path = p->conf, .client = base->client, .failed = addon_fail, .arg = base};
 	if (dns_new(&o, &p->dns, err) != 0)
 		return err->code;
 	log_info("dns", "serving", "version=%s conf=%s", K3X_VERSION, p->conf);

@@ -46,8 +46,7 @@ int in_cluster_find(struct arena *a, const char *kubeconfig, struct in_cluster *
 
 int in_cluster_client(const struct in_cluster *c, struct loop *loop, struct client **ret, struct err *err)
 {
-	struct client_https_options o = {
-	        .server_url = c->server_url, .token = c->token, .token_file = c->token_file};
+	struct client_https_options o = {.server_url = c->server_url, .token = c->token, .token_file = c->token_file};
 	if (tls_context_new(&c->tls, &o.tls, err) != 0)
 		return err_wrap(err, "the way to %s", c->server_url);
 	int rc = client_https_new(loop, &o, ret, err);

@@ -1,7 +1,7 @@
 /* `k3x provisioner`: the add-on itself, and `k3x provisioner setup|teardown`, what its helper pods run.
  *
- * Nothing is lost when the add-on ends, for all state is in the API. Two at once do no harm: names are the same, and the
- * second of two writes finds the first. */
+ * Nothing is lost when the add-on ends, for all state is in the API. Two at once do no harm: names are the same, and
+ * the second of two writes finds the first. */
 #include "tools/programs.h"
 
 #include "base/check.h"

@@ -338,7 +338,8 @@ static bool changes_nothing(struct mutation *m)
 	return same;
 }
 
-/* Room that is made at once: for managedFields those of most objects fit, and for what defaults add to what a client sent. */
+/* Room that is made at once: for managedFields those of most objects fit, and for what defaults add to what a client
+ * sent. */
 enum { MANAGED_BYTES_USUAL = 4096, ADDED_BYTES_USUAL = 2048 };
 
 /* What is stored: the object's text, and who manages it as the last member of its metadata. */

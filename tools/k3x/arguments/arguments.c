@@ -60,15 +60,14 @@ static int take_fixed(const struct arguments *t, const struct argument_fixed *f,
 	return err_set(err, ERR_UNIMPLEMENTED, "%s: %s can only be \"%s\": %s", t->flag, f->name, f->value, f->why);
 }
 
-static int set(
-        const struct arguments *t, const struct argument *row, struct slice value, struct arena *a, void *to, struct err *err)
+static int set(const struct arguments *t, const struct argument *row, struct slice value, struct arena *a, void *to,
+        struct err *err)
 {
 	if (!value.ptr && row->read != argument_bool)
 		return err_set(err, ERR_INVAL, "%s: %s needs a value: %s=VALUE", t->flag, row->name, row->name);
 	if (row->read(a, value, (char *)to + row->at))
 		return 0;
-	return err_set(
-	        err, ERR_INVAL, "%s: %s: \"%.*s\" is not %s", t->flag, row->name, SLICE_FMT(value), row->want);
+	return err_set(err, ERR_INVAL, "%s: %s: \"%.*s\" is not %s", t->flag, row->name, SLICE_FMT(value), row->want);
 }
 
 static int take(const struct arguments *t, const char *given, struct arena *a, void *to, struct err *err)

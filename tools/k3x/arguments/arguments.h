@@ -2,9 +2,8 @@
  * says what becomes of each:
  *
  *   rows       what can be set: how its value is read, and into which member.
- *   fixed      what has one value here. Who says that value says what is so anyway, and is believed; all else is refused
- *              with the reason.
- *   elsewhere  what a flag of k3x says, or what k3x keeps by itself.
+ *   fixed      what has one value here. Who says that value says what is so anyway, and is believed; all else is
+ * refused with the reason. elsewhere  what a flag of k3x says, or what k3x keeps by itself.
  *
  * A name that is in none of them is refused, with the known one that it most looks like: an argument that is accepted
  * and does nothing would be a policy that its author believes in. */
@@ -38,9 +37,9 @@ struct arguments {
 };
 
 /* Fills the settings `to` from the arguments given, each NAME=VALUE, with or without dashes before the name; of a
- * boolean the name alone will do. One that is repeated: the last one holds, lists grow. ERR_INVAL names the argument and
- * what would be right; ERR_UNIMPLEMENTED is of one that the program has and k3x has not, or has with one value only.
- * Any thread. */
+ * boolean the name alone will do. One that is repeated: the last one holds, lists grow. ERR_INVAL names the argument
+ * and what would be right; ERR_UNIMPLEMENTED is of one that the program has and k3x has not, or has with one value
+ * only. Any thread. */
 int arguments_load(
         const struct arguments *table, const struct flag_list *given, struct arena *a, void *to, struct err *err);
 

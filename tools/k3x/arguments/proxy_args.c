@@ -72,12 +72,9 @@ static const struct argument rows[] = {
         {"conntrack-min", count, AT(conntrack_min), "a number of connections"},
         {"conntrack-tcp-timeout-established", seconds, AT(tcp_established_s),
                 "a time like 24h; 0s: as the kernel has it"},
-        {"conntrack-tcp-timeout-close-wait", seconds, AT(tcp_close_wait_s),
-                "a time like 1h; 0s: as the kernel has it"},
-        {"conntrack-udp-timeout", seconds, AT(udp_s),
-                "a time like 30s; 0s: as the kernel has it"},
-        {"conntrack-udp-timeout-stream", seconds, AT(udp_stream_s),
-                "a time like 2m; 0s: as the kernel has it"},
+        {"conntrack-tcp-timeout-close-wait", seconds, AT(tcp_close_wait_s), "a time like 1h; 0s: as the kernel has it"},
+        {"conntrack-udp-timeout", seconds, AT(udp_s), "a time like 30s; 0s: as the kernel has it"},
+        {"conntrack-udp-timeout-stream", seconds, AT(udp_stream_s), "a time like 2m; 0s: as the kernel has it"},
         {"conntrack-tcp-be-liberal", argument_bool, AT(tcp_be_liberal), "true or false"},
 };
 

@@ -5,7 +5,8 @@
 #include "base/flags.h"
 #include "net/proxy/arguments.h"
 
-/* Fills *ret from its defaults and the arguments given, as arguments_load() does. Texts live in the arena. Any thread. */
+/* Fills *ret from its defaults and the arguments given, as arguments_load() does. Texts live in the arena. Any thread.
+ */
 int proxy_args_load(const struct flag_list *given, struct arena *a, struct proxy_arguments *ret, struct err *err);
 
 #endif

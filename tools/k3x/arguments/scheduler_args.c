@@ -21,10 +21,8 @@ static int read_file(const char *path, struct arena *a, struct scheduler_configu
 
 static const struct argument rows[] = {{"config", argument_text, 0, "a file with a KubeSchedulerConfiguration"}};
 
-static const struct arguments table = {.flag = "--kube-scheduler-arg",
-        .documents = "docs/controllers.md",
-        .rows = rows,
-        .n_rows = COUNT_OF(rows)};
+static const struct arguments table = {
+        .flag = "--kube-scheduler-arg", .documents = "docs/controllers.md", .rows = rows, .n_rows = COUNT_OF(rows)};
 
 int scheduler_args_load(
         const struct flag_list *given, struct arena *a, struct scheduler_configuration *ret, struct err *err)

@@ -6,8 +6,8 @@
 #include "api/scheduler/configuration.h"
 #include "base/flags.h"
 
-/* Fills *ret, in the arena, from its defaults and the arguments given, as arguments_load() does; errors of the file name
- * it and the member. Any thread; reads the file. */
+/* Fills *ret, in the arena, from its defaults and the arguments given, as arguments_load() does; errors of the file
+ * name it and the member. Any thread; reads the file. */
 int scheduler_args_load(
         const struct flag_list *given, struct arena *a, struct scheduler_configuration *ret, struct err *err);
 

@@ -1,6 +1,6 @@
 /* PodSecurity: pods keep to the level of the Pod Security Standards that their namespace's labels ask for
- * (api/machinery/rules/pod/pod_security.h), else they are refused, or warned of. What makes pods (a Deployment, a Job) is
- * stored all the same, with a warning of what its pods would be told. Labels that do not read are refused; when a
+ * (api/machinery/rules/pod/pod_security.h), else they are refused, or warned of. What makes pods (a Deployment, a Job)
+ * is stored all the same, with a warning of what its pods would be told. Labels that do not read are refused; when a
  * namespace's level is raised, what runs there against it is named in warnings.
  *
  * What is without a label is as the plugin's configuration says, by default privileged; users, namespaces and runtime
