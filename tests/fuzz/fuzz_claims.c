@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct err err = ERR_INIT;
 	if (claims_parse(&a, text, &c, &err) != 0) {
 		CHECK(err.code == ERR_INVAL && err.msg[0]);
+	} else if (c.is_legacy) { /* these are never written by us */
+		CHECK(slice_is(c.issuer, CLAIMS_LEGACY_ISSUER) && c.account.is_named && c.secret.is_named);
 	} else {
 		CLEANUP(cleanup_strbuf) struct strbuf out = STRBUF_INIT;
 		CHECK(json_is(json_parse(&a, text, NULL, &err), JSON_OBJECT));

@@ -28,7 +28,7 @@ struct claims {
 /* Texts are copied into the arena. What is absent or of another type is SLICE_NULL, 0 or false; a single audience is a
  * list of one. ERR_INVAL for text that is no JSON object, and for all that json_lib_parse() refuses. */
 int claims_parse(struct arena *a, struct slice text, struct claims *ret, struct err *err);
-/* Appends them as JSON, without what is not named. */
+/* Appends them as JSON, without what is not named; not those of upstream's older tokens, which nobody makes here. */
 void claims_write(const struct claims *c, struct strbuf *out);
 
 #endif
