@@ -331,8 +331,8 @@ check_is "the others are Ready" "True" "$(jp node/n1 '{.status.conditions[?(@.ty
 
 # ---- profiles of the scheduler ----
 stop_server TERM
-printf 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nextenders: []\n' >"$T/scheduler.yaml"
-check_has "a configuration that is not served is refused by name" "extenders: there is no such member" \
+printf 'apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nwonders: []\n' >"$T/scheduler.yaml"
+check_has "a configuration that is not served is refused by name" "wonders: there is no such member" \
 	"$("$K3X" server --disable-agent --data-dir "$T/none" --kube-scheduler-arg "config=$T/scheduler.yaml" 2>&1)"
 cat >"$T/scheduler.yaml" <<'YAML'
 apiVersion: kubescheduler.config.k8s.io/v1
