@@ -90,7 +90,7 @@ spec: {controller: example.org/other}
 YAML
 endpoints 192.168.177.11 192.168.177.12
 ingress plain '' "$(rule plain.test / Prefix)"
-check_is "without a cluster it says what is missing" "k3x ingress: this is no pod of a cluster: --kubeconfig says whose Ingresses to serve" "$(env -u KUBERNETES_SERVICE_HOST "$K3X" ingress 2>&1)"
+check_is "without a cluster it says what is missing" "k3x ingress: this is no pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig to run outside of one" "$(env -u KUBERNETES_SERVICE_HOST "$K3X" ingress 2>&1)"
 start_ingress ${DEBUG:+--log-level debug}
 
 # ---- routes ----
