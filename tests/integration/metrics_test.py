@@ -347,7 +347,7 @@ def _():
     a = api.post(HPAS, autoscaler("web", metrics=[cpu_metric(50)])).want(201)
     true("Warning" not in a.headers, a.headers)
     until("five pods", lambda: replicas("web") == 5, 60)
-    has(str(events("web")), "cpu resource utilization (percentage of request) above target")
+    until("an event says why", lambda: "cpu resource utilization (percentage of request) above target" in str(events("web")))
     eq(conditions("web")["ScalingActive"], ("True", "ValidMetricFound"))
     until("that it can't go further", lambda: conditions("web").get("ScalingLimited") == ("True", "TooManyReplicas"))
     now = until("its metrics", lambda: status("web").get("currentMetrics"))[0]["resource"]
@@ -356,7 +356,7 @@ def _():
     has(" ".join(server.kubectl_ok("get", "hpa", "-n", "h").split()), "NAME REFERENCE TARGETS MINPODS MAXPODS REPLICAS AGE web Deployment/web cpu: ")
     using[0] = 0.06  # 30 % of what is requested: 60 % of the target
     until("fewer", lambda: replicas("web") < 5, 60)
-    has(str(events("web")), "reason: All metrics below target")
+    until("an event says why", lambda: "reason: All metrics below target" in str(events("web")))
     true(status("web")["lastScaleTime"], "when it was scaled")
     api.delete(HPAS + "/web").want(200)
 

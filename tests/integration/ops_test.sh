@@ -298,7 +298,16 @@ check "the server is ready" wait_for 20 server_is_ready s5
 check "with what was there" k s5 get configmap before
 scheduled() { [ "$(s3 list snapshots | grep -c etcd-snapshot-s5-)" = 3 ]; }
 check "its clock fills the store too, and no more than is wanted" wait_for 30 scheduled
-are_recorded_in_s3() { [ "$(k s5 get etcdsnapshotfiles -o json | jq -r '.items[] | select(.spec.nodeName == "s3") | .spec.snapshotName' | sort)" = "$(s3 list snapshots | cut -d" " -f1 | sort)" ]; }
+# They come and go meanwhile: what was there before the look and after it is told of, and nothing that was there at neither.
+in_s3() { s3 list snapshots | cut -d' ' -f1 | sort; }
+are_recorded_in_s3() {
+	local before after told
+	before=$(in_s3)
+	told=$(k s5 get etcdsnapshotfiles -o json | jq -r '.items[] | select(.spec.nodeName == "s3") | .spec.snapshotName' | sort)
+	after=$(in_s3)
+	[ -n "$told" ] && [ -z "$(comm -23 <(comm -12 <(echo "$before") <(echo "$after")) <(echo "$told"))" ] &&
+		[ -z "$(comm -13 <(sort -u <<<"$before"$'\n'"$after") <(echo "$told"))" ]
+}
 check "objects tell of the S3 store's" wait_for 20 are_recorded_in_s3
 check_has "commands take the settings of the config file" "s3://snapshots/etcd-snapshot-s5" "$(kx s5 etcd-snapshot ls --config "$T/config.yaml")"
 server_stop s5 TERM
