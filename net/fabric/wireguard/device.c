@@ -12,7 +12,7 @@ static struct slice bytes_of(const struct wireguard_key *k)
 void wireguard_device_release(struct wireguard_device *d)
 {
 	MAP_FOREACH (slot, &d->peers)
-		free(slot->value);
+		free(TAKE(slot->value));
 	map_release(&d->peers);
 	*d = (struct wireguard_device){0};
 }
