@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
+#include "node/ground/mount_table.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -11,19 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TABLE_BYTES_MAX = 8 * 1024 * 1024, NAMED_MAX = 3, NAMESPACES_MAX = 64, FDS_MAX = 4096 };
-
-unsigned mount_count(struct slice table, const char *path)
-{
-	unsigned count = 0;
-	while (table.len) {
-		struct slice line = slice_cut(&table, '\n');
-		for (int i = 0; i < 4; i++)
-			slice_cut(&line, ' ');
-		count += slice_is(slice_cut(&line, ' '), path);
-	}
-	return count;
-}
+enum { NAMED_MAX = 3, NAMESPACES_MAX = 64, FDS_MAX = 4096 };
 
 bool mount_path_in(const char *message, char *out, size_t size)
 {
@@ -42,12 +31,9 @@ bool mount_path_in(const char *message, char *out, size_t size)
 
 static unsigned mounted_in(int pid, const char *path)
 {
-	char file[64];
-	size_t len = 0;
-	snprintf(file, sizeof file, "/proc/%d/mountinfo", pid);
-	char *table = file_read(file, TABLE_BYTES_MAX, false, &len);
-	unsigned count = table ? mount_count((struct slice){table, len}, path) : 0;
-	free(table);
+	char *text;
+	unsigned count = mount_count(mount_table_read(pid, &text), path);
+	free(text);
 	return count;
 }
 

@@ -12,7 +12,4 @@ void mount_pins(const char *path, struct strbuf *out);
 /* The first path below /run/netns or /var/run/netns that a message of the runtime names; false: none. */
 bool mount_path_in(const char *message, char *out, size_t size);
 
-/* How often `path` is the mount point of a line of a mountinfo table. */
-unsigned mount_count(struct slice mountinfo, const char *path);
-
 #endif

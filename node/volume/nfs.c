@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "node/csi/csi.h"
+#include "node/ground/mount_table.h"
 #include "node/ground/pod_record.h"
 
 #include <arpa/inet.h>
@@ -98,37 +99,21 @@ bool nfs_is_path(struct slice path)
 	return name && name < end && !memchr(name, '/', (size_t)(end - name));
 }
 
-/* One line: "36 35 98:0 /root /mount/point ...". */
-static struct slice point_of(struct slice line, struct slice *ret_device)
-{
-	slice_cut(&line, ' ');
-	slice_cut(&line, ' ');
-	*ret_device = slice_cut(&line, ' ');
-	slice_cut(&line, ' ');
-	return slice_cut(&line, ' ');
-}
+struct folder {
+	struct slice table;
+	const char *dir;
+};
 
-bool nfs_is_mounted(struct slice table, const char *path)
+/* A mount of the file system of one of the folder's nfs volumes, but for those of CSI drivers. */
+static bool is_of_nfs(void *arg, const struct mount_line *m)
 {
-	struct slice unused;
-	while (table.len)
-		if (slice_is(point_of(slice_cut(&table, '\n'), &unused), path))
-			return true;
-	return false;
-}
-
-static bool is_below(struct slice point, const char *dir)
-{
-	size_t n = strlen(dir);
-	return point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/';
-}
-
-/* Is a mount of this device one of the folder's nfs volumes? */
-static bool is_of_nfs(struct slice table, struct slice device, const char *dir)
-{
-	while (table.len) {
-		struct slice other, point = point_of(slice_cut(&table, '\n'), &other);
-		if (slice_eq(other, device) && is_below(point, dir) && nfs_is_path(point))
+	const struct folder *f = arg;
+	if (csi_is_path(m->point))
+		return false;
+	for (struct slice rest = f->table; rest.len;) {
+		struct mount_line other = mount_table_cut(&rest);
+		if (slice_eq(other.device, m->device) && mount_is_below(other.point, f->dir) &&
+		        nfs_is_path(other.point))
 			return true;
 	}
 	return false;
@@ -136,25 +121,6 @@ static bool is_of_nfs(struct slice table, struct slice device, const char *dir)
 
 size_t nfs_points_below(struct arena *a, struct slice table, const char *dir, const char *const **ret)
 {
-	const char **points = NULL;
-	size_t count = 0, cap = 0;
-	for (struct slice rest = table; rest.len;) {
-		struct slice device, point = point_of(slice_cut(&rest, '\n'), &device);
-		if (!is_below(point, dir) || csi_is_path(point) || !is_of_nfs(table, device, dir))
-			continue;
-		if (count == cap) {
-			const char **more = ARENA_ARRAY(a, const char *, cap = cap ? 2 * cap : 8);
-			if (count)
-				memcpy(more, points, count * sizeof *more);
-			points = more;
-		}
-		points[count++] = arena_printf(a, "%.*s", SLICE_FMT(point));
-	}
-	for (size_t i = 0; i < count / 2; i++) {
-		const char *other = points[i];
-		points[i] = points[count - 1 - i];
-		points[count - 1 - i] = other;
-	}
-	*ret = points;
-	return count;
+	struct folder f = {table, dir};
+	return mounts_below(a, table, dir, is_of_nfs, &f, ret);
 }

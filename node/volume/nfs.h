@@ -36,10 +36,8 @@ const char *nfs_mount_path(const struct pod *p, struct arena *a, struct slice na
 /* Is this path where a pod's nfs volume is mounted, and nothing below it? */
 bool nfs_is_path(struct slice path);
 
-/* Of the text of /proc/self/mountinfo. */
-bool nfs_is_mounted(struct slice table, const char *path);
-/* The mounts below `dir` that hold what its nfs volumes hold (their sub-paths do, too), newest first, in the arena.
- * Those of CSI drivers are never among them. */
+/* Of a table of mounts (mount_table.h): the mounts below `dir` that hold what its nfs volumes hold (their sub-paths do,
+ * too), newest first, in the arena. Those of CSI drivers are never among them. */
 size_t nfs_points_below(struct arena *a, struct slice table, const char *dir, const char *const **ret);
 
 #endif

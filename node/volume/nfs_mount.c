@@ -18,7 +18,7 @@
 #include "base/proc/process.h"
 #include "base/rt/sm.h"
 #include "node/ground/errand.h"
-#include "node/ground/files.h"
+#include "node/ground/mount_table.h"
 #include "node/ground/node_record.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MOUNT_MS = 180000, ASK_MS = 10000, DIE_MS = 2000, TABLE_BYTES_MAX = 8 * 1024 * 1024 };
+enum { MOUNT_MS = 180000, ASK_MS = 10000, DIE_MS = 2000 };
 enum { NO_PROGRAM = 127 }; /* a shell's status of a program that is not there */
 
 /* Where mount(8) looks for it. */
@@ -189,21 +189,14 @@ static struct job *new_job(
 	return j;
 }
 
-static struct slice read_table(char **ret_text)
-{
-	size_t len = 0;
-	*ret_text = file_read("/proc/self/mountinfo", TABLE_BYTES_MAX, false, &len);
-	return (struct slice){*ret_text, *ret_text ? len : 0};
-}
-
 /* ---- mounting ---- */
 
 static void look_before_mount(struct errand *e)
 {
 	struct job *j = CONTAINER_OF(e, struct job, errand);
 	char *text;
-	struct slice table = read_table(&text);
-	j->is_there = nfs_is_mounted(table, j->path);
+	struct slice table = mount_table_read(0, &text);
+	j->is_there = mount_count(table, j->path) > 0;
 	free(text);
 	if (j->is_there || file_make_dirs(j->path, 0750, &j->err) != 0)
 		return;
@@ -270,7 +263,7 @@ static void look_before_unmount(struct errand *e)
 {
 	struct job *j = CONTAINER_OF(e, struct job, errand);
 	char *text;
-	struct slice table = read_table(&text);
+	struct slice table = mount_table_read(0, &text);
 	j->n_points = nfs_points_below(&j->arena, table, j->path, &j->points);
 	j->is_there = !j->n_points;
 	free(text);

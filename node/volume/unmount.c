@@ -10,6 +10,7 @@
 #include "node/ground/errand.h"
 #include "node/ground/files.h"
 #include "node/ground/mount_pins.h"
+#include "node/ground/mount_table.h"
 #include "node/ground/node_record.h"
 #include "node/ground/pod_map.h"
 #include "node/volume/nfs_mount.h"
@@ -30,32 +31,24 @@ static void detach(const char *point)
 	strbuf_release(&pins);
 }
 
+static bool is_ours(void *arg, const struct mount_line *m)
+{
+	return !csi_is_path(m->point);
+}
+
 /* Undoes every mount below dir, deepest (newest) first, but those of CSI drivers, which are theirs to undo. */
 void volumes_unmount_below(const char *dir)
 {
+	struct arena a = ARENA_INIT;
+	char *text;
+	const char *const *points;
 	CHECK(dir[0] == '/' && dir[1]);
-	size_t len, n = strlen(dir);
-	char *table = file_read("/proc/self/mountinfo", 8 * 1024 * 1024, false, &len), **points = NULL;
-	size_t count = 0;
-	struct slice rest = {table, table ? len : 0};
-	while (rest.len) {
-		struct slice line = slice_cut(&rest, '\n');
-		for (int i = 0; i < 4; i++)
-			slice_cut(&line, ' ');
-		struct slice point = slice_cut(&line, ' ');
-		if (!csi_is_path(point) && point.len > n && memcmp(point.ptr, dir, n) == 0 && point.ptr[n] == '/') {
-			points = xrealloc(points, (count + 1) * sizeof *points);
-			points[count++] = xmemdup(point.ptr, point.len);
-		}
-	}
-	while (count) {
-		char *point = points[--count];
-		if (umount2(point, 0) != 0 && errno == EBUSY)
-			detach(point);
-		free(point);
-	}
-	free(points);
-	free(table);
+	size_t count = mounts_below(&a, mount_table_read(0, &text), dir, is_ours, NULL, &points);
+	for (size_t i = 0; i < count; i++)
+		if (umount2(points[i], 0) != 0 && errno == EBUSY)
+			detach(points[i]);
+	arena_release(&a);
+	free(text);
 }
 
 /* ---- orphans ---- */

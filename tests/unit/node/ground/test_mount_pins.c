@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "node/ground/mount_pins.h"
+#include "node/ground/mount_table.h"
 
 #include <fcntl.h>
 #include <unistd.h>

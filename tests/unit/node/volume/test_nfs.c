@@ -1,5 +1,6 @@
 /* nfs volumes: what is mounted with which words, and which mounts are a pod's. */
 #include "node/volume/nfs.h"
+#include "node/ground/mount_table.h"
 
 #include "tests/unit/unit.h"
 
@@ -81,9 +82,9 @@ static const char table[] = "20 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"
 
 static void what_is_mounted_is_seen(void **state)
 {
-	assert_true(nfs_is_mounted(SLICE(table), POD "/volumes/kubernetes.io~nfs/b"));
-	assert_false(nfs_is_mounted(SLICE(table), POD "/volumes/kubernetes.io~nfs"));
-	assert_false(nfs_is_mounted(SLICE(""), "/"));
+	assert_true(mount_count(SLICE(table), POD "/volumes/kubernetes.io~nfs/b"));
+	assert_false(mount_count(SLICE(table), POD "/volumes/kubernetes.io~nfs"));
+	assert_false(mount_count(SLICE(""), "/"));
 }
 
 /* A sub-path holds the server too; what is a driver's, another pod's or of this machine is left alone. */
