@@ -16,13 +16,21 @@ struct outgoing_target extender_target(const struct scheduler_extender *x)
 	        .key_pem = x->key_pem};
 }
 
+struct slice extender_prefix(const struct scheduler_extender *x)
+{
+	struct slice prefix = slice_of(x->url_prefix);
+	while (prefix.len && prefix.ptr[prefix.len - 1] == '/')
+		prefix.len--;
+	return prefix;
+}
+
 const char *extender_path(struct arena *a, const struct scheduler_extender *x, const char *verb)
 {
-	const char *host = strstr(x->url_prefix, "://"), *path = strchr(host ? host + 3 : x->url_prefix, '/');
-	size_t len = path ? strlen(path) : 0;
-	while (len && path[len - 1] == '/')
-		len--;
-	return arena_printf(a, "%.*s/%s", (int)len, path ? path : "", verb);
+	struct slice rest = extender_prefix(x);
+	const char *host = memmem(rest.ptr, rest.len, "://", 3);
+	const char *from = host ? host + 3 : rest.ptr, *end = rest.ptr + rest.len;
+	const char *path = from < end ? memchr(from, '/', (size_t)(end - from)) : NULL;
+	return arena_printf(a, "%.*s/%s", path ? (int)(end - path) : 0, path ? path : "", verb);
 }
 
 static bool asks_for(const struct scheduler_extender *x, const struct json *list)

@@ -17,7 +17,8 @@ enum { EXTENDER_POINTS_MAX = 10, EXTENDER_REASON_BYTES_MAX = 1024 };
 
 /* Where it is and how each side proves who it is; borrows from *x. Its files are read already. */
 struct outgoing_target extender_target(const struct scheduler_extender *x);
-/* The path of a call, in the arena. */
+/* Its urlPrefix without slashes at the end; and the path of a call, in the arena. */
+struct slice extender_prefix(const struct scheduler_extender *x);
 const char *extender_path(struct arena *a, const struct scheduler_extender *x, const char *verb);
 /* Is it asked about this pod (its spec)? */
 struct json;

@@ -88,15 +88,6 @@ static void answer(struct extender_question *q)
 	maybe_closed(x);
 }
 
-/* Without slashes at its end. */
-static int prefix_len(const char *prefix)
-{
-	size_t len = strlen(prefix);
-	while (len && prefix[len - 1] == '/')
-		len--;
-	return (int)len;
-}
-
 static void done(struct outgoing_call *call)
 {
 	struct extender_question *q = CONTAINER_OF(call, struct extender_question, call);
@@ -104,7 +95,7 @@ static void done(struct outgoing_call *call)
 	q->answer = call->answer;
 	if (!q->err.code && call->status != 200)
 		err_set(&q->err, ERR_UNAVAILABLE, "failed %s with extender at URL %.*s/%s, code %d", q->verb,
-		        prefix_len(q->of->url_prefix), q->of->url_prefix, q->verb, call->status);
+		        SLICE_FMT(extender_prefix(q->of)), q->verb, call->status);
 	else if (q->err.code)
 		err_wrap(&q->err, "%s with extender", q->verb);
 	answer(q);
