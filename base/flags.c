@@ -388,6 +388,14 @@ void flags_help(const struct flags *f)
 	}
 }
 
+const char *flag_list_join(struct arena *a, const struct flag_list *l)
+{
+	const char *text = NULL;
+	for (size_t i = 0; i < l->count; i++)
+		text = text ? arena_printf(a, "%s,%s", text, l->items[i]) : l->items[i];
+	return text;
+}
+
 struct slice flag_argument_cut(const char *given, struct slice *ret_value)
 {
 	struct slice text = slice_of(given);

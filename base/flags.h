@@ -80,6 +80,8 @@ int flags_load(struct flags *f, struct arena *a, int argc, char **argv, struct e
 void flags_help(const struct flags *f);
 
 bool flag_list_has(const struct flag_list *l, const char *item);
+/* With commas between, in the arena; NULL: it is empty. */
+const char *flag_list_join(struct arena *a, const struct flag_list *l);
 
 /* An argument for a part, "name=value" or "--name=value": its name, and what comes behind the first '=' (ptr is NULL
  * where there is none). Both point into `given`. */

@@ -47,14 +47,6 @@ static int identify(struct program *p, struct err *err)
 	return 0;
 }
 
-static const char *joined(struct arena *a, const struct flag_list *list)
-{
-	const char *text = "";
-	for (size_t i = 0; i < list->count; i++)
-		text = arena_printf(a, "%s%s%s", text, i ? "," : "", list->items[i]);
-	return text;
-}
-
 static int check(struct program *p, struct err *err)
 {
 	uint64_t ms;
@@ -65,7 +57,8 @@ static int check(struct program *p, struct err *err)
 		return err_set(err, ERR_INVAL, "--secure-port: %lld is no port", (long long)p->port);
 	p->o.resolution_ms = (unsigned)ms;
 	p->o.port = (int)p->port;
-	p->o.address_types = joined(&p->base.arena, &p->address_types);
+	const char *types = flag_list_join(&p->base.arena, &p->address_types);
+	p->o.address_types = types ? types : "";
 	return 0;
 }
 

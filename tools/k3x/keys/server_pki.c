@@ -34,16 +34,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What it lies in anybody may go through. */
-static int make_folder(const char *path, mode_t mode, struct err *err)
-{
-	if (file_make_dirs_above(path, 0755, err) != 0)
-		return err->code;
-	return file_make_dirs(path, mode, err);
-}
-
 int server_make_folders(struct server_settings *s, struct err *err)
 {
+	/* Each comes behind the one that it lies in, which has a mode of its own. */
 	static const struct {
 		const char *name;
 		mode_t mode;
@@ -51,10 +44,10 @@ int server_make_folders(struct server_settings *s, struct err *err)
 	        {"server/cred", 0700}, {"server/manifests", 0700}, {"agent", 0755}, {"agent/images", 0755},
 	        {"agent/pod-manifests", 0755}, {"agent/etc", 0755}};
 	const size_t first_of_agent = 6;
-	if (make_folder(s->data_dir, 0755, err) != 0)
+	if (file_make_dirs(s->data_dir, 0755, err) != 0)
 		return err->code;
 	for (size_t i = s->is_agent ? first_of_agent : 0; i < sizeof folders / sizeof *folders; i++)
-		if (make_folder(server_file(s, "%s", folders[i].name), folders[i].mode, err) != 0)
+		if (file_make_dirs(server_file(s, "%s", folders[i].name), folders[i].mode, err) != 0)
 			return err->code;
 	return 0;
 }
@@ -384,7 +377,7 @@ int server_write_kubeconfig(struct server_settings *s, int port, struct err *err
 	int rc = 0;
 	if (slash && slash != folder) {
 		*slash = 0;
-		rc = make_folder(folder, 0755, err);
+		rc = file_make_dirs(folder, 0755, err);
 	}
 	free(folder);
 	if (rc != 0)

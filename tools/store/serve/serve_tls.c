@@ -94,14 +94,6 @@ static int make_certificate(const struct serve_settings *v, struct serve_tls_set
 
 /* ---- contexts ---- */
 
-static const char *join(struct arena *a, const struct flag_list *l)
-{
-	const char *text = NULL;
-	for (size_t i = 0; i < l->count; i++)
-		text = text ? arena_printf(a, "%s,%s", text, l->items[i]) : l->items[i];
-	return text;
-}
-
 static const char *version(const char *name)
 {
 	return !name || !*name ? NULL : strcmp(name, "TLS1.3") == 0 ? "VersionTLS13" : "VersionTLS12";
@@ -115,11 +107,11 @@ static struct tls_options options_of(
 	        .key_file = side->key_file,
 	        .ca_file = side->ca_file,
 	        .crl_file = side->crl_file,
-	        .allowed_names = join(a, &side->allowed_names),
-	        .allowed_hosts = join(a, &side->allowed_hosts),
+	        .allowed_names = flag_list_join(a, &side->allowed_names),
+	        .allowed_hosts = flag_list_join(a, &side->allowed_hosts),
 	        .min_version = version(v->tls_min),
 	        .max_version = version(v->tls_max),
-	        .cipher_suites = join(a, &v->cipher_suites),
+	        .cipher_suites = flag_list_join(a, &v->cipher_suites),
 	        .require_client_certificate = side->client_cert_auth};
 }
 
