@@ -3,7 +3,7 @@
 #include "base/log.h"
 
 #include "base/check.h"
-#include "base/rotating_file.h"
+#include "base/file/rotating_file.h"
 #include "base/mem/utf8.h"
 
 #include <pthread.h>

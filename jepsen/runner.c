@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 #include "jepsen/check.h"
 #include "jepsen/jail.h"
 #include "jepsen/nemesis.h"

@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "api/client/informer.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "node/allocation/allocation.h"

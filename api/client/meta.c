@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/json/scan.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <stdio.h>
 #include <stdlib.h>

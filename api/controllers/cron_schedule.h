@@ -2,7 +2,7 @@
 #ifndef K3X_API_CONTROLLERS_CRON_SCHEDULE_H
 #define K3X_API_CONTROLLERS_CRON_SCHEDULE_H
 
-#include "base/cron.h"
+#include "base/time/cron.h"
 
 enum { CRON_MISSED_MAX = 100 };
 

@@ -10,7 +10,7 @@
 
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/schema/resources.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/wire/http.h"
 
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #include "api/scheduler/extender_wire.h"
 #include "base/base64.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/pki/pki.h"
 #include "base/wire/outgoing.h"
 

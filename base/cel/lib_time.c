@@ -5,7 +5,7 @@
 #include "base/cel/program_int.h"
 
 #include "base/check.h"
-#include "base/zone.h"
+#include "base/time/zone.h"
 
 #include <inttypes.h>
 #include <stdio.h>

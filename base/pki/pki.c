@@ -5,7 +5,7 @@
 #include "base/pki/pki.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/mem/arena.h"
 #include "base/pki/pki_int.h"
 

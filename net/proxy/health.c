@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem/map.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 #include "base/rt/closing.h"
 #include "base/wire/http.h"
 

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/json/json.h"
 #include "base/mem/arena.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <stdlib.h>
 #include <time.h>

@@ -7,7 +7,7 @@
 #include "node/cgroup/container_group.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
 

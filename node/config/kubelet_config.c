@@ -12,7 +12,7 @@
 
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/flags.h"
 #include "base/yaml.h"
 #include "node/config/config_table_int.h"

@@ -6,7 +6,7 @@
 
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "node/csi/record_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/json/json.h"
 #include "base/limits.h"
 #include "base/log.h"

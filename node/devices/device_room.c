@@ -6,7 +6,7 @@
 #include "node/devices/device_room_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "node/devices/registration_int.h"
 #include "node/ground/files.h"

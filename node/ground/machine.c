@@ -3,7 +3,7 @@
 
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 
 #include <dirent.h>

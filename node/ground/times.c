@@ -1,7 +1,7 @@
 /* Times as the API writes them: RFC 3339 in UTC. */
 #include "node/ground/times.h"
 
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <stdio.h>
 #include <stdlib.h>

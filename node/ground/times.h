@@ -3,7 +3,7 @@
 #define K3X_NODE_GROUND_TIMES_H
 
 #include "base/mem/str.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <stdint.h>
 

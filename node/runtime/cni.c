@@ -8,7 +8,7 @@
 #include "node/runtime/cni.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/json_lib.h"
 #include "base/hash.h"
 #include "base/log.h"

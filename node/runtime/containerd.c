@@ -12,7 +12,7 @@
 #include "node/runtime/containerd.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/mem/str.h"

@@ -20,7 +20,7 @@
 #include "node/runtime/image_import.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/proc/process.h"

@@ -7,7 +7,7 @@
 #include "api/machinery/codec/quantity.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "base/rotating_file.h"
+#include "base/file/rotating_file.h"
 #include "node/config/kubelet_config.h"
 #include "node/ground/errand.h"
 #include "node/ground/node_record.h"

@@ -9,7 +9,7 @@
 #include "node/runtime/system_image.h"
 
 #include "base/arch.h"
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/json_lib.h"

@@ -6,7 +6,7 @@
 #include "node/server/pod_resources.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/wire/grpc.h"
 #include "node/config/kubelet_config.h"
 #include "node/ground/files.h"

@@ -13,7 +13,7 @@
 #include "node/shutdown/logind_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
 #include "base/rt/sm.h"

@@ -5,7 +5,7 @@
 #include "node/shutdown/plan_int.h"
 
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "node/volume/atomic_writer.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"
 

@@ -4,7 +4,7 @@
 #include "api/machinery/codec/quantity.h"
 #include "api/machinery/codec/resource_list.h"
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 
 #include <errno.h>

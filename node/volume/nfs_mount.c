@@ -12,7 +12,7 @@
 #include "node/volume/nfs_mount.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "base/mem/list.h"
 #include "base/proc/process.h"

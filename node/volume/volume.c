@@ -16,7 +16,7 @@
 
 #include "base/check.h"
 #include "base/base64.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "node/csi/csi.h"
 #include "node/ground/api_call.h"

@@ -13,7 +13,7 @@
 #include "node/wasm/network.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/hash.h"
 #include "base/mem/arena.h"
 #include "node/ground/files.h"

@@ -4,7 +4,7 @@
 #include "node/wasm/wasm_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/json/json.h"
 #include "base/log.h"
 #include "node/ground/files.h"

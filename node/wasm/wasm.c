@@ -9,7 +9,7 @@
 #include "node/wasm/wasm_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/log.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"

@@ -9,7 +9,7 @@
 #include "node/worker/pod_files_int.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 
 #include <errno.h>

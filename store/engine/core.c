@@ -16,7 +16,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/pki/pki.h"
 #include "store/machine/database/data_lock.h"
 

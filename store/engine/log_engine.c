@@ -28,7 +28,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pki/pki.h"

@@ -18,7 +18,7 @@
 
 #include "base/breakage.h"
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pki/pki.h"

@@ -13,7 +13,7 @@
 #include "store/snapshot/bbolt_int.h"
 
 #include "base/check.h"
-#include "base/file_map.h"
+#include "base/file/file_map.h"
 #include "base/hash.h"
 
 #include <fcntl.h>

@@ -11,7 +11,7 @@
 #include "store/snapshot/intake_int.h"
 
 #include "base/check.h"
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 #include "base/mem/arena.h"
 #include "base/pki/pki.h"
 #include "store/snapshot/bbolt_int.h"

@@ -12,7 +12,7 @@
 #include "store/snapshot/kine.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "store/snapshot/snapshot_int.h"
 
 #include <inttypes.h>

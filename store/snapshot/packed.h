@@ -3,7 +3,7 @@
 #define K3X_STORE_SNAPSHOT_PACKED_H
 
 #include "base/err.h"
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,7 +5,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
-#include "base/file_map.h"
+#include "base/file/file_map.h"
 #include "base/pki/pki.h"
 #include "store/snapshot/bbolt_int.h"
 #include "store/machine/hash.h"

@@ -19,7 +19,7 @@
 #include "store/snapshot/snapshot_reader.h"
 
 #include "base/check.h"
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 #include "base/limits.h"
 #include "base/mem/arena.h"
 #include "base/pki/pki.h"

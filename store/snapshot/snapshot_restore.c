@@ -20,7 +20,7 @@
 #include "store/snapshot/snapshot_int.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
 #include "raft/raft_node.h"

@@ -5,7 +5,7 @@
 #include "store/snapshot/snapshot_write.h"
 
 #include "base/check.h"
-#include "base/file_map.h"
+#include "base/file/file_map.h"
 #include "base/pki/pki.h"
 #include "store/machine/database/page_file.h"
 

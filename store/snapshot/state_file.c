@@ -3,7 +3,7 @@
 #include "store/snapshot/state_file.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "store/machine/database/versions.h"
 #include "store/snapshot/snapshot_int.h"
 #include "store/snapshot/state_writer_int.h"

@@ -1,7 +1,7 @@
 /* Cron expressions: what is taken comes after the time that it is asked for, on a whole minute, and at the times it
  * names. */
 #include "base/check.h"
-#include "base/cron.h"
+#include "base/time/cron.h"
 
 #include <stdint.h>
 #include <time.h>

@@ -1,6 +1,6 @@
 /* Files of time zones: what is taken answers for any time. */
 #include "base/check.h"
-#include "base/zone.h"
+#include "base/time/zone.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "tools/programs.h"
 
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/log.h"
 #include "net/metrics/metrics.h"
 #include "tools/addons/addon.h"

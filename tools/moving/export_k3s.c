@@ -16,8 +16,8 @@
 #include "tools/programs.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
-#include "base/file_sync.h"
+#include "base/file/file_dirs.h"
+#include "base/file/file_sync.h"
 #include "base/flags.h"
 #include "base/pki/pki.h"
 #include "store/engine/external.h"

@@ -15,8 +15,8 @@
  * behind, and is done again. */
 #include "tools/programs.h"
 
-#include "base/file_dirs.h"
-#include "base/file_sync.h"
+#include "base/file/file_dirs.h"
+#include "base/file/file_sync.h"
 #include "base/flags.h"
 #include "store/engine/external.h"
 #include "store/engine/raft_engine.h"

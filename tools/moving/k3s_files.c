@@ -2,7 +2,7 @@
 #include "tools/moving/k3s_files.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/mem/arena.h"
 #include "base/pki/pki.h"
 

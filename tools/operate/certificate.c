@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/json_lib.h"
 #include "base/pki/pki.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 #include "tools/k3s/k3s.h"
 #include "tools/k3x/keys/server_certs.h"
 #include "tools/store/table.h"

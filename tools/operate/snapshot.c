@@ -10,7 +10,7 @@
 #include "tools/operate/operate_int.h"
 
 #include "base/json_lib.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 #include "tools/k3x/snapshots/server_snapshots.h"
 #include "tools/snapshots/list.h"
 #include "tools/snapshots/s3_secret.h"

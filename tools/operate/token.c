@@ -11,7 +11,7 @@
 #include "api/server/auth/identity/bootstrap_token.h"
 #include "base/base64.h"
 #include "base/clock.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/json/json.h"
 #include "base/pki/pki.h"
 #include "tools/k3s/k3s.h"

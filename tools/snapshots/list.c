@@ -1,7 +1,7 @@
 /* See list.h. */
 #include "tools/snapshots/list.h"
 
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "store/snapshot/packed.h"
 
 #include <dirent.h>

@@ -10,8 +10,8 @@
 #include "tools/snapshots/s3.h"
 
 #include "base/clock.h"
-#include "base/file_out.h"
-#include "base/file_sync.h"
+#include "base/file/file_out.h"
+#include "base/file/file_sync.h"
 #include "base/pki/pki.h"
 #include "tools/snapshots/sigv4.h"
 

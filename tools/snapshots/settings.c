@@ -1,7 +1,7 @@
 /* See settings.h. */
 #include "tools/snapshots/settings.h"
 
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef K3X_TOOLS_SNAPSHOTS_SETTINGS_H
 #define K3X_TOOLS_SNAPSHOTS_SETTINGS_H
 
-#include "base/cron.h"
+#include "base/time/cron.h"
 #include "base/flags.h"
 
 /* What was not said is NULL until s3_settings_resolve() (s3_secret.h). */

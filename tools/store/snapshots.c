@@ -4,13 +4,13 @@
  * folder's snapshots are found by what is in the files, not by their names, and checked before they count: prune never
  * removes the newest sound one of a cluster, counts only sound ones as kept, and leaves alone what is no snapshot. */
 #include "tools/store/command_int.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 #include "tools/store/offline.h"
 #include "tools/store/progress.h"
 #include "tools/store/table.h"
 
 #include "base/check.h"
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 #include "base/pki/pki.h"
 #include "store/snapshot/packed.h"
 

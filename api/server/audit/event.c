@@ -3,7 +3,7 @@
 #include "api/server/audit/audit_int.h"
 
 #include "base/check.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 static void add_time(struct strbuf *out, int64_t ns)
 {

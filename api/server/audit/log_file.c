@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/gzip.h"
 #include "base/mem/arena.h"
 

@@ -6,7 +6,7 @@
 #include "api/server/state.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

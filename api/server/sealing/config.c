@@ -6,7 +6,7 @@
 
 #include "base/base64.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/pki/pki.h"
 #include "base/yaml.h"
 

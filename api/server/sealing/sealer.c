@@ -7,7 +7,7 @@
 
 #include "api/server/sealing/config.h"
 #include "base/check.h"
-#include "base/file_stamp.h"
+#include "base/file/file_stamp.h"
 #include "base/mem/map.h"
 
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "net/dns/conf/conf_int.h"
 
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"

@@ -4,7 +4,7 @@
 
 #include "api/client/meta.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "net/ingress/route/hostname.h"
 #include "net/ingress/route/listeners.h"
 

@@ -3,7 +3,7 @@
  * Names and meanings: traefik 3 (routing configuration of Ingress and of Service), ingress-nginx 1.12 (annotations). */
 #include "net/ingress/route/options.h"
 
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #define TRAEFIK "traefik.ingress.kubernetes.io/"
 #define NGINX "nginx.ingress.kubernetes.io/"

@@ -13,7 +13,7 @@
  * it. */
 #include "node/wasm/zygote/runner.h"
 
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
 #include "node/wasm/zygote/lockdown.h"

@@ -13,7 +13,7 @@
 #include "node/wasm/zygote/zygote.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/limits.h"
 #include "node/ground/files.h"
 #include "node/wasm/protocol/traces.h"

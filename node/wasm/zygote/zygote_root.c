@@ -3,7 +3,7 @@
  * This one has the zygote's folder, the logs, /proc, and an empty place to build roots in, each under the path that it
  * has outside. */
 #include "node/ground/files.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/wasm/zygote/zygote_int.h"
 
 #include <errno.h>

@@ -16,7 +16,7 @@
 #include "store/engine/sql/sql_log.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/pki/pki.h"
 #include "store/engine/sql/sql_db_int.h"
 

@@ -27,7 +27,7 @@
 #include "store/machine/database/wal_file.h"
 
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/log.h"
 #include "base/mem/arena.h"
 

@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/json/scan.h"
 #include "base/mem/list.h"
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include <stdatomic.h>
 #include <stdio.h>

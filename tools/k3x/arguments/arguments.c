@@ -1,7 +1,7 @@
 /* See arguments.h. */
 #include "tools/k3x/arguments/arguments.h"
 
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <string.h>
 

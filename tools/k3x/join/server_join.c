@@ -24,7 +24,7 @@
 
 #include "api/server/join/words.h"
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/log.h"
 #include "base/pki/pki.h"
 #include "base/stop_point.h"

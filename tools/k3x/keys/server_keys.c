@@ -16,7 +16,7 @@
 #include "api/server/auth/identity/join_token.h"
 #include "api/server/join/words.h"
 #include "base/check.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/json_lib.h"
 #include "base/log.h"
 #include "base/pki/pki.h"

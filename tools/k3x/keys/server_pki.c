@@ -15,7 +15,7 @@
  * when a quarter of their life is left, when somebody says so, or when the names they must hold have changed, which is
  * noted in a .names file beside them. Behind a leaf stands what vouches for its CA to those that know an older one. */
 #include "tools/k3x/keys/server_pki.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "tools/k3x/keys/server_token.h"
 
 #include "base/base64.h"

@@ -4,7 +4,7 @@
 #include "tools/k3x/registries/registries.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/pki/pki.h"
 #include "node/ground/files.h"
 

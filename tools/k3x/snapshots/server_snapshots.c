@@ -13,7 +13,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 #include "base/json_lib.h"
 #include "base/log.h"
 #include "base/pki/pki.h"

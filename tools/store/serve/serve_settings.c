@@ -1,7 +1,7 @@
 /* What the settings of `k3x-store serve` mean, and which values are possible; serve_flags.c says what there is. */
 #include "tools/store/serve/serve_settings.h"
 
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/limits.h"
 
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  * left at a start. */
 #include "tools/store/serve/serve_settings.h"
 
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/pki/pki.h"

@@ -7,7 +7,7 @@
 #include "api/machinery/rules/groups/workload_int.h"
 #include "api/machinery/table/printers.h"
 #include "base/check.h"
-#include "base/cron.h"
+#include "base/time/cron.h"
 
 #include <inttypes.h>
 

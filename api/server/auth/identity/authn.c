@@ -26,7 +26,7 @@
 #include "api/server/auth/identity/token_webhook.h"
 #include "api/server/state.h"
 #include "base/check.h"
-#include "base/file_stamp.h"
+#include "base/file/file_stamp.h"
 #include "base/json/json.h"
 #include "base/json/scan.h"
 #include "base/log.h"

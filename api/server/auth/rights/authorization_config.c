@@ -8,7 +8,7 @@
 #include "api/server/auth/config_text.h"
 #include "api/server/auth/review_json.h"
 #include "base/check.h"
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/pki/pki.h"
 
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "api/server/auth/rights/authorization_config.h"
 #include "api/server/state.h"
 #include "base/check.h"
-#include "base/file_stamp.h"
+#include "base/file/file_stamp.h"
 #include "base/log.h"
 
 #include <inttypes.h>

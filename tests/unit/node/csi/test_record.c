@@ -1,7 +1,7 @@
 /* What is remembered of volumes on disk: node/csi/record.c. */
 #include "tests/unit/unit.h"
 
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/csi/record_int.h"
 #include "node/ground/files.h"
 

@@ -1,7 +1,7 @@
 /* Small file helpers. */
 #include "tests/unit/unit.h"
 
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 
 #include <sched.h>

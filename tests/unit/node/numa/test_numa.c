@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 #include "node/numa/numa.h"
 

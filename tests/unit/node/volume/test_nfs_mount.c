@@ -5,7 +5,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/check.h"
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 #include "node/ground/node_record.h"
 

@@ -1,7 +1,7 @@
 /* What a container leaves behind: who it was, how it ended. */
 #include "tests/unit/unit.h"
 
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 #include "node/ground/files.h"
 #include "node/wasm/protocol/traces.h"
 

@@ -1,6 +1,6 @@
 /* A large new file, written once and in order. See file_out.c. Blocks; one thread at a time. */
-#ifndef K3X_BASE_FILE_OUT_H
-#define K3X_BASE_FILE_OUT_H
+#ifndef K3X_BASE_FILE_FILE_OUT_H
+#define K3X_BASE_FILE_FILE_OUT_H
 
 #include "base/err.h"
 

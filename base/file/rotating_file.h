@@ -1,6 +1,6 @@
 /* The file of a log, which is rotated: see log_open_file() of log.h. Any thread; a write is one write(2). */
-#ifndef K3X_BASE_ROTATING_FILE_H
-#define K3X_BASE_ROTATING_FILE_H
+#ifndef K3X_BASE_FILE_ROTATING_FILE_H
+#define K3X_BASE_FILE_ROTATING_FILE_H
 
 #include "base/err.h"
 

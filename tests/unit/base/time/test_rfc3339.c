@@ -1,7 +1,7 @@
 /* Points of time as text. */
 #include "tests/unit/unit.h"
 
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 static void digits_are_cut_off(void **state)
 {

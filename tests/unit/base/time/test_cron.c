@@ -1,5 +1,5 @@
 /* Cron's times: what is one, and when it comes next. */
-#include "base/cron.h"
+#include "base/time/cron.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

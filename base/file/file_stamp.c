@@ -1,5 +1,5 @@
 /* See file_stamp.h. */
-#include "base/file_stamp.h"
+#include "base/file/file_stamp.h"
 
 #include <sys/stat.h>
 

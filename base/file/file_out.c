@@ -3,7 +3,7 @@
  *
  * What can go wrong: the disk fills all the same (a file system that reserves nothing): ERR_NO_SPACE, and the file
  * goes. */
-#include "base/file_out.h"
+#include "base/file/file_out.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* A whole file, mapped to be read. The file must not shrink meanwhile. */
-#ifndef K3X_BASE_FILE_MAP_H
-#define K3X_BASE_FILE_MAP_H
+#ifndef K3X_BASE_FILE_FILE_MAP_H
+#define K3X_BASE_FILE_FILE_MAP_H
 
 #include "base/err.h"
 #include "base/mem/str.h"

@@ -1,8 +1,8 @@
 /* Time zones: what a zone's file and its rule say is what the C library says of it. */
 #include "tests/unit/unit_json.h"
 
-#include "base/cron.h"
-#include "base/zone.h"
+#include "base/time/cron.h"
+#include "base/time/zone.h"
 
 #include <time.h>
 

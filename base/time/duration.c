@@ -1,5 +1,5 @@
 /* See duration.h. What can go wrong: anything but digits, one dot and a unit, again and again; too many hours. */
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * What can go wrong: the folder can't be written any more (then the file begins anew in place: an old log is lost, the
  * disk is not filled), somebody else has moved the file or cut it (its true size is looked up before anything is done;
  * of a moved one nothing is known, a new one is begun under the name), the disk is full (lines are lost). */
-#include "base/rotating_file.h"
+#include "base/file/rotating_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

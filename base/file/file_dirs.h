@@ -1,6 +1,6 @@
 /* mkdir -p. Blocks, briefly. Any thread. */
-#ifndef K3X_BASE_FILE_DIRS_H
-#define K3X_BASE_FILE_DIRS_H
+#ifndef K3X_BASE_FILE_FILE_DIRS_H
+#define K3X_BASE_FILE_FILE_DIRS_H
 
 #include "base/err.h"
 

@@ -5,9 +5,9 @@
  * leaves out is not waited for, and one that comes twice counts twice.
  *
  * What can go wrong: a field that is none, out of its range, or a step of 0; dates that never come. */
-#include "base/cron.h"
+#include "base/time/cron.h"
 
-#include "base/duration.h"
+#include "base/time/duration.h"
 #include "base/mem/arena.h"
 
 #include <ctype.h>

@@ -1,6 +1,6 @@
 /* Spans of time as people write them: Go's durations, "1h30m", "500ms", "1.5h". Pure, any thread. */
-#ifndef K3X_BASE_DURATION_H
-#define K3X_BASE_DURATION_H
+#ifndef K3X_BASE_TIME_DURATION_H
+#define K3X_BASE_TIME_DURATION_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* Time zones by name, from the system's tz database: what a process-wide TZ cannot do when each caller has its own
  * zone. A zone is read once and then only asked, from any thread. */
-#ifndef K3X_BASE_ZONE_H
-#define K3X_BASE_ZONE_H
+#ifndef K3X_BASE_TIME_ZONE_H
+#define K3X_BASE_TIME_ZONE_H
 
 #include "base/err.h"
 #include "base/mem/arena.h"

@@ -1,6 +1,6 @@
 /* Points of time as APIs and logs write them (RFC 3339), in UTC: "2026-11-29T15:04:05Z". Any thread. */
-#ifndef K3X_BASE_RFC3339_H
-#define K3X_BASE_RFC3339_H
+#ifndef K3X_BASE_TIME_RFC3339_H
+#define K3X_BASE_TIME_RFC3339_H
 
 #include <stdint.h>
 

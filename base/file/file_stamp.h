@@ -1,7 +1,7 @@
 /* What tells whether a file is another one than when it was last looked at: its inode, size and time of change. Any
  * thread; one call of the system. */
-#ifndef K3X_BASE_FILE_STAMP_H
-#define K3X_BASE_FILE_STAMP_H
+#ifndef K3X_BASE_FILE_FILE_STAMP_H
+#define K3X_BASE_FILE_FILE_STAMP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* See file_sync.h. */
-#include "base/file_sync.h"
+#include "base/file/file_sync.h"
 
 #include "base/mem/arena.h"
 

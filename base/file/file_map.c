@@ -1,5 +1,5 @@
 /* See file_map.h. */
-#include "base/file_map.h"
+#include "base/file/file_map.h"
 
 #include <errno.h>
 #include <fcntl.h>

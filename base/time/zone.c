@@ -4,7 +4,7 @@
  *
  * What can go wrong: the database is not installed; a name that leads out of it; counts in the file that do not fit its
  * size. Nothing of the file is trusted. */
-#include "base/zone.h"
+#include "base/time/zone.h"
 
 #include <stdio.h>
 #include <stdlib.h>

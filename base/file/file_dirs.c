@@ -1,5 +1,5 @@
 /* See file_dirs.h. */
-#include "base/file_dirs.h"
+#include "base/file/file_dirs.h"
 
 #include "base/check.h"
 

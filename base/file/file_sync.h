@@ -1,6 +1,6 @@
 /* Makes what was done to a file durable. No state, any thread; blocks. */
-#ifndef K3X_BASE_FILE_SYNC_H
-#define K3X_BASE_FILE_SYNC_H
+#ifndef K3X_BASE_FILE_FILE_SYNC_H
+#define K3X_BASE_FILE_FILE_SYNC_H
 
 #include "base/err.h"
 

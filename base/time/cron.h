@@ -1,10 +1,10 @@
 /* Times that come again, as cron(8) writes them: "30 3 * * *". Pure, any thread. */
-#ifndef K3X_BASE_CRON_H
-#define K3X_BASE_CRON_H
+#ifndef K3X_BASE_TIME_CRON_H
+#define K3X_BASE_TIME_CRON_H
 
 #include "base/err.h"
 #include "base/mem/str.h"
-#include "base/zone.h"
+#include "base/time/zone.h"
 
 #include <stdint.h>
 

@@ -3,7 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/check.h"
-#include "base/rotating_file.h"
+#include "base/file/rotating_file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

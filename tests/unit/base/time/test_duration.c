@@ -1,5 +1,5 @@
 /* Durations: what is one, and how long it is. */
-#include "base/duration.h"
+#include "base/time/duration.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

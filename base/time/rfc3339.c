@@ -1,5 +1,5 @@
 /* See rfc3339.h. */
-#include "base/rfc3339.h"
+#include "base/time/rfc3339.h"
 
 #include "base/check.h"
 
