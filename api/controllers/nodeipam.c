@@ -6,7 +6,9 @@
  * other one it has to be deleted and to register anew.
  *
  * What nodes have is taken before anything is handed out: the queue only starts when the informer has shown every node,
- * so nothing is remembered elsewhere. Upstream: pkg/controller/nodeipam. */
+ * so nothing is remembered elsewhere. The write names the node's uid and no version: a kubelet that registers writes
+ * its node, too, and what counts alone is that it is this node and has no part yet, which the API sees to. Upstream:
+ * pkg/controller/nodeipam. */
 #include "api/controllers/cidr.h"
 #include "api/controllers/controllers_int.h"
 
@@ -110,9 +112,9 @@ static void run(struct work *w)
 		work_again(w, FULL_RETRY_MS);
 		return;
 	}
-	struct json *patch = patch_new(a, json_find(informer_text(o), "metadata", "resourceVersion", NULL)),
-	            *spec = json_need(a, patch, "spec", JSON_OBJECT),
+	struct json *patch = patch_new(a, SLICE_NULL), *spec = json_need(a, patch, "spec", JSON_OBJECT),
 	            *list = json_need(a, spec, "podCIDRs", JSON_ARRAY);
+	json_set_str(a, json_get(patch, "metadata"), "uid", json_find(informer_text(o), "metadata", "uid", NULL));
 	json_set_cstr(a, spec, "podCIDR", g->text[0]);
 	for (size_t i = 0; i < s->count; i++)
 		json_append(list, json_new_cstr(a, g->text[i]));
