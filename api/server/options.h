@@ -22,6 +22,7 @@ struct api_server_options {
 	int node_port_min, node_port_max;     /* 30000, 32767 */
 	const char *advertise_address;        /* goes into the endpoints of the `kubernetes` service */
 	const char *kubelet_ca_file, *kubelet_cert_file, *kubelet_key_file; /* identity towards kubelets: logs, exec */
+	bool kubelets_are_external; /* they are dialed at ExternalIP first, where they have no tunnel */
 	/* Identity towards aggregated API servers, and what they are told to believe it by; NULL: there are none. */
 	const char *proxy_ca_file, *proxy_cert_file, *proxy_key_file;
 	const char *tls_min_version, *tls_cipher_suites; /* as struct tls_options has them; NULL: its defaults */

@@ -115,7 +115,7 @@ static void write_annotations(struct fabric *f, struct strbuf *out)
 		bool is_v6 = x->family == IP_V6;
 		strbuf_addf(out, ",\"" FABRIC_ANNOTATION "%s\":%s,\"" FABRIC_ANNOTATION "%s\":\"%s\"",
 		        is_v6 ? "backend-v6-data" : "backend-data", end_text(a, x), is_v6 ? "public-ipv6" : "public-ip",
-		        ip_write(&x->host, ip));
+		        ip_write(&x->public, ip));
 	}
 	if (!ip_list_of(&(struct ip_list){{f->families[0].host, f->families[1].host}, f->count}, IP_V4))
 		strbuf_adds(out, ",\"" FABRIC_ANNOTATION "backend-data\":\"null\"");
@@ -151,8 +151,12 @@ static bool has_links(const struct fabric *f)
 static void update_self(struct fabric *f, const struct peer *p)
 {
 	bool is_said = true;
-	for (size_t i = 0; i < f->count; i++)
-		family_self(&f->families[i], &p->ends[f->families[i].family]);
+	for (size_t i = 0; i < f->count; i++) {
+		struct fabric_family *x = &f->families[i];
+		const struct peer_end *own = &p->ends[x->family];
+		x->public = own->has_overwrite ? own->overwrite : x->external;
+		family_self(x, own);
+	}
 	if (!has_links(f))
 		return;
 	for (size_t i = 0; i < f->count; i++)
@@ -304,6 +308,16 @@ static void add_tunnel(struct fabric *f, struct fabric_family *x, const struct f
 	                .arg = f}});
 }
 
+static struct ip external_of(const struct fabric_options *o, const struct ip *host)
+{
+	struct ip_list list;
+	struct err err = ERR_INIT;
+	const struct ip *ip = NULL;
+	if (o->external_ip && ip_list_parse(o->external_ip, &list, &err) == 0)
+		ip = ip_list_of(&list, host->family);
+	return ip ? *ip : *host;
+}
+
 static void add_family(struct fabric *f, const struct ip *host, const struct ip_net *cluster)
 {
 	bool is_v6 = host->family == IP_V6;
@@ -314,6 +328,7 @@ static void add_family(struct fabric *f, const struct ip *host, const struct ip_
 	        .backend = f->o.backend,
 	        .iface = f->o.iface,
 	        .host = *host,
+	        .external = external_of(o, host),
 	        .cluster = *cluster,
 	        .netlink = f->netlink,
 	        .failed = note_failure,

@@ -28,10 +28,11 @@ struct fabric_options {
 	struct client *client; /* borrowed; its loop is the fabric's. It may read nodes */
 	struct client *own;    /* on the same loop; it may annotate the own node (a kubelet sees no other one) */
 	const char *node_name;
-	const char *node_ip, *node_ip_other;  /* one of each family of the cluster; NULL: it has one */
-	const char *iface;                    /* NULL: the link that has the address */
-	const char *vxlan, *vxlan_v6;         /* links of overlays: "flannel.1", "flannel-v6.1"; 15 bytes at most */
-	const char *wireguard, *wireguard_v6; /* "flannel-wg", "flannel-wg-v6" */
+	const char *node_ip, *node_ip_other; /* one of each family of the cluster; NULL: it has one */
+	const char *external_ip;      /* where the others reach it, "ADDRESS[,ADDRESS]" of families; NULL: there, too */
+	const char *iface;            /* NULL: the link that has the address */
+	const char *vxlan, *vxlan_v6; /* links of overlays: "flannel.1", "flannel-v6.1"; 15 bytes at most */
+	const char *wireguard, *wireguard_v6;             /* "flannel-wg", "flannel-wg-v6" */
 	const struct fabric_wireguard_options *with_keys; /* of FABRIC_WIREGUARD */
 	const char *cluster_cidr;                         /* "10.42.0.0/16,fd00:42::/56" */
 	bool masquerades_v6;

@@ -158,7 +158,7 @@ bool family_is_said(const struct fabric_family *f, const struct peer *own)
 {
 	const struct peer_end *p = &own->ends[f->family];
 	bool has_end = f->self.has_mac || f->self.has_key;
-	return own->backend == f->backend && p->has_host && ip_equal(&p->host, &f->host) &&
+	return own->backend == f->backend && p->has_host && ip_equal(&p->host, &f->public) &&
 	       (!has_end || peer_end_is_same(p, &f->self));
 }
 

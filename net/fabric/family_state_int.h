@@ -26,7 +26,9 @@ struct fabric_family {
 	enum fabric_backend backend;
 	const char *iface; /* NULL: the link that has the node's address */
 	struct fabric_links links;
-	struct ip host; /* where this node is */
+	struct ip host;     /* where this node is */
+	struct ip external; /* where the others reach it: `host`, unless it is behind an address translation */
+	struct ip public;   /* what it says of that: `external`, or what an administrator wrote on its node */
 	struct ip_net cluster;
 	struct netlink *netlink;                          /* borrowed */
 	struct wireguard_tunnel *tunnel;                  /* borrowed; NULL: it is not done this way */

@@ -6,10 +6,12 @@
 
 /* What flannel calls them in each family. */
 static const struct {
-	const char *data, *address;
+	const char *data, *address, *overwrite;
 } annotation_names[IP_FAMILIES] = {
-        [IP_V4] = {FABRIC_ANNOTATION "backend-data", FABRIC_ANNOTATION "public-ip"},
-        [IP_V6] = {FABRIC_ANNOTATION "backend-v6-data", FABRIC_ANNOTATION "public-ipv6"},
+        [IP_V4] = {FABRIC_ANNOTATION "backend-data", FABRIC_ANNOTATION "public-ip",
+                FABRIC_ANNOTATION "public-ip-overwrite"},
+        [IP_V6] = {FABRIC_ANNOTATION "backend-v6-data", FABRIC_ANNOTATION "public-ipv6",
+                FABRIC_ANNOTATION "public-ipv6-overwrite"},
 };
 
 /* Of one host, and not of this one to itself. */
@@ -102,6 +104,8 @@ struct peer peer_read(struct slice text)
 		const struct json *data =
 		        json_parse(&a, json_get_str(annotations, annotation_names[f].data), NULL, NULL);
 		e->has_host = read_host(node, annotations, (enum ip_family)f, &e->host);
+		e->has_overwrite = parse_host(
+		        json_get_str(annotations, annotation_names[f].overwrite), (enum ip_family)f, &e->overwrite);
 		e->has_mac = p.backend == FABRIC_VXLAN && peer_parse_mac(json_get_str(data, "VtepMAC"), e->mac);
 		e->has_key =
 		        p.backend == FABRIC_WIREGUARD && wireguard_key_parse(json_get_str(data, "PublicKey"), &e->key);

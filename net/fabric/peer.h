@@ -12,10 +12,11 @@
 /* A node in one of the two families. */
 struct peer_end {
 	struct ip host;           /* where the node is */
+	struct ip overwrite;      /* where somebody says that it is to be, instead; of interest to itself alone */
 	struct ip_net pods;       /* its pods' network */
 	unsigned char mac[6];     /* of its end of VXLAN */
 	struct wireguard_key key; /* of its end of WireGuard, the public one */
-	bool has_pods, has_host, has_mac, has_key;
+	bool has_pods, has_host, has_overwrite, has_mac, has_key;
 };
 
 struct peer {

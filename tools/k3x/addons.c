@@ -115,7 +115,7 @@ static const char *ip_family_policy(struct server_settings *s)
 
 static const char *address_types(struct server_settings *s)
 {
-	return "InternalIP,ExternalIP,Hostname";
+	return s->flannel_external_ip ? "ExternalIP,InternalIP,Hostname" : "InternalIP,ExternalIP,Hostname";
 }
 
 /* What stands before names of images. */

@@ -312,6 +312,7 @@ static void start_api_on_loop(void *arg)
 	        .kubelet_ca_file = server_file(set, "server/tls/server-ca.crt"),
 	        .kubelet_cert_file = server_file(set, "server/tls/client-kube-apiserver.crt"),
 	        .kubelet_key_file = server_file(set, "server/tls/client-kube-apiserver.key"),
+	        .kubelets_are_external = set->flannel_external_ip,
 	        .proxy_ca_file = server_file(set, "server/tls/request-header-ca.crt"),
 	        .proxy_cert_file = server_file(set, "server/tls/client-auth-proxy.crt"),
 	        .proxy_key_file = server_file(set, "server/tls/client-auth-proxy.key"),

@@ -131,6 +131,8 @@ static int load(struct server_settings *s, int argc, char **argv, bool *want_hel
 	                NULL},
 	        {"flannel-ipv6-masq", 0, FLAG_BOOL, &s->flannel_ipv6_masq, NULL,
 	                "what IPv6 pods send out of the cluster comes from the node's address", NULL},
+	        {"flannel-external-ip", 0, FLAG_BOOL, &s->flannel_external_ip, NULL,
+	                "nodes reach each other's pods by --node-external-ip, where a node has one", NULL},
 	        {"disable-network-policy", 0, FLAG_BOOL, &s->disable_network_policy, NULL,
 	                "enforce no NetworkPolicies, for a pod network that does it itself", NULL},
 	        {"disable-helm-controller", 0, FLAG_BOOL, &s->disable_helm_controller, NULL, "install no HelmCharts",
@@ -306,7 +308,8 @@ struct join_settings server_join_settings(const struct server_settings *s)
 	        .no_network_policy = s->disable_network_policy ? "true" : "false",
 	        .embedded_registry = s->embedded_registry ? "true" : "",
 	        .system_registry = s->system_registry ? s->system_registry : "",
-	        .ipv6_masquerade = s->flannel_ipv6_masq ? "true" : ""};
+	        .ipv6_masquerade = s->flannel_ipv6_masq ? "true" : "",
+	        .external_ip = s->flannel_external_ip ? "true" : ""};
 }
 
 const char *server_file(struct server_settings *s, const char *fmt, ...)

@@ -30,7 +30,7 @@ struct server_settings {
 	const char *advertise_address;
 	struct flag_list tls_san;
 	const char *flannel_backend, *flannel_iface;
-	bool flannel_ipv6_masq;
+	bool flannel_ipv6_masq, flannel_external_ip;
 	/* As given, and what server_addresses.c made of them: "10.42.0.0/16,fd00:42::/56", the primary family first. */
 	struct flag_list cluster_cidrs, service_cidrs, cluster_dns_given;
 	const char *cluster_cidr, *service_cidr, *cluster_dns;

@@ -59,6 +59,7 @@ static const struct {
         {"embeddedRegistry", "embedded-registry", offsetof(struct join_settings, embedded_registry), ""},
         {"systemDefaultRegistry", "system-default-registry", offsetof(struct join_settings, system_registry), ""},
         {"flannelIPv6Masq", "flannel-ipv6-masq", offsetof(struct join_settings, ipv6_masquerade), ""},
+        {"flannelExternalIP", "flannel-external-ip", offsetof(struct join_settings, external_ip), ""},
 };
 enum { SETTINGS = sizeof settings_rows / sizeof *settings_rows };
 

@@ -25,6 +25,7 @@ struct join_settings {
 	const char *embedded_registry; /* "true"; "": nodes serve each other no images */
 	const char *system_registry;   /* "": images of ours are named without one */
 	const char *ipv6_masquerade;   /* "true"; "": IPv6 pods are seen outside as who they are */
+	const char *external_ip;       /* "true"; "": the pod network goes by the nodes' internal addresses */
 };
 
 /* POST /v1-k3x/server-join: who wants to be a member. */

@@ -47,6 +47,7 @@ int agent_take_settings(struct server_settings *s, struct slice text, struct err
 	s->system_registry = c.settings.system_registry;
 	s->disable_network_policy = strcmp(c.settings.no_network_policy, "true") == 0;
 	s->flannel_ipv6_masq = strcmp(c.settings.ipv6_masquerade, "true") == 0;
+	s->flannel_external_ip = strcmp(c.settings.external_ip, "true") == 0;
 	struct ip_list host = server_host_addresses();
 	return agent_addresses_complete(s, &host, err);
 }

@@ -86,6 +86,7 @@ static void *start(const struct part_env *env, struct err *err)
 	struct fabric_options o = {.node_name = s->node_name,
 	        .node_ip = s->node_ip,
 	        .node_ip_other = s->node_ip_other,
+	        .external_ip = s->flannel_external_ip ? s->node_external_ip : NULL,
 	        .iface = s->flannel_iface,
 	        .with_keys = &with_keys,
 	        .masquerades_v6 = s->flannel_ipv6_masq,

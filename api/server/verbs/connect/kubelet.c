@@ -1,6 +1,7 @@
 /* See kubelet_int.h. An agent keeps a tunnel to every server it can reach, and it is taken where it is, for it works in
  * both directions of any firewall; a node without one (a server's own, or an agent that is just connecting) is dialed
- * at its InternalIP. Either way TLS is spoken with the kubelet itself, whose certificate must be for that address. */
+ * at its InternalIP, or where nodes are told to reach each other by external addresses at its ExternalIP when it has
+ * one. Either way TLS is spoken with the kubelet itself, whose certificate must be for that address. */
 #include "api/server/verbs/connect/kubelet_int.h"
 
 #include "api/server/cache/cache.h"
@@ -9,6 +10,14 @@
 #include "api/server/tunnel/tunnel.h"
 
 enum { CONNECT_MS = 10000, KUBELET_PORT = 10250 };
+
+static const char *address_of(struct call *c, const struct json *status, const char *type)
+{
+	JSON_FOREACH (it, json_get(status, "addresses"))
+		if (slice_is(json_get_str(it, "type"), type))
+			return json_cstr(&c->arena, json_get(it, "address"));
+	return NULL;
+}
 
 int kubelet_find(struct call *c, struct slice node, struct kubelet *ret, struct err *err)
 {
@@ -21,9 +30,10 @@ int kubelet_find(struct call *c, struct slice node, struct kubelet *ret, struct 
 	struct json *tree = json_parse(&c->arena, object_text(o), NULL, NULL), *status = json_get(tree, "status");
 	struct kubelet k = {.node = node};
 	k.port = (int)json_int(json_path(status, "daemonEndpoints", "kubeletEndpoint", "Port", NULL), KUBELET_PORT);
-	JSON_FOREACH (it, json_get(status, "addresses"))
-		if (!k.address && slice_is(json_get_str(it, "type"), "InternalIP"))
-			k.address = json_cstr(&c->arena, json_get(it, "address"));
+	if (c->server->options.kubelets_are_external)
+		k.address = address_of(c, status, "ExternalIP");
+	if (!k.address)
+		k.address = address_of(c, status, "InternalIP");
 	if (!k.address)
 		return err_set(err, ERR_UNAVAILABLE, "node \"%.*s\" has not reported an address yet", SLICE_FMT(node));
 	*ret = k;

@@ -57,6 +57,11 @@ static void a_node_is_read_as_flannel_writes_it(void **state)
 	                    "\"flannel.alpha.coreos.com/backend-type\":\"host-gw\"}},\"status\":{\"addresses\":"
 	                    "[{\"type\":\"InternalIP\",\"address\":\"127.0.0.1\"}]}}"));
 	assert_true(q.backend == FABRIC_HOST_GW && !q.ends[IP_V4].has_host);
+	q = peer_read(SLICE("{\"metadata\":{\"annotations\":{\"flannel.alpha.coreos.com/public-ip\":\"10.0.0.7\","
+	                    "\"flannel.alpha.coreos.com/public-ip-overwrite\":\"198.51.100.7\","
+	                    "\"flannel.alpha.coreos.com/public-ipv6-overwrite\":\"198.51.100.7\"}}}"));
+	is_at(&q.ends[IP_V4], "10.0.0.7"); /* others go by what the node itself says */
+	assert_true(q.ends[IP_V4].has_overwrite && !q.ends[IP_V6].has_overwrite);
 	q = peer_read(SLICE("no json"));
 	assert_true(!q.ends[IP_V4].has_pods && !q.ends[IP_V4].has_host && !q.ends[IP_V4].has_mac);
 }

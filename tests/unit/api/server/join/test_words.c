@@ -9,7 +9,7 @@
 
 static struct err err;
 static const struct join_settings settings = {"10.42.0.0/16", "10.43.0.0/16", "10.43.0.10", "cluster.local",
-        "30000-32767", "vxlan", "false", "true", "registry.test:5000", "true"};
+        "30000-32767", "vxlan", "false", "true", "registry.test:5000", "true", "true"};
 
 static void an_offer_arrives_as_it_was_made(void **state)
 {
