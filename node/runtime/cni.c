@@ -1,5 +1,6 @@
 /* The pods' network: a CNI configuration of the reference plugins (a bridge cni0, addresses of the node's podCIDR by
- * host-local, host ports by portmap), and the kernel switches it needs. containerd reads the file by itself.
+ * host-local, host ports by portmap, limits of what a pod sends and gets by bandwidth), and the kernel switches it
+ * needs. containerd reads the file by itself.
  *
  * Pods reach each other and the node by their own addresses; what leaves the cluster is masqueraded by the fabric
  * (net/fabric/), or by the bridge plugin where there is none (ipMasq: everything but the pod network). The kernel
@@ -56,8 +57,8 @@ struct strbuf cni_conf_text(const struct cni_network *n)
 	json_lib_set_cstr(conf, "cniVersion", "1.0.0");
 	json_lib_set_cstr(conf, "name", CNI_NETWORK_NAME);
 	json_lib_set(conf, "plugins",
-	        json_pack(
-	                "[o, {s:s, s:{s:b}}]", bridge_of(n), "type", "portmap", "capabilities", "portMappings", true));
+	        json_pack("[o, {s:s, s:{s:b}}, {s:s, s:{s:b}}]", bridge_of(n), "type", "portmap", "capabilities",
+	                "portMappings", true, "type", "bandwidth", "capabilities", "bandwidth", true));
 	json_lib_write_pretty(&b, conf);
 	strbuf_addc(&b, '\n');
 	return b;

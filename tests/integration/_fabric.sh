@@ -31,11 +31,11 @@ in_pod() { local p=$1; shift; k s1 exec "$p" -- "$@"; }
 ip_of() { field "pod/$1" '{.status.podIP}'; }
 ips_of() { field "pod/$1" '{.status.podIPs[*].ip}'; }
 pings() { in_pod "$1" ping -c 1 -W 2 ${3:+-s $3} "$2" >/dev/null 2>&1; }
-pod() { # name node
+pod() { # name node [annotations, as YAML]
 	k s1 create -f - >/dev/null <<-YAML
 	apiVersion: v1
 	kind: Pod
-	metadata: {name: $1, labels: {app: $1}}
+	metadata: {name: $1, labels: {app: $1}, annotations: {${3:-}}}
 	spec:
 	  nodeName: $2
 	  terminationGracePeriodSeconds: 0

@@ -13,21 +13,31 @@ fabric_hosts_v6
 
 check_has "an odd backend is told" "vxlan, host-gw, wireguard-native or none" "$(at s1 "$K3X" server --data-dir "$T/s1" --flannel-backend odd 2>&1)"
 
-ip6_flag() { [ $backend = vxlan ] || echo "--node-ip $(address6 "$1")"; }
+# Over VXLAN the nodes know each other by addresses that their link knows nothing of: the way there is by its router.
+external() { echo "198.51.100.${1#a}"; }
+sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.$bridge.send_redirects=0
+for n in a1 a2; do
+	ip -n "$prefix$n" addr add "$(external $n)/32" dev lo
+	ip route add "$(external $n)/32" via "$(address $n)"
+done
+
+flags_of() { [ $backend = vxlan ] && case $1 in a*) echo "--node-external-ip $(external "$1")" ;; esac || echo "--node-ip $(address6 "$1")"; }
+public_of() { field "node/$1" '{.metadata.annotations.flannel\.alpha\.coreos\.com/public-ip}'; }
+public_is() { [ "$(public_of "$1")" = "$2" ]; }
 for backend in vxlan host-gw; do
-	families=
+	families=--flannel-external-ip
 	[ $backend = vxlan ] || families="--cluster-cidr fd00:42::/56,10.42.0.0/16 --service-cidr fd00:43::/112,10.43.0.0/16"
 	# Word splitting of the flags is wanted.
 	# shellcheck disable=SC2046,SC2086
-	server_start s1 --flannel-backend $backend $families $(ip6_flag s1)
+	server_start s1 --flannel-backend $backend $families $(flags_of s1)
 	check "$backend: the server is ready" wait_for 20 server_is_ready s1
 	for n in a1 a2; do
 		# shellcheck disable=SC2046
-		agent_start $n $(ip6_flag $n) $(join_flags s1)
+		agent_start $n $(flags_of $n) $(join_flags s1)
 	done
 	check "$backend: the first node is Ready" wait_for 60 node_is a1 True
 	check "$backend: the second" wait_for 60 node_is a2 True
-	pod one a1; pod other a2; pod beside a1
+	pod one a1; pod other a2 "kubernetes.io/ingress-bandwidth: 900M, kubernetes.io/egress-bandwidth: 800M"; pod beside a1
 	for p in one other beside; do check "$backend: pod $p runs" wait_for 60 pod_runs $p; done
 	for ip in $(ips_of other); do
 		check "$backend: a pod reaches one on another node" wait_for 10 pings one "$ip"
@@ -58,6 +68,17 @@ for backend in vxlan host-gw; do
 	check_is "$backend: what leaves the cluster comes from the node" "$(address a1)" "$(cat "$T/seen")"
 
 	check_is "$backend: a node knows one way" 1 "$(routes a1 | wc -l)"
+	check_has "$backend: what a pod gets is limited" "rate 900Mbit" "$(ip netns exec "${prefix}a2" tc qdisc show)"
+	check_has "$backend: and what it sends" "rate 800Mbit" "$(ip netns exec "${prefix}a2" tc qdisc show)"
+	if [ $backend = vxlan ]; then
+		check_is "vxlan: a node says by which address it is reached" "$(external a2)" "$(public_of a2)"
+		check_has "vxlan: there the others reach it" "dst $(external a2)" "$(ip netns exec "${prefix}a1" bridge fdb show)"
+		k s1 annotate node a2 flannel.alpha.coreos.com/public-ip-overwrite="$(address a2)" >/dev/null
+		check "vxlan: unless an administrator says another" wait_for 10 public_is a2 "$(address a2)"
+		check "vxlan: and the way goes on" wait_for 10 pings one "$(ip_of other)"
+		k s1 annotate node a2 flannel.alpha.coreos.com/public-ip-overwrite- >/dev/null
+		check "vxlan: which it may take back" wait_for 10 public_is a2 "$(external a2)"
+	fi
 	if [ $backend = host-gw ]; then
 		check_is "$backend: a pod's first address is of the first family" "IPv6 IPv4" "$(ips_of one | tr ' ' '\n' | sed 's/.*:.*/IPv6/; s/.*\..*/IPv4/' | paste -sd' ')"
 		check_is "$backend: a service is of it" IPv6 "$(field service/other '{.spec.ipFamilies[*]}')"
@@ -93,7 +114,7 @@ for backend in vxlan host-gw; do
 		server_stop a1 KILL
 		check "vxlan: without the agent pods go on" pings other "$(ip_of one)"
 		# shellcheck disable=SC2046
-		agent_start a1 $(join_flags s1)
+		agent_start a1 $(flags_of a1) $(join_flags s1)
 		check "vxlan: what an earlier run left goes" wait_for 20 bash -c "! ip -n ${prefix}a1 route show | grep -q 10.42.77"
 		check "vxlan: and its neighbour" wait_for 5 bash -c "! ip -n ${prefix}a1 neigh show dev $link | grep -q 10.42.77"
 		check_is "vxlan: the link stays what it was" "$mac" "$(mac_of)"
@@ -105,7 +126,7 @@ for backend in vxlan host-gw; do
 	no_way() { [ -z "$(routes a1)$(routes a1 -6)" ]; }
 	check "$backend: a node that is gone has no way to it" wait_for 10 no_way
 	# shellcheck disable=SC2046
-	agent_start a2 $(ip6_flag a2) $(join_flags s1)
+	agent_start a2 $(flags_of a2) $(join_flags s1)
 	check "$backend: it comes back" wait_for 60 node_is a2 True
 	one_way() { [ "$(routes a1 | wc -l)" = 1 ]; }
 	check "$backend: and the way to it" wait_for 10 one_way

@@ -52,7 +52,7 @@ static const struct {
 static void cni_plugins(struct checks *c)
 {
 	static const char *const folders[] = {"/opt/cni/bin", "/usr/lib/cni"};
-	static const char *const plugins[] = {"bridge", "host-local", "loopback", "portmap"};
+	static const char *const plugins[] = {"bridge", "host-local", "loopback", "portmap", "bandwidth"};
 	for (size_t f = 0; f < COUNT_OF(folders); f++) {
 		if (!check_exists(c, arena_printf(&c->arena, "%s/bridge", folders[f])))
 			continue;
